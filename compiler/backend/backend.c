@@ -1,0 +1,144 @@
+/* backend.c: finding the C compiler and the runtime, and running it. The text goes to the compiler's standard input, so that no file name finds its way into what it writes. */
+// SPDX-License-Identifier: Apache-2.0
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
+#endif
+#include "backend/backend.h"
+#include <errno.h>
+#include <limits.h>
+#include <spawn.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "base/file.h"
+
+/* Set by configure and make; these are for other builds. */
+#ifndef DEFAULT_CLANG
+#define DEFAULT_CLANG "clang"
+#endif
+#ifndef RUNTIME_DIRECTORY
+#define RUNTIME_DIRECTORY "/usr/local/lib"
+#endif
+
+enum { NEWEST_CLANG = 25, OLDEST_CLANG = 14 };
+extern char **environ;
+
+typedef struct Command { Arena *arena; VEC(const char *) words; } Command;
+
+static void command_add(Command *command, const char *word) { vec_push(command->arena, command->words, word); }
+
+/* ---- finding ---- */
+static bool on_path(Arena *arena, const char *program) {
+  if (strchr(program, '/')) return access(program, X_OK) == 0;
+  const char *path = getenv("PATH");
+  for (const char *at = path ? path : "/usr/bin:/bin";; at++) {
+    const int length = (int)strcspn(at, ":");
+    if (length && access(arena_printf(arena, "%.*s/%s", length, at, program), X_OK) == 0) return true;
+    at += length;
+    if (!*at) return false;
+  }
+}
+
+static const char *find_compiler(Arena *arena, const char *cc) {
+  if (cc) return cc;
+  if (on_path(arena, DEFAULT_CLANG)) return DEFAULT_CLANG;
+  for (int version = NEWEST_CLANG; version >= OLDEST_CLANG; version--) {
+    const char *name = arena_printf(arena, "clang-%d", version);
+    if (on_path(arena, name)) return name;
+  }
+  return "clang";
+}
+
+/* The directory of the running program, with its slash; empty if it cannot be known. */
+static const char *own_directory(Arena *arena) {
+  char path[PATH_MAX];
+  const ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+  if (n <= 0) return "";
+  path[n] = 0;
+  char *slash = strrchr(path, '/');
+  if (!slash) return "";
+  slash[1] = 0;
+  return arena_copy(arena, path, strlen(path));
+}
+
+/* libcnn.a: where one says, in the build tree, beside an installed cnnc, where it was configured to be installed. */
+static const char *find_runtime(Arena *arena, const char *given, const char **why) {
+  const char *own = own_directory(arena), *named = given ? given : getenv("CNNC_RUNTIME");
+  if (named && *named) {
+    const char *path = arena_printf(arena, "%s/libcnn.a", named);
+    if (!file_exists(path)) *why = arena_printf(arena, "the runtime library '%s' does not exist", path);
+    return path;
+  }
+  static const char *const places[] = {"libcnn.a", ".libs/libcnn.a", "runtime/libcnn.a", "runtime/.libs/libcnn.a", "../libcnn.a", "../runtime/libcnn.a", "../lib/libcnn.a", NULL};
+  for (int i = 0; *own && places[i]; i++) {
+    const char *path = arena_printf(arena, "%s%s", own, places[i]);
+    if (file_exists(path)) return path;
+  }
+  const char *installed = RUNTIME_DIRECTORY "/libcnn.a";
+  if (!file_exists(installed)) *why = "the runtime library libcnn.a is neither beside cnnc nor where it was installed; CNNC_RUNTIME can name its directory";
+  return installed;
+}
+
+/* ---- running ---- */
+static void show_command(const Command *command) {
+  for (int i = 0; i < command->words.n; i++) fprintf(stderr, "%s%s", i ? " " : "", command->words.data[i]);
+  fputc('\n', stderr);
+}
+
+/* Runs a command with the text as its standard input. */
+static bool command_run(Command *command, const char *text, size_t n, const char **why) {
+  const char *program = command->words.data[0];
+  command_add(command, NULL);
+  FILE *input = tmpfile();
+  if (!input || fwrite(text, 1, n, input) != n || fflush(input) != 0 || fseek(input, 0, SEEK_SET) != 0) {
+    *why = arena_printf(command->arena, "no temporary file for the C text: %s", strerror(errno));
+    if (input) fclose(input);
+    return false;
+  }
+  posix_spawn_file_actions_t actions;
+  pid_t pid;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, fileno(input), STDIN_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
+  const int error = posix_spawnp(&pid, program, &actions, NULL, (char *const *)(uintptr_t)command->words.data, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  fclose(input);
+  if (error) return *why = arena_printf(command->arena, "the C compiler '%s' cannot be started: %s", program, strerror(error)), false;
+  int status;
+  while (waitpid(pid, &status, 0) < 0)
+    if (errno != EINTR) return *why = arena_printf(command->arena, "the C compiler '%s' was lost: %s", program, strerror(errno)), false;
+  if (WIFSIGNALED(status)) return *why = arena_printf(command->arena, "the C compiler '%s' was ended by signal %d", program, WTERMSIG(status)), false;
+  if (WEXITSTATUS(status)) return *why = arena_printf(command->arena, "the C compiler '%s' failed with exit status %d", program, WEXITSTATUS(status)), false;
+  return true;
+}
+
+bool backend_compile(const Backend *backend, const char *text, size_t n, const char *output, const char **why) {
+  Command command = {.arena = backend->arena};
+  *why = NULL;
+  command_add(&command, find_compiler(backend->arena, backend->cc));
+  for (const char *const *flag = (const char *const[]){"-std=c11", "-fPIC", "-fno-stack-protector", NULL}; *flag; flag++) command_add(&command, *flag);
+  command_add(&command, backend->plain ? "-O1" : "-O3");
+  if (backend->openmp) command_add(&command, "-fopenmp");
+  if (backend->kind == BACKEND_OBJECT) command_add(&command, "-c");
+  if (backend->kind == BACKEND_SHARED) command_add(&command, "-shared");
+  command_add(&command, "-o");
+  command_add(&command, output);
+  command_add(&command, "-x");
+  command_add(&command, "c");
+  command_add(&command, "-");
+  if (backend->kind == BACKEND_PROGRAM) {
+    command_add(&command, "-x");
+    command_add(&command, "none");
+    command_add(&command, find_runtime(backend->arena, backend->runtime, why));
+    if (*why) return false;
+    for (const char *const *library = (const char *const[]){"-ljansson", "-lpng", "-ljpeg", "-lz", "-lpthread", "-lm", NULL}; *library; library++) command_add(&command, *library);
+  }
+  if (backend->verbose) show_command(&command);
+  return command_run(&command, text, n, why);
+}

@@ -1,0 +1,20 @@
+/* backend.h: from C text to objects, libraries and programs by a C compiler, which is started directly, without a shell. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_BACKEND_H
+#define CNNC_BACKEND_H
+#include <stdbool.h>
+#include "base/arena.h"
+
+typedef enum BackendKind { BACKEND_OBJECT, BACKEND_SHARED, BACKEND_PROGRAM } BackendKind;
+typedef struct Backend {
+  Arena *arena;
+  BackendKind kind;
+  const char *cc;      /* --cc, or NULL: the clang found when cnnc was configured, else the newest on the PATH */
+  const char *runtime; /* where libcnn.a is, or NULL: found */
+  bool openmp, plain, verbose; /* plain: -O0 of cnnc */
+} Backend;
+
+/* Compiles the C text, which includes nothing but the C standard's headers, to the file `output`. False, and why, if that did not work;
+ * the compiler's own messages have gone to standard error by then. */
+bool backend_compile(const Backend *, const char *text, size_t n, const char *output, const char **why);
+#endif

@@ -1,0 +1,13 @@
+/* weights.h: --weights: the parameters of a net from a .safetensors or .npz file. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_WEIGHTS_H
+#define CNNC_WEIGHTS_H
+#include <stdbool.h>
+#include "base/arena.h"
+#include "base/diag.h"
+#include "graph/graph.h"
+
+/* Fills out[graph->parameters], laid out as the weights struct (after graph_layout_weights). Every name and shape must be the net's: otherwise
+ * false, and one [weights-mismatch] that lists each difference; [weights-file] if the file cannot be read. */
+bool weights_read(Arena *, Diags *, const char *path, const Graph *, float *out);
+#endif

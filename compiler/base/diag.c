@@ -1,0 +1,152 @@
+/* diag.c: messages are recorded here, sorted into source order, and handed to a printer. */
+// SPDX-License-Identifier: Apache-2.0
+#include "base/diag.h"
+#include <string.h>
+#include "base/diag_record.h"
+
+enum { MOST_MESSAGES = 100, MOST_APPLICATIONS = 12 };
+
+const DiagInfo diag_info[DIAG_COUNT] = {
+#define DIAG(id, slug, level, summary, page) [DIAG_##id] = {slug, DIAG_##level, summary, page},
+#include "base/diag.def"
+#undef DIAG
+};
+
+int diag_find(const char *slug) {
+  for (int id = 0; id < DIAG_COUNT; id++)
+    if (strcmp(diag_info[id].slug, slug) == 0) return id;
+  return -1;
+}
+
+Diags *diags_new(Arena *arena, const Sources *sources) {
+  Diags *diags = NEW(arena, Diags);
+  diags->arena = arena;
+  diags->sources = sources;
+  return diags;
+}
+
+/* ---- options ---- */
+
+static int warning_find(const char *slug) {
+  const int id = diag_find(slug);
+  return id >= 0 && diag_info[id].level == DIAG_WARNING ? id : -1;
+}
+
+bool diags_option(Diags *diags, const char *option) {
+  const bool off = strncmp(option, "no-", 3) == 0;
+  const char *what = option + (off ? 3 : 0);
+  if (strcmp(what, "error") == 0) return diags->all_errors = !off, true;
+  const bool error = strncmp(what, "error=", 6) == 0;
+  const int id = warning_find(what + (error ? 6 : 0));
+  if (id < 0) return false;
+  if (error) diags->is_error[id] = off ? SETTING_OFF : SETTING_ON;
+  if (!error || !off) diags->shown[id] = off ? SETTING_OFF : SETTING_ON; /* -Werror=slug turns it on as well */
+  return true;
+}
+
+static DiagLevel level_of(const Diags *diags, DiagId id) {
+  if (diag_info[id].level != DIAG_WARNING) return diag_info[id].level;
+  const bool error = diags->is_error[id] == SETTING_DEFAULT ? diags->all_errors : diags->is_error[id] == SETTING_ON;
+  return error ? DIAG_ERROR : DIAG_WARNING;
+}
+
+/* ---- recording ---- */
+
+static bool reported_already(const Diags *diags, DiagId id, Span span, const char *message) {
+  for (int i = 0; i < diags->list.n; i++) {
+    const Diag *diag = diags->list.data[i];
+    const bool same_place = diag->span.file == span.file && diag->span.start == span.start && diag->span.end == span.end;
+    if (diag->id == id && same_place && strcmp(diag->message, message) == 0) return true;
+  }
+  return false;
+}
+
+Diag *diag_report(Diags *diags, DiagId id, Span span, const Site *site, const char *format, ...) {
+  if (diags->shown[id] == SETTING_OFF) return &diags->muted;
+  va_list args;
+  va_start(args, format);
+  const char *message = arena_vprintf(diags->arena, format, args);
+  va_end(args);
+  if (reported_already(diags, id, span, message)) return &diags->muted;
+  const DiagLevel level = level_of(diags, id);
+  int *count = level == DIAG_ERROR ? &diags->errors : &diags->warnings;
+  if (*count == MOST_MESSAGES) return diags->cut = true, &diags->muted;
+  ++*count;
+  Diag *diag = NEW(diags->arena, Diag);
+  *diag = (Diag){.arena = diags->arena, .id = id, .level = level, .span = span, .site = site, .message = message};
+  vec_push(diags->arena, diags->list, diag);
+  return diag;
+}
+
+#define FORMATTED(text, arena, format) \
+  va_list args; \
+  va_start(args, format); \
+  const char *text = arena_vprintf(arena, format, args); \
+  va_end(args)
+
+void diag_note(Diag *diag, Span span, const char *format, ...) {
+  if (!diag->arena) return;
+  FORMATTED(message, diag->arena, format);
+  vec_push(diag->arena, diag->notes, ((DiagNote){span, message}));
+}
+
+void diag_fact(Diag *diag, const char *format, ...) {
+  if (!diag->arena) return;
+  FORMATTED(fact, diag->arena, format);
+  vec_push(diag->arena, diag->facts, fact);
+}
+
+void diag_help(Diag *diag, const char *format, ...) {
+  if (!diag->arena) return;
+  FORMATTED(help, diag->arena, format);
+  vec_push(diag->arena, diag->helps, help);
+}
+
+int diags_errors(const Diags *diags) { return diags->errors; }
+int diags_warnings(const Diags *diags) { return diags->warnings; }
+
+/* ---- printing ---- */
+
+/* Of a very deep stack of applications the innermost and the outermost are told. */
+int diag_all_notes(const Diag *diag, Arena *arena, const DiagNote **notes) {
+  VEC(DiagNote) all = {0};
+  for (int i = 0; i < diag->notes.n; i++) vec_push(arena, all, diag->notes.data[i]);
+  int depth = 0, at = 0;
+  for (const Site *site = diag->site; site; site = site->outer) depth++;
+  for (const Site *site = diag->site; site; site = site->outer, at++) {
+    const bool left_out = depth > MOST_APPLICATIONS && at >= MOST_APPLICATIONS / 2 && at < depth - MOST_APPLICATIONS / 2;
+    if (!left_out) vec_push(arena, all, ((DiagNote){site->applied, arena_printf(arena, "in %s, applied here", site->block)}));
+    else if (at == MOST_APPLICATIONS / 2)
+      vec_push(arena, all, ((DiagNote){NO_SPAN, arena_printf(arena, "and %d applications more on the way", depth - MOST_APPLICATIONS)}));
+  }
+  *notes = all.data;
+  return all.n;
+}
+
+static bool comes_before(const Sources *sources, Span a, Span b) {
+  if (a.file == 0 || b.file == 0) return a.file != 0 && b.file == 0;
+  const Source *x = sources_get(sources, a.file), *y = sources_get(sources, b.file);
+  if (x != y && x && y) return x->rank != y->rank ? x->rank < y->rank : a.file < b.file;
+  return a.start != b.start ? a.start < b.start : a.end > b.end;
+}
+
+/* Insertion: stable, and there are few. */
+static void diags_sort(Diags *diags) {
+  Diag **list = diags->list.data;
+  for (int i = 1; i < diags->list.n; i++) {
+    Diag *diag = list[i];
+    int at = i;
+    for (; at > 0 && comes_before(diags->sources, diag->span, list[at - 1]->span); at--) list[at] = list[at - 1];
+    list[at] = diag;
+  }
+}
+
+void diags_print(Diags *diags, FILE *file, DiagFormat format, bool colour) {
+  diags_sort(diags);
+  Text text = {.arena = diags->arena};
+  if (format == DIAG_JSON) diags_put_json(diags, &text);
+  else if (format == DIAG_SARIF) diags_put_sarif(diags, &text);
+  else diags_put_text(diags, &text, colour);
+  if (text.n) fwrite(text.s, 1, text.n, file);
+  fflush(file);
+}

@@ -1,0 +1,61 @@
+/* diag.h: errors and warnings. Recorded with spans as byte offsets while the compiler works, printed at the end in source order.
+ * This knows nothing of nets: diag.def is the table of slugs. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_DIAG_H
+#define CNNC_DIAG_H
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include "base/arena.h"
+
+typedef struct Span { uint32_t file, start, end; } Span; /* bytes start .. end-1 of source `file` (1 is the main file; 0: nowhere) */
+#define NO_SPAN ((Span){0, 0, 0})
+
+/* A source text and its lines; the table of sources is indexed by Span.file. */
+typedef struct Source {
+  const char *path, *text; /* the text after a byte order mark */
+  size_t n;
+  uint32_t *line; /* where each line starts */
+  int lines;
+  int rank;       /* messages are printed in this order: imports have a lower rank than the file that imports them */
+} Source;
+typedef struct Sources { Arena *arena; VEC(Source *) list; } Sources;
+uint32_t sources_add(Sources *, const char *path, const char *text, size_t n); /* the index for Span.file; at most 1 GiB of text, kept, not copied */
+const Source *sources_get(const Sources *, uint32_t file);
+typedef struct Place_ { const char *path; int line, column; } SourcePlace; /* from 1; columns count code points */
+SourcePlace sources_place(const Sources *, uint32_t file, uint32_t offset);
+
+/* Where in the expansion of blocks something happens: the stack of applications, innermost first. NULL in the net itself. */
+typedef struct Site { const struct Site *outer; Span applied; const char *block; } Site; /* "in stage, applied here" */
+
+typedef enum DiagLevel { DIAG_NOTE, DIAG_WARNING, DIAG_ERROR } DiagLevel;
+typedef enum DiagId {
+#define DIAG(id, slug, level, summary, page) DIAG_##id,
+#include "base/diag.def"
+#undef DIAG
+  DIAG_COUNT
+} DiagId;
+/* diag.def rows:  DIAG(kernel_exceeds_input, "kernel-exceeds-input", ERROR, "one line for tables", "the page that --explain prints, with an example") */
+typedef struct DiagInfo { const char *slug; DiagLevel level; const char *summary, *page; } DiagInfo;
+extern const DiagInfo diag_info[DIAG_COUNT];
+
+typedef struct Diags Diags; /* all of a compilation */
+typedef struct Diag Diag;   /* one message, to hang notes on; never NULL */
+
+Diags *diags_new(Arena *, const Sources *);
+/* An error or warning (as diag.def and -W options say) at a span, in an application of blocks (NULL: none). Returns a message that swallows what is hung
+ * on it when the warning is off, or when the same slug was reported for the same span and the same text already (a block applied often). */
+Diag *diag_report(Diags *, DiagId, Span, const Site *, const char *format, ...) __attribute__((format(printf, 5, 6)));
+void diag_note(Diag *, Span, const char *format, ...) __attribute__((format(printf, 3, 4)));  /* "note: ..." with its own place and source line */
+void diag_fact(Diag *, const char *format, ...) __attribute__((format(printf, 2, 3)));        /* "= height: floor(...) ..." */
+void diag_help(Diag *, const char *format, ...) __attribute__((format(printf, 2, 3)));        /* "= help: ..." */
+
+bool diags_option(Diags *, const char *option); /* "unread-input", "no-unread-input", "error", "error=unused-value", "no-error=..."; false: no such slug, or not a warning */
+int diags_errors(const Diags *); /* so far, warnings made errors included */
+int diags_warnings(const Diags *);
+
+typedef enum DiagFormat { DIAG_TEXT, DIAG_JSON, DIAG_SARIF } DiagFormat;
+/* In source order (imports first, messages without a place last), then the count. At most 100 errors and 100 warnings are kept. */
+void diags_print(Diags *, FILE *, DiagFormat, bool colour);
+int diag_find(const char *slug);                            /* its DiagId, or -1 */
+#endif

@@ -1,0 +1,138 @@
+/* diag_json.c: messages for programs: JSON as the interface says it, and SARIF 2.1.0 for code scanning. */
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include "base/diag_record.h"
+
+static const char *const level_name[] = {"note", "warning", "error"};
+
+static void put_field(Text *text, const char *key, const char *value) {
+  text_put(text, "\"%s\": ", key);
+  if (value) text_json(text, value);
+  else text_put(text, "null");
+  text_put(text, ", ");
+}
+
+/* Ends are exclusive; without a place, file and numbers are null. */
+static void put_place(const Diags *diags, Text *text, Span span) {
+  if (!sources_get(diags->sources, span.file)) {
+    text_put(text, "\"file\": null, \"line\": null, \"column\": null, \"end_line\": null, \"end_column\": null, ");
+    return;
+  }
+  const SourcePlace start = sources_place(diags->sources, span.file, span.start);
+  const SourcePlace end = sources_place(diags->sources, span.file, span.end > span.start ? span.end : span.start);
+  put_field(text, "file", start.path);
+  text_put(text, "\"line\": %d, \"column\": %d, \"end_line\": %d, \"end_column\": %d, ", start.line, start.column, end.line, end.column);
+}
+
+static void put_note(const Diags *diags, Text *text, const char *separator, Span span, const char *message) {
+  text_put(text, "%s\n    {", separator);
+  put_field(text, "severity", "note");
+  put_field(text, "slug", NULL);
+  put_field(text, "message", message);
+  put_place(diags, text, span);
+  text_put(text, "\"notes\": [], \"help\": []}");
+}
+
+/* Facts are notes at the place of their message. */
+static void put_message(const Diags *diags, Text *text, const Diag *diag) {
+  text_put(text, "{");
+  put_field(text, "severity", level_name[diag->level]);
+  put_field(text, "slug", diag_info[diag->id].slug);
+  put_field(text, "message", diag->message);
+  put_place(diags, text, diag->span);
+  text_put(text, "\"notes\": [");
+  const DiagNote *notes;
+  const int n = diag_all_notes(diag, diags->arena, &notes);
+  for (int i = 0; i < diag->facts.n; i++) put_note(diags, text, i ? "," : "", diag->span, diag->facts.data[i]);
+  for (int i = 0; i < n; i++) put_note(diags, text, i || diag->facts.n ? "," : "", notes[i].span, notes[i].message);
+  text_put(text, "], \"help\": [");
+  for (int i = 0; i < diag->helps.n; i++) {
+    if (i) text_put(text, ", ");
+    text_json(text, diag->helps.data[i]);
+  }
+  text_put(text, "]}");
+}
+
+void diags_put_json(const Diags *diags, Text *text) {
+  text_put(text, "[");
+  for (int i = 0; i < diags->list.n; i++) {
+    text_put(text, i ? ",\n  " : "\n  ");
+    put_message(diags, text, diags->list.data[i]);
+  }
+  text_put(text, diags->list.n ? "\n]\n" : "]\n");
+}
+
+/* ---- SARIF ---- */
+
+/* A path as a URI: everything but letters, digits and a few marks is written as %XX. */
+static const char *uri_of(Arena *arena, const char *path) {
+  Text uri = {.arena = arena};
+  for (const char *c = path; *c; c++) {
+    const bool letter = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9');
+    if (letter || strchr("/._-~", *c)) text_bytes(&uri, c, 1);
+    else text_put(&uri, "%%%02X", (unsigned)(unsigned char)*c);
+  }
+  return uri.s ? uri.s : "";
+}
+
+static void put_physical(const Diags *diags, Text *text, Span span) {
+  const SourcePlace start = sources_place(diags->sources, span.file, span.start);
+  const SourcePlace end = sources_place(diags->sources, span.file, span.end > span.start ? span.end : span.start);
+  text_put(text, "\"physicalLocation\": {\"artifactLocation\": {\"uri\": ");
+  text_json(text, uri_of(diags->arena, start.path));
+  text_put(text, "}, \"region\": {\"startLine\": %d, \"startColumn\": %d, \"endLine\": %d, \"endColumn\": %d}}", start.line, start.column, end.line, end.column);
+}
+
+static void put_related(const Diags *diags, Text *text, int id, const DiagNote *note) {
+  text_put(text, "%s\n            {\"id\": %d, \"message\": {\"text\": ", id ? "," : "", id);
+  text_json(text, note->message);
+  text_put(text, "}");
+  if (sources_get(diags->sources, note->span.file)) {
+    text_put(text, ", ");
+    put_physical(diags, text, note->span);
+  }
+  text_put(text, "}");
+}
+
+static void put_result(const Diags *diags, Text *text, const Diag *diag, int rule) {
+  Text message = {.arena = diags->arena};
+  text_put(&message, "%s", diag->message);
+  for (int i = 0; i < diag->facts.n; i++) text_put(&message, "\n%s", diag->facts.data[i]);
+  for (int i = 0; i < diag->helps.n; i++) text_put(&message, "\nhelp: %s", diag->helps.data[i]);
+  text_put(text, "{\"ruleId\": \"%s\", \"ruleIndex\": %d, \"level\": \"%s\",\n          \"message\": {\"text\": ", diag_info[diag->id].slug, rule, level_name[diag->level]);
+  text_json(text, message.s);
+  text_put(text, "},\n          \"locations\": [");
+  if (sources_get(diags->sources, diag->span.file)) {
+    text_put(text, "{");
+    put_physical(diags, text, diag->span);
+    text_put(text, "}");
+  }
+  text_put(text, "],\n          \"relatedLocations\": [");
+  const DiagNote *notes;
+  const int n = diag_all_notes(diag, diags->arena, &notes);
+  for (int i = 0; i < n; i++) put_related(diags, text, i, &notes[i]);
+  text_put(text, "]}");
+}
+
+void diags_put_sarif(const Diags *diags, Text *text) {
+  int rule[DIAG_COUNT], rules = 0;
+  for (int id = 0; id < DIAG_COUNT; id++) rule[id] = -1;
+  for (int i = 0; i < diags->list.n; i++) rule[diags->list.data[i]->id] = 0;
+  text_put(text, "{\n  \"$schema\": \"https://json.schemastore.org/sarif-2.1.0.json\",\n  \"version\": \"2.1.0\",\n  \"runs\": [\n    {\n"
+                 "      \"tool\": {\"driver\": {\"name\": \"cnnc\", \"rules\": [");
+  for (int id = 0; id < DIAG_COUNT; id++) {
+    if (rule[id] < 0) continue;
+    text_put(text, "%s\n        {\"id\": \"%s\", \"shortDescription\": {\"text\": ", rules ? "," : "", diag_info[id].slug);
+    text_json(text, diag_info[id].summary);
+    text_put(text, "}, \"help\": {\"text\": ");
+    text_json(text, diag_info[id].page);
+    text_put(text, "}, \"defaultConfiguration\": {\"level\": \"%s\"}}", level_name[diag_info[id].level]);
+    rule[id] = rules++;
+  }
+  text_put(text, "]}},\n      \"columnKind\": \"unicodeCodePoints\",\n      \"results\": [");
+  for (int i = 0; i < diags->list.n; i++) {
+    text_put(text, i ? ",\n        " : "\n        ");
+    put_result(diags, text, diags->list.data[i], rule[diags->list.data[i]->id]);
+  }
+  text_put(text, "]\n    }\n  ]\n}\n");
+}

@@ -1,0 +1,42 @@
+/* diag_record.h: how messages are kept between diag.c, which records them, and the files that print them. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_DIAG_RECORD_H
+#define CNNC_DIAG_RECORD_H
+#include "base/diag.h"
+#include "base/text.h"
+
+typedef struct DiagNote { Span span; const char *message; } DiagNote;
+
+struct Diag {
+  Arena *arena; /* NULL: nobody will see this message, and it keeps nothing */
+  DiagId id;
+  DiagLevel level;
+  Span span;
+  const Site *site;
+  const char *message;
+  VEC(const char *) facts;
+  VEC(DiagNote) notes;
+  VEC(const char *) helps;
+};
+
+typedef enum DiagSetting { SETTING_DEFAULT, SETTING_ON, SETTING_OFF } DiagSetting;
+
+struct Diags {
+  Arena *arena;
+  const Sources *sources;
+  VEC(Diag *) list;
+  Diag muted;
+  DiagSetting shown[DIAG_COUNT];    /* -Wslug, -Wno-slug */
+  DiagSetting is_error[DIAG_COUNT]; /* -Werror=slug, -Wno-error=slug */
+  bool all_errors;                  /* -Werror */
+  int errors, warnings;
+  bool cut; /* there were more than the limit */
+};
+
+/* All notes of a message, its applications of blocks ("in stage, applied here") at the end. */
+int diag_all_notes(const Diag *, Arena *, const DiagNote **notes);
+
+void diags_put_text(const Diags *, Text *, bool colour);
+void diags_put_json(const Diags *, Text *);
+void diags_put_sarif(const Diags *, Text *);
+#endif

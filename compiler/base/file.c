@@ -1,0 +1,181 @@
+/* file.c: reading whole files, writing files whole or not at all. */
+// SPDX-License-Identifier: Apache-2.0
+#define _POSIX_C_SOURCE 200809L
+#define _XOPEN_SOURCE 700
+#include "base/file.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const size_t largest_file = (size_t)1 << 30;
+
+static char *refuse(FILE *file, const char **why, const char *reason) {
+  if (file) fclose(file);
+  *why = reason;
+  return NULL;
+}
+
+char *file_read(Arena *arena, const char *path, size_t *n, const char **why) {
+  FILE *file = fopen(path, "rb");
+  if (!file) return refuse(NULL, why, strerror(errno));
+  struct stat status;
+  if (fstat(fileno(file), &status) != 0) return refuse(file, why, strerror(errno));
+  if (S_ISDIR(status.st_mode)) return refuse(file, why, "it is a directory");
+  if (status.st_size > (off_t)largest_file) return refuse(file, why, "it is larger than 1 GiB");
+  /* A pipe has no size: read until the end, whatever the size says. */
+  size_t room = S_ISREG(status.st_mode) ? (size_t)status.st_size + 2 : 1 << 16, used = 0;
+  char *bytes = arena_alloc(arena, room);
+  for (;;) {
+    const size_t got = fread(bytes + used, 1, room - used - 1, file);
+    used += got;
+    if (got == 0) break;
+    if (used > largest_file) return refuse(file, why, "it is larger than 1 GiB");
+    if (used + 1 == room) {
+      bytes = arena_grow(arena, bytes, room, 2 * room);
+      room *= 2;
+    }
+  }
+  if (ferror(file)) return refuse(file, why, strerror(errno));
+  fclose(file);
+  bytes[used] = 0;
+  *n = used;
+  return bytes;
+}
+
+bool file_exists(const char *path) {
+  struct stat status;
+  return stat(path, &status) == 0;
+}
+
+const char *file_identity(Arena *arena, const char *path) {
+  char *real = realpath(path, NULL);
+  if (!real) return path;
+  const char *copy = arena_copy(arena, real, strlen(real));
+  free(real);
+  return copy;
+}
+
+const char *file_beside(Arena *arena, const char *beside, const char *path) {
+  const char *slash = strrchr(beside, '/');
+  if (!slash || path[0] == '/') return path;
+  return arena_printf(arena, "%.*s%s", (int)(slash - beside) + 1, beside, path);
+}
+
+/* ---- outputs ---- */
+
+typedef enum OutputKind {
+  OUTPUT_RENAMED, /* written under the temporary name, renamed at the end */
+  OUTPUT_DIRECT,  /* a device or pipe: the bytes are kept and written at the end */
+  OUTPUT_STDOUT,  /* likewise */
+} OutputKind;
+
+typedef struct Output {
+  OutputKind kind;
+  const char *path, *temporary;
+  const char *bytes;
+  size_t n;
+} Output;
+
+struct Outputs {
+  Arena *arena;
+  VEC(Output) list;
+};
+
+Outputs *outputs_new(Arena *arena) {
+  Outputs *outputs = NEW(arena, Outputs);
+  outputs->arena = arena;
+  return outputs;
+}
+
+/* A hidden name in the same directory that keeps the suffix, for tools that look at it: dir/.12-0-net.o */
+static const char *temporary_name(Outputs *outputs, const char *path) {
+  const char *slash = strrchr(path, '/');
+  const int directory = slash ? (int)(slash - path) + 1 : 0;
+  return arena_printf(outputs->arena, "%.*s.%ld-%d-%s", directory, path, (long)getpid(), outputs->list.n, path + directory);
+}
+
+static bool output_place(Outputs *outputs, const char *path, Output *output, const char **why) {
+  *output = (Output){.path = arena_copy(outputs->arena, path, strlen(path))};
+  if (strcmp(path, "-") == 0) return output->kind = OUTPUT_STDOUT, true;
+  struct stat status, link;
+  if (stat(path, &status) == 0) {
+    if (S_ISDIR(status.st_mode)) return *why = "it is a directory", false;
+    if (!S_ISREG(status.st_mode)) return output->kind = OUTPUT_DIRECT, true;
+    if (lstat(path, &link) == 0 && S_ISLNK(link.st_mode)) output->path = file_identity(outputs->arena, path); /* written through, not replaced */
+  }
+  for (int i = 0; i < outputs->list.n; i++)
+    if (strcmp(outputs->list.data[i].path, output->path) == 0) return *why = "two outputs have this name", false;
+  output->temporary = temporary_name(outputs, output->path);
+  return true;
+}
+
+static bool write_all(FILE *file, const char *bytes, size_t n) { return fwrite(bytes, 1, n, file) == n && fflush(file) == 0; }
+
+bool outputs_add(Outputs *outputs, const char *path, const char *bytes, size_t n, const char **why) {
+  Output output;
+  if (!output_place(outputs, path, &output, why)) return false;
+  output.bytes = bytes;
+  output.n = n;
+  if (output.kind == OUTPUT_RENAMED) {
+    const int descriptor = open(output.temporary, O_WRONLY | O_CREAT | O_EXCL, 0666);
+    if (descriptor < 0) return *why = strerror(errno), false;
+    vec_push(outputs->arena, outputs->list, output);
+    FILE *file = fdopen(descriptor, "wb");
+    const bool written = file && write_all(file, bytes, n);
+    const int error = errno;
+    const bool closed = file ? fclose(file) == 0 : (close(descriptor), false);
+    if (!written || !closed) return *why = strerror(written ? errno : error), false;
+    return true;
+  }
+  output.bytes = arena_copy(outputs->arena, bytes, n);
+  vec_push(outputs->arena, outputs->list, output);
+  return true;
+}
+
+bool outputs_adopt(Outputs *outputs, const char *path, const char **temporary, const char **why) {
+  Output output;
+  if (!output_place(outputs, path, &output, why)) return false;
+  if (output.kind == OUTPUT_STDOUT) return *why = "a tool cannot write it to standard output", false;
+  if (output.kind == OUTPUT_DIRECT) return *temporary = output.path, true; /* the tool writes into the device at once */
+  /* Found out now rather than by the tool: whether the directory is there and may be written. */
+  const int descriptor = open(output.temporary, O_WRONLY | O_CREAT | O_EXCL, 0666);
+  if (descriptor < 0) return *why = strerror(errno), false;
+  close(descriptor);
+  unlink(output.temporary);
+  vec_push(outputs->arena, outputs->list, output);
+  *temporary = output.temporary;
+  return true;
+}
+
+static bool output_write(const Output *output, const char **why) {
+  FILE *file = output->kind == OUTPUT_STDOUT ? stdout : fopen(output->path, "wb");
+  bool written = file && write_all(file, output->bytes, output->n);
+  if (!written) *why = strerror(errno);
+  if (file && file != stdout && fclose(file) != 0 && written) *why = strerror(errno), written = false;
+  return written;
+}
+
+bool outputs_commit(Outputs *outputs, const char **why) {
+  bool done = true;
+  for (int i = 0; i < outputs->list.n && done; i++)
+    if (outputs->list.data[i].kind != OUTPUT_RENAMED) done = output_write(&outputs->list.data[i], why);
+  for (int i = 0; i < outputs->list.n && done; i++) {
+    Output *output = &outputs->list.data[i];
+    if (output->kind != OUTPUT_RENAMED) continue;
+    if (rename(output->temporary, output->path) != 0) *why = strerror(errno), done = false;
+    else output->temporary = NULL;
+  }
+  outputs_abandon(outputs);
+  return done;
+}
+
+void outputs_abandon(Outputs *outputs) {
+  for (int i = 0; i < outputs->list.n; i++)
+    if (outputs->list.data[i].temporary) unlink(outputs->list.data[i].temporary);
+  outputs->list.n = 0;
+}

@@ -1,0 +1,10 @@
+# compiler/base: memory, texts, files, messages.
+# SPDX-License-Identifier: Apache-2.0
+libcnnc_a_SOURCES += \
+  %D%/arena.c %D%/arena.h \
+  %D%/diag.c %D%/diag.h %D%/diag.def %D%/diag_record.h \
+  %D%/diag_json.c %D%/diag_print.c \
+  %D%/file.c %D%/file.h \
+  %D%/source.c \
+  %D%/suggest.c \
+  %D%/text.c %D%/text.h

@@ -1,0 +1,281 @@
+/* compile.c: the way of a program, from the file to what is written: compile() is the list of stages. */
+// SPDX-License-Identifier: Apache-2.0
+#define _POSIX_C_SOURCE 200809L
+#include "compile.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include "backend/backend.h"
+#include "backend/weights.h"
+#include "base/file.h"
+#include "emit/emit.h"
+#include "graph/dot.h"
+#include "graph/dump.h"
+#include "graph/summary.h"
+#include "sema/sema.h"
+#include "syntax/ast.h"
+
+typedef struct Stage { const char *name; double seconds; } Stage;
+
+typedef struct Compilation {
+  Arena *arena;
+  const Options *options;
+  Sources sources;
+  Diags *diags;
+  Program *program;
+  const char *labels_file;
+  Graph *graph;              /* as written */
+  bool training;             /* training code is written */
+  const float *weights;      /* compiled in, or NULL */
+  const char *summary;
+  EmitOptions emit;
+  Net *net;
+  Outputs *outputs;
+  VEC(Stage) stages;         /* for --time-report */
+  double since;
+} Compilation;
+
+/* ---- time ---- */
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void stage_done(Compilation *c, const char *name) {
+  const double time = now();
+  const Stage stage = {name, time - c->since};
+  vec_push(c->arena, c->stages, stage);
+  c->since = time;
+}
+
+static void print_times(const Compilation *c) {
+  double total = 0;
+  for (int i = 0; i < c->stages.n; i++) {
+    fprintf(stderr, "%9.3f ms  %s\n", 1e3 * c->stages.data[i].seconds, c->stages.data[i].name);
+    total += c->stages.data[i].seconds;
+  }
+  fprintf(stderr, "%9.3f ms  in all; %.1f MB\n", 1e3 * total, (double)arena_bytes(c->arena) / 1e6);
+}
+
+/* ---- reading ---- */
+static bool good(const Compilation *c) { return diags_errors(c->diags) == 0; }
+
+static bool check_built(Compilation *c) {
+  for (int i = 0; i < c->options->later.n; i++) diag_report(c->diags, DIAG_not_built_yet, NO_SPAN, NULL, "%s is not built yet", c->options->later.data[i]);
+  return good(c);
+}
+
+static bool read_program(Compilation *c) {
+  const Options *o = c->options;
+  c->program = program_read(c->arena, c->diags, &c->sources, o->input, o->directories.n, o->directories.data);
+  stage_done(c, "read and parse");
+  return c->program != NULL; /* what could be read is checked too, so that all errors are told at once */
+}
+
+/* True if there is nothing more to do for a file without a net. */
+static bool is_library(Compilation *c) {
+  if (c->graph) return false;
+  if (c->options->kind != OUTPUT_NONE || c->options->train)
+    diag_report(c->diags, DIAG_no_net, (Span){1, 0, 0}, NULL, "this file has no net, so there is nothing to compile");
+  return true;
+}
+
+static bool build_graph(Compilation *c) {
+  const Options *o = c->options;
+  Define *defines = NEW_ARRAY(c->arena, Define, o->defines.n + 1);
+  for (int i = 0; i < o->defines.n; i++) defines[i] = (Define){o->defines.data[i].name, o->defines.data[i].value};
+  const SemaOptions options = {o->directories.n, o->directories.data, &c->labels_file};
+  c->graph = sema_build(c->arena, c->diags, &c->sources, c->program, defines, o->defines.n, &options);
+  stage_done(c, "check and expand");
+  return good(c) && !is_library(c);
+}
+
+static bool check_training(Compilation *c) {
+  const Training *training = c->graph->training;
+  if (c->options->train_given && c->options->train && !training) {
+    Diag *diag = diag_report(c->diags, DIAG_no_train, c->graph->name_span, NULL, "--train needs a train block, and the net `%s` has none", c->graph->name);
+    diag_help(diag, "train { loss = cross_entropy } is the least that is needed");
+    return false;
+  }
+  c->training = c->options->train && training;
+  for (int i = 0; c->training && i < training->not_built.n; i++)
+    diag_report(c->diags, DIAG_not_built_yet, training->not_built.data[i], NULL, "%s is not built yet", training->not_built_name.data[i]);
+  return good(c);
+}
+
+static bool read_weights(Compilation *c) {
+  c->weights = constant_weights(c->arena, c->graph);
+  if (!c->options->weights) return true;
+  float *weights = NEW_ARRAY(c->arena, float, c->graph->parameters + 1);
+  if (!weights_read(c->arena, c->diags, c->options->weights, c->graph, weights)) return false;
+  c->weights = weights;
+  stage_done(c, "read weights");
+  return good(c);
+}
+
+/* ---- lowering ---- */
+static const char *with_suffix(Arena *arena, const char *path, const char *suffix) {
+  const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
+  const int length = dot && dot != name ? (int)(dot - path) : (int)strlen(path);
+  return arena_printf(arena, "%.*s%s", length, path, suffix);
+}
+
+static bool is_device(const char *path) {
+  struct stat status;
+  return stat(path, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
+}
+
+/* The path of the header beside the output, or NULL. */
+static const char *header_path(const Compilation *c) {
+  const Options *o = c->options;
+  if (o->single_file || !o->output || is_device(o->output)) return NULL;
+  if (o->kind == OUTPUT_HEADER) return o->output;
+  return o->kind == OUTPUT_C || o->kind == OUTPUT_OBJECT || o->kind == OUTPUT_SHARED ? with_suffix(c->arena, o->output, ".h") : NULL;
+}
+
+static const char *base_name(const char *path) {
+  const char *slash = path ? strrchr(path, '/') : NULL;
+  return slash ? slash + 1 : path;
+}
+
+static void lower(Compilation *c) {
+  const Options *o = c->options;
+  c->emit = (EmitOptions){
+    .prefix = o->prefix ? o->prefix : c->graph->name, .header = o->kind == OUTPUT_C ? base_name(header_path(c)) : NULL, .summary = c->summary, .batch = o->batch,
+    .ntargets = o->targets.n, .target = o->targets.data, .openmp = o->openmp, .plain = o->plain, .program = o->kind == OUTPUT_PROGRAM, .training = c->training, .weights = c->weights};
+  const Plan *infer = plan_inference(c->arena, c->graph, o->plain), *train = c->training ? plan_training(c->arena, c->graph, o->plain) : NULL;
+  stage_done(c, "plan");
+  c->net = emit_begin(c->arena, c->graph, infer, train, &c->sources, &c->emit);
+  stage_done(c, "schedule and prove");
+}
+
+/* ---- writing ---- */
+static bool same_file(const char *a, const char *b) {
+  struct stat x, y;
+  return a && b && stat(a, &x) == 0 && stat(b, &y) == 0 && S_ISREG(x.st_mode) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+static bool cannot_write(Compilation *c, const char *path, const char *why) {
+  diag_report(c->diags, DIAG_cannot_write, NO_SPAN, NULL, "cannot write '%s': %s", path, why);
+  return false;
+}
+
+/* What was read is never written over. */
+static bool spares_inputs(Compilation *c, const char *path) {
+  bool same = same_file(path, c->options->weights) || same_file(path, c->labels_file);
+  for (int i = 0; i < c->program->files.n; i++) same = same || same_file(path, c->program->files.data[i]->path);
+  return !same || cannot_write(c, path, "the program is read from it");
+}
+
+static bool add_output(Compilation *c, const char *path, const Text *text) {
+  const char *why = NULL;
+  if (!spares_inputs(c, path)) return false;
+  return outputs_add(c->outputs, path, text->n ? text->s : "", text->n, &why) || cannot_write(c, path, why);
+}
+
+static bool write_view(Compilation *c) {
+  const Options *o = c->options;
+  Text text = {.arena = c->arena};
+  if (o->kind == OUTPUT_AST) ast_dump(&text, c->program);
+  else if (o->kind == OUTPUT_SUMMARY) text_put(&text, "%s", c->summary);
+  else if (o->kind == OUTPUT_DOT) graph_dot(&text, c->graph);
+  else if (o->kind == OUTPUT_GRAPH) graph_dump(&text, c->graph);
+  else if (o->kind == OUTPUT_NESTS) lower(c), emit_nests(&text, c->net);
+  else {
+    lower(c);
+    const NetSizes sizes = emit_sizes(c->net);
+    graph_json(&text, &c->sources, c->graph, &(SummarySizes){sizes.workspace_bytes, sizes.workspace_bound, c->training ? sizes.training_bytes : -1});
+  }
+  return add_output(c, o->output, &text);
+}
+
+static bool write_header(Compilation *c, const char *path) {
+  Text text = {.arena = c->arena};
+  emit_header(&text, c->net);
+  return add_output(c, path, &text);
+}
+
+static bool run_backend(Compilation *c, const Text *text) {
+  const Options *o = c->options;
+  const Backend backend = {c->arena, o->kind == OUTPUT_OBJECT ? BACKEND_OBJECT : o->kind == OUTPUT_SHARED ? BACKEND_SHARED : BACKEND_PROGRAM, o->cc, o->runtime, o->openmp, o->plain, o->verbose};
+  const char *temporary = NULL, *why = NULL;
+  if (!spares_inputs(c, o->output)) return false;
+  if (!outputs_adopt(c->outputs, o->output, &temporary, &why)) return cannot_write(c, o->output, why);
+  const bool done = backend_compile(&backend, text->s, text->n, temporary, &why);
+  stage_done(c, "C compiler");
+  if (done) return true;
+  diag_report(c->diags, DIAG_backend_failed, NO_SPAN, NULL, "%s", why);
+  return false;
+}
+
+static bool write_code(Compilation *c) {
+  const Options *o = c->options;
+  lower(c);
+  const char *header = header_path(c);
+  if (header && !write_header(c, header)) return false;
+  if (o->kind == OUTPUT_HEADER) return header || write_header(c, o->output);
+  Text text = {.arena = c->arena};
+  emit_c(&text, c->net);
+  stage_done(c, "print");
+  return options_backend(o->kind) ? run_backend(c, &text) : add_output(c, o->output, &text);
+}
+
+static void put_path(Text *out, const char *path) { /* as make wants it */
+  for (; *path; path++) {
+    if (*path == '$') text_put(out, "$");
+    else if (*path == ' ' || *path == '#' || *path == '\\') text_put(out, "\\");
+    text_bytes(out, path, 1);
+  }
+}
+
+static bool write_dependencies(Compilation *c) {
+  const Options *o = c->options;
+  if (!o->dependencies) return true;
+  Text text = {.arena = c->arena};
+  const char *path = o->dependency_file ? o->dependency_file : with_suffix(c->arena, o->output, ".d");
+  put_path(&text, o->output && strcmp(o->output, "-") != 0 ? o->output : with_suffix(c->arena, base_name(o->input), ".c"));
+  text_put(&text, ":");
+  for (int i = c->program->files.n - 1; i >= 0; i--) text_put(&text, " "), put_path(&text, c->program->files.data[i]->path);
+  if (c->labels_file) text_put(&text, " "), put_path(&text, c->labels_file);
+  if (o->weights) text_put(&text, " "), put_path(&text, o->weights);
+  text_put(&text, "\n");
+  return add_output(c, path, &text);
+}
+
+static bool write_all(Compilation *c) {
+  const Options *o = c->options;
+  bool done = true;
+  if (o->output) done = options_view(o->kind) ? write_view(c) : write_code(c);
+  done = done && write_dependencies(c);
+  if (done && (o->summary || !o->output)) fputs(c->summary, stdout);
+  return done;
+}
+
+/* ---- the list of stages ---- */
+static bool run(Compilation *c) {
+  if (!check_built(c)) return false;
+  if (!read_program(c)) return false;
+  if (c->options->kind == OUTPUT_AST) return good(c) && write_view(c);
+  if (!build_graph(c)) return good(c);
+  if (!check_training(c)) return false;
+  if (!read_weights(c)) return false;
+  Text summary = {.arena = c->arena};
+  graph_summary(&summary, c->graph);
+  c->summary = summary.s;
+  return write_all(c);
+}
+
+int compile(Arena *arena, const Options *options) {
+  Compilation c = {.arena = arena, .options = options, .sources = {.arena = arena}, .outputs = outputs_new(arena), .since = now()};
+  c.diags = diags_new(arena, &c.sources);
+  for (int i = 0; i < options->warnings.n; i++) diags_option(c.diags, options->warnings.data[i]);
+  const char *why = NULL;
+  if (!run(&c) || !good(&c)) outputs_abandon(c.outputs);
+  else if (!outputs_commit(c.outputs, &why)) cannot_write(&c, options->output ? options->output : "-", why);
+  if (options->time_report) print_times(&c);
+  diags_print(c.diags, stderr, options->format, options->colour);
+  return diags_errors(c.diags) ? 1 : 0;
+}

@@ -1,0 +1,99 @@
+/* dispatch.c: several targets in one file: the level that this CPU runs, and calls of the function of that level.
+ * Level 0 is the lowest target, whose code is always compiled; the others stand under their #if. */
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include "emit/module.h"
+
+static const Target *target_of_level(const Net *net, int level) { return net->options->target[net->options->ntargets - 1 - level]; }
+
+/* The conditions of all targets but the lowest, each once. */
+static const char *any_condition(const Net *net) {
+  const char *all = "";
+  for (int level = 1; level < net->options->ntargets; level++) {
+    const char *condition = target_of_level(net, level)->condition;
+    if (!condition || strstr(all, condition)) continue;
+    all = *all ? arena_printf(net->arena, "(%s) || (%s)", all, condition) : condition;
+  }
+  return *all ? all : "1";
+}
+
+/* Opens and closes #if from one target to the next. */
+static const char *put_condition(Text *out, const char *open, const char *condition) {
+  if (open && condition && strcmp(open, condition) == 0) return open;
+  if (open) text_put(out, "#endif\n");
+  if (condition) text_put(out, "#if %s\n", condition);
+  return condition;
+}
+
+static void put_forced(Text *out, const Net *net) {
+  const char *name = net->name, *upper = net->upper;
+  text_put(out, "#ifdef %s_FORCE_TARGET\n", upper);
+  text_put(out, "/* -D%s_FORCE_TARGET=%s, in quotes or not, with - or _. */\n", upper, target_of_level(net, 0)->name);
+  text_put(out, "#define %s_TEXT(x) %s_TEXT_(x)\n#define %s_TEXT_(x) #x\n", upper, upper, upper);
+  text_put(out,
+           "static int %s_forced(const char *target) {\n"
+           "  const char *s = %s_TEXT(%s_FORCE_TARGET);\n"
+           "  while (*s == '\"') s++;\n"
+           "  while (*target && (*s == *target || (*s == '_' && *target == '-'))) s++, target++;\n"
+           "  return !*target && (!*s || *s == '\"');\n"
+           "}\n"
+           "static int %s_level(void) {\n",
+           name, upper, upper, name);
+  const char *open = NULL;
+  for (int level = net->options->ntargets - 1; level > 0; level--) {
+    open = put_condition(out, open, target_of_level(net, level)->condition);
+    text_put(out, "  if (%s_forced(\"%s\")) return %d;\n", name, target_of_level(net, level)->name, level);
+  }
+  put_condition(out, open, NULL);
+  text_put(out, "  return 0;\n}\n");
+}
+
+static void put_detection(Text *out, const Net *net) {
+  text_put(out, "#elif %s\n", any_condition(net));
+  text_put(out,
+           "static int %s_level(void) {\n"
+           "  static int known; /* 1 + level; 0: not looked up yet. Every thread finds the same number, so it does not matter which one stores it. */\n"
+           "  int level = __atomic_load_n(&known, __ATOMIC_RELAXED) - 1;\n"
+           "  if (level >= 0) return level;\n"
+           "  level = 0;\n"
+           "  __builtin_cpu_init();\n",
+           net->name);
+  const char *open = NULL;
+  for (int level = 1; level < net->options->ntargets; level++) {
+    const Target *target = target_of_level(net, level);
+    open = put_condition(out, open, strcmp(any_condition(net), target->condition ? target->condition : "1") == 0 ? NULL : target->condition);
+    if (target->supported) text_put(out, "  if (%s)\n    level = %d;\n", target->supported, level);
+    else text_put(out, "  level = %d;\n", level);
+  }
+  put_condition(out, open, NULL);
+  text_put(out, "  __atomic_store_n(&known, level + 1, __ATOMIC_RELAXED);\n  return level;\n}\n#else\nstatic int %s_level(void) { return 0; }\n#endif\n\n", net->name);
+}
+
+void put_dispatched(Text *out, Net *net, const char *result, const char *function, const char *arguments) {
+  if (net->options->ntargets == 1) {
+    text_put(out, "  %s%s(%s);\n", result, function, arguments);
+    return;
+  }
+  text_put(out, "  switch (%s_level()) {\n", net->name);
+  const char *open = NULL, *end = *result ? "" : " return;";
+  for (int level = net->options->ntargets - 1; level > 0; level--) {
+    open = put_condition(out, open, target_of_level(net, level)->condition);
+    text_put(out, "  case %d: %s%s_%s(%s);%s\n", level, result, function, target_of_level(net, level)->suffix, arguments, end);
+  }
+  put_condition(out, open, NULL);
+  text_put(out, "  default: %s%s_%s(%s);%s\n  }\n", result, function, target_of_level(net, 0)->suffix, arguments, end);
+}
+
+void put_dispatch(Text *out, Net *net) {
+  const int targets = net->options->ntargets;
+  if (targets == 1) {
+    text_put(out, "const char *%s_target(void) { return \"%s\"; }\n\n", net->name, target_of_level(net, 0)->name);
+    return;
+  }
+  text_put(out, "/* ---- which of the targets runs ---- */\n\n");
+  put_forced(out, net);
+  put_detection(out, net);
+  text_put(out, "const char *%s_target(void) {\n  static const char *const name[] = {", net->name);
+  for (int level = 0; level < targets; level++) text_put(out, "%s\"%s\"", level ? ", " : "", target_of_level(net, level)->name);
+  text_put(out, "};\n  return name[%s_level()];\n}\n\n", net->name);
+}

@@ -1,0 +1,31 @@
+/* emit.h: from plans to C text: NAME.c and NAME.h, as docs/c-interface.md describes them. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_EMIT_H
+#define CNNC_EMIT_H
+#include "base/diag.h"
+#include "base/text.h"
+#include "graph/graph.h"
+#include "passes/plan.h"
+#include "schedule/target.h"
+
+typedef struct EmitOptions {
+  const char *prefix;        /* of C names */
+  const char *header;        /* the header's file name; NULL: its text goes into the C file */
+  const char *summary;       /* the table of layers */
+  int64_t batch;
+  int ntargets; const Target *const *target; /* best first */
+  bool openmp, plain;
+  bool program;              /* a program: with cnn_network and main */
+  bool training;             /* with the training code */
+  const float *weights;      /* as the weights struct, or NULL */
+} EmitOptions;
+
+typedef struct Net Net;      /* a net, lowered and named */
+Net *emit_begin(Arena *, const Graph *, const Plan *infer, const Plan *train, const Sources *, const EmitOptions *); /* train: NULL without training */
+typedef struct NetSizes { int64_t model_bytes, workspace_bytes, workspace_bound, training_bytes; } NetSizes;
+NetSizes emit_sizes(const Net *);
+void emit_c(Text *, Net *);
+void emit_header(Text *, Net *);
+void emit_nests(Text *, Net *);          /* --emit=nests */
+const float *constant_weights(Arena *, const Graph *); /* the weights of a net whose parameters are all frozen and start from constants; else NULL */
+#endif

@@ -1,0 +1,160 @@
+/* frame.c: functions that call kernels. What each buffer of a nest is bound to becomes an argument; where values and weights lie becomes a local variable. */
+// SPDX-License-Identifier: Apache-2.0
+#include <inttypes.h>
+#include <string.h>
+#include "emit/module.h"
+#include "passes/fuse.h"
+
+Frame frame_begin(Net *net, const Part *part, int target, FrameKind kind) {
+  Frame frame = {.net = net, .part = part, .target = target, .kind = kind};
+  frame.locals.arena = frame.calls.arena = frame.names.arena = net->arena;
+  for (const char *const *s = (const char *const[]){"model", "batch", "arena", "gradients", "n", "keys", "mark", "context", NULL}; *s; s++) names_reserve(&frame.names, *s);
+  if (kind == FRAME_INFER) {
+    for (int i = 0; i < net->graph->inputs.n; i++) names_reserve(&frame.names, net->input[i].name);
+    for (int i = 0; i < net->graph->outputs.n; i++) names_reserve(&frame.names, net->output[i].name);
+  }
+  return frame;
+}
+
+/* Declares a pointer the first time that it is asked for. `comment` may be empty. */
+static const char *local(Frame *f, const char *type, const char *wanted, const char *value, const char *comment) {
+  for (int i = 0; i < f->local.n; i++)
+    if (strcmp(f->local.data[i].wanted, wanted) == 0 && strcmp(f->local.data[i].value, value) == 0) return f->local.data[i].name;
+  const Local made = {wanted, value, names_unique(&f->names, wanted)};
+  vec_push(f->net->arena, f->local, made);
+  text_put(&f->locals, "  %sconst %s = %s;%s%s%s\n", type, made.name, value, *comment ? " /* " : "", comment, *comment ? " */" : "");
+  return made.name;
+}
+
+/* "arena + 4704" */
+static const char *offset_text(Frame *f, const char *base, int64_t floats) {
+  return floats ? arena_printf(f->net->arena, "%s + %" PRId64, base, floats) : base;
+}
+
+/* "image + n * LENET5_IMAGE_SIZE": the part of a caller's array that belongs to the image. */
+static const char *image_text(Frame *f, const char *base, const char *size) {
+  return f->kind == FRAME_SAMPLE ? arena_printf(f->net->arena, "%s + n * %s", base, size) : base;
+}
+
+static const char *step_name(const Part *part, const Node *home) {
+  for (int i = 0; i < part->steps.n; i++)
+    if (part->steps.data[i].kernel->result->id == home->id) return part->steps.data[i].name;
+  return "value";
+}
+
+static const char *input_value(Frame *f, int index) {
+  Net *net = f->net;
+  const PortNames *port = &net->input[index];
+  if (f->kind == FRAME_INFER) return port->name;
+  const char *size = arena_printf(net->arena, "%s_%s_SIZE", net->upper, port->upper);
+  return local(f, "const void *", port->name, image_text(f, arena_printf(net->arena, "batch->%s", port->name), size), "");
+}
+
+static const char *target_value(Frame *f, int index) {
+  Net *net = f->net;
+  const char *name = net->output[index].target, *size = arena_printf(net->arena, "%" PRId64, shape_elements(f->part->plan->target[index]->shape));
+  return local(f, "const void *", name, image_text(f, arena_printf(net->arena, "batch->%s", name), size), "");
+}
+
+/* Values that later phases need lie one after the other for all images. */
+static const char *kept_value(Frame *f, const Node *home, const Storage *storage, const char *name) {
+  Net *net = f->net;
+  const char *first = offset_text(f, "batch->at->kept", storage->offset * net->train_batch);
+  const int64_t size = shape_elements(home->shape);
+  const char *value = f->kind == FRAME_SAMPLE ? arena_printf(net->arena, "%s + n * %" PRId64, first, size) : first;
+  return local(f, "void *", name, value, arena_printf(net->arena, "%s, kept", shape_text(net->arena, home->shape)));
+}
+
+const char *frame_value(Frame *f, const Node *node) {
+  Net *net = f->net;
+  const Storage *storage = &f->part->plan->storage[node->id];
+  const Node *home = fuse_home(node);
+  const char *name = step_name(f->part, home);
+  switch (storage->kind) {
+    case STORE_INPUT: return input_value(f, storage->index);
+    case STORE_OUTPUT: return net->output[storage->index].name;
+    case STORE_TARGET: return target_value(f, storage->index);
+    case STORE_KEPT: return kept_value(f, home, storage, name);
+    case STORE_ARENA: return local(f, "void *", name, offset_text(f, "arena", storage->offset), shape_text(net->arena, home->shape));
+    case STORE_BATCH: return local(f, "void *", name, offset_text(f, "batch->at->batch", storage->offset), arena_printf(net->arena, "%s, one for all images", shape_text(net->arena, home->shape)));
+    case STORE_GRADIENT: case STORE_NONE: break;
+  }
+  return "NULL";
+}
+
+/* An array of several dimensions as the argument for a parameter, which may see it flat, or without the dimensions of size 1. */
+const char *array_argument(Arena *arena, const Nest *nest, int id, const char *array, int rank, const int64_t *dim) {
+  const Buf *buf = nest->buf[id];
+  const char *type = emit_nest_pointer(arena, nest, id);
+  const bool flat = !strstr(type, "(*)");
+  bool same = rank == buf->rank;
+  for (int i = 1; i < rank && same; i++) same = dim[i] == buf->dim[i];
+  if (flat ? rank <= 1 : same) return array;
+  if (!flat) return arena_printf(arena, "(%s)%s", type, array);
+  const char *first = arena_printf(arena, "&%s", array);
+  for (int i = 0; i < rank; i++) first = arena_printf(arena, "%s[0]", first);
+  return first;
+}
+
+static const char *member_text(const Frame *f, const Member *member) {
+  if (member->table || (member->pack && member->pack->source.n == 0)) return arena_printf(f->net->arena, "%s_%s", f->net->name, member->name);
+  return arena_printf(f->net->arena, "%s->%s", f->kind == FRAME_INFER ? "model" : "batch->packed", member->name);
+}
+
+/* The keys of the image's random numbers, made different for each layer that uses them. */
+static const char *keys_value(Frame *f, const Step *step, const Node *node) {
+  Net *net = f->net;
+  const char *wanted = arena_printf(net->arena, "%s_keys", step->name), *value = arena_printf(net->arena, "keys[1] ^ %" PRId64, node->salt);
+  for (int i = 0; i < f->local.n; i++)
+    if (strcmp(f->local.data[i].wanted, wanted) == 0 && strcmp(f->local.data[i].value, value) == 0) return f->local.data[i].name;
+  const Local made = {wanted, value, names_unique(&f->names, wanted)};
+  vec_push(net->arena, f->local, made);
+  text_put(&f->locals, "  const int32_t %s[2] = {keys[0], %s};\n", made.name, value);
+  f->keys = true;
+  return made.name;
+}
+
+/* C does not add the const of elements by itself when a const void pointer becomes one to arrays. */
+static const char *const_argument(const Frame *f, const Nest *nest, int id, const char *value) {
+  const char *type = emit_nest_pointer(f->net->arena, nest, id);
+  return strstr(type, "(*)") ? arena_printf(f->net->arena, "(%s)%s", type, value) : value;
+}
+
+static const char *argument(Frame *f, const Step *step, int id) {
+  Net *net = f->net;
+  const Binding *binding = &step->lower[f->target]->binding[id];
+  const Member *member = step->member[f->target][id];
+  const Nest *nest = step->lower[f->target]->b;
+  if (member) return array_argument(net->arena, nest, id, member_text(f, member), member->rank, member->dim);
+  switch (binding->kind) {
+    case BIND_VALUE: {
+      const StoreKind kind = f->part->plan->storage[binding->node->id].kind;
+      const char *value = frame_value(f, binding->node);
+      return kind == STORE_INPUT || kind == STORE_TARGET ? const_argument(f, nest, id, value) : value;
+    }
+    case BIND_INPUT: return const_argument(f, nest, id, input_value(f, binding->node->wrt));
+    case BIND_WEIGHT: return array_argument(net->arena, nest, id, arena_printf(net->arena, "batch->weights->%s", name_identifier(net->arena, binding->weight->name)), binding->weight->rank, binding->weight->dim);
+    case BIND_GRADIENT: return array_argument(net->arena, nest, id, arena_printf(net->arena, "gradients->%s", name_identifier(net->arena, binding->weight->name)), binding->weight->rank, binding->weight->dim);
+    case BIND_SCRATCH: return local(f, "void *", arena_printf(net->arena, "%s_%s", step->name, nest->buf[id]->name), offset_text(f, "arena", aligned(f->part->plan->arena_floats) + step_scratch(step, f->target, id)), "");
+    case BIND_KEYS: return keys_value(f, step, binding->node);
+    case BIND_PACK: case BIND_TABLE: break; /* members */
+  }
+  return "NULL";
+}
+
+void frame_call(Frame *f, const Step *step) {
+  const Nest *nest = step->lower[f->target]->b;
+  text_put(&f->calls, "  %s(", step->function[f->target]->name);
+  int n = 0;
+  for (int i = 0; i < nest->nbufs; i++)
+    if (nest->buf[i]->place < STACK && step->uses[f->target][i]) text_put(&f->calls, "%s%s", n++ ? ", " : "", argument(f, step, i));
+  for (int i = 0; i < nest->main->nparams; i++)
+    if (nest->main->size[i]) text_put(&f->calls, "%sbatch->count", n++ ? ", " : "");
+  text_put(&f->calls, ");\n");
+}
+
+void frame_end(Text *out, Frame *f) {
+  if (f->locals.n) text_put(out, "%s", f->locals.s);
+  if (f->locals.n && f->calls.n) text_put(out, "\n");
+  if (f->calls.n) text_put(out, "%s", f->calls.s);
+}

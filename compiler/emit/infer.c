@@ -1,0 +1,121 @@
+/* infer.c: one image through the net, target by target, and the functions that the user calls. */
+// SPDX-License-Identifier: Apache-2.0
+#include <inttypes.h>
+#include <string.h>
+#include "emit/module.h"
+
+static bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
+
+bool text_mentions(const Text *text, const char *name) {
+  const size_t n = strlen(name);
+  for (const char *at = text->n ? text->s : ""; (at = strstr(at, name)); at += n)
+    if ((at == text->s || !is_word(at[-1])) && !is_word(at[n])) return true;
+  return false;
+}
+
+void put_unused(Text *out, const Frame *f, const char *name) {
+  if (!text_mentions(&f->locals, name) && !text_mentions(&f->calls, name)) text_put(out, "  (void)%s;\n", name);
+}
+
+/* ---- parameters and arguments, in the order of the contract ---- */
+void list_add(Text *list, const char *text) { text_put(list, "%s%s", list->n ? ", " : "", text); }
+
+static const char *run_parameters(Net *net) {
+  Text list = {.arena = net->arena};
+  if (net->model) list_add(&list, arena_printf(net->arena, "const %s_model *model", net->name));
+  for (int i = 0; i < net->graph->inputs.n; i++) list_add(&list, arena_printf(net->arena, "const void *%s", net->input[i].name));
+  for (int i = 0; i < net->graph->outputs.n; i++) list_add(&list, arena_printf(net->arena, "void *%s", net->output[i].name));
+  list_add(&list, "float *arena");
+  if (net->options->program) list_add(&list, "void (*mark)(void *, int32_t), void *context");
+  return list.s;
+}
+
+static const char *run_arguments(Net *net, const char *model, const char *step, const char *arena, const char *mark) {
+  Text list = {.arena = net->arena};
+  if (net->model) list_add(&list, model);
+  for (int i = 0; i < net->graph->inputs.n + net->graph->outputs.n; i++) {
+    const PortNames *port = i < net->graph->inputs.n ? &net->input[i] : &net->output[i - net->graph->inputs.n];
+    list_add(&list, *step ? arena_printf(net->arena, "%s + %s * %s_%s_SIZE", port->name, step, net->upper, port->upper) : port->name);
+  }
+  list_add(&list, arena);
+  if (net->options->program) list_add(&list, mark);
+  return list.s;
+}
+
+static const char *plain_arguments(Net *net) { return run_arguments(net, "model", "", "arena", "mark, context"); }
+
+/* ---- one image ---- */
+static void put_output_copies(Frame *f) {
+  const Plan *plan = f->part->plan;
+  Net *net = f->net;
+  for (int o = 0; o < net->graph->outputs.n; o++)
+    if (plan->copy_output[o])
+      text_put(&f->calls, "  memcpy(%s, %s, %s_%s_SIZE * sizeof(float));\n", net->output[o].name, frame_value(f, plan->output[o]), net->upper, net->output[o].upper);
+}
+
+void put_infer(Text *out, Net *net, int target) {
+  Frame f = frame_begin(net, &net->infer, target, FRAME_INFER);
+  for (int s = 0; s < net->infer.steps.n; s++) {
+    frame_call(&f, &net->infer.steps.data[s]);
+    if (net->options->program) text_put(&f.calls, "  if (mark) mark(context, %d);\n", s);
+  }
+  put_output_copies(&f);
+  text_put(out, "/* One image. Values lie in the arena, in places that are taken again when nobody needs them any more. */\n");
+  text_put(out, "static void %s_run%s(%s) {\n", net->name, net->section[target].suffix, run_parameters(net));
+  if (net->model) put_unused(out, &f, "model");
+  for (int i = 0; i < net->graph->inputs.n; i++) put_unused(out, &f, net->input[i].name);
+  put_unused(out, &f, "arena");
+  if (net->options->program) put_unused(out, &f, "mark"), put_unused(out, &f, "context");
+  frame_end(out, &f);
+  text_put(out, "}\n\n");
+}
+
+/* ---- what the user calls ---- */
+const char *infer_parameters(Net *net, bool some) {
+  static const char *const types[] = {[ELEM_F32] = "float", [ELEM_U8] = "uint8_t", [ELEM_I8] = "int8_t"};
+  Text list = {.arena = net->arena};
+  if (net->model) list_add(&list, arena_printf(net->arena, "const %s_model *model", net->name));
+  for (int i = 0; i < net->graph->inputs.n; i++)
+    list_add(&list, arena_printf(net->arena, "const %s %s[%s_BATCH * %s_%s_SIZE]", types[net->graph->inputs.data[i].type], net->input[i].name, net->upper, net->upper, net->input[i].upper));
+  if (some) list_add(&list, "int32_t count");
+  for (int i = 0; i < net->graph->outputs.n; i++) list_add(&list, arena_printf(net->arena, "float %s[%s_BATCH * %s_%s_SIZE]", net->output[i].name, net->upper, net->upper, net->output[i].upper));
+  list_add(&list, arena_printf(net->arena, "%s_workspace *workspace", net->name));
+  return list.s;
+}
+
+static const char *some_arguments(Net *net) {
+  Text list = {.arena = net->arena};
+  if (net->model) list_add(&list, "model");
+  for (int i = 0; i < net->graph->inputs.n; i++) list_add(&list, net->input[i].name);
+  list_add(&list, arena_printf(net->arena, "%s_BATCH", net->upper));
+  for (int i = 0; i < net->graph->outputs.n; i++) list_add(&list, net->output[i].name);
+  list_add(&list, "workspace");
+  return list.s;
+}
+
+static void put_infer_some(Text *out, Net *net) {
+  text_put(out, "void %s_infer_some(%s) {\n", net->name, infer_parameters(net, true));
+  if (net->slots > 1) {
+    text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
+    text_put(out, "  for (int32_t slot = 0; slot < %" PRId64 "; slot++) /* images of a slot one after the other, in its part of the workspace */\n", net->slots);
+    text_put(out, "    for (int64_t i = (int64_t)slot * count / %" PRId64 "; i < (int64_t)(slot + 1) * count / %" PRId64 "; i++)\n", net->slots, net->slots);
+    text_put(out, "      %s_run(%s);\n", net->name, run_arguments(net, "model", "i", "workspace->arena[slot]", "NULL, NULL"));
+  } else {
+    text_put(out, "  for (int64_t i = 0; i < count; i++)\n");
+    text_put(out, "    %s_run(%s);\n", net->name, run_arguments(net, "model", "i", "workspace->arena", "NULL, NULL"));
+  }
+  text_put(out, "}\n\n");
+}
+
+void put_infer_entries(Text *out, Net *net) {
+  if (net->options->ntargets > 1) {
+    text_put(out, "static void %s_run(%s) {\n", net->name, run_parameters(net));
+    put_dispatched(out, net, "", arena_printf(net->arena, "%s_run", net->name), plain_arguments(net));
+    text_put(out, "}\n\n");
+  }
+  if (net->options->batch > 1) put_infer_some(out, net);
+  text_put(out, "void %s_infer(%s) {\n", net->name, infer_parameters(net, false));
+  if (net->options->batch > 1) text_put(out, "  %s_infer_some(%s);\n", net->name, some_arguments(net));
+  else text_put(out, "  %s_run(%s);\n", net->name, run_arguments(net, "model", "", "workspace->arena", "NULL, NULL"));
+  text_put(out, "}\n\n");
+}

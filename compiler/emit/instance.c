@@ -1,0 +1,220 @@
+/* instance.c: which C functions a nest becomes: one for each set of constants a function is called with, and what each of them uses. */
+// SPDX-License-Identifier: Apache-2.0
+#include "emit/instance.h"
+#include <string.h>
+
+/* ---- constants ---- */
+Index known_fold(const Known *known, const Index *ix) {
+  Index r = *ix;
+  for (int s = 1; s < SLOTS; s++)
+    if (r.k[s] && known->fixed[s]) r.c += r.k[s] * known->value[s], r.k[s] = 0;
+  return r;
+}
+
+int known_decide_all(const Known *known, const All *all) {
+  int verdict = 1;
+  for (int i = 0; i < all->n; i++) {
+    const Range *range = &all->range[i];
+    Index e = known_fold(known, &range->e);
+    if (!index_constant(&e)) verdict = -1;
+    else if (e.c < range->lo || e.c >= range->hi) return 0;
+  }
+  return verdict;
+}
+
+int known_decide(const Known *known, const Cond *cond) {
+  int verdict = 0;
+  for (int i = 0; i < cond->n; i++) {
+    int v = known_decide_all(known, &cond->any[i]);
+    if (v == 1) return 1;
+    if (v < 0) verdict = -1;
+  }
+  return verdict;
+}
+
+static int with_proof(const Known *known, const Cond *cond, int seen) { return seen == 1 ? 1 : seen == 2 ? 0 : known_decide(known, cond); }
+int known_branch(const Known *known, const NestStmt *stmt) { return with_proof(known, &stmt->u.branch.cond, stmt->u.branch.seen); }
+int known_pick(const Known *known, Val e) { return with_proof(known, e->cond, e->seen); }
+
+/* ---- what a body reads ---- */
+typedef struct Reader { const Known *known; Instances *plan; Used *used; } Reader;
+
+static void read_value(const Reader *r, Val e) { /* before it is known which names are dead: too many rather than too few */
+  if (e->op == LOAD) r->used->read[(e->ref->buf->of ? e->ref->buf->of : e->ref->buf)->id] = true;
+  int verdict = e->op == PICK ? known_pick(r->known, e) : -1;
+  for (int i = 0; i < 3 && e->a[i]; i++)
+    if (verdict < 0 || verdict == 1 - i) read_value(r, e->a[i]);
+}
+
+static void read_body(const Reader *r, const NestStmt *stmt) {
+  for (; stmt; stmt = stmt->next) {
+    int verdict = stmt->kind == IF ? known_branch(r->known, stmt) : -1;
+    if (stmt->kind == STORE) read_value(r, stmt->u.store.val);
+    if (stmt->kind == CALL) {
+      const Instance *callee = instance_called(r->plan, stmt->u.call.fn, r->known, stmt->u.call.arg);
+      for (int i = 0; i < BUFS; i++) r->used->read[i] |= callee->used.read[i];
+    }
+    if (verdict != 0) read_body(r, stmt->body);
+    if (verdict != 1) read_body(r, stmt->otherwise);
+  }
+}
+
+/* ---- what a body uses: backwards, so that a name is met after its uses ---- */
+static void use_index(const Reader *r, const Index *ix) {
+  Index folded = known_fold(r->known, ix);
+  for (int s = 1; s < SLOTS; s++) r->used->slot[s] |= folded.k[s] != 0;
+}
+
+static void use_cond(const Reader *r, const Cond *cond) {
+  for (int i = 0; i < cond->n; i++)
+    for (int j = 0; j < cond->any[i].n; j++) use_index(r, &cond->any[i].range[j].e);
+}
+
+static void use_buf(const Reader *r, const Buf *buf) {
+  r->used->buf[buf->id] = true;
+  if (buf->of) r->used->buf[buf->of->id] = true;
+}
+
+static void use_ref(const Reader *r, const Ref *ref) {
+  use_buf(r, ref->buf);
+  for (int d = 0; d < ref->buf->rank; d++) use_index(r, &ref->at[d]);
+}
+
+static void use_value(const Reader *r, Val e) {
+  if (e->op == LOAD) use_ref(r, e->ref);
+  if (e->op == LANE || e->op == POSITION) use_index(r, &e->index);
+  int verdict = e->op == PICK ? known_pick(r->known, e) : -1;
+  if (e->op == PICK && verdict < 0) use_cond(r, e->cond);
+  for (int i = 0; i < 3 && e->a[i]; i++)
+    if (verdict < 0 || verdict == 1 - i) use_value(r, e->a[i]);
+}
+
+bool used_dead(const Used *used, const NestStmt *stmt) {
+  if (stmt->kind == DECLARE) return !used->buf[stmt->u.declare.buf->id];
+  if (stmt->kind != STORE) return false;
+  const Buf *buf = stmt->u.store.ref.buf;
+  const Buf *of = buf->of ? buf->of : buf;
+  return stmt->u.store.declare ? !used->buf[buf->id] : of->place >= STACK && !used->read[of->id];
+}
+
+static void use_body(const Reader *, const NestStmt *);
+
+static void use_statement(const Reader *r, const NestStmt *stmt) {
+  if (used_dead(r->used, stmt)) return;
+  switch (stmt->kind) {
+  case LOOP:
+    use_body(r, stmt->body);
+    for (int i = 0; i < stmt->u.loop.nlo; i++) use_index(r, &stmt->u.loop.lo[i]);
+    for (int i = 0; i < stmt->u.loop.nhi; i++) use_index(r, &stmt->u.loop.hi[i]);
+    break;
+  case IF: {
+    int verdict = known_branch(r->known, stmt);
+    if (verdict != 0) use_body(r, stmt->body);
+    if (verdict != 1) use_body(r, stmt->otherwise);
+    if (verdict < 0) use_cond(r, &stmt->u.branch.cond);
+    break;
+  }
+  case STORE: use_ref(r, &stmt->u.store.ref), use_value(r, stmt->u.store.val); break;
+  case DECLARE:
+    for (int d = 0; stmt->u.declare.buf->place == VIEW && d < stmt->u.declare.buf->rank; d++) use_index(r, &stmt->u.declare.buf->base[d]);
+    break;
+  case CALL: {
+    const Instance *callee = instance_called(r->plan, stmt->u.call.fn, r->known, stmt->u.call.arg);
+    for (int i = 0; i < BUFS; i++) r->used->buf[i] |= callee->used.buf[i] && r->plan->nest->buf[i]->place < STACK;
+    for (int i = 0; i < callee->fn->nparams; i++)
+      if (callee->used.slot[i + 1]) use_index(r, &stmt->u.call.arg[i]);
+    break;
+  }
+  case PIN: use_buf(r, stmt->u.pin.view); break;
+  case PREFETCH: use_buf(r, stmt->u.prefetch.buf), use_index(r, &stmt->u.prefetch.flat); break;
+  case COMMENT: break;
+  }
+}
+
+static void use_body(const Reader *r, const NestStmt *stmt) {
+  VEC(const NestStmt *) list = {0};
+  for (; stmt; stmt = stmt->next) vec_push(r->plan->arena, list, stmt);
+  while (list.n) use_statement(r, list.data[--list.n]);
+}
+
+void used_by(Instances *plan, const NestStmt *body, const Known *known, Used *used) {
+  Reader reader = {known, plan, used};
+  read_body(&reader, body);
+  use_body(&reader, body);
+}
+
+/* ---- instances ---- */
+static bool is_shared(const Instances *plan, const NestFn *fn) {
+  for (int i = 0; i < plan->shared.n; i++)
+    if (plan->shared.data[i] == fn) return true;
+  return false;
+}
+
+static const char *name_of(Instances *plan, const NestFn *fn, const Known *known) { /* conv_tile8_left_first, with a number where flags do not tell */
+  const char *name = arena_printf(plan->arena, "%s_%s", plan->nest->name, fn->name);
+  for (int i = 0; i < fn->nparams; i++)
+    if (fn->flag[i] && known->fixed[i + 1] && known->value[i + 1]) name = arena_printf(plan->arena, "%s_%s", name, fn->param[i]);
+  int same = 0;
+  for (bool taken = true; taken; same++) {
+    const char *wanted = same ? arena_printf(plan->arena, "%s_%d", name, same + 1) : name;
+    taken = !strcmp(wanted, plan->nest->name);
+    for (int i = 0; i < plan->instances.n; i++) taken = taken || !strcmp(plan->instances.data[i]->name, wanted);
+    if (!taken) return wanted;
+  }
+  return name;
+}
+
+static Instance *add_instance(Instances *plan, const NestFn *fn, const Known *known, const Instance *body, const char *name) {
+  Instance *instance = NEW(plan->arena, Instance);
+  *instance = (Instance){.fn = fn, .known = *known, .body = body, .inlined = !fn->kernel};
+  if (body) instance->used = body->used;
+  else used_by(plan, fn->body, known, &instance->used); /* adds its callees first */
+  instance->name = name ? name : name_of(plan, fn, known);
+  vec_push(plan->arena, plan->instances, instance);
+  return instance;
+}
+
+static const Instance *shared_body(Instances *plan, const NestFn *fn) {
+  for (int i = 0; i < plan->instances.n; i++) {
+    const Instance *have = plan->instances.data[i];
+    if (have->fn == fn && have->inlined) return have;
+  }
+  Instance *body = add_instance(plan, fn, &(Known){0}, NULL, arena_printf(plan->arena, "%s_%s_body", plan->nest->name, fn->name));
+  body->inlined = true;
+  return body;
+}
+
+static bool same_known(const Known *a, const Known *b) {
+  for (int s = 1; s < SLOTS; s++)
+    if (a->fixed[s] != b->fixed[s] || a->value[s] != b->value[s]) return false;
+  return true;
+}
+
+const Instance *instance_called(Instances *plan, const NestFn *fn, const Known *caller, const Index *args) {
+  Known known = {0};
+  for (int i = 0; i < fn->nparams; i++) {
+    Index a = known_fold(caller, &args[i]);
+    known.fixed[i + 1] = index_constant(&a);
+    if (known.fixed[i + 1]) known.value[i + 1] = a.c;
+  }
+  bool shared = is_shared(plan, fn);
+  for (int i = 0; i < plan->instances.n; i++) {
+    const Instance *have = plan->instances.data[i];
+    if (have->fn == fn && (have->body != NULL) == shared && same_known(&have->known, &known)) return have;
+  }
+  return add_instance(plan, fn, &known, shared ? shared_body(plan, fn) : NULL, NULL);
+}
+
+static Instances *collect(Arena *arena, const Nest *nest, const Instances *before) {
+  Instances *plan = NEW(arena, Instances);
+  plan->arena = arena, plan->nest = nest;
+  for (const NestFn *fn = nest->fns; before && fn; fn = fn->next) {
+    int n = 0;
+    for (int i = 0; i < before->instances.n; i++) n += before->instances.data[i]->fn == fn;
+    if (fn->kernel && n > 1) vec_push(arena, plan->shared, fn);
+  }
+  add_instance(plan, nest->main, &(Known){0}, NULL, nest->name);
+  return plan;
+}
+
+Instances *instances_of(Arena *arena, const Nest *nest) { return collect(arena, nest, collect(arena, nest, NULL)); }

@@ -1,0 +1,305 @@
+/* module.c: lowers every kernel for every target, prints its function, finds what can be shared, and names everything.
+ *
+ * Kernels are printed under a stand-in for their name. Where the text is the same, for layers of equal shape, or in inference and training, one function serves all. */
+// SPDX-License-Identifier: Apache-2.0
+#include "emit/module.h"
+#include <inttypes.h>
+#include <string.h>
+
+static const char stand_in[] = "cnnc_function";
+
+/* ---- functions ---- */
+static const char *print_nest(Net *net, Section *section, Nest *nest) {
+  Text text = {.arena = net->arena};
+  const char *name = nest->name, *about = nest->about, *main = nest->main->name;
+  nest->name = nest->main->name = stand_in, nest->about = "";
+  emit_nest(&text, nest, &section->print);
+  nest->name = name, nest->about = about, nest->main->name = main;
+  return text.s;
+}
+
+static const char *renamed(Arena *arena, const char *text, const char *name) {
+  Text out = {.arena = arena};
+  for (const char *at; (at = strstr(text, stand_in)); text = at + strlen(stand_in)) {
+    text_bytes(&out, text, (size_t)(at - text));
+    text_put(&out, "%s", name);
+  }
+  text_put(&out, "%s", text);
+  return out.s;
+}
+
+/* The function for a nest: an existing one, or a new one with that name. */
+static Function *section_function(Net *net, Section *section, Nest *nest, const char *name, const char *comment) {
+  const char *key = print_nest(net, section, nest);
+  for (int i = 0; i < section->functions.n; i++) {
+    Function *function = section->functions.data[i];
+    if (strcmp(function->key, key) != 0) continue;
+    if (strcmp(function->comment, comment) != 0) vec_push(net->arena, function->also, comment);
+    return function;
+  }
+  Function *function = NEW(net->arena, Function);
+  function->key = key, function->comment = comment;
+  function->text = renamed(net->arena, key, arena_printf(net->arena, "%s_%s", net->name, name));
+  function->name = arena_printf(net->arena, "%s_%s%s", net->name, name, section->suffix);
+  vec_push(net->arena, section->functions, function);
+  return function;
+}
+
+/* ---- comments ---- */
+/* The text of a call on one line, without comments of the program. */
+static const char *call_text(Net *net, Span span) {
+  const Source *source = sources_get(net->sources, span.file);
+  if (!source || span.end > source->n || span.start >= span.end) return "";
+  Text out = {.arena = net->arena};
+  bool blank = false;
+  for (uint32_t i = span.start; i < span.end; i++) {
+    const char c = source->text[i];
+    if (c == '#') {
+      while (i + 1 < span.end && source->text[i + 1] != '\n') i++;
+    } else if (c == ' ' || c == '\n' || c == '\r' || c == '\t') blank = out.n > 0;
+    else {
+      text_put(&out, blank ? " %c" : "%c", c);
+      blank = false;
+    }
+  }
+  return out.n ? out.s : "";
+}
+
+const char *layer_place(Net *net, const Node *node) {
+  const Source *source = sources_get(net->sources, node->span.file);
+  if (!source) return "";
+  const SourcePlace place = sources_place(net->sources, node->span.file, node->span.start);
+  const char *slash = strrchr(place.path, '/');
+  const char *file = node->span.file == 1 ? "line" : arena_printf(net->arena, "%s, line", slash ? slash + 1 : place.path);
+  return arena_printf(net->arena, "%s %d: %s", file, place.line, call_text(net, node->span));
+}
+
+static void put_layer(Net *net, Text *out, const Node *node) {
+  const char *place = node->op == &op_input || !*node->name ? "" : layer_place(net, node);
+  text_put(out, "%s%s%s", node->name, *place ? ", " : "", place);
+}
+
+/* What a kernel computes: the layers in it, with their places in the program, then what the schedule says about itself. */
+static const char *kernel_comment(Net *net, const Kernel *kernel, const Nest *nest) {
+  Text out = {.arena = net->arena};
+  const Node *root = kernel->root;
+  if (root->of) text_put(&out, "%s of ", root->op->name);
+  if (kernel->normalize) {
+    put_layer(net, &out, kernel->normalize);
+    text_put(&out, "\n");
+  }
+  put_layer(net, &out, root);
+  for (int i = 0; i < kernel->nscales + kernel->nchain; i++) {
+    const Node *node = i < kernel->nscales ? kernel->scale[i] : kernel->chain[i - kernel->nscales];
+    text_put(&out, "\n");
+    if (node->of) text_put(&out, "%s of ", node->op->name);
+    put_layer(net, &out, node);
+  }
+  if (nest->about) text_put(&out, "\n%s", nest->about);
+  return out.s;
+}
+
+/* ---- members ---- */
+static Member *find_member(Member **list, int n, const char *key) {
+  for (int i = 0; i < n; i++)
+    if (strcmp(list[i]->key, key) == 0) return list[i];
+  return NULL;
+}
+
+static Member *new_member(Net *net, Part *part, const char *key, const char *name, const Buf *shape) {
+  Member *member = NEW(net->arena, Member);
+  member->key = key, member->name = names_unique(part ? &part->names : &net->names, name_identifier(net->arena, name));
+  member->rank = shape->rank, member->dim = shape->dim, member->floats = buf_elements(shape);
+  if (part) vec_push(net->arena, part->members, member);
+  else vec_push(net->arena, net->tables, member);
+  return member;
+}
+
+static const Member *pack_member(Net *net, Part *part, Pack *pack) {
+  const bool constant = pack->source.n == 0;
+  Text key = {.arena = net->arena};
+  text_put(&key, "pack");
+  for (int i = 0; i < pack->source.n; i++) text_put(&key, " %d", pack->source.data[i]->id);
+  text_put(&key, "\n%s", print_nest(net, &net->pack, pack->nest));
+  Member *member = constant ? find_member(net->tables.data, net->tables.n, key.s) : find_member(part->members.data, part->members.n, key.s);
+  if (member) return member;
+  member = new_member(net, constant ? NULL : part, key.s, pack->name, pack->out);
+  member->pack = pack;
+  if (!constant) member->function = section_function(net, &net->pack, pack->nest, arena_printf(net->arena, "pack_%s", names_unique(&net->names, pack->name)), pack->nest->about ? pack->nest->about : "");
+  return member;
+}
+
+static const Member *weight_member(Net *net, Part *part, const Weight *weight, const Buf *shape) {
+  const char *key = arena_printf(net->arena, "weight %d", weight->id);
+  Member *member = find_member(part->members.data, part->members.n, key);
+  if (member) return member;
+  member = new_member(net, part, key, weight->name, shape);
+  member->copy = weight;
+  return member;
+}
+
+static const Member *table_member(Net *net, const float *table, int64_t n, const char *name, const Buf *shape) {
+  Text key = {.arena = net->arena};
+  text_put(&key, "table");
+  for (int64_t i = 0; i < n; i++) {
+    text_put(&key, " ");
+    put_hex_float(&key, table[i]);
+  }
+  Member *member = find_member(net->tables.data, net->tables.n, key.s);
+  if (member) return member;
+  member = new_member(net, NULL, key.s, name, shape);
+  member->table = table;
+  return member;
+}
+
+/* What the buffer of a step reads, if it is a member or a table: noted in step->member. */
+static void bind_members(Net *net, Part *part, Step *step, int target) {
+  Lower *lower = step->lower[target];
+  step->uses[target] = NEW_ARRAY(net->arena, bool, lower->b->nbufs + 1);
+  step->member[target] = NEW_ARRAY(net->arena, const Member *, lower->b->nbufs + 1);
+  for (int i = 0; i < lower->b->nbufs; i++) {
+    const Binding *binding = &lower->binding[i];
+    const Buf *buf = lower->b->buf[i];
+    step->uses[target][i] = buf->place < STACK && emit_nest_uses(lower->b, i);
+    if (!step->uses[target][i]) continue;
+    if (binding->kind == BIND_PACK) step->member[target][i] = pack_member(net, part, binding->pack);
+    if (binding->kind == BIND_WEIGHT && part == &net->infer) step->member[target][i] = weight_member(net, part, binding->weight, buf);
+    if (binding->kind == BIND_TABLE) step->member[target][i] = table_member(net, binding->table, binding->elements, arena_printf(net->arena, "%s_table", step->name), buf);
+  }
+}
+
+/* ---- parts ---- */
+int64_t aligned(int64_t floats) { return (floats + ALIGNED_FLOATS - 1) / ALIGNED_FLOATS * ALIGNED_FLOATS; }
+
+int64_t step_scratch(const Step *step, int target, int buffer) {
+  const Lower *lower = step->lower[target];
+  int64_t floats = 0;
+  for (int i = 0; i < buffer; i++)
+    if (lower->b->buf[i]->place < STACK && lower->binding[i].kind == BIND_SCRATCH) floats += aligned(lower->binding[i].elements);
+  return floats;
+}
+
+static const char *step_wanted_name(Net *net, const Part *part, const Kernel *kernel, const Nest *nest) {
+  if (kernel->root->op == &op_input) return arena_printf(net->arena, "%s_floats", nest->name);
+  return part == &net->train && names_taken(&net->names, nest->name) ? arena_printf(net->arena, "%s_training", nest->name) : nest->name;
+}
+
+static void lower_step(Net *net, Part *part, const Kernel *kernel, int layout_lanes) {
+  const EmitOptions *o = net->options;
+  Step step = {.kernel = kernel};
+  step.lower = NEW_ARRAY(net->arena, Lower *, o->ntargets), step.function = NEW_ARRAY(net->arena, Function *, o->ntargets);
+  step.uses = NEW_ARRAY(net->arena, bool *, o->ntargets), step.member = NEW_ARRAY(net->arena, const Member **, o->ntargets);
+  for (int t = 0; t < o->ntargets; t++) {
+    Lower *lower = step.lower[t] = schedule_kernel(net->arena, kernel, o->target[t], layout_lanes, o->plain, part == &net->train ? net->train_batch : 0);
+    if (t == 0) step.name = names_unique(&net->names, step_wanted_name(net, part, kernel, lower->b));
+    bind_members(net, part, &step, t);
+    step.function[t] = section_function(net, &net->section[t], lower->b, step.name, kernel_comment(net, kernel, lower->b));
+    const int64_t scratch = step_scratch(&step, t, lower->b->nbufs);
+    if (scratch > part->scratch_floats) part->scratch_floats = scratch;
+  }
+  vec_push(net->arena, part->steps, step);
+}
+
+/* Members of whole vectors come first, so that all of them are aligned when the struct is. */
+static void order_members(Net *net, Part *part) {
+  Member **ordered = NEW_ARRAY(net->arena, Member *, part->members.n + 1);
+  int n = 0;
+  for (int whole = 1; whole >= 0; whole--)
+    for (int i = 0; i < part->members.n; i++)
+      if ((part->members.data[i]->floats % ALIGNED_FLOATS == 0) == whole) ordered[n++] = part->members.data[i];
+  part->members.data = ordered, part->members.room = n;
+}
+
+static void lower_part(Net *net, Part *part, const Plan *plan) {
+  int layout_lanes = 1;
+  for (int t = 0; t < net->options->ntargets; t++)
+    if (net->options->target[t]->lanes > layout_lanes) layout_lanes = net->options->target[t]->lanes;
+  part->plan = plan;
+  part->names.arena = net->arena;
+  for (int k = 0; k < plan->kernels.n; k++) lower_step(net, part, plan->kernels.data[k], layout_lanes);
+  order_members(net, part);
+}
+
+/* ---- the net ---- */
+static void name_ports(Net *net) {
+  const Graph *graph = net->graph;
+  Names names = {.arena = net->arena}, uppers = {.arena = net->arena};
+  for (const char *const *s = (const char *const[]){"model", "weights", "workspace", "training", "gradients", "count", "seed", "step", "arena", "i", "n", "mark", "context", NULL}; *s; s++) names_reserve(&names, *s);
+  net->input = NEW_ARRAY(net->arena, PortNames, graph->inputs.n + 1), net->output = NEW_ARRAY(net->arena, PortNames, graph->outputs.n + 1);
+  for (int i = 0; i < graph->inputs.n + graph->outputs.n; i++) {
+    const bool in = i < graph->inputs.n;
+    const char *name = name_identifier(net->arena, in ? graph->inputs.data[i].name : graph->outputs.data[i - graph->inputs.n].name);
+    PortNames *port = in ? &net->input[i] : &net->output[i - graph->inputs.n];
+    port->upper = names_unique(&uppers, name_upper(net->arena, name));
+    port->name = names_unique(&names, name);
+    port->target = in ? NULL : names_unique(&names, arena_printf(net->arena, "%s_target", name));
+  }
+}
+
+/* Images of one shard run one after the other and add to its own gradients; the sums are then added in a fixed order. */
+static void choose_shards(Net *net) {
+  const int64_t most_bytes = INT64_C(512) << 20, a_shard = 4 * (net->graph->parameters + net->train.plan->arena_floats);
+  net->shards = net->train_batch < MOST_SHARDS ? net->train_batch : MOST_SHARDS;
+  while (net->shards > 2 && net->shards * a_shard > most_bytes) net->shards /= 2;
+}
+
+static void section_begin(Section *section, const Target *target, const char *suffix, const char *attribute, bool openmp) {
+  *section = (Section){.target = target, .suffix = suffix, .attribute = attribute};
+  section->print = (NestPrint){suffix, attribute, target ? target->lanes : LANES, openmp, &section->needs};
+}
+
+static void name_sections(Net *net) {
+  const EmitOptions *o = net->options;
+  section_begin(&net->pack, NULL, "", "", false);
+  net->section = NEW_ARRAY(net->arena, Section, o->ntargets);
+  for (int t = 0; t < o->ntargets; t++) {
+    const Target *target = o->target[t];
+    const char *suffix = o->ntargets > 1 ? arena_printf(net->arena, "_%s", target->suffix) : "";
+    const char *attribute = target->attribute ? arena_printf(net->arena, "%s_%s", net->upper, name_upper(net->arena, target->suffix)) : "";
+    section_begin(&net->section[t], target, suffix, attribute, o->openmp);
+  }
+}
+
+Net *emit_begin(Arena *arena, const Graph *graph, const Plan *infer, const Plan *train, const Sources *sources, const EmitOptions *options) {
+  Net *net = NEW(arena, Net);
+  net->arena = arena, net->options = options, net->graph = graph, net->sources = sources;
+  net->name = options->prefix, net->upper = name_upper(arena, options->prefix), net->model = graph->parameters > 0;
+  net->names.arena = arena;
+  for (const char *const *s = (const char *const[]){"infer", "infer_some", "infer_timed", "pack", "init", "gradients", "target", "level", "labels", "trained", "open", "run", "image", "batch", "sample", "network", "weights", "model", "workspace", "training", NULL}; *s; s++)
+    names_reserve(&net->names, *s);
+  name_ports(net);
+  name_sections(net);
+  net->slots = options->openmp && options->batch > 1 ? (options->batch < MOST_SHARDS ? options->batch : MOST_SHARDS) : 1;
+  lower_part(net, &net->infer, infer);
+  if (train) {
+    net->train_batch = graph->training->batch;
+    net->train.plan = train;
+    choose_shards(net);
+    lower_part(net, &net->train, train);
+  }
+  return net;
+}
+
+const char *net_target_names(const Net *net) {
+  const char *names = net->options->target[0]->name;
+  for (int t = 1; t < net->options->ntargets; t++) names = arena_printf(net->arena, "%s,%s", names, net->options->target[t]->name);
+  return names;
+}
+
+int64_t members_floats(const Part *part) {
+  int64_t floats = 0;
+  for (int i = 0; i < part->members.n; i++) floats += part->members.data[i]->floats;
+  return floats;
+}
+
+int64_t net_model_floats(const Net *net) { return net->infer.members.n ? members_floats(&net->infer) : net->model ? ALIGNED_FLOATS : 0; }
+
+static int64_t slot_floats(const Net *net) {
+  const int64_t floats = aligned(net->infer.plan->arena_floats) + net->infer.scratch_floats;
+  return floats ? floats : ALIGNED_FLOATS;
+}
+int64_t net_workspace_floats(const Net *net) { return net->slots * slot_floats(net); }
+
+NetSizes emit_sizes(const Net *net) {
+  return (NetSizes){4 * net_model_floats(net), 4 * net_workspace_floats(net), 4 * net->infer.plan->arena_bound, net->train.plan ? 4 * training_floats(net) : 0};
+}

@@ -1,0 +1,26 @@
+/* nest.h: printing nests as C. The only printer of loops. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_EMIT_NEST_H
+#define CNNC_EMIT_NEST_H
+#include "emit/prelude.h"
+#include "nest/nest.h"
+
+typedef struct NestPrint {
+  const char *suffix;    /* appended to every function name, e.g. "_v4"; or "" */
+  const char *attribute; /* before every function, e.g. "TARGET_V4"; or "" */
+  int lanes_max;         /* 1: scalar C for any compiler */
+  bool openmp;           /* PARALLEL loops get their pragma (under #ifdef _OPENMP) */
+  PreludeNeeds *needs;   /* what the printed text uses is added here */
+} NestPrint;
+
+/* `static void NAME_SUFFIX(buffers, sizes)` with its helper functions before it and its comment above. A buffer that is never touched is no parameter. */
+void emit_nest(Text *, const Nest *, const NestPrint *);
+
+const char *emit_nest_symbol(Arena *, const Nest *, const NestPrint *);
+bool emit_nest_uses(const Nest *, int buf_id);                         /* is this buffer a parameter of what is printed? */
+const char *emit_nest_pointer(Arena *, const Nest *, int buf_id);      /* its type, for a cast: "const float (*)[56][256]", "float *" */
+
+/* The whole call, `NAME_SUFFIX(…);`: argument[buf id] is C text of a pointer of any object type, cast where C wants it; size[i] of a size parameter. */
+const char *emit_nest_call(Arena *, const Nest *, const NestPrint *, const char *const *argument, const char *const *size);
+void emit_comment(Text *, int indent, const char *text); /* `// text`, a line each, whatever the text holds */
+#endif

@@ -1,0 +1,119 @@
+/* net.c: the C file, from its first comment to its last function. */
+// SPDX-License-Identifier: Apache-2.0
+#include <inttypes.h>
+#include <string.h>
+#include "emit/module.h"
+
+/* ---- the top ---- */
+void put_banner(Text *out, Net *net, bool header) {
+  const bool program = net->options->program;
+  text_put(out, "/* %s: the net `%s` as C%s. Made by cnnc; change the program, not this file.\n", net->name, net->graph->name, header ? ": declarations" : program ? ", with its program" : "");
+  text_put(out, " *\n * This text and the weights in it belong to the author of the net, who may use them in any way, without conditions.\n");
+  if (!header && net->options->summary && *net->options->summary) {
+    text_put(out, " *\n * ");
+    put_comment(out, net->options->summary, 0);
+  }
+  text_put(out, "%s */\n// SPDX-License-Identifier: MIT-0\n", "");
+}
+
+static void put_includes(Text *out, Net *net) {
+  const bool single = !net->options->header;
+  if (single) text_put(out, "#include <stddef.h>\n#include <stdint.h>\n");
+  else text_put(out, "#include \"%s\"\n", net->options->header);
+  text_put(out, "#include <string.h>\n\n");
+  if (!single) return;
+  put_network_types(out, net);
+  put_declarations(out, net);
+}
+
+static void put_assertions(Text *out, Net *net) {
+  const char *name = net->name, *upper = net->upper;
+  text_put(out, "/* The numbers of the header are those of the structs. */\n");
+  if (net->model) text_put(out, "_Static_assert(sizeof(%s_weights) == %s_PARAMETERS * sizeof(float), \"weights\");\n", name, upper);
+  if (net->model) text_put(out, "_Static_assert(sizeof(%s_model) == %s_MODEL_BYTES, \"model\");\n", name, upper);
+  text_put(out, "_Static_assert(sizeof(%s_workspace) == %s_WORKSPACE_BYTES, \"workspace\");\n", name, upper);
+  if (net->train.plan) text_put(out, "_Static_assert(sizeof(%s_training) == %s_TRAINING_BYTES, \"training\");\n", name, upper);
+  text_put(out, "\n");
+}
+
+static void put_labels(Text *out, Net *net) {
+  if (!net->graph->nlabels) return;
+  text_put(out, "const char *const %s_labels[%d] = {", net->name, net->graph->nlabels);
+  for (int i = 0; i < net->graph->nlabels; i++) {
+    text_put(out, "%s", i == 0 ? "\n  " : i % 8 ? ", " : ",\n  ");
+    put_string(out, net->graph->label[i]);
+  }
+  text_put(out, "\n};\n\n");
+}
+
+/* ---- sections ---- */
+void put_functions(Text *out, Net *net, const Section *section) {
+  (void)net;
+  emit_prelude(out, &section->needs, section->suffix, section->attribute);
+  for (int i = 0; i < section->functions.n; i++) {
+    const Function *function = section->functions.data[i];
+    emit_comment(out, 0, function->comment);
+    for (int k = 0; k < function->also.n; k++) emit_comment(out, 0, arena_printf(out->arena, "also %s", function->also.data[k]));
+    text_put(out, "%s", function->text);
+  }
+}
+
+/* The macro that gives a target's functions its instructions. */
+static void put_attribute(Text *out, const Section *section, bool lowest) {
+  if (!*section->attribute) return;
+  if (lowest && section->target->condition) text_put(out, "#if %s\n", section->target->condition);
+  text_put(out, "#define %s %s\n", section->attribute, section->target->attribute);
+  if (lowest && section->target->condition) text_put(out, "#else\n#define %s\n#endif\n", section->attribute);
+  text_put(out, "\n");
+}
+
+static void put_section(Text *out, Net *net, int target) {
+  const bool lowest = target == net->options->ntargets - 1;
+  const Section *section = &net->section[target];
+  text_put(out, "/* ---- %s ---- */\n\n", section->target->name);
+  if (!lowest && section->target->condition) text_put(out, "#if %s\n", section->target->condition);
+  put_attribute(out, section, lowest);
+  put_functions(out, net, section);
+  put_infer(out, net, target);
+  if (net->train.plan) put_gradients(out, net, target);
+  if (!lowest && section->target->condition) text_put(out, "#endif\n\n");
+}
+
+void emit_c(Text *out, Net *net) {
+  PreludeNeeds needs = net->pack.needs;
+  for (int t = 0; t < net->options->ntargets; t++) prelude_merge(&needs, &net->section[t].needs);
+  put_banner(out, net, false);
+  put_includes(out, net);
+  put_assertions(out, net);
+  put_labels(out, net);
+  put_init(out, net);
+  emit_contraction(out);
+  text_put(out, "\n");
+  emit_prelude_file(out, &needs);
+  put_pack(out, net);
+  put_trained(out, net);
+  if (net->train.plan) put_batch_struct(out, net);
+  for (int t = net->options->ntargets - 1; t >= 0; t--) put_section(out, net, t);
+  put_dispatch(out, net);
+  put_infer_entries(out, net);
+  if (net->train.plan) put_gradients_entry(out, net);
+  put_network(out, net);
+  put_main(out, net);
+}
+
+/* ---- a view of the nests ---- */
+static void dump_part(Text *out, const Part *part, int target) {
+  for (int s = 0; s < part->steps.n; s++) {
+    const Lower *lower = part->steps.data[s].lower[target];
+    for (int p = 0; p < lower->packs.n; p++) nest_dump(out, lower->packs.data[p]->nest);
+    nest_dump(out, lower->b);
+  }
+}
+
+void emit_nests(Text *out, Net *net) {
+  for (int t = 0; t < net->options->ntargets; t++) {
+    text_put(out, "%s# %s\n\n", t ? "\n" : "", net->options->target[t]->name);
+    dump_part(out, &net->infer, t);
+    if (net->train.plan) dump_part(out, &net->train, t);
+  }
+}

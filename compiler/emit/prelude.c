@@ -1,0 +1,337 @@
+/* prelude.c: the text of macros, vector types and inline functions at the top of a generated file. One text serves scalars and vectors of every width:
+ * in it @F is the float type, @I the type of masks, @U unsigned integers of the same width, @(c) a constant, @[c] an unsigned one, @n the width and the
+ * target's suffix, @a the attribute; @T @E @l are for functions of several element types: vector, element, width and letter.
+ *
+ * No intrinsic, no library. Bounds on errors are those of tests/unit/prelude.c over all floats. The polynomials were fitted for cnnc (minimax on the
+ * interval given, coefficients rounded one by one). The text may be copied with generated code under MIT-0. */
+// SPDX-License-Identifier: Apache-2.0
+#include "emit/prelude.h"
+#include <string.h>
+
+typedef struct Function { const char *name, *text, *vector, *scalar; PreludeFn uses[6]; int nuses; } Function; /* text for both, or one each */
+
+static const char elem_letter[ELEMS] = {[F32] = 0, [I32] = 'i', [U8] = 'b', [I8] = 'c'};
+static const char *const elem_type[ELEMS] = {[F32] = "float", [I32] = "int32_t", [U8] = "uint8_t", [I8] = "int8_t"};
+static const char *const elem_name[ELEMS] = {[F32] = "f32", [I32] = "i32", [U8] = "u8", [I8] = "i8"};
+static const int elem_bytes[ELEMS] = {[F32] = 4, [I32] = 4, [U8] = 1, [I8] = 1};
+
+static const Function function[FN_COUNT] = {
+  [FN_BITS] = {"bits",
+    .scalar = "INLINE @a@U bits@n(@F x) { union { @F f; @U u; } v = {x}; return v.u; }\n",
+    .vector = "INLINE @a@U bits@n(@F x) { return (@U)x; }\n"},
+  [FN_FLOAT_OF] = {"float_of",
+    .scalar = "INLINE @a@F float_of@n(@U u) { union { @U u; @F f; } v = {u}; return v.f; }\n",
+    .vector = "INLINE @a@F float_of@n(@U u) { return (@F)u; }\n"},
+  [FN_SPLAT] = {"splat", .vector = "INLINE @a@T splat@l(@E x) { return x - (@T){0}; }\n"},
+  [FN_SELECT] = {"select",
+    .scalar = "INLINE @a@T select@l(@I mask, @T a, @T b) { return mask ? a : b; }\n",
+    .vector = "INLINE @a@T select@l(@I mask, @T a, @T b) { return (@T)((mask & (@I)a) | (~mask & (@I)b)); }\n"},
+  [FN_MAX] = {"max",
+    .scalar = "INLINE @a@T max@l(@T a, @T b) { return a > b ? a : b; }\n",
+    .vector = "INLINE @a@T max@l(@T a, @T b) { return select@l(a > b, a, b); }\n", .uses = {FN_SELECT}, .nuses = 1},
+  [FN_MIN] = {"min",
+    .scalar = "INLINE @a@T min@l(@T a, @T b) { return a < b ? a : b; }\n",
+    .vector = "INLINE @a@T min@l(@T a, @T b) { return select@l(a < b, a, b); }\n", .uses = {FN_SELECT}, .nuses = 1},
+  [FN_ABS] = {"abs", .text = "INLINE @a@F abs@n(@F x) { return float_of@n(bits@n(x) & 0x7fffffffu); }\n", .uses = {FN_BITS, FN_FLOAT_OF}, .nuses = 2},
+  [FN_EXP] = {"exp", .text =
+    "// e to the power x, within 1 ulp: x = n*log(2) + r, a polynomial in r, the power of two in two steps for results at both ends of the range.\n"
+    "INLINE @a@F exp@n(@F x) {\n"
+    "  const @F top = select@n(x > @(89.f), @(89.f), x), c = select@n(top < @(-104.f), @(-104.f), top);\n"
+    "  const @F shifted = c * 1.44269504f + 12582912.f, n = shifted - 12582912.f; // 1.5 * 2^23: the sum's last bits are n\n"
+    "  const @F r = (c - n * 0.693359375f) + n * 2.12194440e-4f;\n"
+    "  @F p = r * 1.73119799e-4f + 1.39321131e-3f;\n"
+    "  p = p * r + 8.33787303e-3f;\n"
+    "  p = p * r + 4.16664854e-2f;\n"
+    "  p = p * r + 1.66666478e-1f;\n"
+    "  p = p * r + 0.5f;\n"
+    "  p = p * (r * r) + r + 1.f;\n"
+    "  const @U e = bits@n(shifted) - 0x4b400000u + 254u, half = e >> 1;\n"
+    "  return p * float_of@n(half << 23) * float_of@n((e - half) << 23);\n"
+    "}\n", .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT}, .nuses = 3},
+  [FN_LOG] = {"log", .text =
+    "// Natural logarithm, within 1.1 ulp: x = 2^k * m, sqrt(1/2) <= m < sqrt(2), a polynomial in m - 1.\n"
+    "INLINE @a@F log@n(@F x) {\n"
+    "  const @I tiny = x < @(0.f) + 1.17549435e-38f;\n"
+    "  const @U u = bits@n(select@n(tiny, x * 8388608.f, x)) + (0x3f800000u - 0x3f3504f3u);\n"
+    "  const @F k = float_of@n((u >> 23) | 0x4b000000u) - select@n(tiny, @(8388758.f), @(8388735.f));\n"
+    "  const @F f = float_of@n((u & 0x007fffffu) + 0x3f3504f3u) - 1.f, z = f * f;\n"
+    "  @F p = f * 4.96306717e-2f - 1.07510939e-1f;\n"
+    "  p = p * f + 1.21050552e-1f;\n"
+    "  p = p * f - 1.25501320e-1f;\n"
+    "  p = p * f + 1.42097622e-1f;\n"
+    "  p = p * f - 1.66593671e-1f;\n"
+    "  p = p * f + 2.00022236e-1f;\n"
+    "  p = p * f - 2.50001669e-1f;\n"
+    "  p = p * f + 3.33333135e-1f;\n"
+    "  @F r = f * z * p - k * 2.12194440e-4f;\n"
+    "  r = f + (r - 0.5f * z) + k * 0.693359375f;\n"
+    "  r = select@n(x > @(3.40282347e38f), x, r);\n"
+    "  r = select@n(x < @(0.f), float_of@n(@[0x7fc00000u]), r);\n"
+    "  r = select@n(x == @(0.f), float_of@n(@[0xff800000u]), r);\n"
+    "  return select@n(x == x, r, x);\n"
+    "}\n", .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT}, .nuses = 3},
+  [FN_SQRT] = {"sqrt", .text =
+    "// Square root, within 0.8 ulp: Newton's iteration for its reciprocal, one more for itself.\n"
+    "INLINE @a@F sqrt@n(@F x) {\n"
+    "  const @I tiny = x < @(0.f) + 1e-30f;\n"
+    "  const @F s = select@n(tiny, x * 0x1p48f, x);\n"
+    "  @F y = float_of@n(0x5f375a86u - (bits@n(s) >> 1));\n"
+    "  y = y * (1.5f - 0.5f * s * y * y);\n"
+    "  y = y * (1.5f - 0.5f * s * y * y);\n"
+    "  y = y * (1.5f - 0.5f * s * y * y);\n"
+    "  @F r = s * y;\n"
+    "  r = r + 0.5f * y * (s - r * r);\n"
+    "  r = select@n(tiny, r * 0x1p-24f, r);\n"
+    "  r = select@n(x < @(0.f), float_of@n(@[0x7fc00000u]), r);\n"
+    "  r = select@n(x > @(3.40282347e38f), x, r);\n"
+    "  r = select@n(x == @(0.f), x, r);\n"
+    "  return select@n(x == x, r, x);\n"
+    "}\n", .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT}, .nuses = 3},
+  [FN_TANH] = {"tanh", .text =
+    "// Hyperbolic tangent, within 1.4 ulp: a polynomial near zero, 1 - 2 / (exp(2|x|) + 1) elsewhere.\n"
+    "INLINE @a@F tanh@n(@F x) {\n"
+    "  const @F a = abs@n(x), z = x * x;\n"
+    "  @F p = z * -5.90417720e-3f + 2.08402555e-2f;\n"
+    "  p = p * z - 5.38111627e-2f;\n"
+    "  p = p * z + 1.33324757e-1f;\n"
+    "  p = p * z - 3.33333313e-1f;\n"
+    "  const @F r = select@n(a < @(0.625f), p * z * a + a, 1.f - 2.f / (exp@n(a + a) + 1.f));\n"
+    "  return float_of@n(bits@n(r) | (bits@n(x) & 0x80000000u));\n"
+    "}\n", .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT, FN_ABS, FN_EXP}, .nuses = 5},
+  [FN_SIGMOID] = {"sigmoid", .text =
+    "// 1 / (1 + exp(-x)), within 2.4 ulp, without overflow on either side.\n"
+    "INLINE @a@F sigmoid@n(@F x) {\n"
+    "  const @F e = exp@n(-abs@n(x));\n"
+    "  return select@n(x < @(0.f), e, @(1.f)) / (1.f + e);\n"
+    "}\n", .uses = {FN_SELECT, FN_ABS, FN_EXP}, .nuses = 3},
+  [FN_ERF] = {"erf", .text =
+    "// The error function, within 1.2 ulp: x + x*P(x*x) near zero, 1 - exp(-t - t*R(t)) with t = |x| elsewhere.\n"
+    "INLINE @a@F erf@n(@F x) {\n"
+    "  const @F a = abs@n(x), z = x * x, t = select@n(a > @(4.f), @(4.f), a);\n"
+    "  @F p = z * 7.99664995e-5f - 8.04976968e-4f;\n"
+    "  p = p * z + 5.19240508e-3f;\n"
+    "  p = p * z - 2.68557314e-2f;\n"
+    "  p = p * z + 1.12836257e-1f;\n"
+    "  p = p * z - 3.76126289e-1f;\n"
+    "  p = p * z + 1.28379166e-1f;\n"
+    "  @F r = t * 1.12296784e-5f - 3.22793203e-4f;\n"
+    "  r = r * t + 3.64242913e-3f;\n"
+    "  r = r * t - 2.37620194e-2f;\n"
+    "  r = r * t + 1.06236845e-1f;\n"
+    "  r = r * t + 6.35151327e-1f;\n"
+    "  r = r * t + 1.28648490e-1f;\n"
+    "  r = select@n(a < @(0.93f), p * a + a, 1.f - exp@n(-(r * t + t)));\n"
+    "  return float_of@n(bits@n(r) | (bits@n(x) & 0x80000000u));\n"
+    "}\n", .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT, FN_ABS, FN_EXP}, .nuses = 5},
+  [FN_SUM] = {.name = "sum"}, /* by emit_halves */
+  [FN_HIGHEST] = {.name = "highest"},
+  [FN_RANDOM] = {"random", .scalar =
+    "// A number in [0, 1) from two keys and a counter: the same in any order and on any number of threads.\n"
+    "INLINE @a@F random@n(int32_t key0, int32_t key1, int32_t counter) {\n"
+    "  uint32_t x = (uint32_t)counter * 0x9e3779b9u ^ (uint32_t)key0;\n"
+    "  x ^= x >> 16, x *= 0x85ebca6bu, x ^= x >> 13;\n"
+    "  x += (uint32_t)key1;\n"
+    "  x *= 0xc2b2ae35u, x ^= x >> 16, x *= 0x7feb352du, x ^= x >> 15;\n"
+    "  return (float)(x >> 8) * 0x1p-24f;\n"
+    "}\n"},
+  [FN_LOAD_PART] = {"load_part", .vector =
+    "// The first n elements at p, then zeros.\n"
+    "INLINE @a@T load_part@l(const @E *p, int n) {\n"
+    "  @T v = {0};\n"
+    "  UNROLL for (int i = 0; i < (int)(sizeof v / sizeof *p); i++)\n"
+    "    if (i < n) v[i] = p[i];\n"
+    "  return v;\n"
+    "}\n"},
+  [FN_STORE_PART] = {"store_part", .vector =
+    "INLINE @a""void store_part@l(@E *p, @T v, int n) {\n"
+    "  UNROLL for (int i = 0; i < (int)(sizeof v / sizeof *p); i++)\n"
+    "    if (i < n) p[i] = v[i];\n"
+    "}\n"}, /* element by element: gcc copies through memory otherwise, and waits for it */
+};
+
+/* ---- needs ---- */
+static uint8_t width_bit(int lanes) { return (uint8_t)(lanes == 1 ? 1 : lanes == 2 ? 2 : lanes == 4 ? 4 : lanes == 8 ? 8 : 16); }
+
+void prelude_need(PreludeNeeds *needs, PreludeFn fn, Elem elem, int lanes) {
+  uint8_t bit = width_bit(lanes);
+  needs->fn[fn][elem] |= bit, needs->inlined = true;
+  if (fn == FN_LOAD_PART || fn == FN_STORE_PART) needs->unroll = true;
+  if (lanes > 1) needs->type[elem] |= bit;
+  if (lanes > 1 && function[fn].nuses) needs->type[I32] |= bit;
+  if (lanes > 1 && fn == FN_SELECT) needs->type[I32] |= bit;
+  if (lanes == 1 && !function[fn].text) return; /* scalar texts of those are complete */
+  for (int i = 0; i < function[fn].nuses; i++) prelude_need(needs, function[fn].uses[i], elem, lanes);
+  if ((fn == FN_SUM || fn == FN_HIGHEST) && lanes > 4) prelude_need(needs, fn, elem, lanes / 2);
+  if (fn == FN_HIGHEST && lanes > 4) prelude_need(needs, FN_MAX, elem, lanes / 2);
+  if (fn == FN_HIGHEST && lanes == 4) prelude_need(needs, FN_MAX, elem, 1);
+}
+
+void prelude_need_type(PreludeNeeds *needs, Elem elem, int lanes, bool memory) {
+  if (lanes == 1) return;
+  needs->type[elem] |= width_bit(lanes);
+  if (memory) needs->memory[elem] |= width_bit(lanes);
+}
+
+void prelude_need_convert(PreludeNeeds *needs, Elem to, Elem from, int lanes) {
+  uint8_t bit = width_bit(lanes);
+  needs->convert[to][from] |= bit, needs->type[to] |= bit, needs->type[from] |= bit, needs->inlined = true;
+  if (elem_bytes[to] != elem_bytes[from]) needs->type[I32] |= bit;
+}
+
+static void or_bytes(uint8_t *into, const uint8_t *from, size_t n) {
+  for (size_t i = 0; i < n; i++) into[i] |= from[i];
+}
+
+void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from) {
+  or_bytes(&into->fn[0][0], &from->fn[0][0], sizeof into->fn), or_bytes(&into->convert[0][0], &from->convert[0][0], sizeof into->convert);
+  or_bytes(into->type, from->type, sizeof into->type), or_bytes(into->memory, from->memory, sizeof into->memory);
+  into->inlined |= from->inlined, into->kernel |= from->kernel, into->unroll |= from->unroll, into->parallel |= from->parallel;
+  into->prefetch |= from->prefetch, into->pin |= from->pin, into->infinite |= from->infinite;
+}
+
+/* ---- names ---- */
+const char *prelude_type(Arena *arena, Elem elem, int lanes) {
+  if (lanes == 1) return elem_type[elem];
+  return arena_printf(arena, "v%d%s", lanes, elem == F32 ? "" : (const char[]){elem_letter[elem], 0});
+}
+
+const char *prelude_function(Arena *arena, PreludeFn fn, Elem elem, int lanes, const char *suffix) {
+  return arena_printf(arena, "%s%d%s%s", function[fn].name, lanes, elem == F32 ? "" : (const char[]){elem_letter[elem], 0}, suffix);
+}
+
+const char *prelude_convert(Arena *arena, Elem to, Elem from, int lanes, const char *suffix) {
+  return arena_printf(arena, "%s_from_%s_%d%s", elem_name[to], elem_name[from], lanes, suffix);
+}
+
+/* ---- the file's part ---- */
+void emit_contraction(Text *out) {
+  text_put(out, "%s",
+    "// Products and sums become fused multiply-adds where the CPU has them, whatever the command line says; loops that copy stay loops.\n"
+    "#if defined(__clang__)\n#pragma clang fp contract(fast)\n#elif defined(__GNUC__)\n#pragma GCC optimize(\"fp-contract=fast\", \"no-tree-loop-distribute-patterns\")\n#endif\n");
+}
+
+static void emit_macros(Text *out, const PreludeNeeds *needs) {
+  bool gnu = needs->inlined || needs->kernel || needs->prefetch || needs->pin;
+  if (gnu) text_put(out, "#if defined(__GNUC__)\n");
+  if (needs->inlined) text_put(out, "#define INLINE static inline __attribute__((always_inline, unused))\n");
+  if (needs->kernel) text_put(out, "#define KERNEL static __attribute__((noinline))\n");
+  if (needs->prefetch) text_put(out, "#define PREFETCH(p) __builtin_prefetch((p), 0, 2)\n");
+  if (needs->pin) text_put(out, "#define PIN(position) __asm__ volatile(\"\" : \"+r\"(position)) // no instruction: loads at it are neither merged with others nor moved out of loops\n");
+  if (gnu) text_put(out, "#else\n");
+  if (needs->inlined) text_put(out, "#define INLINE static inline\n");
+  if (needs->kernel) text_put(out, "#define KERNEL static\n");
+  if (needs->prefetch) text_put(out, "#define PREFETCH(p) ((void)0)\n");
+  if (needs->pin) text_put(out, "#define PIN(position) ((void)0)\n");
+  if (gnu) text_put(out, "#endif\n");
+  if (needs->unroll)
+    text_put(out, "#if defined(__clang__)\n#define UNROLL _Pragma(\"clang loop unroll(full)\")\n#elif defined(__GNUC__)\n#define UNROLL _Pragma(\"GCC unroll 128\")\n"
+                  "#else\n#define UNROLL\n#endif\n");
+  if (needs->parallel) text_put(out, "#ifdef _OPENMP\n#define PARALLEL _Pragma(\"omp parallel for schedule(static)\")\n#else\n#define PARALLEL\n#endif\n");
+  if (needs->infinite) text_put(out, "#if defined(__GNUC__)\n#define INFINITE __builtin_inff()\n#else\n#define INFINITE (1e30f * 1e30f)\n#endif\n");
+}
+
+static bool any_convert(const PreludeNeeds *needs, int bit) { /* of bytes, which go by way of 16 bits */
+  int bits = 0;
+  for (int to = 0; to < ELEMS; to++)
+    for (int from = 0; from < ELEMS; from++)
+      if (elem_bytes[to] != elem_bytes[from]) bits |= needs->convert[to][from];
+  return bits & bit;
+}
+
+static void emit_types(Text *out, const PreludeNeeds *needs) {
+  bool first = true, memory = false;
+  for (int lanes = 4; lanes <= 16; lanes *= 2) {
+    int bit = width_bit(lanes), bytes = 4 * lanes;
+    bool unsigned_needed = (needs->fn[FN_BITS][F32] | needs->fn[FN_FLOAT_OF][F32]) & bit;
+    for (int e = 0; e < ELEMS; e++) {
+      if (!((needs->type[e] | needs->memory[e]) & bit)) continue;
+      if (first) text_put(out, "// Vectors; those with a u may stand anywhere in an array. Extensions of GCC and Clang.\n"), first = false;
+      const char *name = prelude_type(out->arena, (Elem)e, lanes);
+      text_put(out, "typedef %s %s __attribute__((vector_size(%d)));\n", elem_type[e], name, lanes * elem_bytes[e]);
+      if (!(needs->memory[e] & bit)) continue;
+      memory = true;
+      text_put(out, "typedef %s %su __attribute__((vector_size(%d), aligned(%d), may_alias));\n", elem_type[e], name, lanes * elem_bytes[e], elem_bytes[e]);
+    }
+    if (unsigned_needed) text_put(out, "typedef uint32_t v%dn __attribute__((vector_size(%d)));\n", lanes, bytes);
+    if (any_convert(needs, bit)) text_put(out, "typedef int16_t v%ds __attribute__((vector_size(%d)));\ntypedef uint16_t v%dt __attribute__((vector_size(%d)));\n", lanes, 2 * lanes, lanes, 2 * lanes);
+  }
+  if (memory)
+    text_put(out, "#define LOAD(type, element) ((type)*(const type##u *)&(element)) // the vector that begins at an element\n"
+                  "#define AT(type, element) (*(type##u *)&(element))              // the same, to be stored to\n");
+}
+
+void emit_prelude_file(Text *out, const PreludeNeeds *needs) {
+  emit_macros(out, needs);
+  emit_types(out, needs);
+  text_put(out, "\n");
+}
+
+/* ---- a target's functions ---- */
+static void emit_text(Text *out, const char *text, Elem elem, int lanes, const char *suffix, const char *attribute) {
+  for (; *text; text++) {
+    if (*text != '@') { text_bytes(out, text, 1); continue; }
+    switch (*++text) {
+    case 'F': text_put(out, "%s", prelude_type(out->arena, F32, lanes)); break;
+    case 'I': text_put(out, "%s", prelude_type(out->arena, I32, lanes)); break;
+    case 'U': lanes == 1 ? text_put(out, "uint32_t") : text_put(out, "v%dn", lanes); break;
+    case 'T': text_put(out, "%s", prelude_type(out->arena, elem, lanes)); break;
+    case 'E': text_put(out, "%s", elem_type[elem]); break;
+    case 'n': text_put(out, "%d%s", lanes, suffix); break;
+    case 'l': text_put(out, "%d%s%s", lanes, elem == F32 ? "" : (const char[]){elem_letter[elem], 0}, suffix); break;
+    case 'a': text_put(out, "%s%s", attribute, *attribute ? " " : ""); break;
+    case '(': case '[': /* a constant, everywhere in a vector */
+      if (lanes > 1) text_put(out, *text == '(' ? "((v%d){0} + " : "((v%dn){0} + ", lanes);
+      for (char end = *text == '(' ? ')' : ']'; *++text != end;) text_bytes(out, text, 1);
+      if (lanes > 1) text_put(out, ")");
+      break;
+    }
+  }
+}
+
+static void emit_halves(Text *out, PreludeFn fn, int lanes, const char *suffix, const char *attribute) { /* a vector becomes a number by halves */
+  const char *name = function[fn].name, *gap = *attribute ? " " : "";
+  bool sum = fn == FN_SUM;
+  text_put(out, "INLINE %s%sfloat %s%d%s(v%d a) {\n", attribute, gap, name, lanes, suffix, lanes);
+  if (lanes == 4 && sum) text_put(out, "  return (a[0] + a[2]) + (a[1] + a[3]);\n}\n");
+  else if (lanes == 4) text_put(out, "  return max1%s(max1%s(a[0], a[2]), max1%s(a[1], a[3]));\n}\n", suffix, suffix, suffix);
+  else {
+    int half = lanes / 2;
+    text_put(out, "  const v%d low = __builtin_shufflevector(a, a", half);
+    for (int i = 0; i < half; i++) text_put(out, ", %d", i);
+    text_put(out, "), high = __builtin_shufflevector(a, a");
+    for (int i = 0; i < half; i++) text_put(out, ", %d", half + i);
+    if (sum) text_put(out, ");\n  return sum%d%s(low + high);\n}\n", half, suffix);
+    else text_put(out, ");\n  return highest%d%s(max%d%s(low, high));\n}\n", half, suffix, half, suffix);
+  }
+}
+
+static void emit_convert(Text *out, Elem to, Elem from, int lanes, const char *suffix, const char *attribute) { /* step by step: compilers know those instructions */
+  const char *value = "x";
+  Arena *arena = out->arena;
+  bool narrow = elem_bytes[to] < elem_bytes[from], wide = elem_bytes[to] > elem_bytes[from];
+  if (from == F32 && to != I32) value = arena_printf(arena, "__builtin_convertvector(%s, v%di)", value, lanes);
+  if (narrow) value = arena_printf(arena, "__builtin_convertvector(%s, v%ds)", value, lanes);
+  if (wide) value = arena_printf(arena, "__builtin_convertvector(%s, v%d%c)", value, lanes, from == U8 ? 't' : 's');
+  if (wide && to == F32) value = arena_printf(arena, "__builtin_convertvector(%s, v%di)", value, lanes);
+  const char *type = prelude_type(arena, to, lanes);
+  text_put(out, "INLINE %s%s%s %s(%s x) { return __builtin_convertvector(%s, %s); }\n", attribute, *attribute ? " " : "", type,
+           prelude_convert(arena, to, from, lanes, suffix), prelude_type(arena, from, lanes), value, type);
+}
+
+void emit_prelude(Text *out, const PreludeNeeds *needs, const char *suffix, const char *attribute) {
+  size_t start = out->n;
+  for (int fn = 0; fn < FN_COUNT; fn++)
+    for (int elem = 0; elem < ELEMS; elem++)
+      for (int lanes = 1; lanes <= 16; lanes *= 2) {
+        if (!(needs->fn[fn][elem] & width_bit(lanes))) continue;
+        const Function *f = &function[fn];
+        const char *text = f->text ? f->text : lanes == 1 ? f->scalar : f->vector;
+        if (text) emit_text(out, text, (Elem)elem, lanes, suffix, attribute);
+        else emit_halves(out, (PreludeFn)fn, lanes, suffix, attribute);
+      }
+  for (int to = 0; to < ELEMS; to++)
+    for (int from = 0; from < ELEMS; from++)
+      for (int lanes = 4; lanes <= 16; lanes *= 2)
+        if (needs->convert[to][from] & width_bit(lanes)) emit_convert(out, (Elem)to, (Elem)from, lanes, suffix, attribute);
+  if (out->n != start) text_put(out, "\n");
+}

@@ -1,0 +1,40 @@
+/* prelude.h: what stands at the top of a generated file: macros, vector types, small inline functions; only what the nests below use. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_EMIT_PRELUDE_H
+#define CNNC_EMIT_PRELUDE_H
+#include "nest/nest.h"
+
+typedef enum PreludeFn { /* in the order in which they are printed: a function uses those before it */
+  FN_BITS, FN_FLOAT_OF, FN_SPLAT, FN_SELECT, FN_MAX, FN_MIN, FN_ABS, FN_EXP, FN_LOG, FN_SQRT, FN_TANH, FN_SIGMOID, FN_ERF,
+  FN_SUM, FN_HIGHEST, FN_RANDOM, FN_LOAD_PART, FN_STORE_PART,
+  FN_COUNT
+} PreludeFn;
+
+enum { ELEMS = 4 };
+
+/* Collected by emit_nest. A bit stands for a width: 1 << log2(lanes). All zero: nothing is needed. */
+typedef struct PreludeNeeds {
+  uint8_t fn[FN_COUNT][ELEMS];    /* functions by element type and width */
+  uint8_t convert[ELEMS][ELEMS];  /* of vectors: [to][from] */
+  uint8_t type[ELEMS], memory[ELEMS]; /* vector types: values, and as they stand anywhere in memory */
+  bool inlined, kernel, unroll, parallel, prefetch, pin, infinite; /* macros */
+} PreludeNeeds;
+
+void prelude_need(PreludeNeeds *, PreludeFn, Elem, int lanes);
+void prelude_need_type(PreludeNeeds *, Elem, int lanes, bool memory);
+void prelude_need_convert(PreludeNeeds *, Elem to, Elem from, int lanes); /* of vectors */
+void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from);
+
+/* Once a file, from the merged needs of its targets: contraction first, then macros and vector types. The file includes <stdint.h> and <stddef.h> before. */
+void emit_contraction(Text *);
+void emit_prelude_file(Text *, const PreludeNeeds *);
+
+/* Once a target: the inline functions; suffix and attribute as in NestPrint. */
+void emit_prelude(Text *, const PreludeNeeds *, const char *suffix, const char *attribute);
+
+/* Names: "v16", "v16i", "v16b", "v16c" (with a u behind: anywhere in memory); lanes 1: "float", "int32_t", "uint8_t", "int8_t". */
+const char *prelude_type(Arena *, Elem, int lanes);
+/* "exp16_v4", "max16i_v4", "select1"; the letter of the element type is left out for floats. */
+const char *prelude_function(Arena *, PreludeFn, Elem, int lanes, const char *suffix);
+const char *prelude_convert(Arena *, Elem to, Elem from, int lanes, const char *suffix); /* "f32_from_u8_16_v4" */
+#endif

@@ -1,0 +1,212 @@
+/* train.c: NAME_gradients. A batch is cut into a fixed number of shards. A shard runs its images one after the other in its own arena and adds to its own
+ * gradients; shards may run at the same time. Batch statistics need all images: they separate phases. In the end the shards' gradients are added in a fixed order. */
+// SPDX-License-Identifier: Apache-2.0
+#include <inttypes.h>
+#include <string.h>
+#include "emit/module.h"
+#include "passes/fuse.h"
+
+/* ---- the struct ---- */
+static int64_t shard_floats(const Net *net) {
+  const int64_t floats = aligned(net->train.plan->arena_floats) + net->train.scratch_floats;
+  return floats ? floats : ALIGNED_FLOATS;
+}
+
+int64_t training_floats(const Net *net) {
+  const Plan *plan = net->train.plan;
+  return members_floats(&net->train) + plan->batch_floats + plan->kept_floats * net->train_batch + net->shards * shard_floats(net) + (net->shards - 1) * net->graph->parameters;
+}
+
+void put_training_struct(Text *out, Net *net) {
+  const Plan *plan = net->train.plan;
+  text_put(out, "struct %s_training {\n", net->name);
+  for (int i = 0; i < net->train.members.n; i++) {
+    const Member *member = net->train.members.data[i];
+    text_put(out, "  float %s", member->name);
+    put_dims(out, member->rank, member->dim);
+    text_put(out, ";%s\n", i ? "" : " /* weights as the kernels read them */");
+  }
+  if (plan->batch_floats) text_put(out, "  float batch[%" PRId64 "]; /* what there is once for a batch */\n", plan->batch_floats);
+  if (plan->kept_floats) text_put(out, "  float kept[%" PRId64 "]; /* values of all images that are needed later */\n", plan->kept_floats * net->train_batch);
+  text_put(out, "  float arena[%" PRId64 "][%" PRId64 "]; /* values of the image that a shard is at */\n", net->shards, shard_floats(net));
+  if (net->model && net->shards > 1) text_put(out, "  %s_weights sum[%" PRId64 "]; /* gradients of the shards after the first */\n", net->name, net->shards - 1);
+  text_put(out, "};\n\n");
+}
+
+/* ---- parameters ---- */
+static const char *input_type(const Net *net, int i) {
+  static const char *const types[] = {[ELEM_F32] = "float", [ELEM_U8] = "uint8_t", [ELEM_I8] = "int8_t"};
+  return types[net->graph->inputs.data[i].type];
+}
+static const char *target_type(const Net *net, int o) { return net->train.plan->target[o]->elem == ELEM_I32 ? "int32_t" : "float"; }
+
+const char *gradients_parameters(Net *net) {
+  Text list = {.arena = net->arena};
+  if (net->model) list_add(&list, arena_printf(net->arena, "const %s_weights *weights", net->name));
+  for (int i = 0; i < net->graph->inputs.n; i++) list_add(&list, arena_printf(net->arena, "const %s *%s", input_type(net, i), net->input[i].name));
+  for (int o = 0; o < net->graph->outputs.n; o++)
+    if (net->train.plan->target[o]) list_add(&list, arena_printf(net->arena, "const %s *%s", target_type(net, o), net->output[o].target));
+  list_add(&list, "int32_t count, uint64_t seed, uint64_t step");
+  if (net->model) list_add(&list, arena_printf(net->arena, "%s_weights *gradients", net->name));
+  for (int o = 0; o < net->graph->outputs.n; o++) list_add(&list, arena_printf(net->arena, "float *%s", net->output[o].name));
+  list_add(&list, arena_printf(net->arena, "%s_training *workspace", net->name));
+  return list.s;
+}
+
+void put_batch_struct(Text *out, Net *net) {
+  text_put(out, "// A call of %s_gradients.\ntypedef struct %s_batch {\n", net->name, net->name);
+  if (net->model) text_put(out, "  const %s_weights *weights;\n", net->name);
+  for (int i = 0; i < net->graph->inputs.n; i++) text_put(out, "  const %s *%s;\n", input_type(net, i), net->input[i].name);
+  for (int o = 0; o < net->graph->outputs.n; o++)
+    if (net->train.plan->target[o]) text_put(out, "  const %s *%s;\n", target_type(net, o), net->output[o].target);
+  for (int o = 0; o < net->graph->outputs.n; o++) text_put(out, "  float *%s;\n", net->output[o].name);
+  text_put(out, "  int32_t count;\n  uint64_t seed, step;\n  %s_training *at;\n  const %s_training *packed; // the same: its weights are only read\n} %s_batch;\n\n", net->name, net->name, net->name);
+}
+
+/* ---- phases ---- */
+static bool runs_in(const Step *step, int phase, bool batch) { return step->kernel->phase == phase && (step->kernel->root->result == RESULT_BATCH) == batch; }
+
+static bool phase_has(const Net *net, int phase, bool batch) {
+  for (int s = 0; s < net->train.steps.n; s++)
+    if (runs_in(&net->train.steps.data[s], phase, batch)) return true;
+  return false;
+}
+
+static const char *phase_function(Net *net, int phase, bool batch) { /* phase -1, before all images: 0 */
+  return arena_printf(net->arena, "%s_phase%d_%s", net->name, phase - net->train.plan->first_phase, batch ? "batch" : "image");
+}
+
+static const char *phase_parameters(Net *net, bool batch) {
+  return arena_printf(net->arena, "const %s_batch *batch%s%s", net->name, batch ? "" : ", int64_t n, float *arena", net->model ? arena_printf(net->arena, ", %s_weights *gradients", net->name) : "");
+}
+static const char *phase_arguments(Net *net, bool batch) { return arena_printf(net->arena, "batch%s%s", batch ? "" : ", n, arena", net->model ? ", gradients" : ""); }
+
+/* Outputs go to the caller as soon as they are there, before their place is taken again. */
+static void put_output(Frame *f, int o) {
+  Net *net = f->net;
+  const PortNames *port = &net->output[o];
+  text_put(&f->calls, "  if (batch->%s) memcpy(batch->%s + n * %s_%s_SIZE, %s, %s_%s_SIZE * sizeof(float));\n", port->name, port->name, net->upper, port->upper,
+           frame_value(f, f->part->plan->output[o]), net->upper, port->upper);
+}
+
+static void put_phase(Text *out, Net *net, int target, int phase, bool batch) {
+  const Plan *plan = net->train.plan;
+  Frame f = frame_begin(net, &net->train, target, batch ? FRAME_BATCH : FRAME_SAMPLE);
+  for (int o = 0; !batch && phase == 0 && o < net->graph->outputs.n; o++)
+    if (plan->storage[plan->output[o]->id].kind == STORE_INPUT) put_output(&f, o);
+  for (int s = 0; s < net->train.steps.n; s++) {
+    const Step *step = &net->train.steps.data[s];
+    if (!runs_in(step, phase, batch)) continue;
+    frame_call(&f, step);
+    for (int o = 0; !batch && o < net->graph->outputs.n; o++)
+      if (plan->storage[plan->output[o]->id].kind != STORE_INPUT && fuse_home(plan->output[o])->id == step->kernel->result->id) put_output(&f, o);
+  }
+  text_put(out, "static void %s%s(%s) {\n", phase_function(net, phase, batch), net->section[target].suffix, phase_parameters(net, batch));
+  put_unused(out, &f, "batch");
+  if (!batch) put_unused(out, &f, "n"), put_unused(out, &f, "arena");
+  if (net->model) put_unused(out, &f, "gradients");
+  if (batch && (text_mentions(&f.locals, "arena") || text_mentions(&f.calls, "arena"))) text_put(out, "  float *const arena = batch->at->arena[0];\n");
+  if (f.keys) text_put(out, "  int32_t keys[2];\n  %s_keys(batch->seed, batch->step, (uint64_t)n, keys);\n", net->name);
+  frame_end(out, &f);
+  text_put(out, "}\n\n");
+}
+
+void put_gradients(Text *out, Net *net, int target) {
+  for (int phase = net->train.plan->first_phase; phase < net->train.plan->phases; phase++)
+    for (int batch = 0; batch < 2; batch++)
+      if (phase_has(net, phase, batch)) put_phase(out, net, target, phase, batch);
+}
+
+static void put_phase_dispatch(Text *out, Net *net, int phase, bool batch) {
+  const char *function = phase_function(net, phase, batch);
+  text_put(out, "static void %s(%s) {\n", function, phase_parameters(net, batch));
+  put_dispatched(out, net, "", function, phase_arguments(net, batch));
+  text_put(out, "}\n\n");
+}
+
+/* ---- what the user calls ---- */
+static void put_shards(Text *out, Net *net, int phase) {
+  const int64_t shards = net->shards;
+  const bool several = shards > 1;
+  if (several && net->options->openmp) text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
+  text_put(out, "  for (int32_t shard = 0; shard < %" PRId64 "; shard++)\n", shards);
+  text_put(out, "    for (int64_t n = (int64_t)shard * count / %" PRId64 "; n < (int64_t)(shard + 1) * count / %" PRId64 "; n++)\n", shards, shards);
+  text_put(out, "      %s(&batch, n, workspace->arena[shard]%s);\n", phase_function(net, phase, false),
+           !net->model ? "" : several ? ", shard ? &workspace->sum[shard - 1] : gradients" : ", gradients");
+}
+
+/* ((g + s0) + (s1 + s2)) + ...: pairs, pairs of pairs. */
+static void put_tree(Text *out, int64_t from, int64_t to) {
+  if (to - from == 1) {
+    if (from) text_put(out, "s[%" PRId64 "].f[i]", from - 1);
+    else text_put(out, "g[i]");
+    return;
+  }
+  const int64_t middle = from + (to - from + 1) / 2;
+  text_put(out, "(");
+  put_tree(out, from, middle);
+  text_put(out, " + ");
+  put_tree(out, middle, to);
+  text_put(out, ")");
+}
+
+static void put_sum(Text *out, Net *net) {
+  if (!net->model || net->shards < 2) return;
+  text_put(out, "// The gradients of all shards, added in pairs, whatever the number of threads.\nstatic void %s_add(%s_weights *gradients, const %s_weights *sum) {\n", net->name, net->name, net->name);
+  text_put(out, "  typedef struct flat { float f[%s_PARAMETERS]; } flat; // the same floats, without their names\n", net->upper);
+  text_put(out, "  float *const g = ((flat *)(void *)gradients)->f;\n  const flat *const s = (const flat *)(const void *)sum;\n");
+  if (net->options->openmp) text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
+  text_put(out, "  for (int64_t i = 0; i < %s_PARAMETERS; i++) g[i] = ", net->upper);
+  put_tree(out, 0, net->shards);
+  text_put(out, ";\n}\n\n");
+}
+
+static void put_statistics(Text *out, Net *net) {
+  for (int i = 0; i < net->graph->weights.n; i++) {
+    const Weight *weight = net->graph->weights.data[i];
+    if (!weight->statistic) continue;
+    const char *name = name_identifier(net->arena, weight->name);
+    text_put(out, "  memcpy(gradients->%s, weights->%s, sizeof gradients->%s);\n", name, name, name);
+  }
+}
+
+static void put_batch_value(Text *out, Net *net) {
+  Text list = {.arena = net->arena};
+  if (net->model) list_add(&list, "weights");
+  for (int i = 0; i < net->graph->inputs.n; i++) list_add(&list, net->input[i].name);
+  for (int o = 0; o < net->graph->outputs.n; o++)
+    if (net->train.plan->target[o]) list_add(&list, net->output[o].target);
+  for (int o = 0; o < net->graph->outputs.n; o++) list_add(&list, net->output[o].name);
+  text_put(out, "  const %s_batch batch = {%s, count, seed, step, workspace, workspace};\n", net->name, list.s);
+}
+
+static void put_loss(Text *out, Net *net) {
+  const Plan *plan = net->train.plan;
+  text_put(out, "  double loss = 0;\n");
+  for (int i = 0; i < net->graph->training->losses.n; i++) {
+    const int64_t first = plan->storage[plan->loss[i]->id].offset * net->train_batch;
+    text_put(out, "  for (int32_t n = 0; n < count; n++) loss += (double)workspace->kept[%sn];\n", first ? arena_printf(net->arena, "%" PRId64 " + ", first) : "");
+  }
+  text_put(out, "  return (float)loss;\n");
+}
+
+void put_gradients_entry(Text *out, Net *net) {
+  const Plan *plan = net->train.plan;
+  for (int phase = plan->first_phase; net->options->ntargets > 1 && phase < plan->phases; phase++)
+    for (int batch = 0; batch < 2; batch++)
+      if (phase_has(net, phase, batch)) put_phase_dispatch(out, net, phase, batch);
+  put_sum(out, net);
+  text_put(out, "%sfloat %s_gradients(%s) {\n", net->options->program ? "static " : "", net->name, gradients_parameters(net));
+  put_batch_value(out, net);
+  if (net->model) text_put(out, "  memset(gradients, 0, sizeof *gradients);\n");
+  put_statistics(out, net);
+  if (net->model && net->shards > 1) text_put(out, "  memset(workspace->sum, 0, sizeof workspace->sum);\n");
+  put_packing(out, net, &net->train, "workspace->");
+  for (int phase = plan->first_phase; phase < plan->phases; phase++) {
+    if (phase_has(net, phase, false)) put_shards(out, net, phase);
+    if (phase_has(net, phase, true)) text_put(out, "  %s(&batch%s);\n", phase_function(net, phase, true), net->model ? ", gradients" : "");
+  }
+  if (net->model && net->shards > 1) text_put(out, "  %s_add(gradients, workspace->sum);\n", net->name);
+  put_loss(out, net);
+  text_put(out, "}\n\n");
+}

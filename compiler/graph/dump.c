@@ -1,0 +1,29 @@
+/* dump.c: a graph as text, a node a line:   %7 = conv(%5) stage1.conv1: 28x28x6, weights stage1.conv1.weight[6][1][5][5] ... */
+// SPDX-License-Identifier: Apache-2.0
+#include "graph/dump.h"
+#include "ops/op.h"
+
+static void dump_weights(Text *out, const Node *node) {
+  for (int k = 0; k < node->nweights; k++) {
+    const Weight *weight = node->weight[k];
+    if (!weight) continue;
+    text_put(out, ", %s", weight->name);
+    for (int d = 0; d < weight->rank; d++) text_put(out, "[%lld]", (long long)weight->dim[d]);
+    if (weight->frozen) text_put(out, " frozen");
+  }
+}
+
+void graph_dump(Text *out, const Graph *graph) {
+  static const char *const result[] = {[RESULT_SAMPLE] = "", [RESULT_SUM] = " summed over images", [RESULT_BATCH] = " once a batch"};
+  text_put(out, "graph %s: %lld parameters\n", graph->name, (long long)graph->parameters);
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    text_put(out, "%%%d = %s(", node->id, node->op->name);
+    for (int k = 0; k < node->nin; k++) text_put(out, k ? ", %%%d" : "%%%d", node->in[k]->id);
+    text_put(out, ") %s: %s%s", node->name, shape_text(graph->arena, node->shape), result[node->result]);
+    if (node->target) text_put(out, " -> gradient of %s", node->target->name);
+    if (!node->of) dump_weights(out, node);
+    text_put(out, "\n");
+  }
+  for (int i = 0; i < graph->outputs.n; i++) text_put(out, "output %s = %%%d\n", graph->outputs.data[i].name, graph->outputs.data[i].node->id);
+}

@@ -1,0 +1,19 @@
+/* eval.h: runs a graph in double by its operators' eval: the oracle of all tests. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_EVAL_H
+#define CNNC_EVAL_H
+#include "graph/graph.h"
+
+typedef struct GraphRun {
+  int64_t count;              /* images */
+  bool training;
+  uint64_t seed, step;
+  const double *weights;      /* as the weights struct: graph->parameters numbers */
+  const double *const *input; /* by input: [count][h][w][c], or [count][c][h][w] where the port is chw */
+  const double *const *target;/* by output: [count][target elements]; NULL without training */
+  double *gradients;          /* graph->parameters numbers; set to zero (statistics: to their value) first; NULL without RESULT_SUM nodes */
+  double **value;             /* set: by node id: [count][h][w][c]; RESULT_BATCH: one; in the arena */
+} GraphRun;
+void graph_run(Arena *, const Graph *, GraphRun *);
+
+#endif

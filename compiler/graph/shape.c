@@ -1,0 +1,85 @@
+/* shape.c: shapes as text and numbers; the window formula. */
+// SPDX-License-Identifier: Apache-2.0
+#include "graph/shape.h"
+
+Shape shape_picture(int64_t h, int64_t w, int64_t c) { return (Shape){3, {h, w, c}, 0}; }
+Shape shape_sequence(int64_t length, int64_t c) { return (Shape){2, {length, c, 0}, 0}; }
+Shape shape_vector(int64_t n) { return (Shape){1, {n, 0, 0}, 0}; }
+
+int64_t shape_elements(Shape s) {
+  int64_t n = s.regions ? s.regions : 1;
+  for (int d = 0; d < s.rank; d++) n *= s.dim[d];
+  return s.rank ? n : 0;
+}
+
+bool shape_equal(Shape a, Shape b) {
+  bool equal = a.rank == b.rank && a.regions == b.regions;
+  for (int d = 0; d < a.rank && equal; d++) equal = a.dim[d] == b.dim[d];
+  return equal;
+}
+
+const char *shape_text(Arena *arena, Shape s) {
+  const char *of = s.regions ? arena_printf(arena, "%lld of ", (long long)s.regions) : "";
+  if (s.rank == 3) return arena_printf(arena, "%s%lldx%lldx%lld", of, (long long)s.dim[0], (long long)s.dim[1], (long long)s.dim[2]);
+  if (s.rank == 2) return arena_printf(arena, "%s%lldx%lld", of, (long long)s.dim[0], (long long)s.dim[1]);
+  if (s.rank == 1) return arena_printf(arena, "%s%lld", of, (long long)s.dim[0]);
+  return "?";
+}
+
+Extent shape_extent(Shape s) {
+  if (s.rank == 3) return (Extent){s.dim[0], s.dim[1], s.dim[2]};
+  if (s.rank == 2) return (Extent){1, s.dim[0], s.dim[1]};
+  return (Extent){1, 1, s.rank ? s.dim[0] : 0};
+}
+
+bool size_multiply(int64_t a, int64_t b, int64_t *product) { return !__builtin_mul_overflow(a, b, product); }
+
+static int64_t floor_divide(int64_t a, int64_t b) { return a / b - (a % b != 0 && a < 0); }
+static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
+int64_t window_output(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, PadRule rule, bool ceil, int64_t *before, int64_t *after) {
+  const int64_t reach = dilation * (kernel - 1) + 1; /* from the first to the last element a window sees */
+  if (rule == PAD_VALID) *before = *after = 0;
+  if (rule == PAD_CAUSAL) *before = reach - 1, *after = 0;
+  if (rule == PAD_SAME) { /* O = ceil(I / S); the odd one of the padding at the end */
+    const int64_t output = (input + stride - 1) / stride, total = larger((output - 1) * stride + reach - input, 0);
+    *before = total / 2, *after = total - total / 2;
+    return output;
+  }
+  const int64_t room = input + *before + *after - reach;
+  int64_t output = (ceil ? -floor_divide(-room, stride) : floor_divide(room, stride)) + 1;
+  if (ceil && room >= 0 && (output - 1) * stride >= input + *before) output--;
+  return output;
+}
+
+const char *window_formula(Arena *arena, int64_t input, int64_t kernel, int64_t stride, int64_t dilation, int64_t before, int64_t after, bool ceil) {
+  int64_t b = before, a = after, output = window_output(input, kernel, stride, dilation, PAD_EXPLICIT, ceil, &b, &a);
+  return arena_printf(arena, "%s((%lld + %lld - %lld*(%lld - 1) - 1) / %lld) + 1 = %lld", ceil ? "ceil" : "floor", (long long)input, (long long)(before + after), (long long)dilation,
+                      (long long)kernel, (long long)stride, (long long)output);
+}
+
+int64_t window_transposed(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, int64_t output_pad, PadRule rule, int64_t *before, int64_t *after) {
+  const int64_t whole = (input - 1) * stride + dilation * (kernel - 1) + 1 + output_pad;
+  if (rule == PAD_SAME) { /* negative where the stride is larger than the kernel: the output is longer than what is written, zeros at the end */
+    const int64_t total = whole - input * stride;
+    *before = total > 0 ? total / 2 : 0, *after = total - *before;
+    return input * stride;
+  }
+  if (rule != PAD_EXPLICIT) *before = *after = 0;
+  return whole - *before - *after;
+}
+
+const char *window_transposed_formula(Arena *arena, int64_t input, int64_t kernel, int64_t stride, int64_t dilation, int64_t output_pad, int64_t before, int64_t after) {
+  int64_t b = before, a = after, output = window_transposed(input, kernel, stride, dilation, output_pad, PAD_EXPLICIT, &b, &a);
+  return arena_printf(arena, "(%lld - 1)*%lld + %lld*(%lld - 1) + 1 + %lld - %lld = %lld", (long long)input, (long long)stride, (long long)dilation, (long long)kernel, (long long)output_pad,
+                      (long long)(before + after), (long long)output);
+}
+
+int64_t window_unread(int64_t input, int64_t output, int64_t kernel, int64_t stride, int64_t dilation, int64_t before) {
+  if (output < 1 || stride > dilation * (kernel - 1) + 1) { /* the gap after the last window counts only beyond a whole stride */
+    const int64_t next = output * stride - before;
+    return output < 1 || next >= input ? 0 : input - next;
+  }
+  const int64_t last = (output - 1) * stride + dilation * (kernel - 1) - before; /* the last element the last window sees */
+  return larger(input - 1 - last, 0);
+}

@@ -1,0 +1,12 @@
+/* summary.h: what is known of a net before it is compiled: layers, shapes, parameters, multiply-adds, receptive fields. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_SUMMARY_H
+#define CNNC_SUMMARY_H
+#include "base/text.h"
+#include "graph/graph.h"
+
+typedef struct SummarySizes { int64_t workspace_bytes, workspace_bound, training_bytes; } SummarySizes; /* of the plan; training_bytes -1: no training */
+
+void graph_summary(Text *, const Graph *);                                          /* the table that is printed */
+void graph_json(Text *, const Sources *, const Graph *, const SummarySizes *);      /* --emit=json: the same facts */
+#endif

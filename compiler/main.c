@@ -1,0 +1,50 @@
+/* main.c: the cnnc command. */
+// SPDX-License-Identifier: Apache-2.0
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+#include <stdio.h>
+#include "compile.h"
+#include "help.h"
+
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "0.1.0"
+#endif
+
+static int help(Arena *arena, const char *topic) {
+  Text text = {.arena = arena};
+  if (!topic) return options_print_help(), 0;
+  if (help_topic(&text, topic)) return fputs(text.s, stdout), 0;
+  const char *meant = suggest(topic, help_names(arena));
+  if (meant) fprintf(stderr, "cnnc: error: there is no help on '%s'; did you mean '%s'?\n", topic, meant);
+  else fprintf(stderr, "cnnc: error: there is no help on '%s'\n", topic);
+  return 2;
+}
+
+static int explain(const char *slug) {
+  const DiagInfo *info = &diag_info[diag_find(slug)];
+  printf("%s (%s): %s\n\n%s", info->slug, info->level == DIAG_ERROR ? "error" : "warning", info->summary, info->page);
+  return 0;
+}
+
+static int run(Arena *arena, const Options *options) {
+  switch (options->action) {
+    case ACTION_HELP: return help(arena, options->topic);
+    case ACTION_EXPLAIN: return explain(options->topic);
+    case ACTION_VERSION: return puts("cnnc " PACKAGE_VERSION), 0;
+    case ACTION_COMPILE: break;
+  }
+  return compile(arena, options);
+}
+
+int main(int argc, char **argv) {
+  Arena *arena = arena_new();
+  Options options;
+  int status = options_parse(&options, arena, argc, argv) ? run(arena, &options) : 2;
+  if (fflush(stdout) != 0 || ferror(stdout)) {
+    perror("cnnc: error: standard output");
+    status = status ? status : 1;
+  }
+  arena_free(arena);
+  return status;
+}

@@ -1,0 +1,311 @@
+/* build.c: building nests: functions, loops, buffers, statements, conditions. Values are in val.c.
+ *
+ * A schedule that misuses the builder is a bug of the compiler, found the first time it runs: nest_misuse names the function and the mistake. */
+// SPDX-License-Identifier: Apache-2.0
+#include "nest/build.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OPEN = (int)(sizeof ((Nest *)0)->open / sizeof *((Nest *)0)->open), STACK_ELEMENTS = 1 << 16 };
+
+_Noreturn void nest_misuse(const Nest *nest, const char *what) {
+  fprintf(stderr, "internal error: nest %s, function %s: %s\n", nest->name, nest->fn ? nest->fn->name : "-", what);
+  exit(3);
+}
+
+const char *nest_text(Nest *nest, const char *format, ...) {
+  va_list ap;
+  va_start(ap, format);
+  const char *text = arena_vprintf(nest->arena, format, ap);
+  va_end(ap);
+  return text;
+}
+
+/* ---- statements and blocks ---- */
+static NestStmt *statement(Nest *nest, NestStmtKind kind) {
+  if (!nest->fn) nest_misuse(nest, "statement outside a function");
+  NestStmt *stmt = NEW(nest->arena, NestStmt);
+  stmt->kind = kind;
+  *nest->open[nest->depth].tail = stmt;
+  nest->open[nest->depth].tail = &stmt->next;
+  nest->open[nest->depth].last = stmt;
+  return stmt;
+}
+
+static void open_block(Nest *nest, int depth, NestStmt *stmt, NestStmt **body) {
+  if (depth >= OPEN) nest_misuse(nest, "nested too deep");
+  nest->depth = depth;
+  nest->open[depth].tail = body, nest->open[depth].stmt = stmt, nest->open[depth].last = NULL;
+  nest->open[depth].scope = ++nest->scopes;
+}
+
+static void check_scope(Nest *nest, int scope, const char *name) {
+  if (scope == 0) return;
+  for (int d = nest->depth; d >= 0; d--)
+    if (nest->open[d].scope == scope) return;
+  nest_misuse(nest, nest_text(nest, "%s is used outside its block", name));
+}
+
+static Ix *variable(Nest *nest) {
+  int slot = ++nest->nslots;
+  if (slot >= SLOTS) nest_misuse(nest, "more variables in scope than slots");
+  nest->key[slot] = 1000003 + (++nest->serial * INT64_C(0x9E3779B1)) % INT64_C(0x3fffffdd);
+  unsigned char *room = arena_alloc(nest->arena, 2 * sizeof(Ix));
+  Ix *ix = (Ix *)(void *)(room + (sizeof(Ix) - (uintptr_t)room % sizeof(Ix)) % sizeof(Ix)); /* vectors of 128 bytes are aligned to 128 */
+  (*ix)[slot] = 1;
+  (*ix)[SLOTS] = nest->key[slot];
+  return ix;
+}
+
+/* ---- nests, functions ---- */
+Nest *nest_new(Arena *arena, const char *name, const char *about) {
+  Nest *nest = NEW(arena, Nest);
+  nest->arena = arena, nest->name = name, nest->about = about;
+  return nest;
+}
+
+NestFn *nest_fn(Nest *nest, const char *name, bool kernel) {
+  if (nest->depth) nest_misuse(nest, "a block of the function before was left by break or return");
+  NestFn *fn = NEW(nest->arena, NestFn), **end = &nest->fns;
+  while (*end) end = &(*end)->next;
+  *end = fn;
+  fn->name = name, fn->kernel = kernel;
+  nest->fn = nest->main = fn;
+  nest->nslots = 0;
+  open_block(nest, 0, NULL, &fn->body);
+  return fn;
+}
+
+const Ix *nest_param(Nest *nest, const char *name, bool flag) {
+  NestFn *fn = nest->fn;
+  if (!fn || fn->body || fn->nparams == PARAMS) nest_misuse(nest, "parameter outside a function, after a statement, or too many");
+  fn->param[fn->nparams] = name;
+  fn->flag[fn->nparams++] = flag;
+  const Ix *ix = variable(nest);
+  nest->slot_scope[nest->nslots] = nest->open[0].scope;
+  return ix;
+}
+
+const Ix *nest_size(Nest *nest, const char *name, int64_t lo, int64_t hi) {
+  if (lo < 0 || hi < lo || hi > INT32_MAX) nest_misuse(nest, "size parameter of an impossible range");
+  const Ix *ix = nest_param(nest, name, false);
+  int i = nest->fn->nparams - 1;
+  nest->fn->size[i] = true, nest->fn->lo[i] = lo, nest->fn->hi[i] = hi;
+  return ix;
+}
+
+Index nest_index(Nest *nest, const Ix *ix) {
+  Index index = {.c = (*ix)[0]};
+  uint64_t check = (uint64_t)index.c;
+  for (int s = 1; s < SLOTS; s++) {
+    index.k[s] = (*ix)[s] - index.c;
+    if (index.k[s] && s > nest->nslots) nest_misuse(nest, "index uses a variable outside its loop");
+    check += (uint64_t)index.k[s] * (uint64_t)nest->key[s];
+    if (index.k[s] > NO_HI || index.k[s] < NO_LO) nest_misuse(nest, "index with a coefficient beyond all buffers");
+  }
+  if (check != (uint64_t)(*ix)[SLOTS]) nest_misuse(nest, "index is not affine, or uses a variable outside its loop");
+  if (index.c > NO_HI || index.c < NO_LO) nest_misuse(nest, "index with a constant beyond all buffers");
+  return index;
+}
+
+static bool passes_flag(const Nest *nest, const Index *arg) { /* 0, 1, or a flag of the caller */
+  int slot = 0;
+  if (index_constant(arg)) return arg->c == 0 || arg->c == 1;
+  for (int s = 1; s < SLOTS; s++)
+    if (arg->k[s]) slot = s;
+  return index_terms(arg) == 1 && arg->k[slot] == 1 && slot <= nest->fn->nparams && nest->fn->flag[slot - 1];
+}
+
+void nest_call(Nest *nest, NestFn *fn, int n, const Ix *args) {
+  if (fn == nest->fn) nest_misuse(nest, "a function calls itself");
+  if (n != fn->nparams) nest_misuse(nest, "call with the wrong number of arguments");
+  NestStmt *stmt = statement(nest, CALL);
+  stmt->u.call.fn = fn;
+  for (int i = 0; i < n; i++) {
+    stmt->u.call.arg[i] = nest_index(nest, &args[i]);
+    if (fn->size[i]) nest_misuse(nest, "a size parameter belongs to the main function, which nobody calls");
+    if (fn->flag[i] && !passes_flag(nest, &stmt->u.call.arg[i])) nest_misuse(nest, "a flag is 0, 1 or a flag of the caller");
+  }
+}
+
+/* ---- buffers ---- */
+int64_t buf_elements(const Buf *buf) {
+  int64_t n = 1;
+  for (int d = 0; d < buf->rank; d++) n *= buf->dim[d];
+  return n;
+}
+
+static void check_buffer(Nest *nest, const Buf *buf) {
+  int64_t n = 1;
+  for (int d = 0; d < buf->rank; d++) {
+    if (buf->dim[d] < 1 || buf->dim[d] > INT32_MAX) nest_misuse(nest, nest_text(nest, "%s: dimension %d is %lld", buf->name, d, (long long)buf->dim[d]));
+    n *= buf->dim[d]; /* both below 2^31 */
+    if (n > INT32_MAX) nest_misuse(nest, nest_text(nest, "%s has 2^31 elements or more", buf->name));
+  }
+  if (buf->place == STACK && n > STACK_ELEMENTS) nest_misuse(nest, nest_text(nest, "%s is too large for the stack", buf->name));
+  int lanes = buf->type.lanes;
+  if (lanes != 1 && (buf->place != REGS || (lanes != 4 && lanes != 8 && lanes != 16))) nest_misuse(nest, nest_text(nest, "%s: %d lanes", buf->name, lanes));
+}
+
+static Buf *new_buffer(Nest *nest, Place place, const char *name, Type type, int rank, const int64_t *dim) {
+  if (rank < 0 || rank > DIMS) nest_misuse(nest, nest_text(nest, "%s has %d dimensions", name, rank));
+  if (nest->nbufs == BUFS) nest_misuse(nest, "too many buffers");
+  if (place >= STACK && !nest->fn) nest_misuse(nest, nest_text(nest, "%s: a local outside a function", name));
+  Buf *buf = NEW(nest->arena, Buf);
+  *buf = (Buf){.name = name, .place = place, .type = type, .id = nest->nbufs, .rank = rank, .nest = nest};
+  for (int d = 0; d < rank; d++) buf->dim[d] = dim[d];
+  if (place != VIEW) check_buffer(nest, buf);
+  if (place >= STACK) buf->scope = nest->open[nest->depth].scope;
+  nest->buf[nest->nbufs++] = buf;
+  return buf;
+}
+
+Buf *nest_buf(Nest *nest, Place place, const char *name, Type type, int rank, const int64_t *dim) {
+  if (place == VIEW) nest_misuse(nest, "a view is made by VIEW_OF");
+  Buf *buf = new_buffer(nest, place, name, type, rank, dim);
+  if (place >= STACK) statement(nest, DECLARE)->u.declare.buf = buf;
+  return buf;
+}
+
+Buf *nest_view(Nest *nest, const char *name, Buf *of, const Ix *base) {
+  if (of->place >= REGS || of->rank < 1) nest_misuse(nest, nest_text(nest, "%s: a view is of an array in memory", name));
+  check_scope(nest, of->scope, of->name);
+  Buf *buf = new_buffer(nest, VIEW, name, of->type, of->rank, of->dim);
+  buf->of = of, of->flat = true;
+  for (int d = 0; d < of->rank; d++) buf->base[d] = nest_index(nest, &base[d]);
+  statement(nest, DECLARE)->u.declare.buf = buf;
+  return buf;
+}
+
+Ref nest_ref(Nest *nest, Buf *buf, int rank, const Ix *ix) {
+  if (buf->nest != nest) nest_misuse(nest, nest_text(nest, "%s is of another nest", buf->name));
+  if (rank != buf->rank) nest_misuse(nest, nest_text(nest, "%s has %d dimensions, not %d", buf->name, buf->rank, rank));
+  check_scope(nest, buf->scope, buf->name);
+  Ref ref = {.buf = buf};
+  for (int d = 0; d < rank; d++) ref.at[d] = nest_index(nest, &ix[d]);
+  return ref;
+}
+
+/* ---- loops, branches ---- */
+const Ix *nest_loop(Nest *nest, const char *name, LoopKind kind, int nlo, const Ix *lo, int nhi, const Ix *hi) {
+  if (nlo < 1 || nhi < 1 || nlo > BOUNDS || nhi > BOUNDS) nest_misuse(nest, "loop with no bounds or too many");
+  if (kind == PARALLEL && (nlo > 1 || nhi > 1)) nest_misuse(nest, "a parallel loop has one bound on each side");
+  NestStmt *stmt = statement(nest, LOOP);
+  stmt->u.loop.name = name, stmt->u.loop.kind = kind, stmt->u.loop.nlo = nlo, stmt->u.loop.nhi = nhi;
+  for (int i = 0; i < nlo; i++) stmt->u.loop.lo[i] = nest_index(nest, &lo[i]);
+  for (int i = 0; i < nhi; i++) stmt->u.loop.hi[i] = nest_index(nest, &hi[i]);
+  const Ix *ix = variable(nest);
+  stmt->u.loop.slot = nest->nslots;
+  open_block(nest, nest->depth + 1, stmt, &stmt->body);
+  nest->slot_scope[nest->nslots] = nest->open[nest->depth].scope;
+  return ix;
+}
+
+int nest_if(Nest *nest, Cond cond) {
+  NestStmt *stmt = statement(nest, IF);
+  stmt->u.branch.cond = cond;
+  open_block(nest, nest->depth + 1, stmt, &stmt->body);
+  return 1;
+}
+
+int nest_else(Nest *nest) {
+  NestStmt *stmt = nest->fn ? nest->open[nest->depth].last : NULL;
+  if (!stmt || stmt->kind != IF || stmt->otherwise) nest_misuse(nest, "OTHERWISE without WHEN");
+  open_block(nest, nest->depth + 1, stmt, &stmt->otherwise);
+  return 1;
+}
+
+bool nest_enter(Nest *nest) {
+  if (nest->open[nest->depth].stmt) { /* first time: go in */
+    nest->open[nest->depth].stmt = NULL;
+    return true;
+  }
+  if (nest->depth == 0) nest_misuse(nest, "a block was left by break or return");
+  const NestStmt *closed = nest->open[--nest->depth].last;
+  if (closed->kind == LOOP) nest->nslots = closed->u.loop.slot - 1; /* its slot is free again */
+  return false;
+}
+
+void nest_pin(Nest *nest, Buf *view) {
+  if (view->place != VIEW) nest_misuse(nest, "only a view can be pinned");
+  check_scope(nest, view->scope, view->name);
+  statement(nest, PIN)->u.pin.view = view;
+}
+
+void nest_prefetch(Nest *nest, Buf *buf, const Ix *flat) {
+  Index index = nest_index(nest, flat);
+  if (buf->place >= STACK) nest_misuse(nest, "prefetch of a local");
+  NestStmt *stmt = statement(nest, PREFETCH);
+  stmt->u.prefetch.buf = buf, stmt->u.prefetch.flat = index;
+}
+
+void nest_comment(Nest *nest, const char *text) { statement(nest, COMMENT)->u.comment = text; }
+
+static void store_statement(Nest *nest, Ref ref, Val val, int part) {
+  const Buf *buf = ref.buf;
+  check_scope(nest, buf->scope, buf->name);
+  if (buf->type.elem != val->type.elem) nest_misuse(nest, nest_text(nest, "%s is stored to with another element type", buf->name));
+  if (buf->place == REGS && val->type.lanes != 1 && val->type.lanes != buf->type.lanes) nest_misuse(nest, nest_text(nest, "%s has other lanes than the value", buf->name));
+  if (part != val->type.lanes && (buf->place == REGS || part < 1 || part > val->type.lanes)) nest_misuse(nest, nest_text(nest, "%s: a part of %d lanes", buf->name, part));
+  val = val_settle(nest, val);
+  NestStmt *stmt = statement(nest, STORE);
+  stmt->u.store.ref = ref, stmt->u.store.val = val, stmt->u.store.part = part;
+}
+
+void nest_store(Nest *nest, Ref ref, Val val) { store_statement(nest, ref, val, val->type.lanes); }
+void nest_store_part(Nest *nest, Ref ref, Val val, int part) { store_statement(nest, ref, val, part); }
+
+void nest_accumulate(Nest *nest, Ref ref, Val x, Val y) {
+  int lanes = x->type.lanes > y->type.lanes ? x->type.lanes : y->type.lanes;
+  nest_store(nest, ref, fma_(x, y, nest_load(nest, ref, ref.buf->place == REGS ? 0 : lanes)));
+}
+
+Val nest_name(Nest *nest, const char *name, Val val) {
+  Buf *buf = new_buffer(nest, REGS, name, val->type, 0, NULL);
+  NestStmt *stmt = statement(nest, STORE);
+  stmt->u.store.ref.buf = buf, stmt->u.store.val = val, stmt->u.store.part = val->type.lanes, stmt->u.store.declare = true;
+  return nest_load(nest, (Ref){.buf = buf}, 0);
+}
+
+Val nest_let(Nest *nest, const char *name, Val val) { return nest_name(nest, name, val_settle(nest, val)); }
+
+int nest_scope_of(const Nest *nest, const Index *index) {
+  int scope = 0;
+  for (int s = 1; s < SLOTS; s++)
+    if (index->k[s] && nest->slot_scope[s] > scope) scope = nest->slot_scope[s];
+  return scope;
+}
+
+void nest_check_scope(Nest *nest, int scope) { check_scope(nest, scope, "a variable in a value"); }
+
+/* ---- conditions ---- */
+Cond cond_within(Nest *nest, const Ix *e, int64_t lo, int64_t hi) {
+  if ((lo != NO_LO && (lo < INT32_MIN || lo > INT32_MAX)) || (hi != NO_HI && (hi < INT32_MIN || hi > INT32_MAX))) nest_misuse(nest, "condition with a bound beyond all indices");
+  return (Cond){1, {{1, {{nest_index(nest, e), lo, hi}}}}};
+}
+
+static _Noreturn void misuse_condition(const char *what) {
+  fprintf(stderr, "internal error: condition of a nest: %s\n", what);
+  exit(3);
+}
+
+Cond cond_and(Cond a, Cond b) {
+  if (a.n != 1 || b.n != 1 || a.any[0].n + b.any[0].n > 4) misuse_condition("`both` takes conjunctions, of four ranges in all");
+  for (int i = 0; i < b.any[0].n; i++) a.any[0].range[a.any[0].n++] = b.any[0].range[i];
+  return a;
+}
+
+Cond cond_or(Cond a, Cond b) {
+  if (a.n != 1 || b.n != 1) misuse_condition("`either` has two alternatives");
+  a.any[a.n++] = b.any[0];
+  return a;
+}
+
+Cond cond_not(Cond a) { /* below it or above it */
+  if (a.n != 1 || a.any[0].n != 1) misuse_condition("`negate` is of one range");
+  Range r = a.any[0].range[0];
+  Cond lower = {1, {{1, {{r.e, NO_LO, r.lo}}}}}, upper = {1, {{1, {{r.e, r.hi, NO_HI}}}}};
+  return r.lo == NO_LO ? upper : r.hi == NO_HI ? lower : cond_or(lower, upper);
+}

@@ -1,0 +1,113 @@
+/* build.h: how a schedule writes a nest. A `Nest *b` is in scope of all macros. Everything that is a C variable is staged: a C `if` or `for` in the
+ * schedule happens in the compiler, a FOR, UNROLL or WHEN in the printed code. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_BUILD_H
+#define CNNC_BUILD_H
+#include "nest/nest.h"
+
+Nest *nest_new(Arena *, const char *name, const char *about);
+const char *nest_text(Nest *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+Buf *nest_buf(Nest *, Place, const char *name, Type, int rank, const int64_t *dim);
+Buf *nest_view(Nest *, const char *name, Buf *of, const Ix *at);
+NestFn *nest_fn(Nest *, const char *name, bool kernel);
+const Ix *nest_param(Nest *, const char *name, bool flag);
+const Ix *nest_size(Nest *, const char *name, int64_t lo, int64_t hi); /* main function only: a number known when it runs, lo <= n <= hi */
+void nest_call(Nest *, NestFn *, int n, const Ix *args);
+const Ix *nest_loop(Nest *, const char *name, LoopKind, int nlo, const Ix *lo, int nhi, const Ix *hi);
+int nest_if(Nest *, Cond);
+int nest_else(Nest *);
+bool nest_enter(Nest *); /* true the first time it is asked about the innermost open statement, then closes it */
+void nest_pin(Nest *, Buf *view);
+void nest_prefetch(Nest *, Buf *, const Ix *flat);
+void nest_comment(Nest *, const char *);
+Index nest_index(Nest *, const Ix *);
+Val nest_name(Nest *, const char *name, Val settled);     /* `let` without val_settle */
+Val val_settle(Nest *, Val);                              /* what a statement does with its value: checks its scope, names what is used twice in it */
+int nest_scope_of(const Nest *, const Index *);           /* the innermost block whose variables the index uses */
+void nest_check_scope(Nest *, int scope);
+_Noreturn void nest_misuse(const Nest *, const char *what); /* the schedule is wrong: a bug of the compiler, not of its user; ends it with status 3 */
+
+/* values; a scalar and a vector give a vector */
+Val num(Nest *, double);
+Val num_i32(Nest *, int32_t);
+Val add(Val, Val), sub(Val, Val), mul(Val, Val), div_(Val, Val), vmin(Val, Val), vmax(Val, Val);
+Val less(Val, Val), less_eq(Val, Val), equal(Val, Val), choose(Val mask, Val yes, Val no);
+Val vexp(Val), vlog(Val), vsqrt(Val), vtanh(Val), vsigmoid(Val), verf(Val), vabs(Val);
+Val fma_(Val x, Val y, Val plus);
+Val shuffle(Val, Val, int lanes, const int *lane);
+Val hsum(Val), hmax(Val);
+Val splat(Val, int lanes); /* where nothing else says how wide: a store of one number */
+Val lane_at(Nest *, Val, const Ix *);
+Val convert(Val, Elem);
+Val pick(Nest *, Cond, Val yes, Val no);
+Val position(Nest *, const Ix *);            /* an index as an I32 value */
+Val uniform(Val key0, Val key1, Val counter); /* RANDOM: I32 scalars in, a float in [0, 1) out */
+Val nest_load(Nest *, Ref, int lanes);
+Val nest_load_part(Nest *, Ref, int part, int lanes); /* `lanes` wide, `part` of them read, the others 0 */
+void nest_store(Nest *, Ref, Val);
+void nest_store_part(Nest *, Ref, Val, int part);     /* the first `part` lanes of a vector */
+void nest_accumulate(Nest *, Ref, Val x, Val y);      /* in memory as many elements as the product has lanes */
+Val nest_let(Nest *, const char *name, Val);
+Ref nest_ref(Nest *, Buf *, int rank, const Ix *);
+
+/* conditions */
+Cond cond_within(Nest *, const Ix *e, int64_t lo, int64_t hi); /* lo <= e < hi */
+Cond cond_and(Cond, Cond), cond_or(Cond, Cond), cond_not(Cond); /* not: of one range */
+
+/* ---- the builder as a schedule writes it; a Nest *b is in scope ---- */
+#define NEST_Z ((const Ix){0})
+#define NEST_1(a) NEST_Z + (a)
+#define NEST_2(a, ...) NEST_Z + (a), NEST_1(__VA_ARGS__)
+#define NEST_3(a, ...) NEST_Z + (a), NEST_2(__VA_ARGS__)
+#define NEST_4(a, ...) NEST_Z + (a), NEST_3(__VA_ARGS__)
+#define NEST_5(a, ...) NEST_Z + (a), NEST_4(__VA_ARGS__)
+#define NEST_6(a, ...) NEST_Z + (a), NEST_5(__VA_ARGS__)
+#define NEST_7(a, ...) NEST_Z + (a), NEST_6(__VA_ARGS__)
+#define NEST_8(a, ...) NEST_Z + (a), NEST_7(__VA_ARGS__)
+#define NEST_COUNT_(a, b, c, d, e, f, g, h, n, ...) n
+#define NEST_COUNT(...) NEST_COUNT_(__VA_ARGS__, 8, 7, 6, 5, 4, 3, 2, 1, 0)
+#define NEST_CAT_(a, b) a##b
+#define NEST_CAT(a, b) NEST_CAT_(a, b)
+#define NEST_LIST(...) NEST_COUNT(__VA_ARGS__), (const Ix[]){NEST_CAT(NEST_, NEST_COUNT(__VA_ARGS__))(__VA_ARGS__)}
+#define NEST_IX(...) (const Ix[]){NEST_CAT(NEST_, NEST_COUNT(__VA_ARGS__))(__VA_ARGS__)}
+#define NEST_DIMS(...) (int)(sizeof(int64_t[]){__VA_ARGS__} / sizeof(int64_t)), (const int64_t[]){__VA_ARGS__}
+#define NEST_LOOP(v, kind, ...) for (const Ix v __attribute__((unused)) = *nest_loop(b, #v, kind, __VA_ARGS__); nest_enter(b);)
+
+#define BUF_OF(place, name, elem, ...) nest_buf(b, place, name, (Type){elem, 1}, NEST_DIMS(__VA_ARGS__))
+#define BUF(place, name, ...) nest_buf(b, place, name, (Type){F32, 1}, NEST_DIMS(__VA_ARGS__)) /* float name[..][..] */
+#define REGISTERS(name, lanes, ...) nest_buf(b, REGS, name, (Type){F32, lanes}, NEST_DIMS(__VA_ARGS__))
+#define VIEW_OF(name, buf, ...) nest_view(b, name, buf, NEST_IX(__VA_ARGS__))
+#define at(buf, ...) nest_ref(b, buf, NEST_LIST(__VA_ARGS__)) /* buf[..][..] */
+#define load(ref, lanes) nest_load(b, ref, lanes)
+#define get(ref) nest_load(b, ref, 0) /* one element, or one register */
+#define store(ref, val) nest_store(b, ref, val)
+#define load_part(ref, part, lanes) nest_load_part(b, ref, part, lanes)
+#define store_part(ref, val, part) nest_store_part(b, ref, val, part)
+#define index_value(e) position(b, NEST_IX(e))
+#define accumulate(ref, x, y) nest_accumulate(b, ref, x, y) /* ref += x * y */
+#define let(name, val) nest_let(b, name, val)
+#define FOR(v, n) NEST_LOOP(v, SERIAL, 1, NEST_IX(0), 1, NEST_IX(n))
+#define FROM(v, lo, hi) NEST_LOOP(v, SERIAL, 1, NEST_IX(lo), 1, NEST_IX(hi))
+#define UNROLL(v, n) NEST_LOOP(v, UNROLLED, 1, NEST_IX(0), 1, NEST_IX(n))
+#define PAR(v, n) NEST_LOOP(v, PARALLEL, 1, NEST_IX(0), 1, NEST_IX(n))
+#define CLIP(v, lo, lo2, hi, hi2) NEST_LOOP(v, SERIAL, 2, NEST_IX(lo, lo2), 2, NEST_IX(hi, hi2)) /* max(lo,lo2) <= v < min(hi,hi2) */
+#define WHEN(cond) for (nest_if(b, cond); nest_enter(b);)
+#define OTHERWISE for (nest_else(b); nest_enter(b);)
+#define within(e, lo, hi) cond_within(b, NEST_IX(e), lo, hi)
+#define atleast(e, lo) within(e, lo, NO_HI)
+#define below(e, hi) within(e, NO_LO, hi)
+#define either(a, c) cond_or(a, c)
+#define both(a, c) cond_and(a, c)
+#define negate(a) cond_not(a)
+#define is(e, n) within(e, n, (n) + 1)
+#define yes(flag) within(flag, 1, 2)
+#define no(flag) within(flag, 0, 1)
+#define arg(name) (*nest_param(b, name, false))
+#define flag_arg(name) (*nest_param(b, name, true))
+#define size_arg(name, lo, hi) (*nest_size(b, name, lo, hi))
+#define call(fn, ...) nest_call(b, fn, NEST_LIST(__VA_ARGS__))
+#define prefetch(buf, e) nest_prefetch(b, buf, NEST_IX(e))
+#define pin(view) nest_pin(b, view)
+#define note(text) nest_comment(b, text)
+
+#endif

@@ -1,0 +1,276 @@
+/* interp.c: runs a nest, in double or with every result rounded to float. It checks what prove.c proves: an access outside its buffer, a read
+ * of an element that nobody wrote, or two iterations of a parallel loop that meet in an element stop it. Slow and plain: an oracle, not an engine. */
+// SPDX-License-Identifier: Apache-2.0
+#include "nest/nest.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { SEVERAL = -1 }; /* of `reader`: more than one iteration of the parallel loop */
+
+/* Who touched an element in the parallel loop that runs now: the serial number of its iteration. */
+typedef struct Touch { int64_t writer, reader; } Touch;
+
+typedef struct Interp {
+  const Nest *nest;
+  Run *run;
+  Arena *arena;
+  int64_t serial, first, now; /* iterations of outermost parallel loops: counter; first of this loop, the one that runs (0: none does) */
+  Touch *touch[BUFS];
+} Interp;
+
+static void exec(Interp *, int64_t *, const NestStmt *);
+
+static double unset(void) { /* a NaN that no arithmetic makes */
+  const uint64_t bits = UINT64_C(0x7ff80000dead0001);
+  double v;
+  memcpy(&v, &bits, sizeof v);
+  return v;
+}
+
+bool nest_unset(double value) {
+  const double mark = unset();
+  return !memcmp(&mark, &value, sizeof value);
+}
+
+static void stop(Interp *in, const char *what, const Buf *buf) {
+  if (!in->run->error[0]) snprintf(in->run->error, sizeof in->run->error, "%s%s%s", what, buf ? ": " : "", buf ? buf->name : "");
+}
+
+static int64_t value_of(const int64_t *env, const Index *ix) {
+  int64_t r = ix->c;
+  for (int s = 1; s < SLOTS; s++) r += ix->k[s] * env[s];
+  return r;
+}
+
+static int64_t elements(const Buf *buf) { return buf_elements(buf) * (buf->place == REGS ? buf->type.lanes : 1); }
+
+/* ---- memory ---- */
+static void touched(Interp *in, const Buf *buf, int64_t first, int n, bool write) {
+  if (!in->touch[buf->id]) in->touch[buf->id] = NEW_ARRAY(in->arena, Touch, elements(buf));
+  for (int i = 0; i < n; i++) {
+    Touch *touch = &in->touch[buf->id][first + i];
+    bool other_wrote = touch->writer >= in->first && touch->writer != in->now;
+    bool other_read = touch->reader == SEVERAL - in->first || (touch->reader >= in->first && touch->reader != in->now);
+    if (other_wrote || (write && other_read)) stop(in, "parallel iterations meet", buf);
+    if (write) touch->writer = in->now;
+    else touch->reader = other_read ? SEVERAL - in->first : in->now;
+  }
+}
+
+static double *locate(Interp *in, const int64_t *env, const Ref *ref, int lanes, bool write) {
+  const Buf *buf = ref->buf->of ? ref->buf->of : ref->buf;
+  int64_t flat = 0;
+  for (int d = 0; d < buf->rank; d++) {
+    int64_t i = value_of(env, &ref->at[d]) + (ref->buf->of ? value_of(env, &ref->buf->base[d]) : 0);
+    int64_t last = d == buf->rank - 1 && buf->place != REGS ? i + lanes - 1 : i;
+    if ((i < 0 || last >= buf->dim[d]) && !in->run->error[0])
+      snprintf(in->run->error, sizeof in->run->error, "%s[%lld], dimension %d of %lld", buf->name, (long long)i, d, (long long)buf->dim[d]);
+    flat = flat * buf->dim[d] + i;
+  }
+  if (in->run->error[0]) return NULL;
+  if (in->now && buf->place < STACK) touched(in, buf, flat, lanes, write);
+  return in->run->mem[buf->id] + flat * (buf->place == REGS ? buf->type.lanes : 1);
+}
+
+/* ---- values ---- */
+static bool holds(const int64_t *env, const Cond *cond) {
+  for (int i = 0; i < cond->n; i++) {
+    bool all = true;
+    for (int j = 0; j < cond->any[i].n; j++) {
+      int64_t v = value_of(env, &cond->any[i].range[j].e);
+      all = all && v >= cond->any[i].range[j].lo && v < cond->any[i].range[j].hi;
+    }
+    if (all) return true;
+  }
+  return false;
+}
+
+static double random_value(double key0, double key1, double counter) { /* as the prelude's and the runtime's */
+  uint32_t x = (uint32_t)(int32_t)counter * 0x9E3779B9u ^ (uint32_t)(int32_t)key0;
+  x ^= x >> 16, x *= 0x85EBCA6Bu, x ^= x >> 13;
+  x += (uint32_t)(int32_t)key1;
+  x *= 0xC2B2AE35u, x ^= x >> 16, x *= 0x7FEB352Du, x ^= x >> 15;
+  return (double)(x >> 8) * 0x1p-24;
+}
+
+static double converted(Interp *in, double x, Elem elem) {
+  static const double lo[] = {[I32] = INT32_MIN, [U8] = 0, [I8] = INT8_MIN}, hi[] = {[I32] = INT32_MAX, [U8] = UINT8_MAX, [I8] = INT8_MAX};
+  if (elem == F32) return x;
+  double v = trunc(x);
+  if (!(v >= lo[elem] && v <= hi[elem])) stop(in, "a number does not fit the type it is converted to", NULL);
+  return v;
+}
+
+static double sigmoid(double x) { return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x)); }
+
+static double rounded(Interp *in, Elem elem, double v) {
+  if (elem == F32) return in->run->single ? (double)(float)v : v;
+  if (elem == I32 && !(v >= INT32_MIN && v <= INT32_MAX)) stop(in, "integer overflow", NULL);
+  return v;
+}
+
+static double fused(const Interp *in, double x, double y, double z) {
+  return in->run->single ? (double)fmaf((float)x, (float)y, (float)z) : x * y + z;
+}
+
+static double apply(Interp *in, Val e, double x, double y, double z) { /* one lane */
+  double yes = e->type.lanes > 1 ? -1 : 1; /* a mask, as in C */
+  switch (e->op) {
+  case ADD: return rounded(in, e->type.elem, x + y);
+  case SUB: return rounded(in, e->type.elem, x - y);
+  case MUL: return rounded(in, e->type.elem, x * y);
+  case DIV: return rounded(in, e->type.elem, x / y);
+  case MIN: return x < y ? x : y;
+  case MAX: return x > y ? x : y;
+  case LESS: return x < y ? yes : 0;
+  case LESS_EQ: return x <= y ? yes : 0;
+  case EQUAL: return x == y ? yes : 0;
+  case SELECT: return x != 0 ? y : z;
+  case FMA: return e->type.elem == F32 ? fused(in, x, y, z) : rounded(in, I32, x * y + z);
+  case EXP: return rounded(in, F32, exp(x));
+  case LOG: return rounded(in, F32, log(x));
+  case SQRT: return rounded(in, F32, sqrt(x));
+  case TANH: return rounded(in, F32, tanh(x));
+  case SIGMOID: return rounded(in, F32, sigmoid(x));
+  case ERF: return rounded(in, F32, erf(x));
+  case ABS: return fabs(x);
+  case CONVERT: return rounded(in, e->type.elem, converted(in, x, e->type.elem));
+  case RANDOM: return random_value(x, y, z);
+  case NUM: case LOAD: case SHUFFLE: case HSUM: case HMAX: case LANE: case SPLAT: case POSITION: case PICK: break;
+  }
+  return x;
+}
+
+static void fold_halves(Interp *in, Val e, double *a) { /* the order of the prelude's horizontal sums */
+  for (int n = e->a[0]->type.lanes / 2; n >= 1; n /= 2)
+    for (int l = 0; l < n; l++) a[l] = e->op == HSUM ? rounded(in, F32, a[l] + a[l + n]) : a[l] > a[l + n] ? a[l] : a[l + n];
+}
+
+static void eval(Interp *, const int64_t *, Val, double *);
+
+static void eval_operand(Interp *in, const int64_t *env, Val e, int lanes, double *r) { /* broadcast where it is a scalar */
+  eval(in, env, e, r);
+  for (int l = e->type.lanes; l < lanes; l++) r[l] = r[0];
+}
+
+static void eval_load(Interp *in, const int64_t *env, Val e, double *r) {
+  const double *p = locate(in, env, e->ref, e->part, false);
+  for (int l = 0; l < e->type.lanes; l++) {
+    r[l] = p && l < e->part ? p[l] : 0;
+    if (nest_unset(r[l])) stop(in, "read before it is written", e->ref->buf);
+  }
+}
+
+static bool eval_difference(Interp *in, const int64_t *env, Val e, double *r) { /* x*y - z and z - x*y are fused by compilers that contract */
+  bool left = e->a[0]->op == MUL;
+  if (e->type.elem != F32 || left == (e->a[1]->op == MUL)) return false;
+  Val product = e->a[left ? 0 : 1];
+  double x[LANES], y[LANES], z[LANES];
+  int n = e->type.lanes;
+  eval_operand(in, env, product->a[0], n, x), eval_operand(in, env, product->a[1], n, y), eval_operand(in, env, e->a[left ? 1 : 0], n, z);
+  for (int l = 0; l < n; l++) r[l] = left ? fused(in, x[l], y[l], -z[l]) : fused(in, -x[l], y[l], z[l]);
+  return true;
+}
+
+static void eval(Interp *in, const int64_t *env, Val e, double *r) {
+  double a[3][LANES];
+  int n = e->type.lanes;
+  in->run->steps++;
+  if (e->op == SUB && eval_difference(in, env, e, r)) return;
+  switch (e->op) {
+  case NUM: r[0] = rounded(in, e->type.elem, e->num); return;
+  case LOAD: eval_load(in, env, e, r); return;
+  case POSITION: r[0] = rounded(in, I32, (double)value_of(env, &e->index)); return;
+  case PICK: eval_operand(in, env, e->a[holds(env, e->cond) ? 0 : 1], n, r); return;
+  case SPLAT: eval_operand(in, env, e->a[0], n, r); return;
+  case HSUM: case HMAX:
+    eval(in, env, e->a[0], a[0]);
+    fold_halves(in, e, a[0]);
+    r[0] = a[0][0];
+    return;
+  case LANE: {
+    int64_t lane = value_of(env, &e->index);
+    eval(in, env, e->a[0], a[0]);
+    if (lane < 0 || lane >= e->a[0]->type.lanes) stop(in, "lane out of a vector", NULL), lane = 0;
+    r[0] = a[0][lane];
+    return;
+  }
+  case SHUFFLE: {
+    int from = e->a[0]->type.lanes;
+    eval(in, env, e->a[0], a[0]), eval(in, env, e->a[1], a[1]);
+    for (int l = 0; l < n; l++) r[l] = e->lane[l] < from ? a[0][e->lane[l]] : a[1][e->lane[l] - from];
+    return;
+  }
+  default: break;
+  }
+  for (int i = 0; i < 3 && e->a[i]; i++) eval_operand(in, env, e->a[i], n, a[i]);
+  for (int l = 0; l < n; l++) r[l] = apply(in, e, a[0][l], e->a[1] ? a[1][l] : 0, e->a[2] ? a[2][l] : 0);
+}
+
+/* ---- statements ---- */
+static void exec_loop(Interp *in, int64_t *env, const NestStmt *stmt) {
+  int64_t lo = INT64_MIN, hi = INT64_MAX;
+  for (int i = 0; i < stmt->u.loop.nlo; i++) { int64_t v = value_of(env, &stmt->u.loop.lo[i]); lo = v > lo ? v : lo; }
+  for (int i = 0; i < stmt->u.loop.nhi; i++) { int64_t v = value_of(env, &stmt->u.loop.hi[i]); hi = v < hi ? v : hi; }
+  bool parallel = stmt->u.loop.kind == PARALLEL && !in->now;
+  if (parallel) in->first = in->serial + 1;
+  for (int64_t v = lo; v < hi && !in->run->error[0]; v++) {
+    if (parallel) in->now = ++in->serial;
+    env[stmt->u.loop.slot] = v;
+    exec(in, env, stmt->body);
+  }
+  if (parallel) in->now = 0;
+}
+
+static void exec_store(Interp *in, const int64_t *env, const NestStmt *stmt) {
+  const Buf *buf = stmt->u.store.ref.buf;
+  Val val = stmt->u.store.val;
+  int lanes = buf->place == REGS ? buf->type.lanes : stmt->u.store.part;
+  double v[LANES];
+  eval_operand(in, env, val, lanes, v);
+  double *p = locate(in, env, &stmt->u.store.ref, lanes, true);
+  for (int l = 0; p && l < lanes; l++) p[l] = v[l];
+}
+
+static void fill(Interp *in, const Buf *buf) {
+  for (int64_t i = 0, n = elements(buf); i < n; i++) in->run->mem[buf->id][i] = unset();
+}
+
+static void exec(Interp *in, int64_t *env, const NestStmt *stmt) {
+  for (; stmt && !in->run->error[0]; stmt = stmt->next) switch (stmt->kind) {
+    case LOOP: exec_loop(in, env, stmt); break;
+    case IF: exec(in, env, holds(env, &stmt->u.branch.cond) ? stmt->body : stmt->otherwise); break;
+    case STORE: exec_store(in, env, stmt); break;
+    case DECLARE: if (stmt->u.declare.buf->place != VIEW) fill(in, stmt->u.declare.buf); break;
+    case CALL: {
+      int64_t callee[SLOTS] = {0};
+      for (int i = 0; i < stmt->u.call.fn->nparams; i++) callee[i + 1] = value_of(env, &stmt->u.call.arg[i]);
+      exec(in, callee, stmt->u.call.fn->body);
+      break;
+    }
+    case PIN: case PREFETCH: case COMMENT: break;
+  }
+}
+
+bool nest_run(const Nest *nest, Run *run) {
+  Arena *arena = arena_new();
+  Interp in = {.nest = nest, .run = run, .arena = arena};
+  int64_t env[SLOTS] = {0};
+  run->error[0] = 0, run->steps = 0;
+  for (int i = 0; i < nest->nbufs; i++) {
+    const Buf *buf = nest->buf[i];
+    if (buf->place == STACK || buf->place == REGS) run->mem[i] = NEW_ARRAY(arena, double, elements(buf));
+    if (buf->place == VIEW || buf->place == INPUT || buf->place == WEIGHTS || buf->place == UPDATE) continue;
+    fill(&in, buf);
+  }
+  for (int i = 0; i < nest->main->nparams; i++) {
+    env[i + 1] = run->size[i];
+    if (run->size[i] < nest->main->lo[i] || run->size[i] > nest->main->hi[i]) stop(&in, "a size parameter is out of its range", NULL);
+  }
+  exec(&in, env, nest->main->body);
+  for (int i = 0; i < nest->nbufs; i++)
+    if (nest->buf[i]->place == STACK || nest->buf[i]->place == REGS) run->mem[i] = NULL;
+  arena_free(arena);
+  return !run->error[0];
+}

@@ -1,0 +1,5 @@
+# compiler/nest: loop nests, the middle of the compiler
+# SPDX-License-Identifier: Apache-2.0
+libcnnc_a_SOURCES += \
+  %D%/nest.h %D%/build.h \
+  %D%/build.c %D%/val.c %D%/prove.c %D%/simplify.c %D%/interp.c %D%/dump.c

@@ -1,0 +1,126 @@
+/* simplify.c: after the proof: loops of one round become their body, branches and loops that the proof found settled disappear. What depends on the
+ * constants of one instance of a function is left to the printer, which drops unused parameters and names there.
+ *
+ * Values are changed in place: a node that uses a loop's variable is used inside that loop only (the builder saw to it). */
+// SPDX-License-Identifier: Apache-2.0
+#include "nest/nest.h"
+
+typedef struct Simplifier { Nest *nest; int slot; Index by; } Simplifier; /* slot: the variable that becomes `by` */
+
+/* ---- a variable becomes an index ---- */
+static void put_in(const Simplifier *s, Index *ix) {
+  int64_t k = ix->k[s->slot];
+  if (!k) return;
+  ix->k[s->slot] = 0;
+  ix->c += k * s->by.c;
+  for (int i = 1; i < SLOTS; i++) ix->k[i] += k * s->by.k[i];
+}
+
+static void put_in_cond(const Simplifier *s, Cond *cond) {
+  for (int i = 0; i < cond->n; i++)
+    for (int j = 0; j < cond->any[i].n; j++) put_in(s, &cond->any[i].range[j].e);
+}
+
+static void put_in_ref(const Simplifier *s, Ref *ref) {
+  for (int d = 0; d < ref->buf->rank; d++) put_in(s, &ref->at[d]);
+}
+
+static void put_in_value(const Simplifier *s, Val v) {
+  ValNode *e = (ValNode *)(uintptr_t)v;
+  if (e->mark == s->nest->marks) return;
+  e->mark = s->nest->marks;
+  put_in(s, &e->index);
+  if (e->ref) put_in_ref(s, (Ref *)(uintptr_t)e->ref);
+  if (e->cond) put_in_cond(s, (Cond *)(uintptr_t)e->cond);
+  for (int i = 0; i < 3 && e->a[i]; i++) put_in_value(s, e->a[i]);
+}
+
+static void put_in_body(const Simplifier *s, NestStmt *stmt) {
+  for (; stmt; stmt = stmt->next) {
+    switch (stmt->kind) {
+    case LOOP:
+      for (int i = 0; i < stmt->u.loop.nlo; i++) put_in(s, &stmt->u.loop.lo[i]);
+      for (int i = 0; i < stmt->u.loop.nhi; i++) put_in(s, &stmt->u.loop.hi[i]);
+      break;
+    case IF: put_in_cond(s, &stmt->u.branch.cond); break;
+    case STORE: put_in_ref(s, &stmt->u.store.ref), put_in_value(s, stmt->u.store.val); break;
+    case DECLARE:
+      for (int d = 0; stmt->u.declare.buf->place == VIEW && d < stmt->u.declare.buf->rank; d++) put_in(s, &stmt->u.declare.buf->base[d]);
+      break;
+    case CALL:
+      for (int i = 0; i < stmt->u.call.fn->nparams; i++) put_in(s, &stmt->u.call.arg[i]);
+      break;
+    case PREFETCH: put_in(s, &stmt->u.prefetch.flat); break;
+    case PIN: case COMMENT: break;
+    }
+    put_in_body(s, stmt->body), put_in_body(s, stmt->otherwise);
+  }
+}
+
+/* ---- values ---- */
+static Val simple_value(Nest *nest, Val v) { /* a choice that is always the same becomes what it chooses */
+  ValNode *e = (ValNode *)(uintptr_t)v;
+  for (int i = 0; i < 3 && e->a[i]; i++) e->a[i] = simple_value(nest, e->a[i]);
+  if (e->op != PICK || (e->seen != 1 && e->seen != 2)) return e;
+  Val chosen = e->a[e->seen == 1 ? 0 : 1];
+  if (chosen->type.lanes == e->type.lanes) return chosen;
+  ValNode *wide = NEW(nest->arena, ValNode);
+  *wide = (ValNode){.op = SPLAT, .type = e->type, .nest = nest, .a = {chosen}, .size = chosen->size + 1, .scope = chosen->scope};
+  return wide;
+}
+
+/* ---- statements ---- */
+static NestStmt *simple_body(Nest *, NestStmt *);
+
+static NestStmt **end_of(NestStmt **list) {
+  while (*list) list = &(*list)->next;
+  return list;
+}
+
+static bool one_round(const NestStmt *stmt) {
+  if (stmt->u.loop.nlo > 1 || stmt->u.loop.nhi > 1) return false;
+  Index count = stmt->u.loop.hi[0];
+  count.c -= stmt->u.loop.lo[0].c;
+  for (int s = 1; s < SLOTS; s++) count.k[s] -= stmt->u.loop.lo[0].k[s];
+  return index_constant(&count) && count.c == 1;
+}
+
+static void drop_bounds(int *n, Index *bound, int need) { /* of two bounds, one that the proof found never to matter */
+  if (*n == 1 || need == 3 || need == 0) return;
+  if (need == 2) bound[0] = bound[1];
+  *n = 1;
+}
+
+/* The statements that stand for this one: itself, its body, or nothing. */
+static NestStmt *simple_statement(Nest *nest, NestStmt *stmt) {
+  stmt->body = simple_body(nest, stmt->body), stmt->otherwise = simple_body(nest, stmt->otherwise);
+  if (stmt->kind == STORE) stmt->u.store.val = simple_value(nest, stmt->u.store.val);
+  if (stmt->kind == IF) {
+    if (stmt->u.branch.seen == 1) return stmt->body;
+    if (stmt->u.branch.seen == 2) return stmt->otherwise;
+    return stmt->body || stmt->otherwise ? stmt : NULL;
+  }
+  if (stmt->kind != LOOP) return stmt;
+  if (stmt->u.loop.seen == 2 || !stmt->body) return NULL;
+  drop_bounds(&stmt->u.loop.nlo, stmt->u.loop.lo, stmt->u.loop.need & 3);
+  drop_bounds(&stmt->u.loop.nhi, stmt->u.loop.hi, stmt->u.loop.need >> BOUNDS);
+  if (!one_round(stmt)) return stmt;
+  nest->marks++;
+  put_in_body(&(Simplifier){nest, stmt->u.loop.slot, stmt->u.loop.lo[0]}, stmt->body);
+  return stmt->body;
+}
+
+static NestStmt *simple_body(Nest *nest, NestStmt *stmt) {
+  NestStmt *first = NULL, **tail = &first;
+  for (NestStmt *next; stmt; stmt = next) {
+    next = stmt->next, stmt->next = NULL;
+    *tail = simple_statement(nest, stmt);
+    tail = end_of(tail);
+  }
+  return first;
+}
+
+void nest_simplify(Nest *nest) {
+  nest->uses = NULL;
+  for (NestFn *fn = nest->fns; fn; fn = fn->next) fn->body = simple_body(nest, fn->body);
+}

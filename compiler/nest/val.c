@@ -1,0 +1,262 @@
+/* val.c: values: pure trees, evaluated where a statement uses them. The builder folds constants, makes x*y + z one fused node, and names what a
+ * statement uses twice, so that no walk over a value meets the same work again and again. */
+// SPDX-License-Identifier: Apache-2.0
+#include "nest/build.h"
+#include <math.h>
+#include <string.h>
+
+enum { TREE = 4096 }; /* nodes of one statement's value, after naming */
+
+static ValNode *node(Nest *nest, ValOp op, Type type, Val a, Val b, Val c) {
+  ValNode *e = NEW(nest->arena, ValNode);
+  e->nest = nest, e->op = op, e->type = type, e->a[0] = a, e->a[1] = b, e->a[2] = c, e->size = 1;
+  for (int i = 0; i < 3 && e->a[i]; i++) {
+    if (e->a[i]->scope > e->scope) e->scope = e->a[i]->scope;
+    e->size = e->size + e->a[i]->size > 1 << 28 ? 1 << 28 : e->size + e->a[i]->size;
+  }
+  return e;
+}
+
+static int lanes_of(Val a, Val b) { /* a scalar meets a vector as a broadcast */
+  int x = a->type.lanes, y = b->type.lanes;
+  if (x != y && x != 1 && y != 1) nest_misuse(a->nest, "values of different lanes meet");
+  return x > y ? x : y;
+}
+
+static Val binary(ValOp op, Val a, Val b) {
+  if (a->type.elem != b->type.elem) nest_misuse(a->nest, "values of different element types meet");
+  if (a->type.elem != F32 && a->type.elem != I32) nest_misuse(a->nest, "arithmetic on bytes: convert them first");
+  return node(a->nest, op, (Type){a->type.elem, lanes_of(a, b)}, a, b, NULL);
+}
+
+static Val number(Nest *nest, Elem elem, double value) {
+  ValNode *e = node(nest, NUM, (Type){elem, 1}, NULL, NULL, NULL);
+  e->num = value;
+  return e;
+}
+
+Val num(Nest *nest, double value) {
+  if (isnan(value)) nest_misuse(nest, "a constant that is no number");
+  return number(nest, F32, value);
+}
+Val num_i32(Nest *nest, int32_t value) { return number(nest, I32, value); }
+
+static bool is_num(Val e, double value) { return e->op == NUM && e->num == value; }
+static bool both_num(Val a, Val b) { return a->op == NUM && b->op == NUM && a->type.elem == b->type.elem; }
+static bool product(Val e) { return e->op == MUL && e->type.elem == F32; }
+
+static Val folded(Val a, double value) { /* NULL if it is not to be folded */
+  if (!isfinite(value) || (a->type.elem == I32 && (value < INT32_MIN || value > INT32_MAX))) return NULL;
+  return number(a->nest, a->type.elem, value);
+}
+
+Val add(Val a, Val b) {
+  Val r = both_num(a, b) ? folded(a, a->num + b->num) : NULL;
+  if (r) return r;
+  if (is_num(b, 0)) return a;
+  if (is_num(a, 0)) return b;
+  if (product(a)) return fma_(a->a[0], a->a[1], b);
+  if (product(b)) return fma_(b->a[0], b->a[1], a);
+  return binary(ADD, a, b);
+}
+
+Val sub(Val a, Val b) {
+  Val r = both_num(a, b) ? folded(a, a->num - b->num) : NULL;
+  if (r) return r;
+  if (is_num(b, 0)) return a;
+  if (product(b) && b->a[0]->op == NUM) return fma_(num(a->nest, -b->a[0]->num), b->a[1], a); /* a - 4*x */
+  if (product(b) && b->a[1]->op == NUM) return fma_(b->a[0], num(a->nest, -b->a[1]->num), a);
+  return binary(SUB, a, b);
+}
+
+Val mul(Val a, Val b) {
+  Val r = both_num(a, b) ? folded(a, a->num * b->num) : NULL;
+  if (r) return r;
+  if (is_num(b, 1)) return a;
+  if (is_num(a, 1)) return b;
+  return binary(MUL, a, b);
+}
+
+Val div_(Val a, Val b) {
+  if (a->type.elem == I32) nest_misuse(a->nest, "division of integers");
+  Val r = both_num(a, b) && b->num != 0 ? folded(a, a->num / b->num) : NULL;
+  return r ? r : is_num(b, 1) ? a : binary(DIV, a, b);
+}
+
+Val vmin(Val a, Val b) { return both_num(a, b) ? (a->num < b->num ? a : b) : binary(MIN, a, b); }
+Val vmax(Val a, Val b) { return both_num(a, b) ? (a->num > b->num ? a : b) : binary(MAX, a, b); }
+
+static Val compare(ValOp op, Val a, Val b) { /* a mask: I32, not zero where it holds */
+  ValNode *e = (ValNode *)(uintptr_t)binary(op, a, b);
+  e->type.elem = I32;
+  return e;
+}
+Val less(Val a, Val b) { return compare(LESS, a, b); }
+Val less_eq(Val a, Val b) { return compare(LESS_EQ, a, b); }
+Val equal(Val a, Val b) { return compare(EQUAL, a, b); }
+
+Val fma_(Val x, Val y, Val plus) {
+  if (is_num(x, 1)) return add(y, plus);
+  if (is_num(y, 1)) return add(x, plus);
+  if (x->type.elem == F32 && is_num(plus, 0)) return mul(x, y);
+  if (x->type.elem != y->type.elem || x->type.elem != plus->type.elem) nest_misuse(x->nest, "values of different element types meet");
+  if (both_num(x, y)) return add(mul(x, y), plus);
+  int factors = lanes_of(x, y), lanes = factors > plus->type.lanes ? factors : plus->type.lanes;
+  lanes_of(factors > 1 ? (x->type.lanes > 1 ? x : y) : plus, plus);
+  if (lanes > 1 && factors == 1) x = splat(x, lanes); /* else the product would be a scalar, rounded before the sum */
+  Type type = {x->type.elem, lanes};
+  if (type.elem != F32 && type.elem != I32) nest_misuse(x->nest, "arithmetic on bytes: convert them first");
+  return node(x->nest, FMA, type, x, y, plus);
+}
+
+Val choose(Val mask, Val if_so, Val if_not) {
+  if (mask->type.elem != I32) nest_misuse(mask->nest, "choose: the first value is no mask");
+  if (if_so->type.elem != if_not->type.elem) nest_misuse(mask->nest, "choose: values of different element types");
+  int lanes = lanes_of(if_so, if_not);
+  if (mask->type.lanes > 1) lanes = lanes_of(mask, lanes == 1 || if_so->type.lanes == lanes ? if_so : if_not);
+  if (if_so->type.elem != F32 && if_so->type.elem != I32) nest_misuse(mask->nest, "choose between bytes: convert them first");
+  return node(mask->nest, SELECT, (Type){if_so->type.elem, lanes}, mask, if_so, if_not);
+}
+
+static Val unary(ValOp op, Val a) {
+  if (a->type.elem != F32) nest_misuse(a->nest, "a function of floats is given integers");
+  return node(a->nest, op, a->type, a, NULL, NULL);
+}
+Val vexp(Val a) { return unary(EXP, a); }
+Val vlog(Val a) { return unary(LOG, a); }
+Val vsqrt(Val a) { return unary(SQRT, a); }
+Val vtanh(Val a) { return unary(TANH, a); }
+Val vsigmoid(Val a) { return unary(SIGMOID, a); }
+Val verf(Val a) { return unary(ERF, a); }
+Val vabs(Val a) { return unary(ABS, a); }
+
+Val shuffle(Val a, Val b, int lanes, const int *lane) {
+  int n = a->type.lanes;
+  if (a->type.elem != b->type.elem || n != b->type.lanes || n == 1) nest_misuse(a->nest, "shuffle takes two vectors of one type");
+  if (lanes != 4 && lanes != 8 && lanes != 16) nest_misuse(a->nest, "shuffle to a width that is no vector's");
+  ValNode *e = node(a->nest, SHUFFLE, (Type){a->type.elem, lanes}, a, b, NULL);
+  int *copy = NEW_ARRAY(a->nest->arena, int, lanes);
+  for (int i = 0; i < lanes; i++) {
+    if (lane[i] < 0 || lane[i] >= 2 * n) nest_misuse(a->nest, "shuffle of a lane that is not there");
+    copy[i] = lane[i];
+  }
+  e->lane = copy;
+  return e;
+}
+
+static Val horizontal(ValOp op, Val a) {
+  if (a->type.elem != F32) nest_misuse(a->nest, "horizontal sum or maximum of integers");
+  return a->type.lanes == 1 ? a : node(a->nest, op, (Type){F32, 1}, a, NULL, NULL);
+}
+Val hsum(Val a) { return horizontal(HSUM, a); }
+Val hmax(Val a) { return horizontal(HMAX, a); }
+
+Val splat(Val a, int lanes) {
+  if (a->type.lanes == lanes) return a;
+  if (a->type.lanes != 1 || (lanes != 4 && lanes != 8 && lanes != 16)) nest_misuse(a->nest, "splat is of one number to 4, 8 or 16 lanes");
+  if (a->type.elem != F32 && a->type.elem != I32) nest_misuse(a->nest, "splat of a byte: convert it first");
+  return node(a->nest, SPLAT, (Type){a->type.elem, lanes}, a, NULL, NULL);
+}
+
+static Val with_index(ValNode *e, const Index *index) {
+  int scope = nest_scope_of(e->nest, index);
+  e->index = *index;
+  if (scope > e->scope) e->scope = scope;
+  return e;
+}
+
+Val lane_at(Nest *nest, Val a, const Ix *ix) {
+  if (a->type.lanes == 1) nest_misuse(nest, "lane of a scalar");
+  Index index = nest_index(nest, ix);
+  return with_index(node(nest, LANE, (Type){a->type.elem, 1}, a, NULL, NULL), &index);
+}
+
+Val position(Nest *nest, const Ix *ix) {
+  Index index = nest_index(nest, ix);
+  return with_index(node(nest, POSITION, (Type){I32, 1}, NULL, NULL, NULL), &index);
+}
+
+Val convert(Val a, Elem elem) {
+  if (a->type.elem == elem) return a;
+  return node(a->nest, CONVERT, (Type){elem, a->type.lanes}, a, NULL, NULL);
+}
+
+Val pick(Nest *nest, Cond cond, Val if_so, Val if_not) {
+  if (if_so->type.elem != if_not->type.elem) nest_misuse(nest, "pick: values of different element types");
+  ValNode *e = node(nest, PICK, (Type){if_so->type.elem, lanes_of(if_so, if_not)}, if_so, if_not, NULL);
+  Cond *copy = NEW(nest->arena, Cond);
+  *copy = cond, e->cond = copy;
+  for (int i = 0; i < cond.n; i++)
+    for (int j = 0; j < cond.any[i].n; j++) {
+      int scope = nest_scope_of(nest, &cond.any[i].range[j].e);
+      if (scope > e->scope) e->scope = scope;
+    }
+  return e;
+}
+
+Val uniform(Val key0, Val key1, Val counter) {
+  Val a[] = {key0, key1, counter};
+  for (int i = 0; i < 3; i++)
+    if (a[i]->type.elem != I32 || a[i]->type.lanes != 1) nest_misuse(key0->nest, "uniform takes three I32 scalars");
+  return node(key0->nest, RANDOM, (Type){F32, 1}, key0, key1, counter);
+}
+
+Val nest_load_part(Nest *nest, Ref ref, int part, int lanes) {
+  Type type = ref.buf->type;
+  if (lanes) type.lanes = lanes;
+  if (ref.buf->place == REGS && type.lanes != ref.buf->type.lanes) nest_misuse(nest, "a register is read whole");
+  if (lanes && lanes != 1 && lanes != 4 && lanes != 8 && lanes != 16) nest_misuse(nest, "load of a width that is no vector's");
+  if (part != type.lanes && (ref.buf->place == REGS || part < 1 || part > type.lanes)) nest_misuse(nest, "load of an impossible part of a vector");
+  ValNode *e = node(nest, LOAD, type, NULL, NULL, NULL);
+  Ref *copy = NEW(nest->arena, Ref);
+  *copy = ref, e->ref = copy, e->part = part, e->scope = ref.buf->scope;
+  for (int d = 0; d < ref.buf->rank; d++) {
+    int scope = nest_scope_of(nest, &ref.at[d]);
+    if (scope > e->scope) e->scope = scope;
+  }
+  return e;
+}
+
+Val nest_load(Nest *nest, Ref ref, int lanes) { return nest_load_part(nest, ref, lanes ? lanes : ref.buf->type.lanes, lanes); }
+
+/* ---- naming what is used twice ---- */
+static void count(Val v, int mark) { /* the branches of a PICK stay where they are: only one of them is evaluated */
+  ValNode *e = (ValNode *)(uintptr_t)v;
+  if (e->mark == mark) { e->uses++; return; }
+  e->mark = mark, e->uses = 1, e->named = NULL;
+  for (int i = 0; i < 3 && e->a[i] && e->op != PICK; i++) count(e->a[i], mark);
+}
+
+static bool worth_a_name(Val e) {
+  if (e->op == LOAD) return e->ref->buf->place != REGS;
+  return e->op != NUM && e->op != POSITION && !(e->op == SPLAT && e->a[0]->op == NUM);
+}
+
+static Val rebuild(Nest *nest, Val v) {
+  ValNode *e = (ValNode *)(uintptr_t)v;
+  if (e->named) return e->named;
+  Val r = v;
+  if (e->op != PICK && e->a[0]) {
+    Val a[3] = {NULL, NULL, NULL};
+    bool changed = false;
+    for (int i = 0; i < 3 && e->a[i]; i++) a[i] = rebuild(nest, e->a[i]), changed = changed || a[i] != e->a[i];
+    if (changed) {
+      ValNode *copy = node(nest, e->op, e->type, a[0], a[1], a[2]);
+      copy->num = e->num, copy->part = e->part, copy->lane = e->lane, copy->index = e->index;
+      copy->scope = e->scope > copy->scope ? e->scope : copy->scope;
+      r = copy;
+    }
+  }
+  if (e->uses > 1 && worth_a_name(e)) r = nest_name(nest, e->op == LOAD ? "x" : e->op == EXP ? "e" : "t", r);
+  e->named = r;
+  return r;
+}
+
+Val val_settle(Nest *nest, Val val) {
+  if (val->nest != nest) nest_misuse(nest, "a value of another nest");
+  nest_check_scope(nest, val->scope);
+  count(val, ++nest->marks);
+  val = rebuild(nest, val);
+  if (val->size > TREE) nest_misuse(nest, "a value of thousands of nodes: name parts of it with `let`");
+  return val;
+}

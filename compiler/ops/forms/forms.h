@@ -1,0 +1,17 @@
+/* forms.h: what the codes of augmentations and metrics mean: what they can be applied to. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_FORMS_H
+#define CNNC_FORMS_H
+
+typedef enum AugmentCode {
+  AUGMENT_ANY,      /* any input */
+  AUGMENT_PICTURE,  /* the first input is a picture */
+  AUGMENT_COLOUR,   /* a picture of three channels */
+} AugmentCode;
+
+typedef enum MetricCode {
+  METRIC_CLASSES,   /* losses with classes, and binary_cross_entropy */
+  METRIC_PIXELS,    /* losses with a class for each pixel */
+  METRIC_VALUES,    /* losses with numbers */
+} MetricCode;
+#endif

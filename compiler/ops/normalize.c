@@ -1,0 +1,67 @@
+/* normalize.c: normalize, y = (x*scale - mean) / std with constants of the data: the first step from raw pixels. */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/map.h"
+
+static const Param params[] = {
+  {"mean", PARAM_CHANNELS, "0", "the mean of the data after scaling: a number, or one a channel", 0, 0, NULL},
+  {"std", PARAM_CHANNELS, "1", "their standard deviation", 0, 0, NULL},
+  {"scale", PARAM_CHANNELS, "1", "the factor that comes first: 1/255 for bytes", 0, 0, NULL},
+  {0},
+};
+
+static double of_channel(const Node *node, const char *name, int64_t c) {
+  const Const *value = arg_const(node, name);
+  if (value->kind == CONST_LIST) value = &value->items[value->n > 1 ? c : 0];
+  return value->kind == CONST_INT ? (double)value->i : value->f;
+}
+
+static bool check(ShapeContext *context, const Node *node, const char *name, int64_t channels) {
+  const Const *value = arg_const(node, name);
+  if (value->kind == CONST_LIST && value->n != 1 && value->n != channels) {
+    Diag *diag = op_error_at(context, node, name, DIAG_bad_value, "normalize has %d numbers for %s, and its %s input has %lld channel%s", value->n, name,
+                             shape_text(context->arena, node->in[0]->shape), (long long)channels, channels == 1 ? "" : "s");
+    op_note_origin(context, diag, node->in[0]);
+    diag_help(diag, "give one number, or a list of %lld", (long long)channels);
+    return false;
+  }
+  for (int64_t c = 0; name[1] == 't' && c < channels; c++) /* std */
+    if (of_channel(node, name, c) == 0) {
+      op_error_at(context, node, name, DIAG_bad_value, "normalize would divide by a standard deviation of 0");
+      return false;
+    }
+  return true;
+}
+
+static void shape(ShapeContext *context, Node *node) {
+  const int64_t channels = shape_extent(node->in[0]->shape).c;
+  if (!node->in[0]->shape.rank) return;
+  if (check(context, node, "mean", channels) && check(context, node, "std", channels) && check(context, node, "scale", channels)) node->shape = node->in[0]->shape;
+}
+
+static bool one_for_all(const Node *node) {
+  bool same = true;
+  for (int i = 0; i < 3; i++) same = same && (arg_const(node, params[i].name)->kind != CONST_LIST || arg_const(node, params[i].name)->n == 1);
+  return same;
+}
+
+/* y = gain*x + shift, as constants of the nest. */
+static Val constants(Map *m, bool shift) {
+  const int64_t n = one_for_all(m->node) ? 1 : shape_extent(m->node->shape).c;
+  float *table = NEW_ARRAY(m->lower->arena, float, n);
+  for (int64_t c = 0; c < n; c++) {
+    const double std = of_channel(m->node, "std", c);
+    table[c] = (float)(shift ? -of_channel(m->node, "mean", c) / std : of_channel(m->node, "scale", c) / std);
+  }
+  return map_constant(m, table, n);
+}
+
+MAP_EVAL(normalized) { return (x[0] * of_channel(node, "scale", c) - of_channel(node, "mean", c)) / of_channel(node, "std", c); }
+MAP_SLOPE(slope) { return of_channel(node, "scale", c) / of_channel(node, "std", c); }
+MAP_VALUE(value) { return add(mul(m->x[0], constants(m, false)), constants(m, true)); }
+MAP_GRADIENT(gradient) { return mul(dy, constants(m, false)); }
+
+const Op op_normalize = {
+  .name = "normalize", .group = "normalisation", .summary = "(x*scale - mean) / std with constants of the data; no parameters", .detail = "y = (x*scale - mean) / std", .params = params,
+  .example = "normalize(mean=0.2860, std=0.3530, scale=1/255)", .fold = FOLD_NORMALIZE,
+  .shape = shape, MAP_OPERATOR, .map_eval = normalized, .map_slope = slope, .map = value, .map_gradient = gradient,
+};

@@ -1,0 +1,229 @@
+// op.c: what the shape rules of all operators share: arguments, messages, parameters, windows.
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/op.h"
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+#include "graph/shape.h"
+#include "ops/correlation.h"
+
+/* ---- arguments ---- */
+static const Const absent = {.kind = CONST_NONE};
+
+const Const *arg_const(const Node *node, const char *name) {
+  const Node *owner = node;
+  while (owner && !owner->op->params) owner = owner->of; /* a hidden operator has the arguments of its forward node */
+  if (!owner || !node->arg) return &absent;
+  for (int i = 0; owner->op->params[i].name; i++)
+    if (!strcmp(owner->op->params[i].name, name)) return &node->arg[i];
+  return &absent;
+}
+
+int64_t arg_int(const Node *node, const char *name) { return arg_const(node, name)->i; }
+
+double arg_number(const Node *node, const char *name) {
+  const Const *value = arg_const(node, name);
+  return value->kind == CONST_INT ? (double)value->i : value->f;
+}
+
+bool arg_bool(const Node *node, const char *name) { return arg_const(node, name)->i != 0; }
+
+bool arg_is(const Node *node, const char *name, const char *word) {
+  const Const *value = arg_const(node, name);
+  return (value->kind == CONST_WORD || value->kind == CONST_STRING) && !strcmp(value->s, word);
+}
+
+/* ---- messages ---- */
+Diag *op_error(ShapeContext *context, const Node *node, DiagId id, const char *format, ...) {
+  va_list ap;
+  va_start(ap, format);
+  const char *text = arena_vprintf(context->arena, format, ap);
+  va_end(ap);
+  return diag_report(context->diags, id, node->span, node->site, "%s", text);
+}
+
+Diag *op_error_at(ShapeContext *context, const Node *node, const char *param, DiagId id, const char *format, ...) {
+  va_list ap;
+  va_start(ap, format);
+  const char *text = arena_vprintf(context->arena, format, ap);
+  va_end(ap);
+  const Span written = arg_const(node, param)->span;
+  return diag_report(context->diags, id, written.file ? written : node->span, node->site, "%s", text);
+}
+
+void op_note_origin(ShapeContext *context, Diag *diag, const Node *value) {
+  if (!value->shape.rank || !value->span.file) return;
+  const char *shape = shape_text(context->arena, value->shape);
+  if (value->op == &op_input) diag_note(diag, value->span, "%s is the input %s here", shape, value->name);
+  else diag_note(diag, value->span, "%s is the output of %s here", shape, value->op->name);
+}
+
+/* ---- initial values ---- */
+static double number_of(const Const *value) { return value->kind == CONST_INT ? (double)value->i : value->f; }
+static bool is_number(const Const *value) { return value->kind == CONST_INT || value->kind == CONST_FLOAT; }
+
+static bool named_init(const char *name, double fan_in, double fan_out, Init *init) {
+  if (!strcmp(name, "he")) *init = (Init){INIT_NORMAL, 0, sqrt(2 / fan_in), NULL};
+  else if (!strcmp(name, "he_uniform")) *init = (Init){INIT_UNIFORM, sqrt(6 / fan_in), 0, NULL};
+  else if (!strcmp(name, "glorot")) *init = (Init){INIT_UNIFORM, sqrt(6 / (fan_in + fan_out)), 0, NULL};
+  else if (!strcmp(name, "glorot_normal")) *init = (Init){INIT_NORMAL, 0, sqrt(2 / (fan_in + fan_out)), NULL};
+  else if (!strcmp(name, "lecun")) *init = (Init){INIT_NORMAL, 0, sqrt(1 / fan_in), NULL};
+  else if (!strcmp(name, "zeros")) *init = (Init){INIT_CONSTANT, 0, 0, NULL};
+  else if (!strcmp(name, "ones")) *init = (Init){INIT_CONSTANT, 1, 0, NULL};
+  else if (!strcmp(name, "bilinear")) *init = (Init){INIT_BILINEAR, 0, 0, NULL};
+  else return false;
+  return true;
+}
+
+static bool called_init(const Const *value, Init *init) { /* normal(std, mean=0), uniform(limit) */
+  if (!strcmp(value->s, "normal") && value->n >= 1) *init = (Init){INIT_NORMAL, value->n > 1 ? number_of(&value->items[1]) : 0, number_of(&value->items[0]), NULL};
+  else if (!strcmp(value->s, "uniform") && value->n >= 1) *init = (Init){INIT_UNIFORM, number_of(&value->items[0]), 0, NULL};
+  else return false;
+  return true;
+}
+
+/* A literal: nested lists of numbers. Its own sizes, outermost first; false if it is ragged or holds something else. */
+static bool literal_sizes(const Const *value, int depth, int *rank, int64_t dim[5]) {
+  if (is_number(value)) {
+    if (*rank < 0) *rank = depth;
+    return *rank == depth;
+  }
+  if ((value->kind != CONST_LIST && value->kind != CONST_DIMS) || depth == 5 || value->n == 0) return false;
+  if (*rank >= 0 && depth >= *rank) return false;
+  if (dim[depth] == 0) dim[depth] = value->n;
+  if (dim[depth] != value->n) return false;
+  for (int i = 0; i < value->n; i++)
+    if (!literal_sizes(&value->items[i], depth + 1, rank, dim)) return false;
+  return true;
+}
+
+static const Const *literal_item(const Const *value, int rank, const int64_t *at) {
+  for (int d = 0; d < rank; d++) value = &value->items[at[d]];
+  return value;
+}
+
+/* Which index of the weight chooses along each level of the literal; -1: the filter of a transposed convolution, whose index is split over the groups. */
+static bool literal_levels(const Node *node, const Weight *weight, int rank, const int64_t *dim, int level[5]) {
+  const int from = weight->rank - rank; /* the last indices: one kernel for every filter and channel, or all written out */
+  bool fits = rank <= weight->rank;
+  for (int d = 0; d < rank && fits; d++) level[d] = from + d, fits = dim[d] == weight->dim[from + d];
+  if (fits) return true;
+  if (weight->rank < 3 || rank != weight->rank - 1) return false; /* a list of kernels, one a filter */
+  const bool transposed = node->op == &op_conv_transpose;
+  const int64_t groups = node->window ? node->window->groups : 1, filters = transposed ? weight->dim[1] * groups : weight->dim[0];
+  if (dim[0] != filters) return false;
+  level[0] = transposed ? -1 : 0;
+  for (int d = 1; d < rank; d++) {
+    level[d] = d + 1;
+    if (dim[d] != weight->dim[d + 1]) return false;
+  }
+  return true;
+}
+
+static const char *sizes_text(Arena *arena, int rank, const int64_t *dim) {
+  const char *text = "";
+  for (int d = 0; d < rank; d++) text = arena_printf(arena, "%s%s%lld", text, d ? "x" : "", (long long)dim[d]);
+  return text;
+}
+
+static bool literal_init(ShapeContext *context, const Node *node, const char *param, const Const *value, const Weight *weight, Init *init) {
+  int rank = -1, level[5] = {0};
+  int64_t dim[5] = {0};
+  if (!literal_sizes(value, 0, &rank, dim)) {
+    Diag *diag = op_error_at(context, node, param, DIAG_bad_value, "%s of %s is a list whose rows are not numbers of equal count", param, node->op->name);
+    diag_help(diag, "a kernel is written row by row: [[1, 0, -1], [2, 0, -2], [1, 0, -1]]");
+    return false;
+  }
+  if (!literal_levels(node, weight, rank, dim, level)) {
+    Diag *diag = op_error_at(context, node, param, DIAG_bad_value, "%s of %s has %s values, but its %s is %s", param, node->op->name, sizes_text(context->arena, rank, dim), weight->member,
+                             sizes_text(context->arena, weight->rank, weight->dim));
+    if (weight->rank >= 3)
+      diag_help(diag, "give one kernel of %s for all filters and channels, or a list with one for each filter", sizes_text(context->arena, weight->rank - 2, weight->dim + 2));
+    return false;
+  }
+  float *values = NEW_ARRAY(context->arena, float, weight->size);
+  const int64_t groups = node->window ? node->window->groups : 1;
+  for (int64_t i = 0; i < weight->size; i++) {
+    int64_t at[5] = {0}, pick[5], rest = i;
+    for (int d = weight->rank - 1; d >= 0; d--) at[d] = rest % weight->dim[d], rest /= weight->dim[d];
+    for (int d = 0; d < rank; d++) pick[d] = level[d] >= 0 ? at[level[d]] : at[0] / (weight->dim[0] / groups) * weight->dim[1] + at[1];
+    values[i] = (float)number_of(literal_item(value, rank, pick));
+  }
+  *init = (Init){INIT_LITERAL, 0, 0, values};
+  return true;
+}
+
+static bool resolve_init(ShapeContext *context, const Node *node, const char *param, const Weight *weight, double fan_in, double fan_out, Init *init) {
+  const Const *value = arg_const(node, param);
+  if (is_number(value)) *init = (Init){INIT_CONSTANT, number_of(value), 0, NULL};
+  else if (value->kind == CONST_LIST) return literal_init(context, node, param, value, weight, init);
+  else if (value->kind == CONST_CALL && called_init(value, init)) return true;
+  else if ((value->kind == CONST_WORD || value->kind == CONST_STRING) && named_init(value->s, fan_in, fan_out, init)) {
+    if (init->kind == INIT_BILINEAR && weight->rank < 3) {
+      Diag *diag = op_error_at(context, node, param, DIAG_bad_value, "init=bilinear is for the kernel of conv_transpose, not for the %s of %s", weight->member, node->op->name);
+      diag_help(diag, "init=he is the default of dense and conv");
+      return false;
+    }
+  } else if (value->kind == CONST_POISON) return false;
+  else {
+    op_error_at(context, node, param, DIAG_wrong_type, "%s of %s is not an initialisation", param, node->op->name);
+    return false;
+  }
+  return true;
+}
+
+/* ---- parameters ---- */
+static Weight *shared_weight(ShapeContext *context, const Node *node, const char *member, int rank, const int64_t *dim) {
+  for (int k = 0; k < context->share->nweights; k++) {
+    Weight *weight = context->share->weight[k];
+    if (!weight || strcmp(weight->member, member)) continue;
+    bool equal = weight->rank == rank;
+    for (int d = 0; d < rank && equal; d++) equal = weight->dim[d] == dim[d];
+    if (equal) return weight;
+    Diag *diag = op_error(context, node, DIAG_bad_weights_sharing, "%s would share %s of %s, but needs it as %s, not %s", node->op->name, member, context->share->name,
+                          sizes_text(context->arena, rank, dim), sizes_text(context->arena, weight->rank, weight->dim));
+    diag_note(diag, context->share->span, "%s is made here", weight->name);
+    return NULL;
+  }
+  Diag *diag = op_error(context, node, DIAG_bad_weights_sharing, "%s would share %s of %s, which has none", node->op->name, member, context->share->name);
+  diag_note(diag, context->share->span, "%s is made here", context->share->name);
+  return NULL;
+}
+
+static Weight *new_weight(ShapeContext *context, Node *node, const char *member, int rank, const int64_t *dim) {
+  Weight *weight = NEW(context->arena, Weight);
+  weight->name = arena_printf(context->arena, "%s.%s", node->name, member), weight->member = member;
+  weight->rank = rank, weight->size = 1, weight->owner = node, weight->frozen = node->frozen;
+  for (int d = 0; d < rank; d++) {
+    weight->dim[d] = dim[d];
+    if (!size_multiply(weight->size, dim[d], &weight->size) || weight->size > SHAPE_MOST_ELEMENTS) {
+      Diag *diag = op_error(context, node, DIAG_too_large, "%s of this %s has %s elements, more than the 2147483647 that can be handled", member, node->op->name, sizes_text(context->arena, rank, dim));
+      op_note_origin(context, diag, node->in[0]);
+      return NULL;
+    }
+  }
+  return weight;
+}
+
+static Weight *add_weight(ShapeContext *context, Weight *weight) {
+  weight->id = context->graph->weights.n;
+  vec_push(context->graph->arena, context->graph->weights, weight);
+  return weight;
+}
+
+Weight *op_weight(ShapeContext *context, Node *node, const char *member, int rank, const int64_t *dim, const char *init_param, double constant, int64_t fan_in, int64_t fan_out, bool decay) {
+  if (context->share) return shared_weight(context, node, member, rank, dim);
+  Weight *weight = new_weight(context, node, member, rank, dim);
+  if (!weight) return NULL;
+  weight->decay = decay, weight->init = (Init){INIT_CONSTANT, constant, 0, NULL};
+  if (init_param && !resolve_init(context, node, init_param, weight, (double)(fan_in > 0 ? fan_in : 1), (double)(fan_out > 0 ? fan_out : 1), &weight->init)) return NULL;
+  return add_weight(context, weight);
+}
+
+Weight *op_statistic(ShapeContext *context, Node *node, const char *member, int64_t n, double constant) {
+  if (context->share) return shared_weight(context, node, member, 1, &n);
+  Weight *weight = new_weight(context, node, member, 1, &n);
+  if (!weight) return NULL;
+  weight->statistic = true, weight->init = (Init){INIT_CONSTANT, constant, 0, NULL};
+  return add_weight(context, weight);
+}

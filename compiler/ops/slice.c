@@ -1,0 +1,36 @@
+/* slice.c: slice, some channels of the input. */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/box.h"
+
+static const Param params[] = {{"channels", PARAM_RANGE, NULL, "from..to: channels from, from + 1, ..., to - 1", 0, 0, NULL}, {0}};
+
+static int64_t from_of(const Node *node) { return arg_const(node, "channels")->items[0].i; }
+static int64_t to_of(const Node *node) { return arg_const(node, "channels")->items[1].i; }
+static Box box_of(const Node *node) { return (Box){0, 0, from_of(node)}; }
+
+static void shape(ShapeContext *context, Node *node) {
+  const Shape in = node->in[0]->shape;
+  if (!in.rank || arg_const(node, "channels")->kind != CONST_RANGE) return;
+  const int64_t from = from_of(node), to = to_of(node), channels = in.dim[in.rank - 1];
+  if (from >= 0 && from < to && to <= channels) {
+    node->shape = in;
+    node->shape.dim[in.rank - 1] = to - from;
+    return;
+  }
+  Diag *diag = op_error_at(context, node, "channels", DIAG_index_range, "slice of channels %lld..%lld, but its %s input has channels 0 to %lld", (long long)from, (long long)to,
+                           shape_text(context->arena, in), (long long)(channels - 1));
+  op_note_origin(context, diag, node->in[0]);
+  diag_help(diag, "from..to are channels from to to - 1: 0..%lld is all of them", (long long)channels);
+}
+
+static void run(const Eval *eval) { box_cut(eval->in[0], shape_extent(eval->node->in[0]->shape), eval->out, shape_extent(eval->node->shape), box_of(eval->node)); }
+static void lower(Lower *l) { box_lower_cut(l, box_of(l->node)); }
+
+static void backward(Gradient *gradient, Node *node, Node *dy) {
+  if (gradient_wanted(gradient, node->in[0])) gradient_add(gradient, node->in[0], box_gradient_place(gradient, node, dy, node->in[0]->shape, box_of(node)));
+}
+
+const Op op_slice = {
+  .name = "slice", .group = "shape", .summary = "some of the channels: from .. to-1", .detail = "y[c] = x[from + c]", .params = params, .example = "slice(0..16)", .keeps_spatial = true,
+  .shape = shape, .eval = run, .gradient = backward, .lower = lower,
+};

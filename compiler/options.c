@@ -1,0 +1,383 @@
+/* options.c: reading the command line. One table gives what is accepted, what --help prints and what a misspelt option is compared with. */
+// SPDX-License-Identifier: Apache-2.0
+#include "options.h"
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/text.h"
+
+enum { /* long options without a letter of their own */
+  LONG_EMIT = 256, LONG_WEIGHTS, LONG_EMBED, LONG_SINGLE_FILE, LONG_BATCH, LONG_TRAIN, LONG_NO_TRAIN, LONG_MEMORY, LONG_TARGET, LONG_THREADS, LONG_PREFIX,
+  LONG_EXACT, LONG_TUNE, LONG_DIAGNOSTICS, LONG_COLOR, LONG_EXPLAIN, LONG_SUMMARY, LONG_TIME_REPORT, LONG_CC, LONG_RUNTIME, LONG_VERSION, LONG_HELP,
+};
+
+typedef struct OptionRow { const char *name; int code; int has_arg; const char *shown, *help; } OptionRow;
+
+static const OptionRow rows[] = {
+  {NULL, 'o', required_argument, "-o FILE", "what to write, by its suffix: .c (and .h beside it), .o, .so; without a suffix: a program; -: C on standard output. Without -o the program is checked and summarised"},
+  {"emit", LONG_EMIT, required_argument, "--emit=KIND", "c header obj shared exe, or a view of the program: summary json dot ast graph nests"},
+  {"single-file", LONG_SINGLE_FILE, no_argument, "--single-file", "the header's text goes into the C file"},
+  {"weights", LONG_WEIGHTS, required_argument, "--weights=FILE", "trained weights (.safetensors or .npz) that go into the output"},
+  {"embed", LONG_EMBED, required_argument, "--embed=text", "how weights go into the output"},
+  {"batch", LONG_BATCH, required_argument, "--batch=N", "images a call of NAME_infer takes (1)"},
+  {"train", LONG_TRAIN, no_argument, "--train", "with the training code (the default for programs with a train block)"},
+  {"no-train", LONG_NO_TRAIN, no_argument, "--no-train", "without it"},
+  {"memory", LONG_MEMORY, required_argument, NULL, NULL},
+  {"target", LONG_TARGET, required_argument, "--target=T[,T...]", "x86-64-v4 x86-64-v3 x86-64 generic native; of several, the best that the CPU runs is chosen at run time"},
+  {"threads", LONG_THREADS, required_argument, "--threads=KIND", "openmp (the default for programs) or none"},
+  {"prefix", LONG_PREFIX, required_argument, "--prefix=NAME", "what the C names begin with, instead of the net's name"},
+  {NULL, 'D', required_argument, "-D NAME=VALUE", "replaces the value of a file's const"},
+  {NULL, 'I', required_argument, "-I DIR", "where imports are looked for, after the importing file's directory"},
+  {NULL, 'O', required_argument, "-O0 -O1 -O2", "plain readable loops, or everything (2)"},
+  {"exact", LONG_EXACT, no_argument, "--exact", "no algorithm that rounds differently (Winograd)"},
+  {"tune", LONG_TUNE, no_argument, NULL, NULL},
+  {NULL, 'W', required_argument, "-W[no-]SLUG", "a warning on or off; -Werror, -Werror=SLUG: warnings as errors"},
+  {"diagnostics", LONG_DIAGNOSTICS, required_argument, "--diagnostics=KIND", "text json sarif"},
+  {"color", LONG_COLOR, required_argument, "--color=WHEN", "auto always never; NO_COLOR is honoured"},
+  {"explain", LONG_EXPLAIN, required_argument, "--explain=SLUG", "a page on a message, with an example"},
+  {"summary", LONG_SUMMARY, no_argument, "--summary", "the table of layers on standard output, besides what is written"},
+  {"time-report", LONG_TIME_REPORT, no_argument, "--time-report", "where the compiler's own time went"},
+  {NULL, 'M', required_argument, "-MD, -MF FILE", "a dependency file for make: imports, labels, weights"},
+  {"cc", LONG_CC, required_argument, "--cc=COMPILER", "the C compiler that makes objects and programs"},
+  {"runtime-dir", LONG_RUNTIME, required_argument, NULL, NULL},
+  {NULL, 'v', no_argument, "-v", "shows each command of the backend"},
+  {"version", LONG_VERSION, no_argument, "--version", "the version"},
+  {"help", LONG_HELP, no_argument, "--help [OPERATOR]", "this page, or an operator's arguments"},
+};
+enum { ROWS = sizeof rows / sizeof *rows };
+
+typedef struct Kind { const char *name; OutputKind kind; const char *suffix; bool later; } Kind;
+static const Kind kinds[] = {
+  {"c", OUTPUT_C, ".c", false}, {"header", OUTPUT_HEADER, ".h", false}, {"obj", OUTPUT_OBJECT, ".o", false}, {"shared", OUTPUT_SHARED, ".so", false},
+  {"exe", OUTPUT_PROGRAM, "", false}, {"wasm", OUTPUT_NONE, ".wasm", true}, {"model", OUTPUT_NONE, ".model", true}, {"summary", OUTPUT_SUMMARY, NULL, false},
+  {"json", OUTPUT_JSON, NULL, false}, {"dot", OUTPUT_DOT, NULL, false}, {"ast", OUTPUT_AST, NULL, false}, {"graph", OUTPUT_GRAPH, NULL, false},
+  {"nests", OUTPUT_NESTS, NULL, false}, {"schedule", OUTPUT_NONE, NULL, true},
+};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+bool options_view(OutputKind kind) { return kind >= OUTPUT_SUMMARY; }
+bool options_backend(OutputKind kind) { return kind == OUTPUT_OBJECT || kind == OUTPUT_SHARED || kind == OUTPUT_PROGRAM; }
+
+/* ---- mistakes ---- */
+__attribute__((format(printf, 1, 2))) static bool usage_error(const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  fputs("cnnc: error: ", stderr);
+  vfprintf(stderr, format, args);
+  fputs("\ncnnc --help shows the options\n", stderr);
+  va_end(args);
+  return false;
+}
+
+static bool unknown_word(const char *what, const char *word, const char *const *names) {
+  const char *near = suggest(word, names);
+  return near ? usage_error("unknown %s '%s'; did you mean '%s'?", what, word, near) : usage_error("unknown %s '%s'", what, word);
+}
+
+static bool unknown_option(const char *option) {
+  const char *names[ROWS + 1];
+  int n = 0;
+  for (int i = 0; i < ROWS; i++)
+    if (rows[i].name) names[n++] = rows[i].name;
+  names[n] = NULL;
+  const char *dashes = option[0] == '-' && option[1] == '-' ? "--" : "-";
+  const char *name = option + strspn(option, "-");
+  char word[64];
+  const size_t length = strcspn(name, "=");
+  if (length == 0 || length >= sizeof word) return usage_error("unknown option '%s'", option);
+  memcpy(word, name, length);
+  word[length] = 0;
+  const char *near = suggest(word, names);
+  return near ? usage_error("unknown option '%s%s'; did you mean '--%s'?", dashes, word, near) : usage_error("unknown option '%s%s'", dashes, word);
+}
+
+static bool read_word(const char *option, const char *value, const char *const *names, int *index) {
+  for (*index = 0; names[*index]; ++*index)
+    if (strcmp(names[*index], value) == 0) return true;
+  char what[64];
+  snprintf(what, sizeof what, "value of %s", option);
+  return unknown_word(what, value, names);
+}
+
+/* ---- single options ---- */
+static bool read_kind(Options *options, Arena *arena, const char *value, bool *given) {
+  const char *names[KINDS + 1];
+  for (int i = 0; i < KINDS; i++) names[i] = kinds[i].name;
+  names[KINDS] = NULL;
+  int index;
+  if (!read_word("--emit", value, names, &index)) return false;
+  if (kinds[index].later) vec_push(arena, options->later, arena_printf(arena, "--emit=%s", value));
+  options->kind = kinds[index].kind;
+  return *given = true;
+}
+
+/* The output's suffix says what it is, where --emit does not. */
+static bool kind_from_suffix(Options *options, Arena *arena) {
+  if (strcmp(options->output, "-") == 0) return options->kind = OUTPUT_C, true;
+  const char *slash = strrchr(options->output, '/'), *name = slash ? slash + 1 : options->output, *suffix = strrchr(name, '.');
+  if (!suffix || suffix == name) suffix = "";
+  for (int i = 0; i < KINDS; i++)
+    if (kinds[i].suffix && strcmp(suffix, kinds[i].suffix) == 0) {
+      if (kinds[i].later) vec_push(arena, options->later, arena_printf(arena, "%s output", suffix));
+      options->kind = kinds[i].kind;
+      return true;
+    }
+  if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) return options->kind = OUTPUT_PROGRAM, true; /* a directory: refused when it is written */
+  return usage_error("the suffix '%s' of the output '%s' says nothing: .c, .h, .o, .so, or no suffix for a program; or use --emit=KIND", suffix, options->output);
+}
+
+static bool has_target(const Options *options, const Target *target) {
+  for (int i = 0; i < options->targets.n; i++)
+    if (options->targets.data[i] == target) return true;
+  return false;
+}
+
+static void add_target(Options *options, Arena *arena, const Target *target) {
+  if (has_target(options, target)) return;
+  if (!target->built) vec_push(arena, options->later, arena_printf(arena, "--target=%s", target->name));
+  vec_push(arena, options->targets, target);
+  for (int i = options->targets.n - 1; i > 0 && options->targets.data[i - 1]->march_level < options->targets.data[i]->march_level; i--) {
+    const Target *better = options->targets.data[i];
+    options->targets.data[i] = options->targets.data[i - 1];
+    options->targets.data[i - 1] = better;
+  }
+}
+
+static bool read_targets(Options *options, Arena *arena, const char *list) {
+  VEC(const char *) names = {0};
+  for (const Target *t = target_table; t->name; t++) vec_push(arena, names, t->name);
+  vec_push(arena, names, "native");
+  vec_push(arena, names, NULL);
+  options->targets.n = 0;
+  for (const char *at = list;; at++) {
+    const size_t length = strcspn(at, ",");
+    const char *name = arena_copy(arena, at, length);
+    const Target *target = strcmp(name, "native") == 0 ? target_native() : target_find(name);
+    if (length == 0) return usage_error("--target wants a list of targets, not '%s'", list);
+    if (!target) return unknown_word("target", name, names.data);
+    add_target(options, arena, target);
+    at += length;
+    if (!*at) return true;
+  }
+}
+
+static void default_targets(Options *options, Arena *arena) {
+  if (options->kind == OUTPUT_PROGRAM) {
+    add_target(options, arena, target_native());
+    return;
+  }
+#if defined(__x86_64__)
+  static const char *const names[] = {"x86-64-v4", "x86-64-v3", "x86-64"};
+#else
+  static const char *const names[] = {"generic"};
+#endif
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) add_target(options, arena, target_find(names[i]));
+}
+
+static bool is_name(const char *s, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    const char c = s[i];
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+    if (!letter && !(i > 0 && c >= '0' && c <= '9')) return false;
+  }
+  return n > 0;
+}
+
+static bool read_define(Options *options, Arena *arena, const char *text) {
+  const char *equals = strchr(text, '=');
+  if (!equals || !is_name(text, (size_t)(equals - text)) || !equals[1]) return usage_error("-D wants NAME=VALUE, not '%s'", text);
+  const Option define = {arena_copy(arena, text, (size_t)(equals - text)), equals + 1};
+  vec_push(arena, options->defines, define);
+  return true;
+}
+
+static bool read_batch(Options *options, const char *text) {
+  char *end;
+  errno = 0;
+  const long value = strtol(text, &end, 10);
+  if (errno || *end || end == text || text[0] < '0' || text[0] > '9' || value < 1 || value > 65536)
+    return usage_error("--batch wants a number from 1 to 65536, not '%s'", text);
+  options->batch = value;
+  return true;
+}
+
+static bool read_warning(Options *options, Arena *arena, const char *text) {
+  Sources sources = {.arena = arena};
+  if (diags_option(diags_new(arena, &sources), text)) {
+    vec_push(arena, options->warnings, text);
+    return true;
+  }
+  VEC(const char *) slugs = {0};
+  for (int i = 0; i < DIAG_COUNT; i++)
+    if (diag_info[i].level == DIAG_WARNING) vec_push(arena, slugs, diag_info[i].slug);
+  vec_push(arena, slugs, NULL);
+  const char *slug = text;
+  for (const char *const *prefix = (const char *const[]){"no-error=", "error=", "no-", NULL}; *prefix; prefix++)
+    if (strncmp(text, *prefix, strlen(*prefix)) == 0) {
+      slug = text + strlen(*prefix);
+      break;
+    }
+  if (diag_find(slug) >= 0) return usage_error("'%s' is an error, not a warning that -W could set", slug);
+  return unknown_word("warning", slug, slugs.data);
+}
+
+static bool read_explain(Options *options, Arena *arena, const char *slug) {
+  VEC(const char *) slugs = {0};
+  for (int i = 0; i < DIAG_COUNT; i++) vec_push(arena, slugs, diag_info[i].slug);
+  vec_push(arena, slugs, NULL);
+  if (diag_find(slug) < 0) return unknown_word("message", slug, slugs.data);
+  options->action = ACTION_EXPLAIN;
+  options->topic = slug;
+  return true;
+}
+
+static bool read_embed(Options *options, Arena *arena, const char *value) {
+  static const char *const names[] = {"text", "incbin", "object", NULL};
+  int index;
+  if (!read_word("--embed", value, names, &index)) return false;
+  if (index > 0) vec_push(arena, options->later, arena_printf(arena, "--embed=%s", value));
+  return true;
+}
+
+/* -MD, -MF FILE and -MFFILE, as compilers write them. */
+static bool read_dependencies(Options *options, const char *value, int argc, char **argv) {
+  if (strcmp(value, "D") == 0) return options->dependencies = true;
+  if (value[0] != 'F') return usage_error("unknown option '-M%s'; did you mean '-MD'?", value);
+  if (!value[1] && optind >= argc) return usage_error("-MF wants a file name");
+  options->dependency_file = value[1] ? value + 1 : argv[optind++];
+  return options->dependencies = true;
+}
+
+static bool colour_wanted(int choice) { /* auto, always, never */
+  const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+  if (choice != 0) return choice == 1;
+  return !(no && *no) && !(term && strcmp(term, "dumb") == 0) && isatty(STDERR_FILENO) == 1;
+}
+
+/* ---- the whole ---- */
+static bool check_input(Options *options, Arena *arena, int n, char **words) {
+  static const char *const commands[] = {"import", "fmt", "lsp", "new", NULL};
+  if (n == 0) return usage_error("no program is given: cnnc [options] FILE.cnn [-o OUTPUT]");
+  for (int i = 0; commands[i]; i++)
+    if (strcmp(words[0], commands[i]) == 0) {
+      vec_push(arena, options->later, arena_printf(arena, "the command %s", words[0]));
+      return true;
+    }
+  if (n > 1) return usage_error("several programs are given, '%s' and '%s': one is compiled at a time", words[0], words[1]);
+  const char *slash = strrchr(words[0], '/'), *name = slash ? slash + 1 : words[0], *suffix = strrchr(name, '.');
+  if (!*words[0]) return usage_error("the program's file name is empty");
+  if (suffix && suffix != name && suffix[1] && strcmp(suffix, ".cnn") != 0) return usage_error("'%s' is not a .cnn file", words[0]);
+  options->input = words[0];
+  return true;
+}
+
+static bool check_together(Options *options, Arena *arena, bool kind_given, int threads) {
+  if (!options->output) {
+    if (kind_given && options->kind == OUTPUT_C) options->output = "-";
+    else if (kind_given && options->kind == OUTPUT_HEADER) options->output = "-";
+    else if (options_view(options->kind)) options->output = "-";
+    else if (options_backend(options->kind)) return usage_error("an object, library or program needs a file to be written to: -o FILE");
+  } else if (!*options->output) return usage_error("the output's file name is empty");
+  else if (!kind_given && !kind_from_suffix(options, arena)) return false;
+  if (options->output && strcmp(options->output, "-") == 0) {
+    if (options_backend(options->kind)) return usage_error("only C and views of the program can be written to standard output");
+    if (options->summary) return usage_error("--summary and -o - both write to standard output");
+    options->single_file = options->kind == OUTPUT_C || options->single_file;
+  }
+  if (options->single_file && options->kind == OUTPUT_HEADER) return usage_error("--single-file has no header to write");
+  if (options->dependencies && !options->dependency_file && (!options->output || strcmp(options->output, "-") == 0))
+    return usage_error("-MD without -o FILE needs -MF FILE");
+  if (!options->train_given) options->train = options->kind == OUTPUT_PROGRAM;
+  if (options->targets.n == 0) default_targets(options, arena);
+  options->openmp = threads == 0 || (threads < 0 && options->kind == OUTPUT_PROGRAM);
+  return true;
+}
+
+bool options_parse(Options *options, Arena *arena, int argc, char **argv) {
+  *options = (Options){.batch = 1};
+  struct option table[ROWS + 1] = {{0}};
+  for (int i = 0, n = 0; i < ROWS; i++)
+    if (rows[i].name) table[n++] = (struct option){rows[i].name, rows[i].has_arg, NULL, rows[i].code};
+  static const char *const formats[] = {"text", "json", "sarif", NULL}, *const colours[] = {"auto", "always", "never", NULL}, *const thread_kinds[] = {"openmp", "none", NULL};
+  bool kind_given = false, good = true;
+  int format = 0, colour = 0, threads = -1;
+  opterr = 0;
+  for (int code; good && (code = getopt_long(argc, argv, ":o:D:I:O:W:M:v", table, NULL)) != -1;) switch (code) {
+    case 'o':
+      if (options->output) good = usage_error("-o is given twice");
+      options->output = optarg;
+      break;
+    case 'D': good = read_define(options, arena, optarg); break;
+    case 'I': vec_push(arena, options->directories, optarg); break;
+    case 'O':
+      if (strlen(optarg) != 1 || optarg[0] < '0' || optarg[0] > '2') good = usage_error("unknown option '-O%s': -O0, -O1 or -O2", optarg);
+      options->plain = optarg[0] == '0';
+      break;
+    case 'W': good = read_warning(options, arena, optarg); break;
+    case 'M': good = read_dependencies(options, optarg, argc, argv); break;
+    case 'v': options->verbose = true; break;
+    case LONG_EMIT: good = read_kind(options, arena, optarg, &kind_given); break;
+    case LONG_WEIGHTS: options->weights = optarg; break;
+    case LONG_EMBED: good = read_embed(options, arena, optarg); break;
+    case LONG_SINGLE_FILE: options->single_file = true; break;
+    case LONG_BATCH: good = read_batch(options, optarg); break;
+    case LONG_TRAIN: case LONG_NO_TRAIN: options->train_given = true, options->train = code == LONG_TRAIN; break;
+    case LONG_MEMORY: vec_push(arena, options->later, "--memory"); break;
+    case LONG_TARGET: good = read_targets(options, arena, optarg); break;
+    case LONG_THREADS: good = read_word("--threads", optarg, thread_kinds, &threads); break;
+    case LONG_PREFIX:
+      if (!is_name(optarg, strlen(optarg))) good = usage_error("--prefix wants a name as C has them, not '%s'", optarg);
+      options->prefix = optarg;
+      break;
+    case LONG_EXACT: options->exact = true; break;
+    case LONG_TUNE: vec_push(arena, options->later, "--tune"); break;
+    case LONG_DIAGNOSTICS: good = read_word("--diagnostics", optarg, formats, &format); break;
+    case LONG_COLOR: good = read_word("--color", optarg, colours, &colour); break;
+    case LONG_EXPLAIN: good = read_explain(options, arena, optarg); break;
+    case LONG_SUMMARY: options->summary = true; break;
+    case LONG_TIME_REPORT: options->time_report = true; break;
+    case LONG_CC: options->cc = optarg; break;
+    case LONG_RUNTIME: options->runtime = optarg; break;
+    case LONG_VERSION: options->action = ACTION_VERSION; break;
+    case LONG_HELP: options->action = ACTION_HELP; break;
+    case ':': good = usage_error("%s wants a value", argv[optind - 1]); break;
+    default: good = optopt >= 256 ? usage_error("%s takes no value", argv[optind - 1]) : optopt && argv[optind - 1][1] != '-' ? usage_error("unknown option '-%c'", optopt) : unknown_option(argv[optind - 1]);
+  }
+  options->format = (DiagFormat)format;
+  options->colour = colour_wanted(colour);
+  if (!good) return false;
+  if (options->action == ACTION_HELP) return options->topic = optind < argc ? argv[optind] : NULL, true;
+  if (options->action != ACTION_COMPILE) return true;
+  return check_input(options, arena, argc - optind, argv + optind) && (options->later.n || check_together(options, arena, kind_given, threads));
+}
+
+/* ---- help ---- */
+static void print_wrapped(const char *text, int indent, int width) {
+  int column = indent;
+  while (*text) {
+    const int length = (int)strcspn(text, " ");
+    if (column > indent && column + 1 + length > width) printf("\n%*s", indent, ""), column = indent;
+    else if (column > indent) putchar(' '), column++;
+    printf("%.*s", length, text);
+    column += length;
+    text += length;
+    text += strspn(text, " ");
+  }
+  putchar('\n');
+}
+
+void options_print_help(void) {
+  enum { INDENT = 24, WIDTH = 100 };
+  puts("cnnc [options] FILE.cnn [-o OUTPUT]\n\nCompiles a convolutional net to C.\n");
+  for (int i = 0; i < ROWS; i++) {
+    if (!rows[i].shown) continue;
+    printf("  %-*s", INDENT - 2, rows[i].shown);
+    print_wrapped(rows[i].help, INDENT, WIDTH);
+  }
+  puts("\nExit status: 0; 1 for anything wrong in what was read or cannot be written; 2 for a wrong command line; 3 for a bug in cnnc.");
+}

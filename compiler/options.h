@@ -1,0 +1,46 @@
+/* options.h: the command line, as a record. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_OPTIONS_H
+#define CNNC_OPTIONS_H
+#include "base/arena.h"
+#include "base/diag.h"
+#include "schedule/target.h"
+
+typedef enum Action { ACTION_COMPILE, ACTION_HELP, ACTION_VERSION, ACTION_EXPLAIN } Action;
+
+typedef enum OutputKind {
+  OUTPUT_NONE,    /* no -o: the program is checked, and its summary printed */
+  OUTPUT_C, OUTPUT_HEADER,
+  OUTPUT_OBJECT, OUTPUT_SHARED, OUTPUT_PROGRAM,
+  OUTPUT_SUMMARY, OUTPUT_JSON, OUTPUT_DOT, OUTPUT_AST, OUTPUT_GRAPH, OUTPUT_NESTS, /* views of the program */
+} OutputKind;
+
+typedef struct Option { const char *name, *value; } Option; /* -D NAME=VALUE */
+
+typedef struct Options {
+  Action action;
+  const char *topic;         /* HELP: an operator, or NULL; EXPLAIN: a slug */
+  const char *input, *output; /* output NULL: none; "-": standard output */
+  OutputKind kind;
+  const char *weights, *prefix, *cc, *runtime; /* NULL: not given */
+  int64_t batch;
+  bool train;                /* training code is wanted; for a program without either option: if there is a train block */
+  bool train_given;
+  VEC(const Target *) targets; /* best first */
+  bool openmp;
+  VEC(Option) defines;
+  VEC(const char *) directories, warnings;
+  bool plain, exact;         /* -O0; no algorithm that rounds differently */
+  bool single_file, summary, time_report, verbose;
+  bool dependencies; const char *dependency_file;
+  DiagFormat format;
+  bool colour;
+  VEC(const char *) later;   /* what was asked for and is known, but not built yet */
+} Options;
+
+/* False after a mistake in the command line, which is reported on standard error: exit 2. */
+bool options_parse(Options *, Arena *, int argc, char **argv);
+bool options_view(OutputKind); /* a text about the program rather than the program */
+bool options_backend(OutputKind); /* made by the C compiler */
+void options_print_help(void);
+#endif

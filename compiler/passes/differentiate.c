@@ -1,0 +1,157 @@
+/* differentiate.c: the training graph. The forward graph is copied in training mode (batchnorm becomes its parts, dropout its mask), each loss is appended,
+ * then the nodes are visited from the last to the first and each operator appends its own backward pass.
+ *
+ * Needs: a graph whose training block was checked. Keeps: parameters and their offsets; nodes stay in topological order. */
+// SPDX-License-Identifier: Apache-2.0
+#include "passes/passes.h"
+
+typedef VEC(Node *) Contributions;
+
+struct Gradient {
+  Graph *graph;
+  bool *wanted;           /* by node id: something trained lies before it */
+  Contributions *part;    /* by node id: what was added to its gradient */
+  int forward;            /* nodes before this id are the forward pass */
+};
+
+static bool trained(const Weight *weight) { return weight && !weight->statistic && !weight->frozen; }
+
+Graph *gradient_graph(Gradient *gradient) { return gradient->graph; }
+bool gradient_wanted(const Gradient *gradient, const Node *input) { return input->id < gradient->forward && gradient->wanted[input->id]; }
+bool gradient_trained(const Gradient *gradient, const Node *node, int weight) {
+  (void)gradient;
+  return weight < node->nweights && !node->frozen && trained(node->weight[weight]);
+}
+
+void gradient_add(Gradient *gradient, Node *input, Node *contribution) {
+  if (gradient_wanted(gradient, input)) vec_push(gradient->graph->arena, gradient->part[input->id], contribution);
+}
+
+Node *gradient_sum(Gradient *gradient, const Op *op, Node *of, int weight, int nin, Node *const *in) {
+  Node *node = graph_hidden(gradient->graph, op, of, shape_vector(of->weight[weight]->size), RESULT_SUM, nin, in);
+  node->target = of->weight[weight], node->wrt = weight;
+  return node;
+}
+
+/* ---- the forward pass ---- */
+static void mark_live(const Node *node, bool *live) {
+  if (live[node->id]) return;
+  live[node->id] = true;
+  for (int k = 0; k < node->nin; k++) mark_live(node->in[k], live);
+}
+
+static Node *copy_node(Graph *to, const Node *node, Node *const *map) {
+  Node *in[16] = {0};
+  for (int k = 0; k < node->nin; k++) in[k] = map[node->in[k]->id];
+  Node *copy = graph_node(to, node->op, node->nin, in);
+  const int id = copy->id;
+  Node **inputs = copy->in;
+  *copy = *node;
+  copy->id = id, copy->in = inputs;
+  return copy;
+}
+
+static Graph *copy_forward(Arena *arena, const Graph *graph, Node **map) {
+  Graph *copy = graph_new(arena, graph->name);
+  *copy = *graph;
+  copy->arena = arena;
+  copy->nodes.data = NULL, copy->nodes.n = copy->nodes.room = 0;
+  bool *live = NEW_ARRAY(arena, bool, graph->nodes.n);
+  for (int i = 0; i < graph->outputs.n; i++) mark_live(graph->outputs.data[i].node, live);
+  for (int i = 0; i < graph->inputs.n; i++) live[graph->inputs.data[i].node->id] = true;
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    if (!live[i]) continue;
+    map[i] = copy_node(copy, node, map);
+    map[i]->salt = i;
+    if (node->op->train) map[i] = node->op->train(copy, map[i]);
+  }
+  return copy;
+}
+
+/* Ports are copied: the copy's point to its own nodes. */
+static void copy_ports(Graph *graph, Node *const *map) {
+  for (int pass = 0; pass < 2; pass++) {
+    Port *from = pass ? graph->outputs.data : graph->inputs.data;
+    const int n = pass ? graph->outputs.n : graph->inputs.n;
+    Port *to = NEW_ARRAY(graph->arena, Port, n ? n : 1);
+    for (int i = 0; i < n; i++) to[i] = from[i], to[i].node = map[from[i].node->id];
+    if (pass) graph->outputs.data = to, graph->outputs.room = n;
+    else graph->inputs.data = to, graph->inputs.room = n;
+  }
+}
+
+/* ---- losses ---- */
+static const Loss *loss_parts(const Op *op) {
+  for (const Loss *loss = losses; loss->op; loss++)
+    if (loss->op == op) return loss;
+  return NULL;
+}
+
+static Node *before_activation(const Loss *loss, Node *output) { /* softmax belongs to cross_entropy, sigmoid to binary_cross_entropy */
+  for (int i = 0; i < 4 && loss->absorbs[i]; i++)
+    if (output->op == loss->absorbs[i]) return output->in[0];
+  return output;
+}
+
+static Shape target_shape(const Op *loss, Shape output) {
+  if (!loss->class_target) return output;
+  Extent e = shape_extent(output);
+  return output.rank == 3 && e.h * e.w > 1 ? shape_picture(e.h, e.w, 1) : output.rank == 2 ? shape_sequence(e.w, 1) : shape_vector(1);
+}
+
+static void append_loss(Gradient *gradient, const LossUse *use, TrainingGraph *result, int index) {
+  Graph *graph = gradient->graph;
+  const Loss *loss = loss_parts(use->op);
+  Node *output = before_activation(loss, graph->outputs.data[use->output].node);
+  LossDetail *detail = NEW(graph->arena, LossDetail);
+  detail->training = graph->training, detail->weight = use->weight, detail->classes = shape_extent(output->shape).c;
+  if (!result->target[use->output]) {
+    Node *target = graph_node(graph, &op_target, 0, NULL);
+    target->shape = target_shape(use->op, output->shape), target->wrt = use->output, target->elem = use->op->class_target ? ELEM_I32 : ELEM_F32;
+    target->name = graph->outputs.data[use->output].name;
+    result->target[use->output] = target;
+  }
+  Node *target = result->target[use->output];
+  Node *scale = graph_hidden(graph, loss->scale, NULL, shape_vector(1), RESULT_BATCH, 1, &target);
+  Node *in[3] = {output, target, scale};
+  Node *share = graph_hidden(graph, loss->op, NULL, shape_vector(1), RESULT_SAMPLE, 3, in);
+  result->loss[index] = share;
+  Node *part[3] = {scale, share, NULL};
+  if (gradient_wanted(gradient, output)) {
+    part[2] = graph_hidden(graph, loss->gradient, NULL, output->shape, RESULT_SAMPLE, 3, in);
+    gradient_add(gradient, output, part[2]);
+  }
+  for (int i = 0; i < 3; i++)
+    if (part[i]) part[i]->arg = use->arg, part[i]->detail = detail, part[i]->name = "loss", part[i]->span = use->span;
+}
+
+static void backward(Gradient *gradient) {
+  Graph *graph = gradient->graph;
+  for (int i = gradient->forward - 1; i >= 0; i--) {
+    Node *node = graph->nodes.data[i];
+    Contributions *part = &gradient->part[i];
+    if (!part->n || !node->op->gradient) continue;
+    Node *dy = part->n == 1 ? part->data[0] : graph_hidden(graph, &op_sum_gradients, node, node->shape, RESULT_SAMPLE, part->n, part->data);
+    node->op->gradient(gradient, node, dy);
+  }
+}
+
+TrainingGraph pass_differentiate(Arena *arena, const Graph *from) {
+  Node **map = NEW_ARRAY(arena, Node *, from->nodes.n);
+  Graph *graph = copy_forward(arena, from, map);
+  copy_ports(graph, map);
+  TrainingGraph result = {graph, NEW_ARRAY(arena, Node *, graph->training->losses.n + 1), NEW_ARRAY(arena, Node *, graph->outputs.n + 1)};
+  Gradient gradient = {.graph = graph, .forward = graph->nodes.n};
+  gradient.wanted = NEW_ARRAY(arena, bool, graph->nodes.n + 1);
+  gradient.part = NEW_ARRAY(arena, Contributions, graph->nodes.n + 1);
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    for (int k = 0; k < node->nweights; k++) gradient.wanted[i] = gradient.wanted[i] || (!node->frozen && trained(node->weight[k]));
+    for (int k = 0; k < node->nin; k++) gradient.wanted[i] = gradient.wanted[i] || gradient.wanted[node->in[k]->id];
+  }
+  for (int i = 0; i < graph->training->losses.n; i++) append_loss(&gradient, &graph->training->losses.data[i], &result, i);
+  backward(&gradient);
+  graph_verify(graph);
+  return result;
+}

@@ -1,0 +1,154 @@
+/* fuse.c: nodes grouped into kernels. An element-wise node goes into the kernel that computes its input when nobody else reads that input; in inference a
+ * batchnorm right behind a convolution goes into its weights, and a normalize right before one where that is exact.
+ *
+ * Needs: a verified graph. Keeps: the order: a kernel runs where its last node stood, so everything it reads is there. */
+// SPDX-License-Identifier: Apache-2.0
+#include "passes/fuse.h"
+#include <stdlib.h>
+
+enum { MOST_FUSED = 8, MOST_OPERANDS = 8 };
+
+typedef struct Fuser {
+  Arena *arena;
+  Plan *plan;
+  bool plain;
+  int *uses;         /* by node id */
+  Kernel **kernel;   /* by node id: the kernel whose result so far it is */
+  int *phase;        /* by node id */
+} Fuser;
+
+const Node *fuse_home(const Node *node) {
+  while (node->op->family == FAMILY_ALIAS && node->nin) node = node->in[0];
+  return node;
+}
+
+bool fuse_in_place(const Node *node) { return node->op == &op_target || (node->op == &op_input && node->elem == ELEM_F32 && !node->chw); }
+
+/* ---- liveness ---- */
+static void count(const Node *node, int *uses) {
+  if (uses[node->id]++) return;
+  for (int k = 0; k < node->nin; k++) count(node->in[k], uses);
+}
+
+static int *count_uses(Arena *arena, const Plan *plan) {
+  const Graph *graph = plan->graph;
+  int *uses = NEW_ARRAY(arena, int, graph->nodes.n + 1);
+  for (int i = 0; i < graph->outputs.n; i++) count(graph->outputs.data[i].node, uses);
+  for (int i = 0; plan->training && i < graph->training->losses.n; i++) count(plan->loss[i], uses);
+  for (int i = 0; i < graph->nodes.n; i++)
+    if (graph->nodes.data[i]->target) count(graph->nodes.data[i], uses);
+  return uses;
+}
+
+/* ---- phases: a BATCH node runs after the phase in which all images have what it reads ---- */
+static void set_phases(Fuser *f) {
+  const Graph *graph = f->plan->graph;
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    const bool given = node->op == &op_input || node->op == &op_target;
+    int phase = node->result == RESULT_BATCH || given ? -1 : 0;
+    for (int k = 0; k < node->nin; k++) {
+      const Node *in = node->in[k];
+      const int ready = f->phase[in->id] + (in->result == RESULT_BATCH && node->result != RESULT_BATCH);
+      if (ready > phase) phase = ready;
+    }
+    f->phase[i] = phase;
+  }
+}
+
+static int kernel_phase(const Fuser *f, const Node *node) { return f->phase[node->id] < 0 && node->result != RESULT_BATCH ? 0 : f->phase[node->id]; }
+
+/* ---- fusion ---- */
+static bool weighted(const Node *node) {
+  return node->op->family == FAMILY_CONV || node->op->family == FAMILY_CONV_SCATTER || node->op->family == FAMILY_DEPTHWISE || node->op->family == FAMILY_DENSE;
+}
+
+static bool sole_reader(const Fuser *f, const Node *node, const Node *reader) {
+  int reads = 0;
+  for (int k = 0; k < reader->nin; k++) reads += reader->in[k] == node;
+  return f->uses[node->id] == 1 && reads == 1;
+}
+
+static bool extendable(const Fuser *f, const Node *node, const Kernel *kernel) {
+  if (!kernel || f->plain || node->op->family != FAMILY_MAP || node->result != RESULT_SAMPLE || kernel->root->result != RESULT_SAMPLE) return false;
+  if (!sole_reader(f, node->in[0], node) || !shape_equal(node->shape, node->in[0]->shape)) return false;
+  return kernel->nchain < MOST_FUSED && node->nin <= MOST_OPERANDS && (!f->plan->training || kernel->phase == kernel_phase(f, node));
+}
+
+static bool foldable_scale(const Fuser *f, const Node *node, const Kernel *kernel) {
+  return !f->plan->training && kernel && node->op->fold == FOLD_SCALE && weighted(kernel->root) && !kernel->root->of && kernel->nchain == 0 && kernel->nscales < 4;
+}
+
+/* (x*scale - mean)/std before a convolution: the factor and the shift move into the weights and the bias; exact only where no padding comes between. */
+static bool foldable_normalize(const Fuser *f, const Node *node) {
+  if (!node->nin) return false;
+  const Node *before = node->in[0];
+  if (f->plan->training || f->plain || before->op->fold != FOLD_NORMALIZE || !weighted(node) || node->of || !sole_reader(f, before, node)) return false;
+  if (node->op->family != FAMILY_CONV && node->op->family != FAMILY_DENSE) return false;
+  const Kernel *own = f->kernel[before->id];
+  if (!own || own->root != before || own->result != before) return false; /* fused elsewhere, where it costs nothing */
+  for (int axis = 0; axis < 2 && node->window; axis++)
+    if (node->window->before[axis] || node->window->after[axis]) return false;
+  return true;
+}
+
+static void append_node(Fuser *f, Node *node) {
+  Kernel *before = node->nin ? f->kernel[node->in[0]->id] : NULL;
+  if (before && before->result != node->in[0]) before = NULL;
+  if (extendable(f, node, before)) {
+    if (foldable_scale(f, node, before)) before->scale[before->nscales++] = node;
+    else before->chain[before->nchain++] = node;
+    before->result = node;
+    f->kernel[node->id] = before, f->kernel[node->in[0]->id] = NULL;
+    return;
+  }
+  Kernel *kernel = NEW(f->arena, Kernel);
+  kernel->chain = NEW_ARRAY(f->arena, Node *, MOST_FUSED), kernel->scale = NEW_ARRAY(f->arena, Node *, 4);
+  kernel->root = kernel->result = node, kernel->phase = kernel_phase(f, node);
+  f->kernel[node->id] = kernel;
+}
+
+static int kernel_order(const void *a, const void *b) { /* training: by phase; SAMPLE and SUM before BATCH; then by position */
+  const Kernel *x = *(Kernel *const *)a, *y = *(Kernel *const *)b;
+  if (x->phase != y->phase) return x->phase < y->phase ? -1 : 1;
+  const int xb = x->root->result == RESULT_BATCH, yb = y->root->result == RESULT_BATCH;
+  if (xb != yb) return xb - yb;
+  return x->result->id < y->result->id ? -1 : x->result->id > y->result->id;
+}
+
+/* The input of a folded normalize is read by the convolution itself; the normalize has no kernel. */
+static void fold_normalize(Fuser *f, Kernel *kernel) {
+  Node *node = kernel->root;
+  if (!foldable_normalize(f, node)) return;
+  Node *normalize = node->in[0];
+  Node *copy = NEW(f->arena, Node);
+  *copy = *node;
+  copy->in = NEW_ARRAY(f->arena, Node *, node->nin);
+  for (int k = 0; k < node->nin; k++) copy->in[k] = k ? node->in[k] : normalize->in[0];
+  kernel->normalize = normalize, kernel->normalize_shift = true;
+  kernel->root = copy;
+  if (kernel->result == node) kernel->result = copy;
+  f->kernel[normalize->id] = NULL;
+}
+
+void fuse_kernels(Arena *arena, Plan *plan, bool plain) {
+  const Graph *graph = plan->graph;
+  Fuser f = {arena, plan, plain, count_uses(arena, plan), NEW_ARRAY(arena, Kernel *, graph->nodes.n + 1), NEW_ARRAY(arena, int, graph->nodes.n + 1)};
+  set_phases(&f);
+  for (int i = 0; i < graph->nodes.n; i++) {
+    Node *node = graph->nodes.data[i];
+    if (!f.uses[i] || node->op->family == FAMILY_ALIAS || fuse_in_place(node)) continue;
+    append_node(&f, node);
+  }
+  for (int i = graph->nodes.n - 1; i >= 0; i--)
+    if (f.kernel[i]) fold_normalize(&f, f.kernel[i]);
+  plan->first_phase = 0, plan->phases = 1;
+  for (int i = 0; i < graph->nodes.n; i++) {
+    Kernel *kernel = f.kernel[i];
+    if (!kernel) continue;
+    vec_push(arena, plan->kernels, kernel);
+    if (kernel->phase < plan->first_phase) plan->first_phase = kernel->phase;
+    if (kernel->phase + 1 > plan->phases) plan->phases = kernel->phase + 1;
+  }
+  qsort(plan->kernels.data, (size_t)plan->kernels.n, sizeof *plan->kernels.data, kernel_order);
+}

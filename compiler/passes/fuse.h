@@ -1,0 +1,13 @@
+/* fuse.h: nodes grouped into kernels. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_FUSE_H
+#define CNNC_FUSE_H
+#include "ops/lower.h"
+#include "passes/plan.h"
+
+/* Fills plan->kernels from plan->graph, in the order in which they run: each live node is the root of one, or fused or folded into another, or an alias,
+ * or an input that is read in place. Phases are set (training). plain: nothing is fused or folded. */
+void fuse_kernels(Arena *, Plan *, bool plain);
+const Node *fuse_home(const Node *);         /* the node whose storage an alias (flatten, reshape) shares */
+bool fuse_in_place(const Node *);            /* an input whose buffer is read where the caller has it */
+#endif

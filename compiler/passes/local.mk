@@ -1,0 +1,1 @@
+libcnnc_a_SOURCES += %D%/passes.h %D%/inference.c %D%/differentiate.c %D%/fuse.h %D%/fuse.c %D%/plan.h %D%/plan.c

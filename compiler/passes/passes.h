@@ -1,0 +1,13 @@
+/* passes.h: from the graph as written to what is compiled. Each pass makes a new graph or a plan and keeps its input. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_PASSES_H
+#define CNNC_PASSES_H
+#include "graph/graph.h"
+#include "ops/op.h"
+
+Graph *pass_inference(Arena *, const Graph *); /* drops what inference does not need, dead values, merges zero_pad into windows */
+/* The training graph: forward in training mode, losses, backward. loss[i]: the loss node of graph->training's loss i; target[o]: the op_target node of output o or NULL.
+ * loss and target are arrays in the arena. Parameters keep their offsets. */
+typedef struct TrainingGraph { Graph *graph; Node **loss, **target; } TrainingGraph;
+TrainingGraph pass_differentiate(Arena *, const Graph *);
+#endif

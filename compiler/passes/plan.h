@@ -1,0 +1,38 @@
+/* plan.h: what emit prints: kernels in order, and where every value lives. Made by passes/plan.c from an inference graph or a training graph. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_PLAN_H
+#define CNNC_PLAN_H
+#include "graph/graph.h"
+
+struct Kernel;
+
+typedef enum StoreKind {
+  STORE_NONE,     /* fused into its producer: never in memory */
+  STORE_INPUT,    /* the caller's buffer of input `index`, read in place (f32, hwc) or by the conversion kernel */
+  STORE_OUTPUT,   /* inference: written straight into the caller's buffer of output `index` */
+  STORE_TARGET,   /* training: the caller's target of output `index` */
+  STORE_ARENA,    /* `offset` floats into the arena of one image (training: of a shard) */
+  STORE_KEPT,     /* training: needed in a later phase: `offset` floats into the record of its image, of which there is one an image of the batch */
+  STORE_BATCH,    /* training: value of a BATCH node: `offset` floats into the part that exists once */
+  STORE_GRADIENT, /* RESULT_SUM, and BATCH nodes with a target: the gradient of node->target */
+} StoreKind;
+typedef struct Storage { StoreKind kind; int index; int64_t offset; } Storage; /* an aliased value (flatten) has the storage of what it aliases */
+
+typedef struct Plan {
+  Graph *graph;
+  bool training;
+  VEC(struct Kernel *) kernels; /* in order. Training: by phase; within a phase the SAMPLE and SUM kernels of one image, then the BATCH kernels */
+  int first_phase, phases;      /* training: phases run from first_phase (-1 when a BATCH kernel needs only targets) to phases - 1 */
+  Storage *storage;             /* by node id */
+  Node **output;                /* by output: the node whose value it is (as in graph->outputs, after passes) */
+  bool *copy_output;            /* inference: that value has a home of its own (an input, a shared output, another output): copy it to the caller's buffer at the end */
+  Node **loss;                  /* training: by loss of graph->training: the node with an image's share of it, STORE_KEPT, one float */
+  Node **target;                /* training: by output: its op_target node, or NULL */
+  int64_t arena_floats;         /* the largest sum of values alive, as laid out */
+  int64_t arena_bound;          /* the lower bound: the largest sum of values alive at one kernel */
+  int64_t kept_floats, batch_floats, scratch_floats; /* scratch: the largest of any kernel, filled in by plan_scratch */
+} Plan;
+
+Plan *plan_inference(Arena *, const Graph *, bool plain); /* simplified, folded, fused, aliased, laid out; plain: -O0, nothing fused */
+Plan *plan_training(Arena *, const Graph *, bool plain);  /* differentiated first; graph->training says the losses */
+#endif

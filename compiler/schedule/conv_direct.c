@@ -1,0 +1,297 @@
+// conv_direct.c: direct convolution without a halo.
+// SPDX-License-Identifier: Apache-2.0
+//
+// A tile of PX pixels of a row times NV vectors of output channels stays in registers while all taps and input channels pass by. Rows outside the input are
+// cut from the range of ty; columns outside, which only tiles at the left and right edge have, are conditions on unrolled constants. Weights are packed so that
+// a tile reads them in order: panels of two vectors of the widest target, channels of the group that fill no panel in one of their own, padded with zeros.
+#include "schedule/direct.h"
+
+enum {
+  PANEL_BYTES = 192 << 10,  /* of weights that a tile reads again and again: a good part of the second cache */
+  ROWS_FIRST = 256 << 10,   /* all weights together, up to which rows are the outer loop */
+  MOST_UNROLLED_TAPS = 12, MOST_EDGE_TILES = 8, FEW_CHANNELS = 4, CHAINS = 8,
+};
+
+/* ---- choices ---- */
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+int64_t direct_unit(const Lower *l, int64_t channels) {
+  if (l->layout_lanes == 1) return 4;
+  int64_t unit = 4;
+  while (unit < l->layout_lanes && unit < channels) unit *= 2;
+  return unit;
+}
+
+static int64_t choose_block(int64_t channels, int64_t floats_a_channel) { /* the largest divisor that keeps a panel small */
+  const int64_t most = PANEL_BYTES / 4 / floats_a_channel;
+  if (channels <= most || most < 16) return channels;
+  for (int64_t block = most; block >= 16; block--)
+    if (channels % block == 0) return block;
+  return channels;
+}
+
+static int most_pixels(const Lower *l, int vectors) { /* accumulators, weights and one broadcast fit the registers */
+  const Target *t = l->target;
+  const int pixels = (t->registers - vectors - 1 - !t->fma) / vectors;
+  return pixels > 16 ? 16 : pixels;
+}
+
+/* A tile width that divides the row, if one is wide enough; else one that splits it evenly. */
+int direct_pixels(const Lower *l, int64_t width, int vectors) {
+  const int64_t most = most_pixels(l, vectors);
+  for (int64_t pixels = smaller(width, most); pixels * 2 > most && pixels * vectors >= CHAINS; pixels--)
+    if (width % pixels == 0) return (int)pixels;
+  const int64_t tiles = (width + most - 1) / most;
+  return (int)((width + tiles - 1) / tiles);
+}
+
+/* ---- packed weights ---- */
+static void pack_panels(Direct *d, Panels *panels, const char *member) {
+  Lower *l = d->l;
+  const Correlation *k = &d->k;
+  Pack *pack = lower_pack(l, member, 5, (int64_t[]){k->groups * panels->count * d->blocks, k->kernel[0], k->kernel[1], d->block, panels->width});
+  Nest *b = pack->nest;
+  FOR(g, k->groups) FOR(fb, panels->count) FOR(ib, d->blocks) FOR(ky, k->kernel[0]) FOR(kx, k->kernel[1]) FOR(c, d->block) {
+    const Ix panel = (g * panels->count + fb) * d->blocks + ib, in = ib * d->block + c;
+    FOR(f, panels->valid) {
+      const Ix out = panels->first + fb * panels->width + f, out_channel = g * d->out + out, in_channel = g * d->in + in;
+      Ix index[4];
+      const int rank = correlation_weight_index(k, index, d->spread ? &in_channel : &out_channel, d->spread ? &out : &in, &ky, &kx);
+      store(at(pack->out, panel, ky, kx, c, f), lower_packed_weight(l, pack, rank, index, &out_channel, &in_channel));
+    }
+    if (panels->valid < panels->width) FROM(f, panels->valid, panels->width) store(at(pack->out, panel, ky, kx, c, f), num(b, 0));
+  }
+  panels->w = lower_pack_done(l, pack);
+}
+
+Direct direct_begin(Lower *l, bool spread) {
+  Direct d = {.l = l, .k = correlation_of(l->node), .spread = spread};
+  d.in = spread ? d.k.s : d.k.l, d.out = spread ? d.k.l : d.k.s;
+  const int64_t unit = direct_unit(l, d.out), width = d.out > unit ? 2 * unit : unit, taps = d.k.kernel[0] * d.k.kernel[1];
+  d.lanes = (int)smaller(l->target->lanes, unit);
+  d.vectors = d.lanes == 1 ? 4 : 2;
+  d.block = choose_block(d.in, width * taps), d.blocks = d.in / d.block;
+  const int64_t whole = d.out / width, rest = d.out % width;
+  d.panels[0] = (Panels){.count = whole, .width = width, .valid = width};
+  d.panels[1] = (Panels){.count = rest > 0, .width = (rest + unit - 1) / unit * unit, .valid = rest, .first = whole * width};
+  if (whole) pack_panels(&d, &d.panels[0], "weight");
+  if (rest) pack_panels(&d, &d.panels[1], whole ? "weight_rest" : "weight");
+  d.bias = correlation_bias(l, &d.k, spread, d.k.groups * d.out + unit);
+  return d;
+}
+
+/* ---- one tile ---- */
+typedef struct Tile {
+  Direct *d;
+  const Panels *panels;
+  const Axis *y, *x;
+  int pixels, vectors, part; /* part: lanes of the last vector that are real */
+  bool guarded;              /* columns are tested as it runs: for edges wider than a few tiles */
+  int chains;                /* input channels that are summed apart, where pixels * vectors alone would wait for each other */
+} Tile;
+
+/* The arguments of a tile: which pixels, which panel, the first input and output channel, where in a row of the panel; flags. */
+typedef struct TileArgs { Ix y, x0, panel, c0, f0, h, left, right, first, last; } TileArgs;
+
+static TileArgs tile_params(Nest *b, const Tile *t) {
+  TileArgs a = {.y = arg("y"), .x0 = arg("x0"), .panel = arg("panel"), .c0 = arg("c0"), .f0 = arg("f0"), .h = arg("h"), .left = flag_arg("left"), .right = flag_arg("right")};
+  a.first = a.last = NEST_Z + 1;
+  if (t->d->blocks > 1) a.first = flag_arg("first"), a.last = flag_arg("last");
+  return a;
+}
+
+static int lanes_stored(const Tile *t, int v) { return v == t->vectors - 1 ? t->part : t->d->lanes; }
+
+static Val start_value(Nest *b, const Tile *t, const TileArgs *a, const Ix *oy, const Ix *ox, int v) {
+  const Direct *d = t->d;
+  const int L = d->lanes;
+  Val zero = num(b, 0), bias = d->bias ? load(at(d->bias, a->f0 + L * v), L) : zero;
+  if (d->blocks == 1) return bias;
+  const Ref sum = at(d->l->out, *oy, *ox, a->f0 + L * v);
+  return pick(b, yes(a->first), bias, lanes_stored(t, v) < L ? load_part(sum, lanes_stored(t, v), L) : load(sum, L));
+}
+
+static void start_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
+  const Ix oy = t->y->out_first + a->y * t->y->out_step;
+  UNROLL(p, t->pixels) {
+    const Ix ox = t->x->out_first + (a->x0 + p) * t->x->out_step;
+    for (int v = 0; v < t->vectors; v++) store(at(acc, 0, p, v), start_value(b, t, a, &oy, &ox, v));
+    for (int u = 1; u < t->chains; u++)
+      for (int v = 0; v < t->vectors; v++) store(at(acc, u, p, v), num(b, 0));
+  }
+}
+
+static void finish_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
+  const Direct *d = t->d;
+  const Ix oy = t->y->out_first + a->y * t->y->out_step;
+  UNROLL(p, t->pixels) for (int v = 0; v < t->vectors; v++) {
+    const Ix ox = t->x->out_first + (a->x0 + p) * t->x->out_step, f = a->f0 + d->lanes * v;
+    Val sum = get(at(acc, 0, p, v));
+    for (int u = 1; u < t->chains; u++) sum = add(sum, get(at(acc, u, p, v)));
+    WHEN(yes(a->last)) lower_store(d->l, sum, &oy, &ox, &f, lanes_stored(t, v), d->lanes);
+    if (d->blocks > 1) OTHERWISE store_part(at(d->l->out, oy, ox, f), sum, lanes_stored(t, v));
+  }
+}
+
+/* The sums of one tap over a block of input channels. */
+static void tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *ty, const Ix *tx) {
+  const Direct *d = t->d;
+  const Axis *x = t->x;
+  const int L = d->lanes, few = d->block <= FEW_CHANNELS;
+  const Ix iy = t->y->in_first + a->y * t->y->in_step + *ty * t->y->tap_step, ix = x->in_first + a->x0 * x->in_step + *tx * x->tap_step;
+  const Ix ky = t->y->tap_first + *ty * t->y->tap_stride, kx = x->tap_first + *tx * x->tap_stride;
+  Buf *in = VIEW_OF("i", d->l->in[0], iy, ix, a->c0);
+  pin(in);
+  if (t->guarded) {
+    UNROLL(p, t->pixels) WHEN(within(ix + p * x->in_step, 0, x->in_size)) FOR(c, d->block)
+      for (int v = 0; v < t->vectors; v++) accumulate(at(acc, 0, p, v), load(at(in, 0, p * x->in_step, c), 1), load(at(t->panels->w, a->panel, ky, kx, c, a->h + L * v), L));
+    return;
+  }
+  NEST_LOOP(c, few ? UNROLLED : SERIAL, 1, NEST_IX(0), 1, NEST_IX(d->block / t->chains)) for (int u = 0; u < t->chains; u++) {
+    const Ix channel = c * t->chains + u;
+    Val w[4];
+    for (int v = 0; v < t->vectors; v++) w[v] = let(nest_text(b, "w%d", v), load(at(t->panels->w, a->panel, ky, kx, channel, a->h + L * v), L));
+    UNROLL(p, t->pixels) WHEN(either(no(a->left), atleast(ix + p * x->in_step, 0))) WHEN(either(no(a->right), below(ix + p * x->in_step, x->in_size)))
+      for (int v = 0; v < t->vectors; v++) accumulate(at(acc, u, p, v), load(at(in, 0, p * x->in_step, channel), 1), w[v]);
+  }
+}
+
+static NestFn *tile_function(Tile *t, const char *phase) {
+  Direct *d = t->d;
+  Nest *b = d->l->b;
+  NestFn *fn = nest_fn(b, nest_text(b, "%stile_%dx%d%s%s", phase, t->pixels, t->vectors, t->part < d->lanes ? "_part" : t->panels->first ? "_rest" : "", t->guarded ? "_edge" : ""), true);
+  const TileArgs a = tile_params(b, t);
+  Buf *acc = REGISTERS("a", d->lanes, t->chains, t->pixels, t->vectors);
+  start_tile(b, t, &a, acc);
+  if (t->y->taps && t->x->taps)
+    for (const Ix ty = *axis_taps(b, "ty", t->y, &a.y); nest_enter(b);)
+      WHEN(within(t->y->in_first + a.y * t->y->in_step + ty * t->y->tap_step, 0, t->y->in_size))
+        NEST_LOOP(tx, t->x->taps <= MOST_UNROLLED_TAPS ? UNROLLED : SERIAL, 1, NEST_IX(0), 1, NEST_IX(t->x->taps)) tap(b, t, &a, acc, &ty, &tx);
+  finish_tile(b, t, &a, acc);
+  return fn;
+}
+
+/* ---- a row of tiles ---- */
+typedef struct RowTiles { NestFn *fn; int64_t first, count; int pixels; bool left, right; } RowTiles; /* count tiles side by side */
+
+static void call_tile(Nest *b, const Direct *d, const RowTiles *run, const TileArgs *row, const Ix *x0) {
+  Ix args[10] = {row->y, *x0, row->panel, row->c0, row->f0, row->h, NEST_Z + (int)run->left, NEST_Z + (int)run->right, row->first, row->last};
+  nest_call(b, run->fn, d->blocks > 1 ? 10 : 8, args);
+}
+
+/* The tiles from pixel `first` on: those at an edge apart, those between in one run. */
+static int runs_of(const Axis *x, const RowTiles *kind, int64_t tiles, RowTiles *run, int n) {
+  for (int64_t t = 0, length; t < tiles; t += length) {
+    const int64_t from = kind->first + t * kind->pixels;
+    RowTiles r = *kind;
+    r.first = from, r.left = axis_before(x, from), r.right = axis_behind(x, from + kind->pixels - 1);
+    length = 1;
+    while (!r.left && !r.right && t + length < tiles && !axis_behind(x, from + (length + 1) * kind->pixels - 1)) length++;
+    r.count = length;
+    run[n++] = r;
+  }
+  return n;
+}
+
+static int64_t edge_tiles(const Axis *x, int64_t pixels) {
+  int64_t n = 0;
+  for (int64_t from = 0; from < x->count; from += pixels) n += axis_before(x, from) || axis_behind(x, smaller(from + pixels, x->count) - 1);
+  return n;
+}
+
+static NestFn *row_function(Direct *d, const Panels *panels, const Axis *y, const Axis *x, int vectors, int part, const char *phase) {
+  Nest *b = d->l->b;
+  const int64_t pixels = direct_pixels(d->l, x->count, vectors), tiles = x->count / pixels, rest = x->count % pixels;
+  const bool wide = edge_tiles(x, pixels) > MOST_EDGE_TILES || (edge_tiles(x, pixels) && x->taps > MOST_UNROLLED_TAPS);
+  Tile t = {.d = d, .panels = panels, .y = y, .x = x, .pixels = (int)pixels, .vectors = vectors, .part = part, .chains = 1};
+  while (t.chains < CHAINS && pixels * vectors * t.chains < CHAINS && d->block % (2 * t.chains) == 0) t.chains *= 2;
+  RowTiles run[64];
+  int n = 0;
+  NestFn *whole = tile_function(&t, phase), *last = NULL;
+  if (rest) t.pixels = (int)rest, last = tile_function(&t, phase);
+  if (!wide) {
+    n = runs_of(x, &(RowTiles){.fn = whole, .pixels = (int)pixels}, tiles, run, n);
+    if (rest) n = runs_of(x, &(RowTiles){.fn = last, .first = tiles * pixels, .pixels = (int)rest}, 1, run, n);
+  } else { /* left edge, middle, right edge: the edges by guarded tiles of single pixels */
+    int64_t from, to;
+    axis_inside(x, &from, &to);
+    t.pixels = 1, t.guarded = true, t.chains = 1;
+    NestFn *edge = tile_function(&t, phase);
+    const int64_t middle = (to - from) / pixels, end = from + middle * pixels;
+    run[n++] = (RowTiles){.fn = edge, .first = 0, .count = from, .pixels = 1};
+    run[n++] = (RowTiles){.fn = whole, .first = from, .count = middle, .pixels = (int)pixels};
+    run[n++] = (RowTiles){.fn = edge, .first = end, .count = x->count - end, .pixels = 1};
+  }
+  NestFn *fn = nest_fn(b, nest_text(b, "%srow_%d%s", phase, vectors, part < d->lanes ? "_part" : panels->first ? "_rest" : ""), false);
+  TileArgs a = {.y = arg("y"), .panel = arg("panel"), .c0 = arg("c0"), .f0 = arg("f0"), .h = arg("h")};
+  if (d->blocks > 1) a.first = flag_arg("first"), a.last = flag_arg("last");
+  for (int i = 0; i < n; i++) {
+    if (run[i].count == 0) continue;
+    if (run[i].count == 1) call_tile(b, d, &run[i], &a, NEST_IX(run[i].first));
+    else FOR(i_, run[i].count) call_tile(b, d, &run[i], &a, NEST_IX(run[i].first + run[i].pixels * i_));
+  }
+  return fn;
+}
+
+void direct_functions(Direct *d, const Axis *y, const Axis *x, const char *phase, NestFn *row[2][2]) {
+  for (int i = 0; i < 2; i++) {
+    const Panels *panels = &d->panels[i];
+    const int64_t whole = panels->valid / (d->vectors * d->lanes), rest = panels->valid % (d->vectors * d->lanes);
+    row[i][0] = row[i][1] = NULL;
+    if (!panels->count) continue;
+    const int vectors = (int)((rest + d->lanes - 1) / d->lanes);
+    if (whole) row[i][0] = row_function(d, panels, y, x, d->vectors, d->lanes, phase);
+    if (rest) row[i][1] = row_function(d, panels, y, x, vectors, (int)rest - (vectors - 1) * d->lanes, phase);
+  }
+}
+
+/* ---- all rows, panels, blocks ---- */
+static void call_row(Nest *b, const Direct *d, NestFn *row, const Panels *panels, const Ix *y, const Ix *g, const Ix *fb, const Ix *ib, const Ix *h, bool first, bool last) {
+  Ix args[7] = {*y, (*g * panels->count + *fb) * d->blocks + *ib, *g * d->in + *ib * d->block, *g * d->out + panels->first + *fb * panels->width + *h, *h, NEST_Z + (int)first, NEST_Z + (int)last};
+  nest_call(b, row, d->blocks > 1 ? 7 : 5, args);
+}
+
+/* All of one panel's channels in row y, from one block of the input channels. */
+static void panel_row(Nest *b, const Direct *d, NestFn *const row[2], const Panels *panels, const Ix *y, const Ix *g, const Ix *fb, const Ix *ib, bool first, bool last) {
+  const int64_t step = d->vectors * d->lanes, whole = panels->valid / step;
+  if (row[0]) FOR(h, whole) call_row(b, d, row[0], panels, y, g, fb, ib, NEST_IX(step * h), first, last);
+  if (row[1]) call_row(b, d, row[1], panels, y, g, fb, ib, NEST_IX(step * whole), first, last);
+}
+
+static void each_block(Nest *b, const Direct *d, NestFn *const row[2], const Panels *panels, const Axis *rows, const Ix *y, const Ix *g, const Ix *fb) {
+  for (int part = 0; part < 3; part++) { /* the first block, those between, the last */
+    const int64_t from = part == 0 ? 0 : part == 1 ? 1 : d->blocks - 1, to = part == 0 ? 1 : part == 1 ? d->blocks - 1 : d->blocks;
+    if (from >= to || (part == 2 && d->blocks == 1)) continue;
+    const bool first = part == 0, last = to == d->blocks;
+    FROM(ib, from, to) {
+      if (y) panel_row(b, d, row, panels, y, g, fb, &ib, first, last);
+      else FOR(y_, rows->count) panel_row(b, d, row, panels, &y_, g, fb, &ib, first, last);
+    }
+  }
+}
+
+void direct_loops(Direct *d, const Axis *y, NestFn *const row[2][2], LoopKind outer) {
+  Nest *b = d->l->b;
+  const int64_t weights = d->k.groups * d->in * d->out * d->k.kernel[0] * d->k.kernel[1];
+  if (y->count > 1 && weights * 4 <= ROWS_FIRST) {
+    NEST_LOOP(y_, outer, 1, NEST_IX(0), 1, NEST_IX(y->count)) FOR(g, d->k.groups) for (int i = 0; i < 2; i++)
+      if (d->panels[i].count) FOR(fb, d->panels[i].count) each_block(b, d, row[i], &d->panels[i], y, &y_, &g, &fb);
+    return;
+  }
+  const bool by_group = d->k.groups > 1;
+  NEST_LOOP(g, by_group ? outer : SERIAL, 1, NEST_IX(0), 1, NEST_IX(d->k.groups)) for (int i = 0; i < 2; i++)
+    if (d->panels[i].count) NEST_LOOP(fb, by_group || d->panels[i].count == 1 ? SERIAL : outer, 1, NEST_IX(0), 1, NEST_IX(d->panels[i].count)) each_block(b, d, row[i], &d->panels[i], y, NULL, &g, &fb);
+}
+
+bool schedule_conv(Lower *l) {
+  const Correlation k = correlation_of(l->node);
+  if (k.groups > 1 && k.l == 1 && k.s == 1) return schedule_depthwise(l);
+  Direct d = direct_begin(l, false);
+  const Axis y = axis_gathered(&d.k, 0), x = axis_gathered(&d.k, 1);
+  NestFn *row[2][2];
+  direct_functions(&d, &y, &x, "", row);
+  nest_fn(l->b, l->b->name, false);
+  direct_loops(&d, &y, row, schedule_outer(l, correlation_macs(&d.k)));
+  lower_about(l, "tiles of pixels x %d vectors of %d channels", d.vectors, d.lanes);
+  return true;
+}

@@ -1,0 +1,154 @@
+// conv_weights.c: the weight gradient of convolutions and of transposed ones.
+// SPDX-License-Identifier: Apache-2.0
+//
+//     dw[s][l][ky][kx] += sum over y, x of small[y][x][s] * large[y*S + ky*D - P][x*S + kx*D - P][l]
+//
+// For each tap a tile of a few channels of one side times vectors of channels of the other stays in registers while all pixels pass by. The places where a tap
+// stays inside the large side are known numbers, so there is no test; taps with the same places share a loop.
+#include "schedule/axis.h"
+#include "schedule/schedule.h"
+
+enum { CHAINS = 8 };
+
+typedef struct Side { Buf *buf; int64_t channels; } Side; /* of one group */
+
+typedef struct Weights {
+  Lower *l;
+  Correlation k;
+  bool over_large;        /* the vectors run over the large side's channels */
+  int lanes, vectors;
+  int64_t broadcast;      /* channels of the other side in a tile */
+  int64_t vector_channels, broadcast_channels;
+  bool pointwise;         /* one tap: the gradient is [s][l], and vectors over l are stored whole */
+} Weights;
+
+/* ---- one tap of one tile ---- */
+typedef struct Piece { int64_t broadcast; int vectors, part; int unroll; } Piece; /* unroll: pixels summed apart */
+
+static Val vector_at(Nest *b, const Weights *w, const Piece *piece, const Ix *sy, const Ix *sx, const Ix *ly, const Ix *lx, const Ix *channel, int v) {
+  const Ix c = *channel + w->lanes * v;
+  const Ref ref = w->over_large ? at(w->l->in[0], *ly, *lx, c) : at(w->l->in[1], *sy, *sx, c);
+  return v == piece->vectors - 1 && piece->part < w->lanes ? load_part(ref, piece->part, w->lanes) : load(ref, w->lanes);
+}
+
+static void add_pixel(Nest *b, const Weights *w, const Piece *piece, Buf *acc, int u, const Ix *y, const Ix *x, const Ix *ky, const Ix *kx, const Ix *vector, const Ix *broadcast) {
+  const Correlation *k = &w->k;
+  const Ix ly = *y * k->stride[0] + *ky * k->dilation[0] - k->before[0], lx = *x * k->stride[1] + *kx * k->dilation[1] - k->before[1];
+  Val v[4];
+  for (int i = 0; i < piece->vectors; i++) v[i] = let(nest_text(b, "v%d", i), vector_at(b, w, piece, y, x, &ly, &lx, vector, i));
+  UNROLL(p, piece->broadcast) {
+    Val other = load(w->over_large ? at(w->l->in[1], *y, *x, *broadcast + p) : at(w->l->in[0], ly, lx, *broadcast + p), 1);
+    for (int i = 0; i < piece->vectors; i++) accumulate(at(acc, u, p, i), other, v[i]);
+  }
+}
+
+static void add_to_gradient(Nest *b, const Weights *w, const Piece *piece, Buf *acc, const Ix *ky, const Ix *kx, const Ix *s0, const Ix *l0) {
+  const int L = w->lanes;
+  UNROLL(p, piece->broadcast) for (int i = 0; i < piece->vectors; i++) {
+    const int part = i == piece->vectors - 1 ? piece->part : L;
+    Val sum = get(at(acc, 0, p, i));
+    for (int u = 1; u < piece->unroll; u++) sum = add(sum, get(at(acc, u, p, i)));
+    if (w->pointwise && w->over_large) {
+      const Ref ref = at(w->l->out, *s0 + p, *l0 + L * i);
+      store_part(ref, add(part < L ? load_part(ref, part, L) : load(ref, L), sum), part);
+    } else {
+      Val total = let("sum", sum);
+      for (int lane = 0; lane < part; lane++) {
+        const Ix s = w->over_large ? *s0 + p : *s0 + L * i + lane, l = w->over_large ? *l0 + L * i + lane : *l0 + p;
+        Ix index[4] = {s, l};
+        const Ref ref = w->pointwise ? at(w->l->out, s, l) : nest_ref(b, w->l->out, correlation_weight_index(&w->k, index, &s, &l, ky, kx), index);
+        store(ref, add(L > 1 ? lane_at(b, total, NEST_IX(lane)) : total, load(ref, 1)));
+      }
+    }
+  }
+}
+
+/* tap(ky, kx, y0, yn, x0, xn, xr, s0, l0, g0): pixels y0 .. y0+yn-1 by x0 .. x0 + unroll*xn + xr - 1; channels from s0, l0 of the weight; the large side's group from g0 */
+static NestFn *tap_function(const Weights *w, const Piece *piece) {
+  Nest *b = w->l->b;
+  NestFn *fn = nest_fn(b, nest_text(b, "tap_%dx%d%s", (int)piece->broadcast, piece->vectors, piece->part < w->lanes ? "_part" : ""), false);
+  const Ix ky = arg("ky"), kx = arg("kx"), y0 = arg("y0"), yn = arg("yn"), x0 = arg("x0"), xn = arg("xn"), xr = arg("xr"), s0 = arg("s0"), l0 = arg("l0"), g0 = arg("g0");
+  const Ix large = g0 + l0, *vector = w->over_large ? &large : &s0, *broadcast = w->over_large ? &s0 : &large;
+  Buf *acc = REGISTERS("a", w->lanes, piece->unroll, piece->broadcast, piece->vectors);
+  UNROLL(p, piece->broadcast) for (int u = 0; u < piece->unroll; u++) for (int i = 0; i < piece->vectors; i++) store(at(acc, u, p, i), num(b, 0));
+  FOR(n, yn) {
+    const Ix y = y0 + n;
+    FOR(m, xn) for (int u = 0; u < piece->unroll; u++) add_pixel(b, w, piece, acc, u, &y, NEST_IX(x0 + m * piece->unroll + u), &ky, &kx, vector, broadcast);
+    if (piece->unroll > 1) FOR(m, xr) add_pixel(b, w, piece, acc, 0, &y, NEST_IX(x0 + xn * piece->unroll + m), &ky, &kx, vector, broadcast);
+  }
+  add_to_gradient(b, w, piece, acc, &ky, &kx, &s0, &l0);
+  return fn;
+}
+
+/* ---- all taps of all tiles ---- */
+typedef struct Taps { TapRun rows[MOST_TAP_RUNS], columns[MOST_TAP_RUNS]; int nrows, ncolumns; } Taps;
+
+static void call_taps(Nest *b, const Weights *w, const Taps *taps, const Piece *piece, NestFn *fn, const Ix *g, const Ix *vector, const Ix *broadcast) {
+  const Ix s0 = *g * w->k.s + (w->over_large ? *broadcast : *vector), l0 = w->over_large ? *vector : *broadcast;
+  for (const TapRun *r = taps->rows; r < taps->rows + taps->nrows; r++)
+    for (const TapRun *c = taps->columns; c < taps->columns + taps->ncolumns; c++) {
+      const int64_t width = c->to - c->from;
+      FROM(ky, r->first, r->first + r->count) FROM(kx, c->first, c->first + c->count)
+        nest_call(b, fn, 10, (const Ix[]){ky, kx, NEST_Z + r->from, NEST_Z + (r->to - r->from), NEST_Z + c->from, NEST_Z + width / piece->unroll, NEST_Z + width % piece->unroll, s0, l0, *g * w->k.l});
+    }
+}
+
+static Piece piece_of(const Weights *w, int64_t broadcast, int64_t vector_channels) { /* up to a whole tile of the channels that are given */
+  const int64_t vectors = (vector_channels + w->lanes - 1) / w->lanes;
+  Piece piece = {.broadcast = broadcast, .vectors = (int)vectors, .part = (int)(vector_channels - (vectors - 1) * w->lanes), .unroll = 1};
+  while (piece.unroll < CHAINS && piece.broadcast * piece.vectors * piece.unroll < CHAINS) piece.unroll *= 2;
+  return piece;
+}
+
+static void all_tiles(const Weights *w, const Taps *taps) {
+  Nest *b = w->l->b;
+  const int64_t step = w->vectors * w->lanes, size[2] = {w->vector_channels / step, w->broadcast_channels / w->broadcast};
+  const int64_t rest[2] = {w->vector_channels % step, w->broadcast_channels % w->broadcast};
+  Piece piece[2][2];
+  NestFn *fn[2][2] = {{NULL, NULL}, {NULL, NULL}};
+  for (int v = 0; v < 2; v++)
+    for (int c = 0; c < 2; c++) { /* whole tiles, or the rest, on each side */
+      if (!(v ? rest[0] : size[0]) || !(c ? rest[1] : size[1])) continue;
+      piece[v][c] = piece_of(w, c ? rest[1] : w->broadcast, v ? rest[0] : step);
+      fn[v][c] = tap_function(w, &piece[v][c]);
+    }
+  nest_fn(b, b->name, false);
+  FOR(g, w->k.groups) for (int v = 0; v < 2; v++) for (int c = 0; c < 2; c++)
+    if (fn[v][c]) FOR(m, v ? 1 : size[0]) FOR(n, c ? 1 : size[1]) {
+      const Ix vector = v ? NEST_Z + size[0] * step : m * step, broadcast = c ? NEST_Z + size[1] * w->broadcast : n * w->broadcast;
+      call_taps(b, w, taps, &piece[v][c], fn[v][c], &g, &vector, &broadcast);
+    }
+}
+
+/* ---- choices ---- */
+static int64_t lanes_for(const Lower *l, int64_t channels) {
+  int64_t lanes = l->target->lanes;
+  while (lanes > 4 && lanes / 2 >= channels) lanes /= 2;
+  return lanes;
+}
+
+/* Products and stores of a tap when vectors run over one side: the larger width wins where it is filled. */
+static int64_t cost_over(int64_t lanes, int64_t vector, int64_t broadcast, int64_t pixels, bool whole_stores) {
+  const int64_t vectors = (vector + lanes - 1) / lanes * broadcast;
+  return vectors * pixels / 2 + (whole_stores ? vectors : 2 * vector * broadcast);
+}
+
+bool schedule_conv_weights(Lower *l) {
+  Weights w = {.l = l, .k = correlation_of(l->node)};
+  const Correlation *k = &w.k;
+  if (k->groups > 1 && k->l == 1 && k->s == 1) return schedule_depthwise_weights(l);
+  Taps taps;
+  taps.nrows = axis_runs(k, 0, taps.rows), taps.ncolumns = axis_runs(k, 1, taps.columns);
+  if (taps.nrows < 0 || taps.ncolumns < 0) return false;
+  w.pointwise = k->kernel[0] * k->kernel[1] == 1;
+  const int64_t pixels = k->small.h * k->small.w, over_large = lanes_for(l, k->l), over_small = lanes_for(l, k->s);
+  w.over_large = cost_over(over_large, k->l, k->s, pixels, w.pointwise) <= cost_over(over_small, k->s, k->l, pixels, false);
+  w.lanes = (int)(w.over_large ? over_large : over_small);
+  w.vector_channels = w.over_large ? k->l : k->s, w.broadcast_channels = w.over_large ? k->s : k->l;
+  w.vectors = w.vector_channels > w.lanes ? 2 : 1;
+  w.broadcast = l->target->registers >= 32 ? 8 : 4;
+  if (w.pointwise) l->out->rank = 2; /* [s][l][1][1] is [s][l] */
+  all_tiles(&w, &taps);
+  lower_about(l, "tiles of %d channels x %d vectors of %d for each tap", (int)w.broadcast, w.vectors, w.lanes);
+  return true;
+}

@@ -1,0 +1,146 @@
+// dense.c: dense layers of one image and their gradients: each weight is used once, so the order in which they stream from memory is everything.
+// SPDX-License-Identifier: Apache-2.0
+//
+// Forward: panels [units/64][inputs][64] are read once from start to end, with at least eight independent sums. Backward: rows of the natural weights
+// [units][inputs] lie in the order that both gradients want.
+#include "schedule/direct.h"
+
+enum { PANEL_VECTORS = 4, CHAINS = 8, ROWS = 4 };
+
+/* ---- forward ---- */
+typedef struct Dense {
+  Lower *l;
+  int64_t inputs, units;
+  int lanes, vectors;   /* of a tile: a panel, or the part of it that fits the registers */
+  Buf *bias;
+} Dense;
+
+static Buf *pack_panels(const Dense *d, const char *member, int64_t first, int64_t count, int64_t width, int64_t valid) {
+  Pack *pack = lower_pack(d->l, member, 3, (int64_t[]){count, d->inputs, width});
+  Nest *b = pack->nest;
+  FOR(p, count) FOR(i, d->inputs) {
+    FOR(n, valid) {
+      const Ix unit = first + p * width + n;
+      store(at(pack->out, p, i, n), lower_packed_weight(d->l, pack, 2, NEST_IX(unit, i), &unit, &i));
+    }
+    if (valid < width) FROM(n, valid, width) store(at(pack->out, p, i, n), num(b, 0));
+  }
+  return lower_pack_done(d->l, pack);
+}
+
+static Buf *pack_bias(const Dense *d, int64_t padded) {
+  Pack *pack = lower_pack(d->l, "bias", 1, &padded);
+  Nest *b = pack->nest;
+  const Ix none = {0};
+  FOR(u, d->units) store(at(pack->out, u), lower_packed_bias(d->l, pack, &u, &none));
+  if (padded > d->units) FROM(u, d->units, padded) store(at(pack->out, u), num(b, 0));
+  return lower_pack_done(d->l, pack);
+}
+
+/* `vectors` of units from place h of a panel's rows; the last has `part` real lanes. */
+static void units(Nest *b, const Dense *d, Buf *w, const Ix *panel, const Ix *first, const Ix *h, int vectors, int part) {
+  const Ix none = {0};
+  const int L = d->lanes;
+  int together = 1;
+  while (together < CHAINS && together * vectors < CHAINS && together * 2 <= d->inputs) together *= 2;
+  Buf *acc = REGISTERS("a", L, together, vectors);
+  for (int u = 0; u < together; u++)
+    for (int v = 0; v < vectors; v++) store(at(acc, u, v), u ? num(b, 0) : load(at(d->bias, *first + L * v), L));
+  const int64_t rounds = d->inputs / together;
+  FOR(n, rounds) for (int u = 0; u < together; u++) for (int v = 0; v < vectors; v++)
+    accumulate(at(acc, u, v), load(at(d->l->in[0], 0, 0, n * together + u), 1), load(at(w, *panel, n * together + u, *h + L * v), L));
+  for (int64_t i = rounds * together; i < d->inputs; i++)
+    for (int v = 0; v < vectors; v++) accumulate(at(acc, i - rounds * together, v), load(at(d->l->in[0], 0, 0, i), 1), load(at(w, *panel, i, *h + L * v), L));
+  for (int v = 0; v < vectors; v++) {
+    Val sum = get(at(acc, 0, v));
+    for (int u = 1; u < together; u++) sum = add(sum, get(at(acc, u, v)));
+    const Ix unit = *first + L * v;
+    lower_store(d->l, sum, &none, &none, &unit, v == vectors - 1 ? part : L, L);
+  }
+}
+
+static void panels(Nest *b, const Dense *d, Buf *w, int64_t first, int64_t count, int64_t width, int64_t valid, LoopKind kind) {
+  const int64_t step = d->vectors * d->lanes, whole = valid / step, rest = valid % step;
+  const int vectors = (int)((rest + d->lanes - 1) / d->lanes);
+  NEST_LOOP(p, kind, 1, NEST_IX(0), 1, NEST_IX(count)) {
+    if (whole) FOR(n, whole) units(b, d, w, &p, NEST_IX(first + p * width + n * step), NEST_IX(n * step), d->vectors, d->lanes);
+    if (rest) units(b, d, w, &p, NEST_IX(first + p * width + whole * step), NEST_IX(whole * step), vectors, (int)rest - (vectors - 1) * d->lanes);
+  }
+}
+
+bool schedule_dense(Lower *l) {
+  Dense d = {.l = l, .inputs = shape_elements(l->node->in[0]->shape), .units = shape_elements(l->node->shape)};
+  const int64_t unit = direct_unit(l, d.units), width = PANEL_VECTORS * unit, whole = d.units / width, rest = d.units % width, rest_width = (rest + unit - 1) / unit * unit;
+  d.lanes = l->target->lanes < unit ? l->target->lanes : (int)unit;
+  d.vectors = (int)(width / d.lanes < l->target->registers / 2 ? width / d.lanes : l->target->registers / 2);
+  Buf *w[2] = {whole ? pack_panels(&d, "weight", 0, whole, width, width) : NULL, rest ? pack_panels(&d, whole ? "weight_rest" : "weight", whole * width, 1, rest_width, rest) : NULL};
+  d.bias = pack_bias(&d, whole * width + rest_width);
+  Nest *b = l->b;
+  nest_fn(b, b->name, false);
+  if (whole) panels(b, &d, w[0], 0, whole, width, width, whole > 1 ? schedule_outer(l, d.inputs * d.units) : SERIAL);
+  if (rest) panels(b, &d, w[1], whole * width, 1, rest_width, rest, SERIAL);
+  lower_about(l, "%d vectors of %d units at a time", d.vectors, d.lanes);
+  return true;
+}
+
+/* ---- dx[i] = sum over u of dy[u] * weight[u][i] ---- */
+static void input_vectors(Nest *b, Lower *l, Buf *w, int64_t units_, const Ix *first, int lanes, int vectors, int part) {
+  const Ix none = {0};
+  Buf *acc = REGISTERS("a", lanes, vectors);
+  for (int v = 0; v < vectors; v++) store(at(acc, v), num(b, 0));
+  FOR(u, units_) for (int v = 0; v < vectors; v++) {
+    const Ref row = at(w, u, *first + lanes * v);
+    accumulate(at(acc, v), load(at(l->in[0], 0, 0, u), 1), v == vectors - 1 && part < lanes ? load_part(row, part, lanes) : load(row, lanes));
+  }
+  for (int v = 0; v < vectors; v++) {
+    const Ix i = *first + lanes * v;
+    lower_store(l, get(at(acc, v)), &none, &none, &i, v == vectors - 1 ? part : lanes, lanes);
+  }
+}
+
+static int lanes_for(const Lower *l, int64_t n) {
+  int lanes = l->target->lanes;
+  while (lanes > 4 && lanes / 2 >= n) lanes /= 2;
+  return lanes;
+}
+
+bool schedule_dense_input(Lower *l) {
+  const int64_t inputs = shape_elements(l->node->shape), units_ = shape_elements(l->node->in[0]->shape);
+  const int lanes = lanes_for(l, inputs);
+  const int64_t step = CHAINS * lanes, whole = inputs / step, rest = inputs % step;
+  const int vectors = (int)((rest + lanes - 1) / lanes);
+  Nest *b = l->b;
+  Buf *w = lower_weight(l, 0);
+  nest_fn(b, b->name, false);
+  if (whole) FOR(n, whole) input_vectors(b, l, w, units_, NEST_IX(n * step), lanes, CHAINS, lanes);
+  if (rest) input_vectors(b, l, w, units_, NEST_IX(whole * step), lanes, vectors, (int)rest - (vectors - 1) * lanes);
+  lower_about(l, "%d vectors of %d inputs at a time", CHAINS, lanes);
+  return true;
+}
+
+/* ---- dweight[u][i] += dy[u] * in[i] ---- */
+static void weight_rows(Nest *b, Lower *l, const Ix *first, int rows, int64_t inputs, int lanes) {
+  const int64_t vectors = inputs / lanes, rest = inputs % lanes;
+  Val dy[ROWS];
+  for (int r = 0; r < rows; r++) dy[r] = let(nest_text(b, "d%d", r), load(at(l->in[1], 0, 0, *first + r), 1));
+  if (vectors) FOR(v, vectors) {
+    Val x = let("x", load(at(l->in[0], 0, 0, lanes * v), lanes));
+    for (int r = 0; r < rows; r++) store(at(l->out, *first + r, lanes * v), fma_(dy[r], x, load(at(l->out, *first + r, lanes * v), lanes)));
+  }
+  if (rest) {
+    const Ix i = NEST_Z + vectors * lanes;
+    Val x = let("x", load_part(at(l->in[0], 0, 0, i), (int)rest, lanes));
+    for (int r = 0; r < rows; r++) store_part(at(l->out, *first + r, i), fma_(dy[r], x, load_part(at(l->out, *first + r, i), (int)rest, lanes)), (int)rest);
+  }
+}
+
+bool schedule_dense_weights(Lower *l) {
+  const int64_t inputs = shape_elements(l->node->in[0]->shape), units_ = shape_elements(l->node->in[1]->shape);
+  const int lanes = lanes_for(l, inputs);
+  Nest *b = l->b;
+  nest_fn(b, b->name, false);
+  if (units_ >= ROWS) FOR(u, units_ / ROWS) weight_rows(b, l, NEST_IX(u * ROWS), ROWS, inputs, lanes);
+  if (units_ % ROWS) weight_rows(b, l, NEST_IX(units_ / ROWS * ROWS), (int)(units_ % ROWS), inputs, lanes);
+  lower_about(l, "%d rows by vectors of %d inputs", ROWS, lanes);
+  return true;
+}

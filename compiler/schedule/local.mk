@@ -1,0 +1,11 @@
+# compiler/schedule: targets, and how each family of kernels is tiled for them.
+# SPDX-License-Identifier: Apache-2.0
+libcnnc_a_SOURCES += \
+  %D%/axis.c %D%/axis.h \
+  %D%/conv_direct.c %D%/conv_scatter.c %D%/conv_weights.c \
+  %D%/dense.c \
+  %D%/depthwise.c \
+  %D%/direct.h \
+  %D%/map.c \
+  %D%/schedule.c %D%/schedule.h \
+  %D%/target.c %D%/target.h

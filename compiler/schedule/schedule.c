@@ -1,0 +1,45 @@
+// schedule.c: from a kernel to a nest that is proved and simplified: the operator's plain loops, or the schedule of its family.
+// SPDX-License-Identifier: Apache-2.0
+#include "schedule/schedule.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { PARALLEL_MACS = 200000 };
+
+LoopKind schedule_outer(const Lower *l, int64_t macs) { return l->batch == 0 && macs > PARALLEL_MACS ? PARALLEL : SERIAL; }
+
+static bool scheduled(Lower *l) {
+  switch (l->node->op->family) {
+    case FAMILY_MAP: return schedule_map(l);
+    case FAMILY_CONV: return schedule_conv(l);
+    case FAMILY_CONV_SCATTER: return schedule_conv_scatter(l);
+    case FAMILY_CONV_WEIGHTS: return schedule_conv_weights(l);
+    case FAMILY_DEPTHWISE: return schedule_depthwise(l);
+    case FAMILY_DEPTHWISE_SCATTER: return schedule_depthwise_scatter(l);
+    case FAMILY_DEPTHWISE_WEIGHTS: return schedule_depthwise_weights(l);
+    case FAMILY_DENSE: return schedule_dense(l);
+    case FAMILY_DENSE_INPUT: return schedule_dense_input(l);
+    case FAMILY_DENSE_WEIGHTS: return schedule_dense_weights(l);
+    case FAMILY_NONE: case FAMILY_POOL: case FAMILY_ALIAS: return false; /* nests of their own follow the target: ops/walk.h */
+  }
+  return false;
+}
+
+/* A nest that cannot be proved is a bug of the compiler: nothing is written. */
+static void check(Nest *nest) {
+  Proof proof;
+  if (nest_prove(nest, &proof)) {
+    nest_simplify(nest);
+    return;
+  }
+  fprintf(stderr, "cnnc: internal error: the code for %s could not be proved: %s\n", nest->name, proof.error);
+  exit(3);
+}
+
+Lower *schedule_kernel(Arena *arena, const Kernel *kernel, const Target *target, int layout_lanes, bool plain, int64_t batch) {
+  Lower *l = lower_begin(arena, kernel, target, layout_lanes, plain, batch);
+  if (plain || !scheduled(l)) l->node->op->lower(l);
+  check(l->b);
+  for (int i = 0; i < l->packs.n; i++) check(l->packs.data[i]->nest);
+  return l;
+}

@@ -1,0 +1,20 @@
+/* schedule.h: the schedules by family. Each builds the whole nest of l->node for l->target, or returns false before it has built anything. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_SCHEDULE_H
+#define CNNC_SCHEDULE_H
+#include "ops/lower.h"
+
+bool schedule_conv(Lower *);              /* conv_direct.c */
+bool schedule_conv_scatter(Lower *);      /* conv_scatter.c */
+bool schedule_conv_weights(Lower *);      /* conv_weights.c */
+bool schedule_depthwise(Lower *);         /* depthwise.c */
+bool schedule_depthwise_scatter(Lower *);
+bool schedule_depthwise_weights(Lower *);
+bool schedule_dense(Lower *);             /* dense.c */
+bool schedule_dense_input(Lower *);
+bool schedule_dense_weights(Lower *);
+bool schedule_map(Lower *);               /* map.c */
+
+/* Multiply-adds from which starting threads pays; training runs its images in parallel instead. */
+LoopKind schedule_outer(const Lower *, int64_t macs);
+#endif

@@ -1,0 +1,24 @@
+/* target.h: what schedules know of a CPU. A row of target.c a target. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_TARGET_H
+#define CNNC_TARGET_H
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct Target {
+  const char *name;       /* "x86-64-v4" */
+  const char *suffix;     /* of C names: "v4" */
+  int lanes;              /* floats of a vector; 1: no vectors */
+  int registers;          /* vector registers */
+  bool fma;
+  int64_t l1, l2, l3;     /* bytes */
+  const char *condition;  /* of #if, NULL: any CPU */
+  const char *attribute;  /* of every function, NULL: none (the lowest target of a file needs none) */
+  const char *supported;  /* C expression that is true on a CPU that can run it, NULL: always */
+  int march_level;        /* order within an architecture */
+  bool built;             /* false: known, answered with [not-built-yet] */
+} Target;
+extern const Target target_table[];   /* ends with name NULL */
+const Target *target_find(const char *name);
+const Target *target_native(void);    /* the best of the table that this CPU runs */
+#endif

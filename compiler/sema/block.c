@@ -1,0 +1,199 @@
+/* block.c: applying blocks: arguments bound, the body expanded in a scope and naming of its own; blocks that apply themselves. */
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include "sema/context.h"
+
+enum { DEEPEST_BLOCKS = 200, DEEPEST_BODIES = 1000, MOST_APPLICATIONS = 100000 };
+
+/* ---- blocks that apply themselves: found in the text, whether a branch is taken or not ---- */
+
+enum { NOT_SEEN, ON_THE_WAY, DONE };
+
+typedef struct Way { VEC(BlockDef *) block; VEC(const Call *) call; int depth; } Way; /* block[i] applies block[i + 1] by call[i]; bodies within bodies */
+
+static void cycle_report(Sema *s, const Way *way, BlockDef *again, const Call *call) {
+  const int last = way->block.n - 1;
+  int from = last;
+  while (way->block.data[from] != again) from--;
+  const char *name = again->block->name.s, *through = from == last ? "" : arena_printf(s->arena, " through %s", way->block.data[last]->block->name.s);
+  Diag *diag = diag_report(s->diags, DIAG_block_recursion, call->span, NULL, "block %s applies itself%s", name, through);
+  for (int i = from; i < last; i++)
+    diag_note(diag, way->call.data[i]->span, "%s applies %s here", way->block.data[i]->block->name.s, way->block.data[i + 1]->block->name.s);
+  diag_help(diag, "blocks are written out where they are applied, so this would have no end; repeat applies something several times");
+  for (int i = from; i <= last; i++) way->block.data[i]->broken = true;
+}
+
+static int body_visit(Sema *s, Way *way, const Body *body);
+
+/* How many blocks lie within each other below this one, itself included. */
+static int block_visit(Sema *s, Way *way, BlockDef *block) {
+  block->colour = ON_THE_WAY;
+  vec_push(s->arena, way->block, block);
+  block->height = 1 + body_visit(s, way, block->block->body);
+  way->block.n--;
+  block->colour = DONE;
+  return block->height;
+}
+
+static int call_visit(Sema *s, Way *way, const Call *call) {
+  BlockDef *block = table_find(&s->blocks, call->name.s);
+  int height = block ? block->height : 0;
+  if (!block || s->stopped) return 0;
+  if (block->colour == ON_THE_WAY) {
+    cycle_report(s, way, block, call);
+    return 0;
+  }
+  if (block->colour == NOT_SEEN && way->block.n < DEEPEST_BLOCKS && way->depth < DEEPEST_BODIES) {
+    vec_push(s->arena, way->call, call);
+    height = block_visit(s, way, block);
+    way->call.n--;
+  }
+  if (block->colour == DONE && way->block.n + height <= DEEPEST_BLOCKS) return height;
+  if (!s->stopped) diag_report(s->diags, DIAG_too_deep, call->span, NULL, "blocks are applied within blocks more than %d deep", DEEPEST_BLOCKS);
+  s->stopped = true;
+  return 0;
+}
+
+static int body_visit(Sema *s, Way *way, const Body *body) {
+  int height = 0;
+  way->depth++;
+  for (int i = 0; body && i < body->n; i++) {
+    const Stmt *stmt = body->stmt[i];
+    for (int k = 0; k < stmt->ncalls + 2; k++) {
+      const int below = k < stmt->ncalls ? call_visit(s, way, &stmt->call[k]) : body_visit(s, way, k == stmt->ncalls ? stmt->body : stmt->otherwise);
+      if (below > height) height = below;
+    }
+  }
+  way->depth--;
+  return height;
+}
+
+void blocks_find_cycles(Sema *s) {
+  Way way = {0};
+  for (int i = 0; i < s->block_list.n; i++)
+    if (s->block_list.data[i]->colour == NOT_SEEN) block_visit(s, &way, s->block_list.data[i]);
+}
+
+/* ---- arguments ---- */
+
+typedef struct Application { Matched matched; int nparams; Extras extras; } Application;
+
+/* A block's own parameters, then those of name, weights and frozen that it has not itself. */
+static Application arguments_of(Sema *s, const Frame *frame, const Block *block, const Arguments *args) {
+  const char **names = NEW_ARRAY(s->arena, const char *, block->nparams + 3);
+  int n = 0, at[3];
+  for (; n < block->nparams; n++) names[n] = block->param[n].name.s;
+  for (int e = 0; e < 3; e++) {
+    at[e] = -1;
+    bool own = false;
+    for (int i = 0; i < block->nparams; i++) own |= strcmp(names[i], extra_names[e]) == 0;
+    if (!own) names[at[e] = n++] = extra_names[e];
+  }
+  Application a = {arguments_match(s, frame, block->name.s, "block", n, names, block->nparams, -1, args), block->nparams, {0}};
+  a.extras.name = at[0] < 0 ? NULL : a.matched.slot[at[0]];
+  a.extras.weights = at[1] < 0 ? NULL : a.matched.slot[at[1]];
+  a.extras.frozen = at[2] < 0 ? NULL : a.matched.slot[at[2]];
+  return a;
+}
+
+static bool required_given(Sema *s, const Frame *frame, const Block *block, const Application *a, Span call) {
+  Text missing = {.arena = s->arena};
+  int n = 0;
+  for (int i = 0; i < block->nparams; i++)
+    if (!block->param[i].value && !a->matched.slot[i]) text_put(&missing, "%s'%s'", n++ ? ", " : "", block->param[i].name.s);
+  if (n == 0) return true;
+  Diag *diag = diag_report(s->diags, DIAG_missing_argument, call, frame->site, "%s needs its argument%s %s", block->name.s, n == 1 ? "" : "s", missing.s);
+  diag_note(diag, block->name.span, "block %s is defined here", block->name.s);
+  return false;
+}
+
+/* Arguments are evaluated where the block is applied, defaults in the block, where they may use the parameters before them. */
+static void parameters_define(Sema *s, const Frame *frame, const Frame *inner, const BlockDef *def, const Application *a) {
+  for (int i = 0; i < def->block->nparams; i++) {
+    const Parameter *param = &def->block->param[i];
+    Const value = const_poison(param->name.span);
+    if (a && a->matched.slot[i]) value = expr_eval(s, frame, a->matched.slot[i]->value, NULL);
+    else if (param->value) value = expr_eval(s, inner, param->value, NULL);
+    if (!a) value = const_poison(param->name.span); /* the default of a block that is checked by itself may not be what it gets */
+    scope_define(s, inner->scope, ENTRY_PARAMETER, param->name, value, NULL);
+  }
+}
+
+/* ---- application ---- */
+
+static bool applications_limit(Sema *s, const Frame *frame, Span span) {
+  if (s->stopped || ++s->napplications <= MOST_APPLICATIONS) return !s->stopped;
+  diag_report(s->diags, DIAG_too_large, span, frame->site, "blocks are applied more than %d times", MOST_APPLICATIONS);
+  s->stopped = true;
+  return false;
+}
+
+static const char *share_prefix(Sema *s, const Frame *frame, const BlockDef *def, const Extras *extras, const char *counterpart, bool *ok) {
+  if (!extras->weights) return counterpart ? arena_printf(s->arena, "%s.", counterpart) : NULL;
+  const LayerName *found = share_find(s, frame, def->block->name.s, extras->weights, true);
+  *ok = found && found->block == def;
+  if (found && !*ok) {
+    Diag *diag = diag_report(s->diags, DIAG_bad_weights_sharing, extras->weights->value->span, frame->site, "'%s' is an application of block %s, not of %s", found->full, found->block->block->name.s, def->block->name.s);
+    diag_note(diag, found->span, "'%s' is applied here", found->full);
+  }
+  return *ok ? arena_printf(s->arena, "%s.", found->full) : NULL;
+}
+
+/* A block by itself: of what it is applied to nothing is known, so everything that depends on it is poison. */
+static Made block_unknown(Sema *s, Span span) { return (Made){.value = value_poison(s, span)}; }
+
+Made block_apply(Sema *s, const Frame *frame, BlockDef *def, const Call *call, const Const *value, CallName call_name) {
+  const Block *block = def->block;
+  const Application a = arguments_of(s, frame, block, &call->args);
+  const char *counterpart, *name = naming_name(s, frame, call_name, block->name.s, def, a.extras.name, &counterpart);
+  const bool complete = !a.matched.ok || required_given(s, frame, block, &a, call->span);
+  bool ok = a.matched.ok && complete && !def->broken && applications_limit(s, frame, call->span);
+  for (int i = 0; i < a.nparams && (s->abstract || !ok); i++) /* not expanded: but the arguments can be checked */
+    if (a.matched.slot[i]) expr_eval(s, frame, a.matched.slot[i]->value, NULL);
+  if (s->abstract) return block_unknown(s, call->span);
+  Naming *naming = NEW(s->arena, Naming);
+  *naming = (Naming){.prefix = arena_printf(s->arena, "%s.", name), .share_span = a.extras.weights ? a.extras.weights->span : frame->naming->share_span};
+  naming->share = share_prefix(s, frame, def, &a.extras, counterpart, &ok);
+  naming->frozen = flag_eval(s, frame, block->name.s, a.extras.frozen) || frame->naming->frozen;
+  naming->muted = !naming_add(s, frame->naming, (LayerName){name, NULL, def, call->span, frame->site}) || frame->naming->muted;
+  def->applied = true;
+  if (!ok) return block_unknown(s, call->span);
+
+  Site *site = NEW(s->arena, Site);
+  *site = (Site){.outer = frame->site, .applied = call->span, .block = block->name.s};
+  Scope *scope = scope_new(s, def->file, block->body);
+  scope->limit = def->order;
+  scope->in = const_value(call->span, value->kind == CONST_VALUE ? value->node : value_poison(s, call->span).node, NULL);
+  const Frame inner = {.scope = scope, .naming = naming, .rounds = "", .site = site, .depth = frame->depth + 1};
+  parameters_define(s, frame, &inner, def, &a);
+  s->current = scope->in;
+  body_expand(s, &inner, block->body);
+  return (Made){.value = s->current, .name = name, .members = scope};
+}
+
+/* ---- blocks that nothing applied: checked with unknown arguments, in a graph that is thrown away ---- */
+
+static void block_check(Sema *s, const BlockDef *def) {
+  Naming naming = {.prefix = ""};
+  Scope *scope = scope_new(s, def->file, def->block->body);
+  scope->limit = def->order;
+  scope->in = value_poison(s, def->block->name.span);
+  const Frame frame = {.scope = scope, .naming = &naming, .rounds = ""};
+  parameters_define(s, &frame, &frame, def, NULL);
+  s->current = scope->in;
+  body_expand(s, &frame, def->block->body);
+}
+
+void blocks_check(Sema *s) {
+  Graph *graph = s->graph;
+  const Const current = s->current;
+  s->abstract = true;
+  for (int i = 0; i < s->block_list.n; i++) {
+    const BlockDef *def = s->block_list.data[i];
+    s->graph = graph_new(s->arena, def->block->name.s);
+    if (!def->applied) block_check(s, def);
+  }
+  s->abstract = false;
+  s->graph = graph;
+  s->current = current;
+}

@@ -1,0 +1,238 @@
+/* expand.c: statements: chains, constants, repeats and branches. What they come to is the current value. */
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include "sema/context.h"
+
+enum { DEEPEST_BODIES = 1000, MOST_ROUNDS = 100000 };
+
+/* ---- the links of a chain ---- */
+
+typedef struct Link { const Op *op; BlockDef *block; } Link; /* both NULL: unknown, or not built yet */
+
+static Link link_find(const Sema *s, const Call *call) {
+  const Op *op = op_find(call->name.s);
+  return (Link){op, op ? NULL : table_find(&s->blocks, call->name.s)};
+}
+
+static void call_report(Sema *s, const Frame *frame, const Call *call, bool first, bool last) {
+  const char *name = call->name.s, *group = NULL;
+  if (op_later(name, &group)) {
+    Diag *diag = diag_report(s->diags, DIAG_not_built_yet, call->span, frame->site, "%s is not built yet", name);
+    diag_help(diag, "the language has it (%s), this version of cnnc does not", group);
+    return;
+  }
+  if (strcmp(name, "in") != 0 && scope_find(frame->scope, name)) {
+    Diag *diag = diag_report(s->diags, DIAG_unknown_operator, call->name.span, frame->site, "'%s' is a value, and can stand at the beginning of a chain only", name);
+    diag_note(diag, scope_find(frame->scope, name)->span, "'%s' is defined here", name);
+    diag_help(diag, "-> add(%s), -> concat(%s) and the like combine values", name, name);
+    return;
+  }
+  VEC(const char *) names = {0};
+  for (int i = 0; op_table[i]; i++) vec_push(s->arena, names, op_table[i]->name);
+  for (int i = 0; i < s->block_list.n; i++) vec_push(s->arena, names, s->block_list.data[i]->block->name.s);
+  const bool value = first && !call->args.given; /* it may also stand for a value */
+  for (const char *const *visible = names_visible(s, frame->scope); value && *visible; visible++) vec_push(s->arena, names, *visible);
+  vec_push(s->arena, names, NULL);
+  const char *meant = suggest(name, names.data);
+  if (value && (name_defined_below(frame->scope, call->name) || (!last && !meant))) return name_report(s, frame, call->name);
+  s->unknown_calls = true;
+  if (!meant && s->damage.n) return; /* it may be a block that could not be read */
+  Diag *diag = diag_report(s->diags, DIAG_unknown_operator, call->name.span, frame->site, value ? "'%s' is neither an operator, a block nor a value" : "'%s' is neither an operator nor a block", name);
+  if (meant) diag_help(diag, "did you mean '%s'?", meant);
+  else diag_help(diag, "docs/operators.md lists the operators; --help OPERATOR describes one");
+}
+
+/* The layers with parameters and the blocks of a chain; with exactly one it carries the statement's name, with none the last layer does. */
+static int carrier_find(const Sema *s, const Stmt *stmt, int first) {
+  int carrier = stmt->ncalls - 1, n = 0;
+  for (int i = first; i < stmt->ncalls; i++) {
+    const Link link = link_find(s, &stmt->call[i]);
+    if (!link.block && !(link.op && op_has_parameters(link.op))) continue;
+    carrier = i;
+    n++;
+  }
+  return n > 1 ? -1 : carrier;
+}
+
+/* ---- chains ---- */
+
+static bool is_value(const Frame *frame, const Call *call) { return !call->args.given && scope_find(frame->scope, call->name.s); }
+
+static Const value_wanted(Sema *s, const Frame *frame, Const value, const char *name) {
+  if (value.kind == CONST_VALUE || value.kind == CONST_POISON) return value;
+  Diag *diag = diag_report(s->diags, DIAG_wrong_type, value.span, frame->site, "a chain starts from a value of the net, but '%s' is %s", name, const_describe(s->arena, &value));
+  const Entry *entry = scope_find(frame->scope, name);
+  if (entry) diag_note(diag, entry->span, "'%s' is defined here", name);
+  return const_poison(value.span);
+}
+
+/* What the chain reads; *first is the first of its calls that is one. */
+static Const chain_start(Sema *s, const Frame *frame, const Stmt *stmt, int *first) {
+  *first = 0;
+  if (stmt->head) return value_wanted(s, frame, path_eval(s, frame, stmt->head, false), stmt->head->part[0].s);
+  if (stmt->ncalls && is_value(frame, &stmt->call[0])) {
+    const Call *call = &stmt->call[0];
+    *first = 1;
+    Const value = scope_find(frame->scope, call->name.s)->value;
+    value.span = call->span;
+    return value_wanted(s, frame, value, call->name.s);
+  }
+  if (s->current.kind != CONST_NONE) return s->current;
+  if (!s->no_input_reported) {
+    Diag *diag = diag_report(s->diags, DIAG_no_input, stmt->span, frame->site, "there is no input yet that this statement could be applied to");
+    diag_help(diag, "state the input first: input image: 28x28x1");
+  }
+  s->no_input_reported = true;
+  return const_poison(stmt->span);
+}
+
+static Made link_apply(Sema *s, const Frame *frame, const Call *call, const Const *value, CallName name, bool first, bool last) {
+  const Link link = link_find(s, call);
+  if (link.op) return layer_make(s, frame, link.op, call, value, name);
+  if (link.block) return block_apply(s, frame, link.block, call, value, name);
+  call_report(s, frame, call, first, last);
+  arguments_check(s, frame, &call->args);
+  return (Made){.value = value_poison(s, call->span)};
+}
+
+static void chain_expand(Sema *s, const Frame *frame, const Stmt *stmt) {
+  int first, blocks = 0;
+  Const value = chain_start(s, frame, stmt, &first);
+  const Origin *origin = first == stmt->ncalls ? value.origin : NULL;
+  const char *assigned = stmt->name.s ? arena_printf(s->arena, "%s%s", stmt->name.s, frame->rounds) : NULL;
+  const int carrier = assigned ? carrier_find(s, stmt, first) : -1;
+  const bool prefixes = assigned && carrier < 0;
+  const bool muted = frame->naming->muted;
+  frame->naming->muted |= assigned && scope_find(frame->scope, stmt->name.s); /* a second definition is one mistake, not two */
+  Naming *naming = prefixes ? naming_inner(s, frame->naming, assigned) : frame->naming;
+  const char *layer = prefixes ? arena_printf(s->arena, "%s%s", frame->naming->prefix, assigned) : NULL;
+  const Scope *members = NULL;
+  for (int i = first; i < stmt->ncalls && !s->stopped; i++) {
+    const Made made = link_apply(s, frame, &stmt->call[i], &value, (CallName){i == carrier ? assigned : NULL, naming}, i == 0, i == stmt->ncalls - 1);
+    value = made.value;
+    if (i == carrier) layer = made.name;
+    if (made.members) members = made.members;
+    blocks += made.members != NULL;
+  }
+  frame->naming->muted = muted;
+  if (value.kind != CONST_VALUE) value = value_poison(s, stmt->span);
+  if (prefixes) table_set(s->arena, &s->prefixes, layer, (void *)stmt);
+  if (!origin) {
+    Origin *made = NEW(s->arena, Origin);
+    *made = (Origin){blocks == 1 ? members : NULL, layer, blocks};
+    origin = made;
+  }
+  s->current = const_value(stmt->span, value.node, NULL);
+  if (!s->abstract) vec_push(s->arena, s->endings, ((Ending){value.node, stmt->name, stmt->span, frame->site}));
+  if (stmt->name.s) scope_define(s, frame->scope, ENTRY_VALUE, stmt->name, const_value(stmt->name.span, value.node, origin), frame->site);
+}
+
+/* ---- repeats ---- */
+
+static bool count_eval(Sema *s, const Frame *frame, const Stmt *stmt, int64_t *count) {
+  const Const c = expr_eval(s, frame, stmt->value, NULL);
+  if (c.kind == CONST_POISON) return false;
+  const bool integer = const_as_int(&c, count);
+  if (integer && *count >= 0 && *count <= MOST_ROUNDS) return true;
+  Diag *diag = const_is_number(&c)
+    ? diag_report(s->diags, DIAG_repeat_count, stmt->value->span, frame->site, "a repeat of %s rounds", const_text(s->arena, &c))
+    : diag_report(s->diags, DIAG_wrong_type, stmt->value->span, frame->site, "repeat takes a number of rounds, but this is %s", const_describe(s->arena, &c));
+  diag_help(diag, "the count is an integer from 0 to %d", MOST_ROUNDS);
+  return false;
+}
+
+static void round_expand(Sema *s, const Frame *frame, const Stmt *stmt, int64_t round, Const number) {
+  Scope *scope = scope_new(s, frame->scope, stmt->body);
+  scope->in = s->current;
+  const Frame inner = {.scope = scope, .naming = frame->naming, .rounds = arena_printf(s->arena, "%s.%lld", frame->rounds, (long long)round), .site = frame->site, .depth = frame->depth + 1};
+  if (stmt->name.s) scope_define(s, scope, ENTRY_ROUND, stmt->name, number, frame->site);
+  body_expand(s, &inner, stmt->body);
+}
+
+static void repeat_expand(Sema *s, const Frame *frame, const Stmt *stmt) {
+  int64_t count;
+  if (!count_eval(s, frame, stmt, &count)) {
+    s->current = value_poison(s, stmt->span); /* nothing is known of the rounds, but their names can be checked */
+    round_expand(s, frame, stmt, 0, const_poison(stmt->value->span));
+    s->current = value_poison(s, stmt->span);
+  } else {
+    for (int64_t round = 0; round < count && !s->stopped; round++) round_expand(s, frame, stmt, round, const_int(stmt->name.span, round));
+  }
+}
+
+/* ---- branches ---- */
+
+static void hide(const Scope *scope, int from, int to, bool hidden) {
+  for (int i = from; i < to; i++) scope->entries.data[i]->hidden = hidden;
+}
+
+/* It is not known which branch is taken: both are checked, and what they define is poison. */
+static void branches_check(Sema *s, const Frame *frame, const Stmt *stmt) {
+  Scope *const scope = frame->scope;
+  const int start = scope->entries.n;
+  const bool muted = frame->naming->muted;
+  frame->naming->muted = true;
+  s->current = value_poison(s, stmt->span);
+  body_expand(s, frame, stmt->body);
+  const int middle = scope->entries.n;
+  hide(scope, start, middle, true);
+  s->current = value_poison(s, stmt->span);
+  if (stmt->otherwise) body_expand(s, frame, stmt->otherwise);
+  hide(scope, start, middle, false);
+  frame->naming->muted = muted;
+  s->current = value_poison(s, stmt->span);
+}
+
+static void if_expand(Sema *s, const Frame *outer, const Stmt *stmt) {
+  Frame deeper = *outer, *frame = &deeper;
+  deeper.depth++;
+  const Const condition = expr_eval(s, frame, stmt->value, NULL);
+  if (condition.kind != CONST_BOOL) {
+    if (condition.kind != CONST_POISON) {
+      Diag *diag = diag_report(s->diags, DIAG_not_boolean, stmt->value->span, frame->site, "a condition is true or false, but this is %s", const_describe(s->arena, &condition));
+      if (const_is_number(&condition)) diag_help(diag, "compare it: if %s != 0", name_or_x(stmt->value));
+    }
+    branches_check(s, frame, stmt);
+  } else if (condition.i) {
+    body_expand(s, frame, stmt->body);
+  } else if (stmt->otherwise) {
+    body_expand(s, frame, stmt->otherwise);
+  }
+}
+
+/* ---- statements ---- */
+
+static void stmt_expand(Sema *s, const Frame *frame, const Stmt *stmt) {
+  switch (stmt->kind) {
+  case STMT_CHAIN: chain_expand(s, frame, stmt); break;
+  case STMT_CONST: scope_define(s, frame->scope, ENTRY_CONST, stmt->name, expr_eval(s, frame, stmt->value, NULL), frame->site); break;
+  case STMT_REPEAT: repeat_expand(s, frame, stmt); break;
+  case STMT_IF: if_expand(s, frame, stmt); break;
+  case STMT_INPUT: if (frame->net) input_make(s, frame, stmt); break; /* elsewhere the parser has reported them */
+  case STMT_OUTPUT: if (frame->net) output_make(s, frame, stmt); break;
+  case STMT_LABELS: if (frame->net) labels_read(s, frame, stmt); break;
+  case STMT_TRAIN: if (frame->net) train_read(s, frame, stmt); break;
+  }
+}
+
+/* A statement that could not be read stood here: what it made is not known, nor what it named. */
+static void gap_look(Sema *s, const Frame *frame, uint32_t file, uint32_t start, uint32_t end) {
+  if (s->damage.n == 0 || !damage_within(s, file, start, end)) return;
+  s->current = value_poison(s, (Span){file, start, end});
+  frame->scope->damaged = true;
+}
+
+void body_expand(Sema *s, const Frame *frame, const Body *body) {
+  if (frame->depth > DEEPEST_BODIES) {
+    diag_report(s->diags, DIAG_too_deep, body->span, frame->site, "repeats and blocks are nested too deeply");
+    s->stopped = true;
+  }
+  uint32_t end = body->span.start;
+  for (int i = 0; i < body->n && !s->stopped; i++) {
+    const Stmt *stmt = body->stmt[i];
+    gap_look(s, frame, stmt->span.file, end, stmt->span.start);
+    if (sema_step(s, stmt->span, frame->site)) stmt_expand(s, frame, stmt);
+    end = stmt->span.end;
+  }
+  gap_look(s, frame, body->span.file, end, body->span.end);
+}

@@ -1,0 +1,130 @@
+/* labels.c: the names of the classes: a list, or a file with one a line. */
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include "base/file.h"
+#include "sema/context.h"
+
+typedef VEC(const char *) Labels;
+
+static bool label_add(Sema *s, Labels *labels, Table *seen, const char *label, Span span, const char *where) {
+  if (label[0] == 0 || table_find(seen, label)) {
+    Diag *diag = label[0] ? diag_report(s->diags, DIAG_bad_label, span, NULL, "two labels are \"%s\"%s", label, where) : diag_report(s->diags, DIAG_bad_label, span, NULL, "an empty label%s", where);
+    diag_help(diag, "labels tell classes apart: each is a text of its own");
+    return false;
+  }
+  table_set(s->arena, seen, label, (void *)label);
+  vec_push(s->arena, *labels, label);
+  return true;
+}
+
+static bool list_read(Sema *s, const Const *list, Labels *labels) {
+  Table seen = {0};
+  for (int i = 0; i < list->n; i++) {
+    const Const *item = &list->items[i];
+    if (item->kind != CONST_STRING) {
+      diag_report(s->diags, DIAG_bad_label, item->span, NULL, "a label is a string, but this is %s", const_describe(s->arena, item));
+      return false;
+    }
+    if (!label_add(s, labels, &seen, item->s, item->span, "")) return false;
+  }
+  return true;
+}
+
+/* ---- files ---- */
+
+static const char *beside(Arena *arena, const char *program, const char *path) {
+  const char *slash = strrchr(program, '/');
+  return slash ? arena_printf(arena, "%.*s/%s", (int)(slash - program), program, path) : path;
+}
+
+static const char *file_find(Sema *s, Span span, const char *path) {
+  if (path[0] == '/') return path;
+  const Source *program = sources_get(s->sources, span.file);
+  const char *first = program ? beside(s->arena, program->path, path) : path;
+  if (file_exists(first)) return first;
+  for (int i = 0; s->options && i < s->options->ndirs; i++) {
+    const char *there = arena_printf(s->arena, "%s/%s", s->options->dirs[i], path);
+    if (file_exists(there)) return there;
+  }
+  return first;
+}
+
+static bool utf8(const char *text, size_t n) {
+  uint32_t code;
+  for (size_t at = 0; at < n;) {
+    const int length = text_decode(text + at, n - at, &code);
+    if (length == 0 || code == 0) return false;
+    at += (size_t)length;
+  }
+  return true;
+}
+
+static bool file_labels(Sema *s, const Const *name, Labels *labels) {
+  const char *path = file_find(s, name->span, name->s), *why = "";
+  size_t n = 0;
+  const char *text = file_read(s->arena, path, &n, &why);
+  if (!text) {
+    diag_report(s->diags, DIAG_file_unreadable, name->span, NULL, "the labels cannot be read from %s: %s", path, why);
+    return false;
+  }
+  if (s->options && s->options->labels_file) *s->options->labels_file = path;
+  if (!utf8(text, n)) {
+    diag_report(s->diags, DIAG_bad_label, name->span, NULL, "%s is no text in UTF-8", path);
+    return false;
+  }
+  if (n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) text += 3, n -= 3;
+  while (n && strchr(" \t\r\n", text[n - 1])) n--;
+  Table seen = {0};
+  int line = 1;
+  for (const char *at = text, *end = text + n; at < end; line++) {
+    const char *stop = memchr(at, '\n', (size_t)(end - at));
+    if (!stop) stop = end;
+    size_t length = (size_t)(stop - at);
+    while (length && strchr(" \t\r", at[length - 1])) length--;
+    if (!label_add(s, labels, &seen, arena_copy(s->arena, at, length), name->span, arena_printf(s->arena, " (%s, line %d)", path, line))) return false;
+    at = stop + (stop < end);
+  }
+  return true;
+}
+
+void labels_read(Sema *s, const Frame *frame, const Stmt *stmt) {
+  if (s->labels) {
+    Diag *diag = diag_report(s->diags, DIAG_duplicate_statement, stmt->span, frame->site, "a net has one list of labels");
+    diag_note(diag, s->labels->span, "the first one is here");
+    return;
+  }
+  s->labels = stmt;
+  const Const given = expr_eval(s, frame, stmt->value, NULL);
+  Labels labels = {0};
+  if (given.kind == CONST_POISON) return;
+  if (given.kind != CONST_LIST && given.kind != CONST_STRING) {
+    diag_report(s->diags, DIAG_bad_label, stmt->value->span, frame->site, "labels are a list of strings or the name of a file, but this is %s", const_describe(s->arena, &given));
+    return;
+  }
+  if (!(given.kind == CONST_LIST ? list_read(s, &given, &labels) : file_labels(s, &given, &labels))) return;
+  if (labels.n == 0) {
+    diag_report(s->diags, DIAG_bad_label, stmt->value->span, frame->site, "there are no labels in this %s", given.kind == CONST_LIST ? "list" : "file");
+    return;
+  }
+  s->graph->nlabels = labels.n;
+  s->graph->label = labels.data;
+}
+
+/* ---- a label for each channel of an output; one unit tells two apart ---- */
+
+void labels_check(Sema *s) {
+  const Graph *graph = s->graph;
+  if (!graph->nlabels || graph->outputs.n == 0) return;
+  for (int i = 0; i < graph->outputs.n; i++) {
+    const Shape shape = graph->outputs.data[i].node->shape;
+    if (!shape.rank) return;
+    const int64_t channels = shape.dim[shape.rank - 1];
+    if (channels == graph->nlabels || (channels == 1 && graph->nlabels == 2)) return;
+  }
+  const Port *output = &graph->outputs.data[0];
+  const Shape shape = output->node->shape;
+  const long long channels = (long long)shape.dim[shape.rank - 1];
+  Diag *diag = diag_report(s->diags, DIAG_labels_count, s->labels->value->span, NULL, "%d label%s for an output of %lld class%s", graph->nlabels, graph->nlabels == 1 ? "" : "s", channels, channels == 1 ? "" : "es");
+  diag_note(diag, output->node->span, "the output '%s' has the shape %s here", output->name, shape_text(s->arena, shape));
+  diag_help(diag, "there is one label for each channel of the output; two labels also fit one sigmoid unit");
+}

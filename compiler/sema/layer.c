@@ -1,0 +1,125 @@
+/* layer.c: one application of an operator: its arguments, name, shared parameters and shape become a node. */
+// SPDX-License-Identifier: Apache-2.0
+#include "graph/shape.h"
+#include "sema/context.h"
+
+enum { MOST_INPUTS = 16, MOST_LAYERS = 100000 };
+
+/* Stands for what could not be made: an unknown operator, a value that does not exist. */
+static void poison_shape(ShapeContext *context, Node *node) {
+  (void)context;
+  node->shape = POISON;
+}
+static const Op op_poison = {.name = "no operator", .shape = poison_shape};
+
+Const value_poison(Sema *s, Span span) {
+  Node *node = graph_node(s->graph, &op_poison, 0, NULL);
+  node->span = span;
+  return const_value(span, node, NULL);
+}
+
+bool op_has_parameters(const Op *op) {
+  for (const Param *p = op->params; p && p->name; p++)
+    if (p->type == PARAM_INIT) return true;
+  return false;
+}
+
+bool flag_eval(Sema *s, const Frame *frame, const char *what, const Argument *frozen) {
+  static const Param param = {.name = "frozen", .type = PARAM_BOOL};
+  if (!frozen) return false;
+  const Const value = expr_eval(s, frame, frozen->value, NULL), flag = param_convert(s, frame, what, &param, &value);
+  return flag.kind == CONST_BOOL && flag.i;
+}
+
+/* ---- limits ---- */
+
+static bool layers_limit(Sema *s, const Frame *frame, Span span) {
+  if (s->stopped) return false;
+  if (s->graph->nodes.n < MOST_LAYERS) return true;
+  diag_report(s->diags, DIAG_too_large, span, frame->site, "the net has more than %d layers", MOST_LAYERS);
+  s->stopped = true;
+  return false;
+}
+
+static bool elements_fit(Shape shape) {
+  int64_t n = shape.regions ? shape.regions : 1;
+  for (int d = 0; d < shape.rank; d++)
+    if (!size_multiply(n, shape.dim[d], &n) || n > SHAPE_MOST_ELEMENTS) return false;
+  return true;
+}
+
+static void sizes_check(Sema *s, Node *node) {
+  if (!node->shape.rank) return;
+  if (!elements_fit(node->shape)) {
+    Diag *diag = diag_report(s->diags, DIAG_too_large, node->span, node->site, "the output of %s, %s, has more than 2147483647 elements", node->op->name, shape_text(s->arena, node->shape));
+    for (int i = 0; i < node->nin && i < 1; i++) diag_note(diag, node->in[i]->span, "its input is %s", shape_text(s->arena, node->in[i]->shape));
+    node->shape = POISON;
+    return;
+  }
+  const double before = s->bytes;
+  s->bytes += 4.0 * (double)shape_elements(node->shape);
+  for (int k = 0; k < node->nweights; k++)
+    if (node->weight[k] && node->weight[k]->owner == node) s->bytes += 4.0 * (double)node->weight[k]->size;
+  if (before <= (double)NET_MOST_BYTES && s->bytes > (double)NET_MOST_BYTES)
+    diag_report(s->diags, DIAG_too_large, node->span, node->site, "with this layer the values and weights of the net are more than 2^40 bytes");
+}
+
+/* ---- shared parameters ---- */
+
+/* The layer whose parameters this one takes: what weights= says, or its counterpart in a block that is shared as a whole. False: there should be one. */
+static bool share_layer(Sema *s, const Frame *frame, const Op *op, const Call *call, const Extras *extras, const Naming *naming, const char *counterpart, const Node **share) {
+  const LayerName *found = NULL;
+  if (extras->weights) {
+    found = share_find(s, frame, op->name, extras->weights, false);
+  } else if (counterpart && op_has_parameters(op)) {
+    found = naming_find(s, counterpart);
+    if (!found || found->block) {
+      Diag *diag = diag_report(s->diags, DIAG_bad_weights_sharing, call->span, frame->site, "this %s would share the parameters of '%s', which does not exist", op->name, counterpart);
+      diag_note(diag, naming->share_span, "the block shares its parameters here");
+      diag_help(diag, "both blocks must have the same layers");
+      return false;
+    }
+  } else {
+    return true;
+  }
+  if (!found || !found->node->shape.rank) return false;
+  *share = found->node;
+  return true;
+}
+
+/* ---- layers ---- */
+
+static bool any_poison(const Node *node) {
+  for (int i = 0; i < node->nin; i++)
+    if (!node->in[i]->shape.rank) return true;
+  return false;
+}
+
+Made layer_make(Sema *s, const Frame *frame, const Op *op, const Call *call, const Const *value, CallName call_name) {
+  if (!layers_limit(s, frame, call->span)) return (Made){.value = const_poison(call->span)};
+  Extras extras;
+  Bound bound = params_bind(s, frame, op->name, "operator", op->params, &call->args, call->span, op_has_parameters(op) ? 3 : 1, &extras);
+  const char *counterpart, *name = naming_name(s, frame, call_name, op->name, op, extras.name, &counterpart);
+  if (bound.values.n >= MOST_INPUTS) {
+    Diag *diag = diag_report(s->diags, DIAG_too_many_arguments, call->args.span, frame->site, "%s takes at most %d values besides the current one", op->name, MOST_INPUTS - 1);
+    diag_help(diag, "combine them in two steps");
+    bound.ok = false;
+  }
+  Node *in[MOST_INPUTS] = {value->kind == CONST_VALUE ? value->node : value_poison(s, call->span).node};
+  int nin = 1;
+  for (int i = 0; bound.ok && i < bound.values.n; i++) in[nin++] = bound.values.data[i];
+
+  Node *node = graph_node(s->graph, op, nin, in);
+  *node = (Node){.op = op, .id = node->id, .name = name, .nin = nin, .in = node->in, .arg = bound.arg, .span = call->span, .site = frame->site};
+  node->frozen = flag_eval(s, frame, op->name, extras.frozen) || frame->naming->frozen;
+  naming_add(s, frame->naming, (LayerName){name, node, NULL, call->span, frame->site});
+  const Made made = {.value = const_value(call->span, node, NULL), .name = name};
+
+  ShapeContext context = {.arena = s->arena, .graph = s->graph, .diags = s->diags};
+  const bool shares = share_layer(s, frame, op, call, &extras, frame->naming, counterpart, &context.share);
+  if (!bound.ok || !shares || any_poison(node)) return made;
+  op->shape(&context, node);
+  sizes_check(s, node);
+  warn_softmax(s, node);
+  return made;
+}

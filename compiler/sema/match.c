@@ -1,0 +1,75 @@
+/* match.c: which argument goes to which parameter, for operators, blocks and settings alike. */
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include "sema/context.h"
+
+static int name_index(int n, const char *const *names, const char *name) {
+  for (int i = 0; i < n; i++)
+    if (strcmp(names[i], name) == 0) return i;
+  return -1;
+}
+
+static const char *plural(int64_t n) { return n == 1 ? "" : "s"; }
+
+static const char *arguments_text(Arena *arena, int n, const char *const *names) {
+  Text text = {.arena = arena};
+  for (int i = 0; i < n; i++) text_put(&text, "%s%s", i ? ", " : "", names[i]);
+  return text.s;
+}
+
+static void unknown_report(Sema *s, const Frame *frame, const char *what, const char *kind, int n, const char *const *names, Ident name) {
+  VEC(const char *) list = {0};
+  for (int i = 0; i < n; i++) vec_push(s->arena, list, names[i]);
+  vec_push(s->arena, list, NULL);
+  Diag *diag = diag_report(s->diags, DIAG_unknown_argument, name.span, frame->site, "%s has no argument '%s'", what, name.s);
+  const char *meant = suggest(name.s, list.data);
+  if (meant) diag_help(diag, "did you mean '%s'?", meant);
+  else if (strcmp(name.s, "weights") == 0 || strcmp(name.s, "frozen") == 0) diag_help(diag, "%s has no parameters that could be shared or frozen", what);
+  else if (n) diag_help(diag, "the arguments of this %s are %s", kind, arguments_text(s->arena, n, names));
+  else diag_help(diag, "it takes no arguments");
+}
+
+static void duplicate_report(Sema *s, const Frame *frame, const char *what, const char *name, const Argument *again, const Argument *first) {
+  Diag *diag = diag_report(s->diags, DIAG_duplicate_argument, again->span, frame->site, "'%s' of %s is given twice", name, what);
+  diag_note(diag, first->span, again->name.s && !first->name.s ? "here it is given by its position" : "the first one is here");
+}
+
+Matched arguments_match(Sema *s, const Frame *frame, const char *what, const char *kind, int n, const char *const *names, int positional, int variadic, const Arguments *args) {
+  Matched m = {.slot = NEW_ARRAY(s->arena, const Argument *, n), .ok = true};
+  VEC(const Argument *) rest = {0};
+  int at = 0;
+  bool clean = true;
+  m.ok = !damage_within(s, args->span.file, args->span.start, args->span.end); /* else they are not what was meant */
+  for (int i = 0; i < args->n && m.ok; i++) {
+    const Argument *given = &args->list[i];
+    if (!given->name.s && at == variadic) {
+      vec_push(s->arena, rest, given);
+    } else if (!given->name.s && at < positional) {
+      m.slot[at++] = given;
+    } else if (!given->name.s) {
+      const char *takes = positional ? arena_printf(s->arena, "at most %d argument%s without a name", positional, plural(positional)) : "no arguments without a name";
+      Diag *diag = diag_report(s->diags, DIAG_too_many_arguments, given->span, frame->site, "too many arguments: %s takes %s", what, takes);
+      if (positional) diag_help(diag, "the arguments of this %s are %s", kind, arguments_text(s->arena, positional, names));
+      else diag_help(diag, "remove this one");
+      clean = false;
+      break;
+    } else {
+      const int index = name_index(n, names, given->name.s);
+      const Argument *before = index < 0 ? NULL : index == variadic && rest.n ? rest.data[0] : m.slot[index];
+      if (index < 0) unknown_report(s, frame, what, kind, n, names, given->name);
+      else if (before) duplicate_report(s, frame, what, names[index], given, before);
+      else m.slot[index] = given;
+      clean &= index >= 0 && !before;
+    }
+  }
+  m.ok &= clean;
+  m.nrest = rest.n;
+  m.rest = rest.data;
+  return m;
+}
+
+/* Words in such arguments may be choices, so only what cannot be one is looked at. */
+void arguments_check(Sema *s, const Frame *frame, const Arguments *args) {
+  for (int i = 0; i < args->n; i++)
+    if (args->list[i].value->kind != EXPR_PATH && args->list[i].value->kind != EXPR_CALL) expr_eval(s, frame, args->list[i].value, NULL);
+}

@@ -1,0 +1,124 @@
+/* scope.c: which names are visible where, and what to say about one that is not. */
+// SPDX-License-Identifier: Apache-2.0
+#include <limits.h>
+#include <string.h>
+#include "sema/context.h"
+
+Scope *scope_new(Sema *s, const Scope *outer, const Body *body) {
+  Scope *scope = NEW(s->arena, Scope);
+  *scope = (Scope){.outer = outer, .limit = INT_MAX, .body = body};
+  return scope;
+}
+
+static const Entry *entry_find(const Scope *scope, int limit, const char *name) {
+  for (; scope; limit = scope->limit, scope = scope->outer) {
+    const Entry *entry = table_find(&scope->table, name);
+    if (entry && !entry->hidden && entry->order < limit) return entry;
+  }
+  return NULL;
+}
+
+const Entry *scope_find(const Scope *scope, const char *name) { return entry_find(scope, INT_MAX, name); }
+
+const Const *scope_in(const Scope *scope) {
+  static const Const none = {.kind = CONST_NONE};
+  for (; scope; scope = scope->outer)
+    if (scope->in.kind != CONST_NONE) return &scope->in;
+  return &none;
+}
+
+bool name_is_reserved(const char *name) {
+  const char *group;
+  return op_find(name) || op_later(name, &group);
+}
+
+void scope_define(Sema *s, Scope *scope, EntryKind kind, Ident name, Const value, const Site *site) {
+  const Entry *before = scope_find(scope, name.s);
+  const BlockDef *block = table_find(&s->blocks, name.s);
+  if (name_is_reserved(name.s)) {
+    Diag *diag = diag_report(s->diags, DIAG_reserved_name, name.span, site, "'%s' is an operator, and cannot be defined as something else", name.s);
+    diag_help(diag, "another name will do: 'my_%s'", name.s);
+  } else if (before) {
+    Diag *diag = diag_report(s->diags, DIAG_duplicate_name, name.span, site, "'%s' is already defined", name.s);
+    diag_note(diag, before->span, "the first '%s' is here", name.s);
+    diag_help(diag, "every name that is visible has one meaning: use another name");
+  } else if (block) {
+    Diag *diag = diag_report(s->diags, DIAG_duplicate_name, name.span, site, "'%s' is already the name of a block", name.s);
+    diag_note(diag, block->block->name.span, "block '%s' is visible in the whole program", name.s);
+    diag_help(diag, "use another name");
+  }
+  Entry *entry = NEW(s->arena, Entry);
+  *entry = (Entry){.name = name.s, .span = name.span, .kind = kind, .order = scope->entries.n, .value = value};
+  vec_push(s->arena, scope->entries, entry);
+  table_set(s->arena, &scope->table, name.s, entry);
+}
+
+/* ---- a name that is not visible ---- */
+
+typedef struct Definition { Span span; bool in_round; } Definition;
+
+/* Where a body defines the name, branches and rounds included. */
+static bool definition_find(const Body *body, const char *name, bool in_round, Definition *found) {
+  for (int i = 0; body && i < body->n; i++) {
+    const Stmt *stmt = body->stmt[i];
+    const bool defines = stmt->kind == STMT_CHAIN || stmt->kind == STMT_CONST || stmt->kind == STMT_INPUT;
+    if (defines && stmt->name.s && strcmp(stmt->name.s, name) == 0) return *found = (Definition){stmt->name.span, in_round}, true;
+    if (definition_find(stmt->body, name, in_round || stmt->kind == STMT_REPEAT, found)) return true;
+    if (definition_find(stmt->otherwise, name, in_round, found)) return true;
+  }
+  return false;
+}
+
+static bool constant_find(const File *file, const char *name, Definition *found) {
+  for (int i = 0; file && i < file->n; i++) {
+    const Decl *decl = file->decl[i];
+    if (decl->kind == DECL_CONST && strcmp(decl->constant->name.s, name) == 0) return *found = (Definition){decl->constant->name.span, false}, true;
+  }
+  return false;
+}
+
+const char *const *names_visible(Sema *s, const Scope *scope) {
+  VEC(const char *) names = {0};
+  for (int limit = INT_MAX; scope; limit = scope->limit, scope = scope->outer)
+    for (int i = 0; i < scope->entries.n; i++)
+      if (scope->entries.data[i]->order < limit && !scope->entries.data[i]->hidden) vec_push(s->arena, names, scope->entries.data[i]->name);
+  vec_push(s->arena, names, NULL);
+  return names.data;
+}
+
+bool name_defined_below(const Scope *scope, Ident name) {
+  Definition at;
+  for (; scope; scope = scope->outer)
+    if (definition_find(scope->body, name.s, false, &at) || constant_find(scope->file, name.s, &at)) return at.span.file == name.span.file && at.span.start > name.span.start;
+  return false;
+}
+
+static bool is_damaged(const Scope *scope) {
+  for (; scope; scope = scope->outer)
+    if (scope->damaged) return true;
+  return false;
+}
+
+void name_report(Sema *s, const Frame *frame, Ident name) {
+  if (is_damaged(frame->scope)) return;
+  Definition at;
+  for (const Scope *scope = frame->scope; scope; scope = scope->outer) {
+    if (!definition_find(scope->body, name.s, false, &at) && !constant_find(scope->file, name.s, &at)) continue;
+    if (at.span.file == name.span.file && at.span.start > name.span.start) {
+      Diag *diag = diag_report(s->diags, DIAG_use_before_definition, name.span, frame->site, "'%s' is used before it is defined", name.s);
+      diag_note(diag, at.span, "it is defined here, below");
+      diag_help(diag, "move the definition above its first use");
+    } else {
+      Diag *diag = diag_report(s->diags, DIAG_unknown_name, name.span, frame->site, "'%s' is not defined here", name.s);
+      diag_note(diag, at.span, at.in_round ? "the '%s' defined here is visible in its round of the repeat only" : "the '%s' defined here is in a branch that is not taken", name.s);
+    }
+    return;
+  }
+  Diag *diag = diag_report(s->diags, DIAG_unknown_name, name.span, frame->site, "'%s' is not defined", name.s);
+  const char *meant = suggest(name.s, names_visible(s, frame->scope));
+  if (name_is_reserved(name.s)) diag_help(diag, "%s is an operator: it is applied to a value by ->, and a result is named by NAME = ...", name.s);
+  else if (table_find(&s->blocks, name.s)) diag_help(diag, "%s is a block: it is applied to a value by ->, and a result is named by NAME = %s(...)", name.s, name.s);
+  else if (meant) diag_help(diag, "did you mean '%s'?", meant);
+  else if (words_have(init_words(s->arena), name.s) || words_have("valid same causal hwc chw nearest bilinear", name.s))
+    diag_help(diag, "a choice that is passed on is written as a string: \"%s\"", name.s);
+}

@@ -1,0 +1,311 @@
+/* train.c: the train block, checked in full. What a later version builds is noted, and an error only where training code is written. */
+// SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+#include <stddef.h>
+#include <string.h>
+#include "ops/forms/forms.h"
+#include "sema/context.h"
+
+typedef struct Reading { Sema *s; const Frame *frame; Training *training; } Reading;
+
+void not_built(Sema *s, Training *training, Span span, const char *name) {
+  vec_push(s->arena, training->not_built, span);
+  vec_push(s->arena, training->not_built_name, name);
+}
+
+/* ---- forms: adam, adam(rate=0.01), or a constant string ---- */
+
+static bool form_named(const Reading *r, const char *kind, const Form *const *table, const char *name, Span span, const Form **form) {
+  *form = form_find(table, name);
+  if (*form) return true;
+  Sema *s = r->s;
+  const char *const *names = form_names(s->arena, table);
+  Text all = {.arena = s->arena};
+  for (int i = 0; names[i]; i++) text_put(&all, "%s%s", i ? " " : "", names[i]);
+  Diag *diag = diag_report(s->diags, DIAG_unknown_choice, span, NULL, "there is no %s '%s'", kind, name);
+  const char *meant = suggest(name, names);
+  if (meant) diag_help(diag, "did you mean '%s'?", meant);
+  else diag_help(diag, "there are %s", words_join(s->arena, all.s, "and"));
+  return false;
+}
+
+static bool form_read(const Reading *r, const char *kind, const Form *const *table, const Expr *e, Setting *setting) {
+  static const Arguments none = {0};
+  const Arguments *args = e->kind == EXPR_CALL ? &e->args : &none;
+  const Form *form = NULL;
+  if (e->kind == EXPR_CALL) {
+    if (!form_named(r, kind, table, e->callee.s, e->callee.span, &form)) return false;
+  } else if (e->kind == EXPR_PATH && e->nparts == 1 && (form_find(table, e->part[0].s) || !scope_find(r->frame->scope, e->part[0].s))) {
+    if (!form_named(r, kind, table, e->part[0].s, e->span, &form)) return false;
+  } else {
+    const Const name = expr_eval(r->s, r->frame, e, NULL);
+    if (name.kind == CONST_POISON) return false;
+    if (name.kind != CONST_STRING) {
+      diag_report(r->s->diags, DIAG_wrong_type, e->span, NULL, "%s takes a name, as in %s, but this is %s", kind, table[0]->name, const_describe(r->s->arena, &name));
+      return false;
+    }
+    if (!form_named(r, kind, table, name.s, e->span, &form)) return false;
+  }
+  const Bound bound = form_bind(r->s, r->frame, kind, form, args, e->span);
+  *setting = (Setting){form, bound.arg, e->span};
+  if (bound.ok && !form->built) not_built(r->s, r->training, e->span, arena_printf(r->s->arena, "%s %s", kind, form->name));
+  return bound.ok;
+}
+
+static const Const *form_arg(const Setting *setting, const char *name) {
+  static const Const none = {.kind = CONST_NONE};
+  for (int i = 0; setting->form->params[i].name; i++)
+    if (strcmp(setting->form->params[i].name, name) == 0) return &setting->arg[i];
+  return &none;
+}
+
+/* ---- optimizer and schedule ---- */
+
+static void optimizer_read(const Reading *r, const Expr *e) {
+  Setting *optimizer = &r->training->optimizer;
+  if (!form_read(r, "optimizer", optimizer_table, e, optimizer)) return;
+  const Const *nesterov = form_arg(optimizer, "nesterov"), *momentum = form_arg(optimizer, "momentum");
+  if (nesterov->kind == CONST_BOOL && nesterov->i && momentum->f == 0)
+    diag_help(diag_report(r->s->diags, DIAG_bad_value, e->span, NULL, "nesterov needs a momentum above 0"), "sgd(momentum=0.9, nesterov=true)");
+}
+
+static void milestones_check(const Reading *r, const Const *at) {
+  double before = 0;
+  for (int i = 0; i < at->n; i++) {
+    const Const *item = &at->items[i];
+    if (const_is_number(item) && item->f > before) {
+      before = item->f;
+      continue;
+    }
+    diag_report(r->s->diags, const_is_number(item) ? DIAG_bad_value : DIAG_wrong_type, at->span, NULL, "'at' of step takes epochs in rising order, as in [30, 60], but this is %s", const_text(r->s->arena, at));
+    return;
+  }
+  if (at->n == 0) diag_report(r->s->diags, DIAG_bad_value, at->span, NULL, "'at' of step is an empty list");
+}
+
+static void schedule_read(const Reading *r, const Expr *e) {
+  Setting *schedule = &r->training->schedule;
+  if (!form_read(r, "schedule", schedule_table, e, schedule)) return;
+  const Const *every = form_arg(schedule, "every"), *at = form_arg(schedule, "at");
+  if (at->kind == CONST_LIST) milestones_check(r, at);
+  const bool stepped = strcmp(schedule->form->name, "step") == 0;
+  if (stepped && every->kind == CONST_NONE && at->kind == CONST_NONE)
+    diag_help(diag_report(r->s->diags, DIAG_missing_argument, e->span, NULL, "step needs its argument 'every' or 'at'"), "step(every=30), or step(at=[30, 60])");
+  if (stepped && every->kind != CONST_NONE && at->kind != CONST_NONE)
+    diag_help(diag_report(r->s->diags, DIAG_duplicate_argument, e->span, NULL, "step takes 'every' or 'at', not both"), "remove one of them");
+}
+
+/* ---- augmentations and metrics ---- */
+
+static void augment_check(const Reading *r, const Setting *setting) {
+  const Port *input = r->s->graph->inputs.n ? &r->s->graph->inputs.data[0] : NULL;
+  if (!input || !input->node->shape.rank) return;
+  const Shape shape = input->node->shape;
+  const bool fits = setting->form->code == AUGMENT_ANY || (shape.rank == 3 && (setting->form->code == AUGMENT_PICTURE || shape.dim[2] == 3));
+  if (fits) return;
+  Diag *diag = diag_report(r->s->diags, DIAG_wrong_shape, setting->span, NULL, "%s works on %s, but the input '%s' is %s", setting->form->name,
+                           setting->form->code == AUGMENT_COLOUR ? "pictures of three channels" : "pictures", input->name, shape_text(r->s->arena, shape));
+  diag_note(diag, input->span, "'%s' is stated here", input->name);
+}
+
+static void list_read(const Reading *r, const char *kind, const Form *const *table, const Expr *e, void (*add)(const Reading *, const Setting *)) {
+  const int n = e->kind == EXPR_LIST ? e->n : 1;
+  for (int i = 0; i < n; i++) {
+    Setting setting;
+    if (form_read(r, kind, table, e->kind == EXPR_LIST ? e->items[i] : e, &setting)) add(r, &setting);
+  }
+}
+
+static void augment_add(const Reading *r, const Setting *setting) {
+  augment_check(r, setting);
+  vec_push(r->s->arena, r->training->augment, *setting);
+}
+
+static void metric_add(const Reading *r, const Setting *setting) { vec_push(r->s->arena, r->training->metrics, *setting); }
+
+static void augment_read(const Reading *r, const Expr *e) { list_read(r, "augmentation", augment_table, e, augment_add); }
+static void metrics_read(const Reading *r, const Expr *e) { list_read(r, "metric", metric_table, e, metric_add); }
+static void loss_read(const Reading *r, const Expr *e) { losses_read(r->s, r->frame, e, r->training); }
+
+/* What a loss is measured by: classes, a class for each pixel, or numbers. A sigmoid's scores are classes, too: those of two. */
+static MetricCode loss_measure(const Graph *graph, const LossUse *use) {
+  const Shape shape = graph->outputs.data[use->output].node->shape;
+  if (use->op->class_target) return shape.rank == 3 && shape.dim[0] * shape.dim[1] > 1 ? METRIC_PIXELS : METRIC_CLASSES;
+  return METRIC_VALUES;
+}
+
+static bool is_binary(const LossUse *use) {
+  for (const Loss *loss = losses; loss->op; loss++)
+    if (loss->op == use->op) return !use->op->class_target && loss->absorbs[0]; /* works before a sigmoid */
+  return false;
+}
+
+static bool metric_fits(const Graph *graph, const Form *metric, const LossUse *use) {
+  const MetricCode measure = loss_measure(graph, use);
+  const int code = metric->code;
+  if (code == METRIC_CLASSES) return measure != METRIC_VALUES || (is_binary(use) && metric->params[0].name == NULL);
+  return code == (int)measure;
+}
+
+static void metrics_finish(const Reading *r) {
+  Training *t = r->training;
+  const Graph *graph = r->s->graph;
+  if (t->losses.n == 0) return;
+  for (int i = 0; i < t->metrics.n; i++) {
+    bool fits = false;
+    for (int k = 0; k < t->losses.n; k++) fits |= metric_fits(graph, t->metrics.data[i].form, &t->losses.data[k]);
+    if (fits) continue;
+    Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, t->metrics.data[i].span, NULL, "%s does not measure what %s trains", t->metrics.data[i].form->name, t->losses.data[0].op->name);
+    diag_help(diag, "accuracy and top(k) are for classes, mae for numbers, iou for a class at each pixel");
+  }
+  if (t->metrics.n) return;
+  const LossUse *first = &t->losses.data[0];
+  for (int i = 0; metric_table[i] && !t->metrics.n; i++) {
+    const Form *form = metric_table[i];
+    const bool usual = is_binary(first) ? form->code == METRIC_CLASSES : form->code == (int)loss_measure(graph, first);
+    if (usual) vec_push(r->s->arena, t->metrics, ((Setting){form, NULL, NO_SPAN}));
+  }
+}
+
+/* ---- numbers and choices ---- */
+
+typedef enum Store { STORE_INT, STORE_NUMBER, STORE_SECOND } Store; /* SECOND: whether the second of two choices is taken */
+typedef struct Key {
+  Param param;
+  void (*read)(const Reading *, const Expr *); /* or NULL: a number or choice, stored at `offset` */
+  Store store; size_t offset;
+  bool off;                                    /* may be `off`, which is 0 */
+} Key;
+
+#define AT(member) offsetof(Training, member)
+static const Key keys[] = {
+  {{"loss", PARAM_LIST, NULL, "", 0, 0, NULL}, loss_read, 0, 0, false},
+  {{"optimizer", PARAM_LIST, NULL, "", 0, 0, NULL}, optimizer_read, 0, 0, false},
+  {{"schedule", PARAM_LIST, NULL, "", 0, 0, NULL}, schedule_read, 0, 0, false},
+  {{"batch", PARAM_INT, NULL, "", 0, 0, NULL}, NULL, STORE_INT, AT(batch), false},
+  {{"epochs", PARAM_INT, NULL, "", 0, 0, NULL}, NULL, STORE_INT, AT(epochs), false},
+  {{"seed", PARAM_INT, NULL, "", 0, 9.3e18, NULL}, NULL, STORE_INT, AT(seed), false},
+  {{"accumulate", PARAM_INT, NULL, "", 0, 0, NULL}, NULL, STORE_INT, AT(accumulate), false},
+  {{"average", PARAM_NUMBER, NULL, "", 0, 1, NULL}, NULL, STORE_NUMBER, AT(average), true},
+  {{"decay", PARAM_CHOICE, NULL, "", 0, 0, "all weights"}, NULL, STORE_SECOND, AT(decay_weights_only), false},
+  {{"target", PARAM_CHOICE, NULL, "", 0, 0, "labels input"}, NULL, STORE_SECOND, AT(target_is_input), false},
+  {{"augment", PARAM_LIST, NULL, "", 0, 0, NULL}, augment_read, 0, 0, false},
+  {{"clip_norm", PARAM_NUMBER, NULL, "", 0, 1e30, NULL}, NULL, STORE_NUMBER, AT(clip_norm), true},
+  {{"early_stop", PARAM_INT, NULL, "", 0, 0, NULL}, NULL, STORE_INT, AT(early_stop), true},
+  {{"label_smoothing", PARAM_NUMBER, NULL, "", 0, 1, NULL}, NULL, STORE_NUMBER, AT(label_smoothing), true},
+  {{"metrics", PARAM_LIST, NULL, "", 0, 0, NULL}, metrics_read, 0, 0, false},
+};
+enum { KEYS = sizeof keys / sizeof *keys };
+
+static const char *choices_of(Arena *arena, const Key *key) {
+  if (key->param.choices) return key->off ? arena_printf(arena, "%s off", key->param.choices) : key->param.choices;
+  return key->off ? "off" : NULL;
+}
+
+static void key_store(const Reading *r, const Key *key, const Expr *e) {
+  const Choices choices = {choices_of(r->s->arena, key), key->param.name, NULL};
+  const Const given = expr_eval(r->s, r->frame, e, choices.words ? &choices : NULL);
+  const bool off = key->off && (given.kind == CONST_WORD || given.kind == CONST_STRING) && strcmp(given.s, "off") == 0;
+  const Const value = off ? const_int(given.span, 0) : param_convert(r->s, r->frame, "the train block", &key->param, &given);
+  char *at = (char *)r->training + key->offset;
+  if (value.kind == CONST_POISON) return;
+  if (key->store == STORE_INT) memcpy(at, &value.i, sizeof value.i);
+  else if (key->store == STORE_NUMBER) memcpy(at, &value.f, sizeof value.f);
+  else *(bool *)at = strcmp(value.s, strchr(key->param.choices, ' ') + 1) == 0;
+  const bool open = strcmp(key->param.name, "average") == 0 || strcmp(key->param.name, "label_smoothing") == 0;
+  if (open && value.f >= 1) diag_report(r->s->diags, DIAG_bad_value, e->span, NULL, "'%s' of the train block is 1, but it has to be less", key->param.name);
+}
+
+/* ---- the block ---- */
+
+static const Key *key_find(const Reading *r, const Argument *setting) {
+  const char *names[KEYS + 1] = {0};
+  for (int i = 0; i < KEYS; i++) {
+    names[i] = keys[i].param.name;
+    if (strcmp(names[i], setting->name.s) == 0) return &keys[i];
+  }
+  Diag *diag = diag_report(r->s->diags, DIAG_unknown_setting, setting->name.span, NULL, "a train block has no setting '%s'", setting->name.s);
+  const char *meant = suggest(setting->name.s, names);
+  if (meant) diag_help(diag, "did you mean '%s'?", meant);
+  else if (form_find(optimizer_table, setting->name.s)) diag_help(diag, "optimizer = %s", setting->name.s);
+  else if (strcmp(setting->name.s, "rate") == 0) diag_help(diag, "the rate is an argument of the optimizer: optimizer = adam(rate=0.001)");
+  else diag_help(diag, "there are loss, optimizer, schedule, batch, epochs, seed, accumulate, average, decay, target, augment, clip_norm, early_stop, label_smoothing and metrics");
+  return NULL;
+}
+
+/* The first input as the target: the loss compares numbers, and the output has the input's shape. */
+static void target_check(const Reading *r) {
+  const Graph *graph = r->s->graph;
+  if (!r->training->target_is_input || graph->inputs.n == 0) return;
+  const Port *input = &graph->inputs.data[0];
+  for (int i = 0; i < r->training->losses.n; i++) {
+    const LossUse *use = &r->training->losses.data[i];
+    const Port *output = &graph->outputs.data[use->output];
+    if (use->op->class_target) {
+      Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, use->span, NULL, "%s compares classes, but the target is the input", use->op->name);
+      diag_help(diag, "mse, mae, huber and binary_cross_entropy compare numbers");
+    } else if (input->node->shape.rank && !shape_equal(output->node->shape, input->node->shape)) {
+      Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, use->span, NULL, "the target is the input, %s, but output '%s' is %s", shape_text(r->s->arena, input->node->shape), output->name,
+                               shape_text(r->s->arena, output->node->shape));
+      diag_note(diag, output->node->span, "the output is made here");
+    }
+  }
+}
+
+static void smoothing_check(const Reading *r) {
+  if (r->training->label_smoothing == 0 || r->training->losses.n == 0) return;
+  for (int i = 0; i < r->training->losses.n; i++)
+    if (r->training->losses.data[i].op->class_target) return;
+  Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, r->training->losses.data[0].span, NULL, "label_smoothing is for classes, but %s compares numbers", r->training->losses.data[0].op->name);
+  diag_help(diag, "remove label_smoothing");
+}
+
+static Setting default_form(const Reading *r, const Form *form) {
+  static const Arguments none = {0};
+  return (Setting){form, form_bind(r->s, r->frame, "setting", form, &none, NO_SPAN).arg, NO_SPAN};
+}
+
+static void block_read(const Reading *r, const Stmt *stmt) {
+  const Argument *seen[KEYS] = {0};
+  for (int i = 0; i < stmt->settings.n; i++) {
+    const Argument *setting = &stmt->settings.list[i];
+    const Key *key = key_find(r, setting);
+    if (!key) continue;
+    const Argument **before = &seen[key - keys];
+    if (*before) {
+      Diag *diag = diag_report(r->s->diags, DIAG_duplicate_argument, setting->span, NULL, "'%s' is set twice", key->param.name);
+      diag_note(diag, (*before)->span, "the first one is here");
+      continue;
+    }
+    *before = setting;
+    if (setting->value->kind == EXPR_POISON) continue;
+    if (key->read) key->read(r, setting->value);
+    else key_store(r, key, setting->value);
+  }
+  if (!seen[0] && !damage_within(r->s, stmt->span.file, stmt->span.start, stmt->span.end)) {
+    Diag *diag = diag_report(r->s->diags, DIAG_missing_argument, stmt->span, NULL, "the train block does not say what the loss is");
+    diag_help(diag, "loss = cross_entropy for classes, loss = mse for numbers");
+  }
+}
+
+void train_read(Sema *s, const Frame *frame, const Stmt *stmt) {
+  if (!s->graph->training && s->train != stmt) { /* seen in the body: read at the end, when all outputs are known */
+    if (s->train) {
+      Diag *diag = diag_report(s->diags, DIAG_duplicate_statement, stmt->span, NULL, "a net has one train block");
+      diag_note(diag, s->train->span, "the first one is here");
+      return;
+    }
+    s->train = stmt;
+    s->train_order = frame->scope->entries.n;
+    return;
+  }
+  Training *training = s->graph->training = NEW(s->arena, Training);
+  *training = (Training){.span = stmt->span, .batch = 32, .epochs = 10, .seed = 1, .accumulate = 1};
+  const Reading r = {s, frame, training};
+  training->optimizer = default_form(&r, optimizer_table[0]);
+  training->schedule = default_form(&r, schedule_table[0]);
+  block_read(&r, stmt);
+  target_check(&r);
+  smoothing_check(&r);
+  metrics_finish(&r);
+}

@@ -1,0 +1,75 @@
+/* warn.c: what is legal and probably a mistake: values and blocks that nothing uses, two softmaxes in a row. */
+// SPDX-License-Identifier: Apache-2.0
+#include "sema/context.h"
+
+/* ---- values without effect ---- */
+
+/* By node: the first statement that came to it. */
+static const Ending **endings_find(const Sema *s) {
+  const Ending **of = NEW_ARRAY(s->arena, const Ending *, s->graph->nodes.n);
+  for (int i = s->endings.n - 1; i >= 0; i--) of[s->endings.data[i].node->id] = &s->endings.data[i];
+  return of;
+}
+
+/* Of what has no effect only the last operators are told: those that nobody reads. */
+void warn_unused_values(Sema *s) {
+  const Graph *graph = s->graph;
+  bool *live = NEW_ARRAY(s->arena, bool, graph->nodes.n), *read = NEW_ARRAY(s->arena, bool, graph->nodes.n);
+  for (int i = 0; i < graph->outputs.n; i++) live[graph->outputs.data[i].node->id] = true;
+  for (int i = graph->nodes.n - 1; i >= 0; i--) {
+    const Node *node = graph->nodes.data[i];
+    for (int k = 0; k < node->nin; k++) {
+      live[node->in[k]->id] |= live[i];
+      read[node->in[k]->id] = true;
+    }
+  }
+  const Ending **endings = endings_find(s);
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    const Ending *ending = endings[i];
+    if (live[i] || read[i]) continue;
+    if (node->op == &op_input) diag_report(s->diags, DIAG_unused_value, node->span, NULL, "the input '%s' has no effect on any output", node->name);
+    else if (ending && ending->name.s) diag_report(s->diags, DIAG_unused_value, ending->name.span, ending->site, "the value '%s' is never used", ending->name.s);
+    else if (ending) diag_help(diag_report(s->diags, DIAG_unused_value, ending->span, ending->site, "what this statement computes is never used"), "name it, NAME = ..., and use the name below");
+  }
+}
+
+/* ---- blocks that the net does not reach ---- */
+
+typedef VEC(BlockDef *) Reached;
+
+static void calls_mark(Sema *s, const Body *body, Reached *reached) {
+  for (int i = 0; body && i < body->n; i++) {
+    const Stmt *stmt = body->stmt[i];
+    for (int k = 0; k < stmt->ncalls; k++) {
+      BlockDef *block = table_find(&s->blocks, stmt->call[k].name.s);
+      if (!block || block->used) continue;
+      block->used = true;
+      vec_push(s->arena, *reached, block);
+    }
+    calls_mark(s, stmt->body, reached);
+    calls_mark(s, stmt->otherwise, reached);
+  }
+}
+
+void warn_unused_blocks(Sema *s, const NetDecl *net) {
+  Reached reached = {0};
+  calls_mark(s, net->body, &reached);
+  for (int i = 0; i < reached.n; i++) calls_mark(s, reached.data[i]->block->body, &reached);
+  for (int i = 0; i < s->block_list.n; i++) {
+    const BlockDef *def = s->block_list.data[i];
+    if (def->in_main && !def->used && !def->broken) diag_report(s->diags, DIAG_unused_block, def->block->name.span, NULL, "block %s is never applied", def->block->name.s);
+  }
+}
+
+/* ---- softmax of a softmax ---- */
+
+void warn_softmax(Sema *s, const Node *node) {
+  if (!node->op->softmax || !node->shape.rank) return;
+  const Node *before = node->in[0];
+  while (before->op->family == FAMILY_ALIAS && before->nin) before = before->in[0];
+  if (!before->op->softmax) return;
+  Diag *diag = diag_report(s->diags, DIAG_double_softmax, node->span, node->site, "%s of a value that is a %s already", node->op->name, before->op->name);
+  diag_note(diag, before->span, "the first one is here");
+  diag_help(diag, "one of them is enough: a second one makes all classes nearly equal");
+}

@@ -1,0 +1,125 @@
+/* imports.c: a program and everything it imports, each file once, depth first. */
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include "base/file.h"
+#include "base/text.h"
+#include "syntax/ast.h"
+
+enum { DEEPEST_IMPORTS = 100 };
+
+typedef enum FileState { FILE_BEING_READ, FILE_READ } FileState;
+
+typedef struct Reading { const char *identity; FileState state; File *file; const Import *through; } Reading; /* through: the import being followed from it */
+
+typedef struct Reader {
+  Arena *arena;
+  Diags *diags;
+  Sources *sources;
+  int ndirs;
+  const char *const *dirs;
+  Program *program;
+  VEC(Reading *) known;
+  int depth;
+} Reader;
+
+static Reading *known_find(const Reader *r, const char *identity) {
+  for (int i = 0; i < r->known.n; i++)
+    if (strcmp(r->known.data[i]->identity, identity) == 0) return r->known.data[i];
+  return NULL;
+}
+
+/* The import's path beside the importing file, then in each directory of -I; NULL after a report. */
+static const char *import_find(Reader *r, const File *from, const Import *import) {
+  const char *beside = file_beside(r->arena, from->path, import->path);
+  if (*import->path && file_exists(beside)) return beside;
+  for (int i = 0; *import->path && import->path[0] != '/' && i < r->ndirs; i++) {
+    const char *path = arena_printf(r->arena, "%s/%s", r->dirs[i], import->path);
+    if (file_exists(path)) return path;
+  }
+  Diag *diag = diag_report(r->diags, DIAG_import_not_found, import->span, NULL, "cannot find '%s'", import->path);
+  if (*import->path) {
+    diag_fact(diag, "looked for %s", beside);
+    for (int i = 0; import->path[0] != '/' && i < r->ndirs; i++) diag_fact(diag, "looked for %s/%s", r->dirs[i], import->path);
+    diag_help(diag, "the path is relative to the importing file, then to the directories of -I");
+  }
+  return NULL;
+}
+
+static void cycle_report(Reader *r, const Import *import, const Reading *start) {
+  Diag *diag = diag_report(r->diags, DIAG_import_cycle, import->span, NULL, "with this, '%s' imports itself", start->file->path);
+  bool within = false; /* files are known in the order in which they were begun, so those of the cycle follow its start */
+  for (int i = 0; i < r->known.n; i++) {
+    const Reading *reading = r->known.data[i];
+    within = within || reading == start;
+    if (within && reading->state == FILE_BEING_READ && reading->through != import)
+      diag_note(diag, reading->through->span, "'%s' is imported here", reading->through->path);
+  }
+}
+
+static const NetDecl *net_of(const File *file) {
+  for (int i = 0; i < file->n; i++)
+    if (file->decl[i]->kind == DECL_NET) return file->decl[i]->net;
+  return NULL;
+}
+
+static Reading *file_follow(Reader *r, const char *path, const char *text, size_t n);
+
+static void import_follow(Reader *r, Reading *from, Import *import) {
+  const char *path = import_find(r, from->file, import);
+  if (!path) return;
+  from->through = import;
+  Reading *reading = known_find(r, file_identity(r->arena, path));
+  if (reading && reading->state == FILE_BEING_READ) {
+    cycle_report(r, import, reading);
+    return;
+  }
+  if (!reading) {
+    if (r->depth == DEEPEST_IMPORTS) {
+      diag_report(r->diags, DIAG_too_deep, import->span, NULL, "more than %d files import each other in a row", DEEPEST_IMPORTS);
+      return;
+    }
+    size_t n;
+    const char *why;
+    const char *text = file_read(r->arena, path, &n, &why);
+    if (!text) {
+      diag_report(r->diags, DIAG_file_unreadable, import->span, NULL, "cannot read '%s': %s", path, why);
+      return;
+    }
+    reading = file_follow(r, path, text, n);
+  }
+  import->file = reading->file;
+  const NetDecl *net = net_of(reading->file);
+  if (!net) return;
+  Diag *diag = diag_report(r->diags, DIAG_not_a_library, import->span, NULL, "'%s' holds a net and cannot be imported", import->path);
+  diag_note(diag, net->name.span, "the net is here");
+  diag_help(diag, "move the constants and blocks that both need into a file without a net");
+}
+
+static Reading *file_follow(Reader *r, const char *path, const char *text, size_t n) {
+  Reading *reading = NEW(r->arena, Reading);
+  *reading = (Reading){.identity = file_identity(r->arena, path), .state = FILE_BEING_READ};
+  vec_push(r->arena, r->known, reading);
+  const uint32_t source = sources_add(r->sources, path, text, n);
+  reading->file = parse_file(r->arena, r->diags, r->sources, source);
+  r->depth++;
+  for (int i = 0; i < reading->file->n; i++)
+    if (reading->file->decl[i]->kind == DECL_IMPORT) import_follow(r, reading, reading->file->decl[i]->import);
+  r->depth--;
+  reading->state = FILE_READ;
+  vec_push(r->arena, r->program->files, reading->file);
+  r->sources->list.data[source - 1]->rank = r->program->files.n;
+  return reading;
+}
+
+Program *program_read(Arena *arena, Diags *diags, Sources *sources, const char *path, int ndirs, const char *const *dirs) {
+  Reader reader = {.arena = arena, .diags = diags, .sources = sources, .ndirs = ndirs, .dirs = dirs, .program = NEW(arena, Program)};
+  size_t n;
+  const char *why;
+  const char *text = file_read(arena, path, &n, &why);
+  if (!text) {
+    diag_report(diags, DIAG_file_unreadable, NO_SPAN, NULL, "cannot read '%s': %s", path, why);
+    return NULL;
+  }
+  reader.program->main = file_follow(&reader, path, text, n)->file;
+  return reader.program;
+}

@@ -1,0 +1,9 @@
+# compiler/syntax: the tree that the grammar builds, imports, syntax errors.
+# SPDX-License-Identifier: Apache-2.0
+libcnnc_a_SOURCES += \
+  %D%/ast.h %D%/ast_dump.c \
+  %D%/build.c \
+  %D%/imports.c \
+  %D%/literal.c \
+  %D%/mistake.c \
+  %D%/parse.c %D%/parse.h

@@ -1,0 +1,208 @@
+/* mistake.c: what to say about a syntax error: what was found, what could stand there, and what helps with the frequent ones. */
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include "base/text.h"
+#include "parser.h"
+#include "syntax/parse.h"
+
+enum { MOST_EXPECTED = 5, LONGEST_SHOWN = 40 };
+
+/* The tokens that could stand there, and what a set of them means. */
+typedef struct Expected {
+  int n;
+  const char *const *name;
+  bool value;     /* any expression */
+  bool operators; /* what goes on with an expression */
+  bool any_word;  /* the name of an argument or a net, which may be a keyword */
+  bool statement;
+  bool chain; /* what begins one */
+  bool file;  /* a declaration */
+} Expected;
+
+static bool is_among(const char *word, int n, const char *const *list) {
+  for (int i = 0; i < n; i++)
+    if (strcmp(list[i], word) == 0) return true;
+  return false;
+}
+
+static bool expects(const Expected *e, const char *token) { return is_among(token, e->n, e->name); }
+
+static Expected expected_from(int n, const char *const *name) {
+  Expected e = {.n = n, .name = name};
+  e.value = expects(&e, "number") && expects(&e, "string");
+  e.operators = !e.value && expects(&e, "'*'");
+  e.any_word = !e.value && expects(&e, "name") && expects(&e, "'as'");
+  e.statement = !e.value && !e.any_word && expects(&e, "'repeat'");
+  e.chain = !e.value && !e.any_word && !e.statement && expects(&e, "name") && expects(&e, "'in'");
+  e.file = !e.value && !e.any_word && expects(&e, "'import'");
+  return e;
+}
+
+#define IN(word, list) is_among(word, (int)(sizeof(list) / sizeof *(list)), list)
+
+static const char *const words[] = {
+#define KEYWORD(word, token) "'" #word "'",
+#include "keywords.def"
+#undef KEYWORD
+};
+
+/* ---- what was found ---- */
+
+static const char *shown(const Parser *p, Span span) {
+  const uint32_t n = span.end - span.start;
+  return arena_printf(p->arena, "'%.*s%s'", n > LONGEST_SHOWN ? LONGEST_SHOWN : (int)n, p->text->text + span.start, n > LONGEST_SHOWN ? "..." : "");
+}
+
+static const char *found(const Parser *p, Span span) {
+  if (p->token == TOK_END) return "end of file";
+  if (p->token == TOK_STRING) return "string";
+  if (p->token == TOK_SEP && span.start == span.end) return "end of line";
+  return shown(p, span);
+}
+
+static bool is_keyword(const Parser *p, Span span) { return IN(shown(p, span), words); }
+
+/* ---- what was expected ---- */
+
+/* Puts the names that are not among `left_out`, as `a, b or c`. */
+static void put_names(Text *text, int n, const char *const *name) {
+  for (int i = 0; i < n; i++) text_put(text, "%s%s", i == 0 ? "" : i == n - 1 ? " or " : ", ", name[i]);
+}
+
+/* The tokens in groups that mean something to a reader: all that begins an expression is `a value`, all operators go without saying. */
+static const char *expectation(const Parser *p, const Expected *e) {
+  static const char *const begins_value[] = {"name", "number", "dimensions", "string", "'['", "'('", "'-'"};
+  static const char *const goes_on[] = {"'+'", "'-'", "'*'", "'/'", "'%'", "'**'", "'=='", "'!='", "'<'", "'<='", "'>'", "'>='",
+                                        "'..'", "'?'", "'['", "'('", "'.'", "'and'", "'or'"};
+  const char *list[MOST_EXPECTED];
+  int n = 0;
+  if (e->file) return "'import', 'const', 'block' or 'net'";
+  if (e->value) list[n++] = "a value";
+  if (e->statement) list[n++] = "a statement";
+  if (e->chain) list[n++] = "an operator, block or value";
+  for (int i = 0; i < e->n; i++) {
+    const char *name = e->name[i];
+    const bool is_name = strcmp(name, "name") == 0, is_end = strcmp(name, "end of line") == 0;
+    if (e->value && (IN(name, begins_value) || IN(name, words))) continue;
+    if ((e->statement || e->chain) && (is_name || IN(name, words))) continue;
+    if (e->any_word && IN(name, words)) continue;
+    if (e->operators && IN(name, goes_on)) continue;
+    if (strcmp(name, "'.'") == 0 || strcmp(name, "end of file") == 0) continue;
+    if (is_end && (e->statement || e->any_word)) continue;
+    if (strcmp(name, "'}'") == 0 && expects(e, "end of line") && !e->statement && !e->any_word) continue;
+    if (n == MOST_EXPECTED) return NULL;
+    list[n++] = is_name ? (p->before_token == TOK_ARROW ? "an operator or block" : "a name") : strcmp(name, "string") == 0 ? "a string" : name;
+  }
+  if (n == 0) return NULL;
+  Text text = {.arena = p->arena};
+  put_names(&text, n, list);
+  return text.s;
+}
+
+/* ---- what helps ---- */
+
+static bool found_word(const Parser *p, Span span, const char *word) {
+  return span.end - span.start == strlen(word) && memcmp(p->text->text + span.start, word, strlen(word)) == 0;
+}
+
+static bool is_comparison(int token) {
+  return token == TOK_EQ || token == TOK_NE || token == TOK_LT || token == TOK_LE || token == TOK_GT || token == TOK_GE;
+}
+
+static const char *helpful(const Parser *p, Span span, const Expected *e) {
+  const int token = p->token, before = p->before_token;
+  const bool in_shape = !e->value && expects(e, "'as'") && expects(e, "'('");
+  const bool after_word = before == TOK_NAME;
+  if (after_word && found_word(p, p->before, "for")) return "write: repeat COUNT as i { ... }";
+  if (after_word && found_word(p, p->before, "elif")) return "write: else if CONDITION { ... }";
+  if (token == TOK_ASSIGN && expects(e, "'=='")) return "'==' compares; '=' gives a name to a value or an argument";
+  if (token == TOK_ASSIGN && expects(e, "'->'")) return "only a plain name can be given to a value: NAME = chain";
+  if (token == TOK_EQ && expects(e, "'='")) return "'=' names a value; '==' compares";
+  if (is_comparison(token) && e->operators) return "comparisons do not chain: write a < b and b < c";
+  if (token == TOK_COLON && expects(e, "'{'")) return "a body stands in braces: { ... }";
+  if (token == TOK_COLON && expects(e, "'='")) return "write NAME = value; a ':' stands after the name of an input only";
+  if (before == TOK_ARROW) return "after '->' the chain goes on with an operator or block";
+  if (token == TOK_DOT && before == TOK_NUMBER) return "digits stand on both sides of a point: 5.0";
+  if (token == TOK_DOT && expects(e, "'->'")) return "a value such as e.c1 can only begin a chain";
+  if (token == TOK_ARROW && expects(e, "')'")) return "close the bracket before '->'; a chain cannot be an argument";
+  if (token == TOK_ARROW && e->operators) return "a chain stands in a statement of its own: NAME = chain, and the name is used here";
+  if (token == TOK_NAME && (before == TOK_NUMBER || found_word(p, span, "x")) && p->text->text[span.start] == 'x')
+    return "dimensions are written without blanks, 5x5; with names or expressions write a list: [h, w]";
+  if (in_shape && token != TOK_NAME) return "a shape is 28x28x1, a number, a name, or a list of expressions: [2*n, n, 3]";
+  if (before == TOK_IMPORT) return "a path stands in quotes: import \"blocks.cnn\"";
+  if (e->file && token == TOK_RBRACE) return "no '{' is open here";
+  if (e->file && found_word(p, span, "def")) return "write: block NAME(parameters) { ... }";
+  if (e->file) return "statements stand inside a net or a block";
+  if (expects(e, "'{'") && !e->operators) return "a body stands in braces: { ... }";
+  if (before == TOK_RBRACE && expects(e, "end of line")) return "a newline or ';' stands between statements";
+  return NULL;
+}
+
+/* The bracket that was probably forgotten to be closed: the innermost one that is open, apart from one that was found itself. */
+static Opening open_bracket(const Parser *p, Span span) {
+  if (p->dangling.kind) return p->dangling;
+  for (int i = p->depth - 1; i >= 0; i--)
+    if (p->open[i].kind != '{' && p->open[i].span.start != span.start) return p->open[i];
+  return (Opening){NO_SPAN, 0};
+}
+
+/* Whether what was found cannot be blamed on anything but a bracket that should be closed by now. */
+static bool wants_closing(const Parser *p, Span span, const Expected *e) {
+  switch (p->token) {
+  case TOK_ARROW: case TOK_LBRACE: case TOK_RBRACE: case TOK_SEP: case TOK_END: case TOK_RPAREN: case TOK_RBRACK: return true;
+  default: break;
+  }
+  const uint32_t line = (uint32_t)sources_place(p->sources, span.file, span.start).line;
+  const bool first_on_line = line != (uint32_t)sources_place(p->sources, p->before.file, p->before.start).line;
+  return first_on_line || ((expects(e, "')'") || expects(e, "']'")) && !expects(e, "','") && !expects(e, "name"));
+}
+
+static void brackets_put(const Parser *p, Diag *diag, Span span, const Expected *e) {
+  const Opening bracket = open_bracket(p, span);
+  if (bracket.kind) {
+    if (wants_closing(p, span, e)) diag_note(diag, bracket.span, "this bracket is still open");
+  } else if (p->token == TOK_END && p->suspect.kind) {
+    diag_note(diag, p->suspect.span, "the '}' of this one is indented otherwise: is one missing?");
+  } else if (p->token == TOK_END && p->depth > 0) {
+    diag_note(diag, p->open[p->depth - 1].span, "this '{' is still open");
+  }
+}
+
+/* Whether a keyword stands where only a new name can. */
+static bool names_keyword(const Parser *p, Span span, const Expected *e) {
+  if (p->token == TOK_ASSIGN) return is_keyword(p, p->before);
+  if (!expects(e, "name") || e->value || e->statement || e->any_word || !is_keyword(p, span)) return false;
+  return p->before_token != TOK_ARROW && p->before_token != TOK_ASSIGN;
+}
+
+void syntax_mistake(Parser *p, Span span, int n, const char *const *names) {
+  const Expected e = expected_from(n, names);
+  /* What is a consequence of something already said is passed over. */
+  const bool follows = p->given_up || (p->token == TOK_END && diags_errors(p->diags) > 0) || (p->foreign.end > 0 && span.start == p->foreign.start);
+  if (!follows && names_keyword(p, span, &e)) {
+    const Span word = p->token == TOK_ASSIGN ? p->before : span;
+    diag_report(p->diags, DIAG_reserved_name, word, NULL, "%s is a keyword and cannot be a name here", shown(p, word));
+  } else if (!follows) {
+    const char *expected = expectation(p, &e), *help = helpful(p, span, &e);
+    Diag *diag = diag_report(p->diags, DIAG_syntax, span, NULL, "unexpected %s%s%s", found(p, span), expected ? ", expected " : "", expected ? expected : "");
+    brackets_put(p, diag, span, &e);
+    if (help) diag_help(diag, "%s", help);
+  }
+  p->dangling = (Opening){NO_SPAN, 0};
+  brackets_drop(p);
+}
+
+/* ---- characters ---- */
+
+void word_report(Parser *p, Span span) {
+  Diag *diag = diag_report(p->diags, DIAG_bad_character, span, NULL, "%s is not a name", shown(p, span));
+  diag_help(diag, "names have the letters a to z and A to Z, digits and '_'; other letters stand in strings and comments only");
+  brackets_drop(p);
+}
+
+void character_report(Parser *p, Span span) {
+  const unsigned char c = (unsigned char)p->text->text[span.start];
+  if (c < 0x20 || c == 0x7f) diag_report(p->diags, DIAG_bad_character, span, NULL, "a control character (0x%02x)", (unsigned)c);
+  else diag_report(p->diags, DIAG_bad_character, span, NULL, "'%c' has no meaning here", c);
+  brackets_drop(p);
+}

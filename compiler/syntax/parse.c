@@ -1,0 +1,94 @@
+/* parse.c: from a source text to its tree: the check that it is text, brackets and braces, what a file may hold. */
+// SPDX-License-Identifier: Apache-2.0
+#include "syntax/parse.h"
+#include <string.h>
+#include "base/text.h"
+
+/* ---- brackets ---- */
+
+static bool is_bracket(char kind) { return kind == '(' || kind == '['; }
+
+bool bracket_is_open(const Parser *p) { return p->depth > 0 && is_bracket(p->open[p->depth - 1].kind); }
+
+void brackets_drop(Parser *p) {
+  int kept = 0;
+  for (int i = 0; i < p->depth; i++)
+    if (!is_bracket(p->open[i].kind)) p->open[kept++] = p->open[i];
+  p->depth = kept;
+}
+
+/* A brace inside ( or [ cuts it off: the grammar has no such thing, and what is missing is the closing bracket. */
+static void brackets_cut(Parser *p) {
+  if (!bracket_is_open(p)) return;
+  p->dangling = p->open[p->depth - 1];
+  while (bracket_is_open(p)) p->depth--;
+}
+
+bool bracket_open(Parser *p, Span span, char kind) {
+  if (kind == '{') brackets_cut(p);
+  if (p->depth == DEEPEST_NESTING) {
+    Diag *diag = diag_report(p->diags, DIAG_too_deep, span, NULL, "brackets and braces are nested more than %d deep", DEEPEST_NESTING);
+    diag_note(diag, p->open[0].span, "the outermost one is open since here");
+    p->given_up = true;
+    return false;
+  }
+  p->open[p->depth++] = (Opening){span, kind};
+  return true;
+}
+
+static int indentation(const Parser *p, uint32_t offset, bool *is_first) {
+  const char *text = p->text->text;
+  uint32_t begin = offset;
+  while (begin > 0 && text[begin - 1] != '\n') begin--;
+  uint32_t at = begin;
+  while (text[at] == ' ' || text[at] == '\t') at++;
+  *is_first = at == offset;
+  return (int)(at - begin);
+}
+
+void bracket_close(Parser *p, Span span, char kind) {
+  if (kind != '{') {
+    if (p->depth > 0 && p->open[p->depth - 1].kind == kind) p->depth--;
+    return;
+  }
+  brackets_cut(p);
+  if (p->depth == 0) return;
+  const Opening opening = p->open[--p->depth];
+  bool opens_line, closes_line;
+  const int opened = indentation(p, opening.span.start, &opens_line), closed = indentation(p, span.start, &closes_line);
+  if (closes_line && opened != closed && !p->suspect.kind) p->suspect = opening;
+}
+
+/* ---- the text ---- */
+
+/* Whether these bytes are UTF-8 without NULs. Of rubbish only the first is told. */
+static bool text_check(Parser *p) {
+  const char *text = p->text->text;
+  for (uint32_t at = 0; at < p->text->n;) {
+    uint32_t code;
+    const int length = text_decode(text + at, p->text->n - at, &code);
+    const Span span = {p->source, at, at + 1};
+    if (length == 0) {
+      Diag *diag = diag_report(p->diags, DIAG_bad_character, span, NULL, "byte 0x%02x is not UTF-8", (unsigned)(unsigned char)text[at]);
+      diag_help(diag, "a program is UTF-8 text; is this another kind of file?");
+      return false;
+    }
+    if (code == 0) {
+      Diag *diag = diag_report(p->diags, DIAG_bad_character, span, NULL, "a NUL byte does not belong into a text");
+      diag_help(diag, "a program is UTF-8 text; is this another kind of file?");
+      return false;
+    }
+    at += (uint32_t)length;
+  }
+  return true;
+}
+
+File *parse_file(Arena *arena, Diags *diags, const Sources *sources, uint32_t source) {
+  const Source *text = sources_get(sources, source);
+  Parser *p = NEW(arena, Parser);
+  *p = (Parser){.arena = arena, .diags = diags, .sources = sources, .text = text, .source = source};
+  if (text_check(p)) parser_run(p);
+  File *file = NEW(arena, File);
+  *file = (File){text->path, source, p->decls.n, p->decls.data};
+  return file;
+}

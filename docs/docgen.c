@@ -1,0 +1,104 @@
+/* docgen.c: writes docs/operators.md and docs/diagnostics.md from the compiler's tables:  docgen operators|diagnostics */
+// SPDX-License-Identifier: Apache-2.0
+#include "config.h"
+#include <stdio.h>
+#include <string.h>
+#include "base/diag.h"
+#include "ops/op.h"
+
+static const char *type_text(const Param *param) {
+  switch (param->type) {
+  case PARAM_INT: return "integer";
+  case PARAM_NUMBER: return "number";
+  case PARAM_BOOL: return "true or false";
+  case PARAM_STRING: return "string";
+  case PARAM_WINDOW: return "N, HxW or [h, w]";
+  case PARAM_PAD: return "valid, same, causal, N, [h, w] or [t, b, l, r]";
+  case PARAM_BORDER: return "N, [h, w] or [t, b, l, r]";
+  case PARAM_CHOICE: return param->choices;
+  case PARAM_INIT: return "initialisation";
+  case PARAM_CHANNELS: return "number, or a list with one a channel";
+  case PARAM_SHAPE: return "dimensions";
+  case PARAM_RANGE: return "range lo..hi";
+  case PARAM_LIST: return "list";
+  case PARAM_VALUE: return "value";
+  case PARAM_OPERAND: return "value or number";
+  case PARAM_OPERANDS: return "values or numbers";
+  case PARAM_VALUES: return "values";
+  }
+  return "";
+}
+
+static void put_cell(const char *text) { /* a cell of a table: no line breaks, no bars */
+  for (const char *c = text ? text : ""; *c; c++)
+    if (*c == '\n') putchar(' ');
+    else if (*c == '|') fputs("\\|", stdout);
+    else putchar(*c);
+}
+
+static void put_params(const Param *params) {
+  if (!params || !params->name) return;
+  puts("| argument | type | default | |\n|---|---|---|---|");
+  for (const Param *p = params; p->name; p++) {
+    printf("| `%s` | ", p->name);
+    put_cell(type_text(p));
+    printf(" | ");
+    if (p->value) printf("`%s`", p->value);
+    else printf("required");
+    printf(" | ");
+    put_cell(p->help);
+    puts(" |");
+  }
+  puts("");
+}
+
+static void put_op(const Op *op) {
+  printf("### %s\n\n%s\n\n", op->name, op->summary ? op->summary : "");
+  if (op->detail) printf("%s\n\n", op->detail);
+  put_params(op->params);
+  if (op->example) printf("Example: `%s`\n\n", op->example);
+}
+
+static void put_forms(const char *title, const Form *const *forms) {
+  printf("## %s\n\n", title);
+  for (; *forms; forms++) {
+    printf("### %s\n\n%s%s\n\n", (*forms)->name, (*forms)->summary ? (*forms)->summary : "", (*forms)->built ? "" : " (known, not built yet)");
+    put_params((*forms)->params);
+  }
+}
+
+static void put_operators(void) {
+  puts("<!-- Made by `make docs` from the compiler's tables; do not edit. -->\n# Operators\n");
+  puts("All operators take `name=\"…\"`; those with parameters also `weights=LAYER` (share its parameters) and `frozen=true` (not trained).\n");
+  for (const Op *const *first = op_table; *first; first++) { /* chapters in the order in which their first operator stands */
+    bool seen = false;
+    for (const Op *const *op = op_table; op < first; op++) seen = seen || !strcmp((*op)->group, (*first)->group);
+    if (seen) continue;
+    const char *group = (*first)->group;
+    printf("## %c%s\n\n", group[0] >= 'a' && group[0] <= 'z' ? group[0] - 'a' + 'A' : group[0], group + 1);
+    for (const Op *const *op = first; *op; op++)
+      if (!strcmp((*op)->group, group)) put_op(*op);
+  }
+  puts("## Losses\n");
+  for (const Op *const *loss = loss_table; *loss; loss++) put_op(*loss);
+  put_forms("Initialisations", init_table);
+  put_forms("Optimizers", optimizer_table);
+  put_forms("Schedules", schedule_table);
+  put_forms("Augmentations", augment_table);
+  put_forms("Metrics", metric_table);
+}
+
+static void put_diagnostics(void) {
+  puts("<!-- Made by `make docs` from compiler/base/diag.def; do not edit. -->\n# Diagnostics\n");
+  puts("Every message ends in a slug; `cnnc --explain=SLUG` prints its page. `-Wno-SLUG` turns a warning off, `-Werror=SLUG` makes it an error.\n");
+  puts("| slug | level | |\n|---|---|---|");
+  for (int i = 0; i < DIAG_COUNT; i++) printf("| [%s](#%s) | %s | %s |\n", diag_info[i].slug, diag_info[i].slug, diag_info[i].level == DIAG_WARNING ? "warning" : "error", diag_info[i].summary);
+  for (int i = 0; i < DIAG_COUNT; i++) printf("\n## %s\n\n%s\n", diag_info[i].slug, diag_info[i].page);
+}
+
+int main(int argc, char **argv) {
+  if (argc == 2 && !strcmp(argv[1], "operators")) put_operators();
+  else if (argc == 2 && !strcmp(argv[1], "diagnostics")) put_diagnostics();
+  else return 2;
+  return 0;
+}

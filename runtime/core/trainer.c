@@ -1,0 +1,120 @@
+/* trainer.c: a training step over a cnn_network: gradients, accumulation, clipping, update, average. */
+// SPDX-License-Identifier: MIT-0
+#include "cnn_core.h"
+#include "scalar.h"
+
+#include <string.h>
+
+enum { ALIGNMENT = 64 };
+
+static size_t round_up(size_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
+
+/* The trainer's memory is its arrays one after the other; `memory` NULL only counts. */
+static size_t place(cnn_trainer *trainer, bool accumulates, char *memory) {
+  const cnn_recipe *recipe = &trainer->recipe;
+  size_t array = round_up((size_t)trainer->network->parameters * sizeof(float)), used = 0;
+  int32_t slots = cnn_optimizer_slots(recipe);
+  const bool wanted[6] = {true, true, accumulates, slots > 0, slots > 1, recipe->average > 0};
+  float **member[6] = {&trainer->weights, &trainer->gradients, &trainer->sum, &trainer->slot[0], &trainer->slot[1], &trainer->average};
+  for (int i = 0; i < 6; i++) {
+    if (!wanted[i]) continue;
+    if (memory) *member[i] = (float *)(void *)(memory + used);
+    used += array;
+  }
+  if (memory) trainer->training = memory + used;
+  return used + round_up(trainer->network->training_bytes);
+}
+
+size_t cnn_trainer_bytes(const cnn_network *network, const cnn_recipe *recipe, bool accumulates) {
+  cnn_trainer trainer = {.network = network, .recipe = *recipe};
+  return place(&trainer, accumulates, NULL);
+}
+
+void cnn_trainer_place(cnn_trainer *trainer, const cnn_network *network, const cnn_recipe *recipe, bool accumulates, void *memory) {
+  *trainer = (cnn_trainer){.network = network, .recipe = *recipe};
+  size_t bytes = place(trainer, accumulates, memory);
+  memset(memory, 0, bytes);
+  cnn_schedule_begin(&trainer->schedule);
+}
+
+/* Running means and variances come back in the place of their gradients. */
+static void copy_statistics(const cnn_network *network, float *to, const float *from) {
+  for (int32_t i = 0; i < network->weights; i++) {
+    const cnn_weight *weight = &network->weight[i];
+    if (weight->role == CNN_STATISTIC) memcpy(to + weight->offset, from + weight->offset, (size_t)weight->size * sizeof(float));
+  }
+}
+
+float cnn_trainer_batch(cnn_trainer *trainer, const void *const *input, const void *const *target, int32_t count, float *const *output) {
+  const cnn_network *network = trainer->network;
+  float loss = network->gradients(trainer->weights, input, target, count, trainer->recipe.seed, (uint64_t)trainer->batches,
+                                  trainer->gradients, output, trainer->training);
+  trainer->batches++;
+  copy_statistics(network, trainer->weights, trainer->gradients);
+  if (trainer->sum) {
+    const float scale = (float)count;
+    for (int64_t i = 0; i < network->parameters; i++) trainer->sum[i] += scale * trainer->gradients[i];
+  }
+  trainer->samples += count;
+  return loss;
+}
+
+/* The norm over everything that is trained, as one vector; min(1, max/(norm + 1e-6)) of it is kept. */
+static void clip(const cnn_network *network, float *gradients, double most) {
+  double square = 0;
+  for (int32_t i = 0; i < network->weights; i++) {
+    const cnn_weight *weight = &network->weight[i];
+    if (weight->role != CNN_TRAINED) continue;
+    for (int64_t j = weight->offset; j < weight->offset + weight->size; j++) square += (double)gradients[j] * (double)gradients[j];
+  }
+  double scale = most / (cnn_sqrt(square) + 1e-6);
+  if (!(scale < 1)) return;
+  for (int64_t i = 0; i < network->parameters; i++) gradients[i] *= (float)scale;
+}
+
+/* The first step copies the weights, as PyTorch's AveragedModel; running statistics are always copied. */
+static void move_average(cnn_trainer *trainer) {
+  const cnn_network *network = trainer->network;
+  float *average = trainer->average;
+  const float *weights = trainer->weights, fresh = (float)(1 - trainer->recipe.average);
+  if (trainer->steps == 1) {
+    memcpy(average, weights, (size_t)network->parameters * sizeof(float));
+    return;
+  }
+  for (int64_t i = 0; i < network->parameters; i++) average[i] += fresh * (weights[i] - average[i]);
+  copy_statistics(network, average, weights);
+}
+
+void cnn_trainer_update(cnn_trainer *trainer, double rate) {
+  const cnn_network *network = trainer->network;
+  const cnn_recipe *recipe = &trainer->recipe;
+  if (trainer->samples == 0) return;
+  float *gradients = trainer->gradients;
+  if (trainer->sum) { /* the mean over all samples of the step, as one large batch would give it */
+    gradients = trainer->sum;
+    const float scale = (float)(1 / (double)trainer->samples);
+    for (int64_t i = 0; i < network->parameters; i++) gradients[i] *= scale;
+  }
+  if (recipe->clip_norm > 0) clip(network, gradients, recipe->clip_norm);
+  trainer->steps++;
+  for (int32_t i = 0; i < network->weights; i++) {
+    const cnn_weight *weight = &network->weight[i];
+    if (weight->role != CNN_TRAINED) continue;
+    int64_t at = weight->offset;
+    cnn_optimizer_step(recipe, trainer->weights + at, gradients + at, trainer->slot[0] ? trainer->slot[0] + at : NULL,
+                       trainer->slot[1] ? trainer->slot[1] + at : NULL, weight->size, trainer->steps, rate, weight->decay != 0);
+  }
+  if (trainer->average) move_average(trainer);
+  if (trainer->sum) memset(trainer->sum, 0, (size_t)network->parameters * sizeof(float));
+  trainer->samples = 0;
+}
+
+float cnn_train_step(cnn_trainer *trainer, const void *const *input, const void *const *target, int32_t count, float *const *output, double t) {
+  float loss = cnn_trainer_batch(trainer, input, target, count, output);
+  cnn_trainer_update(trainer, cnn_schedule_rate(&trainer->schedule, &trainer->recipe, t));
+  return loss;
+}
+
+const float *cnn_trainer_result(const cnn_trainer *trainer) {
+  return trainer->average && trainer->steps > 0 ? trainer->average : trainer->weights;
+}

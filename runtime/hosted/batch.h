@@ -1,0 +1,41 @@
+/* batch.h: a few samples as a net takes them, and the thread that prepares the next ones while a step is computed. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_BATCH_H
+#define CNN_BATCH_H
+#include "cnn.h"
+
+typedef struct cnn_batch {
+  const cnn_network *network;
+  int32_t capacity, count;
+  void **input, **target;     /* [inputs] and [outputs]; target[o] is NULL for an output without one */
+  void **raw, **raw_target;   /* one sample as the data set gives it */
+  void *moved;                /* one input after augmentation */
+} cnn_batch;
+
+bool cnn_batch_open(cnn_batch *batch, const cnn_network *network, int32_t capacity, bool targets); /* false: no memory */
+void cnn_batch_close(cnn_batch *batch);
+/* Reads sample `index` into place `slot`; `move` (may be NULL) is applied to pictures and to targets that have pixels. */
+cnn_status cnn_batch_read(cnn_batch *batch, int32_t slot, const cnn_data *data, cnn_part part, int64_t index, const cnn_move *move);
+
+/* The samples of an epoch in their order, cut into batches. */
+typedef struct cnn_course {
+  const cnn_data *data;
+  const cnn_recipe *recipe;
+  const int32_t *order;       /* NULL: the order of the set */
+  int64_t samples;
+  int32_t epoch;              /* from 0; numbers the random numbers of the augmentation */
+  int32_t batch, part;        /* samples of a batch, and most of them in one call of gradients */
+  bool augment;
+} cnn_course;
+
+int32_t cnn_course_count(const cnn_course *course, int64_t at); /* how many samples the call that begins at sample `at` takes */
+bool cnn_course_ends_batch(const cnn_course *course, int64_t at); /* a batch is complete when `at` samples have been seen */
+
+typedef struct cnn_loader cnn_loader;
+cnn_status cnn_loader_open(cnn_loader **loader, const cnn_network *network, int32_t part);
+void cnn_loader_close(cnn_loader *loader);
+cnn_status cnn_loader_start(cnn_loader *loader, const cnn_course *course, int64_t at); /* the course must stay as it is until the stop */
+void cnn_loader_stop(cnn_loader *loader);
+/* The next batch, valid until the next call; NULL with success: the epoch is over. */
+cnn_status cnn_loader_next(cnn_loader *loader, const cnn_batch **batch);
+#endif

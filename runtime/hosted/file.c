@@ -1,0 +1,168 @@
+/* file.c: mapping, inflating and writing files. */
+// SPDX-License-Identifier: MIT-0
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
+#endif
+#include "file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+cnn_status cnn_file_open(cnn_file *file, const char *path) {
+  *file = (cnn_file){NULL, 0};
+  int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer must not hang us; it is refused below */
+  if (descriptor < 0) return cnn_failure(CNN_BAD_FILE, "%s: cannot be opened: %s", path, strerror(errno));
+  struct stat about;
+  if (fstat(descriptor, &about) != 0 || !S_ISREG(about.st_mode)) {
+    close(descriptor);
+    return cnn_failure(CNN_BAD_FILE, "%s: is not a file", path);
+  }
+  void *map = NULL;
+  if (about.st_size > 0) {
+    map = mmap(NULL, (size_t)about.st_size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+    if (map == MAP_FAILED) {
+      cnn_status status = cnn_failure(CNN_BAD_FILE, "%s: cannot be read: %s", path, strerror(errno));
+      close(descriptor);
+      return status;
+    }
+  }
+  close(descriptor);
+  *file = (cnn_file){map, (size_t)about.st_size};
+  return cnn_success();
+}
+
+void cnn_file_close(cnn_file *file) {
+  if (file->data) munmap((void *)(uintptr_t)file->data, file->size);
+  *file = (cnn_file){NULL, 0};
+}
+
+static bool grow(unsigned char **data, size_t *room, size_t most) {
+  size_t next = *room > most / 2 ? most : *room * 2;
+  unsigned char *moved = realloc(*data, next);
+  if (!moved) return false;
+  *data = moved;
+  *room = next;
+  return true;
+}
+
+cnn_status cnn_file_inflate(const char *path, const unsigned char *gz, size_t n, size_t most, unsigned char **data, size_t *size) {
+  *data = NULL;
+  *size = 0;
+  size_t room = most < 4096 ? most + 1 : 4096, used = 0, left = n; /* room grows with what is there, so a header that lies costs nothing */
+  unsigned char *out = malloc(room);
+  z_stream stream = {0};
+  if (!out || inflateInit2(&stream, 15 + 16) != Z_OK) { /* 16: a gzip header */
+    free(out);
+    return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
+  }
+  stream.next_in = (unsigned char *)(uintptr_t)gz; /* zlib does not write there, whatever its type says */
+  bool enough = false, memory = true;
+  int result = Z_OK;
+  while (!enough) {
+    if (used == room && !(memory = grow(&out, &room, most))) break;
+    uInt in = left > 1u << 30 ? 1u << 30 : (uInt)left, space = room - used > 1u << 30 ? 1u << 30 : (uInt)(room - used);
+    stream.avail_in = in;
+    stream.next_out = out + used;
+    stream.avail_out = space;
+    result = inflate(&stream, Z_NO_FLUSH);
+    left -= in - stream.avail_in;
+    used += space - stream.avail_out;
+    if (result == Z_STREAM_END && left > 0) result = inflateReset(&stream); /* another member follows */
+    if (result != Z_OK) break;
+    enough = used >= most;
+  }
+  inflateEnd(&stream);
+  if (enough || (result == Z_STREAM_END && left == 0)) {
+    *data = out;
+    *size = used;
+    return cnn_success();
+  }
+  free(out);
+  if (!memory) return cnn_failure(CNN_NO_MEMORY, "%s: too large for the memory when unpacked", path);
+  return cnn_failure(CNN_BAD_FORMAT, "%s: the gzip data is %s at byte %zu", path, result == Z_BUF_ERROR ? "cut off" : "damaged", n - left);
+}
+
+static char *join(const char *a, const char *b) {
+  size_t n = strlen(a), m = strlen(b);
+  char *text = malloc(n + m + 1);
+  if (!text) return NULL;
+  memcpy(text, a, n);
+  memcpy(text + n, b, m + 1);
+  return text;
+}
+
+/* A new file beside `path`. The number keeps two processes, and two tries of one, apart. */
+static int temporary_open(cnn_writer *writer, const char *path) {
+  for (int attempt = 0; attempt < 100; attempt++) {
+    char suffix[64];
+    snprintf(suffix, sizeof suffix, ".%ld-%d.tmp", (long)getpid(), attempt);
+    writer->temporary = join(path, suffix);
+    if (!writer->temporary) {
+      errno = ENOMEM;
+      return -1;
+    }
+    int descriptor = open(writer->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (descriptor >= 0) return descriptor;
+    int reason = errno;
+    free(writer->temporary);
+    writer->temporary = NULL;
+    errno = reason;
+    if (reason != EEXIST) return -1;
+  }
+  return -1;
+}
+
+cnn_status cnn_writer_open(cnn_writer *writer, const char *path) {
+  *writer = (cnn_writer){0};
+  writer->path = join(path, "");
+  if (!writer->path) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
+  struct stat about;
+  bool special = stat(path, &about) == 0 && !S_ISREG(about.st_mode);
+  int descriptor = special ? open(path, O_WRONLY | O_CLOEXEC) : temporary_open(writer, path);
+  writer->stream = descriptor < 0 ? NULL : fdopen(descriptor, "wb");
+  if (!writer->stream) {
+    cnn_status status = cnn_failure(CNN_BAD_FILE, "%s: cannot be written: %s", path, strerror(errno));
+    if (descriptor >= 0) close(descriptor);
+    cnn_writer_abandon(writer);
+    return status;
+  }
+  return cnn_success();
+}
+
+void cnn_writer_put(cnn_writer *writer, const void *bytes, size_t n) {
+  if (n > 0 && !writer->failed && fwrite(bytes, 1, n, writer->stream) != n) writer->failed = true;
+}
+
+cnn_status cnn_writer_commit(cnn_writer *writer) {
+  errno = 0;
+  bool fine = !writer->failed && fflush(writer->stream) == 0 && (!writer->temporary || fsync(fileno(writer->stream)) == 0);
+  fine = fclose(writer->stream) == 0 && fine;
+  writer->stream = NULL;
+  fine = fine && (!writer->temporary || rename(writer->temporary, writer->path) == 0);
+  cnn_status status = cnn_success();
+  if (fine) {
+    free(writer->temporary);
+    writer->temporary = NULL;
+  } else {
+    status = cnn_failure(CNN_BAD_FILE, "%s: cannot be written: %s", writer->path, errno ? strerror(errno) : "the disk may be full");
+  }
+  cnn_writer_abandon(writer);
+  return status;
+}
+
+void cnn_writer_abandon(cnn_writer *writer) {
+  if (writer->stream) fclose(writer->stream);
+  if (writer->temporary) {
+    unlink(writer->temporary);
+    free(writer->temporary);
+  }
+  free(writer->path);
+  *writer = (cnn_writer){0};
+}

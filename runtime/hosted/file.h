@@ -1,0 +1,30 @@
+/* file.h: files as bytes in memory, and files written whole or not at all. Depends on the status type alone: the compiler builds status.c,
+ * file.c, archive.c, safetensors.c and npz.c a second time, to read --weights (compiler/backend/weights.c). */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_FILE_H
+#define CNN_FILE_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include "cnn_status.h"
+
+typedef struct cnn_file { const unsigned char *data; size_t size; } cnn_file; /* mapped, read only; data is NULL if size is 0 */
+
+cnn_status cnn_file_open(cnn_file *file, const char *path);
+void cnn_file_close(cnn_file *file);
+
+/* Inflates a gzip file of one member or several, but no more than `most` bytes: what is beyond is left alone. The result is from malloc. */
+cnn_status cnn_file_inflate(const char *path, const unsigned char *gz, size_t n, size_t most, unsigned char **data, size_t *size);
+
+/* Bytes go to another name in the same directory, which becomes `path` only when all is on the disk. */
+typedef struct cnn_writer {
+  FILE *stream;
+  char *path, *temporary; /* temporary is NULL where path is a device or a pipe, which is written directly */
+  bool failed;
+} cnn_writer;
+
+cnn_status cnn_writer_open(cnn_writer *writer, const char *path);
+void cnn_writer_put(cnn_writer *writer, const void *bytes, size_t n); /* errors are remembered for the end */
+cnn_status cnn_writer_commit(cnn_writer *writer);
+void cnn_writer_abandon(cnn_writer *writer);
+#endif

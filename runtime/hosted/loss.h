@@ -1,0 +1,14 @@
+/* loss.h: the losses as functions of what infer returns, for validation. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_LOSS_H
+#define CNN_LOSS_H
+#include <stdbool.h>
+#include "cnn_network.h"
+
+typedef struct cnn_loss_sum { double sum, weight; } cnn_loss_sum; /* the mean is sum/weight */
+
+bool cnn_loss_known(const cnn_port *output); /* has a loss that can be computed here */
+/* The loss of one sample on one output. For cross_entropy with class weights the weight is that of the true class, as PyTorch's mean has it. */
+cnn_loss_sum cnn_loss_sample(const cnn_port *output, const float *values, const void *target);
+double cnn_loss_weight(const cnn_port *output); /* of this output among the others */
+#endif

@@ -1,0 +1,42 @@
+/* options.h: the options of a command, as one table that parses them and prints the help. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_OPTIONS_H
+#define CNN_OPTIONS_H
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum cnn_value_kind {
+  CNN_VALUE_FLAG,    /* bool */
+  CNN_VALUE_TEXT,    /* const char * */
+  CNN_VALUE_WHOLE,   /* int64_t from `low` to `high` */
+  CNN_VALUE_NUMBER,  /* double from `low` to `high` */
+  CNN_VALUE_SEED,    /* uint64_t */
+  CNN_VALUE_CHOICE   /* int: which of `choices` */
+} cnn_value_kind;
+
+typedef struct cnn_flag {
+  const char *name;
+  char letter;               /* 0: none */
+  cnn_value_kind kind;
+  void *value;               /* left alone when the option is not given */
+  const char *argument;      /* as the help shows it: "PATH" */
+  const char *help;
+  double low, high;
+  const char *const *choices; /* NULL at the end */
+  bool *given;               /* may be NULL */
+} cnn_flag;
+
+typedef struct cnn_usage {
+  const char *program, *command; /* "lenet5", "train" */
+  const char *operands;          /* "" or "INPUT..." */
+  const char *summary;
+  const cnn_flag *flag;
+  int32_t flags;
+} cnn_usage;
+
+enum { CNN_EXIT_FAILED = 1, CNN_EXIT_USAGE = 2, CNN_GO_ON = -1 };
+
+/* argv[0] is the command. CNN_GO_ON, with the operands in argv[*operand ..]; else the exit status, and all has been said. */
+int cnn_usage_parse(const cnn_usage *usage, int argc, char **argv, int *operand);
+int cnn_usage_error(const cnn_usage *usage, const char *format, ...) __attribute__((format(printf, 2, 3))); /* CNN_EXIT_USAGE */
+#endif

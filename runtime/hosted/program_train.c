@@ -1,0 +1,140 @@
+/* program_train.c: `net train`. */
+// SPDX-License-Identifier: MIT-0
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
+#endif
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "number.h"
+#include "program.h"
+
+/* Set by Ctrl-C: the only way in which a signal can tell the loop. A second Ctrl-C ends the process at once. */
+static volatile sig_atomic_t interrupted;
+static void interrupt(int signal_number) { (void)signal_number, interrupted = 1; }
+
+static void catch_interrupt(void) {
+  struct sigaction action = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND};
+  interrupted = 0;
+  sigaction(SIGINT, &action, NULL);
+  sigaction(SIGTERM, &action, NULL);
+}
+
+typedef struct Arguments {
+  const char *data, *out, *init, *log, *plot, *tensorboard;
+  int64_t epochs, batch, threads, limit, overfit;
+  double rate, val;
+  uint64_t seed;
+  bool resume, dry_run;
+  int shuffle, progress, fit;
+  bool epochs_given, batch_given, rate_given, seed_given, shuffle_given, limit_given, val_given, overfit_given, fit_given;
+} Arguments;
+
+typedef struct Listener { cnn_progress progress; const char *out; } Listener;
+
+/* The result: which file, which epoch, how good. */
+static void print_result(const char *out, const cnn_event *event) {
+  const cnn_epoch *best = event->done;
+  bool validated = best->val.samples > 0;
+  const cnn_measures *measures = validated ? &best->val : &best->train;
+  const char *prefix = validated ? "val_" : "";
+  printf("%s: epoch %d of %d, %sloss %s", out, (int)best->epoch, (int)event->epoch, prefix, cnn_number_fixed(measures->loss, 4).text);
+  for (int32_t i = 0; i < measures->metrics; i++) {
+    printf(", %s%s %s", prefix, measures->metric[i].name, cnn_number_fixed(measures->metric[i].value, 4).text);
+  }
+  printf("\n");
+}
+
+static void listen(void *context, const cnn_event *event) {
+  Listener *listener = context;
+  cnn_progress_event(&listener->progress, event);
+  if (event->kind == CNN_EVENT_END) print_result(listener->out, event);
+}
+
+static void apply(const Arguments *arguments, cnn_train_options *options) {
+  cnn_recipe *recipe = &options->recipe;
+  if (arguments->epochs_given) recipe->epochs = (int32_t)arguments->epochs;
+  if (arguments->batch_given) recipe->batch = (int32_t)arguments->batch;
+  if (arguments->rate_given) recipe->rate = arguments->rate;
+  if (arguments->seed_given) recipe->seed = arguments->seed;
+  if (arguments->shuffle_given) options->shuffle = arguments->shuffle == 0;
+  if (arguments->limit_given) options->limit = arguments->limit;
+  if (arguments->val_given) options->val = arguments->val;
+  if (arguments->overfit_given) options->overfit = arguments->overfit;
+  if (arguments->fit_given) options->fit = (cnn_fit)arguments->fit;
+  options->threads = (int32_t)arguments->threads;
+  options->resume = arguments->resume;
+  options->dry_run = arguments->dry_run;
+  options->init = arguments->init;
+  options->log = arguments->log;
+  options->plot = arguments->plot;
+}
+
+static int train(const cnn_program *program, const Arguments *arguments, cnn_train_options *options) {
+  cnn_status status = cnn_success();
+  if (arguments->resume) status = cnn_train_settings(program->network, options);
+  apply(arguments, options);
+  cnn_data *data = NULL;
+  cnn_data_options data_options = {.val = options->val, .limit = options->limit, .fit = options->fit};
+  if (status.code == CNN_OK) status = cnn_data_open(&data, arguments->data, program->network, &data_options);
+  if (status.code == CNN_OK) {
+    Listener listener = {.out = options->out};
+    cnn_progress_open(&listener.progress, (cnn_progress_kind)arguments->progress);
+    if (options->overfit > 0) listener.progress.line_every = 20;
+    options->report = listen;
+    options->context = &listener;
+    options->stop = &interrupted;
+    catch_interrupt();
+    status = cnn_train(program->network, data, options);
+    cnn_progress_close(&listener.progress);
+    if (status.code == CNN_OK) status = cnn_program_finish();
+  }
+  cnn_data_close(data);
+  return status.code == CNN_OK ? 0 : cnn_program_fail(program, &status);
+}
+
+int cnn_program_train(const cnn_program *program, int argc, char **argv) {
+  static const char *const on_off[] = {"on", "off", NULL}, *const progress[] = {"auto", "plain", "none", NULL};
+  Arguments a = {.progress = CNN_PROGRESS_AUTO};
+  const double most = INT32_MAX;
+  const cnn_flag flag[] = {
+    {"data", 0, CNN_VALUE_TEXT, &a.data, "PATH", "a directory with IDX, CIFAR or picture folders, an .npz, or 'synthetic'", 0, 0, NULL, NULL},
+    {"out", 'o', CNN_VALUE_TEXT, &a.out, "W", "where the best weights go (NET.safetensors); beside it the last and a checkpoint", 0, 0, NULL, NULL},
+    {"init", 0, CNN_VALUE_TEXT, &a.init, "W", "start from these weights, where names and shapes match", 0, 0, NULL, NULL},
+    {"epochs", 0, CNN_VALUE_WHOLE, &a.epochs, "N", "instead of the program's", 1, most, NULL, &a.epochs_given},
+    {"batch", 0, CNN_VALUE_WHOLE, &a.batch, "N", "samples of a step, instead of the program's", 1, most, NULL, &a.batch_given},
+    {"rate", 0, CNN_VALUE_NUMBER, &a.rate, "R", "learning rate, instead of the program's", 0, 1e30, NULL, &a.rate_given},
+    {"seed", 0, CNN_VALUE_SEED, &a.seed, "N", "of weights, order, augmentation and dropout", 0, 0, NULL, &a.seed_given},
+    {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},
+    {"resume", 0, CNN_VALUE_FLAG, &a.resume, "", "go on from the checkpoint as if never stopped", 0, 0, NULL, NULL},
+    {"shuffle", 0, CNN_VALUE_CHOICE, &a.shuffle, "on|off", "off: samples come in the order of the files", 0, 0, on_off, &a.shuffle_given},
+    {"limit", 0, CNN_VALUE_WHOLE, &a.limit, "N", "only the first N samples of each part", 1, 1e15, NULL, &a.limit_given},
+    {"val", 0, CNN_VALUE_NUMBER, &a.val, "F", "part of the training samples for validation (0.1), where the set has none", 0, 0.999, NULL, &a.val_given},
+    {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox", "how pictures of another size come to fit", 0, 0, cnn_fit_choices, &a.fit_given},
+    {"log", 0, CNN_VALUE_TEXT, &a.log, "FILE", ".jsonl or .csv: a row an epoch", 0, 0, NULL, NULL},
+    {"plot", 0, CNN_VALUE_TEXT, &a.plot, "FILE.svg", "curves of loss, metrics and rate", 0, 0, NULL, NULL},
+    {"tensorboard", 0, CNN_VALUE_TEXT, &a.tensorboard, "DIR", "comes with a later version", 0, 0, NULL, NULL},
+    {"overfit", 0, CNN_VALUE_WHOLE, &a.overfit, "N", "train on N samples alone: can the net learn them?", 1, most, NULL, &a.overfit_given},
+    {"dry-run", 0, CNN_VALUE_FLAG, &a.dry_run, "", "one step and one validation, nothing is written", 0, 0, NULL, NULL},
+    {"progress", 0, CNN_VALUE_CHOICE, &a.progress, "auto|plain|none", "a live bar on a terminal, a line an epoch, or nothing", 0, 0, progress, NULL},
+  };
+  cnn_usage usage = {program->name, "train", "", "Trains the net. Messages go to standard error; Ctrl-C saves and stops, --resume goes on.", flag,
+                     sizeof flag / sizeof *flag};
+  int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
+  if (parsed != CNN_GO_ON) return parsed;
+  if (operand < argc) return cnn_usage_error(&usage, "'%s' is one word too many", argv[operand]);
+  if (!a.data) return cnn_usage_error(&usage, "it needs --data");
+  if (a.resume && a.init) return cnn_usage_error(&usage, "--resume goes on from a checkpoint, --init starts from weights: one of them");
+  if (a.tensorboard) {
+    cnn_status later = cnn_failure(CNN_NOT_BUILT, "--tensorboard comes with a later version [not-built-yet]");
+    return cnn_program_fail(program, &later);
+  }
+  char out[512];
+  snprintf(out, sizeof out, "%s.safetensors", program->network->name);
+  cnn_train_options options = cnn_train_defaults(program->network);
+  options.out = a.out ? a.out : out;
+  return train(program, &a, &options);
+}

@@ -1,0 +1,11 @@
+/* threads.h: how many threads a net computes with. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_THREADS_H
+#define CNN_THREADS_H
+#include <stdint.h>
+
+/* For nets called from this thread; nothing happens where they were compiled without OpenMP. */
+void cnn_threads_use(int32_t threads);
+int32_t cnn_threads_of_net(int32_t wanted); /* as cnn_threads, but 1 where the net was compiled without OpenMP */
+double cnn_clock(void); /* seconds from some moment on */
+#endif

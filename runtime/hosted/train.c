@@ -1,0 +1,470 @@
+/* train.c: the training loop: epochs of steps, validation, the best weights, checkpoints, log and plot. */
+// SPDX-License-Identifier: MIT-0
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "batch.h"
+#include "cnn.h"
+#include "evaluate.h"
+#include "journal.h"
+#include "loss.h"
+#include "number.h"
+#include "run.h"
+#include "threads.h"
+
+typedef struct Training {
+  const cnn_network *network;
+  const cnn_data *data;
+  const cnn_train_options *options;
+  cnn_run run;
+  cnn_course course;
+  cnn_loader *loader;
+  cnn_evaluator *evaluator;
+  cnn_journal journal;
+  float **output;
+  cnn_sums *sums;                 /* of one sample */
+  int32_t *order;
+  char *last, *checkpoint;        /* paths */
+  int32_t threads;
+  int64_t validated;              /* samples of the validation part; 0: none */
+  double began, reported, validation_seconds;
+  int64_t began_at;               /* samples seen when this process took the epoch up */
+} Training;
+
+cnn_train_options cnn_train_defaults(const cnn_network *network) {
+  cnn_train_options options = {.shuffle = true, .val = 0.1};
+  if (network->recipe) options.recipe = *network->recipe;
+  return options;
+}
+
+char *cnn_sibling(const char *path, const char *kind) {
+  static const char suffix[] = ".safetensors";
+  size_t length = strlen(path), room = length + strlen(kind) + sizeof suffix + 1;
+  if (length >= sizeof suffix && strcmp(path + length - (sizeof suffix - 1), suffix) == 0) length -= sizeof suffix - 1;
+  char *sibling = malloc(room);
+  if (sibling) snprintf(sibling, room, "%.*s.%s%s", (int)length, path, kind, suffix);
+  return sibling;
+}
+
+static bool finished(const Training *training) {
+  const cnn_run *run = &training->run;
+  const cnn_recipe *recipe = &run->trainer.recipe;
+  return run->finished >= recipe->epochs || (recipe->early_stop > 0 && training->validated > 0 && run->waiting >= recipe->early_stop);
+}
+
+static bool stopped(const Training *training) { return training->options->stop && *training->options->stop; }
+
+/* ---- Telling the caller */
+
+static void send(const Training *training, cnn_event event) {
+  event.epoch = training->run.finished + (event.kind != CNN_EVENT_EPOCH && event.kind != CNN_EVENT_END);
+  event.epochs = training->run.trainer.recipe.epochs;
+  if (training->options->report) training->options->report(training->options->context, &event);
+}
+
+__attribute__((format(printf, 2, 3))) static void note(const Training *training, const char *format, ...) {
+  char text[1024];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  send(training, (cnn_event){.kind = CNN_EVENT_NOTE, .note = text});
+}
+
+static void note_memory(const Training *training) {
+  const cnn_network *network = training->network;
+  const cnn_trainer *trainer = &training->run.trainer;
+  uint64_t array = (uint64_t)network->parameters * sizeof(float);
+  uint64_t arrays = (uint64_t)((trainer->slot[0] != NULL) + (trainer->slot[1] != NULL) + (trainer->average != NULL));
+  uint64_t evaluation = network->model_bytes + network->workspace_bytes * (uint64_t)(training->validated > 0 ? training->threads : 0);
+  note(training, "memory: weights %s, gradients %s, optimizer %s, training workspace %s, validation %s", cnn_number_bytes(array).text,
+       cnn_number_bytes(array * (trainer->sum ? 2 : 1)).text, cnn_number_bytes(array * arrays).text, cnn_number_bytes(network->training_bytes).text,
+       cnn_number_bytes(evaluation).text);
+}
+
+static const char *class_name(const Training *training, int32_t c, char room[24]) {
+  const cnn_network *network = training->network;
+  const char *name = network->label && c < network->labels ? network->label[c] : cnn_data_class(training->data, c);
+  if (name) return name;
+  snprintf(room, 24, "class %d", (int)c);
+  return room;
+}
+
+/* One line: a bar a class, and the smallest and the largest class by name. */
+static void note_labels(const Training *training) {
+  static const char *const bar[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+  enum { BARS = 64 };
+  int32_t classes = cnn_data_classes(training->data), fewest = 0, most = 0;
+  if (classes < 2) return;
+  int64_t *count = calloc((size_t)classes, sizeof *count);
+  if (!count) return;
+  for (int64_t i = 0; i < training->run.samples; i++) {
+    int32_t label;
+    if (cnn_data_label(training->data, CNN_PART_TRAIN, i, &label) && label >= 0 && label < classes) count[label]++;
+  }
+  char bars[BARS * 4 + 1] = "", name[2][24];
+  for (int32_t c = 0; c < classes; c++) {
+    if (count[c] < count[fewest]) fewest = c;
+    if (count[c] > count[most]) most = c;
+  }
+  for (int32_t c = 0; c < classes && classes <= BARS; c++) strcat(bars, bar[count[most] ? (count[c] * 8 + count[most] - 1) / count[most] : 0]);
+  if (count[most] > 0) {
+    note(training, "labels: %d classes %s%s%s samples (%s) to %s (%s)", (int)classes, bars, bars[0] ? " " : "",
+         cnn_number_grouped(count[fewest]).text, class_name(training, fewest, name[0]), cnn_number_grouped(count[most]).text,
+         class_name(training, most, name[1]));
+  }
+  free(count);
+}
+
+/* ---- Setting up */
+
+static cnn_status check_options(const cnn_network *network, const cnn_train_options *options) {
+  const cnn_recipe *recipe = &options->recipe;
+  if (!network->gradients || !network->recipe) {
+    return cnn_failure(CNN_BAD_ARGUMENT, "%s was compiled without training code (a train block, and not --no-train)", network->name);
+  }
+  if (!options->out) return cnn_failure(CNN_BAD_ARGUMENT, "there is no name for the weights to be written");
+  if (recipe->batch < 1 || recipe->epochs < 1) return cnn_failure(CNN_BAD_ARGUMENT, "batch and epochs must be at least 1");
+  if (!isfinite(recipe->rate) || recipe->rate < 0) return cnn_failure(CNN_BAD_ARGUMENT, "the rate must be a number from 0 up");
+  return cnn_success();
+}
+
+/* Overfitting a few samples on purpose: a few hundred steps, at the full rate. */
+static cnn_recipe recipe_for(const cnn_train_options *options, int64_t samples) {
+  enum { OVERFIT_STEPS = 300 };
+  cnn_recipe recipe = options->recipe;
+  if (recipe.accumulate < 1) recipe.accumulate = 1;
+  if (options->overfit > 0) {
+    int64_t batches = (samples + recipe.batch - 1) / recipe.batch, steps = (batches + recipe.accumulate - 1) / recipe.accumulate;
+    int32_t epochs = (int32_t)((OVERFIT_STEPS + steps - 1) / steps);
+    if (recipe.epochs < epochs) recipe.epochs = epochs;
+    recipe.schedule = CNN_CONSTANT;
+    recipe.warmup = 0;
+    recipe.early_stop = 0;
+  }
+  return recipe;
+}
+
+/* Parts of a large batch are as even as they can be. */
+static int32_t part_of(const cnn_network *network, int32_t batch) {
+  int64_t parts = ((int64_t)batch + network->train_batch - 1) / network->train_batch;
+  return (int32_t)((batch + parts - 1) / parts);
+}
+
+static void first_weights(Training *training) {
+  const cnn_network *network = training->network;
+  float *weights = training->run.trainer.weights;
+  if (network->initial) {
+    memcpy(weights, network->initial, (size_t)network->parameters * sizeof(float));
+  } else {
+    network->init(weights, training->run.trainer.recipe.seed);
+  }
+}
+
+static cnn_status take_init(Training *training) {
+  cnn_weights_report report = {0};
+  cnn_status status = cnn_weights_load_some(training->network, training->options->init, training->run.trainer.weights, &report);
+  if (status.code == CNN_OK) {
+    note(training, "%s: %d of %d weights taken%s%s", training->options->init, (int)report.matched, (int)training->network->weights,
+         report.text ? "; not:\n" : "", report.text ? report.text : "");
+  }
+  free(report.text);
+  return status;
+}
+
+static cnn_status open_training(Training *training) {
+  const cnn_network *network = training->network;
+  const cnn_train_options *options = training->options;
+  int64_t samples = cnn_data_count(training->data, CNN_PART_TRAIN);
+  if (options->overfit > 0 && samples > options->overfit) samples = options->overfit;
+  if (samples < 1) return cnn_failure(CNN_MISMATCH, "the data set has no training samples");
+  if (samples > INT32_MAX) return cnn_failure(CNN_MISMATCH, "the data set has more than 2^31-1 training samples");
+  cnn_recipe recipe = recipe_for(options, samples);
+  training->threads = cnn_threads(options->threads);
+  training->validated = options->overfit > 0 ? 0 : cnn_data_count(training->data, CNN_PART_VAL);
+  int32_t part = part_of(network, recipe.batch);
+  cnn_status status = cnn_run_open(&training->run, network, &recipe, samples);
+  if (status.code == CNN_OK) status = cnn_loader_open(&training->loader, network, part);
+  if (status.code == CNN_OK && training->validated > 0) status = cnn_evaluator_open(&training->evaluator, network, training->threads, false);
+  if (status.code != CNN_OK) return status;
+
+  training->output = cnn_outputs_alloc(network, part);
+  training->sums = calloc((size_t)network->outputs + 1, sizeof *training->sums);
+  training->order = malloc((size_t)samples * sizeof *training->order);
+  training->last = cnn_sibling(options->out, "last");
+  training->checkpoint = cnn_sibling(options->out, "checkpoint");
+  if (!training->output || !training->sums || !training->order || !training->last || !training->checkpoint) {
+    return cnn_failure(CNN_NO_MEMORY, "no memory to train %s", network->name);
+  }
+  training->course = (cnn_course){.data = training->data, .recipe = &training->run.trainer.recipe, .samples = samples, .batch = recipe.batch,
+                                  .part = part, .order = options->shuffle ? training->order : NULL,
+                                  .augment = recipe.augments > 0 && options->overfit == 0};
+  return cnn_success();
+}
+
+static cnn_status save(const Training *training, const char *path) {
+  return cnn_weights_save(training->network, path, cnn_trainer_result(&training->run.trainer));
+}
+
+/* Files that cannot be written are told now, not after the first epoch. */
+static cnn_status open_files(Training *training) {
+  const cnn_train_options *options = training->options;
+  const cnn_run *run = &training->run;
+  cnn_status status = save(training, training->last);
+  if (status.code == CNN_OK && options->log) status = cnn_journal_open(&training->journal, options->log, run->history, run->finished);
+  if (status.code == CNN_OK && options->plot) status = cnn_plot_write(options->plot, training->network->name, run->history, run->finished);
+  return status;
+}
+
+static cnn_status prepare(Training *training) {
+  const cnn_train_options *options = training->options;
+  cnn_status status = check_options(training->network, options);
+  if (status.code == CNN_OK) status = open_training(training);
+  if (status.code != CNN_OK) return status;
+  cnn_threads_use(training->threads);
+  note(training, "data: %s", cnn_data_describe(training->data));
+  note_labels(training);
+  note_memory(training);
+  if (training->course.batch > training->course.part) {
+    note(training, "a batch of %d is computed in parts of %d, the most that the program was compiled for", (int)training->course.batch,
+         (int)training->course.part);
+  }
+  if (options->resume) {
+    status = cnn_run_load(&training->run, training->checkpoint);
+    if (status.code == CNN_OK) note(training, "%s: going on after %d epochs", training->checkpoint, (int)training->run.finished);
+  } else {
+    first_weights(training);
+    if (options->init) status = take_init(training);
+  }
+  return status.code == CNN_OK && !options->dry_run ? open_files(training) : status;
+}
+
+/* ---- One epoch */
+
+static void measure(const Training *training, cnn_measures *measures) {
+  const cnn_run *run = &training->run;
+  cnn_tally_measures(&run->tally, run->at, run->sums, measures);
+  measures->loss = run->at > 0 ? run->loss / (double)run->at : NAN; /* the generated code's own, by samples */
+}
+
+static double speed(const Training *training, double now) {
+  double seconds = now - training->began;
+  return seconds > 0 ? (double)(training->run.at - training->began_at) / seconds : 0;
+}
+
+static void report_step(Training *training, bool last) {
+  const cnn_run *run = &training->run;
+  double now = cnn_clock(), fastest_report = 0.1;
+  if (!training->options->report || (!last && now - training->reported < fastest_report)) return;
+  training->reported = now;
+  cnn_measures measures;
+  measure(training, &measures);
+  double rate = speed(training, now), left = (double)(run->samples - run->at);
+  int32_t epochs_left = run->trainer.recipe.epochs - run->finished - 1;
+  cnn_event event = {.kind = CNN_EVENT_STEP, .measures = &measures, .images_per_second = rate, .rate = run->rate};
+  event.step = (run->at + training->course.batch - 1) / training->course.batch;
+  event.steps = (run->samples + training->course.batch - 1) / training->course.batch;
+  if (rate > 0) event.seconds_left = (left + epochs_left * (double)run->samples) / rate + (epochs_left + 1) * training->validation_seconds;
+  send(training, event);
+}
+
+static void count_batch(Training *training, const cnn_batch *batch, float loss) {
+  cnn_run *run = &training->run;
+  int32_t outputs = training->network->outputs;
+  for (int32_t i = 0; i < batch->count; i++) {
+    cnn_tally_sample(&run->tally, training->output, batch->target, i, training->sums);
+    cnn_sums_add(run->sums, training->sums, outputs);
+  }
+  run->loss += (double)loss * batch->count;
+  run->at += batch->count;
+}
+
+static cnn_status not_finite(const Training *training, float loss) {
+  const cnn_run *run = &training->run;
+  int64_t step = (run->at - 1) / training->course.batch + 1;
+  return cnn_failure(CNN_NOT_FINITE, "the loss is %s in epoch %d, step %" PRId64 "; %s. A smaller rate, clip_norm or a warmup may help",
+                     isnan(loss) ? "not a number" : "infinite", (int)run->finished + 1, step,
+                     run->finished == 0 ? "nothing was saved" : "the epochs before are saved");
+}
+
+/* A step: batches until the optimizer has what it wants, at the rate of the moment when it began. */
+static cnn_status make_step(Training *training, bool *over) {
+  cnn_run *run = &training->run;
+  cnn_trainer *trainer = &run->trainer;
+  double t = run->finished + (double)run->at / (double)run->samples;
+  int32_t batches = 0;
+  while (batches < trainer->recipe.accumulate && run->at < run->samples) {
+    const cnn_batch *batch;
+    cnn_status status = cnn_loader_next(training->loader, &batch);
+    if (status.code != CNN_OK) return status;
+    float loss = cnn_trainer_batch(trainer, (const void *const *)batch->input, (const void *const *)batch->target, batch->count,
+                                   training->output);
+    count_batch(training, batch, loss);
+    if (!isfinite(loss)) return not_finite(training, loss);
+    batches += cnn_course_ends_batch(&training->course, run->at);
+  }
+  run->rate = cnn_schedule_rate(&trainer->schedule, &trainer->recipe, t);
+  cnn_trainer_update(trainer, run->rate);
+  *over = run->at >= run->samples;
+  report_step(training, *over);
+  return cnn_success();
+}
+
+/* The rest of the current epoch's steps; a stop leaves the run between two steps. */
+static cnn_status make_steps(Training *training) {
+  cnn_run *run = &training->run;
+  if (training->options->shuffle) {
+    cnn_random random = cnn_random_stream(run->trainer.recipe.seed, CNN_STREAM_ORDER, (uint32_t)run->finished);
+    cnn_random_permutation(random, training->order, (int32_t)run->samples);
+  }
+  training->course.epoch = run->finished;
+  cnn_status status = cnn_loader_start(training->loader, &training->course, run->at);
+  bool over = run->at >= run->samples;
+  while (status.code == CNN_OK && !over && !stopped(training)) {
+    status = make_step(training, &over);
+    if (training->options->dry_run) break;
+  }
+  cnn_loader_stop(training->loader);
+  return status;
+}
+
+static bool losses_known(const cnn_network *network) {
+  for (int32_t o = 0; o < network->outputs; o++) {
+    if (network->output[o].loss && !cnn_loss_known(&network->output[o])) return false;
+  }
+  return true;
+}
+
+static cnn_status validate(Training *training, cnn_measures *measures) {
+  *measures = (cnn_measures){0};
+  if (training->validated == 0 || stopped(training)) return cnn_success();
+  send(training, (cnn_event){.kind = CNN_EVENT_VALIDATION});
+  double start = cnn_clock();
+  int64_t limit = training->options->dry_run ? training->course.batch : -1;
+  cnn_status status = cnn_evaluator_run(training->evaluator, cnn_trainer_result(&training->run.trainer), training->data, CNN_PART_VAL, limit,
+                                        training->options->stop, measures);
+  training->validation_seconds = cnn_clock() - start;
+  cnn_threads_use(training->threads);
+  if (status.code == CNN_OK && isnan(measures->loss) && losses_known(training->network)) {
+    return cnn_failure(CNN_NOT_FINITE, "the validation loss of epoch %d is not a number. A smaller rate, clip_norm or a warmup may help",
+                       (int)training->run.finished + 1);
+  }
+  return status;
+}
+
+/* What is minimised over epochs: the validation loss; where that is not known, the first metric; without validation, the training loss. */
+static double rated(const cnn_epoch *epoch) {
+  if (epoch->val.samples == 0) return epoch->train.loss;
+  if (!isnan(epoch->val.loss) || epoch->val.metrics == 0) return epoch->val.loss;
+  const cnn_metric *metric = &epoch->val.metric[0];
+  return cnn_metric_rises(metric->name) ? -metric->value : metric->value;
+}
+
+/* The order matters: whenever the process ends, the checkpoint is never ahead of the other files. */
+static cnn_status save_epoch(Training *training, bool best) {
+  const cnn_train_options *options = training->options;
+  bool saves = options->overfit == 0 || finished(training); /* the many short epochs of an experiment are not worth it */
+  cnn_status status = best && saves ? save(training, options->out) : cnn_success();
+  if (status.code == CNN_OK && saves) status = save(training, training->last);
+  if (status.code == CNN_OK && saves) status = cnn_run_save(&training->run, options, training->checkpoint);
+  if (status.code == CNN_OK && options->log) status = cnn_journal_add(&training->journal, &training->run.history[training->run.finished - 1]);
+  if (status.code == CNN_OK && options->plot) {
+    status = cnn_plot_write(options->plot, training->network->name, training->run.history, training->run.finished);
+  }
+  return status;
+}
+
+static cnn_status end_epoch(Training *training, cnn_epoch *epoch) {
+  cnn_run *run = &training->run;
+  double value = rated(epoch);
+  bool better = run->rated == 0 || value < run->best;
+  run->rated++;
+  run->waiting = better ? 0 : run->waiting + 1;
+  if (better) run->best = value;
+  epoch->best = better || training->validated == 0; /* without validation the last counts */
+  cnn_schedule_epoch(&run->trainer.schedule, &run->trainer.recipe, value);
+  if (!cnn_run_append(run, epoch)) return cnn_failure(CNN_NO_MEMORY, "no memory for another epoch");
+  run->at = 0;
+  run->loss = run->seconds = 0;
+  cnn_tally_clear(&run->tally);
+  memset(run->sums, 0, (size_t)training->network->outputs * sizeof *run->sums);
+  return save_epoch(training, epoch->best);
+}
+
+static cnn_status run_epoch(Training *training) {
+  cnn_run *run = &training->run;
+  cnn_epoch epoch = {.epoch = run->finished + 1};
+  training->began = cnn_clock();
+  training->began_at = run->at;
+  cnn_status status = make_steps(training);
+  double now = cnn_clock();
+  run->seconds += now - training->began;
+  if (status.code != CNN_OK || (run->at < run->samples && !training->options->dry_run)) return status;
+  epoch.rate = run->rate;
+  epoch.images_per_second = run->seconds > 0 ? (double)run->at / run->seconds : 0;
+  measure(training, &epoch.train);
+  status = validate(training, &epoch.val);
+  if (status.code != CNN_OK || stopped(training)) return status;
+  epoch.seconds = run->seconds + cnn_clock() - now;
+  if (!training->options->dry_run) status = end_epoch(training, &epoch);
+  if (status.code == CNN_OK) send(training, (cnn_event){.kind = CNN_EVENT_EPOCH, .done = &epoch});
+  return status;
+}
+
+/* ---- The whole run */
+
+static cnn_status save_stopped(Training *training) {
+  const cnn_run *run = &training->run;
+  cnn_status status = training->options->dry_run ? cnn_success() : save(training, training->last);
+  if (status.code == CNN_OK && run->finished == 0 && !training->options->dry_run) status = save(training, training->options->out);
+  if (status.code == CNN_OK && !training->options->dry_run) status = cnn_run_save(run, training->options, training->checkpoint);
+  if (status.code != CNN_OK) return status;
+  return cnn_failure(CNN_STOPPED, "stopped in epoch %d; %s holds everything to go on with --resume", (int)run->finished + 1, training->checkpoint);
+}
+
+static void report_end(const Training *training) {
+  const cnn_run *run = &training->run;
+  if (training->options->dry_run) {
+    note(training, "dry run: a step and a validation went well; nothing was written");
+  } else if (run->finished < run->trainer.recipe.epochs) {
+    note(training, "stopped early: no progress for %d epochs", (int)run->waiting);
+  }
+  if (training->options->overfit > 0 && run->finished > 0) {
+    const cnn_measures *end = &run->history[run->finished - 1].train;
+    note(training, "overfit: %" PRId64 " samples, loss from %s to %s", run->samples, cnn_number(run->history[0].train.loss, 4).text,
+         cnn_number(end->loss, 4).text);
+  }
+  const cnn_epoch *best = NULL;
+  for (int32_t i = 0; i < run->finished; i++) best = run->history[i].best ? &run->history[i] : best;
+  if (best && !training->options->dry_run) send(training, (cnn_event){.kind = CNN_EVENT_END, .done = best});
+}
+
+static void close_training(Training *training) {
+  cnn_loader_close(training->loader);
+  cnn_evaluator_close(training->evaluator);
+  cnn_journal_close(&training->journal);
+  cnn_outputs_free(training->network, training->output);
+  free(training->sums);
+  free(training->order);
+  free(training->last);
+  free(training->checkpoint);
+  cnn_run_close(&training->run);
+}
+
+cnn_status cnn_train(const cnn_network *network, const cnn_data *data, const cnn_train_options *options) {
+  Training training = {.network = network, .data = data, .options = options};
+  cnn_status status = prepare(&training);
+  while (status.code == CNN_OK && !finished(&training) && !stopped(&training)) {
+    status = run_epoch(&training);
+    if (options->dry_run) break;
+  }
+  bool interrupted = status.code == CNN_STOPPED || (status.code == CNN_OK && stopped(&training) && !finished(&training));
+  if (interrupted) status = save_stopped(&training);
+  if (status.code == CNN_OK) report_end(&training);
+  close_training(&training);
+  return status;
+}

@@ -1,0 +1,98 @@
+/* cnn_core.h: the freestanding part of the runtime: training steps on any machine. It allocates nothing, opens nothing and calls nothing
+ * but memcpy and memset; all memory is the caller's. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_CORE_H
+#define CNN_CORE_H
+#include <stdbool.h>
+#include "cnn_network.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Random numbers by counter: the same (keys, counter) gives the same number, in any order, on any machine, with any number of threads. */
+
+typedef struct cnn_random { uint32_t key[2]; } cnn_random;
+
+typedef enum cnn_stream { /* one seed serves several purposes, each with its own numbers */
+  CNN_STREAM_ORDER = 1,   /* the order of samples in an epoch */
+  CNN_STREAM_AUGMENT,
+  CNN_STREAM_SPLIT,       /* which samples are kept for validation */
+  CNN_STREAM_DATA         /* made-up data */
+} cnn_stream;
+
+cnn_random cnn_random_keys(uint64_t seed, uint64_t stream);                     /* splitmix64 of both */
+cnn_random cnn_random_stream(uint64_t seed, cnn_stream stream, uint32_t epoch); /* cnn_random_keys for a purpose and an epoch */
+uint32_t cnn_random_bits(cnn_random random, uint32_t counter);
+float cnn_random_uniform(cnn_random random, uint32_t counter);                  /* 0 <= u < 1, 24 bits */
+uint32_t cnn_random_below(cnn_random random, uint32_t counter, uint32_t limit); /* 0 .. limit-1 */
+void cnn_random_permutation(cnn_random random, int32_t *order, int32_t count);  /* order[]: 0 .. count-1, shuffled */
+
+/* ---- Schedules: the learning rate at a time t in epochs, which need not be whole. */
+
+typedef struct cnn_schedule { /* what a plateau has to remember */
+  double scale;               /* of the rate, after reductions */
+  double best;                /* the lowest loss so far */
+  int32_t waiting;            /* epochs since then */
+  int32_t epochs;             /* epochs reported; 0: `best` means nothing yet */
+} cnn_schedule;
+
+void cnn_schedule_begin(cnn_schedule *schedule);
+double cnn_schedule_rate(const cnn_schedule *schedule, const cnn_recipe *recipe, double t);
+/* After each epoch; loss: of validation, or of training where there is none. */
+void cnn_schedule_epoch(cnn_schedule *schedule, const cnn_recipe *recipe, double loss);
+
+/* ---- Optimizers: PyTorch's arithmetic, in float, element by element. */
+
+int32_t cnn_optimizer_slots(const cnn_recipe *recipe); /* how many floats of state a parameter needs: 0, 1 or 2 */
+
+/* One step of `count` parameters. `step` counts from 1. `decay`: whether recipe->weight_decay applies to these. Unused slots may be NULL. */
+void cnn_optimizer_step(const cnn_recipe *recipe, float *weights, const float *gradients, float *slot0, float *slot1,
+                        int64_t count, int64_t step, double rate, bool decay);
+
+/* ---- The trainer: weights, optimizer state and everything else that a step reads and writes. */
+
+typedef struct cnn_trainer {
+  const cnn_network *network;
+  cnn_recipe recipe;       /* a copy: rate, seed and the like may be changed before the first step */
+  cnn_schedule schedule;
+  float *weights;          /* network->parameters floats, as are all that follow */
+  float *gradients;
+  float *sum;              /* gradients of the batches of one step, weighted by samples; NULL when a step is one batch */
+  float *slot[2];          /* the optimizer's, or NULL */
+  float *average;          /* exponential average of the weights, or NULL */
+  void *training;          /* network->training_bytes */
+  int64_t batches;         /* calls of gradients so far; numbers the random numbers of dropout */
+  int64_t steps;           /* updates so far */
+  int64_t samples;         /* in `sum` */
+} cnn_trainer;
+
+/* How much memory (aligned to 64) a trainer needs, and placing one there. `accumulates`: a step may take several batches.
+ * Weights are not initialised: call network->init, or copy them there. */
+size_t cnn_trainer_bytes(const cnn_network *network, const cnn_recipe *recipe, bool accumulates);
+void cnn_trainer_place(cnn_trainer *trainer, const cnn_network *network, const cnn_recipe *recipe, bool accumulates, void *memory);
+
+/* Gradients of one batch of 1 .. train_batch samples; returns its mean loss. Running statistics move at once. */
+float cnn_trainer_batch(cnn_trainer *trainer, const void *const *input, const void *const *target, int32_t count, float *const *output);
+/* Ends a step: clips, updates the weights by the gradients since the last update, and moves the average. */
+void cnn_trainer_update(cnn_trainer *trainer, double rate);
+/* Both, with the rate that the schedule gives at t epochs. */
+float cnn_train_step(cnn_trainer *trainer, const void *const *input, const void *const *target, int32_t count, float *const *output, double t);
+/* The weights that are saved and evaluated: the average, where there is one. */
+const float *cnn_trainer_result(const cnn_trainer *trainer);
+
+/* ---- Augmentation: drawn once a sample and applied to its pictures, and to targets that have pixels. */
+
+typedef struct cnn_move {
+  int32_t down, right;   /* shift in pixels of the (first) input */
+  bool mirror, upend;    /* left and right, top and bottom exchanged, before the shift */
+} cnn_move;
+
+cnn_move cnn_augment_draw(const cnn_recipe *recipe, uint64_t seed, uint32_t epoch, uint32_t index);
+bool cnn_move_is_nothing(const cnn_move *move);
+/* Moves a picture of height x width pixels of pixel_bytes each from `in` to `out`; pixels that come from outside are pixel_bytes of `border`. */
+void cnn_move_picture(const cnn_move *move, const void *in, void *out, int32_t height, int32_t width, int32_t pixel_bytes, int border);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,80 @@
+/* cnn_data.h: data sets for training and evaluation, and the inputs and outputs of a prediction.
+ *
+ * A set is opened by looking at what the path holds: IDX files (MNIST, Fashion-MNIST; plain or .gz), CIFAR-10/100 in binary, folders of
+ * pictures (train/CLASS, val/CLASS, test/CLASS, or CLASS alone), an .npz file (x, y, x_val, y_val, x_test, y_test), or the word
+ * "synthetic", a small learnable set made on the spot for any net. Segmentation folders and boxes are known but not read yet.
+ *
+ * Samples come in the order of the file; those of folders class by class in turns, so that the first N have all classes.
+ *
+ * Samples are raw: pictures are 0..255 whatever the input's type (i8: minus 128), arrays are as they stand in the file. They are always
+ * laid out height, width, channels; cnn_port_arrange makes the caller's layout of an input with layout=chw, after augmentation. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_DATA_H
+#define CNN_DATA_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "cnn_network.h"
+#include "cnn_status.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum cnn_part {
+  CNN_PART_TRAIN, /* without what validation takes */
+  CNN_PART_VAL,   /* the set's own, else taken from the training part by the program's seed */
+  CNN_PART_TEST   /* what `eval` reads: the set's own, else the whole set */
+} cnn_part;
+
+typedef enum cnn_fit { /* how a picture of another size comes to fit */
+  CNN_FIT_STRETCH,     /* each axis by itself */
+  CNN_FIT_CROP,        /* covers the input, centred; what sticks out is lost */
+  CNN_FIT_LETTERBOX    /* all of it, centred on black */
+} cnn_fit;
+
+typedef struct cnn_data_options {
+  double val;          /* part of the training samples for validation, where the set has none of its own; 0: no validation at all */
+  int64_t limit;       /* only the first so many samples of each part; 0: all */
+  cnn_fit fit;
+} cnn_data_options;
+#define CNN_DATA_DEFAULTS {0.1, 0, CNN_FIT_STRETCH}
+
+typedef struct cnn_data cnn_data;
+
+/* The net must outlive the set. Labels are checked here, so that training does not stop in the middle of an epoch. */
+cnn_status cnn_data_open(cnn_data **data, const char *path, const cnn_network *network, const cnn_data_options *options);
+void cnn_data_close(cnn_data *data); /* NULL is fine */
+
+const char *cnn_data_describe(const cnn_data *data);         /* "IDX files: 54,000 training, 6,000 validation and 10,000 test samples" */
+int64_t cnn_data_count(const cnn_data *data, cnn_part part);
+bool cnn_data_has_test(const cnn_data *data);                /* the set has a test part of its own */
+int32_t cnn_data_classes(const cnn_data *data);              /* 0: its samples have no class */
+const char *cnn_data_class(const cnn_data *data, int32_t c); /* the set's name for a class, or NULL */
+
+/* Reads a sample; any number of threads may read at once. input[i] has network->input[i].size elements of its type. target[o] has
+ * network->output[o].target_size elements: int32_t for classes, float for values; NULL skips it. An output that has no loss but class
+ * scores counts as an output with classes, one a position. Where the target is the input (`target = input`), targets are left alone. */
+cnn_status cnn_data_sample(const cnn_data *data, cnn_part part, int64_t index, void *const input[], void *const target[]);
+bool cnn_data_label(const cnn_data *data, cnn_part part, int64_t index, int32_t *label); /* cheap; false: no single class a sample */
+
+size_t cnn_type_bytes(cnn_type type);
+int64_t cnn_port_classes(const cnn_port *output);            /* how many classes its scores tell apart: 2 for one sigmoid unit */
+int64_t cnn_port_targets(const cnn_port *output);            /* elements of its target, also for an output with scores and no loss */
+void cnn_port_arrange(const cnn_port *input, const void *hwc, void *out); /* one sample, in the layout that the net takes; a copy if that is hwc */
+
+/* What `predict` reads: a picture (PNG, JPEG), an .npy file with one input or a batch, or an .npz keyed by input name. */
+typedef struct cnn_inputs cnn_inputs;
+cnn_status cnn_inputs_open(cnn_inputs **inputs, const char *path, const cnn_network *network, cnn_fit fit);
+void cnn_inputs_close(cnn_inputs *inputs);
+int64_t cnn_inputs_count(const cnn_inputs *inputs);
+bool cnn_inputs_batched(const cnn_inputs *inputs);           /* arrays with a leading n, also if n is 1 */
+cnn_status cnn_inputs_sample(const cnn_inputs *inputs, int64_t index, void *const input[]);
+
+/* Writes outputs of `count` samples, output[o] laid out [count][...]: one output as .npy, several (or a path that ends in .npz) as .npz keyed by
+ * output name. batched: with the leading n. Written whole or not at all. */
+cnn_status cnn_outputs_write(const char *path, const cnn_network *network, int64_t count, bool batched, const float *const output[]);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,236 @@
+/* netcheck.c: what the compiler writes does what the program means.  netcheck FILE.cnn...
+ *
+ * For each program: eval in double is compared with the compiled C, for every target that this CPU runs, at -O0 and -O2; with a train block also eval's
+ * gradients with central differences, and the compiled gradients with eval's. A line a comparison, in TAP. The first lines of a program may say
+ *     # check: images=3 batch=2 tolerance=1e-5 gradient=1e-4 difference=1e-6 targets=generic */
+// SPDX-License-Identifier: Apache-2.0
+#include "config.h"
+#include <dlfcn.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/file.h"
+#include "base/text.h"
+#include "ops/op.h"
+#include "sample.h"
+#include "schedule/target.h"
+
+typedef struct Limits { int64_t images, batch; double tolerance, gradient, difference; const char *targets; } Limits;
+typedef struct Check { Sample sample; Limits limits; const char *work; } Check;
+typedef void InferFunction(const float *weights, void *const *input, float **output);
+typedef float GradientsFunction(const float *weights, void *const *input, void *const *target, int32_t count, uint64_t seed, uint64_t step, float *gradients, float **output);
+
+static int cases;
+
+static void report(bool ok, const Check *check, const char *what, double error, double limit) {
+  const char *name = strrchr(check->sample.path, '/');
+  printf("%sok %d - %s %s: error %.2g, limit %.2g\n", ok ? "" : "not ", ++cases, name ? name + 1 : check->sample.path, what, error, limit);
+  fflush(stdout);
+}
+
+static Limits read_limits(Arena *arena, const char *path) {
+  Limits limits = {2, 1, 1e-5, 1e-4, 1e-6, NULL};
+  size_t n;
+  const char *why, *text = file_read(arena, path, &n, &why), *line = text ? strstr(text, "# check:") : NULL;
+  if (!line) return limits;
+  char *copy = arena_copy(arena, line, strcspn(line, "\n")), *state = NULL;
+  for (char *word = strtok_r(copy, " ", &state); word; word = strtok_r(NULL, " ", &state)) {
+    char *value = strchr(word, '=');
+    if (!value) continue;
+    *value++ = 0;
+    if (!strcmp(word, "images")) limits.images = atoll(value);
+    else if (!strcmp(word, "batch")) limits.batch = atoll(value);
+    else if (!strcmp(word, "tolerance")) limits.tolerance = atof(value);
+    else if (!strcmp(word, "gradient")) limits.gradient = atof(value);
+    else if (!strcmp(word, "difference")) limits.difference = atof(value);
+    else if (!strcmp(word, "targets")) limits.targets = value;
+    else fprintf(stderr, "%s: unknown limit %s\n", path, word), exit(2);
+  }
+  return limits;
+}
+
+/* ---- generated code behind two functions whose form does not depend on the net ---- */
+static const char *port_type(const Node *node) { return node->elem == ELEM_U8 ? "uint8_t" : node->elem == ELEM_I8 ? "int8_t" : node->elem == ELEM_I32 ? "int32_t" : "float"; }
+
+static const char *glue(const Check *check, bool train) {
+  const Sample *s = &check->sample;
+  const Graph *graph = s->graph;
+  Text out = {.arena = s->arena};
+  const char *p = s->cname;
+  const bool weights = graph->parameters > 0;
+  text_put(&out, "#include <stdlib.h>\n#include \"net.h\"\n");
+  text_put(&out, "void glue_infer(const float *weights, void *const *input, float **output) {\n  static %s_workspace workspace;\n", p);
+  if (weights) text_put(&out, "  static %s_model model;\n  %s_pack(&model, (const %s_weights *)(const void *)weights);\n", p, p, p);
+  else text_put(&out, "  (void)weights;\n");
+  text_put(&out, "  %s_infer(%s", p, weights ? "&model" : "");
+  for (int i = 0; i < graph->inputs.n; i++) text_put(&out, "%s(const %s *)input[%d]", weights || i ? ", " : "", port_type(graph->inputs.data[i].node), i);
+  for (int i = 0; i < graph->outputs.n; i++) text_put(&out, ", output[%d]", i);
+  text_put(&out, ", &workspace);\n}\n");
+  if (train) {
+    text_put(&out, "float glue_gradients(const float *weights, void *const *input, void *const *target, int32_t count, uint64_t seed, uint64_t step, float *gradients, float **output) {\n");
+    text_put(&out, "  %s_training *training = malloc(sizeof *training);\n  const float loss = %s_gradients((const %s_weights *)(const void *)weights", p, p, p);
+    for (int i = 0; i < graph->inputs.n; i++) text_put(&out, ", (const %s *)input[%d]", port_type(graph->inputs.data[i].node), i);
+    for (int i = 0; i < graph->outputs.n; i++)
+      if (s->training.target[i]) text_put(&out, ", (const %s *)target[%d]", port_type(s->training.target[i]), i);
+    text_put(&out, ", count, seed, step, (%s_weights *)(void *)gradients", p);
+    for (int i = 0; i < graph->outputs.n; i++) text_put(&out, ", output[%d]", i);
+    text_put(&out, ", training);\n  free(training);\n  return loss;\n}\n");
+  }
+  return out.s;
+}
+
+static bool write_file(const char *path, const char *text) {
+  FILE *file = fopen(path, "w");
+  return file && fputs(text, file) >= 0 && fclose(file) == 0;
+}
+
+static void *build(const Check *check, const char *target, const char *level, bool train, int variant) {
+  Arena *arena = check->sample.arena;
+  const char *cnnc = getenv("CNNC"), *cc = getenv("CC");
+  const char *dir = arena_printf(arena, "%s/%d", check->work, variant), *library = arena_printf(arena, "%s/net.so", dir);
+  const char *command = arena_printf(arena, "mkdir -p %s && %s -Wno-unread-input -Wno-unused-value %s -o %s/net.c --target=%s %s --batch=%lld --prefix=%s%s", dir, cnnc ? cnnc : "cnnc", check->sample.path, dir, target, level,
+                                     (long long)check->limits.batch, check->sample.cname, train ? " --train" : "");
+  if (system(command) != 0 || !write_file(arena_printf(arena, "%s/glue.c", dir), glue(check, train))) return NULL;
+  command = arena_printf(arena, "%s -std=c11 -O1 -fPIC -shared -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -I%s %s/net.c %s/glue.c -o %s", cc ? cc : "cc", dir, dir, dir, library);
+  return system(command) == 0 ? dlopen(library, RTLD_NOW | RTLD_LOCAL) : NULL;
+}
+
+/* ---- comparisons ---- */
+static double worst(const float *got, const double *want, int64_t n) { /* relative to the largest wanted number; infinite for a NaN */
+  double error = 0, largest = 0;
+  for (int64_t i = 0; i < n; i++) {
+    const double e = fabs((double)got[i] - want[i]);
+    if (!(e <= error)) error = isnan(e) ? HUGE_VAL : e;
+    if (fabs(want[i]) > largest) largest = fabs(want[i]);
+  }
+  return largest > 0 ? error / largest : error;
+}
+
+static void check_infer(Check *check, const char *target, const char *level, int variant) {
+  Sample *s = &check->sample;
+  const Graph *graph = s->graph;
+  const int64_t batch = check->limits.batch;
+  const char *what = arena_printf(s->arena, "infer %s %s", target, level);
+  void *library = build(check, target, level, false, variant);
+  InferFunction *infer = NULL;
+  if (library) *(void **)&infer = dlsym(library, "glue_infer");
+  if (!infer) { report(false, check, what, HUGE_VAL, check->limits.tolerance); return; }
+  float *output[MOST_PORTS] = {0};
+  double error = 0;
+  for (int o = 0; o < graph->outputs.n; o++) output[o] = malloc(sizeof(float) * (size_t)(batch * shape_elements(graph->outputs.data[o].node->shape)));
+  const GraphRun run = sample_infer(s);
+  for (int64_t first = 0; first + batch <= s->count; first += batch) {
+    void *input[MOST_PORTS] = {0};
+    for (int i = 0; i < graph->inputs.n; i++) {
+      const Node *node = graph->inputs.data[i].node;
+      input[i] = (char *)s->input[i] + first * shape_elements(node->shape) * (node->elem == ELEM_F32 ? 4 : 1);
+    }
+    infer(s->weights, input, output);
+    for (int o = 0; o < graph->outputs.n; o++) {
+      const Node *node = graph->outputs.data[o].node;
+      const int64_t n = shape_elements(node->shape);
+      const double e = worst(output[o], run.value[node->id] + first * n, batch * n);
+      if (e > error) error = e;
+    }
+  }
+  for (int o = 0; o < graph->outputs.n; o++) free(output[o]);
+  report(error <= check->limits.tolerance, check, what, error, check->limits.tolerance);
+}
+
+/* Central differences of eval's loss against eval's backward pass, a few elements of each trained parameter; relative to the parameter's largest gradient. */
+static void check_differences(Check *check, const double *gradients) {
+  Sample *s = &check->sample;
+  uint64_t state = 99;
+  double error = 0;
+  double *weights = NEW_ARRAY(s->arena, double, s->graph->parameters + 1), *ignored = NEW_ARRAY(s->arena, double, s->graph->parameters + 1);
+  memcpy(weights, s->weights_double, (size_t)s->graph->parameters * sizeof *weights);
+  for (int w = 0; w < s->graph->weights.n; w++) {
+    const Weight *weight = s->graph->weights.data[w];
+    if (weight->statistic || weight->frozen) continue;
+    double largest = 1e-4;
+    for (int64_t i = 0; i < weight->size; i++) largest = fmax(largest, fabs(gradients[weight->offset + i]));
+    for (int k = 0; k < 6; k++) {
+      const int64_t i = weight->offset + (int64_t)(sample_number(&state) * (double)weight->size);
+      const double h = 1e-5, value = weights[i];
+      weights[i] = value + h;
+      GraphRun up = sample_train(s, weights, ignored);
+      weights[i] = value - h;
+      GraphRun down = sample_train(s, weights, ignored);
+      weights[i] = value;
+      const double slope = (sample_loss(s, &up) - sample_loss(s, &down)) / (2 * h), e = fabs(slope - gradients[i]) / largest;
+      if (!(e <= error)) error = isnan(e) ? HUGE_VAL : e;
+      if (getenv("NETCHECK_VERBOSE")) fprintf(stderr, "%s[%lld]: gradient %.9g, difference %.9g\n", weight->name, (long long)(i - weight->offset), gradients[i], slope);
+    }
+  }
+  report(error <= check->limits.difference, check, "gradients of eval against differences", error, check->limits.difference);
+}
+
+static void check_gradients(Check *check, const double *want, const GraphRun *run, const char *target, const char *level, int variant) {
+  Sample *s = &check->sample;
+  const char *what = arena_printf(s->arena, "gradients %s %s", target, level);
+  void *library = build(check, target, level, true, variant);
+  GradientsFunction *function = NULL;
+  if (library) *(void **)&function = dlsym(library, "glue_gradients");
+  if (!function) { report(false, check, what, HUGE_VAL, check->limits.gradient); return; }
+  float *gradients = NEW_ARRAY(s->arena, float, s->graph->parameters + 1), *output[MOST_PORTS] = {0};
+  for (int o = 0; o < s->graph->outputs.n; o++) output[o] = NEW_ARRAY(s->arena, float, s->count * shape_elements(s->graph->outputs.data[o].node->shape));
+  memset(gradients, 0x7f, (size_t)s->graph->parameters * sizeof *gradients); /* they are overwritten */
+  const float loss = function(s->weights, s->input, s->target, (int32_t)s->count, 11, 3, gradients, output);
+  double error = fabs((double)loss - sample_loss(s, run)) / fmax(1, fabs(sample_loss(s, run)));
+  for (int w = 0; w < s->graph->weights.n; w++) {
+    const Weight *weight = s->graph->weights.data[w];
+    const double e = worst(gradients + weight->offset, want + weight->offset, weight->size);
+    if (getenv("NETCHECK_VERBOSE")) fprintf(stderr, "%s: error %.3g\n", weight->name, e);
+    if (!(e <= error)) error = e;
+  }
+  for (int o = 0; o < s->graph->outputs.n; o++) {
+    const Node *node = s->training.graph->outputs.data[o].node;
+    const double e = worst(output[o], run->value[node->id], s->count * shape_elements(node->shape));
+    if (!(e <= error)) error = e;
+  }
+  report(error <= check->limits.gradient, check, what, error, check->limits.gradient);
+}
+
+static bool wanted(const Check *check, const char *target) { return !check->limits.targets || strstr(check->limits.targets, target); }
+
+static bool runs_here(const Target *target) {
+  const Target *best = target_native();
+  return target->built && (!strcmp(target->name, "generic") || target->march_level <= best->march_level);
+}
+
+static void check_file(const char *path, const char *work) {
+  static int variant;
+  Arena *arena = arena_new();
+  Check check = {.work = work, .limits = read_limits(arena, path)};
+  check.sample.path = path;
+  if (!sample_read(&check.sample, arena, path)) {
+    printf("not ok %d - %s does not compile\n", ++cases, path);
+    return;
+  }
+  sample_draw(&check.sample, check.limits.images > check.limits.batch ? check.limits.images : check.limits.batch, 1);
+  const bool train = check.sample.training.graph != NULL;
+  double *gradients = NEW_ARRAY(arena, double, check.sample.graph->parameters + 1);
+  GraphRun run = {0};
+  if (train) {
+    run = sample_train(&check.sample, check.sample.weights_double, gradients);
+    check_differences(&check, gradients);
+  }
+  static const char *const level[] = {"-O0", "-O2"};
+  for (const Target *target = target_table; target->name; target++)
+    for (int l = 0; l < 2; l++) {
+      if (!runs_here(target) || !wanted(&check, target->name)) continue;
+      check_infer(&check, target->name, level[l], variant++);
+      if (train) check_gradients(&check, gradients, &run, target->name, level[l], variant++);
+    }
+  arena_free(arena);
+}
+
+int main(int argc, char **argv) {
+  char work[] = "netcheck-XXXXXX", command[64];
+  if (!mkdtemp(work)) return perror(work), 99;
+  for (int i = 1; i < argc; i++) check_file(argv[i], work);
+  printf("1..%d\n", cases);
+  snprintf(command, sizeof command, "rm -rf %s", work);
+  return system(command) != 0;
+}

@@ -1,0 +1,30 @@
+/* sample.h: a net read from a file, with seeded weights, inputs and targets, for comparisons. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef TEST_SAMPLE_H
+#define TEST_SAMPLE_H
+#include "graph/eval.h"
+#include "graph/graph.h"
+#include "passes/passes.h"
+
+enum { MOST_PORTS = 8 };
+typedef struct Sample {
+  Arena *arena;
+  const char *path, *cname; /* cname: prefix of the C symbols */
+  Graph *graph;
+  int64_t count;            /* images */
+  float *weights;           /* as the weights struct */
+  double *weights_double;   /* the same numbers */
+  void *input[MOST_PORTS];  /* as the caller holds them: float, uint8_t or int8_t */
+  double *input_double[MOST_PORTS];
+  TrainingGraph training;   /* graph NULL without a train block */
+  void *target[MOST_PORTS]; /* int32_t classes or floats; NULL where an output has no loss */
+  double *target_double[MOST_PORTS];
+} Sample;
+
+bool sample_read(Sample *, Arena *, const char *path); /* false after printing the program's errors */
+void sample_draw(Sample *, int64_t count, uint64_t seed); /* weights, inputs and targets for `count` images */
+double sample_number(uint64_t *state);                 /* uniform in [0, 1) */
+GraphRun sample_infer(const Sample *);                 /* eval in double */
+GraphRun sample_train(const Sample *, const double *weights, double *gradients); /* forward and backward in double */
+double sample_loss(const Sample *, const GraphRun *);
+#endif

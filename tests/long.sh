@@ -1,0 +1,58 @@
+#!/bin/sh
+# long.sh: what takes too long for every change: all tests with sanitizers, a minute of fuzzing for each reader, valgrind over hostile programs. `make check-long` runs it
+# in the build directory.   long.sh SOURCE_DIR [sanitizers|fuzz|valgrind]...
+# SPDX-License-Identifier: Apache-2.0
+set -eu
+top=$(cd "$1" && pwd)
+shift
+[ $# -gt 0 ] || set -- sanitizers fuzz valgrind
+here=$(pwd)
+seconds=${FUZZ_SECONDS:-65}
+clang=${CLANG:-clang}
+passed=0 failed=0
+
+verdict() { # verdict STATUS TITLE
+  if [ "$1" = 0 ]; then passed=$((passed + 1)); echo "ok - $2"; else failed=$((failed + 1)); echo "not ok - $2"; fi
+}
+
+sanitizers() {
+  mkdir -p "$here/long-sanitizers"
+  status=0
+  (cd "$here/long-sanitizers" && { [ -f config.status ] || "$top/configure" --silent --enable-sanitizers CFLAGS='-O1 -g'; } && make -j2 -s && make -s check) >"$here/long-sanitizers.log" 2>&1 || status=$?
+  verdict "$status" "all tests with the address and undefined-behaviour sanitizers (long-sanitizers.log)"
+}
+
+fuzz() {
+  mkdir -p "$here/long-fuzz"
+  for source in "$top"/tests/fuzz/*.c; do
+    name=$(basename "$source" .c)
+    status=0
+    sh "$top/tests/fuzz/build.sh" "$clang" "$top" "$here" "$name" "$here/long-fuzz/$name" >"$here/long-fuzz/$name.log" 2>&1 || status=$?
+    mkdir -p "$here/long-fuzz/$name.corpus"
+    if [ "$status" = 0 ]; then
+      (cd "$here/long-fuzz" && "./$name" -max_total_time="$seconds" -rss_limit_mb=4096 -timeout=20 -artifact_prefix="$name-" "$name.corpus" $(ls -d "$top/tests/fuzz/$name" 2>/dev/null)) >>"$here/long-fuzz/$name.log" 2>&1 || status=$?
+    fi
+    verdict "$status" "$name: $seconds seconds of fuzzing without a finding (long-fuzz/$name.log)"
+  done
+}
+
+valgrind_programs() {
+  mkdir -p "$here/long-valgrind"
+  for program in "$top"/tests/broken/*.cnn "$top"/tests/diag/*.cnn "$top/examples/lenet5/lenet5.cnn"; do
+    status=0
+    name=$(basename "$program" .cnn)
+    (cd "$(dirname "$program")" && valgrind -q --error-exitcode=99 "$here/cnnc" "$(basename "$program")" -o "$here/long-valgrind/$name.c") >"$here/long-valgrind/$name.log" 2>&1 || status=$?
+    if [ "$status" -le 1 ]; then verdict 0 "valgrind: $name"; else verdict 1 "valgrind: $name (status $status, long-valgrind/$name.log)"; fi
+  done
+}
+
+for part in "$@"; do
+  case $part in
+  sanitizers) sanitizers ;;
+  fuzz) fuzz ;;
+  valgrind) valgrind_programs ;;
+  *) echo "long.sh: no part $part" >&2; exit 2 ;;
+  esac
+done
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]

@@ -1,0 +1,167 @@
+// mutate.c: are the proofs sound? Every constant in every index, bound and condition of a correct nest is moved by one, up and down. The interpreter then
+// says whether the mutant does wrong (out of bounds, reads what was not written, leaves an output unwritten, parallel iterations that meet); the proof must
+// refuse every one that does. And loops that are not parallel are made so: the interpreter says whether iterations meet.
+// SPDX-License-Identifier: Apache-2.0
+#include <CUnit/CUnit.h>
+#include <stdio.h>
+#include "nest/build.h"
+#include "nest_kernels.h"
+
+typedef VEC(int64_t *) Places;
+typedef VEC(NestStmt *) Loops;
+typedef struct Mutants { Arena *arena; Nest *nest; Places place; Loops loop; int mark; } Mutants;
+
+/* ---- what can be changed ---- */
+static void add_index(Mutants *m, Index *ix, int n) {
+  for (int d = 0; d < n; d++) vec_push(m->arena, m->place, &ix[d].c);
+}
+
+static void add_cond(Mutants *m, Cond *cond) {
+  for (int i = 0; i < cond->n; i++)
+    for (int j = 0; j < cond->any[i].n; j++) {
+      Range *r = &cond->any[i].range[j];
+      if (r->lo != NO_LO) vec_push(m->arena, m->place, &r->lo);
+      if (r->hi != NO_HI) vec_push(m->arena, m->place, &r->hi);
+    }
+}
+
+static void add_value(Mutants *m, Val v) {
+  ValNode *e = (ValNode *)(uintptr_t)v; /* the arena owns it; only this test writes to it */
+  if (e->mark == m->mark) return;
+  e->mark = m->mark;
+  if (e->op == LOAD) add_index(m, ((Ref *)(uintptr_t)e->ref)->at, e->ref->buf->rank);
+  if (e->op == LANE) add_index(m, &e->index, 1);
+  if (e->op == PICK) add_cond(m, (Cond *)(uintptr_t)e->cond);
+  for (int i = 0; i < 3 && e->a[i]; i++) add_value(m, e->a[i]);
+}
+
+static void add_body(Mutants *m, NestStmt *stmt) {
+  for (; stmt; stmt = stmt->next) {
+    switch (stmt->kind) {
+    case LOOP:
+      add_index(m, stmt->u.loop.lo, stmt->u.loop.nlo), add_index(m, stmt->u.loop.hi, stmt->u.loop.nhi);
+      vec_push(m->arena, m->loop, stmt);
+      break;
+    case IF: add_cond(m, &stmt->u.branch.cond); break;
+    case STORE: add_index(m, stmt->u.store.ref.at, stmt->u.store.ref.buf->rank), add_value(m, stmt->u.store.val); break;
+    case DECLARE: if (stmt->u.declare.buf->place == VIEW) add_index(m, stmt->u.declare.buf->base, stmt->u.declare.buf->rank); break;
+    case CALL: add_index(m, stmt->u.call.arg, stmt->u.call.fn->nparams); break;
+    default: break;
+    }
+    add_body(m, stmt->body), add_body(m, stmt->otherwise);
+  }
+}
+
+/* ---- what a mutant does ---- */
+static bool misbehaves(const Nest *nest, int64_t size) {
+  Arena *arena = arena_new();
+  Run run = {.single = false, .size = {size}};
+  for (int i = 0; i < nest->nbufs; i++)
+    if (nest->buf[i]->place < STACK) run.mem[i] = NEW_ARRAY(arena, double, buf_elements(nest->buf[i]));
+  bool wrong = !nest_run(nest, &run);
+  for (int i = 0; i < nest->nbufs; i++) {
+    const Buf *buf = nest->buf[i];
+    if (buf->place != OUTPUT) continue;
+    int64_t n = buf_elements(buf);
+    if (nest->main->nparams) n = n / buf->dim[0] * size; /* the part that belongs to the size */
+    for (int64_t j = 0; j < n; j++) wrong = wrong || nest_unset(run.mem[i][j]);
+  }
+  arena_free(arena);
+  return wrong;
+}
+
+static bool wrong_for_some_size(const Nest *nest) {
+  if (!nest->main->nparams) return misbehaves(nest, 0);
+  for (int64_t size = nest->main->lo[0]; size <= nest->main->hi[0]; size++)
+    if (misbehaves(nest, size)) return true;
+  return false;
+}
+
+static void mutate(Nest *nest) {
+  Arena *arena = arena_new();
+  Mutants m = {.arena = arena, .nest = nest, .mark = ++nest->marks};
+  Proof proof;
+  bool sound = nest_prove(nest, &proof) && !wrong_for_some_size(nest);
+  CU_ASSERT(sound); /* before anything is changed */
+  for (NestFn *fn = nest->fns; fn; fn = fn->next) add_body(&m, fn->body);
+  int wrong = 0, caught = 0, harmless = 0, accepted = 0;
+  for (int i = 0; i < m.place.n; i++)
+    for (int by = -1; by <= 1; by += 2) {
+      *m.place.data[i] += by;
+      bool bad = wrong_for_some_size(nest), proved = nest_prove(nest, &proof);
+      bad ? (wrong++, caught += !proved) : (harmless++, accepted += proved);
+      *m.place.data[i] -= by;
+    }
+  for (int i = 0; i < m.loop.n; i++) {
+    NestStmt *loop = m.loop.data[i];
+    LoopKind kind = loop->u.loop.kind;
+    if (kind == PARALLEL || loop->u.loop.nlo > 1 || loop->u.loop.nhi > 1) continue;
+    loop->u.loop.kind = PARALLEL;
+    bool bad = wrong_for_some_size(nest), proved = nest_prove(nest, &proof);
+    bad ? (wrong++, caught += !proved) : (harmless++, accepted += proved);
+    loop->u.loop.kind = kind;
+  }
+  if (wrong != caught) printf("# %s: of %d mutants that misbehave %d were accepted\n", nest->name, wrong, wrong - caught);
+  printf("# %s: %d misbehave, %d refused; %d harmless, %d accepted\n", nest->name, wrong, caught, harmless, accepted);
+  CU_ASSERT_EQUAL(wrong, caught);
+  CU_ASSERT(accepted > 0 || harmless == 0);
+  arena_free(arena);
+}
+
+/* ---- nests: small ones of every kind ---- */
+static const Conv small = {.h = 5, .w = 6, .ci = 2, .co = 8, .k = 3, .s = 1, .p = 1, .relu = true, .px = 3, .nv = 2, .cb = 1, .lanes = 4};
+
+static void run_mutants(Nest *(*build)(Arena *)) {
+  Arena *arena = arena_new();
+  mutate(build(arena));
+  Nest *simple = build(arena);
+  Proof proof;
+  CU_ASSERT(nest_prove(simple, &proof));
+  nest_simplify(simple);
+  mutate(simple);
+  arena_free(arena);
+}
+
+static Nest *build_plain(Arena *arena) { Conv c = small; c.co = 2; return conv_plain(arena, "plain", &c); }
+static Nest *build_direct(Arena *arena) { return conv_direct(arena, "direct", small); }
+static Nest *build_stride(Arena *arena) { Conv c = small; c.s = 2, c.px = 2, c.h = 6, c.w = 7; return conv_direct(arena, "stride", c); }
+static Nest *build_tail(Arena *arena) { Conv c = small; c.px = 4, c.ci = 3; return conv_direct(arena, "tail", c); }
+static Nest *build_gradient(Arena *arena) { return conv_weight_gradient(arena, "wgrad", 3, 8, 32, 3); }
+static Nest *build_dense(Arena *arena) { return dense(arena, "dense", 12, 32, 2, 2, true); }
+static Nest *build_pool(Arena *arena) { return max_pool2(arena, "pool", 4, 4, 16); }
+static Nest *build_winograd(Arena *arena) { return conv_winograd(arena, "wino", 5, 16, 32, 1, 1); }
+static Nest *build_conv2(Arena *arena) { return lenet_conv2(arena, "conv2"); }
+
+static Nest *build_batch(Arena *arena) { /* a size, a tail of lanes, scratch, an update, branches */
+  enum { BATCH = 3, N = 7, L = 4 };
+  Nest *b = nest_new(arena, "batch", "");
+  Buf *in = BUF(INPUT, "in", BATCH, N), *out = BUF(OUTPUT, "out", BATCH, N), *tmp = BUF(WORK, "tmp", BATCH, N), *sum = BUF(UPDATE, "sum", N);
+  nest_fn(b, "batch", false);
+  const Ix n = size_arg("count", 1, BATCH);
+  PAR(i, n) {
+    Buf *s = nest_buf(b, STACK, "s", (Type){F32, 1}, NEST_DIMS(N));
+    store(at(s, 0), load(at(in, i, 0), L));
+    store_part(at(s, L), load_part(at(in, i, L), N - L, L), N - L);
+    FOR(k, N) {
+      WHEN(below(k, 3)) store(at(tmp, i, k), load(at(s, k), 1));
+      OTHERWISE store(at(tmp, i, k), pick(b, within(k, 4, N), load(at(s, k - 4), 1), num(b, 1)));
+    }
+  }
+  FROM(i, 0, n) FOR(k, N) {
+    store(at(out, i, k), load(at(tmp, i, k), 1));
+    WHEN(atleast(k, 1)) accumulate(at(sum, k), load(at(tmp, i, k - 1), 1), num(b, 2));
+  }
+  return b;
+}
+
+static void test_plain(void) { run_mutants(build_plain); }
+static void test_direct(void) { run_mutants(build_direct), run_mutants(build_stride), run_mutants(build_tail); }
+static void test_others(void) { run_mutants(build_dense), run_mutants(build_pool), run_mutants(build_batch); }
+static void test_large(void) { Arena *arena = arena_new(); mutate(build_gradient(arena)), mutate(build_winograd(arena)), mutate(build_conv2(arena)); arena_free(arena); }
+
+CU_TestInfo suite_mutate[] = {
+    {"plain convolution", test_plain},
+    {"tiled convolutions", test_direct},
+    {"dense, pool, a batch with sizes and tails", test_others},
+    {"weight gradient, Winograd, LeNet's second layer", test_large},
+    CU_TEST_INFO_NULL};

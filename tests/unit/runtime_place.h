@@ -1,0 +1,14 @@
+/* runtime_place.h: a fresh directory for a test, which programs may be started in. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef RUNTIME_PLACE_H
+#define RUNTIME_PLACE_H
+#include <stdbool.h>
+
+extern char directory[256];
+void make_directory(void);
+void remove_directory(void);
+const char *in_directory(const char *name); /* its path; good until the next call but seven */
+bool place_has(const char *name);
+bool same_files(const char *a, const char *b);
+char *contents(const char *name);           /* to be freed */
+#endif

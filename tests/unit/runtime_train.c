@@ -1,0 +1,542 @@
+/* runtime_train.c: the training loop, evaluation, losses and metrics, on the net of runtime_net.c. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <CUnit/CUnit.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "hosted/batch.h"
+#include "hosted/loss.h"
+#include "hosted/measure.h"
+#include "hosted/number.h"
+#include "runtime_net.h"
+#include "runtime_place.h"
+
+/* ---- Training runs */
+
+typedef struct Watch { int64_t steps, stop_at, exit_at; int notes; volatile sig_atomic_t stop; double last_rate; char text[4096]; } Watch;
+
+static void watch(void *context, const cnn_event *event) {
+  Watch *w = context;
+  if (event->kind == CNN_EVENT_NOTE) {
+    w->notes++;
+    size_t used = strlen(w->text);
+    snprintf(w->text + used, sizeof w->text - used, "%s\n", event->note);
+  }
+  if (event->kind == CNN_EVENT_STEP) w->last_rate = event->rate;
+}
+
+/* Steps are counted where the net is called: events come ten times a second at most. */
+static Watch *counting;
+static float (*counted)(const float *, const void *const *, const void *const *, int32_t, uint64_t, uint64_t, float *, float *const *, void *);
+static float count_gradients(const float *weights, const void *const *input, const void *const *target, int32_t count, uint64_t seed, uint64_t step,
+                             float *gradients, float *const *output, void *training) {
+  if (++counting->steps == counting->stop_at) counting->stop = 1;
+  if (counting->steps == counting->exit_at) _exit(9); /* as if killed */
+  return counted(weights, input, target, count, seed, step, gradients, output, training);
+}
+
+typedef struct Trial {
+  cnn_recipe recipe;
+  cnn_train_options options;
+  const char *out, *log;
+  double val;
+  int64_t limit;
+  Watch watch;
+} Trial;
+
+static Trial trial_make(const char *out) {
+  Trial trial = {.recipe = net_recipe, .out = out, .val = 0.1};
+  cnn_network network = net_make(&net_recipe);
+  trial.options = cnn_train_defaults(&network);
+  return trial;
+}
+
+static cnn_status trial_run(Trial *trial) {
+  cnn_network network = net_make(&trial->recipe);
+  cnn_data_options data_options = {.val = trial->val, .limit = trial->limit};
+  cnn_data *data = NULL;
+  cnn_status status = cnn_data_open(&data, "synthetic", &network, &data_options);
+  CU_ASSERT_EQUAL_FATAL(status.code, CNN_OK);
+  counting = &trial->watch;
+  counted = network.gradients;
+  network.gradients = count_gradients;
+  trial->options.recipe = trial->recipe;
+  trial->options.out = in_directory(trial->out);
+  if (trial->log) trial->options.log = in_directory(trial->log);
+  trial->options.report = watch;
+  trial->options.context = &trial->watch;
+  trial->options.stop = &trial->watch.stop;
+  status = cnn_train(&network, data, &trial->options);
+  cnn_data_close(data);
+  return status;
+}
+
+static void load(const char *name, float weights[NET_PARAMETERS]) {
+  cnn_network network = net_make(&net_recipe);
+  cnn_status status = cnn_weights_load(&network, in_directory(name), weights, NULL);
+  if (status.code != CNN_OK) printf("# %s\n", status.message);
+  CU_ASSERT_EQUAL(status.code, CNN_OK);
+}
+
+static bool same_weights(const char *a, const char *b) {
+  float x[NET_PARAMETERS] = {0}, y[NET_PARAMETERS] = {1};
+  load(a, x);
+  load(b, y);
+  return memcmp(x, y, sizeof x) == 0;
+}
+
+/* Rows of two logs agree in everything but speed and time. */
+static bool same_log(const char *a, const char *b) {
+  char *x = contents(a), *y = contents(b);
+  bool same = true;
+  for (char *p = x, *q = y; *p || *q;) {
+    char *end_p = strchr(p, '\n'), *end_q = strchr(q, '\n');
+    if (!end_p || !end_q) {
+      same = false;
+      break;
+    }
+    *end_p = *end_q = 0;
+    json_t *row[2] = {json_loads(p, 0, NULL), json_loads(q, 0, NULL)};
+    for (int i = 0; i < 2; i++) {
+      same = same && json_is_object(row[i]);
+      json_object_del(row[i], "images_per_second");
+      json_object_del(row[i], "seconds");
+    }
+    same = same && json_equal(row[0], row[1]);
+    json_decref(row[0]);
+    json_decref(row[1]);
+    p = end_p + 1;
+    q = end_q + 1;
+  }
+  free(x);
+  free(y);
+  return same;
+}
+
+static void training_learns(void) {
+  make_directory();
+  Trial trial = trial_make("a.safetensors");
+  trial.log = "a.jsonl";
+  trial.options.plot = in_directory("a.svg");
+  CU_ASSERT_EQUAL(trial_run(&trial).code, CNN_OK);
+  CU_ASSERT(place_has("a.safetensors") && place_has("a.last.safetensors") && place_has("a.checkpoint.safetensors") && place_has("a.svg"));
+  CU_ASSERT_PTR_NOT_NULL(strstr(trial.watch.text, "labels: 4 classes"));
+  CU_ASSERT_PTR_NOT_NULL(strstr(trial.watch.text, "memory: weights 600 bytes"));
+
+  cnn_network network = net_make(&net_recipe);
+  cnn_data *data = NULL;
+  cnn_data_options options = CNN_DATA_DEFAULTS;
+  CU_ASSERT_EQUAL_FATAL(cnn_data_open(&data, "synthetic", &network, &options).code, CNN_OK);
+  float weights[NET_PARAMETERS];
+  load("a.safetensors", weights);
+  CU_ASSERT_EQUAL(weights[NET_PARAMETERS - 1], 1);  /* frozen */
+  CU_ASSERT(weights[NET_PARAMETERS - 2] > 0.2f);    /* the running mean has moved */
+  cnn_evaluation one, three;
+  CU_ASSERT_EQUAL(cnn_evaluate(&network, weights, data, CNN_PART_TEST, 1, true, NULL, &one).code, CNN_OK);
+  CU_ASSERT_EQUAL(cnn_evaluate(&network, weights, data, CNN_PART_TEST, 3, true, NULL, &three).code, CNN_OK);
+  CU_ASSERT_STRING_EQUAL(one.measures.metric[0].name, "accuracy");
+  CU_ASSERT_STRING_EQUAL(one.measures.metric[1].name, "top2");
+  CU_ASSERT(one.measures.metric[0].value > 0.9);
+  CU_ASSERT(one.measures.metric[1].value >= one.measures.metric[0].value);
+  CU_ASSERT_EQUAL(one.measures.loss, three.measures.loss); /* to the bit */
+  CU_ASSERT_EQUAL(one.measures.samples, cnn_data_count(data, CNN_PART_TEST));
+  CU_ASSERT_EQUAL(memcmp(one.confusion, three.confusion, 16 * sizeof *one.confusion), 0);
+  int64_t diagonal = 0, all = 0;
+  for (int i = 0; i < 16; i++) {
+    all += one.confusion[i];
+    diagonal += i % 5 == 0 ? one.confusion[i] : 0;
+  }
+  CU_ASSERT_EQUAL(all, one.measures.samples);
+  CU_ASSERT_DOUBLE_EQUAL((double)diagonal / (double)all, one.measures.metric[0].value, 1e-12);
+  CU_ASSERT_EQUAL(cnn_confusion_write(in_directory("c.svg"), &network, data, &one).code, CNN_OK);
+  cnn_evaluation_free(&one);
+  cnn_evaluation_free(&three);
+  cnn_data_close(data);
+  remove_directory();
+}
+
+static void the_same_seed_gives_the_same_weights(void) {
+  make_directory();
+  static const char *const name[] = {"a.safetensors", "b.safetensors", "c.safetensors"};
+  for (int i = 0; i < 3; i++) {
+    Trial trial = trial_make(name[i]);
+    trial.options.threads = i + 1;
+    CU_ASSERT_EQUAL(trial_run(&trial).code, CNN_OK);
+  }
+  CU_ASSERT(same_weights("a.safetensors", "b.safetensors"));
+  CU_ASSERT(same_weights("a.safetensors", "c.safetensors"));
+  Trial other = trial_make("d.safetensors");
+  other.recipe.seed = 4;
+  CU_ASSERT_EQUAL(trial_run(&other).code, CNN_OK);
+  CU_ASSERT_FALSE(same_weights("a.safetensors", "d.safetensors"));
+  Trial sorted = trial_make("e.safetensors");
+  sorted.options.shuffle = false;
+  CU_ASSERT_EQUAL(trial_run(&sorted).code, CNN_OK);
+  CU_ASSERT_FALSE(same_weights("a.safetensors", "e.safetensors"));
+  remove_directory();
+}
+
+/* Stopped after several numbers of steps, in the middle and at the ends of epochs, and taken up again: the same to the bit. */
+static void resuming_goes_on_to_the_bit(void) {
+  static const cnn_option augment[] = {{"hflip", {0}, 0}, {"shift", {1}, 1}};
+  static const int64_t stop_at[] = {1, 5, 56, 57, 58, 100, 171};
+  for (int variant = 0; variant < 4; variant++) {
+    make_directory();
+    Trial whole = trial_make("whole.safetensors");
+    whole.log = "whole.jsonl";
+    whole.recipe.augments = 2;
+    whole.recipe.augment = augment;
+    whole.recipe.optimizer = (cnn_optimizer_kind[]){CNN_ADAM, CNN_SGD, CNN_RMSPROP, CNN_ADAMW}[variant];
+    whole.recipe.momentum = 0.9;
+    whole.recipe.alpha = 0.99;
+    whole.recipe.accumulate = variant == 1 ? 3 : 1;
+    whole.recipe.average = variant == 2 ? 0.9 : 0;
+    whole.recipe.schedule = variant == 3 ? CNN_PLATEAU : CNN_COSINE;
+    whole.recipe.patience = 1;
+    whole.recipe.factor = 0.5;
+    if (variant == 3) whole.recipe.rate = 0.3;
+    Trial stopped = whole, resumed = whole;
+    CU_ASSERT_EQUAL(trial_run(&whole).code, CNN_OK);
+    for (size_t i = 0; i < sizeof stop_at / sizeof *stop_at; i++) {
+      stopped.out = resumed.out = "parts.safetensors";
+      stopped.log = resumed.log = "parts.jsonl";
+      Trial first = stopped, second = resumed;
+      first.watch.stop_at = stop_at[i];
+      CU_ASSERT_EQUAL(trial_run(&first).code, CNN_STOPPED);
+      CU_ASSERT(place_has("parts.safetensors") && place_has("parts.last.safetensors"));
+      second.options.resume = true;
+      CU_ASSERT_EQUAL(trial_run(&second).code, CNN_OK);
+      CU_ASSERT(same_weights("whole.safetensors", "parts.safetensors"));
+      CU_ASSERT(same_weights("whole.last.safetensors", "parts.last.safetensors"));
+      CU_ASSERT(same_log("whole.jsonl", "parts.jsonl"));
+    }
+    remove_directory();
+  }
+}
+
+static void resuming_works_after_a_kill(void) {
+  make_directory();
+  Trial whole = trial_make("whole.safetensors"), part = trial_make("part.safetensors");
+  whole.log = "whole.jsonl";
+  part.log = "part.jsonl";
+  CU_ASSERT_EQUAL(trial_run(&whole).code, CNN_OK);
+  Trial killed = part;
+  killed.watch.exit_at = 140; /* in the third epoch */
+  fflush(stdout);
+  pid_t child = fork();
+  if (child == 0) {
+    trial_run(&killed);
+    _exit(0);
+  }
+  int status;
+  waitpid(child, &status, 0);
+  CU_ASSERT(WIFEXITED(status) && WEXITSTATUS(status) == 9);
+  Trial rest = part;
+  rest.options.resume = true;
+  CU_ASSERT_EQUAL(trial_run(&rest).code, CNN_OK);
+  CU_ASSERT(rest.watch.steps < 140);
+  CU_ASSERT(same_weights("whole.safetensors", "part.safetensors"));
+  CU_ASSERT(same_log("whole.jsonl", "part.jsonl"));
+  remove_directory();
+}
+
+static void checkpoints_are_checked(void) {
+  make_directory();
+  Trial trial = trial_make("a.safetensors");
+  trial.options.resume = true;
+  CU_ASSERT_EQUAL(trial_run(&trial).code, CNN_BAD_FILE);
+  trial.options.resume = false;
+  trial.recipe.epochs = 1;
+  CU_ASSERT_EQUAL(trial_run(&trial).code, CNN_OK);
+  trial.options.resume = true;
+  trial.recipe.optimizer = CNN_SGD;
+  CU_ASSERT_EQUAL(trial_run(&trial).code, CNN_MISMATCH);
+  trial.recipe.optimizer = CNN_ADAM;
+  trial.limit = 100;
+  CU_ASSERT_EQUAL(trial_run(&trial).code, CNN_MISMATCH);
+  trial.limit = 0;
+  CU_ASSERT_EQUAL(rename(in_directory("a.last.safetensors"), in_directory("a.checkpoint.safetensors")), 0);
+  CU_ASSERT_EQUAL(trial_run(&trial).code, CNN_BAD_FORMAT);
+  remove_directory();
+}
+
+static void the_settings_of_a_run_come_back(void) {
+  make_directory();
+  Trial trial = trial_make("a.safetensors");
+  trial.recipe.seed = 0xFFFFFFFFFFFFFFF1;
+  trial.recipe.epochs = 3;
+  trial.recipe.batch = 8;
+  trial.recipe.rate = 0.03;
+  trial.options.shuffle = false;
+  trial.options.val = 0.25;
+  trial.options.limit = 300;
+  trial.val = 0.25;
+  trial.limit = 300;
+  trial.watch.stop_at = 10;
+  CU_ASSERT_EQUAL(trial_run(&trial).code, CNN_STOPPED);
+  cnn_network network = net_make(&net_recipe);
+  cnn_train_options options = cnn_train_defaults(&network);
+  options.out = in_directory("a.safetensors");
+  CU_ASSERT_EQUAL(cnn_train_settings(&network, &options).code, CNN_OK);
+  CU_ASSERT_EQUAL(options.recipe.seed, 0xFFFFFFFFFFFFFFF1);
+  CU_ASSERT_EQUAL(options.recipe.epochs, 3);
+  CU_ASSERT_EQUAL(options.recipe.batch, 8);
+  CU_ASSERT_EQUAL(options.recipe.rate, 0.03);
+  CU_ASSERT_EQUAL(options.shuffle, false);
+  CU_ASSERT_EQUAL(options.val, 0.25);
+  CU_ASSERT_EQUAL(options.limit, 300);
+  remove_directory();
+}
+
+static void large_batches_are_computed_in_parts(void) {
+  make_directory();
+  Trial whole = trial_make("a.safetensors");
+  whole.recipe.batch = 40; /* parts of 14, 14 and 12 */
+  whole.recipe.epochs = 1;
+  CU_ASSERT_EQUAL(trial_run(&whole).code, CNN_OK);
+  CU_ASSERT_EQUAL(whole.watch.steps, 22 * 3 + 2); /* 900 samples: 22 batches and 20 samples */
+  CU_ASSERT_PTR_NOT_NULL(strstr(whole.watch.text, "in parts of 14"));
+  remove_directory();
+}
+
+static void losses_that_are_not_finite_end_it(void) {
+  make_directory();
+  Trial trial = trial_make("a.safetensors");
+  trial.recipe.optimizer = CNN_SGD;
+  trial.recipe.schedule = CNN_CONSTANT;
+  trial.recipe.warmup = 0;
+  trial.recipe.rate = 1e20;
+  cnn_status status = trial_run(&trial);
+  CU_ASSERT_EQUAL(status.code, CNN_NOT_FINITE);
+  CU_ASSERT_PTR_NOT_NULL(strstr(status.message, "in epoch 1, step 2"));
+  CU_ASSERT_FALSE(place_has("a.safetensors"));
+  remove_directory();
+}
+
+static void training_stops_early(void) {
+  make_directory();
+  Trial trial = trial_make("a.safetensors");
+  trial.recipe.rate = 0; /* no progress ever, after the first epoch has set the mark (the running mean moves, so it may be the second) */
+  trial.recipe.epochs = 100;
+  trial.recipe.early_stop = 3;
+  trial.recipe.schedule = CNN_CONSTANT;
+  trial.recipe.warmup = 0;
+  CU_ASSERT_EQUAL(trial_run(&trial).code, CNN_OK);
+  CU_ASSERT(trial.watch.steps <= 57 * 12);
+  CU_ASSERT_PTR_NOT_NULL(strstr(trial.watch.text, "stopped early: no progress for 3 epochs"));
+  remove_directory();
+}
+
+static void a_dry_run_writes_nothing(void) {
+  make_directory();
+  Trial trial = trial_make("a.safetensors");
+  trial.log = "a.jsonl";
+  trial.options.plot = in_directory("a.svg");
+  trial.options.dry_run = true;
+  CU_ASSERT_EQUAL(trial_run(&trial).code, CNN_OK);
+  CU_ASSERT_EQUAL(trial.watch.steps, 1);
+  CU_ASSERT_EQUAL(rmdir(directory), 0); /* empty */
+}
+
+static void a_few_samples_are_learnt_by_heart(void) {
+  make_directory();
+  Trial trial = trial_make("a.safetensors");
+  trial.options.overfit = 6;
+  trial.log = "a.jsonl";
+  CU_ASSERT_EQUAL(trial_run(&trial).code, CNN_OK);
+  CU_ASSERT_EQUAL(trial.watch.steps, 300);
+  char *log = contents("a.jsonl"), *last = strrchr(log, '{');
+  json_t *row = json_loads(last, 0, NULL);
+  CU_ASSERT(json_number_value(json_object_get(row, "loss")) < 0.4);
+  CU_ASSERT(json_is_null(json_object_get(row, "val_loss")));
+  json_decref(row);
+  free(log);
+  CU_ASSERT_PTR_NOT_NULL(strstr(trial.watch.text, "overfit: 6 samples"));
+  remove_directory();
+}
+
+static void training_starts_from_given_weights(void) {
+  make_directory();
+  Trial trial = trial_make("a.safetensors"), again = trial_make("b.safetensors");
+  CU_ASSERT_EQUAL(trial_run(&trial).code, CNN_OK);
+  again.options.init = in_directory("a.safetensors");
+  again.recipe.rate = 0;
+  again.recipe.epochs = 1;
+  again.recipe.floor = 0;
+  CU_ASSERT_EQUAL(trial_run(&again).code, CNN_OK);
+  CU_ASSERT_PTR_NOT_NULL(strstr(again.watch.text, "4 of 4 weights taken"));
+  float x[NET_PARAMETERS], y[NET_PARAMETERS];
+  load("a.safetensors", x);
+  load("b.safetensors", y);
+  CU_ASSERT_EQUAL(memcmp(x, y, NET_CLASSES * NET_PIXELS * sizeof *x), 0);
+  remove_directory();
+}
+
+/* ---- Losses and metrics on their own */
+
+static void losses_are_those_of_pytorch(void) {
+  static const float probability[] = {0.1f, 0.7f, 0.2f}, logit[] = {1, 2, -0.5f}, score[] = {0.3f, 0.8f};
+  static const float goal[] = {1, 0}, far[] = {3, 0.5f};
+  static const int32_t label[] = {2};
+  static const float class_weight[] = {1, 2, 4};
+  cnn_port port = {.rank = 1, .dim = {3}, .size = 3, .target = CNN_TARGET_CLASS, .target_size = 1, .scores = CNN_SCORES_PROBABILITY,
+                   .loss = "cross_entropy"};
+  CU_ASSERT_DOUBLE_EQUAL(cnn_loss_sample(&port, probability, label).sum, -log(0.2), 1e-6);
+  port.scores = CNN_SCORES_LOGIT;
+  double all = log(exp(1) + exp(2) + exp(-0.5)), nll[] = {all - 1, all - 2, all + 0.5};
+  CU_ASSERT_DOUBLE_EQUAL(cnn_loss_sample(&port, logit, label).sum, nll[2], 1e-9);
+  cnn_loss numbers = {.weight = 1, .smoothing = 0.1, .parameter = 1, .ignore = -1, .class_weight = class_weight};
+  port.criterion = &numbers;
+  cnn_loss_sum smooth = cnn_loss_sample(&port, logit, label);
+  CU_ASSERT_DOUBLE_EQUAL(smooth.sum, 0.9 * 4 * nll[2] + 0.1 / 3 * (nll[0] + 2 * nll[1] + 4 * nll[2]), 1e-9);
+  CU_ASSERT_EQUAL(smooth.weight, 4);
+  numbers.ignore = 2;
+  CU_ASSERT_EQUAL(cnn_loss_sample(&port, logit, label).weight, 0);
+  port.loss = "hinge";
+  port.criterion = NULL;
+  CU_ASSERT_DOUBLE_EQUAL(cnn_loss_sample(&port, logit, label).sum, (1 + 0.5 + 1 + 1 + 0.5 + 2) / 3, 1e-6);
+
+  port = (cnn_port){.rank = 1, .dim = {2}, .size = 2, .target = CNN_TARGET_VALUES, .target_size = 2, .scores = CNN_SCORES_BINARY,
+                    .loss = "binary_cross_entropy"};
+  CU_ASSERT_DOUBLE_EQUAL(cnn_loss_sample(&port, score, goal).sum, -log((double)0.3f) - log(1 - (double)0.8f), 1e-9);
+  CU_ASSERT_EQUAL(cnn_loss_sample(&port, score, goal).weight, 2);
+  port.scores = CNN_SCORES_BINARY_LOGIT;
+  CU_ASSERT_DOUBLE_EQUAL(cnn_loss_sample(&port, score, goal).sum, log(1 + exp(-(double)0.3f)) + log(1 + exp((double)0.8f)), 1e-9);
+  port.scores = CNN_SCORES_NONE;
+  port.loss = "mse";
+  CU_ASSERT_DOUBLE_EQUAL(cnn_loss_sample(&port, score, far).sum, 2.7 * 2.7 + 0.09, 1e-6);
+  port.loss = "mae";
+  CU_ASSERT_DOUBLE_EQUAL(cnn_loss_sample(&port, score, far).sum, 3, 1e-6);
+  port.loss = "huber";
+  CU_ASSERT_DOUBLE_EQUAL(cnn_loss_sample(&port, score, far).sum, 2.7 - 0.5 + 0.045, 1e-6);
+  port.loss = "yolo";
+  CU_ASSERT_FALSE(cnn_loss_known(&port));
+}
+
+static void metrics_count_what_they_say(void) {
+  static const cnn_port ports[] = {
+      {.name = "map", .rank = 3, .dim = {1, 4, 3}, .size = 12, .target = CNN_TARGET_CLASS, .target_size = 4,
+       .scores = CNN_SCORES_PROBABILITY, .loss = "cross_entropy"},
+      {.name = "yes", .rank = 1, .dim = {1}, .size = 1, .target = CNN_TARGET_VALUES, .target_size = 1, .scores = CNN_SCORES_BINARY,
+       .loss = "binary_cross_entropy"},
+      {.name = "size", .rank = 1, .dim = {2}, .size = 2, .target = CNN_TARGET_VALUES, .target_size = 2, .loss = "mse"}};
+  static float map[] = {0.5f, 0.4f, 0.1f, 0.1f, 0.1f, 0.8f, 0.1f, 0.8f, 0.1f, 1, 0, 0}, yes[] = {0.6f}, size[] = {1, 2};
+  static int32_t pixels[] = {0, 2, 0, -1};
+  static float is[] = {1}, sizes[] = {2, 4};
+  cnn_network network = {.outputs = 3, .output = ports};
+  cnn_tally tally;
+  CU_ASSERT_FATAL(cnn_tally_open(&tally, &network, false));
+  float *const output[] = {map, yes, size};
+  void *const target[] = {pixels, is, sizes};
+  cnn_sums sums[3];
+  cnn_measures measures;
+  cnn_tally_sample(&tally, output, target, 0, sums);
+  cnn_tally_measures(&tally, 1, sums, &measures);
+  CU_ASSERT_EQUAL(measures.metrics, 3);
+  CU_ASSERT_STRING_EQUAL(measures.metric[0].name, "map_iou");
+  CU_ASSERT_DOUBLE_EQUAL(measures.metric[0].value, (1.0 / 2 + 0 + 1) / 3, 1e-12); /* class 0: one of two; 1: only predicted; 2: right */
+  CU_ASSERT_STRING_EQUAL(measures.metric[1].name, "yes_accuracy");
+  CU_ASSERT_EQUAL(measures.metric[1].value, 1);
+  CU_ASSERT_STRING_EQUAL(measures.metric[2].name, "size_mae");
+  CU_ASSERT_DOUBLE_EQUAL(measures.metric[2].value, 1.5, 1e-12);
+  double expected = -(log(0.5) + log(0.8) + log(0.1)) / 3 - log(0.6) + (1 + 4) / 2.0;
+  CU_ASSERT_DOUBLE_EQUAL(measures.loss, expected, 1e-6);
+  cnn_tally_close(&tally);
+  cnn_class_counts counts = {.samples = 4, .predicted = 6, .correct = 3};
+  CU_ASSERT_DOUBLE_EQUAL(cnn_class_precision(&counts), 0.5, 1e-12);
+  CU_ASSERT_DOUBLE_EQUAL(cnn_class_recall(&counts), 0.75, 1e-12);
+  CU_ASSERT_DOUBLE_EQUAL(cnn_class_f1(&counts), 0.6, 1e-12);
+}
+
+/* A picture with a class a pixel: both move, what comes from outside is black and ignored; channels come first at the end. */
+static void batches_are_moved_and_arranged(void) {
+  enum { H = 4, W = 6, C = 3, SIZE = H * W * C };
+  cnn_port input = {.name = "image", .type = CNN_U8, .rank = 3, .dim = {H, W, C}, .chw = 1, .size = SIZE};
+  cnn_port output = {.name = "output", .rank = 3, .dim = {H, W, 5}, .size = H * W * 5, .target = CNN_TARGET_CLASS, .target_size = H * W,
+                     .scores = CNN_SCORES_PROBABILITY, .loss = "cross_entropy"};
+  cnn_recipe recipe = net_recipe;
+  cnn_network network = {.name = "map", .inputs = 1, .outputs = 1, .input = &input, .output = &output, .recipe = &recipe};
+  cnn_data_options options = CNN_DATA_DEFAULTS;
+  cnn_data *data;
+  cnn_batch batch;
+  CU_ASSERT_EQUAL_FATAL(cnn_data_open(&data, "synthetic", &network, &options).code, CNN_OK);
+  CU_ASSERT_FATAL(cnn_batch_open(&batch, &network, 2, true));
+  static uint8_t pixel[H][W][C];
+  static int32_t label[H][W];
+  void *in[] = {pixel}, *target[] = {label};
+  cnn_move move = {.down = 1, .right = -2, .mirror = true};
+  CU_ASSERT_EQUAL(cnn_data_sample(data, CNN_PART_TRAIN, 7, in, target).code, CNN_OK);
+  CU_ASSERT_EQUAL(cnn_batch_read(&batch, 1, data, CNN_PART_TRAIN, 7, &move).code, CNN_OK);
+  const uint8_t *got = (const uint8_t *)batch.input[0] + SIZE;
+  const int32_t *got_label = (const int32_t *)batch.target[0] + H * W;
+  bool right = true;
+  for (int y = 0; y < H; y++) {
+    for (int x = 0; x < W; x++) {
+      int fy = y - 1, fx = W - 1 - (x + 2);
+      bool inside = fy >= 0 && x + 2 < W;
+      right = right && got_label[y * W + x] == (inside ? label[fy][fx] : -1);
+      for (int c = 0; c < C; c++) right = right && got[(c * H + y) * W + x] == (inside ? pixel[fy][fx][c] : 0);
+    }
+  }
+  CU_ASSERT(right);
+  cnn_batch_close(&batch);
+  cnn_data_close(data);
+
+  output = (cnn_port){.name = "output", .rank = 3, .dim = {H, W, C}, .size = SIZE, .target = CNN_TARGET_VALUES, .target_size = SIZE, .loss = "mse"};
+  recipe.target_is_input = 1;
+  CU_ASSERT_EQUAL_FATAL(cnn_data_open(&data, "synthetic", &network, &options).code, CNN_OK);
+  CU_ASSERT_FATAL(cnn_batch_open(&batch, &network, 1, true));
+  move = (cnn_move){.down = 1};
+  CU_ASSERT_EQUAL(cnn_data_sample(data, CNN_PART_TRAIN, 7, in, target).code, CNN_OK);
+  CU_ASSERT_EQUAL(cnn_batch_read(&batch, 0, data, CNN_PART_TRAIN, 7, &move).code, CNN_OK);
+  const float *value = batch.target[0];
+  right = true;
+  for (int y = 0; y < H; y++) { /* after augmentation, in the order of the output */
+    for (int i = 0; i < W * C; i++) right = right && value[y * W * C + i] == (y == 0 ? 0 : (float)(&pixel[y - 1][0][0])[i] / 255.0f);
+  }
+  CU_ASSERT(right);
+  cnn_batch_close(&batch);
+  cnn_data_close(data);
+}
+
+static void numbers_are_written_for_people(void) {
+  CU_ASSERT_STRING_EQUAL(cnn_number_grouped(1234567).text, "1,234,567");
+  CU_ASSERT_STRING_EQUAL(cnn_number_grouped(-999).text, "-999");
+  CU_ASSERT_STRING_EQUAL(cnn_number_grouped(INT64_MIN).text, "-9,223,372,036,854,775,808");
+  CU_ASSERT_STRING_EQUAL(cnn_number_bytes(246824).text, "247 KB");
+  CU_ASSERT_STRING_EQUAL(cnn_number_duration(7.4).text, "0:07");
+  CU_ASSERT_STRING_EQUAL(cnn_number_duration(3723).text, "1:02:03");
+  CU_ASSERT_STRING_EQUAL(cnn_number(NAN, 3).text, "nan");
+  char *last = cnn_sibling("w/net.safetensors", "last"), *plain = cnn_sibling("w/net", "last");
+  CU_ASSERT_STRING_EQUAL(last, "w/net.last.safetensors");
+  CU_ASSERT_STRING_EQUAL(plain, "w/net.last.safetensors");
+  free(last);
+  free(plain);
+}
+
+CU_TestInfo suite_train[] = {
+    {"training learns", training_learns},
+    {"the same seed gives the same weights", the_same_seed_gives_the_same_weights},
+    {"resuming goes on to the bit", resuming_goes_on_to_the_bit},
+    {"resuming works after a kill", resuming_works_after_a_kill},
+    {"checkpoints are checked", checkpoints_are_checked},
+    {"the settings of a run come back", the_settings_of_a_run_come_back},
+    {"large batches are computed in parts", large_batches_are_computed_in_parts},
+    {"losses that are not finite end it", losses_that_are_not_finite_end_it},
+    {"training stops early", training_stops_early},
+    {"a dry run writes nothing", a_dry_run_writes_nothing},
+    {"a few samples are learnt by heart", a_few_samples_are_learnt_by_heart},
+    {"training starts from given weights", training_starts_from_given_weights},
+    {"losses are those of PyTorch", losses_are_those_of_pytorch},
+    {"metrics count what they say", metrics_count_what_they_say},
+    {"batches are moved and arranged", batches_are_moved_and_arranged},
+    {"numbers are written for people", numbers_are_written_for_people},
+    CU_TEST_INFO_NULL};
