@@ -45,7 +45,7 @@ static void put_params(Text *out, const Param *params) {
     if (type > type_width) type_width = type;
   }
   for (const Param *p = params; p && p->name; p++) {
-    const char *shown = p->value ? arena_printf(out->arena, "%s=%s", p->name, p->value) : p->name;
+    const char *shown = p->value && p->value[0] ? arena_printf(out->arena, "%s=%s", p->name, p->value) : p->name;
     text_put(out, "  %-*s  %-*s  %s%s\n", name_width, shown, type_width, type_text(p), p->help ? p->help : "", p->value ? "" : " (required)");
   }
 }

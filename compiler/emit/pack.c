@@ -37,20 +37,20 @@ static const float *member_values(Net *net, const Member *member) {
 enum { LARGE_FLOATS = 1 << 18 }; /* from here on a string, which compilers read ten times faster */
 
 /* With the braces of all dimensions. */
-static int64_t put_nested(Text *out, const float *values, int rank, const int64_t *dim, const char *indent) {
-  if (rank <= 1) {
-    text_put(out, "%s{\n", indent);
-    put_floats(out, values, dim[0], arena_printf(out->arena, "%s  ", indent));
-    text_put(out, "%s}", indent);
-    return dim[0];
-  }
+static int64_t put_nested(Text *out, const float *values, int rank, const int64_t *dim) {
   int64_t done = 0;
-  text_put(out, "%s{\n", indent);
-  for (int64_t i = 0; i < dim[0]; i++) {
-    done += put_nested(out, values + done, rank - 1, dim + 1, indent);
-    text_put(out, i + 1 < dim[0] ? ",\n" : "\n");
+  text_put(out, "{");
+  if (rank <= 1) {
+    text_put(out, "\n");
+    put_floats(out, values, dim[0], "    ");
+    text_put(out, "  ");
+    done = dim[0];
   }
-  text_put(out, "%s}", indent);
+  for (int64_t i = 0; rank > 1 && i < dim[0]; i++) {
+    if (i) text_put(out, ", ");
+    done += put_nested(out, values + done, rank - 1, dim + 1);
+  }
+  text_put(out, "}");
   return done;
 }
 
@@ -91,8 +91,8 @@ static void put_tables(Text *out, Net *net) {
     const Member *table = net->tables.data[i];
     text_put(out, "static const float %s_%s", net->name, table->name);
     put_dims(out, table->rank, table->dim);
-    text_put(out, " =\n");
-    put_nested(out, member_values(net, table), table->rank, table->dim, "  ");
+    text_put(out, " = ");
+    put_nested(out, member_values(net, table), table->rank, table->dim);
     text_put(out, ";\n\n");
   }
 }
@@ -148,8 +148,8 @@ void put_trained(Text *out, Net *net) {
   text_put(out, "_Alignas(%d) const %s_model %s_trained = {\n", ALIGNMENT, net->name, net->name);
   for (int i = 0; i < net->infer.members.n; i++) {
     const Member *member = net->infer.members.data[i];
-    text_put(out, "  /* %s */\n", member->name);
-    put_nested(out, member_values(net, member), member->rank, member->dim, "  ");
+    text_put(out, "  .%s = ", member->name);
+    put_nested(out, member_values(net, member), member->rank, member->dim);
     text_put(out, ",\n");
   }
   if (!net->infer.members.n) text_put(out, "  {0}\n");
@@ -163,7 +163,7 @@ void put_initial(Text *out, Net *net) {
     text_put(out, "\n");
     return;
   }
-  text_put(out, "static const float %s_initial[%" PRId64 "] =\n", net->name, n);
-  put_nested(out, net->options->weights, 1, &n, "  ");
+  text_put(out, "static const float %s_initial[%" PRId64 "] = ", net->name, n);
+  put_nested(out, net->options->weights, 1, &n);
   text_put(out, ";\n\n");
 }

@@ -86,7 +86,8 @@ static Totals totals_of(const Graph *graph) {
 /* ---- the table ---- */
 
 enum { LAYER, OPERATOR, SHAPE, PARAMETERS, MACS, FIELD, BYTES, COLUMNS };
-static const char *const heading[COLUMNS] = {"layer", "operator", "output shape", "parameters", "multiply-adds", "receptive field", "activation bytes"};
+static const char *const heading[COLUMNS] = {"layer", "operator", "output shape", "parameters", "multiply-adds", "receptive field",
+                                             "activation bytes"};
 static const bool to_the_right[COLUMNS] = {[PARAMETERS] = true, [MACS] = true, [FIELD] = true, [BYTES] = true};
 
 typedef struct Row { const char *cell[COLUMNS]; } Row;
@@ -98,7 +99,8 @@ static const char *field_text(Arena *arena, const Field *field, const Node *node
 }
 
 static Row row_of(Arena *arena, const Node *node, const Field *field) {
-  return (Row){{node->name, node->op->name, shape_text(arena, node->shape), text_thousands(arena, node_parameters(node)), text_thousands(arena, node_macs(node)), field_text(arena, field, node),
+  return (Row){{node->name, node->op->name, shape_text(arena, node->shape), text_thousands(arena, node_parameters(node)),
+                text_thousands(arena, node_macs(node)), field_text(arena, field, node),
                 text_thousands(arena, node_bytes(node))}};
 }
 
@@ -126,7 +128,10 @@ static void ports_put(Text *out, const Graph *graph) {
     text_put(out, "%s %s %s %s", i ? "," : "", port->name, shape_text(graph->arena, port->node->shape), type_text(port->type));
   }
   text_put(out, " ->");
-  for (int i = 0; i < graph->outputs.n; i++) text_put(out, "%s %s %s", i ? "," : "", graph->outputs.data[i].name, shape_text(graph->arena, graph->outputs.data[i].node->shape));
+  for (int i = 0; i < graph->outputs.n; i++) {
+    const Port *port = &graph->outputs.data[i];
+    text_put(out, "%s %s %s", i ? "," : "", port->name, shape_text(graph->arena, port->node->shape));
+  }
   text_put(out, "\n");
 }
 
@@ -134,7 +139,8 @@ static void totals_put(Text *out, const Graph *graph) {
   Arena *arena = graph->arena;
   const Totals t = totals_of(graph);
   text_put(out, "parameters     %s (%s bytes)", text_thousands(arena, t.parameters), text_thousands(arena, 4 * t.parameters));
-  if (t.trainable != t.parameters) text_put(out, ": %s trainable, %s frozen, %s statistics", text_thousands(arena, t.trainable), text_thousands(arena, t.frozen), text_thousands(arena, t.statistics));
+  if (t.trainable != t.parameters) text_put(out, ": %s trainable, %s frozen, %s statistics", text_thousands(arena, t.trainable),
+                                            text_thousands(arena, t.frozen), text_thousands(arena, t.statistics));
   text_put(out, "\nmultiply-adds  %s\nactivations    %s bytes\n", text_thousands(arena, t.macs), text_thousands(arena, t.bytes));
 }
 
@@ -254,7 +260,9 @@ void graph_json(Text *out, const Sources *sources, const Graph *graph, const Sum
   json_ports(out, "outputs", graph->outputs.n, graph->outputs.data, false);
   json_layers(out, sources, graph);
   json_weights(out, graph);
-  text_put(out, "  \"totals\": {\"parameters\": %" PRId64 ", \"trainable\": %" PRId64 ", \"statistics\": %" PRId64 ", \"macs\": %" PRId64, t.parameters, t.trainable, t.statistics, t.macs);
-  text_put(out, ", \"weights_bytes\": %" PRId64 ", \"workspace_bytes\": %" PRId64 ", \"workspace_bound\": %" PRId64, 4 * t.parameters, sizes->workspace_bytes, sizes->workspace_bound);
+  text_put(out, "  \"totals\": {\"parameters\": %" PRId64 ", \"trainable\": %" PRId64 ", \"statistics\": %" PRId64 ", \"macs\": %" PRId64,
+           t.parameters, t.trainable, t.statistics, t.macs);
+  text_put(out, ", \"weights_bytes\": %" PRId64 ", \"workspace_bytes\": %" PRId64 ", \"workspace_bound\": %" PRId64, 4 * t.parameters,
+           sizes->workspace_bytes, sizes->workspace_bound);
   text_put(out, sizes->training_bytes < 0 ? ", \"training_bytes\": null}\n}\n" : ", \"training_bytes\": %" PRId64 "}\n}\n", sizes->training_bytes);
 }

@@ -159,9 +159,9 @@ static bool resolve_init(ShapeContext *context, const Node *node, const char *pa
   else if (value->kind == CONST_LIST) return literal_init(context, node, param, value, weight, init);
   else if (value->kind == CONST_CALL && called_init(value, init)) return true;
   else if ((value->kind == CONST_WORD || value->kind == CONST_STRING) && named_init(value->s, fan_in, fan_out, init)) {
-    if (init->kind == INIT_BILINEAR && weight->rank < 3) {
-      Diag *diag = op_error_at(context, node, param, DIAG_bad_value, "init=bilinear is for the kernel of conv_transpose, not for the %s of %s", weight->member, node->op->name);
-      diag_help(diag, "init=he is the default of dense and conv");
+    if (init->kind == INIT_BILINEAR && (node->op != &op_conv_transpose || weight->rank < 3)) {
+      Diag *diag = op_error_at(context, node, param, DIAG_bad_value, "bilinear is for the kernel of conv_transpose, which it makes an upsampling, not for the %s of %s", weight->member, node->op->name);
+      diag_help(diag, "he is the usual choice for kernels, zeros for a bias");
       return false;
     }
   } else if (value->kind == CONST_POISON) return false;

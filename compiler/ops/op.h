@@ -30,7 +30,7 @@ typedef enum ParamType {
 typedef struct Param {
   const char *name;
   ParamType type;
-  const char *value;     /* the default, as written in the language ("1", "valid", "he"); NULL: required; "kernel": that of another parameter */
+  const char *value;     /* the default, as written in the language ("1", "valid", "he"); NULL: required; "": none; "kernel": that of another parameter */
   const char *help;
   double lo, hi;         /* INT, NUMBER: allowed when lo < hi; both 0: a positive INT, any finite NUMBER */
   const char *choices;   /* CHOICE: "hwc chw" */

@@ -1,16 +1,31 @@
 /* slice.c: slice, some channels of the input. */
 // SPDX-License-Identifier: Apache-2.0
+#include <math.h>
 #include "ops/box.h"
 
 static const Param params[] = {{"channels", PARAM_RANGE, NULL, "from..to: channels from, from + 1, ..., to - 1", 0, 0, NULL}, {0}};
 
-static int64_t from_of(const Node *node) { return arg_const(node, "channels")->items[0].i; }
-static int64_t to_of(const Node *node) { return arg_const(node, "channels")->items[1].i; }
+static int64_t end_of(const Node *node, int end) {
+  const Const *item = &arg_const(node, "channels")->items[end];
+  return item->kind == CONST_INT ? item->i : (int64_t)item->f;
+}
+static int64_t from_of(const Node *node) { return end_of(node, 0); }
+static int64_t to_of(const Node *node) { return end_of(node, 1); }
+
+static bool whole_numbers(const Const *range) {
+  for (int i = 0; i < 2; i++)
+    if (range->items[i].kind != CONST_INT && !(range->items[i].f == floor(range->items[i].f) && fabs(range->items[i].f) < 1e15)) return false;
+  return true;
+}
 static Box box_of(const Node *node) { return (Box){0, 0, from_of(node)}; }
 
 static void shape(ShapeContext *context, Node *node) {
   const Shape in = node->in[0]->shape;
   if (!in.rank || arg_const(node, "channels")->kind != CONST_RANGE) return;
+  if (!whole_numbers(arg_const(node, "channels"))) {
+    op_error_at(context, node, "channels", DIAG_wrong_type, "slice takes whole numbers: from..to are channels");
+    return;
+  }
   const int64_t from = from_of(node), to = to_of(node), channels = in.dim[in.rank - 1];
   if (from >= 0 && from < to && to <= channels) {
     node->shape = in;

@@ -126,8 +126,9 @@ static void put_formulas(ShapeContext *context, Diag *diag, const Node *node, co
 static void too_small(ShapeContext *context, const Node *node, const Window *w, const int64_t input[2], const bool bad[2]) {
   Arena *arena = context->arena;
   const bool dilated = w->dilation[0] > 1 || w->dilation[1] > 1;
+  const char *dilation = w->dilation[0] == w->dilation[1] ? arena_printf(arena, "%lld", (long long)w->dilation[0]) : window_size_text(arena, node, w->dilation);
   Diag *diag = op_error(context, node, DIAG_kernel_exceeds_input, "%s kernel %s%s%s does not fit its %s input", node->op->name, window_size_text(arena, node, w->kernel),
-                        dilated ? " with dilation " : "", dilated ? window_size_text(arena, node, w->dilation) : "", shape_text(arena, node->in[0]->shape));
+                        dilated ? " with dilation " : "", dilated ? dilation : "", shape_text(arena, node->in[0]->shape));
   put_formulas(context, diag, node, w, input, bad);
   op_note_origin(context, diag, node->in[0]);
   int64_t most[2], same[2];
@@ -193,16 +194,19 @@ bool window_groups_fit(ShapeContext *context, const Node *node, int64_t channels
   const int64_t groups = arg_int(node, "groups");
   if (channels % groups == 0 && filters % groups == 0) return true;
   Arena *arena = context->arena;
-  const bool both_sides = channels % groups != 0 && filters % groups != 0;
-  const char *what = both_sides ? arena_printf(arena, "neither the %lld channels of its input nor its %lld filters", (long long)channels, (long long)filters)
-                     : channels % groups ? arena_printf(arena, "not the %lld channels of its input", (long long)channels)
-                                         : arena_printf(arena, "not its %lld filters", (long long)filters);
-  Diag *diag = op_error_at(context, node, "groups", DIAG_groups_mismatch, "groups=%lld of %s divides %s", (long long)groups, node->op->name, what);
+  const char *what = channels % groups == 0 ? arena_printf(arena, "does not divide its %lld filters", (long long)filters)
+                     : filters % groups == 0 ? arena_printf(arena, "does not divide the %lld channels of its input", (long long)channels)
+                                             : arena_printf(arena, "divides neither the %lld channels of its input nor its %lld filters", (long long)channels, (long long)filters);
+  Diag *diag = op_error_at(context, node, "groups", DIAG_groups_mismatch, "groups=%lld of %s %s", (long long)groups, node->op->name, what);
   op_note_origin(context, diag, node->in[0]);
-  const char *divisors = "";
-  int count = 0;
-  for (int64_t g = 1; g <= channels && g <= filters && count < 8; g++)
-    if (channels % g == 0 && filters % g == 0) divisors = arena_printf(arena, "%s%s%lld", divisors, count++ ? ", " : "", (long long)g);
-  diag_help(diag, "both %lld and %lld are divisible by %s", (long long)channels, (long long)filters, divisors);
+  int64_t common = channels, rest = filters;
+  while (rest) {
+    const int64_t next = common % rest;
+    common = rest, rest = next;
+  }
+  const char *divisors = "1";
+  for (int64_t g = 2, count = 1; g <= common && g <= 4096 && count < 8; g++)
+    if (common % g == 0) divisors = arena_printf(arena, "%s, %lld", divisors, (long long)g), count++;
+  diag_help(diag, "%lld channels and %lld filters are both divisible by %s", (long long)channels, (long long)filters, divisors);
   return false;
 }

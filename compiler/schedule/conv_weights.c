@@ -8,7 +8,7 @@
 #include "schedule/axis.h"
 #include "schedule/schedule.h"
 
-enum { CHAINS = 8 };
+enum { CHAINS = 8, FEW = 4 };
 
 typedef struct Side { Buf *buf; int64_t channels; } Side; /* of one group */
 
@@ -19,11 +19,13 @@ typedef struct Weights {
   int lanes, vectors;
   int64_t broadcast;      /* channels of the other side in a tile */
   int64_t vector_channels, broadcast_channels;
+  bool whole_rows;        /* few channels: all taps of a row of the kernel at once */
   bool pointwise;         /* one tap: the gradient is [s][l], and vectors over l are stored whole */
 } Weights;
 
-/* ---- one tap of one tile ---- */
-typedef struct Piece { int64_t broadcast; int vectors, part; int unroll; } Piece; /* unroll: pixels summed apart */
+/* ---- one tap of one tile, or all taps of a row of the kernel ---- */
+typedef struct Piece { int64_t broadcast; int vectors, part, taps, unroll; } Piece; /* taps side by side; unroll: pixels summed apart */
+typedef struct Taps { TapRun rows[MOST_TAP_RUNS], columns[MOST_TAP_RUNS]; int nrows, ncolumns; } Taps;
 
 static Val vector_at(Nest *b, const Weights *w, const Piece *piece, const Ix *sy, const Ix *sx, const Ix *ly, const Ix *lx, const Ix *channel, int v) {
   const Ix c = *channel + w->lanes * v;
@@ -31,36 +33,46 @@ static Val vector_at(Nest *b, const Weights *w, const Piece *piece, const Ix *sy
   return v == piece->vectors - 1 && piece->part < w->lanes ? load_part(ref, piece->part, w->lanes) : load(ref, w->lanes);
 }
 
-static void add_pixel(Nest *b, const Weights *w, const Piece *piece, Buf *acc, int u, const Ix *y, const Ix *x, const Ix *ky, const Ix *kx, const Ix *vector, const Ix *broadcast) {
+typedef struct Channels { Ix vector, broadcast; } Channels;
+
+/* The products of the small side's pixel (y, x) for the taps kx .. kx+count-1, into the sums from `slot` on. */
+static void add_pixel(Nest *b, const Weights *w, const Piece *piece, Buf *acc, int u, const Ix *y, const Ix *x, const Ix *ky, const Ix *kx, int64_t count, int64_t slot, const Channels *c) {
   const Correlation *k = &w->k;
   const Ix ly = *y * k->stride[0] + *ky * k->dilation[0] - k->before[0], lx = *x * k->stride[1] + *kx * k->dilation[1] - k->before[1];
   Val v[4];
-  for (int i = 0; i < piece->vectors; i++) v[i] = let(nest_text(b, "v%d", i), vector_at(b, w, piece, y, x, &ly, &lx, vector, i));
-  UNROLL(p, piece->broadcast) {
-    Val other = load(w->over_large ? at(w->l->in[1], *y, *x, *broadcast + p) : at(w->l->in[0], ly, lx, *broadcast + p), 1);
-    for (int i = 0; i < piece->vectors; i++) accumulate(at(acc, u, p, i), other, v[i]);
+  for (int i = 0; i < piece->vectors; i++) v[i] = let(nest_text(b, "v%d", i), vector_at(b, w, piece, y, x, &ly, &lx, &c->vector, i));
+  for (int64_t t = 0; t < count; t++) UNROLL(p, piece->broadcast) {
+    Val other = load(w->over_large ? at(w->l->in[1], *y, *x, c->broadcast + p) : at(w->l->in[0], ly, lx + t * k->dilation[1], c->broadcast + p), 1);
+    for (int i = 0; i < piece->vectors; i++) accumulate(at(acc, u, slot + t, p, i), other, v[i]);
   }
 }
 
 static void add_to_gradient(Nest *b, const Weights *w, const Piece *piece, Buf *acc, const Ix *ky, const Ix *kx, const Ix *s0, const Ix *l0) {
   const int L = w->lanes;
-  UNROLL(p, piece->broadcast) for (int i = 0; i < piece->vectors; i++) {
+  for (int64_t t = 0; t < piece->taps; t++) UNROLL(p, piece->broadcast) for (int i = 0; i < piece->vectors; i++) {
     const int part = i == piece->vectors - 1 ? piece->part : L;
-    Val sum = get(at(acc, 0, p, i));
-    for (int u = 1; u < piece->unroll; u++) sum = add(sum, get(at(acc, u, p, i)));
+    Val sum = get(at(acc, 0, t, p, i));
+    for (int u = 1; u < piece->unroll; u++) sum = add(sum, get(at(acc, u, t, p, i)));
     if (w->pointwise && w->over_large) {
       const Ref ref = at(w->l->out, *s0 + p, *l0 + L * i);
       store_part(ref, add(part < L ? load_part(ref, part, L) : load(ref, L), sum), part);
-    } else {
-      Val total = let("sum", sum);
-      for (int lane = 0; lane < part; lane++) {
-        const Ix s = w->over_large ? *s0 + p : *s0 + L * i + lane, l = w->over_large ? *l0 + L * i + lane : *l0 + p;
-        Ix index[4] = {s, l};
-        const Ref ref = w->pointwise ? at(w->l->out, s, l) : nest_ref(b, w->l->out, correlation_weight_index(&w->k, index, &s, &l, ky, kx), index);
-        store(ref, add(L > 1 ? lane_at(b, total, NEST_IX(lane)) : total, load(ref, 1)));
-      }
+      continue;
+    }
+    Val total = let("sum", sum);
+    for (int lane = 0; lane < part; lane++) {
+      const Ix s = w->over_large ? *s0 + p : *s0 + L * i + lane, l = w->over_large ? *l0 + L * i + lane : *l0 + p, tap = *kx + t;
+      Ix index[4];
+      const Ref ref = w->pointwise ? at(w->l->out, s, l) : nest_ref(b, w->l->out, correlation_weight_index(&w->k, index, &s, &l, ky, &tap), index);
+      store(ref, add(L > 1 ? lane_at(b, total, NEST_IX(lane)) : total, load(ref, 1)));
     }
   }
+}
+
+static Buf *sums(Nest *b, const Weights *w, const Piece *piece) {
+  Buf *acc = REGISTERS("a", w->lanes, piece->unroll, piece->taps, piece->broadcast, piece->vectors);
+  for (int u = 0; u < piece->unroll; u++)
+    for (int64_t t = 0; t < piece->taps; t++) UNROLL(p, piece->broadcast) for (int i = 0; i < piece->vectors; i++) store(at(acc, u, t, p, i), num(b, 0));
+  return acc;
 }
 
 /* tap(ky, kx, y0, yn, x0, xn, xr, s0, l0, g0): pixels y0 .. y0+yn-1 by x0 .. x0 + unroll*xn + xr - 1; channels from s0, l0 of the weight; the large side's group from g0 */
@@ -68,35 +80,68 @@ static NestFn *tap_function(const Weights *w, const Piece *piece) {
   Nest *b = w->l->b;
   NestFn *fn = nest_fn(b, nest_text(b, "tap_%dx%d%s", (int)piece->broadcast, piece->vectors, piece->part < w->lanes ? "_part" : ""), false);
   const Ix ky = arg("ky"), kx = arg("kx"), y0 = arg("y0"), yn = arg("yn"), x0 = arg("x0"), xn = arg("xn"), xr = arg("xr"), s0 = arg("s0"), l0 = arg("l0"), g0 = arg("g0");
-  const Ix large = g0 + l0, *vector = w->over_large ? &large : &s0, *broadcast = w->over_large ? &s0 : &large;
-  Buf *acc = REGISTERS("a", w->lanes, piece->unroll, piece->broadcast, piece->vectors);
-  UNROLL(p, piece->broadcast) for (int u = 0; u < piece->unroll; u++) for (int i = 0; i < piece->vectors; i++) store(at(acc, u, p, i), num(b, 0));
+  const Channels c = w->over_large ? (Channels){g0 + l0, s0} : (Channels){s0, g0 + l0};
+  Buf *acc = sums(b, w, piece);
   FOR(n, yn) {
     const Ix y = y0 + n;
-    FOR(m, xn) for (int u = 0; u < piece->unroll; u++) add_pixel(b, w, piece, acc, u, &y, NEST_IX(x0 + m * piece->unroll + u), &ky, &kx, vector, broadcast);
-    if (piece->unroll > 1) FOR(m, xr) add_pixel(b, w, piece, acc, 0, &y, NEST_IX(x0 + xn * piece->unroll + m), &ky, &kx, vector, broadcast);
+    FOR(m, xn) for (int u = 0; u < piece->unroll; u++) add_pixel(b, w, piece, acc, u, &y, NEST_IX(x0 + m * piece->unroll + u), &ky, &kx, 1, 0, &c);
+    if (piece->unroll > 1) FOR(m, xr) add_pixel(b, w, piece, acc, 0, &y, NEST_IX(x0 + xn * piece->unroll + m), &ky, &kx, 1, 0, &c);
   }
   add_to_gradient(b, w, piece, acc, &ky, &kx, &s0, &l0);
   return fn;
 }
 
-/* ---- all taps of all tiles ---- */
-typedef struct Taps { TapRun rows[MOST_TAP_RUNS], columns[MOST_TAP_RUNS]; int nrows, ncolumns; } Taps;
+/* The columns where all taps of a row are inside. */
+static TapRun common_columns(const Weights *w, const Taps *taps) {
+  TapRun all = {0, 0, 0, w->k.small.w};
+  for (int i = 0; i < taps->ncolumns; i++) {
+    const TapRun *run = &taps->columns[i];
+    all.count += run->count, all.from = run->from > all.from ? run->from : all.from, all.to = run->to < all.to ? run->to : all.to;
+  }
+  return all;
+}
 
-static void call_taps(Nest *b, const Weights *w, const Taps *taps, const Piece *piece, NestFn *fn, const Ix *g, const Ix *vector, const Ix *broadcast) {
-  const Ix s0 = *g * w->k.s + (w->over_large ? *broadcast : *vector), l0 = w->over_large ? *vector : *broadcast;
-  for (const TapRun *r = taps->rows; r < taps->rows + taps->nrows; r++)
-    for (const TapRun *c = taps->columns; c < taps->columns + taps->ncolumns; c++) {
-      const int64_t width = c->to - c->from;
-      FROM(ky, r->first, r->first + r->count) FROM(kx, c->first, c->first + c->count)
-        nest_call(b, fn, 10, (const Ix[]){ky, kx, NEST_Z + r->from, NEST_Z + (r->to - r->from), NEST_Z + c->from, NEST_Z + width / piece->unroll, NEST_Z + width % piece->unroll, s0, l0, *g * w->k.l});
+/* taps(ky, y0, yn, s0, l0, g0): a whole row of the kernel, for few channels: each pixel of the small side is loaded once for all of them. */
+static NestFn *row_function(const Weights *w, const Taps *taps, const Piece *piece) {
+  Nest *b = w->l->b;
+  NestFn *fn = nest_fn(b, nest_text(b, "taps_%dx%d%s", (int)piece->broadcast, piece->vectors, piece->part < w->lanes ? "_part" : ""), false);
+  const Ix ky = arg("ky"), y0 = arg("y0"), yn = arg("yn"), s0 = arg("s0"), l0 = arg("l0"), g0 = arg("g0"), none = {0};
+  const Channels c = {s0, g0 + l0};
+  const TapRun all = common_columns(w, taps);
+  const int64_t rounds = (all.to - all.from) / piece->unroll;
+  Buf *acc = sums(b, w, piece);
+  FOR(n, yn) {
+    const Ix y = y0 + n;
+    FOR(m, rounds) for (int u = 0; u < piece->unroll; u++) add_pixel(b, w, piece, acc, u, &y, NEST_IX(all.from + m * piece->unroll + u), &ky, &none, piece->taps, 0, &c);
+    for (int64_t x = all.from + rounds * piece->unroll; x < all.to; x++) add_pixel(b, w, piece, acc, (int)(x - all.from - rounds * piece->unroll), &y, NEST_IX(x), &ky, &none, piece->taps, 0, &c);
+    for (int i = 0; i < taps->ncolumns; i++) { /* what some taps see before and behind that */
+      const TapRun *run = &taps->columns[i];
+      if (run->from < all.from) FROM(x, run->from, all.from) add_pixel(b, w, piece, acc, 0, &y, &x, &ky, NEST_IX(run->first), run->count, run->first, &c);
+      if (run->to > all.to) FROM(x, all.to, run->to) add_pixel(b, w, piece, acc, 0, &y, &x, &ky, NEST_IX(run->first), run->count, run->first, &c);
     }
+  }
+  add_to_gradient(b, w, piece, acc, &ky, &none, &s0, &l0);
+  return fn;
+}
+
+/* ---- all taps of all tiles ---- */
+static void call_taps(Nest *b, const Weights *w, const Taps *taps, const Piece *piece, NestFn *fn, const Ix *g, const Ix *vector, const Ix *broadcast) {
+  const Ix s0 = *g * w->k.s + (w->over_large ? *broadcast : *vector), l0 = w->over_large ? *vector : *broadcast, g0 = *g * w->k.l;
+  for (const TapRun *r = taps->rows; r < taps->rows + taps->nrows; r++) FROM(ky, r->first, r->first + r->count) {
+    if (w->whole_rows) call(fn, ky, r->from, r->to - r->from, s0, l0, g0);
+    else
+      for (const TapRun *c = taps->columns; c < taps->columns + taps->ncolumns; c++) {
+        const int64_t width = c->to - c->from;
+        FROM(kx, c->first, c->first + c->count)
+          nest_call(b, fn, 10, (const Ix[]){ky, kx, NEST_Z + r->from, NEST_Z + (r->to - r->from), NEST_Z + c->from, NEST_Z + width / piece->unroll, NEST_Z + width % piece->unroll, s0, l0, g0});
+      }
+  }
 }
 
 static Piece piece_of(const Weights *w, int64_t broadcast, int64_t vector_channels) { /* up to a whole tile of the channels that are given */
   const int64_t vectors = (vector_channels + w->lanes - 1) / w->lanes;
-  Piece piece = {.broadcast = broadcast, .vectors = (int)vectors, .part = (int)(vector_channels - (vectors - 1) * w->lanes), .unroll = 1};
-  while (piece.unroll < CHAINS && piece.broadcast * piece.vectors * piece.unroll < CHAINS) piece.unroll *= 2;
+  Piece piece = {.broadcast = broadcast, .vectors = (int)vectors, .part = (int)(vector_channels - (vectors - 1) * w->lanes), .taps = w->whole_rows ? (int)w->k.kernel[1] : 1, .unroll = 1};
+  while (piece.unroll < CHAINS && piece.taps * piece.broadcast * piece.vectors * piece.unroll < CHAINS) piece.unroll *= 2;
   return piece;
 }
 
@@ -110,7 +155,7 @@ static void all_tiles(const Weights *w, const Taps *taps) {
     for (int c = 0; c < 2; c++) { /* whole tiles, or the rest, on each side */
       if (!(v ? rest[0] : size[0]) || !(c ? rest[1] : size[1])) continue;
       piece[v][c] = piece_of(w, c ? rest[1] : w->broadcast, v ? rest[0] : step);
-      fn[v][c] = tap_function(w, &piece[v][c]);
+      fn[v][c] = w->whole_rows ? row_function(w, taps, &piece[v][c]) : tap_function(w, &piece[v][c]);
     }
   nest_fn(b, b->name, false);
   FOR(g, w->k.groups) for (int v = 0; v < 2; v++) for (int c = 0; c < 2; c++)
@@ -147,8 +192,12 @@ bool schedule_conv_weights(Lower *l) {
   w.vector_channels = w.over_large ? k->l : k->s, w.broadcast_channels = w.over_large ? k->s : k->l;
   w.vectors = w.vector_channels > w.lanes ? 2 : 1;
   w.broadcast = l->target->registers >= 32 ? 8 : 4;
+  const TapRun all = common_columns(&w, &taps);
+  const int64_t sums_of_row = k->kernel[1] * w.broadcast_channels, most = l->target->registers * 3 / 4;
+  w.whole_rows = !w.over_large && k->kernel[1] > 1 && w.broadcast_channels <= FEW && all.count == k->kernel[1] && all.to - all.from >= CHAINS && sums_of_row <= most;
+  if (w.whole_rows && sums_of_row * w.vectors > most) w.vectors = 1;
   if (w.pointwise) l->out->rank = 2; /* [s][l][1][1] is [s][l] */
   all_tiles(&w, &taps);
-  lower_about(l, "tiles of %d channels x %d vectors of %d for each tap", (int)w.broadcast, w.vectors, w.lanes);
+  lower_about(l, "tiles of %d channels x %d vectors of %d for each %s", (int)w.broadcast, w.vectors, w.lanes, w.whole_rows ? "row of taps" : "tap");
   return true;
 }

@@ -134,7 +134,8 @@ static const char *const symbol[] = {
 };
 
 static Const not_a_number(Sema *s, const Frame *frame, const Expr *e, const Expr *operand, const Const *c) {
-  Diag *diag = diag_report(s->diags, DIAG_wrong_type, operand->span, frame->site, "'%s' takes numbers, but this is %s", symbol[e->op], const_describe(s->arena, c));
+  Diag *diag = diag_report(s->diags, DIAG_wrong_type, operand->span, frame->site, "'%s' takes numbers, but this is %s", symbol[e->op],
+                           const_describe(s->arena, c));
   if (c->kind == CONST_VALUE) diag_help(diag, "values of the net are combined by operators, as in a -> add(b)");
   return const_poison(e->span);
 }
@@ -143,7 +144,8 @@ Const arithmetic_unary(Sema *s, const Frame *frame, const Expr *e, Const a) {
   if (a.kind == CONST_POISON) return const_poison(e->span);
   if (e->op == OP_NOT) {
     if (a.kind == CONST_BOOL) return const_bool(e->span, !a.i);
-    Diag *diag = diag_report(s->diags, DIAG_not_boolean, e->a->span, frame->site, "'not' takes true or false, but this is %s", const_describe(s->arena, &a));
+    Diag *diag = diag_report(s->diags, DIAG_not_boolean, e->a->span, frame->site, "'not' takes true or false, but this is %s",
+                             const_describe(s->arena, &a));
     if (const_is_number(&a)) diag_help(diag, "compare it: %s == 0", name_or_x(e->a));
     return const_poison(e->span);
   }
@@ -156,7 +158,8 @@ Const arithmetic_binary(Sema *s, const Frame *frame, const Expr *e, Const a, Con
   if (a.kind == CONST_POISON || b.kind == CONST_POISON) return const_poison(e->span);
   if (e->op == OP_EQ || e->op == OP_NE) {
     if (comparable(&a, &b)) return const_bool(e->span, equal(&a, &b) == (e->op == OP_EQ));
-    diag_report(s->diags, DIAG_wrong_type, e->span, frame->site, "%s and %s cannot be compared", const_describe(s->arena, &a), const_describe(s->arena, &b));
+    diag_report(s->diags, DIAG_wrong_type, e->span, frame->site, "%s and %s cannot be compared", const_describe(s->arena, &a),
+                const_describe(s->arena, &b));
     return const_poison(e->span);
   }
   if (!const_is_number(&a)) return not_a_number(s, frame, e, e->a, &a);
@@ -188,7 +191,8 @@ Const arithmetic_call(Sema *s, const Frame *frame, const Expr *e, int n, const C
   for (int i = 0; i < n; i++) {
     if (args[i].kind == CONST_POISON) return const_poison(e->span);
     if (const_is_number(&args[i])) continue;
-    diag_report(s->diags, DIAG_wrong_type, args[i].span, frame->site, "%s takes numbers, but this is %s", e->callee.s, const_describe(s->arena, &args[i]));
+    diag_report(s->diags, DIAG_wrong_type, args[i].span, frame->site, "%s takes numbers, but this is %s", e->callee.s,
+                const_describe(s->arena, &args[i]));
     return const_poison(e->span);
   }
   if (n == 0) {

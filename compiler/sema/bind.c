@@ -43,16 +43,16 @@ static Const argument_bind(Sema *s, const Frame *frame, const char *what, const 
   return value.kind == CONST_POISON ? value : param_convert(s, frame, what, p, &value);
 }
 
-/* All positional arguments that are left, or what was given by name: one, or a list. */
+/* All positional arguments that are left, or what was given by name; a list stands for its items. */
 static Const many_bind(Sema *s, const Frame *frame, const char *what, const Param *p, const Matched *m, const Argument *named, Span call) {
   VEC(Const) items = {0};
-  for (int i = 0; i < m->nrest; i++) vec_push(s->arena, items, expr_eval(s, frame, m->rest[i]->value, NULL));
-  if (named) {
-    const Const given = expr_eval(s, frame, named->value, NULL);
+  for (int i = 0; i < m->nrest + (named != NULL); i++) {
+    const Const given = expr_eval(s, frame, i < m->nrest ? m->rest[i]->value : named->value, NULL);
     if (given.kind != CONST_LIST) vec_push(s->arena, items, given);
-    for (int i = 0; given.kind == CONST_LIST && i < given.n; i++) vec_push(s->arena, items, given.items[i]);
+    for (int k = 0; given.kind == CONST_LIST && k < given.n; k++) vec_push(s->arena, items, given.items[k]);
   }
-  const Const list = {.kind = CONST_LIST, .span = named ? named->value->span : m->nrest == 1 ? m->rest[0]->value->span : call, .n = items.n, .items = items.data, .i = items.n};
+  const Const list = {.kind = CONST_LIST, .span = named ? named->value->span : m->nrest == 1 ? m->rest[0]->value->span : call, .n = items.n,
+                      .items = items.data, .i = items.n};
   return param_convert(s, frame, what, p, &list);
 }
 
@@ -79,7 +79,8 @@ static void values_of(Sema *s, Bound *bound, const Param *params, int n) {
     if (params[i].type == PARAM_VALUE || params[i].type == PARAM_OPERAND || takes_many(params[i].type)) values_collect(s, bound, &bound->arg[i]);
 }
 
-Bound params_bind(Sema *s, const Frame *frame, const char *what, const char *kind, const Param *params, const Arguments *args, Span call, int nextras, Extras *extras) {
+Bound params_bind(Sema *s, const Frame *frame, const char *what, const char *kind, const Param *params, const Arguments *args, Span call,
+                  int nextras, Extras *extras) {
   const int n = params_count(params);
   const char **names = NEW_ARRAY(s->arena, const char *, n + 3);
   int variadic = -1, all = n;

@@ -102,7 +102,8 @@ static bool required_given(Sema *s, const Frame *frame, const Block *block, cons
   for (int i = 0; i < block->nparams; i++)
     if (!block->param[i].value && !a->matched.slot[i]) text_put(&missing, "%s'%s'", n++ ? ", " : "", block->param[i].name.s);
   if (n == 0) return true;
-  Diag *diag = diag_report(s->diags, DIAG_missing_argument, call, frame->site, "%s needs its argument%s %s", block->name.s, n == 1 ? "" : "s", missing.s);
+  const char *plural = n == 1 ? "" : "s";
+  Diag *diag = diag_report(s->diags, DIAG_missing_argument, call, frame->site, "%s needs its argument%s %s", block->name.s, plural, missing.s);
   diag_note(diag, block->name.span, "block %s is defined here", block->name.s);
   return false;
 }
@@ -133,7 +134,8 @@ static const char *share_prefix(Sema *s, const Frame *frame, const BlockDef *def
   const LayerName *found = share_find(s, frame, def->block->name.s, extras->weights, true);
   *ok = found && found->block == def;
   if (found && !*ok) {
-    Diag *diag = diag_report(s->diags, DIAG_bad_weights_sharing, extras->weights->value->span, frame->site, "'%s' is an application of block %s, not of %s", found->full, found->block->block->name.s, def->block->name.s);
+    Diag *diag = diag_report(s->diags, DIAG_bad_weights_sharing, extras->weights->value->span, frame->site,
+                             "'%s' is an application of block %s, not of %s", found->full, found->block->block->name.s, def->block->name.s);
     diag_note(diag, found->span, "'%s' is applied here", found->full);
   }
   return *ok ? arena_printf(s->arena, "%s.", found->full) : NULL;
@@ -152,12 +154,13 @@ Made block_apply(Sema *s, const Frame *frame, BlockDef *def, const Call *call, c
     if (a.matched.slot[i]) expr_eval(s, frame, a.matched.slot[i]->value, NULL);
   if (s->abstract) return block_unknown(s, call->span);
   Naming *naming = NEW(s->arena, Naming);
-  *naming = (Naming){.prefix = arena_printf(s->arena, "%s.", name), .share_span = a.extras.weights ? a.extras.weights->span : frame->naming->share_span};
+  naming->prefix = arena_printf(s->arena, "%s.", name);
+  naming->share_span = a.extras.weights ? a.extras.weights->span : frame->naming->share_span;
   naming->share = share_prefix(s, frame, def, &a.extras, counterpart, &ok);
   naming->frozen = flag_eval(s, frame, block->name.s, a.extras.frozen) || frame->naming->frozen;
   naming->muted = !naming_add(s, frame->naming, (LayerName){name, NULL, def, call->span, frame->site}) || frame->naming->muted;
-  def->applied = true;
   if (!ok) return block_unknown(s, call->span);
+  def->applied = true;
 
   Site *site = NEW(s->arena, Site);
   *site = (Site){.outer = frame->site, .applied = call->span, .block = block->name.s};

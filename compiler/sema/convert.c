@@ -43,18 +43,21 @@ static const char *wanted(Arena *arena, const Param *p) {
 
 static Const wrong_type(const Want *w, const Const *c) {
   Arena *arena = w->s->arena;
-  Diag *diag = diag_report(w->s->diags, DIAG_wrong_type, c->span, w->frame->site, "'%s' of %s takes %s, but this is %s", w->p->name, w->what, wanted(arena, w->p), const_describe(arena, c));
+  Diag *diag = diag_report(w->s->diags, DIAG_wrong_type, c->span, w->frame->site, "'%s' of %s takes %s, but this is %s", w->p->name,
+                           w->what, wanted(arena, w->p), const_describe(arena, c));
   if (c->kind == CONST_STRING && w->p->type == PARAM_INIT) diag_help(diag, "--help %s lists the choices", w->what);
   return const_poison(c->span);
 }
 
 static Const bad(const Want *w, DiagId id, const Const *c, const char *must) {
-  diag_report(w->s->diags, id, c->span, w->frame->site, "'%s' of %s is %s, but it has to be %s", w->p->name, w->what, const_text(w->s->arena, c), must);
+  diag_report(w->s->diags, id, c->span, w->frame->site, "'%s' of %s is %s, but it has to be %s", w->p->name, w->what,
+              const_text(w->s->arena, c), must);
   return const_poison(c->span);
 }
 
 static Const too_large(const Want *w, const Const *c) {
-  diag_report(w->s->diags, DIAG_too_large, c->span, w->frame->site, "'%s' of %s is %s, but sizes end at %d", w->p->name, w->what, const_text(w->s->arena, c), LARGEST_SIZE);
+  diag_report(w->s->diags, DIAG_too_large, c->span, w->frame->site, "'%s' of %s is %s, but sizes end at %d", w->p->name, w->what,
+              const_text(w->s->arena, c), LARGEST_SIZE);
   return const_poison(c->span);
 }
 
@@ -67,7 +70,8 @@ static Const int_convert(const Want *w, const Const *c) {
   const double lo = w->p->lo, hi = w->p->hi;
   if (lo >= hi && i < 1) return bad(w, DIAG_bad_size, c, "at least 1");
   if (lo >= hi && i > LARGEST_SIZE) return too_large(w, c);
-  if (lo < hi && ((double)i < lo || (double)i > hi)) return bad(w, (double)i < lo && i <= 0 && lo > 0 ? DIAG_bad_size : DIAG_bad_value, c, range_text(w->s->arena, w->p));
+  const bool size = i <= 0 && lo > 0;
+  if (lo < hi && ((double)i < lo || (double)i > hi)) return bad(w, size ? DIAG_bad_size : DIAG_bad_value, c, range_text(w->s->arena, w->p));
   return const_int(c->span, i);
 }
 
@@ -136,9 +140,10 @@ static Const channels_convert(const Want *w, const Const *c) {
 static Const range_convert(const Want *w, const Const *c) {
   if (c->kind != CONST_RANGE) return wrong_type(w, c);
   if (c->items[0].f > c->items[1].f) return bad(w, DIAG_bad_value, c, "from the smaller to the larger");
-  const bool bounded = w->p->lo < w->p->hi;
-  if (bounded && (c->items[0].f < w->p->lo || c->items[1].f > w->p->hi)) return bad(w, DIAG_bad_value, c, arena_printf(w->s->arena, "within %s..%s", number_text(w->s->arena, w->p->lo), number_text(w->s->arena, w->p->hi)));
-  return *c;
+  const double lo = w->p->lo, hi = w->p->hi;
+  if (lo >= hi || (c->items[0].f >= lo && c->items[1].f <= hi)) return *c;
+  Arena *arena = w->s->arena;
+  return bad(w, DIAG_bad_value, c, arena_printf(arena, "within %s..%s", number_text(arena, lo), number_text(arena, hi)));
 }
 
 static bool numbers_only(const Const *c) {

@@ -22,7 +22,8 @@ static void call_report(Sema *s, const Frame *frame, const Call *call, bool firs
     return;
   }
   if (strcmp(name, "in") != 0 && scope_find(frame->scope, name)) {
-    Diag *diag = diag_report(s->diags, DIAG_unknown_operator, call->name.span, frame->site, "'%s' is a value, and can stand at the beginning of a chain only", name);
+    Diag *diag = diag_report(s->diags, DIAG_unknown_operator, call->name.span, frame->site,
+                             "'%s' is a value, and can stand at the beginning of a chain only", name);
     diag_note(diag, scope_find(frame->scope, name)->span, "'%s' is defined here", name);
     diag_help(diag, "-> add(%s), -> concat(%s) and the like combine values", name, name);
     return;
@@ -37,7 +38,8 @@ static void call_report(Sema *s, const Frame *frame, const Call *call, bool firs
   if (value && (name_defined_below(frame->scope, call->name) || (!last && !meant))) return name_report(s, frame, call->name);
   s->unknown_calls = true;
   if (!meant && s->damage.n) return; /* it may be a block that could not be read */
-  Diag *diag = diag_report(s->diags, DIAG_unknown_operator, call->name.span, frame->site, value ? "'%s' is neither an operator, a block nor a value" : "'%s' is neither an operator nor a block", name);
+  const char *neither = value ? "an operator, a block nor a value" : "an operator nor a block";
+  Diag *diag = diag_report(s->diags, DIAG_unknown_operator, call->name.span, frame->site, "'%s' is neither %s", name, neither);
   if (meant) diag_help(diag, "did you mean '%s'?", meant);
   else diag_help(diag, "docs/operators.md lists the operators; --help OPERATOR describes one");
 }
@@ -60,7 +62,8 @@ static bool is_value(const Frame *frame, const Call *call) { return !call->args.
 
 static Const value_wanted(Sema *s, const Frame *frame, Const value, const char *name) {
   if (value.kind == CONST_VALUE || value.kind == CONST_POISON) return value;
-  Diag *diag = diag_report(s->diags, DIAG_wrong_type, value.span, frame->site, "a chain starts from a value of the net, but '%s' is %s", name, const_describe(s->arena, &value));
+  Diag *diag = diag_report(s->diags, DIAG_wrong_type, value.span, frame->site, "a chain starts from a value of the net, but '%s' is %s",
+                           name, const_describe(s->arena, &value));
   const Entry *entry = scope_find(frame->scope, name);
   if (entry) diag_note(diag, entry->span, "'%s' is defined here", name);
   return const_poison(value.span);
@@ -136,7 +139,8 @@ static bool count_eval(Sema *s, const Frame *frame, const Stmt *stmt, int64_t *c
   if (integer && *count >= 0 && *count <= MOST_ROUNDS) return true;
   Diag *diag = const_is_number(&c)
     ? diag_report(s->diags, DIAG_repeat_count, stmt->value->span, frame->site, "a repeat of %s rounds", const_text(s->arena, &c))
-    : diag_report(s->diags, DIAG_wrong_type, stmt->value->span, frame->site, "repeat takes a number of rounds, but this is %s", const_describe(s->arena, &c));
+    : diag_report(s->diags, DIAG_wrong_type, stmt->value->span, frame->site, "repeat takes a number of rounds, but this is %s",
+                  const_describe(s->arena, &c));
   diag_help(diag, "the count is an integer from 0 to %d", MOST_ROUNDS);
   return false;
 }
@@ -144,7 +148,8 @@ static bool count_eval(Sema *s, const Frame *frame, const Stmt *stmt, int64_t *c
 static void round_expand(Sema *s, const Frame *frame, const Stmt *stmt, int64_t round, Const number) {
   Scope *scope = scope_new(s, frame->scope, stmt->body);
   scope->in = s->current;
-  const Frame inner = {.scope = scope, .naming = frame->naming, .rounds = arena_printf(s->arena, "%s.%lld", frame->rounds, (long long)round), .site = frame->site, .depth = frame->depth + 1};
+  const Frame inner = {.scope = scope, .naming = frame->naming,
+                       .rounds = arena_printf(s->arena, "%s.%lld", frame->rounds, (long long)round), .site = frame->site, .depth = frame->depth + 1};
   if (stmt->name.s) scope_define(s, scope, ENTRY_ROUND, stmt->name, number, frame->site);
   body_expand(s, &inner, stmt->body);
 }
@@ -156,7 +161,8 @@ static void repeat_expand(Sema *s, const Frame *frame, const Stmt *stmt) {
     round_expand(s, frame, stmt, 0, const_poison(stmt->value->span));
     s->current = value_poison(s, stmt->span);
   } else {
-    for (int64_t round = 0; round < count && !s->stopped; round++) round_expand(s, frame, stmt, round, const_int(stmt->name.span, round));
+    for (int64_t round = 0; round < count && sema_step(s, stmt->span, frame->site); round++)
+      round_expand(s, frame, stmt, round, const_int(stmt->name.span, round));
   }
 }
 
@@ -189,7 +195,8 @@ static void if_expand(Sema *s, const Frame *outer, const Stmt *stmt) {
   const Const condition = expr_eval(s, frame, stmt->value, NULL);
   if (condition.kind != CONST_BOOL) {
     if (condition.kind != CONST_POISON) {
-      Diag *diag = diag_report(s->diags, DIAG_not_boolean, stmt->value->span, frame->site, "a condition is true or false, but this is %s", const_describe(s->arena, &condition));
+      Diag *diag = diag_report(s->diags, DIAG_not_boolean, stmt->value->span, frame->site, "a condition is true or false, but this is %s",
+                               const_describe(s->arena, &condition));
       if (const_is_number(&condition)) diag_help(diag, "compare it: if %s != 0", name_or_x(stmt->value));
     }
     branches_check(s, frame, stmt);

@@ -8,7 +8,8 @@ typedef VEC(const char *) Labels;
 
 static bool label_add(Sema *s, Labels *labels, Table *seen, const char *label, Span span, const char *where) {
   if (label[0] == 0 || table_find(seen, label)) {
-    Diag *diag = label[0] ? diag_report(s->diags, DIAG_bad_label, span, NULL, "two labels are \"%s\"%s", label, where) : diag_report(s->diags, DIAG_bad_label, span, NULL, "an empty label%s", where);
+    const char *what = label[0] ? arena_printf(s->arena, "two labels are \"%s\"", label) : "an empty label";
+    Diag *diag = diag_report(s->diags, DIAG_bad_label, span, NULL, "%s%s", what, where);
     diag_help(diag, "labels tell classes apart: each is a text of its own");
     return false;
   }
@@ -81,7 +82,8 @@ static bool file_labels(Sema *s, const Const *name, Labels *labels) {
     if (!stop) stop = end;
     size_t length = (size_t)(stop - at);
     while (length && strchr(" \t\r", at[length - 1])) length--;
-    if (!label_add(s, labels, &seen, arena_copy(s->arena, at, length), name->span, arena_printf(s->arena, " (%s, line %d)", path, line))) return false;
+    const char *where = arena_printf(s->arena, " (%s, line %d)", path, line);
+    if (!label_add(s, labels, &seen, arena_copy(s->arena, at, length), name->span, where)) return false;
     at = stop + (stop < end);
   }
   return true;
@@ -98,12 +100,14 @@ void labels_read(Sema *s, const Frame *frame, const Stmt *stmt) {
   Labels labels = {0};
   if (given.kind == CONST_POISON) return;
   if (given.kind != CONST_LIST && given.kind != CONST_STRING) {
-    diag_report(s->diags, DIAG_bad_label, stmt->value->span, frame->site, "labels are a list of strings or the name of a file, but this is %s", const_describe(s->arena, &given));
+    diag_report(s->diags, DIAG_bad_label, stmt->value->span, frame->site,
+                "labels are a list of strings or the name of a file, but this is %s", const_describe(s->arena, &given));
     return;
   }
   if (!(given.kind == CONST_LIST ? list_read(s, &given, &labels) : file_labels(s, &given, &labels))) return;
   if (labels.n == 0) {
-    diag_report(s->diags, DIAG_bad_label, stmt->value->span, frame->site, "there are no labels in this %s", given.kind == CONST_LIST ? "list" : "file");
+    const char *where = given.kind == CONST_LIST ? "list" : "file";
+    diag_report(s->diags, DIAG_bad_label, stmt->value->span, frame->site, "there are no labels in this %s", where);
     return;
   }
   s->graph->nlabels = labels.n;
@@ -124,7 +128,8 @@ void labels_check(Sema *s) {
   const Port *output = &graph->outputs.data[0];
   const Shape shape = output->node->shape;
   const long long channels = (long long)shape.dim[shape.rank - 1];
-  Diag *diag = diag_report(s->diags, DIAG_labels_count, s->labels->value->span, NULL, "%d label%s for an output of %lld class%s", graph->nlabels, graph->nlabels == 1 ? "" : "s", channels, channels == 1 ? "" : "es");
+  Diag *diag = diag_report(s->diags, DIAG_labels_count, s->labels->value->span, NULL, "%d label%s for an output of %lld class%s",
+                           graph->nlabels, graph->nlabels == 1 ? "" : "s", channels, channels == 1 ? "" : "es");
   diag_note(diag, output->node->span, "the output '%s' has the shape %s here", output->name, shape_text(s->arena, shape));
   diag_help(diag, "there is one label for each channel of the output; two labels also fit one sigmoid unit");
 }

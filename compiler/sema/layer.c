@@ -51,7 +51,8 @@ static bool elements_fit(Shape shape) {
 static void sizes_check(Sema *s, Node *node) {
   if (!node->shape.rank) return;
   if (!elements_fit(node->shape)) {
-    Diag *diag = diag_report(s->diags, DIAG_too_large, node->span, node->site, "the output of %s, %s, has more than 2147483647 elements", node->op->name, shape_text(s->arena, node->shape));
+    Diag *diag = diag_report(s->diags, DIAG_too_large, node->span, node->site, "the output of %s, %s, has more than 2147483647 elements",
+                             node->op->name, shape_text(s->arena, node->shape));
     for (int i = 0; i < node->nin && i < 1; i++) diag_note(diag, node->in[i]->span, "its input is %s", shape_text(s->arena, node->in[i]->shape));
     node->shape = POISON;
     return;
@@ -67,14 +68,16 @@ static void sizes_check(Sema *s, Node *node) {
 /* ---- shared parameters ---- */
 
 /* The layer whose parameters this one takes: what weights= says, or its counterpart in a block that is shared as a whole. False: there should be one. */
-static bool share_layer(Sema *s, const Frame *frame, const Op *op, const Call *call, const Extras *extras, const Naming *naming, const char *counterpart, const Node **share) {
+static bool share_layer(Sema *s, const Frame *frame, const Op *op, const Call *call, const Extras *extras, const Naming *naming,
+                        const char *counterpart, const Node **share) {
   const LayerName *found = NULL;
   if (extras->weights) {
     found = share_find(s, frame, op->name, extras->weights, false);
   } else if (counterpart && op_has_parameters(op)) {
     found = naming_find(s, counterpart);
     if (!found || found->block) {
-      Diag *diag = diag_report(s->diags, DIAG_bad_weights_sharing, call->span, frame->site, "this %s would share the parameters of '%s', which does not exist", op->name, counterpart);
+      Diag *diag = diag_report(s->diags, DIAG_bad_weights_sharing, call->span, frame->site,
+                               "this %s would share the parameters of '%s', which does not exist", op->name, counterpart);
       diag_note(diag, naming->share_span, "the block shares its parameters here");
       diag_help(diag, "both blocks must have the same layers");
       return false;
@@ -101,7 +104,8 @@ Made layer_make(Sema *s, const Frame *frame, const Op *op, const Call *call, con
   Bound bound = params_bind(s, frame, op->name, "operator", op->params, &call->args, call->span, op_has_parameters(op) ? 3 : 1, &extras);
   const char *counterpart, *name = naming_name(s, frame, call_name, op->name, op, extras.name, &counterpart);
   if (bound.values.n >= MOST_INPUTS) {
-    Diag *diag = diag_report(s->diags, DIAG_too_many_arguments, call->args.span, frame->site, "%s takes at most %d values besides the current one", op->name, MOST_INPUTS - 1);
+    Diag *diag = diag_report(s->diags, DIAG_too_many_arguments, call->args.span, frame->site,
+                             "%s takes at most %d values besides the current one", op->name, MOST_INPUTS - 1);
     diag_help(diag, "combine them in two steps");
     bound.ok = false;
   }
@@ -112,11 +116,11 @@ Made layer_make(Sema *s, const Frame *frame, const Op *op, const Call *call, con
   Node *node = graph_node(s->graph, op, nin, in);
   *node = (Node){.op = op, .id = node->id, .name = name, .nin = nin, .in = node->in, .arg = bound.arg, .span = call->span, .site = frame->site};
   node->frozen = flag_eval(s, frame, op->name, extras.frozen) || frame->naming->frozen;
-  naming_add(s, frame->naming, (LayerName){name, node, NULL, call->span, frame->site});
   const Made made = {.value = const_value(call->span, node, NULL), .name = name};
 
   ShapeContext context = {.arena = s->arena, .graph = s->graph, .diags = s->diags};
   const bool shares = share_layer(s, frame, op, call, &extras, frame->naming, counterpart, &context.share);
+  naming_add(s, frame->naming, (LayerName){name, node, NULL, call->span, frame->site}); /* after that: a layer cannot share its own */
   if (!bound.ok || !shares || any_poison(node)) return made;
   op->shape(&context, node);
   sizes_check(s, node);

@@ -70,7 +70,8 @@ static int output_of(const Reading *r, const Op *op, const Arguments *args, bool
     return index < 0 ? output_unknown(r, name) : index;
   }
   if (graph->outputs.n == 1) return 0;
-  Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, span, NULL, "the net has %d outputs, and this loss does not say for which it is", graph->outputs.n);
+  Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, span, NULL,
+                           "the net has %d outputs, and this loss does not say for which it is", graph->outputs.n);
   diag_help(diag, "name the output: %s(%s); several losses stand in a list", op->name, graph->outputs.n ? graph->outputs.data[0].name : "a");
   return -1;
 }
@@ -94,9 +95,11 @@ static bool loss_fits(const Reading *r, const LossUse *use) {
   const bool activation = output->op->group && strcmp(output->op->group, "activation") == 0;
   if (!absorbs || absorbed || !activation) return true;
   const char *takes = parts->absorbs[0]->name;
-  Diag *diag = diag_report(r->s->diags, output->op->softmax ? DIAG_loss_mismatch : DIAG_activation_before_loss, use->span, NULL,
-                           output->op->softmax ? "%s does not go with the %s of output '%s'" : "%s works on scores, and the %s of output '%s' cuts or squeezes them",
-                           use->op->name, output->op->name, r->s->graph->outputs.data[use->output].name);
+  const char *loss_name = use->op->name, *made_by = output->op->name, *name = r->s->graph->outputs.data[use->output].name;
+  Diag *diag = output->op->softmax
+    ? diag_report(r->s->diags, DIAG_loss_mismatch, use->span, NULL, "%s does not go with the %s of output '%s'", loss_name, made_by, name)
+    : diag_report(r->s->diags, DIAG_activation_before_loss, use->span, NULL, "%s works on scores, and the %s of output '%s' cuts or squeezes them",
+                  loss_name, made_by, name);
   diag_note(diag, output->span, "the output is made by %s here", output->op->name);
   diag_help(diag, "end the net in a %s, or in the scores themselves", takes);
   return !output->op->softmax;
@@ -158,7 +161,8 @@ static void loss_read(const Reading *r, const Expr *e) {
   const Const name = expr_eval(r->s, r->frame, e, NULL);
   if (name.kind == CONST_STRING && (op = loss_named(r, name.s, e->span)) != NULL) loss_add(r, op, &none, e->span);
   else if (name.kind != CONST_STRING && name.kind != CONST_POISON)
-    diag_report(r->s->diags, DIAG_wrong_type, e->span, NULL, "a loss is a name, as in cross_entropy or huber(delta=2), but this is %s", const_describe(r->s->arena, &name));
+    diag_report(r->s->diags, DIAG_wrong_type, e->span, NULL, "a loss is a name, as in cross_entropy or huber(delta=2), but this is %s",
+                const_describe(r->s->arena, &name));
 }
 
 void losses_read(Sema *s, const Frame *frame, const Expr *e, Training *training) {

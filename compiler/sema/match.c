@@ -24,7 +24,7 @@ static void unknown_report(Sema *s, const Frame *frame, const char *what, const 
   Diag *diag = diag_report(s->diags, DIAG_unknown_argument, name.span, frame->site, "%s has no argument '%s'", what, name.s);
   const char *meant = suggest(name.s, list.data);
   if (meant) diag_help(diag, "did you mean '%s'?", meant);
-  else if (strcmp(name.s, "weights") == 0 || strcmp(name.s, "frozen") == 0) diag_help(diag, "%s has no parameters that could be shared or frozen", what);
+  else if (words_have("weights frozen", name.s)) diag_help(diag, "%s has no parameters that could be shared or frozen", what);
   else if (n) diag_help(diag, "the arguments of this %s are %s", kind, arguments_text(s->arena, n, names));
   else diag_help(diag, "it takes no arguments");
 }
@@ -34,7 +34,8 @@ static void duplicate_report(Sema *s, const Frame *frame, const char *what, cons
   diag_note(diag, first->span, again->name.s && !first->name.s ? "here it is given by its position" : "the first one is here");
 }
 
-Matched arguments_match(Sema *s, const Frame *frame, const char *what, const char *kind, int n, const char *const *names, int positional, int variadic, const Arguments *args) {
+Matched arguments_match(Sema *s, const Frame *frame, const char *what, const char *kind, int n, const char *const *names, int positional,
+                        int variadic, const Arguments *args) {
   Matched m = {.slot = NEW_ARRAY(s->arena, const Argument *, n), .ok = true};
   VEC(const Argument *) rest = {0};
   int at = 0;
@@ -47,8 +48,9 @@ Matched arguments_match(Sema *s, const Frame *frame, const char *what, const cha
     } else if (!given->name.s && at < positional) {
       m.slot[at++] = given;
     } else if (!given->name.s) {
-      const char *takes = positional ? arena_printf(s->arena, "at most %d argument%s without a name", positional, plural(positional)) : "no arguments without a name";
-      Diag *diag = diag_report(s->diags, DIAG_too_many_arguments, given->span, frame->site, "too many arguments: %s takes %s", what, takes);
+      const char *most = positional ? arena_printf(s->arena, "at most %d", positional) : "no";
+      Diag *diag = diag_report(s->diags, DIAG_too_many_arguments, given->span, frame->site, "too many arguments: %s takes %s argument%s without a name",
+                               what, most, plural(positional));
       if (positional) diag_help(diag, "the arguments of this %s are %s", kind, arguments_text(s->arena, positional, names));
       else diag_help(diag, "remove this one");
       clean = false;

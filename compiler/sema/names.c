@@ -22,7 +22,8 @@ static const char *name_macro(Arena *arena, const char *name) {
 
 Naming *naming_inner(Sema *s, const Naming *outer, const char *name) {
   Naming *inner = NEW(s->arena, Naming);
-  *inner = (Naming){.prefix = arena_printf(s->arena, "%s%s.", outer->prefix, name), .share_span = outer->share_span, .frozen = outer->frozen, .muted = outer->muted};
+  *inner = (Naming){.prefix = arena_printf(s->arena, "%s%s.", outer->prefix, name), .share_span = outer->share_span,
+                    .frozen = outer->frozen, .muted = outer->muted};
   if (outer->share) inner->share = arena_printf(s->arena, "%s%s.", outer->share, name);
   return inner;
 }
@@ -51,7 +52,8 @@ static const char *given_name(Sema *s, const Frame *frame, const char *what, con
   if (name.kind == CONST_POISON) return NULL;
   if (name.kind == CONST_STRING && well_formed(name.s)) return name.s;
   if (name.kind != CONST_STRING) {
-    diag_report(s->diags, DIAG_wrong_type, given->value->span, frame->site, "'name' of %s takes a string, but this is %s", what, const_describe(s->arena, &name));
+    diag_report(s->diags, DIAG_wrong_type, given->value->span, frame->site, "'name' of %s takes a string, but this is %s", what,
+                const_describe(s->arena, &name));
     return NULL;
   }
   Diag *diag = diag_report(s->diags, DIAG_bad_name, given->value->span, frame->site, "%s cannot be the name of a layer", const_text(s->arena, &name));
@@ -110,7 +112,8 @@ static void port_check(Sema *s, Table *macros, const char *kind, const Port *por
   if (before) {
     const bool same = strcmp(before->name, port->name) == 0;
     Diag *diag = same ? diag_report(s->diags, DIAG_name_clash, port->span, NULL, "%s '%s' has the name of an input", kind, port->name)
-                      : diag_report(s->diags, DIAG_name_clash, port->span, NULL, "'%s' and '%s' are both %s in the macros of C", before->name, port->name, macro);
+                      : diag_report(s->diags, DIAG_name_clash, port->span, NULL, "'%s' and '%s' are both %s in the macros of C",
+                                    before->name, port->name, macro);
     diag_note(diag, before->span, "the first one is here");
     diag_help(diag, "inputs and outputs are told apart by their names alone: use another one");
   }
@@ -127,7 +130,8 @@ void names_check(Sema *s) {
     const Weight *before = table_find(&members, member);
     const bool layers_clash = before && strcmp(name_c(s->arena, before->owner->name), name_c(s->arena, weight->owner->name)) == 0;
     if (before && !layers_clash) {
-      Diag *diag = diag_report(s->diags, DIAG_name_clash, weight->owner->span, weight->owner->site, "the parameters '%s' and '%s' are both %s in C", before->name, weight->name, member);
+      Diag *diag = diag_report(s->diags, DIAG_name_clash, weight->owner->span, weight->owner->site,
+                               "the parameters '%s' and '%s' are both %s in C", before->name, weight->name, member);
       diag_note(diag, before->owner->span, "the first one belongs to this layer");
     }
     table_set(s->arena, &members, member, weight);

@@ -12,7 +12,8 @@ static const Param input_params[] = {{"layout", PARAM_CHOICE, "hwc", "how the ca
 static Shape shape_eval(Sema *s, const Frame *frame, const Stmt *stmt) {
   const Const given = expr_eval(s, frame, stmt->value, NULL);
   if (given.kind == CONST_LIST && given.n > 3) {
-    Diag *diag = diag_report(s->diags, DIAG_wrong_type, stmt->value->span, frame->site, "a shape has at most three dimensions, but this has %d", given.n);
+    Diag *diag = diag_report(s->diags, DIAG_wrong_type, stmt->value->span, frame->site,
+                             "a shape has at most three dimensions, but this has %d", given.n);
     diag_help(diag, "height x width x channels, length x channels, or one size; the batch is no dimension of the program (--batch)");
     return POISON;
   }
@@ -26,7 +27,8 @@ static Shape shape_eval(Sema *s, const Frame *frame, const Stmt *stmt) {
     fits = fits && size_multiply(elements, shape.dim[d], &elements) && elements <= SHAPE_MOST_ELEMENTS;
   }
   if (fits) return shape;
-  diag_report(s->diags, DIAG_too_large, stmt->value->span, frame->site, "the input %s, %s, has more than 2147483647 elements", stmt->name.s, shape_text(s->arena, shape));
+  diag_report(s->diags, DIAG_too_large, stmt->value->span, frame->site, "the input %s, %s, has more than 2147483647 elements", stmt->name.s,
+              shape_text(s->arena, shape));
   return POISON;
 }
 
@@ -89,7 +91,8 @@ void output_make(Sema *s, const Frame *frame, const Stmt *stmt) {
     const Expr *read = item->value ? item->value : &path;
     Const value = path_eval(s, frame, read, false);
     if (value.kind != CONST_VALUE && value.kind != CONST_POISON)
-      diag_report(s->diags, DIAG_wrong_type, read->span, frame->site, "an output is a value of the net, but this is %s", const_describe(s->arena, &value));
+      diag_report(s->diags, DIAG_wrong_type, read->span, frame->site, "an output is a value of the net, but this is %s",
+                  const_describe(s->arena, &value));
     if (value.kind != CONST_VALUE) value = value_poison(s, read->span);
     output_add(s, item->name, value.node);
   }
@@ -113,7 +116,9 @@ static void inputs_first(Graph *graph, Arena *arena) {
 static void outputs_finish(Sema *s, const NetDecl *net) {
   Graph *graph = s->graph;
   if (graph->inputs.n == 0) {
-    if (!s->no_input_reported) diag_help(diag_report(s->diags, DIAG_no_input, net->name.span, NULL, "net %s has no input", net->name.s), "state it first: input image: 28x28x1");
+    if (s->no_input_reported) return;
+    Diag *diag = diag_report(s->diags, DIAG_no_input, net->name.span, NULL, "net %s has no input", net->name.s);
+    diag_help(diag, "state it first: input image: 28x28x1");
     return;
   }
   if (!s->output && s->current.kind == CONST_VALUE) output_add(s, (Ident){"output", s->current.span}, s->current.node);

@@ -89,7 +89,8 @@ const char *const *names_visible(Sema *s, const Scope *scope) {
 bool name_defined_below(const Scope *scope, Ident name) {
   Definition at;
   for (; scope; scope = scope->outer)
-    if (definition_find(scope->body, name.s, false, &at) || constant_find(scope->file, name.s, &at)) return at.span.file == name.span.file && at.span.start > name.span.start;
+    if (definition_find(scope->body, name.s, false, &at) || constant_find(scope->file, name.s, &at))
+      return at.span.file == name.span.file && at.span.start > name.span.start;
   return false;
 }
 
@@ -110,14 +111,15 @@ void name_report(Sema *s, const Frame *frame, Ident name) {
       diag_help(diag, "move the definition above its first use");
     } else {
       Diag *diag = diag_report(s->diags, DIAG_unknown_name, name.span, frame->site, "'%s' is not defined here", name.s);
-      diag_note(diag, at.span, at.in_round ? "the '%s' defined here is visible in its round of the repeat only" : "the '%s' defined here is in a branch that is not taken", name.s);
+      const char *why = at.in_round ? "visible in its round of the repeat only" : "in a branch that is not taken";
+      diag_note(diag, at.span, "the '%s' defined here is %s", name.s, why);
     }
     return;
   }
   Diag *diag = diag_report(s->diags, DIAG_unknown_name, name.span, frame->site, "'%s' is not defined", name.s);
   const char *meant = suggest(name.s, names_visible(s, frame->scope));
-  if (name_is_reserved(name.s)) diag_help(diag, "%s is an operator: it is applied to a value by ->, and a result is named by NAME = ...", name.s);
-  else if (table_find(&s->blocks, name.s)) diag_help(diag, "%s is a block: it is applied to a value by ->, and a result is named by NAME = %s(...)", name.s, name.s);
+  if (name_is_reserved(name.s)) diag_help(diag, "%s is an operator, which is applied by ->; its result is named by NAME = ...", name.s);
+  else if (table_find(&s->blocks, name.s)) diag_help(diag, "%s is a block, which is applied by ->; its result is named by NAME = %s(...)", name.s, name.s);
   else if (meant) diag_help(diag, "did you mean '%s'?", meant);
   else if (words_have(init_words(s->arena), name.s) || words_have("valid same causal hwc chw nearest bilinear", name.s))
     diag_help(diag, "a choice that is passed on is written as a string: \"%s\"", name.s);

@@ -5,7 +5,7 @@
 #include "base/diag_record.h"
 #include "sema/context.h"
 
-enum { MOST_STEPS = 10000000, MOST_ERRORS = 100 };
+enum { MOST_STEPS = 3000000, MOST_ERRORS = 100 };
 
 bool sema_step(Sema *s, Span span, const Site *site) {
   s->stopped |= diags_errors(s->diags) >= MOST_ERRORS; /* more are not kept */
@@ -52,7 +52,8 @@ static bool file_damaged(const Sema *s, const File *file) {
 static void block_register(Sema *s, const Scope *file, int order, const Block *block, bool in_main) {
   const BlockDef *before = table_find(&s->blocks, block->name.s);
   if (name_is_reserved(block->name.s)) {
-    Diag *diag = diag_report(s->diags, DIAG_reserved_name, block->name.span, NULL, "'%s' is an operator, and cannot be defined as a block", block->name.s);
+    Diag *diag = diag_report(s->diags, DIAG_reserved_name, block->name.span, NULL, "'%s' is an operator, and cannot be defined as a block",
+                             block->name.s);
     diag_help(diag, "another name will do: 'my_%s'", block->name.s);
   } else if (before) {
     Diag *diag = diag_report(s->diags, DIAG_duplicate_name, block->name.span, NULL, "there are two blocks '%s'", block->name.s);
@@ -136,7 +137,8 @@ static const Expr *define_parse(Sema *s, const Define *define, const Expr *inste
   const File *file = parse_file(s->arena, s->diags, s->sources, index);
   const bool alone = file && file->n == 1 && file->decl[0]->kind == DECL_CONST;
   if (alone) return file->decl[0]->constant->value;
-  if (diags_errors(s->diags) == errors) diag_report(s->diags, DIAG_syntax, NO_SPAN, NULL, "-D %s=%s: one value is wanted", define->name, define->value);
+  if (diags_errors(s->diags) == errors)
+    diag_report(s->diags, DIAG_syntax, NO_SPAN, NULL, "-D %s=%s: one value is wanted", define->name, define->value);
   Expr *poison = NEW(s->arena, Expr);
   poison->kind = EXPR_POISON;
   return poison;
@@ -190,7 +192,8 @@ static void defines_apply(Sema *s, const Define *defines, int n) {
 
 /* ---- the program ---- */
 
-Graph *sema_build(Arena *arena, Diags *diags, Sources *sources, const Program *program, const Define *defines, int ndefines, const SemaOptions *options) {
+Graph *sema_build(Arena *arena, Diags *diags, Sources *sources, const Program *program, const Define *defines, int ndefines,
+                  const SemaOptions *options) {
   Sema sema = {.arena = arena, .diags = diags, .sources = sources, .program = program, .options = options}, *s = &sema;
   s->graph = graph_new(arena, "");
   damage_find(s);

@@ -28,16 +28,17 @@ static const char *name_of(Sema *s, const Frame *frame, const Expr *e) {
   const Const name = expr_eval(s, frame, e, NULL);
   if (name.kind == CONST_STRING) return layer_of_name(s, frame, name.s);
   if (name.kind == CONST_VALUE && name.origin && name.origin->layer) return name.origin->layer;
-  if (name.kind != CONST_POISON) diag_report(s->diags, DIAG_wrong_type, e->span, frame->site, "'weights' takes the name of a layer or block, but this is %s", const_describe(s->arena, &name));
+  if (name.kind != CONST_POISON) diag_report(s->diags, DIAG_wrong_type, e->span, frame->site,
+                                             "'weights' takes the name of a layer or block, but this is %s", const_describe(s->arena, &name));
   return NULL;
 }
 
 static const char *closest(Sema *s, const char *name) {
   VEC(const char *) names = {0};
-  const Table *tables[] = {&s->layers, &s->applications};
-  for (int t = 0; t < 2; t++)
-    for (int i = 0; i < tables[t]->room; i++)
-      if (tables[t]->slot[i].key) vec_push(s->arena, names, ((const LayerName *)tables[t]->slot[i].thing)->full);
+  for (int i = 0; i < s->graph->nodes.n; i++)
+    if (naming_find(s, s->graph->nodes.data[i]->name)) vec_push(s->arena, names, s->graph->nodes.data[i]->name);
+  for (int i = 0; i < s->applications.room; i++)
+    if (s->applications.slot[i].key) vec_push(s->arena, names, s->applications.slot[i].key);
   vec_push(s->arena, names, NULL);
   return suggest(name, names.data);
 }
@@ -51,7 +52,8 @@ static void unknown_report(Sema *s, const Frame *frame, const char *what, const 
     return;
   }
   if (entry && e->nparts == 1) {
-    diag = diag_report(s->diags, DIAG_bad_weights_sharing, e->span, frame->site, "'%s' names no layer or block whose parameters could be shared", e->part[0].s);
+    diag = diag_report(s->diags, DIAG_bad_weights_sharing, e->span, frame->site,
+                       "'%s' names no layer or block whose parameters could be shared", e->part[0].s);
     diag_note(diag, entry->span, "'%s' is defined here", e->part[0].s);
   } else {
     diag = diag_report(s->diags, DIAG_unknown_name, e->span, frame->site, "there is no layer or block '%s' above", name);
@@ -69,7 +71,9 @@ const LayerName *share_find(Sema *s, const Frame *frame, const char *what, const
   const LayerName *found = naming_find(s, name);
   if (!found) return unknown_report(s, frame, what, e, name), NULL;
   if (block == (found->block != NULL)) return found;
-  Diag *diag = diag_report(s->diags, DIAG_bad_weights_sharing, e->span, frame->site, block ? "'%s' is a layer, but block %s shares the layers of a block" : "'%s' is a block, but %s shares the parameters of one layer", name, what);
+  Diag *diag = block
+    ? diag_report(s->diags, DIAG_bad_weights_sharing, e->span, frame->site, "'%s' is a layer, but block %s shares the layers of a block", name, what)
+    : diag_report(s->diags, DIAG_bad_weights_sharing, e->span, frame->site, "'%s' is a block, but %s shares the parameters of one layer", name, what);
   diag_note(diag, found->span, "'%s' is applied here", name);
   return NULL;
 }

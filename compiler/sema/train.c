@@ -41,7 +41,8 @@ static bool form_read(const Reading *r, const char *kind, const Form *const *tab
     const Const name = expr_eval(r->s, r->frame, e, NULL);
     if (name.kind == CONST_POISON) return false;
     if (name.kind != CONST_STRING) {
-      diag_report(r->s->diags, DIAG_wrong_type, e->span, NULL, "%s takes a name, as in %s, but this is %s", kind, table[0]->name, const_describe(r->s->arena, &name));
+      diag_report(r->s->diags, DIAG_wrong_type, e->span, NULL, "%s takes a name, as in %s, but this is %s", kind, table[0]->name,
+                  const_describe(r->s->arena, &name));
       return false;
     }
     if (!form_named(r, kind, table, name.s, e->span, &form)) return false;
@@ -77,7 +78,8 @@ static void milestones_check(const Reading *r, const Const *at) {
       before = item->f;
       continue;
     }
-    diag_report(r->s->diags, const_is_number(item) ? DIAG_bad_value : DIAG_wrong_type, at->span, NULL, "'at' of step takes epochs in rising order, as in [30, 60], but this is %s", const_text(r->s->arena, at));
+    diag_report(r->s->diags, const_is_number(item) ? DIAG_bad_value : DIAG_wrong_type, at->span, NULL,
+                "'at' of step takes epochs in rising order, as in [30, 60], but this is %s", const_text(r->s->arena, at));
     return;
   }
   if (at->n == 0) diag_report(r->s->diags, DIAG_bad_value, at->span, NULL, "'at' of step is an empty list");
@@ -90,7 +92,8 @@ static void schedule_read(const Reading *r, const Expr *e) {
   if (at->kind == CONST_LIST) milestones_check(r, at);
   const bool stepped = strcmp(schedule->form->name, "step") == 0;
   if (stepped && every->kind == CONST_NONE && at->kind == CONST_NONE)
-    diag_help(diag_report(r->s->diags, DIAG_missing_argument, e->span, NULL, "step needs its argument 'every' or 'at'"), "step(every=30), or step(at=[30, 60])");
+    diag_help(diag_report(r->s->diags, DIAG_missing_argument, e->span, NULL, "step needs its argument 'every' or 'at'"),
+              "step(every=30), or step(at=[30, 60])");
   if (stepped && every->kind != CONST_NONE && at->kind != CONST_NONE)
     diag_help(diag_report(r->s->diags, DIAG_duplicate_argument, e->span, NULL, "step takes 'every' or 'at', not both"), "remove one of them");
 }
@@ -103,8 +106,9 @@ static void augment_check(const Reading *r, const Setting *setting) {
   const Shape shape = input->node->shape;
   const bool fits = setting->form->code == AUGMENT_ANY || (shape.rank == 3 && (setting->form->code == AUGMENT_PICTURE || shape.dim[2] == 3));
   if (fits) return;
-  Diag *diag = diag_report(r->s->diags, DIAG_wrong_shape, setting->span, NULL, "%s works on %s, but the input '%s' is %s", setting->form->name,
-                           setting->form->code == AUGMENT_COLOUR ? "pictures of three channels" : "pictures", input->name, shape_text(r->s->arena, shape));
+  const char *wanted = setting->form->code == AUGMENT_COLOUR ? "pictures of three channels" : "pictures";
+  Diag *diag = diag_report(r->s->diags, DIAG_wrong_shape, setting->span, NULL, "%s works on %s, but the input '%s' is %s",
+                           setting->form->name, wanted, input->name, shape_text(r->s->arena, shape));
   diag_note(diag, input->span, "'%s' is stated here", input->name);
 }
 
@@ -155,7 +159,8 @@ static void metrics_finish(const Reading *r) {
     bool fits = false;
     for (int k = 0; k < t->losses.n; k++) fits |= metric_fits(graph, t->metrics.data[i].form, &t->losses.data[k]);
     if (fits) continue;
-    Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, t->metrics.data[i].span, NULL, "%s does not measure what %s trains", t->metrics.data[i].form->name, t->losses.data[0].op->name);
+    Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, t->metrics.data[i].span, NULL, "%s does not measure what %s trains",
+                             t->metrics.data[i].form->name, t->losses.data[0].op->name);
     diag_help(diag, "accuracy and top(k) are for classes, mae for numbers, iou for a class at each pixel");
   }
   if (t->metrics.n) return;
@@ -213,7 +218,8 @@ static void key_store(const Reading *r, const Key *key, const Expr *e) {
   else if (key->store == STORE_NUMBER) memcpy(at, &value.f, sizeof value.f);
   else *(bool *)at = strcmp(value.s, strchr(key->param.choices, ' ') + 1) == 0;
   const bool open = strcmp(key->param.name, "average") == 0 || strcmp(key->param.name, "label_smoothing") == 0;
-  if (open && value.f >= 1) diag_report(r->s->diags, DIAG_bad_value, e->span, NULL, "'%s' of the train block is 1, but it has to be less", key->param.name);
+  if (open && value.f >= 1) diag_report(r->s->diags, DIAG_bad_value, e->span, NULL, "'%s' of the train block is 1, but it has to be less",
+                                        key->param.name);
 }
 
 /* ---- the block ---- */
@@ -245,7 +251,8 @@ static void target_check(const Reading *r) {
       Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, use->span, NULL, "%s compares classes, but the target is the input", use->op->name);
       diag_help(diag, "mse, mae, huber and binary_cross_entropy compare numbers");
     } else if (input->node->shape.rank && !shape_equal(output->node->shape, input->node->shape)) {
-      Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, use->span, NULL, "the target is the input, %s, but output '%s' is %s", shape_text(r->s->arena, input->node->shape), output->name,
+      Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, use->span, NULL, "the target is the input, %s, but output '%s' is %s",
+                               shape_text(r->s->arena, input->node->shape), output->name,
                                shape_text(r->s->arena, output->node->shape));
       diag_note(diag, output->node->span, "the output is made here");
     }
@@ -256,7 +263,8 @@ static void smoothing_check(const Reading *r) {
   if (r->training->label_smoothing == 0 || r->training->losses.n == 0) return;
   for (int i = 0; i < r->training->losses.n; i++)
     if (r->training->losses.data[i].op->class_target) return;
-  Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, r->training->losses.data[0].span, NULL, "label_smoothing is for classes, but %s compares numbers", r->training->losses.data[0].op->name);
+  Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, r->training->losses.data[0].span, NULL,
+                           "label_smoothing is for classes, but %s compares numbers", r->training->losses.data[0].op->name);
   diag_help(diag, "remove label_smoothing");
 }
 

@@ -39,13 +39,15 @@ static void attribute_report(Sema *s, const Frame *frame, const Expr *e, const C
     if (members->entries.data[i]->kind == ENTRY_VALUE) vec_push(s->arena, names, members->entries.data[i]->name);
   vec_push(s->arena, names, NULL);
   const char *meant = suggest(part.s, names.data);
-  Diag *diag = diag_report(s->diags, DIAG_unknown_attribute, part.span, frame->site, "'%s' is %s and has no '%s'", path_text(s->arena, e, 0, at), shape_text(s->arena, shape), part.s);
+  Diag *diag = diag_report(s->diags, DIAG_unknown_attribute, part.span, frame->site, "'%s' is %s and has no '%s'",
+                           path_text(s->arena, e, 0, at), shape_text(s->arena, shape), part.s);
   const Entry *entry = scope_find(frame->scope, e->part[0].s);
   if (entry) diag_note(diag, entry->span, "'%s' is defined here", e->part[0].s);
   else if (value->node->op != &op_input) diag_note(diag, value->node->span, "'in' is the output of %s here", value->node->op->name);
   else diag_note(diag, value->node->span, "'in' is the input here");
   if (meant) diag_help(diag, "did you mean '%s'?", meant);
-  else if (value->origin && !value->origin->members && value->origin->blocks > 1) diag_help(diag, "its chain has %d blocks; what a block names can be read where the chain has exactly one", value->origin->blocks);
+  else if (value->origin && !value->origin->members && value->origin->blocks > 1) diag_help(diag,
+      "its chain has %d blocks; what a block names can be read where the chain has exactly one", value->origin->blocks);
   else diag_help(diag, "it has %s%s", words_join(s->arena, of_rank[shape.rank], "and"), members ? ", and the values that its block names" : "");
 }
 
@@ -56,7 +58,8 @@ static Const parts_read(Sema *s, const Frame *frame, const Expr *e, Const value,
     int64_t number;
     if (value.kind == CONST_POISON) return const_poison(e->span);
     if (value.kind != CONST_VALUE) {
-      if (!quiet) diag_report(s->diags, DIAG_unknown_attribute, part.span, frame->site, "%s has no '%s': only values of the net have parts", const_describe(s->arena, &value), part.s);
+      if (!quiet) diag_report(s->diags, DIAG_unknown_attribute, part.span, frame->site, "%s has no '%s': only values of the net have parts",
+                              const_describe(s->arena, &value), part.s);
       return const_poison(e->span);
     }
     const Entry *member = member_find(&value, part.s);
@@ -75,7 +78,8 @@ static Const in_read(Sema *s, const Frame *frame, Span span) {
   const Const *in = scope_in(frame->scope);
   if (in->kind != CONST_NONE) return *in;
   if (!s->no_input_reported && frame->naming)
-    diag_help(diag_report(s->diags, DIAG_no_input, span, frame->site, "there is no input yet that 'in' could be"), "state the input first: input image: 28x28x1");
+    diag_help(diag_report(s->diags, DIAG_no_input, span, frame->site, "there is no input yet that 'in' could be"),
+              "state the input first: input image: 28x28x1");
   if (!frame->naming) diag_report(s->diags, DIAG_unknown_name, span, frame->site, "'in' is a value of a net or block, and there is none here");
   s->no_input_reported = true;
   return const_poison(span);
@@ -94,7 +98,8 @@ static Const word_eval(Sema *s, const Frame *frame, const Expr *e, const Choices
   const Ident word = e->part[0];
   if (words_have(choices->words, word.s)) return const_word(e->span, word.s);
   if (strcmp(word.s, "in") == 0 || scope_find(frame->scope, word.s)) return path_eval(s, frame, e, false);
-  Diag *diag = diag_report(s->diags, DIAG_unknown_choice, e->span, frame->site, "'%s' is no choice of %s%s%s", word.s, choices->argument, choices->of ? " of " : "", choices->of ? choices->of : "");
+  Diag *diag = diag_report(s->diags, DIAG_unknown_choice, e->span, frame->site, "'%s' is no choice of %s%s%s", word.s, choices->argument,
+                           choices->of ? " of " : "", choices->of ? choices->of : "");
   const char *meant = suggest(word.s, words_split(s->arena, choices->words));
   if (meant) diag_help(diag, "did you mean '%s'?", meant);
   else diag_help(diag, "the choices are %s", words_join(s->arena, choices->words, "and"));
@@ -131,7 +136,8 @@ static Const index_eval(Sema *s, const Frame *frame, const Expr *e, int depth) {
   } else if (!const_as_int(&index, &at)) {
     diag_report(s->diags, DIAG_wrong_type, e->b->span, frame->site, "an index is an integer, but this is %s", const_describe(s->arena, &index));
   } else if (at < 0 || at >= list.n) {
-    Diag *diag = diag_report(s->diags, DIAG_index_range, e->b->span, frame->site, "index %lld is outside a list of %d item%s", (long long)at, list.n, list.n == 1 ? "" : "s");
+    Diag *diag = diag_report(s->diags, DIAG_index_range, e->b->span, frame->site, "index %lld is outside a list of %d item%s",
+                             (long long)at, list.n, list.n == 1 ? "" : "s");
     if (list.n) diag_help(diag, "items are counted from 0 to %d", list.n - 1);
   } else {
     Const item = list.items[at];
@@ -148,7 +154,8 @@ static Const range_eval(Sema *s, const Frame *frame, const Expr *e, int depth) {
     ends[i] = evaluate(s, frame, written[i], NULL, depth);
     if (ends[i].kind == CONST_POISON) return const_poison(e->span);
     if (const_is_number(&ends[i])) continue;
-    diag_report(s->diags, DIAG_wrong_type, written[i]->span, frame->site, "a range goes from a number to a number, but this is %s", const_describe(s->arena, &ends[i]));
+    diag_report(s->diags, DIAG_wrong_type, written[i]->span, frame->site, "a range goes from a number to a number, but this is %s",
+                const_describe(s->arena, &ends[i]));
     return const_poison(e->span);
   }
   return (Const){.kind = CONST_RANGE, .span = e->span, .n = 2, .items = ends};
@@ -160,7 +167,8 @@ static void function_report(Sema *s, const Frame *frame, Ident callee) {
   Diag *diag = diag_report(s->diags, DIAG_unknown_name, callee.span, frame->site, "there is no function '%s'", callee.s);
   const char *words = arena_printf(s->arena, "min max floor ceil round %s", init_words(s->arena));
   const char *meant = suggest(callee.s, words_split(s->arena, words));
-  if (name_is_reserved(callee.s) || table_find(&s->blocks, callee.s)) diag_help(diag, "%s makes a value: give it a name first, x = %s(...), then write x here", callee.s, callee.s);
+  const bool makes_value = name_is_reserved(callee.s) || table_find(&s->blocks, callee.s);
+  if (makes_value) diag_help(diag, "%s makes a value: give it a name first, x = %s(...), then write x here", callee.s, callee.s);
   else if (meant) diag_help(diag, "did you mean '%s'?", meant);
   else diag_help(diag, "the functions are min, max, floor, ceil and round");
 }
@@ -189,7 +197,8 @@ static Const call_eval(Sema *s, const Frame *frame, const Expr *e, int depth) {
 static bool boolean_is(Sema *s, const Frame *frame, const Expr *e, const Const *c, const char *what) {
   if (c->kind == CONST_BOOL) return true;
   if (c->kind == CONST_POISON) return false;
-  Diag *diag = diag_report(s->diags, DIAG_not_boolean, e->span, frame->site, "%s is true or false, but this is %s", what, const_describe(s->arena, c));
+  Diag *diag = diag_report(s->diags, DIAG_not_boolean, e->span, frame->site, "%s is true or false, but this is %s", what,
+                           const_describe(s->arena, c));
   if (const_is_number(c)) diag_help(diag, "compare it: %s != 0", name_or_x(e));
   return false;
 }

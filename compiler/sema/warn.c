@@ -11,6 +11,17 @@ static const Ending **endings_find(const Sema *s) {
   return of;
 }
 
+static void unused_report(Sema *s, const Node *node, const Ending *ending) {
+  if (node->op == &op_input) {
+    diag_report(s->diags, DIAG_unused_value, node->span, NULL, "the input '%s' has no effect on any output", node->name);
+  } else if (ending && ending->name.s) {
+    diag_report(s->diags, DIAG_unused_value, ending->name.span, ending->site, "the value '%s' is never used", ending->name.s);
+  } else if (ending) {
+    Diag *diag = diag_report(s->diags, DIAG_unused_value, ending->span, ending->site, "what this statement computes is never used");
+    diag_help(diag, "name it, NAME = ..., and use the name below");
+  }
+}
+
 /* Of what has no effect only the last operators are told: those that nobody reads. */
 void warn_unused_values(Sema *s) {
   const Graph *graph = s->graph;
@@ -24,14 +35,8 @@ void warn_unused_values(Sema *s) {
     }
   }
   const Ending **endings = endings_find(s);
-  for (int i = 0; i < graph->nodes.n; i++) {
-    const Node *node = graph->nodes.data[i];
-    const Ending *ending = endings[i];
-    if (live[i] || read[i]) continue;
-    if (node->op == &op_input) diag_report(s->diags, DIAG_unused_value, node->span, NULL, "the input '%s' has no effect on any output", node->name);
-    else if (ending && ending->name.s) diag_report(s->diags, DIAG_unused_value, ending->name.span, ending->site, "the value '%s' is never used", ending->name.s);
-    else if (ending) diag_help(diag_report(s->diags, DIAG_unused_value, ending->span, ending->site, "what this statement computes is never used"), "name it, NAME = ..., and use the name below");
-  }
+  for (int i = 0; i < graph->nodes.n; i++)
+    if (!live[i] && !read[i]) unused_report(s, graph->nodes.data[i], endings[i]);
 }
 
 /* ---- blocks that the net does not reach ---- */
@@ -58,7 +63,8 @@ void warn_unused_blocks(Sema *s, const NetDecl *net) {
   for (int i = 0; i < reached.n; i++) calls_mark(s, reached.data[i]->block->body, &reached);
   for (int i = 0; i < s->block_list.n; i++) {
     const BlockDef *def = s->block_list.data[i];
-    if (def->in_main && !def->used && !def->broken) diag_report(s->diags, DIAG_unused_block, def->block->name.span, NULL, "block %s is never applied", def->block->name.s);
+    const Ident name = def->block->name;
+    if (def->in_main && !def->used && !def->broken) diag_report(s->diags, DIAG_unused_block, name.span, NULL, "block %s is never applied", name.s);
   }
 }
 
@@ -69,7 +75,8 @@ void warn_softmax(Sema *s, const Node *node) {
   const Node *before = node->in[0];
   while (before->op->family == FAMILY_ALIAS && before->nin) before = before->in[0];
   if (!before->op->softmax) return;
-  Diag *diag = diag_report(s->diags, DIAG_double_softmax, node->span, node->site, "%s of a value that is a %s already", node->op->name, before->op->name);
+  Diag *diag = diag_report(s->diags, DIAG_double_softmax, node->span, node->site, "%s of a value that is a %s already", node->op->name,
+                           before->op->name);
   diag_note(diag, before->span, "the first one is here");
   diag_help(diag, "one of them is enough: a second one makes all classes nearly equal");
 }

@@ -97,8 +97,9 @@ static void *build(const Check *check, const char *target, const char *level, bo
 }
 
 /* ---- comparisons ---- */
-static double worst(const float *got, const double *want, int64_t n) { /* relative to the largest wanted number; infinite for a NaN */
-  double error = 0, largest = 0;
+/* Relative to the largest wanted number, or to `least` where all are smaller (gradients that are zero but for rounding); infinite for a NaN. */
+static double worst(const float *got, const double *want, int64_t n, double least) {
+  double error = 0, largest = least;
   for (int64_t i = 0; i < n; i++) {
     const double e = fabs((double)got[i] - want[i]);
     if (!(e <= error)) error = isnan(e) ? HUGE_VAL : e;
@@ -130,7 +131,7 @@ static void check_infer(Check *check, const char *target, const char *level, int
     for (int o = 0; o < graph->outputs.n; o++) {
       const Node *node = graph->outputs.data[o].node;
       const int64_t n = shape_elements(node->shape);
-      const double e = worst(output[o], run.value[node->id] + first * n, batch * n);
+      const double e = worst(output[o], run.value[node->id] + first * n, batch * n, 0);
       if (e > error) error = e;
     }
   }
@@ -177,16 +178,18 @@ static void check_gradients(Check *check, const double *want, const GraphRun *ru
   for (int o = 0; o < s->graph->outputs.n; o++) output[o] = NEW_ARRAY(s->arena, float, s->count * shape_elements(s->graph->outputs.data[o].node->shape));
   memset(gradients, 0x7f, (size_t)s->graph->parameters * sizeof *gradients); /* they are overwritten */
   const float loss = function(s->weights, s->input, s->target, (int32_t)s->count, 11, 3, gradients, output);
+  double least = 0; /* a thousandth of the largest gradient of the net */
+  for (int64_t i = 0; i < s->graph->parameters; i++) least = fmax(least, 1e-3 * fabs(want[i]));
   double error = fabs((double)loss - sample_loss(s, run)) / fmax(1, fabs(sample_loss(s, run)));
   for (int w = 0; w < s->graph->weights.n; w++) {
     const Weight *weight = s->graph->weights.data[w];
-    const double e = worst(gradients + weight->offset, want + weight->offset, weight->size);
+    const double e = worst(gradients + weight->offset, want + weight->offset, weight->size, least);
     if (getenv("NETCHECK_VERBOSE")) fprintf(stderr, "%s: error %.3g\n", weight->name, e);
     if (!(e <= error)) error = e;
   }
   for (int o = 0; o < s->graph->outputs.n; o++) {
     const Node *node = s->training.graph->outputs.data[o].node;
-    const double e = worst(output[o], run->value[node->id], s->count * shape_elements(node->shape));
+    const double e = worst(output[o], run->value[node->id], s->count * shape_elements(node->shape), 0);
     if (!(e <= error)) error = e;
   }
   report(error <= check->limits.gradient, check, what, error, check->limits.gradient);

@@ -400,6 +400,7 @@ static void limits(void) {
   says("net n { input x: 8; repeat 100001 { relu } }", "repeat-count");
   says("net n { input x: 8; repeat 100000 { repeat 100000 { relu } } }", "too-large");
   says("net n { input x: 8; repeat 100000 { repeat 100000 { const k = 1 } }; dense(3) }", "too-large");
+  says("net n { input x: 8; repeat 100000 { repeat 100000 { } }; dense(3) }", "too-large");
   says("net n { input x: 65536x65536x1; relu }", "too-large");
   says("net n { input x: 40000x40000x1; conv(2, 1x1) }", "too-large");
   says("net n { input x: 9223372036854775807x9223372036854775807x9; relu }", "too-large");

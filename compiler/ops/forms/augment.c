@@ -29,6 +29,8 @@ static const Form resized_crop = {"resized_crop", "a piece of some area, resampl
 static const Form saturation = {"saturation", "colours made stronger or weaker", contrast_params, false, AUGMENT_COLOUR};
 static const Form hue = {"hue", "colours turned", hue_params, false, AUGMENT_COLOUR};
 static const Form mixup = {"mixup", "two samples and their targets mixed (Zhang et al., 2018)", alpha_params, false, AUGMENT_ANY};
-static const Form cutmix = {"cutmix", "a piece of another sample, and its share of the target (Yun et al., 2019)", alpha_params, false, AUGMENT_PICTURE};
+static const Form cutmix = {"cutmix", "a piece of another sample, and its share of the target (Yun et al., 2019)", alpha_params, false,
+                            AUGMENT_PICTURE};
 
-const Form *const augment_table[] = {&hflip, &vflip, &shift, &rotate, &zoom, &brightness, &contrast, &cutout, &noise, &crop, &resized_crop, &saturation, &hue, &mixup, &cutmix, NULL};
+const Form *const augment_table[] = {&hflip, &vflip, &shift, &rotate, &zoom, &brightness, &contrast, &cutout, &noise, &crop, &resized_crop,
+                                     &saturation, &hue, &mixup, &cutmix, NULL};

@@ -3,7 +3,8 @@
 #include "ops/op.h"
 
 static const Param none[] = {{0}};
-static const Param normal_params[] = {{"std", PARAM_NUMBER, NULL, "standard deviation", 0, 1e6, NULL}, {"mean", PARAM_NUMBER, "0", "mean", 0, 0, NULL}, {0}};
+static const Param normal_params[] = {{"std", PARAM_NUMBER, NULL, "standard deviation", 0, 1e6, NULL},
+                                      {"mean", PARAM_NUMBER, "0", "mean", 0, 0, NULL}, {0}};
 static const Param uniform_params[] = {{"limit", PARAM_NUMBER, NULL, "from -limit to limit", 0, 1e6, NULL}, {0}};
 
 static const Form he = {"he", "normal, variance 2/fan_in (He et al., 2015)", none, true, 0};

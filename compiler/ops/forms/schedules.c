@@ -16,7 +16,8 @@ static const Param step_params[] = {
 static const Param exponential_params[] = {FACTOR(NULL, "each epoch"), WARMUP};
 static const Param poly_params[] = {{"power", PARAM_NUMBER, "0.9", "rate * (1 - t/epochs)**power", 0, 1e6, NULL}, WARMUP};
 static const Param cosine_params[] = {{"floor", PARAM_NUMBER, "0", "the rate at the end", 0, 1e6, NULL}, WARMUP};
-static const Param plateau_params[] = {{"patience", PARAM_INT, "3", "epochs without progress of the validation loss", 1, 1e9, NULL}, FACTOR("0.1", "then"), WARMUP};
+static const Param plateau_params[] = {{"patience", PARAM_INT, "3", "epochs without progress of the validation loss", 1, 1e9, NULL},
+                                       FACTOR("0.1", "then"), WARMUP};
 
 static const Form constant = {"constant", "the rate stays", constant_params, true, CONSTANT};
 static const Form step = {"step", "the rate falls in steps", step_params, true, STEP};
