@@ -96,7 +96,7 @@ static bool build_graph(Compilation *c) {
 static bool check_training(Compilation *c) {
   const Training *training = c->graph->training;
   if (c->options->train_given && c->options->train && !training) {
-    Diag *diag = diag_report(c->diags, DIAG_no_train, c->graph->name_span, NULL, "--train needs a train block, and the net `%s` has none", c->graph->name);
+    Diag *diag = diag_report(c->diags, DIAG_no_train, c->graph->name_span, NULL, "--train needs a train block, and net %s has none", c->graph->name);
     diag_help(diag, "train { loss = cross_entropy } is the least that is needed");
     return false;
   }
@@ -145,7 +145,7 @@ static void lower(Compilation *c) {
   const Options *o = c->options;
   c->emit = (EmitOptions){
     .prefix = o->prefix ? o->prefix : c->graph->name, .header = o->kind == OUTPUT_C ? base_name(header_path(c)) : NULL, .summary = c->summary, .batch = o->batch,
-    .ntargets = o->targets.n, .target = o->targets.data, .openmp = o->openmp, .plain = o->plain, .program = o->kind == OUTPUT_PROGRAM, .training = c->training, .weights = c->weights};
+    .ntargets = o->targets.n, .target = o->targets.data, .openmp = o->openmp, .plain = o->plain, .exact = o->exact, .program = o->kind == OUTPUT_PROGRAM, .training = c->training, .weights = c->weights};
   const Plan *infer = plan_inference(c->arena, c->graph, o->plain), *train = c->training ? plan_training(c->arena, c->graph, o->plain) : NULL;
   stage_done(c, "plan");
   c->net = emit_begin(c->arena, c->graph, infer, train, &c->sources, &c->emit);
@@ -215,12 +215,12 @@ static bool write_code(Compilation *c) {
   const Options *o = c->options;
   lower(c);
   const char *header = header_path(c);
-  if (header && !write_header(c, header)) return false;
-  if (o->kind == OUTPUT_HEADER) return header || write_header(c, o->output);
+  if (o->kind == OUTPUT_HEADER) return write_header(c, o->output);
   Text text = {.arena = c->arena};
   emit_c(&text, c->net);
   stage_done(c, "print");
-  return options_backend(o->kind) ? run_backend(c, &text) : add_output(c, o->output, &text);
+  const bool done = options_backend(o->kind) ? run_backend(c, &text) : add_output(c, o->output, &text);
+  return done && (!header || write_header(c, header));
 }
 
 static void put_path(Text *out, const char *path) { /* as make wants it */

@@ -97,8 +97,8 @@ decl : IMPORT STRING          { Import *import = NEW(p->arena, Import); *import 
      | NET net_name body      { net_add(p, @$, $2, $3); }
      | TRAIN train_body       { (void)$2; train_misplaced(p, @1); } ;
 
-net_name : NAME
-         | word ;
+/* Nothing but names stands there, so a keyword is one, too. */
+net_name : argument_name ;
 
 params : %empty                         { $$ = NEW(p->arena, ParameterList); }
        | LPAREN RPAREN                  { $$ = NEW(p->arena, ParameterList); }

@@ -18,8 +18,14 @@ verdict() { # verdict STATUS TITLE
 sanitizers() {
   mkdir -p "$here/long-sanitizers"
   status=0
-  (cd "$here/long-sanitizers" && { [ -f config.status ] || "$top/configure" --silent --enable-sanitizers CFLAGS='-O1 -g'; } && make -j2 -s && make -s check) >"$here/long-sanitizers.log" 2>&1 || status=$?
+  (cd "$here/long-sanitizers" && { [ -f config.status ] || "$top/configure" --silent --enable-sanitizers CC="$clang" CFLAGS='-O1 -g'; } && make -j2 -s && make -s check) >"$here/long-sanitizers.log" 2>&1 || status=$?
   verdict "$status" "all tests with the address and undefined-behaviour sanitizers (long-sanitizers.log)"
+}
+
+# What each target begins with: its own folder; the parser also with every program of the other tests.
+seeds() {
+  ls -d "$top/tests/fuzz/$1" 2>/dev/null || true
+  [ "$1" != syntax ] || ls -d "$top/tests/run" "$top/tests/grad" "$top/tests/diag" "$top/tests/broken"
 }
 
 fuzz() {
@@ -30,7 +36,10 @@ fuzz() {
     sh "$top/tests/fuzz/build.sh" "$clang" "$top" "$here" "$name" "$here/long-fuzz/$name" >"$here/long-fuzz/$name.log" 2>&1 || status=$?
     mkdir -p "$here/long-fuzz/$name.corpus"
     if [ "$status" = 0 ]; then
-      (cd "$here/long-fuzz" && "./$name" -max_total_time="$seconds" -rss_limit_mb=4096 -timeout=20 -artifact_prefix="$name-" "$name.corpus" $(ls -d "$top/tests/fuzz/$name" 2>/dev/null)) >>"$here/long-fuzz/$name.log" 2>&1 || status=$?
+      dictionary=$top/tests/fuzz/$name.dict
+      # shellcheck disable=SC2046
+      (cd "$here/long-fuzz" && "./$name" -max_total_time="$seconds" -rss_limit_mb=4096 -timeout=20 -max_len=4096 -artifact_prefix="$name-" $([ ! -f "$dictionary" ] || echo "-dict=$dictionary") \
+        "$name.corpus" $(seeds "$name")) >>"$here/long-fuzz/$name.log" 2>&1 || status=$?
     fi
     verdict "$status" "$name: $seconds seconds of fuzzing without a finding (long-fuzz/$name.log)"
   done

@@ -135,6 +135,9 @@ bool backend_compile(const Backend *backend, const char *text, size_t n, const c
   if (backend->kind == BACKEND_PROGRAM) {
     command_add(&command, "-x");
     command_add(&command, "none");
+#ifdef SANITIZER_FLAGS /* the runtime was built with them */
+    for (const char *const *flag = (const char *const[]){SANITIZER_FLAGS, NULL}; *flag; flag++) command_add(&command, *flag);
+#endif
     command_add(&command, find_runtime(backend->arena, backend->runtime, why));
     if (*why) return false;
     for (const char *const *library = (const char *const[]){"-ljansson", "-lpng", "-ljpeg", "-lz", "-lpthread", "-lm", NULL}; *library; library++) command_add(&command, *library);

@@ -14,7 +14,7 @@ typedef struct EmitOptions {
   const char *summary;       /* the table of layers */
   int64_t batch;
   int ntargets; const Target *const *target; /* best first */
-  bool openmp, plain;
+  bool openmp, plain, exact; /* exact: no algorithm that rounds differently */
   bool program;              /* a program: with cnn_network and main */
   bool training;             /* with the training code */
   const float *weights;      /* as the weights struct, or NULL */

@@ -3,12 +3,13 @@
 #include <inttypes.h>
 #include <string.h>
 #include "emit/module.h"
-#include "passes/fuse.h"
+#include "passes/plan.h"
 
 Frame frame_begin(Net *net, const Part *part, int target, FrameKind kind) {
   Frame frame = {.net = net, .part = part, .target = target, .kind = kind};
   frame.locals.arena = frame.calls.arena = frame.names.arena = net->arena;
   for (const char *const *s = (const char *const[]){"model", "batch", "arena", "gradients", "n", "keys", "mark", "context", NULL}; *s; s++) names_reserve(&frame.names, *s);
+  for (int i = 0; i < net->names.taken.n; i++) names_reserve(&frame.names, arena_printf(net->arena, "%s_%s", net->name, net->names.taken.data[i])); /* types and functions */
   if (kind == FRAME_INFER) {
     for (int i = 0; i < net->graph->inputs.n; i++) names_reserve(&frame.names, net->input[i].name);
     for (int i = 0; i < net->graph->outputs.n; i++) names_reserve(&frame.names, net->output[i].name);
@@ -20,7 +21,7 @@ Frame frame_begin(Net *net, const Part *part, int target, FrameKind kind) {
 static const char *local(Frame *f, const char *type, const char *wanted, const char *value, const char *comment) {
   for (int i = 0; i < f->local.n; i++)
     if (strcmp(f->local.data[i].wanted, wanted) == 0 && strcmp(f->local.data[i].value, value) == 0) return f->local.data[i].name;
-  const Local made = {wanted, value, names_unique(&f->names, wanted)};
+  const Local made = {wanted, value, names_unique(&f->names, name_identifier(f->net->arena, wanted))};
   vec_push(f->net->arena, f->local, made);
   text_put(&f->locals, "  %sconst %s = %s;%s%s%s\n", type, made.name, value, *comment ? " /* " : "", comment, *comment ? " */" : "");
   return made.name;
@@ -68,7 +69,7 @@ static const char *kept_value(Frame *f, const Node *home, const Storage *storage
 const char *frame_value(Frame *f, const Node *node) {
   Net *net = f->net;
   const Storage *storage = &f->part->plan->storage[node->id];
-  const Node *home = fuse_home(node);
+  const Node *home = plan_home(node);
   const char *name = step_name(f->part, home);
   switch (storage->kind) {
     case STORE_INPUT: return input_value(f, storage->index);

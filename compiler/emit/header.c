@@ -8,9 +8,13 @@ static const char network_text[] =
 #include "emit/network_text.inc"
   ;
 
+enum { COMMENTS = 44 }; /* the column where they begin */
+
 /* ---- numbers ---- */
 static void put_define(Text *out, const Net *net, const char *name, int64_t value, const char *comment) {
-  text_put(out, "#define %s_%s %" PRId64 "%s%s%s\n", net->upper, name, value, *comment ? " /* " : "", comment, *comment ? " */" : "");
+  const char *text = arena_printf(net->arena, "#define %s_%s %" PRId64, net->upper, name, value);
+  if (*comment) text_put(out, "%-*s /* %s */\n", COMMENTS, text, comment);
+  else text_put(out, "%s\n", text);
 }
 
 static void put_port(Text *out, Net *net, const char *upper, Shape shape, const char *comment) {

@@ -29,12 +29,12 @@ static const char *renamed(Arena *arena, const char *text, const char *name) {
 }
 
 /* The function for a nest: an existing one, or a new one with that name. */
-static Function *section_function(Net *net, Section *section, Nest *nest, const char *name, const char *comment) {
+static Function *section_function(Net *net, Section *section, Nest *nest, const char *name, const char *comment, const char *layer) {
   const char *key = print_nest(net, section, nest);
   for (int i = 0; i < section->functions.n; i++) {
     Function *function = section->functions.data[i];
     if (strcmp(function->key, key) != 0) continue;
-    if (strcmp(function->comment, comment) != 0) vec_push(net->arena, function->also, comment);
+    if (*layer && !strstr(function->comment, layer)) vec_push(net->arena, function->also, layer);
     return function;
   }
   Function *function = NEW(net->arena, Function);
@@ -74,28 +74,26 @@ const char *layer_place(Net *net, const Node *node) {
   return arena_printf(net->arena, "%s %d: %s", file, place.line, call_text(net, node->span));
 }
 
-static void put_layer(Net *net, Text *out, const Node *node) {
+/* "conv1, line 14: conv(6, 5x5)"; of a node of the backward pass also what it is of that layer. */
+static const char *layer_text(Net *net, const Node *node) {
   const char *place = node->op == &op_input || !*node->name ? "" : layer_place(net, node);
-  text_put(out, "%s%s%s", node->name, *place ? ", " : "", place);
+  const char *text = arena_printf(net->arena, "%s%s%s", node->name, *place ? ", " : "", place);
+  return node->of ? arena_printf(net->arena, "%s of %s", node->op->name, text) : text;
 }
 
-/* What a kernel computes: the layers in it, with their places in the program, then what the schedule says about itself. */
+static void put_layer(Net *net, Text *out, const Node *node) {
+  text_put(out, "%s%s", out->n ? "\n" : "", layer_text(net, node));
+  if (!node->of && node->op->detail) text_put(out, "\n    %s", node->op->detail);
+}
+
+/* What a kernel computes: the layers in it, with their places in the program and their formulas, then what the schedule says about itself. */
 static const char *kernel_comment(Net *net, const Kernel *kernel, const Nest *nest) {
   Text out = {.arena = net->arena};
-  const Node *root = kernel->root;
-  if (root->of) text_put(&out, "%s of ", root->op->name);
-  if (kernel->normalize) {
-    put_layer(net, &out, kernel->normalize);
-    text_put(&out, "\n");
-  }
-  put_layer(net, &out, root);
-  for (int i = 0; i < kernel->nscales + kernel->nchain; i++) {
-    const Node *node = i < kernel->nscales ? kernel->scale[i] : kernel->chain[i - kernel->nscales];
-    text_put(&out, "\n");
-    if (node->of) text_put(&out, "%s of ", node->op->name);
-    put_layer(net, &out, node);
-  }
-  if (nest->about) text_put(&out, "\n%s", nest->about);
+  if (kernel->normalize) put_layer(net, &out, kernel->normalize);
+  put_layer(net, &out, kernel->root);
+  for (int i = 0; i < kernel->nscales; i++) put_layer(net, &out, kernel->scale[i]);
+  for (int i = 0; i < kernel->nchain; i++) put_layer(net, &out, kernel->chain[i]);
+  if (nest->about && *nest->about) text_put(&out, "\n%s", nest->about);
   return out.s;
 }
 
@@ -115,6 +113,12 @@ static Member *new_member(Net *net, Part *part, const char *key, const char *nam
   return member;
 }
 
+static const char *pack_function_name(Net *net, const Pack *pack) { /* the section's suffix comes behind it */
+  const char *name = names_unique(&net->names, pack->name);
+  names_reserve(&net->names, arena_printf(net->arena, "%s%s", name, net->pack.suffix));
+  return name;
+}
+
 static const Member *pack_member(Net *net, Part *part, Pack *pack) {
   const bool constant = pack->source.n == 0;
   Text key = {.arena = net->arena};
@@ -125,7 +129,7 @@ static const Member *pack_member(Net *net, Part *part, Pack *pack) {
   if (member) return member;
   member = new_member(net, constant ? NULL : part, key.s, pack->name, pack->out);
   member->pack = pack;
-  if (!constant) member->function = section_function(net, &net->pack, pack->nest, arena_printf(net->arena, "pack_%s", names_unique(&net->names, pack->name)), pack->nest->about ? pack->nest->about : "");
+  if (!constant) member->function = section_function(net, &net->pack, pack->nest, pack_function_name(net, pack), pack->nest->about ? pack->nest->about : "", "");
   return member;
 }
 
@@ -169,6 +173,11 @@ static void bind_members(Net *net, Part *part, Step *step, int target) {
 }
 
 /* ---- parts ---- */
+const Node *value_home(const Node *node) {
+  while (node->op->family == FAMILY_ALIAS && node->nin) node = node->in[0];
+  return node;
+}
+
 int64_t aligned(int64_t floats) { return (floats + ALIGNED_FLOATS - 1) / ALIGNED_FLOATS * ALIGNED_FLOATS; }
 
 int64_t step_scratch(const Step *step, int target, int buffer) {
@@ -189,11 +198,12 @@ static void lower_step(Net *net, Part *part, const Kernel *kernel, int layout_la
   Step step = {.kernel = kernel};
   step.lower = NEW_ARRAY(net->arena, Lower *, o->ntargets), step.function = NEW_ARRAY(net->arena, Function *, o->ntargets);
   step.uses = NEW_ARRAY(net->arena, bool *, o->ntargets), step.member = NEW_ARRAY(net->arena, const Member **, o->ntargets);
+  const LowerOptions options = {layout_lanes, o->plain, o->exact, o->openmp, part == &net->train ? net->train_batch : 0};
   for (int t = 0; t < o->ntargets; t++) {
-    Lower *lower = step.lower[t] = schedule_kernel(net->arena, kernel, o->target[t], layout_lanes, o->plain, part == &net->train ? net->train_batch : 0);
+    Lower *lower = step.lower[t] = schedule_kernel(net->arena, kernel, o->target[t], &options);
     if (t == 0) step.name = names_unique(&net->names, step_wanted_name(net, part, kernel, lower->b));
     bind_members(net, part, &step, t);
-    step.function[t] = section_function(net, &net->section[t], lower->b, step.name, kernel_comment(net, kernel, lower->b));
+    step.function[t] = section_function(net, &net->section[t], lower->b, step.name, kernel_comment(net, kernel, lower->b), layer_text(net, kernel->root));
     const int64_t scratch = step_scratch(&step, t, lower->b->nbufs);
     if (scratch > part->scratch_floats) part->scratch_floats = scratch;
   }
@@ -225,14 +235,15 @@ static void name_ports(Net *net) {
   const Graph *graph = net->graph;
   Names names = {.arena = net->arena}, uppers = {.arena = net->arena};
   for (const char *const *s = (const char *const[]){"model", "weights", "workspace", "training", "gradients", "count", "seed", "step", "arena", "i", "n", "mark", "context", NULL}; *s; s++) names_reserve(&names, *s);
+  for (int i = 0; i < net->names.taken.n; i++) names_reserve(&names, arena_printf(net->arena, "%s_%s", net->name, net->names.taken.data[i]));
   net->input = NEW_ARRAY(net->arena, PortNames, graph->inputs.n + 1), net->output = NEW_ARRAY(net->arena, PortNames, graph->outputs.n + 1);
   for (int i = 0; i < graph->inputs.n + graph->outputs.n; i++) {
     const bool in = i < graph->inputs.n;
-    const char *name = name_identifier(net->arena, in ? graph->inputs.data[i].name : graph->outputs.data[i - graph->inputs.n].name);
+    const char *given = in ? graph->inputs.data[i].name : graph->outputs.data[i - graph->inputs.n].name, *name = name_identifier(net->arena, given);
     PortNames *port = in ? &net->input[i] : &net->output[i - graph->inputs.n];
-    port->upper = names_unique(&uppers, name_upper(net->arena, name));
+    port->upper = names_unique(&uppers, name_upper(net->arena, given));
     port->name = names_unique(&names, name);
-    port->target = in ? NULL : names_unique(&names, arena_printf(net->arena, "%s_target", name));
+    port->target = in ? NULL : names_unique(&names, arena_printf(net->arena, "%s_target", given));
   }
 }
 
@@ -250,7 +261,7 @@ static void section_begin(Section *section, const Target *target, const char *su
 
 static void name_sections(Net *net) {
   const EmitOptions *o = net->options;
-  section_begin(&net->pack, NULL, "", "", false);
+  section_begin(&net->pack, NULL, "_pack", "", false);
   net->section = NEW_ARRAY(net->arena, Section, o->ntargets);
   for (int t = 0; t < o->ntargets; t++) {
     const Target *target = o->target[t];

@@ -69,6 +69,7 @@ struct Net {
 
 /* ---- module.c ---- */
 int64_t aligned(int64_t floats);
+const Node *value_home(const Node *);                       /* the node whose storage an alias (flatten, reshape) shares */
 int64_t step_scratch(const Step *, int target, int buffer); /* where in the kernel's scratch a BIND_SCRATCH buffer starts */
 int64_t members_floats(const Part *);
 int64_t net_model_floats(const Net *), net_workspace_floats(const Net *);
@@ -104,7 +105,7 @@ const char *gradients_parameters(Net *);
 void put_banner(Text *, Net *, bool header);                 /* net.c: the comment at the top */
 void put_network_types(Text *, const Net *);                /* header.c */
 void put_declarations(Text *, Net *);                       /* header.c: what a header declares */
-void put_functions(Text *, Net *, const Section *);         /* net.c: the functions of a section */
+void put_functions(Text *, const Section *);                /* net.c: the functions of a section */
 void put_pack(Text *, Net *);                               /* pack.c: tables, packing, NAME_trained */
 void put_packing(Text *, Net *, const Part *, const char *to);
 void put_trained(Text *, Net *);

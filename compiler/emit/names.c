@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "emit/prelude.h"
 
 /* ---- names ---- */
 static const char *const keywords[] = { /* of C and C++, which reads the header */
@@ -13,7 +14,9 @@ static const char *const keywords[] = { /* of C and C++, which reads the header 
   "for", "friend", "goto", "if", "inline", "int", "long", "mutable", "namespace", "new", "noexcept", "not", "not_eq", "nullptr", "operator", "or", "or_eq",
   "private", "protected", "public", "register", "reinterpret_cast", "restrict", "return", "short", "signed", "sizeof", "static", "static_assert", "static_cast",
   "struct", "switch", "template", "this", "thread_local", "throw", "true", "try", "typedef", "typeid", "typename", "typeof", "union", "unsigned", "using",
-  "virtual", "void", "volatile", "wchar_t", "while", "xor", "xor_eq", "linux", "unix", "NULL", "memcpy", "memset", NULL};
+  "virtual", "void", "volatile", "wchar_t", "while", "xor", "xor_eq", "linux", "unix", "NULL", "memcpy", "memset",
+  "_Alignas", "_Alignof", "_Atomic", "_Bool", "_Complex", "_Generic", "_Imaginary", "_Noreturn", "_Static_assert", "_Thread_local",
+  "int8_t", "int16_t", "int32_t", "int64_t", "uint8_t", "uint16_t", "uint32_t", "uint64_t", "size_t", "intptr_t", "uintptr_t", NULL};
 
 static bool listed(const char *const *list, const char *name) {
   for (; *list; list++)
@@ -28,7 +31,7 @@ const char *name_identifier(Arena *arena, const char *name) {
   char *s = arena_printf(arena, "%s%s", is_digit(name[0]) || !name[0] ? "_" : "", name);
   for (char *at = s; *at; at++)
     if (!is_letter(*at) && !is_digit(*at)) *at = '_';
-  return listed(keywords, s) ? arena_printf(arena, "%s_", s) : s;
+  return listed(keywords, s) || prelude_has_name(s) ? arena_printf(arena, "%s_", s) : s;
 }
 
 const char *name_upper(Arena *arena, const char *name) {
@@ -123,11 +126,16 @@ void put_string(Text *out, const char *s) {
   text_put(out, "\"");
 }
 
-void put_comment(Text *out, const char *s, int indent) {
-  for (; *s; s++) {
-    if (*s == '\n') text_put(out, "\n%*s", s[1] && s[1] != '\n' ? indent : 0, "");
-    else if ((*s == '*' && s[1] == '/') || (*s == '/' && s[1] == '*')) text_put(out, "%c ", *s);
-    else if ((unsigned char)*s >= 0x20) text_bytes(out, s, 1);
+void put_comment(Text *out, const char *s, const char *prefix) {
+  while (*s) {
+    const size_t length = strcspn(s, "\n");
+    text_put(out, "%s", prefix);
+    for (size_t i = 0; i < length; i++) {
+      const bool mark = (s[i] == '*' && s[i + 1] == '/') || (s[i] == '/' && s[i + 1] == '*');
+      if ((unsigned char)s[i] >= 0x20) text_put(out, mark ? "%c " : "%c", s[i]);
+    }
+    text_put(out, "\n");
+    s += length + (s[length] == '\n');
   }
 }
 

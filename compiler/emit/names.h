@@ -21,6 +21,6 @@ void put_hex_float(Text *, float);                        /* 0x1.99999ap-4f: for
 void put_floats(Text *, const float *, int64_t n, const char *indent); /* a table, without its braces */
 void put_double(Text *, double);
 void put_string(Text *, const char *);                    /* with quotes */
-void put_comment(Text *, const char *, int indent);       /* text inside a comment: nothing in it can end the comment; lines after the first are indented */
+void put_comment(Text *, const char *, const char *prefix); /* lines inside a comment: nothing in them can end it */
 void put_dims(Text *, int rank, const int64_t *dim);      /* [6][1][5][5] */
 #endif

@@ -42,12 +42,10 @@ static bool reserved(const char *name) {
   static const char *const words[] = {
       "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float", "for", "goto", "if", "inline", "int", "long", "register",
       "restrict", "return", "short", "signed", "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "asm", "typeof", "bool", "true",
-      "false", "int8_t", "int16_t", "int32_t", "int64_t", "uint8_t", "uint16_t", "uint32_t", "uint64_t", "size_t", "ptrdiff_t", "INLINE", "KERNEL", "UNROLL", "PARALLEL", "PREFETCH",
-      "PIN", "LOAD", "AT", "INFINITE"};
+      "false", "int8_t", "int16_t", "int32_t", "int64_t", "uint8_t", "uint16_t", "uint32_t", "uint64_t", "size_t", "ptrdiff_t"};
   for (size_t i = 0; i < sizeof words / sizeof *words; i++)
     if (!strcmp(words[i], name)) return true;
-  const size_t digits = strspn(name + (name[0] == 'v'), "0123456789");
-  return name[0] == 'v' && digits && !strchr(name, '_'); /* vector types */
+  return prelude_has_name(name);
 }
 
 static const char *take_name(Printer *p, const char *name) { /* w0, w0_2, w0_3, ... */

@@ -10,10 +10,10 @@ void put_banner(Text *out, Net *net, bool header) {
   text_put(out, "/* %s: the net `%s` as C%s. Made by cnnc; change the program, not this file.\n", net->name, net->graph->name, header ? ": declarations" : program ? ", with its program" : "");
   text_put(out, " *\n * This text and the weights in it belong to the author of the net, who may use them in any way, without conditions.\n");
   if (!header && net->options->summary && *net->options->summary) {
-    text_put(out, " *\n * ");
-    put_comment(out, net->options->summary, 0);
+    text_put(out, " *\n");
+    put_comment(out, net->options->summary, " * ");
   }
-  text_put(out, "%s */\n// SPDX-License-Identifier: MIT-0\n", "");
+  text_put(out, " */\n// SPDX-License-Identifier: MIT-0\n");
 }
 
 static void put_includes(Text *out, Net *net) {
@@ -47,8 +47,7 @@ static void put_labels(Text *out, Net *net) {
 }
 
 /* ---- sections ---- */
-void put_functions(Text *out, Net *net, const Section *section) {
-  (void)net;
+void put_functions(Text *out, const Section *section) {
   emit_prelude(out, &section->needs, section->suffix, section->attribute);
   for (int i = 0; i < section->functions.n; i++) {
     const Function *function = section->functions.data[i];
@@ -73,7 +72,7 @@ static void put_section(Text *out, Net *net, int target) {
   text_put(out, "/* ---- %s ---- */\n\n", section->target->name);
   if (!lowest && section->target->condition) text_put(out, "#if %s\n", section->target->condition);
   put_attribute(out, section, lowest);
-  put_functions(out, net, section);
+  put_functions(out, section);
   put_infer(out, net, target);
   if (net->train.plan) put_gradients(out, net, target);
   if (!lowest && section->target->condition) text_put(out, "#endif\n\n");

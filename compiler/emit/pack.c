@@ -128,7 +128,7 @@ void put_packing(Text *out, Net *net, const Part *part, const char *to) {
 void put_pack(Text *out, Net *net) {
   if (net->pack.functions.n || net->tables.n || net->model) text_put(out, "/* ---- weights ---- */\n\n");
   put_tables(out, net);
-  put_functions(out, net, &net->pack);
+  put_functions(out, &net->pack);
   if (!net->model) return;
   text_put(out, "void %s_pack(%s_model *model, const %s_weights *weights) {\n", net->name, net->name, net->name);
   if (!net->infer.members.n) text_put(out, "  (void)weights;\n  memset(model, 0, sizeof *model);\n");

@@ -230,6 +230,13 @@ static void emit_macros(Text *out, const PreludeNeeds *needs) {
   if (needs->infinite) text_put(out, "#if defined(__GNUC__)\n#define INFINITE __builtin_inff()\n#else\n#define INFINITE (1e30f * 1e30f)\n#endif\n");
 }
 
+bool prelude_has_name(const char *name) {
+  for (const char *const *s = (const char *const[]){"INLINE", "KERNEL", "UNROLL", "PARALLEL", "PREFETCH", "PIN", "LOAD", "AT", "INFINITE", NULL}; *s; s++)
+    if (!strcmp(name, *s)) return true;
+  const size_t digits = name[0] == 'v' ? strspn(name + 1, "0123456789") : 0; /* v16, v16u, v16i, v16iu, ... */
+  return digits && strspn(name + 1 + digits, "ibcnstu") == strlen(name + 1 + digits);
+}
+
 static bool any_convert(const PreludeNeeds *needs, int bit) { /* of bytes, which go by way of 16 bits */
   int bits = 0;
   for (int to = 0; to < ELEMS; to++)

@@ -32,6 +32,8 @@ void emit_prelude_file(Text *, const PreludeNeeds *);
 /* Once a target: the inline functions; suffix and attribute as in NestPrint. */
 void emit_prelude(Text *, const PreludeNeeds *, const char *suffix, const char *attribute);
 
+bool prelude_has_name(const char *); /* a vector type or macro, whether a file needs it or not: nothing else is called so */
+
 /* Names: "v16", "v16i", "v16b", "v16c" (with a u behind: anywhere in memory); lanes 1: "float", "int32_t", "uint8_t", "int8_t". */
 const char *prelude_type(Arena *, Elem, int lanes);
 /* "exp16_v4", "max16i_v4", "select1"; the letter of the element type is left out for floats. */

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include "emit/module.h"
-#include "passes/fuse.h"
+#include "passes/plan.h"
 
 /* ---- the struct ---- */
 static int64_t shard_floats(const Net *net) {
@@ -99,7 +99,7 @@ static void put_phase(Text *out, Net *net, int target, int phase, bool batch) {
     if (!runs_in(step, phase, batch)) continue;
     frame_call(&f, step);
     for (int o = 0; !batch && o < net->graph->outputs.n; o++)
-      if (plan->storage[plan->output[o]->id].kind != STORE_INPUT && fuse_home(plan->output[o])->id == step->kernel->result->id) put_output(&f, o);
+      if (plan->storage[plan->output[o]->id].kind != STORE_INPUT && plan_home(plan->output[o])->id == step->kernel->result->id) put_output(&f, o);
   }
   text_put(out, "static void %s%s(%s) {\n", phase_function(net, phase, batch), net->section[target].suffix, phase_parameters(net, batch));
   put_unused(out, &f, "batch");

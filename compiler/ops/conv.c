@@ -40,13 +40,17 @@ static const Op op_conv_input_gradient = {
   .name = "conv input gradient", .family = FAMILY_CONV_SCATTER, .cost = cost, .eval = correlation_eval_spread, .lower = correlation_lower_spread,
 };
 static const Op op_conv_weight_gradient = {
-  .name = "conv weight gradient", .family = FAMILY_CONV_WEIGHTS, .cost = cost, .eval = correlation_eval_weights, .lower = correlation_lower_weights,
+  .name = "conv weight gradient", .family = FAMILY_CONV_WEIGHTS, .cost = cost, .eval = correlation_eval_weights,
+  .lower = correlation_lower_weights,
 };
 
-static void gradient(Gradient *gradient, Node *node, Node *dy) { correlation_backward(gradient, node, dy, &op_conv_input_gradient, &op_conv_weight_gradient); }
+static void gradient(Gradient *gradient, Node *node, Node *dy) {
+  correlation_backward(gradient, node, dy, &op_conv_input_gradient, &op_conv_weight_gradient);
+}
 
 const Op op_conv = {
-  .name = "conv", .group = "convolution", .summary = "convolution of a picture or a sequence", .params = params, .example = "conv(16, 3x3, pad=same)",
+  .name = "conv", .group = "convolution", .summary = "convolution of a picture or a sequence", .params = params,
+  .example = "conv(16, 3x3, pad=same)",
   .detail = "out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[f][c][ky][kx]", .family = FAMILY_CONV,
   .shape = shape, .cost = cost, .eval = correlation_eval_gather, .gradient = gradient, .lower = correlation_lower_gather,
 };

@@ -7,7 +7,8 @@ Correlation correlation_of(const Node *node) {
   const Window *w = node->window;
   const Extent in = shape_extent(forward->in[0]->shape), out = shape_extent(forward->shape);
   const bool transposed = forward->op == &op_conv_transpose;
-  Correlation k = {.large = transposed ? out : in, .small = transposed ? in : out, .groups = w->groups, .rank = forward->in[0]->shape.rank == 2 ? 3 : 4};
+  Correlation k = {.large = transposed ? out : in, .small = transposed ? in : out, .groups = w->groups};
+  k.rank = forward->in[0]->shape.rank == 2 ? 3 : 4;
   for (int axis = 0; axis < 2; axis++)
     k.kernel[axis] = w->kernel[axis], k.stride[axis] = w->stride[axis], k.dilation[axis] = w->dilation[axis], k.before[axis] = w->before[axis];
   k.l = k.large.c / k.groups, k.s = k.small.c / k.groups;
@@ -192,7 +193,8 @@ void correlation_lower_weights(Lower *l) {
 /* ---- the backward pass, parameters ---- */
 void correlation_backward(Gradient *gradient, Node *node, Node *dy, const Op *input, const Op *weights) {
   Node *x = node->in[0];
-  if (gradient_wanted(gradient, x)) gradient_add(gradient, x, graph_hidden(gradient_graph(gradient), input, node, x->shape, RESULT_SAMPLE, 1, &dy));
+  Graph *graph = gradient_graph(gradient);
+  if (gradient_wanted(gradient, x)) gradient_add(gradient, x, graph_hidden(graph, input, node, x->shape, RESULT_SAMPLE, 1, &dy));
   Node *both_sides[2] = {x, dy};
   if (node->op == &op_conv_transpose) both_sides[0] = dy, both_sides[1] = x;
   if (gradient_trained(gradient, node, 0)) gradient_sum(gradient, weights, node, 0, 2, both_sides);
@@ -202,12 +204,13 @@ void correlation_backward(Gradient *gradient, Node *node, Node *dy, const Op *in
 bool correlation_parameters(ShapeContext *context, Node *node, const Correlation *k, int64_t outputs) {
   int64_t dim[4] = {k->small.c, k->l, k->kernel[0], k->kernel[1]};
   if (k->rank == 3) dim[2] = dim[3];
-  const int64_t taps_ = k->kernel[0] * k->kernel[1], fan_large = k->l * taps_, fan_small = k->s * taps_;
+  const int64_t taps_ = k->kernel[0] * k->kernel[1];
   const bool transposed = node->op == &op_conv_transpose;
+  const int64_t fan_in = (transposed ? k->s : k->l) * taps_, fan_out = (transposed ? k->l : k->s) * taps_;
   node->weight = NEW_ARRAY(context->arena, Weight *, 2), node->nweights = 2;
-  node->weight[0] = op_weight(context, node, "weight", k->rank, dim, "init", 0, transposed ? fan_small : fan_large, transposed ? fan_large : fan_small, true);
+  node->weight[0] = op_weight(context, node, "weight", k->rank, dim, "init", 0, fan_in, fan_out, true);
   if (!node->weight[0]) return false;
   if (!arg_bool(node, "bias")) return true;
-  node->weight[1] = op_weight(context, node, "bias", 1, &outputs, "bias_init", 0, transposed ? fan_small : fan_large, transposed ? fan_large : fan_small, false);
+  node->weight[1] = op_weight(context, node, "bias", 1, &outputs, "bias_init", 0, fan_in, fan_out, false);
   return node->weight[1] != NULL;
 }

@@ -19,7 +19,8 @@ static void shape(ShapeContext *context, Node *node) {
   const Extent e = shape_extent(in);
   if (!in.rank) return;
   if (e.h != 1 || e.w != 1) {
-    Diag *diag = op_error(context, node, DIAG_dense_needs_vector, "dense needs a vector, but its input is the %s %s", in.rank == 3 ? "picture" : "sequence", shape_text(context->arena, in));
+    const char *kind = in.rank == 3 ? "picture" : "sequence", *size = shape_text(context->arena, in);
+    Diag *diag = op_error(context, node, DIAG_dense_needs_vector, "dense needs a vector, but its input is the %s %s", kind, size);
     op_note_origin(context, diag, node->in[0]);
     diag_help(diag, "put flatten before it, which makes it a vector of %lld", (long long)shape_elements(in));
     return;
@@ -105,17 +106,22 @@ static void weight_lower(Lower *l) {
   FOR(u, units) FOR(i, inputs) accumulate(at(l->out, u, i), load(at(l->in[1], 0, 0, u), 1), load(at(l->in[0], 0, 0, i), 1));
 }
 
-static const Op op_dense_input_gradient = {.name = "dense input gradient", .family = FAMILY_DENSE_INPUT, .cost = cost, .eval = input_eval, .lower = input_lower};
-static const Op op_dense_weight_gradient = {.name = "dense weight gradient", .family = FAMILY_DENSE_WEIGHTS, .cost = cost, .eval = weight_eval, .lower = weight_lower};
+static const Op op_dense_input_gradient = {.name = "dense input gradient", .family = FAMILY_DENSE_INPUT, .cost = cost, .eval = input_eval,
+                                           .lower = input_lower};
+static const Op op_dense_weight_gradient = {.name = "dense weight gradient", .family = FAMILY_DENSE_WEIGHTS, .cost = cost, .eval = weight_eval,
+                                            .lower = weight_lower};
 
 static void gradient(Gradient *gradient, Node *node, Node *dy) {
   Node *x = node->in[0], *both_sides[2] = {x, dy};
-  if (gradient_wanted(gradient, x)) gradient_add(gradient, x, graph_hidden(gradient_graph(gradient), &op_dense_input_gradient, node, x->shape, RESULT_SAMPLE, 1, &dy));
+  Graph *graph = gradient_graph(gradient);
+  if (gradient_wanted(gradient, x))
+    gradient_add(gradient, x, graph_hidden(graph, &op_dense_input_gradient, node, x->shape, RESULT_SAMPLE, 1, &dy));
   if (gradient_trained(gradient, node, 0)) gradient_sum(gradient, &op_dense_weight_gradient, node, 0, 2, both_sides);
   if (gradient_trained(gradient, node, 1)) gradient_sum(gradient, &op_channel_sum, node, 1, 1, &dy);
 }
 
 const Op op_dense = {
-  .name = "dense", .group = "dense", .summary = "a fully connected layer of a vector", .detail = "out[u] = bias[u] + sum over i of weight[u][i] * in[i]", .params = params,
+  .name = "dense", .group = "dense", .summary = "a fully connected layer of a vector",
+  .detail = "out[u] = bias[u] + sum over i of weight[u][i] * in[i]", .params = params,
   .example = "dense(10)", .family = FAMILY_DENSE, .shape = shape, .cost = cost, .eval = eval, .gradient = gradient, .lower = lower,
 };

@@ -26,7 +26,8 @@ static void shape(ShapeContext *context, Node *node) {
   const int64_t channels = shape_extent(node->in[0]->shape).c, multiplier = arg_int(node, "multiplier");
   int64_t outputs;
   if (!size_multiply(channels, multiplier, &outputs) || outputs > SHAPE_MOST_ELEMENTS) {
-    Diag *diag = op_error(context, node, DIAG_too_large, "depthwise would have %lld times %lld output channels", (long long)channels, (long long)multiplier);
+    Diag *diag = op_error(context, node, DIAG_too_large, "depthwise would have %lld times %lld output channels", (long long)channels,
+                          (long long)multiplier);
     op_note_origin(context, diag, node->in[0]);
     return;
   }
@@ -45,16 +46,22 @@ static Cost cost(const Node *node) {
 }
 
 static const Op op_depthwise_input_gradient = {
-  .name = "depthwise input gradient", .family = FAMILY_DEPTHWISE_SCATTER, .cost = cost, .eval = correlation_eval_spread, .lower = correlation_lower_spread,
+  .name = "depthwise input gradient", .family = FAMILY_DEPTHWISE_SCATTER, .cost = cost, .eval = correlation_eval_spread,
+  .lower = correlation_lower_spread,
 };
 static const Op op_depthwise_weight_gradient = {
-  .name = "depthwise weight gradient", .family = FAMILY_DEPTHWISE_WEIGHTS, .cost = cost, .eval = correlation_eval_weights, .lower = correlation_lower_weights,
+  .name = "depthwise weight gradient", .family = FAMILY_DEPTHWISE_WEIGHTS, .cost = cost, .eval = correlation_eval_weights,
+  .lower = correlation_lower_weights,
 };
 
-static void gradient(Gradient *gradient, Node *node, Node *dy) { correlation_backward(gradient, node, dy, &op_depthwise_input_gradient, &op_depthwise_weight_gradient); }
+static void gradient(Gradient *gradient, Node *node, Node *dy) {
+  correlation_backward(gradient, node, dy, &op_depthwise_input_gradient, &op_depthwise_weight_gradient);
+}
 
 const Op op_depthwise = {
-  .name = "depthwise", .group = "convolution", .summary = "convolution of each channel by kernels of its own", .params = params, .example = "depthwise(3x3, pad=same)",
-  .detail = "out[y][x][c*M + m] = bias[c*M + m] + sum over ky, kx of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[c*M + m][0][ky][kx]", .family = FAMILY_DEPTHWISE,
+  .name = "depthwise", .group = "convolution", .summary = "convolution of each channel by kernels of its own", .params = params,
+  .example = "depthwise(3x3, pad=same)",
+  .detail = "out[y][x][c*M + m] = bias[c*M + m] + sum over ky, kx of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[c*M + m][0][ky][kx]",
+  .family = FAMILY_DEPTHWISE,
   .shape = shape, .cost = cost, .eval = correlation_eval_gather, .gradient = gradient, .lower = correlation_lower_gather,
 };

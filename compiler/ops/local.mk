@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += \
   %D%/abs.c %D%/add.c %D%/avgpool.c %D%/batchnorm.c %D%/box.c %D%/box.h %D%/channel_sum.c %D%/clip.c %D%/combine.c %D%/combine.h %D%/concat.c %D%/conv.c %D%/conv_transpose.c \
-  %D%/correlation.c %D%/correlation.h %D%/crop.c %D%/dense.c %D%/depthwise.c %D%/divide.c %D%/dropout.c %D%/elu.c %D%/exp.c %D%/flatten.c %D%/forms/augment.c %D%/forms/forms.h \
-  %D%/forms/inits.c %D%/forms/metrics.c %D%/forms/optimizers.c %D%/forms/schedules.c %D%/gelu.c %D%/global_avgpool.c %D%/global_maxpool.c %D%/hard_sigmoid.c \
+  %D%/correlation.c %D%/correlation.h %D%/crop.c %D%/dense.c %D%/depthwise.c %D%/divide.c %D%/dropout.c %D%/elu.c %D%/exp.c %D%/flatten.c \
+  %D%/gelu.c %D%/global_avgpool.c %D%/global_maxpool.c %D%/hard_sigmoid.c \
   %D%/hard_swish.c %D%/input.c %D%/leaky_relu.c %D%/log_softmax.c %D%/losses/binary_cross_entropy.c %D%/losses/classes.c %D%/losses/cross_entropy.c \
   %D%/losses/dice.c %D%/losses/focal.c %D%/losses/hinge.c %D%/losses/huber.c %D%/losses/loss.c %D%/losses/loss.h %D%/losses/losses.def %D%/losses/mae.c \
   %D%/losses/mse.c %D%/losses/yolo.c %D%/lower.c %D%/lower.h %D%/lrn.c %D%/map.c %D%/map.h %D%/maximum.c %D%/maxpool.c %D%/multiply.c %D%/normalize.c %D%/op.c %D%/op.h %D%/op_table.c \

@@ -15,7 +15,8 @@ static const char *c_name(Arena *arena, const char *name) {
 
 /* The forward layer's name; hidden operators add what they are: conv1_input_gradient. */
 static const char *kernel_name(Arena *arena, const Node *node) {
-  if (!strchr(node->op->name, ' ') && (!node->op->group || strcmp(node->op->group, "loss"))) return c_name(arena, *node->name ? node->name : node->op->name);
+  const bool hidden = strchr(node->op->name, ' ') || (node->op->group && !strcmp(node->op->group, "loss"));
+  if (!hidden) return c_name(arena, *node->name ? node->name : node->op->name);
   const char *what = node->op->name;
   if (!node->of) return c_name(arena, arena_printf(arena, "%s_%d_%s", node->name, node->id, what)); /* losses */
   const size_t n = strlen(node->of->op->name);
@@ -49,7 +50,8 @@ static Buf *bind(Lower *l, Buf *buf, Binding binding) {
 
 static Buf *find_bound(const Lower *l, BindKind kind, const Node *node, const Weight *weight) {
   for (int i = 0; i < l->b->nbufs; i++)
-    if (l->b->buf[i]->place < STACK && l->binding[i].kind == kind && l->binding[i].node == node && l->binding[i].weight == weight) return l->b->buf[i];
+    if (l->b->buf[i]->place < STACK && l->binding[i].kind == kind && l->binding[i].node == node && l->binding[i].weight == weight)
+      return l->b->buf[i];
   return NULL;
 }
 
@@ -61,7 +63,8 @@ static Buf *value_buffer(Lower *l, const char *name, const Node *value, bool all
   const Extent e = shape_extent(value->shape);
   const int64_t dim[4] = {l->batch, e.h, e.w, e.c};
   const Elem elem = value->op == &op_target ? element_of(value) : F32;
-  return bind(l, nest_buf(l->b, INPUT, name, (Type){elem, 1}, all_images ? 4 : 3, all_images ? dim : dim + 1), (Binding){.kind = BIND_VALUE, .node = value});
+  return bind(l, nest_buf(l->b, INPUT, name, (Type){elem, 1}, all_images ? 4 : 3, all_images ? dim : dim + 1),
+              (Binding){.kind = BIND_VALUE, .node = value});
 }
 
 static void make_inputs(Lower *l) {
@@ -69,7 +72,8 @@ static void make_inputs(Lower *l) {
   if (root->op == &op_input) { /* the caller's buffer, as the caller has it */
     const Extent e = shape_extent(root->shape);
     const int64_t hwc[3] = {e.h, e.w, e.c}, chw[3] = {e.c, e.h, e.w};
-    l->in[0] = bind(l, nest_buf(l->b, INPUT, "in", (Type){element_of(root), 1}, 3, root->chw ? chw : hwc), (Binding){.kind = BIND_INPUT, .node = root});
+    l->in[0] = bind(l, nest_buf(l->b, INPUT, "in", (Type){element_of(root), 1}, 3, root->chw ? chw : hwc),
+                    (Binding){.kind = BIND_INPUT, .node = root});
   }
   for (int k = 0; k < root->nin && k < 16; k++) {
     const Node *in = root->in[k];
@@ -83,7 +87,8 @@ static void make_output(Lower *l) {
   const Node *result = l->kernel->result;
   if (result->target) {
     const Weight *weight = result->target;
-    l->out = bind(l, nest_buf(l->b, UPDATE, "out", (Type){F32, 1}, weight->rank, weight->dim), (Binding){.kind = BIND_GRADIENT, .node = result, .weight = result->target});
+    l->out = bind(l, nest_buf(l->b, UPDATE, "out", (Type){F32, 1}, weight->rank, weight->dim),
+                  (Binding){.kind = BIND_GRADIENT, .node = result, .weight = result->target});
     return;
   }
   const Extent e = shape_extent(result->shape);
@@ -95,14 +100,15 @@ static void make_operands(Lower *l) {
     for (int k = 1; k < l->kernel->chain[i]->nin; k++) {
       const Node *operand = l->kernel->chain[i]->in[k];
       Buf *buf = find_bound(l, BIND_VALUE, operand, NULL);
-      if (!buf) buf = value_buffer(l, *operand->name ? c_name(l->arena, operand->name) : "other", operand, false);
+      if (!buf) buf = value_buffer(l, l->nothers ? nest_text(l->b, "other%d", l->nothers) : "other", operand, false);
       l->other[l->nothers++] = buf;
     }
 }
 
-Lower *lower_begin(Arena *arena, const Kernel *kernel, const Target *target, int layout_lanes, bool plain, int64_t batch) {
+Lower *lower_begin(Arena *arena, const Kernel *kernel, const Target *target, const LowerOptions *o) {
   Lower *l = NEW(arena, Lower);
-  l->arena = arena, l->kernel = kernel, l->node = kernel->root, l->target = target, l->layout_lanes = layout_lanes, l->plain = plain, l->batch = batch;
+  l->arena = arena, l->kernel = kernel, l->node = kernel->root, l->target = target;
+  l->layout_lanes = o->layout_lanes, l->plain = o->plain, l->exact = o->exact, l->threads = o->threads, l->batch = o->batch;
   l->b = nest_new(arena, kernel_name(arena, kernel->root), about_kernel(arena, kernel));
   make_inputs(l);
   make_output(l);
@@ -112,7 +118,8 @@ Lower *lower_begin(Arena *arena, const Kernel *kernel, const Target *target, int
 
 static Buf *weight_buffer(Lower *l, Weight *weight) {
   Buf *known = find_bound(l, BIND_WEIGHT, NULL, weight);
-  return known ? known : bind(l, nest_buf(l->b, INPUT, c_name(l->arena, weight->member), (Type){F32, 1}, weight->rank, weight->dim), (Binding){.kind = BIND_WEIGHT, .weight = weight});
+  return known ? known : bind(l, nest_buf(l->b, INPUT, c_name(l->arena, weight->member), (Type){F32, 1}, weight->rank, weight->dim),
+                              (Binding){.kind = BIND_WEIGHT, .weight = weight});
 }
 
 Buf *lower_weight(Lower *l, int k) { return k < l->node->nweights && l->node->weight[k] ? weight_buffer(l, l->node->weight[k]) : NULL; }
@@ -125,6 +132,17 @@ Buf *lower_scratch(Lower *l, const char *name, int rank, const int64_t *dim) {
 Buf *lower_keys(Lower *l) {
   Buf *known = find_bound(l, BIND_KEYS, l->node, NULL);
   return known ? known : bind(l, nest_buf(l->b, INPUT, "keys", (Type){I32, 1}, 1, (int64_t[]){2}), (Binding){.kind = BIND_KEYS, .node = l->node});
+}
+
+static void join_rows(Buf *buf, Extent e) {
+  if (buf->rank == 3 && buf->dim[0] == e.h && buf->dim[1] == e.w) buf->dim[1] *= buf->dim[0], buf->dim[0] = 1;
+}
+
+void lower_join_rows(Lower *l) {
+  const Extent e = shape_extent(l->node->shape);
+  for (int k = 0; k < l->node->nin; k++) join_rows(l->in[k], e);
+  for (int i = 0; i < l->nothers; i++) join_rows(l->other[i], e);
+  join_rows(l->out, e);
 }
 
 const Ix *lower_count(Lower *l) { return nest_size(l->b, "count", 1, l->batch); }
@@ -145,7 +163,8 @@ static double constant_at(const Const *value, int64_t c) {
 }
 
 static bool per_channel(const Node *normalize) {
-  return arg_const(normalize, "mean")->kind == CONST_LIST || arg_const(normalize, "std")->kind == CONST_LIST || arg_const(normalize, "scale")->kind == CONST_LIST;
+  return arg_const(normalize, "mean")->kind == CONST_LIST || arg_const(normalize, "std")->kind == CONST_LIST ||
+      arg_const(normalize, "scale")->kind == CONST_LIST;
 }
 
 /* (x*scale - mean)/std is x*factor - shift. */
@@ -161,7 +180,8 @@ static Buf *constants(Nest *b, const char *name, const Node *normalize, int64_t 
 Pack *lower_pack(Lower *l, const char *member, int rank, const int64_t *dim) {
   Pack *pack = NEW(l->arena, Pack);
   pack->name = arena_printf(l->arena, "%s_%s", l->b->name, member);
-  Nest *b = pack->nest = nest_new(l->arena, arena_printf(l->arena, "pack_%s", pack->name), arena_printf(l->arena, "%s of %s in the order in which its kernel reads it", member, l->node->name));
+  Nest *b = pack->nest = nest_new(l->arena, arena_printf(l->arena, "pack_%s", pack->name),
+                                  arena_printf(l->arena, "%s of %s in the order in which its kernel reads it", member, l->node->name));
   pack->out = nest_buf(b, OUTPUT, "out", (Type){F32, 1}, rank, dim);
   nest_fn(b, b->name, false);
   const Node *normalize = l->kernel->normalize;
@@ -179,7 +199,7 @@ static Val scale_part(Lower *l, Pack *pack, int i, int k, const Ix *channel, dou
   const Node *scale = l->kernel->scale[i];
   Nest *b = pack->nest;
   if (!scale->weight[k]) return num(b, otherwise);
-  return load(at(pack_source(l, pack, scale->weight[k], nest_text(b, "%s_", c_name(l->arena, scale->name))), *channel), 1);
+  return load(at(pack_source(l, pack, scale->weight[k], nest_text(b, "%s_", scale->op->name)), *channel), 1);
 }
 
 static Val scale_gain(Lower *l, Pack *pack, int i, const Ix *channel) {
@@ -219,7 +239,8 @@ Val lower_packed_bias(Lower *l, Pack *pack, const Ix *out_channel, const Ix *gro
   Val bias = has_bias ? load(at(pack_source(l, pack, l->node->weight[1], ""), *out_channel), 1) : num(b, 0);
   if (l->kernel->normalize && l->kernel->normalize_shift) bias = sub(bias, shifted(l, pack, out_channel, group_channel));
   for (int i = 0; i < l->kernel->nscales; i++)
-    bias = add(mul(sub(bias, scale_part(l, pack, i, BN_MEAN, out_channel, 0)), scale_gain(l, pack, i, out_channel)), scale_part(l, pack, i, BN_BIAS, out_channel, 0));
+    bias = add(mul(sub(bias, scale_part(l, pack, i, BN_MEAN, out_channel, 0)), scale_gain(l, pack, i, out_channel)),
+               scale_part(l, pack, i, BN_BIAS, out_channel, 0));
   return bias;
 }
 
@@ -242,7 +263,9 @@ Val map_weight(Map *map, int k) {
 
 static Buf *table_buffer(Lower *l, const float *values, int64_t n) {
   for (int i = 0; i < l->b->nbufs; i++)
-    if (l->b->buf[i]->place < STACK && l->binding[i].kind == BIND_TABLE && l->binding[i].elements == n && !memcmp(l->binding[i].table, values, (size_t)n * sizeof *values)) return l->b->buf[i];
+    if (l->b->buf[i]->place < STACK && l->binding[i].kind == BIND_TABLE && l->binding[i].elements == n &&
+        !memcmp(l->binding[i].table, values, (size_t)n * sizeof *values))
+      return l->b->buf[i];
   return bind(l, nest_buf(l->b, INPUT, "table", (Type){F32, 1}, 1, &n), (Binding){.kind = BIND_TABLE, .elements = n, .table = values});
 }
 

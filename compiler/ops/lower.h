@@ -36,6 +36,8 @@ typedef struct Pack { /* weights in the order a kernel reads them: a nest from n
 } Pack;
 typedef struct Binding { BindKind kind; const Node *node; Weight *weight; Pack *pack; int64_t elements; const float *table; } Binding;
 
+typedef struct LowerOptions { int layout_lanes; bool plain, exact, threads; int64_t batch; } LowerOptions; /* as in Lower */
+
 typedef struct Lower {
   Arena *arena;
   Nest *b;                   /* the nest being built; schedules name it b */
@@ -44,6 +46,8 @@ typedef struct Lower {
   const Target *target;
   int layout_lanes;          /* lanes of the widest target of the file: packed layouts depend on this and the shapes alone, never on `target` */
   bool plain;                /* -O0 */
+  bool exact;                /* no algorithm that rounds differently */
+  bool threads;              /* PARALLEL loops are run by threads */
   int64_t batch;             /* BATCH nests: most images */
   Buf *in[16], *out;         /* made by lower_begin: [h][w][c] of each root input and of the result (BATCH inputs: [batch][h][w][c]); RESULT_SUM: out is the gradient buffer in the weight's dims, UPDATE */
   Binding binding[BUFS];     /* by buffer id */
@@ -53,10 +57,11 @@ typedef struct Lower {
 
 /* Starts a nest with the buffers of inputs and result and the operands of the chain; other parameters are made when they are asked for, which may be at any
  * time. The main function is named l->b->name. */
-Lower *lower_begin(Arena *, const Kernel *, const Target *, int layout_lanes, bool plain, int64_t batch);
+Lower *lower_begin(Arena *, const Kernel *, const Target *, const LowerOptions *);
 Buf *lower_weight(Lower *, int k);            /* node->weight[k], natural layout [dims]; NULL if the node has no such weight */
 Buf *lower_scratch(Lower *, const char *name, int rank, const int64_t *dim); /* WORK */
 Buf *lower_keys(Lower *);                     /* I32 [2] */
+void lower_join_rows(Lower *);                /* before nest_fn: pictures of the result's size are seen as one row [1][h*w][c], where the kernel treats pixels alike */
 const Ix *lower_count(Lower *);                      /* BATCH nests: the size parameter `count`, after nest_fn */
 
 /* A packed copy of weights. Between lower_pack and lower_pack_done the caller builds `pack->nest` (with Nest *b = pack->nest) as loops that store to pack->out;
@@ -85,5 +90,5 @@ Val map_weight(Map *, int k);                 /* node->weight[k] at channel c: l
 Val map_constant(Map *, const float *per_channel, int64_t n); /* n 1: a number; n channels: a table at channel c */
 
 /* schedule.c */
-Lower *schedule_kernel(Arena *, const Kernel *, const Target *, int layout_lanes, bool plain, int64_t batch); /* plain: op->lower; else the best family member that fits; proved and simplified: a failed proof is exit 3 */
+Lower *schedule_kernel(Arena *, const Kernel *, const Target *, const LowerOptions *); /* plain: op->lower; else the best family member that fits; proved and simplified: a failed proof is exit 3 */
 #endif

@@ -76,7 +76,8 @@ static bool named_init(const char *name, double fan_in, double fan_out, Init *in
 }
 
 static bool called_init(const Const *value, Init *init) { /* normal(std, mean=0), uniform(limit) */
-  if (!strcmp(value->s, "normal") && value->n >= 1) *init = (Init){INIT_NORMAL, value->n > 1 ? number_of(&value->items[1]) : 0, number_of(&value->items[0]), NULL};
+  if (!strcmp(value->s, "normal") && value->n >= 1)
+    *init = (Init){INIT_NORMAL, value->n > 1 ? number_of(&value->items[1]) : 0, number_of(&value->items[0]), NULL};
   else if (!strcmp(value->s, "uniform") && value->n >= 1) *init = (Init){INIT_UNIFORM, number_of(&value->items[0]), 0, NULL};
   else return false;
   return true;
@@ -130,15 +131,18 @@ static bool literal_init(ShapeContext *context, const Node *node, const char *pa
   int rank = -1, level[5] = {0};
   int64_t dim[5] = {0};
   if (!literal_sizes(value, 0, &rank, dim)) {
-    Diag *diag = op_error_at(context, node, param, DIAG_bad_value, "%s of %s is a list whose rows are not numbers of equal count", param, node->op->name);
+    Diag *diag = op_error_at(context, node, param, DIAG_bad_value, "%s of %s is a list whose rows are not numbers of equal count", param,
+                             node->op->name);
     diag_help(diag, "a kernel is written row by row: [[1, 0, -1], [2, 0, -2], [1, 0, -1]]");
     return false;
   }
   if (!literal_levels(node, weight, rank, dim, level)) {
-    Diag *diag = op_error_at(context, node, param, DIAG_bad_value, "%s of %s has %s values, but its %s is %s", param, node->op->name, sizes_text(context->arena, rank, dim), weight->member,
+    Diag *diag = op_error_at(context, node, param, DIAG_bad_value, "%s of %s has %s values, but its %s is %s", param, node->op->name,
+                             sizes_text(context->arena, rank, dim), weight->member,
                              sizes_text(context->arena, weight->rank, weight->dim));
     if (weight->rank >= 3)
-      diag_help(diag, "give one kernel of %s for all filters and channels, or a list with one for each filter", sizes_text(context->arena, weight->rank - 2, weight->dim + 2));
+      diag_help(diag, "give one kernel of %s for all filters and channels, or a list with one for each filter",
+                sizes_text(context->arena, weight->rank - 2, weight->dim + 2));
     return false;
   }
   float *values = NEW_ARRAY(context->arena, float, weight->size);
@@ -153,14 +157,17 @@ static bool literal_init(ShapeContext *context, const Node *node, const char *pa
   return true;
 }
 
-static bool resolve_init(ShapeContext *context, const Node *node, const char *param, const Weight *weight, double fan_in, double fan_out, Init *init) {
+static bool resolve_init(ShapeContext *context, const Node *node, const char *param, const Weight *weight, double fan_in, double fan_out,
+                         Init *init) {
   const Const *value = arg_const(node, param);
   if (is_number(value)) *init = (Init){INIT_CONSTANT, number_of(value), 0, NULL};
   else if (value->kind == CONST_LIST) return literal_init(context, node, param, value, weight, init);
   else if (value->kind == CONST_CALL && called_init(value, init)) return true;
   else if ((value->kind == CONST_WORD || value->kind == CONST_STRING) && named_init(value->s, fan_in, fan_out, init)) {
     if (init->kind == INIT_BILINEAR && (node->op != &op_conv_transpose || weight->rank < 3)) {
-      Diag *diag = op_error_at(context, node, param, DIAG_bad_value, "bilinear is for the kernel of conv_transpose, which it makes an upsampling, not for the %s of %s", weight->member, node->op->name);
+      Diag *diag = op_error_at(context, node, param, DIAG_bad_value,
+                               "bilinear is for the kernel of conv_transpose, which it makes an upsampling, not for the %s of %s",
+                                   weight->member, node->op->name);
       diag_help(diag, "he is the usual choice for kernels, zeros for a bias");
       return false;
     }
@@ -180,12 +187,14 @@ static Weight *shared_weight(ShapeContext *context, const Node *node, const char
     bool equal = weight->rank == rank;
     for (int d = 0; d < rank && equal; d++) equal = weight->dim[d] == dim[d];
     if (equal) return weight;
-    Diag *diag = op_error(context, node, DIAG_bad_weights_sharing, "%s would share %s of %s, but needs it as %s, not %s", node->op->name, member, context->share->name,
+    Diag *diag = op_error(context, node, DIAG_bad_weights_sharing, "%s would share %s of %s, but needs it as %s, not %s", node->op->name, member,
+                          context->share->name,
                           sizes_text(context->arena, rank, dim), sizes_text(context->arena, weight->rank, weight->dim));
     diag_note(diag, context->share->span, "%s is made here", weight->name);
     return NULL;
   }
-  Diag *diag = op_error(context, node, DIAG_bad_weights_sharing, "%s would share %s of %s, which has none", node->op->name, member, context->share->name);
+  Diag *diag = op_error(context, node, DIAG_bad_weights_sharing, "%s would share %s of %s, which has none", node->op->name, member,
+                        context->share->name);
   diag_note(diag, context->share->span, "%s is made here", context->share->name);
   return NULL;
 }
@@ -197,7 +206,8 @@ static Weight *new_weight(ShapeContext *context, Node *node, const char *member,
   for (int d = 0; d < rank; d++) {
     weight->dim[d] = dim[d];
     if (!size_multiply(weight->size, dim[d], &weight->size) || weight->size > SHAPE_MOST_ELEMENTS) {
-      Diag *diag = op_error(context, node, DIAG_too_large, "%s of this %s has %s elements, more than the 2147483647 that can be handled", member, node->op->name, sizes_text(context->arena, rank, dim));
+      Diag *diag = op_error(context, node, DIAG_too_large, "%s of this %s has %s elements, more than the 2147483647 that can be handled", member,
+                            node->op->name, sizes_text(context->arena, rank, dim));
       op_note_origin(context, diag, node->in[0]);
       return NULL;
     }
@@ -211,12 +221,14 @@ static Weight *add_weight(ShapeContext *context, Weight *weight) {
   return weight;
 }
 
-Weight *op_weight(ShapeContext *context, Node *node, const char *member, int rank, const int64_t *dim, const char *init_param, double constant, int64_t fan_in, int64_t fan_out, bool decay) {
+Weight *op_weight(ShapeContext *context, Node *node, const char *member, int rank, const int64_t *dim, const char *init_param, double constant,
+                  int64_t fan_in, int64_t fan_out, bool decay) {
   if (context->share) return shared_weight(context, node, member, rank, dim);
   Weight *weight = new_weight(context, node, member, rank, dim);
   if (!weight) return NULL;
   weight->decay = decay, weight->init = (Init){INIT_CONSTANT, constant, 0, NULL};
-  if (init_param && !resolve_init(context, node, init_param, weight, (double)(fan_in > 0 ? fan_in : 1), (double)(fan_out > 0 ? fan_out : 1), &weight->init)) return NULL;
+  if (init_param && !resolve_init(context, node, init_param, weight, (double)(fan_in > 0 ? fan_in : 1), (double)(fan_out > 0 ? fan_out : 1),
+                                  &weight->init)) return NULL;
   return add_weight(context, weight);
 }
 

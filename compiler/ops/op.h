@@ -54,7 +54,7 @@ Diag *op_error(ShapeContext *, const Node *, DiagId, const char *format, ...) __
 Diag *op_error_at(ShapeContext *, const Node *, const char *param, DiagId, const char *format, ...) __attribute__((format(printf, 5, 6))); /* at an argument, or at the call where it is a default */
 void op_note_origin(ShapeContext *, Diag *, const Node *value); /* "4x4x16 is the output of avgpool here" */
 /* A parameter of the node: made, or the shared one (its shape is checked). `init` is the node's argument of type PARAM_INIT, or NULL with a constant.
- * fan_in and fan_out count the products that meet in one output and one input. NULL only after an error was reported. */
+ * fan_in and fan_out count the products that meet in one output and one input. The caller puts it into node->weight. NULL only after an error was reported. */
 Weight *op_weight(ShapeContext *, Node *, const char *member, int rank, const int64_t *dim, const char *init_param, double constant, int64_t fan_in, int64_t fan_out, bool decay);
 Weight *op_statistic(ShapeContext *, Node *, const char *member, int64_t n, double constant);
 /* Fills node->window from kernel, stride, pad, dilation, ceil, groups; sets `out` to the output's height and width (shape.c). False after an error. */
@@ -151,6 +151,7 @@ extern const Op *const op_table[];      /* the operators of the language, in the
 extern const Op *const loss_table[];    /* same for losses */
 extern const Form *const optimizer_table[], *const schedule_table[], *const augment_table[], *const metric_table[], *const init_table[];
 const Op *op_find(const char *name);    /* of op_table, or NULL */
+extern const char *const op_later_names[];                 /* NULL-terminated */
 bool op_later(const char *name, const char **group); /* a name of the language that is not built yet */
 extern const Op op_input, op_target;    /* hidden: a network input; the target of a loss */
 #endif

@@ -24,6 +24,15 @@ const Op *op_find(const char *name) {
   return NULL;
 }
 
+const char *const op_later_names[] = {
+#define OP(name)
+#define LATER(name, group) #name,
+#include "ops/ops.def"
+#undef OP
+#undef LATER
+  NULL,
+};
+
 bool op_later(const char *name, const char **group) {
   static const struct { const char *name, *group; } later[] = {
 #define OP(name)

@@ -32,10 +32,12 @@ static void shape(ShapeContext *context, Node *node) {
     node->shape.dim[in.rank - 1] = to - from;
     return;
   }
-  Diag *diag = op_error_at(context, node, "channels", DIAG_index_range, "slice of channels %lld..%lld, but its %s input has channels 0 to %lld", (long long)from, (long long)to,
-                           shape_text(context->arena, in), (long long)(channels - 1));
+  const char *range = arena_printf(context->arena, "%lld..%lld", (long long)from, (long long)to), *text = shape_text(context->arena, in);
+  Diag *diag = from >= to
+    ? op_error_at(context, node, "channels", DIAG_index_range, "slice of %s takes no channels of its %s input", range, text)
+    : op_error_at(context, node, "channels", DIAG_index_range, "slice of channels %s, but its %s input has channels 0 to %lld", range, text, (long long)(channels - 1));
   op_note_origin(context, diag, node->in[0]);
-  diag_help(diag, "from..to are channels from to to - 1: 0..%lld is all of them", (long long)channels);
+  diag_help(diag, "the end is not included: 0..1 takes the first channel, 0..%lld takes all of them", (long long)channels);
 }
 
 static void run(const Eval *eval) { box_cut(eval->in[0], shape_extent(eval->node->in[0]->shape), eval->out, shape_extent(eval->node->shape), box_of(eval->node)); }

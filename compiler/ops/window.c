@@ -23,9 +23,12 @@ Shape window_shape(const Node *node, int64_t h, int64_t w, int64_t c) {
 /* ---- arguments ---- */
 static bool two_on_sequence(ShapeContext *context, const Node *node, const char *param) {
   const Shape in = node->in[0]->shape;
-  Diag *diag = op_error_at(context, node, param, DIAG_kernel_on_sequence, "%s of %s has two dimensions, but its input %s is a sequence", param, node->op->name, shape_text(context->arena, in));
+  const bool pad = strcmp(param, "pad") == 0;
+  Diag *diag = op_error_at(context, node, param, DIAG_kernel_on_sequence, "%s of %s has %s, but its input %s is a sequence", param,
+                           node->op->name, pad ? "four sides" : "two dimensions", shape_text(context->arena, in));
   op_note_origin(context, diag, node->in[0]);
-  diag_help(diag, "a sequence takes one number; a grey picture is %lldx%lldx1", (long long)in.dim[0], (long long)in.dim[1]);
+  diag_help(diag, "a sequence takes %s; a grey picture is %lldx%lldx1", pad ? "one number or [before, after]" : "one number", (long long)in.dim[0],
+            (long long)in.dim[1]);
   return false;
 }
 
@@ -42,7 +45,8 @@ static bool read_pair(ShapeContext *context, const Node *node, const char *param
   if (!is_sequence(node)) to[0] = list ? value->items[0].i : value->i;
   for (int axis = 0; axis < 2; axis++) {
     if (to[axis] >= 1 && to[axis] <= LARGEST) continue;
-    op_error_at(context, node, param, to[axis] < 1 ? DIAG_bad_size : DIAG_too_large, "%s of %s is %lld, but must be from 1 to %d", param, node->op->name, (long long)to[axis], LARGEST);
+    op_error_at(context, node, param, to[axis] < 1 ? DIAG_bad_size : DIAG_too_large, "%s of %s is %lld, but must be from 1 to %d", param,
+                node->op->name, (long long)to[axis], LARGEST);
     return false;
   }
   return true;
@@ -63,7 +67,8 @@ static bool explicit_padding(ShapeContext *context, const Node *node, const Cons
   for (int i = 0; i < n; i++) {
     p[i] = list ? pad->items[i].i : pad->i;
     if (p[i] >= 0 && p[i] <= LARGEST) continue;
-    op_error_at(context, node, "pad", p[i] < 0 ? DIAG_bad_size : DIAG_too_large, "pad of %s is %lld, but must be from 0 to %d", node->op->name, (long long)p[i], LARGEST);
+    op_error_at(context, node, "pad", p[i] < 0 ? DIAG_bad_size : DIAG_too_large, "pad of %s is %lld, but must be from 0 to %d", node->op->name,
+                (long long)p[i], LARGEST);
     return false;
   }
   if (is_sequence(node)) {
@@ -86,7 +91,8 @@ static bool read_padding(ShapeContext *context, const Node *node, Window *window
   else if (arg_is(node, "pad", "causal")) {
     *rule = PAD_CAUSAL;
     if (!is_sequence(node)) {
-      Diag *diag = op_error_at(context, node, "pad", DIAG_bad_value, "pad=causal is for sequences, but the input of %s is the picture %s", node->op->name, shape_text(context->arena, node->in[0]->shape));
+      Diag *diag = op_error_at(context, node, "pad", DIAG_bad_value, "pad=causal is for sequences, but the input of %s is the picture %s",
+                               node->op->name, shape_text(context->arena, node->in[0]->shape));
       diag_help(diag, "pad=same keeps the size of a picture");
       return false;
     }
@@ -102,12 +108,14 @@ bool window_arguments(ShapeContext *context, const Node *node, Window *window, P
   *window = (Window){.groups = 1, .multiplier = 1};
   if (!in.rank) return false;
   if (in.rank == 1) {
-    Diag *diag = op_error(context, node, DIAG_wrong_shape, "%s needs a picture or a sequence, but its input is the vector %s", node->op->name, shape_text(context->arena, in));
+    Diag *diag = op_error(context, node, DIAG_wrong_shape, "%s needs a picture or a sequence, but its input is the vector %s", node->op->name,
+                          shape_text(context->arena, in));
     op_note_origin(context, diag, node->in[0]);
     diag_help(diag, "reshape makes a picture of a vector, as in reshape([28, 28, 1]); a dense layer takes vectors");
     return false;
   }
-  return read_pair(context, node, "kernel", window->kernel) && read_pair(context, node, "stride", window->stride) && read_pair(context, node, "dilation", window->dilation) &&
+  return read_pair(context, node, "kernel", window->kernel) && read_pair(context, node, "stride", window->stride) &&
+      read_pair(context, node, "dilation", window->dilation) &&
          read_padding(context, node, window, rule);
 }
 
@@ -126,8 +134,10 @@ static void put_formulas(ShapeContext *context, Diag *diag, const Node *node, co
 static void too_small(ShapeContext *context, const Node *node, const Window *w, const int64_t input[2], const bool bad[2]) {
   Arena *arena = context->arena;
   const bool dilated = w->dilation[0] > 1 || w->dilation[1] > 1;
-  const char *dilation = w->dilation[0] == w->dilation[1] ? arena_printf(arena, "%lld", (long long)w->dilation[0]) : window_size_text(arena, node, w->dilation);
-  Diag *diag = op_error(context, node, DIAG_kernel_exceeds_input, "%s kernel %s%s%s does not fit its %s input", node->op->name, window_size_text(arena, node, w->kernel),
+  const char *dilation = w->dilation[0] == w->dilation[1] ? arena_printf(arena, "%lld", (long long)w->dilation[0])
+      : window_size_text(arena, node, w->dilation);
+  Diag *diag = op_error(context, node, DIAG_kernel_exceeds_input, "%s kernel %s%s%s does not fit its %s input", node->op->name,
+                        window_size_text(arena, node, w->kernel),
                         dilated ? " with dilation " : "", dilated ? dilation : "", shape_text(arena, node->in[0]->shape));
   put_formulas(context, diag, node, w, input, bad);
   op_note_origin(context, diag, node->in[0]);
@@ -137,7 +147,8 @@ static void too_small(ShapeContext *context, const Node *node, const Window *w, 
     same[axis] = (input[axis] + w->stride[axis] - 1) / w->stride[axis];
   }
   const bool keeps = w->stride[0] == 1 && w->stride[1] == 1;
-  diag_help(diag, "pad=same %s %s, or use a kernel of at most %s", keeps ? "keeps" : "makes it", window_size_text(arena, node, same), window_size_text(arena, node, most));
+  diag_help(diag, "pad=same %s %s, or use a kernel of at most %s", keeps ? "keeps" : "makes it", window_size_text(arena, node, same),
+            window_size_text(arena, node, most));
 }
 
 static const char *unread_text(ShapeContext *context, const Node *node, const int64_t unread[2]) {
@@ -159,7 +170,8 @@ static void warn_unread(ShapeContext *context, const Node *node, const Window *w
     bad[axis] = unread[axis] > 0;
   }
   if (!bad[0] && !bad[1]) return;
-  Diag *diag = op_error(context, node, DIAG_unread_input, "%s never reads the last %s of its %s input", node->op->name, unread_text(context, node, unread),
+  Diag *diag = op_error(context, node, DIAG_unread_input, "%s never reads the last %s of its %s input", node->op->name,
+                        unread_text(context, node, unread),
                         shape_text(context->arena, node->in[0]->shape));
   put_formulas(context, diag, node, w, input, bad);
   op_note_origin(context, diag, node->in[0]);
@@ -177,7 +189,8 @@ bool op_window(ShapeContext *context, Node *node, Extent *out) {
   int64_t output[2];
   bool bad[2];
   for (int axis = 0; axis < 2; axis++) {
-    output[axis] = window_output(input[axis], w->kernel[axis], w->stride[axis], w->dilation[axis], rule, w->ceil, &w->before[axis], &w->after[axis]);
+    output[axis] = window_output(input[axis], w->kernel[axis], w->stride[axis], w->dilation[axis], rule, w->ceil, &w->before[axis],
+                                 &w->after[axis]);
     bad[axis] = output[axis] < 1;
   }
   if (bad[0] || bad[1]) {
@@ -196,7 +209,8 @@ bool window_groups_fit(ShapeContext *context, const Node *node, int64_t channels
   Arena *arena = context->arena;
   const char *what = channels % groups == 0 ? arena_printf(arena, "does not divide its %lld filters", (long long)filters)
                      : filters % groups == 0 ? arena_printf(arena, "does not divide the %lld channels of its input", (long long)channels)
-                                             : arena_printf(arena, "divides neither the %lld channels of its input nor its %lld filters", (long long)channels, (long long)filters);
+                                             : arena_printf(arena, "divides neither the %lld channels of its input nor its %lld filters",
+                                                            (long long)channels, (long long)filters);
   Diag *diag = op_error_at(context, node, "groups", DIAG_groups_mismatch, "groups=%lld of %s %s", (long long)groups, node->op->name, what);
   op_note_origin(context, diag, node->in[0]);
   int64_t common = channels, rest = filters;

@@ -17,7 +17,7 @@ typedef struct Fuser {
   int *phase;        /* by node id */
 } Fuser;
 
-const Node *fuse_home(const Node *node) {
+const Node *plan_home(const Node *node) {
   while (node->op->family == FAMILY_ALIAS && node->nin) node = node->in[0];
   return node;
 }

@@ -13,11 +13,11 @@ static int64_t rounded(int64_t floats) { return (floats + ALIGN - 1) / ALIGN * A
 typedef struct Life { const Node *node; int64_t floats, offset; int born, dies, phase, last_phase; } Life;
 typedef struct Planner { Arena *arena; Plan *plan; Life *life; } Planner; /* life: by node id of a value's home */
 
-static Node *value_of(const Plan *plan, const Node *node) { return plan->graph->nodes.data[fuse_home(node)->id]; }
+static Node *value_of(const Plan *plan, const Node *node) { return plan->graph->nodes.data[plan_home(node)->id]; }
 
 /* A BATCH kernel reads the values of all images, which exist together only after its phase. */
 static void use(Planner *p, const Node *node, int kernel, int phase) {
-  Life *life = &p->life[fuse_home(node)->id];
+  Life *life = &p->life[plan_home(node)->id];
   if (kernel > life->dies) life->dies = kernel;
   if (phase > life->last_phase) life->last_phase = phase;
 }
@@ -104,7 +104,7 @@ static void set_storage(Planner *p) {
   }
   lay_out_arena(p, arena, n);
   for (int i = 0; i < n; i++) plan->storage[arena[i]->node->id].offset = arena[i]->offset;
-  for (int i = 0; i < graph->nodes.n; i++) plan->storage[i] = plan->storage[fuse_home(graph->nodes.data[i])->id];
+  for (int i = 0; i < graph->nodes.n; i++) plan->storage[i] = plan->storage[plan_home(graph->nodes.data[i])->id];
 }
 
 static void set_outputs(Planner *p) {

@@ -35,4 +35,5 @@ typedef struct Plan {
 
 Plan *plan_inference(Arena *, const Graph *, bool plain); /* simplified, folded, fused, aliased, laid out; plain: -O0, nothing fused */
 Plan *plan_training(Arena *, const Graph *, bool plain);  /* differentiated first; graph->training says the losses */
+const Node *plan_home(const Node *); /* the node whose storage an alias (flatten, reshape) shares; an input or a computed value is its own */
 #endif

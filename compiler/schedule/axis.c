@@ -7,8 +7,8 @@ static int64_t floor_divide(int64_t a, int64_t b) { return a / b - (a % b != 0 &
 static int64_t ceil_divide(int64_t a, int64_t b) { return -floor_divide(-a, b); }
 
 Axis axis_gathered(const Correlation *k, int axis) {
-  return (Axis){.count = axis ? k->small.w : k->small.h, .out_step = 1, .in_size = axis ? k->large.w : k->large.h, .in_first = -k->before[axis], .in_step = k->stride[axis],
-                .taps = k->kernel[axis], .tap_step = k->dilation[axis], .tap_stride = 1};
+  return (Axis){.count = axis ? k->small.w : k->small.h, .out_step = 1, .in_size = axis ? k->large.w : k->large.h,
+                .in_first = -k->before[axis], .in_step = k->stride[axis], .taps = k->kernel[axis], .tap_step = k->dilation[axis], .tap_stride = 1};
 }
 
 /* The outputs are o = y*S + k*D - P. Phase r is o + P = S*q + r: it is reached through the taps with k*D = r (mod S) only, from y = q + (r - k*D)/S.
@@ -20,8 +20,10 @@ Axis axis_phase(const Correlation *k, int axis, int64_t r) {
   while (first < step && (first * D - r) % S != 0) first++;
   if (first < step && first < k->kernel[axis]) n = (k->kernel[axis] - 1 - first) / step + 1;
   const int64_t q0 = ceil_divide(P - r, S), count = floor_divide(large - 1 + P - r, S) - q0 + 1, last = first + (n - 1) * step;
-  return (Axis){.count = count > 0 ? count : 0, .out_first = S * q0 + r - P, .out_step = S, .in_size = small, .in_first = n ? q0 + (r - last * D) / S : 0, .in_step = 1,
-                .taps = n, .tap_step = step * D / S, .tap_first = n ? last : 0, .tap_stride = -step};
+  Axis a = {.count = count > 0 ? count : 0, .out_first = S * q0 + r - P, .out_step = S, .in_size = small, .in_step = 1, .taps = n};
+  if (n) a.in_first = q0 + (r - last * D) / S, a.tap_first = last;
+  a.tap_step = step * D / S, a.tap_stride = -step;
+  return a;
 }
 
 bool axis_before(const Axis *a, int64_t n) { return a->taps && a->in_first + n * a->in_step < 0; }

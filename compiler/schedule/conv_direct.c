@@ -9,7 +9,8 @@
 enum {
   PANEL_BYTES = 192 << 10,  /* of weights that a tile reads again and again: a good part of the second cache */
   ROWS_FIRST = 256 << 10,   /* all weights together, up to which rows are the outer loop */
-  MOST_UNROLLED_TAPS = 12, MOST_EDGE_TILES = 8, FEW_CHANNELS = 4, CHAINS = 8,
+  MOST_UNROLLED_TAPS = 12, MOST_EDGE_TILES = 8, FEW_CHANNELS = 4, CHAINS = 8, LINE = 16 /* floats */,
+  NARROW = 8, /* pixels of a row, below which rows are joined if the kernel allows it */
 };
 
 /* ---- choices ---- */
@@ -87,6 +88,7 @@ typedef struct Tile {
   const Axis *y, *x;
   int pixels, vectors, part; /* part: lanes of the last vector that are real */
   bool guarded;              /* columns are tested as it runs: for edges wider than a few tiles */
+  int64_t runs;              /* tiles that read a panel before the next one is read: all of a picture; 0: nothing is fetched ahead */
   int chains;                /* input channels that are summed apart, where pixels * vectors alone would wait for each other */
 } Tile;
 
@@ -94,7 +96,8 @@ typedef struct Tile {
 typedef struct TileArgs { Ix y, x0, panel, c0, f0, h, left, right, first, last; } TileArgs;
 
 static TileArgs tile_params(Nest *b, const Tile *t) {
-  TileArgs a = {.y = arg("y"), .x0 = arg("x0"), .panel = arg("panel"), .c0 = arg("c0"), .f0 = arg("f0"), .h = arg("h"), .left = flag_arg("left"), .right = flag_arg("right")};
+  TileArgs a = {.y = arg("y"), .x0 = arg("x0"), .panel = arg("panel"), .c0 = arg("c0"), .f0 = arg("f0"), .h = arg("h"), .left = flag_arg("left"),
+                .right = flag_arg("right")};
   a.first = a.last = NEST_Z + 1;
   if (t->d->blocks > 1) a.first = flag_arg("first"), a.last = flag_arg("last");
   return a;
@@ -133,6 +136,16 @@ static void finish_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   }
 }
 
+/* While a tile reads its panel, it brings its share of the next one nearer: tiles of a row, rows, and channels at the first column of taps have lines of
+ * their own; those of neighbouring tiles overlap. */
+static void fetch_next(Nest *b, const Tile *t, const TileArgs *a, const Ix *ty, const Ix *c, int u) {
+  const Direct *d = t->d;
+  const int64_t panel = d->k.kernel[0] * d->k.kernel[1] * d->block * t->panels->width, share = (panel / t->runs + LINE - 1) / LINE * LINE;
+  const int64_t sites = t->y->taps * d->block, lines = (share / LINE + sites - 1) / sites, tiles = (t->x->count + t->pixels - 1) / t->pixels;
+  const Ix tile = a->y * (tiles * share) + a->x0 * (share / t->pixels), site = *ty * d->block + *c * t->chains + u;
+  for (int64_t i = 0; i < lines; i++) prefetch(t->panels->w, (a->panel + 1) * panel + tile + (site * lines + i) * LINE);
+}
+
 /* The sums of one tap over a block of input channels. */
 static void tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *ty, const Ix *tx) {
   const Direct *d = t->d;
@@ -144,14 +157,19 @@ static void tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *t
   pin(in);
   if (t->guarded) {
     UNROLL(p, t->pixels) WHEN(within(ix + p * x->in_step, 0, x->in_size)) FOR(c, d->block)
-      for (int v = 0; v < t->vectors; v++) accumulate(at(acc, 0, p, v), load(at(in, 0, p * x->in_step, c), 1), load(at(t->panels->w, a->panel, ky, kx, c, a->h + L * v), L));
+      for (int v = 0; v < t->vectors; v++) {
+        Val w = load(at(t->panels->w, a->panel, ky, kx, c, a->h + L * v), L);
+        accumulate(at(acc, 0, p, v), load(at(in, 0, p * x->in_step, c), 1), w);
+      }
     return;
   }
   NEST_LOOP(c, few ? UNROLLED : SERIAL, 1, NEST_IX(0), 1, NEST_IX(d->block / t->chains)) for (int u = 0; u < t->chains; u++) {
     const Ix channel = c * t->chains + u;
+    if (t->runs) WHEN(is(*tx, 0)) fetch_next(b, t, a, ty, &c, u);
     Val w[4];
     for (int v = 0; v < t->vectors; v++) w[v] = let(nest_text(b, "w%d", v), load(at(t->panels->w, a->panel, ky, kx, channel, a->h + L * v), L));
-    UNROLL(p, t->pixels) WHEN(either(no(a->left), atleast(ix + p * x->in_step, 0))) WHEN(either(no(a->right), below(ix + p * x->in_step, x->in_size)))
+    UNROLL(p, t->pixels) WHEN(either(no(a->left), atleast(ix + p * x->in_step, 0)))
+      WHEN(either(no(a->right), below(ix + p * x->in_step, x->in_size)))
       for (int v = 0; v < t->vectors; v++) accumulate(at(acc, u, p, v), load(at(in, 0, p * x->in_step, channel), 1), w[v]);
   }
 }
@@ -159,7 +177,8 @@ static void tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *t
 static NestFn *tile_function(Tile *t, const char *phase) {
   Direct *d = t->d;
   Nest *b = d->l->b;
-  NestFn *fn = nest_fn(b, nest_text(b, "%stile_%dx%d%s%s", phase, t->pixels, t->vectors, t->part < d->lanes ? "_part" : t->panels->first ? "_rest" : "", t->guarded ? "_edge" : ""), true);
+  const char *kind = t->part < d->lanes ? "_part" : t->panels->first ? "_rest" : "", *edge = t->guarded ? "_edge" : "";
+  NestFn *fn = nest_fn(b, nest_text(b, "%stile_%dx%d%s%s", phase, t->pixels, t->vectors, kind, edge), true);
   const TileArgs a = tile_params(b, t);
   Buf *acc = REGISTERS("a", d->lanes, t->chains, t->pixels, t->vectors);
   start_tile(b, t, &a, acc);
@@ -199,11 +218,17 @@ static int64_t edge_tiles(const Axis *x, int64_t pixels) {
   return n;
 }
 
+static int64_t all_weights(const Direct *d) { return 4 * d->k.groups * d->in * d->out * d->k.kernel[0] * d->k.kernel[1]; } /* bytes */
+
+/* Rows outside, panels inside: where all weights stay near. Else a panel is used for all rows before the next one. */
+static bool rows_first(const Direct *d, const Axis *y) { return y->count > 1 && all_weights(d) <= ROWS_FIRST; }
+
 static NestFn *row_function(Direct *d, const Panels *panels, const Axis *y, const Axis *x, int vectors, int part, const char *phase) {
   Nest *b = d->l->b;
   const int64_t pixels = direct_pixels(d->l, x->count, vectors), tiles = x->count / pixels, rest = x->count % pixels;
   const bool wide = edge_tiles(x, pixels) > MOST_EDGE_TILES || (edge_tiles(x, pixels) && x->taps > MOST_UNROLLED_TAPS);
   Tile t = {.d = d, .panels = panels, .y = y, .x = x, .pixels = (int)pixels, .vectors = vectors, .part = part, .chains = 1};
+  if (!rows_first(d, y) && !wide) t.runs = y->count * ((x->count + pixels - 1) / pixels);
   while (t.chains < CHAINS && pixels * vectors * t.chains < CHAINS && d->block % (2 * t.chains) == 0) t.chains *= 2;
   RowTiles run[64];
   int n = 0;
@@ -246,19 +271,23 @@ void direct_functions(Direct *d, const Axis *y, const Axis *x, const char *phase
 }
 
 /* ---- all rows, panels, blocks ---- */
-static void call_row(Nest *b, const Direct *d, NestFn *row, const Panels *panels, const Ix *y, const Ix *g, const Ix *fb, const Ix *ib, const Ix *h, bool first, bool last) {
-  Ix args[7] = {*y, (*g * panels->count + *fb) * d->blocks + *ib, *g * d->in + *ib * d->block, *g * d->out + panels->first + *fb * panels->width + *h, *h, NEST_Z + (int)first, NEST_Z + (int)last};
+static void call_row(Nest *b, const Direct *d, NestFn *row, const Panels *panels, const Ix *y, const Ix *g, const Ix *fb, const Ix *ib,
+                     const Ix *h, bool first, bool last) {
+  Ix args[7] = {*y, (*g * panels->count + *fb) * d->blocks + *ib, *g * d->in + *ib * d->block,
+                *g * d->out + panels->first + *fb * panels->width + *h, *h, NEST_Z + (int)first, NEST_Z + (int)last};
   nest_call(b, row, d->blocks > 1 ? 7 : 5, args);
 }
 
 /* All of one panel's channels in row y, from one block of the input channels. */
-static void panel_row(Nest *b, const Direct *d, NestFn *const row[2], const Panels *panels, const Ix *y, const Ix *g, const Ix *fb, const Ix *ib, bool first, bool last) {
+static void panel_row(Nest *b, const Direct *d, NestFn *const row[2], const Panels *panels, const Ix *y, const Ix *g, const Ix *fb, const Ix *ib,
+                      bool first, bool last) {
   const int64_t step = d->vectors * d->lanes, whole = panels->valid / step;
   if (row[0]) FOR(h, whole) call_row(b, d, row[0], panels, y, g, fb, ib, NEST_IX(step * h), first, last);
   if (row[1]) call_row(b, d, row[1], panels, y, g, fb, ib, NEST_IX(step * whole), first, last);
 }
 
-static void each_block(Nest *b, const Direct *d, NestFn *const row[2], const Panels *panels, const Axis *rows, const Ix *y, const Ix *g, const Ix *fb) {
+static void each_block(Nest *b, const Direct *d, NestFn *const row[2], const Panels *panels, const Axis *rows, const Ix *y, const Ix *g,
+                       const Ix *fb) {
   for (int part = 0; part < 3; part++) { /* the first block, those between, the last */
     const int64_t from = part == 0 ? 0 : part == 1 ? 1 : d->blocks - 1, to = part == 0 ? 1 : part == 1 ? d->blocks - 1 : d->blocks;
     if (from >= to || (part == 2 && d->blocks == 1)) continue;
@@ -272,21 +301,33 @@ static void each_block(Nest *b, const Direct *d, NestFn *const row[2], const Pan
 
 void direct_loops(Direct *d, const Axis *y, NestFn *const row[2][2], LoopKind outer) {
   Nest *b = d->l->b;
-  const int64_t weights = d->k.groups * d->in * d->out * d->k.kernel[0] * d->k.kernel[1];
-  if (y->count > 1 && weights * 4 <= ROWS_FIRST) {
+  if (rows_first(d, y)) {
     NEST_LOOP(y_, outer, 1, NEST_IX(0), 1, NEST_IX(y->count)) FOR(g, d->k.groups) for (int i = 0; i < 2; i++)
       if (d->panels[i].count) FOR(fb, d->panels[i].count) each_block(b, d, row[i], &d->panels[i], y, &y_, &g, &fb);
     return;
   }
   const bool by_group = d->k.groups > 1;
   NEST_LOOP(g, by_group ? outer : SERIAL, 1, NEST_IX(0), 1, NEST_IX(d->k.groups)) for (int i = 0; i < 2; i++)
-    if (d->panels[i].count) NEST_LOOP(fb, by_group || d->panels[i].count == 1 ? SERIAL : outer, 1, NEST_IX(0), 1, NEST_IX(d->panels[i].count)) each_block(b, d, row[i], &d->panels[i], y, NULL, &g, &fb);
+    if (d->panels[i].count) {
+      const LoopKind kind = by_group || d->panels[i].count == 1 ? SERIAL : outer;
+      NEST_LOOP(fb, kind, 1, NEST_IX(0), 1, NEST_IX(d->panels[i].count)) each_block(b, d, row[i], &d->panels[i], y, NULL, &g, &fb);
+    }
+}
+
+static bool pointwise(const Correlation *k) { /* output pixel i is made of input pixel i */
+  bool same = true;
+  for (int axis = 0; axis < 2; axis++) same = same && k->kernel[axis] == 1 && k->stride[axis] == 1 && k->before[axis] == 0;
+  return same && k->large.h == k->small.h && k->large.w == k->small.w;
 }
 
 bool schedule_conv(Lower *l) {
   const Correlation k = correlation_of(l->node);
   if (k.groups > 1 && k.l == 1 && k.s == 1) return schedule_depthwise(l);
   Direct d = direct_begin(l, false);
+  if (pointwise(&d.k) && d.k.small.w <= NARROW) {
+    lower_join_rows(l);
+    d.k.large.w = d.k.small.w *= d.k.small.h, d.k.large.h = d.k.small.h = 1;
+  }
   const Axis y = axis_gathered(&d.k, 0), x = axis_gathered(&d.k, 1);
   NestFn *row[2][2];
   direct_functions(&d, &y, &x, "", row);

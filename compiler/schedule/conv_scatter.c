@@ -12,10 +12,10 @@ void direct_fill(Lower *l, Buf *bias, int lanes) {
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->shape);
   const int64_t vectors = e.c / lanes, rest = e.c % lanes;
-  Val zero = num(b, 0);
+  Val zero = lanes > 1 ? splat(num(b, 0), lanes) : num(b, 0);
   FOR(y, e.h) FOR(x, e.w) {
-    if (vectors) FOR(v, vectors) store(at(l->out, y, x, lanes * v), bias ? load(at(bias, lanes * v), lanes) : lanes > 1 ? splat(zero, lanes) : zero);
-    if (rest) store_part(at(l->out, y, x, lanes * vectors), bias ? load(at(bias, lanes * vectors), lanes) : splat(zero, lanes), (int)rest);
+    if (vectors) FOR(v, vectors) store(at(l->out, y, x, lanes * v), bias ? load(at(bias, lanes * v), lanes) : zero);
+    if (rest) store_part(at(l->out, y, x, lanes * vectors), bias ? load(at(bias, lanes * vectors), lanes) : zero, (int)rest);
   }
 }
 
@@ -37,7 +37,8 @@ static void by_phases(Direct *d) {
 }
 
 /* ---- pixel by pixel ---- */
-static void spread_vectors(Nest *b, const Direct *d, const Panels *panels, const Ix *panel, const Ix *c0, const Ix *f0, const Ix *h, int vectors, int part, const Ix *y, const Ix *x) {
+static void spread_vectors(Nest *b, const Direct *d, const Panels *panels, const Ix *panel, const Ix *c0, const Ix *f0, const Ix *h, int vectors,
+                           int part, const Ix *y, const Ix *x) {
   const Correlation *k = &d->k;
   const int L = d->lanes;
   FOR(ky, k->kernel[0]) FOR(kx, k->kernel[1]) {
@@ -48,7 +49,10 @@ static void spread_vectors(Nest *b, const Direct *d, const Panels *panels, const
         const Ref sum = at(d->l->out, oy, ox, *f0 + L * v);
         store(at(acc, v), v == vectors - 1 && part < L ? load_part(sum, part, L) : load(sum, L));
       }
-      FOR(c, d->block) for (int v = 0; v < vectors; v++) accumulate(at(acc, v), load(at(d->l->in[0], *y, *x, *c0 + c), 1), load(at(panels->w, *panel, ky, kx, c, *h + L * v), L));
+      FOR(c, d->block) for (int v = 0; v < vectors; v++) {
+        Val w = load(at(panels->w, *panel, ky, kx, c, *h + L * v), L);
+        accumulate(at(acc, v), load(at(d->l->in[0], *y, *x, *c0 + c), 1), w);
+      }
       for (int v = 0; v < vectors; v++) store_part(at(d->l->out, oy, ox, *f0 + L * v), get(at(acc, v)), v == vectors - 1 ? part : L);
     }
   }
@@ -66,15 +70,18 @@ static void by_pixels(Direct *d) {
     const int64_t whole = panels->valid / step, rest = panels->valid % step;
     const int vectors = (int)((rest + d->lanes - 1) / d->lanes);
     if (panels->count) FOR(fb, panels->count) FOR(ib, d->blocks) {
-      const Ix panel = (g * panels->count + fb) * d->blocks + ib, c0 = g * d->in + ib * d->block, f0 = g * d->out + panels->first + fb * panels->width;
+      const Ix panel = (g * panels->count + fb) * d->blocks + ib, c0 = g * d->in + ib * d->block,
+          f0 = g * d->out + panels->first + fb * panels->width;
       if (whole) FOR(n, whole) spread_vectors(b, d, panels, &panel, &c0, NEST_IX(f0 + step * n), NEST_IX(step * n), d->vectors, d->lanes, &y, &x);
-      if (rest) spread_vectors(b, d, panels, &panel, &c0, NEST_IX(f0 + step * whole), NEST_IX(step * whole), vectors, (int)rest - (vectors - 1) * d->lanes, &y, &x);
+      if (rest) spread_vectors(b, d, panels, &panel, &c0, NEST_IX(f0 + step * whole), NEST_IX(step * whole), vectors,
+                               (int)rest - (vectors - 1) * d->lanes, &y, &x);
     }
   }
   const int64_t whole = large.c / d->lanes, rest = large.c % d->lanes;
   if (l->kernel->nchain) FOR(y, large.h) FOR(x, large.w) {
     if (whole) FOR(v, whole) lower_store(l, load(at(l->out, y, x, d->lanes * v), d->lanes), &y, &x, NEST_IX(d->lanes * v), d->lanes, d->lanes);
-    if (rest) lower_store(l, load_part(at(l->out, y, x, d->lanes * whole), (int)rest, d->lanes), &y, &x, NEST_IX(d->lanes * whole), (int)rest, d->lanes);
+    if (rest) lower_store(l, load_part(at(l->out, y, x, d->lanes * whole), (int)rest, d->lanes), &y, &x, NEST_IX(d->lanes * whole), (int)rest,
+                          d->lanes);
   }
   lower_about(l, "each pixel spread by vectors of %d channels", d->lanes);
 }

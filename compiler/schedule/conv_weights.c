@@ -27,7 +27,8 @@ typedef struct Weights {
 typedef struct Piece { int64_t broadcast; int vectors, part, taps, unroll; } Piece; /* taps side by side; unroll: pixels summed apart */
 typedef struct Taps { TapRun rows[MOST_TAP_RUNS], columns[MOST_TAP_RUNS]; int nrows, ncolumns; } Taps;
 
-static Val vector_at(Nest *b, const Weights *w, const Piece *piece, const Ix *sy, const Ix *sx, const Ix *ly, const Ix *lx, const Ix *channel, int v) {
+static Val vector_at(Nest *b, const Weights *w, const Piece *piece, const Ix *sy, const Ix *sx, const Ix *ly, const Ix *lx, const Ix *channel,
+                     int v) {
   const Ix c = *channel + w->lanes * v;
   const Ref ref = w->over_large ? at(w->l->in[0], *ly, *lx, c) : at(w->l->in[1], *sy, *sx, c);
   return v == piece->vectors - 1 && piece->part < w->lanes ? load_part(ref, piece->part, w->lanes) : load(ref, w->lanes);
@@ -36,13 +37,15 @@ static Val vector_at(Nest *b, const Weights *w, const Piece *piece, const Ix *sy
 typedef struct Channels { Ix vector, broadcast; } Channels;
 
 /* The products of the small side's pixel (y, x) for the taps kx .. kx+count-1, into the sums from `slot` on. */
-static void add_pixel(Nest *b, const Weights *w, const Piece *piece, Buf *acc, int u, const Ix *y, const Ix *x, const Ix *ky, const Ix *kx, int64_t count, int64_t slot, const Channels *c) {
+static void add_pixel(Nest *b, const Weights *w, const Piece *piece, Buf *acc, int u, const Ix *y, const Ix *x, const Ix *ky, const Ix *kx,
+                      int64_t count, int64_t slot, const Channels *c) {
   const Correlation *k = &w->k;
   const Ix ly = *y * k->stride[0] + *ky * k->dilation[0] - k->before[0], lx = *x * k->stride[1] + *kx * k->dilation[1] - k->before[1];
   Val v[4];
   for (int i = 0; i < piece->vectors; i++) v[i] = let(nest_text(b, "v%d", i), vector_at(b, w, piece, y, x, &ly, &lx, &c->vector, i));
   for (int64_t t = 0; t < count; t++) UNROLL(p, piece->broadcast) {
-    Val other = load(w->over_large ? at(w->l->in[1], *y, *x, c->broadcast + p) : at(w->l->in[0], ly, lx + t * k->dilation[1], c->broadcast + p), 1);
+    Val other = load(w->over_large ? at(w->l->in[1], *y, *x, c->broadcast + p) : at(w->l->in[0], ly, lx + t * k->dilation[1], c->broadcast + p),
+                     1);
     for (int i = 0; i < piece->vectors; i++) accumulate(at(acc, u, slot + t, p, i), other, v[i]);
   }
 }
@@ -62,7 +65,8 @@ static void add_to_gradient(Nest *b, const Weights *w, const Piece *piece, Buf *
     for (int lane = 0; lane < part; lane++) {
       const Ix s = w->over_large ? *s0 + p : *s0 + L * i + lane, l = w->over_large ? *l0 + L * i + lane : *l0 + p, tap = *kx + t;
       Ix index[4];
-      const Ref ref = w->pointwise ? at(w->l->out, s, l) : nest_ref(b, w->l->out, correlation_weight_index(&w->k, index, &s, &l, ky, &tap), index);
+      const Ref ref = w->pointwise ? at(w->l->out, s, l) : nest_ref(b, w->l->out, correlation_weight_index(&w->k, index, &s, &l, ky, &tap),
+                                                                    index);
       store(ref, add(L > 1 ? lane_at(b, total, NEST_IX(lane)) : total, load(ref, 1)));
     }
   }
@@ -71,7 +75,8 @@ static void add_to_gradient(Nest *b, const Weights *w, const Piece *piece, Buf *
 static Buf *sums(Nest *b, const Weights *w, const Piece *piece) {
   Buf *acc = REGISTERS("a", w->lanes, piece->unroll, piece->taps, piece->broadcast, piece->vectors);
   for (int u = 0; u < piece->unroll; u++)
-    for (int64_t t = 0; t < piece->taps; t++) UNROLL(p, piece->broadcast) for (int i = 0; i < piece->vectors; i++) store(at(acc, u, t, p, i), num(b, 0));
+    for (int64_t t = 0; t < piece->taps; t++) UNROLL(p, piece->broadcast) for (int i = 0; i < piece->vectors; i++) store(at(acc, u, t, p, i),
+        num(b, 0));
   return acc;
 }
 
@@ -79,12 +84,14 @@ static Buf *sums(Nest *b, const Weights *w, const Piece *piece) {
 static NestFn *tap_function(const Weights *w, const Piece *piece) {
   Nest *b = w->l->b;
   NestFn *fn = nest_fn(b, nest_text(b, "tap_%dx%d%s", (int)piece->broadcast, piece->vectors, piece->part < w->lanes ? "_part" : ""), false);
-  const Ix ky = arg("ky"), kx = arg("kx"), y0 = arg("y0"), yn = arg("yn"), x0 = arg("x0"), xn = arg("xn"), xr = arg("xr"), s0 = arg("s0"), l0 = arg("l0"), g0 = arg("g0");
+  const Ix ky = arg("ky"), kx = arg("kx"), y0 = arg("y0"), yn = arg("yn"), x0 = arg("x0"), xn = arg("xn"), xr = arg("xr"), s0 = arg("s0"),
+      l0 = arg("l0"), g0 = arg("g0");
   const Channels c = w->over_large ? (Channels){g0 + l0, s0} : (Channels){s0, g0 + l0};
   Buf *acc = sums(b, w, piece);
   FOR(n, yn) {
     const Ix y = y0 + n;
-    FOR(m, xn) for (int u = 0; u < piece->unroll; u++) add_pixel(b, w, piece, acc, u, &y, NEST_IX(x0 + m * piece->unroll + u), &ky, &kx, 1, 0, &c);
+    FOR(m, xn) for (int u = 0; u < piece->unroll; u++) add_pixel(b, w, piece, acc, u, &y, NEST_IX(x0 + m * piece->unroll + u), &ky, &kx, 1, 0,
+                                                                 &c);
     if (piece->unroll > 1) FOR(m, xr) add_pixel(b, w, piece, acc, 0, &y, NEST_IX(x0 + xn * piece->unroll + m), &ky, &kx, 1, 0, &c);
   }
   add_to_gradient(b, w, piece, acc, &ky, &kx, &s0, &l0);
@@ -112,11 +119,14 @@ static NestFn *row_function(const Weights *w, const Taps *taps, const Piece *pie
   Buf *acc = sums(b, w, piece);
   FOR(n, yn) {
     const Ix y = y0 + n;
-    FOR(m, rounds) for (int u = 0; u < piece->unroll; u++) add_pixel(b, w, piece, acc, u, &y, NEST_IX(all.from + m * piece->unroll + u), &ky, &none, piece->taps, 0, &c);
-    for (int64_t x = all.from + rounds * piece->unroll; x < all.to; x++) add_pixel(b, w, piece, acc, (int)(x - all.from - rounds * piece->unroll), &y, NEST_IX(x), &ky, &none, piece->taps, 0, &c);
+    FOR(m, rounds) for (int u = 0; u < piece->unroll; u++) add_pixel(b, w, piece, acc, u, &y, NEST_IX(all.from + m * piece->unroll + u), &ky,
+                                                                     &none, piece->taps, 0, &c);
+    for (int64_t x = all.from + rounds * piece->unroll; x < all.to; x++) add_pixel(b, w, piece, acc,
+        (int)(x - all.from - rounds * piece->unroll), &y, NEST_IX(x), &ky, &none, piece->taps, 0, &c);
     for (int i = 0; i < taps->ncolumns; i++) { /* what some taps see before and behind that */
       const TapRun *run = &taps->columns[i];
-      if (run->from < all.from) FROM(x, run->from, all.from) add_pixel(b, w, piece, acc, 0, &y, &x, &ky, NEST_IX(run->first), run->count, run->first, &c);
+      if (run->from < all.from) FROM(x, run->from, all.from) add_pixel(b, w, piece, acc, 0, &y, &x, &ky, NEST_IX(run->first), run->count,
+                                                                       run->first, &c);
       if (run->to > all.to) FROM(x, all.to, run->to) add_pixel(b, w, piece, acc, 0, &y, &x, &ky, NEST_IX(run->first), run->count, run->first, &c);
     }
   }
@@ -125,7 +135,8 @@ static NestFn *row_function(const Weights *w, const Taps *taps, const Piece *pie
 }
 
 /* ---- all taps of all tiles ---- */
-static void call_taps(Nest *b, const Weights *w, const Taps *taps, const Piece *piece, NestFn *fn, const Ix *g, const Ix *vector, const Ix *broadcast) {
+static void call_taps(Nest *b, const Weights *w, const Taps *taps, const Piece *piece, NestFn *fn, const Ix *g, const Ix *vector,
+                      const Ix *broadcast) {
   const Ix s0 = *g * w->k.s + (w->over_large ? *broadcast : *vector), l0 = w->over_large ? *vector : *broadcast, g0 = *g * w->k.l;
   for (const TapRun *r = taps->rows; r < taps->rows + taps->nrows; r++) FROM(ky, r->first, r->first + r->count) {
     if (w->whole_rows) call(fn, ky, r->from, r->to - r->from, s0, l0, g0);
@@ -133,14 +144,16 @@ static void call_taps(Nest *b, const Weights *w, const Taps *taps, const Piece *
       for (const TapRun *c = taps->columns; c < taps->columns + taps->ncolumns; c++) {
         const int64_t width = c->to - c->from;
         FROM(kx, c->first, c->first + c->count)
-          nest_call(b, fn, 10, (const Ix[]){ky, kx, NEST_Z + r->from, NEST_Z + (r->to - r->from), NEST_Z + c->from, NEST_Z + width / piece->unroll, NEST_Z + width % piece->unroll, s0, l0, g0});
+          nest_call(b, fn, 10, (const Ix[]){ky, kx, NEST_Z + r->from, NEST_Z + (r->to - r->from), NEST_Z + c->from,
+                                            NEST_Z + width / piece->unroll, NEST_Z + width % piece->unroll, s0, l0, g0});
       }
   }
 }
 
 static Piece piece_of(const Weights *w, int64_t broadcast, int64_t vector_channels) { /* up to a whole tile of the channels that are given */
   const int64_t vectors = (vector_channels + w->lanes - 1) / w->lanes;
-  Piece piece = {.broadcast = broadcast, .vectors = (int)vectors, .part = (int)(vector_channels - (vectors - 1) * w->lanes), .taps = w->whole_rows ? (int)w->k.kernel[1] : 1, .unroll = 1};
+  Piece piece = {.broadcast = broadcast, .vectors = (int)vectors, .part = (int)(vector_channels - (vectors - 1) * w->lanes),
+                 .taps = w->whole_rows ? (int)w->k.kernel[1] : 1, .unroll = 1};
   while (piece.unroll < CHAINS && piece.taps * piece.broadcast * piece.vectors * piece.unroll < CHAINS) piece.unroll *= 2;
   return piece;
 }
@@ -194,10 +207,12 @@ bool schedule_conv_weights(Lower *l) {
   w.broadcast = l->target->registers >= 32 ? 8 : 4;
   const TapRun all = common_columns(&w, &taps);
   const int64_t sums_of_row = k->kernel[1] * w.broadcast_channels, most = l->target->registers * 3 / 4;
-  w.whole_rows = !w.over_large && k->kernel[1] > 1 && w.broadcast_channels <= FEW && all.count == k->kernel[1] && all.to - all.from >= CHAINS && sums_of_row <= most;
+  w.whole_rows = !w.over_large && k->kernel[1] > 1 && w.broadcast_channels <= FEW && all.count == k->kernel[1] && all.to - all.from >= CHAINS &&
+      sums_of_row <= most;
   if (w.whole_rows && sums_of_row * w.vectors > most) w.vectors = 1;
   if (w.pointwise) l->out->rank = 2; /* [s][l][1][1] is [s][l] */
   all_tiles(&w, &taps);
-  lower_about(l, "tiles of %d channels x %d vectors of %d for each %s", (int)w.broadcast, w.vectors, w.lanes, w.whole_rows ? "row of taps" : "tap");
+  lower_about(l, "tiles of %d channels x %d vectors of %d for each %s", (int)w.broadcast, w.vectors, w.lanes, w.whole_rows ? "row of taps"
+              : "tap");
   return true;
 }

@@ -50,7 +50,8 @@ static void units(Nest *b, const Dense *d, Buf *w, const Ix *panel, const Ix *fi
   FOR(n, rounds) for (int u = 0; u < together; u++) for (int v = 0; v < vectors; v++)
     accumulate(at(acc, u, v), load(at(d->l->in[0], 0, 0, n * together + u), 1), load(at(w, *panel, n * together + u, *h + L * v), L));
   for (int64_t i = rounds * together; i < d->inputs; i++)
-    for (int v = 0; v < vectors; v++) accumulate(at(acc, i - rounds * together, v), load(at(d->l->in[0], 0, 0, i), 1), load(at(w, *panel, i, *h + L * v), L));
+    for (int v = 0; v < vectors; v++) accumulate(at(acc, i - rounds * together, v), load(at(d->l->in[0], 0, 0, i), 1),
+                                                 load(at(w, *panel, i, *h + L * v), L));
   for (int v = 0; v < vectors; v++) {
     Val sum = get(at(acc, 0, v));
     for (int u = 1; u < together; u++) sum = add(sum, get(at(acc, u, v)));
@@ -70,10 +71,12 @@ static void panels(Nest *b, const Dense *d, Buf *w, int64_t first, int64_t count
 
 bool schedule_dense(Lower *l) {
   Dense d = {.l = l, .inputs = shape_elements(l->node->in[0]->shape), .units = shape_elements(l->node->shape)};
-  const int64_t unit = direct_unit(l, d.units), width = PANEL_VECTORS * unit, whole = d.units / width, rest = d.units % width, rest_width = (rest + unit - 1) / unit * unit;
+  const int64_t unit = direct_unit(l, d.units), width = PANEL_VECTORS * unit, whole = d.units / width, rest = d.units % width,
+      rest_width = (rest + unit - 1) / unit * unit;
   d.lanes = l->target->lanes < unit ? l->target->lanes : (int)unit;
   d.vectors = (int)(width / d.lanes < l->target->registers / 2 ? width / d.lanes : l->target->registers / 2);
-  Buf *w[2] = {whole ? pack_panels(&d, "weight", 0, whole, width, width) : NULL, rest ? pack_panels(&d, whole ? "weight_rest" : "weight", whole * width, 1, rest_width, rest) : NULL};
+  Buf *w[2] = {whole ? pack_panels(&d, "weight", 0, whole, width, width) : NULL, rest
+               ? pack_panels(&d, whole ? "weight_rest" : "weight", whole * width, 1, rest_width, rest) : NULL};
   d.bias = pack_bias(&d, whole * width + rest_width);
   Nest *b = l->b;
   nest_fn(b, b->name, false);
@@ -130,7 +133,8 @@ static void weight_rows(Nest *b, Lower *l, const Ix *first, int rows, int64_t in
   if (rest) {
     const Ix i = NEST_Z + vectors * lanes;
     Val x = let("x", load_part(at(l->in[0], 0, 0, i), (int)rest, lanes));
-    for (int r = 0; r < rows; r++) store_part(at(l->out, *first + r, i), fma_(dy[r], x, load_part(at(l->out, *first + r, i), (int)rest, lanes)), (int)rest);
+    for (int r = 0; r < rows; r++) store_part(at(l->out, *first + r, i), fma_(dy[r], x, load_part(at(l->out, *first + r, i), (int)rest, lanes)),
+                                              (int)rest);
   }
 }
 

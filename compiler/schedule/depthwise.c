@@ -55,12 +55,14 @@ static void tile_vector(Nest *b, const Tile *t, const TileArgs *a, const Ix *c, 
   UNROLL(p, t->pixels) store(at(acc, p), start);
   if (y->taps && x->taps) NEST_LOOP(ty, y->taps <= MOST_UNROLLED ? UNROLLED : SERIAL, 1, NEST_IX(0), 1, NEST_IX(y->taps)) {
     const Ix iy = y->in_first + a->y * y->in_step + ty * y->tap_step, ky = y->tap_first + ty * y->tap_stride;
-    WHEN(either(no(a->top), within(iy, 0, y->in_size))) NEST_LOOP(tx, x->taps <= MOST_UNROLLED ? UNROLLED : SERIAL, 1, NEST_IX(0), 1, NEST_IX(x->taps)) {
+    WHEN(either(no(a->top), within(iy, 0, y->in_size))) NEST_LOOP(tx, x->taps <= MOST_UNROLLED ? UNROLLED : SERIAL, 1, NEST_IX(0), 1,
+                                                                  NEST_IX(x->taps)) {
       const Ix kx = x->tap_first + tx * x->tap_stride;
       Val w = let("w", load(at(d->w, ky, kx, *c), d->lanes));
       UNROLL(p, t->pixels) {
         const Ix ix = x->in_first + (a->x0 + p) * x->in_step + tx * x->tap_step;
-        WHEN(either(no(a->left), atleast(ix, 0))) WHEN(either(no(a->right), below(ix, x->in_size))) accumulate(at(acc, p), input_at(b, d, &iy, &ix, c, part), w);
+        WHEN(either(no(a->left), atleast(ix, 0))) WHEN(either(no(a->right), below(ix, x->in_size))) accumulate(at(acc, p),
+            input_at(b, d, &iy, &ix, c, part), w);
       }
     }
   }
@@ -148,7 +150,8 @@ bool schedule_depthwise_scatter(Lower *l) {
 
 /* ---- dw[c][0][ky][kx] += sum over y, x of dy[y][x][c] * in[y*S + ky*D - P][x*S + kx*D - P][c] ---- */
 /* Columns from .. to-1 of row y: vectors of channels by the taps first .. first+count-1 of row ky. */
-static void add_columns(Nest *b, const Lower *l, const Correlation *k, Buf *acc, int lanes, int part, int vectors, const Ix *y, const Ix *ky, const Ix *c, TapRun run) {
+static void add_columns(Nest *b, const Lower *l, const Correlation *k, Buf *acc, int lanes, int part, int vectors, const Ix *y, const Ix *ky,
+                        const Ix *c, TapRun run) {
   const Ix iy = *y * k->stride[0] + *ky * k->dilation[0] - k->before[0];
   if (run.from < run.to) FROM(x, run.from, run.to) for (int v = 0; v < vectors; v++) {
     const Ref dy = at(l->in[1], *y, x, *c + v * lanes);
@@ -160,7 +163,8 @@ static void add_columns(Nest *b, const Lower *l, const Correlation *k, Buf *acc,
   }
 }
 
-static void add_channels(Nest *b, const Lower *l, const Correlation *k, const TapRun *row, int nrows, const TapRun *column, int ncolumns, const Ix *c, int lanes, int part, int vectors) {
+static void add_channels(Nest *b, const Lower *l, const Correlation *k, const TapRun *row, int nrows, const TapRun *column, int ncolumns,
+                         const Ix *c, int lanes, int part, int vectors) {
   TapRun common = {0, k->kernel[1], 0, k->small.w}; /* where all taps of a row are inside */
   int64_t inside = 0;
   for (int i = 0; i < ncolumns; i++) {

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += \
   %D%/axis.c %D%/axis.h \
-  %D%/conv_direct.c %D%/conv_scatter.c %D%/conv_weights.c \
+  %D%/conv_direct.c %D%/conv_scatter.c %D%/conv_weights.c %D%/conv_winograd.c \
+  %D%/cost.c %D%/cost.h \
   %D%/dense.c \
   %D%/depthwise.c \
   %D%/direct.h \
   %D%/map.c \
   %D%/schedule.c %D%/schedule.h \
-  %D%/target.c %D%/target.h
+  %D%/target.c %D%/target.h \
+  %D%/winograd.c %D%/winograd.h

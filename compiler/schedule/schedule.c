@@ -11,7 +11,7 @@ LoopKind schedule_outer(const Lower *l, int64_t macs) { return l->batch == 0 && 
 static bool scheduled(Lower *l) {
   switch (l->node->op->family) {
     case FAMILY_MAP: return schedule_map(l);
-    case FAMILY_CONV: return schedule_conv(l);
+    case FAMILY_CONV: return schedule_conv_winograd(l) || schedule_conv(l);
     case FAMILY_CONV_SCATTER: return schedule_conv_scatter(l);
     case FAMILY_CONV_WEIGHTS: return schedule_conv_weights(l);
     case FAMILY_DEPTHWISE: return schedule_depthwise(l);
@@ -36,9 +36,9 @@ static void check(Nest *nest) {
   exit(3);
 }
 
-Lower *schedule_kernel(Arena *arena, const Kernel *kernel, const Target *target, int layout_lanes, bool plain, int64_t batch) {
-  Lower *l = lower_begin(arena, kernel, target, layout_lanes, plain, batch);
-  if (plain || !scheduled(l)) l->node->op->lower(l);
+Lower *schedule_kernel(Arena *arena, const Kernel *kernel, const Target *target, const LowerOptions *options) {
+  Lower *l = lower_begin(arena, kernel, target, options);
+  if (l->plain || !scheduled(l)) l->node->op->lower(l);
   check(l->b);
   for (int i = 0; i < l->packs.n; i++) check(l->packs.data[i]->nest);
   return l;

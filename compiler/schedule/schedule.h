@@ -4,6 +4,7 @@
 #define CNNC_SCHEDULE_H
 #include "ops/lower.h"
 
+bool schedule_conv_winograd(Lower *);     /* conv_winograd.c */
 bool schedule_conv(Lower *);              /* conv_direct.c */
 bool schedule_conv_scatter(Lower *);      /* conv_scatter.c */
 bool schedule_conv_weights(Lower *);      /* conv_weights.c */

@@ -166,6 +166,7 @@ Made block_apply(Sema *s, const Frame *frame, BlockDef *def, const Call *call, c
   *site = (Site){.outer = frame->site, .applied = call->span, .block = block->name.s};
   Scope *scope = scope_new(s, def->file, block->body);
   scope->limit = def->order;
+  scope->block = block;
   scope->in = const_value(call->span, value->kind == CONST_VALUE ? value->node : value_poison(s, call->span).node, NULL);
   const Frame inner = {.scope = scope, .naming = naming, .rounds = "", .site = site, .depth = frame->depth + 1};
   parameters_define(s, frame, &inner, def, &a);
@@ -180,6 +181,7 @@ static void block_check(Sema *s, const BlockDef *def) {
   Naming naming = {.prefix = ""};
   Scope *scope = scope_new(s, def->file, def->block->body);
   scope->limit = def->order;
+  scope->block = def->block;
   scope->in = value_poison(s, def->block->name.span);
   const Frame frame = {.scope = scope, .naming = &naming, .rounds = ""};
   parameters_define(s, &frame, &frame, def, NULL);

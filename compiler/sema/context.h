@@ -29,7 +29,7 @@ typedef struct Scope {      /* a file, the net, one application of a block, one 
   int limit;                /* of the outer scope only entries with a smaller order are visible */
   Table table;
   VEC(Entry *) entries;
-  const File *file; const Body *body; /* where definitions below the use are looked for; one of them */
+  const File *file; const Body *body; const Block *block; /* where definitions below the use are looked for */
   Const in;                 /* `in`; NONE in a file */
   bool damaged;             /* a statement above could not be read: it may have defined what is missing */
 } Scope;
@@ -103,6 +103,7 @@ struct Sema {
   int train_order;          /* what the train block sees of the net's scope */
   VEC(Span) damage;         /* what could not be read: no errors are reported that may come from there */
   VEC(Ending) endings;      /* statement by statement, for unused values */
+  Span clash;               /* of names, the last that was reported */
   bool no_input_reported;
   bool unknown_calls;       /* of operators or blocks: what seems unused may be meant there */
   bool abstract;            /* a block is checked by itself: arguments are unknown, blocks in it are not expanded */

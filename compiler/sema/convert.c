@@ -120,7 +120,7 @@ static Const border_convert(const Want *w, const Const *c) {
 static Const word_convert(const Want *w, const Const *c, const char *words) {
   if (words_have(words, c->s)) return const_word(c->span, c->s);
   Arena *arena = w->s->arena;
-  Diag *diag = diag_report(w->s->diags, DIAG_unknown_choice, c->span, w->frame->site, "'%s' is no choice of %s of %s", c->s, w->p->name, w->what);
+  Diag *diag = diag_report(w->s->diags, DIAG_unknown_choice, c->span, w->frame->site, "'%s' is not a choice for '%s' of %s", c->s, w->p->name, w->what);
   const char *meant = suggest(c->s, words_split(arena, words));
   if (meant) diag_help(diag, "did you mean '%s'?", meant);
   else diag_help(diag, "the choices are %s", words_join(arena, words, "and"));

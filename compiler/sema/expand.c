@@ -21,15 +21,18 @@ static void call_report(Sema *s, const Frame *frame, const Call *call, bool firs
     diag_help(diag, "the language has it (%s), this version of cnnc does not", group);
     return;
   }
-  if (strcmp(name, "in") != 0 && scope_find(frame->scope, name)) {
+  const Entry *entry = strcmp(name, "in") == 0 ? NULL : scope_find(frame->scope, name);
+  if (entry && entry->value.kind == CONST_POISON && !s->abstract) return; /* what it should have been was reported */
+  if (entry) {
     Diag *diag = diag_report(s->diags, DIAG_unknown_operator, call->name.span, frame->site,
                              "'%s' is a value, and can stand at the beginning of a chain only", name);
-    diag_note(diag, scope_find(frame->scope, name)->span, "'%s' is defined here", name);
+    diag_note(diag, entry->span, "'%s' is defined here", name);
     diag_help(diag, "-> add(%s), -> concat(%s) and the like combine values", name, name);
     return;
   }
   VEC(const char *) names = {0};
   for (int i = 0; op_table[i]; i++) vec_push(s->arena, names, op_table[i]->name);
+  for (int i = 0; op_later_names[i]; i++) vec_push(s->arena, names, op_later_names[i]);
   for (int i = 0; i < s->block_list.n; i++) vec_push(s->arena, names, s->block_list.data[i]->block->name.s);
   const bool value = first && !call->args.given; /* it may also stand for a value */
   for (const char *const *visible = names_visible(s, frame->scope); value && *visible; visible++) vec_push(s->arena, names, *visible);

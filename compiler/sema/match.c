@@ -17,6 +17,11 @@ static const char *arguments_text(Arena *arena, int n, const char *const *names)
   return text.s;
 }
 
+static void arguments_help(Sema *s, Diag *diag, const char *kind, int n, const char *const *names) {
+  if (n == 1) diag_help(diag, "the only argument of this %s is %s", kind, names[0]);
+  else diag_help(diag, "the arguments of this %s are %s", kind, arguments_text(s->arena, n, names));
+}
+
 static void unknown_report(Sema *s, const Frame *frame, const char *what, const char *kind, int n, const char *const *names, Ident name) {
   VEC(const char *) list = {0};
   for (int i = 0; i < n; i++) vec_push(s->arena, list, names[i]);
@@ -25,7 +30,7 @@ static void unknown_report(Sema *s, const Frame *frame, const char *what, const 
   const char *meant = suggest(name.s, list.data);
   if (meant) diag_help(diag, "did you mean '%s'?", meant);
   else if (words_have("weights frozen", name.s)) diag_help(diag, "%s has no parameters that could be shared or frozen", what);
-  else if (n) diag_help(diag, "the arguments of this %s are %s", kind, arguments_text(s->arena, n, names));
+  else if (n) arguments_help(s, diag, kind, n, names);
   else diag_help(diag, "it takes no arguments");
 }
 
@@ -51,7 +56,7 @@ Matched arguments_match(Sema *s, const Frame *frame, const char *what, const cha
       const char *most = positional ? arena_printf(s->arena, "at most %d", positional) : "no";
       Diag *diag = diag_report(s->diags, DIAG_too_many_arguments, given->span, frame->site, "too many arguments: %s takes %s argument%s without a name",
                                what, most, plural(positional));
-      if (positional) diag_help(diag, "the arguments of this %s are %s", kind, arguments_text(s->arena, positional, names));
+      if (positional) arguments_help(s, diag, kind, positional, names);
       else diag_help(diag, "remove this one");
       clean = false;
       break;

@@ -78,6 +78,8 @@ const char *naming_name(Sema *s, const Frame *frame, CallName call, const char *
 /* ---- the registers of layers, and of applications of blocks ---- */
 
 static void clash_report(Sema *s, const LayerName *layer, const LayerName *before, const char *c) {
+  if (layer->span.file == s->clash.file && layer->span.start == s->clash.start) return; /* another round of the same statement */
+  s->clash = layer->span;
   const char *what = layer->block ? "blocks" : "layers";
   Diag *diag = strcmp(layer->full, before->full) == 0
     ? diag_report(s->diags, DIAG_name_clash, layer->span, layer->site, "two %s are named '%s'", what, layer->full)
@@ -106,11 +108,11 @@ const LayerName *naming_find(const Sema *s, const char *full) {
 
 /* ---- ports and weights ---- */
 
-static void port_check(Sema *s, Table *macros, const char *kind, const Port *port) {
-  const char *macro = name_macro(s->arena, port->name);
+static void port_check(Sema *s, Table *macros, bool output, const Port *port) {
+  const char *macro = name_macro(s->arena, port->name), *kind = output ? "output" : "input";
   const Port *before = table_find(macros, macro);
-  if (before) {
-    const bool same = strcmp(before->name, port->name) == 0;
+  const bool same = before && strcmp(before->name, port->name) == 0;
+  if (before && (output || !same)) { /* a second input of the same name is a second definition */
     Diag *diag = same ? diag_report(s->diags, DIAG_name_clash, port->span, NULL, "%s '%s' has the name of an input", kind, port->name)
                       : diag_report(s->diags, DIAG_name_clash, port->span, NULL, "'%s' and '%s' are both %s in the macros of C",
                                     before->name, port->name, macro);
@@ -122,8 +124,8 @@ static void port_check(Sema *s, Table *macros, const char *kind, const Port *por
 
 void names_check(Sema *s) {
   Table macros = {0}, members = {0};
-  for (int i = 0; i < s->graph->inputs.n; i++) port_check(s, &macros, "input", &s->graph->inputs.data[i]);
-  for (int i = 0; i < s->graph->outputs.n; i++) port_check(s, &macros, "output", &s->graph->outputs.data[i]);
+  for (int i = 0; i < s->graph->inputs.n; i++) port_check(s, &macros, false, &s->graph->inputs.data[i]);
+  for (int i = 0; i < s->graph->outputs.n; i++) port_check(s, &macros, true, &s->graph->outputs.data[i]);
   for (int i = 0; i < s->graph->weights.n; i++) {
     Weight *weight = s->graph->weights.data[i];
     const char *member = name_c(s->arena, weight->name);

@@ -11,7 +11,7 @@ static const Param input_params[] = {{"layout", PARAM_CHOICE, "hwc", "how the ca
 
 static Shape shape_eval(Sema *s, const Frame *frame, const Stmt *stmt) {
   const Const given = expr_eval(s, frame, stmt->value, NULL);
-  if (given.kind == CONST_LIST && given.n > 3) {
+  if ((given.kind == CONST_LIST || given.kind == CONST_DIMS) && given.n > 3) {
     Diag *diag = diag_report(s->diags, DIAG_wrong_type, stmt->value->span, frame->site,
                              "a shape has at most three dimensions, but this has %d", given.n);
     diag_help(diag, "height x width x channels, length x channels, or one size; the batch is no dimension of the program (--batch)");
@@ -38,7 +38,7 @@ static ElemType type_eval(Sema *s, const Frame *frame, Ident type) {
   if (!type.s) return ELEM_F32;
   for (int i = 0; names[i]; i++)
     if (strcmp(type.s, names[i]) == 0) return types[i];
-  Diag *diag = diag_report(s->diags, DIAG_unknown_choice, type.span, frame->site, "'%s' is no type of an input", type.s);
+  Diag *diag = diag_report(s->diags, DIAG_unknown_choice, type.span, frame->site, "'%s' is not a type of inputs", type.s);
   const char *meant = suggest(type.s, names);
   if (meant) diag_help(diag, "did you mean '%s'?", meant);
   else diag_help(diag, "the types are f32 (the default), u8 and i8");
@@ -123,7 +123,10 @@ static void outputs_finish(Sema *s, const NetDecl *net) {
   }
   if (!s->output && s->current.kind == CONST_VALUE) output_add(s, (Ident){"output", s->current.span}, s->current.node);
   bool computes = false;
-  for (int i = 0; i < graph->outputs.n; i++) computes |= graph->outputs.data[i].node->op != &op_input;
+  for (int i = 0; i < graph->outputs.n; i++) {
+    const Port *output = &graph->outputs.data[i];
+    computes |= output->node->op != &op_input || strcmp(output->node->name, output->name) == 0; /* the name alone is a mistake: names_check */
+  }
   if (computes || diags_errors(s->diags)) return;
   Diag *diag = diag_report(s->diags, DIAG_empty_net, net->name.span, NULL, "net %s computes nothing: its output is its input", net->name.s);
   diag_help(diag, "apply an operator, as in dense(10)");

@@ -55,16 +55,25 @@ void scope_define(Sema *s, Scope *scope, EntryKind kind, Ident name, Const value
 
 /* ---- a name that is not visible ---- */
 
-typedef struct Definition { Span span; bool in_round; } Definition;
+typedef struct Definition { Span span, whole; bool in_round; } Definition; /* of the name, and of all that defines it */
 
 /* Where a body defines the name, branches and rounds included. */
 static bool definition_find(const Body *body, const char *name, bool in_round, Definition *found) {
   for (int i = 0; body && i < body->n; i++) {
     const Stmt *stmt = body->stmt[i];
     const bool defines = stmt->kind == STMT_CHAIN || stmt->kind == STMT_CONST || stmt->kind == STMT_INPUT;
-    if (defines && stmt->name.s && strcmp(stmt->name.s, name) == 0) return *found = (Definition){stmt->name.span, in_round}, true;
+    if (defines && stmt->name.s && strcmp(stmt->name.s, name) == 0) return *found = (Definition){stmt->name.span, stmt->span, in_round}, true;
     if (definition_find(stmt->body, name, in_round || stmt->kind == STMT_REPEAT, found)) return true;
     if (definition_find(stmt->otherwise, name, in_round, found)) return true;
+  }
+  return false;
+}
+
+static bool parameter_find(const Block *block, const char *name, Definition *found) {
+  for (int i = 0; block && i < block->nparams; i++) {
+    const Parameter *param = &block->param[i];
+    const Span whole = {param->name.span.file, param->name.span.start, param->value ? param->value->span.end : param->name.span.end};
+    if (strcmp(param->name.s, name) == 0) return *found = (Definition){param->name.span, whole, false}, true;
   }
   return false;
 }
@@ -72,7 +81,7 @@ static bool definition_find(const Body *body, const char *name, bool in_round, D
 static bool constant_find(const File *file, const char *name, Definition *found) {
   for (int i = 0; file && i < file->n; i++) {
     const Decl *decl = file->decl[i];
-    if (decl->kind == DECL_CONST && strcmp(decl->constant->name.s, name) == 0) return *found = (Definition){decl->constant->name.span, false}, true;
+    if (decl->kind == DECL_CONST && strcmp(decl->constant->name.s, name) == 0) return *found = (Definition){decl->constant->name.span, decl->span, false}, true;
   }
   return false;
 }
@@ -86,11 +95,19 @@ const char *const *names_visible(Sema *s, const Scope *scope) {
   return names.data;
 }
 
+static bool scope_defines(const Scope *scope, const char *name, Definition *at) {
+  return parameter_find(scope->block, name, at) || definition_find(scope->body, name, false, at) || constant_find(scope->file, name, at);
+}
+
+/* Below the use, or around it, as in a = conv(a.channels, 3x3). */
+static bool is_late(const Definition *at, Ident name) {
+  return at->span.file == name.span.file && (at->span.start > name.span.start || name.span.start < at->whole.end);
+}
+
 bool name_defined_below(const Scope *scope, Ident name) {
   Definition at;
   for (; scope; scope = scope->outer)
-    if (definition_find(scope->body, name.s, false, &at) || constant_find(scope->file, name.s, &at))
-      return at.span.file == name.span.file && at.span.start > name.span.start;
+    if (scope_defines(scope, name.s, &at)) return is_late(&at, name);
   return false;
 }
 
@@ -104,8 +121,11 @@ void name_report(Sema *s, const Frame *frame, Ident name) {
   if (is_damaged(frame->scope)) return;
   Definition at;
   for (const Scope *scope = frame->scope; scope; scope = scope->outer) {
-    if (!definition_find(scope->body, name.s, false, &at) && !constant_find(scope->file, name.s, &at)) continue;
-    if (at.span.file == name.span.file && at.span.start > name.span.start) {
+    if (!scope_defines(scope, name.s, &at)) continue;
+    if (is_late(&at, name) && at.span.start < name.span.start) {
+      Diag *diag = diag_report(s->diags, DIAG_use_before_definition, name.span, frame->site, "'%s' is used in its own definition", name.s);
+      diag_help(diag, "what is above it can be used: in, and names that are defined there");
+    } else if (is_late(&at, name)) {
       Diag *diag = diag_report(s->diags, DIAG_use_before_definition, name.span, frame->site, "'%s' is used before it is defined", name.s);
       diag_note(diag, at.span, "it is defined here, below");
       diag_help(diag, "move the definition above its first use");

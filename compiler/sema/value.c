@@ -98,7 +98,7 @@ static Const word_eval(Sema *s, const Frame *frame, const Expr *e, const Choices
   const Ident word = e->part[0];
   if (words_have(choices->words, word.s)) return const_word(e->span, word.s);
   if (strcmp(word.s, "in") == 0 || scope_find(frame->scope, word.s)) return path_eval(s, frame, e, false);
-  Diag *diag = diag_report(s->diags, DIAG_unknown_choice, e->span, frame->site, "'%s' is no choice of %s%s%s", word.s, choices->argument,
+  Diag *diag = diag_report(s->diags, DIAG_unknown_choice, e->span, frame->site, "'%s' is not a choice for '%s'%s%s", word.s, choices->argument,
                            choices->of ? " of " : "", choices->of ? choices->of : "");
   const char *meant = suggest(word.s, words_split(s->arena, choices->words));
   if (meant) diag_help(diag, "did you mean '%s'?", meant);

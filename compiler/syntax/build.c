@@ -192,11 +192,13 @@ void decl_add(Parser *p, DeclKind kind, Span span, Import *import, const Stmt *c
   Decl *decl = NEW(p->arena, Decl);
   *decl = (Decl){kind, span, import, constant, block, net};
   vec_push(p->arena, p->decls, decl);
+  p->outside = false;
 }
 
 void net_add(Parser *p, Span span, Ident name, const Body *body) {
   NetDecl *net = NEW(p->arena, NetDecl);
   *net = (NetDecl){name, body, span};
+  p->outside = false;
   if (p->net) {
     Diag *diag = diag_report(p->diags, DIAG_several_nets, name.span, NULL, "a file holds one net, and '%s' is its second", name.s);
     diag_note(diag, p->net->name.span, "the first is '%s'", p->net->name.s);

@@ -119,11 +119,17 @@ static const char *helpful(const Parser *p, Span span, const Expected *e) {
   if (token == TOK_ASSIGN && expects(e, "'->'")) return "only a plain name can be given to a value: NAME = chain";
   if (token == TOK_EQ && expects(e, "'='")) return "'=' names a value; '==' compares";
   if (is_comparison(token) && e->operators) return "comparisons do not chain: write a < b and b < c";
+  if (token == TOK_ELSE) return "an 'else' follows the '}' of its 'if'";
   if (token == TOK_COLON && expects(e, "'{'")) return "a body stands in braces: { ... }";
   if (token == TOK_COLON && expects(e, "'='")) return "write NAME = value; a ':' stands after the name of an input only";
   if (before == TOK_ARROW) return "after '->' the chain goes on with an operator or block";
   if (token == TOK_DOT && before == TOK_NUMBER) return "digits stand on both sides of a point: 5.0";
   if (token == TOK_DOT && expects(e, "'->'")) return "a value such as e.c1 can only begin a chain";
+  if (token == TOK_COMMA && !e->value && expects(e, "')'") && !expects(e, "','")) return "a list stands in square brackets: [3, 3]";
+  if (before == TOK_ASSIGN && e->chain && (token == TOK_NUMBER || token == TOK_DIMS || token == TOK_STRING || token == TOK_LBRACK))
+    return "this names a value of the net; a constant is defined by const NAME = ...";
+  if (expects(e, "'->'") && (token == TOK_PLUS || token == TOK_MINUS || token == TOK_TIMES || token == TOK_DIVIDE))
+    return "values of the net are combined by operators: a -> add(b), subtract, multiply, divide";
   if (token == TOK_ARROW && expects(e, "')'")) return "close the bracket before '->'; a chain cannot be an argument";
   if (token == TOK_ARROW && e->operators) return "a chain stands in a statement of its own: NAME = chain, and the name is used here";
   if (token == TOK_NAME && (before == TOK_NUMBER || found_word(p, span, "x")) && p->text->text[span.start] == 'x')
@@ -168,9 +174,17 @@ static void brackets_put(const Parser *p, Diag *diag, Span span, const Expected 
   }
 }
 
+/* true = dense(4) */
+static bool is_assigned(const Parser *p, Span span) {
+  const char *after = p->text->text + span.end;
+  while (*after == ' ' || *after == '\t') after++;
+  return after[0] == '=' && after[1] != '=';
+}
+
 /* Whether a keyword stands where only a new name can. */
 static bool names_keyword(const Parser *p, Span span, const Expected *e) {
   if (p->token == TOK_ASSIGN) return is_keyword(p, p->before);
+  if (is_keyword(p, span) && is_assigned(p, span) && p->depth > 0 && p->open[p->depth - 1].kind == '{') return true;
   if (!expects(e, "name") || e->value || e->statement || e->any_word || !is_keyword(p, span)) return false;
   return p->before_token != TOK_ARROW && p->before_token != TOK_ASSIGN;
 }
@@ -178,7 +192,9 @@ static bool names_keyword(const Parser *p, Span span, const Expected *e) {
 void syntax_mistake(Parser *p, Span span, int n, const char *const *names) {
   const Expected e = expected_from(n, names);
   /* What is a consequence of something already said is passed over. */
-  const bool follows = p->given_up || (p->token == TOK_END && diags_errors(p->diags) > 0) || (p->foreign.end > 0 && span.start == p->foreign.start);
+  const bool consequence = p->outside && e.file;
+  p->outside |= p->depth == 0 && (e.file || expects(&e, "'{'"));
+  const bool follows = consequence || p->given_up || (p->token == TOK_END && diags_errors(p->diags) > 0) || (p->foreign.end > 0 && span.start == p->foreign.start);
   if (!follows && names_keyword(p, span, &e)) {
     const Span word = p->token == TOK_ASSIGN ? p->before : span;
     diag_report(p->diags, DIAG_reserved_name, word, NULL, "%s is a keyword and cannot be a name here", shown(p, word));

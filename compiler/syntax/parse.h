@@ -18,6 +18,7 @@ typedef struct Parser {
   void *scanner;
   uint32_t at; /* offset of the next byte */
   bool ended, given_up;
+  bool outside; /* since the last declaration something was found that stands in none, which was reported */
   int token, before_token; /* the last token that was given to the grammar, and the one before it */
   Span last, before;       /* where they stand */
   Span foreign;            /* a sign of another language that was reported already */

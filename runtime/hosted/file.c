@@ -136,6 +136,13 @@ cnn_status cnn_writer_open(cnn_writer *writer, const char *path) {
   return cnn_success();
 }
 
+cnn_status cnn_writer_try(const char *path) {
+  cnn_writer writer;
+  cnn_status status = cnn_writer_open(&writer, path);
+  if (status.code == CNN_OK) cnn_writer_abandon(&writer);
+  return status;
+}
+
 void cnn_writer_put(cnn_writer *writer, const void *bytes, size_t n) {
   if (n > 0 && !writer->failed && fwrite(bytes, 1, n, writer->stream) != n) writer->failed = true;
 }

@@ -24,6 +24,7 @@ typedef struct cnn_writer {
 } cnn_writer;
 
 cnn_status cnn_writer_open(cnn_writer *writer, const char *path);
+cnn_status cnn_writer_try(const char *path); /* whether it could be opened; writes nothing */
 void cnn_writer_put(cnn_writer *writer, const void *bytes, size_t n); /* errors are remembered for the end */
 cnn_status cnn_writer_commit(cnn_writer *writer);
 void cnn_writer_abandon(cnn_writer *writer);

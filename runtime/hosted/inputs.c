@@ -50,8 +50,12 @@ static cnn_status arrays_open(cnn_inputs *inputs) {
     const cnn_tensor *tensor = inputs->tensor[i] = tensor_for(inputs, i);
     if (!tensor) return cnn_failure(CNN_MISMATCH, "%s: has no array named \"%s\"", inputs->path, network->input[i].name);
     bool either = i == 0; /* the others must be what the first one is */
-    if (!cnn_array_form(tensor, &network->input[i], either || inputs->batched, either || !inputs->batched, &inputs->form[i]))
+    if (!cnn_array_form(tensor, &network->input[i], either || inputs->batched, either || !inputs->batched, &inputs->form[i])) {
+      if (i > 0 && cnn_array_form(tensor, &network->input[i], true, true, &inputs->form[i]))
+        return cnn_failure(CNN_MISMATCH, "%s: \"%s\" is %s, \"%s\" is %s", inputs->path, inputs->tensor[0]->name,
+                           inputs->batched ? "a batch" : "one sample", tensor->name, inputs->batched ? "one sample" : "a batch");
       return cnn_array_mismatch(inputs->path, tensor, &network->input[i]);
+    }
     int64_t count = inputs->form[i].batched ? tensor->dim[0] : 1;
     if (i > 0 && count != inputs->count)
       return cnn_failure(CNN_MISMATCH, "%s: \"%s\" has %lld samples, \"%s\" %lld", inputs->path, tensor->name, (long long)count,

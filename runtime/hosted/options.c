@@ -139,3 +139,18 @@ int cnn_usage_parse(const cnn_usage *usage, int argc, char **argv, int *operand)
   *operand = optind;
   return CNN_GO_ON;
 }
+
+static bool ends_in(const char *path, const char *suffix) {
+  size_t n = strlen(path), m = strlen(suffix);
+  return n > m && strcmp(path + n - m, suffix) == 0;
+}
+
+int cnn_usage_suffix(const cnn_usage *usage, const char *option, const char *path, const char *const *suffixes) {
+  char list[80] = "";
+  for (int i = 0; path && suffixes[i]; i++) {
+    if (ends_in(path, suffixes[i])) return CNN_GO_ON;
+    size_t used = strlen(list);
+    snprintf(list + used, sizeof list - used, "%s%s", i == 0 ? "" : suffixes[i + 1] ? ", " : " or ", suffixes[i]);
+  }
+  return path ? cnn_usage_error(usage, "%s writes a file that ends in %s, not '%s'", option, list, path) : CNN_GO_ON;
+}

@@ -38,5 +38,7 @@ enum { CNN_EXIT_FAILED = 1, CNN_EXIT_USAGE = 2, CNN_GO_ON = -1 };
 
 /* argv[0] is the command. CNN_GO_ON, with the operands in argv[*operand ..]; else the exit status, and all has been said. */
 int cnn_usage_parse(const cnn_usage *usage, int argc, char **argv, int *operand);
+/* CNN_GO_ON if the path is NULL or ends in one of the suffixes; else it has been said that it should. */
+int cnn_usage_suffix(const cnn_usage *usage, const char *option, const char *path, const char *const *suffixes);
 int cnn_usage_error(const cnn_usage *usage, const char *format, ...) __attribute__((format(printf, 2, 3))); /* CNN_EXIT_USAGE */
 #endif

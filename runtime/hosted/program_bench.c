@@ -13,7 +13,7 @@
 #include "program.h"
 #include "threads.h"
 
-enum { MOST_TIMES = 1 << 20 };
+enum { MOST_TIMES = 1 << 20, LAYER_CALLS = 1001 };
 
 typedef struct Times { double *second; int32_t count; double total; } Times; /* of single calls */
 
@@ -27,8 +27,9 @@ typedef struct Bench {
   float **output;
   void *model, *workspace;
   Times times;
-  double *step_seconds;      /* by step of infer, for `timed_calls` calls */
-  int32_t timed_calls;
+  double *layer_second;      /* [steps of infer][LAYER_CALLS]: of the latest calls */
+  double *step_seconds;      /* the median of each step */
+  int64_t timed_calls;
   double mark;
 } Bench;
 
@@ -71,7 +72,8 @@ static cnn_status prepare(Bench *bench) {
   bench->workspace = cnn_aligned(network->workspace_bytes);
   bench->times.second = malloc(MOST_TIMES * sizeof *bench->times.second);
   bench->step_seconds = calloc((size_t)network->steps + 1, sizeof *bench->step_seconds);
-  if (!cnn_batch_open(&bench->batch, network, samples, bench->train) || !bench->weights || !bench->output || !bench->model || !bench->workspace ||
+  bench->layer_second = calloc((size_t)network->steps * LAYER_CALLS + 1, sizeof *bench->layer_second);
+  if (!cnn_batch_open(&bench->batch, network, samples, bench->train) || !bench->layer_second || !bench->weights || !bench->output || !bench->model || !bench->workspace ||
       !bench->times.second || !bench->step_seconds) {
     return cnn_failure(CNN_NO_MEMORY, "no memory to run %s", network->name);
   }
@@ -126,8 +128,13 @@ static void measure(Bench *bench, cnn_trainer *trainer) {
 static void mark(void *context, int32_t number) {
   Bench *bench = context;
   double now = cnn_clock();
-  bench->step_seconds[number] += now - bench->mark;
+  bench->layer_second[number * LAYER_CALLS + bench->timed_calls % LAYER_CALLS] = now - bench->mark;
   bench->mark = now;
+}
+
+static int by_size(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
 }
 
 /* Another half of the time for the layers, so that asking the clock between them does not show in the latency. */
@@ -140,11 +147,12 @@ static void measure_layers(Bench *bench) {
     network->infer_timed(bench->model, (const void *const *)bench->batch.input, bench->output, bench->workspace, mark, bench);
     bench->timed_calls++;
   } while (bench->mark < end || bench->timed_calls < 3);
-}
-
-static int by_size(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
+  int32_t kept = bench->timed_calls < LAYER_CALLS ? (int32_t)bench->timed_calls : LAYER_CALLS;
+  for (int32_t i = 0; i < network->steps; i++) { /* the median, which another program that takes the processor for a moment does not move */
+    double *second = bench->layer_second + (int64_t)i * LAYER_CALLS;
+    qsort(second, (size_t)kept, sizeof *second, by_size);
+    bench->step_seconds[i] = second[kept / 2];
+  }
 }
 
 /* The smallest time that `part` of the calls do not exceed. */
@@ -171,7 +179,7 @@ static void print_json(const Bench *bench) {
   if (!bench->train) {
     json_t *layers = json_array();
     for (int32_t i = 0; bench->timed_calls > 0 && i < network->steps; i++) {
-      double seconds = bench->step_seconds[i] / bench->timed_calls;
+      double seconds = bench->step_seconds[i];
       json_array_append_new(layers, json_pack("{s:s, s:f, s:f}", "name", network->step[i].name, "ms", 1e3 * seconds, "gflops",
                                               gflops(network->step[i].macs, bench->batch.count, seconds)));
     }
@@ -199,7 +207,7 @@ static void print_text(const Bench *bench) {
   for (int32_t i = 0; i < network->steps; i++) all += bench->step_seconds[i];
   printf("\n%-28s %12s %8s %10s\n", "layer", "ms", "%", "GFLOP/s");
   for (int32_t i = 0; i < network->steps; i++) {
-    double seconds = bench->step_seconds[i] / bench->timed_calls;
+    double seconds = bench->step_seconds[i];
     printf("%-28s %12s %8s %10s\n", network->step[i].name, cnn_number_fixed(1e3 * seconds, 4).text,
            cnn_number_fixed(all > 0 ? 100 * bench->step_seconds[i] / all : 0, 1).text,
            cnn_number_fixed(gflops(network->step[i].macs, bench->batch.count, seconds), 1).text);
@@ -233,6 +241,7 @@ static int run(const cnn_program *program, Bench *bench) {
   free(bench->model);
   free(bench->workspace);
   free(bench->times.second);
+  free(bench->layer_second);
   free(bench->step_seconds);
   free(memory);
   return status.code == CNN_OK ? 0 : cnn_program_fail(program, &status);
@@ -252,7 +261,7 @@ int cnn_program_bench(const cnn_program *program, int argc, char **argv) {
   if (parsed != CNN_GO_ON) return parsed;
   if (operand < argc) return cnn_usage_error(&usage, "'%s' is one word too many", argv[operand]);
   if (bench.train && (!program->network->gradients || !program->network->recipe)) {
-    cnn_status status = cnn_failure(CNN_BAD_ARGUMENT, "%s was compiled without training code", program->network->name);
+    cnn_status status = cnn_failure(CNN_BAD_ARGUMENT, "%s was compiled without training code: its program has no train block, or --no-train was given", program->network->name);
     return cnn_program_fail(program, &status);
   }
   bench.threads = cnn_threads_of_net((int32_t)threads);

@@ -40,11 +40,17 @@ static int width_of(const char *text) { /* characters of UTF-8 */
 
 static void print_text(const cnn_network *network, const cnn_data *data, const cnn_evaluation *evaluation) {
   const cnn_measures *measures = &evaluation->measures;
-  printf("%-12s %s\n", "samples", cnn_number_grouped(measures->samples).text);
-  if (!isnan(measures->loss)) printf("%-12s %s\n", "loss", cnn_number_fixed(measures->loss, 4).text);
-  for (int32_t i = 0; i < measures->metrics; i++) printf("%-12s %s\n", measures->metric[i].name, cnn_number_fixed(measures->metric[i].value, 4).text);
+  int width = 12;
+  for (int32_t i = 0; i < measures->metrics; i++) {
+    if (width_of(measures->metric[i].name) > width) width = width_of(measures->metric[i].name);
+  }
+  printf("%-*s %s\n", width, "samples", cnn_number_grouped(measures->samples).text);
+  if (!isnan(measures->loss)) printf("%-*s %s\n", width, "loss", cnn_number_fixed(measures->loss, 4).text);
+  for (int32_t i = 0; i < measures->metrics; i++) {
+    printf("%-*s %s\n", width, measures->metric[i].name, cnn_number_fixed(measures->metric[i].value, 4).text);
+  }
   if (evaluation->classes == 0) return;
-  int width = 5;
+  width = 5;
   char room[24];
   for (int32_t c = 0; c < evaluation->classes; c++) {
     int own = width_of(cnn_program_label(network, data, c, room));
@@ -102,5 +108,7 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
   if (operand < argc) return cnn_usage_error(&usage, "'%s' is one word too many", argv[operand]);
   if (!a.data) return cnn_usage_error(&usage, "it needs --data");
   if (!a.weights && !program->network->initial && program->network->parameters > 0) return cnn_usage_error(&usage, "it needs --weights");
-  return evaluate(program, &a);
+  static const char *const svg[] = {".svg", NULL};
+  int suffix = cnn_usage_suffix(&usage, "--confusion", a.confusion, svg);
+  return suffix == CNN_GO_ON ? evaluate(program, &a) : suffix;
 }

@@ -14,7 +14,7 @@ int cnn_program_info(const cnn_program *program, int argc, char **argv) {
   int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
   if (parsed != CNN_GO_ON) return parsed;
   if (operand < argc) return cnn_usage_error(&usage, "'%s' is one word too many", argv[operand]);
-  printf("%s\n\n", network->summary);
+  printf("%s\n", network->summary);
   printf("target     %s (compiled for %s)\n", network->target_name ? network->target_name() : network->target, network->target);
   printf("threads    %d\n", (int)cnn_threads_of_net((int32_t)threads));
   printf("batch      %d\n", (int)network->batch);

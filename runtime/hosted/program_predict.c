@@ -136,9 +136,8 @@ static void add_classes(Prediction *prediction, json_t *object, int32_t o, const
   cnn_judged judged = cnn_judge(prediction->network, o);
   char room[24];
   int64_t best = class_at(&prediction->network->output[o], &judged, value, prediction->score);
-  bool named = prediction->network->label && best < prediction->network->labels;
   json_object_set_new(object, "class", json_integer(best));
-  json_object_set_new(object, "label", named ? json_string(cnn_program_label(prediction->network, NULL, best, room)) : json_null());
+  json_object_set_new(object, "label", json_string(cnn_program_label(prediction->network, NULL, best, room)));
   json_object_set_new(object, "score", real(prediction->score[best]));
   json_t *scores = json_array();
   for (int64_t c = 0; c < judged.classes; c++) json_array_append_new(scores, real(prediction->score[c]));
@@ -213,21 +212,34 @@ static void class_colour(int64_t c, uint8_t rgb[3]) {
 
 static uint8_t byte_of(float value) { return value >= 1 ? 255 : value > 0 ? (uint8_t)(value * 255 + 0.5f) : 0; }
 
-/* A map of classes in colours, or a picture of values from 0 to 1. */
+static bool is_map(const cnn_network *network, int32_t o) {
+  cnn_judged judged = cnn_judge(network, o);
+  return network->output[o].rank == 3 && !network->output[o].regions && judged.classes > 0 && judged.positions > 1;
+}
+
+static bool is_picture(const cnn_network *network, int32_t o) {
+  cnn_judged judged = cnn_judge(network, o);
+  return network->output[o].rank == 3 && !network->output[o].regions && judged.classes == 0 && (judged.channels == 1 || judged.channels == 3);
+}
+
+/* The first output that can be shown: a map of classes in colours, or a picture of values from 0 to 1. */
 static cnn_status write_picture(Prediction *prediction, const char *path) {
-  const cnn_port *port = &prediction->network->output[0];
-  cnn_judged judged = cnn_judge(prediction->network, 0);
-  bool map = judged.classes > 0 && judged.positions > 1, plain = judged.classes == 0 && (judged.channels == 1 || judged.channels == 3);
+  const cnn_network *network = prediction->network;
+  int32_t o = 0;
+  while (o < network->outputs && !is_map(network, o) && !is_picture(network, o)) o++;
+  if (o == network->outputs) {
+    return cnn_failure(CNN_BAD_ARGUMENT, "%s: no output is a picture; -o OUT.%s writes numbers", path, o > 1 ? "npz" : "npy");
+  }
   if (prediction->samples != 1) {
     return cnn_failure(CNN_BAD_ARGUMENT, "%s: a picture shows one sample, not %lld", path, (long long)prediction->samples);
   }
-  if (port->rank != 3 || port->regions || !(map || plain)) {
-    return cnn_failure(CNN_BAD_ARGUMENT, "%s: the output %s is no picture; -o OUT.npy writes it as numbers", path, port->name);
-  }
+  const cnn_port *port = &network->output[o];
+  cnn_judged judged = cnn_judge(network, o);
+  bool map = is_map(network, o);
   cnn_image image = {.height = port->dim[0], .width = port->dim[1], .channels = map ? 3 : port->dim[2]};
   image.pixel = malloc((size_t)judged.positions * (size_t)image.channels);
   if (!image.pixel) return cnn_failure(CNN_NO_MEMORY, "%s: no memory", path);
-  const float *value = prediction->kept[0];
+  const float *value = prediction->kept[o];
   for (int64_t i = 0; map && i < judged.positions; i++) {
     class_colour(class_at(port, &judged, value + i * judged.channels, prediction->score), image.pixel + 3 * i);
   }
@@ -345,5 +357,7 @@ int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
   if (parsed != CNN_GO_ON) return parsed;
   if (operand == argc) return cnn_usage_error(&usage, "it needs an input");
   if (!a.weights && !program->network->initial && program->network->parameters > 0) return cnn_usage_error(&usage, "it needs --weights");
-  return predict(program, &a, argc - operand, argv + operand);
+  static const char *const one[] = {".npy", ".npz", ".png", NULL}, *const several[] = {".npz", ".png", NULL};
+  int suffix = cnn_usage_suffix(&usage, program->network->outputs > 1 ? "-o of several outputs" : "-o", a.out, program->network->outputs > 1 ? several : one);
+  return suffix == CNN_GO_ON ? predict(program, &a, argc - operand, argv + operand) : suffix;
 }

@@ -78,6 +78,7 @@ static int train(const cnn_program *program, const Arguments *arguments, cnn_tra
   if (arguments->resume) status = cnn_train_settings(program->network, options);
   apply(arguments, options);
   cnn_data *data = NULL;
+  catch_interrupt();
   cnn_data_options data_options = {.val = options->val, .limit = options->limit, .fit = options->fit};
   if (status.code == CNN_OK) status = cnn_data_open(&data, arguments->data, program->network, &data_options);
   if (status.code == CNN_OK) {
@@ -87,7 +88,6 @@ static int train(const cnn_program *program, const Arguments *arguments, cnn_tra
     options->report = listen;
     options->context = &listener;
     options->stop = &interrupted;
-    catch_interrupt();
     status = cnn_train(program->network, data, options);
     cnn_progress_close(&listener.progress);
     if (status.code == CNN_OK) status = cnn_program_finish();
@@ -128,6 +128,10 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
   if (operand < argc) return cnn_usage_error(&usage, "'%s' is one word too many", argv[operand]);
   if (!a.data) return cnn_usage_error(&usage, "it needs --data");
   if (a.resume && a.init) return cnn_usage_error(&usage, "--resume goes on from a checkpoint, --init starts from weights: one of them");
+  static const char *const svg[] = {".svg", NULL}, *const rows[] = {".jsonl", ".csv", NULL};
+  int suffix = cnn_usage_suffix(&usage, "--plot", a.plot, svg);
+  if (suffix == CNN_GO_ON) suffix = cnn_usage_suffix(&usage, "--log", a.log, rows);
+  if (suffix != CNN_GO_ON) return suffix;
   if (a.tensorboard) {
     cnn_status later = cnn_failure(CNN_NOT_BUILT, "--tensorboard comes with a later version [not-built-yet]");
     return cnn_program_fail(program, &later);

@@ -14,7 +14,7 @@
 #include "number.h"
 #include "program.h"
 
-enum { BAR = 24, LINE = 512 };
+enum { BAR = 24, SHORT_BAR = 8, SHORTEST_BAR = 4, LINE = 512 };
 
 static bool speaks_utf8(void) {
   static const char *const variable[] = {"LC_ALL", "LC_CTYPE", "LANG"};
@@ -73,14 +73,42 @@ static void show(cnn_progress *progress, const char *text) {
   fflush(stderr);
 }
 
+/* What stands behind the bar, the most wanted first, each as long as it fits whole: a number that is cut would be another number.
+ * Returns whether all is there but the rate, which is the least wanted. */
+static bool add_fields(Line *line, const cnn_event *event, const char *gap, size_t room) {
+  enum { FIELDS = CNN_METRICS + 4 };
+  Line field[FIELDS] = {0};
+  int n = 0, shown = 0;
+  add(&field[n++], "%s%s images/s", gap, cnn_number_grouped((int64_t)event->images_per_second).text);
+  if (!isnan(event->measures->loss)) add(&field[n++], "%sloss %s", gap, cnn_number_fixed(event->measures->loss, 4).text);
+  for (int32_t i = 0; i < event->measures->metrics; i++) {
+    add(&field[n++], "%s%s %s", gap, event->measures->metric[i].name, cnn_number_fixed(event->measures->metric[i].value, 4).text);
+  }
+  add(&field[n++], "%s%s left", gap, cnn_number_duration(event->seconds_left).text);
+  add(&field[n++], "%srate %s", gap, cnn_number(event->rate, 3).text);
+  for (; shown < n && line->length + field[shown].length <= room; shown++) add(line, "%s", field[shown].text);
+  return shown >= n - 1;
+}
+
+/* On a narrow terminal the bar and the spaces give way to the numbers. */
 static void draw_step(cnn_progress *progress, const cnn_event *event) {
-  Line line = {{0}, 0};
+  size_t width = (size_t)columns() - 1, least = SHORT_BAR;
+  Line line = {{0}, 0}, after = {{0}, 0};
   add(&line, "epoch %d/%d ", (int)event->epoch, (int)event->epochs);
-  int64_t full = event->steps > 0 ? event->step * BAR / event->steps : BAR;
-  for (int i = 0; i < BAR; i++) add(&line, "%s", i < full ? (progress->unicode ? "━" : "#") : (progress->unicode ? "┄" : "."));
-  add(&line, " %lld/%lld  %s images/s", (long long)event->step, (long long)event->steps, cnn_number_grouped((int64_t)event->images_per_second).text);
-  add_measures(&line, "", event->measures);
-  add(&line, "  %s left  rate %s", cnn_number_duration(event->seconds_left).text, cnn_number(event->rate, 3).text);
+  add(&after, " %lld/%lld", (long long)event->step, (long long)event->steps);
+  if (!add_fields(&after, event, "  ", width > line.length + least ? width - line.length - least : 0)) {
+    least = SHORTEST_BAR;
+    line.length = after.length = 0;
+    add(&line, "%d/%d ", (int)event->epoch, (int)event->epochs);
+    add(&after, " %lld/%lld", (long long)event->step, (long long)event->steps);
+    add_fields(&after, event, " ", width > line.length + least ? width - line.length - least : 0);
+  }
+  size_t taken = line.length + after.length;
+  int64_t bar = (int64_t)(width > taken + least ? width - taken : least);
+  if (bar > BAR) bar = BAR;
+  int64_t full = event->steps > 0 ? event->step * bar / event->steps : bar;
+  for (int64_t i = 0; i < bar; i++) add(&line, "%s", i < full ? (progress->unicode ? "━" : "#") : (progress->unicode ? "┄" : "."));
+  add(&line, "%s", after.text);
   show(progress, line.text);
 }
 

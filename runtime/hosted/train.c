@@ -10,6 +10,7 @@
 #include "batch.h"
 #include "cnn.h"
 #include "evaluate.h"
+#include "file.h"
 #include "journal.h"
 #include "loss.h"
 #include "number.h"
@@ -125,7 +126,7 @@ static void note_labels(const Training *training) {
 static cnn_status check_options(const cnn_network *network, const cnn_train_options *options) {
   const cnn_recipe *recipe = &options->recipe;
   if (!network->gradients || !network->recipe) {
-    return cnn_failure(CNN_BAD_ARGUMENT, "%s was compiled without training code (a train block, and not --no-train)", network->name);
+    return cnn_failure(CNN_BAD_ARGUMENT, "%s was compiled without training code: its program has no train block, or --no-train was given", network->name);
   }
   if (!options->out) return cnn_failure(CNN_BAD_ARGUMENT, "there is no name for the weights to be written");
   if (recipe->batch < 1 || recipe->epochs < 1) return cnn_failure(CNN_BAD_ARGUMENT, "batch and epochs must be at least 1");
@@ -214,9 +215,11 @@ static cnn_status save(const Training *training, const char *path) {
 static cnn_status open_files(Training *training) {
   const cnn_train_options *options = training->options;
   const cnn_run *run = &training->run;
-  cnn_status status = save(training, training->last);
+  cnn_status status = cnn_writer_try(options->out);
+  if (status.code == CNN_OK) status = cnn_writer_try(training->last);
+  if (status.code == CNN_OK) status = cnn_writer_try(training->checkpoint);
+  if (status.code == CNN_OK && options->plot) status = cnn_writer_try(options->plot);
   if (status.code == CNN_OK && options->log) status = cnn_journal_open(&training->journal, options->log, run->history, run->finished);
-  if (status.code == CNN_OK && options->plot) status = cnn_plot_write(options->plot, training->network->name, run->history, run->finished);
   return status;
 }
 
@@ -230,8 +233,8 @@ static cnn_status prepare(Training *training) {
   note_labels(training);
   note_memory(training);
   if (training->course.batch > training->course.part) {
-    note(training, "a batch of %d is computed in parts of %d, the most that the program was compiled for", (int)training->course.batch,
-         (int)training->course.part);
+    note(training, "a batch of %d is computed in parts of %d: the program was compiled for %d at most", (int)training->course.batch,
+         (int)training->course.part, (int)training->network->train_batch);
   }
   if (options->resume) {
     status = cnn_run_load(&training->run, training->checkpoint);

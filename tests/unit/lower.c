@@ -95,12 +95,14 @@ static void net_weights(Net *net) {
   net->weights = draw_array(net, net->graph->parameters);
   for (int i = 0; i < net->graph->weights.n; i++) {
     const Weight *weight = net->graph->weights.data[i];
-    for (int64_t k = 0; k < weight->size && !strcmp(weight->member, "running_var"); k++) net->weights[weight->offset + k] = 0.5 + fabs(net->weights[weight->offset + k]);
+    double *values = net->weights + weight->offset;
+    for (int64_t k = 0; k < weight->size && !strcmp(weight->member, "running_var"); k++) values[k] = 0.5 + fabs(values[k]);
   }
 }
 
 /* ---- a kernel by eval ---- */
-typedef struct Values { double *of[64]; double *out; const double *start; int64_t size; } Values; /* by node id: operands; the result of the kernel */
+/* by node id: operands; the result of the kernel */
+typedef struct Values { double *of[64]; double *out; const double *start; int64_t size; } Values;
 
 static void eval_node(const Net *net, const Node *node, Values *values, double *out) {
   Eval eval = {.node = node, .out = out, .count = 1};
@@ -184,11 +186,12 @@ static void check_against(Net *net, const Kernel *kernel, Values *values) {
     if (!target->built) continue;
     for (int form = 0; form < 3; form++) { /* plain; alone in the file; with a wider target */
       if ((form == 0 && strcmp(target->name, "generic")) || (form == 2 && target->lanes == LANES)) continue;
-      const Lower *l = schedule_kernel(net->arena, kernel, target, form == 2 ? LANES : target->lanes, form == 0, kernel->result->of ? 1 : 0);
+      const Lower *l = schedule_kernel(net->arena, kernel, target, &(LowerOptions){form == 2 ? LANES : target->lanes, form == 0, false, false, kernel->result->of ? 1 : 0});
       double *out = NEW_ARRAY(net->arena, double, values->size), worst = INFINITY;
       if (start) memcpy(out, start, (size_t)values->size * sizeof *out);
       const bool ran = run_kernel(net, l, values, out), good = ran && same(out, values->out, values->size, &worst);
-      if (!good) printf("    %s: %s for %s%s differs by %g\n", net->what, kernel->root->op->name, target->name, form == 0 ? ", plain" : form == 2 ? ", layout of 16" : "", worst);
+      const char *how = form == 0 ? ", plain" : form == 2 ? ", layout of 16" : "";
+      if (!good) printf("    %s: %s for %s%s differs by %g\n", net->what, kernel->root->op->name, target->name, how, worst);
       CU_ASSERT_TRUE(good);
     }
   }
@@ -223,7 +226,8 @@ static double linear_product(Net *net, const Node *hidden, double *x, double *dy
   const int64_t n = hidden->target ? hidden->target->size : shape_elements(hidden->shape);
   Values values = {0};
   double *out = NEW_ARRAY(net->arena, double, n);
-  const bool dy_first = hidden->nin == 1 || shape_elements(hidden->in[0]->shape) != shape_elements(hidden->of->in[0]->shape) || hidden->of->op == op_find("conv_transpose");
+  const bool dy_first = hidden->nin == 1 || shape_elements(hidden->in[0]->shape) != shape_elements(hidden->of->in[0]->shape) ||
+      hidden->of->op == op_find("conv_transpose");
   values.of[hidden->in[dy_first ? 0 : 1]->id] = dy;
   if (hidden->nin == 2) values.of[hidden->in[dy_first ? 1 : 0]->id] = x;
   eval_node(net, hidden, &values, out);
@@ -268,7 +272,8 @@ static void check_layer(Shape input, const Op *op, const char *text) {
   }
   product[0] = forward_product(&net, node, x, dy);
   for (int i = 1; i < 3; i++) {
-    if (fabs(product[i] - product[0]) > 1e-9 * (1 + fabs(product[0]))) printf("    %s of %s, %s: gradient %d gives %g, not %g\n", op->name, shape_text(net.arena, input), text, i, product[i], product[0]);
+    if (fabs(product[i] - product[0]) > 1e-9 * (1 + fabs(product[0])))
+      printf("    %s of %s, %s: gradient %d gives %g, not %g\n", op->name, shape_text(net.arena, input), text, i, product[i], product[0]);
     CU_ASSERT_DOUBLE_EQUAL(product[i], product[0], 1e-9 * (1 + fabs(product[0])));
   }
   CU_ASSERT_EQUAL(gradients, 2);
@@ -290,41 +295,57 @@ static void test_conv_kernels(void) { /* kernels, strides, dilations and padding
     for (int stride = 1; stride <= 3; stride++)
       for (int dilation = 1; dilation <= 2; dilation++)
         for (int pad = 0; pad < 2; pad++)
-          check_layer(picture(13, 15, 3), &op_conv, arena_printf(arena, "filters=5 kernel=%d stride=%d dilation=%d pad=%s", kernel, stride, dilation, pad ? "same" : "valid"));
+          check_layer(picture(13, 15, 3), &op_conv,
+                      arena_printf(arena, "filters=5 kernel=%d stride=%d dilation=%d pad=%s", kernel, stride, dilation, pad ? "same" : "valid"));
   arena_free(arena);
 }
 
 static void test_conv_channels(void) {
   Arena *arena = arena_new();
   for (int c = 1; c <= 35; c += c < 9 ? 1 : 5)
-    for (int f = 1; f <= 35; f += f < 4 ? 1 : 6) check_layer(picture(5, 6, c), &op_conv, arena_printf(arena, "filters=%d kernel=3x3 pad=1 stride=%d", f, 1 + (c + f) % 2));
+    for (int f = 1; f <= 35; f += f < 4 ? 1 : 6)
+      check_layer(picture(5, 6, c), &op_conv, arena_printf(arena, "filters=%d kernel=3x3 pad=1 stride=%d", f, 1 + (c + f) % 2));
   check_layer(picture(4, 5, 70), &op_conv, "filters=68 kernel=1x1");
   check_layer(picture(3, 30, 16), &op_conv, "filters=33 kernel=3x3 pad=same");
+  check_layer(picture(3, 3, 192), &op_conv, "filters=40 kernel=3x3 pad=1"); /* more weights than a panel: blocks of input channels */
+  check_layer(picture(3, 10, 264), &op_conv, "filters=256 kernel=1x1"); /* panels outside, the next one fetched ahead */
+  check_layer(picture(7, 7, 9), &op_conv, "filters=17 kernel=1x1"); /* rows joined */
   arena_free(arena);
 }
 
 static void test_conv_arguments(void) {
   const Shape inputs[] = {picture(9, 9, 6), picture(1, 1, 6), picture(7, 3, 12), {0, {0}, 0}};
-  sweep(&op_conv, inputs, (const char *const[]){"filters=6 kernel=3x3 groups=3 pad=same", "filters=12 kernel=2x4 pad=[1,2,3,0] bias=false", "filters=9 kernel=3x1 pad=[1,2] stride=2x1 dilation=1x2 groups=3",
+  sweep(&op_conv, inputs, (const char *const[]){"filters=6 kernel=3x3 groups=3 pad=same", "filters=12 kernel=2x4 pad=[1,2,3,0] bias=false",
+                                                "filters=9 kernel=3x1 pad=[1,2] stride=2x1 dilation=1x2 groups=3",
                                                 "filters=4 kernel=5x5 pad=4 stride=3", "filters=24 kernel=3x3 groups=6 pad=same stride=2", "filters=3 kernel=1x1 stride=3", NULL});
   check_layer(picture(20, 20, 4), &op_conv, "filters=8 kernel=4x4 stride=4");
   check_layer(picture(23, 23, 3), &op_conv, "filters=7 kernel=11x11 stride=4 pad=2");
   check_layer(picture(6, 40, 4), &op_conv, "filters=4 kernel=3x3 dilation=7 pad=same");
+  check_layer(sequence(150, 2), &op_conv, "filters=3 kernel=2 dilation=130 pad=causal"); /* edges of many tiles */
+  check_layer(sequence(40, 3), &op_conv, "filters=5 kernel=15 pad=same");
+  check_layer(sequence(70, 1), &op_conv, "filters=9 kernel=31 stride=3 pad=20");
 }
 
 static void test_conv_sequence(void) {
   const Shape inputs[] = {sequence(17, 5), sequence(1, 3), sequence(64, 16), {0, {0}, 0}};
-  sweep(&op_conv, inputs, (const char *const[]){"filters=4 kernel=3 pad=causal", "filters=18 kernel=2 pad=same stride=2", "filters=3 kernel=4 pad=[3,1] dilation=1", "filters=8 kernel=3 pad=causal dilation=9 bias=false", NULL});
+  sweep(&op_conv, inputs, (const char *const[]){"filters=4 kernel=3 pad=causal", "filters=18 kernel=2 pad=same stride=2",
+                                                "filters=3 kernel=4 pad=[3,1] dilation=1", "filters=8 kernel=3 pad=causal dilation=9 bias=false",
+                                                    NULL});
 }
 
 static void test_depthwise(void) {
   const Shape inputs[] = {picture(9, 11, 1), picture(8, 8, 3), picture(7, 7, 19), picture(6, 20, 32), sequence(21, 7), {0, {0}, 0}};
-  sweep(&op_depthwise, inputs, (const char *const[]){"kernel=3 pad=same", "kernel=3 stride=2 pad=1", "kernel=2 multiplier=2 pad=same", "kernel=5 pad=4 dilation=2 bias=false", "kernel=1 stride=3", "kernel=4 stride=3 pad=same multiplier=3", NULL});
+  sweep(&op_depthwise, inputs, (const char *const[]){"kernel=3 pad=same", "kernel=3 stride=2 pad=1", "kernel=2 multiplier=2 pad=same",
+                                                     "kernel=5 pad=4 dilation=2 bias=false", "kernel=1 stride=3",
+                                                         "kernel=4 stride=3 pad=same multiplier=3",
+                                                     "kernel=3 stride=4", NULL});
+  check_layer(sequence(30, 5), &op_depthwise, "kernel=11 pad=causal");
 }
 
 static void test_conv_transpose(void) {
   const Shape inputs[] = {picture(4, 5, 3), picture(1, 1, 6), picture(3, 7, 18), {0, {0}, 0}};
-  sweep(&op_conv_transpose, inputs, (const char *const[]){"filters=6 kernel=3", "filters=2 kernel=4x4 stride=2 pad=1", "filters=9 kernel=3 stride=2 pad=same groups=3", "filters=3 kernel=2 stride=3 pad=same",
+  sweep(&op_conv_transpose, inputs, (const char *const[]){"filters=6 kernel=3", "filters=2 kernel=4x4 stride=2 pad=1",
+                                                          "filters=9 kernel=3 stride=2 pad=same groups=3", "filters=3 kernel=2 stride=3 pad=same",
                                                           "filters=5 kernel=3 stride=2 output_pad=1 bias=false", "filters=20 kernel=3 dilation=2 stride=3", "filters=4 kernel=4 stride=4", "filters=3 kernel=5x2 stride=1x2", NULL});
   check_layer(sequence(9, 4), &op_conv_transpose, "filters=3 kernel=4 stride=2 pad=[1,2]");
 }
@@ -332,7 +353,8 @@ static void test_conv_transpose(void) {
 static void test_dense(void) {
   Arena *arena = arena_new();
   for (int inputs = 1; inputs <= 70; inputs += inputs < 5 ? 1 : 13)
-    for (int units = 1; units <= 150; units += units < 5 ? 1 : 29) check_layer((Shape){1, {inputs, 0, 0}, 0}, op_find("dense"), arena_printf(arena, "units=%d bias=%s", units, inputs % 2 ? "true" : "false"));
+    for (int units = 1; units <= 150; units += units < 5 ? 1 : 29)
+      check_layer((Shape){1, {inputs, 0, 0}, 0}, op_find("dense"), arena_printf(arena, "units=%d bias=%s", units, inputs % 2 ? "true" : "false"));
   arena_free(arena);
 }
 
@@ -365,7 +387,8 @@ static void check_fused(Shape input, const Op *op, const char *text, bool scaled
     read.in = in, kernel.root = &read;
     if (kernel.result == root) kernel.result = &read;
   }
-  snprintf(net.what, sizeof net.what, "%s of %s, %s%s%s%s", op->name, shape_text(net.arena, input), text, scaled ? ", scaled" : "", normalized ? ", normalized" : "", chained ? ", chained" : "");
+  snprintf(net.what, sizeof net.what, "%s of %s, %s%s%s%s", op->name, shape_text(net.arena, input), text, scaled ? ", scaled" : "",
+           normalized ? ", normalized" : "", chained ? ", chained" : "");
   check_against(&net, &kernel, &values);
   arena_free(net.arena);
 }
@@ -376,6 +399,8 @@ static void test_fused(void) {
     check_fused(picture(6, 7, 3), &op_conv, "filters=19 kernel=3x3", scaled, normalized, chained);
     check_fused(picture(9, 9, 4), &op_conv, "filters=6 kernel=2x2 groups=2 stride=2", scaled, normalized, chained);
     check_fused((Shape){1, {29, 0, 0}, 0}, op_find("dense"), "units=23", scaled, normalized, chained);
+    check_fused(picture(3, 4, 192), &op_conv, "filters=33 kernel=3x3", scaled, normalized, chained);
+    check_fused(picture(7, 5, 19), &op_conv, "filters=23 kernel=1x1", scaled, normalized, chained); /* rows joined */
     if (normalized) continue;
     check_fused(picture(6, 7, 19), &op_depthwise, "kernel=3x3 pad=same", scaled, false, chained);
     check_fused(picture(4, 3, 5), &op_conv_transpose, "filters=7 kernel=3x3 stride=2", scaled, false, chained);

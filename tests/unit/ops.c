@@ -6,9 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "graph/eval.h"
-#include "graph/random.h"
-#include "ops/lower.h"
-#include "passes/fuse.h"
+#include "machine.h"
 #include "passes/passes.h"
 #include "passes/plan.h"
 
@@ -185,73 +183,6 @@ static GraphRun run_eval(Net *net, const Graph *graph, const Data *data, bool tr
 }
 
 /* ---- a plan in the interpreter ---- */
-typedef struct Machine { Net *net; const Plan *plan; const Data *data; double **value, *gradients; } Machine; /* value: by node id, of all images */
-
-static double *value_at(const Machine *m, const Node *node, int64_t image) {
-  const Node *home = fuse_home(node);
-  if (home->op == &op_input && fuse_in_place(home)) return m->data->input[home->wrt] + image * shape_elements(home->shape);
-  if (home->op == &op_target) return m->data->target + image * shape_elements(home->shape);
-  if (!m->value[home->id]) m->value[home->id] = NEW_ARRAY(m->net->arena, double, IMAGES * shape_elements(home->shape));
-  return m->value[home->id] + (home->result == RESULT_BATCH ? 0 : image * shape_elements(home->shape));
-}
-
-static void run_pack(const Machine *m, const Pack *pack, double *out) {
-  Run *run = NEW(m->net->arena, Run);
-  for (int i = 0; i < pack->source.n; i++) run->mem[pack->source_buf.data[i]->id] = m->data->weights + pack->source.data[i]->offset;
-  run->mem[pack->out->id] = out;
-  nest_run(pack->nest, run);
-}
-
-static double *memory(const Machine *m, const Buf *buf, const Binding *binding, int64_t image) {
-  const int64_t n = buf_elements(buf);
-  if (binding->kind == BIND_VALUE) return value_at(m, binding->node, image);
-  if (binding->kind == BIND_INPUT) return m->data->input[binding->node->wrt] + image * n;
-  if (binding->kind == BIND_WEIGHT) return m->data->weights + binding->weight->offset;
-  if (binding->kind == BIND_GRADIENT) return m->gradients + binding->weight->offset;
-  double *own = NEW_ARRAY(m->net->arena, double, n);
-  if (binding->kind == BIND_PACK) run_pack(m, binding->pack, own);
-  for (int64_t i = 0; i < n && binding->kind == BIND_TABLE; i++) own[i] = binding->table[i];
-  if (binding->kind == BIND_KEYS) {
-    uint32_t key[2];
-    random_keys(3, 4, (uint64_t)image, key);
-    own[0] = (int32_t)key[0], own[1] = (int32_t)(key[1] ^ (uint32_t)binding->node->salt);
-  }
-  return own;
-}
-
-static bool run_kernel(const Machine *m, const Lower *l, int64_t image) {
-  Run *run = NEW(m->net->arena, Run);
-  for (int i = 0; i < l->b->nbufs; i++)
-    if (l->b->buf[i]->place < STACK) run->mem[i] = memory(m, l->b->buf[i], &l->binding[i], image);
-  run->size[0] = IMAGES;
-  if (!nest_run(l->b, run)) printf("    %s: %s: %s\n", m->net->what, l->b->name, run->error);
-  return !run->error[0];
-}
-
-static bool run_plan(Machine *m, const Target *target, bool plain) {
-  bool good = true;
-  m->value = NEW_ARRAY(m->net->arena, double *, m->plan->graph->nodes.n);
-  const Graph *graph = m->plan->graph;
-  m->gradients = NEW_ARRAY(m->net->arena, double, graph->parameters + 1);
-  for (int i = 0; i < graph->weights.n; i++) {
-    const Weight *w = graph->weights.data[i];
-    if (w->statistic) memcpy(m->gradients + w->offset, m->data->weights + w->offset, (size_t)w->size * sizeof(double));
-  }
-  Lower **lower = NEW_ARRAY(m->net->arena, Lower *, m->plan->kernels.n + 1);
-  for (int k = 0; k < m->plan->kernels.n; k++) lower[k] = schedule_kernel(m->net->arena, m->plan->kernels.data[k], target, target->lanes, plain, m->plan->training ? IMAGES : 0);
-  for (int k = 0; k < m->plan->kernels.n && good;) { /* image by image, up to a kernel of the batch; inference too */
-    int end = k;
-    const Kernel *const *kernel = (const Kernel *const *)m->plan->kernels.data;
-    const bool batch = kernel[k]->root->result == RESULT_BATCH;
-    while (end < m->plan->kernels.n && !batch && kernel[end]->root->result != RESULT_BATCH) end++;
-    if (batch) end = k + 1;
-    for (int64_t image = 0; image < (batch ? 1 : IMAGES) && good; image++)
-      for (int i = k; i < end && good; i++) good = run_kernel(m, lower[i], image);
-    k = end;
-  }
-  return good;
-}
-
 static bool close_to(const char *what, const char *where, const double *got, const double *want, int64_t n, double tolerance) {
   double scale = 1, worst = 0;
   int64_t at_ = 0;
@@ -265,17 +196,20 @@ static bool close_to(const char *what, const char *where, const double *got, con
 }
 
 static bool check_plan(Net *net, const Plan *plan, const Data *data, const GraphRun *want, const Target *target, bool plain) {
-  Machine m = {net, plan, data, NULL, NULL};
+  Machine m = {.arena = net->arena, .plan = plan, .images = IMAGES, .batch = IMAGES, .seed = 3, .step = 4, .weights = data->weights, .input = data->all_input, .target = data->all_target};
   const char *where = arena_printf(net->arena, "%s%s%s", plan->training ? "training, " : "", target->name, plain ? ", plain" : "");
-  if (!run_plan(&m, target, plain)) return false;
+  if (!machine_run(&m, target, plain)) {
+    printf("    %s: %s: %s\n", net->what, where, m.error);
+    return false;
+  }
   bool good = true;
   for (int o = 0; o < plan->graph->outputs.n; o++) {
     const Node *node = plan->output[o];
-    good = close_to(net->what, where, value_at(&m, node, 0), want->value[net->graph->outputs.data[o].node->id], IMAGES * shape_elements(node->shape), 1e-6) && good;
+    good = close_to(net->what, where, m.output[o], want->value[net->graph->outputs.data[o].node->id], IMAGES * shape_elements(node->shape), 1e-6) && good;
   }
   if (!plan->training) return good;
   for (int i = 0; i < plan->graph->training->losses.n; i++)
-    good = close_to(net->what, arena_printf(net->arena, "loss, %s", where), value_at(&m, plan->loss[i], 0), want->value[plan->loss[i]->id], IMAGES, 1e-6) && good;
+    good = close_to(net->what, arena_printf(net->arena, "loss, %s", where), m.loss[i], want->value[plan->loss[i]->id], IMAGES, 1e-6) && good;
   return close_to(net->what, arena_printf(net->arena, "gradients, %s", where), m.gradients, want->gradients, plan->graph->parameters, 1e-6) && good;
 }
 

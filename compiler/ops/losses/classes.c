@@ -31,7 +31,7 @@ void loss_classes_shape(ShapeContext *context, Node *node) {
   const int64_t classes = shape_extent(output->shape).c;
   if (!output->shape.rank) return;
   if (classes < 2) {
-    Diag *diag = op_error(context, node, DIAG_loss_mismatch, "%s chooses between classes, but the output %s has one channel", node->op->name, shape_text(context->arena, output->shape));
+    Diag *diag = op_error(context, node, DIAG_loss_mismatch, "%s chooses between classes, but the output has only one channel", node->op->name);
     op_note_origin(context, diag, output);
     diag_help(diag, "binary_cross_entropy is for one yes or no; two classes are two channels");
     return;

@@ -1,0 +1,374 @@
+// conv_winograd.c: convolutions of 3x3 and 5x5 with stride 1 by F(4x4,3x3), F(2x2,3x3) and F(2x2,5x5).
+// SPDX-License-Identifier: Apache-2.0
+//
+// The output is cut into tiles of m x m pixels. For a block of whole rows of tiles:
+//
+//     split     V[xi][t][c] = B^T (input tile t, channel c) B                 xi: one of n*n points, t: a tile of the block
+//     multiply  M[xi][t][f] = sum over c of V[xi][t][c] * weight[xi][c][f]    weight: G w G^T, computed when the weights are packed
+//     join      output tile t, channel f = finish(A^T M[..][t][f] A + bias[f])
+//
+// multiply is the register tile of the direct convolution: tiles times two vectors of output channels stay in registers while all input channels pass by, and
+// each call fetches its share of the weights that come next. Blocks are so small that V and M stay in the second cache. Layers with many blocks give each
+// thread blocks of its own; those with few share out the groups of output channels.
+//
+// Rounding: relative to the largest output, random data of up to 512 channels give at most 1e-6 for F(2x2,3x3), 2e-5 for F(4x4,3x3), 3e-5 for F(2x2,5x5)
+// (direct: 8e-7). --exact keeps to the direct convolution.
+#include "schedule/cost.h"
+#include "schedule/direct.h"
+#include "schedule/winograd.h"
+
+enum {
+  BLOCK_BYTES = 1 << 20,    /* of V and M together */
+  FEW_TILES = 64,           /* one block */
+  GROUP_CHANNELS = 128,     /* of M at a time, where blocks are many */
+  FEWEST_CHANNELS = 16, MOST_SLOTS = 8, FEW_BLOCKS = 4, LINE = 16, WIDEST_EDGE = 2,
+};
+static const double GAIN = 0.9; /* of the direct convolution's time, from where on it is left alone */
+
+typedef struct Group { int64_t count, width, valid; bool rest; NestFn *multiply[2], *join[2]; } Group; /* of panels; of so many channels; by block: whole, last */
+
+typedef struct Conv {
+  Lower *l;
+  Correlation k;
+  Winograd w;
+  int lanes, vectors;
+  int64_t points;               /* n*n */
+  int64_t rows, columns;        /* of tiles */
+  int64_t block, blocks, last;  /* rows of tiles in a block; whole blocks; rows of the last one, or 0 */
+  int64_t slots;                /* blocks, or groups of channels, that are at work at the same time */
+  bool by_blocks, by_groups;    /* which of them threads share; neither: one thread */
+  Panels panels[2];             /* whole ones, the rest; w: [panel][point][channel][width] */
+  int64_t groups; Group group[2]; /* so many of the first kind, one of the second where count or rest is set */
+  Buf *bias, *V, *M;
+  NestFn *split[2];             /* a block's tiles, by block */
+  NestFn *split_row, *join_row[2];
+} Conv;
+
+static int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+/* Rows of an odd number of cache lines, so that a step along a row or a plane changes the set. */
+static int64_t padded(int64_t floats) { return (divide_up(floats, LINE) | 1) * LINE; }
+
+/* ---- choices ---- */
+static int choose_tile(const Lower *l, const Correlation *k) { /* m, or 0: direct is faster */
+  const int64_t r = k->kernel[0];
+  const bool plain = k->kernel[1] == r && k->stride[0] == 1 && k->stride[1] == 1 && k->dilation[0] == 1 && k->dilation[1] == 1 && k->groups == 1;
+  if (l->exact || l->batch || l->layout_lanes == 1 || !plain || k->l < FEWEST_CHANNELS || (r != 3 && r != 5)) return 0;
+  int best = 0;
+  double least = GAIN * cost_direct(k, l->layout_lanes);
+  for (int m = r == 3 ? 4 : 2; m >= 2; m -= 2) {
+    const double cost = cost_winograd(k, m, l->layout_lanes);
+    if (cost < least) best = m, least = cost;
+  }
+  return best;
+}
+
+/* Slots for threads: those that two, four or eight threads wait least for. */
+static int64_t choose_slots(int64_t blocks) {
+  int64_t best = 1, least = INT64_MAX;
+  for (int64_t slots = 2; slots <= MOST_SLOTS; slots++) {
+    int64_t time = 0;
+    for (int64_t threads = 2; threads <= 8; threads *= 2) time += (divide_up(slots, threads) * (blocks / slots) + divide_up(blocks % slots, threads)) * threads;
+    if (time < least) best = slots, least = time;
+  }
+  return best;
+}
+
+static Group group_of(const Conv *c, int64_t panels, bool rest) {
+  const int64_t channels = panels * c->panels[0].width;
+  return (Group){.count = panels, .width = channels + (rest ? c->panels[1].width : 0), .valid = channels + (rest ? c->panels[1].valid : 0), .rest = rest};
+}
+
+static void choose_blocks(Conv *c) {
+  const bool threads = c->l->threads && schedule_outer(c->l, correlation_macs(&c->k)) == PARALLEL, rest = c->panels[1].count > 0;
+  const int64_t panels = c->panels[0].count;
+  int64_t group = panels;
+  c->block = c->rows;
+  if (c->rows * c->columns > FEW_TILES) {
+    if (panels) group = smaller(panels, divide_up(GROUP_CHANNELS, c->panels[0].width));
+    const int64_t bytes = 4 * c->points * c->columns * (padded(c->k.l) + padded(group * c->panels[0].width + c->panels[1].width));
+    c->block = smaller(c->rows, bytes < BLOCK_BYTES ? BLOCK_BYTES / bytes : 1);
+    c->block = divide_up(c->rows, divide_up(c->rows, c->block));
+  }
+  c->blocks = c->rows / c->block, c->last = c->rows % c->block;
+  c->by_blocks = threads && c->blocks >= FEW_BLOCKS;
+  c->by_groups = threads && !c->by_blocks;
+  if (c->by_groups) group = smaller(group, divide_up(panels, MOST_SLOTS));
+  c->groups = group ? panels / group : 0;
+  c->slots = c->by_blocks ? choose_slots(c->blocks) : c->by_groups && c->groups ? c->groups : 1;
+  c->group[0] = group_of(c, group, false);
+  c->group[1] = group_of(c, group ? panels % group : 0, rest);
+}
+
+/* ---- packed weights ---- */
+static void pack_element(const Conv *c, Pack *pack, const Ix *panel, const Ix *in, const Ix *f, const Ix *out) {
+  Nest *b = pack->nest;
+  const Winograd *w = &c->w;
+  Val half[WINOGRAD_TILE][WINOGRAD_TILE], x[WINOGRAD_TILE], y[WINOGRAD_TILE];
+  for (int j = 0; j < w->r; j++) {
+    for (int i = 0; i < w->r; i++) {
+      const Ix ky = NEST_Z + i, kx = NEST_Z + j;
+      Ix index[4];
+      const int rank = correlation_weight_index(&c->k, index, out, in, &ky, &kx);
+      x[i] = let(nest_text(b, "w%d%d", i, j), lower_packed_weight(c->l, pack, rank, index, out, in));
+    }
+    winograd_weight(b, w, x, y);
+    for (int i = 0; i < w->n; i++) half[i][j] = let(nest_text(b, "g%d%d", i, j), y[i]);
+  }
+  for (int i = 0; i < w->n; i++) {
+    winograd_weight(b, w, half[i], y);
+    for (int j = 0; j < w->n; j++) store(at(pack->out, *panel, w->n * i + j, *in, *f), y[j]);
+  }
+}
+
+static void pack_panels(Conv *c, Panels *panels, const char *member) {
+  Pack *pack = lower_pack(c->l, member, 4, (int64_t[]){panels->count, c->points, c->k.l, panels->width});
+  Nest *b = pack->nest;
+  FOR(panel, panels->count) FOR(in, c->k.l) FOR(f, panels->valid) {
+    const Ix out = panels->first + panels->width * panel + f;
+    pack_element(c, pack, &panel, &in, &f, &out);
+  }
+  if (panels->valid < panels->width) FOR(panel, panels->count) FOR(xi, c->points) FOR(in, c->k.l) FROM(f, panels->valid, panels->width) store(at(pack->out, panel, xi, in, f), num(b, 0));
+  panels->w = lower_pack_done(c->l, pack);
+}
+
+static void make_panels(Conv *c) {
+  const int64_t unit = direct_unit(c->l, c->k.s), width = c->k.s > unit ? 2 * unit : unit, whole = c->k.s / width, rest = c->k.s % width;
+  c->lanes = (int)smaller(c->l->target->lanes, unit);
+  c->vectors = c->lanes == 1 ? 4 : 2;
+  if (whole) c->panels[0] = (Panels){.count = whole, .width = width, .valid = width};
+  if (rest) c->panels[1] = (Panels){.count = 1, .width = divide_up(rest, unit) * unit, .valid = rest, .first = whole * width};
+  if (whole) pack_panels(c, &c->panels[0], "weight");
+  if (rest) pack_panels(c, &c->panels[1], whole ? "weight_rest" : "weight");
+  c->bias = correlation_bias(c->l, &c->k, false, c->k.s + unit);
+}
+
+/* ---- split ---- */
+typedef enum Tests { TEST_NONE, TEST_ROWS, TEST_ALL } Tests; /* what of an input tile may lie outside */
+
+static Val input_at(const Conv *c, Tests tests, const Ix *y, const Ix *x, const Ix *channel, int part) {
+  Nest *b = c->l->b;
+  const int L = c->lanes;
+  const Extent e = c->k.large;
+  const Ref ref = at(c->l->in[0], *y, *x, *channel);
+  Val value = part < L ? load_part(ref, part, L) : load(ref, L), zero = L > 1 ? splat(num(b, 0), L) : num(b, 0);
+  if (tests == TEST_NONE) return value;
+  return pick(b, tests == TEST_ALL ? both(within(*y, 0, e.h), within(*x, 0, e.w)) : within(*y, 0, e.h), value, zero);
+}
+
+static void split_channels(const Conv *c, Tests tests, const Ix *slot, const Ix *y0, const Ix *x0, const Ix *t, const Ix *channel, int part) {
+  Nest *b = c->l->b;
+  const int n = c->w.n;
+  Buf *d = REGISTERS("d", c->lanes, n, n);
+  Val x[WINOGRAD_TILE], y[WINOGRAD_TILE];
+  UNROLL(i, n) {
+    for (int k = 0; k < n; k++) x[k] = let(nest_text(b, "x%d", k), input_at(c, tests, NEST_IX(*y0 + k), NEST_IX(*x0 + i), channel, part));
+    winograd_input(b, &c->w, x, y);
+    for (int k = 0; k < n; k++) store(at(d, k, i), y[k]);
+  }
+  UNROLL(i, n) {
+    for (int k = 0; k < n; k++) x[k] = get(at(d, i, k));
+    winograd_input(b, &c->w, x, y);
+    for (int k = 0; k < n; k++) store(at(c->V, *slot, n * i + k, *t, *channel), y[k]);
+  }
+}
+
+static NestFn *split_tile(const Conv *c, Tests tests) {
+  Nest *b = c->l->b;
+  NestFn *fn = nest_fn(b, tests == TEST_NONE ? "split" : tests == TEST_ROWS ? "split_border" : "split_edge", true);
+  const Ix slot = arg("slot"), ty = arg("ty"), tx = arg("tx"), t = arg("t");
+  const Ix y0 = c->w.m * ty - c->k.before[0], x0 = c->w.m * tx - c->k.before[1];
+  const int64_t whole = c->k.l / c->lanes;
+  FOR(v, whole) split_channels(c, tests, &slot, &y0, &x0, &t, NEST_IX(c->lanes * v), c->lanes);
+  if (c->k.l % c->lanes) split_channels(c, tests, &slot, &y0, &x0, &t, NEST_IX(c->lanes * whole), (int)(c->k.l % c->lanes));
+  return fn;
+}
+
+/* Tiles from..to-1 of the row ty; their places in the block start at t0. Those at an edge are called one by one, so that their tests are settled. */
+static void tiles(Nest *b, NestFn *fn, bool edge, const Ix *slot, const Ix *ty, const Ix *t0, const Ix *f0, int64_t from, int64_t to) {
+  if (from >= to) return;
+  const int n = f0 ? 5 : 4;
+  if (!edge || to - from > WIDEST_EDGE) FROM(tx, from, to) nest_call(b, fn, n, (const Ix[]){*slot, *ty, tx, *t0 + tx, f0 ? *f0 : *slot});
+  else for (int64_t tx = from; tx < to; tx++) nest_call(b, fn, n, (const Ix[]){*slot, *ty, NEST_Z + tx, *t0 + tx, f0 ? *f0 : *slot});
+}
+
+static NestFn *split_row(const Conv *c) {
+  Nest *b = c->l->b;
+  const Correlation *k = &c->k;
+  const int m = c->w.m, n = c->w.n;
+  int64_t from = 0, to = c->columns, top = 0, bottom = c->rows;
+  while (from < to && m * from < k->before[1]) from++;
+  while (to > from && m * (to - 1) - k->before[1] + n > k->large.w) to--;
+  while (top < bottom && m * top < k->before[0]) top++;
+  while (bottom > top && m * (bottom - 1) - k->before[0] + n > k->large.h) bottom--;
+  NestFn *inside = from < to && top < bottom ? split_tile(c, TEST_NONE) : NULL, *border = from < to && bottom - top < c->rows ? split_tile(c, TEST_ROWS) : NULL;
+  NestFn *edge = to - from < c->columns ? split_tile(c, TEST_ALL) : NULL;
+  NestFn *fn = nest_fn(b, "split_row", false);
+  const Ix slot = arg("slot"), ty = arg("ty"), t0 = arg("t0");
+  if (edge) tiles(b, edge, true, &slot, &ty, &t0, NULL, 0, from);
+  if (inside) WHEN(within(ty, top, bottom)) tiles(b, inside, false, &slot, &ty, &t0, NULL, from, to);
+  if (inside && border) OTHERWISE tiles(b, border, false, &slot, &ty, &t0, NULL, from, to);
+  if (!inside && border) tiles(b, border, false, &slot, &ty, &t0, NULL, from, to);
+  if (edge) tiles(b, edge, true, &slot, &ty, &t0, NULL, to, c->columns);
+  return fn;
+}
+
+/* ---- multiply ---- */
+/* `count` tiles times the vectors from place h of a panel's rows; `lines` of each row of the weights that come next are fetched, from line `share` on. */
+static NestFn *multiply_tile(const Conv *c, const Panels *panels, int64_t count, int vectors, int64_t lines) {
+  Nest *b = c->l->b;
+  const int L = c->lanes;
+  const int64_t in = c->k.l, width = panels->width;
+  NestFn *fn = nest_fn(b, nest_text(b, "multiply_%dx%d%s", (int)count, vectors, panels->first ? "_rest" : ""), true);
+  const Ix vslot = arg("vslot"), mslot = arg("mslot"), xi = arg("xi"), t = arg("t"), panel = arg("panel"), h = arg("h"), f = arg("f"), share = arg("share");
+  Buf *a = REGISTERS("a", L, count, vectors);
+  UNROLL(p, count) for (int v = 0; v < vectors; v++) store(at(a, p, v), num(b, 0));
+  FOR(i, in) {
+    for (int64_t line = 0; line < lines; line++) prefetch(panels->w, in * width * (c->points * panel + xi + 1) + width * i + LINE * (share + line));
+    Val w[4];
+    for (int v = 0; v < vectors; v++) w[v] = let(nest_text(b, "w%d", v), load(at(panels->w, panel, xi, i, h + L * v), L));
+    UNROLL(p, count) for (int v = 0; v < vectors; v++) accumulate(at(a, p, v), load(at(c->V, vslot, xi, t + p, i), 1), w[v]);
+  }
+  UNROLL(p, count) for (int v = 0; v < vectors; v++) store(at(c->M, mslot, xi, t + p, f + h + L * v), get(at(a, p, v)));
+  return fn;
+}
+
+typedef struct Product { NestFn *whole, *rest; int64_t pixels, wholes, left; int vectors; int64_t lines; } Product; /* of a block with a panel */
+
+static Product product_functions(const Conv *c, const Panels *panels, int64_t tiles_) {
+  Product p = {.vectors = (int)smaller(c->vectors, panels->width / c->lanes)};
+  p.pixels = direct_pixels(c->l, tiles_, p.vectors), p.wholes = tiles_ / p.pixels, p.left = tiles_ % p.pixels;
+  const int64_t calls = (p.wholes + (p.left > 0)) * (panels->width / (p.vectors * c->lanes));
+  p.lines = divide_up(divide_up(panels->width, LINE), calls);
+  p.whole = multiply_tile(c, panels, p.pixels, p.vectors, p.lines);
+  if (p.left) p.rest = multiply_tile(c, panels, p.left, p.vectors, p.lines);
+  return p;
+}
+
+static void product(Nest *b, const Conv *c, const Panels *panels, const Product *p, const Ix *vslot, const Ix *mslot, const Ix *xi, const Ix *panel, const Ix *f) {
+  const int64_t step = p->vectors * c->lanes;
+  FOR(h, panels->width / step) {
+    FOR(i, p->wholes) call(p->whole, *vslot, *mslot, *xi, p->pixels * i, *panel, step * h, *f, p->lines * i);
+    if (p->left) call(p->rest, *vslot, *mslot, *xi, NEST_Z + p->pixels * p->wholes, *panel, step * h, *f, NEST_Z + p->lines * p->wholes);
+  }
+}
+
+static NestFn *multiply_block(const Conv *c, const Group *group, int64_t rows) {
+  Nest *b = c->l->b;
+  Product whole = {0}, rest = {0};
+  if (group->count) whole = product_functions(c, &c->panels[0], rows * c->columns);
+  if (group->rest) rest = product_functions(c, &c->panels[1], rows * c->columns);
+  NestFn *fn = nest_fn(b, nest_text(b, "multiply_%s%s", rows == c->block ? "block" : "last", group == &c->group[1] ? "_rest" : ""), false);
+  const Ix vslot = arg("vslot"), mslot = arg("mslot"), first = arg("first");
+  FOR(xi, c->points) {
+    if (group->count) FOR(i, group->count) product(b, c, &c->panels[0], &whole, &vslot, &mslot, &xi, NEST_IX(first + i), NEST_IX(c->panels[0].width * i));
+    if (group->rest) product(b, c, &c->panels[1], &rest, &vslot, &mslot, &xi, NEST_IX(0), NEST_IX(c->panels[0].width * group->count));
+  }
+  return fn;
+}
+
+/* ---- join ---- */
+static void join_channels(const Conv *c, bool edge, const Ix *slot, const Ix *ty, const Ix *tx, const Ix *t, const Ix *f0, const Ix *f, int part) {
+  Lower *l = c->l;
+  Nest *b = l->b;
+  const int m = c->w.m, n = c->w.n, L = c->lanes;
+  Buf *d = REGISTERS("d", L, m, n);
+  Val x[WINOGRAD_TILE], y[WINOGRAD_TILE];
+  UNROLL(i, n) {
+    for (int k = 0; k < n; k++) x[k] = let(nest_text(b, "x%d", k), load(at(c->M, *slot, n * k + i, *t, *f), L));
+    winograd_output(b, &c->w, x, y);
+    for (int k = 0; k < m; k++) store(at(d, k, i), y[k]);
+  }
+  const Ix channel = *f0 + *f;
+  Val bias = c->bias ? let("b", load(at(c->bias, channel), L)) : num(b, 0);
+  UNROLL(i, m) {
+    const Ix oy = m * *ty + i;
+    WHEN(below(oy, c->k.small.h)) {
+      for (int k = 0; k < n; k++) x[k] = get(at(d, i, k));
+      winograd_output(b, &c->w, x, y);
+      for (int k = 0; k < m; k++) {
+        const Ix ox = m * *tx + k;
+        if (edge) WHEN(below(ox, c->k.small.w)) lower_store(l, add(y[k], bias), &oy, &ox, &channel, part, L);
+        else lower_store(l, add(y[k], bias), &oy, &ox, &channel, part, L);
+      }
+    }
+  }
+}
+
+static NestFn *join_tile(const Conv *c, const Group *group, bool edge) {
+  Nest *b = c->l->b;
+  NestFn *fn = nest_fn(b, nest_text(b, "join%s%s", edge ? "_edge" : "", group == &c->group[1] ? "_rest" : ""), true);
+  const Ix slot = arg("slot"), ty = arg("ty"), tx = arg("tx"), t = arg("t"), f0 = arg("f0");
+  const int64_t whole = group->valid / c->lanes, rest = group->valid % c->lanes;
+  if (whole) FOR(v, whole) join_channels(c, edge, &slot, &ty, &tx, &t, &f0, NEST_IX(c->lanes * v), c->lanes);
+  if (rest) join_channels(c, edge, &slot, &ty, &tx, &t, &f0, NEST_IX(c->lanes * whole), (int)rest);
+  return fn;
+}
+
+static NestFn *join_row(const Conv *c, const Group *group) {
+  Nest *b = c->l->b;
+  const int64_t inside = c->k.small.w / c->w.m;
+  NestFn *whole = inside ? join_tile(c, group, false) : NULL, *edge = inside < c->columns ? join_tile(c, group, true) : NULL;
+  NestFn *fn = nest_fn(b, nest_text(b, "join_row%s", group == &c->group[1] ? "_rest" : ""), false);
+  const Ix slot = arg("slot"), ty = arg("ty"), t0 = arg("t0"), f0 = arg("f0");
+  if (whole) tiles(b, whole, false, &slot, &ty, &t0, &f0, 0, inside);
+  if (edge) tiles(b, edge, true, &slot, &ty, &t0, &f0, inside, c->columns);
+  return fn;
+}
+
+/* ---- blocks ---- */
+static bool group_used(const Conv *c, int kind) { return kind == 0 ? c->groups > 0 : c->group[1].count || c->group[1].rest; }
+
+static void block_functions(Conv *c) {
+  c->split_row = split_row(c);
+  for (int kind = 0; kind < 2; kind++) {
+    if (!group_used(c, kind)) continue;
+    Group *group = &c->group[kind];
+    c->join_row[kind] = join_row(c, group);
+    group->multiply[0] = multiply_block(c, group, c->block);
+    if (c->last) group->multiply[1] = multiply_block(c, group, c->last);
+  }
+}
+
+static void group_of_block(Nest *b, const Conv *c, int kind, bool last, const Ix *vslot, const Ix *mslot, const Ix *ty, const Ix *g) {
+  const Group *group = &c->group[kind];
+  const Ix panel = *g * c->group[0].count, f0 = panel * c->panels[0].width;
+  call(group->multiply[last], *vslot, *mslot, panel);
+  FOR(r, last ? c->last : c->block) call(c->join_row[kind], *mslot, *ty + r, c->columns * r, f0);
+}
+
+/* The block whose rows of tiles start at ty. */
+static void block(Nest *b, const Conv *c, bool last, const Ix *slot, const Ix *ty) {
+  const LoopKind kind = c->by_groups ? PARALLEL : SERIAL;
+  NEST_LOOP(r, kind, 1, NEST_IX(0), 1, NEST_IX(last ? c->last : c->block)) call(c->split_row, *slot, *ty + r, c->columns * r);
+  if (c->groups) NEST_LOOP(g, c->groups > 1 ? kind : SERIAL, 1, NEST_IX(0), 1, NEST_IX(c->groups)) group_of_block(b, c, 0, last, slot, c->by_groups ? &g : slot, ty, &g);
+  if (group_used(c, 1)) group_of_block(b, c, 1, last, slot, slot, ty, NEST_IX(c->groups));
+}
+
+static void all_blocks(Nest *b, const Conv *c) {
+  const Ix none = {0};
+  const int64_t each = c->blocks / c->slots, left = c->blocks % c->slots;
+  if (c->by_blocks) PAR(s, c->slots) FOR(k, each) block(b, c, false, &s, NEST_IX(c->block * (each * s + k)));
+  if (c->by_blocks && left) PAR(s, left) block(b, c, false, &s, NEST_IX(c->block * (each * c->slots + s)));
+  if (!c->by_blocks) FOR(k, c->blocks) block(b, c, false, &none, NEST_IX(c->block * k));
+  if (c->last) block(b, c, true, &none, NEST_IX(c->block * c->blocks));
+}
+
+bool schedule_conv_winograd(Lower *l) {
+  if (l->node->op != &op_conv) return false;
+  const Correlation k = correlation_of(l->node);
+  const int m = choose_tile(l, &k);
+  if (!m) return false;
+  Conv c = {.l = l, .k = k, .w = winograd_of(m, (int)k.kernel[0])};
+  c.points = c.w.n * c.w.n, c.rows = divide_up(k.small.h, m), c.columns = divide_up(k.small.w, m);
+  make_panels(&c);
+  choose_blocks(&c);
+  const int64_t tiles_ = (c.block * c.columns) | 1, channels = c.group[0].width > c.group[1].width ? c.group[0].width : c.group[1].width;
+  c.V = lower_scratch(l, "V", 4, (int64_t[]){c.by_blocks ? c.slots : 1, c.points, tiles_, padded(k.l)});
+  c.M = lower_scratch(l, "M", 4, (int64_t[]){c.slots, c.points, tiles_, padded(channels)});
+  block_functions(&c);
+  nest_fn(l->b, l->b->name, false);
+  all_blocks(l->b, &c);
+  lower_about(l, "Winograd F(%dx%d,%dx%d), blocks of %d tiles", m, m, c.w.r, c.w.r, (int)(c.block * c.columns));
+  return true;
+}

@@ -1,0 +1,102 @@
+// winograd.c: the matrices of Winograd convolutions, from the points at which polynomials are multiplied, and the transforms as code.
+// SPDX-License-Identifier: Apache-2.0
+//
+// A convolution is a product of polynomials, taken at n points: 0, 1, -1, 2, -2, ... and infinity, the leading coefficient (Toom and Cook). All matrices
+// follow from the points. Those of a pair p, -p differ in the signs of odd powers only, so both come from one sum of the even and one of the odd ones.
+#include "schedule/winograd.h"
+
+/* ---- the matrices ---- */
+static const double points[WINOGRAD_TILE - 1] = {0, 1, -1, 2, -2};
+
+/* The coefficients of the product of (x - point[l]) over the `count` points, but for `except`. */
+static void product_of(int count, int except, double coefficient[WINOGRAD_TILE]) {
+  for (int k = 0; k < WINOGRAD_TILE; k++) coefficient[k] = k == 0;
+  for (int l = 0; l < count; l++) {
+    if (l == except) continue;
+    for (int k = WINOGRAD_TILE - 1; k >= 0; k--) coefficient[k] = (k ? coefficient[k - 1] : 0) - points[l] * coefficient[k];
+  }
+}
+
+static double value_at(const double coefficient[WINOGRAD_TILE], double x) {
+  double sum = 0;
+  for (int k = WINOGRAD_TILE - 1; k >= 0; k--) sum = sum * x + coefficient[k];
+  return sum;
+}
+
+Winograd winograd_of(int m, int r) {
+  Winograd w = {.m = m, .r = r, .n = m + r - 1};
+  const int finite = w.n - 1;
+  for (int j = 0; j < finite; j++) {
+    product_of(finite, j, w.input[j]);
+    double power = 1;
+    for (int k = 0; k < w.n; k++, power *= points[j]) {
+      if (k < m) w.output[k][j] = power;
+      if (k < r) w.weight[j][k] = power / value_at(w.input[j], points[j]);
+    }
+  }
+  product_of(finite, finite, w.input[finite]);
+  w.weight[finite][r - 1] = w.output[m - 1][finite] = 1;
+  return w;
+}
+
+/* ---- as code ---- */
+typedef struct Scaled { double factor; Val sum; } Scaled; /* sum NULL: nothing */
+
+static double size_of(double x) { return x < 0 ? -x : x; }
+
+/* The sum of k[i]*x[i], i = first, first + step ..., with a factor that all of them share kept apart. */
+static Scaled sum_of(Nest *b, int n, const double *k, const Val *x, int first, int step) {
+  int start = -1;
+  bool same = true;
+  for (int i = first; i < n; i += step) {
+    if (k[i] == 0) continue;
+    same = same && (start < 0 || size_of(k[i]) == size_of(k[start]));
+    if (start < 0 || (k[i] > 0 && (k[start] < 0 || (k[i] == 1 && k[start] != 1)))) start = i;
+  }
+  if (start < 0) return (Scaled){0, NULL};
+  const double factor = same ? k[start] : 1;
+  Val sum = k[start] == factor ? x[start] : mul(num(b, k[start]), x[start]);
+  for (int i = first; i < n; i += step) {
+    if (k[i] == 0 || i == start) continue;
+    const double f = k[i] / factor;
+    sum = f == 1 ? add(sum, x[i]) : f == -1 ? sub(sum, x[i]) : add(sum, mul(num(b, f), x[i]));
+  }
+  return (Scaled){factor, sum};
+}
+
+static Val add_scaled(Nest *b, Val sum, double factor, Val x) {
+  return factor == 1 ? add(sum, x) : factor == -1 ? sub(sum, x) : add(sum, mul(num(b, factor), x));
+}
+
+static Val whole_sum(Nest *b, const Scaled *s) { return s->factor == 1 ? s->sum : mul(num(b, s->factor), s->sum); }
+static Val named(Nest *b, const char *name, Val x) { return x->op == LOAD ? x : let(name, x); }
+
+/* y = matrix * x; rows 1 and 2, 3 and 4, ... are those of pairs of points. */
+static void by_rows(Nest *b, int n, int columns, const double matrix[][WINOGRAD_TILE], const Val *x, Val *y) {
+  for (int j = 0; j < n; j++) {
+    if (j == 0 || j == n - 1) {
+      const Scaled s = sum_of(b, columns, matrix[j], x, 0, 1);
+      y[j] = whole_sum(b, &s);
+      continue;
+    }
+    const Scaled even = sum_of(b, columns, matrix[j], x, 0, 2), odd = sum_of(b, columns, matrix[j], x, 1, 2);
+    Val p = named(b, "p", whole_sum(b, &even)), q = named(b, "q", odd.sum);
+    y[j] = add_scaled(b, p, odd.factor, q), y[j + 1] = add_scaled(b, p, -odd.factor, q);
+    j++;
+  }
+}
+
+void winograd_input(Nest *b, const Winograd *w, const Val *x, Val *y) { by_rows(b, w->n, w->n, w->input, x, y); }
+void winograd_weight(Nest *b, const Winograd *w, const Val *x, Val *y) { by_rows(b, w->n, w->r, w->weight, x, y); }
+
+void winograd_output(Nest *b, const Winograd *w, const Val *x, Val *y) { /* columns of pairs: even rows want their sum, odd ones their difference */
+  Val even[WINOGRAD_TILE], odd[WINOGRAD_TILE];
+  even[0] = odd[0] = x[0], even[w->n - 1] = odd[w->n - 1] = x[w->n - 1];
+  for (int j = 1; j + 1 < w->n; j += 2) even[j] = let("s", add(x[j], x[j + 1])), odd[j] = let("d", sub(x[j], x[j + 1]));
+  for (int i = 0; i < w->m; i++) {
+    double k[WINOGRAD_TILE];
+    for (int j = 0; j < w->n; j++) k[j] = j > 0 && j < w->n - 1 && j % 2 == 0 ? 0 : w->output[i][j];
+    const Scaled s = sum_of(b, w->n, k, i % 2 ? odd : even, 0, 1);
+    y[i] = whole_sum(b, &s);
+  }
+}

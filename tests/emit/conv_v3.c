@@ -1,0 +1,413 @@
+/* conv_v3: the net `conv_v3` as C. Made by cnnc; change the program, not this file.
+ *
+ * This text and the weights in it belong to the author of the net, who may use them in any way, without conditions.
+ *
+ * net conv_v3: image 12x12x3 f32 -> output 1x1x16
+ * -----------------------------------------------------------------------------------------------------------
+ * layer            operator        output shape  parameters  multiply-adds  receptive field  activation bytes
+ * -----------------------------------------------------------------------------------------------------------
+ * conv1            conv            12x12x16             448         62,208              3x3             9,216
+ * relu1            relu            12x12x16               0              0              3x3             9,216
+ * maxpool1         maxpool         6x6x16                 0              0              4x4             2,304
+ * global_avgpool1  global_avgpool  1x1x16                 0              0              all                64
+ * -----------------------------------------------------------------------------------------------------------
+ * parameters     448 (1,792 bytes)
+ * multiply-adds  62,208
+ * activations    20,800 bytes
+ */
+// SPDX-License-Identifier: MIT-0
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define CONV_V3_BATCH 1                      /* images a call of infer takes */
+#define CONV_V3_IMAGE_SIZE 432               /* elements of one `image`: 12x12x3, channels last */
+#define CONV_V3_IMAGE_HEIGHT 12
+#define CONV_V3_IMAGE_WIDTH 12
+#define CONV_V3_IMAGE_CHANNELS 3
+#define CONV_V3_OUTPUT_SIZE 16               /* elements of one `output`: 1x1x16 */
+#define CONV_V3_OUTPUT_HEIGHT 1
+#define CONV_V3_OUTPUT_WIDTH 1
+#define CONV_V3_OUTPUT_CHANNELS 16
+#define CONV_V3_PARAMETERS 448               /* floats of the weights */
+#define CONV_V3_ALIGNMENT 64                 /* bytes: what is aligned to it is faster */
+#define CONV_V3_MODEL_BYTES 1824
+#define CONV_V3_WORKSPACE_BYTES 11520
+#define CONV_V3_TRAINING_BYTES 0
+
+/* Trained parameters in the usual layouts, one after the other without padding: also an array of CONV_V3_PARAMETERS floats. */
+typedef struct conv_v3_weights conv_v3_weights;
+struct conv_v3_weights {
+  float conv1_weight[16][3][3][3];
+  float conv1_bias[16];
+};
+
+/* The same in the order in which the kernels read them: filled by conv_v3_pack, only read by conv_v3_infer. It may be copied with memcpy. */
+typedef struct conv_v3_model conv_v3_model;
+struct conv_v3_model {
+  float conv1_weight[1][3][3][3][16];
+  float conv1_bias[24];
+};
+
+/* Room for the values between the layers. It needs no initialisation and keeps nothing between calls; each thread needs its own. */
+typedef struct conv_v3_workspace conv_v3_workspace;
+struct conv_v3_workspace {
+  float arena[2880];
+};
+
+void conv_v3_pack(conv_v3_model *model, const conv_v3_weights *weights);
+
+/* One image. It cannot fail. */
+void conv_v3_infer(const conv_v3_model *model, const float image[CONV_V3_BATCH * CONV_V3_IMAGE_SIZE], float output[CONV_V3_BATCH * CONV_V3_OUTPUT_SIZE], conv_v3_workspace *workspace);
+/* The target whose code runs: x86-64-v3,x86-64. */
+const char *conv_v3_target(void);
+
+/* The numbers of the header are those of the structs. */
+_Static_assert(sizeof(conv_v3_weights) == CONV_V3_PARAMETERS * sizeof(float), "weights");
+_Static_assert(sizeof(conv_v3_model) == CONV_V3_MODEL_BYTES, "model");
+_Static_assert(sizeof(conv_v3_workspace) == CONV_V3_WORKSPACE_BYTES, "workspace");
+
+// Products and sums become fused multiply-adds where the CPU has them, whatever the command line says; loops that copy stay loops.
+#if defined(__clang__)
+#pragma clang fp contract(fast)
+#elif defined(__GNUC__)
+#pragma GCC optimize("fp-contract=fast", "no-tree-loop-distribute-patterns")
+#endif
+
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#define KERNEL static __attribute__((noinline))
+#define PIN(position) __asm__ volatile("" : "+r"(position)) // no instruction: loads at it are neither merged with others nor moved out of loops
+#else
+#define INLINE static inline
+#define KERNEL static
+#define PIN(position) ((void)0)
+#endif
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define UNROLL _Pragma("GCC unroll 128")
+#else
+#define UNROLL
+#endif
+#if defined(__GNUC__)
+#define INFINITE __builtin_inff()
+#else
+#define INFINITE (1e30f * 1e30f)
+#endif
+// Vectors; those with a u may stand anywhere in an array. Extensions of GCC and Clang.
+typedef float v4 __attribute__((vector_size(16)));
+typedef float v4u __attribute__((vector_size(16), aligned(4), may_alias));
+typedef int32_t v4i __attribute__((vector_size(16)));
+typedef float v8 __attribute__((vector_size(32)));
+typedef float v8u __attribute__((vector_size(32), aligned(4), may_alias));
+typedef int32_t v8i __attribute__((vector_size(32)));
+#define LOAD(type, element) ((type)*(const type##u *)&(element)) // the vector that begins at an element
+#define AT(type, element) (*(type##u *)&(element))              // the same, to be stored to
+
+/* ---- weights ---- */
+
+// weight of conv1 in the order in which its kernel reads it
+//   out    [1][3][3][3][16]  output
+//   weight [16][3][3][3]  input
+static void conv_v3_conv1_weight_pack(float (*restrict out)[3][3][3][16], const float (*restrict weight)[3][3][3]) {
+  for (int ky = 0; ky < 3; ky++)
+    for (int kx = 0; kx < 3; kx++)
+      for (int c = 0; c < 3; c++)
+        for (int f = 0; f < 16; f++)
+          out[0][ky][kx][c][f] = weight[f][c][ky][kx];
+}
+
+// bias of conv1 in the order in which its kernel reads it
+//   out  [24]  output
+//   bias [16]  input
+static void conv_v3_conv1_bias_pack(float *restrict out, const float *restrict bias) {
+  for (int c = 0; c < 16; c++)
+    out[c] = bias[c];
+  for (int c = 16; c < 24; c++)
+    out[c] = 0.f;
+}
+
+void conv_v3_pack(conv_v3_model *model, const conv_v3_weights *weights) {
+  conv_v3_conv1_weight_pack(model->conv1_weight, weights->conv1_weight);
+  conv_v3_conv1_bias_pack(model->conv1_bias, weights->conv1_bias);
+}
+
+/* ---- x86-64 ---- */
+
+INLINE v4 splat4_v1(float x) { return x - (v4){0}; }
+INLINE v4 select4_v1(v4i mask, v4 a, v4 b) { return (v4)((mask & (v4i)a) | (~mask & (v4i)b)); }
+INLINE v4 max4_v1(v4 a, v4 b) { return select4_v1(a > b, a, b); }
+
+// conv1, line 4: conv(16, 3x3, pad=same)
+//     out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[f][c][ky][kx]
+// relu1, line 4: relu
+//     y = max(x, 0)
+// conv + relu: 12x12x3 -> 12x12x16; tiles of pixels x 2 vectors of 4 channels
+//   in     [12][12][3]  input
+//   out    [12][12][16]  output
+//   weight [1][3][3][3][16]  weights
+//   bias   [24]  weights
+INLINE void conv_v3_conv1_tile_6x2_body_v1(const float *restrict in, float (*restrict out)[12][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y, int x0, int panel, int c0, int f0, int h,
+    const int left, const int right) {
+  v4 a[1][6][2];
+  UNROLL for (int p = 0; p < 6; p++) {
+    a[0][p][0] = LOAD(v4, bias[f0]);
+    a[0][p][1] = LOAD(v4, bias[f0 + 4]);
+  }
+  for (int ty = (1 - y > 0 ? 1 - y : 0), ty_end = (13 - y < 3 ? 13 - y : 3); ty < ty_end; ty++)
+    UNROLL for (int tx = 0; tx < 3; tx++) {
+      ptrdiff_t i = (y + ty - 1)*36 + (x0 + tx - 1)*3 + c0;
+      PIN(i);
+      UNROLL for (int c = 0; c < 3; c++) {
+        const v4 w0 = LOAD(v4, weight[panel][ty][tx][c][h]);
+        const v4 w1 = LOAD(v4, weight[panel][ty][tx][c][h + 4]);
+        UNROLL for (int p = 0; p < 6; p++)
+          if (!left || x0 + tx + p - 1 >= 0)
+            if (!right || x0 + tx + p - 1 < 12) {
+              a[0][p][0] += in[i + c + 3*p] * w0;
+              a[0][p][1] += in[i + c + 3*p] * w1;
+            }
+      }
+    }
+  UNROLL for (int p = 0; p < 6; p++) {
+    AT(v4, out[y][x0 + p][f0]) = max4_v1(a[0][p][0], (v4){0});
+    AT(v4, out[y][x0 + p][f0 + 4]) = max4_v1(a[0][p][1], (v4){0});
+  }
+}
+
+KERNEL void conv_v3_conv1_tile_6x2_left_v1(const float *restrict in, float (*restrict out)[12][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y, int f0, int h) {
+  conv_v3_conv1_tile_6x2_body_v1(in, out, weight, bias, y, /*x0*/0, /*panel*/0, /*c0*/0, f0, h, /*left*/1, /*right*/0);
+}
+
+KERNEL void conv_v3_conv1_tile_6x2_right_v1(const float *restrict in, float (*restrict out)[12][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y, int f0, int h) {
+  conv_v3_conv1_tile_6x2_body_v1(in, out, weight, bias, y, /*x0*/6, /*panel*/0, /*c0*/0, f0, h, /*left*/0, /*right*/1);
+}
+
+INLINE void conv_v3_conv1_row_2_v1(const float *restrict in, float (*restrict out)[12][16], const float (*restrict weight)[3][3][3][16],
+    const float *restrict bias, int y, int f0, int h) {
+  conv_v3_conv1_tile_6x2_left_v1(in, out, weight, bias, y, f0, h);
+  conv_v3_conv1_tile_6x2_right_v1(in, out, weight, bias, y, f0, h);
+}
+
+static void conv_v3_conv1_v1(const float *restrict in, float (*restrict out)[12][16], const float (*restrict weight)[3][3][3][16],
+    const float *restrict bias) {
+  for (int y_ = 0; y_ < 12; y_++)
+    for (int h = 0; h < 2; h++)
+      conv_v3_conv1_row_2_v1(in, out, weight, bias, y_, 8*h, 8*h);
+}
+
+// maxpool1, line 5: maxpool(2)
+//     y = max over the window of x; padding is minus infinity
+// maxpool: 12x12x16 -> 6x6x16
+//   in  [12][12][16]  input
+//   out [6][6][16]  output
+static void conv_v3_maxpool1_v1(const float (*restrict in)[12][16], float (*restrict out)[6][16]) {
+  for (int y = 0; y < 6; y++)
+    for (int x = 0; x < 6; x++)
+      for (int v = 0; v < 4; v++) {
+        v4 most;
+        most = splat4_v1(-INFINITE);
+        UNROLL for (int ky = 0; ky < 2; ky++)
+          UNROLL for (int kx = 0; kx < 2; kx++)
+            most = max4_v1(most, LOAD(v4, in[2*y + ky][2*x + kx][4*v]));
+        AT(v4, out[y][x][4*v]) = most;
+      }
+}
+
+// global_avgpool1, line 6: global_avgpool
+//     y[c] = mean over all pixels of x[c]
+// global_avgpool: 6x6x16 -> 1x1x16
+//   in  [6][6][16]  input
+//   out [1][1][16]  output
+static void conv_v3_global_avgpool1_v1(const float (*restrict in)[6][16], float (*restrict out)[1][16]) {
+  for (int v = 0; v < 4; v++) {
+    v4 sum;
+    sum = (v4){0};
+    for (int ky = 0; ky < 6; ky++)
+      for (int kx = 0; kx < 6; kx++)
+        sum = sum + LOAD(v4, in[ky][kx][4*v]);
+    AT(v4, out[0][0][4*v]) = sum * 0.027777778f;
+  }
+}
+
+/* One image. Values lie in the arena, in places that are taken again when nobody needs them any more. */
+static void conv_v3_run_v1(const conv_v3_model *model, const void *image, void *output, float *arena) {
+  void *const conv1 = arena; /* 12x12x16 */
+  void *const maxpool1 = arena + 2304; /* 6x6x16 */
+
+  conv_v3_conv1_v1(image, conv1, model->conv1_weight, model->conv1_bias);
+  conv_v3_maxpool1_v1(conv1, maxpool1);
+  conv_v3_global_avgpool1_v1(maxpool1, output);
+}
+
+/* ---- x86-64-v3 ---- */
+
+#if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)
+#define CONV_V3_V3 __attribute__((target("avx2,fma")))
+
+INLINE CONV_V3_V3 v8 splat8_v3(float x) { return x - (v8){0}; }
+INLINE CONV_V3_V3 v8 select8_v3(v8i mask, v8 a, v8 b) { return (v8)((mask & (v8i)a) | (~mask & (v8i)b)); }
+INLINE CONV_V3_V3 v8 max8_v3(v8 a, v8 b) { return select8_v3(a > b, a, b); }
+
+// conv1, line 4: conv(16, 3x3, pad=same)
+//     out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[f][c][ky][kx]
+// relu1, line 4: relu
+//     y = max(x, 0)
+// conv + relu: 12x12x3 -> 12x12x16; tiles of pixels x 2 vectors of 8 channels
+//   in     [12][12][3]  input
+//   out    [12][12][16]  output
+//   weight [1][3][3][3][16]  weights
+//   bias   [24]  weights
+INLINE CONV_V3_V3 void conv_v3_conv1_tile_6x2_body_v3(const float *restrict in, float (*restrict out)[12][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y, int x0, int panel, int c0, int f0, int h,
+    const int left, const int right) {
+  v8 a[1][6][2];
+  UNROLL for (int p = 0; p < 6; p++) {
+    a[0][p][0] = LOAD(v8, bias[f0]);
+    a[0][p][1] = LOAD(v8, bias[f0 + 8]);
+  }
+  for (int ty = (1 - y > 0 ? 1 - y : 0), ty_end = (13 - y < 3 ? 13 - y : 3); ty < ty_end; ty++)
+    UNROLL for (int tx = 0; tx < 3; tx++) {
+      ptrdiff_t i = (y + ty - 1)*36 + (x0 + tx - 1)*3 + c0;
+      PIN(i);
+      UNROLL for (int c = 0; c < 3; c++) {
+        const v8 w0 = LOAD(v8, weight[panel][ty][tx][c][h]);
+        const v8 w1 = LOAD(v8, weight[panel][ty][tx][c][h + 8]);
+        UNROLL for (int p = 0; p < 6; p++)
+          if (!left || x0 + tx + p - 1 >= 0)
+            if (!right || x0 + tx + p - 1 < 12) {
+              a[0][p][0] += in[i + c + 3*p] * w0;
+              a[0][p][1] += in[i + c + 3*p] * w1;
+            }
+      }
+    }
+  UNROLL for (int p = 0; p < 6; p++) {
+    AT(v8, out[y][x0 + p][f0]) = max8_v3(a[0][p][0], (v8){0});
+    AT(v8, out[y][x0 + p][f0 + 8]) = max8_v3(a[0][p][1], (v8){0});
+  }
+}
+
+KERNEL CONV_V3_V3 void conv_v3_conv1_tile_6x2_left_v3(const float *restrict in, float (*restrict out)[12][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y) {
+  conv_v3_conv1_tile_6x2_body_v3(in, out, weight, bias, y, /*x0*/0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/1, /*right*/0);
+}
+
+KERNEL CONV_V3_V3 void conv_v3_conv1_tile_6x2_right_v3(const float *restrict in, float (*restrict out)[12][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y) {
+  conv_v3_conv1_tile_6x2_body_v3(in, out, weight, bias, y, /*x0*/6, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/0, /*right*/1);
+}
+
+INLINE CONV_V3_V3 void conv_v3_conv1_row_2_v3(const float *restrict in, float (*restrict out)[12][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y) {
+  conv_v3_conv1_tile_6x2_left_v3(in, out, weight, bias, y);
+  conv_v3_conv1_tile_6x2_right_v3(in, out, weight, bias, y);
+}
+
+static CONV_V3_V3 void conv_v3_conv1_v3(const float *restrict in, float (*restrict out)[12][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias) {
+  for (int y_ = 0; y_ < 12; y_++)
+    conv_v3_conv1_row_2_v3(in, out, weight, bias, y_);
+}
+
+// maxpool1, line 5: maxpool(2)
+//     y = max over the window of x; padding is minus infinity
+// maxpool: 12x12x16 -> 6x6x16
+//   in  [12][12][16]  input
+//   out [6][6][16]  output
+static CONV_V3_V3 void conv_v3_maxpool1_v3(const float (*restrict in)[12][16], float (*restrict out)[6][16]) {
+  for (int y = 0; y < 6; y++)
+    for (int x = 0; x < 6; x++)
+      for (int v = 0; v < 2; v++) {
+        v8 most;
+        most = splat8_v3(-INFINITE);
+        UNROLL for (int ky = 0; ky < 2; ky++)
+          UNROLL for (int kx = 0; kx < 2; kx++)
+            most = max8_v3(most, LOAD(v8, in[2*y + ky][2*x + kx][8*v]));
+        AT(v8, out[y][x][8*v]) = most;
+      }
+}
+
+// global_avgpool1, line 6: global_avgpool
+//     y[c] = mean over all pixels of x[c]
+// global_avgpool: 6x6x16 -> 1x1x16
+//   in  [6][6][16]  input
+//   out [1][1][16]  output
+static CONV_V3_V3 void conv_v3_global_avgpool1_v3(const float (*restrict in)[6][16], float (*restrict out)[1][16]) {
+  for (int v = 0; v < 2; v++) {
+    v8 sum;
+    sum = (v8){0};
+    for (int ky = 0; ky < 6; ky++)
+      for (int kx = 0; kx < 6; kx++)
+        sum = sum + LOAD(v8, in[ky][kx][8*v]);
+    AT(v8, out[0][0][8*v]) = sum * 0.027777778f;
+  }
+}
+
+/* One image. Values lie in the arena, in places that are taken again when nobody needs them any more. */
+static void conv_v3_run_v3(const conv_v3_model *model, const void *image, void *output, float *arena) {
+  void *const conv1 = arena; /* 12x12x16 */
+  void *const maxpool1 = arena + 2304; /* 6x6x16 */
+
+  conv_v3_conv1_v3(image, conv1, model->conv1_weight, model->conv1_bias);
+  conv_v3_maxpool1_v3(conv1, maxpool1);
+  conv_v3_global_avgpool1_v3(maxpool1, output);
+}
+
+#endif
+
+/* ---- which of the targets runs ---- */
+
+#ifdef CONV_V3_FORCE_TARGET
+/* -DCONV_V3_FORCE_TARGET=x86-64, in quotes or not, with - or _. */
+#define CONV_V3_TEXT(x) CONV_V3_TEXT_(x)
+#define CONV_V3_TEXT_(x) #x
+static int conv_v3_forced(const char *target) {
+  const char *s = CONV_V3_TEXT(CONV_V3_FORCE_TARGET);
+  while (*s == '"') s++;
+  while (*target && (*s == *target || (*s == '_' && *target == '-'))) s++, target++;
+  return !*target && (!*s || *s == '"');
+}
+static int conv_v3_level(void) {
+#if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)
+  if (conv_v3_forced("x86-64-v3")) return 1;
+#endif
+  return 0;
+}
+#elif (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)
+static int conv_v3_level(void) {
+  static int known; /* 1 + level; 0: not looked up yet. Every thread finds the same number, so it does not matter which one stores it. */
+  int level = __atomic_load_n(&known, __ATOMIC_RELAXED) - 1;
+  if (level >= 0) return level;
+  level = 0;
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    level = 1;
+  __atomic_store_n(&known, level + 1, __ATOMIC_RELAXED);
+  return level;
+}
+#else
+static int conv_v3_level(void) { return 0; }
+#endif
+
+const char *conv_v3_target(void) {
+  static const char *const name[] = {"x86-64", "x86-64-v3"};
+  return name[conv_v3_level()];
+}
+
+static void conv_v3_run(const conv_v3_model *model, const void *image, void *output, float *arena) {
+  switch (conv_v3_level()) {
+#if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)
+  case 1: conv_v3_run_v3(model, image, output, arena); return;
+#endif
+  default: conv_v3_run_v1(model, image, output, arena); return;
+  }
+}
+
+void conv_v3_infer(const conv_v3_model *model, const float image[CONV_V3_BATCH * CONV_V3_IMAGE_SIZE], float output[CONV_V3_BATCH * CONV_V3_OUTPUT_SIZE], conv_v3_workspace *workspace) {
+  conv_v3_run(model, image, output, workspace->arena);
+}
+

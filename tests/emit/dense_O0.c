@@ -1,0 +1,188 @@
+/* dense_O0: the net `dense_O0` as C. Made by cnnc; change the program, not this file.
+ *
+ * This text and the weights in it belong to the author of the net, who may use them in any way, without conditions.
+ *
+ * net dense_O0: x 4 f32 -> output 2
+ * --------------------------------------------------------------------------------------------
+ * layer   operator  output shape  parameters  multiply-adds  receptive field  activation bytes
+ * --------------------------------------------------------------------------------------------
+ * dense1  dense     3                     15             12              all                12
+ * relu1   relu      3                      0              0              all                12
+ * dense2  dense     2                      8              6              all                 8
+ * --------------------------------------------------------------------------------------------
+ * parameters     23 (92 bytes)
+ * multiply-adds  18
+ * activations    32 bytes
+ */
+// SPDX-License-Identifier: MIT-0
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define DENSE_O0_BATCH 1                     /* images a call of infer takes */
+#define DENSE_O0_X_SIZE 4                    /* elements of one `x`: 4 */
+#define DENSE_O0_OUTPUT_SIZE 2               /* elements of one `output`: 2 */
+#define DENSE_O0_PARAMETERS 23               /* floats of the weights */
+#define DENSE_O0_ALIGNMENT 64                /* bytes: what is aligned to it is faster */
+#define DENSE_O0_MODEL_BYTES 92
+#define DENSE_O0_WORKSPACE_BYTES 128
+#define DENSE_O0_TRAINING_BYTES 0
+
+/* Trained parameters in the usual layouts, one after the other without padding: also an array of DENSE_O0_PARAMETERS floats. */
+typedef struct dense_O0_weights dense_O0_weights;
+struct dense_O0_weights {
+  float dense1_weight[3][4];
+  float dense1_bias[3];
+  float dense2_weight[2][3];
+  float dense2_bias[2];
+};
+
+/* The same in the order in which the kernels read them: filled by dense_O0_pack, only read by dense_O0_infer. It may be copied with memcpy. */
+typedef struct dense_O0_model dense_O0_model;
+struct dense_O0_model {
+  float dense1_weight[3][4];
+  float dense1_bias[3];
+  float dense2_weight[2][3];
+  float dense2_bias[2];
+};
+
+/* Room for the values between the layers. It needs no initialisation and keeps nothing between calls; each thread needs its own. */
+typedef struct dense_O0_workspace dense_O0_workspace;
+struct dense_O0_workspace {
+  float arena[32];
+};
+
+void dense_O0_pack(dense_O0_model *model, const dense_O0_weights *weights);
+
+/* One image. It cannot fail. */
+void dense_O0_infer(const dense_O0_model *model, const float x[DENSE_O0_BATCH * DENSE_O0_X_SIZE], float output[DENSE_O0_BATCH * DENSE_O0_OUTPUT_SIZE], dense_O0_workspace *workspace);
+/* The target whose code runs: generic. */
+const char *dense_O0_target(void);
+
+/* The numbers of the header are those of the structs. */
+_Static_assert(sizeof(dense_O0_weights) == DENSE_O0_PARAMETERS * sizeof(float), "weights");
+_Static_assert(sizeof(dense_O0_model) == DENSE_O0_MODEL_BYTES, "model");
+_Static_assert(sizeof(dense_O0_workspace) == DENSE_O0_WORKSPACE_BYTES, "workspace");
+
+// Products and sums become fused multiply-adds where the CPU has them, whatever the command line says; loops that copy stay loops.
+#if defined(__clang__)
+#pragma clang fp contract(fast)
+#elif defined(__GNUC__)
+#pragma GCC optimize("fp-contract=fast", "no-tree-loop-distribute-patterns")
+#endif
+
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+
+/* ---- weights ---- */
+
+// weight of dense1 in the order in which its kernel reads it
+//   out    [3][4]  output
+//   weight [3][4]  input
+static void dense_O0_dense1_weight_pack(float (*restrict out)[4], const float (*restrict weight)[4]) {
+  for (int u = 0; u < 3; u++)
+    for (int i = 0; i < 4; i++)
+      out[u][i] = weight[u][i];
+}
+
+// bias of dense1 in the order in which its kernel reads it
+//   out  [3]  output
+//   bias [3]  input
+static void dense_O0_dense1_bias_pack(float *restrict out, const float *restrict bias) {
+  for (int u = 0; u < 3; u++)
+    out[u] = bias[u];
+}
+
+// weight of dense2 in the order in which its kernel reads it
+//   out    [2][3]  output
+//   weight [2][3]  input
+static void dense_O0_dense2_weight_pack(float (*restrict out)[3], const float (*restrict weight)[3]) {
+  for (int u = 0; u < 2; u++)
+    for (int i = 0; i < 3; i++)
+      out[u][i] = weight[u][i];
+}
+
+// bias of dense2 in the order in which its kernel reads it
+//   out  [2]  output
+//   bias [2]  input
+static void dense_O0_dense2_bias_pack(float *restrict out, const float *restrict bias) {
+  for (int u = 0; u < 2; u++)
+    out[u] = bias[u];
+}
+
+void dense_O0_pack(dense_O0_model *model, const dense_O0_weights *weights) {
+  dense_O0_dense1_weight_pack(model->dense1_weight, weights->dense1_weight);
+  dense_O0_dense1_bias_pack(model->dense1_bias, weights->dense1_bias);
+  dense_O0_dense2_weight_pack(model->dense2_weight, weights->dense2_weight);
+  dense_O0_dense2_bias_pack(model->dense2_bias, weights->dense2_bias);
+}
+
+/* ---- generic ---- */
+
+INLINE float max1(float a, float b) { return a > b ? a : b; }
+
+// dense1, line 5: dense(3)
+//     out[u] = bias[u] + sum over i of weight[u][i] * in[i]
+// dense: 4 -> 3
+//   in     [1][1][4]  input
+//   out    [1][1][3]  output
+//   weight [3][4]  weights
+//   bias   [3]  weights
+static void dense_O0_dense1(const float (*restrict in)[1][4], float (*restrict out)[1][3], const float (*restrict weight)[4],
+    const float *restrict bias) {
+  for (int u = 0; u < 3; u++) {
+    float sum;
+    sum = bias[u];
+    for (int i = 0; i < 4; i++)
+      sum += in[0][0][i] * weight[u][i];
+    out[0][0][u] = sum;
+  }
+}
+
+// relu1, line 5: relu
+//     y = max(x, 0)
+// relu: 3 -> 3
+//   in  [1][1][3]  input
+//   out [1][1][3]  output
+static void dense_O0_relu1(const float (*restrict in)[1][3], float (*restrict out)[1][3]) {
+  for (int c = 0; c < 3; c++)
+    out[0][0][c] = max1(in[0][0][c], 0.f);
+}
+
+// dense2, line 6: dense(2)
+//     out[u] = bias[u] + sum over i of weight[u][i] * in[i]
+// dense: 3 -> 2
+//   in     [1][1][3]  input
+//   out    [1][1][2]  output
+//   weight [2][3]  weights
+//   bias   [2]  weights
+static void dense_O0_dense2(const float (*restrict in)[1][3], float (*restrict out)[1][2], const float (*restrict weight)[3],
+    const float *restrict bias) {
+  for (int u = 0; u < 2; u++) {
+    float sum;
+    sum = bias[u];
+    for (int i = 0; i < 3; i++)
+      sum += in[0][0][i] * weight[u][i];
+    out[0][0][u] = sum;
+  }
+}
+
+/* One image. Values lie in the arena, in places that are taken again when nobody needs them any more. */
+static void dense_O0_run(const dense_O0_model *model, const void *x, void *output, float *arena) {
+  void *const dense1 = arena; /* 3 */
+  void *const relu1 = arena + 16; /* 3 */
+
+  dense_O0_dense1((const float (*)[1][4])x, dense1, model->dense1_weight, model->dense1_bias);
+  dense_O0_relu1(dense1, relu1);
+  dense_O0_dense2(relu1, output, model->dense2_weight, model->dense2_bias);
+}
+
+const char *dense_O0_target(void) { return "generic"; }
+
+void dense_O0_infer(const dense_O0_model *model, const float x[DENSE_O0_BATCH * DENSE_O0_X_SIZE], float output[DENSE_O0_BATCH * DENSE_O0_OUTPUT_SIZE], dense_O0_workspace *workspace) {
+  dense_O0_run(model, x, output, workspace->arena);
+}
+

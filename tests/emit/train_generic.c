@@ -1,0 +1,1147 @@
+/* train_generic: the net `train_generic` as C. Made by cnnc; change the program, not this file.
+ *
+ * This text and the weights in it belong to the author of the net, who may use them in any way, without conditions.
+ *
+ * net train_generic: x 4x4x1 u8 -> output 2
+ * -------------------------------------------------------------------------------------------------
+ * layer       operator   output shape  parameters  multiply-adds  receptive field  activation bytes
+ * -------------------------------------------------------------------------------------------------
+ * normalize1  normalize  4x4x1                  0              0              1x1                64
+ * conv1       conv       2x2x2                 18             72              3x3                32
+ * batchnorm1  batchnorm  2x2x2                  8              0              3x3                32
+ * relu1       relu       2x2x2                  0              0              3x3                32
+ * flatten1    flatten    8                      0              0              3x3                32
+ * dropout1    dropout    8                      0              0              3x3                32
+ * dense1      dense      2                     18             16              all                 8
+ * softmax1    softmax    2                      0              0              all                 8
+ * -------------------------------------------------------------------------------------------------
+ * parameters     44 (176 bytes): 40 trainable, 0 frozen, 4 statistics
+ * multiply-adds  88
+ * activations    240 bytes
+ */
+// SPDX-License-Identifier: MIT-0
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* ---- shared with the runtime ---- */
+
+#ifndef CNN_NETWORK_VERSION
+#define CNN_NETWORK_VERSION 1
+#include <stddef.h>
+#include <stdint.h>
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum cnn_type { CNN_F32, CNN_U8, CNN_I8 } cnn_type;
+typedef enum cnn_target { CNN_TARGET_NONE, CNN_TARGET_CLASS, CNN_TARGET_VALUES, CNN_TARGET_BOXES } cnn_target; /* classes: int32_t, -1 is ignored; values: float of the output's shape */
+typedef enum cnn_scores { CNN_SCORES_NONE, CNN_SCORES_PROBABILITY, CNN_SCORES_LOG, CNN_SCORES_LOGIT, CNN_SCORES_BINARY, CNN_SCORES_BINARY_LOGIT } cnn_scores; /* how an output becomes class scores */
+
+typedef struct cnn_loss {           /* the numbers of a loss, for computing it from the outputs of infer (validation) */
+  double weight;                    /* of this output in the sum of losses */
+  double smoothing;                 /* label_smoothing */
+  double parameter;                 /* huber: delta; focal: gamma */
+  int32_t ignore;                   /* a class that does not count, besides -1 */
+  const float *class_weight;        /* one a class, or NULL */
+} cnn_loss;
+
+typedef struct cnn_port {           /* an input or an output */
+  const char *name;
+  cnn_type type;                    /* outputs: CNN_F32 */
+  int32_t rank;                     /* 3: height, width, channels; 2: length, channels; 1: a vector */
+  int32_t regions;                  /* 0, or how many regions of that shape */
+  int32_t dim[3];
+  int32_t chw;                      /* inputs: the caller's buffer has the channels first */
+  int64_t size;                     /* elements of one image */
+  cnn_target target;                /* outputs: what its loss compares it with */
+  int64_t target_size;              /* elements of the target of one image: 1 class, or height*width classes, or `size` values */
+  cnn_scores scores;                /* outputs */
+  const char *loss;                 /* outputs: the loss's name, or NULL */
+  const cnn_loss *criterion;        /* its numbers; NULL: weight 1, no smoothing, delta 1, gamma 2, ignore -1 */
+} cnn_port;
+
+typedef enum cnn_role { CNN_TRAINED, CNN_FROZEN, CNN_STATISTIC } cnn_role; /* statistic: running mean or variance */
+typedef struct cnn_weight {
+  const char *name;                 /* "stage1.conv1.weight" */
+  int32_t rank, dim[4];
+  int64_t offset, size;             /* in floats, in the weights struct */
+  cnn_role role;
+  int32_t decay;                    /* takes part in weight decay (`decay = weights` leaves biases and norms out) */
+} cnn_weight;
+
+typedef struct cnn_layer {
+  const char *name, *op;
+  int32_t line, rank, regions, dim[3];
+  int64_t parameters, macs, bytes;  /* bytes: of its output */
+} cnn_layer;
+
+typedef struct cnn_step { const char *name; int64_t macs; } cnn_step; /* a call inside infer, for timing */
+
+typedef struct cnn_option { const char *name; double value[4]; int32_t count; } cnn_option; /* an augmentation with its numbers: {"shift", {2}, 1} */
+
+typedef enum cnn_optimizer_kind { CNN_SGD, CNN_ADAM, CNN_ADAMW, CNN_RMSPROP } cnn_optimizer_kind;
+typedef enum cnn_schedule_kind { CNN_CONSTANT, CNN_STEP, CNN_EXPONENTIAL, CNN_POLY, CNN_COSINE, CNN_PLATEAU } cnn_schedule_kind;
+typedef struct cnn_recipe {         /* the train block */
+  cnn_optimizer_kind optimizer;
+  double rate, momentum, weight_decay, beta1, beta2, epsilon, alpha;
+  int32_t nesterov;
+  cnn_schedule_kind schedule;
+  double warmup, factor, power, floor; /* epochs; floor absolute */
+  int32_t every, patience, milestones;
+  const double *milestone;          /* step(at=[...]), in epochs */
+  int32_t batch, epochs, accumulate, early_stop; /* early_stop 0: off */
+  uint64_t seed;
+  double average, clip_norm;        /* 0: off */
+  int32_t target_is_input;
+  int32_t augments, metrics;
+  const cnn_option *augment, *metric; /* metric: {"accuracy"}, {"top", {5}, 1}, {"mae"}, {"iou"} */
+} cnn_recipe;
+
+typedef struct cnn_boxes { int32_t count; const float *box; const int32_t *label; } cnn_boxes;
+
+typedef struct cnn_network {
+  int32_t version;                  /* CNN_NETWORK_VERSION */
+  const char *name, *target;        /* target: a summary of what it was compiled for, "x86-64-v4,x86-64-v3,x86-64" */
+  int32_t inputs, outputs, weights, layers, steps, labels;
+  const cnn_port *input, *output;
+  const cnn_weight *weight;
+  const cnn_layer *layer;
+  const cnn_step *step;
+  const char *const *label;         /* NULL without labels */
+  const char *summary;              /* the compiler's table */
+  int64_t parameters;               /* floats of the weights struct */
+  int64_t macs;
+  int32_t batch, train_batch;       /* images an infer call takes; most samples of a gradients call, 0 without training */
+  size_t model_bytes, workspace_bytes, training_bytes; /* training_bytes 0 without training */
+  const cnn_recipe *recipe;         /* NULL without training */
+  const float *initial;             /* weights that were compiled in (or constant), as the weights struct; NULL: none */
+  const char *(*target_name)(void); /* the level that runs on this CPU */
+  void (*init)(float *weights, uint64_t seed);
+  void (*pack)(void *model, const float *weights);
+  void (*infer)(const void *model, const void *const *input, float *const *output, void *workspace); /* exactly `batch` images */
+  void (*infer_timed)(const void *model, const void *const *input, float *const *output, void *workspace, void (*mark)(void *, int32_t step), void *context); /* calls mark after each step; NULL: not compiled in */
+  float (*gradients)(const float *weights, const void *const *input, const void *const *target, int32_t count, uint64_t seed, uint64_t step,
+                     float *gradients, float *const *output, void *training); /* target: one per output, NULL where it has no loss; NULL without training */
+} cnn_network;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
+
+#define TRAIN_GENERIC_BATCH 1                /* images a call of infer takes */
+#define TRAIN_GENERIC_TRAIN_BATCH 4          /* the most samples a call of gradients takes */
+#define TRAIN_GENERIC_X_SIZE 16              /* elements of one `x`: 4x4x1, channels last */
+#define TRAIN_GENERIC_X_HEIGHT 4
+#define TRAIN_GENERIC_X_WIDTH 4
+#define TRAIN_GENERIC_X_CHANNELS 1
+#define TRAIN_GENERIC_OUTPUT_SIZE 2          /* elements of one `output`: 2 */
+#define TRAIN_GENERIC_PARAMETERS 44          /* floats of the weights */
+#define TRAIN_GENERIC_ALIGNMENT 64           /* bytes: what is aligned to it is faster */
+#define TRAIN_GENERIC_MODEL_BYTES 176
+#define TRAIN_GENERIC_WORKSPACE_BYTES 192
+#define TRAIN_GENERIC_TRAINING_BYTES 3680
+
+/* Trained parameters in the usual layouts, one after the other without padding: also an array of TRAIN_GENERIC_PARAMETERS floats. */
+typedef struct train_generic_weights train_generic_weights;
+struct train_generic_weights {
+  float conv1_weight[2][1][3][3];
+  float batchnorm1_weight[2];
+  float batchnorm1_bias[2];
+  float batchnorm1_running_mean[2]; /* statistics of the training data, not trained */
+  float batchnorm1_running_var[2]; /* statistics of the training data, not trained */
+  float dense1_weight[2][8];
+  float dense1_bias[2];
+};
+
+/* The same in the order in which the kernels read them: filled by train_generic_pack, only read by train_generic_infer. It may be copied with memcpy. */
+typedef struct train_generic_model train_generic_model;
+struct train_generic_model {
+  float dense1_weight[2][8];
+  float conv1_weight[2][1][3][3];
+  float batchnorm1_running_mean[2];
+  float batchnorm1_bias[2];
+  float batchnorm1_running_var[2];
+  float batchnorm1_weight[2];
+  float dense1_bias[2];
+};
+
+/* Room for the values between the layers. It needs no initialisation and keeps nothing between calls; each thread needs its own. */
+typedef struct train_generic_workspace train_generic_workspace;
+struct train_generic_workspace {
+  float arena[48];
+};
+
+void train_generic_pack(train_generic_model *model, const train_generic_weights *weights);
+
+/* One image. It cannot fail. */
+void train_generic_infer(const train_generic_model *model, const uint8_t x[TRAIN_GENERIC_BATCH * TRAIN_GENERIC_X_SIZE], float output[TRAIN_GENERIC_BATCH * TRAIN_GENERIC_OUTPUT_SIZE], train_generic_workspace *workspace);
+/* The target whose code runs: generic. */
+const char *train_generic_target(void);
+
+/* ---- training ---- */
+
+/* As the workspace, for gradients. */
+typedef struct train_generic_training train_generic_training;
+struct train_generic_training {
+  float dense1_weight[2][8]; /* weights as the kernels read them */
+  float conv1_weight[2][1][3][3];
+  float dense1_bias[2];
+  float batch[48]; /* what there is once for a batch */
+  float kept[384]; /* values of all images that are needed later */
+  float arena[4][80]; /* values of the image that a shard is at */
+  train_generic_weights sum[3]; /* gradients of the shards after the first */
+};
+
+/* Weights to start from; the same seed gives the same weights on every machine. */
+void train_generic_init(train_generic_weights *weights, uint64_t seed);
+
+/* The mean loss of 1 to TRAIN_GENERIC_TRAIN_BATCH samples and its gradients (of frozen parameters: zeros; instead of running statistics: their new values).
+   Random numbers depend on seed, step and the sample's place in the batch alone. Outputs are written unless NULL. */
+float train_generic_gradients(const train_generic_weights *weights, const uint8_t *x, const int32_t *output_target, int32_t count, uint64_t seed, uint64_t step, train_generic_weights *gradients, float *output, train_generic_training *workspace);
+
+/* What the runtime needs to train, load, save and show the net. */
+extern const cnn_network train_generic_network;
+
+/* The numbers of the header are those of the structs. */
+_Static_assert(sizeof(train_generic_weights) == TRAIN_GENERIC_PARAMETERS * sizeof(float), "weights");
+_Static_assert(sizeof(train_generic_model) == TRAIN_GENERIC_MODEL_BYTES, "model");
+_Static_assert(sizeof(train_generic_workspace) == TRAIN_GENERIC_WORKSPACE_BYTES, "workspace");
+_Static_assert(sizeof(train_generic_training) == TRAIN_GENERIC_TRAINING_BYTES, "training");
+
+/* ---- weights to start from: no fused multiply-add here, so that all machines get the same ---- */
+
+#if defined(__clang__)
+#pragma clang fp contract(off)
+#elif defined(__GNUC__)
+#pragma GCC push_options
+#pragma GCC optimize("fp-contract=off")
+#endif
+
+// Two keys for the random numbers of one purpose (splitmix64's finalizer).
+static uint64_t train_generic_mix(uint64_t x) {
+  x += UINT64_C(0x9E3779B97F4A7C15);
+  x = (x ^ (x >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+  x = (x ^ (x >> 27)) * UINT64_C(0x94D049BB133111EB);
+  return x ^ (x >> 31);
+}
+static void train_generic_keys(uint64_t seed, uint64_t step, uint64_t sample, int32_t keys[2]) {
+  const uint64_t x = train_generic_mix(train_generic_mix(train_generic_mix(seed) ^ step) ^ sample);
+  const uint32_t key[2] = {(uint32_t)x, (uint32_t)(x >> 32)};
+  memcpy(keys, key, sizeof key);
+}
+
+// 24 random bits by counter.
+static uint32_t train_generic_bits(const int32_t keys[2], uint32_t counter) {
+  uint32_t x = counter * 0x9E3779B9u ^ (uint32_t)keys[0];
+  x ^= x >> 16, x *= 0x85EBCA6Bu, x ^= x >> 13, x += (uint32_t)keys[1], x *= 0xC2B2AE35u;
+  x ^= x >> 16, x *= 0x7FEB352Du, x ^= x >> 15;
+  return x >> 8;
+}
+
+// Natural logarithm of a positive number: x = 2^e * m, the series of artanh for m.
+static double train_generic_log(double x) {
+  uint64_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  int e = (int)(bits >> 52) - 1023;
+  bits = (bits & UINT64_C(0xfffffffffffff)) | UINT64_C(0x3ff0000000000000);
+  double m, sum = 0;
+  memcpy(&m, &bits, sizeof m);
+  if (m > 1.4142135623730951) m *= 0.5, e++;
+  const double s = (m - 1) / (m + 1), z = s * s;
+  for (int k = 23; k > 0; k -= 2) sum = sum * z + 1.0 / k;
+  return 2 * s * sum + e * 0.6931471805599453;
+}
+// Square root by Newton's iteration, from half the exponent.
+static double train_generic_root(double x) {
+  uint64_t bits;
+  double y;
+  if (x <= 0) return 0;
+  memcpy(&bits, &x, sizeof bits);
+  bits = (bits >> 1) + (UINT64_C(1023) << 51);
+  memcpy(&y, &bits, sizeof y);
+  for (int k = 0; k < 5; k++) y = 0.5 * (y + x / y);
+  return y;
+}
+// Cosine and sine of a turn 0 <= t < 1: Taylor's series in the nearest quarter.
+static void train_generic_turn(double t, double *cosine, double *sine) {
+  const int quarter = (int)(4 * t + 0.5);
+  const double x = (4 * t - quarter) * 1.5707963267948966, z = x * x;
+  double c = 1, s = 1;
+  for (int k = 9; k > 0; k--) c = 1 - c * z / ((2 * k - 1) * (2 * k)), s = 1 - s * z / (2 * k * (2 * k + 1));
+  s *= x;
+  *cosine = quarter == 1 ? -s : quarter == 2 ? -c : quarter == 3 ? s : c;
+  *sine = quarter == 1 ? c : quarter == 2 ? -s : quarter == 3 ? -c : s;
+}
+// Normal numbers in pairs (Box and Muller, 1958).
+static void train_generic_normal(float *w, int64_t n, uint64_t seed, uint64_t weight, double mean, double deviation) {
+  int32_t keys[2];
+  train_generic_keys(seed, UINT64_C(0x696e6974), weight, keys);
+  for (int64_t i = 0; i < n; i += 2) {
+    const double u = (train_generic_bits(keys, (uint32_t)i) + 1) * 0x1p-24, t = train_generic_bits(keys, (uint32_t)i + 1) * 0x1p-24;
+    const double radius = deviation * train_generic_root(-2 * train_generic_log(u));
+    double c, s;
+    train_generic_turn(t, &c, &s);
+    w[i] = (float)(mean + radius * c);
+    if (i + 1 < n) w[i + 1] = (float)(mean + radius * s);
+  }
+}
+
+static void train_generic_fill(float *w, int64_t n, float value) {
+  for (int64_t i = 0; i < n; i++) w[i] = value;
+}
+
+void train_generic_init(train_generic_weights *weights, uint64_t seed) {
+  train_generic_normal(&weights->conv1_weight[0][0][0][0], 18, seed, 0, 0.0, 0.4714045207910317);
+  train_generic_fill(weights->batchnorm1_weight, 2, 1.0f);
+  train_generic_fill(weights->batchnorm1_bias, 2, 0.0f);
+  train_generic_fill(weights->batchnorm1_running_mean, 2, 0.0f);
+  train_generic_fill(weights->batchnorm1_running_var, 2, 1.0f);
+  train_generic_normal(&weights->dense1_weight[0][0], 16, seed, 5, 0.0, 0.5);
+  train_generic_fill(weights->dense1_bias, 2, 0.0f);
+}
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC pop_options
+#endif
+
+// Products and sums become fused multiply-adds where the CPU has them, whatever the command line says; loops that copy stay loops.
+#if defined(__clang__)
+#pragma clang fp contract(fast)
+#elif defined(__GNUC__)
+#pragma GCC optimize("fp-contract=fast", "no-tree-loop-distribute-patterns")
+#endif
+
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define INLINE static inline
+#endif
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define UNROLL _Pragma("GCC unroll 128")
+#else
+#define UNROLL
+#endif
+
+/* ---- weights ---- */
+
+// weight of conv1 in the order in which its kernel reads it
+//   out    [2][1][3][3]  output
+//   weight [2][1][3][3]  input
+static void train_generic_conv1_weight_pack(float (*restrict out)[1][3][3], const float (*restrict weight)[1][3][3]) {
+  for (int s = 0; s < 2; s++)
+    for (int ky = 0; ky < 3; ky++)
+      for (int kx = 0; kx < 3; kx++)
+        out[s][0][ky][kx] = weight[s][0][ky][kx];
+}
+
+// weight of dense1 in the order in which its kernel reads it
+//   out    [2][8]  output
+//   weight [2][8]  input
+static void train_generic_dense1_weight_pack(float (*restrict out)[8], const float (*restrict weight)[8]) {
+  for (int u = 0; u < 2; u++)
+    for (int i = 0; i < 8; i++)
+      out[u][i] = weight[u][i];
+}
+
+// bias of dense1 in the order in which its kernel reads it
+//   out  [2]  output
+//   bias [2]  input
+static void train_generic_dense1_bias_pack(float *restrict out, const float *restrict bias) {
+  for (int u = 0; u < 2; u++)
+    out[u] = bias[u];
+}
+
+void train_generic_pack(train_generic_model *model, const train_generic_weights *weights) {
+  train_generic_dense1_weight_pack(model->dense1_weight, weights->dense1_weight);
+  train_generic_conv1_weight_pack(model->conv1_weight, weights->conv1_weight);
+  memcpy(model->batchnorm1_running_mean, weights->batchnorm1_running_mean, sizeof model->batchnorm1_running_mean);
+  memcpy(model->batchnorm1_bias, weights->batchnorm1_bias, sizeof model->batchnorm1_bias);
+  memcpy(model->batchnorm1_running_var, weights->batchnorm1_running_var, sizeof model->batchnorm1_running_var);
+  memcpy(model->batchnorm1_weight, weights->batchnorm1_weight, sizeof model->batchnorm1_weight);
+  train_generic_dense1_bias_pack(model->dense1_bias, weights->dense1_bias);
+}
+
+// A call of train_generic_gradients.
+typedef struct train_generic_batch {
+  const train_generic_weights *weights;
+  const uint8_t *x;
+  const int32_t *output_target;
+  float *output;
+  int32_t count;
+  uint64_t seed, step;
+  train_generic_training *at;
+  const train_generic_training *packed; // the same: its weights are only read
+} train_generic_batch;
+
+/* ---- generic ---- */
+
+INLINE uint32_t bits1(float x) { union { float f; uint32_t u; } v = {x}; return v.u; }
+INLINE float float_of1(uint32_t u) { union { uint32_t u; float f; } v = {u}; return v.f; }
+INLINE float select1(int32_t mask, float a, float b) { return mask ? a : b; }
+INLINE float max1(float a, float b) { return a > b ? a : b; }
+// e to the power x, within 1 ulp: x = n*log(2) + r, a polynomial in r, the power of two in two steps for results at both ends of the range.
+INLINE float exp1(float x) {
+  const float top = select1(x > 89.f, 89.f, x), c = select1(top < -104.f, -104.f, top);
+  const float shifted = c * 1.44269504f + 12582912.f, n = shifted - 12582912.f; // 1.5 * 2^23: the sum's last bits are n
+  const float r = (c - n * 0.693359375f) + n * 2.12194440e-4f;
+  float p = r * 1.73119799e-4f + 1.39321131e-3f;
+  p = p * r + 8.33787303e-3f;
+  p = p * r + 4.16664854e-2f;
+  p = p * r + 1.66666478e-1f;
+  p = p * r + 0.5f;
+  p = p * (r * r) + r + 1.f;
+  const uint32_t e = bits1(shifted) - 0x4b400000u + 254u, half = e >> 1;
+  return p * float_of1(half << 23) * float_of1((e - half) << 23);
+}
+// Natural logarithm, within 1.1 ulp: x = 2^k * m, sqrt(1/2) <= m < sqrt(2), a polynomial in m - 1.
+INLINE float log1(float x) {
+  const int32_t tiny = x < 0.f + 1.17549435e-38f;
+  const uint32_t u = bits1(select1(tiny, x * 8388608.f, x)) + (0x3f800000u - 0x3f3504f3u);
+  const float k = float_of1((u >> 23) | 0x4b000000u) - select1(tiny, 8388758.f, 8388735.f);
+  const float f = float_of1((u & 0x007fffffu) + 0x3f3504f3u) - 1.f, z = f * f;
+  float p = f * 4.96306717e-2f - 1.07510939e-1f;
+  p = p * f + 1.21050552e-1f;
+  p = p * f - 1.25501320e-1f;
+  p = p * f + 1.42097622e-1f;
+  p = p * f - 1.66593671e-1f;
+  p = p * f + 2.00022236e-1f;
+  p = p * f - 2.50001669e-1f;
+  p = p * f + 3.33333135e-1f;
+  float r = f * z * p - k * 2.12194440e-4f;
+  r = f + (r - 0.5f * z) + k * 0.693359375f;
+  r = select1(x > 3.40282347e38f, x, r);
+  r = select1(x < 0.f, float_of1(0x7fc00000u), r);
+  r = select1(x == 0.f, float_of1(0xff800000u), r);
+  return select1(x == x, r, x);
+}
+// Square root, within 0.8 ulp: Newton's iteration for its reciprocal, one more for itself.
+INLINE float sqrt1(float x) {
+  const int32_t tiny = x < 0.f + 1e-30f;
+  const float s = select1(tiny, x * 0x1p48f, x);
+  float y = float_of1(0x5f375a86u - (bits1(s) >> 1));
+  y = y * (1.5f - 0.5f * s * y * y);
+  y = y * (1.5f - 0.5f * s * y * y);
+  y = y * (1.5f - 0.5f * s * y * y);
+  float r = s * y;
+  r = r + 0.5f * y * (s - r * r);
+  r = select1(tiny, r * 0x1p-24f, r);
+  r = select1(x < 0.f, float_of1(0x7fc00000u), r);
+  r = select1(x > 3.40282347e38f, x, r);
+  r = select1(x == 0.f, x, r);
+  return select1(x == x, r, x);
+}
+// A number in [0, 1) from two keys and a counter: the same in any order and on any number of threads.
+INLINE float random1(int32_t key0, int32_t key1, int32_t counter) {
+  uint32_t x = (uint32_t)counter * 0x9e3779b9u ^ (uint32_t)key0;
+  x ^= x >> 16, x *= 0x85ebca6bu, x ^= x >> 13;
+  x += (uint32_t)key1;
+  x *= 0xc2b2ae35u, x ^= x >> 16, x *= 0x7feb352du, x ^= x >> 15;
+  return (float)(x >> 8) * 0x1p-24f;
+}
+
+// x
+// input: 4x4x1
+//   in  [4][4][1]  input
+//   out [4][4][1]  output
+static void train_generic_x_floats(const uint8_t (*restrict in)[4][1], float (*restrict out)[4][1]) {
+  for (int y = 0; y < 4; y++)
+    for (int x = 0; x < 4; x++)
+      out[y][x][0] = (float)in[y][x][0];
+}
+
+// normalize1, line 4: normalize(scale=1/255)
+//     y = (x*scale - mean) / std
+// normalize: 4x4x1 -> 4x4x1
+//   in  [4][4][1]  input
+//   out [4][4][1]  output
+static void train_generic_normalize1(const float (*restrict in)[4][1], float (*restrict out)[4][1]) {
+  for (int y = 0; y < 4; y++)
+    for (int x = 0; x < 4; x++)
+      out[y][x][0] = in[y][x][0] * 0.003921569f;
+}
+
+// conv1, line 5: conv(2, 3x3, bias=false)
+//     out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[f][c][ky][kx]
+// conv: 4x4x1 -> 2x2x2
+//   in     [4][4][1]  input
+//   out    [2][2][2]  output
+//   weight [2][1][3][3]  weights
+static void train_generic_conv1(const float (*restrict in)[4][1], float (*restrict out)[2][2], const float (*restrict weight)[1][3][3]) {
+  for (int y = 0; y < 2; y++)
+    for (int x = 0; x < 2; x++)
+      for (int f = 0; f < 2; f++) {
+        float sum;
+        sum = 0.f;
+        for (int ky = 0; ky < 3; ky++)
+          for (int kx = 0; kx < 3; kx++)
+            sum += in[y + ky][x + kx][0] * weight[f][0][ky][kx];
+        out[y][x][f] = sum;
+      }
+}
+
+// batchnorm1, line 5: batchnorm
+//     y = (x - mean) / sqrt(variance + epsilon) * weight + bias; mean and variance of the batch in training, running ones in inference and where frozen=true
+// batchnorm: 2x2x2 -> 2x2x2
+//   in           [2][2][2]  input
+//   out          [2][2][2]  output
+//   running_mean [2]  input
+//   bias         [2]  input
+//   running_var  [2]  input
+//   weight       [2]  input
+static void train_generic_batchnorm1(const float (*restrict in)[2][2], float (*restrict out)[2][2], const float *restrict running_mean,
+    const float *restrict bias, const float *restrict running_var, const float *restrict weight) {
+  for (int y = 0; y < 2; y++)
+    for (int x = 0; x < 2; x++)
+      for (int c = 0; c < 2; c++)
+        out[y][x][c] = (in[y][x][c] - running_mean[c]) * (weight[c] * (1.f / sqrt1(running_var[c] + 1e-05f))) + bias[c];
+}
+
+// relu1, line 5: relu
+//     y = max(x, 0)
+// relu: 2x2x2 -> 2x2x2
+//   in  [2][2][2]  input
+//   out [2][2][2]  output
+static void train_generic_relu1(const float (*restrict in)[2][2], float (*restrict out)[2][2]) {
+  for (int y = 0; y < 2; y++)
+    for (int x = 0; x < 2; x++)
+      for (int c = 0; c < 2; c++)
+        out[y][x][c] = max1(in[y][x][c], 0.f);
+}
+
+// dense1, line 6: dense(2)
+//     out[u] = bias[u] + sum over i of weight[u][i] * in[i]
+// dense: 8 -> 2
+//   in     [1][1][8]  input
+//   out    [1][1][2]  output
+//   weight [2][8]  weights
+//   bias   [2]  weights
+static void train_generic_dense1(const float (*restrict in)[1][8], float (*restrict out)[1][2], const float (*restrict weight)[8],
+    const float *restrict bias) {
+  for (int u = 0; u < 2; u++) {
+    float sum;
+    sum = bias[u];
+    for (int i = 0; i < 8; i++)
+      sum += in[0][0][i] * weight[u][i];
+    out[0][0][u] = sum;
+  }
+}
+
+// softmax1, line 6: softmax
+//     y[c] = exp(x[c]) / sum over k of exp(x[k])
+// softmax: 2 -> 2
+//   in  [1][1][2]  input
+//   out [1][1][2]  output
+//   row [2]  scratch
+static void train_generic_softmax1(const float (*restrict in)[1][2], float (*restrict out)[1][2], float *restrict row) {
+  float most;
+  most = in[0][0][0];
+  most = max1(most, in[0][0][1]);
+  const float largest = most;
+  for (int v = 0; v < 2; v++)
+    row[v] = exp1(in[0][0][v] - largest);
+  float sum;
+  sum = 0.f;
+  for (int v = 0; v < 2; v++)
+    sum = sum + row[v];
+  const float total = sum;
+  const float factor = 1.f / total;
+  for (int v = 0; v < 2; v++)
+    out[0][0][v] = row[v] * factor;
+}
+
+// loss, line 7: cross_entropy
+// cross_entropy scale: 1 -> 1
+//   in  [4][1][1][1]  input
+//   out [1][1][1]  output
+static void train_generic_loss_16_cross_entropy_scale(const int32_t (*restrict in)[1][1][1], float (*restrict out)[1][1], int32_t count) {
+  float total;
+  total = 0.f;
+  for (int n = 0; n < count; n++) {
+    float row;
+    row = 0.f;
+    const int32_t label = in[n][0][0][0];
+    row = row + (label < 0 ? 0.f : label < 2 ? 1.f : 0.f);
+    total = total + row;
+  }
+  const float sum = total;
+  const int32_t t = 0.f < sum;
+  out[0][0][0] = t ? 1.f / (t ? sum : 1.f) : 0.f;
+}
+
+// batchnorm moments of batchnorm1, line 5: batchnorm
+// batchnorm moments: 2x2x2 -> 1x2x2
+//   in  [2][2][2]  input
+//   out [1][2][2]  output
+static void train_generic_batchnorm1_moments(const float (*restrict in)[2][2], float (*restrict out)[2][2]) {
+  for (int v = 0; v < 2; v++) {
+    float sum;
+    float squares;
+    sum = 0.f;
+    for (int y = 0; y < 2; y++)
+      for (int x = 0; x < 2; x++)
+        sum = sum + in[y][x][v];
+    const float mean = sum * 0.25f;
+    squares = 0.f;
+    for (int y = 0; y < 2; y++)
+      for (int x = 0; x < 2; x++) {
+        const float d = in[y][x][v] - mean;
+        squares += d * d;
+      }
+    out[0][0][v] = mean;
+    out[0][1][v] = squares;
+  }
+}
+
+// batchnorm merge of batchnorm1, line 5: batchnorm
+// batchnorm merge: 1x2x2 -> 1x3x2
+//   in  [4][1][2][2]  input
+//   out [1][3][2]  output
+static void train_generic_batchnorm1_merge(const float (*restrict in)[1][2][2], float (*restrict out)[3][2], int32_t count) {
+  for (int v = 0; v < 2; v++) {
+    float mean;
+    float squares;
+    mean = 0.f;
+    squares = 0.f;
+    for (int n = 0; n < count; n++) {
+      const float share = 1.f / (float)(n + 1);
+      const float delta = in[n][0][0][v] - mean;
+      mean += delta * share;
+      squares = squares + delta * delta * ((float)(n) * share * 4.f) + in[n][0][1][v];
+    }
+    const float variance = squares / (float)(4*count);
+    out[0][0][v] = mean;
+    out[0][1][v] = 1.f / sqrt1(variance + 1e-05f);
+    out[0][2][v] = variance;
+  }
+}
+
+// batchnorm running of batchnorm1, line 5: batchnorm
+// batchnorm running: 1x3x2
+//   in  [1][3][2]  input
+//   out [2]  updated
+static void train_generic_batchnorm1_running(const float (*restrict in)[3][2], float *restrict out, int32_t count) {
+  (void)count;
+  for (int v = 0; v < 2; v++)
+    out[v] = 0.9f * out[v] + 0.1f * in[0][0][v];
+}
+
+// batchnorm running of batchnorm1, line 5: batchnorm
+// batchnorm running: 1x3x2
+//   in  [1][3][2]  input
+//   out [2]  updated
+static void train_generic_batchnorm1_running_training(const float (*restrict in)[3][2], float *restrict out, int32_t count) {
+  for (int v = 0; v < 2; v++)
+    out[v] = 0.9f * out[v] + 0.1f * (in[0][2][v] * ((float)(4*count) / max1((float)(4*count - 1), 1.f)));
+}
+
+// batchnorm apply of batchnorm1, line 5: batchnorm
+// batchnorm apply: 2x2x2 -> 2x2x2
+//   in     [2][2][2]  input
+//   in1    [1][3][2]  input
+//   out    [2][2][2]  output
+//   weight [2]  input
+//   bias   [2]  input
+static void train_generic_batchnorm1_apply(const float (*restrict in)[2][2], const float (*restrict in1)[3][2], float (*restrict out)[2][2],
+    const float *restrict weight, const float *restrict bias) {
+  for (int y = 0; y < 2; y++)
+    for (int x = 0; x < 2; x++)
+      for (int v = 0; v < 2; v++)
+        out[y][x][v] = (in[y][x][v] - in1[0][0][v]) * (in1[0][1][v] * weight[v]) + bias[v];
+}
+
+// dropout mask of dropout1, line 6: dropout(0.5)
+// dropout mask: 8 -> 8
+//   in   [1][1][8]  input
+//   out  [1][1][8]  output
+//   keys [2]  input
+static void train_generic_dropout1_mask(const float (*restrict in)[1][8], float (*restrict out)[1][8], const int32_t *restrict keys) {
+  const int32_t key0 = keys[0];
+  const int32_t key1 = keys[1];
+  for (int c = 0; c < 8; c++)
+    out[0][0][c] = random1(key0, key1, c) < 0.5f ? 0.f : in[0][0][c] * 2.f;
+}
+
+// loss, line 7: cross_entropy
+//     mean of -log p[label]; with weights divided by the sum of the labels' weights; labels -1 and `ignore` do not count
+// cross_entropy: 2 -> 1
+//   in  [1][1][2]  input
+//   in1 [1][1][1]  input
+//   in2 [1][1][1]  input
+//   out [1][1][1]  output
+//   row [2]  scratch
+static void train_generic_loss_17_cross_entropy(const float (*restrict in)[1][2], const int32_t (*restrict in1)[1][1], const float (*restrict in2)[1][1],
+    float (*restrict out)[1][1], float *restrict row) {
+  float total;
+  total = 0.f;
+  float line;
+  line = 0.f;
+  float most;
+  most = in[0][0][0];
+  most = max1(most, in[0][0][1]);
+  const float largest = most;
+  for (int v = 0; v < 2; v++)
+    row[v] = exp1(in[0][0][v] - largest);
+  float sum;
+  sum = 0.f;
+  for (int v = 0; v < 2; v++)
+    sum = sum + row[v];
+  const float total_2 = sum;
+  const float log_sum = log1(total_2) + largest;
+  const int32_t label = in1[0][0][0];
+  const float counts = label < 0 ? 0.f : label < 2 ? 1.f : 0.f;
+  const float label_weight = counts;
+  float score;
+  score = 0.f;
+  for (int c = 0; c < 2; c++)
+    score = score + (label == c ? in[0][0][c] : 0.f);
+  line += label_weight * (log_sum - score);
+  total = total + line;
+  out[0][0][0] = total * in2[0][0][0];
+}
+
+// loss, line 7: cross_entropy
+// cross_entropy gradient: 2 -> 2
+//   in  [1][1][2]  input
+//   in1 [1][1][1]  input
+//   in2 [1][1][1]  input
+//   out [1][1][2]  output
+//   row [2]  scratch
+static void train_generic_loss_18_cross_entropy_gradient(const float (*restrict in)[1][2], const int32_t (*restrict in1)[1][1], const float (*restrict in2)[1][1],
+    float (*restrict out)[1][2], float *restrict row) {
+  const float scale = in2[0][0][0];
+  float most;
+  most = in[0][0][0];
+  most = max1(most, in[0][0][1]);
+  const float largest = most;
+  for (int v = 0; v < 2; v++)
+    row[v] = exp1(in[0][0][v] - largest);
+  float sum;
+  sum = 0.f;
+  for (int v = 0; v < 2; v++)
+    sum = sum + row[v];
+  const float total = sum;
+  const int32_t label = in1[0][0][0];
+  const float counts = label < 0 ? 0.f : label < 2 ? 1.f : 0.f;
+  const float label_weight = counts;
+  const float own = scale * label_weight;
+  const float all = own / total;
+  for (int c = 0; c < 2; c++)
+    out[0][0][c] = row[c] * all - (label == c ? own : 0.f);
+}
+
+// dense input gradient of dense1, line 6: dense(2)
+// dense input gradient: 2 -> 8
+//   in     [1][1][2]  input
+//   out    [1][1][8]  output
+//   weight [2][8]  input
+static void train_generic_dense1_input_gradient(const float (*restrict in)[1][2], float (*restrict out)[1][8], const float (*restrict weight)[8]) {
+  for (int i = 0; i < 8; i++) {
+    float sum;
+    sum = 0.f;
+    for (int u = 0; u < 2; u++)
+      sum += in[0][0][u] * weight[u][i];
+    out[0][0][i] = sum;
+  }
+}
+
+// dense weight gradient of dense1, line 6: dense(2)
+// dense weight gradient: 8
+//   in  [1][1][8]  input
+//   in1 [1][1][2]  input
+//   out [2][8]  updated
+static void train_generic_dense1_weight_gradient(const float (*restrict in)[1][8], const float (*restrict in1)[1][2], float (*restrict out)[8]) {
+  for (int u = 0; u < 2; u++)
+    for (int i = 0; i < 8; i++)
+      out[u][i] += in1[0][0][u] * in[0][0][i];
+}
+
+// bias gradient of dense1, line 6: dense(2)
+// bias gradient: 2
+//   in  [1][1][2]  input
+//   out [2]  updated
+static void train_generic_dense1_bias_gradient(const float (*restrict in)[1][2], float *restrict out) {
+  float sum[2];
+  UNROLL for (int v = 0; v < 2; v++)
+    sum[v] = 0.f;
+  UNROLL for (int v = 0; v < 2; v++)
+    sum[v] = in[0][0][v] + sum[v];
+  UNROLL for (int v = 0; v < 2; v++)
+    out[v] = out[v] + sum[v];
+}
+
+// map gradient of relu1, line 5: relu
+// map gradient: 2x2x2 -> 2x2x2
+//   in  [2][2][2]  input
+//   in1 [2][2][2]  input
+//   out [2][2][2]  output
+static void train_generic_relu1_map_gradient_0(const float (*restrict in)[2][2], const float (*restrict in1)[2][2], float (*restrict out)[2][2]) {
+  for (int y = 0; y < 2; y++)
+    for (int x = 0; x < 2; x++)
+      for (int c = 0; c < 2; c++)
+        out[y][x][c] = 0.f < in1[y][x][c] ? in[y][x][c] : 0.f;
+}
+
+// batchnorm sums of batchnorm1, line 5: batchnorm
+// batchnorm sums: 2x2x2 -> 1x2x2
+//   in  [2][2][2]  input
+//   in1 [2][2][2]  input
+//   in2 [1][3][2]  input
+//   out [1][2][2]  output
+static void train_generic_batchnorm1_batchnorm_sums(const float (*restrict in)[2][2], const float (*restrict in1)[2][2], const float (*restrict in2)[3][2],
+    float (*restrict out)[2][2]) {
+  for (int v = 0; v < 2; v++) {
+    float sum;
+    float products;
+    sum = 0.f;
+    products = 0.f;
+    const float mean = in2[0][0][v];
+    for (int y = 0; y < 2; y++)
+      for (int x = 0; x < 2; x++) {
+        const float dy = in[y][x][v];
+        sum = sum + dy;
+        products += dy * (in1[y][x][v] - mean);
+      }
+    out[0][0][v] = sum;
+    out[0][1][v] = products * in2[0][1][v];
+  }
+}
+
+// batchnorm weight gradient of batchnorm1, line 5: batchnorm
+// batchnorm weight gradient: 1x2x2
+//   in  [1][2][2]  input
+//   out [2]  updated
+static void train_generic_batchnorm1_batchnorm_weight_gradient(const float (*restrict in)[2][2], float *restrict out) {
+  for (int v = 0; v < 2; v++)
+    out[v] = out[v] + in[0][1][v];
+}
+
+// batchnorm weight gradient of batchnorm1, line 5: batchnorm
+// batchnorm weight gradient: 1x2x2
+//   in  [1][2][2]  input
+//   out [2]  updated
+static void train_generic_batchnorm1_batchnorm_weight_gradient_training(const float (*restrict in)[2][2], float *restrict out) {
+  for (int v = 0; v < 2; v++)
+    out[v] = out[v] + in[0][0][v];
+}
+
+// batchnorm means of batchnorm1, line 5: batchnorm
+// batchnorm means: 1x2x2 -> 1x2x2
+//   in  [4][1][2][2]  input
+//   out [1][2][2]  output
+static void train_generic_batchnorm1_batchnorm_means(const float (*restrict in)[1][2][2], float (*restrict out)[2][2], int32_t count) {
+  for (int v = 0; v < 2; v++) {
+    float sum;
+    sum = 0.f;
+    for (int n = 0; n < count; n++)
+      sum = sum + in[n][0][0][v];
+    out[0][0][v] = sum / (float)(4*count);
+    float products;
+    products = 0.f;
+    for (int n = 0; n < count; n++)
+      products = products + in[n][0][1][v];
+    out[0][1][v] = products / (float)(4*count);
+  }
+}
+
+// batchnorm input gradient of batchnorm1, line 5: batchnorm
+// batchnorm input gradient: 2x2x2 -> 2x2x2
+//   in     [2][2][2]  input
+//   in1    [2][2][2]  input
+//   in2    [1][3][2]  input
+//   in3    [1][2][2]  input
+//   out    [2][2][2]  output
+//   weight [2]  input
+static void train_generic_batchnorm1_batchnorm_input_gradient(const float (*restrict in)[2][2], const float (*restrict in1)[2][2], const float (*restrict in2)[3][2],
+    const float (*restrict in3)[2][2], float (*restrict out)[2][2], const float *restrict weight) {
+  for (int y = 0; y < 2; y++)
+    for (int x = 0; x < 2; x++)
+      for (int v = 0; v < 2; v++) {
+        const float factor = in2[0][1][v];
+        out[y][x][v] = (in[y][x][v] - ((in1[y][x][v] - in2[0][0][v]) * factor * in3[0][1][v] + in3[0][0][v])) * factor * weight[v];
+      }
+}
+
+// conv weight gradient of conv1, line 5: conv(2, 3x3, bias=false)
+// conv weight gradient: 4x4x1
+//   in  [4][4][1]  input
+//   in1 [2][2][2]  input
+//   out [2][1][3][3]  updated
+static void train_generic_conv1_weight_gradient(const float (*restrict in)[4][1], const float (*restrict in1)[2][2], float (*restrict out)[1][3][3]) {
+  for (int f = 0; f < 2; f++)
+    for (int ky = 0; ky < 3; ky++)
+      for (int kx = 0; kx < 3; kx++) {
+        float sum;
+        sum = 0.f;
+        for (int y = 0; y < 2; y++)
+          for (int x = 0; x < 2; x++)
+            sum += in[ky + y][kx + x][0] * in1[y][x][f];
+        out[f][0][ky][kx] = sum + out[f][0][ky][kx];
+      }
+}
+
+/* One image. Values lie in the arena, in places that are taken again when nobody needs them any more. */
+static void train_generic_run(const train_generic_model *model, const void *x, void *output, float *arena) {
+  void *const x_floats = arena; /* 4x4x1 */
+  void *const normalize1 = arena + 16; /* 4x4x1 */
+  void *const conv1 = arena; /* 2x2x2 */
+  void *const batchnorm1 = arena + 16; /* 2x2x2 */
+  void *const relu1 = arena; /* 2x2x2 */
+  void *const dense1 = arena + 16; /* 2 */
+  void *const softmax1_row = arena + 32;
+
+  train_generic_x_floats((const uint8_t (*)[4][1])x, x_floats);
+  train_generic_normalize1(x_floats, normalize1);
+  train_generic_conv1(normalize1, conv1, model->conv1_weight);
+  train_generic_batchnorm1(conv1, batchnorm1, model->batchnorm1_running_mean, model->batchnorm1_bias, model->batchnorm1_running_var, model->batchnorm1_weight);
+  train_generic_relu1(batchnorm1, relu1);
+  train_generic_dense1(relu1, dense1, model->dense1_weight, model->dense1_bias);
+  train_generic_softmax1(dense1, output, softmax1_row);
+}
+
+static void train_generic_phase0_batch(const train_generic_batch *batch, train_generic_weights *gradients) {
+  (void)gradients;
+  const void *const output_target = batch->output_target;
+  void *const loss_16_cross_entropy_scale = batch->at->batch + 16; /* 1, one for all images */
+
+  train_generic_loss_16_cross_entropy_scale((const int32_t (*)[1][1][1])output_target, loss_16_cross_entropy_scale, batch->count);
+}
+
+static void train_generic_phase1_image(const train_generic_batch *batch, int64_t n, float *arena, train_generic_weights *gradients) {
+  (void)gradients;
+  const void *const x = batch->x + n * TRAIN_GENERIC_X_SIZE;
+  void *const x_floats_2 = arena; /* 4x4x1 */
+  void *const normalize1_training = batch->at->kept + n * 16; /* 4x4x1, kept */
+  void *const conv1_training = batch->at->kept + 64 + n * 8; /* 2x2x2, kept */
+  void *const batchnorm1_moments = batch->at->kept + 128 + n * 4; /* 1x2x2, kept */
+
+  train_generic_x_floats((const uint8_t (*)[4][1])x, x_floats_2);
+  train_generic_normalize1(x_floats_2, normalize1_training);
+  train_generic_conv1(normalize1_training, conv1_training, batch->packed->conv1_weight);
+  train_generic_batchnorm1_moments(conv1_training, batchnorm1_moments);
+}
+
+static void train_generic_phase1_batch(const train_generic_batch *batch, train_generic_weights *gradients) {
+  void *const batchnorm1_moments = batch->at->kept + 128; /* 1x2x2, kept */
+  void *const batchnorm1_merge = batch->at->batch; /* 1x3x2, one for all images */
+
+  train_generic_batchnorm1_merge(batchnorm1_moments, batchnorm1_merge, batch->count);
+  train_generic_batchnorm1_running(batchnorm1_merge, gradients->batchnorm1_running_mean, batch->count);
+  train_generic_batchnorm1_running_training(batchnorm1_merge, gradients->batchnorm1_running_var, batch->count);
+}
+
+static void train_generic_phase2_image(const train_generic_batch *batch, int64_t n, float *arena, train_generic_weights *gradients) {
+  int32_t keys[2];
+  train_generic_keys(batch->seed, batch->step, (uint64_t)n, keys);
+  void *const conv1_training = batch->at->kept + 64 + n * 8; /* 2x2x2, kept */
+  void *const batchnorm1_merge = batch->at->batch; /* 1x3x2, one for all images */
+  void *const batchnorm1_apply = arena; /* 2x2x2 */
+  void *const relu1_training = arena + 16; /* 2x2x2 */
+  void *const dropout1_mask = arena; /* 8 */
+  const int32_t dropout1_mask_keys[2] = {keys[0], keys[1] ^ 6};
+  void *const dense1_training = arena + 32; /* 2 */
+  void *const softmax1_training = arena + 48; /* 2 */
+  void *const softmax1_training_row = arena + 64;
+  const void *const output_target = batch->output_target + n * 1;
+  void *const loss_16_cross_entropy_scale = batch->at->batch + 16; /* 1, one for all images */
+  void *const loss_17_cross_entropy = batch->at->kept + 192 + n * 1; /* 1, kept */
+  void *const loss_17_cross_entropy_row = arena + 64;
+  void *const loss_18_cross_entropy_gradient = arena + 48; /* 2 */
+  void *const loss_18_cross_entropy_gradient_row = arena + 64;
+  void *const dense1_input_gradient = arena + 32; /* 8 */
+  void *const dropout1_dropout_mask = arena; /* 8 */
+  const int32_t dropout1_dropout_mask_keys[2] = {keys[0], keys[1] ^ 6};
+  void *const relu1_map_gradient_0 = batch->at->kept + 256 + n * 8; /* 2x2x2, kept */
+  void *const batchnorm1_batchnorm_sums = batch->at->kept + 320 + n * 4; /* 1x2x2, kept */
+
+  train_generic_batchnorm1_apply(conv1_training, batchnorm1_merge, batchnorm1_apply, batch->weights->batchnorm1_weight, batch->weights->batchnorm1_bias);
+  train_generic_relu1(batchnorm1_apply, relu1_training);
+  train_generic_dropout1_mask(relu1_training, dropout1_mask, dropout1_mask_keys);
+  train_generic_dense1(dropout1_mask, dense1_training, batch->packed->dense1_weight, batch->packed->dense1_bias);
+  train_generic_softmax1(dense1_training, softmax1_training, softmax1_training_row);
+  if (batch->output) memcpy(batch->output + n * TRAIN_GENERIC_OUTPUT_SIZE, softmax1_training, TRAIN_GENERIC_OUTPUT_SIZE * sizeof(float));
+  train_generic_loss_17_cross_entropy(dense1_training, (const int32_t (*)[1][1])output_target, loss_16_cross_entropy_scale, loss_17_cross_entropy, loss_17_cross_entropy_row);
+  train_generic_loss_18_cross_entropy_gradient(dense1_training, (const int32_t (*)[1][1])output_target, loss_16_cross_entropy_scale, loss_18_cross_entropy_gradient, loss_18_cross_entropy_gradient_row);
+  train_generic_dense1_input_gradient(loss_18_cross_entropy_gradient, dense1_input_gradient, batch->weights->dense1_weight);
+  train_generic_dense1_weight_gradient(dropout1_mask, loss_18_cross_entropy_gradient, gradients->dense1_weight);
+  train_generic_dense1_bias_gradient(loss_18_cross_entropy_gradient, gradients->dense1_bias);
+  train_generic_dropout1_mask(dense1_input_gradient, dropout1_dropout_mask, dropout1_dropout_mask_keys);
+  train_generic_relu1_map_gradient_0(dropout1_dropout_mask, relu1_training, relu1_map_gradient_0);
+  train_generic_batchnorm1_batchnorm_sums(relu1_map_gradient_0, conv1_training, batchnorm1_merge, batchnorm1_batchnorm_sums);
+  train_generic_batchnorm1_batchnorm_weight_gradient(batchnorm1_batchnorm_sums, gradients->batchnorm1_weight);
+  train_generic_batchnorm1_batchnorm_weight_gradient_training(batchnorm1_batchnorm_sums, gradients->batchnorm1_bias);
+}
+
+static void train_generic_phase2_batch(const train_generic_batch *batch, train_generic_weights *gradients) {
+  (void)gradients;
+  void *const batchnorm1_batchnorm_sums = batch->at->kept + 320; /* 1x2x2, kept */
+  void *const batchnorm1_batchnorm_means = batch->at->batch + 32; /* 1x2x2, one for all images */
+
+  train_generic_batchnorm1_batchnorm_means(batchnorm1_batchnorm_sums, batchnorm1_batchnorm_means, batch->count);
+}
+
+static void train_generic_phase3_image(const train_generic_batch *batch, int64_t n, float *arena, train_generic_weights *gradients) {
+  void *const relu1_map_gradient_0 = batch->at->kept + 256 + n * 8; /* 2x2x2, kept */
+  void *const conv1_training = batch->at->kept + 64 + n * 8; /* 2x2x2, kept */
+  void *const batchnorm1_merge = batch->at->batch; /* 1x3x2, one for all images */
+  void *const batchnorm1_batchnorm_means = batch->at->batch + 32; /* 1x2x2, one for all images */
+  void *const batchnorm1_batchnorm_input_gradient = arena; /* 2x2x2 */
+  void *const normalize1_training = batch->at->kept + n * 16; /* 4x4x1, kept */
+
+  train_generic_batchnorm1_batchnorm_input_gradient(relu1_map_gradient_0, conv1_training, batchnorm1_merge, batchnorm1_batchnorm_means, batchnorm1_batchnorm_input_gradient, batch->weights->batchnorm1_weight);
+  train_generic_conv1_weight_gradient(normalize1_training, batchnorm1_batchnorm_input_gradient, gradients->conv1_weight);
+}
+
+const char *train_generic_target(void) { return "generic"; }
+
+void train_generic_infer(const train_generic_model *model, const uint8_t x[TRAIN_GENERIC_BATCH * TRAIN_GENERIC_X_SIZE], float output[TRAIN_GENERIC_BATCH * TRAIN_GENERIC_OUTPUT_SIZE], train_generic_workspace *workspace) {
+  train_generic_run(model, x, output, workspace->arena);
+}
+
+// The gradients of all shards, added in pairs, whatever the number of threads.
+static void train_generic_add(train_generic_weights *gradients, const train_generic_weights *sum) {
+  typedef struct flat { float f[TRAIN_GENERIC_PARAMETERS]; } flat; // the same floats, without their names
+  float *const g = ((flat *)(void *)gradients)->f;
+  const flat *const s = (const flat *)(const void *)sum;
+  for (int64_t i = 0; i < TRAIN_GENERIC_PARAMETERS; i++) g[i] = ((g[i] + s[0].f[i]) + (s[1].f[i] + s[2].f[i]));
+}
+
+float train_generic_gradients(const train_generic_weights *weights, const uint8_t *x, const int32_t *output_target, int32_t count, uint64_t seed, uint64_t step, train_generic_weights *gradients, float *output, train_generic_training *workspace) {
+  const train_generic_batch batch = {weights, x, output_target, output, count, seed, step, workspace, workspace};
+  memset(gradients, 0, sizeof *gradients);
+  memcpy(gradients->batchnorm1_running_mean, weights->batchnorm1_running_mean, sizeof gradients->batchnorm1_running_mean);
+  memcpy(gradients->batchnorm1_running_var, weights->batchnorm1_running_var, sizeof gradients->batchnorm1_running_var);
+  memset(workspace->sum, 0, sizeof workspace->sum);
+  train_generic_dense1_weight_pack(workspace->dense1_weight, weights->dense1_weight);
+  train_generic_conv1_weight_pack(workspace->conv1_weight, weights->conv1_weight);
+  train_generic_dense1_bias_pack(workspace->dense1_bias, weights->dense1_bias);
+  train_generic_phase0_batch(&batch, gradients);
+  for (int32_t shard = 0; shard < 4; shard++)
+    for (int64_t n = (int64_t)shard * count / 4; n < (int64_t)(shard + 1) * count / 4; n++)
+      train_generic_phase1_image(&batch, n, workspace->arena[shard], shard ? &workspace->sum[shard - 1] : gradients);
+  train_generic_phase1_batch(&batch, gradients);
+  for (int32_t shard = 0; shard < 4; shard++)
+    for (int64_t n = (int64_t)shard * count / 4; n < (int64_t)(shard + 1) * count / 4; n++)
+      train_generic_phase2_image(&batch, n, workspace->arena[shard], shard ? &workspace->sum[shard - 1] : gradients);
+  train_generic_phase2_batch(&batch, gradients);
+  for (int32_t shard = 0; shard < 4; shard++)
+    for (int64_t n = (int64_t)shard * count / 4; n < (int64_t)(shard + 1) * count / 4; n++)
+      train_generic_phase3_image(&batch, n, workspace->arena[shard], shard ? &workspace->sum[shard - 1] : gradients);
+  train_generic_add(gradients, workspace->sum);
+  double loss = 0;
+  for (int32_t n = 0; n < count; n++) loss += (double)workspace->kept[192 + n];
+  return (float)loss;
+}
+
+/* ---- for the runtime ---- */
+
+static const cnn_port train_generic_network_inputs[] = {
+  {.name = "x", .type = CNN_U8, .rank = 3, .dim = {4, 4, 1}, .size = TRAIN_GENERIC_X_SIZE},
+};
+static const cnn_loss train_generic_network_loss0 = {.weight = 1.0, .smoothing = 0.0, .parameter = 0.0, .ignore = -1};
+static const cnn_port train_generic_network_outputs[] = {
+  {.name = "output", .rank = 1, .dim = {2}, .size = TRAIN_GENERIC_OUTPUT_SIZE, .scores = CNN_SCORES_PROBABILITY, .target = CNN_TARGET_CLASS, .target_size = 1,
+   .loss = "cross_entropy", .criterion = &train_generic_network_loss0},
+};
+static const cnn_weight train_generic_network_weights[] = {
+  {"conv1.weight", 4, {2, 1, 3, 3}, 0, 18, CNN_TRAINED, 1},
+  {"batchnorm1.weight", 1, {2}, 18, 2, CNN_TRAINED, 0},
+  {"batchnorm1.bias", 1, {2}, 20, 2, CNN_TRAINED, 0},
+  {"batchnorm1.running_mean", 1, {2}, 22, 2, CNN_STATISTIC, 0},
+  {"batchnorm1.running_var", 1, {2}, 24, 2, CNN_STATISTIC, 0},
+  {"dense1.weight", 2, {2, 8}, 26, 16, CNN_TRAINED, 1},
+  {"dense1.bias", 1, {2}, 42, 2, CNN_TRAINED, 0},
+};
+static const cnn_layer train_generic_network_layers[] = {
+  {.name = "normalize1", .op = "normalize", .line = 4, .rank = 3, .dim = {4, 4, 1}, .parameters = 0, .macs = 0, .bytes = 64},
+  {.name = "conv1", .op = "conv", .line = 5, .rank = 3, .dim = {2, 2, 2}, .parameters = 18, .macs = 72, .bytes = 32},
+  {.name = "batchnorm1", .op = "batchnorm", .line = 5, .rank = 3, .dim = {2, 2, 2}, .parameters = 8, .macs = 0, .bytes = 32},
+  {.name = "relu1", .op = "relu", .line = 5, .rank = 3, .dim = {2, 2, 2}, .parameters = 0, .macs = 0, .bytes = 32},
+  {.name = "flatten1", .op = "flatten", .line = 6, .rank = 1, .dim = {8}, .parameters = 0, .macs = 0, .bytes = 32},
+  {.name = "dropout1", .op = "dropout", .line = 6, .rank = 1, .dim = {8}, .parameters = 0, .macs = 0, .bytes = 32},
+  {.name = "dense1", .op = "dense", .line = 6, .rank = 1, .dim = {2}, .parameters = 18, .macs = 16, .bytes = 8},
+  {.name = "softmax1", .op = "softmax", .line = 6, .rank = 1, .dim = {2}, .parameters = 0, .macs = 0, .bytes = 8},
+};
+static const cnn_step train_generic_network_steps[] = {
+  {"x", 0},
+  {"normalize1", 0},
+  {"conv1", 72},
+  {"batchnorm1", 0},
+  {"relu1", 0},
+  {"dense1", 16},
+  {"softmax1", 0},
+};
+static const cnn_option train_generic_network_metrics[] = {
+  {"accuracy", {0}, 0},
+};
+static const cnn_recipe train_generic_network_recipe = {
+  .optimizer = CNN_SGD,
+  .rate = 0.01,
+  .momentum = 0.9,
+  .schedule = CNN_CONSTANT,
+  .batch = 4, .epochs = 10, .seed = UINT64_C(1),
+  .accumulate = 1,
+  .metrics = 1, .metric = train_generic_network_metrics,
+};
+#ifdef __GNUC__
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverlength-strings"
+#endif
+static const char train_generic_network_summary[] =
+  "net train_generic: x 4x4x1 u8 -> output 2\n"
+  "-------------------------------------------------------------------------------------------------\n"
+  "layer       operator   output shape  parameters  multiply-adds  receptive field  activation bytes\n"
+  "-------------------------------------------------------------------------------------------------\n"
+  "normalize1  normalize  4x4x1                  0              0              1x1                64\n"
+  "conv1       conv       2x2x2                 18             72              3x3                32\n"
+  "batchnorm1  batchnorm  2x2x2                  8              0              3x3                32\n"
+  "relu1       relu       2x2x2                  0              0              3x3                32\n"
+  "flatten1    flatten    8                      0              0              3x3                32\n"
+  "dropout1    dropout    8                      0              0              3x3                32\n"
+  "dense1      dense      2                     18             16              all                 8\n"
+  "softmax1    softmax    2                      0              0              all                 8\n"
+  "-------------------------------------------------------------------------------------------------\n"
+  "parameters     44 (176 bytes): 40 trainable, 0 frozen, 4 statistics\n"
+  "multiply-adds  88\n"
+  "activations    240 bytes\n";
+#ifdef __GNUC__
+#pragma GCC diagnostic pop
+#endif
+
+static void train_generic_network_init(float *weights, uint64_t seed) { train_generic_init((train_generic_weights *)(void *)weights, seed); }
+static void train_generic_network_pack(void *model, const float *weights) { train_generic_pack(model, (const train_generic_weights *)(const void *)weights); }
+static void train_generic_network_infer(const void *model, const void *const *input, float *const *output, void *workspace) {
+  train_generic_infer(model, input[0], output[0], workspace);
+}
+static float train_generic_network_gradients(const float *weights, const void *const *input, const void *const *target, int32_t count, uint64_t seed, uint64_t step,
+                                  float *gradients, float *const *output, void *training) {
+  return train_generic_gradients((const train_generic_weights *)(const void *)weights, input[0], target[0], count, seed, step, (train_generic_weights *)(void *)gradients, output ? output[0] : NULL, training);
+}
+
+const cnn_network train_generic_network = {
+  .version = CNN_NETWORK_VERSION,
+  .name = "train_generic",
+  .target = "generic",
+  .inputs = 1, .outputs = 1, .weights = 7, .layers = 8, .steps = 7, .labels = 0,
+  .input = train_generic_network_inputs,
+  .output = train_generic_network_outputs,
+  .layer = train_generic_network_layers,
+  .summary = train_generic_network_summary,
+  .weight = train_generic_network_weights,
+  .step = train_generic_network_steps,
+  .parameters = TRAIN_GENERIC_PARAMETERS,
+  .macs = INT64_C(88),
+  .batch = TRAIN_GENERIC_BATCH,
+  .train_batch = TRAIN_GENERIC_TRAIN_BATCH,
+  .model_bytes = TRAIN_GENERIC_MODEL_BYTES, .workspace_bytes = TRAIN_GENERIC_WORKSPACE_BYTES, .training_bytes = TRAIN_GENERIC_TRAINING_BYTES,
+  .recipe = &train_generic_network_recipe,
+  .target_name = train_generic_target,
+  .init = train_generic_network_init,
+  .pack = train_generic_network_pack,
+  .infer = train_generic_network_infer,
+  .gradients = train_generic_network_gradients,
+};
+

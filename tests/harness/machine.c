@@ -1,0 +1,137 @@
+/* machine.c: kernels in the order of a plan, image by image and phase by phase, as the printed functions call them. */
+// SPDX-License-Identifier: Apache-2.0
+#include "machine.h"
+#include <math.h>
+#include <string.h>
+#include "graph/random.h"
+#include "passes/fuse.h"
+
+static double *numbers(const Machine *m, int64_t n) { /* NaN until they are written */
+  double *x = NEW_ARRAY(m->arena, double, n + 1);
+  for (int64_t i = 0; i < n; i++) x[i] = NAN;
+  return x;
+}
+
+static double *value_at(const Machine *m, const Node *node, int64_t image) {
+  const Storage *s = &m->plan->storage[node->id];
+  const int64_t n = shape_elements(node->shape);
+  switch (s->kind) {
+    case STORE_INPUT: return m->input[s->index] + image * n;
+    case STORE_TARGET: return m->target[s->index] + image * n;
+    case STORE_OUTPUT: return m->output[s->index] + image * n;
+    case STORE_ARENA: return m->values + s->offset;
+    case STORE_KEPT: return m->kept + s->offset * m->images + image * n;
+    case STORE_BATCH: return m->batch_values + s->offset;
+    case STORE_GRADIENT: return m->gradients + node->target->offset;
+    case STORE_NONE: break;
+  }
+  return NULL;
+}
+
+static void run_pack(const Machine *m, const Pack *pack, double *out) {
+  Run *run = NEW(m->arena, Run);
+  for (int i = 0; i < pack->source.n; i++) run->mem[pack->source_buf.data[i]->id] = (double *)(uintptr_t)(m->weights + pack->source.data[i]->offset); /* only read */
+  run->mem[pack->out->id] = out;
+  nest_run(pack->nest, run);
+}
+
+static double *memory(const Machine *m, const Buf *buf, const Binding *binding, int64_t image) {
+  const int64_t n = buf_elements(buf);
+  switch (binding->kind) {
+    case BIND_VALUE: return value_at(m, binding->node, image);
+    case BIND_INPUT: return m->input[binding->node->wrt] + image * n;
+    case BIND_WEIGHT: return (double *)(uintptr_t)(m->weights + binding->weight->offset);
+    case BIND_GRADIENT: return m->gradients + binding->weight->offset;
+    default: break;
+  }
+  double *own = NEW_ARRAY(m->arena, double, n);
+  if (binding->kind == BIND_PACK) run_pack(m, binding->pack, own);
+  for (int64_t i = 0; i < n && binding->kind == BIND_TABLE; i++) own[i] = (double)binding->table[i];
+  if (binding->kind == BIND_KEYS) {
+    uint32_t key[2];
+    random_keys(m->seed, m->step, (uint64_t)image, key);
+    own[0] = (int32_t)key[0], own[1] = (int32_t)(key[1] ^ (uint32_t)binding->node->salt);
+  }
+  return own;
+}
+
+/* What does not depend on the image (packs, tables, scratch) is made once for each kernel: `own`. */
+static bool run_kernel(Machine *m, const Lower *l, double **own, int64_t image) {
+  Run *run = NEW(m->arena, Run);
+  for (int i = 0; i < l->b->nbufs; i++) {
+    if (l->b->buf[i]->place >= STACK) continue;
+    const BindKind kind = l->binding[i].kind;
+    const bool constant = kind == BIND_PACK || kind == BIND_TABLE || kind == BIND_SCRATCH;
+    if (constant && !own[i]) own[i] = memory(m, l->b->buf[i], &l->binding[i], image);
+    run->mem[i] = constant ? own[i] : memory(m, l->b->buf[i], &l->binding[i], image);
+    if (run->mem[i]) continue;
+    m->error = arena_printf(m->arena, "%s: buffer %s has no place", l->b->name, l->b->buf[i]->name);
+    return false;
+  }
+  run->size[0] = m->images;
+  if (nest_run(l->b, run)) return true;
+  m->error = arena_printf(m->arena, "%s: %s", l->b->name, run->error);
+  return false;
+}
+
+/* Outputs are the caller's as soon as they are there, before their place is taken again. */
+static void keep_outputs(Machine *m, const Node *of, int64_t image) {
+  for (int o = 0; o < m->plan->graph->outputs.n; o++) {
+    const Node *node = m->plan->output[o];
+    const int64_t n = shape_elements(node->shape);
+    const double *from = plan_home(node)->id == of->id ? value_at(m, node, image) : NULL;
+    if (from && from != m->output[o] + image * n) memcpy(m->output[o] + image * n, from, (size_t)n * sizeof *from);
+  }
+}
+
+typedef struct Step { const Kernel *kernel; const Lower *lower; double **own; } Step;
+
+static bool run_steps(Machine *m, const Step *step, int phase, bool batch, int64_t image) {
+  for (int k = 0; k < m->plan->kernels.n; k++) {
+    const Kernel *kernel = step[k].kernel;
+    if (m->plan->training && (kernel->phase != phase || (kernel->root->result == RESULT_BATCH) != batch)) continue;
+    if (!run_kernel(m, step[k].lower, step[k].own, image)) return false;
+    if (!batch) keep_outputs(m, kernel->result, image);
+  }
+  return true;
+}
+
+static void prepare(Machine *m) {
+  const Plan *plan = m->plan;
+  const Graph *graph = plan->graph;
+  m->error = NULL;
+  m->values = numbers(m, plan->arena_floats), m->kept = numbers(m, plan->kept_floats * m->images), m->batch_values = numbers(m, plan->batch_floats);
+  m->output = NEW_ARRAY(m->arena, double *, graph->outputs.n + 1);
+  for (int o = 0; o < graph->outputs.n; o++) {
+    const Node *node = plan->output[o];
+    m->output[o] = numbers(m, m->images * shape_elements(node->shape));
+  }
+  m->gradients = NEW_ARRAY(m->arena, double, graph->parameters + 1);
+  for (int i = 0; i < graph->weights.n; i++) {
+    const Weight *w = graph->weights.data[i];
+    if (w->statistic) memcpy(m->gradients + w->offset, m->weights + w->offset, (size_t)w->size * sizeof(double));
+  }
+  for (int o = 0; o < graph->outputs.n; o++)
+    for (int64_t image = 0; image < m->images && plan->storage[plan->output[o]->id].kind == STORE_INPUT; image++) keep_outputs(m, plan_home(plan->output[o]), image);
+}
+
+bool machine_run(Machine *m, const Target *target, bool plain) {
+  const Plan *plan = m->plan;
+  Step *step = NEW_ARRAY(m->arena, Step, plan->kernels.n + 1);
+  prepare(m);
+  for (int k = 0; k < plan->kernels.n; k++)
+    step[k] = (Step){plan->kernels.data[k], schedule_kernel(m->arena, plan->kernels.data[k], target, &(LowerOptions){m->layout_lanes ? m->layout_lanes : target->lanes, plain, false, m->threads, plan->training ? m->batch : 0}), NEW_ARRAY(m->arena, double *, BUFS)};
+  const int first = plan->training ? plan->first_phase : 0, phases = plan->training ? plan->phases : 1;
+  for (int phase = first; phase < phases; phase++) {
+    for (int64_t image = 0; image < m->images; image++) {
+      for (int64_t i = 0; i < plan->arena_floats; i++) m->values[i] = NAN; /* no image sees another's values */
+      if (!run_steps(m, step, phase, false, image)) return false;
+      for (int o = 0; !plan->training && o < plan->graph->outputs.n; o++) /* an output that is another output, too */
+        if (plan->copy_output[o] && plan->storage[plan->output[o]->id].kind == STORE_OUTPUT) memcpy(m->output[o] + image * shape_elements(plan->output[o]->shape), value_at(m, plan->output[o], image), (size_t)shape_elements(plan->output[o]->shape) * sizeof(double));
+    }
+    if (plan->training && !run_steps(m, step, phase, true, 0)) return false;
+  }
+  m->loss = NEW_ARRAY(m->arena, double *, plan->training ? plan->graph->training->losses.n + 1 : 1);
+  for (int i = 0; plan->training && i < plan->graph->training->losses.n; i++) m->loss[i] = value_at(m, plan->loss[i], 0);
+  return true;
+}

@@ -1,0 +1,27 @@
+/* machine.h: a plan in the interpreter: what the printed C would do, without a C compiler. Values lie where the plan says, so that its layout is tested, too. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef TEST_MACHINE_H
+#define TEST_MACHINE_H
+#include "ops/lower.h"
+#include "passes/plan.h"
+
+typedef struct Machine {
+  Arena *arena;
+  const Plan *plan;
+  int64_t images, batch;        /* how many are run; training: the most there may be */
+  int layout_lanes;             /* 0: the target's own */
+  bool threads;                 /* as for code with OpenMP */
+  uint64_t seed, step;
+  const double *weights;        /* as the weights struct */
+  double *const *input, *const *target; /* by input, by output: of all images, in the caller's order */
+  /* set by machine_run */
+  double **output;              /* by output, of all images */
+  double **loss;                /* training: by loss, the share of each image */
+  double *gradients;            /* training: as the weights struct */
+  const char *error;            /* what went wrong, or NULL */
+  /* its own */
+  double *values, *kept, *batch_values;
+} Machine;
+
+bool machine_run(Machine *, const Target *, bool plain); /* false: see error */
+#endif

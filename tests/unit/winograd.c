@@ -1,0 +1,147 @@
+// winograd.c: Winograd convolutions: the matrices by their definition, and what the nests compute in the interpreter, for every target, against eval.
+// SPDX-License-Identifier: Apache-2.0
+#include "schedule/winograd.h"
+#include <CUnit/CUnit.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "machine.h"
+#include "runtime_place.h"
+#include "sample.h"
+
+/* ---- the matrices ---- */
+static void check_matrices(int m, int r) { /* correlation of one dimension with unit vectors: sum over j of A^T[i][j] * G[j][k] * B^T[j][l] is 1 where l = i + k */
+  const Winograd w = winograd_of(m, r);
+  CU_ASSERT_EQUAL(w.n, m + r - 1);
+  for (int i = 0; i < m; i++)
+    for (int k = 0; k < r; k++)
+      for (int l = 0; l < w.n; l++) {
+        double sum = 0;
+        for (int j = 0; j < w.n; j++) sum += w.output[i][j] * w.weight[j][k] * w.input[j][l];
+        CU_ASSERT_DOUBLE_EQUAL(sum, l == i + k, 1e-14);
+      }
+}
+
+static void test_matrices(void) {
+  check_matrices(4, 3), check_matrices(2, 3), check_matrices(2, 5);
+  const Winograd w = winograd_of(4, 3);
+  static const double first[6] = {4, 0, -5, 0, 1, 0}, second[6] = {0, -4, -4, 1, 1, 0};
+  for (int k = 0; k < 6; k++) CU_ASSERT_TRUE(w.input[0][k] == first[k] && w.input[1][k] == second[k]);
+  CU_ASSERT_EQUAL(w.weight[0][0], 0.25);
+}
+
+/* ---- nests ---- */
+static bool read_program(Sample *sample, Arena *arena, const char *layers) {
+  const char *path = in_directory("net.cnn");
+  FILE *f = fopen(path, "w");
+  if (!f) return false;
+  const char *colon = strchr(layers, ':');
+  fprintf(f, "net n {\n  input x: %.*s\n  %s\n}\n", (int)(colon - layers), layers, colon + 2);
+  fclose(f);
+  if (!sample_read(sample, arena, path)) return false;
+  sample_draw(sample, 1, 5);
+  return true;
+}
+
+/* Does a kernel use this algorithm? NULL: does none use Winograd at all? */
+static bool chosen(Arena *arena, const Plan *plan, int lanes, bool exact, const char *algorithm) {
+  bool any = false, wanted = false;
+  for (int k = 0; k < plan->kernels.n; k++) {
+    const Lower *l = schedule_kernel(arena, plan->kernels.data[k], target_find("x86-64"), &(LowerOptions){.layout_lanes = lanes, .exact = exact});
+    any = any || strstr(l->b->about, "Winograd");
+    wanted = wanted || (algorithm && strstr(l->b->about, algorithm));
+  }
+  return algorithm ? wanted : !any;
+}
+
+static bool close_to(const double *got, const double *want, int64_t n, double *worst) {
+  double scale = 0;
+  *worst = 0;
+  for (int64_t i = 0; i < n; i++) scale = fmax(scale, fabs(want[i]));
+  for (int64_t i = 0; i < n; i++) *worst = fmax(*worst, isnan(got[i]) ? INFINITY : fabs(got[i] - want[i]));
+  return *worst <= 1e-11 * scale;
+}
+
+static void check_target(Sample *sample, const Plan *plan, const double *want, const char *layers, const Target *target, int layout_lanes, bool threads) {
+  Machine m = {.arena = sample->arena, .plan = plan, .images = 1, .batch = 1, .layout_lanes = layout_lanes, .threads = threads, .weights = sample->weights_double, .input = sample->input_double};
+  double worst = INFINITY;
+  const bool ran = machine_run(&m, target, false), good = ran && close_to(m.output[0], want, shape_elements(plan->output[0]->shape), &worst);
+  if (!good) printf("    %s: %s, layout of %d%s: differs by %g%s%s\n", layers, target->name, layout_lanes, threads ? ", threads" : "", worst, ran ? "" : ": ", ran ? "" : m.error);
+  CU_ASSERT_TRUE(good);
+}
+
+/* "14x14x16: conv(...)"; its algorithm (NULL: direct). `wide`: run only for the widest target, with and without threads. */
+static void check(const char *layers, const char *algorithm, bool wide) {
+  Arena *arena = arena_new();
+  Sample sample;
+  const bool read = read_program(&sample, arena, layers);
+  CU_ASSERT_TRUE(read);
+  if (!read) { arena_free(arena); return; }
+  const Plan *plan = plan_inference(arena, sample.graph, false);
+  const GraphRun run = sample_infer(&sample);
+  const double *want = run.value[sample.graph->outputs.data[0].node->id];
+  const bool right = chosen(arena, plan, 16, false, algorithm) && chosen(arena, plan, 16, true, NULL);
+  if (!right) printf("    %s: not %s\n", layers, algorithm ? algorithm : "direct");
+  CU_ASSERT_TRUE(right);
+  for (const Target *target = target_table; target->name; target++) {
+    if (!target->built || (wide && target->lanes < 16)) continue;
+    check_target(&sample, plan, want, layers, target, 16, false);
+    if (target->lanes < 16) check_target(&sample, plan, want, layers, target, target->lanes, true);
+    else check_target(&sample, plan, want, layers, target, 16, true);
+  }
+  arena_free(arena);
+}
+
+static void sweep(int kernel, const char *algorithm) {
+  static const char *const pads[] = {"same", "0", "[2, 0, 1, 3]"};
+  static const int64_t sizes[][2] = {{13, 16}, {16, 14}, {17, 19}}, channels[][2] = {{16, 16}, {17, 5}, {35, 33}, {20, 40}, {16, 1}};
+  Arena *arena = arena_new();
+  int n = 0;
+  for (int c = 0; c < 5; c++)
+    for (int s = 0; s < 3; s++, n++)
+      check(arena_printf(arena, "%dx%dx%d: conv(%d, %dx%d, pad=%s) -> relu", (int)sizes[s][0], (int)sizes[s][1], (int)channels[c][0], (int)channels[c][1], kernel, kernel, pads[n % 3]), algorithm, false);
+  arena_free(arena);
+}
+
+static void test_f4(void) { make_directory(), sweep(3, "F(4x4,3x3)"), remove_directory(); }
+static void test_f2_5x5(void) { make_directory(), sweep(5, "F(2x2,5x5)"), remove_directory(); }
+
+static void test_f2(void) { /* few tiles */
+  make_directory();
+  check("7x7x64: conv(68, 3x3, pad=same, bias=false)", "F(2x2,3x3)", false);
+  check("6x5x64: conv(64, 3x3, pad=1)", "F(2x2,3x3)", false);
+  check("7x7x80: conv(40, 3x3)", "F(2x2,3x3)", false);
+  remove_directory();
+}
+
+static void test_fused(void) {
+  make_directory();
+  check("14x15x18: conv(18, 3x3, pad=same, bias=false) -> batchnorm -> add(in) -> relu", "F(4x4,3x3)", false);
+  check("14x15x18: normalize(mean=0.4, std=0.2) -> conv(20, 3x3) -> batchnorm -> prelu", "F(4x4,3x3)", false);
+  check("14x14x17: conv(16, 3x3, pad=same) -> sigmoid -> conv(16, 5x5, pad=2) -> tanh", "F(2x2,5x5)", false);
+  remove_directory();
+}
+
+static void test_blocks(void) { /* several blocks, with a last one that is smaller; of rows and of channels in parallel */
+  make_directory();
+  check("44x200x16: conv(16, 3x3, pad=same)", "blocks of 200 tiles", true);
+  check("52x400x16: conv(17, 3x3, pad=same) -> relu", "F(4x4,3x3)", true);
+  check("14x14x16: conv(300, 3x3, pad=same)", "F(4x4,3x3)", true);
+  remove_directory();
+}
+
+static void test_direct(void) { /* what stays direct */
+  make_directory();
+  check("14x14x8: conv(16, 3x3, pad=same)", NULL, true);
+  check("14x14x16: conv(16, 3x3, stride=2, pad=1)", NULL, true);
+  check("14x14x16: conv(16, 3x3, dilation=2, pad=same)", NULL, true);
+  check("14x14x32: conv(32, 3x3, groups=2, pad=same)", NULL, true);
+  check("14x14x16: conv(16, 1x3, pad=same) -> conv(16, 1x1)", NULL, true);
+  check("30x16: conv(16, 3, pad=same)", NULL, true);
+  remove_directory();
+}
+
+CU_TestInfo suite_winograd[] = {
+  {"matrices", test_matrices}, {"F(4x4,3x3): sizes, channels, padding", test_f4}, {"F(2x2,5x5): the same", test_f2_5x5}, {"F(2x2,3x3)", test_f2},
+  {"fused and folded", test_fused}, {"blocks", test_blocks}, {"what stays direct", test_direct}, CU_TEST_INFO_NULL,
+};
