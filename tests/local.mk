@@ -22,11 +22,13 @@ endif
 TESTS += @NET_CASES@ @SCRIPT_CASES@
 EXTRA_DIST += @SCRIPT_CASES@ %D%/long.sh %D%/run %D%/grad %D%/diag %D%/broken %D%/emit %D%/cli %D%/fuzz %D%/golden
 
-check_PROGRAMS += netcheck randomnet
+check_PROGRAMS += netcheck randomnet mutant
 netcheck_SOURCES = %D%/harness/netcheck.c %D%/harness/sample.c %D%/harness/sample.h %D%/harness/machine.c %D%/harness/machine.h
 netcheck_LDADD = libcnnc.a $(CNNC_LIBS) -ldl -lm
 randomnet_SOURCES = %D%/harness/randomnet.c
 randomnet_LDADD = libcnnc.a $(CNNC_LIBS) -lm
+mutant_SOURCES = %D%/harness/mutant.c
+mutant_LDADD = libcnnc.a $(CNNC_LIBS) -lm
 
 if HAVE_CUNIT
 check_PROGRAMS += unit

@@ -1,11 +1,11 @@
 #!/bin/sh
-# long.sh: what takes too long for every change: all tests with sanitizers, a minute of fuzzing for each reader, valgrind over hostile programs. `make check-long` runs it
-# in the build directory.   long.sh SOURCE_DIR [sanitizers|fuzz|valgrind]...
+# long.sh: what takes too long for every change: all tests with sanitizers, a minute of fuzzing for each reader, thousands of random programs, valgrind over hostile
+# programs. `make check-long` runs it in the build directory.   long.sh SOURCE_DIR [sanitizers|fuzz|random|valgrind]...
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 top=$(cd "$1" && pwd)
 shift
-[ $# -gt 0 ] || set -- sanitizers fuzz valgrind
+[ $# -gt 0 ] || set -- sanitizers fuzz random valgrind
 here=$(pwd)
 seconds=${FUZZ_SECONDS:-65}
 clang=${CLANG:-clang}
@@ -45,6 +45,18 @@ fuzz() {
   done
 }
 
+# Other seeds than make check's; the mutants go through the cnnc that sanitizers() has built, if it has.
+random_programs() {
+  cnnc=$here/cnnc
+  [ ! -x "$here/long-sanitizers/cnnc" ] || cnnc=$here/long-sanitizers/cnnc
+  status=0
+  make -s netcheck randomnet mutant >"$here/long-random.log" 2>&1 || status=$?
+  top_srcdir=$top top_builddir=$here CNNC=$cnnc FIRST=${RANDOM_FIRST:-100000} NESTS=${RANDOM_NESTS:-3000} CODE=${RANDOM_CODE:-100} MUTANTS=${RANDOM_MUTANTS:-5000} \
+    sh "$top/tests/random.tap" >>"$here/long-random.log" 2>&1 || status=$?
+  grep -q '^not ok' "$here/long-random.log" && status=1
+  verdict "$status" "random programs and mutants (long-random.log)"
+}
+
 valgrind_programs() {
   mkdir -p "$here/long-valgrind"
   for program in "$top"/tests/broken/*.cnn "$top"/tests/diag/*.cnn "$top/examples/lenet5/lenet5.cnn"; do
@@ -59,6 +71,7 @@ for part in "$@"; do
   case $part in
   sanitizers) sanitizers ;;
   fuzz) fuzz ;;
+  random) random_programs ;;
   valgrind) valgrind_programs ;;
   *) echo "long.sh: no part $part" >&2; exit 2 ;;
   esac

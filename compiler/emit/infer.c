@@ -4,15 +4,6 @@
 #include <string.h>
 #include "emit/module.h"
 
-static bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
-
-bool text_mentions(const Text *text, const char *name) {
-  const size_t n = strlen(name);
-  for (const char *at = text->n ? text->s : ""; (at = strstr(at, name)); at += n)
-    if ((at == text->s || !is_word(at[-1])) && !is_word(at[n])) return true;
-  return false;
-}
-
 void put_unused(Text *out, const Frame *f, const char *name) {
   if (!text_mentions(&f->locals, name) && !text_mentions(&f->calls, name)) text_put(out, "  (void)%s;\n", name);
 }

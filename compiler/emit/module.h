@@ -95,7 +95,6 @@ const char *frame_value(Frame *, const Node *);             /* an expression for
 void frame_end(Text *, Frame *);                            /* the body of the function */
 
 const char *array_argument(Arena *, const Nest *, int buffer, const char *array, int rank, const int64_t *dim);
-bool text_mentions(const Text *, const char *name);
 void put_unused(Text *, const Frame *, const char *name);   /* "(void)name;" for a parameter that the body does not use */
 void list_add(Text *list, const char *item);                /* with commas between */
 const char *infer_parameters(Net *, bool some);             /* of NAME_infer, NAME_infer_some */

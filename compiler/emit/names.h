@@ -14,6 +14,7 @@ void names_reserve(Names *, const char *name);
 const char *names_unique(Names *, const char *name); /* the name, or name_2, ...: taken from now on */
 const char *name_identifier(Arena *, const char *name); /* "stage1.conv1" -> "stage1_conv1"; a keyword gets a '_' behind it */
 const char *name_upper(Arena *, const char *name);
+bool text_mentions(const Text *, const char *name); /* as a word */
 
 /* ---- literals: exact, and the same under any locale ---- */
 void put_float(Text *, float);                            /* 0.1f: shortest */

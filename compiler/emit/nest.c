@@ -5,6 +5,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/nest.h"
 #include "emit/instance.h"
+#include "emit/names.h"
 #include "nest/build.h"
 #include <math.h>
 #include <stdlib.h>
@@ -594,8 +595,11 @@ static void print_function(Text *out, Instances *plan, const Instance *instance,
   print_parameters(p, instance, entry), put(" {\n");
   for (int i = 0; entry && i < instance->fn->nparams; i++)
     if (!instance->used.slot[i + 1]) put("  (void)%s;\n", p->slot_name[i + 1]);
+  const size_t body = text.n;
   if (instance->body) print_shared_call(p, instance);
   else print_body(p, instance->fn->body, 1);
+  for (int i = 0; i < p->nest->nbufs; i++) /* a tile that sees padding alone reads no input, which shows when its loops are written out */
+    if (instance->used.buf[i] && p->nest->buf[i]->place < STACK && !text_mentions(&(Text){.s = text.s + body, .n = text.n - body}, p->buf_name[i])) put("  (void)%s;\n", p->buf_name[i]);
   put("}\n\n");
   text_bytes(out, before.s ? before.s : "", before.n);
   text_bytes(out, text.s, text.n);

@@ -21,6 +21,7 @@ enum {
   BLOCK_BYTES = 1 << 20,    /* of V and M together */
   FEW_TILES = 64,           /* one block */
   GROUP_CHANNELS = 128,     /* of M at a time, where blocks are many */
+  FAR_INPUT = 512 << 10,    /* bytes that the second cache does not keep */
   FEWEST_CHANNELS = 16, MOST_SLOTS = 8, FEW_BLOCKS = 4, LINE = 16, WIDEST_EDGE = 2,
 };
 static const double GAIN = 0.9; /* of the direct convolution's time, from where on it is left alone */
@@ -173,12 +174,21 @@ static void split_channels(const Conv *c, Tests tests, const Ix *slot, const Ix 
   }
 }
 
+/* The columns that the tile two further on will be the first to read. */
+static void fetch_ahead(const Conv *c, const Ix *y0, const Ix *x0) {
+  Nest *b = c->l->b;
+  const Extent e = c->k.large;
+  const int m = c->w.m, n = c->w.n;
+  FOR(y, n) FOR(line, divide_up(m * e.c, LINE)) prefetch(c->l->in[0], (*y0 + y) * (e.w * e.c) + (*x0 + 2 * m + n - m) * e.c + LINE * line);
+}
+
 static NestFn *split_tile(const Conv *c, Tests tests) {
   Nest *b = c->l->b;
   NestFn *fn = nest_fn(b, tests == TEST_NONE ? "split" : tests == TEST_ROWS ? "split_border" : "split_edge", true);
   const Ix slot = arg("slot"), ty = arg("ty"), tx = arg("tx"), t = arg("t");
   const Ix y0 = c->w.m * ty - c->k.before[0], x0 = c->w.m * tx - c->k.before[1];
   const int64_t whole = c->k.l / c->lanes;
+  if (tests == TEST_NONE && buf_elements(c->l->in[0]) * 4 > FAR_INPUT) fetch_ahead(c, &y0, &x0);
   FOR(v, whole) split_channels(c, tests, &slot, &y0, &x0, &t, NEST_IX(c->lanes * v), c->lanes);
   if (c->k.l % c->lanes) split_channels(c, tests, &slot, &y0, &x0, &t, NEST_IX(c->lanes * whole), (int)(c->k.l % c->lanes));
   return fn;

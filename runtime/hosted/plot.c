@@ -92,7 +92,8 @@ static double val_metric(const cnn_epoch *epoch, int32_t metric) {
 }
 
 static double panel_x(const Panel *panel, double epoch) {
-  return panel->left + panel->width * (epoch - 1) / (panel->epochs > 1 ? panel->epochs - 1 : 1);
+  if (panel->epochs < 2) return panel->left + panel->width / 2;
+  return panel->left + panel->width * (epoch - 1) / (panel->epochs - 1);
 }
 
 static double panel_y(const Panel *panel, double value) {

@@ -238,7 +238,8 @@ static cnn_status prepare(Training *training) {
   }
   if (options->resume) {
     status = cnn_run_load(&training->run, training->checkpoint);
-    if (status.code == CNN_OK) note(training, "%s: going on after %d epochs", training->checkpoint, (int)training->run.finished);
+    if (status.code == CNN_OK) note(training, "%s: going on after epoch %d of %d", training->checkpoint, (int)training->run.finished,
+                                      (int)training->run.trainer.recipe.epochs);
   } else {
     first_weights(training);
     if (options->init) status = take_init(training);

@@ -30,7 +30,8 @@ static double *value_at(const Machine *m, const Node *node, int64_t image) {
 
 static void run_pack(const Machine *m, const Pack *pack, double *out) {
   Run *run = NEW(m->arena, Run);
-  for (int i = 0; i < pack->source.n; i++) run->mem[pack->source_buf.data[i]->id] = (double *)(uintptr_t)(m->weights + pack->source.data[i]->offset); /* only read */
+  for (int i = 0; i < pack->source.n;
+      i++) run->mem[pack->source_buf.data[i]->id] = (double *)(uintptr_t)(m->weights + pack->source.data[i]->offset); /* only read */
   run->mem[pack->out->id] = out;
   nest_run(pack->nest, run);
 }
@@ -100,7 +101,8 @@ static void prepare(Machine *m) {
   const Plan *plan = m->plan;
   const Graph *graph = plan->graph;
   m->error = NULL;
-  m->values = numbers(m, plan->arena_floats), m->kept = numbers(m, plan->kept_floats * m->images), m->batch_values = numbers(m, plan->batch_floats);
+  m->values = numbers(m, plan->arena_floats), m->kept = numbers(m, plan->kept_floats * m->images), m->batch_values = numbers(m,
+      plan->batch_floats);
   m->output = NEW_ARRAY(m->arena, double *, graph->outputs.n + 1);
   for (int o = 0; o < graph->outputs.n; o++) {
     const Node *node = plan->output[o];
@@ -112,7 +114,8 @@ static void prepare(Machine *m) {
     if (w->statistic) memcpy(m->gradients + w->offset, m->weights + w->offset, (size_t)w->size * sizeof(double));
   }
   for (int o = 0; o < graph->outputs.n; o++)
-    for (int64_t image = 0; image < m->images && plan->storage[plan->output[o]->id].kind == STORE_INPUT; image++) keep_outputs(m, plan_home(plan->output[o]), image);
+    for (int64_t image = 0; image < m->images && plan->storage[plan->output[o]->id].kind == STORE_INPUT; image++) keep_outputs(m,
+        plan_home(plan->output[o]), image);
 }
 
 bool machine_run(Machine *m, const Target *target, bool plain) {
@@ -120,14 +123,18 @@ bool machine_run(Machine *m, const Target *target, bool plain) {
   Step *step = NEW_ARRAY(m->arena, Step, plan->kernels.n + 1);
   prepare(m);
   for (int k = 0; k < plan->kernels.n; k++)
-    step[k] = (Step){plan->kernels.data[k], schedule_kernel(m->arena, plan->kernels.data[k], target, &(LowerOptions){m->layout_lanes ? m->layout_lanes : target->lanes, plain, false, m->threads, plan->training ? m->batch : 0}), NEW_ARRAY(m->arena, double *, BUFS)};
+    step[k] = (Step){plan->kernels.data[k], schedule_kernel(m->arena, plan->kernels.data[k], target,
+        &(LowerOptions){m->layout_lanes ? m->layout_lanes : target->lanes, plain, false, m->threads, plan->training ? m->batch : 0}),
+        NEW_ARRAY(m->arena, double *, BUFS)};
   const int first = plan->training ? plan->first_phase : 0, phases = plan->training ? plan->phases : 1;
   for (int phase = first; phase < phases; phase++) {
     for (int64_t image = 0; image < m->images; image++) {
       for (int64_t i = 0; i < plan->arena_floats; i++) m->values[i] = NAN; /* no image sees another's values */
       if (!run_steps(m, step, phase, false, image)) return false;
       for (int o = 0; !plan->training && o < plan->graph->outputs.n; o++) /* an output that is another output, too */
-        if (plan->copy_output[o] && plan->storage[plan->output[o]->id].kind == STORE_OUTPUT) memcpy(m->output[o] + image * shape_elements(plan->output[o]->shape), value_at(m, plan->output[o], image), (size_t)shape_elements(plan->output[o]->shape) * sizeof(double));
+        if (plan->copy_output[o] &&
+            plan->storage[plan->output[o]->id].kind == STORE_OUTPUT) memcpy(m->output[o] + image * shape_elements(plan->output[o]->shape),
+            value_at(m, plan->output[o], image), (size_t)shape_elements(plan->output[o]->shape) * sizeof(double));
     }
     if (plan->training && !run_steps(m, step, phase, true, 0)) return false;
   }

@@ -11,8 +11,10 @@
 
 enum { MOST_MACS = 30000, MOST_ELEMENTS = 3000, MOST_VALUES = 40, MOST_PARTS = 12 };
 typedef struct Shape { int rank; int64_t h, w, c; } Shape; /* a sequence has h 1, a vector h and w 1 */
-typedef struct Value { char name[16]; Shape shape; double size; bool apart, softmax, named; int reads; } Value; /* size: about how large its numbers are; apart: not near zero */
-typedef struct Part { char name[24]; const char *op; int64_t channels, out, kernel[2], groups, extra; bool bias; int rank, block; } Part; /* what weights= can name */
+typedef struct Value { char name[16]; Shape shape; double size; bool apart, softmax, named; int reads; } Value;
+    /* size: about how large its numbers are; apart: not near zero */
+typedef struct Part { char name[24]; const char *op; int64_t channels, out, kernel[2], groups, extra; bool bias; int rank, block; } Part;
+    /* what weights= can name */
 typedef struct Block { int rank; const char *activation; int64_t kernel; bool norm, depthwise; } Block;
 typedef struct Net {
   Arena *arena;
@@ -39,7 +41,8 @@ static int64_t channels(Net *net) {
   return some[below(net, sizeof some / sizeof *some)];
 }
 static const char *activation(Net *net) {
-  static const char *const some[] = {"relu", "relu6", "leaky_relu", "leaky_relu(slope=0.2)", "prelu", "elu", "elu(alpha=0.7)", "selu", "gelu", "silu", "sigmoid", "hard_sigmoid", "hard_swish", "tanh", "softplus", "clip(-1.5, 2)", "abs"};
+  static const char *const some[] = {"relu", "relu6", "leaky_relu", "leaky_relu(slope=0.2)", "prelu", "elu", "elu(alpha=0.7)", "selu",
+      "gelu", "silu", "sigmoid", "hard_sigmoid", "hard_swish", "tanh", "softplus", "clip(-1.5, 2)", "abs"};
   return some[below(net, sizeof some / sizeof *some)];
 }
 static int64_t divisor(Net *net, int64_t a, int64_t b) { /* of both */
@@ -61,7 +64,8 @@ static const char *shape_words(Net *net, Shape s) {
   return arena_printf(net->arena, "%lld", (long long)s.c);
 }
 static bool spend(Net *net, double macs) {
-  if (macs > MOST_MACS || net->macs + macs > 3 * MOST_MACS) return false;
+  const double most = MOST_MACS;
+  if (macs > most || net->macs + macs > 3 * most) return false;
   net->macs += macs;
   return true;
 }
@@ -88,7 +92,8 @@ static void put_pair(Net *net, const char *name, const int64_t n[2], int rank) {
   else text_put(net->out, chance(net, 70) ? "%lldx%lld" : "[%lld, %lld]", h, w);
 }
 static void put_init(Net *net, const char *name) {
-  static const char *const some[] = {"he", "he_uniform", "glorot", "glorot_normal", "lecun", "zeros", "ones", "normal(0.05)", "normal(0.1, mean=0.2)", "uniform(0.3)", "0.1", "-2"};
+  static const char *const some[] = {"he", "he_uniform", "glorot", "glorot_normal", "lecun", "zeros", "ones", "normal(0.05)",
+      "normal(0.1, mean=0.2)", "uniform(0.3)", "0.1", "-2"};
   if (chance(net, 15)) text_put(net->out, ", %s=%s", name, some[below(net, sizeof some / sizeof *some)]);
 }
 
@@ -113,7 +118,8 @@ static void put_part(Net *net, const Part *shared, const Part *made) { /* the en
 }
 
 /* ---- windows ---- */
-typedef struct Window { int64_t kernel[2], stride[2], dilation[2], before[2], after[2], out[2]; bool ceil, own_stride; const char *pad; } Window;
+typedef struct Window { int64_t kernel[2], stride[2], dilation[2], before[2], after[2], out[2]; bool ceil, own_stride; const char *pad;
+    } Window;
 
 static bool empty_window(const Window *w, int axis, int64_t input) { /* one that sees nothing but padding */
   for (int64_t o = 0; o < w->out[axis]; o++) {
@@ -144,7 +150,8 @@ static int64_t output_size(Window *w, int axis, int64_t input, bool same_pad) {
 static const char *draw_padding(Net *net, Window *w, int rank) {
   static const int chances[] = {0, 0, 1, 1, 2, 3, 4};
   const int form = chances[below(net, 7)], axis = rank == 2;
-  for (int a = axis; a < 2 && form >= 2; a++) w->before[a] = between(net, 0, w->kernel[a]), w->after[a] = form == 4 ? between(net, 0, w->kernel[a]) : w->before[a];
+  for (int a = axis; a < 2 && form >= 2; a++) w->before[a] = between(net, 0, w->kernel[a]), w->after[a] = form == 4 ? between(net, 0,
+      w->kernel[a]) : w->before[a];
   if (form == 1) return "same";
   if (form == 2) {
     if (!axis) w->before[0] = w->after[0] = w->after[1] = w->before[1];
@@ -157,7 +164,8 @@ static const char *draw_padding(Net *net, Window *w, int rank) {
   }
   if (rank == 2) return arena_printf(net->arena, "[%lld, %lld]", (long long)w->before[1], (long long)w->after[1]);
   if (form == 3) return arena_printf(net->arena, "[%lld, %lld]", (long long)w->before[0], (long long)w->before[1]);
-  return arena_printf(net->arena, "[%lld, %lld, %lld, %lld]", (long long)w->before[0], (long long)w->after[0], (long long)w->before[1], (long long)w->after[1]);
+  return arena_printf(net->arena, "[%lld, %lld, %lld, %lld]", (long long)w->before[0], (long long)w->after[0], (long long)w->before[1],
+      (long long)w->after[1]);
 }
 
 /* A window that fits the current value; false if none was found. */
@@ -171,7 +179,8 @@ static bool draw_window(Net *net, bool pool, const int64_t *kernel, Window *w) {
     for (int axis = 0; axis < 2; axis++) {
       const bool copy = axis && square, flat = in.rank == 2 && axis == 0;
       w->kernel[axis] = flat ? 1 : kernel ? kernel[axis] : copy && in.rank == 3 ? w->kernel[0] : between(net, 1, chance(net, 10) ? 7 : 4);
-      w->stride[axis] = flat ? 1 : !w->own_stride ? w->kernel[axis] : copy && in.rank == 3 ? w->stride[0] : strided ? between(net, 1, 4) : 1;
+      w->stride[axis] = flat ? 1 : !w->own_stride ? w->kernel[axis] : copy && in.rank == 3 ? w->stride[0] : strided ? between(net, 1,
+          4) : 1;
       w->dilation[axis] = flat ? 1 : copy && in.rank == 3 ? w->dilation[0] : dilated ? between(net, 1, 3) : 1;
     }
     w->pad = draw_padding(net, w, in.rank);
@@ -200,7 +209,8 @@ static void put_literal(Net *net, const int64_t kernel[2]) {
   text_put(net->out, ", frozen=true, init=[");
   for (int64_t y = 0; y < kernel[0]; y++) {
     text_put(net->out, y ? ", [" : "[");
-    for (int64_t x = 0; x < kernel[1]; x++) text_put(net->out, "%s%s", x ? ", " : "", (const char *const[]){"-1", "0", "1", "0.5", "1/8", "-0.25"}[below(net, 6)]);
+    for (int64_t x = 0; x < kernel[1]; x++) text_put(net->out, "%s%s", x ? ", " : "", (const char *const[]){"-1", "0", "1", "0.5", "1/8",
+        "-0.25"}[below(net, 6)]);
     text_put(net->out, "]");
   }
   text_put(net->out, "]");
@@ -217,7 +227,8 @@ static bool op_conv(Net *net) {
   const Part *shared = find_part(net, "conv");
   Window w;
   if (!draw_window(net, false, shared ? shared->kernel : NULL, &w)) return false;
-  Part p = {.op = "conv", .channels = in.c, .out = shared ? shared->out : channels(net), .kernel = {w.kernel[0], w.kernel[1]}, .rank = in.rank};
+  Part p = {.op = "conv", .channels = in.c, .out = shared ? shared->out : channels(net), .kernel = {w.kernel[0], w.kernel[1]},
+      .rank = in.rank};
   p.groups = shared ? shared->groups : chance(net, 20) ? divisor(net, in.c, p.out) : 1, p.bias = shared ? shared->bias : chance(net, 80);
   const Shape out = {in.rank, w.out[0], w.out[1], p.out};
   if (elements(out) > MOST_ELEMENTS || !spend(net, (double)(elements(out) * w.kernel[0] * w.kernel[1] * in.c / p.groups))) return false;
@@ -241,7 +252,8 @@ static bool op_depthwise(Net *net) {
   const Part *shared = find_part(net, "depthwise");
   Window w;
   if (!draw_window(net, false, shared ? shared->kernel : NULL, &w)) return false;
-  Part p = {.op = "depthwise", .channels = in.c, .extra = shared ? shared->extra : chance(net, 70) ? 1 : between(net, 1, 3), .kernel = {w.kernel[0], w.kernel[1]}, .bias = shared ? shared->bias : chance(net, 80), .rank = in.rank};
+  Part p = {.op = "depthwise", .channels = in.c, .extra = shared ? shared->extra : chance(net, 70) ? 1 : between(net, 1, 3),
+      .kernel = {w.kernel[0], w.kernel[1]}, .bias = shared ? shared->bias : chance(net, 80), .rank = in.rank};
   const Shape out = {in.rank, w.out[0], w.out[1], in.c * p.extra};
   if (elements(out) > MOST_ELEMENTS || !spend(net, (double)(elements(out) * w.kernel[0] * w.kernel[1]))) return false;
   text_put(net->out, "depthwise("), put_kernel(net, w.kernel, in.rank), put_window(net, &w, in.rank, true);
@@ -260,7 +272,8 @@ static bool op_transpose(Net *net) {
   Window w;
   if (!draw_window(net, false, shared ? shared->kernel : NULL, &w) || !strcmp(w.pad, "causal")) return false;
   const int64_t extra = chance(net, 20) ? between(net, 1, 2) : 0, size[2] = {in.h, in.w};
-  Part p = {.op = "conv_transpose", .channels = in.c, .out = shared ? shared->out : channels(net), .kernel = {w.kernel[0], w.kernel[1]}, .rank = in.rank};
+  Part p = {.op = "conv_transpose", .channels = in.c, .out = shared ? shared->out : channels(net), .kernel = {w.kernel[0], w.kernel[1]},
+      .rank = in.rank};
   p.groups = shared ? shared->groups : chance(net, 20) ? divisor(net, in.c, p.out) : 1, p.bias = shared ? shared->bias : chance(net, 80);
   const bool same_pad = !strcmp(w.pad, "same");
   for (int axis = in.rank == 2; axis < 2; axis++) {
@@ -270,7 +283,8 @@ static bool op_transpose(Net *net) {
   }
   const Shape out = {in.rank, w.out[0], w.out[1], p.out};
   if (elements(out) > MOST_ELEMENTS || !spend(net, (double)(elements(in) * w.kernel[0] * w.kernel[1] * p.out / p.groups))) return false;
-  text_put(net->out, "conv_transpose("), put_number(net, p.out), text_put(net->out, ", "), put_kernel(net, w.kernel, in.rank), put_window(net, &w, in.rank, true);
+  text_put(net->out, "conv_transpose("), put_number(net, p.out), text_put(net->out, ", "), put_kernel(net, w.kernel, in.rank),
+      put_window(net, &w, in.rank, true);
   if (extra && !same_pad) text_put(net->out, ", output_pad=%lld", (long long)extra);
   if (p.groups > 1) text_put(net->out, ", groups=%lld", (long long)p.groups);
   if (!p.bias) text_put(net->out, ", bias=false");
@@ -307,7 +321,8 @@ static bool op_dense(Net *net) {
   const Shape in = net->now.shape;
   if (!one_pixel(in) || in.rank == 2) return false;
   const Part *shared = find_part(net, "dense");
-  const Part p = {.op = "dense", .channels = in.c, .out = shared ? shared->out : channels(net), .bias = shared ? shared->bias : chance(net, 80), .rank = in.rank};
+  const Part p = {.op = "dense", .channels = in.c, .out = shared ? shared->out : channels(net),
+      .bias = shared ? shared->bias : chance(net, 80), .rank = in.rank};
   if (!spend(net, (double)(in.c * p.out))) return false;
   text_put(net->out, "dense("), put_number(net, p.out);
   if (!p.bias) text_put(net->out, ", bias=false");
@@ -359,7 +374,8 @@ static bool op_norm(Net *net) {
       return true;
     }
     case 2:
-      text_put(net->out, "lrn(size=%lld, alpha=%s, beta=%s)", (long long)between(net, 1, 6), chance(net, 50) ? "0.0001" : "0.5", chance(net, 50) ? "0.75" : "0.5");
+      text_put(net->out, "lrn(size=%lld, alpha=%s, beta=%s)", (long long)between(net, 1, 6), chance(net, 50) ? "0.0001" : "0.5",
+          chance(net, 50) ? "0.75" : "0.5");
       becomes(net, in, size);
       return true;
     case 3:
@@ -398,7 +414,8 @@ static bool op_shape(Net *net) {
       return true;
     case 1: {
       const int64_t side = divisor(net, n, n), rest = divisor(net, n / side, n / side);
-      if (chance(net, 50)) text_put(net->out, "reshape([%lld, %lld, %lld])", (long long)side, (long long)rest, n / side / rest), becomes(net, picture(side, rest, n / side / rest), size);
+      if (chance(net, 50)) text_put(net->out, "reshape([%lld, %lld, %lld])", (long long)side, (long long)rest, n / side / rest),
+          becomes(net, picture(side, rest, n / side / rest), size);
       else text_put(net->out, "reshape(%lldx%lld)", (long long)side, n / side), becomes(net, (Shape){2, 1, side, n / side}, size);
       return true;
     }
@@ -436,7 +453,8 @@ static bool combines(Shape now, const Value *v) {
   return v->shape.c == now.c && v->size < 40 && (same_pixels(v->shape, now) ? true : one_pixel(v->shape) || one_pixel(now));
 }
 static bool divides(Shape now, const Value *v) { return combines(now, v) && v->apart; }
-static bool joins(Shape now, const Value *v) { return v->shape.rank == now.rank && same_pixels(v->shape, now) && (v->shape.c + now.c) * now.h * now.w <= MOST_ELEMENTS; }
+static bool joins(Shape now, const Value *v) { return v->shape.rank == now.rank && same_pixels(v->shape, now) &&
+    (v->shape.c + now.c) * now.h * now.w <= MOST_ELEMENTS; }
 
 static bool op_combine(Net *net) {
   static const char *const many[] = {"add", "multiply", "maximum"}, *const one[] = {"subtract", "divide"};
@@ -451,7 +469,8 @@ static bool op_combine(Net *net) {
   for (int i = 0; i < n; i++) {
     if (chance(net, 15)) continue; /* a number */
     operand[i] = draw_value(net, name[0] == 'd' ? divides : combines);
-    if (operand[i] && (!same_pixels(operand[i]->shape, shape) || operand[i]->shape.c != shape.c) && !one_pixel(operand[i]->shape) && !one_pixel(shape)) operand[i] = NULL;
+    if (operand[i] && (!same_pixels(operand[i]->shape, shape) || operand[i]->shape.c != shape.c) && !one_pixel(operand[i]->shape) &&
+        !one_pixel(shape)) operand[i] = NULL;
     if (!operand[i]) continue;
     some = true;
     if (one_pixel(shape) && (!one_pixel(operand[i]->shape) || operand[i]->shape.rank > shape.rank)) shape = operand[i]->shape;
@@ -492,7 +511,8 @@ static void make_block(Net *net) {
   Block *b = &net->block[id];
   *b = (Block){.rank = (int)between(net, 1, 3), .activation = activation(net), .kernel = between(net, 1, 3), .norm = chance(net, 50), .depthwise = chance(net, 40)};
   Text *t = &net->blocks;
-  const char *norm = b->norm ? " -> batchnorm(epsilon=0.01)" : "", *kernel = arena_printf(net->arena, b->rank == 3 ? "%lldx%lld" : "%lld", (long long)b->kernel, (long long)b->kernel);
+  const char *norm = b->norm ? " -> batchnorm(epsilon=0.01)" : "", *kernel = arena_printf(net->arena, b->rank == 3 ? "%lldx%lld" : "%lld",
+      (long long)b->kernel, (long long)b->kernel);
   if (b->rank == 1) {
     text_put(t, "block block%d(n, s=1) {\n    dense(n)%s -> %s\n    m = dense(n, name=\"second\")\n", id, norm, b->activation);
     text_put(t, "    if in.channels != n { r = in -> dense(n, bias=false) } else { r = in }\n    m -> add(r)\n}\n");
@@ -512,12 +532,15 @@ static bool op_block(Net *net) {
   if (b->rank != in.rank && !(b->rank == 1 && one_pixel(in))) return false;
   const Part *shared = NULL;
   for (int i = 0; i < net->nparts; i++)
-    if (!strcmp(net->part[i].op, "block") && net->part[i].block == id && net->part[i].channels == in.c && net->part[i].rank == in.rank && chance(net, 50)) shared = &net->part[i];
-  Part p = {.op = "block", .block = id, .channels = in.c, .rank = in.rank, .out = shared ? shared->out : chance(net, 40) ? in.c : channels(net), .extra = shared ? shared->extra : b->rank > 1 && chance(net, 30) ? 2 : 1};
+    if (!strcmp(net->part[i].op, "block") && net->part[i].block == id && net->part[i].channels == in.c && net->part[i].rank == in.rank &&
+        chance(net, 50)) shared = &net->part[i];
+  Part p = {.op = "block", .block = id, .channels = in.c, .rank = in.rank, .out = shared ? shared->out : chance(net,
+      40) ? in.c : channels(net), .extra = shared ? shared->extra : b->rank > 1 && chance(net, 30) ? 2 : 1};
   const int64_t h = (in.h + p.extra - 1) / p.extra, w = (in.w + p.extra - 1) / p.extra;
-  const Shape out = b->rank == 1 ? vector(p.out) : (Shape){in.rank, in.rank == 2 ? 1 : h, w, p.out};
+  const Shape out = b->rank == 1 ? (p.out == in.c ? in : vector(p.out)) : (Shape){in.rank, in.rank == 2 ? 1 : h, w, p.out};
   const double taps = (double)(b->rank == 3 ? b->kernel * b->kernel : b->kernel);
-  if (elements(out) > MOST_ELEMENTS || !spend(net, (double)elements(out) * ((double)in.c * (taps + 1) + taps + (double)p.out))) return false;
+  if (elements(out) > MOST_ELEMENTS || !spend(net,
+      (double)elements(out) * ((double)in.c * (taps + 1) + taps + (double)p.out))) return false;
   text_put(net->out, "block%d(", id), put_number(net, p.out);
   if (p.extra > 1) text_put(net->out, chance(net, 50) ? ", %lld" : ", s=%lld", (long long)p.extra);
   put_part(net, shared, &p), text_put(net->out, ")");
@@ -536,7 +559,8 @@ static void tame(Net *net) { /* large numbers are made small again */
 }
 
 static void write_op(Net *net) {
-  static OpWriter *const ops[] = {op_conv, op_conv, op_conv, op_depthwise, op_transpose, op_pool, op_pool, op_global, op_dense, op_dense, op_dense, op_activation, op_activation, op_activation,
+  static OpWriter *const ops[] = {op_conv, op_conv, op_conv, op_depthwise, op_transpose, op_pool, op_pool, op_global, op_dense, op_dense,
+      op_dense, op_activation, op_activation, op_activation,
                                   op_curve, op_norm, op_norm, op_dropout, op_shape, op_combine, op_combine, op_concat, op_block, op_block};
   if (net->now.size > 50 && chance(net, 80)) { tame(net); return; }
   for (int attempt = 0; attempt < 60; attempt++)
@@ -556,7 +580,8 @@ static void write_chain(Net *net, bool start) {
 
 static void write_statement(Net *net) {
   indent(net);
-  const bool named = net->nvalues < MOST_VALUES && chance(net, 60), start = chance(net, net->now.named ? 40 : 3); /* else the current value would be lost */
+  const bool named = net->nvalues < MOST_VALUES && chance(net, 60), start = chance(net, net->now.named ? 40 : 3);
+      /* else the current value would be lost */
   char name[16];
   snprintf(name, sizeof name, "v%d", net->names);
   if (named) text_put(net->out, "%s = ", name), net->names++;
@@ -591,7 +616,8 @@ static void write_repeat(Net *net) { /* bodies that fit whatever a round starts 
       break;
     case 1:
       if (rank1) text_put(net->out, " as i { dense(%lld * (i + 1), name=\"round%d\") -> tanh }\n", (long long)step, net->names++);
-      else text_put(net->out, " as i { conv(%lld * (i + 1), %s, pad=same, name=\"round%d\") -> tanh }\n", (long long)step, kernel, net->names++);
+      else text_put(net->out, " as i { conv(%lld * (i + 1), %s, pad=same, name=\"round%d\") -> tanh }\n", (long long)step, kernel,
+          net->names++);
       if (rounds) net->now.shape.c = step * rounds, net->now.size = 1;
       break;
     case 2:
@@ -605,7 +631,8 @@ static void write_repeat(Net *net) { /* bodies that fit whatever a round starts 
       break;
     default:
       text_put(net->out, " as i {\n");
-      net->depth++, indent(net), text_put(net->out, "if i %% 2 == 0 and in.channels > 0 { %s -> add(in) } else { relu -> multiply(0.5) }\n", activation(net));
+      net->depth++, indent(net), text_put(net->out,
+          "if i %% 2 == 0 and in.channels > 0 { %s -> add(in) } else { relu -> multiply(0.5) }\n", activation(net));
       net->depth--, indent(net), text_put(net->out, "}\n");
       net->now.size = net->now.size * (double)(1 << rounds) + 1;
   }
@@ -640,7 +667,8 @@ static const char *draw_loss(Net *net, const Value *v, bool *classes) {
 }
 
 static void write_train(Net *net, int noutputs, const Value *output) {
-  static const char *const some[] = {"optimizer = adam(rate=0.002)", "optimizer = sgd(rate=0.1, momentum=0.5, nesterov=true)", "schedule = cosine(warmup=1)", "schedule = step(every=3)", "epochs = 3", "clip_norm = 1", "accumulate = 2", "decay = weights",
+  static const char *const some[] = {"optimizer = adam(rate=0.002)", "optimizer = sgd(rate=0.1, momentum=0.5, nesterov=true)",
+      "schedule = cosine(warmup=1)", "schedule = step(every=3)", "epochs = 3", "clip_norm = 1", "accumulate = 2", "decay = weights",
                                      "seed = 7", "early_stop = 4", "average = 0.99"};
   bool classes = false, any = false;
   Text *t = net->out;
@@ -686,7 +714,9 @@ static void write_inputs(Net *net) {
     const int type = chance(net, 55) ? 0 : (int)between(net, 1, 2);
     const bool chw = v->shape.rank > 1 && chance(net, 25);
     v->size = type == 1 ? 150 : type == 2 ? 70 : 1;
-    text_put(net->out, "    input %s: %s%s%s\n", v->name, shape_words(net, v->shape), type == 1 ? " as u8" : type == 2 ? " as i8" : chance(net, 20) ? " as f32" : "", chw ? " (layout=chw)" : chance(net, 5) ? " (layout=hwc)" : "");
+    text_put(net->out, "    input %s: %s%s%s\n", v->name, shape_words(net, v->shape),
+        type == 1 ? " as u8" : type == 2 ? " as i8" : chance(net, 20) ? " as f32" : "", chw ? " (layout=chw)" : chance(net,
+        5) ? " (layout=hwc)" : "");
   }
   net->now = net->value[0];
 }
@@ -732,7 +762,9 @@ int main(int argc, char **argv) {
   Value output[4];
   const int noutputs = write_outputs(net, output);
   if (chance(net, 70)) write_train(net, noutputs, output);
-  printf("# check: images=3 tolerance=5e-5 gradient=1e-3 difference=1e-4\n# Made by randomnet %s\n", argv[1]);
+  static const char *const targets[] = {"x86-64-v4", "x86-64-v3", "x86-64", "generic"}; /* one of them compiles C */
+  printf("# check: images=3 batch=%d tolerance=5e-5 gradient=1e-3 difference=1e-4 targets=%s\n# Made by randomnet %s\n", chance(net,
+      20) ? 3 : 1, targets[below(net, 4)], argv[1]);
   for (int k = 0; k < 3; k++) printf("const k%d = %lld\n", k, (long long)net->constant[k]);
   const bool blocks_first = chance(net, 50);
   printf("%snet n {\n%s}\n%s", blocks_first ? net->blocks.s : "", net->body.s, blocks_first ? "" : net->blocks.s);
