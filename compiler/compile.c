@@ -14,6 +14,7 @@
 #include "graph/dot.h"
 #include "graph/dump.h"
 #include "graph/summary.h"
+#include "ops/lower.h"
 #include "sema/sema.h"
 #include "syntax/ast.h"
 
@@ -106,6 +107,17 @@ static bool check_training(Compilation *c) {
   return good(c);
 }
 
+static const char *c_name(const Compilation *c) { return c->options->prefix ? c->options->prefix : c->graph->name; }
+
+/* cnn_network and cnn_target are types of the header shared with the runtime. */
+static bool check_name(Compilation *c) {
+  const bool code = c->options->output && !options_view(c->options->kind), shared = c->training || c->options->kind == OUTPUT_PROGRAM;
+  if (!code || !shared || strcmp(c_name(c), "cnn") != 0) return true;
+  Diag *diag = diag_report(c->diags, DIAG_name_clash, c->graph->name_span, NULL, "with 'cnn' before them, the names of net %s in C would be those of the runtime: cnn_network, cnn_target", c->graph->name);
+  diag_help(diag, "give the net another name, or its C names with --prefix=NAME");
+  return false;
+}
+
 static bool read_weights(Compilation *c) {
   c->weights = constant_weights(c->arena, c->graph);
   if (!c->options->weights) return true;
@@ -141,15 +153,44 @@ static const char *base_name(const char *path) {
   return slash ? slash + 1 : path;
 }
 
-static void lower(Compilation *c) {
+/* What is one array of C has at most 2^31 - 1 elements. */
+static bool fits(Compilation *c, const Node *node, const char *option, int64_t images) {
+  if (shape_elements(node->shape) <= INT32_MAX / images) return true;
+  Diag *diag = diag_report(c->diags, DIAG_too_large, node->span.file ? node->span : c->graph->name_span, NULL, "%" PRId64 " images of %s have more than 2147483647 elements", images, shape_text(c->arena, node->shape));
+  diag_help(diag, "a smaller %s", option);
+  return false;
+}
+
+static bool calls_fit(Compilation *c) {
+  const Graph *graph = c->graph;
+  bool good = true;
+  for (int i = 0; i < graph->inputs.n; i++) good = fits(c, graph->inputs.data[i].node, "--batch=N", c->options->batch) && good;
+  for (int i = 0; i < graph->outputs.n; i++) good = fits(c, graph->outputs.data[i].node, "--batch=N", c->options->batch) && good;
+  return good;
+}
+
+/* Losses and batchnorm see the values of a whole batch. */
+static bool batch_fits(Compilation *c, const Plan *train) {
+  bool good = true;
+  for (int k = 0; train && k < train->kernels.n; k++) {
+    const Node *root = train->kernels.data[k]->root;
+    for (int i = 0; root->result == RESULT_BATCH && good && i < root->nin; i++) good = fits(c, root->in[i], "batch in the train block", c->graph->training->batch);
+  }
+  return good;
+}
+
+static bool lower(Compilation *c) {
   const Options *o = c->options;
+  if (!calls_fit(c)) return false;
   c->emit = (EmitOptions){
-    .prefix = o->prefix ? o->prefix : c->graph->name, .header = o->kind == OUTPUT_C ? base_name(header_path(c)) : NULL, .summary = c->summary, .batch = o->batch,
+    .prefix = c_name(c), .header = o->kind == OUTPUT_C ? base_name(header_path(c)) : NULL, .summary = c->summary, .batch = o->batch,
     .ntargets = o->targets.n, .target = o->targets.data, .openmp = o->openmp, .plain = o->plain, .exact = o->exact, .program = o->kind == OUTPUT_PROGRAM, .training = c->training, .weights = c->weights};
   const Plan *infer = plan_inference(c->arena, c->graph, o->plain), *train = c->training ? plan_training(c->arena, c->graph, o->plain) : NULL;
   stage_done(c, "plan");
+  if (!batch_fits(c, train)) return false;
   c->net = emit_begin(c->arena, c->graph, infer, train, &c->sources, &c->emit);
   stage_done(c, "schedule and prove");
+  return true;
 }
 
 /* ---- writing ---- */
@@ -183,9 +224,9 @@ static bool write_view(Compilation *c) {
   else if (o->kind == OUTPUT_SUMMARY) text_put(&text, "%s", c->summary);
   else if (o->kind == OUTPUT_DOT) graph_dot(&text, c->graph);
   else if (o->kind == OUTPUT_GRAPH) graph_dump(&text, c->graph);
-  else if (o->kind == OUTPUT_NESTS) lower(c), emit_nests(&text, c->net);
+  else if (!lower(c)) return false;
+  else if (o->kind == OUTPUT_NESTS) emit_nests(&text, c->net);
   else {
-    lower(c);
     const NetSizes sizes = emit_sizes(c->net);
     graph_json(&text, &c->sources, c->graph, &(SummarySizes){sizes.workspace_bytes, sizes.workspace_bound, c->training ? sizes.training_bytes : -1});
   }
@@ -213,8 +254,9 @@ static bool run_backend(Compilation *c, const Text *text) {
 
 static bool write_code(Compilation *c) {
   const Options *o = c->options;
-  lower(c);
   const char *header = header_path(c);
+  if (header && strpbrk(base_name(header), "\"\\\n")) return cannot_write(c, header, "C cannot include a header of this name");
+  if (!lower(c)) return false;
   if (o->kind == OUTPUT_HEADER) return write_header(c, o->output);
   Text text = {.arena = c->arena};
   emit_c(&text, c->net);
@@ -258,9 +300,9 @@ static bool write_all(Compilation *c) {
 static bool run(Compilation *c) {
   if (!check_built(c)) return false;
   if (!read_program(c)) return false;
-  if (c->options->kind == OUTPUT_AST) return good(c) && write_view(c);
+  if (c->options->kind == OUTPUT_AST) return good(c) && write_view(c) && write_dependencies(c);
   if (!build_graph(c)) return good(c);
-  if (!check_training(c)) return false;
+  if (!check_training(c) || !check_name(c)) return false;
   if (!read_weights(c)) return false;
   Text summary = {.arena = c->arena};
   graph_summary(&summary, c->graph);

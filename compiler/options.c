@@ -96,6 +96,9 @@ static bool unknown_option(const char *option) {
   return near ? usage_error("unknown option '%s%s'; did you mean '--%s'?", dashes, word, near) : usage_error("unknown option '%s%s'", dashes, word);
 }
 
+/* An option is written in full: what getopt_long takes for one by its first letters may be a mistake. */
+static bool in_full(const char *word, const char *name) { return strncmp(word, "--", 2) != 0 || strcspn(word + 2, "=") == strlen(name); }
+
 static bool read_word(const char *option, const char *value, const char *const *names, int *index) {
   for (*index = 0; names[*index]; ++*index)
     if (strcmp(names[*index], value) == 0) return true;
@@ -259,6 +262,11 @@ static bool colour_wanted(int choice) { /* auto, always, never */
   return !(no && *no) && !(term && strcmp(term, "dumb") == 0) && isatty(STDERR_FILENO) == 1;
 }
 
+static bool is_program(const char *word) {
+  const size_t n = strlen(word);
+  return n > 4 && strcmp(word + n - 4, ".cnn") == 0;
+}
+
 /* ---- the whole ---- */
 static bool check_input(Options *options, Arena *arena, int n, char **words) {
   static const char *const commands[] = {"import", "fmt", "lsp", "new", NULL};
@@ -305,53 +313,63 @@ bool options_parse(Options *options, Arena *arena, int argc, char **argv) {
     if (rows[i].name) table[n++] = (struct option){rows[i].name, rows[i].has_arg, NULL, rows[i].code};
   static const char *const formats[] = {"text", "json", "sarif", NULL}, *const colours[] = {"auto", "always", "never", NULL}, *const thread_kinds[] = {"openmp", "none", NULL};
   bool kind_given = false, good = true;
-  int format = 0, colour = 0, threads = -1;
+  int format = 0, colour = 0, threads = -1, row = -1;
   opterr = 0;
-  for (int code; good && (code = getopt_long(argc, argv, ":o:D:I:O:W:M:v", table, NULL)) != -1;) switch (code) {
-    case 'o':
-      if (options->output) good = usage_error("-o is given twice");
-      options->output = optarg;
-      break;
-    case 'D': good = read_define(options, arena, optarg); break;
-    case 'I': vec_push(arena, options->directories, optarg); break;
-    case 'O':
-      if (strlen(optarg) != 1 || optarg[0] < '0' || optarg[0] > '2') good = usage_error("unknown option '-O%s': -O0, -O1 or -O2", optarg);
-      options->plain = optarg[0] == '0';
-      break;
-    case 'W': good = read_warning(options, arena, optarg); break;
-    case 'M': good = read_dependencies(options, optarg, argc, argv); break;
-    case 'v': options->verbose = true; break;
-    case LONG_EMIT: good = read_kind(options, arena, optarg, &kind_given); break;
-    case LONG_WEIGHTS: options->weights = optarg; break;
-    case LONG_EMBED: good = read_embed(options, arena, optarg); break;
-    case LONG_SINGLE_FILE: options->single_file = true; break;
-    case LONG_BATCH: good = read_batch(options, optarg); break;
-    case LONG_TRAIN: case LONG_NO_TRAIN: options->train_given = true, options->train = code == LONG_TRAIN; break;
-    case LONG_MEMORY: vec_push(arena, options->later, "--memory"); break;
-    case LONG_TARGET: good = read_targets(options, arena, optarg); break;
-    case LONG_THREADS: good = read_word("--threads", optarg, thread_kinds, &threads); break;
-    case LONG_PREFIX:
-      if (!is_name(optarg, strlen(optarg))) good = usage_error("--prefix wants a name as C has them, not '%s'", optarg);
-      options->prefix = optarg;
-      break;
-    case LONG_EXACT: options->exact = true; break;
-    case LONG_TUNE: vec_push(arena, options->later, "--tune"); break;
-    case LONG_DIAGNOSTICS: good = read_word("--diagnostics", optarg, formats, &format); break;
-    case LONG_COLOR: good = read_word("--color", optarg, colours, &colour); break;
-    case LONG_EXPLAIN: good = read_explain(options, arena, optarg); break;
-    case LONG_SUMMARY: options->summary = true; break;
-    case LONG_TIME_REPORT: options->time_report = true; break;
-    case LONG_CC: options->cc = optarg; break;
-    case LONG_RUNTIME: options->runtime = optarg; break;
-    case LONG_VERSION: options->action = ACTION_VERSION; break;
-    case LONG_HELP: options->action = ACTION_HELP; break;
-    case ':': good = usage_error("%s wants a value", argv[optind - 1]); break;
-    default: good = optopt >= 256 ? usage_error("%s takes no value", argv[optind - 1]) : optopt && argv[optind - 1][1] != '-' ? usage_error("unknown option '-%c'", optopt) : unknown_option(argv[optind - 1]);
+  for (int code; good && (code = getopt_long(argc, argv, ":o:D:I:O:W:M:v", table, &row)) != -1;) {
+    const char *word = argv[optind - 1 - (optarg && optarg == argv[optind - 1])];
+    if (code >= LONG_EMIT && !in_full(word, table[row].name)) return unknown_option(word);
+    switch (code) {
+      case 'o':
+        if (options->output) good = usage_error("-o is given twice");
+        options->output = optarg;
+        break;
+      case 'D': good = read_define(options, arena, optarg); break;
+      case 'I': vec_push(arena, options->directories, optarg); break;
+      case 'O':
+        if (strlen(optarg) != 1 || optarg[0] < '0' || optarg[0] > '2') good = usage_error("unknown option '-O%s': -O0, -O1 or -O2", optarg);
+        options->plain = optarg[0] == '0';
+        break;
+      case 'W': good = read_warning(options, arena, optarg); break;
+      case 'M': good = read_dependencies(options, optarg, argc, argv); break;
+      case 'v': options->verbose = true; break;
+      case LONG_EMIT: good = read_kind(options, arena, optarg, &kind_given); break;
+      case LONG_WEIGHTS:
+        if (!*optarg) good = usage_error("--weights wants a file name");
+        options->weights = optarg;
+        break;
+      case LONG_EMBED: good = read_embed(options, arena, optarg); break;
+      case LONG_SINGLE_FILE: options->single_file = true; break;
+      case LONG_BATCH: good = read_batch(options, optarg); break;
+      case LONG_TRAIN: case LONG_NO_TRAIN: options->train_given = true, options->train = code == LONG_TRAIN; break;
+      case LONG_MEMORY: vec_push(arena, options->later, "--memory"); break;
+      case LONG_TARGET: good = read_targets(options, arena, optarg); break;
+      case LONG_THREADS: good = read_word("--threads", optarg, thread_kinds, &threads); break;
+      case LONG_PREFIX:
+        if (!is_name(optarg, strlen(optarg))) good = usage_error("--prefix wants a name as C has them, not '%s'", optarg);
+        options->prefix = optarg;
+        break;
+      case LONG_EXACT: options->exact = true; break;
+      case LONG_TUNE: vec_push(arena, options->later, "--tune"); break;
+      case LONG_DIAGNOSTICS: good = read_word("--diagnostics", optarg, formats, &format); break;
+      case LONG_COLOR: good = read_word("--color", optarg, colours, &colour); break;
+      case LONG_EXPLAIN: good = read_explain(options, arena, optarg); break;
+      case LONG_SUMMARY: options->summary = true; break;
+      case LONG_TIME_REPORT: options->time_report = true; break;
+      case LONG_CC:
+        if (!*optarg) good = usage_error("--cc wants the name of a C compiler");
+        options->cc = optarg;
+        break;
+      case LONG_RUNTIME: options->runtime = optarg; break;
+      case LONG_VERSION: options->action = ACTION_VERSION; break;
+      case LONG_HELP: options->action = ACTION_HELP; break;
+      case ':': good = usage_error("%s wants a value", argv[optind - 1]); break;
+      default: good = optopt >= 256 ? usage_error("%s takes no value", argv[optind - 1]) : optopt && argv[optind - 1][1] != '-' ? usage_error("unknown option '-%c'", optopt) : unknown_option(argv[optind - 1]);
+    }
   }
   options->format = (DiagFormat)format;
   options->colour = colour_wanted(colour);
   if (!good) return false;
-  if (options->action == ACTION_HELP) return options->topic = optind < argc ? argv[optind] : NULL, true;
+  if (options->action == ACTION_HELP) return options->topic = optind < argc && !is_program(argv[optind]) ? argv[optind] : NULL, true;
   if (options->action != ACTION_COMPILE) return true;
   return check_input(options, arena, argc - optind, argv + optind) && (options->later.n || check_together(options, arena, kind_given, threads));
 }

@@ -22,6 +22,10 @@ endif
 TESTS += @NET_CASES@ @SCRIPT_CASES@
 EXTRA_DIST += @SCRIPT_CASES@ %D%/long.sh %D%/run %D%/grad %D%/diag %D%/broken %D%/emit %D%/cli %D%/fuzz %D%/golden
 
+# Where a folder of cases is also in the build directory, make dist copies that too: results are no sources.
+dist-hook:
+	find $(distdir)/tests -name '*.log' -o -name '*.trs' | xargs rm -f
+
 check_PROGRAMS += netcheck randomnet mutant
 netcheck_SOURCES = %D%/harness/netcheck.c %D%/harness/sample.c %D%/harness/sample.h %D%/harness/machine.c %D%/harness/machine.h
 netcheck_LDADD = libcnnc.a $(CNNC_LIBS) -ldl -lm

@@ -87,13 +87,13 @@ void put_dispatched(Text *out, Net *net, const char *result, const char *functio
 void put_dispatch(Text *out, Net *net) {
   const int targets = net->options->ntargets;
   if (targets == 1) {
-    text_put(out, "const char *%s_target(void) { return \"%s\"; }\n\n", net->name, target_of_level(net, 0)->name);
+    text_put(out, "%sconst char *%s_target(void) { return \"%s\"; }\n\n", net_linkage(net), net->name, target_of_level(net, 0)->name);
     return;
   }
   text_put(out, "/* ---- which of the targets runs ---- */\n\n");
   put_forced(out, net);
   put_detection(out, net);
-  text_put(out, "const char *%s_target(void) {\n  static const char *const name[] = {", net->name);
+  text_put(out, "%sconst char *%s_target(void) {\n  static const char *const name[] = {", net_linkage(net), net->name);
   for (int level = 0; level < targets; level++) text_put(out, "%s\"%s\"", level ? ", " : "", target_of_level(net, level)->name);
   text_put(out, "};\n  return name[%s_level()];\n}\n\n", net->name);
 }

@@ -10,6 +10,7 @@ Frame frame_begin(Net *net, const Part *part, int target, FrameKind kind) {
   frame.locals.arena = frame.calls.arena = frame.names.arena = net->arena;
   for (const char *const *s = (const char *const[]){"model", "batch", "arena", "gradients", "n", "keys", "mark", "context", NULL}; *s; s++) names_reserve(&frame.names, *s);
   for (int i = 0; i < net->names.taken.n; i++) names_reserve(&frame.names, arena_printf(net->arena, "%s_%s", net->name, net->names.taken.data[i])); /* types and functions */
+  for (int i = 0; i < net->macros.taken.n; i++) names_reserve(&frame.names, net->macros.taken.data[i]);
   if (kind == FRAME_INFER) {
     for (int i = 0; i < net->graph->inputs.n; i++) names_reserve(&frame.names, net->input[i].name);
     for (int i = 0; i < net->graph->outputs.n; i++) names_reserve(&frame.names, net->output[i].name);

@@ -83,14 +83,14 @@ static void put_workspace_struct(Text *out, Net *net) {
 
 /* ---- functions ---- */
 static void put_inference(Text *out, Net *net) {
-  const char *name = net->name;
-  if (net->model) text_put(out, "void %s_pack(%s_model *model, const %s_weights *weights);\n\n", name, name, name);
+  const char *name = net->name, *linkage = net_linkage(net);
+  if (net->model) text_put(out, "%svoid %s_pack(%s_model *model, const %s_weights *weights);\n\n", linkage, name, name, name);
   text_put(out, "/* %s. It cannot fail. */\n", net->options->batch > 1 ? arena_printf(net->arena, "%s_BATCH images", net->upper) : "One image");
-  text_put(out, "void %s_infer(%s);\n", name, infer_parameters(net, false));
-  if (net->options->batch > 1) text_put(out, "/* The first `count` images. */\nvoid %s_infer_some(%s);\n", name, infer_parameters(net, true));
-  text_put(out, "/* The target whose code runs: %s. */\nconst char *%s_target(void);\n", net_target_names(net), name);
-  if (net->options->weights && net->model) text_put(out, "/* The weights that were compiled in. */\nextern const %s_model %s_trained;\n", name, name);
-  if (net->graph->nlabels) text_put(out, "/* Names of the classes. */\nextern const char *const %s_labels[%d];\n", name, net->graph->nlabels);
+  text_put(out, "%svoid %s_infer(%s);\n", linkage, name, infer_parameters(net, false));
+  if (net->options->batch > 1) text_put(out, "/* The first `count` images. */\n%svoid %s_infer_some(%s);\n", linkage, name, infer_parameters(net, true));
+  text_put(out, "/* The target whose code runs: %s. */\n%sconst char *%s_target(void);\n", net_target_names(net), linkage, name);
+  if (net->options->weights && net->model && !net->options->program) text_put(out, "/* The weights that were compiled in. */\nextern const %s_model %s_trained;\n", name, name);
+  if (net->graph->nlabels && !net->options->program) text_put(out, "/* Names of the classes. */\nextern const char *const %s_labels[%d];\n", name, net->graph->nlabels);
   text_put(out, "\n");
 }
 
@@ -98,12 +98,12 @@ static void put_training(Text *out, Net *net) {
   const char *name = net->name;
   text_put(out, "/* ---- training ---- */\n\n/* As the workspace, for gradients. */\ntypedef struct %s_training %s_training;\n", name, name);
   put_training_struct(out, net);
-  if (net->model) text_put(out, "/* Weights to start from; the same seed gives the same weights on every machine. */\nvoid %s_init(%s_weights *weights, uint64_t seed);\n\n", name, name);
+  if (net->model) text_put(out, "/* Weights to start from; the same seed gives the same weights on every machine. */\n%svoid %s_init(%s_weights *weights, uint64_t seed);\n\n", net_linkage(net), name, name);
   text_put(out,
            "/* The mean loss of 1 to %s_TRAIN_BATCH samples and its gradients (of frozen parameters: zeros; instead of running statistics: their new values).\n"
            "   Random numbers depend on seed, step and the sample's place in the batch alone.%s */\n",
            net->upper, net->graph->outputs.n ? " Outputs are written unless NULL." : "");
-  text_put(out, "float %s_gradients(%s);\n\n", name, gradients_parameters(net));
+  text_put(out, "%sfloat %s_gradients(%s);\n\n", net_linkage(net), name, gradients_parameters(net));
 }
 
 /* The whole in a file that is included by others, or the declarations alone at the top of a single file. */

@@ -85,7 +85,7 @@ static const char *some_arguments(Net *net) {
 }
 
 static void put_infer_some(Text *out, Net *net) {
-  text_put(out, "void %s_infer_some(%s) {\n", net->name, infer_parameters(net, true));
+  text_put(out, "%svoid %s_infer_some(%s) {\n", net_linkage(net), net->name, infer_parameters(net, true));
   if (net->slots > 1) {
     text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
     text_put(out, "  for (int32_t slot = 0; slot < %" PRId64 "; slot++) /* images of a slot one after the other, in its part of the workspace */\n", net->slots);
@@ -105,7 +105,7 @@ void put_infer_entries(Text *out, Net *net) {
     text_put(out, "}\n\n");
   }
   if (net->options->batch > 1) put_infer_some(out, net);
-  text_put(out, "void %s_infer(%s) {\n", net->name, infer_parameters(net, false));
+  text_put(out, "%svoid %s_infer(%s) {\n", net_linkage(net), net->name, infer_parameters(net, false));
   if (net->options->batch > 1) text_put(out, "  %s_infer_some(%s);\n", net->name, some_arguments(net));
   else text_put(out, "  %s_run(%s);\n", net->name, run_arguments(net, "model", "", "workspace->arena", "NULL, NULL"));
   text_put(out, "}\n\n");

@@ -193,7 +193,7 @@ void put_init(Text *out, Net *net) {
   if (normal) put_text(out, net, normal_text);
   if (has_init(net, INIT_CONSTANT)) put_text(out, net, constant_text);
   if (net->model) {
-    text_put(out, "%svoid %s_init(%s_weights *weights, uint64_t seed) {\n", net->train.plan ? "" : "static ", net->name, net->name);
+    text_put(out, "%svoid %s_init(%s_weights *weights, uint64_t seed) {\n", net->train.plan ? net_linkage(net) : "static ", net->name, net->name);
     if (!normal && !uniform) text_put(out, "  (void)seed;\n");
     for (int i = 0; i < net->graph->weights.n; i++) put_weight(out, net, net->graph->weights.data[i]);
     text_put(out, "}\n\n");

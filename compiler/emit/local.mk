@@ -11,4 +11,5 @@ libcnnc_a_SOURCES += %D%/net.c %D%/header.c %D%/pack.c %D%/infer.c %D%/dispatch.
 	  $(SED) -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' > $@.tmp && mv $@.tmp $@
 BUILT_SOURCES += %D%/network_text.inc
 CLEANFILES += %D%/network_text.inc
+%D%/libcnnc_a-header.$(OBJEXT): %D%/network_text.inc
 libcnnc_a_CPPFLAGS += -I$(top_builddir)/compiler

@@ -93,6 +93,7 @@ static const char *kernel_comment(Net *net, const Kernel *kernel, const Nest *ne
   put_layer(net, &out, kernel->root);
   for (int i = 0; i < kernel->nscales; i++) put_layer(net, &out, kernel->scale[i]);
   for (int i = 0; i < kernel->nchain; i++) put_layer(net, &out, kernel->chain[i]);
+  if (kernel->pool) put_layer(net, &out, kernel->pool);
   if (nest->about && *nest->about) text_put(&out, "\n%s", nest->about);
   return out.s;
 }
@@ -231,17 +232,37 @@ static void lower_part(Net *net, Part *part, const Plan *plan) {
 }
 
 /* ---- the net ---- */
+static void add_macro(Net *net, const char *name) {
+  names_reserve(&net->macros, arena_printf(net->arena, "%s_%s", net->upper, name));
+  names_reserve(&net->names, name); /* the net's own name may be in capitals */
+}
+
+static void name_macros(Net *net) {
+  static const char *const fixed[] = {"H", "BATCH", "TRAIN_BATCH", "PARAMETERS", "ALIGNMENT", "MODEL_BYTES", "WORKSPACE_BYTES", "TRAINING_BYTES", "FORCE_TARGET", "TEXT", "TEXT_", NULL};
+  static const char *const sizes[] = {"SIZE", "HEIGHT", "WIDTH", "LENGTH", "CHANNELS", NULL};
+  for (const char *const *s = fixed; *s; s++) add_macro(net, *s);
+  for (int t = 0; t < net->options->ntargets; t++) add_macro(net, name_upper(net->arena, net->options->target[t]->suffix));
+  for (int i = 0; i < net->graph->inputs.n + net->graph->outputs.n; i++) {
+    const PortNames *port = i < net->graph->inputs.n ? &net->input[i] : &net->output[i - net->graph->inputs.n];
+    for (const char *const *s = sizes; *s; s++) add_macro(net, arena_printf(net->arena, "%s_%s", port->upper, *s));
+  }
+}
+
 static void name_ports(Net *net) {
+  static const char *const local[] = {"model", "weights", "workspace", "training", "gradients", "count", "seed", "step", "arena", "i", "n", "mark", "context", "batch", "at", "packed", "slot", "shard", "loss", "keys", NULL};
   const Graph *graph = net->graph;
   Names names = {.arena = net->arena}, uppers = {.arena = net->arena};
-  for (const char *const *s = (const char *const[]){"model", "weights", "workspace", "training", "gradients", "count", "seed", "step", "arena", "i", "n", "mark", "context", NULL}; *s; s++) names_reserve(&names, *s);
-  for (int i = 0; i < net->names.taken.n; i++) names_reserve(&names, arena_printf(net->arena, "%s_%s", net->name, net->names.taken.data[i]));
   net->input = NEW_ARRAY(net->arena, PortNames, graph->inputs.n + 1), net->output = NEW_ARRAY(net->arena, PortNames, graph->outputs.n + 1);
+  for (int i = 0; i < graph->inputs.n; i++) net->input[i].upper = names_unique(&uppers, name_upper(net->arena, graph->inputs.data[i].name));
+  for (int i = 0; i < graph->outputs.n; i++) net->output[i].upper = names_unique(&uppers, name_upper(net->arena, graph->outputs.data[i].name));
+  name_macros(net);
+  for (const char *const *s = local; *s; s++) names_reserve(&names, *s);
+  for (int i = 0; i < net->macros.taken.n; i++) names_reserve(&names, net->macros.taken.data[i]);
+  for (int i = 0; i < net->names.taken.n; i++) names_reserve(&names, arena_printf(net->arena, "%s_%s", net->name, net->names.taken.data[i]));
   for (int i = 0; i < graph->inputs.n + graph->outputs.n; i++) {
     const bool in = i < graph->inputs.n;
     const char *given = in ? graph->inputs.data[i].name : graph->outputs.data[i - graph->inputs.n].name, *name = name_identifier(net->arena, given);
     PortNames *port = in ? &net->input[i] : &net->output[i - graph->inputs.n];
-    port->upper = names_unique(&uppers, name_upper(net->arena, given));
     port->name = names_unique(&names, name);
     port->target = in ? NULL : names_unique(&names, arena_printf(net->arena, "%s_target", given));
   }
@@ -271,13 +292,21 @@ static void name_sections(Net *net) {
   }
 }
 
+/* What the other files of this folder call after the net, and the ends of the shared header's and C's own types: uint8_t, cnn_optimizer_kind. */
+static const char *const fixed_names[] = {
+  "infer", "infer_some", "pack", "init", "gradients", "target", "level", "forced", "labels", "trained", "bytes", "open", "run", "image", "batch", "sample", "weights", "model", "workspace", "training",
+  "add", "mix", "keys", "bits", "uniform", "normal", "log", "root", "turn", "fill", "initial",
+  "network", "network_inputs", "network_outputs", "network_weights", "network_layers", "network_steps", "network_recipe", "network_summary", "network_metrics", "network_augment", "network_milestones",
+  "network_init", "network_pack", "network_infer", "network_infer_timed", "network_gradients", "t", "kind", NULL};
+
 Net *emit_begin(Arena *arena, const Graph *graph, const Plan *infer, const Plan *train, const Sources *sources, const EmitOptions *options) {
   Net *net = NEW(arena, Net);
   net->arena = arena, net->options = options, net->graph = graph, net->sources = sources;
   net->name = options->prefix, net->upper = name_upper(arena, options->prefix), net->model = graph->parameters > 0;
-  net->names.arena = arena;
-  for (const char *const *s = (const char *const[]){"infer", "infer_some", "infer_timed", "pack", "init", "gradients", "target", "level", "labels", "trained", "open", "run", "image", "batch", "sample", "network", "weights", "model", "workspace", "training", NULL}; *s; s++)
-    names_reserve(&net->names, *s);
+  net->names.arena = net->macros.arena = arena;
+  for (const char *const *s = fixed_names; *s; s++) names_reserve(&net->names, *s);
+  for (int phase = 0; train && phase < train->phases - train->first_phase; phase++)
+    names_reserve(&net->names, arena_printf(arena, "phase%d_image", phase)), names_reserve(&net->names, arena_printf(arena, "phase%d_batch", phase));
   name_ports(net);
   name_sections(net);
   net->slots = options->openmp && options->batch > 1 ? (options->batch < MOST_SHARDS ? options->batch : MOST_SHARDS) : 1;
@@ -290,6 +319,8 @@ Net *emit_begin(Arena *arena, const Graph *graph, const Plan *infer, const Plan 
   }
   return net;
 }
+
+const char *net_linkage(const Net *net) { return net->options->program ? "static " : ""; }
 
 const char *net_target_names(const Net *net) {
   const char *names = net->options->target[0]->name;

@@ -59,6 +59,7 @@ struct Net {
   const char *name, *upper;  /* lenet5, LENET5 */
   bool model;                /* there are parameters, so there are weights and a model */
   Names names;               /* of functions and tables, without the net's */
+  Names macros;              /* LENET5_BATCH, LENET5_IMAGE_SIZE */
   PortNames *input, *output;
   Part infer, train;
   VEC(Member *) tables;      /* constant tables */
@@ -73,6 +74,7 @@ const Node *value_home(const Node *);                       /* the node whose st
 int64_t step_scratch(const Step *, int target, int buffer); /* where in the kernel's scratch a BIND_SCRATCH buffer starts */
 int64_t members_floats(const Part *);
 int64_t net_model_floats(const Net *), net_workspace_floats(const Net *);
+const char *net_linkage(const Net *);                       /* "static " in a program, whose libraries may have functions of the same name */
 const char *net_target_names(const Net *);                  /* "x86-64-v4,x86-64-v3,x86-64" */
 const char *layer_place(Net *, const Node *);               /* "line 14: conv(6, 5x5)" */
 

@@ -121,12 +121,12 @@ void put_double(Text *out, double value) {
 }
 
 void put_string(Text *out, const char *s) {
-  const char *end = s + strlen(s);
+  const char *start = s, *end = s + strlen(s);
   text_put(out, "\"");
   while (s < end) {
     uint32_t code = 0;
     const int length = text_decode(s, (size_t)(end - s), &code);
-    if (*s == '"' || *s == '\\' || (*s == '?' && s[1] == '?')) text_put(out, "\\%c", *s); /* "??" might begin a trigraph */
+    if (*s == '"' || *s == '\\' || (*s == '?' && s > start && s[-1] == '?')) text_put(out, "\\%c", *s); /* "??" might begin a trigraph */
     else if (*s == '\n') text_put(out, "\\n");
     else if (length == 0 || (unsigned char)*s < 0x20 || *s == 0x7f) text_put(out, "\\%03o", (unsigned)(unsigned char)*s);
     else text_bytes(out, s, (size_t)length);

@@ -38,7 +38,7 @@ static void put_assertions(Text *out, Net *net) {
 
 static void put_labels(Text *out, Net *net) {
   if (!net->graph->nlabels) return;
-  text_put(out, "const char *const %s_labels[%d] = {", net->name, net->graph->nlabels);
+  text_put(out, "%sconst char *const %s_labels[%d] = {", net_linkage(net), net->name, net->graph->nlabels);
   for (int i = 0; i < net->graph->nlabels; i++) {
     text_put(out, "%s", i == 0 ? "\n  " : i % 8 ? ", " : ",\n  ");
     put_string(out, net->graph->label[i]);

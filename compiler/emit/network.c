@@ -173,6 +173,7 @@ static void put_steps(Text *out, Net *net) {
       text_put(out, " + %s", kernel->chain[i]->op->name);
       macs += node_macs(kernel->chain[i]);
     }
+    if (kernel->pool) text_put(out, " + %s", kernel->pool->op->name);
     text_put(out, "\", %" PRId64 "},\n", macs);
   }
   text_put(out, "};\n");

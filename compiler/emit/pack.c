@@ -130,7 +130,7 @@ void put_pack(Text *out, Net *net) {
   put_tables(out, net);
   put_functions(out, &net->pack);
   if (!net->model) return;
-  text_put(out, "void %s_pack(%s_model *model, const %s_weights *weights) {\n", net->name, net->name, net->name);
+  text_put(out, "%svoid %s_pack(%s_model *model, const %s_weights *weights) {\n", net_linkage(net), net->name, net->name, net->name);
   if (!net->infer.members.n) text_put(out, "  (void)weights;\n  memset(model, 0, sizeof *model);\n");
   put_packing(out, net, &net->infer, "model->");
   text_put(out, "}\n\n");

@@ -88,16 +88,20 @@ static const Function function[FN_COUNT] = {
     "  return select@n(x == x, r, x);\n"
     "}\n", .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT}, .nuses = 3},
   [FN_TANH] = {"tanh", .text =
-    "// Hyperbolic tangent, within 1.4 ulp: a polynomial near zero, 1 - 2 / (exp(2|x|) + 1) elsewhere.\n"
+    "// Hyperbolic tangent, within 2.3 ulp: E / (E + 2) with E = exp(2|x|) - 1 = 2^n * (exp(r) - 1) + (2^n - 1), which loses nothing near zero.\n"
     "INLINE @a@F tanh@n(@F x) {\n"
-    "  const @F a = abs@n(x), z = x * x;\n"
-    "  @F p = z * -5.90417720e-3f + 2.08402555e-2f;\n"
-    "  p = p * z - 5.38111627e-2f;\n"
-    "  p = p * z + 1.33324757e-1f;\n"
-    "  p = p * z - 3.33333313e-1f;\n"
-    "  const @F r = select@n(a < @(0.625f), p * z * a + a, 1.f - 2.f / (exp@n(a + a) + 1.f));\n"
-    "  return float_of@n(bits@n(r) | (bits@n(x) & 0x80000000u));\n"
-    "}\n", .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT, FN_ABS, FN_EXP}, .nuses = 5},
+    "  const @F a = abs@n(x), c = select@n(a > @(10.f), @(20.f), a + a);\n"
+    "  const @F shifted = c * 1.44269504f + 12583039.f, n = shifted - 12583039.f; // 1.5 * 2^23 + 127: the sum's last bits are the exponent of 2^n\n"
+    "  const @F r = (c - n * 0.693359375f) + n * 2.12194440e-4f, two_n = float_of@n(bits@n(shifted) << 23);\n"
+    "  @F p = r * 1.73119799e-4f + 1.39321131e-3f;\n"
+    "  p = p * r + 8.33787303e-3f;\n"
+    "  p = p * r + 4.16664854e-2f;\n"
+    "  p = p * r + 1.66666478e-1f;\n"
+    "  p = p * r + 0.5f;\n"
+    "  p = p * (r * r) + r;\n"
+    "  const @F e = p * two_n + (two_n - 1.f), y = e / (e + 2.f);\n"
+    "  return float_of@n(bits@n(y) | (bits@n(x) & 0x80000000u));\n"
+    "}\n", .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT, FN_ABS}, .nuses = 4},
   [FN_SIGMOID] = {"sigmoid", .text =
     "// 1 / (1 + exp(-x)), within 2.4 ulp, without overflow on either side.\n"
     "INLINE @a@F sigmoid@n(@F x) {\n"

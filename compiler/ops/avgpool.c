@@ -110,6 +110,12 @@ void avgpool_lower(Lower *l) {
   pool_walk(l, &pool, sum_window, NULL);
 }
 
+static Val mean_of(const Val *x, int n) {
+  Val sum = x[0];
+  for (int i = 1; i < n; i++) sum = add(sum, x[i]);
+  return mul(sum, num(sum->nest, 1.0 / n));
+}
+
 /* ---- input gradient: dx += dy / n under each window ---- */
 static void gradient_run(const Eval *eval) {
   const int64_t n = shape_elements(eval->node->shape);
@@ -149,4 +155,5 @@ void avgpool_backward(Gradient *gradient, Node *node, Node *dy) {
 const Op op_avgpool = {
   .name = "avgpool", .group = "pooling", .summary = "mean of each window", .detail = "y = sum over the window of x / n; n counts the elements inside the input, with count_pad=true those of the padding too",
   .params = params, .example = "avgpool(2)", .family = FAMILY_POOL, .shape = pool_shape, .eval = avgpool_run, .gradient = avgpool_backward, .lower = avgpool_lower,
+  .pool = mean_of,
 };

@@ -8,6 +8,8 @@
 #include "ops/correlation.h"
 #include "ops/window.h"
 
+enum { MOST_CHANNELS_POOLED = 15 };
+
 static const Param params[] = {
   {"filters", PARAM_INT, NULL, "output channels", 0, 0, NULL},
   {"kernel", PARAM_WINDOW, NULL, "size of the window: N, HxW or [h, w]; one number on a sequence", 0, 0, NULL},
@@ -48,9 +50,20 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
   correlation_backward(gradient, node, dy, &op_conv_input_gradient, &op_conv_weight_gradient);
 }
 
+/* Windows of 2x2 that share nothing. With more channels the tiles of a convolution would become too narrow by it, and Winograd is faster than what is saved. */
+static bool takes_pool(const Node *node, const Node *pool) {
+  const Correlation k = correlation_of(node);
+  const Window *w = pool->window;
+  const Extent e = shape_extent(pool->shape);
+  bool halves = k.groups == 1 && k.l <= MOST_CHANNELS_POOLED && 2 * e.h <= k.small.h && 2 * e.w <= k.small.w;
+  for (int axis = 0; axis < 2; axis++) halves = halves && w->kernel[axis] == 2 && w->stride[axis] == 2 && w->dilation[axis] == 1 && w->before[axis] == 0;
+  return halves && pool->op->pool;
+}
+
 const Op op_conv = {
   .name = "conv", .group = "convolution", .summary = "convolution of a picture or a sequence", .params = params,
   .example = "conv(16, 3x3, pad=same)",
   .detail = "out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[f][c][ky][kx]", .family = FAMILY_CONV,
   .shape = shape, .cost = cost, .eval = correlation_eval_gather, .gradient = gradient, .lower = correlation_lower_gather,
+  .takes_pool = takes_pool,
 };

@@ -30,6 +30,7 @@ static const char *about_kernel(Arena *arena, const Kernel *kernel) {
   const char *text = root->op->name;
   for (int i = 0; i < kernel->nscales; i++) text = arena_printf(arena, "%s + %s", text, kernel->scale[i]->op->name);
   for (int i = 0; i < kernel->nchain; i++) text = arena_printf(arena, "%s + %s", text, kernel->chain[i]->op->name);
+  if (kernel->pool) text = arena_printf(arena, "%s + %s", text, kernel->pool->op->name);
   if (kernel->normalize) text = arena_printf(arena, "%s + %s", kernel->normalize->op->name, text);
   if (root->nin) text = arena_printf(arena, "%s: %s", text, shape_text(arena, root->in[0]->shape));
   return root->target ? text : arena_printf(arena, "%s%s%s", text, root->nin ? " -> " : ": ", shape_text(arena, kernel->result->shape));
@@ -143,6 +144,11 @@ void lower_join_rows(Lower *l) {
   for (int k = 0; k < l->node->nin; k++) join_rows(l->in[k], e);
   for (int i = 0; i < l->nothers; i++) join_rows(l->other[i], e);
   join_rows(l->out, e);
+}
+
+void lower_columns(Lower *l) {
+  Buf *in = l->in[0];
+  in->dim[2] = in->dim[1], in->dim[1] = in->dim[0], in->dim[0] = 1;
 }
 
 const Ix *lower_count(Lower *l) { return nest_size(l->b, "count", 1, l->batch); }
@@ -302,8 +308,11 @@ Val lower_finish(Lower *l, Val value, const Ix *y, const Ix *x, const Ix *c, int
 }
 
 void lower_store(Lower *l, Val value, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
+  lower_put(l, lower_finish(l, value, y, x, c, part, lanes), y, x, c, part, lanes);
+}
+
+void lower_put(Lower *l, Val v, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
   Nest *b = l->b;
-  Val v = lower_finish(l, value, y, x, c, part, lanes);
   if (lanes > 1) v = splat(v, lanes);
   if (part < lanes) store_part(at(l->out, *y, *x, *c), v, part);
   else store(at(l->out, *y, *x, *c), v);

@@ -11,6 +11,7 @@
 typedef struct Kernel {
   Node *root;
   int nchain; Node **chain;
+  Node *pool;                /* a pooling behind them that root->op->takes_pool; NULL: none */
   Node *result;              /* the last of them */
   /* folded away by passes, applied when the weights are packed: per output channel w' = w*gain, b' = (b - mean)*gain + shift of these batchnorm nodes, in order; */
   int nscales; Node **scale; /* and the normalize node before it, whose factor (and where exact, shift) goes into the weights; NULL: none */
@@ -62,6 +63,7 @@ Buf *lower_weight(Lower *, int k);            /* node->weight[k], natural layout
 Buf *lower_scratch(Lower *, const char *name, int rank, const int64_t *dim); /* WORK */
 Buf *lower_keys(Lower *);                     /* I32 [2] */
 void lower_join_rows(Lower *);                /* before nest_fn: pictures of the result's size are seen as one row [1][h*w][c], where the kernel treats pixels alike */
+void lower_columns(Lower *);                  /* before nest_fn: an input of one channel is seen as [1][h][w], so that vectors run over columns */
 const Ix *lower_count(Lower *);                      /* BATCH nests: the size parameter `count`, after nest_fn */
 
 /* A packed copy of weights. Between lower_pack and lower_pack_done the caller builds `pack->nest` (with Nest *b = pack->nest) as loops that store to pack->out;
@@ -74,6 +76,7 @@ Buf *lower_pack_done(Lower *, Pack *);        /* the WEIGHTS buffer of the main 
 /* The chain behind the root: value of output element(s) [y][x][c .. c+part-1] after all fused nodes; `lanes` wide (1: scalar). */
 Val lower_finish(Lower *, Val, const Ix *y, const Ix *x, const Ix *c, int part, int lanes);
 void lower_store(Lower *, Val, const Ix *y, const Ix *x, const Ix *c, int part, int lanes); /* finish and store to out */
+void lower_put(Lower *, Val finished, const Ix *y, const Ix *x, const Ix *c, int part, int lanes); /* store to out what is finished, and pooled if there is a pooling */
 Val lower_root_map(Lower *, const Ix *y, const Ix *x, const Ix *c, int part, int lanes); /* FAMILY_MAP: the root's own value there, before the chain */
 void lower_plain_map(Lower *);                /* FAMILY_MAP alone: three loops over the result */
 void lower_about(Lower *, const char *format, ...) __attribute__((format(printf, 2, 3))); /* what the comment above the function says after the shapes */

@@ -59,6 +59,12 @@ void maxpool_lower(Lower *l) {
   pool_walk(l, &pool, max_window, NULL);
 }
 
+static Val largest_of(const Val *x, int n) {
+  Val most = x[0];
+  for (int i = 1; i < n; i++) most = vmax(most, x[i]);
+  return most;
+}
+
 /* ---- input gradient: inputs dy, x, y. The first element that equals the maximum takes dy, and nothing is left for the others ---- */
 static void gradient_run(const Eval *eval) {
   const Node *of = eval->node->of;
@@ -105,4 +111,5 @@ void maxpool_backward(Gradient *gradient, Node *node, Node *dy) {
 const Op op_maxpool = {
   .name = "maxpool", .group = "pooling", .summary = "largest element of each window", .detail = "y = max over the window of x; padding is minus infinity", .params = params,
   .example = "maxpool(2)", .family = FAMILY_POOL, .shape = pool_shape, .eval = maxpool_run, .gradient = maxpool_backward, .lower = maxpool_lower,
+  .pool = largest_of,
 };

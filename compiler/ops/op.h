@@ -124,6 +124,8 @@ struct Op {
   Node *(*train)(Graph *, Node *);                            /* NULL, or: what stands for the node in training (batchnorm, dropout); may return the node itself */
   bool (*identity)(const Node *);                             /* NULL, or: true if inference can drop the node */
   bool (*border)(const Node *, int64_t before[2], int64_t after[2]); /* zero_pad: the zeros that a following convolution can take into its window */
+  bool (*takes_pool)(const Node *, const Node *pool);         /* NULL, or: can a pooling right behind the node be done where its results are made? */
+  const struct ValNode *(*pool)(const struct ValNode *const *x, int n); /* FAMILY_POOL: a window of n elements, all of them inside */
   Fold fold;
   void (*lower)(struct Lower *);                              /* the plain nest: what -O0 prints */
 

@@ -72,7 +72,7 @@ static bool sole_reader(const Fuser *f, const Node *node, const Node *reader) {
 static bool extendable(const Fuser *f, const Node *node, const Kernel *kernel) {
   if (!kernel || f->plain || node->op->family != FAMILY_MAP || node->result != RESULT_SAMPLE || kernel->root->result != RESULT_SAMPLE) return false;
   if (!sole_reader(f, node->in[0], node) || !shape_equal(node->shape, node->in[0]->shape)) return false;
-  return kernel->nchain < MOST_FUSED && node->nin <= MOST_OPERANDS && (!f->plan->training || kernel->phase == kernel_phase(f, node));
+  return kernel->nchain < MOST_FUSED && !kernel->pool && node->nin <= MOST_OPERANDS && (!f->plan->training || kernel->phase == kernel_phase(f, node));
 }
 
 static bool foldable_scale(const Fuser *f, const Node *node, const Kernel *kernel) {
@@ -92,11 +92,18 @@ static bool foldable_normalize(const Fuser *f, const Node *node) {
   return true;
 }
 
+/* A pooling that the kernel can do on the way, so that what it pools never is in memory. */
+static bool poolable(const Fuser *f, const Node *node, const Kernel *kernel) {
+  if (!kernel || f->plain || f->plan->training || node->op->family != FAMILY_POOL || !sole_reader(f, node->in[0], node)) return false;
+  return !kernel->pool && kernel->root->op->takes_pool && kernel->root->op->takes_pool(kernel->root, node);
+}
+
 static void append_node(Fuser *f, Node *node) {
   Kernel *before = node->nin ? f->kernel[node->in[0]->id] : NULL;
   if (before && before->result != node->in[0]) before = NULL;
-  if (extendable(f, node, before)) {
-    if (foldable_scale(f, node, before)) before->scale[before->nscales++] = node;
+  if (extendable(f, node, before) || poolable(f, node, before)) {
+    if (node->op->family == FAMILY_POOL) before->pool = node;
+    else if (foldable_scale(f, node, before)) before->scale[before->nscales++] = node;
     else before->chain[before->nchain++] = node;
     before->result = node;
     f->kernel[node->id] = before, f->kernel[node->in[0]->id] = NULL;

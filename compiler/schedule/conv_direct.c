@@ -9,7 +9,7 @@
 enum {
   PANEL_BYTES = 192 << 10,  /* of weights that a tile reads again and again: a good part of the second cache */
   ROWS_FIRST = 256 << 10,   /* all weights together, up to which rows are the outer loop */
-  MOST_UNROLLED_TAPS = 12, MOST_EDGE_TILES = 8, FEW_CHANNELS = 4, CHAINS = 8, LINE = 16 /* floats */,
+  MOST_UNROLLED_TAPS = 12, MOST_EDGE_TILES = 8, FEW_CHANNELS = 4, CHAINS = 8, LINE = 16 /* floats */, MOST_POOLED = 4,
   NARROW = 8, /* pixels of a row, below which rows are joined if the kernel allows it */
 };
 
@@ -31,20 +31,22 @@ static int64_t choose_block(int64_t channels, int64_t floats_a_channel) { /* the
   return channels;
 }
 
-static int most_pixels(const Lower *l, int vectors) { /* accumulators, weights and one broadcast fit the registers */
+static int most_pixels(const Lower *l, int vectors, int64_t parts) { /* accumulators, weights and one broadcast fit the registers */
   const Target *t = l->target;
-  const int pixels = (t->registers - vectors - 1 - !t->fma) / vectors;
-  return pixels > 16 ? 16 : pixels;
+  const int64_t pixels = (t->registers - vectors - 1 - !t->fma) / (vectors * parts);
+  return pixels > 16 ? 16 : pixels < 1 ? 1 : (int)pixels;
 }
 
-/* A tile width that divides the row, if one is wide enough; else one that splits it evenly. */
-int direct_pixels(const Lower *l, int64_t width, int vectors) {
-  const int64_t most = most_pixels(l, vectors);
-  for (int64_t pixels = smaller(width, most); pixels * 2 > most && pixels * vectors >= CHAINS; pixels--)
+/* A tile width that divides the row, if one is wide enough; else one that splits it evenly. parts: sums of a pixel. */
+static int tile_pixels(const Lower *l, int64_t width, int vectors, int64_t parts) {
+  const int64_t most = most_pixels(l, vectors, parts);
+  for (int64_t pixels = smaller(width, most); pixels * 2 > most && pixels * vectors * parts >= CHAINS; pixels--)
     if (width % pixels == 0) return (int)pixels;
   const int64_t tiles = (width + most - 1) / most;
   return (int)((width + tiles - 1) / tiles);
 }
+
+int direct_pixels(const Lower *l, int64_t width, int vectors) { return tile_pixels(l, width, vectors, 1); }
 
 /* ---- packed weights ---- */
 static void pack_panels(Direct *d, Panels *panels, const char *member) {
@@ -71,7 +73,7 @@ Direct direct_begin(Lower *l, bool spread) {
   const int64_t unit = direct_unit(l, d.out), width = d.out > unit ? 2 * unit : unit, taps = d.k.kernel[0] * d.k.kernel[1];
   d.lanes = (int)smaller(l->target->lanes, unit);
   d.vectors = d.lanes == 1 ? 4 : 2;
-  d.block = choose_block(d.in, width * taps), d.blocks = d.in / d.block;
+  d.block = l->kernel->pool ? d.in : choose_block(d.in, width * taps), d.blocks = d.in / d.block;
   const int64_t whole = d.out / width, rest = d.out % width;
   d.panels[0] = (Panels){.count = whole, .width = width, .valid = width};
   d.panels[1] = (Panels){.count = rest > 0, .width = (rest + unit - 1) / unit * unit, .valid = rest, .first = whole * width};
@@ -87,21 +89,27 @@ typedef struct Tile {
   const Panels *panels;
   const Axis *y, *x;
   int pixels, vectors, part; /* part: lanes of the last vector that are real */
+  int rows, columns;         /* of sums: more than one row and `pixels` columns where windows of them are pooled */
   bool guarded;              /* columns are tested as it runs: for edges wider than a few tiles */
   int64_t runs;              /* tiles that read a panel before the next one is read: all of a picture; 0: nothing is fetched ahead */
   int chains;                /* input channels that are summed apart, where pixels * vectors alone would wait for each other */
 } Tile;
 
 /* The arguments of a tile: which pixels, which panel, the first input and output channel, where in a row of the panel; flags. */
-typedef struct TileArgs { Ix y, x0, panel, c0, f0, h, left, right, first, last; } TileArgs;
+typedef struct TileArgs { Ix y, x0, panel, c0, f0, h, left, right, first, last, edge; } TileArgs; /* edge: rows may lie outside; only where several are pooled */
 
 static TileArgs tile_params(Nest *b, const Tile *t) {
   TileArgs a = {.y = arg("y"), .x0 = arg("x0"), .panel = arg("panel"), .c0 = arg("c0"), .f0 = arg("f0"), .h = arg("h"), .left = flag_arg("left"),
                 .right = flag_arg("right")};
   a.first = a.last = NEST_Z + 1;
   if (t->d->blocks > 1) a.first = flag_arg("first"), a.last = flag_arg("last");
+  if (t->rows > 1) a.edge = flag_arg("edge");
   return a;
 }
+
+/* Where in the convolution's own result a tile's sum lies. */
+static Ix row_of(const Tile *t, const TileArgs *a, int r) { return t->y->out_first + (a->y * t->y->parts + r) * t->y->out_step; }
+static Ix column_of(const Tile *t, const TileArgs *a, const Ix *q) { return t->x->out_first + (a->x0 * t->x->parts + *q) * t->x->out_step; }
 
 static int lanes_stored(const Tile *t, int v) { return v == t->vectors - 1 ? t->part : t->d->lanes; }
 
@@ -115,22 +123,41 @@ static Val start_value(Nest *b, const Tile *t, const TileArgs *a, const Ix *oy, 
 }
 
 static void start_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
-  const Ix oy = t->y->out_first + a->y * t->y->out_step;
-  UNROLL(p, t->pixels) {
-    const Ix ox = t->x->out_first + (a->x0 + p) * t->x->out_step;
+  for (int r = 0; r < t->rows; r++) UNROLL(q, t->columns) {
+    const Ix oy = row_of(t, a, r), ox = column_of(t, a, &q), p = r * t->columns + q;
     for (int v = 0; v < t->vectors; v++) store(at(acc, 0, p, v), start_value(b, t, a, &oy, &ox, v));
     for (int u = 1; u < t->chains; u++)
       for (int v = 0; v < t->vectors; v++) store(at(acc, u, p, v), num(b, 0));
   }
 }
 
+static Val whole_sum(Nest *b, const Tile *t, Buf *acc, const Ix *p, int v) {
+  Val sum = get(at(acc, 0, *p, v));
+  for (int u = 1; u < t->chains; u++) sum = add(sum, get(at(acc, u, *p, v)));
+  return sum;
+}
+
+/* Each output from its window of sums, with what is fused behind the convolution applied to these. */
+static void finish_windows(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
+  const Direct *d = t->d;
+  UNROLL(p, t->pixels) for (int v = 0; v < t->vectors; v++) {
+    const Ix ox = a->x0 + p, f = a->f0 + d->lanes * v;
+    Val x[MOST_POOLED];
+    int n = 0;
+    for (int r = 0; r < t->rows; r++) for (int i = 0; i < t->x->parts; i++) {
+      const Ix q = p * t->x->parts + i, place = q + r * t->columns, y = row_of(t, a, r), x_ = column_of(t, a, &q);
+      x[n++] = lower_finish(d->l, whole_sum(b, t, acc, &place, v), &y, &x_, &f, lanes_stored(t, v), d->lanes);
+    }
+    lower_put(d->l, d->l->kernel->pool->op->pool(x, n), &a->y, &ox, &f, lanes_stored(t, v), d->lanes);
+  }
+}
+
 static void finish_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   const Direct *d = t->d;
-  const Ix oy = t->y->out_first + a->y * t->y->out_step;
+  const Ix oy = row_of(t, a, 0);
   UNROLL(p, t->pixels) for (int v = 0; v < t->vectors; v++) {
-    const Ix ox = t->x->out_first + (a->x0 + p) * t->x->out_step, f = a->f0 + d->lanes * v;
-    Val sum = get(at(acc, 0, p, v));
-    for (int u = 1; u < t->chains; u++) sum = add(sum, get(at(acc, u, p, v)));
+    const Ix ox = column_of(t, a, &p), f = a->f0 + d->lanes * v;
+    Val sum = whole_sum(b, t, acc, &p, v);
     WHEN(yes(a->last)) lower_store(d->l, sum, &oy, &ox, &f, lanes_stored(t, v), d->lanes);
     if (d->blocks > 1) OTHERWISE store_part(at(d->l->out, oy, ox, f), sum, lanes_stored(t, v));
   }
@@ -146,6 +173,11 @@ static void fetch_next(Nest *b, const Tile *t, const TileArgs *a, const Ix *ty, 
   for (int64_t i = 0; i < lines; i++) prefetch(t->panels->w, (a->panel + 1) * panel + tile + (site * lines + i) * LINE);
 }
 
+/* Several rows: each is tested where the tile lies at an edge. One: the range of ty has been cut already. */
+static Cond row_inside(Nest *b, const Tile *t, const TileArgs *a, const Ix *iy, int r) {
+  return t->rows > 1 ? either(no(a->edge), within(*iy + r * t->y->part_step, 0, t->y->in_size)) : within(NEST_Z, 0, 1);
+}
+
 /* The sums of one tap over a block of input channels. */
 static void tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *ty, const Ix *tx) {
   const Direct *d = t->d;
@@ -156,10 +188,10 @@ static void tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *t
   Buf *in = VIEW_OF("i", d->l->in[0], iy, ix, a->c0);
   pin(in);
   if (t->guarded) {
-    UNROLL(p, t->pixels) WHEN(within(ix + p * x->in_step, 0, x->in_size)) FOR(c, d->block)
+    for (int r = 0; r < t->rows; r++) UNROLL(q, t->columns) WHEN(row_inside(b, t, a, &iy, r)) WHEN(within(ix + q * x->part_step, 0, x->in_size)) FOR(c, d->block)
       for (int v = 0; v < t->vectors; v++) {
         Val w = load(at(t->panels->w, a->panel, ky, kx, c, a->h + L * v), L);
-        accumulate(at(acc, 0, p, v), load(at(in, 0, p * x->in_step, c), 1), w);
+        accumulate(at(acc, 0, r * t->columns + q, v), load(at(in, r * t->y->part_step, q * x->part_step, c), 1), w);
       }
     return;
   }
@@ -168,25 +200,28 @@ static void tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *t
     if (t->runs) WHEN(is(*tx, 0)) fetch_next(b, t, a, ty, &c, u);
     Val w[4];
     for (int v = 0; v < t->vectors; v++) w[v] = let(nest_text(b, "w%d", v), load(at(t->panels->w, a->panel, ky, kx, channel, a->h + L * v), L));
-    UNROLL(p, t->pixels) WHEN(either(no(a->left), atleast(ix + p * x->in_step, 0)))
-      WHEN(either(no(a->right), below(ix + p * x->in_step, x->in_size)))
-      for (int v = 0; v < t->vectors; v++) accumulate(at(acc, u, p, v), load(at(in, 0, p * x->in_step, channel), 1), w[v]);
+    for (int r = 0; r < t->rows; r++) WHEN(row_inside(b, t, a, &iy, r))
+      UNROLL(q, t->columns) WHEN(either(no(a->left), atleast(ix + q * x->part_step, 0)))
+        WHEN(either(no(a->right), below(ix + q * x->part_step, x->in_size))) for (int v = 0; v < t->vectors; v++)
+          accumulate(at(acc, u, r * t->columns + q, v), load(at(in, r * t->y->part_step, q * x->part_step, channel), 1), w[v]);
   }
 }
 
 static NestFn *tile_function(Tile *t, const char *phase) {
   Direct *d = t->d;
+  t->rows = (int)t->y->parts, t->columns = t->pixels * (int)t->x->parts;
   Nest *b = d->l->b;
   const char *kind = t->part < d->lanes ? "_part" : t->panels->first ? "_rest" : "", *edge = t->guarded ? "_edge" : "";
   NestFn *fn = nest_fn(b, nest_text(b, "%stile_%dx%d%s%s", phase, t->pixels, t->vectors, kind, edge), true);
   const TileArgs a = tile_params(b, t);
-  Buf *acc = REGISTERS("a", d->lanes, t->chains, t->pixels, t->vectors);
+  Buf *acc = REGISTERS("a", d->lanes, t->chains, t->rows * t->columns, t->vectors);
   start_tile(b, t, &a, acc);
   if (t->y->taps && t->x->taps)
     for (const Ix ty = *axis_taps(b, "ty", t->y, &a.y); nest_enter(b);)
-      WHEN(within(t->y->in_first + a.y * t->y->in_step + ty * t->y->tap_step, 0, t->y->in_size))
+      WHEN(t->rows > 1 ? within(NEST_Z, 0, 1) : within(t->y->in_first + a.y * t->y->in_step + ty * t->y->tap_step, 0, t->y->in_size))
         NEST_LOOP(tx, t->x->taps <= MOST_UNROLLED_TAPS ? UNROLLED : SERIAL, 1, NEST_IX(0), 1, NEST_IX(t->x->taps)) tap(b, t, &a, acc, &ty, &tx);
-  finish_tile(b, t, &a, acc);
+  if (d->l->kernel->pool) finish_windows(b, t, &a, acc);
+  else finish_tile(b, t, &a, acc);
   return fn;
 }
 
@@ -194,8 +229,11 @@ static NestFn *tile_function(Tile *t, const char *phase) {
 typedef struct RowTiles { NestFn *fn; int64_t first, count; int pixels; bool left, right; } RowTiles; /* count tiles side by side */
 
 static void call_tile(Nest *b, const Direct *d, const RowTiles *run, const TileArgs *row, const Ix *x0) {
-  Ix args[10] = {row->y, *x0, row->panel, row->c0, row->f0, row->h, NEST_Z + (int)run->left, NEST_Z + (int)run->right, row->first, row->last};
-  nest_call(b, run->fn, d->blocks > 1 ? 10 : 8, args);
+  Ix args[11] = {row->y, *x0, row->panel, row->c0, row->f0, row->h, NEST_Z + (int)run->left, NEST_Z + (int)run->right};
+  int n = 8;
+  if (d->blocks > 1) args[n++] = row->first, args[n++] = row->last;
+  if (d->l->kernel->pool) args[n++] = row->edge;
+  nest_call(b, run->fn, n, args);
 }
 
 /* The tiles from pixel `first` on: those at an edge apart, those between in one run. */
@@ -221,15 +259,15 @@ static int64_t edge_tiles(const Axis *x, int64_t pixels) {
 static int64_t all_weights(const Direct *d) { return 4 * d->k.groups * d->in * d->out * d->k.kernel[0] * d->k.kernel[1]; } /* bytes */
 
 /* Rows outside, panels inside: where all weights stay near. Else a panel is used for all rows before the next one. */
-static bool rows_first(const Direct *d, const Axis *y) { return y->count > 1 && all_weights(d) <= ROWS_FIRST; }
+static bool rows_first(const Direct *d, const Axis *y) { return d->l->kernel->pool || (y->count > 1 && all_weights(d) <= ROWS_FIRST); }
 
 static NestFn *row_function(Direct *d, const Panels *panels, const Axis *y, const Axis *x, int vectors, int part, const char *phase) {
   Nest *b = d->l->b;
-  const int64_t pixels = direct_pixels(d->l, x->count, vectors), tiles = x->count / pixels, rest = x->count % pixels;
+  const int64_t pixels = tile_pixels(d->l, x->count, vectors, y->parts * x->parts), tiles = x->count / pixels, rest = x->count % pixels;
   const bool wide = edge_tiles(x, pixels) > MOST_EDGE_TILES || (edge_tiles(x, pixels) && x->taps > MOST_UNROLLED_TAPS);
   Tile t = {.d = d, .panels = panels, .y = y, .x = x, .pixels = (int)pixels, .vectors = vectors, .part = part, .chains = 1};
   if (!rows_first(d, y) && !wide) t.runs = y->count * ((x->count + pixels - 1) / pixels);
-  while (t.chains < CHAINS && pixels * vectors * t.chains < CHAINS && d->block % (2 * t.chains) == 0) t.chains *= 2;
+  while (t.chains < CHAINS && pixels * y->parts * x->parts * vectors * t.chains < CHAINS && d->block % (2 * t.chains) == 0) t.chains *= 2;
   RowTiles run[64];
   int n = 0;
   NestFn *whole = tile_function(&t, phase), *last = NULL;
@@ -250,6 +288,7 @@ static NestFn *row_function(Direct *d, const Panels *panels, const Axis *y, cons
   NestFn *fn = nest_fn(b, nest_text(b, "%srow_%d%s", phase, vectors, part < d->lanes ? "_part" : panels->first ? "_rest" : ""), false);
   TileArgs a = {.y = arg("y"), .panel = arg("panel"), .c0 = arg("c0"), .f0 = arg("f0"), .h = arg("h")};
   if (d->blocks > 1) a.first = flag_arg("first"), a.last = flag_arg("last");
+  if (y->parts > 1) a.edge = flag_arg("edge");
   for (int i = 0; i < n; i++) {
     if (run[i].count == 0) continue;
     if (run[i].count == 1) call_tile(b, d, &run[i], &a, NEST_IX(run[i].first));
@@ -271,46 +310,60 @@ void direct_functions(Direct *d, const Axis *y, const Axis *x, const char *phase
 }
 
 /* ---- all rows, panels, blocks ---- */
+typedef struct Flags { bool first, last, edge; } Flags; /* block of input channels; row */
+
 static void call_row(Nest *b, const Direct *d, NestFn *row, const Panels *panels, const Ix *y, const Ix *g, const Ix *fb, const Ix *ib,
-                     const Ix *h, bool first, bool last) {
-  Ix args[7] = {*y, (*g * panels->count + *fb) * d->blocks + *ib, *g * d->in + *ib * d->block,
-                *g * d->out + panels->first + *fb * panels->width + *h, *h, NEST_Z + (int)first, NEST_Z + (int)last};
-  nest_call(b, row, d->blocks > 1 ? 7 : 5, args);
+                     const Ix *h, Flags flags) {
+  Ix args[8] = {*y, (*g * panels->count + *fb) * d->blocks + *ib, *g * d->in + *ib * d->block,
+                *g * d->out + panels->first + *fb * panels->width + *h, *h};
+  int n = 5;
+  if (d->blocks > 1) args[n++] = NEST_Z + (int)flags.first, args[n++] = NEST_Z + (int)flags.last;
+  if (d->l->kernel->pool) args[n++] = NEST_Z + (int)flags.edge;
+  nest_call(b, row, n, args);
 }
 
 /* All of one panel's channels in row y, from one block of the input channels. */
 static void panel_row(Nest *b, const Direct *d, NestFn *const row[2], const Panels *panels, const Ix *y, const Ix *g, const Ix *fb, const Ix *ib,
-                      bool first, bool last) {
+                      Flags flags) {
   const int64_t step = d->vectors * d->lanes, whole = panels->valid / step;
-  if (row[0]) FOR(h, whole) call_row(b, d, row[0], panels, y, g, fb, ib, NEST_IX(step * h), first, last);
-  if (row[1]) call_row(b, d, row[1], panels, y, g, fb, ib, NEST_IX(step * whole), first, last);
+  if (row[0]) FOR(h, whole) call_row(b, d, row[0], panels, y, g, fb, ib, NEST_IX(step * h), flags);
+  if (row[1]) call_row(b, d, row[1], panels, y, g, fb, ib, NEST_IX(step * whole), flags);
 }
 
 static void each_block(Nest *b, const Direct *d, NestFn *const row[2], const Panels *panels, const Axis *rows, const Ix *y, const Ix *g,
-                       const Ix *fb) {
+                       const Ix *fb, bool edge) {
   for (int part = 0; part < 3; part++) { /* the first block, those between, the last */
     const int64_t from = part == 0 ? 0 : part == 1 ? 1 : d->blocks - 1, to = part == 0 ? 1 : part == 1 ? d->blocks - 1 : d->blocks;
     if (from >= to || (part == 2 && d->blocks == 1)) continue;
-    const bool first = part == 0, last = to == d->blocks;
+    const Flags flags = {part == 0, to == d->blocks, edge};
     FROM(ib, from, to) {
-      if (y) panel_row(b, d, row, panels, y, g, fb, &ib, first, last);
-      else FOR(y_, rows->count) panel_row(b, d, row, panels, &y_, g, fb, &ib, first, last);
+      if (y) panel_row(b, d, row, panels, y, g, fb, &ib, flags);
+      else FOR(y_, rows->count) panel_row(b, d, row, panels, &y_, g, fb, &ib, flags);
     }
   }
+}
+
+static void each_row(Direct *d, const Axis *y, NestFn *const row[2][2], LoopKind kind, int64_t from, int64_t to, bool edge) {
+  Nest *b = d->l->b;
+  if (from < to) NEST_LOOP(y_, kind, 1, NEST_IX(from), 1, NEST_IX(to)) FOR(g, d->k.groups) for (int i = 0; i < 2; i++)
+    if (d->panels[i].count) FOR(fb, d->panels[i].count) each_block(b, d, row[i], &d->panels[i], y, &y_, &g, &fb, edge);
 }
 
 void direct_loops(Direct *d, const Axis *y, NestFn *const row[2][2], LoopKind outer) {
   Nest *b = d->l->b;
   if (rows_first(d, y)) {
-    NEST_LOOP(y_, outer, 1, NEST_IX(0), 1, NEST_IX(y->count)) FOR(g, d->k.groups) for (int i = 0; i < 2; i++)
-      if (d->panels[i].count) FOR(fb, d->panels[i].count) each_block(b, d, row[i], &d->panels[i], y, &y_, &g, &fb);
+    int64_t from = 0, to = y->count;
+    if (y->parts > 1) axis_inside(y, &from, &to);
+    each_row(d, y, row, SERIAL, 0, from, true);
+    each_row(d, y, row, outer, from, to, false);
+    each_row(d, y, row, SERIAL, to, y->count, true);
     return;
   }
   const bool by_group = d->k.groups > 1;
   NEST_LOOP(g, by_group ? outer : SERIAL, 1, NEST_IX(0), 1, NEST_IX(d->k.groups)) for (int i = 0; i < 2; i++)
     if (d->panels[i].count) {
       const LoopKind kind = by_group || d->panels[i].count == 1 ? SERIAL : outer;
-      NEST_LOOP(fb, kind, 1, NEST_IX(0), 1, NEST_IX(d->panels[i].count)) each_block(b, d, row[i], &d->panels[i], y, NULL, &g, &fb);
+      NEST_LOOP(fb, kind, 1, NEST_IX(0), 1, NEST_IX(d->panels[i].count)) each_block(b, d, row[i], &d->panels[i], y, NULL, &g, &fb, false);
     }
 }
 
@@ -324,11 +377,11 @@ bool schedule_conv(Lower *l) {
   const Correlation k = correlation_of(l->node);
   if (k.groups > 1 && k.l == 1 && k.s == 1) return schedule_depthwise(l);
   Direct d = direct_begin(l, false);
-  if (pointwise(&d.k) && d.k.small.w <= NARROW) {
+  if (pointwise(&d.k) && d.k.small.w <= NARROW && !l->kernel->pool) {
     lower_join_rows(l);
     d.k.large.w = d.k.small.w *= d.k.small.h, d.k.large.h = d.k.small.h = 1;
   }
-  const Axis y = axis_gathered(&d.k, 0), x = axis_gathered(&d.k, 1);
+  const Axis y = axis_pooled(&d.k, 0, l->kernel->pool), x = axis_pooled(&d.k, 1, l->kernel->pool);
   NestFn *row[2][2];
   direct_functions(&d, &y, &x, "", row);
   nest_fn(l->b, l->b->name, false);

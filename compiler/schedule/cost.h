@@ -1,5 +1,5 @@
-/* cost.h: what a kernel will take, in cycles of one core: to rank schedules of the same layer. Everything here depends on the shape and the lanes of the
- * packed layout alone, so that all targets of a file choose alike. */
+/* cost.h: what a kernel will take, in cycles of one core: to rank schedules of the same layer. Everything here depends on the shape and the
+ * lanes of the packed layout alone, so that all targets of a file choose alike. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_COST_H
 #define CNNC_COST_H

@@ -11,7 +11,7 @@ LoopKind schedule_outer(const Lower *l, int64_t macs) { return l->batch == 0 && 
 static bool scheduled(Lower *l) {
   switch (l->node->op->family) {
     case FAMILY_MAP: return schedule_map(l);
-    case FAMILY_CONV: return schedule_conv_winograd(l) || schedule_conv(l);
+    case FAMILY_CONV: return (!l->kernel->pool && schedule_conv_winograd(l)) || schedule_conv_columns(l) || schedule_conv(l);
     case FAMILY_CONV_SCATTER: return schedule_conv_scatter(l);
     case FAMILY_CONV_WEIGHTS: return schedule_conv_weights(l);
     case FAMILY_DEPTHWISE: return schedule_depthwise(l);

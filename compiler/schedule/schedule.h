@@ -6,6 +6,7 @@
 
 bool schedule_conv_winograd(Lower *);     /* conv_winograd.c */
 bool schedule_conv(Lower *);              /* conv_direct.c */
+bool schedule_conv_columns(Lower *);      /* conv_columns.c */
 bool schedule_conv_scatter(Lower *);      /* conv_scatter.c */
 bool schedule_conv_weights(Lower *);      /* conv_weights.c */
 bool schedule_depthwise(Lower *);         /* depthwise.c */

@@ -1,8 +1,10 @@
 // winograd.c: the matrices of Winograd convolutions, from the points at which polynomials are multiplied, and the transforms as code.
 // SPDX-License-Identifier: Apache-2.0
 //
-// A convolution is a product of polynomials, taken at n points: 0, 1, -1, 2, -2, ... and infinity, the leading coefficient (Toom and Cook). All matrices
-// follow from the points. Those of a pair p, -p differ in the signs of odd powers only, so both come from one sum of the even and one of the odd ones.
+// A convolution is a product of polynomials, taken at n points: 0, 1, -1, 2, -2 and infinity, the leading coefficient (Toom and Cook).
+// All matrices follow from the points. Those of a pair p, -p differ in the signs of odd powers only, so both come from one sum of the
+// even and one of the odd ones. All products are by powers of two, which are exact: so it does not matter which of them a C compiler fuses
+// with a sum.
 #include "schedule/winograd.h"
 
 /* ---- the matrices ---- */
@@ -31,11 +33,12 @@ Winograd winograd_of(int m, int r) {
     double power = 1;
     for (int k = 0; k < w.n; k++, power *= points[j]) {
       if (k < m) w.output[k][j] = power;
-      if (k < r) w.weight[j][k] = power / value_at(w.input[j], points[j]);
+      if (k < r) w.weight[j][k] = power;
     }
+    w.scale[j] = 1 / value_at(w.input[j], points[j]);
   }
   product_of(finite, finite, w.input[finite]);
-  w.weight[finite][r - 1] = w.output[m - 1][finite] = 1;
+  w.weight[finite][r - 1] = w.output[m - 1][finite] = w.scale[finite] = 1;
   return w;
 }
 
@@ -71,12 +74,20 @@ static Val add_scaled(Nest *b, Val sum, double factor, Val x) {
 static Val whole_sum(Nest *b, const Scaled *s) { return s->factor == 1 ? s->sum : mul(num(b, s->factor), s->sum); }
 static Val named(Nest *b, const char *name, Val x) { return x->op == LOAD ? x : let(name, x); }
 
+/* The first and the last row have coefficients like 5 = 4 + 1. */
+static Val lone_row(Nest *b, int columns, const double *k, const Val *x) {
+  double fours[WINOGRAD_TILE], ones[WINOGRAD_TILE];
+  for (int i = 0; i < columns; i++) fours[i] = (double)(int)(k[i] / 4), ones[i] = k[i] - 4 * fours[i];
+  const Scaled four = sum_of(b, columns, fours, x, 0, 1), one = sum_of(b, columns, ones, x, 0, 1);
+  Val sum = whole_sum(b, &one);
+  return four.sum ? add_scaled(b, sum, 4 * four.factor, four.sum) : sum;
+}
+
 /* y = matrix * x; rows 1 and 2, 3 and 4, ... are those of pairs of points. */
 static void by_rows(Nest *b, int n, int columns, const double matrix[][WINOGRAD_TILE], const Val *x, Val *y) {
   for (int j = 0; j < n; j++) {
     if (j == 0 || j == n - 1) {
-      const Scaled s = sum_of(b, columns, matrix[j], x, 0, 1);
-      y[j] = whole_sum(b, &s);
+      y[j] = lone_row(b, columns, matrix[j], x);
       continue;
     }
     const Scaled even = sum_of(b, columns, matrix[j], x, 0, 2), odd = sum_of(b, columns, matrix[j], x, 1, 2);
@@ -89,7 +100,8 @@ static void by_rows(Nest *b, int n, int columns, const double matrix[][WINOGRAD_
 void winograd_input(Nest *b, const Winograd *w, const Val *x, Val *y) { by_rows(b, w->n, w->n, w->input, x, y); }
 void winograd_weight(Nest *b, const Winograd *w, const Val *x, Val *y) { by_rows(b, w->n, w->r, w->weight, x, y); }
 
-void winograd_output(Nest *b, const Winograd *w, const Val *x, Val *y) { /* columns of pairs: even rows want their sum, odd ones their difference */
+/* Of a pair's columns even rows want the sum, odd ones the difference. */
+void winograd_output(Nest *b, const Winograd *w, const Val *x, Val *y) {
   Val even[WINOGRAD_TILE], odd[WINOGRAD_TILE];
   even[0] = odd[0] = x[0], even[w->n - 1] = odd[w->n - 1] = x[w->n - 1];
   for (int j = 1; j + 1 < w->n; j += 2) even[j] = let("s", add(x[j], x[j + 1])), odd[j] = let("d", sub(x[j], x[j + 1]));

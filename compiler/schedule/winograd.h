@@ -1,5 +1,5 @@
-/* winograd.h: Winograd's short convolutions F(m x m, r x r): m x m outputs from n x n inputs, n = m + r - 1, by n*n products instead of m*m*r*r
- * (Lavin and Gray, 2015):
+/* winograd.h: Winograd's short convolutions F(m x m, r x r): m x m outputs from n x n inputs, n = m + r - 1, by n*n products instead of
+ * m*m*r*r (Lavin and Gray, 2015):
  *
  *     output = A^T [ (G weight G^T) * (B^T input B) ] A     with * element by element */
 // SPDX-License-Identifier: Apache-2.0
@@ -11,12 +11,13 @@ enum { WINOGRAD_TILE = 6 };
 typedef struct Winograd {
   int m, r, n;
   double input[WINOGRAD_TILE][WINOGRAD_TILE];  /* B^T [n][n]: integers */
-  double weight[WINOGRAD_TILE][WINOGRAD_TILE]; /* G   [n][r]: quotients of integers */
+  double weight[WINOGRAD_TILE][WINOGRAD_TILE]; /* G   [n][r]: integers, each row to be multiplied by */
+  double scale[WINOGRAD_TILE];                 /* [n] one over an integer */
   double output[WINOGRAD_TILE][WINOGRAD_TILE]; /* A^T [m][n]: integers */
 } Winograd;
 Winograd winograd_of(int m, int r); /* n is 4 or 6 */
 
-/* One dimension of a transform as statements: n values become n, r become n, n become m. */
+/* One dimension of a transform as statements: n values become n, r become n (without the scale), n become m. */
 void winograd_input(Nest *, const Winograd *, const Val *x, Val *y);
 void winograd_weight(Nest *, const Winograd *, const Val *x, Val *y);
 void winograd_output(Nest *, const Winograd *, const Val *x, Val *y);

@@ -32,7 +32,7 @@
 #define CONV_V3_PARAMETERS 448               /* floats of the weights */
 #define CONV_V3_ALIGNMENT 64                 /* bytes: what is aligned to it is faster */
 #define CONV_V3_MODEL_BYTES 1824
-#define CONV_V3_WORKSPACE_BYTES 11520
+#define CONV_V3_WORKSPACE_BYTES 2304
 #define CONV_V3_TRAINING_BYTES 0
 
 /* Trained parameters in the usual layouts, one after the other without padding: also an array of CONV_V3_PARAMETERS floats. */
@@ -52,7 +52,7 @@ struct conv_v3_model {
 /* Room for the values between the layers. It needs no initialisation and keeps nothing between calls; each thread needs its own. */
 typedef struct conv_v3_workspace conv_v3_workspace;
 struct conv_v3_workspace {
-  float arena[2880];
+  float arena[576];
 };
 
 void conv_v3_pack(conv_v3_model *model, const conv_v3_weights *weights);
@@ -89,11 +89,6 @@ _Static_assert(sizeof(conv_v3_workspace) == CONV_V3_WORKSPACE_BYTES, "workspace"
 #define UNROLL _Pragma("GCC unroll 128")
 #else
 #define UNROLL
-#endif
-#if defined(__GNUC__)
-#define INFINITE __builtin_inff()
-#else
-#define INFINITE (1e30f * 1e30f)
 #endif
 // Vectors; those with a u may stand anywhere in an array. Extensions of GCC and Clang.
 typedef float v4 __attribute__((vector_size(16)));
@@ -135,7 +130,6 @@ void conv_v3_pack(conv_v3_model *model, const conv_v3_weights *weights) {
 
 /* ---- x86-64 ---- */
 
-INLINE v4 splat4_v1(float x) { return x - (v4){0}; }
 INLINE v4 select4_v1(v4i mask, v4 a, v4 b) { return (v4)((mask & (v4i)a) | (~mask & (v4i)b)); }
 INLINE v4 max4_v1(v4 a, v4 b) { return select4_v1(a > b, a, b); }
 
@@ -143,79 +137,130 @@ INLINE v4 max4_v1(v4 a, v4 b) { return select4_v1(a > b, a, b); }
 //     out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[f][c][ky][kx]
 // relu1, line 4: relu
 //     y = max(x, 0)
-// conv + relu: 12x12x3 -> 12x12x16; tiles of pixels x 2 vectors of 4 channels
+// maxpool1, line 5: maxpool(2)
+//     y = max over the window of x; padding is minus infinity
+// conv + relu + maxpool: 12x12x3 -> 6x6x16; tiles of pixels x 2 vectors of 4 channels
 //   in     [12][12][3]  input
-//   out    [12][12][16]  output
+//   out    [6][6][16]  output
 //   weight [1][3][3][3][16]  weights
 //   bias   [24]  weights
-INLINE void conv_v3_conv1_tile_6x2_body_v1(const float *restrict in, float (*restrict out)[12][16],
+INLINE void conv_v3_conv1_tile_1x2_body_v1(const float *restrict in, float (*restrict out)[6][16],
     const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y, int x0, int panel, int c0, int f0, int h,
-    const int left, const int right) {
-  v4 a[1][6][2];
-  UNROLL for (int p = 0; p < 6; p++) {
-    a[0][p][0] = LOAD(v4, bias[f0]);
-    a[0][p][1] = LOAD(v4, bias[f0 + 4]);
+    const int left, const int right, const int edge) {
+  v4 a[1][4][2];
+  UNROLL for (int q = 0; q < 2; q++) {
+    a[0][q][0] = LOAD(v4, bias[f0]);
+    a[0][q][1] = LOAD(v4, bias[f0 + 4]);
   }
-  for (int ty = (1 - y > 0 ? 1 - y : 0), ty_end = (13 - y < 3 ? 13 - y : 3); ty < ty_end; ty++)
+  UNROLL for (int q = 0; q < 2; q++) {
+    a[0][q + 2][0] = LOAD(v4, bias[f0]);
+    a[0][q + 2][1] = LOAD(v4, bias[f0 + 4]);
+  }
+  for (int ty = 0; ty < 3; ty++)
     UNROLL for (int tx = 0; tx < 3; tx++) {
-      ptrdiff_t i = (y + ty - 1)*36 + (x0 + tx - 1)*3 + c0;
+      ptrdiff_t i = (2*y + ty - 1)*36 + (2*x0 + tx - 1)*3 + c0;
       PIN(i);
       UNROLL for (int c = 0; c < 3; c++) {
         const v4 w0 = LOAD(v4, weight[panel][ty][tx][c][h]);
         const v4 w1 = LOAD(v4, weight[panel][ty][tx][c][h + 4]);
-        UNROLL for (int p = 0; p < 6; p++)
-          if (!left || x0 + tx + p - 1 >= 0)
-            if (!right || x0 + tx + p - 1 < 12) {
-              a[0][p][0] += in[i + c + 3*p] * w0;
-              a[0][p][1] += in[i + c + 3*p] * w1;
-            }
+        if (!edge || (0 <= 2*y + ty - 1 && 2*y + ty - 1 < 12))
+          UNROLL for (int q = 0; q < 2; q++)
+            if (!left || 2*x0 + tx + q - 1 >= 0)
+              if (!right || 2*x0 + tx + q - 1 < 12) {
+                a[0][q][0] += in[i + c + 3*q] * w0;
+                a[0][q][1] += in[i + c + 3*q] * w1;
+              }
+        if (!edge || (0 <= 2*y + ty && 2*y + ty < 12))
+          UNROLL for (int q = 0; q < 2; q++)
+            if (!left || 2*x0 + tx + q - 1 >= 0)
+              if (!right || 2*x0 + tx + q - 1 < 12) {
+                a[0][q + 2][0] += in[i + c + 3*q + 36] * w0;
+                a[0][q + 2][1] += in[i + c + 3*q + 36] * w1;
+              }
       }
     }
-  UNROLL for (int p = 0; p < 6; p++) {
-    AT(v4, out[y][x0 + p][f0]) = max4_v1(a[0][p][0], (v4){0});
-    AT(v4, out[y][x0 + p][f0 + 4]) = max4_v1(a[0][p][1], (v4){0});
-  }
+  AT(v4, out[y][x0][f0]) = max4_v1(max4_v1(max4_v1(max4_v1(a[0][0][0], (v4){0}), max4_v1(a[0][1][0], (v4){0})), max4_v1(a[0][2][0], (v4){0})), max4_v1(a[0][3][0], (v4){0}));
+  AT(v4, out[y][x0][f0 + 4]) = max4_v1(max4_v1(max4_v1(max4_v1(a[0][0][1], (v4){0}), max4_v1(a[0][1][1], (v4){0})), max4_v1(a[0][2][1], (v4){0})), max4_v1(a[0][3][1], (v4){0}));
 }
 
-KERNEL void conv_v3_conv1_tile_6x2_left_v1(const float *restrict in, float (*restrict out)[12][16],
+KERNEL void conv_v3_conv1_tile_1x2_left_edge_v1(const float *restrict in, float (*restrict out)[6][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int f0, int h) {
+  conv_v3_conv1_tile_1x2_body_v1(in, out, weight, bias, /*y*/0, /*x0*/0, /*panel*/0, /*c0*/0, f0, h, /*left*/1, /*right*/0, /*edge*/1);
+}
+
+KERNEL void conv_v3_conv1_tile_1x2_edge_v1(const float *restrict in, float (*restrict out)[6][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int x0, int f0, int h) {
+  conv_v3_conv1_tile_1x2_body_v1(in, out, weight, bias, /*y*/0, x0, /*panel*/0, /*c0*/0, f0, h, /*left*/0, /*right*/0, /*edge*/1);
+}
+
+KERNEL void conv_v3_conv1_tile_1x2_right_edge_v1(const float *restrict in, float (*restrict out)[6][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int f0, int h) {
+  conv_v3_conv1_tile_1x2_body_v1(in, out, weight, bias, /*y*/0, /*x0*/5, /*panel*/0, /*c0*/0, f0, h, /*left*/0, /*right*/1, /*edge*/1);
+}
+
+INLINE void conv_v3_conv1_row_2_edge_v1(const float *restrict in, float (*restrict out)[6][16], const float (*restrict weight)[3][3][3][16],
+    const float *restrict bias, int f0, int h) {
+  conv_v3_conv1_tile_1x2_left_edge_v1(in, out, weight, bias, f0, h);
+  for (int i_ = 0; i_ < 4; i_++)
+    conv_v3_conv1_tile_1x2_edge_v1(in, out, weight, bias, i_ + 1, f0, h);
+  conv_v3_conv1_tile_1x2_right_edge_v1(in, out, weight, bias, f0, h);
+}
+
+KERNEL void conv_v3_conv1_tile_1x2_left_v1(const float *restrict in, float (*restrict out)[6][16],
     const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y, int f0, int h) {
-  conv_v3_conv1_tile_6x2_body_v1(in, out, weight, bias, y, /*x0*/0, /*panel*/0, /*c0*/0, f0, h, /*left*/1, /*right*/0);
+  conv_v3_conv1_tile_1x2_body_v1(in, out, weight, bias, y, /*x0*/0, /*panel*/0, /*c0*/0, f0, h, /*left*/1, /*right*/0, /*edge*/0);
 }
 
-KERNEL void conv_v3_conv1_tile_6x2_right_v1(const float *restrict in, float (*restrict out)[12][16],
+KERNEL void conv_v3_conv1_tile_1x2_v1(const float *restrict in, float (*restrict out)[6][16], const float (*restrict weight)[3][3][3][16],
+    const float *restrict bias, int y, int x0, int f0, int h) {
+  conv_v3_conv1_tile_1x2_body_v1(in, out, weight, bias, y, x0, /*panel*/0, /*c0*/0, f0, h, /*left*/0, /*right*/0, /*edge*/0);
+}
+
+KERNEL void conv_v3_conv1_tile_1x2_right_v1(const float *restrict in, float (*restrict out)[6][16],
     const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y, int f0, int h) {
-  conv_v3_conv1_tile_6x2_body_v1(in, out, weight, bias, y, /*x0*/6, /*panel*/0, /*c0*/0, f0, h, /*left*/0, /*right*/1);
+  conv_v3_conv1_tile_1x2_body_v1(in, out, weight, bias, y, /*x0*/5, /*panel*/0, /*c0*/0, f0, h, /*left*/0, /*right*/1, /*edge*/0);
 }
 
-INLINE void conv_v3_conv1_row_2_v1(const float *restrict in, float (*restrict out)[12][16], const float (*restrict weight)[3][3][3][16],
+INLINE void conv_v3_conv1_row_2_v1(const float *restrict in, float (*restrict out)[6][16], const float (*restrict weight)[3][3][3][16],
     const float *restrict bias, int y, int f0, int h) {
-  conv_v3_conv1_tile_6x2_left_v1(in, out, weight, bias, y, f0, h);
-  conv_v3_conv1_tile_6x2_right_v1(in, out, weight, bias, y, f0, h);
+  conv_v3_conv1_tile_1x2_left_v1(in, out, weight, bias, y, f0, h);
+  for (int i_ = 0; i_ < 4; i_++)
+    conv_v3_conv1_tile_1x2_v1(in, out, weight, bias, y, i_ + 1, f0, h);
+  conv_v3_conv1_tile_1x2_right_v1(in, out, weight, bias, y, f0, h);
 }
 
-static void conv_v3_conv1_v1(const float *restrict in, float (*restrict out)[12][16], const float (*restrict weight)[3][3][3][16],
+KERNEL void conv_v3_conv1_tile_1x2_left_edge_2_v1(const float *restrict in, float (*restrict out)[6][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int f0, int h) {
+  conv_v3_conv1_tile_1x2_body_v1(in, out, weight, bias, /*y*/5, /*x0*/0, /*panel*/0, /*c0*/0, f0, h, /*left*/1, /*right*/0, /*edge*/1);
+}
+
+KERNEL void conv_v3_conv1_tile_1x2_edge_2_v1(const float *restrict in, float (*restrict out)[6][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int x0, int f0, int h) {
+  conv_v3_conv1_tile_1x2_body_v1(in, out, weight, bias, /*y*/5, x0, /*panel*/0, /*c0*/0, f0, h, /*left*/0, /*right*/0, /*edge*/1);
+}
+
+KERNEL void conv_v3_conv1_tile_1x2_right_edge_2_v1(const float *restrict in, float (*restrict out)[6][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int f0, int h) {
+  conv_v3_conv1_tile_1x2_body_v1(in, out, weight, bias, /*y*/5, /*x0*/5, /*panel*/0, /*c0*/0, f0, h, /*left*/0, /*right*/1, /*edge*/1);
+}
+
+INLINE void conv_v3_conv1_row_2_edge_2_v1(const float *restrict in, float (*restrict out)[6][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int f0, int h) {
+  conv_v3_conv1_tile_1x2_left_edge_2_v1(in, out, weight, bias, f0, h);
+  for (int i_ = 0; i_ < 4; i_++)
+    conv_v3_conv1_tile_1x2_edge_2_v1(in, out, weight, bias, i_ + 1, f0, h);
+  conv_v3_conv1_tile_1x2_right_edge_2_v1(in, out, weight, bias, f0, h);
+}
+
+static void conv_v3_conv1_v1(const float *restrict in, float (*restrict out)[6][16], const float (*restrict weight)[3][3][3][16],
     const float *restrict bias) {
-  for (int y_ = 0; y_ < 12; y_++)
+  for (int h = 0; h < 2; h++)
+    conv_v3_conv1_row_2_edge_v1(in, out, weight, bias, 8*h, 8*h);
+  for (int y_ = 1; y_ < 5; y_++)
     for (int h = 0; h < 2; h++)
       conv_v3_conv1_row_2_v1(in, out, weight, bias, y_, 8*h, 8*h);
-}
-
-// maxpool1, line 5: maxpool(2)
-//     y = max over the window of x; padding is minus infinity
-// maxpool: 12x12x16 -> 6x6x16
-//   in  [12][12][16]  input
-//   out [6][6][16]  output
-static void conv_v3_maxpool1_v1(const float (*restrict in)[12][16], float (*restrict out)[6][16]) {
-  for (int y = 0; y < 6; y++)
-    for (int x = 0; x < 6; x++)
-      for (int v = 0; v < 4; v++) {
-        v4 most;
-        most = splat4_v1(-INFINITE);
-        UNROLL for (int ky = 0; ky < 2; ky++)
-          UNROLL for (int kx = 0; kx < 2; kx++)
-            most = max4_v1(most, LOAD(v4, in[2*y + ky][2*x + kx][4*v]));
-        AT(v4, out[y][x][4*v]) = most;
-      }
+  for (int h = 0; h < 2; h++)
+    conv_v3_conv1_row_2_edge_2_v1(in, out, weight, bias, 8*h, 8*h);
 }
 
 // global_avgpool1, line 6: global_avgpool
@@ -236,12 +281,10 @@ static void conv_v3_global_avgpool1_v1(const float (*restrict in)[6][16], float 
 
 /* One image. Values lie in the arena, in places that are taken again when nobody needs them any more. */
 static void conv_v3_run_v1(const conv_v3_model *model, const void *image, void *output, float *arena) {
-  void *const conv1 = arena; /* 12x12x16 */
-  void *const maxpool1 = arena + 2304; /* 6x6x16 */
+  void *const conv1 = arena; /* 6x6x16 */
 
   conv_v3_conv1_v1(image, conv1, model->conv1_weight, model->conv1_bias);
-  conv_v3_maxpool1_v1(conv1, maxpool1);
-  conv_v3_global_avgpool1_v1(maxpool1, output);
+  conv_v3_global_avgpool1_v1(conv1, output);
 }
 
 /* ---- x86-64-v3 ---- */
@@ -249,7 +292,6 @@ static void conv_v3_run_v1(const conv_v3_model *model, const void *image, void *
 #if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)
 #define CONV_V3_V3 __attribute__((target("avx2,fma")))
 
-INLINE CONV_V3_V3 v8 splat8_v3(float x) { return x - (v8){0}; }
 INLINE CONV_V3_V3 v8 select8_v3(v8i mask, v8 a, v8 b) { return (v8)((mask & (v8i)a) | (~mask & (v8i)b)); }
 INLINE CONV_V3_V3 v8 max8_v3(v8 a, v8 b) { return select8_v3(a > b, a, b); }
 
@@ -257,78 +299,131 @@ INLINE CONV_V3_V3 v8 max8_v3(v8 a, v8 b) { return select8_v3(a > b, a, b); }
 //     out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[f][c][ky][kx]
 // relu1, line 4: relu
 //     y = max(x, 0)
-// conv + relu: 12x12x3 -> 12x12x16; tiles of pixels x 2 vectors of 8 channels
+// maxpool1, line 5: maxpool(2)
+//     y = max over the window of x; padding is minus infinity
+// conv + relu + maxpool: 12x12x3 -> 6x6x16; tiles of pixels x 2 vectors of 8 channels
 //   in     [12][12][3]  input
-//   out    [12][12][16]  output
+//   out    [6][6][16]  output
 //   weight [1][3][3][3][16]  weights
 //   bias   [24]  weights
-INLINE CONV_V3_V3 void conv_v3_conv1_tile_6x2_body_v3(const float *restrict in, float (*restrict out)[12][16],
+INLINE CONV_V3_V3 void conv_v3_conv1_tile_1x2_body_v3(const float *restrict in, float (*restrict out)[6][16],
     const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y, int x0, int panel, int c0, int f0, int h,
-    const int left, const int right) {
-  v8 a[1][6][2];
-  UNROLL for (int p = 0; p < 6; p++) {
-    a[0][p][0] = LOAD(v8, bias[f0]);
-    a[0][p][1] = LOAD(v8, bias[f0 + 8]);
+    const int left, const int right, const int edge) {
+  v8 a[1][4][2];
+  UNROLL for (int q = 0; q < 2; q++) {
+    a[0][q][0] = LOAD(v8, bias[f0]);
+    a[0][q][1] = LOAD(v8, bias[f0 + 8]);
   }
-  for (int ty = (1 - y > 0 ? 1 - y : 0), ty_end = (13 - y < 3 ? 13 - y : 3); ty < ty_end; ty++)
+  UNROLL for (int q = 0; q < 2; q++) {
+    a[0][q + 2][0] = LOAD(v8, bias[f0]);
+    a[0][q + 2][1] = LOAD(v8, bias[f0 + 8]);
+  }
+  for (int ty = 0; ty < 3; ty++)
     UNROLL for (int tx = 0; tx < 3; tx++) {
-      ptrdiff_t i = (y + ty - 1)*36 + (x0 + tx - 1)*3 + c0;
+      ptrdiff_t i = (2*y + ty - 1)*36 + (2*x0 + tx - 1)*3 + c0;
       PIN(i);
       UNROLL for (int c = 0; c < 3; c++) {
         const v8 w0 = LOAD(v8, weight[panel][ty][tx][c][h]);
         const v8 w1 = LOAD(v8, weight[panel][ty][tx][c][h + 8]);
-        UNROLL for (int p = 0; p < 6; p++)
-          if (!left || x0 + tx + p - 1 >= 0)
-            if (!right || x0 + tx + p - 1 < 12) {
-              a[0][p][0] += in[i + c + 3*p] * w0;
-              a[0][p][1] += in[i + c + 3*p] * w1;
-            }
+        if (!edge || (0 <= 2*y + ty - 1 && 2*y + ty - 1 < 12))
+          UNROLL for (int q = 0; q < 2; q++)
+            if (!left || 2*x0 + tx + q - 1 >= 0)
+              if (!right || 2*x0 + tx + q - 1 < 12) {
+                a[0][q][0] += in[i + c + 3*q] * w0;
+                a[0][q][1] += in[i + c + 3*q] * w1;
+              }
+        if (!edge || (0 <= 2*y + ty && 2*y + ty < 12))
+          UNROLL for (int q = 0; q < 2; q++)
+            if (!left || 2*x0 + tx + q - 1 >= 0)
+              if (!right || 2*x0 + tx + q - 1 < 12) {
+                a[0][q + 2][0] += in[i + c + 3*q + 36] * w0;
+                a[0][q + 2][1] += in[i + c + 3*q + 36] * w1;
+              }
       }
     }
-  UNROLL for (int p = 0; p < 6; p++) {
-    AT(v8, out[y][x0 + p][f0]) = max8_v3(a[0][p][0], (v8){0});
-    AT(v8, out[y][x0 + p][f0 + 8]) = max8_v3(a[0][p][1], (v8){0});
-  }
+  AT(v8, out[y][x0][f0]) = max8_v3(max8_v3(max8_v3(max8_v3(a[0][0][0], (v8){0}), max8_v3(a[0][1][0], (v8){0})), max8_v3(a[0][2][0], (v8){0})), max8_v3(a[0][3][0], (v8){0}));
+  AT(v8, out[y][x0][f0 + 8]) = max8_v3(max8_v3(max8_v3(max8_v3(a[0][0][1], (v8){0}), max8_v3(a[0][1][1], (v8){0})), max8_v3(a[0][2][1], (v8){0})), max8_v3(a[0][3][1], (v8){0}));
 }
 
-KERNEL CONV_V3_V3 void conv_v3_conv1_tile_6x2_left_v3(const float *restrict in, float (*restrict out)[12][16],
-    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y) {
-  conv_v3_conv1_tile_6x2_body_v3(in, out, weight, bias, y, /*x0*/0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/1, /*right*/0);
-}
-
-KERNEL CONV_V3_V3 void conv_v3_conv1_tile_6x2_right_v3(const float *restrict in, float (*restrict out)[12][16],
-    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y) {
-  conv_v3_conv1_tile_6x2_body_v3(in, out, weight, bias, y, /*x0*/6, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/0, /*right*/1);
-}
-
-INLINE CONV_V3_V3 void conv_v3_conv1_row_2_v3(const float *restrict in, float (*restrict out)[12][16],
-    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y) {
-  conv_v3_conv1_tile_6x2_left_v3(in, out, weight, bias, y);
-  conv_v3_conv1_tile_6x2_right_v3(in, out, weight, bias, y);
-}
-
-static CONV_V3_V3 void conv_v3_conv1_v3(const float *restrict in, float (*restrict out)[12][16],
+KERNEL CONV_V3_V3 void conv_v3_conv1_tile_1x2_left_edge_v3(const float *restrict in, float (*restrict out)[6][16],
     const float (*restrict weight)[3][3][3][16], const float *restrict bias) {
-  for (int y_ = 0; y_ < 12; y_++)
-    conv_v3_conv1_row_2_v3(in, out, weight, bias, y_);
+  conv_v3_conv1_tile_1x2_body_v3(in, out, weight, bias, /*y*/0, /*x0*/0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/1, /*right*/0,
+      /*edge*/1);
 }
 
-// maxpool1, line 5: maxpool(2)
-//     y = max over the window of x; padding is minus infinity
-// maxpool: 12x12x16 -> 6x6x16
-//   in  [12][12][16]  input
-//   out [6][6][16]  output
-static CONV_V3_V3 void conv_v3_maxpool1_v3(const float (*restrict in)[12][16], float (*restrict out)[6][16]) {
-  for (int y = 0; y < 6; y++)
-    for (int x = 0; x < 6; x++)
-      for (int v = 0; v < 2; v++) {
-        v8 most;
-        most = splat8_v3(-INFINITE);
-        UNROLL for (int ky = 0; ky < 2; ky++)
-          UNROLL for (int kx = 0; kx < 2; kx++)
-            most = max8_v3(most, LOAD(v8, in[2*y + ky][2*x + kx][8*v]));
-        AT(v8, out[y][x][8*v]) = most;
-      }
+KERNEL CONV_V3_V3 void conv_v3_conv1_tile_1x2_edge_v3(const float *restrict in, float (*restrict out)[6][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int x0) {
+  conv_v3_conv1_tile_1x2_body_v3(in, out, weight, bias, /*y*/0, x0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/0, /*right*/0, /*edge*/1);
+}
+
+KERNEL CONV_V3_V3 void conv_v3_conv1_tile_1x2_right_edge_v3(const float *restrict in, float (*restrict out)[6][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias) {
+  conv_v3_conv1_tile_1x2_body_v3(in, out, weight, bias, /*y*/0, /*x0*/5, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/0, /*right*/1,
+      /*edge*/1);
+}
+
+INLINE CONV_V3_V3 void conv_v3_conv1_row_2_edge_v3(const float *restrict in, float (*restrict out)[6][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias) {
+  conv_v3_conv1_tile_1x2_left_edge_v3(in, out, weight, bias);
+  for (int i_ = 0; i_ < 4; i_++)
+    conv_v3_conv1_tile_1x2_edge_v3(in, out, weight, bias, i_ + 1);
+  conv_v3_conv1_tile_1x2_right_edge_v3(in, out, weight, bias);
+}
+
+KERNEL CONV_V3_V3 void conv_v3_conv1_tile_1x2_left_v3(const float *restrict in, float (*restrict out)[6][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y) {
+  conv_v3_conv1_tile_1x2_body_v3(in, out, weight, bias, y, /*x0*/0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/1, /*right*/0, /*edge*/0);
+}
+
+KERNEL CONV_V3_V3 void conv_v3_conv1_tile_1x2_v3(const float *restrict in, float (*restrict out)[6][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y, int x0) {
+  conv_v3_conv1_tile_1x2_body_v3(in, out, weight, bias, y, x0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/0, /*right*/0, /*edge*/0);
+}
+
+KERNEL CONV_V3_V3 void conv_v3_conv1_tile_1x2_right_v3(const float *restrict in, float (*restrict out)[6][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y) {
+  conv_v3_conv1_tile_1x2_body_v3(in, out, weight, bias, y, /*x0*/5, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/0, /*right*/1, /*edge*/0);
+}
+
+INLINE CONV_V3_V3 void conv_v3_conv1_row_2_v3(const float *restrict in, float (*restrict out)[6][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y) {
+  conv_v3_conv1_tile_1x2_left_v3(in, out, weight, bias, y);
+  for (int i_ = 0; i_ < 4; i_++)
+    conv_v3_conv1_tile_1x2_v3(in, out, weight, bias, y, i_ + 1);
+  conv_v3_conv1_tile_1x2_right_v3(in, out, weight, bias, y);
+}
+
+KERNEL CONV_V3_V3 void conv_v3_conv1_tile_1x2_left_edge_2_v3(const float *restrict in, float (*restrict out)[6][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias) {
+  conv_v3_conv1_tile_1x2_body_v3(in, out, weight, bias, /*y*/5, /*x0*/0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/1, /*right*/0,
+      /*edge*/1);
+}
+
+KERNEL CONV_V3_V3 void conv_v3_conv1_tile_1x2_edge_2_v3(const float *restrict in, float (*restrict out)[6][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int x0) {
+  conv_v3_conv1_tile_1x2_body_v3(in, out, weight, bias, /*y*/5, x0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/0, /*right*/0, /*edge*/1);
+}
+
+KERNEL CONV_V3_V3 void conv_v3_conv1_tile_1x2_right_edge_2_v3(const float *restrict in, float (*restrict out)[6][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias) {
+  conv_v3_conv1_tile_1x2_body_v3(in, out, weight, bias, /*y*/5, /*x0*/5, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/0, /*right*/1,
+      /*edge*/1);
+}
+
+INLINE CONV_V3_V3 void conv_v3_conv1_row_2_edge_2_v3(const float *restrict in, float (*restrict out)[6][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias) {
+  conv_v3_conv1_tile_1x2_left_edge_2_v3(in, out, weight, bias);
+  for (int i_ = 0; i_ < 4; i_++)
+    conv_v3_conv1_tile_1x2_edge_2_v3(in, out, weight, bias, i_ + 1);
+  conv_v3_conv1_tile_1x2_right_edge_2_v3(in, out, weight, bias);
+}
+
+static CONV_V3_V3 void conv_v3_conv1_v3(const float *restrict in, float (*restrict out)[6][16], const float (*restrict weight)[3][3][3][16],
+    const float *restrict bias) {
+  conv_v3_conv1_row_2_edge_v3(in, out, weight, bias);
+  for (int y_ = 1; y_ < 5; y_++)
+    conv_v3_conv1_row_2_v3(in, out, weight, bias, y_);
+  conv_v3_conv1_row_2_edge_2_v3(in, out, weight, bias);
 }
 
 // global_avgpool1, line 6: global_avgpool
@@ -349,12 +444,10 @@ static CONV_V3_V3 void conv_v3_global_avgpool1_v3(const float (*restrict in)[6][
 
 /* One image. Values lie in the arena, in places that are taken again when nobody needs them any more. */
 static void conv_v3_run_v3(const conv_v3_model *model, const void *image, void *output, float *arena) {
-  void *const conv1 = arena; /* 12x12x16 */
-  void *const maxpool1 = arena + 2304; /* 6x6x16 */
+  void *const conv1 = arena; /* 6x6x16 */
 
   conv_v3_conv1_v3(image, conv1, model->conv1_weight, model->conv1_bias);
-  conv_v3_maxpool1_v3(conv1, maxpool1);
-  conv_v3_global_avgpool1_v3(maxpool1, output);
+  conv_v3_global_avgpool1_v3(conv1, output);
 }
 
 #endif

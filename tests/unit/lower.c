@@ -120,10 +120,11 @@ static void eval_kernel(Net *net, const Kernel *kernel, Values *values, const do
     const Node *in = kernel->root->in[k];
     if (!values->of[in->id]) values->of[in->id] = draw_array(net, shape_elements(in->shape));
   }
-  const Node *node[16] = {kernel->normalize, kernel->root};
+  const Node *node[17] = {kernel->normalize, kernel->root};
   int n = 2;
   for (int i = 0; i < kernel->nscales; i++) node[n++] = kernel->scale[i];
   for (int i = 0; i < kernel->nchain; i++) node[n++] = kernel->chain[i];
+  node[n++] = kernel->pool;
   for (int i = 0; i < n; i++) {
     if (!node[i]) continue;
     for (int k = 1; k < node[i]->nin; k++)
@@ -185,7 +186,7 @@ static void check_against(Net *net, const Kernel *kernel, Values *values) {
   for (const Target *target = target_table; target->name; target++) {
     if (!target->built) continue;
     for (int form = 0; form < 3; form++) { /* plain; alone in the file; with a wider target */
-      if ((form == 0 && strcmp(target->name, "generic")) || (form == 2 && target->lanes == LANES)) continue;
+      if ((form == 0 && (kernel->pool || strcmp(target->name, "generic"))) || (form == 2 && target->lanes == LANES)) continue;
       const Lower *l = schedule_kernel(net->arena, kernel, target, &(LowerOptions){form == 2 ? LANES : target->lanes, form == 0, false, false, kernel->result->of ? 1 : 0});
       double *out = NEW_ARRAY(net->arena, double, values->size), worst = INFINITY;
       if (start) memcpy(out, start, (size_t)values->size * sizeof *out);
@@ -359,7 +360,7 @@ static void test_dense(void) {
 }
 
 /* ---- what is fused and folded ---- */
-static void check_fused(Shape input, const Op *op, const char *text, bool scaled, bool normalized, bool chained) {
+static void check_fused(Shape input, const Op *op, const char *text, bool scaled, bool normalized, bool chained, const char *pool) {
   Net net = net_start(input);
   Node *image = net.last, *normalize = normalized ? net_layer(&net, op_find("normalize"), "mean=2 std=3 scale=0.5", NULL) : NULL;
   Node *root = net_layer(&net, op, text, NULL), *scale[2] = {NULL, NULL}, *chain[3] = {NULL};
@@ -375,7 +376,10 @@ static void check_fused(Shape input, const Op *op, const char *text, bool scaled
     chain[kernel.nchain++] = net_layer(&net, op_find("prelu"), "", NULL);
     chain[kernel.nchain++] = combine(&net, "add", other);
     chain[kernel.nchain++] = combine(&net, "multiply", pixel);
+  } else if (pool) {
+    chain[kernel.nchain++] = net_layer(&net, op_find("leaky_relu"), "", NULL);
   }
+  if (pool) kernel.pool = net_layer(&net, op_find(pool), "kernel=2 stride=2", NULL);
   kernel.result = net.last;
   net_weights(&net);
   Node read = *root; /* as the passes leave it: the root reads what the folded node reads */
@@ -387,8 +391,9 @@ static void check_fused(Shape input, const Op *op, const char *text, bool scaled
     read.in = in, kernel.root = &read;
     if (kernel.result == root) kernel.result = &read;
   }
+  if (pool) CU_ASSERT_TRUE(root->op->takes_pool(root, kernel.pool));
   snprintf(net.what, sizeof net.what, "%s of %s, %s%s%s%s", op->name, shape_text(net.arena, input), text, scaled ? ", scaled" : "",
-           normalized ? ", normalized" : "", chained ? ", chained" : "");
+           normalized ? ", normalized" : "", chained ? ", chained" : pool ? pool : "");
   check_against(&net, &kernel, &values);
   arena_free(net.arena);
 }
@@ -396,20 +401,47 @@ static void check_fused(Shape input, const Op *op, const char *text, bool scaled
 static void test_fused(void) {
   for (int form = 1; form < 8; form++) {
     const bool scaled = form & 1, normalized = form & 2, chained = form & 4;
-    check_fused(picture(6, 7, 3), &op_conv, "filters=19 kernel=3x3", scaled, normalized, chained);
-    check_fused(picture(9, 9, 4), &op_conv, "filters=6 kernel=2x2 groups=2 stride=2", scaled, normalized, chained);
-    check_fused((Shape){1, {29, 0, 0}, 0}, op_find("dense"), "units=23", scaled, normalized, chained);
-    check_fused(picture(3, 4, 192), &op_conv, "filters=33 kernel=3x3", scaled, normalized, chained);
-    check_fused(picture(7, 5, 19), &op_conv, "filters=23 kernel=1x1", scaled, normalized, chained); /* rows joined */
+    check_fused(picture(6, 7, 3), &op_conv, "filters=19 kernel=3x3", scaled, normalized, chained, NULL);
+    check_fused(picture(9, 9, 4), &op_conv, "filters=6 kernel=2x2 groups=2 stride=2", scaled, normalized, chained, NULL);
+    check_fused((Shape){1, {29, 0, 0}, 0}, op_find("dense"), "units=23", scaled, normalized, chained, NULL);
+    check_fused(picture(3, 4, 192), &op_conv, "filters=33 kernel=3x3", scaled, normalized, chained, NULL);
+    check_fused(picture(7, 5, 19), &op_conv, "filters=23 kernel=1x1", scaled, normalized, chained, NULL); /* rows joined */
     if (normalized) continue;
-    check_fused(picture(6, 7, 19), &op_depthwise, "kernel=3x3 pad=same", scaled, false, chained);
-    check_fused(picture(4, 3, 5), &op_conv_transpose, "filters=7 kernel=3x3 stride=2", scaled, false, chained);
+    check_fused(picture(6, 7, 19), &op_depthwise, "kernel=3x3 pad=same", scaled, false, chained, NULL);
+    check_fused(picture(4, 3, 5), &op_conv_transpose, "filters=7 kernel=3x3 stride=2", scaled, false, chained, NULL);
   }
+}
+
+/* A pooling done by the convolution before it; few filters of one channel in vectors of columns. */
+static void test_pooled(void) {
+  static const char *const text[] = {"filters=6 kernel=5 pad=2", "filters=19 kernel=3x3 pad=1", "filters=33 kernel=2x3 stride=2x1", "filters=3 kernel=4 stride=3 pad=2", "filters=5 kernel=3 dilation=2 pad=same", "filters=1 kernel=1", NULL};
+  for (int i = 0; text[i]; i++)
+    for (int form = 0; form < 4; form++) {
+      const char *pool = form & 1 ? "maxpool" : "avgpool";
+      check_fused(picture(11, 22, 1), &op_conv, text[i], form & 2, false, form & 2, pool);
+      check_fused(picture(14, 13, 3), &op_conv, text[i], form & 2, false, form & 2, pool);
+      check_fused(picture(13, 70, 1), &op_conv, text[i], form & 2, !strstr(text[i], "pad"), false, pool);
+      check_fused(picture(12, 14, 6), &op_conv, text[i], false, false, form & 2, pool);
+    }
+}
+
+static void test_columns(void) {
+  const Shape inputs[] = {picture(9, 28, 1), picture(5, 40, 1), sequence(75, 1), {0, {0}, 0}};
+  Arena *arena = arena_new();
+  for (int i = 0; inputs[i].rank; i++) {
+    const bool flat = inputs[i].rank == 2;
+    for (int filters = 1; filters <= 9; filters += 4)
+      for (int kernel = 1; kernel <= 5; kernel += 2)
+        for (int pad = 0; pad < 3; pad++)
+          check_layer(inputs[i], &op_conv, arena_printf(arena, "filters=%d kernel=%d pad=%s stride=%s", filters, kernel, pad == 2 ? "3" : pad ? "same" : "valid", flat ? "1" : pad ? "1" : "2x1"));
+  }
+  arena_free(arena);
 }
 
 CU_TestInfo suite_lower[] = {
   {"conv: kernels, strides, dilations, padding", test_conv_kernels}, {"conv: channels and filters", test_conv_channels},
   {"conv: groups, forms of padding", test_conv_arguments}, {"conv on sequences", test_conv_sequence},
   {"depthwise", test_depthwise}, {"conv_transpose", test_conv_transpose}, {"dense", test_dense}, {"fused and folded", test_fused},
+  {"pooled on the way", test_pooled}, {"vectors of columns", test_columns},
   CU_TEST_INFO_NULL,
 };

@@ -1,4 +1,4 @@
-// winograd.c: Winograd convolutions: the matrices by their definition, and what the nests compute in the interpreter, for every target, against eval.
+// winograd.c: Winograd convolutions: the matrices by their definition; what the nests compute in the interpreter against eval.
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/winograd.h"
 #include <CUnit/CUnit.h>
@@ -10,14 +10,15 @@
 #include "sample.h"
 
 /* ---- the matrices ---- */
-static void check_matrices(int m, int r) { /* correlation of one dimension with unit vectors: sum over j of A^T[i][j] * G[j][k] * B^T[j][l] is 1 where l = i + k */
+/* The correlation of unit vectors: the sum over j of A^T[i][j] * G[j][k] * B^T[j][l] is 1 where l = i + k, else 0. */
+static void check_matrices(int m, int r) {
   const Winograd w = winograd_of(m, r);
   CU_ASSERT_EQUAL(w.n, m + r - 1);
   for (int i = 0; i < m; i++)
     for (int k = 0; k < r; k++)
       for (int l = 0; l < w.n; l++) {
         double sum = 0;
-        for (int j = 0; j < w.n; j++) sum += w.output[i][j] * w.weight[j][k] * w.input[j][l];
+        for (int j = 0; j < w.n; j++) sum += w.output[i][j] * w.scale[j] * w.weight[j][k] * w.input[j][l];
         CU_ASSERT_DOUBLE_EQUAL(sum, l == i + k, 1e-14);
       }
 }
@@ -27,7 +28,7 @@ static void test_matrices(void) {
   const Winograd w = winograd_of(4, 3);
   static const double first[6] = {4, 0, -5, 0, 1, 0}, second[6] = {0, -4, -4, 1, 1, 0};
   for (int k = 0; k < 6; k++) CU_ASSERT_TRUE(w.input[0][k] == first[k] && w.input[1][k] == second[k]);
-  CU_ASSERT_EQUAL(w.weight[0][0], 0.25);
+  CU_ASSERT_EQUAL(w.scale[0] * w.weight[0][0], 0.25);
 }
 
 /* ---- nests ---- */
@@ -47,7 +48,8 @@ static bool read_program(Sample *sample, Arena *arena, const char *layers) {
 static bool chosen(Arena *arena, const Plan *plan, int lanes, bool exact, const char *algorithm) {
   bool any = false, wanted = false;
   for (int k = 0; k < plan->kernels.n; k++) {
-    const Lower *l = schedule_kernel(arena, plan->kernels.data[k], target_find("x86-64"), &(LowerOptions){.layout_lanes = lanes, .exact = exact});
+    const LowerOptions options = {.layout_lanes = lanes, .exact = exact};
+    const Lower *l = schedule_kernel(arena, plan->kernels.data[k], target_find("x86-64"), &options);
     any = any || strstr(l->b->about, "Winograd");
     wanted = wanted || (algorithm && strstr(l->b->about, algorithm));
   }
@@ -62,11 +64,16 @@ static bool close_to(const double *got, const double *want, int64_t n, double *w
   return *worst <= 1e-11 * scale;
 }
 
-static void check_target(Sample *sample, const Plan *plan, const double *want, const char *layers, const Target *target, int layout_lanes, bool threads) {
-  Machine m = {.arena = sample->arena, .plan = plan, .images = 1, .batch = 1, .layout_lanes = layout_lanes, .threads = threads, .weights = sample->weights_double, .input = sample->input_double};
+static void check_target(Sample *sample, const Plan *plan, const double *want, const char *layers, const Target *target, int layout_lanes,
+                         bool threads) {
+  Machine m = {.arena = sample->arena, .plan = plan, .images = 1, .batch = 1, .layout_lanes = layout_lanes, .threads = threads,
+               .weights = sample->weights_double, .input = sample->input_double};
   double worst = INFINITY;
-  const bool ran = machine_run(&m, target, false), good = ran && close_to(m.output[0], want, shape_elements(plan->output[0]->shape), &worst);
-  if (!good) printf("    %s: %s, layout of %d%s: differs by %g%s%s\n", layers, target->name, layout_lanes, threads ? ", threads" : "", worst, ran ? "" : ": ", ran ? "" : m.error);
+  const bool ran = machine_run(&m, target, false);
+  const bool good = ran && close_to(m.output[0], want, shape_elements(plan->output[0]->shape), &worst);
+  if (!good) printf("    %s: %s, layout of %d%s: ", layers, target->name, layout_lanes, threads ? ", threads" : "");
+  if (!good && ran) printf("differs by %g\n", worst);
+  if (!ran) printf("%s\n", m.error);
   CU_ASSERT_TRUE(good);
 }
 
@@ -99,7 +106,8 @@ static void sweep(int kernel, const char *algorithm) {
   int n = 0;
   for (int c = 0; c < 5; c++)
     for (int s = 0; s < 3; s++, n++)
-      check(arena_printf(arena, "%dx%dx%d: conv(%d, %dx%d, pad=%s) -> relu", (int)sizes[s][0], (int)sizes[s][1], (int)channels[c][0], (int)channels[c][1], kernel, kernel, pads[n % 3]), algorithm, false);
+      check(arena_printf(arena, "%dx%dx%d: conv(%d, %dx%d, pad=%s) -> relu", (int)sizes[s][0], (int)sizes[s][1], (int)channels[c][0],
+                         (int)channels[c][1], kernel, kernel, pads[n % 3]), algorithm, false);
   arena_free(arena);
 }
 
@@ -142,6 +150,6 @@ static void test_direct(void) { /* what stays direct */
 }
 
 CU_TestInfo suite_winograd[] = {
-  {"matrices", test_matrices}, {"F(4x4,3x3): sizes, channels, padding", test_f4}, {"F(2x2,5x5): the same", test_f2_5x5}, {"F(2x2,3x3)", test_f2},
-  {"fused and folded", test_fused}, {"blocks", test_blocks}, {"what stays direct", test_direct}, CU_TEST_INFO_NULL,
+  {"matrices", test_matrices}, {"F(4x4,3x3): sizes, channels, padding", test_f4}, {"F(2x2,5x5): the same", test_f2_5x5},
+  {"F(2x2,3x3)", test_f2}, {"fused and folded", test_fused}, {"blocks", test_blocks}, {"what stays direct", test_direct}, CU_TEST_INFO_NULL,
 };
