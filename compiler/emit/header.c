@@ -86,8 +86,11 @@ static void put_inference(Text *out, Net *net) {
   const char *name = net->name, *linkage = net_linkage(net);
   if (net->model) text_put(out, "%svoid %s_pack(%s_model *model, const %s_weights *weights);\n\n", linkage, name, name, name);
   text_put(out, "/* %s. It cannot fail. */\n", net->options->batch > 1 ? arena_printf(net->arena, "%s_BATCH images", net->upper) : "One image");
-  text_put(out, "%svoid %s_infer(%s);\n", linkage, name, infer_parameters(net, false));
-  if (net->options->batch > 1) text_put(out, "/* The first `count` images. */\n%svoid %s_infer_some(%s);\n", linkage, name, infer_parameters(net, true));
+  put_signature(out, arena_printf(net->arena, "%svoid %s_infer", linkage, name), infer_parameters(net, false), ";\n");
+  if (net->options->batch > 1) {
+    text_put(out, "/* The first `count` images. */\n");
+    put_signature(out, arena_printf(net->arena, "%svoid %s_infer_some", linkage, name), infer_parameters(net, true), ";\n");
+  }
   text_put(out, "/* The target whose code runs: %s. */\n%sconst char *%s_target(void);\n", net_target_names(net), linkage, name);
   if (net->options->weights && net->model && !net->options->program) text_put(out, "/* The weights that were compiled in. */\nextern const %s_model %s_trained;\n", name, name);
   if (net->graph->nlabels && !net->options->program) text_put(out, "/* Names of the classes. */\nextern const char *const %s_labels[%d];\n", name, net->graph->nlabels);
@@ -103,7 +106,7 @@ static void put_training(Text *out, Net *net) {
            "/* The mean loss of 1 to %s_TRAIN_BATCH samples and its gradients (of frozen parameters: zeros; instead of running statistics: their new values).\n"
            "   Random numbers depend on seed, step and the sample's place in the batch alone.%s */\n",
            net->upper, net->graph->outputs.n ? " Outputs are written unless NULL." : "");
-  text_put(out, "%sfloat %s_gradients(%s);\n\n", net_linkage(net), name, gradients_parameters(net));
+  put_signature(out, arena_printf(net->arena, "%sfloat %s_gradients", net_linkage(net), name), gradients_parameters(net), ";\n\n");
 }
 
 /* The whole in a file that is included by others, or the declarations alone at the top of a single file. */

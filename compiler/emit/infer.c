@@ -11,6 +11,23 @@ void put_unused(Text *out, const Frame *f, const char *name) {
 /* ---- parameters and arguments, in the order of the contract ---- */
 void list_add(Text *list, const char *text) { text_put(list, "%s%s", list->n ? ", " : "", text); }
 
+void put_signature(Text *out, const char *head, const char *list, const char *tail) {
+  enum { WIDTH = 140 };
+  const size_t indent = strlen(head) + 1;
+  size_t column = indent;
+  text_put(out, "%s(", head);
+  for (const char *item = list; *item;) {
+    const char *comma = strstr(item, ", ");
+    const size_t length = comma ? (size_t)(comma - item) + 1 : strlen(item) + 1 + strlen(tail);
+    if (column > indent && column + 1 + length > WIDTH) text_put(out, "\n%*s", (int)indent, ""), column = indent;
+    else if (item != list) text_put(out, " "), column++;
+    text_bytes(out, item, comma ? length : strlen(item));
+    column += length;
+    item = comma ? comma + 2 : item + strlen(item);
+  }
+  text_put(out, ")%s", tail);
+}
+
 static const char *run_parameters(Net *net) {
   Text list = {.arena = net->arena};
   if (net->model) list_add(&list, arena_printf(net->arena, "const %s_model *model", net->name));
@@ -52,7 +69,7 @@ void put_infer(Text *out, Net *net, int target) {
   }
   put_output_copies(&f);
   text_put(out, "/* One image. Values lie in the arena, in places that are taken again when nobody needs them any more. */\n");
-  text_put(out, "static void %s_run%s(%s) {\n", net->name, net->section[target].suffix, run_parameters(net));
+  put_signature(out, arena_printf(net->arena, "static void %s_run%s", net->name, net->section[target].suffix), run_parameters(net), " {\n");
   if (net->model) put_unused(out, &f, "model");
   for (int i = 0; i < net->graph->inputs.n; i++) put_unused(out, &f, net->input[i].name);
   put_unused(out, &f, "arena");
@@ -85,7 +102,7 @@ static const char *some_arguments(Net *net) {
 }
 
 static void put_infer_some(Text *out, Net *net) {
-  text_put(out, "%svoid %s_infer_some(%s) {\n", net_linkage(net), net->name, infer_parameters(net, true));
+  put_signature(out, arena_printf(net->arena, "%svoid %s_infer_some", net_linkage(net), net->name), infer_parameters(net, true), " {\n");
   if (net->slots > 1) {
     text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
     text_put(out, "  for (int32_t slot = 0; slot < %" PRId64 "; slot++) /* images of a slot one after the other, in its part of the workspace */\n", net->slots);
@@ -100,12 +117,12 @@ static void put_infer_some(Text *out, Net *net) {
 
 void put_infer_entries(Text *out, Net *net) {
   if (net->options->ntargets > 1) {
-    text_put(out, "static void %s_run(%s) {\n", net->name, run_parameters(net));
+    put_signature(out, arena_printf(net->arena, "static void %s_run", net->name), run_parameters(net), " {\n");
     put_dispatched(out, net, "", arena_printf(net->arena, "%s_run", net->name), plain_arguments(net));
     text_put(out, "}\n\n");
   }
   if (net->options->batch > 1) put_infer_some(out, net);
-  text_put(out, "%svoid %s_infer(%s) {\n", net_linkage(net), net->name, infer_parameters(net, false));
+  put_signature(out, arena_printf(net->arena, "%svoid %s_infer", net_linkage(net), net->name), infer_parameters(net, false), " {\n");
   if (net->options->batch > 1) text_put(out, "  %s_infer_some(%s);\n", net->name, some_arguments(net));
   else text_put(out, "  %s_run(%s);\n", net->name, run_arguments(net, "model", "", "workspace->arena", "NULL, NULL"));
   text_put(out, "}\n\n");

@@ -248,8 +248,16 @@ static void name_macros(Net *net) {
   }
 }
 
+static bool begins(const char *name, const char *net) { return strncmp(name, net, strlen(net)) == 0 && name[strlen(net)] == '_'; }
+
+/* A parameter that looks like a function or a macro of the net would hide it. */
+static const char *port_name(const Net *net, const char *given) {
+  return arena_printf(net->arena, "%s%s", begins(given, net->name) || begins(given, net->upper) ? "port_" : "", name_identifier(net->arena, given));
+}
+
 static void name_ports(Net *net) {
-  static const char *const local[] = {"model", "weights", "workspace", "training", "gradients", "count", "seed", "step", "arena", "i", "n", "mark", "context", "batch", "at", "packed", "slot", "shard", "loss", "keys", NULL};
+  static const char *const local[] = {"model", "weights", "workspace", "training", "gradients", "count", "seed", "step", "arena", "i", "n", "mark", "context", "batch", "at", "packed", "slot", "shard", "loss", "keys",
+                                      NULL};
   const Graph *graph = net->graph;
   Names names = {.arena = net->arena}, uppers = {.arena = net->arena};
   net->input = NEW_ARRAY(net->arena, PortNames, graph->inputs.n + 1), net->output = NEW_ARRAY(net->arena, PortNames, graph->outputs.n + 1);
@@ -257,14 +265,12 @@ static void name_ports(Net *net) {
   for (int i = 0; i < graph->outputs.n; i++) net->output[i].upper = names_unique(&uppers, name_upper(net->arena, graph->outputs.data[i].name));
   name_macros(net);
   for (const char *const *s = local; *s; s++) names_reserve(&names, *s);
-  for (int i = 0; i < net->macros.taken.n; i++) names_reserve(&names, net->macros.taken.data[i]);
-  for (int i = 0; i < net->names.taken.n; i++) names_reserve(&names, arena_printf(net->arena, "%s_%s", net->name, net->names.taken.data[i]));
   for (int i = 0; i < graph->inputs.n + graph->outputs.n; i++) {
     const bool in = i < graph->inputs.n;
-    const char *given = in ? graph->inputs.data[i].name : graph->outputs.data[i - graph->inputs.n].name, *name = name_identifier(net->arena, given);
+    const char *given = in ? graph->inputs.data[i].name : graph->outputs.data[i - graph->inputs.n].name, *name = port_name(net, given);
     PortNames *port = in ? &net->input[i] : &net->output[i - graph->inputs.n];
     port->name = names_unique(&names, name);
-    port->target = in ? NULL : names_unique(&names, arena_printf(net->arena, "%s_target", given));
+    port->target = in ? NULL : names_unique(&names, port_name(net, arena_printf(net->arena, "%s_target", given)));
   }
 }
 

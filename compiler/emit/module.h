@@ -99,6 +99,7 @@ void frame_end(Text *, Frame *);                            /* the body of the f
 const char *array_argument(Arena *, const Nest *, int buffer, const char *array, int rank, const int64_t *dim);
 void put_unused(Text *, const Frame *, const char *name);   /* "(void)name;" for a parameter that the body does not use */
 void list_add(Text *list, const char *item);                /* with commas between */
+void put_signature(Text *, const char *head, const char *list, const char *tail); /* "head(list)tail", the list on several lines where it is long */
 const char *infer_parameters(Net *, bool some);             /* of NAME_infer, NAME_infer_some */
 const char *gradients_parameters(Net *);
 

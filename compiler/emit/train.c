@@ -196,7 +196,7 @@ void put_gradients_entry(Text *out, Net *net) {
     for (int batch = 0; batch < 2; batch++)
       if (phase_has(net, phase, batch)) put_phase_dispatch(out, net, phase, batch);
   put_sum(out, net);
-  text_put(out, "%sfloat %s_gradients(%s) {\n", net_linkage(net), net->name, gradients_parameters(net));
+  put_signature(out, arena_printf(net->arena, "%sfloat %s_gradients", net_linkage(net), net->name), gradients_parameters(net), " {\n");
   put_batch_value(out, net);
   if (net->model) text_put(out, "  memset(gradients, 0, sizeof *gradients);\n");
   put_statistics(out, net);

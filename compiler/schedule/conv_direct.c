@@ -72,7 +72,7 @@ Direct direct_begin(Lower *l, bool spread) {
   d.in = spread ? d.k.s : d.k.l, d.out = spread ? d.k.l : d.k.s;
   const int64_t unit = direct_unit(l, d.out), width = d.out > unit ? 2 * unit : unit, taps = d.k.kernel[0] * d.k.kernel[1];
   d.lanes = (int)smaller(l->target->lanes, unit);
-  d.vectors = d.lanes == 1 ? 4 : 2;
+  d.vectors = d.lanes == 1 ? 4 : l->kernel->pool && l->target->registers < 32 ? 1 : 2; /* pooled: four sums a pixel */
   d.block = l->kernel->pool ? d.in : choose_block(d.in, width * taps), d.blocks = d.in / d.block;
   const int64_t whole = d.out / width, rest = d.out % width;
   d.panels[0] = (Panels){.count = whole, .width = width, .valid = width};

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PARALLEL_MACS = 200000 };
+enum { PARALLEL_MACS = 1 << 16 }; /* of a lane: 5 to 10 microseconds; to start a second thread and to wait for it takes 2 to 3 */
 
-LoopKind schedule_outer(const Lower *l, int64_t macs) { return l->batch == 0 && macs > PARALLEL_MACS ? PARALLEL : SERIAL; }
+LoopKind schedule_outer(const Lower *l, int64_t macs) { return l->batch == 0 && macs > PARALLEL_MACS * l->target->lanes ? PARALLEL : SERIAL; }
 
 static bool scheduled(Lower *l) {
   switch (l->node->op->family) {

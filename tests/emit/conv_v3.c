@@ -58,7 +58,8 @@ struct conv_v3_workspace {
 void conv_v3_pack(conv_v3_model *model, const conv_v3_weights *weights);
 
 /* One image. It cannot fail. */
-void conv_v3_infer(const conv_v3_model *model, const float image[CONV_V3_BATCH * CONV_V3_IMAGE_SIZE], float output[CONV_V3_BATCH * CONV_V3_OUTPUT_SIZE], conv_v3_workspace *workspace);
+void conv_v3_infer(const conv_v3_model *model, const float image[CONV_V3_BATCH * CONV_V3_IMAGE_SIZE],
+                   float output[CONV_V3_BATCH * CONV_V3_OUTPUT_SIZE], conv_v3_workspace *workspace);
 /* The target whose code runs: x86-64-v3,x86-64. */
 const char *conv_v3_target(void);
 
@@ -139,128 +140,98 @@ INLINE v4 max4_v1(v4 a, v4 b) { return select4_v1(a > b, a, b); }
 //     y = max(x, 0)
 // maxpool1, line 5: maxpool(2)
 //     y = max over the window of x; padding is minus infinity
-// conv + relu + maxpool: 12x12x3 -> 6x6x16; tiles of pixels x 2 vectors of 4 channels
+// conv + relu + maxpool: 12x12x3 -> 6x6x16; tiles of pixels x 1 vectors of 4 channels
 //   in     [12][12][3]  input
 //   out    [6][6][16]  output
 //   weight [1][3][3][3][16]  weights
 //   bias   [24]  weights
-INLINE void conv_v3_conv1_tile_1x2_body_v1(const float *restrict in, float (*restrict out)[6][16],
+INLINE void conv_v3_conv1_tile_3x1_body_v1(const float *restrict in, float (*restrict out)[6][16],
     const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y, int x0, int panel, int c0, int f0, int h,
     const int left, const int right, const int edge) {
-  v4 a[1][4][2];
-  UNROLL for (int q = 0; q < 2; q++) {
+  v4 a[1][12][1];
+  UNROLL for (int q = 0; q < 6; q++)
     a[0][q][0] = LOAD(v4, bias[f0]);
-    a[0][q][1] = LOAD(v4, bias[f0 + 4]);
-  }
-  UNROLL for (int q = 0; q < 2; q++) {
-    a[0][q + 2][0] = LOAD(v4, bias[f0]);
-    a[0][q + 2][1] = LOAD(v4, bias[f0 + 4]);
-  }
+  UNROLL for (int q = 0; q < 6; q++)
+    a[0][q + 6][0] = LOAD(v4, bias[f0]);
   for (int ty = 0; ty < 3; ty++)
     UNROLL for (int tx = 0; tx < 3; tx++) {
       ptrdiff_t i = (2*y + ty - 1)*36 + (2*x0 + tx - 1)*3 + c0;
       PIN(i);
       UNROLL for (int c = 0; c < 3; c++) {
         const v4 w0 = LOAD(v4, weight[panel][ty][tx][c][h]);
-        const v4 w1 = LOAD(v4, weight[panel][ty][tx][c][h + 4]);
         if (!edge || (0 <= 2*y + ty - 1 && 2*y + ty - 1 < 12))
-          UNROLL for (int q = 0; q < 2; q++)
+          UNROLL for (int q = 0; q < 6; q++)
             if (!left || 2*x0 + tx + q - 1 >= 0)
-              if (!right || 2*x0 + tx + q - 1 < 12) {
+              if (!right || 2*x0 + tx + q - 1 < 12)
                 a[0][q][0] += in[i + c + 3*q] * w0;
-                a[0][q][1] += in[i + c + 3*q] * w1;
-              }
         if (!edge || (0 <= 2*y + ty && 2*y + ty < 12))
-          UNROLL for (int q = 0; q < 2; q++)
+          UNROLL for (int q = 0; q < 6; q++)
             if (!left || 2*x0 + tx + q - 1 >= 0)
-              if (!right || 2*x0 + tx + q - 1 < 12) {
-                a[0][q + 2][0] += in[i + c + 3*q + 36] * w0;
-                a[0][q + 2][1] += in[i + c + 3*q + 36] * w1;
-              }
+              if (!right || 2*x0 + tx + q - 1 < 12)
+                a[0][q + 6][0] += in[i + c + 3*q + 36] * w0;
       }
     }
-  AT(v4, out[y][x0][f0]) = max4_v1(max4_v1(max4_v1(max4_v1(a[0][0][0], (v4){0}), max4_v1(a[0][1][0], (v4){0})), max4_v1(a[0][2][0], (v4){0})), max4_v1(a[0][3][0], (v4){0}));
-  AT(v4, out[y][x0][f0 + 4]) = max4_v1(max4_v1(max4_v1(max4_v1(a[0][0][1], (v4){0}), max4_v1(a[0][1][1], (v4){0})), max4_v1(a[0][2][1], (v4){0})), max4_v1(a[0][3][1], (v4){0}));
+  UNROLL for (int p = 0; p < 3; p++)
+    AT(v4, out[y][x0 + p][f0]) = max4_v1(max4_v1(max4_v1(max4_v1(a[0][2*p][0], (v4){0}), max4_v1(a[0][2*p + 1][0], (v4){0})), max4_v1(a[0][2*p + 6][0], (v4){0})), max4_v1(a[0][2*p + 7][0], (v4){0}));
 }
 
-KERNEL void conv_v3_conv1_tile_1x2_left_edge_v1(const float *restrict in, float (*restrict out)[6][16],
+KERNEL void conv_v3_conv1_tile_3x1_left_edge_v1(const float *restrict in, float (*restrict out)[6][16],
     const float (*restrict weight)[3][3][3][16], const float *restrict bias, int f0, int h) {
-  conv_v3_conv1_tile_1x2_body_v1(in, out, weight, bias, /*y*/0, /*x0*/0, /*panel*/0, /*c0*/0, f0, h, /*left*/1, /*right*/0, /*edge*/1);
+  conv_v3_conv1_tile_3x1_body_v1(in, out, weight, bias, /*y*/0, /*x0*/0, /*panel*/0, /*c0*/0, f0, h, /*left*/1, /*right*/0, /*edge*/1);
 }
 
-KERNEL void conv_v3_conv1_tile_1x2_edge_v1(const float *restrict in, float (*restrict out)[6][16],
-    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int x0, int f0, int h) {
-  conv_v3_conv1_tile_1x2_body_v1(in, out, weight, bias, /*y*/0, x0, /*panel*/0, /*c0*/0, f0, h, /*left*/0, /*right*/0, /*edge*/1);
-}
-
-KERNEL void conv_v3_conv1_tile_1x2_right_edge_v1(const float *restrict in, float (*restrict out)[6][16],
+KERNEL void conv_v3_conv1_tile_3x1_right_edge_v1(const float *restrict in, float (*restrict out)[6][16],
     const float (*restrict weight)[3][3][3][16], const float *restrict bias, int f0, int h) {
-  conv_v3_conv1_tile_1x2_body_v1(in, out, weight, bias, /*y*/0, /*x0*/5, /*panel*/0, /*c0*/0, f0, h, /*left*/0, /*right*/1, /*edge*/1);
+  conv_v3_conv1_tile_3x1_body_v1(in, out, weight, bias, /*y*/0, /*x0*/3, /*panel*/0, /*c0*/0, f0, h, /*left*/0, /*right*/1, /*edge*/1);
 }
 
-INLINE void conv_v3_conv1_row_2_edge_v1(const float *restrict in, float (*restrict out)[6][16], const float (*restrict weight)[3][3][3][16],
+INLINE void conv_v3_conv1_row_1_edge_v1(const float *restrict in, float (*restrict out)[6][16], const float (*restrict weight)[3][3][3][16],
     const float *restrict bias, int f0, int h) {
-  conv_v3_conv1_tile_1x2_left_edge_v1(in, out, weight, bias, f0, h);
-  for (int i_ = 0; i_ < 4; i_++)
-    conv_v3_conv1_tile_1x2_edge_v1(in, out, weight, bias, i_ + 1, f0, h);
-  conv_v3_conv1_tile_1x2_right_edge_v1(in, out, weight, bias, f0, h);
+  conv_v3_conv1_tile_3x1_left_edge_v1(in, out, weight, bias, f0, h);
+  conv_v3_conv1_tile_3x1_right_edge_v1(in, out, weight, bias, f0, h);
 }
 
-KERNEL void conv_v3_conv1_tile_1x2_left_v1(const float *restrict in, float (*restrict out)[6][16],
+KERNEL void conv_v3_conv1_tile_3x1_left_v1(const float *restrict in, float (*restrict out)[6][16],
     const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y, int f0, int h) {
-  conv_v3_conv1_tile_1x2_body_v1(in, out, weight, bias, y, /*x0*/0, /*panel*/0, /*c0*/0, f0, h, /*left*/1, /*right*/0, /*edge*/0);
+  conv_v3_conv1_tile_3x1_body_v1(in, out, weight, bias, y, /*x0*/0, /*panel*/0, /*c0*/0, f0, h, /*left*/1, /*right*/0, /*edge*/0);
 }
 
-KERNEL void conv_v3_conv1_tile_1x2_v1(const float *restrict in, float (*restrict out)[6][16], const float (*restrict weight)[3][3][3][16],
-    const float *restrict bias, int y, int x0, int f0, int h) {
-  conv_v3_conv1_tile_1x2_body_v1(in, out, weight, bias, y, x0, /*panel*/0, /*c0*/0, f0, h, /*left*/0, /*right*/0, /*edge*/0);
-}
-
-KERNEL void conv_v3_conv1_tile_1x2_right_v1(const float *restrict in, float (*restrict out)[6][16],
+KERNEL void conv_v3_conv1_tile_3x1_right_v1(const float *restrict in, float (*restrict out)[6][16],
     const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y, int f0, int h) {
-  conv_v3_conv1_tile_1x2_body_v1(in, out, weight, bias, y, /*x0*/5, /*panel*/0, /*c0*/0, f0, h, /*left*/0, /*right*/1, /*edge*/0);
+  conv_v3_conv1_tile_3x1_body_v1(in, out, weight, bias, y, /*x0*/3, /*panel*/0, /*c0*/0, f0, h, /*left*/0, /*right*/1, /*edge*/0);
 }
 
-INLINE void conv_v3_conv1_row_2_v1(const float *restrict in, float (*restrict out)[6][16], const float (*restrict weight)[3][3][3][16],
+INLINE void conv_v3_conv1_row_1_v1(const float *restrict in, float (*restrict out)[6][16], const float (*restrict weight)[3][3][3][16],
     const float *restrict bias, int y, int f0, int h) {
-  conv_v3_conv1_tile_1x2_left_v1(in, out, weight, bias, y, f0, h);
-  for (int i_ = 0; i_ < 4; i_++)
-    conv_v3_conv1_tile_1x2_v1(in, out, weight, bias, y, i_ + 1, f0, h);
-  conv_v3_conv1_tile_1x2_right_v1(in, out, weight, bias, y, f0, h);
+  conv_v3_conv1_tile_3x1_left_v1(in, out, weight, bias, y, f0, h);
+  conv_v3_conv1_tile_3x1_right_v1(in, out, weight, bias, y, f0, h);
 }
 
-KERNEL void conv_v3_conv1_tile_1x2_left_edge_2_v1(const float *restrict in, float (*restrict out)[6][16],
+KERNEL void conv_v3_conv1_tile_3x1_left_edge_2_v1(const float *restrict in, float (*restrict out)[6][16],
     const float (*restrict weight)[3][3][3][16], const float *restrict bias, int f0, int h) {
-  conv_v3_conv1_tile_1x2_body_v1(in, out, weight, bias, /*y*/5, /*x0*/0, /*panel*/0, /*c0*/0, f0, h, /*left*/1, /*right*/0, /*edge*/1);
+  conv_v3_conv1_tile_3x1_body_v1(in, out, weight, bias, /*y*/5, /*x0*/0, /*panel*/0, /*c0*/0, f0, h, /*left*/1, /*right*/0, /*edge*/1);
 }
 
-KERNEL void conv_v3_conv1_tile_1x2_edge_2_v1(const float *restrict in, float (*restrict out)[6][16],
-    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int x0, int f0, int h) {
-  conv_v3_conv1_tile_1x2_body_v1(in, out, weight, bias, /*y*/5, x0, /*panel*/0, /*c0*/0, f0, h, /*left*/0, /*right*/0, /*edge*/1);
-}
-
-KERNEL void conv_v3_conv1_tile_1x2_right_edge_2_v1(const float *restrict in, float (*restrict out)[6][16],
+KERNEL void conv_v3_conv1_tile_3x1_right_edge_2_v1(const float *restrict in, float (*restrict out)[6][16],
     const float (*restrict weight)[3][3][3][16], const float *restrict bias, int f0, int h) {
-  conv_v3_conv1_tile_1x2_body_v1(in, out, weight, bias, /*y*/5, /*x0*/5, /*panel*/0, /*c0*/0, f0, h, /*left*/0, /*right*/1, /*edge*/1);
+  conv_v3_conv1_tile_3x1_body_v1(in, out, weight, bias, /*y*/5, /*x0*/3, /*panel*/0, /*c0*/0, f0, h, /*left*/0, /*right*/1, /*edge*/1);
 }
 
-INLINE void conv_v3_conv1_row_2_edge_2_v1(const float *restrict in, float (*restrict out)[6][16],
+INLINE void conv_v3_conv1_row_1_edge_2_v1(const float *restrict in, float (*restrict out)[6][16],
     const float (*restrict weight)[3][3][3][16], const float *restrict bias, int f0, int h) {
-  conv_v3_conv1_tile_1x2_left_edge_2_v1(in, out, weight, bias, f0, h);
-  for (int i_ = 0; i_ < 4; i_++)
-    conv_v3_conv1_tile_1x2_edge_2_v1(in, out, weight, bias, i_ + 1, f0, h);
-  conv_v3_conv1_tile_1x2_right_edge_2_v1(in, out, weight, bias, f0, h);
+  conv_v3_conv1_tile_3x1_left_edge_2_v1(in, out, weight, bias, f0, h);
+  conv_v3_conv1_tile_3x1_right_edge_2_v1(in, out, weight, bias, f0, h);
 }
 
 static void conv_v3_conv1_v1(const float *restrict in, float (*restrict out)[6][16], const float (*restrict weight)[3][3][3][16],
     const float *restrict bias) {
-  for (int h = 0; h < 2; h++)
-    conv_v3_conv1_row_2_edge_v1(in, out, weight, bias, 8*h, 8*h);
+  for (int h = 0; h < 4; h++)
+    conv_v3_conv1_row_1_edge_v1(in, out, weight, bias, 4*h, 4*h);
   for (int y_ = 1; y_ < 5; y_++)
-    for (int h = 0; h < 2; h++)
-      conv_v3_conv1_row_2_v1(in, out, weight, bias, y_, 8*h, 8*h);
-  for (int h = 0; h < 2; h++)
-    conv_v3_conv1_row_2_edge_2_v1(in, out, weight, bias, 8*h, 8*h);
+    for (int h = 0; h < 4; h++)
+      conv_v3_conv1_row_1_v1(in, out, weight, bias, y_, 4*h, 4*h);
+  for (int h = 0; h < 4; h++)
+    conv_v3_conv1_row_1_edge_2_v1(in, out, weight, bias, 4*h, 4*h);
 }
 
 // global_avgpool1, line 6: global_avgpool
@@ -301,129 +272,98 @@ INLINE CONV_V3_V3 v8 max8_v3(v8 a, v8 b) { return select8_v3(a > b, a, b); }
 //     y = max(x, 0)
 // maxpool1, line 5: maxpool(2)
 //     y = max over the window of x; padding is minus infinity
-// conv + relu + maxpool: 12x12x3 -> 6x6x16; tiles of pixels x 2 vectors of 8 channels
+// conv + relu + maxpool: 12x12x3 -> 6x6x16; tiles of pixels x 1 vectors of 8 channels
 //   in     [12][12][3]  input
 //   out    [6][6][16]  output
 //   weight [1][3][3][3][16]  weights
 //   bias   [24]  weights
-INLINE CONV_V3_V3 void conv_v3_conv1_tile_1x2_body_v3(const float *restrict in, float (*restrict out)[6][16],
+INLINE CONV_V3_V3 void conv_v3_conv1_tile_3x1_body_v3(const float *restrict in, float (*restrict out)[6][16],
     const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y, int x0, int panel, int c0, int f0, int h,
     const int left, const int right, const int edge) {
-  v8 a[1][4][2];
-  UNROLL for (int q = 0; q < 2; q++) {
+  v8 a[1][12][1];
+  UNROLL for (int q = 0; q < 6; q++)
     a[0][q][0] = LOAD(v8, bias[f0]);
-    a[0][q][1] = LOAD(v8, bias[f0 + 8]);
-  }
-  UNROLL for (int q = 0; q < 2; q++) {
-    a[0][q + 2][0] = LOAD(v8, bias[f0]);
-    a[0][q + 2][1] = LOAD(v8, bias[f0 + 8]);
-  }
+  UNROLL for (int q = 0; q < 6; q++)
+    a[0][q + 6][0] = LOAD(v8, bias[f0]);
   for (int ty = 0; ty < 3; ty++)
     UNROLL for (int tx = 0; tx < 3; tx++) {
       ptrdiff_t i = (2*y + ty - 1)*36 + (2*x0 + tx - 1)*3 + c0;
       PIN(i);
       UNROLL for (int c = 0; c < 3; c++) {
         const v8 w0 = LOAD(v8, weight[panel][ty][tx][c][h]);
-        const v8 w1 = LOAD(v8, weight[panel][ty][tx][c][h + 8]);
         if (!edge || (0 <= 2*y + ty - 1 && 2*y + ty - 1 < 12))
-          UNROLL for (int q = 0; q < 2; q++)
+          UNROLL for (int q = 0; q < 6; q++)
             if (!left || 2*x0 + tx + q - 1 >= 0)
-              if (!right || 2*x0 + tx + q - 1 < 12) {
+              if (!right || 2*x0 + tx + q - 1 < 12)
                 a[0][q][0] += in[i + c + 3*q] * w0;
-                a[0][q][1] += in[i + c + 3*q] * w1;
-              }
         if (!edge || (0 <= 2*y + ty && 2*y + ty < 12))
-          UNROLL for (int q = 0; q < 2; q++)
+          UNROLL for (int q = 0; q < 6; q++)
             if (!left || 2*x0 + tx + q - 1 >= 0)
-              if (!right || 2*x0 + tx + q - 1 < 12) {
-                a[0][q + 2][0] += in[i + c + 3*q + 36] * w0;
-                a[0][q + 2][1] += in[i + c + 3*q + 36] * w1;
-              }
+              if (!right || 2*x0 + tx + q - 1 < 12)
+                a[0][q + 6][0] += in[i + c + 3*q + 36] * w0;
       }
     }
-  AT(v8, out[y][x0][f0]) = max8_v3(max8_v3(max8_v3(max8_v3(a[0][0][0], (v8){0}), max8_v3(a[0][1][0], (v8){0})), max8_v3(a[0][2][0], (v8){0})), max8_v3(a[0][3][0], (v8){0}));
-  AT(v8, out[y][x0][f0 + 8]) = max8_v3(max8_v3(max8_v3(max8_v3(a[0][0][1], (v8){0}), max8_v3(a[0][1][1], (v8){0})), max8_v3(a[0][2][1], (v8){0})), max8_v3(a[0][3][1], (v8){0}));
+  UNROLL for (int p = 0; p < 3; p++)
+    AT(v8, out[y][x0 + p][f0]) = max8_v3(max8_v3(max8_v3(max8_v3(a[0][2*p][0], (v8){0}), max8_v3(a[0][2*p + 1][0], (v8){0})), max8_v3(a[0][2*p + 6][0], (v8){0})), max8_v3(a[0][2*p + 7][0], (v8){0}));
 }
 
-KERNEL CONV_V3_V3 void conv_v3_conv1_tile_1x2_left_edge_v3(const float *restrict in, float (*restrict out)[6][16],
-    const float (*restrict weight)[3][3][3][16], const float *restrict bias) {
-  conv_v3_conv1_tile_1x2_body_v3(in, out, weight, bias, /*y*/0, /*x0*/0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/1, /*right*/0,
-      /*edge*/1);
+KERNEL CONV_V3_V3 void conv_v3_conv1_tile_3x1_left_edge_v3(const float *restrict in, float (*restrict out)[6][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int f0, int h) {
+  conv_v3_conv1_tile_3x1_body_v3(in, out, weight, bias, /*y*/0, /*x0*/0, /*panel*/0, /*c0*/0, f0, h, /*left*/1, /*right*/0, /*edge*/1);
 }
 
-KERNEL CONV_V3_V3 void conv_v3_conv1_tile_1x2_edge_v3(const float *restrict in, float (*restrict out)[6][16],
-    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int x0) {
-  conv_v3_conv1_tile_1x2_body_v3(in, out, weight, bias, /*y*/0, x0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/0, /*right*/0, /*edge*/1);
+KERNEL CONV_V3_V3 void conv_v3_conv1_tile_3x1_right_edge_v3(const float *restrict in, float (*restrict out)[6][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int f0, int h) {
+  conv_v3_conv1_tile_3x1_body_v3(in, out, weight, bias, /*y*/0, /*x0*/3, /*panel*/0, /*c0*/0, f0, h, /*left*/0, /*right*/1, /*edge*/1);
 }
 
-KERNEL CONV_V3_V3 void conv_v3_conv1_tile_1x2_right_edge_v3(const float *restrict in, float (*restrict out)[6][16],
-    const float (*restrict weight)[3][3][3][16], const float *restrict bias) {
-  conv_v3_conv1_tile_1x2_body_v3(in, out, weight, bias, /*y*/0, /*x0*/5, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/0, /*right*/1,
-      /*edge*/1);
+INLINE CONV_V3_V3 void conv_v3_conv1_row_1_edge_v3(const float *restrict in, float (*restrict out)[6][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int f0, int h) {
+  conv_v3_conv1_tile_3x1_left_edge_v3(in, out, weight, bias, f0, h);
+  conv_v3_conv1_tile_3x1_right_edge_v3(in, out, weight, bias, f0, h);
 }
 
-INLINE CONV_V3_V3 void conv_v3_conv1_row_2_edge_v3(const float *restrict in, float (*restrict out)[6][16],
-    const float (*restrict weight)[3][3][3][16], const float *restrict bias) {
-  conv_v3_conv1_tile_1x2_left_edge_v3(in, out, weight, bias);
-  for (int i_ = 0; i_ < 4; i_++)
-    conv_v3_conv1_tile_1x2_edge_v3(in, out, weight, bias, i_ + 1);
-  conv_v3_conv1_tile_1x2_right_edge_v3(in, out, weight, bias);
+KERNEL CONV_V3_V3 void conv_v3_conv1_tile_3x1_left_v3(const float *restrict in, float (*restrict out)[6][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y, int f0, int h) {
+  conv_v3_conv1_tile_3x1_body_v3(in, out, weight, bias, y, /*x0*/0, /*panel*/0, /*c0*/0, f0, h, /*left*/1, /*right*/0, /*edge*/0);
 }
 
-KERNEL CONV_V3_V3 void conv_v3_conv1_tile_1x2_left_v3(const float *restrict in, float (*restrict out)[6][16],
-    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y) {
-  conv_v3_conv1_tile_1x2_body_v3(in, out, weight, bias, y, /*x0*/0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/1, /*right*/0, /*edge*/0);
+KERNEL CONV_V3_V3 void conv_v3_conv1_tile_3x1_right_v3(const float *restrict in, float (*restrict out)[6][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y, int f0, int h) {
+  conv_v3_conv1_tile_3x1_body_v3(in, out, weight, bias, y, /*x0*/3, /*panel*/0, /*c0*/0, f0, h, /*left*/0, /*right*/1, /*edge*/0);
 }
 
-KERNEL CONV_V3_V3 void conv_v3_conv1_tile_1x2_v3(const float *restrict in, float (*restrict out)[6][16],
-    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y, int x0) {
-  conv_v3_conv1_tile_1x2_body_v3(in, out, weight, bias, y, x0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/0, /*right*/0, /*edge*/0);
+INLINE CONV_V3_V3 void conv_v3_conv1_row_1_v3(const float *restrict in, float (*restrict out)[6][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y, int f0, int h) {
+  conv_v3_conv1_tile_3x1_left_v3(in, out, weight, bias, y, f0, h);
+  conv_v3_conv1_tile_3x1_right_v3(in, out, weight, bias, y, f0, h);
 }
 
-KERNEL CONV_V3_V3 void conv_v3_conv1_tile_1x2_right_v3(const float *restrict in, float (*restrict out)[6][16],
-    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y) {
-  conv_v3_conv1_tile_1x2_body_v3(in, out, weight, bias, y, /*x0*/5, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/0, /*right*/1, /*edge*/0);
+KERNEL CONV_V3_V3 void conv_v3_conv1_tile_3x1_left_edge_2_v3(const float *restrict in, float (*restrict out)[6][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int f0, int h) {
+  conv_v3_conv1_tile_3x1_body_v3(in, out, weight, bias, /*y*/5, /*x0*/0, /*panel*/0, /*c0*/0, f0, h, /*left*/1, /*right*/0, /*edge*/1);
 }
 
-INLINE CONV_V3_V3 void conv_v3_conv1_row_2_v3(const float *restrict in, float (*restrict out)[6][16],
-    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y) {
-  conv_v3_conv1_tile_1x2_left_v3(in, out, weight, bias, y);
-  for (int i_ = 0; i_ < 4; i_++)
-    conv_v3_conv1_tile_1x2_v3(in, out, weight, bias, y, i_ + 1);
-  conv_v3_conv1_tile_1x2_right_v3(in, out, weight, bias, y);
+KERNEL CONV_V3_V3 void conv_v3_conv1_tile_3x1_right_edge_2_v3(const float *restrict in, float (*restrict out)[6][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int f0, int h) {
+  conv_v3_conv1_tile_3x1_body_v3(in, out, weight, bias, /*y*/5, /*x0*/3, /*panel*/0, /*c0*/0, f0, h, /*left*/0, /*right*/1, /*edge*/1);
 }
 
-KERNEL CONV_V3_V3 void conv_v3_conv1_tile_1x2_left_edge_2_v3(const float *restrict in, float (*restrict out)[6][16],
-    const float (*restrict weight)[3][3][3][16], const float *restrict bias) {
-  conv_v3_conv1_tile_1x2_body_v3(in, out, weight, bias, /*y*/5, /*x0*/0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/1, /*right*/0,
-      /*edge*/1);
-}
-
-KERNEL CONV_V3_V3 void conv_v3_conv1_tile_1x2_edge_2_v3(const float *restrict in, float (*restrict out)[6][16],
-    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int x0) {
-  conv_v3_conv1_tile_1x2_body_v3(in, out, weight, bias, /*y*/5, x0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/0, /*right*/0, /*edge*/1);
-}
-
-KERNEL CONV_V3_V3 void conv_v3_conv1_tile_1x2_right_edge_2_v3(const float *restrict in, float (*restrict out)[6][16],
-    const float (*restrict weight)[3][3][3][16], const float *restrict bias) {
-  conv_v3_conv1_tile_1x2_body_v3(in, out, weight, bias, /*y*/5, /*x0*/5, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/0, /*right*/1,
-      /*edge*/1);
-}
-
-INLINE CONV_V3_V3 void conv_v3_conv1_row_2_edge_2_v3(const float *restrict in, float (*restrict out)[6][16],
-    const float (*restrict weight)[3][3][3][16], const float *restrict bias) {
-  conv_v3_conv1_tile_1x2_left_edge_2_v3(in, out, weight, bias);
-  for (int i_ = 0; i_ < 4; i_++)
-    conv_v3_conv1_tile_1x2_edge_2_v3(in, out, weight, bias, i_ + 1);
-  conv_v3_conv1_tile_1x2_right_edge_2_v3(in, out, weight, bias);
+INLINE CONV_V3_V3 void conv_v3_conv1_row_1_edge_2_v3(const float *restrict in, float (*restrict out)[6][16],
+    const float (*restrict weight)[3][3][3][16], const float *restrict bias, int f0, int h) {
+  conv_v3_conv1_tile_3x1_left_edge_2_v3(in, out, weight, bias, f0, h);
+  conv_v3_conv1_tile_3x1_right_edge_2_v3(in, out, weight, bias, f0, h);
 }
 
 static CONV_V3_V3 void conv_v3_conv1_v3(const float *restrict in, float (*restrict out)[6][16], const float (*restrict weight)[3][3][3][16],
     const float *restrict bias) {
-  conv_v3_conv1_row_2_edge_v3(in, out, weight, bias);
+  for (int h = 0; h < 2; h++)
+    conv_v3_conv1_row_1_edge_v3(in, out, weight, bias, 8*h, 8*h);
   for (int y_ = 1; y_ < 5; y_++)
-    conv_v3_conv1_row_2_v3(in, out, weight, bias, y_);
-  conv_v3_conv1_row_2_edge_2_v3(in, out, weight, bias);
+    for (int h = 0; h < 2; h++)
+      conv_v3_conv1_row_1_v3(in, out, weight, bias, y_, 8*h, 8*h);
+  for (int h = 0; h < 2; h++)
+    conv_v3_conv1_row_1_edge_2_v3(in, out, weight, bias, 8*h, 8*h);
 }
 
 // global_avgpool1, line 6: global_avgpool
@@ -500,7 +440,8 @@ static void conv_v3_run(const conv_v3_model *model, const void *image, void *out
   }
 }
 
-void conv_v3_infer(const conv_v3_model *model, const float image[CONV_V3_BATCH * CONV_V3_IMAGE_SIZE], float output[CONV_V3_BATCH * CONV_V3_OUTPUT_SIZE], conv_v3_workspace *workspace) {
+void conv_v3_infer(const conv_v3_model *model, const float image[CONV_V3_BATCH * CONV_V3_IMAGE_SIZE],
+                   float output[CONV_V3_BATCH * CONV_V3_OUTPUT_SIZE], conv_v3_workspace *workspace) {
   conv_v3_run(model, image, output, workspace->arena);
 }
 

@@ -55,7 +55,8 @@ struct dense_O0_workspace {
 void dense_O0_pack(dense_O0_model *model, const dense_O0_weights *weights);
 
 /* One image. It cannot fail. */
-void dense_O0_infer(const dense_O0_model *model, const float x[DENSE_O0_BATCH * DENSE_O0_X_SIZE], float output[DENSE_O0_BATCH * DENSE_O0_OUTPUT_SIZE], dense_O0_workspace *workspace);
+void dense_O0_infer(const dense_O0_model *model, const float x[DENSE_O0_BATCH * DENSE_O0_X_SIZE],
+                    float output[DENSE_O0_BATCH * DENSE_O0_OUTPUT_SIZE], dense_O0_workspace *workspace);
 /* The target whose code runs: generic. */
 const char *dense_O0_target(void);
 
@@ -182,7 +183,8 @@ static void dense_O0_run(const dense_O0_model *model, const void *x, void *outpu
 
 const char *dense_O0_target(void) { return "generic"; }
 
-void dense_O0_infer(const dense_O0_model *model, const float x[DENSE_O0_BATCH * DENSE_O0_X_SIZE], float output[DENSE_O0_BATCH * DENSE_O0_OUTPUT_SIZE], dense_O0_workspace *workspace) {
+void dense_O0_infer(const dense_O0_model *model, const float x[DENSE_O0_BATCH * DENSE_O0_X_SIZE],
+                    float output[DENSE_O0_BATCH * DENSE_O0_OUTPUT_SIZE], dense_O0_workspace *workspace) {
   dense_O0_run(model, x, output, workspace->arena);
 }
 

@@ -176,7 +176,8 @@ struct train_generic_workspace {
 void train_generic_pack(train_generic_model *model, const train_generic_weights *weights);
 
 /* One image. It cannot fail. */
-void train_generic_infer(const train_generic_model *model, const uint8_t x[TRAIN_GENERIC_BATCH * TRAIN_GENERIC_X_SIZE], float output[TRAIN_GENERIC_BATCH * TRAIN_GENERIC_OUTPUT_SIZE], train_generic_workspace *workspace);
+void train_generic_infer(const train_generic_model *model, const uint8_t x[TRAIN_GENERIC_BATCH * TRAIN_GENERIC_X_SIZE],
+                         float output[TRAIN_GENERIC_BATCH * TRAIN_GENERIC_OUTPUT_SIZE], train_generic_workspace *workspace);
 /* The target whose code runs: generic. */
 const char *train_generic_target(void);
 
@@ -199,7 +200,9 @@ void train_generic_init(train_generic_weights *weights, uint64_t seed);
 
 /* The mean loss of 1 to TRAIN_GENERIC_TRAIN_BATCH samples and its gradients (of frozen parameters: zeros; instead of running statistics: their new values).
    Random numbers depend on seed, step and the sample's place in the batch alone. Outputs are written unless NULL. */
-float train_generic_gradients(const train_generic_weights *weights, const uint8_t *x, const int32_t *output_target, int32_t count, uint64_t seed, uint64_t step, train_generic_weights *gradients, float *output, train_generic_training *workspace);
+float train_generic_gradients(const train_generic_weights *weights, const uint8_t *x, const int32_t *output_target, int32_t count,
+                              uint64_t seed, uint64_t step, train_generic_weights *gradients, float *output,
+                              train_generic_training *workspace);
 
 /* What the runtime needs to train, load, save and show the net. */
 extern const cnn_network train_generic_network;
@@ -997,7 +1000,8 @@ static void train_generic_phase3_image(const train_generic_batch *batch, int64_t
 
 const char *train_generic_target(void) { return "generic"; }
 
-void train_generic_infer(const train_generic_model *model, const uint8_t x[TRAIN_GENERIC_BATCH * TRAIN_GENERIC_X_SIZE], float output[TRAIN_GENERIC_BATCH * TRAIN_GENERIC_OUTPUT_SIZE], train_generic_workspace *workspace) {
+void train_generic_infer(const train_generic_model *model, const uint8_t x[TRAIN_GENERIC_BATCH * TRAIN_GENERIC_X_SIZE],
+                         float output[TRAIN_GENERIC_BATCH * TRAIN_GENERIC_OUTPUT_SIZE], train_generic_workspace *workspace) {
   train_generic_run(model, x, output, workspace->arena);
 }
 
@@ -1009,7 +1013,9 @@ static void train_generic_add(train_generic_weights *gradients, const train_gene
   for (int64_t i = 0; i < TRAIN_GENERIC_PARAMETERS; i++) g[i] = ((g[i] + s[0].f[i]) + (s[1].f[i] + s[2].f[i]));
 }
 
-float train_generic_gradients(const train_generic_weights *weights, const uint8_t *x, const int32_t *output_target, int32_t count, uint64_t seed, uint64_t step, train_generic_weights *gradients, float *output, train_generic_training *workspace) {
+float train_generic_gradients(const train_generic_weights *weights, const uint8_t *x, const int32_t *output_target, int32_t count,
+                              uint64_t seed, uint64_t step, train_generic_weights *gradients, float *output,
+                              train_generic_training *workspace) {
   const train_generic_batch batch = {weights, x, output_target, output, count, seed, step, workspace, workspace};
   memset(gradients, 0, sizeof *gradients);
   memcpy(gradients->batchnorm1_running_mean, weights->batchnorm1_running_mean, sizeof gradients->batchnorm1_running_mean);
