@@ -14,39 +14,16 @@ static void form_tables(Forms tables[FORM_TABLES]) {
   tables[4] = (Forms){"initialisation", init_table};
 }
 
-static const char *type_text(const Param *param) {
-  switch (param->type) {
-    case PARAM_INT: return "integer";
-    case PARAM_NUMBER: return "number";
-    case PARAM_BOOL: return "true or false";
-    case PARAM_STRING: return "string";
-    case PARAM_WINDOW: return "N, HxW or [h, w]";
-    case PARAM_PAD: return "valid, same, causal, N, [h, w] or [t, b, l, r]";
-    case PARAM_BORDER: return "N, [h, w] or [t, b, l, r]";
-    case PARAM_CHOICE: return param->choices;
-    case PARAM_INIT: return "an initialisation";
-    case PARAM_CHANNELS: return "number, or a list with one a channel";
-    case PARAM_SHAPE: return "shape";
-    case PARAM_RANGE: return "from..to";
-    case PARAM_LIST: return "list";
-    case PARAM_VALUE: return "value";
-    case PARAM_OPERAND: return "value or number";
-    case PARAM_OPERANDS: return "values or numbers";
-    case PARAM_VALUES: return "values";
-  }
-  return "";
-}
-
 static void put_params(Text *out, const Param *params) {
   int name_width = 0, type_width = 0;
   for (const Param *p = params; p && p->name; p++) {
-    const int name = (int)strlen(p->name) + (p->value ? (int)strlen(p->value) + 1 : 0), type = (int)strlen(type_text(p));
+    const int name = (int)strlen(p->name) + (p->value ? (int)strlen(p->value) + 1 : 0), type = (int)strlen(param_type_text(p));
     if (name > name_width) name_width = name;
     if (type > type_width) type_width = type;
   }
   for (const Param *p = params; p && p->name; p++) {
     const char *shown = p->value && p->value[0] ? arena_printf(out->arena, "%s=%s", p->name, p->value) : p->name;
-    text_put(out, "  %-*s  %-*s  %s%s\n", name_width, shown, type_width, type_text(p), p->help ? p->help : "", p->value ? "" : " (required)");
+    text_put(out, "  %-*s  %-*s  %s%s\n", name_width, shown, type_width, param_type_text(p), p->help ? p->help : "", p->value ? "" : " (required)");
   }
 }
 

@@ -6,29 +6,6 @@
 #include "base/diag.h"
 #include "ops/op.h"
 
-static const char *type_text(const Param *param) {
-  switch (param->type) {
-  case PARAM_INT: return "integer";
-  case PARAM_NUMBER: return "number";
-  case PARAM_BOOL: return "true or false";
-  case PARAM_STRING: return "string";
-  case PARAM_WINDOW: return "N, HxW or [h, w]";
-  case PARAM_PAD: return "valid, same, causal, N, [h, w] or [t, b, l, r]";
-  case PARAM_BORDER: return "N, [h, w] or [t, b, l, r]";
-  case PARAM_CHOICE: return param->choices;
-  case PARAM_INIT: return "initialisation";
-  case PARAM_CHANNELS: return "number, or a list with one a channel";
-  case PARAM_SHAPE: return "dimensions";
-  case PARAM_RANGE: return "range lo..hi";
-  case PARAM_LIST: return "list";
-  case PARAM_VALUE: return "value";
-  case PARAM_OPERAND: return "value or number";
-  case PARAM_OPERANDS: return "values or numbers";
-  case PARAM_VALUES: return "values";
-  }
-  return "";
-}
-
 static void put_cell(const char *text) { /* a cell of a table: no line breaks, no bars */
   for (const char *c = text ? text : ""; *c; c++)
     if (*c == '\n') putchar(' ');
@@ -41,10 +18,11 @@ static void put_params(const Param *params) {
   puts("| argument | type | default | |\n|---|---|---|---|");
   for (const Param *p = params; p->name; p++) {
     printf("| `%s` | ", p->name);
-    put_cell(type_text(p));
+    put_cell(param_type_text(p));
     printf(" | ");
-    if (p->value) printf("`%s`", p->value);
-    else printf("required");
+    if (!p->value) printf("required");
+    else if (*p->value) printf("`%s`", p->value);
+    else printf("none");
     printf(" | ");
     put_cell(p->help);
     puts(" |");

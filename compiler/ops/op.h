@@ -36,6 +36,8 @@ typedef struct Param {
   const char *choices;   /* CHOICE: "hwc chw" */
 } Param;                 /* a table ends with {0} */
 
+const char *param_type_text(const Param *); /* what the argument may be, in words */
+
 /* A named set of parameters that is no operator: an optimizer, a schedule, an augmentation, a metric, an initialisation. */
 typedef struct Form { const char *name, *summary; const Param *params; bool built; int code; /* the runtime's enumerator */ } Form;
 

@@ -72,3 +72,27 @@ const Loss losses[] = {
 #undef LATER
   {NULL, NULL, NULL, {NULL}},
 };
+
+/* What an argument may be, for help and documents. */
+const char *param_type_text(const Param *param) {
+  switch (param->type) {
+    case PARAM_INT: return "integer";
+    case PARAM_NUMBER: return "number";
+    case PARAM_BOOL: return "true or false";
+    case PARAM_STRING: return "string";
+    case PARAM_WINDOW: return "N, HxW or [h, w]";
+    case PARAM_PAD: return "valid, same, causal, N, [h, w] or [t, b, l, r]";
+    case PARAM_BORDER: return "N, [h, w] or [t, b, l, r]";
+    case PARAM_CHOICE: return param->choices;
+    case PARAM_INIT: return "initialisation";
+    case PARAM_CHANNELS: return "number, or a list with one a channel";
+    case PARAM_SHAPE: return "dimensions";
+    case PARAM_RANGE: return "range lo..hi";
+    case PARAM_LIST: return "list";
+    case PARAM_VALUE: return "value";
+    case PARAM_OPERAND: return "value or number";
+    case PARAM_OPERANDS: return "values or numbers";
+    case PARAM_VALUES: return "values";
+  }
+  return "";
+}
