@@ -51,13 +51,14 @@ static double or_zero(const Node *node, const double *weight) { return node->wei
 MAP_EVAL(normalized) { return (x[0] - weight[MEAN]) / sqrt(weight[VARIANCE] + epsilon(node)) * or_one(node, weight) + or_zero(node, weight); }
 MAP_SLOPE(slope) { return or_one(node, weight) / sqrt(weight[VARIANCE] + epsilon(node)); }
 
+/* Parameters are met in one order, whatever the order in which the compiler of this file evaluates arguments: it is their order in the model. */
 static Val gain(Map *m) {
   Val factor = div_(number(1), vsqrt(add(map_weight(m, VARIANCE), number(epsilon(m->node)))));
   return m->node->weight[WEIGHT] ? mul(map_weight(m, WEIGHT), factor) : factor;
 }
 MAP_VALUE(value) {
-  Val centred = sub(m->x[0], map_weight(m, MEAN));
-  return m->node->weight[BIAS] ? fma_(centred, gain(m), map_weight(m, BIAS)) : mul(centred, gain(m));
+  Val centred = sub(m->x[0], map_weight(m, MEAN)), factor = gain(m);
+  return m->node->weight[BIAS] ? fma_(centred, factor, map_weight(m, BIAS)) : mul(centred, factor);
 }
 MAP_GRADIENT(gradient) { return mul(dy, gain(m)); }
 

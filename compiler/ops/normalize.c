@@ -57,7 +57,10 @@ static Val constants(Map *m, bool shift) {
 
 MAP_EVAL(normalized) { return (x[0] * of_channel(node, "scale", c) - of_channel(node, "mean", c)) / of_channel(node, "std", c); }
 MAP_SLOPE(slope) { return of_channel(node, "scale", c) / of_channel(node, "std", c); }
-MAP_VALUE(value) { return add(mul(m->x[0], constants(m, false)), constants(m, true)); }
+MAP_VALUE(value) {
+  Val scaled = mul(m->x[0], constants(m, false)); /* before the shift: the order of the tables in the text */
+  return add(scaled, constants(m, true));
+}
 MAP_GRADIENT(gradient) { return mul(dy, constants(m, false)); }
 
 const Op op_normalize = {
