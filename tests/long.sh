@@ -20,6 +20,20 @@ sanitizers() {
   status=0
   (cd "$here/long-sanitizers" && { [ -f config.status ] || "$top/configure" --silent --enable-sanitizers CC="$clang" CFLAGS='-O1 -g'; } && make -j2 -s && make -s check) >"$here/long-sanitizers.log" 2>&1 || status=$?
   verdict "$status" "all tests with the address and undefined-behaviour sanitizers (long-sanitizers.log)"
+  same_bytes
+}
+
+# Two compilers made the two cnnc, and evaluate arguments in different orders: what they write is the same.
+same_bytes() {
+  status=0
+  for program in "$top"/tests/run/*.cnn "$top"/tests/grad/*.cnn "$top"/examples/*/*.cnn; do
+    for options in -O0 -O2; do
+      "$here/cnnc" "$program" "$options" -o - >"$here/long-one.c" 2>/dev/null || status=1
+      ASAN_OPTIONS=detect_leaks=0 "$here/long-sanitizers/cnnc" "$program" "$options" -o - 2>/dev/null | cmp -s - "$here/long-one.c" || { status=1; echo "# $program $options"; }
+    done
+  done
+  rm -f "$here/long-one.c"
+  verdict "$status" "the same bytes from cnnc built by another compiler"
 }
 
 # What each target begins with: its own folder; the parser also with every program of the other tests.

@@ -244,9 +244,11 @@ Val lower_packed_bias(Lower *l, Pack *pack, const Ix *out_channel, const Ix *gro
   const bool has_bias = !l->node->of && l->node->nweights > 1 && l->node->weight[1];
   Val bias = has_bias ? load(at(pack_source(l, pack, l->node->weight[1], ""), *out_channel), 1) : num(b, 0);
   if (l->kernel->normalize && l->kernel->normalize_shift) bias = sub(bias, shifted(l, pack, out_channel, group_channel));
-  for (int i = 0; i < l->kernel->nscales; i++)
-    bias = add(mul(sub(bias, scale_part(l, pack, i, BN_MEAN, out_channel, 0)), scale_gain(l, pack, i, out_channel)),
-               scale_part(l, pack, i, BN_BIAS, out_channel, 0));
+  for (int i = 0; i < l->kernel->nscales; i++) { /* one after the other: the sources are listed in the order in which they are met */
+    Val centred = sub(bias, scale_part(l, pack, i, BN_MEAN, out_channel, 0));
+    Val scaled = mul(centred, scale_gain(l, pack, i, out_channel));
+    bias = add(scaled, scale_part(l, pack, i, BN_BIAS, out_channel, 0));
+  }
   return bias;
 }
 

@@ -161,9 +161,9 @@ struct train_generic_model {
   float dense1_weight[2][8];
   float conv1_weight[2][1][3][3];
   float batchnorm1_running_mean[2];
-  float batchnorm1_bias[2];
   float batchnorm1_running_var[2];
   float batchnorm1_weight[2];
+  float batchnorm1_bias[2];
   float dense1_bias[2];
 };
 
@@ -362,9 +362,9 @@ void train_generic_pack(train_generic_model *model, const train_generic_weights 
   train_generic_dense1_weight_pack(model->dense1_weight, weights->dense1_weight);
   train_generic_conv1_weight_pack(model->conv1_weight, weights->conv1_weight);
   memcpy(model->batchnorm1_running_mean, weights->batchnorm1_running_mean, sizeof model->batchnorm1_running_mean);
-  memcpy(model->batchnorm1_bias, weights->batchnorm1_bias, sizeof model->batchnorm1_bias);
   memcpy(model->batchnorm1_running_var, weights->batchnorm1_running_var, sizeof model->batchnorm1_running_var);
   memcpy(model->batchnorm1_weight, weights->batchnorm1_weight, sizeof model->batchnorm1_weight);
+  memcpy(model->batchnorm1_bias, weights->batchnorm1_bias, sizeof model->batchnorm1_bias);
   train_generic_dense1_bias_pack(model->dense1_bias, weights->dense1_bias);
 }
 
@@ -492,11 +492,11 @@ static void train_generic_conv1(const float (*restrict in)[4][1], float (*restri
 //   in           [2][2][2]  input
 //   out          [2][2][2]  output
 //   running_mean [2]  input
-//   bias         [2]  input
 //   running_var  [2]  input
 //   weight       [2]  input
+//   bias         [2]  input
 static void train_generic_batchnorm1(const float (*restrict in)[2][2], float (*restrict out)[2][2], const float *restrict running_mean,
-    const float *restrict bias, const float *restrict running_var, const float *restrict weight) {
+    const float *restrict running_var, const float *restrict weight, const float *restrict bias) {
   for (int y = 0; y < 2; y++)
     for (int x = 0; x < 2; x++)
       for (int c = 0; c < 2; c++)
@@ -899,7 +899,7 @@ static void train_generic_run(const train_generic_model *model, const void *x, v
   train_generic_x_floats((const uint8_t (*)[4][1])x, x_floats);
   train_generic_normalize1(x_floats, normalize1);
   train_generic_conv1(normalize1, conv1, model->conv1_weight);
-  train_generic_batchnorm1(conv1, batchnorm1, model->batchnorm1_running_mean, model->batchnorm1_bias, model->batchnorm1_running_var, model->batchnorm1_weight);
+  train_generic_batchnorm1(conv1, batchnorm1, model->batchnorm1_running_mean, model->batchnorm1_running_var, model->batchnorm1_weight, model->batchnorm1_bias);
   train_generic_relu1(batchnorm1, relu1);
   train_generic_dense1(relu1, dense1, model->dense1_weight, model->dense1_bias);
   train_generic_softmax1(dense1, output, softmax1_row);
