@@ -23,7 +23,7 @@ static const OptionRow rows[] = {
   {"emit", LONG_EMIT, required_argument, "--emit=KIND", "c header obj shared exe, or a view of the program: summary json dot ast graph nests"},
   {"single-file", LONG_SINGLE_FILE, no_argument, "--single-file", "the header's text goes into the C file"},
   {"weights", LONG_WEIGHTS, required_argument, "--weights=FILE", "trained weights (.safetensors or .npz) that go into the output"},
-  {"embed", LONG_EMBED, required_argument, "--embed=text", "how weights go into the output"},
+  {"embed", LONG_EMBED, required_argument, "--embed=text", "weights go into the C file as text"},
   {"batch", LONG_BATCH, required_argument, "--batch=N", "images a call of NAME_infer takes (1)"},
   {"train", LONG_TRAIN, no_argument, "--train", "with the training code (the default for programs with a train block)"},
   {"no-train", LONG_NO_TRAIN, no_argument, "--no-train", "without it"},
@@ -47,7 +47,7 @@ static const OptionRow rows[] = {
   {"runtime-dir", LONG_RUNTIME, required_argument, NULL, NULL},
   {NULL, 'v', no_argument, "-v", "shows each command of the backend"},
   {"version", LONG_VERSION, no_argument, "--version", "the version"},
-  {"help", LONG_HELP, no_argument, "--help [OPERATOR]", "this page, or an operator's arguments"},
+  {"help", LONG_HELP, no_argument, "--help [OPERATOR]", "this page, or the arguments of an operator, a loss, an optimizer, ..."},
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 

@@ -26,7 +26,7 @@ step "C with the weights inside:  cnnc lenet5.cnn --weights=lenet5.safetensors -
 "$cnnc" "$here/lenet5.cnn" --weights=lenet5.safetensors -o lenet5.c
 ls -l lenet5.c lenet5.h
 
-step "a program of ten lines around it:  cc -O2 embed.c lenet5.c -o embed"
+step "a small program around it:  cc -O2 embed.c lenet5.c -o embed"
 gzip -dc "$data/t10k-images-idx3-ubyte.gz" >t10k-images
 gzip -dc "$data/t10k-labels-idx1-ubyte.gz" >t10k-labels
 ${CC:-cc} -O2 -I. "$here/embed.c" lenet5.c -o embed

@@ -25,6 +25,11 @@ int main(int argc, char **argv) { /* with arguments: only these suites */
 #include "suites.def"
       CU_SUITE_INFO_NULL};
 #undef SUITE
+  for (int i = 1; i < argc; i++) {
+    bool known = false;
+    for (const CU_SuiteInfo *suite = suites; suite->pName; suite++) known = known || !strcmp(argv[i], suite->pName);
+    if (!known) return fprintf(stderr, "unit: there is no suite '%s'\n", argv[i]), 2;
+  }
   for (CU_SuiteInfo *suite = suites; suite->pName; suite++) {
     bool wanted = argc < 2;
     for (int i = 1; i < argc; i++) wanted = wanted || !strcmp(argv[i], suite->pName);
