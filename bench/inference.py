@@ -70,7 +70,8 @@ class Ours:
         openmp = options.threads > 1
         with tempfile.TemporaryDirectory() as work:
             code, timer, library = (os.path.join(work, name) for name in (net + ".c", "timer.c", net + ".so"))
-            subprocess.run([options.cnnc, source, "--no-train", "--target=native", "--threads=" + ("openmp" if openmp else "none"), "-Wno-unread-input", "-o", code], check=True)
+            threads = "--threads=" + ("openmp" if openmp else "none")
+            subprocess.run([options.cnnc, source, "--no-train", "--target=native", threads, "-Wno-unread-input", "-o", code], check=True)
             with open(timer, "w") as f:
                 f.write(TIMER.format(net=net, upper=net.upper()))
             flags = ["-O2", "-march=native", "-shared", "-fPIC", "-I", work] + (["-fopenmp"] if openmp else [])
