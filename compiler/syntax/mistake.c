@@ -176,9 +176,10 @@ static void brackets_put(const Parser *p, Diag *diag, Span span, const Expected 
 
 /* true = dense(4) */
 static bool is_assigned(const Parser *p, Span span) {
-  const char *after = p->text->text + span.end;
-  while (*after == ' ' || *after == '\t') after++;
-  return after[0] == '=' && after[1] != '=';
+  const char *text = p->text->text;
+  size_t at = span.end;
+  while (at < p->text->n && (text[at] == ' ' || text[at] == '\t')) at++;
+  return at < p->text->n && text[at] == '=' && !(at + 1 < p->text->n && text[at + 1] == '=');
 }
 
 /* Whether a keyword stands where only a new name can. */
