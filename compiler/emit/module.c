@@ -173,12 +173,6 @@ static void bind_members(Net *net, Part *part, Step *step, int target) {
   }
 }
 
-/* ---- parts ---- */
-const Node *value_home(const Node *node) {
-  while (node->op->family == FAMILY_ALIAS && node->nin) node = node->in[0];
-  return node;
-}
-
 int64_t aligned(int64_t floats) { return (floats + ALIGNED_FLOATS - 1) / ALIGNED_FLOATS * ALIGNED_FLOATS; }
 
 int64_t step_scratch(const Step *step, int target, int buffer) {

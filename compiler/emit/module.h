@@ -70,7 +70,6 @@ struct Net {
 
 /* ---- module.c ---- */
 int64_t aligned(int64_t floats);
-const Node *value_home(const Node *);                       /* the node whose storage an alias (flatten, reshape) shares */
 int64_t step_scratch(const Step *, int target, int buffer); /* where in the kernel's scratch a BIND_SCRATCH buffer starts */
 int64_t members_floats(const Part *);
 int64_t net_model_floats(const Net *), net_workspace_floats(const Net *);

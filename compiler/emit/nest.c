@@ -649,8 +649,6 @@ void emit_nest(Text *out, const Nest *nest, const NestPrint *print) {
   arena_free(scratch);
 }
 
-const char *emit_nest_symbol(Arena *arena, const Nest *nest, const NestPrint *print) { return arena_printf(arena, "%s%s", nest->name, print->suffix); }
-
 bool emit_nest_uses(const Nest *nest, int buf_id) {
   if (nest->uses) return nest->uses[buf_id];
   Arena *scratch = arena_new();

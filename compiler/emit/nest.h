@@ -16,7 +16,6 @@ typedef struct NestPrint {
 /* `static void NAME_SUFFIX(buffers, sizes)` with its helper functions before it and its comment above. A buffer that is never touched is no parameter. */
 void emit_nest(Text *, const Nest *, const NestPrint *);
 
-const char *emit_nest_symbol(Arena *, const Nest *, const NestPrint *);
 bool emit_nest_uses(const Nest *, int buf_id);                         /* is this buffer a parameter of what is printed? */
 const char *emit_nest_pointer(Arena *, const Nest *, int buf_id);      /* its type, for a cast: "const float (*)[56][256]", "float *" */
 

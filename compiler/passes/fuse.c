@@ -17,11 +17,6 @@ typedef struct Fuser {
   int *phase;        /* by node id */
 } Fuser;
 
-const Node *plan_home(const Node *node) {
-  while (node->op->family == FAMILY_ALIAS && node->nin) node = node->in[0];
-  return node;
-}
-
 bool fuse_in_place(const Node *node) { return node->op == &op_target || (node->op == &op_input && node->elem == ELEM_F32 && !node->chw); }
 
 /* ---- liveness ---- */

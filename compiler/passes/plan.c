@@ -13,6 +13,11 @@ static int64_t rounded(int64_t floats) { return (floats + ALIGN - 1) / ALIGN * A
 typedef struct Life { const Node *node; int64_t floats, offset; int born, dies, phase, last_phase; } Life;
 typedef struct Planner { Arena *arena; Plan *plan; Life *life; } Planner; /* life: by node id of a value's home */
 
+const Node *plan_home(const Node *node) {
+  while (node->op->family == FAMILY_ALIAS && node->nin) node = node->in[0];
+  return node;
+}
+
 static Node *value_of(const Plan *plan, const Node *node) { return plan->graph->nodes.data[plan_home(node)->id]; }
 
 /* A BATCH kernel reads the values of all images, which exist together only after its phase. */
