@@ -100,14 +100,23 @@ static void *build(const Check *check, const char *target, const char *level, bo
 
 /* ---- comparisons ---- */
 /* Relative to the largest wanted number, or to `least` where all are smaller (gradients that are zero but for rounding); infinite for a NaN. */
-static double worst(const float *got, const double *want, int64_t n, double least) {
+static double worst(const double *got, const double *want, int64_t n, double least) {
   double error = 0, largest = least;
   for (int64_t i = 0; i < n; i++) {
-    const double e = fabs((double)got[i] - want[i]);
+    const double e = fabs(got[i] - want[i]);
     if (!(e <= error)) error = isnan(e) ? HUGE_VAL : e;
     if (fabs(want[i]) > largest) largest = fabs(want[i]);
   }
   return largest > 0 ? error / largest : error;
+}
+
+static double worst_float(const float *got, const double *want, int64_t n, double least) {
+  double *wide = malloc(sizeof *wide * (size_t)n);
+  if (!wide) return HUGE_VAL;
+  for (int64_t i = 0; i < n; i++) wide[i] = (double)got[i];
+  const double error = worst(wide, want, n, least);
+  free(wide);
+  return error;
 }
 
 static void check_infer(Check *check, const char *target, const char *level, int variant) {
@@ -133,7 +142,7 @@ static void check_infer(Check *check, const char *target, const char *level, int
     for (int o = 0; o < graph->outputs.n; o++) {
       const Node *node = graph->outputs.data[o].node;
       const int64_t n = shape_elements(node->shape);
-      const double e = worst(output[o], run.value[node->id] + first * n, batch * n, 0);
+      const double e = worst_float(output[o], run.value[node->id] + first * n, batch * n, 0);
       if (e > error) error = e;
     }
   }
@@ -194,29 +203,19 @@ static void check_gradients(Check *check, const double *want, const GraphRun *ru
   double error = fabs((double)loss - sample_loss(s, run)) / fmax(1, fabs(sample_loss(s, run)));
   for (int w = 0; w < s->graph->weights.n; w++) {
     const Weight *weight = s->graph->weights.data[w];
-    const double e = worst(gradients + weight->offset, want + weight->offset, weight->size, least);
+    const double e = worst_float(gradients + weight->offset, want + weight->offset, weight->size, least);
     if (getenv("NETCHECK_VERBOSE")) fprintf(stderr, "%s: error %.3g\n", weight->name, e);
     if (!(e <= error)) error = e;
   }
   for (int o = 0; o < s->graph->outputs.n; o++) {
     const Node *node = s->training.graph->outputs.data[o].node;
-    const double e = worst(output[o], run->value[node->id], s->count * shape_elements(node->shape), 0);
+    const double e = worst_float(output[o], run->value[node->id], s->count * shape_elements(node->shape), 0);
     if (!(e <= error)) error = e;
   }
   report(error <= check->limits.gradient, check, what, error, check->limits.gradient);
 }
 
 /* ---- the same without a C compiler: everything in double, so that only mistakes differ ---- */
-static double worst_double(const double *got, const double *want, int64_t n, double least) {
-  double error = 0, largest = least;
-  for (int64_t i = 0; i < n; i++) {
-    const double e = fabs(got[i] - want[i]);
-    if (!(e <= error)) error = isnan(e) ? HUGE_VAL : e;
-    if (fabs(want[i]) > largest) largest = fabs(want[i]);
-  }
-  return largest > 0 ? error / largest : error;
-}
-
 static void check_nests(Check *check, const Plan *plan, const Target *target, bool plain, const double *gradients, const GraphRun *run) {
   Sample *s = &check->sample;
   const Graph *graph = plan->training ? s->training.graph : s->graph;
@@ -232,7 +231,7 @@ static void check_nests(Check *check, const Plan *plan, const Target *target, bo
   double error = 0;
   for (int o = 0; o < graph->outputs.n; o++) {
     const Node *node = graph->outputs.data[o].node;
-    const double e = worst_double(m.output[o], run->value[node->id], s->count * shape_elements(node->shape), 1e-3);
+    const double e = worst(m.output[o], run->value[node->id], s->count * shape_elements(node->shape), 1e-3);
     if (!(e <= error)) error = e;
   }
   double loss = 0, least = 1e-9; /* what is smaller is rounding, as in the tail of gelu */
@@ -242,7 +241,7 @@ static void check_nests(Check *check, const Plan *plan, const Target *target, bo
   for (int64_t i = 0; plan->training && i < graph->parameters; i++) least = fmax(least, 1e-3 * fabs(gradients[i]));
   for (int w = 0; plan->training && w < graph->weights.n; w++) {
     const Weight *weight = graph->weights.data[w];
-    const double e = worst_double(m.gradients + weight->offset, gradients + weight->offset, weight->size, least);
+    const double e = worst(m.gradients + weight->offset, gradients + weight->offset, weight->size, least);
     if (getenv("NETCHECK_VERBOSE")) fprintf(stderr, "%s: error %.3g\n", weight->name, e);
     if (!(e <= error)) error = e;
   }
