@@ -188,8 +188,10 @@ static void put_options(Text *out, Net *net, const char *what, const Setting *li
     int count = 0;
     for (int k = 0; list[i].form->params && list[i].form->params[k].name; k++) {
       const Const *value = &list[i].arg[k];
-      const int items = value->kind == CONST_RANGE ? value->n : value->kind == CONST_INT || value->kind == CONST_FLOAT;
-      for (int m = 0; m < items && count < 4; m++) values[count++] = number(value->kind == CONST_RANGE ? &value->items[m] : value, 0);
+      const bool several = value->kind == CONST_RANGE || value->kind == CONST_DIMS;
+      const int items = several ? value->n : value->kind == CONST_INT || value->kind == CONST_FLOAT;
+      for (int m = 0; m < items && count < 4; m++) values[count++] = number(several ? &value->items[m] : value, 0);
+      if (value->kind == CONST_DIMS && items == 1) values[count] = values[count - 1], count++; /* N: as high as wide */
     }
     text_put(out, "  {\"%s\", {", list[i].form->name);
     for (int k = 0; k < count; k++) text_put(out, "%s", k ? ", " : ""), put_double(out, values[k]);

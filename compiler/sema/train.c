@@ -100,12 +100,28 @@ static void schedule_read(const Reading *r, const Expr *e) {
 
 /* ---- augmentations and metrics ---- */
 
+/* The piece that crop leaves lies inside the picture. */
+static void piece_check(const Reading *r, const Setting *setting, const Port *input) {
+  const Extent e = shape_extent(input->node->shape);
+  const Const *size = setting->arg;
+  if (strcmp(setting->form->name, "crop") != 0 || size->kind != CONST_DIMS) return;
+  const int64_t height = size->items[0].i, width = size->items[size->n - 1].i;
+  if (height <= e.h && width <= e.w) return;
+  Diag *diag = diag_report(r->s->diags, DIAG_bad_value, setting->span, NULL, "a piece of %lldx%lld is larger than the input '%s', %s", (long long)height, (long long)width,
+                           input->name, shape_text(r->s->arena, input->node->shape));
+  diag_note(diag, input->span, "'%s' is stated here", input->name);
+  diag_help(diag, "shift(pixels) moves pictures about, as crops of padded ones do");
+}
+
 static void augment_check(const Reading *r, const Setting *setting) {
   const Port *input = r->s->graph->inputs.n ? &r->s->graph->inputs.data[0] : NULL;
   if (!input || !input->node->shape.rank) return;
   const Shape shape = input->node->shape;
   const bool fits = setting->form->code == AUGMENT_ANY || (shape.rank == 3 && (setting->form->code == AUGMENT_PICTURE || shape.dim[2] == 3));
-  if (fits) return;
+  if (fits) {
+    piece_check(r, setting, input);
+    return;
+  }
   const char *wanted = setting->form->code == AUGMENT_COLOUR ? "pictures of three channels" : "pictures";
   Diag *diag = diag_report(r->s->diags, DIAG_wrong_shape, setting->span, NULL, "%s works on %s, but the input '%s' is %s",
                            setting->form->name, wanted, input->name, shape_text(r->s->arena, shape));

@@ -1,37 +1,111 @@
-/* augment.c: flips and shifts of raw pictures. */
+/* augment.c: augmentation of one sample, from random numbers of its own. Geometric steps in a row become one map from the pixels of the result to those of
+ * the source, so that a picture is resampled once; the others work on its values. Each step has its place among the random numbers. */
 // SPDX-License-Identifier: MIT-0
-#include "cnn_core.h"
+#include "augment.h"
+#include "scalar.h"
 
-#include <string.h>
+enum { DRAWS = 32 }; /* random numbers reserved for a step */
 
-static bool is_called(const cnn_option *option, const char *name) {
+static int64_t elements(cnn_plane plane) { return (int64_t)plane.height * plane.width * plane.channels; }
+
+/* ---- Drawing */
+
+bool cnn_option_is(const cnn_option *option, const char *name) {
   const char *a = option->name;
   while (*a && *a == *name) a++, name++;
   return *a == *name;
 }
 
-enum { DRAWS = 8 }; /* random numbers reserved for a sample */
-
-cnn_move cnn_augment_draw(const cnn_recipe *recipe, uint64_t seed, uint32_t epoch, uint32_t index) {
-  cnn_random random = cnn_random_stream(seed, CNN_STREAM_AUGMENT, epoch);
-  uint32_t at = index * DRAWS;
-  cnn_move move = {0};
-  for (int32_t i = 0; i < recipe->augments; i++) {
-    const cnn_option *option = &recipe->augment[i];
-    if (is_called(option, "hflip")) {
-      move.mirror ^= cnn_random_bits(random, at) >> 31;
-    } else if (is_called(option, "vflip")) {
-      move.upend ^= cnn_random_bits(random, at + 1) >> 31;
-    } else if (is_called(option, "shift")) {
-      int32_t most = (int32_t)option->value[0];
-      move.down += (int32_t)cnn_random_below(random, at + 2, (uint32_t)(2 * most + 1)) - most;
-      move.right += (int32_t)cnn_random_below(random, at + 3, (uint32_t)(2 * most + 1)) - most;
-    }
-  }
-  return move;
+double cnn_draw_uniform(const cnn_augmentation *a, int32_t step, uint32_t k) { return (double)cnn_random_uniform(a->random, (uint32_t)step * DRAWS + k); }
+static double between(const cnn_augmentation *a, int32_t step, uint32_t k, double lo, double hi) { return lo + (hi - lo) * cnn_draw_uniform(a, step, k); }
+static bool heads(const cnn_augmentation *a, int32_t step) { return cnn_random_bits(a->random, (uint32_t)step * DRAWS) >> 31; }
+static int32_t whole(const cnn_augmentation *a, int32_t step, uint32_t k, int32_t count) { /* 0 .. count-1 */
+  return (int32_t)cnn_random_below(a->random, (uint32_t)step * DRAWS + k, (uint32_t)count);
 }
 
-bool cnn_move_is_nothing(const cnn_move *move) { return move->down == 0 && move->right == 0 && !move->mirror && !move->upend; }
+cnn_augmentation cnn_augment_draw(const cnn_recipe *recipe, cnn_plane plane, uint64_t seed, uint32_t epoch, uint32_t index) {
+  cnn_random stream = cnn_random_stream(seed, CNN_STREAM_AUGMENT, epoch);
+  return (cnn_augmentation){recipe, plane, cnn_random_keys((uint64_t)stream.key[1] << 32 | stream.key[0], index)};
+}
+
+/* ---- Geometry: where in the source the pixels of the result come from, relative to the centre, in pixels of the first input */
+
+typedef struct Warp { double xx, xy, x, yx, yy, y; } Warp;
+static const Warp NOTHING = {1, 0, 0, 0, 1, 0};
+
+static Warp warp_after(const Warp *w, const Warp *t) { /* w of t */
+  return (Warp){w->xx * t->xx + w->xy * t->yx, w->xx * t->xy + w->xy * t->yy, w->xx * t->x + w->xy * t->y + w->x,
+                w->yx * t->xx + w->yy * t->yx, w->yx * t->xy + w->yy * t->yy, w->yx * t->x + w->yy * t->y + w->y};
+}
+
+/* The piece of that size whose first pixel is (top, left), enlarged to the whole plane. */
+static Warp piece(cnn_plane plane, double height, double width, double top, double left) {
+  const double h = plane.height, w = plane.width;
+  return (Warp){width / w, 0, left + (width - w) / 2, 0, height / h, top + (height - h) / 2};
+}
+
+static Warp rotation(double degrees) {
+  const double turn = (degrees < 0 ? -degrees : degrees) / 180, half = turn < 0.5 ? 0.5 - turn : turn - 0.5;
+  const double cosine = cnn_cos_turn(turn), sine = degrees < 0 ? -cnn_cos_turn(half) : cnn_cos_turn(half);
+  return (Warp){cosine, -sine, 0, sine, cosine, 0};
+}
+
+/* A part of the area between lo and hi, of an aspect between 3/4 and 4/3 (Szegedy et al., 2015); after ten pieces that do not fit, all of it. */
+static Warp random_piece(const cnn_augmentation *a, int32_t step, double lo, double hi) {
+  const double h = a->plane.height, w = a->plane.width, log_aspect = 0.28768207245178090; /* log(4/3) */
+  for (uint32_t k = 0; k < 10; k++) {
+    const double area = h * w * between(a, step, 2 * k, lo, hi), aspect = cnn_exp(between(a, step, 2 * k + 1, -log_aspect, log_aspect));
+    const double width = cnn_sqrt(area * aspect), height = cnn_sqrt(area / aspect);
+    if (width <= w && height <= h) return piece(a->plane, height, width, between(a, step, 20, 0, h - height), between(a, step, 21, 0, w - width));
+  }
+  return NOTHING;
+}
+
+/* False: the step is not a geometric one. */
+static bool step_warp(const cnn_augmentation *a, int32_t step, Warp *warp) {
+  const cnn_option *option = &a->recipe->augment[step];
+  const double *v = option->value;
+  *warp = NOTHING;
+  if (cnn_option_is(option, "hflip")) {
+    if (heads(a, step)) warp->xx = -1;
+  } else if (cnn_option_is(option, "vflip")) {
+    if (heads(a, step)) warp->yy = -1;
+  } else if (cnn_option_is(option, "shift")) {
+    const int32_t most = (int32_t)v[0];
+    warp->y = most - whole(a, step, 0, 2 * most + 1);
+    warp->x = most - whole(a, step, 1, 2 * most + 1);
+  } else if (cnn_option_is(option, "rotate")) {
+    *warp = rotation(between(a, step, 0, -v[0], v[0]));
+  } else if (cnn_option_is(option, "zoom")) {
+    warp->xx = warp->yy = 1 / between(a, step, 0, v[0], v[1]);
+  } else if (cnn_option_is(option, "crop")) {
+    const int32_t height = (int32_t)v[0], width = (int32_t)v[1];
+    *warp = piece(a->plane, height, width, whole(a, step, 0, a->plane.height - height + 1), whole(a, step, 1, a->plane.width - width + 1));
+  } else if (cnn_option_is(option, "resized_crop")) {
+    *warp = random_piece(a, step, v[0], v[1]);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+static bool is_picture(cnn_plane plane) { return plane.height > 1 && plane.width > 1; } /* only those are moved and coloured */
+
+/* The same for a plane of another size. */
+static Warp warp_on(const Warp *w, cnn_plane first, cnn_plane plane) {
+  if (!is_picture(plane)) return NOTHING;
+  const double sx = (double)first.width / plane.width, sy = (double)first.height / plane.height;
+  return (Warp){w->xx, w->xy * sy / sx, w->x / sx, w->yx * sx / sy, w->yy, w->y / sy};
+}
+
+/* Flips and shifts by whole pixels, which are copied and not resampled. */
+static bool warp_is_move(const Warp *w, cnn_move *move) {
+  const bool straight = w->xy == 0 && w->yx == 0 && (w->xx == 1 || w->xx == -1) && (w->yy == 1 || w->yy == -1);
+  if (!straight || w->x != (double)(int32_t)w->x || w->y != (double)(int32_t)w->y) return false;
+  const int32_t x = (int32_t)w->x, y = (int32_t)w->y;
+  *move = (cnn_move){.down = w->yy < 0 ? y : -y, .right = w->xx < 0 ? x : -x, .mirror = w->xx < 0, .upend = w->yy < 0};
+  return true;
+}
 
 void cnn_move_picture(const cnn_move *move, const void *in, void *out, int32_t height, int32_t width, int32_t pixel_bytes, int border) {
   const char *from = in;
@@ -58,4 +132,205 @@ void cnn_move_picture(const cnn_move *move, const void *in, void *out, int32_t h
     }
     for (int32_t x = first; x < end; x++) memcpy(to + pixel * (size_t)x, line + pixel * (size_t)(width - 1 - (x - move->right)), pixel);
   }
+}
+
+static int32_t floor_of(double x) {
+  const int32_t i = x < -1e9 ? -1000000000 : x > 1e9 ? 1000000000 : (int32_t)x;
+  return (double)i > x ? i - 1 : i;
+}
+
+/* Bilinear with half-pixel centres; zero outside. */
+static void resample(const Warp *w, cnn_plane plane, const float *in, float *out) {
+  const double half_w = plane.width / 2.0, half_h = plane.height / 2.0;
+  const int64_t depth = plane.channels, row = plane.width * depth;
+  for (int32_t i = 0; i < plane.height; i++) {
+    for (int32_t j = 0; j < plane.width; j++, out += depth) {
+      const double x = j + 0.5 - half_w, y = i + 0.5 - half_h;
+      const double u = w->xx * x + w->xy * y + w->x + half_w - 0.5, v = w->yx * x + w->yy * y + w->y + half_h - 0.5;
+      const int32_t left = floor_of(u), top = floor_of(v);
+      const float right_part = (float)(u - left), bottom_part = (float)(v - top);
+      for (int64_t c = 0; c < depth; c++) out[c] = 0;
+      for (int corner = 0; corner < 4; corner++) {
+        const int32_t sx = left + (corner & 1), sy = top + (corner >> 1);
+        const float part = (corner & 1 ? right_part : 1 - right_part) * (corner >> 1 ? bottom_part : 1 - bottom_part);
+        if (part == 0 || sx < 0 || sx >= plane.width || sy < 0 || sy >= plane.height) continue;
+        const float *from = in + sy * row + sx * depth;
+        for (int64_t c = 0; c < depth; c++) out[c] += part * from[c];
+      }
+    }
+  }
+}
+
+/* The class of the nearest pixel; -1, ignored, outside. */
+static void pick_nearest(const Warp *w, cnn_plane plane, const int32_t *in, int32_t *out) {
+  const double half_w = plane.width / 2.0, half_h = plane.height / 2.0;
+  for (int32_t i = 0; i < plane.height; i++) {
+    for (int32_t j = 0; j < plane.width; j++) {
+      const double x = j + 0.5 - half_w, y = i + 0.5 - half_h;
+      const int32_t sx = floor_of(w->xx * x + w->xy * y + w->x + half_w), sy = floor_of(w->yx * x + w->yy * y + w->y + half_h);
+      const bool inside = sx >= 0 && sx < plane.width && sy >= 0 && sy < plane.height;
+      *out++ = inside ? in[(int64_t)sy * plane.width + sx] : -1;
+    }
+  }
+}
+
+/* ---- Values: 0 .. scale */
+
+static double luma(const float *pixel) { return 0.299 * (double)pixel[0] + 0.587 * (double)pixel[1] + 0.114 * (double)pixel[2]; }
+
+static void contrast(cnn_plane plane, float *pixel, float factor) {
+  const int64_t n = elements(plane), pixels = n / plane.channels;
+  double sum = 0;
+  for (int64_t i = 0; plane.channels == 3 && i < pixels; i++) sum += luma(pixel + 3 * i);
+  for (int64_t i = 0; plane.channels != 3 && i < n; i++) sum += (double)pixel[i];
+  const float mean = (float)(sum / (double)(plane.channels == 3 ? pixels : n));
+  for (int64_t i = 0; i < n; i++) pixel[i] = mean + factor * (pixel[i] - mean);
+}
+
+static void saturation(cnn_plane plane, float *pixel, float factor) {
+  for (int64_t i = 0; i < (int64_t)plane.height * plane.width; i++, pixel += 3) {
+    const float grey = (float)luma(pixel);
+    for (int c = 0; c < 3; c++) pixel[c] = grey + factor * (pixel[c] - grey);
+  }
+}
+
+/* Hue, saturation and value of the hexagonal cone (Smith, 1978); only the hue is turned, by `turn` of a circle. */
+static void hue(cnn_plane plane, float *pixel, float turn) {
+  for (int64_t i = 0; i < (int64_t)plane.height * plane.width; i++, pixel += 3) {
+    const float r = pixel[0], g = pixel[1], b = pixel[2];
+    const float most = r > g ? (r > b ? r : b) : (g > b ? g : b), least = r < g ? (r < b ? r : b) : (g < b ? g : b), range = most - least;
+    if (!(range > 0)) continue;
+    float sector = most == r ? (g - b) / range : most == g ? 2 + (b - r) / range : 4 + (r - g) / range; /* -1 .. 5 */
+    sector += 6 * turn;
+    while (sector < 0) sector += 6;
+    while (sector >= 6) sector -= 6;
+    for (int c = 0; c < 3; c++) { /* red is full within one sector of 0, green of 2, blue of 4 */
+      float away = sector - (float)(2 * c);
+      if (away < 0) away = -away;
+      if (away > 3) away = 6 - away;
+      const float part = away < 1 ? 1 : away > 2 ? 0 : 2 - away;
+      pixel[c] = least + range * part;
+    }
+  }
+}
+
+static void cutout(const cnn_augmentation *a, int32_t step, cnn_plane plane, float *pixel) { /* its middle lies anywhere inside (DeVries and Taylor, 2017) */
+  const double *v = a->recipe->augment[step].value;
+  const int32_t height = (int32_t)(v[0] * plane.height / a->plane.height), width = (int32_t)(v[1] * plane.width / a->plane.width);
+  const int32_t top = whole(a, step, 0, plane.height) - height / 2, left = whole(a, step, 1, plane.width) - width / 2;
+  for (int32_t y = top < 0 ? 0 : top; y < top + height && y < plane.height; y++)
+    for (int32_t x = left < 0 ? 0 : left; x < left + width && x < plane.width; x++)
+      memset(pixel + ((int64_t)y * plane.width + x) * plane.channels, 0, (size_t)plane.channels * sizeof *pixel);
+}
+
+/* The number that a standard normal variable exceeds with probability 1 - p, 0 < p < 1, within 1.2e-9 of it (Acklam, 2003). */
+double cnn_normal_quantile(double p) {
+  static const double a[] = {-3.969683028665376e+01, 2.209460984245205e+02, -2.759285104469687e+02, 1.383577518672690e+02, -3.066479806614716e+01, 2.506628277459239e+00};
+  static const double b[] = {-5.447609879822406e+01, 1.615858368580409e+02, -1.556989798598866e+02, 6.680131188771972e+01, -1.328068155288572e+01};
+  static const double c[] = {-7.784894002430293e-03, -3.223964580411365e-01, -2.400758277161838e+00, -2.549732539343734e+00, 4.374664141464968e+00, 2.938163982698783e+00};
+  static const double d[] = {7.784695709041462e-03, 3.224671290700398e-01, 2.445134137142996e+00, 3.754408661907416e+00};
+  if (p > 0.5) return -cnn_normal_quantile(1 - p);
+  if (p < 0.02425) {
+    const double q = cnn_sqrt(-2 * cnn_log(p));
+    return (((((c[0] * q + c[1]) * q + c[2]) * q + c[3]) * q + c[4]) * q + c[5]) / ((((d[0] * q + d[1]) * q + d[2]) * q + d[3]) * q + 1);
+  }
+  const double q = p - 0.5, r = q * q;
+  return (((((a[0] * r + a[1]) * r + a[2]) * r + a[3]) * r + a[4]) * r + a[5]) * q / (((((b[0] * r + b[1]) * r + b[2]) * r + b[3]) * r + b[4]) * r + 1);
+}
+
+double cnn_draw_normal(cnn_random random, uint32_t counter) { return cnn_normal_quantile(((double)cnn_random_bits(random, counter) + 0.5) * 0x1p-32); }
+
+static void noise(const cnn_augmentation *a, int32_t step, cnn_plane plane, float *pixel, double deviation) {
+  const cnn_random random = cnn_random_keys((uint64_t)a->random.key[1] << 32 | a->random.key[0], (uint64_t)step + 1);
+  for (int64_t i = 0; i < elements(plane); i++) pixel[i] += (float)(deviation * cnn_draw_normal(random, (uint32_t)i));
+}
+
+static void step_values(const cnn_augmentation *a, int32_t step, cnn_plane plane, float scale, float *pixel) {
+  const cnn_option *option = &a->recipe->augment[step];
+  const double *v = option->value;
+  const int64_t n = elements(plane);
+  if (cnn_option_is(option, "noise")) {
+    noise(a, step, plane, pixel, v[0] * (double)scale);
+  } else if (!is_picture(plane)) {
+    return;
+  } else if (cnn_option_is(option, "brightness")) {
+    const float more = scale * (float)between(a, step, 0, -v[0], v[0]);
+    for (int64_t i = 0; i < n; i++) pixel[i] += more;
+  } else if (cnn_option_is(option, "contrast")) {
+    contrast(plane, pixel, (float)between(a, step, 0, v[0], v[1]));
+  } else if (cnn_option_is(option, "saturation") && plane.channels == 3) {
+    saturation(plane, pixel, (float)between(a, step, 0, v[0], v[1]));
+  } else if (cnn_option_is(option, "hue") && plane.channels == 3) {
+    hue(plane, pixel, (float)between(a, step, 0, -v[0], v[0]));
+  } else if (cnn_option_is(option, "cutout")) {
+    cutout(a, step, plane, pixel);
+  }
+}
+
+/* ---- A sample */
+
+static size_t type_bytes(cnn_type type) { return type == CNN_F32 ? sizeof(float) : 1; }
+int64_t cnn_augment_scratch(cnn_plane plane) { return 2 * elements(plane); }
+
+static void values_read(cnn_type type, const void *in, float *out, int64_t n) {
+  if (type == CNN_F32) memcpy(out, in, (size_t)n * sizeof *out);
+  for (int64_t i = 0; type != CNN_F32 && i < n; i++) out[i] = type == CNN_U8 ? (float)((const uint8_t *)in)[i] : (float)((const int8_t *)in)[i] + 128;
+}
+
+static void values_write(cnn_type type, const float *in, void *out, int64_t n) {
+  if (type == CNN_F32) memcpy(out, in, (size_t)n * sizeof *in);
+  for (int64_t i = 0; type != CNN_F32 && i < n; i++) {
+    const int32_t byte = in[i] < 0 ? 0 : in[i] > 255 ? 255 : (int32_t)(in[i] + 0.5f);
+    if (type == CNN_U8) ((uint8_t *)out)[i] = (uint8_t)byte;
+    else ((int8_t *)out)[i] = (int8_t)(byte - 128);
+  }
+}
+
+static void clip(float *pixel, int64_t n) {
+  for (int64_t i = 0; i < n; i++) pixel[i] = pixel[i] < 0 ? 0 : pixel[i] > 255 ? 255 : pixel[i];
+}
+
+/* The warp of the steps from *step on, up to one of another kind or the end. */
+static Warp warp_from(const cnn_augmentation *a, int32_t *step) {
+  Warp warp = NOTHING, next;
+  for (; *step < a->recipe->augments && step_warp(a, *step, &next); (*step)++) warp = warp_after(&warp, &next);
+  return warp;
+}
+
+void cnn_augment_input(const cnn_augmentation *a, cnn_plane plane, cnn_type type, float scale, const void *in, void *out, float *scratch) {
+  const int64_t n = elements(plane);
+  int32_t step = 0;
+  Warp warp = warp_from(a, &step), own = warp_on(&warp, a->plane, plane);
+  cnn_move move;
+  if (step == a->recipe->augments && warp_is_move(&own, &move)) {
+    const int black = type == CNN_I8 ? -128 : 0;
+    cnn_move_picture(&move, in, out, plane.height, plane.width, plane.channels * (int32_t)type_bytes(type), black);
+    return;
+  }
+  float *now = scratch, *next = scratch + n;
+  values_read(type, in, now, n);
+  for (;;) {
+    if (memcmp(&own, &NOTHING, sizeof own) != 0) {
+      float *const before = now;
+      if (warp_is_move(&own, &move)) cnn_move_picture(&move, now, next, plane.height, plane.width, plane.channels * (int32_t)sizeof(float), 0);
+      else resample(&own, plane, now, next);
+      now = next, next = before;
+    }
+    if (step == a->recipe->augments) break;
+    step_values(a, step++, plane, scale, now);
+    if (type != CNN_F32) clip(now, n);
+    warp = warp_from(a, &step), own = warp_on(&warp, a->plane, plane);
+  }
+  values_write(type, now, out, n);
+}
+
+void cnn_augment_target(const cnn_augmentation *a, cnn_plane plane, bool classes, const void *in, void *out) {
+  Warp all = NOTHING, next;
+  for (int32_t step = 0; step < a->recipe->augments; step++)
+    if (step_warp(a, step, &next)) all = warp_after(&all, &next);
+  const Warp own = warp_on(&all, a->plane, plane);
+  cnn_move move;
+  if (warp_is_move(&own, &move)) cnn_move_picture(&move, in, out, plane.height, plane.width, plane.channels * 4, classes ? 0xFF : 0); /* all bits set: -1 */
+  else if (classes) pick_nearest(&own, plane, in, out);
+  else resample(&own, plane, in, out);
 }

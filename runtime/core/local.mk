@@ -1,5 +1,5 @@
 # runtime/core: freestanding: training steps, random numbers, augmentation, resampling
 # SPDX-License-Identifier: MIT-0
-libcnn_la_SOURCES += %D%/scalar.h %D%/scalar.c %D%/random.c %D%/schedule.c %D%/optimizer.c %D%/trainer.c %D%/augment.c %D%/resample.c
+libcnn_la_SOURCES += %D%/scalar.h %D%/scalar.c %D%/random.c %D%/schedule.c %D%/optimizer.c %D%/trainer.c %D%/augment.h %D%/augment.c %D%/mix.c %D%/resample.c
 # Square roots without errno are instructions, and vectorise.
 libcnn_la_CFLAGS = $(AM_CFLAGS) -fno-math-errno

@@ -18,62 +18,57 @@ static bool allocate(void **place, int64_t elements, size_t bytes) {
   return *place != NULL;
 }
 
+/* Room for `samples` samples. */
+static bool parts_open(cnn_parts *parts, const cnn_network *network, int64_t samples, bool targets) {
+  parts->input = calloc((size_t)network->inputs + 1, sizeof(void *));
+  parts->target = calloc((size_t)network->outputs + 1, sizeof(void *));
+  if (!parts->input || !parts->target) return false;
+  for (int32_t i = 0; i < network->inputs; i++)
+    if (!allocate(&parts->input[i], network->input[i].size * samples, cnn_type_bytes(network->input[i].type))) return false;
+  for (int32_t o = 0; targets && o < network->outputs; o++) {
+    const int64_t elements = target_elements(network, o);
+    if (elements > 0 && !allocate(&parts->target[o], elements * samples, 4)) return false;
+  }
+  return true;
+}
+
+static void parts_close(cnn_parts *parts, const cnn_network *network) {
+  for (int32_t i = 0; parts->input && i < network->inputs; i++) free(parts->input[i]);
+  for (int32_t o = 0; parts->target && o < network->outputs; o++) free(parts->target[o]);
+  free(parts->input);
+  free(parts->target);
+  *parts = (cnn_parts){0};
+}
+
+/* What augmentation sees: a sequence has one row; a vector is one pixel. */
+static cnn_plane plane_of(const cnn_port *port) {
+  if (port->regions > 0) return (cnn_plane){1, 1, (int32_t)port->size};
+  return (cnn_plane){port->rank == 3 ? port->dim[0] : 1, port->rank == 3 ? port->dim[1] : port->rank == 2 ? port->dim[0] : 1, port->dim[port->rank - 1]};
+}
+
 bool cnn_batch_open(cnn_batch *batch, const cnn_network *network, int32_t capacity, bool targets) {
   *batch = (cnn_batch){.network = network, .capacity = capacity};
-  size_t inputs = (size_t)network->inputs, outputs = (size_t)network->outputs;
-  batch->input = calloc(inputs + 1, sizeof(void *));
-  batch->raw = calloc(inputs + 1, sizeof(void *));
-  batch->target = calloc(outputs + 1, sizeof(void *));
-  batch->raw_target = calloc(outputs + 1, sizeof(void *));
-  if (!batch->input || !batch->raw || !batch->target || !batch->raw_target) return false;
-  int64_t largest = 0;
+  cnn_parts all = {0};
+  const bool opened = parts_open(&all, network, capacity, targets);
+  batch->input = all.input;
+  batch->target = all.target;
+  int64_t scratch = 0;
   for (int32_t i = 0; i < network->inputs; i++) {
-    const cnn_port *port = &network->input[i];
-    size_t bytes = cnn_type_bytes(port->type);
-    if (!allocate(&batch->input[i], port->size * capacity, bytes) || !allocate(&batch->raw[i], port->size, bytes)) return false;
-    if (port->size * (int64_t)bytes > largest) largest = port->size * (int64_t)bytes;
+    const int64_t floats = cnn_augment_scratch(plane_of(&network->input[i]));
+    if (floats > scratch) scratch = floats;
   }
-  for (int32_t o = 0; targets && o < network->outputs; o++) {
-    int64_t elements = target_elements(network, o);
-    if (elements == 0) continue;
-    if (!allocate(&batch->target[o], elements * capacity, 4) || !allocate(&batch->raw_target[o], elements, 4)) return false;
-  }
-  return allocate(&batch->moved, largest, 1);
+  batch->scratch = malloc((size_t)(scratch + 1) * sizeof(float));
+  return opened && batch->scratch && parts_open(&batch->raw, network, 1, targets) && parts_open(&batch->own, network, 1, targets) &&
+         parts_open(&batch->other, network, 1, targets);
 }
 
 void cnn_batch_close(cnn_batch *batch) {
-  for (int32_t i = 0; batch->input && batch->raw && i < batch->network->inputs; i++) {
-    free(batch->input[i]);
-    free(batch->raw[i]);
-  }
-  for (int32_t o = 0; batch->target && batch->raw_target && o < batch->network->outputs; o++) {
-    free(batch->target[o]);
-    free(batch->raw_target[o]);
-  }
-  free(batch->input);
-  free(batch->raw);
-  free(batch->target);
-  free(batch->raw_target);
-  free(batch->moved);
+  parts_close(&(cnn_parts){batch->input, batch->target}, batch->network);
+  parts_close(&batch->raw, batch->network);
+  parts_close(&batch->own, batch->network);
+  parts_close(&batch->other, batch->network);
+  free(batch->scratch);
   *batch = (cnn_batch){0};
-}
-
-/* Height and width that a move acts on: a sequence has one row; a vector cannot be moved. */
-static bool plane_of(const cnn_port *port, int32_t *height, int32_t *width) {
-  *height = port->rank == 3 ? port->dim[0] : 1;
-  *width = port->rank == 3 ? port->dim[1] : port->dim[0];
-  return port->rank > 1 && port->regions == 0;
-}
-
-/* The move for another plane than that of the first input: shifts shrink with it, and a single row is not turned upside down. */
-static cnn_move move_for(const cnn_move *move, const cnn_port *first, int32_t height, int32_t width) {
-  int32_t full_height, full_width;
-  cnn_move scaled = *move;
-  if (!plane_of(first, &full_height, &full_width)) return scaled;
-  if (height != full_height) scaled.down = (int32_t)((int64_t)move->down * height / full_height);
-  if (width != full_width) scaled.right = (int32_t)((int64_t)move->right * width / full_width);
-  if (height == 1) scaled.down = 0, scaled.upend = false;
-  return scaled;
 }
 
 /* u8 counts as 0..1, i8 as -1..1, as the contract of `target = input` says. */
@@ -86,45 +81,84 @@ static void input_as_target(const cnn_port *port, const void *values, float *tar
   }
 }
 
-static void move_target(cnn_batch *batch, int32_t o, const cnn_move *move, void *to) {
-  const cnn_port *port = &batch->network->output[o];
-  cnn_judged judged = cnn_judge(batch->network, o);
-  int32_t height, width;
-  bool plane = plane_of(port, &height, &width) && judged.positions > 1;
-  size_t bytes = (size_t)target_elements(batch->network, o) * 4;
-  if (!plane || !move) {
-    memcpy(to, batch->raw_target[o], bytes);
-    return;
-  }
-  cnn_move own = move_for(move, &batch->network->input[0], height, width);
-  int32_t pixel = judged.class_target ? 4 : 4 * port->dim[port->rank - 1];
-  cnn_move_picture(&own, batch->raw_target[o], to, height, width, pixel, judged.class_target ? 0xFF : 0); /* all bits set: class -1, ignored */
-}
+static bool is_reflexive(const cnn_network *network) { return network->recipe && network->recipe->target_is_input; }
 
-cnn_status cnn_batch_read(cnn_batch *batch, int32_t slot, const cnn_data *data, cnn_part part, int64_t index, const cnn_move *move) {
+/* A sample into its place among the others, in the net's layout. */
+static void put_sample(cnn_batch *batch, int32_t slot, const cnn_parts *sample) {
   const cnn_network *network = batch->network;
-  cnn_status status = cnn_data_sample(data, part, index, batch->raw, batch->raw_target);
-  if (status.code != CNN_OK) return status;
-  if (move && cnn_move_is_nothing(move)) move = NULL;
-  bool reflexive = network->recipe && network->recipe->target_is_input;
   for (int32_t i = 0; i < network->inputs; i++) {
     const cnn_port *port = &network->input[i];
-    size_t bytes = cnn_type_bytes(port->type);
-    const void *sample = batch->raw[i];
-    int32_t height, width;
-    if (move && plane_of(port, &height, &width)) {
-      cnn_move own = move_for(move, &network->input[0], height, width);
-      cnn_move_picture(&own, sample, batch->moved, height, width, (int32_t)bytes * port->dim[port->rank - 1], 0);
-      sample = batch->moved;
-    }
-    cnn_port_arrange(port, sample, (char *)batch->input[i] + (size_t)(slot * port->size) * bytes);
-    for (int32_t o = 0; i == 0 && reflexive && o < network->outputs; o++) {
-      if (!batch->target[o] || network->output[o].size != port->size) continue;
-      input_as_target(port, sample, (float *)batch->target[o] + slot * port->size);
-    }
+    cnn_port_arrange(port, sample->input[i], (char *)batch->input[i] + (size_t)(slot * port->size) * cnn_type_bytes(port->type));
   }
-  for (int32_t o = 0; o < network->outputs && !reflexive; o++) {
-    if (batch->target[o]) move_target(batch, o, move, (char *)batch->target[o] + (size_t)(slot * target_elements(network, o)) * 4);
+  for (int32_t o = 0; o < network->outputs; o++) {
+    if (!batch->target[o]) continue;
+    const int64_t elements = target_elements(network, o);
+    const cnn_port *first = &network->input[0];
+    char *to = (char *)batch->target[o] + (size_t)(slot * elements) * 4;
+    if (!is_reflexive(network)) memcpy(to, sample->target[o], (size_t)elements * 4);
+    else if (network->output[o].size == first->size) input_as_target(first, sample->input[0], (float *)(void *)to);
   }
-  return cnn_success();
+}
+
+cnn_status cnn_batch_read(cnn_batch *batch, int32_t slot, const cnn_data *data, cnn_part part, int64_t index) {
+  const cnn_status status = cnn_data_sample(data, part, index, batch->raw.input, batch->raw.target);
+  if (status.code == CNN_OK) put_sample(batch, slot, &batch->raw);
+  return status;
+}
+
+/* ---- augmentation */
+static int64_t index_of(const cnn_course *course, int64_t at) { return course->order ? course->order[at] : at; }
+
+static cnn_plane target_plane(const cnn_network *network, int32_t o) {
+  const cnn_judged judged = cnn_judge(network, o);
+  cnn_plane plane = plane_of(&network->output[o]);
+  if (judged.class_target) plane.channels = 1;
+  return plane;
+}
+
+static cnn_augmentation augmentation_of(const cnn_batch *batch, const cnn_course *course, int64_t at) {
+  return cnn_augment_draw(course->recipe, plane_of(&batch->network->input[0]), course->recipe->seed, (uint32_t)course->epoch, (uint32_t)index_of(course, at));
+}
+
+/* Reads a sample of the course and augments it by itself. */
+static cnn_status read_augmented(cnn_batch *batch, const cnn_course *course, int64_t at, const cnn_parts *out) {
+  const cnn_network *network = batch->network;
+  const cnn_status status = cnn_data_sample(course->data, CNN_PART_TRAIN, index_of(course, at), batch->raw.input, batch->raw.target);
+  if (status.code != CNN_OK) return status;
+  const cnn_augmentation augmentation = augmentation_of(batch, course, at);
+  for (int32_t i = 0; i < network->inputs; i++) {
+    const cnn_port *port = &network->input[i];
+    const float scale = (float)cnn_data_scale(course->data, i);
+    cnn_augment_input(&augmentation, plane_of(port), port->type, scale, batch->raw.input[i], out->input[i], batch->scratch);
+  }
+  for (int32_t o = 0; o < network->outputs; o++) {
+    if (!batch->target[o] || is_reflexive(network)) continue;
+    const cnn_plane plane = target_plane(network, o);
+    if (plane.height * plane.width > 1) cnn_augment_target(&augmentation, plane, cnn_judge(network, o).class_target, batch->raw.target[o], out->target[o]);
+    else memcpy(out->target[o], batch->raw.target[o], (size_t)target_elements(network, o) * 4);
+  }
+  return status;
+}
+
+static void mix_parts(const cnn_batch *batch, const cnn_mix *mix) {
+  const cnn_network *network = batch->network;
+  for (int32_t i = 0; i < network->inputs; i++)
+    cnn_mix_input(mix, plane_of(&network->input[i]), network->input[i].type, batch->own.input[i], batch->other.input[i]);
+  for (int32_t o = 0; o < network->outputs; o++)
+    if (batch->target[o] && !is_reflexive(network))
+      cnn_mix_target(mix, target_plane(network, o), cnn_judge(network, o).class_target, batch->own.target[o], batch->other.target[o]);
+}
+
+cnn_status cnn_batch_take(cnn_batch *batch, int32_t slot, const cnn_course *course, int64_t at) {
+  if (!course->augment) return cnn_batch_read(batch, slot, course->data, CNN_PART_TRAIN, index_of(course, at));
+  cnn_status status = read_augmented(batch, course, at, &batch->own);
+  const cnn_augmentation augmentation = augmentation_of(batch, course, at);
+  for (int32_t step = 0; step < course->recipe->augments && status.code == CNN_OK; step++) {
+    cnn_mix mix;
+    if (!cnn_mix_draw(&augmentation, step, course->samples, &mix)) continue;
+    status = read_augmented(batch, course, mix.partner, &batch->other);
+    if (status.code == CNN_OK) mix_parts(batch, &mix);
+  }
+  if (status.code == CNN_OK) put_sample(batch, slot, &batch->own);
+  return status;
 }

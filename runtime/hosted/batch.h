@@ -4,18 +4,15 @@
 #define CNN_BATCH_H
 #include "cnn.h"
 
+typedef struct cnn_parts { void **input, **target; } cnn_parts; /* [inputs] and [outputs]; target[o] is NULL for an output without one */
+
 typedef struct cnn_batch {
   const cnn_network *network;
   int32_t capacity, count;
-  void **input, **target;     /* [inputs] and [outputs]; target[o] is NULL for an output without one */
-  void **raw, **raw_target;   /* one sample as the data set gives it */
-  void *moved;                /* one input after augmentation */
+  void **input, **target;     /* as cnn_parts, of all samples */
+  cnn_parts raw, own, other;  /* one sample: as the data set gives it, augmented, and one that is mixed with it */
+  float *scratch;
 } cnn_batch;
-
-bool cnn_batch_open(cnn_batch *batch, const cnn_network *network, int32_t capacity, bool targets); /* false: no memory */
-void cnn_batch_close(cnn_batch *batch);
-/* Reads sample `index` into place `slot`; `move` (may be NULL) is applied to pictures and to targets that have pixels. */
-cnn_status cnn_batch_read(cnn_batch *batch, int32_t slot, const cnn_data *data, cnn_part part, int64_t index, const cnn_move *move);
 
 /* The samples of an epoch in their order, cut into batches. */
 typedef struct cnn_course {
@@ -27,6 +24,13 @@ typedef struct cnn_course {
   int32_t batch, part;        /* samples of a batch, and most of them in one call of gradients */
   bool augment;
 } cnn_course;
+
+bool cnn_batch_open(cnn_batch *batch, const cnn_network *network, int32_t capacity, bool targets); /* false: no memory */
+void cnn_batch_close(cnn_batch *batch);
+/* Reads sample `index` into place `slot` as it is. */
+cnn_status cnn_batch_read(cnn_batch *batch, int32_t slot, const cnn_data *data, cnn_part part, int64_t index);
+/* Reads sample `at` of a course, augmented if the course says so. */
+cnn_status cnn_batch_take(cnn_batch *batch, int32_t slot, const cnn_course *course, int64_t at);
 
 int32_t cnn_course_count(const cnn_course *course, int64_t at); /* how many samples the call that begins at sample `at` takes */
 bool cnn_course_ends_batch(const cnn_course *course, int64_t at); /* a batch is complete when `at` samples have been seen */

@@ -162,6 +162,11 @@ cnn_status cnn_data_sample(const cnn_data *data, cnn_part part, int64_t index, v
   return data->kind->read(data, pool, place, input, target);
 }
 
+double cnn_data_scale(const cnn_data *data, int32_t input) {
+  const bool unit = data->network->input[input].type == CNN_F32 && data->kind->unit && data->kind->unit(data, input);
+  return unit ? 1 : 255;
+}
+
 bool cnn_data_label(const cnn_data *data, cnn_part part, int64_t index, int32_t *label) {
   int pool;
   int64_t place;

@@ -187,7 +187,14 @@ static void array_close(cnn_data *data) {
   free(set);
 }
 
-static const DataKind arrays = {array_sample, array_label, array_close};
+static bool array_unit(const cnn_data *data, int32_t input) {
+  const ArraySet *set = data->set;
+  const cnn_tensor *tensor = NULL;
+  for (int p = 0; p < POOLS && !tensor; p++) tensor = set->input[p][input].tensor;
+  return tensor && !whole_numbers(tensor);
+}
+
+static const DataKind arrays = {array_sample, array_label, array_close, array_unit};
 
 /* Whether a file is a zip, whatever its name. */
 static cnn_status zip_look(const char *path, bool *zip) {

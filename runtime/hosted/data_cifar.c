@@ -45,7 +45,7 @@ static void cifar_close(cnn_data *data) {
   free(set);
 }
 
-static const DataKind cifar = {cifar_read, cifar_label, cifar_close};
+static const DataKind cifar = {cifar_read, cifar_label, cifar_close, NULL};
 
 static cnn_status file_add(cnn_data *data, CifarSet *set, const char *directory, const char *name, int pool) {
   char *path = cnn_path_join(directory, name);

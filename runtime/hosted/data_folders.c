@@ -165,7 +165,7 @@ static void folder_close(cnn_data *data) {
   free(set);
 }
 
-static const DataKind folders = {folder_read, folder_label, folder_close};
+static const DataKind folders = {folder_read, folder_label, folder_close, NULL};
 
 static cnn_status known_but_not_built(const cnn_data *data, const Listing *listing) {
   const Entry *images = cnn_listing_find(listing, "images"), *masks = cnn_listing_find(listing, "masks"), *labels = cnn_listing_find(listing, "labels");

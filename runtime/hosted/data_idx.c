@@ -137,7 +137,7 @@ static void idx_set_close(cnn_data *data) {
   free(set);
 }
 
-static const DataKind idx_files = {idx_read, idx_label, idx_set_close};
+static const DataKind idx_files = {idx_read, idx_label, idx_set_close, NULL};
 
 static cnn_status labels_open(cnn_data *data, IdxFile *labels, int64_t samples) {
   cnn_status status = idx_open(labels);

@@ -23,6 +23,7 @@ typedef struct DataKind {
   cnn_status (*read)(const cnn_data *data, int pool, int64_t index, void *const input[], void *const target[]);
   bool (*label)(const cnn_data *data, int pool, int64_t index, int32_t *label); /* NULL: no classes */
   void (*close)(cnn_data *data);
+  bool (*unit)(const cnn_data *data, int32_t input); /* NULL, or: an f32 input's values are about 1, not pixels of 0..255 */
 } DataKind;
 
 typedef struct Part { int64_t first, count; int64_t *list; } Part; /* samples list[i], or first + i, of all pools one after the other */

@@ -110,7 +110,7 @@ static cnn_status evaluate_batch(Worker *worker, int64_t first) {
   int32_t count = network->batch;
   if (count > evaluator->samples - first) count = (int32_t)(evaluator->samples - first);
   for (int32_t i = 0; i < count; i++) {
-    cnn_status status = cnn_batch_read(&worker->batch, i, evaluator->data, evaluator->part, first + i, NULL);
+    cnn_status status = cnn_batch_read(&worker->batch, i, evaluator->data, evaluator->part, first + i);
     if (status.code != CNN_OK) return status;
   }
   network->infer(evaluator->model, (const void *const *)worker->batch.input, worker->output, worker->workspace);

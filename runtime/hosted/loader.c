@@ -60,10 +60,7 @@ void cnn_loader_close(cnn_loader *loader) {
 static cnn_status fill(cnn_batch *batch, const cnn_course *course, int64_t at) {
   batch->count = cnn_course_count(course, at);
   for (int32_t i = 0; i < batch->count; i++) {
-    int64_t index = course->order ? course->order[at + i] : at + i;
-    cnn_move move = {0};
-    if (course->augment) move = cnn_augment_draw(course->recipe, course->recipe->seed, (uint32_t)course->epoch, (uint32_t)index);
-    cnn_status status = cnn_batch_read(batch, i, course->data, CNN_PART_TRAIN, index, &move);
+    cnn_status status = cnn_batch_take(batch, i, course, at + i);
     if (status.code != CNN_OK) return status;
   }
   return cnn_success();

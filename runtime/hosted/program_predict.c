@@ -288,11 +288,11 @@ static void close_prediction(Prediction *prediction) {
 
 static cnn_status read_sample(Prediction *prediction, const cnn_inputs *inputs, int64_t index, int32_t slot) {
   const cnn_network *network = prediction->network;
-  cnn_status status = cnn_inputs_sample(inputs, index, prediction->batch.raw);
+  cnn_status status = cnn_inputs_sample(inputs, index, prediction->batch.raw.input);
   for (int32_t i = 0; status.code == CNN_OK && i < network->inputs; i++) {
     const cnn_port *port = &network->input[i];
     size_t bytes = (size_t)port->size * cnn_type_bytes(port->type);
-    cnn_port_arrange(port, prediction->batch.raw[i], (char *)prediction->batch.input[i] + (size_t)slot * bytes);
+    cnn_port_arrange(port, prediction->batch.raw.input[i], (char *)prediction->batch.input[i] + (size_t)slot * bytes);
   }
   return status;
 }

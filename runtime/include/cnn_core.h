@@ -80,17 +80,44 @@ float cnn_train_step(cnn_trainer *trainer, const void *const *input, const void 
 /* The weights that are saved and evaluated: the average, where there is one. */
 const float *cnn_trainer_result(const cnn_trainer *trainer);
 
-/* ---- Augmentation: drawn once a sample and applied to its pictures, and to targets that have pixels. */
+/* ---- Augmentation of one sample, by the steps of recipe->augment in their order: of its inputs, and of targets that have pixels. */
+
+typedef struct cnn_plane { int32_t height, width, channels; } cnn_plane; /* a sequence has one row, a vector one pixel */
+
+typedef struct cnn_augmentation { /* of one sample in one epoch */
+  const cnn_recipe *recipe;
+  cnn_plane plane;       /* of the first input, whose pixels shifts and sizes count; other planes move in proportion */
+  cnn_random random;
+} cnn_augmentation;
+
+cnn_augmentation cnn_augment_draw(const cnn_recipe *recipe, cnn_plane plane, uint64_t seed, uint32_t epoch, uint32_t index);
+int64_t cnn_augment_scratch(cnn_plane plane); /* floats of `scratch` */
+/* From `in` to `out`, values of `type`: u8 and i8 stay within their range. scale: what counts as full scale (255 for pictures; i8 after adding 128).
+ * What comes from outside is zero (i8: -128). */
+void cnn_augment_input(const cnn_augmentation *augmentation, cnn_plane plane, cnn_type type, float scale, const void *in, void *out, float *scratch);
+/* int32 classes (the nearest; -1 from outside) or floats (bilinear; 0 from outside) of each pixel. */
+void cnn_augment_target(const cnn_augmentation *augmentation, cnn_plane plane, bool classes, const void *in, void *out);
 
 typedef struct cnn_move {
-  int32_t down, right;   /* shift in pixels of the (first) input */
+  int32_t down, right;   /* shift in pixels */
   bool mirror, upend;    /* left and right, top and bottom exchanged, before the shift */
 } cnn_move;
-
-cnn_move cnn_augment_draw(const cnn_recipe *recipe, uint64_t seed, uint32_t epoch, uint32_t index);
-bool cnn_move_is_nothing(const cnn_move *move);
 /* Moves a picture of height x width pixels of pixel_bytes each from `in` to `out`; pixels that come from outside are pixel_bytes of `border`. */
 void cnn_move_picture(const cnn_move *move, const void *in, void *out, int32_t height, int32_t width, int32_t pixel_bytes, int border);
+
+/* mixup and cutmix: a sample becomes a mixture with another one, drawn from `samples`, that has been augmented in its own way. */
+typedef struct cnn_mix {
+  cnn_plane plane;       /* of the first input */
+  double share;          /* of the sample itself */
+  int64_t partner;       /* the other one: its place among the samples of the epoch */
+  bool boxed;            /* cutmix: this part of the plane is the other's */
+  int32_t top, left, bottom, right;
+  bool label;            /* a single class is the other's: drawn with the probability 1 - share */
+} cnn_mix;
+
+bool cnn_mix_draw(const cnn_augmentation *augmentation, int32_t step, int64_t samples, cnn_mix *mix); /* false: recipe->augment[step] does not mix */
+void cnn_mix_input(const cnn_mix *mix, cnn_plane plane, cnn_type type, void *own, const void *other);
+void cnn_mix_target(const cnn_mix *mix, cnn_plane plane, bool classes, void *own, const void *other);
 
 #ifdef __cplusplus
 }

@@ -1,4 +1,4 @@
-/* runtime_core.c: the freestanding part of the runtime: random numbers, schedules, optimizers, the training step, augmentation. */
+/* runtime_core.c: the freestanding part of the runtime: random numbers, schedules, optimizers, the training step. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <math.h>
@@ -339,51 +339,6 @@ static void averages_lag_behind(void) {
   CU_ASSERT_EQUAL(bench.trainer.average[3], 8); /* statistics are copied */
 }
 
-/* ---- augmentation */
-
-static void moves_go_where_they_should(void) {
-  enum { H = 4, W = 5 };
-  uint8_t in[H][W][3], out[H][W][3];
-  for (int i = 0; i < H * W * 3; i++) (&in[0][0][0])[i] = (uint8_t)(i + 1);
-  bool right = true;
-  for (int trial = 0; trial < 4 * 11 * 13; trial++) {
-    cnn_move move = {.down = trial / 4 % 11 - 5, .right = trial / 44 - 6, .mirror = trial & 1, .upend = trial >> 1 & 1};
-    cnn_move_picture(&move, in, out, H, W, 3, 7);
-    for (int y = 0; y < H; y++) {
-      for (int x = 0; x < W; x++) {
-        int fy = y - move.down, fx = x - move.right;
-        bool inside = fy >= 0 && fy < H && fx >= 0 && fx < W;
-        if (move.upend) fy = H - 1 - fy;
-        if (move.mirror) fx = W - 1 - fx;
-        for (int c = 0; c < 3; c++) right = right && out[y][x][c] == (inside ? in[fy][fx][c] : 7);
-      }
-    }
-  }
-  CU_ASSERT(right);
-}
-
-static void draws_depend_on_seed_epoch_and_sample(void) {
-  static const cnn_option augment[] = {{"hflip", {0}, 0}, {"vflip", {0}, 0}, {"shift", {2}, 1}};
-  cnn_recipe recipe = {.augments = 3, .augment = augment};
-  int mirrored = 0, upended = 0, down[5] = {0}, same_epoch = 0;
-  for (uint32_t i = 0; i < 4000; i++) {
-    cnn_move move = cnn_augment_draw(&recipe, 1, 2, i), again = cnn_augment_draw(&recipe, 1, 2, i), other = cnn_augment_draw(&recipe, 1, 3, i);
-    CU_ASSERT_FATAL(move.down >= -2 && move.down <= 2 && move.right >= -2 && move.right <= 2);
-    CU_ASSERT_FATAL(move.down == again.down && move.right == again.right && move.mirror == again.mirror && move.upend == again.upend);
-    same_epoch += move.down == other.down && move.right == other.right && move.mirror == other.mirror && move.upend == other.upend;
-    mirrored += move.mirror;
-    upended += move.upend;
-    down[move.down + 2]++;
-  }
-  CU_ASSERT(mirrored > 1850 && mirrored < 2150);
-  CU_ASSERT(upended > 1850 && upended < 2150);
-  for (int i = 0; i < 5; i++) CU_ASSERT(down[i] > 680 && down[i] < 920);
-  CU_ASSERT(same_epoch < 100);
-  recipe.augments = 0;
-  cnn_move none = cnn_augment_draw(&recipe, 1, 2, 3);
-  CU_ASSERT(cnn_move_is_nothing(&none));
-}
-
 CU_TestInfo suite_core[] = {
     {"functions are those of libm", functions_are_those_of_libm},
     {"the root of a float is exact", the_root_of_a_float_is_exact},
@@ -397,6 +352,4 @@ CU_TestInfo suite_core[] = {
     {"accumulated batches are one large batch", accumulated_batches_are_one_large_batch},
     {"gradients are clipped as one vector", gradients_are_clipped_as_one_vector},
     {"averages lag behind", averages_lag_behind},
-    {"moves go where they should", moves_go_where_they_should},
-    {"draws depend on seed, epoch and sample", draws_depend_on_seed_epoch_and_sample},
     CU_TEST_INFO_NULL};

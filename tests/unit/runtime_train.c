@@ -456,55 +456,99 @@ static void metrics_count_what_they_say(void) {
   CU_ASSERT_DOUBLE_EQUAL(cnn_class_f1(&counts), 0.6, 1e-12);
 }
 
-/* A picture with a class a pixel: both move, what comes from outside is black and ignored; channels come first at the end. */
-static void batches_are_moved_and_arranged(void) {
-  enum { H = 4, W = 6, C = 3, SIZE = H * W * C };
+/* A picture with a class a pixel: both move alike; channels come first at the end. */
+static void batches_are_augmented_and_arranged(void) {
+  enum { H = 4, W = 6, C = 3, SIZE = H * W * C, AT = 7 };
+  static const cnn_option augment[] = {{"hflip", {0}, 0}, {"shift", {2}, 1}};
   cnn_port input = {.name = "image", .type = CNN_U8, .rank = 3, .dim = {H, W, C}, .chw = 1, .size = SIZE};
   cnn_port output = {.name = "output", .rank = 3, .dim = {H, W, 5}, .size = H * W * 5, .target = CNN_TARGET_CLASS, .target_size = H * W,
                      .scores = CNN_SCORES_PROBABILITY, .loss = "cross_entropy"};
   cnn_recipe recipe = net_recipe;
+  recipe.augments = 2, recipe.augment = augment;
   cnn_network network = {.name = "map", .inputs = 1, .outputs = 1, .input = &input, .output = &output, .recipe = &recipe};
   cnn_data_options options = CNN_DATA_DEFAULTS;
   cnn_data *data;
   cnn_batch batch;
   CU_ASSERT_EQUAL_FATAL(cnn_data_open(&data, "synthetic", &network, &options).code, CNN_OK);
   CU_ASSERT_FATAL(cnn_batch_open(&batch, &network, 2, true));
-  static uint8_t pixel[H][W][C];
-  static int32_t label[H][W];
+  static uint8_t pixel[H][W][C], moved[H][W][C];
+  static int32_t label[H][W], moved_label[H][W];
+  static float scratch[2 * SIZE];
   void *in[] = {pixel}, *target[] = {label};
-  cnn_move move = {.down = 1, .right = -2, .mirror = true};
-  CU_ASSERT_EQUAL(cnn_data_sample(data, CNN_PART_TRAIN, 7, in, target).code, CNN_OK);
-  CU_ASSERT_EQUAL(cnn_batch_read(&batch, 1, data, CNN_PART_TRAIN, 7, &move).code, CNN_OK);
+  const cnn_course course = {.data = data, .recipe = &recipe, .samples = 20, .epoch = 3, .batch = 2, .part = 2, .augment = true};
+  const cnn_augmentation augmentation = cnn_augment_draw(&recipe, (cnn_plane){H, W, C}, recipe.seed, 3, AT);
+  CU_ASSERT_EQUAL(cnn_data_sample(data, CNN_PART_TRAIN, AT, in, target).code, CNN_OK);
+  cnn_augment_input(&augmentation, (cnn_plane){H, W, C}, CNN_U8, 255, pixel, moved, scratch);
+  cnn_augment_target(&augmentation, (cnn_plane){H, W, 1}, true, label, moved_label);
+  CU_ASSERT(memcmp(pixel, moved, sizeof pixel) != 0 && memcmp(label, moved_label, sizeof label) != 0);
+  CU_ASSERT_EQUAL(cnn_batch_take(&batch, 1, &course, AT).code, CNN_OK);
   const uint8_t *got = (const uint8_t *)batch.input[0] + SIZE;
-  const int32_t *got_label = (const int32_t *)batch.target[0] + H * W;
-  bool right = true;
-  for (int y = 0; y < H; y++) {
-    for (int x = 0; x < W; x++) {
-      int fy = y - 1, fx = W - 1 - (x + 2);
-      bool inside = fy >= 0 && x + 2 < W;
-      right = right && got_label[y * W + x] == (inside ? label[fy][fx] : -1);
-      for (int c = 0; c < C; c++) right = right && got[(c * H + y) * W + x] == (inside ? pixel[fy][fx][c] : 0);
-    }
-  }
+  bool right = memcmp((const int32_t *)batch.target[0] + H * W, moved_label, sizeof label) == 0;
+  for (int i = 0; i < SIZE; i++) right = right && got[(i % C * H + i / C / W) * W + i / C % W] == (&moved[0][0][0])[i];
   CU_ASSERT(right);
   cnn_batch_close(&batch);
   cnn_data_close(data);
 
   output = (cnn_port){.name = "output", .rank = 3, .dim = {H, W, C}, .size = SIZE, .target = CNN_TARGET_VALUES, .target_size = SIZE, .loss = "mse"};
   recipe.target_is_input = 1;
+  cnn_course again = course;
   CU_ASSERT_EQUAL_FATAL(cnn_data_open(&data, "synthetic", &network, &options).code, CNN_OK);
   CU_ASSERT_FATAL(cnn_batch_open(&batch, &network, 1, true));
-  move = (cnn_move){.down = 1};
-  CU_ASSERT_EQUAL(cnn_data_sample(data, CNN_PART_TRAIN, 7, in, target).code, CNN_OK);
-  CU_ASSERT_EQUAL(cnn_batch_read(&batch, 0, data, CNN_PART_TRAIN, 7, &move).code, CNN_OK);
+  again.data = data;
+  CU_ASSERT_EQUAL(cnn_data_sample(data, CNN_PART_TRAIN, AT, in, target).code, CNN_OK);
+  cnn_augment_input(&augmentation, (cnn_plane){H, W, C}, CNN_U8, 255, pixel, moved, scratch);
+  CU_ASSERT_EQUAL(cnn_batch_take(&batch, 0, &again, AT).code, CNN_OK);
   const float *value = batch.target[0];
   right = true;
-  for (int y = 0; y < H; y++) { /* after augmentation, in the order of the output */
-    for (int i = 0; i < W * C; i++) right = right && value[y * W * C + i] == (y == 0 ? 0 : (float)(&pixel[y - 1][0][0])[i] / 255.0f);
-  }
+  for (int i = 0; i < SIZE; i++) right = right && value[i] == (float)(&moved[0][0][0])[i] / 255.0f; /* after augmentation, in the order of the output */
   CU_ASSERT(right);
   cnn_batch_close(&batch);
   cnn_data_close(data);
+}
+
+/* Half of a picture and half of its target, each pixel from one of two samples. */
+static void samples_are_mixed_with_others(void) {
+  enum { N = 8, CLASSES = 5, SAMPLES = 40 };
+  static const cnn_option mixing[][1] = {{{"mixup", {1}, 1}}, {{"cutmix", {1}, 1}}};
+  cnn_port input = {.name = "image", .type = CNN_F32, .rank = 3, .dim = {N, N, 1}, .size = N * N};
+  cnn_port output = {.name = "output", .rank = 1, .dim = {CLASSES}, .size = CLASSES, .target = CNN_TARGET_CLASS, .target_size = 1,
+                     .scores = CNN_SCORES_PROBABILITY, .loss = "cross_entropy"};
+  cnn_recipe recipe = net_recipe;
+  cnn_network network = {.name = "net", .inputs = 1, .outputs = 1, .input = &input, .output = &output, .recipe = &recipe};
+  cnn_data_options options = CNN_DATA_DEFAULTS;
+  static float own[N * N], other[N * N];
+  for (int kind = 0; kind < 2; kind++) {
+    cnn_data *data;
+    cnn_batch batch;
+    recipe.augments = 1, recipe.augment = mixing[kind];
+    CU_ASSERT_EQUAL_FATAL(cnn_data_open(&data, "synthetic", &network, &options).code, CNN_OK);
+    CU_ASSERT_FATAL(cnn_batch_open(&batch, &network, 1, true));
+    const cnn_course course = {.data = data, .recipe = &recipe, .samples = SAMPLES, .batch = 1, .part = 1, .augment = true};
+    int others = 0;
+    bool right = true;
+    for (int64_t at = 0; at < SAMPLES; at++) {
+      const cnn_augmentation augmentation = cnn_augment_draw(&recipe, (cnn_plane){N, N, 1}, recipe.seed, 0, (uint32_t)at);
+      cnn_mix mix;
+      int32_t own_label, other_label;
+      CU_ASSERT_FATAL(cnn_mix_draw(&augmentation, 0, SAMPLES, &mix));
+      CU_ASSERT_FATAL(mix.partner >= 0 && mix.partner < SAMPLES && mix.share >= 0 && mix.share <= 1);
+      cnn_data_sample(data, CNN_PART_TRAIN, at, (void *[]){own}, (void *[]){&own_label});
+      cnn_data_sample(data, CNN_PART_TRAIN, mix.partner, (void *[]){other}, (void *[]){&other_label});
+      CU_ASSERT_EQUAL_FATAL(cnn_batch_take(&batch, 0, &course, at).code, CNN_OK);
+      const float *got = batch.input[0];
+      for (int i = 0; i < N * N; i++) {
+        const bool inside = i / N >= mix.top && i / N < mix.bottom && i % N >= mix.left && i % N < mix.right;
+        const double blend = mix.share * (double)own[i] + (1 - mix.share) * (double)other[i], cut = (double)(inside ? other : own)[i];
+        right = right && fabs((double)got[i] - (kind ? cut : blend)) < 1e-5;
+      }
+      right = right && *(int32_t *)batch.target[0] == (mix.label ? other_label : own_label);
+      others += mix.label;
+    }
+    CU_ASSERT(right);
+    CU_ASSERT(others > 5 && others < 35);
+    cnn_batch_close(&batch);
+    cnn_data_close(data);
+  }
 }
 
 static void numbers_are_written_for_people(void) {
@@ -537,6 +581,7 @@ CU_TestInfo suite_train[] = {
     {"training starts from given weights", training_starts_from_given_weights},
     {"losses are those of PyTorch", losses_are_those_of_pytorch},
     {"metrics count what they say", metrics_count_what_they_say},
-    {"batches are moved and arranged", batches_are_moved_and_arranged},
+    {"batches are augmented and arranged", batches_are_augmented_and_arranged},
+    {"samples are mixed with others", samples_are_mixed_with_others},
     {"numbers are written for people", numbers_are_written_for_people},
     CU_TEST_INFO_NULL};
