@@ -94,6 +94,9 @@ static bool build_graph(Compilation *c) {
   return good(c) && !is_library(c);
 }
 
+/* A summary tells the memory of all that can be made of the program. */
+static bool summary_only(const Options *o) { return !o->output || o->kind == OUTPUT_SUMMARY; }
+
 static bool check_training(Compilation *c) {
   const Training *training = c->graph->training;
   if (c->options->train_given && c->options->train && !training) {
@@ -101,7 +104,7 @@ static bool check_training(Compilation *c) {
     diag_help(diag, "train { loss = cross_entropy } is the least that is needed");
     return false;
   }
-  c->training = c->options->train && training;
+  c->training = training && (c->options->train || (summary_only(c->options) && !c->options->train_given && training->not_built.n == 0));
   for (int i = 0; c->training && i < training->not_built.n; i++)
     diag_report(c->diags, DIAG_not_built_yet, training->not_built.data[i], NULL, "%s is not built yet", training->not_built_name.data[i]);
   return good(c);
@@ -179,16 +182,30 @@ static bool batch_fits(Compilation *c, const Plan *train) {
   return good;
 }
 
+static SummarySizes sizes_of(const Compilation *c) {
+  const NetSizes sizes = emit_sizes(c->net);
+  return (SummarySizes){sizes.workspace_bytes, sizes.workspace_bound, c->training ? sizes.training_bytes : -1, sizes.training_bound};
+}
+
+static const char *with_memory(const Compilation *c) {
+  Text text = {.arena = c->arena};
+  const SummarySizes sizes = sizes_of(c);
+  text_put(&text, "%s", c->summary);
+  graph_memory(&text, &sizes);
+  return text.s;
+}
+
 static bool lower(Compilation *c) {
   const Options *o = c->options;
   if (!calls_fit(c)) return false;
   c->emit = (EmitOptions){
     .prefix = c_name(c), .header = o->kind == OUTPUT_C ? base_name(header_path(c)) : NULL, .summary = c->summary, .batch = o->batch,
     .ntargets = o->targets.n, .target = o->targets.data, .openmp = o->openmp, .plain = o->plain, .exact = o->exact, .program = o->kind == OUTPUT_PROGRAM, .training = c->training, .weights = c->weights};
-  const Plan *infer = plan_inference(c->arena, c->graph, o->plain), *train = c->training ? plan_training(c->arena, c->graph, o->plain) : NULL;
+  Plan *infer = plan_inference(c->arena, c->graph, o->plain), *train = c->training ? plan_training(c->arena, c->graph, o->plain) : NULL;
   stage_done(c, "plan");
   if (!batch_fits(c, train)) return false;
   c->net = emit_begin(c->arena, c->graph, infer, train, &c->sources, &c->emit);
+  c->summary = c->emit.summary = with_memory(c);
   stage_done(c, "schedule and prove");
   return true;
 }
@@ -221,14 +238,14 @@ static bool write_view(Compilation *c) {
   const Options *o = c->options;
   Text text = {.arena = c->arena};
   if (o->kind == OUTPUT_AST) ast_dump(&text, c->program);
-  else if (o->kind == OUTPUT_SUMMARY) text_put(&text, "%s", c->summary);
   else if (o->kind == OUTPUT_DOT) graph_dot(&text, c->graph);
   else if (o->kind == OUTPUT_GRAPH) graph_dump(&text, c->graph);
   else if (!lower(c)) return false;
+  else if (o->kind == OUTPUT_SUMMARY) text_put(&text, "%s", c->summary);
   else if (o->kind == OUTPUT_NESTS) emit_nests(&text, c->net);
   else {
-    const NetSizes sizes = emit_sizes(c->net);
-    graph_json(&text, &c->sources, c->graph, &(SummarySizes){sizes.workspace_bytes, sizes.workspace_bound, c->training ? sizes.training_bytes : -1});
+    const SummarySizes sizes = sizes_of(c);
+    graph_json(&text, &c->sources, c->graph, &sizes);
   }
   return add_output(c, o->output, &text);
 }
@@ -291,6 +308,7 @@ static bool write_all(Compilation *c) {
   const Options *o = c->options;
   bool done = true;
   if (o->output) done = options_view(o->kind) ? write_view(c) : write_code(c);
+  if (done && !c->net && (o->summary || !o->output)) done = lower(c);
   done = done && write_dependencies(c);
   if (done && (o->summary || !o->output)) fputs(c->summary, stdout);
   return done;

@@ -137,7 +137,7 @@ static const char *argument(Frame *f, const Step *step, int id) {
     case BIND_INPUT: return const_argument(f, nest, id, input_value(f, binding->node->wrt));
     case BIND_WEIGHT: return array_argument(net->arena, nest, id, arena_printf(net->arena, "batch->weights->%s", name_identifier(net->arena, binding->weight->name)), binding->weight->rank, binding->weight->dim);
     case BIND_GRADIENT: return array_argument(net->arena, nest, id, arena_printf(net->arena, "gradients->%s", name_identifier(net->arena, binding->weight->name)), binding->weight->rank, binding->weight->dim);
-    case BIND_SCRATCH: return local(f, "void *", arena_printf(net->arena, "%s_%s", step->name, nest->buf[id]->name), offset_text(f, "arena", aligned(f->part->plan->arena_floats) + step_scratch(step, f->target, id)), "");
+    case BIND_SCRATCH: return local(f, "void *", arena_printf(net->arena, "%s_%s", step->name, nest->buf[id]->name), offset_text(f, "arena", f->part->plan->scratch[step - f->part->steps.data] + step_scratch(step, f->target, id)), "");
     case BIND_KEYS: return keys_value(f, step, binding->node);
     case BIND_PACK: case BIND_TABLE: break; /* members */
   }

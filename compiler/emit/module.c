@@ -199,8 +199,6 @@ static void lower_step(Net *net, Part *part, const Kernel *kernel, int layout_la
     if (t == 0) step.name = names_unique(&net->names, step_wanted_name(net, part, kernel, lower->b));
     bind_members(net, part, &step, t);
     step.function[t] = section_function(net, &net->section[t], lower->b, step.name, kernel_comment(net, kernel, lower->b), layer_text(net, kernel->root));
-    const int64_t scratch = step_scratch(&step, t, lower->b->nbufs);
-    if (scratch > part->scratch_floats) part->scratch_floats = scratch;
   }
   vec_push(net->arena, part->steps, step);
 }
@@ -215,13 +213,26 @@ static void order_members(Net *net, Part *part) {
   part->members.data = ordered, part->members.room = n;
 }
 
-static void lower_part(Net *net, Part *part, const Plan *plan) {
+/* One layout for all targets: each kernel has the scratch of the target where it needs most. */
+static void lay_out(Net *net, const Part *part, Plan *plan) {
+  int64_t *scratch = NEW_ARRAY(net->arena, int64_t, part->steps.n + 1);
+  for (int s = 0; s < part->steps.n; s++)
+    for (int t = 0; t < net->options->ntargets; t++) {
+      const Step *step = &part->steps.data[s];
+      const int64_t floats = step_scratch(step, t, step->lower[t]->b->nbufs);
+      if (floats > scratch[s]) scratch[s] = floats;
+    }
+  plan_lay_out(net->arena, plan, scratch);
+}
+
+static void lower_part(Net *net, Part *part, Plan *plan) {
   int layout_lanes = 1;
   for (int t = 0; t < net->options->ntargets; t++)
     if (net->options->target[t]->lanes > layout_lanes) layout_lanes = net->options->target[t]->lanes;
   part->plan = plan;
   part->names.arena = net->arena;
   for (int k = 0; k < plan->kernels.n; k++) lower_step(net, part, plan->kernels.data[k], layout_lanes);
+  lay_out(net, part, plan);
   order_members(net, part);
 }
 
@@ -299,7 +310,7 @@ static const char *const fixed_names[] = {
   "network", "network_inputs", "network_outputs", "network_weights", "network_layers", "network_steps", "network_recipe", "network_summary", "network_metrics", "network_augment", "network_milestones",
   "network_init", "network_pack", "network_infer", "network_infer_timed", "network_gradients", "t", "kind", NULL};
 
-Net *emit_begin(Arena *arena, const Graph *graph, const Plan *infer, const Plan *train, const Sources *sources, const EmitOptions *options) {
+Net *emit_begin(Arena *arena, const Graph *graph, Plan *infer, Plan *train, const Sources *sources, const EmitOptions *options) {
   Net *net = NEW(arena, Net);
   net->arena = arena, net->options = options, net->graph = graph, net->sources = sources;
   net->name = options->prefix, net->upper = name_upper(arena, options->prefix), net->model = graph->parameters > 0;
@@ -313,9 +324,8 @@ Net *emit_begin(Arena *arena, const Graph *graph, const Plan *infer, const Plan 
   lower_part(net, &net->infer, infer);
   if (train) {
     net->train_batch = graph->training->batch;
-    net->train.plan = train;
-    choose_shards(net);
     lower_part(net, &net->train, train);
+    choose_shards(net);
   }
   return net;
 }
@@ -336,12 +346,14 @@ int64_t members_floats(const Part *part) {
 
 int64_t net_model_floats(const Net *net) { return net->infer.members.n ? members_floats(&net->infer) : net->model ? ALIGNED_FLOATS : 0; }
 
-static int64_t slot_floats(const Net *net) {
-  const int64_t floats = aligned(net->infer.plan->arena_floats) + net->infer.scratch_floats;
-  return floats ? floats : ALIGNED_FLOATS;
-}
-int64_t net_workspace_floats(const Net *net) { return net->slots * slot_floats(net); }
+int64_t arena_room(int64_t floats) { return floats ? floats : ALIGNED_FLOATS; }
+int64_t net_workspace_floats(const Net *net) { return net->slots * arena_room(net->infer.plan->arena_floats); }
 
 NetSizes emit_sizes(const Net *net) {
-  return (NetSizes){4 * net_model_floats(net), 4 * net_workspace_floats(net), 4 * net->infer.plan->arena_bound, net->train.plan ? 4 * training_floats(net) : 0};
+  NetSizes sizes = {.model_bytes = 4 * net_model_floats(net), .workspace_bytes = 4 * net_workspace_floats(net)};
+  sizes.workspace_bound = 4 * net->slots * arena_room(net->infer.plan->arena_bound);
+  if (!net->train.plan) return sizes;
+  sizes.training_bytes = 4 * training_floats(net);
+  sizes.training_bound = sizes.training_bytes - 4 * net->shards * (net->train.plan->arena_floats - net->train.plan->arena_bound);
+  return sizes;
 }

@@ -46,7 +46,6 @@ typedef struct Part {        /* inference, or training */
   VEC(Step) steps;
   VEC(Member *) members;
   Names names;               /* of members */
-  int64_t scratch_floats;    /* the most that a kernel needs */
 } Part;
 
 typedef struct PortNames { const char *name, *upper, *target; } PortNames; /* image, IMAGE; output_target */
@@ -71,6 +70,7 @@ struct Net {
 /* ---- module.c ---- */
 int64_t aligned(int64_t floats);
 int64_t step_scratch(const Step *, int target, int buffer); /* where in the kernel's scratch a BIND_SCRATCH buffer starts */
+int64_t arena_room(int64_t floats);                         /* no array of C is empty */
 int64_t members_floats(const Part *);
 int64_t net_model_floats(const Net *), net_workspace_floats(const Net *);
 const char *net_linkage(const Net *);                       /* "static " in a program, whose libraries may have functions of the same name */

@@ -7,10 +7,7 @@
 #include "passes/plan.h"
 
 /* ---- the struct ---- */
-static int64_t shard_floats(const Net *net) {
-  const int64_t floats = aligned(net->train.plan->arena_floats) + net->train.scratch_floats;
-  return floats ? floats : ALIGNED_FLOATS;
-}
+static int64_t shard_floats(const Net *net) { return arena_room(net->train.plan->arena_floats); }
 
 int64_t training_floats(const Net *net) {
   const Plan *plan = net->train.plan;

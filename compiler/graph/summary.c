@@ -166,6 +166,19 @@ void graph_summary(Text *out, const Graph *graph) {
   totals_put(out, graph);
 }
 
+/* What all values and all scratch need that are alive at the same time is the least possible for these kernels in this order. */
+static void memory_put(Text *out, const char *what, int64_t bytes, int64_t bound) {
+  const double above = 100. * (double)(bytes - bound) / (double)bound, remarkable = 2;
+  text_put(out, "%-15s%s bytes, ", what, text_thousands(out->arena, bytes));
+  if (bytes == bound) text_put(out, "the least possible\n");
+  else text_put(out, "%.2f %% above the least possible (%s)%s\n", above, text_thousands(out->arena, bound), above > remarkable ? ": no search found a layout without gaps" : "");
+}
+
+void graph_memory(Text *out, const SummarySizes *sizes) {
+  memory_put(out, "workspace", sizes->workspace_bytes, sizes->workspace_bound);
+  if (sizes->training_bytes >= 0) memory_put(out, "training", sizes->training_bytes, sizes->training_bound);
+}
+
 /* ---- JSON ---- */
 
 static void json_name(Text *out, const char *key, const char *value) {

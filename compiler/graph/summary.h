@@ -5,8 +5,9 @@
 #include "base/text.h"
 #include "graph/graph.h"
 
-typedef struct SummarySizes { int64_t workspace_bytes, workspace_bound, training_bytes; } SummarySizes; /* of the plan; training_bytes -1: no training */
+typedef struct SummarySizes { int64_t workspace_bytes, workspace_bound, training_bytes, training_bound; } SummarySizes; /* of the plan; bound: the least possible; training_bytes -1: no training */
 
 void graph_summary(Text *, const Graph *);                                          /* the table that is printed */
+void graph_memory(Text *, const SummarySizes *);                                    /* the lines below it */
 void graph_json(Text *, const Sources *, const Graph *, const SummarySizes *);      /* --emit=json: the same facts */
 #endif

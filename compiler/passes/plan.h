@@ -28,12 +28,15 @@ typedef struct Plan {
   bool *copy_output;            /* inference: that value has a home of its own (an input, a shared output, another output): copy it to the caller's buffer at the end */
   Node **loss;                  /* training: by loss of graph->training: the node with an image's share of it, STORE_KEPT, one float */
   Node **target;                /* training: by output: its op_target node, or NULL */
-  int64_t arena_floats;         /* the largest sum of values alive, as laid out */
-  int64_t arena_bound;          /* the lower bound: the largest sum of values alive at one kernel */
-  int64_t kept_floats, batch_floats, scratch_floats; /* scratch: the largest of any kernel, filled in by plan_scratch */
+  int64_t arena_floats;         /* of values and scratch, as laid out */
+  int64_t arena_bound;          /* the least possible: the largest sum of values alive and scratch at one kernel */
+  int64_t *scratch;             /* by kernel: where its scratch starts in the arena */
+  int64_t kept_floats, batch_floats;
+  struct Life *life;            /* by node id: of plan.c */
 } Plan;
 
-Plan *plan_inference(Arena *, const Graph *, bool plain); /* simplified, folded, fused, aliased, laid out; plain: -O0, nothing fused */
+Plan *plan_inference(Arena *, const Graph *, bool plain); /* simplified, folded, fused, aliased; plain: -O0, nothing fused */
 Plan *plan_training(Arena *, const Graph *, bool plain);  /* differentiated first; graph->training says the losses */
+void plan_lay_out(Arena *, Plan *, const int64_t *scratch); /* when the kernels are lowered: places in the arena, for the values and for the floats of scratch that each kernel needs */
 const Node *plan_home(const Node *); /* the node whose storage an alias (flatten, reshape) shares; an input or a computed value is its own */
 #endif

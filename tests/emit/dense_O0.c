@@ -13,6 +13,7 @@
  * parameters     23 (92 bytes)
  * multiply-adds  18
  * activations    32 bytes
+ * workspace      128 bytes, the least possible
  */
 // SPDX-License-Identifier: MIT-0
 #include <stddef.h>

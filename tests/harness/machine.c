@@ -45,7 +45,7 @@ static double *memory(const Machine *m, const Buf *buf, const Binding *binding, 
     case BIND_GRADIENT: return m->gradients + binding->weight->offset;
     default: break;
   }
-  double *own = NEW_ARRAY(m->arena, double, n);
+  double *own = NEW_ARRAY(m->arena, double, n + 1);
   if (binding->kind == BIND_PACK) run_pack(m, binding->pack, own);
   for (int64_t i = 0; i < n && binding->kind == BIND_TABLE; i++) own[i] = (double)binding->table[i];
   if (binding->kind == BIND_KEYS) {
@@ -56,15 +56,17 @@ static double *memory(const Machine *m, const Buf *buf, const Binding *binding, 
   return own;
 }
 
-/* What does not depend on the image (packs, tables, scratch) is made once for each kernel: `own`. */
-static bool run_kernel(Machine *m, const Lower *l, double **own, int64_t image) {
+/* What does not depend on the image (packs, tables) is made once for each kernel: `own`. */
+static bool run_kernel(Machine *m, const Lower *l, double **own, int64_t scratch, int64_t image) {
   Run *run = NEW(m->arena, Run);
   for (int i = 0; i < l->b->nbufs; i++) {
     if (l->b->buf[i]->place >= STACK) continue;
     const BindKind kind = l->binding[i].kind;
-    const bool constant = kind == BIND_PACK || kind == BIND_TABLE || kind == BIND_SCRATCH;
+    const bool constant = kind == BIND_PACK || kind == BIND_TABLE;
     if (constant && !own[i]) own[i] = memory(m, l->b->buf[i], &l->binding[i], image);
-    run->mem[i] = constant ? own[i] : memory(m, l->b->buf[i], &l->binding[i], image);
+    if (constant) run->mem[i] = own[i];
+    else if (kind != BIND_SCRATCH) run->mem[i] = memory(m, l->b->buf[i], &l->binding[i], image);
+    else run->mem[i] = m->values + scratch, scratch += l->binding[i].elements;
     if (run->mem[i]) continue;
     m->error = arena_printf(m->arena, "%s: buffer %s has no place", l->b->name, l->b->buf[i]->name);
     return false;
@@ -91,7 +93,7 @@ static bool run_steps(Machine *m, const Step *step, int phase, bool batch, int64
   for (int k = 0; k < m->plan->kernels.n; k++) {
     const Kernel *kernel = step[k].kernel;
     if (m->plan->training && (kernel->phase != phase || (kernel->root->result == RESULT_BATCH) != batch)) continue;
-    if (!run_kernel(m, step[k].lower, step[k].own, image)) return false;
+    if (!run_kernel(m, step[k].lower, step[k].own, m->plan->scratch[k], image)) return false;
     if (!batch) keep_outputs(m, kernel->result, image);
   }
   return true;
@@ -118,14 +120,24 @@ static void prepare(Machine *m) {
         plan_home(plan->output[o]), image);
 }
 
+static int64_t scratch_of(const Lower *l) {
+  int64_t floats = 0;
+  for (int i = 0; i < l->b->nbufs; i++) floats += l->b->buf[i]->place < STACK && l->binding[i].kind == BIND_SCRATCH ? l->binding[i].elements : 0;
+  return floats;
+}
+
 bool machine_run(Machine *m, const Target *target, bool plain) {
-  const Plan *plan = m->plan;
+  Plan *plan = m->plan;
   Step *step = NEW_ARRAY(m->arena, Step, plan->kernels.n + 1);
-  prepare(m);
-  for (int k = 0; k < plan->kernels.n; k++)
+  int64_t *scratch = NEW_ARRAY(m->arena, int64_t, plan->kernels.n + 1);
+  for (int k = 0; k < plan->kernels.n; k++) {
     step[k] = (Step){plan->kernels.data[k], schedule_kernel(m->arena, plan->kernels.data[k], target,
         &(LowerOptions){m->layout_lanes ? m->layout_lanes : target->lanes, plain, false, m->threads, plan->training ? m->batch : 0}),
         NEW_ARRAY(m->arena, double *, BUFS)};
+    scratch[k] = scratch_of(step[k].lower);
+  }
+  plan_lay_out(m->arena, plan, scratch);
+  prepare(m);
   const int first = plan->training ? plan->first_phase : 0, phases = plan->training ? plan->phases : 1;
   for (int phase = first; phase < phases; phase++) {
     for (int64_t image = 0; image < m->images; image++) {

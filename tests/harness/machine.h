@@ -7,7 +7,7 @@
 
 typedef struct Machine {
   Arena *arena;
-  const Plan *plan;
+  Plan *plan;                   /* laid out by machine_run, for the scratch of its target */
   int64_t images, batch;        /* how many are run; training: the most there may be */
   int layout_lanes;             /* 0: the target's own */
   bool threads;                 /* as for code with OpenMP */

@@ -216,7 +216,7 @@ static void check_gradients(Check *check, const double *want, const GraphRun *ru
 }
 
 /* ---- the same without a C compiler: everything in double, so that only mistakes differ ---- */
-static void check_nests(Check *check, const Plan *plan, const Target *target, bool plain, const double *gradients, const GraphRun *run) {
+static void check_nests(Check *check, Plan *plan, const Target *target, bool plain, const double *gradients, const GraphRun *run) {
   Sample *s = &check->sample;
   const Graph *graph = plan->training ? s->training.graph : s->graph;
   const double limit = 1e-6; /* constants of nests are floats */
@@ -252,7 +252,7 @@ static void check_all_nests(Check *check, const double *gradients, const GraphRu
   Sample *s = &check->sample;
   const GraphRun forward = sample_infer(s);
   for (int plain = 0; plain < 2; plain++) {
-    const Plan *inference = plan_inference(s->arena, s->graph, plain), *training = gradients ? plan_training(s->arena, s->graph, plain) : NULL;
+    Plan *inference = plan_inference(s->arena, s->graph, plain), *training = gradients ? plan_training(s->arena, s->graph, plain) : NULL;
     for (const Target *target = target_table; target->name; target++) {
       if (!target->built || (plain && strcmp(target->name, "generic") != 0)) continue;
       check_nests(check, inference, target, plain, NULL, &forward);

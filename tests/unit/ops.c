@@ -195,7 +195,7 @@ static bool close_to(const char *what, const char *where, const double *got, con
   return worst <= tolerance * scale;
 }
 
-static bool check_plan(Net *net, const Plan *plan, const Data *data, const GraphRun *want, const Target *target, bool plain) {
+static bool check_plan(Net *net, Plan *plan, const Data *data, const GraphRun *want, const Target *target, bool plain) {
   Machine m = {.arena = net->arena, .plan = plan, .images = IMAGES, .batch = IMAGES, .seed = 3, .step = 4, .weights = data->weights, .input = data->all_input, .target = data->all_target};
   const char *where = arena_printf(net->arena, "%s%s%s", plan->training ? "training, " : "", target->name, plain ? ", plain" : "");
   if (!machine_run(&m, target, plain)) {
@@ -217,7 +217,7 @@ static void check_nests(Net *net, const Data *data) {
   GraphRun forward = run_eval(net, net->graph, data, false);
   for (int form = 0; form < 2; form++) {
     const bool plain = form == 0;
-    const Plan *inference = plan_inference(net->arena, net->graph, plain), *training = plan_training(net->arena, net->graph, plain);
+    Plan *inference = plan_inference(net->arena, net->graph, plain), *training = plan_training(net->arena, net->graph, plain);
     GraphRun backward = run_eval(net, training->graph, data, true);
     backward.value[net->graph->outputs.data[0].node->id] = backward.value[training->graph->outputs.data[0].node->id]; /* check_plan looks by the first graph's id */
     for (const Target *target = target_table; target->name; target++) {

@@ -440,9 +440,12 @@ static void summaries(void) {
   if (clean(text, &b)) {
     Text table = {.arena = b.arena}, json = {.arena = b.arena}, dot = {.arena = b.arena};
     graph_summary(&table, b.graph);
-    graph_json(&json, b.sources, b.graph, &(SummarySizes){100, 50, -1});
+    graph_json(&json, b.sources, b.graph, &(SummarySizes){.workspace_bytes = 1020, .workspace_bound = 1000, .training_bytes = -1});
+    graph_memory(&table, &(SummarySizes){1020, 1000, 1200, 1000});
+    graph_memory(&table, &(SummarySizes){1000, 1000, -1, 0});
     graph_dot(&dot, b.graph);
-    hears_of_everything(table.s, (const char *const[]){"16x16x8", "conv_transpose1", "5x5", "parameters     789 (3,156 bytes): 748 trainable, 25 frozen, 16 statistics", NULL});
+    hears_of_everything(table.s, (const char *const[]){"16x16x8", "conv_transpose1", "5x5", "parameters     789 (3,156 bytes): 748 trainable, 25 frozen, 16 statistics", "workspace      1,020 bytes, 2.00 % above the least possible (1,000)\n",
+                                                       "training       1,200 bytes, 20.00 % above the least possible (1,000): no search found a layout without gaps\n", "workspace      1,000 bytes, the least possible\n", NULL});
     hears_of_everything(json.s, (const char *const[]){"\"receptive_field\": [3, 3], \"jump\": [2, 2]", "\"receptive_field\": [5, 5], \"jump\": [1, 1]", "\"receptive_field\": null, \"jump\": null", "\"line\": 3",
                                                       "\"weights_bytes\": 3156", "\"training_bytes\": null", "\"statistics\": 16", "\"type\": \"u8\"", NULL});
     hears_of_everything(dot.s, (const char *const[]){"digraph \"n\" {", "n0 -> n1 [label=\" 32x32x3\"]", NULL});

@@ -64,7 +64,7 @@ static bool close_to(const double *got, const double *want, int64_t n, double *w
   return *worst <= 1e-11 * scale;
 }
 
-static void check_target(Sample *sample, const Plan *plan, const double *want, const char *layers, const Target *target, int layout_lanes,
+static void check_target(Sample *sample, Plan *plan, const double *want, const char *layers, const Target *target, int layout_lanes,
                          bool threads) {
   Machine m = {.arena = sample->arena, .plan = plan, .images = 1, .batch = 1, .layout_lanes = layout_lanes, .threads = threads,
                .weights = sample->weights_double, .input = sample->input_double};
@@ -84,7 +84,7 @@ static void check(const char *layers, const char *algorithm, bool wide) {
   const bool read = read_program(&sample, arena, layers);
   CU_ASSERT_TRUE(read);
   if (!read) { arena_free(arena); return; }
-  const Plan *plan = plan_inference(arena, sample.graph, false);
+  Plan *plan = plan_inference(arena, sample.graph, false);
   const GraphRun run = sample_infer(&sample);
   const double *want = run.value[sample.graph->outputs.data[0].node->id];
   const bool right = chosen(arena, plan, 16, false, algorithm) && chosen(arena, plan, 16, true, NULL);

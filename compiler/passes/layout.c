@@ -1,0 +1,129 @@
+/* layout.c: blocks are laid out greedily in several orders, each block at the lowest place that is free while it lives. Where none of the orders reaches the
+ * bound, a search moves blocks in them, for a limited number of steps. It draws its moves from a fixed seed: the same blocks give the same layout. */
+// SPDX-License-Identifier: Apache-2.0
+#include "passes/layout.h"
+#include <stdbool.h>
+#include <stdlib.h>
+#include "base/arena.h"
+
+enum { SEARCH_WORK = 10 * 1000 * 1000 }; /* comparisons of blocks, from each order: about 20 milliseconds */
+
+static bool meet(const Block *a, const Block *b) { return a->born <= b->dies && b->born <= a->dies; }
+static int64_t span(const Block *a) { return a->dies - a->born + 1; }
+
+static int64_t largest_sum(Arena *arena, Block *const *block, int n, int steps) {
+  int64_t *alive = NEW_ARRAY(arena, int64_t, steps + 1), most = 0;
+  for (int i = 0; i < n; i++)
+    for (int k = block[i]->born; k <= block[i]->dies; k++) alive[k] += block[i]->floats;
+  for (int k = 0; k < steps; k++) most = alive[k] > most ? alive[k] : most;
+  return most;
+}
+
+/* ---- greedy ---- */
+static int sooner(const Block *a, const Block *b) { return a->born != b->born ? a->born - b->born : a->dies - b->dies; }
+static int larger(int64_t x, int64_t y) { return (x < y) - (x > y); }
+
+static int by_size(const void *a, const void *b) {
+  const Block *x = *(Block *const *)a, *y = *(Block *const *)b;
+  return x->floats != y->floats ? larger(x->floats, y->floats) : sooner(x, y);
+}
+
+static int by_span(const void *a, const void *b) {
+  const Block *x = *(Block *const *)a, *y = *(Block *const *)b;
+  return span(x) != span(y) ? larger(span(x), span(y)) : by_size(a, b);
+}
+
+static int by_area(const void *a, const void *b) {
+  const Block *x = *(Block *const *)a, *y = *(Block *const *)b;
+  const int order = larger(x->floats * span(x), y->floats * span(y));
+  return order ? order : by_size(a, b);
+}
+
+static int by_birth(const void *a, const void *b) {
+  const Block *x = *(Block *const *)a, *y = *(Block *const *)b;
+  return x->born != y->born ? x->born - y->born : by_size(a, b);
+}
+
+static int by_offset(const void *a, const void *b) {
+  const Block *x = *(Block *const *)a, *y = *(Block *const *)b;
+  return (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+static int64_t lowest_place(const Block *block, Block *const *placed, int n) { /* placed: those that meet it, by offset */
+  int64_t offset = 0;
+  for (int i = 0; i < n && placed[i]->offset < offset + block->floats; i++)
+    if (placed[i]->offset + placed[i]->floats > offset) offset = placed[i]->offset + placed[i]->floats;
+  return offset;
+}
+
+static int64_t place_in_order(Block *const *order, int n, Block **placed) {
+  int64_t height = 0;
+  for (int i = 0; i < n; i++) {
+    int meeting = 0;
+    for (int j = 0; j < i; j++)
+      if (meet(order[j], order[i])) placed[meeting++] = order[j];
+    qsort(placed, (size_t)meeting, sizeof *placed, by_offset);
+    order[i]->offset = lowest_place(order[i], placed, meeting);
+    if (order[i]->offset + order[i]->floats > height) height = order[i]->offset + order[i]->floats;
+  }
+  return height;
+}
+
+/* ---- search ---- */
+static int draw(uint64_t *state, int n) {
+  *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+  return (int)((*state >> 33) % (uint64_t)n);
+}
+
+static int too_high(Block *const *order, int n, int64_t bound, uint64_t *state) { /* one of those above the bound */
+  int chosen = 0, count = 0;
+  for (int i = 0; i < n; i++)
+    if (order[i]->offset + order[i]->floats > bound && draw(state, ++count) == 0) chosen = i;
+  return chosen;
+}
+
+static void move_forward(Block **order, int from, int to) {
+  Block *moved = order[from];
+  for (int i = from; i > to; i--) order[i] = order[i - 1];
+  order[to] = moved;
+}
+
+static void move_back(Block **order, int from, int to) {
+  Block *moved = order[from];
+  for (int i = from; i < to; i++) order[i] = order[i + 1];
+  order[to] = moved;
+}
+
+/* A block that lies too high moves to a place further ahead in the order; that is undone where the whole is higher then. */
+static int64_t improve(Block **order, int n, int64_t bound, Block **placed) {
+  uint64_t state = 1;
+  int64_t height = place_in_order(order, n, placed);
+  for (int64_t work = SEARCH_WORK; work > 0 && height > bound; work -= (int64_t)n * (n + 16)) {
+    const int from = too_high(order, n, bound, &state), to = draw(&state, from + 1);
+    move_forward(order, from, to);
+    const int64_t now = place_in_order(order, n, placed);
+    if (now <= height) height = now;
+    else move_back(order, to, from), place_in_order(order, n, placed);
+  }
+  return height;
+}
+
+Layout layout_blocks(Block *const *block, int n, int steps) {
+  static int (*const orders[])(const void *, const void *) = {by_size, by_area, by_span, by_birth};
+  enum { ORDERS = sizeof orders / sizeof *orders };
+  Arena *arena = arena_new();
+  Layout layout = {INT64_MAX, largest_sum(arena, block, n, steps)};
+  Block **order = NEW_ARRAY(arena, Block *, n + 1), **placed = NEW_ARRAY(arena, Block *, n + 1);
+  int64_t *best = NEW_ARRAY(arena, int64_t, n + 1);
+  for (int o = 0; o < 2 * ORDERS && layout.floats > layout.bound; o++) { /* each order as it is; then the search from each */
+    for (int i = 0; i < n; i++) order[i] = block[i];
+    qsort(order, (size_t)n, sizeof *order, orders[o % ORDERS]);
+    const int64_t height = o < ORDERS ? place_in_order(order, n, placed) : improve(order, n, layout.bound, placed);
+    if (height >= layout.floats) continue;
+    layout.floats = height;
+    for (int i = 0; i < n; i++) best[i] = block[i]->offset;
+  }
+  for (int i = 0; i < n; i++) block[i]->offset = best[i];
+  arena_free(arena);
+  return layout;
+}

@@ -1,0 +1,11 @@
+/* layout.h: blocks of memory, each needed for a span of time, laid out in as little room as can be found. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_LAYOUT_H
+#define CNNC_LAYOUT_H
+#include <stdint.h>
+
+typedef struct Block { int64_t floats; int born, dies; int64_t offset; } Block; /* needed from step born to step dies, both counted; the layout sets offset */
+typedef struct Layout { int64_t floats, bound; } Layout; /* the room that is taken, and the least possible: the largest sum of blocks at one step */
+
+Layout layout_blocks(Block *const *, int n, int steps); /* the same blocks in the same order give the same layout */
+#endif
