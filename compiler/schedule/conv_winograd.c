@@ -30,6 +30,8 @@ static const double GAIN = 0.9; /* of the direct convolution's time, from where 
 /* `count` panels, perhaps with the rest; multiply: for whole blocks, for the last one. */
 typedef struct Group { int64_t count, width, valid; bool rest; NestFn *multiply[2]; } Group;
 
+typedef struct MultiplyTile { const Panels *panels; int64_t count, lines; NestFn *fn; } MultiplyTile; /* so many tiles a call */
+
 typedef struct Conv {
   Lower *l;
   Correlation k;
@@ -40,10 +42,11 @@ typedef struct Conv {
   int64_t block, blocks, last;  /* rows of tiles in a block; whole blocks; rows of the last one, or 0 */
   int64_t slots;                /* blocks, or groups of channels, that are at work at the same time */
   bool by_blocks, by_groups;    /* which of them threads share; neither: one thread */
-  Panels panels[2];             /* whole ones, the rest; w: [panel][point][channel][width] */
+  Panels panels[2];             /* whole ones, the rest; w: [point][panel][channel][width] */
   int64_t groups; Group group[2]; /* so many of the first kind, one of the second where count or rest is set */
   Buf *bias, *V, *M;
   NestFn *split_row, *join_row[2]; /* join: by group */
+  MultiplyTile multiply[8]; int nmultiply;
 } Conv;
 
 static int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -126,20 +129,20 @@ static void pack_element(const Conv *c, Pack *pack, const Ix *panel, const Ix *i
   }
   for (int i = 0; i < w->n; i++) {
     winograd_weight(b, w, half[i], y);
-    for (int j = 0; j < w->n; j++) store(at(pack->out, *panel, w->n * i + j, *in, *f), mul(num(b, w->scale[i] * w->scale[j]), y[j]));
+    for (int j = 0; j < w->n; j++) store(at(pack->out, w->n * i + j, *panel, *in, *f), mul(num(b, w->scale[i] * w->scale[j]), y[j]));
   }
 }
 
 static void pack_panels(Conv *c, Panels *panels, const char *member) {
-  Pack *pack = lower_pack(c->l, member, 4, (int64_t[]){panels->count, c->points, c->k.l, panels->width});
+  Pack *pack = lower_pack(c->l, member, 4, (int64_t[]){c->points, panels->count, c->k.l, panels->width});
   Nest *b = pack->nest;
   FOR(panel, panels->count) FOR(in, c->k.l) FOR(f, panels->valid) {
     const Ix out = panels->first + panels->width * panel + f;
     pack_element(c, pack, &panel, &in, &f, &out);
   }
   if (panels->valid < panels->width)
-    FOR(panel, panels->count) FOR(xi, c->points) FOR(in, c->k.l)
-      FROM(f, panels->valid, panels->width) store(at(pack->out, panel, xi, in, f), num(b, 0));
+    FOR(xi, c->points) FOR(panel, panels->count) FOR(in, c->k.l)
+      FROM(f, panels->valid, panels->width) store(at(pack->out, xi, panel, in, f), num(b, 0));
   panels->w = lower_pack_done(c->l, pack);
 }
 
@@ -237,62 +240,72 @@ static NestFn *split_row(const Conv *c) {
 }
 
 /* ---- multiply ---- */
-/* `count` tiles times the vectors from place h of a panel's rows. Of each row of the weights that come next `lines` are fetched, from
- * line `share` on. */
-static NestFn *multiply_tile(const Conv *c, const Panels *panels, int64_t count, int vectors, int64_t lines) {
+/* `count` tiles times the vectors from place h of a panel's rows. `lines` of the weights that come later are fetched with each row, one
+ * after the other from the element `ahead` on. */
+static NestFn *multiply_tile(Conv *c, const Panels *panels, int64_t count, int vectors, int64_t lines) {
   Nest *b = c->l->b;
   const int L = c->lanes;
-  const int64_t in = c->k.l, width = panels->width;
+  for (int i = 0; i < c->nmultiply; i++)
+    if (c->multiply[i].panels == panels && c->multiply[i].count == count && c->multiply[i].lines == lines) return c->multiply[i].fn;
   NestFn *fn = nest_fn(b, nest_text(b, "multiply_%dx%d%s", (int)count, vectors, panels->first ? "_rest" : ""), true);
   const Ix vslot = arg("vslot"), mslot = arg("mslot"), xi = arg("xi"), t = arg("t"), panel = arg("panel"), h = arg("h"), f = arg("f");
-  const Ix share = arg("share");
+  const Ix ahead = arg("ahead");
   Buf *a = REGISTERS("a", L, count, vectors);
   UNROLL(p, count) for (int v = 0; v < vectors; v++) store(at(a, p, v), num(b, 0));
-  FOR(i, in) {
-    const Ix next = in * width * (c->points * panel + xi + 1) + width * i + LINE * share;
-    for (int64_t line = 0; line < lines; line++) prefetch(panels->w, next + LINE * line);
+  FOR(i, c->k.l) {
+    for (int64_t line = 0; line < lines; line++) prefetch(panels->w, ahead + LINE * lines * i + LINE * line);
     Val w[4];
-    for (int v = 0; v < vectors; v++) w[v] = let(nest_text(b, "w%d", v), load(at(panels->w, panel, xi, i, h + L * v), L));
+    for (int v = 0; v < vectors; v++) w[v] = let(nest_text(b, "w%d", v), load(at(panels->w, xi, panel, i, h + L * v), L));
     UNROLL(p, count) for (int v = 0; v < vectors; v++) accumulate(at(a, p, v), load(at(c->V, vslot, xi, t + p, i), 1), w[v]);
   }
   UNROLL(p, count) for (int v = 0; v < vectors; v++) store(at(c->M, mslot, xi, t + p, f + h + L * v), get(at(a, p, v)));
+  c->multiply[c->nmultiply++] = (MultiplyTile){panels, count, lines, fn};
   return fn;
 }
 
-/* A block times a panel: `wholes` calls for `pixels` tiles each, one for the tiles left. */
-typedef struct Product { NestFn *whole, *rest; int64_t pixels, wholes, left; int vectors; int64_t lines; } Product;
+/* A block times a panel: `wholes` calls for `pixels` tiles each, one for the tiles left. Each fetches `share` of the panel that comes next. */
+typedef struct Product { NestFn *whole, *rest; int64_t pixels, wholes, left, calls, share; int vectors; } Product;
 
-static Product product_functions(const Conv *c, const Panels *panels, int64_t tiles_) {
+static Product product_functions(Conv *c, const Panels *panels, int64_t tiles_) {
   Product p = {.vectors = (int)smaller(c->vectors, panels->width / c->lanes)};
   p.pixels = direct_pixels(c->l, tiles_, p.vectors), p.wholes = tiles_ / p.pixels, p.left = tiles_ % p.pixels;
-  const int64_t calls = (p.wholes + (p.left > 0)) * (panels->width / (p.vectors * c->lanes));
-  p.lines = divide_up(divide_up(panels->width, LINE), calls);
-  p.whole = multiply_tile(c, panels, p.pixels, p.vectors, p.lines);
-  if (p.left) p.rest = multiply_tile(c, panels, p.left, p.vectors, p.lines);
+  p.calls = p.wholes + (p.left > 0);
+  p.share = divide_up(divide_up(c->k.l * panels->width, LINE), p.calls * (panels->width / (p.vectors * c->lanes)));
+  const int64_t lines = divide_up(p.share, c->k.l);
+  p.whole = multiply_tile(c, panels, p.pixels, p.vectors, lines);
+  if (p.left) p.rest = multiply_tile(c, panels, p.left, p.vectors, lines);
   return p;
 }
 
+/* next: the number of the panel that follows, counted through all points. */
 static void product(Nest *b, const Conv *c, const Panels *panels, const Product *p, const Ix *vslot, const Ix *mslot, const Ix *xi,
-                    const Ix *panel, const Ix *f) {
-  const int64_t step = p->vectors * c->lanes;
+                    const Ix *panel, const Ix *f, const Ix *next) {
+  const int64_t step = p->vectors * c->lanes, share = LINE * p->share;
   FOR(h, panels->width / step) {
-    FOR(i, p->wholes) call(p->whole, *vslot, *mslot, *xi, p->pixels * i, *panel, step * h, *f, p->lines * i);
-    if (p->left) call(p->rest, *vslot, *mslot, *xi, NEST_Z + p->pixels * p->wholes, *panel, step * h, *f, NEST_Z + p->lines * p->wholes);
+    const Ix ahead = *next * (c->k.l * panels->width) + share * p->calls * h;
+    FOR(i, p->wholes) call(p->whole, *vslot, *mslot, *xi, p->pixels * i, *panel, step * h, *f, ahead + share * i);
+    if (p->left) call(p->rest, *vslot, *mslot, *xi, NEST_Z + p->pixels * p->wholes, *panel, step * h, *f, ahead + share * p->wholes);
   }
 }
 
-static NestFn *multiply_block(const Conv *c, const Group *group, int64_t rows) {
+/* A point after the other, of each the group's panels: V and M of a point stay near, and the weights of whole blocks are one stream. */
+static NestFn *multiply_block(Conv *c, const Group *group, int64_t rows) {
   Nest *b = c->l->b;
+  const Panels *panels = c->panels;
   Product whole = {0}, rest = {0};
-  if (group->count) whole = product_functions(c, &c->panels[0], rows * c->columns);
-  if (group->rest) rest = product_functions(c, &c->panels[1], rows * c->columns);
+  if (group->count) whole = product_functions(c, &panels[0], rows * c->columns);
+  if (group->rest) rest = product_functions(c, &panels[1], rows * c->columns);
   NestFn *fn = nest_fn(b, nest_text(b, "multiply_%s%s", rows == c->block ? "block" : "last", group == &c->group[1] ? "_rest" : ""), false);
   const Ix vslot = arg("vslot"), mslot = arg("mslot"), first = arg("first");
+  const bool whole_points = group->count == panels[0].count; /* else the next panel that follows in the file is another group's */
   FOR(xi, c->points) {
-    const int64_t width = c->panels[0].width;
+    const Ix here = panels[0].count * xi + first;
     if (group->count)
-      FOR(i, group->count) product(b, c, &c->panels[0], &whole, &vslot, &mslot, &xi, NEST_IX(first + i), NEST_IX(width * i));
-    if (group->rest) product(b, c, &c->panels[1], &rest, &vslot, &mslot, &xi, NEST_IX(0), NEST_IX(width * group->count));
+      FOR(i, group->count)
+        product(b, c, &panels[0], &whole, &vslot, &mslot, &xi, NEST_IX(first + i), NEST_IX(panels[0].width * i),
+                NEST_IX(here + i + (whole_points ? 1 : panels[0].count)));
+    if (group->rest)
+      product(b, c, &panels[1], &rest, &vslot, &mslot, &xi, NEST_IX(0), NEST_IX(panels[0].width * group->count), NEST_IX(xi + 1));
   }
   return fn;
 }
