@@ -148,7 +148,7 @@ static const char *header_path(const Compilation *c) {
   const Options *o = c->options;
   if (o->single_file || !o->output || is_device(o->output)) return NULL;
   if (o->kind == OUTPUT_HEADER) return o->output;
-  return o->kind == OUTPUT_C || o->kind == OUTPUT_OBJECT || o->kind == OUTPUT_SHARED ? with_suffix(c->arena, o->output, ".h") : NULL;
+  return o->kind == OUTPUT_C || o->kind == OUTPUT_OBJECT || o->kind == OUTPUT_SHARED || o->kind == OUTPUT_WASM ? with_suffix(c->arena, o->output, ".h") : NULL;
 }
 
 static const char *base_name(const char *path) {
@@ -258,7 +258,9 @@ static bool write_header(Compilation *c, const char *path) {
 
 static bool run_backend(Compilation *c, const Text *text) {
   const Options *o = c->options;
-  const Backend backend = {c->arena, o->kind == OUTPUT_OBJECT ? BACKEND_OBJECT : o->kind == OUTPUT_SHARED ? BACKEND_SHARED : BACKEND_PROGRAM, o->cc, o->runtime, o->openmp, o->plain, o->verbose};
+  static const BackendKind kind[] = {[OUTPUT_OBJECT] = BACKEND_OBJECT, [OUTPUT_SHARED] = BACKEND_SHARED, [OUTPUT_WASM] = BACKEND_WASM, [OUTPUT_PROGRAM] = BACKEND_PROGRAM};
+  const Backend backend = {
+    .arena = c->arena, .kind = kind[o->kind], .cc = o->cc, .cross = o->machine ? o->machine->cross : NULL, .runtime = o->runtime, .openmp = o->openmp, .plain = o->plain, .verbose = o->verbose};
   const char *temporary = NULL, *why = NULL;
   if (!spares_inputs(c, o->output)) return false;
   if (!outputs_adopt(c->outputs, o->output, &temporary, &why)) return cannot_write(c, o->output, why);

@@ -19,8 +19,8 @@ enum { /* long options without a letter of their own */
 typedef struct OptionRow { const char *name; int code; int has_arg; const char *shown, *help; } OptionRow;
 
 static const OptionRow rows[] = {
-  {NULL, 'o', required_argument, "-o FILE", "what to write, by its suffix: .c (and .h beside it), .o, .so; without a suffix: a program; -: C on standard output. Without -o the program is checked and summarised"},
-  {"emit", LONG_EMIT, required_argument, "--emit=KIND", "c header obj shared exe, or a view of the program: summary json dot ast graph nests"},
+  {NULL, 'o', required_argument, "-o FILE", "what to write, by its suffix: .c (and .h beside it), .o, .so, .wasm; without a suffix: a program; -: C on standard output. Without -o the program is checked and summarised"},
+  {"emit", LONG_EMIT, required_argument, "--emit=KIND", "c header obj shared exe wasm, or a view of the program: summary json dot ast graph nests"},
   {"single-file", LONG_SINGLE_FILE, no_argument, "--single-file", "the header's text goes into the C file"},
   {"weights", LONG_WEIGHTS, required_argument, "--weights=FILE", "trained weights (.safetensors or .npz) that go into the output"},
   {"embed", LONG_EMBED, required_argument, "--embed=text", "weights go into the C file as text"},
@@ -28,7 +28,7 @@ static const OptionRow rows[] = {
   {"train", LONG_TRAIN, no_argument, "--train", "with the training code (the default for programs with a train block)"},
   {"no-train", LONG_NO_TRAIN, no_argument, "--no-train", "without it"},
   {"memory", LONG_MEMORY, required_argument, NULL, NULL},
-  {"target", LONG_TARGET, required_argument, "--target=T[,T...]", "x86-64-v4 x86-64-v3 x86-64 generic native; of several, the best that the CPU runs is chosen at run time"},
+  {"target", LONG_TARGET, required_argument, "--target=T[,T...]", "x86-64-v4 x86-64-v3 x86-64 aarch64 riscv64 armv7m wasm32, generic (scalar C for any CPU), native; of several, the best that the CPU runs is chosen at run time"},
   {"threads", LONG_THREADS, required_argument, "--threads=KIND", "openmp (the default for programs) or none"},
   {"prefix", LONG_PREFIX, required_argument, "--prefix=NAME", "what the C names begin with, instead of the net's name"},
   {NULL, 'D', required_argument, "-D NAME=VALUE", "replaces the value of a file's const"},
@@ -54,14 +54,14 @@ enum { ROWS = sizeof rows / sizeof *rows };
 typedef struct Kind { const char *name; OutputKind kind; const char *suffix; bool later; } Kind;
 static const Kind kinds[] = {
   {"c", OUTPUT_C, ".c", false}, {"header", OUTPUT_HEADER, ".h", false}, {"obj", OUTPUT_OBJECT, ".o", false}, {"shared", OUTPUT_SHARED, ".so", false},
-  {"exe", OUTPUT_PROGRAM, "", false}, {"wasm", OUTPUT_NONE, ".wasm", true}, {"model", OUTPUT_NONE, ".model", true}, {"summary", OUTPUT_SUMMARY, NULL, false},
+  {"exe", OUTPUT_PROGRAM, "", false}, {"wasm", OUTPUT_WASM, ".wasm", false}, {"model", OUTPUT_NONE, ".model", true}, {"summary", OUTPUT_SUMMARY, NULL, false},
   {"json", OUTPUT_JSON, NULL, false}, {"dot", OUTPUT_DOT, NULL, false}, {"ast", OUTPUT_AST, NULL, false}, {"graph", OUTPUT_GRAPH, NULL, false},
   {"nests", OUTPUT_NESTS, NULL, false}, {"schedule", OUTPUT_NONE, NULL, true},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 bool options_view(OutputKind kind) { return kind >= OUTPUT_SUMMARY; }
-bool options_backend(OutputKind kind) { return kind == OUTPUT_OBJECT || kind == OUTPUT_SHARED || kind == OUTPUT_PROGRAM; }
+bool options_backend(OutputKind kind) { return kind == OUTPUT_OBJECT || kind == OUTPUT_SHARED || kind == OUTPUT_WASM || kind == OUTPUT_PROGRAM; }
 
 /* ---- mistakes ---- */
 __attribute__((format(printf, 1, 2))) static bool usage_error(const char *format, ...) {
@@ -131,7 +131,7 @@ static bool kind_from_suffix(Options *options, Arena *arena) {
       return true;
     }
   if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) return options->kind = OUTPUT_PROGRAM, true; /* a directory: refused when it is written */
-  return usage_error("the suffix '%s' of the output '%s' says nothing: .c, .h, .o, .so, or no suffix for a program; or use --emit=KIND", suffix, options->output);
+  return usage_error("the suffix '%s' of the output '%s' says nothing: .c, .h, .o, .so, .wasm, or no suffix for a program; or use --emit=KIND", suffix, options->output);
 }
 
 static bool has_target(const Options *options, const Target *target) {
@@ -142,7 +142,6 @@ static bool has_target(const Options *options, const Target *target) {
 
 static void add_target(Options *options, Arena *arena, const Target *target) {
   if (has_target(options, target)) return;
-  if (!target->built) vec_push(arena, options->later, arena_printf(arena, "--target=%s", target->name));
   vec_push(arena, options->targets, target);
   for (int i = options->targets.n - 1; i > 0 && options->targets.data[i - 1]->march_level < options->targets.data[i]->march_level; i--) {
     const Target *better = options->targets.data[i];
@@ -170,16 +169,31 @@ static bool read_targets(Options *options, Arena *arena, const char *list) {
 }
 
 static void default_targets(Options *options, Arena *arena) {
-  if (options->kind == OUTPUT_PROGRAM) {
-    add_target(options, arena, target_native());
-    return;
+  if (options->kind == OUTPUT_WASM) add_target(options, arena, target_find("wasm32"));
+  else if (options->kind == OUTPUT_PROGRAM || target_is_foreign(target_find("x86-64"))) add_target(options, arena, target_native());
+  else
+    for (const char *const *name = (const char *const[]){"x86-64-v4", "x86-64-v3", "x86-64", NULL}; *name; name++) add_target(options, arena, target_find(*name));
+}
+
+/* What the backend makes is for one machine: this one, or another that can be had without its C library. */
+static bool choose_machine(Options *options) {
+  const Target *one = options->kind == OUTPUT_WASM ? target_find("wasm32") : NULL;
+  for (int i = 0; i < options->targets.n; i++) {
+    const Target *target = options->targets.data[i];
+    if (!target->arch) continue;
+    if (one && strcmp(one->arch, target->arch) != 0)
+      return options->kind == OUTPUT_WASM ? usage_error("WebAssembly holds code of wasm32, not of %s", target->name)
+                                          : usage_error("one file made by the C compiler cannot hold code of both %s and %s: write C (-o FILE.c), or one file for each", one->name, target->name);
+    one = target;
   }
-#if defined(__x86_64__)
-  static const char *const names[] = {"x86-64-v4", "x86-64-v3", "x86-64"};
-#else
-  static const char *const names[] = {"generic"};
-#endif
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) add_target(options, arena, target_find(names[i]));
+  if (!one || (!target_is_foreign(one) && options->kind != OUTPUT_WASM)) return true;
+  options->machine = one;
+  if (options->kind == OUTPUT_PROGRAM)
+    return usage_error("a program is made for this machine only, whose runtime it is linked with, not for %s: write C or an object (-o FILE.c, -o FILE.o) and link it there", one->name);
+  if (options->kind == OUTPUT_SHARED && one->bare)
+    return usage_error("%s has no shared libraries: write an object (-o FILE.o)%s", one->name, strcmp(one->name, "wasm32") == 0 ? " or WebAssembly (-o FILE.wasm)" : "");
+  if (options->kind == OUTPUT_WASM && options->openmp) return usage_error("WebAssembly is made without threads: --threads=none");
+  return true;
 }
 
 static bool is_name(const char *s, size_t n) {
@@ -303,7 +317,7 @@ static bool check_together(Options *options, Arena *arena, bool kind_given, int 
   if (!options->train_given) options->train = options->kind == OUTPUT_PROGRAM;
   if (options->targets.n == 0) default_targets(options, arena);
   options->openmp = threads == 0 || (threads < 0 && options->kind == OUTPUT_PROGRAM);
-  return true;
+  return !options_backend(options->kind) || choose_machine(options);
 }
 
 bool options_parse(Options *options, Arena *arena, int argc, char **argv) {

@@ -11,7 +11,7 @@ typedef enum Action { ACTION_COMPILE, ACTION_HELP, ACTION_VERSION, ACTION_EXPLAI
 typedef enum OutputKind {
   OUTPUT_NONE,    /* no -o: the program is checked, and its summary printed */
   OUTPUT_C, OUTPUT_HEADER,
-  OUTPUT_OBJECT, OUTPUT_SHARED, OUTPUT_PROGRAM,
+  OUTPUT_OBJECT, OUTPUT_SHARED, OUTPUT_WASM, OUTPUT_PROGRAM,
   OUTPUT_SUMMARY, OUTPUT_JSON, OUTPUT_DOT, OUTPUT_AST, OUTPUT_GRAPH, OUTPUT_NESTS, /* views of the program */
 } OutputKind;
 
@@ -27,6 +27,7 @@ typedef struct Options {
   bool train;                /* training code is wanted; for a program without either option: if there is a train block */
   bool train_given;
   VEC(const Target *) targets; /* best first */
+  const Target *machine;     /* that an object is for; NULL: this one */
   bool openmp;
   VEC(Option) defines;
   VEC(const char *) directories, warnings;

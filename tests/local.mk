@@ -20,14 +20,14 @@ endif
 
 # Adding a file adds a case: configure substitutes a list that make evaluates, which automake itself would not have in TESTS.
 TESTS += @NET_CASES@ @SCRIPT_CASES@
-EXTRA_DIST += @SCRIPT_CASES@ %D%/long.sh %D%/run %D%/grad %D%/diag %D%/broken %D%/emit %D%/cli %D%/fuzz %D%/golden
+EXTRA_DIST += @SCRIPT_CASES@ %D%/long.sh %D%/harness/bare.c %D%/harness/bare.mjs %D%/run %D%/grad %D%/diag %D%/broken %D%/emit %D%/cli %D%/fuzz %D%/golden
 
 # Where a folder of cases is also in the build directory, make dist copies that too: results are no sources.
 dist-hook:
 	find $(distdir)/tests -name '*.log' -o -name '*.trs' | xargs rm -f
 
 check_PROGRAMS += netcheck randomnet mutant
-netcheck_SOURCES = %D%/harness/netcheck.c %D%/harness/sample.c %D%/harness/sample.h %D%/harness/machine.c %D%/harness/machine.h
+netcheck_SOURCES = %D%/harness/netcheck.c %D%/harness/foreign.c %D%/harness/foreign.h %D%/harness/sample.c %D%/harness/sample.h %D%/harness/machine.c %D%/harness/machine.h
 netcheck_LDADD = libcnnc.a $(CNNC_LIBS) -ldl -lm
 randomnet_SOURCES = %D%/harness/randomnet.c
 randomnet_LDADD = libcnnc.a $(CNNC_LIBS) -lm

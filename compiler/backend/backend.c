@@ -33,6 +33,11 @@ typedef struct Command { Arena *arena; VEC(const char *) words; } Command;
 
 static void command_add(Command *command, const char *word) { vec_push(command->arena, command->words, word); }
 
+static void command_add_all(Command *command, const char *const *words) {
+  for (; *words; words++) command_add(command, *words);
+}
+#define WORDS(...) (const char *const[]){__VA_ARGS__, NULL}
+
 /* ---- finding ---- */
 static bool on_path(Arena *arena, const char *program) {
   if (strchr(program, '/')) return access(program, X_OK) == 0;
@@ -118,30 +123,50 @@ static bool command_run(Command *command, const char *text, size_t n, const char
   return true;
 }
 
+/* ---- what is made ---- */
+/* Another compiler than clang is taken to be one for that machine. */
+static void add_cross(Command *command, const Backend *backend) {
+  const char *compiler = command->words.data[0], *slash = strrchr(compiler, '/');
+  const bool clang = strstr(slash ? slash + 1 : compiler, "clang") != NULL;
+  for (const char *const *flag = backend->cross; *flag; flag++)
+    if (clang || strncmp(*flag, "--target=", 9) != 0) command_add(command, *flag);
+}
+
+static void add_kind(Command *command, const Backend *backend) {
+  switch (backend->kind) {
+    case BACKEND_OBJECT: command_add(command, "-c"); break;
+    case BACKEND_SHARED:
+      command_add(command, "-shared");
+      if (backend->cross) command_add_all(command, WORDS("-nostdlib", "-fuse-ld=lld")); /* memcpy comes with the program */
+      break;
+    case BACKEND_WASM: /* the caller's memory begins at __heap_base; a stack that grows too large ends in a trap */
+      command_add_all(command, WORDS("-nostdlib", "-Wl,--no-entry", "-Wl,--export-dynamic", "-Wl,--export=__heap_base", "-Wl,--stack-first", "-Wl,-z,stack-size=1048576"));
+      break;
+    case BACKEND_PROGRAM: break;
+  }
+}
+
+static bool add_runtime(Command *command, const Backend *backend, const char **why) {
+  command_add_all(command, WORDS("-x", "none"));
+#ifdef SANITIZER_FLAGS /* the runtime was built with them */
+  command_add_all(command, WORDS(SANITIZER_FLAGS));
+#endif
+  command_add(command, find_runtime(backend->arena, backend->runtime, why));
+  command_add_all(command, WORDS("-ljansson", "-lpng", "-ljpeg", "-lz", "-lpthread", "-lm"));
+  return !*why;
+}
+
 bool backend_compile(const Backend *backend, const char *text, size_t n, const char *output, const char **why) {
   Command command = {.arena = backend->arena};
   *why = NULL;
   command_add(&command, find_compiler(backend->arena, backend->cc));
-  for (const char *const *flag = (const char *const[]){"-std=c11", "-fPIC", "-fno-stack-protector", NULL}; *flag; flag++) command_add(&command, *flag);
-  command_add(&command, backend->plain ? "-O1" : "-O3");
+  if (backend->cross) add_cross(&command, backend);
+  else command_add(&command, "-fPIC");
+  command_add_all(&command, WORDS("-std=c11", "-fno-stack-protector", backend->plain ? "-O1" : "-O3"));
   if (backend->openmp) command_add(&command, "-fopenmp");
-  if (backend->kind == BACKEND_OBJECT) command_add(&command, "-c");
-  if (backend->kind == BACKEND_SHARED) command_add(&command, "-shared");
-  command_add(&command, "-o");
-  command_add(&command, output);
-  command_add(&command, "-x");
-  command_add(&command, "c");
-  command_add(&command, "-");
-  if (backend->kind == BACKEND_PROGRAM) {
-    command_add(&command, "-x");
-    command_add(&command, "none");
-#ifdef SANITIZER_FLAGS /* the runtime was built with them */
-    for (const char *const *flag = (const char *const[]){SANITIZER_FLAGS, NULL}; *flag; flag++) command_add(&command, *flag);
-#endif
-    command_add(&command, find_runtime(backend->arena, backend->runtime, why));
-    if (*why) return false;
-    for (const char *const *library = (const char *const[]){"-ljansson", "-lpng", "-ljpeg", "-lz", "-lpthread", "-lm", NULL}; *library; library++) command_add(&command, *library);
-  }
+  add_kind(&command, backend);
+  command_add_all(&command, WORDS("-o", output, "-x", "c", "-"));
+  if (backend->kind == BACKEND_PROGRAM && !add_runtime(&command, backend, why)) return false;
   if (backend->verbose) show_command(&command);
   return command_run(&command, text, n, why);
 }

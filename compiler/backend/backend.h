@@ -5,11 +5,12 @@
 #include <stdbool.h>
 #include "base/arena.h"
 
-typedef enum BackendKind { BACKEND_OBJECT, BACKEND_SHARED, BACKEND_PROGRAM } BackendKind;
+typedef enum BackendKind { BACKEND_OBJECT, BACKEND_SHARED, BACKEND_WASM, BACKEND_PROGRAM } BackendKind;
 typedef struct Backend {
   Arena *arena;
   BackendKind kind;
   const char *cc;      /* --cc, or NULL: the clang found when cnnc was configured, else the newest on the PATH */
+  const char *const *cross; /* clang's options for another machine; NULL: for this one */
   const char *runtime; /* where libcnn.a is, or NULL: found */
   bool openmp, plain, verbose; /* plain: -O0 of cnnc */
 } Backend;

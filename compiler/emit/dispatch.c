@@ -6,17 +6,6 @@
 
 static const Target *target_of_level(const Net *net, int level) { return net->options->target[net->options->ntargets - 1 - level]; }
 
-/* The conditions of all targets but the lowest, each once. */
-static const char *any_condition(const Net *net) {
-  const char *all = "";
-  for (int level = 1; level < net->options->ntargets; level++) {
-    const char *condition = target_of_level(net, level)->condition;
-    if (!condition || strstr(all, condition)) continue;
-    all = *all ? arena_printf(net->arena, "(%s) || (%s)", all, condition) : condition;
-  }
-  return *all ? all : "1";
-}
-
 /* Opens and closes #if from one target to the next. */
 static const char *put_condition(Text *out, const char *open, const char *condition) {
   if (open && condition && strcmp(open, condition) == 0) return open;
@@ -48,8 +37,21 @@ static void put_forced(Text *out, const Net *net) {
   text_put(out, "  return 0;\n}\n");
 }
 
-static void put_detection(Text *out, const Net *net) {
-  text_put(out, "#elif %s\n", any_condition(net));
+/* The level on an architecture. The CPU is asked only where its targets differ in what they need. */
+static void put_level(Text *out, const Net *net, const char *condition) {
+  int highest = 0;
+  bool asks = false;
+  for (int level = 1; level < net->options->ntargets; level++) {
+    const Target *target = target_of_level(net, level);
+    if (strcmp(target->condition, condition) != 0) continue;
+    highest = level;
+    asks = asks || target->supported;
+  }
+  text_put(out, "#elif %s\n", condition);
+  if (!asks) {
+    text_put(out, "static int %s_level(void) { return %d; }\n", net->name, highest);
+    return;
+  }
   text_put(out,
            "static int %s_level(void) {\n"
            "  static int known; /* 1 + level; 0: not looked up yet. Every thread finds the same number, so it does not matter which one stores it. */\n"
@@ -58,15 +60,24 @@ static void put_detection(Text *out, const Net *net) {
            "  level = 0;\n"
            "  __builtin_cpu_init();\n",
            net->name);
-  const char *open = NULL;
-  for (int level = 1; level < net->options->ntargets; level++) {
+  for (int level = 1; level <= highest; level++) {
     const Target *target = target_of_level(net, level);
-    open = put_condition(out, open, strcmp(any_condition(net), target->condition ? target->condition : "1") == 0 ? NULL : target->condition);
+    if (strcmp(target->condition, condition) != 0) continue;
     if (target->supported) text_put(out, "  if (%s)\n    level = %d;\n", target->supported, level);
     else text_put(out, "  level = %d;\n", level);
   }
-  put_condition(out, open, NULL);
-  text_put(out, "  __atomic_store_n(&known, level + 1, __ATOMIC_RELAXED);\n  return level;\n}\n#else\nstatic int %s_level(void) { return 0; }\n#endif\n\n", net->name);
+  text_put(out, "  __atomic_store_n(&known, level + 1, __ATOMIC_RELAXED);\n  return level;\n}\n");
+}
+
+/* Each architecture once. */
+static void put_detection(Text *out, const Net *net) {
+  for (int level = net->options->ntargets - 1; level > 0; level--) {
+    const char *condition = target_of_level(net, level)->condition;
+    bool seen = false;
+    for (int above = level + 1; above < net->options->ntargets; above++) seen = seen || strcmp(target_of_level(net, above)->condition, condition) == 0;
+    if (!seen) put_level(out, net, condition);
+  }
+  text_put(out, "#else\nstatic int %s_level(void) { return 0; }\n#endif\n\n", net->name);
 }
 
 void put_dispatched(Text *out, Net *net, const char *result, const char *function, const char *arguments) {

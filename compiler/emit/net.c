@@ -20,7 +20,9 @@ static void put_includes(Text *out, Net *net) {
   const bool single = !net->options->header;
   if (single) text_put(out, "#include <stddef.h>\n#include <stdint.h>\n");
   else text_put(out, "#include \"%s\"\n", net->options->header);
-  text_put(out, "#include <string.h>\n\n");
+  text_put(out,
+           "#if __STDC_HOSTED__ || !defined(__GNUC__)\n#include <string.h>\n"
+           "#else // without a C library; where these become calls, of functions of these names\n#define memcpy __builtin_memcpy\n#define memset __builtin_memset\n#endif\n\n");
   if (!single) return;
   put_network_types(out, net);
   put_declarations(out, net);

@@ -125,9 +125,10 @@ static void put_phase_dispatch(Text *out, Net *net, int phase, bool batch) {
 static void put_shards(Text *out, Net *net, int phase) {
   const int64_t shards = net->shards;
   const bool several = shards > 1;
+  const char *wide = net->train_batch > INT32_MAX / shards ? "(int64_t)" : ""; /* small CPUs divide 32 bits only */
   if (several && net->options->openmp) text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
   text_put(out, "  for (int32_t shard = 0; shard < %" PRId64 "; shard++)\n", shards);
-  text_put(out, "    for (int64_t n = (int64_t)shard * count / %" PRId64 "; n < (int64_t)(shard + 1) * count / %" PRId64 "; n++)\n", shards, shards);
+  text_put(out, "    for (int64_t n = %sshard * count / %" PRId64 "; n < %s(shard + 1) * count / %" PRId64 "; n++)\n", wide, shards, wide, shards);
   text_put(out, "      %s(&batch, n, workspace->arena[shard]%s);\n", phase_function(net, phase, false),
            !net->model ? "" : several ? ", shard ? &workspace->sum[shard - 1] : gradients" : ", gradients");
 }

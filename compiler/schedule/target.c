@@ -8,25 +8,30 @@
 #define MB (INT64_C(1) << 20)
 #define X86 "(defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)"
 
+/* Objects for other machines are made without their C library: of it they need memcpy and memset at most. */
+#define CROSS(...) (const char *const[]){__VA_ARGS__, "-ffreestanding", NULL}
+
 const Target target_table[] = {
   {.name = "x86-64-v4", .suffix = "v4", .lanes = 16, .registers = 32, .fma = true, .l1 = 32 * KB, .l2 = 1 * MB, .l3 = 32 * MB, .condition = X86,
-   .march_level = 4, .built = true,
+   .march_level = 4, .arch = "x86-64", .cross = CROSS("--target=x86_64-linux-gnu", "-fPIC"),
    .attribute = "__attribute__((target(\"avx512f,avx512vl,avx512bw,avx512dq,avx2,fma\")))",
    .supported = "__builtin_cpu_supports(\"avx512f\") && __builtin_cpu_supports(\"avx512vl\") && __builtin_cpu_supports(\"avx512bw\") && __builtin_cpu_supports(\"avx512dq\")"},
   {.name = "x86-64-v3", .suffix = "v3", .lanes = 8, .registers = 16, .fma = true, .l1 = 32 * KB, .l2 = 256 * KB, .l3 = 8 * MB, .condition = X86,
-   .march_level = 3, .built = true,
+   .march_level = 3, .arch = "x86-64", .cross = CROSS("--target=x86_64-linux-gnu", "-fPIC"),
    .attribute = "__attribute__((target(\"avx2,fma\")))", .supported = "__builtin_cpu_supports(\"avx2\") && __builtin_cpu_supports(\"fma\")"},
   {.name = "x86-64", .suffix = "v1", .lanes = 4, .registers = 16, .fma = false, .l1 = 32 * KB, .l2 = 256 * KB, .l3 = 8 * MB, .condition = X86,
-   .march_level = 1, .built = true},
-  {.name = "generic", .suffix = "generic", .lanes = 1, .registers = 16, .fma = false, .l1 = 32 * KB, .l2 = 256 * KB, .l3 = 8 * MB, .built = true},
+   .march_level = 1, .arch = "x86-64", .cross = CROSS("--target=x86_64-linux-gnu", "-fPIC")},
+  {.name = "generic", .suffix = "generic", .lanes = 1, .registers = 16, .fma = false, .l1 = 32 * KB, .l2 = 256 * KB, .l3 = 8 * MB},
   {.name = "aarch64", .suffix = "neon", .lanes = 4, .registers = 32, .fma = true, .l1 = 32 * KB, .l2 = 256 * KB, .l3 = 4 * MB,
-   .condition = "defined(__aarch64__) && defined(__GNUC__)", .march_level = 1},
-  {.name = "armv7m", .suffix = "m7", .lanes = 1, .registers = 16, .l1 = 16 * KB, .l2 = 16 * KB, .l3 = 16 * KB, .condition = "defined(__arm__)",
-   .march_level = 1},
+   .condition = "defined(__aarch64__) && defined(__GNUC__)", .march_level = 1, .arch = "aarch64", .cross = CROSS("--target=aarch64-linux-gnu", "-fPIC")},
+  {.name = "armv7m", .suffix = "m7", .lanes = 1, .registers = 32, .fma = true, .l1 = 16 * KB, .l2 = 16 * KB, .l3 = 16 * KB, .condition = "defined(__arm__)",
+   .march_level = 1, .arch = "arm", .bare = true, /* Cortex-M7: floats are its own, doubles may not be */
+   .cross = CROSS("--target=thumbv7em-none-eabihf", "-mcpu=cortex-m7", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16", "-meabi", "gnu")},
   {.name = "riscv64", .suffix = "rv64", .lanes = 1, .registers = 32, .fma = true, .l1 = 32 * KB, .l2 = 256 * KB, .l3 = 2 * MB,
-   .condition = "defined(__riscv)", .march_level = 1},
+   .condition = "defined(__riscv)", .march_level = 1, .arch = "riscv64", .cross = CROSS("--target=riscv64-linux-gnu", "-fPIC")},
   {.name = "wasm32", .suffix = "wasm", .lanes = 4, .registers = 16, .fma = false, .l1 = 32 * KB, .l2 = 256 * KB, .l3 = 4 * MB,
-   .condition = "defined(__wasm_simd128__)", .march_level = 1},
+   .condition = "defined(__wasm_simd128__)", .march_level = 1, .arch = "wasm32", .bare = true,
+   .cross = CROSS("--target=wasm32", "-msimd128", "-mbulk-memory", "-fvisibility=default")},
   {.name = NULL},
 };
 
@@ -43,7 +48,18 @@ const Target *target_native(void) {
       __builtin_cpu_supports("avx512dq")) return target_find("x86-64-v4");
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return target_find("x86-64-v3");
   return target_find("x86-64");
+#elif defined(__aarch64__)
+  return target_find("aarch64");
+#elif defined(__riscv) && __riscv_xlen == 64
+  return target_find("riscv64");
 #else
   return target_find("generic");
 #endif
 }
+
+bool target_is_foreign(const Target *target) {
+  const char *here = target_native()->arch;
+  return target->arch && (!here || strcmp(target->arch, here) != 0);
+}
+
+bool target_runs_here(const Target *target) { return !target_is_foreign(target) && target->march_level <= target_native()->march_level; }

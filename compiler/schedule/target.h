@@ -16,9 +16,13 @@ typedef struct Target {
   const char *attribute;  /* of every function, NULL: none (the lowest target of a file needs none) */
   const char *supported;  /* C expression that is true on a CPU that can run it, NULL: always */
   int march_level;        /* order within an architecture */
-  bool built;             /* false: known, answered with [not-built-yet] */
+  const char *arch;       /* what one object can hold: "x86-64"; NULL: any */
+  const char *const *cross; /* clang's options for objects made on another CPU, NULL: none */
+  bool bare;              /* no shared libraries */
 } Target;
 extern const Target target_table[];   /* ends with name NULL */
 const Target *target_find(const char *name);
 const Target *target_native(void);    /* the best of the table that this CPU runs */
+bool target_runs_here(const Target *);
+bool target_is_foreign(const Target *); /* of another architecture than this machine's */
 #endif

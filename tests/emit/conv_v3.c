@@ -19,7 +19,12 @@
 // SPDX-License-Identifier: MIT-0
 #include <stddef.h>
 #include <stdint.h>
+#if __STDC_HOSTED__ || !defined(__GNUC__)
 #include <string.h>
+#else // without a C library; where these become calls, of functions of these names
+#define memcpy __builtin_memcpy
+#define memset __builtin_memset
+#endif
 
 #define CONV_V3_BATCH 1                      /* images a call of infer takes */
 #define CONV_V3_IMAGE_SIZE 432               /* elements of one `image`: 12x12x3, channels last */

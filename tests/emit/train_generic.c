@@ -24,7 +24,12 @@
 // SPDX-License-Identifier: MIT-0
 #include <stddef.h>
 #include <stdint.h>
+#if __STDC_HOSTED__ || !defined(__GNUC__)
 #include <string.h>
+#else // without a C library; where these become calls, of functions of these names
+#define memcpy __builtin_memcpy
+#define memset __builtin_memset
+#endif
 
 /* ---- shared with the runtime ---- */
 
@@ -1028,15 +1033,15 @@ float train_generic_gradients(const train_generic_weights *weights, const uint8_
   train_generic_dense1_bias_pack(workspace->dense1_bias, weights->dense1_bias);
   train_generic_phase0_batch(&batch, gradients);
   for (int32_t shard = 0; shard < 4; shard++)
-    for (int64_t n = (int64_t)shard * count / 4; n < (int64_t)(shard + 1) * count / 4; n++)
+    for (int64_t n = shard * count / 4; n < (shard + 1) * count / 4; n++)
       train_generic_phase1_image(&batch, n, workspace->arena[shard], shard ? &workspace->sum[shard - 1] : gradients);
   train_generic_phase1_batch(&batch, gradients);
   for (int32_t shard = 0; shard < 4; shard++)
-    for (int64_t n = (int64_t)shard * count / 4; n < (int64_t)(shard + 1) * count / 4; n++)
+    for (int64_t n = shard * count / 4; n < (shard + 1) * count / 4; n++)
       train_generic_phase2_image(&batch, n, workspace->arena[shard], shard ? &workspace->sum[shard - 1] : gradients);
   train_generic_phase2_batch(&batch, gradients);
   for (int32_t shard = 0; shard < 4; shard++)
-    for (int64_t n = (int64_t)shard * count / 4; n < (int64_t)(shard + 1) * count / 4; n++)
+    for (int64_t n = shard * count / 4; n < (shard + 1) * count / 4; n++)
       train_generic_phase3_image(&batch, n, workspace->arena[shard], shard ? &workspace->sum[shard - 1] : gradients);
   train_generic_add(gradients, workspace->sum);
   double loss = 0;

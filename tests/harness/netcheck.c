@@ -1,8 +1,8 @@
-/* netcheck.c: what the compiler writes does what the program means.  netcheck [--nests] FILE.cnn...
+/* netcheck.c: what the compiler writes does what the program means.  netcheck [--nests | --on=TARGET] FILE.cnn...
  *
  * For each program: eval in double is compared with the compiled C, for every target that this CPU runs, at -O0 and -O2; with a train block also eval's
  * gradients with central differences, and the compiled gradients with eval's. With --nests the loop nests are run by the interpreter instead, which is fast
- * and needs no C compiler. A line a comparison, in TAP. The first lines of a program may say
+ * and needs no C compiler; with --on=TARGET code for another CPU runs in an emulator, at -O2. A line a comparison, in TAP. The first lines of a program may say
  *     # check: images=3 batch=2 tolerance=1e-5 gradient=1e-4 difference=1e-6 targets=generic */
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
@@ -13,6 +13,7 @@
 #include <string.h>
 #include "base/file.h"
 #include "base/text.h"
+#include "foreign.h"
 #include "machine.h"
 #include "ops/op.h"
 #include "sample.h"
@@ -23,6 +24,7 @@ typedef struct Check { Sample sample; Limits limits; const char *work; } Check; 
 typedef void InferFunction(const float *weights, void *const *input, float **output);
 typedef float GradientsFunction(const float *weights, void *const *input, void *const *target, int32_t count, uint64_t seed, uint64_t step, float *gradients, float **output);
 
+enum { SEED = 11, STEP = 3 };
 static int cases;
 
 static void report(bool ok, const Check *check, const char *what, double error, double limit) {
@@ -55,31 +57,30 @@ static Limits read_limits(Arena *arena, const char *path) {
 /* ---- generated code behind two functions whose form does not depend on the net ---- */
 static const char *port_type(const Node *node) { return node->elem == ELEM_U8 ? "uint8_t" : node->elem == ELEM_I8 ? "int8_t" : node->elem == ELEM_I32 ? "int32_t" : "float"; }
 
-static const char *glue(const Check *check, bool train) {
+/* The images of the check, a batch at a time, and with training code their gradients. */
+static void put_glue(Text *out, const Check *check, bool train) {
   const Sample *s = &check->sample;
   const Graph *graph = s->graph;
-  Text out = {.arena = s->arena};
   const char *p = s->cname;
   const bool weights = graph->parameters > 0;
-  text_put(&out, "#include <stdlib.h>\n#include \"net.h\"\n");
-  text_put(&out, "void glue_infer(const float *weights, void *const *input, float **output) {\n  static %s_workspace workspace;\n", p);
-  if (weights) text_put(&out, "  static %s_model model;\n  %s_pack(&model, (const %s_weights *)(const void *)weights);\n", p, p, p);
-  else text_put(&out, "  (void)weights;\n");
-  text_put(&out, "  %s_infer(%s", p, weights ? "&model" : "");
-  for (int i = 0; i < graph->inputs.n; i++) text_put(&out, "%s(const %s *)input[%d]", weights || i ? ", " : "", port_type(graph->inputs.data[i].node), i);
-  for (int i = 0; i < graph->outputs.n; i++) text_put(&out, ", output[%d]", i);
-  text_put(&out, ", &workspace);\n}\n");
-  if (train) {
-    text_put(&out, "float glue_gradients(const float *weights, void *const *input, void *const *target, int32_t count, uint64_t seed, uint64_t step, float *gradients, float **output) {\n");
-    text_put(&out, "  %s_training *training = malloc(sizeof *training);\n  const float loss = %s_gradients((const %s_weights *)(const void *)weights", p, p, p);
-    for (int i = 0; i < graph->inputs.n; i++) text_put(&out, ", (const %s *)input[%d]", port_type(graph->inputs.data[i].node), i);
-    for (int i = 0; i < graph->outputs.n; i++)
-      if (s->training.target[i]) text_put(&out, ", (const %s *)target[%d]", port_type(s->training.target[i]), i);
-    text_put(&out, ", count, seed, step, (%s_weights *)(void *)gradients", p);
-    for (int i = 0; i < graph->outputs.n; i++) text_put(&out, ", output[%d]", i);
-    text_put(&out, ", training);\n  free(training);\n  return loss;\n}\n");
-  }
-  return out.s;
+  text_put(out, "#include \"net.h\"\nvoid glue_infer(const float *weights, void *const *input, float **output);\n");
+  text_put(out, "void glue_infer(const float *weights, void *const *input, float **output) {\n  static %s_workspace workspace;\n", p);
+  if (weights) text_put(out, "  static %s_model model;\n  %s_pack(&model, (const %s_weights *)(const void *)weights);\n", p, p, p);
+  else text_put(out, "  (void)weights;\n");
+  text_put(out, "  for (int first = 0; first + %lld <= %lld; first += %lld)\n    %s_infer(%s", (long long)check->limits.batch, (long long)s->count, (long long)check->limits.batch, p, weights ? "&model" : "");
+  for (int i = 0; i < graph->inputs.n; i++)
+    text_put(out, "%s(const %s *)input[%d] + first * %lld", weights || i ? ", " : "", port_type(graph->inputs.data[i].node), i, (long long)shape_elements(graph->inputs.data[i].node->shape));
+  for (int i = 0; i < graph->outputs.n; i++) text_put(out, ", output[%d] + first * %lld", i, (long long)shape_elements(graph->outputs.data[i].node->shape));
+  text_put(out, ", &workspace);\n}\n");
+  if (!train) return;
+  static const char head[] = "float glue_gradients(const float *weights, void *const *input, void *const *target, int32_t count, uint64_t seed, uint64_t step, float *gradients, float **output)";
+  text_put(out, "%s;\n%s {\n  static %s_training training;\n  return %s_gradients((const %s_weights *)(const void *)weights", head, head, p, p, p);
+  for (int i = 0; i < graph->inputs.n; i++) text_put(out, ", (const %s *)input[%d]", port_type(graph->inputs.data[i].node), i);
+  for (int i = 0; i < graph->outputs.n; i++)
+    if (s->training.target[i]) text_put(out, ", (const %s *)target[%d]", port_type(s->training.target[i]), i);
+  text_put(out, ", count, seed, step, (%s_weights *)(void *)gradients", p);
+  for (int i = 0; i < graph->outputs.n; i++) text_put(out, ", output[%d]", i);
+  text_put(out, ", &training);\n}\n");
 }
 
 static bool write_file(const char *path, const char *text) {
@@ -87,14 +88,23 @@ static bool write_file(const char *path, const char *text) {
   return file && fputs(text, file) >= 0 && fclose(file) == 0;
 }
 
-static void *build(const Check *check, const char *target, const char *level, bool train, int variant) {
+/* net.c and glue.c in a directory of their own; NULL if cnnc failed. */
+static const char *write_code(const Check *check, const char *targets, const char *level, bool train, int variant, const Text *glue) {
   Arena *arena = check->sample.arena;
-  const char *cnnc = getenv("CNNC"), *cc = getenv("CC");
-  const char *dir = arena_printf(arena, "%s/%d", check->work, variant), *library = arena_printf(arena, "%s/net.so", dir);
-  const char *command = arena_printf(arena, "mkdir -p %s && %s -Wno-unread-input -Wno-unused-value %s -o %s/net.c --target=%s %s --batch=%lld --prefix=%s%s", dir, cnnc ? cnnc : "cnnc", check->sample.path, dir, target, level,
+  const char *cnnc = getenv("CNNC"), *dir = arena_printf(arena, "%s/%d", check->work, variant);
+  const char *command = arena_printf(arena, "mkdir -p %s && %s -Wno-unread-input -Wno-unused-value %s -o %s/net.c --target=%s %s --batch=%lld --prefix=%s%s", dir, cnnc ? cnnc : "cnnc", check->sample.path, dir, targets, level,
                                      (long long)check->limits.batch, check->sample.cname, train ? " --train" : "");
-  if (system(command) != 0 || !write_file(arena_printf(arena, "%s/glue.c", dir), glue(check, train))) return NULL;
-  command = arena_printf(arena, "%s -std=c11 -O1 -fPIC -shared -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -I%s %s/net.c %s/glue.c -o %s", cc ? cc : "cc", dir, dir, dir, library);
+  return system(command) == 0 && write_file(arena_printf(arena, "%s/glue.c", dir), glue->s) ? dir : NULL;
+}
+
+static void *build(const Check *check, const char *target, const char *level, bool train, int variant) {
+  const char *cc = getenv("CC");
+  Text glue = {.arena = check->sample.arena};
+  put_glue(&glue, check, train);
+  const char *dir = write_code(check, target, level, train, variant, &glue);
+  if (!dir) return NULL;
+  const char *library = arena_printf(check->sample.arena, "%s/net.so", dir);
+  const char *command = arena_printf(check->sample.arena, "%s -std=c11 -O1 -fPIC -shared -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -I%s %s/net.c %s/glue.c -o %s", cc ? cc : "cc", dir, dir, dir, library);
   return system(command) == 0 ? dlopen(library, RTLD_NOW | RTLD_LOCAL) : NULL;
 }
 
@@ -119,35 +129,37 @@ static double worst_float(const float *got, const double *want, int64_t n, doubl
   return error;
 }
 
-static void check_infer(Check *check, const char *target, const char *level, int variant) {
+static void compare_outputs(Check *check, const char *what, float *const *output) {
   Sample *s = &check->sample;
   const Graph *graph = s->graph;
   const int64_t batch = check->limits.batch;
+  const GraphRun run = sample_infer(s);
+  double error = 0;
+  for (int64_t first = 0; first + batch <= s->count; first += batch)
+    for (int o = 0; o < graph->outputs.n; o++) {
+      const Node *node = graph->outputs.data[o].node;
+      const int64_t n = shape_elements(node->shape);
+      const double e = worst_float(output[o] + first * n, run.value[node->id] + first * n, batch * n, 0);
+      if (e > error) error = e;
+    }
+  report(error <= check->limits.tolerance, check, what, error, check->limits.tolerance);
+}
+
+static void new_outputs(const Sample *s, float **output) {
+  for (int o = 0; o < s->graph->outputs.n; o++) output[o] = NEW_ARRAY(s->arena, float, s->count * shape_elements(s->graph->outputs.data[o].node->shape) + 1);
+}
+
+static void check_infer(Check *check, const char *target, const char *level, int variant) {
+  Sample *s = &check->sample;
   const char *what = arena_printf(s->arena, "infer %s %s", target, level);
   void *library = build(check, target, level, false, variant);
   InferFunction *infer = NULL;
   if (library) *(void **)&infer = dlsym(library, "glue_infer");
   if (!infer) { report(false, check, what, HUGE_VAL, check->limits.tolerance); return; }
   float *output[MOST_PORTS] = {0};
-  double error = 0;
-  for (int o = 0; o < graph->outputs.n; o++) output[o] = malloc(sizeof(float) * (size_t)(batch * shape_elements(graph->outputs.data[o].node->shape)));
-  const GraphRun run = sample_infer(s);
-  for (int64_t first = 0; first + batch <= s->count; first += batch) {
-    void *input[MOST_PORTS] = {0};
-    for (int i = 0; i < graph->inputs.n; i++) {
-      const Node *node = graph->inputs.data[i].node;
-      input[i] = (char *)s->input[i] + first * shape_elements(node->shape) * (node->elem == ELEM_F32 ? 4 : 1);
-    }
-    infer(s->weights, input, output);
-    for (int o = 0; o < graph->outputs.n; o++) {
-      const Node *node = graph->outputs.data[o].node;
-      const int64_t n = shape_elements(node->shape);
-      const double e = worst_float(output[o], run.value[node->id] + first * n, batch * n, 0);
-      if (e > error) error = e;
-    }
-  }
-  for (int o = 0; o < graph->outputs.n; o++) free(output[o]);
-  report(error <= check->limits.tolerance, check, what, error, check->limits.tolerance);
+  new_outputs(s, output);
+  infer(s->weights, s->input, output);
+  compare_outputs(check, what, output);
 }
 
 static double difference(const Sample *s, double *weights, int64_t i, double h) {
@@ -187,17 +199,8 @@ static void check_differences(Check *check, const double *gradients) {
   report(error <= check->limits.difference, check, "gradients of eval against differences", error, check->limits.difference);
 }
 
-static void check_gradients(Check *check, const double *want, const GraphRun *run, const char *target, const char *level, int variant) {
+static void compare_gradients(Check *check, const double *want, const GraphRun *run, const char *what, float loss, const float *gradients, float *const *output) {
   Sample *s = &check->sample;
-  const char *what = arena_printf(s->arena, "gradients %s %s", target, level);
-  void *library = build(check, target, level, true, variant);
-  GradientsFunction *function = NULL;
-  if (library) *(void **)&function = dlsym(library, "glue_gradients");
-  if (!function) { report(false, check, what, HUGE_VAL, check->limits.gradient); return; }
-  float *gradients = NEW_ARRAY(s->arena, float, s->graph->parameters + 1), *output[MOST_PORTS] = {0};
-  for (int o = 0; o < s->graph->outputs.n; o++) output[o] = NEW_ARRAY(s->arena, float, s->count * shape_elements(s->graph->outputs.data[o].node->shape));
-  memset(gradients, 0x7f, (size_t)s->graph->parameters * sizeof *gradients); /* they are overwritten */
-  const float loss = function(s->weights, s->input, s->target, (int32_t)s->count, 11, 3, gradients, output);
   double least = 0; /* a hundredth of the largest gradient of the net: a bias before batchnorm has none, which floats reach to the rounding of its terms */
   for (int64_t i = 0; i < s->graph->parameters; i++) least = fmax(least, 1e-2 * fabs(want[i]));
   double error = fabs((double)loss - sample_loss(s, run)) / fmax(1, fabs(sample_loss(s, run)));
@@ -215,13 +218,92 @@ static void check_gradients(Check *check, const double *want, const GraphRun *ru
   report(error <= check->limits.gradient, check, what, error, check->limits.gradient);
 }
 
+static void check_gradients(Check *check, const double *want, const GraphRun *run, const char *target, const char *level, int variant) {
+  Sample *s = &check->sample;
+  const char *what = arena_printf(s->arena, "gradients %s %s", target, level);
+  void *library = build(check, target, level, true, variant);
+  GradientsFunction *function = NULL;
+  if (library) *(void **)&function = dlsym(library, "glue_gradients");
+  if (!function) { report(false, check, what, HUGE_VAL, check->limits.gradient); return; }
+  float *gradients = NEW_ARRAY(s->arena, float, s->graph->parameters + 1), *output[MOST_PORTS] = {0};
+  new_outputs(s, output);
+  memset(gradients, 0x7f, (size_t)s->graph->parameters * sizeof *gradients); /* they are overwritten */
+  const float loss = function(s->weights, s->input, s->target, (int32_t)s->count, SEED, STEP, gradients, output);
+  compare_gradients(check, want, run, what, loss, gradients, output);
+}
+
+/* ---- on another CPU ---- */
+typedef struct Bytes { unsigned char *data; size_t n, room; } Bytes;
+
+/* Room for an array; the place where it begins. */
+static size_t bytes_room(Bytes *bytes, size_t n) {
+  const size_t start = (bytes->n + 63) / 64 * 64;
+  bytes->n = start + n;
+  return start;
+}
+
+static size_t bytes_add(Arena *arena, Bytes *bytes, const void *from, size_t n) {
+  const size_t start = bytes_room(bytes, n);
+  if (bytes->n > bytes->room) {
+    unsigned char *data = NEW_ARRAY(arena, unsigned char, 2 * bytes->n);
+    if (start) memcpy(data, bytes->data, start);
+    bytes->data = data, bytes->room = 2 * bytes->n;
+  }
+  memcpy(bytes->data + start, from, n);
+  return start;
+}
+
+static size_t values_bytes(const Sample *s, const Node *node) { return (size_t)(s->count * shape_elements(node->shape)) * (node->elem == ELEM_U8 || node->elem == ELEM_I8 ? 1 : 4); }
+
+/* One program does all: it reads weights, inputs and targets as one block of bytes, and writes outputs, loss and gradients as another. */
+static void check_foreign(Check *check, const double *want, const GraphRun *run, const Target *target, int variant) {
+  Sample *s = &check->sample;
+  const Graph *graph = s->graph;
+  const size_t parameters = (size_t)graph->parameters * sizeof(float);
+  const char *targets = arena_printf(s->arena, "%s%s", variant % 2 ? "x86-64-v4," : "", target->name); /* every other time with packs of a wider target */
+  Text glue = {.arena = s->arena}, main = {.arena = s->arena};
+  Bytes in = {0}, out = {0};
+  size_t infer_at[MOST_PORTS], train_at[MOST_PORTS] = {0};
+  put_glue(&glue, check, want);
+  bytes_add(s->arena, &in, s->weights, parameters);
+  text_put(&main, "void bare_run(void) {\n  void *const input[] = {");
+  for (int i = 0; i < graph->inputs.n; i++) text_put(&main, "bare_in + %zu, ", bytes_add(s->arena, &in, s->input[i], values_bytes(s, graph->inputs.data[i].node)));
+  text_put(&main, "0}; float *output[] = {");
+  for (int o = 0; o < graph->outputs.n; o++) text_put(&main, "(float *)(void *)(bare_out + %zu), ", infer_at[o] = bytes_room(&out, values_bytes(s, graph->outputs.data[o].node)));
+  text_put(&main, "0};\n  glue_infer((const float *)(const void *)bare_in, input, output);\n");
+  const size_t loss_at = bytes_room(&out, sizeof(float)), gradients_at = bytes_room(&out, parameters);
+  if (want) {
+    text_put(&main, "  void *const target[] = {");
+    for (int o = 0; o < graph->outputs.n; o++)
+      if (s->training.target[o]) text_put(&main, "bare_in + %zu, ", bytes_add(s->arena, &in, s->target[o], values_bytes(s, s->training.target[o])));
+      else text_put(&main, "0, ");
+    text_put(&main, "0};\n");
+    for (int o = 0; o < graph->outputs.n; o++) text_put(&main, "  output[%d] = (float *)(void *)(bare_out + %zu);\n", o, train_at[o] = bytes_room(&out, values_bytes(s, graph->outputs.data[o].node)));
+    text_put(&main, "  *(float *)(void *)(bare_out + %zu) = glue_gradients((const float *)(const void *)bare_in, input, target, %lld, %d, %d, (float *)(void *)(bare_out + %zu), output);\n", loss_at, (long long)s->count, SEED, STEP, gradients_at);
+  }
+  text_put(&glue, "void bare_run(void);\nextern unsigned char bare_in[], bare_out[];\nextern const long bare_in_bytes, bare_out_bytes;\n"
+                  "const long bare_in_bytes = %zu, bare_out_bytes = %zu;\n_Alignas(64) unsigned char bare_in[%zu], bare_out[%zu];\n%s}\n", in.n, out.n, in.n, out.n, main.s);
+  out.data = NEW_ARRAY(s->arena, unsigned char, out.n);
+  const char *dir = write_code(check, targets, "-O2", want, variant, &glue), *what = arena_printf(s->arena, "infer %s", targets);
+  if (!dir || !foreign_run(s->arena, target, dir, in.data, in.n, out.data, out.n)) {
+    report(false, check, what, HUGE_VAL, check->limits.tolerance);
+    return;
+  }
+  float *output[MOST_PORTS];
+  for (int o = 0; o < graph->outputs.n; o++) output[o] = (float *)(void *)(out.data + infer_at[o]);
+  compare_outputs(check, what, output);
+  if (!want) return;
+  for (int o = 0; o < graph->outputs.n; o++) output[o] = (float *)(void *)(out.data + train_at[o]);
+  compare_gradients(check, want, run, arena_printf(s->arena, "gradients %s", targets), *(float *)(void *)(out.data + loss_at), (float *)(void *)(out.data + gradients_at), output);
+}
+
 /* ---- the same without a C compiler: everything in double, so that only mistakes differ ---- */
 static void check_nests(Check *check, Plan *plan, const Target *target, bool plain, const double *gradients, const GraphRun *run) {
   Sample *s = &check->sample;
   const Graph *graph = plan->training ? s->training.graph : s->graph;
   const double limit = 1e-6; /* constants of nests are floats */
   const char *what = arena_printf(s->arena, "nests%s %s %s", plan->training ? " of gradients" : "", target->name, plain ? "-O0" : "-O2");
-  Machine m = {.arena = s->arena, .plan = plan, .images = s->count, .batch = s->count + 2, .layout_lanes = s->graph->nodes.n % 2 ? 16 : 0, .seed = 11, .step = 3,
+  Machine m = {.arena = s->arena, .plan = plan, .images = s->count, .batch = s->count + 2, .layout_lanes = s->graph->nodes.n % 2 ? 16 : 0, .seed = SEED, .step = STEP,
                .weights = s->weights_double, .input = s->input_double, .target = s->target_double};
   if (!machine_run(&m, target, plain)) {
     printf("# %s\n", m.error);
@@ -254,7 +336,7 @@ static void check_all_nests(Check *check, const double *gradients, const GraphRu
   for (int plain = 0; plain < 2; plain++) {
     Plan *inference = plan_inference(s->arena, s->graph, plain), *training = gradients ? plan_training(s->arena, s->graph, plain) : NULL;
     for (const Target *target = target_table; target->name; target++) {
-      if (!target->built || (plain && strcmp(target->name, "generic") != 0)) continue;
+      if (plain && strcmp(target->name, "generic") != 0) continue;
       check_nests(check, inference, target, plain, NULL, &forward);
       if (training) check_nests(check, training, target, plain, gradients, run);
     }
@@ -263,12 +345,7 @@ static void check_all_nests(Check *check, const double *gradients, const GraphRu
 
 static bool wanted(const Check *check, const char *target) { return !check->limits.targets || strstr(check->limits.targets, target); }
 
-static bool runs_here(const Target *target) {
-  const Target *best = target_native();
-  return target->built && (!strcmp(target->name, "generic") || target->march_level <= best->march_level);
-}
-
-static void check_file(const char *path, const char *work) {
+static void check_file(const char *path, const char *work, const Target *foreign) {
   static int variant;
   Arena *arena = arena_new();
   Check check = {.work = work, .limits = read_limits(arena, path)};
@@ -283,17 +360,18 @@ static void check_file(const char *path, const char *work) {
   GraphRun run = {0};
   if (train) {
     run = sample_train(&check.sample, check.sample.weights_double, gradients);
-    check_differences(&check, gradients);
+    if (!foreign) check_differences(&check, gradients);
   }
   if (!work) {
     check_all_nests(&check, train ? gradients : NULL, &run);
     arena_free(arena);
     return;
   }
+  if (foreign) check_foreign(&check, train ? gradients : NULL, &run, foreign, variant++);
   static const char *const level[] = {"-O0", "-O2"};
-  for (const Target *target = target_table; target->name; target++)
+  for (const Target *target = target_table; target->name && !foreign; target++)
     for (int l = 0; l < 2; l++) {
-      if (!runs_here(target) || !wanted(&check, target->name)) continue;
+      if (!target_runs_here(target) || !wanted(&check, target->name)) continue;
       check_infer(&check, target->name, level[l], variant++);
       if (train) check_gradients(&check, gradients, &run, target->name, level[l], variant++);
     }
@@ -302,9 +380,15 @@ static void check_file(const char *path, const char *work) {
 
 int main(int argc, char **argv) {
   char work[] = "netcheck-XXXXXX", command[64];
-  const bool nests = argc > 1 && !strcmp(argv[1], "--nests");
+  const bool nests = argc > 1 && !strcmp(argv[1], "--nests"), elsewhere = argc > 1 && !strncmp(argv[1], "--on=", 5);
+  const Target *foreign = elsewhere ? target_find(argv[1] + 5) : NULL;
+  Arena *arena = arena_new();
+  const char *missing = foreign ? foreign_missing(arena, foreign) : NULL;
+  if (elsewhere && !foreign) return fprintf(stderr, "netcheck: no target %s\n", argv[1] + 5), 99;
+  if (missing) return printf("1..0 # SKIP %s wants %s\n", foreign->name, missing), 0;
+  arena_free(arena);
   if (!nests && !mkdtemp(work)) return perror(work), 99;
-  for (int i = 1 + nests; i < argc; i++) check_file(argv[i], nests ? NULL : work);
+  for (int i = 1 + (nests || foreign); i < argc; i++) check_file(argv[i], nests ? NULL : work, foreign);
   printf("1..%d\n", cases);
   if (nests) return 0;
   snprintf(command, sizeof command, "rm -rf %s", work);

@@ -1,0 +1,64 @@
+// bare.c: a program without a C library, for CPUs that qemu-user imitates: standard input goes to bare_in, bare_run makes bare_out of it, which goes to standard
+// output. In WebAssembly bare.mjs does that. Also the two functions that generated code may call.
+// SPDX-License-Identifier: Apache-2.0
+#include <stddef.h>
+
+extern unsigned char bare_in[], bare_out[];
+extern const long bare_in_bytes, bare_out_bytes;
+void bare_run(void);
+void *memcpy(void *restrict to, const void *restrict from, size_t n);
+void *memset(void *to, int byte, size_t n);
+
+void *memcpy(void *restrict to, const void *restrict from, size_t n) {
+  unsigned char *out = to;
+  const unsigned char *in = from;
+  for (size_t i = 0; i < n; i++) out[i] = in[i];
+  return to;
+}
+
+void *memset(void *to, int byte, size_t n) {
+  unsigned char *out = to;
+  for (size_t i = 0; i < n; i++) out[i] = (unsigned char)byte;
+  return to;
+}
+
+#if !defined(__wasm__)
+#if defined(__arm__) /* r7 may be the frame pointer, which no asm statement may name */
+enum { EXIT = 1, READ = 3, WRITE = 4 };
+static long call(long number, long a, long b, long c) {
+  register long r0 __asm__("r0") = a, r1 __asm__("r1") = b, r2 __asm__("r2") = c, r4 __asm__("r4") = number;
+  __asm__ volatile("push {r7}\n mov r7, %4\n svc #0\n pop {r7}" : "=r"(r0) : "0"(r0), "r"(r1), "r"(r2), "r"(r4) : "memory");
+  return r0;
+}
+#elif defined(__aarch64__)
+enum { EXIT = 93, READ = 63, WRITE = 64 };
+static long call(long number, long a, long b, long c) {
+  register long x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c, x8 __asm__("x8") = number;
+  __asm__ volatile("svc #0" : "=r"(x0) : "0"(x0), "r"(x1), "r"(x2), "r"(x8) : "memory");
+  return x0;
+}
+#elif defined(__riscv)
+enum { EXIT = 93, READ = 63, WRITE = 64 };
+static long call(long number, long a, long b, long c) {
+  register long a0 __asm__("a0") = a, a1 __asm__("a1") = b, a2 __asm__("a2") = c, a7 __asm__("a7") = number;
+  __asm__ volatile("ecall" : "=r"(a0) : "0"(a0), "r"(a1), "r"(a2), "r"(a7) : "memory");
+  return a0;
+}
+#endif
+
+static void all(long number, long file, unsigned char *bytes, long n) {
+  while (n > 0) {
+    const long done = call(number, file, (long)bytes, n);
+    if (done <= 0) call(EXIT, 3, 0, 0);
+    bytes += done, n -= done;
+  }
+}
+
+void _start(void);
+void _start(void) {
+  all(READ, 0, bare_in, bare_in_bytes);
+  bare_run();
+  all(WRITE, 1, bare_out, bare_out_bytes);
+  call(EXIT, 0, 0, 0);
+}
+#endif
