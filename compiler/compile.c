@@ -15,6 +15,7 @@
 #include "graph/dump.h"
 #include "graph/summary.h"
 #include "ops/lower.h"
+#include "schedule/images.h"
 #include "sema/sema.h"
 #include "syntax/ast.h"
 
@@ -201,7 +202,8 @@ static bool lower(Compilation *c) {
   c->emit = (EmitOptions){
     .prefix = c_name(c), .header = o->kind == OUTPUT_C ? base_name(header_path(c)) : NULL, .summary = c->summary, .batch = o->batch,
     .ntargets = o->targets.n, .target = o->targets.data, .openmp = o->openmp, .plain = o->plain, .exact = o->exact, .program = o->kind == OUTPUT_PROGRAM, .training = c->training, .weights = c->weights};
-  Plan *infer = plan_inference(c->arena, c->graph, o->plain), *train = c->training ? plan_training(c->arena, c->graph, o->plain) : NULL;
+  Plan *infer = plan_inference(c->arena, c->graph, o->plain, images_side_by_side(c->graph, o->targets.n, o->targets.data, o->plain ? 1 : o->batch)),
+       *train = c->training ? plan_training(c->arena, c->graph, o->plain, images_side_by_side(c->graph, o->targets.n, o->targets.data, o->plain ? 1 : c->graph->training->batch)) : NULL;
   stage_done(c, "plan");
   if (!batch_fits(c, train)) return false;
   c->net = emit_begin(c->arena, c->graph, infer, train, &c->sources, &c->emit);

@@ -6,9 +6,9 @@
 #include "passes/plan.h"
 
 Frame frame_begin(Net *net, const Part *part, int target, FrameKind kind) {
-  Frame frame = {.net = net, .part = part, .target = target, .kind = kind};
+  Frame frame = {.net = net, .part = part, .target = target, .kind = kind, .images = part_images(net, part, target)};
   frame.locals.arena = frame.calls.arena = frame.names.arena = net->arena;
-  for (const char *const *s = (const char *const[]){"model", "batch", "arena", "gradients", "n", "keys", "mark", "context", NULL}; *s; s++) names_reserve(&frame.names, *s);
+  for (const char *const *s = (const char *const[]){"model", "batch", "arena", "gradients", "n", "count", "keys", "mark", "context", NULL}; *s; s++) names_reserve(&frame.names, *s);
   for (int i = 0; i < net->names.taken.n; i++) names_reserve(&frame.names, arena_printf(net->arena, "%s_%s", net->name, net->names.taken.data[i])); /* types and functions */
   for (int i = 0; i < net->macros.taken.n; i++) names_reserve(&frame.names, net->macros.taken.data[i]);
   if (kind == FRAME_INFER) {
@@ -67,6 +67,19 @@ static const char *kept_value(Frame *f, const Node *home, const Storage *storage
   return local(f, "void *", name, value, arena_printf(net->arena, "%s, kept", shape_text(net->arena, home->shape)));
 }
 
+/* What there is once for a batch, for each of the images side by side: nothing for those that do not count, so that these add nothing to any sum. */
+static const char *repeated_value(Frame *f, const Node *node) {
+  Arena *arena = f->net->arena;
+  const char *wanted = arena_printf(arena, "%s_of_images", step_name(f->part, node));
+  for (int i = 0; i < f->local.n; i++)
+    if (strcmp(f->local.data[i].wanted, wanted) == 0) return f->local.data[i].name;
+  const Local made = {wanted, "", names_unique(&f->names, name_identifier(arena, wanted))};
+  vec_push(arena, f->local, made);
+  text_put(&f->locals, "  float %s[%d]; /* 0 for images that do not count: they add nothing to any sum */\n  for (int32_t i = 0; i < %d; i++) %s[i] = i < count ? batch->at->batch[%" PRId64 "] : 0;\n", made.name, f->images, f->images,
+           made.name, f->part->plan->storage[node->id].offset);
+  return made.name;
+}
+
 const char *frame_value(Frame *f, const Node *node) {
   Net *net = f->net;
   const Storage *storage = &f->part->plan->storage[node->id];
@@ -106,12 +119,14 @@ static const char *member_text(const Frame *f, const Member *member) {
 /* The keys of the image's random numbers, made different for each layer that uses them. */
 static const char *keys_value(Frame *f, const Step *step, const Node *node) {
   Net *net = f->net;
-  const char *wanted = arena_printf(net->arena, "%s_keys", step->name), *value = arena_printf(net->arena, "keys[1] ^ %" PRId64, node->salt);
+  const bool several = f->images > 1;
+  const char *wanted = arena_printf(net->arena, "%s_keys", step->name), *value = arena_printf(net->arena, "keys[1]%s ^ %" PRId64, several ? "[i]" : "", node->salt);
   for (int i = 0; i < f->local.n; i++)
     if (strcmp(f->local.data[i].wanted, wanted) == 0 && strcmp(f->local.data[i].value, value) == 0) return f->local.data[i].name;
   const Local made = {wanted, value, names_unique(&f->names, wanted)};
   vec_push(net->arena, f->local, made);
-  text_put(&f->locals, "  const int32_t %s[2] = {keys[0], %s};\n", made.name, value);
+  if (several) text_put(&f->locals, "  int32_t %s[2][%d];\n  for (int32_t i = 0; i < %d; i++) %s[0][i] = keys[0][i], %s[1][i] = %s;\n", made.name, f->images, f->images, made.name, made.name, value);
+  else text_put(&f->locals, "  const int32_t %s[2] = {keys[0], %s};\n", made.name, value);
   f->keys = true;
   return made.name;
 }
@@ -130,15 +145,17 @@ static const char *argument(Frame *f, const Step *step, int id) {
   if (member) return array_argument(net->arena, nest, id, member_text(f, member), member->rank, member->dim);
   switch (binding->kind) {
     case BIND_VALUE: {
+      if (f->images > 1 && f->kind == FRAME_SAMPLE && binding->node->result == RESULT_BATCH) return const_argument(f, nest, id, repeated_value(f, binding->node));
+      if (f->images > 1 && f->kind == FRAME_BATCH && binding->node->op == &op_target) return const_argument(f, nest, id, target_value(f, binding->node->wrt));
       const StoreKind kind = f->part->plan->storage[binding->node->id].kind;
       const char *value = frame_value(f, binding->node);
       return kind == STORE_INPUT || kind == STORE_TARGET ? const_argument(f, nest, id, value) : value;
     }
-    case BIND_INPUT: return const_argument(f, nest, id, input_value(f, binding->node->wrt));
+    case BIND_INPUT: return const_argument(f, nest, id, binding->node->op == &op_target ? target_value(f, binding->node->wrt) : input_value(f, binding->node->wrt));
     case BIND_WEIGHT: return array_argument(net->arena, nest, id, arena_printf(net->arena, "batch->weights->%s", name_identifier(net->arena, binding->weight->name)), binding->weight->rank, binding->weight->dim);
     case BIND_GRADIENT: return array_argument(net->arena, nest, id, arena_printf(net->arena, "gradients->%s", name_identifier(net->arena, binding->weight->name)), binding->weight->rank, binding->weight->dim);
     case BIND_SCRATCH: return local(f, "void *", arena_printf(net->arena, "%s_%s", step->name, nest->buf[id]->name), offset_text(f, "arena", f->part->plan->scratch[step - f->part->steps.data] + step_scratch(step, f->target, id)), "");
-    case BIND_KEYS: return keys_value(f, step, binding->node);
+    case BIND_KEYS: return const_argument(f, nest, id, keys_value(f, step, binding->node));
     case BIND_PACK: case BIND_TABLE: break; /* members */
   }
   return "NULL";
@@ -151,8 +168,15 @@ void frame_call(Frame *f, const Step *step) {
   for (int i = 0; i < nest->nbufs; i++)
     if (nest->buf[i]->place < STACK && step->uses[f->target][i]) text_put(&f->calls, "%s%s", n++ ? ", " : "", argument(f, step, i));
   for (int i = 0; i < nest->main->nparams; i++)
-    if (nest->main->size[i]) text_put(&f->calls, "%sbatch->count", n++ ? ", " : "");
+    if (nest->main->size[i]) text_put(&f->calls, "%s%s", n++ ? ", " : "", f->kind == FRAME_BATCH ? "batch->count" : "count");
   text_put(&f->calls, ");\n");
+}
+
+void frame_outputs(Frame *f, const Step *step, const char *(*to)(Frame *, int), bool optional) {
+  const Plan *plan = f->part->plan;
+  for (int o = 0; f->images > 1 && o < f->net->graph->outputs.n; o++)
+    if (plan_home(plan->output[o])->id == step->kernel->result->id)
+      text_put(&f->calls, "  %s%s(%s, %s, count);\n", optional ? arena_printf(f->net->arena, "if (batch->%s) ", f->net->output[o].name) : "", f->part->outputs[o][f->target]->name, frame_value(f, plan->output[o]), to(f, o));
 }
 
 void frame_end(Text *out, Frame *f) {

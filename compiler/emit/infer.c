@@ -28,54 +28,76 @@ void put_signature(Text *out, const char *head, const char *list, const char *ta
   text_put(out, ")%s", tail);
 }
 
+static bool side_by_side(const Net *net) { return net->infer.plan->images > 1; }
+
 static const char *run_parameters(Net *net) {
   Text list = {.arena = net->arena};
   if (net->model) list_add(&list, arena_printf(net->arena, "const %s_model *model", net->name));
   for (int i = 0; i < net->graph->inputs.n; i++) list_add(&list, arena_printf(net->arena, "const void *%s", net->input[i].name));
+  if (side_by_side(net)) list_add(&list, "int32_t count");
   for (int i = 0; i < net->graph->outputs.n; i++) list_add(&list, arena_printf(net->arena, "void *%s", net->output[i].name));
   list_add(&list, "float *arena");
   if (net->options->program) list_add(&list, "void (*mark)(void *, int32_t), void *context");
   return list.s;
 }
 
-static const char *run_arguments(Net *net, const char *model, const char *step, const char *arena, const char *mark) {
+typedef struct RunArguments { const char *step, *count, *arena, *mark; bool typed; } RunArguments; /* step: which image comes first; typed: ports are void pointers there */
+
+static const char *run_arguments(Net *net, const RunArguments *a) {
+  static const char *const types[] = {[ELEM_F32] = "float", [ELEM_U8] = "uint8_t", [ELEM_I8] = "int8_t"};
   Text list = {.arena = net->arena};
-  if (net->model) list_add(&list, model);
+  if (net->model) list_add(&list, "model");
   for (int i = 0; i < net->graph->inputs.n + net->graph->outputs.n; i++) {
-    const PortNames *port = i < net->graph->inputs.n ? &net->input[i] : &net->output[i - net->graph->inputs.n];
-    list_add(&list, *step ? arena_printf(net->arena, "%s + %s * %s_%s_SIZE", port->name, step, net->upper, port->upper) : port->name);
+    const bool in = i < net->graph->inputs.n;
+    const PortNames *port = in ? &net->input[i] : &net->output[i - net->graph->inputs.n];
+    const char *cast = !a->typed ? "" : in ? arena_printf(net->arena, "(const %s *)", types[net->graph->inputs.data[i].type]) : "(float *)";
+    if (i == net->graph->inputs.n && side_by_side(net)) list_add(&list, a->count);
+    list_add(&list, *a->step ? arena_printf(net->arena, "%s%s + %s * %s_%s_SIZE", cast, port->name, a->step, net->upper, port->upper) : port->name);
   }
-  list_add(&list, arena);
-  if (net->options->program) list_add(&list, mark);
+  list_add(&list, a->arena);
+  if (net->options->program) list_add(&list, a->mark);
   return list.s;
 }
 
-static const char *plain_arguments(Net *net) { return run_arguments(net, "model", "", "arena", "mark, context"); }
+static const char *plain_arguments(Net *net) { return run_arguments(net, &(RunArguments){"", "count", "arena", "mark, context", false}); }
 
-/* ---- one image ---- */
+/* ---- one image, or as many as lie side by side ---- */
+static const char *output_pointer(Frame *f, int o) { return f->net->output[o].name; }
+
 static void put_output_copies(Frame *f) {
   const Plan *plan = f->part->plan;
   Net *net = f->net;
-  for (int o = 0; o < net->graph->outputs.n; o++)
+  for (int o = 0; o < net->graph->outputs.n && f->images == 1; o++)
     if (plan->copy_output[o])
       text_put(&f->calls, "  memcpy(%s, %s, %s_%s_SIZE * sizeof(float));\n", net->output[o].name, frame_value(f, plan->output[o]), net->upper, net->output[o].upper);
+}
+
+static void put_run_of_images(Text *out, Net *net, int target) {
+  const int images = part_images(net, &net->infer, target);
+  const char *suffix = net->section[target].suffix, *count = arena_printf(net->arena, "count - n < %d ? count - n : %d", images, images);
+  put_signature(out, arena_printf(net->arena, "static void %s_run%s", net->name, suffix), run_parameters(net), " {\n");
+  text_put(out, "  for (int32_t n = 0; n < count; n += %d)\n    %s_images%s(%s);\n}\n\n", images, net->name, suffix,
+           run_arguments(net, &(RunArguments){"n", count, "arena", "mark, context", true}));
 }
 
 void put_infer(Text *out, Net *net, int target) {
   Frame f = frame_begin(net, &net->infer, target, FRAME_INFER);
   for (int s = 0; s < net->infer.steps.n; s++) {
     frame_call(&f, &net->infer.steps.data[s]);
+    frame_outputs(&f, &net->infer.steps.data[s], output_pointer, false);
     if (net->options->program) text_put(&f.calls, "  if (mark) mark(context, %d);\n", s);
   }
   put_output_copies(&f);
-  text_put(out, "/* One image. Values lie in the arena, in places that are taken again when nobody needs them any more. */\n");
-  put_signature(out, arena_printf(net->arena, "static void %s_run%s", net->name, net->section[target].suffix), run_parameters(net), " {\n");
+  if (f.images > 1) text_put(out, "/* %d images side by side: each value is [height][width][channels][%d]. The first `count` of them count; the last of these stands in all other lanes. */\n", f.images, f.images);
+  else text_put(out, "/* One image. Values lie in the arena, in places that are taken again when nobody needs them any more. */\n");
+  put_signature(out, arena_printf(net->arena, "static void %s_%s%s", net->name, f.images > 1 ? "images" : "run", net->section[target].suffix), run_parameters(net), " {\n");
   if (net->model) put_unused(out, &f, "model");
   for (int i = 0; i < net->graph->inputs.n; i++) put_unused(out, &f, net->input[i].name);
   put_unused(out, &f, "arena");
   if (net->options->program) put_unused(out, &f, "mark"), put_unused(out, &f, "context");
   frame_end(out, &f);
   text_put(out, "}\n\n");
+  if (f.images > 1) put_run_of_images(out, net, target);
 }
 
 /* ---- what the user calls ---- */
@@ -101,16 +123,28 @@ static const char *some_arguments(Net *net) {
   return list.s;
 }
 
+/* A slot runs its images one after the other, in its part of the workspace. */
+static void put_slots(Text *out, Net *net) {
+  const int64_t slots = net->slots, images = net->infer.plan->images;
+  text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
+  if (images == 1) {
+    text_put(out, "  for (int32_t slot = 0; slot < %" PRId64 "; slot++) /* images of a slot one after the other, in its part of the workspace */\n", slots);
+    text_put(out, "    for (int64_t i = (int64_t)slot * count / %" PRId64 "; i < (int64_t)(slot + 1) * count / %" PRId64 "; i++)\n", slots, slots);
+    text_put(out, "      %s_run(%s);\n", net->name, run_arguments(net, &(RunArguments){"i", "", "workspace->arena[slot]", "NULL, NULL", false}));
+    return;
+  }
+  text_put(out, "  for (int32_t slot = 0; slot < %" PRId64 "; slot++) { /* whole groups of images, in the slot's part of the workspace */\n", slots);
+  text_put(out, "    const int32_t groups = (count + %" PRId64 ") / %" PRId64 ", from = slot * groups / %" PRId64 " * %" PRId64 ", to = (slot + 1) * groups / %" PRId64 " * %" PRId64 ";\n", images - 1, images, slots, images, slots, images);
+  text_put(out, "    if (from < to) %s_run(%s);\n  }\n", net->name, run_arguments(net, &(RunArguments){"from", "(to < count ? to : count) - from", "workspace->arena[slot]", "NULL, NULL", false}));
+}
+
 static void put_infer_some(Text *out, Net *net) {
   put_signature(out, arena_printf(net->arena, "%svoid %s_infer_some", net_linkage(net), net->name), infer_parameters(net, true), " {\n");
-  if (net->slots > 1) {
-    text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
-    text_put(out, "  for (int32_t slot = 0; slot < %" PRId64 "; slot++) /* images of a slot one after the other, in its part of the workspace */\n", net->slots);
-    text_put(out, "    for (int64_t i = (int64_t)slot * count / %" PRId64 "; i < (int64_t)(slot + 1) * count / %" PRId64 "; i++)\n", net->slots, net->slots);
-    text_put(out, "      %s_run(%s);\n", net->name, run_arguments(net, "model", "i", "workspace->arena[slot]", "NULL, NULL"));
-  } else {
+  if (net->slots > 1) put_slots(out, net);
+  else if (side_by_side(net)) text_put(out, "  %s_run(%s);\n", net->name, run_arguments(net, &(RunArguments){"", "count", "workspace->arena", "NULL, NULL", false}));
+  else {
     text_put(out, "  for (int64_t i = 0; i < count; i++)\n");
-    text_put(out, "    %s_run(%s);\n", net->name, run_arguments(net, "model", "i", "workspace->arena", "NULL, NULL"));
+    text_put(out, "    %s_run(%s);\n", net->name, run_arguments(net, &(RunArguments){"i", "", "workspace->arena", "NULL, NULL", false}));
   }
   text_put(out, "}\n\n");
 }
@@ -124,6 +158,6 @@ void put_infer_entries(Text *out, Net *net) {
   if (net->options->batch > 1) put_infer_some(out, net);
   put_signature(out, arena_printf(net->arena, "%svoid %s_infer", net_linkage(net), net->name), infer_parameters(net, false), " {\n");
   if (net->options->batch > 1) text_put(out, "  %s_infer_some(%s);\n", net->name, some_arguments(net));
-  else text_put(out, "  %s_run(%s);\n", net->name, run_arguments(net, "model", "", "workspace->arena", "NULL, NULL"));
+  else text_put(out, "  %s_run(%s);\n", net->name, run_arguments(net, &(RunArguments){"", "", "workspace->arena", "NULL, NULL", false}));
   text_put(out, "}\n\n");
 }

@@ -188,13 +188,16 @@ static const char *step_wanted_name(Net *net, const Part *part, const Kernel *ke
   return part == &net->train && names_taken(&net->names, nest->name) ? arena_printf(net->arena, "%s_training", nest->name) : nest->name;
 }
 
+int part_images(const Net *net, const Part *part, int target) { return part->plan->images > 1 ? net->options->target[target]->lanes : 1; }
+
 static void lower_step(Net *net, Part *part, const Kernel *kernel, int layout_lanes) {
   const EmitOptions *o = net->options;
   Step step = {.kernel = kernel};
   step.lower = NEW_ARRAY(net->arena, Lower *, o->ntargets), step.function = NEW_ARRAY(net->arena, Function *, o->ntargets);
   step.uses = NEW_ARRAY(net->arena, bool *, o->ntargets), step.member = NEW_ARRAY(net->arena, const Member **, o->ntargets);
-  const LowerOptions options = {layout_lanes, o->plain, o->exact, o->openmp, part == &net->train ? net->train_batch : 0};
+  LowerOptions options = {layout_lanes, o->plain, o->exact, o->openmp, part == &net->train ? net->train_batch : 0, 1};
   for (int t = 0; t < o->ntargets; t++) {
+    options.images = part_images(net, part, t);
     Lower *lower = step.lower[t] = schedule_kernel(net->arena, kernel, o->target[t], &options);
     if (t == 0) step.name = names_unique(&net->names, step_wanted_name(net, part, kernel, lower->b));
     bind_members(net, part, &step, t);
@@ -225,6 +228,19 @@ static void lay_out(Net *net, const Part *part, Plan *plan) {
   plan_lay_out(net->arena, plan, scratch);
 }
 
+static void lower_outputs(Net *net, Part *part) {
+  const int outputs = net->graph->outputs.n;
+  part->outputs = NEW_ARRAY(net->arena, Function **, outputs + 1);
+  for (int o = 0; o < outputs; o++) {
+    const char *name = names_unique(&net->names, arena_printf(net->arena, "%s_by_image", net->output[o].name));
+    part->outputs[o] = NEW_ARRAY(net->arena, Function *, net->options->ntargets);
+    for (int t = 0; t < net->options->ntargets; t++) {
+      Nest *nest = schedule_outputs(net->arena, part->plan->output[o], part_images(net, part, t));
+      part->outputs[o][t] = section_function(net, &net->section[t], nest, name, nest->about, "");
+    }
+  }
+}
+
 static void lower_part(Net *net, Part *part, Plan *plan) {
   int layout_lanes = 1;
   for (int t = 0; t < net->options->ntargets; t++)
@@ -233,6 +249,7 @@ static void lower_part(Net *net, Part *part, Plan *plan) {
   part->names.arena = net->arena;
   for (int k = 0; k < plan->kernels.n; k++) lower_step(net, part, plan->kernels.data[k], layout_lanes);
   lay_out(net, part, plan);
+  if (plan->images > 1) lower_outputs(net, part);
   order_members(net, part);
 }
 
@@ -261,7 +278,7 @@ static const char *port_name(const Net *net, const char *given) {
 }
 
 static void name_ports(Net *net) {
-  static const char *const local[] = {"model", "weights", "workspace", "training", "gradients", "count", "seed", "step", "arena", "i", "n", "mark", "context", "batch", "at", "packed", "slot", "shard", "loss", "keys",
+  static const char *const local[] = {"model", "weights", "workspace", "training", "gradients", "count", "seed", "step", "arena", "i", "n", "mark", "context", "batch", "at", "packed", "slot", "shard", "loss", "keys", "from", "to", "groups",
                                       NULL};
   const Graph *graph = net->graph;
   Names names = {.arena = net->arena}, uppers = {.arena = net->arena};
@@ -279,10 +296,13 @@ static void name_ports(Net *net) {
   }
 }
 
+static int64_t at_most(int64_t n, int64_t most) { return n < most ? n : most; }
+static int64_t groups_of(const Plan *plan, int64_t batch) { return (batch + plan->images - 1) / plan->images; } /* of images that are run together */
+
 /* Images of one shard run one after the other and add to its own gradients; the sums are then added in a fixed order. */
 static void choose_shards(Net *net) {
   const int64_t most_bytes = INT64_C(512) << 20, a_shard = 4 * (net->graph->parameters + net->train.plan->arena_floats);
-  net->shards = net->train_batch < MOST_SHARDS ? net->train_batch : MOST_SHARDS;
+  net->shards = at_most(groups_of(net->train.plan, net->train_batch), MOST_SHARDS);
   while (net->shards > 2 && net->shards * a_shard > most_bytes) net->shards /= 2;
 }
 
@@ -305,7 +325,7 @@ static void name_sections(Net *net) {
 
 /* What the other files of this folder call after the net, and the ends of the shared header's and C's own types: uint8_t, cnn_optimizer_kind. */
 static const char *const fixed_names[] = {
-  "infer", "infer_some", "pack", "init", "gradients", "target", "level", "forced", "labels", "trained", "bytes", "open", "run", "image", "batch", "sample", "weights", "model", "workspace", "training",
+  "infer", "infer_some", "pack", "init", "gradients", "target", "level", "forced", "labels", "trained", "bytes", "open", "run", "image", "images", "batch", "sample", "weights", "model", "workspace", "training",
   "add", "mix", "keys", "bits", "uniform", "normal", "log", "root", "turn", "fill", "initial",
   "network", "network_inputs", "network_outputs", "network_weights", "network_layers", "network_steps", "network_recipe", "network_summary", "network_metrics", "network_augment", "network_milestones",
   "network_init", "network_pack", "network_infer", "network_infer_timed", "network_gradients", "t", "kind", NULL};
@@ -317,10 +337,11 @@ Net *emit_begin(Arena *arena, const Graph *graph, Plan *infer, Plan *train, cons
   net->names.arena = net->macros.arena = arena;
   for (const char *const *s = fixed_names; *s; s++) names_reserve(&net->names, *s);
   for (int phase = 0; train && phase < train->phases - train->first_phase; phase++)
-    names_reserve(&net->names, arena_printf(arena, "phase%d_image", phase)), names_reserve(&net->names, arena_printf(arena, "phase%d_batch", phase));
+    names_reserve(&net->names, arena_printf(arena, "phase%d_image", phase)), names_reserve(&net->names, arena_printf(arena, "phase%d_images", phase)),
+    names_reserve(&net->names, arena_printf(arena, "phase%d_batch", phase));
   name_ports(net);
   name_sections(net);
-  net->slots = options->openmp && options->batch > 1 ? (options->batch < MOST_SHARDS ? options->batch : MOST_SHARDS) : 1;
+  net->slots = options->openmp ? at_most(groups_of(infer, options->batch), MOST_SHARDS) : 1;
   lower_part(net, &net->infer, infer);
   if (train) {
     net->train_batch = graph->training->batch;

@@ -46,6 +46,7 @@ typedef struct Part {        /* inference, or training */
   VEC(Step) steps;
   VEC(Member *) members;
   Names names;               /* of members */
+  Function ***outputs;       /* by output and target, of images side by side: what brings an output into the caller's order; else NULL */
 } Part;
 
 typedef struct PortNames { const char *name, *upper, *target; } PortNames; /* image, IMAGE; output_target */
@@ -79,13 +80,14 @@ const char *layer_place(Net *, const Node *);               /* "line 14: conv(6,
 
 /* ---- frame.c: functions that call kernels ---- */
 typedef enum FrameKind {
-  FRAME_INFER,               /* one image */
-  FRAME_SAMPLE,              /* training: what one image adds */
+  FRAME_INFER,               /* one image, or as many as lie side by side */
+  FRAME_SAMPLE,              /* training: what they add */
   FRAME_BATCH,               /* training: what is computed from all images */
 } FrameKind;
 typedef struct Local { const char *wanted, *value, *name; } Local;
 typedef struct Frame {       /* local variables are declared as the calls need them */
   Net *net; const Part *part; int target; FrameKind kind;
+  int images;                /* that the functions called work on: 1, or the target's lanes, of which `count` count */
   Text locals, calls;
   VEC(Local) local; Names names;
   bool keys;                 /* the image's random numbers are needed */
@@ -93,6 +95,8 @@ typedef struct Frame {       /* local variables are declared as the calls need t
 Frame frame_begin(Net *, const Part *, int target, FrameKind);
 void frame_call(Frame *, const Step *);
 const char *frame_value(Frame *, const Node *);             /* an expression for where a value lies */
+void frame_outputs(Frame *, const Step *, const char *(*to)(Frame *, int output), bool optional); /* images side by side: the outputs that the step has made go to the caller; optional: unless the pointer is NULL */
+int part_images(const Net *, const Part *, int target);     /* that lie side by side, for the functions of a target */
 void frame_end(Text *, Frame *);                            /* the body of the function */
 
 const char *array_argument(Arena *, const Nest *, int buffer, const char *array, int rank, const int64_t *dim);

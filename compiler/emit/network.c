@@ -235,15 +235,18 @@ static void put_recipe(Text *out, Net *net) {
 static void put_infer_call(Text *out, Net *net, const char *function, bool timed) {
   static const char *const types[] = {[ELEM_F32] = "float", [ELEM_U8] = "uint8_t", [ELEM_I8] = "int8_t"};
   Text list = {.arena = net->arena};
+  const bool together = net->infer.plan->images > 1, one = timed && !together;
   if (net->model) list_add(&list, "model");
   for (int i = 0; i < net->graph->inputs.n; i++) {
     const char *type = types[net->graph->inputs.data[i].type];
-    list_add(&list, timed ? arena_printf(net->arena, "(const %s *)input[%d] + i * %s_%s_SIZE", type, i, net->upper, net->input[i].upper) : arena_printf(net->arena, "input[%d]", i));
+    list_add(&list, one ? arena_printf(net->arena, "(const %s *)input[%d] + i * %s_%s_SIZE", type, i, net->upper, net->input[i].upper) : arena_printf(net->arena, "input[%d]", i));
   }
+  if (timed && together) list_add(&list, arena_printf(net->arena, "%s_BATCH", net->upper));
   for (int o = 0; o < net->graph->outputs.n; o++)
-    list_add(&list, timed ? arena_printf(net->arena, "output[%d] + i * %s_%s_SIZE", o, net->upper, net->output[o].upper) : arena_printf(net->arena, "output[%d]", o));
+    list_add(&list, one ? arena_printf(net->arena, "output[%d] + i * %s_%s_SIZE", o, net->upper, net->output[o].upper) : arena_printf(net->arena, "output[%d]", o));
   if (timed) list_add(&list, arena_printf(net->arena, "((%s_workspace *)workspace)->arena%s, mark, context", net->name, net->slots > 1 ? "[0]" : ""));
   else list_add(&list, "workspace");
+  if (one) text_put(out, "for (int i = 0; i < %s_BATCH; i++) ", net->upper);
   text_put(out, "%s_%s(%s);\n", net->name, function, list.s);
 }
 
@@ -266,7 +269,7 @@ static void put_functions_of_inference(Text *out, Net *net) {
   if (!net->options->program) return;
   text_put(out, "static void %s_network_infer_timed(const void *model, const void *const *input, float *const *output, void *workspace, void (*mark)(void *, int32_t), void *context) {\n", net->name);
   if (!net->model) text_put(out, "  (void)model;\n");
-  text_put(out, "  for (int i = 0; i < %s_BATCH; i++) ", net->upper);
+  text_put(out, "  ");
   put_infer_call(out, net, "run", true);
   text_put(out, "}\n");
 }

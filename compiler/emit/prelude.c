@@ -129,7 +129,14 @@ static const Function function[FN_COUNT] = {
     "}\n", .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT, FN_ABS, FN_EXP}, .nuses = 5},
   [FN_SUM] = {.name = "sum"}, /* by emit_halves */
   [FN_HIGHEST] = {.name = "highest"},
-  [FN_RANDOM] = {"random", .scalar =
+  [FN_RANDOM] = {"random", .vector =
+    "INLINE @a@F random@n(@I key0, @I key1, @I counter) {\n"
+    "  @U x = (@U)counter * 0x9e3779b9u ^ (@U)key0;\n"
+    "  x ^= x >> 16, x *= 0x85ebca6bu, x ^= x >> 13;\n"
+    "  x += (@U)key1;\n"
+    "  x *= 0xc2b2ae35u, x ^= x >> 16, x *= 0x7feb352du, x ^= x >> 15;\n"
+    "  return __builtin_convertvector((@I)(x >> 8), @F) * 0x1p-24f;\n"
+    "}\n", .scalar =
     "// A number in [0, 1) from two keys and a counter: the same in any order and on any number of threads.\n"
     "INLINE @a@F random@n(int32_t key0, int32_t key1, int32_t counter) {\n"
     "  uint32_t x = (uint32_t)counter * 0x9e3779b9u ^ (uint32_t)key0;\n"
@@ -137,7 +144,7 @@ static const Function function[FN_COUNT] = {
     "  x += (uint32_t)key1;\n"
     "  x *= 0xc2b2ae35u, x ^= x >> 16, x *= 0x7feb352du, x ^= x >> 15;\n"
     "  return (float)(x >> 8) * 0x1p-24f;\n"
-    "}\n"},
+    "}\n", .uses = {FN_BITS}, .nuses = 1},
   [FN_LOAD_PART] = {"load_part", .vector =
     "// The first n elements at p, then zeros.\n"
     "INLINE @a@T load_part@l(const @E *p, int n) {\n"

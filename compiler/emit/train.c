@@ -69,14 +69,26 @@ static bool phase_has(const Net *net, int phase, bool batch) {
   return false;
 }
 
+static bool side_by_side(const Net *net) { return net->train.plan->images > 1; }
+
+/* A phase runs image by image; or, with images side by side, from one image to another, by a function for as many as lie together. */
 static const char *phase_function(Net *net, int phase, bool batch) { /* phase -1, before all images: 0 */
-  return arena_printf(net->arena, "%s_phase%d_%s", net->name, phase - net->train.plan->first_phase, batch ? "batch" : "image");
+  return arena_printf(net->arena, "%s_phase%d_%s", net->name, phase - net->train.plan->first_phase, batch ? "batch" : side_by_side(net) ? "images" : "image");
 }
 
-static const char *phase_parameters(Net *net, bool batch) {
-  return arena_printf(net->arena, "const %s_batch *batch%s%s", net->name, batch ? "" : ", int64_t n, float *arena", net->model ? arena_printf(net->arena, ", %s_weights *gradients", net->name) : "");
+static const char *list_of(Net *net, const char *first, const char *images, bool declared) {
+  return arena_printf(net->arena, "%s%s%s", first, images, !net->model ? "" : declared ? arena_printf(net->arena, ", %s_weights *gradients", net->name) : ", gradients");
 }
-static const char *phase_arguments(Net *net, bool batch) { return arena_printf(net->arena, "batch%s%s", batch ? "" : ", n, arena", net->model ? ", gradients" : ""); }
+static const char *phase_parameters(Net *net, bool batch) {
+  const char *images = batch ? "" : side_by_side(net) ? ", int64_t from, int64_t to, float *arena" : ", int64_t n, float *arena";
+  return list_of(net, arena_printf(net->arena, "const %s_batch *batch", net->name), images, true);
+}
+static const char *phase_arguments(Net *net, bool batch) { return list_of(net, "batch", batch ? "" : side_by_side(net) ? ", from, to, arena" : ", n, arena", false); }
+
+static const char *output_pointer(Frame *f, int o) {
+  Net *net = f->net;
+  return arena_printf(net->arena, "(void *)(batch->%s + n * %s_%s_SIZE)", net->output[o].name, net->upper, net->output[o].upper);
+}
 
 /* Outputs go to the caller as soon as they are there, before their place is taken again. */
 static void put_output(Frame *f, int o) {
@@ -86,8 +98,28 @@ static void put_output(Frame *f, int o) {
            frame_value(f, f->part->plan->output[o]), net->upper, port->upper);
 }
 
+static void put_keys(Text *out, const Frame *f) {
+  const char *name = f->net->name;
+  if (!f->keys) return;
+  if (f->images == 1) {
+    text_put(out, "  int32_t keys[2];\n  %s_keys(batch->seed, batch->step, (uint64_t)n, keys);\n", name);
+    return;
+  }
+  text_put(out, "  int32_t keys[2][%d];\n  for (int32_t i = 0; i < %d; i++) {\n    int32_t key[2];\n", f->images, f->images);
+  text_put(out, "    %s_keys(batch->seed, batch->step, (uint64_t)(n + (i < count ? i : count - 1)), key);\n    keys[0][i] = key[0], keys[1][i] = key[1];\n  }\n", name);
+}
+
+static void put_phase_of_images(Text *out, Net *net, int target, int phase) {
+  const int images = part_images(net, &net->train, target);
+  const char *function = phase_function(net, phase, false), *suffix = net->section[target].suffix;
+  text_put(out, "static void %s%s(%s) {\n", function, suffix, phase_parameters(net, false));
+  text_put(out, "  for (int64_t n = from; n < to; n += %d) %s_%d%s(%s);\n}\n\n", images, function, images, suffix,
+           list_of(net, "batch", arena_printf(net->arena, ", n, (int32_t)(to - n < %d ? to - n : %d), arena", images, images), false));
+}
+
 static void put_phase(Text *out, Net *net, int target, int phase, bool batch) {
   const Plan *plan = net->train.plan;
+  const bool several = !batch && side_by_side(net);
   Frame f = frame_begin(net, &net->train, target, batch ? FRAME_BATCH : FRAME_SAMPLE);
   for (int o = 0; !batch && phase == 0 && o < net->graph->outputs.n; o++)
     if (plan->storage[plan->output[o]->id].kind == STORE_INPUT) put_output(&f, o);
@@ -95,17 +127,26 @@ static void put_phase(Text *out, Net *net, int target, int phase, bool batch) {
     const Step *step = &net->train.steps.data[s];
     if (!runs_in(step, phase, batch)) continue;
     frame_call(&f, step);
-    for (int o = 0; !batch && o < net->graph->outputs.n; o++)
+    if (several) frame_outputs(&f, step, output_pointer, true);
+    for (int o = 0; !batch && !several && o < net->graph->outputs.n; o++)
       if (plan->storage[plan->output[o]->id].kind != STORE_INPUT && plan_home(plan->output[o])->id == step->kernel->result->id) put_output(&f, o);
   }
-  text_put(out, "static void %s%s(%s) {\n", phase_function(net, phase, batch), net->section[target].suffix, phase_parameters(net, batch));
+  const char *function = phase_function(net, phase, batch), *parameters = phase_parameters(net, batch);
+  if (several) {
+    text_put(out, "/* %d images side by side: each value is [height][width][channels][%d]. The first `count` of them count; the last of these stands in all other lanes. */\n", f.images, f.images);
+    function = arena_printf(net->arena, "%s_%d", function, f.images);
+    parameters = list_of(net, arena_printf(net->arena, "const %s_batch *batch", net->name), ", int64_t n, int32_t count, float *arena", true);
+  }
+  text_put(out, "static void %s%s(%s) {\n", function, net->section[target].suffix, parameters);
   put_unused(out, &f, "batch");
   if (!batch) put_unused(out, &f, "n"), put_unused(out, &f, "arena");
+  if (several) put_unused(out, &f, "count");
   if (net->model) put_unused(out, &f, "gradients");
   if (batch && (text_mentions(&f.locals, "arena") || text_mentions(&f.calls, "arena"))) text_put(out, "  float *const arena = batch->at->arena[0];\n");
-  if (f.keys) text_put(out, "  int32_t keys[2];\n  %s_keys(batch->seed, batch->step, (uint64_t)n, keys);\n", net->name);
+  put_keys(out, &f);
   frame_end(out, &f);
   text_put(out, "}\n\n");
+  if (several) put_phase_of_images(out, net, target, phase);
 }
 
 void put_gradients(Text *out, Net *net, int target) {
@@ -127,10 +168,17 @@ static void put_shards(Text *out, Net *net, int phase) {
   const bool several = shards > 1;
   const char *wide = net->train_batch > INT32_MAX / shards ? "(int64_t)" : ""; /* small CPUs divide 32 bits only */
   if (several && net->options->openmp) text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
+  const char *gradients = !net->model ? "" : several ? ", shard ? &workspace->sum[shard - 1] : gradients" : ", gradients";
+  if (side_by_side(net)) {
+    const int images = net->train.plan->images;
+    text_put(out, "  for (int32_t shard = 0; shard < %" PRId64 "; shard++) { /* whole groups of images */\n", shards);
+    text_put(out, "    const int64_t groups = ((int64_t)count + %d) / %d, from = shard * groups / %" PRId64 " * %d, to = (shard + 1) * groups / %" PRId64 " * %d;\n", images - 1, images, shards, images, shards, images);
+    text_put(out, "    %s(&batch, from, to < count ? to : count, workspace->arena[shard]%s);\n  }\n", phase_function(net, phase, false), gradients);
+    return;
+  }
   text_put(out, "  for (int32_t shard = 0; shard < %" PRId64 "; shard++)\n", shards);
   text_put(out, "    for (int64_t n = %sshard * count / %" PRId64 "; n < %s(shard + 1) * count / %" PRId64 "; n++)\n", wide, shards, wide, shards);
-  text_put(out, "      %s(&batch, n, workspace->arena[shard]%s);\n", phase_function(net, phase, false),
-           !net->model ? "" : several ? ", shard ? &workspace->sum[shard - 1] : gradients" : ", gradients");
+  text_put(out, "      %s(&batch, n, workspace->arena[shard]%s);\n", phase_function(net, phase, false), gradients);
 }
 
 /* ((g + s0) + (s1 + s2)) + ...: pairs, pairs of pairs. */

@@ -2,6 +2,7 @@
  *
  * A nest is one kernel: buffers, functions, statements, values. A schedule builds it with the macros of build.h; then
  *
+ *     widen.c    may make one that works on an image into one that works on several side by side
  *     prove.c    shows that every access is in bounds, every value read was written, parallel iterations do not meet; and simplifies by what it learns
  *     interp.c   runs it in double or float, without a C compiler
  *     dump.c     shows it (--emit=nests)
@@ -143,6 +144,9 @@ struct Nest {
 };
 
 int64_t buf_elements(const Buf *);
+
+/* Before the proof: every value of an image becomes a vector, an image a lane. images: by buffer id, the parameters that hold values of images. */
+void nest_widen(Nest *, int lanes, const bool *images);
 
 /* Proofs. With size parameters an output need be whole only in the part of its first dimension that belongs to the size: of out[8][10] and
  * 1 <= count <= 8, the elements out[0 .. count-1][0 .. 9]. Vectors at a tail are written with store_part, read with load_part. */

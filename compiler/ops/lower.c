@@ -70,7 +70,7 @@ static Buf *value_buffer(Lower *l, const char *name, const Node *value, bool all
 
 static void make_inputs(Lower *l) {
   const Node *root = l->node;
-  if (root->op == &op_input) { /* the caller's buffer, as the caller has it */
+  if (root->op == &op_input || root->op == &op_target) { /* the caller's buffer, as the caller has it */
     const Extent e = shape_extent(root->shape);
     const int64_t hwc[3] = {e.h, e.w, e.c}, chw[3] = {e.c, e.h, e.w};
     l->in[0] = bind(l, nest_buf(l->b, INPUT, "in", (Type){element_of(root), 1}, 3, root->chw ? chw : hwc),
@@ -93,7 +93,8 @@ static void make_output(Lower *l) {
     return;
   }
   const Extent e = shape_extent(result->shape);
-  l->out = bind(l, nest_buf(l->b, OUTPUT, "out", (Type){F32, 1}, 3, (int64_t[]){e.h, e.w, e.c}), (Binding){.kind = BIND_VALUE, .node = result});
+  const Elem elem = result->op == &op_target ? element_of(result) : F32;
+  l->out = bind(l, nest_buf(l->b, OUTPUT, "out", (Type){elem, 1}, 3, (int64_t[]){e.h, e.w, e.c}), (Binding){.kind = BIND_VALUE, .node = result});
 }
 
 static void make_operands(Lower *l) {
@@ -109,7 +110,7 @@ static void make_operands(Lower *l) {
 Lower *lower_begin(Arena *arena, const Kernel *kernel, const Target *target, const LowerOptions *o) {
   Lower *l = NEW(arena, Lower);
   l->arena = arena, l->kernel = kernel, l->node = kernel->root, l->target = target;
-  l->layout_lanes = o->layout_lanes, l->plain = o->plain, l->exact = o->exact, l->threads = o->threads, l->batch = o->batch;
+  l->layout_lanes = o->layout_lanes, l->plain = o->plain, l->exact = o->exact, l->threads = o->threads, l->batch = o->batch, l->images = o->images;
   l->b = nest_new(arena, kernel_name(arena, kernel->root), about_kernel(arena, kernel));
   make_inputs(l);
   make_output(l);

@@ -21,7 +21,7 @@ typedef struct Kernel {
 
 typedef enum BindKind {
   BIND_VALUE,     /* the value of `node`: [h][w][c]; in a BATCH nest the values of all images: [batch][h][w][c] */
-  BIND_INPUT,     /* the caller's buffer of `node`, an op_input: in[0] of its conversion kernel, of the elements and order that node->elem and node->chw say */
+  BIND_INPUT,     /* the caller's buffer of `node`, an op_input or op_target: in[0] of its conversion kernel, of the elements and order that node->elem and node->chw say */
   BIND_WEIGHT,    /* `weight` in its natural layout */
   BIND_PACK,      /* `pack` */
   BIND_GRADIENT,  /* the gradient of `weight`, natural layout (RESULT_SUM, BATCH with a target) */
@@ -37,7 +37,7 @@ typedef struct Pack { /* weights in the order a kernel reads them: a nest from n
 } Pack;
 typedef struct Binding { BindKind kind; const Node *node; Weight *weight; Pack *pack; int64_t elements; const float *table; } Binding;
 
-typedef struct LowerOptions { int layout_lanes; bool plain, exact, threads; int64_t batch; } LowerOptions; /* as in Lower */
+typedef struct LowerOptions { int layout_lanes; bool plain, exact, threads; int64_t batch; int images; } LowerOptions; /* as in Lower */
 
 typedef struct Lower {
   Arena *arena;
@@ -50,6 +50,7 @@ typedef struct Lower {
   bool exact;                /* no algorithm that rounds differently */
   bool threads;              /* PARALLEL loops are run by threads */
   int64_t batch;             /* BATCH nests: most images */
+  int images;                /* side by side in the lanes of a vector, [h][w][c][images]: the nest is built of scalars, then widened; 0 or 1: one after the other */
   Buf *in[16], *out;         /* made by lower_begin: [h][w][c] of each root input and of the result (BATCH inputs: [batch][h][w][c]); RESULT_SUM: out is the gradient buffer in the weight's dims, UPDATE */
   Binding binding[BUFS];     /* by buffer id */
   VEC(Pack *) packs;
@@ -94,4 +95,5 @@ Val map_constant(Map *, const float *per_channel, int64_t n); /* n 1: a number; 
 
 /* schedule.c */
 Lower *schedule_kernel(Arena *, const Kernel *, const Target *, const LowerOptions *); /* plain: op->lower; else the best family member that fits; proved and simplified: a failed proof is exit 3 */
+Nest *schedule_outputs(Arena *, const Node *value, int images); /* a value of images that lie side by side to one image after the other; it has a parameter `count` */
 #endif

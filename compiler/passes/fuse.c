@@ -17,7 +17,9 @@ typedef struct Fuser {
   int *phase;        /* by node id */
 } Fuser;
 
-bool fuse_in_place(const Node *node) { return node->op == &op_target || (node->op == &op_input && node->elem == ELEM_F32 && !node->chw); }
+bool fuse_in_place(const Plan *plan, const Node *node) {
+  return plan->images == 1 && (node->op == &op_target || (node->op == &op_input && node->elem == ELEM_F32 && !node->chw));
+}
 
 /* ---- liveness ---- */
 static void count(const Node *node, int *uses) {
@@ -66,6 +68,7 @@ static bool sole_reader(const Fuser *f, const Node *node, const Node *reader) {
 
 static bool extendable(const Fuser *f, const Node *node, const Kernel *kernel) {
   if (!kernel || f->plain || node->op->family != FAMILY_MAP || node->result != RESULT_SAMPLE || kernel->root->result != RESULT_SAMPLE) return false;
+  if (f->plan->images > 1 && kernel->root->op == &op_input) return false; /* it only brings images side by side */
   if (!sole_reader(f, node->in[0], node) || !shape_equal(node->shape, node->in[0]->shape)) return false;
   return kernel->nchain < MOST_FUSED && !kernel->pool && node->nin <= MOST_OPERANDS && (!f->plan->training || kernel->phase == kernel_phase(f, node));
 }
@@ -139,7 +142,7 @@ void fuse_kernels(Arena *arena, Plan *plan, bool plain) {
   set_phases(&f);
   for (int i = 0; i < graph->nodes.n; i++) {
     Node *node = graph->nodes.data[i];
-    if (!f.uses[i] || node->op->family == FAMILY_ALIAS || fuse_in_place(node)) continue;
+    if (!f.uses[i] || node->op->family == FAMILY_ALIAS || fuse_in_place(plan, node)) continue;
     append_node(&f, node);
   }
   for (int i = graph->nodes.n - 1; i >= 0; i--)

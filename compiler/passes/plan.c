@@ -30,7 +30,8 @@ static void set_lives(Plan *plan) {
   for (int k = 0; k < plan->kernels.n; k++) {
     const Kernel *kernel = plan->kernels.data[k];
     const Node *result = plan->graph->nodes.data[kernel->result->id];
-    plan->life[result->id] = (Life){result, {rounded(shape_elements(result->shape)), k, k, 0}, kernel->phase, kernel->phase};
+    const int64_t images = result->result == RESULT_BATCH ? 1 : plan->images;
+    plan->life[result->id] = (Life){result, {rounded(images * shape_elements(result->shape)), k, k, 0}, kernel->phase, kernel->phase};
     const int read = kernel->phase + (kernel->root->result == RESULT_BATCH);
     for (int i = 0; i < kernel->root->nin; i++) use(plan, kernel->root->in[i], k, read);
     for (int c = 0; c < kernel->nchain; c++)
@@ -49,7 +50,7 @@ static StoreKind home_of(const Plan *plan, const Life *life, int *index) {
   const Node *node = life->node;
   if (node->target) return STORE_GRADIENT;
   if (node->result == RESULT_BATCH) return STORE_BATCH;
-  if (!plan->training) return is_output(plan, node, index) ? STORE_OUTPUT : STORE_ARENA;
+  if (!plan->training) return is_output(plan, node, index) && plan->images == 1 ? STORE_OUTPUT : STORE_ARENA;
   for (int i = 0; i < plan->graph->training->losses.n; i++)
     if (plan->loss[i] == node) return STORE_KEPT;
   return life->last_phase > life->phase ? STORE_KEPT : STORE_ARENA;
@@ -62,7 +63,7 @@ static void set_storage(Plan *plan) {
     const Node *node = graph->nodes.data[i];
     Storage *storage = &plan->storage[i];
     *storage = (Storage){STORE_NONE, 0, 0};
-    if (fuse_in_place(node)) *storage = (Storage){node->op == &op_target ? STORE_TARGET : STORE_INPUT, node->wrt, 0};
+    if (fuse_in_place(plan, node)) *storage = (Storage){node->op == &op_target ? STORE_TARGET : STORE_INPUT, node->wrt, 0};
     if (!life->node) continue;
     storage->kind = home_of(plan, life, &storage->index);
     if (storage->kind == STORE_KEPT) storage->offset = plan->kept_floats, plan->kept_floats += life->block.floats;
@@ -100,9 +101,9 @@ void plan_lay_out(Arena *arena, Plan *plan, const int64_t *scratch) {
     if (plan->storage[i].kind == STORE_ARENA) plan->storage[i].offset = plan->life[plan_home(plan->graph->nodes.data[i])->id].block.offset;
 }
 
-static Plan *plan_new(Arena *arena, Graph *graph) {
+static Plan *plan_new(Arena *arena, Graph *graph, int images) {
   Plan *plan = NEW(arena, Plan);
-  plan->graph = graph;
+  plan->graph = graph, plan->images = images > 1 ? images : 1;
   plan->storage = NEW_ARRAY(arena, Storage, graph->nodes.n + 1);
   return plan;
 }
@@ -116,11 +117,23 @@ static Plan *plan_kernels(Arena *arena, Plan *plan, bool plain) {
   return plan;
 }
 
-Plan *plan_inference(Arena *arena, const Graph *graph, bool plain) { return plan_kernels(arena, plan_new(arena, pass_inference(arena, graph)), plain); }
+Plan *plan_inference(Arena *arena, const Graph *graph, bool plain, int images) {
+  return plan_kernels(arena, plan_new(arena, pass_inference(arena, graph), images), plain);
+}
 
-Plan *plan_training(Arena *arena, const Graph *graph, bool plain) {
+/* Statistics over the values of all images are made of images that lie one after the other. */
+static bool looks_at_all_images(const Graph *graph) {
+  for (int i = 0; i < graph->nodes.n; i++)
+    for (int k = 0; graph->nodes.data[i]->result == RESULT_BATCH && k < graph->nodes.data[i]->nin; k++) {
+      const Node *in = graph->nodes.data[i]->in[k];
+      if (in->result == RESULT_SAMPLE && in->op != &op_target && in->op != &op_input) return true;
+    }
+  return false;
+}
+
+Plan *plan_training(Arena *arena, const Graph *graph, bool plain, int images) {
   TrainingGraph training = pass_differentiate(arena, graph);
-  Plan *plan = plan_new(arena, training.graph);
+  Plan *plan = plan_new(arena, training.graph, looks_at_all_images(training.graph) ? 1 : images);
   plan->training = true, plan->loss = training.loss, plan->target = training.target;
   return plan_kernels(arena, plan, plain);
 }

@@ -21,6 +21,7 @@ typedef struct Storage { StoreKind kind; int index; int64_t offset; } Storage; /
 typedef struct Plan {
   Graph *graph;
   bool training;
+  int images;                   /* side by side: each value is [h][w][c][images]; inputs and targets have kernels that bring them into that order. 1: one after the other */
   VEC(struct Kernel *) kernels; /* in order. Training: by phase; within a phase the SAMPLE and SUM kernels of one image, then the BATCH kernels */
   int first_phase, phases;      /* training: phases run from first_phase (-1 when a BATCH kernel needs only targets) to phases - 1 */
   Storage *storage;             /* by node id */
@@ -35,8 +36,8 @@ typedef struct Plan {
   struct Life *life;            /* by node id: of plan.c */
 } Plan;
 
-Plan *plan_inference(Arena *, const Graph *, bool plain); /* simplified, folded, fused, aliased; plain: -O0, nothing fused */
-Plan *plan_training(Arena *, const Graph *, bool plain);  /* differentiated first; graph->training says the losses */
+Plan *plan_inference(Arena *, const Graph *, bool plain, int images); /* simplified, folded, fused, aliased; plain: -O0, nothing fused */
+Plan *plan_training(Arena *, const Graph *, bool plain, int images);  /* differentiated first; graph->training says the losses; images: as far as no layer looks at all of them */
 void plan_lay_out(Arena *, Plan *, const int64_t *scratch); /* when the kernels are lowered: places in the arena, for the values and for the floats of scratch that each kernel needs */
 const Node *plan_home(const Node *); /* the node whose storage an alias (flatten, reshape) shares; an input or a computed value is its own */
 #endif

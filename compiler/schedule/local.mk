@@ -7,6 +7,7 @@ libcnnc_a_SOURCES += \
   %D%/dense.c \
   %D%/depthwise.c \
   %D%/direct.h \
+  %D%/images.c %D%/images.h \
   %D%/map.c \
   %D%/schedule.c %D%/schedule.h \
   %D%/target.c %D%/target.h \

@@ -3,6 +3,7 @@
 #include "schedule/schedule.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include "schedule/images.h"
 
 enum { PARALLEL_MACS = 1 << 16 }; /* of a lane: 5 to 10 microseconds; to start a second thread and to wait for it takes 2 to 3 */
 
@@ -37,9 +38,19 @@ static void check(Nest *nest) {
 }
 
 Lower *schedule_kernel(Arena *arena, const Kernel *kernel, const Target *target, const LowerOptions *options) {
-  Lower *l = lower_begin(arena, kernel, target, options);
-  if (l->plain || !scheduled(l)) l->node->op->lower(l);
+  const bool images = options->images > 1 && kernel->root->result != RESULT_BATCH;
+  Lower *l = images ? images_begin(arena, kernel, target, options) : lower_begin(arena, kernel, target, options);
+  if (!images || !images_gather(l)) {
+    if (l->plain || !scheduled(l)) l->node->op->lower(l);
+    if (images) images_end(l);
+  }
   check(l->b);
   for (int i = 0; i < l->packs.n; i++) check(l->packs.data[i]->nest);
   return l;
+}
+
+Nest *schedule_outputs(Arena *arena, const Node *value, int images) {
+  Nest *nest = images_scatter(arena, value, images);
+  check(nest);
+  return nest;
 }

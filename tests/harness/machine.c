@@ -36,11 +36,38 @@ static void run_pack(const Machine *m, const Pack *pack, double *out) {
   nest_run(pack->nest, run);
 }
 
-static double *memory(const Machine *m, const Buf *buf, const Binding *binding, int64_t image) {
+static int64_t images_from(const Machine *m, int64_t image) { return m->images - image < m->lanes ? m->images - image : m->lanes; } /* that are run together */
+
+/* What there is once, for each of the images that lie side by side: 0 for those that do not count. */
+static double *repeated(const Machine *m, const Node *node, int64_t image) {
+  double *own = NEW_ARRAY(m->arena, double, m->lanes);
+  for (int64_t i = 0; i < images_from(m, image); i++) own[i] = value_at(m, node, 0)[0];
+  return own;
+}
+
+static double *input_at(const Machine *m, const Node *node, int64_t image) {
+  return (node->op == &op_target ? m->target : m->input)[node->wrt] + image * shape_elements(node->shape);
+}
+
+static double *keys_at(const Machine *m, const Node *node, int64_t image) {
+  double *own = NEW_ARRAY(m->arena, double, 2 * m->lanes);
+  for (int64_t i = 0; i < m->lanes; i++) {
+    uint32_t key[2];
+    random_keys(m->seed, m->step, (uint64_t)(image + (i < images_from(m, image) ? i : images_from(m, image) - 1)), key);
+    own[i] = (int32_t)key[0], own[m->lanes + i] = (int32_t)(key[1] ^ (uint32_t)node->salt);
+  }
+  return own;
+}
+
+static double *memory(const Machine *m, const Buf *buf, const Binding *binding, int64_t image, bool batch) {
   const int64_t n = buf_elements(buf);
   switch (binding->kind) {
-    case BIND_VALUE: return value_at(m, binding->node, image);
-    case BIND_INPUT: return m->input[binding->node->wrt] + image * n;
+    case BIND_VALUE:
+      if (m->plan->images > 1 && batch && binding->node->op == &op_target) return input_at(m, binding->node, 0);
+      if (m->plan->images > 1 && !batch && binding->node->result == RESULT_BATCH) return repeated(m, binding->node, image);
+      return value_at(m, binding->node, image);
+    case BIND_INPUT: return input_at(m, binding->node, image);
+    case BIND_KEYS: return keys_at(m, binding->node, image);
     case BIND_WEIGHT: return (double *)(uintptr_t)(m->weights + binding->weight->offset);
     case BIND_GRADIENT: return m->gradients + binding->weight->offset;
     default: break;
@@ -48,11 +75,6 @@ static double *memory(const Machine *m, const Buf *buf, const Binding *binding, 
   double *own = NEW_ARRAY(m->arena, double, n + 1);
   if (binding->kind == BIND_PACK) run_pack(m, binding->pack, own);
   for (int64_t i = 0; i < n && binding->kind == BIND_TABLE; i++) own[i] = (double)binding->table[i];
-  if (binding->kind == BIND_KEYS) {
-    uint32_t key[2];
-    random_keys(m->seed, m->step, (uint64_t)image, key);
-    own[0] = (int32_t)key[0], own[1] = (int32_t)(key[1] ^ (uint32_t)binding->node->salt);
-  }
   return own;
 }
 
@@ -63,15 +85,16 @@ static bool run_kernel(Machine *m, const Lower *l, double **own, int64_t scratch
     if (l->b->buf[i]->place >= STACK) continue;
     const BindKind kind = l->binding[i].kind;
     const bool constant = kind == BIND_PACK || kind == BIND_TABLE;
-    if (constant && !own[i]) own[i] = memory(m, l->b->buf[i], &l->binding[i], image);
+    const bool batch = l->node->result == RESULT_BATCH;
+    if (constant && !own[i]) own[i] = memory(m, l->b->buf[i], &l->binding[i], image, batch);
     if (constant) run->mem[i] = own[i];
-    else if (kind != BIND_SCRATCH) run->mem[i] = memory(m, l->b->buf[i], &l->binding[i], image);
+    else if (kind != BIND_SCRATCH) run->mem[i] = memory(m, l->b->buf[i], &l->binding[i], image, batch);
     else run->mem[i] = m->values + scratch, scratch += l->binding[i].elements;
     if (run->mem[i]) continue;
     m->error = arena_printf(m->arena, "%s: buffer %s has no place", l->b->name, l->b->buf[i]->name);
     return false;
   }
-  run->size[0] = m->images;
+  run->size[0] = l->node->result == RESULT_BATCH ? m->images : images_from(m, image);
   if (nest_run(l->b, run)) return true;
   m->error = arena_printf(m->arena, "%s: %s", l->b->name, run->error);
   return false;
@@ -83,6 +106,9 @@ static void keep_outputs(Machine *m, const Node *of, int64_t image) {
     const Node *node = m->plan->output[o];
     const int64_t n = shape_elements(node->shape);
     const double *from = plan_home(node)->id == of->id ? value_at(m, node, image) : NULL;
+    for (int64_t lane = 0; from && m->plan->images > 1 && lane < images_from(m, image); lane++)
+      for (int64_t i = 0; i < n; i++) m->output[o][(image + lane) * n + i] = from[i * m->lanes + lane];
+    if (m->plan->images > 1) continue;
     if (from && from != m->output[o] + image * n) memcpy(m->output[o] + image * n, from, (size_t)n * sizeof *from);
   }
 }
@@ -129,10 +155,11 @@ static int64_t scratch_of(const Lower *l) {
 bool machine_run(Machine *m, const Target *target, bool plain) {
   Plan *plan = m->plan;
   Step *step = NEW_ARRAY(m->arena, Step, plan->kernels.n + 1);
+  m->lanes = plan->images > 1 ? target->lanes : 1;
   int64_t *scratch = NEW_ARRAY(m->arena, int64_t, plan->kernels.n + 1);
   for (int k = 0; k < plan->kernels.n; k++) {
     step[k] = (Step){plan->kernels.data[k], schedule_kernel(m->arena, plan->kernels.data[k], target,
-        &(LowerOptions){m->layout_lanes ? m->layout_lanes : target->lanes, plain, false, m->threads, plan->training ? m->batch : 0}),
+        &(LowerOptions){m->layout_lanes ? m->layout_lanes : target->lanes, plain, false, m->threads, plan->training ? m->batch : 0, plan->images > 1 ? target->lanes : 1}),
         NEW_ARRAY(m->arena, double *, BUFS)};
     scratch[k] = scratch_of(step[k].lower);
   }
@@ -140,7 +167,7 @@ bool machine_run(Machine *m, const Target *target, bool plain) {
   prepare(m);
   const int first = plan->training ? plan->first_phase : 0, phases = plan->training ? plan->phases : 1;
   for (int phase = first; phase < phases; phase++) {
-    for (int64_t image = 0; image < m->images; image++) {
+    for (int64_t image = 0; image < m->images; image += m->lanes) {
       for (int64_t i = 0; i < plan->arena_floats; i++) m->values[i] = NAN; /* no image sees another's values */
       if (!run_steps(m, step, phase, false, image)) return false;
       for (int o = 0; !plan->training && o < plan->graph->outputs.n; o++) /* an output that is another output, too */

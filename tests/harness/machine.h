@@ -21,6 +21,7 @@ typedef struct Machine {
   const char *error;            /* what went wrong, or NULL */
   /* its own */
   double *values, *kept, *batch_values;
+  int64_t lanes;                /* images that are run together: 1, or where the plan has them side by side the target's */
 } Machine;
 
 bool machine_run(Machine *, const Target *, bool plain); /* false: see error */

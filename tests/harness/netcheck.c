@@ -25,6 +25,8 @@ typedef void InferFunction(const float *weights, void *const *input, float **out
 typedef float GradientsFunction(const float *weights, void *const *input, void *const *target, int32_t count, uint64_t seed, uint64_t step, float *gradients, float **output);
 
 enum { SEED = 11, STEP = 3 };
+enum { SEVERAL = 5 }; /* images for nests: side by side in vectors of four, one whole group and a part of one */
+
 static int cases;
 
 static void report(bool ok, const Check *check, const char *what, double error, double limit) {
@@ -302,7 +304,7 @@ static void check_nests(Check *check, Plan *plan, const Target *target, bool pla
   Sample *s = &check->sample;
   const Graph *graph = plan->training ? s->training.graph : s->graph;
   const double limit = 1e-6; /* constants of nests are floats */
-  const char *what = arena_printf(s->arena, "nests%s %s %s", plan->training ? " of gradients" : "", target->name, plain ? "-O0" : "-O2");
+  const char *what = arena_printf(s->arena, "nests%s %s %s%s", plan->training ? " of gradients" : "", target->name, plain ? "-O0" : "-O2", plan->images > 1 ? ", images innermost" : "");
   Machine m = {.arena = s->arena, .plan = plan, .images = s->count, .batch = s->count + 2, .layout_lanes = s->graph->nodes.n % 2 ? 16 : 0, .seed = SEED, .step = STEP,
                .weights = s->weights_double, .input = s->input_double, .target = s->target_double};
   if (!machine_run(&m, target, plain)) {
@@ -330,17 +332,22 @@ static void check_nests(Check *check, Plan *plan, const Target *target, bool pla
   report(error <= limit, check, what, error, limit);
 }
 
-static void check_all_nests(Check *check, const double *gradients, const GraphRun *run) {
+/* A target's plan: one image after the other; as many side by side as it has lanes. */
+static void check_target_nests(Check *check, const Target *target, bool plain, int images, const double *gradients, const GraphRun *forward, const GraphRun *run) {
   Sample *s = &check->sample;
-  const GraphRun forward = sample_infer(s);
-  for (int plain = 0; plain < 2; plain++) {
-    Plan *inference = plan_inference(s->arena, s->graph, plain), *training = gradients ? plan_training(s->arena, s->graph, plain) : NULL;
+  check_nests(check, plan_inference(s->arena, s->graph, plain, images), target, plain, NULL, forward);
+  Plan *training = gradients ? plan_training(s->arena, s->graph, plain, images) : NULL;
+  if (training && training->images == images) check_nests(check, training, target, plain, gradients, run);
+}
+
+static void check_all_nests(Check *check, const double *gradients, const GraphRun *run) {
+  const GraphRun forward = sample_infer(&check->sample);
+  for (int plain = 0; plain < 2; plain++)
     for (const Target *target = target_table; target->name; target++) {
       if (plain && strcmp(target->name, "generic") != 0) continue;
-      check_nests(check, inference, target, plain, NULL, &forward);
-      if (training) check_nests(check, training, target, plain, gradients, run);
+      check_target_nests(check, target, plain, 1, gradients, &forward, run);
+      if (target->lanes > 1) check_target_nests(check, target, plain, target->lanes, gradients, &forward, run);
     }
-  }
 }
 
 static bool wanted(const Check *check, const char *target) { return !check->limits.targets || strstr(check->limits.targets, target); }
@@ -354,6 +361,7 @@ static void check_file(const char *path, const char *work, const Target *foreign
     printf("not ok %d - %s does not compile\n", ++cases, path);
     return;
   }
+  if (!work && check.limits.images < SEVERAL) check.limits.images = SEVERAL;
   sample_draw(&check.sample, check.limits.images > check.limits.batch ? check.limits.images : check.limits.batch, 1);
   const bool train = check.sample.training.graph != NULL;
   double *gradients = NEW_ARRAY(arena, double, check.sample.graph->parameters + 1);

@@ -84,7 +84,7 @@ static void check(const char *layers, const char *algorithm, bool wide) {
   const bool read = read_program(&sample, arena, layers);
   CU_ASSERT_TRUE(read);
   if (!read) { arena_free(arena); return; }
-  Plan *plan = plan_inference(arena, sample.graph, false);
+  Plan *plan = plan_inference(arena, sample.graph, false, 1);
   const GraphRun run = sample_infer(&sample);
   const double *want = run.value[sample.graph->outputs.data[0].node->id];
   const bool right = chosen(arena, plan, 16, false, algorithm) && chosen(arena, plan, 16, true, NULL);

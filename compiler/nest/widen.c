@@ -1,0 +1,122 @@
+/* widen.c: a nest of scalars that works on one image becomes one that works on several side by side.
+ *
+ * Every value that an image has of its own becomes a vector, an image a lane: parameters that the caller names, and by what is stored in them scratch,
+ * the stack and registers. They get a last dimension of `lanes`; weights and tables stay scalars, which meet vectors as broadcasts. What is added to
+ * a sum over images (UPDATE) is the sum of a vector's lanes. Images run side by side instead of in threads: no loop stays parallel.
+ *
+ * Needs: a nest without vectors, before it is proved. The result is proved like any other. */
+// SPDX-License-Identifier: Apache-2.0
+#include "nest/build.h"
+
+typedef struct Widener { Nest *nest; int lanes; bool wide[BUFS], changed; } Widener; /* wide: by buffer id */
+
+static Buf *base_of(Buf *buf) { return buf->of ? buf->of : buf; }
+
+/* ---- which buffers hold images ---- */
+static bool is_wide(const Widener *w, Val v) {
+  if (v->op == LOAD) return w->wide[base_of(v->ref->buf)->id];
+  for (int i = 0; i < 3 && v->a[i]; i++)
+    if (is_wide(w, v->a[i])) return true;
+  return false;
+}
+
+static void spread(Widener *w, const NestStmt *stmt) {
+  for (; stmt; stmt = stmt->next) {
+    if (stmt->kind == STORE) {
+      const Buf *to = base_of(stmt->u.store.ref.buf);
+      const bool local = to->place == WORK || to->place == STACK || to->place == REGS;
+      if (local && !w->wide[to->id] && is_wide(w, stmt->u.store.val)) w->wide[to->id] = w->changed = true;
+    }
+    spread(w, stmt->body), spread(w, stmt->otherwise);
+  }
+}
+
+static void widen_buffer(Widener *w, Buf *buf) {
+  if (!w->wide[base_of(buf)->id]) return;
+  if (buf->type.lanes != 1) nest_misuse(w->nest, "a vector in a nest that is to be widened");
+  if (buf->place == REGS) {
+    buf->type.lanes = w->lanes;
+    return;
+  }
+  if (buf->rank == DIMS) nest_misuse(w->nest, nest_text(w->nest, "%s has no dimension left for images", buf->name));
+  buf->dim[buf->rank++] = w->lanes; /* in all references the new index is 0 already */
+}
+
+/* ---- values ---- */
+static ValNode *copy_of(Widener *w, Val v) {
+  ValNode *copy = NEW(w->nest->arena, ValNode);
+  *copy = *v;
+  return copy;
+}
+
+static Val widened(Widener *w, Val v) {
+  if (v->type.lanes != 1) nest_misuse(w->nest, "a vector in a nest that is to be widened");
+  if (!is_wide(w, v)) return v;
+  ValNode *copy = copy_of(w, v);
+  for (int i = 0; i < 3 && v->a[i]; i++) copy->a[i] = widened(w, v->a[i]);
+  copy->type.lanes = w->lanes;
+  if (v->op == LOAD) copy->part = w->lanes;
+  if (v->op == FMA && copy->a[0]->type.lanes == 1 && copy->a[1]->type.lanes == 1) copy->a[0] = splat(copy->a[0], w->lanes);
+  return copy;
+}
+
+/* sum = sum + x: what is no vector was there before, the rest is each image's share. */
+static Val shares(Widener *w, Val v, Val *before) {
+  if (v->type.lanes == 1) {
+    if (*before) nest_misuse(w->nest, "a sum over images is stored with more than itself");
+    *before = v;
+    return NULL;
+  }
+  if (v->op == ADD) {
+    Val x = shares(w, v->a[0], before), y = shares(w, v->a[1], before);
+    return x && y ? add(x, y) : x ? x : y;
+  }
+  if (v->op == FMA) {
+    Val rest = shares(w, v->a[2], before);
+    return rest ? fma_(v->a[0], v->a[1], rest) : mul(v->a[0], v->a[1]);
+  }
+  return v;
+}
+
+static Val summed(Widener *w, Val v) {
+  Val before = NULL, own = shares(w, v, &before);
+  if (!before || !own) nest_misuse(w->nest, "a store to a sum over images that does not add to it");
+  return add(before, hsum(own));
+}
+
+/* ---- statements ---- */
+static void widen_store(Widener *w, NestStmt *stmt) {
+  const Buf *to = base_of(stmt->u.store.ref.buf);
+  Val v = widened(w, stmt->u.store.val);
+  if (to->place == UPDATE && v->type.lanes > 1) v = summed(w, v);
+  else if (w->wide[to->id]) v = to->place == REGS ? v : splat(v, w->lanes);
+  else if (v->type.lanes > 1) nest_misuse(w->nest, nest_text(w->nest, "%s has room for one image only", to->name));
+  stmt->u.store.val = v, stmt->u.store.part = v->type.lanes;
+}
+
+static void widen_prefetch(Widener *w, NestStmt *stmt) {
+  Index *flat = &stmt->u.prefetch.flat;
+  if (!w->wide[base_of(stmt->u.prefetch.buf)->id]) return;
+  flat->c *= w->lanes;
+  for (int s = 1; s < SLOTS; s++) flat->k[s] *= w->lanes;
+}
+
+static void widen_body(Widener *w, NestStmt *stmt) {
+  for (; stmt; stmt = stmt->next) {
+    if (stmt->kind == STORE) widen_store(w, stmt);
+    if (stmt->kind == PREFETCH) widen_prefetch(w, stmt);
+    if (stmt->kind == LOOP && stmt->u.loop.kind == PARALLEL) stmt->u.loop.kind = SERIAL;
+    widen_body(w, stmt->body), widen_body(w, stmt->otherwise);
+  }
+}
+
+void nest_widen(Nest *nest, int lanes, const bool *images) {
+  Widener w = {.nest = nest, .lanes = lanes, .changed = true};
+  for (int i = 0; i < nest->nbufs; i++) w.wide[i] = nest->buf[i]->place < STACK && images[i];
+  while (w.changed) {
+    w.changed = false;
+    for (const NestFn *fn = nest->fns; fn; fn = fn->next) spread(&w, fn->body);
+  }
+  for (int i = 0; i < nest->nbufs; i++) widen_buffer(&w, nest->buf[i]);
+  for (NestFn *fn = nest->fns; fn; fn = fn->next) widen_body(&w, fn->body);
+}

@@ -1,0 +1,124 @@
+// images.c: batches with the images innermost: when, and the kernels that bring images into that order and results out of it.
+// SPDX-License-Identifier: Apache-2.0
+#include "schedule/images.h"
+#include "schedule/cost.h"
+
+/* ---- when: by what a batch costs either way ---- */
+static const double NEAR_BYTES = 27;  /* a cycle, of weights that stream past one image */
+static const double REACHED = 0.75;   /* of two vector multiply-adds a cycle, whatever the channels */
+static const double WORTH = 1.15;     /* so much faster it must be, for values are brought into another order and back */
+enum { WINOGRAD_CHANNELS = 16 };
+
+static double one_by_one(const Node *node, int lanes) { /* cycles of an image */
+  const double macs = (double)node->op->cost(node).macs;
+  if (node->op->family == FAMILY_DENSE) {
+    const double streamed = 4 * macs / NEAR_BYTES, computed = macs / lanes / 2;
+    return streamed > computed ? streamed : computed;
+  }
+  const Correlation k = correlation_of(node);
+  const double direct = cost_direct(&k, lanes);
+  const bool squares = k.kernel[0] == 3 && k.kernel[1] == 3 && k.stride[0] == 1 && k.stride[1] == 1 && k.groups == 1;
+  if (!squares || k.l < WINOGRAD_CHANNELS || k.s < WINOGRAD_CHANNELS) return direct;
+  const double winograd = cost_winograd(&k, 4, lanes);
+  return winograd < direct ? winograd : direct;
+}
+
+static bool near_enough(const Node *node, int lanes, int64_t cache) { /* what a layer reads and writes for all lanes */
+  int64_t floats = shape_elements(node->shape);
+  for (int k = 0; k < node->nin; k++) floats += shape_elements(node->in[k]->shape);
+  return floats <= cache / 4 / lanes;
+}
+
+int images_side_by_side(const Graph *graph, int ntargets, const Target *const *target, int64_t batch) {
+  int lanes = 1;
+  double apart = 0, together = 0;
+  for (int t = 0; t < ntargets; t++) {
+    if (target[t]->lanes == 1) return 1;
+    if (target[t]->lanes > lanes) lanes = target[t]->lanes;
+  }
+  if (batch < 2 * lanes) return 1;
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    const Family family = node->op->family;
+    if (!near_enough(node, lanes, target[0]->l2)) return 1;
+    if (family != FAMILY_CONV && family != FAMILY_CONV_SCATTER && family != FAMILY_DEPTHWISE && family != FAMILY_DENSE) continue;
+    apart += one_by_one(node, lanes);
+    together += (double)node->op->cost(node).macs / (2 * lanes * REACHED);
+  }
+  return apart > WORTH * together ? lanes : 1;
+}
+
+/* ---- a kernel of scalars ---- */
+Lower *images_begin(Arena *arena, const Kernel *kernel, const Target *target, const LowerOptions *options) {
+  Target *scalar = NEW(arena, Target);
+  *scalar = *target;
+  scalar->lanes = 1;
+  LowerOptions o = *options;
+  o.layout_lanes = 1; /* weights are broadcast one by one: no target wants them padded to its vectors */
+  return lower_begin(arena, kernel, scalar, &o);
+}
+
+void images_end(Lower *l) {
+  bool images[BUFS];
+  for (int i = 0; i < l->b->nbufs; i++) images[i] = l->binding[i].kind == BIND_VALUE || l->binding[i].kind == BIND_KEYS;
+  nest_widen(l->b, l->images, images);
+  for (int i = 0; i < l->b->nbufs; i++)
+    if (l->b->buf[i]->place == WORK) l->binding[i].elements = buf_elements(l->b->buf[i]);
+  lower_about(l, "%d images side by side", l->images);
+}
+
+/* ---- into that order and back ---- */
+/* One element of all images; where there are fewer, the last one again: what is computed in lanes that do not count is then nothing new. */
+static void gather_element(Nest *b, Buf *in, Buf *out, const Ix *row, const Ix *i, const Ix *count) {
+  const int64_t lanes = out->dim[2];
+  const Elem elem = out->type.elem;
+  Buf *side = BUF_OF(STACK, "side", elem, lanes);
+  FOR(n, lanes) store(at(side, n), pick(b, below(n - *count, 0), convert(load(at(in, n, *row, *i), 1), elem), convert(load(at(in, *count - 1, *row, *i), 1), elem)));
+  store(at(out, *i, *row, 0), load(at(side, 0), (int)lanes));
+}
+
+/* A square of lanes x lanes: rows of images become columns, by interleaving halves again and again. */
+static void gather_square(Nest *b, Buf *in, Buf *out, const Ix *row, const Ix *first) {
+  const int lanes = (int)out->dim[2];
+  Val x[LANES], y[LANES];
+  int low[LANES], high[LANES];
+  for (int i = 0; i < lanes; i++) low[i] = i / 2 + i % 2 * lanes, high[i] = low[i] + lanes / 2;
+  for (int n = 0; n < lanes; n++) x[n] = let(nest_text(b, "x%d", n), convert(load(at(in, n, *row, *first), lanes), out->type.elem));
+  for (int step = 1; step < lanes; step *= 2) {
+    for (int n = 0; n < lanes / 2; n++) {
+      y[2 * n] = let(nest_text(b, "x%d", 2 * n), shuffle(x[n], x[n + lanes / 2], lanes, low));
+      y[2 * n + 1] = let(nest_text(b, "x%d", 2 * n + 1), shuffle(x[n], x[n + lanes / 2], lanes, high));
+    }
+    for (int n = 0; n < lanes; n++) x[n] = y[n];
+  }
+  for (int n = 0; n < lanes; n++) store(at(out, *first + n, *row, 0), x[n]);
+}
+
+bool images_gather(Lower *l) {
+  Nest *b = l->b;
+  if (l->node->op != &op_input && l->node->op != &op_target) return false;
+  const Extent e = shape_extent(l->node->shape);
+  const int64_t rows = l->node->chw ? e.c : 1, length = e.h * e.w * e.c / rows, lanes = l->images, whole = length / lanes;
+  Buf *in = l->in[0], *out = l->out;
+  in->dim[0] = lanes, in->dim[1] = rows, in->dim[2] = length;
+  out->dim[0] = length, out->dim[1] = rows, out->dim[2] = lanes; /* [h][w][c] seen as it is, or as [h*w][c] */
+  nest_fn(b, b->name, false);
+  const Ix count = *nest_size(b, "count", 1, lanes);
+  WHEN(atleast(count, lanes)) FOR(row, rows) {
+    if (whole) FOR(m, whole) gather_square(b, in, out, &row, NEST_IX(m * lanes));
+    if (length % lanes) FROM(i, whole * lanes, length) gather_element(b, in, out, &row, &i, &count);
+  }
+  OTHERWISE FOR(row, rows) FOR(i, length) gather_element(b, in, out, &row, &i, &count);
+  lower_about(l, "%d images side by side", l->images);
+  return true;
+}
+
+Nest *images_scatter(Arena *arena, const Node *value, int images) {
+  Nest *b = nest_new(arena, "outputs", "values of images that lie side by side, one image after the other");
+  const int64_t length = shape_elements(value->shape);
+  Buf *in = BUF(INPUT, "in", length, images), *out = BUF(OUTPUT, "out", images, length);
+  nest_fn(b, b->name, false);
+  const Ix count = *nest_size(b, "count", 1, images);
+  FROM(n, 0, count) FOR(i, length) store(at(out, n, i), load(at(in, i, n), 1));
+  return b;
+}
