@@ -8,7 +8,7 @@
 Frame frame_begin(Net *net, const Part *part, int target, FrameKind kind) {
   Frame frame = {.net = net, .part = part, .target = target, .kind = kind, .images = part_images(net, part, target)};
   frame.locals.arena = frame.calls.arena = frame.names.arena = net->arena;
-  for (const char *const *s = (const char *const[]){"model", "batch", "arena", "gradients", "n", "count", "keys", "mark", "context", NULL}; *s; s++) names_reserve(&frame.names, *s);
+  for (const char *const *s = (const char *const[]){"model", "batch", "arena", "gradients", "n", "count", "keys", "mark", "context", "thread", "threads", NULL}; *s; s++) names_reserve(&frame.names, *s);
   for (int i = 0; i < net->names.taken.n; i++) names_reserve(&frame.names, arena_printf(net->arena, "%s_%s", net->name, net->names.taken.data[i])); /* types and functions */
   for (int i = 0; i < net->macros.taken.n; i++) names_reserve(&frame.names, net->macros.taken.data[i]);
   if (kind == FRAME_INFER) {
@@ -161,14 +161,30 @@ static const char *argument(Frame *f, const Step *step, int id) {
   return "NULL";
 }
 
-void frame_call(Frame *f, const Step *step) {
+bool frame_where(const Frame *f, const Step *step, int id, Where *where) {
+  const Plan *plan = f->part->plan;
+  const Binding *binding = &step->lower[f->target]->binding[id];
+  const Buf *buf = step->lower[f->target]->b->buf[id];
+  *where = (Where){.written = buf->place == OUTPUT || buf->place == UPDATE || buf->place == WORK};
+  if (binding->kind == BIND_SCRATCH) where->from = plan->scratch[step - f->part->steps.data] + step_scratch(step, f->target, id);
+  else if (binding->kind == BIND_VALUE) {
+    const Storage *storage = &plan->storage[binding->node->id];
+    if (storage->kind != STORE_ARENA && storage->kind != STORE_OUTPUT) return false;
+    where->space = storage->kind == STORE_OUTPUT ? 1 + storage->index : 0, where->from = storage->offset;
+  } else return false;
+  where->to = where->from + buf_elements(buf);
+  return true;
+}
+
+void frame_call(Frame *f, const Step *step, const char *indent) {
   const Nest *nest = step->lower[f->target]->b;
-  text_put(&f->calls, "  %s(", step->function[f->target]->name);
+  text_put(&f->calls, "%s%s(", indent, step->function[f->target]->name);
   int n = 0;
   for (int i = 0; i < nest->nbufs; i++)
     if (nest->buf[i]->place < STACK && step->uses[f->target][i]) text_put(&f->calls, "%s%s", n++ ? ", " : "", argument(f, step, i));
   for (int i = 0; i < nest->main->nparams; i++)
     if (nest->main->size[i]) text_put(&f->calls, "%s%s", n++ ? ", " : "", f->kind == FRAME_BATCH ? "batch->count" : "count");
+  if (step_shared(f->net, step, f->target)) text_put(&f->calls, "%sthread, threads", n++ ? ", " : "");
   text_put(&f->calls, ");\n");
 }
 

@@ -38,10 +38,11 @@ static const char *run_parameters(Net *net) {
   for (int i = 0; i < net->graph->outputs.n; i++) list_add(&list, arena_printf(net->arena, "void *%s", net->output[i].name));
   list_add(&list, "float *arena");
   if (net->options->program) list_add(&list, "void (*mark)(void *, int32_t), void *context");
+  if (net->team) list_add(&list, "int thread, int threads");
   return list.s;
 }
 
-typedef struct RunArguments { const char *step, *count, *arena, *mark; bool typed; } RunArguments; /* step: which image comes first; typed: ports are void pointers there */
+typedef struct RunArguments { const char *step, *count, *arena, *mark; bool typed; const char *thread; } RunArguments; /* step: which image comes first; typed: ports are void pointers there; thread: of a team */
 
 static const char *run_arguments(Net *net, const RunArguments *a) {
   static const char *const types[] = {[ELEM_F32] = "float", [ELEM_U8] = "uint8_t", [ELEM_I8] = "int8_t"};
@@ -56,20 +57,98 @@ static const char *run_arguments(Net *net, const RunArguments *a) {
   }
   list_add(&list, a->arena);
   if (net->options->program) list_add(&list, a->mark);
+  if (net->team) list_add(&list, a->thread);
   return list.s;
 }
 
-static const char *plain_arguments(Net *net) { return run_arguments(net, &(RunArguments){"", "count", "arena", "mark, context", false}); }
+static const char *plain_arguments(Net *net) { return run_arguments(net, &(RunArguments){"", "count", "arena", "mark, context", false, "thread, threads"}); }
 
 /* ---- one image, or as many as lie side by side ---- */
 static const char *output_pointer(Frame *f, int o) { return f->net->output[o].name; }
 
-static void put_output_copies(Frame *f) {
+static void put_output_copies(Frame *f, const char *indent) {
   const Plan *plan = f->part->plan;
   Net *net = f->net;
   for (int o = 0; o < net->graph->outputs.n && f->images == 1; o++)
     if (plan->copy_output[o])
-      text_put(&f->calls, "  memcpy(%s, %s, %s_%s_SIZE * sizeof(float));\n", net->output[o].name, frame_value(f, plan->output[o]), net->upper, net->output[o].upper);
+      text_put(&f->calls, "%smemcpy(%s, %s, %s_%s_SIZE * sizeof(float));\n", indent, net->output[o].name, frame_value(f, plan->output[o]), net->upper, net->output[o].upper);
+}
+
+static void put_mark(Frame *f, const char *indent, int step) {
+  if (f->net->options->program) text_put(&f->calls, "%sif (mark) mark(context, %d);\n", indent, step);
+}
+
+/* ---- by a team ----
+ * All threads walk through the steps. A step that is not shared is run by the first of them. They wait for each other where a step touches what another thread
+ * may still be at. */
+typedef struct Open { Where where; bool one; } Open; /* touched since they last waited; one: by the first thread alone */
+typedef VEC(Open) Opens;
+
+static bool touches_open(const Frame *f, const Step *step, bool one, const Opens *opens) {
+  Where where;
+  for (int i = 0; i < step->lower[f->target]->b->nbufs; i++) {
+    if (!step->uses[f->target][i] || !frame_where(f, step, i, &where)) continue;
+    for (int k = 0; k < opens->n; k++) {
+      const Where *open = &opens->data[k].where;
+      if (one && opens->data[k].one) continue;
+      if (open->space == where.space && (open->written || where.written) && open->from < where.to && where.from < open->to) return true;
+    }
+  }
+  return false;
+}
+
+static void open_touched(const Frame *f, const Step *step, bool one, Opens *opens) {
+  Where where;
+  for (int i = 0; i < step->lower[f->target]->b->nbufs; i++)
+    if (step->uses[f->target][i] && frame_where(f, step, i, &where)) vec_push(f->net->arena, *opens, ((Open){where, one}));
+}
+
+/* Time passes for all together: a mark is set when every thread is done. */
+static void put_team_mark(Frame *f, int step, bool waited) {
+  if (!f->net->options->program) return;
+  if (waited) text_put(&f->calls, "  if (mark && thread == 0) mark(context, %d);\n", step);
+  else text_put(&f->calls, "  if (mark) {\n    BARRIER();\n    if (thread == 0) mark(context, %d);\n  }\n", step);
+}
+
+static void put_team_steps(Frame *f) {
+  const Part *part = f->part;
+  Opens opens = {0};
+  bool one = false, was_one = false;
+  for (int s = 0; s < part->steps.n; s++, was_one = one) {
+    const Step *step = &part->steps.data[s];
+    one = !step_shared(f->net, step, f->target);
+    const bool wait = touches_open(f, step, one, &opens);
+    if (was_one && (!one || wait)) text_put(&f->calls, "  }\n");
+    if (wait) text_put(&f->calls, "  BARRIER();\n"), opens.n = 0;
+    if (s && !was_one) put_team_mark(f, s - 1, wait);
+    if (one && (!was_one || wait)) text_put(&f->calls, "  if (thread == 0) {\n");
+    frame_call(f, step, one ? "    " : "  ");
+    if (one) put_mark(f, "    ", s);
+    open_touched(f, step, one, &opens);
+  }
+  if (one) text_put(&f->calls, "  }\n");
+  else put_team_mark(f, part->steps.n - 1, false);
+}
+
+static bool copies_outputs(const Net *net) {
+  for (int o = 0; o < net->graph->outputs.n; o++)
+    if (net->infer.plan->copy_output[o]) return true;
+  return false;
+}
+
+static void put_steps(Frame *f) {
+  const Net *net = f->net;
+  if (net->team) put_team_steps(f);
+  else
+    for (int s = 0; s < net->infer.steps.n; s++) {
+      frame_call(f, &net->infer.steps.data[s], "  ");
+      frame_outputs(f, &net->infer.steps.data[s], output_pointer, false);
+      put_mark(f, "  ", s);
+    }
+  const bool one = net->team && copies_outputs(net);
+  if (one) text_put(&f->calls, "  BARRIER();\n  if (thread == 0) {\n");
+  put_output_copies(f, one ? "    " : "  ");
+  if (one) text_put(&f->calls, "  }\n");
 }
 
 static void put_run_of_images(Text *out, Net *net, int target) {
@@ -77,17 +156,12 @@ static void put_run_of_images(Text *out, Net *net, int target) {
   const char *suffix = net->section[target].suffix, *count = arena_printf(net->arena, "count - n < %d ? count - n : %d", images, images);
   put_signature(out, arena_printf(net->arena, "static void %s_run%s", net->name, suffix), run_parameters(net), " {\n");
   text_put(out, "  for (int32_t n = 0; n < count; n += %d)\n    %s_images%s(%s);\n}\n\n", images, net->name, suffix,
-           run_arguments(net, &(RunArguments){"n", count, "arena", "mark, context", true}));
+           run_arguments(net, &(RunArguments){"n", count, "arena", "mark, context", true, ""}));
 }
 
 void put_infer(Text *out, Net *net, int target) {
   Frame f = frame_begin(net, &net->infer, target, FRAME_INFER);
-  for (int s = 0; s < net->infer.steps.n; s++) {
-    frame_call(&f, &net->infer.steps.data[s]);
-    frame_outputs(&f, &net->infer.steps.data[s], output_pointer, false);
-    if (net->options->program) text_put(&f.calls, "  if (mark) mark(context, %d);\n", s);
-  }
-  put_output_copies(&f);
+  put_steps(&f);
   if (f.images > 1) text_put(out, "/* %d images side by side: each value is [height][width][channels][%d]. The first `count` of them count; the last of these stands in all other lanes. */\n", f.images, f.images);
   else text_put(out, "/* One image. Values lie in the arena, in places that are taken again when nobody needs them any more. */\n");
   put_signature(out, arena_printf(net->arena, "static void %s_%s%s", net->name, f.images > 1 ? "images" : "run", net->section[target].suffix), run_parameters(net), " {\n");
@@ -95,6 +169,7 @@ void put_infer(Text *out, Net *net, int target) {
   for (int i = 0; i < net->graph->inputs.n; i++) put_unused(out, &f, net->input[i].name);
   put_unused(out, &f, "arena");
   if (net->options->program) put_unused(out, &f, "mark"), put_unused(out, &f, "context");
+  if (net->team) put_unused(out, &f, "thread"), put_unused(out, &f, "threads");
   frame_end(out, &f);
   text_put(out, "}\n\n");
   if (f.images > 1) put_run_of_images(out, net, target);
@@ -130,21 +205,21 @@ static void put_slots(Text *out, Net *net) {
   if (images == 1) {
     text_put(out, "  for (int32_t slot = 0; slot < %" PRId64 "; slot++) /* images of a slot one after the other, in its part of the workspace */\n", slots);
     text_put(out, "    for (int64_t i = (int64_t)slot * count / %" PRId64 "; i < (int64_t)(slot + 1) * count / %" PRId64 "; i++)\n", slots, slots);
-    text_put(out, "      %s_run(%s);\n", net->name, run_arguments(net, &(RunArguments){"i", "", "workspace->arena[slot]", "NULL, NULL", false}));
+    text_put(out, "      %s_run(%s);\n", net->name, run_arguments(net, &(RunArguments){"i", "", "workspace->arena[slot]", "NULL, NULL", false, ""}));
     return;
   }
   text_put(out, "  for (int32_t slot = 0; slot < %" PRId64 "; slot++) { /* whole groups of images, in the slot's part of the workspace */\n", slots);
   text_put(out, "    const int32_t groups = (count + %" PRId64 ") / %" PRId64 ", from = slot * groups / %" PRId64 " * %" PRId64 ", to = (slot + 1) * groups / %" PRId64 " * %" PRId64 ";\n", images - 1, images, slots, images, slots, images);
-  text_put(out, "    if (from < to) %s_run(%s);\n  }\n", net->name, run_arguments(net, &(RunArguments){"from", "(to < count ? to : count) - from", "workspace->arena[slot]", "NULL, NULL", false}));
+  text_put(out, "    if (from < to) %s_run(%s);\n  }\n", net->name, run_arguments(net, &(RunArguments){"from", "(to < count ? to : count) - from", "workspace->arena[slot]", "NULL, NULL", false, ""}));
 }
 
 static void put_infer_some(Text *out, Net *net) {
   put_signature(out, arena_printf(net->arena, "%svoid %s_infer_some", net_linkage(net), net->name), infer_parameters(net, true), " {\n");
   if (net->slots > 1) put_slots(out, net);
-  else if (side_by_side(net)) text_put(out, "  %s_run(%s);\n", net->name, run_arguments(net, &(RunArguments){"", "count", "workspace->arena", "NULL, NULL", false}));
+  else if (side_by_side(net)) text_put(out, "  %s_run(%s);\n", net->name, run_arguments(net, &(RunArguments){"", "count", "workspace->arena", "NULL, NULL", false, ""}));
   else {
     text_put(out, "  for (int64_t i = 0; i < count; i++)\n");
-    text_put(out, "    %s_run(%s);\n", net->name, run_arguments(net, &(RunArguments){"i", "", "workspace->arena", "NULL, NULL", false}));
+    text_put(out, "    %s_run(%s);\n", net->name, run_arguments(net, &(RunArguments){"i", "", "workspace->arena", "NULL, NULL", false, ""}));
   }
   text_put(out, "}\n\n");
 }
@@ -158,6 +233,6 @@ void put_infer_entries(Text *out, Net *net) {
   if (net->options->batch > 1) put_infer_some(out, net);
   put_signature(out, arena_printf(net->arena, "%svoid %s_infer", net_linkage(net), net->name), infer_parameters(net, false), " {\n");
   if (net->options->batch > 1) text_put(out, "  %s_infer_some(%s);\n", net->name, some_arguments(net));
-  else text_put(out, "  %s_run(%s);\n", net->name, run_arguments(net, &(RunArguments){"", "", "workspace->arena", "NULL, NULL", false}));
+  else text_put(out, "  %s%s_run(%s);\n", net->team ? "TEAM " : "", net->name, run_arguments(net, &(RunArguments){"", "", "workspace->arena", "NULL, NULL", false, "THREAD, THREADS"}));
   text_put(out, "}\n\n");
 }

@@ -195,7 +195,7 @@ static void lower_step(Net *net, Part *part, const Kernel *kernel, int layout_la
   Step step = {.kernel = kernel};
   step.lower = NEW_ARRAY(net->arena, Lower *, o->ntargets), step.function = NEW_ARRAY(net->arena, Function *, o->ntargets);
   step.uses = NEW_ARRAY(net->arena, bool *, o->ntargets), step.member = NEW_ARRAY(net->arena, const Member **, o->ntargets);
-  LowerOptions options = {layout_lanes, o->plain, o->exact, o->openmp, part == &net->train ? net->train_batch : 0, 1};
+  LowerOptions options = {layout_lanes, o->plain, o->exact, net->team && part == &net->infer, part == &net->train ? net->train_batch : 0, 1};
   for (int t = 0; t < o->ntargets; t++) {
     options.images = part_images(net, part, t);
     Lower *lower = step.lower[t] = schedule_kernel(net->arena, kernel, o->target[t], &options);
@@ -278,7 +278,7 @@ static const char *port_name(const Net *net, const char *given) {
 }
 
 static void name_ports(Net *net) {
-  static const char *const local[] = {"model", "weights", "workspace", "training", "gradients", "count", "seed", "step", "arena", "i", "n", "mark", "context", "batch", "at", "packed", "slot", "shard", "loss", "keys", "from", "to", "groups",
+  static const char *const local[] = {"model", "weights", "workspace", "training", "gradients", "count", "seed", "step", "arena", "i", "n", "mark", "context", "batch", "at", "packed", "slot", "shard", "loss", "keys", "from", "to", "groups", "thread", "threads",
                                       NULL};
   const Graph *graph = net->graph;
   Names names = {.arena = net->arena}, uppers = {.arena = net->arena};
@@ -306,9 +306,9 @@ static void choose_shards(Net *net) {
   while (net->shards > 2 && net->shards * a_shard > most_bytes) net->shards /= 2;
 }
 
-static void section_begin(Section *section, const Target *target, const char *suffix, const char *attribute, bool openmp) {
+static void section_begin(Section *section, const Target *target, const char *suffix, const char *attribute, bool team) {
   *section = (Section){.target = target, .suffix = suffix, .attribute = attribute};
-  section->print = (NestPrint){suffix, attribute, target ? target->lanes : LANES, openmp, &section->needs};
+  section->print = (NestPrint){suffix, attribute, target ? target->lanes : LANES, team, &section->needs};
 }
 
 static void name_sections(Net *net) {
@@ -319,8 +319,17 @@ static void name_sections(Net *net) {
     const Target *target = o->target[t];
     const char *suffix = o->ntargets > 1 ? arena_printf(net->arena, "_%s", target->suffix) : "";
     const char *attribute = target->attribute ? arena_printf(net->arena, "%s_%s", net->upper, name_upper(net->arena, target->suffix)) : "";
-    section_begin(&net->section[t], target, suffix, attribute, o->openmp);
+    section_begin(&net->section[t], target, suffix, attribute, net->team);
   }
+}
+
+bool step_shared(const Net *net, const Step *step, int target) { return emit_nest_shares(step->lower[target]->b, &net->section[target].print); }
+
+static bool any_shared(const Net *net) {
+  for (int t = 0; t < net->options->ntargets; t++)
+    for (int s = 0; s < net->infer.steps.n; s++)
+      if (step_shared(net, &net->infer.steps.data[s], t)) return true;
+  return false;
 }
 
 /* What the other files of this folder call after the net, and the ends of the shared header's and C's own types: uint8_t, cnn_optimizer_kind. */
@@ -339,10 +348,12 @@ Net *emit_begin(Arena *arena, const Graph *graph, Plan *infer, Plan *train, cons
   for (int phase = 0; train && phase < train->phases - train->first_phase; phase++)
     names_reserve(&net->names, arena_printf(arena, "phase%d_image", phase)), names_reserve(&net->names, arena_printf(arena, "phase%d_images", phase)),
     names_reserve(&net->names, arena_printf(arena, "phase%d_batch", phase));
+  net->team = options->openmp && options->batch <= 1; /* a batch shares out its images */
   name_ports(net);
   name_sections(net);
   net->slots = options->openmp ? at_most(groups_of(infer, options->batch), MOST_SHARDS) : 1;
   lower_part(net, &net->infer, infer);
+  net->team = any_shared(net);
   if (train) {
     net->train_batch = graph->training->batch;
     lower_part(net, &net->train, train);

@@ -66,12 +66,14 @@ struct Net {
   Section pack, *section;    /* section: by target */
   int64_t train_batch, shards; /* shards: parts of a batch that are summed on their own, whatever the number of threads */
   int64_t slots;             /* inference: images at work at the same time */
+  bool team;                 /* inference: an image is the work of a team of threads */
 };
 
 /* ---- module.c ---- */
 int64_t aligned(int64_t floats);
 int64_t step_scratch(const Step *, int target, int buffer); /* where in the kernel's scratch a BIND_SCRATCH buffer starts */
 int64_t arena_room(int64_t floats);                         /* no array of C is empty */
+bool step_shared(const Net *, const Step *, int target);    /* threads share its loops; else one of them runs it */
 int64_t members_floats(const Part *);
 int64_t net_model_floats(const Net *), net_workspace_floats(const Net *);
 const char *net_linkage(const Net *);                       /* "static " in a program, whose libraries may have functions of the same name */
@@ -93,7 +95,10 @@ typedef struct Frame {       /* local variables are declared as the calls need t
   bool keys;                 /* the image's random numbers are needed */
 } Frame;
 Frame frame_begin(Net *, const Part *, int target, FrameKind);
-void frame_call(Frame *, const Step *);
+void frame_call(Frame *, const Step *, const char *indent);
+/* Where a buffer of a step lies: floats from .. to-1 of the arena (0) or of an output (1, 2, ...). False: nobody writes there. */
+typedef struct Where { int space; int64_t from, to; bool written; } Where;
+bool frame_where(const Frame *, const Step *, int buffer, Where *);
 const char *frame_value(Frame *, const Node *);             /* an expression for where a value lies */
 void frame_outputs(Frame *, const Step *, const char *(*to)(Frame *, int output), bool optional); /* images side by side: the outputs that the step has made go to the caller; optional: unless the pointer is NULL */
 int part_images(const Net *, const Part *, int target);     /* that lie side by side, for the functions of a target */

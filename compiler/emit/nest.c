@@ -6,6 +6,7 @@
 #include "emit/nest.h"
 #include "emit/instance.h"
 #include "emit/names.h"
+#include "emit/team.h"
 #include "nest/build.h"
 #include <math.h>
 #include <stdlib.h>
@@ -29,8 +30,7 @@ typedef struct Printer {
   const Used *used;
   const char *slot_name[SLOTS], *buf_name[BUFS];
   Words taken;     /* names of this C function that are visible here */
-  Text *before;    /* functions that the one being printed needs before it: bodies of parallel loops */
-  Words *outlined; /* their names */
+  bool team;       /* the statements being printed are run by all threads of a team */
 } Printer;
 
 #define put(...) text_put(p->out, __VA_ARGS__)
@@ -43,7 +43,7 @@ static bool reserved(const char *name) {
   static const char *const words[] = {
       "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float", "for", "goto", "if", "inline", "int", "long", "register",
       "restrict", "return", "short", "signed", "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "asm", "typeof", "bool", "true",
-      "false", "int8_t", "int16_t", "int32_t", "int64_t", "uint8_t", "uint16_t", "uint32_t", "uint64_t", "size_t", "ptrdiff_t"};
+      "false", "int8_t", "int16_t", "int32_t", "int64_t", "uint8_t", "uint16_t", "uint32_t", "uint64_t", "size_t", "ptrdiff_t", "thread", "threads"};
   for (size_t i = 0; i < sizeof words / sizeof *words; i++)
     if (!strcmp(words[i], name)) return true;
   return prelude_has_name(name);
@@ -334,8 +334,8 @@ static void print_block(Printer *p, const NestStmt *body, int depth, bool before
   Stmts list = {0};
   live_statements(p, body, &list);
   const NestStmt *only = list.n == 1 ? list.data[0] : NULL;
-  bool one = only && only->kind != DECLARE && only->kind != COMMENT && !(only->kind == STORE && only->u.store.declare) && !(only->kind == IF && only->otherwise) &&
-             !(before_else && (only->kind == IF || only->kind == LOOP)) && !(only->kind == LOOP && only->u.loop.kind == PARALLEL);
+  bool one = only && !p->team && only->kind != DECLARE && only->kind != COMMENT && !(only->kind == STORE && only->u.store.declare) && !(only->kind == IF && only->otherwise) &&
+             !(before_else && (only->kind == IF || only->kind == LOOP));
   put(one ? "\n" : " {\n");
   print_body(p, body, depth + 1);
   if (!one) indent(p, depth), put("}");
@@ -352,31 +352,33 @@ static void print_limit(Printer *p, int n, const Index *bound, bool max) { /* of
   print_index(p, &b), put(" : "), print_index(p, &a), put(")");
 }
 
-static void print_outlined(Printer *, const NestStmt *loop);
-
-static bool outlines(Printer *p, const NestStmt *loop) { /* clang gives the functions it makes of parallel loops no target attribute: their body is a function that has it */
-  if (loop->u.loop.kind != PARALLEL || !p->print->openmp || !*p->print->attribute) return false;
-  Stmts list = {0};
-  live_statements(p, loop->body, &list);
-  return !(list.n == 1 && list.data[0]->kind == CALL && list.data[0]->u.call.fn->kernel);
+static void print_shared_bounds(Printer *p, const NestStmt *stmt, const char *v, const char *end) { /* this thread's share of the rounds */
+  const Index *lo = stmt->u.loop.lo, *hi = stmt->u.loop.hi;
+  for (int i = 0; i < 2; i++) {
+    put(i ? ", %s = SHARE(" : "%s = SHARE(", i ? end : v);
+    print_index(p, lo), put(", "), print_index(p, hi), put(i ? ", thread + 1)" : ", thread)");
+  }
+  put("; %s < %s", v, end);
+  p->print->needs->team = true;
 }
 
 static void print_loop(Printer *p, const NestStmt *stmt, int depth) {
   int taken = p->taken.n, slot = stmt->u.loop.slot;
+  const bool shared = p->team && stmt->u.loop.kind == PARALLEL, team = p->team;
   const char *v = take_name(p, stmt->u.loop.name), *end = NULL, *saved = p->slot_name[slot];
-  if (stmt->u.loop.kind == PARALLEL && p->print->openmp) put("PARALLEL "), p->print->needs->parallel = true;
   if (stmt->u.loop.kind == UNROLLED) put("UNROLL "), p->print->needs->unroll = true;
-  put("for (int %s = ", v);
-  print_limit(p, stmt->u.loop.nlo, stmt->u.loop.lo, true);
-  if (stmt->u.loop.nhi > 1) {
-    end = take_name(p, arena_printf(p->arena, "%s_end", v));
-    put(", %s = ", end), print_limit(p, 2, stmt->u.loop.hi, false), put("; %s < %s", v, end);
-  } else put("; %s < ", v), print_limit(p, 1, stmt->u.loop.hi, false);
+  put("for (int ");
+  if (stmt->u.loop.nhi > 1 || shared) end = take_name(p, arena_printf(p->arena, "%s_end", v));
+  if (shared) print_shared_bounds(p, stmt, v, end);
+  else {
+    put("%s = ", v), print_limit(p, stmt->u.loop.nlo, stmt->u.loop.lo, true);
+    if (end) put(", %s = ", end), print_limit(p, 2, stmt->u.loop.hi, false), put("; %s < %s", v, end);
+    else put("; %s < ", v), print_limit(p, 1, stmt->u.loop.hi, false);
+  }
   put("; %s++)", v);
-  p->slot_name[slot] = v;
-  if (outlines(p, stmt)) put("\n"), indent(p, depth + 1), print_outlined(p, stmt);
-  else print_block(p, stmt->body, depth, false);
-  p->slot_name[slot] = saved, p->taken.n = taken;
+  p->slot_name[slot] = v, p->team = team && !shared;
+  print_block(p, stmt->body, depth, false);
+  p->slot_name[slot] = saved, p->team = team, p->taken.n = taken;
 }
 
 static void print_store(Printer *p, const NestStmt *stmt) {
@@ -484,11 +486,26 @@ static void print_stmt(Printer *p, const NestStmt *stmt, int depth) {
   }
 }
 
+static void print_wait(Printer *p, int depth) { indent(p, depth), put("BARRIER();\n"), p->print->needs->team = true; }
+
+static void print_piece(Printer *p, const Piece *piece, const NestStmt *const *stmt, int depth) {
+  if (piece->wait) print_wait(p, depth);
+  const bool one = piece->kind == PIECE_ONE;
+  if (one) indent(p, depth), put("if (thread == %s) {\n", piece->last ? "threads - 1" : "0"), p->team = false;
+  for (int i = 0; i < piece->n; i++) print_stmt(p, stmt[piece->first + i], depth + one);
+  if (one) indent(p, depth), put("}\n"), p->team = true;
+}
+
 static void print_body(Printer *p, const NestStmt *stmt, int depth) {
   int taken = p->taken.n;
   Stmts list = {0};
   live_statements(p, stmt, &list);
-  for (int i = 0; i < list.n; i++) print_stmt(p, list.data[i], depth);
+  if (p->team) {
+    const Pieces pieces = team_pieces(p->arena, p->nest, list.data, list.n);
+    for (int i = 0; i < pieces.n; i++) print_piece(p, &pieces.data[i], list.data, depth);
+    if (depth > 1) print_wait(p, depth); /* before the next round */
+  } else
+    for (int i = 0; i < list.n; i++) print_stmt(p, list.data[i], depth);
   p->taken.n = taken;
 }
 
@@ -506,57 +523,6 @@ static void name_parameter(Printer *p, const Buf *buf, Words *items) {
   vec_push(p->arena, *items, pointer_text(p->arena, buf, arena_printf(p->arena, "restrict %s", p->buf_name[buf->id])));
 }
 
-static void declared_in(const NestStmt *stmt, bool *own) {
-  for (; stmt; stmt = stmt->next) {
-    if (stmt->kind == DECLARE) own[stmt->u.declare.buf->id] = true;
-    if (stmt->kind == STORE && stmt->u.store.declare) own[stmt->u.store.ref.buf->id] = true;
-    declared_in(stmt->body, own), declared_in(stmt->otherwise, own);
-  }
-}
-
-/* The body of a parallel loop as a function of its own: prints the function into p->before, its call here. */
-static void print_outlined(Printer *p, const NestStmt *loop) {
-  Text text = {.arena = p->arena};
-  Printer inner = *p;
-  Used used = {0};
-  bool own[BUFS] = {false};
-  used_by(p->plan, loop->body, &p->known, &used);
-  declared_in(loop->body, own);
-  inner.out = &text, inner.used = &used, inner.taken = (Words){0};
-  Words items = {0}, arguments = {0};
-  for (int i = 0; i < p->nest->nbufs; i++) {
-    const Buf *buf = p->nest->buf[i];
-    if (!used.buf[i] || own[i]) continue;
-    vec_push(p->arena, arguments, p->buf_name[i]);
-    if (buf->place <= STACK) { name_parameter(&inner, buf, &items); continue; }
-    if (buf->place == REGS && (!one_register(buf) || buf->type.lanes > 1)) nest_misuse(p->nest, "a parallel loop reads a vector from outside: name it inside");
-    inner.buf_name[i] = take_name(&inner, buf->name);
-    vec_push(p->arena, items, arena_printf(p->arena, "%s %s", buf->place == VIEW ? "ptrdiff_t" : prelude_type(p->arena, buf->type.elem, 1), inner.buf_name[i]));
-  }
-  for (int s = 1; s < SLOTS; s++) {
-    if (!used.slot[s] || !p->slot_name[s]) continue;
-    bool inside = s > loop->u.loop.slot; /* variables of loops in the body */
-    if (inside) continue;
-    vec_push(p->arena, arguments, p->slot_name[s]);
-    inner.slot_name[s] = take_name(&inner, p->slot_name[s]);
-    vec_push(p->arena, items, arena_printf(p->arena, "int %s", inner.slot_name[s]));
-  }
-  const char *base = arena_printf(p->arena, "%s_%s", p->instance->name, loop->u.loop.name), *name = base;
-  for (int n = 2, taken = 1; taken; n++) {
-    taken = 0;
-    for (int i = 0; i < p->outlined->n; i++) taken |= !strcmp(p->outlined->data[i], name);
-    for (int i = 0; i < p->plan->instances.n; i++) taken |= !strcmp(p->plan->instances.data[i]->name, name);
-    if (taken) name = arena_printf(p->arena, "%s_%d", base, n);
-  }
-  vec_push(p->arena, *p->outlined, name);
-  p->print->needs->kernel = true;
-  text_put(&text, "KERNEL %s void %s%s", p->print->attribute, name, p->print->suffix), print_list(&inner, &items), text_put(&text, " {\n");
-  print_body(&inner, loop->body, 1);
-  text_put(&text, "}\n\n");
-  text_bytes(p->before, text.s, text.n);
-  put("%s%s", name, p->print->suffix), print_list(p, &arguments), put(";\n");
-}
-
 static void print_parameters(Printer *p, const Instance *instance, bool entry) {
   Words items = {0};
   for (int i = 0; i < p->nest->nbufs; i++)
@@ -566,6 +532,7 @@ static void print_parameters(Printer *p, const Instance *instance, bool entry) {
     p->slot_name[i + 1] = take_name(p, instance->fn->param[i]);
     vec_push(p->arena, items, arena_printf(p->arena, "%s %s", entry ? "int32_t" : instance->fn->flag[i] ? "const int" : "int", p->slot_name[i + 1]));
   }
+  if (p->team) vec_push(p->arena, items, "int thread"), vec_push(p->arena, items, "int threads");
   if (!items.n) vec_push(p->arena, items, "void");
   print_list(p, &items);
 }
@@ -583,12 +550,11 @@ static void print_shared_call(Printer *p, const Instance *instance) { /* the bod
 }
 
 static void print_function(Text *out, Instances *plan, const Instance *instance, const NestPrint *print) {
-  Text text = {.arena = out->arena}, before = {.arena = out->arena};
-  Words outlined = {0};
+  Text text = {.arena = out->arena};
   bool entry = instance->fn == plan->nest->main;
   Printer *p = NEW(plan->arena, Printer);
   *p = (Printer){.out = &text, .arena = plan->arena, .nest = plan->nest, .print = print, .plan = plan, .instance = instance, .known = instance->known, .used = &instance->used,
-                 .before = &before, .outlined = &outlined};
+                 .team = entry && emit_nest_shares(plan->nest, print)};
   put("%s %s%svoid %s%s", entry ? "static" : instance->inlined ? "INLINE" : "KERNEL", print->attribute, *print->attribute ? " " : "", instance->name, print->suffix);
   if (!entry && instance->inlined) print->needs->inlined = true;
   if (!entry && !instance->inlined) print->needs->kernel = true;
@@ -601,7 +567,6 @@ static void print_function(Text *out, Instances *plan, const Instance *instance,
   for (int i = 0; i < p->nest->nbufs; i++) /* a tile that sees padding alone reads no input, which shows when its loops are written out */
     if (instance->used.buf[i] && p->nest->buf[i]->place < STACK && !text_mentions(&(Text){.s = text.s + body, .n = text.n - body}, p->buf_name[i])) put("  (void)%s;\n", p->buf_name[i]);
   put("}\n\n");
-  text_bytes(out, before.s ? before.s : "", before.n);
   text_bytes(out, text.s, text.n);
 }
 
@@ -657,6 +622,8 @@ bool emit_nest_uses(const Nest *nest, int buf_id) {
   return answer;
 }
 
+bool emit_nest_shares(const Nest *nest, const NestPrint *print) { return print->team && team_shares(nest->main->body); }
+
 const char *emit_nest_pointer(Arena *arena, const Nest *nest, int buf_id) { return pointer_text(arena, nest->buf[buf_id], ""); }
 
 const char *emit_nest_call(Arena *arena, const Nest *nest, const NestPrint *print, const char *const *argument, const char *const *size) {
@@ -666,5 +633,6 @@ const char *emit_nest_call(Arena *arena, const Nest *nest, const NestPrint *prin
     text = arena_printf(arena, "%s%s(%s)%s", text, gap, pointer_text(arena, nest->buf[i], ""), argument[i]), gap = ", ";
   }
   for (int i = 0; i < nest->main->nparams; i++) text = arena_printf(arena, "%s%s%s", text, gap, size[i]), gap = ", ";
+  if (emit_nest_shares(nest, print)) text = arena_printf(arena, "%s%sthread, threads", text, gap);
   return arena_printf(arena, "%s);", text);
 }

@@ -9,17 +9,19 @@ typedef struct NestPrint {
   const char *suffix;    /* appended to every function name, e.g. "_v4"; or "" */
   const char *attribute; /* before every function, e.g. "TARGET_V4"; or "" */
   int lanes_max;         /* 1: scalar C for any compiler */
-  bool openmp;           /* PARALLEL loops get their pragma (under #ifdef _OPENMP) */
+  bool team;             /* PARALLEL loops are shared out: main functions that have some are called by all threads of a team, `thread` of `threads` */
   PreludeNeeds *needs;   /* what the printed text uses is added here */
 } NestPrint;
 
 /* `static void NAME_SUFFIX(buffers, sizes)` with its helper functions before it and its comment above. A buffer that is never touched is no parameter. */
 void emit_nest(Text *, const Nest *, const NestPrint *);
 
+bool emit_nest_shares(const Nest *, const NestPrint *);                /* is it run by a team? Then `int thread, int threads` are its last parameters */
 bool emit_nest_uses(const Nest *, int buf_id);                         /* is this buffer a parameter of what is printed? */
 const char *emit_nest_pointer(Arena *, const Nest *, int buf_id);      /* its type, for a cast: "const float (*)[56][256]", "float *" */
 
-/* The whole call, `NAME_SUFFIX(…);`: argument[buf id] is C text of a pointer of any object type, cast where C wants it; size[i] of a size parameter. */
+/* The whole call, `NAME_SUFFIX(…);`: argument[buf id] is C text of a pointer of any object type, cast where C wants it; size[i] of a size parameter.
+ * `thread` and `threads` are in scope where a team calls it. */
 const char *emit_nest_call(Arena *, const Nest *, const NestPrint *, const char *const *argument, const char *const *size);
 void emit_comment(Text *, int indent, const char *text); /* `// text`, a line each, whatever the text holds */
 #endif

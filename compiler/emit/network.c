@@ -247,7 +247,8 @@ static void put_infer_call(Text *out, Net *net, const char *function, bool timed
   if (timed) list_add(&list, arena_printf(net->arena, "((%s_workspace *)workspace)->arena%s, mark, context", net->name, net->slots > 1 ? "[0]" : ""));
   else list_add(&list, "workspace");
   if (one) text_put(out, "for (int i = 0; i < %s_BATCH; i++) ", net->upper);
-  text_put(out, "%s_%s(%s);\n", net->name, function, list.s);
+  if (timed && net->team) list_add(&list, "THREAD, THREADS");
+  text_put(out, "%s%s_%s(%s);\n", timed && net->team ? "TEAM " : "", net->name, function, list.s);
 }
 
 static void put_functions_of_weights(Text *out, Net *net) {

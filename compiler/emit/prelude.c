@@ -196,7 +196,7 @@ static void or_bytes(uint8_t *into, const uint8_t *from, size_t n) {
 void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from) {
   or_bytes(&into->fn[0][0], &from->fn[0][0], sizeof into->fn), or_bytes(&into->convert[0][0], &from->convert[0][0], sizeof into->convert);
   or_bytes(into->type, from->type, sizeof into->type), or_bytes(into->memory, from->memory, sizeof into->memory);
-  into->inlined |= from->inlined, into->kernel |= from->kernel, into->unroll |= from->unroll, into->parallel |= from->parallel;
+  into->inlined |= from->inlined, into->kernel |= from->kernel, into->unroll |= from->unroll, into->team |= from->team;
   into->prefetch |= from->prefetch, into->pin |= from->pin, into->infinite |= from->infinite;
 }
 
@@ -237,12 +237,16 @@ static void emit_macros(Text *out, const PreludeNeeds *needs) {
   if (needs->unroll)
     text_put(out, "#if defined(__clang__)\n#define UNROLL _Pragma(\"clang loop unroll(full)\")\n#elif defined(__GNUC__)\n#define UNROLL _Pragma(\"GCC unroll 128\")\n"
                   "#else\n#define UNROLL\n#endif\n");
-  if (needs->parallel) text_put(out, "#ifdef _OPENMP\n#define PARALLEL _Pragma(\"omp parallel for schedule(static)\")\n#else\n#define PARALLEL\n#endif\n");
+  if (needs->team)
+    text_put(out, "// A net is run by a team of threads. Each has its share of the rounds from .. to-1 of a loop; where one needs what others make, all wait for each other.\n"
+                  "#ifdef _OPENMP\n#include <omp.h>\n#define TEAM _Pragma(\"omp parallel\")\n#define THREAD omp_get_thread_num()\n#define THREADS omp_get_num_threads()\n"
+                  "#define BARRIER() _Pragma(\"omp barrier\")\n#else\n#define TEAM\n#define THREAD 0\n#define THREADS 1\n#define BARRIER() ((void)0)\n#endif\n"
+                  "#define SHARE(from, to, thread) ((from) + (int)((int64_t)((to) - (from)) * (thread) / threads)) // where it begins\n");
   if (needs->infinite) text_put(out, "#if defined(__GNUC__)\n#define INFINITE __builtin_inff()\n#else\n#define INFINITE (1e30f * 1e30f)\n#endif\n");
 }
 
 bool prelude_has_name(const char *name) {
-  for (const char *const *s = (const char *const[]){"INLINE", "KERNEL", "UNROLL", "PARALLEL", "PREFETCH", "PIN", "LOAD", "AT", "INFINITE", NULL}; *s; s++)
+  for (const char *const *s = (const char *const[]){"INLINE", "KERNEL", "UNROLL", "TEAM", "THREAD", "THREADS", "BARRIER", "SHARE", "PREFETCH", "PIN", "LOAD", "AT", "INFINITE", NULL}; *s; s++)
     if (!strcmp(name, *s)) return true;
   const size_t digits = name[0] == 'v' ? strspn(name + 1, "0123456789") : 0; /* v16, v16u, v16i, v16iu, ... */
   return digits && strspn(name + 1 + digits, "ibcnstu") == strlen(name + 1 + digits);

@@ -17,7 +17,7 @@ typedef struct PreludeNeeds {
   uint8_t fn[FN_COUNT][ELEMS];    /* functions by element type and width */
   uint8_t convert[ELEMS][ELEMS];  /* of vectors: [to][from] */
   uint8_t type[ELEMS], memory[ELEMS]; /* vector types: values, and as they stand anywhere in memory */
-  bool inlined, kernel, unroll, parallel, prefetch, pin, infinite; /* macros */
+  bool inlined, kernel, unroll, team, prefetch, pin, infinite; /* macros */
 } PreludeNeeds;
 
 void prelude_need(PreludeNeeds *, PreludeFn, Elem, int lanes);

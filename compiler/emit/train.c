@@ -126,7 +126,7 @@ static void put_phase(Text *out, Net *net, int target, int phase, bool batch) {
   for (int s = 0; s < net->train.steps.n; s++) {
     const Step *step = &net->train.steps.data[s];
     if (!runs_in(step, phase, batch)) continue;
-    frame_call(&f, step);
+    frame_call(&f, step, "  ");
     if (several) frame_outputs(&f, step, output_pointer, true);
     for (int o = 0; !batch && !several && o < net->graph->outputs.n; o++)
       if (plan->storage[plan->output[o]->id].kind != STORE_INPUT && plan_home(plan->output[o])->id == step->kernel->result->id) put_output(&f, o);

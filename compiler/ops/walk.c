@@ -3,7 +3,7 @@
 #include "ops/walk.h"
 
 enum { TOGETHER = 4 };          /* vectors that are summed side by side, so that one addition need not wait for the other */
-enum { PARALLEL_WORK = 200000 }; /* operations below which starting threads costs more than they give */
+enum { PARALLEL_WORK = 1 << 11 }; /* operations of a lane from which a second thread pays, although all have to wait for each other */
 
 int walk_lanes(const Lower *l, int64_t channels) {
   int lanes = l->plain || channels == 1 ? 1 : l->target->lanes;
@@ -11,7 +11,7 @@ int walk_lanes(const Lower *l, int64_t channels) {
   return lanes;
 }
 
-LoopKind walk_rows(const Lower *l, int64_t work) { return !l->plain && l->batch == 0 && work > PARALLEL_WORK ? PARALLEL : SERIAL; }
+LoopKind walk_rows(const Lower *l, int64_t work) { return !l->plain && l->batch == 0 && work > PARALLEL_WORK * l->target->lanes ? PARALLEL : SERIAL; }
 
 static Ref place(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c) {
   Nest *b = l->b;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include "schedule/images.h"
 
-enum { PARALLEL_MACS = 1 << 16 }; /* of a lane: 5 to 10 microseconds; to start a second thread and to wait for it takes 2 to 3 */
+enum { PARALLEL_MACS = 1 << 14 }; /* of a lane: 2 microseconds at full speed; to wait for another thread takes half of one */
 
 LoopKind schedule_outer(const Lower *l, int64_t macs) { return l->batch == 0 && macs > PARALLEL_MACS * l->target->lanes ? PARALLEL : SERIAL; }
 

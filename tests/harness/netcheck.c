@@ -1,8 +1,8 @@
 /* netcheck.c: what the compiler writes does what the program means.  netcheck [--nests | --on=TARGET] FILE.cnn...
  *
  * For each program: eval in double is compared with the compiled C, for every target that this CPU runs, at -O0 and -O2; with a train block also eval's
- * gradients with central differences, and the compiled gradients with eval's. With --nests the loop nests are run by the interpreter instead, which is fast
- * and needs no C compiler; with --on=TARGET code for another CPU runs in an emulator, at -O2. A line a comparison, in TAP. The first lines of a program may say
+ * gradients with central differences, and the compiled gradients with eval's. Code of -O2 is run by threads too: the bits must be those of one. With --nests
+ * the loop nests are run by the interpreter instead, which is fast and needs no C compiler; with --on=TARGET code for another CPU runs in an emulator, at -O2. A line a comparison, in TAP. The first lines of a program may say
  *     # check: images=3 batch=2 tolerance=1e-5 gradient=1e-4 difference=1e-6 targets=generic */
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
@@ -22,6 +22,7 @@
 typedef struct Limits { int64_t images, batch; double tolerance, gradient, difference; const char *targets; } Limits;
 typedef struct Check { Sample sample; Limits limits; const char *work; } Check; /* work: a directory for compiled code; NULL: --nests */
 typedef void InferFunction(const float *weights, void *const *input, float **output);
+typedef void ThreadsFunction(int threads);
 typedef float GradientsFunction(const float *weights, void *const *input, void *const *target, int32_t count, uint64_t seed, uint64_t step, float *gradients, float **output);
 
 enum { SEED = 11, STEP = 3 };
@@ -74,6 +75,7 @@ static void put_glue(Text *out, const Check *check, bool train) {
     text_put(out, "%s(const %s *)input[%d] + first * %lld", weights || i ? ", " : "", port_type(graph->inputs.data[i].node), i, (long long)shape_elements(graph->inputs.data[i].node->shape));
   for (int i = 0; i < graph->outputs.n; i++) text_put(out, ", output[%d] + first * %lld", i, (long long)shape_elements(graph->outputs.data[i].node->shape));
   text_put(out, ", &workspace);\n}\n");
+  text_put(out, "#ifdef _OPENMP\n#include <omp.h>\nvoid glue_threads(int threads);\nvoid glue_threads(int threads) { omp_set_num_threads(threads); }\n#endif\n");
   if (!train) return;
   static const char head[] = "float glue_gradients(const float *weights, void *const *input, void *const *target, int32_t count, uint64_t seed, uint64_t step, float *gradients, float **output)";
   text_put(out, "%s;\n%s {\n  static %s_training training;\n  return %s_gradients((const %s_weights *)(const void *)weights", head, head, p, p, p);
@@ -91,22 +93,26 @@ static bool write_file(const char *path, const char *text) {
 }
 
 /* net.c and glue.c in a directory of their own; NULL if cnnc failed. */
-static const char *write_code(const Check *check, const char *targets, const char *level, bool train, int variant, const Text *glue) {
+static const char *write_code(const Check *check, const char *targets, const char *level, bool threads, bool train, int variant, const Text *glue) {
   Arena *arena = check->sample.arena;
   const char *cnnc = getenv("CNNC"), *dir = arena_printf(arena, "%s/%d", check->work, variant);
-  const char *command = arena_printf(arena, "mkdir -p %s && %s -Wno-unread-input -Wno-unused-value %s -o %s/net.c --target=%s %s --batch=%lld --prefix=%s%s", dir, cnnc ? cnnc : "cnnc", check->sample.path, dir, targets, level,
-                                     (long long)check->limits.batch, check->sample.cname, train ? " --train" : "");
+  const char *command = arena_printf(arena, "mkdir -p %s && %s -Wno-unread-input -Wno-unused-value %s -o %s/net.c --target=%s %s%s --batch=%lld --prefix=%s%s", dir, cnnc ? cnnc : "cnnc", check->sample.path, dir, targets, level,
+                                     threads ? " --threads=openmp" : "", (long long)check->limits.batch, check->sample.cname, train ? " --train" : "");
   return system(command) == 0 && write_file(arena_printf(arena, "%s/glue.c", dir), glue->s) ? dir : NULL;
 }
 
+static bool by_threads(const char *level) { return strcmp(level, "-O0") != 0; }
+
 static void *build(const Check *check, const char *target, const char *level, bool train, int variant) {
   const char *cc = getenv("CC");
+  const bool threads = by_threads(level);
   Text glue = {.arena = check->sample.arena};
   put_glue(&glue, check, train);
-  const char *dir = write_code(check, target, level, train, variant, &glue);
+  const char *dir = write_code(check, target, level, threads, train, variant, &glue);
   if (!dir) return NULL;
   const char *library = arena_printf(check->sample.arena, "%s/net.so", dir);
-  const char *command = arena_printf(check->sample.arena, "%s -std=c11 -O1 -fPIC -shared -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -I%s %s/net.c %s/glue.c -o %s", cc ? cc : "cc", dir, dir, dir, library);
+  const char *command = arena_printf(check->sample.arena, "%s -std=c11 -O1 -fPIC -shared -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror%s -I%s %s/net.c %s/glue.c -o %s", cc ? cc : "cc",
+                                     threads ? " -fopenmp" : "", dir, dir, dir, library);
   return system(command) == 0 ? dlopen(library, RTLD_NOW | RTLD_LOCAL) : NULL;
 }
 
@@ -151,6 +157,27 @@ static void new_outputs(const Sample *s, float **output) {
   for (int o = 0; o < s->graph->outputs.n; o++) output[o] = NEW_ARRAY(s->arena, float, s->count * shape_elements(s->graph->outputs.data[o].node->shape) + 1);
 }
 
+static bool same_bits(const Sample *s, float *const *a, float *const *b) {
+  bool same = true;
+  for (int o = 0; o < s->graph->outputs.n; o++) same = same && !memcmp(a[o], b[o], sizeof(float) * (size_t)(s->count * shape_elements(s->graph->outputs.data[o].node->shape)));
+  return same;
+}
+
+static void check_threads(const Check *check, const char *what, void *library, InferFunction *infer, float *const *want) {
+  const Sample *s = &check->sample;
+  ThreadsFunction *use = NULL;
+  *(void **)&use = dlsym(library, "glue_threads");
+  float *again[MOST_PORTS] = {0};
+  new_outputs(s, again);
+  int differ = use ? 0 : 1;
+  for (int threads = 2; use && threads <= 7 && !differ; threads += threads / 2 + 1) { /* 2, 4, 7 */
+    use(threads);
+    infer(s->weights, s->input, again);
+    if (!same_bits(s, want, again)) differ = threads;
+  }
+  report(!differ, check, arena_printf(s->arena, "%s by threads", what), differ, 0);
+}
+
 static void check_infer(Check *check, const char *target, const char *level, int variant) {
   Sample *s = &check->sample;
   const char *what = arena_printf(s->arena, "infer %s %s", target, level);
@@ -160,8 +187,12 @@ static void check_infer(Check *check, const char *target, const char *level, int
   if (!infer) { report(false, check, what, HUGE_VAL, check->limits.tolerance); return; }
   float *output[MOST_PORTS] = {0};
   new_outputs(s, output);
+  ThreadsFunction *use = NULL;
+  *(void **)&use = dlsym(library, "glue_threads");
+  if (use) use(1);
   infer(s->weights, s->input, output);
   compare_outputs(check, what, output);
+  if (by_threads(level)) check_threads(check, what, library, infer, output);
 }
 
 static double difference(const Sample *s, double *weights, int64_t i, double h) {
@@ -286,7 +317,7 @@ static void check_foreign(Check *check, const double *want, const GraphRun *run,
   text_put(&glue, "void bare_run(void);\nextern unsigned char bare_in[], bare_out[];\nextern const long bare_in_bytes, bare_out_bytes;\n"
                   "const long bare_in_bytes = %zu, bare_out_bytes = %zu;\n_Alignas(64) unsigned char bare_in[%zu], bare_out[%zu];\n%s}\n", in.n, out.n, in.n, out.n, main.s);
   out.data = NEW_ARRAY(s->arena, unsigned char, out.n);
-  const char *dir = write_code(check, targets, "-O2", want, variant, &glue), *what = arena_printf(s->arena, "infer %s", targets);
+  const char *dir = write_code(check, targets, "-O2", false, want, variant, &glue), *what = arena_printf(s->arena, "infer %s", targets);
   if (!dir || !foreign_run(s->arena, target, dir, in.data, in.n, out.data, out.n)) {
     report(false, check, what, HUGE_VAL, check->limits.tolerance);
     return;

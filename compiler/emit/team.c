@@ -1,0 +1,183 @@
+/* team.c: cuts a nest's main function into pieces for a team of threads, and finds where the threads must wait.
+ *
+ * The rounds of one parallel loop are disjoint: the proof has shown it. Pieces that follow each other run at the same time, too, if none writes what another
+ * one touches. What a piece touches is a box for each buffer: the smallest and the largest index in each dimension, over all rounds of all loops. */
+// SPDX-License-Identifier: Apache-2.0
+#include "emit/team.h"
+#include "nest/build.h"
+#include <string.h>
+
+typedef struct Bounds { int64_t lo, hi; } Bounds; /* inclusive */
+typedef struct Box { bool any; Bounds at[DIMS]; } Box;
+typedef struct Touched { Box *read, *written; } Touched; /* by buffer */
+typedef struct Env { Bounds slot[SLOTS]; } Env;
+typedef struct Walk { const Nest *nest; Touched *touched; } Walk;
+
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/* ---- boxes ---- */
+static Bounds bounds_of(const Env *env, const Index *ix) {
+  Bounds b = {ix->c, ix->c};
+  for (int s = 1; s < SLOTS; s++) {
+    const int64_t k = ix->k[s];
+    if (!k) continue;
+    b.lo += k * (k > 0 ? env->slot[s].lo : env->slot[s].hi), b.hi += k * (k > 0 ? env->slot[s].hi : env->slot[s].lo);
+  }
+  return b;
+}
+
+static void box_add(Box *box, const Box *other, int rank) {
+  if (!other->any) return;
+  for (int d = 0; d < rank; d++)
+    box->at[d] = box->any ? (Bounds){smaller(box->at[d].lo, other->at[d].lo), larger(box->at[d].hi, other->at[d].hi)} : other->at[d];
+  box->any = true;
+}
+
+static bool boxes_meet(const Box *a, const Box *b, int rank) {
+  bool meet = a->any && b->any;
+  for (int d = 0; d < rank; d++) meet = meet && a->at[d].lo <= b->at[d].hi && b->at[d].lo <= a->at[d].hi;
+  return meet;
+}
+
+static Touched touched_nothing(Arena *arena, const Nest *nest) { return (Touched){NEW_ARRAY(arena, Box, nest->nbufs + 1), NEW_ARRAY(arena, Box, nest->nbufs + 1)}; }
+
+static void touched_add(const Nest *nest, Touched *into, const Touched *more) {
+  for (int i = 0; i < nest->nbufs; i++) {
+    box_add(&into->read[i], &more->read[i], nest->buf[i]->rank);
+    box_add(&into->written[i], &more->written[i], nest->buf[i]->rank);
+  }
+}
+
+/* Buffers of one thread's own, locals and registers, are in nobody's way. */
+static bool touched_meet(const Nest *nest, const Touched *a, const Touched *b) {
+  for (int i = 0; i < nest->nbufs; i++) {
+    const int rank = nest->buf[i]->rank;
+    if (nest->buf[i]->place >= STACK) continue;
+    if (boxes_meet(&a->written[i], &b->written[i], rank) || boxes_meet(&a->written[i], &b->read[i], rank) || boxes_meet(&a->read[i], &b->written[i], rank)) return true;
+  }
+  return false;
+}
+
+/* ---- what statements touch ---- */
+static void touch(const Walk *w, const Env *env, const Ref *ref, int elements, bool write) {
+  const Buf *buf = ref->buf->of ? ref->buf->of : ref->buf;
+  Box box = {.any = true};
+  for (int d = 0; d < buf->rank; d++) {
+    box.at[d] = bounds_of(env, &ref->at[d]);
+    if (!ref->buf->of) continue;
+    const Bounds base = bounds_of(env, &ref->buf->base[d]);
+    box.at[d].lo += base.lo, box.at[d].hi += base.hi;
+  }
+  if (buf->rank && buf->place != REGS) box.at[buf->rank - 1].hi += elements - 1;
+  box_add(write ? &w->touched->written[buf->id] : &w->touched->read[buf->id], &box, buf->rank);
+}
+
+static void touch_value(const Walk *w, const Env *env, Val v) {
+  if (v->op == LOAD) touch(w, env, v->ref, v->part, false);
+  for (int i = 0; i < 3 && v->a[i]; i++) touch_value(w, env, v->a[i]);
+}
+
+static void touch_body(const Walk *w, const Env *env, const NestStmt *stmt);
+
+static void touch_loop(const Walk *w, const Env *env, const NestStmt *stmt) {
+  Env inner = *env;
+  Bounds b = {INT64_MIN, INT64_MAX};
+  for (int i = 0; i < stmt->u.loop.nlo; i++) b.lo = larger(b.lo, bounds_of(env, &stmt->u.loop.lo[i]).lo);
+  for (int i = 0; i < stmt->u.loop.nhi; i++) b.hi = smaller(b.hi, bounds_of(env, &stmt->u.loop.hi[i]).hi - 1);
+  inner.slot[stmt->u.loop.slot] = b;
+  if (b.lo <= b.hi) touch_body(w, &inner, stmt->body);
+}
+
+static void touch_call(const Walk *w, const Env *env, const NestStmt *stmt) {
+  Env callee = {0};
+  for (int i = 0; i < stmt->u.call.fn->nparams; i++) callee.slot[i + 1] = bounds_of(env, &stmt->u.call.arg[i]);
+  touch_body(w, &callee, stmt->u.call.fn->body);
+}
+
+static void touch_statement(const Walk *w, const Env *env, const NestStmt *stmt) {
+  switch (stmt->kind) {
+  case LOOP: touch_loop(w, env, stmt); break;
+  case IF: touch_body(w, env, stmt->body), touch_body(w, env, stmt->otherwise); break;
+  case STORE: touch_value(w, env, stmt->u.store.val), touch(w, env, &stmt->u.store.ref, stmt->u.store.part, true); break;
+  case CALL: touch_call(w, env, stmt); break;
+  case DECLARE: case PIN: case PREFETCH: case COMMENT: break;
+  }
+}
+
+static void touch_body(const Walk *w, const Env *env, const NestStmt *stmt) {
+  for (; stmt; stmt = stmt->next) touch_statement(w, env, stmt);
+}
+
+/* ---- pieces ---- */
+static bool is_parallel(const NestStmt *stmt) { return stmt->kind == LOOP && stmt->u.loop.kind == PARALLEL; }
+static bool holds_parallel(const NestStmt *stmt) { return team_shares(stmt->body) || team_shares(stmt->otherwise); }
+
+bool team_shares(const NestStmt *stmt) {
+  for (; stmt; stmt = stmt->next)
+    if (is_parallel(stmt) || holds_parallel(stmt)) return true;
+  return false;
+}
+
+static void mark_own(const NestStmt *stmt, bool *own) { /* what the statement and its body declare */
+  if (stmt->kind == DECLARE) own[stmt->u.declare.buf->id] = true;
+  if (stmt->kind == STORE && stmt->u.store.declare) own[stmt->u.store.ref.buf->id] = true;
+  if (stmt->kind == CALL) for (const NestStmt *s = stmt->u.call.fn->body; s; s = s->next) mark_own(s, own);
+  for (const NestStmt *s = stmt->body; s; s = s->next) mark_own(s, own);
+  for (const NestStmt *s = stmt->otherwise; s; s = s->next) mark_own(s, own);
+}
+
+/* Locals of the main function are each thread's own, so each thread has to write them. */
+static bool writes_locals(const Nest *nest, const NestStmt *stmt, const Touched *touched) {
+  bool own[BUFS] = {false}, locals = false, memory = false;
+  const bool declares = stmt->kind == DECLARE || (stmt->kind == STORE && stmt->u.store.declare);
+  if (!declares) mark_own(stmt, own);
+  for (int i = 0; i < nest->nbufs; i++) {
+    if (!touched->written[i].any || own[i]) continue;
+    *(nest->buf[i]->place >= STACK ? &locals : &memory) = true;
+  }
+  if (locals && (memory || is_parallel(stmt) || holds_parallel(stmt))) nest_misuse(nest, "a statement beside a parallel loop writes a local variable and memory that all threads see");
+  return declares || locals;
+}
+
+static PieceKind kind_of(const Nest *nest, const NestStmt *stmt, const Touched *touched) {
+  const bool each = writes_locals(nest, stmt, touched);
+  if (is_parallel(stmt)) return PIECE_SHARED;
+  if (holds_parallel(stmt)) return PIECE_TOGETHER;
+  return each || stmt->kind == PIN ? PIECE_EACH : PIECE_ONE;
+}
+
+static Touched touched_by(Arena *arena, const Nest *nest, const NestStmt *stmt) {
+  Touched touched = touched_nothing(arena, nest);
+  Env env;
+  for (int s = 0; s < SLOTS; s++) env.slot[s] = (Bounds){NO_LO, NO_HI}; /* loops around: any round */
+  touch_statement(&(Walk){nest, &touched}, &env, stmt);
+  return touched;
+}
+
+Pieces team_pieces(Arena *arena, const Nest *nest, const NestStmt *const *list, int n) {
+  Pieces pieces = {0};
+  Touched others = touched_nothing(arena, nest), one = touched_nothing(arena, nest); /* since the threads last waited: by all pieces but the latest of one thread, and by that */
+  bool open = false, last = false;
+  for (int i = 0; i < n; i++) {
+    const Touched own = touched_by(arena, nest, list[i]);
+    const PieceKind kind = kind_of(nest, list[i], &own);
+    Piece *latest = pieces.n ? &pieces.data[pieces.n - 1] : NULL;
+    const bool meets = touched_meet(nest, &others, &own);
+    if (kind == PIECE_ONE && latest && latest->kind == PIECE_ONE && !meets) {
+      latest->n++;
+      touched_add(nest, &one, &own);
+      continue;
+    }
+    const bool wait = open && (kind == PIECE_TOGETHER || meets || touched_meet(nest, &one, &own));
+    if (wait) others = touched_nothing(arena, nest), last = false;
+    else touched_add(nest, &others, &one);
+    one = touched_nothing(arena, nest);
+    touched_add(nest, kind == PIECE_ONE ? &one : &others, &own);
+    vec_push(arena, pieces, ((Piece){.kind = kind, .first = i, .n = 1, .last = kind == PIECE_ONE && last, .wait = wait}));
+    open = kind != PIECE_TOGETHER;
+    if (!open) others = touched_nothing(arena, nest), last = false;
+    if (kind == PIECE_ONE) last = !last; /* the first one goes with the first rounds of a loop, the next with the last ones */
+  }
+  return pieces;
+}

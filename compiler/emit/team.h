@@ -1,0 +1,24 @@
+/* team.h: how the threads of a team run the main function of a nest together. Private to emit/. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_EMIT_TEAM_H
+#define CNNC_EMIT_TEAM_H
+#include "nest/nest.h"
+
+typedef enum PieceKind {
+  PIECE_ONE,     /* statements that one thread runs */
+  PIECE_SHARED,  /* a parallel loop: each thread has a share of its rounds */
+  PIECE_EACH,    /* what every thread does for itself: names of values, locals */
+  PIECE_TOGETHER /* a loop or a branch with parallel loops inside: its body is again a list of pieces, and all threads wait at its end */
+} PieceKind;
+
+typedef struct Piece {
+  PieceKind kind;
+  int first, n; /* of the list */
+  bool last;    /* ONE: the last thread runs it, not the first */
+  bool wait;    /* all threads wait for each other before it, for it touches what others have not done with */
+} Piece;
+typedef VEC(Piece) Pieces;
+
+bool team_shares(const NestStmt *body);                                                  /* is there a parallel loop in it? */
+Pieces team_pieces(Arena *, const Nest *, const NestStmt *const *list, int n);           /* of the main function, or of a body in it */
+#endif
