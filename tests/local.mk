@@ -26,7 +26,9 @@ EXTRA_DIST += @SCRIPT_CASES@ %D%/long.sh %D%/harness/bare.c %D%/harness/bare.mjs
 dist-hook:
 	find $(distdir)/tests -name '*.log' -o -name '*.trs' | xargs rm -f
 
-check_PROGRAMS += netcheck randomnet mutant
+check_PROGRAMS += netcheck randomnet mutant golden
+golden_SOURCES = %D%/harness/golden.c
+golden_LDADD = libcnn.la -ldl -lm
 netcheck_SOURCES = %D%/harness/netcheck.c %D%/harness/foreign.c %D%/harness/foreign.h %D%/harness/sample.c %D%/harness/sample.h %D%/harness/machine.c %D%/harness/machine.h
 netcheck_LDADD = libcnnc.a $(CNNC_LIBS) -ldl -lm
 randomnet_SOURCES = %D%/harness/randomnet.c
