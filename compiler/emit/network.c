@@ -130,7 +130,7 @@ static void put_weights(Text *out, Net *net) {
   text_put(out, "static const cnn_weight %s_network_weights[] = {\n", net->name);
   for (int i = 0; i < net->graph->weights.n; i++) {
     const Weight *weight = net->graph->weights.data[i];
-    const bool decays = weight->decay || !(net->graph->training && net->graph->training->decay_weights_only);
+    const bool all = !(net->graph->training && net->graph->training->decay_weights_only), decays = weight->decay || (all && !weight->statistic);
     text_put(out, "  {\"%s\", %d, {", weight->name, weight->rank);
     for (int d = 0; d < weight->rank; d++) text_put(out, "%s%" PRId64, d ? ", " : "", weight->dim[d]);
     text_put(out, "}, %" PRId64 ", %" PRId64 ", %s, %d},\n", weight->offset, weight->size, weight->statistic ? "CNN_STATISTIC" : weight->frozen ? "CNN_FROZEN" : "CNN_TRAINED", decays);
