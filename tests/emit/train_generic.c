@@ -1063,8 +1063,8 @@ static const cnn_weight train_generic_network_weights[] = {
   {"conv1.weight", 4, {2, 1, 3, 3}, 0, 18, CNN_TRAINED, 1},
   {"batchnorm1.weight", 1, {2}, 18, 2, CNN_TRAINED, 1},
   {"batchnorm1.bias", 1, {2}, 20, 2, CNN_TRAINED, 1},
-  {"batchnorm1.running_mean", 1, {2}, 22, 2, CNN_STATISTIC, 1},
-  {"batchnorm1.running_var", 1, {2}, 24, 2, CNN_STATISTIC, 1},
+  {"batchnorm1.running_mean", 1, {2}, 22, 2, CNN_STATISTIC, 0},
+  {"batchnorm1.running_var", 1, {2}, 24, 2, CNN_STATISTIC, 0},
   {"dense1.weight", 2, {2, 8}, 26, 16, CNN_TRAINED, 1},
   {"dense1.bias", 1, {2}, 42, 2, CNN_TRAINED, 1},
 };
