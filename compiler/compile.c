@@ -16,6 +16,7 @@
 #include "graph/summary.h"
 #include "ops/lower.h"
 #include "schedule/images.h"
+#include "schedule/tuning.h"
 #include "sema/sema.h"
 #include "syntax/ast.h"
 
@@ -31,6 +32,8 @@ typedef struct Compilation {
   Graph *graph;              /* as written */
   bool training;             /* training code is written */
   const float *weights;      /* compiled in, or NULL */
+  const char *tuning_file;   /* NAME.tune beside the program, if there is one, or NULL */
+  Tuning tuning;
   const char *summary;
   EmitOptions emit;
   Net *net;
@@ -132,13 +135,25 @@ static bool read_weights(Compilation *c) {
   return good(c);
 }
 
-/* ---- lowering ---- */
 static const char *with_suffix(Arena *arena, const char *path, const char *suffix) {
   const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
   const int length = dot && dot != name ? (int)(dot - path) : (int)strlen(path);
   return arena_printf(arena, "%.*s%s", length, path, suffix);
 }
 
+/* Measured choices go into the code as the program does, so what cannot be used is told and left alone. */
+static void read_tuning(Compilation *c) {
+  const char *path = with_suffix(c->arena, c->options->input, ".tune"), *why = NULL;
+  c->tuning.arena = c->arena;
+  if (c->options->plain || !file_exists(path)) return;
+  c->tuning_file = path;
+  size_t n;
+  const char *text = file_read(c->arena, path, &n, &why);
+  if (text) tuning_read(&c->tuning, c->diags, &c->sources, sources_add(&c->sources, path, text, n));
+  else diag_report(c->diags, DIAG_tuning_ignored, NO_SPAN, NULL, "cannot read '%s': %s", path, why);
+}
+
+/* ---- lowering ---- */
 static bool is_device(const char *path) {
   struct stat status;
   return stat(path, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
@@ -201,7 +216,7 @@ static bool lower(Compilation *c) {
   if (!calls_fit(c)) return false;
   c->emit = (EmitOptions){
     .prefix = c_name(c), .header = o->kind == OUTPUT_C ? base_name(header_path(c)) : NULL, .summary = c->summary, .batch = o->batch,
-    .ntargets = o->targets.n, .target = o->targets.data, .openmp = o->openmp, .plain = o->plain, .exact = o->exact, .program = o->kind == OUTPUT_PROGRAM, .training = c->training, .weights = c->weights};
+    .ntargets = o->targets.n, .target = o->targets.data, .openmp = o->openmp, .plain = o->plain, .exact = o->exact, .program = o->kind == OUTPUT_PROGRAM, .training = c->training, .weights = c->weights, .tuning = &c->tuning};
   Plan *infer = plan_inference(c->arena, c->graph, o->plain, images_side_by_side(c->graph, o->targets.n, o->targets.data, o->plain ? 1 : o->batch)),
        *train = c->training ? plan_training(c->arena, c->graph, o->plain, images_side_by_side(c->graph, o->targets.n, o->targets.data, o->plain ? 1 : c->graph->training->batch)) : NULL;
   stage_done(c, "plan");
@@ -209,7 +224,8 @@ static bool lower(Compilation *c) {
   c->net = emit_begin(c->arena, c->graph, infer, train, &c->sources, &c->emit);
   c->summary = c->emit.summary = with_memory(c);
   stage_done(c, "schedule and prove");
-  return true;
+  tuning_report(&c->tuning, c->diags);
+  return good(c);
 }
 
 /* ---- writing ---- */
@@ -225,7 +241,7 @@ static bool cannot_write(Compilation *c, const char *path, const char *why) {
 
 /* What was read is never written over. */
 static bool spares_inputs(Compilation *c, const char *path) {
-  bool same = same_file(path, c->options->weights) || same_file(path, c->labels_file);
+  bool same = same_file(path, c->options->weights) || same_file(path, c->labels_file) || same_file(path, c->tuning_file);
   for (int i = 0; i < c->program->files.n; i++) same = same || same_file(path, c->program->files.data[i]->path);
   return !same || cannot_write(c, path, "the program is read from it");
 }
@@ -245,6 +261,7 @@ static bool write_view(Compilation *c) {
   else if (!lower(c)) return false;
   else if (o->kind == OUTPUT_SUMMARY) text_put(&text, "%s", c->summary);
   else if (o->kind == OUTPUT_NESTS) emit_nests(&text, c->net);
+  else if (o->kind == OUTPUT_SCHEDULE) emit_schedule(&text, c->net);
   else {
     const SummarySizes sizes = sizes_of(c);
     graph_json(&text, &c->sources, c->graph, &sizes);
@@ -304,6 +321,7 @@ static bool write_dependencies(Compilation *c) {
   for (int i = c->program->files.n - 1; i >= 0; i--) text_put(&text, " "), put_path(&text, c->program->files.data[i]->path);
   if (c->labels_file) text_put(&text, " "), put_path(&text, c->labels_file);
   if (o->weights) text_put(&text, " "), put_path(&text, o->weights);
+  if (c->tuning_file) text_put(&text, " "), put_path(&text, c->tuning_file);
   text_put(&text, "\n");
   return add_output(c, path, &text);
 }
@@ -326,6 +344,7 @@ static bool run(Compilation *c) {
   if (!build_graph(c)) return good(c);
   if (!check_training(c) || !check_name(c)) return false;
   if (!read_weights(c)) return false;
+  read_tuning(c);
   Text summary = {.arena = c->arena};
   graph_summary(&summary, c->graph);
   c->summary = summary.s;

@@ -20,7 +20,7 @@ typedef struct OptionRow { const char *name; int code; int has_arg; const char *
 
 static const OptionRow rows[] = {
   {NULL, 'o', required_argument, "-o FILE", "what to write, by its suffix: .c (and .h beside it), .o, .so, .wasm; without a suffix: a program; -: C on standard output. Without -o the program is checked and summarised"},
-  {"emit", LONG_EMIT, required_argument, "--emit=KIND", "c header obj shared exe wasm, or a view of the program: summary json dot ast graph nests"},
+  {"emit", LONG_EMIT, required_argument, "--emit=KIND", "c header obj shared exe wasm, or a view of the program: summary json dot ast graph nests schedule"},
   {"single-file", LONG_SINGLE_FILE, no_argument, "--single-file", "the header's text goes into the C file"},
   {"weights", LONG_WEIGHTS, required_argument, "--weights=FILE", "trained weights (.safetensors or .npz) that go into the output"},
   {"embed", LONG_EMBED, required_argument, "--embed=text", "weights go into the C file as text"},
@@ -56,7 +56,7 @@ static const Kind kinds[] = {
   {"c", OUTPUT_C, ".c", false}, {"header", OUTPUT_HEADER, ".h", false}, {"obj", OUTPUT_OBJECT, ".o", false}, {"shared", OUTPUT_SHARED, ".so", false},
   {"exe", OUTPUT_PROGRAM, "", false}, {"wasm", OUTPUT_WASM, ".wasm", false}, {"model", OUTPUT_NONE, ".model", true}, {"summary", OUTPUT_SUMMARY, NULL, false},
   {"json", OUTPUT_JSON, NULL, false}, {"dot", OUTPUT_DOT, NULL, false}, {"ast", OUTPUT_AST, NULL, false}, {"graph", OUTPUT_GRAPH, NULL, false},
-  {"nests", OUTPUT_NESTS, NULL, false}, {"schedule", OUTPUT_NONE, NULL, true},
+  {"nests", OUTPUT_NESTS, NULL, false}, {"schedule", OUTPUT_SCHEDULE, NULL, false},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 

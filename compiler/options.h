@@ -12,7 +12,7 @@ typedef enum OutputKind {
   OUTPUT_NONE,    /* no -o: the program is checked, and its summary printed */
   OUTPUT_C, OUTPUT_HEADER,
   OUTPUT_OBJECT, OUTPUT_SHARED, OUTPUT_WASM, OUTPUT_PROGRAM,
-  OUTPUT_SUMMARY, OUTPUT_JSON, OUTPUT_DOT, OUTPUT_AST, OUTPUT_GRAPH, OUTPUT_NESTS, /* views of the program */
+  OUTPUT_SUMMARY, OUTPUT_JSON, OUTPUT_DOT, OUTPUT_AST, OUTPUT_GRAPH, OUTPUT_NESTS, OUTPUT_SCHEDULE, /* views of the program */
 } OutputKind;
 
 typedef struct Option { const char *name, *value; } Option; /* -D NAME=VALUE */

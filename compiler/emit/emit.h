@@ -18,6 +18,7 @@ typedef struct EmitOptions {
   bool program;              /* a program: with cnn_network and main */
   bool training;             /* with the training code */
   const float *weights;      /* as the weights struct, or NULL */
+  struct Tuning *tuning;     /* choices of schedules that were measured, or NULL */
 } EmitOptions;
 
 typedef struct Net Net;      /* a net, lowered and named */
@@ -27,5 +28,6 @@ NetSizes emit_sizes(const Net *);
 void emit_c(Text *, Net *);
 void emit_header(Text *, Net *);
 void emit_nests(Text *, Net *);          /* --emit=nests */
+void emit_schedule(Text *, Net *);       /* --emit=schedule */
 const float *constant_weights(Arena *, const Graph *); /* the weights of a net whose parameters are all frozen and start from constants; else NULL */
 #endif

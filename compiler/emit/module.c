@@ -75,7 +75,7 @@ const char *layer_place(Net *net, const Node *node) {
 }
 
 /* "conv1, line 14: conv(6, 5x5)"; of a node of the backward pass also what it is of that layer. */
-static const char *layer_text(Net *net, const Node *node) {
+const char *layer_text(Net *net, const Node *node) {
   const char *place = node->op == &op_input || !*node->name ? "" : layer_place(net, node);
   const char *text = arena_printf(net->arena, "%s%s%s", node->name, *place ? ", " : "", place);
   return node->of ? arena_printf(net->arena, "%s of %s", node->op->name, text) : text;
@@ -190,12 +190,13 @@ static const char *step_wanted_name(Net *net, const Part *part, const Kernel *ke
 
 int part_images(const Net *net, const Part *part, int target) { return part->plan->images > 1 ? net->options->target[target]->lanes : 1; }
 
-static void lower_step(Net *net, Part *part, const Kernel *kernel, int layout_lanes) {
+static void lower_step(Net *net, Part *part, const Kernel *kernel, const Target *layout) {
   const EmitOptions *o = net->options;
   Step step = {.kernel = kernel};
   step.lower = NEW_ARRAY(net->arena, Lower *, o->ntargets), step.function = NEW_ARRAY(net->arena, Function *, o->ntargets);
   step.uses = NEW_ARRAY(net->arena, bool *, o->ntargets), step.member = NEW_ARRAY(net->arena, const Member **, o->ntargets);
-  LowerOptions options = {layout_lanes, o->plain, o->exact, net->team && part == &net->infer, part == &net->train ? net->train_batch : 0, 1};
+  LowerOptions options = {.layout_lanes = layout->lanes, .layout = layout, .plain = o->plain, .exact = o->exact, .threads = net->team && part == &net->infer,
+                          .batch = part == &net->train ? net->train_batch : 0, .weight_bytes = 4 * net->graph->parameters, .tuning = o->tuning};
   for (int t = 0; t < o->ntargets; t++) {
     options.images = part_images(net, part, t);
     Lower *lower = step.lower[t] = schedule_kernel(net->arena, kernel, o->target[t], &options);
@@ -242,12 +243,12 @@ static void lower_outputs(Net *net, Part *part) {
 }
 
 static void lower_part(Net *net, Part *part, Plan *plan) {
-  int layout_lanes = 1;
-  for (int t = 0; t < net->options->ntargets; t++)
-    if (net->options->target[t]->lanes > layout_lanes) layout_lanes = net->options->target[t]->lanes;
+  const Target *layout = net->options->target[0]; /* the widest */
+  for (int t = 1; t < net->options->ntargets; t++)
+    if (net->options->target[t]->lanes > layout->lanes) layout = net->options->target[t];
   part->plan = plan;
   part->names.arena = net->arena;
-  for (int k = 0; k < plan->kernels.n; k++) lower_step(net, part, plan->kernels.data[k], layout_lanes);
+  for (int k = 0; k < plan->kernels.n; k++) lower_step(net, part, plan->kernels.data[k], layout);
   lay_out(net, part, plan);
   if (plan->images > 1) lower_outputs(net, part);
   order_members(net, part);

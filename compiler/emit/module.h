@@ -78,6 +78,7 @@ int64_t members_floats(const Part *);
 int64_t net_model_floats(const Net *), net_workspace_floats(const Net *);
 const char *net_linkage(const Net *);                       /* "static " in a program, whose libraries may have functions of the same name */
 const char *net_target_names(const Net *);                  /* "x86-64-v4,x86-64-v3,x86-64" */
+const char *layer_text(Net *, const Node *);                /* "conv1, line 14: conv(6, 5x5)" */
 const char *layer_place(Net *, const Node *);               /* "line 14: conv(6, 5x5)" */
 
 /* ---- frame.c: functions that call kernels ---- */

@@ -43,6 +43,13 @@ void lower_about(Lower *l, const char *format, ...) {
   va_end(ap);
 }
 
+void lower_detail(Lower *l, const char *format, ...) {
+  va_list ap;
+  va_start(ap, format);
+  vec_push(l->arena, l->details, arena_vprintf(l->arena, format, ap));
+  va_end(ap);
+}
+
 /* ---- buffers ---- */
 static Buf *bind(Lower *l, Buf *buf, Binding binding) {
   l->binding[buf->id] = binding;
@@ -110,7 +117,9 @@ static void make_operands(Lower *l) {
 Lower *lower_begin(Arena *arena, const Kernel *kernel, const Target *target, const LowerOptions *o) {
   Lower *l = NEW(arena, Lower);
   l->arena = arena, l->kernel = kernel, l->node = kernel->root, l->target = target;
-  l->layout_lanes = o->layout_lanes, l->plain = o->plain, l->exact = o->exact, l->threads = o->threads, l->batch = o->batch, l->images = o->images;
+  l->layout_lanes = o->layout_lanes, l->layout = o->layout ? o->layout : target->lanes == o->layout_lanes ? target : target_of_lanes(o->layout_lanes);
+  l->weight_bytes = o->weight_bytes, l->tuning = o->tuning;
+  l->plain = o->plain, l->exact = o->exact, l->threads = o->threads, l->batch = o->batch, l->images = o->images;
   l->b = nest_new(arena, kernel_name(arena, kernel->root), about_kernel(arena, kernel));
   make_inputs(l);
   make_output(l);

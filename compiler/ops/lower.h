@@ -37,7 +37,28 @@ typedef struct Pack { /* weights in the order a kernel reads them: a nest from n
 } Pack;
 typedef struct Binding { BindKind kind; const Node *node; Weight *weight; Pack *pack; int64_t elements; const float *table; } Binding;
 
-typedef struct LowerOptions { int layout_lanes; bool plain, exact, threads; int64_t batch; int images; } LowerOptions; /* as in Lower */
+/* What a schedule may be told; where a number is 0 it decides by itself. Method and m say how weights are packed. */
+typedef enum Method { METHOD_OWN, METHOD_DIRECT, METHOD_COLUMNS, METHOD_WINOGRAD } Method; /* OWN: the family has one schedule only */
+typedef enum Order { ORDER_OWN, ORDER_ROWS, ORDER_PANELS } Order; /* which loop is the outer one */
+typedef struct Choice {
+  Method method;
+  int m;                     /* WINOGRAD: m x m outputs of a tile */
+  int tiles;                 /* WINOGRAD: about so many tiles in a block */
+  int pixels;                /* DIRECT: outputs of a row in a register tile */
+  Order order;               /* DIRECT */
+} Choice;
+struct Decision;             /* schedule/choice.h: how it was chosen */
+struct Tuning;               /* schedule/tuning.h: choices that were measured */
+
+typedef struct LowerOptions { /* as in Lower */
+  int layout_lanes;
+  bool plain, exact, threads;
+  int64_t batch;
+  int images;
+  const Target *layout;      /* NULL: the first of the table with so many lanes */
+  int64_t weight_bytes;
+  struct Tuning *tuning;     /* NULL: the cost model alone */
+} LowerOptions;
 
 typedef struct Lower {
   Arena *arena;
@@ -46,6 +67,10 @@ typedef struct Lower {
   const Node *node;          /* kernel->root */
   const Target *target;
   int layout_lanes;          /* lanes of the widest target of the file: packed layouts depend on this and the shapes alone, never on `target` */
+  const Target *layout;      /* that target: what decides how weights are packed is chosen for it */
+  int64_t weight_bytes;      /* of the whole net: whether weights stay in a cache from one call to the next */
+  struct Tuning *tuning;
+  Choice choice; struct Decision *decision; /* set before a schedule builds the nest */
   bool plain;                /* -O0 */
   bool exact;                /* no algorithm that rounds differently */
   bool threads;              /* PARALLEL loops are run by threads */
@@ -55,6 +80,7 @@ typedef struct Lower {
   Binding binding[BUFS];     /* by buffer id */
   VEC(Pack *) packs;
   Buf *other[64]; int nothers; /* operands of the chain */
+  VEC(const char *) details; /* what else the schedule says about itself */
 } Lower;
 
 /* Starts a nest with the buffers of inputs and result and the operands of the chain; other parameters are made when they are asked for, which may be at any
@@ -81,6 +107,8 @@ void lower_put(Lower *, Val finished, const Ix *y, const Ix *x, const Ix *c, int
 Val lower_root_map(Lower *, const Ix *y, const Ix *x, const Ix *c, int part, int lanes); /* FAMILY_MAP: the root's own value there, before the chain */
 void lower_plain_map(Lower *);                /* FAMILY_MAP alone: three loops over the result */
 void lower_about(Lower *, const char *format, ...) __attribute__((format(printf, 2, 3))); /* what the comment above the function says after the shapes */
+
+void lower_detail(Lower *, const char *format, ...) __attribute__((format(printf, 2, 3))); /* one more line for --emit=schedule */
 
 /* ---- what a FAMILY_MAP operator sees ---- */
 typedef struct Map {

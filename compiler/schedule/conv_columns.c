@@ -18,14 +18,14 @@ typedef struct Columns {
 } Columns;
 
 /* ---- choices: by the file's vectors and the shape alone, for they decide how the weights lie ---- */
-static double filled(int64_t n, int64_t unit) { return (double)n / (double)((n + unit - 1) / unit * unit); }
-
-static bool fits(const Lower *l, const Correlation *k) {
-  const int64_t unit = direct_unit(l, k->s);
-  if (l->node->op != &op_conv || l->layout_lanes == 1 || k->groups != 1 || k->l != 1 || k->stride[1] != 1) return false;
+const char *columns_refused(const Lower *l, const Correlation *k) {
+  if (l->node->op != &op_conv) return "a gradient";
+  if (l->layout_lanes == 1) return "no vectors";
+  if (k->groups != 1 || k->l != 1) return "more than one input channel";
+  if (k->stride[1] != 1) return "a stride";
   for (int i = 0; i < l->kernel->nchain; i++)
-    if (l->kernel->chain[i]->nin > 1) return false; /* operands have their filters side by side */
-  return filled(k->small.w, l->layout_lanes) > 1.2 * filled(k->s, unit) * (double)unit / l->layout_lanes;
+    if (l->kernel->chain[i]->nin > 1) return "operands, which have their filters side by side";
+  return NULL;
 }
 
 static Columns begin(Lower *l, const Correlation *k) {
@@ -154,7 +154,6 @@ static void filters_of_tile(Nest *b, const Columns *c, const Ix *y, const Ix *fi
 
 bool schedule_conv_columns(Lower *l) {
   const Correlation k = correlation_of(l->node);
-  if (!fits(l, &k)) return false;
   Columns c = begin(l, &k);
   pack_weights(&c);
   const int64_t width = (columns_read(&c) + c.lanes - 1) / c.lanes * c.lanes, outputs = c.lanes * c.vectors / c.x.parts;

@@ -40,6 +40,7 @@ static int most_pixels(const Lower *l, int vectors, int64_t parts) { /* accumula
 /* A tile width that divides the row, if one is wide enough; else one that splits it evenly. parts: sums of a pixel. */
 static int tile_pixels(const Lower *l, int64_t width, int vectors, int64_t parts) {
   const int64_t most = most_pixels(l, vectors, parts);
+  if (l->choice.method == METHOD_DIRECT && l->choice.pixels) return (int)smaller(l->choice.pixels, smaller(width, most));
   for (int64_t pixels = smaller(width, most); pixels * 2 > most && pixels * vectors * parts >= CHAINS; pixels--)
     if (width % pixels == 0) return (int)pixels;
   const int64_t tiles = (width + most - 1) / most;
@@ -47,6 +48,37 @@ static int tile_pixels(const Lower *l, int64_t width, int vectors, int64_t parts
 }
 
 int direct_pixels(const Lower *l, int64_t width, int vectors) { return tile_pixels(l, width, vectors, 1); }
+
+static int tile_lanes(const Lower *l, int64_t channels) { return (int)smaller(l->target->lanes, direct_unit(l, channels)); }
+
+static int tile_vectors(const Lower *l, int lanes) { /* pooled: four sums a pixel */
+  return lanes == 1 ? 4 : l->kernel->pool && l->target->registers < 32 ? 1 : 2;
+}
+
+static bool pointwise(const Correlation *k) { /* output pixel i is made of input pixel i */
+  bool same = true;
+  for (int axis = 0; axis < 2; axis++) same = same && k->kernel[axis] == 1 && k->stride[axis] == 1 && k->before[axis] == 0;
+  return same && k->large.h == k->small.h && k->large.w == k->small.w;
+}
+
+static bool joins_rows(const Lower *l, const Correlation *k) { return pointwise(k) && k->small.w <= NARROW && !l->kernel->pool; }
+
+/* A convolution's own tile first, then others that are worth a try. */
+int direct_tiles(const Lower *l, int pixels[MOST_TILES], int *most) {
+  const Correlation k = correlation_of(l->node);
+  const Axis y = axis_pooled(&k, 0, l->kernel->pool), x = axis_pooled(&k, 1, l->kernel->pool);
+  const int lanes = tile_lanes(l, k.s), vectors = (int)smaller(tile_vectors(l, lanes), (k.s + lanes - 1) / lanes);
+  const int64_t width = joins_rows(l, &k) ? x.count * y.count : x.count, parts = y.parts * x.parts;
+  int n = 0;
+  pixels[n++] = tile_pixels(l, width, vectors, parts);
+  *most = (int)smaller(width, most_pixels(l, vectors, parts));
+  for (int64_t tiles = (width + *most - 1) / *most; n < MOST_TILES && tiles <= width && (width + tiles - 1) / tiles * 2 > *most; tiles++) {
+    const int each = (int)((width + tiles - 1) / tiles);
+    if (each != pixels[n - 1] && each != pixels[0]) pixels[n++] = each;
+  }
+  if (n < MOST_TILES && *most != pixels[0] && *most != pixels[1 % n]) pixels[n++] = *most;
+  return n;
+}
 
 /* ---- packed weights ---- */
 static void pack_panels(Direct *d, Panels *panels, const char *member) {
@@ -71,8 +103,7 @@ Direct direct_begin(Lower *l, bool spread) {
   Direct d = {.l = l, .k = correlation_of(l->node), .spread = spread};
   d.in = spread ? d.k.s : d.k.l, d.out = spread ? d.k.l : d.k.s;
   const int64_t unit = direct_unit(l, d.out), width = d.out > unit ? 2 * unit : unit, taps = d.k.kernel[0] * d.k.kernel[1];
-  d.lanes = (int)smaller(l->target->lanes, unit);
-  d.vectors = d.lanes == 1 ? 4 : l->kernel->pool && l->target->registers < 32 ? 1 : 2; /* pooled: four sums a pixel */
+  d.lanes = tile_lanes(l, d.out), d.vectors = tile_vectors(l, d.lanes);
   d.block = l->kernel->pool ? d.in : choose_block(d.in, width * taps), d.blocks = d.in / d.block;
   const int64_t whole = d.out / width, rest = d.out % width;
   d.panels[0] = (Panels){.count = whole, .width = width, .valid = width};
@@ -259,7 +290,10 @@ static int64_t edge_tiles(const Axis *x, int64_t pixels) {
 static int64_t all_weights(const Direct *d) { return 4 * d->k.groups * d->in * d->out * d->k.kernel[0] * d->k.kernel[1]; } /* bytes */
 
 /* Rows outside, panels inside: where all weights stay near. Else a panel is used for all rows before the next one. */
-static bool rows_first(const Direct *d, const Axis *y) { return d->l->kernel->pool || (y->count > 1 && all_weights(d) <= ROWS_FIRST); }
+static bool rows_first(const Direct *d, const Axis *y) {
+  const Order order = d->l->choice.order;
+  return d->l->kernel->pool || (y->count > 1 && (order == ORDER_OWN ? all_weights(d) <= ROWS_FIRST : order == ORDER_ROWS));
+}
 
 static NestFn *row_function(Direct *d, const Panels *panels, const Axis *y, const Axis *x, int vectors, int part, const char *phase) {
   Nest *b = d->l->b;
@@ -367,17 +401,11 @@ void direct_loops(Direct *d, const Axis *y, NestFn *const row[2][2], LoopKind ou
     }
 }
 
-static bool pointwise(const Correlation *k) { /* output pixel i is made of input pixel i */
-  bool same = true;
-  for (int axis = 0; axis < 2; axis++) same = same && k->kernel[axis] == 1 && k->stride[axis] == 1 && k->before[axis] == 0;
-  return same && k->large.h == k->small.h && k->large.w == k->small.w;
-}
-
 bool schedule_conv(Lower *l) {
   const Correlation k = correlation_of(l->node);
   if (k.groups > 1 && k.l == 1 && k.s == 1) return schedule_depthwise(l);
   Direct d = direct_begin(l, false);
-  if (pointwise(&d.k) && d.k.small.w <= NARROW && !l->kernel->pool) {
+  if (joins_rows(l, &d.k)) {
     lower_join_rows(l);
     d.k.large.w = d.k.small.w *= d.k.small.h, d.k.large.h = d.k.small.h = 1;
   }
@@ -386,6 +414,11 @@ bool schedule_conv(Lower *l) {
   direct_functions(&d, &y, &x, "", row);
   nest_fn(l->b, l->b->name, false);
   direct_loops(&d, &y, row, schedule_outer(l, correlation_macs(&d.k)));
-  lower_about(l, "tiles of pixels x %d vectors of %d channels", d.vectors, d.lanes);
+  const int vectors = (int)smaller(d.vectors, (d.out + d.lanes - 1) / d.lanes), parts = (int)(y.parts * x.parts);
+  const int pixels = tile_pixels(l, x.count, vectors, parts);
+  lower_about(l, "tiles of %d pixels x %d vectors of %d channels", pixels, vectors, d.lanes);
+  lower_detail(l, "registers: %d of %d: %d sums, %d of weights, 1 of the input", (pixels * parts + 1) * vectors + 1, l->target->registers, pixels * parts * vectors, vectors);
+  lower_detail(l, "%s", rows_first(&d, &y) ? "order: row after row, each through all panels of weights" : "order: panel after panel of weights, each over the whole picture");
+  if (d.blocks > 1) lower_detail(l, "input channels: %d blocks of %d, so that a panel of weights stays in the second cache", (int)d.blocks, (int)d.block);
   return true;
 }

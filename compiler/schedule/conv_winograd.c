@@ -12,9 +12,9 @@
 // cache. Layers with many blocks give each thread blocks of its own; those with few share out the groups of output channels. The sums are
 // the same for any number of threads.
 //
-// Rounding: relative to the largest output the error is at most 3e-5 on random data (tests/run/winograd.cnn holds it to that). Measured
-// with 16 to 512 channels: F(2x2,3x3) 3e-6, F(4x4,3x3) 2e-5, F(2x2,5x5) 2e-5. --exact keeps to the direct convolution.
-#include "schedule/cost.h"
+// Rounding: winograd_error says how much, by the number of channels; up to 512 it is less than 3e-5 of the largest output on random data
+// (tests/run/winograd.cnn holds it to that). --exact keeps to the direct convolution.
+#include "schedule/choice.h"
 #include "schedule/direct.h"
 #include "schedule/winograd.h"
 
@@ -25,7 +25,6 @@ enum {
   FAR_INPUT = 512 << 10,    /* bytes that the second cache does not keep */
   FEWEST_CHANNELS = 16, MOST_SLOTS = 8, FEW_BLOCKS = 4, LINE = 16, WIDEST_EDGE = 2,
 };
-static const double GAIN = 0.9; /* of the direct convolution's time, from where on it is left alone */
 
 /* `count` panels, perhaps with the rest; multiply: for whole blocks, for the last one. */
 typedef struct Group { int64_t count, width, valid; bool rest; NestFn *multiply[2]; } Group;
@@ -56,21 +55,16 @@ static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 static int64_t padded(int64_t floats) { return (divide_up(floats, LINE) | 1) * LINE; }
 
 /* ---- choices ---- */
-static bool fits(const Correlation *k) {
-  const bool dense = k->stride[0] == 1 && k->stride[1] == 1 && k->dilation[0] == 1 && k->dilation[1] == 1 && k->groups == 1;
-  return dense && k->kernel[0] == k->kernel[1] && (k->kernel[0] == 3 || k->kernel[0] == 5) && k->l >= FEWEST_CHANNELS;
-}
-
-static int choose_tile(const Lower *l, const Correlation *k) { /* m, or 0: direct is faster */
-  const int64_t r = k->kernel[0];
-  if (l->exact || l->batch || l->layout_lanes == 1 || !fits(k)) return 0;
-  int best = 0;
-  double least = GAIN * cost_direct(k, l->layout_lanes);
-  for (int m = r == 3 ? 4 : 2; m >= 2; m -= 2) {
-    const double cost = cost_winograd(k, m, l->layout_lanes);
-    if (cost < least) best = m, least = cost;
-  }
-  return best;
+const char *winograd_refused(const Lower *l, const Correlation *k) {
+  if (l->node->op != &op_conv || l->batch) return "training, which packs weights at every step";
+  if (k->kernel[0] != k->kernel[1] || (k->kernel[0] != 3 && k->kernel[0] != 5)) return "neither 3x3 nor 5x5";
+  if (k->stride[0] != 1 || k->stride[1] != 1) return "a stride";
+  if (k->dilation[0] != 1 || k->dilation[1] != 1) return "a dilation";
+  if (k->groups != 1) return "groups";
+  if (k->l < FEWEST_CHANNELS) return "fewer than 16 input channels";
+  if (l->kernel->pool) return "the pooling is done on the way";
+  if (l->layout_lanes == 1) return "no vectors";
+  return l->exact ? "--exact" : NULL;
 }
 
 /* Slots for threads: those that two, four or eight threads wait least for. */
@@ -100,6 +94,7 @@ static void choose_blocks(Conv *c) {
     if (panels) group = smaller(panels, divide_up(GROUP_CHANNELS, c->panels[0].width));
     const int64_t bytes = 4 * c->points * c->columns * (padded(c->k.l) + padded(group * c->panels[0].width + c->panels[1].width));
     c->block = smaller(c->rows, bytes < BLOCK_BYTES ? BLOCK_BYTES / bytes : 1);
+    if (c->l->choice.tiles) c->block = smaller(c->rows, larger(c->l->choice.tiles / c->columns, 1));
     c->block = divide_up(c->rows, divide_up(c->rows, c->block));
   }
   c->blocks = c->rows / c->block, c->last = c->rows % c->block;
@@ -401,10 +396,8 @@ static void all_blocks(Nest *b, const Conv *c) {
 }
 
 bool schedule_conv_winograd(Lower *l) {
-  if (l->node->op != &op_conv) return false;
   const Correlation k = correlation_of(l->node);
-  const int m = choose_tile(l, &k);
-  if (!m) return false;
+  const int m = l->choice.m;
   Conv c = {.l = l, .k = k, .w = winograd_of(m, (int)k.kernel[0])};
   c.points = c.w.n * c.w.n, c.rows = divide_up(k.small.h, m), c.columns = divide_up(k.small.w, m);
   make_panels(&c);
@@ -416,5 +409,7 @@ bool schedule_conv_winograd(Lower *l) {
   nest_fn(l->b, l->b->name, false);
   all_blocks(l->b, &c);
   lower_about(l, "Winograd F(%dx%d,%dx%d), blocks of %d tiles", m, m, c.w.r, c.w.r, (int)(c.block * c.columns));
+  lower_detail(l, "blocks: %d of %d tiles; transformed inputs and products of a block take %d KB", (int)(c.blocks + (c.last > 0)), (int)(c.block * c.columns),
+               (int)(4 * c.points * tiles_ * (padded(k.l) + padded(channels)) >> 10));
   return true;
 }

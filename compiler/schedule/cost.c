@@ -1,23 +1,30 @@
-// cost.c: an analytical model of convolutions: multiply-adds against weights that have to come from far away, and what transforms cost.
+// cost.c: an analytical model of kernels: multiply-adds against weights that have to come from far away, and what transforms cost.
 // SPDX-License-Identifier: Apache-2.0
 //
-// The constants were measured on an AVX-512 core that starts two vector multiply-adds a cycle; what matters is that they rank alike
-// elsewhere.
+// What a machine can do is in the target's row; the constants here say how much of it code reaches. They were measured on an AVX-512 core;
+// what matters is that they rank alike elsewhere.
 #include "schedule/cost.h"
 
-static const double MULTIPLY_ADDS = 2;                         /* vectors a cycle */
-static const double DIRECT_SHARE = 0.95, WINOGRAD_SHARE = 0.92; /* of that are reached */
-static const double NEAR_BYTES = 27, FAR_BYTES = 9.3;          /* a cycle, from the last cache and from memory */
+static const double DIRECT_SHARE = 0.95, WINOGRAD_SHARE = 0.92, PLAIN_SHARE = 0.5; /* of the multiply-adds that the core could start */
 static const double INPUT_TILE = 120, FAR_INPUT_TILE = 200, OUTPUT_TILE = 80; /* cycles to transform a vector of channels of a 6x6 tile */
 static const double CHAINS = 8, PANEL_VECTORS = 2;             /* sums at work for full speed; vectors of a register tile */
-enum { LARGE_WEIGHTS = 1 << 20, LARGE_INPUT = 1 << 20 };       /* bytes */
+static const double LANE_STORE = 0.5;                          /* cycles to store a lane of a vector alone */
+enum { LARGE_INPUT = 1 << 20 };                                /* bytes */
 
 static double larger(double a, double b) { return a > b ? a : b; }
 static double vectors(int64_t channels, int lanes) { return (double)((channels + lanes - 1) / lanes); }
 
-/* A net with large layers has more weights than the last cache holds. */
-static double bytes_a_cycle(const Correlation *k) {
-  return k->s * k->l * k->kernel[0] * k->kernel[1] * 4 > LARGE_WEIGHTS ? FAR_BYTES : NEAR_BYTES;
+/* What the rest of a net reads in between drives weights out of every cache that it half fills. */
+static void set_memory(Cycles *c, const Target *t, double bytes, int64_t net_bytes) {
+  const bool far = net_bytes > t->l3 / 2, near = net_bytes <= t->l2 / 2;
+  c->weight_bytes = (int64_t)bytes;
+  c->from = far ? "memory" : near ? "the second cache" : "the last cache";
+  c->memory = bytes / (far ? t->memory_rate : near ? t->l2_rate : t->l3_rate);
+}
+
+static Cycles summed(Cycles c) {
+  c.total = c.transforms + larger(c.products, c.memory);
+  return c;
 }
 
 static double taps_inside(const Correlation *k, int axis) { /* of all outputs along the axis */
@@ -31,19 +38,40 @@ static double taps_inside(const Correlation *k, int axis) { /* of all outputs al
   return (double)n;
 }
 
-double cost_direct(const Correlation *k, int lanes) {
-  const double macs = taps_inside(k, 0) * taps_inside(k, 1) * (double)(k->groups * k->l) * vectors(k->s, lanes);
-  const double bytes = 4.0 * (double)(k->groups * k->s * k->l * k->kernel[0] * k->kernel[1]);
-  return larger(macs / MULTIPLY_ADDS / DIRECT_SHARE, bytes / bytes_a_cycle(k));
+static double taps(const Correlation *k) { return taps_inside(k, 0) * taps_inside(k, 1); }
+static double weight_bytes_of(const Correlation *k) { return 4.0 * (double)(k->groups * k->s * k->l * k->kernel[0] * k->kernel[1]); }
+
+double cost_padding(const Correlation *k) {
+  return 1 - taps(k) / ((double)(k->small.h * k->small.w) * (double)(k->kernel[0] * k->kernel[1]));
 }
 
-double cost_winograd(const Correlation *k, int m, int lanes) {
+Cycles cost_direct(const Target *t, const Correlation *k, int64_t net_bytes) {
+  Cycles c = {.products = taps(k) * (double)(k->groups * k->l) * vectors(k->s, t->lanes) / t->fmas / DIRECT_SHARE};
+  set_memory(&c, t, weight_bytes_of(k), net_bytes);
+  return summed(c);
+}
+
+Cycles cost_columns(const Target *t, const Correlation *k, int64_t outputs, int64_t net_bytes) {
+  const double rows = (double)k->small.h * vectors(k->small.w, t->lanes), filters = (double)(k->s * k->l * k->kernel[0] * k->kernel[1]);
+  Cycles c = {.products = rows * filters / t->fmas / DIRECT_SHARE, .transforms = LANE_STORE * (double)outputs};
+  set_memory(&c, t, weight_bytes_of(k), net_bytes);
+  return summed(c);
+}
+
+Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t net_bytes) {
   const int64_t n = m + k->kernel[0] - 1, rows = (k->small.h + m - 1) / m, columns = (k->small.w + m - 1) / m;
-  const double points = (double)(n * n), tiles = (double)(rows * columns), in = vectors(k->l, lanes), out = vectors(k->s, lanes);
+  const double points = (double)(n * n), tiles = (double)(rows * columns), in = vectors(k->l, t->lanes), out = vectors(k->s, t->lanes);
   const bool far = k->large.h * k->large.w * k->large.c * 4 > LARGE_INPUT;
-  const double transforms = tiles * (in * (far ? FAR_INPUT_TILE : INPUT_TILE) + out * OUTPUT_TILE) * points / 36;
   const double sums = tiles * (out < PANEL_VECTORS ? out : PANEL_VECTORS), waits = larger(CHAINS / sums, 1);
-  const double products = points * tiles * (double)k->l * out / MULTIPLY_ADDS / WINOGRAD_SHARE * waits;
-  const double bytes = 4.0 * points * (double)(k->l * k->s);
-  return transforms + larger(products, bytes / bytes_a_cycle(k));
+  Cycles c = {.transforms = tiles * (in * (far ? FAR_INPUT_TILE : INPUT_TILE) + out * OUTPUT_TILE) * points / 36,
+              .products = points * tiles * (double)k->l * out / t->fmas / WINOGRAD_SHARE * waits};
+  set_memory(&c, t, 4 * points * (double)(k->l * k->s), net_bytes);
+  return summed(c);
+}
+
+Cycles cost_stream(const Target *t, int64_t macs, int64_t value_bytes, int64_t own_bytes, int64_t net_bytes) {
+  Cycles c = {.products = (double)macs / t->lanes / t->fmas / PLAIN_SHARE};
+  set_memory(&c, t, (double)own_bytes, net_bytes);
+  c.memory += (double)value_bytes / t->l2_rate;
+  return summed(c);
 }

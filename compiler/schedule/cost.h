@@ -1,10 +1,22 @@
-/* cost.h: what a kernel will take, in cycles of one core: to rank schedules of the same layer. Everything here depends on the shape and the
- * lanes of the packed layout alone, so that all targets of a file choose alike. */
+/* cost.h: what a kernel will take, in cycles of one core, from the target's table: to rank schedules of the same kernel, and to say what is waited for. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_COST_H
 #define CNNC_COST_H
 #include "ops/correlation.h"
 
-double cost_direct(const Correlation *, int lanes);
-double cost_winograd(const Correlation *, int m, int lanes); /* F(m x m, r x r), r x r the kernel */
+typedef struct Cycles {
+  double products;           /* multiply-adds */
+  double transforms;         /* what else is computed, and stores that are no whole vectors */
+  double memory;             /* weights (other kernels: values too) until they have arrived; at the same time as the products */
+  double total;
+  int64_t weight_bytes;      /* as they are packed */
+  const char *from;          /* where they come from: "memory" */
+} Cycles;
+
+/* weight_bytes: of the whole net, which say how far away each of its weights is when its turn comes. */
+Cycles cost_direct(const Target *, const Correlation *, int64_t weight_bytes);
+Cycles cost_columns(const Target *, const Correlation *, int64_t outputs, int64_t weight_bytes); /* vectors over output columns, of which so many are stored one by one */
+Cycles cost_winograd(const Target *, const Correlation *, int m, int64_t weight_bytes); /* F(m x m, r x r), r x r the kernel */
+Cycles cost_stream(const Target *, int64_t macs, int64_t value_bytes, int64_t own_bytes, int64_t weight_bytes); /* anything else: own_bytes of weights and these values pass by */
+double cost_padding(const Correlation *); /* share of the taps that fall on padding, which schedules leave out */
 #endif

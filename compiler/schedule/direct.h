@@ -28,6 +28,8 @@ typedef struct Direct {
 Direct direct_begin(Lower *, bool spread);   /* chooses the blocks and makes the packs */
 void direct_functions(Direct *, const Axis *y, const Axis *x, const char *phase, NestFn *row[2][2]); /* row[panel][whole or rest] of the tiles; before the main function */
 int direct_pixels(const Lower *, int64_t width, int vectors);     /* how wide a tile of a row is, for so many vectors of channels */
+enum { MOST_TILES = 5 };
+int direct_tiles(const Lower *, int pixels[MOST_TILES], int *most); /* tiles for a convolution, its own first; the widest that fits the registers */
 int64_t direct_unit(const Lower *, int64_t channels);              /* floats of the vectors that packs are padded to: depends on the file and the shape alone */
 void direct_fill(Lower *, Buf *bias, int lanes);                   /* the whole output with the bias or zeros, before parts of it are written */
 void direct_loops(Direct *, const Axis *y, NestFn *const row[2][2], LoopKind);

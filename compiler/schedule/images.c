@@ -4,22 +4,21 @@
 #include "schedule/cost.h"
 
 /* ---- when: by what a batch costs either way ---- */
-static const double NEAR_BYTES = 27;  /* a cycle, of weights that stream past one image */
-static const double REACHED = 0.75;   /* of two vector multiply-adds a cycle, whatever the channels */
+static const double REACHED = 0.75;   /* of the multiply-adds that the core could start, whatever the channels */
 static const double WORTH = 1.15;     /* so much faster it must be, for values are brought into another order and back */
 enum { WINOGRAD_CHANNELS = 16 };
 
-static double one_by_one(const Node *node, int lanes) { /* cycles of an image */
+static double one_by_one(const Node *node, const Target *target, int64_t weight_bytes) { /* cycles of an image */
   const double macs = (double)node->op->cost(node).macs;
   if (node->op->family == FAMILY_DENSE) {
-    const double streamed = 4 * macs / NEAR_BYTES, computed = macs / lanes / 2;
+    const double streamed = 4 * macs / target->l3_rate, computed = macs / target->lanes / target->fmas;
     return streamed > computed ? streamed : computed;
   }
   const Correlation k = correlation_of(node);
-  const double direct = cost_direct(&k, lanes);
+  const double direct = cost_direct(target, &k, weight_bytes).total;
   const bool squares = k.kernel[0] == 3 && k.kernel[1] == 3 && k.stride[0] == 1 && k.stride[1] == 1 && k.groups == 1;
   if (!squares || k.l < WINOGRAD_CHANNELS || k.s < WINOGRAD_CHANNELS) return direct;
-  const double winograd = cost_winograd(&k, 4, lanes);
+  const double winograd = cost_winograd(target, &k, 4, weight_bytes).total;
   return winograd < direct ? winograd : direct;
 }
 
@@ -30,20 +29,21 @@ static bool near_enough(const Node *node, int lanes, int64_t cache) { /* what a 
 }
 
 int images_side_by_side(const Graph *graph, int ntargets, const Target *const *target, int64_t batch) {
-  int lanes = 1;
+  const Target *widest = target[0];
   double apart = 0, together = 0;
   for (int t = 0; t < ntargets; t++) {
     if (target[t]->lanes == 1) return 1;
-    if (target[t]->lanes > lanes) lanes = target[t]->lanes;
+    if (target[t]->lanes > widest->lanes) widest = target[t];
   }
+  const int lanes = widest->lanes;
   if (batch < 2 * lanes) return 1;
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
     const Family family = node->op->family;
     if (!near_enough(node, lanes, target[0]->l2)) return 1;
     if (family != FAMILY_CONV && family != FAMILY_CONV_SCATTER && family != FAMILY_DEPTHWISE && family != FAMILY_DENSE) continue;
-    apart += one_by_one(node, lanes);
-    together += (double)node->op->cost(node).macs / (2 * lanes * REACHED);
+    apart += one_by_one(node, widest, 4 * graph->parameters);
+    together += (double)node->op->cost(node).macs / (widest->fmas * lanes * REACHED);
   }
   return apart > WORTH * together ? lanes : 1;
 }
@@ -54,7 +54,7 @@ Lower *images_begin(Arena *arena, const Kernel *kernel, const Target *target, co
   *scalar = *target;
   scalar->lanes = 1;
   LowerOptions o = *options;
-  o.layout_lanes = 1; /* weights are broadcast one by one: no target wants them padded to its vectors */
+  o.layout_lanes = 1, o.layout = scalar; /* weights are broadcast one by one: no target wants them padded to its vectors */
   return lower_begin(arena, kernel, scalar, &o);
 }
 

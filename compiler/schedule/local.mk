@@ -3,6 +3,7 @@
 libcnnc_a_SOURCES += \
   %D%/axis.c %D%/axis.h \
   %D%/conv_columns.c %D%/conv_direct.c %D%/conv_scatter.c %D%/conv_weights.c %D%/conv_winograd.c \
+  %D%/choice.c %D%/choice.h \
   %D%/cost.c %D%/cost.h \
   %D%/dense.c \
   %D%/depthwise.c \
@@ -11,4 +12,5 @@ libcnnc_a_SOURCES += \
   %D%/map.c \
   %D%/schedule.c %D%/schedule.h \
   %D%/target.c %D%/target.h \
+  %D%/tuning.c %D%/tuning.h \
   %D%/winograd.c %D%/winograd.h

@@ -1,5 +1,6 @@
 // schedule.c: from a kernel to a nest that is proved and simplified: the operator's plain loops, or the schedule of its family.
 // SPDX-License-Identifier: Apache-2.0
+#include "schedule/choice.h"
 #include "schedule/schedule.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +13,7 @@ LoopKind schedule_outer(const Lower *l, int64_t macs) { return l->batch == 0 && 
 static bool scheduled(Lower *l) {
   switch (l->node->op->family) {
     case FAMILY_MAP: return schedule_map(l);
-    case FAMILY_CONV: return (!l->kernel->pool && schedule_conv_winograd(l)) || schedule_conv_columns(l) || schedule_conv(l);
+    case FAMILY_CONV: return l->choice.method == METHOD_WINOGRAD ? schedule_conv_winograd(l) : l->choice.method == METHOD_COLUMNS ? schedule_conv_columns(l) : schedule_conv(l);
     case FAMILY_CONV_SCATTER: return schedule_conv_scatter(l);
     case FAMILY_CONV_WEIGHTS: return schedule_conv_weights(l);
     case FAMILY_DEPTHWISE: return schedule_depthwise(l);
@@ -41,6 +42,7 @@ Lower *schedule_kernel(Arena *arena, const Kernel *kernel, const Target *target,
   const bool images = options->images > 1 && kernel->root->result != RESULT_BATCH;
   Lower *l = images ? images_begin(arena, kernel, target, options) : lower_begin(arena, kernel, target, options);
   if (!images || !images_gather(l)) {
+    choice_make(l);
     if (l->plain || !scheduled(l)) l->node->op->lower(l);
     if (images) images_end(l);
   }

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SCHEDULE_H
 #define CNNC_SCHEDULE_H
-#include "ops/lower.h"
+#include "ops/correlation.h"
 
 bool schedule_conv_winograd(Lower *);     /* conv_winograd.c */
 bool schedule_conv(Lower *);              /* conv_direct.c */
@@ -16,6 +16,10 @@ bool schedule_dense(Lower *);             /* dense.c */
 bool schedule_dense_input(Lower *);
 bool schedule_dense_weights(Lower *);
 bool schedule_map(Lower *);               /* map.c */
+
+/* Why the kernel cannot be done that way; NULL: it can. */
+const char *winograd_refused(const Lower *, const Correlation *);
+const char *columns_refused(const Lower *, const Correlation *);
 
 /* Multiply-adds from which starting threads pays; training runs its images in parallel instead. */
 LoopKind schedule_outer(const Lower *, int64_t macs);

@@ -12,24 +12,32 @@
 #define CROSS(...) (const char *const[]){__VA_ARGS__, "-ffreestanding", NULL}
 
 const Target target_table[] = {
-  {.name = "x86-64-v4", .suffix = "v4", .lanes = 16, .registers = 32, .fma = true, .l1 = 32 * KB, .l2 = 1 * MB, .l3 = 32 * MB, .condition = X86,
+  {.name = "x86-64-v4", .suffix = "v4", .lanes = 16, .registers = 32, .fma = true, .l1 = 32 * KB, .l2 = 1 * MB, .l3 = 32 * MB,
+   .fmas = 2, .l2_rate = 62, .l3_rate = 27, .memory_rate = 9.3, .condition = X86,
    .march_level = 4, .arch = "x86-64", .cross = CROSS("--target=x86_64-linux-gnu", "-fPIC"),
    .attribute = "__attribute__((target(\"avx512f,avx512vl,avx512bw,avx512dq,avx2,fma\")))",
    .supported = "__builtin_cpu_supports(\"avx512f\") && __builtin_cpu_supports(\"avx512vl\") && __builtin_cpu_supports(\"avx512bw\") && __builtin_cpu_supports(\"avx512dq\")"},
-  {.name = "x86-64-v3", .suffix = "v3", .lanes = 8, .registers = 16, .fma = true, .l1 = 32 * KB, .l2 = 256 * KB, .l3 = 8 * MB, .condition = X86,
+  {.name = "x86-64-v3", .suffix = "v3", .lanes = 8, .registers = 16, .fma = true, .l1 = 32 * KB, .l2 = 256 * KB, .l3 = 16 * MB,
+   .fmas = 2, .l2_rate = 32, .l3_rate = 27, .memory_rate = 9.3, .condition = X86,
    .march_level = 3, .arch = "x86-64", .cross = CROSS("--target=x86_64-linux-gnu", "-fPIC"),
    .attribute = "__attribute__((target(\"avx2,fma\")))", .supported = "__builtin_cpu_supports(\"avx2\") && __builtin_cpu_supports(\"fma\")"},
-  {.name = "x86-64", .suffix = "v1", .lanes = 4, .registers = 16, .fma = false, .l1 = 32 * KB, .l2 = 256 * KB, .l3 = 8 * MB, .condition = X86,
+  {.name = "x86-64", .suffix = "v1", .lanes = 4, .registers = 16, .fma = false, .l1 = 32 * KB, .l2 = 256 * KB, .l3 = 8 * MB,
+   .fmas = 1, .l2_rate = 16, .l3_rate = 12, .memory_rate = 8, .condition = X86,
    .march_level = 1, .arch = "x86-64", .cross = CROSS("--target=x86_64-linux-gnu", "-fPIC")},
-  {.name = "generic", .suffix = "generic", .lanes = 1, .registers = 16, .fma = false, .l1 = 32 * KB, .l2 = 256 * KB, .l3 = 8 * MB},
+  {.name = "generic", .suffix = "generic", .lanes = 1, .registers = 16, .fma = false, .l1 = 32 * KB, .l2 = 256 * KB, .l3 = 8 * MB,
+   .fmas = 1, .l2_rate = 8, .l3_rate = 8, .memory_rate = 6},
   {.name = "aarch64", .suffix = "neon", .lanes = 4, .registers = 32, .fma = true, .l1 = 32 * KB, .l2 = 256 * KB, .l3 = 4 * MB,
+   .fmas = 2, .l2_rate = 32, .l3_rate = 12, .memory_rate = 6,
    .condition = "defined(__aarch64__) && defined(__GNUC__)", .march_level = 1, .arch = "aarch64", .cross = CROSS("--target=aarch64-linux-gnu", "-fPIC")},
-  {.name = "armv7m", .suffix = "m7", .lanes = 1, .registers = 32, .fma = true, .l1 = 16 * KB, .l2 = 16 * KB, .l3 = 16 * KB, .condition = "defined(__arm__)",
+  {.name = "armv7m", .suffix = "m7", .lanes = 1, .registers = 32, .fma = true, .l1 = 16 * KB, .l2 = 16 * KB, .l3 = 16 * KB,
+   .fmas = 1, .l2_rate = 4, .l3_rate = 4, .memory_rate = 4, .condition = "defined(__arm__)",
    .march_level = 1, .arch = "arm", .bare = true, /* Cortex-M7: floats are its own, doubles may not be */
    .cross = CROSS("--target=thumbv7em-none-eabihf", "-mcpu=cortex-m7", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16", "-meabi", "gnu")},
   {.name = "riscv64", .suffix = "rv64", .lanes = 1, .registers = 32, .fma = true, .l1 = 32 * KB, .l2 = 256 * KB, .l3 = 2 * MB,
+   .fmas = 1, .l2_rate = 8, .l3_rate = 8, .memory_rate = 4,
    .condition = "defined(__riscv)", .march_level = 1, .arch = "riscv64", .cross = CROSS("--target=riscv64-linux-gnu", "-fPIC")},
   {.name = "wasm32", .suffix = "wasm", .lanes = 4, .registers = 16, .fma = false, .l1 = 32 * KB, .l2 = 256 * KB, .l3 = 4 * MB,
+   .fmas = 1, .l2_rate = 16, .l3_rate = 12, .memory_rate = 8,
    .condition = "defined(__wasm_simd128__)", .march_level = 1, .arch = "wasm32", .bare = true,
    .cross = CROSS("--target=wasm32", "-msimd128", "-mbulk-memory", "-fvisibility=default")},
   {.name = NULL},
@@ -38,6 +46,12 @@ const Target target_table[] = {
 const Target *target_find(const char *name) {
   for (const Target *t = target_table; t->name; t++)
     if (!strcmp(t->name, name)) return t;
+  return NULL;
+}
+
+const Target *target_of_lanes(int lanes) {
+  for (const Target *t = target_table; t->name; t++)
+    if (t->lanes == lanes) return t;
   return NULL;
 }
 

@@ -12,6 +12,8 @@ typedef struct Target {
   int registers;          /* vector registers */
   bool fma;
   int64_t l1, l2, l3;     /* bytes */
+  double fmas;            /* vector multiply-adds that it starts in a cycle */
+  double l2_rate, l3_rate, memory_rate; /* bytes that arrive in a cycle from there */
   const char *condition;  /* of #if, NULL: any CPU */
   const char *attribute;  /* of every function, NULL: none (the lowest target of a file needs none) */
   const char *supported;  /* C expression that is true on a CPU that can run it, NULL: always */
@@ -22,6 +24,7 @@ typedef struct Target {
 } Target;
 extern const Target target_table[];   /* ends with name NULL */
 const Target *target_find(const char *name);
+const Target *target_of_lanes(int lanes); /* the first of the table whose vectors have so many */
 const Target *target_native(void);    /* the best of the table that this CPU runs */
 bool target_runs_here(const Target *);
 bool target_is_foreign(const Target *); /* of another architecture than this machine's */

@@ -6,6 +6,7 @@
 // even and one of the odd ones. All products are by powers of two, which are exact: so it does not matter which of them a C compiler fuses
 // with a sum.
 #include "schedule/winograd.h"
+#include <math.h>
 
 /* ---- the matrices ---- */
 static const double points[WINOGRAD_TILE - 1] = {0, 1, -1, 2, -2};
@@ -42,10 +43,37 @@ Winograd winograd_of(int m, int r) {
   return w;
 }
 
+/* ---- rounding ---- */
+static double size_of(double x) { return x < 0 ? -x : x; }
+
+/* An output is the sum over i of output[k][i] * M[i], and M[i] a sum over the channels of (row i of B^T x) * (row i of G w). Data of variance 1 give M[i] the
+ * variance V[i] = |B^T row|^2 |G row|^2 for each channel. Each of the `channels` steps of the sum rounds what has been summed so far, on the average half of it, by at most u:
+ * with the standard deviation u/sqrt(3); the transforms add a few roundings of the whole. The exact output has the variance r for each channel. Both dimensions do this,
+ * and the largest errors stand to the largest outputs as the deviations do; of an output tile's pixels the worst one counts.
+ * The worst case takes absolute values everywhere: u times (channels + the roundings of the transforms) times the sums of absolute coefficients. */
+WinogradError winograd_error(const Winograd *w, int64_t channels) {
+  enum { TRANSFORM_STEPS = 32 };
+  const double unit = 0x1p-24, margin = 1.5;
+  double variance = 0, absolute = 0;
+  for (int k = 0; k < w->m; k++) {
+    double v = 0, a = 0;
+    for (int i = 0; i < w->n; i++) {
+      double input = 0, weight = 0, input_sum = 0, weight_sum = 0;
+      for (int j = 0; j < w->n; j++) input += w->input[i][j] * w->input[i][j], input_sum += size_of(w->input[i][j]);
+      for (int j = 0; j < w->r; j++) weight += w->weight[i][j] * w->weight[i][j], weight_sum += size_of(w->weight[i][j]);
+      v += w->output[k][i] * w->output[k][i] * input * weight * w->scale[i] * w->scale[i];
+      a += size_of(w->output[k][i] * w->scale[i]) * input_sum * weight_sum;
+    }
+    if (v > variance) variance = v;
+    if (a > absolute) absolute = a;
+  }
+  const double steps = (double)channels / 2 + TRANSFORM_STEPS;
+  return (WinogradError){margin * unit * sqrt(steps / 3) * variance / w->r,
+                         unit * ((double)channels + TRANSFORM_STEPS) * absolute * absolute / (w->r * w->r)};
+}
+
 /* ---- as code ---- */
 typedef struct Scaled { double factor; Val sum; } Scaled; /* sum NULL: nothing */
-
-static double size_of(double x) { return x < 0 ? -x : x; }
 
 /* The sum of k[i]*x[i], i = first, first + step ..., with a factor that all of them share kept apart. */
 static Scaled sum_of(Nest *b, int n, const double *k, const Val *x, int first, int step) {

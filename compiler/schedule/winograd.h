@@ -17,6 +17,11 @@ typedef struct Winograd {
 } Winograd;
 Winograd winograd_of(int m, int r); /* n is 4 or 6 */
 
+/* How far a sum over so many channels may be from the exact one, in floats. typical: what to expect of random data, relative to the largest output;
+ * worst: proven, relative to (largest input) * (largest weight) * channels * r*r. */
+typedef struct WinogradError { double typical, worst; } WinogradError;
+WinogradError winograd_error(const Winograd *, int64_t channels);
+
 /* One dimension of a transform as statements: n values become n, r become n (without the scale), n become m. */
 void winograd_input(Nest *, const Winograd *, const Val *x, Val *y);
 void winograd_weight(Nest *, const Winograd *, const Val *x, Val *y);

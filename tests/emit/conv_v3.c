@@ -146,7 +146,7 @@ INLINE v4 max4_v1(v4 a, v4 b) { return select4_v1(a > b, a, b); }
 //     y = max(x, 0)
 // maxpool1, line 5: maxpool(2)
 //     y = max over the window of x; padding is minus infinity
-// conv + relu + maxpool: 12x12x3 -> 6x6x16; tiles of pixels x 1 vectors of 4 channels
+// conv + relu + maxpool: 12x12x3 -> 6x6x16; tiles of 3 pixels x 1 vectors of 4 channels
 //   in     [12][12][3]  input
 //   out    [6][6][16]  output
 //   weight [1][3][3][3][16]  weights
@@ -278,7 +278,7 @@ INLINE CONV_V3_V3 v8 max8_v3(v8 a, v8 b) { return select8_v3(a > b, a, b); }
 //     y = max(x, 0)
 // maxpool1, line 5: maxpool(2)
 //     y = max over the window of x; padding is minus infinity
-// conv + relu + maxpool: 12x12x3 -> 6x6x16; tiles of pixels x 1 vectors of 8 channels
+// conv + relu + maxpool: 12x12x3 -> 6x6x16; tiles of 3 pixels x 1 vectors of 8 channels
 //   in     [12][12][3]  input
 //   out    [6][6][16]  output
 //   weight [1][3][3][3][16]  weights

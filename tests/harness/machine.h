@@ -10,6 +10,7 @@ typedef struct Machine {
   Plan *plan;                   /* laid out by machine_run, for the scratch of its target */
   int64_t images, batch;        /* how many are run; training: the most there may be */
   int layout_lanes;             /* 0: the target's own */
+  int64_t weight_bytes;         /* of the net that schedules are chosen for; 0: a small one */
   bool threads;                 /* as for code with OpenMP */
   uint64_t seed, step;
   const double *weights;        /* as the weights struct */

@@ -186,7 +186,7 @@ static void check_against(Net *net, const Kernel *kernel, Values *values) {
   for (const Target *target = target_table; target->name; target++) {
     for (int form = 0; form < 3; form++) { /* plain; alone in the file; with a wider target */
       if ((form == 0 && (kernel->pool || strcmp(target->name, "generic"))) || (form == 2 && target->lanes == LANES)) continue;
-      const Lower *l = schedule_kernel(net->arena, kernel, target, &(LowerOptions){form == 2 ? LANES : target->lanes, form == 0, false, false, kernel->result->of ? 1 : 0, 1});
+      const Lower *l = schedule_kernel(net->arena, kernel, target, &(LowerOptions){.layout_lanes = form == 2 ? LANES : target->lanes, .plain = form == 0, .batch = kernel->result->of ? 1 : 0});
       double *out = NEW_ARRAY(net->arena, double, values->size), worst = INFINITY;
       if (start) memcpy(out, start, (size_t)values->size * sizeof *out);
       const bool ran = run_kernel(net, l, values, out), good = ran && same(out, values->out, values->size, &worst);

@@ -31,6 +31,65 @@ static void test_matrices(void) {
   CU_ASSERT_EQUAL(w.scale[0] * w.weight[0][0], 0.25);
 }
 
+/* ---- rounding ---- */
+enum { N = WINOGRAD_TILE };
+
+static double draw(uint64_t *state) { /* nearly normal */
+  double sum = -6;
+  for (int i = 0; i < 12; i++) *state = *state * 6364136223846793005u + 1442695040888963407u, sum += (double)(*state >> 40) * 0x1p-24;
+  return sum;
+}
+
+/* y = a x a^T in floats; a is rows x columns, x columns x columns. */
+static void transform(const double a[N][N], int rows, int columns, float x[N][N], float y[N][N]) {
+  float half[N][N];
+  for (int i = 0; i < rows; i++)
+    for (int j = 0; j < columns; j++) {
+      half[i][j] = 0;
+      for (int k = 0; k < columns; k++) half[i][j] = fmaf((float)a[i][k], x[k][j], half[i][j]);
+    }
+  for (int i = 0; i < rows; i++)
+    for (int j = 0; j < rows; j++) {
+      y[i][j] = 0;
+      for (int k = 0; k < columns; k++) y[i][j] = fmaf((float)a[j][k], half[i][k], y[i][j]);
+    }
+}
+
+/* One channel of a tile: added to its products, and to the exact outputs. */
+static void add_channel(const Winograd *w, uint64_t *state, float products[N][N], double exact[N][N]) {
+  float x[N][N], g[N][N], input[N][N], weight[N][N];
+  for (int i = 0; i < w->n; i++) for (int j = 0; j < w->n; j++) x[i][j] = (float)draw(state);
+  for (int i = 0; i < w->r; i++) for (int j = 0; j < w->r; j++) g[i][j] = (float)draw(state);
+  for (int i = 0; i < w->m; i++) for (int j = 0; j < w->m; j++)
+    for (int ky = 0; ky < w->r; ky++) for (int kx = 0; kx < w->r; kx++) exact[i][j] += (double)x[i + ky][j + kx] * (double)g[ky][kx];
+  transform(w->input, w->n, w->n, x, input);
+  transform(w->weight, w->n, w->r, g, weight);
+  for (int i = 0; i < w->n; i++) for (int j = 0; j < w->n; j++)
+    products[i][j] = fmaf(input[i][j], (float)(w->scale[i] * w->scale[j]) * weight[i][j], products[i][j]);
+}
+
+static void check_error(int m, int r, int channels) {
+  const Winograd w = winograd_of(m, r);
+  const WinogradError stated = winograd_error(&w, channels);
+  uint64_t state = 7;
+  double error = 0, largest = 0;
+  for (int tile = 0; tile < 100; tile++) {
+    float products[N][N] = {{0}}, got[N][N];
+    double exact[N][N] = {{0}};
+    for (int c = 0; c < channels; c++) add_channel(&w, &state, products, exact);
+    transform(w.output, w.m, w.n, products, got);
+    for (int i = 0; i < m; i++) for (int j = 0; j < m; j++)
+      error = fmax(error, fabs((double)got[i][j] - exact[i][j])), largest = fmax(largest, fabs(exact[i][j]));
+  }
+  const bool good = error <= stated.typical * largest && error > stated.typical * largest / 8 && stated.typical < stated.worst;
+  if (!good) printf("    F(%dx%d,%dx%d), %d channels: %g, stated %g\n", m, m, r, r, channels, error / largest, stated.typical);
+  CU_ASSERT_TRUE(good);
+}
+
+static void test_error(void) { /* neither too much nor too little is claimed */
+  for (int channels = 16; channels <= 512; channels *= 2) check_error(4, 3, channels), check_error(2, 3, channels), check_error(2, 5, channels);
+}
+
 /* ---- nests ---- */
 static bool read_program(Sample *sample, Arena *arena, const char *layers) {
   const char *path = in_directory("net.cnn");
@@ -45,10 +104,10 @@ static bool read_program(Sample *sample, Arena *arena, const char *layers) {
 }
 
 /* Does a kernel use this algorithm? NULL: does none use Winograd at all? */
-static bool chosen(Arena *arena, const Plan *plan, int lanes, bool exact, const char *algorithm) {
+static bool chosen(Arena *arena, const Plan *plan, int lanes, bool exact, int64_t net_bytes, const char *algorithm) {
   bool any = false, wanted = false;
   for (int k = 0; k < plan->kernels.n; k++) {
-    const LowerOptions options = {.layout_lanes = lanes, .exact = exact};
+    const LowerOptions options = {.layout_lanes = lanes, .exact = exact, .weight_bytes = net_bytes};
     const Lower *l = schedule_kernel(arena, plan->kernels.data[k], target_find("x86-64"), &options);
     any = any || strstr(l->b->about, "Winograd");
     wanted = wanted || (algorithm && strstr(l->b->about, algorithm));
@@ -65,8 +124,8 @@ static bool close_to(const double *got, const double *want, int64_t n, double *w
 }
 
 static void check_target(Sample *sample, Plan *plan, const double *want, const char *layers, const Target *target, int layout_lanes,
-                         bool threads) {
-  Machine m = {.arena = sample->arena, .plan = plan, .images = 1, .batch = 1, .layout_lanes = layout_lanes, .threads = threads,
+                         bool threads, int64_t net_bytes) {
+  Machine m = {.arena = sample->arena, .plan = plan, .images = 1, .batch = 1, .layout_lanes = layout_lanes, .threads = threads, .weight_bytes = net_bytes,
                .weights = sample->weights_double, .input = sample->input_double};
   double worst = INFINITY;
   const bool ran = machine_run(&m, target, false);
@@ -77,8 +136,9 @@ static void check_target(Sample *sample, Plan *plan, const double *want, const c
   CU_ASSERT_TRUE(good);
 }
 
-/* "14x14x16: conv(...)"; its algorithm (NULL: direct). `wide`: run only for the widest target, with and without threads. */
-static void check(const char *layers, const char *algorithm, bool wide) {
+/* "14x14x16: conv(...)"; its algorithm (NULL: direct). `wide`: run only for the widest target, with and without threads. net_bytes: of weights, as if the
+ * layers stood in a larger net. */
+static void check_in_net(const char *layers, const char *algorithm, bool wide, int64_t net_bytes) {
   Arena *arena = arena_new();
   Sample sample;
   const bool read = read_program(&sample, arena, layers);
@@ -87,17 +147,19 @@ static void check(const char *layers, const char *algorithm, bool wide) {
   Plan *plan = plan_inference(arena, sample.graph, false, 1);
   const GraphRun run = sample_infer(&sample);
   const double *want = run.value[sample.graph->outputs.data[0].node->id];
-  const bool right = chosen(arena, plan, 16, false, algorithm) && chosen(arena, plan, 16, true, NULL);
+  const bool right = chosen(arena, plan, 16, false, net_bytes, algorithm) && chosen(arena, plan, 16, true, net_bytes, NULL);
   if (!right) printf("    %s: not %s\n", layers, algorithm ? algorithm : "direct");
   CU_ASSERT_TRUE(right);
   for (const Target *target = target_table; target->name; target++) {
     if (wide && target->lanes < 16) continue;
-    check_target(&sample, plan, want, layers, target, 16, false);
-    if (target->lanes < 16) check_target(&sample, plan, want, layers, target, target->lanes, true);
-    else check_target(&sample, plan, want, layers, target, 16, true);
+    check_target(&sample, plan, want, layers, target, 16, false, net_bytes);
+    if (target->lanes < 16) check_target(&sample, plan, want, layers, target, target->lanes, true, net_bytes);
+    else check_target(&sample, plan, want, layers, target, 16, true, net_bytes);
   }
   arena_free(arena);
 }
+
+static void check(const char *layers, const char *algorithm, bool wide) { check_in_net(layers, algorithm, wide, 0); }
 
 static void sweep(int kernel, const char *algorithm) {
   static const char *const pads[] = {"same", "0", "[2, 0, 1, 3]"};
@@ -114,11 +176,11 @@ static void sweep(int kernel, const char *algorithm) {
 static void test_f4(void) { make_directory(), sweep(3, "F(4x4,3x3)"), remove_directory(); }
 static void test_f2_5x5(void) { make_directory(), sweep(5, "F(2x2,5x5)"), remove_directory(); }
 
-static void test_f2(void) { /* few tiles */
+static void test_f2(void) { /* few tiles, and weights that are not near */
   make_directory();
-  check("6x5x64: conv(64, 3x3, pad=1)", "F(2x2,3x3)", false);
-  check("6x6x64: conv(63, 3x3, pad=same, bias=false)", "F(2x2,3x3)", false);
-  check("7x7x168: conv(180, 3x3, pad=same)", "F(2x2,3x3)", true);
+  check_in_net("6x5x64: conv(64, 3x3, pad=1)", "F(2x2,3x3)", false, 4 << 20);
+  check_in_net("6x6x64: conv(63, 3x3, pad=same, bias=false)", "F(2x2,3x3)", false, 4 << 20);
+  check_in_net("7x7x168: conv(180, 3x3, pad=same)", "F(2x2,3x3)", true, 64 << 20);
   remove_directory();
 }
 
@@ -150,6 +212,6 @@ static void test_direct(void) { /* what stays direct */
 }
 
 CU_TestInfo suite_winograd[] = {
-  {"matrices", test_matrices}, {"F(4x4,3x3): sizes, channels, padding", test_f4}, {"F(2x2,5x5): the same", test_f2_5x5},
+  {"matrices", test_matrices}, {"rounding as stated", test_error}, {"F(4x4,3x3): sizes, channels, padding", test_f4}, {"F(2x2,5x5): the same", test_f2_5x5},
   {"F(2x2,3x3)", test_f2}, {"fused and folded", test_fused}, {"blocks", test_blocks}, {"what stays direct", test_direct}, CU_TEST_INFO_NULL,
 };

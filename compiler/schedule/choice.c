@@ -1,0 +1,186 @@
+// choice.c: the one place where a kernel's schedule is picked.
+// SPDX-License-Identifier: Apache-2.0
+//
+// The cost model ranks the methods that a family offers. What packs weights in its own way is chosen for the widest target of the file alone, for all targets
+// of a file share one layout. A choice that was measured goes before the model, as far as it is possible for the kernel.
+#include "schedule/choice.h"
+#include <inttypes.h>
+#include "schedule/direct.h"
+
+static const double GAIN = 0.9;    /* of the direct convolution's time, from where on it is left alone */
+static const double HOPELESS = 3;  /* times the least predicted time: not measured */
+
+/* ---- the kernel in words ---- */
+static const char *axes(Arena *arena, const char *what, const int64_t value[2], int64_t otherwise) {
+  if (value[0] == otherwise && value[1] == otherwise) return "";
+  return arena_printf(arena, " %s %" PRId64 "x%" PRId64, what, value[0], value[1]);
+}
+
+static const char *key_of(const Lower *l) {
+  const Node *root = l->node;
+  Text key = {.arena = l->arena};
+  text_put(&key, "%s", root->op->name);
+  if (root->window) text_put(&key, " %" PRId64 "x%" PRId64, root->window->kernel[0], root->window->kernel[1]);
+  if (root->nin) text_put(&key, " %s ->", shape_text(l->arena, root->in[0]->shape));
+  text_put(&key, " %s", shape_text(l->arena, root->shape));
+  if (root->window) {
+    const Window *w = root->window;
+    text_put(&key, "%s%s%s", axes(l->arena, "stride", w->stride, 1), axes(l->arena, "pad", w->before, 0), axes(l->arena, "dilation", w->dilation, 1));
+    if (w->groups > 1) text_put(&key, " groups %" PRId64, w->groups);
+  }
+  for (int i = 0; i < l->kernel->nchain; i++) text_put(&key, " + %s", l->kernel->chain[i]->op->name);
+  if (l->kernel->pool) text_put(&key, " + %s", l->kernel->pool->op->name);
+  return key.s;
+}
+
+/* ---- what families offer ---- */
+static Cycles cycles_of(const Lower *l, const Target *target, const Correlation *k, Method method, int m) {
+  if (method == METHOD_WINOGRAD) return cost_winograd(target, k, m, l->weight_bytes);
+  if (method == METHOD_COLUMNS) return cost_columns(target, k, shape_elements(l->kernel->result->shape), l->weight_bytes);
+  return cost_direct(target, k, l->weight_bytes);
+}
+
+static void offer(const Lower *l, Decision *d, Candidate candidate) { vec_push(l->arena, d->candidates, candidate); }
+
+static void offer_winograd(const Lower *l, Decision *d, const Correlation *k, int m) {
+  const int r = (int)k->kernel[0];
+  Candidate c = {.choice = {.method = METHOD_WINOGRAD, .m = m}, .refused = winograd_refused(l, k), .name = arena_printf(l->arena, "Winograd F(%dx%d,%dx%d)", m, m, r, r)};
+  const Winograd w = winograd_of(m, r);
+  c.cycles = cycles_of(l, l->target, k, METHOD_WINOGRAD, m), c.error = winograd_error(&w, k->l);
+  offer(l, d, c);
+}
+
+static void offer_conv(const Lower *l, Decision *d, const Correlation *k) {
+  offer(l, d, (Candidate){.choice = {.method = METHOD_DIRECT}, .name = "direct", .cycles = cycles_of(l, l->target, k, METHOD_DIRECT, 0)});
+  if (k->l == 1 && k->groups == 1)
+    offer(l, d, (Candidate){.choice = {.method = METHOD_COLUMNS}, .name = "columns", .refused = columns_refused(l, k), .cycles = cycles_of(l, l->target, k, METHOD_COLUMNS, 0)});
+  if (k->kernel[0] == k->kernel[1] && (k->kernel[0] == 3 || k->kernel[0] == 5))
+    for (int m = k->kernel[0] == 3 ? 4 : 2; m >= 2; m -= 2) offer_winograd(l, d, k, m);
+}
+
+static Cycles stream_of(const Lower *l) {
+  const Node *root = l->node;
+  int64_t weights = 0, values = shape_elements(l->kernel->result->shape);
+  for (int k = 0; k < root->nweights; k++) weights += root->weight[k] ? root->weight[k]->size : 0;
+  for (int k = 0; k < root->nin; k++) values += shape_elements(root->in[k]->shape);
+  const int64_t window = root->window ? root->window->kernel[0] * root->window->kernel[1] : 1;
+  const int64_t macs = root->op->cost ? root->op->cost(root).macs : window * shape_elements(root->shape);
+  return cost_stream(l->target, macs, 4 * values, 4 * weights, l->weight_bytes);
+}
+
+static bool one_to_one(const Correlation *k) { return k->groups > 1 && k->l == 1 && k->s == 1; }
+
+static void offer_all(const Lower *l, Decision *d) {
+  static const char *const names[] = {
+    [FAMILY_NONE] = "its own loops", [FAMILY_MAP] = "element by element", [FAMILY_CONV] = "channels apart", [FAMILY_CONV_SCATTER] = "phases of a direct convolution",
+    [FAMILY_CONV_WEIGHTS] = "weight gradient", [FAMILY_DEPTHWISE] = "channels apart", [FAMILY_DEPTHWISE_SCATTER] = "channels apart",
+    [FAMILY_DEPTHWISE_WEIGHTS] = "weight gradient", [FAMILY_DENSE] = "panels of units", [FAMILY_DENSE_INPUT] = "vectors of inputs",
+    [FAMILY_DENSE_WEIGHTS] = "rows of weights", [FAMILY_POOL] = "window by window", [FAMILY_ALIAS] = "nothing"};
+  const Family family = l->node->op->family;
+  if (!l->plain && (family == FAMILY_CONV || family == FAMILY_DEPTHWISE)) {
+    const Correlation k = correlation_of(l->node);
+    if (!one_to_one(&k)) {
+      offer_conv(l, d, &k);
+      return;
+    }
+  }
+  offer(l, d, (Candidate){.choice = {.method = METHOD_OWN}, .name = l->plain ? "plain loops" : names[family], .cycles = stream_of(l)});
+}
+
+/* ---- picking ---- */
+static double cycles_for(const Lower *l, const Target *target, const Candidate *c) {
+  if (target == l->target || c->choice.method == METHOD_OWN) return c->cycles.total;
+  const Correlation k = correlation_of(l->node);
+  return cycles_of(l, target, &k, c->choice.method, c->choice.m).total;
+}
+
+static void pick_by_model(const Lower *l, Decision *d) {
+  double least = GAIN * cycles_for(l, l->layout, &d->candidates.data[0]);
+  int possible = 1;
+  for (int i = 1; i < d->candidates.n; i++) {
+    if (d->candidates.data[i].refused) continue;
+    const double cycles = cycles_for(l, l->layout, &d->candidates.data[i]);
+    possible++;
+    if (cycles < least) d->model = i, least = cycles;
+  }
+  d->chosen = d->model;
+  d->why = possible == 1 ? d->candidates.n > 1 ? "nothing else is possible" : "" : d->model ? "the least cycles" : "nothing else takes less than 0.9 of its cycles";
+}
+
+static const char *name_of(const Lower *l, const Target *target) { /* in a file of measured choices */
+  return target->lanes == l->layout_lanes ? target->name : arena_printf(l->arena, "%s/%d", target->name, l->layout_lanes);
+}
+
+static int find_method(const Decision *d, const Choice *choice) {
+  for (int i = 0; i < d->candidates.n; i++)
+    if (d->candidates.data[i].choice.method == choice->method && d->candidates.data[i].choice.m == choice->m) return i;
+  return -1;
+}
+
+static const char *why_not(const Lower *l, const Decision *d, const Target *target, const Choice *choice) {
+  const int method = find_method(d, choice);
+  if (method < 0) return "the kernel has no such schedule";
+  if (d->candidates.data[method].refused) return d->candidates.data[method].refused;
+  if (choice->method != METHOD_DIRECT || target != l->target) return NULL;
+  int pixels[MOST_TILES], most;
+  direct_tiles(l, pixels, &most);
+  return choice->pixels > most ? arena_printf(l->arena, "a tile has at most %d pixels", most) : NULL;
+}
+
+/* What was measured for a target, if it can be done. --exact is no reason to complain: the next compilation may be without it. */
+static const Tuned *measured(const Lower *l, const Decision *d, const Target *target) {
+  Tuned *tuned = l->tuning && !l->batch && !l->plain && l->images <= 1 ? tuning_find(l->tuning, name_of(l, target), d->key) : NULL;
+  const char *refused = tuned ? why_not(l, d, target, &tuned->choice) : NULL;
+  if (refused && !l->exact) tuned->refused = refused;
+  return refused ? NULL : tuned;
+}
+
+static void pick_measured(Lower *l, Decision *d) {
+  const Tuned *of_layout = measured(l, d, l->layout), *own = l->target == l->layout ? of_layout : measured(l, d, l->target);
+  d->layout = l->target->lanes != l->layout->lanes;
+  if (of_layout) d->chosen = find_method(d, &of_layout->choice), d->why = arena_printf(l->arena, "measured for %s", l->layout->name);
+  if (own && find_method(d, &own->choice) == d->chosen) {
+    d->tuned = own, l->choice = own->choice;
+    d->why = arena_printf(l->arena, "measured: %.1f us; what the model chose took %.1f us", own->us, own->model_us);
+  }
+}
+
+void choice_make(Lower *l) {
+  Decision *d = l->decision = NEW(l->arena, Decision);
+  d->key = key_of(l);
+  offer_all(l, d);
+  pick_by_model(l, d);
+  pick_measured(l, d);
+  if (!d->tuned) l->choice = d->candidates.data[d->chosen].choice;
+}
+
+/* ---- what to measure ---- */
+static void add_variant(Choice *variant, int *n, Choice choice) {
+  if (*n < MOST_VARIANTS) variant[(*n)++] = choice;
+}
+
+static void add_variants(const Lower *l, const Candidate *c, Choice *variant, int *n) {
+  int pixels[MOST_TILES], most;
+  Choice choice = c->choice;
+  add_variant(variant, n, choice);
+  if (choice.method == METHOD_WINOGRAD)
+    for (int tiles = 32; tiles <= 256; tiles *= 2) choice.tiles = tiles, add_variant(variant, n, choice);
+  if (choice.method != METHOD_DIRECT) return;
+  const int tiles = direct_tiles(l, pixels, &most);
+  for (int i = 1; i < tiles; i++) choice.pixels = pixels[i], add_variant(variant, n, choice);
+  choice.pixels = 0;
+  for (int order = ORDER_ROWS; order <= ORDER_PANELS; order++) choice.order = (Order)order, add_variant(variant, n, choice);
+}
+
+int choice_variants(const Lower *l, Choice variant[MOST_VARIANTS]) {
+  const Decision *d = l->decision;
+  const Candidate *first = &d->candidates.data[d->layout ? d->chosen : d->model];
+  int n = 0;
+  if (first->choice.method == METHOD_OWN) return 0;
+  add_variants(l, first, variant, &n);
+  for (int i = 0; i < d->candidates.n && !d->layout; i++) {
+    const Candidate *c = &d->candidates.data[i];
+    if (!c->refused && c != first && c->cycles.total < HOPELESS * first->cycles.total) add_variants(l, c, variant, &n);
+  }
+  return n;
+}
