@@ -20,6 +20,8 @@
 #include "sema/sema.h"
 #include "syntax/ast.h"
 
+enum { LARGEST_TEXT = 1 << 20 }; /* bytes of weights that are text unless one asks for something else */
+
 typedef struct Stage { const char *name; double seconds; } Stage;
 
 typedef struct Compilation {
@@ -211,12 +213,23 @@ static const char *with_memory(const Compilation *c) {
   return text.s;
 }
 
+/* How weights are compiled in. A program has nothing beside it, and what has no file of its own has none. */
+static void choose_embedding(Compilation *c) {
+  const Options *o = c->options;
+  const bool backend = options_backend(o->kind), accompanied = o->kind == OUTPUT_C && header_path(c);
+  const EmbedKind kind = backend || accompanied ? o->embed : EMBED_AS_TEXT;
+  c->emit.embed_text = kind == EMBED_BY_SIZE ? LARGEST_TEXT : kind == EMBED_AS_TEXT ? INT64_MAX : 0;
+  c->emit.embed = kind == EMBED_AS_TEXT ? EMBED_TEXT : backend ? EMBED_BACKEND : kind == EMBED_AS_OBJECT ? EMBED_OBJECT : EMBED_BESIDE;
+  c->emit.embed_file = c->emit.embed == EMBED_BESIDE ? base_name(with_suffix(c->arena, o->output, ".weights.bin")) : BACKEND_DATA;
+}
+
 static bool lower(Compilation *c) {
   const Options *o = c->options;
   if (!calls_fit(c)) return false;
   c->emit = (EmitOptions){
     .prefix = c_name(c), .header = o->kind == OUTPUT_C ? base_name(header_path(c)) : NULL, .summary = c->summary, .batch = o->batch,
     .ntargets = o->targets.n, .target = o->targets.data, .openmp = o->openmp, .plain = o->plain, .exact = o->exact, .program = o->kind == OUTPUT_PROGRAM, .training = c->training, .weights = c->weights, .tuning = &c->tuning};
+  choose_embedding(c);
   Plan *infer = plan_inference(c->arena, c->graph, o->plain, images_side_by_side(c->graph, o->targets.n, o->targets.data, o->plain ? 1 : o->batch)),
        *train = c->training ? plan_training(c->arena, c->graph, o->plain, images_side_by_side(c->graph, o->targets.n, o->targets.data, o->plain ? 1 : c->graph->training->batch)) : NULL;
   stage_done(c, "plan");
@@ -246,11 +259,13 @@ static bool spares_inputs(Compilation *c, const char *path) {
   return !same || cannot_write(c, path, "the program is read from it");
 }
 
-static bool add_output(Compilation *c, const char *path, const Text *text) {
+static bool add_bytes(Compilation *c, const char *path, const void *bytes, size_t n) {
   const char *why = NULL;
   if (!spares_inputs(c, path)) return false;
-  return outputs_add(c->outputs, path, text->n ? text->s : "", text->n, &why) || cannot_write(c, path, why);
+  return outputs_add(c->outputs, path, bytes, n, &why) || cannot_write(c, path, why);
 }
+
+static bool add_output(Compilation *c, const char *path, const Text *text) { return add_bytes(c, path, text->n ? text->s : "", text->n); }
 
 static bool write_view(Compilation *c) {
   const Options *o = c->options;
@@ -275,14 +290,16 @@ static bool write_header(Compilation *c, const char *path) {
   return add_output(c, path, &text);
 }
 
-static bool run_backend(Compilation *c, const Text *text) {
+typedef struct Bytes { const void *data; size_t n; } Bytes;
+
+static bool run_backend(Compilation *c, BackendKind kind, const Text *text, Bytes weights, const char *path) {
   const Options *o = c->options;
-  static const BackendKind kind[] = {[OUTPUT_OBJECT] = BACKEND_OBJECT, [OUTPUT_SHARED] = BACKEND_SHARED, [OUTPUT_WASM] = BACKEND_WASM, [OUTPUT_PROGRAM] = BACKEND_PROGRAM};
   const Backend backend = {
-    .arena = c->arena, .kind = kind[o->kind], .cc = o->cc, .cross = o->machine ? o->machine->cross : NULL, .runtime = o->runtime, .openmp = o->openmp, .plain = o->plain, .verbose = o->verbose};
+    .arena = c->arena, .kind = kind, .cc = o->cc, .cross = o->machine ? o->machine->cross : NULL, .runtime = o->runtime, .openmp = o->openmp, .plain = o->plain, .verbose = o->verbose,
+    .data = weights.data, .data_bytes = weights.n};
   const char *temporary = NULL, *why = NULL;
-  if (!spares_inputs(c, o->output)) return false;
-  if (!outputs_adopt(c->outputs, o->output, &temporary, &why)) return cannot_write(c, o->output, why);
+  if (!spares_inputs(c, path)) return false;
+  if (!outputs_adopt(c->outputs, path, &temporary, &why)) return cannot_write(c, path, why);
   const bool done = backend_compile(&backend, text->s, text->n, temporary, &why);
   stage_done(c, "C compiler");
   if (done) return true;
@@ -290,17 +307,61 @@ static bool run_backend(Compilation *c, const Text *text) {
   return false;
 }
 
+static bool write_weights_object(Compilation *c, Bytes weights) {
+  Text text = {.arena = c->arena};
+  emit_weights_object(&text, c->net);
+  return run_backend(c, BACKEND_OBJECT, &text, weights, with_suffix(c->arena, c->options->output, ".weights.o"));
+}
+
+/* What net.c does not hold itself. */
+static bool write_weights(Compilation *c, Bytes weights) {
+  if (!weights.data) return true;
+  if (c->emit.embed == EMBED_OBJECT) return write_weights_object(c, weights);
+  return add_bytes(c, with_suffix(c->arena, c->options->output, ".weights.bin"), weights.data, weights.n);
+}
+
+static bool write_text(Compilation *c) {
+  const Options *o = c->options;
+  static const BackendKind kind[] = {[OUTPUT_OBJECT] = BACKEND_OBJECT, [OUTPUT_SHARED] = BACKEND_SHARED, [OUTPUT_WASM] = BACKEND_WASM, [OUTPUT_PROGRAM] = BACKEND_PROGRAM};
+  Text text = {.arena = c->arena};
+  Bytes weights;
+  emit_c(&text, c->net);
+  stage_done(c, "print");
+  weights.data = emit_weights(c->net, &weights.n);
+  if (weights.data) stage_done(c, "pack weights");
+  if (options_backend(o->kind)) return run_backend(c, kind[o->kind], &text, weights, o->output);
+  if (!add_output(c, o->output, &text) || !write_weights(c, weights)) return false;
+  if (weights.data) stage_done(c, "write weights");
+  return true;
+}
+
+static bool write_model(Compilation *c) {
+  Bytes model;
+  model.data = emit_model(c->net, &model.n);
+  stage_done(c, "pack weights");
+  return add_bytes(c, c->options->output, model.data, model.n);
+}
+
+static bool has_weights(Compilation *c) {
+  if (c->weights && c->graph->parameters) return true;
+  const char *name = c->graph->name;
+  if (c->graph->parameters == 0) diag_report(c->diags, DIAG_no_weights, c->graph->name_span, NULL, "net %s has no parameters, so there is no model to write", name);
+  else {
+    Diag *diag = diag_report(c->diags, DIAG_no_weights, c->graph->name_span, NULL, "a model is made of trained weights, and none are given for net %s", name);
+    diag_help(diag, "--weights=FILE names a .safetensors or .npz file of them");
+  }
+  return false;
+}
+
 static bool write_code(Compilation *c) {
   const Options *o = c->options;
   const char *header = header_path(c);
   if (header && strpbrk(base_name(header), "\"\\\n")) return cannot_write(c, header, "C cannot include a header of this name");
+  if (o->kind == OUTPUT_MODEL && !has_weights(c)) return false;
   if (!lower(c)) return false;
+  if (o->kind == OUTPUT_MODEL) return write_model(c);
   if (o->kind == OUTPUT_HEADER) return write_header(c, o->output);
-  Text text = {.arena = c->arena};
-  emit_c(&text, c->net);
-  stage_done(c, "print");
-  const bool done = options_backend(o->kind) ? run_backend(c, &text) : add_output(c, o->output, &text);
-  return done && (!header || write_header(c, header));
+  return write_text(c) && (!header || write_header(c, header));
 }
 
 static void put_path(Text *out, const char *path) { /* as make wants it */

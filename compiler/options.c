@@ -19,11 +19,11 @@ enum { /* long options without a letter of their own */
 typedef struct OptionRow { const char *name; int code; int has_arg; const char *shown, *help; } OptionRow;
 
 static const OptionRow rows[] = {
-  {NULL, 'o', required_argument, "-o FILE", "what to write, by its suffix: .c (and .h beside it), .o, .so, .wasm; without a suffix: a program; -: C on standard output. Without -o the program is checked and summarised"},
-  {"emit", LONG_EMIT, required_argument, "--emit=KIND", "c header obj shared exe wasm, or a view of the program: summary json dot ast graph nests schedule"},
+  {NULL, 'o', required_argument, "-o FILE", "what to write, by its suffix: .c (and .h beside it), .o, .so, .wasm, .model (the weights alone); without a suffix: a program; -: C on standard output. Without -o the program is checked and summarised"},
+  {"emit", LONG_EMIT, required_argument, "--emit=KIND", "c header obj shared exe wasm model, or a view of the program: summary json dot ast graph nests schedule"},
   {"single-file", LONG_SINGLE_FILE, no_argument, "--single-file", "the header's text goes into the C file"},
   {"weights", LONG_WEIGHTS, required_argument, "--weights=FILE", "trained weights (.safetensors or .npz) that go into the output"},
-  {"embed", LONG_EMBED, required_argument, "--embed=text", "weights go into the C file as text"},
+  {"embed", LONG_EMBED, required_argument, "--embed=HOW", "weights go into the C file as text (up to 1 MB), a file NAME.weights.bin beside it (incbin), or an object NAME.weights.o beside it (object)"},
   {"batch", LONG_BATCH, required_argument, "--batch=N", "images a call of NAME_infer takes (1)"},
   {"train", LONG_TRAIN, no_argument, "--train", "with the training code (the default for programs with a train block)"},
   {"no-train", LONG_NO_TRAIN, no_argument, "--no-train", "without it"},
@@ -54,7 +54,7 @@ enum { ROWS = sizeof rows / sizeof *rows };
 typedef struct Kind { const char *name; OutputKind kind; const char *suffix; bool later; } Kind;
 static const Kind kinds[] = {
   {"c", OUTPUT_C, ".c", false}, {"header", OUTPUT_HEADER, ".h", false}, {"obj", OUTPUT_OBJECT, ".o", false}, {"shared", OUTPUT_SHARED, ".so", false},
-  {"exe", OUTPUT_PROGRAM, "", false}, {"wasm", OUTPUT_WASM, ".wasm", false}, {"model", OUTPUT_NONE, ".model", true}, {"summary", OUTPUT_SUMMARY, NULL, false},
+  {"exe", OUTPUT_PROGRAM, "", false}, {"wasm", OUTPUT_WASM, ".wasm", false}, {"model", OUTPUT_MODEL, ".model", false}, {"summary", OUTPUT_SUMMARY, NULL, false},
   {"json", OUTPUT_JSON, NULL, false}, {"dot", OUTPUT_DOT, NULL, false}, {"ast", OUTPUT_AST, NULL, false}, {"graph", OUTPUT_GRAPH, NULL, false},
   {"nests", OUTPUT_NESTS, NULL, false}, {"schedule", OUTPUT_SCHEDULE, NULL, false},
 };
@@ -131,7 +131,7 @@ static bool kind_from_suffix(Options *options, Arena *arena) {
       return true;
     }
   if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) return options->kind = OUTPUT_PROGRAM, true; /* a directory: refused when it is written */
-  return usage_error("the suffix '%s' of the output '%s' says nothing: .c, .h, .o, .so, .wasm, or no suffix for a program; or use --emit=KIND", suffix, options->output);
+  return usage_error("the suffix '%s' of the output '%s' says nothing: .c, .h, .o, .so, .wasm, .model, or no suffix for a program; or use --emit=KIND", suffix, options->output);
 }
 
 static bool has_target(const Options *options, const Target *target) {
@@ -253,11 +253,12 @@ static bool read_explain(Options *options, Arena *arena, const char *slug) {
   return true;
 }
 
-static bool read_embed(Options *options, Arena *arena, const char *value) {
+static bool read_embed(Options *options, const char *value) {
   static const char *const names[] = {"text", "incbin", "object", NULL};
+  static const EmbedKind kind[] = {EMBED_AS_TEXT, EMBED_AS_FILE, EMBED_AS_OBJECT};
   int index;
   if (!read_word("--embed", value, names, &index)) return false;
-  if (index > 0) vec_push(arena, options->later, arena_printf(arena, "--embed=%s", value));
+  options->embed = kind[index];
   return true;
 }
 
@@ -303,11 +304,11 @@ static bool check_together(Options *options, Arena *arena, bool kind_given, int 
     if (kind_given && options->kind == OUTPUT_C) options->output = "-";
     else if (kind_given && options->kind == OUTPUT_HEADER) options->output = "-";
     else if (options_view(options->kind)) options->output = "-";
-    else if (options_backend(options->kind)) return usage_error("an object, library or program needs a file to be written to: -o FILE");
+    else if (options_backend(options->kind) || options->kind == OUTPUT_MODEL) return usage_error("an object, library, program or model needs a file to be written to: -o FILE");
   } else if (!*options->output) return usage_error("the output's file name is empty");
   else if (!kind_given && !kind_from_suffix(options, arena)) return false;
   if (options->output && strcmp(options->output, "-") == 0) {
-    if (options_backend(options->kind)) return usage_error("only C and views of the program can be written to standard output");
+    if (options_backend(options->kind)) return usage_error("an object, library or program cannot be written to standard output");
     if (options->summary) return usage_error("--summary and -o - both write to standard output");
     options->single_file = options->kind == OUTPUT_C || options->single_file;
   }
@@ -317,7 +318,7 @@ static bool check_together(Options *options, Arena *arena, bool kind_given, int 
   if (!options->train_given) options->train = options->kind == OUTPUT_PROGRAM;
   if (options->targets.n == 0) default_targets(options, arena);
   options->openmp = threads == 0 || (threads < 0 && options->kind == OUTPUT_PROGRAM);
-  return !options_backend(options->kind) || choose_machine(options);
+  return !(options_backend(options->kind) || options->embed == EMBED_AS_OBJECT) || choose_machine(options);
 }
 
 bool options_parse(Options *options, Arena *arena, int argc, char **argv) {
@@ -351,7 +352,7 @@ bool options_parse(Options *options, Arena *arena, int argc, char **argv) {
         if (!*optarg) good = usage_error("--weights wants a file name");
         options->weights = optarg;
         break;
-      case LONG_EMBED: good = read_embed(options, arena, optarg); break;
+      case LONG_EMBED: good = read_embed(options, optarg); break;
       case LONG_SINGLE_FILE: options->single_file = true; break;
       case LONG_BATCH: good = read_batch(options, optarg); break;
       case LONG_TRAIN: case LONG_NO_TRAIN: options->train_given = true, options->train = code == LONG_TRAIN; break;

@@ -12,8 +12,11 @@ typedef enum OutputKind {
   OUTPUT_NONE,    /* no -o: the program is checked, and its summary printed */
   OUTPUT_C, OUTPUT_HEADER,
   OUTPUT_OBJECT, OUTPUT_SHARED, OUTPUT_WASM, OUTPUT_PROGRAM,
+  OUTPUT_MODEL,   /* packed weights */
   OUTPUT_SUMMARY, OUTPUT_JSON, OUTPUT_DOT, OUTPUT_AST, OUTPUT_GRAPH, OUTPUT_NESTS, OUTPUT_SCHEDULE, /* views of the program */
 } OutputKind;
+
+typedef enum EmbedKind { EMBED_BY_SIZE, EMBED_AS_TEXT, EMBED_AS_FILE, EMBED_AS_OBJECT } EmbedKind;
 
 typedef struct Option { const char *name, *value; } Option; /* -D NAME=VALUE */
 
@@ -23,6 +26,7 @@ typedef struct Options {
   const char *input, *output; /* output NULL: none; "-": standard output */
   OutputKind kind;
   const char *weights, *prefix, *cc, *runtime; /* NULL: not given */
+  EmbedKind embed;
   int64_t batch;
   bool train;                /* training code is wanted; for a program without either option: if there is a train block */
   bool train_given;

@@ -27,6 +27,7 @@
 #endif
 
 enum { NEWEST_CLANG = 25, OLDEST_CLANG = 14 };
+enum { DATA_DESCRIPTOR = 3 }; /* of BACKEND_DATA */
 extern char **environ;
 
 typedef struct Command { Arena *arena; VEC(const char *) words; } Command;
@@ -96,31 +97,48 @@ static void show_command(const Command *command) {
   fputc('\n', stderr);
 }
 
-/* Runs a command with the text as its standard input. */
-static bool command_run(Command *command, const char *text, size_t n, const char **why) {
+/* A file without a name, at its beginning. */
+static FILE *temporary_file(Arena *arena, const void *bytes, size_t n, const char **why) {
+  FILE *file = tmpfile();
+  if (file && fwrite(bytes, 1, n, file) == n && fflush(file) == 0 && fseek(file, 0, SEEK_SET) == 0) return file;
+  *why = arena_printf(arena, "no temporary file for what is compiled: %s", strerror(errno));
+  if (file) fclose(file);
+  return NULL;
+}
+
+static bool command_ended(const Command *command, pid_t pid, const char **why) {
   const char *program = command->words.data[0];
-  command_add(command, NULL);
-  FILE *input = tmpfile();
-  if (!input || fwrite(text, 1, n, input) != n || fflush(input) != 0 || fseek(input, 0, SEEK_SET) != 0) {
-    *why = arena_printf(command->arena, "no temporary file for the C text: %s", strerror(errno));
-    if (input) fclose(input);
-    return false;
-  }
-  posix_spawn_file_actions_t actions;
-  pid_t pid;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, fileno(input), STDIN_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
-  const int error = posix_spawnp(&pid, program, &actions, NULL, (char *const *)(uintptr_t)command->words.data, environ);
-  posix_spawn_file_actions_destroy(&actions);
-  fclose(input);
-  if (error) return *why = arena_printf(command->arena, "the C compiler '%s' cannot be started: %s", program, strerror(error)), false;
   int status;
   while (waitpid(pid, &status, 0) < 0)
     if (errno != EINTR) return *why = arena_printf(command->arena, "the C compiler '%s' was lost: %s", program, strerror(errno)), false;
   if (WIFSIGNALED(status)) return *why = arena_printf(command->arena, "the C compiler '%s' was ended by signal %d", program, WTERMSIG(status)), false;
   if (WEXITSTATUS(status)) return *why = arena_printf(command->arena, "the C compiler '%s' failed with exit status %d", program, WEXITSTATUS(status)), false;
   return true;
+}
+
+/* Runs a command with one file as its standard input and another, if any, as descriptor 3. */
+static bool command_run(Command *command, FILE *input, FILE *data, const char **why) {
+  const char *program = command->words.data[0];
+  command_add(command, NULL);
+  posix_spawn_file_actions_t actions;
+  pid_t pid;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, fileno(input), STDIN_FILENO);
+  if (data) posix_spawn_file_actions_adddup2(&actions, fileno(data), DATA_DESCRIPTOR);
+  posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
+  const int error = posix_spawnp(&pid, program, &actions, NULL, (char *const *)(uintptr_t)command->words.data, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (error) return *why = arena_printf(command->arena, "the C compiler '%s' cannot be started: %s", program, strerror(error)), false;
+  return command_ended(command, pid, why);
+}
+
+static bool compile_text(const Backend *backend, Command *command, const char *text, size_t n, const char **why) {
+  FILE *input = temporary_file(backend->arena, text, n, why);
+  FILE *data = input && backend->data ? temporary_file(backend->arena, backend->data, backend->data_bytes, why) : NULL;
+  const bool done = !*why && command_run(command, input, data, why);
+  if (input) fclose(input);
+  if (data) fclose(data);
+  return done;
 }
 
 /* ---- what is made ---- */
@@ -168,5 +186,5 @@ bool backend_compile(const Backend *backend, const char *text, size_t n, const c
   command_add_all(&command, WORDS("-o", output, "-x", "c", "-"));
   if (backend->kind == BACKEND_PROGRAM && !add_runtime(&command, backend, why)) return false;
   if (backend->verbose) show_command(&command);
-  return command_run(&command, text, n, why);
+  return compile_text(backend, &command, text, n, why);
 }

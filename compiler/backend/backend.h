@@ -13,7 +13,9 @@ typedef struct Backend {
   const char *const *cross; /* clang's options for another machine; NULL: for this one */
   const char *runtime; /* where libcnn.a is, or NULL: found */
   bool openmp, plain, verbose; /* plain: -O0 of cnnc */
+  const void *data; size_t data_bytes; /* what the text finds in the file BACKEND_DATA; NULL: nothing */
 } Backend;
+#define BACKEND_DATA "/dev/fd/3" /* has a name only while it is open */
 
 /* Compiles the C text, which includes nothing but the C standard's headers, to the file `output`. False, and why, if that did not work;
  * the compiler's own messages have gone to standard error by then. */

@@ -8,6 +8,13 @@
 #include "passes/plan.h"
 #include "schedule/target.h"
 
+typedef enum Embed {         /* how weights of more than embed_text bytes are compiled in */
+  EMBED_TEXT,                /* as text */
+  EMBED_BESIDE,              /* as a file beside the C file, named embed_file */
+  EMBED_BACKEND,             /* as the file embed_file, which is there while the backend runs */
+  EMBED_OBJECT,              /* as another object, whose text emit_weights_object prints, made by the backend with the file embed_file */
+} Embed;
+
 typedef struct EmitOptions {
   const char *prefix;        /* of C names */
   const char *header;        /* the header's file name; NULL: its text goes into the C file */
@@ -18,6 +25,7 @@ typedef struct EmitOptions {
   bool program;              /* a program: with cnn_network and main */
   bool training;             /* with the training code */
   const float *weights;      /* as the weights struct, or NULL */
+  Embed embed; int64_t embed_text; const char *embed_file;
   struct Tuning *tuning;     /* choices of schedules that were measured, or NULL */
 } EmitOptions;
 
@@ -27,6 +35,9 @@ typedef struct NetSizes { int64_t model_bytes, workspace_bytes, workspace_bound,
 NetSizes emit_sizes(const Net *);
 void emit_c(Text *, Net *);
 void emit_header(Text *, Net *);
+const void *emit_weights(Net *, size_t *n); /* what is in embed_file; NULL if it is not needed */
+void emit_weights_object(Text *, Net *);
+const void *emit_model(Net *, size_t *n);   /* --emit=model: what NAME_open takes */
 void emit_nests(Text *, Net *);          /* --emit=nests */
 void emit_schedule(Text *, Net *);       /* --emit=schedule */
 const float *constant_weights(Arena *, const Graph *); /* the weights of a net whose parameters are all frozen and start from constants; else NULL */

@@ -41,6 +41,7 @@ static void put_numbers(Text *out, Net *net) {
   put_define(out, net, "PARAMETERS", graph->parameters, "floats of the weights");
   put_define(out, net, "ALIGNMENT", ALIGNMENT, "bytes: what is aligned to it is faster");
   put_define(out, net, "MODEL_BYTES", sizes.model_bytes, "");
+  if (net->model && !net->options->program) put_define(out, net, "FILE_BYTES", model_file_bytes(net), "a model in a file");
   put_define(out, net, "WORKSPACE_BYTES", sizes.workspace_bytes, "");
   put_define(out, net, "TRAINING_BYTES", sizes.training_bytes, "");
   text_put(out, "\n");
@@ -85,6 +86,10 @@ static void put_workspace_struct(Text *out, Net *net) {
 static void put_inference(Text *out, Net *net) {
   const char *name = net->name, *linkage = net_linkage(net);
   if (net->model) text_put(out, "%svoid %s_pack(%s_model *model, const %s_weights *weights);\n\n", linkage, name, name, name);
+  if (net->model && !net->options->program) {
+    text_put(out, "/* The model in a file made by cnnc --emit=model, which has been read or mapped: not copied. NULL if it is no model of this net in this layout. */\n");
+    text_put(out, "const %s_model *%s_open(const void *bytes, size_t size);\n\n", name, name);
+  }
   text_put(out, "/* %s. It cannot fail. */\n", net->options->batch > 1 ? arena_printf(net->arena, "%s_BATCH images", net->upper) : "One image");
   put_signature(out, arena_printf(net->arena, "%svoid %s_infer", linkage, name), infer_parameters(net, false), ";\n");
   if (net->options->batch > 1) {

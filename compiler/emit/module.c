@@ -261,7 +261,7 @@ static void add_macro(Net *net, const char *name) {
 }
 
 static void name_macros(Net *net) {
-  static const char *const fixed[] = {"H", "BATCH", "TRAIN_BATCH", "PARAMETERS", "ALIGNMENT", "MODEL_BYTES", "WORKSPACE_BYTES", "TRAINING_BYTES", "FORCE_TARGET", "TEXT", "TEXT_", NULL};
+  static const char *const fixed[] = {"H", "BATCH", "TRAIN_BATCH", "PARAMETERS", "ALIGNMENT", "MODEL_BYTES", "FILE_BYTES", "WORKSPACE_BYTES", "TRAINING_BYTES", "FORCE_TARGET", "EMBED", "SYMBOL", "TEXT", "TEXT_", NULL};
   static const char *const sizes[] = {"SIZE", "HEIGHT", "WIDTH", "LENGTH", "CHANNELS", NULL};
   for (const char *const *s = fixed; *s; s++) add_macro(net, *s);
   for (int t = 0; t < net->options->ntargets; t++) add_macro(net, name_upper(net->arena, net->options->target[t]->suffix));
@@ -335,7 +335,7 @@ static bool any_shared(const Net *net) {
 
 /* What the other files of this folder call after the net, and the ends of the shared header's and C's own types: uint8_t, cnn_optimizer_kind. */
 static const char *const fixed_names[] = {
-  "infer", "infer_some", "pack", "init", "gradients", "target", "level", "forced", "labels", "trained", "bytes", "open", "run", "image", "images", "batch", "sample", "weights", "model", "workspace", "training",
+  "infer", "infer_some", "pack", "init", "gradients", "target", "level", "forced", "labels", "trained", "bytes", "open", "mark", "run", "image", "images", "batch", "sample", "weights", "model", "workspace", "training",
   "add", "mix", "keys", "bits", "uniform", "normal", "log", "root", "turn", "fill", "initial",
   "network", "network_inputs", "network_outputs", "network_weights", "network_layers", "network_steps", "network_recipe", "network_summary", "network_metrics", "network_augment", "network_milestones",
   "network_init", "network_pack", "network_infer", "network_infer_timed", "network_gradients", "t", "kind", NULL};

@@ -117,11 +117,14 @@ void put_banner(Text *, Net *, bool header);                 /* net.c: the comme
 void put_network_types(Text *, const Net *);                /* header.c */
 void put_declarations(Text *, Net *);                       /* header.c: what a header declares */
 void put_functions(Text *, const Section *);                /* net.c: the functions of a section */
-void put_pack(Text *, Net *);                               /* pack.c: tables, packing, NAME_trained */
+void put_pack(Text *, Net *);                               /* pack.c: tables, packing */
 void put_packing(Text *, Net *, const Part *, const char *to);
-void put_trained(Text *, Net *);
-void put_initial(Text *, Net *);
-bool is_large(int64_t floats);
+void pack_values(Net *, const Member *, float *to);         /* what it is for the weights that are compiled in */
+void put_embedded(Text *, Net *);                           /* embed.c: NAME_trained, the weights to train on from */
+void put_member_values(Text *, Net *, const Member *);
+void put_open(Text *, Net *);
+const char *initial_weights(Net *);                         /* an expression for the weights to train on from, or NULL */
+int64_t model_file_bytes(const Net *);
 void put_infer(Text *, Net *, int target);                  /* infer.c */
 void put_infer_entries(Text *, Net *);
 void put_dispatch(Text *, Net *);                           /* dispatch.c: NAME_target, the level of the CPU */

@@ -92,7 +92,8 @@ void emit_c(Text *out, Net *net) {
   text_put(out, "\n");
   emit_prelude_file(out, &needs);
   put_pack(out, net);
-  put_trained(out, net);
+  put_open(out, net);
+  put_embedded(out, net);
   if (net->train.plan) put_batch_struct(out, net);
   for (int t = net->options->ntargets - 1; t >= 0; t--) put_section(out, net, t);
   put_dispatch(out, net);

@@ -319,7 +319,6 @@ void put_network(Text *out, Net *net) {
   const bool training = net->train.plan != NULL;
   if (!training && !net->options->program) return;
   text_put(out, "/* ---- for the runtime ---- */\n\n");
-  if (net->options->weights && net->model) put_initial(out, net);
   put_inputs(out, net);
   put_outputs(out, net);
   put_weights(out, net);
@@ -342,7 +341,7 @@ void put_network(Text *out, Net *net) {
   if (training) text_put(out, "  .train_batch = %s_TRAIN_BATCH,\n", upper);
   text_put(out, "  .model_bytes = %s_MODEL_BYTES, .workspace_bytes = %s_WORKSPACE_BYTES, .training_bytes = %s_TRAINING_BYTES,\n", upper, upper, upper);
   if (training) text_put(out, "  .recipe = &%s_network_recipe,\n", name);
-  if (net->options->weights && net->model) text_put(out, "  .initial = %s%s_initial,\n", is_large(graph->parameters) ? "(const float *)(const void *)" : "", name);
+  if (initial_weights(net)) text_put(out, "  .initial = %s,\n", initial_weights(net));
   text_put(out, "  .target_name = %s_target,\n  .init = %s_network_init,\n  .pack = %s_network_pack,\n  .infer = %s_network_infer,\n", name, name, name, name);
   if (net->options->program) text_put(out, "  .infer_timed = %s_network_infer_timed,\n", name);
   if (training) text_put(out, "  .gradients = %s_network_gradients,\n", name);

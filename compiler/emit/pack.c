@@ -1,5 +1,5 @@
-/* pack.c: weights from their natural layout to the order in which kernels read them: the functions that do it at run time, and the same done now for
- * weights that are compiled in, by running the same nests. */
+/* pack.c: weights from their natural layout to the order in which kernels read them: the functions that do it at run time, and the same done now,
+ * by running the same nests. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,7 +8,14 @@
 #include "emit/module.h"
 
 /* ---- by the compiler ---- */
+static bool fill_pack(const Pack *pack, const float *weights, float *out) {
+  const float *from[BUFS] = {0};
+  for (int i = 0; i < pack->source.n; i++) from[pack->source_buf.data[i]->id] = weights + pack->source.data[i]->offset;
+  return nest_fill(pack->nest, from, out);
+}
+
 static void run_pack(Net *net, const Pack *pack, const float *weights, float *out) {
+  if (fill_pack(pack, weights, out)) return;
   const int64_t n = buf_elements(pack->out);
   Run run = {.single = true};
   for (int i = 0; i < pack->source.n; i++) {
@@ -25,66 +32,11 @@ static void run_pack(Net *net, const Pack *pack, const float *weights, float *ou
   for (int64_t k = 0; k < n; k++) out[k] = (float)to[k];
 }
 
-static const float *member_values(Net *net, const Member *member) {
-  if (member->table) return member->table;
-  if (member->copy) return net->options->weights + member->copy->offset;
-  float *values = NEW_ARRAY(net->arena, float, member->floats);
-  run_pack(net, member->pack, net->options->weights, values);
-  return values;
+void pack_values(Net *net, const Member *member, float *to) {
+  const float *values = member->table ? member->table : member->copy ? net->options->weights + member->copy->offset : NULL;
+  if (values) memcpy(to, values, sizeof *to * (size_t)member->floats);
+  else run_pack(net, member->pack, net->options->weights, to);
 }
-
-/* ---- constants in the text ---- */
-enum { LARGE_FLOATS = 1 << 18 }; /* from here on a string, which compilers read ten times faster */
-
-/* With the braces of all dimensions. */
-static int64_t put_nested(Text *out, const float *values, int rank, const int64_t *dim) {
-  int64_t done = 0;
-  text_put(out, "{");
-  if (rank <= 1) {
-    text_put(out, "\n");
-    put_floats(out, values, dim[0], "    ");
-    text_put(out, "  ");
-    done = dim[0];
-  }
-  for (int64_t i = 0; rank > 1 && i < dim[0]; i++) {
-    if (i) text_put(out, ", ");
-    done += put_nested(out, values + done, rank - 1, dim + 1);
-  }
-  text_put(out, "}");
-  return done;
-}
-
-/* The bytes of little-endian floats as a string. */
-static void put_float_string(Text *out, const float *values, int64_t n) {
-  enum { A_LINE = 16 };
-  for (int64_t i = 0; i < n; i++) {
-    if (i % A_LINE == 0) text_put(out, i ? "\"\n  \"" : "  \"");
-    uint32_t bits;
-    memcpy(&bits, &values[i], sizeof bits);
-    char s[17];
-    size_t length = 0;
-    for (int k = 0; k < 4; k++) {
-      const unsigned byte = bits >> (8 * k) & 255;
-      s[length++] = '\\', s[length++] = (char)('0' + (byte >> 6)), s[length++] = (char)('0' + (byte >> 3 & 7)), s[length++] = (char)('0' + (byte & 7));
-    }
-    text_bytes(out, s, length);
-  }
-  text_put(out, "\"");
-}
-
-void put_string_table(Text *out, Net *net, const char *name, const Part *part, const float *flat, int64_t floats) {
-  text_put(out, "#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__\n#error \"these weights are little-endian floats\"\n#endif\n");
-  text_put(out, "#ifdef __GNUC__\n#pragma GCC diagnostic push\n#pragma GCC diagnostic ignored \"-Woverlength-strings\"\n#endif\n");
-  text_put(out, "_Alignas(%d) static const char %s_%s[%" PRId64 " + 1] =\n", ALIGNMENT, net->name, name, 4 * floats);
-  if (flat) put_float_string(out, flat, floats);
-  for (int i = 0; part && i < part->members.n; i++) {
-    text_put(out, "%s  /* %s */\n", i ? "\n" : "", part->members.data[i]->name);
-    put_float_string(out, member_values(net, part->members.data[i]), part->members.data[i]->floats);
-  }
-  text_put(out, ";\n#ifdef __GNUC__\n#pragma GCC diagnostic pop\n#endif\n");
-}
-
-bool is_large(int64_t floats) { return floats > LARGE_FLOATS; }
 
 static void put_tables(Text *out, Net *net) {
   for (int i = 0; i < net->tables.n; i++) {
@@ -92,7 +44,7 @@ static void put_tables(Text *out, Net *net) {
     text_put(out, "static const float %s_%s", net->name, table->name);
     put_dims(out, table->rank, table->dim);
     text_put(out, " = ");
-    put_nested(out, member_values(net, table), table->rank, table->dim);
+    put_member_values(out, net, table);
     text_put(out, ";\n\n");
   }
 }
@@ -134,36 +86,4 @@ void put_pack(Text *out, Net *net) {
   if (!net->infer.members.n) text_put(out, "  (void)weights;\n  memset(model, 0, sizeof *model);\n");
   put_packing(out, net, &net->infer, "model->");
   text_put(out, "}\n\n");
-}
-
-/* ---- compiled in ---- */
-void put_trained(Text *out, Net *net) {
-  if (!net->options->weights || !net->model || net->options->program) return;
-  const int64_t floats = net_model_floats(net);
-  if (is_large(floats) && net->infer.members.n) {
-    put_string_table(out, net, "bytes", &net->infer, NULL, floats);
-    text_put(out, "extern const %s_model %s_trained __attribute__((alias(\"%s_bytes\")));\n\n", net->name, net->name, net->name);
-    return;
-  }
-  text_put(out, "_Alignas(%d) const %s_model %s_trained = {\n", ALIGNMENT, net->name, net->name);
-  for (int i = 0; i < net->infer.members.n; i++) {
-    const Member *member = net->infer.members.data[i];
-    text_put(out, "  .%s = ", member->name);
-    put_nested(out, member_values(net, member), member->rank, member->dim);
-    text_put(out, ",\n");
-  }
-  if (!net->infer.members.n) text_put(out, "  {0}\n");
-  text_put(out, "};\n\n");
-}
-
-void put_initial(Text *out, Net *net) {
-  const int64_t n = net->graph->parameters;
-  if (is_large(n)) {
-    put_string_table(out, net, "initial", NULL, net->options->weights, n);
-    text_put(out, "\n");
-    return;
-  }
-  text_put(out, "static const float %s_initial[%" PRId64 "] = ", net->name, n);
-  put_nested(out, net->options->weights, 1, &n);
-  text_put(out, ";\n\n");
 }

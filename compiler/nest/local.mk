@@ -2,4 +2,4 @@
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += \
   %D%/nest.h %D%/build.h \
-  %D%/build.c %D%/val.c %D%/prove.c %D%/simplify.c %D%/interp.c %D%/dump.c %D%/widen.c
+  %D%/build.c %D%/val.c %D%/prove.c %D%/simplify.c %D%/interp.c %D%/fill.c %D%/dump.c %D%/widen.c

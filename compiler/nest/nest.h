@@ -5,6 +5,7 @@
  *     widen.c    may make one that works on an image into one that works on several side by side
  *     prove.c    shows that every access is in bounds, every value read was written, parallel iterations do not meet; and simplifies by what it learns
  *     interp.c   runs it in double or float, without a C compiler
+ *     fill.c     runs a simple one in float, fast
  *     dump.c     shows it (--emit=nests)
  *     emit/nest.c  prints it as C with vector extensions
  *
@@ -157,6 +158,9 @@ void nest_simplify(Nest *);       /* after the proof: folds one-round loops, dro
 typedef struct Run { double *mem[BUFS]; int64_t size[PARAMS]; bool single; int64_t steps; char error[256]; } Run;
 /* mem: by buffer id, one double an element whatever its type, parameters set by the caller; size: of the main function's parameters; single: rounds every result to float */
 bool nest_run(const Nest *, Run *);
+/* What the single OUTPUT of a proved nest without size parameters comes to in float, as nest_run with `single` finds it; from: by buffer id. False if the
+ * nest is of a kind that only nest_run can run; then `to` holds nothing of use. */
+bool nest_fill(const Nest *, const float *const *from, float *to);
 bool nest_unset(double); /* is this what nest_run puts into elements that nobody has written? */
 void nest_dump(Text *, const Nest *);
 void index_put(Text *, const Index *, const char *const name[SLOTS]); /* `4*y + x - 1`, as C and dumps show it */

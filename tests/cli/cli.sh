@@ -6,7 +6,7 @@ command -v "$CNNC" >/dev/null || { echo "Bail out! no $CNNC"; exit 99; }
 work=$(mktemp -d) || exit 99
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 99
-cp "$here"/*.cnn "$here"/*.c "$here"/*.mjs . 2>/dev/null
+cp "$here"/*.cnn "$here"/*.[ch] "$here"/*.mjs . 2>/dev/null
 number=0
 
 result() { # result STATUS TITLE [FILE]: a line of output; the file is shown when the status is not 0

@@ -38,6 +38,7 @@
 #define CONV_V3_PARAMETERS 448               /* floats of the weights */
 #define CONV_V3_ALIGNMENT 64                 /* bytes: what is aligned to it is faster */
 #define CONV_V3_MODEL_BYTES 1824
+#define CONV_V3_FILE_BYTES 1888              /* a model in a file */
 #define CONV_V3_WORKSPACE_BYTES 2304
 #define CONV_V3_TRAINING_BYTES 0
 
@@ -62,6 +63,9 @@ struct conv_v3_workspace {
 };
 
 void conv_v3_pack(conv_v3_model *model, const conv_v3_weights *weights);
+
+/* The model in a file made by cnnc --emit=model, which has been read or mapped: not copied. NULL if it is no model of this net in this layout. */
+const conv_v3_model *conv_v3_open(const void *bytes, size_t size);
 
 /* One image. It cannot fail. */
 void conv_v3_infer(const conv_v3_model *model, const float image[CONV_V3_BATCH * CONV_V3_IMAGE_SIZE],
@@ -133,6 +137,22 @@ static void conv_v3_conv1_bias_pack(float *restrict out, const float *restrict b
 void conv_v3_pack(conv_v3_model *model, const conv_v3_weights *weights) {
   conv_v3_conv1_weight_pack(model->conv1_weight, weights->conv1_weight);
   conv_v3_conv1_bias_pack(model->conv1_bias, weights->conv1_bias);
+}
+
+/* ---- a model in a file or in flash ---- */
+
+// What it begins with: "cnnmodel", the format's version, the bytes that follow, a fingerprint of their layout.
+static const uint64_t conv_v3_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, CONV_V3_MODEL_BYTES, UINT64_C(0xaa6f97e1ec439e91)};
+
+const conv_v3_model *conv_v3_open(const void *bytes, size_t size) {
+  const char *start = bytes;
+  if (start == NULL || size != CONV_V3_FILE_BYTES || (uintptr_t)start % _Alignof(conv_v3_model) != 0) return NULL;
+  for (int i = 0; i < 8; i++) {
+    uint64_t word;
+    memcpy(&word, start + 8 * i, sizeof word);
+    if (word != conv_v3_mark[i]) return NULL;
+  }
+  return (const conv_v3_model *)(const void *)(start + sizeof conv_v3_mark);
 }
 
 /* ---- x86-64 ---- */

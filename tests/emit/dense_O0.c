@@ -31,6 +31,7 @@
 #define DENSE_O0_PARAMETERS 23               /* floats of the weights */
 #define DENSE_O0_ALIGNMENT 64                /* bytes: what is aligned to it is faster */
 #define DENSE_O0_MODEL_BYTES 92
+#define DENSE_O0_FILE_BYTES 156              /* a model in a file */
 #define DENSE_O0_WORKSPACE_BYTES 128
 #define DENSE_O0_TRAINING_BYTES 0
 
@@ -59,6 +60,9 @@ struct dense_O0_workspace {
 };
 
 void dense_O0_pack(dense_O0_model *model, const dense_O0_weights *weights);
+
+/* The model in a file made by cnnc --emit=model, which has been read or mapped: not copied. NULL if it is no model of this net in this layout. */
+const dense_O0_model *dense_O0_open(const void *bytes, size_t size);
 
 /* One image. It cannot fail. */
 void dense_O0_infer(const dense_O0_model *model, const float x[DENSE_O0_BATCH * DENSE_O0_X_SIZE],
@@ -125,6 +129,22 @@ void dense_O0_pack(dense_O0_model *model, const dense_O0_weights *weights) {
   dense_O0_dense1_bias_pack(model->dense1_bias, weights->dense1_bias);
   dense_O0_dense2_weight_pack(model->dense2_weight, weights->dense2_weight);
   dense_O0_dense2_bias_pack(model->dense2_bias, weights->dense2_bias);
+}
+
+/* ---- a model in a file or in flash ---- */
+
+// What it begins with: "cnnmodel", the format's version, the bytes that follow, a fingerprint of their layout.
+static const uint64_t dense_O0_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, DENSE_O0_MODEL_BYTES, UINT64_C(0xb81b7700f0d6e5ab)};
+
+const dense_O0_model *dense_O0_open(const void *bytes, size_t size) {
+  const char *start = bytes;
+  if (start == NULL || size != DENSE_O0_FILE_BYTES || (uintptr_t)start % _Alignof(dense_O0_model) != 0) return NULL;
+  for (int i = 0; i < 8; i++) {
+    uint64_t word;
+    memcpy(&word, start + 8 * i, sizeof word);
+    if (word != dense_O0_mark[i]) return NULL;
+  }
+  return (const dense_O0_model *)(const void *)(start + sizeof dense_O0_mark);
 }
 
 /* ---- generic ---- */

@@ -147,6 +147,7 @@ typedef struct cnn_network {
 #define TRAIN_GENERIC_PARAMETERS 44          /* floats of the weights */
 #define TRAIN_GENERIC_ALIGNMENT 64           /* bytes: what is aligned to it is faster */
 #define TRAIN_GENERIC_MODEL_BYTES 176
+#define TRAIN_GENERIC_FILE_BYTES 240         /* a model in a file */
 #define TRAIN_GENERIC_WORKSPACE_BYTES 128
 #define TRAIN_GENERIC_TRAINING_BYTES 3680
 
@@ -181,6 +182,9 @@ struct train_generic_workspace {
 };
 
 void train_generic_pack(train_generic_model *model, const train_generic_weights *weights);
+
+/* The model in a file made by cnnc --emit=model, which has been read or mapped: not copied. NULL if it is no model of this net in this layout. */
+const train_generic_model *train_generic_open(const void *bytes, size_t size);
 
 /* One image. It cannot fail. */
 void train_generic_infer(const train_generic_model *model, const uint8_t x[TRAIN_GENERIC_BATCH * TRAIN_GENERIC_X_SIZE],
@@ -373,6 +377,22 @@ void train_generic_pack(train_generic_model *model, const train_generic_weights 
   memcpy(model->batchnorm1_weight, weights->batchnorm1_weight, sizeof model->batchnorm1_weight);
   memcpy(model->batchnorm1_bias, weights->batchnorm1_bias, sizeof model->batchnorm1_bias);
   train_generic_dense1_bias_pack(model->dense1_bias, weights->dense1_bias);
+}
+
+/* ---- a model in a file or in flash ---- */
+
+// What it begins with: "cnnmodel", the format's version, the bytes that follow, a fingerprint of their layout.
+static const uint64_t train_generic_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, TRAIN_GENERIC_MODEL_BYTES, UINT64_C(0x7d26c8ee55c13e06)};
+
+const train_generic_model *train_generic_open(const void *bytes, size_t size) {
+  const char *start = bytes;
+  if (start == NULL || size != TRAIN_GENERIC_FILE_BYTES || (uintptr_t)start % _Alignof(train_generic_model) != 0) return NULL;
+  for (int i = 0; i < 8; i++) {
+    uint64_t word;
+    memcpy(&word, start + 8 * i, sizeof word);
+    if (word != train_generic_mark[i]) return NULL;
+  }
+  return (const train_generic_model *)(const void *)(start + sizeof train_generic_mark);
 }
 
 // A call of train_generic_gradients.

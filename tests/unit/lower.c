@@ -137,7 +137,29 @@ static void eval_kernel(Net *net, const Kernel *kernel, Values *values, const do
 }
 
 /* ---- the same by its nest ---- */
+/* The fast way to the same numbers, in float. */
+static void check_fill(const Net *net, const Pack *pack) {
+  Run run = {.single = true};
+  const float *from[BUFS] = {0};
+  const int64_t n = buf_elements(pack->out);
+  for (int i = 0; i < pack->source.n; i++) {
+    const Weight *weight = pack->source.data[i];
+    float *single = NEW_ARRAY(net->arena, float, weight->size);
+    double *rounded = NEW_ARRAY(net->arena, double, weight->size);
+    for (int64_t k = 0; k < weight->size; k++) rounded[k] = single[k] = (float)net->weights[weight->offset + k];
+    from[pack->source_buf.data[i]->id] = single, run.mem[pack->source_buf.data[i]->id] = rounded;
+  }
+  float *got = NEW_ARRAY(net->arena, float, n);
+  double *want = run.mem[pack->out->id] = NEW_ARRAY(net->arena, double, n);
+  const bool filled = nest_fill(pack->nest, from, got), ran = nest_run(pack->nest, &run);
+  bool equal = true;
+  for (int64_t k = 0; k < n && filled && ran; k++) equal = equal && (double)got[k] == want[k];
+  if (!filled || !equal) printf("    pack %s: %s\n", pack->name, filled ? "differs from the interpreter" : "only the interpreter can run it");
+  CU_ASSERT_TRUE(filled && ran && equal);
+}
+
 static bool run_pack(const Net *net, const Pack *pack, double *out) {
+  check_fill(net, pack);
   Run run = {0};
   for (int i = 0; i < pack->source.n; i++) run.mem[pack->source_buf.data[i]->id] = net->weights + pack->source.data[i]->offset;
   run.mem[pack->out->id] = out;

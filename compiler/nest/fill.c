@@ -1,0 +1,273 @@
+/* fill.c: runs a proved nest that fills one buffer from others, in float and many iterations of a loop at a time: fast enough for weights of hundreds
+ * of megabytes, where interp.c takes minutes.
+ *
+ * A loop is run in lanes if its iterations share no register and no loop inside it qualifies. Lanes see the statements in another order than a
+ * serial run, which makes no difference if no element is stored twice. That is counted: the proof says that each is stored at least once. */
+// SPDX-License-Identifier: Apache-2.0
+#include "nest/nest.h"
+#include <math.h>
+
+enum { MOST = 64 }; /* lanes */
+
+typedef struct Fill {
+  const Nest *nest;
+  const float *const *from;  /* by buffer id */
+  float *to;
+  float *reg[BUFS];          /* [elements][MOST] */
+  VEC(const NestStmt *) laned; /* the loops that are run in lanes */
+  int64_t env[SLOTS];
+  int slot;                  /* of the loop that is run in lanes; 0: none is */
+  int64_t stored;
+} Fill;
+
+typedef struct Span { int a, b; } Span; /* the lanes a .. b-1 */
+
+/* ---- what can be run this way ---- */
+static bool is_register(const Buf *buf) { return buf->place == REGS || buf->place == STACK; }
+
+static bool value_fits(Val e) {
+  if (e->type.lanes > 1 || e->type.elem != F32) return false;
+  switch (e->op) {
+    case NUM: return true;
+    case LOAD: return e->ref->buf->place == INPUT || is_register(e->ref->buf);
+    case ADD: case SUB: case MUL: case DIV: case MIN: case MAX: case FMA: case SQRT: case PICK: break;
+    default: return false;
+  }
+  for (int i = 0; i < 3 && e->a[i]; i++)
+    if (!value_fits(e->a[i])) return false;
+  return true;
+}
+
+static bool fits(const NestStmt *stmt) {
+  for (; stmt; stmt = stmt->next) switch (stmt->kind) {
+    case LOOP: if (!fits(stmt->body)) return false; break;
+    case IF: if (!fits(stmt->body) || !fits(stmt->otherwise)) return false; break;
+    case STORE: {
+      const Buf *buf = stmt->u.store.ref.buf;
+      if (!(buf->place == OUTPUT || is_register(buf)) || buf->type.lanes > 1 || !value_fits(stmt->u.store.val)) return false;
+      break;
+    }
+    case DECLARE: if (!is_register(stmt->u.declare.buf)) return false; break;
+    case COMMENT: break;
+    default: return false;
+  }
+  return true;
+}
+
+/* ---- which loops are run in lanes ---- */
+static bool declares(const NestStmt *stmt, const Buf *buf) {
+  for (; stmt; stmt = stmt->next) {
+    if (stmt->kind == DECLARE && stmt->u.declare.buf == buf) return true;
+    if (stmt->kind == STORE && stmt->u.store.declare && stmt->u.store.ref.buf == buf) return true;
+    if ((stmt->kind == LOOP || stmt->kind == IF) && (declares(stmt->body, buf) || declares(stmt->otherwise, buf))) return true;
+  }
+  return false;
+}
+
+/* A register in the loop belongs to one iteration, and which one it is does not depend on the iteration. */
+static bool register_fits(const NestStmt *loop, const Ref *ref) {
+  if (!is_register(ref->buf)) return true;
+  for (int d = 0; d < ref->buf->rank; d++)
+    if (ref->at[d].k[loop->u.loop.slot]) return false;
+  return declares(loop->body, ref->buf);
+}
+
+static bool registers_fit(const NestStmt *loop, Val e) {
+  if (e->op == LOAD && !register_fits(loop, e->ref)) return false;
+  for (int i = 0; i < 3 && e->a[i]; i++)
+    if (!registers_fit(loop, e->a[i])) return false;
+  return true;
+}
+
+static bool bounds_fit(const NestStmt *loop, const NestStmt *inner) {
+  const int slot = loop->u.loop.slot;
+  for (int i = 0; i < inner->u.loop.nlo; i++)
+    if (inner->u.loop.lo[i].k[slot]) return false;
+  for (int i = 0; i < inner->u.loop.nhi; i++)
+    if (inner->u.loop.hi[i].k[slot]) return false;
+  return true;
+}
+
+static bool independent(const NestStmt *loop, const NestStmt *stmt) {
+  for (; stmt; stmt = stmt->next) {
+    if (stmt->kind == LOOP && (!bounds_fit(loop, stmt) || !independent(loop, stmt->body))) return false;
+    if (stmt->kind == IF && (!independent(loop, stmt->body) || !independent(loop, stmt->otherwise))) return false;
+    if (stmt->kind == STORE && (!register_fits(loop, &stmt->u.store.ref) || !registers_fit(loop, stmt->u.store.val))) return false;
+  }
+  return true;
+}
+
+static bool choose_lanes(Fill *f, const NestStmt *stmt) { /* true if a loop in here was chosen */
+  bool any = false;
+  for (; stmt; stmt = stmt->next) {
+    if (stmt->kind == IF) any = choose_lanes(f, stmt->body) | choose_lanes(f, stmt->otherwise) | any;
+    if (stmt->kind != LOOP) continue;
+    bool chosen = choose_lanes(f, stmt->body);
+    if (!chosen && independent(stmt, stmt->body)) {
+      vec_push(f->nest->arena, f->laned, stmt);
+      chosen = true;
+    }
+    any = any || chosen;
+  }
+  return any;
+}
+
+/* ---- running ---- */
+static int64_t value_of(const Fill *f, const Index *ix) {
+  int64_t r = ix->c;
+  for (int s = 1; s < SLOTS; s++) r += ix->k[s] * f->env[s];
+  return r;
+}
+
+static bool holds(const Fill *f, const Cond *cond, int lane) {
+  for (int i = 0; i < cond->n; i++) {
+    bool all = true;
+    for (int j = 0; j < cond->any[i].n && all; j++) {
+      const Range *range = &cond->any[i].range[j];
+      const int64_t v = value_of(f, &range->e) + range->e.k[f->slot] * lane;
+      all = v >= range->lo && v < range->hi;
+    }
+    if (all) return true;
+  }
+  return false;
+}
+
+/* The lanes from `at` on for which the condition is the same, and what it is. */
+static Span same(const Fill *f, const Cond *cond, Span all, int at, bool *is) {
+  Span run = {at, at + 1};
+  *is = holds(f, cond, at);
+  while (run.b < all.b && holds(f, cond, run.b) == *is) run.b++;
+  return run;
+}
+
+static int64_t place_of(const Fill *f, const Ref *ref, int64_t *step) { /* of lane 0; the next lanes are `step` apart */
+  int64_t flat = 0;
+  *step = 0;
+  for (int d = 0; d < ref->buf->rank; d++) {
+    flat = flat * ref->buf->dim[d] + value_of(f, &ref->at[d]);
+    *step = *step * ref->buf->dim[d] + ref->at[d].k[f->slot];
+  }
+  return flat;
+}
+
+static void eval(const Fill *, Val, Span, float *);
+
+static void eval_load(const Fill *f, const Ref *ref, Span at, float *r) {
+  int64_t step;
+  const int64_t flat = place_of(f, ref, &step);
+  const bool own = is_register(ref->buf);
+  const float *from = own ? f->reg[ref->buf->id] + flat * MOST : f->from[ref->buf->id] + flat;
+  if (own) step = 1;
+  for (int l = at.a; l < at.b; l++) r[l] = from[l * step];
+}
+
+static void eval_pick(const Fill *f, Val e, Span at, float *r) {
+  for (int l = at.a; l < at.b;) {
+    bool is;
+    const Span run = same(f, e->cond, at, l, &is);
+    eval(f, e->a[is ? 0 : 1], run, r);
+    l = run.b;
+  }
+}
+
+/* x*y - z and z - x*y are fused by compilers that contract, as interp.c does it. */
+static bool eval_difference(const Fill *f, Val e, Span at, float *r) {
+  const bool left = e->a[0]->op == MUL;
+  if (left == (e->a[1]->op == MUL)) return false;
+  Val product = e->a[left ? 0 : 1];
+  float x[MOST], y[MOST], z[MOST];
+  eval(f, product->a[0], at, x), eval(f, product->a[1], at, y), eval(f, e->a[left ? 1 : 0], at, z);
+  for (int l = at.a; l < at.b; l++) r[l] = left ? fmaf(x[l], y[l], -z[l]) : fmaf(-x[l], y[l], z[l]);
+  return true;
+}
+
+static void eval(const Fill *f, Val e, Span at, float *r) {
+  float a[3][MOST];
+  if (e->op == LOAD) { eval_load(f, e->ref, at, r); return; }
+  if (e->op == PICK) { eval_pick(f, e, at, r); return; }
+  if (e->op == SUB && eval_difference(f, e, at, r)) return;
+  for (int i = 0; i < 3 && e->a[i]; i++) eval(f, e->a[i], at, a[i]);
+#define EACH(value) for (int l = at.a; l < at.b; l++) r[l] = (value)
+  switch (e->op) {
+    case NUM: EACH((float)e->num); break;
+    case ADD: EACH(a[0][l] + a[1][l]); break;
+    case SUB: EACH(a[0][l] - a[1][l]); break;
+    case MUL: EACH(a[0][l] * a[1][l]); break;
+    case DIV: EACH(a[0][l] / a[1][l]); break;
+    case MIN: EACH(a[0][l] < a[1][l] ? a[0][l] : a[1][l]); break;
+    case MAX: EACH(a[0][l] > a[1][l] ? a[0][l] : a[1][l]); break;
+    case FMA: EACH(fmaf(a[0][l], a[1][l], a[2][l])); break;
+    case SQRT: EACH(sqrtf(a[0][l])); break;
+    default: break; /* value_fits */
+  }
+#undef EACH
+}
+
+static void exec(Fill *, const NestStmt *, Span);
+
+static void exec_store(Fill *f, const NestStmt *stmt, Span at) {
+  const Ref *ref = &stmt->u.store.ref;
+  float v[MOST];
+  eval(f, stmt->u.store.val, at, v);
+  int64_t step;
+  const int64_t flat = place_of(f, ref, &step);
+  const bool own = is_register(ref->buf);
+  float *to = own ? f->reg[ref->buf->id] + flat * MOST : f->to + flat;
+  if (own) step = 1;
+  else f->stored += at.b - at.a;
+  for (int l = at.a; l < at.b; l++) to[l * step] = v[l];
+}
+
+static void exec_if(Fill *f, const NestStmt *stmt, Span at) {
+  for (int l = at.a; l < at.b;) {
+    bool is;
+    const Span run = same(f, &stmt->u.branch.cond, at, l, &is);
+    exec(f, is ? stmt->body : stmt->otherwise, run);
+    l = run.b;
+  }
+}
+
+static bool in_lanes(const Fill *f, const NestStmt *loop) {
+  for (int i = 0; i < f->laned.n; i++)
+    if (f->laned.data[i] == loop) return true;
+  return false;
+}
+
+static void exec_loop(Fill *f, const NestStmt *stmt, Span at) {
+  int64_t lo = INT64_MIN, hi = INT64_MAX;
+  for (int i = 0; i < stmt->u.loop.nlo; i++) { const int64_t v = value_of(f, &stmt->u.loop.lo[i]); lo = v > lo ? v : lo; }
+  for (int i = 0; i < stmt->u.loop.nhi; i++) { const int64_t v = value_of(f, &stmt->u.loop.hi[i]); hi = v < hi ? v : hi; }
+  const bool lanes = in_lanes(f, stmt);
+  const int slot = stmt->u.loop.slot;
+  if (lanes) f->slot = slot;
+  for (int64_t v = lo; v < hi; v += lanes ? MOST : 1) {
+    f->env[slot] = v;
+    exec(f, stmt->body, !lanes ? at : (Span){0, hi - v < MOST ? (int)(hi - v) : MOST});
+  }
+  f->env[slot] = 0;
+  if (lanes) f->slot = 0;
+}
+
+static void exec(Fill *f, const NestStmt *stmt, Span at) {
+  for (; stmt; stmt = stmt->next) switch (stmt->kind) {
+    case LOOP: exec_loop(f, stmt, at); break;
+    case IF: exec_if(f, stmt, at); break;
+    case STORE: exec_store(f, stmt, at); break;
+    default: break; /* fits */
+  }
+}
+
+bool nest_fill(const Nest *nest, const float *const *from, float *to) {
+  Fill f = {.nest = nest, .from = from, .to = to};
+  const Buf *out = NULL;
+  for (int i = 0; i < nest->nbufs; i++) {
+    const Buf *buf = nest->buf[i];
+    if (buf->place == OUTPUT && out) return false;
+    if (buf->place == OUTPUT) out = buf;
+    if (is_register(buf)) f.reg[i] = NEW_ARRAY(nest->arena, float, buf_elements(buf) * MOST);
+  }
+  if (!out || nest->main->nparams || !fits(nest->main->body)) return false;
+  choose_lanes(&f, nest->main->body);
+  exec(&f, nest->main->body, (Span){0, 1});
+  return f.stored == buf_elements(out);
+}
