@@ -19,6 +19,7 @@
 #include "schedule/tuning.h"
 #include "sema/sema.h"
 #include "syntax/ast.h"
+#include "tune.h"
 
 enum { LARGEST_TEXT = 1 << 20 }; /* bytes of weights that are text unless one asks for something else */
 
@@ -155,7 +156,16 @@ static void read_tuning(Compilation *c) {
   else diag_report(c->diags, DIAG_tuning_ignored, NO_SPAN, NULL, "cannot read '%s': %s", path, why);
 }
 
-/* ---- lowering ---- */
+static const char *base_name(const char *path) {
+  const char *slash = path ? strrchr(path, '/') : NULL;
+  return slash ? slash + 1 : path;
+}
+
+static bool cannot_write(Compilation *c, const char *path, const char *why) {
+  diag_report(c->diags, DIAG_cannot_write, NO_SPAN, NULL, "cannot write '%s': %s", path, why);
+  return false;
+}
+
 static bool is_device(const char *path) {
   struct stat status;
   return stat(path, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
@@ -169,11 +179,29 @@ static const char *header_path(const Compilation *c) {
   return o->kind == OUTPUT_C || o->kind == OUTPUT_OBJECT || o->kind == OUTPUT_SHARED || o->kind == OUTPUT_WASM ? with_suffix(c->arena, o->output, ".h") : NULL;
 }
 
-static const char *base_name(const char *path) {
-  const char *slash = path ? strrchr(path, '/') : NULL;
-  return slash ? slash + 1 : path;
+/* Measures what can be chosen, and writes NAME.tune with what was known before of other targets and kernels. */
+static bool measure(Compilation *c) {
+  const Options *o = c->options;
+  const char *why = NULL;
+  if (!o->tune) return true;
+  const int images = images_side_by_side(c->graph, o->targets.n, o->targets.data, o->batch);
+  const Plan *plan = plan_inference(c->arena, c->graph, false, images);
+  const TuneJob job = {
+    .arena = c->arena, .plan = plan, .ntargets = images > 1 ? 0 : o->targets.n, .target = o->targets.data, .exact = o->exact,
+    .threads = (o->openmp || !o->output) && o->batch <= 1, .weight_bytes = 4 * c->graph->parameters,
+    .backend = {.arena = c->arena, .cc = o->cc, .verbose = o->verbose}, .progress = o->format == DIAG_TEXT, .tuning = &c->tuning};
+  if (!tune(&job, &why)) {
+    diag_report(c->diags, DIAG_backend_failed, NO_SPAN, NULL, "%s", why);
+    return false;
+  }
+  stage_done(c, "tune");
+  c->tuning_file = with_suffix(c->arena, o->input, ".tune");
+  Text text = {.arena = c->arena};
+  tuning_put(&text, &c->tuning, base_name(o->input));
+  return outputs_add(c->outputs, c->tuning_file, text.s, text.n, &why) || cannot_write(c, c->tuning_file, why);
 }
 
+/* ---- lowering ---- */
 /* What is one array of C has at most 2^31 - 1 elements. */
 static bool fits(Compilation *c, const Node *node, const char *option, int64_t images) {
   if (shape_elements(node->shape) <= INT32_MAX / images) return true;
@@ -245,11 +273,6 @@ static bool lower(Compilation *c) {
 static bool same_file(const char *a, const char *b) {
   struct stat x, y;
   return a && b && stat(a, &x) == 0 && stat(b, &y) == 0 && S_ISREG(x.st_mode) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
-static bool cannot_write(Compilation *c, const char *path, const char *why) {
-  diag_report(c->diags, DIAG_cannot_write, NO_SPAN, NULL, "cannot write '%s': %s", path, why);
-  return false;
 }
 
 /* What was read is never written over. */
@@ -406,6 +429,7 @@ static bool run(Compilation *c) {
   if (!check_training(c) || !check_name(c)) return false;
   if (!read_weights(c)) return false;
   read_tuning(c);
+  if (!measure(c)) return false;
   Text summary = {.arena = c->arena};
   graph_summary(&summary, c->graph);
   c->summary = summary.s;

@@ -35,7 +35,7 @@ static const OptionRow rows[] = {
   {NULL, 'I', required_argument, "-I DIR", "where imports are looked for, after the importing file's directory"},
   {NULL, 'O', required_argument, "-O0 -O1 -O2", "plain readable loops, or everything (2)"},
   {"exact", LONG_EXACT, no_argument, "--exact", "no algorithm that rounds differently (Winograd)"},
-  {"tune", LONG_TUNE, no_argument, NULL, NULL},
+  {"tune", LONG_TUNE, no_argument, "--tune", "measures schedules on this machine; what is fastest is kept in NAME.tune beside NAME.cnn, for later compilations too"},
   {NULL, 'W', required_argument, "-W[no-]SLUG", "a warning on or off; -Werror, -Werror=SLUG: warnings as errors"},
   {"diagnostics", LONG_DIAGNOSTICS, required_argument, "--diagnostics=KIND", "text json sarif"},
   {"color", LONG_COLOR, required_argument, "--color=WHEN", "auto always never; NO_COLOR is honoured"},
@@ -170,7 +170,7 @@ static bool read_targets(Options *options, Arena *arena, const char *list) {
 
 static void default_targets(Options *options, Arena *arena) {
   if (options->kind == OUTPUT_WASM) add_target(options, arena, target_find("wasm32"));
-  else if (options->kind == OUTPUT_PROGRAM || target_is_foreign(target_find("x86-64"))) add_target(options, arena, target_native());
+  else if (options->kind == OUTPUT_PROGRAM || (options->tune && !options->output) || target_is_foreign(target_find("x86-64"))) add_target(options, arena, target_native());
   else
     for (const char *const *name = (const char *const[]){"x86-64-v4", "x86-64-v3", "x86-64", NULL}; *name; name++) add_target(options, arena, target_find(*name));
 }
@@ -300,6 +300,7 @@ static bool check_input(Options *options, Arena *arena, int n, char **words) {
 }
 
 static bool check_together(Options *options, Arena *arena, bool kind_given, int threads) {
+  if (options->tune && options->plain) return usage_error("--tune has nothing to choose from with -O0");
   if (!options->output) {
     if (kind_given && options->kind == OUTPUT_C) options->output = "-";
     else if (kind_given && options->kind == OUTPUT_HEADER) options->output = "-";
@@ -364,7 +365,7 @@ bool options_parse(Options *options, Arena *arena, int argc, char **argv) {
         options->prefix = optarg;
         break;
       case LONG_EXACT: options->exact = true; break;
-      case LONG_TUNE: vec_push(arena, options->later, "--tune"); break;
+      case LONG_TUNE: options->tune = true; break;
       case LONG_DIAGNOSTICS: good = read_word("--diagnostics", optarg, formats, &format); break;
       case LONG_COLOR: good = read_word("--color", optarg, colours, &colour); break;
       case LONG_EXPLAIN: good = read_explain(options, arena, optarg); break;

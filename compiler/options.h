@@ -35,7 +35,7 @@ typedef struct Options {
   bool openmp;
   VEC(Option) defines;
   VEC(const char *) directories, warnings;
-  bool plain, exact;         /* -O0; no algorithm that rounds differently */
+  bool plain, exact, tune;   /* -O0; no algorithm that rounds differently; schedules are measured */
   bool single_file, summary, time_report, verbose;
   bool dependencies; const char *dependency_file;
   DiagFormat format;

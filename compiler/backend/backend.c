@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/file.h"
+#include "base/text.h"
 
 /* Set by configure and make; these are for other builds. */
 #ifndef DEFAULT_CLANG
@@ -30,7 +31,7 @@ enum { NEWEST_CLANG = 25, OLDEST_CLANG = 14 };
 enum { DATA_DESCRIPTOR = 3 }; /* of BACKEND_DATA */
 extern char **environ;
 
-typedef struct Command { Arena *arena; VEC(const char *) words; } Command;
+typedef struct Command { Arena *arena; const char *what; FILE *printed; VEC(const char *) words; } Command; /* printed: what it prints; NULL: goes with its messages */
 
 static void command_add(Command *command, const char *word) { vec_push(command->arena, command->words, word); }
 
@@ -110,25 +111,25 @@ static bool command_ended(const Command *command, pid_t pid, const char **why) {
   const char *program = command->words.data[0];
   int status;
   while (waitpid(pid, &status, 0) < 0)
-    if (errno != EINTR) return *why = arena_printf(command->arena, "the C compiler '%s' was lost: %s", program, strerror(errno)), false;
-  if (WIFSIGNALED(status)) return *why = arena_printf(command->arena, "the C compiler '%s' was ended by signal %d", program, WTERMSIG(status)), false;
-  if (WEXITSTATUS(status)) return *why = arena_printf(command->arena, "the C compiler '%s' failed with exit status %d", program, WEXITSTATUS(status)), false;
+    if (errno != EINTR) return *why = arena_printf(command->arena, "%s '%s' was lost: %s", command->what, program, strerror(errno)), false;
+  if (WIFSIGNALED(status)) return *why = arena_printf(command->arena, "%s '%s' was ended by signal %d", command->what, program, WTERMSIG(status)), false;
+  if (WEXITSTATUS(status)) return *why = arena_printf(command->arena, "%s '%s' failed with exit status %d", command->what, program, WEXITSTATUS(status)), false;
   return true;
 }
 
-/* Runs a command with one file as its standard input and another, if any, as descriptor 3. */
+/* Runs a command with one file, if any, as its standard input and another, if any, as descriptor 3. */
 static bool command_run(Command *command, FILE *input, FILE *data, const char **why) {
   const char *program = command->words.data[0];
   command_add(command, NULL);
   posix_spawn_file_actions_t actions;
   pid_t pid;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, fileno(input), STDIN_FILENO);
+  if (input) posix_spawn_file_actions_adddup2(&actions, fileno(input), STDIN_FILENO);
   if (data) posix_spawn_file_actions_adddup2(&actions, fileno(data), DATA_DESCRIPTOR);
-  posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, command->printed ? fileno(command->printed) : STDERR_FILENO, STDOUT_FILENO);
   const int error = posix_spawnp(&pid, program, &actions, NULL, (char *const *)(uintptr_t)command->words.data, environ);
   posix_spawn_file_actions_destroy(&actions);
-  if (error) return *why = arena_printf(command->arena, "the C compiler '%s' cannot be started: %s", program, strerror(error)), false;
+  if (error) return *why = arena_printf(command->arena, "%s '%s' cannot be started: %s", command->what, program, strerror(error)), false;
   return command_ended(command, pid, why);
 }
 
@@ -175,7 +176,7 @@ static bool add_runtime(Command *command, const Backend *backend, const char **w
 }
 
 bool backend_compile(const Backend *backend, const char *text, size_t n, const char *output, const char **why) {
-  Command command = {.arena = backend->arena};
+  Command command = {.arena = backend->arena, .what = "the C compiler"};
   *why = NULL;
   command_add(&command, find_compiler(backend->arena, backend->cc));
   if (backend->cross) add_cross(&command, backend);
@@ -187,4 +188,41 @@ bool backend_compile(const Backend *backend, const char *text, size_t n, const c
   if (backend->kind == BACKEND_PROGRAM && !add_runtime(&command, backend, why)) return false;
   if (backend->verbose) show_command(&command);
   return compile_text(backend, &command, text, n, why);
+}
+
+/* ---- programs that are run at once ---- */
+static const char *read_all(Arena *arena, FILE *file) {
+  Text text = {.arena = arena};
+  char bytes[4096];
+  rewind(file);
+  for (size_t n; (n = fread(bytes, 1, sizeof bytes, file)) > 0;) text_bytes(&text, bytes, n);
+  return text.n ? text.s : "";
+}
+
+static bool compile_and_run(const Backend *backend, const char *text, size_t n, const char *path, FILE *printed, const char **why) {
+  Command compiler = {.arena = backend->arena, .what = "the C compiler"}, program = {.arena = backend->arena, .what = "the program", .printed = printed};
+  command_add(&compiler, find_compiler(backend->arena, backend->cc));
+  command_add_all(&compiler, WORDS("-std=c11", "-fno-stack-protector", "-O3", "-o", path, "-x", "c", "-"));
+  command_add(&program, path);
+  if (backend->verbose) show_command(&compiler);
+  return compile_text(backend, &compiler, text, n, why) && command_run(&program, NULL, NULL, why);
+}
+
+bool backend_run(const Backend *backend, const char *text, size_t n, const char **printed, const char **why) {
+  const char *temporary = getenv("TMPDIR");
+  char *directory = arena_printf(backend->arena, "%s/cnnc-XXXXXX", temporary && *temporary ? temporary : "/tmp");
+  FILE *output = tmpfile();
+  *why = NULL;
+  if (!output || !mkdtemp(directory)) {
+    *why = arena_printf(backend->arena, "no temporary directory for the program that measures: %s", strerror(errno));
+    if (output) fclose(output);
+    return false;
+  }
+  const char *path = arena_printf(backend->arena, "%s/measure", directory);
+  const bool done = compile_and_run(backend, text, n, path, output, why);
+  *printed = done ? read_all(backend->arena, output) : "";
+  fclose(output);
+  unlink(path);
+  rmdir(directory);
+  return done;
 }

@@ -20,4 +20,7 @@ typedef struct Backend {
 /* Compiles the C text, which includes nothing but the C standard's headers, to the file `output`. False, and why, if that did not work;
  * the compiler's own messages have gone to standard error by then. */
 bool backend_compile(const Backend *, const char *text, size_t n, const char *output, const char **why);
+
+/* Compiles the text of a program of its own, runs it and gives what it prints. Of `backend`, cc and verbose count. */
+bool backend_run(const Backend *, const char *text, size_t n, const char **printed, const char **why);
 #endif

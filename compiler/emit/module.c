@@ -243,9 +243,7 @@ static void lower_outputs(Net *net, Part *part) {
 }
 
 static void lower_part(Net *net, Part *part, Plan *plan) {
-  const Target *layout = net->options->target[0]; /* the widest */
-  for (int t = 1; t < net->options->ntargets; t++)
-    if (net->options->target[t]->lanes > layout->lanes) layout = net->options->target[t];
+  const Target *layout = target_widest(net->options->ntargets, net->options->target);
   part->plan = plan;
   part->names.arena = net->arena;
   for (int k = 0; k < plan->kernels.n; k++) lower_step(net, part, plan->kernels.data[k], layout);

@@ -129,7 +129,7 @@ static const char *why_not(const Lower *l, const Decision *d, const Target *targ
 
 /* What was measured for a target, if it can be done. --exact is no reason to complain: the next compilation may be without it. */
 static const Tuned *measured(const Lower *l, const Decision *d, const Target *target) {
-  Tuned *tuned = l->tuning && !l->batch && !l->plain && l->images <= 1 ? tuning_find(l->tuning, name_of(l, target), d->key) : NULL;
+  Tuned *tuned = l->tuning && !l->batch && !l->plain && l->images <= 1 ? tuning_find(l->tuning, target == l->target ? d->target : d->layout_target, d->key) : NULL;
   const char *refused = tuned ? why_not(l, d, target, &tuned->choice) : NULL;
   if (refused && !l->exact) tuned->refused = refused;
   return refused ? NULL : tuned;
@@ -141,13 +141,13 @@ static void pick_measured(Lower *l, Decision *d) {
   if (of_layout) d->chosen = find_method(d, &of_layout->choice), d->why = arena_printf(l->arena, "measured for %s", l->layout->name);
   if (own && find_method(d, &own->choice) == d->chosen) {
     d->tuned = own, l->choice = own->choice;
-    d->why = arena_printf(l->arena, "measured: %.1f us; what the model chose took %.1f us", own->us, own->model_us);
+    d->why = own->us > 0 ? arena_printf(l->arena, "measured: %.1f us, against %.1f us of the cost model's choice", own->us, own->model_us) : "the file of measured choices says so";
   }
 }
 
 void choice_make(Lower *l) {
   Decision *d = l->decision = NEW(l->arena, Decision);
-  d->key = key_of(l);
+  d->key = key_of(l), d->target = name_of(l, l->target), d->layout_target = name_of(l, l->layout);
   offer_all(l, d);
   pick_by_model(l, d);
   pick_measured(l, d);

@@ -90,7 +90,7 @@ static void choose_blocks(Conv *c) {
   const int64_t panels = c->panels[0].count;
   int64_t group = panels;
   c->block = c->rows;
-  if (c->rows * c->columns > FEW_TILES) {
+  if (c->rows * c->columns > FEW_TILES || c->l->choice.tiles) {
     if (panels) group = smaller(panels, divide_up(GROUP_CHANNELS, c->panels[0].width));
     const int64_t bytes = 4 * c->points * c->columns * (padded(c->k.l) + padded(group * c->panels[0].width + c->panels[1].width));
     c->block = smaller(c->rows, bytes < BLOCK_BYTES ? BLOCK_BYTES / bytes : 1);

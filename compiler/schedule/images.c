@@ -29,12 +29,10 @@ static bool near_enough(const Node *node, int lanes, int64_t cache) { /* what a 
 }
 
 int images_side_by_side(const Graph *graph, int ntargets, const Target *const *target, int64_t batch) {
-  const Target *widest = target[0];
+  const Target *widest = target_widest(ntargets, target);
   double apart = 0, together = 0;
-  for (int t = 0; t < ntargets; t++) {
+  for (int t = 0; t < ntargets; t++)
     if (target[t]->lanes == 1) return 1;
-    if (target[t]->lanes > widest->lanes) widest = target[t];
-  }
   const int lanes = widest->lanes;
   if (batch < 2 * lanes) return 1;
   for (int i = 0; i < graph->nodes.n; i++) {

@@ -55,6 +55,13 @@ const Target *target_of_lanes(int lanes) {
   return NULL;
 }
 
+const Target *target_widest(int n, const Target *const *target) {
+  const Target *widest = target[0];
+  for (int t = 1; t < n; t++)
+    if (target[t]->lanes > widest->lanes) widest = target[t];
+  return widest;
+}
+
 const Target *target_native(void) {
 #if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)
   __builtin_cpu_init();

@@ -25,6 +25,7 @@ typedef struct Target {
 extern const Target target_table[];   /* ends with name NULL */
 const Target *target_find(const char *name);
 const Target *target_of_lanes(int lanes); /* the first of the table whose vectors have so many */
+const Target *target_widest(int n, const Target *const *); /* the first of them with the longest vectors */
 const Target *target_native(void);    /* the best of the table that this CPU runs */
 bool target_runs_here(const Target *);
 bool target_is_foreign(const Target *); /* of another architecture than this machine's */
