@@ -1,153 +1,61 @@
-"""inference.py: the same net, weights and input in generated C and in onnxruntime: are the outputs equal, and which is faster?
+"""inference.py: the same net, weights and pictures in generated C and in other runtimes: are the outputs equal, and which is faster?
 
-Every net is built twice: by cnnc from examples/, and as ONNX by nets.py, with the weights that the program's own table of parameters asks for. The weights
-reach the generated code through NAME_pack, as those of a program that loads a file would. The two take turns, and of each the shortest call counts.
+Every net is built by cnnc from examples/, and as ONNX by nets.py, with the weights that the program's own table of parameters asks for. The weights reach
+the generated code through NAME_pack, as those of a program that loads a file would. The sides take turns, and of each the shortest call counts.
 """
 # SPDX-License-Identifier: Apache-2.0
-import argparse, ctypes, json, os, subprocess, tempfile, time
+import argparse, json, os, platform, subprocess, tempfile, time
 import numpy as np
-import onnxruntime
-from nets import NETS, Builder, draw_weights
+from nets import NETS, draw_weights
+from sides import PEERS, ROOT, Case, Ours, march
 
-ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
-TURN = 0.1    # seconds of calls before the other has its turn
-PAUSE = 0.25  # seconds before a turn with several threads: those of the other spin for up to 0.2 s after their last call
-
-TIMER = """
-#include <stdint.h>
-#include <stdlib.h>
-#include <time.h>
-#include "{net}.h"
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
-static {net}_model *model;
-static {net}_workspace *workspace;
-
-static void *room(size_t bytes) {{
-  return aligned_alloc({upper}_ALIGNMENT, (bytes + {upper}_ALIGNMENT - 1) / {upper}_ALIGNMENT * {upper}_ALIGNMENT);
-}}
-
-int start(const float *weights, int threads) {{
-#ifdef _OPENMP
-  omp_set_num_threads(threads);
-#endif
-  (void)threads;
-  model = room(sizeof *model);
-  workspace = room(sizeof *workspace);
-  if (model == NULL || workspace == NULL) return 0;
-  {net}_pack(model, (const {net}_weights *)weights);
-  return 1;
-}}
-
-double shortest(const uint8_t *image, float *output, double seconds) {{
-  double least = 1e9, spent = 0;
-  for (int calls = 0; calls < 3 || spent < seconds; calls++) {{
-    struct timespec a, b;
-    clock_gettime(CLOCK_MONOTONIC, &a);
-    {net}_infer(model, image, output, workspace);
-    clock_gettime(CLOCK_MONOTONIC, &b);
-    double call = (double)(b.tv_sec - a.tv_sec) + 1e-9 * (double)(b.tv_nsec - a.tv_nsec);
-    least = call < least ? call : least;
-    spent += call;
-  }}
-  return least;
-}}
-
-void stop(void) {{
-  free(model);
-  free(workspace);
-}}
-"""
+TURN = 0.1    # seconds of calls before the next has its turn
+PAUSE = 0.25  # seconds before a turn with several threads: those of the others spin for up to 0.2 s after their last call
+BATCHES = [("lenet5", 64)]  # measured besides batch 1
 
 
-class Ours:
-    """A net as a shared library made by cnnc and a C compiler."""
-
-    def __init__(self, options, net, facts, weights, image):
-        source = os.path.join(ROOT, "examples", net, net + ".cnn")
-        openmp = options.threads > 1
-        with tempfile.TemporaryDirectory() as work:
-            code, timer, library = (os.path.join(work, name) for name in (net + ".c", "timer.c", net + ".so"))
-            threads = "--threads=" + ("openmp" if openmp else "none")
-            subprocess.run([options.cnnc, source, "--no-train", "--target=native", threads, "-Wno-unread-input", "-o", code], check=True)
-            with open(timer, "w") as f:
-                f.write(TIMER.format(net=net, upper=net.upper()))
-            flags = ["-O2", "-march=native", "-shared", "-fPIC", "-I", work] + (["-fopenmp"] if openmp else [])
-            subprocess.run([options.cc, *flags, code, timer, "-o", library], check=True)
-            self.library = ctypes.CDLL(library)
-        self.library.shortest.restype = ctypes.c_double
-        flat = np.concatenate([weights[row["name"]].ravel() for row in facts["weights"]])
-        if not self.library.start(self.pointer(flat), options.threads):
-            raise SystemExit(f"{net}: out of memory")
-        self.image, self.output = image, np.zeros(facts["outputs"][0]["shape"], np.float32)
-
-    @staticmethod
-    def pointer(array):
-        return array.ctypes.data_as(ctypes.c_void_p)
-
-    def shortest(self, seconds):
-        return self.library.shortest(self.pointer(self.image), self.pointer(self.output), ctypes.c_double(seconds))
-
-    def result(self):
-        return self.output
-
-    def stop(self):
-        self.library.stop()
-
-
-class Theirs:
-    """The net as ONNX in onnxruntime, input and output bound beforehand."""
-
-    def __init__(self, options, net, facts, weights, image):
-        h, w, c = image.shape
-        *regions, channels = facts["outputs"][0]["shape"]
-        regions = [] if regions == [1, 1] else regions
-        builder = Builder(weights)
-        output = NETS[net](builder)
-        settings = onnxruntime.SessionOptions()
-        settings.intra_op_num_threads, settings.inter_op_num_threads = options.threads, 1
-        model = builder.model([1, c, h, w], output, [1, channels, *regions])
-        self.session = onnxruntime.InferenceSession(model, settings, providers=["CPUExecutionProvider"])
-        self.binding = self.session.io_binding()
-        self.binding.bind_cpu_input("image", np.ascontiguousarray(image.transpose(2, 0, 1)[None]))
-        self.binding.bind_output(output)
-
-    def shortest(self, seconds):
-        least, spent, calls = np.inf, 0.0, 0
-        while calls < 3 or spent < seconds:
-            start = time.perf_counter()
-            self.session.run_with_iobinding(self.binding)
-            call = time.perf_counter() - start
-            least, spent, calls = min(least, call), spent + call, calls + 1
-        return least
-
-    def result(self):
-        return np.moveaxis(self.binding.copy_outputs_to_cpu()[0][0], 0, -1)
-
-
-def compare(options, net):
+def make_case(options, net, batch):
     source = os.path.join(ROOT, "examples", net, net + ".cnn")
     facts = json.loads(subprocess.run([options.cnnc, source, "--emit=json", "-Wno-unread-input"], check=True, capture_output=True).stdout)
-    weights = draw_weights(net, facts["weights"])
-    image = np.random.default_rng(2).integers(0, 256, facts["inputs"][0]["shape"], dtype=np.uint8)
-    sides = [Ours(options, net, facts, weights, image), Theirs(options, net, facts, weights, image)]
-    least, end = [np.inf] * 2, time.monotonic() + options.seconds
-    while time.monotonic() < end or least[1] == np.inf:
-        for i, side in enumerate(sides):
-            if options.threads > 1:
-                time.sleep(PAUSE)
-            least[i] = min(least[i], side.shortest(TURN))
-    ours, theirs = (side.result() for side in sides)
-    sides[0].stop()
+    return Case(net, batch, facts, draw_weights(net, facts["weights"]))
+
+
+def error(case, ours, theirs):
+    """The largest difference, relative to the largest output."""
     largest = np.abs(theirs).max()
     if not np.median(np.abs(theirs)) > 1e-5 * largest:
-        raise SystemExit(f"{net}: nearly all outputs are zero, so that comparing them says nothing")
-    error = float(np.abs(ours.ravel() - theirs.ravel()).max() / largest)
-    if not error <= 2e-3:
-        raise SystemExit(f"{net}: the outputs differ by {error:.2g} of the largest")
-    return dict(net=net, ms=1e3 * least[0], peer=1e3 * least[1], ratio=least[1] / least[0], error=error, gflops=2e-9 * facts["totals"]["macs"] / least[0])
+        raise SystemExit(f"{case.net}: nearly all outputs are zero, so that comparing them says nothing")
+    difference = float(np.abs(ours.ravel() - theirs.ravel()).max() / largest)
+    if not difference <= 2e-3:
+        raise SystemExit(f"{case.net}: the outputs differ by {difference:.2g} of the largest")
+    return difference
+
+
+def compare(options, case, threads):
+    """The least seconds of each side, ours first, and the largest difference."""
+    sides = [Ours(options, case, threads)] + [peer(options, case, threads) for peer in options.peers]
+    least, end = [np.inf] * len(sides), time.monotonic() + options.seconds
+    while time.monotonic() < end or least[-1] == np.inf:
+        for i, side in enumerate(sides):
+            if threads > 1:
+                time.sleep(PAUSE)
+            least[i] = min(least[i], side.shortest(TURN))
+    difference = max((error(case, sides[0].result(), side.result()) for side in sides[1:]), default=0)
+    sides[0].stop()
+    return least, difference
+
+
+def vector_bytes(target):
+    return {"x86-64-v4": 64, "x86-64-v3": 32, "x86-64": 16}.get(target) or (64 if "avx512f" in open("/proc/cpuinfo").read() else 32)
+
+
+def peak(options, threads):
+    """GFLOP/s of multiply-adds in registers, vectors as wide as the target's."""
+    with tempfile.TemporaryDirectory() as work:
+        program = os.path.join(work, "peak")
+        width = f"-DBYTES={vector_bytes(options.target)}"
+        subprocess.run([options.cc, "-O2", march(options.target), width, os.path.join(ROOT, "bench", "peak.c"), "-o", program, "-lpthread"], check=True)
+        return float(subprocess.run([program, str(threads)], check=True, capture_output=True, text=True).stdout)
 
 
 def newest_clang():
@@ -155,24 +63,50 @@ def newest_clang():
     return next((name for name in names if subprocess.run(["sh", "-c", "command -v " + name], capture_output=True).returncode == 0), "clang")
 
 
-def main():
+def read_options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cnnc", required=True)
     parser.add_argument("--cc", default=newest_clang(), help="compiler of the generated C (the newest clang)")
-    parser.add_argument("--threads", type=int, default=1, help="of both (1)")
-    parser.add_argument("--seconds", type=float, default=10, help="for each net (10)")
+    parser.add_argument("--threads", default="1,2", help="of all sides, one row each (1,2)")
+    parser.add_argument("--batch", type=int, help="pictures a call (1, and 64 for lenet5)")
+    parser.add_argument("--target", default="native", help="of cnnc (native); below it, OpenVINO is held to AVX2, but nothing holds onnxruntime")
+    parser.add_argument("--peers", default=",".join(peer.name for peer in PEERS), help="who is measured besides (all)")
+    parser.add_argument("--seconds", type=float, default=6, help="for each row (6)")
     parser.add_argument("nets", nargs="*", help="of " + " ".join(NETS))
     options = parser.parse_args()
     unknown = [net for net in options.nets if net not in NETS]
-    if unknown or options.threads < 1:
-        parser.error("no such net: " + " ".join(unknown) if unknown else "--threads is at least 1")
+    if unknown:
+        parser.error("no such net: " + " ".join(unknown))
+    options.threads = [int(number) for number in options.threads.split(",")]
+    options.peers = [peer for peer in PEERS if peer.name in options.peers.split(",")]
+    if options.target == "x86-64-v3":
+        os.environ["ONEDNN_MAX_CPU_ISA"] = "AVX2"
+    return options
+
+
+def print_head(options, peaks):
     version = subprocess.run([options.cc, "-dumpversion"], capture_output=True, text=True).stdout.strip()
-    threads = "one thread" if options.threads == 1 else f"{options.threads} threads"
-    print(f"batch 1, {threads}, fp32; onnxruntime {onnxruntime.__version__}, {options.cc} {version}\n")
-    print("| net | cnnc ms | onnxruntime ms | ratio | GFLOP/s | largest difference |\n|---|---|---|---|---|---|", flush=True)
-    for net in options.nets or NETS:
-        row = compare(options, net)
-        print("| {net} | {ms:.4f} | {peer:.4f} | {ratio:.2f} | {gflops:.1f} | {error:.1e} |".format(**row), flush=True)
+    peers = ", ".join(f"{peer.name} {peer.version()}" for peer in options.peers)
+    processor = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
+    print(f"fp32; {processor}; target {options.target}; {options.cc} {version}; {peers}")
+    print("peak of " + "; ".join(f"{threads} thread{'s' * (threads > 1)}: {peaks[threads]:.0f} GFLOP/s" for threads in options.threads) + "\n")
+    columns = ["net", "batch", "threads", "cnnc ms", "of peak"] + [text for peer in options.peers for text in (peer.name + " ms", "ratio")] + ["largest difference"]
+    print("| " + " | ".join(columns) + " |\n" + "|---" * len(columns) + "|", flush=True)
+
+
+def main():
+    options = read_options()
+    peaks = {threads: peak(options, threads) for threads in options.threads}
+    print_head(options, peaks)
+    nets = options.nets or list(NETS)
+    cases = [(net, options.batch or 1) for net in nets] + [pair for pair in BATCHES if pair[0] in nets and not options.batch]
+    for net, batch in cases:
+        case = make_case(options, net, batch)
+        for threads in options.threads:
+            (ours, *theirs), difference = compare(options, case, threads)
+            share = 2e-9 * batch * case.facts["totals"]["macs"] / ours / peaks[threads]
+            cells = [net, batch, threads, f"{1e3 * ours:.4g}", f"{100 * share:.0f} %"] + [text for seconds in theirs for text in (f"{1e3 * seconds:.4g}", f"{seconds / ours:.2f}")]
+            print("| " + " | ".join(str(cell) for cell in [*cells, f"{difference:.0e}"]) + " |", flush=True)
 
 
 if __name__ == "__main__":

@@ -100,14 +100,11 @@ static bool independent(const NestStmt *loop, const NestStmt *stmt) {
 static bool choose_lanes(Fill *f, const NestStmt *stmt) { /* true if a loop in here was chosen */
   bool any = false;
   for (; stmt; stmt = stmt->next) {
-    if (stmt->kind == IF) any = choose_lanes(f, stmt->body) | choose_lanes(f, stmt->otherwise) | any;
-    if (stmt->kind != LOOP) continue;
-    bool chosen = choose_lanes(f, stmt->body);
-    if (!chosen && independent(stmt, stmt->body)) {
-      vec_push(f->nest->arena, f->laned, stmt);
-      chosen = true;
-    }
-    any = any || chosen;
+    if (stmt->kind != LOOP && stmt->kind != IF) continue;
+    const bool inside = choose_lanes(f, stmt->body), otherwise = choose_lanes(f, stmt->otherwise);
+    const bool chosen = stmt->kind == LOOP && !inside && independent(stmt, stmt->body);
+    if (chosen) vec_push(f->nest->arena, f->laned, stmt);
+    any = any || inside || otherwise || chosen;
   }
   return any;
 }

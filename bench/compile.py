@@ -1,0 +1,59 @@
+"""compile.py: how long cnnc takes for each example, and the C compiler for what it writes: without weights, and with (drawn) ones beside the C."""
+# SPDX-License-Identifier: Apache-2.0
+import argparse, json, os, struct, subprocess, tempfile, time
+import numpy as np
+from inference import newest_clang
+from nets import draw_weights
+from sides import ROOT
+
+
+def write_safetensors(path, weights):
+    header, at = {}, 0
+    for name, array in weights.items():
+        header[name] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": [at, at + array.nbytes]}
+        at += array.nbytes
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text)
+        for array in weights.values():
+            f.write(array.tobytes())
+
+
+def seconds(tries, *command):
+    least = np.inf
+    for _ in range(tries):
+        start = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True)
+        least = min(least, time.perf_counter() - start)
+    return least
+
+
+def measure(options, net):
+    source = os.path.join(ROOT, "examples", net, net + ".cnn")
+    facts = json.loads(subprocess.run([options.cnnc, source, "--emit=json", "-Wno-unread-input"], check=True, capture_output=True).stdout)
+    with tempfile.TemporaryDirectory() as work:
+        code, weights = os.path.join(work, "net.c"), os.path.join(work, "net.safetensors")
+        cnnc = [options.cnnc, source, "--no-train", "-Wno-unread-input", "-o", code]
+        clang = [options.cc, "-std=c11", "-O2", "-I", work, "-c", code, "-o", os.path.join(work, "net.o")]
+        cells = [f"{1e3 * seconds(3, *cnnc):.0f}", f"{seconds(1, *clang):.1f}"]
+        if not facts["weights"]:
+            return cells + ["", ""]
+        write_safetensors(weights, draw_weights(net, facts["weights"]))
+        return cells + [f"{1e3 * seconds(1, *cnnc, '--weights=' + weights):.0f}", f"{seconds(1, *clang):.1f}"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cnnc", required=True)
+    parser.add_argument("--cc", default=newest_clang(), help="compiler of the generated C (the newest clang)")
+    parser.add_argument("nets", nargs="*", help="folders of examples/ (all)")
+    options = parser.parse_args()
+    folders = sorted(name for name in os.listdir(os.path.join(ROOT, "examples")) if os.path.isdir(os.path.join(ROOT, "examples", name)))
+    print(f"three targets in one file; {options.cc} -O2\n\n| net | cnnc ms | C compiler s | with weights: cnnc ms | C compiler s |\n|---|---|---|---|---|")
+    for net in options.nets or folders:
+        print("| " + " | ".join([net, *measure(options, net)]) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
