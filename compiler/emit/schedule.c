@@ -126,6 +126,7 @@ static void put_total(Text *out, const Part *part, int target) {
 
 static void put_part(Text *out, Net *net, const Part *part, int target) {
   double all = 0;
+  if (part->plan->images > 1) text_put(out, "%d images lie side by side in vectors: cycles are for all of them.\n\n", part_images(net, part, target));
   for (int s = 0; s < part->steps.n; s++) all += cycles_of(part->steps.data[s].lower[target]);
   for (int s = 0; s < part->steps.n; s++) put_step(out, net, &part->steps.data[s], target, s + 1, all);
   put_total(out, part, target);

@@ -102,7 +102,7 @@ static void pack_panels(Direct *d, Panels *panels, const char *member) {
 Direct direct_begin(Lower *l, bool spread) {
   Direct d = {.l = l, .k = correlation_of(l->node), .spread = spread};
   d.in = spread ? d.k.s : d.k.l, d.out = spread ? d.k.l : d.k.s;
-  const int64_t unit = direct_unit(l, d.out), width = d.out > unit ? 2 * unit : unit, taps = d.k.kernel[0] * d.k.kernel[1];
+  const int64_t unit = direct_unit(l, d.out), width = d.out > unit && l->images <= 1 ? 2 * unit : unit, taps = d.k.kernel[0] * d.k.kernel[1];
   d.lanes = tile_lanes(l, d.out), d.vectors = tile_vectors(l, d.lanes);
   d.block = l->kernel->pool ? d.in : choose_block(d.in, width * taps), d.blocks = d.in / d.block;
   const int64_t whole = d.out / width, rest = d.out % width;
@@ -217,7 +217,8 @@ static void tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *t
   const Ix iy = t->y->in_first + a->y * t->y->in_step + *ty * t->y->tap_step, ix = x->in_first + a->x0 * x->in_step + *tx * x->tap_step;
   const Ix ky = t->y->tap_first + *ty * t->y->tap_stride, kx = x->tap_first + *tx * x->tap_stride;
   Buf *in = VIEW_OF("i", d->l->in[0], iy, ix, a->c0);
-  pin(in);
+  const bool each = d->l->images > 1 && !t->guarded; /* vectors of images would be loaded for several channels at once, and then have no registers */
+  if (!each) pin(in);
   if (t->guarded) {
     for (int r = 0; r < t->rows; r++) UNROLL(q, t->columns) WHEN(row_inside(b, t, a, &iy, r)) WHEN(within(ix + q * x->part_step, 0, x->in_size)) FOR(c, d->block)
       for (int v = 0; v < t->vectors; v++) {
@@ -228,6 +229,7 @@ static void tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *t
   }
   NEST_LOOP(c, few ? UNROLLED : SERIAL, 1, NEST_IX(0), 1, NEST_IX(d->block / t->chains)) for (int u = 0; u < t->chains; u++) {
     const Ix channel = c * t->chains + u;
+    if (each) pin(in);
     if (t->runs) WHEN(is(*tx, 0)) fetch_next(b, t, a, ty, &c, u);
     Val w[4];
     for (int v = 0; v < t->vectors; v++) w[v] = let(nest_text(b, "w%d", v), load(at(t->panels->w, a->panel, ky, kx, channel, a->h + L * v), L));
@@ -289,10 +291,12 @@ static int64_t edge_tiles(const Axis *x, int64_t pixels) {
 
 static int64_t all_weights(const Direct *d) { return 4 * d->k.groups * d->in * d->out * d->k.kernel[0] * d->k.kernel[1]; } /* bytes */
 
-/* Rows outside, panels inside: where all weights stay near. Else a panel is used for all rows before the next one. */
+/* Rows outside, panels inside: where all weights stay near. Else a panel is used for all rows before the next one; with images side by side, where values
+ * are larger than weights, the few rows that a panel sees stay in the first cache. */
 static bool rows_first(const Direct *d, const Axis *y) {
   const Order order = d->l->choice.order;
-  return d->l->kernel->pool || (y->count > 1 && (order == ORDER_OWN ? all_weights(d) <= ROWS_FIRST : order == ORDER_ROWS));
+  const bool own = d->l->images <= 1 && all_weights(d) <= ROWS_FIRST;
+  return d->l->kernel->pool || (y->count > 1 && (order == ORDER_OWN ? own : order == ORDER_ROWS));
 }
 
 static NestFn *row_function(Direct *d, const Panels *panels, const Axis *y, const Axis *x, int vectors, int part, const char *phase) {
@@ -300,7 +304,7 @@ static NestFn *row_function(Direct *d, const Panels *panels, const Axis *y, cons
   const int64_t pixels = tile_pixels(d->l, x->count, vectors, y->parts * x->parts), tiles = x->count / pixels, rest = x->count % pixels;
   const bool wide = edge_tiles(x, pixels) > MOST_EDGE_TILES || (edge_tiles(x, pixels) && x->taps > MOST_UNROLLED_TAPS);
   Tile t = {.d = d, .panels = panels, .y = y, .x = x, .pixels = (int)pixels, .vectors = vectors, .part = part, .chains = 1};
-  if (!rows_first(d, y) && !wide) t.runs = y->count * ((x->count + pixels - 1) / pixels);
+  if (!rows_first(d, y) && !wide && d->l->images <= 1) t.runs = y->count * ((x->count + pixels - 1) / pixels);
   while (t.chains < CHAINS && pixels * y->parts * x->parts * vectors * t.chains < CHAINS && d->block % (2 * t.chains) == 0) t.chains *= 2;
   RowTiles run[64];
   int n = 0;

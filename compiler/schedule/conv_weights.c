@@ -8,7 +8,7 @@
 #include "schedule/axis.h"
 #include "schedule/schedule.h"
 
-enum { CHAINS = 8, FEW = 4 };
+enum { CHAINS = 8, FEW = 4, MOST_VECTORS = 4 };
 
 typedef struct Side { Buf *buf; int64_t channels; } Side; /* of one group */
 
@@ -41,7 +41,7 @@ static void add_pixel(Nest *b, const Weights *w, const Piece *piece, Buf *acc, i
                       int64_t count, int64_t slot, const Channels *c) {
   const Correlation *k = &w->k;
   const Ix ly = *y * k->stride[0] + *ky * k->dilation[0] - k->before[0], lx = *x * k->stride[1] + *kx * k->dilation[1] - k->before[1];
-  Val v[4];
+  Val v[MOST_VECTORS];
   for (int i = 0; i < piece->vectors; i++) v[i] = let(nest_text(b, "v%d", i), vector_at(b, w, piece, y, x, &ly, &lx, &c->vector, i));
   for (int64_t t = 0; t < count; t++) UNROLL(p, piece->broadcast) {
     Val other = load(w->over_large ? at(w->l->in[1], *y, *x, c->broadcast + p) : at(w->l->in[0], ly, lx + t * k->dilation[1], c->broadcast + p),
@@ -191,6 +191,17 @@ static int64_t cost_over(int64_t lanes, int64_t vector, int64_t broadcast, int64
   return vectors * pixels / 2 + (whole_stores ? vectors : 2 * vector * broadcast);
 }
 
+/* Images are the vectors: a vector is a channel of the small side, which is loaded once for all taps of a row; the large side's is one that the tap
+ * before has loaded already. */
+static void take_rows(Weights *w, int64_t most) {
+  if (w->k.kernel[1] == 1 || w->k.kernel[1] > most) return;
+  w->over_large = false, w->vector_channels = w->k.s, w->broadcast_channels = w->k.l;
+  const int64_t vectors = most / w->k.kernel[1];
+  w->vectors = (int)(vectors < w->k.s ? vectors : w->k.s);
+  if (w->vectors > MOST_VECTORS) w->vectors = MOST_VECTORS;
+  w->broadcast = most / (w->k.kernel[1] * w->vectors);
+}
+
 bool schedule_conv_weights(Lower *l) {
   Weights w = {.l = l, .k = correlation_of(l->node)};
   const Correlation *k = &w.k;
@@ -206,9 +217,11 @@ bool schedule_conv_weights(Lower *l) {
   w.vectors = w.vector_channels > w.lanes ? 2 : 1;
   w.broadcast = l->target->registers >= 32 ? 8 : 4;
   const TapRun all = common_columns(&w, &taps);
-  const int64_t sums_of_row = k->kernel[1] * w.broadcast_channels, most = l->target->registers * 3 / 4;
-  w.whole_rows = !w.over_large && k->kernel[1] > 1 && w.broadcast_channels <= FEW && all.count == k->kernel[1] && all.to - all.from >= CHAINS &&
-      sums_of_row <= most;
+  const int64_t most = l->target->registers * 3 / 4;
+  if (l->images > 1) take_rows(&w, most);
+  const int64_t sums_of_row = k->kernel[1] * (w.broadcast_channels < w.broadcast ? w.broadcast_channels : w.broadcast);
+  w.whole_rows = !w.over_large && k->kernel[1] > 1 && (w.broadcast_channels <= FEW || l->images > 1) && all.count == k->kernel[1] &&
+      all.to - all.from >= (l->images > 1 ? 1 : CHAINS) && sums_of_row <= most;
   if (w.whole_rows && sums_of_row * w.vectors > most) w.vectors = 1;
   if (w.pointwise) l->out->rank = 2; /* [s][l][1][1] is [s][l] */
   all_tiles(&w, &taps);

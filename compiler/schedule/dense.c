@@ -4,6 +4,7 @@
 // Forward: panels [units/64][inputs][64] are read once from start to end, with at least eight independent sums. Backward: rows of the natural weights
 // [units][inputs] lie in the order that both gradients want.
 #include "schedule/direct.h"
+#include "schedule/images.h"
 
 enum { PANEL_VECTORS = 4, CHAINS = 8, ROWS = 4 };
 
@@ -146,5 +147,63 @@ bool schedule_dense_weights(Lower *l) {
   if (units_ >= ROWS) FOR(u, units_ / ROWS) weight_rows(b, l, NEST_IX(u * ROWS), ROWS, inputs, lanes);
   if (units_ % ROWS) weight_rows(b, l, NEST_IX(units_ / ROWS * ROWS), (int)(units_ % ROWS), inputs, lanes);
   lower_about(l, "%d rows by vectors of %d inputs", ROWS, lanes);
+  return true;
+}
+
+/* ---- the same for images side by side: products of matrices [units][images] and [images][inputs], with vectors over the inputs ---- */
+typedef struct Outer { Lower *l; Buf *x; int rows, vectors, part; Ix first; } Outer; /* x: inputs first .. of each image, [images][inputs]; part: lanes of the last vector */
+
+static Val sums_at(Nest *b, const Outer *o, const Ix *unit, int v) {
+  const Ref ref = at(o->l->out, *unit, o->first + v * o->l->images);
+  return v == o->vectors - 1 ? load_part(ref, o->part, o->l->images) : load(ref, o->l->images);
+}
+
+static void outer_rows(Nest *b, const Outer *o, const Ix *unit, int64_t rows) {
+  const int lanes = o->l->images;
+  Buf *acc = REGISTERS("a", lanes, rows, o->vectors);
+  UNROLL(r, rows) for (int v = 0; v < o->vectors; v++) store(at(acc, r, v), sums_at(b, o, NEST_IX(*unit + r), v));
+  FOR(n, lanes) {
+    Val x[2];
+    for (int v = 0; v < o->vectors; v++) x[v] = let(nest_text(b, "x%d", v), load(at(o->x, n, v * lanes), lanes));
+    UNROLL(r, rows) for (int v = 0; v < o->vectors; v++) accumulate(at(acc, r, v), load(at(o->l->in[1], 0, 0, *unit + r, n), 1), x[v]);
+  }
+  UNROLL(r, rows) for (int v = 0; v < o->vectors; v++)
+    store_part(at(o->l->out, *unit + r, o->first + v * lanes), get(at(acc, r, v)), v == o->vectors - 1 ? o->part : lanes);
+}
+
+/* All units for a few vectors of inputs, which are first turned from [inputs][images]. */
+static void outer_columns(Nest *b, const Outer *o, int64_t units_) {
+  const int lanes = o->l->images;
+  Outer own = *o;
+  own.x = BUF(STACK, "x", lanes, o->vectors * lanes);
+  for (int v = 0; v < o->vectors; v++) {
+    Val x[LANES];
+    for (int k = 0; k < lanes; k++) {
+      const bool real = v < o->vectors - 1 || k < o->part;
+      x[k] = real ? let(nest_text(b, "x%d", k), load(at(o->l->in[0], 0, 0, o->first + v * lanes + k, 0), lanes)) : splat(num(b, 0), lanes);
+    }
+    images_transpose(b, x, lanes);
+    for (int n = 0; n < lanes; n++) store(at(own.x, n, v * lanes), x[n]);
+  }
+  if (units_ >= o->rows) FOR(u, units_ / o->rows) outer_rows(b, &own, NEST_IX(u * o->rows), o->rows);
+  if (units_ % o->rows) outer_rows(b, &own, NEST_IX(units_ / o->rows * o->rows), units_ % o->rows);
+}
+
+bool schedule_dense_weights_images(Lower *l) {
+  const int64_t inputs = shape_elements(l->node->in[0]->shape), units_ = shape_elements(l->node->in[1]->shape);
+  const int64_t step = 2 * l->images, whole = inputs / step, rest = inputs % step, vectors = (rest + l->images - 1) / l->images;
+  Outer o = {.l = l, .rows = l->target->registers >= 32 ? 8 : 4, .vectors = 2, .part = l->images};
+  Nest *b = l->b;
+  images_values(l);
+  nest_fn(b, b->name, false);
+  if (whole) FOR(m, whole) {
+    o.first = m * step;
+    outer_columns(b, &o, units_);
+  }
+  if (rest) {
+    o.first = NEST_Z + whole * step, o.vectors = (int)vectors, o.part = (int)(rest - (vectors - 1) * l->images);
+    outer_columns(b, &o, units_);
+  }
+  lower_about(l, "%d rows by 2 vectors of %d inputs; %d images side by side", o.rows, l->images, l->images);
   return true;
 }

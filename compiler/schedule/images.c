@@ -56,9 +56,16 @@ Lower *images_begin(Arena *arena, const Kernel *kernel, const Target *target, co
   return lower_begin(arena, kernel, scalar, &o);
 }
 
+static bool of_images(const Lower *l, int buffer) { return l->binding[buffer].kind == BIND_VALUE || l->binding[buffer].kind == BIND_KEYS; }
+
+void images_values(Lower *l) {
+  for (int i = 0; i < l->b->nbufs; i++)
+    if (of_images(l, i)) l->b->buf[i]->dim[l->b->buf[i]->rank++] = l->images;
+}
+
 void images_end(Lower *l) {
   bool images[BUFS];
-  for (int i = 0; i < l->b->nbufs; i++) images[i] = l->binding[i].kind == BIND_VALUE || l->binding[i].kind == BIND_KEYS;
+  for (int i = 0; i < l->b->nbufs; i++) images[i] = of_images(l, i);
   nest_widen(l->b, l->images, images);
   for (int i = 0; i < l->b->nbufs; i++)
     if (l->b->buf[i]->place == WORK) l->binding[i].elements = buf_elements(l->b->buf[i]);
@@ -75,13 +82,11 @@ static void gather_element(Nest *b, Buf *in, Buf *out, const Ix *row, const Ix *
   store(at(out, *i, *row, 0), load(at(side, 0), (int)lanes));
 }
 
-/* A square of lanes x lanes: rows of images become columns, by interleaving halves again and again. */
-static void gather_square(Nest *b, Buf *in, Buf *out, const Ix *row, const Ix *first) {
-  const int lanes = (int)out->dim[2];
-  Val x[LANES], y[LANES];
+/* Halves are interleaved again and again. */
+void images_transpose(Nest *b, Val x[LANES], int lanes) {
+  Val y[LANES];
   int low[LANES], high[LANES];
   for (int i = 0; i < lanes; i++) low[i] = i / 2 + i % 2 * lanes, high[i] = low[i] + lanes / 2;
-  for (int n = 0; n < lanes; n++) x[n] = let(nest_text(b, "x%d", n), convert(load(at(in, n, *row, *first), lanes), out->type.elem));
   for (int step = 1; step < lanes; step *= 2) {
     for (int n = 0; n < lanes / 2; n++) {
       y[2 * n] = let(nest_text(b, "x%d", 2 * n), shuffle(x[n], x[n + lanes / 2], lanes, low));
@@ -89,6 +94,13 @@ static void gather_square(Nest *b, Buf *in, Buf *out, const Ix *row, const Ix *f
     }
     for (int n = 0; n < lanes; n++) x[n] = y[n];
   }
+}
+
+static void gather_square(Nest *b, Buf *in, Buf *out, const Ix *row, const Ix *first) {
+  const int lanes = (int)out->dim[2];
+  Val x[LANES];
+  for (int n = 0; n < lanes; n++) x[n] = let(nest_text(b, "x%d", n), convert(load(at(in, n, *row, *first), lanes), out->type.elem));
+  images_transpose(b, x, lanes);
   for (int n = 0; n < lanes; n++) store(at(out, *first + n, *row, 0), x[n]);
 }
 

@@ -27,6 +27,12 @@ static bool scheduled(Lower *l) {
   return false;
 }
 
+/* With images side by side: the kernels in which they are more than lanes that know nothing of each other. */
+static bool built_of_vectors(Lower *l) {
+  if (l->plain) return images_gather(l);
+  return images_gather(l) || (l->node->op->family == FAMILY_DENSE_WEIGHTS && schedule_dense_weights_images(l));
+}
+
 /* A nest that cannot be proved is a bug of the compiler: nothing is written. */
 static void check(Nest *nest) {
   Proof proof;
@@ -41,8 +47,8 @@ static void check(Nest *nest) {
 Lower *schedule_kernel(Arena *arena, const Kernel *kernel, const Target *target, const LowerOptions *options) {
   const bool images = options->images > 1 && kernel->root->result != RESULT_BATCH;
   Lower *l = images ? images_begin(arena, kernel, target, options) : lower_begin(arena, kernel, target, options);
-  if (!images || !images_gather(l)) {
-    choice_make(l);
+  choice_make(l);
+  if (!images || !built_of_vectors(l)) {
     if (l->plain || !scheduled(l)) l->node->op->lower(l);
     if (images) images_end(l);
   }
