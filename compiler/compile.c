@@ -260,9 +260,10 @@ static bool lower(Compilation *c) {
   choose_embedding(c);
   Plan *infer = plan_inference(c->arena, c->graph, o->plain, images_side_by_side(c->graph, o->targets.n, o->targets.data, o->plain ? 1 : o->batch)),
        *train = c->training ? plan_training(c->arena, c->graph, o->plain, images_side_by_side(c->graph, o->targets.n, o->targets.data, o->plain ? 1 : c->graph->training->batch)) : NULL;
+  Plan *look = o->kind == OUTPUT_PROGRAM ? plan_look(c->arena, c->graph) : NULL;
   stage_done(c, "plan");
   if (!batch_fits(c, train)) return false;
-  c->net = emit_begin(c->arena, c->graph, infer, train, &c->sources, &c->emit);
+  c->net = emit_begin(c->arena, c->graph, infer, train, look, &c->sources, &c->emit);
   c->summary = c->emit.summary = with_memory(c);
   stage_done(c, "schedule and prove");
   tuning_report(&c->tuning, c->diags);

@@ -30,7 +30,7 @@ typedef struct EmitOptions {
 } EmitOptions;
 
 typedef struct Net Net;      /* a net, lowered and named */
-Net *emit_begin(Arena *, const Graph *, Plan *infer, Plan *train, const Sources *, const EmitOptions *); /* train: NULL without training. Lays the plans out */
+Net *emit_begin(Arena *, const Graph *, Plan *infer, Plan *train, Plan *look, const Sources *, const EmitOptions *); /* train, look: NULL without. Lays the plans out */
 typedef struct NetSizes { int64_t model_bytes, workspace_bytes, workspace_bound, training_bytes, training_bound; } NetSizes; /* bound: the least possible for these kernels in this order */
 NetSizes emit_sizes(const Net *);
 void emit_c(Text *, Net *);

@@ -8,7 +8,7 @@
 Frame frame_begin(Net *net, const Part *part, int target, FrameKind kind) {
   Frame frame = {.net = net, .part = part, .target = target, .kind = kind, .images = part_images(net, part, target)};
   frame.locals.arena = frame.calls.arena = frame.names.arena = net->arena;
-  for (const char *const *s = (const char *const[]){"model", "batch", "arena", "gradients", "n", "count", "keys", "mark", "context", "thread", "threads", NULL}; *s; s++) names_reserve(&frame.names, *s);
+  for (const char *const *s = (const char *const[]){"model", "batch", "arena", "gradients", "n", "count", "keys", "mark", "context", "thread", "threads", "look", "packed", "memory", "parameters", "weights", "input", "seed", NULL}; *s; s++) names_reserve(&frame.names, *s);
   for (int i = 0; i < net->names.taken.n; i++) names_reserve(&frame.names, arena_printf(net->arena, "%s_%s", net->name, net->names.taken.data[i])); /* types and functions */
   for (int i = 0; i < net->macros.taken.n; i++) names_reserve(&frame.names, net->macros.taken.data[i]);
   if (kind == FRAME_INFER) {
@@ -48,12 +48,14 @@ static const char *input_value(Frame *f, int index) {
   Net *net = f->net;
   const PortNames *port = &net->input[index];
   if (f->kind == FRAME_INFER) return port->name;
+  if (f->kind == FRAME_LOOK) return local(f, "const void *", port->name, arena_printf(net->arena, "input[%d]", index), "");
   const char *size = arena_printf(net->arena, "%s_%s_SIZE", net->upper, port->upper);
   return local(f, "const void *", port->name, image_text(f, arena_printf(net->arena, "batch->%s", port->name), size), "");
 }
 
 static const char *target_value(Frame *f, int index) {
   Net *net = f->net;
+  if (f->kind == FRAME_LOOK) return local(f, "const void *", arena_printf(net->arena, "%s_seed", net->output[index].name), arena_printf(net->arena, "seed[%d]", index), "");
   const char *name = net->output[index].target, *size = arena_printf(net->arena, "%" PRId64, shape_elements(f->part->plan->target[index]->shape));
   return local(f, "const void *", name, image_text(f, arena_printf(net->arena, "batch->%s", name), size), "");
 }
@@ -87,7 +89,9 @@ const char *frame_value(Frame *f, const Node *node) {
   const char *name = step_name(f->part, home);
   switch (storage->kind) {
     case STORE_INPUT: return input_value(f, storage->index);
-    case STORE_OUTPUT: return net->output[storage->index].name;
+    case STORE_OUTPUT:
+      if (f->kind != FRAME_LOOK) return net->output[storage->index].name;
+      return local(f, "void *", name, offset_text(f, "look->value", look_place(f->part, storage->index)), shape_text(net->arena, home->shape));
     case STORE_TARGET: return target_value(f, storage->index);
     case STORE_KEPT: return kept_value(f, home, storage, name);
     case STORE_ARENA: return local(f, "void *", name, offset_text(f, "arena", storage->offset), shape_text(net->arena, home->shape));
@@ -113,7 +117,7 @@ const char *array_argument(Arena *arena, const Nest *nest, int id, const char *a
 
 static const char *member_text(const Frame *f, const Member *member) {
   if (member->table || (member->pack && member->pack->source.n == 0)) return arena_printf(f->net->arena, "%s_%s", f->net->name, member->name);
-  return arena_printf(f->net->arena, "%s->%s", f->kind == FRAME_INFER ? "model" : "batch->packed", member->name);
+  return arena_printf(f->net->arena, "%s->%s", f->kind == FRAME_INFER ? "model" : f->kind == FRAME_LOOK ? "packed" : "batch->packed", member->name);
 }
 
 /* The keys of the image's random numbers, made different for each layer that uses them. */
@@ -152,7 +156,7 @@ static const char *argument(Frame *f, const Step *step, int id) {
       return kind == STORE_INPUT || kind == STORE_TARGET ? const_argument(f, nest, id, value) : value;
     }
     case BIND_INPUT: return const_argument(f, nest, id, binding->node->op == &op_target ? target_value(f, binding->node->wrt) : input_value(f, binding->node->wrt));
-    case BIND_WEIGHT: return array_argument(net->arena, nest, id, arena_printf(net->arena, "batch->weights->%s", name_identifier(net->arena, binding->weight->name)), binding->weight->rank, binding->weight->dim);
+    case BIND_WEIGHT: return array_argument(net->arena, nest, id, arena_printf(net->arena, "%sweights->%s", f->kind == FRAME_LOOK ? "" : "batch->", name_identifier(net->arena, binding->weight->name)), binding->weight->rank, binding->weight->dim);
     case BIND_GRADIENT: return array_argument(net->arena, nest, id, arena_printf(net->arena, "gradients->%s", name_identifier(net->arena, binding->weight->name)), binding->weight->rank, binding->weight->dim);
     case BIND_SCRATCH: return local(f, "void *", arena_printf(net->arena, "%s_%s", step->name, nest->buf[id]->name), offset_text(f, "arena", f->part->plan->scratch[step - f->part->steps.data] + step_scratch(step, f->target, id)), "");
     case BIND_KEYS: return const_argument(f, nest, id, keys_value(f, step, binding->node));
@@ -194,6 +198,8 @@ void frame_outputs(Frame *f, const Step *step, const char *(*to)(Frame *, int), 
     if (plan_home(plan->output[o])->id == step->kernel->result->id)
       text_put(&f->calls, "  %s%s(%s, %s, count);\n", optional ? arena_printf(f->net->arena, "if (batch->%s) ", f->net->output[o].name) : "", f->part->outputs[o][f->target]->name, frame_value(f, plan->output[o]), to(f, o));
 }
+
+bool frame_mentions(const Frame *f, const char *name) { return text_mentions(&f->locals, name) || text_mentions(&f->calls, name); }
 
 void frame_end(Text *out, Frame *f) {
   if (f->locals.n) text_put(out, "%s", f->locals.s);

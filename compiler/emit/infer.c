@@ -5,7 +5,7 @@
 #include "emit/module.h"
 
 void put_unused(Text *out, const Frame *f, const char *name) {
-  if (!text_mentions(&f->locals, name) && !text_mentions(&f->calls, name)) text_put(out, "  (void)%s;\n", name);
+  if (!frame_mentions(f, name)) text_put(out, "  (void)%s;\n", name);
 }
 
 /* ---- parameters and arguments, in the order of the contract ---- */

@@ -185,7 +185,8 @@ int64_t step_scratch(const Step *step, int target, int buffer) {
 
 static const char *step_wanted_name(Net *net, const Part *part, const Kernel *kernel, const Nest *nest) {
   if (kernel->root->op == &op_input) return arena_printf(net->arena, "%s_floats", nest->name);
-  return part == &net->train && names_taken(&net->names, nest->name) ? arena_printf(net->arena, "%s_training", nest->name) : nest->name;
+  if (part == &net->infer || !names_taken(&net->names, nest->name)) return nest->name;
+  return arena_printf(net->arena, "%s_%s", nest->name, part == &net->train ? "training" : "look");
 }
 
 int part_images(const Net *net, const Part *part, int target) { return part->plan->images > 1 ? net->options->target[target]->lanes : 1; }
@@ -196,7 +197,7 @@ static void lower_step(Net *net, Part *part, const Kernel *kernel, const Target 
   step.lower = NEW_ARRAY(net->arena, Lower *, o->ntargets), step.function = NEW_ARRAY(net->arena, Function *, o->ntargets);
   step.uses = NEW_ARRAY(net->arena, bool *, o->ntargets), step.member = NEW_ARRAY(net->arena, const Member **, o->ntargets);
   LowerOptions options = {.layout_lanes = layout->lanes, .layout = layout, .plain = o->plain, .exact = o->exact, .threads = net->team && part == &net->infer,
-                          .batch = part == &net->train ? net->train_batch : 0, .weight_bytes = 4 * net->graph->parameters, .tuning = o->tuning};
+                          .batch = part == &net->infer ? 0 : net->train_batch ? net->train_batch : 1, .weight_bytes = 4 * net->graph->parameters, .tuning = o->tuning};
   for (int t = 0; t < o->ntargets; t++) {
     options.images = part_images(net, part, t);
     Lower *lower = step.lower[t] = schedule_kernel(net->arena, kernel, o->target[t], &options);
@@ -336,9 +337,9 @@ static const char *const fixed_names[] = {
   "infer", "infer_some", "pack", "init", "gradients", "target", "level", "forced", "labels", "trained", "bytes", "open", "mark", "run", "image", "images", "batch", "sample", "weights", "model", "workspace", "training",
   "add", "mix", "keys", "bits", "uniform", "normal", "log", "root", "turn", "fill", "initial",
   "network", "network_inputs", "network_outputs", "network_weights", "network_layers", "network_steps", "network_recipe", "network_summary", "network_metrics", "network_augment", "network_milestones",
-  "network_init", "network_pack", "network_infer", "network_infer_timed", "network_gradients", "t", "kind", NULL};
+  "look", "look_forward", "look_backward", "look_pack", "look_layers", "look_scores", "look_gradients", "network_look", "network_init", "network_pack", "network_infer", "network_infer_timed", "network_gradients", "t", "kind", NULL};
 
-Net *emit_begin(Arena *arena, const Graph *graph, Plan *infer, Plan *train, const Sources *sources, const EmitOptions *options) {
+Net *emit_begin(Arena *arena, const Graph *graph, Plan *infer, Plan *train, Plan *look, const Sources *sources, const EmitOptions *options) {
   Net *net = NEW(arena, Net);
   net->arena = arena, net->options = options, net->graph = graph, net->sources = sources;
   net->name = options->prefix, net->upper = name_upper(arena, options->prefix), net->model = graph->parameters > 0;
@@ -358,6 +359,7 @@ Net *emit_begin(Arena *arena, const Graph *graph, Plan *infer, Plan *train, cons
     lower_part(net, &net->train, train);
     choose_shards(net);
   }
+  if (look) lower_part(net, &net->look, look);
   return net;
 }
 

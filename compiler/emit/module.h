@@ -41,7 +41,7 @@ typedef struct Step {        /* a kernel */
   const Member ***member;    /* by target and buffer: what a buffer of weights or constants is bound to; NULL: natural weights, or something else */
 } Step;
 
-typedef struct Part {        /* inference, or training */
+typedef struct Part {        /* inference, training, or looking inside */
   const Plan *plan;          /* NULL: not wanted */
   VEC(Step) steps;
   VEC(Member *) members;
@@ -61,7 +61,7 @@ struct Net {
   Names names;               /* of functions and tables, without the net's */
   Names macros;              /* LENET5_BATCH, LENET5_IMAGE_SIZE */
   PortNames *input, *output;
-  Part infer, train;
+  Part infer, train, look;
   VEC(Member *) tables;      /* constant tables */
   Section pack, *section;    /* section: by target */
   int64_t train_batch, shards; /* shards: parts of a batch that are summed on their own, whatever the number of threads */
@@ -86,6 +86,7 @@ typedef enum FrameKind {
   FRAME_INFER,               /* one image, or as many as lie side by side */
   FRAME_SAMPLE,              /* training: what they add */
   FRAME_BATCH,               /* training: what is computed from all images */
+  FRAME_LOOK,                /* looking inside: one image, all values kept */
 } FrameKind;
 typedef struct Local { const char *wanted, *value, *name; } Local;
 typedef struct Frame {       /* local variables are declared as the calls need them */
@@ -103,6 +104,7 @@ bool frame_where(const Frame *, const Step *, int buffer, Where *);
 const char *frame_value(Frame *, const Node *);             /* an expression for where a value lies */
 void frame_outputs(Frame *, const Step *, const char *(*to)(Frame *, int output), bool optional); /* images side by side: the outputs that the step has made go to the caller; optional: unless the pointer is NULL */
 int part_images(const Net *, const Part *, int target);     /* that lie side by side, for the functions of a target */
+bool frame_mentions(const Frame *, const char *name);
 void frame_end(Text *, Frame *);                            /* the body of the function */
 
 const char *array_argument(Arena *, const Nest *, int buffer, const char *array, int rank, const int64_t *dim);
@@ -135,6 +137,11 @@ void put_gradients(Text *, Net *, int target);
 void put_gradients_entry(Text *, Net *);
 void put_training_struct(Text *, Net *);
 int64_t training_floats(const Net *);
+void put_look_struct(Text *, Net *);                        /* look.c */
+void put_look(Text *, Net *, int target);
+void put_look_entries(Text *, Net *);
+void put_look_tables(Text *, Net *);
+int64_t look_place(const Part *, int output);
 void put_network(Text *, Net *);                            /* network.c */
 void put_main(Text *, Net *);
 #endif

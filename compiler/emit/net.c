@@ -77,6 +77,7 @@ static void put_section(Text *out, Net *net, int target) {
   put_functions(out, section);
   put_infer(out, net, target);
   if (net->train.plan) put_gradients(out, net, target);
+  if (net->look.plan) put_look(out, net, target);
   if (!lowest && section->target->condition) text_put(out, "#endif\n\n");
 }
 
@@ -95,10 +96,12 @@ void emit_c(Text *out, Net *net) {
   put_open(out, net);
   put_embedded(out, net);
   if (net->train.plan) put_batch_struct(out, net);
+  if (net->look.plan) put_look_struct(out, net);
   for (int t = net->options->ntargets - 1; t >= 0; t--) put_section(out, net, t);
   put_dispatch(out, net);
   put_infer_entries(out, net);
   if (net->train.plan) put_gradients_entry(out, net);
+  if (net->look.plan) put_look_entries(out, net);
   put_network(out, net);
   put_main(out, net);
 }
@@ -117,5 +120,6 @@ void emit_nests(Text *out, Net *net) {
     text_put(out, "%s# %s\n\n", t ? "\n" : "", net->options->target[t]->name);
     dump_part(out, &net->infer, t);
     if (net->train.plan) dump_part(out, &net->train, t);
+    if (net->look.plan) dump_part(out, &net->look, t);
   }
 }

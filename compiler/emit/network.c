@@ -330,6 +330,7 @@ void put_network(Text *out, Net *net) {
   put_functions_of_weights(out, net);
   put_functions_of_inference(out, net);
   if (training) put_function_of_training(out, net);
+  if (net->look.plan) put_look_tables(out, net);
   text_put(out, "\n%sconst cnn_network %s_network = {\n", net->options->program ? "static " : "", name);
   text_put(out, "  .version = CNN_NETWORK_VERSION,\n  .name = \"%s\",\n  .target = \"%s\",\n", graph->name, net_target_names(net));
   text_put(out, "  .inputs = %d, .outputs = %d, .weights = %d, .layers = %d, .steps = %d, .labels = %d,\n", graph->inputs.n, graph->outputs.n, graph->weights.n, layers, net->infer.steps.n, graph->nlabels);
@@ -345,6 +346,7 @@ void put_network(Text *out, Net *net) {
   text_put(out, "  .target_name = %s_target,\n  .init = %s_network_init,\n  .pack = %s_network_pack,\n  .infer = %s_network_infer,\n", name, name, name, name);
   if (net->options->program) text_put(out, "  .infer_timed = %s_network_infer_timed,\n", name);
   if (training) text_put(out, "  .gradients = %s_network_gradients,\n", name);
+  if (net->look.plan) text_put(out, "  .look = &%s_network_look,\n", name);
   text_put(out, "};\n\n");
 }
 

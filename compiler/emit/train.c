@@ -142,7 +142,7 @@ static void put_phase(Text *out, Net *net, int target, int phase, bool batch) {
   if (!batch) put_unused(out, &f, "n"), put_unused(out, &f, "arena");
   if (several) put_unused(out, &f, "count");
   if (net->model) put_unused(out, &f, "gradients");
-  if (batch && (text_mentions(&f.locals, "arena") || text_mentions(&f.calls, "arena"))) text_put(out, "  float *const arena = batch->at->arena[0];\n");
+  if (batch && frame_mentions(&f, "arena")) text_put(out, "  float *const arena = batch->at->arena[0];\n");
   put_keys(out, &f);
   frame_end(out, &f);
   text_put(out, "}\n\n");

@@ -1,5 +1,6 @@
-/* differentiate.c: the training graph. The forward graph is copied in training mode (batchnorm becomes its parts, dropout its mask), each loss is appended,
- * then the nodes are visited from the last to the first and each operator appends its own backward pass.
+/* differentiate.c: graphs with a backward pass. For training, the forward graph is copied in training mode (batchnorm becomes its parts, dropout its mask) and
+ * each loss is appended; for looking inside it is copied as inference runs it, with the caller's weights of the scores in the place of losses. Then the nodes are
+ * visited from the last to the first and each operator appends its own backward pass: towards what is trained, or towards the inputs.
  *
  * Needs: a graph whose training block was checked. Keeps: parameters and their offsets; nodes stay in topological order. */
 // SPDX-License-Identifier: Apache-2.0
@@ -9,7 +10,8 @@ typedef VEC(Node *) Contributions;
 
 struct Gradient {
   Graph *graph;
-  bool *wanted;           /* by node id: something trained lies before it */
+  bool training;          /* parameters get gradients; else the inputs do */
+  bool *wanted;           /* by node id: something trained, or an input, lies before it */
   Contributions *part;    /* by node id: what was added to its gradient */
   int forward;            /* nodes before this id are the forward pass */
 };
@@ -19,8 +21,7 @@ static bool trained(const Weight *weight) { return weight && !weight->statistic 
 Graph *gradient_graph(Gradient *gradient) { return gradient->graph; }
 bool gradient_wanted(const Gradient *gradient, const Node *input) { return input->id < gradient->forward && gradient->wanted[input->id]; }
 bool gradient_trained(const Gradient *gradient, const Node *node, int weight) {
-  (void)gradient;
-  return weight < node->nweights && !node->frozen && trained(node->weight[weight]);
+  return gradient->training && weight < node->nweights && !node->frozen && trained(node->weight[weight]);
 }
 
 void gradient_add(Gradient *gradient, Node *input, Node *contribution) {
@@ -137,21 +138,70 @@ static void backward(Gradient *gradient) {
   }
 }
 
+/* The nodes from here on are the backward pass. */
+static Gradient gradient_begin(Graph *graph, bool training) {
+  Gradient gradient = {.graph = graph, .training = training, .forward = graph->nodes.n};
+  gradient.wanted = NEW_ARRAY(graph->arena, bool, graph->nodes.n + 1);
+  gradient.part = NEW_ARRAY(graph->arena, Contributions, graph->nodes.n + 1);
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    gradient.wanted[i] = !training && node->op == &op_input;
+    for (int k = 0; training && k < node->nweights; k++) gradient.wanted[i] = gradient.wanted[i] || (!node->frozen && trained(node->weight[k]));
+    for (int k = 0; k < node->nin; k++) gradient.wanted[i] = gradient.wanted[i] || gradient.wanted[node->in[k]->id];
+  }
+  return gradient;
+}
+
 TrainingGraph pass_differentiate(Arena *arena, const Graph *from) {
   Node **map = NEW_ARRAY(arena, Node *, from->nodes.n);
   Graph *graph = copy_forward(arena, from, map);
   copy_ports(graph, map);
   TrainingGraph result = {graph, NEW_ARRAY(arena, Node *, graph->training->losses.n + 1), NEW_ARRAY(arena, Node *, graph->outputs.n + 1)};
-  Gradient gradient = {.graph = graph, .forward = graph->nodes.n};
-  gradient.wanted = NEW_ARRAY(arena, bool, graph->nodes.n + 1);
-  gradient.part = NEW_ARRAY(arena, Contributions, graph->nodes.n + 1);
-  for (int i = 0; i < graph->nodes.n; i++) {
-    const Node *node = graph->nodes.data[i];
-    for (int k = 0; k < node->nweights; k++) gradient.wanted[i] = gradient.wanted[i] || (!node->frozen && trained(node->weight[k]));
-    for (int k = 0; k < node->nin; k++) gradient.wanted[i] = gradient.wanted[i] || gradient.wanted[node->in[k]->id];
-  }
+  Gradient gradient = gradient_begin(graph, true);
   for (int i = 0; i < graph->training->losses.n; i++) append_loss(&gradient, &graph->training->losses.data[i], &result, i);
   backward(&gradient);
   graph_verify(graph);
   return result;
+}
+
+/* ---- looking inside ---- */
+static Graph *copy_inference(Arena *arena, const Graph *graph, Node **map) {
+  Graph *copy = graph_new(arena, graph->name);
+  copy->weights = graph->weights, copy->parameters = graph->parameters;
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    map[i] = node->op->identity && node->nin && node->op->identity(node) ? map[node->in[0]->id] : copy_node(copy, node, map);
+  }
+  return copy;
+}
+
+static int show(Graph *graph, const char *name, Node *value) {
+  const Port port = {.name = name, .node = value};
+  vec_push(graph->arena, graph->outputs, port);
+  return graph->outputs.n - 1;
+}
+
+/* Softmax and sigmoid flatten out where the net is sure: what counts there is the value before them. */
+static Node *score_of(Node *output) { return output->op->scores != SCORES_NONE ? output->in[0] : output; }
+
+LookGraph pass_look(Arena *arena, const Graph *from) {
+  Node **map = NEW_ARRAY(arena, Node *, from->nodes.n + 1);
+  Graph *graph = copy_inference(arena, from, map);
+  LookGraph look = {graph, NEW_ARRAY(arena, int, from->nodes.n + 1), NEW_ARRAY(arena, int, from->outputs.n + 1), NEW_ARRAY(arena, int, from->inputs.n + 1)};
+  Gradient gradient = gradient_begin(graph, false);
+  for (int i = 0; i < from->nodes.n; i++) look.layer[i] = show(graph, from->nodes.data[i]->name, map[i]);
+  for (int o = 0; o < from->outputs.n; o++) {
+    Node *score = score_of(map[from->outputs.data[o].node->id]), *seed = graph_node(graph, &op_target, 0, NULL);
+    seed->shape = score->shape, seed->wrt = o, seed->elem = ELEM_F32, seed->name = from->outputs.data[o].name;
+    look.score[o] = show(graph, from->outputs.data[o].name, score);
+    gradient_add(&gradient, score, seed);
+  }
+  backward(&gradient);
+  for (int i = 0; i < from->inputs.n; i++) {
+    Node *input = map[from->inputs.data[i].node->id];
+    const Contributions *part = &gradient.part[input->id];
+    look.gradient[i] = !part->n ? -1 : show(graph, input->name, graph_hidden(graph, &op_sum_gradients, input, input->shape, RESULT_SAMPLE, part->n, part->data));
+  }
+  graph_verify(graph);
+  return look;
 }

@@ -137,3 +137,10 @@ Plan *plan_training(Arena *arena, const Graph *graph, bool plain, int images) {
   plan->training = true, plan->loss = training.loss, plan->target = training.target;
   return plan_kernels(arena, plan, plain);
 }
+
+Plan *plan_look(Arena *arena, const Graph *graph) {
+  const LookGraph look = pass_look(arena, graph);
+  Plan *plan = plan_new(arena, look.graph, 1);
+  plan->layer = look.layer, plan->score = look.score, plan->gradient = look.gradient;
+  return plan_kernels(arena, plan, true);
+}

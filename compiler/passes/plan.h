@@ -10,7 +10,7 @@ typedef enum StoreKind {
   STORE_NONE,     /* fused into its producer: never in memory */
   STORE_INPUT,    /* the caller's buffer of input `index`, read in place (f32, hwc) or by the conversion kernel */
   STORE_OUTPUT,   /* inference: written straight into the caller's buffer of output `index` */
-  STORE_TARGET,   /* training: the caller's target of output `index` */
+  STORE_TARGET,   /* training: the caller's target of output `index`; looking inside: the caller's weights of its scores */
   STORE_ARENA,    /* `offset` floats into the arena of one image (training: of a shard) */
   STORE_KEPT,     /* training: needed in a later phase: `offset` floats into the record of its image, of which there is one an image of the batch */
   STORE_BATCH,    /* training: value of a BATCH node: `offset` floats into the part that exists once */
@@ -29,6 +29,7 @@ typedef struct Plan {
   bool *copy_output;            /* inference: that value has a home of its own (an input, a shared output, another output): copy it to the caller's buffer at the end */
   Node **loss;                  /* training: by loss of graph->training: the node with an image's share of it, STORE_KEPT, one float */
   Node **target;                /* training: by output: its op_target node, or NULL */
+  int *layer, *score, *gradient; /* looking inside: indices of outputs, as in LookGraph */
   int64_t arena_floats;         /* of values and scratch, as laid out */
   int64_t arena_bound;          /* the least possible: the largest sum of values alive and scratch at one kernel */
   int64_t *scratch;             /* by kernel: where its scratch starts in the arena */
@@ -38,6 +39,7 @@ typedef struct Plan {
 
 Plan *plan_inference(Arena *, const Graph *, bool plain, int images); /* simplified, folded, fused, aliased; plain: -O0, nothing fused */
 Plan *plan_training(Arena *, const Graph *, bool plain, int images);  /* differentiated first; graph->training says the losses; images: as far as no layer looks at all of them */
+Plan *plan_look(Arena *, const Graph *);               /* pass_look first; nothing is fused, each value to be seen is an output */
 void plan_lay_out(Arena *, Plan *, const int64_t *scratch); /* when the kernels are lowered: places in the arena, for the values and for the floats of scratch that each kernel needs */
 const Node *plan_home(const Node *); /* the node whose storage an alias (flatten, reshape) shares; an input or a computed value is its own */
 #endif

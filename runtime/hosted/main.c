@@ -11,27 +11,27 @@ const char *const cnn_fit_choices[] = {"stretch", "crop", "letterbox", NULL}; /*
 
 typedef struct Command {
   const char *name, *operands, *summary;
-  int (*run)(const cnn_program *, int argc, char **argv); /* NULL: known, but not built yet */
+  int (*run)(const cnn_program *, int argc, char **argv);
+  bool looks;              /* needs network->look */
 } Command;
 
 static const Command COMMANDS[] = {
-  {"train", "--data PATH", "trains the net and writes its weights", cnn_program_train},
-  {"eval", "--data PATH --weights W", "loss, metrics and a table of classes on a data set", cnn_program_eval},
-  {"predict", "INPUT... --weights W", "labels and scores of pictures, or raw outputs", cnn_program_predict},
-  {"bench", "", "how fast it is, layer by layer", cnn_program_bench},
-  {"info", "", "the layers, the target chosen on this machine, threads", cnn_program_info},
-  {"features", "IMAGE --layer NAME -o OUT.png", "feature maps of a layer", NULL},
-  {"filters", "--layer NAME -o OUT.png", "the filters of a layer", NULL},
-  {"dream", "--output K -o OUT.png", "an input that excites an output", NULL},
-  {"occlude", "IMAGE -o OUT.png", "what matters in a picture, by covering it", NULL},
-  {"saliency", "IMAGE -o OUT.png", "what matters in a picture, by gradients", NULL},
+  {"train", "--data PATH", "trains the net and writes its weights", cnn_program_train, false},
+  {"eval", "--data PATH --weights W", "loss, metrics and a table of classes on a data set", cnn_program_eval, false},
+  {"predict", "INPUT... --weights W", "labels and scores of pictures, or raw outputs", cnn_program_predict, false},
+  {"bench", "", "how fast it is, layer by layer", cnn_program_bench, false},
+  {"info", "", "the layers, the target chosen on this machine, threads", cnn_program_info, false},
+  {"features", "IMAGE --layer NAME -o OUT.png", "what the layers make of a picture", cnn_program_features, true},
+  {"filters", "--layer NAME -o OUT.png", "the filters of a layer", cnn_program_filters, false},
+  {"dream", "--output K -o OUT.png", "an input that excites an output", cnn_program_dream, true},
+  {"occlude", "IMAGE -o OUT.png", "what matters in a picture, by covering it", cnn_program_occlude, true},
+  {"saliency", "IMAGE -o OUT.png", "what matters in a picture, by gradients", cnn_program_saliency, true},
 };
 enum { COMMAND_COUNT = sizeof COMMANDS / sizeof *COMMANDS };
 
 static void print_help(FILE *stream, const cnn_program *program) {
   fprintf(stream, "usage: %s COMMAND [options]\n\n", program->name);
   for (int i = 0; i < COMMAND_COUNT; i++) {
-    if (!COMMANDS[i].run) continue;
     char left[64];
     snprintf(left, sizeof left, "%s %s", COMMANDS[i].name, COMMANDS[i].operands);
     fprintf(stream, "  %-32s%s\n", left, COMMANDS[i].summary);
@@ -89,8 +89,8 @@ int cnn_main(int argc, char **argv, const cnn_network *network) {
   }
   for (int i = 0; i < COMMAND_COUNT; i++) {
     if (strcmp(argv[1], COMMANDS[i].name) != 0) continue;
-    if (COMMANDS[i].run) return COMMANDS[i].run(&program, argc - 1, argv + 1);
-    fprintf(stderr, "%s: error: '%s' (%s) comes with a later version [not-built-yet]\n", program.name, COMMANDS[i].name, COMMANDS[i].summary);
+    if (!COMMANDS[i].looks || network->look) return COMMANDS[i].run(&program, argc - 1, argv + 1);
+    fprintf(stderr, "%s: error: '%s' needs a net that cnnc compiled as a program; this one was linked by other means\n", program.name, COMMANDS[i].name);
     return CNN_EXIT_FAILED;
   }
   fprintf(stderr, "%s: unknown command '%s'\n", program.name, argv[1]);

@@ -12,6 +12,11 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv);
 int cnn_program_predict(const cnn_program *program, int argc, char **argv);
 int cnn_program_bench(const cnn_program *program, int argc, char **argv);
 int cnn_program_info(const cnn_program *program, int argc, char **argv);
+int cnn_program_features(const cnn_program *program, int argc, char **argv);
+int cnn_program_filters(const cnn_program *program, int argc, char **argv);
+int cnn_program_dream(const cnn_program *program, int argc, char **argv);
+int cnn_program_occlude(const cnn_program *program, int argc, char **argv);
+int cnn_program_saliency(const cnn_program *program, int argc, char **argv);
 
 int cnn_program_fail(const cnn_program *program, const cnn_status *status);    /* prints the message; CNN_EXIT_FAILED, 130 if stopped */
 cnn_status cnn_program_finish(void);                                           /* all of standard output is out */

@@ -2,7 +2,7 @@
  * so that generated code needs nothing but the C standard's headers. All fields are constant; pointers are never NULL unless said. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_NETWORK_VERSION
-#define CNN_NETWORK_VERSION 1
+#define CNN_NETWORK_VERSION 2
 #include <stddef.h>
 #include <stdint.h>
 #ifdef __cplusplus
@@ -75,6 +75,16 @@ typedef struct cnn_recipe {         /* the train block */
 
 typedef struct cnn_boxes { int32_t count; const float *box; const int32_t *label; } cnn_boxes;
 
+typedef struct cnn_look {           /* one image from the inside: all values lie in memory of the caller's, at places in floats from its start */
+  size_t bytes;                     /* of that memory, aligned to 64 */
+  const int64_t *layer;             /* by layer: its value, [h][w][c]; -1 - i: that of input i, as the caller has it */
+  const int64_t *score;             /* by output: the output, or what its softmax or sigmoid is made of; as layer */
+  const int64_t *gradient;          /* by input: the gradient of the scores, [h][w][c] of floats whatever the input's type; -1: none arrives */
+  void (*pack)(void *memory, const float *weights);
+  void (*forward)(void *memory, const float *weights, const void *const *input);  /* fills in the layers and the scores */
+  void (*backward)(void *memory, const float *weights, const void *const *input, const float *const *seed); /* then the gradients of sum seed[o][k] * score[o][k] */
+} cnn_look;
+
 typedef struct cnn_network {
   int32_t version;                  /* CNN_NETWORK_VERSION */
   const char *name, *target;        /* target: a summary of what it was compiled for, "x86-64-v4,x86-64-v3,x86-64" */
@@ -98,6 +108,7 @@ typedef struct cnn_network {
   void (*infer_timed)(const void *model, const void *const *input, float *const *output, void *workspace, void (*mark)(void *, int32_t step), void *context); /* calls mark after each step; NULL: not compiled in */
   float (*gradients)(const float *weights, const void *const *input, const void *const *target, int32_t count, uint64_t seed, uint64_t step,
                      float *gradients, float *const *output, void *training); /* target: one per output, NULL where it has no loss; NULL without training */
+  const cnn_look *look;             /* NULL: not compiled in */
 } cnn_network;
 
 #ifdef __cplusplus

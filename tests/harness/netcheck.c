@@ -2,7 +2,9 @@
  *
  * For each program: eval in double is compared with the compiled C, for every target that this CPU runs, at -O0 and -O2; with a train block also eval's
  * gradients with central differences, and the compiled gradients with eval's. Code of -O2 is run by threads too: the bits must be those of one. With --nests
- * the loop nests are run by the interpreter instead, which is fast and needs no C compiler; with --on=TARGET code for another CPU runs in an emulator, at -O2. A line a comparison, in TAP. The first lines of a program may say
+ * the loop nests are run by the interpreter instead, which is fast and needs no C compiler; with --on=TARGET code for another CPU runs in an emulator, at -O2. What
+ * programs have for looking inside, the values of all layers and the gradients with respect to the inputs, is always run by the interpreter. A line a
+ * comparison, in TAP. The first lines of a program may say
  *     # check: images=3 batch=2 tolerance=1e-5 gradient=1e-4 difference=1e-6 targets=generic */
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
@@ -381,6 +383,84 @@ static void check_all_nests(Check *check, const double *gradients, const GraphRu
     }
 }
 
+/* ---- looking inside: the same in double ---- */
+static double weighed_scores(const Check *check, const Plan *plan, GraphRun *run) {
+  double sum = 0;
+  graph_run(check->sample.arena, plan->graph, run);
+  for (int o = 0; o < check->sample.graph->outputs.n; o++) {
+    const Node *score = plan->output[plan->score[o]];
+    for (int64_t k = 0; k < run->count * shape_elements(score->shape); k++) sum += run->target[o][k] * run->value[score->id][k];
+  }
+  return sum;
+}
+
+/* Element i of [h][w][c] where the caller has it. */
+static int64_t place_in_input(const Node *input, int64_t i) {
+  const Extent e = shape_extent(input->shape);
+  return input->chw ? i % e.c * e.h * e.w + i / e.c : i;
+}
+
+static double input_difference(const Check *check, const Plan *plan, GraphRun *run, double *number, double h) {
+  const double value = *number;
+  *number = value + h;
+  const double up = weighed_scores(check, plan, run);
+  *number = value - h;
+  const double down = weighed_scores(check, plan, run);
+  *number = value;
+  return (up - down) / (2 * h);
+}
+
+/* A few elements of each input; relative to the largest gradient. */
+static void check_input_gradients(Check *check, const Plan *plan, const GraphRun *run, double *const *caller) {
+  Sample *s = &check->sample;
+  uint64_t state = 77;
+  double error = 0;
+  for (int i = 0; i < s->graph->inputs.n; i++) {
+    const Node *input = s->graph->inputs.data[i].node;
+    const int64_t size = shape_elements(input->shape);
+    const double *gradient = plan->gradient[i] < 0 ? NEW_ARRAY(s->arena, double, size) : run->value[plan->output[plan->gradient[i]]->id];
+    double largest = 1e-4;
+    for (int64_t k = 0; k < size; k++) largest = fmax(largest, fabs(gradient[k]));
+    for (int k = 0; k < 6; k++) {
+      const int64_t element = (int64_t)(sample_number(&state) * (double)size);
+      GraphRun again = *run;
+      double e = HUGE_VAL;
+      for (double h = 1e-5; h > 1e-8 && !(e <= check->limits.difference); h /= 10) /* smaller steps, as above */
+        e = fmin(e, fabs(input_difference(check, plan, &again, caller[i] + place_in_input(input, element), h) - gradient[element]) / largest);
+      if (!(e <= error)) error = e;
+    }
+  }
+  report(error <= check->limits.difference, check, "input gradients of eval against differences", error, check->limits.difference);
+}
+
+static void check_look(Check *check) {
+  Sample *s = &check->sample;
+  Plan *plan = plan_look(s->arena, s->graph);
+  const Target *target = target_native();
+  double *seed[MOST_PORTS] = {0}, *caller[MOST_PORTS] = {0};
+  uint64_t state = 55;
+  for (int i = 0; i < s->graph->inputs.n; i++) { /* the edges of clip and its like lie at whole numbers, where bytes would meet them */
+    const Node *input = s->graph->inputs.data[i].node;
+    const int64_t n = s->count * shape_elements(input->shape);
+    caller[i] = NEW_ARRAY(s->arena, double, n);
+    for (int64_t k = 0; k < n; k++) caller[i][k] = s->input_double[i][k] + (input->elem == ELEM_F32 ? 0 : 0.375);
+  }
+  for (int o = 0; o < s->graph->outputs.n; o++) {
+    const int64_t n = s->count * shape_elements(s->graph->outputs.data[o].node->shape);
+    seed[o] = NEW_ARRAY(s->arena, double, n);
+    for (int64_t k = 0; k < n; k++) seed[o][k] = 2 * sample_number(&state) - 1;
+  }
+  GraphRun run = {.count = s->count, .weights = s->weights_double, .input = (const double *const *)caller, .target = (const double *const *)seed};
+  graph_run(s->arena, plan->graph, &run);
+  check_input_gradients(check, plan, &run, caller);
+  Machine m = {.arena = s->arena, .plan = plan, .images = s->count, .weights = s->weights_double, .input = caller, .target = seed};
+  double error = machine_run(&m, target, false) ? 0 : HUGE_VAL;
+  if (m.error) printf("# %s\n", m.error);
+  for (int o = 0; o < plan->graph->outputs.n && !m.error; o++)
+    error = fmax(error, worst(m.output[o], run.value[plan->output[o]->id], s->count * shape_elements(plan->output[o]->shape), 1e-3));
+  report(error <= 1e-6, check, arena_printf(s->arena, "nests of looking inside %s", target->name), error, 1e-6);
+}
+
 static bool wanted(const Check *check, const char *target) { return !check->limits.targets || strstr(check->limits.targets, target); }
 
 static void check_file(const char *path, const char *work, const Target *foreign) {
@@ -401,6 +481,7 @@ static void check_file(const char *path, const char *work, const Target *foreign
     run = sample_train(&check.sample, check.sample.weights_double, gradients);
     if (!foreign) check_differences(&check, gradients);
   }
+  check_look(&check);
   if (!work) {
     check_all_nests(&check, train ? gradients : NULL, &run);
     arena_free(arena);

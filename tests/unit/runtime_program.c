@@ -77,13 +77,14 @@ static void wrong_command_lines_exit_with_2(void) {
   CU_ASSERT_EQUAL(RUN(&network, "train", "--data", "nowhere"), 1);
   CU_ASSERT_EQUAL(RUN(&network, "train", "--data", "synthetic", "--tensorboard", "t"), 1);
   SAYS("stderr", "[not-built-yet]");
-  CU_ASSERT_EQUAL(RUN(&network, "dream"), 1);
-  SAYS("stderr", "[not-built-yet]");
+  CU_ASSERT_EQUAL(RUN(&network, "dream"), 1); /* the net has nothing to look inside with */
+  SAYS("stderr", "needs a net that cnnc compiled as a program");
+  CU_ASSERT_EQUAL(RUN(&network, "filters"), 2);
   CU_ASSERT_EQUAL(RUN(&network, "train", "--data", "synthetic", "--out", "no/such/place.safetensors"), 1);
   CU_ASSERT_EQUAL(RUN(&bare, "train", "--data", "synthetic"), 1);
   CU_ASSERT_EQUAL(RUN(&bare, "bench", "--train"), 1);
-  static const char *const command[] = {"train", "eval", "predict", "bench", "info"};
-  for (int i = 0; i < 5; i++) {
+  static const char *const command[] = {"train", "eval", "predict", "bench", "info", "filters"};
+  for (int i = 0; i < 6; i++) {
     CU_ASSERT_EQUAL(RUN(&network, command[i], "--help"), 0);
     SAYS("stdout", "--help");
   }
