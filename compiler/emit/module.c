@@ -5,6 +5,7 @@
 #include "emit/module.h"
 #include <inttypes.h>
 #include <string.h>
+#include "schedule/schedule.h"
 
 static const char stand_in[] = "cnnc_function";
 
@@ -323,6 +324,15 @@ static void name_sections(Net *net) {
   }
 }
 
+static int64_t work_of(const Graph *graph) { /* multiply-adds and elements */
+  int64_t work = 0;
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    work += shape_elements(node->shape) + (node->op->cost ? node->op->cost(node).macs : 0);
+  }
+  return work;
+}
+
 bool step_shared(const Net *net, const Step *step, int target) { return emit_nest_shares(step->lower[target]->b, &net->section[target].print); }
 
 static bool any_shared(const Net *net) {
@@ -348,7 +358,7 @@ Net *emit_begin(Arena *arena, const Graph *graph, Plan *infer, Plan *train, Plan
   for (int phase = 0; train && phase < train->phases - train->first_phase; phase++)
     names_reserve(&net->names, arena_printf(arena, "phase%d_image", phase)), names_reserve(&net->names, arena_printf(arena, "phase%d_images", phase)),
     names_reserve(&net->names, arena_printf(arena, "phase%d_batch", phase));
-  net->team = options->openmp && options->batch <= 1; /* a batch shares out its images */
+  net->team = options->openmp && options->batch <= 1 && schedule_team(options->target[0], work_of(graph)); /* a batch shares out its images */
   name_ports(net);
   name_sections(net);
   net->slots = options->openmp ? at_most(groups_of(infer, options->batch), MOST_SHARDS) : 1;

@@ -60,6 +60,10 @@ static bool touched_meet(const Nest *nest, const Touched *a, const Touched *b) {
 }
 
 /* ---- what statements touch ---- */
+static void touch_local(const Walk *w, const Buf *buf) {
+  if (buf->place == VIEW) w->touched->read[buf->id].any = true;
+}
+
 static void touch(const Walk *w, const Env *env, const Ref *ref, int elements, bool write) {
   const Buf *buf = ref->buf->of ? ref->buf->of : ref->buf;
   Box box = {.any = true};
@@ -71,6 +75,7 @@ static void touch(const Walk *w, const Env *env, const Ref *ref, int elements, b
   }
   if (buf->rank && buf->place != REGS) box.at[buf->rank - 1].hi += elements - 1;
   box_add(write ? &w->touched->written[buf->id] : &w->touched->read[buf->id], &box, buf->rank);
+  touch_local(w, ref->buf);
 }
 
 static void touch_value(const Walk *w, const Env *env, Val v) {
@@ -101,7 +106,9 @@ static void touch_statement(const Walk *w, const Env *env, const NestStmt *stmt)
   case IF: touch_body(w, env, stmt->body), touch_body(w, env, stmt->otherwise); break;
   case STORE: touch_value(w, env, stmt->u.store.val), touch(w, env, &stmt->u.store.ref, stmt->u.store.part, true); break;
   case CALL: touch_call(w, env, stmt); break;
-  case DECLARE: case PIN: case PREFETCH: case COMMENT: break;
+  case PIN: touch_local(w, stmt->u.pin.view); break;
+  case PREFETCH: touch_local(w, stmt->u.prefetch.buf); break;
+  case DECLARE: case COMMENT: break;
   }
 }
 
@@ -119,65 +126,92 @@ bool team_shares(const NestStmt *stmt) {
   return false;
 }
 
-static void mark_own(const NestStmt *stmt, bool *own) { /* what the statement and its body declare */
-  if (stmt->kind == DECLARE) own[stmt->u.declare.buf->id] = true;
-  if (stmt->kind == STORE && stmt->u.store.declare) own[stmt->u.store.ref.buf->id] = true;
-  if (stmt->kind == CALL) for (const NestStmt *s = stmt->u.call.fn->body; s; s = s->next) mark_own(s, own);
-  for (const NestStmt *s = stmt->body; s; s = s->next) mark_own(s, own);
-  for (const NestStmt *s = stmt->otherwise; s; s = s->next) mark_own(s, own);
+static const Buf *declared_by(const NestStmt *stmt) {
+  if (stmt->kind == DECLARE) return stmt->u.declare.buf;
+  return stmt->kind == STORE && stmt->u.store.declare ? stmt->u.store.ref.buf : NULL;
+}
+
+static void mark_own(const NestStmt *stmt, bool *own) { /* what a statement's body declares, and what it calls */
+  for (const NestStmt *list[] = {stmt->body, stmt->otherwise, stmt->kind == CALL ? stmt->u.call.fn->body : NULL}, **s = list; s < list + 3; s++)
+    for (const NestStmt *inner = *s; inner; inner = inner->next) {
+      if (declared_by(inner)) own[declared_by(inner)->id] = true;
+      mark_own(inner, own);
+    }
 }
 
 /* Locals of the main function are each thread's own, so each thread has to write them. */
 static bool writes_locals(const Nest *nest, const NestStmt *stmt, const Touched *touched) {
-  bool own[BUFS] = {false}, locals = false, memory = false;
-  const bool declares = stmt->kind == DECLARE || (stmt->kind == STORE && stmt->u.store.declare);
-  if (!declares) mark_own(stmt, own);
-  for (int i = 0; i < nest->nbufs; i++) {
-    if (!touched->written[i].any || own[i]) continue;
-    *(nest->buf[i]->place >= STACK ? &locals : &memory) = true;
-  }
+  bool own[BUFS] = {false}, locals = declared_by(stmt) != NULL, memory = false;
+  mark_own(stmt, own);
+  for (int i = 0; i < nest->nbufs; i++)
+    if (touched->written[i].any && !own[i]) *(nest->buf[i]->place >= STACK ? &locals : &memory) = true;
   if (locals && (memory || is_parallel(stmt) || holds_parallel(stmt))) nest_misuse(nest, "a statement beside a parallel loop writes a local variable and memory that all threads see");
-  return declares || locals;
+  return locals;
 }
 
 static PieceKind kind_of(const Nest *nest, const NestStmt *stmt, const Touched *touched) {
   const bool each = writes_locals(nest, stmt, touched);
-  if (is_parallel(stmt)) return PIECE_SHARED;
-  if (holds_parallel(stmt)) return PIECE_TOGETHER;
-  return each || stmt->kind == PIN ? PIECE_EACH : PIECE_ONE;
+  return is_parallel(stmt) ? PIECE_SHARED : holds_parallel(stmt) ? PIECE_TOGETHER : each ? PIECE_EACH : PIECE_ONE;
 }
 
-static Touched touched_by(Arena *arena, const Nest *nest, const NestStmt *stmt) {
-  Touched touched = touched_nothing(arena, nest);
+typedef struct Unit { int first, n; PieceKind kind; Touched touched; } Unit; /* statements that one thread runs because what one declares another one uses; else a single one */
+
+static int unit_end(const NestStmt *const *list, int n, const Touched *touched, int first) {
+  int end = first + 1;
+  for (int i = first; i < end; i++) {
+    const Buf *local = declared_by(list[i]);
+    for (int k = n - 1; local && k >= end; k--)
+      if (touched[k].read[local->id].any || touched[k].written[local->id].any) end = k + 1;
+  }
+  return end;
+}
+
+static Unit next_unit(const Nest *nest, const NestStmt *const *list, int n, const Touched *touched, int first) {
+  const int end = unit_end(list, n, touched, first);
+  bool parallel = false;
+  for (int i = first; i < end; i++) parallel = parallel || is_parallel(list[i]) || holds_parallel(list[i]);
+  Unit unit = {first, 1, PIECE_ONE, touched[first]};
+  if (parallel || end == first + 1) unit.kind = kind_of(nest, list[first], &touched[first]);
+  else
+    for (unit.n = end - first; end > ++first;) touched_add(nest, &unit.touched, &touched[first]);
+  return unit;
+}
+
+static const Touched *touched_by(Arena *arena, const Nest *nest, const NestStmt *const *list, int n) {
+  Touched *touched = NEW_ARRAY(arena, Touched, n + 1);
   Env env;
   for (int s = 0; s < SLOTS; s++) env.slot[s] = (Bounds){NO_LO, NO_HI}; /* loops around: any round */
-  touch_statement(&(Walk){nest, &touched}, &env, stmt);
+  for (int i = 0; i < n; i++) {
+    touched[i] = touched_nothing(arena, nest);
+    touch_statement(&(Walk){nest, &touched[i]}, &env, list[i]);
+  }
   return touched;
 }
 
 Pieces team_pieces(Arena *arena, const Nest *nest, const NestStmt *const *list, int n) {
   Pieces pieces = {0};
+  const Touched *touched = touched_by(arena, nest, list, n);
   Touched others = touched_nothing(arena, nest), one = touched_nothing(arena, nest); /* since the threads last waited: by all pieces but the latest of one thread, and by that */
   bool open = false, last = false;
-  for (int i = 0; i < n; i++) {
-    const Touched own = touched_by(arena, nest, list[i]);
-    const PieceKind kind = kind_of(nest, list[i], &own);
+  for (int i = 0; i < n;) {
+    const Unit unit = next_unit(nest, list, n, touched, i);
     Piece *latest = pieces.n ? &pieces.data[pieces.n - 1] : NULL;
-    const bool meets = touched_meet(nest, &others, &own);
-    if (kind == PIECE_ONE && latest && latest->kind == PIECE_ONE && !meets) {
-      latest->n++;
-      touched_add(nest, &one, &own);
+    const bool meets = touched_meet(nest, &others, &unit.touched);
+    i += unit.n;
+    if (unit.kind == PIECE_ONE && latest && latest->kind == PIECE_ONE && !meets) {
+      latest->n += unit.n;
+      touched_add(nest, &one, &unit.touched);
       continue;
     }
-    const bool wait = open && (kind == PIECE_TOGETHER || meets || touched_meet(nest, &one, &own));
+    const bool wait = open && (unit.kind == PIECE_TOGETHER || meets || touched_meet(nest, &one, &unit.touched));
     if (wait) others = touched_nothing(arena, nest), last = false;
     else touched_add(nest, &others, &one);
     one = touched_nothing(arena, nest);
-    touched_add(nest, kind == PIECE_ONE ? &one : &others, &own);
-    vec_push(arena, pieces, ((Piece){.kind = kind, .first = i, .n = 1, .last = kind == PIECE_ONE && last, .wait = wait}));
-    open = kind != PIECE_TOGETHER;
+    touched_add(nest, unit.kind == PIECE_ONE ? &one : &others, &unit.touched);
+    vec_push(arena, pieces, ((Piece){.kind = unit.kind, .first = unit.first, .n = unit.n, .last = unit.kind == PIECE_ONE && last, .wait = wait}));
+    open = unit.kind != PIECE_TOGETHER;
     if (!open) others = touched_nothing(arena, nest), last = false;
-    if (kind == PIECE_ONE) last = !last; /* the first one goes with the first rounds of a loop, the next with the last ones */
+    if (unit.kind == PIECE_ONE) last = !last; /* the first one goes with the first rounds of a loop, the next with the last ones */
   }
   return pieces;
 }

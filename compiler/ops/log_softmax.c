@@ -25,9 +25,10 @@ static void shifted_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int pa
 static void lower(Lower *l) {
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->shape);
-  Buf *row = lower_scratch(l, "row", 1, &e.c);
+  const LoopKind kind = l->threads ? walk_rows(l, 4 * e.h * e.w * e.c) : SERIAL;
+  Buf *row = walk_row_scratch(l, "row", kind, e.h, e.c);
   nest_fn(b, b->name, false);
-  FOR(y, e.h) FOR(x, e.w) {
+  NEST_LOOP(y, kind, 1, NEST_IX(0), 1, NEST_IX(e.h)) FOR(x, e.w) {
     Shift shift;
     Val sum = softmax_exponentials(l, l->in[0], row, e.c, &y, &x, &shift.largest);
     shift.log_sum = let("log_sum", vlog(sum));

@@ -60,18 +60,21 @@ static void gradient_run(const Eval *eval) { /* inputs dy, x; straight from the 
 /* ---- lower: a row of scratch with zeros on both sides, so that no window needs a test ---- */
 typedef struct Rows { Buf *squares, *terms, *scaled; int64_t before, after; } Rows;
 
-static void zero_row(Lower *l, Buf *row) {
+static void zero_row(Lower *l, Buf *row, const Ix *y) {
   Nest *b = l->b;
-  FOR(i, row->dim[0]) store(at(row, i), num(b, 0));
+  FOR(i, row->dim[row->rank - 1]) walk_put(l, row, num(b, 0), y, NULL, &i, 1, 1);
 }
 
 /* The sum of size elements of a row from c on, where the row began with zeros. */
-static Val window_sum(Lower *l, Buf *row, const Ix *c, int part, int lanes) {
+static Val window_sum(Lower *l, Buf *row, const Ix *y, const Ix *c, int part, int lanes) {
   Nest *b = l->b;
   const int64_t size = size_of(l->node);
   Buf *sum = REGISTERS("sum", lanes, 1);
   store(at(sum, 0), num(b, 0));
-  NEST_LOOP(k, size <= UNROLL_MOST && !l->plain ? UNROLLED : SERIAL, 1, NEST_IX(0), 1, NEST_IX(size)) store(at(sum, 0), add(get(at(sum, 0)), nest_load_part(b, at(row, *c + k), part, lanes)));
+  NEST_LOOP(k, size <= UNROLL_MOST && !l->plain ? UNROLLED : SERIAL, 1, NEST_IX(0), 1, NEST_IX(size)) {
+    const Ix from = *c + k;
+    store(at(sum, 0), add(get(at(sum, 0)), walk_load(l, row, y, NULL, &from, part, lanes)));
+  }
   return get(at(sum, 0));
 }
 
@@ -93,32 +96,35 @@ static void square_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int par
   walk_put(l, rows->squares, mul(value, value), y, x, &to, part, lanes);
 }
 
-static Val denominator_value(Lower *l, const Rows *rows, const Ix *c, int part, int lanes) {
+static Val denominator_value(Lower *l, const Rows *rows, const Ix *y, const Ix *c, int part, int lanes) {
   Nest *b = l->b;
-  return let("d", fma_(window_sum(l, rows->squares, c, part, lanes), num(b, factor_of(l->node)), num(b, arg_number(l->node, "bias"))));
+  return let("d", fma_(window_sum(l, rows->squares, y, c, part, lanes), num(b, factor_of(l->node)), num(b, arg_number(l->node, "bias"))));
 }
 
 static void result_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes, const void *context) {
-  Val d = denominator_value(l, context, c, part, lanes);
+  Val d = denominator_value(l, context, y, c, part, lanes);
   lower_store(l, mul(walk_load(l, l->in[0], y, x, c, part, lanes), to_minus_beta(l->b, d, arg_number(l->node, "beta"))), y, x, c, part, lanes);
 }
 
-static Rows make_rows(Lower *l, int64_t channels) {
-  const int64_t size = size_of(l->node), padded = channels + size - 1;
+static Rows make_rows(Lower *l, LoopKind kind, Extent e) {
+  const int64_t size = size_of(l->node), padded = e.c + size - 1;
   Rows rows = {.before = size / 2, .after = (size - 1) / 2};
-  rows.squares = lower_scratch(l, "squares", 1, &padded);
+  rows.squares = walk_row_scratch(l, "squares", kind, e.h, padded);
   return rows;
 }
 
 static void lower(Lower *l) {
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->shape);
-  const Rows rows = make_rows(l, e.c);
+  const LoopKind kind = l->threads ? walk_rows(l, e.h * e.w * e.c * size_of(l->node)) : SERIAL;
+  const Rows rows = make_rows(l, kind, e);
   nest_fn(b, b->name, false);
-  zero_row(l, rows.squares);
-  FOR(y, e.h) FOR(x, e.w) {
-    walk_channels(l, e.c, &y, &x, square_body, &rows);
-    walk_channels(l, e.c, &y, &x, result_body, &rows);
+  NEST_LOOP(y, kind, 1, NEST_IX(0), 1, NEST_IX(e.h)) {
+    zero_row(l, rows.squares, &y);
+    FOR(x, e.w) {
+      walk_channels(l, e.c, &y, &x, square_body, &rows);
+      walk_channels(l, e.c, &y, &x, result_body, &rows);
+    }
   }
 }
 
@@ -126,7 +132,7 @@ static void terms_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part
   const Rows *rows = context;
   Nest *b = l->b;
   const Ix to = *c + rows->after;
-  Val d = denominator_value(l, rows, c, part, lanes);
+  Val d = denominator_value(l, rows, y, c, part, lanes);
   Val scaled = let("scaled", mul(walk_load(l, l->in[0], y, x, c, part, lanes), to_minus_beta(b, d, arg_number(l->node, "beta"))));
   walk_put(l, rows->scaled, scaled, y, x, c, part, lanes);
   walk_put(l, rows->terms, div_(mul(scaled, walk_load(l, l->in[1], y, x, c, part, lanes)), d), y, x, &to, part, lanes);
@@ -136,19 +142,19 @@ static void gradient_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int p
   const Rows *rows = context;
   Nest *b = l->b;
   Val spread = mul(walk_load(l, l->in[1], y, x, c, part, lanes), num(b, -2 * factor_of(l->node) * arg_number(l->node, "beta")));
-  lower_store(l, fma_(spread, window_sum(l, rows->terms, c, part, lanes), walk_load(l, rows->scaled, y, x, c, part, lanes)), y, x, c, part, lanes);
+  lower_store(l, fma_(spread, window_sum(l, rows->terms, y, c, part, lanes), walk_load(l, rows->scaled, y, x, c, part, lanes)), y, x, c, part, lanes);
 }
 
 static void gradient_lower(Lower *l) {
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->shape);
   const int64_t padded = e.c + size_of(l->node) - 1;
-  Rows rows = make_rows(l, e.c);
+  Rows rows = make_rows(l, SERIAL, e);
   rows.terms = lower_scratch(l, "terms", 1, &padded);
   rows.scaled = lower_scratch(l, "scaled", 1, &e.c);
   nest_fn(b, b->name, false);
-  zero_row(l, rows.squares);
-  zero_row(l, rows.terms);
+  zero_row(l, rows.squares, NULL);
+  zero_row(l, rows.terms, NULL);
   FOR(y, e.h) FOR(x, e.w) {
     walk_channels(l, e.c, &y, &x, square_body, &rows);
     walk_channels(l, e.c, &y, &x, terms_body, &rows);

@@ -3,7 +3,7 @@
 #include "ops/walk.h"
 
 enum { TOGETHER = 4 };          /* vectors that are summed side by side, so that one addition need not wait for the other */
-enum { PARALLEL_WORK = 1 << 11 }; /* operations of a lane from which a second thread pays, although all have to wait for each other */
+enum { PARALLEL_WORK = 1 << 9 }; /* operations of a lane from which a second thread pays, although lines move from cache to cache */
 
 int walk_lanes(const Lower *l, int64_t channels) {
   int lanes = l->plain || channels == 1 ? 1 : l->target->lanes;
@@ -13,9 +13,14 @@ int walk_lanes(const Lower *l, int64_t channels) {
 
 LoopKind walk_rows(const Lower *l, int64_t work) { return !l->plain && l->batch == 0 && work > PARALLEL_WORK * l->target->lanes ? PARALLEL : SERIAL; }
 
+Buf *walk_row_scratch(Lower *l, const char *name, LoopKind kind, int64_t rows, int64_t channels) {
+  const int64_t dim[] = {rows, channels};
+  return kind == PARALLEL ? lower_scratch(l, name, 2, dim) : lower_scratch(l, name, 1, dim + 1);
+}
+
 static Ref place(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c) {
   Nest *b = l->b;
-  return buf->rank == 1 ? at(buf, *c) : at(buf, *y, *x, *c);
+  return buf->rank == 1 ? at(buf, *c) : buf->rank == 2 ? at(buf, *y, *c) : at(buf, *y, *x, *c);
 }
 
 Val walk_load(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) { return nest_load_part(l->b, place(l, buf, y, x, c), part, lanes); }

@@ -16,7 +16,8 @@ void walk_channels(Lower *, int64_t channels, const Ix *y, const Ix *x, WalkBody
 void walk_pixels(Lower *, Extent, WalkBody, const void *context);
 /* Each channel's sum over the pixels: added to a gradient (RESULT_SUM), else stored as 1x1xC. */
 void walk_sum_pixels(Lower *, Extent, WalkValue, const void *context);
-/* A row of so many channels as one number; a row of scratch has rank 1. */
+/* A row of so many channels as one number. A row of scratch has rank 1; where rows of pixels are shared out, each of them has its own: rank 2. */
+Buf *walk_row_scratch(Lower *, const char *name, LoopKind, int64_t rows, int64_t channels);
 Val walk_row_max(Lower *, Buf *, const Ix *y, const Ix *x, int64_t channels);
 Val walk_row_sum(Lower *, int64_t channels, const Ix *y, const Ix *x, WalkValue, const void *context); /* the value of lanes beyond `part` must be 0 */
 /* The result, element by element, from a value of it: where a sum had to be collected in another buffer before the fused nodes. */

@@ -9,8 +9,8 @@
 //
 // multiply is the register tile of the direct convolution: tiles times two vectors of output channels stay in registers while all input
 // channels pass by, and each call fetches its share of the weights that come next. Blocks are so small that V and M stay in the second
-// cache. Layers with many blocks give each thread blocks of its own; those with few share out the groups of output channels. The sums are
-// the same for any number of threads.
+// cache. Layers with many blocks give each thread blocks of its own. Those with few, or with many weights, share out rows of tiles, then
+// points, then rows again, and the threads wait in between. The sums are the same for any number of threads.
 //
 // Rounding: winograd_error says how much, by the number of channels; up to 512 it is less than 3e-5 of the largest output on random data
 // (tests/run/winograd.cnn holds it to that). --exact keeps to the direct convolution.
@@ -23,6 +23,7 @@ enum {
   FEW_TILES = 64,           /* one block */
   GROUP_CHANNELS = 128,     /* of M at a time, where blocks are many */
   FAR_INPUT = 512 << 10,    /* bytes that the second cache does not keep */
+  NEAR_WEIGHTS = 160 << 10, /* bytes that each thread can read for itself without much loss */
   FEWEST_CHANNELS = 16, MOST_SLOTS = 8, FEW_BLOCKS = 4, LINE = 16, WIDEST_EDGE = 2,
 };
 
@@ -39,8 +40,8 @@ typedef struct Conv {
   int64_t points;               /* n*n */
   int64_t rows, columns;        /* of tiles */
   int64_t block, blocks, last;  /* rows of tiles in a block; whole blocks; rows of the last one, or 0 */
-  int64_t slots;                /* blocks, or groups of channels, that are at work at the same time */
-  bool by_blocks, by_groups;    /* which of them threads share; neither: one thread */
+  int64_t slots;                /* blocks that are at work at the same time */
+  bool by_blocks, by_points;    /* what threads share; neither: one thread */
   Panels panels[2];             /* whole ones, the rest; w: [point][panel][channel][width] */
   int64_t groups; Group group[2]; /* so many of the first kind, one of the second where count or rest is set */
   Buf *bias, *V, *M;
@@ -87,6 +88,7 @@ static Group group_of(const Conv *c, int64_t panels, bool rest) {
 
 static void choose_blocks(Conv *c) {
   const bool rest = c->panels[1].count > 0, threads = c->l->threads && schedule_outer(c->l, correlation_macs(&c->k)) == PARALLEL;
+  const bool near = threads && 4 * c->points * c->k.l * c->k.s <= NEAR_WEIGHTS;
   const int64_t panels = c->panels[0].count;
   int64_t group = panels;
   c->block = c->rows;
@@ -97,12 +99,12 @@ static void choose_blocks(Conv *c) {
     if (c->l->choice.tiles) c->block = smaller(c->rows, larger(c->l->choice.tiles / c->columns, 1));
     c->block = divide_up(c->rows, divide_up(c->rows, c->block));
   }
+  if (near && c->rows > 1) c->block = smaller(c->block, larger(1, c->rows / FEW_BLOCKS));
   c->blocks = c->rows / c->block, c->last = c->rows % c->block;
-  c->by_blocks = threads && c->blocks >= FEW_BLOCKS;
-  c->by_groups = threads && !c->by_blocks;
-  if (c->by_groups) group = smaller(group, divide_up(panels, MOST_SLOTS));
+  c->by_blocks = threads && (c->blocks >= FEW_BLOCKS || (near && c->blocks > 1));
+  c->by_points = threads && !c->by_blocks;
   c->groups = group ? panels / group : 0;
-  c->slots = c->by_blocks ? choose_slots(c->blocks) : c->by_groups && c->groups ? c->groups : 1;
+  c->slots = c->by_blocks ? choose_slots(c->blocks) : 1;
   c->group[0] = group_of(c, group, false);
   c->group[1] = group_of(c, group ? panels % group : 0, rest);
 }
@@ -243,7 +245,7 @@ static NestFn *multiply_tile(Conv *c, const Panels *panels, int64_t count, int v
   for (int i = 0; i < c->nmultiply; i++)
     if (c->multiply[i].panels == panels && c->multiply[i].count == count && c->multiply[i].lines == lines) return c->multiply[i].fn;
   NestFn *fn = nest_fn(b, nest_text(b, "multiply_%dx%d%s", (int)count, vectors, panels->first ? "_rest" : ""), true);
-  const Ix vslot = arg("vslot"), mslot = arg("mslot"), xi = arg("xi"), t = arg("t"), panel = arg("panel"), h = arg("h"), f = arg("f");
+  const Ix slot = arg("slot"), xi = arg("xi"), t = arg("t"), panel = arg("panel"), h = arg("h"), f = arg("f");
   const Ix ahead = arg("ahead");
   Buf *a = REGISTERS("a", L, count, vectors);
   UNROLL(p, count) for (int v = 0; v < vectors; v++) store(at(a, p, v), num(b, 0));
@@ -251,9 +253,9 @@ static NestFn *multiply_tile(Conv *c, const Panels *panels, int64_t count, int v
     for (int64_t line = 0; line < lines; line++) prefetch(panels->w, ahead + LINE * lines * i + LINE * line);
     Val w[4];
     for (int v = 0; v < vectors; v++) w[v] = let(nest_text(b, "w%d", v), load(at(panels->w, xi, panel, i, h + L * v), L));
-    UNROLL(p, count) for (int v = 0; v < vectors; v++) accumulate(at(a, p, v), load(at(c->V, vslot, xi, t + p, i), 1), w[v]);
+    UNROLL(p, count) for (int v = 0; v < vectors; v++) accumulate(at(a, p, v), load(at(c->V, slot, xi, t + p, i), 1), w[v]);
   }
-  UNROLL(p, count) for (int v = 0; v < vectors; v++) store(at(c->M, mslot, xi, t + p, f + h + L * v), get(at(a, p, v)));
+  UNROLL(p, count) for (int v = 0; v < vectors; v++) store(at(c->M, slot, xi, t + p, f + h + L * v), get(at(a, p, v)));
   c->multiply[c->nmultiply++] = (MultiplyTile){panels, count, lines, fn};
   return fn;
 }
@@ -273,35 +275,32 @@ static Product product_functions(Conv *c, const Panels *panels, int64_t tiles_) 
 }
 
 /* next: the number of the panel that follows, counted through all points. */
-static void product(Nest *b, const Conv *c, const Panels *panels, const Product *p, const Ix *vslot, const Ix *mslot, const Ix *xi,
+static void product(Nest *b, const Conv *c, const Panels *panels, const Product *p, const Ix *slot, const Ix *xi,
                     const Ix *panel, const Ix *f, const Ix *next) {
   const int64_t step = p->vectors * c->lanes, share = LINE * p->share;
   FOR(h, panels->width / step) {
     const Ix ahead = *next * (c->k.l * panels->width) + share * p->calls * h;
-    FOR(i, p->wholes) call(p->whole, *vslot, *mslot, *xi, p->pixels * i, *panel, step * h, *f, ahead + share * i);
-    if (p->left) call(p->rest, *vslot, *mslot, *xi, NEST_Z + p->pixels * p->wholes, *panel, step * h, *f, ahead + share * p->wholes);
+    FOR(i, p->wholes) call(p->whole, *slot, *xi, p->pixels * i, *panel, step * h, *f, ahead + share * i);
+    if (p->left) call(p->rest, *slot, *xi, NEST_Z + p->pixels * p->wholes, *panel, step * h, *f, ahead + share * p->wholes);
   }
 }
 
-/* A point after the other, of each the group's panels: V and M of a point stay near, and the weights of whole blocks are one stream. */
-static NestFn *multiply_block(Conv *c, const Group *group, int64_t rows) {
+/* One point, all of the group's panels. A point after the other, V and M of a point stay near, and the weights of whole blocks are one stream. */
+static NestFn *multiply_point(Conv *c, const Group *group, int64_t rows) {
   Nest *b = c->l->b;
   const Panels *panels = c->panels;
   Product whole = {0}, rest = {0};
   if (group->count) whole = product_functions(c, &panels[0], rows * c->columns);
   if (group->rest) rest = product_functions(c, &panels[1], rows * c->columns);
   NestFn *fn = nest_fn(b, nest_text(b, "multiply_%s%s", rows == c->block ? "block" : "last", group == &c->group[1] ? "_rest" : ""), false);
-  const Ix vslot = arg("vslot"), mslot = arg("mslot"), first = arg("first");
+  const Ix slot = arg("slot"), xi = arg("xi"), first = arg("first");
   const bool whole_points = group->count == panels[0].count; /* else the next panel that follows in the file is another group's */
-  FOR(xi, c->points) {
-    const Ix here = panels[0].count * xi + first;
-    if (group->count)
-      FOR(i, group->count)
-        product(b, c, &panels[0], &whole, &vslot, &mslot, &xi, NEST_IX(first + i), NEST_IX(panels[0].width * i),
-                NEST_IX(here + i + (whole_points ? 1 : panels[0].count)));
-    if (group->rest)
-      product(b, c, &panels[1], &rest, &vslot, &mslot, &xi, NEST_IX(0), NEST_IX(panels[0].width * group->count), NEST_IX(xi + 1));
-  }
+  const Ix here = panels[0].count * xi + first;
+  if (group->count)
+    FOR(i, group->count)
+      product(b, c, &panels[0], &whole, &slot, &xi, NEST_IX(first + i), NEST_IX(panels[0].width * i),
+              NEST_IX(here + i + (whole_points ? 1 : panels[0].count)));
+  if (group->rest) product(b, c, &panels[1], &rest, &slot, &xi, NEST_IX(0), NEST_IX(panels[0].width * group->count), NEST_IX(xi + 1));
   return fn;
 }
 
@@ -364,35 +363,38 @@ static void block_functions(Conv *c) {
     if (!group_used(c, kind)) continue;
     Group *group = &c->group[kind];
     c->join_row[kind] = join_row(c, group);
-    group->multiply[0] = multiply_block(c, group, c->block);
-    if (c->last) group->multiply[1] = multiply_block(c, group, c->last);
+    group->multiply[0] = multiply_point(c, group, c->block);
+    if (c->last) group->multiply[1] = multiply_point(c, group, c->last);
   }
 }
 
-static void group_of_block(Nest *b, const Conv *c, int kind, bool last, const Ix *vslot, const Ix *mslot, const Ix *ty, const Ix *g) {
+/* The block whose rows of tiles start at ty. kind: of the loops over rows and points. */
+typedef struct Block { bool last; LoopKind kind; const Ix *slot, *ty; } Block;
+
+static int64_t block_rows(const Conv *c, const Block *k) { return k->last ? c->last : c->block; }
+
+static void group_of_block(Nest *b, const Conv *c, const Block *k, int kind, const Ix *g) {
   const Group *group = &c->group[kind];
   const Ix panel = *g * c->group[0].count, f0 = panel * c->panels[0].width;
-  call(group->multiply[last], *vslot, *mslot, panel);
-  FOR(r, last ? c->last : c->block) call(c->join_row[kind], *mslot, *ty + r, c->columns * r, f0);
+  NEST_LOOP(xi, k->kind, 1, NEST_IX(0), 1, NEST_IX(c->points)) call(group->multiply[k->last], *k->slot, xi, panel);
+  NEST_LOOP(r, k->kind, 1, NEST_IX(0), 1, NEST_IX(block_rows(c, k))) call(c->join_row[kind], *k->slot, *k->ty + r, c->columns * r, f0);
 }
 
-/* The block whose rows of tiles start at ty. */
-static void block(Nest *b, const Conv *c, bool last, const Ix *slot, const Ix *ty) {
-  const LoopKind kind = c->by_groups ? PARALLEL : SERIAL;
-  NEST_LOOP(r, kind, 1, NEST_IX(0), 1, NEST_IX(last ? c->last : c->block)) call(c->split_row, *slot, *ty + r, c->columns * r);
-  if (c->groups)
-    NEST_LOOP(g, c->groups > 1 ? kind : SERIAL, 1, NEST_IX(0), 1, NEST_IX(c->groups))
-      group_of_block(b, c, 0, last, slot, c->by_groups ? &g : slot, ty, &g);
-  if (group_used(c, 1)) group_of_block(b, c, 1, last, slot, slot, ty, NEST_IX(c->groups));
+static void block(Nest *b, const Conv *c, bool last, LoopKind kind, const Ix *slot, const Ix *ty) {
+  const Block k = {last, kind, slot, ty};
+  NEST_LOOP(r, kind, 1, NEST_IX(0), 1, NEST_IX(block_rows(c, &k))) call(c->split_row, *slot, *ty + r, c->columns * r);
+  if (c->groups) FOR(g, c->groups) group_of_block(b, c, &k, 0, &g);
+  if (group_used(c, 1)) group_of_block(b, c, &k, 1, NEST_IX(c->groups));
 }
 
 static void all_blocks(Nest *b, const Conv *c) {
   const Ix none = {0};
   const int64_t each = c->blocks / c->slots, left = c->blocks % c->slots;
-  if (c->by_blocks) PAR(s, c->slots) FOR(k, each) block(b, c, false, &s, NEST_IX(c->block * (each * s + k)));
-  if (c->by_blocks && left) PAR(s, left) block(b, c, false, &s, NEST_IX(c->block * (each * c->slots + s)));
-  if (!c->by_blocks) FOR(k, c->blocks) block(b, c, false, &none, NEST_IX(c->block * k));
-  if (c->last) block(b, c, true, &none, NEST_IX(c->block * c->blocks));
+  const LoopKind kind = c->by_blocks || c->by_points ? PARALLEL : SERIAL; /* of what threads do together on one block */
+  if (c->by_blocks) PAR(s, c->slots) FOR(k, each) block(b, c, false, SERIAL, &s, NEST_IX(c->block * (each * s + k)));
+  if (c->by_blocks && left) PAR(s, left) block(b, c, false, SERIAL, &s, NEST_IX(c->block * (each * c->slots + s)));
+  if (!c->by_blocks) FOR(k, c->blocks) block(b, c, false, kind, &none, NEST_IX(c->block * k));
+  if (c->last) block(b, c, true, kind, &none, NEST_IX(c->block * c->blocks));
 }
 
 bool schedule_conv_winograd(Lower *l) {
@@ -403,7 +405,7 @@ bool schedule_conv_winograd(Lower *l) {
   make_panels(&c);
   choose_blocks(&c);
   const int64_t tiles_ = (c.block * c.columns) | 1, channels = larger(c.group[0].width, c.group[1].width);
-  c.V = lower_scratch(l, "V", 4, (int64_t[]){c.by_blocks ? c.slots : 1, c.points, tiles_, padded(k.l)});
+  c.V = lower_scratch(l, "V", 4, (int64_t[]){c.slots, c.points, tiles_, padded(k.l)});
   c.M = lower_scratch(l, "M", 4, (int64_t[]){c.slots, c.points, tiles_, padded(channels)});
   block_functions(&c);
   nest_fn(l->b, l->b->name, false);

@@ -22,6 +22,7 @@ bool schedule_map(Lower *);               /* map.c */
 const char *winograd_refused(const Lower *, const Correlation *);
 const char *columns_refused(const Lower *, const Correlation *);
 
-/* Multiply-adds from which starting threads pays; training runs its images in parallel instead. */
-LoopKind schedule_outer(const Lower *, int64_t macs);
+/* Threads, in inference; training runs its images in parallel instead. */
+bool schedule_team(const Target *, int64_t work);       /* does it pay to make a team for a net of so many multiply-adds and elements? */
+LoopKind schedule_outer(const Lower *, int64_t macs);   /* of a loop of so many, in a net that has a team */
 #endif

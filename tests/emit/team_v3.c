@@ -1,0 +1,576 @@
+/* team: the net `team` as C. Made by cnnc; change the program, not this file.
+ *
+ * This text and the weights in it belong to the author of the net, who may use them in any way, without conditions.
+ *
+ * net team: x 24x24x16 f32 -> b 24x24x24, c 5
+ * -------------------------------------------------------------------------------------------------------------
+ * layer              operator        output shape  parameters  multiply-adds  receptive field  activation bytes
+ * -------------------------------------------------------------------------------------------------------------
+ * a                  conv            24x24x16             272        147,456              1x1            36,864
+ * relu1              relu            24x24x16               0              0              1x1            36,864
+ * b                  conv            24x24x24             408        221,184              1x1            55,296
+ * c.conv1            conv            24x24x16           2,320      1,327,104              3x3            36,864
+ * c.global_avgpool1  global_avgpool  1x1x16                 0              0              all                64
+ * c.dense1           dense           5                     85             80              all                20
+ * c.softmax1         softmax         5                      0              0              all                20
+ * -------------------------------------------------------------------------------------------------------------
+ * parameters     3,085 (12,340 bytes)
+ * multiply-adds  1,695,824
+ * activations    165,992 bytes
+ * workspace      73,728 bytes, the least possible
+ */
+// SPDX-License-Identifier: MIT-0
+#include <stddef.h>
+#include <stdint.h>
+#if __STDC_HOSTED__ || !defined(__GNUC__)
+#include <string.h>
+#else // without a C library; where these become calls, of functions of these names
+#define memcpy __builtin_memcpy
+#define memset __builtin_memset
+#endif
+
+#define TEAM_BATCH 1                         /* images a call of infer takes */
+#define TEAM_X_SIZE 9216                     /* elements of one `x`: 24x24x16, channels last */
+#define TEAM_X_HEIGHT 24
+#define TEAM_X_WIDTH 24
+#define TEAM_X_CHANNELS 16
+#define TEAM_B_SIZE 13824                    /* elements of one `b`: 24x24x24 */
+#define TEAM_B_HEIGHT 24
+#define TEAM_B_WIDTH 24
+#define TEAM_B_CHANNELS 24
+#define TEAM_C_SIZE 5                        /* elements of one `c`: 5 */
+#define TEAM_PARAMETERS 3085                 /* floats of the weights */
+#define TEAM_ALIGNMENT 64                    /* bytes: what is aligned to it is faster */
+#define TEAM_MODEL_BYTES 12640
+#define TEAM_FILE_BYTES 12704                /* a model in a file */
+#define TEAM_WORKSPACE_BYTES 73728
+#define TEAM_TRAINING_BYTES 0
+
+/* Trained parameters in the usual layouts, one after the other without padding: also an array of TEAM_PARAMETERS floats. */
+typedef struct team_weights team_weights;
+struct team_weights {
+  float a_weight[16][16][1][1];
+  float a_bias[16];
+  float b_weight[24][16][1][1];
+  float b_bias[24];
+  float c_conv1_weight[16][16][3][3];
+  float c_conv1_bias[16];
+  float c_dense1_weight[5][16];
+  float c_dense1_bias[5];
+};
+
+/* The same in the order in which the kernels read them: filled by team_pack, only read by team_infer. It may be copied with memcpy. */
+typedef struct team_model team_model;
+struct team_model {
+  float a_weight[1][1][1][16][16];
+  float b_weight[1][1][1][16][16];
+  float b_weight_rest[1][1][1][16][8];
+  float b_bias[32];
+  float c_conv1_weight[1][3][3][16][16];
+  float c_dense1_weight[1][16][8];
+  float a_bias[24];
+  float c_conv1_bias[24];
+  float c_dense1_bias[8];
+};
+
+/* Room for the values between the layers. It needs no initialisation and keeps nothing between calls; each thread needs its own. */
+typedef struct team_workspace team_workspace;
+struct team_workspace {
+  float arena[18432];
+};
+
+void team_pack(team_model *model, const team_weights *weights);
+
+/* The model in a file made by cnnc --emit=model, which has been read or mapped: not copied. NULL if it is no model of this net in this layout. */
+const team_model *team_open(const void *bytes, size_t size);
+
+/* One image. It cannot fail. */
+void team_infer(const team_model *model, const float x[TEAM_BATCH * TEAM_X_SIZE], float b[TEAM_BATCH * TEAM_B_SIZE],
+                float c[TEAM_BATCH * TEAM_C_SIZE], team_workspace *workspace);
+/* The target whose code runs: x86-64-v3. */
+const char *team_target(void);
+
+/* The numbers of the header are those of the structs. */
+_Static_assert(sizeof(team_weights) == TEAM_PARAMETERS * sizeof(float), "weights");
+_Static_assert(sizeof(team_model) == TEAM_MODEL_BYTES, "model");
+_Static_assert(sizeof(team_workspace) == TEAM_WORKSPACE_BYTES, "workspace");
+
+// Products and sums become fused multiply-adds where the CPU has them, whatever the command line says; loops that copy stay loops.
+#if defined(__clang__)
+#pragma clang fp contract(fast)
+#elif defined(__GNUC__)
+#pragma GCC optimize("fp-contract=fast", "no-tree-loop-distribute-patterns")
+#endif
+
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#define KERNEL static __attribute__((noinline))
+#define PIN(position) __asm__ volatile("" : "+r"(position)) // no instruction: loads at it are neither merged with others nor moved out of loops
+#else
+#define INLINE static inline
+#define KERNEL static
+#define PIN(position) ((void)0)
+#endif
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define UNROLL _Pragma("GCC unroll 128")
+#else
+#define UNROLL
+#endif
+// A net is run by a team of threads. Each has its share of the rounds from .. to-1 of a loop; where one needs what others make, all wait for each other.
+#ifdef _OPENMP
+#include <omp.h>
+#define TEAM _Pragma("omp parallel")
+#define THREAD omp_get_thread_num()
+#define THREADS omp_get_num_threads()
+#define BARRIER() _Pragma("omp barrier")
+#else
+#define TEAM
+#define THREAD 0
+#define THREADS 1
+#define BARRIER() ((void)0)
+#endif
+#define SHARE(from, to, thread) ((from) + (int)((int64_t)((to) - (from)) * (thread) / threads)) // where it begins
+// Vectors; those with a u may stand anywhere in an array. Extensions of GCC and Clang.
+typedef float v4 __attribute__((vector_size(16)));
+typedef float v4u __attribute__((vector_size(16), aligned(4), may_alias));
+typedef int32_t v4i __attribute__((vector_size(16)));
+typedef float v8 __attribute__((vector_size(32)));
+typedef float v8u __attribute__((vector_size(32), aligned(4), may_alias));
+typedef int32_t v8i __attribute__((vector_size(32)));
+typedef uint32_t v8n __attribute__((vector_size(32)));
+#define LOAD(type, element) ((type)*(const type##u *)&(element)) // the vector that begins at an element
+#define AT(type, element) (*(type##u *)&(element))              // the same, to be stored to
+
+/* ---- weights ---- */
+
+// weight of a in the order in which its kernel reads it
+//   out    [1][1][1][16][16]  output
+//   weight [16][16][1][1]  input
+static void team_a_weight_pack(float (*restrict out)[1][1][16][16], const float (*restrict weight)[16][1][1]) {
+  for (int c = 0; c < 16; c++)
+    for (int f = 0; f < 16; f++)
+      out[0][0][0][c][f] = weight[f][c][0][0];
+}
+
+// bias of a in the order in which its kernel reads it
+//   out  [24]  output
+//   bias [16]  input
+static void team_a_bias_pack(float *restrict out, const float *restrict bias) {
+  for (int c = 0; c < 16; c++)
+    out[c] = bias[c];
+  for (int c = 16; c < 24; c++)
+    out[c] = 0.f;
+}
+
+// weight of b in the order in which its kernel reads it
+//   out    [1][1][1][16][16]  output
+//   weight [24][16][1][1]  input
+static void team_b_weight_pack(float (*restrict out)[1][1][16][16], const float (*restrict weight)[16][1][1]) {
+  for (int c = 0; c < 16; c++)
+    for (int f = 0; f < 16; f++)
+      out[0][0][0][c][f] = weight[f][c][0][0];
+}
+
+// weight_rest of b in the order in which its kernel reads it
+//   out    [1][1][1][16][8]  output
+//   weight [24][16][1][1]  input
+static void team_b_weight_rest_pack(float (*restrict out)[1][1][16][8], const float (*restrict weight)[16][1][1]) {
+  for (int c = 0; c < 16; c++)
+    for (int f = 0; f < 8; f++)
+      out[0][0][0][c][f] = weight[f + 16][c][0][0];
+}
+
+// bias of b in the order in which its kernel reads it
+//   out  [32]  output
+//   bias [24]  input
+static void team_b_bias_pack(float *restrict out, const float *restrict bias) {
+  for (int c = 0; c < 24; c++)
+    out[c] = bias[c];
+  for (int c = 24; c < 32; c++)
+    out[c] = 0.f;
+}
+
+// weight of c.conv1 in the order in which its kernel reads it
+//   out    [1][3][3][16][16]  output
+//   weight [16][16][3][3]  input
+static void team_c_conv1_weight_pack(float (*restrict out)[3][3][16][16], const float (*restrict weight)[16][3][3]) {
+  for (int ky = 0; ky < 3; ky++)
+    for (int kx = 0; kx < 3; kx++)
+      for (int c = 0; c < 16; c++)
+        for (int f = 0; f < 16; f++)
+          out[0][ky][kx][c][f] = weight[f][c][ky][kx];
+}
+
+// weight of c.dense1 in the order in which its kernel reads it
+//   out    [1][16][8]  output
+//   weight [5][16]  input
+static void team_c_dense1_weight_pack(float (*restrict out)[16][8], const float (*restrict weight)[16]) {
+  for (int i = 0; i < 16; i++) {
+    for (int n = 0; n < 5; n++)
+      out[0][i][n] = weight[n][i];
+    for (int n = 5; n < 8; n++)
+      out[0][i][n] = 0.f;
+  }
+}
+
+// bias of c.dense1 in the order in which its kernel reads it
+//   out  [8]  output
+//   bias [5]  input
+static void team_c_dense1_bias_pack(float *restrict out, const float *restrict bias) {
+  for (int u = 0; u < 5; u++)
+    out[u] = bias[u];
+  for (int u = 5; u < 8; u++)
+    out[u] = 0.f;
+}
+
+void team_pack(team_model *model, const team_weights *weights) {
+  team_a_weight_pack(model->a_weight, weights->a_weight);
+  team_b_weight_pack(model->b_weight, weights->b_weight);
+  team_b_weight_rest_pack(model->b_weight_rest, weights->b_weight);
+  team_b_bias_pack(model->b_bias, weights->b_bias);
+  team_c_conv1_weight_pack(model->c_conv1_weight, weights->c_conv1_weight);
+  team_c_dense1_weight_pack(model->c_dense1_weight, weights->c_dense1_weight);
+  team_a_bias_pack(model->a_bias, weights->a_bias);
+  team_a_bias_pack(model->c_conv1_bias, weights->c_conv1_bias);
+  team_c_dense1_bias_pack(model->c_dense1_bias, weights->c_dense1_bias);
+}
+
+/* ---- a model in a file or in flash ---- */
+
+// What it begins with: "cnnmodel", the format's version, the bytes that follow, a fingerprint of their layout.
+static const uint64_t team_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, TEAM_MODEL_BYTES, UINT64_C(0x23bd3a4a43259da7)};
+
+const team_model *team_open(const void *bytes, size_t size) {
+  const char *start = bytes;
+  if (start == NULL || size != TEAM_FILE_BYTES || (uintptr_t)start % _Alignof(team_model) != 0) return NULL;
+  for (int i = 0; i < 8; i++) {
+    uint64_t word;
+    memcpy(&word, start + 8 * i, sizeof word);
+    if (word != team_mark[i]) return NULL;
+  }
+  return (const team_model *)(const void *)(start + sizeof team_mark);
+}
+
+/* ---- x86-64-v3 ---- */
+
+#if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)
+#define TEAM_V3 __attribute__((target("avx2,fma")))
+#else
+#define TEAM_V3
+#endif
+
+INLINE TEAM_V3 v8n bits8(v8 x) { return (v8n)x; }
+INLINE TEAM_V3 v8 float_of8(v8n u) { return (v8)u; }
+INLINE TEAM_V3 v4 select4(v4i mask, v4 a, v4 b) { return (v4)((mask & (v4i)a) | (~mask & (v4i)b)); }
+INLINE TEAM_V3 v8 select8(v8i mask, v8 a, v8 b) { return (v8)((mask & (v8i)a) | (~mask & (v8i)b)); }
+INLINE TEAM_V3 float max1(float a, float b) { return a > b ? a : b; }
+INLINE TEAM_V3 v4 max4(v4 a, v4 b) { return select4(a > b, a, b); }
+INLINE TEAM_V3 v8 max8(v8 a, v8 b) { return select8(a > b, a, b); }
+// e to the power x, within 1 ulp: x = n*log(2) + r, a polynomial in r, the power of two in two steps for results at both ends of the range.
+INLINE TEAM_V3 v8 exp8(v8 x) {
+  const v8 top = select8(x > ((v8){0} + 89.f), ((v8){0} + 89.f), x), c = select8(top < ((v8){0} + -104.f), ((v8){0} + -104.f), top);
+  const v8 shifted = c * 1.44269504f + 12582912.f, n = shifted - 12582912.f; // 1.5 * 2^23: the sum's last bits are n
+  const v8 r = (c - n * 0.693359375f) + n * 2.12194440e-4f;
+  v8 p = r * 1.73119799e-4f + 1.39321131e-3f;
+  p = p * r + 8.33787303e-3f;
+  p = p * r + 4.16664854e-2f;
+  p = p * r + 1.66666478e-1f;
+  p = p * r + 0.5f;
+  p = p * (r * r) + r + 1.f;
+  const v8n e = bits8(shifted) - 0x4b400000u + 254u, half = e >> 1;
+  return p * float_of8(half << 23) * float_of8((e - half) << 23);
+}
+INLINE TEAM_V3 float sum4(v4 a) {
+  return (a[0] + a[2]) + (a[1] + a[3]);
+}
+INLINE TEAM_V3 float sum8(v8 a) {
+  const v4 low = __builtin_shufflevector(a, a, 0, 1, 2, 3), high = __builtin_shufflevector(a, a, 4, 5, 6, 7);
+  return sum4(low + high);
+}
+INLINE TEAM_V3 float highest4(v4 a) {
+  return max1(max1(a[0], a[2]), max1(a[1], a[3]));
+}
+// The first n elements at p, then zeros.
+INLINE TEAM_V3 v8 load_part8(const float *p, int n) {
+  v8 v = {0};
+  UNROLL for (int i = 0; i < (int)(sizeof v / sizeof *p); i++)
+    if (i < n) v[i] = p[i];
+  return v;
+}
+INLINE TEAM_V3 void store_part8(float *p, v8 v, int n) {
+  UNROLL for (int i = 0; i < (int)(sizeof v / sizeof *p); i++)
+    if (i < n) p[i] = v[i];
+}
+
+// a, line 5: conv(16, 1x1)
+//     out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[f][c][ky][kx]
+// relu1, line 5: relu
+//     y = max(x, 0)
+// conv + relu: 24x24x16 -> 24x24x16; tiles of 6 pixels x 2 vectors of 8 channels
+//   in     [24][24][16]  input
+//   out    [24][24][16]  output
+//   weight [1][1][1][16][16]  weights
+//   bias   [24]  weights
+KERNEL TEAM_V3 void team_a_tile_6x2(const float *restrict in, float (*restrict out)[24][16],
+    const float (*restrict weight)[1][1][16][16], const float *restrict bias, int y, int x0) {
+  v8 a[1][6][2];
+  UNROLL for (int q = 0; q < 6; q++) {
+    a[0][q][0] = LOAD(v8, bias[0]);
+    a[0][q][1] = LOAD(v8, bias[8]);
+  }
+  ptrdiff_t i = y*384 + x0*16;
+  PIN(i);
+  for (int c = 0; c < 16; c++) {
+    const v8 w0 = LOAD(v8, weight[0][0][0][c][0]);
+    const v8 w1 = LOAD(v8, weight[0][0][0][c][8]);
+    UNROLL for (int q = 0; q < 6; q++) {
+      a[0][q][0] += in[i + c + 16*q] * w0;
+      a[0][q][1] += in[i + c + 16*q] * w1;
+    }
+  }
+  UNROLL for (int p = 0; p < 6; p++) {
+    AT(v8, out[y][x0 + p][0]) = max8(a[0][p][0], (v8){0});
+    AT(v8, out[y][x0 + p][8]) = max8(a[0][p][1], (v8){0});
+  }
+}
+
+INLINE TEAM_V3 void team_a_row_2(const float *restrict in, float (*restrict out)[24][16],
+    const float (*restrict weight)[1][1][16][16], const float *restrict bias, int y) {
+  for (int i_ = 0; i_ < 4; i_++)
+    team_a_tile_6x2(in, out, weight, bias, y, 6*i_);
+}
+
+static TEAM_V3 void team_a(const float *restrict in, float (*restrict out)[24][16], const float (*restrict weight)[1][1][16][16],
+    const float *restrict bias, int thread, int threads) {
+  for (int y_ = SHARE(0, 24, thread), y__end = SHARE(0, 24, thread + 1); y_ < y__end; y_++)
+    team_a_row_2(in, out, weight, bias, y_);
+}
+
+// b, line 6: conv(24, 1x1)
+//     out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[f][c][ky][kx]
+// conv: 24x24x16 -> 24x24x24; tiles of 6 pixels x 2 vectors of 8 channels
+//   in          [24][24][16]  input
+//   out         [24][24][24]  output
+//   weight      [1][1][1][16][16]  weights
+//   weight_rest [1][1][1][16][8]  weights
+//   bias        [32]  weights
+KERNEL TEAM_V3 void team_b_tile_6x2(const float *restrict in, float (*restrict out)[24][24],
+    const float (*restrict weight)[1][1][16][16], const float *restrict bias, int y, int x0) {
+  v8 a[1][6][2];
+  UNROLL for (int q = 0; q < 6; q++) {
+    a[0][q][0] = LOAD(v8, bias[0]);
+    a[0][q][1] = LOAD(v8, bias[8]);
+  }
+  ptrdiff_t i = y*384 + x0*16;
+  PIN(i);
+  for (int c = 0; c < 16; c++) {
+    const v8 w0 = LOAD(v8, weight[0][0][0][c][0]);
+    const v8 w1 = LOAD(v8, weight[0][0][0][c][8]);
+    UNROLL for (int q = 0; q < 6; q++) {
+      a[0][q][0] += in[i + c + 16*q] * w0;
+      a[0][q][1] += in[i + c + 16*q] * w1;
+    }
+  }
+  UNROLL for (int p = 0; p < 6; p++) {
+    AT(v8, out[y][x0 + p][0]) = a[0][p][0];
+    AT(v8, out[y][x0 + p][8]) = a[0][p][1];
+  }
+}
+
+INLINE TEAM_V3 void team_b_row_2(const float *restrict in, float (*restrict out)[24][24],
+    const float (*restrict weight)[1][1][16][16], const float *restrict bias, int y) {
+  for (int i_ = 0; i_ < 4; i_++)
+    team_b_tile_6x2(in, out, weight, bias, y, 6*i_);
+}
+
+KERNEL TEAM_V3 void team_b_tile_12x1_rest(const float *restrict in, float (*restrict out)[24][24],
+    const float (*restrict weight_rest)[1][1][16][8], const float *restrict bias, int y, int x0) {
+  v8 a[1][12][1];
+  UNROLL for (int q = 0; q < 12; q++)
+    a[0][q][0] = LOAD(v8, bias[16]);
+  ptrdiff_t i = y*384 + x0*16;
+  PIN(i);
+  for (int c = 0; c < 16; c++) {
+    const v8 w0 = LOAD(v8, weight_rest[0][0][0][c][0]);
+    UNROLL for (int q = 0; q < 12; q++)
+      a[0][q][0] += in[i + c + 16*q] * w0;
+  }
+  UNROLL for (int p = 0; p < 12; p++)
+    AT(v8, out[y][x0 + p][16]) = a[0][p][0];
+}
+
+INLINE TEAM_V3 void team_b_row_1_rest(const float *restrict in, float (*restrict out)[24][24],
+    const float (*restrict weight_rest)[1][1][16][8], const float *restrict bias, int y) {
+  for (int i_ = 0; i_ < 2; i_++)
+    team_b_tile_12x1_rest(in, out, weight_rest, bias, y, 12*i_);
+}
+
+static TEAM_V3 void team_b(const float *restrict in, float (*restrict out)[24][24], const float (*restrict weight)[1][1][16][16],
+    const float (*restrict weight_rest)[1][1][16][8], const float *restrict bias, int thread, int threads) {
+  for (int y_ = SHARE(0, 24, thread), y__end = SHARE(0, 24, thread + 1); y_ < y__end; y_++) {
+    team_b_row_2(in, out, weight, bias, y_);
+    team_b_row_1_rest(in, out, weight_rest, bias, y_);
+  }
+}
+
+// c.conv1, line 7: conv(16, 3x3, pad=1)
+//     out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[f][c][ky][kx]
+// conv: 24x24x16 -> 24x24x16; tiles of 6 pixels x 2 vectors of 8 channels
+//   in     [24][24][16]  input
+//   out    [24][24][16]  output
+//   weight [1][3][3][16][16]  weights
+//   bias   [24]  weights
+INLINE TEAM_V3 void team_c_conv1_tile_6x2_body(const float *restrict in, float (*restrict out)[24][16],
+    const float (*restrict weight)[3][3][16][16], const float *restrict bias, int y, int x0, int panel, int c0, int f0, int h,
+    const int left, const int right) {
+  v8 a[1][6][2];
+  UNROLL for (int q = 0; q < 6; q++) {
+    a[0][q][0] = LOAD(v8, bias[f0]);
+    a[0][q][1] = LOAD(v8, bias[f0 + 8]);
+  }
+  for (int ty = (1 - y > 0 ? 1 - y : 0), ty_end = (25 - y < 3 ? 25 - y : 3); ty < ty_end; ty++)
+    UNROLL for (int tx = 0; tx < 3; tx++) {
+      ptrdiff_t i = (y + ty - 1)*384 + (x0 + tx - 1)*16 + c0;
+      PIN(i);
+      for (int c = 0; c < 16; c++) {
+        const v8 w0 = LOAD(v8, weight[panel][ty][tx][c][h]);
+        const v8 w1 = LOAD(v8, weight[panel][ty][tx][c][h + 8]);
+        UNROLL for (int q = 0; q < 6; q++)
+          if (!left || x0 + tx + q - 1 >= 0)
+            if (!right || x0 + tx + q - 1 < 24) {
+              a[0][q][0] += in[i + c + 16*q] * w0;
+              a[0][q][1] += in[i + c + 16*q] * w1;
+            }
+      }
+    }
+  UNROLL for (int p = 0; p < 6; p++) {
+    AT(v8, out[y][x0 + p][f0]) = a[0][p][0];
+    AT(v8, out[y][x0 + p][f0 + 8]) = a[0][p][1];
+  }
+}
+
+KERNEL TEAM_V3 void team_c_conv1_tile_6x2_left(const float *restrict in, float (*restrict out)[24][16],
+    const float (*restrict weight)[3][3][16][16], const float *restrict bias, int y) {
+  team_c_conv1_tile_6x2_body(in, out, weight, bias, y, /*x0*/0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/1, /*right*/0);
+}
+
+KERNEL TEAM_V3 void team_c_conv1_tile_6x2(const float *restrict in, float (*restrict out)[24][16],
+    const float (*restrict weight)[3][3][16][16], const float *restrict bias, int y, int x0) {
+  team_c_conv1_tile_6x2_body(in, out, weight, bias, y, x0, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/0, /*right*/0);
+}
+
+KERNEL TEAM_V3 void team_c_conv1_tile_6x2_right(const float *restrict in, float (*restrict out)[24][16],
+    const float (*restrict weight)[3][3][16][16], const float *restrict bias, int y) {
+  team_c_conv1_tile_6x2_body(in, out, weight, bias, y, /*x0*/18, /*panel*/0, /*c0*/0, /*f0*/0, /*h*/0, /*left*/0, /*right*/1);
+}
+
+INLINE TEAM_V3 void team_c_conv1_row_2(const float *restrict in, float (*restrict out)[24][16],
+    const float (*restrict weight)[3][3][16][16], const float *restrict bias, int y) {
+  team_c_conv1_tile_6x2_left(in, out, weight, bias, y);
+  for (int i_ = 0; i_ < 2; i_++)
+    team_c_conv1_tile_6x2(in, out, weight, bias, y, 6*i_ + 6);
+  team_c_conv1_tile_6x2_right(in, out, weight, bias, y);
+}
+
+static TEAM_V3 void team_c_conv1(const float *restrict in, float (*restrict out)[24][16], const float (*restrict weight)[3][3][16][16],
+    const float *restrict bias, int thread, int threads) {
+  for (int y_ = SHARE(0, 24, thread), y__end = SHARE(0, 24, thread + 1); y_ < y__end; y_++)
+    team_c_conv1_row_2(in, out, weight, bias, y_);
+}
+
+// c.global_avgpool1, line 7: global_avgpool
+//     y[c] = mean over all pixels of x[c]
+// global_avgpool: 24x24x16 -> 1x1x16
+//   in  [24][24][16]  input
+//   out [1][1][16]  output
+static TEAM_V3 void team_c_global_avgpool1(const float (*restrict in)[24][16], float (*restrict out)[1][16]) {
+  for (int v = 0; v < 2; v++) {
+    v8 sum;
+    sum = (v8){0};
+    for (int ky = 0; ky < 24; ky++)
+      for (int kx = 0; kx < 24; kx++)
+        sum = sum + LOAD(v8, in[ky][kx][8*v]);
+    AT(v8, out[0][0][8*v]) = sum * 0.0017361111f;
+  }
+}
+
+// c.dense1, line 7: dense(5)
+//     out[u] = bias[u] + sum over i of weight[u][i] * in[i]
+// dense: 1x1x16 -> 5; 4 vectors of 8 units at a time
+//   in     [1][1][16]  input
+//   out    [1][1][5]  output
+//   weight [1][16][8]  weights
+//   bias   [8]  weights
+static TEAM_V3 void team_c_dense1(const float (*restrict in)[1][16], float (*restrict out)[1][5], const float (*restrict weight)[16][8],
+    const float *restrict bias) {
+  v8 a[8][1];
+  a[0][0] = LOAD(v8, bias[0]);
+  a[1][0] = (v8){0};
+  a[2][0] = (v8){0};
+  a[3][0] = (v8){0};
+  a[4][0] = (v8){0};
+  a[5][0] = (v8){0};
+  a[6][0] = (v8){0};
+  a[7][0] = (v8){0};
+  for (int n = 0; n < 2; n++) {
+    a[0][0] += in[0][0][8*n] * LOAD(v8, weight[0][8*n][0]);
+    a[1][0] += in[0][0][8*n + 1] * LOAD(v8, weight[0][8*n + 1][0]);
+    a[2][0] += in[0][0][8*n + 2] * LOAD(v8, weight[0][8*n + 2][0]);
+    a[3][0] += in[0][0][8*n + 3] * LOAD(v8, weight[0][8*n + 3][0]);
+    a[4][0] += in[0][0][8*n + 4] * LOAD(v8, weight[0][8*n + 4][0]);
+    a[5][0] += in[0][0][8*n + 5] * LOAD(v8, weight[0][8*n + 5][0]);
+    a[6][0] += in[0][0][8*n + 6] * LOAD(v8, weight[0][8*n + 6][0]);
+    a[7][0] += in[0][0][8*n + 7] * LOAD(v8, weight[0][8*n + 7][0]);
+  }
+  store_part8(&out[0][0][0], a[0][0] + a[1][0] + a[2][0] + a[3][0] + a[4][0] + a[5][0] + a[6][0] + a[7][0], 5);
+}
+
+// c.softmax1, line 7: softmax
+//     y[c] = exp(x[c]) / sum over k of exp(x[k])
+// softmax: 5 -> 5
+//   in  [1][1][5]  input
+//   out [1][1][5]  output
+//   row [5]  scratch
+static TEAM_V3 void team_c_softmax1(const float (*restrict in)[1][5], float (*restrict out)[1][5], float *restrict row) {
+  v4 most;
+  most = LOAD(v4, in[0][0][0]);
+  most = max4(most, LOAD(v4, in[0][0][1]));
+  const float largest = highest4(most);
+  store_part8(&row[0], exp8(load_part8(&in[0][0][0], 5) - largest), 5);
+  v8 sum;
+  sum = (v8){0};
+  sum = sum + load_part8(&row[0], 5);
+  const float total = sum8(sum);
+  const float factor = 1.f / total;
+  store_part8(&out[0][0][0], load_part8(&row[0], 5) * factor, 5);
+}
+
+/* One image. Values lie in the arena, in places that are taken again when nobody needs them any more. */
+static void team_run(const team_model *model, const void *x, void *b, void *c, float *arena, int thread, int threads) {
+  void *const a = arena; /* 24x24x16 */
+  void *const c_conv1 = arena + 9216; /* 24x24x16 */
+  void *const c_global_avgpool1 = arena; /* 1x1x16 */
+  void *const c_dense1 = arena + 16; /* 5 */
+  void *const c_softmax1_row = arena;
+
+  team_a(x, a, model->a_weight, model->a_bias, thread, threads);
+  BARRIER();
+  team_b(a, b, model->b_weight, model->b_weight_rest, model->b_bias, thread, threads);
+  team_c_conv1(a, c_conv1, model->c_conv1_weight, model->c_conv1_bias, thread, threads);
+  BARRIER();
+  if (thread == 0) {
+    team_c_global_avgpool1(c_conv1, c_global_avgpool1);
+    team_c_dense1(c_global_avgpool1, c_dense1, model->c_dense1_weight, model->c_dense1_bias);
+    team_c_softmax1(c_dense1, c, c_softmax1_row);
+  }
+}
+
+const char *team_target(void) { return "x86-64-v3"; }
+
+void team_infer(const team_model *model, const float x[TEAM_BATCH * TEAM_X_SIZE], float b[TEAM_BATCH * TEAM_B_SIZE],
+                float c[TEAM_BATCH * TEAM_C_SIZE], team_workspace *workspace) {
+  TEAM team_run(model, x, b, c, workspace->arena, THREAD, THREADS);
+}
+
