@@ -1,0 +1,461 @@
+"""training.py: training steps of the same net on the same batches from the same weights, in generated C, PyTorch and TensorFlow: images a second.
+
+A step is forward, backward and the optimizer's update. The nets are described once, below, for all; the losses of the first steps have to agree. The sides take turns,
+and of each the shortest step counts.
+"""
+# SPDX-License-Identifier: Apache-2.0
+import argparse, ctypes, json, multiprocessing, os, subprocess, tempfile, time
+import numpy as np
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TURN = 0.4     # seconds of steps before another has its turn
+PAUSE = 0.25   # seconds before a turn with several threads: those of the others spin for up to 0.2 s after their last step
+BATCHES = 4    # different ones
+RATE, MOMENTUM = 0.01, 0.9
+FIRST, LATER = 1e-4, 5e-2  # how far losses may differ before the first update, and after: nets with batchnorm on a few pixels magnify rounding
+
+
+# ---- the nets: functions of a builder and a value ----
+def lenet5(b, x):
+    x = b.maxpool(b.relu(b.conv(x, 6, 5, pad=2)))
+    x = b.flatten(b.maxpool(b.relu(b.conv(x, 16, 5))))
+    return b.dense(b.relu(b.dense(b.relu(b.dense(x, 120)), 84)), 10)
+
+
+def kann(b, x):  # the MNIST example of KANN
+    x = b.relu(b.conv(b.relu(b.conv(x, 32, 3)), 32, 3))
+    return b.dense(b.relu(b.dense(b.flatten(b.maxpool(x)), 128)), 10)
+
+
+def resnet20(b, x):  # He et al. (2016), section 4.2
+    x = b.relu(b.norm(b.conv(x, 16, 3, pad=1, bias=False)))
+    for filters in (16, 32, 64):
+        for unit in range(3):
+            stride = 2 if filters > 16 and unit == 0 else 1
+            y = b.relu(b.norm(b.conv(x, filters, 3, stride, 1, bias=False)))
+            y = b.norm(b.conv(y, filters, 3, 1, 1, bias=False))
+            x = b.relu(b.add(y, x if stride == 1 else b.norm(b.conv(x, filters, 1, stride, 0, bias=False))))
+    return b.dense(b.mean(x), 10)
+
+
+def mobilenet(b, x):  # Howard et al. (2017), width 0.25
+    x = b.relu6(b.norm(b.conv(x, 8, 3, 2, 1, bias=False)))
+    for filters, stride in ((16, 1), (32, 2), (32, 1), (64, 2), (64, 1), (128, 2), *[(128, 1)] * 5, (256, 2), (256, 1)):
+        x = b.relu6(b.norm(b.depthwise(x, 3, stride, 1)))
+        x = b.relu6(b.norm(b.conv(x, filters, 1, bias=False)))
+    return b.dense(b.mean(x), 10)
+
+
+NETS = {  # net, input, batch
+    "lenet5": (lenet5, (28, 28, 1), 64),
+    "kann_mnist": (kann, (28, 28, 1), 64),
+    "resnet20": (resnet20, (32, 32, 3), 128),
+    "mobilenet_v1_025": (mobilenet, (96, 96, 3), 32),
+}
+
+
+# ---- as a program of the language ----
+class Text:
+    def __init__(self):
+        self.lines = []
+
+    def put(self, x, text):
+        name = f"v{len(self.lines) + 1}"
+        self.lines.append(f"    {name} = {x} -> {text}")
+        return name
+
+    def conv(self, x, filters, kernel, stride=1, pad=0, bias=True):
+        return self.put(x, f"conv({filters}, {kernel}x{kernel}, stride={stride}, pad={pad}, bias={str(bias).lower()})")
+
+    def depthwise(self, x, kernel, stride, pad):
+        return self.put(x, f"depthwise({kernel}x{kernel}, stride={stride}, pad={pad}, bias=false)")
+
+    def dense(self, x, units):
+        return self.put(x, f"dense({units})")
+
+    def norm(self, x):
+        return self.put(x, "batchnorm")
+
+    def relu(self, x):
+        return self.put(x, "relu")
+
+    def relu6(self, x):
+        return self.put(x, "relu6")
+
+    def maxpool(self, x):
+        return self.put(x, "maxpool(2)")
+
+    def mean(self, x):
+        return self.put(x, "global_avgpool")
+
+    def flatten(self, x):
+        return self.put(x, "flatten")
+
+    def add(self, x, y):
+        return self.put(x, f"add({y})")
+
+    def program(self, net):
+        function, shape, batch = NETS[net]
+        scores = function(self, "x")
+        return "\n".join([f"net {net} {{", "    input x: " + "x".join(map(str, shape)), *self.lines, f"    out = {scores} -> softmax", "    output out",
+                          f"    train {{ loss = cross_entropy; optimizer = sgd(rate={RATE}, momentum={MOMENTUM}); batch = {batch} }}", "}"])
+
+
+def draw_weights(rows):
+    random, weights = np.random.default_rng(1), {}
+    for row in rows:
+        member, shape = row["name"].rsplit(".", 1)[1], row["shape"]
+        if len(shape) > 1:
+            weights[row["name"]] = random.normal(0, np.sqrt(2 / np.prod(shape[1:])), shape).astype(np.float32)
+        else:
+            weights[row["name"]] = np.full(shape, 1 if member in ("weight", "running_var") else 0, np.float32)
+    return weights
+
+
+# ---- ours ----
+GLUE = """
+#include <stdlib.h>
+#include <time.h>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+#include "cnn_core.h"
+#include "{net}.h"
+
+static cnn_trainer trainer;
+
+int start(const float *weights, int threads) {{
+#ifdef _OPENMP
+  omp_set_num_threads(threads);
+#endif
+  (void)threads;
+  const cnn_network *network = &{net}_network;
+  void *memory = aligned_alloc(64, (cnn_trainer_bytes(network, network->recipe, false) + 63) / 64 * 64);
+  if (!memory) return 0;
+  cnn_trainer_place(&trainer, network, network->recipe, false, memory);
+  for (int64_t i = 0; i < network->parameters; i++) trainer.weights[i] = weights[i];
+  return 1;
+}}
+
+float step(const float *x, const int32_t *y) {{
+  const void *input[] = {{x}}, *target[] = {{y}};
+  float *output[] = {{NULL}};
+  return cnn_train_step(&trainer, input, target, {upper}_TRAIN_BATCH, output, 0);
+}}
+
+double shortest(const float *x, const int32_t *y, double seconds) {{
+  double least = 1e9, spent = 0;
+  for (int calls = 0; calls < 3 || spent < seconds; calls++) {{
+    struct timespec a, b;
+    clock_gettime(CLOCK_MONOTONIC, &a);
+    step(x, y);
+    clock_gettime(CLOCK_MONOTONIC, &b);
+    double call = (double)(b.tv_sec - a.tv_sec) + 1e-9 * (double)(b.tv_nsec - a.tv_nsec);
+    least = call < least ? call : least;
+    spent += call;
+  }}
+  return least;
+}}
+"""
+
+
+class Ours:
+    name = "cnnc"
+
+    def __init__(self, options, net, weights, rows, program):
+        openmp = options.threads > 1
+        runtime = os.path.join(HERE, "..", "runtime")
+        core = [os.path.join(runtime, "core", name) for name in sorted(os.listdir(os.path.join(runtime, "core"))) if name.endswith(".c")]
+        with tempfile.TemporaryDirectory() as work:
+            source, code, glue, library = (os.path.join(work, name) for name in (net + ".cnn", net + ".c", "glue.c", net + ".so"))
+            with open(source, "w") as f:
+                f.write(program)
+            subprocess.run([options.cnnc, source, "--train", "--target=native", "--threads=" + ("openmp" if openmp else "none"), "-o", code], check=True)
+            with open(glue, "w") as f:
+                f.write(GLUE.format(net=net, upper=net.upper()))
+            flags = ["-O2", "-fno-math-errno", "-shared", "-fPIC", "-I", work, "-I", os.path.join(runtime, "include")] + (["-fopenmp"] if openmp else [])
+            subprocess.run([options.cc, *flags, "-march=native", code, glue, *core, "-o", library], check=True)
+            self.library = ctypes.CDLL(library)
+        self.library.shortest.restype, self.library.step.restype = ctypes.c_double, ctypes.c_float
+        flat = np.concatenate([weights[row["name"]].ravel() for row in rows])
+        if not self.library.start(flat.ctypes.data_as(ctypes.c_void_p), options.threads):
+            raise SystemExit(f"{net}: out of memory")
+
+    @staticmethod
+    def pointers(x, y):
+        return x.ctypes.data_as(ctypes.c_void_p), y.ctypes.data_as(ctypes.c_void_p)
+
+    def step(self, x, y):
+        return self.library.step(*self.pointers(x, y))
+
+    def shortest(self, x, y, seconds):
+        return self.library.shortest(*self.pointers(x, y), ctypes.c_double(seconds))
+
+
+def shortest(step, seconds):
+    least, spent, calls = np.inf, 0.0, 0
+    while calls < 3 or spent < seconds:
+        start = time.perf_counter()
+        step()
+        call = time.perf_counter() - start
+        least, spent, calls = min(least, call), spent + call, calls + 1
+    return least
+
+
+# ---- PyTorch ----
+class Torch:
+    def __init__(self, options, net, weights, rows, program):
+        import torch
+        torch.set_num_threads(options.threads)
+        self.torch, self.F = torch, torch.nn.functional
+        self.name = "PyTorch " + torch.__version__.split("+")[0]
+        self.weight = {name: torch.tensor(value) for name, value in weights.items()}
+        self.function, self.count = NETS[net][0], 0
+        for name, value in self.weight.items():
+            if value.dim() == 4:
+                self.weight[name] = value.contiguous(memory_format=torch.channels_last)
+        trained = [value.requires_grad_() for name, value in self.weight.items() if "running" not in name]
+        self.optimizer = torch.optim.SGD(trained, lr=RATE, momentum=MOMENTUM)
+
+    def take(self):
+        self.count += 1
+        return f"v{self.count}"
+
+    def conv(self, x, filters, kernel, stride=1, pad=0, bias=True):
+        name = self.take()
+        return self.F.conv2d(x, self.weight[name + ".weight"], self.weight[name + ".bias"] if bias else None, stride, pad)
+
+    def depthwise(self, x, kernel, stride, pad):
+        return self.F.conv2d(x, self.weight[self.take() + ".weight"], None, stride, pad, 1, x.shape[1])
+
+    def dense(self, x, units):
+        name = self.take()
+        return self.F.linear(x, self.weight[name + ".weight"], self.weight[name + ".bias"])
+
+    def norm(self, x):
+        name = self.take()
+        w = [self.weight[f"{name}.{part}"] for part in ("running_mean", "running_var", "weight", "bias")]
+        return self.F.batch_norm(x, *w, training=True, momentum=0.1, eps=1e-5)
+
+    def relu(self, x):
+        self.take()
+        return self.F.relu(x)
+
+    def relu6(self, x):
+        self.take()
+        return self.F.relu6(x)
+
+    def maxpool(self, x):
+        self.take()
+        return self.F.max_pool2d(x, 2)
+
+    def mean(self, x):
+        self.take()
+        return x.mean((2, 3))
+
+    def flatten(self, x):
+        self.take()
+        return x.permute(0, 2, 3, 1).flatten(1)
+
+    def add(self, x, y):
+        self.take()
+        return x + y
+
+    def batch(self, x, y):  # channels last, as oneDNN likes it
+        torch = self.torch
+        return torch.from_numpy(x).permute(0, 3, 1, 2), torch.from_numpy(y).long()
+
+    def run(self, x, y):
+        self.count = 0
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.F.cross_entropy(self.function(self, x), y)
+        loss.backward()
+        self.optimizer.step()
+        return loss
+
+    def step(self, x, y):
+        return float(self.run(*self.batch(x, y)).detach())
+
+    def shortest(self, x, y, seconds):
+        x, y = self.batch(x, y)
+        return shortest(lambda: self.run(x, y), seconds)
+
+
+# ---- TensorFlow: Keras layers in a compiled step ----
+class TensorFlow:
+    def __init__(self, options, net, weights, rows, program, xla=False):
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        import tensorflow as tf
+        tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+        self.tf, self.keras = tf, tf.keras
+        self.name = f"TensorFlow {tf.__version__}" + (" XLA" if xla else "")
+        self.weight, self.count = weights, 0
+        function, shape, batch = NETS[net]
+        x = tf.keras.Input(shape, batch)
+        self.model = tf.keras.Model(x, function(self, x))
+        self.set_weights()
+        self.optimizer = tf.keras.optimizers.SGD(RATE, momentum=MOMENTUM)
+        self.optimizer.build(self.model.trainable_variables)
+        loss_of = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+        @tf.function(jit_compile=xla)
+        def run(x, y):
+            with tf.GradientTape() as tape:
+                loss = loss_of(y, self.model(x, training=True))
+            self.optimizer.apply_gradients(zip(tape.gradient(loss, self.model.trainable_variables), self.model.trainable_variables))
+            return loss
+
+        self.run = run
+
+    def take(self):
+        self.count += 1
+        return f"v{self.count}"
+
+    def set_weights(self):
+        for layer in self.model.layers:
+            w = {part: self.weight[f"{layer.name}.{part}"] for part in ("weight", "bias", "running_mean", "running_var") if f"{layer.name}.{part}" in self.weight}
+            if "running_mean" in w:
+                layer.set_weights([w["weight"], w["bias"], w["running_mean"], w["running_var"]])
+            elif w:
+                value = w["weight"]
+                depthwise = isinstance(layer, self.keras.layers.DepthwiseConv2D)
+                value = value.T if value.ndim == 2 else value.transpose(2, 3, 0, 1) if depthwise else value.transpose(2, 3, 1, 0)
+                layer.set_weights([value] + ([w["bias"]] if "bias" in w else []))
+
+    def padded(self, x, pad):
+        return self.keras.layers.ZeroPadding2D(pad)(x) if pad else x
+
+    def conv(self, x, filters, kernel, stride=1, pad=0, bias=True):
+        return self.keras.layers.Conv2D(filters, kernel, stride, use_bias=bias, name=self.take(), padding=self.padding(kernel, stride, pad))(self.unpadded(x, kernel, stride, pad))
+
+    @staticmethod
+    def padding(kernel, stride, pad):  # "same" of stride 1 needs no layer for the zeros
+        return "same" if stride == 1 and 2 * pad == kernel - 1 and pad else "valid"
+
+    def unpadded(self, x, kernel, stride, pad):
+        return x if self.padding(kernel, stride, pad) == "same" else self.padded(x, pad)
+
+    def depthwise(self, x, kernel, stride, pad):
+        return self.keras.layers.DepthwiseConv2D(kernel, stride, use_bias=False, name=self.take(), padding=self.padding(kernel, stride, pad))(self.unpadded(x, kernel, stride, pad))
+
+    def dense(self, x, units):
+        return self.keras.layers.Dense(units, name=self.take())(x)
+
+    def norm(self, x):
+        return self.keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=self.take())(x)
+
+    def relu(self, x):
+        return self.keras.layers.ReLU(name=self.take())(x)
+
+    def relu6(self, x):
+        return self.keras.layers.ReLU(6, name=self.take())(x)
+
+    def maxpool(self, x):
+        return self.keras.layers.MaxPooling2D(2, name=self.take())(x)
+
+    def mean(self, x):
+        return self.keras.layers.GlobalAveragePooling2D(name=self.take())(x)
+
+    def flatten(self, x):
+        return self.keras.layers.Flatten(name=self.take())(x)
+
+    def add(self, x, y):
+        return self.keras.layers.Add(name=self.take())([x, y])
+
+    def step(self, x, y):
+        return float(self.run(self.tf.constant(x), self.tf.constant(y)))
+
+    def shortest(self, x, y, seconds):
+        x, y = self.tf.constant(x), self.tf.constant(y)
+        return shortest(lambda: self.run(x, y).numpy(), seconds)
+
+
+class TensorFlowXla(TensorFlow):
+    def __init__(self, *arguments):
+        super().__init__(*arguments, xla=True)
+
+
+SIDES = {"cnnc": Ours, "torch": Torch, "tensorflow": TensorFlow, "xla": TensorFlowXla}
+
+
+# ---- each side in a process of its own: their libraries do not bear one another ----
+def serve(pipe, kind, options, net, weights, rows, program, data):
+    side = SIDES[kind](options, net, weights, rows, program)
+    pipe.send((side.name, [side.step(*batch) for batch in data]))
+    while pipe.recv():
+        pipe.send(side.shortest(*data[0], TURN))
+
+
+class Side:
+    def __init__(self, kind, *arguments):
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=serve, args=(theirs, kind, *arguments))
+        self.process.start()
+        theirs.close()
+        try:
+            self.name, self.losses = self.pipe.recv()
+        except EOFError:
+            raise SystemExit(f"{kind} does not run") from None
+
+    def shortest(self):
+        self.pipe.send(True)
+        return self.pipe.recv()
+
+    def stop(self):
+        self.pipe.send(False)
+        self.process.join()
+
+
+def batches(net):
+    random, (_, shape, batch) = np.random.default_rng(2), NETS[net]
+    return [(random.normal(0, 1, (batch, *shape)).astype(np.float32), random.integers(0, 10, batch, dtype=np.int32)) for _ in range(BATCHES)]
+
+
+def compare(options, net):
+    program = Text().program(net)
+    with tempfile.NamedTemporaryFile("w", suffix=".cnn") as source:
+        source.write(program)
+        source.flush()
+        facts = json.loads(subprocess.run([options.cnnc, source.name, "--emit=json"], check=True, capture_output=True).stdout)
+    rows, data = facts["weights"], batches(net)
+    weights = draw_weights(rows)
+    sides = [Side(kind, options, net, weights, rows, program, data) for kind in ["cnnc", *options.peers]]
+    for side in sides[1:]:
+        errors = [abs(a - b) / max(1, abs(a)) for a, b in zip(sides[0].losses, side.losses)]
+        if not (errors[0] <= FIRST and max(errors) <= LATER):
+            raise SystemExit(f"{net}: the losses of cnnc {sides[0].losses} and {side.name} {side.losses} differ")
+    least, end = [np.inf] * len(sides), time.monotonic() + options.seconds
+    while time.monotonic() < end or np.inf in least:
+        for i, side in enumerate(sides):
+            if options.threads > 1:
+                time.sleep(PAUSE)
+            least[i] = min(least[i], side.shortest())
+    for side in sides:
+        side.stop()
+    return [side.name for side in sides], [NETS[net][2] / t for t in least]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cnnc", required=True)
+    parser.add_argument("--cc", default="clang", help="compiler of the generated C")
+    parser.add_argument("--threads", type=int, default=1, help="of all (1)")
+    parser.add_argument("--seconds", type=float, default=10, help="for each net (10)")
+    parser.add_argument("--peers", default="torch,tensorflow,xla", type=lambda text: text.split(","), help="of " + " ".join(list(SIDES)[1:]))
+    parser.add_argument("nets", nargs="*", help="of " + " ".join(NETS))
+    options = parser.parse_args()
+    unknown = [net for net in options.nets if net not in NETS] + [peer for peer in options.peers if peer not in SIDES]
+    if unknown:
+        parser.error("not known: " + " ".join(unknown))
+    for i, net in enumerate(options.nets or NETS):
+        names, rates = compare(options, net)
+        if i == 0:
+            print(f"images/s, training with {options.threads} thread{'s' if options.threads > 1 else ''}, fp32, SGD with momentum\n")
+            print("| net | batch | " + " | ".join(names) + " | ratio to the best |\n|---" + "|---" * (len(names) + 2) + "|")
+        print(f"| {net} | {NETS[net][2]} | " + " | ".join(f"{rate:,.0f}" for rate in rates) + f" | {rates[0] / max(rates[1:]):.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
