@@ -53,9 +53,8 @@ void tuning_put(Text *out, const Tuning *tuning, const char *program) {
 
 /* ---- reading ---- */
 static bool read_count(const char *text, int *value) {
-  enum { MOST = 1000000 };
   double number;
-  if (!text_number(text, &number) || number < 1 || number > MOST || number != (double)(int)number) return false;
+  if (!text_number(text, &number) || number < 1 || number > 1e6 || number != (double)(int)number) return false;
   *value = (int)number;
   return true;
 }

@@ -52,8 +52,7 @@ static double size_of(double x) { return x < 0 ? -x : x; }
  * and the largest errors stand to the largest outputs as the deviations do; of an output tile's pixels the worst one counts.
  * The worst case takes absolute values everywhere: u times (channels + the roundings of the transforms) times the sums of absolute coefficients. */
 WinogradError winograd_error(const Winograd *w, int64_t channels) {
-  enum { TRANSFORM_STEPS = 32 };
-  const double unit = 0x1p-24, margin = 1.5;
+  const double unit = 0x1p-24, margin = 1.5, transform_steps = 32;
   double variance = 0, absolute = 0;
   for (int k = 0; k < w->m; k++) {
     double v = 0, a = 0;
@@ -67,9 +66,9 @@ WinogradError winograd_error(const Winograd *w, int64_t channels) {
     if (v > variance) variance = v;
     if (a > absolute) absolute = a;
   }
-  const double steps = (double)channels / 2 + TRANSFORM_STEPS;
+  const double steps = (double)channels / 2 + transform_steps;
   return (WinogradError){margin * unit * sqrt(steps / 3) * variance / w->r,
-                         unit * ((double)channels + TRANSFORM_STEPS) * absolute * absolute / (w->r * w->r)};
+                         unit * ((double)channels + transform_steps) * absolute * absolute / (w->r * w->r)};
 }
 
 /* ---- as code ---- */
