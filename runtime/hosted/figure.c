@@ -146,7 +146,7 @@ static int32_t columns_for(const Section *section) {
 
 static void scale_marks(const cnn_scale *scale, char mark[3][48]) {
   const double value[3] = {scale->high, (scale->low + scale->high) / 2, scale->low};
-  for (int i = 0; i < 3; i++) snprintf(mark[i], 48, "%s", cnn_number(fabs(value[i]) < 5e-4 * (scale->high - scale->low) ? 0 : value[i], 3).text);
+  for (int i = 0; i < 3; i++) snprintf(mark[i], 48, "%s", cnn_number(fabs(value[i]) < 2e-3 * (scale->high - scale->low) ? 0 : value[i], 3).text);
 }
 
 static int32_t bar_width(const Section *section) {

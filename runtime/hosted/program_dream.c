@@ -23,7 +23,7 @@ typedef struct Dream {
   float *start, *picture, *row;      /* row: for blurring */
   cnn_unit unit[CLASSES_MOST];
   int32_t units;
-  float *result;                     /* [units][size] */
+  unsigned char *result;             /* [units][size], in the input's type */
 } Dream;
 
 typedef struct Score { double score, probability; } Score;
@@ -111,7 +111,7 @@ static void report(const Dream *d, cnn_unit unit, Score before, Score after, cha
 }
 
 static cnn_status dream_all(Dream *d, const Arguments *a) {
-  const size_t bytes = (size_t)d->port->size * sizeof(float);
+  const size_t bytes = (size_t)d->port->size * sizeof(float), raw = (size_t)d->port->size * cnn_type_bytes(d->port->type);
   char title[200], subtitle[300], caption[200];
   snprintf(title, sizeof title, "%s: what the net dreams of", d->viewer.network->name);
   snprintf(subtitle, sizeof subtitle, "%lld steps of gradient ascent on the score from %s; under each picture, its score", (long long)a->steps, a->from ? a->from : "noise");
@@ -125,13 +125,13 @@ static cnn_status dream_all(Dream *d, const Arguments *a) {
     const Score after = score_of(d, d->unit[i]);
     report(d, d->unit[i], before, after, caption, sizeof caption);
     cnn_figure_input(figure, d->port, d->viewer.value[0], caption);
-    memcpy(d->result + (int64_t)i * d->port->size, d->viewer.value[0], bytes);
+    memcpy(d->result + (size_t)i * raw, d->viewer.raw[0], raw);
   }
   cnn_status status;
   if (cnn_out_is_array(a->out)) {
     int64_t dim[4] = {d->units};
     for (int32_t k = 0; k < d->port->rank; k++) dim[k + 1] = d->port->dim[k];
-    status = cnn_out_array(a->out, d->result, d->port->rank + 1, dim);
+    status = cnn_out_array(a->out, d->port->type, d->result, d->port->rank + 1, dim);
   } else {
     status = cnn_figure_write(figure, a->out);
   }
@@ -184,7 +184,7 @@ static cnn_status dream_open(Dream *d, const Arguments *a) {
   d->start = malloc(n * sizeof(float));
   d->picture = malloc(n * sizeof(float));
   d->row = malloc((size_t)(d->width > d->height ? d->width : d->height) * sizeof(float));
-  d->result = malloc(n * (size_t)d->units * sizeof(float));
+  d->result = malloc(n * (size_t)d->units * cnn_type_bytes(d->port->type));
   if (!d->start || !d->picture || !d->row || !d->result) return cnn_failure(CNN_NO_MEMORY, "no memory to dream");
   return start(d, a);
 }

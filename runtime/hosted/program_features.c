@@ -8,7 +8,7 @@
 #include "program.h"
 #include "viewer.h"
 
-enum { OVERVIEW = 8 }; /* maps of each layer when all are shown */
+enum { OVERVIEW = 8, OVERVIEW_HEIGHT = 200 }; /* when all layers are shown: maps of each, and how high a sequence may be */
 
 typedef struct Arguments { const char *weights, *out, *layer; int64_t channels, scale, index; int fit; } Arguments;
 
@@ -52,6 +52,11 @@ static bool is_new(const cnn_network *network, int32_t layer) {
   return network->look->layer[layer] >= 0;
 }
 
+static int32_t overview_zoom(const cnn_layer *sequence) {
+  const int32_t zoom = OVERVIEW_HEIGHT / sequence->dim[1];
+  return zoom < 1 ? 1 : zoom > 8 ? 8 : zoom;
+}
+
 static cnn_status draw(const cnn_viewer *viewer, const Arguments *a, int32_t layer, const char *path) {
   const cnn_network *network = viewer->network;
   const cnn_unit best = cnn_viewer_best(viewer);
@@ -64,7 +69,7 @@ static cnn_status draw(const cnn_viewer *viewer, const Arguments *a, int32_t lay
   for (int32_t i = 0; i < network->inputs; i++) draw_input(figure, viewer, i);
   if (a->layer) draw_layer(figure, viewer, layer, (int32_t)a->channels, 0, (int32_t)a->scale);
   for (int32_t i = 0; i < network->layers && !a->layer; i++)
-    if (is_new(network, i)) draw_layer(figure, viewer, i, OVERVIEW, OVERVIEW, 0);
+    if (is_new(network, i)) draw_layer(figure, viewer, i, OVERVIEW, OVERVIEW, network->layer[i].rank == 2 ? overview_zoom(&network->layer[i]) : 0);
   cnn_status status = cnn_figure_write(figure, a->out);
   cnn_figure_free(figure);
   return status;
@@ -73,7 +78,7 @@ static cnn_status draw(const cnn_viewer *viewer, const Arguments *a, int32_t lay
 static cnn_status write_array(const cnn_viewer *viewer, const Arguments *a, int32_t layer) {
   const cnn_layer *shown = &viewer->network->layer[layer];
   const int64_t dim[3] = {shown->dim[0], shown->dim[1], shown->dim[2]};
-  return cnn_out_array(a->out, cnn_viewer_layer(viewer, layer), shown->rank, dim);
+  return cnn_out_array(a->out, CNN_F32, cnn_viewer_layer(viewer, layer), shown->rank, dim);
 }
 
 static int features(const cnn_program *program, const Arguments *a, const char *path) {

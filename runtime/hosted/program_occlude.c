@@ -10,6 +10,8 @@
 #include "program.h"
 #include "viewer.h"
 
+enum { STRIP = 600 }; /* how wide a sequence is drawn, about */
+
 typedef struct Arguments { const char *weights, *out, *class; int64_t window, stride, index; double fill; int fit; bool filled; } Arguments;
 
 typedef struct Occlusion {
@@ -93,9 +95,12 @@ static cnn_status draw(const Occlusion *o, const Arguments *a, const char *path)
   snprintf(subtitle, sizeof subtitle, "%s: %s %s; windows of %s, every %d", path, of_what(o), cnn_number_fixed(o->whole, 4).text, covered, o->stride);
   const cnn_scale scale = cnn_scale_of(o->drop, (int64_t)o->height * o->width);
   cnn_figure *figure = cnn_figure_new(title, subtitle);
-  cnn_figure_section(figure, "", &scale, cnn_port_is_picture(o->port) ? 0 : 1, 0);
-  cnn_figure_input(figure, o->port, o->plain, o->port->name);
+  const bool picture = cnn_port_is_picture(o->port);
+  const int32_t zoom = picture ? 0 : STRIP / o->width < 1 ? 1 : STRIP / o->width > 12 ? 12 : STRIP / o->width;
   snprintf(caption, sizeof caption, "%s lost where covered", of_what(o));
+  cnn_figure_section(figure, "", picture ? &scale : NULL, picture ? 0 : 1, zoom);
+  cnn_figure_input(figure, o->port, o->plain, o->port->name);
+  if (!picture) cnn_figure_section(figure, "", &scale, 1, zoom); /* a strip under a sequence, pixel by pixel */
   cnn_figure_values(figure, o->drop, o->height, o->width, o->width, 1, &scale, caption);
   draw_overlay(figure, o, &scale);
   cnn_status status = cnn_figure_write(figure, a->out);
@@ -152,7 +157,7 @@ static cnn_status finish(const Occlusion *o, const Arguments *a, const char *pat
   report(o, path);
   cnn_status status = cnn_program_finish();
   if (status.code != CNN_OK) return status;
-  return cnn_out_is_array(a->out) ? cnn_out_array(a->out, o->value, 2, dim) : draw(o, a, path);
+  return cnn_out_is_array(a->out) ? cnn_out_array(a->out, CNN_F32, o->value, 2, dim) : draw(o, a, path);
 }
 
 static int occlude(const cnn_program *program, const Arguments *a, const char *path) {

@@ -76,7 +76,7 @@ static cnn_status draw(Saliency *s, const Arguments *a, int32_t input, const cha
 static cnn_status write_array(const Saliency *s, const char *path, int32_t input) {
   const cnn_port *port = &s->viewer.network->input[input];
   const int64_t dim[3] = {port->dim[0], port->dim[1], port->dim[2]};
-  return cnn_out_array(path, s->sum, port->rank, dim);
+  return cnn_out_array(path, CNN_F32, s->sum, port->rank, dim);
 }
 
 static cnn_status measure(Saliency *s, const Arguments *a, const char *path) {

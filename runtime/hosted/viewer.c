@@ -292,8 +292,9 @@ bool cnn_out_is_array(const char *path) {
   return n > 4 && strcmp(path + n - 4, ".npy") == 0;
 }
 
-cnn_status cnn_out_array(const char *path, const float *value, int32_t rank, const int64_t *dim) {
-  cnn_tensor tensor = {.name = "", .dtype = CNN_DTYPE_F32, .rank = rank, .data = (const unsigned char *)value};
+cnn_status cnn_out_array(const char *path, cnn_type type, const void *value, int32_t rank, const int64_t *dim) {
+  static const cnn_dtype dtype[] = {[CNN_F32] = CNN_DTYPE_F32, [CNN_U8] = CNN_DTYPE_U8, [CNN_I8] = CNN_DTYPE_I8};
+  cnn_tensor tensor = {.name = "", .dtype = dtype[type], .rank = rank, .data = value};
   memcpy(tensor.dim, dim, sizeof *dim * (size_t)rank);
   cnn_tensor_measure(&tensor); /* in memory already, so it does not overflow */
   return cnn_npy_write(path, &tensor);

@@ -47,7 +47,7 @@ void cnn_figure_input(cnn_figure *figure, const cnn_port *port, const float *val
 
 /* -o: a page, or the numbers behind it as .npy. */
 bool cnn_out_is_array(const char *path);
-cnn_status cnn_out_array(const char *path, const float *value, int32_t rank, const int64_t *dim);
+cnn_status cnn_out_array(const char *path, cnn_type type, const void *value, int32_t rank, const int64_t *dim);
 /* What the commands have in common: CNN_GO_ON, or the exit status of a command line that lacks something. */
 int cnn_viewer_usage(const cnn_usage *usage, const cnn_network *network, const char *weights, const char *out, bool array);
 #endif
