@@ -51,7 +51,9 @@ int direct_pixels(const Lower *l, int64_t width, int vectors) { return tile_pixe
 
 static int tile_lanes(const Lower *l, int64_t channels) { return (int)smaller(l->target->lanes, direct_unit(l, channels)); }
 
-static int tile_vectors(const Lower *l, int lanes) { /* pooled: four sums a pixel */
+static int tile_vectors(const Lower *l, int lanes, int64_t channels) { /* pooled: four sums a pixel */
+  const int64_t tiles = (channels + 3) / 4;
+  if (l->images > 1) return (int)((channels + tiles - 1) / tiles);
   return lanes == 1 ? 4 : l->kernel->pool && l->target->registers < 32 ? 1 : 2;
 }
 
@@ -67,7 +69,7 @@ static bool joins_rows(const Lower *l, const Correlation *k) { return pointwise(
 int direct_tiles(const Lower *l, int pixels[MOST_TILES], int *most) {
   const Correlation k = correlation_of(l->node);
   const Axis y = axis_pooled(&k, 0, l->kernel->pool), x = axis_pooled(&k, 1, l->kernel->pool);
-  const int lanes = tile_lanes(l, k.s), vectors = (int)smaller(tile_vectors(l, lanes), (k.s + lanes - 1) / lanes);
+  const int lanes = tile_lanes(l, k.s), vectors = (int)smaller(tile_vectors(l, lanes, k.s), (k.s + lanes - 1) / lanes);
   const int64_t width = joins_rows(l, &k) ? x.count * y.count : x.count, parts = y.parts * x.parts;
   int n = 0;
   pixels[n++] = tile_pixels(l, width, vectors, parts);
@@ -102,8 +104,8 @@ static void pack_panels(Direct *d, Panels *panels, const char *member) {
 Direct direct_begin(Lower *l, bool spread) {
   Direct d = {.l = l, .k = correlation_of(l->node), .spread = spread};
   d.in = spread ? d.k.s : d.k.l, d.out = spread ? d.k.l : d.k.s;
-  const int64_t unit = direct_unit(l, d.out), width = d.out > unit && l->images <= 1 ? 2 * unit : unit, taps = d.k.kernel[0] * d.k.kernel[1];
-  d.lanes = tile_lanes(l, d.out), d.vectors = tile_vectors(l, d.lanes);
+  d.lanes = tile_lanes(l, d.out), d.vectors = tile_vectors(l, d.lanes, d.out);
+  const int64_t unit = direct_unit(l, d.out), width = l->images > 1 ? d.vectors : d.out > unit ? 2 * unit : unit, taps = d.k.kernel[0] * d.k.kernel[1];
   d.block = l->kernel->pool ? d.in : choose_block(d.in, width * taps), d.blocks = d.in / d.block;
   const int64_t whole = d.out / width, rest = d.out % width;
   d.panels[0] = (Panels){.count = whole, .width = width, .valid = width};

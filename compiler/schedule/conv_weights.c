@@ -8,7 +8,7 @@
 #include "schedule/axis.h"
 #include "schedule/schedule.h"
 
-enum { CHAINS = 8, FEW = 4, MOST_VECTORS = 4 };
+enum { CHAINS = 8, FEW = 4, MOST_VECTORS = 4, WORTH_A_COPY = 4 };
 
 typedef struct Side { Buf *buf; int64_t channels; } Side; /* of one group */
 
@@ -20,6 +20,7 @@ typedef struct Weights {
   int64_t broadcast;      /* channels of the other side in a tile */
   int64_t vector_channels, broadcast_channels;
   bool whole_rows;        /* few channels: all taps of a row of the kernel at once */
+  Buf *tile;              /* images side by side: the vectors of a tile's channels, copied so that they lie together; else NULL */
   bool pointwise;         /* one tap: the gradient is [s][l], and vectors over l are stored whole */
 } Weights;
 
@@ -29,6 +30,7 @@ typedef struct Taps { TapRun rows[MOST_TAP_RUNS], columns[MOST_TAP_RUNS]; int nr
 
 static Val vector_at(Nest *b, const Weights *w, const Piece *piece, const Ix *sy, const Ix *sx, const Ix *ly, const Ix *lx, const Ix *channel,
                      int v) {
+  if (w->tile) return load(at(w->tile, *sy, *sx, v), 1);
   const Ix c = *channel + w->lanes * v;
   const Ref ref = w->over_large ? at(w->l->in[0], *ly, *lx, c) : at(w->l->in[1], *sy, *sx, c);
   return v == piece->vectors - 1 && piece->part < w->lanes ? load_part(ref, piece->part, w->lanes) : load(ref, w->lanes);
@@ -158,6 +160,11 @@ static Piece piece_of(const Weights *w, int64_t broadcast, int64_t vector_channe
   return piece;
 }
 
+/* The channels of a pixel lie far apart for a tile that takes a few of many: as pixels often do by a power of two, which a cache holds few of. */
+static void copy_tile(Nest *b, const Weights *w, const Ix *channel, int vectors) {
+  FOR(y, w->k.small.h) FOR(x, w->k.small.w) UNROLL(v, vectors) store(at(w->tile, y, x, v), load(at(w->l->in[1], y, x, *channel + v), 1));
+}
+
 static void all_tiles(const Weights *w, const Taps *taps) {
   Nest *b = w->l->b;
   const int64_t step = w->vectors * w->lanes, size[2] = {w->vector_channels / step, w->broadcast_channels / w->broadcast};
@@ -172,9 +179,13 @@ static void all_tiles(const Weights *w, const Taps *taps) {
     }
   nest_fn(b, b->name, false);
   FOR(g, w->k.groups) for (int v = 0; v < 2; v++) for (int c = 0; c < 2; c++)
-    if (fn[v][c]) FOR(m, v ? 1 : size[0]) FOR(n, c ? 1 : size[1]) {
-      const Ix vector = v ? NEST_Z + size[0] * step : m * step, broadcast = c ? NEST_Z + size[1] * w->broadcast : n * w->broadcast;
-      call_taps(b, w, taps, &piece[v][c], fn[v][c], &g, &vector, &broadcast);
+    if (fn[v][c]) FOR(m, v ? 1 : size[0]) {
+      const Ix vector = v ? NEST_Z + size[0] * step : m * step;
+      if (w->tile) copy_tile(b, w, NEST_IX(g * w->k.s + vector), piece[v][c].vectors);
+      FOR(n, c ? 1 : size[1]) {
+        const Ix broadcast = c ? NEST_Z + size[1] * w->broadcast : n * w->broadcast;
+        call_taps(b, w, taps, &piece[v][c], fn[v][c], &g, &vector, &broadcast);
+      }
     }
 }
 
@@ -200,6 +211,8 @@ static void take_rows(Weights *w, int64_t most) {
   w->vectors = (int)(vectors < w->k.s ? vectors : w->k.s);
   if (w->vectors > MOST_VECTORS) w->vectors = MOST_VECTORS;
   w->broadcast = most / (w->k.kernel[1] * w->vectors);
+  const int64_t reads = w->k.kernel[0] * ((w->k.l + w->broadcast - 1) / w->broadcast), bytes = 4 * w->k.small.h * w->k.small.w * w->vectors * w->l->images;
+  if (w->vectors < w->k.s && reads >= WORTH_A_COPY && bytes <= w->l->target->l1) w->tile = lower_scratch(w->l, "tile", 3, (int64_t[]){w->k.small.h, w->k.small.w, w->vectors});
 }
 
 bool schedule_conv_weights(Lower *l) {

@@ -14,6 +14,7 @@ typedef struct Dense {
   int64_t inputs, units;
   int lanes, vectors;   /* of a tile: a panel, or the part of it that fits the registers */
   Buf *bias;
+  Buf *natural;         /* images side by side: weights [units][inputs] as they are; else NULL */
 } Dense;
 
 static Buf *pack_panels(const Dense *d, const char *member, int64_t first, int64_t count, int64_t width, int64_t valid) {
@@ -38,6 +39,10 @@ static Buf *pack_bias(const Dense *d, int64_t padded) {
   return lower_pack_done(d->l, pack);
 }
 
+static Ref weight_at(Nest *b, const Dense *d, Buf *w, const Ix *panel, const Ix *input, const Ix *first, const Ix *h, int v) {
+  return d->natural ? at(d->natural, *first + v, *input) : at(w, *panel, *input, *h + d->lanes * v);
+}
+
 /* `vectors` of units from place h of a panel's rows; the last has `part` real lanes. */
 static void units(Nest *b, const Dense *d, Buf *w, const Ix *panel, const Ix *first, const Ix *h, int vectors, int part) {
   const Ix none = {0};
@@ -46,13 +51,13 @@ static void units(Nest *b, const Dense *d, Buf *w, const Ix *panel, const Ix *fi
   while (together < CHAINS && together * vectors < CHAINS && together * 2 <= d->inputs) together *= 2;
   Buf *acc = REGISTERS("a", L, together, vectors);
   for (int u = 0; u < together; u++)
-    for (int v = 0; v < vectors; v++) store(at(acc, u, v), u ? num(b, 0) : load(at(d->bias, *first + L * v), L));
+    for (int v = 0; v < vectors; v++) store(at(acc, u, v), u || !d->bias ? num(b, 0) : load(at(d->bias, *first + L * v), L));
   const int64_t rounds = d->inputs / together;
   FOR(n, rounds) for (int u = 0; u < together; u++) for (int v = 0; v < vectors; v++)
-    accumulate(at(acc, u, v), load(at(d->l->in[0], 0, 0, n * together + u), 1), load(at(w, *panel, n * together + u, *h + L * v), L));
+    accumulate(at(acc, u, v), load(at(d->l->in[0], 0, 0, n * together + u), 1), load(weight_at(b, d, w, panel, NEST_IX(n * together + u), first, h, v), L));
   for (int64_t i = rounds * together; i < d->inputs; i++)
     for (int v = 0; v < vectors; v++) accumulate(at(acc, i - rounds * together, v), load(at(d->l->in[0], 0, 0, i), 1),
-                                                 load(at(w, *panel, i, *h + L * v), L));
+                                                 load(weight_at(b, d, w, panel, NEST_IX(i), first, h, v), L));
   for (int v = 0; v < vectors; v++) {
     Val sum = get(at(acc, 0, v));
     for (int u = 1; u < together; u++) sum = add(sum, get(at(acc, u, v)));
@@ -70,8 +75,28 @@ static void panels(Nest *b, const Dense *d, Buf *w, int64_t first, int64_t count
   }
 }
 
+/* Images side by side: each weight is broadcast, so it need not lie beside those of other units. Rows that begin a page apart would share a few places of the
+ * first cache. */
+static bool reads_natural(const Lower *l, int64_t inputs) { return l->images > 1 && l->batch && !l->kernel->normalize && !l->kernel->nscales && inputs % 256 != 0; }
+
+static void natural_rows(Dense *d) {
+  Lower *l = d->l;
+  Nest *b = l->b;
+  const Ix none = {0};
+  d->natural = lower_weight(l, 0), d->bias = lower_weight(l, 1), d->lanes = 1, d->vectors = l->target->registers * 5 / 8;
+  const int64_t whole = d->units / d->vectors, rest = d->units % d->vectors;
+  nest_fn(b, b->name, false);
+  if (whole) FOR(n, whole) units(b, d, NULL, &none, NEST_IX(n * d->vectors), &none, d->vectors, 1);
+  if (rest) units(b, d, NULL, &none, NEST_IX(whole * d->vectors), &none, (int)rest, 1);
+  lower_about(l, "%d units at a time", d->vectors);
+}
+
 bool schedule_dense(Lower *l) {
   Dense d = {.l = l, .inputs = shape_elements(l->node->in[0]->shape), .units = shape_elements(l->node->shape)};
+  if (reads_natural(l, d.inputs)) {
+    natural_rows(&d);
+    return true;
+  }
   const int64_t unit = direct_unit(l, d.units), width = PANEL_VECTORS * unit, whole = d.units / width, rest = d.units % width,
       rest_width = (rest + unit - 1) / unit * unit;
   d.lanes = l->target->lanes < unit ? l->target->lanes : (int)unit;
@@ -110,15 +135,15 @@ static int lanes_for(const Lower *l, int64_t n) {
 
 bool schedule_dense_input(Lower *l) {
   const int64_t inputs = shape_elements(l->node->shape), units_ = shape_elements(l->node->in[0]->shape);
-  const int lanes = lanes_for(l, inputs);
-  const int64_t step = CHAINS * lanes, whole = inputs / step, rest = inputs % step;
+  const int lanes = lanes_for(l, inputs), most = l->images > 1 ? l->target->registers * 5 / 8 : CHAINS; /* images: each weight is loaded for one vector */
+  const int64_t step = most * lanes, whole = inputs / step, rest = inputs % step;
   const int vectors = (int)((rest + lanes - 1) / lanes);
   Nest *b = l->b;
   Buf *w = lower_weight(l, 0);
   nest_fn(b, b->name, false);
-  if (whole) FOR(n, whole) input_vectors(b, l, w, units_, NEST_IX(n * step), lanes, CHAINS, lanes);
+  if (whole) FOR(n, whole) input_vectors(b, l, w, units_, NEST_IX(n * step), lanes, most, lanes);
   if (rest) input_vectors(b, l, w, units_, NEST_IX(whole * step), lanes, vectors, (int)rest - (vectors - 1) * lanes);
-  lower_about(l, "%d vectors of %d inputs at a time", CHAINS, lanes);
+  lower_about(l, "%d vectors of %d inputs at a time", most, lanes);
   return true;
 }
 
