@@ -1,11 +1,11 @@
 #!/bin/sh
-# long.sh: what takes too long for every change: all tests with sanitizers, a minute of fuzzing for each reader, thousands of random programs, valgrind over hostile
-# programs. `make check-long` runs it in the build directory.   long.sh SOURCE_DIR [sanitizers|fuzz|random|valgrind]...
+# long.sh: what takes too long for every change: all tests with sanitizers, a minute of fuzzing for each reader, thousands of random programs, errors of functions, valgrind over hostile
+# programs. `make check-long` runs it in the build directory.   long.sh SOURCE_DIR [sanitizers|fuzz|random|functions|valgrind]...
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 top=$(cd "$1" && pwd)
 shift
-[ $# -gt 0 ] || set -- sanitizers fuzz random valgrind
+[ $# -gt 0 ] || set -- sanitizers fuzz random functions valgrind
 here=$(pwd)
 seconds=${FUZZ_SECONDS:-65}
 clang=${CLANG:-clang}
@@ -71,6 +71,14 @@ random_programs() {
   verdict "$status" "random programs and mutants (long-random.log)"
 }
 
+# The bounds on the errors of exp and the like, on one of every 61 floats.
+functions() {
+  status=0
+  make -s unit >"$here/long-functions.log" 2>&1 && CNNC=$here/cnnc CLANG=$clang top_srcdir=$top PRELUDE_STEP=61 ./unit prelude >>"$here/long-functions.log" 2>&1 || status=$?
+  grep -q '^not ok' "$here/long-functions.log" && status=1
+  verdict "$status" "functions against the C library (long-functions.log)"
+}
+
 valgrind_programs() {
   mkdir -p "$here/long-valgrind"
   for program in "$top"/tests/broken/*.cnn "$top"/tests/diag/*.cnn "$top/examples/lenet5/lenet5.cnn"; do
@@ -86,6 +94,7 @@ for part in "$@"; do
   sanitizers) sanitizers ;;
   fuzz) fuzz ;;
   random) random_programs ;;
+  functions) functions ;;
   valgrind) valgrind_programs ;;
   *) echo "long.sh: no part $part" >&2; exit 2 ;;
   esac

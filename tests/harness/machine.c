@@ -181,3 +181,9 @@ bool machine_run(Machine *m, const Target *target, bool plain) {
   for (int i = 0; plan->training && i < plan->graph->training->losses.n; i++) m->loss[i] = value_at(m, plan->loss[i], 0);
   return true;
 }
+
+bool machine_seen(const Target *target) {
+  for (const Target *t = target_table; t != target; t++)
+    if (t->lanes == target->lanes && t->registers == target->registers && t->fma == target->fma) return true;
+  return false;
+}

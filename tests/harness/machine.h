@@ -26,4 +26,7 @@ typedef struct Machine {
 } Machine;
 
 bool machine_run(Machine *, const Target *, bool plain); /* false: see error */
+
+/* What schedules see of a target is much as in an earlier row of the table: its lanes, registers and fused multiply-adds. */
+bool machine_seen(const Target *);
 #endif

@@ -377,7 +377,7 @@ static void check_all_nests(Check *check, const double *gradients, const GraphRu
   const GraphRun forward = sample_infer(&check->sample);
   for (int plain = 0; plain < 2; plain++)
     for (const Target *target = target_table; target->name; target++) {
-      if (plain && strcmp(target->name, "generic") != 0) continue;
+      if (machine_seen(target) || (plain && strcmp(target->name, "generic") != 0)) continue;
       check_target_nests(check, target, plain, 1, gradients, &forward, run);
       if (target->lanes > 1) check_target_nests(check, target, plain, target->lanes, gradients, &forward, run);
     }

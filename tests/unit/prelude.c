@@ -1,6 +1,7 @@
-// prelude.c: the functions of generated code, compiled by every compiler at hand at every width, against the C library in double: over a sample of all
-// floats (every STEP-th bit pattern), and the values where such functions go wrong. With PRELUDE_ALL=1 in the environment: all 2^32 floats.
+// prelude.c: the functions of generated code, compiled by every compiler at hand for every target at every width, against the C library in double: over a
+// sample of all floats (every STEP-th bit pattern; PRELUDE_STEP in the environment), and the values where such functions go wrong.
 // SPDX-License-Identifier: Apache-2.0
+#define _DEFAULT_SOURCE
 #include <CUnit/CUnit.h>
 #include <dlfcn.h>
 #include <float.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "foreign.h"
 #include "printed.h"
 
 enum { STEP = 4099, BLOCK = 4096 };
@@ -17,19 +19,22 @@ typedef struct Function { PreludeFn fn; const char *name; double (*exact)(double
 static double sigmoid(double x) { return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x)); }
 
 static const Function function[] = {
-    {FN_EXP, "exp", exp, 1}, {FN_LOG, "log", log, 1.1}, {FN_SQRT, "sqrt", sqrt, 0.8}, {FN_TANH, "tanh", tanh, 2.3},
-    {FN_SIGMOID, "sigmoid", sigmoid, 2.4}, {FN_ERF, "erf", erf, 1.2}, {FN_ABS, "abs", fabs, 0},
+    {FN_EXP, "exp", exp, 1}, {FN_LOG, "log", log, 1.1}, {FN_SQRT, "sqrt", sqrt, 0.8}, {FN_TANH, "tanh", tanh, 2.5},
+    {FN_SIGMOID, "sigmoid", sigmoid, 2.5}, {FN_ERF, "erf", erf, 1.2}, {FN_ABS, "abs", fabs, 0},
 };
 enum { FUNCTIONS = sizeof function / sizeof *function };
 
 typedef void (*Apply)(const float *in, float *out, int n);
 
+static int next_width(int lanes) { return lanes == 1 ? 4 : 2 * lanes; }
+
 /* `void exp16(const float *in, float *out, int n)` for each function and width. */
-static const char *source(Arena *arena, const char *attribute, int widest) {
+static const char *source(Arena *arena, const char *given, int widest) {
+  const char *attribute = given ? given : "";
   Text body = {.arena = arena}, file = {.arena = arena};
   PreludeNeeds needs = {0};
   for (int f = 0; f < FUNCTIONS; f++)
-    for (int lanes = 1; lanes <= widest; lanes *= lanes == 1 ? 4 : 2) {
+    for (int lanes = 1; lanes <= widest; lanes = next_width(lanes)) {
       const char *name = prelude_function(arena, function[f].fn, F32, lanes, "_t"), *type = prelude_type(arena, F32, lanes);
       prelude_need(&needs, function[f].fn, F32, lanes), prelude_need_type(&needs, F32, lanes, true);
       text_put(&body, "void apply_%s%d(const float *in, float *out, int n);\n%s\nvoid apply_%s%d(const float *in, float *out, int n) {\n  for (int i = 0; i < n; i += %d) ",
@@ -49,8 +54,7 @@ static double ulp(double x) { /* of the float at x: denormal floats are as far a
   return ldexp(1, e - 24);
 }
 
-static double error_at(const Function *f, float x, float y) { /* in ulps; infinite where it is wrong in kind */
-  double want = f->exact((double)x);
+static double error_of(const Function *f, double want, float y) { /* in ulps; infinite where it is wrong in kind */
   if (isnan(want)) return isnan(y) ? 0 : INFINITY;
   float nearest = (float)want;
   if (isnan(y) || isinf(nearest) != isinf(y)) {
@@ -68,62 +72,145 @@ static float float_of(uint32_t bits) {
   return x;
 }
 
-static bool check_all(const Function *f, Apply apply, const char *label) {
-  static const float edge[] = {0.f,    -0.f,        INFINITY,     -INFINITY,       NAN,     FLT_MIN, -FLT_MIN, FLT_MAX, -FLT_MAX,  0x1p-149f, -0x1p-149f, 1.f,         -1.f,    0.5f,       2.f,     0.625f,
-                               0.624f, 0x1.fffffep-1f, 0x1.000002p0f, 0.92999995f, 0.93f, 3.999f, 4.f,      88.72283f, 88.72284f, 89.f,      -87.3365f,  -103.97207f, -103.98f, -104.1f, 0.70710677f, 0.70710684f};
-  static float in[BLOCK], out[BLOCK];
-  const char *all = getenv("PRELUDE_ALL");
-  uint64_t step = all && *all == '1' ? 1 : STEP;
-  double worst = 0;
-  float at = 0;
-  for (uint64_t bits = 0, first = 1; bits < UINT64_C(1) << 32; first = 0) {
-    int n = 0;
-    for (size_t i = 0; first && i < sizeof edge / sizeof *edge; i++) in[n++] = edge[i];
-    for (; n < BLOCK; n++, bits += step) in[n] = float_of((uint32_t)(bits < UINT64_C(1) << 32 ? bits : 0));
-    apply(in, out, BLOCK);
-    for (int i = 0; i < BLOCK; i++) {
-      double e = error_at(f, in[i], out[i]);
-      if (e > worst) worst = e, at = in[i];
-    }
-  }
-  if (worst > f->ulps || all) printf("# %s: %.3f ulp at %a\n", label, worst, (double)at);
-  return worst <= f->ulps;
+/* ---- a sample of all floats ---- */
+static const float edge[] = {0.f,    -0.f,        INFINITY,     -INFINITY,       NAN,     FLT_MIN, -FLT_MIN, FLT_MAX, -FLT_MAX,  0x1p-149f, -0x1p-149f, 1.f,         -1.f,    0.5f,       2.f,     0.625f,
+                             0.624f, 0x1.fffffep-1f, 0x1.000002p0f, 0.92999995f, 0.93f, 3.999f, 4.f,      88.72283f, 88.72284f, 89.f,      -87.3365f,  -103.97207f, -103.98f, -104.1f, 0.70710677f, 0.70710684f};
+
+/* The next n floats of the sample: the edges, then the patterns from *bits on; false after the last. */
+static bool next_floats(float *in, int n, uint64_t *bits, uint64_t step) {
+  int filled = 0;
+  for (size_t i = 0; *bits == 0 && i < sizeof edge / sizeof *edge; i++) in[filled++] = edge[i];
+  for (; filled < n; filled++, *bits += step) in[filled] = float_of((uint32_t)(*bits < UINT64_C(1) << 32 ? *bits : 0));
+  return *bits < UINT64_C(1) << 32;
 }
 
-typedef struct Job { const char *compiler, *attribute, *flags; int widest; } Job;
+typedef struct Worst { double ulps; float at; } Worst;
 
-static bool run_job(void *data) {
-  const Job *job = data;
-  Arena *arena = arena_new();
-  void *handle = printed_load(job->compiler, job->flags, source(arena, job->attribute, job->widest));
-  bool ok = handle != NULL, slow = !strcmp(job->flags, "-O0");
-  for (int f = 0; handle && f < FUNCTIONS; f++)
-    for (int lanes = 1; lanes <= job->widest; lanes *= lanes == 1 ? 4 : 2) {
-      if (slow && (f + lanes) % 5) continue;
-      const char *name = arena_printf(arena, "apply_%s%d", function[f].name, lanes);
-      void *symbol = dlsym(handle, name);
-      Apply apply = NULL;
-      memcpy(&apply, &symbol, sizeof apply);
-      ok = apply && check_all(&function[f], apply, arena_printf(arena, "%s %s %s %s", job->compiler, job->flags, job->attribute, name)) && ok;
+static void compare(const Function *f, const float *in, const double *want, const float *got, int n, Worst *worst) {
+  for (int i = 0; i < n; i++) {
+    const double e = error_of(f, want[i], got[i]);
+    if (e > worst->ulps) worst->ulps = e, worst->at = in[i];
+  }
+}
+
+static bool report(const Function *f, const char *how, const Worst *worst) {
+  printf("# %s %s: %.3f ulp at %a\n", f->name, how, worst->ulps, (double)worst->at);
+  return worst->ulps <= f->ulps;
+}
+
+/* ---- on this CPU: all of its targets ---- */
+typedef struct Build { const Target *target; const char *flags; void *handle; } Build;
+enum { MOST_BUILDS = 8, MOST_VARIANTS = 32 };
+typedef struct Variant { Apply apply; const Build *build; } Variant; /* a function at one width */
+
+static int load_builds(Arena *arena, const char *compiler, Build *build) {
+  int n = 0;
+  for (const Target *target = target_table; target->name; target++)
+    if (target_runs_here(target)) build[n++] = (Build){.target = target, .flags = "-O2"};
+  build[n++] = (Build){.target = target_native(), .flags = "-O0"}, build[n++] = (Build){.target = target_native(), .flags = "-O3"};
+  for (int i = 0; i < n; i++) build[i].handle = printed_load(compiler, build[i].flags, source(arena, build[i].target->attribute, build[i].target->lanes));
+  return n;
+}
+
+static bool check_function(Arena *arena, const Function *f, const char *compiler, const Build *build, int builds) {
+  static float in[BLOCK], out[BLOCK];
+  static double want[BLOCK];
+  Variant variant[MOST_VARIANTS];
+  Worst worst[MOST_BUILDS] = {{0}};
+  int variants = 0;
+  for (int b = 0; b < builds; b++)
+    for (int lanes = 1; lanes <= build[b].target->lanes; lanes = next_width(lanes)) {
+      void *symbol = dlsym(build[b].handle, arena_printf(arena, "apply_%s%d", f->name, lanes));
+      if (!symbol) return false;
+      variant[variants] = (Variant){.build = &build[b]};
+      memcpy(&variant[variants++].apply, &symbol, sizeof symbol);
     }
+  const char *given = getenv("PRELUDE_STEP");
+  const uint64_t step = given && atoll(given) > 0 ? (uint64_t)atoll(given) : STEP;
+  bool more = true, good = true;
+  for (uint64_t bits = 0; more;) {
+    more = next_floats(in, BLOCK, &bits, step);
+    for (int i = 0; i < BLOCK; i++) want[i] = f->exact((double)in[i]);
+    for (int v = 0; v < variants; v++) {
+      variant[v].apply(in, out, BLOCK);
+      compare(f, in, want, out, BLOCK, &worst[variant[v].build - build]);
+    }
+  }
+  for (int b = 0; b < builds; b++) good = report(f, arena_printf(arena, "%s %s %s", build[b].target->name, compiler, build[b].flags), &worst[b]) && good;
+  return good;
+}
+
+static bool check_here(void *data) {
+  const char *compiler = data;
+  Arena *arena = arena_new();
+  Build build[MOST_BUILDS];
+  const int builds = load_builds(arena, compiler, build);
+  bool good = true;
+  for (int b = 0; b < builds; b++) good = good && build[b].handle;
+  for (int f = 0; good && f < FUNCTIONS; f++) good = check_function(arena, &function[f], compiler, build, builds) && good;
   arena_free(arena);
-  return ok;
+  return good;
 }
 
 static void check_compiler(int which) {
-  Job job = {.compiler = printed_compiler(which)};
-  static const char *const flags[] = {"-O2", "-O0", "-O3"};
-  job.attribute = printed_attribute(&job.widest);
-  for (int k = 0; k < 3 && job.compiler; k++) {
-    job.flags = flags[k];
-    CU_ASSERT(printed_in_child(run_job, &job));
-  }
-  job.attribute = "", job.widest = 4, job.flags = "-O2"; /* the baseline CPU, without fused multiply-adds */
-  if (job.compiler) CU_ASSERT(printed_in_child(run_job, &job));
+  const char *compiler = printed_compiler(which);
+  if (compiler) CU_ASSERT(printed_in_child(check_here, (void *)(uintptr_t)compiler));
 }
 
 static void test_first_compiler(void) { check_compiler(0); }
 static void test_second_compiler(void) { check_compiler(1); }
+
+/* ---- on other CPUs, in emulators: fewer floats ---- */
+/* What bare.c wants: every function at every width, each to its own part of bare_out. */
+static const char *foreign_source(Arena *arena, const Target *target, int floats) {
+  Text text = {.arena = arena};
+  int parts = 0;
+  text_put(&text, "%s", source(arena, target->attribute, target->lanes));
+  text_put(&text, "extern float bare_in[], bare_out[];\nextern const long bare_in_bytes, bare_out_bytes;\nvoid bare_run(void);\nvoid bare_run(void) {\n");
+  for (int f = 0; f < FUNCTIONS; f++)
+    for (int lanes = 1; lanes <= target->lanes; lanes = next_width(lanes)) text_put(&text, "  apply_%s%d(bare_in, bare_out + %d, %d);\n", function[f].name, lanes, floats * parts++, floats);
+  text_put(&text, "}\nconst long bare_in_bytes = %d, bare_out_bytes = %d;\n_Alignas(64) float bare_in[%d], bare_out[%d];\n", 4 * floats, 4 * floats * parts, floats, floats * parts);
+  return text.s;
+}
+
+static bool write_text(const char *path, const char *text) {
+  FILE *file = fopen(path, "w");
+  return file && fputs(text, file) >= 0 && fclose(file) == 0;
+}
+
+static bool run_foreign(Arena *arena, const Target *target, const float *in, float *out, int floats, int parts) {
+  char dir[] = "/tmp/cnnc-prelude-XXXXXX";
+  if (!mkdtemp(dir)) return false;
+  bool done = write_text(arena_printf(arena, "%s/glue.c", dir), foreign_source(arena, target, floats)) && write_text(arena_printf(arena, "%s/net.c", dir), "typedef int nothing;\n");
+  done = done && foreign_run(arena, target, dir, (const unsigned char *)in, (size_t)floats * sizeof *in, (unsigned char *)out, (size_t)(floats * parts) * sizeof *out);
+  return system(arena_printf(arena, "rm -rf %s", dir)) == 0 && done;
+}
+
+static void check_foreign(Arena *arena, const Target *target) {
+  enum { FLOATS = 1 << 18, FOREIGN_STEP = 16411 };
+  const int widths = target->lanes == 1 ? 1 : 2, parts = FUNCTIONS * widths;
+  float *in = NEW_ARRAY(arena, float, FLOATS), *out = NEW_ARRAY(arena, float, FLOATS * parts), *got = out;
+  double *want = NEW_ARRAY(arena, double, FLOATS);
+  uint64_t bits = 0;
+  next_floats(in, FLOATS, &bits, FOREIGN_STEP);
+  CU_ASSERT(run_foreign(arena, target, in, out, FLOATS, parts));
+  for (int f = 0; f < FUNCTIONS; f++) {
+    Worst worst = {0};
+    for (int i = 0; i < FLOATS; i++) want[i] = function[f].exact((double)in[i]);
+    for (int w = 0; w < widths; w++, got += FLOATS) compare(&function[f], in, want, got, FLOATS, &worst);
+    CU_ASSERT(report(&function[f], target->name, &worst));
+  }
+}
+
+static void test_foreign(void) {
+  Arena *arena = arena_new();
+  for (const Target *target = target_table; target->name; target++) {
+    const char *missing = target_is_foreign(target) ? foreign_missing(arena, target) : NULL;
+    if (missing) printf("# %s wants %s\n", target->name, missing);
+    else if (target_is_foreign(target)) check_foreign(arena, target);
+  }
+  arena_free(arena);
+}
 
 static void test_names(void) {
   Arena *arena = arena_new();
@@ -147,6 +234,7 @@ static void test_nothing_needed(void) { /* a file that needs nothing gets nothin
 CU_TestInfo suite_prelude[] = {
     {"functions against the C library, the system's compiler", test_first_compiler},
     {"functions against the C library, clang", test_second_compiler},
+    {"functions against the C library, other CPUs", test_foreign},
     {"names", test_names},
     {"nothing needed, nothing printed", test_nothing_needed},
     CU_TEST_INFO_NULL};
