@@ -481,7 +481,7 @@ static void check_file(const char *path, const char *work, const Target *foreign
     run = sample_train(&check.sample, check.sample.weights_double, gradients);
     if (!foreign) check_differences(&check, gradients);
   }
-  check_look(&check);
+  if (!foreign) check_look(&check);
   if (!work) {
     check_all_nests(&check, train ? gradients : NULL, &run);
     arena_free(arena);
