@@ -71,20 +71,20 @@ static void copy_row(Nest *b, const Columns *c, const Ix *row, int64_t shift, in
   if (rest) nest_store_part(b, at(c->padded, *row, to + whole * L), load_part(at(c->l->in[0], 0, iy, from + whole * L), (int)rest, L), (int)rest);
 }
 
-static void clear(Nest *b, const Columns *c, int64_t from, int64_t to) {
-  if (from < to) FROM(r, from, to) FOR(v, c->padded->dim[1] / c->lanes) store(at(c->padded, r, v * c->lanes), nothing(b, c));
+static void clear(Nest *b, const Columns *c, LoopKind kind, int64_t from, int64_t to) {
+  if (from < to) NEST_LOOP(r, kind, 1, NEST_IX(from), 1, NEST_IX(to)) FOR(v, c->padded->dim[1] / c->lanes) store(at(c->padded, r, v * c->lanes), nothing(b, c));
 }
 
-static void copy_input(Nest *b, const Columns *c) {
+static void copy_input(Nest *b, const Columns *c, LoopKind kind) {
   const int64_t rows = c->padded->dim[0], before = -c->y.in_first, shift = -c->x.in_first, width = c->x.in_size, all = c->padded->dim[1];
   const int64_t from = before < 0 ? 0 : before < rows ? before : rows, last = before + c->y.in_size, to = last < from ? from : last < rows ? last : rows;
   const int64_t left = shift < 0 ? -shift : 0, right = shift + width > all ? shift + width - all : 0, count = width - left - right;
-  clear(b, c, 0, from);
-  if (from < to) FROM(r, from, to) {
+  clear(b, c, kind, 0, from);
+  if (from < to) NEST_LOOP(r, kind, 1, NEST_IX(from), 1, NEST_IX(to)) {
     FOR(v, all / c->lanes) store(at(c->padded, r, v * c->lanes), nothing(b, c));
     if (count > 0) copy_row(b, c, &r, shift, count);
   }
-  clear(b, c, to, rows);
+  clear(b, c, kind, to, rows);
 }
 
 /* ---- a tile ---- */
@@ -161,8 +161,9 @@ bool schedule_conv_columns(Lower *l) {
   Nest *b = l->b;
   lower_columns(l);
   nest_fn(b, b->name, false);
-  copy_input(b, &c);
-  NEST_LOOP(y, schedule_outer(l, correlation_macs(&k)), 1, NEST_IX(0), 1, NEST_IX(c.y.count)) {
+  const LoopKind kind = schedule_outer(l, correlation_macs(&k));
+  copy_input(b, &c, kind);
+  NEST_LOOP(y, kind, 1, NEST_IX(0), 1, NEST_IX(c.y.count)) {
     const int64_t last = c.x.count - (c.tiles - 1) * outputs;
     if (c.tiles > 1) FOR(t, c.tiles - 1) filters_of_tile(b, &c, &y, NEST_IX(t * outputs), outputs);
     filters_of_tile(b, &c, &y, NEST_IX((c.tiles - 1) * outputs), last);
