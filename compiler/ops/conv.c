@@ -50,12 +50,14 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
   correlation_backward(gradient, node, dy, &op_conv_input_gradient, &op_conv_weight_gradient);
 }
 
-/* Windows of 2x2 that share nothing. With more channels the tiles of a convolution would become too narrow by it, and Winograd is faster than what is saved. */
+/* Windows of 2x2 that share nothing, where a convolution has few channels or Winograd's algorithm may do it; the tiles of others would become too narrow. */
 static bool takes_pool(const Node *node, const Node *pool) {
   const Correlation k = correlation_of(node);
   const Window *w = pool->window;
   const Extent e = shape_extent(pool->shape);
-  bool halves = k.groups == 1 && k.l <= MOST_CHANNELS_POOLED && 2 * e.h <= k.small.h && 2 * e.w <= k.small.w;
+  const bool winograd = k.kernel[0] == k.kernel[1] && (k.kernel[0] == 3 || k.kernel[0] == 5) && k.stride[0] == 1 && k.stride[1] == 1 && k.dilation[0] == 1 &&
+                        k.dilation[1] == 1;
+  bool halves = k.groups == 1 && (winograd || k.l <= MOST_CHANNELS_POOLED) && 2 * e.h <= k.small.h && 2 * e.w <= k.small.w;
   for (int axis = 0; axis < 2; axis++) halves = halves && w->kernel[axis] == 2 && w->stride[axis] == 2 && w->dilation[axis] == 1 && w->before[axis] == 0;
   return halves && pool->op->pool;
 }

@@ -24,7 +24,7 @@ enum {
   GROUP_CHANNELS = 128,     /* of M at a time, where blocks are many */
   FAR_INPUT = 512 << 10,    /* bytes that the second cache does not keep */
   NEAR_WEIGHTS = 160 << 10, /* bytes that each thread can read for itself without much loss */
-  FEWEST_CHANNELS = 16, MOST_SLOTS = 8, FEW_BLOCKS = 4, LINE = 16, WIDEST_EDGE = 2,
+  FEWEST_CHANNELS = 16, MOST_SLOTS = 8, FEW_BLOCKS = 4, LINE = 16, WIDEST_EDGE = 2, POOLED = 2,
 };
 
 /* `count` panels, perhaps with the rest; multiply: for whole blocks, for the last one. */
@@ -63,7 +63,6 @@ const char *winograd_refused(const Lower *l, const Correlation *k) {
   if (k->dilation[0] != 1 || k->dilation[1] != 1) return "a dilation";
   if (k->groups != 1) return "groups";
   if (k->l < FEWEST_CHANNELS) return "fewer than 16 input channels";
-  if (l->kernel->pool) return "the pooling is done on the way";
   if (l->layout_lanes == 1) return "no vectors";
   return l->exact ? "--exact" : NULL;
 }
@@ -305,30 +304,61 @@ static NestFn *multiply_point(Conv *c, const Group *group, int64_t rows) {
 }
 
 /* ---- join ---- */
-static void join_channels(const Conv *c, bool edge, const Ix *slot, const Ix *ty, const Ix *tx, const Ix *t, const Ix *f0, const Ix *f,
-                          int part) {
-  Lower *l = c->l;
-  Nest *b = l->b;
-  const int m = c->w.m, n = c->w.n, L = c->lanes;
-  Buf *d = REGISTERS("d", L, m, n);
-  Val x[WINOGRAD_TILE], y[WINOGRAD_TILE];
-  UNROLL(i, n) {
-    for (int k = 0; k < n; k++) x[k] = let(nest_text(b, "x%d", k), load(at(c->M, *slot, n * k + i, *t, *f), L));
-    winograd_output(b, &c->w, x, y);
-    for (int k = 0; k < m; k++) store(at(d, k, i), y[k]);
+/* A tile of the product: place t of the block, channels from f0 + f on, of which `part` are real; at a right edge some columns are outside. */
+typedef struct Join { const Conv *c; bool edge; Ix slot, ty, tx, t, channel, f; int part; Val bias; } Join;
+
+static Val finished(const Join *j, Val sum, const Ix *oy, const Ix *ox) {
+  return lower_finish(j->c->l, add(sum, j->bias), oy, ox, &j->channel, j->part, j->c->lanes);
+}
+
+static void put_row(const Join *j, const Val *y, const Ix *oy) {
+  Nest *b = j->c->l->b;
+  for (int k = 0; k < j->c->w.m; k++) {
+    const Ix ox = j->c->w.m * j->tx + k;
+    WHEN(j->edge ? below(ox, j->c->k.small.w) : within(NEST_Z, 0, 1))
+      lower_put(j->c->l, finished(j, y[k], oy, &ox), oy, &ox, &j->channel, j->part, j->c->lanes);
   }
-  const Ix channel = *f0 + *f;
-  Val bias = c->bias ? let("b", load(at(c->bias, channel), L)) : num(b, 0);
-  UNROLL(i, m) {
-    const Ix oy = m * *ty + i;
-    WHEN(below(oy, c->k.small.h)) {
-      for (int k = 0; k < n; k++) x[k] = get(at(d, i, k));
-      winograd_output(b, &c->w, x, y);
-      for (int k = 0; k < m; k++) {
-        const Ix ox = m * *tx + k;
-        if (edge) WHEN(below(ox, c->k.small.w)) lower_store(l, add(y[k], bias), &oy, &ox, &channel, part, L);
-        else lower_store(l, add(y[k], bias), &oy, &ox, &channel, part, L);
+}
+
+/* Two rows of a tile become one of the pooling: windows of 2x2 never lie in two tiles. */
+static void pool_rows(const Join *j, Val y[2][WINOGRAD_TILE], const Ix *oy) {
+  const Conv *c = j->c;
+  Nest *b = c->l->b;
+  const Node *pool = c->l->kernel->pool;
+  const Ix py = (c->w.m / POOLED) * j->ty + oy[POOLED];
+  for (int k = 0; k < c->w.m; k += POOLED) {
+    const Ix ox[POOLED] = {c->w.m * j->tx + k, c->w.m * j->tx + k + 1}, px = (c->w.m / POOLED) * j->tx + k / POOLED;
+    WHEN(j->edge ? below(px, shape_extent(pool->shape).w) : within(NEST_Z, 0, 1)) {
+      Val x[POOLED * POOLED];
+      for (int i = 0; i < POOLED * POOLED; i++) x[i] = finished(j, y[i / POOLED][k + i % POOLED], &oy[i / POOLED], &ox[i % POOLED]);
+      lower_put(c->l, pool->op->pool(x, POOLED * POOLED), &py, &px, &j->channel, j->part, c->lanes);
+    }
+  }
+}
+
+static void join_channels(Join *j) {
+  const Conv *c = j->c;
+  Nest *b = c->l->b;
+  const Node *pool = c->l->kernel->pool;
+  const int m = c->w.m, n = c->w.n, L = c->lanes, rows = pool ? POOLED : 1;
+  Buf *d = REGISTERS("d", L, m, n);
+  Val x[WINOGRAD_TILE], y[POOLED][WINOGRAD_TILE];
+  UNROLL(i, n) {
+    for (int k = 0; k < n; k++) x[k] = let(nest_text(b, "x%d", k), load(at(c->M, j->slot, n * k + i, j->t, j->f), L));
+    winograd_output(b, &c->w, x, y[0]);
+    for (int k = 0; k < m; k++) store(at(d, k, i), y[0][k]);
+  }
+  j->bias = c->bias ? let("b", load(at(c->bias, j->channel), L)) : num(b, 0);
+  UNROLL(i, m / rows) {
+    const Ix first = m * j->ty + rows * i, oy[POOLED + 1] = {first, first + 1, i};
+    WHEN(pool ? below((m / POOLED) * j->ty + i, shape_extent(pool->shape).h) : below(first, c->k.small.h)) {
+      for (int r = 0; r < rows; r++) {
+        for (int k = 0; k < n; k++) x[k] = get(at(d, rows * i + r, k));
+        winograd_output(b, &c->w, x, y[r]);
+        for (int k = 0; pool && k < m; k++) y[r][k] = let(nest_text(b, "y%d%d", r, k), y[r][k]);
       }
+      if (pool) pool_rows(j, y, oy);
+      else put_row(j, y[0], oy);
     }
   }
 }
@@ -338,14 +368,22 @@ static NestFn *join_tile(const Conv *c, const Group *group, bool edge) {
   NestFn *fn = nest_fn(b, nest_text(b, "join%s%s", edge ? "_edge" : "", group == &c->group[1] ? "_rest" : ""), true);
   const Ix slot = arg("slot"), ty = arg("ty"), tx = arg("tx"), t = arg("t"), f0 = arg("f0");
   const int64_t whole = group->valid / c->lanes, rest = group->valid % c->lanes;
-  if (whole) FOR(v, whole) join_channels(c, edge, &slot, &ty, &tx, &t, &f0, NEST_IX(c->lanes * v), c->lanes);
-  if (rest) join_channels(c, edge, &slot, &ty, &tx, &t, &f0, NEST_IX(c->lanes * whole), (int)rest);
+  Join join = {.c = c, .edge = edge, .slot = slot, .ty = ty, .tx = tx, .t = t, .part = c->lanes};
+  if (whole) FOR(v, whole) {
+    join.f = c->lanes * v, join.channel = f0 + join.f;
+    join_channels(&join);
+  }
+  if (rest) {
+    join.f = NEST_Z + c->lanes * whole, join.channel = f0 + join.f, join.part = (int)rest;
+    join_channels(&join);
+  }
   return fn;
 }
 
 static NestFn *join_row(const Conv *c, const Group *group) {
   Nest *b = c->l->b;
-  const int64_t inside = c->k.small.w / c->w.m;
+  const Node *pool = c->l->kernel->pool;
+  const int64_t inside = pool ? shape_extent(pool->shape).w * POOLED / c->w.m : c->k.small.w / c->w.m;
   NestFn *whole = inside ? join_tile(c, group, false) : NULL, *edge = inside < c->columns ? join_tile(c, group, true) : NULL;
   NestFn *fn = nest_fn(b, nest_text(b, "join_row%s", group == &c->group[1] ? "_rest" : ""), false);
   const Ix slot = arg("slot"), ty = arg("ty"), t0 = arg("t0"), f0 = arg("f0");
@@ -401,7 +439,9 @@ bool schedule_conv_winograd(Lower *l) {
   const Correlation k = correlation_of(l->node);
   const int m = l->choice.m;
   Conv c = {.l = l, .k = k, .w = winograd_of(m, (int)k.kernel[0])};
-  c.points = c.w.n * c.w.n, c.rows = divide_up(k.small.h, m), c.columns = divide_up(k.small.w, m);
+  const Extent used = l->kernel->pool ? shape_extent(l->kernel->pool->shape) : k.small; /* windows may leave a row or a column over */
+  const int64_t size = l->kernel->pool ? POOLED : 1;
+  c.points = c.w.n * c.w.n, c.rows = divide_up(size * used.h, m), c.columns = divide_up(size * used.w, m);
   make_panels(&c);
   choose_blocks(&c);
   const int64_t tiles_ = (c.block * c.columns) | 1, channels = larger(c.group[0].width, c.group[1].width);
