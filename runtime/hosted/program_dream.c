@@ -30,11 +30,6 @@ typedef struct Score { double score, probability; } Score;
 
 /* ---- The picture */
 
-static double normal(cnn_random random, uint32_t counter) { /* Box and Muller */
-  const double u = 1 - (double)cnn_random_uniform(random, 2 * counter), v = (double)cnn_random_uniform(random, 2 * counter + 1);
-  return sqrt(-2 * log(u)) * cos(6.283185307179586 * v);
-}
-
 /* One line of `count` pixels that lie `apart` numbers from each other; beyond its ends it goes on as it ends. */
 static void blur_line(float *line, int32_t count, int64_t apart, double sigma, float *room) {
   const int32_t reach = (int32_t)ceil(3 * sigma);
@@ -160,7 +155,7 @@ static cnn_status start(Dream *d, const Arguments *a) {
   const double middle = bounded ? (d->low + d->high) / 2 : 0;
   const cnn_random random = cnn_random_keys(a->seed, 0);
   for (int64_t k = 0; k < d->port->size; k++) {
-    const double value = middle + 8 * d->step * normal(random, (uint32_t)k);
+    const double value = middle + 8 * d->step * cnn_viewer_noise(random, (uint32_t)k);
     d->viewer.value[0][k] = (float)fmin(fmax(value, d->low), d->high);
   }
   cnn_status status = a->from ? cnn_viewer_read(&d->viewer, a->from, a->index, (cnn_fit)a->fit) : cnn_success();

@@ -20,12 +20,6 @@ typedef struct Saliency {
   float *sum;     /* of gradients */
 } Saliency;
 
-/* A number from a normal distribution: Box and Muller. */
-static double normal(cnn_random random, uint32_t counter) {
-  const double u = 1 - (double)cnn_random_uniform(random, 2 * counter), v = (double)cnn_random_uniform(random, 2 * counter + 1);
-  return sqrt(-2 * log(u)) * cos(6.283185307179586 * v);
-}
-
 /* The mean of gradients near the input; one copy is the input itself. */
 static void add_up(Saliency *s, const Arguments *a, int32_t input) {
   const int64_t n = s->viewer.network->input[input].size;
@@ -34,7 +28,7 @@ static void add_up(Saliency *s, const Arguments *a, int32_t input) {
   const float *gradient = cnn_viewer_gradient(&s->viewer, input);
   for (int64_t copy = 0; copy < a->smooth; copy++) {
     const cnn_random random = cnn_random_keys(a->seed, (uint64_t)copy);
-    for (int64_t k = 0; k < n; k++) s->viewer.value[input][k] = s->plain[k] + (float)(spread > 0 ? spread * normal(random, (uint32_t)k) : 0);
+    for (int64_t k = 0; k < n; k++) s->viewer.value[input][k] = s->plain[k] + (float)(spread > 0 ? spread * cnn_viewer_noise(random, (uint32_t)k) : 0);
     cnn_viewer_forward(&s->viewer);
     cnn_viewer_backward(&s->viewer, s->unit);
     for (int64_t k = 0; k < n; k++) s->sum[k] += gradient[k] / (float)a->smooth;

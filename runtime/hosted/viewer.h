@@ -27,6 +27,8 @@ void cnn_viewer_backward(cnn_viewer *viewer, cnn_unit unit); /* after it: the gr
 const float *cnn_viewer_layer(const cnn_viewer *viewer, int32_t layer);
 const float *cnn_viewer_gradient(const cnn_viewer *viewer, int32_t input); /* NULL: nothing of the score passes back to it */
 
+double cnn_viewer_noise(cnn_random random, uint32_t counter); /* a number from the normal distribution */
+
 double cnn_viewer_score(const cnn_viewer *viewer, cnn_unit unit);       /* before softmax or sigmoid */
 double cnn_viewer_probability(const cnn_viewer *viewer, cnn_unit unit); /* NaN where the output has no classes */
 cnn_unit cnn_viewer_best(const cnn_viewer *viewer);      /* the highest of the first output with classes, else of the first output */
