@@ -1,0 +1,48 @@
+/* learner.c: training in a product: generated code and the runtime's core, both freestanding. Nothing is allocated or opened; memcpy and memset are all that is called.
+ *     cnnc adapt.cnn --train --weights=lenet5.safetensors -o adapt.c
+ *     cc -O2 -ffreestanding -I RUNTIME/include -c adapt.c learner.c RUNTIME/core/{trainer,optimizer,schedule,scalar}.c */
+// SPDX-License-Identifier: MIT-0
+#include "learner.h"
+#include "adapt.h"
+#include "cnn_core.h"
+
+enum {
+  PIECES = 3, /* of the size of the weights: the weights themselves, their gradients, the momentum */
+  ARENA_BYTES = ADAPT_TRAINING_BYTES + PIECES * ADAPT_PARAMETERS * (int)sizeof(float) + 8 * ADAPT_ALIGNMENT
+};
+static _Alignas(ADAPT_ALIGNMENT) unsigned char arena[ARENA_BYTES];
+static adapt_model model; /* the weights of now, packed for inference */
+static adapt_workspace workspace;
+static cnn_trainer trainer;
+static uint8_t picture[ADAPT_TRAIN_BATCH][PICTURE_BYTES];
+static int32_t label[ADAPT_TRAIN_BATCH], waiting;
+
+bool learner_begin(void) {
+  const cnn_network *network = &adapt_network;
+  if (cnn_trainer_bytes(network, network->recipe, false) > sizeof arena) return false;
+  cnn_trainer_place(&trainer, network, network->recipe, false, arena);
+  for (int32_t i = 0; i < ADAPT_PARAMETERS; i++) trainer.weights[i] = network->initial[i];
+  network->pack(&model, trainer.weights);
+  waiting = 0;
+  return true;
+}
+
+int32_t learner_predict(const uint8_t in[PICTURE_BYTES]) {
+  float score[ADAPT_OUTPUT_SIZE];
+  adapt_infer(&model, in, score, &workspace);
+  int32_t best = 0;
+  for (int32_t c = 1; c < ADAPT_OUTPUT_SIZE; c++)
+    if (score[c] > score[best]) best = c;
+  return best;
+}
+
+void learner_sample(const uint8_t in[PICTURE_BYTES], int32_t truth) {
+  for (int32_t i = 0; i < PICTURE_BYTES; i++) picture[waiting][i] = in[i];
+  label[waiting++] = truth;
+  if (waiting < ADAPT_TRAIN_BATCH) return;
+  const void *input[] = {picture}, *target[] = {label};
+  float *output[] = {0};
+  cnn_train_step(&trainer, input, target, waiting, output, 0);
+  adapt_network.pack(&model, trainer.weights);
+  waiting = 0;
+}

@@ -1,0 +1,43 @@
+/* stream.c: a camera whose pictures come out as negatives: what LeNet-5 makes of them, and how it learns them one by one from the stream.
+ *     ./stream train-images-idx3-ubyte train-labels-idx1-ubyte t10k-images-idx3-ubyte t10k-labels-idx1-ubyte */
+// SPDX-License-Identifier: MIT-0
+#include <stdio.h>
+#include "learner.h"
+
+enum { TESTED = 2000, STEP = 1000, STREAM = 8000 };
+
+static bool next(FILE *images, FILE *labels, uint8_t *picture, int *label) {
+  *label = fgetc(labels);
+  if (fread(picture, 1, PICTURE_BYTES, images) != PICTURE_BYTES || *label < 0) return false;
+  for (int i = 0; i < PICTURE_BYTES; i++) picture[i] = (uint8_t)(255 - picture[i]);
+  return true;
+}
+
+static void test(FILE *images, FILE *labels, int seen) {
+  uint8_t picture[PICTURE_BYTES];
+  int label, right = 0, tested = 0;
+  fseek(images, 16, SEEK_SET); /* the headers of IDX files */
+  fseek(labels, 8, SEEK_SET);
+  for (; tested < TESTED && next(images, labels, picture, &label); tested++) right += learner_predict(picture) == label;
+  if (tested) printf("after %4d pictures: %.1f %% of %d negatives right\n", seen, 100.0 * right / tested, tested);
+}
+
+int main(int argc, char **argv) {
+  FILE *file[4] = {0};
+  for (int i = 0; argc == 5 && i < 4; i++) file[i] = fopen(argv[i + 1], "rb");
+  if (!file[0] || !file[1] || !file[2] || !file[3]) {
+    fprintf(stderr, "usage: stream TRAIN_IMAGES TRAIN_LABELS TEST_IMAGES TEST_LABELS (MNIST's files, unpacked)\n");
+    return 2;
+  }
+  if (!learner_begin()) return 1;
+  fseek(file[0], 16, SEEK_SET);
+  fseek(file[1], 8, SEEK_SET);
+  uint8_t picture[PICTURE_BYTES];
+  int label;
+  for (int seen = 0; seen <= STREAM; seen++) {
+    if (seen % STEP == 0 && (seen < 3 * STEP || seen == STREAM)) test(file[2], file[3], seen);
+    if (!next(file[0], file[1], picture, &label)) break;
+    learner_sample(picture, label);
+  }
+  return 0;
+}
