@@ -44,7 +44,7 @@ static bool set_batches(Run *run) {
     const cnn_random x = cnn_random_keys(INPUTS, (uint64_t)k), t = cnn_random_keys(TARGETS, (uint64_t)k);
     for (int64_t i = 0; i < size; i++) run->input[k][i] = (float)(2 * (double)cnn_random_uniform(x, (uint32_t)i) - 1);
     for (int i = 0; i < SAMPLES * CLASSES; i++) run->values[k][i] = cnn_random_uniform(t, (uint32_t)i);
-    for (int i = 0; i < SAMPLES; i++) run->classes[k][i] = (int32_t)(run->values[k][i] * CLASSES);
+    for (int i = 0; i < SAMPLES; i++) run->classes[k][i] = (int32_t)(run->values[k][i] * (float)CLASSES);
   }
   return true;
 }
@@ -86,7 +86,7 @@ static void train_to(Run *run, int64_t step) {
       float *output[] = {NULL};
       run->loss += cnn_trainer_batch(&run->trainer, input, target, SAMPLES, output) / (float)parts;
     }
-    cnn_trainer_update(&run->trainer, cnn_schedule_rate(&run->trainer.schedule, &run->trainer.recipe, (double)first / BATCHES));
+    cnn_trainer_update(&run->trainer, cnn_schedule_rate(&run->trainer.schedule, &run->trainer.recipe, (double)first / (double)BATCHES));
   }
 }
 

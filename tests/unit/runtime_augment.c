@@ -174,9 +174,9 @@ static void noise_is_normal(void) {
   cnn_augment_input(&augmentation, plane, CNN_F32, 2, in, out, scratch);
   double sum = 0, squares = 0, fourth = 0;
   for (int i = 0; i < N; i++) sum += (double)out[i], squares += pow((double)out[i], 2), fourth += pow((double)out[i], 4);
-  CU_ASSERT_DOUBLE_EQUAL(sum / N, 0, 0.015);
-  CU_ASSERT_DOUBLE_EQUAL(squares / N, 0.25, 0.01);
-  CU_ASSERT_DOUBLE_EQUAL(fourth / N, 3 * 0.0625, 0.02);
+  CU_ASSERT_DOUBLE_EQUAL(sum / (double)N, 0, 0.015);
+  CU_ASSERT_DOUBLE_EQUAL(squares / (double)N, 0.25, 0.01);
+  CU_ASSERT_DOUBLE_EQUAL(fourth / (double)N, 3 * 0.0625, 0.02);
 }
 
 static void masks_follow_their_pictures(void) {
@@ -219,8 +219,8 @@ static void shares_are_beta_distributed(void) {
       sum += mix.share, squares += mix.share * mix.share;
       labels += mix.label;
     }
-    const double mean = sum / N, variance = squares / N - mean * mean;
-    CU_ASSERT_DOUBLE_EQUAL((double)labels / N, 1 - mean, 0.01);
+    const double mean = sum / (double)N, variance = squares / (double)N - mean * mean;
+    CU_ASSERT_DOUBLE_EQUAL((double)labels / (double)N, 1 - mean, 0.01);
     if (r == 0) CU_ASSERT_DOUBLE_EQUAL(mean, 0.5, 0.01);
     if (r == 0) CU_ASSERT_DOUBLE_EQUAL(variance, 1 / (4 * (2 * 0.4 + 1)), 0.004);
     if (r == 1) CU_ASSERT(mean > 0.5 && mean < 0.75); /* pieces are cut off at the border */
