@@ -38,10 +38,18 @@ static const char *image_text(Frame *f, const char *base, const char *size) {
   return f->kind == FRAME_SAMPLE ? arena_printf(f->net->arena, "%s + n * %s", base, size) : base;
 }
 
-static const char *step_name(const Part *part, const Node *home) {
+static const char *value_name(const Part *part, const Node *node) { /* of an alias (flatten), what it is of */
+  while (node->op->family == FAMILY_ALIAS && node->nin) node = node->in[0];
   for (int i = 0; i < part->steps.n; i++)
-    if (part->steps.data[i].kernel->result->id == home->id) return part->steps.data[i].name;
-  return "value";
+    if (part->steps.data[i].kernel->result->id == node->id) return part->steps.data[i].name;
+  return *node->name ? node->name : "value";
+}
+
+/* "28x28x64", "28x28x64 of 28x28x128" */
+static const char *value_text(Arena *arena, const Node *node) {
+  while (node->op->family == FAMILY_ALIAS && node->nin) node = node->in[0];
+  const Node *around = node->within;
+  return around ? arena_printf(arena, "%s of %s", shape_text(arena, node->shape), shape_text(arena, node_home(around).node->shape)) : shape_text(arena, node->shape);
 }
 
 static const char *input_value(Frame *f, int index) {
@@ -61,18 +69,26 @@ static const char *target_value(Frame *f, int index) {
 }
 
 /* Values that later phases need lie one after the other for all images. */
-static const char *kept_value(Frame *f, const Node *home, const Storage *storage, const char *name) {
+static const char *kept_value(Frame *f, const Node *node, const Storage *storage, const char *name) {
   Net *net = f->net;
-  const char *first = offset_text(f, "batch->at->kept", storage->offset * net->train_batch);
-  const int64_t size = shape_elements(home->shape);
+  const Home home = node_home(node);
+  const char *first = offset_text(f, "batch->at->kept", storage->offset * net->train_batch + home.offset * f->images);
+  const int64_t size = shape_elements(home.node->shape);
   const char *value = f->kind == FRAME_SAMPLE ? arena_printf(net->arena, "%s + n * %" PRId64, first, size) : first;
-  return local(f, "void *", name, value, arena_printf(net->arena, "%s, kept", shape_text(net->arena, home->shape)));
+  return local(f, "void *", name, value, arena_printf(net->arena, "%s, kept", value_text(net->arena, node)));
+}
+
+/* Some channels of what is the caller's. */
+static const char *part_of(Frame *f, const char *type, const char *whole, const Node *node, const char *name) {
+  const int64_t offset = node_home(node).offset;
+  if (!offset) return whole;
+  return local(f, arena_printf(f->net->arena, "%svoid *", type), name, arena_printf(f->net->arena, "(%sfloat *)%s + %" PRId64, type, whole, offset), value_text(f->net->arena, node));
 }
 
 /* What there is once for a batch, for each of the images side by side: nothing for those that do not count, so that these add nothing to any sum. */
 static const char *repeated_value(Frame *f, const Node *node) {
   Arena *arena = f->net->arena;
-  const char *wanted = arena_printf(arena, "%s_of_images", step_name(f->part, node));
+  const char *wanted = arena_printf(arena, "%s_of_images", value_name(f->part, node));
   for (int i = 0; i < f->local.n; i++)
     if (strcmp(f->local.data[i].wanted, wanted) == 0) return f->local.data[i].name;
   const Local made = {wanted, "", names_unique(&f->names, name_identifier(arena, wanted))};
@@ -85,17 +101,17 @@ static const char *repeated_value(Frame *f, const Node *node) {
 const char *frame_value(Frame *f, const Node *node) {
   Net *net = f->net;
   const Storage *storage = &f->part->plan->storage[node->id];
-  const Node *home = plan_home(node);
-  const char *name = step_name(f->part, home);
+  const int64_t offset = storage->offset + node_home(node).offset * f->images;
+  const char *name = value_name(f->part, node);
   switch (storage->kind) {
-    case STORE_INPUT: return input_value(f, storage->index);
+    case STORE_INPUT: return part_of(f, "const ", input_value(f, storage->index), node, name);
     case STORE_OUTPUT:
-      if (f->kind != FRAME_LOOK) return net->output[storage->index].name;
-      return local(f, "void *", name, offset_text(f, "look->value", look_place(f->part, storage->index)), shape_text(net->arena, home->shape));
+      if (f->kind != FRAME_LOOK) return part_of(f, "", net->output[storage->index].name, node, name);
+      return local(f, "void *", name, offset_text(f, "look->value", look_place(f->part, storage->index) + node_home(node).offset), value_text(net->arena, node));
     case STORE_TARGET: return target_value(f, storage->index);
-    case STORE_KEPT: return kept_value(f, home, storage, name);
-    case STORE_ARENA: return local(f, "void *", name, offset_text(f, "arena", storage->offset), shape_text(net->arena, home->shape));
-    case STORE_BATCH: return local(f, "void *", name, offset_text(f, "batch->at->batch", storage->offset), arena_printf(net->arena, "%s, one for all images", shape_text(net->arena, home->shape)));
+    case STORE_KEPT: return kept_value(f, node, storage, name);
+    case STORE_ARENA: return local(f, "void *", name, offset_text(f, "arena", offset), value_text(net->arena, node));
+    case STORE_BATCH: return local(f, "void *", name, offset_text(f, "batch->at->batch", offset), arena_printf(net->arena, "%s, one for all images", value_text(net->arena, node)));
     case STORE_GRADIENT: case STORE_NONE: break;
   }
   return "NULL";
@@ -174,9 +190,11 @@ bool frame_where(const Frame *f, const Step *step, int id, Where *where) {
   else if (binding->kind == BIND_VALUE) {
     const Storage *storage = &plan->storage[binding->node->id];
     if (storage->kind != STORE_ARENA && storage->kind != STORE_OUTPUT) return false;
-    where->space = storage->kind == STORE_OUTPUT ? 1 + storage->index : 0, where->from = storage->offset;
+    const Home home = node_home(binding->node);
+    where->space = storage->kind == STORE_OUTPUT ? 1 + storage->index : 0;
+    where->from = storage->offset + home.offset * f->images, where->pitch = home.pitch * f->images, where->width = shape_extent(binding->node->shape).c * f->images;
   } else return false;
-  where->to = where->from + buf_elements(buf);
+  where->to = where->from + buf_room(buf, 0);
   return true;
 }
 
@@ -195,7 +213,7 @@ void frame_call(Frame *f, const Step *step, const char *indent) {
 void frame_outputs(Frame *f, const Step *step, const char *(*to)(Frame *, int), bool optional) {
   const Plan *plan = f->part->plan;
   for (int o = 0; f->images > 1 && o < f->net->graph->outputs.n; o++)
-    if (plan_home(plan->output[o])->id == step->kernel->result->id)
+    if (plan->last_writer[node_home(plan->output[o]).node->id] == step - f->part->steps.data)
       text_put(&f->calls, "  %s%s(%s, %s, count);\n", optional ? arena_printf(f->net->arena, "if (batch->%s) ", f->net->output[o].name) : "", f->part->outputs[o][f->target]->name, frame_value(f, plan->output[o]), to(f, o));
 }
 

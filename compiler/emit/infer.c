@@ -84,6 +84,15 @@ static void put_mark(Frame *f, const char *indent, int step) {
 typedef struct Open { Where where; bool one; } Open; /* touched since they last waited; one: by the first thread alone */
 typedef VEC(Open) Opens;
 
+/* Parts of one joined value lie between each other: the start of each in a pixel says whether they meet. */
+static bool meet(const Where *a, const Where *b) {
+  if (a->space != b->space || a->to <= b->from || b->to <= a->from) return false;
+  if (!a->pitch || a->pitch != b->pitch) return true;
+  const Where *first = a->from < b->from ? a : b, *second = first == a ? b : a;
+  const int64_t gap = (second->from - first->from) % a->pitch;
+  return gap < first->width || gap + second->width > a->pitch;
+}
+
 static bool touches_open(const Frame *f, const Step *step, bool one, const Opens *opens) {
   Where where;
   for (int i = 0; i < step->lower[f->target]->b->nbufs; i++) {
@@ -91,7 +100,7 @@ static bool touches_open(const Frame *f, const Step *step, bool one, const Opens
     for (int k = 0; k < opens->n; k++) {
       const Where *open = &opens->data[k].where;
       if (one && opens->data[k].one) continue;
-      if (open->space == where.space && (open->written || where.written) && open->from < where.to && where.from < open->to) return true;
+      if ((open->written || where.written) && meet(open, &where)) return true;
     }
   }
   return false;

@@ -98,8 +98,8 @@ typedef struct Frame {       /* local variables are declared as the calls need t
 } Frame;
 Frame frame_begin(Net *, const Part *, int target, FrameKind);
 void frame_call(Frame *, const Step *, const char *indent);
-/* Where a buffer of a step lies: floats from .. to-1 of the arena (0) or of an output (1, 2, ...). False: nobody writes there. */
-typedef struct Where { int space; int64_t from, to; bool written; } Where;
+/* Where a buffer of a step lies: floats from .. to-1 of the arena (0) or of an output (1, 2, ...), of these `width` in each `pitch`. False: nobody writes there. */
+typedef struct Where { int space; int64_t from, to, pitch, width; bool written; } Where;
 bool frame_where(const Frame *, const Step *, int buffer, Where *);
 const char *frame_value(Frame *, const Node *);             /* an expression for where a value lies */
 void frame_outputs(Frame *, const Step *, const char *(*to)(Frame *, int output), bool optional); /* images side by side: the outputs that the step has made go to the caller; optional: unless the pointer is NULL */

@@ -88,12 +88,11 @@ static void print_index(Printer *p, const Index *raw) {
 
 static bool print_flat(Printer *p, const Buf *buf, const Index *at_) { /* (y)*14336 + (x)*256 + c; false if it is nothing but zeros */
   bool any = false;
-  int64_t stride = buf_elements(buf);
-  const char *cast = stride >= FAR ? "(ptrdiff_t)" : "";
+  const char *cast = buf_room(buf, 0) >= FAR ? "(ptrdiff_t)" : "";
   for (int d = 0; d < buf->rank; d++) {
     Index ix = fold(p, &at_[d]);
     int n = index_terms(&ix);
-    stride /= buf->dim[d];
+    const int64_t stride = buf_room(buf, d + 1);
     if (!n) continue;
     bool paren = stride > 1 && (n > 1 || (*cast && !index_constant(&ix)));
     put("%s%s%s", any ? " + " : "", stride > 1 ? cast : "", paren ? "(" : "");
@@ -116,8 +115,8 @@ static void print_ref(Printer *p, const Ref *ref) {
     Index sum = {0};
     for (int d = 0; d < of->rank; d++) {
       Index ix = fold(p, &ref->at[d]);
-      sum.c = sum.c * of->dim[d] + ix.c;
-      for (int s = 1; s < SLOTS; s++) sum.k[s] = sum.k[s] * of->dim[d] + ix.k[s];
+      sum.c = sum.c * of->room[d] + ix.c;
+      for (int s = 1; s < SLOTS; s++) sum.k[s] = sum.k[s] * of->room[d] + ix.k[s];
     }
     if (sum.c && index_constant(&sum)) put(" %c %lld", sum.c < 0 ? '-' : '+', llabs(sum.c));
     else if (!index_constant(&sum)) put(" + "), print_index(p, &sum);
@@ -514,7 +513,7 @@ static const char *pointer_text(Arena *arena, const Buf *buf, const char *declar
   const char *text = arena_printf(arena, "%s%s ", buf->place <= WEIGHTS ? "const " : "", prelude_type(arena, buf->type.elem, 1));
   if (buf->rank <= 1 || buf->flat) return arena_printf(arena, "%s*%s", text, declared);
   text = arena_printf(arena, "%s(*%s)", text, declared);
-  for (int d = 1; d < buf->rank; d++) text = arena_printf(arena, "%s[%lld]", text, (long long)buf->dim[d]);
+  for (int d = 1; d < buf->rank; d++) text = arena_printf(arena, "%s[%lld]", text, (long long)buf->room[d]);
   return text;
 }
 
@@ -593,7 +592,7 @@ static void print_heading(Text *out, const Nest *nest, const Used *used) {
     const Buf *buf = nest->buf[i];
     if (buf->place >= STACK || !used->buf[i]) continue;
     text_put(out, "//   %-*s ", (int)width, buf->name);
-    for (int d = 0; d < buf->rank; d++) text_put(out, "[%lld]", (long long)buf->dim[d]);
+    buf_put_dims(out, buf);
     text_put(out, "  %s\n", place[buf->place]);
   }
 }

@@ -129,7 +129,7 @@ static void put_phase(Text *out, Net *net, int target, int phase, bool batch) {
     frame_call(&f, step, "  ");
     if (several) frame_outputs(&f, step, output_pointer, true);
     for (int o = 0; !batch && !several && o < net->graph->outputs.n; o++)
-      if (plan->storage[plan->output[o]->id].kind != STORE_INPUT && plan_home(plan->output[o])->id == step->kernel->result->id) put_output(&f, o);
+      if (plan->storage[plan->output[o]->id].kind != STORE_INPUT && plan->last_writer[node_home(plan->output[o]).node->id] == s) put_output(&f, o);
   }
   const char *function = phase_function(net, phase, batch), *parameters = phase_parameters(net, batch);
   if (several) {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/graph.h"
 #include <string.h>
+#include "ops/op.h"
 
 Graph *graph_new(Arena *arena, const char *name) {
   Graph *graph = NEW(arena, Graph);
@@ -26,6 +27,17 @@ Node *graph_hidden(Graph *graph, const struct Op *op, Node *of, Shape shape, Res
     node->nweights = of->nweights, node->weight = of->weight, node->frozen = of->frozen, node->salt = of->salt, node->detail = of->detail;
   }
   return node;
+}
+
+Home node_home(const Node *node) {
+  const Extent e = shape_extent(node->shape);
+  const Node *in = node->within ? node->within : node->op->family == FAMILY_ALIAS && node->nin ? node->in[0] : NULL;
+  if (!in) return (Home){node, 0, e.c};
+  const Extent around = shape_extent(in->shape);
+  Home home = node_home(in);
+  home.offset += node->channel;
+  if (e.h != around.h || e.w != around.w) home.pitch = e.c; /* all of it side by side, seen in another shape */
+  return home;
 }
 
 void graph_layout_weights(Graph *graph) {

@@ -91,7 +91,13 @@ struct Node {
   ElemType elem; bool chw;       /* op_input, op_target: what the caller's buffer holds (I32: classes); `wrt` is the index of the input or output */
   int64_t salt;                  /* numbers the consumers of random numbers */
   const void *detail;            /* what an operator keeps for itself */
+  Node *within; int64_t channel; /* set by passes/place.c: its value lies in that one's, from that channel on; NULL: it does not */
+  bool placed;                   /* also: no kernel makes it. It lies in its input (slice), or its inputs lie in it (concat) */
 };
+
+/* Where a value lies: `offset` floats behind the start of the value of `node`, its pixels `pitch` floats apart. */
+typedef struct Home { const Node *node; int64_t offset, pitch; } Home;
+Home node_home(const Node *);
 
 typedef struct Port { const char *name; Node *node; ElemType type; bool chw; Span span; } Port; /* an input (node->op is op_input) or output */
 

@@ -137,6 +137,17 @@ int64_t buf_elements(const Buf *buf) {
   return n;
 }
 
+void buf_append(Buf *buf, int64_t n) {
+  buf->dim[buf->rank] = buf->room[buf->rank] = n;
+  buf->rank++;
+}
+
+int64_t buf_room(const Buf *buf, int from) {
+  int64_t n = 1;
+  for (int d = from; d < buf->rank; d++) n *= buf->room[d];
+  return n;
+}
+
 static void check_buffer(Nest *nest, const Buf *buf) {
   int64_t n = 1;
   for (int d = 0; d < buf->rank; d++) {
@@ -155,7 +166,7 @@ static Buf *new_buffer(Nest *nest, Place place, const char *name, Type type, int
   if (place >= STACK && !nest->fn) nest_misuse(nest, nest_text(nest, "%s: a local outside a function", name));
   Buf *buf = NEW(nest->arena, Buf);
   *buf = (Buf){.name = name, .place = place, .type = type, .id = nest->nbufs, .rank = rank, .nest = nest};
-  for (int d = 0; d < rank; d++) buf->dim[d] = dim[d];
+  for (int d = 0; d < rank; d++) buf->dim[d] = buf->room[d] = dim[d];
   if (place != VIEW) check_buffer(nest, buf);
   if (place >= STACK) buf->scope = nest->open[nest->depth].scope;
   nest->buf[nest->nbufs++] = buf;
@@ -174,7 +185,7 @@ Buf *nest_view(Nest *nest, const char *name, Buf *of, const Ix *base) {
   check_scope(nest, of->scope, of->name);
   Buf *buf = new_buffer(nest, VIEW, name, of->type, of->rank, of->dim);
   buf->of = of, of->flat = true;
-  for (int d = 0; d < of->rank; d++) buf->base[d] = nest_index(nest, &base[d]);
+  for (int d = 0; d < of->rank; d++) buf->room[d] = of->room[d], buf->base[d] = nest_index(nest, &base[d]);
   statement(nest, DECLARE)->u.declare.buf = buf;
   return buf;
 }

@@ -117,6 +117,14 @@ static void put_bounds(Dump *d, int n, const Index *bound, const char *of_two) {
   if (n > 1) text_put(d->out, ")");
 }
 
+void buf_put_dims(Text *out, const Buf *buf) {
+  for (int i = 0; i < buf->rank; i++) {
+    text_put(out, "[%lld", (long long)buf->dim[i]);
+    if (buf->room[i] != buf->dim[i]) text_put(out, " of %lld", (long long)buf->room[i]);
+    text_put(out, "]");
+  }
+}
+
 static void put_loop(Dump *d, const NestStmt *stmt, int depth) {
   static const char *const kind[] = {[SERIAL] = "for", [UNROLLED] = "unroll", [PARALLEL] = "parallel"};
   text_put(d->out, "%s %s in ", kind[stmt->u.loop.kind], stmt->u.loop.name);
@@ -132,7 +140,7 @@ static void put_declaration(Dump *d, const Buf *buf) {
     text_put(d->out, " of %s", buf->of->name);
     for (int i = 0; i < buf->rank; i++) text_put(d->out, "["), index_put(d->out, &buf->base[i], d->name), text_put(d->out, "]");
   } else {
-    for (int i = 0; i < buf->rank; i++) text_put(d->out, "[%lld]", (long long)buf->dim[i]);
+    buf_put_dims(d->out, buf);
     text_put(d->out, " "), put_type(d, buf->type);
   }
   text_put(d->out, "\n");

@@ -43,7 +43,7 @@ static int64_t value_of(const int64_t *env, const Index *ix) {
   return r;
 }
 
-static int64_t elements(const Buf *buf) { return buf_elements(buf) * (buf->place == REGS ? buf->type.lanes : 1); }
+static int64_t elements(const Buf *buf) { return buf_room(buf, 0) * (buf->place == REGS ? buf->type.lanes : 1); }
 
 /* ---- memory ---- */
 static void touched(Interp *in, const Buf *buf, int64_t first, int n, bool write) {
@@ -66,7 +66,7 @@ static double *locate(Interp *in, const int64_t *env, const Ref *ref, int lanes,
     int64_t last = d == buf->rank - 1 && buf->place != REGS ? i + lanes - 1 : i;
     if ((i < 0 || last >= buf->dim[d]) && !in->run->error[0])
       snprintf(in->run->error, sizeof in->run->error, "%s[%lld], dimension %d of %lld", buf->name, (long long)i, d, (long long)buf->dim[d]);
-    flat = flat * buf->dim[d] + i;
+    flat = flat * buf->room[d] + i;
   }
   if (in->run->error[0]) return NULL;
   if (in->now && buf->place < STACK) touched(in, buf, flat, lanes, write);
@@ -233,9 +233,14 @@ static void exec_store(Interp *in, const int64_t *env, const NestStmt *stmt) {
   for (int l = 0; p && l < lanes; l++) p[l] = v[l];
 }
 
-static void fill(Interp *in, const Buf *buf) {
-  for (int64_t i = 0, n = elements(buf); i < n; i++) in->run->mem[buf->id][i] = unset();
+static void fill_from(double *at, const Buf *buf, int d) { /* what is around a part of an array is not its own */
+  const int64_t lanes = buf->place == REGS ? buf->type.lanes : 1, step = buf_room(buf, d + 1) * lanes;
+  for (int64_t i = 0; i < (d < buf->rank ? buf->dim[d] : lanes); i++)
+    if (d < buf->rank) fill_from(at + i * step, buf, d + 1);
+    else at[i] = unset();
 }
+
+static void fill(Interp *in, const Buf *buf) { fill_from(in->run->mem[buf->id], buf, 0); }
 
 static void exec(Interp *in, int64_t *env, const NestStmt *stmt) {
   for (; stmt && !in->run->error[0]; stmt = stmt->next) switch (stmt->kind) {

@@ -50,10 +50,11 @@ typedef struct Buf {
   Type type; /* lanes > 1 only in registers */
   int id, rank;
   int64_t dim[DIMS];
+  int64_t room[DIMS]; /* of the array in memory: dim, or more where this is a part of it */
   Nest *nest;
   struct Buf *of;   /* VIEW: the buffer */
   Index base[DIMS]; /* VIEW: where in it */
-  bool flat;        /* seen through views: printed as a flat pointer */
+  bool flat;        /* seen through views, or a part of an array: printed as a flat pointer */
   int scope;        /* STACK, REGS, VIEW: the block that declares it; use outside is refused when built */
 } Buf;
 
@@ -145,6 +146,8 @@ struct Nest {
 };
 
 int64_t buf_elements(const Buf *);
+void buf_append(Buf *, int64_t n);       /* a last dimension */
+int64_t buf_room(const Buf *, int from); /* the elements in memory of dimensions from, from + 1, ... */
 
 /* Before the proof: every value of an image becomes a vector, an image a lane. images: by buffer id, the parameters that hold values of images. */
 void nest_widen(Nest *, int lanes, const bool *images);
@@ -163,6 +166,7 @@ bool nest_run(const Nest *, Run *);
 bool nest_fill(const Nest *, const float *const *from, float *to);
 bool nest_unset(double); /* is this what nest_run puts into elements that nobody has written? */
 void nest_dump(Text *, const Nest *);
+void buf_put_dims(Text *, const Buf *); /* [28][28][64], of a part [28][28][64 of 128] */
 void index_put(Text *, const Index *, const char *const name[SLOTS]); /* `4*y + x - 1`, as C and dumps show it */
 bool index_constant(const Index *);
 int index_terms(const Index *);

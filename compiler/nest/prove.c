@@ -536,13 +536,13 @@ static void walk_call(Prover *p, const Frame *frame, const NestStmt *stmt) {
 }
 
 static void check_view(Prover *p, const Frame *frame, const Buf *view) { /* its position is printed as one sum: terms must not overflow */
-  int64_t stride = buf_elements(view), sum = 0, term;
+  int64_t sum = 0, term;
   for (int d = 0; d < view->rank; d++) {
-    stride /= view->dim[d];
+    int64_t stride = buf_room(view, d + 1);
     int64_t size = magnitude(frame, &view->base[d]);
     if (size > INT32_MAX || __builtin_mul_overflow(size, stride, &term) || __builtin_add_overflow(sum, term, &sum)) sum = INT64_MAX;
   }
-  if (sum > INT32_MAX && (sum == INT64_MAX || buf_elements(view) < INT64_C(1) << 28)) fail(p, "a position that may exceed 31 bits", view, -1, 0, 0);
+  if (sum > INT32_MAX && (sum == INT64_MAX || buf_room(view, 0) < INT64_C(1) << 28)) fail(p, "a position that may exceed 31 bits", view, -1, 0, 0);
 }
 
 static void walk(Prover *p, const Frame *frame, NestStmt *stmt) {

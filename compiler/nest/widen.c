@@ -39,7 +39,7 @@ static void widen_buffer(Widener *w, Buf *buf) {
     return;
   }
   if (buf->rank == DIMS) nest_misuse(w->nest, nest_text(w->nest, "%s has no dimension left for images", buf->name));
-  buf->dim[buf->rank++] = w->lanes; /* in all references the new index is 0 already */
+  buf_append(buf, w->lanes); /* in all references the new index is 0 already */
 }
 
 /* ---- values ---- */

@@ -64,12 +64,17 @@ void box_lower_place(Lower *l, Box box) {
 /* ---- backward ---- */
 static const Box *box_of(const Node *node) { return node->detail; }
 
+static int64_t cut_part(const Node *node) {
+  const Extent small = shape_extent(node->shape), large = shape_extent(node->in[0]->shape);
+  return small.h == large.h && small.w == large.w ? box_of(node)->c : -1;
+}
+
 static void cut_run(const Eval *eval) { box_cut(eval->in[0], shape_extent(eval->node->in[0]->shape), eval->out, shape_extent(eval->node->shape), *box_of(eval->node)); }
 static void place_run(const Eval *eval) { box_place(eval->in[0], shape_extent(eval->node->in[0]->shape), eval->out, shape_extent(eval->node->shape), *box_of(eval->node)); }
 static void cut_lower(Lower *l) { box_lower_cut(l, *box_of(l->node)); }
 static void place_lower(Lower *l) { box_lower_place(l, *box_of(l->node)); }
 
-static const Op op_cut = {.name = "cut box", .eval = cut_run, .lower = cut_lower};
+static const Op op_cut = {.name = "cut box", .part = cut_part, .eval = cut_run, .lower = cut_lower};
 static const Op op_place = {.name = "place box", .eval = place_run, .lower = place_lower};
 
 static Node *hidden(Gradient *gradient, const Op *op, Node *of, Node *dy, Shape shape, Box box) {

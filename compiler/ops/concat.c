@@ -1,6 +1,7 @@
 /* concat.c: concat, values side by side: the channels of the current value, then those of the named ones in order. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/box.h"
+#include "ops/map.h"
 
 static const Param params[] = {{"x", PARAM_VALUES, NULL, "values of the same height and width", 0, 0, NULL}, {0}};
 
@@ -62,5 +63,11 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 const Op op_concat = {
   .name = "concat", .group = "combining", .summary = "the channels of the current value and of others, one after the other", .detail = "channels of x0, then of x1, ...", .params = params,
   .example = "conv(16, 3x3, pad=same) -> concat(skip)", .keeps_spatial = true,
-  .shape = shape, .eval = run, .gradient = backward, .lower = lower,
+  .shape = shape, .join = offset_of, .eval = run, .gradient = backward, .lower = lower,
 };
+
+/* ---- what cannot be written into the result by its producer ---- */
+MAP_EVAL(copy_eval) { return x[0]; }
+MAP_VALUE(copy_map) { return m->x[0]; }
+
+const Op op_copy = {.name = "concat part", MAP_OPERATOR, .map_eval = copy_eval, .map = copy_map};

@@ -67,12 +67,20 @@ static Elem element_of(const Node *node) { /* of the caller's buffer */
   return node->elem == ELEM_U8 ? U8 : node->elem == ELEM_I8 ? I8 : node->elem == ELEM_I32 ? I32 : F32;
 }
 
+/* In another value pixels are further apart. Seen as an array, the last of them would reach beyond what there is: positions are computed. */
+static void lie_within(Buf *buf, const Node *value) {
+  const int64_t pitch = node_home(value).pitch, channels = buf->dim[buf->rank - 1];
+  if (pitch == channels || buf_elements(buf) == channels) return;
+  buf->room[buf->rank - 1] = pitch, buf->flat = true;
+}
+
 static Buf *value_buffer(Lower *l, const char *name, const Node *value, bool all_images) {
   const Extent e = shape_extent(value->shape);
   const int64_t dim[4] = {l->batch, e.h, e.w, e.c};
   const Elem elem = value->op == &op_target ? element_of(value) : F32;
-  return bind(l, nest_buf(l->b, INPUT, name, (Type){elem, 1}, all_images ? 4 : 3, all_images ? dim : dim + 1),
-              (Binding){.kind = BIND_VALUE, .node = value});
+  Buf *buf = nest_buf(l->b, INPUT, name, (Type){elem, 1}, all_images ? 4 : 3, all_images ? dim : dim + 1);
+  lie_within(buf, value);
+  return bind(l, buf, (Binding){.kind = BIND_VALUE, .node = value});
 }
 
 static void make_inputs(Lower *l) {
@@ -102,6 +110,7 @@ static void make_output(Lower *l) {
   const Extent e = shape_extent(result->shape);
   const Elem elem = result->op == &op_target ? element_of(result) : F32;
   l->out = bind(l, nest_buf(l->b, OUTPUT, "out", (Type){elem, 1}, 3, (int64_t[]){e.h, e.w, e.c}), (Binding){.kind = BIND_VALUE, .node = result});
+  lie_within(l->out, result);
 }
 
 static void make_operands(Lower *l) {
@@ -147,6 +156,7 @@ Buf *lower_keys(Lower *l) {
 
 static void join_rows(Buf *buf, Extent e) {
   if (buf->rank == 3 && buf->dim[0] == e.h && buf->dim[1] == e.w) buf->dim[1] *= buf->dim[0], buf->dim[0] = 1;
+  buf->room[0] = buf->dim[0], buf->room[1] = buf->dim[1];
 }
 
 void lower_join_rows(Lower *l) {
@@ -159,6 +169,7 @@ void lower_join_rows(Lower *l) {
 void lower_columns(Lower *l) {
   Buf *in = l->in[0];
   in->dim[2] = in->dim[1], in->dim[1] = in->dim[0], in->dim[0] = 1;
+  for (int d = 0; d < 3; d++) in->room[d] = in->dim[d];
 }
 
 const Ix *lower_count(Lower *l) { return nest_size(l->b, "count", 1, l->batch); }

@@ -126,6 +126,8 @@ struct Op {
   Node *(*train)(Graph *, Node *);                            /* NULL, or: what stands for the node in training (batchnorm, dropout); may return the node itself */
   bool (*identity)(const Node *);                             /* NULL, or: true if inference can drop the node */
   bool (*border)(const Node *, int64_t before[2], int64_t after[2]); /* zero_pad: the zeros that a following convolution can take into its window */
+  int64_t (*join)(const Node *, int k);                       /* NULL, or concat: the channel of its value where input k starts; there is nothing else in it */
+  int64_t (*part)(const Node *);                              /* NULL, or slice: its value is some channels of its input, from this one on; -1: it is not */
   bool (*takes_pool)(const Node *, const Node *pool);         /* NULL, or: can a pooling right behind the node be done where its results are made? */
   const struct ValNode *(*pool)(const struct ValNode *const *x, int n); /* FAMILY_POOL: a window of n elements, all of them inside */
   Fold fold;
@@ -157,5 +159,6 @@ extern const Form *const optimizer_table[], *const schedule_table[], *const augm
 const Op *op_find(const char *name);    /* of op_table, or NULL */
 extern const char *const op_later_names[];                 /* NULL-terminated */
 bool op_later(const char *name, const char **group); /* a name of the language that is not built yet */
+extern const Op op_copy;                /* hidden, FAMILY_MAP: what lies elsewhere, as a part of a concat */
 extern const Op op_input, op_target;    /* hidden: a network input; the target of a loss */
 #endif

@@ -49,5 +49,5 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 
 const Op op_slice = {
   .name = "slice", .group = "shape", .summary = "some of the channels: from .. to-1", .detail = "y[c] = x[from + c]", .params = params, .example = "slice(0..16)", .keeps_spatial = true,
-  .shape = shape, .eval = run, .gradient = backward, .lower = lower,
+  .shape = shape, .part = from_of, .eval = run, .gradient = backward, .lower = lower,
 };

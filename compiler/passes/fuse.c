@@ -27,7 +27,7 @@ static void count(const Node *node, int *uses) {
   for (int k = 0; k < node->nin; k++) count(node->in[k], uses);
 }
 
-static int *count_uses(Arena *arena, const Plan *plan) {
+int *fuse_uses(Arena *arena, const Plan *plan) {
   const Graph *graph = plan->graph;
   int *uses = NEW_ARRAY(arena, int, graph->nodes.n + 1);
   for (int i = 0; i < graph->outputs.n; i++) count(graph->outputs.data[i].node, uses);
@@ -138,11 +138,11 @@ static void fold_normalize(Fuser *f, Kernel *kernel) {
 
 void fuse_kernels(Arena *arena, Plan *plan, bool plain) {
   const Graph *graph = plan->graph;
-  Fuser f = {arena, plan, plain, count_uses(arena, plan), NEW_ARRAY(arena, Kernel *, graph->nodes.n + 1), NEW_ARRAY(arena, int, graph->nodes.n + 1)};
+  Fuser f = {arena, plan, plain, fuse_uses(arena, plan), NEW_ARRAY(arena, Kernel *, graph->nodes.n + 1), NEW_ARRAY(arena, int, graph->nodes.n + 1)};
   set_phases(&f);
   for (int i = 0; i < graph->nodes.n; i++) {
     Node *node = graph->nodes.data[i];
-    if (!f.uses[i] || node->op->family == FAMILY_ALIAS || fuse_in_place(plan, node)) continue;
+    if (!f.uses[i] || node->op->family == FAMILY_ALIAS || node->placed || fuse_in_place(plan, node)) continue;
     append_node(&f, node);
   }
   for (int i = graph->nodes.n - 1; i >= 0; i--)

@@ -8,5 +8,6 @@
 /* Fills plan->kernels from plan->graph, in the order in which they run: each live node is the root of one, or fused or folded into another, or an alias,
  * or an input that is read in place. Phases are set (training). plain: nothing is fused or folded. */
 void fuse_kernels(Arena *, Plan *, bool plain);
+int *fuse_uses(Arena *, const Plan *);          /* by node id: how many live nodes and outputs read it */
 bool fuse_in_place(const Plan *, const Node *); /* an input whose buffer is read where the caller has it */
 #endif

@@ -6,22 +6,18 @@
 #include "passes/fuse.h"
 #include "passes/layout.h"
 #include "passes/passes.h"
+#include "passes/place.h"
 
 enum { ALIGN = 16 }; /* floats: 64 bytes */
 static int64_t rounded(int64_t floats) { return (floats + ALIGN - 1) / ALIGN * ALIGN; }
 
 typedef struct Life { const Node *node; Block block; int phase, last_phase; } Life; /* block: steps are kernels */
 
-const Node *plan_home(const Node *node) {
-  while (node->op->family == FAMILY_ALIAS && node->nin) node = node->in[0];
-  return node;
-}
-
-static Node *value_of(const Plan *plan, const Node *node) { return plan->graph->nodes.data[plan_home(node)->id]; }
+static const Node *home_of(const Node *node) { return node_home(node).node; }
 
 /* A BATCH kernel reads the values of all images, which exist together only after its phase. */
 static void use(Plan *plan, const Node *node, int kernel, int phase) {
-  Life *life = &plan->life[plan_home(node)->id];
+  Life *life = &plan->life[home_of(node)->id];
   if (kernel > life->block.dies) life->block.dies = kernel;
   if (phase > life->last_phase) life->last_phase = phase;
 }
@@ -29,9 +25,12 @@ static void use(Plan *plan, const Node *node, int kernel, int phase) {
 static void set_lives(Plan *plan) {
   for (int k = 0; k < plan->kernels.n; k++) {
     const Kernel *kernel = plan->kernels.data[k];
-    const Node *result = plan->graph->nodes.data[kernel->result->id];
-    const int64_t images = result->result == RESULT_BATCH ? 1 : plan->images;
-    plan->life[result->id] = (Life){result, {rounded(images * shape_elements(result->shape)), k, k, 0}, kernel->phase, kernel->phase};
+    const Node *home = plan->graph->nodes.data[home_of(kernel->result)->id];
+    const int64_t images = home->result == RESULT_BATCH ? 1 : plan->images;
+    Life *life = &plan->life[home->id];
+    if (!life->node) *life = (Life){home, {rounded(images * shape_elements(home->shape)), k, k, 0}, kernel->phase, kernel->phase};
+    use(plan, home, k, kernel->phase); /* what is joined is written by several */
+    plan->last_writer[home->id] = k;
     const int read = kernel->phase + (kernel->root->result == RESULT_BATCH);
     for (int i = 0; i < kernel->root->nin; i++) use(plan, kernel->root->in[i], k, read);
     for (int c = 0; c < kernel->nchain; c++)
@@ -42,11 +41,11 @@ static void set_lives(Plan *plan) {
 /* ---- homes ---- */
 static bool is_output(const Plan *plan, const Node *node, int *index) { /* the first output of that very value */
   for (int o = 0; o < plan->graph->outputs.n; o++)
-    if (value_of(plan, plan->graph->outputs.data[o].node) == node) { *index = o; return true; }
+    if (home_of(plan->graph->outputs.data[o].node)->id == node->id) { *index = o; return true; }
   return false;
 }
 
-static StoreKind home_of(const Plan *plan, const Life *life, int *index) {
+static StoreKind kind_of(const Plan *plan, const Life *life, int *index) {
   const Node *node = life->node;
   if (node->target) return STORE_GRADIENT;
   if (node->result == RESULT_BATCH) return STORE_BATCH;
@@ -65,11 +64,11 @@ static void set_storage(Plan *plan) {
     *storage = (Storage){STORE_NONE, 0, 0};
     if (fuse_in_place(plan, node)) *storage = (Storage){node->op == &op_target ? STORE_TARGET : STORE_INPUT, node->wrt, 0};
     if (!life->node) continue;
-    storage->kind = home_of(plan, life, &storage->index);
+    storage->kind = kind_of(plan, life, &storage->index);
     if (storage->kind == STORE_KEPT) storage->offset = plan->kept_floats, plan->kept_floats += life->block.floats;
     if (storage->kind == STORE_BATCH) storage->offset = plan->batch_floats, plan->batch_floats += life->block.floats;
   }
-  for (int i = 0; i < graph->nodes.n; i++) plan->storage[i] = plan->storage[plan_home(graph->nodes.data[i])->id];
+  for (int i = 0; i < graph->nodes.n; i++) plan->storage[i] = plan->storage[home_of(graph->nodes.data[i])->id];
 }
 
 static void set_outputs(Arena *arena, Plan *plan) {
@@ -98,19 +97,20 @@ void plan_lay_out(Arena *arena, Plan *plan, const int64_t *scratch) {
   plan->scratch = NEW_ARRAY(arena, int64_t, kernels + 1);
   for (int k = 0; k < kernels; k++) plan->scratch[k] = own[k].offset;
   for (int i = 0; i < nodes; i++)
-    if (plan->storage[i].kind == STORE_ARENA) plan->storage[i].offset = plan->life[plan_home(plan->graph->nodes.data[i])->id].block.offset;
+    if (plan->storage[i].kind == STORE_ARENA) plan->storage[i].offset = plan->life[home_of(plan->graph->nodes.data[i])->id].block.offset;
 }
 
 static Plan *plan_new(Arena *arena, Graph *graph, int images) {
   Plan *plan = NEW(arena, Plan);
   plan->graph = graph, plan->images = images > 1 ? images : 1;
-  plan->storage = NEW_ARRAY(arena, Storage, graph->nodes.n + 1);
   return plan;
 }
 
 static Plan *plan_kernels(Arena *arena, Plan *plan, bool plain) {
+  place_values(arena, plan);
+  plan->storage = NEW_ARRAY(arena, Storage, plan->graph->nodes.n + 1);
+  plan->life = NEW_ARRAY(arena, Life, plan->graph->nodes.n + 1), plan->last_writer = NEW_ARRAY(arena, int, plan->graph->nodes.n + 1);
   fuse_kernels(arena, plan, plain);
-  plan->life = NEW_ARRAY(arena, Life, plan->graph->nodes.n + 1);
   set_lives(plan);
   set_storage(plan);
   set_outputs(arena, plan);

@@ -16,7 +16,7 @@ typedef enum StoreKind {
   STORE_BATCH,    /* training: value of a BATCH node: `offset` floats into the part that exists once */
   STORE_GRADIENT, /* RESULT_SUM, and BATCH nodes with a target: the gradient of node->target */
 } StoreKind;
-typedef struct Storage { StoreKind kind; int index; int64_t offset; } Storage; /* an aliased value (flatten) has the storage of what it aliases */
+typedef struct Storage { StoreKind kind; int index; int64_t offset; } Storage; /* of the value in which it lies: node_home */
 
 typedef struct Plan {
   Graph *graph;
@@ -34,6 +34,7 @@ typedef struct Plan {
   int64_t arena_bound;          /* the least possible: the largest sum of values alive and scratch at one kernel */
   int64_t *scratch;             /* by kernel: where its scratch starts in the arena */
   int64_t kept_floats, batch_floats;
+  int *last_writer;             /* by node id: the last kernel that writes into it */
   struct Life *life;            /* by node id: of plan.c */
 } Plan;
 
@@ -41,5 +42,4 @@ Plan *plan_inference(Arena *, const Graph *, bool plain, int images); /* simplif
 Plan *plan_training(Arena *, const Graph *, bool plain, int images);  /* differentiated first; graph->training says the losses; images: as far as no layer looks at all of them */
 Plan *plan_look(Arena *, const Graph *);               /* pass_look first; nothing is fused, each value to be seen is an output */
 void plan_lay_out(Arena *, Plan *, const int64_t *scratch); /* when the kernels are lowered: places in the arena, for the values and for the floats of scratch that each kernel needs */
-const Node *plan_home(const Node *); /* the node whose storage an alias (flatten, reshape) shares; an input or a computed value is its own */
 #endif

@@ -189,8 +189,8 @@ static void fetch_ahead(const Conv *c, const Ix *y0, const Ix *x0) {
   Nest *b = c->l->b;
   const Extent e = c->k.large;
   const int m = c->w.m, n = c->w.n;
-  const Ix first = (*x0 + m + n) * e.c;
-  FOR(y, n) FOR(line, divide_up(m * e.c, LINE)) prefetch(c->l->in[0], (*y0 + y) * (e.w * e.c) + first + LINE * line);
+  const Ix first = (*x0 + m + n) * c->l->in[0]->room[2];
+  FOR(y, n) FOR(line, divide_up(m * e.c, LINE)) prefetch(c->l->in[0], (*y0 + y) * buf_room(c->l->in[0], 1) + first + LINE * line);
 }
 
 static NestFn *split_tile(const Conv *c, Tests tests) {

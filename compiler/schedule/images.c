@@ -60,7 +60,7 @@ static bool of_images(const Lower *l, int buffer) { return l->binding[buffer].ki
 
 void images_values(Lower *l) {
   for (int i = 0; i < l->b->nbufs; i++)
-    if (of_images(l, i)) l->b->buf[i]->dim[l->b->buf[i]->rank++] = l->images;
+    if (of_images(l, i)) buf_append(l->b->buf[i], l->images);
 }
 
 void images_end(Lower *l) {
@@ -112,6 +112,7 @@ bool images_gather(Lower *l) {
   Buf *in = l->in[0], *out = l->out;
   in->dim[0] = lanes, in->dim[1] = rows, in->dim[2] = length;
   out->dim[0] = length, out->dim[1] = rows, out->dim[2] = lanes; /* [h][w][c] seen as it is, or as [h*w][c] */
+  for (int d = 0; d < 3; d++) in->room[d] = in->dim[d], out->room[d] = out->dim[d];
   nest_fn(b, b->name, false);
   const Ix count = *nest_size(b, "count", 1, lanes);
   WHEN(atleast(count, lanes)) FOR(row, rows) {

@@ -14,14 +14,15 @@ static double *numbers(const Machine *m, int64_t n) { /* NaN until they are writ
 
 static double *value_at(const Machine *m, const Node *node, int64_t image) {
   const Storage *s = &m->plan->storage[node->id];
-  const int64_t n = shape_elements(node->shape);
+  const Home home = node_home(node);
+  const int64_t n = shape_elements(home.node->shape);
   switch (s->kind) {
-    case STORE_INPUT: return m->input[s->index] + image * n;
+    case STORE_INPUT: return m->input[s->index] + image * n + home.offset * m->lanes;
     case STORE_TARGET: return m->target[s->index] + image * n;
-    case STORE_OUTPUT: return m->output[s->index] + image * n;
-    case STORE_ARENA: return m->values + s->offset;
-    case STORE_KEPT: return m->kept + s->offset * m->images + image * n;
-    case STORE_BATCH: return m->batch_values + s->offset;
+    case STORE_OUTPUT: return m->output[s->index] + image * n + home.offset * m->lanes;
+    case STORE_ARENA: return m->values + s->offset + home.offset * m->lanes;
+    case STORE_KEPT: return m->kept + s->offset * m->images + image * n + home.offset * m->lanes;
+    case STORE_BATCH: return m->batch_values + s->offset + home.offset * m->lanes;
     case STORE_GRADIENT: return m->gradients + node->target->offset;
     case STORE_NONE: break;
   }
@@ -101,11 +102,11 @@ static bool run_kernel(Machine *m, const Lower *l, double **own, int64_t scratch
 }
 
 /* Outputs are the caller's as soon as they are there, before their place is taken again. */
-static void keep_outputs(Machine *m, const Node *of, int64_t image) {
+static void keep_outputs(Machine *m, const Node *of, int64_t image) { /* of: the value in which they lie */
   for (int o = 0; o < m->plan->graph->outputs.n; o++) {
     const Node *node = m->plan->output[o];
     const int64_t n = shape_elements(node->shape);
-    const double *from = plan_home(node)->id == of->id ? value_at(m, node, image) : NULL;
+    const double *from = node_home(node).node->id == of->id ? value_at(m, node, image) : NULL;
     for (int64_t lane = 0; from && m->plan->images > 1 && lane < images_from(m, image); lane++)
       for (int64_t i = 0; i < n; i++) m->output[o][(image + lane) * n + i] = from[i * m->lanes + lane];
     if (m->plan->images > 1) continue;
@@ -120,7 +121,8 @@ static bool run_steps(Machine *m, const Step *step, int phase, bool batch, int64
     const Kernel *kernel = step[k].kernel;
     if (m->plan->training && (kernel->phase != phase || (kernel->root->result == RESULT_BATCH) != batch)) continue;
     if (!run_kernel(m, step[k].lower, step[k].own, m->plan->scratch[k], image)) return false;
-    if (!batch) keep_outputs(m, kernel->result, image);
+    const Node *home = node_home(kernel->result).node;
+    if (!batch && m->plan->last_writer[home->id] == k) keep_outputs(m, home, image);
   }
   return true;
 }
@@ -143,7 +145,7 @@ static void prepare(Machine *m) {
   }
   for (int o = 0; o < graph->outputs.n; o++)
     for (int64_t image = 0; image < m->images && plan->storage[plan->output[o]->id].kind == STORE_INPUT; image++) keep_outputs(m,
-        plan_home(plan->output[o]), image);
+        node_home(plan->output[o]).node, image);
 }
 
 static int64_t scratch_of(const Lower *l) {
