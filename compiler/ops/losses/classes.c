@@ -107,6 +107,24 @@ LabelValues loss_label(Lower *l, const Ix *y, const Ix *x) {
   return v;
 }
 
+/* Rows are summed by themselves, so that a small number is not added to the sum of a whole picture. */
+void loss_classes_lower(Lower *l, LossShare *share) {
+  Nest *b = l->b;
+  const Extent e = shape_extent(l->node->in[0]->shape);
+  const Ix zero = {0};
+  Buf *row = lower_scratch(l, "row", 1, &e.c);
+  nest_fn(b, b->name, false);
+  Buf *total = REGISTERS("total", 1, 1);
+  store(at(total, 0), num(b, 0));
+  FOR(y, e.h) {
+    Buf *line = REGISTERS("line", 1, 1);
+    store(at(line, 0), num(b, 0));
+    FOR(x, e.w) store(at(line, 0), add(get(at(line, 0)), share(l, row, &y, &x)));
+    store(at(total, 0), add(get(at(total, 0)), get(at(line, 0))));
+  }
+  lower_store(l, mul(get(at(total, 0)), load(at(l->in[2], 0, 0, 0), 1)), &zero, &zero, &zero, 1, 1);
+}
+
 /* ---- the scale: input target ---- */
 void loss_classes_scale_run(const Eval *eval) {
   const Node *node = eval->node;

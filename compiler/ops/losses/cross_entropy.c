@@ -47,30 +47,19 @@ static Val weighted_scores(Lower *l, int64_t classes, const Ix *y, const Ix *x) 
   return get(at(scores, 0));
 }
 
-static void lower(Lower *l) {
+static Val share(Lower *l, Buf *row, const Ix *y, const Ix *x) {
   Nest *b = l->b;
-  const Extent e = shape_extent(l->node->in[0]->shape);
-  const Numbers n = numbers_of(l->node, e.c);
-  const Ix zero = {0};
-  Buf *row = lower_scratch(l, "row", 1, &e.c);
-  nest_fn(b, b->name, false);
-  Buf *total = REGISTERS("total", 1, 1);
-  store(at(total, 0), num(b, 0));
-  FOR(y, e.h) {
-    Buf *line = REGISTERS("line", 1, 1);
-    store(at(line, 0), num(b, 0));
-    FOR(x, e.w) {
-      Val largest, sum = softmax_exponentials(l, l->in[0], row, e.c, &y, &x, &largest);
-      Val log_sum = let("log_sum", add(vlog(sum), largest));
-      LabelValues label = loss_label(l, &y, &x);
-      Val share = mul(mul(label.weight, num(b, n.kept)), sub(log_sum, label.score));
-      if (n.spread > 0) share = fma_(mul(label.counts, num(b, n.spread)), sub(mul(num(b, n.weights), log_sum), weighted_scores(l, e.c, &y, &x)), share);
-      store(at(line, 0), add(get(at(line, 0)), share));
-    }
-    store(at(total, 0), add(get(at(total, 0)), get(at(line, 0))));
-  }
-  lower_store(l, mul(get(at(total, 0)), load(at(l->in[2], 0, 0, 0), 1)), &zero, &zero, &zero, 1, 1);
+  const int64_t classes = shape_extent(l->node->in[0]->shape).c;
+  const Numbers n = numbers_of(l->node, classes);
+  Val largest, sum = softmax_exponentials(l, l->in[0], row, classes, y, x, &largest);
+  Val log_sum = let("log_sum", add(vlog(sum), largest));
+  LabelValues label = loss_label(l, y, x);
+  Val own = mul(mul(label.weight, num(b, n.kept)), sub(log_sum, label.score));
+  if (n.spread == 0) return own;
+  return fma_(mul(label.counts, num(b, n.spread)), sub(mul(num(b, n.weights), log_sum), weighted_scores(l, classes, y, x)), own);
 }
+
+static void lower(Lower *l) { loss_classes_lower(l, share); }
 
 /* ---- the gradient ---- */
 static void gradient_run(const Eval *eval) {

@@ -73,25 +73,12 @@ static Focus focus_at(Lower *l, Buf *row, int64_t classes, const Ix *y, const Ix
   return f;
 }
 
-static void lower(Lower *l) {
-  Nest *b = l->b;
-  const Extent e = shape_extent(l->node->in[0]->shape);
-  const Ix zero = {0};
-  Buf *row = lower_scratch(l, "row", 1, &e.c);
-  nest_fn(b, b->name, false);
-  Buf *total = REGISTERS("total", 1, 1);
-  store(at(total, 0), num(b, 0));
-  FOR(y, e.h) {
-    Buf *line = REGISTERS("line", 1, 1);
-    store(at(line, 0), num(b, 0));
-    FOR(x, e.w) {
-      const Focus f = focus_at(l, row, e.c, &y, &x);
-      store(at(line, 0), sub(get(at(line, 0)), mul(f.counts, mul(f.power, f.log_p))));
-    }
-    store(at(total, 0), add(get(at(total, 0)), get(at(line, 0))));
-  }
-  lower_store(l, mul(get(at(total, 0)), load(at(l->in[2], 0, 0, 0), 1)), &zero, &zero, &zero, 1, 1);
+static Val share(Lower *l, Buf *row, const Ix *y, const Ix *x) {
+  const Focus f = focus_at(l, row, shape_extent(l->node->in[0]->shape).c, y, x);
+  return mul(mul(num(l->b, -1), f.counts), mul(f.power, f.log_p));
 }
+
+static void lower(Lower *l) { loss_classes_lower(l, share); }
 
 static void gradient_lower(Lower *l) {
   Nest *b = l->b;

@@ -29,26 +29,22 @@ static void run(const Eval *eval) {
   eval->out[0] = sum * eval->in[2][0];
 }
 
-static void lower(Lower *l) {
+static Val share(Lower *l, Buf *row, const Ix *y, const Ix *x) {
+  (void)row;
   Nest *b = l->b;
-  const Extent e = shape_extent(l->node->in[0]->shape);
-  const Ix zero = {0};
-  nest_fn(b, b->name, false);
-  Buf *total = REGISTERS("total", 1, 1);
-  store(at(total, 0), num(b, 0));
-  FOR(y, e.h) FOR(x, e.w) {
-    LabelValues label = loss_label(l, &y, &x);
-    Val short_of = let("short_of", sub(num(b, 1), label.score));
-    Buf *sum = REGISTERS("sum", 1, 1);
-    store(at(sum, 0), num(b, 0));
-    FOR(c, e.c) {
-      Val margin = vmax(add(short_of, load(at(l->in[0], y, x, c), 1)), num(b, 0));
-      store(at(sum, 0), add(get(at(sum, 0)), choose(loss_is_label(l, label.label, &c), num(b, 0), margin)));
-    }
-    accumulate(at(total, 0), get(at(sum, 0)), label.counts);
+  const int64_t classes = shape_extent(l->node->in[0]->shape).c;
+  LabelValues label = loss_label(l, y, x);
+  Val short_of = let("short_of", sub(num(b, 1), label.score));
+  Buf *sum = REGISTERS("sum", 1, 1);
+  store(at(sum, 0), num(b, 0));
+  FOR(c, classes) {
+    Val margin = vmax(add(short_of, load(at(l->in[0], *y, *x, c), 1)), num(b, 0));
+    store(at(sum, 0), add(get(at(sum, 0)), choose(loss_is_label(l, label.label, &c), num(b, 0), margin)));
   }
-  lower_store(l, mul(mul(get(at(total, 0)), num(b, 1 / (double)e.c)), load(at(l->in[2], 0, 0, 0), 1)), &zero, &zero, &zero, 1, 1);
+  return mul(mul(get(at(sum, 0)), label.counts), num(b, 1 / (double)classes));
 }
+
+static void lower(Lower *l) { loss_classes_lower(l, share); }
 
 /* ---- the gradient: 1/C for each class inside the margin, minus their number for the label ---- */
 static void gradient_run(const Eval *eval) {

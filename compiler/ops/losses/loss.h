@@ -32,6 +32,10 @@ bool loss_label_counts(const Node *, double label, int64_t channels);
 void loss_classes_scale_run(const Eval *);  /* 1 / sum of the labels' weights, 0 if there is none */
 void loss_classes_scale_lower(Lower *);
 
+/* The loss itself: `share` gives what a pixel adds; the sum over all pixels times the scale. `row`: room for the classes of a pixel. */
+typedef Val LossShare(Lower *, Buf *row, const Ix *y, const Ix *x);
+void loss_classes_lower(Lower *, LossShare *);
+
 typedef struct LabelValues { Val label, score, weight, counts; } LabelValues; /* at a pixel: the label, the output of its class, its weight (0: does not count), 1 if it counts */
 void loss_label_weights(Lower *, Val label, Val *counts, Val *weight);
 LabelValues loss_label(Lower *, const Ix *y, const Ix *x);
