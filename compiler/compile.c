@@ -184,7 +184,7 @@ static bool measure(Compilation *c) {
   const Options *o = c->options;
   const char *why = NULL;
   if (!o->tune) return true;
-  const int images = images_side_by_side(c->graph, o->targets.n, o->targets.data, o->batch);
+  const int images = images_side_by_side(c->graph, o->targets.n, o->targets.data, o->batch, false);
   const Plan *plan = plan_inference(c->arena, c->graph, false, images);
   const TuneJob job = {
     .arena = c->arena, .plan = plan, .ntargets = images > 1 ? 0 : o->targets.n, .target = o->targets.data, .exact = o->exact,
@@ -258,8 +258,8 @@ static bool lower(Compilation *c) {
     .prefix = c_name(c), .header = o->kind == OUTPUT_C ? base_name(header_path(c)) : NULL, .summary = c->summary, .batch = o->batch,
     .ntargets = o->targets.n, .target = o->targets.data, .openmp = o->openmp, .plain = o->plain, .exact = o->exact, .program = o->kind == OUTPUT_PROGRAM, .training = c->training, .weights = c->weights, .tuning = &c->tuning};
   choose_embedding(c);
-  Plan *infer = plan_inference(c->arena, c->graph, o->plain, images_side_by_side(c->graph, o->targets.n, o->targets.data, o->plain ? 1 : o->batch)),
-       *train = c->training ? plan_training(c->arena, c->graph, o->plain, images_side_by_side(c->graph, o->targets.n, o->targets.data, o->plain ? 1 : c->graph->training->batch)) : NULL;
+  Plan *infer = plan_inference(c->arena, c->graph, o->plain, images_side_by_side(c->graph, o->targets.n, o->targets.data, o->plain ? 1 : o->batch, false)),
+       *train = c->training ? plan_training(c->arena, c->graph, o->plain, images_side_by_side(c->graph, o->targets.n, o->targets.data, o->plain ? 1 : c->graph->training->batch, true)) : NULL;
   Plan *look = o->kind == OUTPUT_PROGRAM ? plan_look(c->arena, c->graph) : NULL;
   stage_done(c, "plan");
   if (!batch_fits(c, train)) return false;

@@ -52,7 +52,7 @@ int direct_pixels(const Lower *l, int64_t width, int vectors) { return tile_pixe
 static int tile_lanes(const Lower *l, int64_t channels) { return (int)smaller(l->target->lanes, direct_unit(l, channels)); }
 
 static int tile_vectors(const Lower *l, int lanes, int64_t channels) { /* pooled: four sums a pixel */
-  const int64_t tiles = (channels + 3) / 4;
+  const int64_t most = l->kernel->pool && l->target->registers < 32 ? 2 : 4, tiles = (channels + most - 1) / most;
   if (l->images > 1) return (int)((channels + tiles - 1) / tiles);
   return lanes == 1 ? 4 : l->kernel->pool && l->target->registers < 32 ? 1 : 2;
 }

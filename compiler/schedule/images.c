@@ -4,8 +4,9 @@
 #include "schedule/cost.h"
 
 /* ---- when: by what a batch costs either way ---- */
-static const double REACHED = 0.75;   /* of the multiply-adds that the core could start, whatever the channels */
-static const double WORTH = 1.15;     /* so much faster it must be, for values are brought into another order and back */
+static const double REACHED = 0.9;    /* of the multiply-adds that the core could start, whatever the channels */
+static const double WORTH = 1.05;     /* so much faster it must be, for values are brought into another order and back */
+static const double TRAINING = 1.3;   /* so much longer gradients take one by one: those of weights sum a few channels at a time */
 enum { WINOGRAD_CHANNELS = 16 };
 
 static double one_by_one(const Node *node, const Target *target, int64_t weight_bytes) { /* cycles of an image */
@@ -28,7 +29,7 @@ static bool near_enough(const Node *node, int lanes, int64_t cache) { /* what a 
   return floats <= cache / 4 / lanes;
 }
 
-int images_side_by_side(const Graph *graph, int ntargets, const Target *const *target, int64_t batch) {
+int images_side_by_side(const Graph *graph, int ntargets, const Target *const *target, int64_t batch, bool training) {
   const Target *widest = target_widest(ntargets, target);
   double apart = 0, together = 0;
   for (int t = 0; t < ntargets; t++)
@@ -38,12 +39,13 @@ int images_side_by_side(const Graph *graph, int ntargets, const Target *const *t
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
     const Family family = node->op->family;
+    if (family == FAMILY_MAP || family == FAMILY_ALIAS) continue; /* most are done where their input is made */
     if (!near_enough(node, lanes, target[0]->l2)) return 1;
     if (family != FAMILY_CONV && family != FAMILY_CONV_SCATTER && family != FAMILY_DEPTHWISE && family != FAMILY_DENSE) continue;
     apart += one_by_one(node, widest, 4 * graph->parameters);
     together += (double)node->op->cost(node).macs / (widest->fmas * lanes * REACHED);
   }
-  return apart > WORTH * together ? lanes : 1;
+  return apart * (training ? TRAINING : 1) > WORTH * together ? lanes : 1;
 }
 
 /* ---- a kernel of scalars ---- */

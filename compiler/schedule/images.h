@@ -6,7 +6,7 @@
 #include "ops/lower.h"
 
 /* How many images of a batch are to lie side by side in a plan for these targets: the lanes of the widest one, or 1: one image after the other. */
-int images_side_by_side(const Graph *, int ntargets, const Target *const *target, int64_t batch);
+int images_side_by_side(const Graph *, int ntargets, const Target *const *target, int64_t batch, bool training);
 
 Lower *images_begin(Arena *, const Kernel *, const Target *, const LowerOptions *); /* as lower_begin, for a nest of scalars with the target's registers */
 void images_end(Lower *);                     /* widens the nest that was built */
