@@ -125,10 +125,10 @@ static void measure(Bench *bench, cnn_trainer *trainer) {
   }
 }
 
-static void mark(void *context, int32_t number) {
+static void mark(void *context, int32_t number) { /* once for each image of a batch, or for those that lie side by side */
   Bench *bench = context;
   double now = cnn_clock();
-  bench->layer_second[number * LAYER_CALLS + bench->timed_calls % LAYER_CALLS] = now - bench->mark;
+  bench->layer_second[number * LAYER_CALLS + bench->timed_calls % LAYER_CALLS] += now - bench->mark;
   bench->mark = now;
 }
 
@@ -143,6 +143,7 @@ static void measure_layers(Bench *bench) {
   if (!network->infer_timed || network->steps == 0) return;
   double end = cnn_clock() + 0.5 * bench->seconds;
   do {
+    for (int32_t i = 0; i < network->steps; i++) bench->layer_second[i * LAYER_CALLS + bench->timed_calls % LAYER_CALLS] = 0;
     bench->mark = cnn_clock();
     network->infer_timed(bench->model, (const void *const *)bench->batch.input, bench->output, bench->workspace, mark, bench);
     bench->timed_calls++;
