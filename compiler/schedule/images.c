@@ -15,6 +15,7 @@ static double one_by_one(const Node *node, const Target *target, int64_t weight_
     const double streamed = 4 * macs / target->l3_rate, computed = macs / target->lanes / target->fmas;
     return streamed > computed ? streamed : computed;
   }
+  if (node->op->family == FAMILY_DEPTHWISE) return macs / (target->lanes * target->fmas * REACHED); /* its vectors are filled */
   const Correlation k = correlation_of(node);
   const double direct = cost_direct(target, &k, weight_bytes).total;
   const bool squares = k.kernel[0] == 3 && k.kernel[1] == 3 && k.stride[0] == 1 && k.stride[1] == 1 && k.groups == 1;
