@@ -17,7 +17,7 @@ BATCHES = [("lenet5", 64)]  # measured besides batch 1
 def make_case(options, net, batch):
     source = os.path.join(ROOT, "examples", net, net + ".cnn")
     facts = json.loads(subprocess.run([options.cnnc, source, "--emit=json", "-Wno-unread-input"], check=True, capture_output=True).stdout)
-    return Case(net, batch, facts, draw_weights(net, facts["weights"]))
+    return Case(net, source, NETS[net], batch, facts, draw_weights(net, facts["weights"]))
 
 
 def error(case, ours, theirs):
@@ -63,7 +63,7 @@ def newest_clang():
     return next((name for name in names if subprocess.run(["sh", "-c", "command -v " + name], capture_output=True).returncode == 0), "clang")
 
 
-def read_options():
+def read_options(known, kind, seconds):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cnnc", required=True)
     parser.add_argument("--cc", default=newest_clang(), help="compiler of the generated C (the newest clang)")
@@ -71,12 +71,12 @@ def read_options():
     parser.add_argument("--batch", type=int, help="pictures a call (1, and 64 for lenet5)")
     parser.add_argument("--target", default="native", help="of cnnc (native); below it, OpenVINO is held to AVX2, but nothing holds onnxruntime")
     parser.add_argument("--peers", default=",".join(peer.name for peer in PEERS), help="who is measured besides (all)")
-    parser.add_argument("--seconds", type=float, default=6, help="for each row (6)")
-    parser.add_argument("nets", nargs="*", help="of " + " ".join(NETS))
+    parser.add_argument("--seconds", type=float, default=seconds, help=f"for each row ({seconds})")
+    parser.add_argument("nets", nargs="*", metavar=kind, help="of: " + ", ".join(known))
     options = parser.parse_args()
-    unknown = [net for net in options.nets if net not in NETS]
+    unknown = [net for net in options.nets if net not in known]
     if unknown:
-        parser.error("no such net: " + " ".join(unknown))
+        parser.error(f"no such {kind}: " + ", ".join(unknown))
     options.threads = [int(number) for number in options.threads.split(",")]
     options.peers = [peer for peer in PEERS if peer.name in options.peers.split(",")]
     if options.target == "x86-64-v3":
@@ -84,29 +84,33 @@ def read_options():
     return options
 
 
-def print_head(options, peaks):
+def print_head(options, peaks, kind):
     version = subprocess.run([options.cc, "-dumpversion"], capture_output=True, text=True).stdout.strip()
     peers = ", ".join(f"{peer.name} {peer.version()}" for peer in options.peers)
     processor = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
     print(f"fp32; {processor}; target {options.target}; {options.cc} {version}; {peers}")
     print("peak of " + "; ".join(f"{threads} thread{'s' * (threads > 1)}: {peaks[threads]:.0f} GFLOP/s" for threads in options.threads) + "\n")
-    columns = ["net", "batch", "threads", "cnnc ms", "of peak"] + [text for peer in options.peers for text in (peer.name + " ms", "ratio")] + ["largest difference"]
+    columns = [kind, "batch", "threads", "cnnc ms", "of peak"] + [text for peer in options.peers for text in (peer.name + " ms", "ratio")] + ["largest difference"]
     print("| " + " | ".join(columns) + " |\n" + "|---" * len(columns) + "|", flush=True)
 
 
+def print_row(options, name, case, threads, peaks):
+    (ours, *theirs), difference = compare(options, case, threads)
+    share = 2e-9 * case.batch * case.facts["totals"]["macs"] / ours / peaks[threads]
+    cells = [name, case.batch, threads, f"{1e3 * ours:.4g}", f"{100 * share:.0f} %"] + [text for seconds in theirs for text in (f"{1e3 * seconds:.4g}", f"{seconds / ours:.2f}")]
+    print("| " + " | ".join(str(cell) for cell in [*cells, f"{difference:.0e}"]) + " |", flush=True)
+
+
 def main():
-    options = read_options()
+    options = read_options(NETS, "net", 6)
     peaks = {threads: peak(options, threads) for threads in options.threads}
-    print_head(options, peaks)
+    print_head(options, peaks, "net")
     nets = options.nets or list(NETS)
     cases = [(net, options.batch or 1) for net in nets] + [pair for pair in BATCHES if pair[0] in nets and not options.batch]
     for net, batch in cases:
         case = make_case(options, net, batch)
         for threads in options.threads:
-            (ours, *theirs), difference = compare(options, case, threads)
-            share = 2e-9 * batch * case.facts["totals"]["macs"] / ours / peaks[threads]
-            cells = [net, batch, threads, f"{1e3 * ours:.4g}", f"{100 * share:.0f} %"] + [text for seconds in theirs for text in (f"{1e3 * seconds:.4g}", f"{seconds / ours:.2f}")]
-            print("| " + " | ".join(str(cell) for cell in [*cells, f"{difference:.0e}"]) + " |", flush=True)
+            print_row(options, net, case, threads, peaks)
 
 
 if __name__ == "__main__":

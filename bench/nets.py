@@ -68,8 +68,8 @@ class Builder:
     def softmax(self, x):
         return self.op("Softmax", [x], axis=1)
 
-    def model(self, shape, output, output_shape):
-        graph = helper.make_graph(self.nodes, "net", [helper.make_tensor_value_info("image", TensorProto.UINT8, shape)],
+    def model(self, shape, output, output_shape, pixels):
+        graph = helper.make_graph(self.nodes, "net", [helper.make_tensor_value_info("image", TensorProto.UINT8 if pixels else TensorProto.FLOAT, shape)],
                                   [helper.make_tensor_value_info(output, TensorProto.FLOAT, output_shape)], self.initializers)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
         model.ir_version = 8

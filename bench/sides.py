@@ -4,7 +4,7 @@ gives the outputs of the last one, [batch][h][w][c].
 # SPDX-License-Identifier: Apache-2.0
 import ctypes, os, subprocess, tempfile, time
 import numpy as np
-from nets import NETS, Builder
+from nets import Builder
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 
@@ -36,7 +36,7 @@ int start(const float *weights, int threads) {{
   return 1;
 }}
 
-double shortest(const uint8_t *image, float *output, double seconds) {{
+double shortest(const void *image, float *output, double seconds) {{
   double least = 1e9, spent = 0;
   for (int calls = 0; calls < 3 || spent < seconds; calls++) {{
     struct timespec a, b;
@@ -62,11 +62,13 @@ def march(target):
 
 
 class Case:
-    """A net with weights, a batch of pictures and what its program says about it."""
+    """A net with its program, the same as ONNX, weights, a batch of inputs and what the program says about it."""
 
-    def __init__(self, net, batch, facts, weights):
-        self.net, self.batch, self.facts, self.weights = net, batch, facts, weights
-        self.images = np.random.default_rng(2).integers(0, 256, [batch, *facts["inputs"][0]["shape"]], dtype=np.uint8)
+    def __init__(self, net, source, build, batch, facts, weights):
+        self.net, self.source, self.build, self.batch, self.facts, self.weights = net, source, build, batch, facts, weights
+        random, shape = np.random.default_rng(2), [batch, *facts["inputs"][0]["shape"]]
+        pixels = facts["inputs"][0]["type"] == "u8"
+        self.images = random.integers(0, 256, shape, dtype=np.uint8) if pixels else random.normal(0, 1, shape).astype(np.float32)
         self.shape = [batch, *facts["outputs"][0]["shape"]]
 
 
@@ -74,7 +76,7 @@ class Ours:
     """As a shared library made by cnnc and a C compiler."""
 
     def __init__(self, options, case, threads):
-        net, source = case.net, os.path.join(ROOT, "examples", case.net, case.net + ".cnn")
+        net, source = case.net, case.source
         with tempfile.TemporaryDirectory() as work:
             code, timer, library = (os.path.join(work, name) for name in (net + ".c", "timer.c", net + ".so"))
             kind = "--threads=" + ("openmp" if threads > 1 else "none")
@@ -106,12 +108,12 @@ class Ours:
 
 def as_onnx(case):
     """The net for the others: its bytes, its input as they want it, the name of its output."""
-    batch, h, w, c = case.images.shape
+    batch, *plane, c = case.images.shape
     *regions, channels = case.shape[1:]
     builder = Builder(case.weights)
-    output = NETS[case.net](builder)
-    model = builder.model([batch, c, h, w], output, [batch, channels, *([] if regions == [1, 1] else regions)])
-    return model, np.ascontiguousarray(case.images.transpose(0, 3, 1, 2)), output
+    output = case.build(builder)
+    model = builder.model([batch, c, *plane], output, [batch, channels, *([] if regions == [1, 1] else regions)], case.images.dtype == np.uint8)
+    return model, np.ascontiguousarray(np.moveaxis(case.images, -1, 1)), output
 
 
 class Peer:

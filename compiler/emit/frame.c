@@ -108,7 +108,7 @@ const char *frame_value(Frame *f, const Node *node) {
     case STORE_OUTPUT:
       if (f->kind != FRAME_LOOK) return part_of(f, "", net->output[storage->index].name, node, name);
       return local(f, "void *", name, offset_text(f, "look->value", look_place(f->part, storage->index) + node_home(node).offset), value_text(net->arena, node));
-    case STORE_TARGET: return target_value(f, storage->index);
+    case STORE_TARGET: return part_of(f, "const ", target_value(f, storage->index), node, name);
     case STORE_KEPT: return kept_value(f, node, storage, name);
     case STORE_ARENA: return local(f, "void *", name, offset_text(f, "arena", offset), value_text(net->arena, node));
     case STORE_BATCH: return local(f, "void *", name, offset_text(f, "batch->at->batch", offset), arena_printf(net->arena, "%s, one for all images", value_text(net->arena, node)));

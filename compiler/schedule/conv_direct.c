@@ -9,7 +9,7 @@
 enum {
   PANEL_BYTES = 192 << 10,  /* of weights that a tile reads again and again: a good part of the second cache */
   ROWS_FIRST = 256 << 10,   /* all weights together, up to which rows are the outer loop */
-  MOST_UNROLLED_TAPS = 12, MOST_EDGE_TILES = 8, FEW_CHANNELS = 4, CHAINS = 8, LINE = 16 /* floats */, MOST_POOLED = 4,
+  MOST_UNROLLED_TAPS = 12, MOST_UNROLLED_SUMS = 600, MOST_EDGE_TILES = 8, FEW_CHANNELS = 4, CHAINS = 8, LINE = 16 /* floats */, MOST_POOLED = 4,
   NARROW = 8, /* pixels of a row, below which rows are joined if the kernel allows it */
 };
 
@@ -242,6 +242,21 @@ static void tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *t
   }
 }
 
+static int64_t edge_tiles(const Axis *x, int64_t pixels) {
+  int64_t n = 0;
+  for (int64_t from = 0; from < x->count; from += pixels) n += axis_before(x, from) || axis_behind(x, smaller(from + pixels, x->count) - 1);
+  return n;
+}
+
+/* Taps are unrolled where tiles at an edge leave some out, and where the code stays small: of 700 sums in one piece, compilers load all inputs first and spill
+ * them (11x11 of 3 channels: half the speed). */
+static LoopKind taps_kind(const Tile *t) {
+  const Axis *x = t->x;
+  const int64_t sums = x->taps * t->d->block * t->columns * t->vectors;
+  const bool large = t->d->block <= FEW_CHANNELS && sums > MOST_UNROLLED_SUMS && t->d->l->images <= 1;
+  return x->taps > MOST_UNROLLED_TAPS || (large && edge_tiles(x, t->pixels) == 0) ? SERIAL : UNROLLED;
+}
+
 static NestFn *tile_function(Tile *t, const char *phase) {
   Direct *d = t->d;
   t->rows = (int)t->y->parts, t->columns = t->pixels * (int)t->x->parts;
@@ -254,7 +269,7 @@ static NestFn *tile_function(Tile *t, const char *phase) {
   if (t->y->taps && t->x->taps)
     for (const Ix ty = *axis_taps(b, "ty", t->y, &a.y); nest_enter(b);)
       WHEN(t->rows > 1 ? within(NEST_Z, 0, 1) : within(t->y->in_first + a.y * t->y->in_step + ty * t->y->tap_step, 0, t->y->in_size))
-        NEST_LOOP(tx, t->x->taps <= MOST_UNROLLED_TAPS ? UNROLLED : SERIAL, 1, NEST_IX(0), 1, NEST_IX(t->x->taps)) tap(b, t, &a, acc, &ty, &tx);
+        NEST_LOOP(tx, taps_kind(t), 1, NEST_IX(0), 1, NEST_IX(t->x->taps)) tap(b, t, &a, acc, &ty, &tx);
   if (d->l->kernel->pool) finish_windows(b, t, &a, acc);
   else finish_tile(b, t, &a, acc);
   return fn;
@@ -282,12 +297,6 @@ static int runs_of(const Axis *x, const RowTiles *kind, int64_t tiles, RowTiles 
     r.count = length;
     run[n++] = r;
   }
-  return n;
-}
-
-static int64_t edge_tiles(const Axis *x, int64_t pixels) {
-  int64_t n = 0;
-  for (int64_t from = 0; from < x->count; from += pixels) n += axis_before(x, from) || axis_behind(x, smaller(from + pixels, x->count) - 1);
   return n;
 }
 

@@ -18,7 +18,7 @@ static double *value_at(const Machine *m, const Node *node, int64_t image) {
   const int64_t n = shape_elements(home.node->shape);
   switch (s->kind) {
     case STORE_INPUT: return m->input[s->index] + image * n + home.offset * m->lanes;
-    case STORE_TARGET: return m->target[s->index] + image * n;
+    case STORE_TARGET: return m->target[s->index] + image * n + home.offset * m->lanes;
     case STORE_OUTPUT: return m->output[s->index] + image * n + home.offset * m->lanes;
     case STORE_ARENA: return m->values + s->offset + home.offset * m->lanes;
     case STORE_KEPT: return m->kept + s->offset * m->images + image * n + home.offset * m->lanes;
