@@ -1,24 +1,26 @@
-/* journal.c: the log of a run. Both kinds have the same columns: epoch, loss and metrics of training and validation, rate, speed, time. */
+/* journal.c: the log of a run. All kinds have the same columns: epoch, loss and metrics of training and validation, rate, speed, time. */
 // SPDX-License-Identifier: MIT-0
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
+#endif
 #include "journal.h"
 
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "number.h"
 
-enum { COLUMNS = 2 * CNN_METRICS + 8 };
-typedef struct Column { char name[72]; double value; int digits; } Column;
-
-static int32_t add(Column *column, int32_t n, const char *prefix, const char *name, double value, int digits) {
+static int32_t add(cnn_column *column, int32_t n, const char *prefix, const char *name, double value, int digits) {
   snprintf(column[n].name, sizeof column[n].name, "%s%s", prefix, name);
   column[n].value = value;
   column[n].digits = digits;
   return n + 1;
 }
 
-static int32_t columns_of(const cnn_epoch *epoch, Column column[COLUMNS]) {
+static int32_t columns_of(const cnn_epoch *epoch, cnn_column column[CNN_COLUMNS]) {
   const cnn_measures *train = &epoch->train, *val = &epoch->val;
   bool validated = val->samples > 0; /* else its columns are there, but empty */
   int32_t n = add(column, 0, "", "epoch", epoch->epoch, 10);
@@ -31,7 +33,8 @@ static int32_t columns_of(const cnn_epoch *epoch, Column column[COLUMNS]) {
   return add(column, n, "", "seconds", epoch->seconds, 6);
 }
 
-static void write_csv(cnn_journal *journal, const Column *column, int32_t n) {
+static void write_csv(cnn_journal *journal, const cnn_epoch *epoch, const cnn_column *column, int32_t n) {
+  (void)epoch;
   for (int32_t i = 0; !journal->titled && i < n; i++) fprintf(journal->stream, "%s%s", column[i].name, i < n - 1 ? "," : "\n");
   journal->titled = true;
   for (int32_t i = 0; i < n; i++) {
@@ -40,7 +43,8 @@ static void write_csv(cnn_journal *journal, const Column *column, int32_t n) {
   }
 }
 
-static void write_json(cnn_journal *journal, const Column *column, int32_t n) {
+static void write_json(cnn_journal *journal, const cnn_epoch *epoch, const cnn_column *column, int32_t n) {
+  (void)epoch;
   for (int32_t i = 0; i < n; i++) {
     cnn_text value = isfinite(column[i].value) ? cnn_number(column[i].value, column[i].digits) : (cnn_text){"null"};
     fprintf(journal->stream, "%s\"%s\": %s", i == 0 ? "{" : ", ", column[i].name, value.text);
@@ -48,25 +52,68 @@ static void write_json(cnn_journal *journal, const Column *column, int32_t n) {
   fputs("}\n", journal->stream);
 }
 
-cnn_status cnn_journal_add(cnn_journal *journal, const cnn_epoch *epoch) {
-  Column column[COLUMNS];
-  int32_t n = columns_of(epoch, column);
-  (journal->csv ? write_csv : write_json)(journal, column, n);
-  if (fflush(journal->stream) != 0) return cnn_failure(CNN_BAD_FILE, "%s: cannot write: %s", journal->path, strerror(errno));
-  return cnn_success();
+static cnn_status flush(const cnn_journal *journal) {
+  if (fflush(journal->stream) == 0) return cnn_success();
+  return cnn_failure(CNN_BAD_FILE, "%s: cannot write: %s", journal->path, strerror(errno));
 }
 
-cnn_status cnn_journal_open(cnn_journal *journal, const char *path, const cnn_epoch *epoch, int32_t epochs) {
-  size_t length = strlen(path);
-  *journal = (cnn_journal){.path = path, .csv = length > 4 && strcmp(path + length - 4, ".csv") == 0};
-  journal->stream = fopen(path, "w");
-  if (!journal->stream) return cnn_failure(CNN_BAD_FILE, "%s: cannot write: %s", path, strerror(errno));
+cnn_status cnn_journal_add(cnn_journal *journal, const cnn_epoch *epoch) {
+  if (!journal->stream) return cnn_success();
+  cnn_column column[CNN_COLUMNS];
+  int32_t n = columns_of(epoch, column);
+  journal->write(journal, epoch, column, n);
+  return flush(journal);
+}
+
+/* With path and write already set. */
+static cnn_status start(cnn_journal *journal, const cnn_epoch *epoch, int32_t epochs) {
+  if (!journal->path) return cnn_failure(CNN_NO_MEMORY, "no memory for a log");
+  journal->stream = fopen(journal->path, "w");
+  if (!journal->stream) return cnn_failure(CNN_BAD_FILE, "%s: cannot write: %s", journal->path, strerror(errno));
   cnn_status status = cnn_success();
   for (int32_t i = 0; status.code == CNN_OK && i < epochs; i++) status = cnn_journal_add(journal, &epoch[i]);
   return status;
 }
 
+static char *joined(const char *a, const char *between, const char *b) {
+  size_t room = strlen(a) + strlen(between) + strlen(b) + 1;
+  char *text = malloc(room);
+  if (text) snprintf(text, room, "%s%s%s", a, between, b);
+  return text;
+}
+
+cnn_status cnn_journal_open(cnn_journal *journal, const char *path, const cnn_epoch *epoch, int32_t epochs) {
+  size_t length = strlen(path);
+  bool csv = length > 4 && strcmp(path + length - 4, ".csv") == 0;
+  *journal = (cnn_journal){.path = joined(path, "", ""), .write = csv ? write_csv : write_json};
+  return start(journal, epoch, epochs);
+}
+
+/* A directory and those above it. */
+static cnn_status directory_make(const char *directory) {
+  char *path = joined(directory, "", "");
+  if (!path) return cnn_failure(CNN_NO_MEMORY, "no memory for a log");
+  for (char *end = path + 1; *end; end++) {
+    if (*end != '/') continue;
+    *end = 0;
+    mkdir(path, 0777); /* if this fails, so will the last one */
+    *end = '/';
+  }
+  bool made = mkdir(path, 0777) == 0 || errno == EEXIST;
+  cnn_status status = made ? cnn_success() : cnn_failure(CNN_BAD_FILE, "%s: cannot be made: %s", directory, strerror(errno));
+  free(path);
+  return status;
+}
+
+cnn_status cnn_journal_open_events(cnn_journal *journal, const char *directory, const char *name, const cnn_epoch *epoch, int32_t epochs) {
+  cnn_status status = directory_make(directory);
+  if (status.code != CNN_OK) return status;
+  *journal = (cnn_journal){.path = joined(directory, "/events.out.tfevents.", name), .write = cnn_events_write};
+  return start(journal, epoch, epochs);
+}
+
 void cnn_journal_close(cnn_journal *journal) {
   if (journal->stream) fclose(journal->stream);
-  journal->stream = NULL;
+  free(journal->path);
+  *journal = (cnn_journal){0};
 }

@@ -71,6 +71,7 @@ static void apply(const Arguments *arguments, cnn_train_options *options) {
   options->init = arguments->init;
   options->log = arguments->log;
   options->plot = arguments->plot;
+  options->tensorboard = arguments->tensorboard;
 }
 
 static int train(const cnn_program *program, const Arguments *arguments, cnn_train_options *options) {
@@ -116,7 +117,7 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
     {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox", "how pictures of another size come to fit", 0, 0, cnn_fit_choices, &a.fit_given},
     {"log", 0, CNN_VALUE_TEXT, &a.log, "FILE", ".jsonl or .csv: a row an epoch", 0, 0, NULL, NULL},
     {"plot", 0, CNN_VALUE_TEXT, &a.plot, "FILE.svg", "curves of loss, metrics and rate", 0, 0, NULL, NULL},
-    {"tensorboard", 0, CNN_VALUE_TEXT, &a.tensorboard, "DIR", "comes with a later version", 0, 0, NULL, NULL},
+    {"tensorboard", 0, CNN_VALUE_TEXT, &a.tensorboard, "DIR", "the same for TensorBoard, as events in this directory", 0, 0, NULL, NULL},
     {"overfit", 0, CNN_VALUE_WHOLE, &a.overfit, "N", "train on N samples alone: can the net learn them?", 1, most, NULL, &a.overfit_given},
     {"dry-run", 0, CNN_VALUE_FLAG, &a.dry_run, "", "one step and one validation, nothing is written", 0, 0, NULL, NULL},
     {"progress", 0, CNN_VALUE_CHOICE, &a.progress, "auto|plain|none", "a live bar on a terminal, a line an epoch, or nothing", 0, 0, progress, NULL},
@@ -132,10 +133,6 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
   int suffix = cnn_usage_suffix(&usage, "--plot", a.plot, svg);
   if (suffix == CNN_GO_ON) suffix = cnn_usage_suffix(&usage, "--log", a.log, rows);
   if (suffix != CNN_GO_ON) return suffix;
-  if (a.tensorboard) {
-    cnn_status later = cnn_failure(CNN_NOT_BUILT, "--tensorboard comes with a later version [not-built-yet]");
-    return cnn_program_fail(program, &later);
-  }
   char out[512];
   snprintf(out, sizeof out, "%s.safetensors", program->network->name);
   cnn_train_options options = cnn_train_defaults(program->network);

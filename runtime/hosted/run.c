@@ -113,9 +113,9 @@ static void measures_read(const json_t *object, cnn_measures *measures) {
 }
 
 static json_t *epoch_json(const cnn_epoch *epoch) {
-  return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:b}", "epoch", (int)epoch->epoch, "train", measures_json(&epoch->train), "val",
+  return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:b}", "epoch", (int)epoch->epoch, "train", measures_json(&epoch->train), "val",
                    measures_json(&epoch->val), "rate", real(epoch->rate), "images_per_second", real(epoch->images_per_second), "seconds",
-                   real(epoch->seconds), "best", (int)epoch->best);
+                   real(epoch->seconds), "step", (json_int_t)epoch->step, "time", real(epoch->time), "best", (int)epoch->best);
 }
 
 static void epoch_read(const json_t *object, cnn_epoch *epoch) {
@@ -125,6 +125,8 @@ static void epoch_read(const json_t *object, cnn_epoch *epoch) {
   epoch->rate = number(object, "rate");
   epoch->images_per_second = number(object, "images_per_second");
   epoch->seconds = number(object, "seconds");
+  epoch->step = whole(object, "step");
+  epoch->time = number(object, "time");
   epoch->best = json_is_true(json_object_get(object, "best"));
 }
 

@@ -35,8 +35,11 @@ int32_t cnn_threads(int32_t wanted) {
 
 int32_t cnn_threads_of_net(int32_t wanted) { return omp_set_num_threads ? cnn_threads(wanted) : 1; }
 
-double cnn_clock(void) {
+static double seconds_of(clockid_t clock) {
   struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(clock, &now);
   return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
+
+double cnn_clock(void) { return seconds_of(CLOCK_MONOTONIC); }
+double cnn_wall_clock(void) { return seconds_of(CLOCK_REALTIME); }

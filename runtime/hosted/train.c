@@ -25,7 +25,7 @@ typedef struct Training {
   cnn_course course;
   cnn_loader *loader;
   cnn_evaluator *evaluator;
-  cnn_journal journal;
+  cnn_journal log, events;
   float **output;
   cnn_sums *sums;                 /* of one sample */
   int32_t *order;
@@ -219,7 +219,10 @@ static cnn_status open_files(Training *training) {
   if (status.code == CNN_OK) status = cnn_writer_try(training->last);
   if (status.code == CNN_OK) status = cnn_writer_try(training->checkpoint);
   if (status.code == CNN_OK && options->plot) status = cnn_writer_try(options->plot);
-  if (status.code == CNN_OK && options->log) status = cnn_journal_open(&training->journal, options->log, run->history, run->finished);
+  if (status.code == CNN_OK && options->log) status = cnn_journal_open(&training->log, options->log, run->history, run->finished);
+  if (status.code == CNN_OK && options->tensorboard) {
+    status = cnn_journal_open_events(&training->events, options->tensorboard, training->network->name, run->history, run->finished);
+  }
   return status;
 }
 
@@ -371,11 +374,13 @@ static double rated(const cnn_epoch *epoch) {
 /* The order matters: whenever the process ends, the checkpoint is never ahead of the other files. */
 static cnn_status save_epoch(Training *training, bool best) {
   const cnn_train_options *options = training->options;
+  const cnn_epoch *done = &training->run.history[training->run.finished - 1];
   bool saves = options->overfit == 0 || finished(training); /* the many short epochs of an experiment are not worth it */
   cnn_status status = best && saves ? save(training, options->out) : cnn_success();
   if (status.code == CNN_OK && saves) status = save(training, training->last);
   if (status.code == CNN_OK && saves) status = cnn_run_save(&training->run, options, training->checkpoint);
-  if (status.code == CNN_OK && options->log) status = cnn_journal_add(&training->journal, &training->run.history[training->run.finished - 1]);
+  if (status.code == CNN_OK) status = cnn_journal_add(&training->log, done);
+  if (status.code == CNN_OK) status = cnn_journal_add(&training->events, done);
   if (status.code == CNN_OK && options->plot) {
     status = cnn_plot_write(options->plot, training->network->name, training->run.history, training->run.finished);
   }
@@ -414,6 +419,8 @@ static cnn_status run_epoch(Training *training) {
   status = validate(training, &epoch.val);
   if (status.code != CNN_OK || stopped(training)) return status;
   epoch.seconds = run->seconds + cnn_clock() - now;
+  epoch.step = run->trainer.steps;
+  epoch.time = cnn_wall_clock();
   if (!training->options->dry_run) status = end_epoch(training, &epoch);
   if (status.code == CNN_OK) send(training, (cnn_event){.kind = CNN_EVENT_EPOCH, .done = &epoch});
   return status;
@@ -450,7 +457,8 @@ static void report_end(const Training *training) {
 static void close_training(Training *training) {
   cnn_loader_close(training->loader);
   cnn_evaluator_close(training->evaluator);
-  cnn_journal_close(&training->journal);
+  cnn_journal_close(&training->log);
+  cnn_journal_close(&training->events);
   cnn_outputs_free(training->network, training->output);
   free(training->sums);
   free(training->order);

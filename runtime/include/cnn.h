@@ -71,6 +71,8 @@ typedef struct cnn_epoch { /* what a line of the log says */
   cnn_measures val;        /* samples 0: no validation */
   double rate;             /* of the last step */
   double images_per_second, seconds;
+  int64_t step;            /* updates of the weights until its end, in all */
+  double time;             /* when it ended, in seconds since 1970 */
   bool best;               /* the best so far, by validation loss, and therefore saved as such */
 } cnn_epoch;
 
@@ -106,6 +108,7 @@ typedef struct cnn_train_options {
   const char *out;         /* best weights; beside it .last.safetensors and .checkpoint.safetensors */
   const char *log;         /* .jsonl or .csv, a row an epoch; or NULL */
   const char *plot;        /* .svg; or NULL */
+  const char *tensorboard; /* a directory for TensorBoard's events; or NULL */
   const volatile sig_atomic_t *stop;             /* may be NULL; non-zero: save after the current step and return CNN_STOPPED */
   void (*report)(void *context, const cnn_event *event); /* may be NULL */
   void *context;

@@ -90,7 +90,7 @@ for words in (["frobnicate"], ["train"], ["train", *DATA, "--frobnicate"], ["tra
               ["train", *DATA, "--log", "log.txt"], ["train", *DATA, "--plot", "plot.png"], ["train", *DATA, "--progress=loud"], ["train", *DATA, "more"], ["eval", *DATA],
               ["predict", "--weights", "w"], ["predict", "x.npy"], ["bench", "--seconds", "-1"], ["info", "x"], ["eval", *DATA, "--weights", "w", "--confusion", "c.png"]):
     exits(2, "exit 2: " + " ".join(words), "./dot", *words, says="dot")
-exits(1, "known, for later: --tensorboard", "./dot", "train", *DATA, "--tensorboard", "t", says="[not-built-yet]")
+exits(1, "a file where TensorBoard's directory should be", "./dot", "train", *DATA, "--tensorboard", "dot.cnn", says="Not a directory")
 exits(1, "no such data", "./dot", "train", "--data", "nowhere", says="nowhere")
 exits(1, "no checkpoint to go on from", "./dot", "train", *DATA, "--resume", says="checkpoint")
 exits(1, "a directory that does not exist", "./dot", "train", *DATA, "--out", "no/such.safetensors", says="no/such")
@@ -108,6 +108,63 @@ lines = open("dot.csv").read().splitlines()
 check(lines[0] == "epoch,loss,accuracy,val_loss,val_accuracy,rate,images_per_second,seconds" and len(lines) == 3, "its columns", lines)
 done = run("./dot", "train", *DATA, "--limit", "100", "--epochs", "2", "--out", "plain.safetensors", env={"LC_ALL": "C"})
 check("epoch 2/2  loss" in done.stderr and "\r" not in done.stderr and "\x1b" not in done.stderr, "a line an epoch where there is no terminal", done.both)
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def fields(data):  # of a protocol buffer: numbers and values
+    def varint():
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = data[at]
+            at, value, shift = at + 1, value | (byte & 127) << shift, shift + 7
+            if byte < 128:
+                return value
+    at = 0
+    while at < len(data):
+        key = varint()
+        number, wire = key >> 3, key & 7
+        if wire == 0:
+            yield number, varint()
+            continue
+        size = varint() if wire == 2 else {1: 8, 5: 4}[wire]
+        yield number, data[at:at + size] if wire == 2 else struct.unpack("<d" if wire == 1 else "<f", data[at:at + size])[0]
+        at += size
+
+
+def events(path):  # step, time and values of each event but the first, with checksums as TensorBoard checks them
+    def masked(data):
+        crc = crc32c(data)
+        return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+    data, at, out = content(path), 0, []
+    assert crc32c(b"123456789") == 0xE3069283
+    while at < len(data):
+        length = struct.unpack("<Q", data[at:at + 8])[0]
+        event = data[at + 12:at + 12 + length]
+        assert data[at + 8:at + 12] == masked(data[at:at + 8]) and data[at + 12 + length:at + 16 + length] == masked(event)
+        out.append(dict(fields(event)))
+        at += 16 + length
+    assert out[0][3] == b"brain.Event:2" and at == len(data)
+    return [(event[2], event[1], {tag.decode(): value for tag, value in (dict(fields(value)).values() for _, value in fields(event[5]))}) for event in out[1:]]
+
+
+EVENTS = "events.out.tfevents.dot"
+exits(0, "events for TensorBoard, in a directory of its own", *TRAIN, "--out", "board.safetensors", "--log", "board.jsonl", "--tensorboard", "runs/board", "--epochs", "3")
+logged, board = [json.loads(line) for line in open("board.jsonl")], events(f"runs/board/{EVENTS}")
+check([step for step, _, _ in board] == [20, 40, 60] and all(abs(when - time.time()) < 60 for _, when, _ in board), "the step and the time of each epoch", board)
+check(len(logged) == 3 and all(list(row) == list(values) and all(math.isclose(row[name], values[name], rel_tol=1e-5) for name in row) for row, (_, _, values) in zip(logged, board)),
+      "and the numbers of the log", (logged, board))
+before = content(f"runs/board/{EVENTS}")
+exits(0, "which a resumed run goes on with", *TRAIN, "--out", "board.safetensors", "--tensorboard", "runs/board", "--resume", "--epochs", "5")
+check(content(f"runs/board/{EVENTS}").startswith(before) and [step for step, _, _ in events(f"runs/board/{EVENTS}")] == [20, 40, 60, 80, 100], "behind the same bytes")
 
 reference = content("dot.safetensors"), content("dot.last.safetensors")
 
@@ -148,7 +205,7 @@ done = exits(0, "going on to more epochs", *TRAIN, "--resume", "--epochs", "14")
 
 # ---- experiments
 before = sorted(os.listdir())
-exits(0, "--dry-run", *TRAIN, "--dry-run", "--out", "dry.safetensors", "--log", "dry.csv", "--plot", "dry.svg")
+exits(0, "--dry-run", *TRAIN, "--dry-run", "--out", "dry.safetensors", "--log", "dry.csv", "--plot", "dry.svg", "--tensorboard", "dry")
 check(sorted(os.listdir()) == before, "which writes nothing", os.listdir())
 exits(0, "--overfit", *TRAIN, "--overfit", "8", "--out", "over.safetensors", says="accuracy 1.0000")
 exits(0, "--init", *TRAIN[:-1], "plain", "--init", "dot.safetensors", "--out", "init.safetensors", "--epochs", "1", says="of 8 weights taken")
