@@ -52,23 +52,32 @@ bool cnn_batch_open(cnn_batch *batch, const cnn_network *network, int32_t capaci
   const bool opened = parts_open(&all, network, capacity, targets);
   batch->input = all.input;
   batch->target = all.target;
+  return opened;
+}
+
+void cnn_batch_close(cnn_batch *batch) {
+  parts_close(&(cnn_parts){batch->input, batch->target}, batch->network);
+  *batch = (cnn_batch){0};
+}
+
+bool cnn_reader_open(cnn_reader *reader, const cnn_network *network) {
+  *reader = (cnn_reader){.network = network};
   int64_t scratch = 0;
   for (int32_t i = 0; i < network->inputs; i++) {
     const int64_t floats = cnn_augment_scratch(plane_of(&network->input[i]));
     if (floats > scratch) scratch = floats;
   }
-  batch->scratch = malloc((size_t)(scratch + 1) * sizeof(float));
-  return opened && batch->scratch && parts_open(&batch->raw, network, 1, targets) && parts_open(&batch->own, network, 1, targets) &&
-         parts_open(&batch->other, network, 1, targets);
+  reader->scratch = malloc((size_t)(scratch + 1) * sizeof(float));
+  return reader->scratch && parts_open(&reader->raw, network, 1, true) && parts_open(&reader->own, network, 1, true) &&
+         parts_open(&reader->other, network, 1, true);
 }
 
-void cnn_batch_close(cnn_batch *batch) {
-  parts_close(&(cnn_parts){batch->input, batch->target}, batch->network);
-  parts_close(&batch->raw, batch->network);
-  parts_close(&batch->own, batch->network);
-  parts_close(&batch->other, batch->network);
-  free(batch->scratch);
-  *batch = (cnn_batch){0};
+void cnn_reader_close(cnn_reader *reader) {
+  parts_close(&reader->raw, reader->network);
+  parts_close(&reader->own, reader->network);
+  parts_close(&reader->other, reader->network);
+  free(reader->scratch);
+  *reader = (cnn_reader){0};
 }
 
 /* u8 counts as 0..1, i8 as -1..1, as the contract of `target = input` says. */
@@ -100,9 +109,9 @@ static void put_sample(cnn_batch *batch, int32_t slot, const cnn_parts *sample) 
   }
 }
 
-cnn_status cnn_batch_read(cnn_batch *batch, int32_t slot, const cnn_data *data, cnn_part part, int64_t index) {
-  const cnn_status status = cnn_data_sample(data, part, index, batch->raw.input, batch->raw.target);
-  if (status.code == CNN_OK) put_sample(batch, slot, &batch->raw);
+cnn_status cnn_batch_read(cnn_batch *batch, cnn_reader *reader, int32_t slot, const cnn_data *data, cnn_part part, int64_t index) {
+  const cnn_status status = cnn_data_sample(data, part, index, reader->raw.input, reader->raw.target);
+  if (status.code == CNN_OK) put_sample(batch, slot, &reader->raw);
   return status;
 }
 
@@ -116,49 +125,49 @@ static cnn_plane target_plane(const cnn_network *network, int32_t o) {
   return plane;
 }
 
-static cnn_augmentation augmentation_of(const cnn_batch *batch, const cnn_course *course, int64_t at) {
-  return cnn_augment_draw(course->recipe, plane_of(&batch->network->input[0]), course->recipe->seed, (uint32_t)course->epoch, (uint32_t)index_of(course, at));
+static cnn_augmentation augmentation_of(const cnn_reader *reader, const cnn_course *course, int64_t at) {
+  return cnn_augment_draw(course->recipe, plane_of(&reader->network->input[0]), course->recipe->seed, (uint32_t)course->epoch, (uint32_t)index_of(course, at));
 }
 
 /* Reads a sample of the course and augments it by itself. */
-static cnn_status read_augmented(cnn_batch *batch, const cnn_course *course, int64_t at, const cnn_parts *out) {
-  const cnn_network *network = batch->network;
-  const cnn_status status = cnn_data_sample(course->data, CNN_PART_TRAIN, index_of(course, at), batch->raw.input, batch->raw.target);
+static cnn_status read_augmented(cnn_reader *reader, const cnn_course *course, int64_t at, const cnn_parts *out) {
+  const cnn_network *network = reader->network;
+  const cnn_status status = cnn_data_sample(course->data, CNN_PART_TRAIN, index_of(course, at), reader->raw.input, reader->raw.target);
   if (status.code != CNN_OK) return status;
-  const cnn_augmentation augmentation = augmentation_of(batch, course, at);
+  const cnn_augmentation augmentation = augmentation_of(reader, course, at);
   for (int32_t i = 0; i < network->inputs; i++) {
     const cnn_port *port = &network->input[i];
     const float scale = (float)cnn_data_scale(course->data, i);
-    cnn_augment_input(&augmentation, plane_of(port), port->type, scale, batch->raw.input[i], out->input[i], batch->scratch);
+    cnn_augment_input(&augmentation, plane_of(port), port->type, scale, reader->raw.input[i], out->input[i], reader->scratch);
   }
   for (int32_t o = 0; o < network->outputs; o++) {
-    if (!batch->target[o] || is_reflexive(network)) continue;
+    if (!reader->raw.target[o] || is_reflexive(network)) continue;
     const cnn_plane plane = target_plane(network, o);
-    if (plane.height * plane.width > 1) cnn_augment_target(&augmentation, plane, cnn_judge(network, o).class_target, batch->raw.target[o], out->target[o]);
-    else memcpy(out->target[o], batch->raw.target[o], (size_t)target_elements(network, o) * 4);
+    if (plane.height * plane.width > 1) cnn_augment_target(&augmentation, plane, cnn_judge(network, o).class_target, reader->raw.target[o], out->target[o]);
+    else memcpy(out->target[o], reader->raw.target[o], (size_t)target_elements(network, o) * 4);
   }
   return status;
 }
 
-static void mix_parts(const cnn_batch *batch, const cnn_mix *mix) {
-  const cnn_network *network = batch->network;
+static void mix_parts(const cnn_reader *reader, const cnn_mix *mix) {
+  const cnn_network *network = reader->network;
   for (int32_t i = 0; i < network->inputs; i++)
-    cnn_mix_input(mix, plane_of(&network->input[i]), network->input[i].type, batch->own.input[i], batch->other.input[i]);
+    cnn_mix_input(mix, plane_of(&network->input[i]), network->input[i].type, reader->own.input[i], reader->other.input[i]);
   for (int32_t o = 0; o < network->outputs; o++)
-    if (batch->target[o] && !is_reflexive(network))
-      cnn_mix_target(mix, target_plane(network, o), cnn_judge(network, o).class_target, batch->own.target[o], batch->other.target[o]);
+    if (reader->own.target[o] && !is_reflexive(network))
+      cnn_mix_target(mix, target_plane(network, o), cnn_judge(network, o).class_target, reader->own.target[o], reader->other.target[o]);
 }
 
-cnn_status cnn_batch_take(cnn_batch *batch, int32_t slot, const cnn_course *course, int64_t at) {
-  if (!course->augment) return cnn_batch_read(batch, slot, course->data, CNN_PART_TRAIN, index_of(course, at));
-  cnn_status status = read_augmented(batch, course, at, &batch->own);
-  const cnn_augmentation augmentation = augmentation_of(batch, course, at);
+cnn_status cnn_batch_take(cnn_batch *batch, cnn_reader *reader, int32_t slot, const cnn_course *course, int64_t at) {
+  if (!course->augment) return cnn_batch_read(batch, reader, slot, course->data, CNN_PART_TRAIN, index_of(course, at));
+  cnn_status status = read_augmented(reader, course, at, &reader->own);
+  const cnn_augmentation augmentation = augmentation_of(reader, course, at);
   for (int32_t step = 0; step < course->recipe->augments && status.code == CNN_OK; step++) {
     cnn_mix mix;
     if (!cnn_mix_draw(&augmentation, step, course->samples, &mix)) continue;
-    status = read_augmented(batch, course, mix.partner, &batch->other);
-    if (status.code == CNN_OK) mix_parts(batch, &mix);
+    status = read_augmented(reader, course, mix.partner, &reader->other);
+    if (status.code == CNN_OK) mix_parts(reader, &mix);
   }
-  if (status.code == CNN_OK) put_sample(batch, slot, &batch->own);
+  if (status.code == CNN_OK) put_sample(batch, slot, &reader->own);
   return status;
 }

@@ -1,4 +1,4 @@
-/* batch.h: a few samples as a net takes them, and the thread that prepares the next ones while a step is computed. */
+/* batch.h: a few samples as a net takes them, and the threads that prepare the next ones while a step is computed. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_BATCH_H
 #define CNN_BATCH_H
@@ -10,9 +10,14 @@ typedef struct cnn_batch {
   const cnn_network *network;
   int32_t capacity, count;
   void **input, **target;     /* as cnn_parts, of all samples */
+} cnn_batch;
+
+/* Reads samples into batches; several may fill the same batch at once. */
+typedef struct cnn_reader {
+  const cnn_network *network;
   cnn_parts raw, own, other;  /* one sample: as the data set gives it, augmented, and one that is mixed with it */
   float *scratch;
-} cnn_batch;
+} cnn_reader;
 
 /* The samples of an epoch in their order, cut into batches. */
 typedef struct cnn_course {
@@ -27,16 +32,18 @@ typedef struct cnn_course {
 
 bool cnn_batch_open(cnn_batch *batch, const cnn_network *network, int32_t capacity, bool targets); /* false: no memory */
 void cnn_batch_close(cnn_batch *batch);
+bool cnn_reader_open(cnn_reader *reader, const cnn_network *network); /* false: no memory */
+void cnn_reader_close(cnn_reader *reader);                            /* also after an open that failed, or none */
 /* Reads sample `index` into place `slot` as it is. */
-cnn_status cnn_batch_read(cnn_batch *batch, int32_t slot, const cnn_data *data, cnn_part part, int64_t index);
+cnn_status cnn_batch_read(cnn_batch *batch, cnn_reader *reader, int32_t slot, const cnn_data *data, cnn_part part, int64_t index);
 /* Reads sample `at` of a course, augmented if the course says so. */
-cnn_status cnn_batch_take(cnn_batch *batch, int32_t slot, const cnn_course *course, int64_t at);
+cnn_status cnn_batch_take(cnn_batch *batch, cnn_reader *reader, int32_t slot, const cnn_course *course, int64_t at);
 
 int32_t cnn_course_count(const cnn_course *course, int64_t at); /* how many samples the call that begins at sample `at` takes */
 bool cnn_course_ends_batch(const cnn_course *course, int64_t at); /* a batch is complete when `at` samples have been seen */
 
 typedef struct cnn_loader cnn_loader;
-cnn_status cnn_loader_open(cnn_loader **loader, const cnn_network *network, int32_t part);
+cnn_status cnn_loader_open(cnn_loader **loader, const cnn_network *network, int32_t part, int32_t threads);
 void cnn_loader_close(cnn_loader *loader);
 cnn_status cnn_loader_start(cnn_loader *loader, const cnn_course *course, int64_t at); /* the course must stay as it is until the stop */
 void cnn_loader_stop(cnn_loader *loader);

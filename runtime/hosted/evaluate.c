@@ -18,6 +18,7 @@ typedef struct Worker {
   cnn_evaluator *evaluator;
   pthread_t thread;
   cnn_batch batch;
+  cnn_reader reader;
   cnn_tally tally;
   float **output;
   void *workspace;
@@ -79,7 +80,7 @@ cnn_status cnn_evaluator_open(cnn_evaluator **result, const cnn_network *network
     worker->evaluator = evaluator;
     worker->workspace = cnn_aligned(network->workspace_bytes);
     worker->output = cnn_outputs_alloc(network, network->batch);
-    fine = cnn_batch_open(&worker->batch, network, network->batch, true) && cnn_tally_open(&worker->tally, network, confusion) && worker->workspace &&
+    fine = cnn_batch_open(&worker->batch, network, network->batch, true) && cnn_reader_open(&worker->reader, network) && cnn_tally_open(&worker->tally, network, confusion) && worker->workspace &&
            worker->output;
   }
   if (fine) return cnn_success();
@@ -93,6 +94,7 @@ void cnn_evaluator_close(cnn_evaluator *evaluator) {
   for (int32_t i = 0; evaluator->worker && i < evaluator->threads; i++) {
     Worker *worker = &evaluator->worker[i];
     if (worker->batch.network) cnn_batch_close(&worker->batch);
+    cnn_reader_close(&worker->reader);
     cnn_tally_close(&worker->tally);
     cnn_outputs_free(evaluator->network, worker->output);
     free(worker->workspace);
@@ -110,7 +112,7 @@ static cnn_status evaluate_batch(Worker *worker, int64_t first) {
   int32_t count = network->batch;
   if (count > evaluator->samples - first) count = (int32_t)(evaluator->samples - first);
   for (int32_t i = 0; i < count; i++) {
-    cnn_status status = cnn_batch_read(&worker->batch, i, evaluator->data, evaluator->part, first + i);
+    cnn_status status = cnn_batch_read(&worker->batch, &worker->reader, i, evaluator->data, evaluator->part, first + i);
     if (status.code != CNN_OK) return status;
   }
   network->infer(evaluator->model, (const void *const *)worker->batch.input, worker->output, worker->workspace);

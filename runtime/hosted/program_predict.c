@@ -22,6 +22,7 @@ typedef struct Prediction {
   const Arguments *arguments;
   void *model, *workspace;
   cnn_batch batch;
+  cnn_reader reader;
   float **output;            /* of one call */
   float **kept;              /* of all samples, for -o */
   int64_t samples, room;
@@ -265,7 +266,7 @@ static cnn_status open_prediction(Prediction *prediction) {
   prediction->score = calloc((size_t)most, sizeof *prediction->score);
   prediction->rank = calloc((size_t)most, sizeof *prediction->rank);
   prediction->json = json_array();
-  bool fine = cnn_batch_open(&prediction->batch, network, network->batch, false) && prediction->model && prediction->workspace &&
+  bool fine = cnn_batch_open(&prediction->batch, network, network->batch, false) && cnn_reader_open(&prediction->reader, network) && prediction->model && prediction->workspace &&
               prediction->output && prediction->kept && prediction->score && prediction->rank && prediction->json;
   if (!fine) return cnn_failure(CNN_NO_MEMORY, "no memory to run %s", network->name);
   float *weights;
@@ -277,6 +278,7 @@ static cnn_status open_prediction(Prediction *prediction) {
 
 static void close_prediction(Prediction *prediction) {
   if (prediction->batch.network) cnn_batch_close(&prediction->batch);
+  cnn_reader_close(&prediction->reader);
   cnn_outputs_free(prediction->network, prediction->output);
   cnn_outputs_free(prediction->network, prediction->kept);
   free(prediction->model);
@@ -288,11 +290,11 @@ static void close_prediction(Prediction *prediction) {
 
 static cnn_status read_sample(Prediction *prediction, const cnn_inputs *inputs, int64_t index, int32_t slot) {
   const cnn_network *network = prediction->network;
-  cnn_status status = cnn_inputs_sample(inputs, index, prediction->batch.raw.input);
+  cnn_status status = cnn_inputs_sample(inputs, index, prediction->reader.raw.input);
   for (int32_t i = 0; status.code == CNN_OK && i < network->inputs; i++) {
     const cnn_port *port = &network->input[i];
     size_t bytes = (size_t)port->size * cnn_type_bytes(port->type);
-    cnn_port_arrange(port, prediction->batch.raw.input[i], (char *)prediction->batch.input[i] + (size_t)slot * bytes);
+    cnn_port_arrange(port, prediction->reader.raw.input[i], (char *)prediction->batch.input[i] + (size_t)slot * bytes);
   }
   return status;
 }

@@ -189,7 +189,7 @@ static cnn_status open_training(Training *training) {
   training->validated = options->overfit > 0 ? 0 : cnn_data_count(training->data, CNN_PART_VAL);
   int32_t part = part_of(network, recipe.batch);
   cnn_status status = cnn_run_open(&training->run, network, &recipe, samples);
-  if (status.code == CNN_OK) status = cnn_loader_open(&training->loader, network, part);
+  if (status.code == CNN_OK) status = cnn_loader_open(&training->loader, network, part, training->threads);
   if (status.code == CNN_OK && training->validated > 0) status = cnn_evaluator_open(&training->evaluator, network, training->threads, false);
   if (status.code != CNN_OK) return status;
 

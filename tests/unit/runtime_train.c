@@ -469,8 +469,9 @@ static void batches_are_augmented_and_arranged(void) {
   cnn_data_options options = CNN_DATA_DEFAULTS;
   cnn_data *data;
   cnn_batch batch;
+  cnn_reader reader;
   CU_ASSERT_EQUAL_FATAL(cnn_data_open(&data, "synthetic", &network, &options).code, CNN_OK);
-  CU_ASSERT_FATAL(cnn_batch_open(&batch, &network, 2, true));
+  CU_ASSERT_FATAL(cnn_batch_open(&batch, &network, 2, true) && cnn_reader_open(&reader, &network));
   static uint8_t pixel[H][W][C], moved[H][W][C];
   static int32_t label[H][W], moved_label[H][W];
   static float scratch[2 * SIZE];
@@ -481,28 +482,30 @@ static void batches_are_augmented_and_arranged(void) {
   cnn_augment_input(&augmentation, (cnn_plane){H, W, C}, CNN_U8, 255, pixel, moved, scratch);
   cnn_augment_target(&augmentation, (cnn_plane){H, W, 1}, true, label, moved_label);
   CU_ASSERT(memcmp(pixel, moved, sizeof pixel) != 0 && memcmp(label, moved_label, sizeof label) != 0);
-  CU_ASSERT_EQUAL(cnn_batch_take(&batch, 1, &course, AT).code, CNN_OK);
+  CU_ASSERT_EQUAL(cnn_batch_take(&batch, &reader, 1, &course, AT).code, CNN_OK);
   const uint8_t *got = (const uint8_t *)batch.input[0] + SIZE;
   bool right = memcmp((const int32_t *)batch.target[0] + H * W, moved_label, sizeof label) == 0;
   for (int i = 0; i < SIZE; i++) right = right && got[(i % C * H + i / C / W) * W + i / C % W] == (&moved[0][0][0])[i];
   CU_ASSERT(right);
   cnn_batch_close(&batch);
+  cnn_reader_close(&reader);
   cnn_data_close(data);
 
   output = (cnn_port){.name = "output", .rank = 3, .dim = {H, W, C}, .size = SIZE, .target = CNN_TARGET_VALUES, .target_size = SIZE, .loss = "mse"};
   recipe.target_is_input = 1;
   cnn_course again = course;
   CU_ASSERT_EQUAL_FATAL(cnn_data_open(&data, "synthetic", &network, &options).code, CNN_OK);
-  CU_ASSERT_FATAL(cnn_batch_open(&batch, &network, 1, true));
+  CU_ASSERT_FATAL(cnn_batch_open(&batch, &network, 1, true) && cnn_reader_open(&reader, &network));
   again.data = data;
   CU_ASSERT_EQUAL(cnn_data_sample(data, CNN_PART_TRAIN, AT, in, target).code, CNN_OK);
   cnn_augment_input(&augmentation, (cnn_plane){H, W, C}, CNN_U8, 255, pixel, moved, scratch);
-  CU_ASSERT_EQUAL(cnn_batch_take(&batch, 0, &again, AT).code, CNN_OK);
+  CU_ASSERT_EQUAL(cnn_batch_take(&batch, &reader, 0, &again, AT).code, CNN_OK);
   const float *value = batch.target[0];
   right = true;
   for (int i = 0; i < SIZE; i++) right = right && value[i] == (float)(&moved[0][0][0])[i] / 255.0f; /* after augmentation, in the order of the output */
   CU_ASSERT(right);
   cnn_batch_close(&batch);
+  cnn_reader_close(&reader);
   cnn_data_close(data);
 }
 
@@ -520,9 +523,10 @@ static void samples_are_mixed_with_others(void) {
   for (int kind = 0; kind < 2; kind++) {
     cnn_data *data;
     cnn_batch batch;
+    cnn_reader reader;
     recipe.augments = 1, recipe.augment = mixing[kind];
     CU_ASSERT_EQUAL_FATAL(cnn_data_open(&data, "synthetic", &network, &options).code, CNN_OK);
-    CU_ASSERT_FATAL(cnn_batch_open(&batch, &network, 1, true));
+    CU_ASSERT_FATAL(cnn_batch_open(&batch, &network, 1, true) && cnn_reader_open(&reader, &network));
     const cnn_course course = {.data = data, .recipe = &recipe, .samples = SAMPLES, .batch = 1, .part = 1, .augment = true};
     int others = 0;
     bool right = true;
@@ -534,7 +538,7 @@ static void samples_are_mixed_with_others(void) {
       CU_ASSERT_FATAL(mix.partner >= 0 && mix.partner < SAMPLES && mix.share >= 0 && mix.share <= 1);
       cnn_data_sample(data, CNN_PART_TRAIN, at, (void *[]){own}, (void *[]){&own_label});
       cnn_data_sample(data, CNN_PART_TRAIN, mix.partner, (void *[]){other}, (void *[]){&other_label});
-      CU_ASSERT_EQUAL_FATAL(cnn_batch_take(&batch, 0, &course, at).code, CNN_OK);
+      CU_ASSERT_EQUAL_FATAL(cnn_batch_take(&batch, &reader, 0, &course, at).code, CNN_OK);
       const float *got = batch.input[0];
       for (int i = 0; i < N * N; i++) {
         const bool inside = i / N >= mix.top && i / N < mix.bottom && i % N >= mix.left && i % N < mix.right;
@@ -547,6 +551,7 @@ static void samples_are_mixed_with_others(void) {
     CU_ASSERT(right);
     CU_ASSERT(others > 5 && others < 35);
     cnn_batch_close(&batch);
+    cnn_reader_close(&reader);
     cnn_data_close(data);
   }
 }
