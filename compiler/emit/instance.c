@@ -150,10 +150,8 @@ static bool is_shared(const Instances *plan, const NestFn *fn) {
   return false;
 }
 
-static const char *name_of(Instances *plan, const NestFn *fn, const Known *known) { /* conv_tile8_left_first, with a number where flags do not tell */
-  const char *name = arena_printf(plan->arena, "%s_%s", plan->nest->name, fn->name);
-  for (int i = 0; i < fn->nparams; i++)
-    if (fn->flag[i] && known->fixed[i + 1] && known->value[i + 1]) name = arena_printf(plan->arena, "%s_%s", name, fn->param[i]);
+/* With a number where the name is taken. */
+static const char *unique_name(const Instances *plan, const char *name) {
   int same = 0;
   for (bool taken = true; taken; same++) {
     const char *wanted = same ? arena_printf(plan->arena, "%s_%d", name, same + 1) : name;
@@ -162,6 +160,13 @@ static const char *name_of(Instances *plan, const NestFn *fn, const Known *known
     if (!taken) return wanted;
   }
   return name;
+}
+
+static const char *name_of(Instances *plan, const NestFn *fn, const Known *known) { /* conv_tile8_left_first */
+  const char *name = arena_printf(plan->arena, "%s_%s", plan->nest->name, fn->name);
+  for (int i = 0; i < fn->nparams; i++)
+    if (fn->flag[i] && known->fixed[i + 1] && known->value[i + 1]) name = arena_printf(plan->arena, "%s_%s", name, fn->param[i]);
+  return unique_name(plan, name);
 }
 
 static Instance *add_instance(Instances *plan, const NestFn *fn, const Known *known, const Instance *body, const char *name) {
@@ -179,7 +184,7 @@ static const Instance *shared_body(Instances *plan, const NestFn *fn) {
     const Instance *have = plan->instances.data[i];
     if (have->fn == fn && have->inlined) return have;
   }
-  Instance *body = add_instance(plan, fn, &(Known){0}, NULL, arena_printf(plan->arena, "%s_%s_body", plan->nest->name, fn->name));
+  Instance *body = add_instance(plan, fn, &(Known){0}, NULL, unique_name(plan, arena_printf(plan->arena, "%s_%s_body", plan->nest->name, fn->name)));
   body->inlined = true;
   return body;
 }
