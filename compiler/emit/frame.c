@@ -68,14 +68,21 @@ static const char *target_value(Frame *f, int index) {
   return local(f, "const void *", name, image_text(f, arena_printf(net->arena, "batch->%s", name), size), "");
 }
 
-/* Values that later phases need lie one after the other for all images. */
-static const char *kept_value(Frame *f, const Node *node, const Storage *storage, const char *name) {
+/* What a later phase needs is in the record of its image. */
+static const char *kept_value(Frame *f, const Node *node, int64_t offset, const char *name) {
+  Arena *arena = f->net->arena;
+  const char *record = arena_printf(arena, "batch->at->kept + n * %" PRId64, f->part->plan->kept_floats);
+  return local(f, "void *", name, offset_text(f, record, offset), arena_printf(arena, "%s, kept", value_text(arena, node)));
+}
+
+/* What is read for all images together lies one after the other. */
+static const char *value_of_all(Frame *f, const Node *node, const Storage *storage, const char *name) {
   Net *net = f->net;
   const Home home = node_home(node);
-  const char *first = offset_text(f, "batch->at->kept", storage->offset * net->train_batch + home.offset * f->images);
+  const char *first = offset_text(f, "batch->at->all", storage->offset * net->train_batch + home.offset * f->images);
   const int64_t size = shape_elements(home.node->shape);
   const char *value = f->kind == FRAME_SAMPLE ? arena_printf(net->arena, "%s + n * %" PRId64, first, size) : first;
-  return local(f, "void *", name, value, arena_printf(net->arena, "%s, kept", value_text(net->arena, node)));
+  return local(f, "void *", name, value, arena_printf(net->arena, "%s, of all images", value_text(net->arena, node)));
 }
 
 /* Some channels of what is the caller's. */
@@ -109,7 +116,8 @@ const char *frame_value(Frame *f, const Node *node) {
       if (f->kind != FRAME_LOOK) return part_of(f, "", net->output[storage->index].name, node, name);
       return local(f, "void *", name, offset_text(f, "look->value", look_place(f->part, storage->index) + node_home(node).offset), value_text(net->arena, node));
     case STORE_TARGET: return part_of(f, "const ", target_value(f, storage->index), node, name);
-    case STORE_KEPT: return kept_value(f, node, storage, name);
+    case STORE_KEPT: return kept_value(f, node, offset, name);
+    case STORE_ALL: return value_of_all(f, node, storage, name);
     case STORE_ARENA: return local(f, "void *", name, offset_text(f, "arena", offset), value_text(net->arena, node));
     case STORE_BATCH: return local(f, "void *", name, offset_text(f, "batch->at->batch", offset), arena_printf(net->arena, "%s, one for all images", value_text(net->arena, node)));
     case STORE_GRADIENT: case STORE_NONE: break;

@@ -397,6 +397,8 @@ NetSizes emit_sizes(const Net *net) {
   sizes.workspace_bound = 4 * net->slots * arena_room(net->infer.plan->arena_bound);
   if (!net->train.plan) return sizes;
   sizes.training_bytes = 4 * training_floats(net);
-  sizes.training_bound = sizes.training_bytes - 4 * net->shards * (net->train.plan->arena_floats - net->train.plan->arena_bound);
+  const Plan *train = net->train.plan;
+  const int64_t an_image = train->kept_floats - train->kept_bound + train->all_floats - train->all_bound;
+  sizes.training_bound = sizes.training_bytes - 4 * (net->shards * (train->arena_floats - train->arena_bound) + net->train_batch * an_image);
   return sizes;
 }

@@ -11,7 +11,7 @@ static int64_t shard_floats(const Net *net) { return arena_room(net->train.plan-
 
 int64_t training_floats(const Net *net) {
   const Plan *plan = net->train.plan;
-  return members_floats(&net->train) + plan->batch_floats + plan->kept_floats * net->train_batch + net->shards * shard_floats(net) + (net->shards - 1) * net->graph->parameters;
+  return members_floats(&net->train) + plan->batch_floats + (plan->all_floats + plan->kept_floats) * net->train_batch + net->shards * shard_floats(net) + (net->shards - 1) * net->graph->parameters;
 }
 
 void put_training_struct(Text *out, Net *net) {
@@ -24,7 +24,8 @@ void put_training_struct(Text *out, Net *net) {
     text_put(out, ";%s\n", i ? "" : " /* weights as the kernels read them */");
   }
   if (plan->batch_floats) text_put(out, "  float batch[%" PRId64 "]; /* what there is once for a batch */\n", plan->batch_floats);
-  if (plan->kept_floats) text_put(out, "  float kept[%" PRId64 "]; /* values of all images that are needed later */\n", plan->kept_floats * net->train_batch);
+  if (plan->all_floats) text_put(out, "  float all[%" PRId64 "]; /* values that are read for all images together */\n", plan->all_floats * net->train_batch);
+  if (plan->kept_floats) text_put(out, "  float kept[%" PRId64 "]; /* by image: values that are needed later */\n", plan->kept_floats * net->train_batch);
   text_put(out, "  float arena[%" PRId64 "][%" PRId64 "]; /* values of the image that a shard is at */\n", net->shards, shard_floats(net));
   if (net->model && net->shards > 1) text_put(out, "  %s_weights sum[%" PRId64 "]; /* gradients of the shards after the first */\n", net->name, net->shards - 1);
   text_put(out, "};\n\n");
@@ -231,7 +232,7 @@ static void put_loss(Text *out, Net *net) {
   text_put(out, "  double loss = 0;\n");
   for (int i = 0; i < net->graph->training->losses.n; i++) {
     const int64_t first = plan->storage[plan->loss[i]->id].offset * net->train_batch;
-    text_put(out, "  for (int32_t n = 0; n < count; n++) loss += (double)workspace->kept[%sn];\n", first ? arena_printf(net->arena, "%" PRId64 " + ", first) : "");
+    text_put(out, "  for (int32_t n = 0; n < count; n++) loss += (double)workspace->all[%sn];\n", first ? arena_printf(net->arena, "%" PRId64 " + ", first) : "");
   }
   text_put(out, "  return (float)loss;\n");
 }

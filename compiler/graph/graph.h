@@ -89,6 +89,7 @@ struct Node {
   Node *of; int wrt;             /* hidden operators of the backward pass: the forward node, and with respect to which input or weight */
   Weight *target;                /* RESULT_SUM, RESULT_BATCH */
   ElemType elem; bool chw;       /* op_input, op_target: what the caller's buffer holds (I32: classes); `wrt` is the index of the input or output */
+  int not_before;                /* training: the phase in which it runs at the earliest */
   int64_t salt;                  /* numbers the consumers of random numbers */
   const void *detail;            /* what an operator keeps for itself */
   Node *within; int64_t channel; /* set by passes/place.c: its value lies in that one's, from that channel on; NULL: it does not */

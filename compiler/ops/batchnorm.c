@@ -356,7 +356,7 @@ static void apply_backward(Gradient *pass, Node *node, Node *dy) {
   gradient_add(pass, x, graph_hidden(graph, &op_input_gradient, node, node->shape, RESULT_SAMPLE, 4, (Node *[]){dy, x, merged, means}));
 }
 
-static const Op op_apply = {.name = "batchnorm apply", .keeps_spatial = true, .eval = apply_run, .gradient = apply_backward, .lower = apply_lower};
+static const Op op_apply = {.name = "batchnorm apply", .elementwise = true, .keeps_spatial = true, .eval = apply_run, .gradient = apply_backward, .lower = apply_lower};
 
 static Node *train(Graph *graph, Node *node) {
   if (node->frozen) return node;

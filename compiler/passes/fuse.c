@@ -38,19 +38,20 @@ int *fuse_uses(Arena *arena, const Plan *plan) {
 }
 
 /* ---- phases: a BATCH node runs after the phase in which all images have what it reads ---- */
-static void set_phases(Fuser *f) {
-  const Graph *graph = f->plan->graph;
+int *fuse_phases(Arena *arena, const Graph *graph) {
+  int *phases = NEW_ARRAY(arena, int, graph->nodes.n + 1);
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
     const bool given = node->op == &op_input || node->op == &op_target;
-    int phase = node->result == RESULT_BATCH || given ? -1 : 0;
+    int phase = node->result == RESULT_BATCH || given ? -1 : node->not_before;
     for (int k = 0; k < node->nin; k++) {
       const Node *in = node->in[k];
-      const int ready = f->phase[in->id] + (in->result == RESULT_BATCH && node->result != RESULT_BATCH);
+      const int ready = phases[in->id] + (in->result == RESULT_BATCH && node->result != RESULT_BATCH);
       if (ready > phase) phase = ready;
     }
-    f->phase[i] = phase;
+    phases[i] = phase;
   }
+  return phases;
 }
 
 static int kernel_phase(const Fuser *f, const Node *node) { return f->phase[node->id] < 0 && node->result != RESULT_BATCH ? 0 : f->phase[node->id]; }
@@ -138,8 +139,7 @@ static void fold_normalize(Fuser *f, Kernel *kernel) {
 
 void fuse_kernels(Arena *arena, Plan *plan, bool plain) {
   const Graph *graph = plan->graph;
-  Fuser f = {arena, plan, plain, fuse_uses(arena, plan), NEW_ARRAY(arena, Kernel *, graph->nodes.n + 1), NEW_ARRAY(arena, int, graph->nodes.n + 1)};
-  set_phases(&f);
+  Fuser f = {arena, plan, plain, fuse_uses(arena, plan), NEW_ARRAY(arena, Kernel *, graph->nodes.n + 1), fuse_phases(arena, graph)};
   for (int i = 0; i < graph->nodes.n; i++) {
     Node *node = graph->nodes.data[i];
     if (!f.uses[i] || node->op->family == FAMILY_ALIAS || node->placed || fuse_in_place(plan, node)) continue;

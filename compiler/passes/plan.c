@@ -7,19 +7,27 @@
 #include "passes/layout.h"
 #include "passes/passes.h"
 #include "passes/place.h"
+#include "passes/recompute.h"
 
 enum { ALIGN = 16 }; /* floats: 64 bytes */
 static int64_t rounded(int64_t floats) { return (floats + ALIGN - 1) / ALIGN * ALIGN; }
 
-typedef struct Life { const Node *node; Block block; int phase, last_phase; } Life; /* block: steps are kernels */
+typedef struct Life { const Node *node; Block block; int phase, last_phase; bool all; } Life; /* block: steps are kernels; all: a BATCH kernel reads it */
 
 static const Node *home_of(const Node *node) { return node_home(node).node; }
 
-/* A BATCH kernel reads the values of all images, which exist together only after its phase. */
-static void use(Plan *plan, const Node *node, int kernel, int phase) {
+static void use(Plan *plan, const Node *node, int kernel) {
   Life *life = &plan->life[home_of(node)->id];
+  const Kernel *reader = plan->kernels.data[kernel];
   if (kernel > life->block.dies) life->block.dies = kernel;
-  if (phase > life->last_phase) life->last_phase = phase;
+  if (reader->phase > life->last_phase) life->last_phase = reader->phase;
+  if (reader->root->result == RESULT_BATCH) life->all = true;
+}
+
+/* Where images take turns at the same kernels, a value of all of them is there from the first image of its phase to the last one of the phase that reads it last. */
+static void live_for_phases(const Plan *plan, Life *life) {
+  while (life->block.born > 0 && plan->kernels.data[life->block.born - 1]->phase == life->phase) life->block.born--;
+  while (life->block.dies + 1 < plan->kernels.n && plan->kernels.data[life->block.dies + 1]->phase == life->last_phase) life->block.dies++;
 }
 
 static void set_lives(Plan *plan) {
@@ -28,14 +36,19 @@ static void set_lives(Plan *plan) {
     const Node *home = plan->graph->nodes.data[home_of(kernel->result)->id];
     const int64_t images = home->result == RESULT_BATCH ? 1 : plan->images;
     Life *life = &plan->life[home->id];
-    if (!life->node) *life = (Life){home, {rounded(images * shape_elements(home->shape)), k, k, 0}, kernel->phase, kernel->phase};
-    use(plan, home, k, kernel->phase); /* what is joined is written by several */
+    if (!life->node) *life = (Life){home, {rounded(images * shape_elements(home->shape)), k, k, 0}, kernel->phase, kernel->phase, false};
+    use(plan, home, k); /* what is joined is written by several */
     plan->last_writer[home->id] = k;
-    const int read = kernel->phase + (kernel->root->result == RESULT_BATCH);
-    for (int i = 0; i < kernel->root->nin; i++) use(plan, kernel->root->in[i], k, read);
+    for (int i = 0; i < kernel->root->nin; i++) use(plan, kernel->root->in[i], k);
     for (int c = 0; c < kernel->nchain; c++)
-      for (int i = 1; i < kernel->chain[c]->nin; i++) use(plan, kernel->chain[c]->in[i], k, read);
+      for (int i = 1; i < kernel->chain[c]->nin; i++) use(plan, kernel->chain[c]->in[i], k);
   }
+  for (int i = 0; plan->training && i < plan->graph->training->losses.n; i++) {
+    Life *life = &plan->life[plan->loss[i]->id];
+    life->all = true, life->block.dies = plan->kernels.n - 1, life->last_phase = plan->phases - 1;
+  }
+  for (int i = 0; i < plan->graph->nodes.n; i++)
+    if (plan->life[i].all) live_for_phases(plan, &plan->life[i]);
 }
 
 /* ---- homes ---- */
@@ -50,9 +63,7 @@ static StoreKind kind_of(const Plan *plan, const Life *life, int *index) {
   if (node->target) return STORE_GRADIENT;
   if (node->result == RESULT_BATCH) return STORE_BATCH;
   if (!plan->training) return is_output(plan, node, index) && plan->images == 1 ? STORE_OUTPUT : STORE_ARENA;
-  for (int i = 0; i < plan->graph->training->losses.n; i++)
-    if (plan->loss[i] == node) return STORE_KEPT;
-  return life->last_phase > life->phase ? STORE_KEPT : STORE_ARENA;
+  return life->all ? STORE_ALL : life->last_phase > life->phase ? STORE_KEPT : STORE_ARENA;
 }
 
 static void set_storage(Plan *plan) {
@@ -65,7 +76,6 @@ static void set_storage(Plan *plan) {
     if (fuse_in_place(plan, node)) *storage = (Storage){node->op == &op_target ? STORE_TARGET : STORE_INPUT, node->wrt, 0};
     if (!life->node) continue;
     storage->kind = kind_of(plan, life, &storage->index);
-    if (storage->kind == STORE_KEPT) storage->offset = plan->kept_floats, plan->kept_floats += life->block.floats;
     if (storage->kind == STORE_BATCH) storage->offset = plan->batch_floats, plan->batch_floats += life->block.floats;
   }
   for (int i = 0; i < graph->nodes.n; i++) plan->storage[i] = plan->storage[home_of(graph->nodes.data[i])->id];
@@ -81,23 +91,34 @@ static void set_outputs(Arena *arena, Plan *plan) {
   }
 }
 
-/* ---- the arena ---- */
-void plan_lay_out(Arena *arena, Plan *plan, const int64_t *scratch) {
-  const int kernels = plan->kernels.n, nodes = plan->graph->nodes.n;
-  Block **block = NEW_ARRAY(arena, Block *, nodes + kernels + 1), *own = NEW_ARRAY(arena, Block, kernels + 1);
-  int n = 0;
+/* ---- places ---- */
+/* Lays out the values of a kind, and `more` blocks, which stand in `block` already. In a record of its image a value may take the place of one that a kernel
+ * before read last, as in the arena: from phase to phase it is the same images that take turns. */
+static Layout lay_out_kind(Plan *plan, StoreKind kind, Block **block, int more) {
+  const int nodes = plan->graph->nodes.n;
+  int n = more;
   for (int i = 0; i < nodes; i++)
-    if (plan->life[i].node && plan->storage[i].kind == STORE_ARENA) block[n++] = &plan->life[i].block;
+    if (plan->life[i].node && plan->storage[i].kind == kind) block[n++] = &plan->life[i].block;
+  const Layout layout = layout_blocks(block, n, plan->kernels.n);
+  for (int i = 0; i < nodes; i++)
+    if (plan->storage[i].kind == kind) plan->storage[i].offset = plan->life[home_of(plan->graph->nodes.data[i])->id].block.offset;
+  return layout;
+}
+
+void plan_lay_out(Arena *arena, Plan *plan, const int64_t *scratch) {
+  const int kernels = plan->kernels.n;
+  Block **block = NEW_ARRAY(arena, Block *, plan->graph->nodes.n + kernels + 1), *own = NEW_ARRAY(arena, Block, kernels + 1);
+  const Layout kept = lay_out_kind(plan, STORE_KEPT, block, 0), all = lay_out_kind(plan, STORE_ALL, block, 0);
+  int n = 0;
   for (int k = 0; k < kernels; k++) {
     own[k] = (Block){rounded(scratch[k]), k, k, 0};
     if (scratch[k]) block[n++] = &own[k];
   }
-  const Layout layout = layout_blocks(block, n, kernels);
-  plan->arena_floats = layout.floats, plan->arena_bound = layout.bound;
+  const Layout values = lay_out_kind(plan, STORE_ARENA, block, n);
+  plan->kept_floats = kept.floats, plan->kept_bound = kept.bound, plan->all_floats = all.floats, plan->all_bound = all.bound;
+  plan->arena_floats = values.floats, plan->arena_bound = values.bound;
   plan->scratch = NEW_ARRAY(arena, int64_t, kernels + 1);
   for (int k = 0; k < kernels; k++) plan->scratch[k] = own[k].offset;
-  for (int i = 0; i < nodes; i++)
-    if (plan->storage[i].kind == STORE_ARENA) plan->storage[i].offset = plan->life[home_of(plan->graph->nodes.data[i])->id].block.offset;
 }
 
 static Plan *plan_new(Arena *arena, Graph *graph, int images) {
@@ -133,7 +154,9 @@ static bool looks_at_all_images(const Graph *graph) {
 
 Plan *plan_training(Arena *arena, const Graph *graph, bool plain, int images) {
   TrainingGraph training = pass_differentiate(arena, graph);
-  Plan *plan = plan_new(arena, training.graph, looks_at_all_images(training.graph) ? 1 : images);
+  const bool phases = looks_at_all_images(training.graph);
+  if (phases) pass_recompute(training.graph, NULL);
+  Plan *plan = plan_new(arena, training.graph, phases ? 1 : images);
   plan->training = true, plan->loss = training.loss, plan->target = training.target;
   return plan_kernels(arena, plan, plain);
 }

@@ -13,6 +13,7 @@ typedef enum StoreKind {
   STORE_TARGET,   /* training: the caller's target of output `index`; looking inside: the caller's weights of its scores */
   STORE_ARENA,    /* `offset` floats into the arena of one image (training: of a shard) */
   STORE_KEPT,     /* training: needed in a later phase: `offset` floats into the record of its image, of which there is one an image of the batch */
+  STORE_ALL,      /* training: read by a BATCH kernel: one after the other for all images of the batch, `offset` floats an image behind the first */
   STORE_BATCH,    /* training: value of a BATCH node: `offset` floats into the part that exists once */
   STORE_GRADIENT, /* RESULT_SUM, and BATCH nodes with a target: the gradient of node->target */
 } StoreKind;
@@ -33,7 +34,9 @@ typedef struct Plan {
   int64_t arena_floats;         /* of values and scratch, as laid out */
   int64_t arena_bound;          /* the least possible: the largest sum of values alive and scratch at one kernel */
   int64_t *scratch;             /* by kernel: where its scratch starts in the arena */
-  int64_t kept_floats, batch_floats;
+  int64_t kept_floats, kept_bound; /* training: of a record, as laid out and the least possible */
+  int64_t all_floats, all_bound;   /* an image of the batch */
+  int64_t batch_floats;
   int *last_writer;             /* by node id: the last kernel that writes into it */
   struct Life *life;            /* by node id: of plan.c */
 } Plan;

@@ -19,7 +19,7 @@
  * multiply-adds  88
  * activations    240 bytes
  * workspace      128 bytes, the least possible
- * training       3,680 bytes, the least possible
+ * training       3,424 bytes, the least possible
  */
 // SPDX-License-Identifier: MIT-0
 #include <stddef.h>
@@ -160,7 +160,7 @@ typedef struct cnn_network {
 #define TRAIN_GENERIC_MODEL_BYTES 176
 #define TRAIN_GENERIC_FILE_BYTES 240         /* a model in a file */
 #define TRAIN_GENERIC_WORKSPACE_BYTES 128
-#define TRAIN_GENERIC_TRAINING_BYTES 3680
+#define TRAIN_GENERIC_TRAINING_BYTES 3424
 
 /* Trained parameters in the usual layouts, one after the other without padding: also an array of TRAIN_GENERIC_PARAMETERS floats. */
 typedef struct train_generic_weights train_generic_weights;
@@ -212,7 +212,8 @@ struct train_generic_training {
   float conv1_weight[2][1][3][3];
   float dense1_bias[2];
   float batch[48]; /* what there is once for a batch */
-  float kept[384]; /* values of all images that are needed later */
+  float all[128]; /* values that are read for all images together */
+  float kept[192]; /* by image: values that are needed later */
   float arena[4][80]; /* values of the image that a shard is at */
   train_generic_weights sum[3]; /* gradients of the shards after the first */
 };
@@ -598,7 +599,7 @@ static void train_generic_softmax1(const float (*restrict in)[1][2], float (*res
 // cross_entropy scale: 1 -> 1
 //   in  [4][1][1][1]  input
 //   out [1][1][1]  output
-static void train_generic_loss_16_cross_entropy_scale(const int32_t (*restrict in)[1][1][1], float (*restrict out)[1][1], int32_t count) {
+static void train_generic_loss_18_cross_entropy_scale(const int32_t (*restrict in)[1][1][1], float (*restrict out)[1][1], int32_t count) {
   float total;
   total = 0.f;
   for (int n = 0; n < count; n++) {
@@ -714,7 +715,7 @@ static void train_generic_dropout1_mask(const float (*restrict in)[1][8], float 
 //   in2 [1][1][1]  input
 //   out [1][1][1]  output
 //   row [2]  scratch
-static void train_generic_loss_17_cross_entropy(const float (*restrict in)[1][2], const int32_t (*restrict in1)[1][1], const float (*restrict in2)[1][1],
+static void train_generic_loss_19_cross_entropy(const float (*restrict in)[1][2], const int32_t (*restrict in1)[1][1], const float (*restrict in2)[1][1],
     float (*restrict out)[1][1], float *restrict row) {
   float total;
   total = 0.f;
@@ -751,7 +752,7 @@ static void train_generic_loss_17_cross_entropy(const float (*restrict in)[1][2]
 //   in2 [1][1][1]  input
 //   out [1][1][2]  output
 //   row [2]  scratch
-static void train_generic_loss_18_cross_entropy_gradient(const float (*restrict in)[1][2], const int32_t (*restrict in1)[1][1], const float (*restrict in2)[1][1],
+static void train_generic_loss_20_cross_entropy_gradient(const float (*restrict in)[1][2], const int32_t (*restrict in1)[1][1], const float (*restrict in2)[1][1],
     float (*restrict out)[1][2], float *restrict row) {
   const float scale = in2[0][0][0];
   float most;
@@ -946,18 +947,18 @@ static void train_generic_run(const train_generic_model *model, const void *x, v
 static void train_generic_phase0_batch(const train_generic_batch *batch, train_generic_weights *gradients) {
   (void)gradients;
   const void *const output_target = batch->output_target;
-  void *const loss_16_cross_entropy_scale = batch->at->batch + 16; /* 1, one for all images */
+  void *const loss_18_cross_entropy_scale = batch->at->batch + 16; /* 1, one for all images */
 
-  train_generic_loss_16_cross_entropy_scale((const int32_t (*)[1][1][1])output_target, loss_16_cross_entropy_scale, batch->count);
+  train_generic_loss_18_cross_entropy_scale((const int32_t (*)[1][1][1])output_target, loss_18_cross_entropy_scale, batch->count);
 }
 
 static void train_generic_phase1_image(const train_generic_batch *batch, int64_t n, float *arena, train_generic_weights *gradients) {
   (void)gradients;
   const void *const x = batch->x + n * TRAIN_GENERIC_X_SIZE;
   void *const x_floats_2 = arena; /* 4x4x1 */
-  void *const normalize1_training = batch->at->kept + n * 16; /* 4x4x1, kept */
-  void *const conv1_training = batch->at->kept + 64 + n * 8; /* 2x2x2, kept */
-  void *const batchnorm1_moments = batch->at->kept + 128 + n * 4; /* 1x2x2, kept */
+  void *const normalize1_training = batch->at->kept + n * 48; /* 4x4x1, kept */
+  void *const conv1_training = batch->at->kept + n * 48 + 16; /* 2x2x2, kept */
+  void *const batchnorm1_moments = batch->at->all + n * 4; /* 1x2x2, of all images */
 
   train_generic_x_floats((const uint8_t (*)[4][1])x, x_floats_2);
   train_generic_normalize1(x_floats_2, normalize1_training);
@@ -966,7 +967,7 @@ static void train_generic_phase1_image(const train_generic_batch *batch, int64_t
 }
 
 static void train_generic_phase1_batch(const train_generic_batch *batch, train_generic_weights *gradients) {
-  void *const batchnorm1_moments = batch->at->kept + 128; /* 1x2x2, kept */
+  void *const batchnorm1_moments = batch->at->all; /* 1x2x2, of all images */
   void *const batchnorm1_merge = batch->at->batch; /* 1x3x2, one for all images */
 
   train_generic_batchnorm1_merge(batchnorm1_moments, batchnorm1_merge, batch->count);
@@ -977,26 +978,26 @@ static void train_generic_phase1_batch(const train_generic_batch *batch, train_g
 static void train_generic_phase2_image(const train_generic_batch *batch, int64_t n, float *arena, train_generic_weights *gradients) {
   int32_t keys[2];
   train_generic_keys(batch->seed, batch->step, (uint64_t)n, keys);
-  void *const conv1_training = batch->at->kept + 64 + n * 8; /* 2x2x2, kept */
+  void *const conv1_training = batch->at->kept + n * 48 + 16; /* 2x2x2, kept */
   void *const batchnorm1_merge = batch->at->batch; /* 1x3x2, one for all images */
   void *const batchnorm1_apply = arena; /* 2x2x2 */
   void *const relu1_training = arena + 16; /* 2x2x2 */
   void *const dropout1_mask = arena; /* 8 */
   const int32_t dropout1_mask_keys[2] = {keys[0], keys[1] ^ 6};
   void *const dense1_training = arena + 32; /* 2 */
-  void *const softmax1_training = arena + 48; /* 2 */
-  void *const softmax1_training_row = arena + 64;
+  void *const softmax1_training = arena + 64; /* 2 */
+  void *const softmax1_training_row = arena + 48;
   const void *const output_target = batch->output_target + n * 1;
-  void *const loss_16_cross_entropy_scale = batch->at->batch + 16; /* 1, one for all images */
-  void *const loss_17_cross_entropy = batch->at->kept + 192 + n * 1; /* 1, kept */
-  void *const loss_17_cross_entropy_row = arena + 48;
-  void *const loss_18_cross_entropy_gradient = arena + 64; /* 2 */
-  void *const loss_18_cross_entropy_gradient_row = arena + 48;
+  void *const loss_18_cross_entropy_scale = batch->at->batch + 16; /* 1, one for all images */
+  void *const loss_19_cross_entropy = batch->at->all + 64 + n * 1; /* 1, of all images */
+  void *const loss_19_cross_entropy_row = arena + 48;
+  void *const loss_20_cross_entropy_gradient = arena + 64; /* 2 */
+  void *const loss_20_cross_entropy_gradient_row = arena + 48;
   void *const dense1_input_gradient = arena + 32; /* 8 */
   void *const dropout1_dropout_mask = arena; /* 8 */
   const int32_t dropout1_dropout_mask_keys[2] = {keys[0], keys[1] ^ 6};
-  void *const relu1_map_gradient_0 = batch->at->kept + 256 + n * 8; /* 2x2x2, kept */
-  void *const batchnorm1_batchnorm_sums = batch->at->kept + 320 + n * 4; /* 1x2x2, kept */
+  void *const relu1_map_gradient_0 = batch->at->kept + n * 48 + 32; /* 2x2x2, kept */
+  void *const batchnorm1_batchnorm_sums = batch->at->all + n * 4; /* 1x2x2, of all images */
 
   train_generic_batchnorm1_apply(conv1_training, batchnorm1_merge, batchnorm1_apply, batch->weights->batchnorm1_weight, batch->weights->batchnorm1_bias);
   train_generic_relu1(batchnorm1_apply, relu1_training);
@@ -1004,11 +1005,11 @@ static void train_generic_phase2_image(const train_generic_batch *batch, int64_t
   train_generic_dense1(dropout1_mask, dense1_training, batch->packed->dense1_weight, batch->packed->dense1_bias);
   train_generic_softmax1(dense1_training, softmax1_training, softmax1_training_row);
   if (batch->output) memcpy(batch->output + n * TRAIN_GENERIC_OUTPUT_SIZE, softmax1_training, TRAIN_GENERIC_OUTPUT_SIZE * sizeof(float));
-  train_generic_loss_17_cross_entropy(dense1_training, (const int32_t (*)[1][1])output_target, loss_16_cross_entropy_scale, loss_17_cross_entropy, loss_17_cross_entropy_row);
-  train_generic_loss_18_cross_entropy_gradient(dense1_training, (const int32_t (*)[1][1])output_target, loss_16_cross_entropy_scale, loss_18_cross_entropy_gradient, loss_18_cross_entropy_gradient_row);
-  train_generic_dense1_input_gradient(loss_18_cross_entropy_gradient, dense1_input_gradient, batch->weights->dense1_weight);
-  train_generic_dense1_weight_gradient(dropout1_mask, loss_18_cross_entropy_gradient, gradients->dense1_weight);
-  train_generic_dense1_bias_gradient(loss_18_cross_entropy_gradient, gradients->dense1_bias);
+  train_generic_loss_19_cross_entropy(dense1_training, (const int32_t (*)[1][1])output_target, loss_18_cross_entropy_scale, loss_19_cross_entropy, loss_19_cross_entropy_row);
+  train_generic_loss_20_cross_entropy_gradient(dense1_training, (const int32_t (*)[1][1])output_target, loss_18_cross_entropy_scale, loss_20_cross_entropy_gradient, loss_20_cross_entropy_gradient_row);
+  train_generic_dense1_input_gradient(loss_20_cross_entropy_gradient, dense1_input_gradient, batch->weights->dense1_weight);
+  train_generic_dense1_weight_gradient(dropout1_mask, loss_20_cross_entropy_gradient, gradients->dense1_weight);
+  train_generic_dense1_bias_gradient(loss_20_cross_entropy_gradient, gradients->dense1_bias);
   train_generic_dropout1_mask(dense1_input_gradient, dropout1_dropout_mask, dropout1_dropout_mask_keys);
   train_generic_relu1_map_gradient_0(dropout1_dropout_mask, relu1_training, relu1_map_gradient_0);
   train_generic_batchnorm1_batchnorm_sums(relu1_map_gradient_0, conv1_training, batchnorm1_merge, batchnorm1_batchnorm_sums);
@@ -1018,19 +1019,19 @@ static void train_generic_phase2_image(const train_generic_batch *batch, int64_t
 
 static void train_generic_phase2_batch(const train_generic_batch *batch, train_generic_weights *gradients) {
   (void)gradients;
-  void *const batchnorm1_batchnorm_sums = batch->at->kept + 320; /* 1x2x2, kept */
+  void *const batchnorm1_batchnorm_sums = batch->at->all; /* 1x2x2, of all images */
   void *const batchnorm1_batchnorm_means = batch->at->batch + 32; /* 1x2x2, one for all images */
 
   train_generic_batchnorm1_batchnorm_means(batchnorm1_batchnorm_sums, batchnorm1_batchnorm_means, batch->count);
 }
 
 static void train_generic_phase3_image(const train_generic_batch *batch, int64_t n, float *arena, train_generic_weights *gradients) {
-  void *const relu1_map_gradient_0 = batch->at->kept + 256 + n * 8; /* 2x2x2, kept */
-  void *const conv1_training = batch->at->kept + 64 + n * 8; /* 2x2x2, kept */
+  void *const relu1_map_gradient_0 = batch->at->kept + n * 48 + 32; /* 2x2x2, kept */
+  void *const conv1_training = batch->at->kept + n * 48 + 16; /* 2x2x2, kept */
   void *const batchnorm1_merge = batch->at->batch; /* 1x3x2, one for all images */
   void *const batchnorm1_batchnorm_means = batch->at->batch + 32; /* 1x2x2, one for all images */
   void *const batchnorm1_batchnorm_input_gradient = arena; /* 2x2x2 */
-  void *const normalize1_training = batch->at->kept + n * 16; /* 4x4x1, kept */
+  void *const normalize1_training = batch->at->kept + n * 48; /* 4x4x1, kept */
 
   train_generic_batchnorm1_batchnorm_input_gradient(relu1_map_gradient_0, conv1_training, batchnorm1_merge, batchnorm1_batchnorm_means, batchnorm1_batchnorm_input_gradient, batch->weights->batchnorm1_weight);
   train_generic_conv1_weight_gradient(normalize1_training, batchnorm1_batchnorm_input_gradient, gradients->conv1_weight);
@@ -1076,7 +1077,7 @@ float train_generic_gradients(const train_generic_weights *weights, const uint8_
       train_generic_phase3_image(&batch, n, workspace->arena[shard], shard ? &workspace->sum[shard - 1] : gradients);
   train_generic_add(gradients, workspace->sum);
   double loss = 0;
-  for (int32_t n = 0; n < count; n++) loss += (double)workspace->kept[192 + n];
+  for (int32_t n = 0; n < count; n++) loss += (double)workspace->all[64 + n];
   return (float)loss;
 }
 
@@ -1152,7 +1153,7 @@ static const char train_generic_network_summary[] =
   "multiply-adds  88\n"
   "activations    240 bytes\n"
   "workspace      128 bytes, the least possible\n"
-  "training       3,680 bytes, the least possible\n";
+  "training       3,424 bytes, the least possible\n";
 #ifdef __GNUC__
 #pragma GCC diagnostic pop
 #endif

@@ -21,7 +21,8 @@ static double *value_at(const Machine *m, const Node *node, int64_t image) {
     case STORE_TARGET: return m->target[s->index] + image * n + home.offset * m->lanes;
     case STORE_OUTPUT: return m->output[s->index] + image * n + home.offset * m->lanes;
     case STORE_ARENA: return m->values + s->offset + home.offset * m->lanes;
-    case STORE_KEPT: return m->kept + s->offset * m->images + image * n + home.offset * m->lanes;
+    case STORE_KEPT: return m->kept + image * m->plan->kept_floats + s->offset + home.offset;
+    case STORE_ALL: return m->all + s->offset * m->images + image * n + home.offset * m->lanes;
     case STORE_BATCH: return m->batch_values + s->offset + home.offset * m->lanes;
     case STORE_GRADIENT: return m->gradients + node->target->offset;
     case STORE_NONE: break;
@@ -131,7 +132,7 @@ static void prepare(Machine *m) {
   const Plan *plan = m->plan;
   const Graph *graph = plan->graph;
   m->error = NULL;
-  m->values = numbers(m, plan->arena_floats), m->kept = numbers(m, plan->kept_floats * m->images), m->batch_values = numbers(m,
+  m->values = numbers(m, plan->arena_floats), m->kept = numbers(m, plan->kept_floats * m->images), m->all = numbers(m, plan->all_floats * m->images), m->batch_values = numbers(m,
       plan->batch_floats);
   m->output = NEW_ARRAY(m->arena, double *, graph->outputs.n + 1);
   for (int o = 0; o < graph->outputs.n; o++) {

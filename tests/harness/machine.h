@@ -21,7 +21,7 @@ typedef struct Machine {
   double *gradients;            /* training: as the weights struct */
   const char *error;            /* what went wrong, or NULL */
   /* its own */
-  double *values, *kept, *batch_values;
+  double *values, *kept, *all, *batch_values;
   int64_t lanes;                /* images that are run together: 1, or where the plan has them side by side the target's */
 } Machine;
 

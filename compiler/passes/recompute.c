@@ -1,0 +1,169 @@
+/* recompute.c: values that are made again where they are needed late, so that they need not be kept until then. What a kernel that goes element by element makes
+ * of values that are kept anyway (batchnorm and relu of a convolution's result) is made again in each phase that reads it: that takes less time than memory does.
+ * Other values are made again when told so.
+ *
+ * Needs: a training graph. Keeps: values, to the bit: a copy is the same operator with the same inputs. Nodes stay in topological order; a copy stands right
+ * before the first node that reads it. */
+// SPDX-License-Identifier: Apache-2.0
+#include "passes/recompute.h"
+#include <stdlib.h>
+#include "ops/op.h"
+#include "passes/fuse.h"
+
+enum { MOST_AGAIN = 4 }; /* elements that are computed for one that is not kept */
+
+typedef struct Time { int phase, rank, before; } Time; /* rank: in the order of running; before: position in the graph */
+typedef struct Reader { Node *node; Time time; } Reader;
+typedef VEC(Reader) Readers;
+
+typedef struct Recompute {
+  Arena *arena;
+  Graph *graph;
+  Time *time;       /* by node id, as all that follow */
+  int *last;        /* the phase that reads it last */
+  bool *all;        /* read for all images together */
+  bool *again;      /* told, or found below */
+  Readers *readers;
+  Readers copies;
+} Recompute;
+
+static bool is_alias(const Node *node) { return node->op->family == FAMILY_ALIAS && node->nin; }
+static bool is_caller(const Node *node) { return node->op == &op_input || node->op == &op_target; }
+static bool is_there(const Node *node) { return node->result == RESULT_BATCH || (is_caller(node) && node->elem == ELEM_F32 && !node->chw); } /* all the time */
+static bool is_cheap(const Node *node) { return node->op->family == FAMILY_MAP || node->op->elementwise || is_alias(node); }
+
+bool recompute_can(const Node *node) { return node->nin && node->result == RESULT_SAMPLE && !node->target && !is_caller(node); }
+
+/* ---- when nodes run, and until when they are read ---- */
+static int sooner(const void *a, const void *b) {
+  const Reader *x = a, *y = b;
+  if (x->time.phase != y->time.phase) return x->time.phase - y->time.phase;
+  return x->time.rank != y->time.rank ? x->time.rank - y->time.rank : x->node->id - y->node->id;
+}
+
+static void set_times(Recompute *r) {
+  const int n = r->graph->nodes.n;
+  const int *phase = fuse_phases(r->arena, r->graph);
+  Reader *order = NEW_ARRAY(r->arena, Reader, n + 1);
+  for (int i = 0; i < n; i++) order[i] = (Reader){r->graph->nodes.data[i], {phase[i], 0, i}};
+  qsort(order, (size_t)n, sizeof *order, sooner);
+  for (int i = 0; i < n; i++) order[i].time.rank = i, r->time[order[i].node->id] = order[i].time;
+  for (int i = n - 1; i >= 0; i--) {
+    const Node *node = r->graph->nodes.data[i];
+    if (r->last[i] < phase[i]) r->last[i] = phase[i];
+    const int read = is_alias(node) ? r->last[i] : phase[i];
+    for (int k = 0; k < node->nin; k++) {
+      const int in = node->in[k]->id;
+      if (r->last[in] < read) r->last[in] = read;
+      r->all[in] = r->all[in] || node->result == RESULT_BATCH || (is_alias(node) && r->all[i]);
+    }
+  }
+}
+
+/* ---- what is cheap ---- */
+static int64_t most_elements(const Node *node) {
+  int64_t most = shape_elements(node->shape);
+  for (int k = 0; k < node->nin; k++)
+    if (node->in[k]->result == RESULT_SAMPLE && shape_elements(node->in[k]->shape) > most) most = shape_elements(node->in[k]->shape);
+  return most;
+}
+
+/* From the inputs on: a value can be had until the phase that reads it last; one that is made again for as long as its inputs, with their work. */
+static void find_cheap(Recompute *r) {
+  const Graph *graph = r->graph;
+  int *until = NEW_ARRAY(r->arena, int, graph->nodes.n + 1);
+  int64_t *work = NEW_ARRAY(r->arena, int64_t, graph->nodes.n + 1);
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    until[i] = is_there(node) ? INT32_MAX : r->last[i];
+    if (r->again[i] || !recompute_can(node) || !is_cheap(node)) continue;
+    int inputs = INT32_MAX;
+    int64_t sum = is_alias(node) ? 0 : most_elements(node);
+    for (int k = 0; k < node->nin; k++) {
+      if (until[node->in[k]->id] < inputs) inputs = until[node->in[k]->id];
+      sum += work[node->in[k]->id];
+    }
+    if (inputs < r->last[i] || sum > MOST_AGAIN * shape_elements(node->shape) || r->all[i]) continue;
+    r->again[i] = true, until[i] = inputs, work[i] = sum;
+  }
+}
+
+/* ---- copies ---- */
+static void note_reads(Recompute *r, Node *reader, Time time) {
+  for (int k = 0; k < reader->nin; k++) vec_push(r->arena, r->readers[reader->in[k]->id], ((Reader){reader, time}));
+}
+
+static void copy_for(Recompute *r, Node *node, Reader *reader, int n) {
+  Node *copy = NEW(r->arena, Node);
+  *copy = *node;
+  copy->in = NEW_ARRAY(r->arena, Node *, node->nin);
+  for (int k = 0; k < node->nin; k++) copy->in[k] = node->in[k];
+  Time time = reader[0].time;
+  for (int i = 0; i < n; i++) {
+    if (reader[i].time.before < time.before) time.before = reader[i].time.before;
+    for (int k = 0; k < reader[i].node->nin; k++)
+      if (reader[i].node->in[k] == node) reader[i].node->in[k] = copy;
+  }
+  copy->not_before = time.phase;
+  vec_push(r->arena, r->copies, ((Reader){copy, time}));
+  note_reads(r, copy, time);
+}
+
+/* An alias costs nothing: each reader has its own. */
+static void split_alias(Recompute *r, Node *node, const Readers *readers) {
+  for (int i = 0; i < readers->n; i++) copy_for(r, node, &readers->data[i], 1);
+}
+
+static void split_by_phases(Recompute *r, Node *node, const Readers *readers) {
+  for (int from = 0, to; from < readers->n; from = to) {
+    for (to = from + 1; to < readers->n && readers->data[to].time.phase == readers->data[from].time.phase;) to++;
+    if (readers->data[from].time.phase > r->time[node->id].phase) copy_for(r, node, &readers->data[from], to - from);
+  }
+}
+
+static void split_at_longest_wait(Recompute *r, Node *node, const Readers *readers) {
+  int cut = 0, longest = 0, before = r->time[node->id].rank;
+  for (int i = 0; i < readers->n; i++) {
+    if (readers->data[i].time.rank - before > longest) cut = i, longest = readers->data[i].time.rank - before;
+    before = readers->data[i].time.rank;
+  }
+  if (longest > 1) copy_for(r, node, &readers->data[cut], readers->n - cut);
+}
+
+static void split(Recompute *r, Node *node) {
+  Readers *readers = &r->readers[node->id];
+  if (!readers->n) return;
+  qsort(readers->data, (size_t)readers->n, sizeof *readers->data, sooner);
+  if (is_alias(node)) split_alias(r, node, readers);
+  else if (is_cheap(node)) split_by_phases(r, node, readers);
+  else split_at_longest_wait(r, node, readers);
+}
+
+/* Copies were made from the last to the first. */
+static void put_copies_in(Recompute *r) {
+  Graph to = {0};
+  Readers *copies = NEW_ARRAY(r->arena, Readers, r->graph->nodes.n + 1);
+  for (int i = r->copies.n - 1; i >= 0; i--) vec_push(r->arena, copies[r->copies.data[i].time.before], r->copies.data[i]);
+  for (int i = 0; i < r->graph->nodes.n; i++) {
+    for (int k = 0; k < copies[i].n; k++) vec_push(r->arena, to.nodes, copies[i].data[k].node);
+    vec_push(r->arena, to.nodes, r->graph->nodes.data[i]);
+  }
+  r->graph->nodes.data = to.nodes.data, r->graph->nodes.n = to.nodes.n, r->graph->nodes.room = to.nodes.room;
+  for (int i = 0; i < to.nodes.n; i++) to.nodes.data[i]->id = i;
+}
+
+void pass_recompute(Graph *graph, const bool *again) {
+  Arena *arena = graph->arena;
+  const int n = graph->nodes.n + 1;
+  Recompute r = {.arena = arena, .graph = graph, .time = NEW_ARRAY(arena, Time, n), .last = NEW_ARRAY(arena, int, n), .all = NEW_ARRAY(arena, bool, n), .again = NEW_ARRAY(arena, bool, n), .readers = NEW_ARRAY(arena, Readers, n)};
+  set_times(&r);
+  for (int i = 0; again && i < graph->nodes.n; i++) r.again[i] = again[i] && !r.all[i] && recompute_can(graph->nodes.data[i]);
+  find_cheap(&r);
+  for (int i = graph->nodes.n - 1; i >= 0; i--) { /* what reads a node, and what copies read it, comes behind it */
+    Node *node = graph->nodes.data[i];
+    if (r.again[i]) split(&r, node);
+    note_reads(&r, node, r.time[i]);
+  }
+  put_copies_in(&r);
+  graph_verify(graph);
+}
