@@ -15,6 +15,17 @@ Correlation correlation_of(const Node *node) {
   return k;
 }
 
+bool correlation_spreads(const Node *node) { return node->op->family == FAMILY_CONV_SCATTER || node->op->family == FAMILY_DEPTHWISE_SCATTER; }
+
+Correlation correlation_gathering(const Node *node) {
+  const Correlation k = correlation_of(node);
+  if (!correlation_spreads(node)) return k;
+  Correlation turned = k;
+  turned.large = k.small, turned.small = k.large, turned.l = k.s, turned.s = k.l;
+  for (int axis = 0; axis < 2; axis++) turned.before[axis] = k.dilation[axis] * (k.kernel[axis] - 1) - k.before[axis];
+  return turned;
+}
+
 int64_t correlation_macs(const Correlation *k) { return k->small.h * k->small.w * k->small.c * k->l * k->kernel[0] * k->kernel[1]; }
 
 int correlation_weight_index(const Correlation *k, Ix *at_, const Ix *s, const Ix *l, const Ix *ky, const Ix *kx) {

@@ -23,6 +23,10 @@ typedef struct Correlation {
 
 Correlation correlation_of(const Node *); /* of conv, depthwise, conv_transpose, and the hidden operators of their backward pass */
 
+bool correlation_spreads(const Node *);           /* it computes the large side from the small one */
+/* As a gathering. What spreads with stride 1 gathers from the small side, padded by K - 1 - P, through the weights flipped, with the channels exchanged. */
+Correlation correlation_gathering(const Node *);
+
 /* eval: in double, plain loops. gather and spread add eval->weight[1], if there is one and the node is no gradient. */
 void correlation_eval_gather(const Eval *);  /* in[0]: the large side */
 void correlation_eval_spread(const Eval *);  /* in[0]: the small side */

@@ -35,7 +35,7 @@ static const char *key_of(const Lower *l) {
 
 /* ---- what families offer ---- */
 static Cycles cycles_of(const Lower *l, const Target *target, const Correlation *k, Method method, int m) {
-  if (method == METHOD_WINOGRAD) return cost_winograd(target, k, m, l->weight_bytes);
+  if (method == METHOD_WINOGRAD) return cost_winograd(target, k, m, l->batch, l->weight_bytes);
   if (method == METHOD_COLUMNS) return cost_columns(target, k, shape_elements(l->kernel->result->shape), l->weight_bytes);
   return cost_direct(target, k, l->weight_bytes);
 }
@@ -51,8 +51,8 @@ static void offer_winograd(const Lower *l, Decision *d, const Correlation *k, in
 }
 
 static void offer_conv(const Lower *l, Decision *d, const Correlation *k) {
-  offer(l, d, (Candidate){.choice = {.method = METHOD_DIRECT}, .name = "direct", .cycles = cycles_of(l, l->target, k, METHOD_DIRECT, 0)});
-  if (k->l == 1 && k->groups == 1)
+  offer(l, d, (Candidate){.choice = {.method = METHOD_DIRECT}, .name = correlation_spreads(l->node) ? "phases of a direct convolution" : "direct", .cycles = cycles_of(l, l->target, k, METHOD_DIRECT, 0)});
+  if (k->l == 1 && k->groups == 1 && !correlation_spreads(l->node))
     offer(l, d, (Candidate){.choice = {.method = METHOD_COLUMNS}, .name = "columns", .refused = columns_refused(l, k), .cycles = cycles_of(l, l->target, k, METHOD_COLUMNS, 0)});
   if (k->kernel[0] == k->kernel[1] && (k->kernel[0] == 3 || k->kernel[0] == 5))
     for (int m = k->kernel[0] == 3 ? 4 : 2; m >= 2; m -= 2) offer_winograd(l, d, k, m);
@@ -69,6 +69,7 @@ static Cycles stream_of(const Lower *l) {
 }
 
 static bool one_to_one(const Correlation *k) { return k->groups > 1 && k->l == 1 && k->s == 1; }
+static bool no_stride(const Correlation *k) { return k->stride[0] == 1 && k->stride[1] == 1; }
 
 static void offer_all(const Lower *l, Decision *d) {
   static const char *const names[] = {
@@ -77,9 +78,9 @@ static void offer_all(const Lower *l, Decision *d) {
     [FAMILY_DEPTHWISE_WEIGHTS] = "weight gradient", [FAMILY_DENSE] = "panels of units", [FAMILY_DENSE_INPUT] = "vectors of inputs",
     [FAMILY_DENSE_WEIGHTS] = "rows of weights", [FAMILY_POOL] = "window by window", [FAMILY_ALIAS] = "nothing"};
   const Family family = l->node->op->family;
-  if (!l->plain && (family == FAMILY_CONV || family == FAMILY_DEPTHWISE)) {
-    const Correlation k = correlation_of(l->node);
-    if (!one_to_one(&k)) {
+  if (!l->plain && (family == FAMILY_CONV || family == FAMILY_DEPTHWISE || family == FAMILY_CONV_SCATTER)) {
+    const Correlation k = correlation_gathering(l->node);
+    if (!one_to_one(&k) && (no_stride(&k) || !correlation_spreads(l->node))) {
       offer_conv(l, d, &k);
       return;
     }
@@ -90,7 +91,7 @@ static void offer_all(const Lower *l, Decision *d) {
 /* ---- picking ---- */
 static double cycles_for(const Lower *l, const Target *target, const Candidate *c) {
   if (target == l->target || c->choice.method == METHOD_OWN) return c->cycles.total;
-  const Correlation k = correlation_of(l->node);
+  const Correlation k = correlation_gathering(l->node);
   return cycles_of(l, target, &k, c->choice.method, c->choice.m).total;
 }
 
@@ -165,7 +166,7 @@ static void add_variants(const Lower *l, const Candidate *c, Choice *variant, in
   add_variant(variant, n, choice);
   if (choice.method == METHOD_WINOGRAD)
     for (int tiles = 32; tiles <= 256; tiles *= 2) choice.tiles = tiles, add_variant(variant, n, choice);
-  if (choice.method != METHOD_DIRECT) return;
+  if (choice.method != METHOD_DIRECT || correlation_spreads(l->node)) return;
   const int tiles = direct_tiles(l, pixels, &most);
   for (int i = 1; i < tiles; i++) choice.pixels = pixels[i], add_variant(variant, n, choice);
   choice.pixels = 0;

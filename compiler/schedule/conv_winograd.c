@@ -1,4 +1,4 @@
-// conv_winograd.c: convolutions of 3x3 and 5x5 with stride 1 by F(4x4,3x3), F(2x2,3x3) and F(2x2,5x5).
+// conv_winograd.c: convolutions of 3x3 and 5x5 with stride 1, and their input gradients, by F(4x4,3x3), F(2x2,3x3) and F(2x2,5x5).
 // SPDX-License-Identifier: Apache-2.0
 //
 // The output is cut into tiles of m x m pixels. For a block of whole rows of tiles:
@@ -34,7 +34,8 @@ typedef struct MultiplyTile { const Panels *panels; int64_t count, lines; NestFn
 
 typedef struct Conv {
   Lower *l;
-  Correlation k;
+  Correlation own, k;           /* the node's; as a gathering: from the large side to the small one */
+  bool spread;                  /* the node spreads: an input gradient, or a transposed convolution */
   Winograd w;
   int lanes, vectors;
   int64_t points;               /* n*n */
@@ -56,8 +57,7 @@ static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 static int64_t padded(int64_t floats) { return (divide_up(floats, LINE) | 1) * LINE; }
 
 /* ---- choices ---- */
-const char *winograd_refused(const Lower *l, const Correlation *k) {
-  if (l->node->op != &op_conv || l->batch) return "training, which packs weights at every step";
+const char *winograd_refused(const Lower *l, const Correlation *k) { /* k: as a gathering */
   if (k->kernel[0] != k->kernel[1] || (k->kernel[0] != 3 && k->kernel[0] != 5)) return "neither 3x3 nor 5x5";
   if (k->stride[0] != 1 || k->stride[1] != 1) return "a stride";
   if (k->dilation[0] != 1 || k->dilation[1] != 1) return "a dilation";
@@ -115,9 +115,9 @@ static void pack_element(const Conv *c, Pack *pack, const Ix *panel, const Ix *i
   Val half[WINOGRAD_TILE][WINOGRAD_TILE], x[WINOGRAD_TILE], y[WINOGRAD_TILE];
   for (int j = 0; j < w->r; j++) {
     for (int i = 0; i < w->r; i++) {
-      const Ix ky = NEST_Z + i, kx = NEST_Z + j;
+      const Ix ky = NEST_Z + (c->spread ? w->r - 1 - i : i), kx = NEST_Z + (c->spread ? w->r - 1 - j : j);
       Ix index[4];
-      const int rank = correlation_weight_index(&c->k, index, out, in, &ky, &kx);
+      const int rank = correlation_weight_index(&c->own, index, c->spread ? in : out, c->spread ? out : in, &ky, &kx);
       x[i] = let(nest_text(b, "w%d%d", i, j), lower_packed_weight(c->l, pack, rank, index, out, in));
     }
     winograd_weight(b, w, x, y);
@@ -150,7 +150,7 @@ static void make_panels(Conv *c) {
   if (rest) c->panels[1] = (Panels){.count = 1, .width = divide_up(rest, unit) * unit, .valid = rest, .first = whole * width};
   if (whole) pack_panels(c, &c->panels[0], "weight");
   if (rest) pack_panels(c, &c->panels[1], whole ? "weight_rest" : "weight");
-  c->bias = correlation_bias(c->l, &c->k, false, c->k.s + unit);
+  c->bias = correlation_bias(c->l, &c->own, c->spread, c->k.s + unit);
 }
 
 /* ---- split ---- */
@@ -436,9 +436,9 @@ static void all_blocks(Nest *b, const Conv *c) {
 }
 
 bool schedule_conv_winograd(Lower *l) {
-  const Correlation k = correlation_of(l->node);
+  const Correlation own = correlation_of(l->node), k = correlation_gathering(l->node);
   const int m = l->choice.m;
-  Conv c = {.l = l, .k = k, .w = winograd_of(m, (int)k.kernel[0])};
+  Conv c = {.l = l, .own = own, .k = k, .spread = correlation_spreads(l->node), .w = winograd_of(m, (int)k.kernel[0])};
   const Extent used = l->kernel->pool ? shape_extent(l->kernel->pool->shape) : k.small; /* windows may leave a row or a column over */
   const int64_t size = l->kernel->pool ? POOLED : 1;
   c.points = c.w.n * c.w.n, c.rows = divide_up(size * used.h, m), c.columns = divide_up(size * used.w, m);

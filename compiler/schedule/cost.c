@@ -7,6 +7,7 @@
 
 static const double DIRECT_SHARE = 0.95, WINOGRAD_SHARE = 0.92, PLAIN_SHARE = 0.5; /* of the multiply-adds that the core could start */
 static const double INPUT_TILE = 120, FAR_INPUT_TILE = 200, OUTPUT_TILE = 80; /* cycles to transform a vector of channels of a 6x6 tile */
+static const double PACKED_POINT = 3;                          /* cycles to transform the weights of two channels, for each point */
 static const double CHAINS = 8, PANEL_VECTORS = 2;             /* sums at work for full speed; vectors of a register tile */
 static const double LANE_STORE = 0.5;                          /* cycles to store a lane of a vector alone */
 enum { LARGE_INPUT = 1 << 20 };                                /* bytes */
@@ -58,13 +59,14 @@ Cycles cost_columns(const Target *t, const Correlation *k, int64_t outputs, int6
   return summed(c);
 }
 
-Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t net_bytes) {
+Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t batch, int64_t net_bytes) {
   const int64_t n = m + k->kernel[0] - 1, rows = (k->small.h + m - 1) / m, columns = (k->small.w + m - 1) / m;
   const double points = (double)(n * n), tiles = (double)(rows * columns), in = vectors(k->l, t->lanes), out = vectors(k->s, t->lanes);
   const bool far = k->large.h * k->large.w * k->large.c * 4 > LARGE_INPUT;
   const double sums = tiles * (out < PANEL_VECTORS ? out : PANEL_VECTORS), waits = larger(CHAINS / sums, 1);
   Cycles c = {.transforms = tiles * (in * (far ? FAR_INPUT_TILE : INPUT_TILE) + out * OUTPUT_TILE) * points / 36,
               .products = points * tiles * (double)k->l * out / t->fmas / WINOGRAD_SHARE * waits};
+  if (batch) c.transforms += PACKED_POINT * points * (double)(k->l * k->s) / (double)batch;
   set_memory(&c, t, 4 * points * (double)(k->l * k->s), net_bytes);
   return summed(c);
 }

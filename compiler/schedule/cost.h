@@ -16,7 +16,7 @@ typedef struct Cycles {
 /* weight_bytes: of the whole net, which say how far away each of its weights is when its turn comes. */
 Cycles cost_direct(const Target *, const Correlation *, int64_t weight_bytes);
 Cycles cost_columns(const Target *, const Correlation *, int64_t outputs, int64_t weight_bytes); /* vectors over output columns, of which so many are stored one by one */
-Cycles cost_winograd(const Target *, const Correlation *, int m, int64_t weight_bytes); /* F(m x m, r x r), r x r the kernel */
+Cycles cost_winograd(const Target *, const Correlation *, int m, int64_t batch, int64_t weight_bytes); /* F(m x m, r x r), r x r the kernel; batch: images for which weights are packed once, 0: packed long ago */
 Cycles cost_stream(const Target *, int64_t macs, int64_t value_bytes, int64_t own_bytes, int64_t weight_bytes); /* anything else: own_bytes of weights and these values pass by */
 double cost_padding(const Correlation *); /* share of the taps that fall on padding, which schedules leave out */
 #endif

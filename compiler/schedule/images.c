@@ -20,7 +20,7 @@ static double one_by_one(const Node *node, const Target *target, int64_t weight_
   const double direct = cost_direct(target, &k, weight_bytes).total;
   const bool squares = k.kernel[0] == 3 && k.kernel[1] == 3 && k.stride[0] == 1 && k.stride[1] == 1 && k.groups == 1;
   if (!squares || k.l < WINOGRAD_CHANNELS || k.s < WINOGRAD_CHANNELS) return direct;
-  const double winograd = cost_winograd(target, &k, 4, weight_bytes).total;
+  const double winograd = cost_winograd(target, &k, 4, 0, weight_bytes).total;
   return winograd < direct ? winograd : direct;
 }
 

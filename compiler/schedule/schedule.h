@@ -19,7 +19,7 @@ bool schedule_dense_weights_images(Lower *); /* with images side by side; built 
 bool schedule_map(Lower *);               /* map.c */
 
 /* Why the kernel cannot be done that way; NULL: it can. */
-const char *winograd_refused(const Lower *, const Correlation *);
+const char *winograd_refused(const Lower *, const Correlation *); /* as a gathering */
 const char *columns_refused(const Lower *, const Correlation *);
 
 /* Threads, in inference; training runs its images in parallel instead. */
