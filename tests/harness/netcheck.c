@@ -284,7 +284,7 @@ static size_t bytes_add(Arena *arena, Bytes *bytes, const void *from, size_t n) 
     if (start) memcpy(data, bytes->data, start);
     bytes->data = data, bytes->room = 2 * bytes->n;
   }
-  memcpy(bytes->data + start, from, n);
+  if (n) memcpy(bytes->data + start, from, n);
   return start;
 }
 
