@@ -139,24 +139,40 @@ static int32_t floor_of(double x) {
   return (double)i > x ? i - 1 : i;
 }
 
-/* Bilinear with half-pixel centres; zero outside. */
-static void resample(const Warp *w, cnn_plane plane, const float *in, float *out) {
-  const double half_w = plane.width / 2.0, half_h = plane.height / 2.0;
+/* The sum of the four neighbours that are inside, each with its part. */
+static void blend_edge(cnn_plane plane, const float *in, int32_t left, int32_t top, const float part[4], float *out) {
+  const int64_t depth = plane.channels;
+  memset(out, 0, (size_t)depth * sizeof *out);
+  for (int corner = 0; corner < 4; corner++) {
+    const int32_t x = left + (corner & 1), y = top + (corner >> 1);
+    if (x < 0 || x >= plane.width || y < 0 || y >= plane.height) continue;
+    const float *from = in + ((int64_t)y * plane.width + x) * depth;
+    for (int64_t c = 0; c < depth; c++) out[c] += part[corner] * from[c];
+  }
+}
+
+/* Bilinear with half-pixel centres; zero outside. Nearly all pixels have all four neighbours inside: for those nothing is tested. */
+static void resample(const Warp *warp, cnn_plane plane, const float *in, float *out) {
+  const Warp w = *warp;
+  const double width = plane.width, height = plane.height;
   const int64_t depth = plane.channels, row = plane.width * depth;
   for (int32_t i = 0; i < plane.height; i++) {
+    const double y = i + 0.5 - height / 2;
     for (int32_t j = 0; j < plane.width; j++, out += depth) {
-      const double x = j + 0.5 - half_w, y = i + 0.5 - half_h;
-      const double u = w->xx * x + w->xy * y + w->x + half_w - 0.5, v = w->yx * x + w->yy * y + w->y + half_h - 0.5;
-      const int32_t left = floor_of(u), top = floor_of(v);
-      const float right_part = (float)(u - left), bottom_part = (float)(v - top);
-      for (int64_t c = 0; c < depth; c++) out[c] = 0;
-      for (int corner = 0; corner < 4; corner++) {
-        const int32_t sx = left + (corner & 1), sy = top + (corner >> 1);
-        const float part = (corner & 1 ? right_part : 1 - right_part) * (corner >> 1 ? bottom_part : 1 - bottom_part);
-        if (part == 0 || sx < 0 || sx >= plane.width || sy < 0 || sy >= plane.height) continue;
-        const float *from = in + sy * row + sx * depth;
-        for (int64_t c = 0; c < depth; c++) out[c] += part * from[c];
+      const double x = j + 0.5 - width / 2, u = w.xx * x + w.xy * y + w.x + width / 2 - 0.5, v = w.yx * x + w.yy * y + w.y + height / 2 - 0.5;
+      if (!(u > -1 && u < width && v > -1 && v < height)) {
+        memset(out, 0, (size_t)depth * sizeof *out);
+        continue;
       }
+      const int32_t left = u < 0 ? -1 : (int32_t)u, top = v < 0 ? -1 : (int32_t)v;
+      const float right_part = (float)(u - left), bottom_part = (float)(v - top), left_part = 1 - right_part, top_part = 1 - bottom_part;
+      const float part[4] = {left_part * top_part, right_part * top_part, left_part * bottom_part, right_part * bottom_part};
+      if (u < 0 || v < 0 || left + 1 >= plane.width || top + 1 >= plane.height) {
+        blend_edge(plane, in, left, top, part, out);
+        continue;
+      }
+      const float *above = in + top * row + left * depth, *below = above + row;
+      for (int64_t c = 0; c < depth; c++) out[c] = part[0] * above[c] + part[1] * above[c + depth] + part[2] * below[c] + part[3] * below[c + depth];
     }
   }
 }
