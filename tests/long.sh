@@ -1,11 +1,11 @@
 #!/bin/sh
-# long.sh: what takes too long for every change: all tests with sanitizers, a minute of fuzzing for each reader, thousands of random programs, errors of functions, valgrind over hostile
-# programs. `make check-long` runs it in the build directory.   long.sh SOURCE_DIR [sanitizers|fuzz|random|functions|valgrind]...
+# long.sh: what takes too long for every change: all tests with sanitizers, a minute of fuzzing for each reader, thousands of random programs, errors of functions, hundreds of kills of a training
+# run, valgrind over hostile programs. `make check-long` runs it in the build directory.   long.sh SOURCE_DIR [sanitizers|fuzz|random|functions|kills|valgrind]...
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 top=$(cd "$1" && pwd)
 shift
-[ $# -gt 0 ] || set -- sanitizers fuzz random functions valgrind
+[ $# -gt 0 ] || set -- sanitizers fuzz random functions kills valgrind
 here=$(pwd)
 seconds=${FUZZ_SECONDS:-65}
 clang=${CLANG:-clang}
@@ -79,6 +79,14 @@ functions() {
   verdict "$status" "functions against the C library (long-functions.log)"
 }
 
+# Training that is killed and resumed far more often than in make check, at other moments.
+kills() {
+  status=0
+  CNNC=$here/cnnc KILLS=${KILLS:-300} KILL_SEED=${KILL_SEED:-2} sh "$top/tests/cli/steadfast.tap" >"$here/long-kills.log" 2>&1 || status=$?
+  grep -q '^not ok' "$here/long-kills.log" && status=1
+  verdict "$status" "the same bits from a training run that is killed and resumed (long-kills.log)"
+}
+
 valgrind_programs() {
   mkdir -p "$here/long-valgrind"
   for program in "$top"/tests/broken/*.cnn "$top"/tests/diag/*.cnn "$top/examples/lenet5/lenet5.cnn"; do
@@ -95,6 +103,7 @@ for part in "$@"; do
   fuzz) fuzz ;;
   random) random_programs ;;
   functions) functions ;;
+  kills) kills ;;
   valgrind) valgrind_programs ;;
   *) echo "long.sh: no part $part" >&2; exit 2 ;;
   esac

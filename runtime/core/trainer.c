@@ -5,6 +5,10 @@
 
 #include <string.h>
 
+#if defined __GNUC__ && !defined __clang__
+#pragma GCC optimize("O3") /* at -O2 gcc leaves the loops over parameters scalar */
+#endif
+
 enum { ALIGNMENT = 64 };
 
 static size_t round_up(size_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
@@ -57,6 +61,27 @@ float cnn_trainer_batch(cnn_trainer *trainer, const void *const *input, const vo
   }
   trainer->samples += count;
   return loss;
+}
+
+/* Infinity and NaN have all bits of the exponent set: adding one there reaches the sign. */
+static bool overflows(const float *value, int64_t count) {
+  uint32_t any = 0;
+  for (int64_t i = 0; i < count; i++) {
+    uint32_t bits;
+    memcpy(&bits, value + i, sizeof bits);
+    any |= (bits & 0x7F800000) + 0x00800000;
+  }
+  return any >> 31;
+}
+
+int32_t cnn_trainer_overflow(const cnn_trainer *trainer) {
+  const cnn_network *network = trainer->network;
+  const float *gradients = trainer->sum ? trainer->sum : trainer->gradients;
+  for (int32_t i = network->weights - 1; i >= 0; i--) {
+    const cnn_weight *weight = &network->weight[i];
+    if (weight->role == CNN_TRAINED && overflows(gradients + weight->offset, weight->size)) return i;
+  }
+  return -1;
 }
 
 /* The norm over everything that is trained, as one vector; min(1, max/(norm + 1e-6)) of it is kept. */

@@ -9,6 +9,7 @@
 
 #include "batch.h"
 #include "cnn.h"
+#include "diverge.h"
 #include "evaluate.h"
 #include "file.h"
 #include "journal.h"
@@ -290,12 +291,15 @@ static void count_batch(Training *training, const cnn_batch *batch, float loss) 
   run->at += batch->count;
 }
 
-static cnn_status not_finite(const Training *training, float loss) {
+/* The files stay as the last epoch left them. */
+static cnn_status not_finite(const Training *training, const cnn_batch *batch, float loss) {
   const cnn_run *run = &training->run;
   int64_t step = (run->at - 1) / training->course.batch + 1;
-  return cnn_failure(CNN_NOT_FINITE, "the loss is %s in epoch %d, step %" PRId64 "; %s. A smaller rate, clip_norm or a warmup may help",
-                     isnan(loss) ? "not a number" : "infinite", (int)run->finished + 1, step,
-                     run->finished == 0 ? "nothing was saved" : "the epochs before are saved");
+  char where[200];
+  cnn_blame(&run->trainer, batch, where, sizeof where);
+  return cnn_failure(CNN_NOT_FINITE, "%s in epoch %d, step %" PRId64 "%s; %s. A smaller rate, clip_norm or a warmup may help",
+                     isnan(loss) ? "the loss is not a number" : isinf(loss) ? "the loss is infinite" : "a gradient is not finite",
+                     (int)run->finished + 1, step, where, run->finished == 0 ? "nothing was saved" : "the epochs before are saved");
 }
 
 /* A step: batches until the optimizer has what it wants, at the rate of the moment when it began. */
@@ -304,16 +308,17 @@ static cnn_status make_step(Training *training, bool *over) {
   cnn_trainer *trainer = &run->trainer;
   double t = run->finished + (double)run->at / (double)run->samples;
   int32_t batches = 0;
+  const cnn_batch *batch = NULL;
   while (batches < trainer->recipe.accumulate && run->at < run->samples) {
-    const cnn_batch *batch;
     cnn_status status = cnn_loader_next(training->loader, &batch);
     if (status.code != CNN_OK) return status;
     float loss = cnn_trainer_batch(trainer, (const void *const *)batch->input, (const void *const *)batch->target, batch->count,
                                    training->output);
     count_batch(training, batch, loss);
-    if (!isfinite(loss)) return not_finite(training, loss);
+    if (!isfinite(loss)) return not_finite(training, batch, loss);
     batches += cnn_course_ends_batch(&training->course, run->at);
   }
+  if (cnn_trainer_overflow(trainer) >= 0) return not_finite(training, batch, 0);
   run->rate = cnn_schedule_rate(&trainer->schedule, &trainer->recipe, t);
   cnn_trainer_update(trainer, run->rate);
   *over = run->at >= run->samples;

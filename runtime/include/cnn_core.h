@@ -73,6 +73,9 @@ void cnn_trainer_place(cnn_trainer *trainer, const cnn_network *network, const c
 
 /* Gradients of one batch of 1 .. train_batch samples; returns its mean loss. Running statistics move at once. */
 float cnn_trainer_batch(cnn_trainer *trainer, const void *const *input, const void *const *target, int32_t count, float *const *output);
+/* Before a step ends: the last weight in the net whose gradient is not finite (where the backward pass, which begins at the end, met it first), or -1.
+ * Updating with such a gradient would spoil all weights. */
+int32_t cnn_trainer_overflow(const cnn_trainer *trainer);
 /* Ends a step: clips, updates the weights by the gradients since the last update, and moves the average. */
 void cnn_trainer_update(cnn_trainer *trainer, double rate);
 /* Both, with the rate that the schedule gives at t epochs. */

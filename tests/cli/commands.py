@@ -311,7 +311,7 @@ build("pair", """net pair {
 """)
 exits(0, "several inputs and outputs", "./pair", "train", *DATA, "--limit", "60", "--progress", "none", "--log", "pair.jsonl")
 check(list(json.loads(open("pair.jsonl").readline()))[:5] == ["epoch", "loss", "kind_accuracy", "size_mae", "val_loss"], "metrics by output")
-exits(1, "a loss that is not finite", "./pair", "train", *DATA, "--rate", "1e30", "--out", "nan.safetensors", says="epoch 1, step")
+exits(1, "a loss that is not finite", "./pair", "train", *DATA, "--rate", "1e30", "--out", "nan.safetensors", says="epoch 1, step 2: the gradient of ")
 check(not os.path.exists("nan.safetensors") and not os.path.exists("nan.last.safetensors"), "saves nothing")
 npz("pair.npz", image=npy(None, (2, 4, 4, 1), list(range(-16, 16)), "b", "|i1"), more=npy(None, (2, 3), [1, 2, 3, 4, 5, 6], "f", "<f4"))
 PAIR = ("./pair", "predict", "pair.npz", "--weights", "pair.safetensors")

@@ -21,7 +21,7 @@
 
 /* ---- Training runs */
 
-typedef struct Watch { int64_t steps, stop_at, exit_at; int notes; volatile sig_atomic_t stop; double last_rate; char text[4096]; } Watch;
+typedef struct Watch { int64_t steps, stop_at, exit_at, overflow_at; int notes; volatile sig_atomic_t stop; double last_rate; char text[4096]; } Watch;
 
 static void watch(void *context, const cnn_event *event) {
   Watch *w = context;
@@ -40,7 +40,9 @@ static float count_gradients(const float *weights, const void *const *input, con
                              float *gradients, float *const *output, void *training) {
   if (++counting->steps == counting->stop_at) counting->stop = 1;
   if (counting->steps == counting->exit_at) _exit(9); /* as if killed */
-  return counted(weights, input, target, count, seed, step, gradients, output, training);
+  float loss = counted(weights, input, target, count, seed, step, gradients, output, training);
+  if (counting->steps == counting->overflow_at) gradients[3] = -INFINITY;
+  return loss;
 }
 
 typedef struct Trial {
@@ -318,6 +320,17 @@ static void losses_that_are_not_finite_end_it(void) {
   CU_ASSERT_EQUAL(status.code, CNN_NOT_FINITE);
   CU_ASSERT_PTR_NOT_NULL(strstr(status.message, "in epoch 1, step 2"));
   CU_ASSERT_FALSE(place_has("a.safetensors"));
+  Trial whole = trial_make("whole.safetensors"), late = trial_make("late.safetensors");
+  whole.recipe.epochs = late.recipe.epochs = 2;
+  whole.recipe.schedule = late.recipe.schedule = CNN_CONSTANT;
+  late.watch.overflow_at = 60; /* a gradient, while the loss is fine */
+  status = trial_run(&late);
+  CU_ASSERT_EQUAL(status.code, CNN_NOT_FINITE);
+  CU_ASSERT_PTR_NOT_NULL(strstr(status.message, "a gradient is not finite in epoch 2, step 3: the gradient of dense1.weight is not finite"));
+  whole.recipe.epochs = 1;
+  CU_ASSERT_EQUAL(trial_run(&whole).code, CNN_OK);
+  CU_ASSERT(same_weights("whole.safetensors", "late.safetensors")); /* those of the first epoch are kept */
+  CU_ASSERT(same_weights("whole.last.safetensors", "late.last.safetensors"));
   remove_directory();
 }
 
