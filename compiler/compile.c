@@ -218,12 +218,12 @@ static bool calls_fit(Compilation *c) {
   return good;
 }
 
-/* Losses and batchnorm see the values of a whole batch. */
+/* Losses, batchnorm and large dense layers see the values of a whole batch. */
 static bool batch_fits(Compilation *c, const Plan *train) {
   bool good = true;
   for (int k = 0; train && k < train->kernels.n; k++) {
     const Node *root = train->kernels.data[k]->root;
-    for (int i = 0; root->result == RESULT_BATCH && good && i < root->nin; i++) good = fits(c, root->in[i], "batch in the train block", c->graph->training->batch);
+    for (int i = 0; train->kernels.data[k]->batch && good && i < root->nin; i++) good = fits(c, root->in[i], "batch in the train block", c->graph->training->batch);
   }
   return good;
 }

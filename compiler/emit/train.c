@@ -62,7 +62,7 @@ void put_batch_struct(Text *out, Net *net) {
 }
 
 /* ---- phases ---- */
-static bool runs_in(const Step *step, int phase, bool batch) { return step->kernel->phase == phase && (step->kernel->root->result == RESULT_BATCH) == batch; }
+static bool runs_in(const Step *step, int phase, bool batch) { return step->kernel->phase == phase && step->kernel->batch == batch; }
 
 static bool phase_has(const Net *net, int phase, bool batch) {
   for (int s = 0; s < net->train.steps.n; s++)
@@ -95,6 +95,11 @@ static const char *output_pointer(Frame *f, int o) {
 static void put_output(Frame *f, int o) {
   Net *net = f->net;
   const PortNames *port = &net->output[o];
+  if (f->kind == FRAME_BATCH) {
+    text_put(&f->calls, "  if (batch->%s) memcpy(batch->%s, %s, (size_t)batch->count * %s_%s_SIZE * sizeof(float));\n", port->name, port->name, frame_value(f, f->part->plan->output[o]),
+             net->upper, port->upper);
+    return;
+  }
   text_put(&f->calls, "  if (batch->%s) memcpy(batch->%s + n * %s_%s_SIZE, %s, %s_%s_SIZE * sizeof(float));\n", port->name, port->name, net->upper, port->upper,
            frame_value(f, f->part->plan->output[o]), net->upper, port->upper);
 }
@@ -129,7 +134,7 @@ static void put_phase(Text *out, Net *net, int target, int phase, bool batch) {
     if (!runs_in(step, phase, batch)) continue;
     frame_call(&f, step, "  ");
     if (several) frame_outputs(&f, step, output_pointer, true);
-    for (int o = 0; !batch && !several && o < net->graph->outputs.n; o++)
+    for (int o = 0; !several && o < net->graph->outputs.n; o++)
       if (plan->storage[plan->output[o]->id].kind != STORE_INPUT && plan->last_writer[node_home(plan->output[o]).node->id] == s) put_output(&f, o);
   }
   const char *function = phase_function(net, phase, batch), *parameters = phase_parameters(net, batch);

@@ -67,9 +67,11 @@ static Elem element_of(const Node *node) { /* of the caller's buffer */
   return node->elem == ELEM_U8 ? U8 : node->elem == ELEM_I8 ? I8 : node->elem == ELEM_I32 ? I32 : F32;
 }
 
-/* In another value pixels are further apart. Seen as an array, the last of them would reach beyond what there is: positions are computed. */
+/* In another value pixels are further apart, and the values of images are as far apart as that one's. Seen as an array, the last of them would reach beyond
+ * what there is: positions are computed. */
 static void lie_within(Buf *buf, const Node *value) {
-  const int64_t pitch = node_home(value).pitch, channels = buf->dim[buf->rank - 1];
+  const Home home = node_home(value);
+  const int64_t channels = buf->dim[buf->rank - 1], pitch = buf->rank == 4 && buf_elements(buf) == buf->dim[0] * channels ? shape_elements(home.node->shape) : home.pitch;
   if (pitch == channels || buf_elements(buf) == channels) return;
   buf->room[buf->rank - 1] = pitch, buf->flat = true;
 }
@@ -93,7 +95,7 @@ static void make_inputs(Lower *l) {
   }
   for (int k = 0; k < root->nin && k < 16; k++) {
     const Node *in = root->in[k];
-    const bool all_images = root->result == RESULT_BATCH && in->result != RESULT_BATCH;
+    const bool all_images = l->kernel->batch && in->result != RESULT_BATCH;
     l->in[k] = find_bound(l, BIND_VALUE, in, NULL);
     if (!l->in[k]) l->in[k] = value_buffer(l, k ? nest_text(l->b, "in%d", k) : "in", in, all_images);
   }
@@ -109,7 +111,9 @@ static void make_output(Lower *l) {
   }
   const Extent e = shape_extent(result->shape);
   const Elem elem = result->op == &op_target ? element_of(result) : F32;
-  l->out = bind(l, nest_buf(l->b, OUTPUT, "out", (Type){elem, 1}, 3, (int64_t[]){e.h, e.w, e.c}), (Binding){.kind = BIND_VALUE, .node = result});
+  const bool all_images = l->node->together;
+  const int64_t dim[4] = {l->batch, e.h, e.w, e.c};
+  l->out = bind(l, nest_buf(l->b, OUTPUT, "out", (Type){elem, 1}, all_images ? 4 : 3, all_images ? dim : dim + 1), (Binding){.kind = BIND_VALUE, .node = result});
   lie_within(l->out, result);
 }
 
@@ -118,7 +122,8 @@ static void make_operands(Lower *l) {
     for (int k = 1; k < l->kernel->chain[i]->nin; k++) {
       const Node *operand = l->kernel->chain[i]->in[k];
       Buf *buf = find_bound(l, BIND_VALUE, operand, NULL);
-      if (!buf) buf = value_buffer(l, l->nothers ? nest_text(l->b, "other%d", l->nothers) : "other", operand, false);
+      const bool all_images = l->node->together && operand->result != RESULT_BATCH;
+      if (!buf) buf = value_buffer(l, l->nothers ? nest_text(l->b, "other%d", l->nothers) : "other", operand, all_images);
       l->other[l->nothers++] = buf;
     }
 }
@@ -305,11 +310,19 @@ Val map_constant(Map *map, const float *per_channel_value, int64_t n) {
   return map->part < map->lanes ? load_part(at(buf, *map->c), map->part, map->lanes) : load(at(buf, *map->c), map->lanes);
 }
 
+/* [h][w][c] of a value; of one that all images have together, of l->image. */
+static Ref value_at(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c) {
+  Nest *b = l->b;
+  return buf->rank == 4 ? at(buf, *l->image, *y, *x, *c) : at(buf, *y, *x, *c);
+}
+
 /* An operand at the element; the only pixel of one that is repeated. */
 static Val operand_at(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
   Nest *b = l->b;
-  const Ix zero = {0}, row = buf->dim[0] == 1 ? zero : *y, column = buf->dim[1] == 1 ? zero : *x;
-  return part < lanes ? load_part(at(buf, row, column, *c), part, lanes) : load(at(buf, row, column, *c), lanes);
+  const int64_t *size = buf->dim + buf->rank - 3;
+  const Ix zero = {0}, row = size[0] == 1 ? zero : *y, column = size[1] == 1 ? zero : *x;
+  const Ref ref = value_at(l, buf, &row, &column, c);
+  return part < lanes ? load_part(ref, part, lanes) : load(ref, lanes);
 }
 
 Val lower_root_map(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
@@ -337,8 +350,9 @@ void lower_store(Lower *l, Val value, const Ix *y, const Ix *x, const Ix *c, int
 void lower_put(Lower *l, Val v, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
   Nest *b = l->b;
   if (lanes > 1) v = splat(v, lanes);
-  if (part < lanes) store_part(at(l->out, *y, *x, *c), v, part);
-  else store(at(l->out, *y, *x, *c), v);
+  const Ref ref = value_at(l, l->out, y, x, c);
+  if (part < lanes) store_part(ref, v, part);
+  else store(ref, v);
 }
 
 void lower_plain_map(Lower *l) {

@@ -16,11 +16,12 @@ typedef struct Kernel {
   /* folded away by passes, applied when the weights are packed: per output channel w' = w*gain, b' = (b - mean)*gain + shift of these batchnorm nodes, in order; */
   int nscales; Node **scale; /* and the normalize node before it, whose factor (and where exact, shift) goes into the weights; NULL: none */
   Node *normalize; bool normalize_shift;
-  int phase;                 /* training: kernels of a phase run image by image; BATCH kernels after it */
+  int phase;                 /* training: kernels of a phase run image by image */
+  bool batch;                /* training: runs once for all images, when those of its phase are through: a BATCH node, or one that is computed together */
 } Kernel;
 
 typedef enum BindKind {
-  BIND_VALUE,     /* the value of `node`: [h][w][c]; in a BATCH nest the values of all images: [batch][h][w][c] */
+  BIND_VALUE,     /* the value of `node`: [h][w][c]; in a nest for all images the values of all: [batch][h][w][c] */
   BIND_INPUT,     /* the caller's buffer of `node`, an op_input or op_target: in[0] of its conversion kernel, of the elements and order that node->elem and node->chw say */
   BIND_WEIGHT,    /* `weight` in its natural layout */
   BIND_PACK,      /* `pack` */
@@ -74,12 +75,13 @@ typedef struct Lower {
   bool plain;                /* -O0 */
   bool exact;                /* no algorithm that rounds differently */
   bool threads;              /* PARALLEL loops are run by threads */
-  int64_t batch;             /* BATCH nests: most images */
+  int64_t batch;             /* nests for all images: most of them */
   int images;                /* side by side in the lanes of a vector, [h][w][c][images]: the nest is built of scalars, then widened; 0 or 1: one after the other */
-  Buf *in[16], *out;         /* made by lower_begin: [h][w][c] of each root input and of the result (BATCH inputs: [batch][h][w][c]); RESULT_SUM: out is the gradient buffer in the weight's dims, UPDATE */
+  Buf *in[16], *out;         /* made by lower_begin: [h][w][c] of each root input and of the result (kernel->batch: [batch][h][w][c]); RESULT_SUM: out is the gradient buffer in the weight's dims, UPDATE */
   Binding binding[BUFS];     /* by buffer id */
   VEC(Pack *) packs;
   Buf *other[64]; int nothers; /* operands of the chain */
+  const Ix *image;           /* nests of nodes computed together: the image that lower_finish and lower_store mean */
   VEC(const char *) details; /* what else the schedule says about itself */
 } Lower;
 
@@ -91,7 +93,7 @@ Buf *lower_scratch(Lower *, const char *name, int rank, const int64_t *dim); /* 
 Buf *lower_keys(Lower *);                     /* I32 [2] */
 void lower_join_rows(Lower *);                /* before nest_fn: pictures of the result's size are seen as one row [1][h*w][c], where the kernel treats pixels alike */
 void lower_columns(Lower *);                  /* before nest_fn: an input of one channel is seen as [1][h][w], so that vectors run over columns */
-const Ix *lower_count(Lower *);                      /* BATCH nests: the size parameter `count`, after nest_fn */
+const Ix *lower_count(Lower *);                      /* nests for all images: the size parameter `count`, after nest_fn */
 
 /* A packed copy of weights. Between lower_pack and lower_pack_done the caller builds `pack->nest` (with Nest *b = pack->nest) as loops that store to pack->out;
  * lower_packed_weight and lower_packed_bias give natural elements with batchnorm and normalize folded in (constant 0 for a missing bias). */

@@ -8,13 +8,18 @@
 
 enum { MOST_FUSED = 8, MOST_OPERANDS = 8 };
 
+typedef struct Phases { /* by node id */
+  int *phase;
+  bool *late;        /* it is there when all images of its phase are through */
+} Phases;
+
 typedef struct Fuser {
   Arena *arena;
   Plan *plan;
   bool plain;
   int *uses;         /* by node id */
   Kernel **kernel;   /* by node id: the kernel whose result so far it is */
-  int *phase;        /* by node id */
+  Phases phases;
 } Fuser;
 
 bool fuse_in_place(const Plan *plan, const Node *node) {
@@ -37,24 +42,35 @@ int *fuse_uses(Arena *arena, const Plan *plan) {
   return uses;
 }
 
-/* ---- phases: a BATCH node runs after the phase in which all images have what it reads ---- */
-int *fuse_phases(Arena *arena, const Graph *graph) {
-  int *phases = NEW_ARRAY(arena, int, graph->nodes.n + 1);
-  for (int i = 0; i < graph->nodes.n; i++) {
-    const Node *node = graph->nodes.data[i];
-    const bool given = node->op == &op_input || node->op == &op_target;
-    int phase = node->result == RESULT_BATCH || given ? -1 : node->not_before;
-    for (int k = 0; k < node->nin; k++) {
-      const Node *in = node->in[k];
-      const int ready = phases[in->id] + (in->result == RESULT_BATCH && node->result != RESULT_BATCH);
-      if (ready > phase) phase = ready;
-    }
-    phases[i] = phase;
+/* ---- phases: what is computed once for all images runs after the phase in which they all have what it reads ---- */
+static bool for_all_images(const Node *node) { return node->result == RESULT_BATCH || node->together; }
+
+static int ready_for(const Phases *p, const Node *node, bool late) { /* the phase in which what it reads is there */
+  int phase = -1;
+  for (int k = 0; k < node->nin; k++) {
+    const int ready = p->phase[node->in[k]->id] + (p->late[node->in[k]->id] && !late);
+    if (ready > phase) phase = ready;
   }
-  return phases;
+  return phase;
 }
 
-static int kernel_phase(const Fuser *f, const Node *node) { return f->phase[node->id] < 0 && node->result != RESULT_BATCH ? 0 : f->phase[node->id]; }
+static void set_phase(const Phases *p, const Node *node) {
+  const bool given = node->op == &op_input || node->op == &op_target, alias = node->op->family == FAMILY_ALIAS && node->nin;
+  const int first = node->result == RESULT_BATCH || given ? -1 : node->not_before;
+  const bool late = alias ? p->late[node->in[0]->id] && p->phase[node->in[0]->id] >= first : for_all_images(node);
+  const int ready = ready_for(p, node, late);
+  p->phase[node->id] = ready > first ? ready : first, p->late[node->id] = late;
+}
+
+static Phases phases_of_none(Arena *arena, const Graph *graph) { return (Phases){NEW_ARRAY(arena, int, graph->nodes.n + 1), NEW_ARRAY(arena, bool, graph->nodes.n + 1)}; }
+
+int *fuse_phases(Arena *arena, const Graph *graph) {
+  const Phases phases = phases_of_none(arena, graph);
+  for (int i = 0; i < graph->nodes.n; i++) set_phase(&phases, graph->nodes.data[i]);
+  return phases.phase;
+}
+
+static int kernel_phase(const Fuser *f, const Node *node) { return f->phases.phase[node->id] < 0 && node->result != RESULT_BATCH ? 0 : f->phases.phase[node->id]; }
 
 /* ---- fusion ---- */
 static bool weighted(const Node *node) {
@@ -71,7 +87,8 @@ static bool extendable(const Fuser *f, const Node *node, const Kernel *kernel) {
   if (!kernel || f->plain || node->op->family != FAMILY_MAP || node->result != RESULT_SAMPLE || kernel->root->result != RESULT_SAMPLE) return false;
   if (f->plan->images > 1 && kernel->root->op == &op_input) return false; /* it only brings images side by side */
   if (!sole_reader(f, node->in[0], node) || !shape_equal(node->shape, node->in[0]->shape)) return false;
-  return kernel->nchain < MOST_FUSED && !kernel->pool && node->nin <= MOST_OPERANDS && (!f->plan->training || kernel->phase == kernel_phase(f, node));
+  if (kernel->nchain == MOST_FUSED || kernel->pool || node->nin > MOST_OPERANDS) return false;
+  return !f->plan->training || (kernel->batch ? ready_for(&f->phases, node, true) <= kernel->phase && node->not_before <= kernel->phase : kernel->phase == kernel_phase(f, node));
 }
 
 static bool foldable_scale(const Fuser *f, const Node *node, const Kernel *kernel) {
@@ -106,19 +123,19 @@ static void append_node(Fuser *f, Node *node) {
     else before->chain[before->nchain++] = node;
     before->result = node;
     f->kernel[node->id] = before, f->kernel[node->in[0]->id] = NULL;
+    if (before->batch) f->phases.phase[node->id] = before->phase, f->phases.late[node->id] = true;
     return;
   }
   Kernel *kernel = NEW(f->arena, Kernel);
   kernel->chain = NEW_ARRAY(f->arena, Node *, MOST_FUSED), kernel->scale = NEW_ARRAY(f->arena, Node *, 4);
-  kernel->root = kernel->result = node, kernel->phase = kernel_phase(f, node);
+  kernel->root = kernel->result = node, kernel->phase = kernel_phase(f, node), kernel->batch = for_all_images(node);
   f->kernel[node->id] = kernel;
 }
 
-static int kernel_order(const void *a, const void *b) { /* training: by phase; SAMPLE and SUM before BATCH; then by position */
+static int kernel_order(const void *a, const void *b) { /* training: by phase; image by image before all at once; then by position */
   const Kernel *x = *(Kernel *const *)a, *y = *(Kernel *const *)b;
   if (x->phase != y->phase) return x->phase < y->phase ? -1 : 1;
-  const int xb = x->root->result == RESULT_BATCH, yb = y->root->result == RESULT_BATCH;
-  if (xb != yb) return xb - yb;
+  if (x->batch != y->batch) return x->batch - y->batch;
   return x->result->id < y->result->id ? -1 : x->result->id > y->result->id;
 }
 
@@ -139,9 +156,10 @@ static void fold_normalize(Fuser *f, Kernel *kernel) {
 
 void fuse_kernels(Arena *arena, Plan *plan, bool plain) {
   const Graph *graph = plan->graph;
-  Fuser f = {arena, plan, plain, fuse_uses(arena, plan), NEW_ARRAY(arena, Kernel *, graph->nodes.n + 1), fuse_phases(arena, graph)};
+  Fuser f = {arena, plan, plain, fuse_uses(arena, plan), NEW_ARRAY(arena, Kernel *, graph->nodes.n + 1), phases_of_none(arena, graph)};
   for (int i = 0; i < graph->nodes.n; i++) {
     Node *node = graph->nodes.data[i];
+    set_phase(&f.phases, node);
     if (!f.uses[i] || node->op->family == FAMILY_ALIAS || node->placed || fuse_in_place(plan, node)) continue;
     append_node(&f, node);
   }

@@ -12,7 +12,7 @@
 enum { ALIGN = 16 }; /* floats: 64 bytes */
 static int64_t rounded(int64_t floats) { return (floats + ALIGN - 1) / ALIGN * ALIGN; }
 
-typedef struct Life { const Node *node; Block block; int phase, last_phase; bool all; } Life; /* block: steps are kernels; all: a BATCH kernel reads it */
+typedef struct Life { const Node *node; Block block; int phase, last_phase; bool all; } Life; /* block: steps are kernels; all: read or made for all images together */
 
 static const Node *home_of(const Node *node) { return node_home(node).node; }
 
@@ -21,13 +21,14 @@ static void use(Plan *plan, const Node *node, int kernel) {
   const Kernel *reader = plan->kernels.data[kernel];
   if (kernel > life->block.dies) life->block.dies = kernel;
   if (reader->phase > life->last_phase) life->last_phase = reader->phase;
-  if (reader->root->result == RESULT_BATCH) life->all = true;
+  if (reader->batch) life->all = true;
 }
 
 /* Where images take turns at the same kernels, a value of all of them is there from the first image of its phase to the last one of the phase that reads it last. */
 static void live_for_phases(const Plan *plan, Life *life) {
-  while (life->block.born > 0 && plan->kernels.data[life->block.born - 1]->phase == life->phase) life->block.born--;
-  while (life->block.dies + 1 < plan->kernels.n && plan->kernels.data[life->block.dies + 1]->phase == life->last_phase) life->block.dies++;
+  Kernel *const *kernel = plan->kernels.data;
+  while (life->block.born > 0 && !kernel[life->block.born]->batch && kernel[life->block.born - 1]->phase == life->phase) life->block.born--;
+  while (life->block.dies + 1 < plan->kernels.n && !kernel[life->block.dies + 1]->batch && kernel[life->block.dies + 1]->phase == life->last_phase) life->block.dies++;
 }
 
 static void set_lives(Plan *plan) {
@@ -152,11 +153,34 @@ static bool looks_at_all_images(const Graph *graph) {
   return false;
 }
 
+/* ---- dense layers of all images at once ----
+ * Image by image, their weights would be read three times an image and their gradients written; those that stay in the first caches may. */
+enum { TOGETHER_WEIGHTS = 1 << 14, FEWEST_IMAGES = 8, MOST_IMAGES = 1024 };
+
+static bool computed_together(const Node *node, int64_t batch) {
+  const Family family = node->op->family;
+  if (family != FAMILY_DENSE && family != FAMILY_DENSE_INPUT && family != FAMILY_DENSE_WEIGHTS) return false;
+  const Node *forward = family == FAMILY_DENSE ? node : node->of;
+  const int64_t inputs = shape_elements(forward->in[0]->shape), units = shape_elements(forward->shape), larger = inputs > units ? inputs : units;
+  return !forward->in[0]->shape.regions && inputs * units >= TOGETHER_WEIGHTS && larger <= INT32_MAX / batch;
+}
+
+static bool compute_together(Graph *graph, int64_t batch) { /* false: there are none */
+  bool any = false;
+  for (int i = 0; i < graph->nodes.n && batch >= FEWEST_IMAGES && batch <= MOST_IMAGES; i++) {
+    Node *node = graph->nodes.data[i];
+    node->together = computed_together(node, batch);
+    any = any || node->together;
+  }
+  return any;
+}
+
 Plan *plan_training(Arena *arena, const Graph *graph, bool plain, int images) {
   TrainingGraph training = pass_differentiate(arena, graph);
-  const bool phases = looks_at_all_images(training.graph);
-  if (phases) pass_recompute(training.graph, NULL);
-  Plan *plan = plan_new(arena, training.graph, phases ? 1 : images);
+  const bool statistics = looks_at_all_images(training.graph), apart = statistics || images <= 1;
+  const bool together = apart && !plain && compute_together(training.graph, graph->training->batch);
+  if (statistics || together) pass_recompute(training.graph, NULL);
+  Plan *plan = plan_new(arena, training.graph, apart ? 1 : images);
   plan->training = true, plan->loss = training.loss, plan->target = training.target;
   return plan_kernels(arena, plan, plain);
 }

@@ -13,7 +13,7 @@ typedef enum StoreKind {
   STORE_TARGET,   /* training: the caller's target of output `index`; looking inside: the caller's weights of its scores */
   STORE_ARENA,    /* `offset` floats into the arena of one image (training: of a shard) */
   STORE_KEPT,     /* training: needed in a later phase: `offset` floats into the record of its image, of which there is one an image of the batch */
-  STORE_ALL,      /* training: read by a BATCH kernel: one after the other for all images of the batch, `offset` floats an image behind the first */
+  STORE_ALL,      /* training: read or made for all images together: one after the other for all images of the batch, `offset` floats an image behind the first */
   STORE_BATCH,    /* training: value of a BATCH node: `offset` floats into the part that exists once */
   STORE_GRADIENT, /* RESULT_SUM, and BATCH nodes with a target: the gradient of node->target */
 } StoreKind;

@@ -32,7 +32,7 @@ static bool is_caller(const Node *node) { return node->op == &op_input || node->
 static bool is_there(const Node *node) { return node->result == RESULT_BATCH || (is_caller(node) && node->elem == ELEM_F32 && !node->chw); } /* all the time */
 static bool is_cheap(const Node *node) { return node->op->family == FAMILY_MAP || node->op->elementwise || is_alias(node); }
 
-bool recompute_can(const Node *node) { return node->nin && node->result == RESULT_SAMPLE && !node->target && !is_caller(node); }
+bool recompute_can(const Node *node) { return node->nin && node->result == RESULT_SAMPLE && !node->target && !node->together && !is_caller(node); }
 
 /* ---- when nodes run, and until when they are read ---- */
 static int sooner(const void *a, const void *b) {
@@ -55,7 +55,7 @@ static void set_times(Recompute *r) {
     for (int k = 0; k < node->nin; k++) {
       const int in = node->in[k]->id;
       if (r->last[in] < read) r->last[in] = read;
-      r->all[in] = r->all[in] || node->result == RESULT_BATCH || (is_alias(node) && r->all[i]);
+      r->all[in] = r->all[in] || node->result == RESULT_BATCH || node->together || (is_alias(node) && r->all[i]);
     }
   }
 }

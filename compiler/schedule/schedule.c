@@ -17,6 +17,7 @@ bool schedule_team(const Target *target, int64_t work) { return work > TEAM_WORK
 LoopKind schedule_outer(const Lower *l, int64_t macs) { return l->batch == 0 && macs > PARALLEL_MACS * l->target->lanes ? PARALLEL : SERIAL; }
 
 static bool scheduled(Lower *l) {
+  if (l->node->together) return schedule_dense_together(l);
   switch (l->node->op->family) {
     case FAMILY_MAP: return schedule_map(l);
     case FAMILY_CONV: return l->choice.method == METHOD_WINOGRAD ? schedule_conv_winograd(l) : l->choice.method == METHOD_COLUMNS ? schedule_conv_columns(l) : schedule_conv(l);

@@ -15,6 +15,7 @@ bool schedule_depthwise_weights(Lower *);
 bool schedule_dense(Lower *);             /* dense.c */
 bool schedule_dense_input(Lower *);
 bool schedule_dense_weights(Lower *);
+bool schedule_dense_together(Lower *);    /* dense_together.c: all three, for all images */
 bool schedule_dense_weights_images(Lower *); /* with images side by side; built of vectors */
 bool schedule_map(Lower *);               /* map.c */
 

@@ -22,7 +22,7 @@ static double *value_at(const Machine *m, const Node *node, int64_t image) {
     case STORE_OUTPUT: return m->output[s->index] + image * n + home.offset * m->lanes;
     case STORE_ARENA: return m->values + s->offset + home.offset * m->lanes;
     case STORE_KEPT: return m->kept + image * m->plan->kept_floats + s->offset + home.offset;
-    case STORE_ALL: return m->all + s->offset * m->images + image * n + home.offset * m->lanes;
+    case STORE_ALL: return m->all + s->offset * m->batch + image * n + home.offset * m->lanes;
     case STORE_BATCH: return m->batch_values + s->offset + home.offset * m->lanes;
     case STORE_GRADIENT: return m->gradients + node->target->offset;
     case STORE_NONE: break;
@@ -87,7 +87,7 @@ static bool run_kernel(Machine *m, const Lower *l, double **own, int64_t scratch
     if (l->b->buf[i]->place >= STACK) continue;
     const BindKind kind = l->binding[i].kind;
     const bool constant = kind == BIND_PACK || kind == BIND_TABLE;
-    const bool batch = l->node->result == RESULT_BATCH;
+    const bool batch = l->kernel->batch;
     if (constant && !own[i]) own[i] = memory(m, l->b->buf[i], &l->binding[i], image, batch);
     if (constant) run->mem[i] = own[i];
     else if (kind != BIND_SCRATCH) run->mem[i] = memory(m, l->b->buf[i], &l->binding[i], image, batch);
@@ -96,7 +96,7 @@ static bool run_kernel(Machine *m, const Lower *l, double **own, int64_t scratch
     m->error = arena_printf(m->arena, "%s: buffer %s has no place", l->b->name, l->b->buf[i]->name);
     return false;
   }
-  run->size[0] = l->node->result == RESULT_BATCH ? m->images : images_from(m, image);
+  run->size[0] = l->kernel->batch ? m->images : images_from(m, image);
   if (nest_run(l->b, run)) return true;
   m->error = arena_printf(m->arena, "%s: %s", l->b->name, run->error);
   return false;
@@ -120,10 +120,11 @@ typedef struct Step { const Kernel *kernel; const Lower *lower; double **own; } 
 static bool run_steps(Machine *m, const Step *step, int phase, bool batch, int64_t image) {
   for (int k = 0; k < m->plan->kernels.n; k++) {
     const Kernel *kernel = step[k].kernel;
-    if (m->plan->training && (kernel->phase != phase || (kernel->root->result == RESULT_BATCH) != batch)) continue;
+    if (m->plan->training && (kernel->phase != phase || kernel->batch != batch)) continue;
     if (!run_kernel(m, step[k].lower, step[k].own, m->plan->scratch[k], image)) return false;
     const Node *home = node_home(kernel->result).node;
-    if (!batch && m->plan->last_writer[home->id] == k) keep_outputs(m, home, image);
+    const int64_t made = m->plan->last_writer[home->id] != k ? 0 : !batch ? 1 : m->plan->images == 1 ? m->images : 0; /* images, or groups of them, whose value it is */
+    for (int64_t i = 0; i < made; i++) keep_outputs(m, home, image + i);
   }
   return true;
 }
@@ -132,7 +133,7 @@ static void prepare(Machine *m) {
   const Plan *plan = m->plan;
   const Graph *graph = plan->graph;
   m->error = NULL;
-  m->values = numbers(m, plan->arena_floats), m->kept = numbers(m, plan->kept_floats * m->images), m->all = numbers(m, plan->all_floats * m->images), m->batch_values = numbers(m,
+  m->values = numbers(m, plan->arena_floats), m->kept = numbers(m, plan->kept_floats * m->images), m->all = numbers(m, plan->all_floats * m->batch), m->batch_values = numbers(m,
       plan->batch_floats);
   m->output = NEW_ARRAY(m->arena, double *, graph->outputs.n + 1);
   for (int o = 0; o < graph->outputs.n; o++) {

@@ -223,7 +223,7 @@ static void check_against(Net *net, const Kernel *kernel, Values *values) {
 
 static void check_node(Net *net, Node *node) {
   Values values = {0};
-  const Kernel kernel = {.root = node, .result = node};
+  const Kernel kernel = {.root = node, .result = node, .batch = node->result == RESULT_BATCH};
   check_kernel(net, &kernel, &values);
 }
 

@@ -1,0 +1,186 @@
+// dense_together.c: large dense layers of training and their gradients, for all images of the batch at once: products of matrices that read each weight once.
+// SPDX-License-Identifier: Apache-2.0
+//
+//     forward          out[n][u] = finish(bias[u] + sum over i of x[n][i] * w[u][i])
+//     input gradient   dx[n][i]  = finish(sum over u of dy[n][u] * w[u][i])
+//     weight gradient  dw[u][i] += sum over n of dy[n][u] * x[n][i]
+//
+// Each is sums[row][column] += sum over k of a[row][k] * b[k][column]. The columns are cut into panels of two vectors: their part of b, at most DEPTH of its rows
+// at a time, is first brought together, so that any number of columns does; then register tiles of some rows go through it.
+#include "schedule/images.h"
+#include "schedule/schedule.h"
+
+enum { VECTORS = 2, DEPTH = 256 };
+
+typedef struct Product {
+  Lower *l;
+  Family family;
+  int64_t inputs, units;
+  int64_t rows, columns, depth; /* rows of all images: the most there may be; likewise depth */
+  int lanes, tile;              /* rows of a tile */
+  Buf *w, *bias, *dy;           /* dy: of the weight gradient, [units/tile][images][tile] */
+  const Ix *count;
+} Product;
+
+typedef struct Panel { Ix first; int vectors, part; Buf *b; } Panel; /* its columns; part: lanes of the last vector */
+
+static bool of_images(const Product *p) { return p->family != FAMILY_DENSE_WEIGHTS; } /* a row is an image */
+
+static int part_of(const Product *p, const Panel *panel, int v) { return v == panel->vectors - 1 ? panel->part : p->lanes; }
+
+static Ref sum_at(Nest *b, const Product *p, const Panel *panel, const Ix *row, int v) {
+  const Ix column = panel->first + v * p->lanes;
+  return of_images(p) ? at(p->l->out, *row, 0, 0, column) : at(p->l->out, *row, column);
+}
+
+static Val load_sum(Nest *b, const Product *p, const Panel *panel, const Ix *row, int v) {
+  const Ref ref = sum_at(b, p, panel, row, v);
+  const int part = part_of(p, panel, v);
+  return part < p->lanes ? load_part(ref, part, p->lanes) : load(ref, p->lanes);
+}
+
+static void store_sum(Nest *b, const Product *p, const Panel *panel, const Ix *row, int v, Val sum) {
+  const Ref ref = sum_at(b, p, panel, row, v);
+  const int part = part_of(p, panel, v);
+  if (part < p->lanes) store_part(ref, sum, part);
+  else store(ref, sum);
+}
+
+/* ---- the part of b in a panel ---- */
+static Val load_columns(Nest *b, const Product *p, const Panel *panel, Ref ref, int v) {
+  const int part = part_of(p, panel, v);
+  return part < p->lanes ? load_part(ref, part, p->lanes) : load(ref, p->lanes);
+}
+
+/* Weights [units][inputs] to [inputs][units], squares of vectors first. Units that do not exist are zeros. */
+static void turn_weights(Nest *b, const Product *p, const Panel *panel, const Ix *first, int64_t depth) {
+  const int64_t L = p->lanes, squares = depth / L;
+  for (int v = 0; v < panel->vectors; v++) {
+    const int part = part_of(p, panel, v);
+    if (squares) FOR(q, squares) {
+      Val x[LANES];
+      for (int t = 0; t < L; t++) x[t] = t < part ? let(nest_text(b, "x%d", t), load(at(p->w, panel->first + v * L + t, *first + q * L), (int)L)) : splat(num(b, 0), (int)L);
+      images_transpose(b, x, (int)L);
+      for (int t = 0; t < L; t++) store(at(panel->b, q * L + t, v * L), x[t]);
+    }
+    if (depth % L) FROM(k, squares * L, depth) for (int t = 0; t < L; t++)
+      store(at(panel->b, k, v * L + t), t < part ? load(at(p->w, panel->first + v * L + t, *first + k), 1) : num(b, 0));
+  }
+}
+
+static void fill_panel(Nest *b, const Product *p, const Panel *panel, const Ix *first, int64_t depth) {
+  const int L = p->lanes;
+  switch (p->family) {
+    case FAMILY_DENSE: turn_weights(b, p, panel, first, depth); break;
+    case FAMILY_DENSE_INPUT:
+      FOR(k, depth) for (int v = 0; v < panel->vectors; v++) store(at(panel->b, k, v * L), load_columns(b, p, panel, at(p->w, *first + k, panel->first + v * L), v));
+      break;
+    default:
+      FROM(n, 0, *p->count) for (int v = 0; v < panel->vectors; v++)
+        store(at(panel->b, n, v * L), load_columns(b, p, panel, at(p->l->in[0], n, 0, 0, panel->first + v * L), v));
+  }
+}
+
+/* ---- tiles ---- */
+static Ref a_at(Nest *b, const Product *p, const Ix *row, const Ix *block, int r, const Ix *k) {
+  return of_images(p) ? at(p->l->in[0], *row + r, 0, 0, *k) : at(p->dy, *block, *k, r);
+}
+
+/* `rows` of them from `row`, which is the first of tile `block`; the panel's rows are those from `first` of b. */
+static void tile(Nest *b, const Product *p, const Panel *panel, const Ix *row, const Ix *block, int rows, const Ix *first, int64_t depth) {
+  const int L = p->lanes;
+  const Ix begin = {0}, end = of_images(p) ? NEST_Z + depth : *p->count;
+  Buf *acc = REGISTERS("a", L, rows, panel->vectors);
+  UNROLL(r, rows) for (int v = 0; v < panel->vectors; v++) store(at(acc, r, v), load_sum(b, p, panel, NEST_IX(*row + r), v));
+  FROM(k, begin, end) {
+    Val w[VECTORS];
+    for (int v = 0; v < panel->vectors; v++) w[v] = let(nest_text(b, "w%d", v), load(at(panel->b, k, v * L), L));
+    for (int r = 0; r < rows; r++)
+      for (int v = 0; v < panel->vectors; v++) accumulate(at(acc, r, v), load(a_at(b, p, row, block, r, NEST_IX(*first + k)), 1), w[v]);
+  }
+  UNROLL(r, rows) for (int v = 0; v < panel->vectors; v++) store_sum(b, p, panel, NEST_IX(*row + r), v, get(at(acc, r, v)));
+}
+
+/* Whole tiles; of the rows that are left, half a tile and single ones. */
+static void tiles_of_images(Nest *b, const Product *p, const Panel *panel, const Ix *first, int64_t depth) {
+  const int T = p->tile, half = T / 2;
+  const Ix count = *p->count, none = {0};
+  FOR(m, (p->rows + T - 1) / T) {
+    WHEN(atleast(count - m * T, T)) tile(b, p, panel, NEST_IX(m * T), &none, T, first, depth);
+    OTHERWISE {
+      WHEN(atleast(count - m * T, half)) {
+        tile(b, p, panel, NEST_IX(m * T), &none, half, first, depth);
+        FROM(n, m * T + half, count) tile(b, p, panel, &n, &none, 1, first, depth);
+      }
+      OTHERWISE FROM(n, m * T, count) tile(b, p, panel, &n, &none, 1, first, depth);
+    }
+  }
+}
+
+static void tiles_of_units(Nest *b, const Product *p, const Panel *panel) {
+  const int64_t whole = p->rows / p->tile, rest = p->rows % p->tile;
+  const Ix none = {0};
+  if (whole) FOR(m, whole) tile(b, p, panel, NEST_IX(m * p->tile), &m, p->tile, &none, 0);
+  if (rest) tile(b, p, panel, NEST_IX(whole * p->tile), NEST_IX(whole), (int)rest, &none, 0);
+}
+
+/* ---- panels ---- */
+static void block(Nest *b, const Product *p, Panel panel, const Ix *first, int64_t depth) { /* `depth` rows of b */
+  panel.b = BUF(STACK, "b", depth, panel.vectors * p->lanes);
+  fill_panel(b, p, &panel, first, depth);
+  if (of_images(p)) tiles_of_images(b, p, &panel, first, depth);
+  else tiles_of_units(b, p, &panel);
+}
+
+static Val begin_sum(Nest *b, const Product *p, const Panel *panel, int v) {
+  return p->bias ? load_columns(b, p, panel, at(p->bias, panel->first + v * p->lanes), v) : splat(num(b, 0), p->lanes);
+}
+
+static void panel_of_images(Nest *b, const Product *p, const Panel *panel) {
+  const int64_t blocks = (p->depth + DEPTH - 1) / DEPTH, each = (p->depth + blocks - 1) / blocks, size = (each + p->lanes - 1) / p->lanes * p->lanes;
+  const int64_t whole = p->depth / size, rest = p->depth % size;
+  const Ix none = {0};
+  FROM(n, 0, *p->count) for (int v = 0; v < panel->vectors; v++) store_sum(b, p, panel, &n, v, begin_sum(b, p, panel, v));
+  if (whole) FOR(q, whole) block(b, p, *panel, NEST_IX(q * size), size);
+  if (rest) block(b, p, *panel, NEST_IX(whole * size), rest);
+  if (p->l->kernel->nchain) FROM(n, 0, *p->count) {
+    p->l->image = &n;
+    for (int v = 0; v < panel->vectors; v++)
+      lower_store(p->l, load_sum(b, p, panel, &n, v), &none, &none, NEST_IX(panel->first + v * p->lanes), part_of(p, panel, v), p->lanes);
+  }
+}
+
+static void panel(Nest *b, const Product *p, const Panel *panel) {
+  const Ix none = {0};
+  if (of_images(p)) panel_of_images(b, p, panel);
+  else block(b, p, *panel, &none, p->depth);
+}
+
+/* The gradients of a tile's units lie beside each other, image after image. */
+static void gather_units(Nest *b, const Product *p) {
+  const int64_t whole = p->units / p->tile, rest = p->units % p->tile;
+  FROM(n, 0, *p->count) {
+    if (whole) FOR(m, whole) UNROLL(r, p->tile) store(at(p->dy, m, n, r), load(at(p->l->in[1], n, 0, 0, m * p->tile + r), 1));
+    if (rest) UNROLL(r, rest) store(at(p->dy, whole, n, r), load(at(p->l->in[1], n, 0, 0, whole * p->tile + r), 1));
+  }
+}
+
+bool schedule_dense_together(Lower *l) {
+  const Node *forward = l->node->op->family == FAMILY_DENSE ? l->node : l->node->of;
+  Product p = {.l = l, .family = l->node->op->family, .inputs = shape_elements(forward->in[0]->shape), .units = shape_elements(forward->shape)};
+  const bool weights = p.family == FAMILY_DENSE_WEIGHTS, out = p.family == FAMILY_DENSE;
+  p.rows = weights ? p.units : l->batch, p.columns = out ? p.units : p.inputs, p.depth = weights ? l->batch : out ? p.inputs : p.units;
+  p.lanes = l->target->lanes, p.tile = l->target->registers >= 32 ? 8 : 6;
+  if (!weights) p.w = lower_weight(l, 0);
+  if (out) p.bias = lower_weight(l, 1);
+  if (weights) p.dy = lower_scratch(l, "dy", 3, (int64_t[]){(p.units + p.tile - 1) / p.tile, l->batch, p.tile});
+  const int64_t width = VECTORS * p.lanes, whole = p.columns / width, rest = p.columns % width, vectors = (rest + p.lanes - 1) / p.lanes;
+  Nest *b = l->b;
+  nest_fn(b, b->name, false);
+  p.count = lower_count(l);
+  if (weights) gather_units(b, &p);
+  if (whole) FOR(m, whole) panel(b, &p, &(Panel){m * width, VECTORS, p.lanes, NULL});
+  if (rest) panel(b, &p, &(Panel){NEST_Z + whole * width, (int)vectors, (int)(rest - (vectors - 1) * p.lanes), NULL});
+  lower_about(l, "all images at once: %d rows by %d vectors of %d columns", p.tile, VECTORS, p.lanes);
+  return true;
+}
