@@ -202,15 +202,57 @@ static void put_tree(Text *out, int64_t from, int64_t to) {
   text_put(out, ")");
 }
 
-static void put_sum(Text *out, Net *net) {
+/* Gradients that kernels for all images add to, and no shard does, need not be cleared and added for each shard. */
+static bool shards_add_to(const Net *net, const Weight *weight) {
+  bool together = false;
+  for (int s = 0; s < net->train.steps.n; s++) {
+    const Node *node = net->train.steps.data[s].kernel->root;
+    if (node->target == weight && !node->together) return true;
+    together = together || node->target == weight;
+  }
+  return !together;
+}
+
+typedef struct Stretch { int64_t from, to; } Stretch; /* floats of the weights struct */
+typedef VEC(Stretch) Stretches;
+
+static Stretches summed_runs(const Net *net) {
+  Stretches runs = {0};
+  for (int i = 0; i < net->graph->weights.n; i++) {
+    const Weight *weight = net->graph->weights.data[i];
+    Stretch *last = runs.n ? &runs.data[runs.n - 1] : NULL;
+    if (!shards_add_to(net, weight)) continue;
+    if (last && last->to == weight->offset) last->to += weight->size;
+    else vec_push(net->arena, runs, ((Stretch){weight->offset, weight->offset + weight->size}));
+  }
+  return runs;
+}
+
+static bool all_summed(const Net *net, const Stretches *runs) { return runs->n == 1 && runs->data[0].from == 0 && runs->data[0].to == net->graph->parameters; }
+
+static void put_clear(Text *out, Net *net) {
+  const Stretches runs = summed_runs(net);
   if (!net->model || net->shards < 2) return;
+  if (all_summed(net, &runs)) text_put(out, "  memset(workspace->sum, 0, sizeof workspace->sum);\n");
+  for (int i = 0; i < runs.n && !all_summed(net, &runs); i++)
+    text_put(out, "  for (int32_t shard = 0; shard < %" PRId64 "; shard++) memset((float *)(void *)&workspace->sum[shard] + %" PRId64 ", 0, %" PRId64 " * sizeof(float));\n", net->shards - 1,
+             runs.data[i].from, runs.data[i].to - runs.data[i].from);
+}
+
+static void put_sum(Text *out, Net *net) {
+  const Stretches runs = summed_runs(net);
+  if (!net->model || net->shards < 2 || !runs.n) return;
   text_put(out, "// The gradients of all shards, added in pairs, whatever the number of threads.\nstatic void %s_add(%s_weights *gradients, const %s_weights *sum) {\n", net->name, net->name, net->name);
   text_put(out, "  typedef struct flat { float f[%s_PARAMETERS]; } flat; // the same floats, without their names\n", net->upper);
   text_put(out, "  float *const g = ((flat *)(void *)gradients)->f;\n  const flat *const s = (const flat *)(const void *)sum;\n");
-  if (net->options->openmp) text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
-  text_put(out, "  for (int64_t i = 0; i < %s_PARAMETERS; i++) g[i] = ", net->upper);
-  put_tree(out, 0, net->shards);
-  text_put(out, ";\n}\n\n");
+  for (int i = 0; i < runs.n; i++) {
+    if (net->options->openmp) text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
+    if (all_summed(net, &runs)) text_put(out, "  for (int64_t i = 0; i < %s_PARAMETERS; i++) g[i] = ", net->upper);
+    else text_put(out, "  for (int64_t i = %" PRId64 "; i < %" PRId64 "; i++) g[i] = ", runs.data[i].from, runs.data[i].to);
+    put_tree(out, 0, net->shards);
+    text_put(out, ";\n");
+  }
+  text_put(out, "}\n\n");
 }
 
 static void put_statistics(Text *out, Net *net) {
@@ -252,13 +294,13 @@ void put_gradients_entry(Text *out, Net *net) {
   put_batch_value(out, net);
   if (net->model) text_put(out, "  memset(gradients, 0, sizeof *gradients);\n");
   put_statistics(out, net);
-  if (net->model && net->shards > 1) text_put(out, "  memset(workspace->sum, 0, sizeof workspace->sum);\n");
+  put_clear(out, net);
   put_packing(out, net, &net->train, "workspace->");
   for (int phase = plan->first_phase; phase < plan->phases; phase++) {
     if (phase_has(net, phase, false)) put_shards(out, net, phase);
     if (phase_has(net, phase, true)) text_put(out, "  %s(&batch%s);\n", phase_function(net, phase, true), net->model ? ", gradients" : "");
   }
-  if (net->model && net->shards > 1) text_put(out, "  %s_add(gradients, workspace->sum);\n", net->name);
+  if (net->model && net->shards > 1 && summed_runs(net).n) text_put(out, "  %s_add(gradients, workspace->sum);\n", net->name);
   put_loss(out, net);
   text_put(out, "}\n\n");
 }
