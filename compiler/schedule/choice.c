@@ -35,6 +35,7 @@ static const char *key_of(const Lower *l) {
 
 /* ---- what families offer ---- */
 static Cycles cycles_of(const Lower *l, const Target *target, const Correlation *k, Method method, int m) {
+  if (l->node->op->family == FAMILY_CONV_WEIGHTS) return method == METHOD_WINOGRAD ? cost_winograd_weights(target, k, m) : cost_weights(target, k);
   if (method == METHOD_WINOGRAD) return cost_winograd(target, k, m, l->batch, l->weight_bytes);
   if (method == METHOD_COLUMNS) return cost_columns(target, k, shape_elements(l->kernel->result->shape), l->weight_bytes);
   return cost_direct(target, k, l->weight_bytes);
@@ -50,12 +51,21 @@ static void offer_winograd(const Lower *l, Decision *d, const Correlation *k, in
   offer(l, d, c);
 }
 
+static void offer_winograds(const Lower *l, Decision *d, const Correlation *k) {
+  if (k->kernel[0] == k->kernel[1] && (k->kernel[0] == 3 || k->kernel[0] == 5))
+    for (int m = k->kernel[0] == 3 ? 4 : 2; m >= 2; m -= 2) offer_winograd(l, d, k, m);
+}
+
+static void offer_weights(const Lower *l, Decision *d, const Correlation *k) {
+  offer(l, d, (Candidate){.choice = {.method = METHOD_DIRECT}, .name = "tap by tap", .cycles = cycles_of(l, l->target, k, METHOD_DIRECT, 0)});
+  offer_winograds(l, d, k);
+}
+
 static void offer_conv(const Lower *l, Decision *d, const Correlation *k) {
   offer(l, d, (Candidate){.choice = {.method = METHOD_DIRECT}, .name = correlation_spreads(l->node) ? "phases of a direct convolution" : "direct", .cycles = cycles_of(l, l->target, k, METHOD_DIRECT, 0)});
   if (k->l == 1 && k->groups == 1 && !correlation_spreads(l->node))
     offer(l, d, (Candidate){.choice = {.method = METHOD_COLUMNS}, .name = "columns", .refused = columns_refused(l, k), .cycles = cycles_of(l, l->target, k, METHOD_COLUMNS, 0)});
-  if (k->kernel[0] == k->kernel[1] && (k->kernel[0] == 3 || k->kernel[0] == 5))
-    for (int m = k->kernel[0] == 3 ? 4 : 2; m >= 2; m -= 2) offer_winograd(l, d, k, m);
+  offer_winograds(l, d, k);
 }
 
 static Cycles stream_of(const Lower *l) {
@@ -78,8 +88,12 @@ static void offer_all(const Lower *l, Decision *d) {
     [FAMILY_DEPTHWISE_WEIGHTS] = "weight gradient", [FAMILY_DENSE] = "panels of units", [FAMILY_DENSE_INPUT] = "vectors of inputs",
     [FAMILY_DENSE_WEIGHTS] = "rows of weights", [FAMILY_POOL] = "window by window", [FAMILY_ALIAS] = "nothing"};
   const Family family = l->node->op->family;
-  if (!l->plain && (family == FAMILY_CONV || family == FAMILY_DEPTHWISE || family == FAMILY_CONV_SCATTER)) {
+  if (!l->plain && (family == FAMILY_CONV || family == FAMILY_DEPTHWISE || family == FAMILY_CONV_SCATTER || family == FAMILY_CONV_WEIGHTS)) {
     const Correlation k = correlation_gathering(l->node);
+    if (!one_to_one(&k) && family == FAMILY_CONV_WEIGHTS) {
+      offer_weights(l, d, &k);
+      return;
+    }
     if (!one_to_one(&k) && (no_stride(&k) || !correlation_spreads(l->node))) {
       offer_conv(l, d, &k);
       return;
@@ -166,7 +180,7 @@ static void add_variants(const Lower *l, const Candidate *c, Choice *variant, in
   add_variant(variant, n, choice);
   if (choice.method == METHOD_WINOGRAD)
     for (int tiles = 32; tiles <= 256; tiles *= 2) choice.tiles = tiles, add_variant(variant, n, choice);
-  if (choice.method != METHOD_DIRECT || correlation_spreads(l->node)) return;
+  if (choice.method != METHOD_DIRECT || l->node->op->family == FAMILY_CONV_SCATTER) return;
   const int tiles = direct_tiles(l, pixels, &most);
   for (int i = 1; i < tiles; i++) choice.pixels = pixels[i], add_variant(variant, n, choice);
   choice.pixels = 0;

@@ -235,6 +235,11 @@ static NestFn *split_row(const Conv *c) {
   return fn;
 }
 
+NestFn *winograd_split(Lower *l, const Correlation *k, const Winograd *w, int lanes, Buf *V) {
+  const Conv c = {.l = l, .k = *k, .w = *w, .lanes = lanes, .rows = divide_up(k->small.h, w->m), .columns = divide_up(k->small.w, w->m), .V = V};
+  return split_row(&c);
+}
+
 /* ---- multiply ---- */
 /* `count` tiles times the vectors from place h of a panel's rows. `lines` of the weights that come later are fetched with each row, one
  * after the other from the element `ahead` on. */

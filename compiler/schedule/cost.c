@@ -10,6 +10,7 @@ static const double INPUT_TILE = 120, FAR_INPUT_TILE = 200, OUTPUT_TILE = 80; /*
 static const double PACKED_POINT = 3;                          /* cycles to transform the weights of two channels, for each point */
 static const double CHAINS = 8, PANEL_VECTORS = 2;             /* sums at work for full speed; vectors of a register tile */
 static const double LANE_STORE = 0.5;                          /* cycles to store a lane of a vector alone */
+static const double LANE_ADD = 1.3, JOINED_POINT = 2.5;        /* cycles to add a lane of a vector to memory alone; to join a vector of weight gradients, for each point */
 enum { LARGE_INPUT = 1 << 20 };                                /* bytes */
 
 static double larger(double a, double b) { return a > b ? a : b; }
@@ -69,6 +70,19 @@ Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t batch
   if (batch) c.transforms += PACKED_POINT * points * (double)(k->l * k->s) / (double)batch;
   set_memory(&c, t, 4 * points * (double)(k->l * k->s), net_bytes);
   return summed(c);
+}
+
+Cycles cost_weights(const Target *t, const Correlation *k) {
+  const double large = vectors(k->l, t->lanes) * (double)k->s, small = vectors(k->s, t->lanes) * (double)k->l;
+  const double elements = (double)(k->groups * k->l * k->s * k->kernel[0] * k->kernel[1]);
+  return summed((Cycles){.products = taps(k) * (double)k->groups * (large < small ? large : small) / t->fmas / DIRECT_SHARE, .transforms = LANE_ADD * elements});
+}
+
+Cycles cost_winograd_weights(const Target *t, const Correlation *k, int m) {
+  const double n = (double)(m + k->kernel[0] - 1), points = n * n, tiles = (double)((k->small.h + m - 1) / m * ((k->small.w + m - 1) / m));
+  const double large = vectors(k->l, t->lanes), small = vectors(k->s, t->lanes), elements = (double)(k->l * k->s * k->kernel[0] * k->kernel[1]);
+  return summed((Cycles){.products = points * tiles * (double)k->s * large / t->fmas / WINOGRAD_SHARE,
+                         .transforms = tiles * (large * INPUT_TILE + small * OUTPUT_TILE) * points / 36 + JOINED_POINT * points * (double)k->s * large + LANE_ADD * elements});
 }
 
 Cycles cost_stream(const Target *t, int64_t macs, int64_t value_bytes, int64_t own_bytes, int64_t net_bytes) {

@@ -17,6 +17,8 @@ typedef struct Cycles {
 Cycles cost_direct(const Target *, const Correlation *, int64_t weight_bytes);
 Cycles cost_columns(const Target *, const Correlation *, int64_t outputs, int64_t weight_bytes); /* vectors over output columns, of which so many are stored one by one */
 Cycles cost_winograd(const Target *, const Correlation *, int m, int64_t batch, int64_t weight_bytes); /* F(m x m, r x r), r x r the kernel; batch: images for which weights are packed once, 0: packed long ago */
+Cycles cost_weights(const Target *, const Correlation *);                 /* a weight gradient, tap by tap */
+Cycles cost_winograd_weights(const Target *, const Correlation *, int m); /* likewise with m x m outputs of a tile */
 Cycles cost_stream(const Target *, int64_t macs, int64_t value_bytes, int64_t own_bytes, int64_t weight_bytes); /* anything else: own_bytes of weights and these values pass by */
 double cost_padding(const Correlation *); /* share of the taps that fall on padding, which schedules leave out */
 #endif

@@ -22,7 +22,7 @@ static bool scheduled(Lower *l) {
     case FAMILY_MAP: return schedule_map(l);
     case FAMILY_CONV: return l->choice.method == METHOD_WINOGRAD ? schedule_conv_winograd(l) : l->choice.method == METHOD_COLUMNS ? schedule_conv_columns(l) : schedule_conv(l);
     case FAMILY_CONV_SCATTER: return l->choice.method == METHOD_WINOGRAD ? schedule_conv_winograd(l) : schedule_conv_scatter(l);
-    case FAMILY_CONV_WEIGHTS: return schedule_conv_weights(l);
+    case FAMILY_CONV_WEIGHTS: return l->choice.method == METHOD_WINOGRAD ? schedule_conv_winograd_weights(l) : schedule_conv_weights(l);
     case FAMILY_DEPTHWISE: return schedule_depthwise(l);
     case FAMILY_DEPTHWISE_SCATTER: return schedule_depthwise_scatter(l);
     case FAMILY_DEPTHWISE_WEIGHTS: return schedule_depthwise_weights(l);

@@ -5,6 +5,7 @@
 #include "ops/correlation.h"
 
 bool schedule_conv_winograd(Lower *);     /* conv_winograd.c */
+bool schedule_conv_winograd_weights(Lower *); /* conv_winograd_weights.c */
 bool schedule_conv(Lower *);              /* conv_direct.c */
 bool schedule_conv_columns(Lower *);      /* conv_columns.c */
 bool schedule_conv_scatter(Lower *);      /* conv_scatter.c */
@@ -22,6 +23,10 @@ bool schedule_map(Lower *);               /* map.c */
 /* Why the kernel cannot be done that way; NULL: it can. */
 const char *winograd_refused(const Lower *, const Correlation *); /* as a gathering */
 const char *columns_refused(const Lower *, const Correlation *);
+
+/* split_row(0, ty, t0) of Winograd's algorithm: the tiles of row ty of in[0] transformed to V[0][xi][t0 ..][channel]. */
+struct Winograd;
+NestFn *winograd_split(Lower *, const Correlation *, const struct Winograd *, int lanes, Buf *V);
 
 /* Threads, in inference; training runs its images in parallel instead. */
 bool schedule_team(const Target *, int64_t work);       /* does it pay to make a team for a net of so many multiply-adds and elements? */

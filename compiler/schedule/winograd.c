@@ -127,15 +127,34 @@ static void by_rows(Nest *b, int n, int columns, const double matrix[][WINOGRAD_
 void winograd_input(Nest *b, const Winograd *w, const Val *x, Val *y) { by_rows(b, w->n, w->n, w->input, x, y); }
 void winograd_weight(Nest *b, const Winograd *w, const Val *x, Val *y) { by_rows(b, w->n, w->r, w->weight, x, y); }
 
-/* Of a pair's columns even rows want the sum, odd ones the difference. */
-void winograd_output(Nest *b, const Winograd *w, const Val *x, Val *y) {
+/* Likewise with columns for pairs: even rows want the sum of a pair's, odd ones the difference. */
+static void by_columns(Nest *b, int n, int rows, const double matrix[][WINOGRAD_TILE], const Val *x, Val *y) {
   Val even[WINOGRAD_TILE], odd[WINOGRAD_TILE];
-  even[0] = odd[0] = x[0], even[w->n - 1] = odd[w->n - 1] = x[w->n - 1];
-  for (int j = 1; j + 1 < w->n; j += 2) even[j] = let("s", add(x[j], x[j + 1])), odd[j] = let("d", sub(x[j], x[j + 1]));
-  for (int i = 0; i < w->m; i++) {
+  even[0] = odd[0] = x[0], even[n - 1] = odd[n - 1] = x[n - 1];
+  for (int j = 1; j + 1 < n; j += 2) even[j] = let("s", add(x[j], x[j + 1])), odd[j] = let("d", sub(x[j], x[j + 1]));
+  for (int i = 0; i < rows; i++) {
     double k[WINOGRAD_TILE];
-    for (int j = 0; j < w->n; j++) k[j] = j > 0 && j < w->n - 1 && j % 2 == 0 ? 0 : w->output[i][j];
-    const Scaled s = sum_of(b, w->n, k, i % 2 ? odd : even, 0, 1);
+    for (int j = 0; j < n; j++) k[j] = j > 0 && j < n - 1 && j % 2 == 0 ? 0 : matrix[i][j];
+    const Scaled s = sum_of(b, n, k, i % 2 ? odd : even, 0, 1);
     y[i] = whole_sum(b, &s);
   }
+}
+
+static void turn(const double matrix[][WINOGRAD_TILE], double turned[WINOGRAD_TILE][WINOGRAD_TILE]) {
+  for (int i = 0; i < WINOGRAD_TILE; i++)
+    for (int j = 0; j < WINOGRAD_TILE; j++) turned[j][i] = matrix[i][j];
+}
+
+void winograd_output(Nest *b, const Winograd *w, const Val *x, Val *y) { by_columns(b, w->n, w->m, w->output, x, y); }
+
+void winograd_output_gradient(Nest *b, const Winograd *w, const Val *x, Val *y) {
+  double turned[WINOGRAD_TILE][WINOGRAD_TILE];
+  turn(w->output, turned);
+  by_rows(b, w->n, w->m, turned, x, y);
+}
+
+void winograd_weight_gradient(Nest *b, const Winograd *w, const Val *x, Val *y) {
+  double turned[WINOGRAD_TILE][WINOGRAD_TILE];
+  turn(w->weight, turned);
+  by_columns(b, w->n, w->r, turned, x, y);
 }

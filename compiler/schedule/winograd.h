@@ -26,4 +26,7 @@ WinogradError winograd_error(const Winograd *, int64_t channels);
 void winograd_input(Nest *, const Winograd *, const Val *x, Val *y);
 void winograd_weight(Nest *, const Winograd *, const Val *x, Val *y);
 void winograd_output(Nest *, const Winograd *, const Val *x, Val *y);
+/* Backwards: m values become n; n (times the scale already) become r. */
+void winograd_output_gradient(Nest *, const Winograd *, const Val *x, Val *y);
+void winograd_weight_gradient(Nest *, const Winograd *, const Val *x, Val *y);
 #endif
