@@ -3,13 +3,16 @@
  * the first N of a part have all of them. */
 // SPDX-License-Identifier: MIT-0
 #include <ctype.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include "dataset.h"
 #include "image.h"
 
 typedef struct Picture { char *path; int32_t folder; int32_t turn; } Picture; /* turn: its place in its folder */
-typedef struct Pictures { Picture *picture; int64_t count; } Pictures;
+enum { ABSENT, COMING, PRESENT };
+typedef struct Kept { unsigned char *input; atomic_uchar *state; int64_t count; } Kept; /* the first pictures, as the net takes them, once they have been read */
+typedef struct Pictures { Picture *picture; int64_t count; Kept kept; } Pictures;
 typedef struct Folders { Pictures pool[POOLS]; int32_t *class_of; char **name; int32_t names; } Folders; /* class_of[folder] */
 
 enum { DEPTH_MOST = 8 }; /* of folders in folders; links may go in circles */
@@ -139,17 +142,50 @@ static bool folder_label(const cnn_data *data, int pool, int64_t index, int32_t 
   return true;
 }
 
+static size_t input_bytes(const cnn_data *data) {
+  const cnn_port *port = &data->network->input[0];
+  return (size_t)port->size * cnn_type_bytes(port->type);
+}
+
+/* Room for as many pictures as may be kept, those for training first. Where there is none, they are decoded each time. */
+static void kept_open(cnn_data *data, Folders *set) {
+  int64_t room = data->options.keep / (int64_t)input_bytes(data);
+  for (int p = 0; p < POOL_TEST; p++) {
+    Kept *kept = &set->pool[p].kept;
+    int64_t count = set->pool[p].count < room ? set->pool[p].count : room;
+    if (count <= 0) continue;
+    kept->input = malloc((size_t)count * input_bytes(data)); /* untouched until a picture comes */
+    kept->state = calloc((size_t)count, sizeof *kept->state);
+    if (kept->input && kept->state) kept->count = count;
+    room -= count;
+  }
+}
+
+/* Threads that read the same picture at once all decode it; the first one keeps it. */
+static void keep(Kept *kept, int64_t index, const void *input, size_t bytes) {
+  unsigned char absent = ABSENT;
+  if (index >= kept->count || !atomic_compare_exchange_strong(&kept->state[index], &absent, COMING)) return;
+  memcpy(kept->input + (size_t)index * bytes, input, bytes);
+  atomic_store_explicit(&kept->state[index], PRESENT, memory_order_release);
+}
+
 static cnn_status folder_read(const cnn_data *data, int pool, int64_t index, void *const input[], void *const target[]) {
-  const Folders *set = data->set;
+  Folders *set = data->set;
+  Kept *kept = &set->pool[pool].kept;
   const char *path = set->pool[pool].picture[index].path;
   int32_t label = 0;
   folder_label(data, pool, index, &label);
   cnn_label_store(data, label, target);
+  if (index < kept->count && atomic_load_explicit(&kept->state[index], memory_order_acquire) == PRESENT) {
+    memcpy(input[0], kept->input + (size_t)index * input_bytes(data), input_bytes(data));
+    return cnn_success();
+  }
   cnn_image image;
   cnn_status status = cnn_image_read(&image, path);
   if (status.code != CNN_OK) return status;
   status = cnn_image_feed(&image, &data->network->input[0], data->options.fit, input[0]);
   cnn_image_free(&image);
+  if (status.code == CNN_OK) keep(kept, index, input[0], input_bytes(data));
   return status.code == CNN_OK ? status : cnn_failure(status.code, "%s: %s", path, status.message);
 }
 
@@ -158,6 +194,8 @@ static void folder_close(cnn_data *data) {
   for (int p = 0; p < POOLS; p++) {
     for (int64_t i = 0; i < set->pool[p].count; i++) free(set->pool[p].picture[i].path);
     free(set->pool[p].picture);
+    free(set->pool[p].kept.input);
+    free(set->pool[p].kept.state);
   }
   for (int32_t f = 0; f < set->names; f++) free(set->name[f]);
   free(set->name);
@@ -219,5 +257,6 @@ cnn_status cnn_data_open_folders(cnn_data *data, const Listing *listing) {
     Pictures *pool = &set->pool[p];
     if (pool->count > 0) qsort(pool->picture, (size_t)pool->count, sizeof *pool->picture, picture_order);
   }
+  if (status.code == CNN_OK) kept_open(data, set);
   return status;
 }

@@ -1,4 +1,4 @@
-/* plot.c: pictures of a run and of an evaluation, as SVG: curves over epochs, and the confusion of classes. */
+/* plot.c: pictures of a run and of an evaluation, as SVG: curves over epochs, and the confusion of classes, which is also written as text. */
 // SPDX-License-Identifier: MIT-0
 #include <inttypes.h>
 #include <math.h>
@@ -215,10 +215,48 @@ static const char *class_name(const cnn_network *network, const cnn_data *data, 
   return room;
 }
 
+/* The first characters of a name, and how many there are. */
+static int start_of(const char *name, int most, int *bytes) {
+  int length = 0;
+  for (*bytes = 0; name[*bytes]; ++*bytes)
+    if (((unsigned char)name[*bytes] & 0xC0) != 0x80 && length++ == most) return most;
+  return length;
+}
+
+/* A name of at most `most` characters in a column of `width`, at its right end or its left one. */
+static void put_cell(cnn_writer *writer, const char *name, int most, int width, bool right) {
+  int bytes, length = start_of(name, most, &bytes);
+  if (right) put(writer, "%*s", width - length, "");
+  cnn_writer_put(writer, name, (size_t)bytes);
+  if (!right) put(writer, "%*s", width - length, "");
+}
+
+/* The same as numbers in columns; names are shortened so that ten classes fit into 80 characters. */
+static cnn_status confusion_print(const char *path, const cnn_network *network, const cnn_data *data, const cnn_evaluation *evaluation) {
+  enum { NAME = 12, CELL = 6 };
+  const int32_t n = evaluation->classes;
+  cnn_writer writer;
+  cnn_status status = cnn_writer_open(&writer, path);
+  if (status.code != CNN_OK) return status;
+  char room[16];
+  put(&writer, "rows: true class, columns: predicted class\n\n%*s", NAME, "");
+  for (int32_t c = 0; c < n; c++) put_cell(&writer, class_name(network, data, c, room), CELL - 1, CELL, true);
+  put(&writer, "\n");
+  for (int32_t r = 0; r < n; r++) {
+    put_cell(&writer, class_name(network, data, r, room), NAME, NAME, false);
+    for (int32_t c = 0; c < n; c++) {
+      const long long count = (long long)evaluation->confusion[(int64_t)r * n + c];
+      if (count == 0) put(&writer, "%*s", CELL, ".");
+      else put(&writer, " %*lld", CELL - 1, count);
+    }
+    put(&writer, "\n");
+  }
+  return cnn_writer_commit(&writer);
+}
+
 /* Rows are true classes, columns predicted ones; the darker, the larger a part of its row. */
-cnn_status cnn_confusion_write(const char *path, const cnn_network *network, const cnn_data *data, const cnn_evaluation *evaluation) {
+static cnn_status confusion_draw(const char *path, const cnn_network *network, const cnn_data *data, const cnn_evaluation *evaluation) {
   int32_t n = evaluation->classes;
-  if (!evaluation->confusion) return cnn_failure(CNN_BAD_ARGUMENT, "%s: there is no confusion of classes to draw", path);
   cnn_writer writer;
   cnn_status status = cnn_writer_open(&writer, path);
   if (status.code != CNN_OK) return status;
@@ -257,4 +295,11 @@ cnn_status cnn_confusion_write(const char *path, const cnn_network *network, con
   put(&writer, "<rect x=\"%s\" y=\"%s\" width=\"%s\" height=\"%s\" fill=\"none\" stroke=\"%s\"/>\n</svg>\n",
       at(left).text, at(top).text, at(n * cell).text, at(n * cell).text, INK);
   return cnn_writer_commit(&writer);
+}
+
+cnn_status cnn_confusion_write(const char *path, const cnn_network *network, const cnn_data *data, const cnn_evaluation *evaluation) {
+  if (!evaluation->confusion) return cnn_failure(CNN_BAD_ARGUMENT, "%s: there is no confusion of classes to draw", path);
+  const size_t length = strlen(path);
+  const bool text = length > 4 && strcmp(path + length - 4, ".txt") == 0;
+  return (text ? confusion_print : confusion_draw)(path, network, data, evaluation);
 }

@@ -97,7 +97,7 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
     {"data", 0, CNN_VALUE_TEXT, &a.data, "PATH", "a data set; its test part is read, or all of it where it has none", 0, 0, NULL, NULL},
     {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz; not needed when the program has weights inside", 0, 0, NULL, NULL},
     {"json", 0, CNN_VALUE_FLAG, &a.json, "", "the same as JSON", 0, 0, NULL, NULL},
-    {"confusion", 0, CNN_VALUE_TEXT, &a.confusion, "FILE.svg", "draws which classes are taken for which", 0, 0, NULL, NULL},
+    {"confusion", 0, CNN_VALUE_TEXT, &a.confusion, "FILE.svg|.txt", "which classes are taken for which", 0, 0, NULL, NULL},
     {"limit", 0, CNN_VALUE_WHOLE, &a.limit, "N", "only the first N samples", 1, 1e15, NULL, NULL},
     {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},
     {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox", "how pictures of another size come to fit", 0, 0, cnn_fit_choices, NULL},
@@ -108,7 +108,7 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
   if (operand < argc) return cnn_usage_error(&usage, "'%s' is one word too many", argv[operand]);
   if (!a.data) return cnn_usage_error(&usage, "it needs --data");
   if (!a.weights && !program->network->initial && program->network->parameters > 0) return cnn_usage_error(&usage, "it needs --weights");
-  static const char *const svg[] = {".svg", NULL};
-  int suffix = cnn_usage_suffix(&usage, "--confusion", a.confusion, svg);
+  static const char *const kinds[] = {".svg", ".txt", NULL};
+  int suffix = cnn_usage_suffix(&usage, "--confusion", a.confusion, kinds);
   return suffix == CNN_GO_ON ? evaluate(program, &a) : suffix;
 }

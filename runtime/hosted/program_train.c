@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "number.h"
 #include "program.h"
@@ -74,13 +75,22 @@ static void apply(const Arguments *arguments, cnn_train_options *options) {
   options->tensorboard = arguments->tensorboard;
 }
 
+/* A quarter of the machine's memory for pictures that have been decoded: enough for most sets of folders, and no file that nobody asked for. */
+static int64_t memory_for_pictures(void) {
+#ifdef _SC_PHYS_PAGES
+  const long pages = sysconf(_SC_PHYS_PAGES), bytes = sysconf(_SC_PAGESIZE);
+  if (pages > 0 && bytes > 0) return (int64_t)pages / 4 * bytes;
+#endif
+  return 0;
+}
+
 static int train(const cnn_program *program, const Arguments *arguments, cnn_train_options *options) {
   cnn_status status = cnn_success();
   if (arguments->resume) status = cnn_train_settings(program->network, options);
   apply(arguments, options);
   cnn_data *data = NULL;
   catch_interrupt();
-  cnn_data_options data_options = {.val = options->val, .limit = options->limit, .fit = options->fit};
+  cnn_data_options data_options = {.val = options->val, .limit = options->limit, .fit = options->fit, .keep = memory_for_pictures()};
   if (status.code == CNN_OK) status = cnn_data_open(&data, arguments->data, program->network, &data_options);
   if (status.code == CNN_OK) {
     Listener listener = {.out = options->out};

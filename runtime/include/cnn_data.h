@@ -36,8 +36,9 @@ typedef struct cnn_data_options {
   double val;          /* part of the training samples for validation, where the set has none of its own; 0: no validation at all */
   int64_t limit;       /* only the first so many samples of each part; 0: all */
   cnn_fit fit;
+  int64_t keep;        /* bytes of memory for pictures of folders that have been decoded, so that each is once; 0: decode each time */
 } cnn_data_options;
-#define CNN_DATA_DEFAULTS {0.1, 0, CNN_FIT_STRETCH}
+#define CNN_DATA_DEFAULTS {0.1, 0, CNN_FIT_STRETCH, 0}
 
 typedef struct cnn_data cnn_data;
 

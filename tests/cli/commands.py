@@ -235,6 +235,11 @@ check(status == 0 and "\r\x1b[K" in shown and "images/s" in shown and "left" in 
 WEIGHTS = ("--weights", "dot.safetensors")
 done = exits(0, "eval", "./dot", "eval", *DATA, *WEIGHTS, "--confusion", "c.svg", says="precision")
 check("north" in done.stdout and b"</svg>" in content("c.svg"), "its table of classes and the picture of confusions", done.both)
+exits(0, "the confusions as text", "./dot", "eval", *DATA, *WEIGHTS, "--confusion", "c.txt")
+table = [line.split() for line in open("c.txt").read().splitlines()[2:]]
+shown = [[int(value.replace(".", "0")) for value in row[1:]] for row in table[1:]]
+samples = [int(line.split()[1]) for line in done.stdout.splitlines()[-4:]]
+check(table[0] == ["north", "east", "south", "west"] and [sum(row) for row in shown] == samples, "whose rows add up to the samples of each class", (table, samples))
 result = json.loads(exits(0, "eval --json", "./dot", "eval", *DATA, *WEIGHTS, "--json").stdout)
 check(list(result) == ["samples", "loss", "metrics", "classes"] and list(result["metrics"]) == ["accuracy"] and len(result["classes"]) == 4
       and list(result["classes"][0]) == ["label", "samples", "precision", "recall", "f1"] and result["classes"][1]["label"] == "east", "its keys", result)

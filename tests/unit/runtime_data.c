@@ -38,7 +38,7 @@ static void net_make_one(Net *net, cnn_port input, cnn_port output) {
 
 static cnn_data *open_set(const Net *net, const char *path, double val, int64_t limit) {
   cnn_data *data = NULL;
-  cnn_data_options options = {val, limit, CNN_FIT_STRETCH};
+  cnn_data_options options = {val, limit, CNN_FIT_STRETCH, 0};
   cnn_status status = cnn_data_open(&data, path, &net->network, &options);
   if (status.code != CNN_OK) printf("# %s\n", status.message);
   CU_ASSERT_EQUAL_FATAL(status.code, CNN_OK);
@@ -233,9 +233,20 @@ static void folders_are_read(void) {
   data = open_set(&net, scratch("folders/train"), 0, 0); /* classes alone */
   CU_ASSERT(cnn_data_count(data, CNN_PART_TRAIN) == 4 && !cnn_data_has_test(data));
   cnn_data_close(data);
-  scratch_text("folders/train/dog/a.png", "\x89PNG\r\n\x1a\n and no more");
-  data = open_set(&net, scratch("folders"), 0, 0);
+  cnn_data *kept = NULL;
+  cnn_data_options two = {.keep = 40}; /* of 16 bytes each */
+  CU_ASSERT_EQUAL_FATAL(cnn_data_open(&kept, scratch("folders"), &net.network, &two).code, CNN_OK);
   uint8_t pixel[16];
+  for (int i = 0; i < 4; i++) CU_ASSERT_EQUAL(cnn_data_sample(kept, CNN_PART_TRAIN, i, (void *[]){pixel}, NULL).code, CNN_OK);
+  scratch_text("folders/train/dog/a.png", "\x89PNG\r\n\x1a\n and no more");
+  scratch_text("folders/train/owl/d.png", "\x89PNG\r\n\x1a\n and no more");
+  CU_ASSERT_EQUAL(cnn_data_sample(kept, CNN_PART_TRAIN, 1, (void *[]){pixel}, NULL).code, CNN_OK); /* not read again */
+  CU_ASSERT(pixel[0] == 10 && pixel[15] == 10);
+  CU_ASSERT_EQUAL(cnn_data_sample(kept, CNN_PART_TRAIN, 2, (void *[]){pixel}, NULL).code, CNN_BAD_FORMAT);
+  CU_ASSERT_EQUAL(cnn_data_sample(kept, CNN_PART_TRAIN, 3, (void *[]){pixel}, NULL).code, CNN_OK);
+  CU_ASSERT_EQUAL(pixel[0], 20);
+  cnn_data_close(kept);
+  data = open_set(&net, scratch("folders"), 0, 0);
   cnn_status status = cnn_data_sample(data, CNN_PART_TRAIN, 1, (void *[]){pixel}, NULL);
   CU_ASSERT(status.code == CNN_BAD_FORMAT && strstr(status.message, "train/dog/a.png"));
   cnn_data_close(data);
@@ -393,7 +404,7 @@ static void the_split_is_seeded_and_exact(void) {
   cnn_data_close(a);
   cnn_data_close(b);
   cnn_data_close(c);
-  cnn_data_options wrong = {1, 0, CNN_FIT_STRETCH}, negative = {0.1, -1, CNN_FIT_STRETCH};
+  cnn_data_options wrong = {1, 0, CNN_FIT_STRETCH, 0}, negative = {0.1, -1, CNN_FIT_STRETCH, 0};
   CU_ASSERT_EQUAL(cnn_data_open(&a, "synthetic", &net.network, &wrong).code, CNN_BAD_ARGUMENT);
   CU_ASSERT_EQUAL(cnn_data_open(&a, "synthetic", &net.network, &negative).code, CNN_BAD_ARGUMENT);
   a = open_set(&net, "synthetic", 0.9999, 0); /* a sample to train on always remains */
