@@ -40,6 +40,7 @@ typedef struct Compilation {
   const char *summary;
   EmitOptions emit;
   Net *net;
+  double again;              /* multiply-adds of the training step that --memory costs, as a part of all others */
   Outputs *outputs;
   VEC(Stage) stages;         /* for --time-report */
   double since;
@@ -230,7 +231,7 @@ static bool batch_fits(Compilation *c, const Plan *train) {
 
 static SummarySizes sizes_of(const Compilation *c) {
   const NetSizes sizes = emit_sizes(c->net);
-  return (SummarySizes){sizes.workspace_bytes, sizes.workspace_bound, c->training ? sizes.training_bytes : -1, sizes.training_bound};
+  return (SummarySizes){sizes.workspace_bytes, sizes.workspace_bound, c->training ? sizes.training_bytes : -1, sizes.training_bound, c->training ? c->options->memory : 0, c->again};
 }
 
 static const char *with_memory(const Compilation *c) {
@@ -251,6 +252,44 @@ static void choose_embedding(Compilation *c) {
   c->emit.embed_file = c->emit.embed == EMBED_BESIDE ? base_name(with_suffix(c->arena, o->output, ".weights.bin")) : BACKEND_DATA;
 }
 
+/* ---- training in the memory that there is ---- */
+static int64_t macs_of(const Graph *graph) {
+  int64_t macs = 0;
+  for (int i = 0; i < graph->nodes.n; i++) macs += graph->nodes.data[i]->op->cost ? graph->nodes.data[i]->op->cost(graph->nodes.data[i]).macs : 0;
+  return macs;
+}
+
+static bool does_not_fit(Compilation *c, int64_t least) {
+  Diag *diag = diag_report(c->diags, DIAG_too_little_memory, c->graph->training->span, NULL, "training cannot do with %s bytes: the least that was found is %s", text_thousands(c->arena, c->options->memory),
+                           text_thousands(c->arena, least));
+  diag_fact(diag, "a batch of %" PRId64 " images; %s bytes of gradients of its %" PRId64 " shards", c->graph->training->batch, text_thousands(c->arena, 4 * c->graph->parameters * (c->emit.shards - 1)), c->emit.shards);
+  diag_help(diag, "a smaller batch takes less");
+  return false;
+}
+
+/* Weights as kernels read them and the gradients of shards take their part; how much scratch there is, one knows when kernels are lowered. */
+static bool fit_training(Compilation *c, Plan *infer, Plan *train, Plan *look) {
+  enum { TRIES = 8 };
+  const int64_t most = c->options->memory;
+  NetSizes sizes = emit_sizes(c->net);
+  int64_t least = sizes.training_bytes, room = INT64_MAX;
+  c->emit.shards = sizes.shards;
+  for (int i = 0; sizes.training_bytes > most; i++) {
+    const int64_t others = sizes.training_bytes / 4 - plan_training_floats(train, sizes.shards), left = most / 4 - others;
+    if (i == TRIES || room <= 0) return does_not_fit(c, least);
+    room = i == TRIES - 1 || left < 0 ? 0 : left < room ? left : room - room / 64 - 1;
+    train = plan_training_within(c->arena, c->graph, c->options->plain, train->images, room, sizes.shards);
+    c->net = emit_begin(c->arena, c->graph, infer, train, look, &c->sources, &c->emit);
+    sizes = emit_sizes(c->net);
+    if (sizes.training_bytes < least) least = sizes.training_bytes;
+    const int64_t all = macs_of(train->graph);
+    c->again = all > train->again_macs ? (double)train->again_macs / (double)(all - train->again_macs) : 0;
+    if (sizes.training_bytes > most && plan_training_floats(train, sizes.shards) > room) room = 0;
+  }
+  stage_done(c, "fit training into memory");
+  return true;
+}
+
 static bool lower(Compilation *c) {
   const Options *o = c->options;
   if (!calls_fit(c)) return false;
@@ -264,6 +303,7 @@ static bool lower(Compilation *c) {
   stage_done(c, "plan");
   if (!batch_fits(c, train)) return false;
   c->net = emit_begin(c->arena, c->graph, infer, train, look, &c->sources, &c->emit);
+  if (train && o->memory && !fit_training(c, infer, train, look)) return false;
   c->summary = c->emit.summary = with_memory(c);
   stage_done(c, "schedule and prove");
   tuning_report(&c->tuning, c->diags);

@@ -27,7 +27,7 @@ static const OptionRow rows[] = {
   {"batch", LONG_BATCH, required_argument, "--batch=N", "images a call of NAME_infer takes (1)"},
   {"train", LONG_TRAIN, no_argument, "--train", "with the training code (the default for programs with a train block)"},
   {"no-train", LONG_NO_TRAIN, no_argument, "--no-train", "without it"},
-  {"memory", LONG_MEMORY, required_argument, NULL, NULL},
+  {"memory", LONG_MEMORY, required_argument, "--memory=BYTES", "the most memory that a training step may take, as 64M or 1.5G (K, M, G: 1024 of what is before): values are computed again where it does not suffice to keep them"},
   {"target", LONG_TARGET, required_argument, "--target=T[,T...]", "x86-64-v4 x86-64-v3 x86-64 aarch64 riscv64 armv7m wasm32, generic (scalar C for any CPU), native; of several, the best that the CPU runs is chosen at run time"},
   {"threads", LONG_THREADS, required_argument, "--threads=KIND", "openmp (the default for programs) or none"},
   {"prefix", LONG_PREFIX, required_argument, "--prefix=NAME", "what the C names begin with, instead of the net's name"},
@@ -223,6 +223,21 @@ static bool read_batch(Options *options, const char *text) {
   return true;
 }
 
+/* A number of bytes, or of so many times 1024 of them. */
+static bool read_memory(Options *options, const char *text) {
+  char *end;
+  double value = strtod(text, &end);
+  const char *const digits = "0123456789.";
+  const bool plain = strspn(text, digits) == (size_t)(end - text);
+  static const char suffix[] = "KMG";
+  const char *found = *end ? strchr(suffix, *end) : NULL;
+  for (int64_t i = 0; found && i <= found - suffix; i++) value *= 1024;
+  if (end == text || !plain || !(value >= 1 && value <= 0x1p50) || (*end && (!found || end[1])))
+    return usage_error("--memory wants a number of bytes, as 100000000, 64M or 1.5G, not '%s'", text);
+  options->memory = (int64_t)value;
+  return true;
+}
+
 static bool read_warning(Options *options, Arena *arena, const char *text) {
   Sources sources = {.arena = arena};
   if (diags_option(diags_new(arena, &sources), text)) {
@@ -357,7 +372,7 @@ bool options_parse(Options *options, Arena *arena, int argc, char **argv) {
       case LONG_SINGLE_FILE: options->single_file = true; break;
       case LONG_BATCH: good = read_batch(options, optarg); break;
       case LONG_TRAIN: case LONG_NO_TRAIN: options->train_given = true, options->train = code == LONG_TRAIN; break;
-      case LONG_MEMORY: vec_push(arena, options->later, "--memory"); break;
+      case LONG_MEMORY: good = read_memory(options, optarg); break;
       case LONG_TARGET: good = read_targets(options, arena, optarg); break;
       case LONG_THREADS: good = read_word("--threads", optarg, thread_kinds, &threads); break;
       case LONG_PREFIX:

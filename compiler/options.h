@@ -28,6 +28,7 @@ typedef struct Options {
   const char *weights, *prefix, *cc, *runtime; /* NULL: not given */
   EmbedKind embed;
   int64_t batch;
+  int64_t memory;            /* bytes that training may take; 0: as many as it needs */
   bool train;                /* training code is wanted; for a program without either option: if there is a train block */
   bool train_given;
   VEC(const Target *) targets; /* best first */

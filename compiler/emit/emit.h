@@ -26,12 +26,13 @@ typedef struct EmitOptions {
   bool training;             /* with the training code */
   const float *weights;      /* as the weights struct, or NULL */
   Embed embed; int64_t embed_text; const char *embed_file;
+  int64_t shards;            /* of a training step; 0: as it is best */
   struct Tuning *tuning;     /* choices of schedules that were measured, or NULL */
 } EmitOptions;
 
 typedef struct Net Net;      /* a net, lowered and named */
 Net *emit_begin(Arena *, const Graph *, Plan *infer, Plan *train, Plan *look, const Sources *, const EmitOptions *); /* train, look: NULL without. Lays the plans out */
-typedef struct NetSizes { int64_t model_bytes, workspace_bytes, workspace_bound, training_bytes, training_bound; } NetSizes; /* bound: the least possible for these kernels in this order */
+typedef struct NetSizes { int64_t model_bytes, workspace_bytes, workspace_bound, training_bytes, training_bound, shards; } NetSizes; /* bound: the least possible for these kernels in this order */
 NetSizes emit_sizes(const Net *);
 void emit_c(Text *, Net *);
 void emit_header(Text *, Net *);

@@ -303,6 +303,8 @@ static int64_t groups_of(const Plan *plan, int64_t batch) { return (batch + plan
 /* Images of one shard run one after the other and add to its own gradients; the sums are then added in a fixed order. */
 static void choose_shards(Net *net) {
   const int64_t most_bytes = INT64_C(512) << 20, a_shard = 4 * (net->graph->parameters + net->train.plan->arena_floats);
+  net->shards = net->options->shards;
+  if (net->shards) return;
   net->shards = at_most(groups_of(net->train.plan, net->train_batch), MOST_SHARDS);
   while (net->shards > 2 && net->shards * a_shard > most_bytes) net->shards /= 2;
 }
@@ -396,6 +398,7 @@ NetSizes emit_sizes(const Net *net) {
   NetSizes sizes = {.model_bytes = 4 * net_model_floats(net), .workspace_bytes = 4 * net_workspace_floats(net)};
   sizes.workspace_bound = 4 * net->slots * arena_room(net->infer.plan->arena_bound);
   if (!net->train.plan) return sizes;
+  sizes.shards = net->shards;
   sizes.training_bytes = 4 * training_floats(net);
   const Plan *train = net->train.plan;
   const int64_t an_image = train->kept_floats - train->kept_bound + train->all_floats - train->all_bound;

@@ -177,6 +177,7 @@ static void memory_put(Text *out, const char *what, int64_t bytes, int64_t bound
 void graph_memory(Text *out, const SummarySizes *sizes) {
   memory_put(out, "workspace", sizes->workspace_bytes, sizes->workspace_bound);
   if (sizes->training_bytes >= 0) memory_put(out, "training", sizes->training_bytes, sizes->training_bound);
+  if (sizes->training_most) text_put(out, "%-15sof at most %s bytes: %.1f %% more multiply-adds, for values that are not kept\n", "", text_thousands(out->arena, sizes->training_most), 100 * sizes->again);
 }
 
 /* ---- JSON ---- */

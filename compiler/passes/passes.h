@@ -10,6 +10,8 @@ Graph *pass_inference(Arena *, const Graph *); /* drops what inference does not 
  * loss and target are arrays in the arena. Parameters keep their offsets. */
 typedef struct TrainingGraph { Graph *graph; Node **loss, **target; } TrainingGraph;
 TrainingGraph pass_differentiate(Arena *, const Graph *);
+/* The same, with what plan.c decides first: layers of all images at once, how many images lie side by side, whether there are several phases. */
+TrainingGraph plan_differentiate(Arena *, const Graph *, bool plain, int *images, bool *phases);
 /* The graph behind `features` and `saliency`: inference with every layer's value, then the gradient of the scores with respect to the inputs. Its outputs are all
  * there is to see; the rest are indices of them: layer[n], the value of node n as written; score[o], what the class scores of output o are before their softmax or
  * sigmoid, weighed by the op_target of that index; gradient[i], of input i, -1 where none arrives. */

@@ -175,14 +175,44 @@ static bool compute_together(Graph *graph, int64_t batch) { /* false: there are 
   return any;
 }
 
-Plan *plan_training(Arena *arena, const Graph *graph, bool plain, int images) {
-  TrainingGraph training = pass_differentiate(arena, graph);
-  const bool statistics = looks_at_all_images(training.graph), apart = statistics || images <= 1;
+TrainingGraph plan_differentiate(Arena *arena, const Graph *graph, bool plain, int *images, bool *phases) {
+  const TrainingGraph training = pass_differentiate(arena, graph);
+  const bool statistics = looks_at_all_images(training.graph), apart = statistics || *images <= 1;
   const bool together = apart && !plain && compute_together(training.graph, graph->training->batch);
-  if (statistics || together) pass_recompute(training.graph, NULL);
-  Plan *plan = plan_new(arena, training.graph, apart ? 1 : images);
+  *phases = statistics || together, *images = apart ? 1 : *images;
+  return training;
+}
+
+Plan *plan_training_again(Arena *arena, const Graph *graph, bool plain, int images, const bool *again) {
+  bool phases;
+  const TrainingGraph training = plan_differentiate(arena, graph, plain, &images, &phases);
+  const Recomputed done = phases || again ? pass_recompute(training.graph, again) : (Recomputed){0, 0};
+  Plan *plan = plan_new(arena, training.graph, images);
+  plan->again_work = done.work, plan->again_macs = done.macs;
   plan->training = true, plan->loss = training.loss, plan->target = training.target;
   return plan_kernels(arena, plan, plain);
+}
+
+Plan *plan_training(Arena *arena, const Graph *graph, bool plain, int images) { return plan_training_again(arena, graph, plain, images, NULL); }
+
+static int64_t largest_sum(Arena *arena, const Plan *plan, StoreKind kind) {
+  int64_t *change = NEW_ARRAY(arena, int64_t, plan->kernels.n + 2), sum = 0, most = 0;
+  for (int i = 0; i < plan->graph->nodes.n; i++) {
+    const Life *life = &plan->life[i];
+    if (life->node && plan->storage[i].kind == kind) change[life->block.born] += life->block.floats, change[life->block.dies + 1] -= life->block.floats;
+  }
+  for (int k = 0; k < plan->kernels.n; k++) {
+    sum += change[k];
+    if (sum > most) most = sum;
+  }
+  return most;
+}
+
+int64_t plan_training_floats(const Plan *plan, int64_t shards) {
+  Arena *arena = arena_new();
+  const int64_t an_image = largest_sum(arena, plan, STORE_KEPT) + largest_sum(arena, plan, STORE_ALL), a_shard = largest_sum(arena, plan, STORE_ARENA);
+  arena_free(arena);
+  return an_image * plan->graph->training->batch + a_shard * shards;
 }
 
 Plan *plan_look(Arena *arena, const Graph *graph) {

@@ -10,10 +10,10 @@
 #include "ops/op.h"
 #include "passes/fuse.h"
 
-enum { MOST_AGAIN = 4 }; /* elements that are computed for one that is not kept */
+enum { MOST_AGAIN = 4, LATE = 8 }; /* elements that are computed for one that is not kept; kernels from one reader to the next that make it late */
 
 typedef struct Time { int phase, rank, before; } Time; /* rank: in the order of running; before: position in the graph */
-typedef struct Reader { Node *node; Time time; } Reader;
+typedef struct Reader { Node *node; Time time; bool copy; } Reader;
 typedef VEC(Reader) Readers;
 
 typedef struct Recompute {
@@ -22,9 +22,10 @@ typedef struct Recompute {
   Time *time;       /* by node id, as all that follow */
   int *last;        /* the phase that reads it last */
   bool *all;        /* read for all images together */
-  bool *again;      /* told, or found below */
+  bool *again, *told; /* made again: found cheap, or told to, or read by a copy of such a one */
   Readers *readers;
   Readers copies;
+  Recomputed done;
 } Recompute;
 
 static bool is_alias(const Node *node) { return node->op->family == FAMILY_ALIAS && node->nin; }
@@ -32,7 +33,7 @@ static bool is_caller(const Node *node) { return node->op == &op_input || node->
 static bool is_there(const Node *node) { return node->result == RESULT_BATCH || (is_caller(node) && node->elem == ELEM_F32 && !node->chw); } /* all the time */
 static bool is_cheap(const Node *node) { return node->op->family == FAMILY_MAP || node->op->elementwise || is_alias(node); }
 
-bool recompute_can(const Node *node) { return node->nin && node->result == RESULT_SAMPLE && !node->target && !node->together && !is_caller(node); }
+static bool can_copy(const Node *node) { return node->nin && node->result == RESULT_SAMPLE && !node->target && !node->together && !is_caller(node); }
 
 /* ---- when nodes run, and until when they are read ---- */
 static int sooner(const void *a, const void *b) {
@@ -45,7 +46,7 @@ static void set_times(Recompute *r) {
   const int n = r->graph->nodes.n;
   const int *phase = fuse_phases(r->arena, r->graph);
   Reader *order = NEW_ARRAY(r->arena, Reader, n + 1);
-  for (int i = 0; i < n; i++) order[i] = (Reader){r->graph->nodes.data[i], {phase[i], 0, i}};
+  for (int i = 0; i < n; i++) order[i] = (Reader){r->graph->nodes.data[i], {phase[i], 0, i}, false};
   qsort(order, (size_t)n, sizeof *order, sooner);
   for (int i = 0; i < n; i++) order[i].time.rank = i, r->time[order[i].node->id] = order[i].time;
   for (int i = n - 1; i >= 0; i--) {
@@ -76,7 +77,7 @@ static void find_cheap(Recompute *r) {
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
     until[i] = is_there(node) ? INT32_MAX : r->last[i];
-    if (r->again[i] || !recompute_can(node) || !is_cheap(node)) continue;
+    if (r->again[i] || !can_copy(node) || !is_cheap(node)) continue;
     int inputs = INT32_MAX;
     int64_t sum = is_alias(node) ? 0 : most_elements(node);
     for (int k = 0; k < node->nin; k++) {
@@ -89,8 +90,20 @@ static void find_cheap(Recompute *r) {
 }
 
 /* ---- copies ---- */
-static void note_reads(Recompute *r, Node *reader, Time time) {
-  for (int k = 0; k < reader->nin; k++) vec_push(r->arena, r->readers[reader->in[k]->id], ((Reader){reader, time}));
+int64_t recompute_work(const Node *node) { return is_alias(node) ? 0 : most_elements(node) + (node->op->cost ? node->op->cost(node).macs : 0); }
+
+/* Is it, as things are, in memory when a node of that rank runs? */
+static bool is_alive(const Recompute *r, const Node *node, int rank) {
+  if (is_there(node) || r->all[node->id]) return true;
+  for (int i = 0; i < r->readers[node->id].n; i++) {
+    const Reader *reader = &r->readers[node->id].data[i];
+    if (!reader->copy && reader->time.rank >= rank) return true;
+  }
+  return false;
+}
+
+static void note_reads(Recompute *r, Node *reader, Time time, bool copy) {
+  for (int k = 0; k < reader->nin; k++) vec_push(r->arena, r->readers[reader->in[k]->id], ((Reader){reader, time, copy}));
 }
 
 static void copy_for(Recompute *r, Node *node, Reader *reader, int n) {
@@ -105,8 +118,11 @@ static void copy_for(Recompute *r, Node *node, Reader *reader, int n) {
       if (reader[i].node->in[k] == node) reader[i].node->in[k] = copy;
   }
   copy->not_before = time.phase;
-  vec_push(r->arena, r->copies, ((Reader){copy, time}));
-  note_reads(r, copy, time);
+  for (int k = 0; k < copy->nin; k++)
+    if (!r->again[copy->in[k]->id] && can_copy(copy->in[k]) && !is_alive(r, copy->in[k], time.rank)) r->again[copy->in[k]->id] = r->told[copy->in[k]->id] = true;
+  vec_push(r->arena, r->copies, ((Reader){copy, time, true}));
+  note_reads(r, copy, time, true);
+  r->done.work += recompute_work(copy), r->done.macs += copy->op->cost ? copy->op->cost(copy).macs : 0;
 }
 
 /* An alias costs nothing: each reader has its own. */
@@ -135,7 +151,7 @@ static void split(Recompute *r, Node *node) {
   if (!readers->n) return;
   qsort(readers->data, (size_t)readers->n, sizeof *readers->data, sooner);
   if (is_alias(node)) split_alias(r, node, readers);
-  else if (is_cheap(node)) split_by_phases(r, node, readers);
+  else if (!r->told[node->id]) split_by_phases(r, node, readers);
   else split_at_longest_wait(r, node, readers);
 }
 
@@ -152,18 +168,39 @@ static void put_copies_in(Recompute *r) {
   for (int i = 0; i < to.nodes.n; i++) to.nodes.data[i]->id = i;
 }
 
-void pass_recompute(Graph *graph, const bool *again) {
-  Arena *arena = graph->arena;
+static Recompute recompute_begin(Arena *arena, Graph *graph) {
   const int n = graph->nodes.n + 1;
-  Recompute r = {.arena = arena, .graph = graph, .time = NEW_ARRAY(arena, Time, n), .last = NEW_ARRAY(arena, int, n), .all = NEW_ARRAY(arena, bool, n), .again = NEW_ARRAY(arena, bool, n), .readers = NEW_ARRAY(arena, Readers, n)};
+  Recompute r = {.arena = arena, .graph = graph, .time = NEW_ARRAY(arena, Time, n), .last = NEW_ARRAY(arena, int, n), .all = NEW_ARRAY(arena, bool, n), .again = NEW_ARRAY(arena, bool, n), .told = NEW_ARRAY(arena, bool, n), .readers = NEW_ARRAY(arena, Readers, n)};
   set_times(&r);
-  for (int i = 0; again && i < graph->nodes.n; i++) r.again[i] = again[i] && !r.all[i] && recompute_can(graph->nodes.data[i]);
+  return r;
+}
+
+const bool *recompute_late(Arena *arena, const Graph *given) {
+  Graph graph = *given;
+  Recompute r = recompute_begin(arena, &graph);
+  bool *late = NEW_ARRAY(arena, bool, graph.nodes.n + 1);
+  find_cheap(&r);
+  for (int i = graph.nodes.n - 1; i >= 0; i--) {
+    Node *node = graph.nodes.data[i];
+    note_reads(&r, node, r.time[i], false);
+    Readers *readers = &r.readers[i];
+    if (r.again[i] || r.all[i] || !can_copy(node)) continue;
+    if (readers->n) qsort(readers->data, (size_t)readers->n, sizeof *readers->data, sooner);
+    for (int k = 0, before = r.time[i].rank; k < readers->n; before = readers->data[k++].time.rank) late[i] = late[i] || readers->data[k].time.rank - before > LATE;
+  }
+  return late;
+}
+
+Recomputed pass_recompute(Graph *graph, const bool *again) {
+  Recompute r = recompute_begin(graph->arena, graph);
+  for (int i = 0; again && i < graph->nodes.n; i++) r.again[i] = r.told[i] = again[i] && !r.all[i] && can_copy(graph->nodes.data[i]);
   find_cheap(&r);
   for (int i = graph->nodes.n - 1; i >= 0; i--) { /* what reads a node, and what copies read it, comes behind it */
     Node *node = graph->nodes.data[i];
     if (r.again[i]) split(&r, node);
-    note_reads(&r, node, r.time[i]);
+    note_reads(&r, node, r.time[i], false);
   }
   put_copies_in(&r);
   graph_verify(graph);
+  return r.done;
 }

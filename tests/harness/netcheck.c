@@ -371,6 +371,7 @@ static void check_target_nests(Check *check, const Target *target, bool plain, i
   check_nests(check, plan_inference(s->arena, s->graph, plain, images), target, plain, NULL, forward);
   Plan *training = gradients ? plan_training(s->arena, s->graph, plain, images) : NULL;
   if (training && training->images == images) check_nests(check, training, target, plain, gradients, run);
+  if (training && !plain && images == 1 && target->lanes == 1) check_nests(check, plan_training_within(s->arena, s->graph, plain, 1, 0, 1), target, plain, gradients, run); /* all made again that saves room */
 }
 
 static void check_all_nests(Check *check, const double *gradients, const GraphRun *run) {

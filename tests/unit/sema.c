@@ -441,8 +441,8 @@ static void summaries(void) {
     Text table = {.arena = b.arena}, json = {.arena = b.arena}, dot = {.arena = b.arena};
     graph_summary(&table, b.graph);
     graph_json(&json, b.sources, b.graph, &(SummarySizes){.workspace_bytes = 1020, .workspace_bound = 1000, .training_bytes = -1});
-    graph_memory(&table, &(SummarySizes){1020, 1000, 1200, 1000});
-    graph_memory(&table, &(SummarySizes){1000, 1000, -1, 0});
+    graph_memory(&table, &(SummarySizes){1020, 1000, 1200, 1000, 0, 0});
+    graph_memory(&table, &(SummarySizes){1000, 1000, -1, 0, 0, 0});
     graph_dot(&dot, b.graph);
     hears_of_everything(table.s, (const char *const[]){"16x16x8", "conv_transpose1", "5x5", "parameters     789 (3,156 bytes): 748 trainable, 25 frozen, 16 statistics", "workspace      1,020 bytes, 2.00 % above the least possible (1,000)\n",
                                                        "training       1,200 bytes, 20.00 % above the least possible (1,000): no search found a layout without gaps\n", "workspace      1,000 bytes, the least possible\n", NULL});
