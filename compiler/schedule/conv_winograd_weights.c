@@ -69,8 +69,10 @@ static NestFn *split_row(const Weights *k) {
   NestFn *edge = rows < k->rows || columns < k->columns ? split_tile(k, true) : NULL;
   NestFn *fn = nest_fn(b, "split_small_row", false);
   const Ix ty = arg("ty"), t0 = arg("t0");
-  if (inside) WHEN(below(ty, rows)) FOR(tx, columns) call(inside, ty, tx, t0 + tx);
-  if (edge && columns) WHEN(atleast(ty, rows)) FOR(tx, columns) call(edge, ty, tx, t0 + tx);
+  if (inside && rows < k->rows) {
+    WHEN(below(ty, rows)) FOR(tx, columns) call(inside, ty, tx, t0 + tx);
+    OTHERWISE FOR(tx, columns) call(edge, ty, tx, t0 + tx);
+  } else if (columns) FOR(tx, columns) call(inside ? inside : edge, ty, tx, t0 + tx);
   if (columns < k->columns) FROM(tx, columns, k->columns) call(edge, ty, tx, t0 + tx);
   return fn;
 }
