@@ -1,19 +1,9 @@
 # commands.py: the cases of commands.tap. Programs are built by $CNNC, run in a directory of their own, and judged by exit status, output and files.
 # SPDX-License-Identifier: Apache-2.0
-import json, math, os, pty, select, shutil, signal, struct, subprocess, sys, tempfile, time, zipfile
+import json, math, os, pty, select, shutil, signal, struct, subprocess, time, zipfile
+from tap import check, finish, start
 
-work = tempfile.mkdtemp(prefix="cnnc-commands.")
-os.chdir(work)
-count = 0
-
-
-def check(good, title, why=""):
-    global count
-    count += 1
-    print(("ok" if good else "not ok"), count, "-", title, flush=True)
-    if not good:
-        for line in str(why).splitlines()[-12:]:
-            print("#", line)
+start("commands")
 
 
 def run(*words, env=None):
@@ -327,7 +317,4 @@ exits(0, "-o OUT.npz", *PAIR, "-o", "pair_out.npz")
 with zipfile.ZipFile("pair_out.npz") as archive:
     check(sorted(archive.namelist()) == ["kind.npy", "size.npy"] and floats(archive.read("size.npy"))[0] == (2, 2), "keyed by output", archive.namelist())
 exits(2, "which .npy cannot hold", *PAIR, "-o", "pair_out.npy")
-
-print(f"1..{count}")
-os.chdir("/")
-shutil.rmtree(work, ignore_errors=True)
+finish()

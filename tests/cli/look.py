@@ -1,20 +1,10 @@
 # look.py: the cases of look.tap. What is drawn is also written as numbers, and those are compared with predictions: features with outputs, saliency with
 # differences, occlude with predictions of covered inputs, dream with the class that it shall be taken for.
 # SPDX-License-Identifier: Apache-2.0
-import json, math, os, random, shutil, struct, subprocess, tempfile, zlib
+import json, math, os, random, struct, subprocess, zlib
+from tap import check, finish, start
 
-work = tempfile.mkdtemp(prefix="cnnc-look.")
-os.chdir(work)
-count = 0
-
-
-def check(good, title, why=""):
-    global count
-    count += 1
-    print(("ok" if good else "not ok"), count, "-", title, flush=True)
-    if not good:
-        for line in str(why).splitlines()[-12:]:
-            print("#", line)
+start("look")
 
 
 def exits(status, title, *words, says=""):
@@ -216,7 +206,4 @@ for words, says in ((["features", "p.npy", "--layer", "conv"], "the nearest is '
     exits(1, "refused: " + " ".join(words), "./bytes", *words, *B, "-o", "x.png", says=says)
 exits(1, "a directory that does not exist", "./bytes", "filters", *B, "-o", "no/such.png", says="no/such.png")
 check(not os.path.exists("x.png"), "nothing was written")
-
-os.chdir("/")
-shutil.rmtree(work)
-print(f"1..{count}")
+finish()

@@ -1,20 +1,10 @@
 # steadfast.py: the cases of steadfast.tap: the same weights to the bit for any number of threads, from any directory, and after being killed at any moment.
 # SPDX-License-Identifier: Apache-2.0
-import json, os, random, shutil, subprocess, sys, tempfile, time
+import json, os, random, subprocess, time
+from tap import check, finish, start
 
-work = tempfile.mkdtemp(prefix="cnnc-steadfast.")
-os.chdir(work)
+work = start("steadfast")
 kills = int(os.environ.get("KILLS", "20"))
-count = 0
-
-
-def check(good, title, why=""):
-    global count
-    count += 1
-    print(("ok" if good else "not ok"), count, "-", title, flush=True)
-    if not good:
-        for line in str(why).splitlines()[-12:]:
-            print("#", line)
 
 
 LENET = """net lenet {
@@ -116,7 +106,4 @@ check(done and weights("part") == weights("whole"), "and resumed: the weights of
 check(rows("part.jsonl") == rows("whole.jsonl"), "and its log")
 left = [name for name in os.listdir(".") if name.startswith("part") and name not in ("part.safetensors", "part.last.safetensors", "part.checkpoint.safetensors", "part.jsonl")]
 print("# files left behind by kills:", len(left))
-
-print(f"1..{count}")
-os.chdir("/")
-shutil.rmtree(work, ignore_errors=True)
+finish()
