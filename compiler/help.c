@@ -54,7 +54,7 @@ bool help_topic(Text *out, const char *name) {
     for (const Form *const *form = tables[i].table; *form; form++) {
       if (strcmp((*form)->name, name) != 0) continue;
       if (out->n > before) text_put(out, "\n");
-      text_put(out, "%s (%s): %s%s\n", name, tables[i].what, (*form)->summary, (*form)->built ? "" : "; not built yet");
+      text_put(out, "%s (%s): %s\n", name, tables[i].what, (*form)->summary);
       if ((*form)->params && (*form)->params[0].name) text_put(out, "\n");
       put_params(out, (*form)->params);
     }

@@ -40,7 +40,7 @@ static void put_op(const Op *op) {
 static void put_forms(const char *title, const Form *const *forms) {
   printf("## %s\n\n", title);
   for (; *forms; forms++) {
-    printf("### %s\n\n%s%s\n\n", (*forms)->name, (*forms)->summary ? (*forms)->summary : "", (*forms)->built ? "" : " (known, not built yet)");
+    printf("### %s\n\n%s\n\n", (*forms)->name, (*forms)->summary ? (*forms)->summary : "");
     put_params((*forms)->params);
   }
 }

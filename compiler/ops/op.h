@@ -39,7 +39,7 @@ typedef struct Param {
 const char *param_type_text(const Param *); /* what the argument may be, in words */
 
 /* A named set of parameters that is no operator: an optimizer, a schedule, an augmentation, a metric, an initialisation. */
-typedef struct Form { const char *name, *summary; const Param *params; bool built; int code; /* the runtime's enumerator */ } Form;
+typedef struct Form { const char *name, *summary; const Param *params; int code; /* the runtime's enumerator */ } Form;
 
 const Const *arg_const(const Node *, const char *name);        /* never NULL; kind CONST_NONE if absent */
 int64_t arg_int(const Node *, const char *name);

@@ -49,7 +49,6 @@ static bool form_read(const Reading *r, const char *kind, const Form *const *tab
   }
   const Bound bound = form_bind(r->s, r->frame, kind, form, args, e->span);
   *setting = (Setting){form, bound.arg, e->span};
-  if (bound.ok && !form->built) not_built(r->s, r->training, e->span, arena_printf(r->s->arena, "%s %s", kind, form->name));
   return bound.ok;
 }
 
@@ -104,7 +103,7 @@ static void schedule_read(const Reading *r, const Expr *e) {
 static void piece_check(const Reading *r, const Setting *setting, const Port *input) {
   const Extent e = shape_extent(input->node->shape);
   const Const *size = setting->arg;
-  if (strcmp(setting->form->name, "crop") != 0 || size->kind != CONST_DIMS) return;
+  if (size->kind != CONST_DIMS) return;
   const int64_t height = size->items[0].i, width = size->items[size->n - 1].i;
   if (height <= e.h && width <= e.w) return;
   Diag *diag = diag_report(r->s->diags, DIAG_bad_value, setting->span, NULL, "a piece of %lldx%lld is larger than the input '%s', %s", (long long)height, (long long)width,
@@ -117,12 +116,13 @@ static void augment_check(const Reading *r, const Setting *setting) {
   const Port *input = r->s->graph->inputs.n ? &r->s->graph->inputs.data[0] : NULL;
   if (!input || !input->node->shape.rank) return;
   const Shape shape = input->node->shape;
-  const bool fits = setting->form->code == AUGMENT_ANY || (shape.rank == 3 && (setting->form->code == AUGMENT_PICTURE || shape.dim[2] == 3));
+  const int code = setting->form->code;
+  const bool fits = code == AUGMENT_ANY || (shape.rank == 3 && (code != AUGMENT_COLOUR || shape.dim[2] == 3));
   if (fits) {
-    piece_check(r, setting, input);
+    if (code == AUGMENT_PIECE) piece_check(r, setting, input);
     return;
   }
-  const char *wanted = setting->form->code == AUGMENT_COLOUR ? "pictures of three channels" : "pictures";
+  const char *wanted = code == AUGMENT_COLOUR ? "pictures of three channels" : "pictures";
   Diag *diag = diag_report(r->s->diags, DIAG_wrong_shape, setting->span, NULL, "%s works on %s, but the input '%s' is %s",
                            setting->form->name, wanted, input->name, shape_text(r->s->arena, shape));
   diag_note(diag, input->span, "'%s' is stated here", input->name);

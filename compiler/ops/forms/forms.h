@@ -7,6 +7,7 @@ typedef enum AugmentCode {
   AUGMENT_ANY,      /* any input */
   AUGMENT_PICTURE,  /* the first input is a picture */
   AUGMENT_COLOUR,   /* a picture of three channels */
+  AUGMENT_PIECE,    /* a picture that is not smaller than the size, its first argument */
 } AugmentCode;
 
 typedef enum MetricCode {

@@ -21,9 +21,9 @@ static const Param rmsprop_params[] = {
   RATE("0.01"), {"alpha", PARAM_NUMBER, "0.99", "of the mean of squared gradients", 0, 1, NULL}, EPSILON, MOMENTUM, DECAY("0", IN_GRADIENT), {0},
 };
 
-static const Form sgd = {"sgd", "stochastic gradient descent with momentum", sgd_params, true, SGD};
-static const Form adam = {"adam", "Adam (Kingma & Ba, 2015)", adam_params, true, ADAM};
-static const Form adamw = {"adamw", "Adam with decoupled weight decay (Loshchilov & Hutter, 2019)", adamw_params, true, ADAMW};
-static const Form rmsprop = {"rmsprop", "gradients divided by the root of their mean square (Hinton, 2012)", rmsprop_params, true, RMSPROP};
+static const Form sgd = {"sgd", "stochastic gradient descent with momentum", sgd_params, SGD};
+static const Form adam = {"adam", "Adam (Kingma & Ba, 2015)", adam_params, ADAM};
+static const Form adamw = {"adamw", "Adam with decoupled weight decay (Loshchilov & Hutter, 2019)", adamw_params, ADAMW};
+static const Form rmsprop = {"rmsprop", "gradients divided by the root of their mean square (Hinton, 2012)", rmsprop_params, RMSPROP};
 
 const Form *const optimizer_table[] = {&sgd, &adam, &adamw, &rmsprop, NULL};

@@ -19,11 +19,11 @@ static const Param cosine_params[] = {{"floor", PARAM_NUMBER, "0", "the rate at 
 static const Param plateau_params[] = {{"patience", PARAM_INT, "3", "epochs without progress of the validation loss", 1, 1e9, NULL},
                                        FACTOR("0.1", "then"), WARMUP};
 
-static const Form constant = {"constant", "the rate stays", constant_params, true, CONSTANT};
-static const Form step = {"step", "the rate falls in steps", step_params, true, STEP};
-static const Form exponential = {"exponential", "the rate falls by a factor an epoch", exponential_params, true, EXPONENTIAL};
-static const Form poly = {"poly", "the rate falls to 0 by a power", poly_params, true, POLY};
-static const Form cosine = {"cosine", "the rate falls along half a cosine", cosine_params, true, COSINE};
-static const Form plateau = {"plateau", "the rate falls when the validation loss does not", plateau_params, true, PLATEAU};
+static const Form constant = {"constant", "the rate stays", constant_params, CONSTANT};
+static const Form step = {"step", "the rate falls in steps", step_params, STEP};
+static const Form exponential = {"exponential", "the rate falls by a factor an epoch", exponential_params, EXPONENTIAL};
+static const Form poly = {"poly", "the rate falls to 0 by a power", poly_params, POLY};
+static const Form cosine = {"cosine", "the rate falls along half a cosine", cosine_params, COSINE};
+static const Form plateau = {"plateau", "the rate falls when the validation loss does not", plateau_params, PLATEAU};
 
 const Form *const schedule_table[] = {&constant, &step, &exponential, &poly, &cosine, &plateau, NULL};
