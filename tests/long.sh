@@ -1,11 +1,11 @@
 #!/bin/sh
-# long.sh: what takes too long for every change: all tests with sanitizers, a minute of fuzzing for each reader, thousands of random programs, errors of functions, hundreds of kills of a training
-# run, valgrind over hostile programs. `make check-long` runs it in the build directory.   long.sh SOURCE_DIR [sanitizers|fuzz|random|functions|kills|valgrind]...
+# long.sh: what takes too long for every change: all tests with sanitizers, a minute of fuzzing for each reader, thousands of random programs, every choice of schedules, errors of functions, hundreds of kills of a training
+# run, valgrind over hostile programs. `make check-long` runs it in the build directory.   long.sh SOURCE_DIR [sanitizers|fuzz|random|choices|functions|kills|valgrind]...
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 top=$(cd "$1" && pwd)
 shift
-[ $# -gt 0 ] || set -- sanitizers fuzz random functions kills valgrind
+[ $# -gt 0 ] || set -- sanitizers fuzz random choices functions kills valgrind
 here=$(pwd)
 seconds=${FUZZ_SECONDS:-65}
 clang=${CLANG:-clang}
@@ -71,6 +71,15 @@ random_programs() {
   verdict "$status" "random programs and mutants (long-random.log)"
 }
 
+# Other shapes than make check's, and all programs that it compiles.
+schedule_choices() {
+  status=0
+  make -s netcheck >"$here/long-choices.log" 2>&1 || status=$?
+  top_builddir=$here SHAPES='12x12x35 13x15x1 7x7x3' sh "$top/tests/choices.tap" "$top"/tests/run/*.cnn >>"$here/long-choices.log" 2>&1 || status=$?
+  grep -q '^not ok' "$here/long-choices.log" && status=1
+  verdict "$status" "each schedule that could be chosen (long-choices.log)"
+}
+
 # The bounds on the errors of exp and the like, on one of every 61 floats.
 functions() {
   status=0
@@ -102,6 +111,7 @@ for part in "$@"; do
   sanitizers) sanitizers ;;
   fuzz) fuzz ;;
   random) random_programs ;;
+  choices) schedule_choices ;;
   functions) functions ;;
   kills) kills ;;
   valgrind) valgrind_programs ;;

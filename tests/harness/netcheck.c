@@ -1,8 +1,8 @@
-/* netcheck.c: what the compiler writes does what the program means.  netcheck [--nests | --on=TARGET] FILE.cnn...
+/* netcheck.c: what the compiler writes does what the program means.  netcheck [--nests | --choices | --on=TARGET] FILE.cnn...
  *
  * For each program: eval in double is compared with the compiled C, for every target that this CPU runs, at -O0 and -O2; with a train block also eval's
  * gradients with central differences, and the compiled gradients with eval's. Code of -O2 is run by threads too: the bits must be those of one. With --nests
- * the loop nests are run by the interpreter instead, which is fast and needs no C compiler; with --on=TARGET code for another CPU runs in an emulator, at -O2. What
+ * the loop nests are run by the interpreter instead, which is fast and needs no C compiler; with --choices so are those of each schedule that could be chosen; with --on=TARGET code for another CPU runs in an emulator, at -O2. What
  * programs have for looking inside, the values of all layers and the gradients with respect to the inputs, is always run by the interpreter. A line a
  * comparison, in TAP. The first lines of a program may say
  *     # check: images=3 batch=2 tolerance=1e-5 gradient=1e-4 difference=1e-6 targets=generic */
@@ -19,6 +19,7 @@
 #include "machine.h"
 #include "ops/op.h"
 #include "sample.h"
+#include "schedule/choice.h"
 #include "schedule/target.h"
 
 typedef struct Limits { int64_t images, batch; double tolerance, gradient, difference; const char *targets; } Limits;
@@ -28,6 +29,7 @@ typedef void ThreadsFunction(int threads);
 typedef float GradientsFunction(const float *weights, void *const *input, void *const *target, int32_t count, uint64_t seed, uint64_t step, float *gradients, float **output);
 
 enum { SEED = 11, STEP = 3 };
+static const double NEST_ERROR = 1e-6; /* constants of nests are floats, all else is double */
 enum { SEVERAL = 5 }; /* images for nests: side by side in vectors of four, one whole group and a part of one */
 
 static int cases;
@@ -333,17 +335,17 @@ static void check_foreign(Check *check, const double *want, const GraphRun *run,
 }
 
 /* ---- the same without a C compiler: everything in double, so that only mistakes differ ---- */
-static void check_nests(Check *check, Plan *plan, const Target *target, bool plain, const double *gradients, const GraphRun *run) {
-  Sample *s = &check->sample;
+static int layout_of(const Check *check) { return check->sample.graph->nodes.n % 2 ? 16 : 0; } /* one or the other: as in a file of several targets, or the target's own */
+
+/* The largest error of outputs, loss and gradients; `choices` of schedules: NULL for the cost model's. */
+static double nests_error(const Check *check, Plan *plan, const Target *target, bool plain, Tuning *choices, const double *gradients, const GraphRun *run) {
+  const Sample *s = &check->sample;
   const Graph *graph = plan->training ? s->training.graph : s->graph;
-  const double limit = 1e-6; /* constants of nests are floats */
-  const char *what = arena_printf(s->arena, "nests%s %s %s%s", plan->training ? " of gradients" : "", target->name, plain ? "-O0" : "-O2", plan->images > 1 ? ", images innermost" : "");
-  Machine m = {.arena = s->arena, .plan = plan, .images = s->count, .batch = s->count + 2, .layout_lanes = s->graph->nodes.n % 2 ? 16 : 0, .seed = SEED, .step = STEP,
+  Machine m = {.arena = s->arena, .plan = plan, .images = s->count, .batch = s->count + 2, .layout_lanes = layout_of(check), .tuning = choices, .seed = SEED, .step = STEP,
                .weights = s->weights_double, .input = s->input_double, .target = s->target_double};
   if (!machine_run(&m, target, plain)) {
     printf("# %s\n", m.error);
-    report(false, check, what, HUGE_VAL, limit);
-    return;
+    return HUGE_VAL;
   }
   double error = 0;
   for (int o = 0; o < graph->outputs.n; o++) {
@@ -362,7 +364,12 @@ static void check_nests(Check *check, Plan *plan, const Target *target, bool pla
     if (getenv("NETCHECK_VERBOSE")) fprintf(stderr, "%s: error %.3g\n", weight->name, e);
     if (!(e <= error)) error = e;
   }
-  report(error <= limit, check, what, error, limit);
+  return error;
+}
+
+static void check_nests(const Check *check, Plan *plan, const Target *target, bool plain, const double *gradients, const GraphRun *run) {
+  const double error = nests_error(check, plan, target, plain, NULL, gradients, run);
+  report(error <= NEST_ERROR, check, arena_printf(check->sample.arena, "nests%s %s %s%s", plan->training ? " of gradients" : "", target->name, plain ? "-O0" : "-O2", plan->images > 1 ? ", images innermost" : ""), error, NEST_ERROR);
 }
 
 /* A target's plan: one image after the other; as many side by side as it has lanes. */
@@ -372,6 +379,47 @@ static void check_target_nests(Check *check, const Target *target, bool plain, i
   Plan *training = gradients ? plan_training(s->arena, s->graph, plain, images) : NULL;
   if (training && training->images == images) check_nests(check, training, target, plain, gradients, run);
   if (training && !plain && images == 1 && target->lanes == 1) check_nests(check, plan_training_within(s->arena, s->graph, plain, 1, 0, 1), target, plain, gradients, run); /* all made again that saves room */
+}
+
+/* Everything that could be chosen for a kernel, likely or not: the methods, then their variants. */
+static int choices_of(const Lower *l, Choice choice[2 * MOST_VARIANTS]) {
+  const Decision *d = l->decision;
+  int n = 0;
+  for (int i = 0; i < d->candidates.n && n < MOST_VARIANTS; i++)
+    if (!d->candidates.data[i].refused && d->candidates.data[i].choice.method != METHOD_OWN) choice[n++] = d->candidates.data[i].choice;
+  return n ? n + choice_variants(l, choice + n) : 0;
+}
+
+/* Inference with the n-th choice of every kernel that has so many; false: none has. */
+static bool check_choice(const Check *check, const Target *target, int n, const GraphRun *run, double *worst) {
+  Arena *arena = check->sample.arena;
+  Plan *plan = plan_inference(arena, check->sample.graph, false, 1);
+  Tuning choices = {.arena = arena};
+  Text names = {.arena = arena};
+  for (int k = 0; k < plan->kernels.n; k++) {
+    Choice choice[2 * MOST_VARIANTS];
+    const Lower *l = schedule_kernel(arena, plan->kernels.data[k], target, &(LowerOptions){.layout_lanes = layout_of(check) ? layout_of(check) : target->lanes, .images = 1});
+    const Decision *d = l->decision;
+    if (n >= choices_of(l, choice)) continue;
+    tuning_set(&choices, (Tuned){.target = d->target, .key = d->key, .choice = choice[n]});
+    if (l->layout != target) tuning_set(&choices, (Tuned){.target = d->layout_target, .key = d->key, .choice = choice[n]});
+    text_put(&names, "%s%s by %s", names.n ? ", " : "", d->key, tuning_choice(arena, &choice[n]));
+  }
+  if (!choices.lines.n) return false;
+  const double error = nests_error(check, plan, target, false, &choices, NULL, run);
+  if (!(error <= NEST_ERROR)) printf("# error %.2g: %s\n", error, names.s);
+  if (!(error <= *worst)) *worst = error;
+  return true;
+}
+
+static void check_choices(const Check *check, const GraphRun *run) {
+  for (const Target *target = target_table; target->name; target++) {
+    double worst = 0;
+    int n = 0;
+    if (machine_seen(target)) continue;
+    while (check_choice(check, target, n, run, &worst)) n++;
+    if (n) report(worst <= NEST_ERROR, check, arena_printf(check->sample.arena, "nests %s by each of %d choices", target->name, n), worst, NEST_ERROR);
+  }
 }
 
 static void check_all_nests(Check *check, const double *gradients, const GraphRun *run) {
@@ -464,7 +512,9 @@ static void check_look(Check *check) {
 
 static bool wanted(const Check *check, const char *target) { return !check->limits.targets || strstr(check->limits.targets, target); }
 
-static void check_file(const char *path, const char *work, const Target *foreign) {
+typedef enum Mode { COMPILED, FOREIGN, NESTS, CHOICES } Mode;
+
+static void check_file(const char *path, Mode mode, const char *work, const Target *foreign) {
   static int variant;
   Arena *arena = arena_new();
   Check check = {.work = work, .limits = read_limits(arena, path)};
@@ -473,8 +523,14 @@ static void check_file(const char *path, const char *work, const Target *foreign
     printf("not ok %d - %s does not compile\n", ++cases, path);
     return;
   }
-  if (!work && check.limits.images < SEVERAL) check.limits.images = SEVERAL;
+  if (mode == NESTS && check.limits.images < SEVERAL) check.limits.images = SEVERAL;
   sample_draw(&check.sample, check.limits.images > check.limits.batch ? check.limits.images : check.limits.batch, 1);
+  if (mode == CHOICES) {
+    const GraphRun forward = sample_infer(&check.sample);
+    check_choices(&check, &forward);
+    arena_free(arena);
+    return;
+  }
   const bool train = check.sample.training.graph != NULL;
   double *gradients = NEW_ARRAY(arena, double, check.sample.graph->parameters + 1);
   GraphRun run = {0};
@@ -483,7 +539,7 @@ static void check_file(const char *path, const char *work, const Target *foreign
     if (!foreign) check_differences(&check, gradients);
   }
   if (!foreign) check_look(&check);
-  if (!work) {
+  if (mode == NESTS) {
     check_all_nests(&check, train ? gradients : NULL, &run);
     arena_free(arena);
     return;
@@ -501,17 +557,19 @@ static void check_file(const char *path, const char *work, const Target *foreign
 
 int main(int argc, char **argv) {
   char work[] = "netcheck-XXXXXX", command[64];
-  const bool nests = argc > 1 && !strcmp(argv[1], "--nests"), elsewhere = argc > 1 && !strncmp(argv[1], "--on=", 5);
-  const Target *foreign = elsewhere ? target_find(argv[1] + 5) : NULL;
+  const char *option = argc > 1 ? argv[1] : "";
+  const Mode mode = !strcmp(option, "--nests") ? NESTS : !strcmp(option, "--choices") ? CHOICES : !strncmp(option, "--on=", 5) ? FOREIGN : COMPILED;
+  const Target *foreign = mode == FOREIGN ? target_find(option + 5) : NULL;
   Arena *arena = arena_new();
   const char *missing = foreign ? foreign_missing(arena, foreign) : NULL;
-  if (elsewhere && !foreign) return fprintf(stderr, "netcheck: no target %s\n", argv[1] + 5), 99;
+  if (mode == FOREIGN && !foreign) return fprintf(stderr, "netcheck: no target %s\n", argv[1] + 5), 99;
   if (missing) return printf("1..0 # SKIP %s wants %s\n", foreign->name, missing), 0;
   arena_free(arena);
-  if (!nests && !mkdtemp(work)) return perror(work), 99;
-  for (int i = 1 + (nests || foreign); i < argc; i++) check_file(argv[i], nests ? NULL : work, foreign);
+  const bool compiles = mode == COMPILED || mode == FOREIGN;
+  if (compiles && !mkdtemp(work)) return perror(work), 99;
+  for (int i = 1 + (mode != COMPILED); i < argc; i++) check_file(argv[i], mode, compiles ? work : NULL, foreign);
   printf("1..%d\n", cases);
-  if (nests) return 0;
+  if (!compiles) return 0;
   snprintf(command, sizeof command, "rm -rf %s", work);
   return system(command) != 0;
 }
