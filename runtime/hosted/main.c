@@ -34,7 +34,7 @@ static void print_help(FILE *stream, const cnn_program *program) {
   for (int i = 0; i < COMMAND_COUNT; i++) {
     char left[64];
     snprintf(left, sizeof left, "%s %s", COMMANDS[i].name, COMMANDS[i].operands);
-    fprintf(stream, "  %-38s%s\n", left, COMMANDS[i].summary);
+    fprintf(stream, "  %-40s%s\n", left, COMMANDS[i].summary);
   }
   fprintf(stream, "\n'%s COMMAND --help' lists the options of a command.\n", program->name);
 }
