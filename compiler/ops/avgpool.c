@@ -136,14 +136,7 @@ static void gradient_window(Lower *l, const PoolPixel *pixel, const Ix *c, int p
   pool_each_tap(l, pixel, gradient_tap, &tap);
 }
 
-static void gradient_lower(Lower *l) {
-  const Pool pool = pool_of(l->node);
-  const PoolTarget target = pool_target(l, &pool);
-  nest_fn(l->b, l->b->name, false);
-  pool_target_begin(l, &pool, &target);
-  pool_walk(l, &pool, gradient_window, &target);
-  pool_target_end(l, &pool, &target);
-}
+static void gradient_lower(Lower *l) { pool_lower_gradient(l, gradient_window); }
 
 static const Op op_gradient = {.name = "avgpool input gradient", .eval = gradient_run, .lower = gradient_lower};
 

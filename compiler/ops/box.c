@@ -100,6 +100,12 @@ void box_border_of(const Node *node, const char *param, int64_t before[2], int64
   else before[0] = after[0] = p[0], before[1] = after[1] = p[1];
 }
 
+Box box_inside(const Node *node, const char *param) {
+  int64_t before[2], after[2];
+  box_border_of(node, param, before, after);
+  return (Box){before[0], before[1], 0};
+}
+
 bool box_border(ShapeContext *context, const Node *node, const char *param, int64_t before[2], int64_t after[2]) {
   const Shape in = node->in[0]->shape;
   const Const *value = arg_const(node, param);

@@ -17,4 +17,5 @@ Node *box_gradient_place(Gradient *, Node *of, Node *dy, Shape, Box);
 /* zero_pad, crop: N, [h, w], [top, bottom, left, right], on sequences [before, after]; by axis. False after an error. */
 bool box_border(ShapeContext *, const Node *, const char *param, int64_t before[2], int64_t after[2]);
 void box_border_of(const Node *, const char *param, int64_t before[2], int64_t after[2]); /* of a checked node */
+Box box_inside(const Node *, const char *param); /* what such a border goes around */
 #endif

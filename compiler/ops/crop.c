@@ -5,12 +5,6 @@
 
 static const Param params[] = {{"n", PARAM_BORDER, NULL, "what is taken off each side: N, [height, width], [top, bottom, left, right]; on a sequence N or [before, after]", 0, 0, NULL}, {0}};
 
-static Box box_of(const Node *node) {
-  int64_t before[2], after[2];
-  box_border_of(node, "n", before, after);
-  return (Box){before[0], before[1], 0};
-}
-
 static void shape(ShapeContext *context, Node *node) {
   const Extent e = shape_extent(node->in[0]->shape);
   int64_t before[2], after[2];
@@ -26,11 +20,11 @@ static void shape(ShapeContext *context, Node *node) {
   op_note_origin(context, diag, node->in[0]);
 }
 
-static void run(const Eval *eval) { box_cut(eval->in[0], shape_extent(eval->node->in[0]->shape), eval->out, shape_extent(eval->node->shape), box_of(eval->node)); }
-static void lower(Lower *l) { box_lower_cut(l, box_of(l->node)); }
+static void run(const Eval *eval) { box_cut(eval->in[0], shape_extent(eval->node->in[0]->shape), eval->out, shape_extent(eval->node->shape), box_inside(eval->node, "n")); }
+static void lower(Lower *l) { box_lower_cut(l, box_inside(l->node, "n")); }
 
 static void backward(Gradient *gradient, Node *node, Node *dy) {
-  if (gradient_wanted(gradient, node->in[0])) gradient_add(gradient, node->in[0], box_gradient_place(gradient, node, dy, node->in[0]->shape, box_of(node)));
+  if (gradient_wanted(gradient, node->in[0])) gradient_add(gradient, node->in[0], box_gradient_place(gradient, node, dy, node->in[0]->shape, box_inside(node, "n")));
 }
 
 const Op op_crop = {

@@ -57,22 +57,11 @@ static void gradient_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int p
   lower_store(l, sub(walk_load(l, l->in[0], y, x, c, part, lanes), mul(vexp(walk_load(l, l->in[1], y, x, c, part, lanes)), *sum)), y, x, c, part, lanes);
 }
 
-static void gradient_lower(Lower *l) {
-  Nest *b = l->b;
-  const Extent e = shape_extent(l->node->shape);
-  nest_fn(b, b->name, false);
-  FOR(y, e.h) FOR(x, e.w) {
-    const Val sum = walk_row_sum(l, e.c, &y, &x, element, NULL);
-    walk_channels(l, e.c, &y, &x, gradient_body, &sum);
-  }
-}
+static void gradient_lower(Lower *l) { softmax_lower_gradient(l, element, gradient_body); }
 
 static const Op op_gradient = {.name = "log_softmax input gradient", .eval = gradient_run, .lower = gradient_lower};
 
-static void backward(Gradient *gradient, Node *node, Node *dy) {
-  if (gradient_wanted(gradient, node->in[0]))
-    gradient_add(gradient, node->in[0], graph_hidden(gradient_graph(gradient), &op_gradient, node, node->shape, RESULT_SAMPLE, 2, (Node *[]){dy, node}));
-}
+static void backward(Gradient *gradient, Node *node, Node *dy) { softmax_backward(gradient, node, dy, &op_gradient); }
 
 const Op op_log_softmax = {
   .name = "log_softmax", .group = "activation", .summary = "logarithms of probabilities over the channels, at every pixel", .detail = "y[c] = x[c] - log(sum over k of exp(x[k]))", .params = params,

@@ -6,6 +6,7 @@
 #include "ops/lower.h"
 
 void map_shape(ShapeContext *, Node *);           /* one operand: its shape */
+void map_shape_weighted(ShapeContext *, Node *);  /* the same, and one weight a channel, from `init` */
 void map_shape_operands(ShapeContext *, Node *);  /* several: equal, or 1x1xC (also a vector of C) that is repeated at every pixel, either way */
 void map_run(const Eval *);                       /* op->eval */
 void map_backward(Gradient *, Node *, Node *dy);  /* op->gradient */

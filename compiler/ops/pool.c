@@ -144,7 +144,7 @@ static void each_tap(Lower *l, const PoolPixel *at_, int axis, const Ix *row, Po
 void pool_each_tap(Lower *l, const PoolPixel *pixel, PoolTap tap, void *context) { each_tap(l, pixel, 0, NULL, tap, context); }
 
 /* ---- the backward pass: a window spreads over what it saw ---- */
-PoolTarget pool_target(Lower *l, const Pool *p) {
+static PoolTarget target_of(Lower *l, const Pool *p) { /* before nest_fn */
   const Window *w = p->window;
   PoolTarget target = {l->out, POOL_FINAL};
   for (int axis = 0; axis < 2; axis++) {
@@ -161,15 +161,16 @@ static void zero_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part,
   walk_put(l, ((const PoolTarget *)context)->buf, num(l->b, 0), y, x, c, part, lanes);
 }
 
-void pool_target_begin(Lower *l, const Pool *p, const PoolTarget *target) {
-  if (target->sum != POOL_FINAL) walk_pixels(l, p->large, zero_body, target);
-}
-
 void pool_target_put(Lower *l, const PoolTarget *target, Val val, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
   if (target->sum == POOL_FINAL) lower_store(l, val, y, x, c, part, lanes);
   else walk_put(l, target->buf, target->sum == POOL_ONCE ? val : add(walk_load(l, target->buf, y, x, c, part, lanes), val), y, x, c, part, lanes);
 }
 
-void pool_target_end(Lower *l, const Pool *p, const PoolTarget *target) {
-  if (target->buf != l->out) walk_finish(l, target->buf, p->large);
+void pool_lower_gradient(Lower *l, PoolBody body) {
+  const Pool pool = pool_of(l->node);
+  const PoolTarget target = target_of(l, &pool);
+  nest_fn(l->b, l->b->name, false);
+  if (target.sum != POOL_FINAL) walk_pixels(l, pool.large, zero_body, &target);
+  pool_walk(l, &pool, body, &target);
+  if (target.buf != l->out) walk_finish(l, target.buf, pool.large);
 }

@@ -32,10 +32,8 @@ void pool_each_tap(Lower *, const PoolPixel *, PoolTap, void *context); /* in ro
 /* The backward pass adds to the elements under each window. */
 typedef enum PoolSum { POOL_FINAL, POOL_ONCE, POOL_ADD } PoolSum; /* each element is under exactly one window; under one at most; under several */
 typedef struct PoolTarget { Buf *buf; PoolSum sum; } PoolTarget;
-PoolTarget pool_target(Lower *, const Pool *);   /* before nest_fn */
-void pool_target_begin(Lower *, const Pool *, const PoolTarget *); /* zeros */
 void pool_target_put(Lower *, const PoolTarget *, Val, const Ix *y, const Ix *x, const Ix *c, int part, int lanes);
-void pool_target_end(Lower *, const Pool *, const PoolTarget *);
+void pool_lower_gradient(Lower *, PoolBody); /* the nest; the body's context is the target */
 
 /* maxpool.c, avgpool.c: used by the global forms too */
 void maxpool_run(const Eval *);

@@ -4,15 +4,6 @@
 
 static const Param params[] = {{"init", PARAM_INIT, "0.25", "the slopes at the start", 0, 0, NULL}, {0}};
 
-static void shape(ShapeContext *context, Node *node) {
-  const Extent e = shape_extent(node->in[0]->shape);
-  if (!node->in[0]->shape.rank) return;
-  node->nweights = 1;
-  node->weight = NEW_ARRAY(context->arena, Weight *, 1);
-  node->weight[0] = op_weight(context, node, "weight", 1, &e.c, "init", 0, 1, 1, true);
-  if (node->weight[0]) node->shape = node->in[0]->shape;
-}
-
 MAP_EVAL(prelu) { return x[0] > 0 ? x[0] : weight[0] * x[0]; }
 MAP_SLOPE(slope) { return x[0] > 0 ? 1 : weight[0]; }
 MAP_SLOPE(weight_slope) { return x[0] > 0 ? 0 : x[0]; }
@@ -23,6 +14,6 @@ MAP_GRADIENT(weight_gradient) { return choose(less(number(0), m->x[0]), number(0
 const Op op_prelu = {
   .name = "prelu", .group = "activation", .summary = "relu with a trained slope for negative values, one a channel", .detail = "y = x where x > 0, weight[c]*x elsewhere", .params = params,
   .example = "conv(16, 3x3) -> prelu",
-  .shape = shape, MAP_OPERATOR, .map_eval = prelu, .map_slope = slope, .map_weight_slope = weight_slope, .map_needs = map_needs_x, .map = value, .map_gradient = gradient,
+  .shape = map_shape_weighted, MAP_OPERATOR, .map_eval = prelu, .map_slope = slope, .map_weight_slope = weight_slope, .map_needs = map_needs_x, .map = value, .map_gradient = gradient,
   .map_weight_gradient = weight_gradient,
 };

@@ -4,15 +4,6 @@
 
 static const Param params[] = {{"init", PARAM_INIT, "1", "the factors at the start", 0, 0, NULL}, {0}};
 
-static void shape(ShapeContext *context, Node *node) {
-  const Extent e = shape_extent(node->in[0]->shape);
-  if (!node->in[0]->shape.rank) return;
-  node->nweights = 1;
-  node->weight = NEW_ARRAY(context->arena, Weight *, 1);
-  node->weight[0] = op_weight(context, node, "weight", 1, &e.c, "init", 0, 1, 1, true);
-  if (node->weight[0]) node->shape = node->in[0]->shape;
-}
-
 MAP_EVAL(product) { return weight[0] * x[0]; }
 MAP_SLOPE(slope) { return weight[0]; }
 MAP_SLOPE(weight_slope) { return x[0]; }
@@ -22,5 +13,5 @@ MAP_GRADIENT(weight_gradient) { return mul(m->x[0], dy); }
 
 const Op op_scale = {
   .name = "scale", .group = "normalisation", .summary = "one trained factor a channel", .detail = "y = weight[c] * x", .params = params, .example = "conv(16, 3x3, pad=same) -> scale(0.1) -> add(shortcut)",
-  .shape = shape, MAP_OPERATOR, .map_eval = product, .map_slope = slope, .map_weight_slope = weight_slope, .map = value, .map_gradient = gradient, .map_weight_gradient = weight_gradient,
+  .shape = map_shape_weighted, MAP_OPERATOR, .map_eval = product, .map_slope = slope, .map_weight_slope = weight_slope, .map = value, .map_gradient = gradient, .map_weight_gradient = weight_gradient,
 };

@@ -33,6 +33,21 @@ Val softmax_exponentials(Lower *l, Buf *in, Buf *row, int64_t channels, const Ix
   return walk_row_sum(l, channels, y, x, row_element, &context);
 }
 
+void softmax_lower_gradient(Lower *l, WalkValue element, WalkBody body) {
+  Nest *b = l->b;
+  const Extent e = shape_extent(l->node->shape);
+  nest_fn(b, b->name, false);
+  FOR(y, e.h) FOR(x, e.w) {
+    const Val sum = walk_row_sum(l, e.c, &y, &x, element, NULL);
+    walk_channels(l, e.c, &y, &x, body, &sum);
+  }
+}
+
+void softmax_backward(Gradient *gradient, Node *node, Node *dy, const Op *op) {
+  if (gradient_wanted(gradient, node->in[0]))
+    gradient_add(gradient, node->in[0], graph_hidden(gradient_graph(gradient), op, node, node->shape, RESULT_SAMPLE, 2, (Node *[]){dy, node}));
+}
+
 /* ---- forward ---- */
 static void run(const Eval *eval) {
   const Extent e = shape_extent(eval->node->shape);
@@ -84,22 +99,11 @@ static void gradient_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int p
   lower_store(l, mul(walk_load(l, l->in[1], y, x, c, part, lanes), sub(walk_load(l, l->in[0], y, x, c, part, lanes), *dot)), y, x, c, part, lanes);
 }
 
-static void gradient_lower(Lower *l) {
-  Nest *b = l->b;
-  const Extent e = shape_extent(l->node->shape);
-  nest_fn(b, b->name, false);
-  FOR(y, e.h) FOR(x, e.w) {
-    const Val dot = walk_row_sum(l, e.c, &y, &x, product, NULL);
-    walk_channels(l, e.c, &y, &x, gradient_body, &dot);
-  }
-}
+static void gradient_lower(Lower *l) { softmax_lower_gradient(l, product, gradient_body); }
 
 static const Op op_gradient = {.name = "softmax input gradient", .eval = gradient_run, .lower = gradient_lower};
 
-static void backward(Gradient *gradient, Node *node, Node *dy) {
-  if (gradient_wanted(gradient, node->in[0]))
-    gradient_add(gradient, node->in[0], graph_hidden(gradient_graph(gradient), &op_gradient, node, node->shape, RESULT_SAMPLE, 2, (Node *[]){dy, node}));
-}
+static void backward(Gradient *gradient, Node *node, Node *dy) { softmax_backward(gradient, node, dy, &op_gradient); }
 
 const Op op_softmax = {
   .name = "softmax", .group = "activation", .summary = "probabilities over the channels, at every pixel", .detail = "y[c] = exp(x[c]) / sum over k of exp(x[k])", .params = params,
