@@ -164,13 +164,14 @@ class Ours:
 
     def __init__(self, options, net, weights, rows, program):
         openmp = options.threads > 1
+        memory = [f"--memory={options.memory}"] if options.memory else []
         runtime = os.path.join(HERE, "..", "runtime")
         core = [os.path.join(runtime, "core", name) for name in sorted(os.listdir(os.path.join(runtime, "core"))) if name.endswith(".c")]
         with tempfile.TemporaryDirectory() as work:
             source, code, glue, library = (os.path.join(work, name) for name in (net + ".cnn", net + ".c", "glue.c", net + ".so"))
             with open(source, "w") as f:
                 f.write(program)
-            subprocess.run([options.cnnc, source, "--train", "--target=native", "--threads=" + ("openmp" if openmp else "none"), "-o", code], check=True)
+            subprocess.run([options.cnnc, source, "--train", "--target=native", "--threads=" + ("openmp" if openmp else "none"), *memory, "-o", code], check=True)
             with open(glue, "w") as f:
                 f.write(GLUE.format(net=net, upper=net.upper()))
             flags = ["-O2", "-fno-math-errno", "-shared", "-fPIC", "-I", work, "-I", os.path.join(runtime, "include")] + (["-fopenmp"] if openmp else [])
@@ -444,6 +445,7 @@ def main():
     parser.add_argument("--threads", type=int, default=1, help="of all (1)")
     parser.add_argument("--seconds", type=float, default=10, help="for each net (10)")
     parser.add_argument("--peers", default="torch,tensorflow,xla", type=lambda text: text.split(","), help="of " + " ".join(list(SIDES)[1:]))
+    parser.add_argument("--memory", default="", help="BYTES for ours, as cnnc takes it")
     parser.add_argument("nets", nargs="*", help="of " + " ".join(NETS))
     options = parser.parse_args()
     unknown = [net for net in options.nets if net not in NETS] + [peer for peer in options.peers if peer not in SIDES]

@@ -275,7 +275,7 @@ static bool fit_training(Compilation *c, Plan *infer, Plan *train, Plan *look) {
   int64_t least = sizes.training_bytes, room = INT64_MAX;
   c->emit.shards = sizes.shards;
   for (int i = 0; sizes.training_bytes > most; i++) {
-    const int64_t others = sizes.training_bytes / 4 - plan_training_floats(train, sizes.shards), left = most / 4 - others;
+    const int64_t others = sizes.training_bytes / 4 - plan_training_needs(train, sizes.shards, room).floats, left = most / 4 - others;
     if (i == TRIES || room <= 0) return does_not_fit(c, least);
     room = i == TRIES - 1 || left < 0 ? 0 : left < room ? left : room - room / 64 - 1;
     train = plan_training_within(c->arena, c->graph, c->options->plain, train->images, room, sizes.shards);
@@ -284,7 +284,7 @@ static bool fit_training(Compilation *c, Plan *infer, Plan *train, Plan *look) {
     if (sizes.training_bytes < least) least = sizes.training_bytes;
     const int64_t all = macs_of(train->graph);
     c->again = all > train->again_macs ? (double)train->again_macs / (double)(all - train->again_macs) : 0;
-    if (sizes.training_bytes > most && plan_training_floats(train, sizes.shards) > room) room = 0;
+    if (sizes.training_bytes > most && plan_training_needs(train, sizes.shards, room).floats > room) room = 0;
   }
   stage_done(c, "fit training into memory");
   return true;

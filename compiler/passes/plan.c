@@ -183,7 +183,7 @@ TrainingGraph plan_differentiate(Arena *arena, const Graph *graph, bool plain, i
   return training;
 }
 
-Plan *plan_training_again(Arena *arena, const Graph *graph, bool plain, int images, const bool *again) {
+Plan *plan_training_again(Arena *arena, const Graph *graph, bool plain, int images, const unsigned char *again) {
   bool phases;
   const TrainingGraph training = plan_differentiate(arena, graph, plain, &images, &phases);
   const Recomputed done = phases || again ? pass_recompute(training.graph, again) : (Recomputed){0, 0};
@@ -195,24 +195,36 @@ Plan *plan_training_again(Arena *arena, const Graph *graph, bool plain, int imag
 
 Plan *plan_training(Arena *arena, const Graph *graph, bool plain, int images) { return plan_training_again(arena, graph, plain, images, NULL); }
 
-static int64_t largest_sum(Arena *arena, const Plan *plan, StoreKind kind) {
-  int64_t *change = NEW_ARRAY(arena, int64_t, plan->kernels.n + 2), sum = 0, most = 0;
+/* ---- how much memory a training step takes ---- */
+typedef struct Needs { int64_t *alive, most; } Needs; /* floats of values of a kind, in a batch: at each kernel, at the most */
+
+static Needs needs_of(Arena *arena, const Plan *plan, StoreKind kind, int64_t times) {
+  Needs needs = {NEW_ARRAY(arena, int64_t, plan->kernels.n + 2), 0};
   for (int i = 0; i < plan->graph->nodes.n; i++) {
     const Life *life = &plan->life[i];
-    if (life->node && plan->storage[i].kind == kind) change[life->block.born] += life->block.floats, change[life->block.dies + 1] -= life->block.floats;
+    if (!life->node || plan->storage[i].kind != kind) continue;
+    needs.alive[life->block.born] += times * life->block.floats, needs.alive[life->block.dies + 1] -= times * life->block.floats;
   }
   for (int k = 0; k < plan->kernels.n; k++) {
-    sum += change[k];
-    if (sum > most) most = sum;
+    if (k) needs.alive[k] += needs.alive[k - 1];
+    if (needs.alive[k] > needs.most) needs.most = needs.alive[k];
   }
-  return most;
+  return needs;
 }
 
-int64_t plan_training_floats(const Plan *plan, int64_t shards) {
+static int64_t too_much(const Plan *plan, const Needs *needs, int64_t room) {
+  int64_t sum = 0;
+  for (int k = 0; k < plan->kernels.n; k++) sum += needs->alive[k] > room ? needs->alive[k] - room : 0;
+  return sum;
+}
+
+TrainingNeeds plan_training_needs(const Plan *plan, int64_t shards, int64_t room) {
   Arena *arena = arena_new();
-  const int64_t an_image = largest_sum(arena, plan, STORE_KEPT) + largest_sum(arena, plan, STORE_ALL), a_shard = largest_sum(arena, plan, STORE_ARENA);
+  const int64_t batch = plan->graph->training->batch;
+  const Needs kept = needs_of(arena, plan, STORE_KEPT, batch), all = needs_of(arena, plan, STORE_ALL, batch), own = needs_of(arena, plan, STORE_ARENA, shards);
+  const TrainingNeeds needs = {kept.most + all.most + own.most, too_much(plan, &kept, room - all.most - own.most) + too_much(plan, &own, room - all.most - kept.most)};
   arena_free(arena);
-  return an_image * plan->graph->training->batch + a_shard * shards;
+  return needs;
 }
 
 Plan *plan_look(Arena *arena, const Graph *graph) {

@@ -44,10 +44,12 @@ typedef struct Plan {
 
 Plan *plan_inference(Arena *, const Graph *, bool plain, int images); /* simplified, folded, fused, aliased; plain: -O0, nothing fused */
 Plan *plan_training(Arena *, const Graph *, bool plain, int images);  /* differentiated first; graph->training says the losses; images: as far as no layer looks at all of them */
-Plan *plan_training_again(Arena *, const Graph *, bool plain, int images, const bool *again); /* again: by node id of the differentiated graph, what is made again where it is read late, as passes/recompute.h has it */
-/* The plan with the least work whose values take at most so many floats, as plan_training_floats counts them; or, where there is none, one with as few as can be found. */
+Plan *plan_training_again(Arena *, const Graph *, bool plain, int images, const unsigned char *again); /* again: by node id of the differentiated graph, how often it is made again, as passes/recompute.h has it */
+/* The plan with the least work whose values take at most so many floats, as plan_training_needs counts them; or, where there is none, one with as few as can be found. */
 Plan *plan_training_within(Arena *, const Graph *, bool plain, int images, int64_t floats, int64_t shards);
-int64_t plan_training_floats(const Plan *, int64_t shards); /* the least possible for the values of a batch, without scratch */
+/* floats: the least possible for the values of a batch, without scratch; over: what of them is above the room that there is, added up over all kernels. */
+typedef struct TrainingNeeds { int64_t floats, over; } TrainingNeeds;
+TrainingNeeds plan_training_needs(const Plan *, int64_t shards, int64_t room);
 Plan *plan_look(Arena *, const Graph *);               /* pass_look first; nothing is fused, each value to be seen is an output */
 void plan_lay_out(Arena *, Plan *, const int64_t *scratch); /* when the kernels are lowered: places in the arena, for the values and for the floats of scratch that each kernel needs */
 #endif

@@ -22,7 +22,8 @@ typedef struct Recompute {
   Time *time;       /* by node id, as all that follow */
   int *last;        /* the phase that reads it last */
   bool *all;        /* read for all images together */
-  bool *again, *told; /* made again: found cheap, or told to, or read by a copy of such a one */
+  bool *again;      /* made again: found cheap, or told to, or read by a copy of such a one */
+  int *told;        /* how often, if it was told */
   Readers *readers;
   Readers copies;
   Recomputed done;
@@ -119,7 +120,7 @@ static void copy_for(Recompute *r, Node *node, Reader *reader, int n) {
   }
   copy->not_before = time.phase;
   for (int k = 0; k < copy->nin; k++)
-    if (!r->again[copy->in[k]->id] && can_copy(copy->in[k]) && !is_alive(r, copy->in[k], time.rank)) r->again[copy->in[k]->id] = r->told[copy->in[k]->id] = true;
+    if (!r->again[copy->in[k]->id] && can_copy(copy->in[k]) && !is_alive(r, copy->in[k], time.rank)) r->again[copy->in[k]->id] = true, r->told[copy->in[k]->id] = 1;
   vec_push(r->arena, r->copies, ((Reader){copy, time, true}));
   note_reads(r, copy, time, true);
   r->done.work += recompute_work(copy), r->done.macs += copy->op->cost ? copy->op->cost(copy).macs : 0;
@@ -137,13 +138,19 @@ static void split_by_phases(Recompute *r, Node *node, const Readers *readers) {
   }
 }
 
-static void split_at_longest_wait(Recompute *r, Node *node, const Readers *readers) {
-  int cut = 0, longest = 0, before = r->time[node->id].rank;
-  for (int i = 0; i < readers->n; i++) {
-    if (readers->data[i].time.rank - before > longest) cut = i, longest = readers->data[i].time.rank - before;
-    before = readers->data[i].time.rank;
+/* The `cuts` longest waits for a reader: where they end a copy begins. */
+static void split_at_longest_waits(Recompute *r, Node *node, const Readers *readers, int cuts) {
+  bool *begins = NEW_ARRAY(r->arena, bool, readers->n + 1);
+  for (int c = 0; c < cuts; c++) {
+    int cut = -1, longest = 1, before = r->time[node->id].rank;
+    for (int i = 0; i < readers->n; before = readers->data[i++].time.rank)
+      if (!begins[i] && readers->data[i].time.rank - before > longest) cut = i, longest = readers->data[i].time.rank - before;
+    if (cut >= 0) begins[cut] = true;
   }
-  if (longest > 1) copy_for(r, node, &readers->data[cut], readers->n - cut);
+  for (int from = 0, to; from < readers->n; from = to) {
+    for (to = from + 1; to < readers->n && !begins[to];) to++;
+    if (begins[from]) copy_for(r, node, &readers->data[from], to - from);
+  }
 }
 
 static void split(Recompute *r, Node *node) {
@@ -152,7 +159,7 @@ static void split(Recompute *r, Node *node) {
   qsort(readers->data, (size_t)readers->n, sizeof *readers->data, sooner);
   if (is_alias(node)) split_alias(r, node, readers);
   else if (!r->told[node->id]) split_by_phases(r, node, readers);
-  else split_at_longest_wait(r, node, readers);
+  else split_at_longest_waits(r, node, readers, r->told[node->id]);
 }
 
 /* Copies were made from the last to the first. */
@@ -170,7 +177,7 @@ static void put_copies_in(Recompute *r) {
 
 static Recompute recompute_begin(Arena *arena, Graph *graph) {
   const int n = graph->nodes.n + 1;
-  Recompute r = {.arena = arena, .graph = graph, .time = NEW_ARRAY(arena, Time, n), .last = NEW_ARRAY(arena, int, n), .all = NEW_ARRAY(arena, bool, n), .again = NEW_ARRAY(arena, bool, n), .told = NEW_ARRAY(arena, bool, n), .readers = NEW_ARRAY(arena, Readers, n)};
+  Recompute r = {.arena = arena, .graph = graph, .time = NEW_ARRAY(arena, Time, n), .last = NEW_ARRAY(arena, int, n), .all = NEW_ARRAY(arena, bool, n), .again = NEW_ARRAY(arena, bool, n), .told = NEW_ARRAY(arena, int, n), .readers = NEW_ARRAY(arena, Readers, n)};
   set_times(&r);
   return r;
 }
@@ -191,9 +198,12 @@ const bool *recompute_late(Arena *arena, const Graph *given) {
   return late;
 }
 
-Recomputed pass_recompute(Graph *graph, const bool *again) {
+Recomputed pass_recompute(Graph *graph, const unsigned char *again) {
   Recompute r = recompute_begin(graph->arena, graph);
-  for (int i = 0; again && i < graph->nodes.n; i++) r.again[i] = r.told[i] = again[i] && !r.all[i] && can_copy(graph->nodes.data[i]);
+  for (int i = 0; again && i < graph->nodes.n; i++) {
+    r.again[i] = again[i] && !r.all[i] && can_copy(graph->nodes.data[i]);
+    if (r.again[i]) r.told[i] = again[i];
+  }
   find_cheap(&r);
   for (int i = graph->nodes.n - 1; i >= 0; i--) { /* what reads a node, and what copies read it, comes behind it */
     Node *node = graph->nodes.data[i];

@@ -1,6 +1,7 @@
-/* within.c: a training plan that fits into a given room. Values of the forward pass are made again instead of kept: in runs of layers, of which the first value is
- * kept (Chen et al., 2016, "Training deep nets with sublinear memory cost"). Runs of several lengths are tried, for all values or only those that are cheap for their
- * size; of the plans that fit the one with the least work is taken, and what need not be made again after all is kept.
+/* within.c: a training plan that fits into a given room. Values of the forward pass are made again instead of kept, in two steps. First in runs of layers, of which
+ * the first value is kept (Chen et al., 2016, "Training deep nets with sublinear memory cost"): runs of several lengths are tried, for all values or only those that
+ * are cheap for their size. Then, from the best of these and from nothing, value by value: what is made again once more takes the most off from what is too much, for its work; when
+ * all fits, what need not be made again after all is kept.
  *
  * Needs: a graph with a train block. Keeps: every value, to the bit. */
 // SPDX-License-Identifier: Apache-2.0
@@ -9,7 +10,7 @@
 #include "passes/recompute.h"
 #include <stdlib.h>
 
-enum { RUNS = 14, LEVELS = 10 };
+enum { RUNS = 14, LEVELS = 10, MOST_AGAIN = 4, TRIED_NODES = 1500 * 1000, STEP = 64 }; /* STEP: the least is looked for in steps of this part */
 static const int parts[RUNS] = {1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48}; /* a run holds at most this part of all that could be made again */
 
 typedef struct Value { int id; int64_t floats, work; } Value;
@@ -21,9 +22,10 @@ typedef struct Search {
   int images, nodes;
   int64_t room, shards;
   int n; Value *value;
+  int trials;           /* that may still be made */
 } Search;
 
-typedef struct Trial { bool *again; int64_t floats, work; } Trial;
+typedef struct Trial { unsigned char *again; int64_t floats, over, work; } Trial; /* again: by node id, how often */
 
 /* What of the forward pass is read late. */
 static void find_values(Search *s) {
@@ -38,18 +40,18 @@ static void find_values(Search *s) {
     if (late[i]) s->value[s->n++] = (Value){i, shape_elements(graph->nodes.data[i]->shape), recompute_work(graph->nodes.data[i])};
 }
 
-static void try_it(const Search *s, Trial *trial) {
+static void try_it(Search *s, Trial *trial) {
   Arena *arena = arena_new();
   const Plan *plan = plan_training_again(arena, s->graph, s->plain, s->images, trial->again);
-  trial->floats = plan_training_floats(plan, s->shards), trial->work = plan->again_work;
+  const TrainingNeeds needs = plan_training_needs(plan, s->shards, s->room);
+  trial->floats = needs.floats, trial->over = needs.over, trial->work = plan->again_work;
   arena_free(arena);
+  s->trials--;
 }
 
-static bool better(const Search *s, const Trial *a, const Trial *b) {
-  const bool fits = a->floats <= s->room;
-  if (fits != (b->floats <= s->room)) return fits;
-  const int64_t x = fits ? a->work : a->floats, y = fits ? b->work : b->floats;
-  return x != y ? x < y : fits ? a->floats < b->floats : a->work < b->work;
+static bool better(const Trial *a, const Trial *b) {
+  if (a->over != b->over) return a->over < b->over;
+  return a->work != b->work ? a->work < b->work : a->floats < b->floats;
 }
 
 static double price(const Value *value) { return (double)value->work / (double)value->floats; }
@@ -67,8 +69,8 @@ static double limit_of(const Search *s, int n) {
   return price(&sorted[(int)((int64_t)(n + 1) * s->n / LEVELS) - 1 < 0 ? 0 : (int)((int64_t)(n + 1) * s->n / LEVELS) - 1]);
 }
 
-static Trial in_runs(const Search *s, double limit, int64_t longest) {
-  Trial trial = {.again = NEW_ARRAY(s->arena, bool, s->nodes + 1)};
+static Trial in_runs(Search *s, double limit, int64_t longest) {
+  Trial trial = {.again = NEW_ARRAY(s->arena, unsigned char, s->nodes + 1)};
   int64_t run = 0;
   for (int i = 0; i < s->n; i++) {
     const Value *value = &s->value[i];
@@ -80,33 +82,115 @@ static Trial in_runs(const Search *s, double limit, int64_t longest) {
   return trial;
 }
 
+static Trial nothing_again(Search *s) {
+  Trial trial = {.again = NEW_ARRAY(s->arena, unsigned char, s->nodes + 1)};
+  try_it(s, &trial);
+  return trial;
+}
+
+static Trial best_of_runs(Search *s, const Trial *none) {
+  int64_t all = 0;
+  for (int i = 0; i < s->n; i++) all += s->value[i].floats;
+  Trial best = *none;
+  for (int level = 0; level < LEVELS && s->n; level++)
+    for (int run = 0; run < RUNS; run++) {
+      const Trial trial = in_runs(s, limit_of(s, level), all / parts[run]);
+      if (better(&trial, &best)) best = trial;
+    }
+  return best;
+}
+
+/* ---- value by value ---- */
+static Trial changed(Search *s, const Trial *from, int id, int by) {
+  Trial trial = *from;
+  trial.again[id] = (unsigned char)(trial.again[id] + by);
+  try_it(s, &trial);
+  trial.again[id] = (unsigned char)(trial.again[id] - by);
+  return trial;
+}
+
+/* What a change takes off, for its work. */
+static double gain(const Trial *from, const Trial *to) {
+  const double off = (double)(from->over - to->over), work = (double)(to->work - from->work);
+  return off <= 0 ? 0 : work <= 1 ? off : off / work;
+}
+
+/* The change of one value that gains most; false: none gains anything. */
+static bool improve(Search *s, Trial *best) {
+  int chosen = -1, by = 0;
+  Trial to = *best;
+  for (int i = 0; i < s->n; i++)
+    for (int step = 1; step >= -1; step -= 2) {
+      const int id = s->value[i].id, times = best->again[id] + step;
+      if (times < 0 || times > MOST_AGAIN || s->trials <= 0) continue;
+      const Trial trial = changed(s, best, id, step);
+      if (gain(best, &trial) > (chosen < 0 ? 0 : gain(best, &to))) to = trial, chosen = id, by = step;
+    }
+  if (chosen < 0) return false;
+  *best = to;
+  best->again[chosen] = (unsigned char)(best->again[chosen] + by);
+  return true;
+}
+
 /* Dear values first. */
-static void keep_what_fits(const Search *s, Trial *best) {
+static void keep_what_fits(Search *s, Trial *best) {
   Value *sorted = NEW_ARRAY(s->arena, Value, s->n + 1);
   for (int i = 0; i < s->n; i++) sorted[i] = s->value[i];
   qsort(sorted, (size_t)s->n, sizeof *sorted, by_price);
-  for (int i = s->n - 1; i >= 0; i--) {
-    if (!best->again[sorted[i].id]) continue;
-    Trial trial = *best;
-    trial.again[sorted[i].id] = false;
+  for (int i = s->n - 1; i >= 0; i--)
+    for (bool kept = true; kept && best->again[sorted[i].id];) {
+      const Trial trial = changed(s, best, sorted[i].id, -1);
+      kept = better(&trial, best);
+      if (kept) *best = trial, best->again[sorted[i].id]--;
+    }
+}
+
+static Trial copy_of(const Search *s, const Trial *trial) {
+  Trial copy = *trial;
+  copy.again = NEW_ARRAY(s->arena, unsigned char, s->nodes + 1);
+  for (int i = 0; i < s->nodes; i++) copy.again[i] = trial->again[i];
+  return copy;
+}
+
+/* Aiming at less than is asked for leads another way, sometimes to a better end. */
+static Trial search(Search *s, const Trial *from) {
+  enum { AIMS = 3, CLOSER = 24 };
+  const int64_t room = s->room;
+  Trial best = *from;
+  for (int aim = 0; aim < (room > 0 ? AIMS : 1); aim++) {
+    Trial trial = copy_of(s, from);
+    s->room = room - aim * (room / CLOSER);
     try_it(s, &trial);
-    if (better(s, &trial, best)) *best = trial;
-    else best->again[sorted[i].id] = true;
+    while (trial.over && s->trials > 0 && improve(s, &trial));
+    s->room = room;
+    try_it(s, &trial);
+    keep_what_fits(s, &trial);
+    if (better(&trial, &best)) best = trial;
   }
+  return best;
+}
+
+/* Where what is asked for cannot be had: a little less room each time, as long as it goes. */
+static Trial least(Search *s, const Trial *from) {
+  Trial best = copy_of(s, from);
+  for (Trial next = best; !next.over && s->trials > 0;) {
+    best = copy_of(s, &next);
+    s->room = best.floats - best.floats / STEP - 1;
+    try_it(s, &next);
+    while (next.over && s->trials > 0 && improve(s, &next));
+  }
+  return best;
 }
 
 Plan *plan_training_within(Arena *arena, const Graph *graph, bool plain, int images, int64_t room, int64_t shards) {
   Search s = {.arena = arena, .graph = graph, .plain = plain, .images = images, .room = room, .shards = shards};
   find_values(&s);
-  int64_t all = 0;
-  for (int i = 0; i < s.n; i++) all += s.value[i].floats;
-  Trial best = {.again = NEW_ARRAY(arena, bool, s.nodes + 1)};
-  try_it(&s, &best);
-  for (int level = 0; level < LEVELS && s.n; level++)
-    for (int run = 0; run < RUNS; run++) {
-      const Trial trial = in_runs(&s, limit_of(&s, level), all / parts[run]);
-      if (better(&s, &trial, &best)) best = trial;
-    }
-  keep_what_fits(&s, &best);
+  s.trials = TRIED_NODES / (s.nodes + 1);
+  const Trial none = nothing_again(&s), runs = best_of_runs(&s, &none), from_runs = search(&s, &runs), from_none = search(&s, &none);
+  Trial best = better(&from_none, &from_runs) ? from_none : from_runs;
+  if (best.over) {
+    s.room = best.floats, best.over = 0;
+    best = least(&s, &best);
+  }
   return plan_training_again(arena, graph, plain, images, best.again);
 }
