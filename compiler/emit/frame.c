@@ -208,13 +208,14 @@ bool frame_where(const Frame *f, const Step *step, int id, Where *where) {
 
 void frame_call(Frame *f, const Step *step, const char *indent) {
   const Nest *nest = step->lower[f->target]->b;
-  text_put(&f->calls, "%s%s(", indent, step->function[f->target]->name);
+  const bool shared = step_shared(step, f->target), own = shared && f->kind == FRAME_BATCH; /* a team of its own */
+  text_put(&f->calls, "%s%s%s(", indent, own ? "TEAM " : "", step->function[f->target]->name);
   int n = 0;
   for (int i = 0; i < nest->nbufs; i++)
     if (nest->buf[i]->place < STACK && step->uses[f->target][i]) text_put(&f->calls, "%s%s", n++ ? ", " : "", argument(f, step, i));
   for (int i = 0; i < nest->main->nparams; i++)
     if (nest->main->size[i]) text_put(&f->calls, "%s%s", n++ ? ", " : "", f->kind == FRAME_BATCH ? "batch->count" : "count");
-  if (step_shared(f->net, step, f->target)) text_put(&f->calls, "%sthread, threads", n++ ? ", " : "");
+  if (shared) text_put(&f->calls, "%s%s", n++ ? ", " : "", own ? "THREAD, THREADS" : "thread, threads");
   text_put(&f->calls, ");\n");
 }
 

@@ -125,7 +125,7 @@ static void put_team_steps(Frame *f) {
   bool one = false, was_one = false;
   for (int s = 0; s < part->steps.n; s++, was_one = one) {
     const Step *step = &part->steps.data[s];
-    one = !step_shared(f->net, step, f->target);
+    one = !step_shared(step, f->target);
     const bool wait = touches_open(f, step, one, &opens);
     if (was_one && (!one || wait)) text_put(&f->calls, "  }\n");
     if (wait) text_put(&f->calls, "  BARRIER();\n"), opens.n = 0;

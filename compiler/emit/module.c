@@ -5,16 +5,19 @@
 #include "emit/module.h"
 #include <inttypes.h>
 #include <string.h>
+#include "emit/team.h"
 #include "schedule/schedule.h"
 
 static const char stand_in[] = "cnnc_function";
 
 /* ---- functions ---- */
-static const char *print_nest(Net *net, Section *section, Nest *nest) {
+static const char *print_nest(Net *net, Section *section, Nest *nest, bool team) {
   Text text = {.arena = net->arena};
+  NestPrint print = section->print;
+  print.team = team;
   const char *name = nest->name, *about = nest->about, *main = nest->main->name;
   nest->name = nest->main->name = stand_in, nest->about = "";
-  emit_nest(&text, nest, &section->print);
+  emit_nest(&text, nest, &print);
   nest->name = name, nest->about = about, nest->main->name = main;
   return text.s;
 }
@@ -29,9 +32,9 @@ static const char *renamed(Arena *arena, const char *text, const char *name) {
   return out.s;
 }
 
-/* The function for a nest: an existing one, or a new one with that name. */
-static Function *section_function(Net *net, Section *section, Nest *nest, const char *name, const char *comment, const char *layer) {
-  const char *key = print_nest(net, section, nest);
+/* The function for a nest: an existing one, or a new one with that name. team: its parallel loops are shared out. */
+static Function *section_function(Net *net, Section *section, Nest *nest, bool team, const char *name, const char *comment, const char *layer) {
+  const char *key = print_nest(net, section, nest, team);
   for (int i = 0; i < section->functions.n; i++) {
     Function *function = section->functions.data[i];
     if (strcmp(function->key, key) != 0) continue;
@@ -126,12 +129,12 @@ static const Member *pack_member(Net *net, Part *part, Pack *pack) {
   Text key = {.arena = net->arena};
   text_put(&key, "pack");
   for (int i = 0; i < pack->source.n; i++) text_put(&key, " %d", pack->source.data[i]->id);
-  text_put(&key, "\n%s", print_nest(net, &net->pack, pack->nest));
+  text_put(&key, "\n%s", print_nest(net, &net->pack, pack->nest, false));
   Member *member = constant ? find_member(net->tables.data, net->tables.n, key.s) : find_member(part->members.data, part->members.n, key.s);
   if (member) return member;
   member = new_member(net, constant ? NULL : part, key.s, pack->name, pack->out);
   member->pack = pack;
-  if (!constant) member->function = section_function(net, &net->pack, pack->nest, pack_function_name(net, pack), pack->nest->about ? pack->nest->about : "", "");
+  if (!constant) member->function = section_function(net, &net->pack, pack->nest, false, pack_function_name(net, pack), pack->nest->about ? pack->nest->about : "", "");
   return member;
 }
 
@@ -194,17 +197,17 @@ int part_images(const Net *net, const Part *part, int target) { return part->pla
 
 static void lower_step(Net *net, Part *part, const Kernel *kernel, const Target *layout) {
   const EmitOptions *o = net->options;
-  Step step = {.kernel = kernel};
+  Step step = {.kernel = kernel, .team = part == &net->infer ? net->team : part == &net->train && kernel->batch && o->openmp};
   step.lower = NEW_ARRAY(net->arena, Lower *, o->ntargets), step.function = NEW_ARRAY(net->arena, Function *, o->ntargets);
   step.uses = NEW_ARRAY(net->arena, bool *, o->ntargets), step.member = NEW_ARRAY(net->arena, const Member **, o->ntargets);
-  LowerOptions options = {.layout_lanes = layout->lanes, .layout = layout, .plain = o->plain, .exact = o->exact, .threads = net->team && part == &net->infer,
+  LowerOptions options = {.layout_lanes = layout->lanes, .layout = layout, .plain = o->plain, .exact = o->exact, .threads = step.team,
                           .batch = part == &net->infer ? 0 : net->train_batch ? net->train_batch : 1, .weight_bytes = 4 * net->graph->parameters, .tuning = o->tuning};
   for (int t = 0; t < o->ntargets; t++) {
     options.images = part_images(net, part, t);
     Lower *lower = step.lower[t] = schedule_kernel(net->arena, kernel, o->target[t], &options);
     if (t == 0) step.name = names_unique(&net->names, step_wanted_name(net, part, kernel, lower->b));
     bind_members(net, part, &step, t);
-    step.function[t] = section_function(net, &net->section[t], lower->b, step.name, kernel_comment(net, kernel, lower->b), layer_text(net, kernel->root));
+    step.function[t] = section_function(net, &net->section[t], lower->b, step.team, step.name, kernel_comment(net, kernel, lower->b), layer_text(net, kernel->root));
   }
   vec_push(net->arena, part->steps, step);
 }
@@ -239,7 +242,7 @@ static void lower_outputs(Net *net, Part *part) {
     part->outputs[o] = NEW_ARRAY(net->arena, Function *, net->options->ntargets);
     for (int t = 0; t < net->options->ntargets; t++) {
       Nest *nest = schedule_outputs(net->arena, part->plan->output[o], part_images(net, part, t));
-      part->outputs[o][t] = section_function(net, &net->section[t], nest, name, nest->about, "");
+      part->outputs[o][t] = section_function(net, &net->section[t], nest, false, name, nest->about, "");
     }
   }
 }
@@ -309,20 +312,20 @@ static void choose_shards(Net *net) {
   while (net->shards > 2 && net->shards * a_shard > most_bytes) net->shards /= 2;
 }
 
-static void section_begin(Section *section, const Target *target, const char *suffix, const char *attribute, bool team) {
+static void section_begin(Section *section, const Target *target, const char *suffix, const char *attribute) {
   *section = (Section){.target = target, .suffix = suffix, .attribute = attribute};
-  section->print = (NestPrint){suffix, attribute, target ? target->lanes : LANES, team, &section->needs};
+  section->print = (NestPrint){suffix, attribute, target ? target->lanes : LANES, false, &section->needs};
 }
 
 static void name_sections(Net *net) {
   const EmitOptions *o = net->options;
-  section_begin(&net->pack, NULL, "_pack", "", false);
+  section_begin(&net->pack, NULL, "_pack", "");
   net->section = NEW_ARRAY(net->arena, Section, o->ntargets);
   for (int t = 0; t < o->ntargets; t++) {
     const Target *target = o->target[t];
     const char *suffix = o->ntargets > 1 ? arena_printf(net->arena, "_%s", target->suffix) : "";
     const char *attribute = target->attribute ? arena_printf(net->arena, "%s_%s", net->upper, name_upper(net->arena, target->suffix)) : "";
-    section_begin(&net->section[t], target, suffix, attribute, net->team);
+    section_begin(&net->section[t], target, suffix, attribute);
   }
 }
 
@@ -335,18 +338,18 @@ static int64_t work_of(const Graph *graph) { /* multiply-adds and elements */
   return work;
 }
 
-bool step_shared(const Net *net, const Step *step, int target) { return emit_nest_shares(step->lower[target]->b, &net->section[target].print); }
+bool step_shared(const Step *step, int target) { return step->team && team_shares(step->lower[target]->b->main->body); }
 
 static bool any_shared(const Net *net) {
   for (int t = 0; t < net->options->ntargets; t++)
     for (int s = 0; s < net->infer.steps.n; s++)
-      if (step_shared(net, &net->infer.steps.data[s], t)) return true;
+      if (step_shared(&net->infer.steps.data[s], t)) return true;
   return false;
 }
 
 /* What the other files of this folder call after the net, and the ends of the shared header's and C's own types: uint8_t, cnn_optimizer_kind. */
 static const char *const fixed_names[] = {
-  "infer", "infer_some", "pack", "init", "gradients", "target", "level", "forced", "labels", "trained", "bytes", "open", "mark", "run", "image", "images", "batch", "sample", "weights", "model", "workspace", "training",
+  "infer", "infer_some", "pack", "pack_step", "init", "gradients", "target", "level", "forced", "labels", "trained", "bytes", "open", "mark", "run", "image", "images", "batch", "sample", "weights", "model", "workspace", "training",
   "add", "mix", "keys", "bits", "uniform", "normal", "log", "root", "turn", "fill", "initial",
   "network", "network_inputs", "network_outputs", "network_weights", "network_layers", "network_steps", "network_recipe", "network_summary", "network_metrics", "network_augment", "network_milestones",
   "look", "look_forward", "look_backward", "look_pack", "look_layers", "look_scores", "look_gradients", "network_look", "network_init", "network_pack", "network_infer", "network_infer_timed", "network_gradients", "t", "kind", NULL};

@@ -35,6 +35,7 @@ typedef struct Member {
 typedef struct Step {        /* a kernel */
   const Kernel *kernel;
   const char *name;          /* "stage1_conv1" */
+  bool team;                 /* threads may share its loops */
   Lower **lower;             /* by target */
   bool **uses;               /* by target and buffer: it is a parameter of the function */
   Function **function;       /* by target */
@@ -73,7 +74,7 @@ struct Net {
 int64_t aligned(int64_t floats);
 int64_t step_scratch(const Step *, int target, int buffer); /* where in the kernel's scratch a BIND_SCRATCH buffer starts */
 int64_t arena_room(int64_t floats);                         /* no array of C is empty */
-bool step_shared(const Net *, const Step *, int target);    /* threads share its loops; else one of them runs it */
+bool step_shared(const Step *, int target);                 /* threads share its loops; else one of them runs it */
 int64_t members_floats(const Part *);
 int64_t net_model_floats(const Net *), net_workspace_floats(const Net *);
 const char *net_linkage(const Net *);                       /* "static " in a program, whose libraries may have functions of the same name */
@@ -121,6 +122,8 @@ void put_declarations(Text *, Net *);                       /* header.c: what a 
 void put_functions(Text *, const Section *);                /* net.c: the functions of a section */
 void put_pack(Text *, Net *);                               /* pack.c: tables, packing */
 void put_packing(Text *, Net *, const Part *, const char *to);
+bool packing_shared(const Net *);                           /* a team packs the weights of a training step */
+void put_shared_packing(Text *, Net *);
 void pack_values(Net *, const Member *, float *to);         /* what it is for the weights that are compiled in */
 void put_embedded(Text *, Net *);                           /* embed.c: NAME_trained, the weights to train on from */
 void put_member_values(Text *, Net *, const Member *);

@@ -68,13 +68,35 @@ static void put_pack_call(Text *out, Net *net, const Member *member, const char 
   text_put(out, ");\n");
 }
 
+static void put_member_packing(Text *out, Net *net, const Member *member, const char *to) {
+  if (member->copy) text_put(out, "  memcpy(%s%s, %s, sizeof %s%s);\n", to, member->name, weight_text(net, member->copy), to, member->name);
+  else put_pack_call(out, net, member, to);
+}
+
 /* `to` is "model->": what stands before the names of the members. */
 void put_packing(Text *out, Net *net, const Part *part, const char *to) {
-  for (int i = 0; i < part->members.n; i++) {
-    const Member *member = part->members.data[i];
-    if (member->copy) text_put(out, "  memcpy(%s%s, %s, sizeof %s%s);\n", to, member->name, weight_text(net, member->copy), to, member->name);
-    else put_pack_call(out, net, member, to);
+  for (int i = 0; i < part->members.n; i++) put_member_packing(out, net, part->members.data[i], to);
+}
+
+/* ---- at the start of each training step ---- */
+enum { SHARED_FLOATS = 1 << 15 }; /* a microsecond, as a team is made */
+
+bool packing_shared(const Net *net) { return net->train.plan && net->options->openmp && net->train.members.n > 1 && members_floats(&net->train) >= SHARED_FLOATS; }
+
+/* Each thread packs the members whose middle lies in its share of all floats. */
+void put_shared_packing(Text *out, Net *net) {
+  const int64_t all = members_floats(&net->train);
+  int64_t before = 0;
+  if (!packing_shared(net)) return;
+  text_put(out, "// The weights as the kernels of a step read them: each thread packs those whose middle lies in its share of all floats.\n");
+  put_signature(out, arena_printf(net->arena, "static void %s_pack_step", net->name), arena_printf(net->arena, "%s_training *workspace, const %s_weights *weights, int thread, int threads", net->name, net->name), " {\n");
+  for (int i = 0; i < net->train.members.n; i++) {
+    const Member *member = net->train.members.data[i];
+    text_put(out, "  if (INT64_C(%" PRId64 ") * threads / %" PRId64 " == thread)\n  ", before + member->floats / 2, all);
+    put_member_packing(out, net, member, "workspace->");
+    before += member->floats;
   }
+  text_put(out, "}\n\n");
 }
 
 void put_pack(Text *out, Net *net) {

@@ -232,11 +232,13 @@ static bool all_summed(const Net *net, const Stretches *runs) { return runs->n =
 
 static void put_clear(Text *out, Net *net) {
   const Stretches runs = summed_runs(net);
-  if (!net->model || net->shards < 2) return;
-  if (all_summed(net, &runs)) text_put(out, "  memset(workspace->sum, 0, sizeof workspace->sum);\n");
+  if (!net->model || net->shards < 2 || !runs.n) return;
+  if (net->options->openmp) text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
+  text_put(out, "  for (int32_t shard = 0; shard < %" PRId64 "; shard++)%s\n", net->shards - 1, runs.n > 1 ? " {" : "");
+  if (all_summed(net, &runs)) text_put(out, "    memset(&workspace->sum[shard], 0, sizeof workspace->sum[shard]);\n");
   for (int i = 0; i < runs.n && !all_summed(net, &runs); i++)
-    text_put(out, "  for (int32_t shard = 0; shard < %" PRId64 "; shard++) memset((float *)(void *)&workspace->sum[shard] + %" PRId64 ", 0, %" PRId64 " * sizeof(float));\n", net->shards - 1,
-             runs.data[i].from, runs.data[i].to - runs.data[i].from);
+    text_put(out, "    memset((float *)(void *)&workspace->sum[shard] + %" PRId64 ", 0, %" PRId64 " * sizeof(float));\n", runs.data[i].from, runs.data[i].to - runs.data[i].from);
+  if (runs.n > 1) text_put(out, "  }\n");
 }
 
 static void put_sum(Text *out, Net *net) {
@@ -290,12 +292,14 @@ void put_gradients_entry(Text *out, Net *net) {
     for (int batch = 0; batch < 2; batch++)
       if (phase_has(net, phase, batch)) put_phase_dispatch(out, net, phase, batch);
   put_sum(out, net);
+  put_shared_packing(out, net);
   put_signature(out, arena_printf(net->arena, "%sfloat %s_gradients", net_linkage(net), net->name), gradients_parameters(net), " {\n");
   put_batch_value(out, net);
   if (net->model) text_put(out, "  memset(gradients, 0, sizeof *gradients);\n");
   put_statistics(out, net);
   put_clear(out, net);
-  put_packing(out, net, &net->train, "workspace->");
+  if (packing_shared(net)) text_put(out, "  TEAM %s_pack_step(workspace, weights, THREAD, THREADS);\n", net->name);
+  else put_packing(out, net, &net->train, "workspace->");
   for (int phase = plan->first_phase; phase < plan->phases; phase++) {
     if (phase_has(net, phase, false)) put_shards(out, net, phase);
     if (phase_has(net, phase, true)) text_put(out, "  %s(&batch%s);\n", phase_function(net, phase, true), net->model ? ", gradients" : "");

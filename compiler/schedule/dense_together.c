@@ -20,6 +20,7 @@ typedef struct Product {
   int lanes, tile;              /* rows of a tile */
   Buf *w, *bias, *dy;           /* dy: of the weight gradient, [units/tile][images][tile] */
   const Ix *count;
+  LoopKind loops;               /* over panels: threads share them */
 } Product;
 
 typedef struct Panel { Ix first; int vectors, part; Buf *b; } Panel; /* its columns; part: lanes of the last vector */
@@ -159,7 +160,7 @@ static void panel(Nest *b, const Product *p, const Panel *panel) {
 /* The gradients of a tile's units lie beside each other, image after image. */
 static void gather_units(Nest *b, const Product *p) {
   const int64_t whole = p->units / p->tile, rest = p->units % p->tile;
-  FROM(n, 0, *p->count) {
+  NEST_LOOP(n, p->loops, 1, NEST_IX(0), 1, NEST_IX(*p->count)) {
     if (whole) FOR(m, whole) UNROLL(r, p->tile) store(at(p->dy, m, n, r), load(at(p->l->in[1], n, 0, 0, m * p->tile + r), 1));
     if (rest) UNROLL(r, rest) store(at(p->dy, whole, n, r), load(at(p->l->in[1], n, 0, 0, whole * p->tile + r), 1));
   }
@@ -170,6 +171,7 @@ bool schedule_dense_together(Lower *l) {
   Product p = {.l = l, .family = l->node->op->family, .inputs = shape_elements(forward->in[0]->shape), .units = shape_elements(forward->shape)};
   const bool weights = p.family == FAMILY_DENSE_WEIGHTS, out = p.family == FAMILY_DENSE;
   p.rows = weights ? p.units : l->batch, p.columns = out ? p.units : p.inputs, p.depth = weights ? l->batch : out ? p.inputs : p.units;
+  p.loops = l->threads ? PARALLEL : SERIAL;
   p.lanes = l->target->lanes, p.tile = l->target->registers >= 32 ? 8 : 6;
   if (!weights) p.w = lower_weight(l, 0);
   if (out) p.bias = lower_weight(l, 1);
@@ -179,7 +181,7 @@ bool schedule_dense_together(Lower *l) {
   nest_fn(b, b->name, false);
   p.count = lower_count(l);
   if (weights) gather_units(b, &p);
-  if (whole) FOR(m, whole) panel(b, &p, &(Panel){m * width, VECTORS, p.lanes, NULL});
+  if (whole) NEST_LOOP(m, p.loops, 1, NEST_IX(0), 1, NEST_IX(whole)) panel(b, &p, &(Panel){m * width, VECTORS, p.lanes, NULL});
   if (rest) panel(b, &p, &(Panel){NEST_Z + whole * width, (int)vectors, (int)(rest - (vectors - 1) * p.lanes), NULL});
   lower_about(l, "all images at once: %d rows by %d vectors of %d columns", p.tile, VECTORS, p.lanes);
   return true;

@@ -1059,7 +1059,8 @@ float train_generic_gradients(const train_generic_weights *weights, const uint8_
   memset(gradients, 0, sizeof *gradients);
   memcpy(gradients->batchnorm1_running_mean, weights->batchnorm1_running_mean, sizeof gradients->batchnorm1_running_mean);
   memcpy(gradients->batchnorm1_running_var, weights->batchnorm1_running_var, sizeof gradients->batchnorm1_running_var);
-  memset(workspace->sum, 0, sizeof workspace->sum);
+  for (int32_t shard = 0; shard < 3; shard++)
+    memset(&workspace->sum[shard], 0, sizeof workspace->sum[shard]);
   train_generic_dense1_weight_pack(workspace->dense1_weight, weights->dense1_weight);
   train_generic_conv1_weight_pack(workspace->conv1_weight, weights->conv1_weight);
   train_generic_dense1_bias_pack(workspace->dense1_bias, weights->dense1_bias);

@@ -255,6 +255,23 @@ static void compare_gradients(Check *check, const double *want, const GraphRun *
   report(error <= check->limits.gradient, check, what, error, check->limits.gradient);
 }
 
+/* As with one thread: loss, gradients and outputs. */
+static void check_gradient_threads(Check *check, const char *what, void *library, GradientsFunction *function, float loss, const float *want, float *const *output) {
+  const Sample *s = &check->sample;
+  const size_t bytes = (size_t)s->graph->parameters * sizeof(float);
+  ThreadsFunction *use = NULL;
+  *(void **)&use = dlsym(library, "glue_threads");
+  float *again[MOST_PORTS] = {0}, *gradients = NEW_ARRAY(s->arena, float, s->graph->parameters + 1);
+  new_outputs(s, again);
+  int differ = use ? 0 : 1;
+  for (int threads = 2; use && threads <= 7 && !differ; threads += threads / 2 + 1) {
+    use(threads);
+    const float again_loss = function(s->weights, s->input, s->target, (int32_t)s->count, SEED, STEP, gradients, again);
+    if (memcmp(&again_loss, &loss, sizeof loss) || memcmp(gradients, want, bytes) || !same_bits(s, again, output)) differ = threads;
+  }
+  report(!differ, check, arena_printf(s->arena, "%s by threads", what), differ, 0);
+}
+
 static void check_gradients(Check *check, const double *want, const GraphRun *run, const char *target, const char *level, int variant) {
   Sample *s = &check->sample;
   const char *what = arena_printf(s->arena, "gradients %s %s", target, level);
@@ -265,8 +282,12 @@ static void check_gradients(Check *check, const double *want, const GraphRun *ru
   float *gradients = NEW_ARRAY(s->arena, float, s->graph->parameters + 1), *output[MOST_PORTS] = {0};
   new_outputs(s, output);
   memset(gradients, 0x7f, (size_t)s->graph->parameters * sizeof *gradients); /* they are overwritten */
+  ThreadsFunction *use = NULL;
+  *(void **)&use = dlsym(library, "glue_threads");
+  if (use) use(1);
   const float loss = function(s->weights, s->input, s->target, (int32_t)s->count, SEED, STEP, gradients, output);
   compare_gradients(check, want, run, what, loss, gradients, output);
+  if (by_threads(level)) check_gradient_threads(check, what, library, function, loss, gradients, output);
 }
 
 /* ---- on another CPU ---- */
