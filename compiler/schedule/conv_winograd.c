@@ -21,7 +21,7 @@
 enum {
   BLOCK_BYTES = 1 << 20,    /* of V and M together */
   FEW_TILES = 64,           /* one block */
-  GROUP_CHANNELS = 128,     /* of M at a time, where blocks are many */
+  GROUP_CHANNELS = 64,     /* of M at a time, where blocks are many */
   FAR_INPUT = 512 << 10,    /* bytes that the second cache does not keep */
   NEAR_WEIGHTS = 160 << 10, /* bytes that each thread can read for itself without much loss */
   FEWEST_CHANNELS = 16, MOST_SLOTS = 8, FEW_BLOCKS = 4, LINE = 16, WIDEST_EDGE = 2, POOLED = 2,
@@ -184,13 +184,14 @@ static void split_channels(const Conv *c, Tests tests, const Ix *slot, const Ix 
   }
 }
 
-/* The columns that the tile two further on will be the first to read. */
-static void fetch_ahead(const Conv *c, const Ix *y0, const Ix *x0) {
+/* The columns that the tile two further on will be the first to read: with each vector of channels a few lines, so that loads do not queue behind them. */
+static void fetch_ahead(const Conv *c, const Ix *y0, const Ix *x0, const Ix *v) {
   Nest *b = c->l->b;
-  const Extent e = c->k.large;
+  Buf *in = c->l->in[0];
   const int m = c->w.m, n = c->w.n;
-  const Ix first = (*x0 + m + n) * c->l->in[0]->room[2];
-  FOR(y, n) FOR(line, divide_up(m * e.c, LINE)) prefetch(c->l->in[0], (*y0 + y) * buf_room(c->l->in[0], 1) + first + LINE * line);
+  const int64_t lines = divide_up(m * c->lanes, LINE);
+  const Ix first = (*x0 + m + n) * in->room[2] + *v * (lines * LINE);
+  FOR(y, n) FOR(line, lines) prefetch(in, (*y0 + y) * buf_room(in, 1) + first + LINE * line);
 }
 
 static NestFn *split_tile(const Conv *c, Tests tests) {
@@ -199,8 +200,11 @@ static NestFn *split_tile(const Conv *c, Tests tests) {
   const Ix slot = arg("slot"), ty = arg("ty"), tx = arg("tx"), t = arg("t");
   const Ix y0 = c->w.m * ty - c->k.before[0], x0 = c->w.m * tx - c->k.before[1];
   const int64_t whole = c->k.l / c->lanes;
-  if (tests == TEST_NONE && buf_elements(c->l->in[0]) * 4 > FAR_INPUT) fetch_ahead(c, &y0, &x0);
-  FOR(v, whole) split_channels(c, tests, &slot, &y0, &x0, &t, NEST_IX(c->lanes * v), c->lanes);
+  const bool far = tests == TEST_NONE && buf_elements(c->l->in[0]) * 4 > FAR_INPUT;
+  FOR(v, whole) {
+    if (far) fetch_ahead(c, &y0, &x0, &v);
+    split_channels(c, tests, &slot, &y0, &x0, &t, NEST_IX(c->lanes * v), c->lanes);
+  }
   if (c->k.l % c->lanes) split_channels(c, tests, &slot, &y0, &x0, &t, NEST_IX(c->lanes * whole), (int)(c->k.l % c->lanes));
   return fn;
 }
