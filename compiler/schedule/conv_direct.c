@@ -164,6 +164,16 @@ static void start_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   }
 }
 
+/* A result larger than the second cache has left it since the place was last used: its lines come while the sums are made, so that stores do not wait. */
+static void fetch_output(Nest *b, const Tile *t, const TileArgs *a) {
+  const Direct *d = t->d;
+  Buf *out = d->l->out;
+  if (d->blocks > 1 || t->rows > 1 || d->l->images > 1 || d->lanes == 1 || 4 * buf_elements(out) <= d->l->target->l2) return;
+  const int64_t lines = (t->vectors * d->lanes + LINE - 1) / LINE;
+  FOR(p, t->pixels) FOR(line, lines)
+    prefetch(out, row_of(t, a, 0) * buf_room(out, 1) + column_of(t, a, &p) * out->room[2] + a->f0 + LINE * line);
+}
+
 static Val whole_sum(Nest *b, const Tile *t, Buf *acc, const Ix *p, int v) {
   Val sum = get(at(acc, 0, *p, v));
   for (int u = 1; u < t->chains; u++) sum = add(sum, get(at(acc, u, *p, v)));
@@ -266,6 +276,7 @@ static NestFn *tile_function(Tile *t, const char *phase) {
   const TileArgs a = tile_params(b, t);
   Buf *acc = REGISTERS("a", d->lanes, t->chains, t->rows * t->columns, t->vectors);
   start_tile(b, t, &a, acc);
+  fetch_output(b, t, &a);
   if (t->y->taps && t->x->taps)
     for (const Ix ty = *axis_taps(b, "ty", t->y, &a.y); nest_enter(b);)
       WHEN(t->rows > 1 ? within(NEST_Z, 0, 1) : within(t->y->in_first + a.y * t->y->in_step + ty * t->y->tap_step, 0, t->y->in_size))
