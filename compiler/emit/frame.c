@@ -193,7 +193,7 @@ bool frame_where(const Frame *f, const Step *step, int id, Where *where) {
   const Plan *plan = f->part->plan;
   const Binding *binding = &step->lower[f->target]->binding[id];
   const Buf *buf = step->lower[f->target]->b->buf[id];
-  *where = (Where){.written = buf->place == OUTPUT || buf->place == UPDATE || buf->place == WORK};
+  *where = (Where){.written = buf->place >= OUTPUT};
   if (binding->kind == BIND_SCRATCH) where->from = plan->scratch[step - f->part->steps.data] + step_scratch(step, f->target, id);
   else if (binding->kind == BIND_VALUE) {
     const Storage *storage = &plan->storage[binding->node->id];

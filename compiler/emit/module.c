@@ -195,16 +195,29 @@ static const char *step_wanted_name(Net *net, const Part *part, const Kernel *ke
 
 int part_images(const Net *net, const Part *part, int target) { return part->plan->images > 1 ? net->options->target[target]->lanes : 1; }
 
-static void lower_step(Net *net, Part *part, const Kernel *kernel, const Target *layout) {
+/* A result that cannot be written over an operand on one target is not on any: a file has one layout. */
+static void lower_kernel(Net *net, const Part *part, Kernel *kernel, LowerOptions *options, Lower **lower) {
+  bool over = true;
+  for (int t = 0; t < net->options->ntargets; t++) {
+    options->images = part_images(net, part, t);
+    lower[t] = schedule_kernel(net->arena, kernel, net->options->target[t], options);
+    over = over && lower[t]->out->place == OVER;
+  }
+  if (!kernel->over || over) return;
+  kernel->over = NULL;
+  lower_kernel(net, part, kernel, options, lower);
+}
+
+static void lower_step(Net *net, Part *part, Kernel *kernel, const Target *layout) {
   const EmitOptions *o = net->options;
   Step step = {.kernel = kernel, .team = part == &net->infer ? net->team : part == &net->train && kernel->batch && o->openmp};
   step.lower = NEW_ARRAY(net->arena, Lower *, o->ntargets), step.function = NEW_ARRAY(net->arena, Function *, o->ntargets);
   step.uses = NEW_ARRAY(net->arena, bool *, o->ntargets), step.member = NEW_ARRAY(net->arena, const Member **, o->ntargets);
   LowerOptions options = {.layout_lanes = layout->lanes, .layout = layout, .plain = o->plain, .exact = o->exact, .threads = step.team,
                           .batch = part == &net->infer ? 0 : net->train_batch ? net->train_batch : 1, .weight_bytes = 4 * net->graph->parameters, .tuning = o->tuning};
+  lower_kernel(net, part, kernel, &options, step.lower);
   for (int t = 0; t < o->ntargets; t++) {
-    options.images = part_images(net, part, t);
-    Lower *lower = step.lower[t] = schedule_kernel(net->arena, kernel, o->target[t], &options);
+    Lower *lower = step.lower[t];
     if (t == 0) step.name = names_unique(&net->names, step_wanted_name(net, part, kernel, lower->b));
     bind_members(net, part, &step, t);
     step.function[t] = section_function(net, &net->section[t], lower->b, step.team, step.name, kernel_comment(net, kernel, lower->b), layer_text(net, kernel->root));

@@ -583,7 +583,7 @@ void emit_comment(Text *out, int columns, const char *text) {
 }
 
 static void print_heading(Text *out, const Nest *nest, const Used *used) {
-  static const char *const place[] = {[INPUT] = "input", [WEIGHTS] = "weights", [OUTPUT] = "output", [UPDATE] = "updated", [WORK] = "scratch"};
+  static const char *const place[] = {[INPUT] = "input", [WEIGHTS] = "weights", [OUTPUT] = "output", [UPDATE] = "updated", [OVER] = "input and output", [WORK] = "scratch"};
   emit_comment(out, 0, nest->about);
   size_t width = 0;
   for (int i = 0; i < nest->nbufs; i++)

@@ -7,7 +7,7 @@ typedef struct Dump { Text *out; const Nest *nest; const char *name[SLOTS]; } Du
 
 static const char *const elem_name[] = {[F32] = "f32", [I32] = "i32", [U8] = "u8", [I8] = "i8"};
 static const char *const place_name[] = {
-    [INPUT] = "input", [WEIGHTS] = "weights", [OUTPUT] = "output", [UPDATE] = "update", [WORK] = "work", [STACK] = "stack", [REGS] = "regs", [VIEW] = "view"};
+    [INPUT] = "input", [WEIGHTS] = "weights", [OUTPUT] = "output", [UPDATE] = "update", [OVER] = "over", [WORK] = "work", [STACK] = "stack", [REGS] = "regs", [VIEW] = "view"};
 
 /* ---- indices ---- */
 bool index_constant(const Index *ix) {

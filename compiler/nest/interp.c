@@ -17,6 +17,7 @@ typedef struct Interp {
   Arena *arena;
   int64_t serial, first, now; /* iterations of outermost parallel loops: counter; first of this loop, the one that runs (0: none does) */
   Touch *touch[BUFS];
+  bool *over[BUFS]; /* by element of a buffer that is written over: it is */
 } Interp;
 
 static void exec(Interp *, int64_t *, const NestStmt *);
@@ -58,6 +59,12 @@ static void touched(Interp *in, const Buf *buf, int64_t first, int n, bool write
   }
 }
 
+static void written_over(Interp *in, const Buf *buf, int64_t first, int n, bool write) {
+  for (int i = 0; i < n; i++)
+    if (write) in->over[buf->id][first + i] = true;
+    else if (in->over[buf->id][first + i]) stop(in, "read after it is written over", buf);
+}
+
 static double *locate(Interp *in, const int64_t *env, const Ref *ref, int lanes, bool write) {
   const Buf *buf = ref->buf->of ? ref->buf->of : ref->buf;
   int64_t flat = 0;
@@ -70,6 +77,7 @@ static double *locate(Interp *in, const int64_t *env, const Ref *ref, int lanes,
   }
   if (in->run->error[0]) return NULL;
   if (in->now && buf->place < STACK) touched(in, buf, flat, lanes, write);
+  if (buf->place == OVER) written_over(in, buf, flat, lanes, write);
   return in->run->mem[buf->id] + flat * (buf->place == REGS ? buf->type.lanes : 1);
 }
 
@@ -266,7 +274,8 @@ bool nest_run(const Nest *nest, Run *run) {
   for (int i = 0; i < nest->nbufs; i++) {
     const Buf *buf = nest->buf[i];
     if (buf->place == STACK || buf->place == REGS) run->mem[i] = NEW_ARRAY(arena, double, elements(buf));
-    if (buf->place == VIEW || buf->place == INPUT || buf->place == WEIGHTS || buf->place == UPDATE) continue;
+    if (buf->place == OVER) in.over[i] = NEW_ARRAY(arena, bool, elements(buf) + 1);
+    if (buf->place == VIEW || buf->place == INPUT || buf->place == WEIGHTS || buf->place == UPDATE || buf->place == OVER) continue;
     fill(&in, buf);
   }
   for (int i = 0; i < nest->main->nparams; i++) {
@@ -274,6 +283,9 @@ bool nest_run(const Nest *nest, Run *run) {
     if (run->size[i] < nest->main->lo[i] || run->size[i] > nest->main->hi[i]) stop(&in, "a size parameter is out of its range", NULL);
   }
   exec(&in, env, nest->main->body);
+  for (int i = 0; i < nest->nbufs; i++)
+    for (int64_t e = 0; in.over[i] && !nest->main->nparams && e < elements(nest->buf[i]); e++)
+      if (!in.over[i][e]) stop(&in, "not every element is written over", nest->buf[i]);
   for (int i = 0; i < nest->nbufs; i++)
     if (nest->buf[i]->place == STACK || nest->buf[i]->place == REGS) run->mem[i] = NULL;
   arena_free(arena);

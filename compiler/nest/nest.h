@@ -37,6 +37,7 @@ typedef enum Place {
   WEIGHTS, /* the same, packed by the compiler */
   OUTPUT,  /* parameter, all of it written by the nest */
   UPDATE,  /* parameter, written before the call and changed by it: a sum over samples */
+  OVER,    /* parameter, input and output in one: all of it written before the call and all of it written by the nest, each element after its last read */
   WORK,    /* parameter, scratch: nothing in it before or after */
   STACK,   /* local array in memory */
   REGS,    /* local values: an array's indices become constants when its loops are unrolled; no dims: one variable */

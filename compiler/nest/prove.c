@@ -1,4 +1,4 @@
-/* prove.c: every access in bounds, every element read was written, parallel iterations disjoint.
+/* prove.c: every access in bounds, every element read was written, or not yet written over, parallel iterations disjoint.
  *
  * A walk over the nest with calls inlined. Everything is affine in the loop variables that are open ("context variables", outermost first);
  * size parameters are the first of them. The one engine is low(e): a lower bound of an affine e, found by replacing the innermost variable by
@@ -22,7 +22,7 @@ typedef struct Lin { int64_t c, k[VARS], bad; } Lin; /* bad: it did not fit into
 typedef struct Var { int nlo, nhi; Lin lo[BOUNDS], hi[BOUNDS]; const char *name; } Var; /* hi: inclusive */
 typedef struct Frame { Lin slot[SLOTS]; int64_t size[SLOTS]; } Frame; /* size: the largest magnitude of the slot */
 typedef struct Box { const Buf *buf; int64_t clip_lo[DIMS], clip_hi[DIMS]; Lin lo[DIMS], hi[DIMS]; } Box; /* written where also clip_lo <= i < clip_hi */
-typedef struct Access { const Buf *buf; bool write; Lin lo[DIMS], hi[DIMS]; } Access;
+typedef struct Access { const Buf *buf; bool write, aside; Lin lo[DIMS], hi[DIMS]; } Access; /* aside: in another branch than the one that is walked */
 
 typedef struct Prover {
   const Nest *nest;
@@ -219,10 +219,12 @@ static void substitute(Lin *e, int v, const Lin *value) {
   *e = lin_add(*e, value, k);
 }
 
+static bool one_round(const Var *var) { return var->nlo == 1 && var->nhi == 1 && lin_equal(&var->lo[0], &var->hi[0]); }
+
 static bool widen(Prover *p, Box *box, int v) { /* to what all rounds of loop v wrote; false: gaps, a diagonal, a range that is not plain */
   const Var *var = &p->var[v];
   int dim = -1;
-  if (var->nlo == 1 && var->nhi == 1 && lin_equal(&var->lo[0], &var->hi[0])) { /* one round: the variable is that number */
+  if (one_round(var)) { /* the variable is that number */
     for (int d = 0; d < box->buf->rank; d++) substitute(&box->lo[d], v, &var->lo[0]), substitute(&box->hi[d], v, &var->lo[0]);
     return true;
   }
@@ -258,6 +260,20 @@ static void note_access(Prover *p, const Buf *buf, bool write, const Lin *lo, co
   vec_push(p->arena, p->accesses, access);
 }
 
+static bool disjoint(Prover *p, const Access *a, const Lin *lo, const Lin *hi) { /* in the same rounds of all loops that are open */
+  for (int d = 0; d < a->buf->rank; d++)
+    if (low_of_difference(p, &lo[d], &a->hi[d]) > 0 || low_of_difference(p, &a->lo[d], &hi[d]) > 0) return true;
+  return false;
+}
+
+/* A read finds what was there before the call: nothing that stands before it has written there. Other rounds: check_rounds. */
+static void check_not_written(Prover *p, const Buf *buf, const Lin *lo, const Lin *hi) {
+  for (int i = 0; i < p->accesses.n; i++) {
+    const Access *a = &p->accesses.data[i];
+    if (a->buf == buf && a->write && !a->aside && !disjoint(p, a, lo, hi)) fail(p, "read of elements that may be written over", buf, -1, 0, 0);
+  }
+}
+
 static void check(Prover *p, const Frame *frame, const Ref *ref, int lanes, bool write) {
   const Buf *buf = ref->buf->of ? ref->buf->of : ref->buf;
   Lin lo[DIMS] = {{0}}, hi[DIMS] = {{0}};
@@ -277,12 +293,13 @@ static void check(Prover *p, const Frame *frame, const Ref *ref, int lanes, bool
   if (write && (buf->place == INPUT || buf->place == WEIGHTS)) fail(p, "store to an input", buf, -1, 0, 0);
   bool fresh = buf->place != INPUT && buf->place != WEIGHTS && buf->place != UPDATE;
   bool known = fresh && written(p, buf, lo, hi);
-  if (!write && fresh) {
+  if (!write && buf->place == OVER) check_not_written(p, buf, lo, hi);
+  if (!write && fresh && buf->place != OVER) {
     p->proof->reads++;
     if (!known) fail(p, "read of elements that may not be written", buf, -1, 0, 0);
   }
   if (write && buf->place >= STACK && p->home[buf->id] != p->parallel) fail(p, "parallel iterations share the local", buf, -1, 0, 0);
-  if (p->parallel && buf->place < STACK) note_access(p, buf, write, lo, hi);
+  if (buf->place == OVER || (p->parallel && buf->place < STACK)) note_access(p, buf, write, lo, hi);
   if (write && fresh && !known) {
     Box box = {.buf = buf};
     for (int d = 0; d < buf->rank; d++) box.lo[d] = lo[d], box.hi[d] = hi[d], box.clip_lo[d] = NO_LO, box.clip_hi[d] = NO_HI;
@@ -306,15 +323,18 @@ static bool apart(Prover *p, const Lin *hi, const Lin *lo, int t) { /* lo at any
   return step > 0 && low(p, &gap) > -step;
 }
 
-static void check_parallel(Prover *p, int first, int t) {
+/* Rounds of loop t do not meet, in whatever order they run: if they are parallel, nowhere where one of them writes; if they are not, where one reads what
+ * another one writes over. */
+static void check_rounds(Prover *p, int first, int t, bool parallel) {
+  if (!parallel && one_round(&p->var[t])) return;
   for (int i = first; i < p->accesses.n; i++)
     for (int j = i; j < p->accesses.n; j++) {
       const Access *a = &p->accesses.data[i], *b = &p->accesses.data[j];
-      if (a->buf != b->buf || !(a->write || b->write)) continue;
-      bool disjoint = false;
-      for (int d = 0; d < a->buf->rank && !disjoint; d++) disjoint = apart(p, &a->hi[d], &b->lo[d], t) && apart(p, &b->hi[d], &a->lo[d], t);
+      if (a->buf != b->buf || !(parallel ? a->write || b->write : a->buf->place == OVER && a->write != b->write)) continue;
+      bool apart_ = false;
+      for (int d = 0; d < a->buf->rank && !apart_; d++) apart_ = apart(p, &a->hi[d], &b->lo[d], t) && apart(p, &b->hi[d], &a->lo[d], t);
       p->proof->pairs++;
-      if (!disjoint) fail(p, "parallel iterations may meet in elements", a->buf, -1, 0, 0);
+      if (!apart_) fail(p, parallel ? "parallel iterations may meet in elements" : "a round may read elements that another one has written over", a->buf, -1, 0, 0);
     }
 }
 
@@ -335,6 +355,13 @@ static void close_accesses(Prover *p, int first, int v) { /* out of loop v: forg
     for (int j = first; j < p->accesses.n && !known; j++) known = same_access(&p->accesses.data[j], &access);
     if (!known) p->accesses.data[p->accesses.n++] = access;
   }
+}
+
+static void leave_parallel(Prover *p, int first) { /* outside of parallel loops only what is written over matters */
+  int n = first;
+  for (int i = first; i < p->accesses.n; i++)
+    if (p->accesses.data[i].buf->place == OVER) p->accesses.data[n++] = p->accesses.data[i];
+  p->accesses.n = n;
 }
 
 /* ---- conditions: 1 always, 0 never, -1 sometimes ---- */
@@ -452,9 +479,9 @@ static void walk_loop(Prover *p, const Frame *frame, NestStmt *stmt) {
   walk(p, &inner, stmt->body);
   p->level = level, p->depth--, p->parallel -= parallel;
   leave_block(p, boxes);
-  if (parallel) check_parallel(p, accesses, v);
+  check_rounds(p, accesses, v, parallel);
   close_accesses(p, accesses, v);
-  if (!p->parallel) p->accesses.n = 0;
+  if (!p->parallel) leave_parallel(p, accesses);
   if (verdict == 1) close_boxes(p, boxes, v);
   else p->boxes.n = boxes; /* perhaps it never ran */
   p->nvars--;
@@ -488,12 +515,17 @@ static void walk_branch(Prover *p, const Frame *frame, NestStmt *body, int boxes
   leave_block(p, boxes);
 }
 
+static void set_aside(Prover *p, int first, bool aside) { /* only one of the branches runs */
+  for (int i = first; i < p->accesses.n; i++) p->accesses.data[i].aside = aside;
+}
+
 static void walk_if(Prover *p, const Frame *frame, NestStmt *stmt) {
   const Cond *cond = &stmt->u.branch.cond;
   int verdict = decide(p, frame, cond), guards = p->nguards, boxes = p->boxes.n, level = p->level;
   stmt->u.branch.seen |= seen_bit(verdict);
   if (verdict >= 0) { walk_branch(p, frame, verdict ? stmt->body : stmt->otherwise, boxes); return; }
   p->level = boxes;
+  const int first = p->accesses.n;
   VEC(Box) kept = {0}; /* what every branch so far wrote */
   for (int i = 0, branch = 0; i <= cond->n; i++) {
     bool last = i == cond->n;
@@ -501,6 +533,7 @@ static void walk_if(Prover *p, const Frame *frame, NestStmt *stmt) {
     if (last) assume_not(p, frame, cond);
     else assume(p, frame, &cond->any[i]);
     walk_branch(p, frame, last ? stmt->otherwise : stmt->body, boxes);
+    set_aside(p, first, true);
     p->nguards = guards;
     int n = 0;
     if (branch++ == 0) {
@@ -520,6 +553,7 @@ static void walk_if(Prover *p, const Frame *frame, NestStmt *stmt) {
       }
     kept.n = n, p->boxes.n = boxes;
   }
+  set_aside(p, first, false);
   p->level = level;
   for (int j = 0; j < kept.n; j++) add_box(p, kept.data[j]);
 }
@@ -610,7 +644,7 @@ bool nest_prove(Nest *nest, Proof *proof) {
   }
   if (entry) walk(p, &frame, entry->body);
   for (int i = 0; entry && i < nest->nbufs && !proof->error[0]; i++)
-    if (nest->buf[i]->place == OUTPUT && !whole(p, entry, nest->buf[i])) fail(p, "not every element is written", nest->buf[i], -1, 0, 0);
+    if ((nest->buf[i]->place == OUTPUT || nest->buf[i]->place == OVER) && !whole(p, entry, nest->buf[i])) fail(p, "not every element is written", nest->buf[i], -1, 0, 0);
   arena_free(arena);
   return !proof->error[0];
 }

@@ -85,6 +85,17 @@ static Buf *value_buffer(Lower *l, const char *name, const Node *value, bool all
   return bind(l, buf, (Binding){.kind = BIND_VALUE, .node = value});
 }
 
+static void make_output(Lower *);
+
+static Buf *read_buffer(Lower *l, const char *name, const Node *value, bool all_images) {
+  if (value == l->kernel->over) {
+    make_output(l);
+    return l->out;
+  }
+  Buf *known = find_bound(l, BIND_VALUE, value, NULL);
+  return known ? known : value_buffer(l, name, value, all_images);
+}
+
 static void make_inputs(Lower *l) {
   const Node *root = l->node;
   if (root->op == &op_input || root->op == &op_target) { /* the caller's buffer, as the caller has it */
@@ -96,13 +107,13 @@ static void make_inputs(Lower *l) {
   for (int k = 0; k < root->nin && k < 16; k++) {
     const Node *in = root->in[k];
     const bool all_images = l->kernel->batch && in->result != RESULT_BATCH;
-    l->in[k] = find_bound(l, BIND_VALUE, in, NULL);
-    if (!l->in[k]) l->in[k] = value_buffer(l, k ? nest_text(l->b, "in%d", k) : "in", in, all_images);
+    l->in[k] = read_buffer(l, k ? nest_text(l->b, "in%d", k) : "in", in, all_images);
   }
 }
 
 static void make_output(Lower *l) {
   const Node *result = l->kernel->result;
+  if (l->out) return;
   if (result->target) {
     const Weight *weight = result->target;
     l->out = bind(l, nest_buf(l->b, UPDATE, "out", (Type){F32, 1}, weight->rank, weight->dim),
@@ -113,7 +124,7 @@ static void make_output(Lower *l) {
   const Elem elem = result->op == &op_target ? element_of(result) : F32;
   const bool all_images = l->node->together;
   const int64_t dim[4] = {l->batch, e.h, e.w, e.c};
-  l->out = bind(l, nest_buf(l->b, OUTPUT, "out", (Type){elem, 1}, all_images ? 4 : 3, all_images ? dim : dim + 1), (Binding){.kind = BIND_VALUE, .node = result});
+  l->out = bind(l, nest_buf(l->b, l->kernel->over ? OVER : OUTPUT, "out", (Type){elem, 1}, all_images ? 4 : 3, all_images ? dim : dim + 1), (Binding){.kind = BIND_VALUE, .node = result});
   lie_within(l->out, result);
 }
 
@@ -121,10 +132,9 @@ static void make_operands(Lower *l) {
   for (int i = 0; i < l->kernel->nchain; i++)
     for (int k = 1; k < l->kernel->chain[i]->nin; k++) {
       const Node *operand = l->kernel->chain[i]->in[k];
-      Buf *buf = find_bound(l, BIND_VALUE, operand, NULL);
       const bool all_images = l->node->together && operand->result != RESULT_BATCH;
-      if (!buf) buf = value_buffer(l, l->nothers ? nest_text(l->b, "other%d", l->nothers) : "other", operand, all_images);
-      l->other[l->nothers++] = buf;
+      l->other[l->nothers] = read_buffer(l, l->nothers ? nest_text(l->b, "other%d", l->nothers) : "other", operand, all_images);
+      l->nothers++;
     }
 }
 

@@ -13,6 +13,7 @@ typedef struct Kernel {
   int nchain; Node **chain;
   Node *pool;                /* a pooling behind them that root->op->takes_pool; NULL: none */
   Node *result;              /* the last of them */
+  const Node *over;          /* set by passes/plan.c: what it reads and nobody after it: the result is written over it, if the nest allows; NULL: none */
   /* folded away by passes, applied when the weights are packed: per output channel w' = w*gain, b' = (b - mean)*gain + shift of these batchnorm nodes, in order; */
   int nscales; Node **scale; /* and the normalize node before it, whose factor (and where exact, shift) goes into the weights; NULL: none */
   Node *normalize; bool normalize_shift;
@@ -77,7 +78,7 @@ typedef struct Lower {
   bool threads;              /* PARALLEL loops are run by threads */
   int64_t batch;             /* nests for all images: most of them */
   int images;                /* side by side in the lanes of a vector, [h][w][c][images]: the nest is built of scalars, then widened; 0 or 1: one after the other */
-  Buf *in[16], *out;         /* made by lower_begin: [h][w][c] of each root input and of the result (kernel->batch: [batch][h][w][c]); RESULT_SUM: out is the gradient buffer in the weight's dims, UPDATE */
+  Buf *in[16], *out;         /* made by lower_begin: [h][w][c] of each root input and of the result (kernel->batch: [batch][h][w][c]); RESULT_SUM: out is the gradient buffer in the weight's dims, UPDATE; with kernel->over it is that value's buffer, too, OVER */
   Binding binding[BUFS];     /* by buffer id */
   VEC(Pack *) packs;
   Buf *other[64]; int nothers; /* operands of the chain */
@@ -124,6 +125,6 @@ Val map_weight(Map *, int k);                 /* node->weight[k] at channel c: l
 Val map_constant(Map *, const float *per_channel, int64_t n); /* n 1: a number; n channels: a table at channel c */
 
 /* schedule.c */
-Lower *schedule_kernel(Arena *, const Kernel *, const Target *, const LowerOptions *); /* plain: op->lower; else the best family member that fits; proved and simplified: a failed proof is exit 3 */
+Lower *schedule_kernel(Arena *, const Kernel *, const Target *, const LowerOptions *); /* plain: op->lower; else the best family member that fits; proved and simplified: a failed proof is exit 3. Where it fails for a result that is written over an operand, out is OUTPUT */
 Nest *schedule_outputs(Arena *, const Node *value, int images); /* a value of images that lie side by side to one image after the other; it has a parameter `count` */
 #endif

@@ -82,6 +82,50 @@ static void set_storage(Plan *plan) {
   for (int i = 0; i < graph->nodes.n; i++) plan->storage[i] = plan->storage[home_of(graph->nodes.data[i])->id];
 }
 
+/* ---- in place ----
+ * What an element-wise operator reads, in a kernel of its own or fused into another one, is read at the element that is stored. */
+static bool same_home(const Node *a, const Node *b) { return home_of(a)->id == home_of(b)->id; }
+
+static bool read_at_the_element(const Kernel *kernel, const Node *value) {
+  const bool map = kernel->root->op->family == FAMILY_MAP;
+  for (int i = 0; i < kernel->root->nin; i++)
+    if (same_home(kernel->root->in[i], value) && !(map && kernel->root->in[i] == value)) return false;
+  for (int c = 0; c < kernel->nchain; c++)
+    for (int i = 1; i < kernel->chain[c]->nin; i++)
+      if (same_home(kernel->chain[c]->in[i], value) && kernel->chain[c]->in[i] != value) return false;
+  return true;
+}
+
+static bool fills_place(const Plan *plan, const Node *value) { /* all of one that is laid out, and nobody but kernels looks at it */
+  int output;
+  const Home home = node_home(value);
+  const StoreKind kind = plan->storage[value->id].kind;
+  return (kind == STORE_ARENA || kind == STORE_KEPT) && shape_elements(home.node->shape) == shape_elements(value->shape) && value->op != &op_target &&
+      home.node->result == RESULT_SAMPLE && !is_output(plan, value, &output);
+}
+
+static bool dies_in(const Plan *plan, int k, const Node *value) {
+  const Kernel *kernel = plan->kernels.data[k];
+  return fills_place(plan, value) && plan->storage[value->id].kind == plan->storage[kernel->result->id].kind && shape_equal(value->shape, kernel->result->shape) &&
+      plan->life[home_of(value)->id].block.dies == k && read_at_the_element(kernel, value);
+}
+
+static const Node *operand_to_replace(const Plan *plan, int k) {
+  const Kernel *kernel = plan->kernels.data[k];
+  const bool own = home_of(kernel->result)->id == kernel->result->id && plan->life[kernel->result->id].block.born == k;
+  if (!own || kernel->pool || kernel->root->result != RESULT_SAMPLE || !fills_place(plan, kernel->result)) return NULL;
+  for (int i = 0; i < kernel->root->nin; i++)
+    if (dies_in(plan, k, kernel->root->in[i])) return kernel->root->in[i];
+  for (int c = 0; c < kernel->nchain; c++)
+    for (int i = 1; i < kernel->chain[c]->nin; i++)
+      if (dies_in(plan, k, kernel->chain[c]->in[i])) return kernel->chain[c]->in[i];
+  return NULL;
+}
+
+static void write_over(Plan *plan) {
+  for (int k = 0; k < plan->kernels.n; k++) plan->kernels.data[k]->over = operand_to_replace(plan, k);
+}
+
 static void set_outputs(Arena *arena, Plan *plan) {
   const int n = plan->graph->outputs.n;
   plan->output = NEW_ARRAY(arena, Node *, n + 1), plan->copy_output = NEW_ARRAY(arena, bool, n + 1);
@@ -93,29 +137,49 @@ static void set_outputs(Arena *arena, Plan *plan) {
 }
 
 /* ---- places ---- */
+/* By node id: the block of the value. What is written over another value has that one's, which lives as long as either. */
+static Block **value_blocks(Arena *arena, const Plan *plan) {
+  const int nodes = plan->graph->nodes.n;
+  Block **of = NEW_ARRAY(arena, Block *, nodes + 1), *own = NEW_ARRAY(arena, Block, nodes + 1);
+  for (int i = 0; i < nodes; i++) own[i] = plan->life[i].block, of[i] = &own[i];
+  for (int k = 0; k < plan->kernels.n; k++) {
+    const Kernel *kernel = plan->kernels.data[k];
+    if (!kernel->over) continue;
+    Block *block = of[kernel->result->id] = of[home_of(kernel->over)->id];
+    block->dies = own[kernel->result->id].dies;
+  }
+  for (int i = 0; i < nodes; i++) of[i] = of[home_of(plan->graph->nodes.data[i])->id];
+  return of;
+}
+
+static bool has_block(const Plan *plan, Block *const *value, int id, StoreKind kind) { /* and is the first value in it */
+  const Life *life = &plan->life[id];
+  return life->node && plan->storage[id].kind == kind && value[id]->born == life->block.born;
+}
+
 /* Lays out the values of a kind, and `more` blocks, which stand in `block` already. In a record of its image a value may take the place of one that a kernel
  * before read last, as in the arena: from phase to phase it is the same images that take turns. */
-static Layout lay_out_kind(Plan *plan, StoreKind kind, Block **block, int more) {
+static Layout lay_out_kind(Plan *plan, StoreKind kind, Block *const *value, Block **block, int more) {
   const int nodes = plan->graph->nodes.n;
   int n = more;
   for (int i = 0; i < nodes; i++)
-    if (plan->life[i].node && plan->storage[i].kind == kind) block[n++] = &plan->life[i].block;
+    if (has_block(plan, value, i, kind)) block[n++] = value[i];
   const Layout layout = layout_blocks(block, n, plan->kernels.n);
   for (int i = 0; i < nodes; i++)
-    if (plan->storage[i].kind == kind) plan->storage[i].offset = plan->life[home_of(plan->graph->nodes.data[i])->id].block.offset;
+    if (plan->storage[i].kind == kind) plan->storage[i].offset = value[i]->offset;
   return layout;
 }
 
 void plan_lay_out(Arena *arena, Plan *plan, const int64_t *scratch) {
   const int kernels = plan->kernels.n;
-  Block **block = NEW_ARRAY(arena, Block *, plan->graph->nodes.n + kernels + 1), *own = NEW_ARRAY(arena, Block, kernels + 1);
-  const Layout kept = lay_out_kind(plan, STORE_KEPT, block, 0), all = lay_out_kind(plan, STORE_ALL, block, 0);
+  Block **value = value_blocks(arena, plan), **block = NEW_ARRAY(arena, Block *, plan->graph->nodes.n + kernels + 1), *own = NEW_ARRAY(arena, Block, kernels + 1);
+  const Layout kept = lay_out_kind(plan, STORE_KEPT, value, block, 0), all = lay_out_kind(plan, STORE_ALL, value, block, 0);
   int n = 0;
   for (int k = 0; k < kernels; k++) {
     own[k] = (Block){rounded(scratch[k]), k, k, 0};
     if (scratch[k]) block[n++] = &own[k];
   }
-  const Layout values = lay_out_kind(plan, STORE_ARENA, block, n);
+  const Layout values = lay_out_kind(plan, STORE_ARENA, value, block, n);
   plan->kept_floats = kept.floats, plan->kept_bound = kept.bound, plan->all_floats = all.floats, plan->all_bound = all.bound;
   plan->arena_floats = values.floats, plan->arena_bound = values.bound;
   plan->scratch = NEW_ARRAY(arena, int64_t, kernels + 1);
@@ -136,6 +200,7 @@ static Plan *plan_kernels(Arena *arena, Plan *plan, bool plain) {
   set_lives(plan);
   set_storage(plan);
   set_outputs(arena, plan);
+  write_over(plan);
   return plan;
 }
 
@@ -198,13 +263,10 @@ Plan *plan_training(Arena *arena, const Graph *graph, bool plain, int images) { 
 /* ---- how much memory a training step takes ---- */
 typedef struct Needs { int64_t *alive, most; } Needs; /* floats of values of a kind, in a batch: at each kernel, at the most */
 
-static Needs needs_of(Arena *arena, const Plan *plan, StoreKind kind, int64_t times) {
+static Needs needs_of(Arena *arena, const Plan *plan, Block *const *value, StoreKind kind, int64_t times) {
   Needs needs = {NEW_ARRAY(arena, int64_t, plan->kernels.n + 2), 0};
-  for (int i = 0; i < plan->graph->nodes.n; i++) {
-    const Life *life = &plan->life[i];
-    if (!life->node || plan->storage[i].kind != kind) continue;
-    needs.alive[life->block.born] += times * life->block.floats, needs.alive[life->block.dies + 1] -= times * life->block.floats;
-  }
+  for (int i = 0; i < plan->graph->nodes.n; i++)
+    if (has_block(plan, value, i, kind)) needs.alive[value[i]->born] += times * value[i]->floats, needs.alive[value[i]->dies + 1] -= times * value[i]->floats;
   for (int k = 0; k < plan->kernels.n; k++) {
     if (k) needs.alive[k] += needs.alive[k - 1];
     if (needs.alive[k] > needs.most) needs.most = needs.alive[k];
@@ -220,8 +282,9 @@ static int64_t too_much(const Plan *plan, const Needs *needs, int64_t room) {
 
 TrainingNeeds plan_training_needs(const Plan *plan, int64_t shards, int64_t room) {
   Arena *arena = arena_new();
+  Block **value = value_blocks(arena, plan);
   const int64_t batch = plan->graph->training->batch;
-  const Needs kept = needs_of(arena, plan, STORE_KEPT, batch), all = needs_of(arena, plan, STORE_ALL, batch), own = needs_of(arena, plan, STORE_ARENA, shards);
+  const Needs kept = needs_of(arena, plan, value, STORE_KEPT, batch), all = needs_of(arena, plan, value, STORE_ALL, batch), own = needs_of(arena, plan, value, STORE_ARENA, shards);
   const TrainingNeeds needs = {kept.most + all.most + own.most, too_much(plan, &kept, room - all.most - own.most) + too_much(plan, &own, room - all.most - kept.most)};
   arena_free(arena);
   return needs;

@@ -32,7 +32,7 @@ typedef struct Plan {
   Node **target;                /* training: by output: its op_target node, or NULL */
   int *layer, *score, *gradient; /* looking inside: indices of outputs, as in LookGraph */
   int64_t arena_floats;         /* of values and scratch, as laid out */
-  int64_t arena_bound;          /* the least possible: the largest sum of values alive and scratch at one kernel */
+  int64_t arena_bound;          /* the least possible, what is written over something counted once: the largest sum of values alive and scratch at one kernel */
   int64_t *scratch;             /* by kernel: where its scratch starts in the arena */
   int64_t kept_floats, kept_bound; /* training: of a record, as laid out and the least possible */
   int64_t all_floats, all_bound;   /* an image of the batch */

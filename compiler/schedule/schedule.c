@@ -51,7 +51,7 @@ static void check(Nest *nest) {
   exit(3);
 }
 
-Lower *schedule_kernel(Arena *arena, const Kernel *kernel, const Target *target, const LowerOptions *options) {
+static Lower *lowered(Arena *arena, const Kernel *kernel, const Target *target, const LowerOptions *options) {
   const bool images = options->images > 1 && kernel->root->result != RESULT_BATCH;
   Lower *l = images ? images_begin(arena, kernel, target, options) : lower_begin(arena, kernel, target, options);
   choice_make(l);
@@ -59,6 +59,22 @@ Lower *schedule_kernel(Arena *arena, const Kernel *kernel, const Target *target,
     if (l->plain || !scheduled(l)) l->node->op->lower(l);
     if (images) images_end(l);
   }
+  return l;
+}
+
+/* The proof says whether each element is read before it is written over. Partial sums in the result, or pixels that two tiles compute, and it is not. */
+static Lower *lowered_over(Arena *arena, const Kernel *kernel, const Target *target, const LowerOptions *options) {
+  Proof proof;
+  Lower *l = lowered(arena, kernel, target, options);
+  if (nest_prove(l->b, &proof)) return l;
+  Kernel *apart = NEW(arena, Kernel);
+  *apart = *kernel;
+  apart->over = NULL;
+  return lowered(arena, apart, target, options);
+}
+
+Lower *schedule_kernel(Arena *arena, const Kernel *kernel, const Target *target, const LowerOptions *options) {
+  Lower *l = (kernel->over ? lowered_over : lowered)(arena, kernel, target, options);
   check(l->b);
   for (int i = 0; i < l->packs.n; i++) check(l->packs.data[i]->nest);
   return l;

@@ -13,7 +13,7 @@
  * parameters     23 (92 bytes)
  * multiply-adds  18
  * activations    32 bytes
- * workspace      128 bytes, the least possible
+ * workspace      64 bytes, the least possible
  */
 // SPDX-License-Identifier: MIT-0
 #include <stddef.h>
@@ -32,7 +32,7 @@
 #define DENSE_O0_ALIGNMENT 64                /* bytes: what is aligned to it is faster */
 #define DENSE_O0_MODEL_BYTES 92
 #define DENSE_O0_FILE_BYTES 156              /* a model in a file */
-#define DENSE_O0_WORKSPACE_BYTES 128
+#define DENSE_O0_WORKSPACE_BYTES 64
 #define DENSE_O0_TRAINING_BYTES 0
 
 /* Trained parameters in the usual layouts, one after the other without padding: also an array of DENSE_O0_PARAMETERS floats. */
@@ -56,7 +56,7 @@ struct dense_O0_model {
 /* Room for the values between the layers. It needs no initialisation and keeps nothing between calls; each thread needs its own. */
 typedef struct dense_O0_workspace dense_O0_workspace;
 struct dense_O0_workspace {
-  float arena[32];
+  float arena[16];
 };
 
 void dense_O0_pack(dense_O0_model *model, const dense_O0_weights *weights);
@@ -172,11 +172,10 @@ static void dense_O0_dense1(const float (*restrict in)[1][4], float (*restrict o
 // relu1, line 5: relu
 //     y = max(x, 0)
 // relu: 3 -> 3
-//   in  [1][1][3]  input
-//   out [1][1][3]  output
-static void dense_O0_relu1(const float (*restrict in)[1][3], float (*restrict out)[1][3]) {
+//   out [1][1][3]  input and output
+static void dense_O0_relu1(float (*restrict out)[1][3]) {
   for (int c = 0; c < 3; c++)
-    out[0][0][c] = max1(in[0][0][c], 0.f);
+    out[0][0][c] = max1(out[0][0][c], 0.f);
 }
 
 // dense2, line 6: dense(2)
@@ -200,10 +199,10 @@ static void dense_O0_dense2(const float (*restrict in)[1][3], float (*restrict o
 /* One image. Values lie in the arena, in places that are taken again when nobody needs them any more. */
 static void dense_O0_run(const dense_O0_model *model, const void *x, void *output, float *arena) {
   void *const dense1 = arena; /* 3 */
-  void *const relu1 = arena + 16; /* 3 */
+  void *const relu1 = arena; /* 3 */
 
   dense_O0_dense1((const float (*)[1][4])x, dense1, model->dense1_weight, model->dense1_bias);
-  dense_O0_relu1(dense1, relu1);
+  dense_O0_relu1(relu1);
   dense_O0_dense2(relu1, output, model->dense2_weight, model->dense2_bias);
 }
 

@@ -498,12 +498,11 @@ static void train_generic_x_floats(const uint8_t (*restrict in)[4][1], float (*r
 // normalize1, line 4: normalize(scale=1/255)
 //     y = (x*scale - mean) / std
 // normalize: 4x4x1 -> 4x4x1
-//   in  [4][4][1]  input
-//   out [4][4][1]  output
-static void train_generic_normalize1(const float (*restrict in)[4][1], float (*restrict out)[4][1]) {
+//   out [4][4][1]  input and output
+static void train_generic_normalize1(float (*restrict out)[4][1]) {
   for (int y = 0; y < 4; y++)
     for (int x = 0; x < 4; x++)
-      out[y][x][0] = in[y][x][0] * 0.003921569f;
+      out[y][x][0] = out[y][x][0] * 0.003921569f;
 }
 
 // conv1, line 5: conv(2, 3x3, bias=false)
@@ -528,30 +527,28 @@ static void train_generic_conv1(const float (*restrict in)[4][1], float (*restri
 // batchnorm1, line 5: batchnorm
 //     y = (x - mean) / sqrt(variance + epsilon) * weight + bias; mean and variance of the batch in training, running ones in inference and where frozen=true
 // batchnorm: 2x2x2 -> 2x2x2
-//   in           [2][2][2]  input
-//   out          [2][2][2]  output
+//   out          [2][2][2]  input and output
 //   running_mean [2]  input
 //   running_var  [2]  input
 //   weight       [2]  input
 //   bias         [2]  input
-static void train_generic_batchnorm1(const float (*restrict in)[2][2], float (*restrict out)[2][2], const float *restrict running_mean,
-    const float *restrict running_var, const float *restrict weight, const float *restrict bias) {
+static void train_generic_batchnorm1(float (*restrict out)[2][2], const float *restrict running_mean, const float *restrict running_var,
+    const float *restrict weight, const float *restrict bias) {
   for (int y = 0; y < 2; y++)
     for (int x = 0; x < 2; x++)
       for (int c = 0; c < 2; c++)
-        out[y][x][c] = (in[y][x][c] - running_mean[c]) * (weight[c] * (1.f / sqrt1(running_var[c] + 1e-05f))) + bias[c];
+        out[y][x][c] = (out[y][x][c] - running_mean[c]) * (weight[c] * (1.f / sqrt1(running_var[c] + 1e-05f))) + bias[c];
 }
 
 // relu1, line 5: relu
 //     y = max(x, 0)
 // relu: 2x2x2 -> 2x2x2
-//   in  [2][2][2]  input
-//   out [2][2][2]  output
-static void train_generic_relu1(const float (*restrict in)[2][2], float (*restrict out)[2][2]) {
+//   out [2][2][2]  input and output
+static void train_generic_relu1(float (*restrict out)[2][2]) {
   for (int y = 0; y < 2; y++)
     for (int x = 0; x < 2; x++)
       for (int c = 0; c < 2; c++)
-        out[y][x][c] = max1(in[y][x][c], 0.f);
+        out[y][x][c] = max1(out[y][x][c], 0.f);
 }
 
 // dense1, line 6: dense(2)
@@ -612,6 +609,17 @@ static void train_generic_loss_18_cross_entropy_scale(const int32_t (*restrict i
   const float sum = total;
   const int32_t t = 0.f < sum;
   out[0][0][0] = t ? 1.f / (t ? sum : 1.f) : 0.f;
+}
+
+// normalize1, line 4: normalize(scale=1/255)
+//     y = (x*scale - mean) / std
+// normalize: 4x4x1 -> 4x4x1
+//   in  [4][4][1]  input
+//   out [4][4][1]  output
+static void train_generic_normalize1_training(const float (*restrict in)[4][1], float (*restrict out)[4][1]) {
+  for (int y = 0; y < 4; y++)
+    for (int x = 0; x < 4; x++)
+      out[y][x][0] = in[y][x][0] * 0.003921569f;
 }
 
 // batchnorm moments of batchnorm1, line 5: batchnorm
@@ -928,18 +936,18 @@ static void train_generic_conv1_weight_gradient(const float (*restrict in)[4][1]
 /* One image. Values lie in the arena, in places that are taken again when nobody needs them any more. */
 static void train_generic_run(const train_generic_model *model, const void *x, void *output, float *arena) {
   void *const x_floats = arena; /* 4x4x1 */
-  void *const normalize1 = arena + 16; /* 4x4x1 */
-  void *const conv1 = arena; /* 2x2x2 */
+  void *const normalize1 = arena; /* 4x4x1 */
+  void *const conv1 = arena + 16; /* 2x2x2 */
   void *const batchnorm1 = arena + 16; /* 2x2x2 */
-  void *const relu1 = arena; /* 2x2x2 */
-  void *const dense1 = arena + 16; /* 2 */
-  void *const softmax1_row = arena;
+  void *const relu1 = arena + 16; /* 2x2x2 */
+  void *const dense1 = arena; /* 2 */
+  void *const softmax1_row = arena + 16;
 
   train_generic_x_floats((const uint8_t (*)[4][1])x, x_floats);
-  train_generic_normalize1(x_floats, normalize1);
+  train_generic_normalize1(normalize1);
   train_generic_conv1(normalize1, conv1, model->conv1_weight);
-  train_generic_batchnorm1(conv1, batchnorm1, model->batchnorm1_running_mean, model->batchnorm1_running_var, model->batchnorm1_weight, model->batchnorm1_bias);
-  train_generic_relu1(batchnorm1, relu1);
+  train_generic_batchnorm1(batchnorm1, model->batchnorm1_running_mean, model->batchnorm1_running_var, model->batchnorm1_weight, model->batchnorm1_bias);
+  train_generic_relu1(relu1);
   train_generic_dense1(relu1, dense1, model->dense1_weight, model->dense1_bias);
   train_generic_softmax1(dense1, output, softmax1_row);
 }
@@ -961,7 +969,7 @@ static void train_generic_phase1_image(const train_generic_batch *batch, int64_t
   void *const batchnorm1_moments = batch->at->all + n * 4; /* 1x2x2, of all images */
 
   train_generic_x_floats((const uint8_t (*)[4][1])x, x_floats_2);
-  train_generic_normalize1(x_floats_2, normalize1_training);
+  train_generic_normalize1_training(x_floats_2, normalize1_training);
   train_generic_conv1(normalize1_training, conv1_training, batch->packed->conv1_weight);
   train_generic_batchnorm1_moments(conv1_training, batchnorm1_moments);
 }
@@ -981,8 +989,8 @@ static void train_generic_phase2_image(const train_generic_batch *batch, int64_t
   void *const conv1_training = batch->at->kept + n * 48 + 16; /* 2x2x2, kept */
   void *const batchnorm1_merge = batch->at->batch; /* 1x3x2, one for all images */
   void *const batchnorm1_apply = arena; /* 2x2x2 */
-  void *const relu1_training = arena + 16; /* 2x2x2 */
-  void *const dropout1_mask = arena; /* 8 */
+  void *const relu1_training = arena; /* 2x2x2 */
+  void *const dropout1_mask = arena + 16; /* 8 */
   const int32_t dropout1_mask_keys[2] = {keys[0], keys[1] ^ 6};
   void *const dense1_training = arena + 32; /* 2 */
   void *const softmax1_training = arena + 64; /* 2 */
@@ -994,13 +1002,13 @@ static void train_generic_phase2_image(const train_generic_batch *batch, int64_t
   void *const loss_20_cross_entropy_gradient = arena + 64; /* 2 */
   void *const loss_20_cross_entropy_gradient_row = arena + 48;
   void *const dense1_input_gradient = arena + 32; /* 8 */
-  void *const dropout1_dropout_mask = arena; /* 8 */
+  void *const dropout1_dropout_mask = arena + 16; /* 8 */
   const int32_t dropout1_dropout_mask_keys[2] = {keys[0], keys[1] ^ 6};
   void *const relu1_map_gradient_0 = batch->at->kept + n * 48 + 32; /* 2x2x2, kept */
   void *const batchnorm1_batchnorm_sums = batch->at->all + n * 4; /* 1x2x2, of all images */
 
   train_generic_batchnorm1_apply(conv1_training, batchnorm1_merge, batchnorm1_apply, batch->weights->batchnorm1_weight, batch->weights->batchnorm1_bias);
-  train_generic_relu1(batchnorm1_apply, relu1_training);
+  train_generic_relu1(relu1_training);
   train_generic_dropout1_mask(relu1_training, dropout1_mask, dropout1_mask_keys);
   train_generic_dense1(dropout1_mask, dense1_training, batch->packed->dense1_weight, batch->packed->dense1_bias);
   train_generic_softmax1(dense1_training, softmax1_training, softmax1_training_row);

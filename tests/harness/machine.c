@@ -165,6 +165,7 @@ bool machine_run(Machine *m, const Target *target, bool plain) {
     step[k] = (Step){plan->kernels.data[k], schedule_kernel(m->arena, plan->kernels.data[k], target,
         &(LowerOptions){.layout_lanes = m->layout_lanes ? m->layout_lanes : target->lanes, .plain = plain, .threads = m->threads, .weight_bytes = m->weight_bytes, .tuning = m->tuning, .batch = plan->training ? m->batch : 0, .images = plan->images > 1 ? target->lanes : 1}),
         NEW_ARRAY(m->arena, double *, BUFS)};
+    if (step[k].lower->out->place != OVER) plan->kernels.data[k]->over = NULL;
     scratch[k] = scratch_of(step[k].lower);
   }
   plan_lay_out(m->arena, plan, scratch);

@@ -154,14 +154,37 @@ static Nest *build_batch(Arena *arena) { /* a size, a tail of lanes, scratch, an
   return b;
 }
 
+static Nest *build_over(Arena *arena) { /* a result that is written over an operand: tiles, a tail of lanes, two reads of an element, branches */
+  enum { ROWS = 4, COLUMNS = 5, N = 7, L = 4, TILE = 2 };
+  Nest *b = nest_new(arena, "over", "");
+  Buf *in = BUF(INPUT, "in", ROWS, COLUMNS, N), *out = BUF(OVER, "out", ROWS, COLUMNS, N);
+  NestFn *tile = nest_fn(b, "tile", false);
+  const Ix y = arg("y"), x0 = arg("x0");
+  UNROLL(i, TILE) {
+    const Ix x = x0 + i;
+    Val before = let("before", load(at(out, y, x, 0), L));
+    store(at(out, y, x, 0), fma_(before, load(at(out, y, x, 0), L), load(at(in, y, x, 0), L)));
+    store_part(at(out, y, x, L), add(load_part(at(out, y, x, L), N - L, L), load_part(at(in, y, x, L), N - L, L)), N - L);
+  }
+  nest_fn(b, "over", false);
+  PAR(y_, ROWS) FOR(t, COLUMNS / TILE) call(tile, y_, TILE * t);
+  FOR(y_, ROWS) FOR(c, N) {
+    WHEN(below(c, 2)) store(at(out, y_, COLUMNS - 1, c), add(load(at(out, y_, COLUMNS - 1, c), 1), load(at(in, y_, 0, c), 1)));
+    OTHERWISE store(at(out, y_, COLUMNS - 1, c), mul(load(at(out, y_, COLUMNS - 1, c), 1), num(b, 2)));
+  }
+  return b;
+}
+
 static void test_plain(void) { run_mutants(build_plain); }
 static void test_direct(void) { run_mutants(build_direct), run_mutants(build_stride), run_mutants(build_tail); }
 static void test_others(void) { run_mutants(build_dense), run_mutants(build_pool), run_mutants(build_batch); }
+static void test_over(void) { run_mutants(build_over); }
 static void test_large(void) { Arena *arena = arena_new(); mutate(build_gradient(arena)), mutate(build_winograd(arena)), mutate(build_conv2(arena)); arena_free(arena); }
 
 CU_TestInfo suite_mutate[] = {
     {"plain convolution", test_plain},
     {"tiled convolutions", test_direct},
     {"dense, pool, a batch with sizes and tails", test_others},
+    {"a result that is written over an operand", test_over},
     {"weight gradient, Winograd, LeNet's second layer", test_large},
     CU_TEST_INFO_NULL};

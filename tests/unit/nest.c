@@ -65,7 +65,7 @@ static void check(Cases *cases, Nest *nest, Run given, const double *want, doubl
   int64_t n = buf_elements(out);
   Arena *arena = cases->arena;
   Run exact = given, single = given, again = given;
-  double *update = out->place == UPDATE ? NEW_ARRAY(arena, double, n) : NULL; /* its values before each run */
+  double *update = out->place == UPDATE || out->place == OVER ? NEW_ARRAY(arena, double, n) : NULL; /* its values before each run */
   for (int64_t i = 0; update && i < n; i++) update[i] = (double)(i % 7);
   exact.mem[out->id] = single.mem[out->id] = again.mem[out->id] = NULL;
   exact.single = false, single.single = again.single = true;
@@ -147,7 +147,7 @@ static bool same_as_run(const Case *c, void *handle, int k, bool fused, const ch
     if (buf->place >= STACK) continue;
     memory[i] = to_memory(buf, c->run.mem[i]);
     if (buf->place == OUTPUT || buf->place == WORK) memset(memory[i], 0x7f, bytes_of(buf));
-    for (int64_t j = 0; buf->place == UPDATE && j < buf_elements(buf); j++) ((float *)memory[i])[j] = (float)(j % 7);
+    for (int64_t j = 0; (buf->place == UPDATE || buf->place == OVER) && j < buf_elements(buf); j++) ((float *)memory[i])[j] = (float)(j % 7);
   }
   call_case(memory, size);
   const Buf *out = buf_named(c->nest, "out");
@@ -341,6 +341,23 @@ static void update_case(Cases *cases) { /* a gradient that is summed over sample
   check(cases, b, (Run){.mem = {x}}, want, 0);
 }
 
+static void over_case(Cases *cases) { /* what is read is written over: rows in parallel, a tail of lanes, two statements that read, branches */
+  enum { ROWS = 6, N = 7, L = 4 };
+  Nest *b = nest_new(cases->arena, "over", "out = x * out + out");
+  Buf *in = BUF(INPUT, "in", ROWS, N), *out = BUF(OVER, "out", ROWS, N);
+  nest_fn(b, "over", false);
+  PAR(y, ROWS) {
+    Val before = let("before", load(at(out, y, 0), L));
+    WHEN(below(y, 2)) store(at(out, y, 0), fma_(load(at(in, y, 0), L), load(at(out, y, 0), L), before));
+    OTHERWISE store(at(out, y, 0), add(mul(load(at(in, y, 0), L), load(at(out, y, 0), L)), before));
+    Val rest = load_part(at(out, y, L), N - L, L);
+    store_part(at(out, y, L), fma_(load_part(at(in, y, L), N - L, L), rest, rest), N - L);
+  }
+  double *x = numbers(cases->arena, ROWS * N, 9), *want = NEW_ARRAY(cases->arena, double, ROWS * N);
+  for (int i = 0; i < ROWS * N; i++) want[i] = x[i] * (i % 7) + i % 7;
+  check(cases, b, (Run){.mem = {x}}, want, 1e-6);
+}
+
 static void dropout_case(Cases *cases) { /* RANDOM and POSITION; keys from a buffer of integers */
   enum { N = 30 };
   Nest *b = nest_new(cases->arena, "drop", "dropout by counter");
@@ -454,7 +471,7 @@ static void shuffle_case(Cases *cases) { /* lanes by name, lanes reversed, narro
 static void other_cases(Cases *cases, int lanes) { /* lanes 1: what the generic target can print */
   byte_case(cases, U8, 1), byte_case(cases, I8, 1), dropout_case(cases), label_case(cases, 1), math_case(cases, 1), name_case(cases);
   if (lanes == 1) return;
-  size_case(cases, 5), size_case(cases, 3), size_case(cases, 1), update_case(cases), shuffle_case(cases), label_case(cases, 4), math_case(cases, 4);
+  size_case(cases, 5), size_case(cases, 3), size_case(cases, 1), update_case(cases), over_case(cases), shuffle_case(cases), label_case(cases, 4), math_case(cases, 4);
   byte_case(cases, U8, 4), byte_case(cases, I8, 4);
   if (lanes >= 8) math_case(cases, 8), byte_case(cases, U8, 8), byte_case(cases, I8, 8);
   if (lanes >= 16) math_case(cases, 16);
@@ -705,6 +722,41 @@ static void test_unwritten_refused(void) {
   arena_free(arena);
 }
 
+static void test_over_refused(void) {
+  Arena *arena = arena_new();
+  Nest *b;
+  Buf *in, *out;
+  b = nest_new(arena, "mirrored", ""), out = BUF(OVER, "out", 8), nest_fn(b, "mirrored", false);
+  FOR(x, 8) store(at(out, x), load(at(out, 7 - x), 1)); /* the second half reads the first */
+  refuse(b, "another one has written over");
+
+  b = nest_new(arena, "pixel", ""), out = BUF(OVER, "out", 8, 2), nest_fn(b, "pixel", false);
+  FOR(x, 8) FOR(c, 2) store(at(out, x, c), load(at(out, x, 0), 1)); /* as a softmax reads all channels */
+  refuse(b, "another one has written over");
+
+  b = nest_new(arena, "again", ""), out = BUF(OVER, "out", 8), nest_fn(b, "again", false);
+  FOR(x, 8) for (int i = 0; i < 2; i++) store(at(out, x), add(load(at(out, x), 1), num(b, 1)));
+  refuse(b, "may be written over");
+
+  b = nest_new(arena, "partial", ""), in = BUF(INPUT, "in", 3, 8), out = BUF(OVER, "out", 8), nest_fn(b, "partial", false);
+  FOR(k, 3) FOR(x, 8) accumulate(at(out, x), load(at(in, k, x), 1), num(b, 2)); /* sums over blocks of channels */
+  refuse(b, "another one has written over");
+
+  b = nest_new(arena, "tiles", ""), out = BUF(OVER, "out", 30), nest_fn(b, "tiles", false);
+  FOR(t, 3) store(at(out, 8 * t), add(load(at(out, 8 * t), 8), num(b, 1)));
+  store(at(out, 22), add(load(at(out, 22), 8), num(b, 1))); /* the last tile begins early */
+  refuse(b, "may be written over");
+
+  b = nest_new(arena, "rows", ""), out = BUF(OVER, "out", 8, 4), nest_fn(b, "rows", false);
+  PAR(y, 8) WHEN(below(y, 7)) store(at(out, y, 0), load(at(out, y + 1, 0), 4)); /* one after the other it would do, but for the last */
+  refuse(b, "parallel iterations");
+
+  b = nest_new(arena, "missing", ""), out = BUF(OVER, "out", 8), nest_fn(b, "missing", false);
+  FOR(x, 7) store(at(out, x), add(load(at(out, x), 1), num(b, 1)));
+  refuse(b, "not every element");
+  arena_free(arena);
+}
+
 CU_TestInfo suite_nest[] = {
     {"values: folded, fused, named", test_values},
     {"text of C and dump", test_text},
@@ -716,4 +768,5 @@ CU_TestInfo suite_nest[] = {
     {"refused: out of bounds", test_bounds_refused},
     {"refused: parallel iterations that meet", test_parallel_refused},
     {"refused: read of what may not be written", test_unwritten_refused},
+    {"refused: read of what may be written over", test_over_refused},
     CU_TEST_INFO_NULL};
