@@ -95,6 +95,14 @@ static int take(const cnn_usage *usage, const cnn_flag *flag, const char *text) 
   return cnn_usage_error(usage, "--%s wants a %s from %g to %g, not '%s'", flag->name, what, flag->low, flag->high, text);
 }
 
+static int check_operands(const cnn_usage *usage, int n, char **operand) {
+  const bool none = !*usage->operands, several = strstr(usage->operands, "...") != NULL;
+  if (none && n) return cnn_usage_error(usage, "'%s' is one word too many", operand[0]);
+  if (!none && !n) return cnn_usage_error(usage, "it needs an input");
+  if (!several && n > 1) return cnn_usage_error(usage, "it takes one input");
+  return CNN_GO_ON;
+}
+
 int cnn_usage_parse(const cnn_usage *usage, int argc, char **argv, int *operand) {
   struct option option[MOST_FLAGS + 2] = {{0}};
   char letters[2 * MOST_FLAGS + 3] = ":h"; /* a missing value is told apart from an unknown option */
@@ -136,8 +144,8 @@ int cnn_usage_parse(const cnn_usage *usage, int argc, char **argv, int *operand)
     }
     if (status != CNN_GO_ON) return status;
   }
-  *operand = optind;
-  return CNN_GO_ON;
+  if (operand) *operand = optind;
+  return check_operands(usage, argc - optind, argv + optind);
 }
 
 static bool ends_in(const char *path, const char *suffix) {

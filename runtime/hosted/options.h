@@ -28,7 +28,7 @@ typedef struct cnn_flag {
 
 typedef struct cnn_usage {
   const char *program, *command; /* "lenet5", "train" */
-  const char *operands;          /* "" or "INPUT..." */
+  const char *operands;          /* "": none; "IMAGE": one; "INPUT...": one or more */
   const char *summary;
   const cnn_flag *flag;
   int32_t flags;
@@ -36,7 +36,7 @@ typedef struct cnn_usage {
 
 enum { CNN_EXIT_FAILED = 1, CNN_EXIT_USAGE = 2, CNN_GO_ON = -1 };
 
-/* argv[0] is the command. CNN_GO_ON, with the operands in argv[*operand ..]; else the exit status, and all has been said. */
+/* argv[0] is the command. CNN_GO_ON, with the operands, as many as there may be, in argv[*operand ..] (NULL: there are none); else the exit status, and all has been said. */
 int cnn_usage_parse(const cnn_usage *usage, int argc, char **argv, int *operand);
 /* CNN_GO_ON if the path is NULL or ends in one of the suffixes; else it has been said that it should. */
 int cnn_usage_suffix(const cnn_usage *usage, const char *option, const char *path, const char *const *suffixes);

@@ -258,9 +258,8 @@ int cnn_program_bench(const cnn_program *program, int argc, char **argv) {
     {"json", 0, CNN_VALUE_FLAG, &bench.json, "", "the same as JSON", 0, 0, NULL, NULL},
   };
   cnn_usage usage = {program->name, "bench", "", "How fast the net is on this machine.", flag, sizeof flag / sizeof *flag};
-  int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
+  const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);
   if (parsed != CNN_GO_ON) return parsed;
-  if (operand < argc) return cnn_usage_error(&usage, "'%s' is one word too many", argv[operand]);
   if (bench.train && (!program->network->gradients || !program->network->recipe)) {
     cnn_status status = cnn_failure(CNN_BAD_ARGUMENT, "%s was compiled without training code: its program has no train block, or --no-train was given", program->network->name);
     return cnn_program_fail(program, &status);

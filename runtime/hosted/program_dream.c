@@ -216,9 +216,8 @@ int cnn_program_dream(const cnn_program *program, int argc, char **argv) {
     {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox", "how a picture of another size comes to fit", 0, 0, cnn_fit_choices, NULL},
   };
   cnn_usage usage = {program->name, "dream", "", "Makes an input that excites an output as much as it can.", flag, sizeof flag / sizeof *flag};
-  int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
+  const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);
   if (parsed != CNN_GO_ON) return parsed;
-  if (operand < argc) return cnn_usage_error(&usage, "'%s' is one word too many", argv[operand]);
   if (!a.output) return cnn_usage_error(&usage, "it needs --output");
   int ready = cnn_viewer_usage(&usage, program->network, a.weights, a.out, true);
   return ready == CNN_GO_ON ? dream(program, &a) : ready;

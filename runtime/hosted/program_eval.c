@@ -103,9 +103,8 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
     {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox", "how pictures of another size come to fit", 0, 0, cnn_fit_choices, NULL},
   };
   cnn_usage usage = {program->name, "eval", "", "Loss, metrics and a table of classes on a data set.", flag, sizeof flag / sizeof *flag};
-  int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
+  const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);
   if (parsed != CNN_GO_ON) return parsed;
-  if (operand < argc) return cnn_usage_error(&usage, "'%s' is one word too many", argv[operand]);
   if (!a.data) return cnn_usage_error(&usage, "it needs --data");
   if (!a.weights && !program->network->initial && program->network->parameters > 0) return cnn_usage_error(&usage, "it needs --weights");
   static const char *const kinds[] = {".svg", ".txt", NULL};

@@ -109,7 +109,6 @@ int cnn_program_features(const cnn_program *program, int argc, char **argv) {
   cnn_usage usage = {program->name, "features", "IMAGE", "Draws what the layers make of an input (PNG, JPEG, .npy, .npz).", flag, sizeof flag / sizeof *flag};
   int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
   if (parsed != CNN_GO_ON) return parsed;
-  if (operand + 1 != argc) return cnn_usage_error(&usage, operand == argc ? "it needs an input" : "it takes one input");
   if (a.out && cnn_out_is_array(a.out) && !a.layer) return cnn_usage_error(&usage, "-o OUT.npy needs --layer");
   int ready = cnn_viewer_usage(&usage, program->network, a.weights, a.out, true);
   return ready == CNN_GO_ON ? features(program, &a, argv[operand]) : ready;

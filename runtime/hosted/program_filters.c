@@ -137,9 +137,8 @@ int cnn_program_filters(const cnn_program *program, int argc, char **argv) {
     {"scale", 0, CNN_VALUE_WHOLE, &a.scale, "N", "pixels a side of each weight (as fits the page)", 1, 64, NULL, NULL},
   };
   cnn_usage usage = {program->name, "filters", "", "Draws the weights of a layer.", flag, sizeof flag / sizeof *flag};
-  int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
+  const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);
   if (parsed != CNN_GO_ON) return parsed;
-  if (operand < argc) return cnn_usage_error(&usage, "'%s' is one word too many", argv[operand]);
   int ready = cnn_viewer_usage(&usage, program->network, a.weights, a.out, false);
   return ready == CNN_GO_ON ? filters(program, &a) : ready;
 }

@@ -11,9 +11,8 @@ int cnn_program_info(const cnn_program *program, int argc, char **argv) {
   int64_t threads = 0;
   const cnn_flag flag[] = {{"threads", 0, CNN_VALUE_WHOLE, &threads, "N", "processors to use (all)", 1, 4096, NULL, NULL}};
   cnn_usage usage = {program->name, "info", "", "The layers, the target chosen on this machine, threads.", flag, 1};
-  int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
+  const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);
   if (parsed != CNN_GO_ON) return parsed;
-  if (operand < argc) return cnn_usage_error(&usage, "'%s' is one word too many", argv[operand]);
   printf("%s\n", network->summary);
   printf("target     %s (compiled for %s)\n", network->target_name ? network->target_name() : network->target, network->target);
   printf("threads    %d\n", (int)cnn_threads_of_net((int32_t)threads));

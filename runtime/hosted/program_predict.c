@@ -357,7 +357,6 @@ int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
                      sizeof flag / sizeof *flag};
   int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
   if (parsed != CNN_GO_ON) return parsed;
-  if (operand == argc) return cnn_usage_error(&usage, "it needs an input");
   if (!a.weights && !program->network->initial && program->network->parameters > 0) return cnn_usage_error(&usage, "it needs --weights");
   static const char *const one[] = {".npy", ".npz", ".png", NULL}, *const several[] = {".npz", ".png", NULL};
   int suffix = cnn_usage_suffix(&usage, program->network->outputs > 1 ? "-o of several outputs" : "-o", a.out, program->network->outputs > 1 ? several : one);

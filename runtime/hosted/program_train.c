@@ -134,9 +134,8 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
   };
   cnn_usage usage = {program->name, "train", "", "Trains the net. Messages go to standard error; Ctrl-C saves and stops, --resume goes on.", flag,
                      sizeof flag / sizeof *flag};
-  int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
+  const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);
   if (parsed != CNN_GO_ON) return parsed;
-  if (operand < argc) return cnn_usage_error(&usage, "'%s' is one word too many", argv[operand]);
   if (!a.data) return cnn_usage_error(&usage, "it needs --data");
   if (a.resume && a.init) return cnn_usage_error(&usage, "--resume goes on from a checkpoint, --init starts from weights: one of them");
   static const char *const svg[] = {".svg", NULL}, *const rows[] = {".jsonl", ".csv", NULL};
