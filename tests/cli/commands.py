@@ -80,6 +80,12 @@ for words in (["frobnicate"], ["train"], ["train", *DATA, "--frobnicate"], ["tra
               ["train", *DATA, "--log", "log.txt"], ["train", *DATA, "--plot", "plot.png"], ["train", *DATA, "--progress=loud"], ["train", *DATA, "more"], ["eval", *DATA],
               ["predict", "--weights", "w"], ["predict", "x.npy"], ["bench", "--seconds", "-1"], ["info", "x"], ["eval", *DATA, "--weights", "w", "--confusion", "c.png"]):
     exits(2, "exit 2: " + " ".join(words), "./dot", *words, says="dot")
+for command in "train", "eval", "bench", "info", "filters", "dream":
+    exits(2, f"{command} takes no inputs", "./dot", command, "more", says=f"dot {command}: 'more' is one word too many")
+for command in "features", "occlude", "saliency":
+    exits(2, f"{command} takes one input", "./dot", command, "one.png", "two.png", says="it takes one input")
+for command in "predict", "features", "occlude", "saliency":
+    exits(2, f"{command} needs an input", "./dot", command, says="it needs an input")
 exits(1, "a file where TensorBoard's directory should be", "./dot", "train", *DATA, "--tensorboard", "dot.cnn", says="Not a directory")
 exits(1, "no such data", "./dot", "train", "--data", "nowhere", says="nowhere")
 exits(1, "no checkpoint to go on from", "./dot", "train", *DATA, "--resume", says="checkpoint")

@@ -2,6 +2,7 @@
  *
  * Every program is right by construction (as NNSmith's: Liu et al., 2023): the shape of each value is followed here, by formulas of this file's own, and only what
  * fits it is written. Graphs have branches, blocks, rounds, shared and frozen parameters, several inputs and outputs; the train block has losses that fit.
+ * One program in ten is a tower: a small net with batchnorm, as people train them.
  * Values stay within sizes where float and double agree; the first line holds the limits that netcheck takes. */
 // SPDX-License-Identifier: Apache-2.0
 #include "random.h"
@@ -104,7 +105,7 @@ static int64_t tower_channels(Net *net) {
   return some[below(net, sizeof some / sizeof *some)];
 }
 
-/* A side of the kernel, 1xN on one axis at times; and what it costs. */
+/* taps: of the kernel. */
 static const char *tower_kernel(Net *net, int64_t *taps) {
   static const struct { const char *text; int64_t taps; } some[] = {{"3x3", 9}, {"3x3", 9}, {"3x3", 9}, {"5x5", 25}, {"1x3", 3}};
   const int64_t i = below(net, sizeof some / sizeof *some);
