@@ -11,7 +11,7 @@ from sides import PEERS, ROOT, Case, Ours, march
 
 TURN = 0.1    # seconds of calls before the next has its turn
 PAUSE = 0.25  # seconds before a turn with several threads: those of the others spin for up to 0.2 s after their last call
-BATCHES = [("lenet5", 64)]  # measured besides batch 1
+BATCHES = [("lenet5", 64), ("alexnet", 16)]  # measured besides batch 1
 
 
 def make_case(options, net, batch):
@@ -68,7 +68,7 @@ def read_options(known, kind, seconds):
     parser.add_argument("--cnnc", required=True)
     parser.add_argument("--cc", default=newest_clang(), help="compiler of the generated C (the newest clang)")
     parser.add_argument("--threads", default="1,2", help="of all sides, one row each (1,2)")
-    parser.add_argument("--batch", type=int, help="pictures a call (1, and 64 for lenet5)")
+    parser.add_argument("--batch", type=int, help="pictures a call (1, and 64 for lenet5, 16 for alexnet)")
     parser.add_argument("--target", default="native", help="of cnnc (native); below it, OpenVINO is held to AVX2, but nothing holds onnxruntime")
     parser.add_argument("--peers", default=",".join(peer.name for peer in PEERS), help="who is measured besides (all)")
     parser.add_argument("--seconds", type=float, default=seconds, help=f"for each row ({seconds})")

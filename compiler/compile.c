@@ -16,6 +16,7 @@
 #include "graph/summary.h"
 #include "ops/lower.h"
 #include "schedule/images.h"
+#include "schedule/schedule.h"
 #include "schedule/tuning.h"
 #include "sema/sema.h"
 #include "syntax/ast.h"
@@ -186,7 +187,7 @@ static bool measure(Compilation *c) {
   const char *why = NULL;
   if (!o->tune) return true;
   const int images = images_side_by_side(c->graph, o->targets.n, o->targets.data, o->batch, false);
-  const Plan *plan = plan_inference(c->arena, c->graph, false, images);
+  const Plan *plan = plan_inference(c->arena, c->graph, false, images, 0);
   const TuneJob job = {
     .arena = c->arena, .plan = plan, .ntargets = images > 1 ? 0 : o->targets.n, .target = o->targets.data, .exact = o->exact,
     .threads = (o->openmp || !o->output) && o->batch <= 1, .weight_bytes = 4 * c->graph->parameters,
@@ -297,7 +298,8 @@ static bool lower(Compilation *c) {
     .prefix = c_name(c), .header = o->kind == OUTPUT_C ? base_name(header_path(c)) : NULL, .summary = c->summary, .batch = o->batch,
     .ntargets = o->targets.n, .target = o->targets.data, .openmp = o->openmp, .plain = o->plain, .exact = o->exact, .program = o->kind == OUTPUT_PROGRAM, .training = c->training, .weights = c->weights, .tuning = &c->tuning};
   choose_embedding(c);
-  Plan *infer = plan_inference(c->arena, c->graph, o->plain, images_side_by_side(c->graph, o->targets.n, o->targets.data, o->plain ? 1 : o->batch, false)),
+  const int64_t together = dense_pays_together(c->graph, o->targets.n, o->targets.data, o->batch) ? o->batch : 0;
+  Plan *infer = plan_inference(c->arena, c->graph, o->plain, images_side_by_side(c->graph, o->targets.n, o->targets.data, o->plain ? 1 : o->batch, false), together),
        *train = c->training ? plan_training(c->arena, c->graph, o->plain, images_side_by_side(c->graph, o->targets.n, o->targets.data, o->plain ? 1 : c->graph->training->batch, true)) : NULL;
   Plan *look = o->kind == OUTPUT_PROGRAM ? plan_look(c->arena, c->graph) : NULL;
   stage_done(c, "plan");

@@ -8,10 +8,10 @@
 Frame frame_begin(Net *net, const Part *part, int target, FrameKind kind) {
   Frame frame = {.net = net, .part = part, .target = target, .kind = kind, .images = part_images(net, part, target)};
   frame.locals.arena = frame.calls.arena = frame.names.arena = net->arena;
-  for (const char *const *s = (const char *const[]){"model", "batch", "arena", "gradients", "n", "count", "keys", "mark", "context", "thread", "threads", "look", "packed", "memory", "parameters", "weights", "input", "seed", NULL}; *s; s++) names_reserve(&frame.names, *s);
+  for (const char *const *s = (const char *const[]){"model", "batch", "arena", "gradients", "n", "count", "keys", "mark", "context", "thread", "threads", "slot", "all", "look", "packed", "memory", "parameters", "weights", "input", "seed", NULL}; *s; s++) names_reserve(&frame.names, *s);
   for (int i = 0; i < net->names.taken.n; i++) names_reserve(&frame.names, arena_printf(net->arena, "%s_%s", net->name, net->names.taken.data[i])); /* types and functions */
   for (int i = 0; i < net->macros.taken.n; i++) names_reserve(&frame.names, net->macros.taken.data[i]);
-  if (kind == FRAME_INFER) {
+  if (kind == FRAME_INFER || kind == FRAME_TOGETHER) {
     for (int i = 0; i < net->graph->inputs.n; i++) names_reserve(&frame.names, net->input[i].name);
     for (int i = 0; i < net->graph->outputs.n; i++) names_reserve(&frame.names, net->output[i].name);
   }
@@ -55,7 +55,7 @@ static const char *value_text(Arena *arena, const Node *node) {
 static const char *input_value(Frame *f, int index) {
   Net *net = f->net;
   const PortNames *port = &net->input[index];
-  if (f->kind == FRAME_INFER) return port->name;
+  if (f->kind == FRAME_INFER || f->kind == FRAME_TOGETHER) return port->name;
   if (f->kind == FRAME_LOOK) return local(f, "const void *", port->name, arena_printf(net->arena, "input[%d]", index), "");
   const char *size = arena_printf(net->arena, "%s_%s_SIZE", net->upper, port->upper);
   return local(f, "const void *", port->name, image_text(f, arena_printf(net->arena, "batch->%s", port->name), size), "");
@@ -79,9 +79,10 @@ static const char *kept_value(Frame *f, const Node *node, int64_t offset, const 
 static const char *value_of_all(Frame *f, const Node *node, const Storage *storage, const char *name) {
   Net *net = f->net;
   const Home home = node_home(node);
-  const char *first = offset_text(f, "batch->at->all", storage->offset * net->train_batch + home.offset * f->images);
+  const bool infer = f->kind == FRAME_INFER || f->kind == FRAME_TOGETHER;
+  const char *first = offset_text(f, infer ? "all" : "batch->at->all", storage->offset * (infer ? net->options->batch : net->train_batch) + home.offset * f->images);
   const int64_t size = shape_elements(home.node->shape);
-  const char *value = f->kind == FRAME_SAMPLE ? arena_printf(net->arena, "%s + n * %" PRId64, first, size) : first;
+  const char *value = f->kind == FRAME_SAMPLE || f->kind == FRAME_INFER ? arena_printf(net->arena, "%s + n * %" PRId64, first, size) : first;
   return local(f, "void *", name, value, arena_printf(net->arena, "%s, of all images", value_text(net->arena, node)));
 }
 
@@ -141,7 +142,7 @@ const char *array_argument(Arena *arena, const Nest *nest, int id, const char *a
 
 static const char *member_text(const Frame *f, const Member *member) {
   if (member->table || (member->pack && member->pack->source.n == 0)) return arena_printf(f->net->arena, "%s_%s", f->net->name, member->name);
-  return arena_printf(f->net->arena, "%s->%s", f->kind == FRAME_INFER ? "model" : f->kind == FRAME_LOOK ? "packed" : "batch->packed", member->name);
+  return arena_printf(f->net->arena, "%s->%s", f->kind == FRAME_INFER || f->kind == FRAME_TOGETHER ? "model" : f->kind == FRAME_LOOK ? "packed" : "batch->packed", member->name);
 }
 
 /* The keys of the image's random numbers, made different for each layer that uses them. */

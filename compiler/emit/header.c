@@ -75,11 +75,14 @@ static void put_model_struct(Text *out, Net *net) {
 }
 
 static void put_workspace_struct(Text *out, Net *net) {
-  const int64_t slot = net_workspace_floats(net) / net->slots;
+  const int64_t all = net_all_floats(net), slot = (net_workspace_floats(net) - all) / net->slots;
   text_put(out, "/* Room for the values between the layers. It needs no initialisation and keeps nothing between calls; each thread needs its own. */\n");
-  text_put(out, "typedef struct %s_workspace %s_workspace;\nstruct %s_workspace {\n  float arena", net->name, net->name, net->name);
-  if (net->slots > 1) text_put(out, "[%" PRId64 "]", net->slots);
-  text_put(out, "[%" PRId64 "];\n};\n\n", slot);
+  text_put(out, "typedef struct %s_workspace %s_workspace;\nstruct %s_workspace {\n", net->name, net->name, net->name);
+  if (all) text_put(out, "  float all[%" PRId64 "]; /* values that are read for all images together */\n", all);
+  text_put(out, "  float arena");
+  if (net->infer.plan->together) text_put(out, "[%" PRId64 "];\n};\n\n", net->slots * slot); /* one array: a thread goes from slot to slot */
+  else if (net->slots > 1) text_put(out, "[%" PRId64 "][%" PRId64 "];\n};\n\n", net->slots, slot);
+  else text_put(out, "[%" PRId64 "];\n};\n\n", slot);
 }
 
 /* ---- functions ---- */

@@ -28,17 +28,17 @@ void put_signature(Text *out, const char *head, const char *list, const char *ta
   text_put(out, ")%s", tail);
 }
 
-static bool side_by_side(const Net *net) { return net->infer.plan->images > 1; }
+static bool by_phases(const Net *net) { return net->infer.plan->together; }
 
-static const char *run_parameters(Net *net) {
+static const char *run_parameters(Net *net, bool phase) { /* phase: of the function for one image */
   Text list = {.arena = net->arena};
   if (net->model) list_add(&list, arena_printf(net->arena, "const %s_model *model", net->name));
   for (int i = 0; i < net->graph->inputs.n; i++) list_add(&list, arena_printf(net->arena, "const void *%s", net->input[i].name));
-  if (side_by_side(net)) list_add(&list, "int32_t count");
+  if (phase || net_counts(net)) list_add(&list, phase ? "int64_t n" : "int32_t count");
   for (int i = 0; i < net->graph->outputs.n; i++) list_add(&list, arena_printf(net->arena, "void *%s", net->output[i].name));
-  list_add(&list, "float *arena");
+  list_add(&list, net_all_floats(net) ? "float *all, float *arena" : "float *arena");
   if (net->options->program) list_add(&list, "void (*mark)(void *, int32_t), void *context");
-  if (net->team) list_add(&list, "int thread, int threads");
+  if (net->team && !phase) list_add(&list, "int thread, int threads");
   return list.s;
 }
 
@@ -52,16 +52,16 @@ static const char *run_arguments(Net *net, const RunArguments *a) {
     const bool in = i < net->graph->inputs.n;
     const PortNames *port = in ? &net->input[i] : &net->output[i - net->graph->inputs.n];
     const char *cast = !a->typed ? "" : in ? arena_printf(net->arena, "(const %s *)", types[net->graph->inputs.data[i].type]) : "(float *)";
-    if (i == net->graph->inputs.n && side_by_side(net)) list_add(&list, a->count);
+    if (i == net->graph->inputs.n && net_counts(net)) list_add(&list, a->count);
     list_add(&list, *a->step ? arena_printf(net->arena, "%s%s + %s * %s_%s_SIZE", cast, port->name, a->step, net->upper, port->upper) : port->name);
   }
   list_add(&list, a->arena);
   if (net->options->program) list_add(&list, a->mark);
-  if (net->team) list_add(&list, a->thread);
+  if (net->team && *a->thread) list_add(&list, a->thread);
   return list.s;
 }
 
-static const char *plain_arguments(Net *net) { return run_arguments(net, &(RunArguments){"", "count", "arena", "mark, context", false, "thread, threads"}); }
+static const char *plain_arguments(Net *net) { return run_arguments(net, &(RunArguments){"", "count", net_all_floats(net) ? "all, arena" : "arena", "mark, context", false, "thread, threads"}); }
 
 /* ---- one image, or as many as lie side by side ---- */
 static const char *output_pointer(Frame *f, int o) { return f->net->output[o].name; }
@@ -163,24 +163,109 @@ static void put_steps(Frame *f) {
 static void put_run_of_images(Text *out, Net *net, int target) {
   const int images = part_images(net, &net->infer, target);
   const char *suffix = net->section[target].suffix, *count = arena_printf(net->arena, "count - n < %d ? count - n : %d", images, images);
-  put_signature(out, arena_printf(net->arena, "static void %s_run%s", net->name, suffix), run_parameters(net), " {\n");
+  put_signature(out, arena_printf(net->arena, "static void %s_run%s", net->name, suffix), run_parameters(net, false), " {\n");
   text_put(out, "  for (int32_t n = 0; n < count; n += %d)\n    %s_images%s(%s);\n}\n\n", images, net->name, suffix,
            run_arguments(net, &(RunArguments){"n", count, "arena", "mark, context", true, ""}));
 }
 
+static void put_body(Text *out, Frame *f, bool phase) {
+  Net *net = f->net;
+  if (net->model) put_unused(out, f, "model");
+  for (int i = 0; i < net->graph->inputs.n; i++) put_unused(out, f, net->input[i].name);
+  for (int i = 0; i < net->graph->outputs.n && by_phases(net); i++) put_unused(out, f, net->output[i].name);
+  if (phase) put_unused(out, f, "n");
+  if (net_all_floats(net)) put_unused(out, f, "all");
+  put_unused(out, f, "arena");
+  if (net->options->program) put_unused(out, f, "mark"), put_unused(out, f, "context");
+  if (net->team && !phase) put_unused(out, f, "thread"), put_unused(out, f, "threads");
+  frame_end(out, f);
+  text_put(out, "}\n\n");
+}
+
+/* ---- by phases: image by image up to a layer that is computed for all of them, that layer, and so on ---- */
+static bool phase_has(const Net *net, int phase, bool batch) {
+  for (int s = 0; s < net->infer.steps.n; s++)
+    if (net->infer.steps.data[s].kernel->phase == phase && net->infer.steps.data[s].kernel->batch == batch) return true;
+  return false;
+}
+
+static const char *phase_function(const Net *net, int target, int phase) { return arena_printf(net->arena, "%s_run_phase%d%s", net->name, phase, net->section[target].suffix); }
+
+static void put_phase(Text *out, Net *net, int target, int phase) {
+  Frame f = frame_begin(net, &net->infer, target, FRAME_INFER);
+  for (int s = 0; s < net->infer.steps.n; s++) {
+    const Step *step = &net->infer.steps.data[s];
+    if (step->kernel->phase != phase || step->kernel->batch) continue;
+    frame_call(&f, step, "  ");
+    put_mark(&f, "  ", s);
+  }
+  text_put(out, "/* Image n of a call, of which the parameters are: %s. */\n", phase ? "what follows layers that are computed for all images" : "up to the layers that are computed for all images");
+  put_signature(out, arena_printf(net->arena, "static void %s", phase_function(net, target, phase)), run_parameters(net, true), " {\n");
+  put_body(out, &f, true);
+}
+
+/* The images of a slot run one after the other in its part of the arena; a thread has every threads-th slot. */
+static void put_images_of_phase(Frame *f, int phase) {
+  Net *net = f->net;
+  const int64_t slots = net->slots;
+  const char *function = phase_function(net, f->target, phase), *mark = net->team ? "thread == 0 ? mark : NULL, context" : "mark, context";
+  const char *all = net_all_floats(net) ? "all, " : "", *place = slots > 1 ? arena_printf(net->arena, "%sarena + slot * %" PRId64, all, arena_room(net->infer.plan->arena_floats)) : arena_printf(net->arena, "%sarena", all);
+  const char *arguments = run_arguments(net, &(RunArguments){"n", "n", place, mark, true, ""});
+  if (slots > 1) {
+    text_put(&f->calls, "  for (int32_t slot = %s; slot < %" PRId64 "; slot += %s)\n", net->team ? "thread" : "0", slots, net->team ? "threads" : "1");
+    text_put(&f->calls, "    for (int64_t n = (int64_t)slot * count / %" PRId64 "; n < (int64_t)(slot + 1) * count / %" PRId64 "; n++)\n      %s(%s);\n", slots, slots, function, arguments);
+  } else text_put(&f->calls, "  for (int64_t n = 0; n < count; n++) %s(%s);\n", function, arguments);
+}
+
+static void put_together(Frame *f, int s) {
+  const Step *step = &f->net->infer.steps.data[s];
+  const bool one = f->net->team && !step_shared(step, f->target);
+  if (f->net->team) text_put(&f->calls, "  BARRIER();\n");
+  if (one) text_put(&f->calls, "  if (thread == 0) {\n");
+  frame_call(f, step, one ? "    " : "  ");
+  if (one) text_put(&f->calls, "  }\n");
+  if (f->net->team) put_team_mark(f, s, false);
+  else put_mark(f, "  ", s);
+}
+
+static void put_copies_of_all(Frame *f) {
+  Net *net = f->net;
+  if (!copies_outputs(net)) return;
+  if (net->team) text_put(&f->calls, "  BARRIER();\n  if (thread == 0) {\n");
+  for (int o = 0; o < net->graph->outputs.n; o++)
+    if (net->infer.plan->copy_output[o])
+      text_put(&f->calls, "  %smemcpy(%s, %s, (size_t)count * %s_%s_SIZE * sizeof(float));\n", net->team ? "  " : "", net->output[o].name, frame_value(f, net->infer.plan->output[o]), net->upper, net->output[o].upper);
+  if (net->team) text_put(&f->calls, "  }\n");
+}
+
+static void put_infer_by_phases(Text *out, Net *net, int target) {
+  Frame f = frame_begin(net, &net->infer, target, FRAME_TOGETHER);
+  for (int phase = net->infer.plan->first_phase; phase < net->infer.plan->phases; phase++) {
+    if (phase_has(net, phase, false)) {
+      put_phase(out, net, target, phase);
+      if (net->team && f.calls.n) text_put(&f.calls, "  BARRIER();\n");
+      put_images_of_phase(&f, phase);
+    }
+    for (int s = 0; s < net->infer.steps.n; s++)
+      if (net->infer.steps.data[s].kernel->phase == phase && net->infer.steps.data[s].kernel->batch) put_together(&f, s);
+  }
+  put_copies_of_all(&f);
+  text_put(out, "/* `count` images: some layers for all of them, the others image by image. */\n");
+  put_signature(out, arena_printf(net->arena, "static void %s_run%s", net->name, net->section[target].suffix), run_parameters(net, false), " {\n");
+  put_body(out, &f, false);
+}
+
 void put_infer(Text *out, Net *net, int target) {
+  if (by_phases(net)) {
+    put_infer_by_phases(out, net, target);
+    return;
+  }
   Frame f = frame_begin(net, &net->infer, target, FRAME_INFER);
   put_steps(&f);
   if (f.images > 1) text_put(out, "/* %d images side by side: each value is [height][width][channels][%d]. The first `count` of them count; the last of these stands in all other lanes. */\n", f.images, f.images);
   else text_put(out, "/* One image. Values lie in the arena, in places that are taken again when nobody needs them any more. */\n");
-  put_signature(out, arena_printf(net->arena, "static void %s_%s%s", net->name, f.images > 1 ? "images" : "run", net->section[target].suffix), run_parameters(net), " {\n");
-  if (net->model) put_unused(out, &f, "model");
-  for (int i = 0; i < net->graph->inputs.n; i++) put_unused(out, &f, net->input[i].name);
-  put_unused(out, &f, "arena");
-  if (net->options->program) put_unused(out, &f, "mark"), put_unused(out, &f, "context");
-  if (net->team) put_unused(out, &f, "thread"), put_unused(out, &f, "threads");
-  frame_end(out, &f);
-  text_put(out, "}\n\n");
+  put_signature(out, arena_printf(net->arena, "static void %s_%s%s", net->name, f.images > 1 ? "images" : "run", net->section[target].suffix), run_parameters(net, false), " {\n");
+  put_body(out, &f, false);
   if (f.images > 1) put_run_of_images(out, net, target);
 }
 
@@ -224,8 +309,9 @@ static void put_slots(Text *out, Net *net) {
 
 static void put_infer_some(Text *out, Net *net) {
   put_signature(out, arena_printf(net->arena, "%svoid %s_infer_some", net_linkage(net), net->name), infer_parameters(net, true), " {\n");
-  if (net->slots > 1) put_slots(out, net);
-  else if (side_by_side(net)) text_put(out, "  %s_run(%s);\n", net->name, run_arguments(net, &(RunArguments){"", "count", "workspace->arena", "NULL, NULL", false, ""}));
+  if (by_phases(net)) text_put(out, "  %s%s_run(%s);\n", net->team ? "TEAM " : "", net->name, run_arguments(net, &(RunArguments){"", "count", net_all_floats(net) ? "workspace->all, workspace->arena" : "workspace->arena", "NULL, NULL", false, "THREAD, THREADS"}));
+  else if (net->slots > 1) put_slots(out, net);
+  else if (net_counts(net)) text_put(out, "  %s_run(%s);\n", net->name, run_arguments(net, &(RunArguments){"", "count", "workspace->arena", "NULL, NULL", false, ""}));
   else {
     text_put(out, "  for (int64_t i = 0; i < count; i++)\n");
     text_put(out, "    %s_run(%s);\n", net->name, run_arguments(net, &(RunArguments){"i", "", "workspace->arena", "NULL, NULL", false, ""}));
@@ -235,7 +321,7 @@ static void put_infer_some(Text *out, Net *net) {
 
 void put_infer_entries(Text *out, Net *net) {
   if (net->options->ntargets > 1) {
-    put_signature(out, arena_printf(net->arena, "static void %s_run", net->name), run_parameters(net), " {\n");
+    put_signature(out, arena_printf(net->arena, "static void %s_run", net->name), run_parameters(net, false), " {\n");
     put_dispatched(out, net, "", arena_printf(net->arena, "%s_run", net->name), plain_arguments(net));
     text_put(out, "}\n\n");
   }

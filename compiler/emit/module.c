@@ -210,11 +210,12 @@ static void lower_kernel(Net *net, const Part *part, Kernel *kernel, LowerOption
 
 static void lower_step(Net *net, Part *part, Kernel *kernel, const Target *layout) {
   const EmitOptions *o = net->options;
-  Step step = {.kernel = kernel, .team = part == &net->infer ? net->team : part == &net->train && kernel->batch && o->openmp};
+  const bool infer = part == &net->infer;
+  Step step = {.kernel = kernel, .team = infer ? net->team && (kernel->batch || !part->plan->together) : part == &net->train && kernel->batch && o->openmp};
   step.lower = NEW_ARRAY(net->arena, Lower *, o->ntargets), step.function = NEW_ARRAY(net->arena, Function *, o->ntargets);
   step.uses = NEW_ARRAY(net->arena, bool *, o->ntargets), step.member = NEW_ARRAY(net->arena, const Member **, o->ntargets);
   LowerOptions options = {.layout_lanes = layout->lanes, .layout = layout, .plain = o->plain, .exact = o->exact, .threads = step.team,
-                          .batch = part == &net->infer ? 0 : net->train_batch ? net->train_batch : 1, .weight_bytes = 4 * net->graph->parameters, .tuning = o->tuning};
+                          .batch = infer ? kernel->batch ? o->batch : 0 : net->train_batch ? net->train_batch : 1, .call = infer && o->batch > 1 ? o->batch : 0, .weight_bytes = 4 * net->graph->parameters, .tuning = o->tuning};
   lower_kernel(net, part, kernel, &options, step.lower);
   for (int t = 0; t < o->ntargets; t++) {
     Lower *lower = step.lower[t];
@@ -373,15 +374,16 @@ Net *emit_begin(Arena *arena, const Graph *graph, Plan *infer, Plan *train, Plan
   net->name = options->prefix, net->upper = name_upper(arena, options->prefix), net->model = graph->parameters > 0;
   net->names.arena = net->macros.arena = arena;
   for (const char *const *s = fixed_names; *s; s++) names_reserve(&net->names, *s);
+  for (int phase = 0; infer->together && phase < infer->phases; phase++) names_reserve(&net->names, arena_printf(arena, "run_phase%d", phase));
   for (int phase = 0; train && phase < train->phases - train->first_phase; phase++)
     names_reserve(&net->names, arena_printf(arena, "phase%d_image", phase)), names_reserve(&net->names, arena_printf(arena, "phase%d_images", phase)),
     names_reserve(&net->names, arena_printf(arena, "phase%d_batch", phase));
-  net->team = options->openmp && options->batch <= 1 && schedule_team(options->target[0], work_of(graph)); /* a batch shares out its images */
+  net->team = options->openmp && (infer->together || (options->batch <= 1 && schedule_team(options->target[0], work_of(graph)))); /* a batch shares out its images */
   name_ports(net);
   name_sections(net);
   net->slots = options->openmp ? at_most(groups_of(infer, options->batch), MOST_SHARDS) : 1;
   lower_part(net, &net->infer, infer);
-  net->team = any_shared(net);
+  net->team = infer->together ? net->team : any_shared(net);
   if (train) {
     net->train_batch = graph->training->batch;
     lower_part(net, &net->train, train);
@@ -408,11 +410,13 @@ int64_t members_floats(const Part *part) {
 int64_t net_model_floats(const Net *net) { return net->infer.members.n ? members_floats(&net->infer) : net->model ? ALIGNED_FLOATS : 0; }
 
 int64_t arena_room(int64_t floats) { return floats ? floats : ALIGNED_FLOATS; }
-int64_t net_workspace_floats(const Net *net) { return net->slots * arena_room(net->infer.plan->arena_floats); }
+bool net_counts(const Net *net) { return net->infer.plan->images > 1 || net->infer.plan->together; }
+int64_t net_all_floats(const Net *net) { return net->options->batch * net->infer.plan->all_floats; }
+int64_t net_workspace_floats(const Net *net) { return net_all_floats(net) + net->slots * arena_room(net->infer.plan->arena_floats); }
 
 NetSizes emit_sizes(const Net *net) {
   NetSizes sizes = {.model_bytes = 4 * net_model_floats(net), .workspace_bytes = 4 * net_workspace_floats(net)};
-  sizes.workspace_bound = 4 * net->slots * arena_room(net->infer.plan->arena_bound);
+  sizes.workspace_bound = 4 * (net->options->batch * net->infer.plan->all_bound + net->slots * arena_room(net->infer.plan->arena_bound));
   if (!net->train.plan) return sizes;
   sizes.shards = net->shards;
   sizes.training_bytes = 4 * training_floats(net);

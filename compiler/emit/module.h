@@ -76,7 +76,9 @@ int64_t step_scratch(const Step *, int target, int buffer); /* where in the kern
 int64_t arena_room(int64_t floats);                         /* no array of C is empty */
 bool step_shared(const Step *, int target);                 /* threads share its loops; else one of them runs it */
 int64_t members_floats(const Part *);
+bool net_counts(const Net *);                               /* NAME_run takes a number of images */
 int64_t net_model_floats(const Net *), net_workspace_floats(const Net *);
+int64_t net_all_floats(const Net *);                        /* of the workspace: what is read for all images together */
 const char *net_linkage(const Net *);                       /* "static " in a program, whose libraries may have functions of the same name */
 const char *net_target_names(const Net *);                  /* "x86-64-v4,x86-64-v3,x86-64" */
 const char *layer_text(Net *, const Node *);                /* "conv1, line 14: conv(6, 5x5)" */
@@ -84,7 +86,8 @@ const char *layer_place(Net *, const Node *);               /* "line 14: conv(6,
 
 /* ---- frame.c: functions that call kernels ---- */
 typedef enum FrameKind {
-  FRAME_INFER,               /* one image, or as many as lie side by side */
+  FRAME_INFER,               /* one image, or as many as lie side by side; in a plan by phases `n` of the call */
+  FRAME_TOGETHER,            /* all images of a call */
   FRAME_SAMPLE,              /* training: what they add */
   FRAME_BATCH,               /* training: what is computed from all images */
   FRAME_LOOK,                /* looking inside: one image, all values kept */

@@ -236,16 +236,17 @@ static void put_recipe(Text *out, Net *net) {
 static void put_infer_call(Text *out, Net *net, const char *function, bool timed) {
   static const char *const types[] = {[ELEM_F32] = "float", [ELEM_U8] = "uint8_t", [ELEM_I8] = "int8_t"};
   Text list = {.arena = net->arena};
-  const bool together = net->infer.plan->images > 1, one = timed && !together;
+  const bool counts = net_counts(net), one = timed && !counts;
   if (net->model) list_add(&list, "model");
   for (int i = 0; i < net->graph->inputs.n; i++) {
     const char *type = types[net->graph->inputs.data[i].type];
     list_add(&list, one ? arena_printf(net->arena, "(const %s *)input[%d] + i * %s_%s_SIZE", type, i, net->upper, net->input[i].upper) : arena_printf(net->arena, "input[%d]", i));
   }
-  if (timed && together) list_add(&list, arena_printf(net->arena, "%s_BATCH", net->upper));
+  if (timed && counts) list_add(&list, arena_printf(net->arena, "%s_BATCH", net->upper));
   for (int o = 0; o < net->graph->outputs.n; o++)
     list_add(&list, one ? arena_printf(net->arena, "output[%d] + i * %s_%s_SIZE", o, net->upper, net->output[o].upper) : arena_printf(net->arena, "output[%d]", o));
-  if (timed) list_add(&list, arena_printf(net->arena, "((%s_workspace *)workspace)->arena%s, mark, context", net->name, net->slots > 1 ? "[0]" : ""));
+  if (timed && net_all_floats(net)) list_add(&list, arena_printf(net->arena, "((%s_workspace *)workspace)->all", net->name));
+  if (timed) list_add(&list, arena_printf(net->arena, "((%s_workspace *)workspace)->arena%s, mark, context", net->name, net->slots > 1 && !net->infer.plan->together ? "[0]" : ""));
   else list_add(&list, "workspace");
   if (one) text_put(out, "for (int i = 0; i < %s_BATCH; i++) ", net->upper);
   if (timed && net->team) list_add(&list, "THREAD, THREADS");

@@ -86,7 +86,7 @@ struct Node {
   bool frozen;
   Span span; const Site *site;   /* the call in the source, and the blocks it was expanded through */
   Result result;
-  bool together;                 /* training: one kernel for all images of the batch; set by passes/plan.c */
+  bool together;                 /* one kernel for all images of the batch; set by passes/plan.c */
   Node *of; int wrt;             /* hidden operators of the backward pass: the forward node, and with respect to which input or weight */
   Weight *target;                /* RESULT_SUM, RESULT_BATCH */
   ElemType elem; bool chw;       /* op_input, op_target: what the caller's buffer holds (I32: classes); `wrt` is the index of the input or output */

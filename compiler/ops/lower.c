@@ -143,7 +143,7 @@ Lower *lower_begin(Arena *arena, const Kernel *kernel, const Target *target, con
   l->arena = arena, l->kernel = kernel, l->node = kernel->root, l->target = target;
   l->layout_lanes = o->layout_lanes, l->layout = o->layout ? o->layout : target->lanes == o->layout_lanes ? target : target_of_lanes(o->layout_lanes);
   l->weight_bytes = o->weight_bytes, l->tuning = o->tuning;
-  l->plain = o->plain, l->exact = o->exact, l->threads = o->threads, l->batch = o->batch, l->images = o->images;
+  l->plain = o->plain, l->exact = o->exact, l->threads = o->threads, l->batch = o->batch, l->call = o->call, l->images = o->images;
   l->b = nest_new(arena, kernel_name(arena, kernel->root), about_kernel(arena, kernel));
   make_inputs(l);
   make_output(l);

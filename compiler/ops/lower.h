@@ -17,8 +17,8 @@ typedef struct Kernel {
   /* folded away by passes, applied when the weights are packed: per output channel w' = w*gain, b' = (b - mean)*gain + shift of these batchnorm nodes, in order; */
   int nscales; Node **scale; /* and the normalize node before it, whose factor (and where exact, shift) goes into the weights; NULL: none */
   Node *normalize; bool normalize_shift;
-  int phase;                 /* training: kernels of a phase run image by image */
-  bool batch;                /* training: runs once for all images, when those of its phase are through: a BATCH node, or one that is computed together */
+  int phase;                 /* kernels of a phase run image by image */
+  bool batch;                /* runs once for all images, when those of its phase are through: a BATCH node, or one that is computed together */
 } Kernel;
 
 typedef enum BindKind {
@@ -55,7 +55,7 @@ struct Tuning;               /* schedule/tuning.h: choices that were measured */
 typedef struct LowerOptions { /* as in Lower */
   int layout_lanes;
   bool plain, exact, threads;
-  int64_t batch;
+  int64_t batch, call;
   int images;
   const Target *layout;      /* NULL: the first of the table with so many lanes */
   int64_t weight_bytes;
@@ -76,7 +76,8 @@ typedef struct Lower {
   bool plain;                /* -O0 */
   bool exact;                /* no algorithm that rounds differently */
   bool threads;              /* PARALLEL loops are run by threads */
-  int64_t batch;             /* nests for all images: most of them */
+  int64_t batch;             /* nests for all images: most of them; 0: the nest of an image, in inference */
+  int64_t call;              /* inference: images of a call, which take turns or are computed together; 0: there is one */
   int images;                /* side by side in the lanes of a vector, [h][w][c][images]: the nest is built of scalars, then widened; 0 or 1: one after the other */
   Buf *in[16], *out;         /* made by lower_begin: [h][w][c] of each root input and of the result (kernel->batch: [batch][h][w][c]); RESULT_SUM: out is the gradient buffer in the weight's dims, UPDATE; with kernel->over it is that value's buffer, too, OVER */
   Binding binding[BUFS];     /* by buffer id */

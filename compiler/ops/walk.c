@@ -11,7 +11,7 @@ int walk_lanes(const Lower *l, int64_t channels) {
   return lanes;
 }
 
-LoopKind walk_rows(const Lower *l, int64_t work) { return !l->plain && l->batch == 0 && work > PARALLEL_WORK * l->target->lanes ? PARALLEL : SERIAL; }
+LoopKind walk_rows(const Lower *l, int64_t work) { return !l->plain && l->batch == 0 && !l->call && work > PARALLEL_WORK * l->target->lanes ? PARALLEL : SERIAL; }
 
 Buf *walk_row_scratch(Lower *l, const char *name, LoopKind kind, int64_t rows, int64_t channels) {
   const int64_t dim[] = {rows, channels};

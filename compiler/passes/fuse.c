@@ -88,7 +88,7 @@ static bool extendable(const Fuser *f, const Node *node, const Kernel *kernel) {
   if (f->plan->images > 1 && kernel->root->op == &op_input) return false; /* it only brings images side by side */
   if (!sole_reader(f, node->in[0], node) || !shape_equal(node->shape, node->in[0]->shape)) return false;
   if (kernel->nchain == MOST_FUSED || kernel->pool || node->nin > MOST_OPERANDS) return false;
-  return !f->plan->training || (kernel->batch ? ready_for(&f->phases, node, true) <= kernel->phase && node->not_before <= kernel->phase : kernel->phase == kernel_phase(f, node));
+  return kernel->batch ? ready_for(&f->phases, node, true) <= kernel->phase && node->not_before <= kernel->phase : kernel->phase == kernel_phase(f, node);
 }
 
 static bool foldable_scale(const Fuser *f, const Node *node, const Kernel *kernel) {
@@ -132,7 +132,7 @@ static void append_node(Fuser *f, Node *node) {
   f->kernel[node->id] = kernel;
 }
 
-static int kernel_order(const void *a, const void *b) { /* training: by phase; image by image before all at once; then by position */
+static int kernel_order(const void *a, const void *b) { /* by phase; image by image before all at once; then by position */
   const Kernel *x = *(Kernel *const *)a, *y = *(Kernel *const *)b;
   if (x->phase != y->phase) return x->phase < y->phase ? -1 : 1;
   if (x->batch != y->batch) return x->batch - y->batch;

@@ -48,8 +48,11 @@ static void set_lives(Plan *plan) {
     Life *life = &plan->life[plan->loss[i]->id];
     life->all = true, life->block.dies = plan->kernels.n - 1, life->last_phase = plan->phases - 1;
   }
-  for (int i = 0; i < plan->graph->nodes.n; i++)
-    if (plan->life[i].all) live_for_phases(plan, &plan->life[i]);
+  for (int i = 0; i < plan->graph->nodes.n; i++) {
+    Life *life = &plan->life[i];
+    if (!plan->training && life->last_phase > life->phase) life->all = true;
+    if (life->all) live_for_phases(plan, life);
+  }
 }
 
 /* ---- homes ---- */
@@ -63,7 +66,7 @@ static StoreKind kind_of(const Plan *plan, const Life *life, int *index) {
   const Node *node = life->node;
   if (node->target) return STORE_GRADIENT;
   if (node->result == RESULT_BATCH) return STORE_BATCH;
-  if (!plan->training) return is_output(plan, node, index) && plan->images == 1 ? STORE_OUTPUT : STORE_ARENA;
+  if (!plan->training && plan->images == 1 && is_output(plan, node, index)) return STORE_OUTPUT;
   return life->all ? STORE_ALL : life->last_phase > life->phase ? STORE_KEPT : STORE_ARENA;
 }
 
@@ -204,10 +207,6 @@ static Plan *plan_kernels(Arena *arena, Plan *plan, bool plain) {
   return plan;
 }
 
-Plan *plan_inference(Arena *arena, const Graph *graph, bool plain, int images) {
-  return plan_kernels(arena, plan_new(arena, pass_inference(arena, graph), images), plain);
-}
-
 /* Statistics over the values of all images are made of images that lie one after the other. */
 static bool looks_at_all_images(const Graph *graph) {
   for (int i = 0; i < graph->nodes.n; i++)
@@ -219,7 +218,7 @@ static bool looks_at_all_images(const Graph *graph) {
 }
 
 /* ---- dense layers of all images at once ----
- * Image by image, their weights would be read three times an image and their gradients written; those that stay in the first caches may. */
+ * Image by image, their weights would be read once an image, in training three times and their gradients written; those that stay in the first caches may. */
 enum { TOGETHER_WEIGHTS = 1 << 14, FEWEST_IMAGES = 8, MOST_IMAGES = 1024 };
 
 static bool computed_together(const Node *node, int64_t batch) {
@@ -232,7 +231,7 @@ static bool computed_together(const Node *node, int64_t batch) {
 
 static bool compute_together(Graph *graph, int64_t batch) { /* false: there are none */
   bool any = false;
-  for (int i = 0; i < graph->nodes.n && batch >= FEWEST_IMAGES && batch <= MOST_IMAGES; i++) {
+  for (int i = 0; i < graph->nodes.n && batch <= MOST_IMAGES; i++) {
     Node *node = graph->nodes.data[i];
     node->together = computed_together(node, batch);
     any = any || node->together;
@@ -240,10 +239,16 @@ static bool compute_together(Graph *graph, int64_t batch) { /* false: there are 
   return any;
 }
 
+Plan *plan_inference(Arena *arena, const Graph *graph, bool plain, int images, int64_t together) {
+  Plan *plan = plan_new(arena, pass_inference(arena, graph), images);
+  plan->together = plan->images == 1 && !plain && together && compute_together(plan->graph, together);
+  return plan_kernels(arena, plan, plain);
+}
+
 TrainingGraph plan_differentiate(Arena *arena, const Graph *graph, bool plain, int *images, bool *phases) {
   const TrainingGraph training = pass_differentiate(arena, graph);
   const bool statistics = looks_at_all_images(training.graph), apart = statistics || *images <= 1;
-  const bool together = apart && !plain && compute_together(training.graph, graph->training->batch);
+  const bool together = apart && !plain && graph->training->batch >= FEWEST_IMAGES && compute_together(training.graph, graph->training->batch);
   *phases = statistics || together, *images = apart ? 1 : *images;
   return training;
 }

@@ -13,7 +13,7 @@ typedef enum StoreKind {
   STORE_TARGET,   /* training: the caller's target of output `index`; looking inside: the caller's weights of its scores */
   STORE_ARENA,    /* `offset` floats into the arena of one image (training: of a shard) */
   STORE_KEPT,     /* training: needed in a later phase: `offset` floats into the record of its image, of which there is one an image of the batch */
-  STORE_ALL,      /* training: read or made for all images together: one after the other for all images of the batch, `offset` floats an image behind the first */
+  STORE_ALL,      /* read or made for all images together: one after the other for all images of the batch, `offset` floats an image behind the first */
   STORE_BATCH,    /* training: value of a BATCH node: `offset` floats into the part that exists once */
   STORE_GRADIENT, /* RESULT_SUM, and BATCH nodes with a target: the gradient of node->target */
 } StoreKind;
@@ -22,9 +22,10 @@ typedef struct Storage { StoreKind kind; int index; int64_t offset; } Storage; /
 typedef struct Plan {
   Graph *graph;
   bool training;
+  bool together;                /* inference: some kernels are for all images of the batch: it runs by phases, as training does */
   int images;                   /* side by side: each value is [h][w][c][images]; inputs and targets have kernels that bring them into that order. 1: one after the other */
-  VEC(struct Kernel *) kernels; /* in order. Training: by phase; within a phase the SAMPLE and SUM kernels of one image, then the BATCH kernels */
-  int first_phase, phases;      /* training: phases run from first_phase (-1 when a BATCH kernel needs only targets) to phases - 1 */
+  VEC(struct Kernel *) kernels; /* in order. By phase; within a phase the SAMPLE and SUM kernels of one image, then the BATCH kernels */
+  int first_phase, phases;      /* phases run from first_phase (-1 when a BATCH kernel needs only targets) to phases - 1 */
   Storage *storage;             /* by node id */
   Node **output;                /* by output: the node whose value it is (as in graph->outputs, after passes) */
   bool *copy_output;            /* inference: that value has a home of its own (an input, a shared output, another output): copy it to the caller's buffer at the end */
@@ -42,7 +43,8 @@ typedef struct Plan {
   struct Life *life;            /* by node id: of plan.c */
 } Plan;
 
-Plan *plan_inference(Arena *, const Graph *, bool plain, int images); /* simplified, folded, fused, aliased; plain: -O0, nothing fused */
+/* Simplified, folded, fused, aliased; plain: -O0, nothing fused. together: of so many images large dense layers are computed at once; 0: no. */
+Plan *plan_inference(Arena *, const Graph *, bool plain, int images, int64_t together);
 Plan *plan_training(Arena *, const Graph *, bool plain, int images);  /* differentiated first; graph->training says the losses; images: as far as no layer looks at all of them */
 Plan *plan_training_again(Arena *, const Graph *, bool plain, int images, const unsigned char *again); /* again: by node id of the differentiated graph, how often it is made again, as passes/recompute.h has it */
 /* The plan with the least work whose values take at most so many floats, as plan_training_needs counts them; or, where there is none, one with as few as can be found. */

@@ -78,6 +78,15 @@ static Cycles stream_of(const Lower *l) {
   return cost_stream(l->target, macs, 4 * values, 4 * weights, l->weight_bytes);
 }
 
+/* Inference of several images; the plan has chosen: what is computed for all images at once ends a phase. */
+static void offer_dense(const Lower *l, Decision *d) {
+  const int64_t macs = l->node->op->cost(l->node).macs;
+  const Cycles alone = stream_of(l), together = cost_together(l->target, macs, 4 * macs, l->call, l->weight_bytes);
+  const bool small = !l->node->together && together.total < GAIN * alone.total;
+  offer(l, d, (Candidate){.choice = {.method = METHOD_OWN}, .name = "image by image", .cycles = alone});
+  offer(l, d, (Candidate){.choice = {.method = METHOD_OWN}, .name = "all images at once", .cycles = together, .refused = small ? "so few weights stay in the first caches" : NULL});
+}
+
 static bool one_to_one(const Correlation *k) { return k->groups > 1 && k->l == 1 && k->s == 1; }
 static bool no_stride(const Correlation *k) { return k->stride[0] == 1 && k->stride[1] == 1; }
 
@@ -88,6 +97,10 @@ static void offer_all(const Lower *l, Decision *d) {
     [FAMILY_DEPTHWISE_WEIGHTS] = "weight gradient", [FAMILY_DENSE] = "panels of units", [FAMILY_DENSE_INPUT] = "vectors of inputs",
     [FAMILY_DENSE_WEIGHTS] = "rows of weights", [FAMILY_POOL] = "window by window", [FAMILY_ALIAS] = "nothing"};
   const Family family = l->node->op->family;
+  if (family == FAMILY_DENSE && !l->plain && l->call > 1 && l->images <= 1) {
+    offer_dense(l, d);
+    return;
+  }
   if (!l->plain && (family == FAMILY_CONV || family == FAMILY_DEPTHWISE || family == FAMILY_CONV_SCATTER || family == FAMILY_CONV_WEIGHTS)) {
     const Correlation k = correlation_gathering(l->node);
     if (!one_to_one(&k) && family == FAMILY_CONV_WEIGHTS) {
@@ -118,6 +131,7 @@ static void pick_by_model(const Lower *l, Decision *d) {
     possible++;
     if (cycles < least) d->model = i, least = cycles;
   }
+  if (l->node->op->family == FAMILY_DENSE && d->candidates.n > 1) d->model = l->node->together;
   d->chosen = d->model;
   d->why = possible == 1 ? d->candidates.n > 1 ? "nothing else is possible" : "" : d->model ? "the least cycles" : "nothing else takes less than 0.9 of its cycles";
 }

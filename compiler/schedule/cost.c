@@ -5,7 +5,7 @@
 // what matters is that they rank alike elsewhere.
 #include "schedule/cost.h"
 
-static const double DIRECT_SHARE = 0.95, WINOGRAD_SHARE = 0.92, PLAIN_SHARE = 0.5; /* of the multiply-adds that the core could start */
+static const double DIRECT_SHARE = 0.95, WINOGRAD_SHARE = 0.92, PLAIN_SHARE = 0.5, TOGETHER_SHARE = 0.9; /* of the multiply-adds that the core could start */
 static const double INPUT_TILE = 120, FAR_INPUT_TILE = 200, OUTPUT_TILE = 80; /* cycles to transform a vector of channels of a 6x6 tile */
 static const double PACKED_POINT = 3;                          /* cycles to transform the weights of two channels, for each point */
 static const double CHAINS = 8, PANEL_VECTORS = 2;             /* sums at work for full speed; vectors of a register tile */
@@ -89,5 +89,12 @@ Cycles cost_stream(const Target *t, int64_t macs, int64_t value_bytes, int64_t o
   Cycles c = {.products = (double)macs / t->lanes / t->fmas / PLAIN_SHARE};
   set_memory(&c, t, (double)own_bytes, net_bytes);
   c.memory += (double)value_bytes / t->l2_rate;
+  return summed(c);
+}
+
+Cycles cost_together(const Target *t, int64_t macs, int64_t own_bytes, int64_t batch, int64_t net_bytes) {
+  Cycles c = {.products = (double)macs / t->lanes / t->fmas / TOGETHER_SHARE};
+  set_memory(&c, t, (double)own_bytes, net_bytes);
+  c.memory /= (double)batch;
   return summed(c);
 }

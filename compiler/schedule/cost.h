@@ -20,5 +20,6 @@ Cycles cost_winograd(const Target *, const Correlation *, int m, int64_t batch, 
 Cycles cost_weights(const Target *, const Correlation *);                 /* a weight gradient, tap by tap */
 Cycles cost_winograd_weights(const Target *, const Correlation *, int m); /* likewise with m x m outputs of a tile */
 Cycles cost_stream(const Target *, int64_t macs, int64_t value_bytes, int64_t own_bytes, int64_t weight_bytes); /* anything else: own_bytes of weights and these values pass by */
+Cycles cost_together(const Target *, int64_t macs, int64_t own_bytes, int64_t batch, int64_t weight_bytes); /* an image of a dense layer for so many at once */
 double cost_padding(const Correlation *); /* share of the taps that fall on padding, which schedules leave out */
 #endif

@@ -3,10 +3,46 @@
 //
 // Forward: panels [units/64][inputs][64] are read once from start to end, with at least eight independent sums. Backward: rows of the natural weights
 // [units][inputs] lie in the order that both gradients want.
+#include "schedule/dense.h"
 #include "schedule/direct.h"
 #include "schedule/images.h"
 
 enum { PANEL_VECTORS = 4, CHAINS = 8, ROWS = 4 };
+
+/* ---- packed weights ---- */
+static Buf *pack_panels(Lower *l, const DensePacks *d, const char *member, int64_t first, int64_t count, int64_t width, int64_t valid) {
+  Pack *pack = lower_pack(l, member, 3, (int64_t[]){count, d->inputs, width});
+  Nest *b = pack->nest;
+  FOR(p, count) FOR(i, d->inputs) {
+    FOR(n, valid) {
+      const Ix unit = first + p * width + n;
+      store(at(pack->out, p, i, n), lower_packed_weight(l, pack, 2, NEST_IX(unit, i), &unit, &i));
+    }
+    if (valid < width) FROM(n, valid, width) store(at(pack->out, p, i, n), num(b, 0));
+  }
+  return lower_pack_done(l, pack);
+}
+
+static Buf *pack_bias(Lower *l, const DensePacks *d, int64_t padded) {
+  Pack *pack = lower_pack(l, "bias", 1, &padded);
+  Nest *b = pack->nest;
+  const Ix none = {0};
+  FOR(u, d->units) store(at(pack->out, u), lower_packed_bias(l, pack, &u, &none));
+  if (padded > d->units) FROM(u, d->units, padded) store(at(pack->out, u), num(b, 0));
+  return lower_pack_done(l, pack);
+}
+
+DensePacks dense_packs(Lower *l) {
+  DensePacks d = {.inputs = shape_elements(l->node->in[0]->shape), .units = shape_elements(l->node->shape)};
+  const int64_t unit = direct_unit(l, d.units);
+  d.lanes = l->target->lanes < unit ? l->target->lanes : (int)unit;
+  d.width = PANEL_VECTORS * unit, d.panels = d.units / d.width, d.rest = d.units % d.width;
+  const int64_t rest_width = (d.rest + unit - 1) / unit * unit;
+  if (d.panels) d.w[0] = pack_panels(l, &d, "weight", 0, d.panels, d.width, d.width);
+  if (d.rest) d.w[1] = pack_panels(l, &d, d.panels ? "weight_rest" : "weight", d.panels * d.width, 1, rest_width, d.rest);
+  d.bias = pack_bias(l, &d, d.panels * d.width + rest_width);
+  return d;
+}
 
 /* ---- forward ---- */
 typedef struct Dense {
@@ -16,28 +52,6 @@ typedef struct Dense {
   Buf *bias;
   Buf *natural;         /* images side by side: weights [units][inputs] as they are; else NULL */
 } Dense;
-
-static Buf *pack_panels(const Dense *d, const char *member, int64_t first, int64_t count, int64_t width, int64_t valid) {
-  Pack *pack = lower_pack(d->l, member, 3, (int64_t[]){count, d->inputs, width});
-  Nest *b = pack->nest;
-  FOR(p, count) FOR(i, d->inputs) {
-    FOR(n, valid) {
-      const Ix unit = first + p * width + n;
-      store(at(pack->out, p, i, n), lower_packed_weight(d->l, pack, 2, NEST_IX(unit, i), &unit, &i));
-    }
-    if (valid < width) FROM(n, valid, width) store(at(pack->out, p, i, n), num(b, 0));
-  }
-  return lower_pack_done(d->l, pack);
-}
-
-static Buf *pack_bias(const Dense *d, int64_t padded) {
-  Pack *pack = lower_pack(d->l, "bias", 1, &padded);
-  Nest *b = pack->nest;
-  const Ix none = {0};
-  FOR(u, d->units) store(at(pack->out, u), lower_packed_bias(d->l, pack, &u, &none));
-  if (padded > d->units) FROM(u, d->units, padded) store(at(pack->out, u), num(b, 0));
-  return lower_pack_done(d->l, pack);
-}
 
 static Ref weight_at(Nest *b, const Dense *d, Buf *w, const Ix *panel, const Ix *input, const Ix *first, const Ix *h, int v) {
   return d->natural ? at(d->natural, *first + v, *input) : at(w, *panel, *input, *h + d->lanes * v);
@@ -97,17 +111,14 @@ bool schedule_dense(Lower *l) {
     natural_rows(&d);
     return true;
   }
-  const int64_t unit = direct_unit(l, d.units), width = PANEL_VECTORS * unit, whole = d.units / width, rest = d.units % width,
-      rest_width = (rest + unit - 1) / unit * unit;
-  d.lanes = l->target->lanes < unit ? l->target->lanes : (int)unit;
+  const DensePacks packs = dense_packs(l);
+  const int64_t width = packs.width, whole = packs.panels, rest = packs.rest;
+  d.lanes = packs.lanes, d.bias = packs.bias;
   d.vectors = (int)(width / d.lanes < l->target->registers / 2 ? width / d.lanes : l->target->registers / 2);
-  Buf *w[2] = {whole ? pack_panels(&d, "weight", 0, whole, width, width) : NULL, rest
-               ? pack_panels(&d, whole ? "weight_rest" : "weight", whole * width, 1, rest_width, rest) : NULL};
-  d.bias = pack_bias(&d, whole * width + rest_width);
   Nest *b = l->b;
   nest_fn(b, b->name, false);
-  if (whole) panels(b, &d, w[0], 0, whole, width, width, whole > 1 ? schedule_outer(l, d.inputs * d.units) : SERIAL);
-  if (rest) panels(b, &d, w[1], whole * width, 1, rest_width, rest, SERIAL);
+  if (whole) panels(b, &d, packs.w[0], 0, whole, width, width, whole > 1 ? schedule_outer(l, d.inputs * d.units) : SERIAL);
+  if (rest) panels(b, &d, packs.w[1], whole * width, 1, packs.w[1]->dim[2], rest, SERIAL);
   lower_about(l, "%d vectors of %d units at a time", d.vectors, d.lanes);
   return true;
 }

@@ -1,29 +1,34 @@
-// dense_together.c: large dense layers of training and their gradients, for all images of the batch at once: products of matrices that read each weight once.
+// dense_together.c: large dense layers and their gradients, for all images of the batch at once: products of matrices that read each weight once.
 // SPDX-License-Identifier: Apache-2.0
 //
 //     forward          out[n][u] = finish(bias[u] + sum over i of x[n][i] * w[u][i])
 //     input gradient   dx[n][i]  = finish(sum over u of dy[n][u] * w[u][i])
 //     weight gradient  dw[u][i] += sum over n of dy[n][u] * x[n][i]
 //
-// Each is sums[row][column] += sum over k of a[row][k] * b[k][column]. The columns are cut into panels of two vectors: their part of b, at most DEPTH of its rows
-// at a time, is first brought together, so that any number of columns does; then register tiles of some rows go through it.
+// Each is sums[row][column] += sum over k of a[row][k] * b[k][column]. The columns are cut into panels of a few vectors, of whose part of b at most DEPTH rows
+// are read at a time; register tiles of some rows go through it. In training that part is first brought together, so that any number of columns does; in
+// inference it lies together already, as weights are packed, and while a tile goes through it, it brings its share of the next part nearer.
+#include "schedule/cost.h"
+#include "schedule/dense.h"
 #include "schedule/images.h"
 #include "schedule/schedule.h"
 
-enum { VECTORS = 2, DEPTH = 256 };
+enum { VECTORS = 2, DEPTH = 256, MOST_VECTORS = 4, PACKED_DEPTH = 128, LINE = 16 };
+static const double WORTH = 0.9; /* of the time image by image: phases of images end before and begin after it */
 
 typedef struct Product {
   Lower *l;
   Family family;
   int64_t inputs, units;
   int64_t rows, columns, depth; /* rows of all images: the most there may be; likewise depth */
-  int lanes, tile;              /* rows of a tile */
+  int lanes, vectors, tile;     /* vectors of a panel, rows of a tile */
   Buf *w, *bias, *dy;           /* dy: of the weight gradient, [units/tile][images][tile] */
   const Ix *count;
   LoopKind loops;               /* over panels: threads share them */
 } Product;
 
-typedef struct Panel { Ix first; int vectors, part; Buf *b; } Panel; /* its columns; part: lanes of the last vector */
+/* Its columns; part: lanes of the last vector. In inference b is the packed weights [number][k][from ..]. */
+typedef struct Panel { Ix first; int vectors, part; Buf *b; bool packed; Ix number, from; } Panel;
 
 static bool of_images(const Product *p) { return p->family != FAMILY_DENSE_WEIGHTS; } /* a row is an image */
 
@@ -83,6 +88,18 @@ static void fill_panel(Nest *b, const Product *p, const Panel *panel, const Ix *
 }
 
 /* ---- tiles ---- */
+static Val part_of_b(Nest *b, const Product *p, const Panel *panel, const Ix *first, const Ix *k, int v) {
+  return load(panel->packed ? at(panel->b, panel->number, *first + *k, panel->from + v * p->lanes) : at(panel->b, *k, v * p->lanes), p->lanes);
+}
+
+/* Lines of the weights that come next, of the row as many behind: one for each tile, or more where there are few tiles. The last tiles are beyond them. */
+static void fetch_next(Nest *b, const Product *p, const Panel *panel, const Ix *number, const Ix *first, const Ix *k, int64_t depth) {
+  const int64_t width = panel->b->dim[2], lines = width / LINE, tiles = (p->rows + p->tile - 1) / p->tile, each = (lines + tiles - 1) / tiles;
+  if (panel->vectors * p->lanes < width) return;
+  for (int64_t i = 0; i < each; i++)
+    prefetch(panel->b, panel->number * (p->depth * width) + (*first + *k + depth) * width + (*number * each + i) * LINE);
+}
+
 static Ref a_at(Nest *b, const Product *p, const Ix *row, const Ix *block, int r, const Ix *k) {
   return of_images(p) ? at(p->l->in[0], *row + r, 0, 0, *k) : at(p->dy, *block, *k, r);
 }
@@ -94,8 +111,9 @@ static void tile(Nest *b, const Product *p, const Panel *panel, const Ix *row, c
   Buf *acc = REGISTERS("a", L, rows, panel->vectors);
   UNROLL(r, rows) for (int v = 0; v < panel->vectors; v++) store(at(acc, r, v), load_sum(b, p, panel, NEST_IX(*row + r), v));
   FROM(k, begin, end) {
-    Val w[VECTORS];
-    for (int v = 0; v < panel->vectors; v++) w[v] = let(nest_text(b, "w%d", v), load(at(panel->b, k, v * L), L));
+    Val w[MOST_VECTORS];
+    if (panel->packed && rows == p->tile) fetch_next(b, p, panel, block, first, &k, depth);
+    for (int v = 0; v < panel->vectors; v++) w[v] = let(nest_text(b, "w%d", v), part_of_b(b, p, panel, first, &k, v));
     for (int r = 0; r < rows; r++)
       for (int v = 0; v < panel->vectors; v++) accumulate(at(acc, r, v), load(a_at(b, p, row, block, r, NEST_IX(*first + k)), 1), w[v]);
   }
@@ -107,7 +125,7 @@ static void tiles_of_images(Nest *b, const Product *p, const Panel *panel, const
   const int T = p->tile, half = T / 2;
   const Ix count = *p->count, none = {0};
   FOR(m, (p->rows + T - 1) / T) {
-    WHEN(atleast(count - m * T, T)) tile(b, p, panel, NEST_IX(m * T), &none, T, first, depth);
+    WHEN(atleast(count - m * T, T)) tile(b, p, panel, NEST_IX(m * T), &m, T, first, depth);
     OTHERWISE {
       WHEN(atleast(count - m * T, half)) {
         tile(b, p, panel, NEST_IX(m * T), &none, half, first, depth);
@@ -127,18 +145,21 @@ static void tiles_of_units(Nest *b, const Product *p, const Panel *panel) {
 
 /* ---- panels ---- */
 static void block(Nest *b, const Product *p, Panel panel, const Ix *first, int64_t depth) { /* `depth` rows of b */
-  panel.b = BUF(STACK, "b", depth, panel.vectors * p->lanes);
-  fill_panel(b, p, &panel, first, depth);
+  if (!panel.packed) {
+    panel.b = BUF(STACK, "b", depth, panel.vectors * p->lanes);
+    fill_panel(b, p, &panel, first, depth);
+  }
   if (of_images(p)) tiles_of_images(b, p, &panel, first, depth);
   else tiles_of_units(b, p, &panel);
 }
 
 static Val begin_sum(Nest *b, const Product *p, const Panel *panel, int v) {
+  if (panel->packed) return load(at(p->bias, panel->first + v * p->lanes), p->lanes);
   return p->bias ? load_columns(b, p, panel, at(p->bias, panel->first + v * p->lanes), v) : splat(num(b, 0), p->lanes);
 }
 
 static void panel_of_images(Nest *b, const Product *p, const Panel *panel) {
-  const int64_t blocks = (p->depth + DEPTH - 1) / DEPTH, each = (p->depth + blocks - 1) / blocks, size = (each + p->lanes - 1) / p->lanes * p->lanes;
+  const int64_t most = panel->packed ? PACKED_DEPTH : DEPTH, blocks = (p->depth + most - 1) / most, each = (p->depth + blocks - 1) / blocks, size = (each + p->lanes - 1) / p->lanes * p->lanes;
   const int64_t whole = p->depth / size, rest = p->depth % size;
   const Ix none = {0};
   FROM(n, 0, *p->count) for (int v = 0; v < panel->vectors; v++) store_sum(b, p, panel, &n, v, begin_sum(b, p, panel, v));
@@ -166,13 +187,58 @@ static void gather_units(Nest *b, const Product *p) {
   }
 }
 
+/* ---- inference ---- */
+static void packed_panel(Nest *b, const Product *p, Buf *w, const Ix *number, const Ix *first, int64_t units) {
+  const int64_t step = p->vectors * p->lanes, whole = units / step, rest = units % step, vectors = (rest + p->lanes - 1) / p->lanes;
+  Panel panel = {.vectors = p->vectors, .part = p->lanes, .b = w, .packed = true, .number = *number};
+  if (whole) FOR(m, whole) {
+    panel.first = *first + m * step, panel.from = m * step;
+    panel_of_images(b, p, &panel);
+  }
+  if (!rest) return;
+  panel.first = *first + whole * step, panel.from = NEST_Z + whole * step, panel.vectors = (int)vectors, panel.part = (int)(rest - (vectors - 1) * p->lanes);
+  panel_of_images(b, p, &panel);
+}
+
+/* Rows of a tile: as many as the registers take, fewer where all tiles are then of one size. */
+static int tile_of(const Product *p) {
+  const int most = 6;
+  for (int rows = most; rows >= 4; rows--)
+    if (p->rows % rows == 0) return rows;
+  return most;
+}
+
+static bool packed_product(Lower *l) {
+  const DensePacks packs = dense_packs(l);
+  Product p = {.l = l, .family = FAMILY_DENSE, .inputs = packs.inputs, .units = packs.units, .rows = l->batch, .columns = packs.units, .depth = packs.inputs, .lanes = packs.lanes, .bias = packs.bias,
+               .loops = l->threads ? PARALLEL : SERIAL};
+  const int most = l->target->registers >= 32 ? MOST_VECTORS : VECTORS;
+  const Ix none = {0};
+  p.vectors = packs.width / p.lanes < most ? (int)(packs.width / p.lanes) : most, p.tile = tile_of(&p);
+  Nest *b = l->b;
+  nest_fn(b, b->name, false);
+  p.count = lower_count(l);
+  if (packs.panels) NEST_LOOP(m, p.loops, 1, NEST_IX(0), 1, NEST_IX(packs.panels)) packed_panel(b, &p, packs.w[0], &m, NEST_IX(m * packs.width), packs.width);
+  if (packs.rest) packed_panel(b, &p, packs.w[1], &none, NEST_IX(packs.panels * packs.width), packs.rest);
+  lower_about(l, "all images at once: %d rows by %d vectors of %d columns", p.tile, p.vectors, p.lanes);
+  return true;
+}
+
+bool dense_pays_together(const Graph *graph, int ntargets, const Target *const *target, int64_t batch) {
+  enum { MACS = 1 << 20 }; /* any number: both ways take as much longer */
+  const Target *widest = target_widest(ntargets, target);
+  return batch > 1 && cost_together(widest, MACS, 4 * MACS, batch, 4 * graph->parameters).total < WORTH * cost_stream(widest, MACS, 0, 4 * MACS, 4 * graph->parameters).total;
+}
+
+/* ---- training ---- */
 bool schedule_dense_together(Lower *l) {
+  if (l->call) return packed_product(l);
   const Node *forward = l->node->op->family == FAMILY_DENSE ? l->node : l->node->of;
   Product p = {.l = l, .family = l->node->op->family, .inputs = shape_elements(forward->in[0]->shape), .units = shape_elements(forward->shape)};
   const bool weights = p.family == FAMILY_DENSE_WEIGHTS, out = p.family == FAMILY_DENSE;
   p.rows = weights ? p.units : l->batch, p.columns = out ? p.units : p.inputs, p.depth = weights ? l->batch : out ? p.inputs : p.units;
   p.loops = l->threads ? PARALLEL : SERIAL;
-  p.lanes = l->target->lanes, p.tile = l->target->registers >= 32 ? 8 : 6;
+  p.lanes = l->target->lanes, p.vectors = VECTORS, p.tile = l->target->registers >= 32 ? 8 : 6;
   if (!weights) p.w = lower_weight(l, 0);
   if (out) p.bias = lower_weight(l, 1);
   if (weights) p.dy = lower_scratch(l, "dy", 3, (int64_t[]){(p.units + p.tile - 1) / p.tile, l->batch, p.tile});
@@ -181,8 +247,8 @@ bool schedule_dense_together(Lower *l) {
   nest_fn(b, b->name, false);
   p.count = lower_count(l);
   if (weights) gather_units(b, &p);
-  if (whole) NEST_LOOP(m, p.loops, 1, NEST_IX(0), 1, NEST_IX(whole)) panel(b, &p, &(Panel){m * width, VECTORS, p.lanes, NULL});
-  if (rest) panel(b, &p, &(Panel){NEST_Z + whole * width, (int)vectors, (int)(rest - (vectors - 1) * p.lanes), NULL});
+  if (whole) NEST_LOOP(m, p.loops, 1, NEST_IX(0), 1, NEST_IX(whole)) panel(b, &p, &(Panel){.first = m * width, .vectors = VECTORS, .part = p.lanes});
+  if (rest) panel(b, &p, &(Panel){.first = NEST_Z + whole * width, .vectors = (int)vectors, .part = (int)(rest - (vectors - 1) * p.lanes)});
   lower_about(l, "all images at once: %d rows by %d vectors of %d columns", p.tile, VECTORS, p.lanes);
   return true;
 }

@@ -9,12 +9,15 @@ static const double WORTH = 1.05;     /* so much faster it must be, for values a
 static const double TRAINING = 1.3;   /* so much longer gradients take one by one: those of weights sum a few channels at a time */
 enum { WINOGRAD_CHANNELS = 16 };
 
-static double one_by_one(const Node *node, const Target *target, int64_t weight_bytes) { /* cycles of an image */
+static double dense_alone(const Target *target, int64_t macs, int64_t batch, int64_t weight_bytes) {
+  const double streamed = 4 * (double)macs / target->l3_rate, computed = (double)macs / target->lanes / target->fmas, apart = streamed > computed ? streamed : computed;
+  const double together = batch ? cost_together(target, macs, 4 * macs, batch, weight_bytes).total : apart;
+  return apart < together ? apart : together;
+}
+
+static double one_by_one(const Node *node, const Target *target, int64_t batch, int64_t weight_bytes) { /* cycles of an image; batch: dense layers of so many may be computed at once */
   const double macs = (double)node->op->cost(node).macs;
-  if (node->op->family == FAMILY_DENSE) {
-    const double streamed = 4 * macs / target->l3_rate, computed = macs / target->lanes / target->fmas;
-    return streamed > computed ? streamed : computed;
-  }
+  if (node->op->family == FAMILY_DENSE) return dense_alone(target, node->op->cost(node).macs, batch, weight_bytes);
   if (node->op->family == FAMILY_DEPTHWISE) return macs / (target->lanes * target->fmas * REACHED); /* its vectors are filled */
   const Correlation k = correlation_of(node);
   const double direct = cost_direct(target, &k, weight_bytes).total;
@@ -43,7 +46,7 @@ int images_side_by_side(const Graph *graph, int ntargets, const Target *const *t
     if (family == FAMILY_MAP || family == FAMILY_ALIAS) continue; /* most are done where their input is made */
     if (!near_enough(node, lanes, target[0]->l2)) return 1;
     if (family != FAMILY_CONV && family != FAMILY_CONV_SCATTER && family != FAMILY_DEPTHWISE && family != FAMILY_DENSE) continue;
-    apart += one_by_one(node, widest, 4 * graph->parameters);
+    apart += one_by_one(node, widest, training ? 0 : batch, 4 * graph->parameters);
     together += (double)node->op->cost(node).macs / (widest->fmas * lanes * REACHED);
   }
   return apart * (training ? TRAINING : 1) > WORTH * together ? lanes : 1;

@@ -14,7 +14,7 @@ enum {
 
 bool schedule_team(const Target *target, int64_t work) { return work > TEAM_WORK * target->lanes; }
 
-LoopKind schedule_outer(const Lower *l, int64_t macs) { return l->batch == 0 && macs > PARALLEL_MACS * l->target->lanes ? PARALLEL : SERIAL; }
+LoopKind schedule_outer(const Lower *l, int64_t macs) { return l->batch == 0 && !l->call && macs > PARALLEL_MACS * l->target->lanes ? PARALLEL : SERIAL; }
 
 static bool scheduled(Lower *l) {
   if (l->node->together) return schedule_dense_together(l);

@@ -17,6 +17,7 @@ bool schedule_dense(Lower *);             /* dense.c */
 bool schedule_dense_input(Lower *);
 bool schedule_dense_weights(Lower *);
 bool schedule_dense_together(Lower *);    /* dense_together.c: all three, for all images */
+bool dense_pays_together(const Graph *, int ntargets, const Target *const *target, int64_t batch); /* inference of so many images a call: do dense layers that are large enough? */
 bool schedule_dense_weights_images(Lower *); /* with images side by side; built of vectors */
 bool schedule_map(Lower *);               /* map.c */
 

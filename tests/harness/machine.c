@@ -120,7 +120,7 @@ typedef struct Step { const Kernel *kernel; const Lower *lower; double **own; } 
 static bool run_steps(Machine *m, const Step *step, int phase, bool batch, int64_t image) {
   for (int k = 0; k < m->plan->kernels.n; k++) {
     const Kernel *kernel = step[k].kernel;
-    if (m->plan->training && (kernel->phase != phase || kernel->batch != batch)) continue;
+    if (kernel->phase != phase || kernel->batch != batch) continue;
     if (!run_kernel(m, step[k].lower, step[k].own, m->plan->scratch[k], image)) return false;
     const Node *home = node_home(kernel->result).node;
     const int64_t made = m->plan->last_writer[home->id] != k ? 0 : !batch ? 1 : m->plan->images == 1 ? m->images : 0; /* images, or groups of them, whose value it is */
@@ -163,15 +163,14 @@ bool machine_run(Machine *m, const Target *target, bool plain) {
   int64_t *scratch = NEW_ARRAY(m->arena, int64_t, plan->kernels.n + 1);
   for (int k = 0; k < plan->kernels.n; k++) {
     step[k] = (Step){plan->kernels.data[k], schedule_kernel(m->arena, plan->kernels.data[k], target,
-        &(LowerOptions){.layout_lanes = m->layout_lanes ? m->layout_lanes : target->lanes, .plain = plain, .threads = m->threads, .weight_bytes = m->weight_bytes, .tuning = m->tuning, .batch = plan->training ? m->batch : 0, .images = plan->images > 1 ? target->lanes : 1}),
+        &(LowerOptions){.layout_lanes = m->layout_lanes ? m->layout_lanes : target->lanes, .plain = plain, .threads = m->threads, .weight_bytes = m->weight_bytes, .tuning = m->tuning, .batch = plan->training || plan->kernels.data[k]->batch ? m->batch : 0, .call = plan->together ? m->batch : 0, .images = plan->images > 1 ? target->lanes : 1}),
         NEW_ARRAY(m->arena, double *, BUFS)};
     if (step[k].lower->out->place != OVER) plan->kernels.data[k]->over = NULL;
     scratch[k] = scratch_of(step[k].lower);
   }
   plan_lay_out(m->arena, plan, scratch);
   prepare(m);
-  const int first = plan->training ? plan->first_phase : 0, phases = plan->training ? plan->phases : 1;
-  for (int phase = first; phase < phases; phase++) {
+  for (int phase = plan->first_phase; phase < plan->phases; phase++) {
     for (int64_t image = 0; image < m->images; image += m->lanes) {
       for (int64_t i = 0; i < plan->arena_floats; i++) m->values[i] = NAN; /* no image sees another's values */
       if (!run_steps(m, step, phase, false, image)) return false;
@@ -180,7 +179,7 @@ bool machine_run(Machine *m, const Target *target, bool plain) {
             plan->storage[plan->output[o]->id].kind == STORE_OUTPUT) memcpy(m->output[o] + image * shape_elements(plan->output[o]->shape),
             value_at(m, plan->output[o], image), (size_t)shape_elements(plan->output[o]->shape) * sizeof(double));
     }
-    if (plan->training && !run_steps(m, step, phase, true, 0)) return false;
+    if (!run_steps(m, step, phase, true, 0)) return false;
   }
   m->loss = NEW_ARRAY(m->arena, double *, plan->training ? plan->graph->training->losses.n + 1 : 1);
   for (int i = 0; plan->training && i < plan->graph->training->losses.n; i++) m->loss[i] = value_at(m, plan->loss[i], 0);

@@ -64,7 +64,18 @@ static Limits read_limits(Arena *arena, const char *path) {
 /* ---- generated code behind two functions whose form does not depend on the net ---- */
 static const char *port_type(const Node *node) { return node->elem == ELEM_U8 ? "uint8_t" : node->elem == ELEM_I8 ? "int8_t" : node->elem == ELEM_I32 ? "int32_t" : "float"; }
 
-/* The images of the check, a batch at a time, and with training code their gradients. */
+static void put_infer_call(Text *out, const Check *check, bool some) { /* from image `first` on a batch; some: what is left */
+  const Sample *s = &check->sample;
+  const Graph *graph = s->graph;
+  text_put(out, "    %s_infer%s(%s", s->cname, some ? "_some" : "", graph->parameters > 0 ? "&model, " : "");
+  for (int i = 0; i < graph->inputs.n; i++)
+    text_put(out, "%s(const %s *)input[%d] + first * %lld", i ? ", " : "", port_type(graph->inputs.data[i].node), i, (long long)shape_elements(graph->inputs.data[i].node->shape));
+  if (some) text_put(out, ", %lld - first", (long long)s->count);
+  for (int i = 0; i < graph->outputs.n; i++) text_put(out, ", output[%d] + first * %lld", i, (long long)shape_elements(graph->outputs.data[i].node->shape));
+  text_put(out, ", &workspace);\n");
+}
+
+/* The images of the check, a batch at a time and then what is left, and with training code their gradients. */
 static void put_glue(Text *out, const Check *check, bool train) {
   const Sample *s = &check->sample;
   const Graph *graph = s->graph;
@@ -74,11 +85,10 @@ static void put_glue(Text *out, const Check *check, bool train) {
   text_put(out, "void glue_infer(const float *weights, void *const *input, float **output) {\n  static %s_workspace workspace;\n", p);
   if (weights) text_put(out, "  static %s_model model;\n  %s_pack(&model, (const %s_weights *)(const void *)weights);\n", p, p, p);
   else text_put(out, "  (void)weights;\n");
-  text_put(out, "  for (int first = 0; first + %lld <= %lld; first += %lld)\n    %s_infer(%s", (long long)check->limits.batch, (long long)s->count, (long long)check->limits.batch, p, weights ? "&model" : "");
-  for (int i = 0; i < graph->inputs.n; i++)
-    text_put(out, "%s(const %s *)input[%d] + first * %lld", weights || i ? ", " : "", port_type(graph->inputs.data[i].node), i, (long long)shape_elements(graph->inputs.data[i].node->shape));
-  for (int i = 0; i < graph->outputs.n; i++) text_put(out, ", output[%d] + first * %lld", i, (long long)shape_elements(graph->outputs.data[i].node->shape));
-  text_put(out, ", &workspace);\n}\n");
+  text_put(out, "  int first = 0;\n  for (; first + %lld <= %lld; first += %lld)\n", (long long)check->limits.batch, (long long)s->count, (long long)check->limits.batch);
+  put_infer_call(out, check, false);
+  if (check->limits.batch > 1) text_put(out, "  if (first < %lld)\n", (long long)s->count), put_infer_call(out, check, true);
+  text_put(out, "}\n");
   text_put(out, "#ifdef _OPENMP\n#include <omp.h>\nvoid glue_threads(int threads);\nvoid glue_threads(int threads) { omp_set_num_threads(threads); }\n#endif\n");
   if (!train) return;
   static const char head[] = "float glue_gradients(const float *weights, void *const *input, void *const *target, int32_t count, uint64_t seed, uint64_t step, float *gradients, float **output)";
@@ -147,11 +157,11 @@ static void compare_outputs(Check *check, const char *what, float *const *output
   const int64_t batch = check->limits.batch;
   const GraphRun run = sample_infer(s);
   double error = 0;
-  for (int64_t first = 0; first + batch <= s->count; first += batch)
+  for (int64_t first = 0; first < s->count; first += batch)
     for (int o = 0; o < graph->outputs.n; o++) {
       const Node *node = graph->outputs.data[o].node;
-      const int64_t n = shape_elements(node->shape);
-      const double e = worst_float(output[o] + first * n, run.value[node->id] + first * n, batch * n, 0);
+      const int64_t n = shape_elements(node->shape), images = s->count - first < batch ? s->count - first : batch;
+      const double e = worst_float(output[o] + first * n, run.value[node->id] + first * n, images * n, 0);
       if (e > error) error = e;
     }
   report(error <= check->limits.tolerance, check, what, error, check->limits.tolerance);
@@ -390,13 +400,18 @@ static double nests_error(const Check *check, Plan *plan, const Target *target, 
 
 static void check_nests(const Check *check, Plan *plan, const Target *target, bool plain, const double *gradients, const GraphRun *run) {
   const double error = nests_error(check, plan, target, plain, NULL, gradients, run);
-  report(error <= NEST_ERROR, check, arena_printf(check->sample.arena, "nests%s %s %s%s", plan->training ? " of gradients" : "", target->name, plain ? "-O0" : "-O2", plan->images > 1 ? ", images innermost" : ""), error, NEST_ERROR);
+  const char *how = plan->images > 1 ? ", images innermost" : plan->together ? ", dense layers of all images at once" : "";
+  report(error <= NEST_ERROR, check, arena_printf(check->sample.arena, "nests%s %s %s%s", plan->training ? " of gradients" : "", target->name, plain ? "-O0" : "-O2", how), error, NEST_ERROR);
 }
 
-/* A target's plan: one image after the other; as many side by side as it has lanes. */
+/* A target's plan: one image after the other; large dense layers of all at once; as many side by side as it has lanes. */
 static void check_target_nests(Check *check, const Target *target, bool plain, int images, const double *gradients, const GraphRun *forward, const GraphRun *run) {
   Sample *s = &check->sample;
-  check_nests(check, plan_inference(s->arena, s->graph, plain, images), target, plain, NULL, forward);
+  check_nests(check, plan_inference(s->arena, s->graph, plain, images, 0), target, plain, NULL, forward);
+  if (!plain && images == 1) {
+    Plan *together = plan_inference(s->arena, s->graph, false, 1, s->count + 2);
+    if (together->together) check_nests(check, together, target, false, NULL, forward);
+  }
   Plan *training = gradients ? plan_training(s->arena, s->graph, plain, images) : NULL;
   if (training && training->images == images) check_nests(check, training, target, plain, gradients, run);
   if (training && !plain && images == 1 && target->lanes == 1) check_nests(check, plan_training_within(s->arena, s->graph, plain, 1, 0, 1), target, plain, gradients, run); /* all made again that saves room */
@@ -414,7 +429,7 @@ static int choices_of(const Lower *l, Choice choice[2 * MOST_VARIANTS]) {
 /* Inference with the n-th choice of every kernel that has so many; false: none has. */
 static bool check_choice(const Check *check, const Target *target, int n, const GraphRun *run, double *worst) {
   Arena *arena = check->sample.arena;
-  Plan *plan = plan_inference(arena, check->sample.graph, false, 1);
+  Plan *plan = plan_inference(arena, check->sample.graph, false, 1, 0);
   Tuning choices = {.arena = arena};
   Text names = {.arena = arena};
   for (int k = 0; k < plan->kernels.n; k++) {

@@ -217,7 +217,7 @@ static void check_nests(Net *net, const Data *data) {
   GraphRun forward = run_eval(net, net->graph, data, false);
   for (int form = 0; form < 2; form++) {
     const bool plain = form == 0;
-    Plan *inference = plan_inference(net->arena, net->graph, plain, 1), *training = plan_training(net->arena, net->graph, plain, 1);
+    Plan *inference = plan_inference(net->arena, net->graph, plain, 1, 0), *training = plan_training(net->arena, net->graph, plain, 1);
     GraphRun backward = run_eval(net, training->graph, data, true);
     backward.value[net->graph->outputs.data[0].node->id] = backward.value[training->graph->outputs.data[0].node->id]; /* check_plan looks by the first graph's id */
     for (const Target *target = target_table; target->name; target++) {

@@ -144,7 +144,7 @@ static void check_in_net(const char *layers, const char *algorithm, bool wide, i
   const bool read = read_program(&sample, arena, layers);
   CU_ASSERT_TRUE(read);
   if (!read) { arena_free(arena); return; }
-  Plan *plan = plan_inference(arena, sample.graph, false, 1);
+  Plan *plan = plan_inference(arena, sample.graph, false, 1, 0);
   const GraphRun run = sample_infer(&sample);
   const double *want = run.value[sample.graph->outputs.data[0].node->id];
   const bool right = chosen(arena, plan, 16, false, net_bytes, algorithm) && chosen(arena, plan, 16, true, net_bytes, NULL);
