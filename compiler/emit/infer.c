@@ -220,7 +220,7 @@ static void put_images_of_phase(Frame *f, int phase) {
 static void put_together(Frame *f, int s) {
   const Step *step = &f->net->infer.steps.data[s];
   const bool one = f->net->team && !step_shared(step, f->target);
-  if (f->net->team) text_put(&f->calls, "  BARRIER();\n");
+  if (f->net->team && f->calls.n) text_put(&f->calls, "  BARRIER();\n");
   if (one) text_put(&f->calls, "  if (thread == 0) {\n");
   frame_call(f, step, one ? "    " : "  ");
   if (one) text_put(&f->calls, "  }\n");

@@ -84,7 +84,7 @@ static void put_section(Text *out, Net *net, int target) {
 void emit_c(Text *out, Net *net) {
   PreludeNeeds needs = net->pack.needs;
   for (int t = 0; t < net->options->ntargets; t++) prelude_merge(&needs, &net->section[t].needs);
-  needs.team = needs.team || packing_shared(net);
+  needs.team = needs.team || net->team || packing_shared(net);
   put_banner(out, net, false);
   put_includes(out, net);
   put_assertions(out, net);
