@@ -5,8 +5,12 @@
 #endif
 #include "file.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,8 +102,53 @@ static char *join(const char *a, const char *b) {
   return text;
 }
 
+/* ---- temporary files: PATH.PROCESS-ATTEMPT.tmp ---- */
+static size_t digits(const char *text) {
+  size_t n = 0;
+  while (isdigit((unsigned char)text[n])) n++;
+  return n;
+}
+
+/* The process that named it so, or 0: it is none of our names. */
+static long temporary_process(const char *name, const char *base) {
+  const size_t n = strlen(base);
+  if (strncmp(name, base, n) != 0 || name[n] != '.') return 0;
+  const char *process = name + n + 1, *attempt = process + digits(process) + 1;
+  if (attempt == process + 1 || attempt[-1] != '-' || digits(attempt) == 0 || strcmp(attempt + digits(attempt), ".tmp") != 0) return 0;
+  errno = 0;
+  const long id = strtol(process, NULL, 10);
+  return errno || id > INT_MAX ? 0 : id;
+}
+
+static bool locked(int descriptor) { /* by another process, here or on another machine that shares the directory */
+  struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+  return fcntl(descriptor, F_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
+}
+
+/* A process that was killed while it wrote has left its temporary file. It is removed when there is no process of that number, and none holds its lock. */
+static void remove_stale(int directory, const char *name, const char *base) {
+  const long process = temporary_process(name, base);
+  struct stat about;
+  if (process <= 0 || kill((pid_t)process, 0) == 0 || errno != ESRCH) return;
+  const int descriptor = openat(directory, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (descriptor < 0) return;
+  if (fstat(descriptor, &about) == 0 && S_ISREG(about.st_mode) && !locked(descriptor)) unlinkat(directory, name, 0);
+  close(descriptor);
+}
+
+static void remove_all_stale(const char *path) {
+  const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+  char *folder = slash ? join(path, "") : NULL;
+  if (folder) folder[slash - path + 1] = 0;
+  DIR *directory = slash && !folder ? NULL : opendir(folder ? folder : ".");
+  for (const struct dirent *entry; directory && (entry = readdir(directory));) remove_stale(dirfd(directory), entry->d_name, base);
+  if (directory) closedir(directory);
+  free(folder);
+}
+
 /* A new file beside `path`. The number keeps two processes, and two tries of one, apart. */
 static int temporary_open(cnn_writer *writer, const char *path) {
+  remove_all_stale(path);
   for (int attempt = 0; attempt < 100; attempt++) {
     char suffix[64];
     snprintf(suffix, sizeof suffix, ".%ld-%d.tmp", (long)getpid(), attempt);
@@ -109,7 +158,10 @@ static int temporary_open(cnn_writer *writer, const char *path) {
       return -1;
     }
     int descriptor = open(writer->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (descriptor >= 0) return descriptor;
+    if (descriptor >= 0) {
+      fcntl(descriptor, F_SETLK, &(struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET}); /* no more than a sign, so it may fail */
+      return descriptor;
+    }
     int reason = errno;
     free(writer->temporary);
     writer->temporary = NULL;

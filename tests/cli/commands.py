@@ -161,6 +161,14 @@ check(len(logged) == 3 and all(list(row) == list(values) and all(math.isclose(ro
 before = content(f"runs/board/{EVENTS}")
 exits(0, "which a resumed run goes on with", *TRAIN, "--out", "board.safetensors", "--tensorboard", "runs/board", "--resume", "--epochs", "5")
 check(content(f"runs/board/{EVENTS}").startswith(before) and [step for step, _, _ in events(f"runs/board/{EVENTS}")] == [20, 40, 60, 80, 100], "behind the same bytes")
+try:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    theirs = EventAccumulator("runs/board").Reload()
+    ours = {(name, step): value for step, _, values in events(f"runs/board/{EVENTS}") for name, value in values.items()}
+    read = {(name, event.step): event.value for name in theirs.Tags()["scalars"] for event in theirs.Scalars(name)}
+    check(len(read) > 10 and read == ours, "TensorBoard reads the same scalars", f"{read}\n{ours}")
+except ImportError:
+    check(True, "TensorBoard reads the same scalars # SKIP there is no tensorboard")
 
 reference = content("dot.safetensors"), content("dot.last.safetensors")
 
@@ -197,6 +205,8 @@ for number, what in (signal.SIGINT, "Ctrl-C"), (signal.SIGKILL, "kill -9"), (sig
     check(same(name) and all(code in (0, -9 if number == signal.SIGKILL else 130) for code in codes), f"to the bit after {what}, {stops} times", codes)
     mine = [json.loads(line) for line in open(f"{name}.jsonl")]
     check([[row["epoch"], row["val_loss"]] for row in mine] == [[row["epoch"], row["val_loss"]] for row in rows], "and the log is whole")
+    left = [file for file in os.listdir() if file.startswith(name) and file.endswith(".tmp")]
+    check(not left, "and nothing half written is left", left)
 done = exits(0, "going on to more epochs", *TRAIN, "--resume", "--epochs", "14")
 
 # ---- experiments

@@ -215,6 +215,30 @@ static void files_are_written_whole_or_not_at_all(void) {
   }
 }
 
+/* A process that was killed leaves its temporary file, which the next one to write there removes: that one, of that file, of no process that lives. */
+static void files_of_killed_processes_are_removed(void) {
+  enum { NONE = 2147483646 }; /* a process of this number there is not */
+  static const char *const stale[] = {"w.%d-0.tmp", "w.%d-12.tmp"}, *const others[] = {"w.last.%d-0.tmp", "w%d-0.tmp", "w.%d-0.tmp2", "w.%d-.tmp", "w.-0.tmp", "v.%d-0.tmp", "w.%d0000000000-0.tmp", "w.x%d-0.tmp"};
+  char name[64], *gone[2], *kept[10];
+  int n = 0;
+  for (size_t i = 0; i < sizeof stale / sizeof *stale; i++) snprintf(name, sizeof name, stale[i], NONE), gone[i] = strdup(scratch_text(name, "half"));
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) snprintf(name, sizeof name, others[i], NONE), kept[n++] = strdup(scratch_text(name, "whole"));
+  snprintf(name, sizeof name, "w.%ld-0.tmp", (long)getppid());
+  kept[n++] = strdup(scratch_text(name, "being written"));
+  cnn_writer writer;
+  CU_ASSERT_EQUAL_FATAL(cnn_writer_open(&writer, scratch("w")).code, CNN_OK);
+  CU_ASSERT_EQUAL(access(writer.temporary, F_OK), 0);
+  cnn_writer_abandon(&writer);
+  for (int i = 0; i < 2; i++) {
+    CU_ASSERT_NOT_EQUAL(access(gone[i], F_OK), 0);
+    free(gone[i]);
+  }
+  for (int i = 0; i < n; i++) {
+    CU_ASSERT_EQUAL(access(kept[i], F_OK), 0);
+    free(kept[i]);
+  }
+}
+
 /* ---- weights of a net ---- */
 
 static const cnn_weight weights[] = {
@@ -404,6 +428,7 @@ CU_TestInfo suite_weights[] = {
   {"zips of NumPy are read", zips_of_numpy_are_read},
   {"damaged archives do no harm", damaged_archives_do_no_harm},
   {"files are written whole or not at all", files_are_written_whole_or_not_at_all},
+  {"files of killed processes are removed", files_of_killed_processes_are_removed},
   {"weights come back as they were saved", weights_come_back_as_they_were_saved},
   {"weights that differ are all named", weights_that_differ_are_all_named},
   {"weights are read from zips and converted", weights_are_read_from_zips_and_converted},
