@@ -88,18 +88,17 @@ static const Function function[FN_COUNT] = {
     "  return select@n(x == x, r, x);\n"
     "}\n", .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT}, .nuses = 3},
   [FN_TANH] = {"tanh", .text =
-    "// Hyperbolic tangent, within 2.5 ulp: E / (E + 2) with E = exp(2|x|) - 1 = 2^n * (exp(r) - 1) + (2^n - 1), which loses nothing near zero.\n"
+    "// Hyperbolic tangent, within 2.5 ulp: H / (H + 1) with H = (exp(2|x|) - 1) / 2 = 2^n * (exp(2v) - 1) / 2 + (2^n - 1) / 2, which loses nothing near zero.\n"
     "INLINE @a@F tanh@n(@F x) {\n"
-    "  const @F a = abs@n(x), c = select@n(a > @(10.f), @(20.f), a + a);\n"
-    "  const @F shifted = c * 1.44269504f + 12583039.f, n = shifted - 12583039.f; // 1.5 * 2^23 + 127: the sum's last bits are the exponent of 2^n\n"
-    "  const @F r = (c - n * 0.693359375f) + n * 2.12194440e-4f, two_n = float_of@n(bits@n(shifted) << 23);\n"
-    "  @F p = r * 1.73119799e-4f + 1.39321131e-3f;\n"
-    "  p = p * r + 8.33787303e-3f;\n"
-    "  p = p * r + 4.16664854e-2f;\n"
-    "  p = p * r + 1.66666478e-1f;\n"
-    "  p = p * r + 0.5f;\n"
-    "  p = p * (r * r) + r;\n"
-    "  const @F e = p * two_n + (two_n - 1.f), y = e / (e + 2.f);\n"
+    "  const @F a = abs@n(x), c = select@n(a > @(10.f), @(10.f), a);\n"
+    "  const @F shifted = c * 2.88539008f + 12583039.f, n = shifted - 12583039.f; // 1.5 * 2^23 + 127: the sum's last bits are the exponent of 2^n\n"
+    "  const @F v = c - n * 0.346573591f, two_n = float_of@n(bits@n(shifted) << 23);\n"
+    "  @F p = v * 4.44239937e-2f + 1.33866355e-1f;\n"
+    "  p = p * v + 3.33337635e-1f;\n"
+    "  p = p * v + 6.66661680e-1f;\n"
+    "  p = p * v + 9.99999940e-1f;\n"
+    "  p = p * (v * v) + v;\n"
+    "  const @F h = p * two_n + (two_n * 0.5f - 0.5f), y = h / (h + 1.f);\n"
     "  return float_of@n(bits@n(y) | (bits@n(x) & 0x80000000u));\n"
     "}\n", .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT, FN_ABS}, .nuses = 4},
   [FN_SIGMOID] = {"sigmoid", .text =
