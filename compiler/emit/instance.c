@@ -97,6 +97,17 @@ bool used_dead(const Used *used, const NestStmt *stmt) {
   return stmt->u.store.declare ? !used->buf[buf->id] : of->place >= STACK && !used->read[of->id];
 }
 
+/* Is anything of a body, which has been looked at, printed? Neither loops nor branches are that have nothing in them. */
+static bool anything(const Reader *r, const NestStmt *stmt) {
+  for (; stmt; stmt = stmt->next) {
+    if (used_dead(r->used, stmt)) continue;
+    if (stmt->kind != LOOP && stmt->kind != IF) return true;
+    const int verdict = stmt->kind == IF ? known_branch(r->known, stmt) : -1;
+    if ((verdict != 0 && anything(r, stmt->body)) || (verdict != 1 && anything(r, stmt->otherwise))) return true;
+  }
+  return false;
+}
+
 static void use_body(const Reader *, const NestStmt *);
 
 static void use_statement(const Reader *r, const NestStmt *stmt) {
@@ -104,6 +115,7 @@ static void use_statement(const Reader *r, const NestStmt *stmt) {
   switch (stmt->kind) {
   case LOOP:
     use_body(r, stmt->body);
+    if (!anything(r, stmt->body)) break;
     for (int i = 0; i < stmt->u.loop.nlo; i++) use_index(r, &stmt->u.loop.lo[i]);
     for (int i = 0; i < stmt->u.loop.nhi; i++) use_index(r, &stmt->u.loop.hi[i]);
     break;
@@ -111,7 +123,7 @@ static void use_statement(const Reader *r, const NestStmt *stmt) {
     int verdict = known_branch(r->known, stmt);
     if (verdict != 0) use_body(r, stmt->body);
     if (verdict != 1) use_body(r, stmt->otherwise);
-    if (verdict < 0) use_cond(r, &stmt->u.branch.cond);
+    if (verdict < 0 && (anything(r, stmt->body) || anything(r, stmt->otherwise))) use_cond(r, &stmt->u.branch.cond);
     break;
   }
   case STORE: use_ref(r, &stmt->u.store.ref), use_value(r, stmt->u.store.val); break;
