@@ -144,7 +144,8 @@ static void tiles_of_units(Nest *b, const Product *p, const Panel *panel) {
 }
 
 /* ---- panels ---- */
-static void block(Nest *b, const Product *p, Panel panel, const Ix *first, int64_t depth) { /* `depth` rows of b */
+static void block(Nest *b, const Product *p, const Panel *given, const Ix *first, int64_t depth) { /* `depth` rows of b */
+  Panel panel = *given;
   if (!panel.packed) {
     panel.b = BUF(STACK, "b", depth, panel.vectors * p->lanes);
     fill_panel(b, p, &panel, first, depth);
@@ -163,8 +164,8 @@ static void panel_of_images(Nest *b, const Product *p, const Panel *panel) {
   const int64_t whole = p->depth / size, rest = p->depth % size;
   const Ix none = {0};
   FROM(n, 0, *p->count) for (int v = 0; v < panel->vectors; v++) store_sum(b, p, panel, &n, v, begin_sum(b, p, panel, v));
-  if (whole) FOR(q, whole) block(b, p, *panel, NEST_IX(q * size), size);
-  if (rest) block(b, p, *panel, NEST_IX(whole * size), rest);
+  if (whole) FOR(q, whole) block(b, p, panel, NEST_IX(q * size), size);
+  if (rest) block(b, p, panel, NEST_IX(whole * size), rest);
   if (p->l->kernel->nchain) FROM(n, 0, *p->count) {
     p->l->image = &n;
     for (int v = 0; v < panel->vectors; v++)
@@ -175,7 +176,7 @@ static void panel_of_images(Nest *b, const Product *p, const Panel *panel) {
 static void panel(Nest *b, const Product *p, const Panel *panel) {
   const Ix none = {0};
   if (of_images(p)) panel_of_images(b, p, panel);
-  else block(b, p, *panel, &none, p->depth);
+  else block(b, p, panel, &none, p->depth);
 }
 
 /* The gradients of a tile's units lie beside each other, image after image. */
