@@ -254,17 +254,30 @@ static cnn_status confusion_print(const char *path, const cnn_network *network, 
   return cnn_writer_commit(&writer);
 }
 
+enum { NAMED = 120, NAME_MOST = 20 }; /* classes whose names are drawn, and characters of a name */
+
+static double width_of_names(const cnn_network *network, const cnn_data *data, int32_t n) { /* about: of the longest */
+  int longest = 0;
+  char room[16];
+  for (int32_t c = 0; c < n && n <= NAMED; c++) {
+    int bytes, length = start_of(class_name(network, data, c, room), NAME_MOST, &bytes);
+    if (length > longest) longest = length;
+  }
+  return longest * 7.5;
+}
+
 /* Rows are true classes, columns predicted ones; the darker, the larger a part of its row. */
 static cnn_status confusion_draw(const char *path, const cnn_network *network, const cnn_data *data, const cnn_evaluation *evaluation) {
   int32_t n = evaluation->classes;
   cnn_writer writer;
   cnn_status status = cnn_writer_open(&writer, path);
   if (status.code != CNN_OK) return status;
-  double cell = n <= 12 ? 52 : n <= 30 ? 34 : n <= 120 ? 14 : 1680.0 / n, left = 150, top = 170;
-  bool named = n <= 120, numbered = n <= 30;
-  begin(&writer, fmax(left + n * cell + 60, 440), top + n * cell + 40);
-  put_text(&writer, left, 30, "start", "font-weight=\"bold\" font-size=\"16\"", network->name, 60);
-  put_text(&writer, left, 50, "start", "fill=\"#57606a\"", "rows: true class, columns: predicted class", 60);
+  double cell = n <= 12 ? 52 : n <= 30 ? 34 : n <= NAMED ? 14 : 1680.0 / n;
+  const double names = width_of_names(network, data, n), left = 28 + names, top = 76 + 0.87 * names; /* those of columns stand at 60 degrees */
+  bool named = n <= NAMED, numbered = n <= 30;
+  begin(&writer, fmax(left + n * cell + fmax(names / 2, 20) + 8, 340), top + n * cell + 24);
+  put_text(&writer, 20, 30, "start", "font-weight=\"bold\" font-size=\"16\"", network->name, 60);
+  put_text(&writer, 20, 50, "start", "fill=\"#57606a\"", "rows: true class, columns: predicted class", 60);
   for (int32_t r = 0; r < n; r++) {
     const int64_t *row = evaluation->confusion + (int64_t)r * n;
     double all = 0, middle = (r + 0.5) * cell;
@@ -272,9 +285,9 @@ static cnn_status confusion_draw(const char *path, const cnn_network *network, c
     const char *name = class_name(network, data, r, room), *style = cell < 20 ? "font-size=\"9\"" : "";
     for (int32_t c = 0; c < n; c++) all += (double)row[c];
     if (named) {
-      put_text(&writer, left - 8, top + middle + 4, "end", style, name, 20);
+      put_text(&writer, left - 8, top + middle + 4, "end", style, name, NAME_MOST);
       put(&writer, "<g transform=\"translate(%s %s) rotate(-60)\">\n", at(left + middle + 4).text, at(top - 8).text);
-      put_text(&writer, 0, 0, "start", style, name, 20);
+      put_text(&writer, 0, 0, "start", style, name, NAME_MOST);
       put(&writer, "</g>\n");
     }
     for (int32_t c = 0; c < n; c++) {
