@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import argparse, json, os, struct, subprocess, tempfile, time
 import numpy as np
-from inference import newest_clang
+from compiler import newest_clang
 from nets import draw_weights
 from sides import ROOT
 

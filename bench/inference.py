@@ -6,6 +6,7 @@ the generated code through NAME_pack, as those of a program that loads a file wo
 # SPDX-License-Identifier: Apache-2.0
 import argparse, json, os, platform, subprocess, tempfile, time
 import numpy as np
+from compiler import newest_clang
 from nets import NETS, draw_weights
 from sides import PEERS, ROOT, Case, Ours, march
 
@@ -56,11 +57,6 @@ def peak(options, threads):
         width = f"-DBYTES={vector_bytes(options.target)}"
         subprocess.run([options.cc, "-O2", march(options.target), width, os.path.join(ROOT, "bench", "peak.c"), "-o", program, "-lpthread"], check=True)
         return float(subprocess.run([program, str(threads)], check=True, capture_output=True, text=True).stdout)
-
-
-def newest_clang():
-    names = [f"clang-{version}" for version in range(30, 13, -1)]
-    return next((name for name in names if subprocess.run(["sh", "-c", "command -v " + name], capture_output=True).returncode == 0), "clang")
 
 
 def read_options(known, kind, seconds):

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import argparse, copy, json, subprocess, tempfile, time
 import numpy as np
+from compiler import newest_clang
 from training import NETS, TURN, Ours, Text, batches, draw_weights
 
 PARTS = (75, 60, 50)  # percent
@@ -47,7 +48,7 @@ def measure(options, net):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cnnc", required=True)
-    parser.add_argument("--cc", default="clang", help="compiler of the generated C")
+    parser.add_argument("--cc", default=newest_clang(), help="compiler of the generated C (the newest clang)")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=20, help="for each net (20)")
     parser.add_argument("nets", nargs="*", help="of " + " ".join(NETS) + " (resnet20)")

@@ -6,6 +6,7 @@ and of each the shortest step counts.
 # SPDX-License-Identifier: Apache-2.0
 import argparse, ctypes, json, multiprocessing, os, subprocess, tempfile, time
 import numpy as np
+from compiler import newest_clang
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TURN = 0.4     # seconds of steps before another has its turn
@@ -441,7 +442,7 @@ def compare(options, net):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cnnc", required=True)
-    parser.add_argument("--cc", default="clang", help="compiler of the generated C")
+    parser.add_argument("--cc", default=newest_clang(), help="compiler of the generated C (the newest clang)")
     parser.add_argument("--threads", type=int, default=1, help="of all (1)")
     parser.add_argument("--seconds", type=float, default=10, help="for each net (10)")
     parser.add_argument("--peers", default="torch,tensorflow,xla", type=lambda text: text.split(","), help="of " + " ".join(list(SIDES)[1:]))
