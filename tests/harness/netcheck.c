@@ -92,13 +92,15 @@ static void put_glue(Text *out, const Check *check, bool train) {
   text_put(out, "#ifdef _OPENMP\n#include <omp.h>\nvoid glue_threads(int threads);\nvoid glue_threads(int threads) { omp_set_num_threads(threads); }\n#endif\n");
   if (!train) return;
   static const char head[] = "float glue_gradients(const float *weights, void *const *input, void *const *target, int32_t count, uint64_t seed, uint64_t step, float *gradients, float **output)";
-  text_put(out, "%s;\n%s {\n  static %s_training training;\n  return %s_gradients((const %s_weights *)(const void *)weights", head, head, p, p, p);
-  for (int i = 0; i < graph->inputs.n; i++) text_put(out, ", (const %s *)input[%d]", port_type(graph->inputs.data[i].node), i);
+  text_put(out, "%s;\n%s {\n  static %s_training training;\n  (void)weights, (void)gradients;\n  return %s_gradients(", head, head, p, p);
+  if (weights) text_put(out, "(const %s_weights *)(const void *)weights, ", p);
+  for (int i = 0; i < graph->inputs.n; i++) text_put(out, "(const %s *)input[%d], ", port_type(graph->inputs.data[i].node), i);
   for (int i = 0; i < graph->outputs.n; i++)
-    if (s->training.target[i]) text_put(out, ", (const %s *)target[%d]", port_type(s->training.target[i]), i);
-  text_put(out, ", count, seed, step, (%s_weights *)(void *)gradients", p);
-  for (int i = 0; i < graph->outputs.n; i++) text_put(out, ", output[%d]", i);
-  text_put(out, ", &training);\n}\n");
+    if (s->training.target[i]) text_put(out, "(const %s *)target[%d], ", port_type(s->training.target[i]), i);
+  text_put(out, "count, seed, step, ");
+  if (weights) text_put(out, "(%s_weights *)(void *)gradients, ", p);
+  for (int i = 0; i < graph->outputs.n; i++) text_put(out, "output[%d], ", i);
+  text_put(out, "&training);\n}\n");
 }
 
 static bool write_file(const char *path, const char *text) {
