@@ -4,6 +4,7 @@
  * one touches. What a piece touches is a box for each buffer: the smallest and the largest index in each dimension, over all rounds of all loops. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/team.h"
+#include "base/number.h"
 #include "nest/build.h"
 #include <string.h>
 
@@ -13,8 +14,6 @@ typedef struct Touched { Box *read, *written; } Touched; /* by buffer */
 typedef struct Env { Bounds slot[SLOTS]; } Env;
 typedef struct Walk { const Nest *nest; Touched *touched; } Walk;
 
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
 /* ---- boxes ---- */
 static Bounds bounds_of(const Env *env, const Index *ix) {

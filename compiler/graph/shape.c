@@ -1,6 +1,7 @@
 /* shape.c: shapes as text and numbers; the window formula. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/shape.h"
+#include "base/number.h"
 
 Shape shape_picture(int64_t h, int64_t w, int64_t c) { return (Shape){3, {h, w, c}, 0}; }
 Shape shape_sequence(int64_t length, int64_t c) { return (Shape){2, {length, c, 0}, 0}; }
@@ -34,8 +35,6 @@ Extent shape_extent(Shape s) {
 
 bool size_multiply(int64_t a, int64_t b, int64_t *product) { return !__builtin_mul_overflow(a, b, product); }
 
-static int64_t floor_divide(int64_t a, int64_t b) { return a / b - (a % b != 0 && a < 0); }
-static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
 int64_t window_output(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, PadRule rule, bool ceil, int64_t *before, int64_t *after) {
   const int64_t reach = dilation * (kernel - 1) + 1; /* from the first to the last element a window sees */

@@ -10,6 +10,7 @@
  * 64 bits) makes a bound unknown and so a proof fail.
  */
 // SPDX-License-Identifier: Apache-2.0
+#include "base/number.h"
 #include "nest/nest.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,7 +76,6 @@ static int innermost(const Lin *e, int nvars) {
 }
 
 static bool constant(const Lin *e) { return !e->bad && innermost(e, VARS) < 0; }
-static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
 
 /* ---- bounds ---- */
 static int64_t lower(Prover *p, const Lin *e) {
@@ -100,7 +100,7 @@ static int64_t lower(Prover *p, const Lin *e) {
     Lin scaled = lin_add(lin_times(&rest, size), &r, k > 0 ? -k : k); /* |a|*e = |a|*rest + |a|*k*v >= |a|*rest - |k|*r */
     int64_t bound = lower(p, &scaled);
     if (bound <= UNKNOWN) continue;
-    bound = -floor_div(-bound, size);
+    bound = -floor_divide(-bound, size);
     if (bound > best) best = bound;
   }
   return best;

@@ -1,14 +1,11 @@
 /* pool.c: the windows of pooling. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/pool.h"
+#include "base/number.h"
 #include "ops/window.h"
 
 enum { UNROLL_MOST = 16 }; /* taps of a window that are written out */
 
-static int64_t floor_divide(int64_t a, int64_t b) { return a / b - (a % b != 0 && a < 0); }
-static int64_t ceil_divide(int64_t a, int64_t b) { return -floor_divide(-a, b); }
-static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 Taps pool_taps(const Window *w, int axis, int64_t o, int64_t lo, int64_t hi) { /* lo <= o*S - P + k*D < hi */
   const int64_t start = o * w->stride[axis] - w->before[axis];

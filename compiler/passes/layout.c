@@ -21,21 +21,21 @@ static int64_t largest_sum(Arena *arena, Block *const *block, int n, int steps) 
 
 /* ---- greedy ---- */
 static int sooner(const Block *a, const Block *b) { return a->born != b->born ? a->born - b->born : a->dies - b->dies; }
-static int larger(int64_t x, int64_t y) { return (x < y) - (x > y); }
+static int larger_first(int64_t x, int64_t y) { return (x < y) - (x > y); }
 
 static int by_size(const void *a, const void *b) {
   const Block *x = *(Block *const *)a, *y = *(Block *const *)b;
-  return x->floats != y->floats ? larger(x->floats, y->floats) : sooner(x, y);
+  return x->floats != y->floats ? larger_first(x->floats, y->floats) : sooner(x, y);
 }
 
 static int by_span(const void *a, const void *b) {
   const Block *x = *(Block *const *)a, *y = *(Block *const *)b;
-  return span(x) != span(y) ? larger(span(x), span(y)) : by_size(a, b);
+  return span(x) != span(y) ? larger_first(span(x), span(y)) : by_size(a, b);
 }
 
 static int by_area(const void *a, const void *b) {
   const Block *x = *(Block *const *)a, *y = *(Block *const *)b;
-  const int order = larger(x->floats * span(x), y->floats * span(y));
+  const int order = larger_first(x->floats * span(x), y->floats * span(y));
   return order ? order : by_size(a, b);
 }
 

@@ -1,10 +1,9 @@
 // axis.c: one axis of a correlation: phases of a transposed one, the outputs and taps that stay inside.
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/axis.h"
+#include "base/number.h"
 
 static int64_t divisor(int64_t a, int64_t b) { return b ? divisor(b, a % b) : a; }
-static int64_t floor_divide(int64_t a, int64_t b) { return a / b - (a % b != 0 && a < 0); }
-static int64_t ceil_divide(int64_t a, int64_t b) { return -floor_divide(-a, b); }
 
 Axis axis_gathered(const Correlation *k, int axis) {
   return (Axis){.count = axis ? k->small.w : k->small.h, .out_step = 1, .in_size = axis ? k->large.w : k->large.h,

@@ -4,6 +4,7 @@
 // A tile of PX pixels of a row times NV vectors of output channels stays in registers while all taps and input channels pass by. Rows outside the input are
 // cut from the range of ty; columns outside, which only tiles at the left and right edge have, are conditions on unrolled constants. Weights are packed so that
 // a tile reads them in order: panels of two vectors of the widest target, channels of the group that fill no panel in one of their own, padded with zeros.
+#include "base/number.h"
 #include "schedule/direct.h"
 
 enum {
@@ -14,7 +15,6 @@ enum {
 };
 
 /* ---- choices ---- */
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 int64_t direct_unit(const Lower *l, int64_t channels) {
   if (l->layout_lanes == 1) return 4;

@@ -14,6 +14,7 @@
 //
 // Rounding: winograd_error says how much, by the number of channels; up to 512 it is less than 3e-5 of the largest output on random data
 // (tests/run/winograd.cnn holds it to that). --exact keeps to the direct convolution.
+#include "base/number.h"
 #include "schedule/choice.h"
 #include "schedule/direct.h"
 #include "schedule/winograd.h"
@@ -51,8 +52,6 @@ typedef struct Conv {
 } Conv;
 
 static int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 /* Rows of an odd number of cache lines, so that a step along a row or a plane changes the set. */
 static int64_t padded(int64_t floats) { return (divide_up(floats, LINE) | 1) * LINE; }
 

@@ -9,6 +9,7 @@
 //
 // A few channels of the small side times vectors of the large side's stay in registers while all tiles of a block pass by. Their S stays in the first cache until
 // it is joined.
+#include "base/number.h"
 #include "schedule/schedule.h"
 #include "schedule/winograd.h"
 
@@ -26,7 +27,6 @@ typedef struct Weights {
 } Weights;
 
 static int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t padded(int64_t floats) { return (divide_up(floats, LINE) | 1) * LINE; }
 
 /* ---- split of the small side ---- */

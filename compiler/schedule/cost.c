@@ -4,6 +4,7 @@
 // What a machine can do is in the target's row; the constants here say how much of it code reaches. They were measured on an AVX-512 core;
 // what matters is that they rank alike elsewhere.
 #include "schedule/cost.h"
+#include <math.h>
 
 static const double DIRECT_SHARE = 0.95, WINOGRAD_SHARE = 0.92, PLAIN_SHARE = 0.5, TOGETHER_SHARE = 0.9; /* of the multiply-adds that the core could start */
 static const double INPUT_TILE = 120, FAR_INPUT_TILE = 200, OUTPUT_TILE = 80; /* cycles to transform a vector of channels of a 6x6 tile */
@@ -13,7 +14,6 @@ static const double LANE_STORE = 0.5;                          /* cycles to stor
 static const double LANE_ADD = 1.3, JOINED_POINT = 2.5;        /* cycles to add a lane of a vector to memory alone; to join a vector of weight gradients, for each point */
 enum { LARGE_INPUT = 1 << 20 };                                /* bytes */
 
-static double larger(double a, double b) { return a > b ? a : b; }
 static double vectors(int64_t channels, int lanes) { return (double)((channels + lanes - 1) / lanes); }
 
 /* What the rest of a net reads in between drives weights out of every cache that it half fills. */
@@ -25,7 +25,7 @@ static void set_memory(Cycles *c, const Target *t, double bytes, int64_t net_byt
 }
 
 static Cycles summed(Cycles c) {
-  c.total = c.transforms + larger(c.products, c.memory);
+  c.total = c.transforms + fmax(c.products, c.memory);
   return c;
 }
 
@@ -64,7 +64,7 @@ Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t batch
   const int64_t n = m + k->kernel[0] - 1, rows = (k->small.h + m - 1) / m, columns = (k->small.w + m - 1) / m;
   const double points = (double)(n * n), tiles = (double)(rows * columns), in = vectors(k->l, t->lanes), out = vectors(k->s, t->lanes);
   const bool far = k->large.h * k->large.w * k->large.c * 4 > LARGE_INPUT;
-  const double sums = tiles * (out < PANEL_VECTORS ? out : PANEL_VECTORS), waits = larger(CHAINS / sums, 1);
+  const double sums = tiles * (out < PANEL_VECTORS ? out : PANEL_VECTORS), waits = fmax(CHAINS / sums, 1);
   Cycles c = {.transforms = tiles * (in * (far ? FAR_INPUT_TILE : INPUT_TILE) + out * OUTPUT_TILE) * points / 36,
               .products = points * tiles * (double)k->l * out / t->fmas / WINOGRAD_SHARE * waits};
   if (batch) c.transforms += PACKED_POINT * points * (double)(k->l * k->s) / (double)batch;

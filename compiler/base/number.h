@@ -1,0 +1,19 @@
+/* number.h: the few functions of whole numbers that C lacks. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_NUMBER_H
+#define CNNC_NUMBER_H
+#include <stdint.h>
+
+static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/* Towards minus and plus infinity; b is positive. */
+static inline int64_t floor_divide(int64_t a, int64_t b) { return a / b - (a % b < 0); }
+static inline int64_t ceil_divide(int64_t a, int64_t b) { return -floor_divide(-a, b); }
+
+/* What does not fit is INT64_MAX; neither factor is negative. */
+static inline int64_t bounded_product(int64_t a, int64_t b) {
+  int64_t product;
+  return __builtin_mul_overflow(a, b, &product) ? INT64_MAX : product;
+}
+#endif
