@@ -20,6 +20,7 @@
 #include "schedule/tuning.h"
 #include "sema/sema.h"
 #include "syntax/ast.h"
+#include "fix.h"
 #include "tune.h"
 
 enum { LARGEST_TEXT = 1 << 20 }; /* bytes of weights that are text unless one asks for something else */
@@ -483,7 +484,8 @@ int compile(Arena *arena, const Options *options) {
   Compilation c = {.arena = arena, .options = options, .sources = {.arena = arena}, .outputs = outputs_new(arena), .since = now()};
   c.diags = diags_new(arena, &c.sources);
   for (int i = 0; i < options->warnings.n; i++) diags_option(c.diags, options->warnings.data[i]);
-  const char *why = NULL;
+  const char *why = NULL, *path = NULL;
+  if (options->fix && !options->later.n && !fix_program(arena, options, &path, &why)) cannot_write(&c, path, why);
   if (!run(&c) || !good(&c)) outputs_abandon(c.outputs);
   else if (!outputs_commit(c.outputs, &why)) cannot_write(&c, options->output ? options->output : "-", why);
   if (options->time_report) print_times(&c);

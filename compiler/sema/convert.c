@@ -122,7 +122,7 @@ static Const word_convert(const Want *w, const Const *c, const char *words) {
   Arena *arena = w->s->arena;
   Diag *diag = diag_report(w->s->diags, DIAG_unknown_choice, c->span, w->frame->site, "'%s' is not a choice for '%s' of %s", c->s, w->p->name, w->what);
   const char *meant = suggest(c->s, words_split(arena, words));
-  if (meant) diag_help(diag, "did you mean '%s'?", meant);
+  if (meant) diag_meant(diag, c->span, c->s, meant);
   else diag_help(diag, "the choices are %s", words_join(arena, words, "and"));
   return const_poison(c->span);
 }

@@ -43,7 +43,7 @@ static void call_report(Sema *s, const Frame *frame, const Call *call, bool firs
   if (!meant && s->damage.n) return; /* it may be a block that could not be read */
   const char *neither = value ? "an operator, a block nor a value" : "an operator nor a block";
   Diag *diag = diag_report(s->diags, DIAG_unknown_operator, call->name.span, frame->site, "'%s' is neither %s", name, neither);
-  if (meant) diag_help(diag, "did you mean '%s'?", meant);
+  if (meant) diag_meant(diag, call->name.span, name, meant);
   else diag_help(diag, "docs/operators.md lists the operators; --help OPERATOR describes one");
 }
 

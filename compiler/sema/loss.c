@@ -29,7 +29,7 @@ static const Op *loss_named(const Reading *r, const char *name, Span span) {
   vec_push(r->s->arena, names, NULL);
   Diag *diag = diag_report(r->s->diags, DIAG_unknown_choice, span, NULL, "there is no loss '%s'", name);
   const char *meant = suggest(name, names.data);
-  if (meant) diag_help(diag, "did you mean '%s'?", meant);
+  if (meant) diag_meant(diag, span, name, meant);
   else diag_help(diag, "the losses are %s", words_join(r->s->arena, all.s, "and"));
   return NULL;
 }
@@ -56,7 +56,7 @@ static int output_unknown(const Reading *r, Ident name) {
   vec_push(r->s->arena, names, NULL);
   Diag *diag = diag_report(r->s->diags, DIAG_unknown_name, name.span, NULL, "the net has no output '%s'", name.s);
   const char *meant = suggest(name.s, names.data);
-  if (meant) diag_help(diag, "did you mean '%s'?", meant);
+  if (meant) diag_meant(diag, name.span, name.s, meant);
   else if (names.n == 2) diag_help(diag, "its only output is '%s'", names.data[0]);
   else diag_help(diag, "output statements name them: output %s", name.s);
   return -1;

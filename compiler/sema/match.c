@@ -28,7 +28,7 @@ static void unknown_report(Sema *s, const Frame *frame, const char *what, const 
   vec_push(s->arena, list, NULL);
   Diag *diag = diag_report(s->diags, DIAG_unknown_argument, name.span, frame->site, "%s has no argument '%s'", what, name.s);
   const char *meant = suggest(name.s, list.data);
-  if (meant) diag_help(diag, "did you mean '%s'?", meant);
+  if (meant) diag_meant(diag, name.span, name.s, meant);
   else if (words_have("weights frozen", name.s)) diag_help(diag, "%s has no parameters that could be shared or frozen", what);
   else if (n) arguments_help(s, diag, kind, n, names);
   else diag_help(diag, "it takes no arguments");

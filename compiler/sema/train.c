@@ -24,7 +24,7 @@ static bool form_named(const Reading *r, const char *kind, const Form *const *ta
   for (int i = 0; names[i]; i++) text_put(&all, "%s%s", i ? " " : "", names[i]);
   Diag *diag = diag_report(s->diags, DIAG_unknown_choice, span, NULL, "there is no %s '%s'", kind, name);
   const char *meant = suggest(name, names);
-  if (meant) diag_help(diag, "did you mean '%s'?", meant);
+  if (meant) diag_meant(diag, span, name, meant);
   else diag_help(diag, "there are %s", words_join(s->arena, all.s, "and"));
   return false;
 }
@@ -248,7 +248,7 @@ static const Key *key_find(const Reading *r, const Argument *setting) {
   }
   Diag *diag = diag_report(r->s->diags, DIAG_unknown_setting, setting->name.span, NULL, "a train block has no setting '%s'", setting->name.s);
   const char *meant = suggest(setting->name.s, names);
-  if (meant) diag_help(diag, "did you mean '%s'?", meant);
+  if (meant) diag_meant(diag, setting->name.span, setting->name.s, meant);
   else if (form_find(optimizer_table, setting->name.s)) diag_help(diag, "optimizer = %s", setting->name.s);
   else if (strcmp(setting->name.s, "rate") == 0) diag_help(diag, "the rate is an argument of the optimizer: optimizer = adam(rate=0.001)");
   else diag_help(diag, "there are loss, optimizer, schedule, batch, epochs, seed, accumulate, average, decay, target, augment, clip_norm, early_stop, label_smoothing and metrics");

@@ -45,7 +45,7 @@ static void attribute_report(Sema *s, const Frame *frame, const Expr *e, const C
   if (entry) diag_note(diag, entry->span, "'%s' is defined here", e->part[0].s);
   else if (value->node->op != &op_input) diag_note(diag, value->node->span, "'in' is the output of %s here", value->node->op->name);
   else diag_note(diag, value->node->span, "'in' is the input here");
-  if (meant) diag_help(diag, "did you mean '%s'?", meant);
+  if (meant) diag_meant(diag, part.span, part.s, meant);
   else if (value->origin && !value->origin->members && value->origin->blocks > 1) diag_help(diag,
       "its chain has %d blocks; what a block names can be read where the chain has exactly one", value->origin->blocks);
   else diag_help(diag, "it has %s%s", words_join(s->arena, of_rank[shape.rank], "and"), members ? ", and the values that its block names" : "");
@@ -101,7 +101,7 @@ static Const word_eval(Sema *s, const Frame *frame, const Expr *e, const Choices
   Diag *diag = diag_report(s->diags, DIAG_unknown_choice, e->span, frame->site, "'%s' is not a choice for '%s'%s%s", word.s, choices->argument,
                            choices->of ? " of " : "", choices->of ? choices->of : "");
   const char *meant = suggest(word.s, words_split(s->arena, choices->words));
-  if (meant) diag_help(diag, "did you mean '%s'?", meant);
+  if (meant) diag_meant(diag, e->span, word.s, meant);
   else diag_help(diag, "the choices are %s", words_join(s->arena, choices->words, "and"));
   return const_poison(e->span);
 }
@@ -169,7 +169,7 @@ static void function_report(Sema *s, const Frame *frame, Ident callee) {
   const char *meant = suggest(callee.s, words_split(s->arena, words));
   const bool makes_value = name_is_reserved(callee.s) || table_find(&s->blocks, callee.s);
   if (makes_value) diag_help(diag, "%s makes a value: give it a name first, x = %s(...), then write x here", callee.s, callee.s);
-  else if (meant) diag_help(diag, "did you mean '%s'?", meant);
+  else if (meant) diag_meant(diag, callee.span, callee.s, meant);
   else diag_help(diag, "the functions are min, max, floor, ceil and round");
 }
 
