@@ -86,11 +86,28 @@ static bool read_program(Compilation *c) {
   return c->program != NULL; /* what could be read is checked too, so that all errors are told at once */
 }
 
+static const char *count_text(Arena *arena, int n, const char *what) { return arena_printf(arena, "%d %s%s", n, what, n == 1 ? "" : "s"); }
+
+/* What a file without a net is good for. */
+static void tell_library(Compilation *c) {
+  int count[DECL_NET + 1] = {0};
+  const File *file = c->program->main;
+  for (int i = 0; i < file->n; i++) count[file->decl[i]->kind]++;
+  if (file->n == 0) {
+    Diag *diag = diag_report(c->diags, DIAG_empty_file, NO_SPAN, NULL, "'%s' is empty: it has no net, no blocks and no constants", file->path);
+    diag_help(diag, "a program begins like this: net NAME { input image: 28x28x1");
+    return;
+  }
+  printf("%s: a library: %s, %s, %s\n", file->path, count_text(c->arena, count[DECL_CONST], "constant"), count_text(c->arena, count[DECL_BLOCK], "block"),
+         count_text(c->arena, count[DECL_IMPORT], "import"));
+}
+
 /* True if there is nothing more to do for a file without a net. */
 static bool is_library(Compilation *c) {
   if (c->graph) return false;
   if (c->options->kind != OUTPUT_NONE || c->options->train)
     diag_report(c->diags, DIAG_no_net, (Span){1, 0, 0}, NULL, "this file has no net, so there is nothing to compile");
+  else if (good(c)) tell_library(c);
   return true;
 }
 
@@ -114,7 +131,7 @@ static bool check_training(Compilation *c) {
     diag_help(diag, "train { loss = cross_entropy } is the least that is needed");
     return false;
   }
-  c->training = training && (c->options->train || (summary_only(c->options) && !c->options->train_given && training->not_built.n == 0));
+  c->training = training && (c->options->train || (summary_only(c->options) && !c->options->train_given));
   for (int i = 0; c->training && i < training->not_built.n; i++)
     diag_report(c->diags, DIAG_not_built_yet, training->not_built.data[i], NULL, "%s is not built yet", training->not_built_name.data[i]);
   return good(c);

@@ -23,9 +23,11 @@ static bool form_named(const Reading *r, const char *kind, const Form *const *ta
   Text all = {.arena = s->arena};
   for (int i = 0; names[i]; i++) text_put(&all, "%s%s", i ? " " : "", names[i]);
   Diag *diag = diag_report(s->diags, DIAG_unknown_choice, span, NULL, "there is no %s '%s'", kind, name);
-  const char *meant = suggest(name, names);
+  const char *meant = name_meant(s->arena, name, names);
+  const char *advice = table == augment_table ? name_advice(s->arena, ADVICE_AUGMENT, name, NULL) : NULL;
   if (meant) diag_meant(diag, span, name, meant);
-  else diag_help(diag, "there are %s", words_join(s->arena, all.s, "and"));
+  if (advice) diag_help(diag, "%s", advice);
+  if (!meant && !advice) diag_help(diag, "there are %s", words_join(s->arena, all.s, "and"));
   return false;
 }
 
@@ -247,10 +249,11 @@ static const Key *key_find(const Reading *r, const Argument *setting) {
     if (strcmp(names[i], setting->name.s) == 0) return &keys[i];
   }
   Diag *diag = diag_report(r->s->diags, DIAG_unknown_setting, setting->name.span, NULL, "a train block has no setting '%s'", setting->name.s);
-  const char *meant = suggest(setting->name.s, names);
-  if (meant) diag_meant(diag, setting->name.span, setting->name.s, meant);
+  const char *meant = name_meant(r->s->arena, setting->name.s, names);
+  const char *advice = name_advice(r->s->arena, ADVICE_SETTING, setting->name.s, NULL);
+  if (advice) diag_help(diag, "%s", advice);
+  else if (meant) diag_meant(diag, setting->name.span, setting->name.s, meant);
   else if (form_find(optimizer_table, setting->name.s)) diag_help(diag, "optimizer = %s", setting->name.s);
-  else if (strcmp(setting->name.s, "rate") == 0) diag_help(diag, "the rate is an argument of the optimizer: optimizer = adam(rate=0.001)");
   else diag_help(diag, "there are loss, optimizer, schedule, batch, epochs, seed, accumulate, average, decay, target, augment, clip_norm, early_stop, label_smoothing and metrics");
   return NULL;
 }
@@ -332,4 +335,5 @@ void train_read(Sema *s, const Frame *frame, const Stmt *stmt) {
   target_check(&r);
   smoothing_check(&r);
   metrics_finish(&r);
+  doubt_training(s, training);
 }
