@@ -86,7 +86,9 @@ static bool read_program(Compilation *c) {
   return c->program != NULL; /* what could be read is checked too, so that all errors are told at once */
 }
 
-static const char *count_text(Arena *arena, int n, const char *what) { return arena_printf(arena, "%d %s%s", n, what, n == 1 ? "" : "s"); }
+static void put_count(Text *out, int n, const char *what) {
+  if (n) text_put(out, "%s %d %s%s", out->n ? "," : "", n, what, n == 1 ? "" : "s");
+}
 
 /* What a file without a net is good for. */
 static void tell_library(Compilation *c) {
@@ -98,8 +100,11 @@ static void tell_library(Compilation *c) {
     diag_help(diag, "a program begins like this: net NAME { input image: 28x28x1");
     return;
   }
-  printf("%s: a library: %s, %s, %s\n", file->path, count_text(c->arena, count[DECL_CONST], "constant"), count_text(c->arena, count[DECL_BLOCK], "block"),
-         count_text(c->arena, count[DECL_IMPORT], "import"));
+  Text counts = {.arena = c->arena};
+  put_count(&counts, count[DECL_CONST], "constant");
+  put_count(&counts, count[DECL_BLOCK], "block");
+  put_count(&counts, count[DECL_IMPORT], "import");
+  printf("%s: a library, for programs to import:%s\n", file->path, counts.s);
 }
 
 /* True if there is nothing more to do for a file without a net. */

@@ -60,7 +60,7 @@ static const char *text_of(Sema *s, const Const *c) { return const_text(s->arena
 static void doubt_optimizer(Sema *s, const Setting *optimizer) {
   const Const *rate = argument_of(optimizer, "rate"), *second = argument_of(optimizer, "beta1"), *epsilon = argument_of(optimizer, "epsilon");
   if (!rate || !epsilon || !rate->span.file || rate->f < 0.5) return; /* with an epsilon, steps are about as long as the rate */
-  Diag *diag = doubt(s, rate->span, NULL, arena_printf(s->arena, "a rate of %s makes every step of %s about that long", text_of(s, rate), optimizer->form->name));
+  Diag *diag = doubt(s, rate->span, NULL, arena_printf(s->arena, "with a rate of %s, %s moves each weight by about that much at every step", text_of(s, rate), optimizer->form->name));
   if (second && second->f < 0.5) diag_help(diag, "the rate is the first argument, then come beta1 and beta2: %s(rate=%s)", optimizer->form->name, text_of(s, second));
   else diag_help(diag, "0.001 is the usual rate");
 }
@@ -76,7 +76,7 @@ static void doubt_schedule(Sema *s, const Training *t) {
   const Setting *schedule = &t->schedule;
   const double epochs = (double)t->epochs;
   const Const *factor = argument_of(schedule, "factor"), *floor = argument_of(schedule, "floor"), *rate = argument_of(&t->optimizer, "rate");
-  doubt_time(s, argument_of(schedule, "warmup"), "warmup", epochs, "the warm-up never ends");
+  doubt_time(s, argument_of(schedule, "warmup"), "warmup", epochs, "the warm-up takes all of the training");
   doubt_time(s, argument_of(schedule, "every"), "every", epochs, "the rate never changes");
   doubt_time(s, argument_of(schedule, "patience"), "patience", epochs, "the rate never changes");
   for (int i = 0; schedule->arg && schedule->form->params[i].name; i++) {

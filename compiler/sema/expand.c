@@ -138,9 +138,21 @@ static Const value_wanted(Sema *s, const Frame *frame, Const value, const char *
   return const_poison(value.span);
 }
 
+/* nn.Flatten, which looks like a value: true if it is reported as an operator. */
+static bool head_report(Sema *s, const Frame *frame, const Expr *head) {
+  const char *name = path_text(s->arena, head, 0, head->nparts);
+  if (head->nparts < 2 || strcmp(head->part[0].s, "in") == 0 || scope_find(frame->scope, head->part[0].s) || s->damage.n) return false;
+  const char *meant = name_meant(s->arena, name, call_names(s, frame, false));
+  if (!meant || name_defined_below(frame->scope, head->part[0])) return false;
+  Diag *diag = diag_report(s->diags, DIAG_unknown_operator, head->span, frame->site, "'%s' is neither an operator, a block nor a value", name);
+  diag_meant(diag, head->span, name, meant);
+  return true;
+}
+
 /* What the chain reads; *first is the first of its calls that is one. */
 static Const chain_start(Sema *s, const Frame *frame, const Stmt *stmt, int *first) {
   *first = 0;
+  if (stmt->head && head_report(s, frame, stmt->head)) return const_poison(stmt->head->span);
   if (stmt->head) return value_wanted(s, frame, path_eval(s, frame, stmt->head, false), stmt->head->part[0].s);
   if (stmt->ncalls && is_value(frame, &stmt->call[0])) {
     const Call *call = &stmt->call[0];
