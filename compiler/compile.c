@@ -97,7 +97,7 @@ static void tell_library(Compilation *c) {
   for (int i = 0; i < file->n; i++) count[file->decl[i]->kind]++;
   if (file->n == 0) {
     Diag *diag = diag_report(c->diags, DIAG_empty_file, NO_SPAN, NULL, "'%s' is empty: it has no net, no blocks and no constants", file->path);
-    diag_help(diag, "a program begins like this: net NAME { input image: 28x28x1");
+    diag_help(diag, "a program begins like this: net NAME { input image: 28x28x1; ... }");
     return;
   }
   Text counts = {.arena = c->arena};

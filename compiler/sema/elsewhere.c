@@ -34,8 +34,8 @@ static const Elsewhere same[] = {
   {"globalmaxpooling", "global_maxpool"}, {"adaptivemaxpool", "global_maxpool"},
   {"swish", "silu"}, {"clamp", "clip"}, {"rectifier", "relu"},
   {"bn", "batchnorm"}, {"batchnormalization", "batchnorm"}, {"layernormalization", "layernorm"}, {"groupnormalization", "groupnorm"},
-  {"localresponsenorm", "lrn"}, {"localresponsenormalization", "lrn"}, {"rescaling", "normalize"}, {"normalization", "normalize"},
-  {"spatialdropout", "dropout"}, {"alphadropout", "dropout"}, {"featuredropout", "dropout"}, {"stochasticdepth", "drop_path"},
+  {"localresponsenorm", "lrn"}, {"localresponsenormalization", "lrn"}, 
+  {"stochasticdepth", "drop_path"},
   {"cat", "concat"}, {"concatenate", "concat"}, {"plus", "add"}, {"sum", "add"}, {"minus", "subtract"}, {"sub", "subtract"}, {"times", "multiply"},
   {"mul", "multiply"}, {"div", "divide"}, {"max", "maximum"}, {"padding", "zero_pad"}, {"zeropadding", "zero_pad"}, {"cropping", "crop"},
   {"upsampling", "upsample"}, {"interpolate", "resize"}, {"resizing", "resize"}, {"pixelshuffle", "depth_to_space"}, {"pixelunshuffle", "space_to_depth"},
@@ -48,7 +48,7 @@ static const Elsewhere same[] = {
   {"padding", "pad"}, {"size", "kernel"}, {"poolsize", "kernel"}, {"window", "kernel"}, {"outchannels", "filters"}, {"channels", "filters"},
   {"outfeatures", "units"}, {"neurons", "units"}, {"p", "rate"}, {"lr", "rate"}, {"eps", "epsilon"}, {"kernelinitializer", "init"},
   {"weightinitializer", "init"}, {"biasinitializer", "bias_init"}, {"usebias", "bias"}, {"dilationrate", "dilation"}, {"depthmultiplier", "multiplier"},
-  {"negativeslope", "slope"}, {"countincludepad", "count_pad"}, {"minval", "min"}, {"maxval", "max"}, {"minvalue", "min"}, {"maxvalue", "max"},
+  {"negativeslope", "slope"}, {"alpha", "slope"}, {"countincludepad", "count_pad"}, {"minval", "min"}, {"maxval", "max"}, {"minvalue", "min"}, {"maxvalue", "max"},
   {"gamma", "factor"}, {"milestones", "at"}, {"stepsize", "every"}, {"rho", "alpha"}, {"etamin", "floor"}, {"targetshape", "shape"},
   /* losses */
   {"bce", "binary_cross_entropy"}, {"bcewithlogits", "binary_cross_entropy"}, {"nll", "cross_entropy"}, {"ce", "cross_entropy"},
@@ -60,11 +60,11 @@ static const Elsewhere same[] = {
   {"topkcategoricalaccuracy", "top"}, {"sparsetopkcategoricalaccuracy", "top"}, {"topk", "top"}, {"meaniou", "iou"}, {"jaccard", "iou"},
   /* schedules */
   {"cosineannealing", "cosine"}, {"cosineannealinglr", "cosine"}, {"cosinedecay", "cosine"}, {"steplr", "step"}, {"multisteplr", "step"},
-  {"piecewiseconstantdecay", "step"}, {"exponentiallr", "exponential"}, {"exponentialdecay", "exponential"}, {"polynomiallr", "poly"},
-  {"polynomialdecay", "poly"}, {"polynomial", "poly"}, {"reducelronplateau", "plateau"}, {"constantlr", "constant"}, {"none", "constant"},
+  {"exponentiallr", "exponential"}, 
+  {"reducelronplateau", "plateau"}, {"constantlr", "constant"}, {"none", "constant"},
   /* augmentations */
-  {"randomflip", "hflip"}, {"randomhorizontalflip", "hflip"}, {"flip", "hflip"}, {"horizontalflip", "hflip"}, {"fliplr", "hflip"}, {"mirror", "hflip"},
-  {"randomverticalflip", "vflip"}, {"verticalflip", "vflip"}, {"flipud", "vflip"}, {"randomrotation", "rotate"}, {"rotation", "rotate"},
+  {"randomhorizontalflip", "hflip"}, {"horizontalflip", "hflip"}, {"fliplr", "hflip"}, {"mirror", "hflip"},
+  {"randomverticalflip", "vflip"}, {"verticalflip", "vflip"}, {"flipud", "vflip"}, 
   {"randomzoom", "zoom"}, {"randomtranslation", "shift"}, {"translate", "shift"}, {"randomcrop", "crop"}, {"randomresizedcrop", "resized_crop"},
   {"randombrightness", "brightness"}, {"randomcontrast", "contrast"}, {"randomsaturation", "saturation"}, {"randomhue", "hue"},
   {"randomerasing", "cutout"}, {"gaussiannoise", "noise"},
@@ -96,7 +96,7 @@ const char *name_meant(Arena *arena, const char *word, const char *const *names)
 typedef struct Advice { AdviceKind kind; const char *word, *text; bool drop; } Advice; /* drop: an argument that is simply left out */
 
 #define RECURRENT "cnnc compiles convolutional nets: it has no recurrent layers and no attention"
-#define BY_PROGRAM "it is an option of the compiled program: NET train "
+#define BY_PROGRAM "the compiled program has an option for it: NET train "
 #define KNOWN "the size of what comes in is known, so it is not written"
 
 static const Advice advice[] = {
@@ -113,6 +113,13 @@ static const Advice advice[] = {
   {ADVICE_OPERATOR, "lstm", RECURRENT, false}, {ADVICE_OPERATOR, "gru", RECURRENT, false}, {ADVICE_OPERATOR, "rnn", RECURRENT, false}, {ADVICE_OPERATOR, "simplernn", RECURRENT, false},
   {ADVICE_OPERATOR, "bidirectional", RECURRENT, false}, {ADVICE_OPERATOR, "embedding", RECURRENT, false}, {ADVICE_OPERATOR, "attention", RECURRENT, false},
   {ADVICE_OPERATOR, "multiheadattention", RECURRENT, false}, {ADVICE_OPERATOR, "timedistributed", RECURRENT, false},
+  {ADVICE_OPERATOR, "normalization", "with the mean and standard deviation of the data: normalize(mean=0.5, std=0.2, scale=1/255)", false},
+  {ADVICE_OPERATOR, "spatialdropout", "dropout(rate) drops single numbers rather than channels", false},
+  {ADVICE_OPERATOR, "featuredropout", "dropout(rate) drops single numbers rather than channels", false},
+  {ADVICE_AUGMENT, "randomflip", "hflip exchanges left and right, vflip top and bottom", false},
+  {ADVICE_AUGMENT, "flip", "hflip exchanges left and right, vflip top and bottom", false},
+  {ADVICE_AUGMENT, "randomrotation", "write rotate(degrees): at most so far either way", false},
+  {ADVICE_AUGMENT, "rotation", "write rotate(degrees): at most so far either way", false},
   {ADVICE_OPERATOR, "rescaling", "to bring bytes to 0..1: normalize(scale=1/255)", false},
   {ADVICE_OPERATOR, "upsample", "until then conv_transpose(filters, 2, stride=2) doubles height and width, with weights that are trained", false},
   {ADVICE_OPERATOR, "resize", "until then conv_transpose(filters, 2, stride=2) doubles height and width, with weights that are trained", false},
@@ -122,7 +129,7 @@ static const Advice advice[] = {
   {ADVICE_ARGUMENT, "axis", "operators work over the channels, which are the last dimension", true},
   {ADVICE_ARGUMENT, "dim", "operators work over the channels, which are the last dimension", true},
   {ADVICE_ARGUMENT, "inplace", "cnnc finds out by itself what can be computed in place", true},
-  {ADVICE_ARGUMENT, "dataformat", "pictures have the channels last; input(layout=chw) says how the caller's buffer is laid out", false},
+  {ADVICE_ARGUMENT, "dataformat", "values have the channels last; input x: 64x64x3 (layout=chw) says that the caller's buffer does not", false},
   {ADVICE_ARGUMENT, "startdim", "flatten makes a vector of the whole value", true},
   {ADVICE_ARGUMENT, "trainable", "frozen=true keeps parameters as they are", false},
   {ADVICE_ARGUMENT, "kernelregularizer", "weight decay is an argument of the optimizer: adamw(weight_decay=0.01)", false},
@@ -136,9 +143,9 @@ static const Advice advice[] = {
   {ADVICE_AUGMENT, "normalize", "normalize is an operator of the net: it stands behind the input", false},
   {ADVICE_AUGMENT, "totensor", "pictures are read as numbers from 0 to 255; normalize(scale=1/255) behind the input brings them to 0..1", false},
   {ADVICE_AUGMENT, "resize", "pictures are brought to the input's size when they are read", false},
-  {ADVICE_SETTING, "validationsplit", BY_PROGRAM "--val 0.1 keeps a tenth of the training data for validation", false},
-  {ADVICE_SETTING, "valsplit", BY_PROGRAM "--val 0.1 keeps a tenth of the training data for validation", false},
-  {ADVICE_SETTING, "validation", BY_PROGRAM "--val 0.1 keeps a tenth of the training data for validation", false},
+  {ADVICE_SETTING, "validationsplit", BY_PROGRAM "--val 0.1", false},
+  {ADVICE_SETTING, "valsplit", BY_PROGRAM "--val 0.1", false},
+  {ADVICE_SETTING, "validation", BY_PROGRAM "--val 0.1", false},
   {ADVICE_SETTING, "shuffle", "samples are shuffled in each epoch; " BY_PROGRAM "--shuffle=off", false},
   {ADVICE_SETTING, "data", BY_PROGRAM "--data PATH", false}, {ADVICE_SETTING, "dataset", BY_PROGRAM "--data PATH", false},
   {ADVICE_SETTING, "verbose", BY_PROGRAM "--progress=none", false}, {ADVICE_SETTING, "numworkers", BY_PROGRAM "--threads N", false},

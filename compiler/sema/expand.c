@@ -142,10 +142,13 @@ static Const value_wanted(Sema *s, const Frame *frame, Const value, const char *
 static bool head_report(Sema *s, const Frame *frame, const Expr *head) {
   const char *name = path_text(s->arena, head, 0, head->nparts);
   if (head->nparts < 2 || strcmp(head->part[0].s, "in") == 0 || scope_find(frame->scope, head->part[0].s) || s->damage.n) return false;
+  const Call call = {.name = {name, head->span}, .span = head->span};
   const char *meant = name_meant(s->arena, name, call_names(s, frame, false));
-  if (!meant || name_defined_below(frame->scope, head->part[0])) return false;
+  const bool module = words_have("nn torch F tf keras layers self", head->part[0].s);
+  if ((!meant && !module) || name_defined_below(frame->scope, head->part[0])) return false;
   Diag *diag = diag_report(s->diags, DIAG_unknown_operator, head->span, frame->site, "'%s' is neither an operator, a block nor a value", name);
-  diag_meant(diag, head->span, name, meant);
+  call_advise(s, diag, &call, meant);
+  s->unknown_calls = true;
   return true;
 }
 

@@ -46,7 +46,14 @@ static const Op *activation_named(Sema *s, const Expr *e) {
 }
 
 static void activation_help(Sema *s, Diag *diag, const char *what, const Arguments *args, int which) {
-  const Op *op = activation_named(s, args->list[which].value);
+  const Expr *value = args->list[which].value;
+  const char *word = value->kind == EXPR_STRING ? value->s : value->kind == EXPR_PATH && value->nparts == 1 ? value->part[0].s : "";
+  if (strcmp(word, "None") == 0 || strcmp(word, "linear") == 0) {
+    diag_help(diag, "%s applies none by itself", what);
+    argument_drop(diag, args, which);
+    return;
+  }
+  const Op *op = activation_named(s, value);
   diag_help(diag, "an activation is an operator of its own: %s(...) -> %s", what, op ? op->name : "relu");
   if (!op) return;
   argument_drop(diag, args, which);
@@ -96,7 +103,6 @@ Matched arguments_match(Sema *s, const Frame *frame, const char *what, const cha
                                what, most, plural(positional));
       if (positional) arguments_help(s, diag, kind, positional, names);
       else diag_help(diag, "remove this one");
-      if (!positional) argument_drop(diag, args, i);
       clean = false;
       break;
     } else {

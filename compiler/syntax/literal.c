@@ -56,23 +56,28 @@ const Expr *literal_dims(Parser *p, const char *digits, Span span) {
   return e;
 }
 
-/* 28X28 as 28x28, 28xside as [28, side]; nothing when a piece is empty. */
-static void dimensions_fix(const Parser *p, Diag *diag, const char *word, Span span) {
+static void dimensions_rule(Diag *diag) {
+  diag_help(diag, "dimensions have digits and the letter x only, as in 5x5; with names or expressions write a list: [h, w]");
+}
+
+/* 28X28 as 28x28, 28xside as [28, side]; in general when a piece is empty. */
+static void dimensions_help(const Parser *p, Diag *diag, const char *word, Span span) {
   Text dims = {.arena = p->arena}, list = {.arena = p->arena};
   bool digits_only = true;
   for (const char *at = word;;) {
     const size_t n = strcspn(at, "xX\u00d7");
-    if (n == 0) return;
+    if (n == 0) return dimensions_rule(diag);
     digits_only &= strspn(at, "0123456789") >= n;
     text_put(&dims, "%s%.*s", at > word ? "x" : "", (int)n, at);
     text_put(&list, "%s%.*s", at > word ? ", " : "[", (int)n, at);
     at += n;
     if (!*at) break;
-    if (!strchr("xX", *at) && strncmp(at, "\u00d7", 2) != 0) return;
+    if (!strchr("xX", *at) && strncmp(at, "\u00d7", 2) != 0) return dimensions_rule(diag);
     at += strncmp(at, "\u00d7", 2) == 0 ? 2 : 1;
   }
-  if (digits_only) diag_fix(diag, span, "%s", dims.s);
-  else diag_fix(diag, span, "%s]", list.s);
+  if (digits_only) diag_help(diag, "dimensions are digits with the letter x between them: %.80s", dims.s);
+  else diag_help(diag, "dimensions are digits only; with names write %.80s]", list.s);
+  diag_fix(diag, span, "%s%s", digits_only ? dims.s : list.s, digits_only ? "" : "]");
 }
 
 static void separators_fix(const Parser *p, Diag *diag, const char *word, Span span) {
@@ -90,8 +95,7 @@ const Expr *literal_bad(Parser *p, const char *word, Span span) {
     diag_help(diag, "digits stand on both sides of the point: 0%.40s", word);
     diag_fix(diag, (Span){span.file, span.start, span.start}, "0");
   } else if (strchr("xX*", *rest) || strncmp(rest, "\u00d7", 2) == 0) {
-    diag_help(diag, "dimensions have digits and the letter x only, as in 5x5; with names or expressions write a list: [h, w]");
-    dimensions_fix(p, diag, word, span);
+    dimensions_help(p, diag, word, span);
   } else if (*rest == '_' && strspn(rest, "_0123456789") == strlen(rest)) {
     diag_help(diag, "digits are written without separators");
     separators_fix(p, diag, word, span);
