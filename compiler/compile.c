@@ -20,6 +20,7 @@
 #include "schedule/tuning.h"
 #include "sema/sema.h"
 #include "syntax/ast.h"
+#include "fix.h"
 #include "tune.h"
 
 enum { LARGEST_TEXT = 1 << 20 }; /* bytes of weights that are text unless one asks for something else */
@@ -85,11 +86,33 @@ static bool read_program(Compilation *c) {
   return c->program != NULL; /* what could be read is checked too, so that all errors are told at once */
 }
 
+static void put_count(Text *out, int n, const char *what) {
+  if (n) text_put(out, "%s %d %s%s", out->n ? "," : "", n, what, n == 1 ? "" : "s");
+}
+
+/* What a file without a net is good for. */
+static void tell_library(Compilation *c) {
+  int count[DECL_NET + 1] = {0};
+  const File *file = c->program->main;
+  for (int i = 0; i < file->n; i++) count[file->decl[i]->kind]++;
+  if (file->n == 0) {
+    Diag *diag = diag_report(c->diags, DIAG_empty_file, NO_SPAN, NULL, "'%s' is empty: it has no net, no blocks and no constants", file->path);
+    diag_help(diag, "a program begins like this: net NAME { input image: 28x28x1; ... }");
+    return;
+  }
+  Text counts = {.arena = c->arena};
+  put_count(&counts, count[DECL_CONST], "constant");
+  put_count(&counts, count[DECL_BLOCK], "block");
+  put_count(&counts, count[DECL_IMPORT], "import");
+  printf("%s: a library, for programs to import:%s\n", file->path, counts.s);
+}
+
 /* True if there is nothing more to do for a file without a net. */
 static bool is_library(Compilation *c) {
   if (c->graph) return false;
   if (c->options->kind != OUTPUT_NONE || c->options->train)
     diag_report(c->diags, DIAG_no_net, (Span){1, 0, 0}, NULL, "this file has no net, so there is nothing to compile");
+  else if (good(c)) tell_library(c);
   return true;
 }
 
@@ -113,7 +136,7 @@ static bool check_training(Compilation *c) {
     diag_help(diag, "train { loss = cross_entropy } is the least that is needed");
     return false;
   }
-  c->training = training && (c->options->train || (summary_only(c->options) && !c->options->train_given && training->not_built.n == 0));
+  c->training = training && (c->options->train || (summary_only(c->options) && !c->options->train_given));
   for (int i = 0; c->training && i < training->not_built.n; i++)
     diag_report(c->diags, DIAG_not_built_yet, training->not_built.data[i], NULL, "%s is not built yet", training->not_built_name.data[i]);
   return good(c);
@@ -483,7 +506,8 @@ int compile(Arena *arena, const Options *options) {
   Compilation c = {.arena = arena, .options = options, .sources = {.arena = arena}, .outputs = outputs_new(arena), .since = now()};
   c.diags = diags_new(arena, &c.sources);
   for (int i = 0; i < options->warnings.n; i++) diags_option(c.diags, options->warnings.data[i]);
-  const char *why = NULL;
+  const char *why = NULL, *path = NULL;
+  if (options->fix && !options->later.n && !fix_program(arena, options, &path, &why)) cannot_write(&c, path, why);
   if (!run(&c) || !good(&c)) outputs_abandon(c.outputs);
   else if (!outputs_commit(c.outputs, &why)) cannot_write(&c, options->output ? options->output : "-", why);
   if (options->time_report) print_times(&c);

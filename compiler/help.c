@@ -48,7 +48,7 @@ bool help_topic(Text *out, const char *name) {
   for (const Op *const *op = loss_table; *op; op++) {
     if (strcmp((*op)->name, name) != 0) continue;
     if (out->n > before) text_put(out, "\n");
-    put_op(out, *op, "loss");
+    put_op(out, *op, loss_parts(*op) ? "loss" : "loss, not built yet");
   }
   for (int i = 0; i < FORM_TABLES; i++)
     for (const Form *const *form = tables[i].table; *form; form++) {

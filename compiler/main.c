@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include "compile.h"
 #include "help.h"
+#include "sema/sema.h"
 
 #ifndef PACKAGE_VERSION
 #define PACKAGE_VERSION "0.1.0"
@@ -15,7 +16,7 @@ static int help(Arena *arena, const char *topic) {
   Text text = {.arena = arena};
   if (!topic) return options_print_help(), 0;
   if (help_topic(&text, topic)) return fputs(text.s, stdout), 0;
-  const char *meant = suggest(topic, help_names(arena));
+  const char *meant = name_meant(arena, topic, help_names(arena));
   if (meant) fprintf(stderr, "cnnc: error: there is no help on '%s'; did you mean '%s'?\n", topic, meant);
   else fprintf(stderr, "cnnc: error: there is no help on '%s'\n", topic);
   return 2;

@@ -39,6 +39,7 @@ typedef struct Options {
   bool plain, exact, tune;   /* -O0; no algorithm that rounds differently; schedules are measured */
   bool single_file, summary, time_report, verbose;
   bool dependencies; const char *dependency_file;
+  bool fix;                  /* fixes of messages are applied to the program first */
   DiagFormat format;
   bool colour;
   VEC(const char *) later;   /* what was asked for and is known, but not built yet */

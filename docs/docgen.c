@@ -1,6 +1,7 @@
 /* docgen.c: writes docs/operators.md and docs/diagnostics.md from the compiler's tables:  docgen operators|diagnostics */
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/diag.h"
@@ -30,8 +31,8 @@ static void put_params(const Param *params) {
   puts("");
 }
 
-static void put_op(const Op *op) {
-  printf("### %s\n\n%s\n\n", op->name, op->summary ? op->summary : "");
+static void put_op(const Op *op, bool built) {
+  printf("### %s\n\n%s%s\n\n", op->name, op->summary ? op->summary : "", built ? "" : " (known to the language, but not built yet)");
   if (op->detail) printf("%s\n\n", op->detail);
   put_params(op->params);
   if (op->example) printf("Example: `%s`\n\n", op->example);
@@ -55,10 +56,10 @@ static void put_operators(void) {
     const char *group = (*first)->group;
     printf("## %c%s\n\n", group[0] >= 'a' && group[0] <= 'z' ? group[0] - 'a' + 'A' : group[0], group + 1);
     for (const Op *const *op = first; *op; op++)
-      if (!strcmp((*op)->group, group)) put_op(*op);
+      if (!strcmp((*op)->group, group)) put_op(*op, true);
   }
   puts("## Losses\n");
-  for (const Op *const *loss = loss_table; *loss; loss++) put_op(*loss);
+  for (const Op *const *loss = loss_table; *loss; loss++) put_op(*loss, loss_parts(*loss) != NULL);
   put_forms("Initialisations", init_table);
   put_forms("Optimizers", optimizer_table);
   put_forms("Schedules", schedule_table);

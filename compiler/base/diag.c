@@ -73,7 +73,7 @@ Diag *diag_report(Diags *diags, DiagId id, Span span, const Site *site, const ch
   if (*count == MOST_MESSAGES) return diags->cut = true, &diags->muted;
   ++*count;
   Diag *diag = NEW(diags->arena, Diag);
-  *diag = (Diag){.arena = diags->arena, .id = id, .level = level, .span = span, .site = site, .message = message};
+  *diag = (Diag){.arena = diags->arena, .sources = diags->sources, .id = id, .level = level, .span = span, .site = site, .message = message};
   vec_push(diags->arena, diags->list, diag);
   return diag;
 }
@@ -100,6 +100,25 @@ void diag_help(Diag *diag, const char *format, ...) {
   if (!diag->arena) return;
   FORMATTED(help, diag->arena, format);
   vec_push(diag->arena, diag->helps, help);
+}
+
+void diag_fix(Diag *diag, Span span, const char *format, ...) {
+  if (!diag->arena || !sources_get(diag->sources, span.file)) return;
+  FORMATTED(text, diag->arena, format);
+  vec_push(diag->arena, diag->fixes, ((DiagFix){span, text}));
+}
+
+static bool span_holds(const Diag *diag, Span span, const char *text) {
+  const Source *source = sources_get(diag->sources, span.file);
+  const size_t n = strlen(text);
+  return source && span.end <= source->n && span.end - span.start == n && memcmp(source->text + span.start, text, n) == 0;
+}
+
+void diag_meant(Diag *diag, Span span, const char *word, const char *meant) {
+  if (!diag->arena) return;
+  diag_help(diag, "did you mean '%s'?", meant);
+  if (span_holds(diag, span, word)) diag_fix(diag, span, "%s", meant);
+  else if (span_holds(diag, span, arena_printf(diag->arena, "\"%s\"", word))) diag_fix(diag, span, "\"%s\"", meant);
 }
 
 int diags_errors(const Diags *diags) { return diags->errors; }

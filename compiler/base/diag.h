@@ -15,6 +15,7 @@ typedef struct Span { uint32_t file, start, end; } Span; /* bytes start .. end-1
 typedef struct Source {
   const char *path, *text; /* the text after a byte order mark */
   size_t n;
+  bool mark;      /* the file begins with a byte order mark */
   uint32_t *line; /* where each line starts */
   int lines;
   int rank;       /* messages are printed in this order: imports have a lower rank than the file that imports them */
@@ -50,6 +51,12 @@ void diag_note(Diag *, Span, const char *format, ...) __attribute__((format(prin
 void diag_fact(Diag *, const char *format, ...) __attribute__((format(printf, 2, 3)));        /* "= height: floor(...) ..." */
 void diag_help(Diag *, const char *format, ...) __attribute__((format(printf, 2, 3)));        /* "= help: ..." */
 
+/* What a help says as a change of the text, for --fix and for editors: the range is replaced (an empty one: inserted at). All fixes of a message belong together.
+ * Texts hold no newlines, so a fix stays within its lines. */
+void diag_fix(Diag *, Span, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* "did you mean '...'?", with its fix where the source has the word there, bare or in quotes. */
+void diag_meant(Diag *, Span, const char *word, const char *meant);
+
 bool diags_option(Diags *, const char *option); /* "unread-input", "no-unread-input", "error", "error=unused-value", "no-error=..."; false: no such slug, or not a warning */
 int diags_errors(const Diags *); /* so far, warnings made errors included */
 int diags_warnings(const Diags *);
@@ -57,5 +64,10 @@ int diags_warnings(const Diags *);
 typedef enum DiagFormat { DIAG_TEXT, DIAG_JSON, DIAG_SARIF } DiagFormat;
 /* In source order (imports first, messages without a place last), then the count. At most 100 errors and 100 warnings are kept. */
 void diags_print(Diags *, FILE *, DiagFormat, bool colour);
+
+/* A source with the fixes of all messages applied: of two that overlap the first in the list counts. */
+typedef struct FixedSource { uint32_t file; int fixes; const char *text; size_t n; } FixedSource; /* the text has the byte order mark that the file had */
+int diags_fix(const Diags *, const bool *may_change, FixedSource **fixed); /* may_change: by Span.file; how many sources change */
+
 int diag_find(const char *slug);                            /* its DiagId, or -1 */
 #endif

@@ -30,7 +30,25 @@ static void put_note(const Diags *diags, Text *text, const char *separator, Span
   put_field(text, "slug", NULL);
   put_field(text, "message", message);
   put_place(diags, text, span);
-  text_put(text, "\"notes\": [], \"help\": []}");
+  text_put(text, "\"notes\": [], \"help\": [], \"fixes\": []}");
+}
+
+static void put_lines(const Diags *diags, Text *text, Span span, const char *const key[4]) {
+  const SourcePlace start = sources_place(diags->sources, span.file, span.start);
+  const SourcePlace end = sources_place(diags->sources, span.file, span.end);
+  const int place[] = {start.line, start.column, end.line, end.column};
+  for (int i = 0; i < 4; i++) text_put(text, "%s\"%s\": %d", i ? ", " : "", key[i], place[i]);
+}
+
+/* The file is named where it is another than the message's. */
+static void put_fix(const Diags *diags, Text *text, const Diag *diag, const DiagFix *fix) {
+  static const char *const key[] = {"line", "column", "end_line", "end_column"};
+  text_put(text, "{");
+  if (fix->span.file != diag->span.file) put_field(text, "file", sources_get(diags->sources, fix->span.file)->path);
+  put_lines(diags, text, fix->span, key);
+  text_put(text, ", \"text\": ");
+  text_json(text, fix->text);
+  text_put(text, "}");
 }
 
 /* Facts are notes at the place of their message. */
@@ -49,6 +67,11 @@ static void put_message(const Diags *diags, Text *text, const Diag *diag) {
   for (int i = 0; i < diag->helps.n; i++) {
     if (i) text_put(text, ", ");
     text_json(text, diag->helps.data[i]);
+  }
+  text_put(text, "], \"fixes\": [");
+  for (int i = 0; i < diag->fixes.n; i++) {
+    if (i) text_put(text, ", ");
+    put_fix(diags, text, diag, &diag->fixes.data[i]);
   }
   text_put(text, "]}");
 }
@@ -94,6 +117,46 @@ static void put_related(const Diags *diags, Text *text, int id, const DiagNote *
   text_put(text, "}");
 }
 
+/* The replacements in one file. */
+static void put_change(const Diags *diags, Text *text, const Diag *diag, uint32_t file) {
+  static const char *const key[] = {"startLine", "startColumn", "endLine", "endColumn"};
+  const char *separator = "";
+  text_put(text, "{\"artifactLocation\": {\"uri\": ");
+  text_json(text, uri_of(diags->arena, sources_get(diags->sources, file)->path));
+  text_put(text, "}, \"replacements\": [");
+  for (int i = 0; i < diag->fixes.n; i++) {
+    const DiagFix *fix = &diag->fixes.data[i];
+    if (fix->span.file != file) continue;
+    text_put(text, "%s{\"deletedRegion\": {", separator);
+    put_lines(diags, text, fix->span, key);
+    text_put(text, "}, \"insertedContent\": {\"text\": ");
+    text_json(text, fix->text);
+    text_put(text, "}}");
+    separator = ", ";
+  }
+  text_put(text, "]}");
+}
+
+static bool file_told(const Diag *diag, int before, uint32_t file) {
+  for (int i = 0; i < before; i++)
+    if (diag->fixes.data[i].span.file == file) return true;
+  return false;
+}
+
+/* One fix: what belongs together. */
+static void put_fixes(const Diags *diags, Text *text, const Diag *diag) {
+  text_put(text, ",\n          \"fixes\": [{\"description\": {\"text\": ");
+  text_json(text, diag->helps.n ? diag->helps.data[0] : diag->message);
+  text_put(text, "}, \"artifactChanges\": [");
+  for (int i = 0; i < diag->fixes.n; i++) {
+    const uint32_t file = diag->fixes.data[i].span.file;
+    if (file_told(diag, i, file)) continue;
+    text_put(text, "%s", i ? ", " : "");
+    put_change(diags, text, diag, file);
+  }
+  text_put(text, "]}]");
+}
+
 static void put_result(const Diags *diags, Text *text, const Diag *diag, int rule) {
   Text message = {.arena = diags->arena};
   text_put(&message, "%s", diag->message);
@@ -111,7 +174,9 @@ static void put_result(const Diags *diags, Text *text, const Diag *diag, int rul
   const DiagNote *notes;
   const int n = diag_all_notes(diag, diags->arena, &notes);
   for (int i = 0; i < n; i++) put_related(diags, text, i, &notes[i]);
-  text_put(text, "]}");
+  text_put(text, "]");
+  if (diag->fixes.n) put_fixes(diags, text, diag);
+  text_put(text, "}");
 }
 
 void diags_put_sarif(const Diags *diags, Text *text) {

@@ -7,8 +7,11 @@
 
 typedef struct DiagNote { Span span; const char *message; } DiagNote;
 
+typedef struct DiagFix { Span span; const char *text; } DiagFix;
+
 struct Diag {
   Arena *arena; /* NULL: nobody will see this message, and it keeps nothing */
+  const Sources *sources;
   DiagId id;
   DiagLevel level;
   Span span;
@@ -17,6 +20,7 @@ struct Diag {
   VEC(const char *) facts;
   VEC(DiagNote) notes;
   VEC(const char *) helps;
+  VEC(DiagFix) fixes;
 };
 
 typedef enum DiagSetting { SETTING_DEFAULT, SETTING_ON, SETTING_OFF } DiagSetting;

@@ -79,6 +79,7 @@ typedef struct Output {
   const char *path, *temporary;
   const char *bytes;
   size_t n;
+  mode_t mode; /* of the file that is replaced; 0: there is none */
 } Output;
 
 struct Outputs {
@@ -106,6 +107,7 @@ static bool output_place(Outputs *outputs, const char *path, Output *output, con
   if (stat(path, &status) == 0) {
     if (S_ISDIR(status.st_mode)) return *why = "it is a directory", false;
     if (!S_ISREG(status.st_mode)) return output->kind = OUTPUT_DIRECT, true;
+    output->mode = status.st_mode & 07777;
     if (lstat(path, &link) == 0 && S_ISLNK(link.st_mode)) output->path = file_identity(outputs->arena, path); /* written through, not replaced */
   }
   for (int i = 0; i < outputs->list.n; i++)
@@ -125,6 +127,7 @@ bool outputs_add(Outputs *outputs, const char *path, const char *bytes, size_t n
     const int descriptor = open(output.temporary, O_WRONLY | O_CREAT | O_EXCL, 0666);
     if (descriptor < 0) return *why = strerror(errno), false;
     vec_push(outputs->arena, outputs->list, output);
+    if (output.mode) (void)fchmod(descriptor, output.mode);
     FILE *file = fdopen(descriptor, "wb");
     const bool written = file && write_all(file, bytes, n);
     const int error = errno;

@@ -3,7 +3,7 @@
 libcnnc_a_SOURCES += \
   %D%/arena.c %D%/arena.h \
   %D%/diag.c %D%/diag.h %D%/diag.def %D%/diag_record.h \
-  %D%/diag_json.c %D%/diag_print.c \
+  %D%/diag_fix.c %D%/diag_json.c %D%/diag_print.c \
   %D%/file.c %D%/file.h \
   %D%/number.h \
   %D%/source.c \

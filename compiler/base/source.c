@@ -16,7 +16,7 @@ static void lines_find(Arena *arena, Source *source) {
 uint32_t sources_add(Sources *sources, const char *path, const char *text, size_t n) {
   Source *source = NEW(sources->arena, Source);
   const bool mark = n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0;
-  *source = (Source){.path = path, .text = mark ? text + 3 : text, .n = mark ? n - 3 : n};
+  *source = (Source){.path = path, .text = mark ? text + 3 : text, .n = mark ? n - 3 : n, .mark = mark};
   lines_find(sources->arena, source);
   vec_push(sources->arena, sources->list, source);
   return (uint32_t)sources->list.n;

@@ -36,38 +36,12 @@ static bool is_part(const char *word, int n, const char *name, int m) {
   return outer[longer - shorter - 1] == '_' && memcmp(inner, outer + longer - shorter, (size_t)shorter) == 0;
 }
 
-/* What other frameworks and papers call the same thing. */
-static const char *const elsewhere[][2] = {
-  {"linear", "dense"}, {"fc", "dense"}, {"fully_connected", "dense"}, {"affine", "dense"}, {"inner_product", "dense"}, {"convolution", "conv"},
-  {"deconv", "conv_transpose"}, {"deconvolution", "conv_transpose"}, {"transposed_conv", "conv_transpose"}, {"conv2d_transpose", "conv_transpose"},
-  {"depthwise_conv", "depthwise"}, {"average_pool", "avgpool"}, {"average_pooling", "avgpool"}, {"max_pooling", "maxpool"},
-  {"gap", "global_avgpool"}, {"global_average_pool", "global_avgpool"}, {"global_average_pooling", "global_avgpool"},
-  {"global_max_pooling", "global_maxpool"}, {"swish", "silu"}, {"relu_6", "relu6"}, {"bn", "batchnorm"}, {"batch_normalization", "batchnorm"},
-  {"local_response_norm", "lrn"}, {"cat", "concat"}, {"concatenate", "concat"}, {"plus", "add"}, {"sum", "add"}, {"minus", "subtract"},
-  {"sub", "subtract"}, {"times", "multiply"}, {"mul", "multiply"}, {"div", "divide"}, {"max", "maximum"}, {"padding", "zero_pad"},
-  {"upsampling", "upsample"}, {"pixel_shuffle", "depth_to_space"}, {"xavier", "glorot"}, {"kaiming", "he"},
-  {"padding", "pad"}, {"size", "kernel"}, {"pool_size", "kernel"}, {"window", "kernel"}, {"out_channels", "filters"}, {"channels", "filters"},
-  {"out_features", "units"}, {"neurons", "units"}, {"p", "rate"}, {"lr", "rate"}, {"eps", "epsilon"}, {"kernel_initializer", "init"},
-  {"bce", "binary_cross_entropy"}, {"nll", "cross_entropy"}, {"ce", "cross_entropy"}, {"l1", "mae"}, {"l2", "mse"}, {"smooth_l1", "huber"},
-};
-
-static const char *called_here(const char *word, int n, const char *const *names) {
-  for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++) {
-    const int m = (int)strlen(elsewhere[i][0]);
-    if (m != n || edit_distance(word, n, elsewhere[i][0], m) != 0) continue;
-    for (const char *const *name = names; *name; name++)
-      if (strcmp(*name, elsewhere[i][1]) == 0) return *name;
-  }
-  return NULL;
-}
-
 const char *suggest(const char *word, const char *const *names) {
   const size_t length = strlen(word);
   if (length == 0 || length > LONGEST) return NULL;
   const int n = (int)length;
   const int limit = n < 5 ? 1 : n < 9 ? 2 : 3; /* a third of the word may be wrong */
-  const char *best = called_here(word, n, names);
-  if (best) return best;
+  const char *best = NULL;
   int best_distance = NO_MATCH;
   for (; *names; names++) {
     if (strlen(*names) > LONGEST || strcmp(word, *names) == 0) continue;

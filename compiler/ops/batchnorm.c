@@ -30,6 +30,16 @@ static const Param params[] = {
   {0},
 };
 
+/* PyTorch's momentum is what is taken of the new statistics. */
+static void doubt_momentum(ShapeContext *context, const Node *node) {
+  const double momentum = arg_number(node, "momentum");
+  if (momentum <= 0 || momentum >= 0.5) return;
+  const char *kept = text_float(context->arena, 1 - momentum);
+  Diag *diag = op_error_at(context, node, "momentum", DIAG_suspicious_value, "momentum=%s keeps little of the running statistics at each step",
+                           text_float(context->arena, momentum));
+  diag_help(diag, "PyTorch's momentum counts what is new: its %s is momentum=%s here", text_float(context->arena, momentum), kept);
+}
+
 static void shape(ShapeContext *context, Node *node) {
   const int64_t channels = shape_extent(node->in[0]->shape).c;
   if (!node->in[0]->shape.rank) return;
@@ -41,6 +51,7 @@ static void shape(ShapeContext *context, Node *node) {
   weight[MEAN] = op_statistic(context, node, "running_mean", channels, 0);
   weight[VARIANCE] = op_statistic(context, node, "running_var", channels, 1);
   if (weight[MEAN] && weight[VARIANCE]) node->shape = node->in[0]->shape;
+  doubt_momentum(context, node);
 }
 
 /* ---- with running statistics ---- */

@@ -151,6 +151,7 @@ struct Op {
  * op: SAMPLE, inputs (output, target, scale) -> this image's share of the mean; scale: BATCH, inputs (target) -> vector(1), 1 / normaliser; gradient: SAMPLE, inputs (output, target, scale). */
 typedef struct Loss { const Op *op, *scale, *gradient; const Op *absorbs[4]; } Loss;
 extern const Loss losses[];             /* ends with op NULL */
+const Loss *loss_parts(const Op *);     /* NULL: a loss of the language that is not built yet */
 typedef struct LossDetail { const Training *training; double weight; int64_t classes; } LossDetail; /* node->detail of all three: label smoothing, the loss's weight (scale multiplies it), channels of the output */
 extern const Op op_sum_gradients;       /* hidden, FAMILY_MAP: adds its inputs, all of one shape */
 

@@ -73,6 +73,12 @@ const Loss losses[] = {
   {NULL, NULL, NULL, {NULL}},
 };
 
+const Loss *loss_parts(const Op *op) {
+  for (const Loss *loss = losses; loss->op; loss++)
+    if (loss->op == op) return loss;
+  return NULL;
+}
+
 /* What an argument may be, for help and documents. */
 const char *param_type_text(const Param *param) {
   switch (param->type) {

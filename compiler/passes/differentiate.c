@@ -83,12 +83,6 @@ static void copy_ports(Graph *graph, Node *const *map) {
 }
 
 /* ---- losses ---- */
-static const Loss *loss_parts(const Op *op) {
-  for (const Loss *loss = losses; loss->op; loss++)
-    if (loss->op == op) return loss;
-  return NULL;
-}
-
 static Node *before_activation(const Loss *loss, Node *output) { /* softmax belongs to cross_entropy, sigmoid to binary_cross_entropy */
   for (int i = 0; i < 4 && loss->absorbs[i]; i++)
     if (output->op == loss->absorbs[i]) return output->in[0];

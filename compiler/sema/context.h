@@ -104,6 +104,8 @@ struct Sema {
   VEC(Span) damage;         /* what could not be read: no errors are reported that may come from there */
   VEC(Ending) endings;      /* statement by statement, for unused values */
   Span clash;               /* of names, the last that was reported */
+  const Call *applying;     /* the operator whose arguments are bound, */
+  const Node *applied_to;   /* and its input */
   bool no_input_reported;
   bool unknown_calls;       /* of operators or blocks: what seems unused may be meant there */
   bool abstract;            /* a block is checked by itself: arguments are unknown, blocks in it are not expanded */
@@ -111,6 +113,7 @@ struct Sema {
   int64_t steps, napplications;
   double bytes;             /* of all values and weights */
 };
+bool damage_mentions(const Sema *, const char *name); /* a line that could not be read has this word */
 bool damage_within(const Sema *, uint32_t file, uint32_t start, uint32_t end); /* an error was reported there before sema_build: a statement is missing */
 bool sema_step(Sema *, Span, const Site *); /* counts work; false when there is too much of it, which is reported once */
 
@@ -163,6 +166,14 @@ const Form *form_find(const Form *const *table, const char *name);
 const char *const *form_names(Arena *, const Form *const *table);
 int params_count(const Param *);
 
+void argument_drop(Diag *, const Arguments *, int which);              /* its removal, as a fix */
+
+/* ---- words of other frameworks (elsewhere.c); name_meant is in sema.h ---- */
+typedef enum AdviceKind { ADVICE_OPERATOR, ADVICE_ARGUMENT, ADVICE_LOSS, ADVICE_AUGMENT, ADVICE_SETTING } AdviceKind;
+const char *name_advice(Arena *, AdviceKind, const char *word, bool *drop); /* or NULL; drop: the argument is simply left out */
+bool is_activation_argument(Arena *, const char *word);
+int torch_channels_argument(const char *word, const Arguments *); /* of a class of PyTorch: where the incoming channels stand, or -1 */
+
 /* ---- expansion (expand.c, block.c, layer.c, share.c) ---- */
 typedef struct Made { Const value; const char *name; const Scope *members; } Made; /* of a layer or block: its full name; what the block named */
 void body_expand(Sema *, const Frame *, const Body *);
@@ -188,4 +199,9 @@ void not_built(Sema *, Training *, Span, const char *name);
 void warn_unused_values(Sema *);
 void warn_unused_blocks(Sema *, const NetDecl *);
 void warn_softmax(Sema *, const Node *);
+
+/* ---- legal, and hardly meant (doubt.c) ---- */
+void doubt_input(Sema *, const Stmt *, Shape);
+void doubt_order(Sema *, const Node *, const Call *);
+void doubt_training(Sema *, const Training *);
 #endif

@@ -49,9 +49,24 @@ static Const wrong_type(const Want *w, const Const *c) {
   return const_poison(c->span);
 }
 
+/* batchnorm(16): the number of channels, which PyTorch wants to be told. */
+static void channels_help(const Want *w, Diag *diag, const Const *c) {
+  const Call *call = w->s->applying;
+  const Shape *in = call && w->s->applied_to ? &w->s->applied_to->shape : NULL;
+  int64_t i;
+  if (!in || !in->rank || !const_as_int(c, &i) || i != in->dim[in->rank - 1]) return;
+  for (int k = 0; k < call->args.n; k++) {
+    const Argument *given = &call->args.list[k];
+    if (given->name.s || given->value->span.start != c->span.start || given->value->span.file != c->span.file) continue;
+    diag_help(diag, "the number of channels that come in is known and not written: %s", w->what);
+    argument_drop(diag, &call->args, k);
+  }
+}
+
 static Const bad(const Want *w, DiagId id, const Const *c, const char *must) {
-  diag_report(w->s->diags, id, c->span, w->frame->site, "'%s' of %s is %s, but it has to be %s", w->p->name, w->what,
+  Diag *diag = diag_report(w->s->diags, id, c->span, w->frame->site, "'%s' of %s is %s, but it has to be %s", w->p->name, w->what,
               const_text(w->s->arena, c), must);
+  channels_help(w, diag, c);
   return const_poison(c->span);
 }
 
@@ -121,8 +136,8 @@ static Const word_convert(const Want *w, const Const *c, const char *words) {
   if (words_have(words, c->s)) return const_word(c->span, c->s);
   Arena *arena = w->s->arena;
   Diag *diag = diag_report(w->s->diags, DIAG_unknown_choice, c->span, w->frame->site, "'%s' is not a choice for '%s' of %s", c->s, w->p->name, w->what);
-  const char *meant = suggest(c->s, words_split(arena, words));
-  if (meant) diag_help(diag, "did you mean '%s'?", meant);
+  const char *meant = name_meant(arena, c->s, words_split(arena, words));
+  if (meant) diag_meant(diag, c->span, c->s, meant);
   else diag_help(diag, "the choices are %s", words_join(arena, words, "and"));
   return const_poison(c->span);
 }

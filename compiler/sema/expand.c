@@ -3,7 +3,7 @@
 #include <string.h>
 #include "sema/context.h"
 
-enum { DEEPEST_BODIES = 1000, MOST_ROUNDS = 100000 };
+enum { DEEPEST_BODIES = 1000, MOST_ROUNDS = 100000, LONGEST_SHOWN = 40 };
 
 /* ---- the links of a chain ---- */
 
@@ -14,37 +14,103 @@ static Link link_find(const Sema *s, const Call *call) {
   return (Link){op, op ? NULL : table_find(&s->blocks, call->name.s)};
 }
 
-static void call_report(Sema *s, const Frame *frame, const Call *call, bool first, bool last) {
-  const char *name = call->name.s, *group = NULL;
-  if (op_later(name, &group)) {
-    Diag *diag = diag_report(s->diags, DIAG_not_built_yet, call->span, frame->site, "%s is not built yet", name);
-    diag_help(diag, "the language has it (%s), this version of cnnc does not", group);
-    return;
-  }
-  const Entry *entry = strcmp(name, "in") == 0 ? NULL : scope_find(frame->scope, name);
-  if (entry && entry->value.kind == CONST_POISON && !s->abstract) return; /* what it should have been was reported */
-  if (entry) {
-    Diag *diag = diag_report(s->diags, DIAG_unknown_operator, call->name.span, frame->site,
-                             "'%s' is a value, and can stand at the beginning of a chain only", name);
-    diag_note(diag, entry->span, "'%s' is defined here", name);
-    diag_help(diag, "-> add(%s), -> concat(%s) and the like combine values", name, name);
-    return;
-  }
+static void later_report(Sema *s, const Frame *frame, const Call *call) {
+  Diag *diag = diag_report(s->diags, DIAG_not_built_yet, call->span, frame->site, "%s is not built yet", call->name.s);
+  const char *advice = name_advice(s->arena, ADVICE_OPERATOR, call->name.s, NULL);
+  diag_help(diag, "the language has the operator %s, but this version of cnnc does not compile it", call->name.s);
+  if (advice) diag_help(diag, "%s", advice);
+}
+
+/* The value that is called: x(...), e.c1(...); NULL: none. */
+static const Entry *value_called(Sema *s, const Frame *frame, const char *name) {
+  const size_t n = strcspn(name, ".");
+  return strcmp(name, "in") == 0 ? NULL : scope_find(frame->scope, name[n] ? arena_copy(s->arena, name, n) : name);
+}
+
+static const char *const *call_names(Sema *s, const Frame *frame, bool value) {
   VEC(const char *) names = {0};
   for (int i = 0; op_table[i]; i++) vec_push(s->arena, names, op_table[i]->name);
   for (int i = 0; op_later_names[i]; i++) vec_push(s->arena, names, op_later_names[i]);
   for (int i = 0; i < s->block_list.n; i++) vec_push(s->arena, names, s->block_list.data[i]->block->name.s);
-  const bool value = first && !call->args.given; /* it may also stand for a value */
   for (const char *const *visible = names_visible(s, frame->scope); value && *visible; visible++) vec_push(s->arena, names, *visible);
   vec_push(s->arena, names, NULL);
-  const char *meant = suggest(name, names.data);
+  return names.data;
+}
+
+/* conv(filters, kernel): what has no default. */
+static const char *required_text(Sema *s, const char *name) {
+  const Op *op = op_find(name);
+  Text text = {.arena = s->arena};
+  text_put(&text, "%s", name);
+  int n = 0;
+  for (const Param *p = op ? op->params : NULL; p && p->name; p++)
+    if (!p->value) text_put(&text, "%s%s", n++ ? ", " : "(", p->name);
+  text_put(&text, "%s", n ? ")" : "");
+  return text.s;
+}
+
+static void call_advise(Sema *s, Diag *diag, const Call *call, const char *meant) {
+  const char *name = call->name.s, *advice = name_advice(s->arena, ADVICE_OPERATOR, name, NULL);
+  const int channels = meant ? torch_channels_argument(name, &call->args) : -1;
+  if (meant) diag_meant(diag, call->name.span, name, meant);
+  if (advice) diag_help(diag, "%s", advice);
+  if (!meant && !advice) diag_help(diag, "--help operators lists the operators; --help OPERATOR describes one");
+  if (channels < 0) return;
+  diag_help(diag, "the number of channels that come in is known and not written: %s", required_text(s, meant));
+  argument_drop(diag, &call->args, channels);
+}
+
+static void call_report(Sema *s, const Frame *frame, const Call *call, bool first, bool last) {
+  const char *name = call->name.s, *group = NULL;
+  if (op_later(name, &group)) return later_report(s, frame, call);
+  const Entry *entry = value_called(s, frame, name);
+  if (entry && entry->value.kind == CONST_POISON && !s->abstract) return; /* what it should have been was reported */
+  if (entry) {
+    Diag *diag = diag_report(s->diags, DIAG_unknown_operator, call->name.span, frame->site,
+                             "'%s' is a value, and can stand at the beginning of a chain only", name);
+    diag_note(diag, entry->span, "'%s' is defined here", entry->name);
+    diag_help(diag, "-> add(%s), -> concat(%s) and the like combine values", name, name);
+    return;
+  }
+  const bool value = first && !call->args.given; /* it may also stand for a value */
+  const char *meant = name_meant(s->arena, name, call_names(s, frame, value));
   if (value && (name_defined_below(frame->scope, call->name) || (!last && !meant))) return name_report(s, frame, call->name);
   s->unknown_calls = true;
-  if (!meant && s->damage.n) return; /* it may be a block that could not be read */
+  if ((!meant && s->damage.n) || damage_mentions(s, name)) return; /* it may be a block that could not be read */
   const char *neither = value ? "an operator, a block nor a value" : "an operator nor a block";
   Diag *diag = diag_report(s->diags, DIAG_unknown_operator, call->name.span, frame->site, "'%s' is neither %s", name, neither);
-  if (meant) diag_help(diag, "did you mean '%s'?", meant);
-  else diag_help(diag, "docs/operators.md lists the operators; --help OPERATOR describes one");
+  call_advise(s, diag, call, meant);
+}
+
+/* ---- relu(conv(...)): the input written as an argument ---- */
+
+static bool takes_value(const Param *p) {
+  return p && p->name && (p->type == PARAM_VALUE || p->type == PARAM_VALUES || p->type == PARAM_OPERAND || p->type == PARAM_OPERANDS);
+}
+
+static bool makes_value(Sema *s, const Frame *frame, const Expr *e) {
+  if (e->kind == EXPR_CALL) return !arithmetic_knows(e->callee.s) && !form_find(init_table, e->callee.s);
+  return e->kind == EXPR_PATH && path_eval(s, frame, e, true).kind == CONST_VALUE;
+}
+
+/* True if so, which is reported. */
+static bool input_is_argument(Sema *s, const Frame *frame, const Op *op, const Call *call, bool first) {
+  const Arguments *args = &call->args;
+  if (args->n == 0 || args->list[0].name.s || takes_value(op->params) || !makes_value(s, frame, args->list[0].value)) return false;
+  if (!first && args->list[0].value->kind == EXPR_PATH) return false;
+  const Span input = args->list[0].span;
+  const char *rest = args->n > 1 ? "(...)" : "";
+  Diag *diag = diag_report(s->diags, DIAG_too_many_arguments, input, frame->site, "%s takes its input from the left of '->', not as an argument",
+                           op->name);
+  const Source *source = sources_get(s->sources, input.file);
+  const int n = (int)(input.end - input.start);
+  diag_help(diag, "write: %.*s%s -> %s%s", n > LONGEST_SHOWN ? LONGEST_SHOWN : n, source->text + input.start, n > LONGEST_SHOWN ? "..." : "",
+            op->name, rest);
+  if (!first) return true;
+  diag_fix(diag, (Span){input.file, call->span.start, input.start}, "%s", "");
+  if (args->n > 1) diag_fix(diag, (Span){input.file, input.end, args->list[1].span.start}, " -> %s(", op->name);
+  else diag_fix(diag, (Span){input.file, input.end, call->span.end}, " -> %s", op->name);
+  return true;
 }
 
 /* The layers with parameters and the blocks of a chain; with exactly one it carries the statement's name, with none the last layer does. */
@@ -72,9 +138,24 @@ static Const value_wanted(Sema *s, const Frame *frame, Const value, const char *
   return const_poison(value.span);
 }
 
+/* nn.Flatten, which looks like a value: true if it is reported as an operator. */
+static bool head_report(Sema *s, const Frame *frame, const Expr *head) {
+  const char *name = path_text(s->arena, head, 0, head->nparts);
+  if (head->nparts < 2 || strcmp(head->part[0].s, "in") == 0 || scope_find(frame->scope, head->part[0].s) || s->damage.n) return false;
+  const Call call = {.name = {name, head->span}, .span = head->span};
+  const char *meant = name_meant(s->arena, name, call_names(s, frame, false));
+  const bool module = words_have("nn torch F tf keras layers self", head->part[0].s);
+  if ((!meant && !module) || name_defined_below(frame->scope, head->part[0])) return false;
+  Diag *diag = diag_report(s->diags, DIAG_unknown_operator, head->span, frame->site, "'%s' is neither an operator, a block nor a value", name);
+  call_advise(s, diag, &call, meant);
+  s->unknown_calls = true;
+  return true;
+}
+
 /* What the chain reads; *first is the first of its calls that is one. */
 static Const chain_start(Sema *s, const Frame *frame, const Stmt *stmt, int *first) {
   *first = 0;
+  if (stmt->head && head_report(s, frame, stmt->head)) return const_poison(stmt->head->span);
   if (stmt->head) return value_wanted(s, frame, path_eval(s, frame, stmt->head, false), stmt->head->part[0].s);
   if (stmt->ncalls && is_value(frame, &stmt->call[0])) {
     const Call *call = &stmt->call[0];
@@ -94,6 +175,7 @@ static Const chain_start(Sema *s, const Frame *frame, const Stmt *stmt, int *fir
 
 static Made link_apply(Sema *s, const Frame *frame, const Call *call, const Const *value, CallName name, bool first, bool last) {
   const Link link = link_find(s, call);
+  if (link.op && input_is_argument(s, frame, link.op, call, first)) return (Made){.value = value_poison(s, call->span)};
   if (link.op) return layer_make(s, frame, link.op, call, value, name);
   if (link.block) return block_apply(s, frame, link.block, call, value, name);
   call_report(s, frame, call, first, last);
@@ -114,7 +196,7 @@ static void chain_expand(Sema *s, const Frame *frame, const Stmt *stmt) {
   const char *layer = prefixes ? arena_printf(s->arena, "%s%s", frame->naming->prefix, assigned) : NULL;
   const Scope *members = NULL;
   for (int i = first; i < stmt->ncalls && !s->stopped; i++) {
-    const Made made = link_apply(s, frame, &stmt->call[i], &value, (CallName){i == carrier ? assigned : NULL, naming}, i == 0, i == stmt->ncalls - 1);
+    const Made made = link_apply(s, frame, &stmt->call[i], &value, (CallName){i == carrier ? assigned : NULL, naming}, i == 0 && !stmt->head, i == stmt->ncalls - 1);
     value = made.value;
     if (i == carrier) layer = made.name;
     if (made.members) members = made.members;

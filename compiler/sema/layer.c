@@ -101,7 +101,10 @@ static bool any_poison(const Node *node) {
 Made layer_make(Sema *s, const Frame *frame, const Op *op, const Call *call, const Const *value, CallName call_name) {
   if (!layers_limit(s, frame, call->span)) return (Made){.value = const_poison(call->span)};
   Extras extras;
+  s->applying = call;
+  s->applied_to = value->kind == CONST_VALUE ? value->node : NULL;
   Bound bound = params_bind(s, frame, op->name, "operator", op->params, &call->args, call->span, op_has_parameters(op) ? 3 : 1, &extras);
+  s->applying = NULL;
   const char *counterpart, *name = naming_name(s, frame, call_name, op->name, op, extras.name, &counterpart);
   if (bound.values.n >= MOST_INPUTS) {
     Diag *diag = diag_report(s->diags, DIAG_too_many_arguments, call->args.span, frame->site,
@@ -122,6 +125,7 @@ Made layer_make(Sema *s, const Frame *frame, const Op *op, const Call *call, con
   const bool shares = share_layer(s, frame, op, call, &extras, frame->naming, counterpart, &context.share);
   naming_add(s, frame->naming, (LayerName){name, node, NULL, call->span, frame->site}); /* after that: a layer cannot share its own */
   if (!bound.ok || !shares || any_poison(node)) return made;
+  doubt_order(s, node, call);
   op->shape(&context, node);
   sizes_check(s, node);
   warn_softmax(s, node);

@@ -11,12 +11,6 @@ static const Op *loss_find(const char *name) {
   return NULL;
 }
 
-static const Loss *loss_parts(const Op *op) {
-  for (const Loss *loss = losses; loss->op; loss++)
-    if (loss->op == op) return loss;
-  return NULL;
-}
-
 static const Op *loss_named(const Reading *r, const char *name, Span span) {
   const Op *op = loss_find(name);
   if (op) return op;
@@ -24,12 +18,14 @@ static const Op *loss_named(const Reading *r, const char *name, Span span) {
   Text all = {.arena = r->s->arena};
   for (int i = 0; loss_table[i]; i++) {
     vec_push(r->s->arena, names, loss_table[i]->name);
-    text_put(&all, "%s%s", i ? " " : "", loss_table[i]->name);
+    if (loss_parts(loss_table[i])) text_put(&all, "%s%s", i ? " " : "", loss_table[i]->name);
   }
   vec_push(r->s->arena, names, NULL);
   Diag *diag = diag_report(r->s->diags, DIAG_unknown_choice, span, NULL, "there is no loss '%s'", name);
-  const char *meant = suggest(name, names.data);
-  if (meant) diag_help(diag, "did you mean '%s'?", meant);
+  const char *meant = name_meant(r->s->arena, name, names.data);
+  const char *advice = name_advice(r->s->arena, ADVICE_LOSS, name, NULL);
+  if (advice) diag_help(diag, "%s", advice);
+  else if (meant) diag_meant(diag, span, name, meant);
   else diag_help(diag, "the losses are %s", words_join(r->s->arena, all.s, "and"));
   return NULL;
 }
@@ -55,8 +51,8 @@ static int output_unknown(const Reading *r, Ident name) {
   for (int i = 0; i < r->s->graph->outputs.n; i++) vec_push(r->s->arena, names, r->s->graph->outputs.data[i].name);
   vec_push(r->s->arena, names, NULL);
   Diag *diag = diag_report(r->s->diags, DIAG_unknown_name, name.span, NULL, "the net has no output '%s'", name.s);
-  const char *meant = suggest(name.s, names.data);
-  if (meant) diag_help(diag, "did you mean '%s'?", meant);
+  const char *meant = name_meant(r->s->arena, name.s, names.data);
+  if (meant) diag_meant(diag, name.span, name.s, meant);
   else if (names.n == 2) diag_help(diag, "its only output is '%s'", names.data[0]);
   else diag_help(diag, "output statements name them: output %s", name.s);
   return -1;

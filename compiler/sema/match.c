@@ -22,16 +22,61 @@ static void arguments_help(Sema *s, Diag *diag, const char *kind, int n, const c
   else diag_help(diag, "the arguments of this %s are %s", kind, arguments_text(s->arena, n, names));
 }
 
-static void unknown_report(Sema *s, const Frame *frame, const char *what, const char *kind, int n, const char *const *names, Ident name) {
+void argument_drop(Diag *diag, const Arguments *args, int which) {
+  const Span here = args->list[which].span;
+  if (args->n == 1 && args->given) {
+    diag_fix(diag, args->span, "%s", "");
+    return;
+  }
+  const uint32_t start = which ? args->list[which - 1].span.end : here.start;
+  const uint32_t end = which || args->n == 1 ? here.end : args->list[1].span.start;
+  diag_fix(diag, (Span){here.file, start, end}, "%s", "");
+}
+
+/* The operator that activation=relu or activation="relu" names; NULL: none. */
+static const Op *activation_named(Sema *s, const Expr *e) {
+  const bool word = e->kind == EXPR_PATH && e->nparts == 1;
+  if (!word && e->kind != EXPR_STRING) return NULL;
+  VEC(const char *) names = {0};
+  for (int i = 0; op_table[i]; i++)
+    if (strcmp(op_table[i]->group, "activation") == 0) vec_push(s->arena, names, op_table[i]->name);
+  vec_push(s->arena, names, NULL);
+  const char *meant = name_meant(s->arena, word ? e->part[0].s : e->s, names.data);
+  return meant ? op_find(meant) : NULL;
+}
+
+static void activation_help(Sema *s, Diag *diag, const char *what, const Arguments *args, int which) {
+  const Expr *value = args->list[which].value;
+  const char *word = value->kind == EXPR_STRING ? value->s : value->kind == EXPR_PATH && value->nparts == 1 ? value->part[0].s : "";
+  if (strcmp(word, "None") == 0 || strcmp(word, "linear") == 0) {
+    diag_help(diag, "%s applies none by itself", what);
+    argument_drop(diag, args, which);
+    return;
+  }
+  const Op *op = activation_named(s, value);
+  diag_help(diag, "an activation is an operator of its own: %s(...) -> %s", what, op ? op->name : "relu");
+  if (!op) return;
+  argument_drop(diag, args, which);
+  diag_fix(diag, (Span){args->span.file, args->span.end, args->span.end}, " -> %s", op->name);
+}
+
+static void unknown_report(Sema *s, const Frame *frame, const char *what, const char *kind, int n, const char *const *names,
+                           const Arguments *args, int which) {
+  const Ident name = args->list[which].name;
+  bool drop = false;
+  const char *advice = name_advice(s->arena, ADVICE_ARGUMENT, name.s, &drop);
   VEC(const char *) list = {0};
   for (int i = 0; i < n; i++) vec_push(s->arena, list, names[i]);
   vec_push(s->arena, list, NULL);
   Diag *diag = diag_report(s->diags, DIAG_unknown_argument, name.span, frame->site, "%s has no argument '%s'", what, name.s);
-  const char *meant = suggest(name.s, list.data);
-  if (meant) diag_help(diag, "did you mean '%s'?", meant);
+  const char *meant = name_meant(s->arena, name.s, list.data);
+  if (is_activation_argument(s->arena, name.s) && strcmp(kind, "operator") == 0) activation_help(s, diag, what, args, which);
+  else if (advice) diag_help(diag, "%s", advice);
+  else if (meant) diag_meant(diag, name.span, name.s, meant);
   else if (words_have("weights frozen", name.s)) diag_help(diag, "%s has no parameters that could be shared or frozen", what);
   else if (n) arguments_help(s, diag, kind, n, names);
   else diag_help(diag, "it takes no arguments");
+  if (drop) argument_drop(diag, args, which);
 }
 
 static void duplicate_report(Sema *s, const Frame *frame, const char *what, const char *name, const Argument *again, const Argument *first) {
@@ -63,7 +108,7 @@ Matched arguments_match(Sema *s, const Frame *frame, const char *what, const cha
     } else {
       const int index = name_index(n, names, given->name.s);
       const Argument *before = index < 0 ? NULL : index == variadic && rest.n ? rest.data[0] : m.slot[index];
-      if (index < 0) unknown_report(s, frame, what, kind, n, names, given->name);
+      if (index < 0) unknown_report(s, frame, what, kind, n, names, args, i);
       else if (before) duplicate_report(s, frame, what, names[index], given, before);
       else m.slot[index] = given;
       clean &= index >= 0 && !before;

@@ -39,8 +39,8 @@ static ElemType type_eval(Sema *s, const Frame *frame, Ident type) {
   for (int i = 0; names[i]; i++)
     if (strcmp(type.s, names[i]) == 0) return types[i];
   Diag *diag = diag_report(s->diags, DIAG_unknown_choice, type.span, frame->site, "'%s' is not a type of inputs", type.s);
-  const char *meant = suggest(type.s, names);
-  if (meant) diag_help(diag, "did you mean '%s'?", meant);
+  const char *meant = name_meant(s->arena, type.s, names);
+  if (meant) diag_meant(diag, type.span, type.s, meant);
   else diag_help(diag, "the types are f32 (the default), u8 and i8");
   return ELEM_F32;
 }
@@ -50,6 +50,7 @@ void input_make(Sema *s, const Frame *frame, const Stmt *stmt) {
   node->name = stmt->name.s;
   node->span = stmt->span;
   node->shape = shape_eval(s, frame, stmt);
+  doubt_input(s, stmt, node->shape);
   node->elem = type_eval(s, frame, stmt->type);
   node->wrt = s->graph->inputs.n;
   const Bound bound = params_bind(s, frame, "input", "input", input_params, &stmt->args, stmt->span, 0, NULL);

@@ -25,6 +25,19 @@ static void damage_find(Sema *s) {
   }
 }
 
+static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
+
+bool damage_mentions(const Sema *s, const char *name) {
+  const size_t n = strlen(name);
+  for (int i = 0; i < s->damage.n; i++) {
+    const Source *source = sources_get(s->sources, s->damage.data[i].file);
+    for (size_t at = s->damage.data[i].start; at + n <= source->n && source->text[at] != '\n'; at++)
+      if (memcmp(source->text + at, name, n) == 0 && (at == 0 || !is_letter(source->text[at - 1])) &&
+          (at + n == source->n || !is_letter(source->text[at + n]))) return true;
+  }
+  return false;
+}
+
 bool damage_within(const Sema *s, uint32_t file, uint32_t start, uint32_t end) {
   for (int i = 0; i < s->damage.n; i++) {
     const Span at = s->damage.data[i];
@@ -176,7 +189,7 @@ static void define_unknown(Sema *s, const Define *define) {
     }
   vec_push(s->arena, names, NULL);
   Diag *diag = diag_report(s->diags, DIAG_unknown_constant, NO_SPAN, NULL, "-D %s: the program has no constant '%s'", define->name, define->name);
-  const char *meant = suggest(define->name, names.data);
+  const char *meant = name_meant(s->arena, define->name, names.data);
   if (meant) diag_help(diag, "did you mean '%s'?", meant);
   else diag_help(diag, "-D replaces the value of a file's constant: const %s = ...", define->name);
 }

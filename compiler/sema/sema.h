@@ -14,4 +14,7 @@ typedef struct SemaOptions {
 /* The net of a program. NULL only if it has none: then its blocks are checked by themselves, and it can only be imported. After errors the graph is
  * incomplete: nodes that could not be made have POISON shapes. Texts of -D become sources of their own, so that messages can show them. */
 Graph *sema_build(Arena *, Diags *, Sources *, const Program *, const Define *defines, int ndefines, const SemaOptions *);
+
+/* The name among `names` (NULL-terminated) that a misspelt word, or one of another framework, most likely means; or NULL. */
+const char *name_meant(Arena *, const char *word, const char *const *names);
 #endif

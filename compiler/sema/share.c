@@ -59,6 +59,7 @@ static void unknown_report(Sema *s, const Frame *frame, const char *what, const 
     diag = diag_report(s->diags, DIAG_unknown_name, e->span, frame->site, "there is no layer or block '%s' above", name);
     const char *meant = closest(s, name);
     if (meant) diag_help(diag, "did you mean \"%s\"?", meant);
+    if (meant) diag_fix(diag, e->span, "\"%s\"", meant);
   }
   diag_help(diag, "weights= takes the name that a statement assigns, or a layer's whole name as a string (--emit=summary lists them)");
 }

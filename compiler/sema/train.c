@@ -23,9 +23,11 @@ static bool form_named(const Reading *r, const char *kind, const Form *const *ta
   Text all = {.arena = s->arena};
   for (int i = 0; names[i]; i++) text_put(&all, "%s%s", i ? " " : "", names[i]);
   Diag *diag = diag_report(s->diags, DIAG_unknown_choice, span, NULL, "there is no %s '%s'", kind, name);
-  const char *meant = suggest(name, names);
-  if (meant) diag_help(diag, "did you mean '%s'?", meant);
-  else diag_help(diag, "there are %s", words_join(s->arena, all.s, "and"));
+  const char *meant = name_meant(s->arena, name, names);
+  const char *advice = table == augment_table ? name_advice(s->arena, ADVICE_AUGMENT, name, NULL) : NULL;
+  if (meant) diag_meant(diag, span, name, meant);
+  if (advice) diag_help(diag, "%s", advice);
+  if (!meant && !advice) diag_help(diag, "there are %s", words_join(s->arena, all.s, "and"));
   return false;
 }
 
@@ -240,17 +242,20 @@ static void key_store(const Reading *r, const Key *key, const Expr *e) {
 
 /* ---- the block ---- */
 
-static const Key *key_find(const Reading *r, const Argument *setting) {
+static const Key *key_find(const Reading *r, const Argument *setting, const Key **taken_for) {
   const char *names[KEYS + 1] = {0};
   for (int i = 0; i < KEYS; i++) {
     names[i] = keys[i].param.name;
     if (strcmp(names[i], setting->name.s) == 0) return &keys[i];
   }
   Diag *diag = diag_report(r->s->diags, DIAG_unknown_setting, setting->name.span, NULL, "a train block has no setting '%s'", setting->name.s);
-  const char *meant = suggest(setting->name.s, names);
-  if (meant) diag_help(diag, "did you mean '%s'?", meant);
+  const char *meant = name_meant(r->s->arena, setting->name.s, names);
+  for (int i = 0; meant && i < KEYS; i++)
+    if (names[i] == meant) *taken_for = &keys[i];
+  const char *advice = name_advice(r->s->arena, ADVICE_SETTING, setting->name.s, NULL);
+  if (advice) diag_help(diag, "%s", advice);
+  else if (meant) diag_meant(diag, setting->name.span, setting->name.s, meant);
   else if (form_find(optimizer_table, setting->name.s)) diag_help(diag, "optimizer = %s", setting->name.s);
-  else if (strcmp(setting->name.s, "rate") == 0) diag_help(diag, "the rate is an argument of the optimizer: optimizer = adam(rate=0.001)");
   else diag_help(diag, "there are loss, optimizer, schedule, batch, epochs, seed, accumulate, average, decay, target, augment, clip_norm, early_stop, label_smoothing and metrics");
   return NULL;
 }
@@ -291,9 +296,11 @@ static Setting default_form(const Reading *r, const Form *form) {
 
 static void block_read(const Reading *r, const Stmt *stmt) {
   const Argument *seen[KEYS] = {0};
+  bool meant_loss = false; /* by a name that is misspelt */
   for (int i = 0; i < stmt->settings.n; i++) {
     const Argument *setting = &stmt->settings.list[i];
-    const Key *key = key_find(r, setting);
+    const Key *taken_for = NULL, *key = key_find(r, setting, &taken_for);
+    meant_loss |= taken_for == &keys[0];
     if (!key) continue;
     const Argument **before = &seen[key - keys];
     if (*before) {
@@ -306,7 +313,7 @@ static void block_read(const Reading *r, const Stmt *stmt) {
     if (key->read) key->read(r, setting->value);
     else key_store(r, key, setting->value);
   }
-  if (!seen[0] && !damage_within(r->s, stmt->span.file, stmt->span.start, stmt->span.end)) {
+  if (!seen[0] && !meant_loss && !damage_within(r->s, stmt->span.file, stmt->span.start, stmt->span.end)) {
     Diag *diag = diag_report(r->s->diags, DIAG_missing_argument, stmt->span, NULL, "the train block does not say what the loss is");
     diag_help(diag, "loss = cross_entropy for classes, loss = mse for numbers");
   }
@@ -326,10 +333,12 @@ void train_read(Sema *s, const Frame *frame, const Stmt *stmt) {
   Training *training = s->graph->training = NEW(s->arena, Training);
   *training = (Training){.span = stmt->span, .batch = 32, .epochs = 10, .seed = 1, .accumulate = 1};
   const Reading r = {s, frame, training};
+  const int errors = diags_errors(s->diags);
   training->optimizer = default_form(&r, optimizer_table[0]);
   training->schedule = default_form(&r, schedule_table[0]);
   block_read(&r, stmt);
   target_check(&r);
   smoothing_check(&r);
   metrics_finish(&r);
+  if (diags_errors(s->diags) == errors) doubt_training(s, training);
 }

@@ -38,14 +38,14 @@ static void attribute_report(Sema *s, const Frame *frame, const Expr *e, const C
   for (int i = 0; members && i < members->entries.n; i++)
     if (members->entries.data[i]->kind == ENTRY_VALUE) vec_push(s->arena, names, members->entries.data[i]->name);
   vec_push(s->arena, names, NULL);
-  const char *meant = suggest(part.s, names.data);
+  const char *meant = name_meant(s->arena, part.s, names.data);
   Diag *diag = diag_report(s->diags, DIAG_unknown_attribute, part.span, frame->site, "'%s' is %s and has no '%s'",
                            path_text(s->arena, e, 0, at), shape_text(s->arena, shape), part.s);
   const Entry *entry = scope_find(frame->scope, e->part[0].s);
   if (entry) diag_note(diag, entry->span, "'%s' is defined here", e->part[0].s);
   else if (value->node->op != &op_input) diag_note(diag, value->node->span, "'in' is the output of %s here", value->node->op->name);
   else diag_note(diag, value->node->span, "'in' is the input here");
-  if (meant) diag_help(diag, "did you mean '%s'?", meant);
+  if (meant) diag_meant(diag, part.span, part.s, meant);
   else if (value->origin && !value->origin->members && value->origin->blocks > 1) diag_help(diag,
       "its chain has %d blocks; what a block names can be read where the chain has exactly one", value->origin->blocks);
   else diag_help(diag, "it has %s%s", words_join(s->arena, of_rank[shape.rank], "and"), members ? ", and the values that its block names" : "");
@@ -100,8 +100,8 @@ static Const word_eval(Sema *s, const Frame *frame, const Expr *e, const Choices
   if (strcmp(word.s, "in") == 0 || scope_find(frame->scope, word.s)) return path_eval(s, frame, e, false);
   Diag *diag = diag_report(s->diags, DIAG_unknown_choice, e->span, frame->site, "'%s' is not a choice for '%s'%s%s", word.s, choices->argument,
                            choices->of ? " of " : "", choices->of ? choices->of : "");
-  const char *meant = suggest(word.s, words_split(s->arena, choices->words));
-  if (meant) diag_help(diag, "did you mean '%s'?", meant);
+  const char *meant = name_meant(s->arena, word.s, words_split(s->arena, choices->words));
+  if (meant) diag_meant(diag, e->span, word.s, meant);
   else diag_help(diag, "the choices are %s", words_join(s->arena, choices->words, "and"));
   return const_poison(e->span);
 }
@@ -164,12 +164,15 @@ static Const range_eval(Sema *s, const Frame *frame, const Expr *e, int depth) {
 /* ---- calls ---- */
 
 static void function_report(Sema *s, const Frame *frame, Ident callee) {
+  if (name_is_reserved(callee.s) || table_find(&s->blocks, callee.s)) {
+    Diag *diag = diag_report(s->diags, DIAG_unknown_name, callee.span, frame->site, "%s makes a value of the net, which has no name here", callee.s);
+    diag_help(diag, "give it a name first, x = %s(...), then write x here", callee.s);
+    return;
+  }
   Diag *diag = diag_report(s->diags, DIAG_unknown_name, callee.span, frame->site, "there is no function '%s'", callee.s);
   const char *words = arena_printf(s->arena, "min max floor ceil round %s", init_words(s->arena));
-  const char *meant = suggest(callee.s, words_split(s->arena, words));
-  const bool makes_value = name_is_reserved(callee.s) || table_find(&s->blocks, callee.s);
-  if (makes_value) diag_help(diag, "%s makes a value: give it a name first, x = %s(...), then write x here", callee.s, callee.s);
-  else if (meant) diag_help(diag, "did you mean '%s'?", meant);
+  const char *meant = name_meant(s->arena, callee.s, words_split(s->arena, words));
+  if (meant) diag_meant(diag, callee.span, callee.s, meant);
   else diag_help(diag, "the functions are min, max, floor, ceil and round");
 }
 

@@ -1,5 +1,6 @@
 /* warn.c: what is legal and probably a mistake: values and blocks that nothing uses, two softmaxes in a row. */
 // SPDX-License-Identifier: Apache-2.0
+#include <string.h>
 #include "sema/context.h"
 
 /* ---- values without effect ---- */
@@ -70,6 +71,16 @@ void warn_unused_blocks(Sema *s, const NetDecl *net) {
 
 /* ---- softmax of a softmax ---- */
 
+/* The place of " -> softmax" behind another operator; empty if it does not stand so. */
+static Span link_span(const Sema *s, Span call) {
+  const Source *source = sources_get(s->sources, call.file);
+  uint32_t at = call.start;
+  while (at > 0 && strchr(" \t\r\n", source->text[at - 1])) at--;
+  if (at < 2 || memcmp(source->text + at - 2, "->", 2) != 0) return (Span){call.file, call.end, call.end};
+  for (at -= 2; at > 0 && strchr(" \t\r\n", source->text[at - 1]);) at--;
+  return (Span){call.file, at, call.end};
+}
+
 void warn_softmax(Sema *s, const Node *node) {
   if (!node->op->softmax || !node->shape.rank) return;
   const Node *before = node->in[0];
@@ -79,4 +90,6 @@ void warn_softmax(Sema *s, const Node *node) {
                            before->op->name);
   diag_note(diag, before->span, "the first one is here");
   diag_help(diag, "one of them is enough: a second one makes all classes nearly equal");
+  const Span link = link_span(s, node->span);
+  if (link.start < link.end) diag_fix(diag, link, "%s", "");
 }

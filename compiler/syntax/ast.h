@@ -71,7 +71,11 @@ typedef struct Import { const char *path; Span span; struct File *file; } Import
 typedef struct NetDecl { Ident name; const Body *body; Span span; } NetDecl;
 typedef enum DeclKind { DECL_IMPORT, DECL_CONST, DECL_BLOCK, DECL_NET } DeclKind;
 typedef struct Decl { DeclKind kind; Span span; Import *import; const Stmt *constant; const Block *block; const NetDecl *net; } Decl;
-typedef struct File { const char *path; uint32_t source; int n; const Decl *const *decl; } File;
+typedef struct File {
+  const char *path; uint32_t source;
+  int n; const Decl *const *decl;
+  bool found_by_option; /* in a directory of -I, or imported by a file that is */
+} File;
 
 /* ---- what syntax/ does ---- */
 File *parse_file(Arena *, Diags *, const Sources *, uint32_t source);         /* grammar/: errors are recorded; what could be parsed is returned */

@@ -29,12 +29,13 @@ static Reading *known_find(const Reader *r, const char *identity) {
 }
 
 /* The import's path beside the importing file, then in each directory of -I; NULL after a report. */
-static const char *import_find(Reader *r, const File *from, const Import *import) {
+static const char *import_find(Reader *r, const File *from, const Import *import, bool *by_option) {
   const char *beside = file_beside(r->arena, from->path, import->path);
+  *by_option = from->found_by_option;
   if (*import->path && file_exists(beside)) return beside;
   for (int i = 0; *import->path && import->path[0] != '/' && i < r->ndirs; i++) {
     const char *path = arena_printf(r->arena, "%s/%s", r->dirs[i], import->path);
-    if (file_exists(path)) return path;
+    if (file_exists(path)) return *by_option = true, path;
   }
   Diag *diag = diag_report(r->diags, DIAG_import_not_found, import->span, NULL, "cannot find '%s'", import->path);
   if (*import->path) {
@@ -62,10 +63,11 @@ static const NetDecl *net_of(const File *file) {
   return NULL;
 }
 
-static Reading *file_follow(Reader *r, const char *path, const char *text, size_t n);
+static Reading *file_follow(Reader *r, const char *path, bool by_option, const char *text, size_t n);
 
 static void import_follow(Reader *r, Reading *from, Import *import) {
-  const char *path = import_find(r, from->file, import);
+  bool by_option;
+  const char *path = import_find(r, from->file, import, &by_option);
   if (!path) return;
   from->through = import;
   Reading *reading = known_find(r, file_identity(r->arena, path));
@@ -85,7 +87,7 @@ static void import_follow(Reader *r, Reading *from, Import *import) {
       diag_report(r->diags, DIAG_file_unreadable, import->span, NULL, "cannot read '%s': %s", path, why);
       return;
     }
-    reading = file_follow(r, path, text, n);
+    reading = file_follow(r, path, by_option, text, n);
   }
   import->file = reading->file;
   const NetDecl *net = net_of(reading->file);
@@ -95,12 +97,13 @@ static void import_follow(Reader *r, Reading *from, Import *import) {
   diag_help(diag, "move the constants and blocks that both need into a file without a net");
 }
 
-static Reading *file_follow(Reader *r, const char *path, const char *text, size_t n) {
+static Reading *file_follow(Reader *r, const char *path, bool by_option, const char *text, size_t n) {
   Reading *reading = NEW(r->arena, Reading);
   *reading = (Reading){.identity = file_identity(r->arena, path), .state = FILE_BEING_READ};
   vec_push(r->arena, r->known, reading);
   const uint32_t source = sources_add(r->sources, path, text, n);
   reading->file = parse_file(r->arena, r->diags, r->sources, source);
+  reading->file->found_by_option = by_option;
   r->depth++;
   for (int i = 0; i < reading->file->n; i++)
     if (reading->file->decl[i]->kind == DECL_IMPORT) import_follow(r, reading, reading->file->decl[i]->import);
@@ -120,6 +123,6 @@ Program *program_read(Arena *arena, Diags *diags, Sources *sources, const char *
     diag_report(diags, DIAG_file_unreadable, NO_SPAN, NULL, "cannot read '%s': %s", path, why);
     return NULL;
   }
-  reader.program->main = file_follow(&reader, path, text, n)->file;
+  reader.program->main = file_follow(&reader, path, false, text, n)->file;
   return reader.program;
 }

@@ -56,15 +56,50 @@ const Expr *literal_dims(Parser *p, const char *digits, Span span) {
   return e;
 }
 
+static void dimensions_rule(Diag *diag) {
+  diag_help(diag, "dimensions have digits and the letter x only, as in 5x5; with names or expressions write a list: [h, w]");
+}
+
+/* 28X28 as 28x28, 28xside as [28, side]; in general when a piece is empty. */
+static void dimensions_help(const Parser *p, Diag *diag, const char *word, Span span) {
+  Text dims = {.arena = p->arena}, list = {.arena = p->arena};
+  bool digits_only = true;
+  for (const char *at = word;;) {
+    const size_t n = strcspn(at, "xX\u00d7");
+    if (n == 0) return dimensions_rule(diag);
+    digits_only &= strspn(at, "0123456789") >= n;
+    text_put(&dims, "%s%.*s", at > word ? "x" : "", (int)n, at);
+    text_put(&list, "%s%.*s", at > word ? ", " : "[", (int)n, at);
+    at += n;
+    if (!*at) break;
+    if (!strchr("xX", *at) && strncmp(at, "\u00d7", 2) != 0) return dimensions_rule(diag);
+    at += strncmp(at, "\u00d7", 2) == 0 ? 2 : 1;
+  }
+  if (digits_only) diag_help(diag, "dimensions are digits with the letter x between them: %.80s", dims.s);
+  else diag_help(diag, "dimensions are digits only; with names write %.80s]", list.s);
+  diag_fix(diag, span, "%s%s", digits_only ? dims.s : list.s, digits_only ? "" : "]");
+}
+
+static void separators_fix(const Parser *p, Diag *diag, const char *word, Span span) {
+  Text digits = {.arena = p->arena};
+  for (; *word; word++)
+    if (*word != '_') text_bytes(&digits, word, 1);
+  diag_fix(diag, span, "%s", digits.s);
+}
+
 const Expr *literal_bad(Parser *p, const char *word, Span span) {
   const size_t n = strlen(word), digits = strspn(word, "0123456789");
   Diag *diag = diag_report(p->diags, DIAG_bad_number, span, NULL, "'%.*s%s' is neither a number nor dimensions", n > 40 ? 40 : (int)n, word, n > 40 ? "..." : "");
   const char *rest = word + digits;
-  if (*word == '.') diag_help(diag, "digits stand on both sides of the point: 0%.40s", word);
-  else if (strchr("xX*", *rest) || strncmp(rest, "\u00d7", 2) == 0)
-    diag_help(diag, "dimensions have digits and the letter x only, as in 5x5; with names or expressions write a list: [h, w]");
-  else if (*rest == '_' && strspn(rest, "_0123456789") == strlen(rest)) diag_help(diag, "digits are written without separators");
-  else if (*rest == 'e' || *rest == 'E') diag_help(diag, "an exponent is written as in 1e-3");
+  if (*word == '.') {
+    diag_help(diag, "digits stand on both sides of the point: 0%.40s", word);
+    diag_fix(diag, (Span){span.file, span.start, span.start}, "0");
+  } else if (strchr("xX*", *rest) || strncmp(rest, "\u00d7", 2) == 0) {
+    dimensions_help(p, diag, word, span);
+  } else if (*rest == '_' && strspn(rest, "_0123456789") == strlen(rest)) {
+    diag_help(diag, "digits are written without separators");
+    separators_fix(p, diag, word, span);
+  } else if (*rest == 'e' || *rest == 'E') diag_help(diag, "an exponent is written as in 1e-3");
   return expr_poison(p, span);
 }
 
@@ -140,6 +175,10 @@ const Expr *literal_string(Parser *p, Span span) {
 const Expr *literal_single_quoted(Parser *p, Span span) {
   Diag *diag = diag_report(p->diags, DIAG_bad_character, (Span){span.file, span.start, span.start + 1}, NULL, "a single quote has no meaning here");
   diag_help(diag, "strings stand in double quotes: \"...\"");
+  if (!memchr(p->text->text + span.start, '"', span.end - span.start)) {
+    diag_fix(diag, (Span){span.file, span.start, span.start + 1}, "\"");
+    diag_fix(diag, (Span){span.file, span.end - 1, span.end}, "\"");
+  }
   return literal_string(p, span);
 }
 

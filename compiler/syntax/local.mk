@@ -1,9 +1,10 @@
 # compiler/syntax: the tree that the grammar builds, imports, syntax errors.
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += \
+  %D%/advice.c \
   %D%/ast.h %D%/ast_dump.c \
   %D%/build.c \
   %D%/imports.c \
   %D%/literal.c \
-  %D%/mistake.c \
+  %D%/mistake.c %D%/mistake.h \
   %D%/parse.c %D%/parse.h

@@ -1,23 +1,11 @@
-/* mistake.c: what to say about a syntax error: what was found, what could stand there, and what helps with the frequent ones. */
+/* mistake.c: what to say about a syntax error: what was found, and what could stand there. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/text.h"
 #include "parser.h"
-#include "syntax/parse.h"
+#include "syntax/mistake.h"
 
 enum { MOST_EXPECTED = 5, LONGEST_SHOWN = 40 };
-
-/* The tokens that could stand there, and what a set of them means. */
-typedef struct Expected {
-  int n;
-  const char *const *name;
-  bool value;     /* any expression */
-  bool operators; /* what goes on with an expression */
-  bool any_word;  /* the name of an argument or a net, which may be a keyword */
-  bool statement;
-  bool chain; /* what begins one */
-  bool file;  /* a declaration */
-} Expected;
 
 static bool is_among(const char *word, int n, const char *const *list) {
   for (int i = 0; i < n; i++)
@@ -25,7 +13,7 @@ static bool is_among(const char *word, int n, const char *const *list) {
   return false;
 }
 
-static bool expects(const Expected *e, const char *token) { return is_among(token, e->n, e->name); }
+bool expects(const Expected *e, const char *token) { return is_among(token, e->n, e->name); }
 
 static Expected expected_from(int n, const char *const *name) {
   Expected e = {.n = n, .name = name};
@@ -99,50 +87,7 @@ static const char *expectation(const Parser *p, const Expected *e) {
   return text.s;
 }
 
-/* ---- what helps ---- */
-
-static bool found_word(const Parser *p, Span span, const char *word) {
-  return span.end - span.start == strlen(word) && memcmp(p->text->text + span.start, word, strlen(word)) == 0;
-}
-
-static bool is_comparison(int token) {
-  return token == TOK_EQ || token == TOK_NE || token == TOK_LT || token == TOK_LE || token == TOK_GT || token == TOK_GE;
-}
-
-static const char *helpful(const Parser *p, Span span, const Expected *e) {
-  const int token = p->token, before = p->before_token;
-  const bool in_shape = !e->value && expects(e, "'as'") && expects(e, "'('");
-  const bool after_word = before == TOK_NAME;
-  if (after_word && found_word(p, p->before, "for")) return "write: repeat COUNT as i { ... }";
-  if (after_word && found_word(p, p->before, "elif")) return "write: else if CONDITION { ... }";
-  if (token == TOK_ASSIGN && expects(e, "'=='")) return "'==' compares; '=' gives a name to a value or an argument";
-  if (token == TOK_ASSIGN && expects(e, "'->'")) return "only a plain name can be given to a value: NAME = chain";
-  if (token == TOK_EQ && expects(e, "'='")) return "'=' names a value; '==' compares";
-  if (is_comparison(token) && e->operators) return "comparisons do not chain: write a < b and b < c";
-  if (token == TOK_ELSE) return "an 'else' follows the '}' of its 'if'";
-  if (token == TOK_COLON && expects(e, "'{'")) return "a body stands in braces: { ... }";
-  if (token == TOK_COLON && expects(e, "'='")) return "write NAME = value; a ':' stands after the name of an input only";
-  if (before == TOK_ARROW) return "after '->' the chain goes on with an operator or block";
-  if (token == TOK_DOT && before == TOK_NUMBER) return "digits stand on both sides of a point: 5.0";
-  if (token == TOK_DOT && expects(e, "'->'")) return "a value such as e.c1 can only begin a chain";
-  if (token == TOK_COMMA && !e->value && expects(e, "')'") && !expects(e, "','")) return "a list stands in square brackets: [3, 3]";
-  if (before == TOK_ASSIGN && e->chain && (token == TOK_NUMBER || token == TOK_DIMS || token == TOK_STRING || token == TOK_LBRACK))
-    return "this names a value of the net; a constant is defined by const NAME = ...";
-  if (expects(e, "'->'") && (token == TOK_PLUS || token == TOK_MINUS || token == TOK_TIMES || token == TOK_DIVIDE))
-    return "values of the net are combined by operators: a -> add(b), subtract, multiply, divide";
-  if (token == TOK_ARROW && expects(e, "')'")) return "close the bracket before '->'; a chain cannot be an argument";
-  if (token == TOK_ARROW && e->operators) return "a chain stands in a statement of its own: NAME = chain, and the name is used here";
-  if (token == TOK_NAME && (before == TOK_NUMBER || found_word(p, span, "x")) && p->text->text[span.start] == 'x')
-    return "dimensions are written without blanks, 5x5; with names or expressions write a list: [h, w]";
-  if (in_shape && token != TOK_NAME) return "a shape is 28x28x1, a number, a name, or a list of expressions: [2*n, n, 3]";
-  if (before == TOK_IMPORT) return "a path stands in quotes: import \"blocks.cnn\"";
-  if (e->file && token == TOK_RBRACE) return "no '{' is open here";
-  if (e->file && found_word(p, span, "def")) return "write: block NAME(parameters) { ... }";
-  if (e->file) return "statements stand inside a net or a block";
-  if (expects(e, "'{'") && !e->operators) return "a body stands in braces: { ... }";
-  if (before == TOK_RBRACE && expects(e, "end of line")) return "a newline or ';' stands between statements";
-  return NULL;
-}
+/* ---- brackets ---- */
 
 /* The bracket that was probably forgotten to be closed: the innermost one that is open, apart from one that was found itself. */
 static Opening open_bracket(const Parser *p, Span span) {
@@ -175,7 +120,7 @@ static void brackets_put(const Parser *p, Diag *diag, Span span, const Expected 
 }
 
 /* true = dense(4) */
-static bool is_assigned(const Parser *p, Span span) {
+bool is_assigned(const Parser *p, Span span) {
   const char *text = p->text->text;
   size_t at = span.end;
   while (at < p->text->n && (text[at] == ' ' || text[at] == '\t')) at++;
@@ -198,13 +143,15 @@ void syntax_mistake(Parser *p, Span span, int n, const char *const *names) {
   const bool follows = consequence || p->given_up || (p->token == TOK_END && diags_errors(p->diags) > 0) || (p->foreign.end > 0 && span.start == p->foreign.start);
   if (!follows && names_keyword(p, span, &e)) {
     const Span word = p->token == TOK_ASSIGN ? p->before : span;
-    diag_report(p->diags, DIAG_reserved_name, word, NULL, "%s is a keyword and cannot be a name here", shown(p, word));
+    Diag *diag = diag_report(p->diags, DIAG_reserved_name, word, NULL, "%s is a keyword and cannot be a name here", shown(p, word));
+    keyword_advise(p, diag, word);
   } else if (!follows) {
-    const char *expected = expectation(p, &e), *help = helpful(p, span, &e);
+    const char *expected = expectation(p, &e);
     Diag *diag = diag_report(p->diags, DIAG_syntax, span, NULL, "unexpected %s%s%s", found(p, span), expected ? ", expected " : "", expected ? expected : "");
     brackets_put(p, diag, span, &e);
-    if (help) diag_help(diag, "%s", help);
+    syntax_advise(p, diag, span, &e);
   }
+  if (is_stray_comma(p, &e)) p->token = TOK_CNN_error; /* it does not join lines */
   p->dangling = (Opening){NO_SPAN, 0};
   brackets_drop(p);
 }

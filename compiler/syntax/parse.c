@@ -89,6 +89,6 @@ File *parse_file(Arena *arena, Diags *diags, const Sources *sources, uint32_t so
   *p = (Parser){.arena = arena, .diags = diags, .sources = sources, .text = text, .source = source};
   if (text_check(p)) parser_run(p);
   File *file = NEW(arena, File);
-  *file = (File){text->path, source, p->decls.n, p->decls.data};
+  *file = (File){.path = text->path, .source = source, .n = p->decls.n, .decl = p->decls.data};
   return file;
 }

@@ -59,6 +59,7 @@ const Expr *literal_single_quoted(Parser *, Span with_quotes); /* reported, then
 void literal_unterminated(Parser *, Span);
 
 /* ---- nodes (build.c) ---- */
+Ident ident_qualified(const Parser *, Span first, Span last); /* a.b.c as one name */
 Expr *expr_new(Parser *, ExprKind, Span);
 const Expr *expr_poison(Parser *, Span);
 const Expr *expr_bool(Parser *, Span, bool);

@@ -5,9 +5,10 @@
 
 void cnn_schedule_begin(cnn_schedule *schedule) { *schedule = (cnn_schedule){.scale = 1}; }
 
+/* A step that falls on the end of a batch happens there, although the quotient may be rounded downwards. */
 static double step_factor(const cnn_recipe *recipe, double t) {
   int64_t drops = 0;
-  if (recipe->every > 0) drops = (int64_t)(t / recipe->every);
+  if (recipe->every > 0) drops = (int64_t)(t / recipe->every * (1 + 1e-12));
   for (int32_t i = 0; i < recipe->milestones; i++) drops += t >= recipe->milestone[i];
   return cnn_power_whole(recipe->factor, drops);
 }

@@ -1,0 +1,89 @@
+/* fix.c: --fix: reads and checks the program, writes its files with the fixes of all messages applied, and begins again: one mistake may hide another. */
+// SPDX-License-Identifier: Apache-2.0
+#define _POSIX_C_SOURCE 200809L
+#include "fix.h"
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/file.h"
+#include "sema/sema.h"
+#include "syntax/ast.h"
+
+enum { MOST_ROUNDS = 20 }; /* more is two fixes that undo each other */
+
+typedef struct Changed { const char *path; int places; } Changed;
+
+typedef struct Fixing {
+  Arena *arena;
+  const Options *options;
+  VEC(Changed) changed;
+  const char **path, **why; /* of what could not be written */
+} Fixing;
+
+/* The fixes that the messages of a program ask for. */
+static int fixes_find(const Fixing *f, Sources *sources, FixedSource **fixed) {
+  const Options *o = f->options;
+  Diags *diags = diags_new(f->arena, sources);
+  for (int i = 0; i < o->warnings.n; i++) diags_option(diags, o->warnings.data[i]);
+  const Program *program = program_read(f->arena, diags, sources, o->input, o->directories.n, o->directories.data);
+  if (!program) return 0;
+  Define *defines = NEW_ARRAY(f->arena, Define, o->defines.n + 1);
+  for (int i = 0; i < o->defines.n; i++) defines[i] = (Define){o->defines.data[i].name, o->defines.data[i].value};
+  const char *labels_file = NULL;
+  const SemaOptions options = {o->directories.n, o->directories.data, &labels_file};
+  sema_build(f->arena, diags, sources, program, defines, o->defines.n, &options);
+
+  bool *may_change = NEW_ARRAY(f->arena, bool, sources->list.n + 1);
+  for (int i = 0; i < program->files.n; i++) {
+    const File *file = program->files.data[i];
+    may_change[file->source] = !file->found_by_option;
+  }
+  return diags_fix(diags, may_change, fixed);
+}
+
+static void changed_add(Fixing *f, const char *path, int places) {
+  for (int i = 0; i < f->changed.n; i++)
+    if (strcmp(f->changed.data[i].path, path) == 0) {
+      f->changed.data[i].places += places;
+      return;
+    }
+  vec_push(f->arena, f->changed, ((Changed){path, places}));
+}
+
+static bool may_write(const char *path, const char **why) {
+  struct stat status;
+  if (stat(path, &status) != 0 || !S_ISREG(status.st_mode)) return *why = "it is not a regular file", false;
+  if (access(path, W_OK) != 0) return *why = "it may not be written", false;
+  return true;
+}
+
+static bool fixes_write(Fixing *f, const Sources *sources, int n, const FixedSource *fixed) {
+  Outputs *outputs = outputs_new(f->arena);
+  for (int i = 0; i < n; i++) {
+    *f->path = sources_get(sources, fixed[i].file)->path;
+    if (may_write(*f->path, f->why) && outputs_add(outputs, *f->path, fixed[i].text, fixed[i].n, f->why)) continue;
+    outputs_abandon(outputs);
+    return false;
+  }
+  if (!outputs_commit(outputs, f->why)) return false;
+  for (int i = 0; i < n; i++) changed_add(f, sources_get(sources, fixed[i].file)->path, fixed[i].fixes);
+  return true;
+}
+
+bool fix_program(Arena *arena, const Options *options, const char **path, const char **why) {
+  Fixing fixing = {.arena = arena, .options = options, .path = path, .why = why}, *f = &fixing;
+  bool written = true;
+  for (int round = 0; round < MOST_ROUNDS && written; round++) {
+    Sources sources = {.arena = arena};
+    FixedSource *fixed = NULL;
+    const int n = fixes_find(f, &sources, &fixed);
+    if (n == 0) break;
+    written = fixes_write(f, &sources, n, fixed);
+  }
+  for (int i = 0; i < f->changed.n && options->format == DIAG_TEXT; i++) {
+    const Changed *changed = &f->changed.data[i];
+    fprintf(stderr, "%s: fixed in %d place%s\n", changed->path, changed->places, changed->places == 1 ? "" : "s");
+  }
+  return written;
+}
