@@ -188,9 +188,10 @@ int64_t step_scratch(const Step *step, int target, int buffer) {
 }
 
 static const char *step_wanted_name(Net *net, const Part *part, const Kernel *kernel, const Nest *nest) {
+  const char *name = prelude_has_name(nest->name) ? arena_printf(net->arena, "%s_", nest->name) : nest->name;
   if (kernel->root->op == &op_input) return arena_printf(net->arena, "%s_floats", nest->name);
-  if (part == &net->infer || !names_taken(&net->names, nest->name)) return nest->name;
-  return arena_printf(net->arena, "%s_%s", nest->name, part == &net->train ? "training" : "look");
+  if (part == &net->infer || !names_taken(&net->names, name)) return name;
+  return arena_printf(net->arena, "%s_%s", name, part == &net->train ? "training" : "look");
 }
 
 int part_images(const Net *net, const Part *part, int target) { return part->plan->images > 1 ? net->options->target[target]->lanes : 1; }
@@ -326,20 +327,20 @@ static void choose_shards(Net *net) {
   while (net->shards > 2 && net->shards * a_shard > most_bytes) net->shards /= 2;
 }
 
-static void section_begin(Section *section, const Target *target, const char *suffix, const char *attribute) {
+static void section_begin(Net *net, Section *section, const Target *target, const char *suffix, const char *attribute) {
   *section = (Section){.target = target, .suffix = suffix, .attribute = attribute};
-  section->print = (NestPrint){suffix, attribute, target ? target->lanes : LANES, false, &section->needs};
+  section->print = (NestPrint){{arena_printf(net->arena, "%s_", net->name), suffix, attribute}, target ? target->lanes : LANES, false, &section->needs};
 }
 
 static void name_sections(Net *net) {
   const EmitOptions *o = net->options;
-  section_begin(&net->pack, NULL, "_pack", "");
+  section_begin(net, &net->pack, NULL, "_pack", "");
   net->section = NEW_ARRAY(net->arena, Section, o->ntargets);
   for (int t = 0; t < o->ntargets; t++) {
     const Target *target = o->target[t];
     const char *suffix = o->ntargets > 1 ? arena_printf(net->arena, "_%s", target->suffix) : "";
     const char *attribute = target->attribute ? arena_printf(net->arena, "%s_%s", net->upper, name_upper(net->arena, target->suffix)) : "";
-    section_begin(&net->section[t], target, suffix, attribute);
+    section_begin(net, &net->section[t], target, suffix, attribute);
   }
 }
 

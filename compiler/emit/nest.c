@@ -64,13 +64,13 @@ static const char *take_name(Printer *p, const char *name) { /* w0, w0_2, w0_3, 
 static const char *need(Printer *p, PreludeFn fn, Elem elem, int lanes) {
   if (lanes > p->print->lanes_max) nest_misuse(p->nest, "a vector is wider than the target's");
   prelude_need(p->print->needs, fn, elem, lanes);
-  return prelude_function(p->arena, fn, elem, lanes, p->print->suffix);
+  return prelude_function(p->arena, &p->print->names, fn, elem, lanes);
 }
 
 static const char *type_name(Printer *p, Elem elem, int lanes) {
   if (lanes > p->print->lanes_max) nest_misuse(p->nest, "a vector is wider than the target's");
   prelude_need_type(p->print->needs, elem, lanes, false);
-  return prelude_type(p->arena, elem, lanes);
+  return prelude_type(p->arena, &p->print->names, elem, lanes);
 }
 
 static const char *memory_type(Printer *p, Elem elem, int lanes) {
@@ -229,7 +229,7 @@ static void print_convert(Printer *p, Val e) {
   if (lanes == 1) { put("(%s)", type_name(p, to, 1)), print_value(p, e->a[0], UNARY); return; }
   if (lanes > p->print->lanes_max) nest_misuse(p->nest, "a vector is wider than the target's");
   prelude_need_convert(p->print->needs, to, from, lanes);
-  put("%s(", prelude_convert(p->arena, to, from, lanes, p->print->suffix)), print_value(p, e->a[0], CHOICE), put(")");
+  put("%s(", prelude_convert(p->arena, &p->print->names, to, from, lanes)), print_value(p, e->a[0], CHOICE), put(")");
 }
 
 static void print_compare(Printer *p, Val e, const char *sign) {
@@ -452,7 +452,7 @@ static void print_call(Printer *p, const NestStmt *stmt) {
     index_put(&text, &ix, p->slot_name);
     vec_push(p->arena, items, text.s);
   }
-  put("%s%s", callee->name, p->print->suffix), print_list(p, &items), put(";\n");
+  put("%s%s", callee->name, p->print->names.suffix), print_list(p, &items), put(";\n");
 }
 
 static void print_if(Printer *p, const NestStmt *stmt, int depth) {
@@ -510,7 +510,7 @@ static void print_body(Printer *p, const NestStmt *stmt, int depth) {
 
 /* ---- functions ---- */
 static const char *pointer_text(Arena *arena, const Buf *buf, const char *declared) { /* declared: "restrict in", or "" for the type alone */
-  const char *text = arena_printf(arena, "%s%s ", buf->place <= WEIGHTS ? "const " : "", prelude_type(arena, buf->type.elem, 1));
+  const char *text = arena_printf(arena, "%s%s ", buf->place <= WEIGHTS ? "const " : "", prelude_type(arena, NULL, buf->type.elem, 1));
   if (buf->rank <= 1 || buf->flat) return arena_printf(arena, "%s*%s", text, declared);
   text = arena_printf(arena, "%s(*%s)", text, declared);
   for (int d = 1; d < buf->rank; d++) text = arena_printf(arena, "%s[%lld]", text, (long long)buf->room[d]);
@@ -545,7 +545,7 @@ static void print_shared_call(Printer *p, const Instance *instance) { /* the bod
     if (instance->known.fixed[i + 1]) vec_push(p->arena, items, arena_printf(p->arena, "/*%s*/%lld", instance->fn->param[i], (long long)instance->known.value[i + 1]));
     else vec_push(p->arena, items, p->slot_name[i + 1]);
   }
-  put("  %s%s", instance->body->name, p->print->suffix), print_list(p, &items), put(";\n");
+  put("  %s%s", instance->body->name, p->print->names.suffix), print_list(p, &items), put(";\n");
 }
 
 static void print_function(Text *out, Instances *plan, const Instance *instance, const NestPrint *print) {
@@ -554,7 +554,7 @@ static void print_function(Text *out, Instances *plan, const Instance *instance,
   Printer *p = NEW(plan->arena, Printer);
   *p = (Printer){.out = &text, .arena = plan->arena, .nest = plan->nest, .print = print, .plan = plan, .instance = instance, .known = instance->known, .used = &instance->used,
                  .team = entry && emit_nest_shares(plan->nest, print)};
-  put("%s %s%svoid %s%s", entry ? "static" : instance->inlined ? "INLINE" : "KERNEL", print->attribute, *print->attribute ? " " : "", instance->name, print->suffix);
+  put("%s %s%svoid %s%s", entry ? "static" : instance->inlined ? "INLINE" : "KERNEL", print->names.attribute, *print->names.attribute ? " " : "", instance->name, print->names.suffix);
   if (!entry && instance->inlined) print->needs->inlined = true;
   if (!entry && !instance->inlined) print->needs->kernel = true;
   print_parameters(p, instance, entry), put(" {\n");
@@ -626,7 +626,7 @@ bool emit_nest_shares(const Nest *nest, const NestPrint *print) { return print->
 const char *emit_nest_pointer(Arena *arena, const Nest *nest, int buf_id) { return pointer_text(arena, nest->buf[buf_id], ""); }
 
 const char *emit_nest_call(Arena *arena, const Nest *nest, const NestPrint *print, const char *const *argument, const char *const *size) {
-  const char *text = arena_printf(arena, "%s%s(", nest->name, print->suffix), *gap = "";
+  const char *text = arena_printf(arena, "%s%s(", nest->name, print->names.suffix), *gap = "";
   for (int i = 0; i < nest->nbufs; i++) {
     if (nest->buf[i]->place >= STACK || !emit_nest_uses(nest, i)) continue;
     text = arena_printf(arena, "%s%s(%s)%s", text, gap, pointer_text(arena, nest->buf[i], ""), argument[i]), gap = ", ";

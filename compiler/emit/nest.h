@@ -6,8 +6,7 @@
 #include "nest/nest.h"
 
 typedef struct NestPrint {
-  const char *suffix;    /* appended to every function name, e.g. "_v4"; or "" */
-  const char *attribute; /* before every function, e.g. "TARGET_V4"; or "" */
+  PreludeNames names;    /* prefix: of types and of functions of the prelude; suffix and attribute: of all functions */
   int lanes_max;         /* 1: scalar C for any compiler */
   bool team;             /* PARALLEL loops are shared out: main functions that have some are called by all threads of a team, `thread` of `threads` */
   PreludeNeeds *needs;   /* what the printed text uses is added here */

@@ -50,7 +50,7 @@ static void put_labels(Text *out, Net *net) {
 
 /* ---- sections ---- */
 void put_functions(Text *out, const Section *section) {
-  emit_prelude(out, &section->needs, section->suffix, section->attribute);
+  emit_prelude(out, &section->needs, &section->print.names);
   for (int i = 0; i < section->functions.n; i++) {
     const Function *function = section->functions.data[i];
     emit_comment(out, 0, function->comment);
@@ -81,6 +81,11 @@ static void put_section(Text *out, Net *net, int target) {
   if (!lowest && section->target->condition) text_put(out, "#endif\n\n");
 }
 
+static void put_end(Text *out, const PreludeNeeds *needs) {
+  emit_prelude_end(out, needs);
+  text_put(out, "#if !__STDC_HOSTED__ && defined(__GNUC__)\n#undef memcpy\n#undef memset\n#endif\n");
+}
+
 void emit_c(Text *out, Net *net) {
   PreludeNeeds needs = net->pack.needs;
   for (int t = 0; t < net->options->ntargets; t++) prelude_merge(&needs, &net->section[t].needs);
@@ -92,7 +97,7 @@ void emit_c(Text *out, Net *net) {
   put_init(out, net);
   emit_contraction(out);
   text_put(out, "\n");
-  emit_prelude_file(out, &needs);
+  emit_prelude_file(out, &needs, net->section[0].print.names.prefix);
   put_pack(out, net);
   put_open(out, net);
   put_embedded(out, net);
@@ -105,6 +110,7 @@ void emit_c(Text *out, Net *net) {
   if (net->look.plan) put_look_entries(out, net);
   put_network(out, net);
   put_main(out, net);
+  put_end(out, &needs);
 }
 
 /* ---- a view of the nests ---- */

@@ -1,6 +1,7 @@
 /* prelude.c: the text of macros, vector types and inline functions at the top of a generated file. One text serves scalars and vectors of every width:
  * in it @F is the float type, @I the type of masks, @U unsigned integers of the same width, @(c) a constant, @[c] an unsigned one, @n the width and the
- * target's suffix, @a the attribute; @T @E @l are for functions of several element types: vector, element, width and letter.
+ * target's suffix, @a the attribute; @T @E @l are for functions of several element types: vector, element, width and letter. A word before @n or @l is a
+ * function's name: the net's prefix is printed before it. Macros have no prefix; emit_prelude_end ends them.
  *
  * No intrinsic, no library. Bounds on errors are those of tests/unit/prelude.c over all floats. The polynomials were fitted for cnnc (minimax on the
  * interval given, coefficients rounded one by one). The text may be copied with generated code under MIT-0. */
@@ -10,7 +11,7 @@
 
 typedef struct Function { const char *name, *text, *vector, *scalar; PreludeFn uses[6]; int nuses; } Function; /* text for both, or one each */
 
-static const char elem_letter[ELEMS] = {[F32] = 0, [I32] = 'i', [U8] = 'b', [I8] = 'c'};
+static const char letters[] = "abcdefghijklmnopqrstuvwxyz_"; /* of names */
 static const char *const elem_type[ELEMS] = {[F32] = "float", [I32] = "int32_t", [U8] = "uint8_t", [I8] = "int8_t"};
 static const char *const elem_name[ELEMS] = {[F32] = "f32", [I32] = "i32", [U8] = "u8", [I8] = "i8"};
 static const int elem_bytes[ELEMS] = {[F32] = 4, [I32] = 4, [U8] = 1, [I8] = 1};
@@ -200,24 +201,26 @@ void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from) {
 }
 
 /* ---- names ---- */
-const char *prelude_type(Arena *arena, Elem elem, int lanes) {
+static const char *letter_of(Elem elem) { return elem == F32 ? "" : elem == I32 ? "i" : elem == U8 ? "b" : "c"; }
+
+const char *prelude_type(Arena *arena, const PreludeNames *names, Elem elem, int lanes) {
   if (lanes == 1) return elem_type[elem];
-  return arena_printf(arena, "v%d%s", lanes, elem == F32 ? "" : (const char[]){elem_letter[elem], 0});
+  return arena_printf(arena, "%sv%d%s", names->prefix, lanes, letter_of(elem));
 }
 
-const char *prelude_function(Arena *arena, PreludeFn fn, Elem elem, int lanes, const char *suffix) {
-  return arena_printf(arena, "%s%d%s%s", function[fn].name, lanes, elem == F32 ? "" : (const char[]){elem_letter[elem], 0}, suffix);
+const char *prelude_function(Arena *arena, const PreludeNames *names, PreludeFn fn, Elem elem, int lanes) {
+  return arena_printf(arena, "%s%s_x%d%s%s", names->prefix, function[fn].name, lanes, letter_of(elem), names->suffix);
 }
 
-const char *prelude_convert(Arena *arena, Elem to, Elem from, int lanes, const char *suffix) {
-  return arena_printf(arena, "%s_from_%s_%d%s", elem_name[to], elem_name[from], lanes, suffix);
+const char *prelude_convert(Arena *arena, const PreludeNames *names, Elem to, Elem from, int lanes) {
+  return arena_printf(arena, "%s%s_from_%s_x%d%s", names->prefix, elem_name[to], elem_name[from], lanes, names->suffix);
 }
 
 /* ---- the file's part ---- */
 void emit_contraction(Text *out) {
   text_put(out, "%s",
     "// Products and sums become fused multiply-adds where the CPU has them, whatever the command line says; loops that copy stay loops.\n"
-    "#if defined(__clang__)\n#pragma clang fp contract(fast)\n#elif defined(__GNUC__)\n#pragma GCC optimize(\"fp-contract=fast\", \"no-tree-loop-distribute-patterns\")\n#endif\n");
+    "#if defined(__clang__)\n#pragma clang fp contract(fast)\n#elif defined(__GNUC__)\n#pragma GCC push_options\n#pragma GCC optimize(\"fp-contract=fast\", \"no-tree-loop-distribute-patterns\")\n#endif\n");
 }
 
 static void emit_macros(Text *out, const PreludeNeeds *needs) {
@@ -244,11 +247,28 @@ static void emit_macros(Text *out, const PreludeNeeds *needs) {
   if (needs->infinite) text_put(out, "#if defined(__GNUC__)\n#define INFINITE __builtin_inff()\n#else\n#define INFINITE (1e30f * 1e30f)\n#endif\n");
 }
 
+static bool is_conversion(const char *name) { /* f32_from_u8_x16 */
+  for (int to = 0; to < ELEMS; to++)
+    for (int from = 0; from < ELEMS; from++) {
+      const size_t a = strlen(elem_name[to]), b = strlen(elem_name[from]);
+      if (!strncmp(name, elem_name[to], a) && !strncmp(name + a, "_from_", 6) && !strncmp(name + a + 6, elem_name[from], b)) return !strncmp(name + a + 6 + b, "_x", 2);
+    }
+  return false;
+}
+
+static bool digits_then(const char *s, const char *set) {
+  const size_t digits = strspn(s, "0123456789");
+  return digits && strspn(s + digits, set) == strlen(s + digits);
+}
+
 bool prelude_has_name(const char *name) {
   for (const char *const *s = (const char *const[]){"INLINE", "KERNEL", "UNROLL", "TEAM", "THREAD", "THREADS", "BARRIER", "SHARE", "PREFETCH", "PIN", "LOAD", "AT", "INFINITE", NULL}; *s; s++)
     if (!strcmp(name, *s)) return true;
-  const size_t digits = name[0] == 'v' ? strspn(name + 1, "0123456789") : 0; /* v16, v16u, v16i, v16iu, ... */
-  return digits && strspn(name + 1 + digits, "ibcnstu") == strlen(name + 1 + digits);
+  for (int fn = 0; fn < FN_COUNT; fn++) {
+    const size_t length = strlen(function[fn].name);
+    if (!strncmp(name, function[fn].name, length) && !strncmp(name + length, "_x", 2)) return digits_then(name + length + 2, "ibc");
+  }
+  return (*name == 'v' && digits_then(name + 1, "ibcnstu")) || is_conversion(name); /* v16, v16u, v16i, v16iu, ... */
 }
 
 static bool any_convert(const PreludeNeeds *needs, int bit) { /* of bytes, which go by way of 16 bits */
@@ -259,7 +279,8 @@ static bool any_convert(const PreludeNeeds *needs, int bit) { /* of bytes, which
   return bits & bit;
 }
 
-static void emit_types(Text *out, const PreludeNeeds *needs) {
+static void emit_types(Text *out, const PreludeNeeds *needs, const char *prefix) {
+  const PreludeNames names = {.prefix = prefix};
   bool first = true, memory = false;
   for (int lanes = 4; lanes <= 16; lanes *= 2) {
     int bit = width_bit(lanes), bytes = 4 * lanes;
@@ -267,79 +288,118 @@ static void emit_types(Text *out, const PreludeNeeds *needs) {
     for (int e = 0; e < ELEMS; e++) {
       if (!((needs->type[e] | needs->memory[e]) & bit)) continue;
       if (first) text_put(out, "// Vectors; those with a u may stand anywhere in an array. Extensions of GCC and Clang.\n"), first = false;
-      const char *name = prelude_type(out->arena, (Elem)e, lanes);
+      const char *name = prelude_type(out->arena, &names, (Elem)e, lanes);
       text_put(out, "typedef %s %s __attribute__((vector_size(%d)));\n", elem_type[e], name, lanes * elem_bytes[e]);
       if (!(needs->memory[e] & bit)) continue;
       memory = true;
       text_put(out, "typedef %s %su __attribute__((vector_size(%d), aligned(%d), may_alias));\n", elem_type[e], name, lanes * elem_bytes[e], elem_bytes[e]);
     }
-    if (unsigned_needed) text_put(out, "typedef uint32_t v%dn __attribute__((vector_size(%d)));\n", lanes, bytes);
-    if (any_convert(needs, bit)) text_put(out, "typedef int16_t v%ds __attribute__((vector_size(%d)));\ntypedef uint16_t v%dt __attribute__((vector_size(%d)));\n", lanes, 2 * lanes, lanes, 2 * lanes);
+    if (unsigned_needed) text_put(out, "typedef uint32_t %sv%dn __attribute__((vector_size(%d)));\n", prefix, lanes, bytes);
+    if (!any_convert(needs, bit)) continue;
+    text_put(out, "typedef int16_t %sv%ds __attribute__((vector_size(%d)));\n", prefix, lanes, 2 * lanes);
+    text_put(out, "typedef uint16_t %sv%dt __attribute__((vector_size(%d)));\n", prefix, lanes, 2 * lanes);
   }
   if (memory)
     text_put(out, "#define LOAD(type, element) ((type)*(const type##u *)&(element)) // the vector that begins at an element\n"
                   "#define AT(type, element) (*(type##u *)&(element))              // the same, to be stored to\n");
 }
 
-void emit_prelude_file(Text *out, const PreludeNeeds *needs) {
+void emit_prelude_file(Text *out, const PreludeNeeds *needs, const char *prefix) {
   emit_macros(out, needs);
-  emit_types(out, needs);
+  emit_types(out, needs, prefix);
   text_put(out, "\n");
 }
 
+static void emit_undef(Text *out, bool defined, const char *name) {
+  if (defined) text_put(out, "#undef %s\n", name);
+}
+
+void emit_prelude_end(Text *out, const PreludeNeeds *needs) {
+  bool memory = false;
+  for (int e = 0; e < ELEMS; e++) memory = memory || needs->memory[e];
+  text_put(out, "/* ---- the end: what follows in the same translation unit is compiled as if this file were not there ---- */\n\n");
+  emit_undef(out, needs->inlined, "INLINE");
+  emit_undef(out, needs->kernel, "KERNEL");
+  emit_undef(out, needs->prefetch, "PREFETCH");
+  emit_undef(out, needs->pin, "PIN");
+  emit_undef(out, needs->unroll, "UNROLL");
+  emit_undef(out, needs->infinite, "INFINITE");
+  for (const char *const *s = (const char *const[]){"TEAM", "THREAD", "THREADS", "BARRIER", "SHARE", NULL}; *s; s++) emit_undef(out, needs->team, *s);
+  for (const char *const *s = (const char *const[]){"LOAD", "AT", NULL}; *s; s++) emit_undef(out, memory, *s);
+  text_put(out, "#if defined(__clang__)\n#pragma STDC FP_CONTRACT DEFAULT\n#elif defined(__GNUC__)\n#pragma GCC pop_options\n#endif\n");
+}
+
 /* ---- a target's functions ---- */
-static void emit_text(Text *out, const char *text, Elem elem, int lanes, const char *suffix, const char *attribute) {
-  for (; *text; text++) {
-    if (*text != '@') { text_bytes(out, text, 1); continue; }
+/* A word as it is; before @n or @l it is a function's name. */
+static const char *emit_word(Text *out, const char *text, const PreludeNames *names) {
+  const size_t length = strspn(text, letters);
+  const bool function_name = text[length] == '@' && (text[length + 1] == 'n' || text[length + 1] == 'l');
+  text_put(out, "%s", function_name ? names->prefix : "");
+  text_bytes(out, text, length ? length : 1);
+  return text + (length ? length : 1);
+}
+
+static void emit_text(Text *out, const char *text, Elem elem, int lanes, const PreludeNames *names) {
+  const char *gap = *names->attribute ? " " : "";
+  while (*text) {
+    if (*text != '@') { text = emit_word(out, text, names); continue; }
     switch (*++text) {
-    case 'F': text_put(out, "%s", prelude_type(out->arena, F32, lanes)); break;
-    case 'I': text_put(out, "%s", prelude_type(out->arena, I32, lanes)); break;
-    case 'U': lanes == 1 ? text_put(out, "uint32_t") : text_put(out, "v%dn", lanes); break;
-    case 'T': text_put(out, "%s", prelude_type(out->arena, elem, lanes)); break;
+    case 'F': text_put(out, "%s", prelude_type(out->arena, names, F32, lanes)); break;
+    case 'I': text_put(out, "%s", prelude_type(out->arena, names, I32, lanes)); break;
+    case 'U': lanes == 1 ? text_put(out, "uint32_t") : text_put(out, "%sv%dn", names->prefix, lanes); break;
+    case 'T': text_put(out, "%s", prelude_type(out->arena, names, elem, lanes)); break;
     case 'E': text_put(out, "%s", elem_type[elem]); break;
-    case 'n': text_put(out, "%d%s", lanes, suffix); break;
-    case 'l': text_put(out, "%d%s%s", lanes, elem == F32 ? "" : (const char[]){elem_letter[elem], 0}, suffix); break;
-    case 'a': text_put(out, "%s%s", attribute, *attribute ? " " : ""); break;
+    case 'n': text_put(out, "_x%d%s", lanes, names->suffix); break;
+    case 'l': text_put(out, "_x%d%s%s", lanes, letter_of(elem), names->suffix); break;
+    case 'a': text_put(out, "%s%s", names->attribute, gap); break;
     case '(': case '[': /* a constant, everywhere in a vector */
-      if (lanes > 1) text_put(out, *text == '(' ? "((v%d){0} + " : "((v%dn){0} + ", lanes);
+      if (lanes > 1) text_put(out, "((%sv%d%s){0} + ", names->prefix, lanes, *text == '(' ? "" : "n");
       for (char end = *text == '(' ? ')' : ']'; *++text != end;) text_bytes(out, text, 1);
       if (lanes > 1) text_put(out, ")");
       break;
     }
+    text++;
   }
 }
 
-static void emit_halves(Text *out, PreludeFn fn, int lanes, const char *suffix, const char *attribute) { /* a vector becomes a number by halves */
-  const char *name = function[fn].name, *gap = *attribute ? " " : "";
-  bool sum = fn == FN_SUM;
-  text_put(out, "INLINE %s%sfloat %s%d%s(v%d a) {\n", attribute, gap, name, lanes, suffix, lanes);
-  if (lanes == 4 && sum) text_put(out, "  return (a[0] + a[2]) + (a[1] + a[3]);\n}\n");
-  else if (lanes == 4) text_put(out, "  return max1%s(max1%s(a[0], a[2]), max1%s(a[1], a[3]));\n}\n", suffix, suffix, suffix);
+static void emit_half(Text *out, int half, int first) {
+  text_put(out, "__builtin_shufflevector(a, a");
+  for (int i = 0; i < half; i++) text_put(out, ", %d", first + i);
+  text_put(out, ")");
+}
+
+static void emit_halves(Text *out, PreludeFn fn, int lanes, const PreludeNames *names) { /* a vector becomes a number by halves */
+  const char *type = prelude_type(out->arena, names, F32, lanes), *half_type = prelude_type(out->arena, names, F32, lanes / 2);
+  const char *name = prelude_function(out->arena, names, fn, F32, lanes), *half = prelude_function(out->arena, names, fn, F32, lanes / 2);
+  const char *max = prelude_function(out->arena, names, FN_MAX, F32, lanes > 4 ? lanes / 2 : 1);
+  text_put(out, "INLINE %s%sfloat %s(%s a) {\n", names->attribute, *names->attribute ? " " : "", name, type);
+  if (lanes == 4 && fn == FN_SUM) text_put(out, "  return (a[0] + a[2]) + (a[1] + a[3]);\n}\n");
+  else if (lanes == 4) text_put(out, "  return %s(%s(a[0], a[2]), %s(a[1], a[3]));\n}\n", max, max, max);
   else {
-    int half = lanes / 2;
-    text_put(out, "  const v%d low = __builtin_shufflevector(a, a", half);
-    for (int i = 0; i < half; i++) text_put(out, ", %d", i);
-    text_put(out, "), high = __builtin_shufflevector(a, a");
-    for (int i = 0; i < half; i++) text_put(out, ", %d", half + i);
-    if (sum) text_put(out, ");\n  return sum%d%s(low + high);\n}\n", half, suffix);
-    else text_put(out, ");\n  return highest%d%s(max%d%s(low, high));\n}\n", half, suffix, half, suffix);
+    text_put(out, "  const %s low = ", half_type);
+    emit_half(out, lanes / 2, 0);
+    text_put(out, ", high = ");
+    emit_half(out, lanes / 2, lanes / 2);
+    if (fn == FN_SUM) text_put(out, ";\n  return %s(low + high);\n}\n", half);
+    else text_put(out, ";\n  return %s(%s(low, high));\n}\n", half, max);
   }
 }
 
-static void emit_convert(Text *out, Elem to, Elem from, int lanes, const char *suffix, const char *attribute) { /* step by step: compilers know those instructions */
-  const char *value = "x";
+/* Step by step: compilers know those instructions. */
+static void emit_convert(Text *out, Elem to, Elem from, int lanes, const PreludeNames *names) {
+  const char *value = "x", *vector = arena_printf(out->arena, "%sv%d", names->prefix, lanes);
   Arena *arena = out->arena;
   bool narrow = elem_bytes[to] < elem_bytes[from], wide = elem_bytes[to] > elem_bytes[from];
-  if (from == F32 && to != I32) value = arena_printf(arena, "__builtin_convertvector(%s, v%di)", value, lanes);
-  if (narrow) value = arena_printf(arena, "__builtin_convertvector(%s, v%ds)", value, lanes);
-  if (wide) value = arena_printf(arena, "__builtin_convertvector(%s, v%d%c)", value, lanes, from == U8 ? 't' : 's');
-  if (wide && to == F32) value = arena_printf(arena, "__builtin_convertvector(%s, v%di)", value, lanes);
-  const char *type = prelude_type(arena, to, lanes);
-  text_put(out, "INLINE %s%s%s %s(%s x) { return __builtin_convertvector(%s, %s); }\n", attribute, *attribute ? " " : "", type,
-           prelude_convert(arena, to, from, lanes, suffix), prelude_type(arena, from, lanes), value, type);
+  if (from == F32 && to != I32) value = arena_printf(arena, "__builtin_convertvector(%s, %si)", value, vector);
+  if (narrow) value = arena_printf(arena, "__builtin_convertvector(%s, %ss)", value, vector);
+  if (wide) value = arena_printf(arena, "__builtin_convertvector(%s, %s%c)", value, vector, from == U8 ? 't' : 's');
+  if (wide && to == F32) value = arena_printf(arena, "__builtin_convertvector(%s, %si)", value, vector);
+  const char *type = prelude_type(arena, names, to, lanes);
+  text_put(out, "INLINE %s%s%s %s(%s x) { return __builtin_convertvector(%s, %s); }\n", names->attribute, *names->attribute ? " " : "", type,
+           prelude_convert(arena, names, to, from, lanes), prelude_type(arena, names, from, lanes), value, type);
 }
 
-void emit_prelude(Text *out, const PreludeNeeds *needs, const char *suffix, const char *attribute) {
+void emit_prelude(Text *out, const PreludeNeeds *needs, const PreludeNames *names) {
   size_t start = out->n;
   for (int fn = 0; fn < FN_COUNT; fn++)
     for (int elem = 0; elem < ELEMS; elem++)
@@ -347,12 +407,12 @@ void emit_prelude(Text *out, const PreludeNeeds *needs, const char *suffix, cons
         if (!(needs->fn[fn][elem] & width_bit(lanes))) continue;
         const Function *f = &function[fn];
         const char *text = f->text ? f->text : lanes == 1 ? f->scalar : f->vector;
-        if (text) emit_text(out, text, (Elem)elem, lanes, suffix, attribute);
-        else emit_halves(out, (PreludeFn)fn, lanes, suffix, attribute);
+        if (text) emit_text(out, text, (Elem)elem, lanes, names);
+        else emit_halves(out, (PreludeFn)fn, lanes, names);
       }
   for (int to = 0; to < ELEMS; to++)
     for (int from = 0; from < ELEMS; from++)
       for (int lanes = 4; lanes <= 16; lanes *= 2)
-        if (needs->convert[to][from] & width_bit(lanes)) emit_convert(out, (Elem)to, (Elem)from, lanes, suffix, attribute);
+        if (needs->convert[to][from] & width_bit(lanes)) emit_convert(out, (Elem)to, (Elem)from, lanes, names);
   if (out->n != start) text_put(out, "\n");
 }

@@ -20,23 +20,28 @@ typedef struct PreludeNeeds {
   bool inlined, kernel, unroll, team, prefetch, pin, infinite; /* macros */
 } PreludeNeeds;
 
+/* What names are made of: "lenet5_" "max_x4" "_v4"; and the macro before a function, "LENET5_V4". All may be "". */
+typedef struct PreludeNames { const char *prefix, *suffix, *attribute; } PreludeNames;
+
 void prelude_need(PreludeNeeds *, PreludeFn, Elem, int lanes);
 void prelude_need_type(PreludeNeeds *, Elem, int lanes, bool memory);
 void prelude_need_convert(PreludeNeeds *, Elem to, Elem from, int lanes); /* of vectors */
 void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from);
 
-/* Once a file, from the merged needs of its targets: contraction first, then macros and vector types. The file includes <stdint.h> and <stddef.h> before. */
+/* Once a file, from the merged needs of its targets: contraction first, then macros and vector types. The file includes <stdint.h> and <stddef.h> before.
+ * At its end macros and contraction are as they were: other files may follow in the same translation unit. */
 void emit_contraction(Text *);
-void emit_prelude_file(Text *, const PreludeNeeds *);
+void emit_prelude_file(Text *, const PreludeNeeds *, const char *prefix);
+void emit_prelude_end(Text *, const PreludeNeeds *);
 
-/* Once a target: the inline functions; suffix and attribute as in NestPrint. */
-void emit_prelude(Text *, const PreludeNeeds *, const char *suffix, const char *attribute);
+/* Once a target: the inline functions. */
+void emit_prelude(Text *, const PreludeNeeds *, const PreludeNames *);
 
-bool prelude_has_name(const char *); /* a vector type or macro, whether a file needs it or not: nothing else is called so */
+bool prelude_has_name(const char *); /* a macro; or, without prefix and suffix, a vector type or function; whether a file needs it or not: nothing else is called so */
 
-/* Names: "v16", "v16i", "v16b", "v16c" (with a u behind: anywhere in memory); lanes 1: "float", "int32_t", "uint8_t", "int8_t". */
-const char *prelude_type(Arena *, Elem, int lanes);
-/* "exp16_v4", "max16i_v4", "select1"; the letter of the element type is left out for floats. */
-const char *prelude_function(Arena *, PreludeFn, Elem, int lanes, const char *suffix);
-const char *prelude_convert(Arena *, Elem to, Elem from, int lanes, const char *suffix); /* "f32_from_u8_16_v4" */
+/* Names, here without a prefix: "v16", "v16i", "v16b", "v16c" (with a u behind: anywhere in memory); lanes 1: "float", "int32_t", "uint8_t", "int8_t". */
+const char *prelude_type(Arena *, const PreludeNames *, Elem, int lanes);
+/* "exp_x16_v4", "max_x16i_v4", "select_x1"; the letter of the element type is left out for floats. */
+const char *prelude_function(Arena *, const PreludeNames *, PreludeFn, Elem, int lanes);
+const char *prelude_convert(Arena *, const PreludeNames *, Elem to, Elem from, int lanes); /* "f32_from_u8_x16_v4" */
 #endif

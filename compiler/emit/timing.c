@@ -57,7 +57,7 @@ static void put_trial(Timing *t, const Lower *l, int trial) {
 const char *emit_timing_key(Arena *arena, const Lower *l) {
   PreludeNeeds needs = {0};
   Timing t = {.arena = arena, .target = l->target, .functions.arena = arena, .calls.arena = arena};
-  t.print = (NestPrint){"", "", l->target->lanes, false, &needs};
+  t.print = (NestPrint){{"", "", ""}, l->target->lanes, false, &needs};
   put_trial(&t, l, 0);
   return t.functions.s;
 }
@@ -80,7 +80,7 @@ static const char program[] =
 
 void emit_timing(Text *out, const Target *target, int n, const Lower *const *lower, int64_t weight_bytes) {
   Timing t = {.arena = out->arena, .target = target, .functions.arena = out->arena, .calls.arena = out->arena};
-  t.print = (NestPrint){"", target->attribute ? "ON_TARGET" : "", target->lanes, false, &t.needs};
+  t.print = (NestPrint){{"", "", target->attribute ? "ON_TARGET" : ""}, target->lanes, false, &t.needs};
   for (int i = 0; i < n; i++) put_trial(&t, lower[i], i);
   const bool far = weight_bytes > target->l3 / 2, near = weight_bytes <= target->l2 / 2;
   const int64_t least = far ? 2 * target->l3 : 0, pool = 2 * t.weights > least && far ? 2 * t.weights : far ? least : t.weights;
@@ -89,8 +89,8 @@ void emit_timing(Text *out, const Target *target, int n, const Lower *const *low
            "\n#define OTHERS (size_t)%" PRId64 "\n#define SECONDS %g\n\n", n, t.values, t.inputs, t.weights, pool, near ? 0 : 2 * target->l2, 0.04 * n);
   emit_contraction(out);
   text_put(out, "\n");
-  emit_prelude_file(out, &t.needs);
+  emit_prelude_file(out, &t.needs, "");
   if (target->attribute) text_put(out, "#define ON_TARGET %s\n\n", target->attribute);
-  emit_prelude(out, &t.needs, "", t.print.attribute);
+  emit_prelude(out, &t.needs, &t.print.names);
   text_put(out, "%s\nstatic void run(int trial, char *values, char *weights) {\n  (void)weights;\n  switch (trial) {\n%s  }\n}\n\n%s", t.functions.s, t.calls.s, program);
 }

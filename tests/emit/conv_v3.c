@@ -82,6 +82,7 @@ _Static_assert(sizeof(conv_v3_workspace) == CONV_V3_WORKSPACE_BYTES, "workspace"
 #if defined(__clang__)
 #pragma clang fp contract(fast)
 #elif defined(__GNUC__)
+#pragma GCC push_options
 #pragma GCC optimize("fp-contract=fast", "no-tree-loop-distribute-patterns")
 #endif
 
@@ -102,12 +103,12 @@ _Static_assert(sizeof(conv_v3_workspace) == CONV_V3_WORKSPACE_BYTES, "workspace"
 #define UNROLL
 #endif
 // Vectors; those with a u may stand anywhere in an array. Extensions of GCC and Clang.
-typedef float v4 __attribute__((vector_size(16)));
-typedef float v4u __attribute__((vector_size(16), aligned(4), may_alias));
-typedef int32_t v4i __attribute__((vector_size(16)));
-typedef float v8 __attribute__((vector_size(32)));
-typedef float v8u __attribute__((vector_size(32), aligned(4), may_alias));
-typedef int32_t v8i __attribute__((vector_size(32)));
+typedef float conv_v3_v4 __attribute__((vector_size(16)));
+typedef float conv_v3_v4u __attribute__((vector_size(16), aligned(4), may_alias));
+typedef int32_t conv_v3_v4i __attribute__((vector_size(16)));
+typedef float conv_v3_v8 __attribute__((vector_size(32)));
+typedef float conv_v3_v8u __attribute__((vector_size(32), aligned(4), may_alias));
+typedef int32_t conv_v3_v8i __attribute__((vector_size(32)));
 #define LOAD(type, element) ((type)*(const type##u *)&(element)) // the vector that begins at an element
 #define AT(type, element) (*(type##u *)&(element))              // the same, to be stored to
 
@@ -157,8 +158,8 @@ const conv_v3_model *conv_v3_open(const void *bytes, size_t size) {
 
 /* ---- x86-64 ---- */
 
-INLINE v4 select4_v1(v4i mask, v4 a, v4 b) { return (v4)((mask & (v4i)a) | (~mask & (v4i)b)); }
-INLINE v4 max4_v1(v4 a, v4 b) { return select4_v1(a > b, a, b); }
+INLINE conv_v3_v4 conv_v3_select_x4_v1(conv_v3_v4i mask, conv_v3_v4 a, conv_v3_v4 b) { return (conv_v3_v4)((mask & (conv_v3_v4i)a) | (~mask & (conv_v3_v4i)b)); }
+INLINE conv_v3_v4 conv_v3_max_x4_v1(conv_v3_v4 a, conv_v3_v4 b) { return conv_v3_select_x4_v1(a > b, a, b); }
 
 // conv1, line 4: conv(16, 3x3, pad=same)
 //     out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[f][c][ky][kx]
@@ -174,17 +175,17 @@ INLINE v4 max4_v1(v4 a, v4 b) { return select4_v1(a > b, a, b); }
 INLINE void conv_v3_conv1_tile_3x1_body_v1(const float *restrict in, float (*restrict out)[6][16],
     const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y, int x0, int panel, int c0, int f0, int h,
     const int left, const int right, const int edge) {
-  v4 a[1][12][1];
+  conv_v3_v4 a[1][12][1];
   UNROLL for (int q = 0; q < 6; q++)
-    a[0][q][0] = LOAD(v4, bias[f0]);
+    a[0][q][0] = LOAD(conv_v3_v4, bias[f0]);
   UNROLL for (int q = 0; q < 6; q++)
-    a[0][q + 6][0] = LOAD(v4, bias[f0]);
+    a[0][q + 6][0] = LOAD(conv_v3_v4, bias[f0]);
   for (int ty = 0; ty < 3; ty++)
     UNROLL for (int tx = 0; tx < 3; tx++) {
       ptrdiff_t i = (2*y + ty - 1)*36 + (2*x0 + tx - 1)*3 + c0;
       PIN(i);
       UNROLL for (int c = 0; c < 3; c++) {
-        const v4 w0 = LOAD(v4, weight[panel][ty][tx][c][h]);
+        const conv_v3_v4 w0 = LOAD(conv_v3_v4, weight[panel][ty][tx][c][h]);
         if (!edge || (0 <= 2*y + ty - 1 && 2*y + ty - 1 < 12))
           UNROLL for (int q = 0; q < 6; q++)
             if (!left || 2*x0 + tx + q - 1 >= 0)
@@ -198,7 +199,7 @@ INLINE void conv_v3_conv1_tile_3x1_body_v1(const float *restrict in, float (*res
       }
     }
   UNROLL for (int p = 0; p < 3; p++)
-    AT(v4, out[y][x0 + p][f0]) = max4_v1(max4_v1(max4_v1(max4_v1(a[0][2*p][0], (v4){0}), max4_v1(a[0][2*p + 1][0], (v4){0})), max4_v1(a[0][2*p + 6][0], (v4){0})), max4_v1(a[0][2*p + 7][0], (v4){0}));
+    AT(conv_v3_v4, out[y][x0 + p][f0]) = conv_v3_max_x4_v1(conv_v3_max_x4_v1(conv_v3_max_x4_v1(conv_v3_max_x4_v1(a[0][2*p][0], (conv_v3_v4){0}), conv_v3_max_x4_v1(a[0][2*p + 1][0], (conv_v3_v4){0})), conv_v3_max_x4_v1(a[0][2*p + 6][0], (conv_v3_v4){0})), conv_v3_max_x4_v1(a[0][2*p + 7][0], (conv_v3_v4){0}));
 }
 
 KERNEL void conv_v3_conv1_tile_3x1_left_edge_v1(const float *restrict in, float (*restrict out)[6][16],
@@ -267,12 +268,12 @@ static void conv_v3_conv1_v1(const float *restrict in, float (*restrict out)[6][
 //   out [1][1][16]  output
 static void conv_v3_global_avgpool1_v1(const float (*restrict in)[6][16], float (*restrict out)[1][16]) {
   for (int v = 0; v < 4; v++) {
-    v4 sum;
-    sum = (v4){0};
+    conv_v3_v4 sum;
+    sum = (conv_v3_v4){0};
     for (int ky = 0; ky < 6; ky++)
       for (int kx = 0; kx < 6; kx++)
-        sum = sum + LOAD(v4, in[ky][kx][4*v]);
-    AT(v4, out[0][0][4*v]) = sum * 0.027777778f;
+        sum = sum + LOAD(conv_v3_v4, in[ky][kx][4*v]);
+    AT(conv_v3_v4, out[0][0][4*v]) = sum * 0.027777778f;
   }
 }
 
@@ -289,8 +290,8 @@ static void conv_v3_run_v1(const conv_v3_model *model, const void *image, void *
 #if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)
 #define CONV_V3_V3 __attribute__((target("avx2,fma")))
 
-INLINE CONV_V3_V3 v8 select8_v3(v8i mask, v8 a, v8 b) { return (v8)((mask & (v8i)a) | (~mask & (v8i)b)); }
-INLINE CONV_V3_V3 v8 max8_v3(v8 a, v8 b) { return select8_v3(a > b, a, b); }
+INLINE CONV_V3_V3 conv_v3_v8 conv_v3_select_x8_v3(conv_v3_v8i mask, conv_v3_v8 a, conv_v3_v8 b) { return (conv_v3_v8)((mask & (conv_v3_v8i)a) | (~mask & (conv_v3_v8i)b)); }
+INLINE CONV_V3_V3 conv_v3_v8 conv_v3_max_x8_v3(conv_v3_v8 a, conv_v3_v8 b) { return conv_v3_select_x8_v3(a > b, a, b); }
 
 // conv1, line 4: conv(16, 3x3, pad=same)
 //     out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[f][c][ky][kx]
@@ -306,17 +307,17 @@ INLINE CONV_V3_V3 v8 max8_v3(v8 a, v8 b) { return select8_v3(a > b, a, b); }
 INLINE CONV_V3_V3 void conv_v3_conv1_tile_3x1_body_v3(const float *restrict in, float (*restrict out)[6][16],
     const float (*restrict weight)[3][3][3][16], const float *restrict bias, int y, int x0, int panel, int c0, int f0, int h,
     const int left, const int right, const int edge) {
-  v8 a[1][12][1];
+  conv_v3_v8 a[1][12][1];
   UNROLL for (int q = 0; q < 6; q++)
-    a[0][q][0] = LOAD(v8, bias[f0]);
+    a[0][q][0] = LOAD(conv_v3_v8, bias[f0]);
   UNROLL for (int q = 0; q < 6; q++)
-    a[0][q + 6][0] = LOAD(v8, bias[f0]);
+    a[0][q + 6][0] = LOAD(conv_v3_v8, bias[f0]);
   for (int ty = 0; ty < 3; ty++)
     UNROLL for (int tx = 0; tx < 3; tx++) {
       ptrdiff_t i = (2*y + ty - 1)*36 + (2*x0 + tx - 1)*3 + c0;
       PIN(i);
       UNROLL for (int c = 0; c < 3; c++) {
-        const v8 w0 = LOAD(v8, weight[panel][ty][tx][c][h]);
+        const conv_v3_v8 w0 = LOAD(conv_v3_v8, weight[panel][ty][tx][c][h]);
         if (!edge || (0 <= 2*y + ty - 1 && 2*y + ty - 1 < 12))
           UNROLL for (int q = 0; q < 6; q++)
             if (!left || 2*x0 + tx + q - 1 >= 0)
@@ -330,7 +331,7 @@ INLINE CONV_V3_V3 void conv_v3_conv1_tile_3x1_body_v3(const float *restrict in, 
       }
     }
   UNROLL for (int p = 0; p < 3; p++)
-    AT(v8, out[y][x0 + p][f0]) = max8_v3(max8_v3(max8_v3(max8_v3(a[0][2*p][0], (v8){0}), max8_v3(a[0][2*p + 1][0], (v8){0})), max8_v3(a[0][2*p + 6][0], (v8){0})), max8_v3(a[0][2*p + 7][0], (v8){0}));
+    AT(conv_v3_v8, out[y][x0 + p][f0]) = conv_v3_max_x8_v3(conv_v3_max_x8_v3(conv_v3_max_x8_v3(conv_v3_max_x8_v3(a[0][2*p][0], (conv_v3_v8){0}), conv_v3_max_x8_v3(a[0][2*p + 1][0], (conv_v3_v8){0})), conv_v3_max_x8_v3(a[0][2*p + 6][0], (conv_v3_v8){0})), conv_v3_max_x8_v3(a[0][2*p + 7][0], (conv_v3_v8){0}));
 }
 
 KERNEL CONV_V3_V3 void conv_v3_conv1_tile_3x1_left_edge_v3(const float *restrict in, float (*restrict out)[6][16],
@@ -399,12 +400,12 @@ static CONV_V3_V3 void conv_v3_conv1_v3(const float *restrict in, float (*restri
 //   out [1][1][16]  output
 static CONV_V3_V3 void conv_v3_global_avgpool1_v3(const float (*restrict in)[6][16], float (*restrict out)[1][16]) {
   for (int v = 0; v < 2; v++) {
-    v8 sum;
-    sum = (v8){0};
+    conv_v3_v8 sum;
+    sum = (conv_v3_v8){0};
     for (int ky = 0; ky < 6; ky++)
       for (int kx = 0; kx < 6; kx++)
-        sum = sum + LOAD(v8, in[ky][kx][8*v]);
-    AT(v8, out[0][0][8*v]) = sum * 0.027777778f;
+        sum = sum + LOAD(conv_v3_v8, in[ky][kx][8*v]);
+    AT(conv_v3_v8, out[0][0][8*v]) = sum * 0.027777778f;
   }
 }
 
@@ -471,3 +472,20 @@ void conv_v3_infer(const conv_v3_model *model, const float image[CONV_V3_BATCH *
   conv_v3_run(model, image, output, workspace->arena);
 }
 
+/* ---- the end: what follows in the same translation unit is compiled as if this file were not there ---- */
+
+#undef INLINE
+#undef KERNEL
+#undef PIN
+#undef UNROLL
+#undef LOAD
+#undef AT
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT DEFAULT
+#elif defined(__GNUC__)
+#pragma GCC pop_options
+#endif
+#if !__STDC_HOSTED__ && defined(__GNUC__)
+#undef memcpy
+#undef memset
+#endif

@@ -79,6 +79,7 @@ _Static_assert(sizeof(dense_O0_workspace) == DENSE_O0_WORKSPACE_BYTES, "workspac
 #if defined(__clang__)
 #pragma clang fp contract(fast)
 #elif defined(__GNUC__)
+#pragma GCC push_options
 #pragma GCC optimize("fp-contract=fast", "no-tree-loop-distribute-patterns")
 #endif
 
@@ -149,7 +150,7 @@ const dense_O0_model *dense_O0_open(const void *bytes, size_t size) {
 
 /* ---- generic ---- */
 
-INLINE float max1(float a, float b) { return a > b ? a : b; }
+INLINE float dense_O0_max_x1(float a, float b) { return a > b ? a : b; }
 
 // dense1, line 5: dense(3)
 //     out[u] = bias[u] + sum over i of weight[u][i] * in[i]
@@ -175,7 +176,7 @@ static void dense_O0_dense1(const float (*restrict in)[1][4], float (*restrict o
 //   out [1][1][3]  input and output
 static void dense_O0_relu1(float (*restrict out)[1][3]) {
   for (int c = 0; c < 3; c++)
-    out[0][0][c] = max1(out[0][0][c], 0.f);
+    out[0][0][c] = dense_O0_max_x1(out[0][0][c], 0.f);
 }
 
 // dense2, line 6: dense(2)
@@ -213,3 +214,15 @@ void dense_O0_infer(const dense_O0_model *model, const float x[DENSE_O0_BATCH * 
   dense_O0_run(model, x, output, workspace->arena);
 }
 
+/* ---- the end: what follows in the same translation unit is compiled as if this file were not there ---- */
+
+#undef INLINE
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT DEFAULT
+#elif defined(__GNUC__)
+#pragma GCC pop_options
+#endif
+#if !__STDC_HOSTED__ && defined(__GNUC__)
+#undef memcpy
+#undef memset
+#endif

@@ -336,6 +336,7 @@ void train_generic_init(train_generic_weights *weights, uint64_t seed) {
 #if defined(__clang__)
 #pragma clang fp contract(fast)
 #elif defined(__GNUC__)
+#pragma GCC push_options
 #pragma GCC optimize("fp-contract=fast", "no-tree-loop-distribute-patterns")
 #endif
 
@@ -421,13 +422,13 @@ typedef struct train_generic_batch {
 
 /* ---- generic ---- */
 
-INLINE uint32_t bits1(float x) { union { float f; uint32_t u; } v = {x}; return v.u; }
-INLINE float float_of1(uint32_t u) { union { uint32_t u; float f; } v = {u}; return v.f; }
-INLINE float select1(int32_t mask, float a, float b) { return mask ? a : b; }
-INLINE float max1(float a, float b) { return a > b ? a : b; }
+INLINE uint32_t train_generic_bits_x1(float x) { union { float f; uint32_t u; } v = {x}; return v.u; }
+INLINE float train_generic_float_of_x1(uint32_t u) { union { uint32_t u; float f; } v = {u}; return v.f; }
+INLINE float train_generic_select_x1(int32_t mask, float a, float b) { return mask ? a : b; }
+INLINE float train_generic_max_x1(float a, float b) { return a > b ? a : b; }
 // e to the power x, within 1 ulp: x = n*log(2) + r, a polynomial in r, the power of two in two steps for results at both ends of the range.
-INLINE float exp1(float x) {
-  const float top = select1(x > 89.f, 89.f, x), c = select1(top < -104.f, -104.f, top);
+INLINE float train_generic_exp_x1(float x) {
+  const float top = train_generic_select_x1(x > 89.f, 89.f, x), c = train_generic_select_x1(top < -104.f, -104.f, top);
   const float shifted = c * 1.44269504f + 12582912.f, n = shifted - 12582912.f; // 1.5 * 2^23: the sum's last bits are n
   const float r = (c - n * 0.693359375f) + n * 2.12194440e-4f;
   float p = r * 1.73119799e-4f + 1.39321131e-3f;
@@ -436,15 +437,15 @@ INLINE float exp1(float x) {
   p = p * r + 1.66666478e-1f;
   p = p * r + 0.5f;
   p = p * (r * r) + r + 1.f;
-  const uint32_t e = bits1(shifted) - 0x4b400000u + 254u, half = e >> 1;
-  return p * float_of1(half << 23) * float_of1((e - half) << 23);
+  const uint32_t e = train_generic_bits_x1(shifted) - 0x4b400000u + 254u, half = e >> 1;
+  return p * train_generic_float_of_x1(half << 23) * train_generic_float_of_x1((e - half) << 23);
 }
 // Natural logarithm, within 1.1 ulp: x = 2^k * m, sqrt(1/2) <= m < sqrt(2), a polynomial in m - 1.
-INLINE float log1(float x) {
+INLINE float train_generic_log_x1(float x) {
   const int32_t tiny = x < 0.f + 1.17549435e-38f;
-  const uint32_t u = bits1(select1(tiny, x * 8388608.f, x)) + (0x3f800000u - 0x3f3504f3u);
-  const float k = float_of1((u >> 23) | 0x4b000000u) - select1(tiny, 8388758.f, 8388735.f);
-  const float f = float_of1((u & 0x007fffffu) + 0x3f3504f3u) - 1.f, z = f * f;
+  const uint32_t u = train_generic_bits_x1(train_generic_select_x1(tiny, x * 8388608.f, x)) + (0x3f800000u - 0x3f3504f3u);
+  const float k = train_generic_float_of_x1((u >> 23) | 0x4b000000u) - train_generic_select_x1(tiny, 8388758.f, 8388735.f);
+  const float f = train_generic_float_of_x1((u & 0x007fffffu) + 0x3f3504f3u) - 1.f, z = f * f;
   float p = f * 4.96306717e-2f - 1.07510939e-1f;
   p = p * f + 1.21050552e-1f;
   p = p * f - 1.25501320e-1f;
@@ -455,29 +456,29 @@ INLINE float log1(float x) {
   p = p * f + 3.33333135e-1f;
   float r = f * z * p - k * 2.12194440e-4f;
   r = f + (r - 0.5f * z) + k * 0.693359375f;
-  r = select1(x > 3.40282347e38f, x, r);
-  r = select1(x < 0.f, float_of1(0x7fc00000u), r);
-  r = select1(x == 0.f, float_of1(0xff800000u), r);
-  return select1(x == x, r, x);
+  r = train_generic_select_x1(x > 3.40282347e38f, x, r);
+  r = train_generic_select_x1(x < 0.f, train_generic_float_of_x1(0x7fc00000u), r);
+  r = train_generic_select_x1(x == 0.f, train_generic_float_of_x1(0xff800000u), r);
+  return train_generic_select_x1(x == x, r, x);
 }
 // Square root, within 0.8 ulp: Newton's iteration for its reciprocal, one more for itself.
-INLINE float sqrt1(float x) {
+INLINE float train_generic_sqrt_x1(float x) {
   const int32_t tiny = x < 0.f + 1e-30f;
-  const float s = select1(tiny, x * 0x1p48f, x);
-  float y = float_of1(0x5f375a86u - (bits1(s) >> 1));
+  const float s = train_generic_select_x1(tiny, x * 0x1p48f, x);
+  float y = train_generic_float_of_x1(0x5f375a86u - (train_generic_bits_x1(s) >> 1));
   y = y * (1.5f - 0.5f * s * y * y);
   y = y * (1.5f - 0.5f * s * y * y);
   y = y * (1.5f - 0.5f * s * y * y);
   float r = s * y;
   r = r + 0.5f * y * (s - r * r);
-  r = select1(tiny, r * 0x1p-24f, r);
-  r = select1(x < 0.f, float_of1(0x7fc00000u), r);
-  r = select1(x > 3.40282347e38f, x, r);
-  r = select1(x == 0.f, x, r);
-  return select1(x == x, r, x);
+  r = train_generic_select_x1(tiny, r * 0x1p-24f, r);
+  r = train_generic_select_x1(x < 0.f, train_generic_float_of_x1(0x7fc00000u), r);
+  r = train_generic_select_x1(x > 3.40282347e38f, x, r);
+  r = train_generic_select_x1(x == 0.f, x, r);
+  return train_generic_select_x1(x == x, r, x);
 }
 // A number in [0, 1) from two keys and a counter: the same in any order and on any number of threads.
-INLINE float random1(int32_t key0, int32_t key1, int32_t counter) {
+INLINE float train_generic_random_x1(int32_t key0, int32_t key1, int32_t counter) {
   uint32_t x = (uint32_t)counter * 0x9e3779b9u ^ (uint32_t)key0;
   x ^= x >> 16, x *= 0x85ebca6bu, x ^= x >> 13;
   x += (uint32_t)key1;
@@ -537,7 +538,7 @@ static void train_generic_batchnorm1(float (*restrict out)[2][2], const float *r
   for (int y = 0; y < 2; y++)
     for (int x = 0; x < 2; x++)
       for (int c = 0; c < 2; c++)
-        out[y][x][c] = (out[y][x][c] - running_mean[c]) * (weight[c] * (1.f / sqrt1(running_var[c] + 1e-05f))) + bias[c];
+        out[y][x][c] = (out[y][x][c] - running_mean[c]) * (weight[c] * (1.f / train_generic_sqrt_x1(running_var[c] + 1e-05f))) + bias[c];
 }
 
 // relu1, line 5: relu
@@ -548,7 +549,7 @@ static void train_generic_relu1(float (*restrict out)[2][2]) {
   for (int y = 0; y < 2; y++)
     for (int x = 0; x < 2; x++)
       for (int c = 0; c < 2; c++)
-        out[y][x][c] = max1(out[y][x][c], 0.f);
+        out[y][x][c] = train_generic_max_x1(out[y][x][c], 0.f);
 }
 
 // dense1, line 6: dense(2)
@@ -578,10 +579,10 @@ static void train_generic_dense1(const float (*restrict in)[1][8], float (*restr
 static void train_generic_softmax1(const float (*restrict in)[1][2], float (*restrict out)[1][2], float *restrict row) {
   float most;
   most = in[0][0][0];
-  most = max1(most, in[0][0][1]);
+  most = train_generic_max_x1(most, in[0][0][1]);
   const float largest = most;
   for (int v = 0; v < 2; v++)
-    row[v] = exp1(in[0][0][v] - largest);
+    row[v] = train_generic_exp_x1(in[0][0][v] - largest);
   float sum;
   sum = 0.f;
   for (int v = 0; v < 2; v++)
@@ -664,7 +665,7 @@ static void train_generic_batchnorm1_merge(const float (*restrict in)[1][2][2], 
     }
     const float variance = squares / (float)(4*count);
     out[0][0][v] = mean;
-    out[0][1][v] = 1.f / sqrt1(variance + 1e-05f);
+    out[0][1][v] = 1.f / train_generic_sqrt_x1(variance + 1e-05f);
     out[0][2][v] = variance;
   }
 }
@@ -685,7 +686,7 @@ static void train_generic_batchnorm1_running(const float (*restrict in)[3][2], f
 //   out [2]  updated
 static void train_generic_batchnorm1_running_training(const float (*restrict in)[3][2], float *restrict out, int32_t count) {
   for (int v = 0; v < 2; v++)
-    out[v] = 0.9f * out[v] + 0.1f * (in[0][2][v] * ((float)(4*count) / max1((float)(4*count - 1), 1.f)));
+    out[v] = 0.9f * out[v] + 0.1f * (in[0][2][v] * ((float)(4*count) / train_generic_max_x1((float)(4*count - 1), 1.f)));
 }
 
 // batchnorm apply of batchnorm1, line 5: batchnorm
@@ -712,7 +713,7 @@ static void train_generic_dropout1_mask(const float (*restrict in)[1][8], float 
   const int32_t key0 = keys[0];
   const int32_t key1 = keys[1];
   for (int c = 0; c < 8; c++)
-    out[0][0][c] = random1(key0, key1, c) < 0.5f ? 0.f : in[0][0][c] * 2.f;
+    out[0][0][c] = train_generic_random_x1(key0, key1, c) < 0.5f ? 0.f : in[0][0][c] * 2.f;
 }
 
 // loss, line 7: cross_entropy
@@ -731,16 +732,16 @@ static void train_generic_loss_19_cross_entropy(const float (*restrict in)[1][2]
   line = 0.f;
   float most;
   most = in[0][0][0];
-  most = max1(most, in[0][0][1]);
+  most = train_generic_max_x1(most, in[0][0][1]);
   const float largest = most;
   for (int v = 0; v < 2; v++)
-    row[v] = exp1(in[0][0][v] - largest);
+    row[v] = train_generic_exp_x1(in[0][0][v] - largest);
   float sum;
   sum = 0.f;
   for (int v = 0; v < 2; v++)
     sum = sum + row[v];
   const float total_2 = sum;
-  const float log_sum = log1(total_2) + largest;
+  const float log_sum = train_generic_log_x1(total_2) + largest;
   const int32_t label = in1[0][0][0];
   const float counts = label < 0 ? 0.f : label < 2 ? 1.f : 0.f;
   const float label_weight = counts;
@@ -765,10 +766,10 @@ static void train_generic_loss_20_cross_entropy_gradient(const float (*restrict 
   const float scale = in2[0][0][0];
   float most;
   most = in[0][0][0];
-  most = max1(most, in[0][0][1]);
+  most = train_generic_max_x1(most, in[0][0][1]);
   const float largest = most;
   for (int v = 0; v < 2; v++)
-    row[v] = exp1(in[0][0][v] - largest);
+    row[v] = train_generic_exp_x1(in[0][0][v] - largest);
   float sum;
   sum = 0.f;
   for (int v = 0; v < 2; v++)
@@ -1201,3 +1202,16 @@ const cnn_network train_generic_network = {
   .gradients = train_generic_network_gradients,
 };
 
+/* ---- the end: what follows in the same translation unit is compiled as if this file were not there ---- */
+
+#undef INLINE
+#undef UNROLL
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT DEFAULT
+#elif defined(__GNUC__)
+#pragma GCC pop_options
+#endif
+#if !__STDC_HOSTED__ && defined(__GNUC__)
+#undef memcpy
+#undef memset
+#endif

@@ -116,7 +116,7 @@ static const char *print_cases(const Cases *cases, const char *suffix, const cha
   Arena *arena = cases->arena;
   Text body = {.arena = arena}, file = {.arena = arena};
   PreludeNeeds needs = {0};
-  NestPrint print = {.suffix = suffix, .attribute = *attribute ? "TARGET" : "", .lanes_max = lanes_max, .team = true, .needs = &needs};
+  NestPrint print = {.names = {"", suffix, *attribute ? "TARGET" : ""}, .lanes_max = lanes_max, .team = true, .needs = &needs};
   const char *argument[BUFS], *size[PARAMS];
   for (int i = 0; i < BUFS; i++) argument[i] = arena_printf(arena, "p[%d]", i);
   for (int i = 0; i < PARAMS; i++) size[i] = arena_printf(arena, "size[%d]", i);
@@ -128,7 +128,7 @@ static const char *print_cases(const Cases *cases, const char *suffix, const cha
       text_put(&body, "#ifdef _OPENMP\n#pragma omp parallel num_threads(3)\n#endif\n  {\n  const int thread = THREAD, threads = THREADS;\n");
     text_put(&body, "  %s\n%s}\n\n", emit_nest_call(arena, nest, &print, argument, size), emit_nest_shares(nest, &print) ? "  }\n" : "");
   }
-  printed_file(&file, &needs, suffix, print.attribute[0] ? attribute : "", body.s);
+  printed_file(&file, &needs, suffix, print.names.attribute[0] ? attribute : "", body.s);
   return file.s;
 }
 
@@ -526,7 +526,7 @@ static void test_text(void) {
   CU_ASSERT_FATAL(prove(b));
   nest_simplify(b);
   PreludeNeeds needs = {0};
-  NestPrint print = {.suffix = "", .attribute = "", .lanes_max = 1, .team = true, .needs = &needs};
+  NestPrint print = {.names = {"", "", ""}, .lanes_max = 1, .team = true, .needs = &needs};
   Text text = {.arena = arena}, dump = {.arena = arena};
   emit_nest(&text, b, &print);
   CU_ASSERT_STRING_EQUAL(text.s,
@@ -536,7 +536,7 @@ static void test_text(void) {
     "static void scale(const float (*restrict in)[3], float (*restrict out)[3], int thread, int threads) {\n"
     "  for (int y = SHARE(0, 8, thread), y_end = SHARE(0, 8, thread + 1); y < y_end; y++)\n"
     "    for (int c = 0; c < 3; c++)\n"
-    "      out[y][c] = max1(in[y][c] * 2.f, 0.1f);\n"
+    "      out[y][c] = max_x1(in[y][c] * 2.f, 0.1f);\n"
     "}\n\n");
   CU_ASSERT_STRING_EQUAL(emit_nest_pointer(arena, b, in->id), "const float (*)[3]");
   CU_ASSERT_STRING_EQUAL(emit_nest_call(arena, b, &print, (const char *const[]){"x", "y"}, NULL), "scale((const float (*)[3])x, (float (*)[3])y, thread, threads);");

@@ -31,11 +31,12 @@ static int next_width(int lanes) { return lanes == 1 ? 4 : 2 * lanes; }
 /* `void exp16(const float *in, float *out, int n)` for each function and width. */
 static const char *source(Arena *arena, const char *given, int widest) {
   const char *attribute = given ? given : "";
+  const PreludeNames names = {"", "_t", attribute};
   Text body = {.arena = arena}, file = {.arena = arena};
   PreludeNeeds needs = {0};
   for (int f = 0; f < FUNCTIONS; f++)
     for (int lanes = 1; lanes <= widest; lanes = next_width(lanes)) {
-      const char *name = prelude_function(arena, function[f].fn, F32, lanes, "_t"), *type = prelude_type(arena, F32, lanes);
+      const char *name = prelude_function(arena, &names, function[f].fn, F32, lanes), *type = prelude_type(arena, &names, F32, lanes);
       prelude_need(&needs, function[f].fn, F32, lanes), prelude_need_type(&needs, F32, lanes, true);
       text_put(&body, "void apply_%s%d(const float *in, float *out, int n);\n%s\nvoid apply_%s%d(const float *in, float *out, int n) {\n  for (int i = 0; i < n; i += %d) ",
                function[f].name, lanes, *attribute ? "TARGET" : "", function[f].name, lanes, lanes);
@@ -214,9 +215,13 @@ static void test_foreign(void) {
 
 static void test_names(void) {
   Arena *arena = arena_new();
-  CU_ASSERT_STRING_EQUAL(prelude_function(arena, FN_MAX, I32, 16, "_v4"), "max16i_v4");
-  CU_ASSERT_STRING_EQUAL(prelude_type(arena, U8, 16), "v16b");
-  CU_ASSERT_STRING_EQUAL(prelude_type(arena, F32, 1), "float");
+  const PreludeNames names = {"net_", "_v4", "TARGET"};
+  CU_ASSERT_STRING_EQUAL(prelude_function(arena, &names, FN_MAX, I32, 16), "net_max_x16i_v4");
+  CU_ASSERT_STRING_EQUAL(prelude_convert(arena, &names, F32, U8, 16), "net_f32_from_u8_x16_v4");
+  CU_ASSERT_STRING_EQUAL(prelude_type(arena, &names, U8, 16), "net_v16b");
+  CU_ASSERT_STRING_EQUAL(prelude_type(arena, &names, F32, 1), "float");
+  for (const char *const *s = (const char *const[]){"max_x16i", "load_part_x8b", "exp_x1", "v4", "v16iu", "f32_from_u8_x16", "LOAD", NULL}; *s; s++) CU_ASSERT(prelude_has_name(*s));
+  for (const char *const *s = (const char *const[]){"max", "sigmoid1", "max_x", "max_x1x", "v", "v4x", "from_u8", "load", NULL}; *s; s++) CU_ASSERT(!prelude_has_name(*s));
   arena_free(arena);
 }
 
@@ -224,9 +229,9 @@ static void test_nothing_needed(void) { /* a file that needs nothing gets nothin
   Arena *arena = arena_new();
   Text out = {.arena = arena};
   PreludeNeeds none = {0};
-  emit_prelude(&out, &none, "_v4", "TARGET");
+  emit_prelude(&out, &none, &(PreludeNames){"net_", "_v4", "TARGET"});
   CU_ASSERT_EQUAL(out.n, 0);
-  emit_prelude_file(&out, &none);
+  emit_prelude_file(&out, &none, "net_");
   CU_ASSERT_STRING_EQUAL(out.s, "\n");
   arena_free(arena);
 }

@@ -44,8 +44,8 @@ void printed_file(Text *out, const PreludeNeeds *needs, const char *suffix, cons
   text_put(out, "#include <stddef.h>\n#include <stdint.h>\n");
   emit_contraction(out);
   if (*attribute) text_put(out, "#define TARGET %s\n", attribute);
-  emit_prelude_file(out, needs);
-  emit_prelude(out, needs, suffix, *attribute ? "TARGET" : "");
+  emit_prelude_file(out, needs, "");
+  emit_prelude(out, needs, &(PreludeNames){"", suffix, *attribute ? "TARGET" : ""});
   text_put(out, "%s", body);
 }
 
