@@ -44,7 +44,7 @@ static void call_report(Sema *s, const Frame *frame, const Call *call, bool firs
   const char *neither = value ? "an operator, a block nor a value" : "an operator nor a block";
   Diag *diag = diag_report(s->diags, DIAG_unknown_operator, call->name.span, frame->site, "'%s' is neither %s", name, neither);
   if (meant) diag_help(diag, "did you mean '%s'?", meant);
-  else diag_help(diag, "docs/operators.md lists the operators; --help OPERATOR describes one");
+  else diag_help(diag, "cnnc --help operators lists them");
 }
 
 /* The layers with parameters and the blocks of a chain; with exactly one it carries the statement's name, with none the last layer does. */
