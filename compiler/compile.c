@@ -127,7 +127,7 @@ static bool build_graph(Compilation *c) {
 }
 
 /* A summary tells the memory of all that can be made of the program. */
-static bool summary_only(const Options *o) { return !o->output || o->kind == OUTPUT_SUMMARY; }
+static bool summarised(const Options *o) { return !o->output || o->kind == OUTPUT_SUMMARY || o->kind == OUTPUT_JSON; }
 
 static bool check_training(Compilation *c) {
   const Training *training = c->graph->training;
@@ -136,7 +136,7 @@ static bool check_training(Compilation *c) {
     diag_help(diag, "train { loss = cross_entropy } is the least that is needed");
     return false;
   }
-  c->training = training && (c->options->train || (summary_only(c->options) && !c->options->train_given));
+  c->training = training && (c->options->train || (summarised(c->options) && !c->options->train_given));
   for (int i = 0; c->training && i < training->not_built.n; i++)
     diag_report(c->diags, DIAG_not_built_yet, training->not_built.data[i], NULL, "%s is not built yet", training->not_built_name.data[i]);
   return good(c);
@@ -173,7 +173,7 @@ static const char *with_suffix(Arena *arena, const char *path, const char *suffi
 static void read_tuning(Compilation *c) {
   const char *path = with_suffix(c->arena, c->options->input, ".tune"), *why = NULL;
   c->tuning.arena = c->arena;
-  if (c->options->plain || !file_exists(path)) return;
+  if (options_plain(c->options) || !file_exists(path)) return;
   c->tuning_file = path;
   size_t n;
   const char *text = file_read(c->arena, path, &n, &why);
@@ -210,7 +210,7 @@ static bool measure(Compilation *c) {
   const char *why = NULL;
   if (!o->tune) return true;
   const int images = images_side_by_side(c->graph, o->targets.n, o->targets.data, o->batch, false);
-  const Plan *plan = plan_inference(c->arena, c->graph, false, images, 0);
+  const Plan *plan = plan_inference(c->arena, c->graph, FUSE_ALL, images, 0);
   const TuneJob job = {
     .arena = c->arena, .plan = plan, .ntargets = images > 1 ? 0 : o->targets.n, .target = o->targets.data, .exact = o->exact,
     .threads = (o->openmp || !o->output) && o->batch <= 1, .weight_bytes = 4 * c->graph->parameters,
@@ -227,6 +227,10 @@ static bool measure(Compilation *c) {
 }
 
 /* ---- lowering ---- */
+static Fusing fusing_of(const Options *o) {
+  return o->level == LEVEL_PLAIN ? FUSE_NOTHING : o->level == LEVEL_SMALL ? FUSE_APART : FUSE_ALL;
+}
+
 /* What is one array of C has at most 2^31 - 1 elements. */
 static bool fits(Compilation *c, const Node *node, const char *option, int64_t images) {
   if (shape_elements(node->shape) <= INT32_MAX / images) return true;
@@ -302,7 +306,7 @@ static bool fit_training(Compilation *c, Plan *infer, Plan *train, Plan *look) {
     const int64_t others = sizes.training_bytes / 4 - plan_training_needs(train, sizes.shards, room).floats, left = most / 4 - others;
     if (i == TRIES || room <= 0) return does_not_fit(c, least);
     room = i == TRIES - 1 || left < 0 ? 0 : left < room ? left : room - room / 64 - 1;
-    train = plan_training_within(c->arena, c->graph, c->options->plain, train->images, room, sizes.shards);
+    train = plan_training_within(c->arena, c->graph, fusing_of(c->options), train->images, room, sizes.shards);
     c->net = emit_begin(c->arena, c->graph, infer, train, look, &c->sources, &c->emit);
     sizes = emit_sizes(c->net);
     if (sizes.training_bytes < least) least = sizes.training_bytes;
@@ -316,14 +320,16 @@ static bool fit_training(Compilation *c, Plan *infer, Plan *train, Plan *look) {
 
 static bool lower(Compilation *c) {
   const Options *o = c->options;
+  const bool plain = options_plain(o);
   if (!calls_fit(c)) return false;
   c->emit = (EmitOptions){
     .prefix = c_name(c), .header = o->kind == OUTPUT_C ? base_name(header_path(c)) : NULL, .summary = c->summary, .batch = o->batch,
-    .ntargets = o->targets.n, .target = o->targets.data, .openmp = o->openmp, .plain = o->plain, .exact = o->exact, .program = o->kind == OUTPUT_PROGRAM, .training = c->training, .weights = c->weights, .tuning = &c->tuning};
+    .ntargets = o->targets.n, .target = o->targets.data, .openmp = o->openmp, .plain = plain, .exact = o->exact || o->level == LEVEL_QUICK,
+    .program = o->kind == OUTPUT_PROGRAM, .training = c->training, .weights = c->weights, .tuning = &c->tuning};
   choose_embedding(c);
   const int64_t together = dense_pays_together(c->graph, o->targets.n, o->targets.data, o->batch) ? o->batch : 0;
-  Plan *infer = plan_inference(c->arena, c->graph, o->plain, images_side_by_side(c->graph, o->targets.n, o->targets.data, o->plain ? 1 : o->batch, false), together),
-       *train = c->training ? plan_training(c->arena, c->graph, o->plain, images_side_by_side(c->graph, o->targets.n, o->targets.data, o->plain ? 1 : c->graph->training->batch, true)) : NULL;
+  Plan *infer = plan_inference(c->arena, c->graph, fusing_of(o), images_side_by_side(c->graph, o->targets.n, o->targets.data, plain ? 1 : o->batch, false), together),
+       *train = c->training ? plan_training(c->arena, c->graph, fusing_of(o), images_side_by_side(c->graph, o->targets.n, o->targets.data, plain ? 1 : c->graph->training->batch, true)) : NULL;
   Plan *look = o->kind == OUTPUT_PROGRAM ? plan_look(c->arena, c->graph) : NULL;
   stage_done(c, "plan");
   if (!batch_fits(c, train)) return false;
@@ -383,8 +389,9 @@ typedef struct Bytes { const void *data; size_t n; } Bytes;
 
 static bool run_backend(Compilation *c, BackendKind kind, const Text *text, Bytes weights, const char *path) {
   const Options *o = c->options;
+  static const char *const optimise[] = {[LEVEL_FULL] = "-O3", [LEVEL_PLAIN] = "-O1", [LEVEL_QUICK] = "-O1", [LEVEL_SMALL] = "-Os"};
   const Backend backend = {
-    .arena = c->arena, .kind = kind, .cc = o->cc, .cross = o->machine ? o->machine->cross : NULL, .runtime = o->runtime, .openmp = o->openmp, .plain = o->plain, .verbose = o->verbose,
+    .arena = c->arena, .kind = kind, .cc = o->cc, .cross = o->machine ? o->machine->cross : NULL, .runtime = o->runtime, .openmp = o->openmp, .optimise = optimise[o->level], .verbose = o->verbose,
     .data = weights.data, .data_bytes = weights.n};
   const char *temporary = NULL, *why = NULL;
   if (!spares_inputs(c, path)) return false;

@@ -1,19 +1,62 @@
-/* help.c: what --help OPERATOR prints. The same tables check the arguments. */
+/* help.c: what --help prints. The same tables check arguments and options. */
 // SPDX-License-Identifier: Apache-2.0
 #include "help.h"
 #include <string.h>
 #include "ops/op.h"
+#include "options.h"
+#include "sema/sema.h"
 
-typedef struct Forms { const char *what; const Form *const *table; } Forms;
-enum { FORM_TABLES = 5 };
-static void form_tables(Forms tables[FORM_TABLES]) {
-  tables[0] = (Forms){"optimizer", optimizer_table};
-  tables[1] = (Forms){"schedule", schedule_table};
-  tables[2] = (Forms){"augmentation", augment_table};
-  tables[3] = (Forms){"metric", metric_table};
-  tables[4] = (Forms){"initialisation", init_table};
+const Topic topic_table[] = {
+#define TOPIC(name, summary, page, example) {name, summary, page, example},
+#include "topics.def"
+#undef TOPIC
+  {NULL, NULL, NULL, NULL},
+};
+
+const FormKind *help_forms(Arena *arena) { /* tables of other files are no constants */
+  const FormKind all[] = {
+    {"optimizer", "optimizers", "optimizer", optimizer_table}, {"schedule", "schedules", "schedule", schedule_table},
+    {"augmentation", "augmentations", "augment", augment_table}, {"metric", "metrics", "metrics", metric_table},
+    {"initialisation", "initialisations", "init", init_table}, {NULL, NULL, NULL, NULL},
+  };
+  FormKind *kinds = NEW_ARRAY(arena, FormKind, sizeof all / sizeof *all);
+  memcpy(kinds, all, sizeof all);
+  return kinds;
 }
 
+/* ---- options ---- */
+static void put_wrapped(Text *out, const char *text, int indent, int width) {
+  int column = indent;
+  while (*text) {
+    const int length = (int)strcspn(text, " ");
+    if (column > indent && column + 1 + length > width) {
+      text_put(out, "\n%*s", indent, "");
+      column = indent;
+    } else if (column > indent) {
+      text_put(out, " ");
+      column++;
+    }
+    text_put(out, "%.*s", length, text);
+    column += length;
+    text += length;
+    text += strspn(text, " ");
+  }
+  text_put(out, "\n");
+}
+
+void help_options(Text *out) {
+  enum { INDENT = 24, WIDTH = 100 };
+  text_put(out, "cnnc [options] FILE.cnn [-o OUTPUT]\n\nCompiles a convolutional net to C.\n\n");
+  for (const OptionRow *row = options_table; row->code; row++) {
+    if (!row->shown) continue;
+    text_put(out, "  %-*s", INDENT - 2, row->shown);
+    put_wrapped(out, row->help, INDENT, WIDTH);
+  }
+  text_put(out, "\nThe language: cnnc --help topics. All operators: cnnc --help operators. One of them: cnnc --help conv.\n"
+                "Exit status: 0; 1 for anything wrong in what was read or cannot be written; 2 for a wrong command line; 3 for a bug in cnnc.\n");
+}
+
+/* ---- one thing ---- */
 static void put_params(Text *out, const Param *params) {
   int name_width = 0, type_width = 0;
   for (const Param *p = params; p && p->name; p++) {
@@ -27,6 +70,15 @@ static void put_params(Text *out, const Param *params) {
   }
 }
 
+static void put_example(Text *out, const char *example) {
+  text_put(out, "\nExample:\n\n");
+  for (const char *line = example; *line;) {
+    const int length = (int)strcspn(line, "\n");
+    text_put(out, "    %.*s\n", length, line);
+    line += length + (line[length] == '\n');
+  }
+}
+
 static void put_op(Text *out, const Op *op, const char *what) {
   text_put(out, "%s (%s): %s\n", op->name, what, op->summary ? op->summary : "");
   if (op->params && op->params[0].name) {
@@ -34,41 +86,152 @@ static void put_op(Text *out, const Op *op, const char *what) {
     put_params(out, op->params);
   }
   if (op->detail) text_put(out, "\n%s%s", op->detail, op->detail[0] && op->detail[strlen(op->detail) - 1] == '\n' ? "" : "\n");
-  if (op->example) text_put(out, "\nExample:\n\n    %s\n", op->example);
+  if (op->example) put_example(out, op->example);
+}
+
+static void put_form(Text *out, const Form *form, const char *what) {
+  text_put(out, "%s (%s): %s\n", form->name, what, form->summary);
+  if (form->params && form->params[0].name) text_put(out, "\n");
+  put_params(out, form->params);
+}
+
+static void put_keys(Text *out) {
+  text_put(out, "\n");
+  for (int i = 0; train_key(i); i++) {
+    const Param *key = train_key(i);
+    text_put(out, "  %-28s%s%s\n", key->value ? arena_printf(out->arena, "%s = %s", key->name, key->value) : key->name, key->help, key->value ? "" : " (required)");
+  }
+  text_put(out, "\ncnnc --help losses, optimizers, schedules, augmentations and metrics list what there is.\n");
+}
+
+static void put_topic(Text *out, const Topic *topic) {
+  text_put(out, "%s: %s\n\n%s\n", topic->name, topic->summary, topic->page);
+  if (strcmp(topic->name, "train") == 0) put_keys(out);
+  if (topic->example) put_example(out, topic->example);
+}
+
+/* ---- lists ---- */
+static void put_line(Text *out, const char *name, const char *summary) { text_put(out, "  %-24s%s\n", name, summary ? summary : ""); }
+
+static bool first_of_group(const Op *const *op) {
+  for (const Op *const *before = op_table; before < op; before++)
+    if (strcmp((*before)->group, (*op)->group) == 0) return false;
+  return true;
+}
+
+static void put_group(Text *out, const char *group) {
+  text_put(out, "%s\n", group);
+  for (const Op *const *op = op_table; *op; op++)
+    if (strcmp((*op)->group, group) == 0) put_line(out, (*op)->name, (*op)->summary);
+  text_put(out, "\n");
+}
+
+static void put_end(Text *out, const char *example) { text_put(out, "cnnc --help NAME explains one, as cnnc --help %s.\n", example); }
+
+static void list_operators(Text *out) {
+  for (const Op *const *op = op_table; *op; op++)
+    if (first_of_group(op)) put_group(out, (*op)->group);
+  text_put(out, "not built yet:");
+  for (const char *const *name = op_later_names; *name; name++) text_put(out, " %s", *name);
+  text_put(out, "\n\n");
+  put_end(out, "conv");
+}
+
+static void list_losses(Text *out) {
+  text_put(out, "losses: loss = NAME in a train block\n\n");
+  for (const Op *const *op = loss_table; *op; op++) put_line(out, (*op)->name, (*op)->summary);
+  text_put(out, "\n");
+  put_end(out, loss_table[0]->name);
+}
+
+static void list_forms(Text *out, const FormKind *kind) {
+  const bool argument = kind->table == init_table;
+  text_put(out, "%s: %s%s%s\n\n", kind->several, kind->key, argument ? "=NAME" : " = NAME", argument ? " of an operator with parameters" : " in a train block");
+  for (const Form *const *form = kind->table; *form; form++) put_line(out, (*form)->name, (*form)->summary);
+  text_put(out, "\n");
+  put_end(out, kind->table[0]->name);
+}
+
+static void list_messages(Text *out) {
+  text_put(out, "messages, by the slug at their end\n\n");
+  for (int i = 0; i < DIAG_COUNT; i++) text_put(out, "  %-26s%-9s%s\n", diag_info[i].slug, diag_info[i].level == DIAG_WARNING ? "warning" : "error", diag_info[i].summary);
+  text_put(out, "\ncnnc --explain=SLUG explains one, with an example.\n");
+}
+
+static void list_topics(Text *out) {
+  text_put(out, "the language\n");
+  for (const Topic *topic = topic_table; topic->name; topic++) put_line(out, topic->name, topic->summary);
+  text_put(out, "\nlists\n");
+  put_line(out, "operators", "every operator by chapter");
+  put_line(out, "losses", "what training makes small");
+  for (const FormKind *kind = help_forms(out->arena); kind->table; kind++) put_line(out, kind->several, arena_printf(out->arena, "every %s", kind->one));
+  put_line(out, "messages", "every error and warning");
+  put_line(out, "options", "of the command line");
+  text_put(out, "\ncnnc --help NAME shows one, and explains each operator, loss, optimizer ... by its name.\n");
+}
+
+static bool named(const char *name, const char *one, const char *several) { return strcmp(name, one) == 0 || strcmp(name, several) == 0; }
+
+static bool put_list(Text *out, const char *name) {
+  if (named(name, "operator", "operators")) return list_operators(out), true;
+  if (named(name, "loss", "losses")) return list_losses(out), true;
+  if (named(name, "message", "messages")) return list_messages(out), true;
+  if (named(name, "language", "topics")) return list_topics(out), true;
+  if (named(name, "option", "options")) return help_options(out), true;
+  for (const FormKind *kind = help_forms(out->arena); kind->table; kind++)
+    if (named(name, kind->one, kind->several) || strcmp(name, kind->key) == 0) return list_forms(out, kind), true;
+  return false;
+}
+
+/* ---- any of them ---- */
+static void put_apart(Text *out, size_t before) { /* one word may name several things */
+  if (out->n > before) text_put(out, "\n");
+}
+
+static bool is_group(const char *name) {
+  for (const Op *const *op = op_table; *op; op++)
+    if (strcmp((*op)->group, name) == 0) return true;
+  return false;
 }
 
 bool help_topic(Text *out, const char *name) {
   const size_t before = out->n;
   const char *group;
-  Forms tables[FORM_TABLES];
-  form_tables(tables);
+  for (const Topic *topic = topic_table; topic->name; topic++)
+    if (strcmp(topic->name, name) == 0) put_topic(out, topic);
   for (const Op *const *op = op_table; *op; op++)
     if (strcmp((*op)->name, name) == 0) put_op(out, *op, (*op)->group);
   if (out->n == before && op_later(name, &group)) text_put(out, "%s (%s): known to the language, but not built yet\n", name, group);
   for (const Op *const *op = loss_table; *op; op++) {
     if (strcmp((*op)->name, name) != 0) continue;
-    if (out->n > before) text_put(out, "\n");
+    put_apart(out, before);
     put_op(out, *op, loss_parts(*op) ? "loss" : "loss, not built yet");
   }
-  for (int i = 0; i < FORM_TABLES; i++)
-    for (const Form *const *form = tables[i].table; *form; form++) {
+  for (const FormKind *kind = help_forms(out->arena); kind->table; kind++)
+    for (const Form *const *form = kind->table; *form; form++) {
       if (strcmp((*form)->name, name) != 0) continue;
-      if (out->n > before) text_put(out, "\n");
-      text_put(out, "%s (%s): %s\n", name, tables[i].what, (*form)->summary);
-      if ((*form)->params && (*form)->params[0].name) text_put(out, "\n");
-      put_params(out, (*form)->params);
+      put_apart(out, before);
+      put_form(out, *form, kind->one);
     }
+  if (out->n > before || put_list(out, name)) return true;
+  if (is_group(name)) put_group(out, name);
+  else if (diag_find(name) >= 0) text_put(out, "%s is a message: cnnc --explain=%s\n", name, name);
   return out->n > before;
 }
 
 const char *const *help_names(Arena *arena) {
   VEC(const char *) names = {0};
-  Forms tables[FORM_TABLES];
-  form_tables(tables);
-  for (const Op *const *op = op_table; *op; op++) vec_push(arena, names, (*op)->name);
+  static const char *const lists[] = {"operators", "losses", "messages", "topics", "options", NULL};
+  for (const Topic *topic = topic_table; topic->name; topic++) vec_push(arena, names, topic->name);
+  for (const char *const *list = lists; *list; list++) vec_push(arena, names, *list);
+  for (const FormKind *kind = help_forms(arena); kind->table; kind++) vec_push(arena, names, kind->several);
+  for (const Op *const *op = op_table; *op; op++) {
+    if (first_of_group(op) && !op_find((*op)->group)) vec_push(arena, names, (*op)->group);
+    vec_push(arena, names, (*op)->name);
+  }
   for (const Op *const *op = loss_table; *op; op++) vec_push(arena, names, (*op)->name);
-  for (int i = 0; i < FORM_TABLES; i++)
-    for (const Form *const *form = tables[i].table; *form; form++) vec_push(arena, names, (*form)->name);
+  for (const FormKind *kind = help_forms(arena); kind->table; kind++)
+    for (const Form *const *form = kind->table; *form; form++) vec_push(arena, names, (*form)->name);
   vec_push(arena, names, NULL);
   return names.data;
 }

@@ -16,41 +16,55 @@ enum { /* long options without a letter of their own */
   LONG_EXACT, LONG_TUNE, LONG_DIAGNOSTICS, LONG_COLOR, LONG_EXPLAIN, LONG_SUMMARY, LONG_TIME_REPORT, LONG_CC, LONG_RUNTIME, LONG_VERSION, LONG_HELP, LONG_FIX,
 };
 
-typedef struct OptionRow { const char *name; int code; int has_arg; const char *shown, *help; } OptionRow;
-
-static const OptionRow rows[] = {
-  {NULL, 'o', required_argument, "-o FILE", "what to write, by its suffix: .c (and .h beside it), .o, .so, .wasm, .model (the weights alone); without a suffix: a program; -: C on standard output. Without -o the program is checked and summarised"},
-  {"emit", LONG_EMIT, required_argument, "--emit=KIND", "c header obj shared exe wasm model, or a view of the program: summary json dot ast graph nests schedule"},
-  {"single-file", LONG_SINGLE_FILE, no_argument, "--single-file", "the header's text goes into the C file"},
-  {"weights", LONG_WEIGHTS, required_argument, "--weights=FILE", "trained weights (.safetensors or .npz) that go into the output"},
-  {"embed", LONG_EMBED, required_argument, "--embed=HOW", "weights go into the C file as text (up to 1 MB), a file NAME.weights.bin beside it (incbin), or an object NAME.weights.o beside it (object)"},
-  {"batch", LONG_BATCH, required_argument, "--batch=N", "images a call of NAME_infer takes (1)"},
-  {"train", LONG_TRAIN, no_argument, "--train", "with the training code (the default for programs with a train block)"},
-  {"no-train", LONG_NO_TRAIN, no_argument, "--no-train", "without it"},
-  {"memory", LONG_MEMORY, required_argument, "--memory=BYTES", "the most memory that a training step may take, as 64M or 1.5G (K, M, G: 1024 of what is before): values are computed again where it does not suffice to keep them"},
-  {"target", LONG_TARGET, required_argument, "--target=T[,T...]", "x86-64-v4 x86-64-v3 x86-64 aarch64 riscv64 armv7m wasm32, generic (scalar C for any CPU), native; of several, the best that the CPU runs is chosen at run time"},
-  {"threads", LONG_THREADS, required_argument, "--threads=KIND", "openmp (the default for programs) or none"},
-  {"prefix", LONG_PREFIX, required_argument, "--prefix=NAME", "what the C names begin with, instead of the net's name"},
-  {NULL, 'D', required_argument, "-D NAME=VALUE", "replaces the value of a file's const"},
-  {NULL, 'I', required_argument, "-I DIR", "where imports are looked for, after the importing file's directory"},
-  {NULL, 'O', required_argument, "-O0 -O1 -O2", "plain readable loops, or everything (2)"},
-  {"exact", LONG_EXACT, no_argument, "--exact", "no algorithm that rounds differently (Winograd)"},
-  {"tune", LONG_TUNE, no_argument, "--tune", "measures schedules on this machine; what is fastest is kept in NAME.tune beside NAME.cnn, for later compilations too"},
-  {NULL, 'W', required_argument, "-W[no-]SLUG", "a warning on or off; -Werror, -Werror=SLUG: warnings as errors"},
-  {"diagnostics", LONG_DIAGNOSTICS, required_argument, "--diagnostics=KIND", "text json sarif"},
-  {"color", LONG_COLOR, required_argument, "--color=WHEN", "auto always never; NO_COLOR is honoured"},
-  {"explain", LONG_EXPLAIN, required_argument, "--explain=SLUG", "a page on a message, with an example"},
-  {"fix", LONG_FIX, no_argument, "--fix", "changes the program as its messages suggest, where they are exact, and imports that stand beside it, then compiles it"},
-  {"summary", LONG_SUMMARY, no_argument, "--summary", "the table of layers on standard output, besides what is written"},
-  {"time-report", LONG_TIME_REPORT, no_argument, "--time-report", "where the compiler's own time went"},
-  {NULL, 'M', required_argument, "-MD, -MF FILE", "a dependency file for make: imports, labels, weights"},
-  {"cc", LONG_CC, required_argument, "--cc=COMPILER", "the C compiler that makes objects and programs"},
-  {"runtime-dir", LONG_RUNTIME, required_argument, NULL, NULL},
-  {NULL, 'v', no_argument, "-v", "shows each command of the backend"},
-  {"version", LONG_VERSION, no_argument, "--version", "the version"},
-  {"help", LONG_HELP, no_argument, "--help [OPERATOR]", "this page, or the arguments of an operator, a loss, an optimizer, ..."},
+const OptionRow options_table[] = {
+  {NULL, 'o', required_argument, "-o FILE",
+   "what to write, by its suffix: .c (and .h beside it), .o, .so, .wasm, .model (the weights alone); without a suffix: a program; -: C on standard "
+   "output. Without -o the program is checked and summarised", "@file"},
+  {"emit", LONG_EMIT, required_argument, "--emit=KIND",
+   "c header obj shared exe wasm model, or a view of the program: summary json dot ast graph nests schedule", "@kinds"},
+  {"single-file", LONG_SINGLE_FILE, no_argument, "--single-file", "the header's text goes into the C file", NULL},
+  {"weights", LONG_WEIGHTS, required_argument, "--weights=FILE", "trained weights (.safetensors or .npz) that go into the output", "@file"},
+  {"embed", LONG_EMBED, required_argument, "--embed=HOW",
+   "weights go into the C file as text (up to 1 MB), a file NAME.weights.bin beside it (incbin), or an object NAME.weights.o beside it (object)",
+   "text incbin object"},
+  {"batch", LONG_BATCH, required_argument, "--batch=N", "images a call of NAME_infer takes (1)", NULL},
+  {"train", LONG_TRAIN, no_argument, "--train", "with the training code (the default for programs with a train block)", NULL},
+  {"no-train", LONG_NO_TRAIN, no_argument, "--no-train", "without it", NULL},
+  {"memory", LONG_MEMORY, required_argument, "--memory=BYTES",
+   "the most memory that a training step may take, as 64M or 1.5G (K, M, G: 1024 of what is before): values are computed again where it does not "
+   "suffice to keep them", NULL},
+  {"target", LONG_TARGET, required_argument, "--target=T[,T...]",
+   "x86-64-v4 x86-64-v3 x86-64 aarch64 riscv64 armv7m wasm32, generic (scalar C for any CPU), native; of several, the best that the CPU runs is chosen "
+   "at run time", "@targets"},
+  {"threads", LONG_THREADS, required_argument, "--threads=KIND", "openmp (the default for programs) or none", "openmp none"},
+  {"prefix", LONG_PREFIX, required_argument, "--prefix=NAME", "what the C names begin with, instead of the net's name", NULL},
+  {NULL, 'D', required_argument, "-D NAME=VALUE", "replaces the value of a file's const", NULL},
+  {NULL, 'I', required_argument, "-I DIR", "where imports are looked for, after the importing file's directory", "@folder"},
+  {NULL, 'O', required_argument, "-O0 -O1 -O2 -Os",
+   "-O2, the default: everything. -O1: quick to compile: no Winograd, no code of x86-64-v4 unless --target names it, and -O1 of the C compiler. "
+   "-O0: plain loops to be read, one function a layer. -Os: small code: plain loops of merged layers, in as little memory as -O2. -O0 and -Os are made "
+   "for generic unless --target says otherwise", "0 1 2 s"},
+  {"exact", LONG_EXACT, no_argument, "--exact", "no algorithm that rounds differently (Winograd)", NULL},
+  {"tune", LONG_TUNE, no_argument, "--tune",
+   "measures schedules on this machine; what is fastest is kept in NAME.tune beside NAME.cnn, for later compilations too", NULL},
+  {NULL, 'W', required_argument, "-W[no-]SLUG", "a warning on or off; -Werror, -Werror=SLUG: warnings as errors", "@warnings"},
+  {"diagnostics", LONG_DIAGNOSTICS, required_argument, "--diagnostics=KIND", "text json sarif", "text json sarif"},
+  {"color", LONG_COLOR, required_argument, "--color=WHEN", "auto always never; NO_COLOR is honoured", "auto always never"},
+  {"explain", LONG_EXPLAIN, required_argument, "--explain=SLUG", "a page on a message, with an example", "@messages"},
+  {"fix", LONG_FIX, no_argument, "--fix",
+   "changes the program as its messages suggest, where they are exact, and imports that stand beside it, then compiles it", NULL},
+  {"summary", LONG_SUMMARY, no_argument, "--summary", "the table of layers on standard output, besides what is written", NULL},
+  {"time-report", LONG_TIME_REPORT, no_argument, "--time-report", "where the compiler's own time went", NULL},
+  {NULL, 'M', required_argument, "-MD, -MF FILE", "a dependency file for make: imports, labels, weights", "D F"},
+  {"cc", LONG_CC, required_argument, "--cc=COMPILER", "the C compiler that makes objects and programs", NULL},
+  {"runtime-dir", LONG_RUNTIME, required_argument, NULL, NULL, "@folder"},
+  {NULL, 'v', no_argument, "-v", "shows each command of the backend", NULL},
+  {"version", LONG_VERSION, no_argument, "-V, --version", "the version", NULL},
+  {"help", LONG_HELP, optional_argument, "-h, --help [TOPIC]",
+   "this page, or one on an operator (conv), a loss, an optimizer, a statement of the language (train), or a list (operators); topics lists them all", "@topics"},
+  {NULL, 0, 0, NULL, NULL, NULL},
 };
-enum { ROWS = sizeof rows / sizeof *rows };
+enum { ROWS = sizeof options_table / sizeof *options_table - 1 };
 
 typedef struct Kind { const char *name; OutputKind kind; const char *suffix; bool later; } Kind;
 static const Kind kinds[] = {
@@ -64,6 +78,34 @@ enum { KINDS = sizeof kinds / sizeof *kinds };
 bool options_view(OutputKind kind) { return kind >= OUTPUT_SUMMARY; }
 bool options_backend(OutputKind kind) { return kind == OUTPUT_OBJECT || kind == OUTPUT_SHARED || kind == OUTPUT_WASM || kind == OUTPUT_PROGRAM; }
 
+bool options_plain(const Options *options) { return options->level == LEVEL_PLAIN || options->level == LEVEL_SMALL; }
+
+/* ---- what values may be ---- */
+typedef VEC(const char *) Words;
+
+const char *const *options_kinds(Arena *arena) {
+  Words words = {0};
+  for (int i = 0; i < KINDS; i++) vec_push(arena, words, kinds[i].name);
+  vec_push(arena, words, NULL);
+  return words.data;
+}
+
+const char *const *options_targets(Arena *arena) {
+  Words words = {0};
+  for (const Target *t = target_table; t->name; t++) vec_push(arena, words, t->name);
+  vec_push(arena, words, "native");
+  vec_push(arena, words, NULL);
+  return words.data;
+}
+
+const char *const *options_slugs(Arena *arena, bool warnings) {
+  Words words = {0};
+  for (int i = 0; i < DIAG_COUNT; i++)
+    if (!warnings || diag_info[i].level == DIAG_WARNING) vec_push(arena, words, diag_info[i].slug);
+  vec_push(arena, words, NULL);
+  return words.data;
+}
+
 /* ---- mistakes ---- */
 __attribute__((format(printf, 1, 2))) static bool usage_error(const char *format, ...) {
   va_list args;
@@ -75,16 +117,31 @@ __attribute__((format(printf, 1, 2))) static bool usage_error(const char *format
   return false;
 }
 
+static void print_names(FILE *out, const char *const *names) {
+  enum { WIDTH = 100 };
+  int column = 0;
+  for (; *names; names++) {
+    const int length = (int)strlen(*names) + 2;
+    if (column && column + length > WIDTH) fputc('\n', out), column = 0;
+    column += fprintf(out, "  %s", *names);
+  }
+  fputc('\n', out);
+}
+
 static bool unknown_word(const char *what, const char *word, const char *const *names) {
   const char *near = suggest(word, names);
-  return near ? usage_error("unknown %s '%s'; did you mean '%s'?", what, word, near) : usage_error("unknown %s '%s'", what, word);
+  fprintf(stderr, "cnnc: error: unknown %s '%s'", what, word);
+  if (near) fprintf(stderr, "; did you mean '%s'?", near);
+  fputs("\nthere are\n", stderr);
+  print_names(stderr, names);
+  return false;
 }
 
 static bool unknown_option(const char *option) {
   const char *names[ROWS + 1];
   int n = 0;
   for (int i = 0; i < ROWS; i++)
-    if (rows[i].name) names[n++] = rows[i].name;
+    if (options_table[i].name) names[n++] = options_table[i].name;
   names[n] = NULL;
   const char *dashes = option[0] == '-' && option[1] == '-' ? "--" : "-";
   const char *name = option + strspn(option, "-");
@@ -110,14 +167,35 @@ static bool read_word(const char *option, const char *value, const char *const *
 
 /* ---- single options ---- */
 static bool read_kind(Options *options, Arena *arena, const char *value, bool *given) {
-  const char *names[KINDS + 1];
-  for (int i = 0; i < KINDS; i++) names[i] = kinds[i].name;
-  names[KINDS] = NULL;
   int index;
-  if (!read_word("--emit", value, names, &index)) return false;
+  if (!read_word("--emit", value, options_kinds(arena), &index)) return false;
   if (kinds[index].later) vec_push(arena, options->later, arena_printf(arena, "--emit=%s", value));
   options->kind = kinds[index].kind;
   return *given = true;
+}
+
+/* What others write under suffixes that cnnc does not. */
+static const char *const other_suffixes[][2] = {
+  {".a", "a library of objects is made of one: -o FILE.o, then ar rcs FILE.a FILE.o"},
+  {".cc", "the net is written as C, which C++ can call: -o FILE.c"},
+  {".cpp", "the net is written as C, which C++ can call: -o FILE.c"},
+  {".cxx", "the net is written as C, which C++ can call: -o FILE.c"},
+  {".exe", "a program has no suffix, unless --emit=exe says that it is one"},
+  {".dll", "a shared library is .so, unless --emit=shared says that it is one"},
+  {".dylib", "a shared library is .so, unless --emit=shared says that it is one"},
+  {".s", "the C compiler makes assembly of the C: -o FILE.c, then cc -O2 -S FILE.c"},
+  {".safetensors", "weights are written by training: cnnc FILE.cnn -o NAME, then ./NAME train"},
+  {".npz", "weights are written by training: cnnc FILE.cnn -o NAME, then ./NAME train"},
+  {".onnx", "cnnc writes no ONNX"},
+  {".json", "--emit=json writes the table of layers as JSON"},
+  {".dot", "--emit=dot writes the graph for Graphviz"},
+  {NULL, "there are .c, .h, .o, .so, .wasm, .model, and no suffix for a program; or use --emit=KIND"},
+};
+
+static const char *suffix_help(const char *suffix) {
+  int i = 0;
+  while (other_suffixes[i][0] && strcmp(other_suffixes[i][0], suffix) != 0) i++;
+  return other_suffixes[i][1];
 }
 
 /* The output's suffix says what it is, where --emit does not. */
@@ -132,7 +210,7 @@ static bool kind_from_suffix(Options *options, Arena *arena) {
       return true;
     }
   if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) return options->kind = OUTPUT_PROGRAM, true; /* a directory: refused when it is written */
-  return usage_error("the suffix '%s' of the output '%s' says nothing: .c, .h, .o, .so, .wasm, .model, or no suffix for a program; or use --emit=KIND", suffix, options->output);
+  return usage_error("cnnc writes no file with the suffix '%s', as '%s': %s", suffix, options->output, suffix_help(suffix));
 }
 
 static bool has_target(const Options *options, const Target *target) {
@@ -152,17 +230,13 @@ static void add_target(Options *options, Arena *arena, const Target *target) {
 }
 
 static bool read_targets(Options *options, Arena *arena, const char *list) {
-  VEC(const char *) names = {0};
-  for (const Target *t = target_table; t->name; t++) vec_push(arena, names, t->name);
-  vec_push(arena, names, "native");
-  vec_push(arena, names, NULL);
   options->targets.n = 0;
   for (const char *at = list;; at++) {
     const size_t length = strcspn(at, ",");
     const char *name = arena_copy(arena, at, length);
     const Target *target = strcmp(name, "native") == 0 ? target_native() : target_find(name);
     if (length == 0) return usage_error("--target wants a list of targets, not '%s'", list);
-    if (!target) return unknown_word("target", name, names.data);
+    if (!target) return unknown_word("target", name, options_targets(arena));
     add_target(options, arena, target);
     at += length;
     if (!*at) return true;
@@ -171,9 +245,11 @@ static bool read_targets(Options *options, Arena *arena, const char *list) {
 
 static void default_targets(Options *options, Arena *arena) {
   if (options->kind == OUTPUT_WASM) add_target(options, arena, target_find("wasm32"));
+  else if (options_plain(options)) add_target(options, arena, target_find("generic"));
   else if (options->kind == OUTPUT_PROGRAM || (options->tune && !options->output) || target_is_foreign(target_find("x86-64"))) add_target(options, arena, target_native());
   else
-    for (const char *const *name = (const char *const[]){"x86-64-v4", "x86-64-v3", "x86-64", NULL}; *name; name++) add_target(options, arena, target_find(*name));
+    for (const char *const *name = (const char *const[]){"x86-64-v4", "x86-64-v3", "x86-64", NULL}; *name; name++)
+      if (options->level != LEVEL_QUICK || strcmp(*name, "x86-64-v4") != 0) add_target(options, arena, target_find(*name));
 }
 
 /* What the backend makes is for one machine: this one, or another that can be had without its C library. */
@@ -245,10 +321,6 @@ static bool read_warning(Options *options, Arena *arena, const char *text) {
     vec_push(arena, options->warnings, text);
     return true;
   }
-  VEC(const char *) slugs = {0};
-  for (int i = 0; i < DIAG_COUNT; i++)
-    if (diag_info[i].level == DIAG_WARNING) vec_push(arena, slugs, diag_info[i].slug);
-  vec_push(arena, slugs, NULL);
   const char *slug = text;
   for (const char *const *prefix = (const char *const[]){"no-error=", "error=", "no-", NULL}; *prefix; prefix++)
     if (strncmp(text, *prefix, strlen(*prefix)) == 0) {
@@ -256,16 +328,22 @@ static bool read_warning(Options *options, Arena *arena, const char *text) {
       break;
     }
   if (diag_find(slug) >= 0) return usage_error("'%s' is an error, not a warning that -W could set", slug);
-  return unknown_word("warning", slug, slugs.data);
+  return unknown_word("warning", slug, options_slugs(arena, true));
 }
 
 static bool read_explain(Options *options, Arena *arena, const char *slug) {
-  VEC(const char *) slugs = {0};
-  for (int i = 0; i < DIAG_COUNT; i++) vec_push(arena, slugs, diag_info[i].slug);
-  vec_push(arena, slugs, NULL);
-  if (diag_find(slug) < 0) return unknown_word("message", slug, slugs.data);
+  if (diag_find(slug) < 0) return unknown_word("message", slug, options_slugs(arena, false));
   options->action = ACTION_EXPLAIN;
   options->topic = slug;
+  return true;
+}
+
+static bool read_level(Options *options, const char *value) {
+  static const char names[] = "012s";
+  static const Level level[] = {LEVEL_PLAIN, LEVEL_QUICK, LEVEL_FULL, LEVEL_SMALL};
+  const char *found = *value ? strchr(names, *value) : NULL;
+  if (!found || value[1]) return usage_error("unknown option '-O%s': there are -O0, -O1, -O2 and -Os", value);
+  options->level = level[found - names];
   return true;
 }
 
@@ -316,7 +394,7 @@ static bool check_input(Options *options, Arena *arena, int n, char **words) {
 }
 
 static bool check_together(Options *options, Arena *arena, bool kind_given, int threads) {
-  if (options->tune && options->plain) return usage_error("--tune has nothing to choose from with -O0");
+  if (options->tune && options_plain(options)) return usage_error("--tune has nothing to choose from with -O0 and -Os");
   if (!options->output) {
     if (kind_given && options->kind == OUTPUT_C) options->output = "-";
     else if (kind_given && options->kind == OUTPUT_HEADER) options->output = "-";
@@ -342,12 +420,12 @@ bool options_parse(Options *options, Arena *arena, int argc, char **argv) {
   *options = (Options){.batch = 1};
   struct option table[ROWS + 1] = {{0}};
   for (int i = 0, n = 0; i < ROWS; i++)
-    if (rows[i].name) table[n++] = (struct option){rows[i].name, rows[i].has_arg, NULL, rows[i].code};
+    if (options_table[i].name) table[n++] = (struct option){options_table[i].name, options_table[i].has_arg, NULL, options_table[i].code};
   static const char *const formats[] = {"text", "json", "sarif", NULL}, *const colours[] = {"auto", "always", "never", NULL}, *const thread_kinds[] = {"openmp", "none", NULL};
   bool kind_given = false, good = true;
   int format = 0, colour = 0, threads = -1, row = -1;
   opterr = 0;
-  for (int code; good && (code = getopt_long(argc, argv, ":o:D:I:O:W:M:v", table, &row)) != -1;) {
+  for (int code; good && (code = getopt_long(argc, argv, ":o:D:I:O:W:M:vhV", table, &row)) != -1;) {
     const char *word = argv[optind - 1 - (optarg && optarg == argv[optind - 1])];
     if (code >= LONG_EMIT && !in_full(word, table[row].name)) return unknown_option(word);
     switch (code) {
@@ -358,8 +436,7 @@ bool options_parse(Options *options, Arena *arena, int argc, char **argv) {
       case 'D': good = read_define(options, arena, optarg); break;
       case 'I': vec_push(arena, options->directories, optarg); break;
       case 'O':
-        if (strlen(optarg) != 1 || optarg[0] < '0' || optarg[0] > '2') good = usage_error("unknown option '-O%s': -O0, -O1 or -O2", optarg);
-        options->plain = optarg[0] == '0';
+        good = read_level(options, optarg);
         break;
       case 'W': good = read_warning(options, arena, optarg); break;
       case 'M': good = read_dependencies(options, optarg, argc, argv); break;
@@ -393,8 +470,11 @@ bool options_parse(Options *options, Arena *arena, int argc, char **argv) {
         options->cc = optarg;
         break;
       case LONG_RUNTIME: options->runtime = optarg; break;
-      case LONG_VERSION: options->action = ACTION_VERSION; break;
-      case LONG_HELP: options->action = ACTION_HELP; break;
+      case 'V': case LONG_VERSION: options->action = ACTION_VERSION; break;
+      case 'h': case LONG_HELP:
+        options->action = ACTION_HELP;
+        if (code == LONG_HELP && optarg) options->topic = optarg;
+        break;
       case ':': good = usage_error("%s wants a value", argv[optind - 1]); break;
       default: good = optopt >= 256 ? usage_error("%s takes no value", argv[optind - 1]) : optopt && argv[optind - 1][1] != '-' ? usage_error("unknown option '-%c'", optopt) : unknown_option(argv[optind - 1]);
     }
@@ -402,33 +482,7 @@ bool options_parse(Options *options, Arena *arena, int argc, char **argv) {
   options->format = (DiagFormat)format;
   options->colour = colour_wanted(colour);
   if (!good) return false;
-  if (options->action == ACTION_HELP) return options->topic = optind < argc && !is_program(argv[optind]) ? argv[optind] : NULL, true;
+  if (options->action == ACTION_HELP && !options->topic && optind < argc && !is_program(argv[optind])) options->topic = argv[optind];
   if (options->action != ACTION_COMPILE) return true;
   return check_input(options, arena, argc - optind, argv + optind) && (options->later.n || check_together(options, arena, kind_given, threads));
-}
-
-/* ---- help ---- */
-static void print_wrapped(const char *text, int indent, int width) {
-  int column = indent;
-  while (*text) {
-    const int length = (int)strcspn(text, " ");
-    if (column > indent && column + 1 + length > width) printf("\n%*s", indent, ""), column = indent;
-    else if (column > indent) putchar(' '), column++;
-    printf("%.*s", length, text);
-    column += length;
-    text += length;
-    text += strspn(text, " ");
-  }
-  putchar('\n');
-}
-
-void options_print_help(void) {
-  enum { INDENT = 24, WIDTH = 100 };
-  puts("cnnc [options] FILE.cnn [-o OUTPUT]\n\nCompiles a convolutional net to C.\n");
-  for (int i = 0; i < ROWS; i++) {
-    if (!rows[i].shown) continue;
-    printf("  %-*s", INDENT - 2, rows[i].shown);
-    print_wrapped(rows[i].help, INDENT, WIDTH);
-  }
-  puts("\nExit status: 0; 1 for anything wrong in what was read or cannot be written; 2 for a wrong command line; 3 for a bug in cnnc.");
 }

@@ -18,11 +18,26 @@ typedef enum OutputKind {
 
 typedef enum EmbedKind { EMBED_BY_SIZE, EMBED_AS_TEXT, EMBED_AS_FILE, EMBED_AS_OBJECT } EmbedKind;
 
+typedef enum Level {
+  LEVEL_FULL,     /* -O2 */
+  LEVEL_PLAIN,    /* -O0: loops as one would write them */
+  LEVEL_QUICK,    /* -O1: what takes the C compiler long is left out */
+  LEVEL_SMALL,    /* -Os: plain loops of fused layers */
+} Level;
+
 typedef struct Option { const char *name, *value; } Option; /* -D NAME=VALUE */
+
+/* A row of the table: what the command line accepts, --help and cnnc(1) tell, and shells complete. */
+typedef struct OptionRow {
+  const char *name; int code; /* name: the long option; NULL: the code is its letter */
+  int has_arg;                /* as getopt_long has it */
+  const char *shown, *help;   /* NULL: not told */
+  const char *values;         /* what the value may be: words, or @file @folder @kinds @targets @warnings @messages @topics; NULL: anything */
+} OptionRow;
 
 typedef struct Options {
   Action action;
-  const char *topic;         /* HELP: an operator, or NULL; EXPLAIN: a slug */
+  const char *topic;         /* HELP: what about, or NULL; EXPLAIN: a slug */
   const char *input, *output; /* output NULL: none; "-": standard output */
   OutputKind kind;
   const char *weights, *prefix, *cc, *runtime; /* NULL: not given */
@@ -36,7 +51,8 @@ typedef struct Options {
   bool openmp;
   VEC(Option) defines;
   VEC(const char *) directories, warnings;
-  bool plain, exact, tune;   /* -O0; no algorithm that rounds differently; schedules are measured */
+  Level level;
+  bool exact, tune;          /* no algorithm that rounds differently; schedules are measured */
   bool single_file, summary, time_report, verbose;
   bool dependencies; const char *dependency_file;
   bool fix;                  /* fixes of messages are applied to the program first */
@@ -49,5 +65,9 @@ typedef struct Options {
 bool options_parse(Options *, Arena *, int argc, char **argv);
 bool options_view(OutputKind); /* a text about the program rather than the program */
 bool options_backend(OutputKind); /* made by the C compiler */
-void options_print_help(void);
+bool options_plain(const Options *); /* without schedules */
+extern const OptionRow options_table[]; /* ends with a row without a code */
+const char *const *options_kinds(Arena *);   /* the values of --emit */
+const char *const *options_targets(Arena *);
+const char *const *options_slugs(Arena *, bool warnings); /* of warnings, or of all messages */
 #endif

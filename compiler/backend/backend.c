@@ -181,7 +181,7 @@ bool backend_compile(const Backend *backend, const char *text, size_t n, const c
   command_add(&command, find_compiler(backend->arena, backend->cc));
   if (backend->cross) add_cross(&command, backend);
   else command_add(&command, "-fPIC");
-  command_add_all(&command, WORDS("-std=c11", "-fno-stack-protector", backend->plain ? "-O1" : "-O3"));
+  command_add_all(&command, WORDS("-std=c11", "-fno-stack-protector", backend->optimise));
   if (backend->openmp) command_add(&command, "-fopenmp");
   add_kind(&command, backend);
   command_add_all(&command, WORDS("-o", output, "-x", "c", "-"));

@@ -12,7 +12,8 @@ typedef struct Backend {
   const char *cc;      /* --cc, or NULL: the clang found when cnnc was configured, else the newest on the PATH */
   const char *const *cross; /* clang's options for another machine; NULL: for this one */
   const char *runtime; /* where libcnn.a is, or NULL: found */
-  bool openmp, plain, verbose; /* plain: -O0 of cnnc */
+  const char *optimise; /* the C compiler's -O3, -O1 ... */
+  bool openmp, verbose;
   const void *data; size_t data_bytes; /* what the text finds in the file BACKEND_DATA; NULL: nothing */
 } Backend;
 #define BACKEND_DATA "/dev/fd/3" /* has a name only while it is open */

@@ -141,24 +141,63 @@ Buf *correlation_bias(Lower *l, const Correlation *k, bool spread, int64_t padde
   return lower_pack_done(l, pack);
 }
 
+typedef struct Gather { Correlation k; Buf *weights, *bias; } Gather;
+
+/* One output of the small side, summed in a register. */
+static void gather_sum(Lower *l, const Gather *gather, const Ref *sum, const Ix *y, const Ix *x, const Ix *g, const Ix *s) {
+  const Correlation k = gather->k;
+  Nest *b = l->b;
+  store(*sum, gather->bias ? load(at(gather->bias, *s), 1) : num(b, 0));
+  TAPS(ky, 0, *y) TAPS(kx, 1, *x) {
+    const Ix ly = *y * k.stride[0] + ky * k.dilation[0] - k.before[0], lx = *x * k.stride[1] + kx * k.dilation[1] - k.before[1];
+    WHEN(both(within(ly, 0, k.large.h), within(lx, 0, k.large.w))) FOR(c, k.l) {
+      Ix index[4];
+      const int rank = correlation_weight_index(&k, index, s, &c, &ky, &kx);
+      accumulate(*sum, load(at(l->in[0], ly, lx, *g * k.l + c), 1), load(nest_ref(b, gather->weights, rank, index), 1));
+    }
+  }
+}
+
+/* What a pooling behind it takes: each window of 2x2 sums, none of which is in memory. */
+static void gather_windows(Lower *l, const Gather *gather) {
+  enum { SIDE = 2 };
+  const Correlation *k = &gather->k;
+  const Node *pool = l->kernel->pool;
+  const Extent e = shape_extent(pool->shape);
+  Nest *b = l->b;
+  FOR(y, e.h) FOR(x, e.w) FOR(g, k->groups) FOR(f, k->s) {
+    Buf *sum = REGISTERS("sum", 1, SIDE, SIDE);
+    const Ix s = g * k->s + f;
+    Val window[SIDE * SIDE];
+    FOR(r, SIDE) FOR(q, SIDE) {
+      const Ix sy = SIDE * y + r, sx = SIDE * x + q;
+      const Ref place = at(sum, r, q);
+      gather_sum(l, gather, &place, &sy, &sx, &g, &s);
+    }
+    for (int i = 0; i < SIDE * SIDE; i++) {
+      const Ix sy = SIDE * y + i / SIDE, sx = SIDE * x + i % SIDE;
+      window[i] = lower_finish(l, get(at(sum, i / SIDE, i % SIDE)), &sy, &sx, &s, 1, 1);
+    }
+    lower_put(l, pool->op->pool(window, SIDE * SIDE), &y, &x, &s, 1, 1);
+  }
+}
+
 void correlation_lower_gather(Lower *l) {
   const Correlation k = correlation_of(l->node);
   Buf *w = natural_weights(l, &k, false), *bias = correlation_bias(l, &k, false, 0);
+  const Gather gather = {k, w, bias};
   Nest *b = l->b;
   nest_fn(b, b->name, false);
+  if (l->kernel->pool) {
+    gather_windows(l, &gather);
+    return;
+  }
   FOR(y, k.small.h) FOR(x, k.small.w) FOR(g, k.groups) FOR(f, k.s) {
-    Buf *sum = REGISTERS("sum", 1, 1);
+    Buf *registers = REGISTERS("sum", 1, 1);
     const Ix s = g * k.s + f;
-    store(at(sum, 0), bias ? load(at(bias, s), 1) : num(b, 0));
-    TAPS(ky, 0, y) TAPS(kx, 1, x) {
-      const Ix ly = y * k.stride[0] + ky * k.dilation[0] - k.before[0], lx = x * k.stride[1] + kx * k.dilation[1] - k.before[1];
-      WHEN(both(within(ly, 0, k.large.h), within(lx, 0, k.large.w))) FOR(c, k.l) {
-        Ix index[4];
-        const int rank = correlation_weight_index(&k, index, &s, &c, &ky, &kx);
-        accumulate(at(sum, 0), load(at(l->in[0], ly, lx, g * k.l + c), 1), load(nest_ref(b, w, rank, index), 1));
-      }
-    }
-    lower_store(l, get(at(sum, 0)), &y, &x, &s, 1, 1);
+    const Ref sum = at(registers, 0);
+    gather_sum(l, &gather, &sum, &y, &x, &g, &s);
+    lower_store(l, get(sum), &y, &x, &s, 1, 1);
   }
 }
 

@@ -16,7 +16,7 @@ typedef struct Phases { /* by node id */
 typedef struct Fuser {
   Arena *arena;
   Plan *plan;
-  bool plain;
+  Fusing fusing;
   int *uses;         /* by node id */
   Kernel **kernel;   /* by node id: the kernel whose result so far it is */
   Phases phases;
@@ -84,7 +84,7 @@ static bool sole_reader(const Fuser *f, const Node *node, const Node *reader) {
 }
 
 static bool extendable(const Fuser *f, const Node *node, const Kernel *kernel) {
-  if (!kernel || f->plain || node->op->family != FAMILY_MAP || node->result != RESULT_SAMPLE || kernel->root->result != RESULT_SAMPLE) return false;
+  if (!kernel || f->fusing == FUSE_NOTHING || node->op->family != FAMILY_MAP || node->result != RESULT_SAMPLE || kernel->root->result != RESULT_SAMPLE) return false;
   if (f->plan->images > 1 && kernel->root->op == &op_input) return false; /* it only brings images side by side */
   if (!sole_reader(f, node->in[0], node) || !shape_equal(node->shape, node->in[0]->shape)) return false;
   if (kernel->nchain == MOST_FUSED || kernel->pool || node->nin > MOST_OPERANDS) return false;
@@ -99,7 +99,7 @@ static bool foldable_scale(const Fuser *f, const Node *node, const Kernel *kerne
 static bool foldable_normalize(const Fuser *f, const Node *node) {
   if (!node->nin) return false;
   const Node *before = node->in[0];
-  if (f->plan->training || f->plain || before->op->fold != FOLD_NORMALIZE || !weighted(node) || node->of || !sole_reader(f, before, node)) return false;
+  if (f->plan->training || f->fusing == FUSE_NOTHING || before->op->fold != FOLD_NORMALIZE || !weighted(node) || node->of || !sole_reader(f, before, node)) return false;
   if (node->op->family != FAMILY_CONV && node->op->family != FAMILY_DENSE) return false;
   const Kernel *own = f->kernel[before->id];
   if (!own || own->root != before || own->result != before) return false; /* fused elsewhere, where it costs nothing */
@@ -110,7 +110,7 @@ static bool foldable_normalize(const Fuser *f, const Node *node) {
 
 /* A pooling that the kernel can do on the way, so that what it pools never is in memory. */
 static bool poolable(const Fuser *f, const Node *node, const Kernel *kernel) {
-  if (!kernel || f->plain || f->plan->training || node->op->family != FAMILY_POOL || !sole_reader(f, node->in[0], node)) return false;
+  if (!kernel || f->fusing == FUSE_NOTHING || f->plan->training || node->op->family != FAMILY_POOL || !sole_reader(f, node->in[0], node)) return false;
   return !kernel->pool && kernel->root->op->takes_pool && kernel->root->op->takes_pool(kernel->root, node);
 }
 
@@ -154,9 +154,9 @@ static void fold_normalize(Fuser *f, Kernel *kernel) {
   f->kernel[normalize->id] = NULL;
 }
 
-void fuse_kernels(Arena *arena, Plan *plan, bool plain) {
+void fuse_kernels(Arena *arena, Plan *plan, Fusing fusing) {
   const Graph *graph = plan->graph;
-  Fuser f = {arena, plan, plain, fuse_uses(arena, plan), NEW_ARRAY(arena, Kernel *, graph->nodes.n + 1), phases_of_none(arena, graph)};
+  Fuser f = {arena, plan, fusing, fuse_uses(arena, plan), NEW_ARRAY(arena, Kernel *, graph->nodes.n + 1), phases_of_none(arena, graph)};
   for (int i = 0; i < graph->nodes.n; i++) {
     Node *node = graph->nodes.data[i];
     set_phase(&f.phases, node);

@@ -195,11 +195,11 @@ static Plan *plan_new(Arena *arena, Graph *graph, int images) {
   return plan;
 }
 
-static Plan *plan_kernels(Arena *arena, Plan *plan, bool plain) {
+static Plan *plan_kernels(Arena *arena, Plan *plan, Fusing fusing) {
   place_values(arena, plan);
   plan->storage = NEW_ARRAY(arena, Storage, plan->graph->nodes.n + 1);
   plan->life = NEW_ARRAY(arena, Life, plan->graph->nodes.n + 1), plan->last_writer = NEW_ARRAY(arena, int, plan->graph->nodes.n + 1);
-  fuse_kernels(arena, plan, plain);
+  fuse_kernels(arena, plan, fusing);
   set_lives(plan);
   set_storage(plan);
   set_outputs(arena, plan);
@@ -239,31 +239,31 @@ static bool compute_together(Graph *graph, int64_t batch) { /* false: there are 
   return any;
 }
 
-Plan *plan_inference(Arena *arena, const Graph *graph, bool plain, int images, int64_t together) {
+Plan *plan_inference(Arena *arena, const Graph *graph, Fusing fusing, int images, int64_t together) {
   Plan *plan = plan_new(arena, pass_inference(arena, graph), images);
-  plan->together = plan->images == 1 && !plain && together && compute_together(plan->graph, together);
-  return plan_kernels(arena, plan, plain);
+  plan->together = plan->images == 1 && fusing == FUSE_ALL && together && compute_together(plan->graph, together);
+  return plan_kernels(arena, plan, fusing);
 }
 
-TrainingGraph plan_differentiate(Arena *arena, const Graph *graph, bool plain, int *images, bool *phases) {
+TrainingGraph plan_differentiate(Arena *arena, const Graph *graph, Fusing fusing, int *images, bool *phases) {
   const TrainingGraph training = pass_differentiate(arena, graph);
   const bool statistics = looks_at_all_images(training.graph), apart = statistics || *images <= 1;
-  const bool together = apart && !plain && graph->training->batch >= FEWEST_IMAGES && compute_together(training.graph, graph->training->batch);
+  const bool together = apart && fusing == FUSE_ALL && graph->training->batch >= FEWEST_IMAGES && compute_together(training.graph, graph->training->batch);
   *phases = statistics || together, *images = apart ? 1 : *images;
   return training;
 }
 
-Plan *plan_training_again(Arena *arena, const Graph *graph, bool plain, int images, const unsigned char *again) {
+Plan *plan_training_again(Arena *arena, const Graph *graph, Fusing fusing, int images, const unsigned char *again) {
   bool phases;
-  const TrainingGraph training = plan_differentiate(arena, graph, plain, &images, &phases);
+  const TrainingGraph training = plan_differentiate(arena, graph, fusing, &images, &phases);
   const Recomputed done = phases || again ? pass_recompute(training.graph, again) : (Recomputed){0, 0};
   Plan *plan = plan_new(arena, training.graph, images);
   plan->again_work = done.work, plan->again_macs = done.macs;
   plan->training = true, plan->loss = training.loss, plan->target = training.target;
-  return plan_kernels(arena, plan, plain);
+  return plan_kernels(arena, plan, fusing);
 }
 
-Plan *plan_training(Arena *arena, const Graph *graph, bool plain, int images) { return plan_training_again(arena, graph, plain, images, NULL); }
+Plan *plan_training(Arena *arena, const Graph *graph, Fusing fusing, int images) { return plan_training_again(arena, graph, fusing, images, NULL); }
 
 /* ---- how much memory a training step takes ---- */
 typedef struct Needs { int64_t *alive, most; } Needs; /* floats of values of a kind, in a batch: at each kernel, at the most */

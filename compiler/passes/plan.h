@@ -6,6 +6,13 @@
 
 struct Kernel;
 
+/* What becomes part of the kernel before it. */
+typedef enum Fusing {
+  FUSE_ALL,
+  FUSE_NOTHING,   /* -O0 */
+  FUSE_APART,     /* -Os: as FUSE_ALL, but no layer is computed for all images at once */
+} Fusing;
+
 typedef enum StoreKind {
   STORE_NONE,     /* fused into its producer: never in memory */
   STORE_INPUT,    /* the caller's buffer of input `index`, read in place (f32, hwc) or by the conversion kernel */
@@ -43,12 +50,12 @@ typedef struct Plan {
   struct Life *life;            /* by node id: of plan.c */
 } Plan;
 
-/* Simplified, folded, fused, aliased; plain: -O0, nothing fused. together: of so many images large dense layers are computed at once; 0: no. */
-Plan *plan_inference(Arena *, const Graph *, bool plain, int images, int64_t together);
-Plan *plan_training(Arena *, const Graph *, bool plain, int images);  /* differentiated first; graph->training says the losses; images: as far as no layer looks at all of them */
-Plan *plan_training_again(Arena *, const Graph *, bool plain, int images, const unsigned char *again); /* again: by node id of the differentiated graph, how often it is made again, as passes/recompute.h has it */
+/* Simplified, folded, fused, aliased. together: of so many images large dense layers are computed at once; 0: no. */
+Plan *plan_inference(Arena *, const Graph *, Fusing, int images, int64_t together);
+Plan *plan_training(Arena *, const Graph *, Fusing, int images);  /* differentiated first; graph->training says the losses; images: as far as no layer looks at all of them */
+Plan *plan_training_again(Arena *, const Graph *, Fusing, int images, const unsigned char *again); /* again: by node id of the differentiated graph, how often it is made again, as passes/recompute.h has it */
 /* The plan with the least work whose values take at most so many floats, as plan_training_needs counts them; or, where there is none, one with as few as can be found. */
-Plan *plan_training_within(Arena *, const Graph *, bool plain, int images, int64_t floats, int64_t shards);
+Plan *plan_training_within(Arena *, const Graph *, Fusing, int images, int64_t floats, int64_t shards);
 /* floats: the least possible for the values of a batch, without scratch; over: what of them is above the room that there is, added up over all kernels. */
 typedef struct TrainingNeeds { int64_t floats, over; } TrainingNeeds;
 TrainingNeeds plan_training_needs(const Plan *, int64_t shards, int64_t room);

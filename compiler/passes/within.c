@@ -18,7 +18,7 @@ typedef struct Value { int id; int64_t floats, work; } Value;
 typedef struct Search {
   Arena *arena;
   const Graph *graph;
-  bool plain;
+  Fusing fusing;
   int images, nodes;
   int64_t room, shards;
   int n; Value *value;
@@ -31,7 +31,7 @@ typedef struct Trial { unsigned char *again; int64_t floats, over, work; } Trial
 static void find_values(Search *s) {
   int images = s->images;
   bool phases;
-  const TrainingGraph training = plan_differentiate(s->arena, s->graph, s->plain, &images, &phases);
+  const TrainingGraph training = plan_differentiate(s->arena, s->graph, s->fusing, &images, &phases);
   const Graph *graph = training.graph;
   const bool *late = recompute_late(s->arena, graph);
   s->nodes = graph->nodes.n;
@@ -42,7 +42,7 @@ static void find_values(Search *s) {
 
 static void try_it(Search *s, Trial *trial) {
   Arena *arena = arena_new();
-  const Plan *plan = plan_training_again(arena, s->graph, s->plain, s->images, trial->again);
+  const Plan *plan = plan_training_again(arena, s->graph, s->fusing, s->images, trial->again);
   const TrainingNeeds needs = plan_training_needs(plan, s->shards, s->room);
   trial->floats = needs.floats, trial->over = needs.over, trial->work = plan->again_work;
   arena_free(arena);
@@ -182,8 +182,8 @@ static Trial least(Search *s, const Trial *from) {
   return best;
 }
 
-Plan *plan_training_within(Arena *arena, const Graph *graph, bool plain, int images, int64_t room, int64_t shards) {
-  Search s = {.arena = arena, .graph = graph, .plain = plain, .images = images, .room = room, .shards = shards};
+Plan *plan_training_within(Arena *arena, const Graph *graph, Fusing fusing, int images, int64_t room, int64_t shards) {
+  Search s = {.arena = arena, .graph = graph, .fusing = fusing, .images = images, .room = room, .shards = shards};
   find_values(&s);
   s.trials = TRIED_NODES / (s.nodes + 1);
   const Trial none = nothing_again(&s), runs = best_of_runs(&s, &none), from_runs = search(&s, &runs), from_none = search(&s, &none);
@@ -192,5 +192,5 @@ Plan *plan_training_within(Arena *arena, const Graph *graph, bool plain, int ima
     s.room = best.floats, best.over = 0;
     best = least(&s, &best);
   }
-  return plan_training_again(arena, graph, plain, images, best.again);
+  return plan_training_again(arena, graph, fusing, images, best.again);
 }

@@ -11,6 +11,9 @@ typedef struct SemaOptions {
   const char **labels_file;           /* set to the path of the file of labels that was read, for -MD; may be NULL */
 } SemaOptions;
 
+/* The keys of a train block, one by one, with their defaults and what they are; NULL behind the last. */
+const struct Param *train_key(int i);
+
 /* The net of a program. NULL only if it has none: then its blocks are checked by themselves, and it can only be imported. After errors the graph is
  * incomplete: nodes that could not be made have POISON shapes. Texts of -D become sources of their own, so that messages can show them. */
 Graph *sema_build(Arena *, Diags *, Sources *, const Program *, const Define *defines, int ndefines, const SemaOptions *);

@@ -202,23 +202,25 @@ typedef struct Key {
 
 #define AT(member) offsetof(Training, member)
 static const Key keys[] = {
-  {{"loss", PARAM_LIST, NULL, "", 0, 0, NULL}, loss_read, 0, 0, false},
-  {{"optimizer", PARAM_LIST, NULL, "", 0, 0, NULL}, optimizer_read, 0, 0, false},
-  {{"schedule", PARAM_LIST, NULL, "", 0, 0, NULL}, schedule_read, 0, 0, false},
-  {{"batch", PARAM_INT, NULL, "", 0, 0, NULL}, NULL, STORE_INT, AT(batch), false},
-  {{"epochs", PARAM_INT, NULL, "", 0, 0, NULL}, NULL, STORE_INT, AT(epochs), false},
-  {{"seed", PARAM_INT, NULL, "", 0, 9.3e18, NULL}, NULL, STORE_INT, AT(seed), false},
-  {{"accumulate", PARAM_INT, NULL, "", 0, 0, NULL}, NULL, STORE_INT, AT(accumulate), false},
-  {{"average", PARAM_NUMBER, NULL, "", 0, 1, NULL}, NULL, STORE_NUMBER, AT(average), true},
-  {{"decay", PARAM_CHOICE, NULL, "", 0, 0, "all weights"}, NULL, STORE_SECOND, AT(decay_weights_only), false},
-  {{"target", PARAM_CHOICE, NULL, "", 0, 0, "labels input"}, NULL, STORE_SECOND, AT(target_is_input), false},
-  {{"augment", PARAM_LIST, NULL, "", 0, 0, NULL}, augment_read, 0, 0, false},
-  {{"clip_norm", PARAM_NUMBER, NULL, "", 0, 1e30, NULL}, NULL, STORE_NUMBER, AT(clip_norm), true},
-  {{"early_stop", PARAM_INT, NULL, "", 0, 0, NULL}, NULL, STORE_INT, AT(early_stop), true},
-  {{"label_smoothing", PARAM_NUMBER, NULL, "", 0, 1, NULL}, NULL, STORE_NUMBER, AT(label_smoothing), true},
-  {{"metrics", PARAM_LIST, NULL, "", 0, 0, NULL}, metrics_read, 0, 0, false},
+  {{"loss", PARAM_LIST, NULL, "a loss; of several outputs a list: [cross_entropy(class), mse(size, weight=2)]", 0, 0, NULL}, loss_read, 0, 0, false},
+  {{"optimizer", PARAM_LIST, "sgd", "and its rate: adam(rate=0.001)", 0, 0, NULL}, optimizer_read, 0, 0, false},
+  {{"schedule", PARAM_LIST, "constant", "how the rate changes: cosine(warmup=2)", 0, 0, NULL}, schedule_read, 0, 0, false},
+  {{"batch", PARAM_INT, "32", "samples of a step", 0, 0, NULL}, NULL, STORE_INT, AT(batch), false},
+  {{"epochs", PARAM_INT, "10", "rounds through the data", 0, 0, NULL}, NULL, STORE_INT, AT(epochs), false},
+  {{"seed", PARAM_INT, "1", "of weights, order, augmentation and dropout", 0, 9.3e18, NULL}, NULL, STORE_INT, AT(seed), false},
+  {{"accumulate", PARAM_INT, "1", "batches whose gradients make one step", 0, 0, NULL}, NULL, STORE_INT, AT(accumulate), false},
+  {{"average", PARAM_NUMBER, "off", "average of the weights over time: what remains of it after a step, as 0.999", 0, 1, NULL}, NULL, STORE_NUMBER, AT(average), true},
+  {{"decay", PARAM_CHOICE, "all", "weights: biases and norms take no part in weight decay", 0, 0, "all weights"}, NULL, STORE_SECOND, AT(decay_weights_only), false},
+  {{"target", PARAM_CHOICE, "labels", "input: the net is to give back its input, as an autoencoder", 0, 0, "labels input"}, NULL, STORE_SECOND, AT(target_is_input), false},
+  {{"augment", PARAM_LIST, "none", "a list of augmentations: [hflip, shift(2)]", 0, 0, NULL}, augment_read, 0, 0, false},
+  {{"clip_norm", PARAM_NUMBER, "off", "largest norm of the gradient", 0, 1e30, NULL}, NULL, STORE_NUMBER, AT(clip_norm), true},
+  {{"early_stop", PARAM_INT, "off", "epochs without progress after which training stops", 0, 0, NULL}, NULL, STORE_INT, AT(early_stop), true},
+  {{"label_smoothing", PARAM_NUMBER, "off", "share of a label that is spread over all classes", 0, 1, NULL}, NULL, STORE_NUMBER, AT(label_smoothing), true},
+  {{"metrics", PARAM_LIST, "by the loss", "a list of metrics: [accuracy, top(5)]", 0, 0, NULL}, metrics_read, 0, 0, false},
 };
 enum { KEYS = sizeof keys / sizeof *keys };
+
+const Param *train_key(int i) { return i < KEYS ? &keys[i].param : NULL; }
 
 static const char *choices_of(Arena *arena, const Key *key) {
   if (key->param.choices) return key->off ? arena_printf(arena, "%s off", key->param.choices) : key->param.choices;

@@ -120,7 +120,9 @@ Program *program_read(Arena *arena, Diags *diags, Sources *sources, const char *
   const char *why;
   const char *text = file_read(arena, path, &n, &why);
   if (!text) {
-    diag_report(diags, DIAG_file_unreadable, NO_SPAN, NULL, "cannot read '%s': %s", path, why);
+    Diag *diag = diag_report(diags, DIAG_file_unreadable, NO_SPAN, NULL, "cannot read '%s': %s", path, why);
+    const char *meant = arena_printf(arena, "%s.cnn", path);
+    if (file_exists(meant)) diag_help(diag, "did you mean '%s'?", meant);
     return NULL;
   }
   reader.program->main = file_follow(&reader, path, false, text, n)->file;

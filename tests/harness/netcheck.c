@@ -117,7 +117,7 @@ static const char *write_code(const Check *check, const char *targets, const cha
   return system(command) == 0 && write_file(arena_printf(arena, "%s/glue.c", dir), glue->s) ? dir : NULL;
 }
 
-static bool by_threads(const char *level) { return strcmp(level, "-O0") != 0; }
+static bool by_threads(const char *level) { return strcmp(level, "-O2") == 0; }
 
 static void *build(const Check *check, const char *target, const char *level, bool train, int variant) {
   const char *cc = getenv("CC");
@@ -371,6 +371,11 @@ static void check_foreign(Check *check, const double *want, const GraphRun *run,
 static int layout_of(const Check *check) { return check->sample.graph->nodes.n % 2 ? 16 : 0; } /* one or the other: as in a file of several targets, or the target's own */
 
 /* The largest error of outputs, loss and gradients; `choices` of schedules: NULL for the cost model's. */
+/* What a level makes of the plan, and whether its loops are plain. */
+typedef struct Level { const char *name; Fusing fusing; bool plain; } Level;
+static const Level levels[] = {{"-O2", FUSE_ALL, false}, {"-O0", FUSE_NOTHING, true}, {"-Os", FUSE_APART, true}};
+enum { LEVELS = sizeof levels / sizeof *levels };
+
 static double nests_error(const Check *check, Plan *plan, const Target *target, bool plain, Tuning *choices, const double *gradients, const GraphRun *run) {
   const Sample *s = &check->sample;
   const Graph *graph = plan->training ? s->training.graph : s->graph;
@@ -400,23 +405,25 @@ static double nests_error(const Check *check, Plan *plan, const Target *target, 
   return error;
 }
 
-static void check_nests(const Check *check, Plan *plan, const Target *target, bool plain, const double *gradients, const GraphRun *run) {
-  const double error = nests_error(check, plan, target, plain, NULL, gradients, run);
+static void check_nests(const Check *check, Plan *plan, const Target *target, const Level *level, const double *gradients, const GraphRun *run) {
+  const double error = nests_error(check, plan, target, level->plain, NULL, gradients, run);
   const char *how = plan->images > 1 ? ", images innermost" : plan->together ? ", dense layers of all images at once" : "";
-  report(error <= NEST_ERROR, check, arena_printf(check->sample.arena, "nests%s %s %s%s", plan->training ? " of gradients" : "", target->name, plain ? "-O0" : "-O2", how), error, NEST_ERROR);
+  report(error <= NEST_ERROR, check, arena_printf(check->sample.arena, "nests%s %s %s%s", plan->training ? " of gradients" : "", target->name, level->name, how), error, NEST_ERROR);
 }
 
 /* A target's plan: one image after the other; large dense layers of all at once; as many side by side as it has lanes. */
-static void check_target_nests(Check *check, const Target *target, bool plain, int images, const double *gradients, const GraphRun *forward, const GraphRun *run) {
+static void check_target_nests(Check *check, const Target *target, const Level *level, int images, const double *gradients, const GraphRun *forward, const GraphRun *run) {
   Sample *s = &check->sample;
-  check_nests(check, plan_inference(s->arena, s->graph, plain, images, 0), target, plain, NULL, forward);
-  if (!plain && images == 1) {
-    Plan *together = plan_inference(s->arena, s->graph, false, 1, s->count + 2);
-    if (together->together) check_nests(check, together, target, false, NULL, forward);
+  check_nests(check, plan_inference(s->arena, s->graph, level->fusing, images, 0), target, level, NULL, forward);
+  if (!level->plain && images == 1) {
+    Plan *together = plan_inference(s->arena, s->graph, FUSE_ALL, 1, s->count + 2);
+    if (together->together) check_nests(check, together, target, level, NULL, forward);
   }
-  Plan *training = gradients ? plan_training(s->arena, s->graph, plain, images) : NULL;
-  if (training && training->images == images) check_nests(check, training, target, plain, gradients, run);
-  if (training && !plain && images == 1 && target->lanes == 1) check_nests(check, plan_training_within(s->arena, s->graph, plain, 1, 0, 1), target, plain, gradients, run); /* all made again that saves room */
+  Plan *training = gradients ? plan_training(s->arena, s->graph, level->fusing, images) : NULL;
+  if (training && training->images == images) check_nests(check, training, target, level, gradients, run);
+  if (!training || level->plain || images > 1 || target->lanes > 1) return;
+  Plan *again = plan_training_within(s->arena, s->graph, FUSE_ALL, 1, 0, 1); /* all made again that saves room */
+  check_nests(check, again, target, level, gradients, run);
 }
 
 /* Everything that could be chosen for a kernel, likely or not: the methods, then their variants. */
@@ -431,7 +438,7 @@ static int choices_of(const Lower *l, Choice choice[2 * MOST_VARIANTS]) {
 /* Inference with the n-th choice of every kernel that has so many; false: none has. */
 static bool check_choice(const Check *check, const Target *target, int n, const GraphRun *run, double *worst) {
   Arena *arena = check->sample.arena;
-  Plan *plan = plan_inference(arena, check->sample.graph, false, 1, 0);
+  Plan *plan = plan_inference(arena, check->sample.graph, FUSE_ALL, 1, 0);
   Tuning choices = {.arena = arena};
   Text names = {.arena = arena};
   for (int k = 0; k < plan->kernels.n; k++) {
@@ -462,11 +469,11 @@ static void check_choices(const Check *check, const GraphRun *run) {
 
 static void check_all_nests(Check *check, const double *gradients, const GraphRun *run) {
   const GraphRun forward = sample_infer(&check->sample);
-  for (int plain = 0; plain < 2; plain++)
+  for (const Level *level = levels; level < levels + LEVELS; level++)
     for (const Target *target = target_table; target->name; target++) {
-      if (machine_seen(target) || (plain && strcmp(target->name, "generic") != 0)) continue;
-      check_target_nests(check, target, plain, 1, gradients, &forward, run);
-      if (target->lanes > 1) check_target_nests(check, target, plain, target->lanes, gradients, &forward, run);
+      if (machine_seen(target) || (level->plain && strcmp(target->name, "generic") != 0)) continue;
+      check_target_nests(check, target, level, 1, gradients, &forward, run);
+      if (target->lanes > 1) check_target_nests(check, target, level, target->lanes, gradients, &forward, run);
     }
 }
 
@@ -583,9 +590,9 @@ static void check_file(const char *path, Mode mode, const char *work, const Targ
     return;
   }
   if (foreign) check_foreign(&check, train ? gradients : NULL, &run, foreign, variant++);
-  static const char *const level[] = {"-O0", "-O2"};
+  static const char *const level[] = {"-O0", "-O2", "-Os"}; /* loops are plain at -Os as at -O0, the same for every target */
   for (const Target *target = target_table; target->name && !foreign; target++)
-    for (int l = 0; l < 2; l++) {
+    for (int l = 0; l < (strcmp(target->name, "generic") == 0 ? 3 : 2); l++) {
       if (!target_runs_here(target) || !wanted(&check, target->name)) continue;
       check_infer(&check, target->name, level[l], variant++);
       if (train) check_gradients(&check, gradients, &run, target->name, level[l], variant++);
