@@ -167,6 +167,10 @@ double cnn_data_scale(const cnn_data *data, int32_t input) {
   return unit ? 1 : 255;
 }
 
+void cnn_data_files(const cnn_data *data, cnn_each_file *each, void *context) {
+  if (data->kind->files) data->kind->files(data, each, context);
+}
+
 bool cnn_data_label(const cnn_data *data, cnn_part part, int64_t index, int32_t *label) {
   int pool;
   int64_t place;

@@ -43,10 +43,17 @@ cnn_train_options cnn_train_defaults(const cnn_network *network) {
   return options;
 }
 
+/* Where `suffix` begins at the end of a path; 0: it is not there, or is all of it. */
+static size_t suffix_at(const char *path, const char *suffix) {
+  const size_t n = strlen(path), m = strlen(suffix);
+  return n > m && strcmp(path + n - m, suffix) == 0 ? n - m : 0;
+}
+
 char *cnn_sibling(const char *path, const char *kind) {
-  static const char suffix[] = ".safetensors";
-  size_t length = strlen(path), room = length + strlen(kind) + sizeof suffix + 1;
-  if (length >= sizeof suffix && strcmp(path + length - (sizeof suffix - 1), suffix) == 0) length -= sizeof suffix - 1;
+  static const char plain[] = ".safetensors", arrays[] = ".npz";
+  const size_t zipped = suffix_at(path, arrays), named = zipped ? zipped : suffix_at(path, plain), length = named ? named : strlen(path);
+  const char *suffix = zipped && strcmp(kind, "checkpoint") != 0 ? arrays : plain; /* a checkpoint has notes, which arrays have not */
+  const size_t room = length + strlen(kind) + sizeof plain + 1;
   char *sibling = malloc(room);
   if (sibling) snprintf(sibling, room, "%.*s.%s%s", (int)length, path, kind, suffix);
   return sibling;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "archive.h"
+#include "npz.h"
 #include "safetensors.h"
 
 /* A text that grows by lines; failed: there was no memory for one. */
@@ -109,7 +110,10 @@ cnn_status cnn_weights_save(const cnn_network *network, const char *path, const 
   cnn_tensor *tensor = calloc((size_t)network->weights + 1, sizeof *tensor);
   if (!tensor) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   for (int32_t w = 0; w < network->weights; w++) tensor[w] = weight_tensor(&network->weight[w], weights);
-  cnn_status status = cnn_safetensors_write(path, tensor, network->weights, &format, 1);
+  const size_t n = strlen(path);
+  const bool zipped = n > 4 && strcmp(path + n - 4, ".npz") == 0;
+  cnn_status status = zipped ? cnn_npz_write(path, tensor, network->weights)
+                             : cnn_safetensors_write(path, tensor, network->weights, &format, 1);
   free(tensor);
   return status;
 }

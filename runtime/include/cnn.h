@@ -105,7 +105,7 @@ typedef struct cnn_train_options {
   int64_t limit;
   cnn_fit fit;
   const char *init;        /* start from these weights, where names and shapes match; or NULL */
-  const char *out;         /* best weights; beside it .last.safetensors and .checkpoint.safetensors */
+  const char *out;         /* best weights, as .npz if it ends so; beside it the last ones and a checkpoint, see cnn_sibling */
   const char *log;         /* .jsonl or .csv, a row an epoch; or NULL */
   const char *plot;        /* .svg; or NULL */
   const char *tensorboard; /* a directory for TensorBoard's events; or NULL */
@@ -120,7 +120,8 @@ cnn_train_options cnn_train_defaults(const cnn_network *network); /* the program
 cnn_status cnn_train_settings(const cnn_network *network, cnn_train_options *options);
 cnn_status cnn_train(const cnn_network *network, const cnn_data *data, const cnn_train_options *options);
 
-/* The files of a run, from the name of its best weights: "a.safetensors" gives "a.last.safetensors". To be freed; NULL: no memory. */
+/* The files of a run, from the name of its best weights: "a.safetensors" gives "a.last.safetensors", "a.npz" gives "a.last.npz"; the
+ * checkpoint ("checkpoint") is always .safetensors. To be freed; NULL: no memory. */
 char *cnn_sibling(const char *path, const char *kind);
 
 /* ---- Pictures of numbers */

@@ -1,4 +1,4 @@
-/* cnn_weights.h: weights from and to files: .safetensors, or .npz for reading. */
+/* cnn_weights.h: weights from and to files: .safetensors and .npz. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_WEIGHTS_H
 #define CNN_WEIGHTS_H
@@ -20,7 +20,7 @@ cnn_status cnn_weights_load(const cnn_network *network, const char *path, float 
 /* Takes what matches by name and shape and leaves the rest of `weights` as it is; CNN_MISMATCH if nothing does. */
 cnn_status cnn_weights_load_some(const cnn_network *network, const char *path, float *weights, cnn_weights_report *report);
 
-/* Writes a .safetensors file: whole, or not at all. */
+/* Writes a .safetensors file, or an .npz if the path ends so: whole, or not at all. */
 cnn_status cnn_weights_save(const cnn_network *network, const char *path, const float *weights);
 
 #ifdef __cplusplus

@@ -1,0 +1,186 @@
+# keep.py: the cases of keep.tap: what programs must not write over, and what a resumed run says.
+# SPDX-License-Identifier: Apache-2.0
+import gzip, os, random, shutil, struct, subprocess, zipfile, zlib
+from tap import check, finish, start
+
+start("keep")
+random.seed(1)
+
+
+def run(*words):
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    done.both = done.stdout + done.stderr
+    return done
+
+
+def exits(status, title, *words, says=""):
+    done = run(*words)
+    said = [says] if isinstance(says, str) else says
+    check(done.returncode == status and all(part in done.both for part in said), title,
+          f"{' '.join(words)}: exit {done.returncode}\n{done.both}\nwanted: {said}")
+    return done
+
+
+def build(name, text, *options):
+    with open(name + ".cnn", "w") as file:
+        file.write(text)
+    exits(0, f"{name} is built", os.environ["CNNC"], name + ".cnn", "-o", name, "-O0", *options)
+
+
+def content(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def npy(shape, values, code, kind):
+    head = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': ({''.join(f'{n}, ' for n in shape)}), }}"
+    head += " " * ((64 - (11 + len(head)) % 64) % 64) + "\n"
+    return b"\x93NUMPY\1\0" + struct.pack("<H", len(head)) + head.encode() + struct.pack(f"<{len(values)}{code}", *values)
+
+
+def npz(path, **arrays):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in arrays.items():
+            archive.writestr(name + ".npy", data)
+
+
+def png(path, side, values):  # grey
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    rows = b"".join(b"\0" + bytes(values[y * side:(y + 1) * side]) for y in range(side))
+    with open(path, "wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">2I5B", side, side, 8, 0, 0, 0, 0)))
+        file.write(chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+NET = """net dot {
+    input image: 6x6x1
+    flatten
+    dense(3) -> softmax
+    train {
+        loss = cross_entropy
+        optimizer = adam(rate=0.01)
+        epochs = 2
+        batch = 10
+    }
+}
+"""
+COPY = """net copy {
+    input image: 6x6x1
+    conv(1, 3x3, pad=same) -> sigmoid
+    train {
+        loss = mse
+        target = input
+        optimizer = adam(rate=0.01)
+        epochs = 1
+    }
+}
+"""
+build("dot", NET)
+build("copy", COPY)
+
+N = 60
+labels = [i % 3 for i in range(N)]
+values = [random.random() + (labels[i // 36] == i % 3) for i in range(N * 36)]
+
+
+def data(path):
+    npz(path, x=npy((N, 6, 6, 1), values, "f", "<f4"), y=npy((N,), labels, "i", "<i4"))
+
+
+def idx(folder):
+    os.makedirs(folder)
+    with gzip.open(f"{folder}/train-images-idx3-ubyte.gz", "wb") as file:
+        file.write(struct.pack(">4I", 0x803, N, 6, 6) + bytes(int(127 * v) for v in values))
+    with open(f"{folder}/train-labels-idx1-ubyte", "wb") as file:
+        file.write(struct.pack(">2I", 0x801, N) + bytes(labels))
+
+
+def pictures(folder):
+    for c in "abc":
+        os.makedirs(f"{folder}/{c}")
+        for i in range(4):
+            png(f"{folder}/{c}/{i}.png", 6, [random.randrange(256) for _ in range(36)])
+
+
+def spares(title, path, *words, says):
+    """Refused as a wrong command line, and the file is what it was."""
+    before = content(path)
+    done = exits(2, title, *words, says=says)
+    check(content(path) == before, "  and it is left alone", done.both)
+
+
+TRAIN = ("./dot", "train", "--progress=none")
+
+# ---- What is read is not written over, by whatever name.
+data("d.npz")
+exits(0, "a run", *TRAIN, "--data=d.npz", "-o", "w.safetensors", "--log=w.csv", "--plot=w.svg")
+reads = "d.npz cannot be written: the data are read from it"
+spares("weights over the data", "d.npz", *TRAIN, "--data=d.npz", "-o", "d.npz", says=reads)
+os.link("d.npz", "hard.csv")
+spares("a log over the data, by a hard link", "d.npz", *TRAIN, "--data=d.npz", "--log=hard.csv", says="hard.csv cannot be written: the data are read from it")
+os.symlink("d.npz", "soft.svg")
+spares("a plot over the data, by a symbolic link", "d.npz", *TRAIN, "--data=d.npz", "--plot=soft.svg", says="soft.svg cannot be written: the data are read from it")
+idx("idx")
+for name in "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte":
+    os.link(f"idx/{name}", "part.csv")
+    spares(f"a log over {name}", f"idx/{name}", *TRAIN, "--data=idx", "--log=part.csv", says="part.csv cannot be written: the data are read from it")
+    os.remove("part.csv")
+exits(0, "weights beside the data", *TRAIN, "--data=idx", "-o", "idx/w.safetensors", "--log=idx/w.csv")
+exits(0, "  and once more", *TRAIN, "--data=idx", "-o", "idx/w.safetensors", "--log=idx/w.csv")
+pictures("folders")
+os.symlink("folders/b/1.png", "b1.svg")
+spares("a plot over a picture of the data", "folders/b/1.png", *TRAIN, "--data=folders", "--plot=b1.svg", says="b1.svg cannot be written: the data are read from it")
+spares("a confusion matrix over a picture of the data", "folders/b/1.png", "./dot", "eval", "--data=folders", "--weights=w.safetensors",
+       "--confusion=b1.svg", says="b1.svg cannot be written: the data are read from it")
+shutil.copy("w.safetensors", "init.safetensors")
+for option in "init.safetensors", "init.last.safetensors", "init.checkpoint.safetensors":
+    shutil.copy("w.safetensors", option)
+    spares(f"weights over --init={option}", option, *TRAIN, "--data=d.npz", f"--init={option}", "-o", "init.safetensors",
+           says=f"{option} cannot be written: the first weights are read from it")
+os.link("w.safetensors", "weights.txt")
+spares("a confusion matrix over the weights", "w.safetensors", "./dot", "eval", "--data=d.npz", "--weights=w.safetensors", "--confusion=weights.txt",
+       says="weights.txt cannot be written: the weights are read from it")
+
+# ---- Nor the program, nor another output.
+spares("weights over the program", "dot", *TRAIN, "--data=d.npz", "-o", "dot", says="dot cannot be written: it is this program")
+os.symlink("dot", "dot.csv")
+spares("a log over the program, by a link", "dot", *TRAIN, "--data=d.npz", "--log=dot.csv", says="dot.csv cannot be written: it is this program")
+os.symlink("events.out.tfevents.dot", "same.csv")
+os.symlink("w.csv", "same.svg")
+exits(2, "a plot over the log", *TRAIN, "--data=d.npz", "--log=w.csv", "--plot=same.svg", says="same.svg cannot be written: --log goes there, too")
+open("events.out.tfevents.dot", "w").close()
+exits(2, "events over the log", *TRAIN, "--data=d.npz", "--log=same.csv", "--tensorboard=.", says="goes there, too")
+
+# ---- Inputs.
+png("p.png", 6, range(36))
+exits(0, "weights of an autoencoder", "./copy", "train", "--data=synthetic", "--progress=none")
+spares("a prediction over a picture", "p.png", "./copy", "predict", "p.png", "--weights=copy.safetensors", "-o", "p.png",
+       says="p.png cannot be written: it is an input")
+with open("i.npy", "wb") as file:
+    file.write(npy((6, 6, 1), values[:36], "f", "<f4"))
+os.link("i.npy", "j.npy")
+spares("a prediction over an array, by a link", "i.npy", "./copy", "predict", "p.png", "i.npy", "--weights=copy.safetensors", "-o", "j.npy",
+       says="j.npy cannot be written: it is an input")
+for command in ("features", "p.png"), ("occlude", "p.png"), ("saliency", "p.png"), ("dream", "--output=0", "--from=p.png"):
+    spares(f"{command[0]} over its input", "p.png", "./dot", *command, "--weights=w.safetensors", "-o", "p.png", says="p.png cannot be written: it is an input")
+shutil.copy("copy.safetensors", "w.png")
+spares("filters over the weights", "w.png", "./copy", "filters", "--weights=w.png", "-o", "w.png", says="w.png cannot be written: the weights are read from it")
+
+# ---- A name says what is in the file.
+for name in "x.csv", "x.pt", "x.h5", "x.safetensor":
+    exits(2, f"weights named {name}", *TRAIN, "--data=d.npz", "-o", name, says=f"--out writes a file that ends in .safetensors or .npz, not '{name}'")
+    check(not os.path.exists(name), "  are not written")
+exits(2, "a plot named .png", *TRAIN, "--data=d.npz", "--plot=x.png", says="--plot writes a file that ends in .svg, not 'x.png'")
+exits(2, "a log named .txt", *TRAIN, "--data=d.npz", "--log=x.txt", says="--log writes a file that ends in .jsonl or .csv, not 'x.txt'")
+exits(0, "weights named .npz", *TRAIN, "--data=d.npz", "-o", "x.npz", "--seed=5")
+exits(0, "  and .safetensors", *TRAIN, "--data=d.npz", "-o", "y.safetensors", "--seed=5")
+check(all(zipfile.is_zipfile(name) and set(zipfile.ZipFile(name).namelist()) == {"dense1.weight.npy", "dense1.bias.npy"}
+          for name in ("x.npz", "x.last.npz")), "  are npz, the last ones too")
+check(os.path.exists("x.checkpoint.safetensors") and not os.path.exists("x.checkpoint.npz"), "  the checkpoint is not")
+same = [run("./dot", "eval", "--data=d.npz", "--json", f"--weights={name}").stdout for name in ("x.npz", "y.safetensors")]
+check(same[0] == same[1] and '"loss"' in same[0], "  and say the same", "".join(same))
+exits(0, "  a run goes on beside them", *TRAIN, "--data=d.npz", "-o", "x.npz", "--resume", "--epochs=3")
+exits(0, "weights without a suffix", *TRAIN, "--data=d.npz", "-o", "plain")
+check(os.path.exists("plain") and os.path.exists("plain.last.safetensors"), "  have the name that was given")
+finish()
