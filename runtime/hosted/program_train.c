@@ -15,12 +15,12 @@
 #include "program.h"
 #include "written.h"
 
-/* Set by Ctrl-C: the only way in which a signal can tell the loop. A second Ctrl-C ends the process at once. */
+/* The signal that came, Ctrl-C or SIGTERM: the only way in which one can tell the loop. A second one ends the process at once. */
 static volatile sig_atomic_t interrupted;
-static void interrupt(int signal_number) { (void)signal_number, interrupted = 1; }
+static void interrupt(int signal_number) { interrupted = signal_number; }
 
 static void catch_interrupt(void) {
-  struct sigaction action = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND};
+  struct sigaction action = {.sa_handler = interrupt, .sa_flags = (int)(SA_RESETHAND | SA_RESTART)};
   interrupted = 0;
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
@@ -60,6 +60,7 @@ static void listen(void *context, const cnn_event *event) {
 static void apply(const Arguments *arguments, cnn_train_options *options) {
   cnn_recipe *recipe = &options->recipe;
   if (arguments->epochs_given) recipe->epochs = (int32_t)arguments->epochs;
+  options->epochs_given = options->epochs_given || arguments->epochs_given;
   if (arguments->batch_given) recipe->batch = (int32_t)arguments->batch;
   if (arguments->rate_given) recipe->rate = arguments->rate;
   if (arguments->seed_given) recipe->seed = arguments->seed;
@@ -136,7 +137,9 @@ static int train(const cnn_program *program, const cnn_usage *usage, const Argum
   }
   cnn_data_close(data);
   if (spared != CNN_GO_ON) return spared;
-  return status.code == CNN_OK ? 0 : cnn_program_fail(program, &status);
+  if (status.code == CNN_OK) return 0;
+  const int failed = cnn_program_fail(program, &status);
+  return status.code == CNN_STOPPED ? 128 + interrupted : failed; /* as a shell shows a process that a signal ended */
 }
 
 /* Weights may have a name without a suffix; one that they have says what the file is. */

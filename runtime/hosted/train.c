@@ -84,6 +84,8 @@ __attribute__((format(printf, 2, 3))) static void note(const Training *training,
   send(training, (cnn_event){.kind = CNN_EVENT_NOTE, .note = text});
 }
 
+static void warn(void *training, const char *text) { send(training, (cnn_event){.kind = CNN_EVENT_WARNING, .note = text}); }
+
 static void note_memory(const Training *training) {
   const cnn_network *network = training->network;
   const cnn_trainer *trainer = &training->run.trainer;
@@ -150,7 +152,7 @@ static cnn_recipe recipe_for(const cnn_train_options *options, int64_t samples) 
   if (options->overfit > 0) {
     int64_t batches = (samples + recipe.batch - 1) / recipe.batch, steps = (batches + recipe.accumulate - 1) / recipe.accumulate;
     int32_t epochs = (int32_t)((OVERFIT_STEPS + steps - 1) / steps);
-    if (recipe.epochs < epochs) recipe.epochs = epochs;
+    if (recipe.epochs < epochs && !options->epochs_given) recipe.epochs = epochs;
     recipe.schedule = CNN_CONSTANT;
     recipe.warmup = 0;
     recipe.early_stop = 0;
@@ -234,6 +236,20 @@ static cnn_status open_files(Training *training) {
   return status;
 }
 
+static void note_resumption(Training *training) {
+  const cnn_run *run = &training->run;
+  const int32_t done = run->finished, wanted = run->trainer.recipe.epochs, program = training->network->recipe->epochs;
+  char more[200] = "with a larger N trains on", text[600];
+  if (done < wanted) {
+    note(training, "%s: going on after epoch %d of %d", training->checkpoint, (int)done, (int)wanted);
+    return;
+  }
+  if (program > done) snprintf(more, sizeof more, "trains on, as the program says; %d were asked for", (int)wanted);
+  const cnn_text epochs = program > done ? cnn_number(program, 9) : (cnn_text){"N"};
+  snprintf(text, sizeof text, "%.300s: all %d epochs are done; --epochs=%s %s", training->checkpoint, (int)done, epochs.text, more);
+  warn(training, text);
+}
+
 static cnn_status prepare(Training *training) {
   const cnn_train_options *options = training->options;
   cnn_status status = check_options(training->network, options);
@@ -248,9 +264,8 @@ static cnn_status prepare(Training *training) {
          (int)training->course.part, (int)training->network->train_batch);
   }
   if (options->resume) {
-    status = cnn_run_load(&training->run, training->checkpoint);
-    if (status.code == CNN_OK) note(training, "%s: going on after epoch %d of %d", training->checkpoint, (int)training->run.finished,
-                                      (int)training->run.trainer.recipe.epochs);
+    status = cnn_run_load(&training->run, training->checkpoint, warn, training);
+    if (status.code == CNN_OK) note_resumption(training);
   } else {
     first_weights(training);
     if (options->init) status = take_init(training);
@@ -327,6 +342,7 @@ static cnn_status make_step(Training *training, bool *over) {
   }
   if (cnn_trainer_overflow(trainer) >= 0) return not_finite(training, batch, 0);
   run->rate = cnn_schedule_rate(&trainer->schedule, &trainer->recipe, t);
+  run->mean_rate += (run->rate - run->mean_rate) / (double)++run->rates;
   cnn_trainer_update(trainer, run->rate);
   *over = run->at >= run->samples;
   report_step(training, *over);
@@ -410,7 +426,8 @@ static cnn_status end_epoch(Training *training, cnn_epoch *epoch) {
   cnn_schedule_epoch(&run->trainer.schedule, &run->trainer.recipe, value);
   if (!cnn_run_append(run, epoch)) return cnn_failure(CNN_NO_MEMORY, "no memory for another epoch");
   run->at = 0;
-  run->loss = run->seconds = 0;
+  run->loss = run->seconds = run->mean_rate = 0;
+  run->rates = 0;
   cnn_tally_clear(&run->tally);
   memset(run->sums, 0, (size_t)training->network->outputs * sizeof *run->sums);
   return save_epoch(training, epoch->best);
@@ -425,7 +442,7 @@ static cnn_status run_epoch(Training *training) {
   double now = cnn_clock();
   run->seconds += now - training->began;
   if (status.code != CNN_OK || (run->at < run->samples && !training->options->dry_run)) return status;
-  epoch.rate = run->rate;
+  epoch.rate = run->mean_rate;
   epoch.images_per_second = run->seconds > 0 ? (double)run->at / run->seconds : 0;
   measure(training, &epoch.train);
   status = validate(training, &epoch.val);

@@ -69,7 +69,7 @@ typedef struct cnn_epoch { /* what a line of the log says */
   int32_t epoch;           /* from 1 */
   cnn_measures train;
   cnn_measures val;        /* samples 0: no validation */
-  double rate;             /* of the last step */
+  double rate;             /* the mean over its steps */
   double images_per_second, seconds;
   int64_t step;            /* updates of the weights until its end, in all */
   double time;             /* when it ended, in seconds since 1970 */
@@ -78,6 +78,7 @@ typedef struct cnn_epoch { /* what a line of the log says */
 
 typedef enum cnn_event_kind {
   CNN_EVENT_NOTE,          /* `note`: something worth a line */
+  CNN_EVENT_WARNING,       /* `note`: something that is not as one may expect; shown whatever progress is wanted */
   CNN_EVENT_STEP,          /* a step has been made; at most ten times a second */
   CNN_EVENT_VALIDATION,    /* validation begins */
   CNN_EVENT_EPOCH,         /* an epoch has ended */
@@ -98,6 +99,7 @@ typedef struct cnn_train_options {
   cnn_recipe recipe;       /* the program's, with whatever shall differ */
   int32_t threads;         /* 0: all */
   bool shuffle;            /* false: samples come in the order of the set */
+  bool epochs_given;       /* recipe.epochs counts for `overfit`, too; else that makes some hundreds of steps */
   bool resume;             /* from out's checkpoint, as if never stopped */
   bool dry_run;            /* one step and one validation batch; nothing is written */
   int64_t overfit;         /* train on the first so many samples, unaugmented and without validation: can the net learn at all? 0: off */

@@ -1,6 +1,6 @@
 # keep.py: the cases of keep.tap: what programs must not write over, and what a resumed run says.
 # SPDX-License-Identifier: Apache-2.0
-import gzip, os, random, shutil, struct, subprocess, zipfile, zlib
+import gzip, math, os, random, shutil, signal, struct, subprocess, time, zipfile, zlib
 from tap import check, finish, start
 
 start("keep")
@@ -183,4 +183,113 @@ check(same[0] == same[1] and '"loss"' in same[0], "  and say the same", "".join(
 exits(0, "  a run goes on beside them", *TRAIN, "--data=d.npz", "-o", "x.npz", "--resume", "--epochs=3")
 exits(0, "weights without a suffix", *TRAIN, "--data=d.npz", "-o", "plain")
 check(os.path.exists("plain") and os.path.exists("plain.last.safetensors"), "  have the name that was given")
+
+# ---- A program that has changed since the checkpoint.
+PROGRAM = """net turn {{
+    input image: 6x6x1
+    flatten
+    dense(8) -> {activation}
+    dense(3) -> softmax
+    train {{
+        loss = {loss}
+        optimizer = {optimizer}
+        schedule = {schedule}
+        augment = [{augment}]
+        metrics = [{metrics}]
+        epochs = {epochs}
+        batch = {batch}
+        seed = {seed}
+        average = {average}
+        clip_norm = {clip}
+    }}
+}}
+"""
+FIRST = dict(loss="cross_entropy", optimizer="adamw(rate=0.002)", schedule="cosine", augment="hflip", metrics="accuracy", epochs=6, batch=10, seed=1,
+             average=0, clip=0, activation="relu")
+GOES = "--data=d.npz", "--progress=none", "-o", "turn.safetensors", "--resume"
+
+
+def changed(**what):
+    build("turn", PROGRAM.format(**{**FIRST, **what}))
+
+
+def begin(*more):
+    for kind in "", ".last", ".checkpoint":
+        if os.path.exists(f"turn{kind}.safetensors"):
+            os.remove(f"turn{kind}.safetensors")
+    exits(0, "  begun", "./turn", "train", *GOES[:-1], *more)
+
+
+changed()
+begin("--epochs=2")
+saved = {kind: content(f"turn{kind}.safetensors") for kind in ("", ".last", ".checkpoint")}
+
+
+def again():
+    for kind, data in saved.items():
+        with open(f"turn{kind}.safetensors", "wb") as file:
+            file.write(data)
+
+
+done = exits(0, "all epochs are done", "./turn", "train", *GOES, says="all 2 epochs are done; --epochs=6 trains on, as the program says")
+check("from here on" not in done.both, "  nothing has changed")
+for what, value, line in (
+        ("optimizer", "adamw(rate=0.0002)", "from here on, rate is 0.0002; until here it was 0.002"),
+        ("optimizer", "adamw(rate=0.002, weight_decay=0.5)", "weight_decay=0.5); until here it was adamw("),
+        ("schedule", "cosine(warmup=1)", "from here on, schedule is cosine(warmup=1); until here it was cosine"),
+        ("augment", "hflip, shift(1)", "from here on, augment is hflip, shift(1); until here it was hflip"),
+        ("batch", "12", "from here on, batch is 12; until here it was 10"),
+        ("clip", "1", "from here on, clip_norm is 1; until here it was 0"),
+        ("epochs", "3", "from here on, epochs is 3; until here it was 2"),
+        ("activation", "tanh", "from here on, layers is flatten -> dense -> tanh -> dense -> softmax; until here it was flatten -> dense -> relu")):
+    again()
+    changed(**{what: value})
+    exits(0, f"{what} = {value}: said", "./turn", "train", *GOES, *([] if what == "epochs" else ["--epochs=3"]), says=line)
+for what, value, line in (
+        ("loss", "focal(gamma=2)", "a run keeps its loss: it was output: cross_entropy, now it is output: focal"),
+        ("metrics", "accuracy, top(2)", "a run keeps its metrics: it was accuracy, now it is accuracy, top(2)"),
+        ("seed", "2", "the program's seed was 1, now it is 2"),
+        ("optimizer", "sgd(rate=0.1, momentum=0.9)", "a run keeps its optimizer state: it was adamw, without an average, now it is sgd with momentum"),
+        ("average", "0.9", "it was adamw, without an average, now it is adamw, with an average")):
+    again()
+    changed(**{what: value})
+    exits(1, f"{what} = {value}: refused", "./turn", "train", *GOES, "--epochs=3", says=line)
+    check(all(content(f"turn{kind}.safetensors") == data for kind, data in saved.items()), "  and nothing is touched")
+changed()
+again()
+exits(1, "another --seed: refused", "./turn", "train", *GOES, "--epochs=3", "--seed=9", says="a run keeps its seed: it was 1, now it is 9")
+begin("--epochs=2", "--rate=0.01")
+exits(0, "what was chosen for the run stays", "./turn", "train", *GOES, "--epochs=3", says="rate stays 0.01, as this run began; the program says 0.002")
+exits(0, "  unless it is chosen anew", "./turn", "train", *GOES, "--epochs=4", "--rate=0.02", says="from here on, rate is 0.02; until here it was 0.01")
+changed(epochs=9)
+exits(0, "the program's new number of epochs counts", "./turn", "train", *GOES, says="from here on, epochs is 9; until here it was 4")
+
+# ---- The rate of an epoch is the mean over its steps; it is the same for a run that was interrupted in the middle of one.
+changed(schedule="constant")
+begin("--epochs=1", "--log=rate.csv")
+
+
+def rates(path):
+    rows = [line.split(",") for line in open(path).read().splitlines()]
+    return [float(row[rows[0].index("rate")]) for row in rows[1:]]
+
+
+check(rates("rate.csv") == [0.002], "a constant rate is itself", rates("rate.csv"))
+changed(schedule="cosine")
+begin("--epochs=2", "--log=rate.csv", "--batch=9", "--val=0")  # 60 samples: 6 steps of 9 and one of 6
+wanted = [sum(0.002 * 0.5 * (1 + math.cos(math.pi * (e + 9 * i / 60) / 2)) for i in range(7)) / 7 for e in range(2)]
+check(all(abs(a - b) < 1e-9 for a, b in zip(rates("rate.csv"), wanted)), "that of a schedule is the mean", f"{rates('rate.csv')} {wanted}")
+
+# ---- Smaller things.
+changed()
+done = exits(0, "--overfit with --epochs", "./turn", "train", "--data=d.npz", "--overfit=20", "--epochs=3", "-o", "few.safetensors", says="epoch 3 of 3")
+done = exits(0, "  and without", "./turn", "train", "--data=d.npz", "--overfit=20", "-o", "few.safetensors", says="of 150")
+for name, number, status in ("SIGINT", signal.SIGINT, 130), ("SIGTERM", signal.SIGTERM, 143):
+    child = subprocess.Popen(["./turn", "train", "--data=d.npz", "--epochs=100000", "-o", "long.safetensors", "--progress=none"], stderr=subprocess.PIPE)
+    until = time.time() + 60
+    while not os.path.exists("long.checkpoint.safetensors") and time.time() < until:
+        time.sleep(0.01)
+    child.send_signal(number)
+    child.communicate(timeout=60)
+    check(child.returncode == status, f"{name} ends with {status}", child.returncode)
 finish()
