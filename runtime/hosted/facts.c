@@ -1,5 +1,5 @@
-/* facts.c: the facts of a run as texts, and what it means when they change between a checkpoint and its resumption. The program's text
- * counts where the program has changed; what stands in the checkpoint counts where it has not; the command line counts before both. */
+/* facts.c: the facts of a run as texts, and what it means when they change between a checkpoint and its resumption. Where the program has
+ * changed, it counts; where it has not, the checkpoint does; the command line counts before both. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L /* open_memstream */

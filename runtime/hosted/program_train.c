@@ -88,22 +88,25 @@ static int64_t memory_for_pictures(void) {
 }
 
 /* All that the run writes; the paths that are made here are freed with it. */
-enum { WRITTEN = 6 };
-typedef struct Outputs { char *last, *checkpoint, *events; cnn_written list[WRITTEN + 1]; } Outputs;
+enum { WRITTEN = 8 };
+typedef struct Outputs { char *last, *checkpoint, *previous, *stopped, *events; cnn_written list[WRITTEN + 1]; } Outputs;
 
 static void outputs_free(Outputs *outputs) {
   free(outputs->last);
   free(outputs->checkpoint);
+  free(outputs->previous);
+  free(outputs->stopped);
   free(outputs->events);
 }
 
 static bool outputs_of(Outputs *outputs, const cnn_program *program, const Arguments *a, const char *out) {
-  *outputs = (Outputs){.last = cnn_sibling(out, "last"), .checkpoint = cnn_sibling(out, "checkpoint")};
+  *outputs = (Outputs){.last = cnn_sibling(out, "last"), .checkpoint = cnn_sibling(out, "checkpoint"),
+                       .previous = cnn_sibling(out, "previous"), .stopped = cnn_sibling(out, "stopped")};
   if (a->tensorboard) outputs->events = cnn_journal_events_path(a->tensorboard, program->network->name);
-  const cnn_written list[WRITTEN] = {{"--out", out}, {"--out", outputs->last}, {"--out", outputs->checkpoint}, {"--log", a->log},
-                                     {"--plot", a->plot}, {"--tensorboard", outputs->events}};
+  const cnn_written list[WRITTEN] = {{"--out", out}, {"--out", outputs->last}, {"--out", outputs->checkpoint}, {"--out", outputs->previous},
+                                     {"--out", outputs->stopped}, {"--log", a->log}, {"--plot", a->plot}, {"--tensorboard", outputs->events}};
   memcpy(outputs->list, list, sizeof list);
-  return outputs->last && outputs->checkpoint && (outputs->events || !a->tensorboard);
+  return outputs->last && outputs->checkpoint && outputs->previous && outputs->stopped && (outputs->events || !a->tensorboard);
 }
 
 /* Before anything is written: no output is what the command reads, or is. */
@@ -159,7 +162,8 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
   const double most = INT32_MAX;
   const cnn_flag flag[] = {
     {"data", 0, CNN_VALUE_TEXT, &a.data, "PATH", "a directory with IDX, CIFAR or picture folders, an .npz, or 'synthetic'", 0, 0, NULL, NULL},
-    {"out", 'o', CNN_VALUE_TEXT, &a.out, "W", "where the best weights go, .safetensors or .npz (NET.safetensors); beside it the last and a checkpoint", 0, 0, NULL, NULL},
+    {"out", 'o', CNN_VALUE_TEXT, &a.out, "W", "where the best weights go, .safetensors or .npz (NET.safetensors); beside it the last and a checkpoint.\n"
+     "                                  Weights of another run are kept as W.previous, a run that was stopped as W.stopped", 0, 0, NULL, NULL},
     {"init", 0, CNN_VALUE_TEXT, &a.init, "W", "start from these weights, where names and shapes match", 0, 0, NULL, NULL},
     {"epochs", 0, CNN_VALUE_WHOLE, &a.epochs, "N", "instead of the program's", 1, most, NULL, &a.epochs_given},
     {"batch", 0, CNN_VALUE_WHOLE, &a.batch, "N", "samples of a step, instead of the program's", 1, most, NULL, &a.batch_given},

@@ -312,6 +312,22 @@ cnn_status cnn_run_load(cnn_run *run, const char *path, void (*tell)(void *conte
   return status;
 }
 
+bool cnn_run_unfinished(const char *path, char progress[80]) {
+  cnn_archive archive;
+  if (cnn_archive_open(&archive, path).code != CNN_OK) return false;
+  const char *text = cnn_archive_note(&archive, "cnn_training");
+  json_t *state = text ? json_loads(text, 0, NULL) : NULL;
+  const json_t *chosen = json_object_get(state, "chosen");
+  const char *patience = json_string_value(json_object_get(chosen, "early_stop"));
+  const int64_t done = (int64_t)json_array_size(json_object_get(state, "history"));
+  const int64_t epochs = whole(json_object_get(state, "settings"), "epochs"), waits = patience ? strtoll(patience, NULL, 10) : 0;
+  const bool over = done >= epochs || (waits > 0 && whole(state, "waiting") >= waits);
+  snprintf(progress, 80, "in epoch %" PRId64 " of %" PRId64, done + 1, epochs);
+  json_decref(state);
+  cnn_archive_close(&archive);
+  return text && !over;
+}
+
 /* What the program says anew counts; else what was chosen for the run. */
 static cnn_status take_recipe(const cnn_network *network, const json_t *state, const json_t *settings, cnn_train_options *options) {
   const json_t *program = json_object_get(state, "program");

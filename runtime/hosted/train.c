@@ -11,10 +11,12 @@
 #include "cnn.h"
 #include "diverge.h"
 #include "evaluate.h"
+#include "facts.h"
 #include "file.h"
 #include "journal.h"
 #include "loss.h"
 #include "number.h"
+#include "previous.h"
 #include "run.h"
 #include "threads.h"
 
@@ -131,6 +133,10 @@ static void note_labels(const Training *training) {
   free(count);
 }
 
+static const char *kept_so_far(const Training *training) {
+  return training->run.finished == 0 ? "nothing was saved" : "the epochs before are saved";
+}
+
 /* ---- Setting up */
 
 static cnn_status check_options(const cnn_network *network, const cnn_train_options *options) {
@@ -217,8 +223,41 @@ static cnn_status open_training(Training *training) {
   return cnn_success();
 }
 
+/* What is minimised over epochs: the validation loss; where that is not known, the first metric; without validation, the training loss. */
+static double rated(const cnn_epoch *epoch, char measure[72]) {
+  const bool validated = epoch->val.samples > 0, metric = validated && isnan(epoch->val.loss) && epoch->val.metrics > 0;
+  snprintf(measure, 72, "%s%s", validated ? "val_" : "", metric ? epoch->val.metric[0].name : "loss");
+  return metric ? epoch->val.metric[0].value : validated ? epoch->val.loss : epoch->train.loss;
+}
+
+/* The weights as they are evaluated. Such as are not finite are no use to anybody and never written. */
+static cnn_status weights_check(const Training *training) {
+  const cnn_network *network = training->network;
+  const float *value = cnn_trainer_result(&training->run.trainer);
+  for (int32_t w = 0; w < network->weights; w++) {
+    const cnn_weight *weight = &network->weight[w];
+    for (int64_t i = weight->offset; i < weight->offset + weight->size; i++) {
+      if (isfinite(value[i])) continue;
+      return cnn_failure(CNN_NOT_FINITE, "%s is not finite after %s %d; %s. A smaller rate, clip_norm or a warmup may help", weight->name,
+                         training->run.at > 0 ? "a step of epoch" : "epoch", (int)training->run.finished + 1, kept_so_far(training));
+    }
+  }
+  return cnn_success();
+}
+
 static cnn_status save(const Training *training, const char *path) {
-  return cnn_weights_save(training->network, path, cnn_trainer_result(&training->run.trainer));
+  const cnn_run *run = &training->run;
+  const cnn_epoch *last = run->finished > 0 && run->at == 0 ? &run->history[run->finished - 1] : NULL;
+  char measure[72];
+  const double value = last ? rated(last, measure) : NAN;
+  cnn_about about;
+  json_t *facts = cnn_facts(training->network, &run->trainer.recipe);
+  if (!facts) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
+  cnn_about_weights(&about, cnn_data_describe(training->data), json_string_value(json_object_get(facts, "loss")), last ? last->epoch : 0,
+                    last ? measure : NULL, value);
+  cnn_status status = cnn_weights_save(training->network, path, cnn_trainer_result(&run->trainer), about.note);
+  json_decref(facts);
+  return status;
 }
 
 /* Files that cannot be written are told now, not after the first epoch. */
@@ -270,6 +309,7 @@ static cnn_status prepare(Training *training) {
     first_weights(training);
     if (options->init) status = take_init(training);
   }
+  if (status.code == CNN_OK && !options->dry_run && !options->resume) status = cnn_previous_keep(options->out, warn, training);
   return status.code == CNN_OK && !options->dry_run ? open_files(training) : status;
 }
 
@@ -321,7 +361,7 @@ static cnn_status not_finite(const Training *training, const cnn_batch *batch, f
   cnn_blame(&run->trainer, batch, where, sizeof where);
   return cnn_failure(CNN_NOT_FINITE, "%s in epoch %d, step %" PRId64 "%s; %s. A smaller rate, clip_norm or a warmup may help",
                      isnan(loss) ? "the loss is not a number" : isinf(loss) ? "the loss is infinite" : "a gradient is not finite",
-                     (int)run->finished + 1, step, where, run->finished == 0 ? "nothing was saved" : "the epochs before are saved");
+                     (int)run->finished + 1, step, where, kept_so_far(training));
 }
 
 /* A step: batches until the optimizer has what it wants, at the rate of the moment when it began. */
@@ -391,14 +431,6 @@ static cnn_status validate(Training *training, cnn_measures *measures) {
   return status;
 }
 
-/* What is minimised over epochs: the validation loss; where that is not known, the first metric; without validation, the training loss. */
-static double rated(const cnn_epoch *epoch) {
-  if (epoch->val.samples == 0) return epoch->train.loss;
-  if (!isnan(epoch->val.loss) || epoch->val.metrics == 0) return epoch->val.loss;
-  const cnn_metric *metric = &epoch->val.metric[0];
-  return cnn_metric_rises(metric->name) ? -metric->value : metric->value;
-}
-
 /* The order matters: whenever the process ends, the checkpoint is never ahead of the other files. */
 static cnn_status save_epoch(Training *training, bool best) {
   const cnn_train_options *options = training->options;
@@ -417,7 +449,11 @@ static cnn_status save_epoch(Training *training, bool best) {
 
 static cnn_status end_epoch(Training *training, cnn_epoch *epoch) {
   cnn_run *run = &training->run;
-  double value = rated(epoch);
+  char measure[72];
+  cnn_status status = weights_check(training);
+  if (status.code != CNN_OK) return status;
+  double value = rated(epoch, measure);
+  if (cnn_metric_rises(measure)) value = -value;
   bool better = run->rated == 0 || value < run->best;
   run->rated++;
   run->waiting = better ? 0 : run->waiting + 1;
@@ -459,7 +495,8 @@ static cnn_status run_epoch(Training *training) {
 
 static cnn_status save_stopped(Training *training) {
   const cnn_run *run = &training->run;
-  cnn_status status = training->options->dry_run ? cnn_success() : save(training, training->last);
+  cnn_status status = weights_check(training);
+  if (status.code == CNN_OK && !training->options->dry_run) status = save(training, training->last);
   if (status.code == CNN_OK && run->finished == 0 && !training->options->dry_run) status = save(training, training->options->out);
   if (status.code == CNN_OK && !training->options->dry_run) status = cnn_run_save(run, training->options, training->checkpoint);
   if (status.code != CNN_OK) return status;

@@ -280,14 +280,104 @@ begin("--epochs=2", "--log=rate.csv", "--batch=9", "--val=0")  # 60 samples: 6 s
 wanted = [sum(0.002 * 0.5 * (1 + math.cos(math.pi * (e + 9 * i / 60) / 2)) for i in range(7)) / 7 for e in range(2)]
 check(all(abs(a - b) < 1e-9 for a, b in zip(rates("rate.csv"), wanted)), "that of a schedule is the mean", f"{rates('rate.csv')} {wanted}")
 
+# ---- A new run keeps the weights of another one.
+GOOD, BAD = ("--epochs=8", "--rate=0.05"), ("--epochs=1", "--rate=0.0001")
+RUN = *TRAIN, "--data=d.npz", "-o", "run.safetensors"
+OLD = "run.safetensors holds the weights of another run (epoch "
+
+
+def kept(suffix=""):
+    return content(f"run.previous{suffix}")
+
+
+done = exits(0, "a good run", *RUN, *GOOD)
+check("another run" not in done.both and not os.path.exists("run.previous.safetensors"), "  finds nothing", done.both)
+good = content("run.safetensors")
+exits(0, "a bad run, dry", *RUN, *BAD, "--dry-run")
+check(not os.path.exists("run.previous.safetensors"), "  keeps nothing")
+exits(0, "a bad run", *RUN, *BAD, says=(OLD, "val_loss 0.", "they are kept as run.previous.safetensors"))
+bad = content("run.safetensors")
+check(kept(".safetensors") == good and bad != good, "  keeps the weights before it")
+exits(0, "another bad run", *RUN, *BAD, "--seed=7", says=(OLD, "run.previous.safetensors has better ones (epoch ", "and stays"))
+check(kept(".safetensors") == good and content("run.safetensors") != bad, "  keeps the better ones")
+exits(0, "a good run over it", *RUN, *GOOD, says="and stays")
+check(kept(".safetensors") == good and content("run.safetensors") == good, "  and these")
+exits(0, "going on", *RUN, "--resume", "--epochs=9")
+check(kept(".safetensors") == good, "  is the same run")
+good = content("run.safetensors")
+exits(0, "weights on other data", *TRAIN, "--data=folders", "-o", "run.safetensors", says=(OLD, "in place of those of an older run (epoch "))
+check(kept(".safetensors") == good, "  cannot be compared: the newer ones are kept")
+exits(2, "weights that would be replaced by others are not read", *RUN, "--init=run.previous.safetensors",
+      says="run.previous.safetensors cannot be written: the first weights are read from it")
+exits(0, "npz says nothing about itself", *TRAIN, "--data=d.npz", "-o", "x.npz",
+      says="x.npz holds the weights of another run; they are kept as x.previous.npz")
+with open("other.safetensors", "wb") as file:
+    file.write(b"something else")
+exits(0, "what is no weights", *TRAIN, "--data=d.npz", "-o", "other.safetensors", says="kept as other.previous.safetensors")
+check(content("other.previous.safetensors") == b"something else", "  is kept, too")
+LONG = *TRAIN, "--data=d.npz", "-o", "half.safetensors", "--epochs=30"
+child = subprocess.Popen([*LONG, "--batch=1", "--epochs=10000"], stderr=subprocess.PIPE)
+while not os.path.exists("half.checkpoint.safetensors"):
+    time.sleep(0.01)
+child.send_signal(signal.SIGINT)
+child.communicate(timeout=60)
+half = content("half.checkpoint.safetensors"), content("half.safetensors")
+exits(0, "a run that was stopped", *LONG, says=("half.checkpoint.safetensors holds a run that was stopped in epoch ", " of 10000",
+      "it is kept: '--resume --out half.stopped.safetensors' goes on with it"))
+check((content("half.stopped.checkpoint.safetensors"), content("half.stopped.safetensors")) == half, "  is kept with all it needs")
+exits(0, "  and goes on", *TRAIN, "--data=d.npz", "--resume", "-o", "half.stopped.safetensors", "--epochs=2")
+
+# ---- Numbers that are not finite.
+for value, shown in (math.nan, "nan"), (math.inf, "inf"):
+    broken = [0.5] * 108
+    broken[40] = value
+    npz("broken.npz", **{"dense1.weight": npy((3, 36), broken, "f", "<f4"), "dense1.bias": npy((3,), [0, 0, 0], "f", "<f4")})
+    says = f'broken.npz: tensor "dense1.weight" is not finite: [1, 4] is {shown}'
+    exits(1, f"weights with {shown}", "./dot", "eval", "--data=d.npz", "--weights=broken.npz", says=says)
+    exits(1, "  to begin with", *TRAIN, "--data=d.npz", "--init=broken.npz", says=says)
+    exits(1, "  compiled in", os.environ["CNNC"], "dot.cnn", "--weights=broken.npz", "-o", "broken.c", says=(says, "weights-file"))
+broken = [0.5] * 108
+broken[2] = 1e300
+npz("broken.npz", **{"dense1.weight": npy((3, 36), broken, "d", "<f8"), "dense1.bias": npy((3,), [0, 0, 0], "f", "<f4")})
+exits(1, "weights that no float holds", "./dot", "eval", "--data=d.npz", "--weights=broken.npz", says='"dense1.weight" is not finite: [0, 2] is inf as a float')
+
+sick = list(values)
+sick[7 * 36 + 5] = math.nan
+npz("nan.npz", x=npy((N, 6, 6, 1), sick, "f", "<f4"), y=npy((N,), labels, "i", "<i4"))
+done = exits(1, "data that are not finite", *TRAIN, "--data=nan.npz", "--val=0", "-o", "nan.safetensors",
+             says='nan.npz: the data are not finite: sample 7, number 5 of the input "image" is nan')
+check("smaller rate" not in done.both and not os.path.exists("nan.safetensors"), "  nothing else is blamed, nothing is saved", done.both)
+npz("nan.npz", x=npy((N, 6, 6, 1), values, "f", "<f4"), y=npy((N,), labels, "i", "<i4"),
+    x_val=npy((N, 6, 6, 1), sick, "f", "<f4"), y_val=npy((N,), labels, "i", "<i4"))
+exits(1, "validation data that are not finite", *TRAIN, "--data=nan.npz", "-o", "nan.safetensors",
+      says='nan.npz: the data are not finite: validation sample 7, number 5 of the input "image" is nan')
+build("line", """net line {
+    input x: 2
+    dense(1)
+    train {
+        loss = mse
+        optimizer = sgd(rate=0.1)
+        epochs = 2
+        batch = 4
+    }
+}
+""")
+npz("nan.npz", x=npy((8, 2), range(16), "f", "<f4"), y=npy((8, 1), [0, 1, 2, math.inf, 4, 5, 6, 7], "f", "<f4"))
+exits(1, "targets that are not finite", "./line", "train", "--data=nan.npz", "--val=0", "--progress=none",
+      says='nan.npz: the data are not finite: sample 3, number 0 of the target of "output" is inf')
+npz("large.npz", x=npy((4, 2), [1e30] * 8, "f", "<f4"), y=npy((4, 1), [0] * 4, "f", "<f4"))
+done = exits(1, "weights that overflow in the last step", "./line", "train", "--data=large.npz", "--val=0", "--progress=none", "--rate=1e30", "-o",
+             "large.safetensors", "--epochs=1")
+check(not [name for name in os.listdir() if name.startswith("large.") and name != "large.npz"], "  are not written", done.both)
+
 # ---- Smaller things.
 changed()
 done = exits(0, "--overfit with --epochs", "./turn", "train", "--data=d.npz", "--overfit=20", "--epochs=3", "-o", "few.safetensors", says="epoch 3 of 3")
 done = exits(0, "  and without", "./turn", "train", "--data=d.npz", "--overfit=20", "-o", "few.safetensors", says="of 150")
 for name, number, status in ("SIGINT", signal.SIGINT, 130), ("SIGTERM", signal.SIGTERM, 143):
-    child = subprocess.Popen(["./turn", "train", "--data=d.npz", "--epochs=100000", "-o", "long.safetensors", "--progress=none"], stderr=subprocess.PIPE)
+    child = subprocess.Popen(["./turn", "train", "--data=d.npz", "--epochs=100000", "-o", f"{name}.safetensors", "--progress=none"], stderr=subprocess.PIPE)
     until = time.time() + 60
-    while not os.path.exists("long.checkpoint.safetensors") and time.time() < until:
+    while not os.path.exists(f"{name}.checkpoint.safetensors") and time.time() < until:
         time.sleep(0.01)
     child.send_signal(number)
     child.communicate(timeout=60)
