@@ -59,6 +59,11 @@ bool weights_read(Arena *arena, Diags *diags, const char *path, const Graph *gra
   }
   bool fine = weights_match(arena, diags, path, graph, &archive);
   for (int w = 0; fine && w < graph->weights.n; w++) {
+    status = cnn_tensor_finite(cnn_archive_find(&archive, graph->weights.data[w]->name), path);
+    fine = status.code == CNN_OK;
+    if (!fine) diag_report(diags, DIAG_weights_file, NO_SPAN, NULL, "%s", status.message);
+  }
+  for (int w = 0; fine && w < graph->weights.n; w++) {
     const Weight *weight = graph->weights.data[w];
     cnn_tensor_floats(cnn_archive_find(&archive, weight->name), 0, weight->size, out + weight->offset);
   }

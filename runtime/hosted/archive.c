@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT-0
 #include "archive.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "npz.h"
@@ -177,6 +178,34 @@ void cnn_tensor_floats(const cnn_tensor *tensor, int64_t first, int64_t count, f
   } else {
     for (int64_t i = 0; i < count; i++) out[i] = (float)cnn_tensor_number(tensor, first + i);
   }
+}
+
+/* "[1, 4]": where element i is. */
+static void place_text(const cnn_tensor *tensor, int64_t i, char *text, size_t room) {
+  cnn_tensor place = {.rank = tensor->rank};
+  for (int32_t d = tensor->rank - 1; d >= 0; d--) {
+    place.dim[d] = i % tensor->dim[d];
+    i /= tensor->dim[d];
+  }
+  cnn_tensor_shape(&place, text, room);
+}
+
+cnn_status cnn_tensor_finite(const cnn_tensor *tensor, const char *path) {
+  enum { SOME = 1024 };
+  float value[SOME];
+  for (int64_t first = 0; first < tensor->size; first += SOME) {
+    const int64_t n = tensor->size - first < SOME ? tensor->size - first : SOME;
+    cnn_tensor_floats(tensor, first, n, value);
+    for (int64_t i = 0; i < n; i++) {
+      if (isfinite(value[i])) continue;
+      char place[200];
+      place_text(tensor, first + i, place, sizeof place);
+      const bool held = !isfinite(cnn_tensor_number(tensor, first + i));
+      return cnn_failure(CNN_MISMATCH, "%s: tensor \"%.200s\" is not finite: %s is %g%s", path, tensor->name, place, (double)value[i],
+                         held ? "" : " as a float");
+    }
+  }
+  return cnn_success();
 }
 
 bool cnn_tensor_is_counter(const cnn_tensor *tensor) {

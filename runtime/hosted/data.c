@@ -152,6 +152,31 @@ static bool locate(const cnn_data *data, cnn_part part, int64_t index, int *pool
   return true;
 }
 
+static cnn_status all_finite(const cnn_data *data, int pool, int64_t place, const char *kind, const char *port, const float *value, int64_t n) {
+  static const char *const which[POOLS] = {"", "validation ", "test "};
+  int64_t i = 0;
+  while (i < n && isfinite(value[i])) i++;
+  if (i == n) return cnn_success();
+  return cnn_failure(CNN_NOT_FINITE, "%s: the data are not finite: %ssample %lld, number %lld of the %s \"%s\" is %g", data->path, which[pool],
+                     (long long)place, (long long)i, kind, port, (double)value[i]);
+}
+
+/* Numbers that are not finite would spoil all weights. */
+static cnn_status sample_check(const cnn_data *data, int pool, int64_t place, void *const input[], void *const target[]) {
+  const cnn_network *network = data->network;
+  cnn_status status = cnn_success();
+  for (int32_t i = 0; i < network->inputs && status.code == CNN_OK; i++) {
+    const cnn_port *port = &network->input[i];
+    if (port->type == CNN_F32) status = all_finite(data, pool, place, "input", port->name, input[i], port->size);
+  }
+  for (int32_t o = 0; target && o < network->outputs && status.code == CNN_OK; o++) {
+    const cnn_port *port = &network->output[o];
+    const bool read = target[o] && port->target == CNN_TARGET_VALUES && cnn_target_wanted(data, o);
+    if (read) status = all_finite(data, pool, place, "target of", port->name, target[o], port->size);
+  }
+  return status;
+}
+
 cnn_status cnn_data_sample(const cnn_data *data, cnn_part part, int64_t index, void *const input[], void *const target[]) {
   int pool;
   int64_t place;
@@ -159,12 +184,17 @@ cnn_status cnn_data_sample(const cnn_data *data, cnn_part part, int64_t index, v
   for (int32_t o = 0; target && o < data->network->outputs; o++)
     if (target[o] && cnn_target_optional(data, o)) /* all bits set: class -1, which is ignored */
       memset(target[o], 0xFF, (size_t)cnn_port_targets(&data->network->output[o]) * sizeof(int32_t));
-  return data->kind->read(data, pool, place, input, target);
+  cnn_status status = data->kind->read(data, pool, place, input, target);
+  return status.code == CNN_OK ? sample_check(data, pool, place, input, target) : status;
 }
 
 double cnn_data_scale(const cnn_data *data, int32_t input) {
   const bool unit = data->network->input[input].type == CNN_F32 && data->kind->unit && data->kind->unit(data, input);
   return unit ? 1 : 255;
+}
+
+void cnn_data_files(const cnn_data *data, cnn_each_file *each, void *context) {
+  if (data->kind->files) data->kind->files(data, each, context);
 }
 
 bool cnn_data_label(const cnn_data *data, cnn_part part, int64_t index, int32_t *label) {

@@ -194,7 +194,9 @@ static bool array_unit(const cnn_data *data, int32_t input) {
   return tensor && !whole_numbers(tensor);
 }
 
-static const DataKind arrays = {array_sample, array_label, array_close, array_unit};
+static void array_files(const cnn_data *data, cnn_each_file *each, void *context) { each(context, data->path); }
+
+static const DataKind arrays = {array_sample, array_label, array_close, array_unit, array_files};
 
 /* Whether a file is a zip, whatever its name. */
 static cnn_status zip_look(const char *path, bool *zip) {

@@ -8,8 +8,12 @@
 
 enum { SIDE = 32, PIXELS = SIDE * SIDE, FILES_MOST = 16 };
 
-typedef struct CifarFile { cnn_file file; int64_t records; int pool; } CifarFile;
-typedef struct CifarSet { CifarFile file[FILES_MOST]; int32_t files, labels; } CifarSet; /* labels: bytes before a picture */
+typedef struct CifarFile { char *path; cnn_file file; int64_t records; int pool; } CifarFile;
+typedef struct CifarSet {
+  CifarFile file[FILES_MOST];
+  int32_t files, labels;      /* labels: bytes before a picture */
+  char *names;                /* the file of classes; NULL: there is none */
+} CifarSet;
 
 static const unsigned char *record(const cnn_data *data, int pool, int64_t index) {
   const CifarSet *set = data->set;
@@ -41,20 +45,30 @@ static cnn_status cifar_read(const cnn_data *data, int pool, int64_t index, void
 
 static void cifar_close(cnn_data *data) {
   CifarSet *set = data->set;
-  for (int32_t f = 0; f < set->files; f++) cnn_file_close(&set->file[f].file);
+  for (int32_t f = 0; f < set->files; f++) {
+    cnn_file_close(&set->file[f].file);
+    free(set->file[f].path);
+  }
+  free(set->names);
   free(set);
 }
 
-static const DataKind cifar = {cifar_read, cifar_label, cifar_close, NULL};
+static void cifar_files(const cnn_data *data, cnn_each_file *each, void *context) {
+  const CifarSet *set = data->set;
+  for (int32_t f = 0; f < set->files; f++) each(context, set->file[f].path);
+  if (set->names) each(context, set->names);
+}
+
+static const DataKind cifar = {cifar_read, cifar_label, cifar_close, NULL, cifar_files};
 
 static cnn_status file_add(cnn_data *data, CifarSet *set, const char *directory, const char *name, int pool) {
   char *path = cnn_path_join(directory, name);
   if (!path) return cnn_data_no_memory(data);
-  CifarFile *file = &set->file[set->files];
+  CifarFile *file = &set->file[set->files++]; /* the set owns the path from here on */
+  file->path = path;
   size_t stride = (size_t)set->labels + 3 * PIXELS;
   cnn_status status = cnn_file_open(&file->file, path);
   if (status.code == CNN_OK) {
-    set->files++;
     file->pool = pool;
     file->records = (int64_t)(file->file.size / stride);
     data->pool[pool] += file->records;
@@ -68,12 +82,11 @@ static cnn_status file_add(cnn_data *data, CifarSet *set, const char *directory,
                                                      data->classes);
     else status = cnn_label_check(data, path, i, label);
   }
-  free(path);
   return status;
 }
 
 /* The classes' names, a line each; without the file there are no names. */
-static void names_read(cnn_data *data, const char *directory, const char *name) {
+static void names_read(cnn_data *data, CifarSet *set, const char *directory, const char *name) {
   char *path = cnn_path_join(directory, name);
   cnn_file file = {0};
   if (path && cnn_file_open(&file, path).code == CNN_OK) data->class_name = calloc((size_t)data->classes, sizeof *data->class_name);
@@ -87,8 +100,9 @@ static void names_read(cnn_data *data, const char *directory, const char *name) 
     data->class_name[c] = copy;
     at = line ? line + 1 : end;
   }
+  if (data->class_name) set->names = path;
+  else free(path);
   cnn_file_close(&file);
-  free(path);
 }
 
 static cnn_status set_open(cnn_data *data, const Listing *listing, bool hundred) {
@@ -110,7 +124,7 @@ static cnn_status set_open(cnn_data *data, const Listing *listing, bool hundred)
     bool test = strcmp(name, hundred ? "test.bin" : "test_batch.bin") == 0;
     if (train || test) status = file_add(data, set, listing->path, name, train ? POOL_TRAIN : POOL_TEST);
   }
-  if (status.code == CNN_OK) names_read(data, listing->path, hundred ? "fine_label_names.txt" : "batches.meta.txt");
+  if (status.code == CNN_OK) names_read(data, set, listing->path, hundred ? "fine_label_names.txt" : "batches.meta.txt");
   return status;
 }
 

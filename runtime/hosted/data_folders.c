@@ -203,7 +203,13 @@ static void folder_close(cnn_data *data) {
   free(set);
 }
 
-static const DataKind folders = {folder_read, folder_label, folder_close, NULL};
+static void folder_files(const cnn_data *data, cnn_each_file *each, void *context) {
+  const Folders *set = data->set;
+  for (int p = 0; p < POOLS; p++)
+    for (int64_t i = 0; i < set->pool[p].count; i++) each(context, set->pool[p].picture[i].path);
+}
+
+static const DataKind folders = {folder_read, folder_label, folder_close, NULL, folder_files};
 
 static cnn_status known_but_not_built(const cnn_data *data, const Listing *listing) {
   const Entry *images = cnn_listing_find(listing, "images"), *masks = cnn_listing_find(listing, "masks"), *labels = cnn_listing_find(listing, "labels");

@@ -137,7 +137,15 @@ static void idx_set_close(cnn_data *data) {
   free(set);
 }
 
-static const DataKind idx_files = {idx_read, idx_label, idx_set_close, NULL};
+static void idx_paths(const cnn_data *data, cnn_each_file *each, void *context) {
+  const IdxSet *set = data->set;
+  for (int p = 0; p < POOLS; p++) {
+    if (set->images[p].path) each(context, set->images[p].path);
+    if (set->labels[p].path) each(context, set->labels[p].path);
+  }
+}
+
+static const DataKind idx_files = {idx_read, idx_label, idx_set_close, NULL, idx_paths};
 
 static cnn_status labels_open(cnn_data *data, IdxFile *labels, int64_t samples) {
   cnn_status status = idx_open(labels);

@@ -19,11 +19,15 @@ char *cnn_path_join(const char *directory, const char *name); /* from malloc; NU
 
 /* ---- Sets */
 
+typedef void cnn_each_file(void *context, const char *path);
+void cnn_data_files(const cnn_data *data, cnn_each_file *each, void *context); /* all that the set reads its samples from */
+
 typedef struct DataKind {
   cnn_status (*read)(const cnn_data *data, int pool, int64_t index, void *const input[], void *const target[]);
   bool (*label)(const cnn_data *data, int pool, int64_t index, int32_t *label); /* NULL: no classes */
   void (*close)(cnn_data *data);
   bool (*unit)(const cnn_data *data, int32_t input); /* NULL, or: an f32 input's values are about 1, not pixels of 0..255 */
+  void (*files)(const cnn_data *data, cnn_each_file *each, void *context); /* NULL: it reads none */
 } DataKind;
 
 typedef struct Part { int64_t first, count; int64_t *list; } Part; /* samples list[i], or first + i, of all pools one after the other */

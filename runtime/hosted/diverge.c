@@ -1,4 +1,4 @@
-/* diverge.c: where numbers stopped being finite: the first place on the way from the data over weights and values to the gradients. */
+/* diverge.c: where numbers stopped being finite: the first place on the way from the weights over values to the gradients. */
 // SPDX-License-Identifier: MIT-0
 #include "diverge.h"
 
@@ -12,16 +12,6 @@ static bool all_finite(const float *value, int64_t n) {
   for (int64_t i = 0; i < n; i++)
     if (!isfinite(value[i])) return false;
   return true;
-}
-
-static bool blame_input(const cnn_network *network, const cnn_batch *batch, char *text, size_t room) {
-  for (int32_t i = 0; i < network->inputs; i++) {
-    const cnn_port *port = &network->input[i];
-    if (port->type != CNN_F32 || all_finite(batch->input[i], port->size * batch->count)) continue;
-    snprintf(text, room, ": the data has values for the input \"%s\" that are not finite", port->name);
-    return true;
-  }
-  return false;
 }
 
 static bool blame_weights(const cnn_trainer *trainer, char *text, size_t room) {
@@ -83,8 +73,7 @@ static bool blame_gradient(const cnn_trainer *trainer, char *text, size_t room) 
 }
 
 void cnn_blame(const cnn_trainer *trainer, const cnn_batch *batch, char *text, size_t room) {
-  const cnn_network *network = trainer->network;
   *text = 0;
-  if (blame_input(network, batch, text, room) || blame_weights(trainer, text, room)) return;
+  if (blame_weights(trainer, text, room)) return;
   if (!blame_layer(trainer, batch, text, room)) blame_gradient(trainer, text, room);
 }

@@ -105,10 +105,12 @@ static cnn_status directory_make(const char *directory) {
   return status;
 }
 
+char *cnn_journal_events_path(const char *directory, const char *name) { return joined(directory, "/events.out.tfevents.", name); }
+
 cnn_status cnn_journal_open_events(cnn_journal *journal, const char *directory, const char *name, const cnn_epoch *epoch, int32_t epochs) {
   cnn_status status = directory_make(directory);
   if (status.code != CNN_OK) return status;
-  *journal = (cnn_journal){.path = joined(directory, "/events.out.tfevents.", name), .write = cnn_events_write};
+  *journal = (cnn_journal){.path = cnn_journal_events_path(directory, name), .write = cnn_events_write};
   return start(journal, epoch, epochs);
 }
 

@@ -41,7 +41,7 @@ static void print_help(FILE *stream, const cnn_program *program) {
 
 int cnn_program_fail(const cnn_program *program, const cnn_status *status) {
   fprintf(stderr, "%s: %s%s\n", program->name, status->code == CNN_STOPPED ? "" : "error: ", status->message);
-  return status->code == CNN_STOPPED ? 130 : CNN_EXIT_FAILED;
+  return CNN_EXIT_FAILED;
 }
 
 cnn_status cnn_program_finish(void) {

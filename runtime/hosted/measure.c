@@ -273,10 +273,12 @@ const int64_t *cnn_tally_confusion(const cnn_tally *tally) {
   return tally->confusion ? tally->count + counts_at(tally->network, tally->network->outputs) : NULL;
 }
 
-bool cnn_metric_rises(const char *name) {
-  size_t n = strlen(name);
-  return n < 3 || strcmp(name + n - 3, "mae") != 0;
+static bool ends_in(const char *name, const char *end) {
+  const size_t n = strlen(name), m = strlen(end);
+  return n >= m && strcmp(name + n - m, end) == 0;
 }
+
+bool cnn_metric_rises(const char *name) { return !ends_in(name, "mae") && !ends_in(name, "loss"); }
 
 double cnn_class_precision(const cnn_class_counts *counts) { return ratio((double)counts->correct, (double)counts->predicted); }
 double cnn_class_recall(const cnn_class_counts *counts) { return ratio((double)counts->correct, (double)counts->samples); }

@@ -219,6 +219,6 @@ int cnn_program_dream(const cnn_program *program, int argc, char **argv) {
   const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);
   if (parsed != CNN_GO_ON) return parsed;
   if (!a.output) return cnn_usage_error(&usage, "it needs --output");
-  int ready = cnn_viewer_usage(&usage, program->network, a.weights, a.out, true);
+  int ready = cnn_viewer_usage(&usage, program->network, a.weights, a.from, a.out, true);
   return ready == CNN_GO_ON ? dream(program, &a) : ready;
 }

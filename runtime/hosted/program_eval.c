@@ -8,6 +8,7 @@
 
 #include "number.h"
 #include "program.h"
+#include "written.h"
 
 typedef struct Arguments { const char *data, *weights, *confusion; bool json; int64_t threads, limit; int fit; } Arguments;
 
@@ -66,7 +67,7 @@ static void print_text(const cnn_network *network, const cnn_data *data, const c
   }
 }
 
-static int evaluate(const cnn_program *program, const Arguments *arguments) {
+static int evaluate(const cnn_program *program, const cnn_usage *usage, const cnn_written *written, const Arguments *arguments) {
   const cnn_network *network = program->network;
   cnn_data *data = NULL;
   float *weights = NULL;
@@ -74,6 +75,12 @@ static int evaluate(const cnn_program *program, const Arguments *arguments) {
   cnn_data_options options = {.val = 0, .limit = arguments->limit, .fit = (cnn_fit)arguments->fit};
   cnn_status status = cnn_program_weights(network, arguments->weights, &weights);
   if (status.code == CNN_OK) status = cnn_data_open(&data, arguments->data, network, &options);
+  const int spared = status.code == CNN_OK ? cnn_written_spares_data(usage, written, data) : CNN_GO_ON;
+  if (spared != CNN_GO_ON) {
+    cnn_data_close(data);
+    free(weights);
+    return spared;
+  }
   if (status.code == CNN_OK && cnn_data_count(data, CNN_PART_TEST) == 0) {
     status = cnn_failure(CNN_MISMATCH, "%s: no samples to evaluate", arguments->data);
   }
@@ -108,6 +115,10 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
   if (!a.data) return cnn_usage_error(&usage, "it needs --data");
   if (!a.weights && !program->network->initial && program->network->parameters > 0) return cnn_usage_error(&usage, "it needs --weights");
   static const char *const kinds[] = {".svg", ".txt", NULL};
-  int suffix = cnn_usage_suffix(&usage, "--confusion", a.confusion, kinds);
-  return suffix == CNN_GO_ON ? evaluate(program, &a) : suffix;
+  const cnn_written written[] = {{"--confusion", a.confusion}, {NULL, NULL}};
+  int status = cnn_usage_suffix(&usage, "--confusion", a.confusion, kinds);
+  if (status == CNN_GO_ON) status = cnn_written_apart(&usage, written);
+  if (status == CNN_GO_ON) status = cnn_written_spares(&usage, written, a.data, "the data are read from it");
+  if (status == CNN_GO_ON) status = cnn_written_spares(&usage, written, a.weights, "the weights are read from it");
+  return status == CNN_GO_ON ? evaluate(program, &usage, written, &a) : status;
 }

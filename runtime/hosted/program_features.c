@@ -110,6 +110,6 @@ int cnn_program_features(const cnn_program *program, int argc, char **argv) {
   int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
   if (parsed != CNN_GO_ON) return parsed;
   if (a.out && cnn_out_is_array(a.out) && !a.layer) return cnn_usage_error(&usage, "-o OUT.npy needs --layer");
-  int ready = cnn_viewer_usage(&usage, program->network, a.weights, a.out, true);
+  int ready = cnn_viewer_usage(&usage, program->network, a.weights, argv[operand], a.out, true);
   return ready == CNN_GO_ON ? features(program, &a, argv[operand]) : ready;
 }

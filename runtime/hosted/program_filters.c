@@ -139,6 +139,6 @@ int cnn_program_filters(const cnn_program *program, int argc, char **argv) {
   cnn_usage usage = {program->name, "filters", "", "Draws the weights of a layer.", flag, sizeof flag / sizeof *flag};
   const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);
   if (parsed != CNN_GO_ON) return parsed;
-  int ready = cnn_viewer_usage(&usage, program->network, a.weights, a.out, false);
+  int ready = cnn_viewer_usage(&usage, program->network, a.weights, NULL, a.out, false);
   return ready == CNN_GO_ON ? filters(program, &a) : ready;
 }

@@ -189,6 +189,6 @@ int cnn_program_occlude(const cnn_program *program, int argc, char **argv) {
   cnn_usage usage = {program->name, "occlude", "IMAGE", "Draws what the prediction loses when parts of an input are covered.", flag, sizeof flag / sizeof *flag};
   int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
   if (parsed != CNN_GO_ON) return parsed;
-  int ready = cnn_viewer_usage(&usage, program->network, a.weights, a.out, true);
+  int ready = cnn_viewer_usage(&usage, program->network, a.weights, argv[operand], a.out, true);
   return ready == CNN_GO_ON ? occlude(program, &a, argv[operand]) : ready;
 }

@@ -12,6 +12,7 @@
 #include "number.h"
 #include "program.h"
 #include "threads.h"
+#include "written.h"
 
 enum { SHOWN_SCORES = 5, SHOWN_VALUES = 8 };
 
@@ -359,6 +360,11 @@ int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
   if (parsed != CNN_GO_ON) return parsed;
   if (!a.weights && !program->network->initial && program->network->parameters > 0) return cnn_usage_error(&usage, "it needs --weights");
   static const char *const one[] = {".npy", ".npz", ".png", NULL}, *const several[] = {".npz", ".png", NULL};
-  int suffix = cnn_usage_suffix(&usage, program->network->outputs > 1 ? "-o of several outputs" : "-o", a.out, program->network->outputs > 1 ? several : one);
-  return suffix == CNN_GO_ON ? predict(program, &a, argc - operand, argv + operand) : suffix;
+  const bool many = program->network->outputs > 1;
+  const cnn_written written[] = {{"-o", a.out}, {NULL, NULL}};
+  int status = cnn_usage_suffix(&usage, many ? "-o of several outputs" : "-o", a.out, many ? several : one);
+  if (status == CNN_GO_ON) status = cnn_written_apart(&usage, written);
+  if (status == CNN_GO_ON) status = cnn_written_spares(&usage, written, a.weights, "the weights are read from it");
+  for (int i = operand; i < argc && status == CNN_GO_ON; i++) status = cnn_written_spares(&usage, written, argv[i], "it is an input");
+  return status == CNN_GO_ON ? predict(program, &a, argc - operand, argv + operand) : status;
 }

@@ -121,6 +121,6 @@ int cnn_program_saliency(const cnn_program *program, int argc, char **argv) {
   cnn_usage usage = {program->name, "saliency", "IMAGE", "Draws which parts of an input the score of its class hangs on.", flag, sizeof flag / sizeof *flag};
   int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
   if (parsed != CNN_GO_ON) return parsed;
-  int ready = cnn_viewer_usage(&usage, program->network, a.weights, a.out, true);
+  int ready = cnn_viewer_usage(&usage, program->network, a.weights, argv[operand], a.out, true);
   return ready == CNN_GO_ON ? saliency(program, &a, argv[operand]) : ready;
 }

@@ -10,15 +10,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "journal.h"
 #include "number.h"
 #include "program.h"
+#include "written.h"
 
-/* Set by Ctrl-C: the only way in which a signal can tell the loop. A second Ctrl-C ends the process at once. */
+/* The signal that came, Ctrl-C or SIGTERM: the only way in which one can tell the loop. A second one ends the process at once. */
 static volatile sig_atomic_t interrupted;
-static void interrupt(int signal_number) { (void)signal_number, interrupted = 1; }
+static void interrupt(int signal_number) { interrupted = signal_number; }
 
 static void catch_interrupt(void) {
-  struct sigaction action = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND};
+  struct sigaction action = {.sa_handler = interrupt, .sa_flags = (int)(SA_RESETHAND | SA_RESTART)};
   interrupted = 0;
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
@@ -58,6 +60,7 @@ static void listen(void *context, const cnn_event *event) {
 static void apply(const Arguments *arguments, cnn_train_options *options) {
   cnn_recipe *recipe = &options->recipe;
   if (arguments->epochs_given) recipe->epochs = (int32_t)arguments->epochs;
+  options->epochs_given = options->epochs_given || arguments->epochs_given;
   if (arguments->batch_given) recipe->batch = (int32_t)arguments->batch;
   if (arguments->rate_given) recipe->rate = arguments->rate;
   if (arguments->seed_given) recipe->seed = arguments->seed;
@@ -84,7 +87,38 @@ static int64_t memory_for_pictures(void) {
   return 0;
 }
 
-static int train(const cnn_program *program, const Arguments *arguments, cnn_train_options *options) {
+/* All that the run writes; the paths that are made here are freed with it. */
+enum { WRITTEN = 8 };
+typedef struct Outputs { char *last, *checkpoint, *previous, *stopped, *events; cnn_written list[WRITTEN + 1]; } Outputs;
+
+static void outputs_free(Outputs *outputs) {
+  free(outputs->last);
+  free(outputs->checkpoint);
+  free(outputs->previous);
+  free(outputs->stopped);
+  free(outputs->events);
+}
+
+static bool outputs_of(Outputs *outputs, const cnn_program *program, const Arguments *a, const char *out) {
+  *outputs = (Outputs){.last = cnn_sibling(out, "last"), .checkpoint = cnn_sibling(out, "checkpoint"),
+                       .previous = cnn_sibling(out, "previous"), .stopped = cnn_sibling(out, "stopped")};
+  if (a->tensorboard) outputs->events = cnn_journal_events_path(a->tensorboard, program->network->name);
+  const cnn_written list[WRITTEN] = {{"--out", out}, {"--out", outputs->last}, {"--out", outputs->checkpoint}, {"--out", outputs->previous},
+                                     {"--out", outputs->stopped}, {"--log", a->log}, {"--plot", a->plot}, {"--tensorboard", outputs->events}};
+  memcpy(outputs->list, list, sizeof list);
+  return outputs->last && outputs->checkpoint && outputs->previous && outputs->stopped && (outputs->events || !a->tensorboard);
+}
+
+/* Before anything is written: no output is what the command reads, or is. */
+static int outputs_check(const cnn_usage *usage, const Outputs *outputs, const Arguments *a) {
+  int status = cnn_written_apart(usage, outputs->list);
+  if (status == CNN_GO_ON) status = cnn_written_spares(usage, outputs->list, a->data, "the data are read from it");
+  if (status == CNN_GO_ON) status = cnn_written_spares(usage, outputs->list, a->init, "the first weights are read from it");
+  return status;
+}
+
+static int train(const cnn_program *program, const cnn_usage *usage, const Arguments *arguments, const Outputs *outputs,
+                 cnn_train_options *options) {
   cnn_status status = cnn_success();
   if (arguments->resume) status = cnn_train_settings(program->network, options);
   apply(arguments, options);
@@ -92,7 +126,8 @@ static int train(const cnn_program *program, const Arguments *arguments, cnn_tra
   catch_interrupt();
   cnn_data_options data_options = {.val = options->val, .limit = options->limit, .fit = options->fit, .keep = memory_for_pictures()};
   if (status.code == CNN_OK) status = cnn_data_open(&data, arguments->data, program->network, &data_options);
-  if (status.code == CNN_OK) {
+  const int spared = status.code == CNN_OK && !options->dry_run ? cnn_written_spares_data(usage, outputs->list, data) : CNN_GO_ON;
+  if (status.code == CNN_OK && spared == CNN_GO_ON) {
     Listener listener = {.out = options->out};
     cnn_progress_open(&listener.progress, (cnn_progress_kind)arguments->progress);
     if (options->overfit > 0) listener.progress.line_every = 20;
@@ -104,7 +139,21 @@ static int train(const cnn_program *program, const Arguments *arguments, cnn_tra
     if (status.code == CNN_OK) status = cnn_program_finish();
   }
   cnn_data_close(data);
-  return status.code == CNN_OK ? 0 : cnn_program_fail(program, &status);
+  if (spared != CNN_GO_ON) return spared;
+  if (status.code == CNN_OK) return 0;
+  const int failed = cnn_program_fail(program, &status);
+  return status.code == CNN_STOPPED ? 128 + interrupted : failed; /* as a shell shows a process that a signal ended */
+}
+
+/* Weights may have a name without a suffix; one that they have says what the file is. */
+static int suffixes_check(const cnn_usage *usage, const Arguments *a, const char *out) {
+  static const char *const svg[] = {".svg", NULL}, *const rows[] = {".jsonl", ".csv", NULL};
+  static const char *const weights[] = {".safetensors", ".npz", NULL};
+  const char *slash = strrchr(out, '/'), *name = slash ? slash + 1 : out;
+  int status = strchr(name, '.') ? cnn_usage_suffix(usage, "--out", out, weights) : CNN_GO_ON;
+  if (status == CNN_GO_ON) status = cnn_usage_suffix(usage, "--plot", a->plot, svg);
+  if (status == CNN_GO_ON) status = cnn_usage_suffix(usage, "--log", a->log, rows);
+  return status;
 }
 
 int cnn_program_train(const cnn_program *program, int argc, char **argv) {
@@ -113,7 +162,8 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
   const double most = INT32_MAX;
   const cnn_flag flag[] = {
     {"data", 0, CNN_VALUE_TEXT, &a.data, "PATH", "a directory with IDX, CIFAR or picture folders, an .npz, or 'synthetic'", 0, 0, NULL, NULL},
-    {"out", 'o', CNN_VALUE_TEXT, &a.out, "W", "where the best weights go (NET.safetensors); beside it the last and a checkpoint", 0, 0, NULL, NULL},
+    {"out", 'o', CNN_VALUE_TEXT, &a.out, "W", "where the best weights go, .safetensors or .npz (NET.safetensors); beside it the last and a checkpoint.\n"
+     "                                  Weights of another run are kept as W.previous, a run that was stopped as W.stopped", 0, 0, NULL, NULL},
     {"init", 0, CNN_VALUE_TEXT, &a.init, "W", "start from these weights, where names and shapes match", 0, 0, NULL, NULL},
     {"epochs", 0, CNN_VALUE_WHOLE, &a.epochs, "N", "instead of the program's", 1, most, NULL, &a.epochs_given},
     {"batch", 0, CNN_VALUE_WHOLE, &a.batch, "N", "samples of a step, instead of the program's", 1, most, NULL, &a.batch_given},
@@ -138,13 +188,18 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
   if (parsed != CNN_GO_ON) return parsed;
   if (!a.data) return cnn_usage_error(&usage, "it needs --data");
   if (a.resume && a.init) return cnn_usage_error(&usage, "--resume goes on from a checkpoint, --init starts from weights: one of them");
-  static const char *const svg[] = {".svg", NULL}, *const rows[] = {".jsonl", ".csv", NULL};
-  int suffix = cnn_usage_suffix(&usage, "--plot", a.plot, svg);
-  if (suffix == CNN_GO_ON) suffix = cnn_usage_suffix(&usage, "--log", a.log, rows);
-  if (suffix != CNN_GO_ON) return suffix;
   char out[512];
   snprintf(out, sizeof out, "%s.safetensors", program->network->name);
   cnn_train_options options = cnn_train_defaults(program->network);
   options.out = a.out ? a.out : out;
-  return train(program, &a, &options);
+  int status = suffixes_check(&usage, &a, options.out);
+  Outputs outputs = {0};
+  if (status == CNN_GO_ON && !outputs_of(&outputs, program, &a, options.out)) {
+    const cnn_status failed = cnn_failure(CNN_NO_MEMORY, "out of memory");
+    status = cnn_program_fail(program, &failed);
+  }
+  if (status == CNN_GO_ON && !a.dry_run) status = outputs_check(&usage, &outputs, &a);
+  if (status == CNN_GO_ON) status = train(program, &usage, &a, &outputs, &options);
+  outputs_free(&outputs);
+  return status;
 }

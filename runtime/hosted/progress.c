@@ -125,9 +125,10 @@ static void print_epoch(const cnn_event *event) {
 
 void cnn_progress_event(void *context, const cnn_event *event) {
   cnn_progress *progress = context;
-  if (progress->quiet) return;
+  if (progress->quiet && event->kind != CNN_EVENT_WARNING) return;
   switch (event->kind) {
   case CNN_EVENT_NOTE:
+  case CNN_EVENT_WARNING:
     erase(progress);
     fprintf(stderr, "%s%s", event->note, *event->note && event->note[strlen(event->note) - 1] == '\n' ? "" : "\n");
     break;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "evaluate.h"
+#include "facts.h"
 #include "safetensors.h"
 
 enum { STATE_VERSION = 1, ARRAYS = 4 };
@@ -134,10 +135,10 @@ static void epoch_read(const json_t *object, cnn_epoch *epoch) {
 static json_t *settings_json(const cnn_train_options *options) {
   char seed[24];
   snprintf(seed, sizeof seed, "%" PRIu64, options->recipe.seed);
-  return json_pack("{s:s, s:i, s:i, s:o, s:b, s:I, s:o, s:I, s:i}", "seed", seed, "batch", (int)options->recipe.batch, "epochs",
+  return json_pack("{s:s, s:i, s:i, s:o, s:b, s:I, s:o, s:I, s:i, s:b}", "seed", seed, "batch", (int)options->recipe.batch, "epochs",
                    (int)options->recipe.epochs, "rate", real(options->recipe.rate), "shuffle", (int)options->shuffle, "overfit",
                    (json_int_t)options->overfit, "val", real(options->val), "limit", (json_int_t)options->limit, "fit",
-                   (int)options->fit);
+                   (int)options->fit, "epochs_given", (int)options->epochs_given);
 }
 
 static json_t *state_json(const cnn_run *run, const cnn_train_options *options) {
@@ -149,13 +150,16 @@ static json_t *state_json(const cnn_run *run, const cnn_train_options *options) 
     json_array_append_new(sums, json_pack("[o, o, o]", real(run->sums[o].loss), real(run->sums[o].loss_weight), real(run->sums[o].absolute)));
   }
   for (int32_t i = 0; i < run->finished; i++) json_array_append_new(history, epoch_json(&run->history[i]));
-  return json_pack("{s:i, s:s, s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:{s:o, s:o, s:i, s:i}, s:o, s:i, s:i, s:o, s:o, s:o, s:o}",
+  return json_pack("{s:i, s:s, s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I, s:{s:o, s:o, s:i, s:i}, s:o, s:i, s:i, s:o, s:o, s:o, s:o, "
+                   "s:o, s:o}",
                    "version", STATE_VERSION, "net", trainer->network->name, "optimizer", (int)trainer->recipe.optimizer,
                    "samples", (json_int_t)run->samples, "at", (json_int_t)run->at, "batches", (json_int_t)trainer->batches,
                    "steps", (json_int_t)trainer->steps, "loss", real(run->loss), "seconds", real(run->seconds), "rate", real(run->rate),
+                   "mean_rate", real(run->mean_rate), "rates", (json_int_t)run->rates,
                    "schedule", "scale", real(schedule->scale), "best", real(schedule->best), "waiting", (int)schedule->waiting,
                    "epochs", (int)schedule->epochs, "best", real(run->best), "rated", (int)run->rated, "waiting", (int)run->waiting,
-                   "counts", counts, "sums", sums, "history", history, "settings", settings_json(options));
+                   "counts", counts, "sums", sums, "history", history, "settings", settings_json(options),
+                   "program", cnn_facts(trainer->network, trainer->network->recipe), "chosen", cnn_facts(trainer->network, &trainer->recipe));
 }
 
 /* ---- Saving */
@@ -229,7 +233,7 @@ static cnn_status read_state(const char *path, const cnn_archive *archive, const
 
 static cnn_status take_state(cnn_run *run, const json_t *state, const char *path) {
   cnn_trainer *trainer = &run->trainer;
-  if (whole(state, "optimizer") != (int64_t)trainer->recipe.optimizer) {
+  if (whole(state, "optimizer") != (int64_t)trainer->recipe.optimizer) { /* of an older checkpoint, which has no facts */
     return cnn_failure(CNN_MISMATCH, "%s: the checkpoint was made with another optimizer", path);
   }
   if (whole(state, "samples") != run->samples) {
@@ -246,6 +250,8 @@ static cnn_status take_state(cnn_run *run, const json_t *state, const char *path
   run->loss = number(state, "loss");
   run->seconds = number(state, "seconds");
   run->rate = number(state, "rate");
+  run->rates = whole(state, "rates"); /* an older checkpoint has none: then the mean is that of the steps to come */
+  run->mean_rate = run->rates > 0 ? number(state, "mean_rate") : 0;
   run->best = number(state, "best");
   run->rated = (int32_t)whole(state, "rated");
   run->waiting = (int32_t)whole(state, "waiting");
@@ -271,12 +277,30 @@ static cnn_status take_state(cnn_run *run, const json_t *state, const char *path
   return cnn_success();
 }
 
-cnn_status cnn_run_load(cnn_run *run, const char *path) {
+static cnn_status take_change(const cnn_run *run, const json_t *state, const char *path, void (*tell)(void *, const char *), void *context) {
+  const cnn_network *network = run->trainer.network;
+  cnn_change change = {.path = path, .program = json_object_get(state, "program"), .chosen = json_object_get(state, "chosen")};
+  if (!change.program || !change.chosen) {
+    tell(context, "this checkpoint is of an older version: what of the program has changed since then cannot be told");
+    return cnn_success();
+  }
+  change.program_now = cnn_facts(network, network->recipe);
+  change.chosen_now = cnn_facts(network, &run->trainer.recipe);
+  cnn_status status = cnn_failure(CNN_NO_MEMORY, "%s: no memory to read it", path);
+  if (change.program_now && change.chosen_now) status = cnn_change_check(&change);
+  if (status.code == CNN_OK) cnn_change_tell(&change, tell, context);
+  json_decref(change.program_now);
+  json_decref(change.chosen_now);
+  return status;
+}
+
+cnn_status cnn_run_load(cnn_run *run, const char *path, void (*tell)(void *context, const char *line), void *context) {
   cnn_archive archive;
   cnn_status status = cnn_archive_open(&archive, path);
   if (status.code != CNN_OK) return status;
   json_t *state = NULL;
   status = read_state(path, &archive, run->trainer.network->name, &state);
+  if (status.code == CNN_OK) status = take_change(run, state, path, tell, context);
   if (status.code == CNN_OK) status = take_state(run, state, path);
   if (status.code == CNN_OK) {
     Restored restored = {&archive, path, cnn_success()};
@@ -286,6 +310,35 @@ cnn_status cnn_run_load(cnn_run *run, const char *path) {
   json_decref(state);
   cnn_archive_close(&archive);
   return status;
+}
+
+bool cnn_run_unfinished(const char *path, char progress[80]) {
+  cnn_archive archive;
+  if (cnn_archive_open(&archive, path).code != CNN_OK) return false;
+  const char *text = cnn_archive_note(&archive, "cnn_training");
+  json_t *state = text ? json_loads(text, 0, NULL) : NULL;
+  const json_t *chosen = json_object_get(state, "chosen");
+  const char *patience = json_string_value(json_object_get(chosen, "early_stop"));
+  const int64_t done = (int64_t)json_array_size(json_object_get(state, "history"));
+  const int64_t epochs = whole(json_object_get(state, "settings"), "epochs"), waits = patience ? strtoll(patience, NULL, 10) : 0;
+  const bool over = done >= epochs || (waits > 0 && whole(state, "waiting") >= waits);
+  snprintf(progress, 80, "in epoch %" PRId64 " of %" PRId64, done + 1, epochs);
+  json_decref(state);
+  cnn_archive_close(&archive);
+  return text && !over;
+}
+
+/* What the program says anew counts; else what was chosen for the run. */
+static cnn_status take_recipe(const cnn_network *network, const json_t *state, const json_t *settings, cnn_train_options *options) {
+  const json_t *program = json_object_get(state, "program");
+  if (!network->recipe) return cnn_success(); /* it cannot be trained, which cnn_train says */
+  json_t *now = cnn_facts(network, network->recipe);
+  if (!now) return cnn_failure(CNN_NO_MEMORY, "no memory");
+  if (!program || cnn_facts_same(program, now, "batch")) options->recipe.batch = (int32_t)whole(settings, "batch");
+  if (!program || cnn_facts_same(program, now, "epochs")) options->recipe.epochs = (int32_t)whole(settings, "epochs");
+  if (!program || cnn_facts_same(program, now, "rate")) options->recipe.rate = number(settings, "rate");
+  json_decref(now);
+  return cnn_success();
 }
 
 cnn_status cnn_train_settings(const cnn_network *network, cnn_train_options *options) {
@@ -299,12 +352,11 @@ cnn_status cnn_train_settings(const cnn_network *network, cnn_train_options *opt
     if (status.code == CNN_OK) {
       const json_t *settings = json_object_get(state, "settings");
       const char *seed = json_string_value(json_object_get(settings, "seed"));
+      status = take_recipe(network, state, settings, options);
       options->recipe.seed = seed ? strtoull(seed, NULL, 10) : options->recipe.seed;
-      options->recipe.batch = (int32_t)whole(settings, "batch");
-      options->recipe.epochs = (int32_t)whole(settings, "epochs");
-      options->recipe.rate = number(settings, "rate");
       options->shuffle = json_is_true(json_object_get(settings, "shuffle"));
       options->overfit = whole(settings, "overfit");
+      options->epochs_given = json_is_true(json_object_get(settings, "epochs_given"));
       options->val = number(settings, "val");
       options->limit = whole(settings, "limit");
       options->fit = (cnn_fit)whole(settings, "fit");

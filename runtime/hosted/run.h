@@ -14,6 +14,8 @@ typedef struct cnn_run {
   double loss;              /* of those, summed */
   double seconds;           /* spent on them */
   double rate;              /* of the last step */
+  double mean_rate;         /* of the current epoch's steps */
+  int64_t rates;            /* how many those are */
   cnn_tally tally;          /* of the current epoch, as are the sums */
   cnn_sums *sums;
   double best;              /* lowest value of what is minimised, once `rated` epochs have been rated */
@@ -28,5 +30,8 @@ bool cnn_run_append(cnn_run *run, const cnn_epoch *epoch); /* false: no memory *
 
 /* The checkpoint: weights, average and optimizer state as tensors, the rest as one JSON text in the notes. */
 cnn_status cnn_run_save(const cnn_run *run, const cnn_train_options *options, const char *path);
-cnn_status cnn_run_load(cnn_run *run, const char *path);
+/* `tell` gets a line for each thing of the recipe that is not as it was; what cannot change is refused. */
+cnn_status cnn_run_load(cnn_run *run, const char *path, void (*tell)(void *context, const char *line), void *context);
+/* Whether the file is a checkpoint of a run that is not over; `progress` is then "in epoch 3 of 10". */
+bool cnn_run_unfinished(const char *path, char progress[80]);
 #endif

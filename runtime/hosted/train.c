@@ -11,10 +11,12 @@
 #include "cnn.h"
 #include "diverge.h"
 #include "evaluate.h"
+#include "facts.h"
 #include "file.h"
 #include "journal.h"
 #include "loss.h"
 #include "number.h"
+#include "previous.h"
 #include "run.h"
 #include "threads.h"
 
@@ -43,10 +45,17 @@ cnn_train_options cnn_train_defaults(const cnn_network *network) {
   return options;
 }
 
+/* Where `suffix` begins at the end of a path; 0: it is not there, or is all of it. */
+static size_t suffix_at(const char *path, const char *suffix) {
+  const size_t n = strlen(path), m = strlen(suffix);
+  return n > m && strcmp(path + n - m, suffix) == 0 ? n - m : 0;
+}
+
 char *cnn_sibling(const char *path, const char *kind) {
-  static const char suffix[] = ".safetensors";
-  size_t length = strlen(path), room = length + strlen(kind) + sizeof suffix + 1;
-  if (length >= sizeof suffix && strcmp(path + length - (sizeof suffix - 1), suffix) == 0) length -= sizeof suffix - 1;
+  static const char plain[] = ".safetensors", arrays[] = ".npz";
+  const size_t zipped = suffix_at(path, arrays), named = zipped ? zipped : suffix_at(path, plain), length = named ? named : strlen(path);
+  const char *suffix = zipped && strcmp(kind, "checkpoint") != 0 ? arrays : plain; /* a checkpoint has notes, which arrays have not */
+  const size_t room = length + strlen(kind) + sizeof plain + 1;
   char *sibling = malloc(room);
   if (sibling) snprintf(sibling, room, "%.*s.%s%s", (int)length, path, kind, suffix);
   return sibling;
@@ -76,6 +85,8 @@ __attribute__((format(printf, 2, 3))) static void note(const Training *training,
   va_end(arguments);
   send(training, (cnn_event){.kind = CNN_EVENT_NOTE, .note = text});
 }
+
+static void warn(void *training, const char *text) { send(training, (cnn_event){.kind = CNN_EVENT_WARNING, .note = text}); }
 
 static void note_memory(const Training *training) {
   const cnn_network *network = training->network;
@@ -122,6 +133,10 @@ static void note_labels(const Training *training) {
   free(count);
 }
 
+static const char *kept_so_far(const Training *training) {
+  return training->run.finished == 0 ? "nothing was saved" : "the epochs before are saved";
+}
+
 /* ---- Setting up */
 
 static cnn_status check_options(const cnn_network *network, const cnn_train_options *options) {
@@ -143,7 +158,7 @@ static cnn_recipe recipe_for(const cnn_train_options *options, int64_t samples) 
   if (options->overfit > 0) {
     int64_t batches = (samples + recipe.batch - 1) / recipe.batch, steps = (batches + recipe.accumulate - 1) / recipe.accumulate;
     int32_t epochs = (int32_t)((OVERFIT_STEPS + steps - 1) / steps);
-    if (recipe.epochs < epochs) recipe.epochs = epochs;
+    if (recipe.epochs < epochs && !options->epochs_given) recipe.epochs = epochs;
     recipe.schedule = CNN_CONSTANT;
     recipe.warmup = 0;
     recipe.early_stop = 0;
@@ -208,8 +223,41 @@ static cnn_status open_training(Training *training) {
   return cnn_success();
 }
 
+/* What is minimised over epochs: the validation loss; where that is not known, the first metric; without validation, the training loss. */
+static double rated(const cnn_epoch *epoch, char measure[72]) {
+  const bool validated = epoch->val.samples > 0, metric = validated && isnan(epoch->val.loss) && epoch->val.metrics > 0;
+  snprintf(measure, 72, "%s%s", validated ? "val_" : "", metric ? epoch->val.metric[0].name : "loss");
+  return metric ? epoch->val.metric[0].value : validated ? epoch->val.loss : epoch->train.loss;
+}
+
+/* The weights as they are evaluated. Such as are not finite are no use to anybody and never written. */
+static cnn_status weights_check(const Training *training) {
+  const cnn_network *network = training->network;
+  const float *value = cnn_trainer_result(&training->run.trainer);
+  for (int32_t w = 0; w < network->weights; w++) {
+    const cnn_weight *weight = &network->weight[w];
+    for (int64_t i = weight->offset; i < weight->offset + weight->size; i++) {
+      if (isfinite(value[i])) continue;
+      return cnn_failure(CNN_NOT_FINITE, "%s is not finite after %s %d; %s. A smaller rate, clip_norm or a warmup may help", weight->name,
+                         training->run.at > 0 ? "a step of epoch" : "epoch", (int)training->run.finished + 1, kept_so_far(training));
+    }
+  }
+  return cnn_success();
+}
+
 static cnn_status save(const Training *training, const char *path) {
-  return cnn_weights_save(training->network, path, cnn_trainer_result(&training->run.trainer));
+  const cnn_run *run = &training->run;
+  const cnn_epoch *last = run->finished > 0 && run->at == 0 ? &run->history[run->finished - 1] : NULL;
+  char measure[72];
+  const double value = last ? rated(last, measure) : NAN;
+  cnn_about about;
+  json_t *facts = cnn_facts(training->network, &run->trainer.recipe);
+  if (!facts) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
+  cnn_about_weights(&about, cnn_data_describe(training->data), json_string_value(json_object_get(facts, "loss")), last ? last->epoch : 0,
+                    last ? measure : NULL, value);
+  cnn_status status = cnn_weights_save(training->network, path, cnn_trainer_result(&run->trainer), about.note);
+  json_decref(facts);
+  return status;
 }
 
 /* Files that cannot be written are told now, not after the first epoch. */
@@ -227,6 +275,20 @@ static cnn_status open_files(Training *training) {
   return status;
 }
 
+static void note_resumption(Training *training) {
+  const cnn_run *run = &training->run;
+  const int32_t done = run->finished, wanted = run->trainer.recipe.epochs, program = training->network->recipe->epochs;
+  char more[200] = "with a larger N trains on", text[600];
+  if (done < wanted) {
+    note(training, "%s: going on after epoch %d of %d", training->checkpoint, (int)done, (int)wanted);
+    return;
+  }
+  if (program > done) snprintf(more, sizeof more, "trains on, as the program says; %d were asked for", (int)wanted);
+  const cnn_text epochs = program > done ? cnn_number(program, 9) : (cnn_text){"N"};
+  snprintf(text, sizeof text, "%.300s: all %d epochs are done; --epochs=%s %s", training->checkpoint, (int)done, epochs.text, more);
+  warn(training, text);
+}
+
 static cnn_status prepare(Training *training) {
   const cnn_train_options *options = training->options;
   cnn_status status = check_options(training->network, options);
@@ -241,13 +303,13 @@ static cnn_status prepare(Training *training) {
          (int)training->course.part, (int)training->network->train_batch);
   }
   if (options->resume) {
-    status = cnn_run_load(&training->run, training->checkpoint);
-    if (status.code == CNN_OK) note(training, "%s: going on after epoch %d of %d", training->checkpoint, (int)training->run.finished,
-                                      (int)training->run.trainer.recipe.epochs);
+    status = cnn_run_load(&training->run, training->checkpoint, warn, training);
+    if (status.code == CNN_OK) note_resumption(training);
   } else {
     first_weights(training);
     if (options->init) status = take_init(training);
   }
+  if (status.code == CNN_OK && !options->dry_run && !options->resume) status = cnn_previous_keep(options->out, warn, training);
   return status.code == CNN_OK && !options->dry_run ? open_files(training) : status;
 }
 
@@ -299,7 +361,7 @@ static cnn_status not_finite(const Training *training, const cnn_batch *batch, f
   cnn_blame(&run->trainer, batch, where, sizeof where);
   return cnn_failure(CNN_NOT_FINITE, "%s in epoch %d, step %" PRId64 "%s; %s. A smaller rate, clip_norm or a warmup may help",
                      isnan(loss) ? "the loss is not a number" : isinf(loss) ? "the loss is infinite" : "a gradient is not finite",
-                     (int)run->finished + 1, step, where, run->finished == 0 ? "nothing was saved" : "the epochs before are saved");
+                     (int)run->finished + 1, step, where, kept_so_far(training));
 }
 
 /* A step: batches until the optimizer has what it wants, at the rate of the moment when it began. */
@@ -320,6 +382,7 @@ static cnn_status make_step(Training *training, bool *over) {
   }
   if (cnn_trainer_overflow(trainer) >= 0) return not_finite(training, batch, 0);
   run->rate = cnn_schedule_rate(&trainer->schedule, &trainer->recipe, t);
+  run->mean_rate += (run->rate - run->mean_rate) / (double)++run->rates;
   cnn_trainer_update(trainer, run->rate);
   *over = run->at >= run->samples;
   report_step(training, *over);
@@ -368,14 +431,6 @@ static cnn_status validate(Training *training, cnn_measures *measures) {
   return status;
 }
 
-/* What is minimised over epochs: the validation loss; where that is not known, the first metric; without validation, the training loss. */
-static double rated(const cnn_epoch *epoch) {
-  if (epoch->val.samples == 0) return epoch->train.loss;
-  if (!isnan(epoch->val.loss) || epoch->val.metrics == 0) return epoch->val.loss;
-  const cnn_metric *metric = &epoch->val.metric[0];
-  return cnn_metric_rises(metric->name) ? -metric->value : metric->value;
-}
-
 /* The order matters: whenever the process ends, the checkpoint is never ahead of the other files. */
 static cnn_status save_epoch(Training *training, bool best) {
   const cnn_train_options *options = training->options;
@@ -394,7 +449,11 @@ static cnn_status save_epoch(Training *training, bool best) {
 
 static cnn_status end_epoch(Training *training, cnn_epoch *epoch) {
   cnn_run *run = &training->run;
-  double value = rated(epoch);
+  char measure[72];
+  cnn_status status = weights_check(training);
+  if (status.code != CNN_OK) return status;
+  double value = rated(epoch, measure);
+  if (cnn_metric_rises(measure)) value = -value;
   bool better = run->rated == 0 || value < run->best;
   run->rated++;
   run->waiting = better ? 0 : run->waiting + 1;
@@ -403,7 +462,8 @@ static cnn_status end_epoch(Training *training, cnn_epoch *epoch) {
   cnn_schedule_epoch(&run->trainer.schedule, &run->trainer.recipe, value);
   if (!cnn_run_append(run, epoch)) return cnn_failure(CNN_NO_MEMORY, "no memory for another epoch");
   run->at = 0;
-  run->loss = run->seconds = 0;
+  run->loss = run->seconds = run->mean_rate = 0;
+  run->rates = 0;
   cnn_tally_clear(&run->tally);
   memset(run->sums, 0, (size_t)training->network->outputs * sizeof *run->sums);
   return save_epoch(training, epoch->best);
@@ -418,7 +478,7 @@ static cnn_status run_epoch(Training *training) {
   double now = cnn_clock();
   run->seconds += now - training->began;
   if (status.code != CNN_OK || (run->at < run->samples && !training->options->dry_run)) return status;
-  epoch.rate = run->rate;
+  epoch.rate = run->mean_rate;
   epoch.images_per_second = run->seconds > 0 ? (double)run->at / run->seconds : 0;
   measure(training, &epoch.train);
   status = validate(training, &epoch.val);
@@ -435,7 +495,8 @@ static cnn_status run_epoch(Training *training) {
 
 static cnn_status save_stopped(Training *training) {
   const cnn_run *run = &training->run;
-  cnn_status status = training->options->dry_run ? cnn_success() : save(training, training->last);
+  cnn_status status = weights_check(training);
+  if (status.code == CNN_OK && !training->options->dry_run) status = save(training, training->last);
   if (status.code == CNN_OK && run->finished == 0 && !training->options->dry_run) status = save(training, training->options->out);
   if (status.code == CNN_OK && !training->options->dry_run) status = cnn_run_save(run, training->options, training->checkpoint);
   if (status.code != CNN_OK) return status;

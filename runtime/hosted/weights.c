@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "archive.h"
+#include "npz.h"
 #include "safetensors.h"
 
 /* A text that grows by lines; failed: there was no memory for one. */
@@ -72,6 +73,15 @@ static cnn_status match(const cnn_network *network, const cnn_archive *archive, 
   return lines->failed ? cnn_failure(CNN_NO_MEMORY, "out of memory") : cnn_success();
 }
 
+/* The first of the chosen tensors with a number that is not finite. */
+static cnn_status all_finite(const cnn_network *network, const char *path, const cnn_tensor *const *source) {
+  cnn_status status = cnn_success();
+  for (int32_t w = 0; w < network->weights && status.code == CNN_OK; w++) {
+    if (source[w]) status = cnn_tensor_finite(source[w], path);
+  }
+  return status;
+}
+
 static cnn_status load(const cnn_network *network, const char *path, float *weights, cnn_weights_report *report, bool strict) {
   cnn_weights_report own = {0};
   Lines lines = {0};
@@ -86,6 +96,7 @@ static cnn_status load(const cnn_network *network, const char *path, float *weig
                          lines.text ? lines.text : "the file is empty");
   size_t end = strlen(status.message);
   if (end > 0 && status.message[end - 1] == '\n') status.message[end - 1] = 0;
+  if (status.code == CNN_OK) status = all_finite(network, path, source);
   for (int32_t w = 0; w < network->weights && status.code == CNN_OK; w++)
     if (source[w]) cnn_tensor_floats(source[w], 0, network->weight[w].size, weights + network->weight[w].offset);
   free(source);
@@ -104,12 +115,19 @@ cnn_status cnn_weights_load_some(const cnn_network *network, const char *path, f
   return load(network, path, weights, report, false);
 }
 
-cnn_status cnn_weights_save(const cnn_network *network, const char *path, const float *weights) {
-  static const cnn_note format = {"format", "pt"}; /* layouts and names are PyTorch's; its loaders ask for this */
+enum { NOTES = 16 };
+
+cnn_status cnn_weights_save(const cnn_network *network, const char *path, const float *weights, const char *const *notes) {
+  cnn_note note[NOTES] = {{"format", "pt"}}; /* layouts and names are PyTorch's; its loaders ask for this */
+  int32_t count = 1;
+  for (; notes && notes[0] && count < NOTES; notes += 2) note[count++] = (cnn_note){notes[0], notes[1]};
   cnn_tensor *tensor = calloc((size_t)network->weights + 1, sizeof *tensor);
   if (!tensor) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   for (int32_t w = 0; w < network->weights; w++) tensor[w] = weight_tensor(&network->weight[w], weights);
-  cnn_status status = cnn_safetensors_write(path, tensor, network->weights, &format, 1);
+  const size_t n = strlen(path);
+  const bool zipped = n > 4 && strcmp(path + n - 4, ".npz") == 0;
+  cnn_status status = zipped ? cnn_npz_write(path, tensor, network->weights)
+                             : cnn_safetensors_write(path, tensor, network->weights, note, count);
   free(tensor);
   return status;
 }

@@ -69,7 +69,7 @@ typedef struct cnn_epoch { /* what a line of the log says */
   int32_t epoch;           /* from 1 */
   cnn_measures train;
   cnn_measures val;        /* samples 0: no validation */
-  double rate;             /* of the last step */
+  double rate;             /* the mean over its steps */
   double images_per_second, seconds;
   int64_t step;            /* updates of the weights until its end, in all */
   double time;             /* when it ended, in seconds since 1970 */
@@ -78,6 +78,7 @@ typedef struct cnn_epoch { /* what a line of the log says */
 
 typedef enum cnn_event_kind {
   CNN_EVENT_NOTE,          /* `note`: something worth a line */
+  CNN_EVENT_WARNING,       /* `note`: something that is not as one may expect; shown whatever progress is wanted */
   CNN_EVENT_STEP,          /* a step has been made; at most ten times a second */
   CNN_EVENT_VALIDATION,    /* validation begins */
   CNN_EVENT_EPOCH,         /* an epoch has ended */
@@ -98,6 +99,7 @@ typedef struct cnn_train_options {
   cnn_recipe recipe;       /* the program's, with whatever shall differ */
   int32_t threads;         /* 0: all */
   bool shuffle;            /* false: samples come in the order of the set */
+  bool epochs_given;       /* recipe.epochs counts for `overfit`, too; else that makes some hundreds of steps */
   bool resume;             /* from out's checkpoint, as if never stopped */
   bool dry_run;            /* one step and one validation batch; nothing is written */
   int64_t overfit;         /* train on the first so many samples, unaugmented and without validation: can the net learn at all? 0: off */
@@ -105,7 +107,7 @@ typedef struct cnn_train_options {
   int64_t limit;
   cnn_fit fit;
   const char *init;        /* start from these weights, where names and shapes match; or NULL */
-  const char *out;         /* best weights; beside it .last.safetensors and .checkpoint.safetensors */
+  const char *out;         /* best weights, as .npz if it ends so; beside it the last ones and a checkpoint, see cnn_sibling */
   const char *log;         /* .jsonl or .csv, a row an epoch; or NULL */
   const char *plot;        /* .svg; or NULL */
   const char *tensorboard; /* a directory for TensorBoard's events; or NULL */
@@ -120,7 +122,8 @@ cnn_train_options cnn_train_defaults(const cnn_network *network); /* the program
 cnn_status cnn_train_settings(const cnn_network *network, cnn_train_options *options);
 cnn_status cnn_train(const cnn_network *network, const cnn_data *data, const cnn_train_options *options);
 
-/* The files of a run, from the name of its best weights: "a.safetensors" gives "a.last.safetensors". To be freed; NULL: no memory. */
+/* The files of a run, from the name of its best weights: "a.safetensors" gives "a.last.safetensors", "a.npz" gives "a.last.npz"; the
+ * checkpoint ("checkpoint") is always .safetensors. To be freed; NULL: no memory. */
 char *cnn_sibling(const char *path, const char *kind);
 
 /* ---- Pictures of numbers */

@@ -250,7 +250,7 @@ static const cnn_network net = {.name = "n", .weights = 2, .weight = weights, .p
 static void weights_come_back_as_they_were_saved(void) {
   float values[8] = {1, -2, 3.5f, -0.0f, 1e-40f, 1e38f, 7, 8}, back[8];
   cnn_weights_report report;
-  CU_ASSERT_EQUAL_FATAL(cnn_weights_save(&net, scratch("w.safetensors"), values).code, CNN_OK);
+  CU_ASSERT_EQUAL_FATAL(cnn_weights_save(&net, scratch("w.safetensors"), values, NULL).code, CNN_OK);
   CU_ASSERT_EQUAL(cnn_weights_load(&net, scratch("w.safetensors"), back, &report).code, CNN_OK);
   CU_ASSERT_EQUAL(memcmp(values, back, sizeof values), 0);
   CU_ASSERT(report.matched == 2 && report.missing == 0 && report.extra == 0 && report.differing == 0 && !report.text);

@@ -47,6 +47,7 @@ static float count_gradients(const float *weights, const void *const *input, con
 
 typedef struct Trial {
   cnn_recipe recipe;
+  const cnn_recipe *program; /* NULL: the program says what is chosen */
   cnn_train_options options;
   const char *out, *log;
   double val;
@@ -62,7 +63,7 @@ static Trial trial_make(const char *out) {
 }
 
 static cnn_status trial_run(Trial *trial) {
-  cnn_network network = net_make(&trial->recipe);
+  cnn_network network = net_make(trial->program ? trial->program : &trial->recipe);
   cnn_data_options data_options = {.val = trial->val, .limit = trial->limit};
   cnn_data *data = NULL;
   cnn_status status = cnn_data_open(&data, "synthetic", &network, &data_options);
@@ -273,6 +274,7 @@ static void checkpoints_are_checked(void) {
 static void the_settings_of_a_run_come_back(void) {
   make_directory();
   Trial trial = trial_make("a.safetensors");
+  trial.program = &net_recipe;
   trial.recipe.seed = 0xFFFFFFFFFFFFFFF1;
   trial.recipe.epochs = 3;
   trial.recipe.batch = 8;
@@ -295,6 +297,16 @@ static void the_settings_of_a_run_come_back(void) {
   CU_ASSERT_EQUAL(options.shuffle, false);
   CU_ASSERT_EQUAL(options.val, 0.25);
   CU_ASSERT_EQUAL(options.limit, 300);
+  cnn_recipe changed = net_recipe; /* what the program says anew counts */
+  changed.rate = 0.5;
+  changed.batch = 9;
+  network = net_make(&changed);
+  options = cnn_train_defaults(&network);
+  options.out = in_directory("a.safetensors");
+  CU_ASSERT_EQUAL(cnn_train_settings(&network, &options).code, CNN_OK);
+  CU_ASSERT_EQUAL(options.recipe.epochs, 3);
+  CU_ASSERT_EQUAL(options.recipe.batch, 9);
+  CU_ASSERT_EQUAL(options.recipe.rate, 0.5);
   remove_directory();
 }
 
