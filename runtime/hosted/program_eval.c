@@ -66,18 +66,33 @@ static void print_text(const cnn_network *network, const cnn_data *data, const c
   }
 }
 
+/* Which samples they are, on standard error. */
+static void print_samples(const cnn_network *network, const cnn_data *data, const Arguments *arguments) {
+  const int64_t samples = cnn_data_count(data, CNN_PART_TEST), shared = cnn_data_shared(data);
+  const bool test = cnn_data_has_test(data);
+  fprintf(stderr, "data: %s: %s%s, %s sample%s", arguments->data, samples == arguments->limit ? "the start of " : "",
+          test ? "the test part" : "the whole set", cnn_number_grouped(samples).text, samples == 1 ? "" : "s");
+  if (!test) fprintf(stderr, ", because it has no test part");
+  if (shared > 0 && network->recipe)
+    fprintf(stderr, "; if the net was trained on this set, %s of them were for training", cnn_number_grouped(shared).text);
+  fprintf(stderr, "\n%s", cnn_data_notes(data));
+}
+
 static int evaluate(const cnn_program *program, const Arguments *arguments) {
   const cnn_network *network = program->network;
   cnn_data *data = NULL;
   float *weights = NULL;
   cnn_evaluation evaluation = {0};
-  cnn_data_options options = {.val = 0, .limit = arguments->limit, .fit = (cnn_fit)arguments->fit};
-  cnn_status status = cnn_program_weights(network, arguments->weights, &weights);
+  cnn_data_options options = CNN_DATA_DEFAULTS; /* split as train splits: see cnn_data_shared */
+  options.limit = arguments->limit;
+  options.fit = (cnn_fit)arguments->fit;
+  cnn_status status = cnn_program_weights(program, arguments->weights, &weights);
   if (status.code == CNN_OK) status = cnn_data_open(&data, arguments->data, network, &options);
   if (status.code == CNN_OK && cnn_data_count(data, CNN_PART_TEST) == 0) {
     status = cnn_failure(CNN_MISMATCH, "%s: no samples to evaluate", arguments->data);
   }
   if (status.code == CNN_OK) {
+    print_samples(network, data, arguments);
     status = cnn_evaluate(network, weights, data, CNN_PART_TEST, (int32_t)arguments->threads, arguments->confusion != NULL, NULL, &evaluation);
   }
   if (status.code == CNN_OK) {
@@ -95,7 +110,7 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
   Arguments a = {0};
   const cnn_flag flag[] = {
     {"data", 0, CNN_VALUE_TEXT, &a.data, "PATH", "a data set; its test part is read, or all of it where it has none", 0, 0, NULL, NULL},
-    {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz; not needed when the program has weights inside", 0, 0, NULL, NULL},
+    {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL, NULL},
     {"json", 0, CNN_VALUE_FLAG, &a.json, "", "the same as JSON", 0, 0, NULL, NULL},
     {"confusion", 0, CNN_VALUE_TEXT, &a.confusion, "FILE.svg|.txt", "which classes are taken for which", 0, 0, NULL, NULL},
     {"limit", 0, CNN_VALUE_WHOLE, &a.limit, "N", "only the first N samples", 1, 1e15, NULL, NULL},
@@ -106,7 +121,8 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
   const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);
   if (parsed != CNN_GO_ON) return parsed;
   if (!a.data) return cnn_usage_error(&usage, "it needs --data");
-  if (!a.weights && !program->network->initial && program->network->parameters > 0) return cnn_usage_error(&usage, "it needs --weights");
+  int ready = cnn_program_needs_weights(&usage, program, a.weights);
+  if (ready != CNN_GO_ON) return ready;
   static const char *const kinds[] = {".svg", ".txt", NULL};
   int suffix = cnn_usage_suffix(&usage, "--confusion", a.confusion, kinds);
   return suffix == CNN_GO_ON ? evaluate(program, &a) : suffix;

@@ -252,8 +252,8 @@ static cnn_status write_picture(Prediction *prediction, const char *path) {
 
 /* ---- The whole way */
 
-static cnn_status open_prediction(Prediction *prediction) {
-  const cnn_network *network = prediction->network;
+static cnn_status open_prediction(const cnn_program *program, Prediction *prediction) {
+  const cnn_network *network = program->network;
   int64_t most = 2;
   for (int32_t o = 0; o < network->outputs; o++) {
     int64_t classes = cnn_judge(network, o).classes;
@@ -270,7 +270,7 @@ static cnn_status open_prediction(Prediction *prediction) {
               prediction->output && prediction->kept && prediction->score && prediction->rank && prediction->json;
   if (!fine) return cnn_failure(CNN_NO_MEMORY, "no memory to run %s", network->name);
   float *weights;
-  cnn_status status = cnn_program_weights(network, prediction->arguments->weights, &weights);
+  cnn_status status = cnn_program_weights(program, prediction->arguments->weights, &weights);
   if (status.code == CNN_OK && network->pack) network->pack(prediction->model, weights);
   free(weights);
   return status;
@@ -328,7 +328,7 @@ static cnn_status predict_file(Prediction *prediction, const char *path) {
 static int predict(const cnn_program *program, const Arguments *arguments, int files, char **file) {
   Prediction prediction = {.network = program->network, .arguments = arguments, .batched = files > 1};
   cnn_threads_use(cnn_threads((int32_t)arguments->threads));
-  cnn_status status = open_prediction(&prediction);
+  cnn_status status = open_prediction(program, &prediction);
   for (int i = 0; status.code == CNN_OK && i < files; i++) status = predict_file(&prediction, file[i]);
   if (status.code == CNN_OK && arguments->json) {
     json_dumpf(prediction.json, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
@@ -347,7 +347,7 @@ static int predict(const cnn_program *program, const Arguments *arguments, int f
 int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
   Arguments a = {0};
   const cnn_flag flag[] = {
-    {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz; not needed when the program has weights inside", 0, 0, NULL, NULL},
+    {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL, NULL},
     {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT", ".npy or .npz: raw outputs; .png: a picture or a map of classes", 0, 0, NULL, NULL},
     {"json", 0, CNN_VALUE_FLAG, &a.json, "", "an array of objects instead of lines", 0, 0, NULL, NULL},
     {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox", "how pictures of another size come to fit", 0, 0, cnn_fit_choices, NULL},
@@ -357,7 +357,8 @@ int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
                      sizeof flag / sizeof *flag};
   int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
   if (parsed != CNN_GO_ON) return parsed;
-  if (!a.weights && !program->network->initial && program->network->parameters > 0) return cnn_usage_error(&usage, "it needs --weights");
+  int ready = cnn_program_needs_weights(&usage, program, a.weights);
+  if (ready != CNN_GO_ON) return ready;
   static const char *const one[] = {".npy", ".npz", ".png", NULL}, *const several[] = {".npz", ".png", NULL};
   int suffix = cnn_usage_suffix(&usage, program->network->outputs > 1 ? "-o of several outputs" : "-o", a.out, program->network->outputs > 1 ? several : one);
   return suffix == CNN_GO_ON ? predict(program, &a, argc - operand, argv + operand) : suffix;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "archive.h"
+#include "origin.h"
 #include "safetensors.h"
 
 /* A text that grows by lines; failed: there was no memory for one. */
@@ -105,11 +106,16 @@ cnn_status cnn_weights_load_some(const cnn_network *network, const char *path, f
 }
 
 cnn_status cnn_weights_save(const cnn_network *network, const char *path, const float *weights) {
-  static const cnn_note format = {"format", "pt"}; /* layouts and names are PyTorch's; its loaders ask for this */
+  cnn_origin origin;
+  cnn_status status = cnn_origin_make(&origin, network);
+  if (status.code != CNN_OK) return status;
+  cnn_note note[ORIGIN_NOTES + 1] = {{"format", "pt"}}; /* layouts and names are PyTorch's; its loaders ask for this */
+  memcpy(note + 1, origin.note, sizeof origin.note);
   cnn_tensor *tensor = calloc((size_t)network->weights + 1, sizeof *tensor);
-  if (!tensor) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
-  for (int32_t w = 0; w < network->weights; w++) tensor[w] = weight_tensor(&network->weight[w], weights);
-  cnn_status status = cnn_safetensors_write(path, tensor, network->weights, &format, 1);
+  for (int32_t w = 0; tensor && w < network->weights; w++) tensor[w] = weight_tensor(&network->weight[w], weights);
+  status = tensor ? cnn_safetensors_write(path, tensor, network->weights, note, origin.notes + 1)
+                  : cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   free(tensor);
+  cnn_origin_free(&origin);
   return status;
 }
