@@ -8,6 +8,7 @@
 
 #include "number.h"
 #include "program.h"
+#include "width.h"
 
 typedef struct Arguments { const char *data, *weights, *confusion; bool json; int64_t threads, limit; int fit; } Arguments;
 
@@ -32,17 +33,11 @@ static void print_json(const cnn_network *network, const cnn_data *data, const c
   json_decref(root);
 }
 
-static int width_of(const char *text) { /* characters of UTF-8 */
-  int width = 0;
-  for (; *text; text++) width += ((unsigned char)*text & 0xC0) != 0x80;
-  return width;
-}
-
 static void print_text(const cnn_network *network, const cnn_data *data, const cnn_evaluation *evaluation) {
   const cnn_measures *measures = &evaluation->measures;
   int width = 12;
   for (int32_t i = 0; i < measures->metrics; i++) {
-    if (width_of(measures->metric[i].name) > width) width = width_of(measures->metric[i].name);
+    if (cnn_text_columns(measures->metric[i].name) > width) width = cnn_text_columns(measures->metric[i].name);
   }
   printf("%-*s %s\n", width, "samples", cnn_number_grouped(measures->samples).text);
   if (!isnan(measures->loss)) printf("%-*s %s\n", width, "loss", cnn_number_fixed(measures->loss, 4).text);
@@ -53,14 +48,14 @@ static void print_text(const cnn_network *network, const cnn_data *data, const c
   width = 5;
   char room[24];
   for (int32_t c = 0; c < evaluation->classes; c++) {
-    int own = width_of(cnn_program_label(network, data, c, room));
+    int own = cnn_text_columns(cnn_program_label(network, data, c, room));
     if (own > width) width = own;
   }
   printf("\n%-*s %10s %10s %10s %10s\n", width, "class", "samples", "precision", "recall", "f1");
   for (int32_t c = 0; c < evaluation->classes; c++) {
     const cnn_class_counts *counts = &evaluation->counts[c];
     const char *label = cnn_program_label(network, data, c, room);
-    printf("%s%*s %10s %10s %10s %10s\n", label, width - width_of(label), "", cnn_number_grouped(counts->samples).text,
+    printf("%s%*s %10s %10s %10s %10s\n", label, width - cnn_text_columns(label), "", cnn_number_grouped(counts->samples).text,
            cnn_number_fixed(cnn_class_precision(counts), 4).text, cnn_number_fixed(cnn_class_recall(counts), 4).text,
            cnn_number_fixed(cnn_class_f1(counts), 4).text);
   }

@@ -1,6 +1,6 @@
 # classes.py: the cases of classes.tap: programs that tell colours apart, on folders of pictures that are named in many ways.
 # SPDX-License-Identifier: Apache-2.0
-import json, os, random, shutil, struct, subprocess, zlib
+import json, os, random, shutil, struct, subprocess, unicodedata, zlib
 from tap import check, finish, start
 
 start("classes")
@@ -179,6 +179,31 @@ folders("misspelt", blue="blue", green="green", Red="red")
 exits(1, "a folder that is none of the classes", *evaluate("three", "misspelt", "--weights", "rgb.safetensors"),
       says="misspelt: the folder 'Red' is none of the labels blue, green, red; did you mean 'red'?")
 exits(0, "dream takes a class by name", "./three", "dream", "--output", "red", "-o", "red.png", "--weights", "rgb.safetensors")
+
+# ---- folders of pictures to predict
+WITH = ("--weights", "rgb.safetensors")
+folders("shots/deep", 2, b="blue", a="green")
+png("shots/z.png", COLOURS["red"])
+write("shots/Thumbs.db")
+done = exits(0, "predict a folder", "./three", "predict", "shots", "--weights", "rgb.safetensors")
+wanted = ["shots/deep/a/00.png: green", "shots/deep/a/01.png: green", "shots/deep/b/00.png: blue", "shots/deep/b/01.png: blue", "shots/z.png: red"]
+check([" ".join(line.split()[:2]) for line in done.stdout.splitlines()] == wanted and done.stderr == "", "all pictures, sorted by name", done.both)
+write("shots/notes.txt")
+exits(0, "what is skipped is said", "./three", "predict", "shots", *WITH, "-o", "shots.npy", says="shots: skipped 1 file, which is no picture (first: shots/notes.txt)")
+with open("shots.npy", "rb") as file:
+    check(b"(5, 3)" in file.read(), "-o has all of them")
+check(len(json.loads(run("./three", "predict", "shots", *WITH, "--json").stdout)) == 5, "and JSON")
+os.makedirs("nothing/here")
+exits(1, "a folder without pictures", "./three", "predict", "nothing", *WITH, says="nothing: there are no pictures in this folder")
+
+# ---- names of any length and script in the table of classes
+names = {"a very long name of a class that goes on and on": "red", "Größe": "green", "赤い色": "blue"}
+folders("scripts", **names)
+exits(0, "long names, umlauts, Chinese", *train("three", "scripts", "--out", "scripts.safetensors"))
+done = exits(0, "in the table of classes", *evaluate("three", "scripts", "--weights", "scripts.safetensors"))
+rows = done.stdout.splitlines()[-4:]
+columns = {sum(2 if unicodedata.east_asian_width(c) == "W" else 1 for c in row) for row in rows}
+check(len(columns) == 1 and rows[1].startswith("Größe  "), "stand in columns", rows)
 
 # ---- labels of the program and classes of the weights
 build("other", 3, 'labels ["red", "green", "blue"]')
