@@ -5,13 +5,30 @@
 #endif
 #include <errno.h>
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include "classes.h"
 #include "cnn_core.h"
 #include "dataset.h"
 
 cnn_status cnn_data_no_memory(const cnn_data *data) { return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", data->path); }
+
+void cnn_data_note(cnn_data *data, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  char line[1024];
+  int length = vsnprintf(line, sizeof line, format, arguments);
+  va_end(arguments);
+  size_t before = data->notes ? strlen(data->notes) : 0, n = strlen(line);
+  char *notes = length < 0 ? NULL : realloc(data->notes, before + n + 2);
+  if (!notes) return;
+  memcpy(notes + before, line, n);
+  memcpy(notes + before + n, "\n", 2);
+  data->notes = notes;
+}
 
 /* ---- Parts */
 
@@ -33,6 +50,16 @@ static cnn_status split(cnn_data *data, int64_t need) {
   return cnn_success();
 }
 
+/* Samples of the test part that are for training as well: there are some where the set has no test part. */
+static int64_t shared(const cnn_data *data) {
+  const Part *train = &data->part[CNN_PART_TRAIN], *test = &data->part[CNN_PART_TEST];
+  const int64_t limit = data->options.limit, end = limit > 0 && limit < test->count ? limit : test->count;
+  int64_t count = 0;
+  if (data->pool[POOL_TEST] > 0) return 0;
+  for (int64_t i = 0; i < train->count; i++) count += (train->list ? train->list[i] : train->first + i) < end;
+  return count;
+}
+
 static cnn_status parts_make(cnn_data *data) {
   const int64_t *pool = data->pool;
   data->part[CNN_PART_TRAIN] = (Part){0, pool[POOL_TRAIN], NULL};
@@ -44,6 +71,7 @@ static cnn_status parts_make(cnn_data *data) {
     cnn_status status = split(data, need < 1 ? 1 : need > n - 1 ? n - 1 : need);
     if (status.code != CNN_OK) return status;
   }
+  data->shared = shared(data);
   for (int p = 0; p < 3; p++)
     if (data->options.limit > 0 && data->part[p].count > data->options.limit) data->part[p].count = data->options.limit;
   return cnn_success();
@@ -63,13 +91,24 @@ static const char *thousands(int64_t value, char text[32]) {
 
 static void describe(cnn_data *data) {
   char train[32], val[32], test[32], classes[48] = "";
-  if (data->classes > 0) snprintf(classes, sizeof classes, ", %d classes", data->classes);
+  if (data->classes > 0) snprintf(classes, sizeof classes, ", %d class%s", data->classes, data->classes == 1 ? "" : "es");
   snprintf(data->description, sizeof data->description, "%s: %s training, %s validation and %s test samples%s", data->title,
            thousands(data->part[CNN_PART_TRAIN].count, train), thousands(data->part[CNN_PART_VAL].count, val),
            thousands(cnn_data_has_test(data) ? data->part[CNN_PART_TEST].count : 0, test), classes);
 }
 
 /* ---- Opening */
+
+/* Sets that number their classes and name them, too: names in another order than the net's labels would be wrong results. */
+static cnn_status labels_agree(const cnn_data *data) {
+  const cnn_network *network = data->network;
+  int32_t c = 0;
+  if (!data->class_name || !network->label) return cnn_success();
+  const char *const *name = (const char *const *)data->class_name;
+  if (cnn_classes_compare(network->label, network->labels, name, data->classes, &c) != CNN_CLASSES_MOVED) return cnn_success();
+  return cnn_failure(CNN_MISMATCH, "%s: class %d is '%s' in the data set, but the net's label for it is '%s'", data->path, (int)c,
+                     c < data->classes && name[c] ? name[c] : "", network->label[c]);
+}
 
 static const char understood[] =
     "understood are IDX files (train-images-idx3-ubyte[.gz] ...), CIFAR-10/100 in binary, folders of pictures (train/CLASS/*.png|jpg or CLASS/*), "
@@ -111,6 +150,7 @@ cnn_status cnn_data_open(cnn_data **opened, const char *path, const cnn_network 
   data->options = *options;
   data->path = cnn_path_join("", path);
   cnn_status status = data->path ? kind_open(data) : cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
+  if (status.code == CNN_OK) status = labels_agree(data);
   if (status.code == CNN_OK) status = parts_make(data);
   if (status.code != CNN_OK) {
     cnn_data_close(data);
@@ -127,6 +167,7 @@ void cnn_data_close(cnn_data *data) {
   for (int p = 0; p < 3; p++) free(data->part[p].list);
   for (int32_t c = 0; data->class_name && c < data->classes; c++) free(data->class_name[c]);
   free(data->class_name);
+  free(data->notes);
   free(data->path);
   free(data);
 }
@@ -134,12 +175,20 @@ void cnn_data_close(cnn_data *data) {
 /* ---- Reading */
 
 const char *cnn_data_describe(const cnn_data *data) { return data->description; }
+const char *cnn_data_notes(const cnn_data *data) { return data->notes ? data->notes : ""; }
 int64_t cnn_data_count(const cnn_data *data, cnn_part part) { return data->part[part].count; }
+int64_t cnn_data_shared(const cnn_data *data) { return data->shared; }
 bool cnn_data_has_test(const cnn_data *data) { return data->pool[POOL_TEST] > 0; }
 int32_t cnn_data_classes(const cnn_data *data) { return data->classes; }
 
 const char *cnn_data_class(const cnn_data *data, int32_t c) {
   return data->class_name && c >= 0 && c < data->classes ? data->class_name[c] : NULL;
+}
+
+const char *const *cnn_data_class_names(const cnn_data *data) {
+  for (int32_t c = 0; data->class_name && c < data->classes; c++)
+    if (!data->class_name[c]) return NULL;
+  return data->nameless ? NULL : (const char *const *)data->class_name;
 }
 
 /* Where sample `index` of a part is: its pool, and its place there. */

@@ -1,71 +1,58 @@
-/* data_folders.c: folders of pictures: train/CLASS, val/CLASS, test/CLASS, or CLASS alone, which is all training. Classes are the
- * folders' names in order, or as the net's labels number them, if the folders are named so. The samples of the classes take turns, so that
- * the first N of a part have all of them. */
+/* data_folders.c: folders of pictures: train/CLASS, val/CLASS, test/CLASS, or CLASS alone, which is all training. data_classes.c says which class
+ * a folder is. The samples of the classes take turns, so that the first N of a part have all of them. */
 // SPDX-License-Identifier: MIT-0
-#include <ctype.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include "classes.h"
 #include "dataset.h"
 #include "image.h"
+#include "pictures.h"
 
 typedef struct Picture { char *path; int32_t folder; int32_t turn; } Picture; /* turn: its place in its folder */
 enum { ABSENT, COMING, PRESENT };
 typedef struct Kept { unsigned char *input; atomic_uchar *state; int64_t count; } Kept; /* the first pictures, as the net takes them, once they have been read */
-typedef struct Pictures { Picture *picture; int64_t count; Kept kept; } Pictures;
-typedef struct Folders { Pictures pool[POOLS]; int32_t *class_of; char **name; int32_t names; } Folders; /* class_of[folder] */
+typedef struct Pool { Picture *picture; int64_t count; Kept kept; bool there; } Pool; /* there: the set has a folder for it */
+typedef struct Folders {
+  Pool pool[POOLS];
+  int32_t *class_of;         /* [folder] */
+  char **name;
+  int32_t names;
+  cnn_skipped skipped, loose; /* files in folders of classes that are no pictures; pictures that lie in no such folder */
+} Folders;
 
-enum { DEPTH_MOST = 8 }; /* of folders in folders; links may go in circles */
-
-static const char *const part_names[POOLS][4] = {{"train", "training"}, {"val", "valid", "validation"}, {"test", "testing"}};
+static const char *const part_names[POOLS][8] = {
+  {"train", "training", "trainset", "train_set", "training_set"},
+  {"val", "valid", "validation", "valset", "val_set", "validset", "valid_set", "validation_set"},
+  {"test", "testing", "testset", "test_set", "testing_set"},
+};
 
 static int part_of(const char *name) {
   for (int p = 0; p < POOLS; p++)
-    for (int k = 0; k < 4 && part_names[p][k]; k++)
-      if (strcmp(name, part_names[p][k]) == 0) return p;
+    for (int k = 0; k < 8 && part_names[p][k]; k++)
+      if (strcasecmp(name, part_names[p][k]) == 0) return p;
   return POOLS;
-}
-
-static bool is_picture(const char *name) {
-  static const char *const suffixes[] = {".png", ".jpg", ".jpeg"};
-  size_t n = strlen(name);
-  for (size_t s = 0; s < 3; s++) {
-    size_t m = strlen(suffixes[s]), i = 0;
-    if (n <= m) continue;
-    while (i < m && tolower((unsigned char)name[n - m + i]) == suffixes[s][i]) i++;
-    if (i == m) return true;
-  }
-  return false;
 }
 
 /* ---- What is there */
 
-static bool picture_add(Pictures *pictures, char *path, int32_t folder, int32_t turn) {
-  if ((pictures->count & (pictures->count - 1)) == 0) { /* room doubles at each power of two */
-    Picture *moved = realloc(pictures->picture, sizeof *moved * (size_t)(pictures->count ? 2 * pictures->count : 1));
-    if (!moved) return false;
-    pictures->picture = moved;
-  }
-  pictures->picture[pictures->count++] = (Picture){path, folder, turn};
+/* The pictures of a folder; their paths are the pool's from then on. */
+static bool pictures_take(Pool *pool, cnn_pictures *pictures, int32_t folder) {
+  Picture *moved = realloc(pool->picture, sizeof *moved * (size_t)(pool->count + pictures->count + 1));
+  if (!moved) return false;
+  pool->picture = moved;
+  for (int64_t i = 0; i < pictures->count; i++)
+    moved[pool->count++] = (Picture){pictures->path[i], folder, (int32_t)i};
+  pictures->count = 0;
   return true;
 }
 
-/* All pictures in a folder and the folders in it. */
-static cnn_status pictures_collect(cnn_data *data, Pictures *pictures, const char *path, int32_t folder, int32_t *turn, int depth) {
-  Listing listing;
-  cnn_status status = cnn_listing_read(&listing, path);
-  for (int32_t i = 0; i < listing.count && status.code == CNN_OK; i++) {
-    const Entry *entry = &listing.entry[i];
-    if (!entry->directory && !is_picture(entry->name)) continue;
-    char *inner = cnn_path_join(path, entry->name);
-    if (!inner) status = cnn_data_no_memory(data);
-    else if (entry->directory) status = depth < DEPTH_MOST ? pictures_collect(data, pictures, inner, folder, turn, depth + 1) : cnn_success();
-    else if (picture_add(pictures, inner, folder, (*turn)++)) continue; /* the set owns the path now */
-    else status = cnn_data_no_memory(data);
-    free(inner);
-  }
-  cnn_listing_free(&listing);
-  return status;
+static void skip(cnn_skipped *all, cnn_skipped *some) {
+  all->count += some->count;
+  if (all->first || some->count == 0) return;
+  all->first = some->first;
+  some->first = NULL;
 }
 
 /* The number of a folder's name; a new one, if it has not been seen. -1: no memory. */
@@ -82,17 +69,41 @@ static int32_t folder_number(Folders *set, const char *name) {
   return set->names++;
 }
 
-/* A directory of classes. Folders without a picture are none. */
-static cnn_status pool_collect(cnn_data *data, Folders *set, int pool, const Listing *listing) {
+/* What is said of a class without a picture. In a set where nothing is a picture, folders are no classes. */
+static cnn_status empty_folder(const char *path, const cnn_pictures *pictures) {
+  if (pictures->skipped.count == 0)
+    return cnn_failure(CNN_MISMATCH, "%s: this folder of a class is empty; put pictures into it, or remove it", path);
+  return cnn_failure(CNN_MISMATCH, "%s: this folder of a class has no picture that can be read; the first file in it is %s", path,
+                     pictures->skipped.first);
+}
+
+/* A folder of a class. */
+static cnn_status folder_collect(cnn_data *data, Folders *set, int pool, const char *path, const char *name, cnn_status *empty) {
+  cnn_pictures pictures;
+  cnn_status status = cnn_pictures_collect(&pictures, path);
+  if (status.code != CNN_OK) return status;
+  if (pictures.count == 0) {
+    if (empty->code == CNN_OK) *empty = empty_folder(path, &pictures);
+  } else {
+    int32_t folder = folder_number(set, name);
+    skip(&set->skipped, &pictures.skipped);
+    if (folder < 0 || !pictures_take(&set->pool[pool], &pictures, folder)) status = cnn_data_no_memory(data);
+  }
+  cnn_pictures_free(&pictures);
+  return status;
+}
+
+/* A directory of classes. `empty` is the complaint about the first one that has no picture. */
+static cnn_status pool_collect(cnn_data *data, Folders *set, int pool, const Listing *listing, cnn_status *empty) {
   cnn_status status = cnn_success();
   for (int32_t i = 0; i < listing->count && status.code == CNN_OK; i++) {
-    if (!listing->entry[i].directory) continue;
-    char *path = cnn_path_join(listing->path, listing->entry[i].name);
-    int64_t before = set->pool[pool].count;
-    int32_t turn = 0, known = set->names, folder = folder_number(set, listing->entry[i].name);
-    status = path && folder >= 0 ? pictures_collect(data, &set->pool[pool], path, folder, &turn, 0) : cnn_data_no_memory(data);
-    if (status.code == CNN_OK && set->pool[pool].count == before && set->names > known) free(set->name[--set->names]);
-    free(path);
+    const Entry *entry = &listing->entry[i];
+    if (!entry->directory && !cnn_image_named(entry->name)) continue;
+    char *path = cnn_path_join(listing->path, entry->name);
+    if (!path) return cnn_data_no_memory(data);
+    if (entry->directory) status = folder_collect(data, set, pool, path, entry->name, empty);
+    else skip(&set->loose, &(cnn_skipped){1, path});
+    if (entry->directory || set->loose.first != path) free(path);
   }
   return status;
 }
@@ -101,37 +112,6 @@ static int picture_order(const void *a, const void *b) {
   const Picture *p = a, *q = b;
   if (p->turn != q->turn) return p->turn < q->turn ? -1 : 1;
   return p->folder < q->folder ? -1 : p->folder > q->folder;
-}
-
-/* ---- Classes */
-
-static int name_order(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
-
-/* By the net's labels, if every folder has the name of one; else sorted. */
-static cnn_status classes_name(cnn_data *data, Folders *set) {
-  const cnn_network *network = data->network;
-  bool labelled = network->labels > 0 && network->label;
-  set->class_of = calloc((size_t)set->names + 1, sizeof *set->class_of);
-  if (!set->class_of) return cnn_data_no_memory(data);
-  for (int32_t f = 0; f < set->names && labelled; f++) {
-    int32_t c = 0;
-    while (c < network->labels && strcmp(network->label[c], set->name[f]) != 0) c++;
-    labelled = c < network->labels;
-    set->class_of[f] = c;
-  }
-  data->class_name = calloc((size_t)(labelled ? network->labels : set->names) + 1, sizeof *data->class_name);
-  if (!data->class_name) return cnn_data_no_memory(data);
-  data->classes = labelled ? network->labels : set->names;
-  for (int32_t f = 0; f < data->classes; f++) {
-    data->class_name[f] = cnn_path_join("", labelled ? network->label[f] : set->name[f]);
-    if (!data->class_name[f]) return cnn_data_no_memory(data);
-  }
-  if (labelled) return cnn_success();
-  qsort(data->class_name, (size_t)data->classes, sizeof *data->class_name, name_order);
-  for (int32_t f = 0; f < set->names; f++)
-    for (int32_t c = 0; c < data->classes; c++)
-      if (strcmp(data->class_name[c], set->name[f]) == 0) set->class_of[f] = c;
-  return cnn_success();
 }
 
 /* ---- The set */
@@ -200,6 +180,8 @@ static void folder_close(cnn_data *data) {
   for (int32_t f = 0; f < set->names; f++) free(set->name[f]);
   free(set->name);
   free(set->class_of);
+  free(set->skipped.first);
+  free(set->loose.first);
   free(set);
 }
 
@@ -221,23 +203,99 @@ static cnn_status known_but_not_built(const cnn_data *data, const Listing *listi
   return cnn_success();
 }
 
+/* ---- Parts */
+
+static bool has_folders(const Listing *listing) {
+  for (int32_t i = 0; i < listing->count; i++)
+    if (listing->entry[i].directory) return true;
+  return false;
+}
+
+/* A folder that is named as a part is one if there are folders of classes in it; a folder of pictures alone is a class of that name. */
+static cnn_status part_collect(cnn_data *data, Folders *set, int pool, const char *path, cnn_status *empty) {
+  Listing below;
+  cnn_status status = cnn_listing_read(&below, path);
+  if (status.code == CNN_OK && has_folders(&below)) {
+    set->pool[pool].there = true;
+    status = known_but_not_built(data, &below);
+    if (status.code == CNN_OK) status = pool_collect(data, set, pool, &below, empty);
+  }
+  cnn_listing_free(&below);
+  return status;
+}
+
+/* What lies beside the parts is not read. */
+static void others_note(cnn_data *data, const Folders *set, const Listing *listing) {
+  for (int32_t i = 0; i < listing->count; i++) {
+    const Entry *entry = &listing->entry[i];
+    int pool = part_of(entry->name);
+    if (!entry->directory || (pool != POOLS && set->pool[pool].there)) continue;
+    char *path = cnn_path_join(listing->path, entry->name);
+    cnn_data_note(data, "%s is not read: %s", path ? path : entry->name,
+                  pool == POOLS ? "the parts of a set are train, val and test" : "there are no folders of classes in it");
+    free(path);
+  }
+}
+
 /* A directory with train/, val/ or test/ in it has parts; then nothing else counts. */
-static cnn_status parts_collect(cnn_data *data, Folders *set, const Listing *listing) {
+static cnn_status parts_collect(cnn_data *data, Folders *set, const Listing *listing, cnn_status *empty) {
   bool parts = false;
   cnn_status status = known_but_not_built(data, listing);
   for (int32_t i = 0; i < listing->count && status.code == CNN_OK; i++) {
     int pool = listing->entry[i].directory ? part_of(listing->entry[i].name) : POOLS;
     if (pool == POOLS) continue;
-    parts = true;
     char *path = cnn_path_join(listing->path, listing->entry[i].name);
-    Listing below = {0};
-    status = path ? cnn_listing_read(&below, path) : cnn_data_no_memory(data);
-    if (status.code == CNN_OK) status = known_but_not_built(data, &below);
-    if (status.code == CNN_OK) status = pool_collect(data, set, pool, &below);
-    cnn_listing_free(&below);
+    status = path ? part_collect(data, set, pool, path, empty) : cnn_data_no_memory(data);
+    parts = parts || set->pool[pool].there;
     free(path);
   }
-  return parts || status.code != CNN_OK ? status : pool_collect(data, set, POOL_TRAIN, listing);
+  if (status.code != CNN_OK) return status;
+  if (!parts) return pool_collect(data, set, POOL_TRAIN, listing, empty);
+  others_note(data, set, listing);
+  return status;
+}
+
+/* ---- What is worth a line */
+
+static bool has_class(const Pool *pool, const int32_t *class_of, int32_t c) {
+  for (int64_t i = 0; i < pool->count; i++)
+    if (class_of[pool->picture[i].folder] == c) return true;
+  return false;
+}
+
+/* The classes that other parts have, and this one does not. Pictures are in the order of their turns: each class comes early. */
+static void part_note(cnn_data *data, const Folders *set, int pool) {
+  static const char *const part[POOLS] = {"training", "validation", "test"};
+  const char **missing = calloc((size_t)data->classes + 1, sizeof *missing);
+  int32_t count = 0;
+  char list[300];
+  for (int32_t c = 0; missing && c < data->classes; c++) {
+    bool elsewhere = false;
+    for (int p = 0; p < POOLS; p++) elsewhere = elsewhere || has_class(&set->pool[p], set->class_of, c);
+    if (elsewhere && !has_class(&set->pool[pool], set->class_of, c)) missing[count++] = data->class_name[c];
+  }
+  if (count > 0) cnn_data_note(data, "the %s part has no picture of %s", part[pool], cnn_classes_list(missing, count, list, sizeof list));
+  free(missing);
+}
+
+static void set_note(cnn_data *data, const Folders *set) {
+  const cnn_skipped *skipped = &set->skipped, *loose = &set->loose;
+  for (int p = 0; p < POOLS; p++)
+    if (set->pool[p].count > 0) part_note(data, set, p);
+  if (skipped->count > 0)
+    cnn_data_note(data, "skipped %lld file%s that %s no picture%s (first: %s)", (long long)skipped->count, skipped->count == 1 ? "" : "s",
+                  skipped->count == 1 ? "is" : "are", skipped->count == 1 ? "" : "s", skipped->first);
+  if (loose->count > 0)
+    cnn_data_note(data, "skipped %lld picture%s outside of the folders of classes (first: %s)", (long long)loose->count,
+                  loose->count == 1 ? "" : "s", loose->first);
+}
+
+/* ---- Opening */
+
+static cnn_status classes_find(cnn_data *data, Folders *set) {
+  set->class_of = calloc((size_t)set->names + 1, sizeof *set->class_of);
+  if (!set->class_of) return cnn_data_no_memory(data);
+  return cnn_folders_name(data, set->name, set->names, set->class_of);
 }
 
 cnn_status cnn_data_open_folders(cnn_data *data, const Listing *listing) {
@@ -246,7 +304,7 @@ cnn_status cnn_data_open_folders(cnn_data *data, const Listing *listing) {
   data->kind = &folders; /* closes the set from here on */
   data->set = set;
   data->title = "folders of pictures";
-  cnn_status status = parts_collect(data, set, listing);
+  cnn_status empty = cnn_success(), status = parts_collect(data, set, listing, &empty);
   if (status.code != CNN_OK) return status;
   int64_t pictures = 0;
   for (int p = 0; p < POOLS; p++) pictures += data->pool[p] = set->pool[p].count;
@@ -255,14 +313,16 @@ cnn_status cnn_data_open_folders(cnn_data *data, const Listing *listing) {
     data->kind = NULL;
     return status;
   }
+  if (empty.code != CNN_OK) return empty;
   if (data->network->inputs != 1) return cnn_failure(CNN_MISMATCH, "%s: a picture is one input, the net has %d", data->path, data->network->inputs);
-  status = classes_name(data, set);
-  if (status.code == CNN_OK) status = cnn_labels_fit(data, data->path);
-  if (status.code == CNN_OK) status = cnn_image_fits(data->path, 0, 0, 3, &data->network->input[0]);
   for (int p = 0; p < POOLS; p++) {
-    Pictures *pool = &set->pool[p];
+    Pool *pool = &set->pool[p];
     if (pool->count > 0) qsort(pool->picture, (size_t)pool->count, sizeof *pool->picture, picture_order);
   }
-  if (status.code == CNN_OK) kept_open(data, set);
+  status = classes_find(data, set);
+  if (status.code == CNN_OK) status = cnn_image_fits(data->path, 0, 0, 3, &data->network->input[0]);
+  if (status.code != CNN_OK) return status;
+  set_note(data, set);
+  kept_open(data, set);
   return status;
 }

@@ -42,8 +42,11 @@ struct cnn_data {
   int64_t pool[POOLS];    /* samples */
   int32_t classes;        /* 0: none */
   char **class_name;      /* NULL, or one a class, from malloc */
+  bool nameless;          /* they cannot be kept in files */
   Part part[3];
   char description[240];
+  char *notes;            /* lines; NULL: none */
+  int64_t shared;         /* samples of the test part that are for training as well */
 };
 
 /* Each looks at the path and sets kind, title, set, pools and classes; or leaves kind NULL if it is not its business. */
@@ -53,11 +56,17 @@ cnn_status cnn_data_open_folders(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_arrays(cnn_data *data);    /* path is a file */
 cnn_status cnn_data_open_synthetic(cnn_data *data);
 cnn_status cnn_data_no_memory(const cnn_data *data);
+/* A line for those who use the set, besides its description. Where there is no memory for it, it is lost. */
+void cnn_data_note(cnn_data *data, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Which class each of the folders is: class_of[folders]. Sets classes and class_name. */
+cnn_status cnn_folders_name(cnn_data *data, char *const *folder, int32_t folders, int32_t *class_of);
 
 /* ---- Targets */
 
 bool cnn_target_wanted(const cnn_data *data, int32_t output);    /* a sample needs one for this output */
 bool cnn_target_optional(const cnn_data *data, int32_t output);  /* it has scores, but no loss while others have: a class is welcome, -1 will do */
+int64_t cnn_label_classes(const cnn_data *data); /* how many classes one class a sample can tell apart; 0: it stands for any number, or is not wanted */
 /* Whether one class a sample can serve every output, and the numbers of classes go together; `what` names the set. */
 cnn_status cnn_labels_fit(const cnn_data *data, const char *what);
 /* Whether a label is one that the outputs know; if it is a class, data->classes counts it. `where`, i: the file and the place in it. */

@@ -10,6 +10,7 @@
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include "file.h"
 #include "image.h"
 
@@ -26,6 +27,16 @@ static cnn_status image_allocate(cnn_image *image, const char *path, uint32_t he
 void cnn_image_free(cnn_image *image) {
   free(image->pixel);
   *image = (cnn_image){0};
+}
+
+bool cnn_image_named(const char *name) {
+  static const char *const suffixes[] = {".png", ".jpg", ".jpeg"};
+  size_t n = strlen(name);
+  for (size_t s = 0; s < sizeof suffixes / sizeof *suffixes; s++) {
+    size_t m = strlen(suffixes[s]);
+    if (n > m && strcasecmp(name + n - m, suffixes[s]) == 0) return true;
+  }
+  return false;
 }
 
 /* ---- PNG. libpng leaves by longjmp, so what must survive lives in a struct of the caller of the function that calls setjmp. */

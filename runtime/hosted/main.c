@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive.h"
+#include "classes.h"
+#include "origin.h"
 #include "program.h"
 
 const char *const cnn_fit_choices[] = {"stretch", "crop", "letterbox", NULL}; /* cnn_fit */
@@ -17,8 +20,8 @@ typedef struct Command {
 
 static const Command COMMANDS[] = {
   {"train", "--data PATH", "trains the net and writes its weights", cnn_program_train, false},
-  {"eval", "--data PATH --weights W", "loss, metrics and a table of classes on a data set", cnn_program_eval, false},
-  {"predict", "INPUT... --weights W", "labels and scores of pictures, or raw outputs", cnn_program_predict, false},
+  {"eval", "--data PATH", "loss, metrics and a table of classes on a data set", cnn_program_eval, false},
+  {"predict", "INPUT...", "labels and scores of pictures, or raw outputs", cnn_program_predict, false},
   {"bench", "", "how fast it is, layer by layer", cnn_program_bench, false},
   {"info", "", "the layers, the target chosen on this machine, threads", cnn_program_info, false},
   {"features", "IMAGE --layer NAME -o OUT.png", "what the layers make of a picture", cnn_program_features, true},
@@ -49,23 +52,72 @@ cnn_status cnn_program_finish(void) {
   return cnn_success();
 }
 
-cnn_status cnn_program_weights(const cnn_network *network, const char *path, float **weights) {
-  size_t bytes = (size_t)network->parameters * sizeof(float);
+/* ---- Weights */
+
+typedef struct cnn_program_state {
+  cnn_network network;
+  cnn_classes classes;     /* the labels of network, if they are those of a file */
+  char *beside, *here;     /* where train may have left weights; "here" is the working directory */
+} cnn_program_state;
+
+static bool readable(const char *path) {
+  FILE *file = path ? fopen(path, "rb") : NULL;
+  if (file) fclose(file);
+  return file != NULL;
+}
+
+static const char *weights_at_hand(const cnn_program *program) {
+  const cnn_program_state *state = program->state;
+  return readable(state->beside) ? state->beside : readable(state->here) ? state->here : NULL;
+}
+
+static bool has_weights(const cnn_network *network) { return network->initial || network->parameters == 0; }
+
+int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program, const char *path) {
+  if (path || has_weights(program->network) || weights_at_hand(program)) return CNN_GO_ON;
+  return cnn_usage_error(usage, "it needs --weights: there is no %s.safetensors beside the program or in this directory", program->network->name);
+}
+
+/* The names of classes that a file of weights has. Those that the program has must be the same, in the same order. */
+static cnn_status take_classes(const cnn_program *program, const char *path) {
+  cnn_program_state *state = program->state;
+  cnn_network *network = &state->network;
+  cnn_archive archive;
+  char doubt[700] = "";
+  cnn_status status = cnn_archive_open(&archive, path);
+  if (status.code == CNN_OK) status = cnn_origin_check(&archive, path, network, doubt, sizeof doubt);
+  if (status.code == CNN_OK && !network->label) status = cnn_classes_read(&state->classes, &archive, path);
+  cnn_archive_close(&archive);
+  if (*doubt) fprintf(stderr, "%s: warning: %s\n", program->name, doubt);
+  if (state->classes.count > 0) {
+    network->label = (const char *const *)state->classes.name;
+    network->labels = state->classes.count;
+  }
+  return status;
+}
+
+static cnn_status read_weights(const cnn_program *program, const char *path, float *weights) {
+  cnn_status status = cnn_weights_load(program->network, path, weights, NULL);
+  return status.code == CNN_OK ? take_classes(program, path) : status;
+}
+
+cnn_status cnn_program_weights(const cnn_program *program, const char *path, float **weights) {
+  const cnn_network *network = program->network;
+  const size_t count = (size_t)network->parameters;
   *weights = NULL;
-  if (!path && !network->initial && network->parameters > 0) {
-    return cnn_failure(CNN_BAD_ARGUMENT, "it has no weights inside: name a file with --weights");
+  if (!path && !has_weights(network)) {
+    path = weights_at_hand(program);
+    if (!path) return cnn_failure(CNN_BAD_ARGUMENT, "it has no weights inside: name a file with --weights");
+    fprintf(stderr, "weights: %s\n", path);
   }
-  *weights = calloc(bytes / sizeof(float) + 1, sizeof(float));
+  *weights = calloc(count + 1, sizeof(float));
   if (!*weights) return cnn_failure(CNN_NO_MEMORY, "no memory for the weights");
-  if (!path) {
-    if (network->initial) memcpy(*weights, network->initial, bytes);
-    return cnn_success();
-  }
-  cnn_status status = cnn_weights_load(network, path, *weights, NULL);
-  if (status.code != CNN_OK) {
-    free(*weights);
-    *weights = NULL;
-  }
+  cnn_status status = cnn_success();
+  if (path) status = read_weights(program, path, *weights);
+  else if (network->initial) memcpy(*weights, network->initial, count * sizeof(float));
+  if (status.code == CNN_OK) return status;
+  free(*weights);
+  *weights = NULL;
   return status;
 }
 
@@ -76,24 +128,45 @@ const char *cnn_program_label(const cnn_network *network, const cnn_data *data, 
   return room;
 }
 
-int cnn_main(int argc, char **argv, const cnn_network *network) {
-  const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
-  cnn_program program = {argc > 0 ? (slash ? slash + 1 : argv[0]) : network->name, network};
+/* NET.safetensors in the folder of the program, where the command line says it. */
+static void look_around(cnn_program_state *state, const char *command) {
+  const char *slash = command ? strrchr(command, '/') : NULL;
+  const char *net = state->network.name;
+  const size_t folder = slash ? (size_t)(slash - command) + 1 : 0, room = folder + strlen(net) + sizeof ".safetensors";
+  state->here = malloc(room);
+  if (state->here) snprintf(state->here, room, "%s.safetensors", net);
+  state->beside = slash ? malloc(room) : NULL;
+  if (state->beside) snprintf(state->beside, room, "%.*s%s.safetensors", (int)folder, command, net);
+}
+
+static int run(const cnn_program *program, int argc, char **argv) {
   if (argc < 2) {
-    print_help(stderr, &program);
+    print_help(stderr, program);
     return CNN_EXIT_USAGE;
   }
   if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-    print_help(stdout, &program);
+    print_help(stdout, program);
     return 0;
   }
   for (int i = 0; i < COMMAND_COUNT; i++) {
     if (strcmp(argv[1], COMMANDS[i].name) != 0) continue;
-    if (!COMMANDS[i].looks || network->look) return COMMANDS[i].run(&program, argc - 1, argv + 1);
-    fprintf(stderr, "%s: error: '%s' needs a net that cnnc compiled as a program; this one was linked by other means\n", program.name, COMMANDS[i].name);
+    if (!COMMANDS[i].looks || program->network->look) return COMMANDS[i].run(program, argc - 1, argv + 1);
+    fprintf(stderr, "%s: error: '%s' needs a net that cnnc compiled as a program; this one was linked by other means\n", program->name, COMMANDS[i].name);
     return CNN_EXIT_FAILED;
   }
-  fprintf(stderr, "%s: unknown command '%s'\n", program.name, argv[1]);
-  print_help(stderr, &program);
+  fprintf(stderr, "%s: unknown command '%s'\n", program->name, argv[1]);
+  print_help(stderr, program);
   return CNN_EXIT_USAGE;
+}
+
+int cnn_main(int argc, char **argv, const cnn_network *network) {
+  const char *command = argc > 0 ? argv[0] : NULL, *slash = command ? strrchr(command, '/') : NULL;
+  cnn_program_state state = {.network = *network};
+  cnn_program program = {slash ? slash + 1 : command ? command : network->name, &state.network, &state};
+  look_around(&state, command);
+  int status = run(&program, argc, argv);
+  cnn_classes_free(&state.classes);
+  free(state.beside);
+  free(state.here);
+  return status;
 }

@@ -186,7 +186,7 @@ static cnn_status dream_open(Dream *d, const Arguments *a) {
 
 static int dream(const cnn_program *program, Arguments *a) {
   Dream d = {0};
-  cnn_status status = cnn_viewer_open(&d.viewer, program->network, a->weights);
+  cnn_status status = cnn_viewer_open(&d.viewer, program, a->weights);
   if (status.code == CNN_OK) status = dream_open(&d, a);
   if (status.code == CNN_OK && a->jitter < 0) a->jitter = (d.width + 13) / 14;
   if (status.code == CNN_OK) status = dream_all(&d, a);
@@ -204,7 +204,7 @@ int cnn_program_dream(const cnn_program *program, int argc, char **argv) {
   const cnn_flag flag[] = {
     {"output", 0, CNN_VALUE_TEXT, &a.output, "K|all", "a class by number or label, or an output's channel; all: one picture each", 0, 0, NULL, NULL},
     {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT", ".png: a page; .npy: the inputs themselves, as predict takes them", 0, 0, NULL, NULL},
-    {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz; not needed when the program has weights inside", 0, 0, NULL, NULL},
+    {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL, NULL},
     {"from", 0, CNN_VALUE_TEXT, &a.from, "IMAGE", "begin with it (noise)", 0, 0, NULL, NULL},
     {"steps", 0, CNN_VALUE_WHOLE, &a.steps, "N", "of gradient ascent (256)", 1, 1e6, NULL, NULL},
     {"rate", 0, CNN_VALUE_NUMBER, &a.rate, "X", "how far a step goes, in shades of grey (8)", 0, 1e6, NULL, NULL},
@@ -219,6 +219,6 @@ int cnn_program_dream(const cnn_program *program, int argc, char **argv) {
   const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);
   if (parsed != CNN_GO_ON) return parsed;
   if (!a.output) return cnn_usage_error(&usage, "it needs --output");
-  int ready = cnn_viewer_usage(&usage, program->network, a.weights, a.from, a.out, true);
+  int ready = cnn_viewer_usage(&usage, program, a.weights, a.from, a.out, true);
   return ready == CNN_GO_ON ? dream(program, &a) : ready;
 }

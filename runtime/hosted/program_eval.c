@@ -8,6 +8,7 @@
 
 #include "number.h"
 #include "program.h"
+#include "width.h"
 #include "written.h"
 
 typedef struct Arguments { const char *data, *weights, *confusion; bool json; int64_t threads, limit; int fit; } Arguments;
@@ -33,17 +34,11 @@ static void print_json(const cnn_network *network, const cnn_data *data, const c
   json_decref(root);
 }
 
-static int width_of(const char *text) { /* characters of UTF-8 */
-  int width = 0;
-  for (; *text; text++) width += ((unsigned char)*text & 0xC0) != 0x80;
-  return width;
-}
-
 static void print_text(const cnn_network *network, const cnn_data *data, const cnn_evaluation *evaluation) {
   const cnn_measures *measures = &evaluation->measures;
   int width = 12;
   for (int32_t i = 0; i < measures->metrics; i++) {
-    if (width_of(measures->metric[i].name) > width) width = width_of(measures->metric[i].name);
+    if (cnn_text_columns(measures->metric[i].name) > width) width = cnn_text_columns(measures->metric[i].name);
   }
   printf("%-*s %s\n", width, "samples", cnn_number_grouped(measures->samples).text);
   if (!isnan(measures->loss)) printf("%-*s %s\n", width, "loss", cnn_number_fixed(measures->loss, 4).text);
@@ -54,17 +49,29 @@ static void print_text(const cnn_network *network, const cnn_data *data, const c
   width = 5;
   char room[24];
   for (int32_t c = 0; c < evaluation->classes; c++) {
-    int own = width_of(cnn_program_label(network, data, c, room));
+    int own = cnn_text_columns(cnn_program_label(network, data, c, room));
     if (own > width) width = own;
   }
   printf("\n%-*s %10s %10s %10s %10s\n", width, "class", "samples", "precision", "recall", "f1");
   for (int32_t c = 0; c < evaluation->classes; c++) {
     const cnn_class_counts *counts = &evaluation->counts[c];
     const char *label = cnn_program_label(network, data, c, room);
-    printf("%s%*s %10s %10s %10s %10s\n", label, width - width_of(label), "", cnn_number_grouped(counts->samples).text,
+    printf("%s%*s %10s %10s %10s %10s\n", label, width - cnn_text_columns(label), "", cnn_number_grouped(counts->samples).text,
            cnn_number_fixed(cnn_class_precision(counts), 4).text, cnn_number_fixed(cnn_class_recall(counts), 4).text,
            cnn_number_fixed(cnn_class_f1(counts), 4).text);
   }
+}
+
+/* Which samples they are, on standard error. */
+static void print_samples(const cnn_network *network, const cnn_data *data, const Arguments *arguments) {
+  const int64_t samples = cnn_data_count(data, CNN_PART_TEST), shared = cnn_data_shared(data);
+  const bool test = cnn_data_has_test(data);
+  fprintf(stderr, "data: %s: %s%s, %s sample%s", arguments->data, samples == arguments->limit ? "the start of " : "",
+          test ? "the test part" : "the whole set", cnn_number_grouped(samples).text, samples == 1 ? "" : "s");
+  if (!test) fprintf(stderr, ", because it has no test part");
+  if (shared > 0 && network->recipe)
+    fprintf(stderr, "; if the net was trained on this set, %s of them were for training", cnn_number_grouped(shared).text);
+  fprintf(stderr, "\n%s", cnn_data_notes(data));
 }
 
 static int evaluate(const cnn_program *program, const cnn_usage *usage, const cnn_written *written, const Arguments *arguments) {
@@ -72,8 +79,10 @@ static int evaluate(const cnn_program *program, const cnn_usage *usage, const cn
   cnn_data *data = NULL;
   float *weights = NULL;
   cnn_evaluation evaluation = {0};
-  cnn_data_options options = {.val = 0, .limit = arguments->limit, .fit = (cnn_fit)arguments->fit};
-  cnn_status status = cnn_program_weights(network, arguments->weights, &weights);
+  cnn_data_options options = CNN_DATA_DEFAULTS; /* split as train splits: see cnn_data_shared */
+  options.limit = arguments->limit;
+  options.fit = (cnn_fit)arguments->fit;
+  cnn_status status = cnn_program_weights(program, arguments->weights, &weights);
   if (status.code == CNN_OK) status = cnn_data_open(&data, arguments->data, network, &options);
   const int spared = status.code == CNN_OK ? cnn_written_spares_data(usage, written, data) : CNN_GO_ON;
   if (spared != CNN_GO_ON) {
@@ -85,6 +94,7 @@ static int evaluate(const cnn_program *program, const cnn_usage *usage, const cn
     status = cnn_failure(CNN_MISMATCH, "%s: no samples to evaluate", arguments->data);
   }
   if (status.code == CNN_OK) {
+    print_samples(network, data, arguments);
     status = cnn_evaluate(network, weights, data, CNN_PART_TEST, (int32_t)arguments->threads, arguments->confusion != NULL, NULL, &evaluation);
   }
   if (status.code == CNN_OK) {
@@ -102,7 +112,7 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
   Arguments a = {0};
   const cnn_flag flag[] = {
     {"data", 0, CNN_VALUE_TEXT, &a.data, "PATH", "a data set; its test part is read, or all of it where it has none", 0, 0, NULL, NULL},
-    {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz; not needed when the program has weights inside", 0, 0, NULL, NULL},
+    {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL, NULL},
     {"json", 0, CNN_VALUE_FLAG, &a.json, "", "the same as JSON", 0, 0, NULL, NULL},
     {"confusion", 0, CNN_VALUE_TEXT, &a.confusion, "FILE.svg|.txt", "which classes are taken for which", 0, 0, NULL, NULL},
     {"limit", 0, CNN_VALUE_WHOLE, &a.limit, "N", "only the first N samples", 1, 1e15, NULL, NULL},
@@ -113,7 +123,8 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
   const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);
   if (parsed != CNN_GO_ON) return parsed;
   if (!a.data) return cnn_usage_error(&usage, "it needs --data");
-  if (!a.weights && !program->network->initial && program->network->parameters > 0) return cnn_usage_error(&usage, "it needs --weights");
+  int ready = cnn_program_needs_weights(&usage, program, a.weights);
+  if (ready != CNN_GO_ON) return ready;
   static const char *const kinds[] = {".svg", ".txt", NULL};
   const cnn_written written[] = {{"--confusion", a.confusion}, {NULL, NULL}};
   int status = cnn_usage_suffix(&usage, "--confusion", a.confusion, kinds);

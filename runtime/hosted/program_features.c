@@ -84,7 +84,7 @@ static cnn_status write_array(const cnn_viewer *viewer, const Arguments *a, int3
 static int features(const cnn_program *program, const Arguments *a, const char *path) {
   cnn_viewer viewer;
   int32_t layer = 0;
-  cnn_status status = cnn_viewer_open(&viewer, program->network, a->weights);
+  cnn_status status = cnn_viewer_open(&viewer, program, a->weights);
   if (status.code == CNN_OK && a->layer) status = cnn_layer_find(program->network, a->layer, &layer);
   if (status.code == CNN_OK) status = cnn_viewer_read(&viewer, path, a->index, (cnn_fit)a->fit);
   if (status.code == CNN_OK) {
@@ -100,7 +100,7 @@ int cnn_program_features(const cnn_program *program, int argc, char **argv) {
   const cnn_flag flag[] = {
     {"layer", 0, CNN_VALUE_TEXT, &a.layer, "NAME", "a layer, as info lists them (all, a few channels of each)", 0, 0, NULL, NULL},
     {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT", ".png: a page of pictures; .npy: the layer's values", 0, 0, NULL, NULL},
-    {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz; not needed when the program has weights inside", 0, 0, NULL, NULL},
+    {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL, NULL},
     {"channels", 0, CNN_VALUE_WHOLE, &a.channels, "N", "at most so many of a layer (64)", 1, 1024, NULL, NULL},
     {"scale", 0, CNN_VALUE_WHOLE, &a.scale, "N", "pixels a side of each value (as fits the page)", 1, 64, NULL, NULL},
     {"index", 0, CNN_VALUE_WHOLE, &a.index, "N", "which sample of an array of several (0)", 0, 1e15, NULL, NULL},
@@ -110,6 +110,6 @@ int cnn_program_features(const cnn_program *program, int argc, char **argv) {
   int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
   if (parsed != CNN_GO_ON) return parsed;
   if (a.out && cnn_out_is_array(a.out) && !a.layer) return cnn_usage_error(&usage, "-o OUT.npy needs --layer");
-  int ready = cnn_viewer_usage(&usage, program->network, a.weights, argv[operand], a.out, true);
+  int ready = cnn_viewer_usage(&usage, program, a.weights, argv[operand], a.out, true);
   return ready == CNN_GO_ON ? features(program, &a, argv[operand]) : ready;
 }

@@ -120,7 +120,7 @@ static int filters(const cnn_program *program, const Arguments *a) {
   float *weights = NULL;
   int32_t layer = 0;
   cnn_status status = choose_layer(program->network, a->layer, &layer);
-  if (status.code == CNN_OK) status = cnn_program_weights(program->network, a->weights, &weights);
+  if (status.code == CNN_OK) status = cnn_program_weights(program, a->weights, &weights);
   if (status.code == CNN_OK) status = draw(program->network, weights, a, layer);
   free(weights);
   return status.code == CNN_OK ? 0 : cnn_program_fail(program, &status);
@@ -131,7 +131,7 @@ int cnn_program_filters(const cnn_program *program, int argc, char **argv) {
   const cnn_flag flag[] = {
     {"layer", 0, CNN_VALUE_TEXT, &a.layer, "NAME", "a convolution or a dense layer (the first convolution)", 0, 0, NULL, NULL},
     {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT.png", "the page", 0, 0, NULL, NULL},
-    {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz; not needed when the program has weights inside", 0, 0, NULL, NULL},
+    {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL, NULL},
     {"filters", 0, CNN_VALUE_WHOLE, &a.filters, "N", "at most so many (256; 32 where each has many channels)", 1, 4096, NULL, NULL},
     {"channels", 0, CNN_VALUE_WHOLE, &a.channels, "N", "at most so many of each (32)", 1, 4096, NULL, NULL},
     {"scale", 0, CNN_VALUE_WHOLE, &a.scale, "N", "pixels a side of each weight (as fits the page)", 1, 64, NULL, NULL},
@@ -139,6 +139,6 @@ int cnn_program_filters(const cnn_program *program, int argc, char **argv) {
   cnn_usage usage = {program->name, "filters", "", "Draws the weights of a layer.", flag, sizeof flag / sizeof *flag};
   const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);
   if (parsed != CNN_GO_ON) return parsed;
-  int ready = cnn_viewer_usage(&usage, program->network, a.weights, NULL, a.out, false);
+  int ready = cnn_viewer_usage(&usage, program, a.weights, NULL, a.out, false);
   return ready == CNN_GO_ON ? filters(program, &a) : ready;
 }

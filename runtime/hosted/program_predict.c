@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "batch.h"
 #include "evaluate.h"
 #include "measure.h"
 #include "number.h"
+#include "pictures.h"
 #include "program.h"
 #include "threads.h"
 #include "written.h"
@@ -253,8 +255,8 @@ static cnn_status write_picture(Prediction *prediction, const char *path) {
 
 /* ---- The whole way */
 
-static cnn_status open_prediction(Prediction *prediction) {
-  const cnn_network *network = prediction->network;
+static cnn_status open_prediction(const cnn_program *program, Prediction *prediction) {
+  const cnn_network *network = program->network;
   int64_t most = 2;
   for (int32_t o = 0; o < network->outputs; o++) {
     int64_t classes = cnn_judge(network, o).classes;
@@ -271,7 +273,7 @@ static cnn_status open_prediction(Prediction *prediction) {
               prediction->output && prediction->kept && prediction->score && prediction->rank && prediction->json;
   if (!fine) return cnn_failure(CNN_NO_MEMORY, "no memory to run %s", network->name);
   float *weights;
-  cnn_status status = cnn_program_weights(network, prediction->arguments->weights, &weights);
+  cnn_status status = cnn_program_weights(program, prediction->arguments->weights, &weights);
   if (status.code == CNN_OK && network->pack) network->pack(prediction->model, weights);
   free(weights);
   return status;
@@ -326,11 +328,33 @@ static cnn_status predict_file(Prediction *prediction, const char *path) {
   return status;
 }
 
+/* All pictures in a folder and in the folders in it. */
+static cnn_status predict_folder(Prediction *prediction, const char *path) {
+  cnn_pictures pictures;
+  cnn_status status = cnn_pictures_collect(&pictures, path);
+  if (status.code != CNN_OK) return status;
+  const cnn_skipped *skipped = &pictures.skipped;
+  if (skipped->count > 0) {
+    fprintf(stderr, "%s: skipped %lld file%s, which %s no picture%s (first: %s)\n", path, (long long)skipped->count, skipped->count == 1 ? "" : "s",
+            skipped->count == 1 ? "is" : "are", skipped->count == 1 ? "" : "s", skipped->first);
+  }
+  prediction->batched = true;
+  if (pictures.count == 0) status = cnn_failure(CNN_MISMATCH, "%s: there are no pictures in this folder", path);
+  for (int64_t i = 0; status.code == CNN_OK && i < pictures.count; i++) status = predict_file(prediction, pictures.path[i]);
+  cnn_pictures_free(&pictures);
+  return status;
+}
+
+static bool is_folder(const char *path) {
+  struct stat about;
+  return stat(path, &about) == 0 && S_ISDIR(about.st_mode);
+}
+
 static int predict(const cnn_program *program, const Arguments *arguments, int files, char **file) {
   Prediction prediction = {.network = program->network, .arguments = arguments, .batched = files > 1};
   cnn_threads_use(cnn_threads((int32_t)arguments->threads));
-  cnn_status status = open_prediction(&prediction);
-  for (int i = 0; status.code == CNN_OK && i < files; i++) status = predict_file(&prediction, file[i]);
+  cnn_status status = open_prediction(program, &prediction);
+  for (int i = 0; status.code == CNN_OK && i < files; i++) status = (is_folder(file[i]) ? predict_folder : predict_file)(&prediction, file[i]);
   if (status.code == CNN_OK && arguments->json) {
     json_dumpf(prediction.json, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
     printf("\n");
@@ -348,17 +372,18 @@ static int predict(const cnn_program *program, const Arguments *arguments, int f
 int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
   Arguments a = {0};
   const cnn_flag flag[] = {
-    {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz; not needed when the program has weights inside", 0, 0, NULL, NULL},
+    {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL, NULL},
     {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT", ".npy or .npz: raw outputs; .png: a picture or a map of classes", 0, 0, NULL, NULL},
     {"json", 0, CNN_VALUE_FLAG, &a.json, "", "an array of objects instead of lines", 0, 0, NULL, NULL},
     {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox", "how pictures of another size come to fit", 0, 0, cnn_fit_choices, NULL},
     {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},
   };
-  cnn_usage usage = {program->name, "predict", "INPUT...", "Labels and scores of pictures (PNG, JPEG) and arrays (.npy, .npz).", flag,
+  cnn_usage usage = {program->name, "predict", "INPUT...", "Labels and scores of pictures (PNG, JPEG), of all pictures in a folder, and of arrays (.npy, .npz).", flag,
                      sizeof flag / sizeof *flag};
   int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
   if (parsed != CNN_GO_ON) return parsed;
-  if (!a.weights && !program->network->initial && program->network->parameters > 0) return cnn_usage_error(&usage, "it needs --weights");
+  int ready = cnn_program_needs_weights(&usage, program, a.weights);
+  if (ready != CNN_GO_ON) return ready;
   static const char *const one[] = {".npy", ".npz", ".png", NULL}, *const several[] = {".npz", ".png", NULL};
   const bool many = program->network->outputs > 1;
   const cnn_written written[] = {{"-o", a.out}, {NULL, NULL}};

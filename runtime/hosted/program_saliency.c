@@ -98,7 +98,7 @@ static cnn_status measure(Saliency *s, const Arguments *a, const char *path) {
 
 static int saliency(const cnn_program *program, const Arguments *a, const char *path) {
   Saliency s = {0};
-  cnn_status status = cnn_viewer_open(&s.viewer, program->network, a->weights);
+  cnn_status status = cnn_viewer_open(&s.viewer, program, a->weights);
   if (status.code == CNN_OK) status = measure(&s, a, path);
   cnn_viewer_close(&s.viewer);
   free(s.plain);
@@ -111,7 +111,7 @@ int cnn_program_saliency(const cnn_program *program, int argc, char **argv) {
   const cnn_flag flag[] = {
     {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT", ".png: a page; .npy: the gradient, with its signs", 0, 0, NULL, NULL},
     {"class", 0, CNN_VALUE_TEXT, &a.class, "K", "whose score: a number or a label (the one that is predicted)", 0, 0, NULL, NULL},
-    {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz; not needed when the program has weights inside", 0, 0, NULL, NULL},
+    {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL, NULL},
     {"smooth", 0, CNN_VALUE_WHOLE, &a.smooth, "N", "the mean over N noisy copies of the input (1: the input itself)", 1, 1e6, NULL, NULL},
     {"noise", 0, CNN_VALUE_NUMBER, &a.noise, "X", "their standard deviation, as a part of the input's range (0.15)", 0, 10, NULL, NULL},
     {"seed", 0, CNN_VALUE_SEED, &a.seed, "S", "of the noise (0)", 0, 0, NULL, NULL},
@@ -121,6 +121,6 @@ int cnn_program_saliency(const cnn_program *program, int argc, char **argv) {
   cnn_usage usage = {program->name, "saliency", "IMAGE", "Draws which parts of an input the score of its class hangs on.", flag, sizeof flag / sizeof *flag};
   int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
   if (parsed != CNN_GO_ON) return parsed;
-  int ready = cnn_viewer_usage(&usage, program->network, a.weights, argv[operand], a.out, true);
+  int ready = cnn_viewer_usage(&usage, program, a.weights, argv[operand], a.out, true);
   return ready == CNN_GO_ON ? saliency(program, &a, argv[operand]) : ready;
 }

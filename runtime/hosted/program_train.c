@@ -180,7 +180,7 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
     {"tensorboard", 0, CNN_VALUE_TEXT, &a.tensorboard, "DIR", "the same for TensorBoard, as events in this directory", 0, 0, NULL, NULL},
     {"overfit", 0, CNN_VALUE_WHOLE, &a.overfit, "N", "train on N samples alone: can the net learn them?", 1, most, NULL, &a.overfit_given},
     {"dry-run", 0, CNN_VALUE_FLAG, &a.dry_run, "", "one step and one validation, nothing is written", 0, 0, NULL, NULL},
-    {"progress", 0, CNN_VALUE_CHOICE, &a.progress, "auto|plain|none", "a live bar on a terminal, a line an epoch, or nothing", 0, 0, progress, NULL},
+    {"progress", 0, CNN_VALUE_CHOICE, &a.progress, "auto|plain|none", "a live bar on a terminal, a line an epoch, or neither", 0, 0, progress, NULL},
   };
   cnn_usage usage = {program->name, "train", "", "Trains the net. Messages go to standard error; Ctrl-C saves and stops, --resume goes on.", flag,
                      sizeof flag / sizeof *flag};

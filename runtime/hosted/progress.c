@@ -125,7 +125,8 @@ static void print_epoch(const cnn_event *event) {
 
 void cnn_progress_event(void *context, const cnn_event *event) {
   cnn_progress *progress = context;
-  if (progress->quiet && event->kind != CNN_EVENT_WARNING) return;
+  const bool tells = event->kind == CNN_EVENT_NOTE || event->kind == CNN_EVENT_WARNING; /* worth a line, and no progress */
+  if (progress->quiet && !tells) return;
   switch (event->kind) {
   case CNN_EVENT_NOTE:
   case CNN_EVENT_WARNING:

@@ -11,6 +11,7 @@
 
 #include "evaluate.h"
 #include "facts.h"
+#include "origin.h"
 #include "safetensors.h"
 
 enum { STATE_VERSION = 1, ARRAYS = 4 };
@@ -186,12 +187,17 @@ cnn_status cnn_run_save(const cnn_run *run, const cnn_train_options *options, co
   collected = (Collected){.tensor = calloc(count + 1, sizeof *collected.tensor), .name = calloc(count + 1, sizeof *collected.name)};
   json_t *state = state_json(run, options);
   char *text = state ? json_dumps(state, JSON_COMPACT) : NULL;
-  cnn_status status = cnn_failure(CNN_NO_MEMORY, "%s: no memory to write it", path);
-  if (collected.tensor && collected.name && text) {
+  cnn_origin origin;
+  cnn_status status = cnn_origin_make(&origin, run->trainer.network);
+  if (status.code == CNN_OK && collected.tensor && collected.name && text) {
     for_each_tensor(&run->trainer, collect, &collected);
-    cnn_note note = {"cnn_training", text};
-    status = cnn_safetensors_write(path, collected.tensor, collected.count, &note, 1);
+    cnn_note note[ORIGIN_NOTES + 1] = {{"cnn_training", text}};
+    memcpy(note + 1, origin.note, sizeof origin.note);
+    status = cnn_safetensors_write(path, collected.tensor, collected.count, note, origin.notes + 1);
+  } else if (status.code == CNN_OK) {
+    status = cnn_failure(CNN_NO_MEMORY, "%s: no memory to write it", path);
   }
+  cnn_origin_free(&origin);
   free(text);
   json_decref(state);
   free(collected.tensor);
@@ -299,7 +305,9 @@ cnn_status cnn_run_load(cnn_run *run, const char *path, void (*tell)(void *conte
   cnn_status status = cnn_archive_open(&archive, path);
   if (status.code != CNN_OK) return status;
   json_t *state = NULL;
+  char doubt[400]; /* another name for the same class is the program's right */
   status = read_state(path, &archive, run->trainer.network->name, &state);
+  if (status.code == CNN_OK) status = cnn_origin_check(&archive, path, run->trainer.network, doubt, sizeof doubt);
   if (status.code == CNN_OK) status = take_change(run, state, path, tell, context);
   if (status.code == CNN_OK) status = take_state(run, state, path);
   if (status.code == CNN_OK) {

@@ -67,6 +67,15 @@ static int64_t label_limit(const cnn_port *output) {
   return label_form(output) == FORM_ONE_HOT ? output->size : cnn_port_classes(output);
 }
 
+int64_t cnn_label_classes(const cnn_data *data) {
+  int64_t classes = 0;
+  for (int32_t o = 0; o < data->network->outputs; o++) {
+    const int64_t limit = cnn_target_wanted(data, o) ? label_limit(&data->network->output[o]) : 0;
+    if (limit > 0 && (classes == 0 || limit < classes)) classes = limit;
+  }
+  return classes;
+}
+
 cnn_status cnn_labels_fit(const cnn_data *data, const char *what) {
   for (int32_t o = 0; o < data->network->outputs; o++) {
     const cnn_port *output = &data->network->output[o];

@@ -16,6 +16,7 @@
 #include "journal.h"
 #include "loss.h"
 #include "number.h"
+#include "origin.h"
 #include "previous.h"
 #include "run.h"
 #include "threads.h"
@@ -101,8 +102,7 @@ static void note_memory(const Training *training) {
 
 static const char *class_name(const Training *training, int32_t c, char room[24]) {
   const cnn_network *network = training->network;
-  const char *name = network->label && c < network->labels ? network->label[c] : cnn_data_class(training->data, c);
-  if (name) return name;
+  if (network->label && c < network->labels) return network->label[c];
   snprintf(room, 24, "class %d", (int)c);
   return room;
 }
@@ -125,7 +125,9 @@ static void note_labels(const Training *training) {
     if (count[c] > count[most]) most = c;
   }
   for (int32_t c = 0; c < classes && classes <= BARS; c++) strcat(bars, bar[count[most] ? (count[c] * 8 + count[most] - 1) / count[most] : 0]);
-  if (count[most] > 0) {
+  if (count[most] > 0 && count[fewest] == count[most]) {
+    note(training, "labels: %d classes %s%s%s samples each", (int)classes, bars, bars[0] ? " " : "", cnn_number_grouped(count[most]).text);
+  } else if (count[most] > 0) {
     note(training, "labels: %d classes %s%s%s samples (%s) to %s (%s)", (int)classes, bars, bars[0] ? " " : "",
          cnn_number_grouped(count[fewest]).text, class_name(training, fewest, name[0]), cnn_number_grouped(count[most]).text,
          class_name(training, most, name[1]));
@@ -182,6 +184,19 @@ static void first_weights(Training *training) {
   }
 }
 
+/* Weights of other classes are no mistake here: the net learns its own. */
+static cnn_status compare_classes(const Training *training) {
+  const char *path = training->options->init;
+  cnn_archive archive;
+  char doubt[700] = "";
+  cnn_status status = cnn_archive_open(&archive, path);
+  if (status.code != CNN_OK) return status;
+  status = cnn_origin_check(&archive, path, training->network, doubt, sizeof doubt);
+  cnn_archive_close(&archive);
+  if (*doubt || status.code == CNN_MISMATCH) note(training, "%s", *doubt ? doubt : status.message);
+  return status.code == CNN_MISMATCH ? cnn_success() : status;
+}
+
 static cnn_status take_init(Training *training) {
   cnn_weights_report report = {0};
   cnn_status status = cnn_weights_load_some(training->network, training->options->init, training->run.trainer.weights, &report);
@@ -190,7 +205,7 @@ static cnn_status take_init(Training *training) {
          report.text ? "; not:\n" : "", report.text ? report.text : "");
   }
   free(report.text);
-  return status;
+  return status.code == CNN_OK ? compare_classes(training) : status;
 }
 
 static cnn_status open_training(Training *training) {
@@ -296,6 +311,7 @@ static cnn_status prepare(Training *training) {
   if (status.code != CNN_OK) return status;
   cnn_threads_use(training->threads);
   note(training, "data: %s", cnn_data_describe(training->data));
+  if (*cnn_data_notes(training->data)) send(training, (cnn_event){.kind = CNN_EVENT_NOTE, .note = cnn_data_notes(training->data)});
   note_labels(training);
   note_memory(training);
   if (training->course.batch > training->course.part) {
@@ -533,8 +549,18 @@ static void close_training(Training *training) {
   cnn_run_close(&training->run);
 }
 
+/* Where the program names no classes, the data set does: the weights keep its names. */
+static cnn_network with_names(const cnn_network *network, const cnn_data *data) {
+  cnn_network named = *network;
+  if (network->label || cnn_tally_first(network) < 0 || !cnn_data_class_names(data)) return named;
+  named.label = cnn_data_class_names(data);
+  named.labels = cnn_data_classes(data);
+  return named;
+}
+
 cnn_status cnn_train(const cnn_network *network, const cnn_data *data, const cnn_train_options *options) {
-  Training training = {.network = network, .data = data, .options = options};
+  const cnn_network named = with_names(network, data);
+  Training training = {.network = &named, .data = data, .options = options};
   cnn_status status = prepare(&training);
   while (status.code == CNN_OK && !finished(&training) && !stopped(&training)) {
     status = run_epoch(&training);

@@ -35,9 +35,10 @@ static bool allocate(cnn_viewer *viewer) {
   return fine;
 }
 
-cnn_status cnn_viewer_open(cnn_viewer *viewer, const cnn_network *network, const char *weights) {
+cnn_status cnn_viewer_open(cnn_viewer *viewer, const cnn_program *program, const char *weights) {
+  const cnn_network *network = program->network;
   *viewer = (cnn_viewer){.network = network};
-  cnn_status status = cnn_program_weights(network, weights, &viewer->weights);
+  cnn_status status = cnn_program_weights(program, weights, &viewer->weights);
   if (status.code != CNN_OK) return status;
   if (!allocate(viewer)) return cnn_failure(CNN_NO_MEMORY, "no memory to look into %s", network->name);
   network->look->pack(viewer->memory, viewer->weights);
@@ -306,9 +307,10 @@ cnn_status cnn_out_array(const char *path, cnn_type type, const void *value, int
   return cnn_npy_write(path, &tensor);
 }
 
-int cnn_viewer_usage(const cnn_usage *usage, const cnn_network *network, const char *weights, const char *input, const char *out, bool array) {
+int cnn_viewer_usage(const cnn_usage *usage, const cnn_program *program, const char *weights, const char *input, const char *out, bool array) {
   static const char *const both[] = {".png", ".npy", NULL}, *const picture[] = {".png", NULL};
-  if (!weights && !network->initial && network->parameters > 0) return cnn_usage_error(usage, "it needs --weights");
+  const int ready = cnn_program_needs_weights(usage, program, weights);
+  if (ready != CNN_GO_ON) return ready;
   if (!out) return cnn_usage_error(usage, "it needs -o OUT.png");
   const cnn_written written[] = {{"-o", out}, {NULL, NULL}};
   int status = cnn_usage_suffix(usage, "-o", out, array ? both : picture);

@@ -4,7 +4,7 @@
 #define CNN_VIEWER_H
 #include "cnn.h"
 #include "figure.h"
-#include "options.h"
+#include "program.h"
 
 typedef struct cnn_viewer {
   const cnn_network *network;
@@ -18,7 +18,7 @@ typedef struct cnn_viewer {
 /* A unit of an output: a class, or a channel; where an output has many positions, the mean over them. */
 typedef struct cnn_unit { int32_t output; int32_t channel; } cnn_unit;
 
-cnn_status cnn_viewer_open(cnn_viewer *viewer, const cnn_network *network, const char *weights);
+cnn_status cnn_viewer_open(cnn_viewer *viewer, const cnn_program *program, const char *weights);
 void cnn_viewer_close(cnn_viewer *viewer);               /* also after an open that failed */
 /* Sample `index` of a file that predict would take. */
 cnn_status cnn_viewer_read(cnn_viewer *viewer, const char *path, int64_t index, cnn_fit fit);
@@ -52,5 +52,6 @@ bool cnn_out_is_array(const char *path);
 cnn_status cnn_out_array(const char *path, cnn_type type, const void *value, int32_t rank, const int64_t *dim);
 /* What the commands have in common: CNN_GO_ON, or the exit status of a command line that lacks something or would write over what it reads.
  * `input`: NULL, or the file that is read. */
-int cnn_viewer_usage(const cnn_usage *usage, const cnn_network *network, const char *weights, const char *input, const char *out, bool array);
+int cnn_viewer_usage(const cnn_usage *usage, const cnn_program *program, const char *weights, const char *input, const char *out,
+                     bool array);
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "archive.h"
 #include "npz.h"
+#include "origin.h"
 #include "safetensors.h"
 
 /* A text that grows by lines; failed: there was no memory for one. */
@@ -118,16 +119,21 @@ cnn_status cnn_weights_load_some(const cnn_network *network, const char *path, f
 enum { NOTES = 16 };
 
 cnn_status cnn_weights_save(const cnn_network *network, const char *path, const float *weights, const char *const *notes) {
-  cnn_note note[NOTES] = {{"format", "pt"}}; /* layouts and names are PyTorch's; its loaders ask for this */
-  int32_t count = 1;
-  for (; notes && notes[0] && count < NOTES; notes += 2) note[count++] = (cnn_note){notes[0], notes[1]};
+  cnn_origin origin;
+  cnn_status status = cnn_origin_make(&origin, network);
+  if (status.code != CNN_OK) return status;
+  cnn_note note[1 + ORIGIN_NOTES + NOTES] = {{"format", "pt"}}; /* layouts and names are PyTorch's; its loaders ask for this */
+  memcpy(note + 1, origin.note, sizeof origin.note);
+  int32_t count = 1 + origin.notes;
+  for (; notes && notes[0] && count < 1 + ORIGIN_NOTES + NOTES; notes += 2) note[count++] = (cnn_note){notes[0], notes[1]};
   cnn_tensor *tensor = calloc((size_t)network->weights + 1, sizeof *tensor);
-  if (!tensor) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
-  for (int32_t w = 0; w < network->weights; w++) tensor[w] = weight_tensor(&network->weight[w], weights);
+  for (int32_t w = 0; tensor && w < network->weights; w++) tensor[w] = weight_tensor(&network->weight[w], weights);
   const size_t n = strlen(path);
   const bool zipped = n > 4 && strcmp(path + n - 4, ".npz") == 0;
-  cnn_status status = zipped ? cnn_npz_write(path, tensor, network->weights)
-                             : cnn_safetensors_write(path, tensor, network->weights, note, count);
+  if (!tensor) status = cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
+  else if (zipped) status = cnn_npz_write(path, tensor, network->weights);
+  else status = cnn_safetensors_write(path, tensor, network->weights, note, count);
   free(tensor);
+  cnn_origin_free(&origin);
   return status;
 }

@@ -94,7 +94,8 @@ exits(1, "a directory that does not exist", "./dot", "train", *DATA, "--out", "n
 # ---- training
 TRAIN = ("./dot", "train", *DATA, "--limit", "400", "--progress", "none")
 done = exits(0, "train", *TRAIN, "--log", "dot.jsonl", "--plot", "dot.svg", "--threads", "1")
-check(done.stdout.startswith("dot.safetensors: epoch ") and done.stderr == "", "the result is on standard output", done.both)
+check(done.stdout.startswith("dot.safetensors: epoch ") and done.stdout.count("\n") == 1, "the result is on standard output", done.both)
+check("epoch" not in done.stderr and done.stderr.startswith("data: ") and "\nlabels: 4 classes" in done.stderr, "--progress none leaves what was seen of the data", done.both)
 check(all(os.path.exists(f"dot{kind}.safetensors") for kind in ("", ".last", ".checkpoint")), "weights, the last, a checkpoint", os.listdir())
 rows = [json.loads(line) for line in open("dot.jsonl")]
 check(list(rows[0]) == ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "rate", "images_per_second", "seconds"] and len(rows) == 12, "the log", rows[:1])

@@ -34,7 +34,7 @@
 /* ---- shared with the runtime ---- */
 
 #ifndef CNN_NETWORK_VERSION
-#define CNN_NETWORK_VERSION 2
+#define CNN_NETWORK_VERSION 3
 #include <stddef.h>
 #include <stdint.h>
 #ifdef __cplusplus
@@ -66,6 +66,7 @@ typedef struct cnn_port {           /* an input or an output */
   cnn_scores scores;                /* outputs */
   const char *loss;                 /* outputs: the loss's name, or NULL */
   const cnn_loss *criterion;        /* its numbers; NULL: weight 1, no smoothing, delta 1, gamma 2, ignore -1 */
+  const char *normalize;            /* inputs: the normalize that the net begins with, "normalize(mean=0, std=1, scale=0.5)", or NULL */
 } cnn_port;
 
 typedef enum cnn_role { CNN_TRAINED, CNN_FROZEN, CNN_STATISTIC } cnn_role; /* statistic: running mean or variance */
@@ -1094,7 +1095,8 @@ float train_generic_gradients(const train_generic_weights *weights, const uint8_
 /* ---- for the runtime ---- */
 
 static const cnn_port train_generic_network_inputs[] = {
-  {.name = "x", .type = CNN_U8, .rank = 3, .dim = {4, 4, 1}, .size = TRAIN_GENERIC_X_SIZE},
+  {.name = "x", .type = CNN_U8, .rank = 3, .dim = {4, 4, 1}, .size = TRAIN_GENERIC_X_SIZE,
+   .normalize = "normalize(mean=0, std=1, scale=0.00392156862745098)"},
 };
 static const cnn_loss train_generic_network_loss0 = {.weight = 1.0, .smoothing = 0.0, .parameter = 0.0, .ignore = -1};
 static const cnn_port train_generic_network_outputs[] = {

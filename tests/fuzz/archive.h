@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "hosted/archive.h"
+#include "hosted/classes.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
@@ -30,6 +31,13 @@ static inline void archive_touch(const uint8_t *bytes, size_t n) {
     tensor_touch(&archive.tensor[i]);
     if (!cnn_archive_find(&archive, archive.tensor[i].name)) abort();
   }
+  cnn_classes classes;
+  status = cnn_classes_read(&classes, &archive, "input");
+  if (status.code != CNN_OK && classes.count != 0) abort();
+  for (int32_t c = 0; c < classes.count; c++) {
+    if (classes.name[c][0] == 0) abort();
+  }
+  cnn_classes_free(&classes);
   cnn_archive_close(&archive);
 }
 #endif

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 clang=$1 top=$2 build=$3 target=$4 output=$5
-readers="status file archive safetensors npz"
-sets="listing target array data data_arrays data_cifar data_folders data_idx data_synthetic image feed"
+readers="status file archive safetensors npz classes"
+sets="listing target array data data_arrays data_cifar data_classes data_folders data_idx data_synthetic pictures similar image feed"
 
 hosted() { for name in "$@"; do printf '%s ' "$top/runtime/hosted/$name.c"; done; }
 

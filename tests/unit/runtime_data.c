@@ -210,8 +210,10 @@ static void folders_are_read(void) {
   picture_write("folders/val/owl/e.png", 2, 50);
   picture_write("folders/test/cat/f.png", 2, 60);
   scratch_text("folders/train/dog/notes.txt", "not a picture");
-  scratch_text("folders/train/nothing/notes.txt", "no class");
   cnn_data *data = open_set(&net, scratch("folders"), 0.5, 0);
+  CU_ASSERT_PTR_NOT_NULL(strstr(cnn_data_notes(data), "the validation part has no picture of cat, dog\n"));
+  CU_ASSERT_PTR_NOT_NULL(strstr(cnn_data_notes(data), "skipped 1 file that is no picture (first: "));
+  CU_ASSERT_EQUAL(cnn_data_shared(data), 0);
   CU_ASSERT_STRING_EQUAL(cnn_data_describe(data), "folders of pictures: 4 training, 1 validation and 1 test samples, 3 classes");
   CU_ASSERT_STRING_EQUAL(cnn_data_class(data, 1), "dog");
   static const int32_t labels[] = {0, 1, 2, 1}, values[] = {30, 10, 40, 20}; /* classes take turns */
@@ -250,6 +252,50 @@ static void folders_are_read(void) {
   cnn_status status = cnn_data_sample(data, CNN_PART_TRAIN, 1, (void *[]){pixel}, NULL);
   CU_ASSERT(status.code == CNN_BAD_FORMAT && strstr(status.message, "train/dog/a.png"));
   cnn_data_close(data);
+}
+
+static void folders_have_the_names_of_labels(void) {
+  static const char *const names[] = {"owl", "cat", "dog"};
+  Net net;
+  net_make_one(&net, port_of("image", CNN_U8, 4, 4, 1), classes_of("output", 3));
+  picture_write("named/Dog/a.png", 4, 10);
+  picture_write("named/cat/a.png", 4, 10);
+  cnn_data *data = open_set(&net, scratch("named"), 0.5, 0);
+  CU_ASSERT_STRING_EQUAL(cnn_data_class_names(data)[0], "Dog");
+  CU_ASSERT_PTR_NOT_NULL(strstr(cnn_data_notes(data), "2 folders of pictures for 3 classes"));
+  CU_ASSERT(cnn_data_count(data, CNN_PART_TEST) == 2 && cnn_data_shared(data) == 1);
+  cnn_data_close(data);
+  net.network.labels = 3;
+  net.network.label = names;
+  refuse(&net, scratch("named"), CNN_MISMATCH, "the folder 'Dog' is none of the labels owl, cat, dog; did you mean 'dog'?");
+  picture_write("bin/1/a.png", 4, 10);
+  picture_write("bin/02/a.png", 4, 10);
+  data = open_set(&net, scratch("bin"), 0, 0);
+  CU_ASSERT(label_of(data, CNN_PART_TRAIN, 0) == 2 && label_of(data, CNN_PART_TRAIN, 1) == 1); /* 02 is listed before 1 */
+  CU_ASSERT_STRING_EQUAL(cnn_data_class(data, 2), "dog");
+  cnn_data_close(data);
+  picture_write("bin/2/a.png", 4, 10);
+  refuse(&net, scratch("bin"), CNN_MISMATCH, "the folder '02' is none of the labels");
+  picture_write("alone/cat/a.png", 4, 10);
+  data = open_set(&net, scratch("alone"), 0, 0);
+  CU_ASSERT_EQUAL(label_of(data, CNN_PART_TRAIN, 0), 1);
+  cnn_data_close(data);
+  net.network.labels = 0;
+  refuse(&net, scratch("alone"), CNN_MISMATCH, "has one folder of pictures, 'cat', but the net tells 3 classes apart");
+  scratch_text("named/empty/notes.txt", "no picture");
+  refuse(&net, scratch("named"), CNN_MISMATCH, "named/empty: this folder of a class has no picture that can be read");
+}
+
+static void names_in_another_order_are_refused(void) {
+  static unsigned char record[3073];
+  static const char *const names[] = {"bird", "plane", "car", "cat", "deer", "dog", "frog", "horse", "ship", "truck"};
+  Net net;
+  net_make_one(&net, port_of("image", CNN_U8, 32, 32, 3), classes_of("output", 10));
+  net.network.labels = 10;
+  net.network.label = names;
+  scratch_bytes("order/data_batch_1.bin", record, sizeof record);
+  scratch_text("order/batches.meta.txt", "airplane\ncar\nbird\n");
+  refuse(&net, scratch("order"), CNN_MISMATCH, "class 0 is 'airplane' in the data set, but the net's label for it is 'bird'");
 }
 
 static void what_is_no_set_is_said(void) {
@@ -565,6 +611,8 @@ CU_TestInfo suite_data[] = {
   {"labels are checked when opening", labels_are_checked_when_opening},
   {"CIFAR is read", cifar_is_read},
   {"folders are read", folders_are_read},
+  {"folders have the names of labels", folders_have_the_names_of_labels},
+  {"names in another order are refused", names_in_another_order_are_refused},
   {"what is no set is said", what_is_no_set_is_said},
   {"arrays are read", arrays_are_read},
   {"several inputs and targets go by name", several_inputs_and_targets_go_by_name},

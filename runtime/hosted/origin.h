@@ -1,0 +1,22 @@
+/* origin.h: what a file of weights says of its net, in the __metadata__ of safetensors. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_ORIGIN_H
+#define CNN_ORIGIN_H
+#include "archive.h"
+#include "cnn_network.h"
+
+enum { ORIGIN_NOTES = 3 };
+typedef struct cnn_origin {
+  int32_t notes;
+  cnn_note note[ORIGIN_NOTES];
+  char *inputs, *classes;
+} cnn_origin;
+
+/* "net", "inputs" as the language writes them, and "classes", a JSON list, where they have names. */
+cnn_status cnn_origin_make(cnn_origin *origin, const cnn_network *network);
+void cnn_origin_free(cnn_origin *origin);
+
+/* Whether the labels of the net are those that the weights were trained with, in their order; none in the file is fine. CNN_MISMATCH if a
+ * name is that of another class. Otherwise *doubt is empty, or says what differs. */
+cnn_status cnn_origin_check(const cnn_archive *archive, const char *path, const cnn_network *network, char *doubt, size_t room);
+#endif

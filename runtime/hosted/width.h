@@ -1,0 +1,7 @@
+/* width.h: how many columns a text takes on a terminal. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_WIDTH_H
+#define CNN_WIDTH_H
+
+int cnn_text_columns(const char *text); /* UTF-8: 2 for a Chinese character, 0 for a combining one; 1 for what is no character */
+#endif
