@@ -72,7 +72,7 @@ static void describe(cnn_data *data) {
 /* ---- Opening */
 
 static const char understood[] =
-    "understood are IDX files (train-images-idx3-ubyte[.gz] ...), CIFAR-10/100 in binary, folders of pictures (train/CLASS/*.png|jpg or CLASS/*), "
+    "understood are IDX files (train-images-idx3-ubyte[.gz] ...), CIFAR-10/100 in binary, folders of pictures (train/CLASS/*.png|jpg|webp or CLASS/*), "
     ".npz files and the word synthetic";
 
 static cnn_status directory_open(cnn_data *data) {

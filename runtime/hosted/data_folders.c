@@ -2,7 +2,6 @@
  * folders' names in order, or as the net's labels number them, if the folders are named so. The samples of the classes take turns, so that
  * the first N of a part have all of them. */
 // SPDX-License-Identifier: MIT-0
-#include <ctype.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,18 +25,6 @@ static int part_of(const char *name) {
   return POOLS;
 }
 
-static bool is_picture(const char *name) {
-  static const char *const suffixes[] = {".png", ".jpg", ".jpeg"};
-  size_t n = strlen(name);
-  for (size_t s = 0; s < 3; s++) {
-    size_t m = strlen(suffixes[s]), i = 0;
-    if (n <= m) continue;
-    while (i < m && tolower((unsigned char)name[n - m + i]) == suffixes[s][i]) i++;
-    if (i == m) return true;
-  }
-  return false;
-}
-
 /* ---- What is there */
 
 static bool picture_add(Pictures *pictures, char *path, int32_t folder, int32_t turn) {
@@ -56,7 +43,7 @@ static cnn_status pictures_collect(cnn_data *data, Pictures *pictures, const cha
   cnn_status status = cnn_listing_read(&listing, path);
   for (int32_t i = 0; i < listing.count && status.code == CNN_OK; i++) {
     const Entry *entry = &listing.entry[i];
-    if (!entry->directory && !is_picture(entry->name)) continue;
+    if (!entry->directory && !cnn_image_named(entry->name)) continue;
     char *inner = cnn_path_join(path, entry->name);
     if (!inner) status = cnn_data_no_memory(data);
     else if (entry->directory) status = depth < DEPTH_MOST ? pictures_collect(data, pictures, inner, folder, turn, depth + 1) : cnn_success();

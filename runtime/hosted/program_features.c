@@ -106,7 +106,7 @@ int cnn_program_features(const cnn_program *program, int argc, char **argv) {
     {"index", 0, CNN_VALUE_WHOLE, &a.index, "N", "which sample of an array of several (0)", 0, 1e15, NULL, NULL},
     {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox", "how pictures of another size come to fit", 0, 0, cnn_fit_choices, NULL},
   };
-  cnn_usage usage = {program->name, "features", "IMAGE", "Draws what the layers make of an input (PNG, JPEG, .npy, .npz).", flag, sizeof flag / sizeof *flag};
+  cnn_usage usage = {program->name, "features", "IMAGE", "Draws what the layers make of an input (PNG, JPEG, WebP, .npy, .npz).", flag, sizeof flag / sizeof *flag};
   int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
   if (parsed != CNN_GO_ON) return parsed;
   if (a.out && cnn_out_is_array(a.out) && !a.layer) return cnn_usage_error(&usage, "-o OUT.npy needs --layer");

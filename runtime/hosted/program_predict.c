@@ -353,7 +353,7 @@ int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
     {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox", "how pictures of another size come to fit", 0, 0, cnn_fit_choices, NULL},
     {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},
   };
-  cnn_usage usage = {program->name, "predict", "INPUT...", "Labels and scores of pictures (PNG, JPEG) and arrays (.npy, .npz).", flag,
+  cnn_usage usage = {program->name, "predict", "INPUT...", "Labels and scores of pictures (PNG, JPEG, WebP) and arrays (.npy, .npz).", flag,
                      sizeof flag / sizeof *flag};
   int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
   if (parsed != CNN_GO_ON) return parsed;

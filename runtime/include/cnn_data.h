@@ -64,7 +64,7 @@ int64_t cnn_port_classes(const cnn_port *output);            /* how many classes
 int64_t cnn_port_targets(const cnn_port *output);            /* elements of its target, also for an output with scores and no loss */
 void cnn_port_arrange(const cnn_port *input, const void *hwc, void *out); /* one sample, in the layout that the net takes; a copy if that is hwc */
 
-/* What `predict` reads: a picture (PNG, JPEG), an .npy file with one input or a batch, or an .npz keyed by input name. */
+/* What `predict` reads: a picture (PNG, JPEG, WebP), an .npy file with one input or a batch, or an .npz keyed by input name. */
 typedef struct cnn_inputs cnn_inputs;
 cnn_status cnn_inputs_open(cnn_inputs **inputs, const char *path, const cnn_network *network, cnn_fit fit);
 void cnn_inputs_close(cnn_inputs *inputs);

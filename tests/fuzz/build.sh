@@ -4,7 +4,7 @@
 set -eu
 clang=$1 top=$2 build=$3 target=$4 output=$5
 readers="status file archive safetensors npz"
-sets="listing target array data data_arrays data_cifar data_folders data_idx data_synthetic image feed"
+sets="listing target array data data_arrays data_cifar data_folders data_idx data_synthetic image image_png image_jpeg image_webp image_exif feed"
 
 hosted() { for name in "$@"; do printf '%s ' "$top/runtime/hosted/$name.c"; done; }
 
@@ -16,4 +16,4 @@ esac
 # FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION: checksums are not looked at, for no mutation would get past them.
 exec "$clang" -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION \
   -I"$top/compiler" -I"$top/grammar" -I"$build/grammar" -I"$build" -I"$top/runtime" -I"$top/runtime/include" \
-  "$top/tests/fuzz/$target.c" $sources -o "$output" -ljansson -lpng -ljpeg -lz -lm
+  "$top/tests/fuzz/$target.c" $sources -o "$output" -ljansson -lpng -ljpeg -lwebpdemux -lwebp -lexif -lz -lm
