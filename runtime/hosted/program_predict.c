@@ -15,7 +15,7 @@
 
 enum { SHOWN_SCORES = 5, SHOWN_VALUES = 8 };
 
-typedef struct Arguments { const char *weights, *out; bool json; int64_t threads; int fit; } Arguments;
+typedef struct Arguments { const char *weights, *prefix, *out; bool json; int64_t threads; int fit; } Arguments;
 
 typedef struct Prediction {
   const cnn_network *network;
@@ -270,7 +270,7 @@ static cnn_status open_prediction(Prediction *prediction) {
               prediction->output && prediction->kept && prediction->score && prediction->rank && prediction->json;
   if (!fine) return cnn_failure(CNN_NO_MEMORY, "no memory to run %s", network->name);
   float *weights;
-  cnn_status status = cnn_program_weights(network, prediction->arguments->weights, &weights);
+  cnn_status status = cnn_program_weights(network, prediction->arguments->weights, prediction->arguments->prefix, &weights);
   if (status.code == CNN_OK && network->pack) network->pack(prediction->model, weights);
   free(weights);
   return status;
@@ -348,6 +348,7 @@ int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
   Arguments a = {0};
   const cnn_flag flag[] = {
     {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz; not needed when the program has weights inside", 0, 0, NULL, NULL},
+    {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX", "what its names begin with besides, as 'module.'", 0, 0, NULL, NULL},
     {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT", ".npy or .npz: raw outputs; .png: a picture or a map of classes", 0, 0, NULL, NULL},
     {"json", 0, CNN_VALUE_FLAG, &a.json, "", "an array of objects instead of lines", 0, 0, NULL, NULL},
     {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox", "how pictures of another size come to fit", 0, 0, cnn_fit_choices, NULL},

@@ -25,7 +25,7 @@ static void catch_interrupt(void) {
 }
 
 typedef struct Arguments {
-  const char *data, *out, *init, *log, *plot, *tensorboard;
+  const char *data, *out, *init, *prefix, *log, *plot, *tensorboard;
   int64_t epochs, batch, threads, limit, overfit;
   double rate, val;
   uint64_t seed;
@@ -70,6 +70,7 @@ static void apply(const Arguments *arguments, cnn_train_options *options) {
   options->resume = arguments->resume;
   options->dry_run = arguments->dry_run;
   options->init = arguments->init;
+  options->init_prefix = arguments->prefix;
   options->log = arguments->log;
   options->plot = arguments->plot;
   options->tensorboard = arguments->tensorboard;
@@ -115,6 +116,7 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
     {"data", 0, CNN_VALUE_TEXT, &a.data, "PATH", "a directory with IDX, CIFAR or picture folders, an .npz, or 'synthetic'", 0, 0, NULL, NULL},
     {"out", 'o', CNN_VALUE_TEXT, &a.out, "W", "where the best weights go (NET.safetensors); beside it the last and a checkpoint", 0, 0, NULL, NULL},
     {"init", 0, CNN_VALUE_TEXT, &a.init, "W", "start from these weights, where names and shapes match", 0, 0, NULL, NULL},
+    {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX", "what the names in that file begin with besides, as 'module.'", 0, 0, NULL, NULL},
     {"epochs", 0, CNN_VALUE_WHOLE, &a.epochs, "N", "instead of the program's", 1, most, NULL, &a.epochs_given},
     {"batch", 0, CNN_VALUE_WHOLE, &a.batch, "N", "samples of a step, instead of the program's", 1, most, NULL, &a.batch_given},
     {"rate", 0, CNN_VALUE_NUMBER, &a.rate, "R", "learning rate, instead of the program's", 0, 1e30, NULL, &a.rate_given},

@@ -105,6 +105,7 @@ typedef struct cnn_train_options {
   int64_t limit;
   cnn_fit fit;
   const char *init;        /* start from these weights, where names and shapes match; or NULL */
+  const char *init_prefix; /* what its names begin with besides; or NULL */
   const char *out;         /* best weights; beside it .last.safetensors and .checkpoint.safetensors */
   const char *log;         /* .jsonl or .csv, a row an epoch; or NULL */
   const char *plot;        /* .svg; or NULL */

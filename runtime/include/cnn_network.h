@@ -2,7 +2,7 @@
  * so that generated code needs nothing but the C standard's headers. All fields are constant; pointers are never NULL unless said. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_NETWORK_VERSION
-#define CNN_NETWORK_VERSION 2
+#define CNN_NETWORK_VERSION 3
 #include <stddef.h>
 #include <stdint.h>
 #ifdef __cplusplus
@@ -43,6 +43,7 @@ typedef struct cnn_weight {
   int64_t offset, size;             /* in floats, in the weights struct */
   cnn_role role;
   int32_t decay;                    /* takes part in weight decay (`decay = weights` leaves biases and norms out) */
+  int32_t flattened[3];             /* of a layer behind flatten(order=hwc): height, width and channels of what is flattened; zeros: none */
 } cnn_weight;
 
 typedef struct cnn_layer {
