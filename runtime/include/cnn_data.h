@@ -37,8 +37,9 @@ typedef struct cnn_data_options {
   int64_t limit;       /* only the first so many samples of each part; 0: all */
   cnn_fit fit;
   int64_t keep;        /* bytes of memory for pictures of folders that have been decoded, so that each is once; 0: decode each time */
+  const char *target;  /* CSV: the column of the target, by its name, or by its number from 1; NULL: the last */
 } cnn_data_options;
-#define CNN_DATA_DEFAULTS {0.1, 0, CNN_FIT_STRETCH, 0}
+#define CNN_DATA_DEFAULTS {0.1, 0, CNN_FIT_STRETCH, 0, NULL}
 
 typedef struct cnn_data cnn_data;
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <webp/encode.h>
+#include <zlib.h>
 #include "cnn_data.h"
 #include "cnn_image.h"
 #include "cnn_weights.h"
@@ -199,6 +200,110 @@ static void pictures_of_other_kinds_are_named(void) {
   CU_ASSERT_FALSE(cnn_image_named(".png") || cnn_image_named("a.bmp") || cnn_image_named("png") || cnn_image_named("a.png.txt"));
 }
 
+/* ---- arrays under other names, and of texts ---- */
+
+typedef struct Net { cnn_network network; cnn_port input[2], output[2]; cnn_recipe recipe; } Net;
+
+static cnn_port vector_of(const char *name, int32_t n) { return (cnn_port){.name = name, .rank = 1, .dim = {n}, .size = n}; }
+
+static cnn_port classes_of(const char *name, int32_t n) {
+  return (cnn_port){.name = name, .rank = 1, .dim = {n}, .size = n, .target = CNN_TARGET_CLASS, .target_size = 1, .scores = CNN_SCORES_PROBABILITY,
+                    .loss = "cross_entropy"};
+}
+
+static cnn_port values_of(const char *name, int32_t n) {
+  return (cnn_port){.name = name, .rank = 1, .dim = {n}, .size = n, .target = CNN_TARGET_VALUES, .target_size = n, .loss = "mse"};
+}
+
+static void net_make_one(Net *net, cnn_port input, cnn_port output) {
+  *net = (Net){.input = {input}, .output = {output}, .recipe = {.seed = 3}};
+  net->network = (cnn_network){.name = "net", .inputs = 1, .outputs = 1, .input = net->input, .output = net->output, .recipe = &net->recipe};
+}
+
+static void refuse_set(const Net *net, const char *path, const char *target, const char *says) {
+  cnn_data *data = NULL;
+  cnn_data_options options = CNN_DATA_DEFAULTS;
+  options.target = target;
+  cnn_status status = cnn_data_open(&data, path, &net->network, &options);
+  if (!strstr(status.message, says)) printf("# %s\n", status.message);
+  CU_ASSERT(status.code != CNN_OK && strstr(status.message, says));
+  cnn_data_close(data);
+}
+
+static cnn_data *open_set(const Net *net, const char *path, const char *target, double val) {
+  cnn_data *data = NULL;
+  cnn_data_options options = CNN_DATA_DEFAULTS;
+  options.target = target;
+  options.val = val;
+  cnn_status status = cnn_data_open(&data, path, &net->network, &options);
+  if (status.code != CNN_OK) printf("# %s\n", status.message);
+  CU_ASSERT_EQUAL_FATAL(status.code, CNN_OK);
+  return data;
+}
+
+static cnn_tensor array_of(const char *name, cnn_dtype dtype, const void *numbers, int32_t rank, int64_t a, int64_t b) {
+  cnn_tensor tensor = {.name = name, .dtype = dtype, .rank = rank, .dim = {a, b}, .data = numbers};
+  cnn_tensor_measure(&tensor);
+  return tensor;
+}
+
+static const char *npz_of(const char *name, const cnn_tensor *tensor, int32_t count) {
+  CU_ASSERT_EQUAL_FATAL(cnn_npz_write(scratch(name), tensor, count).code, CNN_OK);
+  return scratch(name);
+}
+
+static void arrays_have_names_that_are_said(void) {
+  static const float x[6] = {1, 2, 3, 4, 5, 6};
+  static const int32_t y[3] = {0, 1, 1};
+  cnn_tensor set[3] = {array_of("x", CNN_DTYPE_F32, x, 2, 3, 2), array_of("y", CNN_DTYPE_I32, y, 1, 3, 0), array_of("facts", CNN_DTYPE_F32, x, 2, 3, 2)};
+  Net net;
+  net_make_one(&net, vector_of("picture", 2), classes_of("class", 2));
+  net.input[1] = vector_of("facts", 2);
+  net.network.inputs = 2;
+  refuse_set(&net, npz_of("n.npz", set, 2), NULL, "the net has 2 inputs, and each wants the array of its name: \"picture\" and \"facts\"; the file has x, y");
+  refuse_set(&net, npz_of("n.npz", set, 3), NULL, "each wants the array of its name: \"picture\" and \"facts\"; the file has x, y, facts");
+  net.network.inputs = 1;
+  net.output[1] = values_of("size", 1);
+  net.network.outputs = 2;
+  refuse_set(&net, npz_of("n.npz", set, 2), NULL, "has no \"class_target\"; where several outputs have targets, each wants the array of its name; it has x, y");
+  net.network.outputs = 1;
+  static const char *const training[][2] = {{"picture_train", "class_target_train"}, {"x_train", "y_train"}, {"picture", "y_train"}};
+  for (int i = 0; i < 3; i++) {
+    set[0].name = training[i][0];
+    set[1].name = training[i][1];
+    cnn_data *data = open_set(&net, npz_of("n.npz", set, 2), NULL, 0);
+    CU_ASSERT_EQUAL(cnn_data_count(data, CNN_PART_TRAIN), 3);
+    cnn_data_close(data);
+  }
+}
+
+/* A file as NumPy makes it of texts: cnn_npz_write writes numbers alone, so they are renamed in it: of 12 bytes each, as U3. */
+static void texts_are_no_labels(void) {
+  static const float x[6] = {1, 2, 3, 4, 5, 6};
+  static const uint32_t text[3] = {'a', 'b', 'a'};
+  cnn_tensor set[2] = {array_of("x_train", CNN_DTYPE_F32, x, 2, 3, 2), array_of("y_train", CNN_DTYPE_U32, text, 1, 3, 0)};
+  Net net;
+  net_make_one(&net, vector_of("x", 2), classes_of("class", 2));
+  cnn_file file;
+  CU_ASSERT_EQUAL_FATAL(cnn_file_open(&file, npz_of("t.npz", set, 2)).code, CNN_OK);
+  unsigned char *copy = malloc(file.size);
+  CU_ASSERT_PTR_NOT_NULL_FATAL(copy);
+  memcpy(copy, file.data, file.size);
+  size_t n = file.size, member = 0;
+  cnn_file_close(&file);
+  for (size_t i = 0; i + 5 < n; i++)
+    if (memcmp(copy + i, "'<u4'", 5) == 0) copy[i + 2] = 'U', copy[i + 3] = '1', member = i;
+  CU_ASSERT_FATAL(member > 0);
+  while (memcmp(copy + member, "\x93NUMPY", 6) != 0) member--;
+  uint32_t crc = (uint32_t)crc32(0, copy + member, 128 + 12);
+  for (size_t i = 0; i + 20 < n; i++) /* in the member's header and in the directory */
+    if (memcmp(copy + i, "PK\3\4", 4) == 0 && i + 30 + 11 + 20 == member) put_number(copy + i + 14, crc, 4);
+    else if (memcmp(copy + i, "PK\1\2", 4) == 0 && memcmp(copy + i + 46, "y_train", 7) == 0) put_number(copy + i + 16, crc, 4);
+  scratch_bytes("t.npz", copy, n);
+  free(copy);
+  refuse_set(&net, scratch("t.npz"), NULL, "\"y_train\": holds no numbers, but texts or objects; numpy.unique(y, return_inverse=True)[1] numbers texts");
+}
+
 /* ---- weights of other frameworks ---- */
 
 static void files_of_other_frameworks_are_named(void) {
@@ -334,6 +439,8 @@ CU_TestInfo suite_formats[] = {
   {"damaged EXIF does no harm", damaged_exif_does_no_harm},
   {"WebP is read", webp_is_read},
   {"pictures of other kinds are named", pictures_of_other_kinds_are_named},
+  {"arrays have names that are said", arrays_have_names_that_are_said},
+  {"texts are no labels", texts_are_no_labels},
   {"files of other frameworks are named", files_of_other_frameworks_are_named},
   {"a common prefix is told and left out", a_common_prefix_is_told_and_left_out},
   {"names and layouts of others are recognised", names_and_layouts_of_others_are_recognised},
