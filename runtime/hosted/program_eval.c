@@ -9,7 +9,7 @@
 #include "number.h"
 #include "program.h"
 
-typedef struct Arguments { const char *data, *weights, *prefix, *confusion; bool json; int64_t threads, limit; int fit; } Arguments;
+typedef struct Arguments { const char *data, *target, *weights, *prefix, *confusion; bool json; int64_t threads, limit; int fit; } Arguments;
 
 static json_t *real(double value) { return isfinite(value) ? json_real(value) : json_null(); }
 
@@ -71,7 +71,7 @@ static int evaluate(const cnn_program *program, const Arguments *arguments) {
   cnn_data *data = NULL;
   float *weights = NULL;
   cnn_evaluation evaluation = {0};
-  cnn_data_options options = {.val = 0, .limit = arguments->limit, .fit = (cnn_fit)arguments->fit};
+  cnn_data_options options = {.val = 0, .limit = arguments->limit, .fit = (cnn_fit)arguments->fit, .target = arguments->target};
   cnn_status status = cnn_program_weights(network, arguments->weights, arguments->prefix, &weights);
   if (status.code == CNN_OK) status = cnn_data_open(&data, arguments->data, network, &options);
   if (status.code == CNN_OK && cnn_data_count(data, CNN_PART_TEST) == 0) {
@@ -95,6 +95,7 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
   Arguments a = {0};
   const cnn_flag flag[] = {
     {"data", 0, CNN_VALUE_TEXT, &a.data, "PATH", "a data set; its test part is read, or all of it where it has none", 0, 0, NULL, NULL},
+    {"target", 0, CNN_VALUE_TEXT, &a.target, "NAME", "the column of a .csv that is to be predicted (the last), by name or number", 0, 0, NULL, NULL},
     {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz; not needed when the program has weights inside", 0, 0, NULL, NULL},
     {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX", "what its names begin with besides, as 'module.'", 0, 0, NULL, NULL},
     {"json", 0, CNN_VALUE_FLAG, &a.json, "", "the same as JSON", 0, 0, NULL, NULL},

@@ -25,7 +25,7 @@ static void catch_interrupt(void) {
 }
 
 typedef struct Arguments {
-  const char *data, *out, *init, *prefix, *log, *plot, *tensorboard;
+  const char *data, *target, *out, *init, *prefix, *log, *plot, *tensorboard;
   int64_t epochs, batch, threads, limit, overfit;
   double rate, val;
   uint64_t seed;
@@ -66,6 +66,7 @@ static void apply(const Arguments *arguments, cnn_train_options *options) {
   if (arguments->val_given) options->val = arguments->val;
   if (arguments->overfit_given) options->overfit = arguments->overfit;
   if (arguments->fit_given) options->fit = (cnn_fit)arguments->fit;
+  if (arguments->target) snprintf(options->target, sizeof options->target, "%s", arguments->target);
   options->threads = (int32_t)arguments->threads;
   options->resume = arguments->resume;
   options->dry_run = arguments->dry_run;
@@ -91,7 +92,8 @@ static int train(const cnn_program *program, const Arguments *arguments, cnn_tra
   apply(arguments, options);
   cnn_data *data = NULL;
   catch_interrupt();
-  cnn_data_options data_options = {.val = options->val, .limit = options->limit, .fit = options->fit, .keep = memory_for_pictures()};
+  cnn_data_options data_options = {.val = options->val, .limit = options->limit, .fit = options->fit, .keep = memory_for_pictures(),
+                                   .target = *options->target ? options->target : NULL};
   if (status.code == CNN_OK) status = cnn_data_open(&data, arguments->data, program->network, &data_options);
   if (status.code == CNN_OK) {
     Listener listener = {.out = options->out};
@@ -113,7 +115,8 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
   Arguments a = {.progress = CNN_PROGRESS_AUTO};
   const double most = INT32_MAX;
   const cnn_flag flag[] = {
-    {"data", 0, CNN_VALUE_TEXT, &a.data, "PATH", "a directory with IDX, CIFAR or picture folders, an .npz, or 'synthetic'", 0, 0, NULL, NULL},
+    {"data", 0, CNN_VALUE_TEXT, &a.data, "PATH", "a directory with IDX, CIFAR or picture folders, an .npz, a .csv, or 'synthetic'", 0, 0, NULL, NULL},
+    {"target", 0, CNN_VALUE_TEXT, &a.target, "NAME", "the column of a .csv that is to be predicted (the last), by name or number", 0, 0, NULL, NULL},
     {"out", 'o', CNN_VALUE_TEXT, &a.out, "W", "where the best weights go (NET.safetensors); beside it the last and a checkpoint", 0, 0, NULL, NULL},
     {"init", 0, CNN_VALUE_TEXT, &a.init, "W", "start from these weights, where names and shapes match", 0, 0, NULL, NULL},
     {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX", "what the names in that file begin with besides, as 'module.'", 0, 0, NULL, NULL},

@@ -1,8 +1,8 @@
 /* cnn_data.h: data sets for training and evaluation, and the inputs and outputs of a prediction.
  *
  * A set is opened by looking at what the path holds: IDX files (MNIST, Fashion-MNIST; plain or .gz), CIFAR-10/100 in binary, folders of
- * pictures (train/CLASS, val/CLASS, test/CLASS, or CLASS alone), an .npz file (x, y, x_val, y_val, x_test, y_test), or the word
- * "synthetic", a small learnable set made on the spot for any net. Segmentation folders and boxes are known but not read yet.
+ * pictures (train/CLASS, val/CLASS, test/CLASS, or CLASS alone), an .npz file (x, y, x_val, y_val, x_test, y_test), a table (.csv; or train.csv,
+ * val.csv and test.csv in a directory), or the word "synthetic", a small learnable set made on the spot for any net. Segmentation folders and boxes are known but not read yet.
  *
  * Samples come in the order of the file; those of folders class by class in turns, so that the first N have all classes.
  *

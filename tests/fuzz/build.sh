@@ -4,12 +4,14 @@
 set -eu
 clang=$1 top=$2 build=$3 target=$4 output=$5
 readers="status file archive safetensors npz foreign"
-sets="listing target array data data_arrays data_cifar data_folders data_idx data_synthetic image image_png image_jpeg image_webp image_exif feed"
+sets="listing target array data data_arrays data_cifar csv nearest data_csv data_folders data_idx data_synthetic image image_png image_jpeg image_webp image_exif feed"
 
 hosted() { for name in "$@"; do printf '%s ' "$top/runtime/hosted/$name.c"; done; }
 
 case $target in
   safetensors|npy) sources=$(hosted $readers) ;;
+  csv) sources=$(hosted status csv) ;;
+  picture) sources="$(hosted status file image image_png image_jpeg image_webp image_exif feed) $top/runtime/core/resample.c" ;;
   idx) sources="$(hosted $readers $sets) $top/runtime/core/random.c $top/runtime/core/resample.c" ;;
   *) sources="$(ls "$top"/compiler/base/*.c "$top"/compiler/syntax/*.c | tr '\n' ' ') $(ls "$build"/grammar/*.c | tr '\n' ' ')" ;;
 esac

@@ -1,4 +1,4 @@
-/* runtime_formats.c: files of other people: pictures of all kinds with EXIF, arrays and tables that do not fit, weights of other frameworks. */
+/* runtime_formats.c: files of other people: pictures of all kinds with EXIF, arrays under other names, tables. */
 // SPDX-License-Identifier: Apache-2.0
 #define _XOPEN_SOURCE 700
 #include <CUnit/CUnit.h>
@@ -12,11 +12,9 @@
 #include <zlib.h>
 #include "cnn_data.h"
 #include "cnn_image.h"
-#include "cnn_weights.h"
 #include "hosted/archive.h"
 #include "hosted/image.h"
 #include "hosted/npz.h"
-#include "hosted/safetensors.h"
 #include "runtime_scratch.h"
 
 /* ---- pictures with EXIF: 3 rows of 2 tiles, each tile 16 x 16 pixels of one grey, which JPEG and WebP keep well ---- */
@@ -304,134 +302,174 @@ static void texts_are_no_labels(void) {
   refuse_set(&net, scratch("t.npz"), NULL, "\"y_train\": holds no numbers, but texts or objects; numpy.unique(y, return_inverse=True)[1] numbers texts");
 }
 
-/* ---- weights of other frameworks ---- */
+/* ---- tables ---- */
 
-static void files_of_other_frameworks_are_named(void) {
-  static const char torch_zip[] = "PK\1\2\24\0\24\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\20\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0archive/data.pkl";
-  static const char keras_zip[] = "PK\1\2\24\0\24\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\20\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0model.weights.h5";
-  static const struct { const char *bytes; size_t n; const char *says; } cases[] = {
-    {torch_zip, sizeof torch_zip - 1, "is a file of PyTorch"},
-    {keras_zip, sizeof keras_zip - 1, "is a model of Keras"},
-    {"\x89HDF\r\n\x1a\n\0\0\0\0\0\0\0\0", 16, "is an HDF5 file"},
-    {"\x1c\0\0\0TFL3\x14\0\x20\0\0\0\0\0", 16, "is a model of TensorFlow Lite"},
-    {"\x08\x07\x12\x07pytorch\x1a\x05" "2.1.0:\xc5\1", 20, "is a model of ONNX"},
-    {"\x80\2\x8a\n\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\2M\xe9\3.", 21, "is a file of PyTorch"},
-    {"\x80\4\x95\x10\0\0\0\0\0\0\0}\x94.", 14, "is a file of PyTorch"},
+static const char *csv_of(const char *name, const char *text) { return scratch_bytes(name, text, strlen(text)); }
+
+static void expect_row(const cnn_data *data, int64_t row, float a, float b, int32_t class) {
+  float x[2];
+  int32_t label = -9;
+  CU_ASSERT_EQUAL(cnn_data_sample(data, CNN_PART_TRAIN, row, (void *[]){x}, (void *[]){&label}).code, CNN_OK);
+  if (x[0] != a || x[1] != b || label != class) printf("# row %d: %g %g %d\n", (int)row, (double)x[0], (double)x[1], label);
+  CU_ASSERT(x[0] == a && x[1] == b && label == class);
+}
+
+static void tables_are_read(void) {
+  static const char *const same[] = {
+    "a,b,class\n1,2.5,0\n-3e1,+4,1\n.5,6.,1\n",
+    "\xEF\xBB\xBF" "a;b;class\r\n1;2.5;0\r\n-3e1;+4;1\r\n\r\n.5;6.;1",
+    "a\tb\tclass\n1\t2.5\t0\n-3e1\t+4\t1\n  \n.5\t6.\t1\n\n",
+    "\"a\",\"b \"\"x\"\"\",\"cla\nss\"\n\"1\", 2.5 ,0\r-3e1,\"+4\" , \"1\"\r.5,6.,1\r",
+    "1,2.5,0\n-3e1,+4,1\n.5,6.,1\n",
   };
-  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    unsigned char bytes[200] = "PK\3\4 the members come first ... ";
-    size_t before = cases[i].bytes[0] == 'P' ? 40 : 0;
-    memcpy(bytes + before, cases[i].bytes, cases[i].n);
-    cnn_archive archive;
-    cnn_status status = cnn_archive_parse(&archive, "some/w.x", bytes, before + cases[i].n);
-    if (!strstr(status.message, cases[i].says)) printf("# %zu: %s\n", i, status.message);
-    CU_ASSERT(status.code == CNN_BAD_FORMAT && strncmp(status.message, "some/w.x: ", 10) == 0 && strstr(status.message, cases[i].says));
-    CU_ASSERT(strlen(status.message) < sizeof status.message - 4);
+  Net net;
+  net_make_one(&net, vector_of("x", 2), classes_of("class", 2));
+  for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+    cnn_data *data = open_set(&net, csv_of("t.csv", same[i]), NULL, 0);
+    CU_ASSERT_STRING_EQUAL(cnn_data_describe(data), i < 4 ? "CSV with a header: 3 training, 0 validation and 0 test samples, 2 classes"
+                                                          : "CSV without a header: 3 training, 0 validation and 0 test samples, 2 classes");
+    expect_row(data, 0, 1, 2.5f, 0);
+    expect_row(data, 1, -30, 4, 1);
+    expect_row(data, 2, 0.5f, 6, 1);
+    CU_ASSERT_EQUAL(cnn_data_scale(data, 0), 1);
+    cnn_data_close(data);
   }
+  cnn_data *data = open_set(&net, csv_of("t.csv", "class,a,b\n1,7,8\n0,9,10\n"), "class", 0);
+  expect_row(data, 0, 7, 8, 1);
+  expect_row(data, 1, 9, 10, 0);
+  CU_ASSERT_EQUAL(cnn_data_scale(data, 0), 255); /* whole numbers may be pixels */
+  cnn_data_close(data);
+  data = open_set(&net, csv_of("t.csv", "7,1,8\n9,0,10\n"), "2", 0);
+  expect_row(data, 1, 9, 10, 0);
+  cnn_data_close(data);
+  net.input[0] = vector_of("x", 3);
+  data = open_set(&net, csv_of("t.csv", "0,1,2,class\n5,6,7,1\n5,6,7,0\n"), NULL, 0); /* pandas numbers columns that have no name: a header */
+  CU_ASSERT_EQUAL(cnn_data_count(data, CNN_PART_TRAIN), 2);
+  cnn_data_close(data);
 }
 
-/* A net of two layers, the second behind a flatten of 2x2x3. */
-static const cnn_weight net_weights[] = {
-  {.name = "conv1.weight", .rank = 4, .dim = {3, 2, 1, 5}, .offset = 0, .size = 30},
-  {.name = "conv1.bias", .rank = 1, .dim = {3}, .offset = 30, .size = 3},
-  {.name = "dense1.weight", .rank = 2, .dim = {7, 12}, .offset = 33, .size = 84, .flattened = {2, 2, 3}},
-};
-static const cnn_network weights_net = {.name = "n", .weights = 3, .weight = net_weights, .parameters = 117};
-
-static const float zeros[200];
-
-static cnn_tensor floats_of(const char *name, int32_t rank, int64_t a, int64_t b, int64_t c, int64_t d) {
-  cnn_tensor tensor = {.name = name, .dtype = CNN_DTYPE_F32, .rank = rank, .dim = {a, b, c, d}, .data = (const unsigned char *)zeros};
-  cnn_tensor_measure(&tensor);
-  return tensor;
+static void tables_have_parts(void) {
+  char text[2000] = "";
+  for (int i = 0; i < 100; i++) snprintf(text + strlen(text), 20, "%d,%d,%d\n", i, i, i % 2);
+  Net net;
+  net_make_one(&net, vector_of("x", 2), classes_of("class", 2));
+  cnn_data *data = open_set(&net, csv_of("parts/train.csv", text), NULL, 0.1);
+  CU_ASSERT_STRING_EQUAL(cnn_data_describe(data), "CSV without a header: 90 training, 10 validation and 0 test samples, 2 classes");
+  cnn_data_close(data);
+  csv_of("parts/test.csv", "1,2,1\n");
+  data = open_set(&net, scratch("parts"), NULL, 0.1);
+  CU_ASSERT_STRING_EQUAL(cnn_data_describe(data), "CSV without a header: 90 training, 10 validation and 1 test samples, 2 classes");
+  cnn_data_close(data);
+  csv_of("parts/val.csv", "1,2,1\n3,4,0\n");
+  data = open_set(&net, scratch("parts"), NULL, 0.1);
+  CU_ASSERT_STRING_EQUAL(cnn_data_describe(data), "CSV without a header: 100 training, 2 validation and 1 test samples, 2 classes");
+  cnn_data_close(data);
+  csv_of("parts/val.csv", "1,2,3,1\n");
+  refuse_set(&net, scratch("parts"), NULL, "val.csv:1: has 4 cells, but the first row has 3");
 }
 
-static cnn_status load_of(const cnn_tensor *tensor, int32_t count, const cnn_note *note, const char *prefix, cnn_weights_report *report) {
-  float out[117];
-  CU_ASSERT_EQUAL_FATAL(cnn_safetensors_write(scratch("theirs.safetensors"), tensor, count, note, note ? 1 : 0).code, CNN_OK);
-  return cnn_weights_load(&weights_net, scratch("theirs.safetensors"), prefix, out, report);
+static void classes_of_tables_go_by_name(void) {
+  static const char *const labels[] = {"versicolor", "setosa"};
+  const char *text = "a,b,species\n1,2,setosa\n3,4,versicolor\n5,6,setosa\n";
+  Net net;
+  net_make_one(&net, vector_of("x", 2), classes_of("class", 2));
+  cnn_data *data = open_set(&net, csv_of("t.csv", text), NULL, 0);
+  expect_row(data, 0, 1, 2, 0); /* in alphabetical order */
+  expect_row(data, 1, 3, 4, 1);
+  CU_ASSERT(cnn_data_classes(data) == 2 && strcmp(cnn_data_class(data, 1), "versicolor") == 0);
+  cnn_data_close(data);
+  net.network.label = labels;
+  net.network.labels = 2;
+  data = open_set(&net, csv_of("t.csv", text), NULL, 0);
+  expect_row(data, 0, 1, 2, 1);
+  CU_ASSERT(cnn_data_classes(data) == 2 && strcmp(cnn_data_class(data, 0), "versicolor") == 0);
+  cnn_data_close(data);
+  data = open_set(&net, csv_of("t.csv", "a,b,species\n1,2,0\n3,4,1\n"), NULL, 0); /* numbers go by number */
+  expect_row(data, 1, 3, 4, 1);
+  cnn_data_close(data);
+  refuse_set(&net, csv_of("t.csv", "a,b,species\n1,2,setosa\n3,4,Setosa\n"), NULL, "t.csv:3: column 3 (species): 'Setosa' is none of the net's labels; did you mean 'setosa'?");
+  refuse_set(&net, csv_of("t.csv", "a,b,species\n1,2,setosa\n3,4,1\n"), NULL, "t.csv:3: column 3 (species): '1' is none of the net's labels");
+  net.network.label = NULL;
+  net.network.labels = 0;
+  refuse_set(&net, csv_of("t.csv", "a,b,s\n1,2,x\n3,4,y\n5,6,z\n"), NULL, "t.csv:4: column 3 (s): 'z' is one class more than the 2 that the output tells apart");
+  refuse_set(&net, csv_of("t.csv", "a,b,s\n1,2,x\n"), NULL, "has 1 classes by name, but the output tells 2 apart; which are missing cannot be known without labels");
+  refuse_set(&net, csv_of("t.csv", "a,b,s\n1,2,0\n1,2,2\n"), NULL, "t.csv:3: column 3 (s): label 1 is 2, but the output \"class\" has 2 classes");
 }
 
-static void expect_refused(const cnn_tensor *tensor, int32_t count, const char *says) {
-  cnn_weights_report report;
-  cnn_status status = load_of(tensor, count, NULL, NULL, &report);
-  if (!strstr(status.message, says)) printf("# %s\n", status.message);
-  CU_ASSERT(status.code == CNN_MISMATCH && strstr(status.message, says));
-  free(report.text);
+static void tables_have_other_targets(void) {
+  Net net;
+  float x[2], y[3];
+  net_make_one(&net, vector_of("x", 2), values_of("price", 1));
+  cnn_data *data = open_set(&net, csv_of("t.csv", "a,b,price\n1,2,-3.5\n"), NULL, 0);
+  CU_ASSERT(cnn_data_sample(data, CNN_PART_TRAIN, 0, (void *[]){x}, (void *[]){y}).code == CNN_OK && y[0] == -3.5f && cnn_data_classes(data) == 0);
+  cnn_data_close(data);
+  net_make_one(&net, vector_of("x", 2), values_of("place", 3));
+  data = open_set(&net, csv_of("t.csv", "a,b,p,q,r\n1,2,3,4,5\n"), NULL, 0);
+  CU_ASSERT(cnn_data_sample(data, CNN_PART_TRAIN, 0, (void *[]){x}, (void *[]){y}).code == CNN_OK && x[1] == 2 && y[0] == 3 && y[2] == 5);
+  cnn_data_close(data);
+  data = open_set(&net, csv_of("t.csv", "a,p,q,r,b\n1,3,4,5,2\n"), "p", 0);
+  CU_ASSERT(cnn_data_sample(data, CNN_PART_TRAIN, 0, (void *[]){x}, (void *[]){y}).code == CNN_OK && x[1] == 2 && y[0] == 3 && y[2] == 5);
+  cnn_data_close(data);
+  refuse_set(&net, csv_of("t.csv", "a,p,q,r,b\n1,3,4,5,2\n"), "r", "the target has 3 columns, but the file only 2 from the target on");
+  net.recipe.target_is_input = 1;
+  data = open_set(&net, csv_of("t.csv", "1,2\n3,4\n"), NULL, 0);
+  CU_ASSERT_EQUAL(cnn_data_count(data, CNN_PART_TRAIN), 2);
+  cnn_data_close(data);
+  data = open_set(&net, csv_of("t.csv", "a,what,b\n1,,2\n3,text,4\n"), "what", 0); /* a column that is left out */
+  CU_ASSERT(cnn_data_sample(data, CNN_PART_TRAIN, 1, (void *[]){x}, NULL).code == CNN_OK && x[0] == 3 && x[1] == 4);
+  cnn_data_close(data);
+  cnn_port pixels = {.name = "image", .type = CNN_U8, .rank = 3, .dim = {1, 2, 1}, .size = 2};
+  net_make_one(&net, pixels, classes_of("class", 2));
+  data = open_set(&net, csv_of("t.csv", "255,0,1\n"), NULL, 0);
+  uint8_t pixel[2];
+  CU_ASSERT(cnn_data_sample(data, CNN_PART_TRAIN, 0, (void *[]){pixel}, NULL).code == CNN_OK && pixel[0] == 255 && pixel[1] == 0);
+  cnn_data_close(data);
+  refuse_set(&net, csv_of("t.csv", "255,0.5,1\n"), NULL, "t.csv:1: column 2: 0.5 is no number that the u8 input \"image\" can take");
+  refuse_set(&net, csv_of("t.csv", "256,0,1\n"), NULL, "t.csv:1: column 1: 256 is no number that the u8 input \"image\" can take");
 }
 
-static void a_common_prefix_is_told_and_left_out(void) {
-  cnn_tensor set[4] = {floats_of("module.conv1.weight", 4, 3, 2, 1, 5), floats_of("module.conv1.bias", 1, 3, 0, 0, 0),
-                       floats_of("module.dense1.weight", 2, 7, 12, 0, 0), floats_of("other.bias", 1, 9, 0, 0, 0)};
-  cnn_weights_report report;
-  cnn_status status = load_of(set, 3, NULL, NULL, &report);
-  CU_ASSERT_EQUAL(status.code, CNN_MISMATCH);
-  const char *line = strchr(status.message, ':');
-  CU_ASSERT_STRING_EQUAL(line ? line : "", ": has 3 of the net's 3 weights, with 'module.' before their names; --weights-prefix=module. leaves that out");
-  free(report.text);
-  CU_ASSERT_EQUAL(load_of(set, 4, NULL, "module.", &report).code, CNN_OK); /* what is not behind it does not count */
-  CU_ASSERT(report.matched == 3 && report.extra == 0 && !report.text);
-  set[2].name = "module.head.weight";
-  expect_refused(set, 3, "has 2 of the net's 3 weights, with 'module.' before their names; --weights-prefix=module. leaves that out. What differs besides:");
-  expect_refused(set, 3, "missing: dense1.weight [7, 12]; did you mean the file's module.head.weight [7, 12]");
-  status = load_of(set, 3, NULL, "modul.", &report);
-  CU_ASSERT(status.code == CNN_MISMATCH && report.missing == 3);
-  free(report.text);
-}
-
-static void names_and_layouts_of_others_are_recognised(void) {
-  cnn_tensor set[3] = {floats_of("conv1.weight", 4, 3, 2, 1, 5), floats_of("conv1.bias", 1, 3, 0, 0, 0), floats_of("dense1.weight", 2, 7, 12, 0, 0)};
-  set[0] = floats_of("conv1.weight", 4, 1, 5, 2, 3);
-  expect_refused(set, 3, "conv1.weight is [1, 5, 2, 3] in the file, [3, 2, 1, 5] in the net: its kernel lies height, width, in, out");
-  set[0] = floats_of("conv1/kernel:0", 4, 1, 5, 2, 3);
-  expect_refused(set, 3, "missing: conv1.weight [3, 2, 1, 5]; did you mean the file's conv1/kernel:0 [1, 5, 2, 3]: its kernel lies height");
-  set[0] = floats_of("conv1.weight", 4, 3, 2, 1, 5);
-  set[2] = floats_of("dense1.weight", 2, 12, 7, 0, 0);
-  expect_refused(set, 3, "dense1.weight is [12, 7] in the file, [7, 12] in the net: it is transposed; w.T");
-  set[2] = floats_of("dense1.weight", 4, 7, 12, 1, 1);
-  expect_refused(set, 3, "it differs by dimensions of 1");
-  set[2] = floats_of("dense_1.weigth", 2, 7, 12, 0, 0);
-  expect_refused(set, 3, "did you mean the file's dense_1.weigth [7, 12]");
-  set[2] = floats_of("dense1.weight", 2, 7, 12, 0, 0);
-  set[0] = floats_of("features.0.kern", 4, 3, 2, 1, 5); /* no name like it, but the only one of its shape */
-  expect_refused(set, 3, "missing: conv1.weight [3, 2, 1, 5]; did you mean the file's features.0.kern [3, 2, 1, 5]");
-}
-
-static void long_lists_end_with_whole_lines(void) {
-  cnn_tensor set[60];
-  static char name[60][40];
-  for (int i = 0; i < 60; i++) {
-    snprintf(name[i], sizeof name[i], "a.layer.of.another.net.number%d.weight", i);
-    set[i] = floats_of(name[i], 1, 2, 0, 0, 0);
-  }
-  cnn_weights_report report;
-  cnn_status status = load_of(set, 60, NULL, NULL, &report);
-  const char *last = strrchr(status.message, '\n');
-  int left = 0, lines = 0;
-  CU_ASSERT_FATAL(status.code == CNN_MISMATCH && last && sscanf(last, "\n... and %d more", &left) == 1);
-  for (const char *c = status.message; *c; c++) lines += *c == '\n';
-  CU_ASSERT_EQUAL(lines - 1 + left, 63);
-  lines = 1;
-  for (const char *c = report.text; *c; c++) lines += *c == '\n';
-  CU_ASSERT_EQUAL(lines, 63);
-  free(report.text);
-}
-
-static void the_order_of_a_flatten_is_warned_of(void) {
-  static const cnn_note formats[] = {{"format", "pt"}, {"format", "keras"}, {"generator", "cnnc"}, {"net", "n"}};
-  cnn_tensor set[3] = {floats_of("conv1.weight", 4, 3, 2, 1, 5), floats_of("conv1.bias", 1, 3, 0, 0, 0), floats_of("dense1.weight", 2, 7, 12, 0, 0)};
-  cnn_weights_report report;
-  for (int i = -1; i < 4; i++) {
-    CU_ASSERT_EQUAL(load_of(set, 3, i < 0 ? NULL : &formats[i], NULL, &report).code, CNN_OK);
-    CU_ASSERT_EQUAL(strstr(report.warning, "dense1.weight belongs to a flattened 2x2x3, here") != NULL, i <= 0);
-  }
-  float out[117] = {0};
-  CU_ASSERT_EQUAL(cnn_weights_save(&weights_net, scratch("own.safetensors"), out).code, CNN_OK);
-  CU_ASSERT_EQUAL(cnn_weights_load(&weights_net, scratch("own.safetensors"), NULL, out, &report).code, CNN_OK);
-  CU_ASSERT_STRING_EQUAL(report.warning, "");
-  CU_ASSERT_EQUAL(cnn_npz_write(scratch("theirs.npz"), set, 3).code, CNN_OK);
-  CU_ASSERT_EQUAL(cnn_weights_load(&weights_net, scratch("theirs.npz"), NULL, out, &report).code, CNN_OK);
-  CU_ASSERT(strstr(report.warning, "flatten(order=chw)") != NULL);
+static void bad_tables_are_refused_with_the_place(void) {
+  static const struct { const char *text, *target, *says; } cases[] = {
+    {"a,b,c\n1,2,0\n1,,0\n", NULL, "t.csv:3: column 2 (b): the cell is empty"},
+    {"a,b,c\n1,2,0\n1,NaN,0\n", NULL, "t.csv:3: column 2 (b): the value is missing: 'NaN'"},
+    {"a,b,c\n1,2,0\n1,2,\n", NULL, "t.csv:3: column 3 (c): the cell is empty"},
+    {"a,b,c\n1,2,0\n1,2,NA\n", NULL, "t.csv:3: column 3 (c): the value is missing: 'NA'"},
+    {"a,b,c\n1,inf,0\n", NULL, "t.csv:2: column 2 (b): 'inf' is no finite number"},
+    {"a,b,c\n1,1e999,0\n", NULL, "t.csv:2: column 2 (b): '1e999' is no finite number"},
+    {"a,b,c\n1,1e39,0\n", NULL, "t.csv:2: column 2 (b): 1e39 is too large for a float"},
+    {"a,b,c\n1,0x10,0\n", NULL, "'0x10' is no number"},
+    {"a,b,c\n1,two,0\n", NULL, "'two' is no number"},
+    {"a;b;c\n1;2,5;0\n", NULL, "'2,5' is no number; fractions are written with a point"},
+    {"a,b,c\n1,2\n", NULL, "t.csv:2: has 2 cells, but the first row has 3"},
+    {"a,b,c\n\"1\n\",2\n1,2,\"0\n", NULL, "t.csv:2: has 2 cells, but the first row has 3"},
+    {"a,b,c\n1,2,0\n1,2,\"0\n", NULL, "t.csv:3: a quote that is opened here is not closed"},
+    {"a,b,c\n1,\"2\"3,0\n", NULL, "t.csv:2: there is text behind the closing quote of cell 2"},
+    {"a,b,c,d\n1,2,3,0\n", NULL, "has 3 columns without the target (column 4, d), but the input \"x\" has 2 values"},
+    {",a,b,c\n0,1,2,0\n", NULL, "the first column seems to number the rows: leave it out"},
+    {"a,b,c\n1,2,0\n", "d", "has no column 'd'; its 3 columns are 'a' to 'c'"},
+    {"first,second,class\n1,2,0\n", "classes", "has no column 'classes'; did you mean 'class'?"},
+    {"1,2,0\n", "class", "has no header, so its columns have no names; --target takes a number from 1 to 3, not 'class'"},
+    {"1,2,0\n", "4", "takes a number from 1 to 3, not '4'"},
+    {"", NULL, "is empty"},
+    {"a,b,c\n", NULL, "has no rows"},
+  };
+  Net net;
+  net_make_one(&net, vector_of("x", 2), classes_of("class", 2));
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) refuse_set(&net, csv_of("t.csv", cases[i].text), cases[i].target, cases[i].says);
+  refuse_set(&net, scratch_bytes("t.csv", "\xFF\xFE" "1\0,\0", 6), NULL, "is UTF-16; save it as UTF-8");
+  refuse_set(&net, scratch_bytes("t.csv", "1,2\0,0", 6), NULL, "is no text: it has zero bytes in it");
+  refuse_set(&net, "synthetic", "a", "a target column is chosen in tables (.csv)");
+  char *large = malloc((1 << 21) + 2);
+  CU_ASSERT_PTR_NOT_NULL_FATAL(large);
+  memset(large, ',', 1 << 21);
+  refuse_set(&net, scratch_bytes("t.csv", large, 1 << 21), NULL, "t.csv:1: has more than 1048576 cells");
+  memset(large, 'x', 1 << 21);
+  refuse_set(&net, scratch_bytes("t.csv", large, 1 << 21), NULL, "cell 1 has more than 65536 bytes");
+  large[0] = '"';
+  refuse_set(&net, scratch_bytes("t.csv", large, 1 << 21), NULL, "cell 1 has more than 65536 bytes; a quote may be missing");
+  free(large);
+  net.network.inputs = 2;
+  refuse_set(&net, csv_of("t.csv", "1,2,0\n"), NULL, "a row is one input, the net has 2");
 }
 
 CU_TestInfo suite_formats[] = {
@@ -441,10 +479,10 @@ CU_TestInfo suite_formats[] = {
   {"pictures of other kinds are named", pictures_of_other_kinds_are_named},
   {"arrays have names that are said", arrays_have_names_that_are_said},
   {"texts are no labels", texts_are_no_labels},
-  {"files of other frameworks are named", files_of_other_frameworks_are_named},
-  {"a common prefix is told and left out", a_common_prefix_is_told_and_left_out},
-  {"names and layouts of others are recognised", names_and_layouts_of_others_are_recognised},
-  {"long lists end with whole lines", long_lists_end_with_whole_lines},
-  {"the order of a flatten is warned of", the_order_of_a_flatten_is_warned_of},
+  {"tables are read", tables_are_read},
+  {"tables have parts", tables_have_parts},
+  {"classes of tables go by name", classes_of_tables_go_by_name},
+  {"tables have other targets", tables_have_other_targets},
+  {"bad tables are refused with the place", bad_tables_are_refused_with_the_place},
   CU_TEST_INFO_NULL,
 };
