@@ -12,7 +12,7 @@
 #include "base/text.h"
 
 enum { /* long options without a letter of their own */
-  LONG_EMIT = 256, LONG_WEIGHTS, LONG_EMBED, LONG_SINGLE_FILE, LONG_BATCH, LONG_TRAIN, LONG_NO_TRAIN, LONG_MEMORY, LONG_TARGET, LONG_THREADS, LONG_PREFIX,
+  LONG_EMIT = 256, LONG_WEIGHTS, LONG_WEIGHTS_PREFIX, LONG_EMBED, LONG_SINGLE_FILE, LONG_BATCH, LONG_TRAIN, LONG_NO_TRAIN, LONG_MEMORY, LONG_TARGET, LONG_THREADS, LONG_PREFIX,
   LONG_EXACT, LONG_TUNE, LONG_DIAGNOSTICS, LONG_COLOR, LONG_EXPLAIN, LONG_SUMMARY, LONG_TIME_REPORT, LONG_CC, LONG_RUNTIME, LONG_VERSION, LONG_HELP, LONG_FIX,
 };
 
@@ -24,6 +24,8 @@ const OptionRow options_table[] = {
    "c header obj shared exe wasm model, or a view of the program: summary json dot ast graph nests schedule", "@kinds"},
   {"single-file", LONG_SINGLE_FILE, no_argument, "--single-file", "the header's text goes into the C file", NULL},
   {"weights", LONG_WEIGHTS, required_argument, "--weights=FILE", "trained weights (.safetensors or .npz) that go into the output", "@file"},
+  {"weights-prefix", LONG_WEIGHTS_PREFIX, required_argument, "--weights-prefix=PREFIX",
+   "what the names in that file begin with besides, as 'module.'; names without it do not count", NULL},
   {"embed", LONG_EMBED, required_argument, "--embed=HOW",
    "weights go into the C file as text (up to 1 MB), a file NAME.weights.bin beside it (incbin), or an object NAME.weights.o beside it (object)",
    "text incbin object"},
@@ -407,6 +409,7 @@ static bool check_together(Options *options, Arena *arena, bool kind_given, int 
     if (options->summary) return usage_error("--summary and -o - both write to standard output");
     options->single_file = options->kind == OUTPUT_C || options->single_file;
   }
+  if (options->weights_prefix && !options->weights) return usage_error("--weights-prefix is about the file of --weights, which is not given");
   if (options->single_file && options->kind == OUTPUT_HEADER) return usage_error("--single-file has no header to write");
   if (options->dependencies && !options->dependency_file && (!options->output || strcmp(options->output, "-") == 0))
     return usage_error("-MD without -o FILE needs -MF FILE");
@@ -446,6 +449,7 @@ bool options_parse(Options *options, Arena *arena, int argc, char **argv) {
         if (!*optarg) good = usage_error("--weights wants a file name");
         options->weights = optarg;
         break;
+      case LONG_WEIGHTS_PREFIX: options->weights_prefix = optarg; break;
       case LONG_EMBED: good = read_embed(options, optarg); break;
       case LONG_SINGLE_FILE: options->single_file = true; break;
       case LONG_BATCH: good = read_batch(options, optarg); break;

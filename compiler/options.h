@@ -40,7 +40,7 @@ typedef struct Options {
   const char *topic;         /* HELP: what about, or NULL; EXPLAIN: a slug */
   const char *input, *output; /* output NULL: none; "-": standard output */
   OutputKind kind;
-  const char *weights, *prefix, *cc, *runtime; /* NULL: not given */
+  const char *weights, *weights_prefix, *prefix, *cc, *runtime; /* NULL: not given */
   EmbedKind embed;
   int64_t batch;
   int64_t memory;            /* bytes that training may take; 0: as many as it needs */

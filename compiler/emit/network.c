@@ -173,7 +173,11 @@ static void put_weights(Text *out, Net *net) {
     const bool all = !(net->graph->training && net->graph->training->decay_weights_only), decays = weight->decay || (all && !weight->statistic);
     text_put(out, "  {\"%s\", %d, {", weight->name, weight->rank);
     for (int d = 0; d < weight->rank; d++) text_put(out, "%s%" PRId64, d ? ", " : "", weight->dim[d]);
-    text_put(out, "}, %" PRId64 ", %" PRId64 ", %s, %d},\n", weight->offset, weight->size, weight->statistic ? "CNN_STATISTIC" : weight->frozen ? "CNN_FROZEN" : "CNN_TRAINED", decays);
+    const char *role = weight->statistic ? "CNN_STATISTIC" : weight->frozen ? "CNN_FROZEN" : "CNN_TRAINED";
+    const Node *flatten = graph_flatten_before(weight);
+    const Extent from = flatten ? shape_extent(flatten->in[0]->shape) : (Extent){0, 0, 0};
+    text_put(out, "}, %" PRId64 ", %" PRId64 ", %s, %d, {", weight->offset, weight->size, role, decays);
+    text_put(out, from.h ? "%" PRId64 ", %" PRId64 ", %" PRId64 "}},\n" : "0}},\n", from.h, from.w, from.c);
   }
   text_put(out, "};\n");
 }

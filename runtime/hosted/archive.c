@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "foreign.h"
 #include "npz.h"
 #include "safetensors.h"
 
@@ -33,7 +34,8 @@ void cnn_archive_close(cnn_archive *archive) {
 
 cnn_status cnn_archive_parse(cnn_archive *archive, const char *path, const unsigned char *bytes, size_t n) {
   *archive = (cnn_archive){0};
-  cnn_status status;
+  cnn_status status = cnn_foreign_check(path, bytes, n);
+  if (status.code != CNN_OK) return status;
   if (n >= 4 && memcmp(bytes, "PK\3\4", 4) == 0) {
     status = cnn_npz_parse(archive, path, bytes, n);
   } else if (n >= 22 && memcmp(bytes, "PK\5\6", 4) == 0) { /* a zip of nothing */

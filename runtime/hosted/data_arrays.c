@@ -1,5 +1,5 @@
 /* data_arrays.c: sets in one .npz file: x, y, x_val, y_val, x_test, y_test; or, where a net has several inputs or targets, arrays by the names
- * of its inputs, and OUTPUT_target, with the same endings. */
+ * of its inputs, and OUTPUT_target, with the same endings. What is for training may also end in _train. */
 // SPDX-License-Identifier: MIT-0
 #include <stdlib.h>
 #include <string.h>
@@ -20,31 +20,44 @@ static const cnn_tensor *find(const cnn_archive *archive, const char *name, cons
   return cnn_archive_find(archive, key);
 }
 
-/* By the input's name, or x (x_train, as in Keras's files) for an only input. */
-static const cnn_tensor *find_input(const cnn_archive *archive, const cnn_network *network, int32_t i, int pool) {
-  const cnn_tensor *tensor = find(archive, network->input[i].name, endings[pool]);
-  if (!tensor && network->inputs == 1) tensor = find(archive, "x", endings[pool]);
-  if (!tensor && network->inputs == 1 && pool == POOL_TRAIN) tensor = find(archive, "x_train", "");
-  return tensor;
+/* NAME, or NAME_train, as in Keras's files; NAME_val, NAME_test. */
+static const cnn_tensor *find_part(const cnn_archive *archive, const char *name, int pool) {
+  const cnn_tensor *tensor = find(archive, name, endings[pool]);
+  return !tensor && pool == POOL_TRAIN ? find(archive, name, "_train") : tensor;
 }
 
+/* By the input's name; x for an only input. */
+static const cnn_tensor *find_input(const cnn_archive *archive, const cnn_network *network, int32_t i, int pool) {
+  const cnn_tensor *tensor = find_part(archive, network->input[i].name, pool);
+  return !tensor && network->inputs == 1 ? find_part(archive, "x", pool) : tensor;
+}
+
+static int32_t targets_wanted(const cnn_data *data) {
+  int32_t wanted = 0;
+  for (int32_t o = 0; o < data->network->outputs; o++) wanted += cnn_target_wanted(data, o);
+  return wanted;
+}
+
+/* By the output's name, OUTPUT_target; y for an only one. */
 static const cnn_tensor *find_target(const cnn_data *data, const cnn_archive *archive, int32_t o, int pool) {
   char name[400];
-  int32_t wanted = 0;
-  for (int32_t k = 0; k < data->network->outputs; k++) wanted += cnn_target_wanted(data, k);
   snprintf(name, sizeof name, "%.300s_target", data->network->output[o].name);
-  const cnn_tensor *tensor = find(archive, name, endings[pool]);
-  if (tensor || wanted != 1 || !cnn_target_wanted(data, o)) return tensor;
-  tensor = find(archive, "y", endings[pool]);
-  if (!tensor && pool == POOL_TRAIN) tensor = find(archive, "y_train", "");
-  return tensor;
+  const cnn_tensor *tensor = find_part(archive, name, pool);
+  return !tensor && targets_wanted(data) == 1 && cnn_target_wanted(data, o) ? find_part(archive, "y", pool) : tensor;
 }
 
-/* The names in the file, for a message about one that is missing. */
+/* The names in the file, for a message about one that is missing: as many as there is room for. */
 static const char *names(const cnn_archive *archive, char *text, size_t room) {
+  enum { MORE = 20 };
   size_t n = 0;
   text[0] = 0;
-  for (int32_t i = 0; i < archive->count && n < room; i++) n += (size_t)snprintf(text + n, room - n, "%s%s", i ? ", " : "", archive->tensor[i].name);
+  for (int32_t i = 0; i < archive->count; i++) {
+    if (n + strlen(archive->tensor[i].name) + MORE > room) {
+      snprintf(text + n, room - n, " and %d more", (int)(archive->count - i));
+      break;
+    }
+    n += (size_t)snprintf(text + n, room - n, "%s%s", i ? ", " : "", archive->tensor[i].name);
+  }
   return archive->count ? text : "nothing";
 }
 
@@ -87,9 +100,39 @@ static cnn_status labels_scan(cnn_data *data, const cnn_tensor *tensor, const ch
 
 /* ---- Opening */
 
+/* An only input may be called x, several go by their names. */
+static cnn_status input_missing(const cnn_data *data, const cnn_archive *archive, int pool) {
+  const cnn_network *network = data->network;
+  char wanted[400] = "", all[400];
+  size_t n = 0;
+  for (int32_t i = 0; i < network->inputs && n < sizeof wanted; i++)
+    n += (size_t)snprintf(wanted + n, sizeof wanted - n, "%s\"%.60s%s\"", i == 0 ? "" : i + 1 < network->inputs ? ", " : " and ", network->input[i].name,
+                          endings[pool]);
+  if (network->inputs > 1)
+    return cnn_failure(CNN_MISMATCH, "%.300s: the net has %d inputs, and each wants the array of its name: %s; the file has %s", data->path, network->inputs,
+                       wanted, names(archive, all, sizeof all));
+  return cnn_failure(CNN_MISMATCH, "%.300s: has no inputs: neither \"x%s\" nor %s; it has %s", data->path, endings[pool], wanted,
+                     names(archive, all, sizeof all));
+}
+
+static cnn_status target_missing(const cnn_data *data, const cnn_archive *archive, int32_t o, int pool) {
+  const char *name = data->network->output[o].name, *ending = endings[pool];
+  char all[400];
+  if (targets_wanted(data) > 1)
+    return cnn_failure(CNN_MISMATCH, "%.300s: has no \"%.100s_target%s\"; where several outputs have targets, each wants the array of its name; it has %s",
+                       data->path, name, ending, names(archive, all, sizeof all));
+  return cnn_failure(CNN_MISMATCH, "%.300s: has no targets \"y%s\" or \"%.100s_target%s\"; it has %s", data->path, ending, name, ending,
+                     names(archive, all, sizeof all));
+}
+
+static cnn_status no_numbers(const cnn_data *data, const cnn_tensor *tensor, int32_t o, const char *what) {
+  const char *help = has_class_target(&data->network->output[o]) ? "; numpy.unique(y, return_inverse=True)[1] numbers texts" : "";
+  return cnn_failure(CNN_MISMATCH, "%s: holds no numbers, but texts or objects%s", what, tensor->dtype == CNN_DTYPE_OTHER ? help : "");
+}
+
 static cnn_status pool_open(cnn_data *data, ArraySet *set, int pool) {
   const cnn_network *network = data->network;
-  char what[600], all[400];
+  char what[600];
   int32_t found = 0;
   for (int32_t i = 0; i < network->inputs; i++) {
     Column *column = &set->input[pool][i];
@@ -103,18 +146,15 @@ static cnn_status pool_open(cnn_data *data, ArraySet *set, int pool) {
   }
   if (found == 0) return cnn_success();
   for (int32_t i = 0; i < network->inputs; i++)
-    if (!set->input[pool][i].tensor)
-      return cnn_failure(CNN_MISMATCH, "%s: has no array \"%s%s\"; it has %s", data->path, network->input[i].name, endings[pool],
-                         names(&set->archive, all, sizeof all));
+    if (!set->input[pool][i].tensor) return input_missing(data, &set->archive, pool);
   for (int32_t o = 0; o < network->outputs; o++) {
     Column *column = &set->target[pool][o];
     bool useful = cnn_target_wanted(data, o) || cnn_target_optional(data, o);
     const cnn_tensor *tensor = column->tensor = useful ? find_target(data, &set->archive, o, pool) : NULL;
-    if (!tensor && cnn_target_wanted(data, o))
-      return cnn_failure(CNN_MISMATCH, "%s: has no targets \"y%s\" or \"%s_target%s\"; it has %s", data->path, endings[pool], network->output[o].name,
-                         endings[pool], names(&set->archive, all, sizeof all));
+    if (!tensor && cnn_target_wanted(data, o)) return target_missing(data, &set->archive, o, pool);
     if (!tensor) continue;
     snprintf(what, sizeof what, "%.300s: \"%.200s\"", data->path, tensor->name);
+    if (!cnn_tensor_numeric(tensor)) return no_numbers(data, tensor, o, what);
     if (tensor->rank < 1 || tensor->dim[0] != data->pool[pool])
       return cnn_failure(CNN_MISMATCH, "%s: has %lld samples, the inputs have %lld", what, (long long)(tensor->rank ? tensor->dim[0] : 0),
                          (long long)data->pool[pool]);
@@ -226,9 +266,7 @@ cnn_status cnn_data_open_arrays(cnn_data *data) {
     set->target[pool] = calloc((size_t)data->network->outputs + 1, sizeof(Column));
     status = set->input[pool] && set->target[pool] ? pool_open(data, set, pool) : cnn_data_no_memory(data);
   }
-  char all[400];
   if (status.code == CNN_OK && data->pool[POOL_TRAIN] + data->pool[POOL_VAL] + data->pool[POOL_TEST] == 0)
-    status = cnn_failure(CNN_MISMATCH, "%s: has no inputs: neither \"x\" nor \"%s\"; it has %s", data->path, data->network->input[0].name,
-                         names(&set->archive, all, sizeof all));
+    status = input_missing(data, &set->archive, POOL_TRAIN);
   return status;
 }

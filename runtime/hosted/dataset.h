@@ -53,8 +53,11 @@ struct cnn_data {
 cnn_status cnn_data_open_idx(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_cifar(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_folders(cnn_data *data, const Listing *listing);
+cnn_status cnn_data_open_csv_parts(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_arrays(cnn_data *data);    /* path is a file */
+cnn_status cnn_data_open_csv(cnn_data *data);       /* so is it here */
 cnn_status cnn_data_open_synthetic(cnn_data *data);
+bool cnn_data_is_csv(const cnn_data *data);
 cnn_status cnn_data_no_memory(const cnn_data *data);
 /* A line for those who use the set, besides its description. Where there is no memory for it, it is lost. */
 void cnn_data_note(cnn_data *data, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -66,6 +69,7 @@ cnn_status cnn_folders_name(cnn_data *data, char *const *folder, int32_t folders
 
 bool cnn_target_wanted(const cnn_data *data, int32_t output);    /* a sample needs one for this output */
 bool cnn_target_optional(const cnn_data *data, int32_t output);  /* it has scores, but no loss while others have: a class is welcome, -1 will do */
+int64_t cnn_label_limit(const cnn_port *output);  /* how many classes one number a sample can tell it; 0: any number will do */
 int64_t cnn_label_classes(const cnn_data *data); /* how many classes one class a sample can tell apart; 0: it stands for any number, or is not wanted */
 /* Whether one class a sample can serve every output, and the numbers of classes go together; `what` names the set. */
 cnn_status cnn_labels_fit(const cnn_data *data, const char *what);

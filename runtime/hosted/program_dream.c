@@ -13,7 +13,7 @@
 
 enum { BLUR_EVERY = 4, CLASSES_MOST = 64 };
 
-typedef struct Arguments { const char *weights, *out, *output, *from; int64_t steps, jitter, index; double rate, decay, blur; uint64_t seed; int fit; } Arguments;
+typedef struct Arguments { const char *weights, *prefix, *out, *output, *from; int64_t steps, jitter, index; double rate, decay, blur; uint64_t seed; int fit; } Arguments;
 
 typedef struct Dream {
   cnn_viewer viewer;
@@ -186,7 +186,7 @@ static cnn_status dream_open(Dream *d, const Arguments *a) {
 
 static int dream(const cnn_program *program, Arguments *a) {
   Dream d = {0};
-  cnn_status status = cnn_viewer_open(&d.viewer, program, a->weights);
+  cnn_status status = cnn_viewer_open(&d.viewer, program, a->weights, a->prefix);
   if (status.code == CNN_OK) status = dream_open(&d, a);
   if (status.code == CNN_OK && a->jitter < 0) a->jitter = (d.width + 13) / 14;
   if (status.code == CNN_OK) status = dream_all(&d, a);
@@ -205,6 +205,7 @@ int cnn_program_dream(const cnn_program *program, int argc, char **argv) {
     {"output", 0, CNN_VALUE_TEXT, &a.output, "K|all", "a class by number or label, or an output's channel; all: one picture each", 0, 0, NULL, NULL},
     {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT", ".png: a page; .npy: the inputs themselves, as predict takes them", 0, 0, NULL, NULL},
     {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL, NULL},
+    {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX", "what its names begin with besides, as 'module.'", 0, 0, NULL, NULL},
     {"from", 0, CNN_VALUE_TEXT, &a.from, "IMAGE", "begin with it (noise)", 0, 0, NULL, NULL},
     {"steps", 0, CNN_VALUE_WHOLE, &a.steps, "N", "of gradient ascent (256)", 1, 1e6, NULL, NULL},
     {"rate", 0, CNN_VALUE_NUMBER, &a.rate, "X", "how far a step goes, in shades of grey (8)", 0, 1e6, NULL, NULL},

@@ -11,7 +11,7 @@
 #include "width.h"
 #include "written.h"
 
-typedef struct Arguments { const char *data, *weights, *confusion; bool json; int64_t threads, limit; int fit; } Arguments;
+typedef struct Arguments { const char *data, *target, *weights, *prefix, *confusion; bool json; int64_t threads, limit; int fit; } Arguments;
 
 static json_t *real(double value) { return isfinite(value) ? json_real(value) : json_null(); }
 
@@ -81,8 +81,9 @@ static int evaluate(const cnn_program *program, const cnn_usage *usage, const cn
   cnn_evaluation evaluation = {0};
   cnn_data_options options = CNN_DATA_DEFAULTS; /* split as train splits: see cnn_data_shared */
   options.limit = arguments->limit;
+  options.target = arguments->target;
   options.fit = (cnn_fit)arguments->fit;
-  cnn_status status = cnn_program_weights(program, arguments->weights, &weights);
+  cnn_status status = cnn_program_weights(program, arguments->weights, arguments->prefix, &weights);
   if (status.code == CNN_OK) status = cnn_data_open(&data, arguments->data, network, &options);
   const int spared = status.code == CNN_OK ? cnn_written_spares_data(usage, written, data) : CNN_GO_ON;
   if (spared != CNN_GO_ON) {
@@ -112,7 +113,9 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
   Arguments a = {0};
   const cnn_flag flag[] = {
     {"data", 0, CNN_VALUE_TEXT, &a.data, "PATH", "a data set; its test part is read, or all of it where it has none", 0, 0, NULL, NULL},
+    {"target", 0, CNN_VALUE_TEXT, &a.target, "NAME", "the column of a .csv that is to be predicted (the last), by name or number", 0, 0, NULL, NULL},
     {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL, NULL},
+    {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX", "what its names begin with besides, as 'module.'", 0, 0, NULL, NULL},
     {"json", 0, CNN_VALUE_FLAG, &a.json, "", "the same as JSON", 0, 0, NULL, NULL},
     {"confusion", 0, CNN_VALUE_TEXT, &a.confusion, "FILE.svg|.txt", "which classes are taken for which", 0, 0, NULL, NULL},
     {"limit", 0, CNN_VALUE_WHOLE, &a.limit, "N", "only the first N samples", 1, 1e15, NULL, NULL},

@@ -10,7 +10,7 @@
 
 enum { OVERVIEW = 8, OVERVIEW_HEIGHT = 200 }; /* when all layers are shown: maps of each, and how high a sequence may be */
 
-typedef struct Arguments { const char *weights, *out, *layer; int64_t channels, scale, index; int fit; } Arguments;
+typedef struct Arguments { const char *weights, *prefix, *out, *layer; int64_t channels, scale, index; int fit; } Arguments;
 
 static const char *shape_text(int32_t rank, const int32_t dim[3], char room[48]) {
   if (rank == 3) snprintf(room, 48, "%dx%dx%d", dim[0], dim[1], dim[2]);
@@ -84,7 +84,7 @@ static cnn_status write_array(const cnn_viewer *viewer, const Arguments *a, int3
 static int features(const cnn_program *program, const Arguments *a, const char *path) {
   cnn_viewer viewer;
   int32_t layer = 0;
-  cnn_status status = cnn_viewer_open(&viewer, program, a->weights);
+  cnn_status status = cnn_viewer_open(&viewer, program, a->weights, a->prefix);
   if (status.code == CNN_OK && a->layer) status = cnn_layer_find(program->network, a->layer, &layer);
   if (status.code == CNN_OK) status = cnn_viewer_read(&viewer, path, a->index, (cnn_fit)a->fit);
   if (status.code == CNN_OK) {
@@ -101,12 +101,13 @@ int cnn_program_features(const cnn_program *program, int argc, char **argv) {
     {"layer", 0, CNN_VALUE_TEXT, &a.layer, "NAME", "a layer, as info lists them (all, a few channels of each)", 0, 0, NULL, NULL},
     {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT", ".png: a page of pictures; .npy: the layer's values", 0, 0, NULL, NULL},
     {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL, NULL},
+    {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX", "what its names begin with besides, as 'module.'", 0, 0, NULL, NULL},
     {"channels", 0, CNN_VALUE_WHOLE, &a.channels, "N", "at most so many of a layer (64)", 1, 1024, NULL, NULL},
     {"scale", 0, CNN_VALUE_WHOLE, &a.scale, "N", "pixels a side of each value (as fits the page)", 1, 64, NULL, NULL},
     {"index", 0, CNN_VALUE_WHOLE, &a.index, "N", "which sample of an array of several (0)", 0, 1e15, NULL, NULL},
     {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox", "how pictures of another size come to fit", 0, 0, cnn_fit_choices, NULL},
   };
-  cnn_usage usage = {program->name, "features", "IMAGE", "Draws what the layers make of an input (PNG, JPEG, .npy, .npz).", flag, sizeof flag / sizeof *flag};
+  cnn_usage usage = {program->name, "features", "IMAGE", "Draws what the layers make of an input (PNG, JPEG, WebP, .npy, .npz).", flag, sizeof flag / sizeof *flag};
   int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
   if (parsed != CNN_GO_ON) return parsed;
   if (a.out && cnn_out_is_array(a.out) && !a.layer) return cnn_usage_error(&usage, "-o OUT.npy needs --layer");

@@ -10,7 +10,7 @@
 
 enum { MATRIX_ROWS = 512, MATRIX_COLUMNS = 1024 }; /* most that is shown of the weights of a dense layer */
 
-typedef struct Arguments { const char *weights, *out, *layer; int64_t filters, channels, scale; } Arguments;
+typedef struct Arguments { const char *weights, *prefix, *out, *layer; int64_t filters, channels, scale; } Arguments;
 
 /* A layer's weights, seen as filters of channels of height x width numbers: value[f*filter + c*channel + y*down + x*right]. */
 typedef struct Filters {
@@ -120,7 +120,7 @@ static int filters(const cnn_program *program, const Arguments *a) {
   float *weights = NULL;
   int32_t layer = 0;
   cnn_status status = choose_layer(program->network, a->layer, &layer);
-  if (status.code == CNN_OK) status = cnn_program_weights(program, a->weights, &weights);
+  if (status.code == CNN_OK) status = cnn_program_weights(program, a->weights, a->prefix, &weights);
   if (status.code == CNN_OK) status = draw(program->network, weights, a, layer);
   free(weights);
   return status.code == CNN_OK ? 0 : cnn_program_fail(program, &status);
@@ -132,6 +132,7 @@ int cnn_program_filters(const cnn_program *program, int argc, char **argv) {
     {"layer", 0, CNN_VALUE_TEXT, &a.layer, "NAME", "a convolution or a dense layer (the first convolution)", 0, 0, NULL, NULL},
     {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT.png", "the page", 0, 0, NULL, NULL},
     {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL, NULL},
+    {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX", "what its names begin with besides, as 'module.'", 0, 0, NULL, NULL},
     {"filters", 0, CNN_VALUE_WHOLE, &a.filters, "N", "at most so many (256; 32 where each has many channels)", 1, 4096, NULL, NULL},
     {"channels", 0, CNN_VALUE_WHOLE, &a.channels, "N", "at most so many of each (32)", 1, 4096, NULL, NULL},
     {"scale", 0, CNN_VALUE_WHOLE, &a.scale, "N", "pixels a side of each weight (as fits the page)", 1, 64, NULL, NULL},

@@ -12,7 +12,7 @@
 
 enum { STRIP = 600 }; /* how wide a sequence is drawn, about */
 
-typedef struct Arguments { const char *weights, *out, *class; int64_t window, stride, index; double fill; int fit; bool filled; } Arguments;
+typedef struct Arguments { const char *weights, *prefix, *out, *class; int64_t window, stride, index; double fill; int fit; bool filled; } Arguments;
 
 typedef struct Occlusion {
   cnn_viewer viewer;
@@ -162,7 +162,7 @@ static cnn_status finish(const Occlusion *o, const Arguments *a, const char *pat
 
 static int occlude(const cnn_program *program, const Arguments *a, const char *path) {
   Occlusion o = {0};
-  cnn_status status = cnn_viewer_open(&o.viewer, program, a->weights);
+  cnn_status status = cnn_viewer_open(&o.viewer, program, a->weights, a->prefix);
   if (status.code == CNN_OK) status = measure(&o, a, path);
   if (status.code == CNN_OK) status = finish(&o, a, path);
   cnn_viewer_close(&o.viewer);
@@ -180,6 +180,7 @@ int cnn_program_occlude(const cnn_program *program, int argc, char **argv) {
     {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT", ".png: a page; .npy: the probability (or score) for each position of the window", 0, 0, NULL, NULL},
     {"class", 0, CNN_VALUE_TEXT, &a.class, "K", "whose probability: a number or a label (the one that is predicted)", 0, 0, NULL, NULL},
     {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL, NULL},
+    {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX", "what its names begin with besides, as 'module.'", 0, 0, NULL, NULL},
     {"window", 0, CNN_VALUE_WHOLE, &a.window, "N", "side of the window in pixels (a seventh of the picture's)", 1, 1e6, NULL, NULL},
     {"stride", 0, CNN_VALUE_WHOLE, &a.stride, "N", "pixels from one position to the next (1; of large windows a quarter)", 1, 1e6, NULL, NULL},
     {"fill", 0, CNN_VALUE_NUMBER, &a.fill, "X", "what the window is filled with (the picture's mean colour)", -1e30, 1e30, NULL, &a.filled},

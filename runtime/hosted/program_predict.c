@@ -18,7 +18,7 @@
 
 enum { SHOWN_SCORES = 5, SHOWN_VALUES = 8 };
 
-typedef struct Arguments { const char *weights, *out; bool json; int64_t threads; int fit; } Arguments;
+typedef struct Arguments { const char *weights, *prefix, *out; bool json; int64_t threads; int fit; } Arguments;
 
 typedef struct Prediction {
   const cnn_network *network;
@@ -273,7 +273,7 @@ static cnn_status open_prediction(const cnn_program *program, Prediction *predic
               prediction->output && prediction->kept && prediction->score && prediction->rank && prediction->json;
   if (!fine) return cnn_failure(CNN_NO_MEMORY, "no memory to run %s", network->name);
   float *weights;
-  cnn_status status = cnn_program_weights(program, prediction->arguments->weights, &weights);
+  cnn_status status = cnn_program_weights(program, prediction->arguments->weights, prediction->arguments->prefix, &weights);
   if (status.code == CNN_OK && network->pack) network->pack(prediction->model, weights);
   free(weights);
   return status;
@@ -373,12 +373,13 @@ int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
   Arguments a = {0};
   const cnn_flag flag[] = {
     {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL, NULL},
+    {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX", "what its names begin with besides, as 'module.'", 0, 0, NULL, NULL},
     {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT", ".npy or .npz: raw outputs; .png: a picture or a map of classes", 0, 0, NULL, NULL},
     {"json", 0, CNN_VALUE_FLAG, &a.json, "", "an array of objects instead of lines", 0, 0, NULL, NULL},
     {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox", "how pictures of another size come to fit", 0, 0, cnn_fit_choices, NULL},
     {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},
   };
-  cnn_usage usage = {program->name, "predict", "INPUT...", "Labels and scores of pictures (PNG, JPEG), of all pictures in a folder, and of arrays (.npy, .npz).", flag,
+  cnn_usage usage = {program->name, "predict", "INPUT...", "Labels and scores of pictures (PNG, JPEG, WebP), of all pictures in a folder, and of arrays (.npy, .npz).", flag,
                      sizeof flag / sizeof *flag};
   int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
   if (parsed != CNN_GO_ON) return parsed;

@@ -10,7 +10,7 @@
 #include "program.h"
 #include "viewer.h"
 
-typedef struct Arguments { const char *weights, *out, *class; int64_t smooth, index; uint64_t seed; double noise; int fit; } Arguments;
+typedef struct Arguments { const char *weights, *prefix, *out, *class; int64_t smooth, index; uint64_t seed; double noise; int fit; } Arguments;
 
 typedef struct Saliency {
   cnn_viewer viewer;
@@ -98,7 +98,7 @@ static cnn_status measure(Saliency *s, const Arguments *a, const char *path) {
 
 static int saliency(const cnn_program *program, const Arguments *a, const char *path) {
   Saliency s = {0};
-  cnn_status status = cnn_viewer_open(&s.viewer, program, a->weights);
+  cnn_status status = cnn_viewer_open(&s.viewer, program, a->weights, a->prefix);
   if (status.code == CNN_OK) status = measure(&s, a, path);
   cnn_viewer_close(&s.viewer);
   free(s.plain);
@@ -112,6 +112,7 @@ int cnn_program_saliency(const cnn_program *program, int argc, char **argv) {
     {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT", ".png: a page; .npy: the gradient, with its signs", 0, 0, NULL, NULL},
     {"class", 0, CNN_VALUE_TEXT, &a.class, "K", "whose score: a number or a label (the one that is predicted)", 0, 0, NULL, NULL},
     {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL, NULL},
+    {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX", "what its names begin with besides, as 'module.'", 0, 0, NULL, NULL},
     {"smooth", 0, CNN_VALUE_WHOLE, &a.smooth, "N", "the mean over N noisy copies of the input (1: the input itself)", 1, 1e6, NULL, NULL},
     {"noise", 0, CNN_VALUE_NUMBER, &a.noise, "X", "their standard deviation, as a part of the input's range (0.15)", 0, 10, NULL, NULL},
     {"seed", 0, CNN_VALUE_SEED, &a.seed, "S", "of the noise (0)", 0, 0, NULL, NULL},

@@ -27,7 +27,7 @@ static void catch_interrupt(void) {
 }
 
 typedef struct Arguments {
-  const char *data, *out, *init, *log, *plot, *tensorboard;
+  const char *data, *target, *out, *init, *prefix, *log, *plot, *tensorboard;
   int64_t epochs, batch, threads, limit, overfit;
   double rate, val;
   uint64_t seed;
@@ -69,10 +69,12 @@ static void apply(const Arguments *arguments, cnn_train_options *options) {
   if (arguments->val_given) options->val = arguments->val;
   if (arguments->overfit_given) options->overfit = arguments->overfit;
   if (arguments->fit_given) options->fit = (cnn_fit)arguments->fit;
+  if (arguments->target) snprintf(options->target, sizeof options->target, "%s", arguments->target);
   options->threads = (int32_t)arguments->threads;
   options->resume = arguments->resume;
   options->dry_run = arguments->dry_run;
   options->init = arguments->init;
+  options->init_prefix = arguments->prefix;
   options->log = arguments->log;
   options->plot = arguments->plot;
   options->tensorboard = arguments->tensorboard;
@@ -124,7 +126,8 @@ static int train(const cnn_program *program, const cnn_usage *usage, const Argum
   apply(arguments, options);
   cnn_data *data = NULL;
   catch_interrupt();
-  cnn_data_options data_options = {.val = options->val, .limit = options->limit, .fit = options->fit, .keep = memory_for_pictures()};
+  cnn_data_options data_options = {.val = options->val, .limit = options->limit, .fit = options->fit, .keep = memory_for_pictures(),
+                                   .target = *options->target ? options->target : NULL};
   if (status.code == CNN_OK) status = cnn_data_open(&data, arguments->data, program->network, &data_options);
   const int spared = status.code == CNN_OK && !options->dry_run ? cnn_written_spares_data(usage, outputs->list, data) : CNN_GO_ON;
   if (status.code == CNN_OK && spared == CNN_GO_ON) {
@@ -161,10 +164,12 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
   Arguments a = {.progress = CNN_PROGRESS_AUTO};
   const double most = INT32_MAX;
   const cnn_flag flag[] = {
-    {"data", 0, CNN_VALUE_TEXT, &a.data, "PATH", "a directory with IDX, CIFAR or picture folders, an .npz, or 'synthetic'", 0, 0, NULL, NULL},
+    {"data", 0, CNN_VALUE_TEXT, &a.data, "PATH", "a directory with IDX, CIFAR or picture folders, an .npz, a .csv, or 'synthetic'", 0, 0, NULL, NULL},
+    {"target", 0, CNN_VALUE_TEXT, &a.target, "NAME", "the column of a .csv that is to be predicted (the last), by name or number", 0, 0, NULL, NULL},
     {"out", 'o', CNN_VALUE_TEXT, &a.out, "W", "where the best weights go, .safetensors or .npz (NET.safetensors); beside it the last and a checkpoint.\n"
      "                                  Weights of another run are kept as W.previous, a run that was stopped as W.stopped", 0, 0, NULL, NULL},
     {"init", 0, CNN_VALUE_TEXT, &a.init, "W", "start from these weights, where names and shapes match", 0, 0, NULL, NULL},
+    {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX", "what the names in that file begin with besides, as 'module.'", 0, 0, NULL, NULL},
     {"epochs", 0, CNN_VALUE_WHOLE, &a.epochs, "N", "instead of the program's", 1, most, NULL, &a.epochs_given},
     {"batch", 0, CNN_VALUE_WHOLE, &a.batch, "N", "samples of a step, instead of the program's", 1, most, NULL, &a.batch_given},
     {"rate", 0, CNN_VALUE_NUMBER, &a.rate, "R", "learning rate, instead of the program's", 0, 1e30, NULL, &a.rate_given},

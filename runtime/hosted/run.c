@@ -136,10 +136,10 @@ static void epoch_read(const json_t *object, cnn_epoch *epoch) {
 static json_t *settings_json(const cnn_train_options *options) {
   char seed[24];
   snprintf(seed, sizeof seed, "%" PRIu64, options->recipe.seed);
-  return json_pack("{s:s, s:i, s:i, s:o, s:b, s:I, s:o, s:I, s:i, s:b}", "seed", seed, "batch", (int)options->recipe.batch, "epochs",
+  return json_pack("{s:s, s:i, s:i, s:o, s:b, s:I, s:o, s:I, s:i, s:b, s:s}", "seed", seed, "batch", (int)options->recipe.batch, "epochs",
                    (int)options->recipe.epochs, "rate", real(options->recipe.rate), "shuffle", (int)options->shuffle, "overfit",
                    (json_int_t)options->overfit, "val", real(options->val), "limit", (json_int_t)options->limit, "fit",
-                   (int)options->fit, "epochs_given", (int)options->epochs_given);
+                   (int)options->fit, "epochs_given", (int)options->epochs_given, "target", options->target);
 }
 
 static json_t *state_json(const cnn_run *run, const cnn_train_options *options) {
@@ -368,6 +368,8 @@ cnn_status cnn_train_settings(const cnn_network *network, cnn_train_options *opt
       options->val = number(settings, "val");
       options->limit = whole(settings, "limit");
       options->fit = (cnn_fit)whole(settings, "fit");
+      const char *target = json_string_value(json_object_get(settings, "target"));
+      snprintf(options->target, sizeof options->target, "%s", target ? target : "");
     }
     json_decref(state);
     cnn_archive_close(&archive);

@@ -61,8 +61,7 @@ static Form label_form(const cnn_port *output) {
   return cnn_port_targets(output) == 1 ? FORM_CLASS : FORM_NONE;
 }
 
-/* How many classes the output can be told; 0: any number will do. */
-static int64_t label_limit(const cnn_port *output) {
+int64_t cnn_label_limit(const cnn_port *output) {
   if (label_form(output) == FORM_NUMBER) return binary(output) ? 2 : 0;
   return label_form(output) == FORM_ONE_HOT ? output->size : cnn_port_classes(output);
 }
@@ -70,7 +69,7 @@ static int64_t label_limit(const cnn_port *output) {
 int64_t cnn_label_classes(const cnn_data *data) {
   int64_t classes = 0;
   for (int32_t o = 0; o < data->network->outputs; o++) {
-    const int64_t limit = cnn_target_wanted(data, o) ? label_limit(&data->network->output[o]) : 0;
+    const int64_t limit = cnn_target_wanted(data, o) ? cnn_label_limit(&data->network->output[o]) : 0;
     if (limit > 0 && (classes == 0 || limit < classes)) classes = limit;
   }
   return classes;
@@ -83,9 +82,9 @@ cnn_status cnn_labels_fit(const cnn_data *data, const char *what) {
     if (label_form(output) == FORM_NONE)
       return cnn_failure(CNN_MISMATCH, "%s: has one class a sample, but the output \"%s\" wants %lld targets", what, output->name,
                          (long long)cnn_port_targets(output));
-    if (label_limit(output) > 0 && data->classes > label_limit(output))
+    if (cnn_label_limit(output) > 0 && data->classes > cnn_label_limit(output))
       return cnn_failure(CNN_MISMATCH, "%s: has %d classes, but the output \"%s\" tells only %lld apart", what, data->classes, output->name,
-                         (long long)label_limit(output));
+                         (long long)cnn_label_limit(output));
   }
   return cnn_success();
 }
@@ -93,7 +92,7 @@ cnn_status cnn_labels_fit(const cnn_data *data, const char *what) {
 cnn_status cnn_label_check(cnn_data *data, const char *where, int64_t i, double label) {
   for (int32_t o = 0; o < data->network->outputs; o++) {
     const cnn_port *output = &data->network->output[o];
-    int64_t limit = label_limit(output);
+    int64_t limit = cnn_label_limit(output);
     if (!cnn_target_wanted(data, o) || limit == 0) continue;
     if (label >= 0 && label < (double)limit && label == (double)(int32_t)label) {
       if (label >= data->classes) data->classes = (int32_t)label + 1;
@@ -109,8 +108,8 @@ cnn_status cnn_label_check(cnn_data *data, const char *where, int64_t i, double 
 
 void cnn_label_store_one(const cnn_data *data, int32_t o, double label, void *target) {
   const cnn_port *output = &data->network->output[o];
-  if (!(cnn_target_wanted(data, o) || (cnn_target_optional(data, o) && label < (double)label_limit(output)))) return;
-  int32_t class = label_limit(output) > 0 ? (int32_t)label : 0;
+  if (!(cnn_target_wanted(data, o) || (cnn_target_optional(data, o) && label < (double)cnn_label_limit(output)))) return;
+  int32_t class = cnn_label_limit(output) > 0 ? (int32_t)label : 0;
   float *values = target;
   switch (label_form(output)) {
   case FORM_CLASS: memcpy(target, &class, sizeof class); break;

@@ -199,10 +199,11 @@ static cnn_status compare_classes(const Training *training) {
 
 static cnn_status take_init(Training *training) {
   cnn_weights_report report = {0};
-  cnn_status status = cnn_weights_load_some(training->network, training->options->init, training->run.trainer.weights, &report);
+  cnn_status status = cnn_weights_load_some(training->network, training->options->init, training->options->init_prefix, training->run.trainer.weights, &report);
   if (status.code == CNN_OK) {
     note(training, "%s: %d of %d weights taken%s%s", training->options->init, (int)report.matched, (int)training->network->weights,
          report.text ? "; not:\n" : "", report.text ? report.text : "");
+    if (*report.warning) note(training, "%s: warning: %s", training->options->init, report.warning);
   }
   free(report.text);
   return status.code == CNN_OK ? compare_classes(training) : status;

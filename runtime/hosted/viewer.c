@@ -1,6 +1,7 @@
 /* viewer.c: a net with one sample in it, all of whose values can be seen. */
 // SPDX-License-Identifier: MIT-0
 #include "viewer.h"
+#include "nearest.h"
 
 #include <errno.h>
 #include <math.h>
@@ -35,10 +36,10 @@ static bool allocate(cnn_viewer *viewer) {
   return fine;
 }
 
-cnn_status cnn_viewer_open(cnn_viewer *viewer, const cnn_program *program, const char *weights) {
+cnn_status cnn_viewer_open(cnn_viewer *viewer, const cnn_program *program, const char *weights, const char *prefix) {
   const cnn_network *network = program->network;
   *viewer = (cnn_viewer){.network = network};
-  cnn_status status = cnn_program_weights(program, weights, &viewer->weights);
+  cnn_status status = cnn_program_weights(program, weights, prefix, &viewer->weights);
   if (status.code != CNN_OK) return status;
   if (!allocate(viewer)) return cnn_failure(CNN_NO_MEMORY, "no memory to look into %s", network->name);
   network->look->pack(viewer->memory, viewer->weights);
@@ -217,30 +218,13 @@ const char *cnn_unit_name(const cnn_network *network, cnn_unit unit, char room[1
 
 /* ---- Layers by name */
 
-/* How many letters must change (Levenshtein, 1965); words over 63 letters are cut off. */
-static int32_t letters_between(const char *a, const char *b) {
-  int32_t row[64];
-  const int32_t n = strlen(a) < 63 ? (int32_t)strlen(a) : 63, m = strlen(b) < 63 ? (int32_t)strlen(b) : 63;
-  for (int32_t j = 0; j <= m; j++) row[j] = j;
-  for (int32_t i = 1; i <= n; i++) {
-    int32_t corner = row[0];
-    row[0] = i;
-    for (int32_t j = 1; j <= m; j++) {
-      const int32_t swap = corner + (a[i - 1] != b[j - 1]), step = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-      corner = row[j];
-      row[j] = swap < step ? swap : step;
-    }
-  }
-  return row[m];
-}
-
 cnn_status cnn_layer_find(const cnn_network *network, const char *name, int32_t *layer) {
   int32_t nearest = -1, distance = 4; /* that far, and a name is another one */
   for (*layer = 0; *layer < network->layers; ++*layer) {
     const char *have = network->layer[*layer].name, *dot = strrchr(have, '.');
     if (strcmp(have, name) == 0) return cnn_success();
     const bool part = (dot && strcmp(dot + 1, name) == 0) || (strncmp(have, name, strlen(name)) == 0 && have[strlen(name)] == '.'); /* conv1 or stage1 for stage1.conv1 */
-    const int32_t letters = part ? 1 : letters_between(have, name);
+    const int32_t letters = part ? 1 : cnn_letters_between(have, name);
     if (letters < distance) nearest = *layer, distance = letters;
   }
   return cnn_failure(CNN_BAD_ARGUMENT, "the net has no layer '%s'%s%s%s; 'info' lists them all", name, nearest < 0 ? "" : "; the nearest is '", nearest < 0 ? "" : network->layer[nearest].name,

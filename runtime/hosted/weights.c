@@ -2,76 +2,42 @@
 // SPDX-License-Identifier: MIT-0
 #include "cnn_weights.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "archive.h"
+#include "matching.h"
 #include "npz.h"
 #include "origin.h"
 #include "safetensors.h"
-
-/* A text that grows by lines; failed: there was no memory for one. */
-typedef struct Lines { char *text; size_t n; bool failed; } Lines;
-
-static void lines_add(Lines *lines, const char *line) {
-  size_t n = strlen(line);
-  char *moved = lines->failed ? NULL : realloc(lines->text, lines->n + n + 2);
-  if (!moved) {
-    lines->failed = true;
-    return;
-  }
-  lines->text = moved;
-  memcpy(moved + lines->n, line, n);
-  memcpy(moved + lines->n + n, "\n", 2);
-  lines->n += n + 1;
-}
 
 static cnn_tensor weight_tensor(const cnn_weight *weight, const float *weights) {
   cnn_tensor tensor = {.name = weight->name, .dtype = CNN_DTYPE_F32, .rank = weight->rank, .swapped = false};
   for (int32_t d = 0; d < weight->rank; d++) tensor.dim[d] = weight->dim[d];
   cnn_tensor_measure(&tensor); /* the compiler checked its size */
-  tensor.data = weights ? (const unsigned char *)(weights + weight->offset) : NULL;
+  tensor.data = (const unsigned char *)(weights + weight->offset);
   return tensor;
 }
 
-static bool same_shape(const cnn_tensor *a, const cnn_tensor *b) {
-  return a->rank == b->rank && memcmp(a->dim, b->dim, sizeof a->dim[0] * (size_t)a->rank) == 0;
+static cnn_wanted *wanted_of(const cnn_network *network) {
+  cnn_wanted *wanted = calloc((size_t)network->weights + 1, sizeof *wanted);
+  for (int32_t w = 0; wanted && w < network->weights; w++) {
+    const cnn_weight *weight = &network->weight[w];
+    wanted[w].name = weight->name;
+    wanted[w].rank = weight->rank;
+    for (int32_t d = 0; d < weight->rank; d++) wanted[w].dim[d] = weight->dim[d];
+    for (int32_t d = 0; d < 3; d++) wanted[w].flattened[d] = weight->flattened[d];
+  }
+  return wanted;
 }
 
-/* Which tensor each weight is to be read from, and what does not go together. */
-static cnn_status match(const cnn_network *network, const cnn_archive *archive, const cnn_tensor **source, cnn_weights_report *report, Lines *lines) {
-  char line[700], wanted[200], found[200];
-  bool *used = calloc((size_t)archive->count + 1, sizeof *used);
-  if (!used) return cnn_failure(CNN_NO_MEMORY, "out of memory");
-  for (int32_t w = 0; w < network->weights; w++) {
-    cnn_tensor own = weight_tensor(&network->weight[w], NULL);
-    const cnn_tensor *tensor = cnn_archive_find(archive, own.name);
-    if (tensor) used[tensor - archive->tensor] = true;
-    cnn_tensor_shape(&own, wanted, sizeof wanted);
-    if (!tensor) {
-      report->missing++;
-      snprintf(line, sizeof line, "missing: %.200s %s", own.name, wanted);
-    } else if (!same_shape(&own, tensor)) {
-      report->differing++;
-      cnn_tensor_shape(tensor, found, sizeof found);
-      snprintf(line, sizeof line, "another shape: %.200s is %s in the file, %s in the net", own.name, found, wanted);
-    } else if (!cnn_tensor_numeric(tensor)) {
-      report->differing++;
-      snprintf(line, sizeof line, "another type: %.200s is %s in the file", own.name, cnn_dtype_name(tensor->dtype));
-    } else {
-      report->matched++;
-      source[w] = tensor;
-      continue;
-    }
-    lines_add(lines, line);
-  }
-  for (int32_t t = 0; t < archive->count; t++) {
-    if (used[t] || cnn_tensor_is_counter(&archive->tensor[t])) continue;
-    report->extra++;
-    snprintf(line, sizeof line, "not in the net: %.200s %s", archive->tensor[t].name, cnn_tensor_shape(&archive->tensor[t], found, sizeof found));
-    lines_add(lines, line);
-  }
-  free(used);
-  return lines->failed ? cnn_failure(CNN_NO_MEMORY, "out of memory") : cnn_success();
+/* All lines, as one text from malloc; NULL: there are none, or no memory. */
+static char *lines_join(const cnn_matching *matching) {
+  size_t n = 0;
+  for (int32_t i = 0; i < matching->lines; i++) n += strlen(matching->line[i]) + 1;
+  char *text = n ? malloc(n) : NULL, *at = text;
+  for (int32_t i = 0; text && i < matching->lines; i++) at += sprintf(at, i ? "\n%s" : "%s", matching->line[i]);
+  return text;
 }
 
 /* The first of the chosen tensors with a number that is not finite. */
@@ -83,37 +49,61 @@ static cnn_status all_finite(const cnn_network *network, const char *path, const
   return status;
 }
 
-static cnn_status load(const cnn_network *network, const char *path, float *weights, cnn_weights_report *report, bool strict) {
-  cnn_weights_report own = {0};
-  Lines lines = {0};
-  cnn_archive archive;
-  if (report) *report = own;
-  cnn_status status = cnn_archive_open(&archive, path);
-  if (status.code != CNN_OK) return status;
-  const cnn_tensor **source = calloc((size_t)network->weights + 1, sizeof *source);
-  status = source ? match(network, &archive, source, &own, &lines) : cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
-  if (status.code == CNN_OK && (strict ? own.missing + own.extra + own.differing > 0 : own.matched == 0 && network->weights > 0))
-    status = cnn_failure(CNN_MISMATCH, "%s: %s:\n%s", path, strict ? "these weights are not the net's" : "nothing matches the net's weights",
-                         lines.text ? lines.text : "the file is empty");
-  size_t end = strlen(status.message);
-  if (end > 0 && status.message[end - 1] == '\n') status.message[end - 1] = 0;
-  if (status.code == CNN_OK) status = all_finite(network, path, source);
-  for (int32_t w = 0; w < network->weights && status.code == CNN_OK; w++)
-    if (source[w]) cnn_tensor_floats(source[w], 0, network->weight[w].size, weights + network->weight[w].offset);
-  free(source);
-  cnn_archive_close(&archive);
-  own.text = lines.text;
-  if (report) *report = own;
-  else free(lines.text);
+/* Adds whole lines to a message, as many as there is room for, and says how many are left. */
+static void lines_add(cnn_status *status, const cnn_matching *matching) {
+  enum { REST = 40 };
+  for (int32_t i = 0; i < matching->lines; i++) {
+    size_t used = strlen(status->message), room = sizeof status->message - used, n = strlen(matching->line[i]) + 1;
+    if (n + (i + 1 < matching->lines ? REST : 0) < room) snprintf(status->message + used, room, "\n%s", matching->line[i]);
+    else snprintf(status->message + used, room, "\n... and %d more", (int)(matching->lines - i));
+    if (n + (i + 1 < matching->lines ? REST : 0) >= room) return;
+  }
+}
+
+static cnn_status refuse(const cnn_network *network, const char *path, const cnn_matching *matching, bool strict) {
+  cnn_status status;
+  if (matching->prefix)
+    status = cnn_failure(CNN_MISMATCH, "%.400s: has %d of the net's %d weights, with '%.200s' before their names; --weights-prefix=%.200s leaves that out%s", path,
+                         (int)matching->behind, (int)network->weights, matching->prefix, matching->prefix, matching->lines ? ". What differs besides:" : "");
+  else
+    status = cnn_failure(CNN_MISMATCH, "%.400s: %s:", path, strict ? "these weights are not the net's" : "nothing matches the net's weights");
+  if (!matching->prefix && matching->lines == 0) return cnn_failure(CNN_MISMATCH, "%.400s: holds no weights", path);
+  lines_add(&status, matching);
   return status;
 }
 
-cnn_status cnn_weights_load(const cnn_network *network, const char *path, float *weights, cnn_weights_report *report) {
-  return load(network, path, weights, report, true);
+static cnn_status load(const cnn_network *network, const char *path, const char *prefix, float *weights, cnn_weights_report *report, bool strict) {
+  cnn_archive archive;
+  cnn_matching matching;
+  if (report) *report = (cnn_weights_report){0};
+  cnn_status status = cnn_archive_open(&archive, path);
+  if (status.code != CNN_OK) return status;
+  cnn_wanted *wanted = wanted_of(network);
+  if (!wanted || !cnn_match(&archive, wanted, network->weights, prefix, &matching)) {
+    free(wanted);
+    cnn_archive_close(&archive);
+    return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
+  }
+  bool differs = matching.missing + matching.extra + matching.differing > 0;
+  if (matching.prefix || (strict ? differs : matching.matched == 0 && network->weights > 0)) status = refuse(network, path, &matching, strict);
+  if (status.code == CNN_OK) status = all_finite(network, path, matching.source);
+  for (int32_t w = 0; w < network->weights && status.code == CNN_OK; w++)
+    if (matching.source[w]) cnn_tensor_floats(matching.source[w], 0, network->weight[w].size, weights + network->weight[w].offset);
+  if (report) {
+    *report = (cnn_weights_report){matching.matched, matching.missing, matching.extra, matching.differing, lines_join(&matching), ""};
+    if (matching.warning) snprintf(report->warning, sizeof report->warning, "%s; for weights from PyTorch write flatten(order=chw)", matching.warning);
+  }
+  free(wanted);
+  cnn_archive_close(&archive);
+  return status;
 }
 
-cnn_status cnn_weights_load_some(const cnn_network *network, const char *path, float *weights, cnn_weights_report *report) {
-  return load(network, path, weights, report, false);
+cnn_status cnn_weights_load(const cnn_network *network, const char *path, const char *prefix, float *weights, cnn_weights_report *report) {
+  return load(network, path, prefix, weights, report, true);
+}
+
+cnn_status cnn_weights_load_some(const cnn_network *network, const char *path, const char *prefix, float *weights, cnn_weights_report *report) {
+  return load(network, path, prefix, weights, report, false);
 }
 
 enum { NOTES = 16 };

@@ -106,7 +106,9 @@ typedef struct cnn_train_options {
   double val;              /* how the data set was opened: kept with the checkpoint, for cnn_train_settings */
   int64_t limit;
   cnn_fit fit;
+  char target[256];        /* empty: the last column */
   const char *init;        /* start from these weights, where names and shapes match; or NULL */
+  const char *init_prefix; /* what its names begin with besides; or NULL */
   const char *out;         /* best weights, as .npz if it ends so; beside it the last ones and a checkpoint, see cnn_sibling */
   const char *log;         /* .jsonl or .csv, a row an epoch; or NULL */
   const char *plot;        /* .svg; or NULL */
@@ -118,7 +120,7 @@ typedef struct cnn_train_options {
 
 cnn_train_options cnn_train_defaults(const cnn_network *network); /* the program's recipe; out is NULL and must be set */
 /* For resuming: takes what was chosen for the run that left a checkpoint beside options->out (seed, batch, epochs, rate, shuffle, overfit, val,
- * limit, fit) into the options, where it can be changed again. Before the data set is opened. */
+ * limit, fit, target) into the options, where it can be changed again. Before the data set is opened. */
 cnn_status cnn_train_settings(const cnn_network *network, cnn_train_options *options);
 cnn_status cnn_train(const cnn_network *network, const cnn_data *data, const cnn_train_options *options);
 

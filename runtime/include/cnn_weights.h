@@ -11,14 +11,16 @@ extern "C" {
 typedef struct cnn_weights_report {
   int32_t matched, missing, extra, differing; /* weights by name: found, not in the file, not in the net, of another shape */
   char *text;                                 /* a line for each of the last three, from malloc; NULL: none */
+  char warning[400];                          /* what shapes cannot tell, as the order of what a flatten makes; empty: nothing */
 } cnn_weights_report;
 
 /* Every name and shape must match, or nothing is written to `weights` and the message lists the differences (as many as fit; all are in the
- * report). F16, BF16 and F64 are converted; a number that is not finite is refused. `report` may be NULL; the caller frees report->text. */
-cnn_status cnn_weights_load(const cnn_network *network, const char *path, float *weights, cnn_weights_report *report);
+ * report). F16, BF16 and F64 are converted; a number that is not finite is refused. `prefix`, which may be NULL, is left out of the file's names; names without it do not count. `report` may
+ * be NULL; the caller frees report->text. */
+cnn_status cnn_weights_load(const cnn_network *network, const char *path, const char *prefix, float *weights, cnn_weights_report *report);
 
 /* Takes what matches by name and shape and leaves the rest of `weights` as it is; CNN_MISMATCH if nothing does. */
-cnn_status cnn_weights_load_some(const cnn_network *network, const char *path, float *weights, cnn_weights_report *report);
+cnn_status cnn_weights_load_some(const cnn_network *network, const char *path, const char *prefix, float *weights, cnn_weights_report *report);
 
 /* Writes a .safetensors file, or an .npz if the path ends so: whole, or not at all. notes: key, value, key, value ..., NULL, for the
  * __metadata__ of the file, which an .npz has not; or NULL. */

@@ -164,8 +164,8 @@ def rename(path, to, change):  # weights with other metadata
 exits(0, "a net without labels", *train("three", rgb, "--out", "rgb.safetensors"))
 known = {"format": "pt", "net": "three", "inputs": "image: 4x4x3 as u8 -> normalize(mean=0, std=1, scale=0.00392156862745098)",
          "classes": '["blue","green","red"]'}
-check(metadata("rgb.safetensors") == known, "its weights know the net, its input and the classes", metadata("rgb.safetensors"))
-check(metadata("rgb.last.safetensors") == known, "the last ones as well")
+check(known.items() <= metadata("rgb.safetensors").items(), "its weights know the net, its input and the classes", metadata("rgb.safetensors"))
+check(known.items() <= metadata("rgb.last.safetensors").items(), "the last ones as well")
 check({"net", "classes", "inputs", "cnn_training"} == set(metadata("rgb.checkpoint.safetensors")), "and the checkpoint")
 exits(0, "predict says them", "./three", "predict", picture, "--weights", "rgb.safetensors", says="rgb/red/00.png: red ")
 result = json.loads(run("./three", "predict", picture, "--weights", "rgb.safetensors", "--json").stdout)

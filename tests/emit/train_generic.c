@@ -76,6 +76,7 @@ typedef struct cnn_weight {
   int64_t offset, size;             /* in floats, in the weights struct */
   cnn_role role;
   int32_t decay;                    /* takes part in weight decay (`decay = weights` leaves biases and norms out) */
+  int32_t flattened[3];             /* of a layer behind flatten(order=hwc): height, width and channels of what is flattened; zeros: none */
 } cnn_weight;
 
 typedef struct cnn_layer {
@@ -1104,13 +1105,13 @@ static const cnn_port train_generic_network_outputs[] = {
    .loss = "cross_entropy", .criterion = &train_generic_network_loss0},
 };
 static const cnn_weight train_generic_network_weights[] = {
-  {"conv1.weight", 4, {2, 1, 3, 3}, 0, 18, CNN_TRAINED, 1},
-  {"batchnorm1.weight", 1, {2}, 18, 2, CNN_TRAINED, 1},
-  {"batchnorm1.bias", 1, {2}, 20, 2, CNN_TRAINED, 1},
-  {"batchnorm1.running_mean", 1, {2}, 22, 2, CNN_STATISTIC, 0},
-  {"batchnorm1.running_var", 1, {2}, 24, 2, CNN_STATISTIC, 0},
-  {"dense1.weight", 2, {2, 8}, 26, 16, CNN_TRAINED, 1},
-  {"dense1.bias", 1, {2}, 42, 2, CNN_TRAINED, 1},
+  {"conv1.weight", 4, {2, 1, 3, 3}, 0, 18, CNN_TRAINED, 1, {0}},
+  {"batchnorm1.weight", 1, {2}, 18, 2, CNN_TRAINED, 1, {0}},
+  {"batchnorm1.bias", 1, {2}, 20, 2, CNN_TRAINED, 1, {0}},
+  {"batchnorm1.running_mean", 1, {2}, 22, 2, CNN_STATISTIC, 0, {0}},
+  {"batchnorm1.running_var", 1, {2}, 24, 2, CNN_STATISTIC, 0, {0}},
+  {"dense1.weight", 2, {2, 8}, 26, 16, CNN_TRAINED, 1, {2, 2, 2}},
+  {"dense1.bias", 1, {2}, 42, 2, CNN_TRAINED, 1, {0}},
 };
 static const cnn_layer train_generic_network_layers[] = {
   {.name = "normalize1", .op = "normalize", .line = 4, .rank = 3, .dim = {4, 4, 1}, .parameters = 0, .macs = 0, .bytes = 64},

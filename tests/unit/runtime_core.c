@@ -229,8 +229,8 @@ static void optimizers_do_what_pytorch_does(void) {
 /* ---- the trainer, on a net whose loss is the mean of (w - x)^2 / 2 over samples x: two trained weights, one frozen, one statistic */
 
 static const cnn_weight PARTS[] = {
-    {"a", 1, {1}, 0, 1, CNN_TRAINED, 1}, {"b", 1, {1}, 1, 1, CNN_TRAINED, 0},
-    {"c", 1, {1}, 2, 1, CNN_FROZEN, 1}, {"d", 1, {1}, 3, 1, CNN_STATISTIC, 0}};
+    {"a", 1, {1}, 0, 1, CNN_TRAINED, 1, {0}}, {"b", 1, {1}, 1, 1, CNN_TRAINED, 0, {0}},
+    {"c", 1, {1}, 2, 1, CNN_FROZEN, 1, {0}}, {"d", 1, {1}, 3, 1, CNN_STATISTIC, 0, {0}}};
 
 static float parabola(const float *weights, const void *const *input, const void *const *target, int32_t count, uint64_t seed, uint64_t step,
                       float *gradients, float *const *output, void *training) {

@@ -38,7 +38,7 @@ static void net_make_one(Net *net, cnn_port input, cnn_port output) {
 
 static cnn_data *open_set(const Net *net, const char *path, double val, int64_t limit) {
   cnn_data *data = NULL;
-  cnn_data_options options = {val, limit, CNN_FIT_STRETCH, 0};
+  cnn_data_options options = {val, limit, CNN_FIT_STRETCH, 0, NULL};
   cnn_status status = cnn_data_open(&data, path, &net->network, &options);
   if (status.code != CNN_OK) printf("# %s\n", status.message);
   CU_ASSERT_EQUAL_FATAL(status.code, CNN_OK);
@@ -390,7 +390,7 @@ static void several_inputs_and_targets_go_by_name(void) {
   CU_ASSERT_EQUAL(pixels[2], -1);
   cnn_data_close(data);
   refuse(&net, npz_write("several.npz", set, 3), CNN_MISMATCH, "pixels_target");
-  refuse(&net, npz_write("several.npz", set + 1, 3), CNN_MISMATCH, "has no array \"left\"");
+  refuse(&net, npz_write("several.npz", set + 1, 3), CNN_MISMATCH, "each wants the array of its name: \"left\" and \"right\"");
 }
 
 static void labels_become_the_targets_that_outputs_want(void) {
@@ -450,7 +450,7 @@ static void the_split_is_seeded_and_exact(void) {
   cnn_data_close(a);
   cnn_data_close(b);
   cnn_data_close(c);
-  cnn_data_options wrong = {1, 0, CNN_FIT_STRETCH, 0}, negative = {0.1, -1, CNN_FIT_STRETCH, 0};
+  cnn_data_options wrong = {1, 0, CNN_FIT_STRETCH, 0, NULL}, negative = {0.1, -1, CNN_FIT_STRETCH, 0, NULL};
   CU_ASSERT_EQUAL(cnn_data_open(&a, "synthetic", &net.network, &wrong).code, CNN_BAD_ARGUMENT);
   CU_ASSERT_EQUAL(cnn_data_open(&a, "synthetic", &net.network, &negative).code, CNN_BAD_ARGUMENT);
   a = open_set(&net, "synthetic", 0.9999, 0); /* a sample to train on always remains */

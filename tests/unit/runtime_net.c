@@ -14,10 +14,10 @@ static const cnn_port INPUT = {.name = "image", .type = CNN_U8, .rank = 3, .dim 
 static const cnn_port OUTPUT = {.name = "output", .rank = 1, .dim = {NET_CLASSES}, .size = NET_CLASSES, .target = CNN_TARGET_CLASS,
                                 .target_size = 1, .scores = CNN_SCORES_PROBABILITY, .loss = "cross_entropy"};
 static const cnn_weight WEIGHT[] = {
-    {"dense1.weight", 2, {NET_CLASSES, NET_PIXELS}, 0, NET_CLASSES * NET_PIXELS, CNN_TRAINED, 1},
-    {"dense1.bias", 1, {NET_CLASSES}, NET_CLASSES * NET_PIXELS, NET_CLASSES, CNN_TRAINED, 0},
-    {"norm1.running_mean", 1, {1}, NET_CLASSES * NET_PIXELS + NET_CLASSES, 1, CNN_STATISTIC, 0},
-    {"scale1.weight", 1, {1}, NET_CLASSES * NET_PIXELS + NET_CLASSES + 1, 1, CNN_FROZEN, 0},
+    {"dense1.weight", 2, {NET_CLASSES, NET_PIXELS}, 0, NET_CLASSES * NET_PIXELS, CNN_TRAINED, 1, {0}},
+    {"dense1.bias", 1, {NET_CLASSES}, NET_CLASSES * NET_PIXELS, NET_CLASSES, CNN_TRAINED, 0, {0}},
+    {"norm1.running_mean", 1, {1}, NET_CLASSES * NET_PIXELS + NET_CLASSES, 1, CNN_STATISTIC, 0, {0}},
+    {"scale1.weight", 1, {1}, NET_CLASSES * NET_PIXELS + NET_CLASSES + 1, 1, CNN_FROZEN, 0, {0}},
 };
 static const cnn_layer LAYER[] = {{"dense1", "dense", 3, 1, 0, {NET_CLASSES}, 148, 144, 16}};
 static const cnn_step STEP[] = {{"norm1", 0}, {"dense1", 144}};
