@@ -58,7 +58,7 @@ static void channels_help(const Want *w, Diag *diag, const Const *c) {
   for (int k = 0; k < call->args.n; k++) {
     const Argument *given = &call->args.list[k];
     if (given->name.s || given->value->span.start != c->span.start || given->value->span.file != c->span.file) continue;
-    diag_help(diag, "the number of channels that come in is known and not written: %s", w->what);
+    diag_help(diag, "the size of the input is known and not written: %s", w->what);
     argument_drop(diag, &call->args, k);
   }
 }

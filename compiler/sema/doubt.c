@@ -43,7 +43,7 @@ void doubt_order(Sema *s, const Node *node, const Call *call) {
   Diag *diag = doubt(s, call->span, node->site,
                      arena_printf(s->arena, "this %s has %lld filter%s of %s and a stride of %lld", node->op->name, filters, filters == 1 ? "" : "s",
                                   what, step));
-  diag_help(diag, "the number of channels that come in is known and not written: %s(%lld, %lld)", node->op->name, size, step);
+  diag_help(diag, "the size of the input is known and not written: %s(%lld, %lld)", node->op->name, size, step);
   argument_drop(diag, args, 0);
 }
 

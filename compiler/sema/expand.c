@@ -56,7 +56,7 @@ static void call_advise(Sema *s, Diag *diag, const Call *call, const char *meant
   if (advice) diag_help(diag, "%s", advice);
   if (!meant && !advice) diag_help(diag, "--help operators lists the operators; --help OPERATOR describes one");
   if (channels < 0) return;
-  diag_help(diag, "the number of channels that come in is known and not written: %s", required_text(s, meant));
+  diag_help(diag, "the size of the input is known and not written: %s", required_text(s, meant));
   argument_drop(diag, &call->args, channels);
 }
 
