@@ -107,7 +107,7 @@ static const Advice advice[] = {
   {ADVICE_OPERATOR, "inputlayer", "an input is stated as in: input image: 28x28x1", false},
   {ADVICE_OPERATOR, "sequential", "operators follow each other by '->' or on lines of their own; a group with a name is a block", false},
   {ADVICE_OPERATOR, "model", "the file holds one net, and its last value is the output", false},
-  {ADVICE_OPERATOR, "lambda", "an operator is one of the language: --help operators lists them", false},
+  {ADVICE_OPERATOR, "lambda", "cnnc --help operators lists the operators", false},
   {ADVICE_OPERATOR, "permute", "pictures have the channels last; flatten(order=chw) is for weights that come from PyTorch", false},
   {ADVICE_OPERATOR, "transpose", "pictures have the channels last; flatten(order=chw) is for weights that come from PyTorch", false},
   {ADVICE_OPERATOR, "lstm", RECURRENT, false}, {ADVICE_OPERATOR, "gru", RECURRENT, false}, {ADVICE_OPERATOR, "rnn", RECURRENT, false}, {ADVICE_OPERATOR, "simplernn", RECURRENT, false},

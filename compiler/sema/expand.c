@@ -54,7 +54,7 @@ static void call_advise(Sema *s, Diag *diag, const Call *call, const char *meant
   const int channels = meant ? torch_channels_argument(name, &call->args) : -1;
   if (meant) diag_meant(diag, call->name.span, name, meant);
   if (advice) diag_help(diag, "%s", advice);
-  if (!meant && !advice) diag_help(diag, "--help operators lists the operators; --help OPERATOR describes one");
+  if (!meant && !advice) diag_help(diag, "cnnc --help operators lists them; cnnc --help OPERATOR describes one");
   if (channels < 0) return;
   diag_help(diag, "the size of the input is known and not written: %s", required_text(s, meant));
   argument_drop(diag, &call->args, channels);
