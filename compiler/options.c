@@ -13,7 +13,8 @@
 
 enum { /* long options without a letter of their own */
   LONG_EMIT = 256, LONG_WEIGHTS, LONG_EMBED, LONG_SINGLE_FILE, LONG_BATCH, LONG_TRAIN, LONG_NO_TRAIN, LONG_MEMORY, LONG_TARGET, LONG_THREADS, LONG_PREFIX,
-  LONG_EXACT, LONG_TUNE, LONG_DIAGNOSTICS, LONG_COLOR, LONG_EXPLAIN, LONG_SUMMARY, LONG_TIME_REPORT, LONG_CC, LONG_RUNTIME, LONG_VERSION, LONG_HELP, LONG_FIX,
+  LONG_EXACT, LONG_TUNE, LONG_DIAGNOSTICS, LONG_COLOR, LONG_EXPLAIN, LONG_SUMMARY, LONG_TIME_REPORT, LONG_CC, LONG_RUNTIME, LONG_VERSION, LONG_HELP,
+  LONG_FIX,
 };
 
 typedef struct OptionRow { const char *name; int code; int has_arg; const char *shown, *help; } OptionRow;
@@ -40,7 +41,8 @@ static const OptionRow rows[] = {
   {"diagnostics", LONG_DIAGNOSTICS, required_argument, "--diagnostics=KIND", "text json sarif"},
   {"color", LONG_COLOR, required_argument, "--color=WHEN", "auto always never; NO_COLOR is honoured"},
   {"explain", LONG_EXPLAIN, required_argument, "--explain=SLUG", "a page on a message, with an example"},
-  {"fix", LONG_FIX, no_argument, "--fix", "changes the program as its messages suggest, where they are exact, and imports that stand beside it, then compiles it"},
+  {"fix", LONG_FIX, no_argument, "--fix",
+   "changes the program, and imports beside it, as its messages suggest"},
   {"summary", LONG_SUMMARY, no_argument, "--summary", "the table of layers on standard output, besides what is written"},
   {"time-report", LONG_TIME_REPORT, no_argument, "--time-report", "where the compiler's own time went"},
   {NULL, 'M', required_argument, "-MD, -MF FILE", "a dependency file for make: imports, labels, weights"},

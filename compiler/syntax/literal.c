@@ -57,7 +57,8 @@ const Expr *literal_dims(Parser *p, const char *digits, Span span) {
 }
 
 static void dimensions_rule(Diag *diag) {
-  diag_help(diag, "dimensions have digits and the letter x only, as in 5x5; with names or expressions write a list: [h, w]");
+  diag_help(diag, "dimensions have digits and the letter x only, as in 5x5; with names or expressions write a "
+                  "list: [h, w]");
 }
 
 /* 28X28 as 28x28, 28xside as [28, side]; in general when a piece is empty. */

@@ -295,7 +295,8 @@ static void fixes_know_their_sources(void) {
   static const bool may_change[] = {false, true, false};
   FixedSource *sources = NULL;
   CU_ASSERT_EQUAL(diags_fix(bench->diags, may_change, &sources), 0);
-  CU_ASSERT_PTR_NOT_NULL(strstr(printed(bench, DIAG_JSON), "\"fixes\": [{\"file\": \"-D\", \"line\": 1, \"column\": 1, "));
+  CU_ASSERT_PTR_NOT_NULL(
+    strstr(printed(bench, DIAG_JSON), "\"fixes\": [{\"file\": \"-D\", \"line\": 1, \"column\": 1, "));
   arena_free(bench->arena);
 }
 
@@ -305,10 +306,11 @@ static void json_has_every_field(void) {
   Diag *diag = diag_report(bench->diags, DIAG_syntax, (Span){1, 0, 2}, NULL, "a \"quote\"");
   diag_help(diag, "help");
   diag_note(diag, NO_SPAN, "note");
-  CU_ASSERT_STRING_EQUAL(printed(bench, DIAG_JSON),
-                         "[\n  {\"severity\": \"error\", \"slug\": \"syntax\", \"message\": \"a \\\"quote\\\"\", \"file\": \"t.cnn\", \"line\": 1, \"column\": 1, "
-                         "\"end_line\": 1, \"end_column\": 3, \"notes\": [\n    {\"severity\": \"note\", \"slug\": null, \"message\": \"note\", \"file\": null, "
-                         "\"line\": null, \"column\": null, \"end_line\": null, \"end_column\": null, \"notes\": [], \"help\": [], \"fixes\": []}], \"help\": [\"help\"], \"fixes\": []}\n]\n");
+  CU_ASSERT_STRING_EQUAL(
+    printed(bench, DIAG_JSON),
+    "[\n  {\"severity\": \"error\", \"slug\": \"syntax\", \"message\": \"a \\\"quote\\\"\", \"file\": \"t.cnn\", \"line\": 1, \"column\": 1, "
+    "\"end_line\": 1, \"end_column\": 3, \"notes\": [\n    {\"severity\": \"note\", \"slug\": null, \"message\": \"note\", \"file\": null, "
+    "\"line\": null, \"column\": null, \"end_line\": null, \"end_column\": null, \"notes\": [], \"help\": [], \"fixes\": []}], \"help\": [\"help\"], \"fixes\": []}\n]\n");
   CU_ASSERT_PTR_NOT_NULL(strstr(printed(bench, DIAG_SARIF), "\"endColumn\": 3"));
   arena_free(bench->arena);
 }
