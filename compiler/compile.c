@@ -97,7 +97,8 @@ static void tell_library(Compilation *c) {
   const File *file = c->program->main;
   for (int i = 0; i < file->n; i++) count[file->decl[i]->kind]++;
   if (file->n == 0) {
-    Diag *diag = diag_report(c->diags, DIAG_empty_file, NO_SPAN, NULL, "'%s' is empty: it has no net, no blocks and no constants", file->path);
+    Diag *diag = diag_report(c->diags, DIAG_empty_file, NO_SPAN, NULL,
+                             "'%s' is empty: it has no net, no blocks and no constants", file->path);
     diag_help(diag, "a program begins like this: net NAME { input image: 28x28x1; ... }");
     return;
   }
@@ -516,7 +517,8 @@ int compile(Arena *arena, const Options *options) {
   c.diags = diags_new(arena, &c.sources);
   for (int i = 0; i < options->warnings.n; i++) diags_option(c.diags, options->warnings.data[i]);
   const char *why = NULL, *path = NULL;
-  if (options->fix && !options->later.n && !fix_program(arena, options, &path, &why)) cannot_write(&c, path, why);
+  if (options->fix && !options->later.n && !fix_program(arena, options, &path, &why))
+    cannot_write(&c, path, why);
   if (!run(&c) || !good(&c)) outputs_abandon(c.outputs);
   else if (!outputs_commit(c.outputs, &why)) cannot_write(&c, options->output ? options->output : "-", why);
   if (options->time_report) print_times(&c);

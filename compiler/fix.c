@@ -1,4 +1,5 @@
-/* fix.c: --fix: reads and checks the program, writes its files with the fixes of all messages applied, and begins again: one mistake may hide another. */
+/* fix.c: --fix: reads and checks the program, writes its files with the fixes of all messages applied, and
+ * begins again: one mistake may hide another. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include "fix.h"
@@ -26,10 +27,12 @@ static int fixes_find(const Fixing *f, Sources *sources, FixedSource **fixed) {
   const Options *o = f->options;
   Diags *diags = diags_new(f->arena, sources);
   for (int i = 0; i < o->warnings.n; i++) diags_option(diags, o->warnings.data[i]);
-  const Program *program = program_read(f->arena, diags, sources, o->input, o->directories.n, o->directories.data);
+  const Program *program =
+    program_read(f->arena, diags, sources, o->input, o->directories.n, o->directories.data);
   if (!program) return 0;
   Define *defines = NEW_ARRAY(f->arena, Define, o->defines.n + 1);
-  for (int i = 0; i < o->defines.n; i++) defines[i] = (Define){o->defines.data[i].name, o->defines.data[i].value};
+  for (int i = 0; i < o->defines.n; i++)
+    defines[i] = (Define){o->defines.data[i].name, o->defines.data[i].value};
   const char *labels_file = NULL;
   const SemaOptions options = {o->directories.n, o->directories.data, &labels_file};
   sema_build(f->arena, diags, sources, program, defines, o->defines.n, &options);
@@ -62,7 +65,8 @@ static bool fixes_write(Fixing *f, const Sources *sources, int n, const FixedSou
   Outputs *outputs = outputs_new(f->arena);
   for (int i = 0; i < n; i++) {
     *f->path = sources_get(sources, fixed[i].file)->path;
-    if (may_write(*f->path, f->why) && outputs_add(outputs, *f->path, fixed[i].text, fixed[i].n, f->why)) continue;
+    if (may_write(*f->path, f->why) && outputs_add(outputs, *f->path, fixed[i].text, fixed[i].n, f->why))
+      continue;
     outputs_abandon(outputs);
     return false;
   }
@@ -83,7 +87,8 @@ bool fix_program(Arena *arena, const Options *options, const char **path, const 
   }
   for (int i = 0; i < f->changed.n && options->format == DIAG_TEXT; i++) {
     const Changed *changed = &f->changed.data[i];
-    fprintf(stderr, "%s: fixed in %d place%s\n", changed->path, changed->places, changed->places == 1 ? "" : "s");
+    fprintf(stderr, "%s: fixed in %d place%s\n", changed->path, changed->places,
+            changed->places == 1 ? "" : "s");
   }
   return written;
 }

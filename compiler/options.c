@@ -54,7 +54,7 @@ const OptionRow options_table[] = {
   {"color", LONG_COLOR, required_argument, "--color=WHEN", "auto always never; NO_COLOR is honoured", "auto always never"},
   {"explain", LONG_EXPLAIN, required_argument, "--explain=SLUG", "a page on a message, with an example", "@messages"},
   {"fix", LONG_FIX, no_argument, "--fix",
-   "changes the program as its messages suggest, where they are exact, and imports that stand beside it, then compiles it", NULL},
+   "changes the program, and imports beside it, as its messages suggest", NULL},
   {"summary", LONG_SUMMARY, no_argument, "--summary", "the table of layers on standard output, besides what is written", NULL},
   {"time-report", LONG_TIME_REPORT, no_argument, "--time-report", "where the compiler's own time went", NULL},
   {NULL, 'M', required_argument, "-MD, -MF FILE", "a dependency file for make: imports, labels, weights", "D F"},

@@ -32,7 +32,8 @@ static void put_params(const Param *params) {
 }
 
 static void put_op(const Op *op, bool built) {
-  printf("### %s\n\n%s%s\n\n", op->name, op->summary ? op->summary : "", built ? "" : " (known to the language, but not built yet)");
+  printf("### %s\n\n%s%s\n\n", op->name, op->summary ? op->summary : "",
+         built ? "" : " (known to the language, but not built yet)");
   if (op->detail) printf("%s\n\n", op->detail);
   put_params(op->params);
   if (op->example) printf("Example: `%s`\n\n", op->example);

@@ -179,11 +179,14 @@ setting : argument_name ASSIGN expr { $$ = (Argument){$1, $3, @$}; } ;
 chain : call                  { FIRST($$, Chain, $1); }
       | dotted                { $$ = NEW(p->arena, Chain); $$->head = $1; }
       | chain ARROW call      { NEXT($$, $1, $3); }
-      | chain ARROW NAME DOT names { NEXT($$, $1, ((Call){ident_qualified(p, @3, @5), {.span = {p->source, @5.end, @5.end}}, {p->source, @3.start, @5.end}})); } ;
+      | chain ARROW NAME DOT names { const Ident name = ident_qualified(p, @3, @5);
+                                NEXT($$, $1, ((Call){name, {.span = {p->source, @5.end, @5.end}}, name.span})); } ;
 
 call : NAME                   { $$ = (Call){$1, {.span = {p->source, @1.end, @1.end}}, @$}; }
-     | NAME LPAREN given RPAREN { $$ = (Call){$1, $3, @$}; $$.args.span = (Span){p->source, @2.start, @4.end}; }
-     | NAME DOT names LPAREN given RPAREN { $$ = (Call){ident_qualified(p, @1, @3), $5, @$}; $$.args.span = (Span){p->source, @4.start, @6.end}; } ;
+     | NAME LPAREN given RPAREN { $$ = (Call){$1, $3, @$};
+                                $$.args.span = (Span){p->source, @2.start, @4.end}; }
+     | NAME DOT names LPAREN given RPAREN { $$ = (Call){ident_qualified(p, @1, @3), $5, @$};
+                                $$.args.span = (Span){p->source, @4.start, @6.end}; } ;
 
 /* A value that cannot be taken for an operator. */
 dotted : IN                   { $$ = expr_word(p, $1); }
@@ -246,7 +249,8 @@ expr : expr QUESTION expr COLON expr { $$ = expr_conditional(p, @$, $1, $3, $5);
 /* What an index may follow. */
 operand : path
         | NAME LPAREN given RPAREN { Arguments args = $3; args.span = (Span){p->source, @2.start, @4.end}; $$ = expr_call(p, @$, $1, args); }
-        | NAME DOT names LPAREN given RPAREN { Arguments args = $5; args.span = (Span){p->source, @4.start, @6.end};
+        | NAME DOT names LPAREN given RPAREN { Arguments args = $5;
+                                args.span = (Span){p->source, @4.start, @6.end};
                                 $$ = expr_call(p, @$, ident_qualified(p, @1, @3), args); }
         | list
         | LPAREN expr RPAREN  { $$ = $2; }

@@ -73,7 +73,13 @@ Diag *diag_report(Diags *diags, DiagId id, Span span, const Site *site, const ch
   if (*count == MOST_MESSAGES) return diags->cut = true, &diags->muted;
   ++*count;
   Diag *diag = NEW(diags->arena, Diag);
-  *diag = (Diag){.arena = diags->arena, .sources = diags->sources, .id = id, .level = level, .span = span, .site = site, .message = message};
+  *diag = (Diag){.arena = diags->arena,
+                 .sources = diags->sources,
+                 .id = id,
+                 .level = level,
+                 .span = span,
+                 .site = site,
+                 .message = message};
   vec_push(diags->arena, diags->list, diag);
   return diag;
 }
@@ -111,14 +117,16 @@ void diag_fix(Diag *diag, Span span, const char *format, ...) {
 static bool span_holds(const Diag *diag, Span span, const char *text) {
   const Source *source = sources_get(diag->sources, span.file);
   const size_t n = strlen(text);
-  return source && span.end <= source->n && span.end - span.start == n && memcmp(source->text + span.start, text, n) == 0;
+  return source && span.end <= source->n && span.end - span.start == n &&
+         memcmp(source->text + span.start, text, n) == 0;
 }
 
 void diag_meant(Diag *diag, Span span, const char *word, const char *meant) {
   if (!diag->arena) return;
   diag_help(diag, "did you mean '%s'?", meant);
   if (span_holds(diag, span, word)) diag_fix(diag, span, "%s", meant);
-  else if (span_holds(diag, span, arena_printf(diag->arena, "\"%s\"", word))) diag_fix(diag, span, "\"%s\"", meant);
+  else if (span_holds(diag, span, arena_printf(diag->arena, "\"%s\"", word)))
+    diag_fix(diag, span, "\"%s\"", meant);
 }
 
 int diags_errors(const Diags *diags) { return diags->errors; }

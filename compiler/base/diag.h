@@ -51,8 +51,8 @@ void diag_note(Diag *, Span, const char *format, ...) __attribute__((format(prin
 void diag_fact(Diag *, const char *format, ...) __attribute__((format(printf, 2, 3)));        /* "= height: floor(...) ..." */
 void diag_help(Diag *, const char *format, ...) __attribute__((format(printf, 2, 3)));        /* "= help: ..." */
 
-/* What a help says as a change of the text, for --fix and for editors: the range is replaced (an empty one: inserted at). All fixes of a message belong together.
- * Texts hold no newlines, so a fix stays within its lines. */
+/* What a help says as a change of the text, for --fix and for editors: the range is replaced (an empty one:
+ * inserted at). All fixes of a message belong together. They hold no newlines. */
 void diag_fix(Diag *, Span, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* "did you mean '...'?", with its fix where the source has the word there, bare or in quotes. */
 void diag_meant(Diag *, Span, const char *word, const char *meant);
@@ -66,8 +66,9 @@ typedef enum DiagFormat { DIAG_TEXT, DIAG_JSON, DIAG_SARIF } DiagFormat;
 void diags_print(Diags *, FILE *, DiagFormat, bool colour);
 
 /* A source with the fixes of all messages applied: of two that overlap the first in the list counts. */
-typedef struct FixedSource { uint32_t file; int fixes; const char *text; size_t n; } FixedSource; /* the text has the byte order mark that the file had */
-int diags_fix(const Diags *, const bool *may_change, FixedSource **fixed); /* may_change: by Span.file; how many sources change */
+typedef struct FixedSource { uint32_t file; int fixes; const char *text; size_t n; } FixedSource;
+/* may_change: by Span.file. How many sources change; their texts keep the byte order marks of the files. */
+int diags_fix(const Diags *, const bool *may_change, FixedSource **fixed);
 
 int diag_find(const char *slug);                            /* its DiagId, or -1 */
 #endif

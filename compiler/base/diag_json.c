@@ -44,7 +44,8 @@ static void put_lines(const Diags *diags, Text *text, Span span, const char *con
 static void put_fix(const Diags *diags, Text *text, const Diag *diag, const DiagFix *fix) {
   static const char *const key[] = {"line", "column", "end_line", "end_column"};
   text_put(text, "{");
-  if (fix->span.file != diag->span.file) put_field(text, "file", sources_get(diags->sources, fix->span.file)->path);
+  if (fix->span.file != diag->span.file)
+    put_field(text, "file", sources_get(diags->sources, fix->span.file)->path);
   put_lines(diags, text, fix->span, key);
   text_put(text, ", \"text\": ");
   text_json(text, fix->text);

@@ -262,7 +262,9 @@ static void put_recipe(Text *out, Net *net) {
     put_field(out, *s, number(setting(optimizer, t->optimizer.arg, *s), 0));
   put_count(out, "nesterov", (int64_t)number(setting(optimizer, t->optimizer.arg, "nesterov"), 0));
   text_put(out, "  .schedule = CNN_%s,\n", name_upper(net->arena, t->schedule.form->name));
-  for (const char *const *s = (const char *const[]){"warmup", "factor", "power", "floor", "every", NULL}; *s; s++) put_field(out, *s, number(setting(schedule, t->schedule.arg, *s), 0));
+  static const char *const numbers[] = {"warmup", "factor", "power", "floor", "every", NULL};
+  for (const char *const *s = numbers; *s; s++)
+    put_field(out, *s, number(setting(schedule, t->schedule.arg, *s), 0));
   put_count(out, "patience", (int64_t)number(setting(schedule, t->schedule.arg, "patience"), 0));
   if (milestones) text_put(out, "  .milestones = %d, .milestone = %s_network_milestones,\n", at->n, net->name);
   text_put(out, "  .batch = %" PRId64 ", .epochs = %" PRId64 ", .seed = UINT64_C(%" PRIu64 "),\n", t->batch, t->epochs, (uint64_t)t->seed);

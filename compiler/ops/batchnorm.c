@@ -35,9 +35,11 @@ static void doubt_momentum(ShapeContext *context, const Node *node) {
   const double momentum = arg_number(node, "momentum");
   if (momentum <= 0 || momentum >= 0.5) return;
   const char *kept = text_float(context->arena, 1 - momentum);
-  Diag *diag = op_error_at(context, node, "momentum", DIAG_suspicious_value, "momentum=%s keeps little of the running statistics at each step",
+  Diag *diag = op_error_at(context, node, "momentum", DIAG_suspicious_value,
+                           "momentum=%s keeps little of the running statistics at each step",
                            text_float(context->arena, momentum));
-  diag_help(diag, "PyTorch's momentum counts what is new: its %s is momentum=%s here", text_float(context->arena, momentum), kept);
+  diag_help(diag, "PyTorch's momentum counts what is new: its %s is momentum=%s here",
+            text_float(context->arena, momentum), kept);
 }
 
 static void shape(ShapeContext *context, Node *node) {

@@ -169,10 +169,14 @@ int params_count(const Param *);
 void argument_drop(Diag *, const Arguments *, int which);              /* its removal, as a fix */
 
 /* ---- words of other frameworks (elsewhere.c); name_meant is in sema.h ---- */
-typedef enum AdviceKind { ADVICE_OPERATOR, ADVICE_ARGUMENT, ADVICE_LOSS, ADVICE_AUGMENT, ADVICE_SETTING } AdviceKind;
-const char *name_advice(Arena *, AdviceKind, const char *word, bool *drop); /* or NULL; drop: the argument is simply left out */
+typedef enum AdviceKind {
+  ADVICE_OPERATOR, ADVICE_ARGUMENT, ADVICE_LOSS, ADVICE_AUGMENT, ADVICE_SETTING
+} AdviceKind;
+/* NULL: there is none. drop: the argument is simply left out. */
+const char *name_advice(Arena *, AdviceKind, const char *word, bool *drop);
 bool is_activation_argument(Arena *, const char *word);
-int torch_channels_argument(const char *word, const Arguments *); /* of a class of PyTorch: where the incoming channels stand, or -1 */
+/* Of a class of PyTorch: where the incoming channels stand, or -1. */
+int torch_channels_argument(const char *word, const Arguments *);
 
 /* ---- expansion (expand.c, block.c, layer.c, share.c) ---- */
 typedef struct Made { Const value; const char *name; const Scope *members; } Made; /* of a layer or block: its full name; what the block named */

@@ -57,15 +57,16 @@ static void channels_help(const Want *w, Diag *diag, const Const *c) {
   if (!in || !in->rank || !const_as_int(c, &i) || i != in->dim[in->rank - 1]) return;
   for (int k = 0; k < call->args.n; k++) {
     const Argument *given = &call->args.list[k];
-    if (given->name.s || given->value->span.start != c->span.start || given->value->span.file != c->span.file) continue;
-    diag_help(diag, "the number of channels that come in is known and not written: %s", w->what);
+    if (given->name.s || given->value->span.start != c->span.start || given->value->span.file != c->span.file)
+      continue;
+    diag_help(diag, "the size of the input is known and not written: %s", w->what);
     argument_drop(diag, &call->args, k);
   }
 }
 
 static Const bad(const Want *w, DiagId id, const Const *c, const char *must) {
-  Diag *diag = diag_report(w->s->diags, id, c->span, w->frame->site, "'%s' of %s is %s, but it has to be %s", w->p->name, w->what,
-              const_text(w->s->arena, c), must);
+  Diag *diag = diag_report(w->s->diags, id, c->span, w->frame->site, "'%s' of %s is %s, but it has to be %s",
+                           w->p->name, w->what, const_text(w->s->arena, c), must);
   channels_help(w, diag, c);
   return const_poison(c->span);
 }

@@ -1,4 +1,5 @@
-/* doubt.c: numbers that are legal and hardly meant: arguments in the order of another framework, times that never come, moves out of the picture. */
+/* doubt.c: numbers that are legal and hardly meant: arguments in the order of another framework, times that
+ * never come, moves out of the picture. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "ops/forms/forms.h"
@@ -16,34 +17,40 @@ void doubt_input(Sema *s, const Stmt *stmt, Shape shape) {
   const int64_t first = shape.dim[0], second = shape.dim[1], third = shape.dim[2];
   const bool square = second == third && second >= 8, picture = second >= 16 && third >= 16;
   if (!(first == 3 || first == 4 ? square || picture : first == 1 && square)) return;
-  const char *last = arena_printf(s->arena, "%lldx%lldx%lld", (long long)second, (long long)third, (long long)first);
+  const char *last =
+    arena_printf(s->arena, "%lldx%lldx%lld", (long long)second, (long long)third, (long long)first);
   Diag *diag = doubt(s, stmt->value->span, NULL,
-                     arena_printf(s->arena, "the input '%s' is %lld high and %lld wide with %lld channels", stmt->name.s, (long long)first,
-                                  (long long)second, (long long)third));
+                     arena_printf(s->arena, "the input '%s' is %lld high and %lld wide with %lld channels",
+                                  stmt->name.s, (long long)first, (long long)second, (long long)third));
   diag_help(diag, "channels come last: %s", last);
   diag_help(diag, "where the caller's buffer has them first, say so behind it: (layout=chw)");
   if (stmt->value->kind == EXPR_DIMS) diag_fix(diag, stmt->value->span, "%s", last);
 }
 
-/* conv(3, 16, 5): the incoming channels, the filters, the kernel. Few mean a kernel that is even and large. */
+/* conv(3, 16, 5): the incoming channels, the filters, the kernel. Hardly any kernel is even and large. */
 void doubt_order(Sema *s, const Node *node, const Call *call) {
   const Param *p = node->op->params;
   const Arguments *args = &call->args;
-  const bool filters_and_windows = p && p[0].name && p[0].type == PARAM_INT && p[1].name && p[1].type == PARAM_WINDOW && p[2].name &&
-                                   p[2].type == PARAM_WINDOW;
+  const bool filters_and_windows = p && p[0].name && p[0].type == PARAM_INT && p[1].name &&
+                                   p[1].type == PARAM_WINDOW && p[2].name && p[2].type == PARAM_WINDOW;
   if (!filters_and_windows || args->n < 3 || node->nin == 0 || !node->in[0]->shape.rank) return;
   for (int i = 0; i < 3; i++)
-    if (args->list[i].name.s || args->list[i].value->kind == EXPR_DIMS || args->list[i].value->kind == EXPR_LIST) return;
+    if (args->list[i].name.s || args->list[i].value->kind == EXPR_DIMS ||
+        args->list[i].value->kind == EXPR_LIST)
+      return;
   const Const *kernel = &node->arg[1], *stride = &node->arg[2];
   const Shape in = node->in[0]->shape;
   if (node->arg[0].kind != CONST_INT || kernel->kind != CONST_DIMS || stride->kind != CONST_DIMS) return;
-  const long long filters = (long long)node->arg[0].i, size = (long long)kernel->items[0].i, step = (long long)stride->items[0].i;
+  const long long filters = (long long)node->arg[0].i, size = (long long)kernel->items[0].i,
+                  step = (long long)stride->items[0].i;
   if (filters != in.dim[in.rank - 1] || size < 6 || size % 2 || step > size) return;
-  const char *what = in.rank == 3 ? arena_printf(s->arena, "%lldx%lld", size, size) : arena_printf(s->arena, "%lld", size);
+  const char *what =
+    in.rank == 3 ? arena_printf(s->arena, "%lldx%lld", size, size) : arena_printf(s->arena, "%lld", size);
   Diag *diag = doubt(s, call->span, node->site,
-                     arena_printf(s->arena, "this %s has %lld filter%s of %s and a stride of %lld", node->op->name, filters, filters == 1 ? "" : "s",
-                                  what, step));
-  diag_help(diag, "the number of channels that come in is known and not written: %s(%lld, %lld)", node->op->name, size, step);
+                     arena_printf(s->arena, "this %s has %lld filter%s of %s and a stride of %lld",
+                                  node->op->name, filters, filters == 1 ? "" : "s", what, step));
+  diag_help(diag, "the size of the input is known and not written: %s(%lld, %lld)", node->op->name, size,
+            step);
   argument_drop(diag, args, 0);
 }
 
@@ -51,42 +58,58 @@ void doubt_order(Sema *s, const Node *node, const Call *call) {
 
 static const Const *argument_of(const Setting *setting, const char *name) {
   for (int i = 0; setting->arg && setting->form->params[i].name; i++)
-    if (strcmp(setting->form->params[i].name, name) == 0 && const_is_number(&setting->arg[i])) return &setting->arg[i];
+    if (strcmp(setting->form->params[i].name, name) == 0 && const_is_number(&setting->arg[i]))
+      return &setting->arg[i];
   return NULL;
 }
 
 static const char *text_of(Sema *s, const Const *c) { return const_text(s->arena, c); }
 
 static void doubt_optimizer(Sema *s, const Setting *optimizer) {
-  const Const *rate = argument_of(optimizer, "rate"), *second = argument_of(optimizer, "beta1"), *epsilon = argument_of(optimizer, "epsilon");
-  if (!rate || !epsilon || !rate->span.file || rate->f < 0.5) return; /* with an epsilon, steps are about as long as the rate */
-  Diag *diag = doubt(s, rate->span, NULL, arena_printf(s->arena, "with a rate of %s, %s moves each weight by about that much at every step", text_of(s, rate), optimizer->form->name));
-  if (second && second->f < 0.5) diag_help(diag, "the rate is the first argument, then come beta1 and beta2: %s(rate=%s)", optimizer->form->name, text_of(s, second));
+  const Const *rate = argument_of(optimizer, "rate"), *second = argument_of(optimizer, "beta1"),
+              *epsilon = argument_of(optimizer, "epsilon");
+  if (!rate || !epsilon || !rate->span.file || rate->f < 0.5)
+    return; /* with an epsilon, steps are about as long as the rate */
+  Diag *diag =
+    doubt(s, rate->span, NULL,
+          arena_printf(s->arena, "with a rate of %s, %s moves each weight by about that much at every step",
+                       text_of(s, rate), optimizer->form->name));
+  if (second && second->f < 0.5)
+    diag_help(diag, "the rate is the first argument, then come beta1 and beta2: %s(rate=%s)",
+              optimizer->form->name, text_of(s, second));
   else diag_help(diag, "0.001 is the usual rate");
 }
 
 static void doubt_time(Sema *s, const Const *time, const char *what, double epochs, const char *happens) {
   if (!time || !time->span.file || time->f < epochs) return;
   const char *of = number_text(s->arena, epochs);
-  Diag *diag = doubt(s, time->span, NULL, arena_printf(s->arena, "%s=%s with %s epoch%s: %s", what, text_of(s, time), of, epochs > 1 ? "s" : "", happens));
+  Diag *diag = doubt(s, time->span, NULL,
+                     arena_printf(s->arena, "%s=%s with %s epoch%s: %s", what, text_of(s, time), of,
+                                  epochs > 1 ? "s" : "", happens));
   diag_help(diag, "its unit is an epoch");
 }
 
 static void doubt_schedule(Sema *s, const Training *t) {
   const Setting *schedule = &t->schedule;
   const double epochs = (double)t->epochs;
-  const Const *factor = argument_of(schedule, "factor"), *floor = argument_of(schedule, "floor"), *rate = argument_of(&t->optimizer, "rate");
+  const Const *factor = argument_of(schedule, "factor"), *floor = argument_of(schedule, "floor"),
+              *rate = argument_of(&t->optimizer, "rate");
   doubt_time(s, argument_of(schedule, "warmup"), "warmup", epochs, "the warm-up takes all of the training");
   doubt_time(s, argument_of(schedule, "every"), "every", epochs, "the rate never changes");
   doubt_time(s, argument_of(schedule, "patience"), "patience", epochs, "the rate never changes");
   for (int i = 0; schedule->arg && schedule->form->params[i].name; i++) {
     const Const *at = &schedule->arg[i];
-    if (strcmp(schedule->form->params[i].name, "at") == 0 && at->kind == CONST_LIST && at->n) doubt_time(s, &at->items[at->n - 1], "at", epochs, "that time never comes");
+    if (strcmp(schedule->form->params[i].name, "at") == 0 && at->kind == CONST_LIST && at->n)
+      doubt_time(s, &at->items[at->n - 1], "at", epochs, "that time never comes");
   }
   if (factor && factor->span.file && factor->f > 1)
-    diag_help(doubt(s, factor->span, NULL, arena_printf(s->arena, "factor=%s makes the rate rise", text_of(s, factor))), "the rate is multiplied by it: 0.1 makes it a tenth");
+    diag_help(doubt(s, factor->span, NULL,
+                    arena_printf(s->arena, "factor=%s makes the rate rise", text_of(s, factor))),
+              "the rate is multiplied by it: 0.1 makes it a tenth");
   if (floor && rate && floor->span.file && floor->f > rate->f)
-    diag_help(doubt(s, floor->span, NULL, arena_printf(s->arena, "floor=%s is above the rate, %s, which then rises", text_of(s, floor), text_of(s, rate))),
+    diag_help(doubt(s, floor->span, NULL,
+                    arena_printf(s->arena, "floor=%s is above the rate, %s, which then rises",
+                                 text_of(s, floor), text_of(s, rate))),
               "floor is the rate at the end, not a part of it");
 }
 
@@ -95,13 +118,19 @@ static void doubt_augment(Sema *s, const Setting *setting) {
   const Port *input = s->graph->inputs.n ? &s->graph->inputs.data[0] : NULL;
   const Const *arg = setting->arg;
   const bool moves = setting->form->params[0].name && setting->form->params[0].type == PARAM_INT;
-  const bool covers = setting->form->params[0].name && setting->form->params[0].type == PARAM_WINDOW && setting->form->code == AUGMENT_PICTURE;
-  if (!input || input->node->shape.rank != 3 || !arg || (!moves && !covers) || (moves ? arg->kind != CONST_INT : arg->kind != CONST_DIMS)) return;
+  const bool covers = setting->form->params[0].name && setting->form->params[0].type == PARAM_WINDOW &&
+                      setting->form->code == AUGMENT_PICTURE;
+  if (!input || input->node->shape.rank != 3 || !arg || (!moves && !covers) ||
+      (moves ? arg->kind != CONST_INT : arg->kind != CONST_DIMS))
+    return;
   const Shape shape = input->node->shape;
   const int64_t h = moves ? arg->i : arg->items[0].i, w = moves ? arg->i : arg->items[arg->n - 1].i;
   if (moves ? h < shape.dim[0] && w < shape.dim[1] : h < shape.dim[0] || w < shape.dim[1]) return;
-  Diag *diag = doubt(s, setting->span, NULL, arena_printf(s->arena, "%s may leave nothing of a picture of %s", setting->form->name, shape_text(s->arena, shape)));
-  diag_help(diag, "its unit is a pixel; %s(%lld) is usual here", setting->form->name, (long long)(shape.dim[0] >= 16 ? shape.dim[0] / (moves ? 10 : 4) : 1));
+  Diag *diag = doubt(s, setting->span, NULL,
+                     arena_printf(s->arena, "%s may leave nothing of a picture of %s", setting->form->name,
+                                  shape_text(s->arena, shape)));
+  diag_help(diag, "its unit is a pixel; %s(%lld) is usual here", setting->form->name,
+            (long long)(shape.dim[0] >= 16 ? shape.dim[0] / (moves ? 10 : 4) : 1));
 }
 
 /* top(10) of 10 classes */
@@ -111,11 +140,15 @@ static void doubt_metric(Sema *s, const Setting *metric, const Training *t) {
   int64_t classes = 0;
   for (int i = 0; i < t->losses.n; i++) {
     const Shape shape = s->graph->outputs.data[t->losses.data[i].output].node->shape;
-    if (t->losses.data[i].op->class_target && shape.rank && shape.dim[shape.rank - 1] > classes) classes = shape.dim[shape.rank - 1];
+    if (t->losses.data[i].op->class_target && shape.rank && shape.dim[shape.rank - 1] > classes)
+      classes = shape.dim[shape.rank - 1];
   }
   if (classes == 0 || k->i < classes) return;
-  Diag *diag = doubt(s, metric->span, NULL, arena_printf(s->arena, "%s(%lld) of %lld classes is always 1", metric->form->name, (long long)k->i, (long long)classes));
-  if (classes > 2) diag_help(diag, "%s(%lld) counts the better half", metric->form->name, (long long)(classes / 2));
+  Diag *diag = doubt(s, metric->span, NULL,
+                     arena_printf(s->arena, "%s(%lld) of %lld classes is always 1", metric->form->name,
+                                  (long long)k->i, (long long)classes));
+  if (classes > 2)
+    diag_help(diag, "%s(%lld) counts the better half", metric->form->name, (long long)(classes / 2));
 }
 
 void doubt_training(Sema *s, const Training *t) {

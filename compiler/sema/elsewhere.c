@@ -1,11 +1,15 @@
-/* elsewhere.c: what PyTorch, Keras and papers call the things of the language: the table behind "did you mean", and what to say where a thing has no counterpart. */
+/* elsewhere.c: what PyTorch, Keras and papers call the things of the language: the table behind "did you
+ * mean", and what to say where a thing has no counterpart. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "sema/context.h"
 
-/* ---- words in one spelling: without the module before them, case, '_', and the number of dimensions or "loss" at the end ---- */
+/* ---- words in one spelling: without the module before them, case, '_', and the number of dimensions or
+ * "loss" at the end ---- */
 
-static bool is_dimensions(const char *s) { return s[0] >= '1' && s[0] <= '3' && (s[1] == 'd' || s[1] == 'D'); }
+static bool is_dimensions(const char *s) {
+  return s[0] >= '1' && s[0] <= '3' && (s[1] == 'd' || s[1] == 'D');
+}
 
 static const char *normal_form(Arena *arena, const char *word) {
   const char *dot = strrchr(word, '.');
@@ -22,59 +26,90 @@ static const char *normal_form(Arena *arena, const char *word) {
 
 /* ---- names ---- */
 
-typedef struct Elsewhere { const char *word, *here; } Elsewhere; /* word: in its normal form. One word may mean several things: the first that is among the names counts */
+/* The word is in its normal form. It may mean several things: the first that is among the names counts. */
+typedef struct Elsewhere { const char *word, *here; } Elsewhere;
 
 static const Elsewhere same[] = {
   /* operators */
-  {"linear", "dense"}, {"lazylinear", "dense"}, {"fc", "dense"}, {"fullyconnected", "dense"}, {"affine", "dense"}, {"innerproduct", "dense"},
-  {"convolution", "conv"}, {"lazyconv", "conv"}, {"deconv", "conv_transpose"}, {"deconvolution", "conv_transpose"}, {"transposedconv", "conv_transpose"},
+  {"linear", "dense"}, {"lazylinear", "dense"}, {"fc", "dense"}, {"fullyconnected", "dense"},
+  {"affine", "dense"}, {"innerproduct", "dense"},
+  {"convolution", "conv"}, {"lazyconv", "conv"}, {"deconv", "conv_transpose"},
+  {"deconvolution", "conv_transpose"}, {"transposedconv", "conv_transpose"},
   {"transposeconv", "conv_transpose"}, {"depthwiseconv", "depthwise"}, {"dwconv", "depthwise"},
-  {"averagepool", "avgpool"}, {"averagepooling", "avgpool"}, {"avgpooling", "avgpool"}, {"maxpooling", "maxpool"}, {"pool", "maxpool"},
-  {"gap", "global_avgpool"}, {"globalaveragepool", "global_avgpool"}, {"globalaveragepooling", "global_avgpool"}, {"adaptiveavgpool", "global_avgpool"},
+  {"averagepool", "avgpool"}, {"averagepooling", "avgpool"}, {"avgpooling", "avgpool"},
+  {"maxpooling", "maxpool"}, {"pool", "maxpool"},
+  {"gap", "global_avgpool"}, {"globalaveragepool", "global_avgpool"},
+  {"globalaveragepooling", "global_avgpool"}, {"adaptiveavgpool", "global_avgpool"},
   {"globalmaxpooling", "global_maxpool"}, {"adaptivemaxpool", "global_maxpool"},
   {"swish", "silu"}, {"clamp", "clip"}, {"rectifier", "relu"},
-  {"bn", "batchnorm"}, {"batchnormalization", "batchnorm"}, {"layernormalization", "layernorm"}, {"groupnormalization", "groupnorm"},
-  {"localresponsenorm", "lrn"}, {"localresponsenormalization", "lrn"}, 
+  {"bn", "batchnorm"}, {"batchnormalization", "batchnorm"}, {"layernormalization", "layernorm"},
+  {"groupnormalization", "groupnorm"},
+  {"localresponsenorm", "lrn"}, {"localresponsenormalization", "lrn"},
   {"stochasticdepth", "drop_path"},
-  {"cat", "concat"}, {"concatenate", "concat"}, {"plus", "add"}, {"sum", "add"}, {"minus", "subtract"}, {"sub", "subtract"}, {"times", "multiply"},
-  {"mul", "multiply"}, {"div", "divide"}, {"max", "maximum"}, {"padding", "zero_pad"}, {"zeropadding", "zero_pad"}, {"cropping", "crop"},
-  {"upsampling", "upsample"}, {"interpolate", "resize"}, {"resizing", "resize"}, {"pixelshuffle", "depth_to_space"}, {"pixelunshuffle", "space_to_depth"},
+  {"cat", "concat"}, {"concatenate", "concat"}, {"plus", "add"}, {"sum", "add"}, {"minus", "subtract"},
+  {"sub", "subtract"}, {"times", "multiply"},
+  {"mul", "multiply"}, {"div", "divide"}, {"max", "maximum"}, {"padding", "zero_pad"},
+  {"zeropadding", "zero_pad"}, {"cropping", "crop"},
+  {"upsampling", "upsample"}, {"interpolate", "resize"}, {"resizing", "resize"},
+  {"pixelshuffle", "depth_to_space"}, {"pixelunshuffle", "space_to_depth"},
   {"view", "reshape"}, {"unflatten", "reshape"},
   /* initialisations */
-  {"xavier", "glorot"}, {"xavieruniform", "glorot"}, {"glorotuniform", "glorot"}, {"xaviernormal", "glorot_normal"}, {"kaiming", "he"}, {"henormal", "he"},
-  {"kaimingnormal", "he"}, {"kaiminguniform", "he_uniform"}, {"lecunnormal", "lecun"}, {"randomnormal", "normal"}, {"truncatednormal", "normal"},
+  {"xavier", "glorot"}, {"xavieruniform", "glorot"}, {"glorotuniform", "glorot"},
+  {"xaviernormal", "glorot_normal"}, {"kaiming", "he"}, {"henormal", "he"},
+  {"kaimingnormal", "he"}, {"kaiminguniform", "he_uniform"}, {"lecunnormal", "lecun"},
+  {"randomnormal", "normal"}, {"truncatednormal", "normal"},
   {"randomuniform", "uniform"},
   /* arguments */
-  {"padding", "pad"}, {"size", "kernel"}, {"poolsize", "kernel"}, {"window", "kernel"}, {"outchannels", "filters"}, {"channels", "filters"},
-  {"outfeatures", "units"}, {"neurons", "units"}, {"p", "rate"}, {"lr", "rate"}, {"eps", "epsilon"}, {"kernelinitializer", "init"},
-  {"weightinitializer", "init"}, {"biasinitializer", "bias_init"}, {"usebias", "bias"}, {"dilationrate", "dilation"}, {"depthmultiplier", "multiplier"},
-  {"negativeslope", "slope"}, {"alpha", "slope"}, {"countincludepad", "count_pad"}, {"minval", "min"}, {"maxval", "max"}, {"minvalue", "min"}, {"maxvalue", "max"},
-  {"gamma", "factor"}, {"milestones", "at"}, {"stepsize", "every"}, {"rho", "alpha"}, {"etamin", "floor"}, {"targetshape", "shape"},
+  {"padding", "pad"}, {"size", "kernel"}, {"poolsize", "kernel"}, {"window", "kernel"},
+  {"outchannels", "filters"}, {"channels", "filters"},
+  {"outfeatures", "units"}, {"neurons", "units"}, {"p", "rate"}, {"lr", "rate"}, {"eps", "epsilon"},
+  {"kernelinitializer", "init"},
+  {"weightinitializer", "init"}, {"biasinitializer", "bias_init"}, {"usebias", "bias"},
+  {"dilationrate", "dilation"}, {"depthmultiplier", "multiplier"},
+  {"negativeslope", "slope"}, {"alpha", "slope"}, {"countincludepad", "count_pad"}, {"minval", "min"},
+  {"maxval", "max"}, {"minvalue", "min"}, {"maxvalue", "max"},
+  {"gamma", "factor"}, {"milestones", "at"}, {"stepsize", "every"}, {"rho", "alpha"}, {"etamin", "floor"},
+  {"targetshape", "shape"},
   /* losses */
-  {"bce", "binary_cross_entropy"}, {"bcewithlogits", "binary_cross_entropy"}, {"nll", "cross_entropy"}, {"ce", "cross_entropy"},
-  {"sparsecategoricalcrossentropy", "cross_entropy"}, {"categoricalcrossentropy", "cross_entropy"}, {"softmaxcrossentropy", "cross_entropy"},
-  {"multimargin", "hinge"}, {"categoricalhinge", "hinge"}, {"sparsecategoricalfocalcrossentropy", "focal"}, {"categoricalfocalcrossentropy", "focal"},
-  {"l1", "mae"}, {"meanabsoluteerror", "mae"}, {"l2", "mse"}, {"meansquarederror", "mse"}, {"smoothl1", "huber"},
+  {"bce", "binary_cross_entropy"}, {"bcewithlogits", "binary_cross_entropy"}, {"nll", "cross_entropy"},
+  {"ce", "cross_entropy"},
+  {"sparsecategoricalcrossentropy", "cross_entropy"}, {"categoricalcrossentropy", "cross_entropy"},
+  {"softmaxcrossentropy", "cross_entropy"},
+  {"multimargin", "hinge"}, {"categoricalhinge", "hinge"}, {"sparsecategoricalfocalcrossentropy", "focal"},
+  {"categoricalfocalcrossentropy", "focal"},
+  {"l1", "mae"}, {"meanabsoluteerror", "mae"}, {"l2", "mse"}, {"meansquarederror", "mse"},
+  {"smoothl1", "huber"},
   /* metrics */
-  {"acc", "accuracy"}, {"sparsecategoricalaccuracy", "accuracy"}, {"categoricalaccuracy", "accuracy"}, {"binaryaccuracy", "accuracy"},
-  {"topkcategoricalaccuracy", "top"}, {"sparsetopkcategoricalaccuracy", "top"}, {"topk", "top"}, {"meaniou", "iou"}, {"jaccard", "iou"},
+  {"acc", "accuracy"}, {"sparsecategoricalaccuracy", "accuracy"}, {"categoricalaccuracy", "accuracy"},
+  {"binaryaccuracy", "accuracy"},
+  {"topkcategoricalaccuracy", "top"}, {"sparsetopkcategoricalaccuracy", "top"}, {"topk", "top"},
+  {"meaniou", "iou"}, {"jaccard", "iou"},
   /* schedules */
-  {"cosineannealing", "cosine"}, {"cosineannealinglr", "cosine"}, {"cosinedecay", "cosine"}, {"steplr", "step"}, {"multisteplr", "step"},
-  {"exponentiallr", "exponential"}, 
+  {"cosineannealing", "cosine"}, {"cosineannealinglr", "cosine"}, {"cosinedecay", "cosine"},
+  {"steplr", "step"}, {"multisteplr", "step"},
+  {"exponentiallr", "exponential"},
   {"reducelronplateau", "plateau"}, {"constantlr", "constant"}, {"none", "constant"},
   /* augmentations */
   {"randomhorizontalflip", "hflip"}, {"horizontalflip", "hflip"}, {"fliplr", "hflip"}, {"mirror", "hflip"},
-  {"randomverticalflip", "vflip"}, {"verticalflip", "vflip"}, {"flipud", "vflip"}, 
-  {"randomzoom", "zoom"}, {"randomtranslation", "shift"}, {"translate", "shift"}, {"randomcrop", "crop"}, {"randomresizedcrop", "resized_crop"},
-  {"randombrightness", "brightness"}, {"randomcontrast", "contrast"}, {"randomsaturation", "saturation"}, {"randomhue", "hue"},
+  {"randomverticalflip", "vflip"}, {"verticalflip", "vflip"}, {"flipud", "vflip"},
+  {"randomzoom", "zoom"}, {"randomtranslation", "shift"}, {"translate", "shift"}, {"randomcrop", "crop"},
+  {"randomresizedcrop", "resized_crop"},
+  {"randombrightness", "brightness"}, {"randomcontrast", "contrast"}, {"randomsaturation", "saturation"},
+  {"randomhue", "hue"},
   {"randomerasing", "cutout"}, {"gaussiannoise", "noise"},
   /* settings of the train block */
-  {"batchsize", "batch"}, {"minibatch", "batch"}, {"numepochs", "epochs"}, {"nepochs", "epochs"}, {"nbepoch", "epochs"}, {"maxepochs", "epochs"},
-  {"lossfn", "loss"}, {"lossfunction", "loss"}, {"criterion", "loss"}, {"objective", "loss"}, {"opt", "optimizer"}, {"optim", "optimizer"},
-  {"lrscheduler", "schedule"}, {"lrschedule", "schedule"}, {"scheduler", "schedule"}, {"randomseed", "seed"}, {"randomstate", "seed"},
-  {"maxgradnorm", "clip_norm"}, {"gradclip", "clip_norm"}, {"gradientclip", "clip_norm"}, {"gradientclipval", "clip_norm"}, {"ema", "average"},
-  {"transforms", "augment"}, {"augmentation", "augment"}, {"augmentations", "augment"}, {"gradientaccumulation", "accumulate"},
-  {"gradientaccumulationsteps", "accumulate"}, {"earlystopping", "early_stop"}, {"patience", "early_stop"}, {"smoothing", "label_smoothing"},
+  {"batchsize", "batch"}, {"minibatch", "batch"}, {"numepochs", "epochs"}, {"nepochs", "epochs"},
+  {"nbepoch", "epochs"}, {"maxepochs", "epochs"},
+  {"lossfn", "loss"}, {"lossfunction", "loss"}, {"criterion", "loss"}, {"objective", "loss"},
+  {"opt", "optimizer"}, {"optim", "optimizer"},
+  {"lrscheduler", "schedule"}, {"lrschedule", "schedule"}, {"scheduler", "schedule"},
+  {"randomseed", "seed"}, {"randomstate", "seed"},
+  {"maxgradnorm", "clip_norm"}, {"gradclip", "clip_norm"}, {"gradientclip", "clip_norm"},
+  {"gradientclipval", "clip_norm"}, {"ema", "average"},
+  {"transforms", "augment"}, {"augmentation", "augment"}, {"augmentations", "augment"},
+  {"gradientaccumulation", "accumulate"},
+  {"gradientaccumulationsteps", "accumulate"}, {"earlystopping", "early_stop"}, {"patience", "early_stop"},
+  {"smoothing", "label_smoothing"},
 };
 
 const char *name_meant(Arena *arena, const char *word, const char *const *names) {
@@ -93,7 +128,8 @@ const char *name_meant(Arena *arena, const char *word, const char *const *names)
 
 /* ---- what there is no name for, or not only a name ---- */
 
-typedef struct Advice { AdviceKind kind; const char *word, *text; bool drop; } Advice; /* drop: an argument that is simply left out */
+/* drop: an argument that is simply left out */
+typedef struct Advice { AdviceKind kind; const char *word, *text; bool drop; } Advice;
 
 #define RECURRENT "cnnc compiles convolutional nets: it has no recurrent layers and no attention"
 #define BY_PROGRAM "the compiled program has an option for it: NET train "
@@ -101,19 +137,30 @@ typedef struct Advice { AdviceKind kind; const char *word, *text; bool drop; } A
 
 static const Advice advice[] = {
   {ADVICE_OPERATOR, "activation", "an activation is an operator of its own: -> relu", false},
-  {ADVICE_OPERATOR, "separableconv", "depthwise(3x3) -> conv(filters, 1x1) is a separable convolution", false},
+  {ADVICE_OPERATOR, "separableconv", "depthwise(3x3) -> conv(filters, 1x1) is a separable convolution",
+   false},
   {ADVICE_OPERATOR, "identity", "leave it out: the value itself goes on", false},
   {ADVICE_OPERATOR, "input", "an input is stated as in: input image: 28x28x1", false},
   {ADVICE_OPERATOR, "inputlayer", "an input is stated as in: input image: 28x28x1", false},
-  {ADVICE_OPERATOR, "sequential", "operators follow each other by '->' or on lines of their own; a group with a name is a block", false},
+  {ADVICE_OPERATOR, "sequential",
+   "operators follow each other by '->' or on lines of their own; a group with a name is a block", false},
   {ADVICE_OPERATOR, "model", "the file holds one net, and its last value is the output", false},
-  {ADVICE_OPERATOR, "lambda", "an operator is one of the language: cnnc --help operators lists them", false},
-  {ADVICE_OPERATOR, "permute", "pictures have the channels last; flatten(order=chw) is for weights that come from PyTorch", false},
-  {ADVICE_OPERATOR, "transpose", "pictures have the channels last; flatten(order=chw) is for weights that come from PyTorch", false},
-  {ADVICE_OPERATOR, "lstm", RECURRENT, false}, {ADVICE_OPERATOR, "gru", RECURRENT, false}, {ADVICE_OPERATOR, "rnn", RECURRENT, false}, {ADVICE_OPERATOR, "simplernn", RECURRENT, false},
-  {ADVICE_OPERATOR, "bidirectional", RECURRENT, false}, {ADVICE_OPERATOR, "embedding", RECURRENT, false}, {ADVICE_OPERATOR, "attention", RECURRENT, false},
-  {ADVICE_OPERATOR, "multiheadattention", RECURRENT, false}, {ADVICE_OPERATOR, "timedistributed", RECURRENT, false},
-  {ADVICE_OPERATOR, "normalization", "with the mean and standard deviation of the data: normalize(mean=0.5, std=0.2, scale=1/255)", false},
+  {ADVICE_OPERATOR, "lambda", "cnnc --help operators lists the operators", false},
+  {ADVICE_OPERATOR, "permute",
+   "pictures have the channels last; flatten(order=chw) is for weights that come from PyTorch", false},
+  {ADVICE_OPERATOR, "transpose",
+   "pictures have the channels last; flatten(order=chw) is for weights that come from PyTorch", false},
+  {ADVICE_OPERATOR, "lstm", RECURRENT, false},
+  {ADVICE_OPERATOR, "gru", RECURRENT, false},
+  {ADVICE_OPERATOR, "rnn", RECURRENT, false},
+  {ADVICE_OPERATOR, "simplernn", RECURRENT, false},
+  {ADVICE_OPERATOR, "bidirectional", RECURRENT, false},
+  {ADVICE_OPERATOR, "embedding", RECURRENT, false},
+  {ADVICE_OPERATOR, "attention", RECURRENT, false},
+  {ADVICE_OPERATOR, "multiheadattention", RECURRENT, false},
+  {ADVICE_OPERATOR, "timedistributed", RECURRENT, false},
+  {ADVICE_OPERATOR, "normalization",
+   "with the mean and standard deviation of the data: normalize(mean=0.5, std=0.2, scale=1/255)", false},
   {ADVICE_OPERATOR, "spatialdropout", "dropout(rate) drops single numbers rather than channels", false},
   {ADVICE_OPERATOR, "featuredropout", "dropout(rate) drops single numbers rather than channels", false},
   {ADVICE_AUGMENT, "randomflip", "hflip exchanges left and right, vflip top and bottom", false},
@@ -121,51 +168,78 @@ static const Advice advice[] = {
   {ADVICE_AUGMENT, "randomrotation", "write rotate(degrees): at most so far either way", false},
   {ADVICE_AUGMENT, "rotation", "write rotate(degrees): at most so far either way", false},
   {ADVICE_OPERATOR, "rescaling", "to bring bytes to 0..1: normalize(scale=1/255)", false},
-  {ADVICE_OPERATOR, "upsample", "until then conv_transpose(filters, 2, stride=2) doubles height and width, with weights that are trained", false},
-  {ADVICE_OPERATOR, "resize", "until then conv_transpose(filters, 2, stride=2) doubles height and width, with weights that are trained", false},
-  {ADVICE_OPERATOR, "adaptiveavgpool", "global_avgpool takes the mean of the whole picture, as AdaptiveAvgPool2d(1) does", false},
-  {ADVICE_ARGUMENT, "inchannels", KNOWN, true}, {ADVICE_ARGUMENT, "infeatures", KNOWN, true}, {ADVICE_ARGUMENT, "inputshape", KNOWN, true}, {ADVICE_ARGUMENT, "inputdim", KNOWN, true},
-  {ADVICE_ARGUMENT, "numfeatures", KNOWN, true}, {ADVICE_ARGUMENT, "normalizedshape", KNOWN, true}, {ADVICE_ARGUMENT, "numchannels", KNOWN, true},
+  {ADVICE_OPERATOR, "upsample",
+   "until then conv_transpose(filters, 2, stride=2) doubles height and width, with weights that are trained",
+   false},
+  {ADVICE_OPERATOR, "resize",
+   "until then conv_transpose(filters, 2, stride=2) doubles height and width, with weights that are trained",
+   false},
+  {ADVICE_OPERATOR, "adaptiveavgpool",
+   "global_avgpool takes the mean of the whole picture, as AdaptiveAvgPool2d(1) does", false},
+  {ADVICE_ARGUMENT, "inchannels", KNOWN, true},
+  {ADVICE_ARGUMENT, "infeatures", KNOWN, true},
+  {ADVICE_ARGUMENT, "inputshape", KNOWN, true},
+  {ADVICE_ARGUMENT, "inputdim", KNOWN, true},
+  {ADVICE_ARGUMENT, "numfeatures", KNOWN, true},
+  {ADVICE_ARGUMENT, "normalizedshape", KNOWN, true},
+  {ADVICE_ARGUMENT, "numchannels", KNOWN, true},
   {ADVICE_ARGUMENT, "axis", "operators work over the channels, which are the last dimension", true},
   {ADVICE_ARGUMENT, "dim", "operators work over the channels, which are the last dimension", true},
   {ADVICE_ARGUMENT, "inplace", "cnnc finds out by itself what can be computed in place", true},
-  {ADVICE_ARGUMENT, "dataformat", "values have the channels last; input x: 64x64x3 (layout=chw) says that the caller's buffer does not", false},
+  {ADVICE_ARGUMENT, "dataformat",
+   "values have the channels last; input x: 64x64x3 (layout=chw) says that the caller's buffer does not",
+   false},
   {ADVICE_ARGUMENT, "startdim", "flatten makes a vector of the whole value", true},
   {ADVICE_ARGUMENT, "trainable", "frozen=true keeps parameters as they are", false},
-  {ADVICE_ARGUMENT, "kernelregularizer", "weight decay is an argument of the optimizer: adamw(weight_decay=0.01)", false},
+  {ADVICE_ARGUMENT, "kernelregularizer",
+   "weight decay is an argument of the optimizer: adamw(weight_decay=0.01)", false},
   {ADVICE_ARGUMENT, "paddingmode", "padding is made of zeros", false},
   {ADVICE_ARGUMENT, "fromlogits", "the loss sees whether the net ends in a softmax or sigmoid", true},
   {ADVICE_ARGUMENT, "reduction", "a loss is the mean over the batch", true},
   {ADVICE_LOSS, "kldiv", "cross_entropy is the usual choice for classes", false},
   {ADVICE_AUGMENT, "randomcrop", "what RandomCrop(size, padding=4) of PyTorch does is shift(4)", false},
-  {ADVICE_AUGMENT, "colorjitter", "write brightness(0.2), contrast(0.8..1.2), saturation(0.8..1.2) and hue(0.1) as wanted", false},
-  {ADVICE_AUGMENT, "randomaffine", "write rotate(degrees), shift(pixels) and zoom(0.9..1.1) as wanted", false},
+  {ADVICE_AUGMENT, "colorjitter",
+   "write brightness(0.2), contrast(0.8..1.2), saturation(0.8..1.2) and hue(0.1) as wanted", false},
+  {ADVICE_AUGMENT, "randomaffine", "write rotate(degrees), shift(pixels) and zoom(0.9..1.1) as wanted",
+   false},
   {ADVICE_AUGMENT, "normalize", "normalize is an operator of the net: it stands behind the input", false},
-  {ADVICE_AUGMENT, "totensor", "pictures are read as numbers from 0 to 255; normalize(scale=1/255) behind the input brings them to 0..1", false},
+  {ADVICE_AUGMENT, "totensor",
+   "pictures are read as numbers from 0 to 255; normalize(scale=1/255) behind the input brings them to 0..1",
+   false},
   {ADVICE_AUGMENT, "resize", "pictures are brought to the input's size when they are read", false},
   {ADVICE_SETTING, "validationsplit", BY_PROGRAM "--val 0.1", false},
   {ADVICE_SETTING, "valsplit", BY_PROGRAM "--val 0.1", false},
   {ADVICE_SETTING, "validation", BY_PROGRAM "--val 0.1", false},
   {ADVICE_SETTING, "shuffle", "samples are shuffled in each epoch; " BY_PROGRAM "--shuffle=off", false},
-  {ADVICE_SETTING, "data", BY_PROGRAM "--data PATH", false}, {ADVICE_SETTING, "dataset", BY_PROGRAM "--data PATH", false},
-  {ADVICE_SETTING, "verbose", BY_PROGRAM "--progress=none", false}, {ADVICE_SETTING, "numworkers", BY_PROGRAM "--threads N", false},
-  {ADVICE_SETTING, "threads", BY_PROGRAM "--threads N", false}, {ADVICE_SETTING, "device", "training runs on the processors of this machine", false},
-  {ADVICE_SETTING, "callbacks", "early_stop = N ends training; the best weights are saved by themselves", false},
-  {ADVICE_SETTING, "weightdecay", "it is an argument of the optimizer: optimizer = adamw(weight_decay=0.01)", false},
+  {ADVICE_SETTING, "data", BY_PROGRAM "--data PATH", false},
+  {ADVICE_SETTING, "dataset", BY_PROGRAM "--data PATH", false},
+  {ADVICE_SETTING, "verbose", BY_PROGRAM "--progress=none", false},
+  {ADVICE_SETTING, "numworkers", BY_PROGRAM "--threads N", false},
+  {ADVICE_SETTING, "threads", BY_PROGRAM "--threads N", false},
+  {ADVICE_SETTING, "device", "training runs on the processors of this machine", false},
+  {ADVICE_SETTING, "callbacks", "early_stop = N ends training; the best weights are saved by themselves",
+   false},
+  {ADVICE_SETTING, "weightdecay", "it is an argument of the optimizer: optimizer = adamw(weight_decay=0.01)",
+   false},
   {ADVICE_SETTING, "momentum", "it is an argument of the optimizer: optimizer = sgd(momentum=0.9)", false},
   {ADVICE_SETTING, "rate", "it is an argument of the optimizer: optimizer = adam(rate=0.001)", false},
   {ADVICE_SETTING, "lr", "it is an argument of the optimizer: optimizer = adam(rate=0.001)", false},
   {ADVICE_SETTING, "learningrate", "it is an argument of the optimizer: optimizer = adam(rate=0.001)", false},
   {ADVICE_SETTING, "warmup", "it is an argument of the schedule: schedule = cosine(warmup=1)", false},
-  {ADVICE_SETTING, "classweight", "it is an argument of the loss: loss = cross_entropy(weights=[1, 2, 1])", false},
-  {ADVICE_SETTING, "classweights", "it is an argument of the loss: loss = cross_entropy(weights=[1, 2, 1])", false},
+  {ADVICE_SETTING, "classweight", "it is an argument of the loss: loss = cross_entropy(weights=[1, 2, 1])",
+   false},
+  {ADVICE_SETTING, "classweights", "it is an argument of the loss: loss = cross_entropy(weights=[1, 2, 1])",
+   false},
   {ADVICE_SETTING, "dropout", "it is an operator of the net: -> dropout(0.5)", false},
 };
 
-bool is_activation_argument(Arena *arena, const char *word) { return strcmp(normal_form(arena, word), "activation") == 0; }
+bool is_activation_argument(Arena *arena, const char *word) {
+  return strcmp(normal_form(arena, word), "activation") == 0;
+}
 
 const char *name_advice(Arena *arena, AdviceKind kind, const char *word, bool *drop) {
-  if (strncmp(word, "self.", 5) == 0) return "layers are not made first and applied later: write each operator where it is applied";
+  if (strncmp(word, "self.", 5) == 0)
+    return "layers are not made first and applied later: write each operator where it is applied";
   const char *plain = normal_form(arena, word);
   for (size_t i = 0; i < sizeof advice / sizeof *advice; i++)
     if (advice[i].kind == kind && strcmp(advice[i].word, plain) == 0) {
@@ -177,11 +251,14 @@ const char *name_advice(Arena *arena, AdviceKind kind, const char *word, bool *d
 
 /* ---- PyTorch's arguments: sizes of the input stand before those of the output ---- */
 
-/* Of the positional arguments of a class of PyTorch, the one that is the number of incoming channels, and from how many arguments on; -1: none. */
+/* Of the positional arguments of a class of PyTorch, the one that is the number of incoming channels, and
+ * from how many arguments on; -1: none. */
 int torch_channels_argument(const char *word, const Arguments *args) {
   static const struct { const char *word; int at, least; } classes[] = {
-    {"Conv1d", 0, 3}, {"Conv2d", 0, 3}, {"ConvTranspose1d", 0, 3}, {"ConvTranspose2d", 0, 3}, {"Linear", 0, 2}, {"BatchNorm1d", 0, 1}, {"BatchNorm2d", 0, 1},
-    {"InstanceNorm1d", 0, 1}, {"InstanceNorm2d", 0, 1}, {"LayerNorm", 0, 1}, {"GroupNorm", 1, 2}, {"PReLU", 0, 1},
+    {"Conv1d", 0, 3}, {"Conv2d", 0, 3}, {"ConvTranspose1d", 0, 3}, {"ConvTranspose2d", 0, 3},
+    {"Linear", 0, 2}, {"BatchNorm1d", 0, 1}, {"BatchNorm2d", 0, 1},
+    {"InstanceNorm1d", 0, 1}, {"InstanceNorm2d", 0, 1}, {"LayerNorm", 0, 1}, {"GroupNorm", 1, 2},
+    {"PReLU", 0, 1},
   };
   const char *dot = strrchr(word, '.'), *name = dot ? dot + 1 : word;
   for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {

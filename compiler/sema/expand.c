@@ -15,16 +15,19 @@ static Link link_find(const Sema *s, const Call *call) {
 }
 
 static void later_report(Sema *s, const Frame *frame, const Call *call) {
-  Diag *diag = diag_report(s->diags, DIAG_not_built_yet, call->span, frame->site, "%s is not built yet", call->name.s);
+  Diag *diag =
+    diag_report(s->diags, DIAG_not_built_yet, call->span, frame->site, "%s is not built yet", call->name.s);
   const char *advice = name_advice(s->arena, ADVICE_OPERATOR, call->name.s, NULL);
-  diag_help(diag, "the language has the operator %s, but this version of cnnc does not compile it", call->name.s);
+  diag_help(diag, "the language has the operator %s, but this version of cnnc does not compile it",
+            call->name.s);
   if (advice) diag_help(diag, "%s", advice);
 }
 
 /* The value that is called: x(...), e.c1(...); NULL: none. */
 static const Entry *value_called(Sema *s, const Frame *frame, const char *name) {
   const size_t n = strcspn(name, ".");
-  return strcmp(name, "in") == 0 ? NULL : scope_find(frame->scope, name[n] ? arena_copy(s->arena, name, n) : name);
+  return strcmp(name, "in") == 0 ? NULL
+                                 : scope_find(frame->scope, name[n] ? arena_copy(s->arena, name, n) : name);
 }
 
 static const char *const *call_names(Sema *s, const Frame *frame, bool value) {
@@ -32,7 +35,8 @@ static const char *const *call_names(Sema *s, const Frame *frame, bool value) {
   for (int i = 0; op_table[i]; i++) vec_push(s->arena, names, op_table[i]->name);
   for (int i = 0; op_later_names[i]; i++) vec_push(s->arena, names, op_later_names[i]);
   for (int i = 0; i < s->block_list.n; i++) vec_push(s->arena, names, s->block_list.data[i]->block->name.s);
-  for (const char *const *visible = names_visible(s, frame->scope); value && *visible; visible++) vec_push(s->arena, names, *visible);
+  for (const char *const *visible = names_visible(s, frame->scope); value && *visible; visible++)
+    vec_push(s->arena, names, *visible);
   vec_push(s->arena, names, NULL);
   return names.data;
 }
@@ -54,9 +58,10 @@ static void call_advise(Sema *s, Diag *diag, const Call *call, const char *meant
   const int channels = meant ? torch_channels_argument(name, &call->args) : -1;
   if (meant) diag_meant(diag, call->name.span, name, meant);
   if (advice) diag_help(diag, "%s", advice);
-  if (!meant && !advice) diag_help(diag, "cnnc --help operators lists them");
+  if (!meant && !advice)
+    diag_help(diag, "cnnc --help operators lists them; cnnc --help OPERATOR describes one");
   if (channels < 0) return;
-  diag_help(diag, "the number of channels that come in is known and not written: %s", required_text(s, meant));
+  diag_help(diag, "the size of the input is known and not written: %s", required_text(s, meant));
   argument_drop(diag, &call->args, channels);
 }
 
@@ -76,7 +81,8 @@ static void call_report(Sema *s, const Frame *frame, const Call *call, bool firs
   const char *meant = name_meant(s->arena, name, call_names(s, frame, value));
   if (value && (name_defined_below(frame->scope, call->name) || (!last && !meant))) return name_report(s, frame, call->name);
   s->unknown_calls = true;
-  if ((!meant && s->damage.n) || damage_mentions(s, name)) return; /* it may be a block that could not be read */
+  if ((!meant && s->damage.n) || damage_mentions(s, name))
+    return; /* it may be a block that could not be read */
   const char *neither = value ? "an operator, a block nor a value" : "an operator nor a block";
   Diag *diag = diag_report(s->diags, DIAG_unknown_operator, call->name.span, frame->site, "'%s' is neither %s", name, neither);
   call_advise(s, diag, call, meant);
@@ -85,7 +91,9 @@ static void call_report(Sema *s, const Frame *frame, const Call *call, bool firs
 /* ---- relu(conv(...)): the input written as an argument ---- */
 
 static bool takes_value(const Param *p) {
-  return p && p->name && (p->type == PARAM_VALUE || p->type == PARAM_VALUES || p->type == PARAM_OPERAND || p->type == PARAM_OPERANDS);
+  return p && p->name &&
+         (p->type == PARAM_VALUE || p->type == PARAM_VALUES || p->type == PARAM_OPERAND ||
+          p->type == PARAM_OPERANDS);
 }
 
 static bool makes_value(Sema *s, const Frame *frame, const Expr *e) {
@@ -96,19 +104,22 @@ static bool makes_value(Sema *s, const Frame *frame, const Expr *e) {
 /* True if so, which is reported. */
 static bool input_is_argument(Sema *s, const Frame *frame, const Op *op, const Call *call, bool first) {
   const Arguments *args = &call->args;
-  if (args->n == 0 || args->list[0].name.s || takes_value(op->params) || !makes_value(s, frame, args->list[0].value)) return false;
+  if (args->n == 0 || args->list[0].name.s || takes_value(op->params) ||
+      !makes_value(s, frame, args->list[0].value))
+    return false;
   if (!first && args->list[0].value->kind == EXPR_PATH) return false;
   const Span input = args->list[0].span;
   const char *rest = args->n > 1 ? "(...)" : "";
-  Diag *diag = diag_report(s->diags, DIAG_too_many_arguments, input, frame->site, "%s takes its input from the left of '->', not as an argument",
-                           op->name);
+  Diag *diag = diag_report(s->diags, DIAG_too_many_arguments, input, frame->site,
+                           "%s takes its input from the left of '->', not as an argument", op->name);
   const Source *source = sources_get(s->sources, input.file);
   const int n = (int)(input.end - input.start);
-  diag_help(diag, "write: %.*s%s -> %s%s", n > LONGEST_SHOWN ? LONGEST_SHOWN : n, source->text + input.start, n > LONGEST_SHOWN ? "..." : "",
-            op->name, rest);
+  diag_help(diag, "write: %.*s%s -> %s%s", n > LONGEST_SHOWN ? LONGEST_SHOWN : n, source->text + input.start,
+            n > LONGEST_SHOWN ? "..." : "", op->name, rest);
   if (!first) return true;
   diag_fix(diag, (Span){input.file, call->span.start, input.start}, "%s", "");
-  if (args->n > 1) diag_fix(diag, (Span){input.file, input.end, args->list[1].span.start}, " -> %s(", op->name);
+  if (args->n > 1)
+    diag_fix(diag, (Span){input.file, input.end, args->list[1].span.start}, " -> %s(", op->name);
   else diag_fix(diag, (Span){input.file, input.end, call->span.end}, " -> %s", op->name);
   return true;
 }
@@ -141,12 +152,15 @@ static Const value_wanted(Sema *s, const Frame *frame, Const value, const char *
 /* nn.Flatten, which looks like a value: true if it is reported as an operator. */
 static bool head_report(Sema *s, const Frame *frame, const Expr *head) {
   const char *name = path_text(s->arena, head, 0, head->nparts);
-  if (head->nparts < 2 || strcmp(head->part[0].s, "in") == 0 || scope_find(frame->scope, head->part[0].s) || s->damage.n) return false;
+  if (head->nparts < 2 || strcmp(head->part[0].s, "in") == 0 || scope_find(frame->scope, head->part[0].s) ||
+      s->damage.n)
+    return false;
   const Call call = {.name = {name, head->span}, .span = head->span};
   const char *meant = name_meant(s->arena, name, call_names(s, frame, false));
   const bool module = words_have("nn torch F tf keras layers self", head->part[0].s);
   if ((!meant && !module) || name_defined_below(frame->scope, head->part[0])) return false;
-  Diag *diag = diag_report(s->diags, DIAG_unknown_operator, head->span, frame->site, "'%s' is neither an operator, a block nor a value", name);
+  Diag *diag = diag_report(s->diags, DIAG_unknown_operator, head->span, frame->site,
+                           "'%s' is neither an operator, a block nor a value", name);
   call_advise(s, diag, &call, meant);
   s->unknown_calls = true;
   return true;
@@ -175,7 +189,8 @@ static Const chain_start(Sema *s, const Frame *frame, const Stmt *stmt, int *fir
 
 static Made link_apply(Sema *s, const Frame *frame, const Call *call, const Const *value, CallName name, bool first, bool last) {
   const Link link = link_find(s, call);
-  if (link.op && input_is_argument(s, frame, link.op, call, first)) return (Made){.value = value_poison(s, call->span)};
+  if (link.op && input_is_argument(s, frame, link.op, call, first))
+    return (Made){.value = value_poison(s, call->span)};
   if (link.op) return layer_make(s, frame, link.op, call, value, name);
   if (link.block) return block_apply(s, frame, link.block, call, value, name);
   call_report(s, frame, call, first, last);
@@ -196,7 +211,9 @@ static void chain_expand(Sema *s, const Frame *frame, const Stmt *stmt) {
   const char *layer = prefixes ? arena_printf(s->arena, "%s%s", frame->naming->prefix, assigned) : NULL;
   const Scope *members = NULL;
   for (int i = first; i < stmt->ncalls && !s->stopped; i++) {
-    const Made made = link_apply(s, frame, &stmt->call[i], &value, (CallName){i == carrier ? assigned : NULL, naming}, i == 0 && !stmt->head, i == stmt->ncalls - 1);
+    const Made made =
+      link_apply(s, frame, &stmt->call[i], &value, (CallName){i == carrier ? assigned : NULL, naming},
+                 i == 0 && !stmt->head, i == stmt->ncalls - 1);
     value = made.value;
     if (i == carrier) layer = made.name;
     if (made.members) members = made.members;

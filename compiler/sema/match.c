@@ -47,7 +47,9 @@ static const Op *activation_named(Sema *s, const Expr *e) {
 
 static void activation_help(Sema *s, Diag *diag, const char *what, const Arguments *args, int which) {
   const Expr *value = args->list[which].value;
-  const char *word = value->kind == EXPR_STRING ? value->s : value->kind == EXPR_PATH && value->nparts == 1 ? value->part[0].s : "";
+  const char *word = value->kind == EXPR_STRING                       ? value->s
+                     : value->kind == EXPR_PATH && value->nparts == 1 ? value->part[0].s
+                                                                      : "";
   if (strcmp(word, "None") == 0 || strcmp(word, "linear") == 0) {
     diag_help(diag, "%s applies none by itself", what);
     argument_drop(diag, args, which);
@@ -60,8 +62,8 @@ static void activation_help(Sema *s, Diag *diag, const char *what, const Argumen
   diag_fix(diag, (Span){args->span.file, args->span.end, args->span.end}, " -> %s", op->name);
 }
 
-static void unknown_report(Sema *s, const Frame *frame, const char *what, const char *kind, int n, const char *const *names,
-                           const Arguments *args, int which) {
+static void unknown_report(Sema *s, const Frame *frame, const char *what, const char *kind, int n,
+                           const char *const *names, const Arguments *args, int which) {
   const Ident name = args->list[which].name;
   bool drop = false;
   const char *advice = name_advice(s->arena, ADVICE_ARGUMENT, name.s, &drop);
@@ -70,7 +72,8 @@ static void unknown_report(Sema *s, const Frame *frame, const char *what, const 
   vec_push(s->arena, list, NULL);
   Diag *diag = diag_report(s->diags, DIAG_unknown_argument, name.span, frame->site, "%s has no argument '%s'", what, name.s);
   const char *meant = name_meant(s->arena, name.s, list.data);
-  if (is_activation_argument(s->arena, name.s) && strcmp(kind, "operator") == 0) activation_help(s, diag, what, args, which);
+  if (is_activation_argument(s->arena, name.s) && strcmp(kind, "operator") == 0)
+    activation_help(s, diag, what, args, which);
   else if (advice) diag_help(diag, "%s", advice);
   else if (meant) diag_meant(diag, name.span, name.s, meant);
   else if (words_have("weights frozen", name.s)) diag_help(diag, "%s has no parameters that could be shared or frozen", what);

@@ -117,7 +117,8 @@ static bool is_damaged(const Scope *scope) {
   return false;
 }
 
-/* sidexsidex1: the list of the sizes that it is made of, each of digits or a visible name; NULL if it is no such thing. */
+/* sidexsidex1: the list of the sizes that it is made of, each of digits or a visible name; NULL if it is no
+ * such thing. */
 static const char *dimensions_of(Sema *s, const Scope *scope, const char *word, int sizes) {
   const size_t digits = strspn(word, "0123456789");
   for (size_t n = 1; word[n - 1]; n++) {
@@ -132,9 +133,11 @@ static const char *dimensions_of(Sema *s, const Scope *scope, const char *word, 
 }
 
 static bool constant_of_python(Diag *diag, Ident name) {
-  const bool yes = strcmp(name.s, "True") == 0 || strcmp(name.s, "TRUE") == 0, no = strcmp(name.s, "False") == 0 || strcmp(name.s, "FALSE") == 0;
+  const bool yes = strcmp(name.s, "True") == 0 || strcmp(name.s, "TRUE") == 0,
+             no = strcmp(name.s, "False") == 0 || strcmp(name.s, "FALSE") == 0;
   if (yes || no) diag_meant(diag, name.span, name.s, yes ? "true" : "false");
-  else if (strcmp(name.s, "None") == 0 || strcmp(name.s, "null") == 0) diag_help(diag, "to have the default of an argument, leave it out");
+  else if (strcmp(name.s, "None") == 0 || strcmp(name.s, "null") == 0)
+    diag_help(diag, "to have the default of an argument, leave it out");
   else return false;
   return true;
 }
@@ -159,15 +162,19 @@ void name_report(Sema *s, const Frame *frame, Ident name) {
     return;
   }
   Diag *diag = diag_report(s->diags, DIAG_unknown_name, name.span, frame->site, "'%s' is not defined", name.s);
-  const char *meant = suggest(name.s, names_visible(s, frame->scope)), *dims = dimensions_of(s, frame->scope, name.s, 0);
+  const char *meant = suggest(name.s, names_visible(s, frame->scope)),
+             *dims = dimensions_of(s, frame->scope, name.s, 0);
   if (constant_of_python(diag, name)) return;
   if (dims) {
     diag_help(diag, "dimensions are digits only; with names write [%s]", dims);
     diag_fix(diag, name.span, "[%s]", dims);
-  } else if (name_is_reserved(name.s)) diag_help(diag, "%s is an operator, which is applied by ->; its result is named by NAME = ...", name.s);
+  } else if (name_is_reserved(name.s))
+    diag_help(diag, "%s is an operator, which is applied by ->; its result is named by NAME = ...", name.s);
   else if (table_find(&s->blocks, name.s)) diag_help(diag, "%s is a block, which is applied by ->; its result is named by NAME = %s(...)", name.s, name.s);
   else if (meant) diag_meant(diag, name.span, name.s, meant);
   else if (words_have(init_words(s->arena), name.s) || words_have("valid same causal hwc chw nearest bilinear", name.s))
     diag_help(diag, "a choice that is passed on is written as a string: \"%s\"", name.s);
-  else diag_help(diag, "give it a meaning above: %s = ... for a value of the net, const %s = ... for a number", name.s, name.s);
+  else
+    diag_help(diag, "give it a meaning above: %s = ... for a value of the net, const %s = ... for a number",
+              name.s, name.s);
 }

@@ -18,6 +18,6 @@ const struct Param *train_key(int i);
  * incomplete: nodes that could not be made have POISON shapes. Texts of -D become sources of their own, so that messages can show them. */
 Graph *sema_build(Arena *, Diags *, Sources *, const Program *, const Define *defines, int ndefines, const SemaOptions *);
 
-/* The name among `names` (NULL-terminated) that a misspelt word, or one of another framework, most likely means; or NULL. */
+/* The name among `names` (NULL-terminated) that a word most likely means: misspelt, or of another framework. */
 const char *name_meant(Arena *, const char *word, const char *const *names);
 #endif

@@ -165,7 +165,8 @@ static Const range_eval(Sema *s, const Frame *frame, const Expr *e, int depth) {
 
 static void function_report(Sema *s, const Frame *frame, Ident callee) {
   if (name_is_reserved(callee.s) || table_find(&s->blocks, callee.s)) {
-    Diag *diag = diag_report(s->diags, DIAG_unknown_name, callee.span, frame->site, "%s makes a value of the net, which has no name here", callee.s);
+    Diag *diag = diag_report(s->diags, DIAG_unknown_name, callee.span, frame->site,
+                             "%s makes a value of the net, which has no name here", callee.s);
     diag_help(diag, "give it a name first, x = %s(...), then write x here", callee.s);
     return;
   }

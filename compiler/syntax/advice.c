@@ -1,4 +1,5 @@
-/* advice.c: what helps with the syntax errors that are frequent, above all with the habits of other languages. */
+/* advice.c: what helps with the syntax errors that are frequent, above all with the habits of other
+ * languages. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/text.h"
@@ -41,7 +42,9 @@ static bool same_line(const Parser *p, Span a, Span b) {
 static Span empty_at(Span span, uint32_t offset) { return (Span){span.file, offset, offset}; }
 static Span from_to(Span span, uint32_t start, uint32_t end) { return (Span){span.file, start, end}; }
 
-static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
+static bool is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
 
 /* ---- inputs ---- */
 
@@ -62,7 +65,9 @@ static bool advise_input(const Parser *p, Diag *diag, Span span, const Expected 
 
 /* ---- commas ---- */
 
-bool is_stray_comma(const Parser *p, const Expected *e) { return p->token == TOK_COMMA && !bracket_is_open(p) && expects(e, "end of line"); }
+bool is_stray_comma(const Parser *p, const Expected *e) {
+  return p->token == TOK_COMMA && !bracket_is_open(p) && expects(e, "end of line");
+}
 
 static bool advise_comma(const Parser *p, Diag *diag, Span span, const Expected *e) {
   if (!is_stray_comma(p, e)) return false;
@@ -77,12 +82,16 @@ static bool advise_comma(const Parser *p, Diag *diag, Span span, const Expected 
 
 /* What follows a word that other languages have before a statement. */
 static bool advise_keyword_elsewhere(const Parser *p, Diag *diag, Span span) {
-  static const char *const results[] = {"return", "yield", NULL}, *const definitions[] = {"let", "var", "auto", "val", "def", NULL};
-  const bool result = found_one(p, p->before, results), definition = found_one(p, p->before, definitions) && is_assigned(p, span);
+  static const char *const results[] = {"return", "yield", NULL}, *const definitions[] = {
+                                                                    "let", "var", "auto", "val", "def", NULL};
+  const bool result = found_one(p, p->before, results),
+             definition = found_one(p, p->before, definitions) && is_assigned(p, span);
   if (found_word(p, p->before, "for")) return diag_help(diag, "write: repeat COUNT as i { ... }"), true;
   if (found_word(p, p->before, "while")) return diag_help(diag, "write: repeat COUNT { ... }"), true;
   if (found_word(p, p->before, "elif")) return diag_help(diag, "write: else if CONDITION { ... }"), true;
-  if (result) diag_help(diag, "the last value of a block or net is its result, without '%.*s'", (int)(p->before.end - p->before.start), p->text->text + p->before.start);
+  if (result)
+    diag_help(diag, "the last value of a block or net is its result, without '%.*s'",
+              (int)(p->before.end - p->before.start), p->text->text + p->before.start);
   else if (definition) diag_help(diag, "a value is named without a keyword: NAME = ...");
   else return false;
   diag_fix(diag, from_to(span, p->before.start, span.start), "%s", "");
@@ -106,10 +115,12 @@ static bool advise_arrow(const Parser *p, Diag *diag, Span span, const Expected 
 /* maxpool 2 */
 static bool advise_brackets(const Parser *p, Diag *diag, Span span, const Expected *e) {
   const bool number = p->token == TOK_NUMBER || p->token == TOK_DIMS;
-  if (!number || p->before_token != TOK_NAME || !expects(e, "'->'") || !expects(e, "'('") || !same_line(p, p->before, span)) return false;
+  if (!number || p->before_token != TOK_NAME || !expects(e, "'->'") || !expects(e, "'('") ||
+      !same_line(p, p->before, span))
+    return false;
   const int n = (int)(span.end - span.start);
-  diag_help(diag, "arguments stand in brackets: %.*s(%.*s)", (int)(p->before.end - p->before.start), p->text->text + p->before.start, n,
-            p->text->text + span.start);
+  diag_help(diag, "arguments stand in brackets: %.*s(%.*s)", (int)(p->before.end - p->before.start),
+            p->text->text + p->before.start, n, p->text->text + span.start);
   if (strchr("\n#}-;", next_character(p, span.end)))
     diag_fix(diag, from_to(span, p->before.end, span.end), "(%.*s)", n, p->text->text + span.start);
   return true;
@@ -148,7 +159,8 @@ static bool advise_application(const Parser *p, Diag *diag, Span span, const Exp
 
 /* (3, 3) */
 static bool advise_list(const Parser *p, Diag *diag, Span span, const Expected *e) {
-  if (p->token != TOK_COMMA || e->value || !expects(e, "')'") || expects(e, "','") || !bracket_is_open(p)) return false;
+  if (p->token != TOK_COMMA || e->value || !expects(e, "')'") || expects(e, "','") || !bracket_is_open(p))
+    return false;
   const Span open = p->open[p->depth - 1].span;
   const char *text = p->text->text;
   diag_help(diag, "a list stands in square brackets: [3, 3]");
@@ -167,7 +179,8 @@ static bool advise_list(const Parser *p, Diag *diag, Span span, const Expected *
 
 static bool advise_file(const Parser *p, Diag *diag, Span span, const Expected *e) {
   static const char *const blocks[] = {"def", "function", "fn", "func", "fun", "macro", "module", NULL};
-  static const char *const nets[] = {"model", "network", "Model", "Network", "Net", "Sequential", "class", "cnn", "graph", NULL};
+  static const char *const nets[] = {"model",      "network", "Model", "Network", "Net",
+                                     "Sequential", "class",   "cnn",   "graph",   NULL};
   static const char *const constants[] = {"let", "var", "val", "define", "set", "final", "constexpr", NULL};
   if (!e->file) return false;
   const bool braces = line_has(p, span.end, '{');
@@ -199,38 +212,49 @@ void keyword_advise(const Parser *p, Diag *diag, Span keyword) {
   uint32_t end = name;
   while (end < p->text->n && is_letter(p->text->text[end])) end++;
   const bool plain = end > name && strchr("\n#};,", next_character(p, end));
-  diag_help(diag, labels ? "labels stand without '=': labels [\"cat\", \"dog\"]" : "an output statement names values, without '=': output scores");
+  diag_help(diag, labels ? "labels stand without '=': labels [\"cat\", \"dog\"]"
+                         : "an output statement names values, without '=': output scores");
   if (labels || plain) diag_fix(diag, from_to(keyword, keyword.end, name), " ");
 }
 
 /* ---- the rest, in words only ---- */
 
 static bool is_comparison(int token) {
-  return token == TOK_EQ || token == TOK_NE || token == TOK_LT || token == TOK_LE || token == TOK_GT || token == TOK_GE;
+  return token == TOK_EQ || token == TOK_NE || token == TOK_LT || token == TOK_LE || token == TOK_GT ||
+         token == TOK_GE;
 }
 
 static const char *helpful(const Parser *p, Span span, const Expected *e) {
   const int token = p->token, before = p->before_token;
   const bool in_shape = !e->value && expects(e, "'as'") && expects(e, "'('");
-  if (token == TOK_ASSIGN && expects(e, "'=='")) return "'==' compares; '=' gives a name to a value or an argument";
-  if (token == TOK_ASSIGN && expects(e, "'->'")) return "only a plain name can be given to a value: NAME = chain";
+  if (token == TOK_ASSIGN && expects(e, "'=='"))
+    return "'==' compares; '=' gives a name to a value or an argument";
+  if (token == TOK_ASSIGN && expects(e, "'->'"))
+    return "only a plain name can be given to a value: NAME = chain";
   if (token == TOK_EQ && expects(e, "'='")) return "'=' names a value; '==' compares";
   if (is_comparison(token) && e->operators) return "comparisons do not chain: write a < b and b < c";
   if (token == TOK_ELSE) return "an 'else' follows the '}' of its 'if'";
   if (token == TOK_COLON && expects(e, "'{'")) return "a body stands in braces: { ... }";
-  if (token == TOK_COLON && expects(e, "'='")) return "write NAME = value; a ':' stands after the name of an input only";
+  if (token == TOK_COLON && expects(e, "'='"))
+    return "write NAME = value; a ':' stands after the name of an input only";
   if (before == TOK_ARROW) return "after '->' the chain goes on with an operator or block";
   if (token == TOK_DOT && before == TOK_NUMBER) return "digits stand on both sides of a point: 5.0";
   if (token == TOK_DOT && expects(e, "'->'")) return "a value such as e.c1 can only begin a chain";
-  if (before == TOK_ASSIGN && e->chain && (token == TOK_NUMBER || token == TOK_DIMS || token == TOK_STRING || token == TOK_LBRACK))
+  if (before == TOK_ASSIGN && e->chain &&
+      (token == TOK_NUMBER || token == TOK_DIMS || token == TOK_STRING || token == TOK_LBRACK))
     return "this names a value of the net; a constant is defined by const NAME = ...";
-  if (expects(e, "'->'") && (token == TOK_PLUS || token == TOK_MINUS || token == TOK_TIMES || token == TOK_DIVIDE))
+  if (expects(e, "'->'") &&
+      (token == TOK_PLUS || token == TOK_MINUS || token == TOK_TIMES || token == TOK_DIVIDE))
     return "values of the net are combined by operators: a -> add(b), subtract, multiply, divide";
-  if (token == TOK_ARROW && expects(e, "')'")) return "close the bracket before '->'; a chain cannot be an argument";
-  if (token == TOK_ARROW && e->operators) return "a chain stands in a statement of its own: NAME = chain, and the name is used here";
-  if (token == TOK_NAME && (before == TOK_NUMBER || found_word(p, span, "x")) && p->text->text[span.start] == 'x')
+  if (token == TOK_ARROW && expects(e, "')'"))
+    return "close the bracket before '->'; a chain cannot be an argument";
+  if (token == TOK_ARROW && e->operators)
+    return "a chain stands in a statement of its own: NAME = chain, and the name is used here";
+  if (token == TOK_NAME && (before == TOK_NUMBER || found_word(p, span, "x")) &&
+      p->text->text[span.start] == 'x')
     return "dimensions are written without blanks, 5x5; with names or expressions write a list: [h, w]";
-  if (in_shape && token != TOK_NAME) return "a shape is 28x28x1, a number, a name, or a list of expressions: [2*n, n, 3]";
+  if (in_shape && token != TOK_NAME)
+    return "a shape is 28x28x1, a number, a name, or a list of expressions: [2*n, n, 3]";
   if (before == TOK_IMPORT) return "a path stands in quotes: import \"blocks.cnn\"";
   if (expects(e, "'{'") && !e->operators) return "a body stands in braces: { ... }";
   if (before == TOK_RBRACE && expects(e, "end of line")) return "a newline or ';' stands between statements";
@@ -238,8 +262,11 @@ static const char *helpful(const Parser *p, Span span, const Expected *e) {
 }
 
 void syntax_advise(const Parser *p, Diag *diag, Span span, const Expected *e) {
-  if (advise_input(p, diag, span, e) || advise_comma(p, diag, span, e) || advise_arrow(p, diag, span, e)) return;
-  if (advise_brackets(p, diag, span, e) || advise_application(p, diag, span, e) || advise_list(p, diag, span, e)) return;
+  if (advise_input(p, diag, span, e) || advise_comma(p, diag, span, e) || advise_arrow(p, diag, span, e))
+    return;
+  if (advise_brackets(p, diag, span, e) || advise_application(p, diag, span, e) ||
+      advise_list(p, diag, span, e))
+    return;
   if (advise_file(p, diag, span, e)) return;
   const char *help = helpful(p, span, e);
   if (help) diag_help(diag, "%s", help);

@@ -4,7 +4,8 @@
 #include "syntax/parse.h"
 
 Ident ident_qualified(const Parser *p, Span first, Span last) {
-  return (Ident){arena_copy(p->arena, p->text->text + first.start, last.end - first.start), {first.file, first.start, last.end}};
+  return (Ident){arena_copy(p->arena, p->text->text + first.start, last.end - first.start),
+                 {first.file, first.start, last.end}};
 }
 
 /* ---- expressions ---- */

@@ -57,7 +57,8 @@ const Expr *literal_dims(Parser *p, const char *digits, Span span) {
 }
 
 static void dimensions_rule(Diag *diag) {
-  diag_help(diag, "dimensions have digits and the letter x only, as in 5x5; with names or expressions write a list: [h, w]");
+  diag_help(diag, "dimensions have digits and the letter x only, as in 5x5; with names or expressions write a "
+                  "list: [h, w]");
 }
 
 /* 28X28 as 28x28, 28xside as [28, side]; in general when a piece is empty. */
@@ -67,7 +68,9 @@ static void dimensions_help(const Parser *p, Diag *diag, const char *word, Span 
   for (const char *at = word;;) {
     const size_t n = strcspn(at, "xX\u00d7");
     if (n == 0) return dimensions_rule(diag);
-    digits_only &= strspn(at, "0123456789") >= n;
+    const size_t digits = strspn(at, "0123456789");
+    if (digits > 0 && digits < n) return dimensions_rule(diag); /* 5a is neither */
+    digits_only &= digits > 0;
     text_put(&dims, "%s%.*s", at > word ? "x" : "", (int)n, at);
     text_put(&list, "%s%.*s", at > word ? ", " : "[", (int)n, at);
     at += n;
@@ -93,7 +96,8 @@ const Expr *literal_bad(Parser *p, const char *word, Span span) {
   const char *rest = word + digits;
   if (*word == '.') {
     diag_help(diag, "digits stand on both sides of the point: 0%.40s", word);
-    diag_fix(diag, (Span){span.file, span.start, span.start}, "0");
+    const char before = span.start > 0 ? p->text->text[span.start - 1] : ' ';
+    if (strchr(" \t\n(,[=", before)) diag_fix(diag, (Span){span.file, span.start, span.start}, "0");
   } else if (strchr("xX*", *rest) || strncmp(rest, "\u00d7", 2) == 0) {
     dimensions_help(p, diag, word, span);
   } else if (*rest == '_' && strspn(rest, "_0123456789") == strlen(rest)) {

@@ -143,7 +143,8 @@ void syntax_mistake(Parser *p, Span span, int n, const char *const *names) {
   const bool follows = consequence || p->given_up || (p->token == TOK_END && diags_errors(p->diags) > 0) || (p->foreign.end > 0 && span.start == p->foreign.start);
   if (!follows && names_keyword(p, span, &e)) {
     const Span word = p->token == TOK_ASSIGN ? p->before : span;
-    Diag *diag = diag_report(p->diags, DIAG_reserved_name, word, NULL, "%s is a keyword and cannot be a name here", shown(p, word));
+    Diag *diag = diag_report(p->diags, DIAG_reserved_name, word, NULL,
+                             "%s is a keyword and cannot be a name here", shown(p, word));
     keyword_advise(p, diag, word);
   } else if (!follows) {
     const char *expected = expectation(p, &e);

@@ -96,8 +96,8 @@ typedef struct cnn_recipe {         /* the train block */
   double rate, momentum, weight_decay, beta1, beta2, epsilon, alpha;
   int32_t nesterov;
   cnn_schedule_kind schedule;
-  double warmup, factor, power, floor; /* epochs; floor absolute */
-  int32_t every, patience, milestones;
+  double warmup, factor, power, floor, every; /* warmup and every in epochs, every 0: never; floor absolute */
+  int32_t patience, milestones;
   const double *milestone;          /* step(at=[...]), in epochs */
   int32_t batch, epochs, accumulate, early_stop; /* early_stop 0: off */
   uint64_t seed;

@@ -254,16 +254,63 @@ static void wide_letters_and_tabs_line_up(void) {
   arena_free(bench->arena);
 }
 
+/* ---- fixes ---- */
+
+static const char *fixed(Bench *bench, int *n) {
+  static const bool may_change[] = {false, true};
+  FixedSource *sources = NULL;
+  const int changed = diags_fix(bench->diags, may_change, &sources);
+  *n = changed ? sources[0].fixes : 0;
+  return changed ? sources[0].text : "";
+}
+
+static Diag *mistake(Bench *bench, uint32_t at) {
+  return diag_report(bench->diags, DIAG_syntax, (Span){1, at, at + 1}, NULL, "mistake");
+}
+
+static void fixes_are_applied(void) {
+  Bench *bench = bench_new("\xef\xbb\xbf" "conv dense \"relu\"\r\n");
+  int n;
+  Diag *diag = mistake(bench, 0);
+  diag_fix(diag, (Span){1, 4, 5}, " -> ");
+  diag_fix(diag, (Span){1, 0, 0}, "x = ");
+  diag_fix(mistake(bench, 1), (Span){1, 3, 5}, "overlaps");
+  diag_fix(mistake(bench, 2), (Span){1, 4, 5}, " -> "); /* the same as the first */
+  diag_fix(mistake(bench, 3), (Span){1, 0, 0}, "y = ");
+  Diag *half = mistake(bench, 4); /* one part of it meets another fix, so neither is applied */
+  diag_fix(half, (Span){1, 3, 5}, "n");
+  diag_fix(half, (Span){1, 10, 11}, ",");
+  diag_meant(mistake(bench, 5), (Span){1, 11, 17}, "relu", "relu6");
+  diag_meant(mistake(bench, 6), (Span){1, 5, 10}, "danse", "nothing"); /* it is not what stands there */
+  CU_ASSERT_STRING_EQUAL(fixed(bench, &n), "\xef\xbb\xbf" "x = conv -> dense \"relu6\"\r\n");
+  CU_ASSERT_EQUAL(n, 3);
+  arena_free(bench->arena);
+}
+
+static void fixes_know_their_sources(void) {
+  Bench *bench = bench_new("conv\n");
+  const uint32_t other = sources_add(&bench->sources, "-D", "abc", 3);
+  diag_fix(mistake(bench, 0), (Span){other, 0, 1}, "x");
+  diag_fix(mistake(bench, 1), NO_SPAN, "x");
+  static const bool may_change[] = {false, true, false};
+  FixedSource *sources = NULL;
+  CU_ASSERT_EQUAL(diags_fix(bench->diags, may_change, &sources), 0);
+  CU_ASSERT_PTR_NOT_NULL(
+    strstr(printed(bench, DIAG_JSON), "\"fixes\": [{\"file\": \"-D\", \"line\": 1, \"column\": 1, "));
+  arena_free(bench->arena);
+}
+
 static void json_has_every_field(void) {
   Bench *bench = bench_new("ab\n");
   CU_ASSERT_STRING_EQUAL(printed(bench, DIAG_JSON), "[]\n");
   Diag *diag = diag_report(bench->diags, DIAG_syntax, (Span){1, 0, 2}, NULL, "a \"quote\"");
   diag_help(diag, "help");
   diag_note(diag, NO_SPAN, "note");
-  CU_ASSERT_STRING_EQUAL(printed(bench, DIAG_JSON),
-                         "[\n  {\"severity\": \"error\", \"slug\": \"syntax\", \"message\": \"a \\\"quote\\\"\", \"file\": \"t.cnn\", \"line\": 1, \"column\": 1, "
-                         "\"end_line\": 1, \"end_column\": 3, \"notes\": [\n    {\"severity\": \"note\", \"slug\": null, \"message\": \"note\", \"file\": null, "
-                         "\"line\": null, \"column\": null, \"end_line\": null, \"end_column\": null, \"notes\": [], \"help\": []}], \"help\": [\"help\"]}\n]\n");
+  CU_ASSERT_STRING_EQUAL(
+    printed(bench, DIAG_JSON),
+    "[\n  {\"severity\": \"error\", \"slug\": \"syntax\", \"message\": \"a \\\"quote\\\"\", \"file\": \"t.cnn\", \"line\": 1, \"column\": 1, "
+    "\"end_line\": 1, \"end_column\": 3, \"notes\": [\n    {\"severity\": \"note\", \"slug\": null, \"message\": \"note\", \"file\": null, "
+    "\"line\": null, \"column\": null, \"end_line\": null, \"end_column\": null, \"notes\": [], \"help\": [], \"fixes\": []}], \"help\": [\"help\"], \"fixes\": []}\n]\n");
   CU_ASSERT_PTR_NOT_NULL(strstr(printed(bench, DIAG_SARIF), "\"endColumn\": 3"));
   arena_free(bench->arena);
 }
@@ -332,6 +379,8 @@ CU_TestInfo suite_base[] = {
   {"warnings follow the options", warnings_follow_options},
   {"the number of messages has a limit", messages_end_somewhere},
   {"wide letters and tabs line up", wide_letters_and_tabs_line_up},
+  {"fixes are applied", fixes_are_applied},
+  {"fixes know their sources", fixes_know_their_sources},
   {"JSON and SARIF have the places", json_has_every_field},
   {"slugs are in alphabetical order", slugs_are_in_order},
   {"outputs are written whole or not at all", outputs_are_whole_or_not_at_all},
