@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "program.h"
+#include "threads.h"
 
 const char *const cnn_fit_choices[] = {"stretch", "crop", "letterbox", NULL}; /* cnn_fit */
 
@@ -77,6 +78,7 @@ const char *cnn_program_label(const cnn_network *network, const cnn_data *data, 
 }
 
 int cnn_main(int argc, char **argv, const cnn_network *network) {
+  cnn_threads_spare();
   const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
   cnn_program program = {argc > 0 ? (slash ? slash + 1 : argv[0]) : network->name, network};
   if (argc < 2) {
