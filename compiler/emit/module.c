@@ -318,12 +318,13 @@ static void name_ports(Net *net) {
 static int64_t at_most(int64_t n, int64_t most) { return n < most ? n : most; }
 static int64_t groups_of(const Plan *plan, int64_t batch) { return (batch + plan->images - 1) / plan->images; } /* of images that are run together */
 
-/* Images of one shard run one after the other and add to its own gradients; the sums are then added in a fixed order. */
+/* Images of one shard run one after the other and add to its own gradients; the sums are then added in a fixed order. Without threads one shard is
+ * all there is: others would only take memory. */
 static void choose_shards(Net *net) {
   const int64_t most_bytes = INT64_C(512) << 20, a_shard = 4 * (net->graph->parameters + net->train.plan->arena_floats);
   net->shards = net->options->shards;
   if (net->shards) return;
-  net->shards = at_most(groups_of(net->train.plan, net->train_batch), MOST_SHARDS);
+  net->shards = net->options->openmp ? at_most(groups_of(net->train.plan, net->train_batch), MOST_SHARDS) : 1;
   while (net->shards > 2 && net->shards * a_shard > most_bytes) net->shards /= 2;
 }
 

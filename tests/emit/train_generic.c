@@ -19,7 +19,7 @@
  * multiply-adds  88
  * activations    240 bytes
  * workspace      128 bytes, the least possible
- * training       3,424 bytes, the least possible
+ * training       1,936 bytes, the least possible
  */
 // SPDX-License-Identifier: MIT-0
 #include <stddef.h>
@@ -160,7 +160,7 @@ typedef struct cnn_network {
 #define TRAIN_GENERIC_MODEL_BYTES 176
 #define TRAIN_GENERIC_FILE_BYTES 240         /* a model in a file */
 #define TRAIN_GENERIC_WORKSPACE_BYTES 128
-#define TRAIN_GENERIC_TRAINING_BYTES 3424
+#define TRAIN_GENERIC_TRAINING_BYTES 1936
 
 /* Trained parameters in the usual layouts, one after the other without padding: also an array of TRAIN_GENERIC_PARAMETERS floats. */
 typedef struct train_generic_weights train_generic_weights;
@@ -214,8 +214,7 @@ struct train_generic_training {
   float batch[48]; /* what there is once for a batch */
   float all[128]; /* values that are read for all images together */
   float kept[192]; /* by image: values that are needed later */
-  float arena[4][80]; /* values of the image that a shard is at */
-  train_generic_weights sum[3]; /* gradients of the shards after the first */
+  float arena[1][80]; /* values of the image that a shard is at */
 };
 
 /* Weights to start from; the same seed gives the same weights on every machine. */
@@ -1053,14 +1052,6 @@ void train_generic_infer(const train_generic_model *model, const uint8_t x[TRAIN
   train_generic_run(model, x, output, workspace->arena);
 }
 
-// The gradients of all shards, added in pairs, whatever the number of threads.
-static void train_generic_add(train_generic_weights *gradients, const train_generic_weights *sum) {
-  typedef struct flat { float f[TRAIN_GENERIC_PARAMETERS]; } flat; // the same floats, without their names
-  float *const g = ((flat *)(void *)gradients)->f;
-  const flat *const s = (const flat *)(const void *)sum;
-  for (int64_t i = 0; i < TRAIN_GENERIC_PARAMETERS; i++) g[i] = ((g[i] + s[0].f[i]) + (s[1].f[i] + s[2].f[i]));
-}
-
 float train_generic_gradients(const train_generic_weights *weights, const uint8_t *x, const int32_t *output_target, int32_t count,
                               uint64_t seed, uint64_t step, train_generic_weights *gradients, float *output,
                               train_generic_training *workspace) {
@@ -1068,24 +1059,15 @@ float train_generic_gradients(const train_generic_weights *weights, const uint8_
   memset(gradients, 0, sizeof *gradients);
   memcpy(gradients->batchnorm1_running_mean, weights->batchnorm1_running_mean, sizeof gradients->batchnorm1_running_mean);
   memcpy(gradients->batchnorm1_running_var, weights->batchnorm1_running_var, sizeof gradients->batchnorm1_running_var);
-  for (int32_t shard = 0; shard < 3; shard++)
-    memset(&workspace->sum[shard], 0, sizeof workspace->sum[shard]);
   train_generic_dense1_weight_pack(workspace->dense1_weight, weights->dense1_weight);
   train_generic_conv1_weight_pack(workspace->conv1_weight, weights->conv1_weight);
   train_generic_dense1_bias_pack(workspace->dense1_bias, weights->dense1_bias);
   train_generic_phase0_batch(&batch, gradients);
-  for (int32_t shard = 0; shard < 4; shard++)
-    for (int64_t n = shard * count / 4; n < (shard + 1) * count / 4; n++)
-      train_generic_phase1_image(&batch, n, workspace->arena[shard], shard ? &workspace->sum[shard - 1] : gradients);
+  for (int64_t n = 0; n < count; n++) train_generic_phase1_image(&batch, n, workspace->arena[0], gradients);
   train_generic_phase1_batch(&batch, gradients);
-  for (int32_t shard = 0; shard < 4; shard++)
-    for (int64_t n = shard * count / 4; n < (shard + 1) * count / 4; n++)
-      train_generic_phase2_image(&batch, n, workspace->arena[shard], shard ? &workspace->sum[shard - 1] : gradients);
+  for (int64_t n = 0; n < count; n++) train_generic_phase2_image(&batch, n, workspace->arena[0], gradients);
   train_generic_phase2_batch(&batch, gradients);
-  for (int32_t shard = 0; shard < 4; shard++)
-    for (int64_t n = shard * count / 4; n < (shard + 1) * count / 4; n++)
-      train_generic_phase3_image(&batch, n, workspace->arena[shard], shard ? &workspace->sum[shard - 1] : gradients);
-  train_generic_add(gradients, workspace->sum);
+  for (int64_t n = 0; n < count; n++) train_generic_phase3_image(&batch, n, workspace->arena[0], gradients);
   double loss = 0;
   for (int32_t n = 0; n < count; n++) loss += (double)workspace->all[64 + n];
   return (float)loss;
@@ -1163,7 +1145,7 @@ static const char train_generic_network_summary[] =
   "multiply-adds  88\n"
   "activations    240 bytes\n"
   "workspace      128 bytes, the least possible\n"
-  "training       3,424 bytes, the least possible\n";
+  "training       1,936 bytes, the least possible\n";
 #ifdef __GNUC__
 #pragma GCC diagnostic pop
 #endif
