@@ -330,7 +330,7 @@ static void choose_shards(Net *net) {
 
 static void section_begin(Net *net, Section *section, const Target *target, const char *suffix, const char *attribute) {
   *section = (Section){.target = target, .suffix = suffix, .attribute = attribute};
-  section->print = (NestPrint){{arena_printf(net->arena, "%s_", net->name), suffix, attribute}, target ? target->lanes : LANES, false, &section->needs};
+  section->print = (NestPrint){{arena_printf(net->arena, "%s_", net->name), suffix, attribute}, target ? target->lanes : LANES, .apart = !target, .standard = target && !target->condition, .needs = &section->needs};
 }
 
 static void name_sections(Net *net) {

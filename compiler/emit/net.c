@@ -94,6 +94,7 @@ void emit_c(Text *out, Net *net) {
   put_includes(out, net);
   put_assertions(out, net);
   put_labels(out, net);
+  emit_precise(out);
   put_init(out, net);
   emit_contraction(out);
   text_put(out, "\n");

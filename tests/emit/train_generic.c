@@ -235,6 +235,16 @@ _Static_assert(sizeof(train_generic_model) == TRAIN_GENERIC_MODEL_BYTES, "model"
 _Static_assert(sizeof(train_generic_workspace) == TRAIN_GENERIC_WORKSPACE_BYTES, "workspace");
 _Static_assert(sizeof(train_generic_training) == TRAIN_GENERIC_TRAINING_BYTES, "training");
 
+// -ffast-math is for other files: here each operation is the one that is written.
+#if defined(__clang__) && defined(__FAST_MATH__)
+#pragma float_control(precise, on, push)
+#elif defined(__GNUC__) && !defined(__clang__)
+#pragma GCC push_options
+#ifdef __FAST_MATH__
+#pragma GCC optimize("no-fast-math")
+#endif
+#endif
+
 /* ---- weights to start from: no fused multiply-add here, so that all machines get the same ---- */
 
 #if defined(__clang__)
@@ -335,14 +345,15 @@ void train_generic_init(train_generic_weights *weights, uint64_t seed) {
 #if defined(__clang__)
 #pragma clang fp contract(fast)
 #elif defined(__GNUC__)
-#pragma GCC push_options
 #pragma GCC optimize("fp-contract=fast", "no-tree-loop-distribute-patterns")
 #endif
 
 #if defined(__GNUC__)
 #define INLINE static inline __attribute__((always_inline, unused))
+#define KERNEL static __attribute__((noinline))
 #else
 #define INLINE static inline
+#define KERNEL static
 #endif
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -357,7 +368,7 @@ void train_generic_init(train_generic_weights *weights, uint64_t seed) {
 // weight of conv1 in the order in which its kernel reads it
 //   out    [2][1][3][3]  output
 //   weight [2][1][3][3]  input
-static void train_generic_conv1_weight_pack(float (*restrict out)[1][3][3], const float (*restrict weight)[1][3][3]) {
+KERNEL void train_generic_conv1_weight_pack(float (*restrict out)[1][3][3], const float (*restrict weight)[1][3][3]) {
   for (int s = 0; s < 2; s++)
     for (int ky = 0; ky < 3; ky++)
       for (int kx = 0; kx < 3; kx++)
@@ -367,7 +378,7 @@ static void train_generic_conv1_weight_pack(float (*restrict out)[1][3][3], cons
 // weight of dense1 in the order in which its kernel reads it
 //   out    [2][8]  output
 //   weight [2][8]  input
-static void train_generic_dense1_weight_pack(float (*restrict out)[8], const float (*restrict weight)[8]) {
+KERNEL void train_generic_dense1_weight_pack(float (*restrict out)[8], const float (*restrict weight)[8]) {
   for (int u = 0; u < 2; u++)
     for (int i = 0; i < 8; i++)
       out[u][i] = weight[u][i];
@@ -376,7 +387,7 @@ static void train_generic_dense1_weight_pack(float (*restrict out)[8], const flo
 // bias of dense1 in the order in which its kernel reads it
 //   out  [2]  output
 //   bias [2]  input
-static void train_generic_dense1_bias_pack(float *restrict out, const float *restrict bias) {
+KERNEL void train_generic_dense1_bias_pack(float *restrict out, const float *restrict bias) {
   for (int u = 0; u < 2; u++)
     out[u] = bias[u];
 }
@@ -394,7 +405,7 @@ void train_generic_pack(train_generic_model *model, const train_generic_weights 
 /* ---- a model in a file or in flash ---- */
 
 // What it begins with: "cnnmodel", the format's version, the bytes that follow, a fingerprint of their layout.
-static const uint64_t train_generic_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, TRAIN_GENERIC_MODEL_BYTES, UINT64_C(0x7d26c8ee55c13e06)};
+static const uint64_t train_generic_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, TRAIN_GENERIC_MODEL_BYTES, UINT64_C(0x112d7555c675b9fb)};
 
 const train_generic_model *train_generic_open(const void *bytes, size_t size) {
   const char *start = bytes;
@@ -943,7 +954,7 @@ static void train_generic_run(const train_generic_model *model, const void *x, v
   void *const dense1 = arena; /* 2 */
   void *const softmax1_row = arena + 16;
 
-  train_generic_x_floats((const uint8_t (*)[4][1])x, x_floats);
+  train_generic_x_floats((const uint8_t (*)[4][1])(uintptr_t)x, x_floats);
   train_generic_normalize1(normalize1);
   train_generic_conv1(normalize1, conv1, model->conv1_weight);
   train_generic_batchnorm1(batchnorm1, model->batchnorm1_running_mean, model->batchnorm1_running_var, model->batchnorm1_weight, model->batchnorm1_bias);
@@ -957,7 +968,7 @@ static void train_generic_phase0_batch(const train_generic_batch *batch, train_g
   const void *const output_target = batch->output_target;
   void *const loss_18_cross_entropy_scale = batch->at->batch + 16; /* 1, one for all images */
 
-  train_generic_loss_18_cross_entropy_scale((const int32_t (*)[1][1][1])output_target, loss_18_cross_entropy_scale, batch->count);
+  train_generic_loss_18_cross_entropy_scale((const int32_t (*)[1][1][1])(uintptr_t)output_target, loss_18_cross_entropy_scale, batch->count);
 }
 
 static void train_generic_phase1_image(const train_generic_batch *batch, int64_t n, float *arena, train_generic_weights *gradients) {
@@ -968,7 +979,7 @@ static void train_generic_phase1_image(const train_generic_batch *batch, int64_t
   void *const conv1_training = batch->at->kept + n * 48 + 16; /* 2x2x2, kept */
   void *const batchnorm1_moments = batch->at->all + n * 4; /* 1x2x2, of all images */
 
-  train_generic_x_floats((const uint8_t (*)[4][1])x, x_floats_2);
+  train_generic_x_floats((const uint8_t (*)[4][1])(uintptr_t)x, x_floats_2);
   train_generic_normalize1_training(x_floats_2, normalize1_training);
   train_generic_conv1(normalize1_training, conv1_training, batch->packed->conv1_weight);
   train_generic_batchnorm1_moments(conv1_training, batchnorm1_moments);
@@ -1013,8 +1024,8 @@ static void train_generic_phase2_image(const train_generic_batch *batch, int64_t
   train_generic_dense1(dropout1_mask, dense1_training, batch->packed->dense1_weight, batch->packed->dense1_bias);
   train_generic_softmax1(dense1_training, softmax1_training, softmax1_training_row);
   if (batch->output) memcpy(batch->output + n * TRAIN_GENERIC_OUTPUT_SIZE, softmax1_training, TRAIN_GENERIC_OUTPUT_SIZE * sizeof(float));
-  train_generic_loss_19_cross_entropy(dense1_training, (const int32_t (*)[1][1])output_target, loss_18_cross_entropy_scale, loss_19_cross_entropy, loss_19_cross_entropy_row);
-  train_generic_loss_20_cross_entropy_gradient(dense1_training, (const int32_t (*)[1][1])output_target, loss_18_cross_entropy_scale, loss_20_cross_entropy_gradient, loss_20_cross_entropy_gradient_row);
+  train_generic_loss_19_cross_entropy(dense1_training, (const int32_t (*)[1][1])(uintptr_t)output_target, loss_18_cross_entropy_scale, loss_19_cross_entropy, loss_19_cross_entropy_row);
+  train_generic_loss_20_cross_entropy_gradient(dense1_training, (const int32_t (*)[1][1])(uintptr_t)output_target, loss_18_cross_entropy_scale, loss_20_cross_entropy_gradient, loss_20_cross_entropy_gradient_row);
   train_generic_dense1_input_gradient(loss_20_cross_entropy_gradient, dense1_input_gradient, batch->weights->dense1_weight);
   train_generic_dense1_weight_gradient(dropout1_mask, loss_20_cross_entropy_gradient, gradients->dense1_weight);
   train_generic_dense1_bias_gradient(loss_20_cross_entropy_gradient, gradients->dense1_bias);
@@ -1187,11 +1198,15 @@ const cnn_network train_generic_network = {
 /* ---- the end: what follows in the same translation unit is compiled as if this file were not there ---- */
 
 #undef INLINE
+#undef KERNEL
 #undef UNROLL
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT DEFAULT
 #elif defined(__GNUC__)
 #pragma GCC pop_options
+#endif
+#if defined(__clang__) && defined(__FAST_MATH__)
+#pragma float_control(pop)
 #endif
 #if !__STDC_HOSTED__ && defined(__GNUC__)
 #undef memcpy
