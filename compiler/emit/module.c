@@ -32,13 +32,28 @@ static const char *renamed(Arena *arena, const char *text, const char *name) {
   return out.s;
 }
 
+static void also_of(Net *net, Function *function, const Node *node) {
+  const char *layer = node ? layer_text(net, node) : "";
+  bool told = !*layer || strstr(function->comment, layer);
+  for (int i = 0; i < function->also.n; i++) told = told || !strcmp(function->also.data[i], layer);
+  if (!told) vec_push(net->arena, function->also, layer);
+}
+
+static void also_for(Net *net, Function *function, const Kernel *kernel) {
+  also_of(net, function, kernel->normalize);
+  also_of(net, function, kernel->root);
+  for (int i = 0; i < kernel->nscales; i++) also_of(net, function, kernel->scale[i]);
+  for (int i = 0; i < kernel->nchain; i++) also_of(net, function, kernel->chain[i]);
+  also_of(net, function, kernel->pool);
+}
+
 /* The function for a nest: an existing one, or a new one with that name. team: its parallel loops are shared out. */
-static Function *section_function(Net *net, Section *section, Nest *nest, bool team, const char *name, const char *comment, const char *layer) {
+static Function *section_function(Net *net, Section *section, Nest *nest, bool team, const char *name, const char *comment, const Kernel *kernel) {
   const char *key = print_nest(net, section, nest, team);
   for (int i = 0; i < section->functions.n; i++) {
     Function *function = section->functions.data[i];
     if (strcmp(function->key, key) != 0) continue;
-    if (*layer && !strstr(function->comment, layer)) vec_push(net->arena, function->also, layer);
+    if (kernel) also_for(net, function, kernel);
     return function;
   }
   Function *function = NEW(net->arena, Function);
@@ -134,7 +149,7 @@ static const Member *pack_member(Net *net, Part *part, Pack *pack) {
   if (member) return member;
   member = new_member(net, constant ? NULL : part, key.s, pack->name, pack->out);
   member->pack = pack;
-  if (!constant) member->function = section_function(net, &net->pack, pack->nest, false, pack_function_name(net, pack), pack->nest->about ? pack->nest->about : "", "");
+  if (!constant) member->function = section_function(net, &net->pack, pack->nest, false, pack_function_name(net, pack), pack->nest->about ? pack->nest->about : "", NULL);
   return member;
 }
 
@@ -222,7 +237,7 @@ static void lower_step(Net *net, Part *part, Kernel *kernel, const Target *layou
     Lower *lower = step.lower[t];
     if (t == 0) step.name = names_unique(&net->names, step_wanted_name(net, part, kernel, lower->b));
     bind_members(net, part, &step, t);
-    step.function[t] = section_function(net, &net->section[t], lower->b, step.team, step.name, kernel_comment(net, kernel, lower->b), layer_text(net, kernel->root));
+    step.function[t] = section_function(net, &net->section[t], lower->b, step.team, step.name, kernel_comment(net, kernel, lower->b), kernel);
   }
   vec_push(net->arena, part->steps, step);
 }
@@ -257,7 +272,7 @@ static void lower_outputs(Net *net, Part *part) {
     part->outputs[o] = NEW_ARRAY(net->arena, Function *, net->options->ntargets);
     for (int t = 0; t < net->options->ntargets; t++) {
       Nest *nest = schedule_outputs(net->arena, part->plan->output[o], part_images(net, part, t));
-      part->outputs[o][t] = section_function(net, &net->section[t], nest, false, name, nest->about, "");
+      part->outputs[o][t] = section_function(net, &net->section[t], nest, false, name, nest->about, NULL);
     }
   }
 }

@@ -430,6 +430,10 @@ typedef struct train_generic_batch {
   const train_generic_training *packed; // the same: its weights are only read
 } train_generic_batch;
 
+// Layers without code of their own:
+//   flatten1, line 6: flatten: the same values under another shape
+//   dropout1, line 6: dropout(0.5): does nothing in inference
+
 /* ---- generic ---- */
 
 INLINE uint32_t train_generic_bits_x1(float x) { union { float f; uint32_t u; } v = {x}; return v.u; }
@@ -507,7 +511,7 @@ static void train_generic_x_floats(const uint8_t (*restrict in)[4][1], float (*r
 }
 
 // normalize1, line 4: normalize(scale=1/255)
-//     y = (x*scale - mean) / std
+//     y = (x*scale - mean) / std = x*(scale/std) - mean/std
 // normalize: 4x4x1 -> 4x4x1
 //   out [4][4][1]  input and output
 static void train_generic_normalize1(float (*restrict out)[4][1]) {
@@ -623,7 +627,7 @@ static void train_generic_loss_18_cross_entropy_scale(const int32_t (*restrict i
 }
 
 // normalize1, line 4: normalize(scale=1/255)
-//     y = (x*scale - mean) / std
+//     y = (x*scale - mean) / std = x*(scale/std) - mean/std
 // normalize: 4x4x1 -> 4x4x1
 //   in  [4][4][1]  input
 //   out [4][4][1]  output
