@@ -290,11 +290,26 @@ static int64_t macs_of(const Graph *graph) {
   return macs;
 }
 
+/* Steps of as many images, some at a time: one by one, but for statistics of a batch, which want some. */
+static const char *smaller_batch(const Compilation *c) {
+  const int64_t batch = c->graph->training->batch;
+  bool statistics = false;
+  for (int i = 0; i < c->graph->weights.n; i++) statistics = statistics || c->graph->weights.data[i]->statistic;
+  const int64_t parts = !statistics ? batch : batch % 2 == 0 ? 2 : 1;
+  if (parts == 1) return "a smaller batch takes less";
+  return arena_printf(c->arena, "a smaller batch takes less: 'batch = %" PRId64 "' with 'accumulate = %" PRId64 "' makes steps of the same images%s", batch / parts,
+                      c->graph->training->accumulate * parts, statistics ? ", with batch statistics of half of them" : "");
+}
+
 static bool does_not_fit(Compilation *c, int64_t least) {
   Diag *diag = diag_report(c->diags, DIAG_too_little_memory, c->graph->training->span, NULL, "training cannot do with %s bytes: the least that was found is %s", text_thousands(c->arena, c->options->memory),
                            text_thousands(c->arena, least));
-  diag_fact(diag, "a batch of %" PRId64 " images; %s bytes of gradients of its %" PRId64 " shards", c->graph->training->batch, text_thousands(c->arena, 4 * c->graph->parameters * (c->emit.shards - 1)), c->emit.shards);
-  diag_help(diag, "a smaller batch takes less");
+  const int64_t batch = c->graph->training->batch;
+  const char *sums = text_thousands(c->arena, 4 * c->graph->parameters * (c->emit.shards - 1));
+  if (c->emit.shards > 1) diag_fact(diag, "a batch of %" PRId64 " images; %s bytes of gradients of its %" PRId64 " shards", batch, sums, c->emit.shards);
+  else diag_fact(diag, "a batch of %" PRId64 " images", batch);
+  if (batch > 1) diag_help(diag, "%s", smaller_batch(c));
+  if (c->emit.shards > 1) diag_help(diag, "--threads=none makes no shards: %s bytes less", sums);
   return false;
 }
 

@@ -160,10 +160,10 @@ static const char *keys_value(Frame *f, const Step *step, const Node *node) {
   return made.name;
 }
 
-/* C does not add the const of elements by itself when a const void pointer becomes one to arrays. */
+/* C does not add the const of elements by itself when a const void pointer becomes one to arrays; gcc's -Wcast-qual takes it for a loss of const, but by way of a number. */
 static const char *const_argument(const Frame *f, const Nest *nest, int id, const char *value) {
   const char *type = emit_nest_pointer(f->net->arena, nest, id);
-  return strstr(type, "(*)") ? arena_printf(f->net->arena, "(%s)%s", type, value) : value;
+  return strstr(type, "(*)") ? arena_printf(f->net->arena, "(%s)(uintptr_t)%s", type, value) : value;
 }
 
 static const char *argument(Frame *f, const Step *step, int id) {

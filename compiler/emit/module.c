@@ -32,13 +32,28 @@ static const char *renamed(Arena *arena, const char *text, const char *name) {
   return out.s;
 }
 
+static void also_of(Net *net, Function *function, const Node *node) {
+  const char *layer = node ? layer_text(net, node) : "";
+  bool told = !*layer || strstr(function->comment, layer);
+  for (int i = 0; i < function->also.n; i++) told = told || !strcmp(function->also.data[i], layer);
+  if (!told) vec_push(net->arena, function->also, layer);
+}
+
+static void also_for(Net *net, Function *function, const Kernel *kernel) {
+  also_of(net, function, kernel->normalize);
+  also_of(net, function, kernel->root);
+  for (int i = 0; i < kernel->nscales; i++) also_of(net, function, kernel->scale[i]);
+  for (int i = 0; i < kernel->nchain; i++) also_of(net, function, kernel->chain[i]);
+  also_of(net, function, kernel->pool);
+}
+
 /* The function for a nest: an existing one, or a new one with that name. team: its parallel loops are shared out. */
-static Function *section_function(Net *net, Section *section, Nest *nest, bool team, const char *name, const char *comment, const char *layer) {
+static Function *section_function(Net *net, Section *section, Nest *nest, bool team, const char *name, const char *comment, const Kernel *kernel) {
   const char *key = print_nest(net, section, nest, team);
   for (int i = 0; i < section->functions.n; i++) {
     Function *function = section->functions.data[i];
     if (strcmp(function->key, key) != 0) continue;
-    if (*layer && !strstr(function->comment, layer)) vec_push(net->arena, function->also, layer);
+    if (kernel) also_for(net, function, kernel);
     return function;
   }
   Function *function = NEW(net->arena, Function);
@@ -134,7 +149,7 @@ static const Member *pack_member(Net *net, Part *part, Pack *pack) {
   if (member) return member;
   member = new_member(net, constant ? NULL : part, key.s, pack->name, pack->out);
   member->pack = pack;
-  if (!constant) member->function = section_function(net, &net->pack, pack->nest, false, pack_function_name(net, pack), pack->nest->about ? pack->nest->about : "", "");
+  if (!constant) member->function = section_function(net, &net->pack, pack->nest, false, pack_function_name(net, pack), pack->nest->about ? pack->nest->about : "", NULL);
   return member;
 }
 
@@ -222,7 +237,7 @@ static void lower_step(Net *net, Part *part, Kernel *kernel, const Target *layou
     Lower *lower = step.lower[t];
     if (t == 0) step.name = names_unique(&net->names, step_wanted_name(net, part, kernel, lower->b));
     bind_members(net, part, &step, t);
-    step.function[t] = section_function(net, &net->section[t], lower->b, step.team, step.name, kernel_comment(net, kernel, lower->b), layer_text(net, kernel->root));
+    step.function[t] = section_function(net, &net->section[t], lower->b, step.team, step.name, kernel_comment(net, kernel, lower->b), kernel);
   }
   vec_push(net->arena, part->steps, step);
 }
@@ -257,7 +272,7 @@ static void lower_outputs(Net *net, Part *part) {
     part->outputs[o] = NEW_ARRAY(net->arena, Function *, net->options->ntargets);
     for (int t = 0; t < net->options->ntargets; t++) {
       Nest *nest = schedule_outputs(net->arena, part->plan->output[o], part_images(net, part, t));
-      part->outputs[o][t] = section_function(net, &net->section[t], nest, false, name, nest->about, "");
+      part->outputs[o][t] = section_function(net, &net->section[t], nest, false, name, nest->about, NULL);
     }
   }
 }
@@ -318,18 +333,19 @@ static void name_ports(Net *net) {
 static int64_t at_most(int64_t n, int64_t most) { return n < most ? n : most; }
 static int64_t groups_of(const Plan *plan, int64_t batch) { return (batch + plan->images - 1) / plan->images; } /* of images that are run together */
 
-/* Images of one shard run one after the other and add to its own gradients; the sums are then added in a fixed order. */
+/* Images of one shard run one after the other and add to its own gradients; the sums are then added in a fixed order. Without threads one shard is
+ * all there is: others would only take memory. */
 static void choose_shards(Net *net) {
   const int64_t most_bytes = INT64_C(512) << 20, a_shard = 4 * (net->graph->parameters + net->train.plan->arena_floats);
   net->shards = net->options->shards;
   if (net->shards) return;
-  net->shards = at_most(groups_of(net->train.plan, net->train_batch), MOST_SHARDS);
+  net->shards = net->options->openmp ? at_most(groups_of(net->train.plan, net->train_batch), MOST_SHARDS) : 1;
   while (net->shards > 2 && net->shards * a_shard > most_bytes) net->shards /= 2;
 }
 
 static void section_begin(Net *net, Section *section, const Target *target, const char *suffix, const char *attribute) {
   *section = (Section){.target = target, .suffix = suffix, .attribute = attribute};
-  section->print = (NestPrint){{arena_printf(net->arena, "%s_", net->name), suffix, attribute}, target ? target->lanes : LANES, false, &section->needs};
+  section->print = (NestPrint){{arena_printf(net->arena, "%s_", net->name), suffix, attribute}, target ? target->lanes : LANES, .apart = !target, .standard = target && !target->condition, .needs = &section->needs};
 }
 
 static void name_sections(Net *net) {

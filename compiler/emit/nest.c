@@ -317,7 +317,7 @@ static void indent(Printer *p, int depth) { put("%*s", 2 * depth, ""); }
 
 static void live_statements(Printer *p, const NestStmt *stmt, Stmts *list) { /* what is to be printed of a body, settled branches resolved */
   for (; stmt; stmt = stmt->next) {
-    if (used_dead(p->used, stmt)) continue;
+    if (used_dead(p->used, stmt) || (stmt->kind == PIN && p->print->standard)) continue;
     if (stmt->kind == IF || stmt->kind == LOOP) {
       int verdict = stmt->kind == IF ? known_branch(&p->known, stmt) : -1;
       if (verdict >= 0) { live_statements(p, verdict ? stmt->body : stmt->otherwise, list); continue; }
@@ -472,7 +472,7 @@ static void print_stmt(Printer *p, const NestStmt *stmt, int depth) {
   case STORE: print_store(p, stmt); break;
   case DECLARE: print_declaration(p, stmt->u.declare.buf); break;
   case CALL: print_call(p, stmt); break;
-  case PIN: put("PIN(%s);\n", p->buf_name[stmt->u.pin.view->id]), p->print->needs->pin = true; break;
+  case PIN: put("PIN(%s);\n", p->buf_name[stmt->u.pin.view->id]), p->print->needs->pin = true; break; /* not where print->standard */
   case PREFETCH: {
     const Buf *buf = stmt->u.prefetch.buf;
     p->print->needs->prefetch = true;
@@ -554,9 +554,10 @@ static void print_function(Text *out, Instances *plan, const Instance *instance,
   Printer *p = NEW(plan->arena, Printer);
   *p = (Printer){.out = &text, .arena = plan->arena, .nest = plan->nest, .print = print, .plan = plan, .instance = instance, .known = instance->known, .used = &instance->used,
                  .team = entry && emit_nest_shares(plan->nest, print)};
-  put("%s %s%svoid %s%s", entry ? "static" : instance->inlined ? "INLINE" : "KERNEL", print->names.attribute, *print->names.attribute ? " " : "", instance->name, print->names.suffix);
-  if (!entry && instance->inlined) print->needs->inlined = true;
-  if (!entry && !instance->inlined) print->needs->kernel = true;
+  const bool kernel = entry ? print->apart : !instance->inlined;
+  put("%s %s%svoid %s%s", kernel ? "KERNEL" : entry ? "static" : "INLINE", print->names.attribute, *print->names.attribute ? " " : "", instance->name, print->names.suffix);
+  if (kernel) print->needs->kernel = true;
+  else if (!entry) print->needs->inlined = true;
   print_parameters(p, instance, entry), put(" {\n");
   for (int i = 0; entry && i < instance->fn->nparams; i++)
     if (!instance->used.slot[i + 1]) put("  (void)%s;\n", p->slot_name[i + 1]);

@@ -9,6 +9,8 @@ typedef struct NestPrint {
   PreludeNames names;    /* prefix: of types and of functions of the prelude; suffix and attribute: of all functions */
   int lanes_max;         /* 1: scalar C for any compiler */
   bool team;             /* PARALLEL loops are shared out: main functions that have some are called by all threads of a team, `thread` of `threads` */
+  bool apart;            /* main functions are never inlined: they are called once, and their callers many of them */
+  bool standard;         /* no assembly, nor anything else that a compiler may not have */
   PreludeNeeds *needs;   /* what the printed text uses is added here */
 } NestPrint;
 

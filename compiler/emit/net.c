@@ -48,6 +48,56 @@ static void put_labels(Text *out, Net *net) {
   text_put(out, "\n};\n\n");
 }
 
+/* ---- layers without code ---- */
+static bool has_code(const Net *net, const Node *node) { /* the comment of a kernel names it */
+  for (int s = 0; s < net->infer.steps.n; s++) {
+    const Kernel *k = net->infer.steps.data[s].kernel;
+    const Node *one[] = {k->root, k->pool, k->normalize};
+    for (int i = 0; i < 3; i++)
+      if (one[i] && !strcmp(one[i]->name, node->name)) return true;
+    for (int i = 0; i < k->nchain + k->nscales; i++)
+      if (!strcmp((i < k->nchain ? k->chain[i] : k->scale[i - k->nchain])->name, node->name)) return true;
+  }
+  return false;
+}
+
+static bool is_output(const Net *net, const Node *node) {
+  for (int i = 0; i < net->graph->outputs.n; i++)
+    if (net->graph->outputs.data[i].node == node) return true;
+  return false;
+}
+
+static const char *reader_of(const Net *net, const Node *node) {
+  for (int i = node->id + 1; i < net->graph->nodes.n; i++)
+    for (int k = 0; k < net->graph->nodes.data[i]->nin; k++)
+      if (net->graph->nodes.data[i]->in[k] == node) return net->graph->nodes.data[i]->name;
+  return "";
+}
+
+static const char *where_it_went(const Net *net, const Node *node) {
+  const Op *op = node->op;
+  if (!*reader_of(net, node) && !is_output(net, node)) return "nothing that inference computes depends on it";
+  if (op->identity && op->identity(node)) return "does nothing in inference";
+  if (op->border) return arena_printf(net->arena, "in the bounds of the windows of %s", reader_of(net, node));
+  if (op->family == FAMILY_ALIAS) return "the same values under another shape";
+  if (op->join) return "its inputs are written where their parts of it lie";
+  if (op->part) return "is read where it lies in its input";
+  return "nothing that inference computes depends on it";
+}
+
+/* Each line of the program is found in the C file: here, or above a function. */
+static void put_codeless(Text *out, Net *net) {
+  bool any = false;
+  for (int i = 0; i < net->graph->nodes.n; i++) {
+    const Node *node = net->graph->nodes.data[i];
+    if (node->op == &op_input || !*node->name || has_code(net, node)) continue;
+    if (!any) text_put(out, "// Layers without code of their own:\n");
+    any = true;
+    emit_comment(out, 0, arena_printf(net->arena, "  %s: %s", layer_text(net, node), where_it_went(net, node)));
+  }
+  if (any) text_put(out, "\n");
+}
+
 /* ---- sections ---- */
 void put_functions(Text *out, const Section *section) {
   emit_prelude(out, &section->needs, &section->print.names);
@@ -94,6 +144,7 @@ void emit_c(Text *out, Net *net) {
   put_includes(out, net);
   put_assertions(out, net);
   put_labels(out, net);
+  emit_precise(out);
   put_init(out, net);
   emit_contraction(out);
   text_put(out, "\n");
@@ -103,6 +154,7 @@ void emit_c(Text *out, Net *net) {
   put_embedded(out, net);
   if (net->train.plan) put_batch_struct(out, net);
   if (net->look.plan) put_look_struct(out, net);
+  put_codeless(out, net);
   for (int t = net->options->ntargets - 1; t >= 0; t--) put_section(out, net, t);
   put_dispatch(out, net);
   put_infer_entries(out, net);

@@ -217,10 +217,17 @@ const char *prelude_convert(Arena *arena, const PreludeNames *names, Elem to, El
 }
 
 /* ---- the file's part ---- */
+void emit_precise(Text *out) {
+  text_put(out, "%s",
+    "// -ffast-math is for other files: here each operation is the one that is written.\n"
+    "#if defined(__clang__) && defined(__FAST_MATH__)\n#pragma float_control(precise, on, push)\n"
+    "#elif defined(__GNUC__) && !defined(__clang__)\n#pragma GCC push_options\n#ifdef __FAST_MATH__\n#pragma GCC optimize(\"no-fast-math\")\n#endif\n#endif\n\n");
+}
+
 void emit_contraction(Text *out) {
   text_put(out, "%s",
     "// Products and sums become fused multiply-adds where the CPU has them, whatever the command line says; loops that copy stay loops.\n"
-    "#if defined(__clang__)\n#pragma clang fp contract(fast)\n#elif defined(__GNUC__)\n#pragma GCC push_options\n#pragma GCC optimize(\"fp-contract=fast\", \"no-tree-loop-distribute-patterns\")\n#endif\n");
+    "#if defined(__clang__)\n#pragma clang fp contract(fast)\n#elif defined(__GNUC__)\n#pragma GCC optimize(\"fp-contract=fast\", \"no-tree-loop-distribute-patterns\")\n#endif\n");
 }
 
 static void emit_macros(Text *out, const PreludeNeeds *needs) {
@@ -326,7 +333,8 @@ void emit_prelude_end(Text *out, const PreludeNeeds *needs) {
   emit_undef(out, needs->infinite, "INFINITE");
   for (const char *const *s = (const char *const[]){"TEAM", "THREAD", "THREADS", "BARRIER", "SHARE", NULL}; *s; s++) emit_undef(out, needs->team, *s);
   for (const char *const *s = (const char *const[]){"LOAD", "AT", NULL}; *s; s++) emit_undef(out, memory, *s);
-  text_put(out, "#if defined(__clang__)\n#pragma STDC FP_CONTRACT DEFAULT\n#elif defined(__GNUC__)\n#pragma GCC pop_options\n#endif\n");
+  text_put(out, "#if defined(__clang__)\n#pragma STDC FP_CONTRACT DEFAULT\n#elif defined(__GNUC__)\n#pragma GCC pop_options\n#endif\n"
+                "#if defined(__clang__) && defined(__FAST_MATH__)\n#pragma float_control(pop)\n#endif\n");
 }
 
 /* ---- a target's functions ---- */

@@ -28,8 +28,9 @@ void prelude_need_type(PreludeNeeds *, Elem, int lanes, bool memory);
 void prelude_need_convert(PreludeNeeds *, Elem to, Elem from, int lanes); /* of vectors */
 void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from);
 
-/* Once a file, from the merged needs of its targets: contraction first, then macros and vector types. The file includes <stdint.h> and <stddef.h> before.
+/* Once a file, from the merged needs of its targets: how floats are computed first, then macros and vector types. The file includes <stdint.h> and <stddef.h> before.
  * At its end macros and contraction are as they were: other files may follow in the same translation unit. */
+void emit_precise(Text *);     /* before the first function */
 void emit_contraction(Text *);
 void emit_prelude_file(Text *, const PreludeNeeds *, const char *prefix);
 void emit_prelude_end(Text *, const PreludeNeeds *);

@@ -57,7 +57,7 @@ static void put_trial(Timing *t, const Lower *l, int trial) {
 const char *emit_timing_key(Arena *arena, const Lower *l) {
   PreludeNeeds needs = {0};
   Timing t = {.arena = arena, .target = l->target, .functions.arena = arena, .calls.arena = arena};
-  t.print = (NestPrint){{"", "", ""}, l->target->lanes, false, &needs};
+  t.print = (NestPrint){{"", "", ""}, l->target->lanes, .standard = !l->target->condition, .needs = &needs};
   put_trial(&t, l, 0);
   return t.functions.s;
 }
@@ -80,7 +80,7 @@ static const char program[] =
 
 void emit_timing(Text *out, const Target *target, int n, const Lower *const *lower, int64_t weight_bytes) {
   Timing t = {.arena = out->arena, .target = target, .functions.arena = out->arena, .calls.arena = out->arena};
-  t.print = (NestPrint){{"", "", target->attribute ? "ON_TARGET" : ""}, target->lanes, false, &t.needs};
+  t.print = (NestPrint){{"", "", target->attribute ? "ON_TARGET" : ""}, target->lanes, .standard = !target->condition, .needs = &t.needs};
   for (int i = 0; i < n; i++) put_trial(&t, lower[i], i);
   const bool far = weight_bytes > target->l3 / 2, near = weight_bytes <= target->l2 / 2;
   const int64_t least = far ? 2 * target->l3 : 0, pool = 2 * t.weights > least && far ? 2 * t.weights : far ? least : t.weights;

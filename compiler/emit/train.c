@@ -169,12 +169,17 @@ static void put_phase_dispatch(Text *out, Net *net, int phase, bool batch) {
 }
 
 /* ---- what the user calls ---- */
+static void put_only_shard(Text *out, Net *net, int phase) { /* all images, one after the other */
+  const char *function = phase_function(net, phase, false), *gradients = net->model ? ", gradients" : "";
+  if (side_by_side(net)) text_put(out, "  %s(&batch, 0, count, workspace->arena[0]%s);\n", function, gradients);
+  else text_put(out, "  for (int64_t n = 0; n < count; n++) %s(&batch, n, workspace->arena[0]%s);\n", function, gradients);
+}
+
 static void put_shards(Text *out, Net *net, int phase) {
   const int64_t shards = net->shards;
-  const bool several = shards > 1;
   const char *wide = net->train_batch > INT32_MAX / shards ? "(int64_t)" : ""; /* small CPUs divide 32 bits only */
-  if (several && net->options->openmp) text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
-  const char *gradients = !net->model ? "" : several ? ", shard ? &workspace->sum[shard - 1] : gradients" : ", gradients";
+  const char *gradients = !net->model ? "" : ", shard ? &workspace->sum[shard - 1] : gradients";
+  if (net->options->openmp) text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
   if (side_by_side(net)) {
     const int images = net->train.plan->images;
     text_put(out, "  for (int32_t shard = 0; shard < %" PRId64 "; shard++) { /* whole groups of images */\n", shards);
@@ -301,7 +306,7 @@ void put_gradients_entry(Text *out, Net *net) {
   if (packing_shared(net)) text_put(out, "  TEAM %s_pack_step(workspace, weights, THREAD, THREADS);\n", net->name);
   else put_packing(out, net, &net->train, "workspace->");
   for (int phase = plan->first_phase; phase < plan->phases; phase++) {
-    if (phase_has(net, phase, false)) put_shards(out, net, phase);
+    if (phase_has(net, phase, false)) net->shards > 1 ? put_shards(out, net, phase) : put_only_shard(out, net, phase);
     if (phase_has(net, phase, true)) text_put(out, "  %s(&batch%s);\n", phase_function(net, phase, true), net->model ? ", gradients" : "");
   }
   if (net->model && net->shards > 1 && summed_runs(net).n) text_put(out, "  %s_add(gradients, workspace->sum);\n", net->name);

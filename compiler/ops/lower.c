@@ -219,11 +219,22 @@ static Buf *constants(Nest *b, const char *name, const Node *normalize, int64_t 
   return table;
 }
 
+/* "weight of conv1, with normalize1 (scale/std, mean/std) and batchnorm1 in it, in the order ...": what constants are made of. */
+static const char *about_pack(const Lower *l, const char *member) {
+  Text out = {.arena = l->arena};
+  const Kernel *kernel = l->kernel;
+  text_put(&out, "%s of %s", member, l->node->name);
+  if (kernel->normalize) text_put(&out, ", with %s (scale/std%s)", kernel->normalize->name, kernel->normalize_shift ? ", mean/std" : "");
+  for (int i = 0; i < kernel->nscales; i++) text_put(&out, "%s %s", i || kernel->normalize ? " and" : ", with", kernel->scale[i]->name);
+  text_put(&out, "%s in the order in which its kernel reads it", kernel->normalize || kernel->nscales ? " in it," : "");
+  return out.s;
+}
+
 Pack *lower_pack(Lower *l, const char *member, int rank, const int64_t *dim) {
   Pack *pack = NEW(l->arena, Pack);
   pack->name = arena_printf(l->arena, "%s_%s", l->b->name, member);
   Nest *b = pack->nest = nest_new(l->arena, arena_printf(l->arena, "pack_%s", pack->name),
-                                  arena_printf(l->arena, "%s of %s in the order in which its kernel reads it", member, l->node->name));
+                                  about_pack(l, member));
   pack->out = nest_buf(b, OUTPUT, "out", (Type){F32, 1}, rank, dim);
   nest_fn(b, b->name, false);
   const Node *normalize = l->kernel->normalize;

@@ -64,7 +64,7 @@ MAP_VALUE(value) {
 MAP_GRADIENT(gradient) { return mul(dy, constants(m, false)); }
 
 const Op op_normalize = {
-  .name = "normalize", .group = "normalisation", .summary = "(x*scale - mean) / std with constants of the data; no parameters", .detail = "y = (x*scale - mean) / std", .params = params,
+  .name = "normalize", .group = "normalisation", .summary = "(x*scale - mean) / std with constants of the data; no parameters", .detail = "y = (x*scale - mean) / std = x*(scale/std) - mean/std", .params = params,
   .example = "normalize(mean=0.2860, std=0.3530, scale=1/255)", .fold = FOLD_NORMALIZE,
   .shape = shape, MAP_OPERATOR, .map_eval = normalized, .map_slope = slope, .map = value, .map_gradient = gradient,
 };

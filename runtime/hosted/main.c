@@ -9,6 +9,7 @@
 #include "classes.h"
 #include "origin.h"
 #include "program.h"
+#include "threads.h"
 
 const char *const cnn_fit_choices[] = {"stretch", "crop", "letterbox", NULL}; /* cnn_fit */
 
@@ -164,6 +165,7 @@ static int run(const cnn_program *program, int argc, char **argv) {
 }
 
 int cnn_main(int argc, char **argv, const cnn_network *network) {
+  cnn_threads_spare();
   const char *command = argc > 0 ? argv[0] : NULL, *slash = command ? strrchr(command, '/') : NULL;
   cnn_program_state state = {.network = *network};
   cnn_program program = {slash ? slash + 1 : command ? command : network->name, &state.network, &state};

@@ -10,6 +10,7 @@
 #include "evaluate.h"
 #include "measure.h"
 #include "number.h"
+#include "pace.h"
 #include "program.h"
 #include "threads.h"
 
@@ -21,6 +22,7 @@ typedef struct Bench {
   const cnn_network *network;
   double seconds;
   int32_t threads;
+  cnn_pace pace;
   bool json, train;
   float *weights;
   cnn_batch batch;           /* made-up samples */
@@ -79,7 +81,7 @@ static cnn_status prepare(Bench *bench) {
   }
   bench->batch.count = samples;
   fill(&bench->batch);
-  cnn_threads_use(bench->threads);
+  bench->pace = cnn_pace_of(bench->threads);
   if (network->initial) {
     memcpy(bench->weights, network->initial, (size_t)network->parameters * sizeof(float));
   } else if (network->init) {
@@ -92,7 +94,9 @@ static cnn_status prepare(Bench *bench) {
 }
 
 static void infer(Bench *bench) {
+  double begun = cnn_pace_begin(&bench->pace);
   bench->network->infer(bench->model, (const void *const *)bench->batch.input, bench->output, bench->workspace);
+  cnn_pace_end(&bench->pace, begun);
 }
 
 static cnn_trainer trainer_of(Bench *bench, void *memory) {
@@ -104,8 +108,10 @@ static cnn_trainer trainer_of(Bench *bench, void *memory) {
 
 /* A rate of 0, so that random targets do not drive the weights to infinity. */
 static void step(Bench *bench, cnn_trainer *trainer) {
+  double begun = cnn_pace_begin(&bench->pace);
   cnn_trainer_batch(trainer, (const void *const *)bench->batch.input, (const void *const *)bench->batch.target, bench->batch.count, bench->output);
   cnn_trainer_update(trainer, 0);
+  cnn_pace_end(&bench->pace, begun);
 }
 
 /* Calls until the time is over, the first tenth of it unmeasured; at least three calls. trainer: NULL for infer. */
@@ -145,7 +151,9 @@ static void measure_layers(Bench *bench) {
   do {
     for (int32_t i = 0; i < network->steps; i++) bench->layer_second[i * LAYER_CALLS + bench->timed_calls % LAYER_CALLS] = 0;
     bench->mark = cnn_clock();
+    double begun = cnn_pace_begin(&bench->pace);
     network->infer_timed(bench->model, (const void *const *)bench->batch.input, bench->output, bench->workspace, mark, bench);
+    cnn_pace_end(&bench->pace, begun);
     bench->timed_calls++;
   } while (bench->mark < end || bench->timed_calls < 3);
   int32_t kept = bench->timed_calls < LAYER_CALLS ? (int32_t)bench->timed_calls : LAYER_CALLS;
@@ -253,7 +261,7 @@ int cnn_program_bench(const cnn_program *program, int argc, char **argv) {
   int64_t threads = 0;
   const cnn_flag flag[] = {
     {"seconds", 0, CNN_VALUE_NUMBER, &bench.seconds, "N", "how long it measures (2)", 0, 86400, NULL, NULL},
-    {"threads", 0, CNN_VALUE_WHOLE, &threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},
+    {"threads", 0, CNN_VALUE_WHOLE, &threads, "N", "processors to use, fewer where others keep them busy (all)", 1, 4096, NULL, NULL},
     {"train", 0, CNN_VALUE_FLAG, &bench.train, "", "whole steps of training instead", 0, 0, NULL, NULL},
     {"json", 0, CNN_VALUE_FLAG, &bench.json, "", "the same as JSON", 0, 0, NULL, NULL},
   };

@@ -11,6 +11,7 @@
 #include "evaluate.h"
 #include "measure.h"
 #include "number.h"
+#include "pace.h"
 #include "pictures.h"
 #include "program.h"
 #include "threads.h"
@@ -24,6 +25,7 @@ typedef struct Prediction {
   const cnn_network *network;
   const Arguments *arguments;
   void *model, *workspace;
+  cnn_pace pace;
   cnn_batch batch;
   cnn_reader reader;
   float **output;            /* of one call */
@@ -314,7 +316,9 @@ static cnn_status predict_file(Prediction *prediction, const char *path) {
     int32_t now = count - first < network->batch ? (int32_t)(count - first) : network->batch;
     for (int32_t i = 0; status.code == CNN_OK && i < now; i++) status = read_sample(prediction, inputs, first + i, i);
     if (status.code != CNN_OK) break;
+    double begun = cnn_pace_begin(&prediction->pace);
     network->infer(prediction->model, (const void *const *)prediction->batch.input, prediction->output, prediction->workspace);
+    cnn_pace_end(&prediction->pace, begun);
     for (int32_t i = 0; i < now; i++) {
       if (prediction->arguments->json) {
         add_sample(prediction, path, first + i, i);
@@ -352,7 +356,7 @@ static bool is_folder(const char *path) {
 
 static int predict(const cnn_program *program, const Arguments *arguments, int files, char **file) {
   Prediction prediction = {.network = program->network, .arguments = arguments, .batched = files > 1};
-  cnn_threads_use(cnn_threads((int32_t)arguments->threads));
+  prediction.pace = cnn_pace_of(cnn_threads((int32_t)arguments->threads));
   cnn_status status = open_prediction(program, &prediction);
   for (int i = 0; status.code == CNN_OK && i < files; i++) status = (is_folder(file[i]) ? predict_folder : predict_file)(&prediction, file[i]);
   if (status.code == CNN_OK && arguments->json) {

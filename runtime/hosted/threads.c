@@ -6,6 +6,7 @@
 #include "threads.h"
 
 #include <sched.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,6 +18,11 @@ extern int omp_get_max_threads(void) __attribute__((weak));
 
 void cnn_threads_use(int32_t threads) {
   if (omp_set_num_threads) omp_set_num_threads(threads);
+}
+
+/* LLVM's OpenMP spins for 0.2 s, and reads this when it is first called; GCC's spins for a few milliseconds. */
+void cnn_threads_spare(void) {
+  if (!getenv("OMP_WAIT_POLICY")) setenv("KMP_BLOCKTIME", "1", 0);
 }
 
 static int32_t processors(void) {

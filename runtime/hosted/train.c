@@ -18,6 +18,7 @@
 #include "number.h"
 #include "origin.h"
 #include "previous.h"
+#include "pace.h"
 #include "run.h"
 #include "threads.h"
 
@@ -35,6 +36,7 @@ typedef struct Training {
   int32_t *order;
   char *last, *checkpoint;        /* paths */
   int32_t threads;
+  cnn_pace pace;             /* of the steps */
   int64_t validated;              /* samples of the validation part; 0: none */
   double began, reported, validation_seconds;
   int64_t began_at;               /* samples seen when this process took the epoch up */
@@ -310,7 +312,7 @@ static cnn_status prepare(Training *training) {
   cnn_status status = check_options(training->network, options);
   if (status.code == CNN_OK) status = open_training(training);
   if (status.code != CNN_OK) return status;
-  cnn_threads_use(training->threads);
+  training->pace = cnn_pace_of(training->threads);
   note(training, "data: %s", cnn_data_describe(training->data));
   if (*cnn_data_notes(training->data)) send(training, (cnn_event){.kind = CNN_EVENT_NOTE, .note = cnn_data_notes(training->data)});
   note_labels(training);
@@ -391,8 +393,10 @@ static cnn_status make_step(Training *training, bool *over) {
   while (batches < trainer->recipe.accumulate && run->at < run->samples) {
     cnn_status status = cnn_loader_next(training->loader, &batch);
     if (status.code != CNN_OK) return status;
+    double begun = cnn_pace_begin(&training->pace);
     float loss = cnn_trainer_batch(trainer, (const void *const *)batch->input, (const void *const *)batch->target, batch->count,
                                    training->output);
+    cnn_pace_end(&training->pace, begun);
     count_batch(training, batch, loss);
     if (!isfinite(loss)) return not_finite(training, batch, loss);
     batches += cnn_course_ends_batch(&training->course, run->at);
@@ -440,7 +444,6 @@ static cnn_status validate(Training *training, cnn_measures *measures) {
   cnn_status status = cnn_evaluator_run(training->evaluator, cnn_trainer_result(&training->run.trainer), training->data, CNN_PART_VAL, limit,
                                         training->options->stop, measures);
   training->validation_seconds = cnn_clock() - start;
-  cnn_threads_use(training->threads);
   if (status.code == CNN_OK && isnan(measures->loss) && losses_known(training->network)) {
     return cnn_failure(CNN_NOT_FINITE, "the validation loss of epoch %d is not a number. A smaller rate, clip_norm or a warmup may help",
                        (int)training->run.finished + 1);

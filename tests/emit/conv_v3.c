@@ -78,11 +78,20 @@ _Static_assert(sizeof(conv_v3_weights) == CONV_V3_PARAMETERS * sizeof(float), "w
 _Static_assert(sizeof(conv_v3_model) == CONV_V3_MODEL_BYTES, "model");
 _Static_assert(sizeof(conv_v3_workspace) == CONV_V3_WORKSPACE_BYTES, "workspace");
 
+// -ffast-math is for other files: here each operation is the one that is written.
+#if defined(__clang__) && defined(__FAST_MATH__)
+#pragma float_control(precise, on, push)
+#elif defined(__GNUC__) && !defined(__clang__)
+#pragma GCC push_options
+#ifdef __FAST_MATH__
+#pragma GCC optimize("no-fast-math")
+#endif
+#endif
+
 // Products and sums become fused multiply-adds where the CPU has them, whatever the command line says; loops that copy stay loops.
 #if defined(__clang__)
 #pragma clang fp contract(fast)
 #elif defined(__GNUC__)
-#pragma GCC push_options
 #pragma GCC optimize("fp-contract=fast", "no-tree-loop-distribute-patterns")
 #endif
 
@@ -117,7 +126,7 @@ typedef int32_t conv_v3_v8i __attribute__((vector_size(32)));
 // weight of conv1 in the order in which its kernel reads it
 //   out    [1][3][3][3][16]  output
 //   weight [16][3][3][3]  input
-static void conv_v3_conv1_weight_pack(float (*restrict out)[3][3][3][16], const float (*restrict weight)[3][3][3]) {
+KERNEL void conv_v3_conv1_weight_pack(float (*restrict out)[3][3][3][16], const float (*restrict weight)[3][3][3]) {
   for (int ky = 0; ky < 3; ky++)
     for (int kx = 0; kx < 3; kx++)
       for (int c = 0; c < 3; c++)
@@ -128,7 +137,7 @@ static void conv_v3_conv1_weight_pack(float (*restrict out)[3][3][3][16], const 
 // bias of conv1 in the order in which its kernel reads it
 //   out  [24]  output
 //   bias [16]  input
-static void conv_v3_conv1_bias_pack(float *restrict out, const float *restrict bias) {
+KERNEL void conv_v3_conv1_bias_pack(float *restrict out, const float *restrict bias) {
   for (int c = 0; c < 16; c++)
     out[c] = bias[c];
   for (int c = 16; c < 24; c++)
@@ -143,7 +152,7 @@ void conv_v3_pack(conv_v3_model *model, const conv_v3_weights *weights) {
 /* ---- a model in a file or in flash ---- */
 
 // What it begins with: "cnnmodel", the format's version, the bytes that follow, a fingerprint of their layout.
-static const uint64_t conv_v3_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, CONV_V3_MODEL_BYTES, UINT64_C(0xaa6f97e1ec439e91)};
+static const uint64_t conv_v3_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, CONV_V3_MODEL_BYTES, UINT64_C(0xfb17a2cededd55dd)};
 
 const conv_v3_model *conv_v3_open(const void *bytes, size_t size) {
   const char *start = bytes;
@@ -484,6 +493,9 @@ void conv_v3_infer(const conv_v3_model *model, const float image[CONV_V3_BATCH *
 #pragma STDC FP_CONTRACT DEFAULT
 #elif defined(__GNUC__)
 #pragma GCC pop_options
+#endif
+#if defined(__clang__) && defined(__FAST_MATH__)
+#pragma float_control(pop)
 #endif
 #if !__STDC_HOSTED__ && defined(__GNUC__)
 #undef memcpy

@@ -75,18 +75,29 @@ _Static_assert(sizeof(dense_O0_weights) == DENSE_O0_PARAMETERS * sizeof(float), 
 _Static_assert(sizeof(dense_O0_model) == DENSE_O0_MODEL_BYTES, "model");
 _Static_assert(sizeof(dense_O0_workspace) == DENSE_O0_WORKSPACE_BYTES, "workspace");
 
+// -ffast-math is for other files: here each operation is the one that is written.
+#if defined(__clang__) && defined(__FAST_MATH__)
+#pragma float_control(precise, on, push)
+#elif defined(__GNUC__) && !defined(__clang__)
+#pragma GCC push_options
+#ifdef __FAST_MATH__
+#pragma GCC optimize("no-fast-math")
+#endif
+#endif
+
 // Products and sums become fused multiply-adds where the CPU has them, whatever the command line says; loops that copy stay loops.
 #if defined(__clang__)
 #pragma clang fp contract(fast)
 #elif defined(__GNUC__)
-#pragma GCC push_options
 #pragma GCC optimize("fp-contract=fast", "no-tree-loop-distribute-patterns")
 #endif
 
 #if defined(__GNUC__)
 #define INLINE static inline __attribute__((always_inline, unused))
+#define KERNEL static __attribute__((noinline))
 #else
 #define INLINE static inline
+#define KERNEL static
 #endif
 
 /* ---- weights ---- */
@@ -94,7 +105,7 @@ _Static_assert(sizeof(dense_O0_workspace) == DENSE_O0_WORKSPACE_BYTES, "workspac
 // weight of dense1 in the order in which its kernel reads it
 //   out    [3][4]  output
 //   weight [3][4]  input
-static void dense_O0_dense1_weight_pack(float (*restrict out)[4], const float (*restrict weight)[4]) {
+KERNEL void dense_O0_dense1_weight_pack(float (*restrict out)[4], const float (*restrict weight)[4]) {
   for (int u = 0; u < 3; u++)
     for (int i = 0; i < 4; i++)
       out[u][i] = weight[u][i];
@@ -103,7 +114,7 @@ static void dense_O0_dense1_weight_pack(float (*restrict out)[4], const float (*
 // bias of dense1 in the order in which its kernel reads it
 //   out  [3]  output
 //   bias [3]  input
-static void dense_O0_dense1_bias_pack(float *restrict out, const float *restrict bias) {
+KERNEL void dense_O0_dense1_bias_pack(float *restrict out, const float *restrict bias) {
   for (int u = 0; u < 3; u++)
     out[u] = bias[u];
 }
@@ -111,7 +122,7 @@ static void dense_O0_dense1_bias_pack(float *restrict out, const float *restrict
 // weight of dense2 in the order in which its kernel reads it
 //   out    [2][3]  output
 //   weight [2][3]  input
-static void dense_O0_dense2_weight_pack(float (*restrict out)[3], const float (*restrict weight)[3]) {
+KERNEL void dense_O0_dense2_weight_pack(float (*restrict out)[3], const float (*restrict weight)[3]) {
   for (int u = 0; u < 2; u++)
     for (int i = 0; i < 3; i++)
       out[u][i] = weight[u][i];
@@ -120,7 +131,7 @@ static void dense_O0_dense2_weight_pack(float (*restrict out)[3], const float (*
 // bias of dense2 in the order in which its kernel reads it
 //   out  [2]  output
 //   bias [2]  input
-static void dense_O0_dense2_bias_pack(float *restrict out, const float *restrict bias) {
+KERNEL void dense_O0_dense2_bias_pack(float *restrict out, const float *restrict bias) {
   for (int u = 0; u < 2; u++)
     out[u] = bias[u];
 }
@@ -135,7 +146,7 @@ void dense_O0_pack(dense_O0_model *model, const dense_O0_weights *weights) {
 /* ---- a model in a file or in flash ---- */
 
 // What it begins with: "cnnmodel", the format's version, the bytes that follow, a fingerprint of their layout.
-static const uint64_t dense_O0_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, DENSE_O0_MODEL_BYTES, UINT64_C(0xb81b7700f0d6e5ab)};
+static const uint64_t dense_O0_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, DENSE_O0_MODEL_BYTES, UINT64_C(0xff1ba4f69bd0b1ef)};
 
 const dense_O0_model *dense_O0_open(const void *bytes, size_t size) {
   const char *start = bytes;
@@ -202,7 +213,7 @@ static void dense_O0_run(const dense_O0_model *model, const void *x, void *outpu
   void *const dense1 = arena; /* 3 */
   void *const relu1 = arena; /* 3 */
 
-  dense_O0_dense1((const float (*)[1][4])x, dense1, model->dense1_weight, model->dense1_bias);
+  dense_O0_dense1((const float (*)[1][4])(uintptr_t)x, dense1, model->dense1_weight, model->dense1_bias);
   dense_O0_relu1(relu1);
   dense_O0_dense2(relu1, output, model->dense2_weight, model->dense2_bias);
 }
@@ -217,10 +228,14 @@ void dense_O0_infer(const dense_O0_model *model, const float x[DENSE_O0_BATCH * 
 /* ---- the end: what follows in the same translation unit is compiled as if this file were not there ---- */
 
 #undef INLINE
+#undef KERNEL
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT DEFAULT
 #elif defined(__GNUC__)
 #pragma GCC pop_options
+#endif
+#if defined(__clang__) && defined(__FAST_MATH__)
+#pragma float_control(pop)
 #endif
 #if !__STDC_HOSTED__ && defined(__GNUC__)
 #undef memcpy

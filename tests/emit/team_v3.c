@@ -95,11 +95,20 @@ _Static_assert(sizeof(team_weights) == TEAM_PARAMETERS * sizeof(float), "weights
 _Static_assert(sizeof(team_model) == TEAM_MODEL_BYTES, "model");
 _Static_assert(sizeof(team_workspace) == TEAM_WORKSPACE_BYTES, "workspace");
 
+// -ffast-math is for other files: here each operation is the one that is written.
+#if defined(__clang__) && defined(__FAST_MATH__)
+#pragma float_control(precise, on, push)
+#elif defined(__GNUC__) && !defined(__clang__)
+#pragma GCC push_options
+#ifdef __FAST_MATH__
+#pragma GCC optimize("no-fast-math")
+#endif
+#endif
+
 // Products and sums become fused multiply-adds where the CPU has them, whatever the command line says; loops that copy stay loops.
 #if defined(__clang__)
 #pragma clang fp contract(fast)
 #elif defined(__GNUC__)
-#pragma GCC push_options
 #pragma GCC optimize("fp-contract=fast", "no-tree-loop-distribute-patterns")
 #endif
 
@@ -149,7 +158,7 @@ typedef uint32_t team_v8n __attribute__((vector_size(32)));
 // weight of a in the order in which its kernel reads it
 //   out    [1][1][1][16][16]  output
 //   weight [16][16][1][1]  input
-static void team_a_weight_pack(float (*restrict out)[1][1][16][16], const float (*restrict weight)[16][1][1]) {
+KERNEL void team_a_weight_pack(float (*restrict out)[1][1][16][16], const float (*restrict weight)[16][1][1]) {
   for (int c = 0; c < 16; c++)
     for (int f = 0; f < 16; f++)
       out[0][0][0][c][f] = weight[f][c][0][0];
@@ -158,7 +167,7 @@ static void team_a_weight_pack(float (*restrict out)[1][1][16][16], const float 
 // bias of a in the order in which its kernel reads it
 //   out  [24]  output
 //   bias [16]  input
-static void team_a_bias_pack(float *restrict out, const float *restrict bias) {
+KERNEL void team_a_bias_pack(float *restrict out, const float *restrict bias) {
   for (int c = 0; c < 16; c++)
     out[c] = bias[c];
   for (int c = 16; c < 24; c++)
@@ -168,7 +177,7 @@ static void team_a_bias_pack(float *restrict out, const float *restrict bias) {
 // weight of b in the order in which its kernel reads it
 //   out    [1][1][1][16][16]  output
 //   weight [24][16][1][1]  input
-static void team_b_weight_pack(float (*restrict out)[1][1][16][16], const float (*restrict weight)[16][1][1]) {
+KERNEL void team_b_weight_pack(float (*restrict out)[1][1][16][16], const float (*restrict weight)[16][1][1]) {
   for (int c = 0; c < 16; c++)
     for (int f = 0; f < 16; f++)
       out[0][0][0][c][f] = weight[f][c][0][0];
@@ -177,7 +186,7 @@ static void team_b_weight_pack(float (*restrict out)[1][1][16][16], const float 
 // weight_rest of b in the order in which its kernel reads it
 //   out    [1][1][1][16][8]  output
 //   weight [24][16][1][1]  input
-static void team_b_weight_rest_pack(float (*restrict out)[1][1][16][8], const float (*restrict weight)[16][1][1]) {
+KERNEL void team_b_weight_rest_pack(float (*restrict out)[1][1][16][8], const float (*restrict weight)[16][1][1]) {
   for (int c = 0; c < 16; c++)
     for (int f = 0; f < 8; f++)
       out[0][0][0][c][f] = weight[f + 16][c][0][0];
@@ -186,7 +195,7 @@ static void team_b_weight_rest_pack(float (*restrict out)[1][1][16][8], const fl
 // bias of b in the order in which its kernel reads it
 //   out  [32]  output
 //   bias [24]  input
-static void team_b_bias_pack(float *restrict out, const float *restrict bias) {
+KERNEL void team_b_bias_pack(float *restrict out, const float *restrict bias) {
   for (int c = 0; c < 24; c++)
     out[c] = bias[c];
   for (int c = 24; c < 32; c++)
@@ -196,7 +205,7 @@ static void team_b_bias_pack(float *restrict out, const float *restrict bias) {
 // weight of c.conv1 in the order in which its kernel reads it
 //   out    [1][3][3][16][16]  output
 //   weight [16][16][3][3]  input
-static void team_c_conv1_weight_pack(float (*restrict out)[3][3][16][16], const float (*restrict weight)[16][3][3]) {
+KERNEL void team_c_conv1_weight_pack(float (*restrict out)[3][3][16][16], const float (*restrict weight)[16][3][3]) {
   for (int ky = 0; ky < 3; ky++)
     for (int kx = 0; kx < 3; kx++)
       for (int c = 0; c < 16; c++)
@@ -207,7 +216,7 @@ static void team_c_conv1_weight_pack(float (*restrict out)[3][3][16][16], const 
 // weight of c.dense1 in the order in which its kernel reads it
 //   out    [1][16][8]  output
 //   weight [5][16]  input
-static void team_c_dense1_weight_pack(float (*restrict out)[16][8], const float (*restrict weight)[16]) {
+KERNEL void team_c_dense1_weight_pack(float (*restrict out)[16][8], const float (*restrict weight)[16]) {
   for (int i = 0; i < 16; i++) {
     for (int n = 0; n < 5; n++)
       out[0][i][n] = weight[n][i];
@@ -219,7 +228,7 @@ static void team_c_dense1_weight_pack(float (*restrict out)[16][8], const float 
 // bias of c.dense1 in the order in which its kernel reads it
 //   out  [8]  output
 //   bias [5]  input
-static void team_c_dense1_bias_pack(float *restrict out, const float *restrict bias) {
+KERNEL void team_c_dense1_bias_pack(float *restrict out, const float *restrict bias) {
   for (int u = 0; u < 5; u++)
     out[u] = bias[u];
   for (int u = 5; u < 8; u++)
@@ -241,7 +250,7 @@ void team_pack(team_model *model, const team_weights *weights) {
 /* ---- a model in a file or in flash ---- */
 
 // What it begins with: "cnnmodel", the format's version, the bytes that follow, a fingerprint of their layout.
-static const uint64_t team_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, TEAM_MODEL_BYTES, UINT64_C(0x23bd3a4a43259da7)};
+static const uint64_t team_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, TEAM_MODEL_BYTES, UINT64_C(0xa8421f2a4ef3927c)};
 
 const team_model *team_open(const void *bytes, size_t size) {
   const char *start = bytes;
@@ -592,6 +601,9 @@ void team_infer(const team_model *model, const float x[TEAM_BATCH * TEAM_X_SIZE]
 #pragma STDC FP_CONTRACT DEFAULT
 #elif defined(__GNUC__)
 #pragma GCC pop_options
+#endif
+#if defined(__clang__) && defined(__FAST_MATH__)
+#pragma float_control(pop)
 #endif
 #if !__STDC_HOSTED__ && defined(__GNUC__)
 #undef memcpy

@@ -19,7 +19,7 @@
  * multiply-adds  88
  * activations    240 bytes
  * workspace      128 bytes, the least possible
- * training       3,424 bytes, the least possible
+ * training       1,936 bytes, the least possible
  */
 // SPDX-License-Identifier: MIT-0
 #include <stddef.h>
@@ -162,7 +162,7 @@ typedef struct cnn_network {
 #define TRAIN_GENERIC_MODEL_BYTES 176
 #define TRAIN_GENERIC_FILE_BYTES 240         /* a model in a file */
 #define TRAIN_GENERIC_WORKSPACE_BYTES 128
-#define TRAIN_GENERIC_TRAINING_BYTES 3424
+#define TRAIN_GENERIC_TRAINING_BYTES 1936
 
 /* Trained parameters in the usual layouts, one after the other without padding: also an array of TRAIN_GENERIC_PARAMETERS floats. */
 typedef struct train_generic_weights train_generic_weights;
@@ -216,8 +216,7 @@ struct train_generic_training {
   float batch[48]; /* what there is once for a batch */
   float all[128]; /* values that are read for all images together */
   float kept[192]; /* by image: values that are needed later */
-  float arena[4][80]; /* values of the image that a shard is at */
-  train_generic_weights sum[3]; /* gradients of the shards after the first */
+  float arena[1][80]; /* values of the image that a shard is at */
 };
 
 /* Weights to start from; the same seed gives the same weights on every machine. */
@@ -237,6 +236,16 @@ _Static_assert(sizeof(train_generic_weights) == TRAIN_GENERIC_PARAMETERS * sizeo
 _Static_assert(sizeof(train_generic_model) == TRAIN_GENERIC_MODEL_BYTES, "model");
 _Static_assert(sizeof(train_generic_workspace) == TRAIN_GENERIC_WORKSPACE_BYTES, "workspace");
 _Static_assert(sizeof(train_generic_training) == TRAIN_GENERIC_TRAINING_BYTES, "training");
+
+// -ffast-math is for other files: here each operation is the one that is written.
+#if defined(__clang__) && defined(__FAST_MATH__)
+#pragma float_control(precise, on, push)
+#elif defined(__GNUC__) && !defined(__clang__)
+#pragma GCC push_options
+#ifdef __FAST_MATH__
+#pragma GCC optimize("no-fast-math")
+#endif
+#endif
 
 /* ---- weights to start from: no fused multiply-add here, so that all machines get the same ---- */
 
@@ -338,14 +347,15 @@ void train_generic_init(train_generic_weights *weights, uint64_t seed) {
 #if defined(__clang__)
 #pragma clang fp contract(fast)
 #elif defined(__GNUC__)
-#pragma GCC push_options
 #pragma GCC optimize("fp-contract=fast", "no-tree-loop-distribute-patterns")
 #endif
 
 #if defined(__GNUC__)
 #define INLINE static inline __attribute__((always_inline, unused))
+#define KERNEL static __attribute__((noinline))
 #else
 #define INLINE static inline
+#define KERNEL static
 #endif
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -360,7 +370,7 @@ void train_generic_init(train_generic_weights *weights, uint64_t seed) {
 // weight of conv1 in the order in which its kernel reads it
 //   out    [2][1][3][3]  output
 //   weight [2][1][3][3]  input
-static void train_generic_conv1_weight_pack(float (*restrict out)[1][3][3], const float (*restrict weight)[1][3][3]) {
+KERNEL void train_generic_conv1_weight_pack(float (*restrict out)[1][3][3], const float (*restrict weight)[1][3][3]) {
   for (int s = 0; s < 2; s++)
     for (int ky = 0; ky < 3; ky++)
       for (int kx = 0; kx < 3; kx++)
@@ -370,7 +380,7 @@ static void train_generic_conv1_weight_pack(float (*restrict out)[1][3][3], cons
 // weight of dense1 in the order in which its kernel reads it
 //   out    [2][8]  output
 //   weight [2][8]  input
-static void train_generic_dense1_weight_pack(float (*restrict out)[8], const float (*restrict weight)[8]) {
+KERNEL void train_generic_dense1_weight_pack(float (*restrict out)[8], const float (*restrict weight)[8]) {
   for (int u = 0; u < 2; u++)
     for (int i = 0; i < 8; i++)
       out[u][i] = weight[u][i];
@@ -379,7 +389,7 @@ static void train_generic_dense1_weight_pack(float (*restrict out)[8], const flo
 // bias of dense1 in the order in which its kernel reads it
 //   out  [2]  output
 //   bias [2]  input
-static void train_generic_dense1_bias_pack(float *restrict out, const float *restrict bias) {
+KERNEL void train_generic_dense1_bias_pack(float *restrict out, const float *restrict bias) {
   for (int u = 0; u < 2; u++)
     out[u] = bias[u];
 }
@@ -397,7 +407,7 @@ void train_generic_pack(train_generic_model *model, const train_generic_weights 
 /* ---- a model in a file or in flash ---- */
 
 // What it begins with: "cnnmodel", the format's version, the bytes that follow, a fingerprint of their layout.
-static const uint64_t train_generic_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, TRAIN_GENERIC_MODEL_BYTES, UINT64_C(0x7d26c8ee55c13e06)};
+static const uint64_t train_generic_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, TRAIN_GENERIC_MODEL_BYTES, UINT64_C(0x112d7555c675b9fb)};
 
 const train_generic_model *train_generic_open(const void *bytes, size_t size) {
   const char *start = bytes;
@@ -421,6 +431,10 @@ typedef struct train_generic_batch {
   train_generic_training *at;
   const train_generic_training *packed; // the same: its weights are only read
 } train_generic_batch;
+
+// Layers without code of their own:
+//   flatten1, line 6: flatten: the same values under another shape
+//   dropout1, line 6: dropout(0.5): does nothing in inference
 
 /* ---- generic ---- */
 
@@ -499,7 +513,7 @@ static void train_generic_x_floats(const uint8_t (*restrict in)[4][1], float (*r
 }
 
 // normalize1, line 4: normalize(scale=1/255)
-//     y = (x*scale - mean) / std
+//     y = (x*scale - mean) / std = x*(scale/std) - mean/std
 // normalize: 4x4x1 -> 4x4x1
 //   out [4][4][1]  input and output
 static void train_generic_normalize1(float (*restrict out)[4][1]) {
@@ -615,7 +629,7 @@ static void train_generic_loss_18_cross_entropy_scale(const int32_t (*restrict i
 }
 
 // normalize1, line 4: normalize(scale=1/255)
-//     y = (x*scale - mean) / std
+//     y = (x*scale - mean) / std = x*(scale/std) - mean/std
 // normalize: 4x4x1 -> 4x4x1
 //   in  [4][4][1]  input
 //   out [4][4][1]  output
@@ -946,7 +960,7 @@ static void train_generic_run(const train_generic_model *model, const void *x, v
   void *const dense1 = arena; /* 2 */
   void *const softmax1_row = arena + 16;
 
-  train_generic_x_floats((const uint8_t (*)[4][1])x, x_floats);
+  train_generic_x_floats((const uint8_t (*)[4][1])(uintptr_t)x, x_floats);
   train_generic_normalize1(normalize1);
   train_generic_conv1(normalize1, conv1, model->conv1_weight);
   train_generic_batchnorm1(batchnorm1, model->batchnorm1_running_mean, model->batchnorm1_running_var, model->batchnorm1_weight, model->batchnorm1_bias);
@@ -960,7 +974,7 @@ static void train_generic_phase0_batch(const train_generic_batch *batch, train_g
   const void *const output_target = batch->output_target;
   void *const loss_18_cross_entropy_scale = batch->at->batch + 16; /* 1, one for all images */
 
-  train_generic_loss_18_cross_entropy_scale((const int32_t (*)[1][1][1])output_target, loss_18_cross_entropy_scale, batch->count);
+  train_generic_loss_18_cross_entropy_scale((const int32_t (*)[1][1][1])(uintptr_t)output_target, loss_18_cross_entropy_scale, batch->count);
 }
 
 static void train_generic_phase1_image(const train_generic_batch *batch, int64_t n, float *arena, train_generic_weights *gradients) {
@@ -971,7 +985,7 @@ static void train_generic_phase1_image(const train_generic_batch *batch, int64_t
   void *const conv1_training = batch->at->kept + n * 48 + 16; /* 2x2x2, kept */
   void *const batchnorm1_moments = batch->at->all + n * 4; /* 1x2x2, of all images */
 
-  train_generic_x_floats((const uint8_t (*)[4][1])x, x_floats_2);
+  train_generic_x_floats((const uint8_t (*)[4][1])(uintptr_t)x, x_floats_2);
   train_generic_normalize1_training(x_floats_2, normalize1_training);
   train_generic_conv1(normalize1_training, conv1_training, batch->packed->conv1_weight);
   train_generic_batchnorm1_moments(conv1_training, batchnorm1_moments);
@@ -1016,8 +1030,8 @@ static void train_generic_phase2_image(const train_generic_batch *batch, int64_t
   train_generic_dense1(dropout1_mask, dense1_training, batch->packed->dense1_weight, batch->packed->dense1_bias);
   train_generic_softmax1(dense1_training, softmax1_training, softmax1_training_row);
   if (batch->output) memcpy(batch->output + n * TRAIN_GENERIC_OUTPUT_SIZE, softmax1_training, TRAIN_GENERIC_OUTPUT_SIZE * sizeof(float));
-  train_generic_loss_19_cross_entropy(dense1_training, (const int32_t (*)[1][1])output_target, loss_18_cross_entropy_scale, loss_19_cross_entropy, loss_19_cross_entropy_row);
-  train_generic_loss_20_cross_entropy_gradient(dense1_training, (const int32_t (*)[1][1])output_target, loss_18_cross_entropy_scale, loss_20_cross_entropy_gradient, loss_20_cross_entropy_gradient_row);
+  train_generic_loss_19_cross_entropy(dense1_training, (const int32_t (*)[1][1])(uintptr_t)output_target, loss_18_cross_entropy_scale, loss_19_cross_entropy, loss_19_cross_entropy_row);
+  train_generic_loss_20_cross_entropy_gradient(dense1_training, (const int32_t (*)[1][1])(uintptr_t)output_target, loss_18_cross_entropy_scale, loss_20_cross_entropy_gradient, loss_20_cross_entropy_gradient_row);
   train_generic_dense1_input_gradient(loss_20_cross_entropy_gradient, dense1_input_gradient, batch->weights->dense1_weight);
   train_generic_dense1_weight_gradient(dropout1_mask, loss_20_cross_entropy_gradient, gradients->dense1_weight);
   train_generic_dense1_bias_gradient(loss_20_cross_entropy_gradient, gradients->dense1_bias);
@@ -1055,14 +1069,6 @@ void train_generic_infer(const train_generic_model *model, const uint8_t x[TRAIN
   train_generic_run(model, x, output, workspace->arena);
 }
 
-// The gradients of all shards, added in pairs, whatever the number of threads.
-static void train_generic_add(train_generic_weights *gradients, const train_generic_weights *sum) {
-  typedef struct flat { float f[TRAIN_GENERIC_PARAMETERS]; } flat; // the same floats, without their names
-  float *const g = ((flat *)(void *)gradients)->f;
-  const flat *const s = (const flat *)(const void *)sum;
-  for (int64_t i = 0; i < TRAIN_GENERIC_PARAMETERS; i++) g[i] = ((g[i] + s[0].f[i]) + (s[1].f[i] + s[2].f[i]));
-}
-
 float train_generic_gradients(const train_generic_weights *weights, const uint8_t *x, const int32_t *output_target, int32_t count,
                               uint64_t seed, uint64_t step, train_generic_weights *gradients, float *output,
                               train_generic_training *workspace) {
@@ -1070,24 +1076,15 @@ float train_generic_gradients(const train_generic_weights *weights, const uint8_
   memset(gradients, 0, sizeof *gradients);
   memcpy(gradients->batchnorm1_running_mean, weights->batchnorm1_running_mean, sizeof gradients->batchnorm1_running_mean);
   memcpy(gradients->batchnorm1_running_var, weights->batchnorm1_running_var, sizeof gradients->batchnorm1_running_var);
-  for (int32_t shard = 0; shard < 3; shard++)
-    memset(&workspace->sum[shard], 0, sizeof workspace->sum[shard]);
   train_generic_dense1_weight_pack(workspace->dense1_weight, weights->dense1_weight);
   train_generic_conv1_weight_pack(workspace->conv1_weight, weights->conv1_weight);
   train_generic_dense1_bias_pack(workspace->dense1_bias, weights->dense1_bias);
   train_generic_phase0_batch(&batch, gradients);
-  for (int32_t shard = 0; shard < 4; shard++)
-    for (int64_t n = shard * count / 4; n < (shard + 1) * count / 4; n++)
-      train_generic_phase1_image(&batch, n, workspace->arena[shard], shard ? &workspace->sum[shard - 1] : gradients);
+  for (int64_t n = 0; n < count; n++) train_generic_phase1_image(&batch, n, workspace->arena[0], gradients);
   train_generic_phase1_batch(&batch, gradients);
-  for (int32_t shard = 0; shard < 4; shard++)
-    for (int64_t n = shard * count / 4; n < (shard + 1) * count / 4; n++)
-      train_generic_phase2_image(&batch, n, workspace->arena[shard], shard ? &workspace->sum[shard - 1] : gradients);
+  for (int64_t n = 0; n < count; n++) train_generic_phase2_image(&batch, n, workspace->arena[0], gradients);
   train_generic_phase2_batch(&batch, gradients);
-  for (int32_t shard = 0; shard < 4; shard++)
-    for (int64_t n = shard * count / 4; n < (shard + 1) * count / 4; n++)
-      train_generic_phase3_image(&batch, n, workspace->arena[shard], shard ? &workspace->sum[shard - 1] : gradients);
-  train_generic_add(gradients, workspace->sum);
+  for (int64_t n = 0; n < count; n++) train_generic_phase3_image(&batch, n, workspace->arena[0], gradients);
   double loss = 0;
   for (int32_t n = 0; n < count; n++) loss += (double)workspace->all[64 + n];
   return (float)loss;
@@ -1166,7 +1163,7 @@ static const char train_generic_network_summary[] =
   "multiply-adds  88\n"
   "activations    240 bytes\n"
   "workspace      128 bytes, the least possible\n"
-  "training       3,424 bytes, the least possible\n";
+  "training       1,936 bytes, the least possible\n";
 #ifdef __GNUC__
 #pragma GCC diagnostic pop
 #endif
@@ -1208,11 +1205,15 @@ const cnn_network train_generic_network = {
 /* ---- the end: what follows in the same translation unit is compiled as if this file were not there ---- */
 
 #undef INLINE
+#undef KERNEL
 #undef UNROLL
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT DEFAULT
 #elif defined(__GNUC__)
 #pragma GCC pop_options
+#endif
+#if defined(__clang__) && defined(__FAST_MATH__)
+#pragma float_control(pop)
 #endif
 #if !__STDC_HOSTED__ && defined(__GNUC__)
 #undef memcpy
