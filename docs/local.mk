@@ -14,10 +14,10 @@ man_MANS = %D%/cnnc.1 %D%/cnnc-program.1 %D%/cnn.5
 bashcompletiondir = $(datadir)/bash-completion/completions
 zshcompletiondir = $(datadir)/zsh/site-functions
 fishcompletiondir = $(datadir)/fish/vendor_completions.d
-nodist_bashcompletion_DATA = %D%/bash/cnnc
-nodist_zshcompletion_DATA = %D%/zsh/_cnnc
-nodist_fishcompletion_DATA = %D%/fish/cnnc.fish
-CLEANFILES += $(man_MANS) %D%/bash/cnnc %D%/zsh/_cnnc %D%/fish/cnnc.fish
+nodist_bashcompletion_DATA = %D%/cnnc.bash
+nodist_zshcompletion_DATA = %D%/_cnnc
+nodist_fishcompletion_DATA = %D%/cnnc.fish
+CLEANFILES += $(man_MANS) %D%/cnnc.bash %D%/_cnnc %D%/cnnc.fish
 MADE_BY_DOCGEN = $(AM_V_GEN)$(MKDIR_P) $(@D) && ./docgen$(EXEEXT)
 %D%/cnnc.1: docgen$(EXEEXT)
 	$(MADE_BY_DOCGEN) cnnc.1 >$@.new && mv $@.new $@
@@ -25,11 +25,11 @@ MADE_BY_DOCGEN = $(AM_V_GEN)$(MKDIR_P) $(@D) && ./docgen$(EXEEXT)
 	$(MADE_BY_DOCGEN) cnnc-program.1 >$@.new && mv $@.new $@
 %D%/cnn.5: docgen$(EXEEXT)
 	$(MADE_BY_DOCGEN) cnn.5 >$@.new && mv $@.new $@
-%D%/bash/cnnc: docgen$(EXEEXT)
+%D%/cnnc.bash: docgen$(EXEEXT)
 	$(MADE_BY_DOCGEN) cnnc.bash >$@.new && mv $@.new $@
-%D%/zsh/_cnnc: docgen$(EXEEXT)
+%D%/_cnnc: docgen$(EXEEXT)
 	$(MADE_BY_DOCGEN) _cnnc >$@.new && mv $@.new $@
-%D%/fish/cnnc.fish: docgen$(EXEEXT)
+%D%/cnnc.fish: docgen$(EXEEXT)
 	$(MADE_BY_DOCGEN) cnnc.fish >$@.new && mv $@.new $@
 
 .PHONY: docs
