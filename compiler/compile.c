@@ -104,7 +104,9 @@ static bool build_graph(Compilation *c) {
 }
 
 /* A summary tells the memory of all that can be made of the program. */
-static bool summarised(const Options *o) { return !o->output || o->kind == OUTPUT_SUMMARY || o->kind == OUTPUT_JSON; }
+static bool summarised(const Options *o) {
+  return !o->output || o->kind == OUTPUT_SUMMARY || o->kind == OUTPUT_JSON;
+}
 
 static bool check_training(Compilation *c) {
   const Training *training = c->graph->training;
@@ -113,7 +115,8 @@ static bool check_training(Compilation *c) {
     diag_help(diag, "train { loss = cross_entropy } is the least that is needed");
     return false;
   }
-  c->training = training && (c->options->train || (summarised(c->options) && !c->options->train_given && training->not_built.n == 0));
+  const bool told = summarised(c->options) && !c->options->train_given;
+  c->training = training && (c->options->train || (told && training->not_built.n == 0));
   for (int i = 0; c->training && i < training->not_built.n; i++)
     diag_report(c->diags, DIAG_not_built_yet, training->not_built.data[i], NULL, "%s is not built yet", training->not_built_name.data[i]);
   return good(c);
@@ -309,8 +312,14 @@ static bool lower(Compilation *c) {
     .program = o->kind == OUTPUT_PROGRAM, .training = c->training, .weights = c->weights, .tuning = &c->tuning};
   choose_embedding(c);
   const int64_t together = dense_pays_together(c->graph, o->targets.n, o->targets.data, o->batch) ? o->batch : 0;
-  Plan *infer = plan_inference(c->arena, c->graph, fusing_of(o), images_side_by_side(c->graph, o->targets.n, o->targets.data, plain ? 1 : o->batch, false), together),
-       *train = c->training ? plan_training(c->arena, c->graph, fusing_of(o), images_side_by_side(c->graph, o->targets.n, o->targets.data, plain ? 1 : c->graph->training->batch, true)) : NULL;
+  const Fusing fusing = fusing_of(o);
+  const int images = images_side_by_side(c->graph, o->targets.n, o->targets.data, plain ? 1 : o->batch, false);
+  Plan *infer = plan_inference(c->arena, c->graph, fusing, images, together), *train = NULL;
+  if (c->training) {
+    const int64_t batch = plain ? 1 : c->graph->training->batch;
+    const int side_by_side = images_side_by_side(c->graph, o->targets.n, o->targets.data, batch, true);
+    train = plan_training(c->arena, c->graph, fusing, side_by_side);
+  }
   Plan *look = o->kind == OUTPUT_PROGRAM ? plan_look(c->arena, c->graph) : NULL;
   stage_done(c, "plan");
   if (!batch_fits(c, train)) return false;
@@ -370,9 +379,11 @@ typedef struct Bytes { const void *data; size_t n; } Bytes;
 
 static bool run_backend(Compilation *c, BackendKind kind, const Text *text, Bytes weights, const char *path) {
   const Options *o = c->options;
-  static const char *const optimise[] = {[LEVEL_FULL] = "-O3", [LEVEL_PLAIN] = "-O1", [LEVEL_QUICK] = "-O1", [LEVEL_SMALL] = "-Os"};
+  static const char *const optimise[] = {
+    [LEVEL_FULL] = "-O3", [LEVEL_PLAIN] = "-O1", [LEVEL_QUICK] = "-O1", [LEVEL_SMALL] = "-Os"};
   const Backend backend = {
-    .arena = c->arena, .kind = kind, .cc = o->cc, .cross = o->machine ? o->machine->cross : NULL, .soname = base_name(o->output), .runtime = o->runtime, .openmp = o->openmp, .optimise = optimise[o->level], .verbose = o->verbose,
+    .arena = c->arena, .kind = kind, .cc = o->cc, .cross = o->machine ? o->machine->cross : NULL, .soname = base_name(o->output),
+    .runtime = o->runtime, .openmp = o->openmp, .optimise = optimise[o->level], .verbose = o->verbose,
     .data = weights.data, .data_bytes = weights.n};
   const char *temporary = NULL, *why = NULL;
   if (!spares_inputs(c, path)) return false;

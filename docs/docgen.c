@@ -1,5 +1,6 @@
-/* docgen.c: writes what is made of the tables: the pages docs/operators.md and docs/diagnostics.md, the manual and what shells complete:
- *   docgen operators|diagnostics|cnnc.1|cnn.5|cnnc-program.1|cnnc.bash|_cnnc|cnnc.fish */
+/* docgen.c: writes what is made of the tables: the pages docs/operators.md and docs/diagnostics.md, the
+ * manual and what shells complete: docgen
+ * operators|diagnostics|cnnc.1|cnn.5|cnnc-program.1|cnnc.bash|_cnnc|cnnc.fish */
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
 #include <stdio.h>
@@ -77,7 +78,11 @@ static void put_diagnostics(void) {
 }
 
 typedef struct Made { const char *name; void (*put)(Text *); } Made;
-static const Made made[] = {{"cnnc.1", man_compiler}, {"cnn.5", man_language}, {"cnnc.bash", shell_bash}, {"_cnnc", shell_zsh}, {"cnnc.fish", shell_fish}};
+static const Made made[] = {{"cnnc.1", man_compiler},
+                            {"cnn.5", man_language},
+                            {"cnnc.bash", shell_bash},
+                            {"_cnnc", shell_zsh},
+                            {"cnnc.fish", shell_fish}};
 
 static int put_made(const char *name) {
   Arena *arena = arena_new();

@@ -1,4 +1,5 @@
-/* docgen_man.c: cnnc(1) and cnn(5), from the tables of options, operators, losses and forms, and the short pages on the language. */
+/* docgen_man.c: cnnc(1) and cnn(5), from the tables of options, operators, losses and forms, and the short
+ * pages on the language. */
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
 #include <stdio.h>
@@ -11,7 +12,9 @@
 
 /* ---- roff ---- */
 static void put_char(Text *out, char c) {
-  static const char *const escaped[128] = {['\\'] = "\\e", ['-'] = "\\-", ['\''] = "\\(aq", ['`'] = "\\(ga", ['^'] = "\\(ha", ['~'] = "\\(ti", ['"'] = "\\(dq"};
+  static const char *const escaped[128] = {['\\'] = "\\e",  ['-'] = "\\-",   ['\''] = "\\(aq",
+                                           ['`'] = "\\(ga", ['^'] = "\\(ha", ['~'] = "\\(ti",
+                                           ['"'] = "\\(dq"};
   const unsigned char u = (unsigned char)c;
   if (u < 128 && escaped[u]) text_put(out, "%s", escaped[u]);
   else text_bytes(out, &c, 1);
@@ -26,7 +29,8 @@ void man_text(Text *out, const char *text) { put_some(out, text, strlen(text)); 
 
 void man_title(Text *out, const char *name, int section, const char *summary) {
   char capitals[32] = "";
-  for (size_t i = 0; name[i] && i + 1 < sizeof capitals; i++) capitals[i] = (char)(name[i] >= 'a' && name[i] <= 'z' ? name[i] - 'a' + 'A' : name[i]);
+  for (size_t i = 0; name[i] && i + 1 < sizeof capitals; i++)
+    capitals[i] = (char)(name[i] >= 'a' && name[i] <= 'z' ? name[i] - 'a' + 'A' : name[i]);
   text_put(out, ".TH %s %d %s \"cnnc " PACKAGE_VERSION "\"\n.SH NAME\n", capitals, section, RELEASE_DATE);
   man_text(out, name);
   text_put(out, " \\- ");
@@ -97,13 +101,16 @@ static const char *const outputs[][2] = {
   {"no -o", "nothing is written: the program is checked, and the table of its layers printed"},
 };
 static const char *const environment[][2] = {
-  {"NO_COLOR", "messages have no colours where it is set and not empty"},
-  {"CNNC_RUNTIME", "the folder of libcnn.a, which programs are linked with, where it is not beside cnnc or where it was installed"},
-  {"TMPDIR", "where --tune puts the programs that it measures"},
+    {"NO_COLOR", "messages have no colours where it is set and not empty"},
+    {"CNNC_RUNTIME", "the folder of libcnn.a, which programs are linked with, where it is not beside cnnc or "
+                     "where it was installed"},
+    {"TMPDIR", "where --tune puts the programs that it measures"},
 };
 static const char *const statuses[][2] = {
-  {"0", "what was asked for is done"}, {"1", "something is wrong in what was read, or cannot be written"}, {"2", "the command line is wrong"},
-  {"3", "a bug in cnnc: nothing is written"},
+    {"0", "what was asked for is done"},
+    {"1", "something is wrong in what was read, or cannot be written"},
+    {"2", "the command line is wrong"},
+    {"3", "a bug in cnnc: nothing is written"},
 };
 #define EACH(i, table) for (size_t i = 0; i < sizeof(table) / sizeof *(table); i++)
 
@@ -112,7 +119,8 @@ void man_compiler(Text *out) {
   man_heading(out, "SYNOPSIS");
   text_put(out, ".B cnnc\n[\\fIoption\\fR ...] \\fIFILE.cnn\\fR [\\fB\\-o\\fR \\fIOUTPUT\\fR]\n");
   man_heading(out, "DESCRIPTION");
-  man_page(out, "cnnc checks the net that FILE.cnn describes, and writes it as C of fixed dimensions: without allocation, libraries or state. cnn(5) is the language. "
+  man_page(out, "cnnc checks the net that FILE.cnn describes, and writes it as C of fixed dimensions: "
+                "without allocation, libraries or state. cnn(5) is the language. "
                 "What is written depends on the name of the output:");
   EACH(i, outputs) man_entry(out, outputs[i][0], outputs[i][1]);
   man_heading(out, "OPTIONS");
@@ -123,7 +131,8 @@ void man_compiler(Text *out) {
   man_heading(out, "ENVIRONMENT");
   EACH(i, environment) man_entry(out, environment[i][0], environment[i][1]);
   man_heading(out, "FILES");
-  man_entry(out, "NAME.tune", "beside NAME.cnn: the schedules that --tune found to be fastest, read by later compilations");
+  man_entry(out, "NAME.tune",
+            "beside NAME.cnn: the schedules that --tune found to be fastest, read by later compilations");
   man_heading(out, "EXAMPLES");
   man_page(out, "    cnnc digits.cnn                                        # check, and print the layers\n"
                 "    cnnc digits.cnn -o digits                              # a program\n"
@@ -138,9 +147,11 @@ static void put_params(Text *out, const Param *params) {
   if (!params || !params->name) return;
   text_put(out, ".RS 4\n");
   for (const Param *p = params; p->name; p++) {
-    const char *shown = p->value && p->value[0] ? arena_printf(out->arena, "%s=%s", p->name, p->value) : p->name;
+    const char *shown =
+        p->value && p->value[0] ? arena_printf(out->arena, "%s=%s", p->name, p->value) : p->name;
     const char *help = p->help && p->help[0] ? p->help : param_type_text(p);
-    man_entry(out, shown, arena_printf(out->arena, "%s (%s%s)", help, param_type_text(p), p->value ? "" : "; required"));
+    man_entry(out, shown,
+              arena_printf(out->arena, "%s (%s%s)", help, param_type_text(p), p->value ? "" : "; required"));
   }
   text_put(out, ".RE\n");
 }
@@ -161,17 +172,20 @@ static void put_op(Text *out, const Op *op) {
 
 static void put_operators(Text *out) {
   man_heading(out, "OPERATORS");
-  man_page(out, "All take name=\"...\"; those with parameters also weights=LAYER and frozen=true. Arguments without a name come first, in the order of this list.");
+  man_page(out, "All take name=\"...\"; those with parameters also weights=LAYER and frozen=true. Arguments "
+                "without a name come first, in the order of this list.");
   for (const Op *const *first = op_table; *first; first++) {
     bool seen = false;
-    for (const Op *const *op = op_table; op < first; op++) seen = seen || strcmp((*op)->group, (*first)->group) == 0;
+    for (const Op *const *op = op_table; op < first; op++)
+      seen = seen || strcmp((*op)->group, (*first)->group) == 0;
     if (seen) continue;
     text_put(out, ".SS %s\n", (*first)->group);
     for (const Op *const *op = first; *op; op++)
       if (strcmp((*op)->group, (*first)->group) == 0) put_op(out, *op);
   }
   text_put(out, ".SS not built yet\n");
-  for (const char *const *name = op_later_names; *name; name++) text_put(out, "%s%s", *name, name[1] ? ",\n" : "\n");
+  for (const char *const *name = op_later_names; *name; name++)
+    text_put(out, "%s%s", *name, name[1] ? ",\n" : "\n");
 }
 
 static const char *capitals(Arena *arena, const char *word) {
@@ -184,7 +198,8 @@ static const char *capitals(Arena *arena, const char *word) {
 void man_language(Text *out) {
   man_title(out, "cnn", 5, "the language of cnnc");
   man_heading(out, "DESCRIPTION");
-  man_page(out, "A file whose name ends in .cnn describes a convolutional net: its input, its layers, and how it is trained. cnnc(1) compiles it.");
+  man_page(out, "A file whose name ends in .cnn describes a convolutional net: its input, its layers, and "
+                "how it is trained. cnnc(1) compiles it.");
   for (const Topic *topic = topic_table; topic->name; topic++) {
     text_put(out, ".SS %s: ", topic->name);
     man_text(out, topic->summary);
@@ -193,7 +208,8 @@ void man_language(Text *out) {
     if (strcmp(topic->name, "train") == 0)
       for (int i = 0; train_key(i); i++) {
         const Param *key = train_key(i);
-        man_entry(out, arena_printf(out->arena, "%s = %s", key->name, key->value ? key->value : "..."), key->help);
+        man_entry(out, arena_printf(out->arena, "%s = %s", key->name, key->value ? key->value : "..."),
+                  key->help);
       }
     if (topic->example) put_program(out, topic->example);
   }

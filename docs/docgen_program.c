@@ -28,7 +28,8 @@ static const char *printed_by(Arena *arena, int argc, char **argv) {
 }
 
 /* A line of a table: two blanks, a name, at least two blanks, what it is. */
-static bool is_row(const char *line, size_t n, const char **name, size_t *name_length, const char **help, size_t *help_length) {
+static bool is_row(const char *line, size_t n, const char **name, size_t *name_length, const char **help,
+                   size_t *help_length) {
   if (n < 3 || strncmp(line, "  ", 2) != 0 || line[2] == ' ') return false;
   const char *end = line + n, *at = line + 2;
   *name = at;
@@ -48,7 +49,8 @@ static void put_help(Text *out, const char *help) {
     size_t name_length, what_length;
     if (is_row(line, n, &name, &name_length, &what, &what_length))
       man_entry(out, arena_copy(out->arena, name, name_length), arena_copy(out->arena, what, what_length));
-    else if (n && strncmp(line, "usage:", 6) == 0) man_page(out, arena_printf(out->arena, "    %.*s", (int)n - 7, line + 7));
+    else if (n && strncmp(line, "usage:", 6) == 0)
+      man_page(out, arena_printf(out->arena, "    %.*s", (int)n - 7, line + 7));
     else if (n) man_page(out, arena_copy(out->arena, line, n));
     line += n + (line[n] == '\n');
   }
@@ -60,7 +62,8 @@ bool man_program(Text *out) {
   if (!help) return false;
   man_title(out, "cnnc-program", 1, "programs that cnnc makes of nets");
   man_heading(out, "DESCRIPTION");
-  man_page(out, "cnnc FILE.cnn -o NET makes a program of a net, which trains it, measures it and looks inside. Results go to standard output, progress and messages to "
+  man_page(out, "cnnc FILE.cnn -o NET makes a program of a net, which trains it, measures it and looks "
+                "inside. Results go to standard output, progress and messages to "
                 "standard error.");
   put_help(out, help);
   man_heading(out, "COMMANDS");

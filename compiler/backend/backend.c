@@ -67,11 +67,15 @@ const char *backend_help(const Backend *backend) {
   if (on_path(backend->arena, find_compiler(backend->arena, backend->cc))) return NULL;
   if (backend->cc) {
     const char *usual = find_compiler(backend->arena, NULL);
-    return on_path(backend->arena, usual) ? arena_printf(backend->arena, "without --cc it is %s, which is there", usual) : NULL;
+    return on_path(backend->arena, usual)
+               ? arena_printf(backend->arena, "without --cc it is %s, which is there", usual)
+               : NULL;
   }
-  if (backend->cross || backend->kind == BACKEND_WASM) return "install the packages clang and lld: other compilers than clang make code for one machine";
+  if (backend->cross || backend->kind == BACKEND_WASM)
+    return "install the packages clang and lld: other compilers than clang make code for one machine";
   for (const char *const *other = others; *other; other++)
-    if (on_path(backend->arena, *other)) return arena_printf(backend->arena, "--cc=%s works, too; or install the package clang", *other);
+    if (on_path(backend->arena, *other))
+      return arena_printf(backend->arena, "--cc=%s works, too; or install the package clang", *other);
   return "install the package clang, or name another C compiler with --cc";
 }
 
@@ -169,7 +173,8 @@ static void add_kind(Command *command, const Backend *backend) {
     case BACKEND_OBJECT: command_add(command, "-c"); break;
     case BACKEND_SHARED:
       command_add(command, "-shared");
-      if (backend->soname) command_add_all(command, WORDS("-Xlinker", "-soname", "-Xlinker", backend->soname));
+      if (backend->soname)
+        command_add_all(command, WORDS("-Xlinker", "-soname", "-Xlinker", backend->soname));
       if (backend->cross) command_add_all(command, WORDS("-nostdlib", "-fuse-ld=lld")); /* memcpy comes with the program */
       break;
     case BACKEND_WASM: /* the caller's memory begins at __heap_base; a stack that grows too large ends in a trap */

@@ -11,7 +11,7 @@ typedef struct Backend {
   BackendKind kind;
   const char *cc;      /* --cc, or NULL: the clang found when cnnc was configured, else the newest on the PATH */
   const char *const *cross; /* clang's options for another machine; NULL: for this one */
-  const char *soname;  /* BACKEND_SHARED: what programs that are linked with it look for; NULL: its path when they were linked */
+  const char *soname;  /* BACKEND_SHARED: the name under which programs look for it; NULL: its path */
   const char *runtime; /* where libcnn.a is, or NULL: found */
   const char *optimise; /* the C compiler's -O3, -O1 ... */
   bool openmp, verbose;
@@ -23,7 +23,7 @@ typedef struct Backend {
  * the compiler's own messages have gone to standard error by then. */
 bool backend_compile(const Backend *, const char *text, size_t n, const char *output, const char **why);
 
-/* What would help where the C compiler could not be started because it is not there; NULL: nothing is known. */
+/* What would help where the C compiler is not there; NULL: it is, or nothing is known. */
 const char *backend_help(const Backend *);
 
 /* Compiles the text of a program of its own, runs it and gives what it prints. Of `backend`, cc and verbose count. */

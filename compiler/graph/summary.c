@@ -209,7 +209,8 @@ static void json_field(Text *out, const Field *field) {
   }
   text_put(out, "\"receptive_field\": ");
   json_sizes(out, 2, field->size);
-  text_put(out, ", \"jump\": [%s, %s]", text_double(out->arena, field->jump[0]), text_double(out->arena, field->jump[1]));
+  text_put(out, ", \"jump\": [%s, %s]", text_double(out->arena, field->jump[0]),
+           text_double(out->arena, field->jump[1]));
 }
 
 static void json_ports(Text *out, const char *key, int n, const Port *ports, bool inputs) {
@@ -242,7 +243,9 @@ static void json_items(Text *out, const Const *value) {
 static void json_value(Text *out, const Const *value) {
   switch (value->kind) {
     case CONST_INT: text_put(out, "%" PRId64, value->i); break;
-    case CONST_FLOAT: text_put(out, "%s", isfinite(value->f) ? text_double(out->arena, value->f) : "null"); break;
+    case CONST_FLOAT:
+      text_put(out, "%s", isfinite(value->f) ? text_double(out->arena, value->f) : "null");
+      break;
     case CONST_BOOL: text_put(out, value->i ? "true" : "false"); break;
     case CONST_STRING: case CONST_WORD: text_json(out, value->s); break;
     case CONST_DIMS: case CONST_LIST: case CONST_RANGE: json_items(out, value); break;

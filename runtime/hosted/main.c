@@ -43,8 +43,10 @@ static void print_help(FILE *stream, const cnn_program *program) {
     snprintf(left, sizeof left, "%s %s", COMMANDS[i].name, COMMANDS[i].operands);
     fprintf(stream, "  %-40s%s\n", left, COMMANDS[i].summary);
   }
-  fprintf(stream, "\n'%s COMMAND --help' or '%s --help COMMAND' lists the options of a command; --version says which runtime this is.\n", program->name,
-          program->name);
+  fprintf(stream,
+          "\n'%s COMMAND --help' or '%s --help COMMAND' lists the options of a command; --version says which "
+          "runtime this is.\n",
+          program->name, program->name);
 }
 
 int cnn_program_fail(const cnn_program *program, const cnn_status *status) {
@@ -88,7 +90,10 @@ static int run_command(const cnn_program *program, int argc, char **argv) { /* a
   for (int i = 0; i < COMMAND_COUNT; i++) {
     if (strcmp(argv[0], COMMANDS[i].name) != 0) continue;
     if (!COMMANDS[i].looks || program->network->look) return COMMANDS[i].run(program, argc, argv);
-    fprintf(stderr, "%s: error: '%s' needs a net that cnnc compiled as a program; this one was linked by other means\n", program->name, COMMANDS[i].name);
+    fprintf(
+        stderr,
+        "%s: error: '%s' needs a net that cnnc compiled as a program; this one was linked by other means\n",
+        program->name, COMMANDS[i].name);
     return CNN_EXIT_FAILED;
   }
   fprintf(stderr, "%s: unknown command '%s'\n", program->name, argv[0]);
@@ -117,8 +122,10 @@ int cnn_main(int argc, char **argv, const cnn_network *network) {
     print_help(stderr, &program);
     return CNN_EXIT_USAGE;
   }
-  if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) return finished(&program, help(&program, argv[2]));
-  if (strncmp(argv[1], equals, strlen(equals)) == 0) return finished(&program, help(&program, argv[1] + strlen(equals)));
+  if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+    return finished(&program, help(&program, argv[2]));
+  if (strncmp(argv[1], equals, strlen(equals)) == 0)
+    return finished(&program, help(&program, argv[1] + strlen(equals)));
   if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
     printf("net %s, compiled by cnnc, runtime " PACKAGE_VERSION "\n", network->name);
     return finished(&program, 0);
