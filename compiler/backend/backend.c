@@ -64,13 +64,7 @@ static const char *find_compiler(Arena *arena, const char *cc) {
 
 const char *backend_help(const Backend *backend) {
   static const char *const others[] = {"gcc", "cc", NULL};
-  if (on_path(backend->arena, find_compiler(backend->arena, backend->cc))) return NULL;
-  if (backend->cc) {
-    const char *usual = find_compiler(backend->arena, NULL);
-    return on_path(backend->arena, usual)
-               ? arena_printf(backend->arena, "without --cc it is %s, which is there", usual)
-               : NULL;
-  }
+  if (backend->cc || on_path(backend->arena, find_compiler(backend->arena, NULL))) return NULL;
   if (backend->cross || backend->kind == BACKEND_WASM)
     return "install the packages clang and lld: other compilers than clang make code for one machine";
   for (const char *const *other = others; *other; other++)

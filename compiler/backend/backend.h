@@ -23,7 +23,7 @@ typedef struct Backend {
  * the compiler's own messages have gone to standard error by then. */
 bool backend_compile(const Backend *, const char *text, size_t n, const char *output, const char **why);
 
-/* What would help where the C compiler is not there; NULL: it is, or nothing is known. */
+/* What would help where there is no clang; NULL: there is, or --cc names another compiler. */
 const char *backend_help(const Backend *);
 
 /* Compiles the text of a program of its own, runs it and gives what it prints. Of `backend`, cc and verbose count. */
