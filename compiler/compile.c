@@ -129,7 +129,9 @@ static bool build_graph(Compilation *c) {
 }
 
 /* A summary tells the memory of all that can be made of the program. */
-static bool summarised(const Options *o) { return !o->output || o->kind == OUTPUT_SUMMARY || o->kind == OUTPUT_JSON; }
+static bool summarised(const Options *o) {
+  return !o->output || o->kind == OUTPUT_SUMMARY || o->kind == OUTPUT_JSON;
+}
 
 static bool check_training(Compilation *c) {
   const Training *training = c->graph->training;
@@ -207,6 +209,13 @@ static const char *header_path(const Compilation *c) {
   return o->kind == OUTPUT_C || o->kind == OUTPUT_OBJECT || o->kind == OUTPUT_SHARED || o->kind == OUTPUT_WASM ? with_suffix(c->arena, o->output, ".h") : NULL;
 }
 
+static bool backend_failed(Compilation *c, const Backend *backend, const char *why) {
+  Diag *diag = diag_report(c->diags, DIAG_backend_failed, NO_SPAN, NULL, "%s", why);
+  const char *help = backend_help(backend);
+  if (help) diag_help(diag, "%s", help);
+  return false;
+}
+
 /* Measures what can be chosen, and writes NAME.tune with what was known before of other targets and kernels. */
 static bool measure(Compilation *c) {
   const Options *o = c->options;
@@ -218,10 +227,7 @@ static bool measure(Compilation *c) {
     .arena = c->arena, .plan = plan, .ntargets = images > 1 ? 0 : o->targets.n, .target = o->targets.data, .exact = o->exact,
     .threads = (o->openmp || !o->output) && o->batch <= 1, .weight_bytes = 4 * c->graph->parameters,
     .backend = {.arena = c->arena, .cc = o->cc, .verbose = o->verbose}, .progress = o->format == DIAG_TEXT, .tuning = &c->tuning};
-  if (!tune(&job, &why)) {
-    diag_report(c->diags, DIAG_backend_failed, NO_SPAN, NULL, "%s", why);
-    return false;
-  }
+  if (!tune(&job, &why)) return backend_failed(c, &job.backend, why);
   stage_done(c, "tune");
   c->tuning_file = with_suffix(c->arena, o->input, ".tune");
   Text text = {.arena = c->arena};
@@ -346,8 +352,14 @@ static bool lower(Compilation *c) {
     .program = o->kind == OUTPUT_PROGRAM, .training = c->training, .weights = c->weights, .tuning = &c->tuning};
   choose_embedding(c);
   const int64_t together = dense_pays_together(c->graph, o->targets.n, o->targets.data, o->batch) ? o->batch : 0;
-  Plan *infer = plan_inference(c->arena, c->graph, fusing_of(o), images_side_by_side(c->graph, o->targets.n, o->targets.data, plain ? 1 : o->batch, false), together),
-       *train = c->training ? plan_training(c->arena, c->graph, fusing_of(o), images_side_by_side(c->graph, o->targets.n, o->targets.data, plain ? 1 : c->graph->training->batch, true)) : NULL;
+  const Fusing fusing = fusing_of(o);
+  const int images = images_side_by_side(c->graph, o->targets.n, o->targets.data, plain ? 1 : o->batch, false);
+  Plan *infer = plan_inference(c->arena, c->graph, fusing, images, together), *train = NULL;
+  if (c->training) {
+    const int64_t batch = plain ? 1 : c->graph->training->batch;
+    const int side_by_side = images_side_by_side(c->graph, o->targets.n, o->targets.data, batch, true);
+    train = plan_training(c->arena, c->graph, fusing, side_by_side);
+  }
   Plan *look = o->kind == OUTPUT_PROGRAM ? plan_look(c->arena, c->graph) : NULL;
   stage_done(c, "plan");
   if (!batch_fits(c, train)) return false;
@@ -407,18 +419,18 @@ typedef struct Bytes { const void *data; size_t n; } Bytes;
 
 static bool run_backend(Compilation *c, BackendKind kind, const Text *text, Bytes weights, const char *path) {
   const Options *o = c->options;
-  static const char *const optimise[] = {[LEVEL_FULL] = "-O3", [LEVEL_PLAIN] = "-O1", [LEVEL_QUICK] = "-O1", [LEVEL_SMALL] = "-Os"};
+  static const char *const optimise[] = {
+    [LEVEL_FULL] = "-O3", [LEVEL_PLAIN] = "-O1", [LEVEL_QUICK] = "-O1", [LEVEL_SMALL] = "-Os"};
   const Backend backend = {
-    .arena = c->arena, .kind = kind, .cc = o->cc, .cross = o->machine ? o->machine->cross : NULL, .runtime = o->runtime, .openmp = o->openmp, .optimise = optimise[o->level], .verbose = o->verbose,
+    .arena = c->arena, .kind = kind, .cc = o->cc, .cross = o->machine ? o->machine->cross : NULL, .soname = base_name(o->output),
+    .runtime = o->runtime, .openmp = o->openmp, .optimise = optimise[o->level], .verbose = o->verbose,
     .data = weights.data, .data_bytes = weights.n};
   const char *temporary = NULL, *why = NULL;
   if (!spares_inputs(c, path)) return false;
   if (!outputs_adopt(c->outputs, path, &temporary, &why)) return cannot_write(c, path, why);
   const bool done = backend_compile(&backend, text->s, text->n, temporary, &why);
   stage_done(c, "C compiler");
-  if (done) return true;
-  diag_report(c->diags, DIAG_backend_failed, NO_SPAN, NULL, "%s", why);
-  return false;
+  return done || backend_failed(c, &backend, why);
 }
 
 static bool write_weights_object(Compilation *c, Bytes weights) {

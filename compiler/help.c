@@ -15,9 +15,12 @@ const Topic topic_table[] = {
 
 const FormKind *help_forms(Arena *arena) { /* tables of other files are no constants */
   const FormKind all[] = {
-    {"optimizer", "optimizers", "optimizer", optimizer_table}, {"schedule", "schedules", "schedule", schedule_table},
-    {"augmentation", "augmentations", "augment", augment_table}, {"metric", "metrics", "metrics", metric_table},
-    {"initialisation", "initialisations", "init", init_table}, {NULL, NULL, NULL, NULL},
+      {"optimizer", "optimizers", "optimizer", optimizer_table},
+      {"schedule", "schedules", "schedule", schedule_table},
+      {"augmentation", "augmentations", "augment", augment_table},
+      {"metric", "metrics", "metrics", metric_table},
+      {"initialisation", "initialisations", "init", init_table},
+      {NULL, NULL, NULL, NULL},
   };
   FormKind *kinds = NEW_ARRAY(arena, FormKind, sizeof all / sizeof *all);
   memcpy(kinds, all, sizeof all);
@@ -52,8 +55,10 @@ void help_options(Text *out) {
     text_put(out, "  %-*s", INDENT - 2, row->shown);
     put_wrapped(out, row->help, INDENT, WIDTH);
   }
-  text_put(out, "\nThe language: cnnc --help topics. All operators: cnnc --help operators. One of them: cnnc --help conv.\n"
-                "Exit status: 0; 1 for anything wrong in what was read or cannot be written; 2 for a wrong command line; 3 for a bug in cnnc.\n");
+  text_put(out, "\nThe language: cnnc --help topics. All operators: cnnc --help operators. One of them: cnnc "
+                "--help conv.\n"
+                "Exit status: 0; 1 for anything wrong in what was read or cannot be written; 2 for a wrong "
+                "command line; 3 for a bug in cnnc.\n");
 }
 
 /* ---- one thing ---- */
@@ -99,9 +104,12 @@ static void put_keys(Text *out) {
   text_put(out, "\n");
   for (int i = 0; train_key(i); i++) {
     const Param *key = train_key(i);
-    text_put(out, "  %-28s%s%s\n", key->value ? arena_printf(out->arena, "%s = %s", key->name, key->value) : key->name, key->help, key->value ? "" : " (required)");
+    text_put(out, "  %-28s%s%s\n",
+             key->value ? arena_printf(out->arena, "%s = %s", key->name, key->value) : key->name, key->help,
+             key->value ? "" : " (required)");
   }
-  text_put(out, "\ncnnc --help losses, optimizers, schedules, augmentations and metrics list what there is.\n");
+  text_put(out,
+           "\ncnnc --help losses, optimizers, schedules, augmentations and metrics list what there is.\n");
 }
 
 static void put_topic(Text *out, const Topic *topic) {
@@ -111,7 +119,9 @@ static void put_topic(Text *out, const Topic *topic) {
 }
 
 /* ---- lists ---- */
-static void put_line(Text *out, const char *name, const char *summary) { text_put(out, "  %-24s%s\n", name, summary ? summary : ""); }
+static void put_line(Text *out, const char *name, const char *summary) {
+  text_put(out, "  %-24s%s\n", name, summary ? summary : "");
+}
 
 static bool first_of_group(const Op *const *op) {
   for (const Op *const *before = op_table; before < op; before++)
@@ -126,7 +136,9 @@ static void put_group(Text *out, const char *group) {
   text_put(out, "\n");
 }
 
-static void put_end(Text *out, const char *example) { text_put(out, "cnnc --help NAME explains one, as cnnc --help %s.\n", example); }
+static void put_end(Text *out, const char *example) {
+  text_put(out, "cnnc --help NAME explains one, as cnnc --help %s.\n", example);
+}
 
 static void list_operators(Text *out) {
   for (const Op *const *op = op_table; *op; op++)
@@ -146,7 +158,8 @@ static void list_losses(Text *out) {
 
 static void list_forms(Text *out, const FormKind *kind) {
   const bool argument = kind->table == init_table;
-  text_put(out, "%s: %s%s%s\n\n", kind->several, kind->key, argument ? "=NAME" : " = NAME", argument ? " of an operator with parameters" : " in a train block");
+  text_put(out, "%s: %s%s%s\n\n", kind->several, kind->key, argument ? "=NAME" : " = NAME",
+           argument ? " of an operator with parameters" : " in a train block");
   for (const Form *const *form = kind->table; *form; form++) put_line(out, (*form)->name, (*form)->summary);
   text_put(out, "\n");
   put_end(out, kind->table[0]->name);
@@ -154,7 +167,9 @@ static void list_forms(Text *out, const FormKind *kind) {
 
 static void list_messages(Text *out) {
   text_put(out, "messages, by the slug at their end\n\n");
-  for (int i = 0; i < DIAG_COUNT; i++) text_put(out, "  %-26s%-9s%s\n", diag_info[i].slug, diag_info[i].level == DIAG_WARNING ? "warning" : "error", diag_info[i].summary);
+  for (int i = 0; i < DIAG_COUNT; i++)
+    text_put(out, "  %-26s%-9s%s\n", diag_info[i].slug,
+             diag_info[i].level == DIAG_WARNING ? "warning" : "error", diag_info[i].summary);
   text_put(out, "\ncnnc --explain=SLUG explains one, with an example.\n");
 }
 
@@ -164,13 +179,17 @@ static void list_topics(Text *out) {
   text_put(out, "\nlists\n");
   put_line(out, "operators", "every operator by chapter");
   put_line(out, "losses", "what training makes small");
-  for (const FormKind *kind = help_forms(out->arena); kind->table; kind++) put_line(out, kind->several, arena_printf(out->arena, "every %s", kind->one));
+  for (const FormKind *kind = help_forms(out->arena); kind->table; kind++)
+    put_line(out, kind->several, arena_printf(out->arena, "every %s", kind->one));
   put_line(out, "messages", "every error and warning");
   put_line(out, "options", "of the command line");
-  text_put(out, "\ncnnc --help NAME shows one, and explains each operator, loss, optimizer ... by its name.\n");
+  text_put(out,
+           "\ncnnc --help NAME shows one, and explains each operator, loss, optimizer ... by its name.\n");
 }
 
-static bool named(const char *name, const char *one, const char *several) { return strcmp(name, one) == 0 || strcmp(name, several) == 0; }
+static bool named(const char *name, const char *one, const char *several) {
+  return strcmp(name, one) == 0 || strcmp(name, several) == 0;
+}
 
 static bool put_list(Text *out, const char *name) {
   if (named(name, "operator", "operators")) return list_operators(out), true;
@@ -179,7 +198,8 @@ static bool put_list(Text *out, const char *name) {
   if (named(name, "language", "topics")) return list_topics(out), true;
   if (named(name, "option", "options")) return help_options(out), true;
   for (const FormKind *kind = help_forms(out->arena); kind->table; kind++)
-    if (named(name, kind->one, kind->several) || strcmp(name, kind->key) == 0) return list_forms(out, kind), true;
+    if (named(name, kind->one, kind->several) || strcmp(name, kind->key) == 0)
+      return list_forms(out, kind), true;
   return false;
 }
 

@@ -1,11 +1,11 @@
-/* help.h: what --help prints, on options and on everything in the language, from the tables that check them. */
+/* help.h: what --help prints on options and on the language, from the tables that check them. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_HELP_H
 #define CNNC_HELP_H
 #include "base/text.h"
 
 void help_options(Text *out);
-bool help_topic(Text *out, const char *name); /* false: there is no such operator, loss, statement, list ... */
+bool help_topic(Text *out, const char *name); /* false: there is nothing of that name */
 const char *const *help_names(Arena *);       /* all that have help, ended by NULL */
 
 /* The language in short pages; ends with a row without a name. */
@@ -14,6 +14,10 @@ extern const Topic topic_table[];
 
 /* Kinds of named arguments: optimizers, schedules, ...; ends with a row without a table. */
 struct Form;
-typedef struct FormKind { const char *one, *several, *key; const struct Form *const *table; } FormKind; /* key: where they stand in a program */
+typedef struct FormKind {
+  const char *one, *several;
+  const char *key; /* where they stand in a program */
+  const struct Form *const *table;
+} FormKind;
 const FormKind *help_forms(Arena *);
 #endif

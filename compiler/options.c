@@ -18,52 +18,69 @@ enum { /* long options without a letter of their own */
 
 const OptionRow options_table[] = {
   {NULL, 'o', required_argument, "-o FILE",
-   "what to write, by its suffix: .c (and .h beside it), .o, .so, .wasm, .model (the weights alone); without a suffix: a program; -: C on standard "
-   "output. Without -o the program is checked and summarised", "@file"},
+   "what to write, by its suffix: .c (and .h beside it), .o, .so, .wasm, .model (the weights alone); "
+   "without a suffix: a program; -: C on standard output. Without -o the program is checked and "
+   "summarised", "@file"},
   {"emit", LONG_EMIT, required_argument, "--emit=KIND",
-   "c header obj shared exe wasm model, or a view of the program: summary json dot ast graph nests schedule", "@kinds"},
-  {"single-file", LONG_SINGLE_FILE, no_argument, "--single-file", "the header's text goes into the C file", NULL},
-  {"weights", LONG_WEIGHTS, required_argument, "--weights=FILE", "trained weights (.safetensors or .npz) that go into the output", "@file"},
+   "c header obj shared exe wasm model, or a view of the program: summary json dot ast graph nests "
+   "schedule", "@kinds"},
+  {"single-file", LONG_SINGLE_FILE, no_argument, "--single-file",
+   "the header's text goes into the C file", NULL},
+  {"weights", LONG_WEIGHTS, required_argument, "--weights=FILE",
+   "trained weights (.safetensors or .npz) that go into the output", "@file"},
   {"weights-prefix", LONG_WEIGHTS_PREFIX, required_argument, "--weights-prefix=PREFIX",
    "what the names in that file begin with besides, as 'module.'; names without it do not count", NULL},
   {"embed", LONG_EMBED, required_argument, "--embed=HOW",
-   "weights go into the C file as text (up to 1 MB), a file NAME.weights.bin beside it (incbin), or an object NAME.weights.o beside it (object)",
-   "text incbin object"},
+   "weights go into the C file as text (up to 1 MB), a file NAME.weights.bin beside it (incbin), or an"
+   " object NAME.weights.o beside it (object)", "text incbin object"},
   {"batch", LONG_BATCH, required_argument, "--batch=N", "images a call of NAME_infer takes (1)", NULL},
-  {"train", LONG_TRAIN, no_argument, "--train", "with the training code (the default for programs with a train block)", NULL},
+  {"train", LONG_TRAIN, no_argument, "--train",
+   "with the training code (the default for programs with a train block)", NULL},
   {"no-train", LONG_NO_TRAIN, no_argument, "--no-train", "without it", NULL},
   {"memory", LONG_MEMORY, required_argument, "--memory=BYTES",
-   "the most memory that a training step may take, as 64M or 1.5G (K, M, G: 1024 of what is before): values are computed again where it does not "
-   "suffice to keep them", NULL},
+   "the most memory that a training step may take, as 64M or 1.5G (K, M, G: 1024 of what is before): "
+   "values are computed again where it does not suffice to keep them", NULL},
   {"target", LONG_TARGET, required_argument, "--target=T[,T...]",
-   "x86-64-v4 x86-64-v3 x86-64 aarch64 riscv64 armv7m wasm32, generic (scalar C for any CPU), native; of several, the best that the CPU runs is chosen "
-   "at run time", "@targets"},
-  {"threads", LONG_THREADS, required_argument, "--threads=KIND", "openmp (the default for programs) or none", "openmp none"},
-  {"prefix", LONG_PREFIX, required_argument, "--prefix=NAME", "what the C names begin with, instead of the net's name", NULL},
+   "x86-64-v4 x86-64-v3 x86-64 aarch64 riscv64 armv7m wasm32, generic (scalar C for any CPU), native; "
+   "of several, the best that the CPU runs is chosen at run time", "@targets"},
+  {"threads", LONG_THREADS, required_argument, "--threads=KIND",
+   "openmp (the default for programs) or none", "openmp none"},
+  {"prefix", LONG_PREFIX, required_argument, "--prefix=NAME",
+   "what the C names begin with, instead of the net's name", NULL},
   {NULL, 'D', required_argument, "-D NAME=VALUE", "replaces the value of a file's const", NULL},
-  {NULL, 'I', required_argument, "-I DIR", "where imports are looked for, after the importing file's directory", "@folder"},
+  {NULL, 'I', required_argument, "-I DIR",
+   "where imports are looked for, after the importing file's directory", "@folder"},
   {NULL, 'O', required_argument, "-O0 -O1 -O2 -Os",
-   "-O2, the default: everything. -O1: quick to compile: no Winograd, no code of x86-64-v4 unless --target names it, and -O1 of the C compiler. "
-   "-O0: plain loops to be read, one function a layer. -Os: small code: plain loops of merged layers, in as little memory as -O2. -O0 and -Os are made "
+   "-O2, the default: everything. -O1: quick to compile: no Winograd, no code of x86-64-v4 unless "
+   "--target names it, and -O1 of the C compiler. -O0: plain loops to be read, one function a layer. "
+   "-Os: small code: plain loops of merged layers, in as little memory as -O2. -O0 and -Os are made "
    "for generic unless --target says otherwise", "0 1 2 s"},
   {"exact", LONG_EXACT, no_argument, "--exact", "no algorithm that rounds differently (Winograd)", NULL},
   {"tune", LONG_TUNE, no_argument, "--tune",
-   "measures schedules on this machine; what is fastest is kept in NAME.tune beside NAME.cnn, for later compilations too", NULL},
-  {NULL, 'W', required_argument, "-W[no-]SLUG", "a warning on or off; -Werror, -Werror=SLUG: warnings as errors", "@warnings"},
-  {"diagnostics", LONG_DIAGNOSTICS, required_argument, "--diagnostics=KIND", "text json sarif", "text json sarif"},
-  {"color", LONG_COLOR, required_argument, "--color=WHEN", "auto always never; NO_COLOR is honoured", "auto always never"},
-  {"explain", LONG_EXPLAIN, required_argument, "--explain=SLUG", "a page on a message, with an example", "@messages"},
+   "measures schedules on this machine; what is fastest is kept in NAME.tune beside NAME.cnn, for "
+   "later compilations too", NULL},
+  {NULL, 'W', required_argument, "-W[no-]SLUG",
+   "a warning on or off; -Werror, -Werror=SLUG: warnings as errors", "@warnings"},
+  {"diagnostics", LONG_DIAGNOSTICS, required_argument, "--diagnostics=KIND",
+   "text json sarif", "text json sarif"},
+  {"color", LONG_COLOR, required_argument, "--color=WHEN",
+   "auto always never; NO_COLOR is honoured", "auto always never"},
+  {"explain", LONG_EXPLAIN, required_argument, "--explain=SLUG",
+   "a page on a message, with an example", "@messages"},
   {"fix", LONG_FIX, no_argument, "--fix",
    "changes the program, and imports beside it, as its messages suggest", NULL},
-  {"summary", LONG_SUMMARY, no_argument, "--summary", "the table of layers on standard output, besides what is written", NULL},
+  {"summary", LONG_SUMMARY, no_argument, "--summary",
+   "the table of layers on standard output, besides what is written", NULL},
   {"time-report", LONG_TIME_REPORT, no_argument, "--time-report", "where the compiler's own time went", NULL},
-  {NULL, 'M', required_argument, "-MD, -MF FILE", "a dependency file for make: imports, labels, weights", "D F"},
+  {NULL, 'M', required_argument, "-MD, -MF FILE",
+   "a dependency file for make: imports, labels, weights", "D F"},
   {"cc", LONG_CC, required_argument, "--cc=COMPILER", "the C compiler that makes objects and programs", NULL},
   {"runtime-dir", LONG_RUNTIME, required_argument, NULL, NULL, "@folder"},
   {NULL, 'v', no_argument, "-v", "shows each command of the backend", NULL},
   {"version", LONG_VERSION, no_argument, "-V, --version", "the version", NULL},
   {"help", LONG_HELP, optional_argument, "-h, --help [TOPIC]",
-   "this page, or one on an operator (conv), a loss, an optimizer, a statement of the language (train), or a list (operators); topics lists them all", "@topics"},
+   "this page, or one on an operator (conv), a loss, an optimizer, a statement of the language "
+   "(train), or a list (operators); topics lists them all", "@topics"},
   {NULL, 0, 0, NULL, NULL, NULL},
 };
 enum { ROWS = sizeof options_table / sizeof *options_table - 1 };
@@ -80,7 +97,9 @@ enum { KINDS = sizeof kinds / sizeof *kinds };
 bool options_view(OutputKind kind) { return kind >= OUTPUT_SUMMARY; }
 bool options_backend(OutputKind kind) { return kind == OUTPUT_OBJECT || kind == OUTPUT_SHARED || kind == OUTPUT_WASM || kind == OUTPUT_PROGRAM; }
 
-bool options_plain(const Options *options) { return options->level == LEVEL_PLAIN || options->level == LEVEL_SMALL; }
+bool options_plain(const Options *options) {
+  return options->level == LEVEL_PLAIN || options->level == LEVEL_SMALL;
+}
 
 /* ---- what values may be ---- */
 typedef VEC(const char *) Words;
@@ -212,7 +231,8 @@ static bool kind_from_suffix(Options *options, Arena *arena) {
       return true;
     }
   if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) return options->kind = OUTPUT_PROGRAM, true; /* a directory: refused when it is written */
-  return usage_error("cnnc writes no file with the suffix '%s', as '%s': %s", suffix, options->output, suffix_help(suffix));
+  return usage_error("cnnc writes no file with the suffix '%s', as '%s': %s", suffix, options->output,
+                     suffix_help(suffix));
 }
 
 static bool has_target(const Options *options, const Target *target) {
@@ -246,12 +266,12 @@ static bool read_targets(Options *options, Arena *arena, const char *list) {
 }
 
 static void default_targets(Options *options, Arena *arena) {
+  static const char *const all[] = {"x86-64-v4", "x86-64-v3", "x86-64", NULL}; /* slowest to compile first */
   if (options->kind == OUTPUT_WASM) add_target(options, arena, target_find("wasm32"));
   else if (options_plain(options)) add_target(options, arena, target_find("generic"));
   else if (options->kind == OUTPUT_PROGRAM || (options->tune && !options->output) || target_is_foreign(target_find("x86-64"))) add_target(options, arena, target_native());
   else
-    for (const char *const *name = (const char *const[]){"x86-64-v4", "x86-64-v3", "x86-64", NULL}; *name; name++)
-      if (options->level != LEVEL_QUICK || strcmp(*name, "x86-64-v4") != 0) add_target(options, arena, target_find(*name));
+    for (int i = options->level == LEVEL_QUICK; all[i]; i++) add_target(options, arena, target_find(all[i]));
 }
 
 /* What the backend makes is for one machine: this one, or another that can be had without its C library. */
@@ -380,7 +400,7 @@ static bool is_program(const char *word) {
 
 /* ---- the whole ---- */
 static bool check_input(Options *options, Arena *arena, int n, char **words) {
-  static const char *const commands[] = {"import", "fmt", "lsp", "new", NULL};
+  static const char *const commands[] = {"import", "quantize", "fmt", "lsp", "new", NULL};
   if (n == 0) return usage_error("no program is given: cnnc [options] FILE.cnn [-o OUTPUT]");
   for (int i = 0; commands[i]; i++)
     if (strcmp(words[0], commands[i]) == 0) {
@@ -396,7 +416,8 @@ static bool check_input(Options *options, Arena *arena, int n, char **words) {
 }
 
 static bool check_together(Options *options, Arena *arena, bool kind_given, int threads) {
-  if (options->tune && options_plain(options)) return usage_error("--tune has nothing to choose from with -O0 and -Os");
+  if (options->tune && options_plain(options))
+    return usage_error("--tune has nothing to choose from with -O0 and -Os");
   if (!options->output) {
     if (kind_given && options->kind == OUTPUT_C) options->output = "-";
     else if (kind_given && options->kind == OUTPUT_HEADER) options->output = "-";
@@ -486,7 +507,8 @@ bool options_parse(Options *options, Arena *arena, int argc, char **argv) {
   options->format = (DiagFormat)format;
   options->colour = colour_wanted(colour);
   if (!good) return false;
-  if (options->action == ACTION_HELP && !options->topic && optind < argc && !is_program(argv[optind])) options->topic = argv[optind];
+  if (options->action == ACTION_HELP && !options->topic && optind < argc && !is_program(argv[optind]))
+    options->topic = argv[optind];
   if (options->action != ACTION_COMPILE) return true;
   return check_input(options, arena, argc - optind, argv + optind) && (options->later.n || check_together(options, arena, kind_given, threads));
 }

@@ -32,7 +32,8 @@ typedef struct OptionRow {
   const char *name; int code; /* name: the long option; NULL: the code is its letter */
   int has_arg;                /* as getopt_long has it */
   const char *shown, *help;   /* NULL: not told */
-  const char *values;         /* what the value may be: words, or @file @folder @kinds @targets @warnings @messages @topics; NULL: anything */
+  const char *values;         /* words that the value may be, @file, @folder, or where its words are:
+                               * @kinds @targets @warnings @messages @topics; NULL: anything */
 } OptionRow;
 
 typedef struct Options {

@@ -1,10 +1,13 @@
-/* docgen.c: writes docs/operators.md and docs/diagnostics.md from the compiler's tables:  docgen operators|diagnostics */
+/* docgen.c: writes what is made of the tables: the pages docs/operators.md and docs/diagnostics.md, the
+ * manual and what shells complete: docgen
+ * operators|diagnostics|cnnc.1|cnn.5|cnnc-program.1|cnnc.bash|_cnnc|cnnc.fish */
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/diag.h"
+#include "docgen.h"
 #include "ops/op.h"
 
 static void put_cell(const char *text) { /* a cell of a table: no line breaks, no bars */
@@ -76,9 +79,31 @@ static void put_diagnostics(void) {
   for (int i = 0; i < DIAG_COUNT; i++) printf("\n## %s\n\n%s\n", diag_info[i].slug, diag_info[i].page);
 }
 
+typedef struct Made { const char *name; void (*put)(Text *); } Made;
+static const Made made[] = {{"cnnc.1", man_compiler},
+                            {"cnn.5", man_language},
+                            {"cnnc.bash", shell_bash},
+                            {"_cnnc", shell_zsh},
+                            {"cnnc.fish", shell_fish}};
+
+static int put_made(const char *name) {
+  Arena *arena = arena_new();
+  Text text = {.arena = arena};
+  bool known = strcmp(name, "cnnc-program.1") == 0 && man_program(&text);
+  for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
+    if (strcmp(made[i].name, name) != 0) continue;
+    made[i].put(&text);
+    known = true;
+  }
+  if (known) fputs(text.s, stdout);
+  arena_free(arena);
+  return known ? 0 : 2;
+}
+
 int main(int argc, char **argv) {
-  if (argc == 2 && !strcmp(argv[1], "operators")) put_operators();
-  else if (argc == 2 && !strcmp(argv[1], "diagnostics")) put_diagnostics();
-  else return 2;
+  if (argc != 2) return 2;
+  if (!strcmp(argv[1], "operators")) put_operators();
+  else if (!strcmp(argv[1], "diagnostics")) put_diagnostics();
+  else return put_made(argv[1]);
   return 0;
 }

@@ -1,8 +1,36 @@
-# docs: operators.md and diagnostics.md are made from the compiler's tables (`make docs`); tests/docs.tap checks that they are current.
-EXTRA_DIST += %D%/language.md %D%/c-interface.md %D%/development.md %D%/operators.md %D%/diagnostics.md %D%/schedules.md %D%/looking.md %D%/errors.md %D%/looking
-check_PROGRAMS += docgen
-docgen_SOURCES = %D%/docgen.c
-docgen_LDADD = libcnnc.a $(CNNC_LIBS) -lm
+# docs: operators.md and diagnostics.md are made from the compiler's tables (`make docs`); tests/docs.tap checks that they are current. The manual and what shells complete are
+# made of them whenever cnnc is built.
+EXTRA_DIST += %D%/development.md
+nobase_dist_doc_DATA += %D%/language.md %D%/c-interface.md %D%/operators.md %D%/diagnostics.md %D%/schedules.md %D%/looking.md %D%/errors.md \
+  %D%/looking/fashion-occlude.png %D%/looking/fashion-relu2.png %D%/looking/lenet5-dream-from.png %D%/looking/lenet5-dream.png %D%/looking/lenet5-features.png \
+  %D%/looking/lenet5-filters.png %D%/looking/lenet5-filters2.png %D%/looking/lenet5-occlude.png %D%/looking/lenet5-saliency.png %D%/looking/lenet5-stage1.png \
+  %D%/looking/speech-occlude.png %D%/looking/speech-relu1.png
+noinst_PROGRAMS += docgen
+docgen_SOURCES = %D%/docgen.h %D%/docgen.c %D%/docgen_man.c %D%/docgen_program.c %D%/docgen_shell.c
+docgen_LDADD = libcnnc.a libcnn.la $(CNNC_LIBS) -lm
+docgen_LDFLAGS = $(AM_LDFLAGS) -static
+
+man_MANS = %D%/cnnc.1 %D%/cnnc-program.1 %D%/cnn.5
+bashcompletiondir = $(datadir)/bash-completion/completions
+zshcompletiondir = $(datadir)/zsh/site-functions
+fishcompletiondir = $(datadir)/fish/vendor_completions.d
+nodist_bashcompletion_DATA = %D%/cnnc.bash
+nodist_zshcompletion_DATA = %D%/_cnnc
+nodist_fishcompletion_DATA = %D%/cnnc.fish
+CLEANFILES += $(man_MANS) %D%/cnnc.bash %D%/_cnnc %D%/cnnc.fish
+MADE_BY_DOCGEN = $(AM_V_GEN)$(MKDIR_P) $(@D) && ./docgen$(EXEEXT)
+%D%/cnnc.1: docgen$(EXEEXT)
+	$(MADE_BY_DOCGEN) cnnc.1 >$@.new && mv $@.new $@
+%D%/cnnc-program.1: docgen$(EXEEXT)
+	$(MADE_BY_DOCGEN) cnnc-program.1 >$@.new && mv $@.new $@
+%D%/cnn.5: docgen$(EXEEXT)
+	$(MADE_BY_DOCGEN) cnn.5 >$@.new && mv $@.new $@
+%D%/cnnc.bash: docgen$(EXEEXT)
+	$(MADE_BY_DOCGEN) cnnc.bash >$@.new && mv $@.new $@
+%D%/_cnnc: docgen$(EXEEXT)
+	$(MADE_BY_DOCGEN) _cnnc >$@.new && mv $@.new $@
+%D%/cnnc.fish: docgen$(EXEEXT)
+	$(MADE_BY_DOCGEN) cnnc.fish >$@.new && mv $@.new $@
 
 .PHONY: docs
 docs: docgen$(EXEEXT)

@@ -62,6 +62,17 @@ static const char *find_compiler(Arena *arena, const char *cc) {
   return "clang";
 }
 
+const char *backend_help(const Backend *backend) {
+  static const char *const others[] = {"gcc", "cc", NULL};
+  if (backend->cc || on_path(backend->arena, find_compiler(backend->arena, NULL))) return NULL;
+  if (backend->cross || backend->kind == BACKEND_WASM)
+    return "install the packages clang and lld: other compilers than clang make code for one machine";
+  for (const char *const *other = others; *other; other++)
+    if (on_path(backend->arena, *other))
+      return arena_printf(backend->arena, "--cc=%s works, too; or install the package clang", *other);
+  return "install the package clang, or name another C compiler with --cc";
+}
+
 /* The directory of the running program, with its slash; empty if it cannot be known. */
 static const char *own_directory(Arena *arena) {
   char path[PATH_MAX];
@@ -156,6 +167,8 @@ static void add_kind(Command *command, const Backend *backend) {
     case BACKEND_OBJECT: command_add(command, "-c"); break;
     case BACKEND_SHARED:
       command_add(command, "-shared");
+      if (backend->soname)
+        command_add_all(command, WORDS("-Xlinker", "-soname", "-Xlinker", backend->soname));
       if (backend->cross) command_add_all(command, WORDS("-nostdlib", "-fuse-ld=lld")); /* memcpy comes with the program */
       break;
     case BACKEND_WASM: /* the caller's memory begins at __heap_base; a stack that grows too large ends in a trap */

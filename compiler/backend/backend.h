@@ -11,6 +11,7 @@ typedef struct Backend {
   BackendKind kind;
   const char *cc;      /* --cc, or NULL: the clang found when cnnc was configured, else the newest on the PATH */
   const char *const *cross; /* clang's options for another machine; NULL: for this one */
+  const char *soname;  /* BACKEND_SHARED: the name under which programs look for it; NULL: its path */
   const char *runtime; /* where libcnn.a is, or NULL: found */
   const char *optimise; /* the C compiler's -O3, -O1 ... */
   bool openmp, verbose;
@@ -21,6 +22,9 @@ typedef struct Backend {
 /* Compiles the C text, which includes nothing but the C standard's headers, to the file `output`. False, and why, if that did not work;
  * the compiler's own messages have gone to standard error by then. */
 bool backend_compile(const Backend *, const char *text, size_t n, const char *output, const char **why);
+
+/* What would help where there is no clang; NULL: there is, or --cc names another compiler. */
+const char *backend_help(const Backend *);
 
 /* Compiles the text of a program of its own, runs it and gives what it prints. Of `backend`, cc and verbose count. */
 bool backend_run(const Backend *, const char *text, size_t n, const char **printed, const char **why);

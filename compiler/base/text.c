@@ -65,6 +65,19 @@ const char *text_float(Arena *arena, double value) {
   return arena_copy(arena, shortest, strlen(shortest));
 }
 
+const char *text_double(Arena *arena, double value) {
+  char digits[40];
+  if (value == floor(value) && fabs(value) < 1e15) {
+    snprintf(digits, sizeof digits, "%.0f", value == 0 ? 0 : value);
+    return arena_copy(arena, digits, strlen(digits));
+  }
+  for (int n = 1; n <= 17; n++) {
+    snprintf(digits, sizeof digits, "%.*g", n, value);
+    if (strtod(digits, NULL) == value) break;
+  }
+  return arena_copy(arena, digits, strlen(digits));
+}
+
 bool text_number(const char *s, double *value) {
   const char *c = s;
   if (*c == '+' || *c == '-') c++;

@@ -202,10 +202,6 @@ static void json_shape(Text *out, Shape shape) {
   json_sizes(out, n, size);
 }
 
-static const char *number_text(Arena *arena, double value) {
-  return value == floor(value) ? arena_printf(arena, "%.0f", value) : text_float(arena, value);
-}
-
 static void json_field(Text *out, const Field *field) {
   if (field->all) {
     text_put(out, "\"receptive_field\": null, \"jump\": null");
@@ -213,20 +209,76 @@ static void json_field(Text *out, const Field *field) {
   }
   text_put(out, "\"receptive_field\": ");
   json_sizes(out, 2, field->size);
-  text_put(out, ", \"jump\": [%s, %s]", number_text(out->arena, field->jump[0]), number_text(out->arena, field->jump[1]));
+  text_put(out, ", \"jump\": [%s, %s]", text_double(out->arena, field->jump[0]),
+           text_double(out->arena, field->jump[1]));
 }
 
-static void json_ports(Text *out, const char *key, int n, const Port *ports, bool types) {
+static void json_ports(Text *out, const char *key, int n, const Port *ports, bool inputs) {
   text_put(out, "  \"%s\": [", key);
   for (int i = 0; i < n; i++) {
     text_put(out, "%s\n    {", i ? "," : "");
     json_name(out, "name", ports[i].name);
     text_put(out, ", ");
     json_shape(out, ports[i].node->shape);
-    if (types) text_put(out, ", \"type\": \"%s\"", type_text(ports[i].type));
+    text_put(out, ", ");
+    if (inputs) json_name(out, "type", type_text(ports[i].type));
+    else json_name(out, "layer", ports[i].node->name);
     text_put(out, "}");
   }
   text_put(out, "%s],\n", n ? "\n  " : "");
+}
+
+/* ---- arguments, as they are bound: defaults too ---- */
+static void json_value(Text *out, const Const *value);
+
+static void json_items(Text *out, const Const *value) {
+  text_put(out, "[");
+  for (int i = 0; i < value->n; i++) {
+    if (i) text_put(out, ", ");
+    json_value(out, &value->items[i]);
+  }
+  text_put(out, "]");
+}
+
+static void json_value(Text *out, const Const *value) {
+  switch (value->kind) {
+    case CONST_INT: text_put(out, "%" PRId64, value->i); break;
+    case CONST_FLOAT:
+      text_put(out, "%s", isfinite(value->f) ? text_double(out->arena, value->f) : "null");
+      break;
+    case CONST_BOOL: text_put(out, value->i ? "true" : "false"); break;
+    case CONST_STRING: case CONST_WORD: text_json(out, value->s); break;
+    case CONST_DIMS: case CONST_LIST: case CONST_RANGE: json_items(out, value); break;
+    case CONST_VALUE: text_json(out, value->node->name); break;
+    case CONST_CALL:
+      text_put(out, "{");
+      json_name(out, "name", value->s);
+      text_put(out, ", \"arguments\": ");
+      json_items(out, value);
+      text_put(out, "}");
+      break;
+    case CONST_NONE: case CONST_POISON: text_put(out, "null"); break;
+  }
+}
+
+static void json_arguments(Text *out, const Node *node) {
+  text_put(out, "\"arguments\": {");
+  for (int i = 0; node->arg && node->op->params && node->op->params[i].name; i++) {
+    text_put(out, i ? ", " : "");
+    text_json(out, node->op->params[i].name);
+    text_put(out, ": ");
+    json_value(out, &node->arg[i]);
+  }
+  text_put(out, "}");
+}
+
+static void json_inputs(Text *out, const Node *node) {
+  text_put(out, "\"inputs\": [");
+  for (int k = 0; k < node->nin; k++) {
+    text_put(out, k ? ", " : "");
+    text_json(out, node->in[k]->name);
+  }
+  text_put(out, "], ");
 }
 
 static void json_layers(Text *out, const Sources *sources, const Graph *graph) {
@@ -244,7 +296,10 @@ static void json_layers(Text *out, const Sources *sources, const Graph *graph) {
     json_shape(out, node->shape);
     text_put(out, ", \"parameters\": %" PRId64 ", \"macs\": %" PRId64 ", ", node_parameters(node), node_macs(node));
     json_field(out, &fields[i]);
-    text_put(out, ", \"bytes\": %" PRId64 "}", node_bytes(node));
+    text_put(out, ", \"bytes\": %" PRId64 ", ", node_bytes(node));
+    json_inputs(out, node);
+    json_arguments(out, node);
+    text_put(out, "}");
     between = ",";
   }
   text_put(out, "%s],\n", *between ? "\n  " : "");

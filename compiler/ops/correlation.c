@@ -144,16 +144,19 @@ Buf *correlation_bias(Lower *l, const Correlation *k, bool spread, int64_t padde
 typedef struct Gather { Correlation k; Buf *weights, *bias; } Gather;
 
 /* One output of the small side, summed in a register. */
-static void gather_sum(Lower *l, const Gather *gather, const Ref *sum, const Ix *y, const Ix *x, const Ix *g, const Ix *s) {
+static void gather_sum(Lower *l, const Gather *gather, const Ref *sum, const Ix *y, const Ix *x, const Ix *g,
+                       const Ix *s) {
   const Correlation k = gather->k;
   Nest *b = l->b;
   store(*sum, gather->bias ? load(at(gather->bias, *s), 1) : num(b, 0));
   TAPS(ky, 0, *y) TAPS(kx, 1, *x) {
-    const Ix ly = *y * k.stride[0] + ky * k.dilation[0] - k.before[0], lx = *x * k.stride[1] + kx * k.dilation[1] - k.before[1];
+    const Ix ly = *y * k.stride[0] + ky * k.dilation[0] - k.before[0];
+    const Ix lx = *x * k.stride[1] + kx * k.dilation[1] - k.before[1];
     WHEN(both(within(ly, 0, k.large.h), within(lx, 0, k.large.w))) FOR(c, k.l) {
       Ix index[4];
       const int rank = correlation_weight_index(&k, index, s, &c, &ky, &kx);
-      accumulate(*sum, load(at(l->in[0], ly, lx, *g * k.l + c), 1), load(nest_ref(b, gather->weights, rank, index), 1));
+      const Val element = load(at(l->in[0], ly, lx, *g * k.l + c), 1);
+      accumulate(*sum, element, load(nest_ref(b, gather->weights, rank, index), 1));
     }
   }
 }

@@ -16,8 +16,8 @@ static const char *range_text(Arena *arena, const Param *p) {
   if (p->lo >= p->hi) return p->type == PARAM_INT ? "a positive integer" : "a number";
   const char *kind = p->type == PARAM_INT ? "an integer" : "a number";
   if (p->hi >= 1e15 && p->lo == 0) return p->type == PARAM_INT ? "an integer that is not negative" : "a number that is not negative";
-  if (p->hi >= 1e15) return arena_printf(arena, "%s from %s", kind, number_text(arena, p->lo));
-  return arena_printf(arena, "%s from %s to %s", kind, number_text(arena, p->lo), number_text(arena, p->hi));
+  if (p->hi >= 1e15) return arena_printf(arena, "%s from %s", kind, text_double(arena, p->lo));
+  return arena_printf(arena, "%s from %s to %s", kind, text_double(arena, p->lo), text_double(arena, p->hi));
 }
 
 static const char *wanted(Arena *arena, const Param *p) {
@@ -159,7 +159,7 @@ static Const range_convert(const Want *w, const Const *c) {
   const double lo = w->p->lo, hi = w->p->hi;
   if (lo >= hi || (c->items[0].f >= lo && c->items[1].f <= hi)) return *c;
   Arena *arena = w->s->arena;
-  return bad(w, DIAG_bad_value, c, arena_printf(arena, "within %s..%s", number_text(arena, lo), number_text(arena, hi)));
+  return bad(w, DIAG_bad_value, c, arena_printf(arena, "within %s..%s", text_double(arena, lo), text_double(arena, hi)));
 }
 
 static bool numbers_only(const Const *c) {

@@ -1,26 +1,9 @@
 /* describe.c: constant values in words, for messages. */
 // SPDX-License-Identifier: Apache-2.0
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include "sema/context.h"
 
 enum { MOST_ITEMS = 6, MOST_TEXT = 40 };
-
-/* The shortest decimal that reads back as the same double; a float of an integral value without a point. */
-const char *number_text(Arena *arena, double value) {
-  char digits[40];
-  if (value == floor(value) && fabs(value) < 1e15) {
-    snprintf(digits, sizeof digits, "%.0f", value == 0 ? 0 : value);
-    return arena_copy(arena, digits, strlen(digits));
-  }
-  for (int n = 1; n <= 17; n++) {
-    snprintf(digits, sizeof digits, "%.*g", n, value);
-    if (strtod(digits, NULL) == value) break;
-  }
-  return arena_copy(arena, digits, strlen(digits));
-}
 
 static void items_put(Arena *arena, Text *text, const Const *c, const char *between) {
   for (int i = 0; i < c->n; i++) {
@@ -49,7 +32,7 @@ const char *const_text(Arena *arena, const Const *c) {
   Text text = {.arena = arena};
   switch (c->kind) {
   case CONST_INT: text_put(&text, "%lld", (long long)c->i); break;
-  case CONST_FLOAT: text_put(&text, "%s", number_text(arena, c->f)); break;
+  case CONST_FLOAT: text_put(&text, "%s", text_double(arena, c->f)); break;
   case CONST_BOOL: text_put(&text, "%s", c->i ? "true" : "false"); break;
   case CONST_STRING: string_put(&text, c->s); break;
   case CONST_DIMS: items_put(arena, &text, c, "x"); break;

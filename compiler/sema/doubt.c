@@ -82,7 +82,7 @@ static void doubt_optimizer(Sema *s, const Setting *optimizer) {
 
 static void doubt_time(Sema *s, const Const *time, const char *what, double epochs, const char *happens) {
   if (!time || !time->span.file || time->f < epochs) return;
-  const char *of = number_text(s->arena, epochs);
+  const char *of = text_double(s->arena, epochs);
   Diag *diag = doubt(s, time->span, NULL,
                      arena_printf(s->arena, "%s=%s with %s epoch%s: %s", what, text_of(s, time), of,
                                   epochs > 1 ? "s" : "", happens));

@@ -1,5 +1,8 @@
 /* main.c: a whole program around a net. */
 // SPDX-License-Identifier: MIT-0
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +13,10 @@
 #include "origin.h"
 #include "program.h"
 #include "threads.h"
+
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "0.1.0"
+#endif
 
 const char *const cnn_fit_choices[] = {"stretch", "crop", "letterbox", NULL}; /* cnn_fit */
 
@@ -40,7 +47,10 @@ static void print_help(FILE *stream, const cnn_program *program) {
     snprintf(left, sizeof left, "%s %s", COMMANDS[i].name, COMMANDS[i].operands);
     fprintf(stream, "  %-40s%s\n", left, COMMANDS[i].summary);
   }
-  fprintf(stream, "\n'%s COMMAND --help' lists the options of a command.\n", program->name);
+  fprintf(stream,
+          "\n'%s COMMAND --help' or '%s --help COMMAND' lists the options of a command; --version says which "
+          "runtime this is.\n",
+          program->name, program->name);
 }
 
 int cnn_program_fail(const cnn_program *program, const cnn_status *status) {
@@ -144,24 +154,49 @@ static void look_around(cnn_program_state *state, const char *command) {
   if (state->beside) snprintf(state->beside, room, "%.*s%s.safetensors", (int)folder, command, net);
 }
 
+static int run_command(const cnn_program *program, int argc, char **argv) { /* argv[0]: the command */
+  for (int i = 0; i < COMMAND_COUNT; i++) {
+    if (strcmp(argv[0], COMMANDS[i].name) != 0) continue;
+    if (!COMMANDS[i].looks || program->network->look) return COMMANDS[i].run(program, argc, argv);
+    fprintf(
+        stderr,
+        "%s: error: '%s' needs a net that cnnc compiled as a program; this one was linked by other means\n",
+        program->name, COMMANDS[i].name);
+    return CNN_EXIT_FAILED;
+  }
+  fprintf(stderr, "%s: unknown command '%s'\n", program->name, argv[0]);
+  print_help(stderr, program);
+  return CNN_EXIT_USAGE;
+}
+
+/* --help, --help COMMAND and --help=COMMAND: the command tells its options itself. */
+static int help(const cnn_program *program, char *command) {
+  char option[] = "--help";
+  if (command) return run_command(program, 2, (char *[]){command, option, NULL});
+  print_help(stdout, program);
+  return 0;
+}
+
+static int finished(const cnn_program *program, int exit_status) {
+  cnn_status status = cnn_program_finish();
+  return exit_status == 0 && status.code != CNN_OK ? cnn_program_fail(program, &status) : exit_status;
+}
+
 static int run(const cnn_program *program, int argc, char **argv) {
+  static const char equals[] = "--help=";
   if (argc < 2) {
     print_help(stderr, program);
     return CNN_EXIT_USAGE;
   }
-  if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-    print_help(stdout, program);
-    return 0;
+  if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+    return finished(program, help(program, argv[2]));
+  if (strncmp(argv[1], equals, strlen(equals)) == 0)
+    return finished(program, help(program, argv[1] + strlen(equals)));
+  if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+    printf("net %s, compiled by cnnc, runtime " PACKAGE_VERSION "\n", program->network->name);
+    return finished(program, 0);
   }
-  for (int i = 0; i < COMMAND_COUNT; i++) {
-    if (strcmp(argv[1], COMMANDS[i].name) != 0) continue;
-    if (!COMMANDS[i].looks || program->network->look) return COMMANDS[i].run(program, argc - 1, argv + 1);
-    fprintf(stderr, "%s: error: '%s' needs a net that cnnc compiled as a program; this one was linked by other means\n", program->name, COMMANDS[i].name);
-    return CNN_EXIT_FAILED;
-  }
-  fprintf(stderr, "%s: unknown command '%s'\n", program->name, argv[1]);
-  print_help(stderr, program);
-  return CNN_EXIT_USAGE;
+  return run_command(program, argc - 1, argv + 1);
 }
 
 int cnn_main(int argc, char **argv, const cnn_network *network) {

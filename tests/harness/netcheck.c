@@ -373,7 +373,8 @@ static int layout_of(const Check *check) { return check->sample.graph->nodes.n %
 /* The largest error of outputs, loss and gradients; `choices` of schedules: NULL for the cost model's. */
 /* What a level makes of the plan, and whether its loops are plain. */
 typedef struct Level { const char *name; Fusing fusing; bool plain; } Level;
-static const Level levels[] = {{"-O2", FUSE_ALL, false}, {"-O0", FUSE_NOTHING, true}, {"-Os", FUSE_APART, true}};
+static const Level levels[] = {
+    {"-O2", FUSE_ALL, false}, {"-O0", FUSE_NOTHING, true}, {"-Os", FUSE_APART, true}};
 enum { LEVELS = sizeof levels / sizeof *levels };
 
 static double nests_error(const Check *check, Plan *plan, const Target *target, bool plain, Tuning *choices, const double *gradients, const GraphRun *run) {
@@ -405,16 +406,22 @@ static double nests_error(const Check *check, Plan *plan, const Target *target, 
   return error;
 }
 
-static void check_nests(const Check *check, Plan *plan, const Target *target, const Level *level, const double *gradients, const GraphRun *run) {
+static void check_nests(const Check *check, Plan *plan, const Target *target, const Level *level,
+                        const double *gradients, const GraphRun *run) {
   const double error = nests_error(check, plan, target, level->plain, NULL, gradients, run);
   const char *how = plan->images > 1 ? ", images innermost" : plan->together ? ", dense layers of all images at once" : "";
-  report(error <= NEST_ERROR, check, arena_printf(check->sample.arena, "nests%s %s %s%s", plan->training ? " of gradients" : "", target->name, level->name, how), error, NEST_ERROR);
+  report(error <= NEST_ERROR, check,
+         arena_printf(check->sample.arena, "nests%s %s %s%s", plan->training ? " of gradients" : "",
+                      target->name, level->name, how),
+         error, NEST_ERROR);
 }
 
 /* A target's plan: one image after the other; large dense layers of all at once; as many side by side as it has lanes. */
-static void check_target_nests(Check *check, const Target *target, const Level *level, int images, const double *gradients, const GraphRun *forward, const GraphRun *run) {
+static void check_target_nests(Check *check, const Target *target, const Level *level, int images,
+                               const double *gradients, const GraphRun *forward, const GraphRun *run) {
   Sample *s = &check->sample;
-  check_nests(check, plan_inference(s->arena, s->graph, level->fusing, images, 0), target, level, NULL, forward);
+  check_nests(check, plan_inference(s->arena, s->graph, level->fusing, images, 0), target, level, NULL,
+              forward);
   if (!level->plain && images == 1) {
     Plan *together = plan_inference(s->arena, s->graph, FUSE_ALL, 1, s->count + 2);
     if (together->together) check_nests(check, together, target, level, NULL, forward);
@@ -422,7 +429,8 @@ static void check_target_nests(Check *check, const Target *target, const Level *
   Plan *training = gradients ? plan_training(s->arena, s->graph, level->fusing, images) : NULL;
   if (training && training->images == images) check_nests(check, training, target, level, gradients, run);
   if (!training || level->plain || images > 1 || target->lanes > 1) return;
-  Plan *again = plan_training_within(s->arena, s->graph, FUSE_ALL, 1, 0, 1); /* all made again that saves room */
+  Plan *again =
+      plan_training_within(s->arena, s->graph, FUSE_ALL, 1, 0, 1); /* all made again that saves room */
   check_nests(check, again, target, level, gradients, run);
 }
 
@@ -473,7 +481,8 @@ static void check_all_nests(Check *check, const double *gradients, const GraphRu
     for (const Target *target = target_table; target->name; target++) {
       if (machine_seen(target) || (level->plain && strcmp(target->name, "generic") != 0)) continue;
       check_target_nests(check, target, level, 1, gradients, &forward, run);
-      if (target->lanes > 1) check_target_nests(check, target, level, target->lanes, gradients, &forward, run);
+      if (target->lanes > 1)
+        check_target_nests(check, target, level, target->lanes, gradients, &forward, run);
     }
 }
 
@@ -590,7 +599,8 @@ static void check_file(const char *path, Mode mode, const char *work, const Targ
     return;
   }
   if (foreign) check_foreign(&check, train ? gradients : NULL, &run, foreign, variant++);
-  static const char *const level[] = {"-O0", "-O2", "-Os"}; /* loops are plain at -Os as at -O0, the same for every target */
+  static const char *const level[] = {
+      "-O0", "-O2", "-Os"}; /* loops are plain at -Os as at -O0, the same for every target */
   for (const Target *target = target_table; target->name && !foreign; target++)
     for (int l = 0; l < (strcmp(target->name, "generic") == 0 ? 3 : 2); l++) {
       if (!target_runs_here(target) || !wanted(&check, target->name)) continue;

@@ -1,0 +1,91 @@
+/* docgen_program.c: cnnc-program(1): what programs that cnnc makes tell by --help. */
+// SPDX-License-Identifier: Apache-2.0
+#include "config.h"
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "cnn.h"
+#include "docgen.h"
+
+/* What a program prints on standard output; NULL if it does not end well. */
+static const char *printed_by(Arena *arena, int argc, char **argv) {
+  static const cnn_look nothing = {0};
+  static const cnn_network network = {.name = "NET", .look = &nothing}; /* help looks no further */
+  Text text = {.arena = arena};
+  FILE *file = tmpfile();
+  const int kept = dup(STDOUT_FILENO);
+  fflush(stdout);
+  if (!file || kept < 0 || dup2(fileno(file), STDOUT_FILENO) < 0) return NULL;
+  const int status = cnn_main(argc, argv, &network);
+  fflush(stdout);
+  dup2(kept, STDOUT_FILENO);
+  close(kept);
+  rewind(file);
+  char bytes[4096];
+  for (size_t n; (n = fread(bytes, 1, sizeof bytes, file)) > 0;) text_bytes(&text, bytes, n);
+  fclose(file);
+  return status == 0 ? text.s : NULL;
+}
+
+/* A line of a table: two blanks, a name, at least two blanks, what it is. */
+static bool is_row(const char *line, size_t n, const char **name, size_t *name_length, const char **help,
+                   size_t *help_length) {
+  if (n < 3 || strncmp(line, "  ", 2) != 0 || line[2] == ' ') return false;
+  const char *end = line + n, *at = line + 2;
+  *name = at;
+  while (at + 1 < end && !(at[0] == ' ' && at[1] == ' ')) at++;
+  *name_length = (size_t)(at - *name);
+  while (at < end && *at == ' ') at++;
+  *help = at;
+  *help_length = (size_t)(end - at);
+  return *help_length > 0;
+}
+
+/* Rows become entries, all other lines but the one on how it is called paragraphs. */
+static void put_help(Text *out, const char *help) {
+  for (const char *line = help; *line;) {
+    const size_t n = strcspn(line, "\n");
+    const char *name, *what;
+    size_t name_length, what_length;
+    if (is_row(line, n, &name, &name_length, &what, &what_length))
+      man_entry(out, arena_copy(out->arena, name, name_length), arena_copy(out->arena, what, what_length));
+    else if (n && strncmp(line, "usage:", 6) == 0)
+      man_page(out, arena_printf(out->arena, "    %.*s", (int)n - 7, line + 7));
+    else if (n) man_page(out, arena_copy(out->arena, line, n));
+    line += n + (line[n] == '\n');
+  }
+}
+
+bool man_program(Text *out) {
+  char name[] = "NET", option[] = "--help";
+  const char *help = printed_by(out->arena, 2, (char *[]){name, option, NULL});
+  if (!help) return false;
+  man_title(out, "cnnc-program", 1, "programs that cnnc makes of nets");
+  man_heading(out, "DESCRIPTION");
+  man_page(out, "cnnc FILE.cnn -o NET makes a program of a net, which trains it, measures it and looks "
+                "inside. Results go to standard output, progress and messages to "
+                "standard error.");
+  put_help(out, help);
+  man_heading(out, "COMMANDS");
+  for (const char *line = help; *line;) {
+    const size_t n = strcspn(line, "\n");
+    const char *row, *what;
+    size_t row_length, what_length;
+    if (is_row(line, n, &row, &row_length, &what, &what_length)) {
+      char *command = arena_copy(out->arena, row, strcspn(row, " "));
+      const char *page = printed_by(out->arena, 3, (char *[]){name, command, option, NULL});
+      if (!page) return false;
+      text_put(out, ".SS %s\n", command);
+      put_help(out, page);
+    }
+    line += n + (line[n] == '\n');
+  }
+  man_heading(out, "EXIT STATUS");
+  man_entry(out, "0", "what was asked for is done");
+  man_entry(out, "1", "something is wrong in what was read, or cannot be written");
+  man_entry(out, "2", "the command line is wrong");
+  man_entry(out, "130", "training was stopped by Ctrl-C: everything is saved, and train --resume goes on");
+  man_heading(out, "SEE ALSO");
+  text_put(out, ".BR cnnc (1),\n.BR cnn (5)\n");
+  return true;
+}

@@ -1,0 +1,164 @@
+/* docgen_shell.c: completions of cnnc's command line for bash, zsh and fish, from its table of options. */
+// SPDX-License-Identifier: Apache-2.0
+#include "config.h"
+#include <stdio.h>
+#include <string.h>
+#include "docgen.h"
+#include "help.h"
+#include "options.h"
+
+static const char *joined(Arena *arena, const char *const *words) {
+  Text text = {.arena = arena};
+  for (; *words; words++) text_put(&text, "%s%s", text.n ? " " : "", *words);
+  return text.s;
+}
+
+/* The words that a value may be, separated by blanks; NULL: files, folders or anything. */
+static const char *words_of(Arena *arena, const OptionRow *row) {
+  if (!row->values) return NULL;
+  if (row->values[0] != '@') return row->values;
+  if (strcmp(row->values, "@kinds") == 0) return joined(arena, options_kinds(arena));
+  if (strcmp(row->values, "@targets") == 0) return joined(arena, options_targets(arena));
+  if (strcmp(row->values, "@warnings") == 0) return joined(arena, options_slugs(arena, true));
+  if (strcmp(row->values, "@messages") == 0) return joined(arena, options_slugs(arena, false));
+  if (strcmp(row->values, "@topics") == 0) return joined(arena, help_names(arena));
+  return NULL;
+}
+
+static bool is_kind(const OptionRow *row, const char *values) {
+  return row->values && strcmp(row->values, values) == 0;
+}
+
+/* A letter whose value is one of some words is as many options: -O0 -O1 ... */
+static bool glued(const OptionRow *row) {
+  return !row->name && row->has_arg && row->values && !is_kind(row, "@file") && !is_kind(row, "@folder");
+}
+
+static const char *const commands =
+    "# Made from cnnc's table of options by docgen.\n# SPDX-License-Identifier: MIT-0\n";
+
+/* The beginning of a help text, up to where its first part ends; `quote` stands for a quotation mark inside a
+ * quoted word. */
+static const char *short_help(Arena *arena, const OptionRow *row, const char *quote) {
+  size_t n = strcspn(row->help, ":;.(");
+  while (n && row->help[n - 1] == ' ') n--;
+  Text text = {.arena = arena};
+  for (size_t i = 0; i < n; i++) {
+    if (row->help[i] == '\'') text_put(&text, "%s", quote);
+    else text_bytes(&text, row->help + i, 1);
+  }
+  return text.n ? text.s : "";
+}
+
+/* ---- bash ---- */
+static void bash_letters(Text *out) {
+  for (const OptionRow *row = options_table; row->code; row++) {
+    if (row->name || !row->shown) continue;
+    if (!glued(row)) text_put(out, " -%c", row->code);
+    else if (row->code == 'W') text_put(out, " -W");
+    else
+      for (const char *word = words_of(out->arena, row); *word;
+           word += strcspn(word, " "), word += *word == ' ')
+        text_put(out, " -%c%.*s", row->code, (int)strcspn(word, " "), word);
+  }
+}
+
+void shell_bash(Text *out) {
+  Arena *arena = out->arena;
+  text_put(out, "%s", commands);
+  text_put(
+      out,
+      "_cnnc() {\n"
+      "  local word=${COMP_WORDS[COMP_CWORD]} before= name= value=\n"
+      "  ((COMP_CWORD > 0)) && before=${COMP_WORDS[COMP_CWORD - 1]}\n"
+      "  COMPREPLY=()\n"
+      "  # bash takes --name=value for three words\n"
+      "  if [[ $word == '=' && $before == --* ]]; then name=$before value=\n"
+      "  elif [[ $before == '=' && COMP_CWORD -gt 1 ]]; then name=${COMP_WORDS[COMP_CWORD - 2]} value=$word\n"
+      "  elif [[ $before == --help || $before == -h ]]; then name=--help value=$word\n"
+      "  fi\n"
+      "  local list=${value%%\"${value##*,}\"} # what stands before the last comma\n"
+      "  case $name in\n");
+  for (const OptionRow *row = options_table; row->code; row++) {
+    if (!row->name || !row->shown || !row->has_arg) continue;
+    const char *words = words_of(arena, row);
+    if (is_kind(row, "@file"))
+      text_put(out, "    --%s) COMPREPLY=($(compgen -f -- \"$value\")); compopt -o filenames; return ;;\n",
+               row->name);
+    else if (words)
+      text_put(out,
+               "    --%s) COMPREPLY=($(compgen -P \"$list\" -W '%s' -- \"${value#\"$list\"}\")); return ;;\n",
+               row->name, words);
+  }
+  text_put(out, "    --*) return ;;\n  esac\n  case $before in\n");
+  for (const OptionRow *row = options_table; row->code; row++) {
+    if (row->name || !row->has_arg || glued(row)) continue;
+    if (is_kind(row, "@folder"))
+      text_put(out, "    -%c) COMPREPLY=($(compgen -d -- \"$word\")); compopt -o filenames; return ;;\n",
+               row->code);
+    else if (is_kind(row, "@file"))
+      text_put(out, "    -%c) COMPREPLY=($(compgen -f -- \"$word\")); compopt -o filenames; return ;;\n",
+               row->code);
+    else text_put(out, "    -%c) return ;;\n", row->code);
+  }
+  text_put(out, "  esac\n  case $word in\n");
+  for (const OptionRow *row = options_table; row->code; row++)
+    if (row->code == 'W')
+      text_put(out, "    -W*) COMPREPLY=($(compgen -P -W -W 'error no-error %s' -- \"${word#-W}\")) ;;\n",
+               words_of(arena, row));
+  text_put(out, "    --*)\n      COMPREPLY=($(compgen -W '");
+  const char *between = "";
+  for (const OptionRow *row = options_table; row->code; row++)
+    if (row->name && row->shown)
+      text_put(out, "%s--%s%s", between, row->name, row->has_arg == 1 ? "=" : ""), between = " ";
+  text_put(out, "' -- \"$word\"))\n      [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace\n      ;;\n    "
+                "-*) COMPREPLY=($(compgen -W '-");
+  bash_letters(out);
+  text_put(out, "' -- \"$word\")) ;;\n"
+                "    *)\n"
+                "      COMPREPLY=($(compgen -f -X '!*.cnn' -- \"$word\") $(compgen -d -- \"$word\"))\n"
+                "      compopt -o filenames\n"
+                "      ;;\n"
+                "  esac\n"
+                "}\n"
+                "complete -F _cnnc cnnc\n");
+}
+
+/* ---- zsh ---- */
+static void zsh_row(Text *out, const OptionRow *row) {
+  const char *help = short_help(out->arena, row, "'\\''"), *words = words_of(out->arena, row);
+  const char *action = is_kind(row, "@file")     ? ":file:_files"
+                       : is_kind(row, "@folder") ? ":folder:_files -/"
+                       : words                   ? arena_printf(out->arena, ":value:(%s)", words)
+                                                 : ":value: ";
+  if (row->name)
+    text_put(out, "  '--%s%s[%s]%s' \\\n", row->name, row->has_arg == 1 ? "=" : "", help,
+             row->has_arg == 1 ? action
+             : row->has_arg    ? arena_printf(out->arena, ":%s", action)
+                               : "");
+  else if (row->has_arg)
+    text_put(out, "  '*-%c%s[%s]%s' \\\n", row->code, glued(row) ? "-" : "+", help, action);
+  else text_put(out, "  '-%c[%s]' \\\n", row->code, help);
+}
+
+void shell_zsh(Text *out) {
+  text_put(out, "#compdef cnnc\n%s_arguments -s \\\n", commands);
+  for (const OptionRow *row = options_table; row->code; row++)
+    if (row->shown) zsh_row(out, row);
+  text_put(out, "  '*:program:_files -g \"*.cnn\"'\n");
+}
+
+/* ---- fish ---- */
+void shell_fish(Text *out) {
+  text_put(out, "%scomplete -c cnnc -f -a '(__fish_complete_suffix .cnn)'\n", commands);
+  for (const OptionRow *row = options_table; row->code; row++) {
+    if (!row->shown) continue;
+    const char *words = words_of(out->arena, row);
+    text_put(out, "complete -c cnnc ");
+    if (row->name) text_put(out, "-l %s", row->name);
+    else text_put(out, "-s %c", row->code);
+    if (row->has_arg == 1) text_put(out, is_kind(row, "@file") || is_kind(row, "@folder") ? " -r -F" : " -x");
+    if (words && row->has_arg) text_put(out, " -a '%s'", words);
+    text_put(out, " -d '%s'\n", short_help(out->arena, row, "\\'"));
+  }
+}
