@@ -45,10 +45,9 @@ void cnn_origin_free(cnn_origin *origin) {
   *origin = (cnn_origin){0};
 }
 
-cnn_status cnn_origin_check(const cnn_archive *archive, const char *path, const cnn_network *network, char *doubt, size_t room) {
+static cnn_status classes_check(const cnn_archive *archive, const char *path, const cnn_network *network, char *doubt, size_t room) {
   cnn_classes classes;
   int32_t c = 0;
-  *doubt = 0;
   cnn_status status = cnn_classes_read(&classes, archive, path);
   if (status.code != CNN_OK || !network->label || classes.count == 0) {
     cnn_classes_free(&classes);
@@ -68,5 +67,26 @@ cnn_status cnn_origin_check(const cnn_archive *archive, const char *path, const 
     break;
   }
   cnn_classes_free(&classes);
+  return status;
+}
+
+const char *cnn_origin_normalize(const cnn_archive *archive) {
+  const char *inputs = cnn_archive_note(archive, "net") ? cnn_archive_note(archive, "inputs") : NULL;
+  if (!inputs || strstr(inputs, "; ")) return NULL;
+  const char *arrow = strstr(inputs, " -> ");
+  return arrow ? arrow + 4 : "no normalize";
+}
+
+/* Numbers that come in otherwise than in training are wrong results without a word. */
+static void normalize_check(const cnn_archive *archive, const char *path, const cnn_network *network, char *doubt, size_t room) {
+  const char *theirs = cnn_origin_normalize(archive), *ours = network->input[0].normalize ? network->input[0].normalize : "no normalize";
+  if (theirs && strcmp(theirs, ours) != 0)
+    snprintf(doubt, room, "%s: these weights were trained behind %.200s, but the program has %.200s", path, theirs, ours);
+}
+
+cnn_status cnn_origin_check(const cnn_archive *archive, const char *path, const cnn_network *network, char *doubt, size_t room) {
+  *doubt = 0;
+  cnn_status status = classes_check(archive, path, network, doubt, room);
+  if (status.code == CNN_OK && !*doubt) normalize_check(archive, path, network, doubt, room);
   return status;
 }

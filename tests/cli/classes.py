@@ -162,7 +162,7 @@ def rename(path, to, change):  # weights with other metadata
 
 
 exits(0, "a net without labels", *train("three", rgb, "--out", "rgb.safetensors"))
-known = {"format": "pt", "net": "three", "inputs": "image: 4x4x3 as u8 -> normalize(mean=0, std=1, scale=0.00392156862745098)",
+known = {"format": "pt", "net": "three", "inputs": "image: 4x4x3 as u8 -> normalize(mean=0, std=1, scale=0.003921569)",
          "classes": '["blue","green","red"]'}
 check(metadata("rgb.safetensors") == known, "its weights know the net, its input and the classes", metadata("rgb.safetensors"))
 check(metadata("rgb.last.safetensors") == known, "the last ones as well")
@@ -213,6 +213,9 @@ exits(1, "the same names in another order are an error", "./other", "predict", p
 rename("rgb.safetensors", "renamed.safetensors", lambda notes: notes.update(classes='["rot","green","blue"]'))
 exits(0, "another name is a warning", "./other", "predict", picture, "--weights", "renamed.safetensors",
       says="other: warning: renamed.safetensors: class 0 was 'rot' when these weights were trained; the label is 'red' now")
+rename("rgb.safetensors", "brighter.safetensors", lambda notes: notes.update(inputs="image: 4x4x3 as u8 -> normalize(mean=0, std=1, scale=1)"))
+exits(0, "so is another normalisation", "./three", "predict", picture, "--weights", "brighter.safetensors",
+      says="behind normalize(mean=0, std=1, scale=1), but the program has normalize(mean=0, std=1, scale=0.003921569)")
 rename("rgb.safetensors", "damaged.safetensors", lambda notes: notes.update(classes="[1, 2]"))
 exits(1, "what is no list of names is refused", "./three", "predict", picture, "--weights", "damaged.safetensors", says='its note "classes" is no list of names')
 rename("rgb.safetensors", "foreign.safetensors", lambda notes: (notes.pop("net"), notes.update(classes="none of ours")))

@@ -1095,7 +1095,7 @@ float train_generic_gradients(const train_generic_weights *weights, const uint8_
 
 static const cnn_port train_generic_network_inputs[] = {
   {.name = "x", .type = CNN_U8, .rank = 3, .dim = {4, 4, 1}, .size = TRAIN_GENERIC_X_SIZE,
-   .normalize = "normalize(mean=0, std=1, scale=0.00392156862745098)"},
+   .normalize = "normalize(mean=0, std=1, scale=0.003921569)"},
 };
 static const cnn_loss train_generic_network_loss0 = {.weight = 1.0, .smoothing = 0.0, .parameter = 0.0, .ignore = -1};
 static const cnn_port train_generic_network_outputs[] = {

@@ -1,7 +1,10 @@
-/* class_names.c: the names of the classes in a file of weights, beside the labels of the program. */
+/* origin.c: the names of the classes in a file of weights, beside the labels of the program, and how its input was normalised. */
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/class_names.h"
+#include "backend/origin.h"
+#include <string.h>
+#include "graph/normalize.h"
 #include "hosted/classes.h"
+#include "hosted/origin.h"
 
 static bool compare(Diags *diags, const char *path, const Graph *graph, const char *const *name, int32_t names) {
   int32_t c = 0;
@@ -42,17 +45,33 @@ static void take(Arena *arena, Graph *graph, const char *const *name, int32_t na
   graph->nlabels = wanted;
 }
 
-bool class_names_read(Arena *arena, Diags *diags, const char *path, Graph *graph) {
-  cnn_archive archive;
-  cnn_classes classes = {0};
-  cnn_status status = cnn_archive_open(&archive, path);
-  if (status.code == CNN_OK) status = cnn_classes_read(&classes, &archive, path);
-  cnn_archive_close(&archive);
+static bool read_classes(Arena *arena, Diags *diags, const char *path, Graph *graph, const cnn_archive *archive) {
+  cnn_classes classes;
+  cnn_status status = cnn_classes_read(&classes, archive, path);
   bool fine = status.code == CNN_OK;
   if (!fine) diag_report(diags, DIAG_weights_file, NO_SPAN, NULL, "%s", status.message);
   const char *const *name = (const char *const *)classes.name;
-  if (fine && classes.count > 0 && graph->nlabels > 0) fine = compare(diags, path, graph, name, classes.count);
-  else if (fine && classes.count > 0) take(arena, graph, name, classes.count);
+  if (classes.count > 0 && graph->nlabels > 0) fine = compare(diags, path, graph, name, classes.count);
+  else if (classes.count > 0) take(arena, graph, name, classes.count);
   cnn_classes_free(&classes);
+  return fine;
+}
+
+static void check_normalize(Arena *arena, Diags *diags, const char *path, const Graph *graph, const cnn_archive *archive) {
+  const char *theirs = cnn_origin_normalize(archive), *ours = graph_normalize(arena, graph, graph->inputs.data[0].node);
+  if (!theirs || strcmp(theirs, ours ? ours : "no normalize") == 0) return;
+  Diag *diag = diag_report(diags, DIAG_other_normalize, graph->name_span, NULL, "the weights in %s were trained behind another normalisation of the input", path);
+  diag_fact(diag, "in training: %s", theirs);
+  diag_fact(diag, "here: %s", ours ? ours : "no normalize");
+}
+
+bool origin_read(Arena *arena, Diags *diags, const char *path, Graph *graph) {
+  cnn_archive archive;
+  cnn_status status = cnn_archive_open(&archive, path);
+  bool fine = status.code == CNN_OK;
+  if (!fine) diag_report(diags, DIAG_weights_file, NO_SPAN, NULL, "%s", status.message);
+  fine = fine && read_classes(arena, diags, path, graph, &archive);
+  if (fine) check_normalize(arena, diags, path, graph, &archive);
+  cnn_archive_close(&archive);
   return fine;
 }
