@@ -4,6 +4,9 @@
  * pictures (train/CLASS, val/CLASS, test/CLASS, or CLASS alone), an .npz file (x, y, x_val, y_val, x_test, y_test), or the word
  * "synthetic", a small learnable set made on the spot for any net. Segmentation folders and boxes are known but not read yet.
  *
+ * A folder is the class whose label it has (cnn_network.label); folders named by whole numbers are the classes of these numbers; where the
+ * net has no labels, they are numbered in the order of their names.
+ *
  * Samples come in the order of the file; those of folders class by class in turns, so that the first N have all classes.
  *
  * Samples are raw: pictures are 0..255 whatever the input's type (i8: minus 128), arrays are as they stand in the file. They are always
