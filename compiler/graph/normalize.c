@@ -23,7 +23,8 @@ const char *graph_normalize(Arena *arena, const Graph *graph, const Node *input)
   const char *text = "";
   for (const Param *param = node->op->params; param->name; param++) {
     const char *separator = param == node->op->params ? "" : ", ";
-    text = arena_printf(arena, "%s%s%s=%s", text, separator, param->name, value_text(arena, arg_const(node, param->name)));
+    text = arena_printf(arena, "%s%s%s=%s", text, separator, param->name,
+                        value_text(arena, arg_const(node, param->name)));
   }
   return arena_printf(arena, "%s(%s)", node->op->name, text);
 }

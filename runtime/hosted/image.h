@@ -4,7 +4,7 @@
 #define CNN_HOSTED_IMAGE_H
 #include "cnn_image.h"
 
-bool cnn_image_named(const char *name); /* it ends as the names of pictures do that can be read: .png, .jpg, .jpeg */
+bool cnn_image_named(const char *name); /* it ends as pictures do that can be read: .png, .jpg, .jpeg */
 bool cnn_image_known(const unsigned char *bytes, size_t n); /* they begin as PNG or JPEG files do */
 cnn_status cnn_image_decode(cnn_image *image, const char *path, const unsigned char *bytes, size_t n);
 /* Whether an input of the net can take pictures of so many channels and this size (0 x 0: not known yet). `what` names the picture. */

@@ -109,10 +109,11 @@ cnn_status cnn_weights_save(const cnn_network *network, const char *path, const 
   cnn_origin origin;
   cnn_status status = cnn_origin_make(&origin, network);
   if (status.code != CNN_OK) return status;
-  cnn_note note[ORIGIN_NOTES + 1] = {{"format", "pt"}}; /* layouts and names are PyTorch's; its loaders ask for this */
+  cnn_note note[ORIGIN_NOTES + 1] = {{"format", "pt"}}; /* layouts and names as PyTorch's, whose loaders ask for this */
   memcpy(note + 1, origin.note, sizeof origin.note);
   cnn_tensor *tensor = calloc((size_t)network->weights + 1, sizeof *tensor);
-  for (int32_t w = 0; tensor && w < network->weights; w++) tensor[w] = weight_tensor(&network->weight[w], weights);
+  for (int32_t w = 0; tensor && w < network->weights; w++)
+    tensor[w] = weight_tensor(&network->weight[w], weights);
   status = tensor ? cnn_safetensors_write(path, tensor, network->weights, note, origin.notes + 1)
                   : cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   free(tensor);

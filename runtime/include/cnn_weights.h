@@ -20,7 +20,8 @@ cnn_status cnn_weights_load(const cnn_network *network, const char *path, float 
 /* Takes what matches by name and shape and leaves the rest of `weights` as it is; CNN_MISMATCH if nothing does. */
 cnn_status cnn_weights_load_some(const cnn_network *network, const char *path, float *weights, cnn_weights_report *report);
 
-/* Writes a .safetensors file: whole, or not at all. Its __metadata__ has the net's name, its inputs, and its labels as the names of the classes. */
+/* Writes a .safetensors file: whole, or not at all. Its __metadata__ has the net's name, its inputs, and its
+ * labels as the names of the classes. */
 cnn_status cnn_weights_save(const cnn_network *network, const char *path, const float *weights);
 
 #ifdef __cplusplus
