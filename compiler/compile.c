@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include "backend/backend.h"
-#include "backend/class_names.h"
+#include "backend/origin.h"
 #include "backend/weights.h"
 #include "base/file.h"
 #include "emit/emit.h"
@@ -162,7 +162,7 @@ static bool read_weights(Compilation *c) {
   if (!c->options->weights) return true;
   float *weights = NEW_ARRAY(c->arena, float, c->graph->parameters + 1);
   if (!weights_read(c->arena, c->diags, c->options->weights, c->options->weights_prefix, c->graph, weights)) return false;
-  if (!class_names_read(c->arena, c->diags, c->options->weights, c->graph)) return false;
+  if (!origin_read(c->arena, c->diags, c->options->weights, c->graph)) return false;
   c->weights = weights;
   stage_done(c, "read weights");
   return good(c);

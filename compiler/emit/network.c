@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include "emit/module.h"
+#include "graph/normalize.h"
 
 /* ---- arguments of losses, optimizers, ... by name ---- */
 static const Const *setting(const Param *params, const Const *arg, const char *name) {
@@ -36,40 +37,6 @@ static void put_shape(Text *out, Shape shape) {
   text_put(out, "}");
 }
 
-static void put_value(Text *out, const Const *value) {
-  const double v = number(value, 0);
-  if (value->kind == CONST_LIST) {
-    text_put(out, "[");
-    for (int i = 0; i < value->n; i++) {
-      text_put(out, "%s", i ? ", " : "");
-      put_value(out, &value->items[i]);
-    }
-    text_put(out, "]");
-  } else if (v >= -1e9 && v <= 1e9 && v == (double)(int64_t)v) {
-    text_put(out, "%" PRId64, (int64_t)v);
-  } else {
-    put_double(out, v);
-  }
-}
-
-/* What the net does with an input first, if that is to normalise it, as the language writes it. */
-static const char *normalize_text(Net *net, const Node *input) {
-  const Node *node = NULL;
-  for (int i = 0; !node && i < net->graph->nodes.n; i++) {
-    const Node *user = net->graph->nodes.data[i];
-    if (user->op->fold == FOLD_NORMALIZE && user->in[0] == input) node = user;
-  }
-  if (!node) return NULL;
-  Text text = {.arena = net->arena};
-  text_put(&text, "%s(", node->op->name);
-  for (const Param *param = node->op->params; param->name; param++) {
-    text_put(&text, "%s%s=", param == node->op->params ? "" : ", ", param->name);
-    put_value(&text, arg_const(node, param->name));
-  }
-  text_put(&text, ")");
-  return text.s;
-}
-
 static void put_inputs(Text *out, Net *net) {
   static const char *const types[] = {[ELEM_F32] = "CNN_F32", [ELEM_U8] = "CNN_U8", [ELEM_I8] = "CNN_I8"};
   text_put(out, "static const cnn_port %s_network_inputs[] = {\n", net->name);
@@ -80,7 +47,7 @@ static void put_inputs(Text *out, Net *net) {
     text_put(out, ", .type = %s, ", types[port->type]);
     put_shape(out, port->node->shape);
     text_put(out, "%s, .size = %s_%s_SIZE", port->chw ? ", .chw = 1" : "", net->upper, net->input[i].upper);
-    const char *normalize = normalize_text(net, port->node);
+    const char *normalize = graph_normalize(net->arena, net->graph, port->node);
     if (normalize) {
       text_put(out, ",\n   .normalize = ");
       put_string(out, normalize);

@@ -40,7 +40,8 @@ cnn_status cnn_classes_read(cnn_classes *classes, const cnn_archive *archive, co
   if (!text) return cnn_success();
   json_t *list = json_loads(text, 0, NULL);
   cnn_status status = cnn_success();
-  if (!all_names(list)) status = cnn_failure(CNN_BAD_FORMAT, "%s: its note \"classes\" is no list of names", path);
+  if (!all_names(list))
+    status = cnn_failure(CNN_BAD_FORMAT, "%s: its note \"classes\" is no list of names", path);
   else if (!names_take(classes, list)) status = cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   if (status.code != CNN_OK) cnn_classes_free(classes);
   json_decref(list);
@@ -64,7 +65,8 @@ char *cnn_classes_note(const char *const *name, int32_t count) {
 
 /* ---- Two lists */
 
-cnn_agreement cnn_classes_compare(const char *const *a, int32_t as, const char *const *b, int32_t bs, int32_t *place) {
+cnn_agreement cnn_classes_compare(const char *const *a, int32_t as, const char *const *b, int32_t bs,
+                                  int32_t *place) {
   cnn_agreement agreement = CNN_CLASSES_AGREE;
   for (int32_t i = 0; i < as; i++) {
     if (!a[i] || (i < bs && (!b[i] || strcmp(a[i], b[i]) == 0))) continue;

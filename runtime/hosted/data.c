@@ -91,7 +91,8 @@ static const char *thousands(int64_t value, char text[32]) {
 
 static void describe(cnn_data *data) {
   char train[32], val[32], test[32], classes[48] = "";
-  if (data->classes > 0) snprintf(classes, sizeof classes, ", %d class%s", data->classes, data->classes == 1 ? "" : "es");
+  if (data->classes > 0)
+    snprintf(classes, sizeof classes, ", %d class%s", data->classes, data->classes == 1 ? "" : "es");
   snprintf(data->description, sizeof data->description, "%s: %s training, %s validation and %s test samples%s", data->title,
            thousands(data->part[CNN_PART_TRAIN].count, train), thousands(data->part[CNN_PART_VAL].count, val),
            thousands(cnn_data_has_test(data) ? data->part[CNN_PART_TEST].count : 0, test), classes);
@@ -99,15 +100,17 @@ static void describe(cnn_data *data) {
 
 /* ---- Opening */
 
-/* Sets that number their classes and name them, too: names in another order than the net's labels would be wrong results. */
+/* Sets that number their classes and name them, too: names in another order than the net's labels would be
+ * wrong results. */
 static cnn_status labels_agree(const cnn_data *data) {
   const cnn_network *network = data->network;
   int32_t c = 0;
   if (!data->class_name || !network->label) return cnn_success();
   const char *const *name = (const char *const *)data->class_name;
-  if (cnn_classes_compare(network->label, network->labels, name, data->classes, &c) != CNN_CLASSES_MOVED) return cnn_success();
-  return cnn_failure(CNN_MISMATCH, "%s: class %d is '%s' in the data set, but the net's label for it is '%s'", data->path, (int)c,
-                     c < data->classes && name[c] ? name[c] : "", network->label[c]);
+  if (cnn_classes_compare(network->label, network->labels, name, data->classes, &c) != CNN_CLASSES_MOVED)
+    return cnn_success();
+  return cnn_failure(CNN_MISMATCH, "%s: class %d is '%s' in the data set, but the net's label for it is '%s'",
+                     data->path, (int)c, c < data->classes && name[c] ? name[c] : "", network->label[c]);
 }
 
 static const char understood[] =

@@ -1,5 +1,5 @@
-/* data_classes.c: which class a folder of pictures stands for. By the name of one of the net's labels; by its number, where all folders are
- * named by whole numbers; without labels by its place among the sorted names. */
+/* data_classes.c: which class a folder of pictures stands for. By the name of one of the net's labels; by its
+ * number, where all folders are named by numbers; without labels by its place among the sorted names. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,14 +44,15 @@ static bool are_numbers(const cnn_data *data, char *const *folder, int32_t folde
   for (int32_t f = 0; f < folders; f++) {
     const int64_t own = number_of(folder[f]);
     if (own < 0 || own >= classes) return false;
-    if (labelled && number_of(network->label[own]) >= 0 && number_of(network->label[own]) != own) return false;
+    if (labelled && number_of(network->label[own]) >= 0 && number_of(network->label[own]) != own)
+      return false;
     for (int32_t g = 0; g < f; g++)
       if (number_of(folder[g]) == own) return false;
   }
   return folders > 0;
 }
 
-/* The folder to blame: of numbers alone the first that no class has, else the first whose name is no label. */
+/* The folder to blame: of numbers the first that no class has, else the first whose name is no label. */
 static const char *to_blame(const cnn_data *data, char *const *folder, int32_t folders) {
   const cnn_network *network = data->network;
   int32_t f = 0;
@@ -64,10 +65,12 @@ static const char *to_blame(const cnn_data *data, char *const *folder, int32_t f
 
 static cnn_status refuse(const cnn_data *data, char *const *folder, int32_t folders) {
   const cnn_network *network = data->network;
-  const char *name = to_blame(data, folder, folders), *similar = cnn_similar(name, network->label, network->labels);
+  const char *name = to_blame(data, folder, folders),
+             *similar = cnn_similar(name, network->label, network->labels);
   char list[LIST], hint[120] = "";
   if (similar) snprintf(hint, sizeof hint, "; did you mean '%.80s'?", similar);
-  else if (number_of(name) >= 0) snprintf(hint, sizeof hint, ", nor the number of one, from 0 to %d", (int)network->labels - 1);
+  else if (number_of(name) >= 0)
+    snprintf(hint, sizeof hint, ", nor the number of one, from 0 to %d", (int)network->labels - 1);
   return cnn_failure(CNN_MISMATCH, "%s: the folder '%s' is none of the labels %s%s", data->path, name,
                      cnn_classes_list(network->label, network->labels, list, sizeof list), hint);
 }
@@ -129,7 +132,8 @@ static cnn_status by_order(cnn_data *data, char *const *folder, int32_t folders,
 /* ---- What is worth a line */
 
 /* "b, c" of the classes that have no folder; the number of them. */
-static int32_t without_folder(const cnn_data *data, const int32_t *class_of, int32_t folders, char *text, size_t room) {
+static int32_t without_folder(const cnn_data *data, const int32_t *class_of, int32_t folders, char *text,
+                              size_t room) {
   const char **missing = calloc((size_t)data->classes + 1, sizeof *missing);
   int32_t count = 0;
   for (int32_t c = 0; missing && c < data->classes; c++) {
@@ -146,10 +150,15 @@ static cnn_status few_folders(cnn_data *data, int32_t folders, int64_t classes) 
   const char *const *name = (const char *const *)data->class_name;
   char list[LIST];
   if (folders == 1)
-    return cnn_failure(CNN_MISMATCH, "%s: has one folder of pictures, '%s', but the net tells %lld classes apart and has no labels to find it among; "
-                       "a class is a folder, and --data names the folder that holds them all", data->path, name[0], (long long)classes);
-  cnn_data_note(data, "%d folders of pictures for %lld classes; without labels they are numbered in the order of their names, from 0: %s", (int)folders,
-                (long long)classes, cnn_classes_list(name, folders, list, sizeof list));
+    return cnn_failure(CNN_MISMATCH,
+                       "%s: has one folder of pictures, '%s', but the net tells %lld classes apart and has no "
+                       "labels to find it among; a class is a folder, and --data names the folder that holds "
+                       "them all",
+                       data->path, name[0], (long long)classes);
+  cnn_data_note(data,
+                "%d folders of pictures for %lld classes; without labels they are numbered in the order of "
+                "their names, from 0: %s",
+                (int)folders, (long long)classes, cnn_classes_list(name, folders, list, sizeof list));
   return cnn_success();
 }
 
@@ -157,7 +166,9 @@ static cnn_status few_folders(cnn_data *data, int32_t folders, int64_t classes) 
 static void check_text(cnn_data *data) {
   char *note = cnn_classes_note((const char *const *)data->class_name, data->classes);
   data->nameless = !note;
-  if (!note) cnn_data_note(data, "the name of a folder is no text in UTF-8: weights will not hold the names of the classes");
+  if (!note)
+    cnn_data_note(data,
+                  "the name of a folder is no text in UTF-8: weights will not hold the names of the classes");
   free(note);
 }
 
@@ -172,8 +183,10 @@ cnn_status cnn_folders_name(cnn_data *data, char *const *folder, int32_t folders
   check_text(data);
   const int64_t classes = cnn_label_classes(data);
   char list[LIST];
-  if (numbers) cnn_data_note(data, "the folders are named by numbers, which are the numbers of their classes");
+  if (numbers)
+    cnn_data_note(data, "the folders are named by numbers, which are the numbers of their classes");
   if (!labelled && !numbers) return folders < classes ? few_folders(data, folders, classes) : status;
-  if (without_folder(data, class_of, folders, list, sizeof list) > 0) cnn_data_note(data, "there is no folder for %s", list);
+  if (without_folder(data, class_of, folders, list, sizeof list) > 0)
+    cnn_data_note(data, "there is no folder for %s", list);
   return status;
 }

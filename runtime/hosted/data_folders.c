@@ -1,5 +1,6 @@
-/* data_folders.c: folders of pictures: train/CLASS, val/CLASS, test/CLASS, or CLASS alone, which is all training. data_classes.c says which class
- * a folder is. The samples of the classes take turns, so that the first N of a part have all of them. */
+/* data_folders.c: folders of pictures: train/CLASS, val/CLASS, test/CLASS, or CLASS alone, which is all
+ * training. data_classes.c says which class a folder is. The samples of the classes take turns, so that the
+ * first N of a part have all of them. */
 // SPDX-License-Identifier: MIT-0
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -13,13 +14,19 @@
 typedef struct Picture { char *path; int32_t folder; int32_t turn; } Picture; /* turn: its place in its folder */
 enum { ABSENT, COMING, PRESENT };
 typedef struct Kept { unsigned char *input; atomic_uchar *state; int64_t count; } Kept; /* the first pictures, as the net takes them, once they have been read */
-typedef struct Pool { Picture *picture; int64_t count; Kept kept; bool there; } Pool; /* there: the set has a folder for it */
+typedef struct Pool {
+  Picture *picture;
+  int64_t count;
+  Kept kept;
+  bool there;                /* the set has a folder for it */
+} Pool;
 typedef struct Folders {
   Pool pool[POOLS];
   int32_t *class_of;         /* [folder] */
   char **name;
   int32_t names;
-  cnn_skipped skipped, loose; /* files in folders of classes that are no pictures; pictures that lie in no such folder */
+  cnn_skipped skipped;       /* files in folders of classes that are no pictures */
+  cnn_skipped loose;         /* pictures that lie in no such folder */
 } Folders;
 
 static const char *const part_names[POOLS][8] = {
@@ -72,13 +79,16 @@ static int32_t folder_number(Folders *set, const char *name) {
 /* What is said of a class without a picture. In a set where nothing is a picture, folders are no classes. */
 static cnn_status empty_folder(const char *path, const cnn_pictures *pictures) {
   if (pictures->skipped.count == 0)
-    return cnn_failure(CNN_MISMATCH, "%s: this folder of a class is empty; put pictures into it, or remove it", path);
-  return cnn_failure(CNN_MISMATCH, "%s: this folder of a class has no picture that can be read; the first file in it is %s", path,
-                     pictures->skipped.first);
+    return cnn_failure(CNN_MISMATCH,
+                       "%s: this folder of a class is empty; put pictures into it, or remove it", path);
+  return cnn_failure(CNN_MISMATCH,
+                     "%s: this folder of a class has no picture that can be read; the first file in it is %s",
+                     path, pictures->skipped.first);
 }
 
 /* A folder of a class. */
-static cnn_status folder_collect(cnn_data *data, Folders *set, int pool, const char *path, const char *name, cnn_status *empty) {
+static cnn_status folder_collect(cnn_data *data, Folders *set, int pool, const char *path, const char *name,
+                                 cnn_status *empty) {
   cnn_pictures pictures;
   cnn_status status = cnn_pictures_collect(&pictures, path);
   if (status.code != CNN_OK) return status;
@@ -94,7 +104,8 @@ static cnn_status folder_collect(cnn_data *data, Folders *set, int pool, const c
 }
 
 /* A directory of classes. `empty` is the complaint about the first one that has no picture. */
-static cnn_status pool_collect(cnn_data *data, Folders *set, int pool, const Listing *listing, cnn_status *empty) {
+static cnn_status pool_collect(cnn_data *data, Folders *set, int pool, const Listing *listing,
+                               cnn_status *empty) {
   cnn_status status = cnn_success();
   for (int32_t i = 0; i < listing->count && status.code == CNN_OK; i++) {
     const Entry *entry = &listing->entry[i];
@@ -211,7 +222,8 @@ static bool has_folders(const Listing *listing) {
   return false;
 }
 
-/* A folder that is named as a part is one if there are folders of classes in it; a folder of pictures alone is a class of that name. */
+/* A folder that is named as a part is one if there are folders of classes in it; a folder of pictures alone
+ * is a class of that name. */
 static cnn_status part_collect(cnn_data *data, Folders *set, int pool, const char *path, cnn_status *empty) {
   Listing below;
   cnn_status status = cnn_listing_read(&below, path);
@@ -232,7 +244,8 @@ static void others_note(cnn_data *data, const Folders *set, const Listing *listi
     if (!entry->directory || (pool != POOLS && set->pool[pool].there)) continue;
     char *path = cnn_path_join(listing->path, entry->name);
     cnn_data_note(data, "%s is not read: %s", path ? path : entry->name,
-                  pool == POOLS ? "the parts of a set are train, val and test" : "there are no folders of classes in it");
+                  pool == POOLS ? "the parts of a set are train, val and test"
+                                : "there are no folders of classes in it");
     free(path);
   }
 }
@@ -263,7 +276,8 @@ static bool has_class(const Pool *pool, const int32_t *class_of, int32_t c) {
   return false;
 }
 
-/* The classes that other parts have, and this one does not. Pictures are in the order of their turns: each class comes early. */
+/* The classes that other parts have, and this one does not. Pictures are in the order of their turns: each
+ * class comes early. */
 static void part_note(cnn_data *data, const Folders *set, int pool) {
   static const char *const part[POOLS] = {"training", "validation", "test"};
   const char **missing = calloc((size_t)data->classes + 1, sizeof *missing);
@@ -274,7 +288,9 @@ static void part_note(cnn_data *data, const Folders *set, int pool) {
     for (int p = 0; p < POOLS; p++) elsewhere = elsewhere || has_class(&set->pool[p], set->class_of, c);
     if (elsewhere && !has_class(&set->pool[pool], set->class_of, c)) missing[count++] = data->class_name[c];
   }
-  if (count > 0) cnn_data_note(data, "the %s part has no picture of %s", part[pool], cnn_classes_list(missing, count, list, sizeof list));
+  if (count > 0)
+    cnn_data_note(data, "the %s part has no picture of %s", part[pool],
+                  cnn_classes_list(missing, count, list, sizeof list));
   free(missing);
 }
 
@@ -283,11 +299,12 @@ static void set_note(cnn_data *data, const Folders *set) {
   for (int p = 0; p < POOLS; p++)
     if (set->pool[p].count > 0) part_note(data, set, p);
   if (skipped->count > 0)
-    cnn_data_note(data, "skipped %lld file%s that %s no picture%s (first: %s)", (long long)skipped->count, skipped->count == 1 ? "" : "s",
-                  skipped->count == 1 ? "is" : "are", skipped->count == 1 ? "" : "s", skipped->first);
+    cnn_data_note(data, "skipped %lld file%s that %s no picture%s (first: %s)", (long long)skipped->count,
+                  skipped->count == 1 ? "" : "s", skipped->count == 1 ? "is" : "are",
+                  skipped->count == 1 ? "" : "s", skipped->first);
   if (loose->count > 0)
-    cnn_data_note(data, "skipped %lld picture%s outside of the folders of classes (first: %s)", (long long)loose->count,
-                  loose->count == 1 ? "" : "s", loose->first);
+    cnn_data_note(data, "skipped %lld picture%s outside of the folders of classes (first: %s)",
+                  (long long)loose->count, loose->count == 1 ? "" : "s", loose->first);
 }
 
 /* ---- Opening */

@@ -86,10 +86,13 @@ static bool has_weights(const cnn_network *network) { return network->initial ||
 
 int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program, const char *path) {
   if (path || has_weights(program->network) || weights_at_hand(program)) return CNN_GO_ON;
-  return cnn_usage_error(usage, "it needs --weights: there is no %s.safetensors beside the program or in this directory", program->network->name);
+  return cnn_usage_error(usage,
+                         "it needs --weights: there is no %s.safetensors beside the program or in this directory",
+                         program->network->name);
 }
 
-/* The names of classes that a file of weights has. Those that the program has must be the same, in the same order. */
+/* The names of classes that a file of weights has. Those that the program has must be the same, in the same
+ * order. */
 static cnn_status take_classes(const cnn_program *program, const char *path) {
   cnn_program_state *state = program->state;
   cnn_network *network = &state->network;
@@ -147,7 +150,8 @@ const char *cnn_program_label(const cnn_network *network, const cnn_data *data, 
 static void look_around(cnn_program_state *state, const char *command) {
   const char *slash = command ? strrchr(command, '/') : NULL;
   const char *net = state->network.name;
-  const size_t folder = slash ? (size_t)(slash - command) + 1 : 0, room = folder + strlen(net) + sizeof ".safetensors";
+  const size_t folder = slash ? (size_t)(slash - command) + 1 : 0;
+  const size_t room = folder + strlen(net) + sizeof ".safetensors";
   state->here = malloc(room);
   if (state->here) snprintf(state->here, room, "%s.safetensors", net);
   state->beside = slash ? malloc(room) : NULL;

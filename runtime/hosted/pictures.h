@@ -5,7 +5,8 @@
 #include <stdint.h>
 #include "cnn_status.h"
 
-typedef struct cnn_skipped { int64_t count; char *first; } cnn_skipped; /* files that are no pictures, and the path of the first */
+/* Files that are no pictures, and the path of the first. */
+typedef struct cnn_skipped { int64_t count; char *first; } cnn_skipped;
 typedef struct cnn_pictures { int64_t count; char **path; cnn_skipped skipped; } cnn_pictures;
 
 /* All pictures in a folder and in the folders in it, sorted by name. After an error the list is empty. */

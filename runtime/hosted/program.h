@@ -7,7 +7,7 @@
 
 typedef struct cnn_program {
   const char *name;
-  const cnn_network *network;        /* once weights have been read, its labels are the classes that they know, if the program names none */
+  const cnn_network *network;        /* where the program has no labels, those of the weights, once they are read */
   struct cnn_program_state *state;   /* main.c's */
 } cnn_program;
 
@@ -24,10 +24,12 @@ int cnn_program_saliency(const cnn_program *program, int argc, char **argv);
 
 int cnn_program_fail(const cnn_program *program, const cnn_status *status);    /* prints the message; CNN_EXIT_FAILED */
 cnn_status cnn_program_finish(void);                                           /* all of standard output is out */
-/* The weights of a file, or (path NULL) those compiled in, or else those of NET.safetensors beside the program or in the working directory,
- * which is then told on standard error: from malloc. Prints warnings. `prefix` is left out of the names of a file. */
+/* The weights of a file, or (path NULL) those compiled in, or else those of NET.safetensors beside the
+ * program or in the working directory, which is then told on standard error: from malloc. Prints warnings. `prefix` is left
+ * out of the names of a file. */
 cnn_status cnn_program_weights(const cnn_program *program, const char *path, const char *prefix, float **weights);
-int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program, const char *path); /* CNN_GO_ON, or it has been said that there are none */
+/* CNN_GO_ON, or it has been said that there are none. */
+int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program, const char *path);
 const char *cnn_program_label(const cnn_network *network, const cnn_data *data, int64_t c, char room[24]);
 
 extern const char *const cnn_fit_choices[];

@@ -38,7 +38,8 @@ static void print_text(const cnn_network *network, const cnn_data *data, const c
   const cnn_measures *measures = &evaluation->measures;
   int width = 12;
   for (int32_t i = 0; i < measures->metrics; i++) {
-    if (cnn_text_columns(measures->metric[i].name) > width) width = cnn_text_columns(measures->metric[i].name);
+    if (cnn_text_columns(measures->metric[i].name) > width)
+      width = cnn_text_columns(measures->metric[i].name);
   }
   printf("%-*s %s\n", width, "samples", cnn_number_grouped(measures->samples).text);
   if (!isnan(measures->loss)) printf("%-*s %s\n", width, "loss", cnn_number_fixed(measures->loss, 4).text);
@@ -56,8 +57,9 @@ static void print_text(const cnn_network *network, const cnn_data *data, const c
   for (int32_t c = 0; c < evaluation->classes; c++) {
     const cnn_class_counts *counts = &evaluation->counts[c];
     const char *label = cnn_program_label(network, data, c, room);
-    printf("%s%*s %10s %10s %10s %10s\n", label, width - cnn_text_columns(label), "", cnn_number_grouped(counts->samples).text,
-           cnn_number_fixed(cnn_class_precision(counts), 4).text, cnn_number_fixed(cnn_class_recall(counts), 4).text,
+    printf("%s%*s %10s %10s %10s %10s\n", label, width - cnn_text_columns(label), "",
+           cnn_number_grouped(counts->samples).text, cnn_number_fixed(cnn_class_precision(counts), 4).text,
+           cnn_number_fixed(cnn_class_recall(counts), 4).text,
            cnn_number_fixed(cnn_class_f1(counts), 4).text);
   }
 }
@@ -66,11 +68,13 @@ static void print_text(const cnn_network *network, const cnn_data *data, const c
 static void print_samples(const cnn_network *network, const cnn_data *data, const Arguments *arguments) {
   const int64_t samples = cnn_data_count(data, CNN_PART_TEST), shared = cnn_data_shared(data);
   const bool test = cnn_data_has_test(data);
-  fprintf(stderr, "data: %s: %s%s, %s sample%s", arguments->data, samples == arguments->limit ? "the start of " : "",
-          test ? "the test part" : "the whole set", cnn_number_grouped(samples).text, samples == 1 ? "" : "s");
+  fprintf(stderr, "data: %s: %s%s, %s sample%s", arguments->data,
+          samples == arguments->limit ? "the start of " : "", test ? "the test part" : "the whole set",
+          cnn_number_grouped(samples).text, samples == 1 ? "" : "s");
   if (!test) fprintf(stderr, ", because it has no test part");
   if (shared > 0 && network->recipe)
-    fprintf(stderr, "; if the net was trained on this set, %s of them were for training", cnn_number_grouped(shared).text);
+    fprintf(stderr, "; if the net was trained on this set, %s of them were for training",
+            cnn_number_grouped(shared).text);
   fprintf(stderr, "\n%s", cnn_data_notes(data));
 }
 

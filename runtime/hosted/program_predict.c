@@ -339,12 +339,15 @@ static cnn_status predict_folder(Prediction *prediction, const char *path) {
   if (status.code != CNN_OK) return status;
   const cnn_skipped *skipped = &pictures.skipped;
   if (skipped->count > 0) {
-    fprintf(stderr, "%s: skipped %lld file%s, which %s no picture%s (first: %s)\n", path, (long long)skipped->count, skipped->count == 1 ? "" : "s",
-            skipped->count == 1 ? "is" : "are", skipped->count == 1 ? "" : "s", skipped->first);
+    fprintf(stderr, "%s: skipped %lld file%s, which %s no picture%s (first: %s)\n", path,
+            (long long)skipped->count, skipped->count == 1 ? "" : "s", skipped->count == 1 ? "is" : "are",
+            skipped->count == 1 ? "" : "s", skipped->first);
   }
   prediction->batched = true;
-  if (pictures.count == 0) status = cnn_failure(CNN_MISMATCH, "%s: there are no pictures in this folder", path);
-  for (int64_t i = 0; status.code == CNN_OK && i < pictures.count; i++) status = predict_file(prediction, pictures.path[i]);
+  if (pictures.count == 0)
+    status = cnn_failure(CNN_MISMATCH, "%s: there are no pictures in this folder", path);
+  for (int64_t i = 0; status.code == CNN_OK && i < pictures.count; i++)
+    status = predict_file(prediction, pictures.path[i]);
   cnn_pictures_free(&pictures);
   return status;
 }
@@ -358,7 +361,8 @@ static int predict(const cnn_program *program, const Arguments *arguments, int f
   Prediction prediction = {.network = program->network, .arguments = arguments, .batched = files > 1};
   prediction.pace = cnn_pace_of(cnn_threads((int32_t)arguments->threads));
   cnn_status status = open_prediction(program, &prediction);
-  for (int i = 0; status.code == CNN_OK && i < files; i++) status = (is_folder(file[i]) ? predict_folder : predict_file)(&prediction, file[i]);
+  for (int i = 0; status.code == CNN_OK && i < files; i++)
+    status = (is_folder(file[i]) ? predict_folder : predict_file)(&prediction, file[i]);
   if (status.code == CNN_OK && arguments->json) {
     json_dumpf(prediction.json, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
     printf("\n");
@@ -383,7 +387,8 @@ int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
     {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox", "how pictures of another size come to fit", 0, 0, cnn_fit_choices, NULL},
     {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},
   };
-  cnn_usage usage = {program->name, "predict", "INPUT...", "Labels and scores of pictures (PNG, JPEG, WebP), of all pictures in a folder, and of arrays (.npy, .npz).", flag,
+  cnn_usage usage = {program->name, "predict", "INPUT...",
+                     "Labels and scores of pictures (PNG, JPEG, WebP), of folders of them, and of arrays (.npy, .npz).", flag,
                      sizeof flag / sizeof *flag};
   int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
   if (parsed != CNN_GO_ON) return parsed;

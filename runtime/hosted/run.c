@@ -307,7 +307,8 @@ cnn_status cnn_run_load(cnn_run *run, const char *path, void (*tell)(void *conte
   json_t *state = NULL;
   char doubt[400]; /* another name for the same class is the program's right */
   status = read_state(path, &archive, run->trainer.network->name, &state);
-  if (status.code == CNN_OK) status = cnn_origin_check(&archive, path, run->trainer.network, doubt, sizeof doubt);
+  if (status.code == CNN_OK)
+    status = cnn_origin_check(&archive, path, run->trainer.network, doubt, sizeof doubt);
   if (status.code == CNN_OK) status = take_change(run, state, path, tell, context);
   if (status.code == CNN_OK) status = take_state(run, state, path);
   if (status.code == CNN_OK) {

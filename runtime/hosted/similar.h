@@ -4,5 +4,5 @@
 #define CNN_SIMILAR_H
 #include <stdint.h>
 
-const char *cnn_similar(const char *word, const char *const *name, int32_t names); /* one of the names, or NULL */
+const char *cnn_similar(const char *word, const char *const *name, int32_t names); /* one of them, or NULL */
 #endif

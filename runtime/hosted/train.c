@@ -128,7 +128,8 @@ static void note_labels(const Training *training) {
   }
   for (int32_t c = 0; c < classes && classes <= BARS; c++) strcat(bars, bar[count[most] ? (count[c] * 8 + count[most] - 1) / count[most] : 0]);
   if (count[most] > 0 && count[fewest] == count[most]) {
-    note(training, "labels: %d classes %s%s%s samples each", (int)classes, bars, bars[0] ? " " : "", cnn_number_grouped(count[most]).text);
+    note(training, "labels: %d classes %s%s%s samples each", (int)classes, bars, bars[0] ? " " : "",
+         cnn_number_grouped(count[most]).text);
   } else if (count[most] > 0) {
     note(training, "labels: %d classes %s%s%s samples (%s) to %s (%s)", (int)classes, bars, bars[0] ? " " : "",
          cnn_number_grouped(count[fewest]).text, class_name(training, fewest, name[0]), cnn_number_grouped(count[most]).text,
@@ -314,7 +315,8 @@ static cnn_status prepare(Training *training) {
   if (status.code != CNN_OK) return status;
   training->pace = cnn_pace_of(training->threads);
   note(training, "data: %s", cnn_data_describe(training->data));
-  if (*cnn_data_notes(training->data)) send(training, (cnn_event){.kind = CNN_EVENT_NOTE, .note = cnn_data_notes(training->data)});
+  if (*cnn_data_notes(training->data))
+    send(training, (cnn_event){.kind = CNN_EVENT_NOTE, .note = cnn_data_notes(training->data)});
   note_labels(training);
   note_memory(training);
   if (training->course.batch > training->course.part) {

@@ -291,7 +291,8 @@ cnn_status cnn_out_array(const char *path, cnn_type type, const void *value, int
   return cnn_npy_write(path, &tensor);
 }
 
-int cnn_viewer_usage(const cnn_usage *usage, const cnn_program *program, const char *weights, const char *input, const char *out, bool array) {
+int cnn_viewer_usage(const cnn_usage *usage, const cnn_program *program, const char *weights, const char *input,
+                     const char *out, bool array) {
   static const char *const both[] = {".png", ".npy", NULL}, *const picture[] = {".png", NULL};
   const int ready = cnn_program_needs_weights(usage, program, weights);
   if (ready != CNN_GO_ON) return ready;

@@ -112,7 +112,7 @@ cnn_status cnn_weights_save(const cnn_network *network, const char *path, const 
   cnn_origin origin;
   cnn_status status = cnn_origin_make(&origin, network);
   if (status.code != CNN_OK) return status;
-  cnn_note note[1 + ORIGIN_NOTES + NOTES] = {{"format", "pt"}}; /* layouts and names are PyTorch's; its loaders ask for this */
+  cnn_note note[1 + ORIGIN_NOTES + NOTES] = {{"format", "pt"}}; /* layouts and names as PyTorch's, whose loaders ask for this */
   memcpy(note + 1, origin.note, sizeof origin.note);
   int32_t count = 1 + origin.notes;
   for (; notes && notes[0] && count < 1 + ORIGIN_NOTES + NOTES; notes += 2) note[count++] = (cnn_note){notes[0], notes[1]};

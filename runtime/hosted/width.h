@@ -3,5 +3,6 @@
 #ifndef CNN_WIDTH_H
 #define CNN_WIDTH_H
 
-int cnn_text_columns(const char *text); /* UTF-8: 2 for a Chinese character, 0 for a combining one; 1 for what is no character */
+/* UTF-8: 2 for a Chinese character, 0 for a combining one; 1 for what is no character. */
+int cnn_text_columns(const char *text);
 #endif

@@ -4,6 +4,9 @@
  * pictures (train/CLASS, val/CLASS, test/CLASS, or CLASS alone), an .npz file (x, y, x_val, y_val, x_test, y_test), a table (.csv; or train.csv,
  * val.csv and test.csv in a directory), or the word "synthetic", a small learnable set made on the spot for any net. Segmentation folders and boxes are known but not read yet.
  *
+ * A folder is the class whose label it has (cnn_network.label); folders named by whole numbers are the
+ * classes of these numbers; where the net has no labels, they are numbered in the order of their names.
+ *
  * Samples come in the order of the file; those of folders class by class in turns, so that the first N have all classes.
  *
  * Samples are raw: pictures are 0..255 whatever the input's type (i8: minus 128), arrays are as they stand in the file. They are always
@@ -48,13 +51,13 @@ cnn_status cnn_data_open(cnn_data **data, const char *path, const cnn_network *n
 void cnn_data_close(cnn_data *data); /* NULL is fine */
 
 const char *cnn_data_describe(const cnn_data *data);         /* "IDX files: 54,000 training, 6,000 validation and 10,000 test samples" */
-const char *cnn_data_notes(const cnn_data *data);            /* what else is worth knowing, a line each: files skipped, classes without samples */
+const char *cnn_data_notes(const cnn_data *data);            /* lines: files skipped, classes without samples */
 int64_t cnn_data_count(const cnn_data *data, cnn_part part);
 bool cnn_data_has_test(const cnn_data *data);                /* the set has a test part of its own */
-int64_t cnn_data_shared(const cnn_data *data);               /* samples of CNN_PART_TEST that training takes as well; 0 if it has */
+int64_t cnn_data_shared(const cnn_data *data);               /* of the samples of CNN_PART_TEST, those for training */
 int32_t cnn_data_classes(const cnn_data *data);              /* 0: its samples have no class */
 const char *cnn_data_class(const cnn_data *data, int32_t c); /* the set's name for a class, or NULL */
-const char *const *cnn_data_class_names(const cnn_data *data); /* all, for files of weights; NULL where they cannot hold them */
+const char *const *cnn_data_class_names(const cnn_data *data); /* all; NULL where one is missing or no UTF-8 */
 
 /* Reads a sample; any number of threads may read at once. input[i] has network->input[i].size elements of its type. target[o] has
  * network->output[o].target_size elements: int32_t for classes, float for values; NULL skips it. An output that has no loss but class

@@ -34,7 +34,7 @@ typedef struct cnn_port {           /* an input or an output */
   cnn_scores scores;                /* outputs */
   const char *loss;                 /* outputs: the loss's name, or NULL */
   const cnn_loss *criterion;        /* its numbers; NULL: weight 1, no smoothing, delta 1, gamma 2, ignore -1 */
-  const char *normalize;            /* inputs: the normalize that the net begins with, "normalize(mean=0, std=1, scale=0.5)", or NULL */
+  const char *normalize;            /* inputs: "normalize(mean=0, std=1, scale=0.5)" if it is next, or NULL */
 } cnn_port;
 
 typedef enum cnn_role { CNN_TRAINED, CNN_FROZEN, CNN_STATISTIC } cnn_role; /* statistic: running mean or variance */

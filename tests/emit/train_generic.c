@@ -66,7 +66,7 @@ typedef struct cnn_port {           /* an input or an output */
   cnn_scores scores;                /* outputs */
   const char *loss;                 /* outputs: the loss's name, or NULL */
   const cnn_loss *criterion;        /* its numbers; NULL: weight 1, no smoothing, delta 1, gamma 2, ignore -1 */
-  const char *normalize;            /* inputs: the normalize that the net begins with, "normalize(mean=0, std=1, scale=0.5)", or NULL */
+  const char *normalize;            /* inputs: "normalize(mean=0, std=1, scale=0.5)" if it is next, or NULL */
 } cnn_port;
 
 typedef enum cnn_role { CNN_TRAINED, CNN_FROZEN, CNN_STATISTIC } cnn_role; /* statistic: running mean or variance */
@@ -1094,7 +1094,7 @@ float train_generic_gradients(const train_generic_weights *weights, const uint8_
 
 static const cnn_port train_generic_network_inputs[] = {
   {.name = "x", .type = CNN_U8, .rank = 3, .dim = {4, 4, 1}, .size = TRAIN_GENERIC_X_SIZE,
-   .normalize = "normalize(mean=0, std=1, scale=0.00392156862745098)"},
+   .normalize = "normalize(mean=0, std=1, scale=0.003921569)"},
 };
 static const cnn_loss train_generic_network_loss0 = {.weight = 1.0, .smoothing = 0.0, .parameter = 0.0, .ignore = -1};
 static const cnn_port train_generic_network_outputs[] = {

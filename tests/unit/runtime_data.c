@@ -267,11 +267,13 @@ static void folders_have_the_names_of_labels(void) {
   cnn_data_close(data);
   net.network.labels = 3;
   net.network.label = names;
-  refuse(&net, scratch("named"), CNN_MISMATCH, "the folder 'Dog' is none of the labels owl, cat, dog; did you mean 'dog'?");
+  refuse(&net, scratch("named"), CNN_MISMATCH,
+         "the folder 'Dog' is none of the labels owl, cat, dog; did you mean 'dog'?");
   picture_write("bin/1/a.png", 4, 10);
   picture_write("bin/02/a.png", 4, 10);
   data = open_set(&net, scratch("bin"), 0, 0);
-  CU_ASSERT(label_of(data, CNN_PART_TRAIN, 0) == 2 && label_of(data, CNN_PART_TRAIN, 1) == 1); /* 02 is listed before 1 */
+  CU_ASSERT_EQUAL(label_of(data, CNN_PART_TRAIN, 0), 2); /* 02 is listed before 1 */
+  CU_ASSERT_EQUAL(label_of(data, CNN_PART_TRAIN, 1), 1);
   CU_ASSERT_STRING_EQUAL(cnn_data_class(data, 2), "dog");
   cnn_data_close(data);
   picture_write("bin/2/a.png", 4, 10);
@@ -281,21 +283,25 @@ static void folders_have_the_names_of_labels(void) {
   CU_ASSERT_EQUAL(label_of(data, CNN_PART_TRAIN, 0), 1);
   cnn_data_close(data);
   net.network.labels = 0;
-  refuse(&net, scratch("alone"), CNN_MISMATCH, "has one folder of pictures, 'cat', but the net tells 3 classes apart");
+  refuse(&net, scratch("alone"), CNN_MISMATCH,
+         "has one folder of pictures, 'cat', but the net tells 3 classes apart");
   scratch_text("named/empty/notes.txt", "no picture");
-  refuse(&net, scratch("named"), CNN_MISMATCH, "named/empty: this folder of a class has no picture that can be read");
+  refuse(&net, scratch("named"), CNN_MISMATCH,
+         "named/empty: this folder of a class has no picture that can be read");
 }
 
 static void names_in_another_order_are_refused(void) {
   static unsigned char record[3073];
-  static const char *const names[] = {"bird", "plane", "car", "cat", "deer", "dog", "frog", "horse", "ship", "truck"};
+  static const char *const names[] = {"bird", "plane", "car",   "cat",  "deer",
+                                      "dog",  "frog",  "horse", "ship", "truck"};
   Net net;
   net_make_one(&net, port_of("image", CNN_U8, 32, 32, 3), classes_of("output", 10));
   net.network.labels = 10;
   net.network.label = names;
   scratch_bytes("order/data_batch_1.bin", record, sizeof record);
   scratch_text("order/batches.meta.txt", "airplane\ncar\nbird\n");
-  refuse(&net, scratch("order"), CNN_MISMATCH, "class 0 is 'airplane' in the data set, but the net's label for it is 'bird'");
+  refuse(&net, scratch("order"), CNN_MISMATCH,
+         "class 0 is 'airplane' in the data set, but the net's label for it is 'bird'");
 }
 
 static void what_is_no_set_is_said(void) {

@@ -1,0 +1,88 @@
+/* origin.c: the names of the classes in a file of weights, beside the labels of the program, and how its
+ * input was normalised. */
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/origin.h"
+#include <string.h>
+#include "graph/normalize.h"
+#include "hosted/classes.h"
+#include "hosted/origin.h"
+
+static bool compare(Diags *diags, const char *path, const Graph *graph, const char *const *name,
+                    int32_t names) {
+  int32_t c = 0;
+  char list[300];
+  const cnn_agreement agreement = cnn_classes_compare(name, names, graph->label, graph->nlabels, &c);
+  if (agreement == CNN_CLASSES_AGREE) return true;
+  if (agreement == CNN_CLASSES_RENAMED) {
+    Diag *diag = diag_report(diags, DIAG_label_renamed, graph->name_span, NULL,
+                             "class %d was '%s' when the weights in %s were trained; the label is '%s' now",
+                             (int)c, name[c], path, graph->label[c]);
+    diag_help(diag, "without `labels` the program takes the names of the weights");
+    return true;
+  }
+  Diag *diag = diag_report(diags, DIAG_weights_mismatch, graph->name_span, NULL,
+                           "class %d of these weights is '%s', but '%s' is the label of another class",
+                           (int)c, name[c], name[c]);
+  diag_fact(diag, "%s was trained with the classes %s, in this order", path,
+            cnn_classes_list(name, names, list, sizeof list));
+  diag_help(diag, "write the labels in that order, or leave them out: %s",
+            "the program then takes the names of the weights");
+  return false;
+}
+
+static int64_t channels(const Graph *graph, int output) {
+  const Shape shape = graph->outputs.data[output].node->shape;
+  return shape.rank ? shape.dim[shape.rank - 1] : 0;
+}
+
+/* How many labels the names make: one for each channel of their output; 0: they are for none. */
+static int64_t labels_wanted(const Graph *graph, int64_t names) {
+  for (int o = 0; o < graph->outputs.n; o++)
+    if (channels(graph, o) == names || (channels(graph, o) == 1 && names == 2)) return names;
+  return graph->outputs.n == 1 && channels(graph, 0) > names ? channels(graph, 0) : 0;
+}
+
+/* Classes without a name, those that the data set did not have, are called by their numbers. */
+static void take(Arena *arena, Graph *graph, const char *const *name, int32_t names) {
+  const int wanted = (int)labels_wanted(graph, names);
+  const char **label = NEW_ARRAY(arena, const char *, wanted + 1);
+  for (int c = 0; c < wanted; c++)
+    label[c] = c < names ? arena_printf(arena, "%s", name[c]) : arena_printf(arena, "%d", c);
+  graph->label = label;
+  graph->nlabels = wanted;
+}
+
+static bool read_classes(Arena *arena, Diags *diags, const char *path, Graph *graph,
+                         const cnn_archive *archive) {
+  cnn_classes classes;
+  cnn_status status = cnn_classes_read(&classes, archive, path);
+  bool fine = status.code == CNN_OK;
+  if (!fine) diag_report(diags, DIAG_weights_file, NO_SPAN, NULL, "%s", status.message);
+  const char *const *name = (const char *const *)classes.name;
+  if (classes.count > 0 && graph->nlabels > 0) fine = compare(diags, path, graph, name, classes.count);
+  else if (classes.count > 0) take(arena, graph, name, classes.count);
+  cnn_classes_free(&classes);
+  return fine;
+}
+
+static void check_normalize(Arena *arena, Diags *diags, const char *path, const Graph *graph,
+                            const cnn_archive *archive) {
+  const char *theirs = cnn_origin_normalize(archive);
+  const char *ours = graph_normalize(arena, graph, graph->inputs.data[0].node);
+  if (!theirs || strcmp(theirs, ours ? ours : "no normalize") == 0) return;
+  Diag *diag = diag_report(diags, DIAG_other_normalize, graph->name_span, NULL,
+                           "the weights in %s were trained behind another normalisation of the input", path);
+  diag_fact(diag, "in training: %s", theirs);
+  diag_fact(diag, "here: %s", ours ? ours : "no normalize");
+}
+
+bool origin_read(Arena *arena, Diags *diags, const char *path, Graph *graph) {
+  cnn_archive archive;
+  cnn_status status = cnn_archive_open(&archive, path);
+  bool fine = status.code == CNN_OK;
+  if (!fine) diag_report(diags, DIAG_weights_file, NO_SPAN, NULL, "%s", status.message);
+  fine = fine && read_classes(arena, diags, path, graph, &archive);
+  if (fine) check_normalize(arena, diags, path, graph, &archive);
+  cnn_archive_close(&archive);
+  return fine;
+}
