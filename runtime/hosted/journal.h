@@ -10,7 +10,8 @@ typedef struct cnn_column { char name[72]; double value; int digits; } cnn_colum
 
 typedef struct cnn_journal cnn_journal;
 struct cnn_journal {
-  FILE *stream;             /* NULL: not open */
+  int file;                 /* its descriptor, while path is not NULL */
+  FILE *stream;             /* a row in the making, in memory */
   char *path;
   void (*write)(cnn_journal *journal, const cnn_epoch *epoch, const cnn_column *column, int32_t columns);
   bool titled;              /* what stands before the first row has been written */

@@ -34,21 +34,23 @@ static void take(char *text, size_t room, const cnn_archive *archive, const char
   snprintf(text, room, "%s", note ? note : "");
 }
 
-static Weights weights_at(const char *path) {
-  Weights weights = {0};
+/* What is no weights is kept as well, so that only a lack of memory is an error. */
+static cnn_status weights_look(const char *path, Weights *weights) {
   struct stat about;
   cnn_archive archive;
-  weights.there = stat(path, &about) == 0 && S_ISREG(about.st_mode);
-  if (!weights.there || cnn_archive_open(&archive, path).code != CNN_OK) return weights;
-  take(weights.data, sizeof weights.data, &archive, "data");
-  take(weights.loss, sizeof weights.loss, &archive, "loss");
-  take(weights.epoch, sizeof weights.epoch, &archive, "epoch");
-  take(weights.measure, sizeof weights.measure, &archive, "measure");
+  *weights = (Weights){.there = stat(path, &about) == 0 && S_ISREG(about.st_mode)};
+  if (!weights->there) return cnn_success();
+  cnn_status status = cnn_archive_open(&archive, path);
+  if (status.code != CNN_OK) return status.code == CNN_NO_MEMORY ? status : cnn_success();
+  take(weights->data, sizeof weights->data, &archive, "data");
+  take(weights->loss, sizeof weights->loss, &archive, "loss");
+  take(weights->epoch, sizeof weights->epoch, &archive, "epoch");
+  take(weights->measure, sizeof weights->measure, &archive, "measure");
   const char *value = cnn_archive_note(&archive, "value");
-  weights.rated = value && weights.measure[0];
-  weights.value = value ? strtod(value, NULL) : NAN;
+  weights->rated = value && weights->measure[0];
+  weights->value = value ? strtod(value, NULL) : NAN;
   cnn_archive_close(&archive);
-  return weights;
+  return cnn_success();
 }
 
 /* Whether both were rated in the same way, and the first is at least as good. */
@@ -83,7 +85,9 @@ static cnn_status copy(const char *from, const char *to) {
 
 /* A run that is over: its weights. */
 static cnn_status keep_weights(const char *out, const Weights *there, const char *previous, const Listener *listener) {
-  const Weights before = weights_at(previous);
+  Weights before;
+  cnn_status status = weights_look(previous, &before);
+  if (status.code != CNN_OK) return status;
   char line[1000], one[200], other[200];
   describe(there, one);
   describe(&before, other);
@@ -96,17 +100,17 @@ static cnn_status keep_weights(const char *out, const Weights *there, const char
   } else {
     snprintf(line, sizeof line, "%.200s %s%s; they are kept as %.200s", out, holds, one, previous);
   }
-  cnn_status status = stays ? cnn_success() : copy(out, previous);
+  if (!stays) status = copy(out, previous);
   if (status.code == CNN_OK) listener->tell(listener->context, line);
   return status;
 }
 
 /* A run that is not over: its weights and its checkpoint, under a name by which it can be resumed. */
-static cnn_status keep_run(const char *out, const char *checkpoint, const char *progress, const char *stopped, const Listener *listener) {
+static cnn_status keep_run(const char *out, bool there, const char *checkpoint, const char *progress, const char *stopped, const Listener *listener) {
   char line[1000];
   char *beside = cnn_sibling(stopped, "checkpoint");
   cnn_status status = beside ? copy(checkpoint, beside) : cnn_failure(CNN_NO_MEMORY, "%s: out of memory", stopped);
-  if (status.code == CNN_OK && weights_at(out).there) status = copy(out, stopped);
+  if (status.code == CNN_OK && there) status = copy(out, stopped);
   snprintf(line, sizeof line, "%.200s holds a run that was stopped %s; it is kept: '--resume --out %.200s' goes on with it", checkpoint, progress,
            stopped);
   if (status.code == CNN_OK) listener->tell(listener->context, line);
@@ -120,10 +124,12 @@ cnn_status cnn_previous_keep(const char *out, void (*tell)(void *context, const 
   cnn_status status = cnn_failure(CNN_NO_MEMORY, "%s: out of memory", out);
   if (checkpoint && previous && stopped) {
     char progress[80];
-    const Weights there = weights_at(out);
-    status = cnn_success();
-    if (cnn_run_unfinished(checkpoint, progress)) status = keep_run(out, checkpoint, progress, stopped, &listener);
-    else if (there.there) status = keep_weights(out, &there, previous, &listener);
+    bool unfinished = false;
+    Weights there;
+    status = weights_look(out, &there);
+    if (status.code == CNN_OK) status = cnn_run_look(checkpoint, &unfinished, progress);
+    if (status.code == CNN_OK && unfinished) status = keep_run(out, there.there, checkpoint, progress, stopped, &listener);
+    else if (status.code == CNN_OK && there.there) status = keep_weights(out, &there, previous, &listener);
   }
   free(checkpoint);
   free(previous);

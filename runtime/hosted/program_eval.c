@@ -14,23 +14,30 @@ typedef struct Arguments { const char *data, *weights, *confusion; bool json; in
 
 static json_t *real(double value) { return isfinite(value) ? json_real(value) : json_null(); }
 
-static void print_json(const cnn_network *network, const cnn_data *data, const cnn_evaluation *evaluation) {
+static json_t *class_json(const cnn_network *network, const cnn_data *data, const cnn_class_counts *counts, int32_t c) {
+  char room[24];
+  json_t *label = json_string(cnn_program_label(network, data, c, room)); /* none where the name is no UTF-8 */
+  return json_pack("{s:o, s:I, s:o, s:o, s:o}", "label", label ? label : json_null(), "samples", (json_int_t)counts->samples, "precision",
+                   real(cnn_class_precision(counts)), "recall", real(cnn_class_recall(counts)), "f1", real(cnn_class_f1(counts)));
+}
+
+static cnn_status print_json(const cnn_network *network, const cnn_data *data, const cnn_evaluation *evaluation) {
   const cnn_measures *measures = &evaluation->measures;
   json_t *metrics = json_object(), *classes = json_array();
-  for (int32_t i = 0; i < measures->metrics; i++) json_object_set_new(metrics, measures->metric[i].name, real(measures->metric[i].value));
+  bool complete = true;
+  for (int32_t i = 0; i < measures->metrics; i++) {
+    complete = json_object_set_new(metrics, measures->metric[i].name, real(measures->metric[i].value)) == 0 && complete;
+  }
   for (int32_t c = 0; c < evaluation->classes; c++) {
-    const cnn_class_counts *counts = &evaluation->counts[c];
-    char room[24];
-    json_t *label = json_string(cnn_program_label(network, data, c, room));
-    json_array_append_new(classes, json_pack("{s:o, s:I, s:o, s:o, s:o}", "label", label ? label : json_null(),
-                                             "samples", (json_int_t)counts->samples, "precision", real(cnn_class_precision(counts)),
-                                             "recall", real(cnn_class_recall(counts)), "f1", real(cnn_class_f1(counts))));
+    complete = json_array_append_new(classes, class_json(network, data, &evaluation->counts[c], c)) == 0 && complete;
   }
   json_t *root = json_pack("{s:I, s:o, s:o, s:o}", "samples", (json_int_t)measures->samples, "loss", real(measures->loss), "metrics", metrics,
                            "classes", classes);
-  json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-  printf("\n");
+  complete = complete && root && json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0;
   json_decref(root);
+  if (!complete && !ferror(stdout)) return cnn_failure(CNN_NO_MEMORY, "no memory for the result as JSON");
+  printf("\n");
+  return cnn_success();
 }
 
 static int width_of(const char *text) { /* characters of UTF-8 */
@@ -39,7 +46,7 @@ static int width_of(const char *text) { /* characters of UTF-8 */
   return width;
 }
 
-static void print_text(const cnn_network *network, const cnn_data *data, const cnn_evaluation *evaluation) {
+static cnn_status print_text(const cnn_network *network, const cnn_data *data, const cnn_evaluation *evaluation) {
   const cnn_measures *measures = &evaluation->measures;
   int width = 12;
   for (int32_t i = 0; i < measures->metrics; i++) {
@@ -50,7 +57,7 @@ static void print_text(const cnn_network *network, const cnn_data *data, const c
   for (int32_t i = 0; i < measures->metrics; i++) {
     printf("%-*s %s\n", width, measures->metric[i].name, cnn_number_fixed(measures->metric[i].value, 4).text);
   }
-  if (evaluation->classes == 0) return;
+  if (evaluation->classes == 0) return cnn_success();
   width = 5;
   char room[24];
   for (int32_t c = 0; c < evaluation->classes; c++) {
@@ -65,6 +72,7 @@ static void print_text(const cnn_network *network, const cnn_data *data, const c
            cnn_number_fixed(cnn_class_precision(counts), 4).text, cnn_number_fixed(cnn_class_recall(counts), 4).text,
            cnn_number_fixed(cnn_class_f1(counts), 4).text);
   }
+  return cnn_success();
 }
 
 static int evaluate(const cnn_program *program, const cnn_usage *usage, const cnn_written *written, const Arguments *arguments) {
@@ -88,8 +96,8 @@ static int evaluate(const cnn_program *program, const cnn_usage *usage, const cn
     status = cnn_evaluate(network, weights, data, CNN_PART_TEST, (int32_t)arguments->threads, arguments->confusion != NULL, NULL, &evaluation);
   }
   if (status.code == CNN_OK) {
-    (arguments->json ? print_json : print_text)(network, data, &evaluation);
-    status = cnn_program_finish();
+    status = (arguments->json ? print_json : print_text)(network, data, &evaluation);
+    if (status.code == CNN_OK) status = cnn_program_finish();
   }
   if (status.code == CNN_OK && arguments->confusion) status = cnn_confusion_write(arguments->confusion, network, data, &evaluation);
   cnn_evaluation_free(&evaluation);
