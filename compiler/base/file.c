@@ -154,7 +154,8 @@ bool outputs_add(Outputs *outputs, const char *path, const char *bytes, size_t n
   output.bytes = bytes;
   output.n = n;
   if (output.kind != OUTPUT_RENAMED) output.bytes = arena_copy(outputs->arena, bytes, n);
-  vec_push(outputs->arena, outputs->list, output); /* before the file is there: from here on it is removed, whatever happens */
+  /* before the file is there: from here on it is removed, whatever happens */
+  vec_push(outputs->arena, outputs->list, output);
   if (output.kind != OUTPUT_RENAMED) return true;
   const int descriptor = temporary_open(output.temporary);
   if (descriptor >= 0) return write_and_close(descriptor, bytes, n, why);

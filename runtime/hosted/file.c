@@ -41,7 +41,8 @@ bool cnn_write_all(int descriptor, const void *bytes, size_t n) {
 
 cnn_status cnn_file_open(cnn_file *file, const char *path) {
   *file = (cnn_file){NULL, 0};
-  int descriptor = cnn_open_again(path, O_RDONLY | O_NONBLOCK); /* a pipe without a writer must not hang us; it is refused below */
+  /* a pipe without a writer must not hang us; it is refused below */
+  int descriptor = cnn_open_again(path, O_RDONLY | O_NONBLOCK);
   if (descriptor < 0) return cnn_failure(CNN_BAD_FILE, "%s: cannot be opened: %s", path, strerror(errno));
   struct stat about;
   if (fstat(descriptor, &about) != 0 || !S_ISREG(about.st_mode)) {
@@ -204,7 +205,8 @@ cnn_status cnn_writer_open(cnn_writer *writer, const char *path) {
   writer->descriptor = special ? cnn_open_again(path, O_WRONLY) : temporary_open(writer, path);
   if (writer->descriptor >= 0) return cnn_success();
   cnn_status status = errno == ENOMEM ? cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path)
-                                      : cnn_failure(CNN_BAD_FILE, "%s: cannot be written: %s", path, strerror(errno));
+                                      : cnn_failure(CNN_BAD_FILE, "%s: cannot be written: %s", path,
+                                                    strerror(errno));
   cnn_writer_abandon(writer);
   return status;
 }
@@ -252,9 +254,11 @@ static int rename_again(const char *from, const char *to) {
 cnn_status cnn_writer_commit(cnn_writer *writer) {
   flush(writer);
   if (writer->error == 0 && writer->temporary && sync_again(writer->descriptor) != 0) writer->error = errno;
-  if (close(writer->descriptor) != 0 && errno != EINTR && writer->error == 0) writer->error = errno; /* interrupted, it is closed all the same */
+  /* interrupted, it is closed all the same */
+  if (close(writer->descriptor) != 0 && errno != EINTR && writer->error == 0) writer->error = errno;
   writer->descriptor = -1;
-  if (writer->error == 0 && writer->temporary && rename_again(writer->temporary, writer->path) != 0) writer->error = errno;
+  const bool renames = writer->error == 0 && writer->temporary;
+  if (renames && rename_again(writer->temporary, writer->path) != 0) writer->error = errno;
   cnn_status status = cnn_success();
   if (writer->error == 0) {
     free(writer->temporary);

@@ -67,8 +67,11 @@ cnn_status cnn_journal_add(cnn_journal *journal, const cnn_epoch *epoch) {
   journal->write(journal, epoch, column, n);
   const bool made = ferror(journal->stream) == 0, closed = fclose(journal->stream) == 0;
   cnn_status status = cnn_success();
-  if (!made || !closed || !row) status = cnn_failure(CNN_NO_MEMORY, "%s: no memory for a row", journal->path);
-  else if (!cnn_write_all(journal->file, row, length)) status = cnn_failure(CNN_BAD_FILE, "%s: cannot write: %s", journal->path, strerror(errno));
+  if (!made || !closed || !row) {
+    status = cnn_failure(CNN_NO_MEMORY, "%s: no memory for a row", journal->path);
+  } else if (!cnn_write_all(journal->file, row, length)) {
+    status = cnn_failure(CNN_BAD_FILE, "%s: cannot write: %s", journal->path, strerror(errno));
+  }
   free(row);
   return status;
 }
@@ -117,7 +120,9 @@ static cnn_status directory_make(const char *directory) {
   return status;
 }
 
-char *cnn_journal_events_path(const char *directory, const char *name) { return joined(directory, "/events.out.tfevents.", name); }
+char *cnn_journal_events_path(const char *directory, const char *name) {
+  return joined(directory, "/events.out.tfevents.", name);
+}
 
 cnn_status cnn_journal_open_events(cnn_journal *journal, const char *directory, const char *name, const cnn_epoch *epoch, int32_t epochs) {
   cnn_status status = directory_make(directory);

@@ -18,16 +18,22 @@ typedef struct Listener { void (*tell)(void *context, const char *line); void *c
 
 /* ---- What weights say of themselves */
 
-void cnn_about_weights(cnn_about *about, const char *data, const char *loss, int32_t epoch, const char *measure, double value) {
+void cnn_about_weights(cnn_about *about, const char *data, const char *loss, int32_t epoch,
+                       const char *measure, double value) {
   snprintf(about->epoch, sizeof about->epoch, "%d", (int)epoch);
   snprintf(about->value, sizeof about->value, "%s", cnn_number(value, 9).text);
-  const char *const note[] = {"data", data, "loss", loss, "epoch", about->epoch, "measure", measure, "value", about->value, NULL};
+  const char *const note[] = {"data", data, "loss", loss, "epoch", about->epoch, "measure", measure, "value",
+                              about->value, NULL};
   memcpy(about->note, note, sizeof note);
   if (!measure) about->note[4] = NULL;
 }
 
 enum { TEXT = 300 };
-typedef struct Weights { bool there, rated; char data[TEXT], loss[TEXT], epoch[16], measure[72]; double value; } Weights;
+typedef struct Weights {
+  bool there, rated;
+  char data[TEXT], loss[TEXT], epoch[16], measure[72];
+  double value;
+} Weights;
 
 static void take(char *text, size_t room, const cnn_archive *archive, const char *key) {
   const char *note = cnn_archive_note(archive, key);
@@ -55,14 +61,16 @@ static cnn_status weights_look(const char *path, Weights *weights) {
 
 /* Whether both were rated in the same way, and the first is at least as good. */
 static bool as_good(const Weights *a, const Weights *b) {
-  const bool alike = a->rated && b->rated && strcmp(a->measure, b->measure) == 0 && strcmp(a->data, b->data) == 0 && strcmp(a->loss, b->loss) == 0;
+  const bool alike = a->rated && b->rated && strcmp(a->measure, b->measure) == 0 &&
+      strcmp(a->data, b->data) == 0 && strcmp(a->loss, b->loss) == 0;
   return alike && (cnn_metric_rises(a->measure) ? a->value >= b->value : a->value <= b->value);
 }
 
 static const char *describe(const Weights *weights, char text[200]) {
   text[0] = 0;
   if (weights->rated) {
-    snprintf(text, 200, " (epoch %s, %s %s)", weights->epoch, weights->measure, cnn_number_fixed(weights->value, 4).text);
+    snprintf(text, 200, " (epoch %s, %s %s)", weights->epoch, weights->measure,
+             cnn_number_fixed(weights->value, 4).text);
   }
   return text;
 }
@@ -84,7 +92,8 @@ static cnn_status copy(const char *from, const char *to) {
 }
 
 /* A run that is over: its weights. */
-static cnn_status keep_weights(const char *out, const Weights *there, const char *previous, const Listener *listener) {
+static cnn_status keep_weights(const char *out, const Weights *there, const char *previous,
+                               const Listener *listener) {
   Weights before;
   cnn_status status = weights_look(previous, &before);
   if (status.code != CNN_OK) return status;
@@ -94,9 +103,11 @@ static cnn_status keep_weights(const char *out, const Weights *there, const char
   const bool stays = before.there && as_good(&before, there);
   const char *holds = "holds the weights of another run";
   if (stays) {
-    snprintf(line, sizeof line, "%.200s %s%s, which are replaced; %.200s has better ones%s, and stays", out, holds, one, previous, other);
+    snprintf(line, sizeof line, "%.200s %s%s, which are replaced; %.200s has better ones%s, and stays", out,
+             holds, one, previous, other);
   } else if (before.there) {
-    snprintf(line, sizeof line, "%.200s %s%s; they are kept as %.200s, in place of those of an older run%s", out, holds, one, previous, other);
+    snprintf(line, sizeof line, "%.200s %s%s; they are kept as %.200s, in place of those of an older run%s",
+             out, holds, one, previous, other);
   } else {
     snprintf(line, sizeof line, "%.200s %s%s; they are kept as %.200s", out, holds, one, previous);
   }
@@ -106,13 +117,16 @@ static cnn_status keep_weights(const char *out, const Weights *there, const char
 }
 
 /* A run that is not over: its weights and its checkpoint, under a name by which it can be resumed. */
-static cnn_status keep_run(const char *out, bool there, const char *checkpoint, const char *progress, const char *stopped, const Listener *listener) {
+static cnn_status keep_run(const char *out, bool there, const char *checkpoint, const char *progress,
+                           const char *stopped, const Listener *listener) {
   char line[1000];
   char *beside = cnn_sibling(stopped, "checkpoint");
-  cnn_status status = beside ? copy(checkpoint, beside) : cnn_failure(CNN_NO_MEMORY, "%s: out of memory", stopped);
+  cnn_status status = beside ? copy(checkpoint, beside) : cnn_failure(CNN_NO_MEMORY, "%s: out of memory",
+                                                                      stopped);
   if (status.code == CNN_OK && there) status = copy(out, stopped);
-  snprintf(line, sizeof line, "%.200s holds a run that was stopped %s; it is kept: '--resume --out %.200s' goes on with it", checkpoint, progress,
-           stopped);
+  snprintf(line, sizeof line,
+           "%.200s holds a run that was stopped %s; it is kept: '--resume --out %.200s' goes on with it",
+           checkpoint, progress, stopped);
   if (status.code == CNN_OK) listener->tell(listener->context, line);
   free(beside);
   return status;
@@ -120,7 +134,8 @@ static cnn_status keep_run(const char *out, bool there, const char *checkpoint, 
 
 cnn_status cnn_previous_keep(const char *out, void (*tell)(void *context, const char *line), void *context) {
   const Listener listener = {tell, context};
-  char *checkpoint = cnn_sibling(out, "checkpoint"), *previous = cnn_sibling(out, "previous"), *stopped = cnn_sibling(out, "stopped");
+  char *checkpoint = cnn_sibling(out, "checkpoint"), *previous = cnn_sibling(out, "previous"),
+      *stopped = cnn_sibling(out, "stopped");
   cnn_status status = cnn_failure(CNN_NO_MEMORY, "%s: out of memory", out);
   if (checkpoint && previous && stopped) {
     char progress[80];
@@ -128,7 +143,8 @@ cnn_status cnn_previous_keep(const char *out, void (*tell)(void *context, const 
     Weights there;
     status = weights_look(out, &there);
     if (status.code == CNN_OK) status = cnn_run_look(checkpoint, &unfinished, progress);
-    if (status.code == CNN_OK && unfinished) status = keep_run(out, there.there, checkpoint, progress, stopped, &listener);
+    if (status.code == CNN_OK && unfinished) status = keep_run(out, there.there, checkpoint, progress,
+                                                               stopped, &listener);
     else if (status.code == CNN_OK && there.there) status = keep_weights(out, &there, previous, &listener);
   }
   free(checkpoint);

@@ -18,7 +18,8 @@ int cnn_program_dream(const cnn_program *program, int argc, char **argv);
 int cnn_program_occlude(const cnn_program *program, int argc, char **argv);
 int cnn_program_saliency(const cnn_program *program, int argc, char **argv);
 
-int cnn_program_fail(const cnn_program *program, const cnn_status *status);    /* prints the message; CNN_EXIT_FAILED */
+/* prints the message; CNN_EXIT_FAILED */
+int cnn_program_fail(const cnn_program *program, const cnn_status *status);
 cnn_status cnn_program_finish(void);                                           /* all of standard output is out */
 /* The weights of a file, or those compiled in: from malloc. Without either it is the user's mistake: CNN_BAD_ARGUMENT. */
 cnn_status cnn_program_weights(const cnn_network *network, const char *path, float **weights);

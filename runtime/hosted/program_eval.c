@@ -14,22 +14,29 @@ typedef struct Arguments { const char *data, *weights, *confusion; bool json; in
 
 static json_t *real(double value) { return isfinite(value) ? json_real(value) : json_null(); }
 
-static json_t *class_json(const cnn_network *network, const cnn_data *data, const cnn_class_counts *counts, int32_t c) {
+static json_t *class_json(const cnn_network *network, const cnn_data *data, const cnn_class_counts *counts,
+                          int32_t c) {
   char room[24];
-  json_t *label = json_string(cnn_program_label(network, data, c, room)); /* none where the name is no UTF-8 */
-  return json_pack("{s:o, s:I, s:o, s:o, s:o}", "label", label ? label : json_null(), "samples", (json_int_t)counts->samples, "precision",
-                   real(cnn_class_precision(counts)), "recall", real(cnn_class_recall(counts)), "f1", real(cnn_class_f1(counts)));
+  /* none where the name is no UTF-8 */
+  json_t *label = json_string(cnn_program_label(network, data, c, room));
+  return json_pack("{s:o, s:I, s:o, s:o, s:o}", "label", label ? label : json_null(), "samples",
+                   (json_int_t)counts->samples, "precision",
+                   real(cnn_class_precision(counts)), "recall", real(cnn_class_recall(counts)), "f1",
+                       real(cnn_class_f1(counts)));
 }
 
-static cnn_status print_json(const cnn_network *network, const cnn_data *data, const cnn_evaluation *evaluation) {
+static cnn_status print_json(const cnn_network *network, const cnn_data *data,
+                             const cnn_evaluation *evaluation) {
   const cnn_measures *measures = &evaluation->measures;
   json_t *metrics = json_object(), *classes = json_array();
   bool complete = true;
   for (int32_t i = 0; i < measures->metrics; i++) {
-    complete = json_object_set_new(metrics, measures->metric[i].name, real(measures->metric[i].value)) == 0 && complete;
+    complete = json_object_set_new(metrics, measures->metric[i].name, real(measures->metric[i].value)) == 0 &&
+        complete;
   }
   for (int32_t c = 0; c < evaluation->classes; c++) {
-    complete = json_array_append_new(classes, class_json(network, data, &evaluation->counts[c], c)) == 0 && complete;
+    complete = json_array_append_new(classes, class_json(network, data, &evaluation->counts[c], c)) == 0 &&
+        complete;
   }
   json_t *root = json_pack("{s:I, s:o, s:o, s:o}", "samples", (json_int_t)measures->samples, "loss", real(measures->loss), "metrics", metrics,
                            "classes", classes);
@@ -46,7 +53,8 @@ static int width_of(const char *text) { /* characters of UTF-8 */
   return width;
 }
 
-static cnn_status print_text(const cnn_network *network, const cnn_data *data, const cnn_evaluation *evaluation) {
+static cnn_status print_text(const cnn_network *network, const cnn_data *data,
+                             const cnn_evaluation *evaluation) {
   const cnn_measures *measures = &evaluation->measures;
   int width = 12;
   for (int32_t i = 0; i < measures->metrics; i++) {
@@ -75,7 +83,8 @@ static cnn_status print_text(const cnn_network *network, const cnn_data *data, c
   return cnn_success();
 }
 
-static int evaluate(const cnn_program *program, const cnn_usage *usage, const cnn_written *written, const Arguments *arguments) {
+static int evaluate(const cnn_program *program, const cnn_usage *usage, const cnn_written *written,
+                    const Arguments *arguments) {
   const cnn_network *network = program->network;
   cnn_data *data = NULL;
   float *weights = NULL;
@@ -127,6 +136,8 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
   int status = cnn_usage_suffix(&usage, "--confusion", a.confusion, kinds);
   if (status == CNN_GO_ON) status = cnn_written_apart(&usage, written);
   if (status == CNN_GO_ON) status = cnn_written_spares(&usage, written, a.data, "the data are read from it");
-  if (status == CNN_GO_ON) status = cnn_written_spares(&usage, written, a.weights, "the weights are read from it");
+  if (status == CNN_GO_ON) {
+    status = cnn_written_spares(&usage, written, a.weights, "the weights are read from it");
+  }
   return status == CNN_GO_ON ? evaluate(program, &usage, written, &a) : status;
 }

@@ -150,7 +150,8 @@ static void add_classes(Prediction *prediction, json_t *object, int32_t o, const
   cnn_judged judged = cnn_judge(prediction->network, o);
   char room[24];
   int64_t best = class_at(&prediction->network->output[o], &judged, value, prediction->score);
-  json_t *label = json_string(cnn_program_label(prediction->network, NULL, best, room)); /* none where it is no UTF-8 */
+  /* none where it is no UTF-8 */
+  json_t *label = json_string(cnn_program_label(prediction->network, NULL, best, room));
   put(prediction, object, "class", json_integer(best));
   put(prediction, object, "label", label ? label : json_null());
   put(prediction, object, "score", real(prediction->score[best]));
@@ -344,7 +345,9 @@ static int predict(const cnn_program *program, const Arguments *arguments, int f
   cnn_threads_use(cnn_threads((int32_t)arguments->threads));
   cnn_status status = open_prediction(&prediction);
   for (int i = 0; status.code == CNN_OK && i < files; i++) status = predict_file(&prediction, file[i]);
-  if (status.code == CNN_OK && prediction.incomplete) status = cnn_failure(CNN_NO_MEMORY, "no memory for the whole result");
+  if (status.code == CNN_OK && prediction.incomplete) {
+    status = cnn_failure(CNN_NO_MEMORY, "no memory for the whole result");
+  }
   if (status.code == CNN_OK && arguments->json) {
     json_dumpf(prediction.json, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
     printf("\n");
@@ -378,7 +381,11 @@ int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
   const cnn_written written[] = {{"-o", a.out}, {NULL, NULL}};
   int status = cnn_usage_suffix(&usage, many ? "-o of several outputs" : "-o", a.out, many ? several : one);
   if (status == CNN_GO_ON) status = cnn_written_apart(&usage, written);
-  if (status == CNN_GO_ON) status = cnn_written_spares(&usage, written, a.weights, "the weights are read from it");
-  for (int i = operand; i < argc && status == CNN_GO_ON; i++) status = cnn_written_spares(&usage, written, argv[i], "it is an input");
+  if (status == CNN_GO_ON) {
+    status = cnn_written_spares(&usage, written, a.weights, "the weights are read from it");
+  }
+  for (int i = operand; i < argc && status == CNN_GO_ON; i++) {
+    status = cnn_written_spares(&usage, written, argv[i], "it is an input");
+  }
   return status == CNN_GO_ON ? predict(program, &a, argc - operand, argv + operand) : status;
 }

@@ -306,13 +306,16 @@ cnn_status cnn_out_array(const char *path, cnn_type type, const void *value, int
   return cnn_npy_write(path, &tensor);
 }
 
-int cnn_viewer_usage(const cnn_usage *usage, const cnn_network *network, const char *weights, const char *input, const char *out, bool array) {
+int cnn_viewer_usage(const cnn_usage *usage, const cnn_network *network, const char *weights,
+                     const char *input, const char *out, bool array) {
   static const char *const both[] = {".png", ".npy", NULL}, *const picture[] = {".png", NULL};
   if (!weights && !network->initial && network->parameters > 0) return cnn_usage_error(usage, "it needs --weights");
   if (!out) return cnn_usage_error(usage, "it needs -o OUT.png");
   const cnn_written written[] = {{"-o", out}, {NULL, NULL}};
   int status = cnn_usage_suffix(usage, "-o", out, array ? both : picture);
   if (status == CNN_GO_ON) status = cnn_written_apart(usage, written);
-  if (status == CNN_GO_ON) status = cnn_written_spares(usage, written, weights, "the weights are read from it");
+  if (status == CNN_GO_ON) {
+    status = cnn_written_spares(usage, written, weights, "the weights are read from it");
+  }
   return status == CNN_GO_ON ? cnn_written_spares(usage, written, input, "it is an input") : status;
 }

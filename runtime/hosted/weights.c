@@ -117,7 +117,8 @@ cnn_status cnn_weights_load_some(const cnn_network *network, const char *path, f
 
 enum { NOTES = 16 };
 
-cnn_status cnn_weights_save(const cnn_network *network, const char *path, const float *weights, const char *const *notes) {
+cnn_status cnn_weights_save(const cnn_network *network, const char *path, const float *weights,
+                            const char *const *notes) {
   cnn_note note[NOTES] = {{"format", "pt"}}; /* layouts and names are PyTorch's; its loaders ask for this */
   int32_t count = 1;
   for (; notes && notes[0] && count < NOTES; notes += 2) note[count++] = (cnn_note){notes[0], notes[1]};

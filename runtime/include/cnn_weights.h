@@ -14,15 +14,18 @@ typedef struct cnn_weights_report {
 } cnn_weights_report;
 
 /* Every name and shape must match, or nothing is written to `weights` and the message lists the differences (as many as fit; all are in the
- * report). F16, BF16 and F64 are converted; a number that is not finite is refused. `report` may be NULL; the caller frees report->text. */
+ * report). F16, BF16 and F64 are converted; a number that is not finite is refused. `report` may be NULL; the
+ * caller frees report->text. */
 cnn_status cnn_weights_load(const cnn_network *network, const char *path, float *weights, cnn_weights_report *report);
 
 /* Takes what matches by name and shape and leaves the rest of `weights` as it is; CNN_MISMATCH if nothing does. */
 cnn_status cnn_weights_load_some(const cnn_network *network, const char *path, float *weights, cnn_weights_report *report);
 
-/* Writes a .safetensors file, or an .npz if the path ends so: whole, or not at all. notes: key, value, key, value ..., NULL, for the
+/* Writes a .safetensors file, or an .npz if the path ends so: whole, or not at all. notes: key, value, key,
+ * value ..., NULL, for the
  * __metadata__ of the file, which an .npz has not; or NULL. */
-cnn_status cnn_weights_save(const cnn_network *network, const char *path, const float *weights, const char *const *notes);
+cnn_status cnn_weights_save(const cnn_network *network, const char *path, const float *weights,
+                            const char *const *notes);
 
 #ifdef __cplusplus
 }

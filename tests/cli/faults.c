@@ -1,5 +1,7 @@
-/* faults.c: a library to be preloaded that makes calls fail: the FAULT_MEMORY-th allocation, or every FAULT_INTERRUPT-th call that a signal
- * may interrupt. FAULT_COUNT names a file that gets the number of allocations. The programs that are started from here do not inherit it. */
+/* faults.c: a library to be preloaded that makes calls fail: the FAULT_MEMORY-th allocation, or every
+ * FAULT_INTERRUPT-th call that a signal
+ * may interrupt. FAULT_COUNT names a file that gets the number of allocations. The programs that are started
+ * from here do not inherit it. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -49,7 +51,8 @@ __attribute__((destructor)) static void end(void) {
 
 /* ---- memory */
 
-/* The OpenMP runtime of LLVM hangs when it has no memory to start with, which nobody but its authors can mend. */
+/* The OpenMP runtime of LLVM hangs when it has no memory to start with, which nobody but its authors can
+ * mend. */
 static int is_openmp(const void *caller) {
   Dl_info about;
   return dladdr(caller, &about) && about.dli_fname && strstr(about.dli_fname, "omp");

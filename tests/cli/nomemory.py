@@ -1,4 +1,5 @@
-# nomemory.py: the cases of nomemory.tap, with a library that makes calls fail (faults.c). ALLOCATIONS is how many allocations of a command are
+# nomemory.py: the cases of nomemory.tap, with a library that makes calls fail (faults.c). ALLOCATIONS is how
+# many allocations of a command are
 # made to fail, evenly spread; 0: each of them.
 # SPDX-License-Identifier: Apache-2.0
 import json, os, shutil, struct, subprocess, sys, zlib
@@ -8,7 +9,8 @@ here = os.path.dirname(os.path.abspath(__file__))
 most = int(os.environ.get("ALLOCATIONS", "60"))
 work = start("nomemory")
 cnnc, cc = os.environ["CNNC"], os.environ.get("CC", "cc").split()
-made = subprocess.run([*cc, "-shared", "-fPIC", "-O1", "-o", f"{work}/faults.so", f"{here}/faults.c", "-ldl"], capture_output=True, text=True)
+made = subprocess.run([*cc, "-shared", "-fPIC", "-O1", "-o", f"{work}/faults.so", f"{here}/faults.c", "-ldl"],
+                      capture_output=True, text=True)
 if made.returncode:  # another C library
     print("1..0 # SKIP", made.stderr.splitlines()[0] if made.stderr else "no shared library")
     sys.exit(0)
@@ -38,7 +40,8 @@ TRAIN = "./t", "train", "--data", "synthetic", "--limit", "40", "--threads", "1"
 
 
 def run(words, directory, **faults):
-    env = {**os.environ, "LD_PRELOAD": f"{work}/faults.so", "FAULT_COUNT": f"{work}/count", "OMP_NUM_THREADS": "1",
+    env = {**os.environ, "LD_PRELOAD": f"{work}/faults.so", "FAULT_COUNT": f"{work}/count",
+           "OMP_NUM_THREADS": "1",
            **{f"FAULT_{key.upper()}": str(value) for key, value in faults.items()}}
     try:
         return subprocess.run(words, cwd=directory, env=env, capture_output=True, text=True, timeout=60)
@@ -56,10 +59,12 @@ def files(directory):
 
 def steady(found):
     """Without what depends on the time: logs, plots and checkpoints."""
-    return {name: data for name, data in found.items() if not name.endswith((".jsonl", ".csv", ".svg", ".checkpoint.safetensors")) and "tfevents" not in name}
+    return {name: data for name, data in found.items() if not name.endswith((".jsonl", ".csv", ".svg",
+        ".checkpoint.safetensors")) and "tfevents" not in name}
 
 
-for words in ([cnnc, "t.cnn", "-o", "t"], [*TRAIN, "-o", "w.safetensors"], [*TRAIN, "-o", "old.safetensors", "--rate=0.1"]):
+for words in ([cnnc, "t.cnn", "-o", "t"], [*TRAIN, "-o", "w.safetensors"],
+              [*TRAIN, "-o", "old.safetensors", "--rate=0.1"]):
     done = subprocess.run(words, capture_output=True, text=True, timeout=120)
     check(done.returncode == 0, " ".join(words[:2]) + ": made ready", done.stderr)
 with open("p.png", "wb") as file:
@@ -96,7 +101,8 @@ def suffers(title, *words, limit=None, status=0):
     count = int(open("count").read().split()[0])
     check(done.returncode == status, f"{title}: {count} allocations", done.stderr)
     tries = limit or most
-    numbers = range(1, count + 1) if tries == 0 or tries >= count else sorted({1 + i * count // tries for i in range(tries)})
+    numbers = range(1,
+                    count + 1) if tries == 0 or tries >= count else sorted({1 + i * count // tries for i in range(tries)})
     wrong, refused = [], 0
     for n in numbers:
         shutil.copytree("fresh", "try")
@@ -117,7 +123,8 @@ def suffers(title, *words, limit=None, status=0):
             why = f"left: {[name for name, data in found.items() if not sound(name, data, whole)]}"
         if why:
             wrong.append(f"{n}: {why}: {done.stderr.strip()[-300:]}")
-    check(not wrong, f"  each of {len(list(numbers))} that fails: a message, and nothing half written", "\n".join(wrong))
+    check(not wrong, f"  each of {len(list(numbers))} that fails: a message, and nothing half written",
+          "\n".join(wrong))
     check(status or refused > len(list(numbers)) // 2, "  most are told", refused)
 
 
@@ -143,7 +150,8 @@ goes_on("C", cnnc, "t.cnn", "--train", "--weights=w.safetensors", "-o", "n.c", "
 goes_on("C to standard output", cnnc, "t.cnn", "-o", "-")
 goes_on("training", *TRAIN, "-o", "w.safetensors", "--log=l.csv", "--plot=l.svg", "--tensorboard=.")
 goes_on("going on", *TRAIN, "-o", "old.safetensors", "--resume", "--epochs=2", "--log=l.jsonl")
-goes_on("evaluating", "./t", "eval", "--data=synthetic", "--limit=40", "--weights=w.safetensors", "--confusion=c.svg")
+goes_on("evaluating", "./t", "eval", "--data=synthetic", "--limit=40", "--weights=w.safetensors",
+        "--confusion=c.svg")
 goes_on("predicting", "./t", "predict", "p.png", "--weights=w.safetensors", "-o", "o.npy")
 
 suffers("checking a program", cnnc, "t.cnn")
@@ -153,7 +161,8 @@ suffers("C with training code and weights", cnnc, "t.cnn", "--train", "--weights
 suffers("a program", cnnc, "t.cnn", "-o", "n", limit=8)
 suffers("training", *TRAIN, "-o", "w.safetensors", "--log=l.csv", "--plot=l.svg")
 suffers("going on", *TRAIN, "-o", "old.safetensors", "--resume", "--epochs=2", "--log=l.jsonl")
-suffers("evaluating", "./t", "eval", "--data=synthetic", "--limit=40", "--weights=w.safetensors", "--threads=1", "--confusion=c.svg")
+suffers("evaluating", "./t", "eval", "--data=synthetic", "--limit=40", "--weights=w.safetensors",
+        "--threads=1", "--confusion=c.svg")
 suffers("predicting", "./t", "predict", "p.png", "--weights=w.safetensors", "--threads=1", "-o", "o.npy")
 suffers("looking", "./t", "features", "p.png", "--weights=w.safetensors", "-o", "f.png")
 finish()
