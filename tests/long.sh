@@ -1,11 +1,11 @@
 #!/bin/sh
 # long.sh: what takes too long for every change: all tests with sanitizers, a minute of fuzzing for each reader, thousands of random programs, every choice of schedules, errors of functions, hundreds of kills of a training
-# run, valgrind over hostile programs. `make check-long` runs it in the build directory.   long.sh SOURCE_DIR [sanitizers|fuzz|random|choices|functions|kills|valgrind]...
+# run, every allocation failing once, valgrind over hostile programs. `make check-long` runs it in the build directory.   long.sh SOURCE_DIR [sanitizers|fuzz|random|choices|functions|kills|memory|valgrind]...
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 top=$(cd "$1" && pwd)
 shift
-[ $# -gt 0 ] || set -- sanitizers fuzz random choices functions kills valgrind
+[ $# -gt 0 ] || set -- sanitizers fuzz random choices functions kills memory valgrind
 here=$(pwd)
 seconds=${FUZZ_SECONDS:-65}
 clang=${CLANG:-clang}
@@ -96,6 +96,14 @@ kills() {
   verdict "$status" "the same bits from a training run that is killed and resumed (long-kills.log)"
 }
 
+# Every allocation of a command fails once.
+memory() {
+  status=0
+  CNNC=$here/cnnc ALLOCATIONS=0 sh "$top/tests/cli/nomemory.tap" >"$here/long-memory.log" 2>&1 || status=$?
+  grep -q '^not ok' "$here/long-memory.log" && status=1
+  verdict "$status" "a message and whole files, whichever allocation fails (long-memory.log)"
+}
+
 valgrind_programs() {
   mkdir -p "$here/long-valgrind"
   for program in "$top"/tests/broken/*.cnn "$top"/tests/diag/*.cnn "$top/examples/lenet5/lenet5.cnn"; do
@@ -114,6 +122,7 @@ for part in "$@"; do
   choices) schedule_choices ;;
   functions) functions ;;
   kills) kills ;;
+  memory) memory ;;
   valgrind) valgrind_programs ;;
   *) echo "long.sh: no part $part" >&2; exit 2 ;;
   esac

@@ -17,20 +17,28 @@ typedef struct Chunk {
 struct Arena {
   Chunk *chunk; /* the one that is being filled */
   size_t held;
+  void (*clean)(void *context);
+  void *context;
 };
 
 enum { ALIGNMENT = _Alignof(max_align_t), FIRST_CHUNK = 32 << 10, LARGEST_CHUNK = 4 << 20 };
 
-static _Noreturn void out_of_memory(void) {
+static _Noreturn void out_of_memory(const Arena *arena) {
   fputs("cnnc: error: out of memory\n", stderr);
+  if (arena && arena->clean) arena->clean(arena->context);
   exit(1);
 }
 
 Arena *arena_new(void) {
   Arena *arena = calloc(1, sizeof *arena);
-  if (!arena) out_of_memory();
+  if (!arena) out_of_memory(NULL);
   arena->held = sizeof *arena;
   return arena;
+}
+
+void arena_at_failure(Arena *arena, void (*clean)(void *context), void *context) {
+  arena->clean = clean;
+  arena->context = context;
 }
 
 /* Chunks double, so that a large compilation asks the system seldom; a large object gets a chunk of its own size. */
@@ -39,7 +47,7 @@ static Chunk *chunk_add(Arena *arena, size_t bytes) {
   if (room > LARGEST_CHUNK) room = LARGEST_CHUNK;
   if (room < bytes) room = bytes;
   Chunk *chunk = calloc(1, sizeof *chunk + room);
-  if (!chunk) out_of_memory();
+  if (!chunk) out_of_memory(arena);
   *chunk = (Chunk){.next = arena->chunk, .room = room};
   arena->held += sizeof *chunk + room;
   return arena->chunk = chunk;
@@ -48,7 +56,7 @@ static Chunk *chunk_add(Arena *arena, size_t bytes) {
 static size_t rounded(size_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
 
 void *arena_alloc(Arena *arena, size_t bytes) {
-  if (bytes > PTRDIFF_MAX - sizeof(Chunk) - ALIGNMENT) out_of_memory();
+  if (bytes > PTRDIFF_MAX - sizeof(Chunk) - ALIGNMENT) out_of_memory(arena);
   const size_t need = rounded(bytes ? bytes : 1);
   Chunk *chunk = arena->chunk;
   if (!chunk || chunk->room - chunk->used < need) chunk = chunk_add(arena, need);

@@ -8,6 +8,8 @@
 typedef struct Arena Arena;
 
 Arena *arena_new(void);
+/* called before the program ends for want of memory */
+void arena_at_failure(Arena *, void (*clean)(void *context), void *context);
 void *arena_alloc(Arena *, size_t bytes); /* zeroed, aligned for any object; out of memory ends the program with status 1 */
 void *arena_grow(Arena *, void *old, size_t old_bytes, size_t new_bytes);
 char *arena_copy(Arena *, const char *text, size_t n); /* n bytes and a final zero */

@@ -14,34 +14,43 @@
 
 static const size_t largest_file = (size_t)1 << 30;
 
-static char *refuse(FILE *file, const char **why, const char *reason) {
-  if (file) fclose(file);
+/* A call that a signal has interrupted is made again. */
+static int open_again(const char *path, int flags) {
+  int descriptor;
+  do descriptor = open(path, flags, 0666);
+  while (descriptor < 0 && errno == EINTR);
+  return descriptor;
+}
+
+static char *refuse(int descriptor, const char **why, const char *reason) {
+  if (descriptor >= 0) close(descriptor);
   *why = reason;
   return NULL;
 }
 
 char *file_read(Arena *arena, const char *path, size_t *n, const char **why) {
-  FILE *file = fopen(path, "rb");
-  if (!file) return refuse(NULL, why, strerror(errno));
+  const int descriptor = open_again(path, O_RDONLY);
+  if (descriptor < 0) return refuse(descriptor, why, strerror(errno));
   struct stat status;
-  if (fstat(fileno(file), &status) != 0) return refuse(file, why, strerror(errno));
-  if (S_ISDIR(status.st_mode)) return refuse(file, why, "it is a directory");
-  if (status.st_size > (off_t)largest_file) return refuse(file, why, "it is larger than 1 GiB");
+  if (fstat(descriptor, &status) != 0) return refuse(descriptor, why, strerror(errno));
+  if (S_ISDIR(status.st_mode)) return refuse(descriptor, why, "it is a directory");
+  if (status.st_size > (off_t)largest_file) return refuse(descriptor, why, "it is larger than 1 GiB");
   /* A pipe has no size: read until the end, whatever the size says. */
   size_t room = S_ISREG(status.st_mode) ? (size_t)status.st_size + 2 : 1 << 16, used = 0;
   char *bytes = arena_alloc(arena, room);
   for (;;) {
-    const size_t got = fread(bytes + used, 1, room - used - 1, file);
-    used += got;
+    const ssize_t got = read(descriptor, bytes + used, room - used - 1);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return refuse(descriptor, why, strerror(errno));
+    used += (size_t)got;
     if (got == 0) break;
-    if (used > largest_file) return refuse(file, why, "it is larger than 1 GiB");
+    if (used > largest_file) return refuse(descriptor, why, "it is larger than 1 GiB");
     if (used + 1 == room) {
       bytes = arena_grow(arena, bytes, room, 2 * room);
       room *= 2;
     }
   }
-  if (ferror(file)) return refuse(file, why, strerror(errno));
-  fclose(file);
+  close(descriptor);
   bytes[used] = 0;
   *n = used;
   return bytes;
@@ -87,9 +96,12 @@ struct Outputs {
   VEC(Output) list;
 };
 
+static void abandon(void *outputs) { outputs_abandon(outputs); }
+
 Outputs *outputs_new(Arena *arena) {
   Outputs *outputs = NEW(arena, Outputs);
   outputs->arena = arena;
+  arena_at_failure(arena, abandon, outputs);
   return outputs;
 }
 
@@ -116,28 +128,43 @@ static bool output_place(Outputs *outputs, const char *path, Output *output, con
   return true;
 }
 
-static bool write_all(FILE *file, const char *bytes, size_t n) { return fwrite(bytes, 1, n, file) == n && fflush(file) == 0; }
+static bool write_all(int descriptor, const char *bytes, size_t n) {
+  while (n > 0) {
+    const ssize_t written = write(descriptor, bytes, n);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    bytes += written;
+    n -= (size_t)written;
+  }
+  return true;
+}
+
+/* Writes and closes, also when the first of them failed. */
+static bool write_and_close(int descriptor, const char *bytes, size_t n, const char **why) {
+  const bool written = write_all(descriptor, bytes, n);
+  const int error = errno;
+  const bool closed = close(descriptor) == 0 || errno == EINTR; /* interrupted, it is closed all the same */
+  if (!written || !closed) *why = strerror(written ? errno : error);
+  return written && closed;
+}
+
+static int temporary_open(const char *path) { return open_again(path, O_WRONLY | O_CREAT | O_EXCL); }
 
 bool outputs_add(Outputs *outputs, const char *path, const char *bytes, size_t n, const char **why) {
   Output output;
   if (!output_place(outputs, path, &output, why)) return false;
   output.bytes = bytes;
   output.n = n;
-  if (output.kind == OUTPUT_RENAMED) {
-    const int descriptor = open(output.temporary, O_WRONLY | O_CREAT | O_EXCL, 0666);
-    if (descriptor < 0) return *why = strerror(errno), false;
-    vec_push(outputs->arena, outputs->list, output);
-    if (output.mode) (void)fchmod(descriptor, output.mode);
-    FILE *file = fdopen(descriptor, "wb");
-    const bool written = file && write_all(file, bytes, n);
-    const int error = errno;
-    const bool closed = file ? fclose(file) == 0 : (close(descriptor), false);
-    if (!written || !closed) return *why = strerror(written ? errno : error), false;
-    return true;
-  }
-  output.bytes = arena_copy(outputs->arena, bytes, n);
+  if (output.kind != OUTPUT_RENAMED) output.bytes = arena_copy(outputs->arena, bytes, n);
+  /* before the file is there: from here on it is removed, whatever happens */
   vec_push(outputs->arena, outputs->list, output);
-  return true;
+  if (output.kind != OUTPUT_RENAMED) return true;
+  const int descriptor = temporary_open(output.temporary);
+  if (descriptor >= 0 && output.mode) (void)fchmod(descriptor, output.mode);
+  if (descriptor >= 0) return write_and_close(descriptor, bytes, n, why);
+  *why = strerror(errno);
+  outputs->list.n--;
+  return false;
 }
 
 bool outputs_adopt(Outputs *outputs, const char *path, const char **temporary, const char **why) {
@@ -146,7 +173,7 @@ bool outputs_adopt(Outputs *outputs, const char *path, const char **temporary, c
   if (output.kind == OUTPUT_STDOUT) return *why = "a tool cannot write it to standard output", false;
   if (output.kind == OUTPUT_DIRECT) return *temporary = output.path, true; /* the tool writes into the device at once */
   /* Found out now rather than by the tool: whether the directory is there and may be written. */
-  const int descriptor = open(output.temporary, O_WRONLY | O_CREAT | O_EXCL, 0666);
+  const int descriptor = temporary_open(output.temporary);
   if (descriptor < 0) return *why = strerror(errno), false;
   close(descriptor);
   unlink(output.temporary);
@@ -156,11 +183,22 @@ bool outputs_adopt(Outputs *outputs, const char *path, const char **temporary, c
 }
 
 static bool output_write(const Output *output, const char **why) {
-  FILE *file = output->kind == OUTPUT_STDOUT ? stdout : fopen(output->path, "wb");
-  bool written = file && write_all(file, output->bytes, output->n);
-  if (!written) *why = strerror(errno);
-  if (file && file != stdout && fclose(file) != 0 && written) *why = strerror(errno), written = false;
-  return written;
+  if (output->kind == OUTPUT_STDOUT) {
+    const bool written = fflush(stdout) == 0 && write_all(STDOUT_FILENO, output->bytes, output->n);
+    if (!written) *why = strerror(errno);
+    return written;
+  }
+  const int descriptor = open_again(output->path, O_WRONLY | O_CREAT | O_TRUNC);
+  if (descriptor >= 0) return write_and_close(descriptor, output->bytes, output->n, why);
+  *why = strerror(errno);
+  return false;
+}
+
+static bool rename_again(const char *from, const char *to) {
+  int result;
+  do result = rename(from, to);
+  while (result != 0 && errno == EINTR);
+  return result == 0;
 }
 
 bool outputs_commit(Outputs *outputs, const char **why) {
@@ -170,7 +208,7 @@ bool outputs_commit(Outputs *outputs, const char **why) {
   for (int i = 0; i < outputs->list.n && done; i++) {
     Output *output = &outputs->list.data[i];
     if (output->kind != OUTPUT_RENAMED) continue;
-    if (rename(output->temporary, output->path) != 0) *why = strerror(errno), done = false;
+    if (!rename_again(output->temporary, output->path)) *why = strerror(errno), done = false;
     else output->temporary = NULL;
   }
   outputs_abandon(outputs);

@@ -203,7 +203,8 @@ cnn_status cnn_tensor_finite(const cnn_tensor *tensor, const char *path) {
       char place[200];
       place_text(tensor, first + i, place, sizeof place);
       const bool held = !isfinite(cnn_tensor_number(tensor, first + i));
-      return cnn_failure(CNN_MISMATCH, "%s: tensor \"%.200s\" is not finite: %s is %g%s", path, tensor->name, place, (double)value[i],
+      return cnn_failure(CNN_MISMATCH, "%s: tensor \"%.200s\" is not finite: %s is %g%s", path, tensor->name,
+                         place, (double)value[i],
                          held ? "" : " as a float");
     }
   }

@@ -50,7 +50,8 @@ int64_t cnn_dtype_bits(cnn_dtype dtype);                         /* 0 for CNN_DT
 bool cnn_tensor_numeric(const cnn_tensor *tensor);               /* the next two work */
 double cnn_tensor_number(const cnn_tensor *tensor, int64_t i);   /* element i, the last dimension running fastest */
 void cnn_tensor_floats(const cnn_tensor *tensor, int64_t first, int64_t count, float *out);
-cnn_status cnn_tensor_finite(const cnn_tensor *tensor, const char *path); /* that all its numbers are, as floats; else which is not */
+/* that all its numbers are, as floats; else which is not */
+cnn_status cnn_tensor_finite(const cnn_tensor *tensor, const char *path);
 bool cnn_tensor_is_counter(const cnn_tensor *tensor);            /* PyTorch's "NAME.num_batches_tracked": no weight, though it lies among them */
 const char *cnn_tensor_shape(const cnn_tensor *tensor, char *text, size_t room); /* "[6, 1, 5, 5]"; returns text */
 

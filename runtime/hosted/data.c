@@ -207,22 +207,26 @@ static bool locate(const cnn_data *data, cnn_part part, int64_t index, int *pool
   return true;
 }
 
-static cnn_status all_finite(const cnn_data *data, int pool, int64_t place, const char *kind, const char *port, const float *value, int64_t n) {
+static cnn_status all_finite(const cnn_data *data, int pool, int64_t place, const char *kind,
+                             const char *port, const float *value, int64_t n) {
   static const char *const which[POOLS] = {"", "validation ", "test "};
   int64_t i = 0;
   while (i < n && isfinite(value[i])) i++;
   if (i == n) return cnn_success();
-  return cnn_failure(CNN_NOT_FINITE, "%s: the data are not finite: %ssample %lld, number %lld of the %s \"%s\" is %g", data->path, which[pool],
-                     (long long)place, (long long)i, kind, port, (double)value[i]);
+  return cnn_failure(CNN_NOT_FINITE,
+                     "%s: the data are not finite: %ssample %lld, number %lld of the %s \"%s\" is %g",
+                     data->path, which[pool], (long long)place, (long long)i, kind, port, (double)value[i]);
 }
 
 /* Numbers that are not finite would spoil all weights. */
-static cnn_status sample_check(const cnn_data *data, int pool, int64_t place, void *const input[], void *const target[]) {
+static cnn_status sample_check(const cnn_data *data, int pool, int64_t place, void *const input[],
+                               void *const target[]) {
   const cnn_network *network = data->network;
   cnn_status status = cnn_success();
   for (int32_t i = 0; i < network->inputs && status.code == CNN_OK; i++) {
     const cnn_port *port = &network->input[i];
-    if (port->type == CNN_F32) status = all_finite(data, pool, place, "input", port->name, input[i], port->size);
+    if (port->type != CNN_F32) continue;
+    status = all_finite(data, pool, place, "input", port->name, input[i], port->size);
   }
   for (int32_t o = 0; target && o < network->outputs && status.code == CNN_OK; o++) {
     const cnn_port *port = &network->output[o];

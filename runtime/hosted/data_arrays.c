@@ -234,7 +234,9 @@ static bool array_unit(const cnn_data *data, int32_t input) {
   return tensor && !whole_numbers(tensor);
 }
 
-static void array_files(const cnn_data *data, cnn_each_file *each, void *context) { each(context, data->path); }
+static void array_files(const cnn_data *data, cnn_each_file *each, void *context) {
+  each(context, data->path);
+}
 
 static const DataKind arrays = {array_sample, array_label, array_close, array_unit, array_files};
 

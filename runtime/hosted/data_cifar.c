@@ -124,7 +124,8 @@ static cnn_status set_open(cnn_data *data, const Listing *listing, bool hundred)
     bool test = strcmp(name, hundred ? "test.bin" : "test_batch.bin") == 0;
     if (train || test) status = file_add(data, set, listing->path, name, train ? POOL_TRAIN : POOL_TEST);
   }
-  if (status.code == CNN_OK) names_read(data, set, listing->path, hundred ? "fine_label_names.txt" : "batches.meta.txt");
+  const char *names = hundred ? "fine_label_names.txt" : "batches.meta.txt";
+  if (status.code == CNN_OK) names_read(data, set, listing->path, names);
   return status;
 }
 

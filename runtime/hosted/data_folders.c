@@ -198,8 +198,9 @@ static void folder_close(cnn_data *data) {
 
 static void folder_files(const cnn_data *data, cnn_each_file *each, void *context) {
   const Folders *set = data->set;
-  for (int p = 0; p < POOLS; p++)
+  for (int p = 0; p < POOLS; p++) {
     for (int64_t i = 0; i < set->pool[p].count; i++) each(context, set->pool[p].picture[i].path);
+  }
 }
 
 static const DataKind folders = {folder_read, folder_label, folder_close, NULL, folder_files};

@@ -20,7 +20,8 @@ char *cnn_path_join(const char *directory, const char *name); /* from malloc; NU
 /* ---- Sets */
 
 typedef void cnn_each_file(void *context, const char *path);
-void cnn_data_files(const cnn_data *data, cnn_each_file *each, void *context); /* all that the set reads its samples from */
+/* all that the set reads its samples from */
+void cnn_data_files(const cnn_data *data, cnn_each_file *each, void *context);
 
 typedef struct DataKind {
   cnn_status (*read)(const cnn_data *data, int pool, int64_t index, void *const input[], void *const target[]);

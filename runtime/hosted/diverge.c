@@ -1,4 +1,5 @@
-/* diverge.c: where numbers stopped being finite: the first place on the way from the weights over values to the gradients. */
+/* diverge.c: where numbers stopped being finite: the first place on the way from the weights over values to
+ * the gradients. */
 // SPDX-License-Identifier: MIT-0
 #include "diverge.h"
 

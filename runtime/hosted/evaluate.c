@@ -175,7 +175,9 @@ cnn_status cnn_evaluator_run(cnn_evaluator *evaluator, const float *weights, con
 
   int32_t workers = share_threads(evaluator), running = 0;
   while (running < workers && pthread_create(&evaluator->worker[running].thread, NULL, work, &evaluator->worker[running]) == 0) running++;
-  if (running == 0) return cnn_failure(CNN_NO_MEMORY, "cannot start a thread to evaluate the net");
+  if (running == 0) {
+    return cnn_failure(CNN_NO_MEMORY, "cannot start a thread to evaluate the net: no memory, or too many threads");
+  }
   for (int32_t i = 0; i < running; i++) pthread_join(evaluator->worker[i].thread, NULL);
 
   const Worker *first = NULL;

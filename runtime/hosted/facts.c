@@ -1,5 +1,6 @@
-/* facts.c: the facts of a run as texts, and what it means when they change between a checkpoint and its resumption. Where the program has
- * changed, it counts; where it has not, the checkpoint does; the command line counts before both. */
+/* facts.c: the facts of a run as texts, and what it means when they change between a checkpoint and its
+ * resumption. Where the program has changed, it counts; where it has not, the checkpoint does; the command
+ * line counts before both. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L /* open_memstream */
@@ -30,7 +31,8 @@ static void item_if(List *list, const char *name, double value) {
 
 static void end_list(const List *list) { fputs(list->items ? ")" : "", list->stream); }
 
-static const char *const optimizer_name[] = {[CNN_SGD] = "sgd", [CNN_ADAM] = "adam", [CNN_ADAMW] = "adamw", [CNN_RMSPROP] = "rmsprop"};
+static const char *const optimizer_name[] = {[CNN_SGD] = "sgd", [CNN_ADAM] = "adam", [CNN_ADAMW] = "adamw",
+                                             [CNN_RMSPROP] = "rmsprop"};
 
 static void put_optimizer(FILE *stream, const Subject *subject) {
   const cnn_recipe *recipe = subject->recipe;
@@ -53,7 +55,8 @@ static void put_optimizer(FILE *stream, const Subject *subject) {
 }
 
 static void put_schedule(FILE *stream, const Subject *subject) {
-  static const char *const name[] = {[CNN_CONSTANT] = "constant", [CNN_STEP] = "step", [CNN_EXPONENTIAL] = "exponential",
+  static const char *const name[] = {[CNN_CONSTANT] = "constant", [CNN_STEP] = "step",
+                                     [CNN_EXPONENTIAL] = "exponential",
                                      [CNN_POLY] = "poly", [CNN_COSINE] = "cosine", [CNN_PLATEAU] = "plateau"};
   const cnn_recipe *recipe = subject->recipe;
   List list = {stream, 0};
@@ -74,7 +77,9 @@ static void put_criterion(FILE *stream, const cnn_loss *loss, int64_t classes) {
   item_if(&list, "label_smoothing", loss->smoothing);
   item_if(&list, "parameter", loss->parameter);
   if (loss->ignore != -1) item(&list, "ignore", loss->ignore);
-  for (int64_t c = 0; loss->class_weight && c < classes; c++) item(&list, "class_weight", (double)loss->class_weight[c]);
+  for (int64_t c = 0; loss->class_weight && c < classes; c++) {
+    item(&list, "class_weight", (double)loss->class_weight[c]);
+  }
   end_list(&list);
 }
 
@@ -85,7 +90,8 @@ static void put_loss(FILE *stream, const Subject *subject) {
     const cnn_port *port = &network->output[o];
     if (!port->loss) continue;
     fprintf(stream, "%s%s: %s", losses++ ? "; " : "", port->name, port->loss);
-    if (port->criterion) put_criterion(stream, port->criterion, port->rank > 0 ? port->dim[port->rank - 1] : 0);
+    const int64_t classes = port->rank > 0 ? port->dim[port->rank - 1] : 0;
+    if (port->criterion) put_criterion(stream, port->criterion, classes);
   }
   if (subject->recipe->target_is_input) fputs(", target = input", stream);
 }
@@ -101,8 +107,12 @@ static void put_options(FILE *stream, const cnn_option *option, int32_t count) {
   }
 }
 
-static void put_augment(FILE *stream, const Subject *subject) { put_options(stream, subject->recipe->augment, subject->recipe->augments); }
-static void put_metrics(FILE *stream, const Subject *subject) { put_options(stream, subject->recipe->metric, subject->recipe->metrics); }
+static void put_augment(FILE *stream, const Subject *subject) {
+  put_options(stream, subject->recipe->augment, subject->recipe->augments);
+}
+static void put_metrics(FILE *stream, const Subject *subject) {
+  put_options(stream, subject->recipe->metric, subject->recipe->metrics);
+}
 
 static void put_frozen(FILE *stream, const Subject *subject) {
   int32_t frozen = 0;
@@ -127,16 +137,26 @@ static void put_epochs(FILE *stream, const Subject *subject) { put_number(stream
 static void put_accumulate(FILE *stream, const Subject *subject) {
   put_number(stream, subject->recipe->accumulate > 1 ? subject->recipe->accumulate : 1);
 }
-static void put_early_stop(FILE *stream, const Subject *subject) { put_number(stream, subject->recipe->early_stop); }
-static void put_average(FILE *stream, const Subject *subject) { put_number(stream, subject->recipe->average); }
-static void put_clip_norm(FILE *stream, const Subject *subject) { put_number(stream, subject->recipe->clip_norm); }
-static void put_seed(FILE *stream, const Subject *subject) { fprintf(stream, "%" PRIu64, subject->recipe->seed); }
+static void put_early_stop(FILE *stream, const Subject *subject) {
+  put_number(stream, subject->recipe->early_stop);
+}
+static void put_average(FILE *stream, const Subject *subject) {
+  put_number(stream, subject->recipe->average);
+}
+static void put_clip_norm(FILE *stream, const Subject *subject) {
+  put_number(stream, subject->recipe->clip_norm);
+}
+static void put_seed(FILE *stream, const Subject *subject) {
+  fprintf(stream, "%" PRIu64, subject->recipe->seed);
+}
 
 /* What the optimizer and the average remember of each weight. */
 static void put_memory(FILE *stream, const Subject *subject) {
   const cnn_recipe *recipe = subject->recipe;
-  const bool adam = recipe->optimizer == CNN_ADAM || recipe->optimizer == CNN_ADAMW, momentum = recipe->momentum < 0 || recipe->momentum > 0;
-  fprintf(stream, "%s%s, %s average", optimizer_name[recipe->optimizer], adam ? "" : momentum ? " with momentum" : " without momentum",
+  const bool adam = recipe->optimizer == CNN_ADAM || recipe->optimizer == CNN_ADAMW;
+  const bool momentum = recipe->momentum < 0 || recipe->momentum > 0;
+  const char *remembers = adam ? "" : momentum ? " with momentum" : " without momentum";
+  fprintf(stream, "%s%s, %s average", optimizer_name[recipe->optimizer], remembers,
           recipe->average > 0 ? "with an" : "without an");
 }
 
@@ -144,10 +164,22 @@ static void put_memory(FILE *stream, const Subject *subject) {
 typedef struct Fact { const char *name; bool fixed; void (*put)(FILE *stream, const Subject *subject); } Fact;
 
 static const Fact FACTS[] = {
-  {"loss", true, put_loss}, {"metrics", true, put_metrics}, {"seed", true, put_seed}, {"optimizer state", true, put_memory},
-  {"rate", false, put_rate}, {"schedule", false, put_schedule}, {"optimizer", false, put_optimizer}, {"epochs", false, put_epochs},
-  {"batch", false, put_batch}, {"accumulate", false, put_accumulate}, {"augment", false, put_augment}, {"average", false, put_average},
-  {"clip_norm", false, put_clip_norm}, {"early_stop", false, put_early_stop}, {"frozen", false, put_frozen}, {"layers", false, put_layers},
+  {"loss", true, put_loss},
+  {"metrics", true, put_metrics},
+  {"seed", true, put_seed},
+  {"optimizer state", true, put_memory},
+  {"rate", false, put_rate},
+  {"schedule", false, put_schedule},
+  {"optimizer", false, put_optimizer},
+  {"epochs", false, put_epochs},
+  {"batch", false, put_batch},
+  {"accumulate", false, put_accumulate},
+  {"augment", false, put_augment},
+  {"average", false, put_average},
+  {"clip_norm", false, put_clip_norm},
+  {"early_stop", false, put_early_stop},
+  {"frozen", false, put_frozen},
+  {"layers", false, put_layers},
 };
 enum { FACT_COUNT = sizeof FACTS / sizeof *FACTS };
 
@@ -181,19 +213,23 @@ static const char *text_of(const json_t *facts, const char *name) {
   return text ? text : "?";
 }
 
-bool cnn_facts_same(const json_t *a, const json_t *b, const char *name) { return strcmp(text_of(a, name), text_of(b, name)) == 0; }
+bool cnn_facts_same(const json_t *a, const json_t *b, const char *name) {
+  return strcmp(text_of(a, name), text_of(b, name)) == 0;
+}
 
 cnn_status cnn_change_check(const cnn_change *change) {
   for (int f = 0; f < FACT_COUNT; f++) {
     const char *name = FACTS[f].name;
     if (!FACTS[f].fixed || cnn_facts_same(change->chosen, change->chosen_now, name)) continue;
-    return cnn_failure(CNN_MISMATCH, "%s: a run keeps its %s: it was %s, now it is %s. Set it back, or begin another run from the weights of "
-                       "this one, with --init and another --out", change->path, name, text_of(change->chosen, name),
-                       text_of(change->chosen_now, name));
+    return cnn_failure(CNN_MISMATCH, "%s: a run keeps its %s: it was %s, now it is %s. Set it back, or begin "
+                       "another run from the weights of this one, with --init and another --out", change->path, name,
+                       text_of(change->chosen, name), text_of(change->chosen_now, name));
   }
-  if (!cnn_facts_same(change->program, change->program_now, "seed")) { /* it chooses the samples for validation, whatever --seed says */
-    return cnn_failure(CNN_MISMATCH, "%s: the program's seed was %s, now it is %s: other samples would be kept for validation. Set it back",
-                       change->path, text_of(change->program, "seed"), text_of(change->program_now, "seed"));
+  /* it chooses the samples for validation, whatever --seed says */
+  if (!cnn_facts_same(change->program, change->program_now, "seed")) {
+    return cnn_failure(CNN_MISMATCH, "%s: the program's seed was %s, now it is %s: other samples would be kept for "
+                       "validation. Set it back", change->path, text_of(change->program, "seed"),
+                       text_of(change->program_now, "seed"));
   }
   return cnn_success();
 }
@@ -201,12 +237,14 @@ cnn_status cnn_change_check(const cnn_change *change) {
 void cnn_change_tell(const cnn_change *change, void (*tell)(void *context, const char *line), void *context) {
   char line[1000];
   for (int f = 0; f < FACT_COUNT; f++) {
-    const char *name = FACTS[f].name, *was = text_of(change->chosen, name), *is = text_of(change->chosen_now, name);
+    const char *name = FACTS[f].name;
+    const char *was = text_of(change->chosen, name), *is = text_of(change->chosen_now, name);
     const char *program = text_of(change->program_now, name);
     if (strcmp(was, is) != 0) {
       snprintf(line, sizeof line, "from here on, %s is %.400s; until here it was %.400s", name, is, was);
     } else if (strcmp(is, program) != 0) {
-      snprintf(line, sizeof line, "%s stays %.400s, as this run began; the program says %.400s", name, is, program);
+      snprintf(line, sizeof line, "%s stays %.400s, as this run began; the program says %.400s", name, is,
+               program);
     } else {
       continue;
     }

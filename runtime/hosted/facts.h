@@ -1,4 +1,5 @@
-/* facts.h: what a run of training hangs on, as texts that a checkpoint keeps: what the program said, and what was chosen for the run. */
+/* facts.h: what a run of training hangs on, as texts that a checkpoint keeps: what the program said, and what
+ * was chosen for the run. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_FACTS_H
 #define CNN_FACTS_H
@@ -6,7 +7,8 @@
 #include "cnn_core.h"
 #include "cnn_status.h"
 
-json_t *cnn_facts(const cnn_network *network, const cnn_recipe *recipe); /* an object of texts; NULL: no memory */
+/* an object of texts; NULL: no memory */
+json_t *cnn_facts(const cnn_network *network, const cnn_recipe *recipe);
 
 typedef struct cnn_change {
   const char *path;                   /* of the checkpoint */
@@ -14,9 +16,11 @@ typedef struct cnn_change {
   json_t *program_now, *chosen_now;
 } cnn_change;
 
-/* What one run cannot change: what it minimises and measures, its random numbers, what its optimizer remembers. */
+/* What one run cannot change: what it minimises and measures, its random numbers, what its optimizer
+ * remembers. */
 cnn_status cnn_change_check(const cnn_change *change);
-/* A line for all else that is not as it was, and for what is as it was although the program says something else. */
+/* A line for all else that is not as it was, and for what is as it was although the program says something
+ * else. */
 void cnn_change_tell(const cnn_change *change, void (*tell)(void *context, const char *line), void *context);
 /* Whether the program says of this fact what it said then. */
 bool cnn_facts_same(const json_t *a, const json_t *b, const char *name);

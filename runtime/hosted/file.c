@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -19,9 +20,29 @@
 #include <unistd.h>
 #include <zlib.h>
 
+int cnn_open_again(const char *path, int flags) {
+  int descriptor;
+  do descriptor = open(path, flags | O_CLOEXEC, 0666);
+  while (descriptor < 0 && errno == EINTR);
+  return descriptor;
+}
+
+bool cnn_write_all(int descriptor, const void *bytes, size_t n) {
+  const char *at = bytes;
+  while (n > 0) {
+    const ssize_t written = write(descriptor, at, n);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    at += written;
+    n -= (size_t)written;
+  }
+  return true;
+}
+
 cnn_status cnn_file_open(cnn_file *file, const char *path) {
   *file = (cnn_file){NULL, 0};
-  int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer must not hang us; it is refused below */
+  /* a pipe without a writer must not hang us; it is refused below */
+  int descriptor = cnn_open_again(path, O_RDONLY | O_NONBLOCK);
   if (descriptor < 0) return cnn_failure(CNN_BAD_FILE, "%s: cannot be opened: %s", path, strerror(errno));
   struct stat about;
   if (fstat(descriptor, &about) != 0 || !S_ISREG(about.st_mode)) {
@@ -157,7 +178,7 @@ static int temporary_open(cnn_writer *writer, const char *path) {
       errno = ENOMEM;
       return -1;
     }
-    int descriptor = open(writer->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    int descriptor = cnn_open_again(writer->temporary, O_WRONLY | O_CREAT | O_EXCL);
     if (descriptor >= 0) {
       fcntl(descriptor, F_SETLK, &(struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET}); /* no more than a sign, so it may fail */
       return descriptor;
@@ -171,21 +192,23 @@ static int temporary_open(cnn_writer *writer, const char *path) {
   return -1;
 }
 
+enum { BUFFER = 1 << 16 };
+
 cnn_status cnn_writer_open(cnn_writer *writer, const char *path) {
-  *writer = (cnn_writer){0};
-  writer->path = join(path, "");
-  if (!writer->path) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
+  *writer = (cnn_writer){.descriptor = -1, .path = join(path, ""), .buffer = malloc(BUFFER)};
+  if (!writer->path || !writer->buffer) {
+    cnn_writer_abandon(writer);
+    return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
+  }
   struct stat about;
   bool special = stat(path, &about) == 0 && !S_ISREG(about.st_mode);
-  int descriptor = special ? open(path, O_WRONLY | O_CLOEXEC) : temporary_open(writer, path);
-  writer->stream = descriptor < 0 ? NULL : fdopen(descriptor, "wb");
-  if (!writer->stream) {
-    cnn_status status = cnn_failure(CNN_BAD_FILE, "%s: cannot be written: %s", path, strerror(errno));
-    if (descriptor >= 0) close(descriptor);
-    cnn_writer_abandon(writer);
-    return status;
-  }
-  return cnn_success();
+  writer->descriptor = special ? cnn_open_again(path, O_WRONLY) : temporary_open(writer, path);
+  if (writer->descriptor >= 0) return cnn_success();
+  cnn_status status = errno == ENOMEM ? cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path)
+                                      : cnn_failure(CNN_BAD_FILE, "%s: cannot be written: %s", path,
+                                                    strerror(errno));
+  cnn_writer_abandon(writer);
+  return status;
 }
 
 cnn_status cnn_writer_try(const char *path) {
@@ -195,33 +218,65 @@ cnn_status cnn_writer_try(const char *path) {
   return status;
 }
 
+static void send(cnn_writer *writer, const void *bytes, size_t n) {
+  if (writer->error == 0 && !cnn_write_all(writer->descriptor, bytes, n)) writer->error = errno;
+}
+
+static void flush(cnn_writer *writer) {
+  send(writer, writer->buffer, writer->buffered);
+  writer->buffered = 0;
+}
+
 void cnn_writer_put(cnn_writer *writer, const void *bytes, size_t n) {
-  if (n > 0 && !writer->failed && fwrite(bytes, 1, n, writer->stream) != n) writer->failed = true;
+  if (n > BUFFER - writer->buffered) flush(writer);
+  if (n > BUFFER) {
+    send(writer, bytes, n);
+  } else if (n > 0) {
+    memcpy(writer->buffer + writer->buffered, bytes, n);
+    writer->buffered += n;
+  }
+}
+
+static int sync_again(int descriptor) {
+  int result;
+  do result = fsync(descriptor);
+  while (result != 0 && errno == EINTR);
+  return result;
+}
+
+static int rename_again(const char *from, const char *to) {
+  int result;
+  do result = rename(from, to);
+  while (result != 0 && errno == EINTR);
+  return result;
 }
 
 cnn_status cnn_writer_commit(cnn_writer *writer) {
-  errno = 0;
-  bool fine = !writer->failed && fflush(writer->stream) == 0 && (!writer->temporary || fsync(fileno(writer->stream)) == 0);
-  fine = fclose(writer->stream) == 0 && fine;
-  writer->stream = NULL;
-  fine = fine && (!writer->temporary || rename(writer->temporary, writer->path) == 0);
+  flush(writer);
+  if (writer->error == 0 && writer->temporary && sync_again(writer->descriptor) != 0) writer->error = errno;
+  /* interrupted, it is closed all the same */
+  if (close(writer->descriptor) != 0 && errno != EINTR && writer->error == 0) writer->error = errno;
+  writer->descriptor = -1;
+  const bool renames = writer->error == 0 && writer->temporary;
+  if (renames && rename_again(writer->temporary, writer->path) != 0) writer->error = errno;
   cnn_status status = cnn_success();
-  if (fine) {
+  if (writer->error == 0) {
     free(writer->temporary);
     writer->temporary = NULL;
   } else {
-    status = cnn_failure(CNN_BAD_FILE, "%s: cannot be written: %s", writer->path, errno ? strerror(errno) : "the disk may be full");
+    status = cnn_failure(CNN_BAD_FILE, "%s: cannot be written: %s", writer->path, strerror(writer->error));
   }
   cnn_writer_abandon(writer);
   return status;
 }
 
 void cnn_writer_abandon(cnn_writer *writer) {
-  if (writer->stream) fclose(writer->stream);
+  if (writer->descriptor >= 0) close(writer->descriptor);
   if (writer->temporary) {
     unlink(writer->temporary);
     free(writer->temporary);
   }
   free(writer->path);
-  *writer = (cnn_writer){0};
+  free(writer->buffer);
+  *writer = (cnn_writer){.descriptor = -1};
 }

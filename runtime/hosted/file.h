@@ -19,10 +19,16 @@ cnn_status cnn_file_inflate(const char *path, const unsigned char *gz, size_t n,
 
 /* Bytes go to another name in the same directory, which becomes `path` only when all is on the disk. */
 typedef struct cnn_writer {
-  FILE *stream;
+  int descriptor;         /* -1: closed */
+  unsigned char *buffer;
+  size_t buffered;
   char *path, *temporary; /* temporary is NULL where path is a device or a pipe, which is written directly */
-  bool failed;
+  int error;              /* the first one; 0: none */
 } cnn_writer;
+
+/* Calls that a signal has interrupted are made again. */
+int cnn_open_again(const char *path, int flags);              /* -1: errno says why */
+bool cnn_write_all(int descriptor, const void *bytes, size_t n); /* false: errno says why */
 
 cnn_status cnn_writer_open(cnn_writer *writer, const char *path);
 cnn_status cnn_writer_try(const char *path); /* whether it could be opened; writes nothing */

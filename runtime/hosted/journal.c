@@ -6,11 +6,14 @@
 #include "journal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "file.h"
 #include "number.h"
 
 static int32_t add(cnn_column *column, int32_t n, const char *prefix, const char *name, double value, int digits) {
@@ -52,25 +55,37 @@ static void write_json(cnn_journal *journal, const cnn_epoch *epoch, const cnn_c
   fputs("}\n", journal->stream);
 }
 
-static cnn_status flush(const cnn_journal *journal) {
-  if (fflush(journal->stream) == 0) return cnn_success();
-  return cnn_failure(CNN_BAD_FILE, "%s: cannot write: %s", journal->path, strerror(errno));
-}
-
+/* A row is made in memory and written as one. */
 cnn_status cnn_journal_add(cnn_journal *journal, const cnn_epoch *epoch) {
-  if (!journal->stream) return cnn_success();
+  if (!journal->path) return cnn_success();
+  char *row = NULL;
+  size_t length = 0;
+  journal->stream = open_memstream(&row, &length);
+  if (!journal->stream) return cnn_failure(CNN_NO_MEMORY, "%s: no memory for a row", journal->path);
   cnn_column column[CNN_COLUMNS];
   int32_t n = columns_of(epoch, column);
   journal->write(journal, epoch, column, n);
-  return flush(journal);
+  const bool made = ferror(journal->stream) == 0, closed = fclose(journal->stream) == 0;
+  cnn_status status = cnn_success();
+  if (!made || !closed || !row) {
+    status = cnn_failure(CNN_NO_MEMORY, "%s: no memory for a row", journal->path);
+  } else if (!cnn_write_all(journal->file, row, length)) {
+    status = cnn_failure(CNN_BAD_FILE, "%s: cannot write: %s", journal->path, strerror(errno));
+  }
+  free(row);
+  return status;
 }
 
 /* With path and write already set. */
 static cnn_status start(cnn_journal *journal, const cnn_epoch *epoch, int32_t epochs) {
   if (!journal->path) return cnn_failure(CNN_NO_MEMORY, "no memory for a log");
-  journal->stream = fopen(journal->path, "w");
-  if (!journal->stream) return cnn_failure(CNN_BAD_FILE, "%s: cannot write: %s", journal->path, strerror(errno));
   cnn_status status = cnn_success();
+  journal->file = cnn_open_again(journal->path, O_WRONLY | O_CREAT | O_TRUNC);
+  if (journal->file < 0) {
+    status = cnn_failure(CNN_BAD_FILE, "%s: cannot write: %s", journal->path, strerror(errno));
+    free(journal->path);
+    journal->path = NULL;
+  }
   for (int32_t i = 0; status.code == CNN_OK && i < epochs; i++) status = cnn_journal_add(journal, &epoch[i]);
   return status;
 }
@@ -105,7 +120,9 @@ static cnn_status directory_make(const char *directory) {
   return status;
 }
 
-char *cnn_journal_events_path(const char *directory, const char *name) { return joined(directory, "/events.out.tfevents.", name); }
+char *cnn_journal_events_path(const char *directory, const char *name) {
+  return joined(directory, "/events.out.tfevents.", name);
+}
 
 cnn_status cnn_journal_open_events(cnn_journal *journal, const char *directory, const char *name, const cnn_epoch *epoch, int32_t epochs) {
   cnn_status status = directory_make(directory);
@@ -115,7 +132,7 @@ cnn_status cnn_journal_open_events(cnn_journal *journal, const char *directory, 
 }
 
 void cnn_journal_close(cnn_journal *journal) {
-  if (journal->stream) fclose(journal->stream);
+  if (journal->path) close(journal->file);
   free(journal->path);
   *journal = (cnn_journal){0};
 }

@@ -10,7 +10,8 @@ typedef struct cnn_column { char name[72]; double value; int digits; } cnn_colum
 
 typedef struct cnn_journal cnn_journal;
 struct cnn_journal {
-  FILE *stream;             /* NULL: not open */
+  int file;                 /* its descriptor, while path is not NULL */
+  FILE *stream;             /* a row in the making, in memory */
   char *path;
   void (*write)(cnn_journal *journal, const cnn_epoch *epoch, const cnn_column *column, int32_t columns);
   bool titled;              /* what stands before the first row has been written */
@@ -20,7 +21,8 @@ struct cnn_journal {
 cnn_status cnn_journal_open(cnn_journal *journal, const char *path, const cnn_epoch *epoch, int32_t epochs);
 /* The same as events in a directory, which is made if it is not there. `name`: of the net, for the file's. */
 cnn_status cnn_journal_open_events(cnn_journal *journal, const char *directory, const char *name, const cnn_epoch *epoch, int32_t epochs);
-char *cnn_journal_events_path(const char *directory, const char *name); /* that file; to be freed; NULL: no memory */
+/* that file; to be freed; NULL: no memory */
+char *cnn_journal_events_path(const char *directory, const char *name);
 cnn_status cnn_journal_add(cnn_journal *journal, const cnn_epoch *epoch); /* does nothing if it is not open */
 void cnn_journal_close(cnn_journal *journal);
 

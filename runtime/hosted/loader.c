@@ -138,7 +138,9 @@ cnn_status cnn_loader_start(cnn_loader *loader, const cnn_course *course, int64_
     if (pthread_create(&worker->thread, NULL, work, worker) != 0) break;
     loader->running++;
   }
-  if (loader->running == 0) return cnn_failure(CNN_NO_MEMORY, "cannot start a thread to read the data");
+  if (loader->running == 0) {
+    return cnn_failure(CNN_NO_MEMORY, "cannot start a thread to read the data: no memory, or too many threads");
+  }
   return cnn_success();
 }
 

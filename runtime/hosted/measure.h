@@ -38,5 +38,6 @@ void cnn_tally_measures(const cnn_tally *tally, int64_t samples, const cnn_sums 
 int32_t cnn_tally_first(const cnn_network *network);                 /* the first output with classes, or -1 */
 const cnn_class_counts *cnn_tally_classes(const cnn_tally *tally, int32_t output);
 const int64_t *cnn_tally_confusion(const cnn_tally *tally);          /* NULL if not counted */
-bool cnn_metric_rises(const char *name);                             /* of a metric or a loss: better when larger */
+/* of a metric or a loss: better when larger */
+bool cnn_metric_rises(const char *name);
 #endif

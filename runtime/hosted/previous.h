@@ -8,9 +8,11 @@
 typedef struct cnn_about { char epoch[16], value[48]; const char *note[2 * 5 + 1]; } cnn_about;
 
 /* `measure`: what `value` is, "val_loss"; NULL: the weights have not been rated. */
-void cnn_about_weights(cnn_about *about, const char *data, const char *loss, int32_t epoch, const char *measure, double value);
+void cnn_about_weights(cnn_about *about, const char *data, const char *loss, int32_t epoch,
+                       const char *measure, double value);
 
-/* Weights at `out` are copied to the sibling "previous", which keeps the better of those that it has and those that come. A run that was
+/* Weights at `out` are copied to the sibling "previous", which keeps the better of those that it has and
+ * those that come. A run that was
  * stopped is copied to the sibling "stopped", with its checkpoint. */
 cnn_status cnn_previous_keep(const char *out, void (*tell)(void *context, const char *line), void *context);
 #endif

@@ -22,7 +22,8 @@ int cnn_program_dream(const cnn_program *program, int argc, char **argv);
 int cnn_program_occlude(const cnn_program *program, int argc, char **argv);
 int cnn_program_saliency(const cnn_program *program, int argc, char **argv);
 
-int cnn_program_fail(const cnn_program *program, const cnn_status *status);    /* prints the message; CNN_EXIT_FAILED */
+/* prints the message; CNN_EXIT_FAILED */
+int cnn_program_fail(const cnn_program *program, const cnn_status *status);
 cnn_status cnn_program_finish(void);                                           /* all of standard output is out */
 /* The weights of a file, or (path NULL) those compiled in, or else those of NET.safetensors beside the
  * program or in the working directory, which is then told on standard error: from malloc. Prints warnings. `prefix` is left

@@ -15,26 +15,41 @@ typedef struct Arguments { const char *data, *target, *weights, *prefix, *confus
 
 static json_t *real(double value) { return isfinite(value) ? json_real(value) : json_null(); }
 
-static void print_json(const cnn_network *network, const cnn_data *data, const cnn_evaluation *evaluation) {
+static json_t *class_json(const cnn_network *network, const cnn_data *data, const cnn_class_counts *counts,
+                          int32_t c) {
+  char room[24];
+  /* none where the name is no UTF-8 */
+  json_t *label = json_string(cnn_program_label(network, data, c, room));
+  return json_pack("{s:o, s:I, s:o, s:o, s:o}", "label", label ? label : json_null(), "samples",
+                   (json_int_t)counts->samples, "precision",
+                   real(cnn_class_precision(counts)), "recall", real(cnn_class_recall(counts)), "f1",
+                       real(cnn_class_f1(counts)));
+}
+
+static cnn_status print_json(const cnn_network *network, const cnn_data *data,
+                             const cnn_evaluation *evaluation) {
   const cnn_measures *measures = &evaluation->measures;
   json_t *metrics = json_object(), *classes = json_array();
-  for (int32_t i = 0; i < measures->metrics; i++) json_object_set_new(metrics, measures->metric[i].name, real(measures->metric[i].value));
+  bool complete = true;
+  for (int32_t i = 0; i < measures->metrics; i++) {
+    complete = json_object_set_new(metrics, measures->metric[i].name, real(measures->metric[i].value)) == 0 &&
+        complete;
+  }
   for (int32_t c = 0; c < evaluation->classes; c++) {
-    const cnn_class_counts *counts = &evaluation->counts[c];
-    char room[24];
-    json_t *label = json_string(cnn_program_label(network, data, c, room));
-    json_array_append_new(classes, json_pack("{s:o, s:I, s:o, s:o, s:o}", "label", label ? label : json_null(),
-                                             "samples", (json_int_t)counts->samples, "precision", real(cnn_class_precision(counts)),
-                                             "recall", real(cnn_class_recall(counts)), "f1", real(cnn_class_f1(counts))));
+    complete = json_array_append_new(classes, class_json(network, data, &evaluation->counts[c], c)) == 0 &&
+        complete;
   }
   json_t *root = json_pack("{s:I, s:o, s:o, s:o}", "samples", (json_int_t)measures->samples, "loss", real(measures->loss), "metrics", metrics,
                            "classes", classes);
-  json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-  printf("\n");
+  complete = complete && root && json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0;
   json_decref(root);
+  if (!complete && !ferror(stdout)) return cnn_failure(CNN_NO_MEMORY, "no memory for the result as JSON");
+  printf("\n");
+  return cnn_success();
 }
 
-static void print_text(const cnn_network *network, const cnn_data *data, const cnn_evaluation *evaluation) {
+static cnn_status print_text(const cnn_network *network, const cnn_data *data,
+                             const cnn_evaluation *evaluation) {
   const cnn_measures *measures = &evaluation->measures;
   int width = 12;
   for (int32_t i = 0; i < measures->metrics; i++) {
@@ -46,7 +61,7 @@ static void print_text(const cnn_network *network, const cnn_data *data, const c
   for (int32_t i = 0; i < measures->metrics; i++) {
     printf("%-*s %s\n", width, measures->metric[i].name, cnn_number_fixed(measures->metric[i].value, 4).text);
   }
-  if (evaluation->classes == 0) return;
+  if (evaluation->classes == 0) return cnn_success();
   width = 5;
   char room[24];
   for (int32_t c = 0; c < evaluation->classes; c++) {
@@ -62,6 +77,7 @@ static void print_text(const cnn_network *network, const cnn_data *data, const c
            cnn_number_fixed(cnn_class_recall(counts), 4).text,
            cnn_number_fixed(cnn_class_f1(counts), 4).text);
   }
+  return cnn_success();
 }
 
 /* Which samples they are, on standard error. */
@@ -78,7 +94,8 @@ static void print_samples(const cnn_network *network, const cnn_data *data, cons
   fprintf(stderr, "\n%s", cnn_data_notes(data));
 }
 
-static int evaluate(const cnn_program *program, const cnn_usage *usage, const cnn_written *written, const Arguments *arguments) {
+static int evaluate(const cnn_program *program, const cnn_usage *usage, const cnn_written *written,
+                    const Arguments *arguments) {
   const cnn_network *network = program->network;
   cnn_data *data = NULL;
   float *weights = NULL;
@@ -103,8 +120,8 @@ static int evaluate(const cnn_program *program, const cnn_usage *usage, const cn
     status = cnn_evaluate(network, weights, data, CNN_PART_TEST, (int32_t)arguments->threads, arguments->confusion != NULL, NULL, &evaluation);
   }
   if (status.code == CNN_OK) {
-    (arguments->json ? print_json : print_text)(network, data, &evaluation);
-    status = cnn_program_finish();
+    status = (arguments->json ? print_json : print_text)(network, data, &evaluation);
+    if (status.code == CNN_OK) status = cnn_program_finish();
   }
   if (status.code == CNN_OK && arguments->confusion) status = cnn_confusion_write(arguments->confusion, network, data, &evaluation);
   cnn_evaluation_free(&evaluation);
@@ -137,6 +154,8 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
   int status = cnn_usage_suffix(&usage, "--confusion", a.confusion, kinds);
   if (status == CNN_GO_ON) status = cnn_written_apart(&usage, written);
   if (status == CNN_GO_ON) status = cnn_written_spares(&usage, written, a.data, "the data are read from it");
-  if (status == CNN_GO_ON) status = cnn_written_spares(&usage, written, a.weights, "the weights are read from it");
+  if (status == CNN_GO_ON) {
+    status = cnn_written_spares(&usage, written, a.weights, "the weights are read from it");
+  }
   return status == CNN_GO_ON ? evaluate(program, &usage, written, &a) : status;
 }

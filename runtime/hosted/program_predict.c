@@ -35,6 +35,7 @@ typedef struct Prediction {
   double *score;             /* of the classes of one position */
   int64_t *rank;             /* classes, the best first */
   json_t *json;
+  bool incomplete;           /* there was no memory for all of it */
 } Prediction;
 
 static json_t *real(double value) { return isfinite(value) ? json_real(value) : json_null(); }
@@ -100,7 +101,10 @@ static void print_classes(Prediction *prediction, const cnn_port *port, const cn
 static void print_shares(Prediction *prediction, const cnn_port *port, const cnn_judged *judged, const float *value) {
   double *share = calloc((size_t)judged->classes, sizeof *share);
   char room[24];
-  if (!share) return;
+  if (!share) {
+    prediction->incomplete = true;
+    return;
+  }
   for (int64_t i = 0; i < judged->positions; i++) {
     share[class_at(port, judged, value + i * judged->channels, prediction->score)] += 1 / (double)judged->positions;
   }
@@ -138,23 +142,33 @@ static void print_sample(Prediction *prediction, const char *path, int64_t index
 
 /* ---- One sample as JSON */
 
+static void put(Prediction *prediction, json_t *object, const char *key, json_t *value) {
+  if (json_object_set_new(object, key, value) != 0) prediction->incomplete = true;
+}
+
+static void push(Prediction *prediction, json_t *array, json_t *value) {
+  if (json_array_append_new(array, value) != 0) prediction->incomplete = true;
+}
+
 static void add_classes(Prediction *prediction, json_t *object, int32_t o, const float *value) {
   cnn_judged judged = cnn_judge(prediction->network, o);
   char room[24];
   int64_t best = class_at(&prediction->network->output[o], &judged, value, prediction->score);
-  json_object_set_new(object, "class", json_integer(best));
-  json_object_set_new(object, "label", json_string(cnn_program_label(prediction->network, NULL, best, room)));
-  json_object_set_new(object, "score", real(prediction->score[best]));
+  /* none where it is no UTF-8 */
+  json_t *label = json_string(cnn_program_label(prediction->network, NULL, best, room));
+  put(prediction, object, "class", json_integer(best));
+  put(prediction, object, "label", label ? label : json_null());
+  put(prediction, object, "score", real(prediction->score[best]));
   json_t *scores = json_array();
-  for (int64_t c = 0; c < judged.classes; c++) json_array_append_new(scores, real(prediction->score[c]));
-  json_object_set_new(object, "scores", scores);
+  for (int64_t c = 0; c < judged.classes; c++) push(prediction, scores, real(prediction->score[c]));
+  put(prediction, object, "scores", scores);
 }
 
-static json_t *raw_output(const cnn_port *port, const float *value) {
+static json_t *raw_output(Prediction *prediction, const cnn_port *port, const float *value) {
   json_t *shape = json_array(), *values = json_array();
-  if (port->regions) json_array_append_new(shape, json_integer(port->regions));
-  for (int32_t i = 0; i < port->rank; i++) json_array_append_new(shape, json_integer(port->dim[i]));
-  for (int64_t i = 0; i < port->size; i++) json_array_append_new(values, real((double)value[i]));
+  if (port->regions) push(prediction, shape, json_integer(port->regions));
+  for (int32_t i = 0; i < port->rank; i++) push(prediction, shape, json_integer(port->dim[i]));
+  for (int64_t i = 0; i < port->size; i++) push(prediction, values, real((double)value[i]));
   return json_pack("{s:o, s:o}", "shape", shape, "values", values);
 }
 
@@ -162,8 +176,8 @@ static void add_sample(Prediction *prediction, const char *path, int64_t index, 
   const cnn_network *network = prediction->network;
   cnn_judged first = cnn_judge(network, 0);
   json_t *object = json_object(), *name = json_string(path);
-  json_object_set_new(object, "input", name ? name : json_null());
-  json_object_set_new(object, "index", json_integer(index));
+  put(prediction, object, "input", name ? name : json_null());
+  put(prediction, object, "index", json_integer(index));
   if (network->outputs == 1 && first.classes > 0 && first.positions == 1) {
     add_classes(prediction, object, 0, prediction->output[0] + slot * network->output[0].size);
   } else {
@@ -172,13 +186,13 @@ static void add_sample(Prediction *prediction, const char *path, int64_t index, 
       const cnn_port *port = &network->output[o];
       cnn_judged judged = cnn_judge(network, o);
       const float *value = prediction->output[o] + slot * port->size;
-      json_t *output = raw_output(port, value);
+      json_t *output = raw_output(prediction, port, value);
       if (judged.classes > 0 && judged.positions == 1) add_classes(prediction, output, o, value);
-      json_object_set_new(outputs, port->name, output);
+      put(prediction, outputs, port->name, output);
     }
-    json_object_set_new(object, "outputs", outputs);
+    put(prediction, object, "outputs", outputs);
   }
-  json_array_append_new(prediction->json, object);
+  push(prediction, prediction->json, object);
 }
 
 /* ---- -o */
@@ -363,6 +377,9 @@ static int predict(const cnn_program *program, const Arguments *arguments, int f
   cnn_status status = open_prediction(program, &prediction);
   for (int i = 0; status.code == CNN_OK && i < files; i++)
     status = (is_folder(file[i]) ? predict_folder : predict_file)(&prediction, file[i]);
+  if (status.code == CNN_OK && prediction.incomplete) {
+    status = cnn_failure(CNN_NO_MEMORY, "no memory for the whole result");
+  }
   if (status.code == CNN_OK && arguments->json) {
     json_dumpf(prediction.json, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
     printf("\n");
@@ -399,7 +416,11 @@ int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
   const cnn_written written[] = {{"-o", a.out}, {NULL, NULL}};
   int status = cnn_usage_suffix(&usage, many ? "-o of several outputs" : "-o", a.out, many ? several : one);
   if (status == CNN_GO_ON) status = cnn_written_apart(&usage, written);
-  if (status == CNN_GO_ON) status = cnn_written_spares(&usage, written, a.weights, "the weights are read from it");
-  for (int i = operand; i < argc && status == CNN_GO_ON; i++) status = cnn_written_spares(&usage, written, argv[i], "it is an input");
+  if (status == CNN_GO_ON) {
+    status = cnn_written_spares(&usage, written, a.weights, "the weights are read from it");
+  }
+  for (int i = operand; i < argc && status == CNN_GO_ON; i++) {
+    status = cnn_written_spares(&usage, written, argv[i], "it is an input");
+  }
   return status == CNN_GO_ON ? predict(program, &a, argc - operand, argv + operand) : status;
 }

@@ -15,7 +15,8 @@
 #include "program.h"
 #include "written.h"
 
-/* The signal that came, Ctrl-C or SIGTERM: the only way in which one can tell the loop. A second one ends the process at once. */
+/* The signal that came, Ctrl-C or SIGTERM: the only way in which one can tell the loop. A second one ends the
+ * process at once. */
 static volatile sig_atomic_t interrupted;
 static void interrupt(int signal_number) { interrupted = signal_number; }
 
@@ -91,7 +92,10 @@ static int64_t memory_for_pictures(void) {
 
 /* All that the run writes; the paths that are made here are freed with it. */
 enum { WRITTEN = 8 };
-typedef struct Outputs { char *last, *checkpoint, *previous, *stopped, *events; cnn_written list[WRITTEN + 1]; } Outputs;
+typedef struct Outputs {
+  char *last, *checkpoint, *previous, *stopped, *events;
+  cnn_written list[WRITTEN + 1];
+} Outputs;
 
 static void outputs_free(Outputs *outputs) {
   free(outputs->last);
@@ -105,22 +109,28 @@ static bool outputs_of(Outputs *outputs, const cnn_program *program, const Argum
   *outputs = (Outputs){.last = cnn_sibling(out, "last"), .checkpoint = cnn_sibling(out, "checkpoint"),
                        .previous = cnn_sibling(out, "previous"), .stopped = cnn_sibling(out, "stopped")};
   if (a->tensorboard) outputs->events = cnn_journal_events_path(a->tensorboard, program->network->name);
-  const cnn_written list[WRITTEN] = {{"--out", out}, {"--out", outputs->last}, {"--out", outputs->checkpoint}, {"--out", outputs->previous},
-                                     {"--out", outputs->stopped}, {"--log", a->log}, {"--plot", a->plot}, {"--tensorboard", outputs->events}};
+  const cnn_written list[WRITTEN] = {{"--out", out}, {"--out", outputs->last}, {"--out", outputs->checkpoint},
+                                     {"--out", outputs->previous}, {"--out", outputs->stopped}, {"--log", a->log},
+                                     {"--plot", a->plot}, {"--tensorboard", outputs->events}};
   memcpy(outputs->list, list, sizeof list);
-  return outputs->last && outputs->checkpoint && outputs->previous && outputs->stopped && (outputs->events || !a->tensorboard);
+  return outputs->last && outputs->checkpoint && outputs->previous && outputs->stopped &&
+      (outputs->events || !a->tensorboard);
 }
 
 /* Before anything is written: no output is what the command reads, or is. */
 static int outputs_check(const cnn_usage *usage, const Outputs *outputs, const Arguments *a) {
   int status = cnn_written_apart(usage, outputs->list);
-  if (status == CNN_GO_ON) status = cnn_written_spares(usage, outputs->list, a->data, "the data are read from it");
-  if (status == CNN_GO_ON) status = cnn_written_spares(usage, outputs->list, a->init, "the first weights are read from it");
+  if (status == CNN_GO_ON) {
+    status = cnn_written_spares(usage, outputs->list, a->data, "the data are read from it");
+  }
+  if (status == CNN_GO_ON) {
+    status = cnn_written_spares(usage, outputs->list, a->init, "the first weights are read from it");
+  }
   return status;
 }
 
-static int train(const cnn_program *program, const cnn_usage *usage, const Arguments *arguments, const Outputs *outputs,
-                 cnn_train_options *options) {
+static int train(const cnn_program *program, const cnn_usage *usage, const Arguments *arguments,
+                 const Outputs *outputs, cnn_train_options *options) {
   cnn_status status = cnn_success();
   if (arguments->resume) status = cnn_train_settings(program->network, options);
   apply(arguments, options);
@@ -129,7 +139,8 @@ static int train(const cnn_program *program, const cnn_usage *usage, const Argum
   cnn_data_options data_options = {.val = options->val, .limit = options->limit, .fit = options->fit, .keep = memory_for_pictures(),
                                    .target = *options->target ? options->target : NULL};
   if (status.code == CNN_OK) status = cnn_data_open(&data, arguments->data, program->network, &data_options);
-  const int spared = status.code == CNN_OK && !options->dry_run ? cnn_written_spares_data(usage, outputs->list, data) : CNN_GO_ON;
+  int spared = CNN_GO_ON;
+  if (status.code == CNN_OK && !options->dry_run) spared = cnn_written_spares_data(usage, outputs->list, data);
   if (status.code == CNN_OK && spared == CNN_GO_ON) {
     Listener listener = {.out = options->out};
     cnn_progress_open(&listener.progress, (cnn_progress_kind)arguments->progress);
@@ -145,7 +156,8 @@ static int train(const cnn_program *program, const cnn_usage *usage, const Argum
   if (spared != CNN_GO_ON) return spared;
   if (status.code == CNN_OK) return 0;
   const int failed = cnn_program_fail(program, &status);
-  return status.code == CNN_STOPPED ? 128 + interrupted : failed; /* as a shell shows a process that a signal ended */
+  /* as a shell shows a process that a signal ended */
+  return status.code == CNN_STOPPED ? 128 + interrupted : failed;
 }
 
 /* Weights may have a name without a suffix; one that they have says what the file is. */
@@ -166,8 +178,10 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
   const cnn_flag flag[] = {
     {"data", 0, CNN_VALUE_TEXT, &a.data, "PATH", "a directory with IDX, CIFAR or picture folders, an .npz, a .csv, or 'synthetic'", 0, 0, NULL, NULL},
     {"target", 0, CNN_VALUE_TEXT, &a.target, "NAME", "the column of a .csv that is to be predicted (the last), by name or number", 0, 0, NULL, NULL},
-    {"out", 'o', CNN_VALUE_TEXT, &a.out, "W", "where the best weights go, .safetensors or .npz (NET.safetensors); beside it the last and a checkpoint.\n"
-     "                                  Weights of another run are kept as W.previous, a run that was stopped as W.stopped", 0, 0, NULL, NULL},
+    {"out", 'o', CNN_VALUE_TEXT, &a.out, "W",
+     "where the best weights go, .safetensors or .npz (NET.safetensors);\n"
+     "                                  beside it the last and a checkpoint. What another run left there\n"
+     "                                  is kept: its weights as W.previous, a stopped run as W.stopped", 0, 0, NULL, NULL},
     {"init", 0, CNN_VALUE_TEXT, &a.init, "W", "start from these weights, where names and shapes match", 0, 0, NULL, NULL},
     {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX", "what the names in that file begin with besides, as 'module.'", 0, 0, NULL, NULL},
     {"epochs", 0, CNN_VALUE_WHOLE, &a.epochs, "N", "instead of the program's", 1, most, NULL, &a.epochs_given},
@@ -175,7 +189,7 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
     {"rate", 0, CNN_VALUE_NUMBER, &a.rate, "R", "learning rate, instead of the program's", 0, 1e30, NULL, &a.rate_given},
     {"seed", 0, CNN_VALUE_SEED, &a.seed, "N", "of weights, order, augmentation and dropout", 0, 0, NULL, &a.seed_given},
     {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},
-    {"resume", 0, CNN_VALUE_FLAG, &a.resume, "", "go on from the checkpoint as if never stopped", 0, 0, NULL, NULL},
+    {"resume", 0, CNN_VALUE_FLAG, &a.resume, "", "go on from the checkpoint as if never stopped; tells what has changed", 0, 0, NULL, NULL},
     {"shuffle", 0, CNN_VALUE_CHOICE, &a.shuffle, "on|off", "off: samples come in the order of the files", 0, 0, on_off, &a.shuffle_given},
     {"limit", 0, CNN_VALUE_WHOLE, &a.limit, "N", "only the first N samples of each part", 1, 1e15, NULL, &a.limit_given},
     {"val", 0, CNN_VALUE_NUMBER, &a.val, "F", "part of the training samples for validation (0.1), where the set has none", 0, 0.999, NULL, &a.val_given},

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT-0
 #include "run.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
@@ -93,12 +94,24 @@ static double number(const json_t *object, const char *key) {
 
 static int64_t whole(const json_t *object, const char *key) { return (int64_t)json_integer_value(json_object_get(object, key)); }
 
+/* NULL instead of the list when something could not be added: then nothing is written. */
+static json_t *listed(json_t *list, bool complete) {
+  if (complete) return list;
+  json_decref(list);
+  return NULL;
+}
+
 static json_t *measures_json(const cnn_measures *measures) {
   json_t *metrics = json_array();
+  bool complete = true;
   for (int32_t i = 0; i < measures->metrics; i++) {
-    json_array_append_new(metrics, json_pack("{s:s, s:o}", "name", measures->metric[i].name, "value", real(measures->metric[i].value)));
+    json_t *metric = json_pack("{s:s, s:o}", "name", measures->metric[i].name, "value",
+                               real(measures->metric[i].value));
+    complete = json_array_append_new(metrics, metric) == 0 && complete;
   }
-  return json_pack("{s:I, s:o, s:o}", "samples", (json_int_t)measures->samples, "loss", real(measures->loss), "metrics", metrics);
+  return json_pack("{s:I, s:o, s:o}", "samples", (json_int_t)measures->samples, "loss", real(measures->loss),
+                   "metrics",
+                   listed(metrics, complete));
 }
 
 static void measures_read(const json_t *object, cnn_measures *measures) {
@@ -136,7 +149,8 @@ static void epoch_read(const json_t *object, cnn_epoch *epoch) {
 static json_t *settings_json(const cnn_train_options *options) {
   char seed[24];
   snprintf(seed, sizeof seed, "%" PRIu64, options->recipe.seed);
-  return json_pack("{s:s, s:i, s:i, s:o, s:b, s:I, s:o, s:I, s:i, s:b, s:s}", "seed", seed, "batch", (int)options->recipe.batch, "epochs",
+  return json_pack("{s:s, s:i, s:i, s:o, s:b, s:I, s:o, s:I, s:i, s:b, s:s}", "seed", seed, "batch",
+                   (int)options->recipe.batch, "epochs",
                    (int)options->recipe.epochs, "rate", real(options->recipe.rate), "shuffle", (int)options->shuffle, "overfit",
                    (json_int_t)options->overfit, "val", real(options->val), "limit", (json_int_t)options->limit, "fit",
                    (int)options->fit, "epochs_given", (int)options->epochs_given, "target", options->target);
@@ -146,11 +160,19 @@ static json_t *state_json(const cnn_run *run, const cnn_train_options *options) 
   const cnn_trainer *trainer = &run->trainer;
   const cnn_schedule *schedule = &trainer->schedule;
   json_t *counts = json_array(), *sums = json_array(), *history = json_array();
-  for (int64_t i = 0; i < run->tally.counts; i++) json_array_append_new(counts, json_integer(run->tally.count[i]));
-  for (int32_t o = 0; o < trainer->network->outputs; o++) {
-    json_array_append_new(sums, json_pack("[o, o, o]", real(run->sums[o].loss), real(run->sums[o].loss_weight), real(run->sums[o].absolute)));
+  bool complete = true;
+  for (int64_t i = 0; i < run->tally.counts; i++) {
+    complete = json_array_append_new(counts, json_integer(run->tally.count[i])) == 0 && complete;
   }
-  for (int32_t i = 0; i < run->finished; i++) json_array_append_new(history, epoch_json(&run->history[i]));
+  for (int32_t o = 0; o < trainer->network->outputs; o++) {
+    const cnn_sums *own = &run->sums[o];
+    json_t *three = json_pack("[o, o, o]", real(own->loss), real(own->loss_weight), real(own->absolute));
+    complete = json_array_append_new(sums, three) == 0 && complete;
+  }
+  for (int32_t i = 0; i < run->finished; i++) {
+    complete = json_array_append_new(history, epoch_json(&run->history[i])) == 0 && complete;
+  }
+  history = listed(history, complete);
   return json_pack("{s:i, s:s, s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I, s:{s:o, s:o, s:i, s:i}, s:o, s:i, s:i, s:o, s:o, s:o, s:o, "
                    "s:o, s:o}",
                    "version", STATE_VERSION, "net", trainer->network->name, "optimizer", (int)trainer->recipe.optimizer,
@@ -160,7 +182,8 @@ static json_t *state_json(const cnn_run *run, const cnn_train_options *options) 
                    "schedule", "scale", real(schedule->scale), "best", real(schedule->best), "waiting", (int)schedule->waiting,
                    "epochs", (int)schedule->epochs, "best", real(run->best), "rated", (int)run->rated, "waiting", (int)run->waiting,
                    "counts", counts, "sums", sums, "history", history, "settings", settings_json(options),
-                   "program", cnn_facts(trainer->network, trainer->network->recipe), "chosen", cnn_facts(trainer->network, &trainer->recipe));
+                   "program", cnn_facts(trainer->network, trainer->network->recipe), "chosen",
+                       cnn_facts(trainer->network, &trainer->recipe));
 }
 
 /* ---- Saving */
@@ -227,9 +250,11 @@ static void restore(void *context, const char *array, const cnn_weight *weight, 
 
 static cnn_status read_state(const char *path, const cnn_archive *archive, const char *net, json_t **state) {
   const char *text = cnn_archive_note(archive, "cnn_training");
-  json_error_t error;
+  json_error_t error = {0};
+  errno = 0; /* jansson does not tell a lack of memory from an error in the text */
   *state = text ? json_loads(text, 0, &error) : NULL;
   if (!text) return cnn_failure(CNN_BAD_FORMAT, "%s: not a checkpoint: it has no note \"cnn_training\"", path);
+  if (!*state && errno == ENOMEM) return cnn_failure(CNN_NO_MEMORY, "%s: no memory to read it", path);
   if (!json_is_object(*state)) return cnn_failure(CNN_BAD_FORMAT, "%s: its note \"cnn_training\" is damaged: %s", path, error.text);
   const char *name = json_string_value(json_object_get(*state, "net"));
   if (whole(*state, "version") != STATE_VERSION) return cnn_failure(CNN_MISMATCH, "%s: a checkpoint of another version of the runtime", path);
@@ -239,7 +264,8 @@ static cnn_status read_state(const char *path, const cnn_archive *archive, const
 
 static cnn_status take_state(cnn_run *run, const json_t *state, const char *path) {
   cnn_trainer *trainer = &run->trainer;
-  if (whole(state, "optimizer") != (int64_t)trainer->recipe.optimizer) { /* of an older checkpoint, which has no facts */
+  /* of an older checkpoint, which has no facts */
+  if (whole(state, "optimizer") != (int64_t)trainer->recipe.optimizer) {
     return cnn_failure(CNN_MISMATCH, "%s: the checkpoint was made with another optimizer", path);
   }
   if (whole(state, "samples") != run->samples) {
@@ -256,7 +282,8 @@ static cnn_status take_state(cnn_run *run, const json_t *state, const char *path
   run->loss = number(state, "loss");
   run->seconds = number(state, "seconds");
   run->rate = number(state, "rate");
-  run->rates = whole(state, "rates"); /* an older checkpoint has none: then the mean is that of the steps to come */
+  /* an older checkpoint has none: then the mean is that of the steps to come */
+  run->rates = whole(state, "rates");
   run->mean_rate = run->rates > 0 ? number(state, "mean_rate") : 0;
   run->best = number(state, "best");
   run->rated = (int32_t)whole(state, "rated");
@@ -283,11 +310,14 @@ static cnn_status take_state(cnn_run *run, const json_t *state, const char *path
   return cnn_success();
 }
 
-static cnn_status take_change(const cnn_run *run, const json_t *state, const char *path, void (*tell)(void *, const char *), void *context) {
+static cnn_status take_change(const cnn_run *run, const json_t *state, const char *path,
+                              void (*tell)(void *, const char *), void *context) {
   const cnn_network *network = run->trainer.network;
-  cnn_change change = {.path = path, .program = json_object_get(state, "program"), .chosen = json_object_get(state, "chosen")};
+  cnn_change change = {.path = path, .program = json_object_get(state, "program"),
+                       .chosen = json_object_get(state, "chosen")};
   if (!change.program || !change.chosen) {
-    tell(context, "this checkpoint is of an older version: what of the program has changed since then cannot be told");
+    tell(context,
+         "this checkpoint is of an older version: what of the program has changed since then cannot be told");
     return cnn_success();
   }
   change.program_now = cnn_facts(network, network->recipe);
@@ -300,7 +330,8 @@ static cnn_status take_change(const cnn_run *run, const json_t *state, const cha
   return status;
 }
 
-cnn_status cnn_run_load(cnn_run *run, const char *path, void (*tell)(void *context, const char *line), void *context) {
+cnn_status cnn_run_load(cnn_run *run, const char *path, void (*tell)(void *context, const char *line),
+                        void *context) {
   cnn_archive archive;
   cnn_status status = cnn_archive_open(&archive, path);
   if (status.code != CNN_OK) return status;
@@ -321,30 +352,43 @@ cnn_status cnn_run_load(cnn_run *run, const char *path, void (*tell)(void *conte
   return status;
 }
 
-bool cnn_run_unfinished(const char *path, char progress[80]) {
+cnn_status cnn_run_look(const char *path, bool *unfinished, char progress[80]) {
   cnn_archive archive;
-  if (cnn_archive_open(&archive, path).code != CNN_OK) return false;
+  *unfinished = false;
+  cnn_status status = cnn_archive_open(&archive, path);
+  if (status.code != CNN_OK) return status.code == CNN_NO_MEMORY ? status : cnn_success();
   const char *text = cnn_archive_note(&archive, "cnn_training");
+  errno = 0;
   json_t *state = text ? json_loads(text, 0, NULL) : NULL;
+  if (text && !state && errno == ENOMEM) {
+    status = cnn_failure(CNN_NO_MEMORY, "%s: no memory to read it", path);
+  }
   const json_t *chosen = json_object_get(state, "chosen");
   const char *patience = json_string_value(json_object_get(chosen, "early_stop"));
   const int64_t done = (int64_t)json_array_size(json_object_get(state, "history"));
-  const int64_t epochs = whole(json_object_get(state, "settings"), "epochs"), waits = patience ? strtoll(patience, NULL, 10) : 0;
+  const int64_t epochs = whole(json_object_get(state, "settings"), "epochs");
+  const int64_t waits = patience ? strtoll(patience, NULL, 10) : 0;
   const bool over = done >= epochs || (waits > 0 && whole(state, "waiting") >= waits);
   snprintf(progress, 80, "in epoch %" PRId64 " of %" PRId64, done + 1, epochs);
+  *unfinished = state && !over;
   json_decref(state);
   cnn_archive_close(&archive);
-  return text && !over;
+  return status.code == CNN_NO_MEMORY ? status : cnn_success();
 }
 
 /* What the program says anew counts; else what was chosen for the run. */
-static cnn_status take_recipe(const cnn_network *network, const json_t *state, const json_t *settings, cnn_train_options *options) {
+static cnn_status take_recipe(const cnn_network *network, const json_t *state, const json_t *settings,
+                              cnn_train_options *options) {
   const json_t *program = json_object_get(state, "program");
   if (!network->recipe) return cnn_success(); /* it cannot be trained, which cnn_train says */
   json_t *now = cnn_facts(network, network->recipe);
   if (!now) return cnn_failure(CNN_NO_MEMORY, "no memory");
-  if (!program || cnn_facts_same(program, now, "batch")) options->recipe.batch = (int32_t)whole(settings, "batch");
-  if (!program || cnn_facts_same(program, now, "epochs")) options->recipe.epochs = (int32_t)whole(settings, "epochs");
+  if (!program || cnn_facts_same(program, now, "batch")) {
+    options->recipe.batch = (int32_t)whole(settings, "batch");
+  }
+  if (!program || cnn_facts_same(program, now, "epochs")) {
+    options->recipe.epochs = (int32_t)whole(settings, "epochs");
+  }
   if (!program || cnn_facts_same(program, now, "rate")) options->recipe.rate = number(settings, "rate");
   json_decref(now);
   return cnn_success();

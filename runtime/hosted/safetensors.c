@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: MIT-0
 #include "safetensors.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,7 +143,9 @@ cnn_status cnn_safetensors_parse(cnn_archive *archive, const char *path, const u
     return cnn_failure(CNN_BAD_FORMAT, "%s: is cut off: the header has %llu bytes, the file %zu", path, (unsigned long long)length, n);
   if (length < 2 || bytes[8] != '{') return cnn_failure(CNN_BAD_FORMAT, "%s: is neither .npz nor safetensors: no '{' at byte 8", path);
   json_error_t error;
+  errno = 0; /* jansson does not tell a lack of memory from an error in the text */
   json_t *header = json_loadb((const char *)bytes + 8, (size_t)length, JSON_REJECT_DUPLICATES, &error);
+  if (!header && errno == ENOMEM) return cnn_failure(CNN_NO_MEMORY, "%s: no memory to read its header", path);
   if (!header) return cnn_failure(CNN_BAD_FORMAT, "%s: the header is no JSON at byte %d: %s", path, error.position < 0 ? 8 : 8 + error.position,
                                   error.text);
   cnn_status status = header_parse(archive, path, header, bytes + 8 + length, n - 8 - (size_t)length);

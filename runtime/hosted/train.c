@@ -56,8 +56,10 @@ static size_t suffix_at(const char *path, const char *suffix) {
 
 char *cnn_sibling(const char *path, const char *kind) {
   static const char plain[] = ".safetensors", arrays[] = ".npz";
-  const size_t zipped = suffix_at(path, arrays), named = zipped ? zipped : suffix_at(path, plain), length = named ? named : strlen(path);
-  const char *suffix = zipped && strcmp(kind, "checkpoint") != 0 ? arrays : plain; /* a checkpoint has notes, which arrays have not */
+  const size_t zipped = suffix_at(path, arrays), named = zipped ? zipped : suffix_at(path, plain),
+      length = named ? named : strlen(path);
+  /* a checkpoint has notes, which arrays have not */
+  const char *suffix = zipped && strcmp(kind, "checkpoint") != 0 ? arrays : plain;
   const size_t room = length + strlen(kind) + sizeof plain + 1;
   char *sibling = malloc(room);
   if (sibling) snprintf(sibling, room, "%.*s.%s%s", (int)length, path, kind, suffix);
@@ -89,7 +91,9 @@ __attribute__((format(printf, 2, 3))) static void note(const Training *training,
   send(training, (cnn_event){.kind = CNN_EVENT_NOTE, .note = text});
 }
 
-static void warn(void *training, const char *text) { send(training, (cnn_event){.kind = CNN_EVENT_WARNING, .note = text}); }
+static void warn(void *training, const char *text) {
+  send(training, (cnn_event){.kind = CNN_EVENT_WARNING, .note = text});
+}
 
 static void note_memory(const Training *training) {
   const cnn_network *network = training->network;
@@ -242,9 +246,11 @@ static cnn_status open_training(Training *training) {
   return cnn_success();
 }
 
-/* What is minimised over epochs: the validation loss; where that is not known, the first metric; without validation, the training loss. */
+/* What is minimised over epochs: the validation loss; where that is not known, the first metric; without
+ * validation, the training loss. */
 static double rated(const cnn_epoch *epoch, char measure[72]) {
-  const bool validated = epoch->val.samples > 0, metric = validated && isnan(epoch->val.loss) && epoch->val.metrics > 0;
+  const bool validated = epoch->val.samples > 0;
+  const bool metric = validated && isnan(epoch->val.loss) && epoch->val.metrics > 0;
   snprintf(measure, 72, "%s%s", validated ? "val_" : "", metric ? epoch->val.metric[0].name : "loss");
   return metric ? epoch->val.metric[0].value : validated ? epoch->val.loss : epoch->train.loss;
 }
@@ -257,8 +263,10 @@ static cnn_status weights_check(const Training *training) {
     const cnn_weight *weight = &network->weight[w];
     for (int64_t i = weight->offset; i < weight->offset + weight->size; i++) {
       if (isfinite(value[i])) continue;
-      return cnn_failure(CNN_NOT_FINITE, "%s is not finite after %s %d; %s. A smaller rate, clip_norm or a warmup may help", weight->name,
-                         training->run.at > 0 ? "a step of epoch" : "epoch", (int)training->run.finished + 1, kept_so_far(training));
+      return cnn_failure(CNN_NOT_FINITE,
+                         "%s is not finite after %s %d; %s. A smaller rate, clip_norm or a warmup may help",
+                         weight->name, training->run.at > 0 ? "a step of epoch" : "epoch",
+                         (int)training->run.finished + 1, kept_so_far(training));
     }
   }
   return cnn_success();
@@ -272,9 +280,11 @@ static cnn_status save(const Training *training, const char *path) {
   cnn_about about;
   json_t *facts = cnn_facts(training->network, &run->trainer.recipe);
   if (!facts) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
-  cnn_about_weights(&about, cnn_data_describe(training->data), json_string_value(json_object_get(facts, "loss")), last ? last->epoch : 0,
-                    last ? measure : NULL, value);
-  cnn_status status = cnn_weights_save(training->network, path, cnn_trainer_result(&run->trainer), about.note);
+  const char *loss = json_string_value(json_object_get(facts, "loss"));
+  cnn_about_weights(&about, cnn_data_describe(training->data), loss, last ? last->epoch : 0, last ? measure : NULL,
+                    value);
+  cnn_status status = cnn_weights_save(training->network, path, cnn_trainer_result(&run->trainer),
+                                       about.note);
   json_decref(facts);
   return status;
 }
@@ -296,15 +306,19 @@ static cnn_status open_files(Training *training) {
 
 static void note_resumption(Training *training) {
   const cnn_run *run = &training->run;
-  const int32_t done = run->finished, wanted = run->trainer.recipe.epochs, program = training->network->recipe->epochs;
+  const int32_t done = run->finished, wanted = run->trainer.recipe.epochs,
+      program = training->network->recipe->epochs;
   char more[200] = "with a larger N trains on", text[600];
   if (done < wanted) {
     note(training, "%s: going on after epoch %d of %d", training->checkpoint, (int)done, (int)wanted);
     return;
   }
-  if (program > done) snprintf(more, sizeof more, "trains on, as the program says; %d were asked for", (int)wanted);
+  if (program > done) {
+    snprintf(more, sizeof more, "trains on, as the program says; %d were asked for", (int)wanted);
+  }
   const cnn_text epochs = program > done ? cnn_number(program, 9) : (cnn_text){"N"};
-  snprintf(text, sizeof text, "%.300s: all %d epochs are done; --epochs=%s %s", training->checkpoint, (int)done, epochs.text, more);
+  snprintf(text, sizeof text, "%.300s: all %d epochs are done; --epochs=%s %s", training->checkpoint,
+           (int)done, epochs.text, more);
   warn(training, text);
 }
 
@@ -330,7 +344,9 @@ static cnn_status prepare(Training *training) {
     first_weights(training);
     if (options->init) status = take_init(training);
   }
-  if (status.code == CNN_OK && !options->dry_run && !options->resume) status = cnn_previous_keep(options->out, warn, training);
+  if (status.code == CNN_OK && !options->dry_run && !options->resume) {
+    status = cnn_previous_keep(options->out, warn, training);
+  }
   return status.code == CNN_OK && !options->dry_run ? open_files(training) : status;
 }
 

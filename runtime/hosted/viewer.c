@@ -300,6 +300,8 @@ int cnn_viewer_usage(const cnn_usage *usage, const cnn_program *program, const c
   const cnn_written written[] = {{"-o", out}, {NULL, NULL}};
   int status = cnn_usage_suffix(usage, "-o", out, array ? both : picture);
   if (status == CNN_GO_ON) status = cnn_written_apart(usage, written);
-  if (status == CNN_GO_ON) status = cnn_written_spares(usage, written, weights, "the weights are read from it");
+  if (status == CNN_GO_ON) {
+    status = cnn_written_spares(usage, written, weights, "the weights are read from it");
+  }
   return status == CNN_GO_ON ? cnn_written_spares(usage, written, input, "it is an input") : status;
 }

@@ -50,7 +50,8 @@ void cnn_figure_input(cnn_figure *figure, const cnn_port *port, const float *val
 /* -o: a page, or the numbers behind it as .npy. */
 bool cnn_out_is_array(const char *path);
 cnn_status cnn_out_array(const char *path, cnn_type type, const void *value, int32_t rank, const int64_t *dim);
-/* What the commands have in common: CNN_GO_ON, or the exit status of a command line that lacks something or would write over what it reads.
+/* What the commands have in common: CNN_GO_ON, or the exit status of a command line that lacks something or
+ * would write over what it reads.
  * `input`: NULL, or the file that is read. */
 int cnn_viewer_usage(const cnn_usage *usage, const cnn_program *program, const char *weights, const char *input, const char *out,
                      bool array);

@@ -9,7 +9,8 @@
 
 #include "dataset.h"
 
-/* Names of outputs end differently, so two of them are one file only where there is a file already, with several names. Devices and
+/* Names of outputs end differently, so two of them are one file only where there is a file already, with
+ * several names. Devices and
  * pipes are no file: any number of outputs may go there. */
 typedef struct Identity { dev_t device; ino_t number; } Identity;
 
@@ -29,7 +30,8 @@ static int refuse(const cnn_usage *usage, const char *path, const char *why, con
   return cnn_usage_error(usage, "%s cannot be written: %s%s", path, why, more);
 }
 
-int cnn_written_spares(const cnn_usage *usage, const cnn_written *written, const char *path, const char *why) {
+int cnn_written_spares(const cnn_usage *usage, const cnn_written *written, const char *path,
+                       const char *why) {
   Identity read;
   if (!is_file(path, &read)) return CNN_GO_ON;
   for (; written->option; written++) {
@@ -62,7 +64,9 @@ int cnn_written_spares_data(const cnn_usage *usage, const cnn_written *written, 
   Search search = {usage, written, CNN_GO_ON};
   bool exists = false;
   Identity identity;
-  for (const cnn_written *each = written; each->option; each++) exists = exists || is_file(each->path, &identity);
+  for (const cnn_written *each = written; each->option; each++) {
+    exists = exists || is_file(each->path, &identity);
+  }
   if (exists) cnn_data_files(data, look_at, &search);
   return search.found;
 }

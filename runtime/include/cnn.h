@@ -78,7 +78,8 @@ typedef struct cnn_epoch { /* what a line of the log says */
 
 typedef enum cnn_event_kind {
   CNN_EVENT_NOTE,          /* `note`: something worth a line */
-  CNN_EVENT_WARNING,       /* `note`: something that is not as one may expect; shown whatever progress is wanted */
+  /* `note`: something that is not as one may expect; shown whatever progress is wanted */
+  CNN_EVENT_WARNING,
   CNN_EVENT_STEP,          /* a step has been made; at most ten times a second */
   CNN_EVENT_VALIDATION,    /* validation begins */
   CNN_EVENT_EPOCH,         /* an epoch has ended */
@@ -99,7 +100,8 @@ typedef struct cnn_train_options {
   cnn_recipe recipe;       /* the program's, with whatever shall differ */
   int32_t threads;         /* 0: all */
   bool shuffle;            /* false: samples come in the order of the set */
-  bool epochs_given;       /* recipe.epochs counts for `overfit`, too; else that makes some hundreds of steps */
+  /* recipe.epochs counts for `overfit`, too; else that makes some hundreds of steps */
+  bool epochs_given;
   bool resume;             /* from out's checkpoint, as if never stopped */
   bool dry_run;            /* one step and one validation batch; nothing is written */
   int64_t overfit;         /* train on the first so many samples, unaugmented and without validation: can the net learn at all? 0: off */
@@ -109,7 +111,8 @@ typedef struct cnn_train_options {
   char target[256];        /* empty: the last column */
   const char *init;        /* start from these weights, where names and shapes match; or NULL */
   const char *init_prefix; /* what its names begin with besides; or NULL */
-  const char *out;         /* best weights, as .npz if it ends so; beside it the last ones and a checkpoint, see cnn_sibling */
+  /* best weights, as .npz if it ends so; beside it the last ones and a checkpoint, see cnn_sibling */
+  const char *out;
   const char *log;         /* .jsonl or .csv, a row an epoch; or NULL */
   const char *plot;        /* .svg; or NULL */
   const char *tensorboard; /* a directory for TensorBoard's events; or NULL */
@@ -124,7 +127,8 @@ cnn_train_options cnn_train_defaults(const cnn_network *network); /* the program
 cnn_status cnn_train_settings(const cnn_network *network, cnn_train_options *options);
 cnn_status cnn_train(const cnn_network *network, const cnn_data *data, const cnn_train_options *options);
 
-/* The files of a run, from the name of its best weights: "a.safetensors" gives "a.last.safetensors", "a.npz" gives "a.last.npz"; the
+/* The files of a run, from the name of its best weights: "a.safetensors" gives "a.last.safetensors", "a.npz"
+ * gives "a.last.npz"; the
  * checkpoint ("checkpoint") is always .safetensors. To be freed; NULL: no memory. */
 char *cnn_sibling(const char *path, const char *kind);
 

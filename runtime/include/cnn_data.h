@@ -61,7 +61,8 @@ const char *const *cnn_data_class_names(const cnn_data *data); /* all; NULL wher
 
 /* Reads a sample; any number of threads may read at once. input[i] has network->input[i].size elements of its type. target[o] has
  * network->output[o].target_size elements: int32_t for classes, float for values; NULL skips it. An output that has no loss but class
- * scores counts as an output with classes, one a position. Numbers that are not finite are refused. Where the target is the input (`target = input`), targets are left alone. */
+ * scores counts as an output with classes, one a position. Numbers that are not finite are refused. Where the
+ * target is the input (`target = input`), targets are left alone. */
 cnn_status cnn_data_sample(const cnn_data *data, cnn_part part, int64_t index, void *const input[], void *const target[]);
 double cnn_data_scale(const cnn_data *data, int32_t input); /* what counts as full scale of its values: 255 for pixels, 1 for arrays of floats */
 bool cnn_data_label(const cnn_data *data, cnn_part part, int64_t index, int32_t *label); /* cheap; false: no single class a sample */

@@ -15,16 +15,19 @@ typedef struct cnn_weights_report {
 } cnn_weights_report;
 
 /* Every name and shape must match, or nothing is written to `weights` and the message lists the differences (as many as fit; all are in the
- * report). F16, BF16 and F64 are converted; a number that is not finite is refused. `prefix`, which may be NULL, is left out of the file's names; names without it do not count. `report` may
- * be NULL; the caller frees report->text. */
-cnn_status cnn_weights_load(const cnn_network *network, const char *path, const char *prefix, float *weights, cnn_weights_report *report);
+ * report). F16, BF16 and F64 are converted; a number that is not finite is refused. `prefix`, which may be NULL, is
+ * left out of the file's names; names without it do not count. `report` may be NULL; the caller frees report->text. */
+cnn_status cnn_weights_load(const cnn_network *network, const char *path, const char *prefix, float *weights,
+                            cnn_weights_report *report);
 
 /* Takes what matches by name and shape and leaves the rest of `weights` as it is; CNN_MISMATCH if nothing does. */
 cnn_status cnn_weights_load_some(const cnn_network *network, const char *path, const char *prefix, float *weights, cnn_weights_report *report);
 
-/* Writes a .safetensors file, or an .npz if the path ends so: whole, or not at all. The __metadata__ of the file, which an .npz has not,
- * has the net's name, its inputs, its labels as the names of the classes, and notes: key, value, key, value ..., NULL; or NULL. */
-cnn_status cnn_weights_save(const cnn_network *network, const char *path, const float *weights, const char *const *notes);
+/* Writes a .safetensors file, or an .npz if the path ends so: whole, or not at all. The __metadata__ of the file,
+ * which an .npz has not, has the net's name, its inputs, its labels as the names of the classes, and notes: key,
+ * value, key, value ..., NULL; or NULL. */
+cnn_status cnn_weights_save(const cnn_network *network, const char *path, const float *weights,
+                            const char *const *notes);
 
 #ifdef __cplusplus
 }

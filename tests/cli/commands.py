@@ -203,7 +203,8 @@ for number, what in (signal.SIGINT, "Ctrl-C"), (signal.SIGKILL, "kill -9"), (sig
         waited *= 1.2
         if child.returncode == 0:
             break
-    check(same(name) and all(code in (0, -9 if number == signal.SIGKILL else 128 + number) for code in codes), f"to the bit after {what}, {stops} times", codes)
+    check(same(name) and all(code in (0, -9 if number == signal.SIGKILL else 128 + number) for code in codes),
+          f"to the bit after {what}, {stops} times", codes)
     mine = [json.loads(line) for line in open(f"{name}.jsonl")]
     check([[row["epoch"], row["val_loss"]] for row in mine] == [[row["epoch"], row["val_loss"]] for row in rows], "and the log is whole")
     left = [file for file in os.listdir() if file.startswith(name) and file.endswith(".tmp")]

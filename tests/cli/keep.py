@@ -35,7 +35,9 @@ def content(path):
 def npy(shape, values, code, kind):
     head = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': ({''.join(f'{n}, ' for n in shape)}), }}"
     head += " " * ((64 - (11 + len(head)) % 64) % 64) + "\n"
-    return b"\x93NUMPY\1\0" + struct.pack("<H", len(head)) + head.encode() + struct.pack(f"<{len(values)}{code}", *values)
+    return b"\x93NUMPY\1\0" + struct.pack("<H",
+                                          len(head)) + head.encode() + struct.pack(f"<{len(values)}{code}",
+        *values)
 
 
 def npz(path, **arrays):
@@ -118,67 +120,89 @@ exits(0, "a run", *TRAIN, "--data=d.npz", "-o", "w.safetensors", "--log=w.csv", 
 reads = "d.npz cannot be written: the data are read from it"
 spares("weights over the data", "d.npz", *TRAIN, "--data=d.npz", "-o", "d.npz", says=reads)
 os.link("d.npz", "hard.csv")
-spares("a log over the data, by a hard link", "d.npz", *TRAIN, "--data=d.npz", "--log=hard.csv", says="hard.csv cannot be written: the data are read from it")
+spares("a log over the data, by a hard link", "d.npz", *TRAIN, "--data=d.npz", "--log=hard.csv",
+       says="hard.csv cannot be written: the data are read from it")
 os.symlink("d.npz", "soft.svg")
-spares("a plot over the data, by a symbolic link", "d.npz", *TRAIN, "--data=d.npz", "--plot=soft.svg", says="soft.svg cannot be written: the data are read from it")
+spares("a plot over the data, by a symbolic link", "d.npz", *TRAIN, "--data=d.npz", "--plot=soft.svg",
+       says="soft.svg cannot be written: the data are read from it")
 idx("idx")
 for name in "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte":
     os.link(f"idx/{name}", "part.csv")
-    spares(f"a log over {name}", f"idx/{name}", *TRAIN, "--data=idx", "--log=part.csv", says="part.csv cannot be written: the data are read from it")
+    spares(f"a log over {name}", f"idx/{name}", *TRAIN, "--data=idx", "--log=part.csv",
+           says="part.csv cannot be written: the data are read from it")
     os.remove("part.csv")
 exits(0, "weights beside the data", *TRAIN, "--data=idx", "-o", "idx/w.safetensors", "--log=idx/w.csv")
 exits(0, "  and once more", *TRAIN, "--data=idx", "-o", "idx/w.safetensors", "--log=idx/w.csv")
 pictures("folders")
 os.symlink("folders/b/1.png", "b1.svg")
-spares("a plot over a picture of the data", "folders/b/1.png", *TRAIN, "--data=folders", "--plot=b1.svg", says="b1.svg cannot be written: the data are read from it")
-spares("a confusion matrix over a picture of the data", "folders/b/1.png", "./dot", "eval", "--data=folders", "--weights=w.safetensors",
+spares("a plot over a picture of the data", "folders/b/1.png", *TRAIN, "--data=folders", "--plot=b1.svg",
+       says="b1.svg cannot be written: the data are read from it")
+spares("a confusion matrix over a picture of the data", "folders/b/1.png", "./dot", "eval", "--data=folders",
+       "--weights=w.safetensors",
        "--confusion=b1.svg", says="b1.svg cannot be written: the data are read from it")
 shutil.copy("w.safetensors", "init.safetensors")
 for option in "init.safetensors", "init.last.safetensors", "init.checkpoint.safetensors":
     shutil.copy("w.safetensors", option)
-    spares(f"weights over --init={option}", option, *TRAIN, "--data=d.npz", f"--init={option}", "-o", "init.safetensors",
+    spares(f"weights over --init={option}", option, *TRAIN, "--data=d.npz", f"--init={option}", "-o",
+           "init.safetensors",
            says=f"{option} cannot be written: the first weights are read from it")
 os.link("w.safetensors", "weights.txt")
-spares("a confusion matrix over the weights", "w.safetensors", "./dot", "eval", "--data=d.npz", "--weights=w.safetensors", "--confusion=weights.txt",
+spares("a confusion matrix over the weights", "w.safetensors", "./dot", "eval", "--data=d.npz",
+       "--weights=w.safetensors", "--confusion=weights.txt",
        says="weights.txt cannot be written: the weights are read from it")
 
 # ---- Nor the program, nor another output.
-spares("weights over the program", "dot", *TRAIN, "--data=d.npz", "-o", "dot", says="dot cannot be written: it is this program")
+spares("weights over the program", "dot", *TRAIN, "--data=d.npz", "-o", "dot",
+       says="dot cannot be written: it is this program")
 os.symlink("dot", "dot.csv")
-spares("a log over the program, by a link", "dot", *TRAIN, "--data=d.npz", "--log=dot.csv", says="dot.csv cannot be written: it is this program")
+spares("a log over the program, by a link", "dot", *TRAIN, "--data=d.npz", "--log=dot.csv",
+       says="dot.csv cannot be written: it is this program")
 os.symlink("events.out.tfevents.dot", "same.csv")
 os.symlink("w.csv", "same.svg")
-exits(2, "a plot over the log", *TRAIN, "--data=d.npz", "--log=w.csv", "--plot=same.svg", says="same.svg cannot be written: --log goes there, too")
+exits(2, "a plot over the log", *TRAIN, "--data=d.npz", "--log=w.csv", "--plot=same.svg",
+      says="same.svg cannot be written: --log goes there, too")
 open("events.out.tfevents.dot", "w").close()
-exits(2, "events over the log", *TRAIN, "--data=d.npz", "--log=same.csv", "--tensorboard=.", says="goes there, too")
+exits(2, "events over the log", *TRAIN, "--data=d.npz", "--log=same.csv", "--tensorboard=.",
+      says="goes there, too")
 
 # ---- Inputs.
 png("p.png", 6, range(36))
 exits(0, "weights of an autoencoder", "./copy", "train", "--data=synthetic", "--progress=none")
-spares("a prediction over a picture", "p.png", "./copy", "predict", "p.png", "--weights=copy.safetensors", "-o", "p.png",
+spares("a prediction over a picture", "p.png", "./copy", "predict", "p.png", "--weights=copy.safetensors",
+       "-o", "p.png",
        says="p.png cannot be written: it is an input")
 with open("i.npy", "wb") as file:
     file.write(npy((6, 6, 1), values[:36], "f", "<f4"))
 os.link("i.npy", "j.npy")
-spares("a prediction over an array, by a link", "i.npy", "./copy", "predict", "p.png", "i.npy", "--weights=copy.safetensors", "-o", "j.npy",
+spares("a prediction over an array, by a link", "i.npy", "./copy", "predict", "p.png", "i.npy",
+       "--weights=copy.safetensors", "-o", "j.npy",
        says="j.npy cannot be written: it is an input")
-for command in ("features", "p.png"), ("occlude", "p.png"), ("saliency", "p.png"), ("dream", "--output=0", "--from=p.png"):
-    spares(f"{command[0]} over its input", "p.png", "./dot", *command, "--weights=w.safetensors", "-o", "p.png", says="p.png cannot be written: it is an input")
+for command in ("features", "p.png"), ("occlude", "p.png"), ("saliency", "p.png"), ("dream", "--output=0",
+    "--from=p.png"):
+    spares(f"{command[0]} over its input", "p.png", "./dot", *command, "--weights=w.safetensors", "-o",
+           "p.png", says="p.png cannot be written: it is an input")
 shutil.copy("copy.safetensors", "w.png")
-spares("filters over the weights", "w.png", "./copy", "filters", "--weights=w.png", "-o", "w.png", says="w.png cannot be written: the weights are read from it")
+spares("filters over the weights", "w.png", "./copy", "filters", "--weights=w.png", "-o", "w.png",
+       says="w.png cannot be written: the weights are read from it")
 
 # ---- A name says what is in the file.
 for name in "x.csv", "x.pt", "x.h5", "x.safetensor":
-    exits(2, f"weights named {name}", *TRAIN, "--data=d.npz", "-o", name, says=f"--out writes a file that ends in .safetensors or .npz, not '{name}'")
+    exits(2, f"weights named {name}", *TRAIN, "--data=d.npz", "-o", name,
+          says=f"--out writes a file that ends in .safetensors or .npz, not '{name}'")
     check(not os.path.exists(name), "  are not written")
-exits(2, "a plot named .png", *TRAIN, "--data=d.npz", "--plot=x.png", says="--plot writes a file that ends in .svg, not 'x.png'")
-exits(2, "a log named .txt", *TRAIN, "--data=d.npz", "--log=x.txt", says="--log writes a file that ends in .jsonl or .csv, not 'x.txt'")
+exits(2, "a plot named .png", *TRAIN, "--data=d.npz", "--plot=x.png",
+      says="--plot writes a file that ends in .svg, not 'x.png'")
+exits(2, "a log named .txt", *TRAIN, "--data=d.npz", "--log=x.txt",
+      says="--log writes a file that ends in .jsonl or .csv, not 'x.txt'")
 exits(0, "weights named .npz", *TRAIN, "--data=d.npz", "-o", "x.npz", "--seed=5")
 exits(0, "  and .safetensors", *TRAIN, "--data=d.npz", "-o", "y.safetensors", "--seed=5")
-check(all(zipfile.is_zipfile(name) and set(zipfile.ZipFile(name).namelist()) == {"dense1.weight.npy", "dense1.bias.npy"}
+check(all(zipfile.is_zipfile(name) and set(zipfile.ZipFile(name).namelist()) == {"dense1.weight.npy",
+    "dense1.bias.npy"}
           for name in ("x.npz", "x.last.npz")), "  are npz, the last ones too")
-check(os.path.exists("x.checkpoint.safetensors") and not os.path.exists("x.checkpoint.npz"), "  the checkpoint is not")
-same = [run("./dot", "eval", "--data=d.npz", "--json", f"--weights={name}").stdout for name in ("x.npz", "y.safetensors")]
+check(os.path.exists("x.checkpoint.safetensors") and not os.path.exists("x.checkpoint.npz"),
+      "  the checkpoint is not")
+same = [run("./dot", "eval", "--data=d.npz", "--json", f"--weights={name}").stdout for name in ("x.npz",
+    "y.safetensors")]
 check(same[0] == same[1] and '"loss"' in same[0], "  and say the same", "".join(same))
 exits(0, "  a run goes on beside them", *TRAIN, "--data=d.npz", "-o", "x.npz", "--resume", "--epochs=3")
 exits(0, "weights without a suffix", *TRAIN, "--data=d.npz", "-o", "plain")
@@ -204,7 +228,8 @@ PROGRAM = """net turn {{
     }}
 }}
 """
-FIRST = dict(loss="cross_entropy", optimizer="adamw(rate=0.002)", schedule="cosine", augment="hflip", metrics="accuracy", epochs=6, batch=10, seed=1,
+FIRST = dict(loss="cross_entropy", optimizer="adamw(rate=0.002)", schedule="cosine", augment="hflip",
+             metrics="accuracy", epochs=6, batch=10, seed=1,
              average=0, clip=0, activation="relu")
 GOES = "--data=d.npz", "--progress=none", "-o", "turn.safetensors", "--resume"
 
@@ -231,40 +256,53 @@ def again():
             file.write(data)
 
 
-done = exits(0, "all epochs are done", "./turn", "train", *GOES, says="all 2 epochs are done; --epochs=6 trains on, as the program says")
+done = exits(0, "all epochs are done", "./turn", "train", *GOES,
+             says="all 2 epochs are done; --epochs=6 trains on, as the program says")
 check("from here on" not in done.both, "  nothing has changed")
 for what, value, line in (
         ("optimizer", "adamw(rate=0.0002)", "from here on, rate is 0.0002; until here it was 0.002"),
         ("optimizer", "adamw(rate=0.002, weight_decay=0.5)", "weight_decay=0.5); until here it was adamw("),
-        ("schedule", "cosine(warmup=1)", "from here on, schedule is cosine(warmup=1); until here it was cosine"),
+        ("schedule", "cosine(warmup=1)",
+         "from here on, schedule is cosine(warmup=1); until here it was cosine"),
         ("augment", "hflip, shift(1)", "from here on, augment is hflip, shift(1); until here it was hflip"),
         ("batch", "12", "from here on, batch is 12; until here it was 10"),
         ("clip", "1", "from here on, clip_norm is 1; until here it was 0"),
         ("epochs", "3", "from here on, epochs is 3; until here it was 2"),
-        ("activation", "tanh", "from here on, layers is flatten -> dense -> tanh -> dense -> softmax; until here it was flatten -> dense -> relu")):
+        ("activation", "tanh",
+         "from here on, layers is flatten -> dense -> tanh -> dense -> softmax; until here it was flatten -> dense -> relu")):
     again()
     changed(**{what: value})
-    exits(0, f"{what} = {value}: said", "./turn", "train", *GOES, *([] if what == "epochs" else ["--epochs=3"]), says=line)
+    exits(0, f"{what} = {value}: said", "./turn", "train", *GOES,
+          *([] if what == "epochs" else ["--epochs=3"]), says=line)
 for what, value, line in (
-        ("loss", "focal(gamma=2)", "a run keeps its loss: it was output: cross_entropy, now it is output: focal"),
-        ("metrics", "accuracy, top(2)", "a run keeps its metrics: it was accuracy, now it is accuracy, top(2)"),
+        ("loss", "focal(gamma=2)",
+         "a run keeps its loss: it was output: cross_entropy, now it is output: focal"),
+        ("metrics", "accuracy, top(2)",
+         "a run keeps its metrics: it was accuracy, now it is accuracy, top(2)"),
         ("seed", "2", "the program's seed was 1, now it is 2"),
-        ("optimizer", "sgd(rate=0.1, momentum=0.9)", "a run keeps its optimizer state: it was adamw, without an average, now it is sgd with momentum"),
+        ("optimizer", "sgd(rate=0.1, momentum=0.9)",
+         "a run keeps its optimizer state: it was adamw, without an average, now it is sgd with momentum"),
         ("average", "0.9", "it was adamw, without an average, now it is adamw, with an average")):
     again()
     changed(**{what: value})
     exits(1, f"{what} = {value}: refused", "./turn", "train", *GOES, "--epochs=3", says=line)
-    check(all(content(f"turn{kind}.safetensors") == data for kind, data in saved.items()), "  and nothing is touched")
+    check(all(content(f"turn{kind}.safetensors") == data for kind, data in saved.items()),
+          "  and nothing is touched")
 changed()
 again()
-exits(1, "another --seed: refused", "./turn", "train", *GOES, "--epochs=3", "--seed=9", says="a run keeps its seed: it was 1, now it is 9")
+exits(1, "another --seed: refused", "./turn", "train", *GOES, "--epochs=3", "--seed=9",
+      says="a run keeps its seed: it was 1, now it is 9")
 begin("--epochs=2", "--rate=0.01")
-exits(0, "what was chosen for the run stays", "./turn", "train", *GOES, "--epochs=3", says="rate stays 0.01, as this run began; the program says 0.002")
-exits(0, "  unless it is chosen anew", "./turn", "train", *GOES, "--epochs=4", "--rate=0.02", says="from here on, rate is 0.02; until here it was 0.01")
+exits(0, "what was chosen for the run stays", "./turn", "train", *GOES, "--epochs=3",
+      says="rate stays 0.01, as this run began; the program says 0.002")
+exits(0, "  unless it is chosen anew", "./turn", "train", *GOES, "--epochs=4", "--rate=0.02",
+      says="from here on, rate is 0.02; until here it was 0.01")
 changed(epochs=9)
-exits(0, "the program's new number of epochs counts", "./turn", "train", *GOES, says="from here on, epochs is 9; until here it was 4")
+exits(0, "the program's new number of epochs counts", "./turn", "train", *GOES,
+      says="from here on, epochs is 9; until here it was 4")
 
-# ---- The rate of an epoch is the mean over its steps; it is the same for a run that was interrupted in the middle of one.
+# ---- The rate of an epoch is the mean over its steps; it is the same for a run that was interrupted in the
+# middle of one.
 changed(schedule="constant")
 begin("--epochs=1", "--log=rate.csv")
 
@@ -278,7 +316,8 @@ check(rates("rate.csv") == [0.002], "a constant rate is itself", rates("rate.csv
 changed(schedule="cosine")
 begin("--epochs=2", "--log=rate.csv", "--batch=9", "--val=0")  # 60 samples: 6 steps of 9 and one of 6
 wanted = [sum(0.002 * 0.5 * (1 + math.cos(math.pi * (e + 9 * i / 60) / 2)) for i in range(7)) / 7 for e in range(2)]
-check(all(abs(a - b) < 1e-9 for a, b in zip(rates("rate.csv"), wanted)), "that of a schedule is the mean", f"{rates('rate.csv')} {wanted}")
+check(all(abs(a - b) < 1e-9 for a, b in zip(rates("rate.csv"), wanted)), "that of a schedule is the mean",
+      f"{rates('rate.csv')} {wanted}")
 
 # ---- A new run keeps the weights of another one.
 GOOD, BAD = ("--epochs=8", "--rate=0.05"), ("--epochs=1", "--rate=0.0001")
@@ -291,21 +330,24 @@ def kept(suffix=""):
 
 
 done = exits(0, "a good run", *RUN, *GOOD)
-check("another run" not in done.both and not os.path.exists("run.previous.safetensors"), "  finds nothing", done.both)
+check("another run" not in done.both and not os.path.exists("run.previous.safetensors"), "  finds nothing",
+      done.both)
 good = content("run.safetensors")
 exits(0, "a bad run, dry", *RUN, *BAD, "--dry-run")
 check(not os.path.exists("run.previous.safetensors"), "  keeps nothing")
 exits(0, "a bad run", *RUN, *BAD, says=(OLD, "val_loss 0.", "they are kept as run.previous.safetensors"))
 bad = content("run.safetensors")
 check(kept(".safetensors") == good and bad != good, "  keeps the weights before it")
-exits(0, "another bad run", *RUN, *BAD, "--seed=7", says=(OLD, "run.previous.safetensors has better ones (epoch ", "and stays"))
+exits(0, "another bad run", *RUN, *BAD, "--seed=7", says=(OLD,
+                                                          "run.previous.safetensors has better ones (epoch ", "and stays"))
 check(kept(".safetensors") == good and content("run.safetensors") != bad, "  keeps the better ones")
 exits(0, "a good run over it", *RUN, *GOOD, says="and stays")
 check(kept(".safetensors") == good and content("run.safetensors") == good, "  and these")
 exits(0, "going on", *RUN, "--resume", "--epochs=9")
 check(kept(".safetensors") == good, "  is the same run")
 good = content("run.safetensors")
-exits(0, "weights on other data", *TRAIN, "--data=folders", "-o", "run.safetensors", says=(OLD, "in place of those of an older run (epoch "))
+exits(0, "weights on other data", *TRAIN, "--data=folders", "-o", "run.safetensors",
+      says=(OLD, "in place of those of an older run (epoch "))
 check(kept(".safetensors") == good, "  cannot be compared: the newer ones are kept")
 exits(2, "weights that would be replaced by others are not read", *RUN, "--init=run.previous.safetensors",
       says="run.previous.safetensors cannot be written: the first weights are read from it")
@@ -313,7 +355,8 @@ exits(0, "npz says nothing about itself", *TRAIN, "--data=d.npz", "-o", "x.npz",
       says="x.npz holds the weights of another run; they are kept as x.previous.npz")
 with open("other.safetensors", "wb") as file:
     file.write(b"something else")
-exits(0, "what is no weights", *TRAIN, "--data=d.npz", "-o", "other.safetensors", says="kept as other.previous.safetensors")
+exits(0, "what is no weights", *TRAIN, "--data=d.npz", "-o", "other.safetensors",
+      says="kept as other.previous.safetensors")
 check(content("other.previous.safetensors") == b"something else", "  is kept, too")
 LONG = *TRAIN, "--data=d.npz", "-o", "half.safetensors", "--epochs=30"
 child = subprocess.Popen([*LONG, "--batch=1", "--epochs=10000"], stderr=subprocess.PIPE)
@@ -322,31 +365,38 @@ while not os.path.exists("half.checkpoint.safetensors"):
 child.send_signal(signal.SIGINT)
 child.communicate(timeout=60)
 half = content("half.checkpoint.safetensors"), content("half.safetensors")
-exits(0, "a run that was stopped", *LONG, says=("half.checkpoint.safetensors holds a run that was stopped in epoch ", " of 10000",
+exits(0, "a run that was stopped", *LONG,
+      says=("half.checkpoint.safetensors holds a run that was stopped in epoch ", " of 10000",
       "it is kept: '--resume --out half.stopped.safetensors' goes on with it"))
-check((content("half.stopped.checkpoint.safetensors"), content("half.stopped.safetensors")) == half, "  is kept with all it needs")
+check((content("half.stopped.checkpoint.safetensors"), content("half.stopped.safetensors")) == half,
+      "  is kept with all it needs")
 exits(0, "  and goes on", *TRAIN, "--data=d.npz", "--resume", "-o", "half.stopped.safetensors", "--epochs=2")
 
 # ---- Numbers that are not finite.
 for value, shown in (math.nan, "nan"), (math.inf, "inf"):
     broken = [0.5] * 108
     broken[40] = value
-    npz("broken.npz", **{"dense1.weight": npy((3, 36), broken, "f", "<f4"), "dense1.bias": npy((3,), [0, 0, 0], "f", "<f4")})
+    npz("broken.npz", **{"dense1.weight": npy((3, 36), broken, "f", "<f4"),
+                         "dense1.bias": npy((3,), [0, 0, 0], "f", "<f4")})
     says = f'broken.npz: tensor "dense1.weight" is not finite: [1, 4] is {shown}'
     exits(1, f"weights with {shown}", "./dot", "eval", "--data=d.npz", "--weights=broken.npz", says=says)
     exits(1, "  to begin with", *TRAIN, "--data=d.npz", "--init=broken.npz", says=says)
-    exits(1, "  compiled in", os.environ["CNNC"], "dot.cnn", "--weights=broken.npz", "-o", "broken.c", says=(says, "weights-file"))
+    exits(1, "  compiled in", os.environ["CNNC"], "dot.cnn", "--weights=broken.npz", "-o", "broken.c",
+          says=(says, "weights-file"))
 broken = [0.5] * 108
 broken[2] = 1e300
-npz("broken.npz", **{"dense1.weight": npy((3, 36), broken, "d", "<f8"), "dense1.bias": npy((3,), [0, 0, 0], "f", "<f4")})
-exits(1, "weights that no float holds", "./dot", "eval", "--data=d.npz", "--weights=broken.npz", says='"dense1.weight" is not finite: [0, 2] is inf as a float')
+npz("broken.npz", **{"dense1.weight": npy((3, 36), broken, "d", "<f8"),
+                     "dense1.bias": npy((3,), [0, 0, 0], "f", "<f4")})
+exits(1, "weights that no float holds", "./dot", "eval", "--data=d.npz", "--weights=broken.npz",
+      says='"dense1.weight" is not finite: [0, 2] is inf as a float')
 
 sick = list(values)
 sick[7 * 36 + 5] = math.nan
 npz("nan.npz", x=npy((N, 6, 6, 1), sick, "f", "<f4"), y=npy((N,), labels, "i", "<i4"))
 done = exits(1, "data that are not finite", *TRAIN, "--data=nan.npz", "--val=0", "-o", "nan.safetensors",
              says='nan.npz: the data are not finite: sample 7, number 5 of the input "image" is nan')
-check("smaller rate" not in done.both and not os.path.exists("nan.safetensors"), "  nothing else is blamed, nothing is saved", done.both)
+check("smaller rate" not in done.both and not os.path.exists("nan.safetensors"),
+      "  nothing else is blamed, nothing is saved", done.both)
 npz("nan.npz", x=npy((N, 6, 6, 1), values, "f", "<f4"), y=npy((N,), labels, "i", "<i4"),
     x_val=npy((N, 6, 6, 1), sick, "f", "<f4"), y_val=npy((N,), labels, "i", "<i4"))
 exits(1, "validation data that are not finite", *TRAIN, "--data=nan.npz", "-o", "nan.safetensors",
@@ -362,20 +412,26 @@ build("line", """net line {
     }
 }
 """)
-npz("nan.npz", x=npy((8, 2), range(16), "f", "<f4"), y=npy((8, 1), [0, 1, 2, math.inf, 4, 5, 6, 7], "f", "<f4"))
+npz("nan.npz", x=npy((8, 2), range(16), "f", "<f4"), y=npy((8, 1), [0, 1, 2, math.inf, 4, 5, 6, 7], "f",
+                                                           "<f4"))
 exits(1, "targets that are not finite", "./line", "train", "--data=nan.npz", "--val=0", "--progress=none",
       says='nan.npz: the data are not finite: sample 3, number 0 of the target of "output" is inf')
 npz("large.npz", x=npy((4, 2), [1e30] * 8, "f", "<f4"), y=npy((4, 1), [0] * 4, "f", "<f4"))
-done = exits(1, "weights that overflow in the last step", "./line", "train", "--data=large.npz", "--val=0", "--progress=none", "--rate=1e30", "-o",
+done = exits(1, "weights that overflow in the last step", "./line", "train", "--data=large.npz", "--val=0",
+             "--progress=none", "--rate=1e30", "-o",
              "large.safetensors", "--epochs=1")
-check(not [name for name in os.listdir() if name.startswith("large.") and name != "large.npz"], "  are not written", done.both)
+check(not [name for name in os.listdir() if name.startswith("large.") and name != "large.npz"],
+      "  are not written", done.both)
 
 # ---- Smaller things.
 changed()
-done = exits(0, "--overfit with --epochs", "./turn", "train", "--data=d.npz", "--overfit=20", "--epochs=3", "-o", "few.safetensors", says="epoch 3 of 3")
-done = exits(0, "  and without", "./turn", "train", "--data=d.npz", "--overfit=20", "-o", "few.safetensors", says="of 150")
+done = exits(0, "--overfit with --epochs", "./turn", "train", "--data=d.npz", "--overfit=20", "--epochs=3",
+             "-o", "few.safetensors", says="epoch 3 of 3")
+done = exits(0, "  and without", "./turn", "train", "--data=d.npz", "--overfit=20", "-o", "few.safetensors",
+             says="of 150")
 for name, number, status in ("SIGINT", signal.SIGINT, 130), ("SIGTERM", signal.SIGTERM, 143):
-    child = subprocess.Popen(["./turn", "train", "--data=d.npz", "--epochs=100000", "-o", f"{name}.safetensors", "--progress=none"], stderr=subprocess.PIPE)
+    child = subprocess.Popen(["./turn", "train", "--data=d.npz", "--epochs=100000", "-o",
+                              f"{name}.safetensors", "--progress=none"], stderr=subprocess.PIPE)
     until = time.time() + 60
     while not os.path.exists(f"{name}.checkpoint.safetensors") and time.time() < until:
         time.sleep(0.01)
