@@ -9,6 +9,7 @@ import numpy as np
 from compiler import newest_clang
 from nets import NETS, draw_weights
 from sides import PEERS, ROOT, Case, Ours, march
+from timing import shortest
 
 TURN = 0.1    # seconds of calls before the next has its turn
 PAUSE = 0.25  # seconds before a turn with several threads: those of the others spin for up to 0.2 s after their last call
@@ -40,7 +41,7 @@ def compare(options, case, threads):
         for i, side in enumerate(sides):
             if threads > 1:
                 time.sleep(PAUSE)
-            least[i] = min(least[i], side.shortest(TURN))
+            least[i] = min(least[i], shortest(side.call, TURN))
     difference = max((error(case, sides[0].result(), side.result()) for side in sides[1:]), default=0)
     sides[0].stop()
     return least, difference

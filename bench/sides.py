@@ -1,17 +1,16 @@
-"""sides.py: the sides that are measured: a net as C made by cnnc, in onnxruntime, in OpenVINO. Each is built from the same weights, times its own calls and
-gives the outputs of the last one, [batch][h][w][c].
+"""sides.py: the sides that are measured: a net as C made by cnnc, in onnxruntime, in OpenVINO. Each is built from the same weights, has a `call` that timing.py
+times, one foreign function with inputs and outputs bound beforehand, and gives the outputs of the last call, [batch][h][w][c].
 """
 # SPDX-License-Identifier: Apache-2.0
-import ctypes, os, subprocess, tempfile, time
+import ctypes, functools, glob, os, subprocess, tempfile
 import numpy as np
 from nets import Builder
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 
-TIMER = """
+GLUE = """
 #include <stdint.h>
 #include <stdlib.h>
-#include <time.h>
 #include "{net}.h"
 #ifdef _OPENMP
 #include <omp.h>
@@ -19,6 +18,8 @@ TIMER = """
 
 static {net}_model *model;
 static {net}_workspace *workspace;
+static const void *image;
+static float *output;
 
 static void *room(size_t bytes) {{
   return aligned_alloc({upper}_ALIGNMENT, (bytes + {upper}_ALIGNMENT - 1) / {upper}_ALIGNMENT * {upper}_ALIGNMENT);
@@ -36,18 +37,13 @@ int start(const float *weights, int threads) {{
   return 1;
 }}
 
-double shortest(const void *image, float *output, double seconds) {{
-  double least = 1e9, spent = 0;
-  for (int calls = 0; calls < 3 || spent < seconds; calls++) {{
-    struct timespec a, b;
-    clock_gettime(CLOCK_MONOTONIC, &a);
-    {net}_infer(model, image, output, workspace);
-    clock_gettime(CLOCK_MONOTONIC, &b);
-    double call = (double)(b.tv_sec - a.tv_sec) + 1e-9 * (double)(b.tv_nsec - a.tv_nsec);
-    least = call < least ? call : least;
-    spent += call;
-  }}
-  return least;
+void bind(const void *from, float *to) {{
+  image = from;
+  output = to;
+}}
+
+void call(void) {{
+  {net}_infer(model, image, output, workspace);
 }}
 
 void stop(void) {{
@@ -78,26 +74,24 @@ class Ours:
     def __init__(self, options, case, threads):
         net, source = case.net, case.source
         with tempfile.TemporaryDirectory() as work:
-            code, timer, library = (os.path.join(work, name) for name in (net + ".c", "timer.c", net + ".so"))
+            code, glue, library = (os.path.join(work, name) for name in (net + ".c", "glue.c", net + ".so"))
             kind = "--threads=" + ("openmp" if threads > 1 else "none")
             subprocess.run([options.cnnc, source, "--no-train", "--target=" + options.target, f"--batch={case.batch}", kind, "-Wno-unread-input", "-o", code], check=True)
-            with open(timer, "w") as f:
-                f.write(TIMER.format(net=net, upper=net.upper()))
+            with open(glue, "w") as f:
+                f.write(GLUE.format(net=net, upper=net.upper()))
             flags = ["-O2", march(options.target), "-shared", "-fPIC", "-I", work] + (["-fopenmp"] if threads > 1 else [])
-            subprocess.run([options.cc, *flags, code, timer, "-o", library], check=True)
+            subprocess.run([options.cc, *flags, code, glue, "-o", library], check=True)
             self.library = ctypes.CDLL(library)
-        self.library.shortest.restype = ctypes.c_double
         flat = np.concatenate([case.weights[row["name"]].ravel() for row in case.facts["weights"]])
         if not self.library.start(self.pointer(flat), threads):
             raise SystemExit(f"{net}: out of memory")
         self.images, self.outputs = case.images, np.zeros(case.shape, np.float32)
+        self.library.bind(self.pointer(self.images), self.pointer(self.outputs))
+        self.call = self.library.call
 
     @staticmethod
     def pointer(array):
         return array.ctypes.data_as(ctypes.c_void_p)
-
-    def shortest(self, seconds):
-        return self.library.shortest(self.pointer(self.images), self.pointer(self.outputs), ctypes.c_double(seconds))
 
     def result(self):
         return self.outputs
@@ -116,20 +110,7 @@ def as_onnx(case):
     return model, np.ascontiguousarray(np.moveaxis(case.images, -1, 1)), output
 
 
-class Peer:
-    """Another runtime, called from Python with everything bound beforehand."""
-
-    def shortest(self, seconds):
-        least, spent, calls = np.inf, 0.0, 0
-        while calls < 3 or spent < seconds:
-            start = time.perf_counter()
-            self.call()
-            call = time.perf_counter() - start
-            least, spent, calls = min(least, call), spent + call, calls + 1
-        return least
-
-
-class OnnxRuntime(Peer):
+class OnnxRuntime:
     name = "onnxruntime"
 
     def __init__(self, options, case, threads):
@@ -141,9 +122,7 @@ class OnnxRuntime(Peer):
         self.binding = self.session.io_binding()
         self.binding.bind_cpu_input("image", images)
         self.binding.bind_output(output)
-
-    def call(self):
-        self.session.run_with_iobinding(self.binding)
+        self.call = functools.partial(self.session._sess.run_with_iobinding, self.binding._iobinding, None)  # what its Python method calls
 
     def result(self):
         return np.moveaxis(self.binding.copy_outputs_to_cpu()[0], 1, -1)
@@ -154,24 +133,44 @@ class OnnxRuntime(Peer):
         return onnxruntime.__version__
 
 
-class OpenVINO(Peer):
-    """Its CPU kernels are those of oneDNN, and code of its own."""
+class OpenVINO:
+    """Its CPU kernels are those of oneDNN, and code of its own. Called through its C interface: the method of its Python class makes a dictionary of the outputs
+    in each call, which takes longer than a small net."""
     name = "OpenVINO"
 
     def __init__(self, options, case, threads):
         import openvino
         model, images, _ = as_onnx(case)
-        core = openvino.Core()
-        settings = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False}
-        self.images = images
-        self.request = core.compile_model(core.read_model(model, b""), "CPU", settings).create_infer_request()
-        self.request.set_input_tensor(openvino.Tensor(self.images, shared_memory=True))
+        self.library = ctypes.CDLL(glob.glob(os.path.join(os.path.dirname(openvino.__file__), "libs", "libopenvino_c.so*"))[0])
+        settings = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": "NO"}
+        words = [ctypes.c_char_p(str(word).encode()) for pair in settings.items() for word in pair]
+        core, network, compiled, self.request = (ctypes.c_void_p() for _ in range(4))
+        self.check(self.library.ov_core_create(ctypes.byref(core)))
+        self.check(self.library.ov_core_read_model_from_memory_buffer(core, ctypes.c_char_p(model), ctypes.c_size_t(len(model)), None, ctypes.byref(network)))
+        self.check(self.library.ov_core_compile_model(core, network, ctypes.c_char_p(b"CPU"), ctypes.c_size_t(len(words)), ctypes.byref(compiled), *words))
+        self.check(self.library.ov_compiled_model_create_infer_request(compiled, ctypes.byref(self.request)))
+        where, n = self.tensor(self.library.ov_infer_request_get_input_tensor)
+        assert n == images.nbytes
+        ctypes.memmove(where, images.ctypes.data, n)
+        self.shape = [case.batch, case.shape[-1], *case.shape[1:-1]]
+        self.call = functools.partial(self.library.ov_infer_request_infer, self.request)
 
-    def call(self):
-        self.request.infer()
+    def check(self, status):
+        if status:
+            raise SystemExit(f"OpenVINO: error {status}")
+
+    def tensor(self, of):
+        """Where it is and how many bytes it has."""
+        tensor, data, n = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_size_t()
+        self.check(of(self.request, ctypes.byref(tensor)))
+        self.check(self.library.ov_tensor_data(tensor, ctypes.byref(data)))
+        self.check(self.library.ov_tensor_get_byte_size(tensor, ctypes.byref(n)))
+        return data, n.value
 
     def result(self):
-        return np.moveaxis(np.array(self.request.get_output_tensor().data), 1, -1)
+        data, n = self.tensor(self.library.ov_infer_request_get_output_tensor)
+        values = np.frombuffer((ctypes.c_char * n).from_address(data.value), np.float32).copy()
+        return np.moveaxis(values.reshape(self.shape), 1, -1)
 
     @staticmethod
     def version():

@@ -4,9 +4,10 @@ A step is forward, backward and the optimizer's update. The nets are described o
 and of each the shortest step counts.
 """
 # SPDX-License-Identifier: Apache-2.0
-import argparse, ctypes, json, multiprocessing, os, subprocess, tempfile, time
+import argparse, ctypes, functools, json, multiprocessing, os, subprocess, tempfile, time
 import numpy as np
 from compiler import newest_clang
+from timing import shortest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TURN = 0.4     # seconds of steps before another has its turn
@@ -116,7 +117,6 @@ def draw_weights(rows):
 # ---- ours ----
 GLUE = """
 #include <stdlib.h>
-#include <time.h>
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -143,20 +143,6 @@ float step(const float *x, const int32_t *y) {{
   float *output[] = {{NULL}};
   return cnn_train_step(&trainer, input, target, {upper}_TRAIN_BATCH, output, 0);
 }}
-
-double shortest(const float *x, const int32_t *y, double seconds) {{
-  double least = 1e9, spent = 0;
-  for (int calls = 0; calls < 3 || spent < seconds; calls++) {{
-    struct timespec a, b;
-    clock_gettime(CLOCK_MONOTONIC, &a);
-    step(x, y);
-    clock_gettime(CLOCK_MONOTONIC, &b);
-    double call = (double)(b.tv_sec - a.tv_sec) + 1e-9 * (double)(b.tv_nsec - a.tv_nsec);
-    least = call < least ? call : least;
-    spent += call;
-  }}
-  return least;
-}}
 """
 
 
@@ -178,7 +164,7 @@ class Ours:
             flags = ["-O2", "-fno-math-errno", "-shared", "-fPIC", "-I", work, "-I", os.path.join(runtime, "include")] + (["-fopenmp"] if openmp else [])
             subprocess.run([options.cc, *flags, "-march=native", code, glue, *core, "-o", library], check=True)
             self.library = ctypes.CDLL(library)
-        self.library.shortest.restype, self.library.step.restype = ctypes.c_double, ctypes.c_float
+        self.library.step.restype = ctypes.c_float
         flat = np.concatenate([weights[row["name"]].ravel() for row in rows])
         if not self.library.start(flat.ctypes.data_as(ctypes.c_void_p), options.threads):
             raise SystemExit(f"{net}: out of memory")
@@ -190,18 +176,8 @@ class Ours:
     def step(self, x, y):
         return self.library.step(*self.pointers(x, y))
 
-    def shortest(self, x, y, seconds):
-        return self.library.shortest(*self.pointers(x, y), ctypes.c_double(seconds))
-
-
-def shortest(step, seconds):
-    least, spent, calls = np.inf, 0.0, 0
-    while calls < 3 or spent < seconds:
-        start = time.perf_counter()
-        step()
-        call = time.perf_counter() - start
-        least, spent, calls = min(least, call), spent + call, calls + 1
-    return least
+    def bound(self, x, y):
+        return functools.partial(self.library.step, *self.pointers(x, y))
 
 
 # ---- PyTorch ----
@@ -267,10 +243,13 @@ class Torch:
         torch = self.torch
         return torch.from_numpy(x).permute(0, 3, 1, 2), torch.from_numpy(y).long()
 
-    def run(self, x, y):
+    def loss(self, x, y):
         self.count = 0
+        return self.F.cross_entropy(self.function(self, x), y)
+
+    def run(self, x, y):
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self.F.cross_entropy(self.function(self, x), y)
+        loss = self.loss(x, y)
         loss.backward()
         self.optimizer.step()
         return loss
@@ -278,9 +257,17 @@ class Torch:
     def step(self, x, y):
         return float(self.run(*self.batch(x, y)).detach())
 
-    def shortest(self, x, y, seconds):
-        x, y = self.batch(x, y)
-        return shortest(lambda: self.run(x, y), seconds)
+    def bound(self, x, y):
+        return functools.partial(self.run, *self.batch(x, y))
+
+
+class TorchCompiled(Torch):
+    """The forward and backward passes as torch.compile makes them; the update is as without it."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.name += " compiled"
+        self.loss = self.torch.compile(self.loss)
 
 
 # ---- TensorFlow: Keras layers in a compiled step ----
@@ -368,9 +355,9 @@ class TensorFlow:
     def step(self, x, y):
         return float(self.run(self.tf.constant(x), self.tf.constant(y)))
 
-    def shortest(self, x, y, seconds):
+    def bound(self, x, y):
         x, y = self.tf.constant(x), self.tf.constant(y)
-        return shortest(lambda: self.run(x, y).numpy(), seconds)
+        return lambda: self.run(x, y).numpy()
 
 
 class TensorFlowXla(TensorFlow):
@@ -378,15 +365,16 @@ class TensorFlowXla(TensorFlow):
         super().__init__(*arguments, xla=True)
 
 
-SIDES = {"cnnc": Ours, "torch": Torch, "tensorflow": TensorFlow, "xla": TensorFlowXla}
+SIDES = {"cnnc": Ours, "torch": Torch, "compiled": TorchCompiled, "tensorflow": TensorFlow, "xla": TensorFlowXla}
 
 
 # ---- each side in a process of its own: their libraries do not bear one another ----
 def serve(pipe, kind, options, net, weights, rows, program, data):
     side = SIDES[kind](options, net, weights, rows, program)
     pipe.send((side.name, [side.step(*batch) for batch in data]))
+    call = side.bound(*data[0])
     while pipe.recv():
-        pipe.send(side.shortest(*data[0], TURN))
+        pipe.send(shortest(call, TURN))
 
 
 class Side:
@@ -445,7 +433,7 @@ def main():
     parser.add_argument("--cc", default=newest_clang(), help="compiler of the generated C (the newest clang)")
     parser.add_argument("--threads", type=int, default=1, help="of all (1)")
     parser.add_argument("--seconds", type=float, default=10, help="for each net (10)")
-    parser.add_argument("--peers", default="torch,tensorflow,xla", type=lambda text: text.split(","), help="of " + " ".join(list(SIDES)[1:]))
+    parser.add_argument("--peers", default="torch,compiled,tensorflow,xla", type=lambda text: text.split(","), help="of " + " ".join(list(SIDES)[1:]))
     parser.add_argument("--memory", default="", help="BYTES for ours, as cnnc takes it")
     parser.add_argument("nets", nargs="*", help="of " + " ".join(NETS))
     options = parser.parse_args()

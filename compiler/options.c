@@ -85,12 +85,12 @@ const OptionRow options_table[] = {
 };
 enum { ROWS = sizeof options_table / sizeof *options_table - 1 };
 
-typedef struct Kind { const char *name; OutputKind kind; const char *suffix; bool later; } Kind;
+typedef struct Kind { const char *name; OutputKind kind; const char *suffix; } Kind;
 static const Kind kinds[] = {
-  {"c", OUTPUT_C, ".c", false}, {"header", OUTPUT_HEADER, ".h", false}, {"obj", OUTPUT_OBJECT, ".o", false}, {"shared", OUTPUT_SHARED, ".so", false},
-  {"exe", OUTPUT_PROGRAM, "", false}, {"wasm", OUTPUT_WASM, ".wasm", false}, {"model", OUTPUT_MODEL, ".model", false}, {"summary", OUTPUT_SUMMARY, NULL, false},
-  {"json", OUTPUT_JSON, NULL, false}, {"dot", OUTPUT_DOT, NULL, false}, {"ast", OUTPUT_AST, NULL, false}, {"graph", OUTPUT_GRAPH, NULL, false},
-  {"nests", OUTPUT_NESTS, NULL, false}, {"schedule", OUTPUT_SCHEDULE, NULL, false},
+  {"c", OUTPUT_C, ".c"}, {"header", OUTPUT_HEADER, ".h"}, {"obj", OUTPUT_OBJECT, ".o"}, {"shared", OUTPUT_SHARED, ".so"},
+  {"exe", OUTPUT_PROGRAM, ""}, {"wasm", OUTPUT_WASM, ".wasm"}, {"model", OUTPUT_MODEL, ".model"}, {"summary", OUTPUT_SUMMARY, NULL},
+  {"json", OUTPUT_JSON, NULL}, {"dot", OUTPUT_DOT, NULL}, {"ast", OUTPUT_AST, NULL}, {"graph", OUTPUT_GRAPH, NULL},
+  {"nests", OUTPUT_NESTS, NULL}, {"schedule", OUTPUT_SCHEDULE, NULL},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
@@ -190,7 +190,6 @@ static bool read_word(const char *option, const char *value, const char *const *
 static bool read_kind(Options *options, Arena *arena, const char *value, bool *given) {
   int index;
   if (!read_word("--emit", value, options_kinds(arena), &index)) return false;
-  if (kinds[index].later) vec_push(arena, options->later, arena_printf(arena, "--emit=%s", value));
   options->kind = kinds[index].kind;
   return *given = true;
 }
@@ -220,13 +219,12 @@ static const char *suffix_help(const char *suffix) {
 }
 
 /* The output's suffix says what it is, where --emit does not. */
-static bool kind_from_suffix(Options *options, Arena *arena) {
+static bool kind_from_suffix(Options *options) {
   if (strcmp(options->output, "-") == 0) return options->kind = OUTPUT_C, true;
   const char *slash = strrchr(options->output, '/'), *name = slash ? slash + 1 : options->output, *suffix = strrchr(name, '.');
   if (!suffix || suffix == name) suffix = "";
   for (int i = 0; i < KINDS; i++)
     if (kinds[i].suffix && strcmp(suffix, kinds[i].suffix) == 0) {
-      if (kinds[i].later) vec_push(arena, options->later, arena_printf(arena, "%s output", suffix));
       options->kind = kinds[i].kind;
       return true;
     }
@@ -424,7 +422,7 @@ static bool check_together(Options *options, Arena *arena, bool kind_given, int 
     else if (options_view(options->kind)) options->output = "-";
     else if (options_backend(options->kind) || options->kind == OUTPUT_MODEL) return usage_error("an object, library, program or model needs a file to be written to: -o FILE");
   } else if (!*options->output) return usage_error("the output's file name is empty");
-  else if (!kind_given && !kind_from_suffix(options, arena)) return false;
+  else if (!kind_given && !kind_from_suffix(options)) return false;
   if (options->output && strcmp(options->output, "-") == 0) {
     if (options_backend(options->kind)) return usage_error("an object, library or program cannot be written to standard output");
     if (options->summary) return usage_error("--summary and -o - both write to standard output");

@@ -26,13 +26,15 @@ EXTRA_DIST += @SCRIPT_CASES@ %D%/long.sh %D%/harness/bare.c %D%/harness/bare.mjs
 dist-hook:
 	find $(distdir)/tests -name '*.log' -o -name '*.trs' | xargs rm -f
 
-check_PROGRAMS += netcheck randomnet mutant golden
+check_PROGRAMS += netcheck randomnet hugenet mutant golden
 golden_SOURCES = %D%/harness/golden.c
 golden_LDADD = libcnn.la -ldl -lm
 netcheck_SOURCES = %D%/harness/netcheck.c %D%/harness/foreign.c %D%/harness/foreign.h %D%/harness/sample.c %D%/harness/sample.h %D%/harness/machine.c %D%/harness/machine.h
 netcheck_LDADD = libcnnc.a $(CNNC_LIBS) -ldl -lm
 randomnet_SOURCES = %D%/harness/randomnet.c %D%/harness/random_draw.c %D%/harness/random_ops.c %D%/harness/random.h
 randomnet_LDADD = libcnnc.a $(CNNC_LIBS) -lm
+hugenet_SOURCES = %D%/harness/hugenet.c %D%/harness/random_draw.c %D%/harness/random.h
+hugenet_LDADD = libcnnc.a $(CNNC_LIBS) -lm
 mutant_SOURCES = %D%/harness/mutant.c
 mutant_LDADD = libcnnc.a $(CNNC_LIBS) -lm
 

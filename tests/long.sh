@@ -64,8 +64,8 @@ random_programs() {
   cnnc=$here/cnnc
   [ ! -x "$here/long-sanitizers/cnnc" ] || cnnc=$here/long-sanitizers/cnnc
   status=0
-  make -s netcheck randomnet mutant >"$here/long-random.log" 2>&1 || status=$?
-  top_srcdir=$top top_builddir=$here CNNC=$cnnc FIRST=${RANDOM_FIRST:-100000} NESTS=${RANDOM_NESTS:-3000} CODE=${RANDOM_CODE:-100} MUTANTS=${RANDOM_MUTANTS:-5000} \
+  make -s netcheck randomnet hugenet mutant >"$here/long-random.log" 2>&1 || status=$?
+  top_srcdir=$top top_builddir=$here CNNC=$cnnc FIRST=${RANDOM_FIRST:-100000} NESTS=${RANDOM_NESTS:-3000} CODE=${RANDOM_CODE:-100} MUTANTS=${RANDOM_MUTANTS:-5000} LIMITS=${RANDOM_LIMITS:-20000} FAR=${RANDOM_FAR:-1000} \
     sh "$top/tests/random.tap" >>"$here/long-random.log" 2>&1 || status=$?
   grep -q '^not ok' "$here/long-random.log" && status=1
   verdict "$status" "random programs and mutants (long-random.log)"

@@ -1,4 +1,5 @@
-/* nest.c: a nest as C with vector extensions. The only place that prints loops.
+/* nest.c: a nest as C with vector extensions. All loops of kernels are printed here; what calls kernels, image by image and thread by thread, is infer.c, train.c
+ * and their like.
  *
  * instance.c says which functions there are. Buffers a function uses are its parameters. Arrays keep their dimensions, `in[y][x][c]`: prove.c has
  * shown each index to be inside its own dimension. Names are made unique in their C scope here, so that schedules need not care. */
@@ -12,8 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 140, /* columns of a line of parameters */
-       FAR = 1 << 28 /* elements from which positions are computed in ptrdiff_t */ };
+enum { WIDTH = 140 }; /* columns of a line of parameters */
 enum { CHOICE, COMPARISON, SUM, PRODUCT, UNARY, PRIMARY }; /* precedence of C's operators */
 
 typedef VEC(const char *) Words;
@@ -88,7 +88,7 @@ static void print_index(Printer *p, const Index *raw) {
 
 static bool print_flat(Printer *p, const Buf *buf, const Index *at_) { /* (y)*14336 + (x)*256 + c; false if it is nothing but zeros */
   bool any = false;
-  const char *cast = buf_room(buf, 0) >= FAR ? "(ptrdiff_t)" : "";
+  const char *cast = buf_room(buf, 0) >= NEST_FAR ? "(ptrdiff_t)" : "";
   for (int d = 0; d < buf->rank; d++) {
     Index ix = fold(p, &at_[d]);
     int n = index_terms(&ix);

@@ -13,13 +13,12 @@ static void read_input(const Node *node, const double *from, int64_t count, doub
       for (int64_t p = 0; p < e.h * e.w; p++) to[n * size + p * e.c + c] = from[n * size + c * e.h * e.w + p];
 }
 
-static void run_node(const Graph *graph, GraphRun *run, const Node *node) {
+static void run_node(GraphRun *run, const Node *node) {
   Eval eval = {.node = node, .training = run->training, .count = run->count, .seed = run->seed, .step = run->step};
   for (int k = 0; k < node->nweights && k < 8; k++)
     if (node->weight[k]) eval.weight[k] = run->weights + node->weight[k]->offset;
   const bool sums = node->target != NULL;
   const int64_t size = shape_elements(node->shape), rounds = node->result == RESULT_BATCH ? 1 : run->count;
-  (void)graph;
   for (int64_t n = 0; n < rounds; n++) {
     eval.sample = n;
     for (int k = 0; k < node->nin; k++) {
@@ -46,6 +45,6 @@ void graph_run(Arena *arena, const Graph *graph, GraphRun *run) {
     if (!node->target) run->value[i] = NEW_ARRAY(arena, double, shape_elements(node->shape) * (node->result == RESULT_BATCH ? 1 : run->count));
     if (node->op == &op_input) read_input(node, run->input[node->wrt], run->count, run->value[i]);
     else if (node->op == &op_target) memcpy(run->value[i], run->target[node->wrt], (size_t)(run->count * shape_elements(node->shape)) * sizeof(double));
-    else run_node(graph, run, node);
+    else run_node(run, node);
   }
 }

@@ -1,4 +1,5 @@
-/* random.h: random numbers by counter, the compiler's copy of runtime/core/random: a number depends on (seed, step, sample, place) only, never on the order of use. */
+/* random.h: the random numbers inside a training step, as generated code draws them: one depends on (seed, step, sample, place) only, never on the order of use. Bits
+ * are made of keys as in runtime/core/random.c; the keys are others, since the runtime's are for weights, order and augmentation. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_RANDOM_H
 #define CNNC_RANDOM_H

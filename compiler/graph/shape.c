@@ -82,3 +82,37 @@ int64_t window_unread(int64_t input, int64_t output, int64_t kernel, int64_t str
   const int64_t last = (output - 1) * stride + dilation * (kernel - 1) - before; /* the last element the last window sees */
   return larger(input - 1 - last, 0);
 }
+
+/* ---- how far windows reach ---- */
+/* Output o meets input o*S + k*D - P through tap k: outputs and taps are steps of two lines that play the same part. */
+typedef struct Line { int64_t n, step; } Line;
+
+/* Where at most one step of a line meets the input, together with whatever step of the other line, the rest may lie nearer, as long as they stay outside. */
+static void draw_near(Line *line, Line *other, int64_t input, int64_t *before) {
+  const int64_t span = (other->n - 1) * other->step;
+  const int64_t first = larger(ceil_divide(*before - span, line->step), 0);
+  const int64_t last = smaller(floor_divide(*before + input - 1, line->step), line->n - 1);
+  if (first > last) { /* nothing meets */
+    *before = line->n + other->n;
+    line->step = other->step = 1;
+  }
+  if (first != last) return;
+  const int64_t start = first * line->step - *before, step = larger(input - start, start + span + 1);
+  if (step >= line->step) return;
+  *before -= first * (line->step - step);
+  line->step = step;
+}
+
+void window_compact(Window *w, int axis, int64_t input, int64_t output) {
+  if (w->ceil && w->count_pad) return; /* what counts of a last window depends on where the padding ends */
+  Line outputs = {output, w->stride[axis]}, taps = {w->kernel[axis], w->dilation[axis]};
+  for (int pass = 0; pass < 2; pass++) { /* what one line gives up, the other need not span */
+    draw_near(&taps, &outputs, input, &w->before[axis]);
+    draw_near(&outputs, &taps, input, &w->before[axis]);
+  }
+  w->stride[axis] = outputs.step, w->dilation[axis] = taps.step;
+}
+
+int64_t window_reach(const Window *w, int axis, int64_t output) {
+  return w->before[axis] + (output - 1) * w->stride[axis] + (w->kernel[axis] - 1) * w->dilation[axis];
+}

@@ -7,6 +7,7 @@
 #include "ops/op.h"
 
 /* ---- receptive fields ---- */
+#define FIELD_MOST (INT64_C(1) << 62)
 
 /* What one element of a value sees of the input, and how far the element beside it lies away there. */
 typedef struct Field { bool all; int64_t size[2]; double jump[2]; int64_t input[2]; } Field;
@@ -21,13 +22,11 @@ static void field_window(Field *field, const Node *node) {
   const Window *w = node->window;
   for (int axis = 0; axis < 2; axis++) {
     const int64_t reach = w->dilation[axis] * (w->kernel[axis] - 1);
-    if (node->op->family == FAMILY_CONV_SCATTER) {
-      field->size[axis] += (int64_t)ceil((double)(reach / w->stride[axis]) * field->jump[axis]);
-      field->jump[axis] /= (double)w->stride[axis];
-    } else {
-      field->size[axis] += (int64_t)ceil((double)reach * field->jump[axis]);
-      field->jump[axis] *= (double)w->stride[axis];
-    }
+    const bool scatters = node->op->family == FAMILY_CONV_SCATTER;
+    const double more = ceil((double)(scatters ? reach / w->stride[axis] : reach) * field->jump[axis]);
+    field->size[axis] = (double)field->size[axis] + more < (double)FIELD_MOST ? field->size[axis] + (int64_t)more : FIELD_MOST;
+    if (scatters) field->jump[axis] /= (double)w->stride[axis];
+    else field->jump[axis] *= (double)w->stride[axis];
   }
 }
 

@@ -61,7 +61,7 @@ static Val whole(Nest *b, const Ix *index) { return convert(position(b, index), 
 /* How many elements of this window count along an axis; NULL: all. */
 static Val counted(Lower *l, const Node *forward, const PoolPixel *pixel, int axis) {
   Nest *b = l->b;
-  const Window *w = forward->window;
+  const Window *w = &pixel->pool->window;
   const int64_t kernel = w->kernel[axis], dilation = w->dilation[axis], from = counted_from(forward, axis), to = counted_to(forward, axis);
   const int64_t outputs = size_of(pixel->pool->small, axis), last = (outputs - 1) * w->stride[axis] + (kernel - 1) * dilation - w->before[axis];
   if (!pixel->clip[axis] || (-w->before[axis] >= from && last < to)) return NULL;

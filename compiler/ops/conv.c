@@ -53,6 +53,7 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
 /* Windows of 2x2 that share nothing, where a convolution has few channels or Winograd's algorithm may do it; the tiles of others would become too narrow. */
 static bool takes_pool(const Node *node, const Node *pool) {
   const Correlation k = correlation_of(node);
+  if (correlation_near_limits(&k)) return false;
   const Window *w = pool->window;
   const Extent e = shape_extent(pool->shape);
   const bool winograd = k.kernel[0] == k.kernel[1] && (k.kernel[0] == 3 || k.kernel[0] == 5) && k.stride[0] == 1 && k.stride[1] == 1 && k.dilation[0] == 1 &&

@@ -49,7 +49,7 @@ static bool output_size(ShapeContext *context, Node *node, Window *w, int64_t ou
                                                              (int64_t[]){input[0] * w->stride[0], input[1] * w->stride[1]}));
     return false;
   }
-  return true;
+  return window_addressable(context, node, w, output, input);
 }
 
 static void shape(ShapeContext *context, Node *node) {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/pool.h"
 #include "base/number.h"
+#include "graph/shape.h"
 #include "ops/window.h"
 
 enum { UNROLL_MOST = 16 }; /* taps of a window that are written out */
@@ -15,13 +16,14 @@ Taps pool_taps(const Window *w, int axis, int64_t o, int64_t lo, int64_t hi) { /
 /* ---- shapes ---- */
 static int64_t input_size(Extent e, int axis) { return axis ? e.w : e.h; }
 
+/* The last window may begin behind the input; those that begin before it may step over it, where it is shorter than the dilation. */
 static bool sees_padding_alone(const Window *w, int axis, int64_t input, int64_t output) {
-  const int64_t reach = w->dilation[axis] * (w->kernel[axis] - 1) + 1;
-  if (w->before[axis] >= reach) return true;
-  for (int64_t o = output - 1; o >= 0; o--) { /* from the end: with dilation 1 no window before one that lies inside can be wrong */
+  const int64_t dilation = w->dilation[axis], stride = w->stride[axis], before = w->before[axis];
+  if (before > dilation * (w->kernel[axis] - 1) || (output - 1) * stride - before >= input) return true;
+  const int64_t outside = input < dilation ? smaller(smaller(output, ceil_divide(before, stride)), dilation) : 0; /* where they lie repeats after that many */
+  for (int64_t o = 0; o < outside; o++) {
     const Taps taps = pool_taps(w, axis, o, 0, input);
     if (taps.last < taps.first) return true;
-    if (w->dilation[axis] == 1 && taps.first == 0) return false;
   }
   return false;
 }
@@ -60,10 +62,12 @@ void pool_shape_global(ShapeContext *context, Node *node) {
 /* ---- walking over windows ---- */
 Pool pool_of(const Node *node) {
   const Node *forward = node->of ? node->of : node;
-  Pool p = {.window = forward->window, .large = shape_extent(forward->in[0]->shape), .small = shape_extent(forward->shape)};
+  Pool p = {.window = *forward->window, .large = shape_extent(forward->in[0]->shape), .small = shape_extent(forward->shape)};
   for (int axis = 0; axis < 2; axis++) {
-    const Window *w = p.window;
-    const int64_t reach = w->dilation[axis] * (w->kernel[axis] - 1) + 1, outputs = axis ? p.small.w : p.small.h;
+    const Window *w = &p.window;
+    const int64_t outputs = axis ? p.small.w : p.small.h;
+    window_compact(&p.window, axis, input_size(p.large, axis), outputs);
+    const int64_t reach = w->dilation[axis] * (w->kernel[axis] - 1) + 1;
     const int64_t from = smaller(ceil_divide(w->before[axis], w->stride[axis]), outputs);
     const int64_t to = floor_divide(input_size(p.large, axis) - reach + w->before[axis], w->stride[axis]) + 1;
     p.inner[axis][0] = from, p.inner[axis][1] = larger(from, smaller(to, outputs));
@@ -91,7 +95,7 @@ static void columns(Lower *l, const Walk *walk, const Ix *y, bool clip_rows, int
 static void rows(Lower *l, const Walk *walk, int64_t from, int64_t to, bool clip_rows) {
   Nest *b = l->b;
   const Pool *p = walk->pool;
-  const int64_t *inner = p->inner[1], width = p->small.w, work = (to - from) * width * p->small.c * p->window->kernel[0] * p->window->kernel[1];
+  const int64_t *inner = p->inner[1], width = p->small.w, work = (to - from) * width * p->small.c * p->window.kernel[0] * p->window.kernel[1];
   if (from < to) NEST_LOOP(y, l->node->of ? SERIAL : walk_rows(l, work), 1, NEST_IX(from), 1, NEST_IX(to)) {
     if (clip_rows || l->plain) {
       columns(l, walk, &y, clip_rows, 0, width, inner[0] > 0 || inner[1] < width);
@@ -118,13 +122,14 @@ void pool_walk(Lower *l, const Pool *p, PoolBody body, const void *context) {
 /* One axis after the other: the loop over its taps, clipped to the picture where the window may stick out. */
 static void each_tap(Lower *l, const PoolPixel *at_, int axis, const Ix *row, PoolTap tap, void *context) {
   Nest *b = l->b;
-  const Window *w = at_->pool->window;
+  const Window *w = &at_->pool->window;
   const int64_t kernel = w->kernel[axis], dilation = w->dilation[axis], size = input_size(at_->pool->large, axis);
   const Ix start = (axis ? *at_->x : *at_->y) * w->stride[axis] - w->before[axis];
   const bool clip = at_->clip[axis], few = !l->plain && w->kernel[0] * w->kernel[1] <= UNROLL_MOST;
   const char *name = axis ? "kx" : "ky";
   const Ix zero = {0}, whole = zero + kernel, below_edge = -start, beyond_edge = size - start;
-  const bool by_bounds = clip && dilation == 1;
+  const int64_t last = (axis ? at_->pool->small.w : at_->pool->small.h) - 1;
+  const bool by_bounds = clip && dilation == 1 && size + w->before[axis] + last * w->stride[axis] <= INT32_MAX;
   const Ix lo[2] = {zero, below_edge}, hi[2] = {whole, beyond_edge};
   for (const Ix k = *nest_loop(b, name, few && !clip ? UNROLLED : SERIAL, by_bounds ? 2 : 1, lo, by_bounds ? 2 : 1, hi); nest_enter(b);) {
     const Ix position_ = start + k * dilation;
@@ -142,7 +147,7 @@ void pool_each_tap(Lower *l, const PoolPixel *pixel, PoolTap tap, void *context)
 
 /* ---- the backward pass: a window spreads over what it saw ---- */
 static PoolTarget target_of(Lower *l, const Pool *p) { /* before nest_fn */
-  const Window *w = p->window;
+  const Window *w = &p->window;
   PoolTarget target = {l->out, POOL_FINAL};
   for (int axis = 0; axis < 2; axis++) {
     const int64_t reach = w->dilation[axis] * (w->kernel[axis] - 1) + 1, outputs = axis ? p->small.w : p->small.h;

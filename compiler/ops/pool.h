@@ -13,7 +13,7 @@ Taps pool_taps(const Window *, int axis, int64_t o, int64_t lo, int64_t hi);
 
 /* ---- nests ---- */
 typedef struct Pool {
-  const Window *window;
+  Window window;                 /* compact */
   Extent large, small;           /* the picture that windows move over, and the one with an element for each window */
   int64_t inner[2][2];           /* by axis: the windows from .. to-1 lie in the picture as a whole */
 } Pool;

@@ -178,11 +178,29 @@ static void warn_unread(ShapeContext *context, const Node *node, const Window *w
   diag_help(diag, arg_const(node, "ceil")->kind == CONST_NONE ? "pad=same reads all of it" : "ceil=true or pad=same reads all of it");
 }
 
+bool window_addressable(ShapeContext *context, const Node *node, const Window *w, const int64_t large[2], const int64_t small[2]) {
+  for (int axis = 0; axis < 2; axis++) {
+    Window near = *w;
+    window_compact(&near, axis, large[axis], small[axis]);
+    if (window_reach(&near, axis, small[axis]) <= SHAPE_MOST_ELEMENTS) continue;
+    Diag *diag = op_error(context, node, DIAG_too_large, "the windows of %s reach too far: positions along the %s take more than 31 bits", node->op->name,
+                          window_axis_name(node, axis));
+    diag_fact(diag, "%s: padding %lld + stride %lld*(%lld - 1) + dilation %lld*(%lld - 1) = %lld, more than %lld", window_axis_name(node, axis),
+              (long long)w->before[axis], (long long)w->stride[axis], (long long)small[axis], (long long)w->dilation[axis],
+              (long long)w->kernel[axis], (long long)window_reach(w, axis, small[axis]), (long long)SHAPE_MOST_ELEMENTS);
+    op_note_origin(context, diag, node->in[0]);
+    diag_help(diag, "a smaller stride, dilation or padding");
+    return false;
+  }
+  return true;
+}
+
 bool op_window(ShapeContext *context, Node *node, Extent *out) {
   Window *w = NEW(context->arena, Window);
   PadRule rule;
   if (!window_arguments(context, node, w, &rule)) return false;
   w->ceil = arg_bool(node, "ceil");
+  w->count_pad = arg_bool(node, "count_pad");
   if (arg_const(node, "groups")->kind == CONST_INT) w->groups = arg_int(node, "groups");
   const Extent in = shape_extent(node->in[0]->shape);
   const int64_t input[2] = {in.h, in.w};
@@ -197,6 +215,7 @@ bool op_window(ShapeContext *context, Node *node, Extent *out) {
     too_small(context, node, w, input, bad);
     return false;
   }
+  if (!window_addressable(context, node, w, input, output)) return false;
   warn_unread(context, node, w, input, output);
   node->window = w;
   out->h = output[0], out->w = output[1];

@@ -3,6 +3,7 @@
  *
  * Needs: a checked graph. Keeps: names, spans and parameters; nodes stay in program order. */
 // SPDX-License-Identifier: Apache-2.0
+#include "graph/shape.h"
 #include "passes/passes.h"
 
 typedef struct Copy { const Graph *from; Graph *to; Node **map; int *uses; } Copy;
@@ -13,6 +14,11 @@ static void count_uses(const Node *node, int *uses) {
 }
 
 static bool takes_zeros(const Node *node) { return (node->op->family == FAMILY_CONV || node->op->family == FAMILY_DEPTHWISE) && node->window; }
+
+static bool addressable(const Window *window, Shape shape) {
+  const Extent out = shape_extent(shape);
+  return window_reach(window, 0, out.h) <= SHAPE_MOST_ELEMENTS && window_reach(window, 1, out.w) <= SHAPE_MOST_ELEMENTS;
+}
 
 /* A border of zeros before a convolution is padding. The border's own node dies when nobody else reads it. */
 static void merge_border(Copy *copy, Node *node) {
@@ -25,7 +31,9 @@ static void merge_border(Copy *copy, Node *node) {
     if (before[axis] < 0 || after[axis] < 0) return;
     window->before[axis] += before[axis], window->after[axis] += after[axis];
   }
-  node->window = window, node->in[0] = border->in[0];
+  if (!addressable(window, node->shape)) return;
+  node->window = window;
+  node->in[0] = border->in[0];
 }
 
 static Node *copy_node(Copy *copy, const Node *node) {

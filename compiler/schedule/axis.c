@@ -39,8 +39,10 @@ bool axis_behind(const Axis *a, int64_t n) { return a->taps && a->in_first + n *
 
 void axis_inside(const Axis *a, int64_t *from, int64_t *to) {
   *from = 0, *to = a->count;
-  while (*from < *to && axis_before(a, *from)) ++*from;
-  while (*to > *from && axis_behind(a, *to - 1)) --*to;
+  if (!a->taps) return;
+  const int64_t reach = (a->parts - 1) * a->part_step + (a->taps - 1) * a->tap_step; /* beyond the first element */
+  *from = smaller(larger(ceil_divide(-a->in_first, a->in_step), 0), a->count);
+  *to = smaller(larger(floor_divide(a->in_size - 1 - reach - a->in_first, a->in_step) + 1, *from), a->count);
 }
 
 const Ix *axis_taps(Nest *b, const char *name, const Axis *a, const Ix *n) {

@@ -5,6 +5,8 @@
 // of a file share one layout. A choice that was measured goes before the model, as far as it is possible for the kernel.
 #include "schedule/choice.h"
 #include <inttypes.h>
+#include "base/number.h"
+#include "graph/shape.h"
 #include "schedule/direct.h"
 
 static const double GAIN = 0.9;    /* of the direct convolution's time, from where on it is left alone */
@@ -31,6 +33,27 @@ static const char *key_of(const Lower *l) {
   for (int i = 0; i < l->kernel->nchain; i++) text_put(&key, " + %s", l->kernel->chain[i]->op->name);
   if (l->kernel->pool) text_put(&key, " + %s", l->kernel->pool->op->name);
   return key.s;
+}
+
+/* ---- sizes that only an operator's own loops take ---- */
+static bool dense_near_limits(const Node *node) {
+  enum { UNIT = 64, MOST_WEIGHTS = INT32_MAX - (1 << 26) };
+  const Node *forward = node->of ? node->of : node;
+  const int64_t inputs = shape_elements(forward->in[0]->shape) + UNIT, units = shape_elements(forward->shape) + UNIT;
+  return bounded_product(inputs, units) > MOST_WEIGHTS;
+}
+
+bool choice_near_limits(const Lower *l) {
+  switch (l->node->op->family) {
+    case FAMILY_DENSE: case FAMILY_DENSE_INPUT: case FAMILY_DENSE_WEIGHTS: return !l->node->together && dense_near_limits(l->node);
+    case FAMILY_CONV: case FAMILY_CONV_SCATTER: case FAMILY_CONV_WEIGHTS:
+    case FAMILY_DEPTHWISE: case FAMILY_DEPTHWISE_SCATTER: case FAMILY_DEPTHWISE_WEIGHTS: {
+      const Correlation k = correlation_of(l->node);
+      return correlation_near_limits(&k);
+    }
+    case FAMILY_NONE: case FAMILY_MAP: case FAMILY_POOL: case FAMILY_ALIAS: return false;
+  }
+  return false;
 }
 
 /* ---- what families offer ---- */
@@ -74,7 +97,7 @@ static Cycles stream_of(const Lower *l) {
   for (int k = 0; k < root->nweights; k++) weights += root->weight[k] ? root->weight[k]->size : 0;
   for (int k = 0; k < root->nin; k++) values += shape_elements(root->in[k]->shape);
   const int64_t window = root->window ? root->window->kernel[0] * root->window->kernel[1] : 1;
-  const int64_t macs = root->op->cost ? root->op->cost(root).macs : window * shape_elements(root->shape);
+  const int64_t macs = root->op->cost ? root->op->cost(root).macs : bounded_product(window, shape_elements(root->shape));
   return cost_stream(l->target, macs, 4 * values, 4 * weights, l->weight_bytes);
 }
 
@@ -97,11 +120,12 @@ static void offer_all(const Lower *l, Decision *d) {
     [FAMILY_DEPTHWISE_WEIGHTS] = "weight gradient", [FAMILY_DENSE] = "panels of units", [FAMILY_DENSE_INPUT] = "vectors of inputs",
     [FAMILY_DENSE_WEIGHTS] = "rows of weights", [FAMILY_POOL] = "window by window", [FAMILY_ALIAS] = "nothing"};
   const Family family = l->node->op->family;
-  if (family == FAMILY_DENSE && !l->plain && l->call > 1 && l->images <= 1) {
+  const bool own = l->plain || choice_near_limits(l);
+  if (family == FAMILY_DENSE && !own && l->call > 1 && l->images <= 1) {
     offer_dense(l, d);
     return;
   }
-  if (!l->plain && (family == FAMILY_CONV || family == FAMILY_DEPTHWISE || family == FAMILY_CONV_SCATTER || family == FAMILY_CONV_WEIGHTS)) {
+  if (!own && (family == FAMILY_CONV || family == FAMILY_DEPTHWISE || family == FAMILY_CONV_SCATTER || family == FAMILY_CONV_WEIGHTS)) {
     const Correlation k = correlation_gathering(l->node);
     if (!one_to_one(&k) && family == FAMILY_CONV_WEIGHTS) {
       offer_weights(l, d, &k);
@@ -112,7 +136,7 @@ static void offer_all(const Lower *l, Decision *d) {
       return;
     }
   }
-  offer(l, d, (Candidate){.choice = {.method = METHOD_OWN}, .name = l->plain ? "plain loops" : names[family], .cycles = stream_of(l)});
+  offer(l, d, (Candidate){.choice = {.method = METHOD_OWN}, .name = own ? "plain loops" : names[family], .cycles = stream_of(l)});
 }
 
 /* ---- picking ---- */

@@ -5,6 +5,7 @@
 // what matters is that they rank alike elsewhere.
 #include "schedule/cost.h"
 #include <math.h>
+#include "base/number.h"
 
 static const double DIRECT_SHARE = 0.95, WINOGRAD_SHARE = 0.92, PLAIN_SHARE = 0.5, TOGETHER_SHARE = 0.9; /* of the multiply-adds that the core could start */
 static const double INPUT_TILE = 120, FAR_INPUT_TILE = 200, OUTPUT_TILE = 80; /* cycles to transform a vector of channels of a 6x6 tile */
@@ -30,13 +31,12 @@ static Cycles summed(Cycles c) {
 }
 
 static double taps_inside(const Correlation *k, int axis) { /* of all outputs along the axis */
-  const int64_t large = axis ? k->large.w : k->large.h, small = axis ? k->small.w : k->small.h;
+  const int64_t large = axis ? k->large.w : k->large.h, small = axis ? k->small.w : k->small.h, stride = k->stride[axis];
   int64_t n = 0;
-  for (int64_t tap = 0; tap < k->kernel[axis]; tap++)
-    for (int64_t o = 0; o < small; o++) {
-      const int64_t i = o * k->stride[axis] + tap * k->dilation[axis] - k->before[axis];
-      n += i >= 0 && i < large;
-    }
+  for (int64_t tap = 0; tap < k->kernel[axis]; tap++) {
+    const int64_t start = tap * k->dilation[axis] - k->before[axis];
+    n += larger(smaller(small, ceil_divide(large - start, stride)) - larger(0, ceil_divide(-start, stride)), 0);
+  }
   return (double)n;
 }
 

@@ -17,6 +17,7 @@ bool schedule_team(const Target *target, int64_t work) { return work > TEAM_WORK
 LoopKind schedule_outer(const Lower *l, int64_t macs) { return l->batch == 0 && !l->call && macs > PARALLEL_MACS * l->target->lanes ? PARALLEL : SERIAL; }
 
 static bool scheduled(Lower *l) {
+  if (l->plain || choice_near_limits(l)) return false;
   if (l->node->together) return schedule_dense_together(l);
   switch (l->node->op->family) {
     case FAMILY_MAP: return schedule_map(l);
@@ -56,7 +57,7 @@ static Lower *lowered(Arena *arena, const Kernel *kernel, const Target *target, 
   Lower *l = images ? images_begin(arena, kernel, target, options) : lower_begin(arena, kernel, target, options);
   choice_make(l);
   if (!images || !built_of_vectors(l)) {
-    if (l->plain || !scheduled(l)) l->node->op->lower(l);
+    if (!scheduled(l)) l->node->op->lower(l);
     if (images) images_end(l);
   }
   return l;

@@ -1,4 +1,5 @@
-// target.c: the CPUs that code can be made for. One row a target; schedules read nothing else about a machine.
+// target.c: the CPUs that code can be made for. One row a target: all that schedules know about one machine alone. Thresholds that were measured once, for all,
+// stand in the schedules that use them.
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/target.h"
 #include <stddef.h>

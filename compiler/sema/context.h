@@ -111,7 +111,7 @@ struct Sema {
   bool abstract;            /* a block is checked by itself: arguments are unknown, blocks in it are not expanded */
   bool stopped;             /* a limit was met and reported */
   int64_t steps, napplications;
-  double bytes;             /* of all values and weights */
+  double bytes, macs;       /* of all values and weights; multiply-adds of all layers */
 };
 bool damage_mentions(const Sema *, const char *name); /* a line that could not be read has this word */
 bool damage_within(const Sema *, uint32_t file, uint32_t start, uint32_t end); /* an error was reported there before sema_build: a statement is missing */

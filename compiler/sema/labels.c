@@ -13,6 +13,10 @@ static bool label_add(Sema *s, Labels *labels, Table *seen, const char *label, S
     diag_help(diag, "labels tell classes apart: each is a text of its own");
     return false;
   }
+  if (strlen(label) > MOST_NAME) {
+    diag_report(s->diags, DIAG_too_large, span, NULL, "a label of %zu bytes%s: labels have at most %d", strlen(label), where, MOST_NAME);
+    return false;
+  }
   table_set(s->arena, seen, label, (void *)label);
   vec_push(s->arena, *labels, label);
   return true;

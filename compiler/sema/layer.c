@@ -63,6 +63,10 @@ static void sizes_check(Sema *s, Node *node) {
     if (node->weight[k] && node->weight[k]->owner == node) s->bytes += 4.0 * (double)node->weight[k]->size;
   if (before <= (double)NET_MOST_BYTES && s->bytes > (double)NET_MOST_BYTES)
     diag_report(s->diags, DIAG_too_large, node->span, node->site, "with this layer the values and weights of the net are more than 2^40 bytes");
+  const double macs_before = s->macs;
+  if (node->op->cost) s->macs += (double)node->op->cost(node).macs;
+  if (macs_before <= (double)NET_MOST_MACS && s->macs > (double)NET_MOST_MACS)
+    diag_report(s->diags, DIAG_too_large, node->span, node->site, "with this layer the net has more than 2^60 multiply-adds");
 }
 
 /* ---- shared parameters ---- */

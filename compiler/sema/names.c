@@ -90,6 +90,11 @@ static void clash_report(Sema *s, const LayerName *layer, const LayerName *befor
 
 bool naming_add(Sema *s, const Naming *naming, LayerName layer) {
   if (s->abstract) return true;
+  if (strlen(layer.full) > MOST_NAME && !naming->muted) {
+    diag_report(s->diags, DIAG_too_large, layer.span, layer.site, "the name of this %s, with those of the blocks around it, has %zu characters: names have at most %d",
+                layer.block ? "block" : "layer", strlen(layer.full), MOST_NAME);
+    return false;
+  }
   const char *key = layer.block ? layer.full : name_c(s->arena, layer.full);
   Table *table = layer.block ? &s->applications : &s->layers;
   const LayerName *before = table_find(table, key);

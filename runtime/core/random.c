@@ -1,4 +1,4 @@
-/* random.c: random numbers by counter. Generated code contains the same function, so that both draw the same numbers. */
+/* random.c: random numbers by counter. Generated code makes bits of keys by the same function; its keys are its own. */
 // SPDX-License-Identifier: MIT-0
 #include "cnn_core.h"
 

@@ -18,8 +18,9 @@ typedef struct Numbers { double kept, spread, weights; } Numbers; /* 1 - e, e/C,
 
 static Numbers numbers_of(const Node *node, int64_t classes) {
   const double e = loss_smoothing(node);
-  Numbers n = {1 - e, e / (double)classes, 0};
-  for (int64_t c = 0; c < classes; c++) n.weights += loss_class_weight(node, c);
+  const bool weights = loss_has_weights(node);
+  Numbers n = {1 - e, e / (double)classes, weights ? 0 : (double)classes};
+  for (int64_t c = 0; c < classes && weights; c++) n.weights += loss_class_weight(node, c);
   return n;
 }
 
