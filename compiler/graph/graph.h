@@ -67,6 +67,7 @@ typedef struct Weight {
 } Weight;
 
 /* ---- nodes ---- */
+enum { MOST_INPUTS = 16, MOST_WEIGHTS = 8 }; /* of a node; graph_verify holds all graphs to that */
 typedef enum ElemType { ELEM_F32, ELEM_U8, ELEM_I8, ELEM_I32 } ElemType;
 
 typedef enum Result {
@@ -131,5 +132,6 @@ Graph *graph_new(Arena *, const char *name);
 Node *graph_node(Graph *, const struct Op *, int nin, Node *const *in);  /* appended; shape not yet set */
 Node *graph_hidden(Graph *, const struct Op *, Node *of, Shape, Result, int nin, Node *const *in); /* a node made by a pass: name, span, window, arguments and weights from `of` */
 void graph_layout_weights(Graph *); /* ids and offsets */
+void graph_count_uses(const Graph *, int *uses); /* by node id: how often outputs are read, as given, and so what they are made of; 0: not at all */
 void graph_verify(const Graph *);   /* a broken invariant is a bug: reported, exit 3 */
 #endif
