@@ -36,7 +36,7 @@ void report(bool ok, const Check *check, const char *what, double error, double 
 void report_error(const Check *check, const char *what, double error, double limit) { report(error <= limit, check, what, error, limit); }
 
 static Limits read_limits(Arena *arena, const char *path) {
-  Limits limits = {2, 1, 1e-5, 1e-4, 1e-6, NULL};
+  Limits limits = {0, 1, 1e-5, 1e-4, 1e-6, NULL};
   size_t n;
   const char *why, *text = file_read(arena, path, &n, &why), *line = text ? strstr(text, "# check:") : NULL;
   if (!line) return limits;
@@ -129,8 +129,9 @@ static void draw(Check *check, Mode mode) {
   Limits *limits = &check->limits;
   Sample *s = &check->sample;
   if (check->special) limits->images = SPOILED;
+  if (!limits->images) limits->images = limits->batch > 2 ? limits->batch : 2;
   if (mode == NESTS && limits->images < SEVERAL) limits->images = SEVERAL;
-  sample_draw(s, limits->images > limits->batch ? limits->images : limits->batch, 1);
+  sample_draw(s, limits->images, 1);
   if (check->special) sample_spoil(s, 1);
   check->forward = sample_infer(s);
   if (!s->training.graph || check->special || mode == CHOICES) return;
