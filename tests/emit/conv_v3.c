@@ -159,6 +159,7 @@ const conv_v3_model *conv_v3_open(const void *bytes, size_t size) {
 
 INLINE v4 select4_v1(v4i mask, v4 a, v4 b) { return (v4)((mask & (v4i)a) | (~mask & (v4i)b)); }
 INLINE v4 max4_v1(v4 a, v4 b) { return select4_v1(a > b, a, b); }
+INLINE v4 max_nan4_v1(v4 a, v4 b) { return (v4)((v4i)max4_v1(a, b) | (a != a)); } // all bits set: NaN
 
 // conv1, line 4: conv(16, 3x3, pad=same)
 //     out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[f][c][ky][kx]
@@ -198,7 +199,7 @@ INLINE void conv_v3_conv1_tile_3x1_body_v1(const float *restrict in, float (*res
       }
     }
   UNROLL for (int p = 0; p < 3; p++)
-    AT(v4, out[y][x0 + p][f0]) = max4_v1(max4_v1(max4_v1(max4_v1(a[0][2*p][0], (v4){0}), max4_v1(a[0][2*p + 1][0], (v4){0})), max4_v1(a[0][2*p + 6][0], (v4){0})), max4_v1(a[0][2*p + 7][0], (v4){0}));
+    AT(v4, out[y][x0 + p][f0]) = max_nan4_v1(max_nan4_v1(max_nan4_v1(max4_v1((v4){0}, a[0][2*p][0]), max4_v1((v4){0}, a[0][2*p + 1][0])), max4_v1((v4){0}, a[0][2*p + 6][0])), max4_v1((v4){0}, a[0][2*p + 7][0]));
 }
 
 KERNEL void conv_v3_conv1_tile_3x1_left_edge_v1(const float *restrict in, float (*restrict out)[6][16],
@@ -291,6 +292,7 @@ static void conv_v3_run_v1(const conv_v3_model *model, const void *image, void *
 
 INLINE CONV_V3_V3 v8 select8_v3(v8i mask, v8 a, v8 b) { return (v8)((mask & (v8i)a) | (~mask & (v8i)b)); }
 INLINE CONV_V3_V3 v8 max8_v3(v8 a, v8 b) { return select8_v3(a > b, a, b); }
+INLINE CONV_V3_V3 v8 max_nan8_v3(v8 a, v8 b) { return (v8)((v8i)max8_v3(a, b) | (a != a)); } // all bits set: NaN
 
 // conv1, line 4: conv(16, 3x3, pad=same)
 //     out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[f][c][ky][kx]
@@ -330,7 +332,7 @@ INLINE CONV_V3_V3 void conv_v3_conv1_tile_3x1_body_v3(const float *restrict in, 
       }
     }
   UNROLL for (int p = 0; p < 3; p++)
-    AT(v8, out[y][x0 + p][f0]) = max8_v3(max8_v3(max8_v3(max8_v3(a[0][2*p][0], (v8){0}), max8_v3(a[0][2*p + 1][0], (v8){0})), max8_v3(a[0][2*p + 6][0], (v8){0})), max8_v3(a[0][2*p + 7][0], (v8){0}));
+    AT(v8, out[y][x0 + p][f0]) = max_nan8_v3(max_nan8_v3(max_nan8_v3(max8_v3((v8){0}, a[0][2*p][0]), max8_v3((v8){0}, a[0][2*p + 1][0])), max8_v3((v8){0}, a[0][2*p + 6][0])), max8_v3((v8){0}, a[0][2*p + 7][0]));
 }
 
 KERNEL CONV_V3_V3 void conv_v3_conv1_tile_3x1_left_edge_v3(const float *restrict in, float (*restrict out)[6][16],

@@ -331,8 +331,8 @@ KERNEL TEAM_V3 void team_a_tile_6x2(const float *restrict in, float (*restrict o
     }
   }
   UNROLL for (int p = 0; p < 6; p++) {
-    AT(v8, out[y][x0 + p][0]) = max8(a[0][p][0], (v8){0});
-    AT(v8, out[y][x0 + p][8]) = max8(a[0][p][1], (v8){0});
+    AT(v8, out[y][x0 + p][0]) = max8((v8){0}, a[0][p][0]);
+    AT(v8, out[y][x0 + p][8]) = max8((v8){0}, a[0][p][1]);
   }
 }
 

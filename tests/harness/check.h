@@ -18,6 +18,7 @@ typedef struct Check {
   Limits limits;
   const char *work;  /* a directory for compiled code */
   bool special;      /* inputs hold NaN, infinities and denormal numbers: no method that rounds differently, classes are compared */
+  bool infer;        /* inference alone */
   double *gradients; /* eval's; NULL without a train block */
   GraphRun forward;  /* eval's runs: inference, training */
   GraphRun training;

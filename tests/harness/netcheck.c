@@ -1,6 +1,6 @@
 /* netcheck.c: what the compiler writes does what the program means.
  *
- *     netcheck [--special] [--nests | --choices | --on=TARGET] FILE.cnn...
+ *     netcheck [--infer] [--special] [--nests | --choices | --on=TARGET] FILE.cnn...
  *
  * For each program: eval in double is compared with the compiled C, for every target that this CPU runs, at -O0 and -O2; with a train
  * block also eval's gradients with central differences, and the compiled gradients with eval's. Code of -O2 is run by threads too: the
@@ -8,8 +8,8 @@
  * --choices so are those of each schedule that could be chosen; with --on=TARGET code for another CPU runs in an emulator, at -O2. What
  * programs have for looking inside, the values of all layers and the gradients with respect to the inputs, is always run by the
  * interpreter. With --special inputs hold NaN, infinities, zeros of both signs and denormal numbers, and inference alone is compared,
- * without methods that round differently: what is no finite number must be none in eval either. A line a comparison, in TAP. The first
- * lines of a program may say
+ * without methods that round differently: what is no finite number must be none in eval either. With --infer inference alone is compared,
+ * for large nets. A line a comparison, in TAP. The first lines of a program may say
  *     # check: images=3 batch=2 tolerance=1e-5 gradient=1e-4 difference=1e-6 targets=generic */
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
@@ -134,7 +134,7 @@ static void draw(Check *check, Mode mode) {
   sample_draw(s, limits->images, 1);
   if (check->special) sample_spoil(s, 1);
   check->forward = sample_infer(s);
-  if (!s->training.graph || check->special || mode == CHOICES) return;
+  if (!s->training.graph || check->infer || mode == CHOICES) return;
   check->gradients = NEW_ARRAY(s->arena, double, s->graph->parameters + 1);
   check->training = sample_train(s, s->weights_double, check->gradients);
 }
@@ -148,9 +148,9 @@ static void check_all_compiled(Check *check) {
       if (target_runs_here(target) && wanted(check, target->name)) check_compiled(check, target, level[l]);
 }
 
-static void check_file(const char *path, Mode mode, bool special, const char *work, const Target *foreign) {
+static void check_file(const char *path, Mode mode, bool special, bool infer, const char *work, const Target *foreign) {
   Arena *arena = arena_new();
-  Check check = {.work = work, .limits = read_limits(arena, path), .special = special};
+  Check check = {.work = work, .limits = read_limits(arena, path), .special = special, .infer = infer || special};
   check.sample.path = path;
   if (!sample_read(&check.sample, arena, path)) {
     printf("not ok %d - %s does not compile\n", ++cases, path);
@@ -158,7 +158,7 @@ static void check_file(const char *path, Mode mode, bool special, const char *wo
   }
   draw(&check, mode);
   if (check.gradients && !foreign) check_differences(&check);
-  if (mode != CHOICES && !foreign && !special) check_look(&check);
+  if (mode != CHOICES && !foreign && !check.infer) check_look(&check);
   switch (mode) {
     case CHOICES: check_choices(&check); break;
     case NESTS: check_nests(&check); break;
@@ -171,7 +171,7 @@ static void check_file(const char *path, Mode mode, bool special, const char *wo
 int main(int argc, char **argv) {
   char work[] = "netcheck-XXXXXX", command[64];
   Mode mode = COMPILED;
-  bool special = false;
+  bool special = false, infer = false;
   const Target *foreign = NULL;
   int first = 1;
   for (; first < argc && !strncmp(argv[first], "--", 2); first++) {
@@ -179,6 +179,7 @@ int main(int argc, char **argv) {
     if (!strcmp(option, "--nests")) mode = NESTS;
     else if (!strcmp(option, "--choices")) mode = CHOICES;
     else if (!strcmp(option, "--special")) special = true;
+    else if (!strcmp(option, "--infer")) infer = true;
     else if (!strncmp(option, "--on=", 5)) mode = FOREIGN, foreign = target_find(option + 5);
     else return fprintf(stderr, "netcheck: no option %s\n", option), 99;
     if (mode == FOREIGN && !foreign) return fprintf(stderr, "netcheck: no target %s\n", option + 5), 99;
@@ -189,7 +190,7 @@ int main(int argc, char **argv) {
   arena_free(arena);
   const bool compiles = mode == COMPILED || mode == FOREIGN;
   if (compiles && !mkdtemp(work)) return perror(work), 99;
-  for (int i = first; i < argc; i++) check_file(argv[i], mode, special, compiles ? work : NULL, foreign);
+  for (int i = first; i < argc; i++) check_file(argv[i], mode, special, infer, compiles ? work : NULL, foreign);
   printf("1..%d\n", cases);
   if (!compiles) return 0;
   snprintf(command, sizeof command, "rm -rf %s", work);
