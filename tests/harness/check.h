@@ -17,7 +17,9 @@ typedef struct Check {
   Sample sample;
   Limits limits;
   const char *work;  /* a directory for compiled code */
-  bool special;      /* inputs hold NaN, infinities and denormal numbers: no method that rounds differently, classes are compared */
+  /* inputs hold NaN, infinities and denormal numbers: no method that rounds differently, classes are
+     compared */
+  bool special;
   bool infer;        /* inference alone */
   double *gradients; /* eval's; NULL without a train block */
   GraphRun forward;  /* eval's runs: inference, training */

@@ -9,7 +9,9 @@ double worse(double error, double other) {
   return error > other ? error : other;
 }
 
-static double relative(double error, double largest) { return largest > 0 && isfinite(error) ? error / largest : error; }
+static double relative(double error, double largest) {
+  return largest > 0 && isfinite(error) ? error / largest : error;
+}
 
 double numbers_error(const double *got, const double *want, int64_t n, double least) {
   double error = 0, largest = least;
@@ -61,8 +63,9 @@ double number_error(double got, double want) { return worse(0, fabs(got - want) 
 enum { STEPS = 4 };
 static const double first_step = 1e-5; /* then a tenth of it, and so on: a kink may lie within the first */
 
-Slope slope_judge(Function *f, void *context, double x, double gradient, double scale, double limit, double *error) {
-  double up[STEPS], down[STEPS], middle = 0, h = first_step;
+Slope slope_judge(Function *f, void *context, double x, double gradient, double scale, double limit,
+                  double *error) {
+  double up[STEPS], down[STEPS], h = first_step;
   *error = HUGE_VAL;
   for (int i = 0; i < STEPS; i++, h /= 10) {
     up[i] = f(context, x + h);
@@ -71,18 +74,20 @@ Slope slope_judge(Function *f, void *context, double x, double gradient, double 
     if (e < *error) *error = e;
     if (*error <= limit) return SLOPE_RIGHT;
   }
-  middle = f(context, x);
+  const double middle = f(context, x);
   if (!isfinite(middle) || !isfinite(gradient)) {
     *error = HUGE_VAL;
     return SLOPE_WRONG;
   }
-  /* One side's slope is not the other's, or slopes of smaller steps are not those of larger ones: no derivative is to be seen. What rounding does to f is not
-   * taken for that: differences of the second step and the third are compared, where it is small. */
-  double h1 = first_step / 10, h2 = first_step / 100;
+  /* No derivative is to be seen where one side's slope is not the other's, or slopes of smaller steps
+     are not those of larger ones, by at least half of the error. What rounding does to f is not taken for that. */
+  const double h1 = first_step / 10, h2 = first_step / 100;
   const double right = (up[1] - middle) / h1, left = (middle - down[1]) / h1;
-  const double nearer = (up[2] - down[2]) / (2 * h2), wider = (up[1] - down[1]) / (2 * h1), widest = (up[0] - down[0]) / (2 * first_step);
-  const double noise = 1e-15 * (1 + fabs(middle)) / h2 / scale, least = 0.5 * *error > noise ? 0.5 * *error : noise;
-  const bool bent = fabs(right - left) / scale > least, scattered = fabs(nearer - wider) / scale > least || fabs(wider - widest) / scale > least;
+  const double nearer = (up[2] - down[2]) / (2 * h2), wider = (up[1] - down[1]) / (2 * h1);
+  const double widest = (up[0] - down[0]) / (2 * first_step);
+  const double noise = 1e-15 * (1 + fabs(middle)) / h2 / scale, least = fmax(0.5 * *error, noise);
+  const bool bent = fabs(right - left) / scale > least;
+  const bool scattered = fabs(nearer - wider) / scale > least || fabs(wider - widest) / scale > least;
   if (!bent && !scattered) return SLOPE_WRONG;
   return SLOPE_KINK;
 }

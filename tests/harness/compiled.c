@@ -12,7 +12,8 @@
 
 typedef void InferFunction(const float *weights, void *const *input, float **output);
 typedef void ThreadsFunction(int threads);
-typedef float GradientsFunction(const float *weights, void *const *input, void *const *target, int32_t count, uint64_t seed, uint64_t step,
+typedef float GradientsFunction(const float *weights, void *const *input, void *const *target, int32_t count,
+                                uint64_t seed, uint64_t step,
                                 float *gradients, float **output);
 
 static int variant; /* of directories: one for each file of C */
@@ -24,7 +25,8 @@ static const char *port_type(const Node *node) {
   return node->elem == ELEM_I32 ? "int32_t" : "float";
 }
 
-static void put_infer_call(Text *out, const Check *check, bool some) { /* from image `first` on a batch; some: what is left */
+/* from image `first` on a batch; some: what is left */
+static void put_infer_call(Text *out, const Check *check, bool some) {
   const Sample *s = &check->sample;
   const Graph *graph = s->graph;
   text_put(out, "    %s_infer%s(%s", s->cname, some ? "_some" : "", graph->parameters > 0 ? "&model, " : "");
@@ -35,16 +37,18 @@ static void put_infer_call(Text *out, const Check *check, bool some) { /* from i
   }
   if (some) text_put(out, ", %lld - first", (long long)s->count);
   for (int i = 0; i < graph->outputs.n; i++)
-    text_put(out, ", output[%d] + first * %lld", i, (long long)shape_elements(graph->outputs.data[i].node->shape));
+    text_put(out, ", output[%d] + first * %lld", i,
+             (long long)shape_elements(graph->outputs.data[i].node->shape));
   text_put(out, ", &workspace);\n");
 }
 
-static void put_infer(Text *out, const Check *check) { /* the images of the check, a batch at a time and then what is left */
+/* the images of the check, a batch at a time and then what is left */
+static void put_infer(Text *out, const Check *check) {
   const Sample *s = &check->sample;
   const char *p = s->cname;
   const long long batch = check->limits.batch, count = s->count;
-  text_put(out, "#include \"net.h\"\nvoid glue_infer(const float *weights, void *const *input, float **output);\n");
-  text_put(out, "void glue_infer(const float *weights, void *const *input, float **output) {\n  static %s_workspace workspace;\n", p);
+  static const char head[] = "void glue_infer(const float *weights, void *const *input, float **output)";
+  text_put(out, "#include \"net.h\"\n%s;\n%s {\n  static %s_workspace workspace;\n", head, head, p);
   if (s->graph->parameters > 0) {
     text_put(out, "  static %s_model model;\n", p);
     text_put(out, "  %s_pack(&model, (const %s_weights *)(const void *)weights);\n", p, p);
@@ -64,11 +68,14 @@ static void put_gradients(Text *out, const Check *check) {
   const Graph *graph = s->graph;
   const char *p = s->cname;
   const bool weights = graph->parameters > 0;
-  static const char head[] = "float glue_gradients(const float *weights, void *const *input, void *const *target, int32_t count, "
+  static const char head[] =
+      "float glue_gradients(const float *weights, void *const *input, void *const *target, int32_t count, "
                              "uint64_t seed, uint64_t step, float *gradients, float **output)";
-  text_put(out, "%s;\n%s {\n  static %s_training training;\n  (void)weights, (void)gradients;\n  return %s_gradients(", head, head, p, p);
+  text_put(out, "%s;\n%s {\n  static %s_training training;\n", head, head, p);
+  text_put(out, "  (void)weights, (void)gradients;\n  return %s_gradients(", p);
   if (weights) text_put(out, "(const %s_weights *)(const void *)weights, ", p);
-  for (int i = 0; i < graph->inputs.n; i++) text_put(out, "(const %s *)input[%d], ", port_type(graph->inputs.data[i].node), i);
+  for (int i = 0; i < graph->inputs.n; i++)
+    text_put(out, "(const %s *)input[%d], ", port_type(graph->inputs.data[i].node), i);
   for (int i = 0; i < graph->outputs.n; i++)
     if (s->training.target[i]) text_put(out, "(const %s *)target[%d], ", port_type(s->training.target[i]), i);
   text_put(out, "count, seed, step, ");
@@ -88,13 +95,17 @@ static bool write_file(const char *path, const char *text) {
 }
 
 /* net.c and glue.c in a directory of their own; NULL if cnnc failed. */
-static const char *write_code(const Check *check, const char *targets, const char *level, bool threads, bool train, const Text *glue) {
+static const char *write_code(const Check *check, const char *targets, const char *level, bool threads,
+                              bool train, const Text *glue) {
   Arena *arena = check->sample.arena;
-  const char *cnnc = getenv("CNNC"), *dir = arena_printf(arena, "%s/%d", check->work, variant++);
+  const char *cnnc = getenv("CNNC") ? getenv("CNNC") : "cnnc", *dir = arena_printf(arena, "%s/%d", check->work, variant++);
   Text command = {.arena = arena};
-  text_put(&command, "mkdir -p %s && %s -Wno-unread-input -Wno-unused-value %s -o %s/net.c", dir, cnnc ? cnnc : "cnnc", check->sample.path, dir);
-  text_put(&command, " --target=%s %s --batch=%lld --prefix=%s", targets, level, (long long)check->limits.batch, check->sample.cname);
-  text_put(&command, "%s%s%s", threads ? " --threads=openmp" : "", train ? " --train" : "", check->special ? " --exact" : "");
+  text_put(&command, "mkdir -p %s && %s -Wno-unread-input -Wno-unused-value %s -o %s/net.c", dir, cnnc,
+           check->sample.path, dir);
+  text_put(&command, " --target=%s %s --batch=%lld --prefix=%s", targets, level,
+           (long long)check->limits.batch, check->sample.cname);
+  text_put(&command, "%s%s", threads ? " --threads=openmp" : "", train ? " --train" : "");
+  if (check->special) text_put(&command, " --exact");
   return system(command.s) == 0 && write_file(arena_printf(arena, "%s/glue.c", dir), glue->s) ? dir : NULL;
 }
 
@@ -102,7 +113,8 @@ static const char *write_code(const Check *check, const char *targets, const cha
 static bool by_threads(const char *level) { return strcmp(level, "-O0") != 0; }
 
 /* targets: several, of which `forced` is run; forced NULL: one. */
-static void *build(const Check *check, const char *targets, const char *forced, const char *level, bool train) {
+static void *build(const Check *check, const char *targets, const char *forced, const char *level,
+                   bool train) {
   const char *cc = getenv("CC");
   const bool threads = by_threads(level);
   Text glue = {.arena = check->sample.arena}, command = {.arena = check->sample.arena};
@@ -110,7 +122,8 @@ static void *build(const Check *check, const char *targets, const char *forced, 
   const char *dir = write_code(check, targets, level, threads, train, &glue);
   if (!dir) return NULL;
   const char *library = arena_printf(check->sample.arena, "%s/net.so", dir);
-  text_put(&command, "%s -std=c11 -O1 -fPIC -shared -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror%s", cc ? cc : "cc", threads ? " -fopenmp" : "");
+  text_put(&command, "%s -std=c11 -O1 -fPIC -shared -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror%s",
+           cc ? cc : "cc", threads ? " -fopenmp" : "");
   if (forced) {
     text_put(&command, " -D");
     for (const char *c = check->sample.cname; *c; c++) text_put(&command, "%c", toupper((unsigned char)*c));
@@ -126,11 +139,14 @@ static ThreadsFunction *threads_of(void *library) {
   return use;
 }
 
-static int64_t output_elements(const Sample *s, int o) { return s->count * shape_elements(s->graph->outputs.data[o].node->shape); }
+static int64_t output_elements(const Sample *s, int o) {
+  return s->count * shape_elements(s->graph->outputs.data[o].node->shape);
+}
 
 static float **new_outputs(const Sample *s) {
   float **output = NEW_ARRAY(s->arena, float *, s->graph->outputs.n + 1);
-  for (int o = 0; o < s->graph->outputs.n; o++) output[o] = NEW_ARRAY(s->arena, float, output_elements(s, o) + 1);
+  for (int o = 0; o < s->graph->outputs.n; o++)
+    output[o] = NEW_ARRAY(s->arena, float, output_elements(s, o) + 1);
   return output;
 }
 
@@ -140,7 +156,8 @@ static bool same_bits(const Sample *s, float *const *a, float *const *b) {
   return true;
 }
 
-static void check_infer_threads(const Check *check, const char *what, void *library, InferFunction *infer, float *const *want) {
+static void check_infer_threads(const Check *check, const char *what, void *library, InferFunction *infer,
+                                float *const *want) {
   const Sample *s = &check->sample;
   ThreadsFunction *use = threads_of(library);
   float **again = new_outputs(s);
@@ -155,7 +172,8 @@ static void check_infer_threads(const Check *check, const char *what, void *libr
 
 static void check_infer(const Check *check, const char *targets, const char *forced, const char *level) {
   const Sample *s = &check->sample;
-  const char *what = arena_printf(s->arena, "infer %s%s%s %s", forced ? forced : targets, forced ? " in a file of " : "", forced ? targets : "", level);
+  const char *what = forced ? arena_printf(s->arena, "infer %s in a file of %s %s", forced, targets, level)
+                            : arena_printf(s->arena, "infer %s %s", targets, level);
   void *library = build(check, targets, forced, level, false);
   InferFunction *infer = NULL;
   if (library) *(void **)&infer = dlsym(library, "glue_infer");
@@ -171,7 +189,8 @@ static void check_infer(const Check *check, const char *targets, const char *for
 }
 
 /* As with one thread: loss, gradients and outputs. */
-static void check_gradient_threads(const Check *check, const char *what, void *library, GradientsFunction *function, float loss, const float *want,
+static void check_gradient_threads(const Check *check, const char *what, void *library,
+                                   GradientsFunction *function, float loss, const float *want,
                                    float *const *output) {
   const Sample *s = &check->sample;
   const size_t bytes = (size_t)s->graph->parameters * sizeof(float);
@@ -180,8 +199,10 @@ static void check_gradient_threads(const Check *check, const char *what, void *l
   int differ = use ? 0 : 1;
   for (int threads = 2; use && threads <= 7 && !differ; threads += threads / 2 + 1) {
     use(threads);
-    const float again_loss = function(s->weights, s->input, s->target, (int32_t)s->count, SEED, STEP, gradients, again);
-    if (memcmp(&again_loss, &loss, sizeof loss) || memcmp(gradients, want, bytes) || !same_bits(s, again, output)) differ = threads;
+    const float again_loss = function(s->weights, s->input, s->target, (int32_t)s->count, SEED, STEP,
+                                      gradients, again);
+    if (memcmp(&again_loss, &loss, sizeof loss) || memcmp(gradients, want, bytes) ||
+        !same_bits(s, again, output)) differ = threads;
   }
   report(!differ, check, arena_printf(s->arena, "%s by threads", what), differ, 0);
 }
@@ -199,7 +220,8 @@ static void check_gradients(const Check *check, const char *target, const char *
   float *gradients = NEW_ARRAY(s->arena, float, s->graph->parameters + 1), **output = new_outputs(s);
   memset(gradients, 0x7f, (size_t)s->graph->parameters * sizeof *gradients); /* they are overwritten */
   if (threads_of(library)) threads_of(library)(1);
-  const float loss = function(s->weights, s->input, s->target, (int32_t)s->count, SEED, STEP, gradients, output);
+  const float loss = function(s->weights, s->input, s->target, (int32_t)s->count, SEED, STEP, gradients,
+                              output);
   report_error(check, what, training_error(check, loss, gradients, output), check->limits.gradient);
   if (by_threads(level)) check_gradient_threads(check, what, library, function, loss, gradients, output);
 }
@@ -242,10 +264,12 @@ static size_t bytes_add(Arena *arena, Bytes *bytes, const void *from, size_t n) 
 }
 
 static size_t values_bytes(const Sample *s, const Node *node) {
-  return (size_t)(s->count * shape_elements(node->shape)) * (node->elem == ELEM_U8 || node->elem == ELEM_I8 ? 1 : 4);
+  const size_t bytes = node->elem == ELEM_U8 || node->elem == ELEM_I8 ? 1 : 4;
+  return (size_t)(s->count * shape_elements(node->shape)) * bytes;
 }
 
-/* One program does all: it reads weights, inputs and targets as one block of bytes, and writes outputs, loss and gradients as another. */
+/* One program does all: it reads weights, inputs and targets as one block of bytes, and writes outputs, loss
+   and gradients as another. */
 typedef struct Bare {
   const Check *check;
   Text main;
@@ -278,16 +302,22 @@ static void put_bare_gradients(Bare *bare) {
   text_put(main, "  void *const target[] = {");
   for (int o = 0; o < s->graph->outputs.n; o++) {
     const Node *target = s->training.target[o];
-    if (target) text_put(main, "bare_in + %zu, ", bytes_add(s->arena, &bare->in, s->target[o], values_bytes(s, target)));
-    else text_put(main, "0, ");
+    if (!target) {
+      text_put(main, "0, ");
+      continue;
+    }
+    const size_t at = bytes_add(s->arena, &bare->in, s->target[o], values_bytes(s, target));
+    text_put(main, "bare_in + %zu, ", at);
   }
   text_put(main, "0};\n");
   for (int o = 0; o < s->graph->outputs.n; o++) {
     bare->train_at[o] = bytes_room(&bare->out, values_bytes(s, s->graph->outputs.data[o].node));
     text_put(main, "  output[%d] = (float *)(void *)(bare_out + %zu);\n", o, bare->train_at[o]);
   }
-  text_put(main, "  *(float *)(void *)(bare_out + %zu) = glue_gradients((const float *)(const void *)bare_in, input, target, ", bare->loss_at);
-  text_put(main, "%lld, %d, %d, (float *)(void *)(bare_out + %zu), output);\n", (long long)s->count, SEED, STEP, bare->gradients_at);
+  text_put(main, "  *(float *)(void *)(bare_out + %zu) = ", bare->loss_at);
+  text_put(main, "glue_gradients((const float *)(const void *)bare_in, input, target, ");
+  text_put(main, "%lld, %d, %d, (float *)(void *)(bare_out + %zu), output);\n", (long long)s->count, SEED,
+           STEP, bare->gradients_at);
 }
 
 static void check_foreign_file(const Check *check, const Target *target, const char *targets) {
@@ -301,11 +331,14 @@ static void check_foreign_file(const Check *check, const Target *target, const c
   put_glue(&glue, check, train);
   put_bare_infer(&bare);
   if (train) put_bare_gradients(&bare);
-  text_put(&glue, "void bare_run(void);\nextern unsigned char bare_in[], bare_out[];\nextern const long bare_in_bytes, bare_out_bytes;\n");
+  text_put(&glue, "void bare_run(void);\nextern unsigned char bare_in[], bare_out[];\n");
+  text_put(&glue, "extern const long bare_in_bytes, bare_out_bytes;\n");
   text_put(&glue, "const long bare_in_bytes = %zu, bare_out_bytes = %zu;\n", bare.in.n, bare.out.n);
-  text_put(&glue, "_Alignas(64) unsigned char bare_in[%zu], bare_out[%zu];\n%s}\n", bare.in.n, bare.out.n, bare.main.s);
+  text_put(&glue, "_Alignas(64) unsigned char bare_in[%zu], bare_out[%zu];\n%s}\n", bare.in.n, bare.out.n,
+           bare.main.s);
   unsigned char *out = NEW_ARRAY(s->arena, unsigned char, bare.out.n);
-  const char *dir = write_code(check, targets, "-O2", false, train, &glue), *what = arena_printf(s->arena, "infer %s", targets);
+  const char *dir = write_code(check, targets, "-O2", false, train, &glue);
+  const char *what = arena_printf(s->arena, "infer %s", targets);
   if (!dir || !foreign_run(s->arena, target, dir, bare.in.data, bare.in.n, out, bare.out.n)) {
     report(false, check, what, HUGE_VAL, check->limits.tolerance);
     return;
@@ -315,12 +348,15 @@ static void check_foreign_file(const Check *check, const Target *target, const c
   report_error(check, what, outputs_error(check, s->graph, &check->forward, output), check->limits.tolerance);
   if (!train) return;
   for (int o = 0; o < outputs; o++) output[o] = (float *)(void *)(out + bare.train_at[o]);
-  const float loss = *(float *)(void *)(out + bare.loss_at), *gradients = (float *)(void *)(out + bare.gradients_at);
-  report_error(check, arena_printf(s->arena, "gradients %s", targets), training_error(check, loss, gradients, output), check->limits.gradient);
+  const float loss = *(float *)(void *)(out + bare.loss_at);
+  const float *gradients = (float *)(void *)(out + bare.gradients_at);
+  report_error(check, arena_printf(s->arena, "gradients %s", targets),
+               training_error(check, loss, gradients, output), check->limits.gradient);
 }
 
 /* Every other program with packs of a wider target: emulators are slow. */
 void check_foreign(Check *check, const Target *target) {
   static int programs;
-  check_foreign_file(check, target, programs++ % 2 ? arena_printf(check->sample.arena, "x86-64-v4,%s", target->name) : target->name);
+  const char *wide = arena_printf(check->sample.arena, "x86-64-v4,%s", target->name);
+  check_foreign_file(check, target, programs++ % 2 ? wide : target->name);
 }

@@ -14,7 +14,8 @@ static const int widest = 16;          /* lanes of the widest target */
 
 typedef struct Way { /* how a program is lowered and run */
   const Target *target;
-  int layout;       /* lanes that weights are packed for: the target's own, or those of a wider one in its file */
+  /* lanes that weights are packed for: the target's own, or those of a wider one in its file */
+  int layout;
   bool plain;
   Tuning *choices;  /* NULL: the cost model's */
 } Way;
@@ -28,8 +29,9 @@ static double plan_error(const Check *check, Plan *plan, const Way *way) {
   const Sample *s = &check->sample;
   const Graph *graph = plan->training ? s->training.graph : s->graph;
   const GraphRun *run = plan->training ? &check->training : &check->forward;
-  Machine m = {.arena = s->arena, .plan = plan, .images = s->count, .batch = s->count + 2, .layout_lanes = way->layout,
-               .tuning = way->choices, .exact = check->special, .seed = SEED, .step = STEP, .weights = s->weights_double,
+  Machine m = {.arena = s->arena, .plan = plan, .images = s->count, .batch = s->count + 2,
+               .layout_lanes = way->layout, .tuning = way->choices, .exact = check->special,
+               .seed = SEED, .step = STEP, .weights = s->weights_double,
                .input = s->input_double, .target = s->target_double};
   if (!machine_run(&m, way->target, way->plain)) {
     printf("# %s\n", m.error);
@@ -38,7 +40,8 @@ static double plan_error(const Check *check, Plan *plan, const Way *way) {
   double error = 0, loss = 0;
   for (int o = 0; o < graph->outputs.n; o++) {
     const Node *node = graph->outputs.data[o].node;
-    error = worse(error, compared(check, m.output[o], run->value[node->id], s->count * shape_elements(node->shape), 1e-3));
+    error = worse(error, compared(check, m.output[o], run->value[node->id],
+                                  s->count * shape_elements(node->shape), 1e-3));
   }
   if (!plan->training) return error;
   for (int i = 0; i < graph->training->losses.n; i++)
@@ -46,8 +49,10 @@ static double plan_error(const Check *check, Plan *plan, const Way *way) {
   error = worse(error, number_error(loss, sample_loss(s, run)));
   for (int w = 0; w < graph->weights.n; w++) {
     const Weight *weight = graph->weights.data[w];
-    const double least = fmax(1e-9, gradient_floor(s, run, weight, 1e-3)); /* what is smaller is rounding, as in the tail of gelu */
-    const double e = numbers_error(m.gradients + weight->offset, check->gradients + weight->offset, weight->size, least);
+    /* what is smaller is rounding, as in the tail of gelu */
+    const double least = fmax(1e-9, gradient_floor(s, run, weight, 1e-3));
+    const double e = numbers_error(m.gradients + weight->offset, check->gradients + weight->offset,
+                                   weight->size, least);
     if (getenv("NETCHECK_VERBOSE")) fprintf(stderr, "%s: error %.3g\n", weight->name, e);
     error = worse(error, e);
   }
@@ -55,13 +60,16 @@ static double plan_error(const Check *check, Plan *plan, const Way *way) {
 }
 
 static void check_plan(const Check *check, Plan *plan, const Way *way) {
-  const char *how = plan->images > 1 ? ", images innermost" : plan->together ? ", dense layers of all images at once" : "";
+  const char *together = plan->together ? ", dense layers of all images at once" : "";
+  const char *how = plan->images > 1 ? ", images innermost" : together;
   const char *packs = way->layout != way->target->lanes ? ", wide packs" : "", *level = way->plain ? "-O0" : "-O2";
-  const char *what = arena_printf(check->sample.arena, "nests%s %s %s%s%s", plan->training ? " of gradients" : "", way->target->name, level, how, packs);
+  const char *nests = plan->training ? "nests of gradients" : "nests", *target = way->target->name;
+  const char *what = arena_printf(check->sample.arena, "%s %s %s%s%s", nests, target, level, how, packs);
   report_error(check, what, plan_error(check, plan, way), nest_error);
 }
 
-/* A target's plan: one image after the other; large dense layers of all at once; as many side by side as it has lanes. */
+/* A target's plan: one image after the other; large dense layers of all at once; as many side by side as it
+   has lanes. */
 static void check_way(const Check *check, const Way *way, int images) {
   const Sample *s = &check->sample;
   const bool plain = way->plain;
@@ -77,7 +85,8 @@ static void check_way(const Check *check, const Way *way, int images) {
     check_plan(check, plan_training_within(s->arena, s->graph, plain, 1, 0, 1), way);
 }
 
-static void check_layouts(const Check *check, Way way, int images) { /* with packs of its own, and as in a file of several targets */
+/* with packs of its own, and as in a file of several targets */
+static void check_layouts(const Check *check, Way way, int images) {
   const bool packs = check->sample.graph->parameters > 0 && images == 1;
   way.layout = way.target->lanes;
   check_way(check, &way, images);
@@ -121,7 +130,8 @@ static bool check_choice(const Check *check, Way way, int n, double *error) {
     const Decision *d = l->decision;
     if (n >= choices_of(l, choice)) continue;
     tuning_set(&choices, (Tuned){.target = d->target, .key = d->key, .choice = choice[n]});
-    if (l->layout != way.target) tuning_set(&choices, (Tuned){.target = d->layout_target, .key = d->key, .choice = choice[n]});
+    const Tuned packed = {.target = d->layout_target, .key = d->key, .choice = choice[n]};
+    if (l->layout != way.target) tuning_set(&choices, packed);
     text_put(&names, "%s%s by %s", names.n ? ", " : "", d->key, tuning_choice(arena, &choice[n]));
   }
   if (!choices.lines.n) return false;
@@ -138,7 +148,9 @@ static void check_target_choices(const Check *check, Way way) {
   while (check_choice(check, way, n, &error)) n++;
   if (!n) return;
   const char *packs = way.layout != way.target->lanes ? ", wide packs" : "";
-  report_error(check, arena_printf(check->sample.arena, "nests %s by each of %d choices%s", way.target->name, n, packs), error, nest_error);
+  const char *name = way.target->name;
+  const char *what = arena_printf(check->sample.arena, "nests %s by each of %d choices%s", name, n, packs);
+  report_error(check, what, error, nest_error);
 }
 
 void check_choices(Check *check) {

@@ -2,14 +2,16 @@
  *
  *     netcheck [--infer] [--special] [--nests | --choices | --on=TARGET] FILE.cnn...
  *
- * For each program: eval in double is compared with the compiled C, for every target that this CPU runs, at -O0 and -O2; with a train
- * block also eval's gradients with central differences, and the compiled gradients with eval's. Code of -O2 is run by threads too: the
- * bits must be those of one. With --nests the loop nests are run by the interpreter instead, which is fast and needs no C compiler; with
- * --choices so are those of each schedule that could be chosen; with --on=TARGET code for another CPU runs in an emulator, at -O2. What
- * programs have for looking inside, the values of all layers and the gradients with respect to the inputs, is always run by the
- * interpreter. With --special inputs hold NaN, infinities, zeros of both signs and denormal numbers, and inference alone is compared,
- * without methods that round differently: what is no finite number must be none in eval either. With --infer inference alone is compared,
- * for large nets. A line a comparison, in TAP. The first lines of a program may say
+ * For each program: eval in double is compared with the compiled C, for every target that this CPU runs, at
+ * -O0 and -O2; with a train block also eval's gradients with central differences, and the compiled
+ * gradients with eval's. Code of -O2 is run by threads too: the bits must be those of one. With --nests the
+ * loop nests are run by the interpreter instead, which is fast and needs no C compiler; with --choices so
+ * are those of each schedule that could be chosen; with --on=TARGET code for another CPU runs in an
+ * emulator, at -O2. What programs have for looking inside, the values of all layers and the gradients with
+ * respect to the inputs, is always run by the interpreter. With --special inputs hold NaN, infinities,
+ * zeros of both signs and denormal numbers, and inference alone is compared, without methods that round
+ * differently: what is no finite number must be none in eval either. With --infer inference alone is
+ * compared, for large nets. A line a comparison, in TAP. The first lines of a program may say
  *     # check: images=3 batch=2 tolerance=1e-5 gradient=1e-4 difference=1e-6 targets=generic */
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
@@ -21,7 +23,8 @@
 #include "check.h"
 #include "foreign.h"
 
-enum { SEVERAL = 5 };  /* images for nests: side by side in vectors of four, one whole group and a part of one */
+/* images for nests: side by side in vectors of four, one whole group and a part of one */
+enum { SEVERAL = 5 };
 enum { SPOILED = 6 };  /* images of special numbers: one of each kind */
 
 static int cases;
@@ -33,7 +36,9 @@ void report(bool ok, const Check *check, const char *what, double error, double 
   fflush(stdout);
 }
 
-void report_error(const Check *check, const char *what, double error, double limit) { report(error <= limit, check, what, error, limit); }
+void report_error(const Check *check, const char *what, double error, double limit) {
+  report(error <= limit, check, what, error, limit);
+}
 
 static Limits read_limits(Arena *arena, const char *path) {
   Limits limits = {0, 1, 1e-5, 1e-4, 1e-6, NULL};
@@ -75,7 +80,8 @@ double outputs_error(const Check *check, const Graph *graph, const GraphRun *run
   return error;
 }
 
-/* The largest of what a channel of the value holds: the root of the sum of its squares over pixels and images. */
+/* The largest of what a channel of the value holds: the root of the sum of its squares over pixels and
+   images. */
 static double channel_size(const GraphRun *run, const Node *node) {
   const Extent e = shape_extent(node->shape);
   const int64_t pixels = e.h * e.w * (node->result == RESULT_BATCH ? 1 : run->count);
@@ -117,7 +123,8 @@ double training_error(const Check *check, float loss, const float *gradients, fl
   }
   for (int o = 0; o < s->graph->outputs.n; o++) {
     const Node *node = s->training.graph->outputs.data[o].node;
-    error = worse(error, floats_error(output[o], run->value[node->id], s->count * shape_elements(node->shape), 0));
+    const int64_t n = s->count * shape_elements(node->shape);
+    error = worse(error, floats_error(output[o], run->value[node->id], n, 0));
   }
   return error;
 }
@@ -139,7 +146,9 @@ static void draw(Check *check, Mode mode) {
   check->training = sample_train(s, s->weights_double, check->gradients);
 }
 
-static bool wanted(const Check *check, const char *target) { return !check->limits.targets || strstr(check->limits.targets, target); }
+static bool wanted(const Check *check, const char *target) {
+  return !check->limits.targets || strstr(check->limits.targets, target);
+}
 
 static void check_all_compiled(Check *check) {
   static const char *const level[] = {"-O0", "-O2"};
@@ -148,9 +157,11 @@ static void check_all_compiled(Check *check) {
       if (target_runs_here(target) && wanted(check, target->name)) check_compiled(check, target, level[l]);
 }
 
-static void check_file(const char *path, Mode mode, bool special, bool infer, const char *work, const Target *foreign) {
+static void check_file(const char *path, Mode mode, bool special, bool infer, const char *work,
+                       const Target *foreign) {
   Arena *arena = arena_new();
-  Check check = {.work = work, .limits = read_limits(arena, path), .special = special, .infer = infer || special};
+  Check check = {.work = work, .limits = read_limits(arena, path), .special = special};
+  check.infer = infer || special;
   check.sample.path = path;
   if (!sample_read(&check.sample, arena, path)) {
     printf("not ok %d - %s does not compile\n", ++cases, path);
@@ -190,7 +201,8 @@ int main(int argc, char **argv) {
   arena_free(arena);
   const bool compiles = mode == COMPILED || mode == FOREIGN;
   if (compiles && !mkdtemp(work)) return perror(work), 99;
-  for (int i = first; i < argc; i++) check_file(argv[i], mode, special, infer, compiles ? work : NULL, foreign);
+  for (int i = first; i < argc; i++)
+    check_file(argv[i], mode, special, infer, compiles ? work : NULL, foreign);
   printf("1..%d\n", cases);
   if (!compiles) return 0;
   snprintf(command, sizeof command, "rm -rf %s", work);

@@ -11,7 +11,8 @@ enum { EACH = 6 }; /* so many elements of a parameter or input */
 
 static void report_slopes(const Check *check, const char *what, const Slopes *slopes) {
   const double limit = check->limits.difference;
-  if (slopes->kinks) what = arena_printf(check->sample.arena, "%s, %lld of %lld at kinks", what, (long long)slopes->kinks, (long long)slopes->judged);
+  if (slopes->kinks) what = arena_printf(check->sample.arena, "%s, %lld of %lld at kinks", what,
+                                         (long long)slopes->kinks, (long long)slopes->judged);
   report(slopes_good(slopes, limit), check, what, slopes->error, limit);
 }
 
@@ -41,7 +42,8 @@ void check_differences(Check *check) {
   LossAt at = {.sample = s, .weights = NEW_ARRAY(s->arena, double, s->graph->parameters + 1)};
   at.ignored = NEW_ARRAY(s->arena, double, s->graph->parameters + 1);
   memcpy(at.weights, s->weights_double, (size_t)s->graph->parameters * sizeof *at.weights);
-  const double least = 1e-5 * fmax(1, fabs(sample_loss(s, &check->training))); /* what is smaller is rounding of the loss */
+  /* what is smaller is rounding of the loss */
+  const double least = 1e-5 * fmax(1, fabs(sample_loss(s, &check->training)));
   for (int w = 0; w < s->graph->weights.n; w++) {
     const Weight *weight = s->graph->weights.data[w];
     if (weight->statistic || weight->frozen) continue;
@@ -50,10 +52,12 @@ void check_differences(Check *check) {
       double error;
       at.element = weight->offset + (int64_t)(sample_number(&state) * (double)weight->size);
       const double gradient = check->gradients[at.element];
-      const Slope slope = slope_judge(loss_at, &at, at.weights[at.element], gradient, scale, check->limits.difference, &error);
+      const Slope slope = slope_judge(loss_at, &at, at.weights[at.element], gradient, scale,
+                                      check->limits.difference, &error);
       slopes_add(&slopes, slope, error);
       if (getenv("NETCHECK_VERBOSE"))
-        fprintf(stderr, "%s[%lld]: gradient %.9g, error %.3g%s\n", weight->name, (long long)(at.element - weight->offset), gradient, error,
+        fprintf(stderr, "%s[%lld]: gradient %.9g, error %.3g%s\n", weight->name,
+                (long long)(at.element - weight->offset), gradient, error,
                 slope == SLOPE_KINK ? ", a kink" : "");
     }
   }
@@ -72,7 +76,8 @@ static double score_at(void *context, double x) {
   *at->number = before;
   for (int o = 0; o < at->check->sample.graph->outputs.n; o++) {
     const Node *score = at->plan->output[at->plan->score[o]];
-    for (int64_t k = 0; k < at->run->count * shape_elements(score->shape); k++) sum += at->run->target[o][k] * at->run->value[score->id][k];
+    const int64_t n = at->run->count * shape_elements(score->shape);
+    for (int64_t k = 0; k < n; k++) sum += at->run->target[o][k] * at->run->value[score->id][k];
   }
   return sum;
 }
@@ -84,7 +89,8 @@ static int64_t place_in_input(const Node *input, int64_t i) {
 }
 
 /* A few elements of each input; relative to the largest gradient. */
-static void check_input_gradients(Check *check, const Plan *plan, const GraphRun *run, double *const *caller) {
+static void check_input_gradients(Check *check, const Plan *plan, const GraphRun *run,
+                                  double *const *caller) {
   const Sample *s = &check->sample;
   uint64_t state = 77;
   Slopes slopes = {0};
@@ -92,14 +98,16 @@ static void check_input_gradients(Check *check, const Plan *plan, const GraphRun
     const Node *input = s->graph->inputs.data[i].node;
     const int64_t size = shape_elements(input->shape);
     const bool none = plan->gradient[i] < 0;
-    const double *gradient = none ? NEW_ARRAY(s->arena, double, size) : run->value[plan->output[plan->gradient[i]]->id];
+    const Node *shown = none ? NULL : plan->output[plan->gradient[i]];
+    const double *gradient = none ? NEW_ARRAY(s->arena, double, size) : run->value[shown->id];
     const double scale = largest_of(gradient, size, 1e-4);
     for (int k = 0; k < EACH; k++) {
       const int64_t element = (int64_t)(sample_number(&state) * (double)size);
       GraphRun again = *run;
       ScoreAt at = {check, plan, &again, caller[i] + place_in_input(input, element)};
       double error;
-      const Slope slope = slope_judge(score_at, &at, *at.number, gradient[element], scale, check->limits.difference, &error);
+      const Slope slope = slope_judge(score_at, &at, *at.number, gradient[element], scale,
+                                      check->limits.difference, &error);
       slopes_add(&slopes, slope, error);
     }
   }
@@ -110,13 +118,16 @@ void check_look(Check *check) {
   const Sample *s = &check->sample;
   Plan *plan = plan_look(s->arena, s->graph);
   const Target *target = target_native();
-  double **seed = NEW_ARRAY(s->arena, double *, s->graph->outputs.n + 1), **caller = NEW_ARRAY(s->arena, double *, s->graph->inputs.n + 1);
+  double **seed = NEW_ARRAY(s->arena, double *, s->graph->outputs.n + 1);
+  double **caller = NEW_ARRAY(s->arena, double *, s->graph->inputs.n + 1);
   uint64_t state = 55;
-  for (int i = 0; i < s->graph->inputs.n; i++) { /* the edges of clip and its like lie at whole numbers, where bytes would meet them */
+  /* the edges of clip and its like lie at whole numbers, where bytes would meet them */
+  for (int i = 0; i < s->graph->inputs.n; i++) {
     const Node *input = s->graph->inputs.data[i].node;
     const int64_t n = s->count * shape_elements(input->shape);
     caller[i] = NEW_ARRAY(s->arena, double, n);
-    for (int64_t k = 0; k < n; k++) caller[i][k] = s->input_double[i][k] + (input->elem == ELEM_F32 ? 0 : 0.375);
+    const double shift = input->elem == ELEM_F32 ? 0 : 0.375;
+    for (int64_t k = 0; k < n; k++) caller[i][k] = s->input_double[i][k] + shift;
   }
   for (int o = 0; o < s->graph->outputs.n; o++) {
     const int64_t n = s->count * shape_elements(s->graph->outputs.data[o].node->shape);
@@ -128,12 +139,15 @@ void check_look(Check *check) {
   run.target = (const double *const *)seed;
   graph_run(s->arena, plan->graph, &run);
   check_input_gradients(check, plan, &run, caller);
-  Machine m = {.arena = s->arena, .plan = plan, .images = s->count, .weights = s->weights_double, .input = caller, .target = seed};
+  Machine m = {.arena = s->arena, .plan = plan, .images = s->count, .weights = s->weights_double};
+  m.input = caller;
+  m.target = seed;
   double error = machine_run(&m, target, false) ? 0 : HUGE_VAL;
   if (m.error) printf("# %s\n", m.error);
   for (int o = 0; o < plan->graph->outputs.n && !m.error; o++) {
     const Node *node = plan->output[o];
-    error = worse(error, numbers_error(m.output[o], run.value[node->id], s->count * shape_elements(node->shape), 1e-3));
+    error = worse(error, numbers_error(m.output[o], run.value[node->id],
+                                       s->count * shape_elements(node->shape), 1e-3));
   }
   report_error(check, arena_printf(s->arena, "nests of looking inside %s", target->name), error, 1e-6);
 }

@@ -1,11 +1,13 @@
-// compare.c: the comparisons of netcheck: NaN is an error wherever none is wanted; a kink is told from a wrong gradient.
+// compare.c: the comparisons of netcheck: NaN is an error wherever none is wanted; a kink is told from a
+// wrong gradient.
 // SPDX-License-Identifier: Apache-2.0
 #include "compare.h"
 #include <CUnit/CUnit.h>
 #include <math.h>
 
 static void test_numbers(void) {
-  const double want[] = {1, -4, 0.5}, got[] = {1, -4.004, 0.5}, bad[] = {1, NAN, 0.5}, infinite[] = {1, INFINITY, 0.5}, zero[] = {0, 0, 0};
+  const double want[] = {1, -4, 0.5}, got[] = {1, -4.004, 0.5}, bad[] = {1, NAN, 0.5},
+      infinite[] = {1, INFINITY, 0.5}, zero[] = {0, 0, 0};
   CU_ASSERT_DOUBLE_EQUAL(numbers_error(got, want, 3, 0), 0.001, 1e-12);
   CU_ASSERT_DOUBLE_EQUAL(numbers_error(got, want, 3, 40), 0.0001, 1e-12);
   CU_ASSERT(numbers_error(zero, zero, 3, 0) <= 0);
@@ -29,7 +31,8 @@ static void test_loss(void) { /* what comes later hides no NaN */
 }
 
 static void test_special(void) {
-  const double want[] = {NAN, INFINITY, -INFINITY, 1e300, 2, 0}, close[] = {NAN, INFINITY, -INFINITY, INFINITY, 2.002, 0};
+  const double want[] = {NAN, INFINITY, -INFINITY, 1e300, 2, 0},
+      close[] = {NAN, INFINITY, -INFINITY, INFINITY, 2.002, 0};
   CU_ASSERT_DOUBLE_EQUAL(special_error(close, want, 6, 0), 0.001, 1e-12);
   for (int i = 0; i < 6; i++) {
     const double other[] = {0, NAN, -INFINITY, INFINITY};
@@ -37,7 +40,8 @@ static void test_special(void) {
       double got[6];
       for (int j = 0; j < 6; j++) got[j] = close[j];
       got[i] = other[k];
-      const bool same = (i == 0 && k == 1) || (i == 2 && k == 2) || (i == 3 && k == 3) || (i == 1 && k == 3) || (i == 5 && k == 0);
+      const bool same = (i == 0 && k == 1) || (i == 2 && k == 2) || (i == 3 && k == 3) ||
+          (i == 1 && k == 3) || (i == 5 && k == 0);
       const double error = special_error(got, want, 6, 0);
       if (i == 4 && k == 0) CU_ASSERT(error >= 1);
       if (i != 4 || k) CU_ASSERT(same ? error < 0.01 : isinf(error));
@@ -69,7 +73,8 @@ static void test_slopes(void) {
     const bool corner_is_far = fabs(at) > 1e-7;
     const Slope slope = slope_judge(corner, &at, 0, right, 1, 1e-6, &error);
     CU_ASSERT(corner_is_far ? slope == SLOPE_RIGHT : slope != SLOPE_WRONG);
-    if (fabs(at) > 1.1e-5) CU_ASSERT(slope_judge(corner, &at, 0, right + 0.01, 1, 1e-6, &error) == SLOPE_WRONG);
+    const Slope wrong = slope_judge(corner, &at, 0, right + 0.01, 1, 1e-6, &error);
+    if (fabs(at) > 1.1e-5) CU_ASSERT(wrong == SLOPE_WRONG);
   }
 }
 
@@ -87,5 +92,10 @@ static void test_share(void) { /* kinks are passed over, but not many */
 }
 
 CU_TestInfo suite_compare[] = {
-    {"NaN, differences and their scale", test_numbers}, {"a loss that is NaN", test_loss}, {"NaN and infinities where they belong", test_special},
-    {"a kink is told from a wrong gradient", test_slopes}, {"many kinks are an error", test_share}, CU_TEST_INFO_NULL};
+    {"NaN, differences and their scale", test_numbers},
+    {"a loss that is NaN", test_loss},
+    {"NaN and infinities where they belong", test_special},
+    {"a kink is told from a wrong gradient", test_slopes},
+    {"many kinks are an error", test_share},
+    CU_TEST_INFO_NULL,
+};
