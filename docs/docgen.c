@@ -3,8 +3,10 @@
  * operators|diagnostics|cnnc.1|cnn.5|cnnc-program.1|cnnc.bash|_cnnc|cnnc.fish */
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "base/diag.h"
 #include "docgen.h"
@@ -50,6 +52,71 @@ static void put_forms(const char *title, const Form *const *forms) {
   }
 }
 
+/* ---- values that are not finite ---- */
+/* With the defaults of its arguments; those without one are -1, 1, ... */
+static double activation_at(const Op *op, double x) {
+  Const arg[8] = {{0}};
+  Node node = {.op = op, .arg = arg};
+  const double weight[MOST_WEIGHTS] = {0.25};
+  double given = -1;
+  for (int i = 0; op->params[i].name && i < 8; i++) {
+    arg[i] = (Const){.kind = CONST_FLOAT, .f = op->params[i].value ? strtod(op->params[i].value, NULL) : given};
+    given += op->params[i].value ? 0 : 2;
+  }
+  return op->map_eval(&node, &x, weight, 0);
+}
+
+static void put_float(double x) {
+  const float f = (float)x;
+  if (isnan(f)) printf(" NaN |");
+  else if (isinf(f)) printf(" %sinf |", f < 0 ? "-" : "");
+  else printf(" %.3g |", (double)f);
+}
+
+static void put_special_values(void) {
+  static const double at[] = {NAN, INFINITY, -INFINITY, -0.0, 3e38, -3e38};
+  puts("## NaN, infinities and the ends of floats\n"
+       "\n"
+       "Inference computes in single precision by the rules of IEEE 754 and treats no value specially:\n"
+       "what comes out is what the formulas give, as in PyTorch. NaN is not lost: where an operator reads\n"
+       "NaN, it gives NaN. So a picture of NaN gives NaN.\n"
+       "\n"
+       "What activations make of such values (with the default arguments; `clip(-1, 1)`; a prelu of 0.25):\n"
+       "\n"
+       "| | NaN | inf | -inf | -0 | 3e38 | -3e38 |\n"
+       "|---|---|---|---|---|---|---|");
+  for (const Op *const *op = op_table; *op; op++) {
+    if (strcmp((*op)->group, "activation") || !(*op)->map_eval) continue;
+    printf("| %s |", (*op)->name);
+    for (size_t i = 0; i < sizeof at / sizeof *at; i++) put_float(activation_at(*op, at[i]));
+    puts("");
+  }
+  puts("\n- `softmax`, `log_softmax`: -inf has the probability 0. A pixel with NaN or inf, or with nothing\n"
+       "  but -inf, is NaN in all channels. The largest value is subtracted first, so nothing else\n"
+       "  overflows.\n"
+       "- `maxpool`, `global_maxpool`, `maximum`: NaN counts as the largest. Padding is -inf, and no\n"
+       "  window sees padding alone. The gradient of a window whose maximum is NaN goes to its first\n"
+       "  element.\n"
+       "- `conv`, `depthwise`, `conv_transpose`, `dense`, `avgpool`: sums. NaN in a window makes its\n"
+       "  outputs NaN, inf makes them inf, -inf or NaN (inf - inf, 0 * inf); other outputs are not\n"
+       "  touched. The exception is a `conv` by Winograd's algorithm, which takes sums and differences of\n"
+       "  a tile first: one NaN or infinity makes all outputs of its tile NaN, also where windows do not\n"
+       "  see it. `--exact` forbids that; `--emit=schedule` shows which layers it concerns.\n"
+       "- `batchnorm`, `normalize`, `scale`: a factor and a sum in inference. In training one NaN or\n"
+       "  infinity makes its channel NaN in the whole batch. A running variance below -epsilon gives NaN.\n"
+       "- `lrn`: inf becomes NaN (inf / inf), finite neighbours in its window 0.\n"
+       "- `divide`: x / 0 is inf or -inf, 0 / 0 is NaN.\n"
+       "- `exp` is inf above 88.73 and 0 below -103.98. `sqrt` of negative numbers is NaN.\n"
+       "- Denormal numbers are computed with as they are, unless the caller has told the CPU to flush them\n"
+       "  to zero. Some CPUs are slow on them.\n"
+       "- Results above 3.4e38 are inf, also sums on the way to a smaller result.\n"
+       "- Gradients: at NaN relu, relu6 and hard_swish pass the gradient on, leaky_relu and prelu take the\n"
+       "  slope of negative values, hard_sigmoid, clip, abs and maximum give 0, all others NaN.\n"
+       "- `u8` and `i8` inputs have no such values. All this holds if the C is compiled without\n"
+       "  `-ffast-math`.\n"
+       "");
+}
+
 static void put_operators(void) {
   puts("<!-- Made by `make docs` from the compiler's tables; do not edit. -->\n# Operators\n");
   puts("All operators take `name=\"…\"`; those with parameters also `weights=LAYER` (share its parameters) and `frozen=true` (not trained).\n");
@@ -62,6 +129,7 @@ static void put_operators(void) {
     for (const Op *const *op = first; *op; op++)
       if (!strcmp((*op)->group, group)) put_op(*op, true);
   }
+  put_special_values();
   puts("## Losses\n");
   for (const Op *const *loss = loss_table; *loss; loss++) put_op(*loss, loss_parts(*loss) != NULL);
   put_forms("Initialisations", init_table);

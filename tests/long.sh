@@ -1,11 +1,14 @@
 #!/bin/sh
-# long.sh: what takes too long for every change: all tests with sanitizers, a minute of fuzzing for each reader, thousands of random programs, every choice of schedules, errors of functions, hundreds of kills of a training
-# run, every allocation failing once, valgrind over hostile programs. `make check-long` runs it in the build directory.   long.sh SOURCE_DIR [sanitizers|fuzz|random|choices|functions|kills|memory|valgrind]...
+# long.sh: what takes too long for every change: all tests with sanitizers, a minute of fuzzing for each reader, thousands of random programs,
+# every choice of schedules, errors of functions, hundreds of kills of a training run, every allocation
+# failing once, the nets of examples/, NaN in every program, a race
+# detector, valgrind over hostile programs. `make check-long` runs it in the build directory.
+#     long.sh SOURCE_DIR [sanitizers|fuzz|random|choices|functions|kills|memory|examples|special|threads|valgrind]...
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 top=$(cd "$1" && pwd)
 shift
-[ $# -gt 0 ] || set -- sanitizers fuzz random choices functions kills memory valgrind
+[ $# -gt 0 ] || set -- sanitizers fuzz random choices functions kills memory examples special threads valgrind
 here=$(pwd)
 seconds=${FUZZ_SECONDS:-65}
 clang=${CLANG:-clang}
@@ -104,6 +107,60 @@ memory() {
   verdict "$status" "a message and whole files, whichever allocation fails (long-memory.log)"
 }
 
+# Threads touch nothing that another one is at: ThreadSanitizer over nets that threads share, told of OpenMP's barriers by Archer. Vectors of more than 16 bytes
+# are not looked at, so code is for x86-64. That it sees anything is shown by the same code without its barriers.
+racing() { # racing NAME OPTIONS: races that were seen
+  "$clang" -g -O1 -fopenmp -fsanitize=thread -I. "$1.c" "$top/tests/cli/racer.c" -o "$1" >"$1.log" 2>&1 || { echo compilation; return; }
+  OMP_TOOL_LIBRARIES=$archer TSAN_OPTIONS=ignore_noninstrumented_modules=1:exitcode=0 timeout 600 "./$1" >>"$1.log" 2>&1 || { echo status; return; }
+  grep -c 'WARNING: ThreadSanitizer' "$1.log" || true
+}
+
+threads() {
+  archer=$("$clang" -print-file-name=libarcher.so)
+  if [ ! -f "$archer" ]; then echo "ok - threads # SKIP no libarcher.so beside $clang"; return; fi
+  mkdir -p "$here/long-threads"
+  cd "$here/long-threads"
+  n=0
+  while read -r batch layers; do
+    n=$((n + 1))
+    printf 'net n {\n  input x: 32x32x16\n  %s\n  train {\n    loss = mse\n    batch = 8\n  }\n}\n' "$layers" >"$n.cnn"
+    "$here/cnnc" "$n.cnn" -o net.c --train --threads=openmp --target=x86-64 --prefix=n --batch="$batch" >"$n.log" 2>&1
+    cp net.c "net$n.c"
+    found=$(racing "net$n")
+    [ "$found" = 0 ] && verdict 0 "no races: $layers, batch $batch" || verdict 1 "no races: $layers, batch $batch ($found, long-threads/net$n.log)"
+    grep -q '^  BARRIER();' net.c || continue
+    sed 's/^  BARRIER();//' net.c >"unguarded$n.c"
+    found=$(racing "unguarded$n")
+    [ "$found" -gt 0 ] 2>/dev/null && verdict 0 "races without barriers: $layers" || verdict 1 "races without barriers: $layers ($found)"
+  done <<'EOF'
+1 conv(32, 3x3, pad=same) -> relu -> maxpool(2) -> conv(64, 3x3, pad=same) -> batchnorm -> relu -> dropout -> global_avgpool -> dense(10)
+1 depthwise(3x3, pad=same) -> batchnorm -> relu6 -> conv(64, 1x1) -> relu6 -> avgpool(2) -> flatten -> dense(100)
+1 conv(48, 5x5, stride=2, pad=2) -> tanh -> conv_transpose(16, 4x4, stride=2, pad=1) -> softmax -> add(x)
+4 maxpool(4) -> flatten -> dense(1024) -> relu -> dense(1024) -> relu -> dense(10)
+4 conv(8, 3x3) -> relu -> maxpool(2) -> flatten -> dense(10)
+EOF
+  cd "$here"
+}
+
+# The nets of examples/ at sizes that eval can do, and NaN and infinities in every program, both compiled for every target of this CPU.
+examples() {
+  status=0
+  make -s netcheck >"$here/long-examples.log" 2>&1 || status=$?
+  top_srcdir=$top top_builddir=$here CNNC=$here/cnnc CLANG=$clang TARGETS=x86-64-v4,x86-64-v3,generic \
+    EXAMPLES='lenet5 autoencoder speech resnet8 sobel alexnet:67 vgg16:32 resnet18:64 mobilenet_v1:64 squeezenet:64 unet:32 tiny_yolo:64' \
+    sh "$top/tests/examples.tap" >>"$here/long-examples.log" 2>&1 || status=$?
+  grep -q '^not ok' "$here/long-examples.log" && status=1
+  verdict "$status" "examples against eval (long-examples.log)"
+}
+
+special_values() {
+  status=0
+  make -s netcheck >"$here/long-special.log" 2>&1 || status=$?
+  CNNC=$here/cnnc CLANG=$clang ./netcheck --special "$top"/tests/run/*.cnn "$top"/tests/special/every_element.cnn >>"$here/long-special.log" 2>&1 || status=$?
+  grep -q '^not ok' "$here/long-special.log" && status=1
+  verdict "$status" "NaN and infinities in every program (long-special.log)"
+}
+
 valgrind_programs() {
   mkdir -p "$here/long-valgrind"
   for program in "$top"/tests/broken/*.cnn "$top"/tests/diag/*.cnn "$top/examples/lenet5/lenet5.cnn"; do
@@ -123,6 +180,9 @@ for part in "$@"; do
   functions) functions ;;
   kills) kills ;;
   memory) memory ;;
+  examples) examples ;;
+  special) special_values ;;
+  threads) threads ;;
   valgrind) valgrind_programs ;;
   *) echo "long.sh: no part $part" >&2; exit 2 ;;
   esac

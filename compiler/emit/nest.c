@@ -271,7 +271,7 @@ static int precedence_of(const Printer *p, Val e) {
 
 static void print_value(Printer *p, Val e, int precedence) {
   static const char *const sign[] = {[ADD] = " + ", [SUB] = " - ", [MUL] = " * ", [DIV] = " / ", [LESS] = " < ", [LESS_EQ] = " <= ", [EQUAL] = " == "};
-  static const PreludeFn fn[] = {[MIN] = FN_MIN, [MAX] = FN_MAX, [SELECT] = FN_SELECT, [EXP] = FN_EXP, [LOG] = FN_LOG, [SQRT] = FN_SQRT, [TANH] = FN_TANH,
+  static const PreludeFn fn[] = {[MIN] = FN_MIN, [MAX] = FN_MAX, [MAX_NAN] = FN_MAX_NAN, [SELECT] = FN_SELECT, [EXP] = FN_EXP, [LOG] = FN_LOG, [SQRT] = FN_SQRT, [TANH] = FN_TANH,
                                  [SIGMOID] = FN_SIGMOID, [ERF] = FN_ERF, [ABS] = FN_ABS, [HSUM] = FN_SUM, [HMAX] = FN_HIGHEST, [RANDOM] = FN_RANDOM};
   int verdict = e->op == PICK ? known_pick(&p->known, e) : -1, lanes = e->type.lanes;
   if (verdict >= 0) {
@@ -294,7 +294,7 @@ static void print_value(Printer *p, Val e, int precedence) {
     if (e->a[0]->type.lanes == 1) { print_choice(p, e); break; }
     print_arguments(p, need(p, FN_SELECT, e->type.elem, lanes), e);
     break;
-  case MIN: case MAX: case EXP: case LOG: case SQRT: case TANH: case SIGMOID: case ERF: case ABS: case RANDOM:
+  case MIN: case MAX: case MAX_NAN: case EXP: case LOG: case SQRT: case TANH: case SIGMOID: case ERF: case ABS: case RANDOM:
     print_arguments(p, need(p, fn[e->op], e->type.elem, lanes), e);
     break;
   case HSUM: case HMAX: print_arguments(p, need(p, fn[e->op], F32, e->a[0]->type.lanes), e); break;

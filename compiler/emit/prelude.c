@@ -33,6 +33,10 @@ static const Function function[FN_COUNT] = {
   [FN_MIN] = {"min",
     .scalar = "INLINE @a@T min@l(@T a, @T b) { return a < b ? a : b; }\n",
     .vector = "INLINE @a@T min@l(@T a, @T b) { return select@l(a < b, a, b); }\n", .uses = {FN_SELECT}, .nuses = 1},
+  [FN_MAX_NAN] = {"max_nan",
+    .scalar = "INLINE @a@T max_nan@l(@T a, @T b) { return a > b || a != a ? a : b; }\n",
+    .vector = "INLINE @a@T max_nan@l(@T a, @T b) { return (@T)((@I)max@l(a, b) | (a != a)); } // all bits set: NaN\n",
+    .uses = {FN_SELECT, FN_MAX}, .nuses = 2},
   [FN_ABS] = {"abs", .text = "INLINE @a@F abs@n(@F x) { return float_of@n(bits@n(x) & 0x7fffffffu); }\n", .uses = {FN_BITS, FN_FLOAT_OF}, .nuses = 2},
   [FN_EXP] = {"exp", .text =
     "// e to the power x, within 1 ulp: x = n*log(2) + r, a polynomial in r, the power of two in two steps for results at both ends of the range.\n"

@@ -5,7 +5,7 @@
 #include "nest/nest.h"
 
 typedef enum PreludeFn { /* in the order in which they are printed: a function uses those before it */
-  FN_BITS, FN_FLOAT_OF, FN_SPLAT, FN_SELECT, FN_MAX, FN_MIN, FN_ABS, FN_EXP, FN_LOG, FN_SQRT, FN_TANH, FN_SIGMOID, FN_ERF,
+  FN_BITS, FN_FLOAT_OF, FN_SPLAT, FN_SELECT, FN_MAX, FN_MIN, FN_MAX_NAN, FN_ABS, FN_EXP, FN_LOG, FN_SQRT, FN_TANH, FN_SIGMOID, FN_ERF,
   FN_SUM, FN_HIGHEST, FN_RANDOM, FN_LOAD_PART, FN_STORE_PART,
   FN_COUNT
 } PreludeFn;

@@ -15,7 +15,7 @@ static void read_input(const Node *node, const double *from, int64_t count, doub
 
 static void run_node(GraphRun *run, const Node *node) {
   Eval eval = {.node = node, .training = run->training, .count = run->count, .seed = run->seed, .step = run->step};
-  for (int k = 0; k < node->nweights && k < 8; k++)
+  for (int k = 0; k < node->nweights; k++)
     if (node->weight[k]) eval.weight[k] = run->weights + node->weight[k]->offset;
   const bool sums = node->target != NULL;
   const int64_t size = shape_elements(node->shape), rounds = node->result == RESULT_BATCH ? 1 : run->count;

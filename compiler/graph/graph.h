@@ -68,6 +68,7 @@ typedef struct Weight {
 } Weight;
 
 /* ---- nodes ---- */
+enum { MOST_INPUTS = 16, MOST_WEIGHTS = 8 }; /* of a node; graph_verify holds all graphs to that */
 typedef enum ElemType { ELEM_F32, ELEM_U8, ELEM_I8, ELEM_I32 } ElemType;
 
 typedef enum Result {
@@ -134,5 +135,6 @@ Node *graph_hidden(Graph *, const struct Op *, Node *of, Shape, Result, int nin,
 void graph_layout_weights(Graph *); /* ids and offsets */
 /* For the weight of a dense layer: the flatten behind which it reads a picture or a sequence in the order height, width, channels; else NULL. */
 const Node *graph_flatten_before(const Weight *);
+void graph_count_uses(const Graph *, int *uses); /* by node id: how often outputs are read, as given, and so what they are made of; 0: not at all */
 void graph_verify(const Graph *);   /* a broken invariant is a bug: reported, exit 3 */
 #endif

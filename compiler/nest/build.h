@@ -31,6 +31,7 @@ _Noreturn void nest_misuse(const Nest *, const char *what); /* the schedule is w
 Val num(Nest *, double);
 Val num_i32(Nest *, int32_t);
 Val add(Val, Val), sub(Val, Val), mul(Val, Val), div_(Val, Val), vmin(Val, Val), vmax(Val, Val);
+Val vmax_nan(Val, Val); /* vmin, vmax give the second value where one is NaN; this one NaN */
 Val less(Val, Val), less_eq(Val, Val), equal(Val, Val), choose(Val mask, Val yes, Val no);
 Val vexp(Val), vlog(Val), vsqrt(Val), vtanh(Val), vsigmoid(Val), verf(Val), vabs(Val);
 Val fma_(Val x, Val y, Val plus);

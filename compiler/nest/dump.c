@@ -79,7 +79,7 @@ static void put_binary(Dump *d, Val e, const char *sign) {
 
 static void put_value(Dump *d, Val e) {
   static const char *const sign[] = {[ADD] = "+", [SUB] = "-", [MUL] = "*", [DIV] = "/", [LESS] = "<", [LESS_EQ] = "<=", [EQUAL] = "=="};
-  static const char *const name[] = {[MIN] = "min", [MAX] = "max", [SELECT] = "choose", [FMA] = "fma", [EXP] = "exp", [LOG] = "log", [SQRT] = "sqrt", [TANH] = "tanh",
+  static const char *const name[] = {[MIN] = "min", [MAX] = "max", [MAX_NAN] = "max_nan", [SELECT] = "choose", [FMA] = "fma", [EXP] = "exp", [LOG] = "log", [SQRT] = "sqrt", [TANH] = "tanh",
                                      [SIGMOID] = "sigmoid", [ERF] = "erf", [ABS] = "abs", [HSUM] = "sum", [HMAX] = "max", [RANDOM] = "random"};
   switch (e->op) {
   case NUM: text_put(d->out, "%s", text_float(d->out->arena, e->num)); break;
@@ -89,7 +89,8 @@ static void put_value(Dump *d, Val e) {
     if (e->part != e->type.lanes) text_put(d->out, "/%d", e->type.lanes);
     break;
   case ADD: case SUB: case MUL: case DIV: case LESS: case LESS_EQ: case EQUAL: put_binary(d, e, sign[e->op]); break;
-  case MIN: case MAX: case SELECT: case FMA: case EXP: case LOG: case SQRT: case TANH: case SIGMOID: case ERF: case ABS: case HSUM: case HMAX: case RANDOM:
+  case MIN: case MAX: case MAX_NAN: case SELECT: case FMA: case EXP: case LOG: case SQRT: case TANH:
+  case SIGMOID: case ERF: case ABS: case HSUM: case HMAX: case RANDOM:
     put_arguments(d, name[e->op], e), text_put(d->out, ")");
     break;
   case SHUFFLE:

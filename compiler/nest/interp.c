@@ -131,6 +131,7 @@ static double apply(Interp *in, Val e, double x, double y, double z) { /* one la
   case DIV: return rounded(in, e->type.elem, x / y);
   case MIN: return x < y ? x : y;
   case MAX: return x > y ? x : y;
+  case MAX_NAN: return x > y || isnan(x) ? x : y;
   case LESS: return x < y ? yes : 0;
   case LESS_EQ: return x <= y ? yes : 0;
   case EQUAL: return x == y ? yes : 0;

@@ -71,7 +71,9 @@ typedef struct Cond { int n; All any[2]; } Cond;
 
 /* ---- values: pure trees ---- */
 typedef enum ValOp {
-  NUM, LOAD, ADD, SUB, MUL, DIV, MIN, MAX,
+  NUM, LOAD, ADD, SUB, MUL, DIV,
+  MIN, MAX,                    /* a[1] where one of the two is NaN, as minps and maxps of x86 have it */
+  MAX_NAN,                     /* NaN where one of the two is NaN */
   LESS, LESS_EQ, EQUAL,        /* masks, for SELECT */
   SELECT,                      /* a[0] ? a[1] : a[2], lane by lane, both evaluated */
   FMA,                         /* a[0] * a[1] + a[2], rounded once where the target has the instruction */

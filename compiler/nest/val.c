@@ -85,6 +85,7 @@ Val div_(Val a, Val b) {
 
 Val vmin(Val a, Val b) { return both_num(a, b) ? (a->num < b->num ? a : b) : binary(MIN, a, b); }
 Val vmax(Val a, Val b) { return both_num(a, b) ? (a->num > b->num ? a : b) : binary(MAX, a, b); }
+Val vmax_nan(Val a, Val b) { return both_num(a, b) ? vmax(a, b) : binary(MAX_NAN, a, b); }
 
 static Val compare(ValOp op, Val a, Val b) { /* a mask: I32, not zero where it holds */
   ValNode *e = (ValNode *)(uintptr_t)binary(op, a, b);

@@ -18,7 +18,7 @@ static void shape(ShapeContext *context, Node *node) {
 
 MAP_EVAL(clip) { return x[0] < lowest(node) ? lowest(node) : x[0] > highest(node) ? highest(node) : x[0]; }
 MAP_SLOPE(slope) { return x[0] >= lowest(node) && x[0] <= highest(node); }
-MAP_VALUE(value) { return vmin(vmax(m->x[0], number(lowest(m->node))), number(highest(m->node))); }
+MAP_VALUE(value) { return vmin(number(highest(m->node)), vmax(number(lowest(m->node)), m->x[0])); }
 MAP_GRADIENT(gradient) {
   Val x = m->x[0];
   return choose(less_eq(number(lowest(m->node)), x), choose(less_eq(x, number(highest(m->node))), dy, number(0)), number(0));

@@ -15,7 +15,7 @@ static void shape(ShapeContext *context, Node *node) {
   const Shape first = node->in[0]->shape;
   for (int k = 0; k < node->nin; k++)
     if (!node->in[k]->shape.rank) return;
-  if (node->nin > 16) {
+  if (node->nin > MOST_INPUTS) {
     op_error(context, node, DIAG_too_many_arguments, "concat takes at most 15 values besides the current one");
     return;
   }

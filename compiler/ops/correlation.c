@@ -48,7 +48,7 @@ static bool far_positions(const int64_t reach[2], Extent e) {
 }
 
 bool correlation_near_limits(const Correlation *k) {
-  enum { MOST_TAPS = 1 << 16, MOST_WEIGHTS = INT32_MAX - (1 << 26), WINOGRAD_POINTS = 36 };
+  enum { MOST_TAPS = 1 << 16, MOST_PACKED = INT32_MAX - (1 << 26), WINOGRAD_POINTS = 36 };
   int64_t reach[2];
   for (int axis = 0; axis < 2; axis++) {
     reach[axis] = sides_of(k->large, axis) + sides_of(k->small, axis) + k->before[axis] + (sides_of(k->small, axis) - 1) * k->stride[axis] + (k->kernel[axis] - 1) * k->dilation[axis];
@@ -57,7 +57,7 @@ bool correlation_near_limits(const Correlation *k) {
   if (far_positions(reach, k->large) || far_positions(reach, k->small)) return true;
   const int64_t taps_ = larger(k->kernel[0] * k->kernel[1], k->kernel[0] == k->kernel[1] && k->kernel[0] > 1 && k->groups == 1 ? WINOGRAD_POINTS : 1);
   const int64_t pairs = k->l == 1 && k->s == 1 ? padded(k->groups) : k->groups * larger(bounded_product(padded(k->l), k->s), bounded_product(k->l, padded(k->s)));
-  return bounded_product(pairs, taps_) > MOST_WEIGHTS;
+  return bounded_product(pairs, taps_) > MOST_PACKED;
 }
 
 int correlation_weight_index(const Correlation *k, Ix *at_, const Ix *s, const Ix *l, const Ix *ky, const Ix *kx) {

@@ -15,12 +15,12 @@ MAP_SLOPE(slope) {
 }
 MAP_VALUE(value) {
   Val alpha = number(arg_number(m->node, "alpha")), x = m->x[0];
-  return choose(less(number(0), x), x, mul(alpha, sub(vexp(vmin(x, number(0))), number(1))));
+  return choose(less(number(0), x), x, mul(alpha, sub(vexp(vmin(number(0), x)), number(1))));
 }
 MAP_GRADIENT(gradient) {
   Val alpha = number(arg_number(m->node, "alpha"));
   if (m->y) return mul(dy, choose(less(number(0), m->y), number(1), add(m->y, alpha)));
-  return mul(dy, choose(less(number(0), m->x[0]), number(1), mul(alpha, vexp(vmin(m->x[0], number(0))))));
+  return mul(dy, choose(less(number(0), m->x[0]), number(1), mul(alpha, vexp(vmin(number(0), m->x[0])))));
 }
 
 const Op op_elu = {

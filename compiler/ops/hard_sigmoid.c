@@ -6,7 +6,7 @@ static const Param params[] = {{0}};
 
 MAP_EVAL(hard_sigmoid) { return x[0] <= -3 ? 0 : x[0] >= 3 ? 1 : (x[0] + 3) / 6; }
 MAP_SLOPE(slope) { return x[0] > -3 && x[0] < 3 ? 1.0 / 6 : 0; }
-MAP_VALUE(value) { return mul(vmin(vmax(add(m->x[0], number(3)), number(0)), number(6)), number(1.0 / 6)); }
+MAP_VALUE(value) { return mul(vmin(number(6), vmax(number(0), add(m->x[0], number(3)))), number(1.0 / 6)); }
 MAP_GRADIENT(gradient) { return choose(less(vabs(m->x[0]), number(3)), mul(dy, number(1.0 / 6)), number(0)); }
 
 const Op op_hard_sigmoid = {

@@ -79,7 +79,7 @@ typedef struct Lower {
   int64_t batch;             /* nests for all images: most of them; 0: the nest of an image, in inference */
   int64_t call;              /* inference: images of a call, which take turns or are computed together; 0: there is one */
   int images;                /* side by side in the lanes of a vector, [h][w][c][images]: the nest is built of scalars, then widened; 0 or 1: one after the other */
-  Buf *in[16], *out;         /* made by lower_begin: [h][w][c] of each root input and of the result (kernel->batch: [batch][h][w][c]); RESULT_SUM: out is the gradient buffer in the weight's dims, UPDATE; with kernel->over it is that value's buffer, too, OVER */
+  Buf *in[MOST_INPUTS], *out; /* made by lower_begin: [h][w][c] of each root input and of the result (kernel->batch: [batch][h][w][c]); RESULT_SUM: out is the gradient buffer in the weight's dims, UPDATE; with kernel->over it is that value's buffer, too, OVER */
   Binding binding[BUFS];     /* by buffer id */
   VEC(Pack *) packs;
   Buf *other[64]; int nothers; /* operands of the chain */
@@ -118,7 +118,7 @@ void lower_detail(Lower *, const char *format, ...) __attribute__((format(printf
 typedef struct Map {
   Nest *b;
   const Node *node;
-  Val x[16];                 /* operands as the node's `in` has them, x[0] the current value; lanes wide */
+  Val x[MOST_INPUTS];        /* operands as the node's `in` has them, x[0] the current value; lanes wide */
   Val y;                     /* in map_gradient: the node's value (only if op asks: see map.c), else NULL */
   Lower *lower; const Ix *c; int part, lanes;
 } Map;

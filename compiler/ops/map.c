@@ -72,14 +72,14 @@ static void gather(const Eval *eval, int k, int first, Extent e, int64_t pixel, 
   x[k] = eval->in[first][(repeated ? 0 : pixel * e.c) + c];
 }
 
-static void gather_weights(const Eval *eval, int64_t c, double weight[8]) {
-  for (int k = 0; k < eval->node->nweights && k < 8; k++) weight[k] = eval->weight[k] ? eval->weight[k][c] : NAN;
+static void gather_weights(const Eval *eval, int64_t c, double weight[MOST_WEIGHTS]) {
+  for (int k = 0; k < eval->node->nweights; k++) weight[k] = eval->weight[k] ? eval->weight[k][c] : NAN;
 }
 
 void map_run(const Eval *eval) {
   const Node *node = eval->node;
   const Extent e = shape_extent(node->shape);
-  double x[16], weight[8];
+  double x[MOST_INPUTS], weight[MOST_WEIGHTS];
   for (int64_t p = 0; p < e.h * e.w; p++)
     for (int64_t c = 0; c < e.c; c++) {
       for (int k = 0; k < node->nin; k++) gather(eval, k, k, e, p, c, x);
@@ -103,7 +103,7 @@ static uint32_t all_of_x(const Node *of) { return (UINT32_C(1) << of->nin) - 1; 
 static uint32_t needs(const Node *of, int wrt) { return of->op->map_needs ? of->op->map_needs(of, wrt) : 0; }
 
 /* The inputs of a hidden node: dy, the operands that are needed, y if needed. */
-static int derivative_inputs(Node *of, uint32_t needed, Node *dy, Node *in[16]) {
+static int derivative_inputs(Node *of, uint32_t needed, Node *dy, Node *in[MOST_INPUTS]) {
   int n = 0;
   in[n++] = dy;
   for (int i = 0; i < of->nin; i++)
@@ -115,7 +115,7 @@ static int derivative_inputs(Node *of, uint32_t needed, Node *dy, Node *in[16]) 
 void map_backward_operand(Gradient *gradient, Node *node, Node *dy, int k, bool derivative_is_one) {
   if (!gradient_wanted(gradient, node->in[k])) return;
   Graph *graph = gradient_graph(gradient);
-  Node *in[16], *dx = dy;
+  Node *in[MOST_INPUTS], *dx = dy;
   if (!derivative_is_one) {
     dx = graph_hidden(graph, &op_map_gradient, node, node->shape, RESULT_SAMPLE, derivative_inputs(node, needs(node, k), dy, in), in);
     dx->wrt = k;
@@ -125,7 +125,7 @@ void map_backward_operand(Gradient *gradient, Node *node, Node *dy, int k, bool 
 }
 
 void map_backward(Gradient *gradient, Node *node, Node *dy) {
-  Node *in[16];
+  Node *in[MOST_INPUTS];
   for (int k = 0; k < node->nin; k++) map_backward_operand(gradient, node, dy, k, !node->op->map_gradient);
   for (int k = 0; k < node->nweights; k++)
     if (gradient_trained(gradient, node, k)) gradient_sum(gradient, &op_map_weight_gradient, node, k, derivative_inputs(node, all_of_x(node), dy, in), in);
@@ -135,7 +135,7 @@ void map_backward(Gradient *gradient, Node *node, Node *dy) {
 static double gradient_eval(const Node *node, const double *given, const double *weight, int64_t c) {
   const Node *of = node->of;
   const uint32_t needed = needs(of, node->wrt);
-  double x[16], y = NAN; /* what is not asked for is not there */
+  double x[MOST_INPUTS], y = NAN; /* what is not asked for is not there */
   int n = 1;
   for (int i = 0; i < of->nin; i++) x[i] = needed >> i & 1 ? given[n++] : NAN;
   if (needed & MAP_NEEDS_Y) y = given[n];
@@ -161,7 +161,7 @@ const Op op_map_gradient = {
 static void weight_gradient_run(const Eval *eval) {
   const Node *node = eval->node, *of = node->of;
   const Extent e = shape_extent(of->shape);
-  double x[16], weight[8];
+  double x[MOST_INPUTS], weight[MOST_WEIGHTS];
   for (int64_t p = 0; p < e.h * e.w; p++)
     for (int64_t c = 0; c < e.c; c++) {
       for (int i = 0; i < of->nin; i++) x[i] = eval->in[1 + i][(map_repeats(of->shape, of->in[i]->shape) ? 0 : p * e.c) + c];

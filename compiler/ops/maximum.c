@@ -1,5 +1,6 @@
 /* maximum.c: maximum, y = max(x0, x1, ...)  (maxout: Goodfellow et al., 2013). Operands that are equal share the gradient evenly, as torch.maximum's. */
 // SPDX-License-Identifier: Apache-2.0
+#include <math.h>
 #include "ops/combine.h"
 
 static const Param params[] = {{"x", PARAM_OPERANDS, NULL, "values of the same shape (or 1x1xC), or numbers", 0, 0, NULL}, {0}};
@@ -11,7 +12,10 @@ static uint32_t needs(const Node *node, int wrt) { /* which of them is the large
 
 MAP_EVAL(largest) {
   double y = x[0];
-  for (int i = 1; i < combine_count(node); i++) y = combine_x(node, i, x) > y ? combine_x(node, i, x) : y;
+  for (int i = 1; i < combine_count(node); i++) {
+    const double other = combine_x(node, i, x);
+    if (other > y || isnan(other)) y = other;
+  }
   return y;
 }
 MAP_SLOPE(slope) {
@@ -24,7 +28,7 @@ MAP_SLOPE(slope) {
 }
 MAP_VALUE(value) {
   Val y = m->x[0];
-  for (int i = 1; i < combine_count(m->node); i++) y = vmax(y, combine_value(m, i));
+  for (int i = 1; i < combine_count(m->node); i++) y = vmax_nan(y, combine_value(m, i));
   return y;
 }
 MAP_GRADIENT(gradient) {

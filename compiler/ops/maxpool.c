@@ -1,5 +1,5 @@
 /* maxpool.c: maxpool, y[y][x][c] = max over the window of x, padding counting as minus infinity. A tie belongs to the first element in row order: it alone
- * gets the gradient. */
+ * gets the gradient. Of a window whose maximum is NaN the first element gets it. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "ops/pool.h"
@@ -16,14 +16,14 @@ static const Param params[] = {
 /* ---- eval ---- */
 static int64_t position_of(const Window *w, int axis, int64_t o, int64_t k) { return o * w->stride[axis] + k * w->dilation[axis] - w->before[axis]; }
 
-/* The index of the window's largest element: the first of several. */
+/* The index of the window's largest element: the first of several. NaN counts as the largest. */
 static int64_t largest(const double *x, Extent in, const Window *w, int64_t oy, int64_t ox, int64_t c) {
   const Taps rows = pool_taps(w, 0, oy, 0, in.h), columns = pool_taps(w, 1, ox, 0, in.w);
   int64_t best = -1;
   for (int64_t ky = rows.first; ky <= rows.last; ky++)
     for (int64_t kx = columns.first; kx <= columns.last; kx++) {
       const int64_t i = (position_of(w, 0, oy, ky) * in.w + position_of(w, 1, ox, kx)) * in.c + c;
-      if (best < 0 || x[i] > x[best]) best = i;
+      if (best < 0 || x[i] > x[best] || (isnan(x[i]) && !isnan(x[best]))) best = i;
     }
   return best;
 }
@@ -41,7 +41,7 @@ typedef struct Tap { Buf *most; const Ix *c; int part, lanes; } Tap;
 static void max_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
   const Tap *t = context;
   Nest *b = l->b;
-  store(at(t->most, 0), vmax(get(at(t->most, 0)), walk_load(l, l->in[0], y, x, t->c, t->part, t->lanes)));
+  store(at(t->most, 0), vmax_nan(get(at(t->most, 0)), walk_load(l, l->in[0], y, x, t->c, t->part, t->lanes)));
 }
 
 static void max_window(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int lanes, const void *context) {
@@ -61,18 +61,26 @@ void maxpool_lower(Lower *l) {
 
 static Val largest_of(const Val *x, int n) {
   Val most = x[0];
-  for (int i = 1; i < n; i++) most = vmax(most, x[i]);
+  for (int i = 1; i < n; i++) most = vmax_nan(most, x[i]);
   return most;
 }
 
-/* ---- input gradient: inputs dy, x, y. The first element that equals the maximum takes dy, and nothing is left for the others ---- */
+/* ---- input gradient: inputs dy, x, y. The first element that is not less than the maximum takes dy; nothing is left for the others ---- */
+static int64_t receiver(const double *x, Extent in, const Window *w, int64_t oy, int64_t ox, int64_t c) {
+  const int64_t best = largest(x, in, w, oy, ox, c);
+  if (!isnan(x[best])) return best;
+  const int64_t row = position_of(w, 0, oy, pool_taps(w, 0, oy, 0, in.h).first);
+  const int64_t column = position_of(w, 1, ox, pool_taps(w, 1, ox, 0, in.w).first);
+  return (row * in.w + column) * in.c + c;
+}
+
 static void gradient_run(const Eval *eval) {
   const Node *of = eval->node->of;
   const Extent in = shape_extent(of->in[0]->shape), out = shape_extent(of->shape);
   for (int64_t i = 0; i < in.h * in.w * in.c; i++) eval->out[i] = 0;
   for (int64_t y = 0; y < out.h; y++)
     for (int64_t x = 0; x < out.w; x++)
-      for (int64_t c = 0; c < out.c; c++) eval->out[largest(eval->in[1], in, of->window, y, x, c)] += eval->in[0][(y * out.w + x) * out.c + c];
+      for (int64_t c = 0; c < out.c; c++) eval->out[receiver(eval->in[1], in, of->window, y, x, c)] += eval->in[0][(y * out.w + x) * out.c + c];
 }
 
 typedef struct GradientTap { Buf *left; Val most; const PoolTarget *target; const Ix *c; int part, lanes; } GradientTap;
@@ -80,9 +88,10 @@ typedef struct GradientTap { Buf *left; Val most; const PoolTarget *target; cons
 static void gradient_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
   const GradientTap *t = context;
   Nest *b = l->b;
-  Val hit = let("hit", equal(walk_load(l, l->in[1], y, x, t->c, t->part, t->lanes), t->most)), left = let("before", get(at(t->left, 0)));
-  pool_target_put(l, t->target, choose(hit, left, num(b, 0)), y, x, t->c, t->part, t->lanes);
-  store(at(t->left, 0), choose(hit, num(b, 0), left));
+  Val less_than = let("less", less(walk_load(l, l->in[1], y, x, t->c, t->part, t->lanes), t->most));
+  Val left = let("before", get(at(t->left, 0)));
+  pool_target_put(l, t->target, choose(less_than, num(b, 0), left), y, x, t->c, t->part, t->lanes);
+  store(at(t->left, 0), choose(less_than, left, num(b, 0)));
 }
 
 static void gradient_window(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int lanes, const void *context) {

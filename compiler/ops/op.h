@@ -68,9 +68,9 @@ typedef struct Cost { int64_t macs; } Cost; /* multiply-adds an image, padding t
 /* ---- eval: the meaning, in double ---- */
 typedef struct Eval {
   const Node *node;
-  const double *in[16];   /* of one image, [h][w][c]; RESULT_BATCH nodes: [count][h][w][c] of SAMPLE inputs */
+  const double *in[MOST_INPUTS]; /* of one image, [h][w][c]; RESULT_BATCH nodes: [count][h][w][c] of SAMPLE inputs */
   double *out;            /* to be written; RESULT_SUM, and BATCH with a target: to be added to / updated */
-  const double *weight[8];
+  const double *weight[MOST_WEIGHTS];
   bool training;
   int64_t sample, count;  /* which image; how many in the batch */
   uint64_t seed, step;

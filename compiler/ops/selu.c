@@ -11,7 +11,7 @@ MAP_EVAL(selu) { return lambda * (x[0] > 0 ? x[0] : alpha * expm1(x[0])); }
 MAP_SLOPE(slope) { return y > 0 ? lambda : y + lambda * alpha; }
 MAP_VALUE(value) {
   Val x = m->x[0];
-  return choose(less(number(0), x), mul(number(lambda), x), mul(number(lambda * alpha), sub(vexp(vmin(x, number(0))), number(1))));
+  return choose(less(number(0), x), mul(number(lambda), x), mul(number(lambda * alpha), sub(vexp(vmin(number(0), x)), number(1))));
 }
 MAP_GRADIENT(gradient) { return mul(dy, choose(less(number(0), m->y), number(lambda), add(m->y, number(lambda * alpha)))); }
 

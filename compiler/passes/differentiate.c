@@ -35,14 +35,8 @@ Node *gradient_sum(Gradient *gradient, const Op *op, Node *of, int weight, int n
 }
 
 /* ---- the forward pass ---- */
-static void mark_live(const Node *node, bool *live) {
-  if (live[node->id]) return;
-  live[node->id] = true;
-  for (int k = 0; k < node->nin; k++) mark_live(node->in[k], live);
-}
-
 static Node *copy_node(Graph *to, const Node *node, Node *const *map) {
-  Node *in[16] = {0};
+  Node *in[MOST_INPUTS] = {0};
   for (int k = 0; k < node->nin; k++) in[k] = map[node->in[k]->id];
   Node *copy = graph_node(to, node->op, node->nin, in);
   const int id = copy->id;
@@ -57,12 +51,13 @@ static Graph *copy_forward(Arena *arena, const Graph *graph, Node **map) {
   *copy = *graph;
   copy->arena = arena;
   copy->nodes.data = NULL, copy->nodes.n = copy->nodes.room = 0;
-  bool *live = NEW_ARRAY(arena, bool, graph->nodes.n);
-  for (int i = 0; i < graph->outputs.n; i++) mark_live(graph->outputs.data[i].node, live);
-  for (int i = 0; i < graph->inputs.n; i++) live[graph->inputs.data[i].node->id] = true;
+  int *uses = NEW_ARRAY(arena, int, graph->nodes.n + 1);
+  for (int i = 0; i < graph->outputs.n; i++) uses[graph->outputs.data[i].node->id]++;
+  for (int i = 0; i < graph->inputs.n; i++) uses[graph->inputs.data[i].node->id]++;
+  graph_count_uses(graph, uses);
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
-    if (!live[i]) continue;
+    if (!uses[i]) continue;
     map[i] = copy_node(copy, node, map);
     map[i]->salt = i;
     if (node->op->train) map[i] = node->op->train(copy, map[i]);
@@ -121,13 +116,25 @@ static void append_loss(Gradient *gradient, const LossUse *use, TrainingGraph *r
     if (part[i]) part[i]->arg = use->arg, part[i]->detail = detail, part[i]->name = "loss", part[i]->span = use->span;
 }
 
+/* What was added to the gradient of a value, in one: sums of at most MOST_INPUTS, the last of which take the one before. */
+static Node *sum_of_parts(Graph *graph, Node *of, const Contributions *part) {
+  Node *in[MOST_INPUTS], *sum = NULL;
+  for (int next = 0; next < part->n;) {
+    int n = 0;
+    if (sum) in[n++] = sum;
+    while (n < MOST_INPUTS && next < part->n) in[n++] = part->data[next++];
+    sum = graph_hidden(graph, &op_sum_gradients, of, of->shape, RESULT_SAMPLE, n, in);
+  }
+  return sum;
+}
+
 static void backward(Gradient *gradient) {
   Graph *graph = gradient->graph;
   for (int i = gradient->forward - 1; i >= 0; i--) {
     Node *node = graph->nodes.data[i];
     Contributions *part = &gradient->part[i];
     if (!part->n || !node->op->gradient) continue;
-    Node *dy = part->n == 1 ? part->data[0] : graph_hidden(graph, &op_sum_gradients, node, node->shape, RESULT_SAMPLE, part->n, part->data);
+    Node *dy = part->n == 1 ? part->data[0] : sum_of_parts(graph, node, part);
     node->op->gradient(gradient, node, dy);
   }
 }
@@ -194,7 +201,7 @@ LookGraph pass_look(Arena *arena, const Graph *from) {
   for (int i = 0; i < from->inputs.n; i++) {
     Node *input = map[from->inputs.data[i].node->id];
     const Contributions *part = &gradient.part[input->id];
-    look.gradient[i] = !part->n ? -1 : show(graph, input->name, graph_hidden(graph, &op_sum_gradients, input, input->shape, RESULT_SAMPLE, part->n, part->data));
+    look.gradient[i] = part->n ? show(graph, input->name, sum_of_parts(graph, input, part)) : -1;
   }
   graph_verify(graph);
   return look;

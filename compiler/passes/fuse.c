@@ -27,18 +27,14 @@ bool fuse_in_place(const Plan *plan, const Node *node) {
 }
 
 /* ---- liveness ---- */
-static void count(const Node *node, int *uses) {
-  if (uses[node->id]++) return;
-  for (int k = 0; k < node->nin; k++) count(node->in[k], uses);
-}
-
 int *fuse_uses(Arena *arena, const Plan *plan) {
   const Graph *graph = plan->graph;
   int *uses = NEW_ARRAY(arena, int, graph->nodes.n + 1);
-  for (int i = 0; i < graph->outputs.n; i++) count(graph->outputs.data[i].node, uses);
-  for (int i = 0; plan->training && i < graph->training->losses.n; i++) count(plan->loss[i], uses);
+  for (int i = 0; i < graph->outputs.n; i++) uses[graph->outputs.data[i].node->id]++;
+  for (int i = 0; plan->training && i < graph->training->losses.n; i++) uses[plan->loss[i]->id]++;
   for (int i = 0; i < graph->nodes.n; i++)
-    if (graph->nodes.data[i]->target) count(graph->nodes.data[i], uses);
+    if (graph->nodes.data[i]->target) uses[i]++;
+  graph_count_uses(graph, uses);
   return uses;
 }
 

@@ -8,11 +8,6 @@
 
 typedef struct Copy { const Graph *from; Graph *to; Node **map; int *uses; } Copy;
 
-static void count_uses(const Node *node, int *uses) {
-  if (uses[node->id]++) return;
-  for (int k = 0; k < node->nin; k++) count_uses(node->in[k], uses);
-}
-
 static bool takes_zeros(const Node *node) { return (node->op->family == FAMILY_CONV || node->op->family == FAMILY_DEPTHWISE) && node->window; }
 
 static bool addressable(const Window *window, Shape shape) {
@@ -57,7 +52,8 @@ static Graph *copy_live(Arena *arena, const Graph *from) {
   Graph *to = copy.to;
   *to = *from;
   to->arena = arena, to->nodes.data = NULL, to->nodes.n = to->nodes.room = 0;
-  for (int i = 0; i < from->outputs.n; i++) count_uses(from->outputs.data[i].node, copy.uses);
+  for (int i = 0; i < from->outputs.n; i++) copy.uses[from->outputs.data[i].node->id]++;
+  graph_count_uses(from, copy.uses);
   for (int i = 0; i < from->inputs.n; i++) copy.uses[from->inputs.data[i].node->id]++;
   for (int i = 0; i < from->nodes.n; i++)
     if (copy.uses[i]) copy.map[i] = copy_node(&copy, from->nodes.data[i]);

@@ -37,10 +37,10 @@ static const char *key_of(const Lower *l) {
 
 /* ---- sizes that only an operator's own loops take ---- */
 static bool dense_near_limits(const Node *node) {
-  enum { UNIT = 64, MOST_WEIGHTS = INT32_MAX - (1 << 26) };
+  enum { UNIT = 64, MOST_PACKED = INT32_MAX - (1 << 26) };
   const Node *forward = node->of ? node->of : node;
   const int64_t inputs = shape_elements(forward->in[0]->shape) + UNIT, units = shape_elements(forward->shape) + UNIT;
-  return bounded_product(inputs, units) > MOST_WEIGHTS;
+  return bounded_product(inputs, units) > MOST_PACKED;
 }
 
 bool choice_near_limits(const Lower *l) {

@@ -3,7 +3,7 @@
 #include "graph/shape.h"
 #include "sema/context.h"
 
-enum { MOST_INPUTS = 16, MOST_LAYERS = 100000 };
+enum { MOST_LAYERS = 100000 };
 
 /* Stands for what could not be made: an unknown operator, a value that does not exist. */
 static void poison_shape(ShapeContext *context, Node *node) {

@@ -169,6 +169,7 @@ const conv_v3_model *conv_v3_open(const void *bytes, size_t size) {
 
 INLINE conv_v3_v4 conv_v3_select_x4_v1(conv_v3_v4i mask, conv_v3_v4 a, conv_v3_v4 b) { return (conv_v3_v4)((mask & (conv_v3_v4i)a) | (~mask & (conv_v3_v4i)b)); }
 INLINE conv_v3_v4 conv_v3_max_x4_v1(conv_v3_v4 a, conv_v3_v4 b) { return conv_v3_select_x4_v1(a > b, a, b); }
+INLINE conv_v3_v4 conv_v3_max_nan_x4_v1(conv_v3_v4 a, conv_v3_v4 b) { return (conv_v3_v4)((conv_v3_v4i)conv_v3_max_x4_v1(a, b) | (a != a)); } // all bits set: NaN
 
 // conv1, line 4: conv(16, 3x3, pad=same)
 //     out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[f][c][ky][kx]
@@ -208,7 +209,7 @@ INLINE void conv_v3_conv1_tile_3x1_body_v1(const float *restrict in, float (*res
       }
     }
   UNROLL for (int p = 0; p < 3; p++)
-    AT(conv_v3_v4, out[y][x0 + p][f0]) = conv_v3_max_x4_v1(conv_v3_max_x4_v1(conv_v3_max_x4_v1(conv_v3_max_x4_v1(a[0][2*p][0], (conv_v3_v4){0}), conv_v3_max_x4_v1(a[0][2*p + 1][0], (conv_v3_v4){0})), conv_v3_max_x4_v1(a[0][2*p + 6][0], (conv_v3_v4){0})), conv_v3_max_x4_v1(a[0][2*p + 7][0], (conv_v3_v4){0}));
+    AT(conv_v3_v4, out[y][x0 + p][f0]) = conv_v3_max_nan_x4_v1(conv_v3_max_nan_x4_v1(conv_v3_max_nan_x4_v1(conv_v3_max_x4_v1((conv_v3_v4){0}, a[0][2*p][0]), conv_v3_max_x4_v1((conv_v3_v4){0}, a[0][2*p + 1][0])), conv_v3_max_x4_v1((conv_v3_v4){0}, a[0][2*p + 6][0])), conv_v3_max_x4_v1((conv_v3_v4){0}, a[0][2*p + 7][0]));
 }
 
 KERNEL void conv_v3_conv1_tile_3x1_left_edge_v1(const float *restrict in, float (*restrict out)[6][16],
@@ -301,6 +302,7 @@ static void conv_v3_run_v1(const conv_v3_model *model, const void *image, void *
 
 INLINE CONV_V3_V3 conv_v3_v8 conv_v3_select_x8_v3(conv_v3_v8i mask, conv_v3_v8 a, conv_v3_v8 b) { return (conv_v3_v8)((mask & (conv_v3_v8i)a) | (~mask & (conv_v3_v8i)b)); }
 INLINE CONV_V3_V3 conv_v3_v8 conv_v3_max_x8_v3(conv_v3_v8 a, conv_v3_v8 b) { return conv_v3_select_x8_v3(a > b, a, b); }
+INLINE CONV_V3_V3 conv_v3_v8 conv_v3_max_nan_x8_v3(conv_v3_v8 a, conv_v3_v8 b) { return (conv_v3_v8)((conv_v3_v8i)conv_v3_max_x8_v3(a, b) | (a != a)); } // all bits set: NaN
 
 // conv1, line 4: conv(16, 3x3, pad=same)
 //     out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[f][c][ky][kx]
@@ -340,7 +342,7 @@ INLINE CONV_V3_V3 void conv_v3_conv1_tile_3x1_body_v3(const float *restrict in, 
       }
     }
   UNROLL for (int p = 0; p < 3; p++)
-    AT(conv_v3_v8, out[y][x0 + p][f0]) = conv_v3_max_x8_v3(conv_v3_max_x8_v3(conv_v3_max_x8_v3(conv_v3_max_x8_v3(a[0][2*p][0], (conv_v3_v8){0}), conv_v3_max_x8_v3(a[0][2*p + 1][0], (conv_v3_v8){0})), conv_v3_max_x8_v3(a[0][2*p + 6][0], (conv_v3_v8){0})), conv_v3_max_x8_v3(a[0][2*p + 7][0], (conv_v3_v8){0}));
+    AT(conv_v3_v8, out[y][x0 + p][f0]) = conv_v3_max_nan_x8_v3(conv_v3_max_nan_x8_v3(conv_v3_max_nan_x8_v3(conv_v3_max_x8_v3((conv_v3_v8){0}, a[0][2*p][0]), conv_v3_max_x8_v3((conv_v3_v8){0}, a[0][2*p + 1][0])), conv_v3_max_x8_v3((conv_v3_v8){0}, a[0][2*p + 6][0])), conv_v3_max_x8_v3((conv_v3_v8){0}, a[0][2*p + 7][0]));
 }
 
 KERNEL CONV_V3_V3 void conv_v3_conv1_tile_3x1_left_edge_v3(const float *restrict in, float (*restrict out)[6][16],

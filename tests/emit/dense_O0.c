@@ -187,7 +187,7 @@ static void dense_O0_dense1(const float (*restrict in)[1][4], float (*restrict o
 //   out [1][1][3]  input and output
 static void dense_O0_relu1(float (*restrict out)[1][3]) {
   for (int c = 0; c < 3; c++)
-    out[0][0][c] = dense_O0_max_x1(out[0][0][c], 0.f);
+    out[0][0][c] = dense_O0_max_x1(0.f, out[0][0][c]);
 }
 
 // dense2, line 6: dense(2)

@@ -341,8 +341,8 @@ KERNEL TEAM_V3 void team_a_tile_6x2(const float *restrict in, float (*restrict o
     }
   }
   UNROLL for (int p = 0; p < 6; p++) {
-    AT(team_v8, out[y][x0 + p][0]) = team_max_x8(a[0][p][0], (team_v8){0});
-    AT(team_v8, out[y][x0 + p][8]) = team_max_x8(a[0][p][1], (team_v8){0});
+    AT(team_v8, out[y][x0 + p][0]) = team_max_x8((team_v8){0}, a[0][p][0]);
+    AT(team_v8, out[y][x0 + p][8]) = team_max_x8((team_v8){0}, a[0][p][1]);
   }
 }
 

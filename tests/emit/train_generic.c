@@ -565,7 +565,7 @@ static void train_generic_relu1(float (*restrict out)[2][2]) {
   for (int y = 0; y < 2; y++)
     for (int x = 0; x < 2; x++)
       for (int c = 0; c < 2; c++)
-        out[y][x][c] = train_generic_max_x1(out[y][x][c], 0.f);
+        out[y][x][c] = train_generic_max_x1(0.f, out[y][x][c]);
 }
 
 // dense1, line 6: dense(2)
@@ -849,7 +849,7 @@ static void train_generic_relu1_map_gradient_0(const float (*restrict in)[2][2],
   for (int y = 0; y < 2; y++)
     for (int x = 0; x < 2; x++)
       for (int c = 0; c < 2; c++)
-        out[y][x][c] = 0.f < in1[y][x][c] ? in[y][x][c] : 0.f;
+        out[y][x][c] = in1[y][x][c] <= 0.f ? 0.f : in[y][x][c];
 }
 
 // batchnorm sums of batchnorm1, line 5: batchnorm

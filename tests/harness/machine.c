@@ -163,7 +163,7 @@ bool machine_run(Machine *m, const Target *target, bool plain) {
   int64_t *scratch = NEW_ARRAY(m->arena, int64_t, plan->kernels.n + 1);
   for (int k = 0; k < plan->kernels.n; k++) {
     step[k] = (Step){plan->kernels.data[k], schedule_kernel(m->arena, plan->kernels.data[k], target,
-        &(LowerOptions){.layout_lanes = m->layout_lanes ? m->layout_lanes : target->lanes, .plain = plain, .threads = m->threads, .weight_bytes = m->weight_bytes, .tuning = m->tuning, .batch = plan->training || plan->kernels.data[k]->batch ? m->batch : 0, .call = plan->together ? m->batch : 0, .images = plan->images > 1 ? target->lanes : 1}),
+        &(LowerOptions){.layout_lanes = m->layout_lanes ? m->layout_lanes : target->lanes, .plain = plain, .exact = m->exact, .threads = m->threads, .weight_bytes = m->weight_bytes, .tuning = m->tuning, .batch = plan->training || plan->kernels.data[k]->batch ? m->batch : 0, .call = plan->together ? m->batch : 0, .images = plan->images > 1 ? target->lanes : 1}),
         NEW_ARRAY(m->arena, double *, BUFS)};
     if (step[k].lower->out->place != OVER) plan->kernels.data[k]->over = NULL;
     scratch[k] = scratch_of(step[k].lower);

@@ -12,6 +12,7 @@ typedef struct Machine {
   int layout_lanes;             /* 0: the target's own */
   int64_t weight_bytes;         /* of the net that schedules are chosen for; 0: a small one */
   bool threads;                 /* as for code with OpenMP */
+  bool exact;                   /* no method that rounds differently */
   struct Tuning *tuning;        /* choices of schedules, or NULL: the cost model's */
   uint64_t seed, step;
   const double *weights;        /* as the weights struct */

@@ -8,8 +8,8 @@
 
 enum { MOST_MACS = 30000, MOST_ELEMENTS = 3000, MOST_VALUES = 40, MOST_PARTS = 12 };
 typedef struct Shape { int rank; int64_t h, w, c; } Shape; /* a sequence has h 1, a vector h and w 1 */
-typedef struct Value { char name[16]; Shape shape; double size; bool apart, softmax, named; int reads; } Value;
-    /* size: about how large its numbers are; apart: not near zero */
+typedef struct Value { char name[16]; Shape shape; double size; bool apart, softmax, named; int reads, equal; } Value;
+    /* size: about how large its numbers are; apart: not near zero; equal: 1 if some elements are, 2 if but for rounding */
 typedef struct Part { char name[24]; const char *op; int64_t channels, out, kernel[2], groups, extra; bool bias; int rank, block; } Part;
     /* what weights= can name */
 typedef struct Block { int rank; const char *activation; int64_t kernel; bool norm, depthwise; } Block;

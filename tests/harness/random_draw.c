@@ -12,7 +12,7 @@ int64_t below(Net *net, int64_t n) { /* 0 .. n-1: splitmix64 (Steele, Lea and Fl
 int64_t between(Net *net, int64_t lo, int64_t hi) { return lo + below(net, hi - lo + 1); }
 bool chance(Net *net, int percent) { return below(net, 100) < percent; }
 int64_t channels(Net *net) {
-  static const int64_t some[] = {1, 2, 3, 4, 4, 5, 6, 8, 8, 9, 12, 15, 16, 17, 20, 24, 31, 32, 33};
+  static const int64_t some[] = {1, 2, 3, 4, 4, 5, 6, 7, 8, 8, 9, 11, 12, 13, 15, 16, 17, 19, 20, 23, 24, 29, 31, 32, 33, 37};
   return some[below(net, sizeof some / sizeof *some)];
 }
 const char *activation(Net *net) {
@@ -123,8 +123,11 @@ static int64_t output_size(Window *w, int axis, int64_t input, bool same_pad) {
 static const char *draw_padding(Net *net, Window *w, int rank) {
   static const int chances[] = {0, 0, 1, 1, 2, 3, 4};
   const int form = chances[below(net, 7)], axis = rank == 2;
-  for (int a = axis; a < 2 && form >= 2; a++) w->before[a] = between(net, 0, w->kernel[a]), w->after[a] = form == 4 ? between(net, 0,
-      w->kernel[a]) : w->before[a];
+  for (int a = axis; a < 2 && form >= 2; a++) {
+    const int64_t most = w->kernel[a] + (chance(net, 15) ? 3 : 0); /* also more than the kernel: windows of nothing but padding */
+    w->before[a] = between(net, 0, most);
+    w->after[a] = form == 4 ? between(net, 0, most) : w->before[a];
+  }
   if (form == 1) return "same";
   if (form == 2) {
     if (!axis) w->before[0] = w->after[0] = w->after[1] = w->before[1];
@@ -148,10 +151,12 @@ bool draw_window(Net *net, bool pool, const int64_t *kernel, Window *w) {
   if (in.rank == 1) return false;
   for (int attempt = 0; attempt < 12; attempt++) {
     *w = (Window){.ceil = pool && chance(net, 25), .own_stride = !pool || chance(net, 70)};
+    static const int64_t uneven[][2] = {{1, 7}, {7, 1}, {1, 11}, {11, 3}, {3, 11}, {13, 1}, {1, 13}, {2, 9}};
+    const int64_t *given = kernel ? kernel : in.rank == 3 && chance(net, 12) ? uneven[below(net, 8)] : NULL;
     const bool square = chance(net, 60), strided = chance(net, 35), dilated = chance(net, 15);
     for (int axis = 0; axis < 2; axis++) {
       const bool copy = axis && square, flat = in.rank == 2 && axis == 0;
-      w->kernel[axis] = flat ? 1 : kernel ? kernel[axis] : copy && in.rank == 3 ? w->kernel[0] : between(net, 1, chance(net, 10) ? 7 : 4);
+      w->kernel[axis] = flat ? 1 : given ? given[axis] : copy && in.rank == 3 ? w->kernel[0] : between(net, 1, chance(net, 10) ? 7 : 4);
       w->stride[axis] = flat ? 1 : !w->own_stride ? w->kernel[axis] : copy && in.rank == 3 ? w->stride[0] : strided ? between(net, 1,
           4) : 1;
       w->dilation[axis] = flat ? 1 : copy && in.rank == 3 ? w->dilation[0] : dilated ? between(net, 1, 3) : 1;

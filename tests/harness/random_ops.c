@@ -4,7 +4,7 @@
 
 /* ---- operators: each writes one call for the current value and says what comes out, or returns false with nothing written ---- */
 void becomes(Net *net, Shape shape, double size) {
-  net->now = (Value){.shape = shape, .size = size};
+  net->now = (Value){.shape = shape, .size = size, .equal = net->now.equal};
   net->layers++;
 }
 
@@ -30,6 +30,7 @@ static bool op_conv(Net *net) {
   }
   text_put(net->out, ")");
   becomes(net, out, 1.5 * net->now.size + 1);
+  net->now.equal = 0;
   return true;
 }
 
@@ -49,6 +50,7 @@ static bool op_depthwise(Net *net) {
   else put_part(net, shared, &p);
   text_put(net->out, ")");
   becomes(net, out, 1.5 * net->now.size + 1);
+  net->now.equal = 0;
   return true;
 }
 
@@ -77,12 +79,14 @@ static bool op_transpose(Net *net) {
   if (!shared && chance(net, 10)) text_put(net->out, ", init=bilinear");
   put_part(net, shared, &p), text_put(net->out, ")");
   becomes(net, out, 2 * net->now.size + 1);
+  net->now.equal = 0;
   return true;
 }
 
 static bool op_pool(Net *net) {
   const Shape in = net->now.shape;
-  const bool average = chance(net, 50);
+  const int equal = net->now.equal;
+  const bool average = equal == 2 || chance(net, 50); /* of means that are equal but for rounding, any may be the largest */
   Window w;
   if (!draw_window(net, true, NULL, &w)) return false;
   text_put(net->out, average ? "avgpool(" : "maxpool("), put_kernel(net, w.kernel, in.rank);
@@ -92,13 +96,14 @@ static bool op_pool(Net *net) {
   if (average && chance(net, 30)) text_put(net->out, ", count_pad=true");
   text_put(net->out, ")");
   becomes(net, (Shape){in.rank, w.out[0], w.out[1], in.c}, net->now.size);
+  net->now.equal = !average ? 1 : equal ? 2 : 0;
   return true;
 }
 
 static bool op_global(Net *net) {
   const Shape in = net->now.shape;
   if (in.rank == 1) return false;
-  text_put(net->out, chance(net, 50) ? "global_avgpool" : "global_maxpool");
+  text_put(net->out, net->now.equal == 2 || chance(net, 50) ? "global_avgpool" : "global_maxpool");
   becomes(net, in.rank == 3 ? picture(1, 1, in.c) : vector(in.c), net->now.size);
   return true;
 }
@@ -115,6 +120,7 @@ static bool op_dense(Net *net) {
   if (!shared) put_init(net, "init"), put_init(net, "bias_init");
   put_part(net, shared, &p), text_put(net->out, ")");
   becomes(net, vector(p.out), 1.5 * net->now.size + 1);
+  net->now.equal = 0;
   return true;
 }
 

@@ -209,10 +209,10 @@ static Shape draw_input(Net *net) {
 }
 
 static void write_inputs(Net *net) {
-  const int n = chance(net, 70) ? 1 : (int)between(net, 2, 3);
+  const int n = chance(net, 65) ? 1 : chance(net, 85) ? (int)between(net, 2, 3) : 9;
   for (int i = 0; i < n; i++) {
     Value *v = &net->value[net->nvalues++];
-    *v = (Value){.shape = i && chance(net, 40) ? net->value[0].shape : draw_input(net), .size = 1};
+    *v = (Value){.shape = i && chance(net, n > 3 ? 80 : 40) ? net->value[0].shape : draw_input(net), .size = 1};
     snprintf(v->name, sizeof v->name, "x%d", i);
     const int type = chance(net, 55) ? 0 : (int)between(net, 1, 2);
     const bool chw = v->shape.rank > 1 && chance(net, 25);
@@ -224,7 +224,9 @@ static void write_inputs(Net *net) {
   net->now = net->value[0];
 }
 
-static int write_outputs(Net *net, Value output[4]) {
+enum { MOST_OUTPUTS = 12 };
+
+static int write_outputs(Net *net, Value output[MOST_OUTPUTS]) {
   const bool silent = chance(net, 35);
   int n = 0;
   output[n] = net->now, snprintf(output[n].name, sizeof output[n].name, "output");
@@ -232,7 +234,7 @@ static int write_outputs(Net *net, Value output[4]) {
   indent(net), text_put(net->out, "last = hard_swish\n");
   text_put(net->out, "    output last");
   output[n].softmax = false, output[n].size += 1, snprintf(output[n].name, sizeof output[n].name, "last"), n++;
-  for (const int most = (int)between(net, 1, 4); n < most; n++) {
+  for (const int most = (int)between(net, 1, chance(net, 10) ? MOST_OUTPUTS : 4); n < most; n++) {
     Value *v = &net->value[below(net, net->nvalues)];
     for (int i = 0; i < net->nvalues && chance(net, 90); i++) /* rather one that nobody has read */
       if (!net->value[i].reads) v = &net->value[i];
@@ -269,12 +271,14 @@ int main(int argc, char **argv) {
   const bool tower = seed % TOWERS == TOWERS - 1;
   if (tower) write_tower(net);
   else write_graph(net);
-  Value output[4];
+  Value output[MOST_OUTPUTS];
   const int noutputs = write_outputs(net, output);
   if (chance(net, tower ? 95 : 70)) write_train(net, noutputs, output);
   static const char *const targets[] = {"x86-64-v4", "x86-64-v3", "x86-64", "generic"}; /* one of them compiles C */
-  printf("# check: images=3 batch=%d tolerance=5e-5 gradient=1e-3 difference=1e-4 targets=%s\n# Made by randomnet %s\n", chance(net,
-      20) ? 3 : 1, targets[below(net, 4)], argv[1]);
+  static const int batches[] = {1, 1, 1, 2, 3, 5}; /* of three images: some calls have fewer than a batch, some no whole batch at all */
+  printf("# check: images=3 batch=%d tolerance=5e-5 gradient=1e-3 difference=1e-4 targets=%s\n", batches[below(net, 6)],
+         targets[below(net, 4)]);
+  printf("# Made by randomnet %s\n", argv[1]);
   for (int k = 0; k < 3; k++) printf("const k%d = %lld\n", k, (long long)net->constant[k]);
   const bool blocks_first = chance(net, 50);
   printf("%snet n {\n%s}\n%s", blocks_first ? net->blocks.s : "", net->body.s, blocks_first ? "" : net->blocks.s);

@@ -66,6 +66,10 @@ void sample_draw(Sample *sample, int64_t count, uint64_t seed) {
   sample->weights_double = NEW_ARRAY(sample->arena, double, graph->parameters + 1);
   for (int i = 0; i < graph->weights.n; i++) draw_weight(graph->weights.data[i], sample->weights + graph->weights.data[i]->offset, &state);
   for (int64_t i = 0; i < graph->parameters; i++) sample->weights_double[i] = (double)sample->weights[i];
+  sample->input = NEW_ARRAY(sample->arena, void *, graph->inputs.n + 1);
+  sample->input_double = NEW_ARRAY(sample->arena, double *, graph->inputs.n + 1);
+  sample->target = NEW_ARRAY(sample->arena, void *, graph->outputs.n + 1);
+  sample->target_double = NEW_ARRAY(sample->arena, double *, graph->outputs.n + 1);
   for (int i = 0; i < graph->inputs.n; i++) {
     const Node *node = graph->inputs.data[i].node;
     const int64_t n = count * shape_elements(node->shape);
@@ -78,6 +82,29 @@ void sample_draw(Sample *sample, int64_t count, uint64_t seed) {
     const int64_t n = count * shape_elements(target->shape), classes = shape_extent(graph->outputs.data[o].node->shape).c;
     sample->target[o] = NEW_ARRAY(sample->arena, float, n), sample->target_double[o] = NEW_ARRAY(sample->arena, double, n);
     draw_target(target, classes, n, sample->target[o], sample->target_double[o], &state);
+  }
+}
+
+/* ---- what is no ordinary number ---- */
+static void spoil_image(float *to, double *numbers, int64_t n, int kind, uint64_t *state) {
+  static const float some[] = {NAN, INFINITY, -INFINITY, -0.f, 0.f, 0x1p-149f, -0x1p-140f, 0x1p-126f};
+  static const float each[] = {NAN, NAN, INFINITY, -INFINITY};
+  const bool all = kind == 0 || kind == 5; /* NaN everywhere; denormal numbers and zeros everywhere */
+  for (int64_t k = 0; k < (all ? n : 1 + n / 32); k++) {
+    const int64_t i = all ? k : (int64_t)(sample_number(state) * (double)n);
+    const int any = (int)(sample_number(state) * 8);
+    to[i] = kind == 4 ? some[any] : kind == 5 ? some[3 + any % 5] : each[kind];
+    numbers[i] = (double)to[i];
+  }
+}
+
+void sample_spoil(Sample *sample, uint64_t seed) {
+  uint64_t state = seed * 2 + 1;
+  for (int i = 0; i < sample->graph->inputs.n; i++) {
+    const Node *node = sample->graph->inputs.data[i].node;
+    const int64_t n = shape_elements(node->shape);
+    for (int64_t image = 0; image < sample->count && node->elem == ELEM_F32; image++)
+      spoil_image((float *)sample->input[i] + image * n, sample->input_double[i] + image * n, n, (int)(image % 6), &state);
   }
 }
 

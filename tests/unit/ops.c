@@ -1,5 +1,5 @@
 /* ops.c: operators and losses. Small nets, built without the language: their nests, plain and scheduled for every target that is built, fused and not, in the
- * interpreter against eval; their gradients in eval against central differences; PyTorch's numbers (tests/golden/ops.py) against eval. */
+ * interpreter against eval; their gradients in eval against central differences; PyTorch's numbers (tests/golden/ops.py, special.py) against eval. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <math.h>
@@ -478,6 +478,35 @@ static void test_golden(void) {
   for (size_t i = 0; i < sizeof golden / sizeof *golden; i++) check_golden(&golden[i]);
 }
 
+/* ---- NaN, infinities, zeros of both signs and denormal numbers ---- */
+enum { SPECIAL = 9 };
+static const double special_input[SPECIAL] = {NAN, INFINITY, -INFINITY, -0.0, 0.0, 1e-320, -1e-320, 1e300, -1e300};
+static const struct { const char *layers; double want[SPECIAL]; } special[] = {
+#include "../golden/special.inc"
+};
+
+static bool same_value(double got, double want) {
+  if (!isfinite(want)) return isnan(want) ? isnan(got) : isinf(got) && signbit(got) == signbit(want);
+  return fabs(got - want) <= 1e-12 * fabs(want) + 1e-322;
+}
+
+static void test_special(void) {
+  for (size_t i = 0; i < sizeof special / sizeof *special; i++) {
+    Net net = net_new();
+    snprintf(net.what, sizeof net.what, "%s", special[i].layers);
+    net_input(&net, shape_vector(SPECIAL), ELEM_F32, false);
+    net_chain(&net, special[i].layers);
+    GraphRun run = {.count = 1, .input = (const double *const[]){special_input}};
+    graph_run(net.arena, net.graph, &run);
+    for (int k = 0; k < SPECIAL; k++) {
+      const double got = run.value[net.last->id][k];
+      if (!same_value(got, special[i].want[k])) printf("    %s of %g is %g, not %g\n", net.what, special_input[k], got, special[i].want[k]);
+      CU_ASSERT(same_value(got, special[i].want[k]));
+    }
+    arena_free(net.arena);
+  }
+}
+
 CU_TestInfo suite_ops[] = {
   {"activations", test_activations},
   {"combining", test_combining},
@@ -488,5 +517,6 @@ CU_TestInfo suite_ops[] = {
   {"inputs", test_inputs},
   {"two inputs", test_two_inputs},
   {"PyTorch's numbers", test_golden},
+  {"PyTorch's values of NaN, infinities and zeros", test_special},
   CU_TEST_INFO_NULL,
 };

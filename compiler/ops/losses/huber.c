@@ -19,7 +19,7 @@ MAP_VALUE(value) {
 }
 MAP_GRADIENT(gradient) {
   const double delta = arg_number(m->node, "delta");
-  return mul(dy, vmin(vmax(sub(m->x[0], m->x[1]), number(-delta)), number(delta)));
+  return mul(dy, vmin(number(delta), vmax(number(-delta), sub(m->x[0], m->x[1]))));
 }
 
 const Op op_loss_huber = {

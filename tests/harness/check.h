@@ -1,0 +1,49 @@
+/* check.h: the parts of netcheck: what is compared with eval, and how far it may differ. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef TEST_CHECK_H
+#define TEST_CHECK_H
+#include "compare.h"
+#include "passes/plan.h"
+#include "sample.h"
+#include "schedule/target.h"
+
+typedef struct Limits {
+  int64_t images, batch;
+  double tolerance, gradient, difference;
+  const char *targets; /* those that C is compiled for, or NULL: all */
+} Limits;
+
+typedef struct Check {
+  Sample sample;
+  Limits limits;
+  const char *work;  /* a directory for compiled code */
+  /* inputs hold NaN, infinities and denormal numbers: no method that rounds differently, classes are
+     compared */
+  bool special;
+  bool infer;        /* inference alone */
+  double *gradients; /* eval's; NULL without a train block */
+  GraphRun forward;  /* eval's runs: inference, training */
+  GraphRun training;
+} Check;
+
+enum { SEED = 11, STEP = 3 };
+
+/* A line of TAP. */
+void report(bool ok, const Check *, const char *what, double error, double limit);
+void report_error(const Check *, const char *what, double error, double limit); /* ok if error <= limit */
+
+/* The error of outputs in floats: of the first `count` images of each output. */
+double outputs_error(const Check *, const Graph *, const GraphRun *, float *const *output);
+/* The error of loss, gradients and outputs; each parameter is held against its own scale. */
+double training_error(const Check *, float loss, const float *gradients, float *const *output);
+/* What counts as nothing in a gradient: `part` of the size of the terms that are summed up to it. */
+double gradient_floor(const Sample *, const GraphRun *, const Weight *, double part);
+
+/* ---- the checks ---- */
+void check_compiled(Check *, const Target *, const char *level);  /* compiled.c */
+void check_foreign(Check *, const Target *);                      /* compiled.c */
+void check_nests(Check *);                                        /* nests.c */
+void check_choices(Check *);                                      /* nests.c */
+void check_differences(Check *);                                  /* slopes.c */
+void check_look(Check *);                                         /* slopes.c */
+#endif

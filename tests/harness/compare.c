@@ -1,0 +1,103 @@
+/* compare.c: differences of numbers, and of gradients from differences of a function. */
+// SPDX-License-Identifier: Apache-2.0
+#include "compare.h"
+#include <math.h>
+#include <stdlib.h>
+
+double worse(double error, double other) {
+  if (isnan(error) || isnan(other)) return HUGE_VAL;
+  return error > other ? error : other;
+}
+
+static double relative(double error, double largest) {
+  return largest > 0 && isfinite(error) ? error / largest : error;
+}
+
+double numbers_error(const double *got, const double *want, int64_t n, double least) {
+  double error = 0, largest = least;
+  for (int64_t i = 0; i < n; i++) {
+    error = worse(error, fabs(got[i] - want[i]));
+    if (fabs(want[i]) > largest) largest = fabs(want[i]);
+  }
+  return relative(error, largest);
+}
+
+static double finite_error(double got, double want) { /* of floats; infinite where the classes differ */
+  const float nearest = (float)want;
+  if (isnan(nearest)) return isnan(got) ? 0 : HUGE_VAL;
+  if (isinf(nearest)) return (float)got == nearest ? 0 : HUGE_VAL;
+  return worse(0, fabs(got - want));
+}
+
+double special_error(const double *got, const double *want, int64_t n, double least) {
+  double error = 0, largest = least;
+  for (int64_t i = 0; i < n; i++) {
+    error = worse(error, finite_error(got[i], want[i]));
+    if (isfinite((float)want[i]) && fabs(want[i]) > largest) largest = fabs(want[i]);
+  }
+  return relative(error, largest);
+}
+
+typedef double Compare(const double *got, const double *want, int64_t n, double least);
+
+static double of_floats(Compare *compare, const float *got, const double *want, int64_t n, double least) {
+  double *wide = malloc(sizeof *wide * (size_t)(n + 1));
+  if (!wide) return HUGE_VAL;
+  for (int64_t i = 0; i < n; i++) wide[i] = (double)got[i];
+  const double error = compare(wide, want, n, least);
+  free(wide);
+  return error;
+}
+
+double floats_error(const float *got, const double *want, int64_t n, double least) {
+  return of_floats(numbers_error, got, want, n, least);
+}
+
+double special_floats_error(const float *got, const double *want, int64_t n, double least) {
+  return of_floats(special_error, got, want, n, least);
+}
+
+double number_error(double got, double want) { return worse(0, fabs(got - want) / fmax(1, fabs(want))); }
+
+/* ---- slopes ---- */
+enum { STEPS = 4 };
+static const double first_step = 1e-5; /* then a tenth of it, and so on: a kink may lie within the first */
+
+Slope slope_judge(Function *f, void *context, double x, double gradient, double scale, double limit,
+                  double *error) {
+  double up[STEPS], down[STEPS], h = first_step;
+  *error = HUGE_VAL;
+  for (int i = 0; i < STEPS; i++, h /= 10) {
+    up[i] = f(context, x + h);
+    down[i] = f(context, x - h);
+    const double e = fabs((up[i] - down[i]) / (2 * h) - gradient) / scale;
+    if (e < *error) *error = e;
+    if (*error <= limit) return SLOPE_RIGHT;
+  }
+  const double middle = f(context, x);
+  if (!isfinite(middle) || !isfinite(gradient)) {
+    *error = HUGE_VAL;
+    return SLOPE_WRONG;
+  }
+  /* No derivative is to be seen where one side's slope is not the other's, or slopes of smaller steps
+     are not those of larger ones, by at least half of the error. What rounding does to f is not taken for that. */
+  const double h1 = first_step / 10, h2 = first_step / 100;
+  const double right = (up[1] - middle) / h1, left = (middle - down[1]) / h1;
+  const double nearer = (up[2] - down[2]) / (2 * h2), wider = (up[1] - down[1]) / (2 * h1);
+  const double widest = (up[0] - down[0]) / (2 * first_step);
+  const double noise = 1e-15 * (1 + fabs(middle)) / h2 / scale, least = fmax(0.5 * *error, noise);
+  const bool bent = fabs(right - left) / scale > least;
+  const bool scattered = fabs(nearer - wider) / scale > least || fabs(wider - widest) / scale > least;
+  if (!bent && !scattered) return SLOPE_WRONG;
+  return SLOPE_KINK;
+}
+
+void slopes_add(Slopes *slopes, Slope slope, double error) {
+  slopes->judged++;
+  if (slope == SLOPE_KINK) slopes->kinks++;
+  else slopes->error = worse(slopes->error, error);
+}
+
+bool slopes_good(const Slopes *slopes, double limit) {
+  return slopes->error <= limit && slopes->kinks <= 1 + slopes->judged / 20;
+}

@@ -1,0 +1,362 @@
+/* compiled.c: generated C, compiled for this CPU or for another one in an emulator, against eval. */
+// SPDX-License-Identifier: Apache-2.0
+#include <ctype.h>
+#include <dlfcn.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/text.h"
+#include "check.h"
+#include "foreign.h"
+
+typedef void InferFunction(const float *weights, void *const *input, float **output);
+typedef void ThreadsFunction(int threads);
+typedef float GradientsFunction(const float *weights, void *const *input, void *const *target, int32_t count,
+                                uint64_t seed, uint64_t step,
+                                float *gradients, float **output);
+
+static int variant; /* of directories: one for each file of C */
+
+/* ---- generated code behind two functions whose form does not depend on the net ---- */
+static const char *port_type(const Node *node) {
+  if (node->elem == ELEM_U8) return "uint8_t";
+  if (node->elem == ELEM_I8) return "int8_t";
+  return node->elem == ELEM_I32 ? "int32_t" : "float";
+}
+
+/* from image `first` on a batch; some: what is left */
+static void put_infer_call(Text *out, const Check *check, bool some) {
+  const Sample *s = &check->sample;
+  const Graph *graph = s->graph;
+  text_put(out, "    %s_infer%s(%s", s->cname, some ? "_some" : "", graph->parameters > 0 ? "&model, " : "");
+  for (int i = 0; i < graph->inputs.n; i++) {
+    const Node *node = graph->inputs.data[i].node;
+    const long long size = shape_elements(node->shape);
+    text_put(out, "%s(const %s *)input[%d] + first * %lld", i ? ", " : "", port_type(node), i, size);
+  }
+  if (some) text_put(out, ", %lld - first", (long long)s->count);
+  for (int i = 0; i < graph->outputs.n; i++)
+    text_put(out, ", output[%d] + first * %lld", i,
+             (long long)shape_elements(graph->outputs.data[i].node->shape));
+  text_put(out, ", &workspace);\n");
+}
+
+/* the images of the check, a batch at a time and then what is left */
+static void put_infer(Text *out, const Check *check) {
+  const Sample *s = &check->sample;
+  const char *p = s->cname;
+  const long long batch = check->limits.batch, count = s->count;
+  static const char head[] = "void glue_infer(const float *weights, void *const *input, float **output)";
+  text_put(out, "#include \"net.h\"\n%s;\n%s {\n  static %s_workspace workspace;\n", head, head, p);
+  if (s->graph->parameters > 0) {
+    text_put(out, "  static %s_model model;\n", p);
+    text_put(out, "  %s_pack(&model, (const %s_weights *)(const void *)weights);\n", p, p);
+  } else text_put(out, "  (void)weights;\n");
+  text_put(out, "  int first = 0;\n  for (; first + %lld <= %lld; first += %lld)\n", batch, count, batch);
+  put_infer_call(out, check, false);
+  if (batch > 1) {
+    text_put(out, "  if (first < %lld)\n", count);
+    put_infer_call(out, check, true);
+  }
+  text_put(out, "}\n#ifdef _OPENMP\n#include <omp.h>\nvoid glue_threads(int threads);\n"
+                "void glue_threads(int threads) { omp_set_num_threads(threads); }\n#endif\n");
+}
+
+static void put_gradients(Text *out, const Check *check) {
+  const Sample *s = &check->sample;
+  const Graph *graph = s->graph;
+  const char *p = s->cname;
+  const bool weights = graph->parameters > 0;
+  static const char head[] =
+      "float glue_gradients(const float *weights, void *const *input, void *const *target, int32_t count, "
+                             "uint64_t seed, uint64_t step, float *gradients, float **output)";
+  text_put(out, "%s;\n%s {\n  static %s_training training;\n", head, head, p);
+  text_put(out, "  (void)weights, (void)gradients;\n  return %s_gradients(", p);
+  if (weights) text_put(out, "(const %s_weights *)(const void *)weights, ", p);
+  for (int i = 0; i < graph->inputs.n; i++)
+    text_put(out, "(const %s *)input[%d], ", port_type(graph->inputs.data[i].node), i);
+  for (int i = 0; i < graph->outputs.n; i++)
+    if (s->training.target[i]) text_put(out, "(const %s *)target[%d], ", port_type(s->training.target[i]), i);
+  text_put(out, "count, seed, step, ");
+  if (weights) text_put(out, "(%s_weights *)(void *)gradients, ", p);
+  for (int i = 0; i < graph->outputs.n; i++) text_put(out, "output[%d], ", i);
+  text_put(out, "&training);\n}\n");
+}
+
+static void put_glue(Text *out, const Check *check, bool train) {
+  put_infer(out, check);
+  if (train) put_gradients(out, check);
+}
+
+static bool write_file(const char *path, const char *text) {
+  FILE *file = fopen(path, "w");
+  return file && fputs(text, file) >= 0 && fclose(file) == 0;
+}
+
+/* net.c and glue.c in a directory of their own; NULL if cnnc failed. */
+static const char *write_code(const Check *check, const char *targets, const char *level, bool threads,
+                              bool train, const Text *glue) {
+  Arena *arena = check->sample.arena;
+  const char *cnnc = getenv("CNNC") ? getenv("CNNC") : "cnnc", *dir = arena_printf(arena, "%s/%d", check->work, variant++);
+  Text command = {.arena = arena};
+  text_put(&command, "mkdir -p %s && %s -Wno-unread-input -Wno-unused-value %s -o %s/net.c", dir, cnnc,
+           check->sample.path, dir);
+  text_put(&command, " --target=%s %s --batch=%lld --prefix=%s", targets, level,
+           (long long)check->limits.batch, check->sample.cname);
+  text_put(&command, "%s%s", threads ? " --threads=openmp" : "", train ? " --train" : "");
+  if (check->special) text_put(&command, " --exact");
+  return system(command.s) == 0 && write_file(arena_printf(arena, "%s/glue.c", dir), glue->s) ? dir : NULL;
+}
+
+/* ---- on this CPU ---- */
+static bool by_threads(const char *level) { return strcmp(level, "-O2") == 0; }
+
+/* targets: several, of which `forced` is run; forced NULL: one. */
+static void *build(const Check *check, const char *targets, const char *forced, const char *level,
+                   bool train) {
+  const char *cc = getenv("CC");
+  const bool threads = by_threads(level);
+  Text glue = {.arena = check->sample.arena}, command = {.arena = check->sample.arena};
+  put_glue(&glue, check, train);
+  const char *dir = write_code(check, targets, level, threads, train, &glue);
+  if (!dir) return NULL;
+  const char *library = arena_printf(check->sample.arena, "%s/net.so", dir);
+  text_put(&command, "%s -std=c11 -O1 -fPIC -shared -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror%s",
+           cc ? cc : "cc", threads ? " -fopenmp" : "");
+  if (forced) {
+    text_put(&command, " -D");
+    for (const char *c = check->sample.cname; *c; c++) text_put(&command, "%c", toupper((unsigned char)*c));
+    text_put(&command, "_FORCE_TARGET=%s", forced);
+  }
+  text_put(&command, " -I%s %s/net.c %s/glue.c -o %s", dir, dir, dir, library);
+  return system(command.s) == 0 ? dlopen(library, RTLD_NOW | RTLD_LOCAL) : NULL;
+}
+
+static ThreadsFunction *threads_of(void *library) {
+  ThreadsFunction *use = NULL;
+  *(void **)&use = dlsym(library, "glue_threads");
+  return use;
+}
+
+static int64_t output_elements(const Sample *s, int o) {
+  return s->count * shape_elements(s->graph->outputs.data[o].node->shape);
+}
+
+static float **new_outputs(const Sample *s) {
+  float **output = NEW_ARRAY(s->arena, float *, s->graph->outputs.n + 1);
+  for (int o = 0; o < s->graph->outputs.n; o++)
+    output[o] = NEW_ARRAY(s->arena, float, output_elements(s, o) + 1);
+  return output;
+}
+
+static bool same_bits(const Sample *s, float *const *a, float *const *b) {
+  for (int o = 0; o < s->graph->outputs.n; o++)
+    if (memcmp(a[o], b[o], sizeof(float) * (size_t)output_elements(s, o))) return false;
+  return true;
+}
+
+static void check_infer_threads(const Check *check, const char *what, void *library, InferFunction *infer,
+                                float *const *want) {
+  const Sample *s = &check->sample;
+  ThreadsFunction *use = threads_of(library);
+  float **again = new_outputs(s);
+  int differ = use ? 0 : 1;
+  for (int threads = 2; use && threads <= 7 && !differ; threads += threads / 2 + 1) { /* 2, 4, 7 */
+    use(threads);
+    infer(s->weights, s->input, again);
+    if (!same_bits(s, want, again)) differ = threads;
+  }
+  report(!differ, check, arena_printf(s->arena, "%s by threads", what), differ, 0);
+}
+
+static void check_infer(const Check *check, const char *targets, const char *forced, const char *level) {
+  const Sample *s = &check->sample;
+  const char *what = forced ? arena_printf(s->arena, "infer %s in a file of %s %s", forced, targets, level)
+                            : arena_printf(s->arena, "infer %s %s", targets, level);
+  void *library = build(check, targets, forced, level, false);
+  InferFunction *infer = NULL;
+  if (library) *(void **)&infer = dlsym(library, "glue_infer");
+  if (!infer) {
+    report(false, check, what, HUGE_VAL, check->limits.tolerance);
+    return;
+  }
+  float **output = new_outputs(s);
+  if (threads_of(library)) threads_of(library)(1);
+  infer(s->weights, s->input, output);
+  report_error(check, what, outputs_error(check, s->graph, &check->forward, output), check->limits.tolerance);
+  if (by_threads(level) && !forced) check_infer_threads(check, what, library, infer, output);
+}
+
+/* As with one thread: loss, gradients and outputs. */
+static void check_gradient_threads(const Check *check, const char *what, void *library,
+                                   GradientsFunction *function, float loss, const float *want,
+                                   float *const *output) {
+  const Sample *s = &check->sample;
+  const size_t bytes = (size_t)s->graph->parameters * sizeof(float);
+  ThreadsFunction *use = threads_of(library);
+  float **again = new_outputs(s), *gradients = NEW_ARRAY(s->arena, float, s->graph->parameters + 1);
+  int differ = use ? 0 : 1;
+  for (int threads = 2; use && threads <= 7 && !differ; threads += threads / 2 + 1) {
+    use(threads);
+    const float again_loss = function(s->weights, s->input, s->target, (int32_t)s->count, SEED, STEP,
+                                      gradients, again);
+    if (memcmp(&again_loss, &loss, sizeof loss) || memcmp(gradients, want, bytes) ||
+        !same_bits(s, again, output)) differ = threads;
+  }
+  report(!differ, check, arena_printf(s->arena, "%s by threads", what), differ, 0);
+}
+
+static void check_gradients(const Check *check, const char *target, const char *level) {
+  const Sample *s = &check->sample;
+  const char *what = arena_printf(s->arena, "gradients %s %s", target, level);
+  void *library = build(check, target, NULL, level, true);
+  GradientsFunction *function = NULL;
+  if (library) *(void **)&function = dlsym(library, "glue_gradients");
+  if (!function) {
+    report(false, check, what, HUGE_VAL, check->limits.gradient);
+    return;
+  }
+  float *gradients = NEW_ARRAY(s->arena, float, s->graph->parameters + 1), **output = new_outputs(s);
+  memset(gradients, 0x7f, (size_t)s->graph->parameters * sizeof *gradients); /* they are overwritten */
+  if (threads_of(library)) threads_of(library)(1);
+  const float loss = function(s->weights, s->input, s->target, (int32_t)s->count, SEED, STEP, gradients,
+                              output);
+  report_error(check, what, training_error(check, loss, gradients, output), check->limits.gradient);
+  if (by_threads(level)) check_gradient_threads(check, what, library, function, loss, gradients, output);
+}
+
+/* Weights are packed for the widest target of a file, and narrower ones read those packs, too. */
+static const Target *wider_here(const Target *target) {
+  const Target *widest = target_native();
+  return widest->lanes > target->lanes ? widest : NULL;
+}
+
+void check_compiled(Check *check, const Target *target, const char *level) {
+  const Sample *s = &check->sample;
+  const Target *wider = wider_here(target);
+  check_infer(check, target->name, NULL, level);
+  if (wider && s->graph->parameters > 0 && by_threads(level))
+    check_infer(check, arena_printf(s->arena, "%s,%s", wider->name, target->name), target->name, level);
+  if (check->gradients) check_gradients(check, target->name, level);
+}
+
+/* ---- on another CPU ---- */
+typedef struct Bytes { unsigned char *data; size_t n, room; } Bytes;
+
+/* Room for an array; the place where it begins. */
+static size_t bytes_room(Bytes *bytes, size_t n) {
+  const size_t start = (bytes->n + 63) / 64 * 64;
+  bytes->n = start + n;
+  return start;
+}
+
+static size_t bytes_add(Arena *arena, Bytes *bytes, const void *from, size_t n) {
+  const size_t start = bytes_room(bytes, n);
+  if (bytes->n > bytes->room) {
+    unsigned char *data = NEW_ARRAY(arena, unsigned char, 2 * bytes->n);
+    if (start) memcpy(data, bytes->data, start);
+    bytes->data = data;
+    bytes->room = 2 * bytes->n;
+  }
+  if (n) memcpy(bytes->data + start, from, n);
+  return start;
+}
+
+static size_t values_bytes(const Sample *s, const Node *node) {
+  const size_t bytes = node->elem == ELEM_U8 || node->elem == ELEM_I8 ? 1 : 4;
+  return (size_t)(s->count * shape_elements(node->shape)) * bytes;
+}
+
+/* One program does all: it reads weights, inputs and targets as one block of bytes, and writes outputs, loss
+   and gradients as another. */
+typedef struct Bare {
+  const Check *check;
+  Text main;
+  Bytes in, out;
+  size_t *infer_at, *train_at, loss_at, gradients_at; /* where in `out` */
+} Bare;
+
+static void put_bare_infer(Bare *bare) {
+  const Sample *s = &bare->check->sample;
+  Text *main = &bare->main;
+  bytes_add(s->arena, &bare->in, s->weights, (size_t)s->graph->parameters * sizeof(float));
+  text_put(main, "void bare_run(void) {\n  void *const input[] = {");
+  for (int i = 0; i < s->graph->inputs.n; i++) {
+    const size_t bytes = values_bytes(s, s->graph->inputs.data[i].node);
+    text_put(main, "bare_in + %zu, ", bytes_add(s->arena, &bare->in, s->input[i], bytes));
+  }
+  text_put(main, "0}; float *output[] = {");
+  for (int o = 0; o < s->graph->outputs.n; o++) {
+    bare->infer_at[o] = bytes_room(&bare->out, values_bytes(s, s->graph->outputs.data[o].node));
+    text_put(main, "(float *)(void *)(bare_out + %zu), ", bare->infer_at[o]);
+  }
+  text_put(main, "0};\n  glue_infer((const float *)(const void *)bare_in, input, output);\n");
+}
+
+static void put_bare_gradients(Bare *bare) {
+  const Sample *s = &bare->check->sample;
+  Text *main = &bare->main;
+  bare->loss_at = bytes_room(&bare->out, sizeof(float));
+  bare->gradients_at = bytes_room(&bare->out, (size_t)s->graph->parameters * sizeof(float));
+  text_put(main, "  void *const target[] = {");
+  for (int o = 0; o < s->graph->outputs.n; o++) {
+    const Node *target = s->training.target[o];
+    if (!target) {
+      text_put(main, "0, ");
+      continue;
+    }
+    const size_t at = bytes_add(s->arena, &bare->in, s->target[o], values_bytes(s, target));
+    text_put(main, "bare_in + %zu, ", at);
+  }
+  text_put(main, "0};\n");
+  for (int o = 0; o < s->graph->outputs.n; o++) {
+    bare->train_at[o] = bytes_room(&bare->out, values_bytes(s, s->graph->outputs.data[o].node));
+    text_put(main, "  output[%d] = (float *)(void *)(bare_out + %zu);\n", o, bare->train_at[o]);
+  }
+  text_put(main, "  *(float *)(void *)(bare_out + %zu) = ", bare->loss_at);
+  text_put(main, "glue_gradients((const float *)(const void *)bare_in, input, target, ");
+  text_put(main, "%lld, %d, %d, (float *)(void *)(bare_out + %zu), output);\n", (long long)s->count, SEED,
+           STEP, bare->gradients_at);
+}
+
+static void check_foreign_file(const Check *check, const Target *target, const char *targets) {
+  const Sample *s = &check->sample;
+  const int outputs = s->graph->outputs.n;
+  const bool train = check->gradients != NULL;
+  Text glue = {.arena = s->arena};
+  Bare bare = {.check = check, .main.arena = s->arena};
+  bare.infer_at = NEW_ARRAY(s->arena, size_t, outputs + 1);
+  bare.train_at = NEW_ARRAY(s->arena, size_t, outputs + 1);
+  put_glue(&glue, check, train);
+  put_bare_infer(&bare);
+  if (train) put_bare_gradients(&bare);
+  text_put(&glue, "void bare_run(void);\nextern unsigned char bare_in[], bare_out[];\n");
+  text_put(&glue, "extern const long bare_in_bytes, bare_out_bytes;\n");
+  text_put(&glue, "const long bare_in_bytes = %zu, bare_out_bytes = %zu;\n", bare.in.n, bare.out.n);
+  text_put(&glue, "_Alignas(64) unsigned char bare_in[%zu], bare_out[%zu];\n%s}\n", bare.in.n, bare.out.n,
+           bare.main.s);
+  unsigned char *out = NEW_ARRAY(s->arena, unsigned char, bare.out.n);
+  const char *dir = write_code(check, targets, "-O2", false, train, &glue);
+  const char *what = arena_printf(s->arena, "infer %s", targets);
+  if (!dir || !foreign_run(s->arena, target, dir, bare.in.data, bare.in.n, out, bare.out.n)) {
+    report(false, check, what, HUGE_VAL, check->limits.tolerance);
+    return;
+  }
+  float **output = NEW_ARRAY(s->arena, float *, outputs + 1);
+  for (int o = 0; o < outputs; o++) output[o] = (float *)(void *)(out + bare.infer_at[o]);
+  report_error(check, what, outputs_error(check, s->graph, &check->forward, output), check->limits.tolerance);
+  if (!train) return;
+  for (int o = 0; o < outputs; o++) output[o] = (float *)(void *)(out + bare.train_at[o]);
+  const float loss = *(float *)(void *)(out + bare.loss_at);
+  const float *gradients = (float *)(void *)(out + bare.gradients_at);
+  report_error(check, arena_printf(s->arena, "gradients %s", targets),
+               training_error(check, loss, gradients, output), check->limits.gradient);
+}
+
+/* Every other program with packs of a wider target: emulators are slow. */
+void check_foreign(Check *check, const Target *target) {
+  static int programs;
+  const char *wide = arena_printf(check->sample.arena, "x86-64-v4,%s", target->name);
+  check_foreign_file(check, target, programs++ % 2 ? wide : target->name);
+}

@@ -1,0 +1,173 @@
+/* nests.c: loop nests in the interpreter against eval: everything in double, so that only mistakes differ. */
+// SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/text.h"
+#include "check.h"
+#include "machine.h"
+#include "schedule/choice.h"
+
+static const double nest_error = 1e-6; /* constants of nests are floats, all else is double */
+static const int widest = 16;          /* lanes of the widest target */
+
+/* What a level makes of the plan, and whether its loops are plain. */
+typedef struct Level {
+  const char *name;
+  Fusing fusing;
+  bool plain;
+} Level;
+
+static const Level levels[] = {{"-O2", FUSE_ALL, false}, {"-O0", FUSE_NOTHING, true}, {"-Os", FUSE_APART, true}};
+enum { LEVELS = sizeof levels / sizeof *levels };
+
+typedef struct Way { /* how a program is lowered and run */
+  const Target *target;
+  /* lanes that weights are packed for: the target's own, or those of a wider one in its file */
+  int layout;
+  const Level *level;
+  Tuning *choices;  /* NULL: the cost model's */
+} Way;
+
+static double compared(const Check *check, const double *got, const double *want, int64_t n, double least) {
+  return (check->special ? special_error : numbers_error)(got, want, n, least);
+}
+
+/* The largest error of outputs, loss and gradients. */
+static double plan_error(const Check *check, Plan *plan, const Way *way) {
+  const Sample *s = &check->sample;
+  const Graph *graph = plan->training ? s->training.graph : s->graph;
+  const GraphRun *run = plan->training ? &check->training : &check->forward;
+  Machine m = {.arena = s->arena, .plan = plan, .images = s->count, .batch = s->count + 2,
+               .layout_lanes = way->layout, .tuning = way->choices, .exact = check->special,
+               .seed = SEED, .step = STEP, .weights = s->weights_double,
+               .input = s->input_double, .target = s->target_double};
+  if (!machine_run(&m, way->target, way->level->plain)) {
+    printf("# %s\n", m.error);
+    return HUGE_VAL;
+  }
+  double error = 0, loss = 0;
+  for (int o = 0; o < graph->outputs.n; o++) {
+    const Node *node = graph->outputs.data[o].node;
+    error = worse(error, compared(check, m.output[o], run->value[node->id],
+                                  s->count * shape_elements(node->shape), 1e-3));
+  }
+  if (!plan->training) return error;
+  for (int i = 0; i < graph->training->losses.n; i++)
+    for (int64_t n = 0; n < s->count; n++) loss += m.loss[i][n];
+  error = worse(error, number_error(loss, sample_loss(s, run)));
+  for (int w = 0; w < graph->weights.n; w++) {
+    const Weight *weight = graph->weights.data[w];
+    /* what is smaller is rounding, as in the tail of gelu */
+    const double least = fmax(1e-9, gradient_floor(s, run, weight, 1e-3));
+    const double e = numbers_error(m.gradients + weight->offset, check->gradients + weight->offset,
+                                   weight->size, least);
+    if (getenv("NETCHECK_VERBOSE")) fprintf(stderr, "%s: error %.3g\n", weight->name, e);
+    error = worse(error, e);
+  }
+  return error;
+}
+
+static void check_plan(const Check *check, Plan *plan, const Way *way) {
+  const char *together = plan->together ? ", dense layers of all images at once" : "";
+  const char *how = plan->images > 1 ? ", images innermost" : together;
+  const char *packs = way->layout != way->target->lanes ? ", wide packs" : "", *level = way->level->name;
+  const char *nests = plan->training ? "nests of gradients" : "nests", *target = way->target->name;
+  const char *what = arena_printf(check->sample.arena, "%s %s %s%s%s", nests, target, level, how, packs);
+  report_error(check, what, plan_error(check, plan, way), nest_error);
+}
+
+/* A target's plan: one image after the other; large dense layers of all at once; as many side by side as it
+   has lanes. */
+static void check_way(const Check *check, const Way *way, int images) {
+  const Sample *s = &check->sample;
+  const bool plain = way->level->plain;
+  const Fusing fusing = way->level->fusing;
+  check_plan(check, plan_inference(s->arena, s->graph, fusing, images, 0), way);
+  if (!plain && images == 1) {
+    Plan *together = plan_inference(s->arena, s->graph, FUSE_ALL, 1, s->count + 2);
+    if (together->together) check_plan(check, together, way);
+  }
+  if (!check->gradients) return;
+  Plan *training = plan_training(s->arena, s->graph, fusing, images);
+  if (training->images == images) check_plan(check, training, way);
+  if (!plain && images == 1 && way->target->lanes == 1) /* all made again that saves room */
+    check_plan(check, plan_training_within(s->arena, s->graph, fusing, 1, 0, 1), way);
+}
+
+/* with packs of its own, and as in a file of several targets */
+static void check_layouts(const Check *check, Way way, int images) {
+  const bool packs = check->sample.graph->parameters > 0 && images == 1;
+  way.layout = way.target->lanes;
+  check_way(check, &way, images);
+  if (way.layout == widest || !packs) return;
+  way.layout = widest;
+  check_way(check, &way, images);
+}
+
+void check_nests(Check *check) {
+  for (const Level *level = levels; level < levels + LEVELS; level++)
+    for (const Target *target = target_table; target->name; target++) {
+      if (machine_seen(target) || (level->plain && strcmp(target->name, "generic") != 0)) continue;
+      const Way way = {.target = target, .level = level};
+      check_layouts(check, way, 1);
+      if (target->lanes > 1) check_layouts(check, way, target->lanes);
+    }
+}
+
+/* ---- every choice ---- */
+/* Everything that could be chosen for a kernel, likely or not: the methods, then their variants. */
+static int choices_of(const Lower *l, Choice choice[2 * MOST_VARIANTS]) {
+  const Decision *d = l->decision;
+  int n = 0;
+  for (int i = 0; i < d->candidates.n && n < MOST_VARIANTS; i++) {
+    const Candidate *candidate = &d->candidates.data[i];
+    if (!candidate->refused && candidate->choice.method != METHOD_OWN) choice[n++] = candidate->choice;
+  }
+  return n ? n + choice_variants(l, choice + n) : 0;
+}
+
+/* Inference with the n-th choice of every kernel that has so many; false: none has. */
+static bool check_choice(const Check *check, Way way, int n, double *error) {
+  Arena *arena = check->sample.arena;
+  Plan *plan = plan_inference(arena, check->sample.graph, FUSE_ALL, 1, 0);
+  Tuning choices = {.arena = arena};
+  Text names = {.arena = arena};
+  const LowerOptions options = {.layout_lanes = way.layout, .images = 1};
+  for (int k = 0; k < plan->kernels.n; k++) {
+    Choice choice[2 * MOST_VARIANTS];
+    const Lower *l = schedule_kernel(arena, plan->kernels.data[k], way.target, &options);
+    const Decision *d = l->decision;
+    if (n >= choices_of(l, choice)) continue;
+    tuning_set(&choices, (Tuned){.target = d->target, .key = d->key, .choice = choice[n]});
+    const Tuned packed = {.target = d->layout_target, .key = d->key, .choice = choice[n]};
+    if (l->layout != way.target) tuning_set(&choices, packed);
+    text_put(&names, "%s%s by %s", names.n ? ", " : "", d->key, tuning_choice(arena, &choice[n]));
+  }
+  if (!choices.lines.n) return false;
+  way.choices = &choices;
+  const double e = plan_error(check, plan, &way);
+  if (!(e <= nest_error)) printf("# error %.2g: %s\n", e, names.s);
+  *error = worse(*error, e);
+  return true;
+}
+
+static void check_target_choices(const Check *check, Way way) {
+  double error = 0;
+  int n = 0;
+  while (check_choice(check, way, n, &error)) n++;
+  if (!n) return;
+  const char *packs = way.layout != way.target->lanes ? ", wide packs" : "";
+  const char *name = way.target->name;
+  const char *what = arena_printf(check->sample.arena, "nests %s by each of %d choices%s", name, n, packs);
+  report_error(check, what, error, nest_error);
+}
+
+void check_choices(Check *check) {
+  for (const Target *target = target_table; target->name; target++) {
+    if (machine_seen(target)) continue;
+    check_target_choices(check, (Way){.target = target, .level = &levels[0], .layout = target->lanes});
+    if (target->lanes < widest) check_target_choices(check, (Way){.target = target, .level = &levels[0], .layout = widest});
+  }
+}

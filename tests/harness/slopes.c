@@ -1,0 +1,153 @@
+/* slopes.c: eval's gradients, of parameters and of inputs, against differences of what it computes. */
+// SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "check.h"
+#include "machine.h"
+
+enum { EACH = 6 }; /* so many elements of a parameter or input */
+
+static void report_slopes(const Check *check, const char *what, const Slopes *slopes) {
+  const double limit = check->limits.difference;
+  if (slopes->kinks) what = arena_printf(check->sample.arena, "%s, %lld of %lld at kinks", what,
+                                         (long long)slopes->kinks, (long long)slopes->judged);
+  report(slopes_good(slopes, limit), check, what, slopes->error, limit);
+}
+
+static double largest_of(const double *x, int64_t n, double least) {
+  double largest = least;
+  for (int64_t i = 0; i < n; i++) largest = fmax(largest, fabs(x[i]));
+  return largest;
+}
+
+/* ---- parameters ---- */
+typedef struct LossAt { const Sample *sample; double *weights, *ignored; int64_t element; } LossAt;
+
+static double loss_at(void *context, double x) {
+  LossAt *at = context;
+  const double before = at->weights[at->element];
+  at->weights[at->element] = x;
+  const GraphRun run = sample_train(at->sample, at->weights, at->ignored);
+  at->weights[at->element] = before;
+  return sample_loss(at->sample, &run);
+}
+
+/* A few elements of each trained parameter, relative to its largest gradient. */
+void check_differences(Check *check) {
+  const Sample *s = &check->sample;
+  uint64_t state = 99;
+  Slopes slopes = {0};
+  LossAt at = {.sample = s, .weights = NEW_ARRAY(s->arena, double, s->graph->parameters + 1)};
+  at.ignored = NEW_ARRAY(s->arena, double, s->graph->parameters + 1);
+  memcpy(at.weights, s->weights_double, (size_t)s->graph->parameters * sizeof *at.weights);
+  /* what is smaller is rounding of the loss */
+  const double least = 1e-5 * fmax(1, fabs(sample_loss(s, &check->training)));
+  for (int w = 0; w < s->graph->weights.n; w++) {
+    const Weight *weight = s->graph->weights.data[w];
+    if (weight->statistic || weight->frozen) continue;
+    const double scale = largest_of(check->gradients + weight->offset, weight->size, least);
+    for (int k = 0; k < EACH; k++) {
+      double error;
+      at.element = weight->offset + (int64_t)(sample_number(&state) * (double)weight->size);
+      const double gradient = check->gradients[at.element];
+      const Slope slope = slope_judge(loss_at, &at, at.weights[at.element], gradient, scale,
+                                      check->limits.difference, &error);
+      slopes_add(&slopes, slope, error);
+      if (getenv("NETCHECK_VERBOSE"))
+        fprintf(stderr, "%s[%lld]: gradient %.9g, error %.3g%s\n", weight->name,
+                (long long)(at.element - weight->offset), gradient, error,
+                slope == SLOPE_KINK ? ", a kink" : "");
+    }
+  }
+  report_slopes(check, "gradients of eval against differences", &slopes);
+}
+
+/* ---- looking inside ---- */
+typedef struct ScoreAt { const Check *check; const Plan *plan; GraphRun *run; double *number; } ScoreAt;
+
+static double score_at(void *context, double x) {
+  ScoreAt *at = context;
+  const double before = *at->number;
+  double sum = 0;
+  *at->number = x;
+  graph_run(at->check->sample.arena, at->plan->graph, at->run);
+  *at->number = before;
+  for (int o = 0; o < at->check->sample.graph->outputs.n; o++) {
+    const Node *score = at->plan->output[at->plan->score[o]];
+    const int64_t n = at->run->count * shape_elements(score->shape);
+    for (int64_t k = 0; k < n; k++) sum += at->run->target[o][k] * at->run->value[score->id][k];
+  }
+  return sum;
+}
+
+/* Element i of [h][w][c] where the caller has it. */
+static int64_t place_in_input(const Node *input, int64_t i) {
+  const Extent e = shape_extent(input->shape);
+  return input->chw ? i % e.c * e.h * e.w + i / e.c : i;
+}
+
+/* A few elements of each input; relative to the largest gradient. */
+static void check_input_gradients(Check *check, const Plan *plan, const GraphRun *run,
+                                  double *const *caller) {
+  const Sample *s = &check->sample;
+  uint64_t state = 77;
+  Slopes slopes = {0};
+  for (int i = 0; i < s->graph->inputs.n; i++) {
+    const Node *input = s->graph->inputs.data[i].node;
+    const int64_t size = shape_elements(input->shape);
+    const bool none = plan->gradient[i] < 0;
+    const Node *shown = none ? NULL : plan->output[plan->gradient[i]];
+    const double *gradient = none ? NEW_ARRAY(s->arena, double, size) : run->value[shown->id];
+    const double scale = largest_of(gradient, size, 1e-4);
+    for (int k = 0; k < EACH; k++) {
+      const int64_t element = (int64_t)(sample_number(&state) * (double)size);
+      GraphRun again = *run;
+      ScoreAt at = {check, plan, &again, caller[i] + place_in_input(input, element)};
+      double error;
+      const Slope slope = slope_judge(score_at, &at, *at.number, gradient[element], scale,
+                                      check->limits.difference, &error);
+      slopes_add(&slopes, slope, error);
+    }
+  }
+  report_slopes(check, "input gradients of eval against differences", &slopes);
+}
+
+void check_look(Check *check) {
+  const Sample *s = &check->sample;
+  Plan *plan = plan_look(s->arena, s->graph);
+  const Target *target = target_native();
+  double **seed = NEW_ARRAY(s->arena, double *, s->graph->outputs.n + 1);
+  double **caller = NEW_ARRAY(s->arena, double *, s->graph->inputs.n + 1);
+  uint64_t state = 55;
+  /* the edges of clip and its like lie at whole numbers, where bytes would meet them */
+  for (int i = 0; i < s->graph->inputs.n; i++) {
+    const Node *input = s->graph->inputs.data[i].node;
+    const int64_t n = s->count * shape_elements(input->shape);
+    caller[i] = NEW_ARRAY(s->arena, double, n);
+    const double shift = input->elem == ELEM_F32 ? 0 : 0.375;
+    for (int64_t k = 0; k < n; k++) caller[i][k] = s->input_double[i][k] + shift;
+  }
+  for (int o = 0; o < s->graph->outputs.n; o++) {
+    const int64_t n = s->count * shape_elements(s->graph->outputs.data[o].node->shape);
+    seed[o] = NEW_ARRAY(s->arena, double, n);
+    for (int64_t k = 0; k < n; k++) seed[o][k] = 2 * sample_number(&state) - 1;
+  }
+  GraphRun run = {.count = s->count, .weights = s->weights_double};
+  run.input = (const double *const *)caller;
+  run.target = (const double *const *)seed;
+  graph_run(s->arena, plan->graph, &run);
+  check_input_gradients(check, plan, &run, caller);
+  Machine m = {.arena = s->arena, .plan = plan, .images = s->count, .weights = s->weights_double};
+  m.input = caller;
+  m.target = seed;
+  double error = machine_run(&m, target, false) ? 0 : HUGE_VAL;
+  if (m.error) printf("# %s\n", m.error);
+  for (int o = 0; o < plan->graph->outputs.n && !m.error; o++) {
+    const Node *node = plan->output[o];
+    error = worse(error, numbers_error(m.output[o], run.value[node->id],
+                                       s->count * shape_elements(node->shape), 1e-3));
+  }
+  report_error(check, arena_printf(s->arena, "nests of looking inside %s", target->name), error, 1e-6);
+}
