@@ -11,7 +11,7 @@
 #include <string.h>
 #include "csv.h"
 #include "dataset.h"
-#include "nearest.h"
+#include "similar.h"
 
 typedef struct Table {
   char *path;                  /* NULL: no such file */
@@ -108,20 +108,14 @@ static cnn_status names_keep(const cnn_data *data, Tables *set, const cnn_csv *c
   return set->name ? cnn_success() : cnn_data_no_memory(data);
 }
 
-/* So many letters apart, and a name is another one. */
-static int32_t another_word(const char *name) { return strlen(name) < 6 ? (int32_t)strlen(name) / 2 + 1 : 4; }
-
 static cnn_status target_unknown(const cnn_data *data, const Tables *set) {
   const char *target = data->options.target;
-  int32_t nearest = -1, distance = another_word(target);
   if (!set->header)
     return cnn_failure(CNN_BAD_ARGUMENT, "%s: has no header, so its columns have no names; --target takes a number from 1 to %d, not '%s'", data->path,
                        set->columns, target);
-  for (int32_t c = 0; c < set->columns; c++) {
-    int32_t letters = cnn_letters_between(set->name[c], target);
-    if (letters < distance) nearest = c, distance = letters;
-  }
-  if (nearest >= 0) return cnn_failure(CNN_BAD_ARGUMENT, "%s: has no column '%s'; did you mean '%s'?", data->path, target, set->name[nearest]);
+  const char *meant = cnn_similar(target, (const char *const *)set->name, set->columns);
+  if (meant)
+    return cnn_failure(CNN_BAD_ARGUMENT, "%s: has no column '%s'; did you mean '%s'?", data->path, target, meant);
   return cnn_failure(CNN_BAD_ARGUMENT, "%s: has no column '%s'; its %d columns are '%.60s' to '%.60s'", data->path, target, set->columns, set->name[0],
                      set->name[set->columns - 1]);
 }
@@ -240,13 +234,10 @@ static cnn_status survey_row(cnn_data *data, Table *table, const cnn_csv *csv, v
 
 static cnn_status label_unknown(const cnn_data *data, const cnn_csv *csv, const char *name) {
   const cnn_network *network = data->network;
-  int32_t nearest = 0;
+  const char *meant = cnn_similar(name, network->label, network->labels);
   char where[600];
-  for (int32_t c = 1; c < network->labels; c++)
-    if (cnn_letters_between(network->label[c], name) < cnn_letters_between(network->label[nearest], name)) nearest = c;
-  bool near = cnn_letters_between(network->label[nearest], name) < another_word(name);
   return cnn_failure(CNN_MISMATCH, "%s: '%.60s' is none of the net's labels%s%.60s%s", place(data->set, csv, ((const Tables *)data->set)->first, where), name,
-                     near ? "; did you mean '" : "", near ? network->label[nearest] : "", near ? "'?" : "");
+                     meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
 }
 
 /* Adds a name to the classes, which are sorted in the end. Labels, where there are any, are all the names there are. */

@@ -134,7 +134,7 @@ cnn_status cnn_outputs_write(const char *path, const cnn_network *network, int64
   cnn_tensor *tensor = calloc((size_t)network->outputs + 1, sizeof *tensor);
   if (!tensor) return no_memory(path);
   for (int32_t o = 0; o < network->outputs; o++) tensor[o] = output_tensor(&network->output[o], count, batched, output[o]);
-  cnn_status status = zip ? cnn_npz_write(path, tensor, network->outputs) : cnn_npy_write(path, tensor);
+  cnn_status status = zip ? cnn_npz_write(path, tensor, network->outputs, NULL, 0) : cnn_npy_write(path, tensor);
   free(tensor);
   return status;
 }

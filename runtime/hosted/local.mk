@@ -1,7 +1,7 @@
 # runtime/hosted: data sets, weights and pictures in files
 # SPDX-License-Identifier: MIT-0
-libcnn_la_SOURCES += %D%/status.c %D%/file.h %D%/file.c %D%/archive.h %D%/archive.c %D%/safetensors.h %D%/safetensors.c %D%/npz.h %D%/npz.c \
-  %D%/foreign.h %D%/foreign.c %D%/nearest.h %D%/nearest.c %D%/matching.h %D%/matching.c \
+libcnn_la_SOURCES += %D%/status.c %D%/file.h %D%/file.c %D%/archive.h %D%/archive.c %D%/safetensors.h %D%/safetensors.c %D%/npz.h %D%/npz.c %D%/notes.h %D%/notes.c \
+  %D%/foreign.h %D%/foreign.c %D%/matching.h %D%/matching.c \
   %D%/weights.c %D%/image.h %D%/image.c %D%/image_png.c %D%/image_jpeg.c %D%/image_webp.c %D%/image_exif.c %D%/feed.c %D%/inputs.c %D%/dataset.h %D%/listing.c %D%/target.c %D%/array.c %D%/data.c \
   %D%/data_arrays.c %D%/data_cifar.c %D%/csv.h %D%/csv.c %D%/data_csv.c %D%/data_folders.c %D%/data_idx.c %D%/data_synthetic.c
 libcnn_la_SOURCES += %D%/similar.h %D%/similar.c %D%/pictures.h %D%/pictures.c %D%/data_classes.c %D%/classes.h %D%/classes.c %D%/origin.h %D%/origin.c

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "nearest.h"
+#include "similar.h"
 
 enum { LINE = 700, CANDIDATES = 16 };
 

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "notes.h"
+
 /* ---- .npy: magic, version, the length of a header that is a Python dictionary, the header, the numbers. */
 
 enum { HEADER_MOST = 65536 };
@@ -147,20 +149,22 @@ static uint64_t number(const unsigned char *at, int bytes) { /* little-endian */
   return value;
 }
 
-typedef struct Directory { uint64_t offset, bytes, entries; } Directory;
+typedef struct Directory { uint64_t offset, bytes, entries; size_t comment, comment_bytes; } Directory;
 
 static cnn_status directory_find(Directory *directory, const char *path, const unsigned char *bytes, size_t n) {
   size_t lowest = n > 65557 ? n - 65557 : 0; /* the end record, and a comment of up to 65535 bytes behind it */
   size_t at = n >= 22 ? n - 22 : 0;
   while (at > lowest && memcmp(bytes + at, "PK\5\6", 4) != 0) at--;
   if (n < 22 || memcmp(bytes + at, "PK\5\6", 4) != 0) return cnn_failure(CNN_BAD_FORMAT, "%s: is cut off: the zip archive has no directory", path);
-  *directory = (Directory){number(bytes + at + 16, 4), number(bytes + at + 12, 4), number(bytes + at + 10, 2)};
+  *directory = (Directory){number(bytes + at + 16, 4), number(bytes + at + 12, 4), number(bytes + at + 10, 2), at + 22, n - at - 22};
   bool wide = directory->offset == 0xFFFFFFFFu || directory->bytes == 0xFFFFFFFFu || directory->entries == 0xFFFFu;
   if (wide && at >= 20 && memcmp(bytes + at - 20, "PK\6\7", 4) == 0) {
     uint64_t record = number(bytes + at - 12, 8);
     if (record > n || n - record < 56 || memcmp(bytes + record, "PK\6\6", 4) != 0)
       return cnn_failure(CNN_BAD_FORMAT, "%s: the zip64 record at byte %llu is damaged", path, (unsigned long long)record);
-    *directory = (Directory){number(bytes + record + 48, 8), number(bytes + record + 40, 8), number(bytes + record + 32, 8)};
+    directory->offset = number(bytes + record + 48, 8);
+    directory->bytes = number(bytes + record + 40, 8);
+    directory->entries = number(bytes + record + 32, 8);
   }
   if (directory->offset > n || directory->bytes > n - directory->offset || directory->entries > directory->bytes / 46)
     return cnn_failure(CNN_BAD_FORMAT, "%s: the zip directory lies outside the file", path);
@@ -276,6 +280,15 @@ static cnn_status member_add(cnn_archive *archive, const char *path, const Membe
   return status;
 }
 
+/* A comment that somebody else wrote is none of ours. */
+static cnn_status notes_read(cnn_archive *archive, const char *path, const char *comment, size_t n) {
+  json_t *notes = n > 0 && comment[0] == '{' ? json_loadb(comment, n, JSON_REJECT_DUPLICATES, NULL) : NULL;
+  cnn_status status = cnn_success();
+  if (notes && json_object_get(notes, "net")) status = cnn_notes_parse(archive, path, notes);
+  json_decref(notes);
+  return status;
+}
+
 cnn_status cnn_npz_parse(cnn_archive *archive, const char *path, const unsigned char *bytes, size_t n) {
   Directory directory = {0};
   cnn_status status = directory_find(&directory, path, bytes, n);
@@ -291,7 +304,7 @@ cnn_status cnn_npz_parse(cnn_archive *archive, const char *path, const unsigned 
     status = member_add(archive, path, &member, bytes, n);
     if (status.code != CNN_OK) return status;
   }
-  return cnn_success();
+  return notes_read(archive, path, (const char *)bytes + directory.comment, directory.comment_bytes);
 }
 
 /* ---- Writing */
@@ -365,12 +378,28 @@ static void member_header(cnn_writer *writer, const char *name, const Stored *st
   cnn_writer_put(writer, extra, (size_t)(e - extra));
 }
 
-cnn_status cnn_npz_write(const char *path, const cnn_tensor *tensor, int32_t count) {
+/* Notes as text, empty if they are more than an archive's comment can hold; NULL: no memory. */
+static char *comment_make(const cnn_note *note, int32_t notes) {
+  json_t *object = cnn_notes_make(note, notes);
+  char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+  json_decref(object);
+  if (text && (notes == 0 || strlen(text) > 0xFFFF)) *text = 0;
+  return text;
+}
+
+cnn_status cnn_npz_write(const char *path, const cnn_tensor *tensor, int32_t count, const cnn_note *note, int32_t notes) {
   Stored *stored = malloc(sizeof *stored * ((size_t)count + 1));
-  if (!stored) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
+  char *comment = comment_make(note, notes);
+  if (!stored || !comment) {
+    free(stored);
+    free(comment);
+    return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
+  }
+  const size_t comment_bytes = strlen(comment);
   cnn_writer writer;
   cnn_status status = cnn_writer_open(&writer, path);
   if (status.code != CNN_OK) {
+    free(comment);
     free(stored);
     return status;
   }
@@ -411,8 +440,10 @@ cnn_status cnn_npz_write(const char *path, const cnn_tensor *tensor, int32_t cou
   p = put_number(p, 0xFFFF, 2);
   p = put_number(p, 0xFFFFFFFFu, 4);
   p = put_number(p, 0xFFFFFFFFu, 4);
-  p = put_number(p, 0, 2);
+  p = put_number(p, comment_bytes, 2);
   cnn_writer_put(&writer, tail, (size_t)(p - tail));
+  cnn_writer_put(&writer, comment, comment_bytes);
+  free(comment);
   free(stored);
   return cnn_writer_commit(&writer);
 }

@@ -394,6 +394,20 @@ static int predict(const cnn_program *program, const Arguments *arguments, int f
   return status.code == CNN_OK ? 0 : cnn_program_fail(program, &status);
 }
 
+/* As cnn_written_spares, for each picture of a folder, too. */
+static int spares_input(const cnn_usage *usage, const cnn_written *written, const char *path) {
+  static const char why[] = "it is an input";
+  if (!written->path || !is_folder(path)) return cnn_written_spares(usage, written, path, why);
+  cnn_pictures pictures;
+  const cnn_status status = cnn_pictures_collect(&pictures, path);
+  if (status.code != CNN_OK) return CNN_GO_ON; /* predict_folder will say it */
+  int spared = CNN_GO_ON;
+  for (int64_t i = 0; i < pictures.count && spared == CNN_GO_ON; i++)
+    spared = cnn_written_spares(usage, written, pictures.path[i], why);
+  cnn_pictures_free(&pictures);
+  return spared;
+}
+
 int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
   Arguments a = {0};
   const cnn_flag flag[] = {
@@ -420,7 +434,7 @@ int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
     status = cnn_written_spares(&usage, written, a.weights, "the weights are read from it");
   }
   for (int i = operand; i < argc && status == CNN_GO_ON; i++) {
-    status = cnn_written_spares(&usage, written, argv[i], "it is an input");
+    status = spares_input(&usage, written, argv[i]);
   }
   return status == CNN_GO_ON ? predict(program, &a, argc - operand, argv + operand) : status;
 }

@@ -125,11 +125,9 @@ static void print_epoch(const cnn_event *event) {
 
 void cnn_progress_event(void *context, const cnn_event *event) {
   cnn_progress *progress = context;
-  const bool tells = event->kind == CNN_EVENT_NOTE || event->kind == CNN_EVENT_WARNING; /* worth a line, and no progress */
-  if (progress->quiet && !tells) return;
+  if (progress->quiet && event->kind != CNN_EVENT_NOTE) return; /* what is worth a line is no progress */
   switch (event->kind) {
   case CNN_EVENT_NOTE:
-  case CNN_EVENT_WARNING:
     erase(progress);
     fprintf(stderr, "%s%s", event->note, *event->note && event->note[strlen(event->note) - 1] == '\n' ? "" : "\n");
     break;

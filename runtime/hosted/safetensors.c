@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "notes.h"
+
 enum { HEADER_MOST = 100000000 };
 
 static uint64_t little_endian(const unsigned char *at) {
@@ -86,22 +88,6 @@ static const char *text_keep(cnn_archive *archive, const char *text) {
   return copy;
 }
 
-static cnn_status notes_parse(cnn_archive *archive, const char *path, json_t *notes) {
-  if (!json_is_object(notes)) return cnn_failure(CNN_BAD_FORMAT, "%s: __metadata__ is not an object of strings", path);
-  archive->note = cnn_archive_alloc(archive, sizeof *archive->note * json_object_size(notes) + 1);
-  if (!archive->note) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
-  const char *key;
-  json_t *value;
-  json_object_foreach(notes, key, value) {
-    if (!json_is_string(value)) return cnn_failure(CNN_BAD_FORMAT, "%s: \"%.200s\" of __metadata__ is not a string", path, key);
-    cnn_note *note = &archive->note[archive->notes++];
-    note->key = text_keep(archive, key);
-    note->value = text_keep(archive, json_string_value(value));
-    if (!note->key || !note->value) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
-  }
-  return cnn_success();
-}
-
 static cnn_status header_parse(cnn_archive *archive, const char *path, json_t *header, const unsigned char *data, size_t n) {
   size_t entries = json_object_size(header);
   archive->tensor = cnn_archive_alloc(archive, sizeof *archive->tensor * entries + 1);
@@ -112,7 +98,7 @@ static cnn_status header_parse(cnn_archive *archive, const char *path, json_t *h
   json_object_foreach(header, name, entry) {
     cnn_status status;
     if (strcmp(name, "__metadata__") == 0) {
-      status = notes_parse(archive, path, entry);
+      status = cnn_notes_parse(archive, path, entry);
       if (status.code != CNN_OK) return status;
       continue;
     }
@@ -165,9 +151,7 @@ static json_t *header_make(const cnn_tensor *const *order, int32_t count, const 
   json_t *header = json_object();
   int failed = 0;
   if (notes > 0) {
-    json_t *metadata = json_object();
-    for (int32_t i = 0; i < notes; i++) failed |= json_object_set_new(metadata, note[i].key, json_string(note[i].value));
-    failed |= json_object_set_new(header, "__metadata__", metadata);
+    failed |= json_object_set_new(header, "__metadata__", cnn_notes_make(note, notes));
   }
   json_int_t at = 0;
   for (int32_t i = 0; i < count; i++) {

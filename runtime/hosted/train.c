@@ -91,8 +91,8 @@ __attribute__((format(printf, 2, 3))) static void note(const Training *training,
   send(training, (cnn_event){.kind = CNN_EVENT_NOTE, .note = text});
 }
 
-static void warn(void *training, const char *text) {
-  send(training, (cnn_event){.kind = CNN_EVENT_WARNING, .note = text});
+static void tell(void *training, const char *text) {
+  send(training, (cnn_event){.kind = CNN_EVENT_NOTE, .note = text});
 }
 
 static void note_memory(const Training *training) {
@@ -319,7 +319,7 @@ static void note_resumption(Training *training) {
   const cnn_text epochs = program > done ? cnn_number(program, 9) : (cnn_text){"N"};
   snprintf(text, sizeof text, "%.300s: all %d epochs are done; --epochs=%s %s", training->checkpoint,
            (int)done, epochs.text, more);
-  warn(training, text);
+  tell(training, text);
 }
 
 static cnn_status prepare(Training *training) {
@@ -338,14 +338,14 @@ static cnn_status prepare(Training *training) {
          (int)training->course.part, (int)training->network->train_batch);
   }
   if (options->resume) {
-    status = cnn_run_load(&training->run, training->checkpoint, warn, training);
+    status = cnn_run_load(&training->run, training->checkpoint, tell, training);
     if (status.code == CNN_OK) note_resumption(training);
   } else {
     first_weights(training);
     if (options->init) status = take_init(training);
   }
   if (status.code == CNN_OK && !options->dry_run && !options->resume) {
-    status = cnn_previous_keep(options->out, warn, training);
+    status = cnn_previous_keep(options->out, tell, training);
   }
   return status.code == CNN_OK && !options->dry_run ? open_files(training) : status;
 }

@@ -1,7 +1,7 @@
 /* viewer.c: a net with one sample in it, all of whose values can be seen. */
 // SPDX-License-Identifier: MIT-0
 #include "viewer.h"
-#include "nearest.h"
+#include "similar.h"
 
 #include <errno.h>
 #include <math.h>

@@ -121,7 +121,7 @@ cnn_status cnn_weights_save(const cnn_network *network, const char *path, const 
   const size_t n = strlen(path);
   const bool zipped = n > 4 && strcmp(path + n - 4, ".npz") == 0;
   if (!tensor) status = cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
-  else if (zipped) status = cnn_npz_write(path, tensor, network->weights);
+  else if (zipped) status = cnn_npz_write(path, tensor, network->weights, note, count);
   else status = cnn_safetensors_write(path, tensor, network->weights, note, count);
   free(tensor);
   cnn_origin_free(&origin);

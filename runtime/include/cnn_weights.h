@@ -23,8 +23,8 @@ cnn_status cnn_weights_load(const cnn_network *network, const char *path, const 
 /* Takes what matches by name and shape and leaves the rest of `weights` as it is; CNN_MISMATCH if nothing does. */
 cnn_status cnn_weights_load_some(const cnn_network *network, const char *path, const char *prefix, float *weights, cnn_weights_report *report);
 
-/* Writes a .safetensors file, or an .npz if the path ends so: whole, or not at all. The __metadata__ of the file,
- * which an .npz has not, has the net's name, its inputs, its labels as the names of the classes, and notes: key,
+/* Writes a .safetensors file, or an .npz if the path ends so: whole, or not at all. Its __metadata__, in an .npz the
+ * comment of the archive, has the net's name, its inputs, its labels as the names of the classes, and notes: key,
  * value, key, value ..., NULL; or NULL. */
 cnn_status cnn_weights_save(const cnn_network *network, const char *path, const float *weights,
                             const char *const *notes);

@@ -291,6 +291,21 @@ check(
     {"net", "classes", "inputs", "cnn_training"} == set(metadata("rgb.checkpoint.safetensors")),
     "and the checkpoint",
 )
+shutil.copytree("rgb", "kept")
+os.symlink("kept/red/00.png", "kept.png")
+exits(
+    2,
+    "predict of a folder does not write over a picture in it",
+    "./three", "predict", "kept", "--weights", "rgb.safetensors", "-o", "kept.png",
+    says="kept.png cannot be written: it is an input",
+)
+exits(0, "weights as .npz", *train("three", rgb, "--out", "rgb.npz"))
+exits(
+    0,
+    "they know the classes as well, and their order of a flatten",
+    "./three", "predict", picture, "--weights", "rgb.npz",
+    says="rgb/red/00.png: red ",
+)
 exits(
     0,
     "predict says them",

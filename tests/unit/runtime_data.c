@@ -331,7 +331,7 @@ static cnn_tensor tensor_of(const char *name, cnn_dtype dtype, const void *data,
 
 static const char *npz_write(const char *name, const cnn_tensor *tensor, int32_t count) {
   const char *path = scratch(name);
-  CU_ASSERT_EQUAL_FATAL(cnn_npz_write(path, tensor, count).code, CNN_OK);
+  CU_ASSERT_EQUAL_FATAL(cnn_npz_write(path, tensor, count, NULL, 0).code, CNN_OK);
   return path;
 }
 

@@ -151,7 +151,7 @@ static void zips_of_numpy_are_read(void) {
   CU_ASSERT_EQUAL_FATAL(cnn_archive_open(&archive, golden("stored.npz")).code, CNN_OK);
   expect_numbers(&archive, "x", "F32", 2, count, 6);
   expect_numbers(&archive, "y", "U8", 1, (const double[]){1, 0}, 2);
-  CU_ASSERT_EQUAL(cnn_npz_write(scratch("copy.npz"), archive.tensor, archive.count).code, CNN_OK);
+  CU_ASSERT_EQUAL(cnn_npz_write(scratch("copy.npz"), archive.tensor, archive.count, NULL, 0).code, CNN_OK);
   CU_ASSERT_EQUAL(cnn_npy_write(scratch("copy.npy"), cnn_archive_find(&archive, "x")).code, CNN_OK);
   cnn_archive_close(&archive);
   CU_ASSERT_EQUAL_FATAL(cnn_archive_open(&archive, scratch("copy.npz")).code, CNN_OK);
@@ -290,7 +290,7 @@ static void weights_are_read_from_zips_and_converted(void) {
                            {.name = "dense1.bias", .dtype = CNN_DTYPE_F64, .rank = 1, .dim = {2}, .data = (const unsigned char *)(numbers + 6)}};
   float back[8];
   for (int i = 0; i < 2; i++) cnn_tensor_measure(&tensors[i]);
-  CU_ASSERT_EQUAL_FATAL(cnn_npz_write(scratch("w.npz"), tensors, 2).code, CNN_OK);
+  CU_ASSERT_EQUAL_FATAL(cnn_npz_write(scratch("w.npz"), tensors, 2, NULL, 0).code, CNN_OK);
   CU_ASSERT_EQUAL_FATAL(cnn_weights_load(&net, scratch("w.npz"), NULL, back, NULL).code, CNN_OK);
   for (int i = 0; i < 8; i++) CU_ASSERT_EQUAL(back[i], (float)(i + 1));
 }

@@ -246,7 +246,7 @@ static cnn_tensor array_of(const char *name, cnn_dtype dtype, const void *number
 }
 
 static const char *npz_of(const char *name, const cnn_tensor *tensor, int32_t count) {
-  CU_ASSERT_EQUAL_FATAL(cnn_npz_write(scratch(name), tensor, count).code, CNN_OK);
+  CU_ASSERT_EQUAL_FATAL(cnn_npz_write(scratch(name), tensor, count, NULL, 0).code, CNN_OK);
   return scratch(name);
 }
 

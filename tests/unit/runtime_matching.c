@@ -133,7 +133,7 @@ static void the_order_of_a_flatten_is_warned_of(void) {
   CU_ASSERT_EQUAL(cnn_weights_save(&weights_net, scratch("own.safetensors"), out, NULL).code, CNN_OK);
   CU_ASSERT_EQUAL(cnn_weights_load(&weights_net, scratch("own.safetensors"), NULL, out, &report).code, CNN_OK);
   CU_ASSERT_STRING_EQUAL(report.warning, "");
-  CU_ASSERT_EQUAL(cnn_npz_write(scratch("theirs.npz"), set, 3).code, CNN_OK);
+  CU_ASSERT_EQUAL(cnn_npz_write(scratch("theirs.npz"), set, 3, NULL, 0).code, CNN_OK);
   CU_ASSERT_EQUAL(cnn_weights_load(&weights_net, scratch("theirs.npz"), NULL, out, &report).code, CNN_OK);
   CU_ASSERT(strstr(report.warning, "flatten(order=chw)") != NULL);
 }

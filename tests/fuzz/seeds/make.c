@@ -78,7 +78,7 @@ int main(int argc, char **argv) {
   expect(cnn_safetensors_write(path_to("safetensors/none"), tensors, 0, NULL, 0));
   bytes_write("safetensors/header", header, sizeof header - 1);
   for (int i = 0; i < 3; i++) expect(cnn_npy_write(path_to(i == 0 ? "npy/floats" : i == 1 ? "npy/bytes" : "npy/halves"), &tensors[i]));
-  expect(cnn_npz_write(path_to("npy/three"), tensors, 3));
+  expect(cnn_npz_write(path_to("npy/three"), tensors, 3, NULL, 0));
   bytes_write("npy/fortran", npy, sizeof npy - 1);
   deflated_write((const unsigned char *)npy, sizeof npy - 1);
   bytes_write("idx/images", idx, sizeof idx - 1);
