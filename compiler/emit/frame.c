@@ -22,7 +22,8 @@ Frame frame_begin(Net *net, const Part *part, int target, FrameKind kind) {
 static const char *local(Frame *f, const char *type, const char *wanted, const char *value, const char *comment) {
   for (int i = 0; i < f->local.n; i++)
     if (strcmp(f->local.data[i].wanted, wanted) == 0 && strcmp(f->local.data[i].value, value) == 0) return f->local.data[i].name;
-  const Local made = {wanted, value, names_unique(&f->names, name_identifier(f->net->arena, wanted))};
+  const char *name = name_of_runtime(wanted) ? arena_printf(f->net->arena, "value_%s", wanted) : wanted;
+  const Local made = {wanted, value, names_unique(&f->names, name_identifier(f->net->arena, name))};
   vec_push(f->net->arena, f->local, made);
   text_put(&f->locals, "  %sconst %s = %s;%s%s%s\n", type, made.name, value, *comment ? " /* " : "", comment, *comment ? " */" : "");
   return made.name;

@@ -306,9 +306,10 @@ static void name_macros(Net *net) {
 
 static bool begins(const char *name, const char *net) { return strncmp(name, net, strlen(net)) == 0 && name[strlen(net)] == '_'; }
 
-/* A parameter that looks like a function or a macro of the net would hide it. */
+/* A parameter that looks like a function or a macro of the net, or of the runtime, would hide it. */
 static const char *port_name(const Net *net, const char *given) {
-  return arena_printf(net->arena, "%s%s", begins(given, net->name) || begins(given, net->upper) ? "port_" : "", name_identifier(net->arena, given));
+  const bool hides = begins(given, net->name) || begins(given, net->upper) || name_of_runtime(given);
+  return arena_printf(net->arena, "%s%s", hides ? "port_" : "", name_identifier(net->arena, given));
 }
 
 static void name_ports(Net *net) {

@@ -34,6 +34,8 @@ const char *name_identifier(Arena *arena, const char *name) {
   return listed(keywords, s) || prelude_has_name(s) ? arena_printf(arena, "%s_", s) : s;
 }
 
+bool name_of_runtime(const char *name) { return !strncmp(name, "cnn_", 4) || !strncmp(name, "CNN_", 4); }
+
 const char *name_upper(Arena *arena, const char *name) {
   char *s = arena_copy(arena, name, strlen(name));
   for (char *at = s; *at; at++)

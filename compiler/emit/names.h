@@ -13,6 +13,7 @@ bool names_taken(const Names *, const char *name);
 void names_reserve(Names *, const char *name);
 const char *names_unique(Names *, const char *name); /* the name, or name_2, ...: taken from now on */
 const char *name_identifier(Arena *, const char *name); /* "stage1.conv1" -> "stage1_conv1"; a keyword gets a '_' behind it */
+bool name_of_runtime(const char *name);                 /* names of the shared header begin as this one does */
 const char *name_upper(Arena *, const char *name);
 bool text_mentions(const Text *, const char *name); /* as a word */
 

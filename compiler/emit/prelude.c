@@ -298,7 +298,8 @@ static void emit_types(Text *out, const PreludeNeeds *needs, const char *prefix)
     bool unsigned_needed = (needs->fn[FN_BITS][F32] | needs->fn[FN_FLOAT_OF][F32]) & bit;
     for (int e = 0; e < ELEMS; e++) {
       if (!((needs->type[e] | needs->memory[e]) & bit)) continue;
-      if (first) text_put(out, "// Vectors; those with a u may stand anywhere in an array. Extensions of GCC and Clang.\n"), first = false;
+      if (first) text_put(out, "// Vectors; those with a u may stand anywhere in an array. Extensions of GCC and Clang.\n"
+                            "#if !defined(__GNUC__) || defined(__TINYC__)\n#error \"this compiler has no vectors: take the C that cnnc --target=generic writes\"\n#endif\n"), first = false;
       const char *name = prelude_type(out->arena, &names, (Elem)e, lanes);
       text_put(out, "typedef %s %s __attribute__((vector_size(%d)));\n", elem_type[e], name, lanes * elem_bytes[e]);
       if (!(needs->memory[e] & bit)) continue;

@@ -112,6 +112,9 @@ _Static_assert(sizeof(conv_v3_workspace) == CONV_V3_WORKSPACE_BYTES, "workspace"
 #define UNROLL
 #endif
 // Vectors; those with a u may stand anywhere in an array. Extensions of GCC and Clang.
+#if !defined(__GNUC__) || defined(__TINYC__)
+#error "this compiler has no vectors: take the C that cnnc --target=generic writes"
+#endif
 typedef float conv_v3_v4 __attribute__((vector_size(16)));
 typedef float conv_v3_v4u __attribute__((vector_size(16), aligned(4), may_alias));
 typedef int32_t conv_v3_v4i __attribute__((vector_size(16)));

@@ -143,6 +143,9 @@ _Static_assert(sizeof(team_workspace) == TEAM_WORKSPACE_BYTES, "workspace");
 #endif
 #define SHARE(from, to, thread) ((from) + (int)((int64_t)((to) - (from)) * (thread) / threads)) // where it begins
 // Vectors; those with a u may stand anywhere in an array. Extensions of GCC and Clang.
+#if !defined(__GNUC__) || defined(__TINYC__)
+#error "this compiler has no vectors: take the C that cnnc --target=generic writes"
+#endif
 typedef float team_v4 __attribute__((vector_size(16)));
 typedef float team_v4u __attribute__((vector_size(16), aligned(4), may_alias));
 typedef int32_t team_v4i __attribute__((vector_size(16)));
