@@ -77,9 +77,7 @@ typedef struct cnn_epoch { /* what a line of the log says */
 } cnn_epoch;
 
 typedef enum cnn_event_kind {
-  CNN_EVENT_NOTE,          /* `note`: something worth a line */
-  /* `note`: something that is not as one may expect; shown whatever progress is wanted */
-  CNN_EVENT_WARNING,
+  CNN_EVENT_NOTE,          /* `note`: something worth a line, whatever progress is wanted */
   CNN_EVENT_STEP,          /* a step has been made; at most ten times a second */
   CNN_EVENT_VALIDATION,    /* validation begins */
   CNN_EVENT_EPOCH,         /* an epoch has ended */
