@@ -87,9 +87,10 @@ enum { ROWS = sizeof options_table / sizeof *options_table - 1 };
 
 typedef struct Kind { const char *name; OutputKind kind; const char *suffix; } Kind;
 static const Kind kinds[] = {
-  {"c", OUTPUT_C, ".c"}, {"header", OUTPUT_HEADER, ".h"}, {"obj", OUTPUT_OBJECT, ".o"}, {"shared", OUTPUT_SHARED, ".so"},
-  {"exe", OUTPUT_PROGRAM, ""}, {"wasm", OUTPUT_WASM, ".wasm"}, {"model", OUTPUT_MODEL, ".model"}, {"summary", OUTPUT_SUMMARY, NULL},
-  {"json", OUTPUT_JSON, NULL}, {"dot", OUTPUT_DOT, NULL}, {"ast", OUTPUT_AST, NULL}, {"graph", OUTPUT_GRAPH, NULL},
+  {"c", OUTPUT_C, ".c"}, {"header", OUTPUT_HEADER, ".h"}, {"obj", OUTPUT_OBJECT, ".o"},
+  {"shared", OUTPUT_SHARED, ".so"}, {"exe", OUTPUT_PROGRAM, ""}, {"wasm", OUTPUT_WASM, ".wasm"},
+  {"model", OUTPUT_MODEL, ".model"}, {"summary", OUTPUT_SUMMARY, NULL}, {"json", OUTPUT_JSON, NULL},
+  {"dot", OUTPUT_DOT, NULL}, {"ast", OUTPUT_AST, NULL}, {"graph", OUTPUT_GRAPH, NULL},
   {"nests", OUTPUT_NESTS, NULL}, {"schedule", OUTPUT_SCHEDULE, NULL},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };

@@ -1,5 +1,5 @@
-/* nest.c: a nest as C with vector extensions. All loops of kernels are printed here; what calls kernels, image by image and thread by thread, is infer.c, train.c
- * and their like.
+/* nest.c: a nest as C with vector extensions. All loops of kernels are printed here; what calls
+ * kernels, image by image and thread by thread, is infer.c, train.c and their like.
  *
  * instance.c says which functions there are. Buffers a function uses are its parameters. Arrays keep their dimensions, `in[y][x][c]`: prove.c has
  * shown each index to be inside its own dimension. Names are made unique in their C scope here, so that schedules need not care. */

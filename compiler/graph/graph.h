@@ -32,7 +32,7 @@ Extent shape_extent(Shape);
 typedef struct Window { /* axis 0 is the height, 1 the width; a sequence has the trivial axis 0 and its length on axis 1 */
   int64_t kernel[2], stride[2], dilation[2], before[2], after[2]; /* before, after: padding */
   bool ceil;                                     /* pooling: a last, incomplete window counts */
-  bool count_pad;                                /* pooling: so does padding, but not what a last window has beyond it */
+  bool count_pad;                                /* pooling: so does padding, but nothing beyond it */
   int64_t groups, multiplier;                    /* convolutions; depthwise: channels c*multiplier + m */
 } Window;
 

@@ -84,10 +84,12 @@ int64_t window_unread(int64_t input, int64_t output, int64_t kernel, int64_t str
 }
 
 /* ---- how far windows reach ---- */
-/* Output o meets input o*S + k*D - P through tap k: outputs and taps are steps of two lines that play the same part. */
+/* Output o meets input o*S + k*D - P through tap k: outputs and taps are steps of two lines that play the
+ * same part. */
 typedef struct Line { int64_t n, step; } Line;
 
-/* Where at most one step of a line meets the input, together with whatever step of the other line, the rest may lie nearer, as long as they stay outside. */
+/* Where at most one step of a line meets the input, together with whatever step of the other line, the
+ * rest may lie nearer, as long as they stay outside. */
 static void draw_near(Line *line, Line *other, int64_t input, int64_t *before) {
   const int64_t span = (other->n - 1) * other->step;
   const int64_t first = larger(ceil_divide(*before - span, line->step), 0);

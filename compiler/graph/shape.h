@@ -17,9 +17,11 @@ const char *window_transposed_formula(Arena *, int64_t input, int64_t kernel, in
 /* How many trailing elements of the input no window reads (0 unless a division left some over; gaps of a stride larger than the kernel do not count). */
 int64_t window_unread(int64_t input, int64_t output, int64_t kernel, int64_t stride, int64_t dilation, int64_t before);
 
-/* The same outputs, taps and elements by smaller numbers: strides and dilations that lead out of the input lead less far out. `output` is the number of windows. */
+/* The same outputs, taps and elements by smaller numbers: strides and dilations that lead out of the input
+ * lead less far out. `output` is the number of windows. */
 void window_compact(Window *, int axis, int64_t input, int64_t output);
-/* Positions in the input are computed from numbers up to this: before + S*(output - 1) + D*(K - 1). It has to fit into 31 bits. */
+/* Positions in the input are computed from numbers up to this: before + S*(output - 1) + D*(K - 1). It has
+ * to fit into 31 bits. */
 int64_t window_reach(const Window *, int axis, int64_t output);
 
 #define SHAPE_MOST_ELEMENTS ((INT64_C(1) << 31) - 1)

@@ -24,7 +24,8 @@ static void field_window(Field *field, const Node *node) {
     const int64_t reach = w->dilation[axis] * (w->kernel[axis] - 1);
     const bool scatters = node->op->family == FAMILY_CONV_SCATTER;
     const double more = ceil((double)(scatters ? reach / w->stride[axis] : reach) * field->jump[axis]);
-    field->size[axis] = (double)field->size[axis] + more < (double)FIELD_MOST ? field->size[axis] + (int64_t)more : FIELD_MOST;
+    const bool fits = (double)field->size[axis] + more < (double)FIELD_MOST;
+    field->size[axis] = fits ? field->size[axis] + (int64_t)more : FIELD_MOST;
     if (scatters) field->jump[axis] /= (double)w->stride[axis];
     else field->jump[axis] *= (double)w->stride[axis];
   }

@@ -576,7 +576,8 @@ static void check_view(Prover *p, const Frame *frame, const Buf *view) { /* its 
     int64_t size = magnitude(frame, &view->base[d]);
     if (size > INT32_MAX || __builtin_mul_overflow(size, stride, &term) || __builtin_add_overflow(sum, term, &sum)) sum = INT64_MAX;
   }
-  if (sum > INT32_MAX && (sum == INT64_MAX || buf_room(view, 0) < NEST_FAR)) fail(p, "a position that may exceed 31 bits", view, -1, 0, 0);
+  if (sum > INT32_MAX && (sum == INT64_MAX || buf_room(view, 0) < NEST_FAR))
+    fail(p, "a position that may exceed 31 bits", view, -1, 0, 0);
 }
 
 static void walk(Prover *p, const Frame *frame, NestStmt *stmt) {

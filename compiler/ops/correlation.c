@@ -13,7 +13,10 @@ Correlation correlation_of(const Node *node) {
   k.rank = forward->in[0]->shape.rank == 2 ? 3 : 4;
   for (int axis = 0; axis < 2; axis++) {
     window_compact(&w, axis, axis ? k.large.w : k.large.h, axis ? k.small.w : k.small.h);
-    k.kernel[axis] = w.kernel[axis], k.stride[axis] = w.stride[axis], k.dilation[axis] = w.dilation[axis], k.before[axis] = w.before[axis];
+    k.kernel[axis] = w.kernel[axis];
+    k.stride[axis] = w.stride[axis];
+    k.dilation[axis] = w.dilation[axis];
+    k.before[axis] = w.before[axis];
   }
   k.l = k.large.c / k.groups, k.s = k.small.c / k.groups;
   return k;
@@ -32,32 +35,38 @@ Correlation correlation_gathering(const Node *node) {
 
 int64_t correlation_macs(const Correlation *k) { return k->small.h * k->small.w * k->small.c * k->l * k->kernel[0] * k->kernel[1]; }
 
-static int64_t sides_of(Extent e, int axis) { return axis ? e.w : e.h; }
+static int64_t side_of(Extent e, int axis) { return axis ? e.w : e.h; }
 
 static int64_t padded(int64_t channels) { /* to two vectors of the widest target */
   enum { VECTORS = 32 };
   return (channels + VECTORS - 1) / VECTORS * VECTORS;
 }
 
-/* Positions of tiles are computed from the beginning of a side, in elements, before a test says whether they are inside. */
+/* Positions of tiles are computed from the beginning of a side, in elements, before a test says whether
+ * they are inside. */
 static bool far_positions(const int64_t reach[2], Extent e) {
   enum { FAR = 1 << 29 };
   const int64_t row = e.w * e.c;
   if (reach[0] > FAR || reach[1] > FAR) return true;
-  return e.h * row < NEST_FAR && bounded_product(reach[0], row) + bounded_product(reach[1], e.c) > 2 * (int64_t)FAR;
+  if (e.h * row >= NEST_FAR) return false;
+  return bounded_product(reach[0], row) > FAR || bounded_product(reach[1], e.c) > FAR;
 }
 
 bool correlation_near_limits(const Correlation *k) {
   enum { MOST_TAPS = 1 << 16, MOST_PACKED = INT32_MAX - (1 << 26), WINOGRAD_POINTS = 36 };
   int64_t reach[2];
   for (int axis = 0; axis < 2; axis++) {
-    reach[axis] = sides_of(k->large, axis) + sides_of(k->small, axis) + k->before[axis] + (sides_of(k->small, axis) - 1) * k->stride[axis] + (k->kernel[axis] - 1) * k->dilation[axis];
+    const int64_t large = side_of(k->large, axis), small = side_of(k->small, axis);
+    reach[axis] = large + small + k->before[axis] + (small - 1) * k->stride[axis];
+    reach[axis] += (k->kernel[axis] - 1) * k->dilation[axis];
     if (k->kernel[axis] > MOST_TAPS) return true;
   }
   if (far_positions(reach, k->large) || far_positions(reach, k->small)) return true;
-  const int64_t taps_ = larger(k->kernel[0] * k->kernel[1], k->kernel[0] == k->kernel[1] && k->kernel[0] > 1 && k->groups == 1 ? WINOGRAD_POINTS : 1);
-  const int64_t pairs = k->l == 1 && k->s == 1 ? padded(k->groups) : k->groups * larger(bounded_product(padded(k->l), k->s), bounded_product(k->l, padded(k->s)));
-  return bounded_product(pairs, taps_) > MOST_PACKED;
+  const bool square = k->kernel[0] == k->kernel[1] && k->kernel[0] > 1 && k->groups == 1;
+  const int64_t points = larger(k->kernel[0] * k->kernel[1], square ? WINOGRAD_POINTS : 1);
+  const int64_t one_group = larger(bounded_product(padded(k->l), k->s), bounded_product(k->l, padded(k->s)));
+  const int64_t pairs = k->l == 1 && k->s == 1 ? padded(k->groups) : bounded_product(k->groups, one_group);
+  return bounded_product(pairs, points) > MOST_PACKED;
 }
 
 int correlation_weight_index(const Correlation *k, Ix *at_, const Ix *s, const Ix *l, const Ix *ky, const Ix *kx) {
@@ -121,12 +130,14 @@ void correlation_eval_weights(const Eval *eval) {
 /* ---- plain nests ---- */
 static bool fits(int64_t bound) { return bound <= INT32_MAX; }
 
-/* The taps that stay inside the large side, for the small side's index i: a range where the dilation is 1 and its ends can be computed, else a test. */
+/* The taps that stay inside the large side, for the small side's index i: a range where the dilation is 1
+ * and its ends can be computed, else a test. */
 static const Ix *taps(Nest *b, const char *name, const Correlation *k, int axis, const Ix *i) {
   const int64_t K = k->kernel[axis], S = k->stride[axis], D = k->dilation[axis], P = k->before[axis];
   const int64_t large = axis ? k->large.w : k->large.h, small = axis ? k->small.w : k->small.h;
   const Ix lo[2] = {NEST_Z, NEST_Z + P - *i * S}, hi[2] = {NEST_Z + K, NEST_Z + large + P - *i * S};
-  const bool clip_lo = D == 1 && P > 0, clip_hi = D == 1 && (small - 1) * S + K - 1 - P >= large && fits(large + P + (small - 1) * S);
+  const bool sticks_out = (small - 1) * S + K - 1 - P >= large;
+  const bool clip_lo = D == 1 && P > 0, clip_hi = D == 1 && sticks_out && fits(large + P + (small - 1) * S);
   return nest_loop(b, name, SERIAL, clip_lo ? 2 : 1, lo, clip_hi ? 2 : 1, hi);
 }
 
@@ -135,7 +146,8 @@ static const Ix *places(Nest *b, const char *name, const Correlation *k, int axi
   const int64_t K = k->kernel[axis], S = k->stride[axis], D = k->dilation[axis], P = k->before[axis];
   const int64_t large = axis ? k->large.w : k->large.h, small = axis ? k->small.w : k->small.h;
   const Ix lo[2] = {NEST_Z, NEST_Z + P - *tap * D}, hi[2] = {NEST_Z + small, NEST_Z + large + P - *tap * D};
-  const bool clip_lo = S == 1 && P > 0, clip_hi = S == 1 && small - 1 + D * (K - 1) - P >= large && fits(large + P + D * (K - 1));
+  const bool sticks_out = small - 1 + D * (K - 1) - P >= large;
+  const bool clip_lo = S == 1 && P > 0, clip_hi = S == 1 && sticks_out && fits(large + P + D * (K - 1));
   return nest_loop(b, name, SERIAL, clip_lo ? 2 : 1, lo, clip_hi ? 2 : 1, hi);
 }
 
@@ -291,9 +303,10 @@ void correlation_backward(Gradient *gradient, Node *node, Node *dy, const Op *in
 bool correlation_parameters(ShapeContext *context, Node *node, const Correlation *k, int64_t outputs) {
   int64_t dim[4] = {k->small.c, k->l, k->kernel[0], k->kernel[1]};
   if (k->rank == 3) dim[2] = dim[3];
-  const int64_t taps_ = k->kernel[0] * k->kernel[1];
+  const int64_t taps_ = k->kernel[0] * k->kernel[1]; /* perhaps too many: op_weight says so */
+  const int64_t large = bounded_product(k->l, taps_), small = bounded_product(k->s, taps_);
   const bool transposed = node->op == &op_conv_transpose;
-  const int64_t fan_in = (transposed ? k->s : k->l) * taps_, fan_out = (transposed ? k->l : k->s) * taps_;
+  const int64_t fan_in = transposed ? small : large, fan_out = transposed ? large : small;
   node->weight = NEW_ARRAY(context->arena, Weight *, 2), node->nweights = 2;
   node->weight[0] = op_weight(context, node, "weight", k->rank, dim, "init", 0, fan_in, fan_out, true);
   if (!node->weight[0]) return false;

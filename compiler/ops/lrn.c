@@ -7,6 +7,8 @@
  *     dx[c] = dy[c] / d[c]^beta - 2*alpha*beta/size * x[c] * sum of t[k] over the k whose window holds c: from c - (size - 1)/2 to c + size/2 */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
+#include "base/number.h"
+#include "graph/shape.h"
 #include "ops/map.h"
 #include "ops/walk.h"
 
@@ -22,6 +24,18 @@ static const Param params[] = {
 
 static int64_t size_of(const Node *node) { return arg_int(node, "size"); }
 static double factor_of(const Node *node) { return arg_number(node, "alpha") / (double)size_of(node); }
+
+static int64_t padded_of(const Node *node) { return shape_extent(node->shape).c + size_of(node) - 1; }
+
+static void shape(ShapeContext *context, Node *node) {
+  map_shape(context, node);
+  if (!node->shape.rank || padded_of(node) <= SHAPE_MOST_ELEMENTS) return;
+  Diag *diag = op_error(context, node, DIAG_too_large, "a row of lrn with the window's zeros on both sides is too long");
+  diag_fact(diag, "%lld channels + %lld - 1 = %lld, more than %lld", (long long)shape_extent(node->shape).c,
+            (long long)size_of(node), (long long)padded_of(node), (long long)SHAPE_MOST_ELEMENTS);
+  op_note_origin(context, diag, node->in[0]);
+  node->shape = POISON;
+}
 
 /* ---- eval ---- */
 static double denominator(const Node *node, const double *x, int64_t channels, int64_t c) {
@@ -107,16 +121,17 @@ static void result_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int par
 }
 
 static Rows make_rows(Lower *l, LoopKind kind, Extent e) {
-  const int64_t size = size_of(l->node), padded = e.c + size - 1;
+  const int64_t size = size_of(l->node);
   Rows rows = {.before = size / 2, .after = (size - 1) / 2};
-  rows.squares = walk_row_scratch(l, "squares", kind, e.h, padded);
+  rows.squares = walk_row_scratch(l, "squares", kind, e.h, padded_of(l->node));
   return rows;
 }
 
 static void lower(Lower *l) {
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->shape);
-  const LoopKind kind = l->threads ? walk_rows(l, e.h * e.w * e.c * size_of(l->node)) : SERIAL;
+  const bool shares = l->threads && bounded_product(e.h, padded_of(l->node)) <= SHAPE_MOST_ELEMENTS;
+  const LoopKind kind = shares ? walk_rows(l, e.h * e.w * e.c * size_of(l->node)) : SERIAL;
   const Rows rows = make_rows(l, kind, e);
   nest_fn(b, b->name, false);
   NEST_LOOP(y, kind, 1, NEST_IX(0), 1, NEST_IX(e.h)) {
@@ -148,7 +163,7 @@ static void gradient_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int p
 static void gradient_lower(Lower *l) {
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->shape);
-  const int64_t padded = e.c + size_of(l->node) - 1;
+  const int64_t padded = padded_of(l->node);
   Rows rows = make_rows(l, SERIAL, e);
   rows.terms = lower_scratch(l, "terms", 1, &padded);
   rows.scaled = lower_scratch(l, "scaled", 1, &e.c);
@@ -172,5 +187,5 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 const Op op_lrn = {
   .name = "lrn", .group = "normalisation", .summary = "local response normalisation over neighbouring channels",
   .detail = "y[c] = x[c] / (bias + alpha/size * sum of x[k]^2)^beta, k from c - size/2 to c + (size - 1)/2", .params = params, .example = "conv(96, 11x11, stride=4) -> relu -> lrn(5)",
-  .keeps_spatial = true, .shape = map_shape, .eval = run, .gradient = backward, .lower = lower,
+  .keeps_spatial = true, .shape = shape, .eval = run, .gradient = backward, .lower = lower,
 };

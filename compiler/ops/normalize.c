@@ -1,5 +1,6 @@
 /* normalize.c: normalize, y = (x*scale - mean) / std with constants of the data: the first step from raw pixels. */
 // SPDX-License-Identifier: Apache-2.0
+#include <math.h>
 #include "ops/map.h"
 
 static const Param params[] = {
@@ -24,18 +25,13 @@ static bool check(ShapeContext *context, const Node *node, const char *name, int
     diag_help(diag, "give one number, or a list of %lld", (long long)channels);
     return false;
   }
-  for (int64_t c = 0; name[1] == 't' && c < channels; c++) /* std */
+  const int64_t numbers = value->kind == CONST_LIST ? value->n : 1;
+  for (int64_t c = 0; name[1] == 't' && c < numbers; c++) /* std */
     if (of_channel(node, name, c) == 0) {
       op_error_at(context, node, name, DIAG_bad_value, "normalize would divide by a standard deviation of 0");
       return false;
     }
   return true;
-}
-
-static void shape(ShapeContext *context, Node *node) {
-  const int64_t channels = shape_extent(node->in[0]->shape).c;
-  if (!node->in[0]->shape.rank) return;
-  if (check(context, node, "mean", channels) && check(context, node, "std", channels) && check(context, node, "scale", channels)) node->shape = node->in[0]->shape;
 }
 
 static bool one_for_all(const Node *node) {
@@ -44,19 +40,46 @@ static bool one_for_all(const Node *node) {
   return same;
 }
 
+/* y = gain*x + shift: numbers that fit into floats may have quotients that do not. */
+static double quotient(const Node *node, const char *name, int64_t c) {
+  return of_channel(node, name, c) / of_channel(node, "std", c);
+}
+static double gain_of(const Node *node, int64_t c) { return quotient(node, "scale", c); }
+static double shift_of(const Node *node, int64_t c) { return -quotient(node, "mean", c); }
+static bool is_float(double x) { return isfinite((float)x) && ((float)x != 0 || x == 0); }
+
+static bool quotients_fit(ShapeContext *context, const Node *node, int64_t channels) {
+  for (int64_t c = 0; c < (one_for_all(node) ? 1 : channels); c++) {
+    if (is_float(gain_of(node, c)) && is_float(shift_of(node, c))) continue;
+    const bool gain = !is_float(gain_of(node, c));
+    const double value = gain ? gain_of(node, c) : shift_of(node, c);
+    Diag *diag = op_error(context, node, DIAG_bad_value,
+                          "normalize would %s %g, which is %s in 32-bit floats", gain ? "multiply by" : "add",
+                          value, isfinite((float)value) ? "0" : "infinity");
+    diag_fact(diag, "y = (x*scale - mean) / std %s", gain ? "multiplies by scale / std" : "adds -mean / std");
+    return false;
+  }
+  return true;
+}
+
+static void shape(ShapeContext *context, Node *node) {
+  const int64_t channels = shape_extent(node->in[0]->shape).c;
+  if (!node->in[0]->shape.rank) return;
+  if (!check(context, node, "mean", channels) || !check(context, node, "std", channels)) return;
+  if (!check(context, node, "scale", channels) || !quotients_fit(context, node, channels)) return;
+  node->shape = node->in[0]->shape;
+}
+
 /* y = gain*x + shift, as constants of the nest. */
 static Val constants(Map *m, bool shift) {
   const int64_t n = one_for_all(m->node) ? 1 : shape_extent(m->node->shape).c;
   float *table = NEW_ARRAY(m->lower->arena, float, n);
-  for (int64_t c = 0; c < n; c++) {
-    const double std = of_channel(m->node, "std", c);
-    table[c] = (float)(shift ? -of_channel(m->node, "mean", c) / std : of_channel(m->node, "scale", c) / std);
-  }
+  for (int64_t c = 0; c < n; c++) table[c] = (float)(shift ? shift_of(m->node, c) : gain_of(m->node, c));
   return map_constant(m, table, n);
 }
 
 MAP_EVAL(normalized) { return (x[0] * of_channel(node, "scale", c) - of_channel(node, "mean", c)) / of_channel(node, "std", c); }
-MAP_SLOPE(slope) { return of_channel(node, "scale", c) / of_channel(node, "std", c); }
+MAP_SLOPE(slope) { return gain_of(node, c); }
 MAP_VALUE(value) {
   Val scaled = mul(m->x[0], constants(m, false)); /* before the shift: the order of the tables in the text */
   return add(scaled, constants(m, true));

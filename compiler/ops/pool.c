@@ -16,11 +16,13 @@ Taps pool_taps(const Window *w, int axis, int64_t o, int64_t lo, int64_t hi) { /
 /* ---- shapes ---- */
 static int64_t input_size(Extent e, int axis) { return axis ? e.w : e.h; }
 
-/* The last window may begin behind the input; those that begin before it may step over it, where it is shorter than the dilation. */
+/* The last window may begin behind the input; those that begin before it may step over it, where it is
+ * shorter than the dilation. */
 static bool sees_padding_alone(const Window *w, int axis, int64_t input, int64_t output) {
   const int64_t dilation = w->dilation[axis], stride = w->stride[axis], before = w->before[axis];
   if (before > dilation * (w->kernel[axis] - 1) || (output - 1) * stride - before >= input) return true;
-  const int64_t outside = input < dilation ? smaller(smaller(output, ceil_divide(before, stride)), dilation) : 0; /* where they lie repeats after that many */
+  int64_t outside = smaller(output, ceil_divide(before, stride));
+  outside = input < dilation ? smaller(outside, dilation) : 0; /* after so many, where they lie repeats */
   for (int64_t o = 0; o < outside; o++) {
     const Taps taps = pool_taps(w, axis, o, 0, input);
     if (taps.last < taps.first) return true;
@@ -62,7 +64,9 @@ void pool_shape_global(ShapeContext *context, Node *node) {
 /* ---- walking over windows ---- */
 Pool pool_of(const Node *node) {
   const Node *forward = node->of ? node->of : node;
-  Pool p = {.window = *forward->window, .large = shape_extent(forward->in[0]->shape), .small = shape_extent(forward->shape)};
+  Pool p = {.window = *forward->window};
+  p.large = shape_extent(forward->in[0]->shape);
+  p.small = shape_extent(forward->shape);
   for (int axis = 0; axis < 2; axis++) {
     const Window *w = &p.window;
     const int64_t outputs = axis ? p.small.w : p.small.h;
@@ -95,7 +99,9 @@ static void columns(Lower *l, const Walk *walk, const Ix *y, bool clip_rows, int
 static void rows(Lower *l, const Walk *walk, int64_t from, int64_t to, bool clip_rows) {
   Nest *b = l->b;
   const Pool *p = walk->pool;
-  const int64_t *inner = p->inner[1], width = p->small.w, work = (to - from) * width * p->small.c * p->window.kernel[0] * p->window.kernel[1];
+  const int64_t *inner = p->inner[1], width = p->small.w;
+  const int64_t taps = p->window.kernel[0] * p->window.kernel[1];
+  const int64_t work = bounded_product((to - from) * width * p->small.c, taps);
   if (from < to) NEST_LOOP(y, l->node->of ? SERIAL : walk_rows(l, work), 1, NEST_IX(from), 1, NEST_IX(to)) {
     if (clip_rows || l->plain) {
       columns(l, walk, &y, clip_rows, 0, width, inner[0] > 0 || inner[1] < width);
@@ -129,7 +135,8 @@ static void each_tap(Lower *l, const PoolPixel *at_, int axis, const Ix *row, Po
   const char *name = axis ? "kx" : "ky";
   const Ix zero = {0}, whole = zero + kernel, below_edge = -start, beyond_edge = size - start;
   const int64_t last = (axis ? at_->pool->small.w : at_->pool->small.h) - 1;
-  const bool by_bounds = clip && dilation == 1 && size + w->before[axis] + last * w->stride[axis] <= INT32_MAX;
+  const bool fits = size + w->before[axis] + last * w->stride[axis] <= INT32_MAX;
+  const bool by_bounds = clip && dilation == 1 && fits;
   const Ix lo[2] = {zero, below_edge}, hi[2] = {whole, beyond_edge};
   for (const Ix k = *nest_loop(b, name, few && !clip ? UNROLLED : SERIAL, by_bounds ? 2 : 1, lo, by_bounds ? 2 : 1, hi); nest_enter(b);) {
     const Ix position_ = start + k * dilation;

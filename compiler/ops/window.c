@@ -178,16 +178,20 @@ static void warn_unread(ShapeContext *context, const Node *node, const Window *w
   diag_help(diag, arg_const(node, "ceil")->kind == CONST_NONE ? "pad=same reads all of it" : "ceil=true or pad=same reads all of it");
 }
 
-bool window_addressable(ShapeContext *context, const Node *node, const Window *w, const int64_t large[2], const int64_t small[2]) {
+bool window_addressable(ShapeContext *context, const Node *node, const Window *w, const int64_t large[2],
+                        const int64_t small[2]) {
   for (int axis = 0; axis < 2; axis++) {
     Window near = *w;
     window_compact(&near, axis, large[axis], small[axis]);
     if (window_reach(&near, axis, small[axis]) <= SHAPE_MOST_ELEMENTS) continue;
-    Diag *diag = op_error(context, node, DIAG_too_large, "the windows of %s reach too far: positions along the %s take more than 31 bits", node->op->name,
-                          window_axis_name(node, axis));
-    diag_fact(diag, "%s: padding %lld + stride %lld*(%lld - 1) + dilation %lld*(%lld - 1) = %lld, more than %lld", window_axis_name(node, axis),
-              (long long)w->before[axis], (long long)w->stride[axis], (long long)small[axis], (long long)w->dilation[axis],
-              (long long)w->kernel[axis], (long long)window_reach(w, axis, small[axis]), (long long)SHAPE_MOST_ELEMENTS);
+    const char *name = window_axis_name(node, axis);
+    Diag *diag = op_error(context, node, DIAG_too_large,
+                          "the windows of %s reach too far: positions along the %s take more than 31 bits",
+                          node->op->name, name);
+    diag_fact(diag, "%s: padding %lld + stride %lld*(%lld - 1) + dilation %lld*(%lld - 1) = %lld, more than %lld",
+              name, (long long)w->before[axis], (long long)w->stride[axis], (long long)small[axis],
+              (long long)w->dilation[axis], (long long)w->kernel[axis],
+              (long long)window_reach(w, axis, small[axis]), (long long)SHAPE_MOST_ELEMENTS);
     op_note_origin(context, diag, node->in[0]);
     diag_help(diag, "a smaller stride, dilation or padding");
     return false;

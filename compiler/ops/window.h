@@ -11,7 +11,9 @@ bool window_arguments(ShapeContext *, const Node *, Window *, PadRule *);
 Shape window_shape(const Node *, int64_t h, int64_t w, int64_t c);
 const char *window_size_text(Arena *, const Node *, const int64_t size[2]); /* "5x5", on sequences "5" */
 const char *window_axis_name(const Node *, int axis);                        /* "height", "width", "length" */
-/* Whether an index of the large side can be computed in 31 bits; a message says by which numbers it cannot. */
-bool window_addressable(ShapeContext *, const Node *, const Window *, const int64_t large[2], const int64_t small[2]);
+/* Whether an index of the large side can be computed in 31 bits; a message says by which numbers it
+ * cannot. */
+bool window_addressable(ShapeContext *, const Node *, const Window *, const int64_t large[2],
+                        const int64_t small[2]);
 bool window_groups_fit(ShapeContext *, const Node *, int64_t channels, int64_t filters); /* groups divides both, or a message says which numbers would */
 #endif

@@ -169,5 +169,6 @@ void fuse_kernels(Arena *arena, Plan *plan, Fusing fusing) {
     if (kernel->phase < plan->first_phase) plan->first_phase = kernel->phase;
     if (kernel->phase + 1 > plan->phases) plan->phases = kernel->phase + 1;
   }
-  if (plan->kernels.n) qsort(plan->kernels.data, (size_t)plan->kernels.n, sizeof *plan->kernels.data, kernel_order);
+  if (plan->kernels.n == 0) return;
+  qsort(plan->kernels.data, (size_t)plan->kernels.n, sizeof *plan->kernels.data, kernel_order);
 }

@@ -3,6 +3,7 @@
  *
  * Needs: a checked graph. Keeps: names, spans and parameters; nodes stay in program order. */
 // SPDX-License-Identifier: Apache-2.0
+#include "base/number.h"
 #include "graph/shape.h"
 #include "passes/passes.h"
 
@@ -12,7 +13,7 @@ static bool takes_zeros(const Node *node) { return (node->op->family == FAMILY_C
 
 static bool addressable(const Window *window, Shape shape) {
   const Extent out = shape_extent(shape);
-  return window_reach(window, 0, out.h) <= SHAPE_MOST_ELEMENTS && window_reach(window, 1, out.w) <= SHAPE_MOST_ELEMENTS;
+  return larger(window_reach(window, 0, out.h), window_reach(window, 1, out.w)) <= SHAPE_MOST_ELEMENTS;
 }
 
 /* A border of zeros before a convolution is padding. The border's own node dies when nobody else reads it. */

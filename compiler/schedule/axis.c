@@ -40,7 +40,7 @@ bool axis_behind(const Axis *a, int64_t n) { return a->taps && a->in_first + n *
 void axis_inside(const Axis *a, int64_t *from, int64_t *to) {
   *from = 0, *to = a->count;
   if (!a->taps) return;
-  const int64_t reach = (a->parts - 1) * a->part_step + (a->taps - 1) * a->tap_step; /* beyond the first element */
+  const int64_t reach = (a->parts - 1) * a->part_step + (a->taps - 1) * a->tap_step;
   *from = smaller(larger(ceil_divide(-a->in_first, a->in_step), 0), a->count);
   *to = smaller(larger(floor_divide(a->in_size - 1 - reach - a->in_first, a->in_step) + 1, *from), a->count);
 }

@@ -39,13 +39,14 @@ static const char *key_of(const Lower *l) {
 static bool dense_near_limits(const Node *node) {
   enum { UNIT = 64, MOST_PACKED = INT32_MAX - (1 << 26) };
   const Node *forward = node->of ? node->of : node;
-  const int64_t inputs = shape_elements(forward->in[0]->shape) + UNIT, units = shape_elements(forward->shape) + UNIT;
-  return bounded_product(inputs, units) > MOST_PACKED;
+  const int64_t inputs = shape_elements(forward->in[0]->shape), units = shape_elements(forward->shape);
+  return bounded_product(inputs + UNIT, units + UNIT) > MOST_PACKED;
 }
 
 bool choice_near_limits(const Lower *l) {
   switch (l->node->op->family) {
-    case FAMILY_DENSE: case FAMILY_DENSE_INPUT: case FAMILY_DENSE_WEIGHTS: return !l->node->together && dense_near_limits(l->node);
+    case FAMILY_DENSE: case FAMILY_DENSE_INPUT: case FAMILY_DENSE_WEIGHTS:
+      return !l->node->together && dense_near_limits(l->node);
     case FAMILY_CONV: case FAMILY_CONV_SCATTER: case FAMILY_CONV_WEIGHTS:
     case FAMILY_DEPTHWISE: case FAMILY_DEPTHWISE_SCATTER: case FAMILY_DEPTHWISE_WEIGHTS: {
       const Correlation k = correlation_of(l->node);
@@ -97,7 +98,8 @@ static Cycles stream_of(const Lower *l) {
   for (int k = 0; k < root->nweights; k++) weights += root->weight[k] ? root->weight[k]->size : 0;
   for (int k = 0; k < root->nin; k++) values += shape_elements(root->in[k]->shape);
   const int64_t window = root->window ? root->window->kernel[0] * root->window->kernel[1] : 1;
-  const int64_t macs = root->op->cost ? root->op->cost(root).macs : bounded_product(window, shape_elements(root->shape));
+  const int64_t elements = shape_elements(root->shape);
+  const int64_t macs = root->op->cost ? root->op->cost(root).macs : bounded_product(window, elements);
   return cost_stream(l->target, macs, 4 * values, 4 * weights, l->weight_bytes);
 }
 
@@ -125,7 +127,8 @@ static void offer_all(const Lower *l, Decision *d) {
     offer_dense(l, d);
     return;
   }
-  if (!own && (family == FAMILY_CONV || family == FAMILY_DEPTHWISE || family == FAMILY_CONV_SCATTER || family == FAMILY_CONV_WEIGHTS)) {
+  const bool gathers = family == FAMILY_CONV || family == FAMILY_DEPTHWISE;
+  if (!own && (gathers || family == FAMILY_CONV_SCATTER || family == FAMILY_CONV_WEIGHTS)) {
     const Correlation k = correlation_gathering(l->node);
     if (!one_to_one(&k) && family == FAMILY_CONV_WEIGHTS) {
       offer_weights(l, d, &k);
@@ -136,7 +139,8 @@ static void offer_all(const Lower *l, Decision *d) {
       return;
     }
   }
-  offer(l, d, (Candidate){.choice = {.method = METHOD_OWN}, .name = own ? "plain loops" : names[family], .cycles = stream_of(l)});
+  const char *name = own ? "plain loops" : names[family];
+  offer(l, d, (Candidate){.choice = {.method = METHOD_OWN}, .name = name, .cycles = stream_of(l)});
 }
 
 /* ---- picking ---- */

@@ -24,7 +24,7 @@ typedef struct Decision {
   const Tuned *tuned;        /* what was measured, if that is what was chosen */
 } Decision;
 
-bool choice_near_limits(const Lower *); /* only the operator's own loops take sizes such as these, on every target */
+bool choice_near_limits(const Lower *); /* only the operator's own loops take such sizes, on every target */
 void choice_make(Lower *);   /* sets choice and decision */
 
 /* What is worth measuring for this kernel, what the model chose first. */

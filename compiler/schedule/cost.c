@@ -31,11 +31,14 @@ static Cycles summed(Cycles c) {
 }
 
 static double taps_inside(const Correlation *k, int axis) { /* of all outputs along the axis */
-  const int64_t large = axis ? k->large.w : k->large.h, small = axis ? k->small.w : k->small.h, stride = k->stride[axis];
+  const int64_t large = axis ? k->large.w : k->large.h, small = axis ? k->small.w : k->small.h;
+  const int64_t stride = k->stride[axis];
   int64_t n = 0;
   for (int64_t tap = 0; tap < k->kernel[axis]; tap++) {
     const int64_t start = tap * k->dilation[axis] - k->before[axis];
-    n += larger(smaller(small, ceil_divide(large - start, stride)) - larger(0, ceil_divide(-start, stride)), 0);
+    const int64_t from = larger(0, ceil_divide(-start, stride));
+    const int64_t to = smaller(small, ceil_divide(large - start, stride));
+    n += larger(to - from, 0);
   }
   return (double)n;
 }

@@ -1,5 +1,5 @@
-// target.c: the CPUs that code can be made for. One row a target: all that schedules know about one machine alone. Thresholds that were measured once, for all,
-// stand in the schedules that use them.
+// target.c: the CPUs that code can be made for. One row a target: all that schedules know about one machine
+// alone. Thresholds that were measured once, for all machines, stand in the schedules that use them.
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/target.h"
 #include <stddef.h>

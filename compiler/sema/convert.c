@@ -91,6 +91,20 @@ static Const int_convert(const Want *w, const Const *c) {
   return const_int(c->span, i);
 }
 
+/* A number, or each number of a list, that is more than 0 or infinity in the floats that nets are computed
+ * in; false after a message. */
+static bool floats_only(const Want *w, const Const *c) {
+  if (c->kind == CONST_LIST)
+    for (int i = 0; i < c->n; i++)
+      if (!floats_only(w, &c->items[i])) return false;
+  if (c->kind != CONST_FLOAT || (isfinite((float)c->f) && ((float)c->f != 0 || c->f == 0))) return true;
+  const char *value = c->f > 0 ? "infinity" : "minus infinity";
+  diag_report(w->s->diags, DIAG_bad_value, c->span, w->frame->site,
+              "'%s' of %s is %s, which is %s in 32-bit floats", w->p->name, w->what,
+              const_text(w->s->arena, c), isfinite((float)c->f) ? "0" : value);
+  return false;
+}
+
 static Const number_convert(const Want *w, const Const *c) {
   if (!const_is_number(c)) return wrong_type(w, c);
   if (w->p->lo < w->p->hi && (c->f < w->p->lo || c->f > w->p->hi)) return bad(w, DIAG_bad_value, c, range_text(w->s->arena, w->p));
@@ -181,9 +195,8 @@ static Const operands_convert(const Want *w, const Const *c) {
   return poison ? const_poison(c->span) : *c;
 }
 
-Const param_convert(Sema *s, const Frame *frame, const char *what, const Param *p, const Const *c) {
-  const Want want = {s, frame, what, p}, *w = &want;
-  if (c->kind == CONST_POISON) return *c;
+static Const typed_convert(const Want *w, const Const *c) {
+  const Param *p = w->p;
   switch (p->type) {
   case PARAM_INT: return int_convert(w, c);
   case PARAM_NUMBER: return number_convert(w, c);
@@ -209,6 +222,13 @@ Const param_convert(Sema *s, const Frame *frame, const char *what, const Param *
   case PARAM_OPERANDS: case PARAM_VALUES: return operands_convert(w, c);
   }
   return const_poison(c->span);
+}
+
+Const param_convert(Sema *s, const Frame *frame, const char *what, const Param *p, const Const *c) {
+  const Want w = {s, frame, what, p};
+  if (c->kind == CONST_POISON) return *c;
+  const Const converted = typed_convert(&w, c);
+  return floats_only(&w, &converted) ? converted : const_poison(c->span);
 }
 
 /* ---- initialisations ---- */

@@ -14,7 +14,8 @@ static bool label_add(Sema *s, Labels *labels, Table *seen, const char *label, S
     return false;
   }
   if (strlen(label) > MOST_NAME) {
-    diag_report(s->diags, DIAG_too_large, span, NULL, "a label of %zu bytes%s: labels have at most %d", strlen(label), where, MOST_NAME);
+    diag_report(s->diags, DIAG_too_large, span, NULL, "a label of %zu bytes%s: labels have at most %d",
+                strlen(label), where, MOST_NAME);
     return false;
   }
   table_set(s->arena, seen, label, (void *)label);

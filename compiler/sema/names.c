@@ -91,7 +91,8 @@ static void clash_report(Sema *s, const LayerName *layer, const LayerName *befor
 bool naming_add(Sema *s, const Naming *naming, LayerName layer) {
   if (s->abstract) return true;
   if (strlen(layer.full) > MOST_NAME && !naming->muted) {
-    diag_report(s->diags, DIAG_too_large, layer.span, layer.site, "the name of this %s, with those of the blocks around it, has %zu characters: names have at most %d",
+    diag_report(s->diags, DIAG_too_large, layer.span, layer.site,
+                "the name of this %s, with those of the blocks around it, has %zu characters, more than %d",
                 layer.block ? "block" : "layer", strlen(layer.full), MOST_NAME);
     return false;
   }

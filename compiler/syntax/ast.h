@@ -7,7 +7,8 @@
 #include "base/arena.h"
 #include "base/diag.h"
 
-enum { MOST_NAME = 1000 }; /* bytes of a name or a label: as a string of C, whose length ends at 4095, each may take four characters */
+/* Bytes of a name or a label: as a string of C, whose length ends at 4095, each may take four characters. */
+enum { MOST_NAME = 1000 };
 typedef struct Ident { const char *s; Span span; } Ident; /* zero-terminated, in the arena */
 
 /* ---- expressions ---- */

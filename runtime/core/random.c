@@ -1,4 +1,5 @@
-/* random.c: random numbers by counter. Generated code makes bits of keys by the same function; its keys are its own. */
+/* random.c: random numbers by counter. Generated code makes bits of keys by the same function; its keys
+ * are its own. */
 // SPDX-License-Identifier: MIT-0
 #include "cnn_core.h"
 

@@ -1,7 +1,9 @@
 /* hugenet.c: prints a random program whose numbers are near the limits.  hugenet [far] SEED
  *
- * Either a chain of layers with huge extents, kernels, strides, dilations and paddings, or ordinary layers and a train block with numbers that a float, an int or
- * a line of C can hardly hold. cnnc compiles such a program or refuses it with an error that has a place. `far` prints only windows that reach far over small
+ * Either a chain of layers with huge extents, kernels, strides, dilations and paddings, or ordinary layers
+ * and a train block with numbers that a float, an int or
+ * a line of C can hardly hold. cnnc compiles such a program or refuses it with an error that has a place.
+ * `far` prints only windows that reach far over small
  * values: these programs are right, and small enough for netcheck. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
@@ -17,9 +19,12 @@ static int64_t small(Net *net) {
 }
 
 static int64_t huge(Net *net) {
-  static const int64_t some[] = {31, 100, 300, 1000, 4096, 32767, 32768, 46340, 46341, 65535, 65536, 1000000, 1048576, 16777215, 16777216,
-                                 16777217, 67108864, 268435455, 268435456, 268435457, 536870912, 715827882, 1073741823, 1073741824, 1073741825,
-                                 1500000000, 2147483645, 2147483646, 2147483647};
+  static const int64_t some[] = {
+    31, 100, 300, 1000, 4096, 32767, 32768, 46340, 46341, 65535, 65536, 1000000, 1048576, 16777215,
+    16777216, 16777217,
+    67108864, 268435455, 268435456, 268435457, 536870912, 715827882, 1073741823, 1073741824, 1073741825,
+    1500000000,
+    2147483645, 2147483646, 2147483647};
   return PICK_ONE(net, some);
 }
 
@@ -31,6 +36,11 @@ static int64_t beyond(Net *net) {
 static int64_t size(Net *net, int percent) { /* huge in so many of a hundred cases */
   if (chance(net, 1)) return beyond(net);
   return chance(net, percent) ? huge(net) : small(net);
+}
+
+static void put_list(int n, const int64_t *number) {
+  for (int i = 0; i < n; i++) printf("%s%" PRId64, i ? ", " : "[", number[i]);
+  printf("]");
 }
 
 /* ---- far windows over small values ---- */
@@ -46,7 +56,8 @@ static bool draw_far(Net *net, int64_t input, bool pool, Far *f) {
     f->after = chance(net, 50) ? reach - 1 - f->before : size(net, 40);
     f->before += chance(net, 30) ? between(net, -3, 3) : 0;
     f->after += chance(net, 30) ? between(net, -3, 3) : 0;
-    if (f->before < 0 || f->after < 0 || f->before > INT32_MAX || f->after > INT32_MAX || f->stride > INT32_MAX || f->dilation > INT32_MAX) continue;
+    if (f->before < 0 || f->after < 0 || f->before > INT32_MAX || f->after > INT32_MAX) continue;
+    if (f->stride > INT32_MAX || f->dilation > INT32_MAX) continue;
     const int64_t room = input + f->before + f->after - reach;
     f->out = room < 0 ? 0 : room / f->stride + 1;
     if (f->out < 1 || f->out > 12) continue;
@@ -71,11 +82,17 @@ static void write_far(Net *net) {
   Far f[2];
   for (int axis = 0; axis < 2; axis++)
     if (!draw_far(net, input[axis], pool, &f[axis])) f[axis] = (Far){.kernel = 1, .stride = 1, .dilation = 1};
-  printf("net far {\n    input x: %" PRId64 "x%" PRId64 "x%" PRId64 "\n    %s(", input[0], input[1], channels(net), op);
+  printf("net far {\n    input x: ");
+  put_list(3, (int64_t[]){input[0], input[1], channels(net)});
+  printf("\n    %s(", op);
   if (strcmp(op, "conv") == 0) printf("%" PRId64 ", ", channels(net));
-  printf("[%" PRId64 ", %" PRId64 "], stride=[%" PRId64 ", %" PRId64 "], dilation=[%" PRId64 ", %" PRId64 "]", f[0].kernel, f[1].kernel, f[0].stride, f[1].stride,
-         f[0].dilation, f[1].dilation);
-  printf(", pad=[%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 "]", f[0].before, f[0].after, f[1].before, f[1].after);
+  put_list(2, (int64_t[]){f[0].kernel, f[1].kernel});
+  printf(", stride=");
+  put_list(2, (int64_t[]){f[0].stride, f[1].stride});
+  printf(", dilation=");
+  put_list(2, (int64_t[]){f[0].dilation, f[1].dilation});
+  printf(", pad=");
+  put_list(4, (int64_t[]){f[0].before, f[0].after, f[1].before, f[1].after});
   if (strcmp(op, "avgpool") == 0 && chance(net, 50)) printf(", count_pad=true");
   printf(")%s\n    train { loss = mse }\n}\n", chance(net, 30) ? " -> relu" : "");
 }
@@ -95,7 +112,11 @@ static void put_pad(Net *net, int rank) {
   case 4: printf(", pad=[%" PRId64 ", %" PRId64 "]", size(net, 50), size(net, 50)); break;
   default:
     if (rank == 2) printf(", pad=causal");
-    else printf(", pad=[%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 "]", size(net, 40), size(net, 40), size(net, 40), size(net, 40));
+    else {
+      const int64_t top = size(net, 40), bottom = size(net, 40), left = size(net, 40), right = size(net, 40);
+      printf(", pad=");
+      put_list(4, (int64_t[]){top, bottom, left, right});
+    }
   }
 }
 
@@ -107,7 +128,8 @@ static void put_window_of(Net *net, int rank, bool pool) {
 }
 
 static void put_windowed(Net *net, int rank) {
-  static const char *const operators[] = {"conv", "conv", "depthwise", "conv_transpose", "maxpool", "avgpool"};
+  static const char *const operators[] = {
+    "conv", "conv", "depthwise", "conv_transpose", "maxpool", "avgpool"};
   const char *op = PICK_ONE(net, operators);
   const bool pool = strstr(op, "pool");
   printf("%s(", op);
@@ -122,12 +144,16 @@ static void put_windowed(Net *net, int rank) {
 }
 
 static int put_other(Net *net, int rank) { /* the rank of what comes out */
-  static const char *const plain[] = {"relu", "batchnorm", "softmax", "tanh", "dropout(0.3)", "prelu", "add(in)", "concat(in)", "log_softmax", "gelu", "drop_path(0.5)",
-                                      "scale(init=0.5)", "global_avgpool", "global_maxpool"};
+  static const char *const plain[] = {
+    "relu", "batchnorm", "softmax", "tanh", "dropout(0.3)", "prelu", "add(in)", "concat(in)",
+    "log_softmax", "gelu",
+    "drop_path(0.5)", "scale(init=0.5)", "global_avgpool", "global_maxpool"};
   switch (below(net, 9)) {
   case 0: printf("zero_pad([%" PRId64 ", %" PRId64 "])", size(net, 50), size(net, 50)); return rank;
   case 1: printf("crop([%" PRId64 ", %" PRId64 "])", size(net, 40), size(net, 40)); return rank;
-  case 2: printf("reshape([%" PRId64 ", %" PRId64 ", %" PRId64 "])", size(net, 40), size(net, 20), size(net, 40)); return 3;
+  case 2:
+    printf("reshape([%" PRId64 ", %" PRId64 ", %" PRId64 "])", size(net, 40), size(net, 20), size(net, 40));
+    return 3;
   case 3: printf("flatten"); return 1;
   case 4: printf("dense(%" PRId64 ")", size(net, 40)); return 1;
   case 5: printf("slice(%" PRId64 "..%" PRId64 ")", below(net, 3), size(net, 40)); return rank;
@@ -141,10 +167,11 @@ static void put_input(Net *net) {
   net->now.shape.rank = rank;
   int64_t dim[3] = {1, 1, 1};
   for (int d = 0; d < rank; d++) dim[d] = size(net, 35);
-  for (int i = 0; i < 9 && (double)dim[0] * (double)dim[1] * (double)dim[2] > INT32_MAX && chance(net, 97); i++) dim[below(net, rank)] = small(net);
-  printf("    input x: [");
-  for (int d = 0; d < rank; d++) printf("%s%" PRId64, d ? ", " : "", dim[d]);
-  printf("]%s\n", chance(net, 20) ? " as u8" : "");
+  for (int i = 0; i < 9 && (double)dim[0] * (double)dim[1] * (double)dim[2] > INT32_MAX; i++)
+    if (chance(net, 97)) dim[below(net, rank)] = small(net);
+  printf("    input x: ");
+  put_list(rank, dim);
+  printf("%s\n", chance(net, 20) ? " as u8" : "");
 }
 
 static void write_layers(Net *net) {
@@ -168,9 +195,14 @@ static void write_layers(Net *net) {
 
 /* ---- extreme numbers ---- */
 static const char *number(Net *net) {
-  static const char *const some[] = {"0", "1", "2", "0.5", "-1", "0.1", "1e-3", "1e-7", "1e-30", "1e-38", "1e-39", "1e-45", "1e-46", "1e-60", "1e-300", "5e-324", "-1e-60",
-                                     "0.9999999999999999", "1e7", "16777217", "2147483647", "2147483648", "4294967296", "1e18", "9223372036854775807", "9007199254740993", "1e19", "3.4028235e38",
-                                     "3.4028236e38", "1e39", "1e300", "1e308", "-1e39", "-3.5e38", "1/3", "2**62", "1e200*1e100", "-2147483648", "-2147483649"};
+  static const char *const some[] = {
+    "0", "1", "2", "0.5", "-1", "0.1", "1e-3", "1e-7", "1e-30", "1e-38", "1e-39", "1e-45", "1e-46",
+    "1e-60", "1e-300",
+    "5e-324", "-1e-60", "0.9999999999999999", "1e7", "16777217", "2147483647", "2147483648", "4294967296",
+    "1e18",
+    "9223372036854775807", "9007199254740993", "1e19", "3.4028235e38", "3.4028236e38", "1e39", "1e300",
+    "1e308",
+    "-1e39", "-3.5e38", "1/3", "2**62", "1e200*1e100", "-2147483648", "-2147483649"};
   return PICK_ONE(net, some);
 }
 
@@ -184,8 +216,8 @@ static void put_long_name(Net *net, const char *start) {
 static void put_numbered_layer(Net *net) {
   switch (below(net, 18)) {
   case 0: printf("normalize(mean=%s, std=%s, scale=%s)", number(net), number(net), number(net)); break;
-  case 1: printf("batchnorm(momentum=%s, epsilon=%s)", chance(net, 50) ? "0.9" : number(net), number(net)); break;
-  case 2: printf("lrn(size=%s, alpha=%s, beta=%s, bias=%s)", chance(net, 60) ? "3" : number(net), number(net), number(net), number(net)); break;
+  case 1: printf("batchnorm(momentum=0.9, epsilon=%s)", number(net)); break;
+  case 2: printf("lrn(size=3, alpha=%s, beta=%s, bias=%s)", number(net), number(net), number(net)); break;
   case 3: printf("leaky_relu(slope=%s)", number(net)); break;
   case 4: printf("elu(alpha=%s)", number(net)); break;
   case 5: printf("clip(%s, %s)", number(net), number(net)); break;
@@ -196,7 +228,7 @@ static void put_numbered_layer(Net *net) {
   case 10: printf("divide(%s)", number(net)); break;
   case 11: printf("maximum(%s) -> subtract(%s)", number(net), number(net)); break;
   case 12: printf("scale(init=%s)", number(net)); break;
-  case 13: printf("conv(4, 3x3, pad=same, init=normal(%s, mean=%s), bias_init=%s)", number(net), number(net), number(net)); break;
+  case 13: printf("conv(4, 3x3, init=normal(%s, mean=%s), bias_init=%s)", number(net), number(net), number(net)); break;
   case 14: printf("conv(2, 1x1, init=[[%s]], frozen=true) -> relu", number(net)); break;
   case 15: printf("prelu(init=%s) -> multiply(%s) -> add(%s)", number(net), number(net), number(net)); break;
   case 16: printf("conv(3, 3x3, init=uniform(%s)) -> batchnorm(epsilon=%s)", number(net), number(net)); break;
@@ -205,17 +237,32 @@ static void put_numbered_layer(Net *net) {
 }
 
 static void put_key(Net *net) {
-  static const char *const optimizers[] = {"sgd(rate=%s, momentum=%s, weight_decay=%s)", "adam(rate=%s, beta1=%s, epsilon=%s)", "adamw(rate=%s, beta2=%s, weight_decay=%s)",
-                                           "rmsprop(rate=%s, alpha=%s, epsilon=%s)"};
-  static const char *const schedules[] = {"step(every=%s, factor=%s)", "exponential(factor=%s, warmup=%s)", "poly(power=%s, warmup=%s)", "cosine(floor=%s, warmup=%s)",
-                                          "plateau(patience=%s, factor=%s)", "step(at=[1, %s], factor=%s)"};
-  static const char *const augmentations[] = {"shift(%s)", "rotate(%s)", "brightness(%s)", "cutout(%s)", "noise(%s)", "crop(%s)", "hue(%s)", "mixup(%s)", "cutmix(%s)",
-                                              "zoom(0.5..%s)", "contrast(0.1..%s)"};
-  static const char *const keys[] = {"batch", "epochs", "seed", "accumulate", "average", "clip_norm", "early_stop", "label_smoothing"};
+  static const char *const optimizers[] = {
+    "sgd(rate=%s, momentum=%s, weight_decay=%s)", "adam(rate=%s, beta1=%s, epsilon=%s)",
+    "adamw(rate=%s, beta2=%s, weight_decay=%s)", "rmsprop(rate=%s, alpha=%s, epsilon=%s)"};
+  static const char *const schedules[] = {
+    "step(every=%s, factor=%s)", "exponential(factor=%s, warmup=%s)", "poly(power=%s, warmup=%s)",
+    "cosine(floor=%s, warmup=%s)", "plateau(patience=%s, factor=%s)", "step(at=[1, %s], factor=%s)"};
+  static const char *const augmentations[] = {
+    "shift(%s)", "rotate(%s)", "brightness(%s)", "cutout(%s)", "noise(%s)", "crop(%s)", "hue(%s)",
+    "mixup(%s)",
+    "cutmix(%s)", "zoom(0.5..%s)", "contrast(0.1..%s)"};
+  static const char *const keys[] = {
+    "batch", "epochs", "seed", "accumulate", "average", "clip_norm", "early_stop", "label_smoothing"};
   switch (below(net, 5)) {
-  case 0: printf("        optimizer = "), printf(PICK_ONE(net, optimizers), number(net), chance(net, 60) ? "0.9" : number(net), number(net)); break;
-  case 1: printf("        schedule = "), printf(PICK_ONE(net, schedules), number(net), number(net)); break;
-  case 2: printf("        augment = ["), printf(PICK_ONE(net, augmentations), number(net)), printf("]"); break;
+  case 0:
+    printf("        optimizer = ");
+    printf(PICK_ONE(net, optimizers), number(net), chance(net, 60) ? "0.9" : number(net), number(net));
+    break;
+  case 1:
+    printf("        schedule = ");
+    printf(PICK_ONE(net, schedules), number(net), number(net));
+    break;
+  case 2:
+    printf("        augment = [");
+    printf(PICK_ONE(net, augmentations), number(net));
+    printf("]");
+    break;
   default: printf("        %s = %s", PICK_ONE(net, keys), number(net)); break;
   }
   printf("\n");
@@ -234,25 +281,39 @@ static void put_labels(Net *net, int n) {
 
 static void write_numbers(Net *net) {
   printf("const k = %s\n", number(net));
-  if (chance(net, 15)) put_long_name(net, "const c_"), printf(" = 3\n");
+  if (chance(net, 15)) {
+    put_long_name(net, "const c_");
+    printf(" = 3\n");
+  }
   printf("net ");
   if (chance(net, 20)) put_long_name(net, "n_");
   else printf("numbers");
   printf(" {\n    input x: 6x6x3%s\n", chance(net, 40) ? " as u8" : "");
   for (int64_t i = between(net, 1, 3); i > 0; i--) {
     printf("    ");
-    if (chance(net, 8)) put_long_name(net, "v_"), printf("%d = ", (int)i);
+    if (chance(net, 8)) {
+      put_long_name(net, "v_");
+      printf("%d = ", (int)i);
+    }
     put_numbered_layer(net);
     printf("\n");
   }
   if (chance(net, 10)) printf("    conv(k, 1x1)\n");
   printf("    flatten -> dense(3");
-  if (chance(net, 10)) printf(", name=\""), put_long_name(net, "d_"), printf("\"");
+  if (chance(net, 10)) {
+    printf(", name=\"");
+    put_long_name(net, "d_");
+    printf("\"");
+  }
   printf(")\n");
   if (chance(net, 20)) put_labels(net, 3);
-  static const char *const losses[] = {"cross_entropy", "cross_entropy(weights=[1, %s, 1])", "huber(delta=%s)", "focal(gamma=%s)", "mse", "cross_entropy(ignore=%s)"};
+  static const char *const losses[] = {
+    "cross_entropy", "cross_entropy(weights=[1, %s, 1])", "huber(delta=%s)", "focal(gamma=%s)", "mse",
+    "cross_entropy(ignore=%s)"};
   if (chance(net, 70)) {
-    printf("    train {\n        loss = "), printf(PICK_ONE(net, losses), number(net)), printf("\n");
+    printf("    train {\n        loss = ");
+    printf(PICK_ONE(net, losses), number(net));
+    printf("\n");
     for (int64_t i = below(net, 4); i > 0; i--) put_key(net);
     printf("    }\n");
   }
@@ -262,7 +323,8 @@ static void write_numbers(Net *net) {
 int main(int argc, char **argv) {
   const bool far = argc == 3 && strcmp(argv[1], "far") == 0;
   if (argc != 2 && !far) return fputs("usage: hugenet [far] SEED\n", stderr), 2;
-  Net net = {.arena = arena_new(), .random = strtoull(argv[argc - 1], NULL, 10) * UINT64_C(0xd1342543de82ef95)};
+  const uint64_t seed = strtoull(argv[argc - 1], NULL, 10);
+  Net net = {.arena = arena_new(), .random = seed * UINT64_C(0xd1342543de82ef95)};
   if (far) write_far(&net);
   else if (chance(&net, 65)) write_layers(&net);
   else write_numbers(&net);
