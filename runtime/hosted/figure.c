@@ -62,7 +62,7 @@ typedef struct Section {
   char heading[200];
   bool scaled;
   cnn_scale scale;
-  int32_t columns, zoom, first, count;
+  int32_t columns, zoom, first, count, strip; /* strip: the width of every panel; 0: as their pixels are */
 } Section;
 
 struct cnn_figure {
@@ -105,6 +105,10 @@ void cnn_figure_section(cnn_figure *figure, const char *heading, const cnn_scale
   *section = (Section){.scaled = scale != NULL, .columns = columns, .zoom = zoom, .first = figure->panels};
   if (scale) section->scale = *scale;
   snprintf(section->heading, sizeof section->heading, "%s", heading);
+}
+
+void cnn_figure_strips(cnn_figure *figure, int32_t width) {
+  if (figure && !figure->failed && figure->sections > 0) figure->section[figure->sections - 1].strip = width;
 }
 
 uint8_t *cnn_figure_panel(cnn_figure *figure, int32_t height, int32_t width, const char *caption) {
@@ -168,6 +172,7 @@ static void drawn_size(const Section *section, const Layout *layout, const Panel
     const int32_t zoom = section->zoom ? section->zoom : least(least(room_width / panel->width, room_height / panel->height), ZOOM_MOST);
     *width = zoom * panel->width, *height = zoom * panel->height;
   }
+  if (section->strip) *width = section->strip;
   if (*height < THIN && *width > THIN) *height = panel->height >= THIN ? *height : (THIN + panel->height - 1) / panel->height * panel->height;
 }
 

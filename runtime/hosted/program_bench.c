@@ -213,11 +213,15 @@ static void print_text(const Bench *bench) {
   printf("GFLOP/s   %s\n", cnn_number(gflops(network->macs, bench->batch.count, median), 4).text);
   if (bench->timed_calls == 0) return;
   double all = 0;
-  for (int32_t i = 0; i < network->steps; i++) all += bench->step_seconds[i];
-  printf("\n%-28s %12s %8s %10s\n", "layer", "ms", "%", "GFLOP/s");
+  int width = 28;
+  for (int32_t i = 0; i < network->steps; i++) {
+    all += bench->step_seconds[i];
+    if ((int)strlen(network->step[i].name) > width) width = (int)strlen(network->step[i].name);
+  }
+  printf("\n%-*s %12s %8s %10s\n", width, "layer", "ms", "%", "GFLOP/s");
   for (int32_t i = 0; i < network->steps; i++) {
     double seconds = bench->step_seconds[i];
-    printf("%-28s %12s %8s %10s\n", network->step[i].name, cnn_number_fixed(1e3 * seconds, 4).text,
+    printf("%-*s %12s %8s %10s\n", width, network->step[i].name, cnn_number_fixed(1e3 * seconds, 4).text,
            cnn_number_fixed(all > 0 ? 100 * bench->step_seconds[i] / all : 0, 1).text,
            cnn_number_fixed(gflops(network->step[i].macs, bench->batch.count, seconds), 1).text);
   }

@@ -8,7 +8,7 @@
 #include "program.h"
 #include "viewer.h"
 
-enum { OVERVIEW = 8, OVERVIEW_HEIGHT = 200 }; /* when all layers are shown: maps of each, and how high a sequence may be */
+enum { OVERVIEW = 8, OVERVIEW_HEIGHT = 200, STRIP = 960 }; /* when all layers are shown: maps of each; how high and how wide a sequence is */
 
 typedef struct Arguments { const char *weights, *prefix, *out, *layer; int64_t channels, scale, index; int fit; } Arguments;
 
@@ -19,8 +19,14 @@ static const char *shape_text(int32_t rank, const int32_t dim[3], char room[48])
   return room;
 }
 
+/* How high a channel of a sequence is drawn. In time, all sequences are as wide as each other, so that they line up. */
+static int32_t strip_zoom(int32_t channels) {
+  const int32_t zoom = OVERVIEW_HEIGHT / channels;
+  return zoom < 1 ? 1 : zoom > 8 ? 8 : zoom;
+}
+
 /* Maps of a layer side by side, as many as are wanted; a sequence or a vector is one panel. */
-static void draw_layer(cnn_figure *figure, const cnn_viewer *viewer, int32_t index, int32_t most, int32_t columns, int32_t zoom) {
+static void draw_layer(cnn_figure *figure, const cnn_viewer *viewer, int32_t index, int32_t most, int32_t columns, int32_t scale_wanted) {
   const cnn_layer *layer = &viewer->network->layer[index];
   const float *value = cnn_viewer_layer(viewer, index);
   const cnn_scale scale = cnn_scale_of(value, layer->bytes / 4);
@@ -30,7 +36,9 @@ static void draw_layer(cnn_figure *figure, const cnn_viewer *viewer, int32_t ind
   if (shown < channels) snprintf(first, sizeof first, ", the first %d", shown);
   snprintf(heading, sizeof heading, "%s: %s, %s%s%s", layer->name, layer->op, shape_text(layer->rank, layer->dim, shape), first,
            layer->rank == 2 ? " (time to the right, channels downwards)" : "");
-  cnn_figure_section(figure, heading, &scale, layer->rank == 3 && layer->dim[0] * layer->dim[1] > 1 ? columns : 1, zoom);
+  cnn_figure_section(figure, heading, &scale, layer->rank == 3 && layer->dim[0] * layer->dim[1] > 1 ? columns : 1,
+                     !scale_wanted && layer->rank == 2 ? strip_zoom(layer->dim[1]) : scale_wanted);
+  if (!scale_wanted && layer->rank == 2) cnn_figure_strips(figure, STRIP);
   for (int32_t c = 0; c < shown; c++) {
     if (channels > 1) snprintf(caption, sizeof caption, "%d", c);
     cnn_figure_values(figure, value + c, sheet.height, sheet.width, sheet.down, sheet.right, &scale, caption);
@@ -41,7 +49,8 @@ static void draw_input(cnn_figure *figure, const cnn_viewer *viewer, int32_t i) 
   const cnn_port *port = &viewer->network->input[i];
   char shape[48], heading[200];
   snprintf(heading, sizeof heading, "%s: input, %s", port->name, shape_text(port->rank, port->dim, shape));
-  cnn_figure_section(figure, heading, NULL, port->rank == 3 ? OVERVIEW : 0, 0);
+  cnn_figure_section(figure, heading, NULL, port->rank == 3 ? OVERVIEW : port->rank == 2, port->rank == 2 ? strip_zoom(port->dim[1]) : 0);
+  if (port->rank == 2) cnn_figure_strips(figure, STRIP);
   cnn_figure_input(figure, port, viewer->value[i], "");
 }
 
@@ -50,11 +59,6 @@ static bool is_new(const cnn_network *network, int32_t layer) {
   for (int32_t i = 0; i < layer; i++)
     if (network->look->layer[i] == network->look->layer[layer]) return false;
   return network->look->layer[layer] >= 0;
-}
-
-static int32_t overview_zoom(const cnn_layer *sequence) {
-  const int32_t zoom = OVERVIEW_HEIGHT / sequence->dim[1];
-  return zoom < 1 ? 1 : zoom > 8 ? 8 : zoom;
 }
 
 static cnn_status draw(const cnn_viewer *viewer, const Arguments *a, int32_t layer, const char *path) {
@@ -69,7 +73,7 @@ static cnn_status draw(const cnn_viewer *viewer, const Arguments *a, int32_t lay
   for (int32_t i = 0; i < network->inputs; i++) draw_input(figure, viewer, i);
   if (a->layer) draw_layer(figure, viewer, layer, (int32_t)a->channels, 0, (int32_t)a->scale);
   for (int32_t i = 0; i < network->layers && !a->layer; i++)
-    if (is_new(network, i)) draw_layer(figure, viewer, i, OVERVIEW, OVERVIEW, network->layer[i].rank == 2 ? overview_zoom(&network->layer[i]) : 0);
+    if (is_new(network, i)) draw_layer(figure, viewer, i, OVERVIEW, OVERVIEW, 0);
   cnn_status status = cnn_figure_write(figure, a->out);
   cnn_figure_free(figure);
   return status;

@@ -69,8 +69,11 @@ static void report(const Occlusion *o, const char *path) {
     if (o->value[i] < o->value[worst]) worst = i;
   const int32_t top = place(o, (int32_t)(worst / o->columns), o->height), left = place(o, (int32_t)(worst % o->columns), o->width);
   const int32_t bottom = top + o->window < o->height ? top + o->window : o->height, right = left + o->window < o->width ? left + o->window : o->width;
-  printf("%s: %s %s %s; %s with rows %d to %d, columns %d to %d covered\n", path, cnn_unit_name(o->viewer.network, o->unit, room), of_what(o), cnn_number_fixed(o->whole, 4).text,
-         cnn_number_fixed((double)o->value[worst], 4).text, top, bottom - 1, left, right - 1);
+  printf("%s: %s %s %s; %s with ", path, cnn_unit_name(o->viewer.network, o->unit, room), of_what(o), cnn_number_fixed(o->whole, 4).text,
+         cnn_number_fixed((double)o->value[worst], 4).text);
+  if (o->port->rank == 3) printf("rows %d to %d, columns", top, bottom - 1);
+  else printf(o->port->rank == 2 ? "positions" : "elements");
+  printf(" %d to %d covered\n", left, right - 1);
 }
 
 /* The picture in grey, with the colours of the map where it matters. */

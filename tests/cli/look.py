@@ -187,6 +187,26 @@ write_weights("tones", "t.safetensors", 4)
 write_npy("t.npy", (20, 5), [random.uniform(-1, 1) for _ in range(100)])
 for words in (["features", "t.npy"], ["features", "t.npy", "--layer", "conv1"], ["filters"], ["saliency", "t.npy"], ["occlude", "t.npy"], ["dream", "--output", "1", "--steps", "5"]):
     exits(0, "a sequence: " + " ".join(words), "./tones", *words, "--weights", "t.safetensors", "-o", "out.png")
+exits(0, "what is covered of a sequence are positions", "./tones", "occlude", "t.npy", "--weights", "t.safetensors", "-o", "out.npy", says="with positions ")
+exits(0, "features of a sequence", "./tones", "features", "t.npy", "--weights", "t.safetensors", "-o", "out.png")
+
+
+def lines_of_frames(rows):  # where frames around wide panels begin and end
+    found = []
+    for row in rows:
+        pixels = [tuple(row[i:i + 3]) for i in range(0, len(row), 3)]
+        frame = [x for x, pixel in enumerate(pixels) if pixel == (176, 176, 184)]
+        if len(frame) > 700:
+            found.append((frame[0], next(x for x in frame if x + 1 not in frame)))
+    return found
+
+
+ends = lines_of_frames(read_png("out.png")[2])
+check(len(ends) == 6 and len(set(ends)) == 1, "  all strips of it begin and end together", ends)  # the input of 20 steps, conv1 and relu1 of 18
+build("longnames", "net longnames { input x: 8x8x1 \n conv(2, 3x3, name=\"a.layer.of.quite.a.long.name.indeed\") -> flatten -> dense(2) }\n")
+lines = exits(0, "bench with long names", "./longnames", "bench", "--seconds", "0.05").stdout.splitlines()
+table = lines[lines.index("") + 1:] if "" in lines else []
+check(len(table) > 1 and len({len(line) for line in table}) == 1, "  keeps its columns in line", lines)
 build("edges", "net edges { input image: 6x6x1 as u8 \n conv(1, 3x3, init=[[1, 0, -1], [2, 0, -2], [1, 0, -1]], bias=false, frozen=true) -> abs }\n")
 write_npy("e.npy", (6, 6, 1), list(range(0, 252, 7)), "B", "|u1")
 for words in (["features", "e.npy"], ["filters"], ["saliency", "e.npy"], ["occlude", "e.npy"], ["dream", "--output", "0", "--steps", "5"]):
