@@ -91,6 +91,7 @@ static void use_value(const Reader *r, Val e) {
 
 bool used_dead(const Used *used, const NestStmt *stmt) {
   if (stmt->kind == DECLARE) return !used->buf[stmt->u.declare.buf->id];
+  if (stmt->kind == PIN) return !used->buf[stmt->u.pin.view->id]; /* a position that nothing is read from */
   if (stmt->kind != STORE) return false;
   const Buf *buf = stmt->u.store.ref.buf;
   const Buf *of = buf->of ? buf->of : buf;
@@ -137,7 +138,7 @@ static void use_statement(const Reader *r, const NestStmt *stmt) {
       if (callee->used.slot[i + 1]) use_index(r, &stmt->u.call.arg[i]);
     break;
   }
-  case PIN: use_buf(r, stmt->u.pin.view); break;
+  case PIN: break; /* no use by itself */
   case PREFETCH: use_buf(r, stmt->u.prefetch.buf), use_index(r, &stmt->u.prefetch.flat); break;
   case COMMENT: break;
   }
