@@ -92,6 +92,8 @@ static Buf *read_buffer(Lower *l, const char *name, const Node *value, bool all_
     make_output(l);
     return l->out;
   }
+  /* An operand by two names is one buffer: two `restrict` pointers to it would be promised to differ. */
+  while (value->op->family == FAMILY_ALIAS && value->nin && shape_equal(value->shape, value->in[0]->shape)) value = value->in[0];
   Buf *known = find_bound(l, BIND_VALUE, value, NULL);
   return known ? known : value_buffer(l, name, value, all_images);
 }

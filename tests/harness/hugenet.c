@@ -228,7 +228,9 @@ static void put_numbered_layer(Net *net) {
   case 10: printf("divide(%s)", number(net)); break;
   case 11: printf("maximum(%s) -> subtract(%s)", number(net), number(net)); break;
   case 12: printf("scale(init=%s)", number(net)); break;
-  case 13: printf("conv(4, 3x3, init=normal(%s, mean=%s), bias_init=%s)", number(net), number(net), number(net)); break;
+  case 13:
+    printf("conv(4, 3x3, init=normal(%s, mean=%s), bias_init=%s)", number(net), number(net), number(net));
+    break;
   case 14: printf("conv(2, 1x1, init=[[%s]], frozen=true) -> relu", number(net)); break;
   case 15: printf("prelu(init=%s) -> multiply(%s) -> add(%s)", number(net), number(net), number(net)); break;
   case 16: printf("conv(3, 3x3, init=uniform(%s)) -> batchnorm(epsilon=%s)", number(net), number(net)); break;
