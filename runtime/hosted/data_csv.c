@@ -245,8 +245,9 @@ static cnn_status label_unknown(const cnn_data *data, const cnn_csv *csv, const 
   for (int32_t c = 1; c < network->labels; c++)
     if (cnn_letters_between(network->label[c], name) < cnn_letters_between(network->label[nearest], name)) nearest = c;
   bool near = cnn_letters_between(network->label[nearest], name) < another_word(name);
+  const char *column = data->options.target ? "" : "; --target names another column";
   return cnn_failure(CNN_MISMATCH, "%s: '%.60s' is none of the net's labels%s%.60s%s", place(data->set, csv, ((const Tables *)data->set)->first, where), name,
-                     near ? "; did you mean '" : "", near ? network->label[nearest] : "", near ? "'?" : "");
+                     near ? "; did you mean '" : column, near ? network->label[nearest] : "", near ? "'?" : "");
 }
 
 /* Adds a name to the classes, which are sorted in the end. Labels, where there are any, are all the names there are. */
