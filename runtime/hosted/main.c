@@ -63,7 +63,7 @@ cnn_status cnn_program_weights(const cnn_network *network, const char *path, con
     return cnn_success();
   }
   cnn_weights_report report;
-  cnn_status status = cnn_weights_load(network, path, prefix, *weights, &report);
+  cnn_status status = cnn_weights_load_behind(network, path, prefix, false, *weights, &report);
   if (status.code == CNN_OK && *report.warning) fprintf(stderr, "%s: warning: %s\n", path, report.warning);
   free(report.text);
   if (status.code != CNN_OK) {

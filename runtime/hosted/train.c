@@ -204,7 +204,7 @@ static void first_weights(Training *training) {
 
 static cnn_status take_init(Training *training) {
   cnn_weights_report report = {0};
-  cnn_status status = cnn_weights_load_some(training->network, training->options->init, training->options->init_prefix, training->run.trainer.weights, &report);
+  cnn_status status = cnn_weights_load_behind(training->network, training->options->init, training->options->init_prefix, true, training->run.trainer.weights, &report);
   if (status.code == CNN_OK) {
     note(training, "%s: %d of %d weights taken%s%s", training->options->init, (int)report.matched, (int)training->network->weights,
          report.text ? "; not:\n" : "", report.text ? report.text : "");
