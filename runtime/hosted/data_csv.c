@@ -236,8 +236,9 @@ static cnn_status label_unknown(const cnn_data *data, const cnn_csv *csv, const 
   const cnn_network *network = data->network;
   const char *meant = cnn_similar(name, network->label, network->labels);
   char where[600];
+  const char *column = data->options.target ? "" : "; --target names another column";
   return cnn_failure(CNN_MISMATCH, "%s: '%.60s' is none of the net's labels%s%.60s%s", place(data->set, csv, ((const Tables *)data->set)->first, where), name,
-                     meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
+                     meant ? "; did you mean '" : column, meant ? meant : "", meant ? "'?" : "");
 }
 
 /* Adds a name to the classes, which are sorted in the end. Labels, where there are any, are all the names there are. */

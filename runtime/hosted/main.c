@@ -112,7 +112,7 @@ static cnn_status take_classes(const cnn_program *program, const char *path) {
 
 static cnn_status read_weights(const cnn_program *program, const char *path, const char *prefix, float *weights) {
   cnn_weights_report report;
-  cnn_status status = cnn_weights_load(program->network, path, prefix, weights, &report);
+  cnn_status status = cnn_weights_load_behind(program->network, path, prefix, false, weights, &report);
   if (status.code == CNN_OK && *report.warning) fprintf(stderr, "%s: warning: %s\n", path, report.warning);
   free(report.text);
   return status.code == CNN_OK ? take_classes(program, path) : status;

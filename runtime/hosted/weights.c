@@ -60,19 +60,19 @@ static void lines_add(cnn_status *status, const cnn_matching *matching) {
   }
 }
 
-static cnn_status refuse(const cnn_network *network, const char *path, const cnn_matching *matching, bool strict) {
+static cnn_status refuse(const cnn_network *network, const char *path, const cnn_matching *matching, bool some) {
   cnn_status status;
   if (matching->prefix)
     status = cnn_failure(CNN_MISMATCH, "%.400s: has %d of the net's %d weights, with '%.200s' before their names; --weights-prefix=%.200s leaves that out%s", path,
                          (int)matching->behind, (int)network->weights, matching->prefix, matching->prefix, matching->lines ? ". What differs besides:" : "");
   else
-    status = cnn_failure(CNN_MISMATCH, "%.400s: %s:", path, strict ? "these weights are not the net's" : "nothing matches the net's weights");
+    status = cnn_failure(CNN_MISMATCH, "%.400s: %s:", path, some ? "nothing matches the net's weights" : "these weights are not the net's");
   if (!matching->prefix && matching->lines == 0) return cnn_failure(CNN_MISMATCH, "%.400s: holds no weights", path);
   lines_add(&status, matching);
   return status;
 }
 
-static cnn_status load(const cnn_network *network, const char *path, const char *prefix, float *weights, cnn_weights_report *report, bool strict) {
+cnn_status cnn_weights_load_behind(const cnn_network *network, const char *path, const char *prefix, bool some, float *weights, cnn_weights_report *report) {
   cnn_archive archive;
   cnn_matching matching;
   if (report) *report = (cnn_weights_report){0};
@@ -85,7 +85,7 @@ static cnn_status load(const cnn_network *network, const char *path, const char 
     return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   }
   bool differs = matching.missing + matching.extra + matching.differing > 0;
-  if (matching.prefix || (strict ? differs : matching.matched == 0 && network->weights > 0)) status = refuse(network, path, &matching, strict);
+  if (matching.prefix || (!some ? differs : matching.matched == 0 && network->weights > 0)) status = refuse(network, path, &matching, some);
   if (status.code == CNN_OK) status = all_finite(network, path, matching.source);
   for (int32_t w = 0; w < network->weights && status.code == CNN_OK; w++)
     if (matching.source[w]) cnn_tensor_floats(matching.source[w], 0, network->weight[w].size, weights + network->weight[w].offset);
@@ -98,12 +98,12 @@ static cnn_status load(const cnn_network *network, const char *path, const char 
   return status;
 }
 
-cnn_status cnn_weights_load(const cnn_network *network, const char *path, const char *prefix, float *weights, cnn_weights_report *report) {
-  return load(network, path, prefix, weights, report, true);
+cnn_status cnn_weights_load(const cnn_network *network, const char *path, float *weights, cnn_weights_report *report) {
+  return cnn_weights_load_behind(network, path, NULL, false, weights, report);
 }
 
-cnn_status cnn_weights_load_some(const cnn_network *network, const char *path, const char *prefix, float *weights, cnn_weights_report *report) {
-  return load(network, path, prefix, weights, report, false);
+cnn_status cnn_weights_load_some(const cnn_network *network, const char *path, float *weights, cnn_weights_report *report) {
+  return cnn_weights_load_behind(network, path, NULL, true, weights, report);
 }
 
 enum { NOTES = 16 };

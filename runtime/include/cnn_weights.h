@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_WEIGHTS_H
 #define CNN_WEIGHTS_H
+#include <stdbool.h>
 #include "cnn_network.h"
 #include "cnn_status.h"
 #ifdef __cplusplus
@@ -15,13 +16,15 @@ typedef struct cnn_weights_report {
 } cnn_weights_report;
 
 /* Every name and shape must match, or nothing is written to `weights` and the message lists the differences (as many as fit; all are in the
- * report). F16, BF16 and F64 are converted; a number that is not finite is refused. `prefix`, which may be NULL, is
- * left out of the file's names; names without it do not count. `report` may be NULL; the caller frees report->text. */
-cnn_status cnn_weights_load(const cnn_network *network, const char *path, const char *prefix, float *weights,
-                            cnn_weights_report *report);
+ * report). F16, BF16 and F64 are converted; a number that is not finite is refused. `report` may be NULL; the caller
+ * frees report->text. */
+cnn_status cnn_weights_load(const cnn_network *network, const char *path, float *weights, cnn_weights_report *report);
 
 /* Takes what matches by name and shape and leaves the rest of `weights` as it is; CNN_MISMATCH if nothing does. */
-cnn_status cnn_weights_load_some(const cnn_network *network, const char *path, const char *prefix, float *weights, cnn_weights_report *report);
+cnn_status cnn_weights_load_some(const cnn_network *network, const char *path, float *weights, cnn_weights_report *report);
+
+/* Both for a file whose names begin with `prefix` ("module."), which is left out; names without it do not count. NULL: none. */
+cnn_status cnn_weights_load_behind(const cnn_network *network, const char *path, const char *prefix, bool some, float *weights, cnn_weights_report *report);
 
 /* Writes a .safetensors file, or an .npz if the path ends so: whole, or not at all. Its __metadata__, in an .npz the
  * comment of the archive, has the net's name, its inputs, its labels as the names of the classes, and notes: key,

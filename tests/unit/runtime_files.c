@@ -251,7 +251,7 @@ static void weights_come_back_as_they_were_saved(void) {
   float values[8] = {1, -2, 3.5f, -0.0f, 1e-40f, 1e38f, 7, 8}, back[8];
   cnn_weights_report report;
   CU_ASSERT_EQUAL_FATAL(cnn_weights_save(&net, scratch("w.safetensors"), values, NULL).code, CNN_OK);
-  CU_ASSERT_EQUAL(cnn_weights_load(&net, scratch("w.safetensors"), NULL, back, &report).code, CNN_OK);
+  CU_ASSERT_EQUAL(cnn_weights_load(&net, scratch("w.safetensors"), back, &report).code, CNN_OK);
   CU_ASSERT_EQUAL(memcmp(values, back, sizeof values), 0);
   CU_ASSERT(report.matched == 2 && report.missing == 0 && report.extra == 0 && report.differing == 0 && !report.text);
 }
@@ -268,7 +268,7 @@ static void weights_that_differ_are_all_named(void) {
   float back[8] = {1, 1, 1, 1, 1, 1, 1, 1};
   cnn_weights_report report;
   CU_ASSERT_EQUAL_FATAL(cnn_safetensors_write(scratch("o.safetensors"), other, 4, NULL, 0).code, CNN_OK);
-  cnn_status status = cnn_weights_load(&net, scratch("o.safetensors"), NULL, back, &report);
+  cnn_status status = cnn_weights_load(&net, scratch("o.safetensors"), back, &report);
   CU_ASSERT_EQUAL(status.code, CNN_MISMATCH);
   CU_ASSERT_PTR_NOT_NULL(strstr(status.message, "dense1.weight is [3, 2] in the file, [2, 3] in the net"));
   CU_ASSERT_PTR_NOT_NULL(strstr(status.message, "not in the net: dense2.bias [3]"));
@@ -276,12 +276,12 @@ static void weights_that_differ_are_all_named(void) {
   CU_ASSERT(report.matched == 1 && report.differing == 1 && report.extra == 1 && report.missing == 0);
   CU_ASSERT_EQUAL(back[6], 1); /* nothing was written */
   free(report.text);
-  CU_ASSERT_EQUAL(cnn_weights_load_some(&net, scratch("o.safetensors"), NULL, back, &report).code, CNN_OK);
+  CU_ASSERT_EQUAL(cnn_weights_load_some(&net, scratch("o.safetensors"), back, &report).code, CNN_OK);
   CU_ASSERT(back[0] == 1 && back[6] == 5 && back[7] == 6);
   free(report.text);
   CU_ASSERT_EQUAL_FATAL(cnn_safetensors_write(scratch("o.safetensors"), other + 2, 1, NULL, 0).code, CNN_OK);
-  CU_ASSERT_EQUAL(cnn_weights_load_some(&net, scratch("o.safetensors"), NULL, back, NULL).code, CNN_MISMATCH);
-  CU_ASSERT_EQUAL(cnn_weights_load(&net, scratch("none"), NULL, back, NULL).code, CNN_BAD_FILE);
+  CU_ASSERT_EQUAL(cnn_weights_load_some(&net, scratch("o.safetensors"), back, NULL).code, CNN_MISMATCH);
+  CU_ASSERT_EQUAL(cnn_weights_load(&net, scratch("none"), back, NULL).code, CNN_BAD_FILE);
 }
 
 static void weights_are_read_from_zips_and_converted(void) {
@@ -291,7 +291,7 @@ static void weights_are_read_from_zips_and_converted(void) {
   float back[8];
   for (int i = 0; i < 2; i++) cnn_tensor_measure(&tensors[i]);
   CU_ASSERT_EQUAL_FATAL(cnn_npz_write(scratch("w.npz"), tensors, 2, NULL, 0).code, CNN_OK);
-  CU_ASSERT_EQUAL_FATAL(cnn_weights_load(&net, scratch("w.npz"), NULL, back, NULL).code, CNN_OK);
+  CU_ASSERT_EQUAL_FATAL(cnn_weights_load(&net, scratch("w.npz"), back, NULL).code, CNN_OK);
   for (int i = 0; i < 8; i++) CU_ASSERT_EQUAL(back[i], (float)(i + 1));
 }
 

@@ -53,7 +53,7 @@ static cnn_tensor floats_of(const char *name, int32_t rank, int64_t a, int64_t b
 static cnn_status load_of(const cnn_tensor *tensor, int32_t count, const cnn_note *note, const char *prefix, cnn_weights_report *report) {
   float out[117];
   CU_ASSERT_EQUAL_FATAL(cnn_safetensors_write(scratch("theirs.safetensors"), tensor, count, note, note ? 1 : 0).code, CNN_OK);
-  return cnn_weights_load(&weights_net, scratch("theirs.safetensors"), prefix, out, report);
+  return cnn_weights_load_behind(&weights_net, scratch("theirs.safetensors"), prefix, false, out, report);
 }
 
 static void expect_refused(const cnn_tensor *tensor, int32_t count, const char *says) {
@@ -131,10 +131,10 @@ static void the_order_of_a_flatten_is_warned_of(void) {
   }
   float out[117] = {0};
   CU_ASSERT_EQUAL(cnn_weights_save(&weights_net, scratch("own.safetensors"), out, NULL).code, CNN_OK);
-  CU_ASSERT_EQUAL(cnn_weights_load(&weights_net, scratch("own.safetensors"), NULL, out, &report).code, CNN_OK);
+  CU_ASSERT_EQUAL(cnn_weights_load(&weights_net, scratch("own.safetensors"), out, &report).code, CNN_OK);
   CU_ASSERT_STRING_EQUAL(report.warning, "");
   CU_ASSERT_EQUAL(cnn_npz_write(scratch("theirs.npz"), set, 3, NULL, 0).code, CNN_OK);
-  CU_ASSERT_EQUAL(cnn_weights_load(&weights_net, scratch("theirs.npz"), NULL, out, &report).code, CNN_OK);
+  CU_ASSERT_EQUAL(cnn_weights_load(&weights_net, scratch("theirs.npz"), out, &report).code, CNN_OK);
   CU_ASSERT(strstr(report.warning, "flatten(order=chw)") != NULL);
 }
 

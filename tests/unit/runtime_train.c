@@ -84,7 +84,7 @@ static cnn_status trial_run(Trial *trial) {
 
 static void load(const char *name, float weights[NET_PARAMETERS]) {
   cnn_network network = net_make(&net_recipe);
-  cnn_status status = cnn_weights_load(&network, in_directory(name), NULL, weights, NULL);
+  cnn_status status = cnn_weights_load(&network, in_directory(name), weights, NULL);
   if (status.code != CNN_OK) printf("# %s\n", status.message);
   CU_ASSERT_EQUAL(status.code, CNN_OK);
 }
