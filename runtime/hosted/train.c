@@ -159,7 +159,8 @@ static bool scales_itself(const cnn_network *network) {
 
 /* Raw bytes that go into the first weights as they are: a beginner's net that learns badly, and nobody knows why. */
 static cnn_status note_scale(const Training *training) {
-  enum { SAMPLES = 16, LARGE = 16 };
+  enum { SAMPLES = 16 };
+  const double large = 16;
   const cnn_network *network = training->network;
   const cnn_port *port = &network->input[0];
   if (network->inputs != 1 || cnn_data_scale(training->data, 0) < 255 || scales_itself(network)) return cnn_success();
@@ -175,7 +176,7 @@ static cnn_status note_scale(const Training *training) {
     }
   }
   free(input);
-  if (status.code == CNN_OK && fmax(high, -low) > LARGE)
+  if (status.code == CNN_OK && fmax(high, -low) > large)
     note(training, "hint: the input \"%s\" has values from %g to %g, and nothing scales them: nets learn better behind normalize(scale=1/%d)", port->name, low,
          high, port->type == CNN_I8 ? 128 : 255);
   return status;

@@ -2,7 +2,9 @@
  *
  *     golden NETS.TXT FOLDER     (CNNC and CC say what compiles; a line a comparison, in TAP)
  *
- * After one step losses and weights agree within 1e-5 of the largest weight of a tensor, after a hundred within 1e-3. */
+ * After one step losses and weights agree within 1e-5 of the largest weight of a tensor, after a hundred within 1e-3.
+ * Gradients are added up in the order of programs (--threads=openmp). In another order the same run is as right, but a
+ * sum near 0 may take the other side of a relu, and from there on the two runs part. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include <dlfcn.h>
@@ -54,7 +56,7 @@ static const cnn_network *compile(const char *folder, const char *name) {
   const char *cnnc = getenv("CNNC"), *work = getenv("TMPDIR");
   char command[3000], library[1000];
   snprintf(library, sizeof library, "%s/golden-%ld-%s.so", work ? work : "/tmp", (long)getpid(), name);
-  snprintf(command, sizeof command, "'%s' '%s/%s.cnn' --train --emit=shared -o '%s' --target=native", cnnc ? cnnc : "cnnc", folder, name, library);
+  snprintf(command, sizeof command, "'%s' '%s/%s.cnn' --train --emit=shared -o '%s' --target=native --threads=openmp", cnnc ? cnnc : "cnnc", folder, name, library);
   const bool built = system(command) == 0;
   void *handle = built ? dlopen(library, RTLD_NOW | RTLD_LOCAL) : NULL;
   if (built && !handle) fprintf(stderr, "%s\n", dlerror());
