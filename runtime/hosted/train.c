@@ -151,7 +151,7 @@ static cnn_status note_scale(const Training *training) {
     }
   }
   free(input);
-  if (status.code == CNN_OK && fmax(high, -low) > LARGE)
+  if (status.code == CNN_OK && fmax(high, -low) > (double)LARGE)
     note(training, "hint: the input \"%s\" has values from %g to %g, and nothing scales them: nets learn better behind normalize(scale=1/%d)", port->name, low,
          high, port->type == CNN_I8 ? 128 : 255);
   return status;

@@ -317,7 +317,7 @@ static void expect_row(const cnn_data *data, int64_t row, float a, float b, int3
 static void tables_are_read(void) {
   static const char *const same[] = {
     "a,b,class\n1,2.5,0\n-3e1,+4,1\n.5,6.,1\n",
-    "\xEF\xBB\xBF" "a;b;class\r\n1;2.5;0\r\n-3e1;+4;1\r\n\r\n.5;6.;1",
+    "\xEF\xBB\xBF\"a\";b;class\r\n1;2.5;0\r\n-3e1;+4;1\r\n\r\n.5;6.;1",
     "a\tb\tclass\n1\t2.5\t0\n-3e1\t+4\t1\n  \n.5\t6.\t1\n\n",
     "\"a\",\"b \"\"x\"\"\",\"cla\nss\"\n\"1\", 2.5 ,0\r-3e1,\"+4\" , \"1\"\r.5,6.,1\r",
     "1,2.5,0\n-3e1,+4,1\n.5,6.,1\n",
