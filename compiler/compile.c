@@ -134,7 +134,8 @@ static bool read_weights(Compilation *c) {
   c->weights = constant_weights(c->arena, c->graph);
   if (!c->options->weights) return true;
   float *weights = NEW_ARRAY(c->arena, float, c->graph->parameters + 1);
-  if (!weights_read(c->arena, c->diags, c->options->weights, c->options->weights_prefix, c->graph, weights)) return false;
+  if (!weights_read(c->arena, c->diags, c->options->weights, c->options->weights_prefix, c->graph, weights))
+    return false;
   c->weights = weights;
   stage_done(c, "read weights");
   return good(c);

@@ -23,7 +23,8 @@ static const OptionRow rows[] = {
   {"emit", LONG_EMIT, required_argument, "--emit=KIND", "c header obj shared exe wasm model, or a view of the program: summary json dot ast graph nests schedule"},
   {"single-file", LONG_SINGLE_FILE, no_argument, "--single-file", "the header's text goes into the C file"},
   {"weights", LONG_WEIGHTS, required_argument, "--weights=FILE", "trained weights (.safetensors or .npz) that go into the output"},
-  {"weights-prefix", LONG_WEIGHTS_PREFIX, required_argument, "--weights-prefix=PREFIX", "what the names in that file begin with besides, as 'module.'; names without it do not count"},
+  {"weights-prefix", LONG_WEIGHTS_PREFIX, required_argument, "--weights-prefix=PREFIX",
+   "what the names in that file begin with besides, as 'module.'; names without it do not count"},
   {"embed", LONG_EMBED, required_argument, "--embed=HOW", "weights go into the C file as text (up to 1 MB), a file NAME.weights.bin beside it (incbin), or an object NAME.weights.o beside it (object)"},
   {"batch", LONG_BATCH, required_argument, "--batch=N", "images a call of NAME_infer takes (1)"},
   {"train", LONG_TRAIN, no_argument, "--train", "with the training code (the default for programs with a train block)"},
@@ -329,7 +330,8 @@ static bool check_together(Options *options, Arena *arena, bool kind_given, int 
     if (options->summary) return usage_error("--summary and -o - both write to standard output");
     options->single_file = options->kind == OUTPUT_C || options->single_file;
   }
-  if (options->weights_prefix && !options->weights) return usage_error("--weights-prefix is about the file of --weights, which is not given");
+  if (options->weights_prefix && !options->weights)
+    return usage_error("--weights-prefix is about the file of --weights, which is not given");
   if (options->single_file && options->kind == OUTPUT_HEADER) return usage_error("--single-file has no header to write");
   if (options->dependencies && !options->dependency_file && (!options->output || strcmp(options->output, "-") == 0))
     return usage_error("-MD without -o FILE needs -MF FILE");

@@ -57,8 +57,10 @@ cnn_status cnn_data_no_memory(const cnn_data *data);
 
 bool cnn_target_wanted(const cnn_data *data, int32_t output);    /* a sample needs one for this output */
 bool cnn_target_optional(const cnn_data *data, int32_t output);  /* it has scores, but no loss while others have: a class is welcome, -1 will do */
-int64_t cnn_label_limit(const cnn_port *output);                 /* how many classes one number a sample can tell it; 0: any number will do */
-/* Whether one class a sample can serve every output, and the numbers of classes go together; `what` names the set. */
+int64_t cnn_label_limit(
+    const cnn_port *output); /* how many classes one number a sample can tell it; 0: any number will do */
+/* Whether one class a sample can serve every output, and the numbers of classes go together; `what` names the
+ * set. */
 cnn_status cnn_labels_fit(const cnn_data *data, const char *what);
 /* Whether a label is one that the outputs know; if it is a class, data->classes counts it. `where`, i: the file and the place in it. */
 cnn_status cnn_label_check(cnn_data *data, const char *where, int64_t i, double label);

@@ -1,5 +1,6 @@
-/* file.h: files as bytes in memory, and files written whole or not at all. Depends on the status type alone: the compiler builds status.c,
- * file.c, archive.c, safetensors.c, npz.c, foreign.c, matching.c and nearest.c a second time, to read --weights (compiler/backend/weights.c). */
+/* file.h: files as bytes in memory, and files written whole or not at all. Depends on the status type alone:
+ * the compiler builds status.c, file.c, archive.c, safetensors.c, npz.c, foreign.c, matching.c and nearest.c
+ * a second time, to read --weights (compiler/backend/weights.c). */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_FILE_H
 #define CNN_FILE_H

@@ -49,13 +49,16 @@ cnn_status cnn_program_finish(void) {
   return cnn_success();
 }
 
-cnn_status cnn_program_weights(const cnn_network *network, const char *path, const char *prefix, float **weights) {
+cnn_status cnn_program_weights(const cnn_network *network, const char *path, const char *prefix,
+                               float **weights) {
   size_t bytes = (size_t)network->parameters * sizeof(float);
   *weights = NULL;
   if (!path && !network->initial && network->parameters > 0) {
     return cnn_failure(CNN_BAD_ARGUMENT, "it has no weights inside: name a file with --weights");
   }
-  if (prefix && !path) return cnn_failure(CNN_BAD_ARGUMENT, "--weights-prefix is about the file of --weights, which is not given");
+  if (prefix && !path)
+    return cnn_failure(CNN_BAD_ARGUMENT, "--weights-prefix is about the file of --weights, which is not "
+                                         "given");
   *weights = calloc(bytes / sizeof(float) + 1, sizeof(float));
   if (!*weights) return cnn_failure(CNN_NO_MEMORY, "no memory for the weights");
   if (!path) {

@@ -4,5 +4,7 @@
 #define CNN_NEAREST_H
 #include <stdint.h>
 
-int32_t cnn_letters_between(const char *a, const char *b); /* how many letters must change; of longer names the last 127 count */
+int32_t
+cnn_letters_between(const char *a,
+                    const char *b); /* how many letters must change; of longer names the last 127 count */
 #endif

@@ -20,8 +20,10 @@ int cnn_program_saliency(const cnn_program *program, int argc, char **argv);
 
 int cnn_program_fail(const cnn_program *program, const cnn_status *status);    /* prints the message; CNN_EXIT_FAILED, 130 if stopped */
 cnn_status cnn_program_finish(void);                                           /* all of standard output is out */
-/* The weights of a file, or those compiled in: from malloc. Without either it is the user's mistake: CNN_BAD_ARGUMENT. Prints warnings. */
-cnn_status cnn_program_weights(const cnn_network *network, const char *path, const char *prefix, float **weights);
+/* The weights of a file, or those compiled in: from malloc. Without either it is the user's mistake:
+ * CNN_BAD_ARGUMENT. Prints warnings. */
+cnn_status cnn_program_weights(const cnn_network *network, const char *path, const char *prefix,
+                               float **weights);
 const char *cnn_program_label(const cnn_network *network, const cnn_data *data, int64_t c, char room[24]);
 
 extern const char *const cnn_fit_choices[];

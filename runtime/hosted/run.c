@@ -134,10 +134,11 @@ static void epoch_read(const json_t *object, cnn_epoch *epoch) {
 static json_t *settings_json(const cnn_train_options *options) {
   char seed[24];
   snprintf(seed, sizeof seed, "%" PRIu64, options->recipe.seed);
-  return json_pack("{s:s, s:i, s:i, s:o, s:b, s:I, s:o, s:I, s:i, s:s}", "seed", seed, "batch", (int)options->recipe.batch, "epochs",
-                   (int)options->recipe.epochs, "rate", real(options->recipe.rate), "shuffle", (int)options->shuffle, "overfit",
-                   (json_int_t)options->overfit, "val", real(options->val), "limit", (json_int_t)options->limit, "fit",
-                   (int)options->fit, "target", options->target);
+  return json_pack("{s:s, s:i, s:i, s:o, s:b, s:I, s:o, s:I, s:i, s:s}", "seed", seed, "batch",
+                   (int)options->recipe.batch, "epochs", (int)options->recipe.epochs, "rate",
+                   real(options->recipe.rate), "shuffle", (int)options->shuffle, "overfit",
+                   (json_int_t)options->overfit, "val", real(options->val), "limit",
+                   (json_int_t)options->limit, "fit", (int)options->fit, "target", options->target);
 }
 
 static json_t *state_json(const cnn_run *run, const cnn_train_options *options) {

@@ -35,7 +35,8 @@ static bool allocate(cnn_viewer *viewer) {
   return fine;
 }
 
-cnn_status cnn_viewer_open(cnn_viewer *viewer, const cnn_network *network, const char *weights, const char *prefix) {
+cnn_status cnn_viewer_open(cnn_viewer *viewer, const cnn_network *network, const char *weights,
+                           const char *prefix) {
   *viewer = (cnn_viewer){.network = network};
   cnn_status status = cnn_program_weights(network, weights, prefix, &viewer->weights);
   if (status.code != CNN_OK) return status;

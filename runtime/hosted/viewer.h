@@ -18,7 +18,8 @@ typedef struct cnn_viewer {
 /* A unit of an output: a class, or a channel; where an output has many positions, the mean over them. */
 typedef struct cnn_unit { int32_t output; int32_t channel; } cnn_unit;
 
-cnn_status cnn_viewer_open(cnn_viewer *viewer, const cnn_network *network, const char *weights, const char *prefix);
+cnn_status cnn_viewer_open(cnn_viewer *viewer, const cnn_network *network, const char *weights,
+                           const char *prefix);
 void cnn_viewer_close(cnn_viewer *viewer);               /* also after an open that failed */
 /* Sample `index` of a file that predict would take. */
 cnn_status cnn_viewer_read(cnn_viewer *viewer, const char *path, int64_t index, cnn_fit fit);
