@@ -429,7 +429,8 @@ static bool check_together(Options *options, Arena *arena, bool kind_given, int 
     if (options->summary) return usage_error("--summary and -o - both write to standard output");
     options->single_file = options->kind == OUTPUT_C || options->single_file;
   }
-  if (options->weights_prefix && !options->weights) return usage_error("--weights-prefix is about the file of --weights, which is not given");
+  if (options->weights_prefix && !options->weights)
+    return usage_error("--weights-prefix is about the file of --weights, which is not given");
   if (options->single_file && options->kind == OUTPUT_HEADER) return usage_error("--single-file has no header to write");
   if (options->dependencies && !options->dependency_file && (!options->output || strcmp(options->output, "-") == 0))
     return usage_error("-MD without -o FILE needs -MF FILE");

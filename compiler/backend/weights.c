@@ -1,5 +1,6 @@
-/* weights.c: the arrays of a file as the parameters of a net. The formats are read, and names and shapes compared, by the runtime's own code, which
- * depends on nothing else of it and is compiled into cnnc as well: the one place where the compiler sees the runtime. */
+/* weights.c: the arrays of a file as the parameters of a net. The formats are read, and names and shapes
+ * compared, by the runtime's own code, which depends on nothing else of it and is compiled into cnnc as well:
+ * the one place where the compiler sees the runtime. */
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/weights.h"
 #include <string.h>
@@ -11,22 +12,25 @@ static const cnn_wanted *wanted_of(Arena *arena, const Graph *graph) {
     const Weight *weight = graph->weights.data[w];
     const Node *flatten = graph_flatten_before(weight);
     const Extent from = flatten ? shape_extent(flatten->in[0]->shape) : (Extent){0, 0, 0};
-    wanted[w] = (cnn_wanted){.name = weight->name, .rank = weight->rank, .flattened = {from.h, from.w, from.c}};
+    wanted[w] =
+        (cnn_wanted){.name = weight->name, .rank = weight->rank, .flattened = {from.h, from.w, from.c}};
     for (int d = 0; d < weight->rank; d++) wanted[w].dim[d] = weight->dim[d];
   }
   return wanted;
 }
 
 static void report_prefix(Diags *diags, const char *path, const Graph *graph, const cnn_matching *m) {
-  Diag *diag = diag_report(diags, DIAG_weights_mismatch, graph->name_span, NULL, "%s has %d of the %d weights of %s, with '%s' before their names", path,
+  Diag *diag = diag_report(diags, DIAG_weights_mismatch, graph->name_span, NULL,
+                           "%s has %d of the %d weights of %s, with '%s' before their names", path,
                            (int)m->behind, graph->weights.n, graph->name, m->prefix);
   for (int i = 0; i < m->lines; i++) diag_fact(diag, "%s", m->line[i]);
   diag_help(diag, "--weights-prefix=%s leaves that out", m->prefix);
 }
 
 static void report_differences(Diags *diags, const char *path, const Graph *graph, const cnn_matching *m) {
-  Diag *diag = diag_report(diags, DIAG_weights_mismatch, graph->name_span, NULL, "%s does not have the weights of %s: %d %s", path, graph->name,
-                           (int)m->lines, m->lines == 1 ? "difference" : "differences");
+  Diag *diag = diag_report(diags, DIAG_weights_mismatch, graph->name_span, NULL,
+                           "%s does not have the weights of %s: %d %s", path, graph->name, (int)m->lines,
+                           m->lines == 1 ? "difference" : "differences");
   bool renamed = false;
   for (int i = 0; i < m->lines; i++) {
     diag_fact(diag, "%s", m->line[i]);
@@ -40,17 +44,20 @@ static bool weights_match(Diags *diags, const char *path, const Graph *graph, co
   if (m->lines) return report_differences(diags, path, graph, m), false;
   if (m->warning) {
     const Node *flatten = graph_flatten_before(graph->weights.data[m->unordered]);
-    Diag *diag = diag_report(diags, DIAG_weights_order, flatten->span, flatten->site, "%s: %s", path, m->warning);
+    Diag *diag =
+        diag_report(diags, DIAG_weights_order, flatten->span, flatten->site, "%s: %s", path, m->warning);
     diag_help(diag, "for weights from PyTorch write flatten(order=chw)");
   }
   return true;
 }
 
-bool weights_read(Arena *arena, Diags *diags, const char *path, const char *prefix, const Graph *graph, float *out) {
+bool weights_read(Arena *arena, Diags *diags, const char *path, const char *prefix, const Graph *graph,
+                  float *out) {
   cnn_archive archive;
   cnn_matching matching;
   cnn_status status = cnn_archive_open(&archive, path);
-  if (status.code == CNN_OK && !cnn_match(&archive, wanted_of(arena, graph), graph->weights.n, prefix, &matching)) {
+  if (status.code == CNN_OK &&
+      !cnn_match(&archive, wanted_of(arena, graph), graph->weights.n, prefix, &matching)) {
     cnn_archive_close(&archive);
     status = cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   }
@@ -65,7 +72,8 @@ bool weights_read(Arena *arena, Diags *diags, const char *path, const char *pref
     if (!fine) diag_report(diags, DIAG_weights_file, NO_SPAN, NULL, "%s", status.message);
   }
   for (int w = 0; fine && w < graph->weights.n; w++)
-    cnn_tensor_floats(matching.source[w], 0, graph->weights.data[w]->size, out + graph->weights.data[w]->offset);
+    cnn_tensor_floats(matching.source[w], 0, graph->weights.data[w]->size,
+                      out + graph->weights.data[w]->offset);
   cnn_archive_close(&archive);
   return fine;
 }

@@ -7,8 +7,9 @@
 #include "base/diag.h"
 #include "graph/graph.h"
 
-/* Fills out[graph->parameters], laid out as the weights struct (after graph_layout_weights). Every name and shape must be the net's: otherwise
- * false, and one [weights-mismatch] that lists each difference; [weights-file] if the file cannot be read. `prefix`, which may be NULL, is left out
- * of the file's names; names without it do not count. */
+/* Fills out[graph->parameters], laid out as the weights struct (after graph_layout_weights). Every name and
+ * shape must be the net's: otherwise false, and one [weights-mismatch] that lists each difference;
+ * [weights-file] if the file cannot be read. `prefix`, which may be NULL, is left out of the file's names;
+ * names without it do not count. */
 bool weights_read(Arena *, Diags *, const char *path, const char *prefix, const Graph *, float *out);
 #endif

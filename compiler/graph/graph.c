@@ -50,7 +50,9 @@ Home node_home(const Node *node) {
 const Node *graph_flatten_before(const Weight *weight) {
   const Node *node = weight->owner;
   if (!node || node->op->family != FAMILY_DENSE || strcmp(weight->member, "weight") != 0) return NULL;
-  for (node = node->in[0]; node->nin && node->in[0]->shape.rank == 1 && shape_equal(node->shape, node->in[0]->shape);) node = node->in[0];
+  for (node = node->in[0];
+       node->nin && node->in[0]->shape.rank == 1 && shape_equal(node->shape, node->in[0]->shape);)
+    node = node->in[0];
   if (node->op->family != FAMILY_ALIAS || !node->nin) return NULL;
   const Extent e = shape_extent(node->in[0]->shape);
   return e.h * e.w > 1 && e.c > 1 ? node : NULL;

@@ -133,7 +133,8 @@ Graph *graph_new(Arena *, const char *name);
 Node *graph_node(Graph *, const struct Op *, int nin, Node *const *in);  /* appended; shape not yet set */
 Node *graph_hidden(Graph *, const struct Op *, Node *of, Shape, Result, int nin, Node *const *in); /* a node made by a pass: name, span, window, arguments and weights from `of` */
 void graph_layout_weights(Graph *); /* ids and offsets */
-/* For the weight of a dense layer: the flatten behind which it reads a picture or a sequence in the order height, width, channels; else NULL. */
+/* For the weight of a dense layer: the flatten behind which it reads a picture or a sequence in the order
+ * height, width, channels; else NULL. */
 const Node *graph_flatten_before(const Weight *);
 void graph_count_uses(const Graph *, int *uses); /* by node id: how often outputs are read, as given, and so what they are made of; 0: not at all */
 void graph_verify(const Graph *);   /* a broken invariant is a bug: reported, exit 3 */

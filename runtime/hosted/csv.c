@@ -1,4 +1,5 @@
-/* csv.c: rows of cells, one row at a time. A cell in quotes may hold separators, line ends and doubled quotes. */
+/* csv.c: rows of cells, one row at a time. A cell in quotes may hold separators, line ends and doubled
+ * quotes. */
 // SPDX-License-Identifier: MIT-0
 #include "csv.h"
 
@@ -26,7 +27,8 @@ cnn_status cnn_csv_open(cnn_csv *csv, const char *path, const unsigned char *byt
   *csv = (cnn_csv){.path = path, .next_line = 1};
   bool wide = n >= 2 && ((bytes[0] == 0xFF && bytes[1] == 0xFE) || (bytes[0] == 0xFE && bytes[1] == 0xFF));
   if (wide) return cnn_failure(CNN_BAD_FORMAT, "%s: is UTF-16; save it as UTF-8", path);
-  if (n && memchr(bytes, 0, n)) return cnn_failure(CNN_BAD_FORMAT, "%s: is no text: it has zero bytes in it", path);
+  if (n && memchr(bytes, 0, n))
+    return cnn_failure(CNN_BAD_FORMAT, "%s: is no text: it has zero bytes in it", path);
   size_t mark = n >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
   csv->at = n ? bytes + mark : bytes;
   csv->end = n ? bytes + n : bytes;
@@ -67,9 +69,15 @@ static bool cell_begin(cnn_csv *csv) {
   return true;
 }
 
-static bool at_line_end(const cnn_csv *csv) { return csv->at >= csv->end || *csv->at == '\n' || *csv->at == '\r'; }
-static bool at_cell_end(const cnn_csv *csv) { return at_line_end(csv) || *csv->at == (unsigned char)csv->separator; }
-static bool blank(const cnn_csv *csv, char letter) { return letter == ' ' || (letter == '\t' && csv->separator != '\t'); }
+static bool at_line_end(const cnn_csv *csv) {
+  return csv->at >= csv->end || *csv->at == '\n' || *csv->at == '\r';
+}
+static bool at_cell_end(const cnn_csv *csv) {
+  return at_line_end(csv) || *csv->at == (unsigned char)csv->separator;
+}
+static bool blank(const cnn_csv *csv, char letter) {
+  return letter == ' ' || (letter == '\t' && csv->separator != '\t');
+}
 
 static void line_end(cnn_csv *csv) {
   if (csv->at < csv->end && *csv->at == '\r') csv->at++;
@@ -77,10 +85,13 @@ static void line_end(cnn_csv *csv) {
   csv->next_line++;
 }
 
-static cnn_status no_memory(const cnn_csv *csv) { return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", csv->path); }
+static cnn_status no_memory(const cnn_csv *csv) {
+  return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", csv->path);
+}
 
 static cnn_status too_long(const cnn_csv *csv) {
-  return cnn_failure(CNN_BAD_FORMAT, "%s:%lld: cell %d has more than %d bytes; a quote may be missing", csv->path, (long long)csv->line, csv->cells, CELL_MOST);
+  return cnn_failure(CNN_BAD_FORMAT, "%s:%lld: cell %d has more than %d bytes; a quote may be missing",
+                     csv->path, (long long)csv->line, csv->cells, CELL_MOST);
 }
 
 /* Behind the opening quote. */
@@ -88,7 +99,9 @@ static cnn_status quoted_take(cnn_csv *csv) {
   int64_t opened = csv->next_line;
   size_t begin = csv->text_bytes;
   for (;; csv->at++) {
-    if (csv->at >= csv->end) return cnn_failure(CNN_BAD_FORMAT, "%s:%lld: a quote that is opened here is not closed", csv->path, (long long)opened);
+    if (csv->at >= csv->end)
+      return cnn_failure(CNN_BAD_FORMAT, "%s:%lld: a quote that is opened here is not closed", csv->path,
+                         (long long)opened);
     if (*csv->at == '"' && (csv->at + 1 == csv->end || csv->at[1] != '"')) break;
     if (*csv->at == '"') csv->at++;
     else if (*csv->at == '\n') csv->next_line++;
@@ -98,12 +111,16 @@ static cnn_status quoted_take(cnn_csv *csv) {
   csv->at++;
   while (!at_cell_end(csv) && blank(csv, (char)*csv->at)) csv->at++;
   if (at_cell_end(csv)) return cnn_success();
-  return cnn_failure(CNN_BAD_FORMAT, "%s:%lld: there is text behind the closing quote of cell %d; a quote in quotes is written twice", csv->path,
-                     (long long)csv->next_line, csv->cells);
+  return cnn_failure(CNN_BAD_FORMAT,
+                     "%s:%lld: there is text behind the closing quote of cell %d; a quote in quotes is "
+                     "written twice",
+                     csv->path, (long long)csv->next_line, csv->cells);
 }
 
 static cnn_status cell_take(cnn_csv *csv) {
-  if (csv->cells == CELLS_MOST) return cnn_failure(CNN_BAD_FORMAT, "%s:%lld: has more than %d cells", csv->path, (long long)csv->line, CELLS_MOST);
+  if (csv->cells == CELLS_MOST)
+    return cnn_failure(CNN_BAD_FORMAT, "%s:%lld: has more than %d cells", csv->path, (long long)csv->line,
+                       CELLS_MOST);
   if (!cell_begin(csv)) return no_memory(csv);
   while (!at_cell_end(csv) && blank(csv, (char)*csv->at)) csv->at++;
   size_t begin = csv->text_bytes;

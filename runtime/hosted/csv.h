@@ -1,4 +1,5 @@
-/* csv.h: a text of rows and cells, as spreadsheets and pandas write them (RFC 4180, with what is usual besides). */
+/* csv.h: a text of rows and cells, as spreadsheets and pandas write them (RFC 4180, with what is usual
+ * besides). */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_CSV_H
 #define CNN_CSV_H
@@ -14,9 +15,9 @@ typedef struct cnn_csv {
   int64_t line;                /* of the row that was read last, from 1 */
   int64_t next_line;
   int32_t cells;
-  const char **cell;           /* of that row: without quotes and blanks around them; good until the next row */
+  const char **cell; /* of that row: without quotes and blanks around them; good until the next row */
   int32_t room;
-  size_t *start;               /* where each cell begins in text */
+  size_t *start; /* where each cell begins in text */
   char *text;
   size_t text_bytes, text_room;
 } cnn_csv;

@@ -118,7 +118,8 @@ static const char understood[] =
     ".npz files, tables (.csv, or train.csv and test.csv in a directory) and the word synthetic";
 
 static cnn_status directory_open(cnn_data *data) {
-  static cnn_status (*const kinds[])(cnn_data *, const Listing *) = {cnn_data_open_idx, cnn_data_open_cifar, cnn_data_open_csv_parts, cnn_data_open_folders};
+  static cnn_status (*const kinds[])(cnn_data *, const Listing *) = {
+      cnn_data_open_idx, cnn_data_open_cifar, cnn_data_open_csv_parts, cnn_data_open_folders};
   Listing listing;
   cnn_status status = cnn_listing_read(&listing, data->path);
   for (size_t k = 0; k < sizeof kinds / sizeof *kinds && status.code == CNN_OK && !data->kind; k++) status = kinds[k](data, &listing);
@@ -156,7 +157,9 @@ cnn_status cnn_data_open(cnn_data **opened, const char *path, const cnn_network 
   cnn_status status = data->path ? kind_open(data) : cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   if (status.code == CNN_OK) status = labels_agree(data);
   if (status.code == CNN_OK && options->target && !cnn_data_is_csv(data))
-    status = cnn_failure(CNN_BAD_ARGUMENT, "%s: a target column is chosen in tables (.csv); this set is of %s", path, data->title);
+    status =
+        cnn_failure(CNN_BAD_ARGUMENT, "%s: a target column is chosen in tables (.csv); this set is of %s",
+                    path, data->title);
   if (status.code == CNN_OK) status = parts_make(data);
   if (status.code != CNN_OK) {
     cnn_data_close(data);

@@ -43,7 +43,8 @@ static const cnn_tensor *find_target(const cnn_data *data, const cnn_archive *ar
   char name[400];
   snprintf(name, sizeof name, "%.300s_target", data->network->output[o].name);
   const cnn_tensor *tensor = find_part(archive, name, pool);
-  return !tensor && targets_wanted(data) == 1 && cnn_target_wanted(data, o) ? find_part(archive, "y", pool) : tensor;
+  return !tensor && targets_wanted(data) == 1 && cnn_target_wanted(data, o) ? find_part(archive, "y", pool)
+                                                                            : tensor;
 }
 
 /* The names in the file, for a message about one that is missing: as many as there is room for. */
@@ -106,28 +107,38 @@ static cnn_status input_missing(const cnn_data *data, const cnn_archive *archive
   char wanted[400] = "", all[400];
   size_t n = 0;
   for (int32_t i = 0; i < network->inputs && n < sizeof wanted; i++)
-    n += (size_t)snprintf(wanted + n, sizeof wanted - n, "%s\"%.60s%s\"", i == 0 ? "" : i + 1 < network->inputs ? ", " : " and ", network->input[i].name,
-                          endings[pool]);
+    n += (size_t)snprintf(wanted + n, sizeof wanted - n, "%s\"%.60s%s\"",
+                          i == 0                    ? ""
+                          : i + 1 < network->inputs ? ", "
+                                                    : " and ",
+                          network->input[i].name, endings[pool]);
   if (network->inputs > 1)
-    return cnn_failure(CNN_MISMATCH, "%.300s: the net has %d inputs, and each wants the array of its name: %s; the file has %s", data->path, network->inputs,
-                       wanted, names(archive, all, sizeof all));
-  return cnn_failure(CNN_MISMATCH, "%.300s: has no inputs: neither \"x%s\" nor %s; it has %s", data->path, endings[pool], wanted,
-                     names(archive, all, sizeof all));
+    return cnn_failure(CNN_MISMATCH,
+                       "%.300s: the net has %d inputs, and each wants the array of its name: %s; the file "
+                       "has %s",
+                       data->path, network->inputs, wanted, names(archive, all, sizeof all));
+  return cnn_failure(CNN_MISMATCH, "%.300s: has no inputs: neither \"x%s\" nor %s; it has %s", data->path,
+                     endings[pool], wanted, names(archive, all, sizeof all));
 }
 
 static cnn_status target_missing(const cnn_data *data, const cnn_archive *archive, int32_t o, int pool) {
   const char *name = data->network->output[o].name, *ending = endings[pool];
   char all[400];
   if (targets_wanted(data) > 1)
-    return cnn_failure(CNN_MISMATCH, "%.300s: has no \"%.100s_target%s\"; where several outputs have targets, each wants the array of its name; it has %s",
+    return cnn_failure(CNN_MISMATCH,
+                       "%.300s: has no \"%.100s_target%s\"; where several outputs have targets, each wants "
+                       "the array of its name; it has %s",
                        data->path, name, ending, names(archive, all, sizeof all));
-  return cnn_failure(CNN_MISMATCH, "%.300s: has no targets \"y%s\" or \"%.100s_target%s\"; it has %s", data->path, ending, name, ending,
-                     names(archive, all, sizeof all));
+  return cnn_failure(CNN_MISMATCH, "%.300s: has no targets \"y%s\" or \"%.100s_target%s\"; it has %s",
+                     data->path, ending, name, ending, names(archive, all, sizeof all));
 }
 
 static cnn_status no_numbers(const cnn_data *data, const cnn_tensor *tensor, int32_t o, const char *what) {
-  const char *help = has_class_target(&data->network->output[o]) ? "; numpy.unique(y, return_inverse=True)[1] numbers texts" : "";
-  return cnn_failure(CNN_MISMATCH, "%s: holds no numbers, but texts or objects%s", what, tensor->dtype == CNN_DTYPE_OTHER ? help : "");
+  const char *help = has_class_target(&data->network->output[o]) ? "; numpy.unique(y, "
+                                                                   "return_inverse=True)[1] numbers texts"
+                                                                 : "";
+  return cnn_failure(CNN_MISMATCH, "%s: holds no numbers, but texts or objects%s", what,
+                     tensor->dtype == CNN_DTYPE_OTHER ? help : "");
 }
 
 static cnn_status pool_open(cnn_data *data, ArraySet *set, int pool) {

@@ -1,5 +1,6 @@
-/* data_csv.c: tables as sets: a row is a sample. One .csv file, or train.csv, val.csv and test.csv in a directory. The columns, in their order, are
- * the elements of the input; the last one, or the one that --target names, is the target. */
+/* data_csv.c: tables as sets: a row is a sample. One .csv file, or train.csv, val.csv and test.csv in a
+ * directory. The columns, in their order, are the elements of the input; the last one, or the one that
+ * --target names, is the target. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
@@ -62,7 +63,8 @@ static bool is_missing(const char *cell) {
 /* "iris.csv:12: column 3 (petal)" */
 static const char *place(const Tables *set, const cnn_csv *csv, int32_t column, char text[600]) {
   const char *name = set->header ? set->name[column] : "";
-  snprintf(text, 600, "%.400s:%lld: column %d%s%.100s%s", csv->path, (long long)csv->line, column + 1, *name ? " (" : "", name, *name ? ")" : "");
+  snprintf(text, 600, "%.400s:%lld: column %d%s%.100s%s", csv->path, (long long)csv->line, column + 1,
+           *name ? " (" : "", name, *name ? ")" : "");
   return text;
 }
 
@@ -74,18 +76,23 @@ static cnn_status bad_cell(const Tables *set, const cnn_csv *csv, int32_t column
   if (is_missing(cell)) return cnn_failure(CNN_BAD_FORMAT, "%s: the value is missing: '%s'", where, cell);
   double value = strtod(cell, NULL);
   if (!isfinite(value)) return cnn_failure(CNN_BAD_FORMAT, "%s: '%.60s' is no finite number", where, cell);
-  return cnn_failure(CNN_BAD_FORMAT, "%s: '%.60s' is no number%s", where, cell, strchr(cell, ',') && csv->separator != ',' ? "; fractions are written with a point" : "");
+  return cnn_failure(CNN_BAD_FORMAT, "%s: '%.60s' is no number%s", where, cell,
+                     strchr(cell, ',') && csv->separator != ',' ? "; fractions are written with a point"
+                                                                : "");
 }
 
 /* ---- Columns */
 
-static bool is_target(const Tables *set, int32_t column) { return column >= set->first && column < set->first + set->targets; }
+static bool is_target(const Tables *set, int32_t column) {
+  return column >= set->first && column < set->first + set->targets;
+}
 
 /* Numbers that count up are the names that pandas gives to columns without names. */
 static bool counts_up(const cnn_csv *csv) {
   double first, value;
   int32_t last = csv->cells - 1;
-  if (csv->cells < 4 || !whole(csv->cell[0]) || !number(csv->cell[0], &first) || (first != 0 && first != 1)) return false;
+  if (csv->cells < 4 || !whole(csv->cell[0]) || !number(csv->cell[0], &first) || (first != 0 && first != 1))
+    return false;
   for (int32_t c = 0; c < last; c++)
     if (!whole(csv->cell[c]) || !number(csv->cell[c], &value) || value != first + c) return false;
   return !whole(csv->cell[last]) || (number(csv->cell[last], &value) && value == first + last);
@@ -137,7 +144,11 @@ static cnn_status output_find(const cnn_data *data, int32_t *output) {
   *output = -1;
   for (int32_t o = 0; o < data->network->outputs; o++) {
     if (!cnn_target_wanted(data, o)) continue;
-    if (*output >= 0) return cnn_failure(CNN_MISMATCH, "%s: a row has one target, and several outputs want one; an .npz has an array for each", data->path);
+    if (*output >= 0)
+      return cnn_failure(CNN_MISMATCH,
+                         "%s: a row has one target, and several outputs want one; an .npz has an array for "
+                         "each",
+                         data->path);
     *output = o;
   }
   return cnn_success();
@@ -147,8 +158,11 @@ static cnn_status output_find(const cnn_data *data, int32_t *output) {
 static const char *index_help(const Tables *set) {
   if (!set->header || set->columns < 2) return "";
   const char *name = set->name[0];
-  bool numbers = !*name || strcmp(name, "index") == 0 || strcmp(name, "id") == 0 || strcmp(name, "Id") == 0 || strcmp(name, "Unnamed: 0") == 0;
-  return numbers ? "; the first column seems to number the rows: leave it out (in pandas: to_csv(..., index=False))" : "";
+  bool numbers = !*name || strcmp(name, "index") == 0 || strcmp(name, "id") == 0 || strcmp(name, "Id") == 0 ||
+                 strcmp(name, "Unnamed: 0") == 0;
+  return numbers ? "; the first column seems to number the rows: leave it out (in pandas: to_csv(..., "
+                   "index=False))"
+                 : "";
 }
 
 static cnn_status columns_check(const cnn_data *data, Tables *set) {
@@ -156,17 +170,20 @@ static cnn_status columns_check(const cnn_data *data, Tables *set) {
   int64_t inputs = set->columns - set->targets;
   char of_target[200] = "";
   if (set->first < 0 || set->first + set->targets > set->columns)
-    return cnn_failure(CNN_MISMATCH, "%s: the target has %d columns, but the file only %d from the target on", data->path, set->targets,
-                       set->columns - (set->first < 0 ? 0 : set->first));
+    return cnn_failure(CNN_MISMATCH, "%s: the target has %d columns, but the file only %d from the target on",
+                       data->path, set->targets, set->columns - (set->first < 0 ? 0 : set->first));
   if (inputs == input->size) return cnn_success();
-  if (set->targets == 1) snprintf(of_target, sizeof of_target, " without the target (column %d%s%.80s)", set->first + 1, set->header ? ", " : "",
-                                  set->header ? set->name[set->first] : "");
+  if (set->targets == 1)
+    snprintf(of_target, sizeof of_target, " without the target (column %d%s%.80s)", set->first + 1,
+             set->header ? ", " : "", set->header ? set->name[set->first] : "");
   else if (set->targets > 1) snprintf(of_target, sizeof of_target, " without the target's %d", set->targets);
-  return cnn_failure(CNN_MISMATCH, "%s: has %lld columns%s, but the input \"%s\" has %lld values%s", data->path, (long long)inputs, of_target, input->name,
-                     (long long)input->size, index_help(set));
+  return cnn_failure(CNN_MISMATCH, "%s: has %lld columns%s, but the input \"%s\" has %lld values%s",
+                     data->path, (long long)inputs, of_target, input->name, (long long)input->size,
+                     index_help(set));
 }
 
-/* The target is one column, a class or a number; or as many as a regression has values. Where the input is the target, --target leaves a column out. */
+/* The target is one column, a class or a number; or as many as a regression has values. Where the input is
+ * the target, --target leaves a column out. */
 static cnn_status columns_find(const cnn_data *data, Tables *set) {
   int32_t output;
   cnn_status status = output_find(data, &output);
@@ -174,7 +191,9 @@ static cnn_status columns_find(const cnn_data *data, Tables *set) {
   set->targets = data->options.target ? 1 : 0;
   if (output >= 0) {
     const cnn_port *port = &data->network->output[output];
-    bool values = port->target == CNN_TARGET_VALUES && (port->scores == CNN_SCORES_NONE || set->columns - data->network->input[0].size == port->size);
+    bool values =
+        port->target == CNN_TARGET_VALUES &&
+        (port->scores == CNN_SCORES_NONE || set->columns - data->network->input[0].size == port->size);
     set->targets = values && port->size <= set->columns ? (int32_t)port->size : 1;
   }
   status = target_find(data, set);
@@ -186,7 +205,8 @@ static cnn_status columns_find(const cnn_data *data, Tables *set) {
 static cnn_status row_next(const Tables *set, cnn_csv *csv, bool *more) {
   cnn_status status = cnn_csv_row(csv, more);
   if (status.code != CNN_OK || !*more || csv->cells == set->columns) return status;
-  return cnn_failure(CNN_BAD_FORMAT, "%s:%lld: has %d cells, but the first row has %d", csv->path, (long long)csv->line, csv->cells, set->columns);
+  return cnn_failure(CNN_BAD_FORMAT, "%s:%lld: has %d cells, but the first row has %d", csv->path,
+                     (long long)csv->line, csv->cells, set->columns);
 }
 
 typedef cnn_status EachRow(cnn_data *data, Table *table, const cnn_csv *csv, void *context);
@@ -212,7 +232,9 @@ static cnn_status each_row(cnn_data *data, EachRow *function, void *context) {
 
 /* ---- Classes */
 
-typedef struct Survey { bool wanted, whole, labelled; } Survey; /* all targets: whole numbers; labels of the program */
+typedef struct Survey {
+  bool wanted, whole, labelled;
+} Survey; /* all targets: whole numbers; labels of the program */
 
 static int32_t label_find(const cnn_data *data, const char *name) {
   for (int32_t c = 0; data->network->label && c < data->network->labels; c++)
@@ -241,18 +263,22 @@ static cnn_status label_unknown(const cnn_data *data, const cnn_csv *csv, const 
                      meant ? "; did you mean '" : column, meant ? meant : "", meant ? "'?" : "");
 }
 
-/* Adds a name to the classes, which are sorted in the end. Labels, where there are any, are all the names there are. */
+/* Adds a name to the classes, which are sorted in the end. Labels, where there are any, are all the names
+ * there are. */
 static cnn_status class_row(cnn_data *data, Table *table, const cnn_csv *csv, void *context) {
   Tables *set = data->set;
   const char *name = csv->cell[set->first];
   const int64_t *limit = context;
   (void)table;
-  if (data->network->label) return label_find(data, name) >= 0 ? cnn_success() : label_unknown(data, csv, name);
+  if (data->network->label)
+    return label_find(data, name) >= 0 ? cnn_success() : label_unknown(data, csv, name);
   for (int32_t c = 0; c < data->classes; c++)
     if (strcmp(data->class_name[c], name) == 0) return cnn_success();
   char where[600];
   if (data->classes == *limit)
-    return cnn_failure(CNN_MISMATCH, "%s: '%.60s' is one class more than the %lld that the output tells apart ('%.60s' is another)",
+    return cnn_failure(CNN_MISMATCH,
+                       "%s: '%.60s' is one class more than the %lld that the output tells apart ('%.60s' is "
+                       "another)",
                        place(set, csv, set->first, where), name, (long long)*limit, data->class_name[0]);
   if (data->classes == set->names_room) {
     int32_t room = set->names_room ? 2 * set->names_room : 16;
@@ -273,11 +299,13 @@ static cnn_status labels_copy(cnn_data *data) {
   data->class_name = calloc((size_t)network->labels + 1, sizeof *data->class_name);
   if (!data->class_name) return cnn_data_no_memory(data);
   for (; data->classes < network->labels; data->classes++)
-    if (!(data->class_name[data->classes] = cnn_path_join("", network->label[data->classes]))) return cnn_data_no_memory(data);
+    if (!(data->class_name[data->classes] = cnn_path_join("", network->label[data->classes])))
+      return cnn_data_no_memory(data);
   return cnn_success();
 }
 
-/* Counts the rows. Whole numbers number the classes, unless they are labels; texts are labels, or, in alphabetical order, all the classes there are. */
+/* Counts the rows. Whole numbers number the classes, unless they are labels; texts are labels, or, in
+ * alphabetical order, all the classes there are. */
 static cnn_status classes_find(cnn_data *data, int32_t output) {
   Tables *set = data->set;
   int64_t limit = output < 0 ? 0 : cnn_label_limit(&data->network->output[output]);
@@ -291,22 +319,29 @@ static cnn_status classes_find(cnn_data *data, int32_t output) {
   if (data->network->label) return labels_copy(data);
   qsort(data->class_name, (size_t)data->classes, sizeof *data->class_name, name_order);
   if (data->classes < limit)
-    return cnn_failure(CNN_MISMATCH, "%s: has %d classes by name, but the output tells %lld apart; which are missing cannot be known without labels [...] in the program",
+    return cnn_failure(CNN_MISMATCH,
+                       "%s: has %d classes by name, but the output tells %lld apart; which are missing "
+                       "cannot be known without labels [...] in the program",
                        data->path, data->classes, (long long)limit);
   return status;
 }
 
 /* ---- Numbers */
 
-static cnn_status input_store(const cnn_data *data, Table *table, const cnn_csv *csv, int32_t column, int64_t place_in, double value) {
+static cnn_status input_store(const cnn_data *data, Table *table, const cnn_csv *csv, int32_t column,
+                              int64_t place_in, double value) {
   const cnn_port *port = &data->network->input[0];
-  bool takes = port->type == CNN_F32 || (value == floor(value) && (port->type == CNN_U8 ? value >= 0 && value <= 255 : value >= -128 && value <= 127));
+  bool takes = port->type == CNN_F32 ||
+               (value == floor(value) &&
+                (port->type == CNN_U8 ? value >= 0 && value <= 255 : value >= -128 && value <= 127));
   char where[600];
   if (!takes)
-    return cnn_failure(CNN_MISMATCH, "%s: %s is no number that the %s input \"%s\" can take", place(data->set, csv, column, where), csv->cell[column],
+    return cnn_failure(CNN_MISMATCH, "%s: %s is no number that the %s input \"%s\" can take",
+                       place(data->set, csv, column, where), csv->cell[column],
                        port->type == CNN_U8 ? "u8" : "i8", port->name);
   if (port->type == CNN_F32 && !isfinite((float)value))
-    return cnn_failure(CNN_MISMATCH, "%s: %s is too large for a float", place(data->set, csv, column, where), csv->cell[column]);
+    return cnn_failure(CNN_MISMATCH, "%s: %s is too large for a float", place(data->set, csv, column, where),
+                       csv->cell[column]);
   if (port->type == CNN_F32) ((float *)(void *)table->input)[place_in] = (float)value;
   else if (port->type == CNN_U8) table->input[place_in] = (uint8_t)value;
   else ((int8_t *)table->input)[place_in] = (int8_t)value;
@@ -327,7 +362,8 @@ static cnn_status target_store(cnn_data *data, Table *table, const cnn_csv *csv,
   if (!number(cell, &value) || !isfinite((float)value)) return bad_cell(set, csv, column);
   *target = (float)value;
   char where[600];
-  return set->targets == 1 ? cnn_label_check(data, place(set, csv, column, where), table->rows, value) : cnn_success();
+  return set->targets == 1 ? cnn_label_check(data, place(set, csv, column, where), table->rows, value)
+                           : cnn_success();
 }
 
 static cnn_status store_row(cnn_data *data, Table *table, const cnn_csv *csv, void *context) {
@@ -351,7 +387,8 @@ static cnn_status store_row(cnn_data *data, Table *table, const cnn_csv *csv, vo
 
 /* ---- The set */
 
-static cnn_status csv_read(const cnn_data *data, int pool, int64_t index, void *const input[], void *const target[]) {
+static cnn_status csv_read(const cnn_data *data, int pool, int64_t index, void *const input[],
+                           void *const target[]) {
   const Tables *set = data->set;
   const Table *table = &set->pool[pool];
   const cnn_port *port = &data->network->input[0];
@@ -409,11 +446,13 @@ static cnn_status room_make(cnn_data *data) {
   for (int pool = 0; pool < POOLS; pool++) {
     Table *table = &set->pool[pool];
     data->pool[pool] = table->rows;
-    if (__builtin_mul_overflow(table->rows, width, &bytes) || bytes > INT64_MAX / 2) return cnn_data_no_memory(data);
+    if (__builtin_mul_overflow(table->rows, width, &bytes) || bytes > INT64_MAX / 2)
+      return cnn_data_no_memory(data);
     table->input = malloc((size_t)bytes + 1);
     table->target = calloc((size_t)(table->rows * set->targets) + 1, sizeof *table->target);
     if (!table->input || !table->target)
-      return cnn_failure(CNN_NO_MEMORY, "%s: no memory for %lld rows of %lld values", data->path, (long long)table->rows, (long long)port->size);
+      return cnn_failure(CNN_NO_MEMORY, "%s: no memory for %lld rows of %lld values", data->path,
+                         (long long)table->rows, (long long)port->size);
   }
   return cnn_success();
 }
@@ -428,7 +467,8 @@ static cnn_status header_check(const cnn_data *data, const Tables *set, const Ta
   if (status.code == CNN_OK && first) status = names_keep(data, data->set, &csv);
   for (int32_t c = 0; c < csv.cells && set->header && status.code == CNN_OK; c++)
     if (csv.cells != set->columns || strcmp(csv.cell[c], set->name[c]) != 0)
-      status = cnn_failure(CNN_MISMATCH, "%s: its columns are not those of the set's first file", table->path);
+      status =
+          cnn_failure(CNN_MISMATCH, "%s: its columns are not those of the set's first file", table->path);
   cnn_csv_close(&csv);
   return status;
 }
@@ -439,7 +479,8 @@ static cnn_status tables_open(cnn_data *data) {
   bool first = true;
   int32_t output = -1;
   if (data->network->inputs != 1)
-    return cnn_failure(CNN_MISMATCH, "%s: a row is one input, the net has %d; an .npz has an array for each", data->path, data->network->inputs);
+    return cnn_failure(CNN_MISMATCH, "%s: a row is one input, the net has %d; an .npz has an array for each",
+                       data->path, data->network->inputs);
   for (int pool = 0; pool < POOLS && status.code == CNN_OK; pool++) {
     Table *table = &set->pool[pool];
     if (!table->path) continue;
@@ -455,15 +496,17 @@ static cnn_status tables_open(cnn_data *data) {
   if (status.code == CNN_OK) status = each_row(data, store_row, &output);
   for (int pool = 0; pool < POOLS; pool++) cnn_file_close(&set->pool[pool].file);
   data->title = set->header ? "CSV with a header" : "CSV without a header";
-  if (status.code == CNN_OK && data->pool[0] + data->pool[1] + data->pool[2] == 0) status = cnn_failure(CNN_BAD_FORMAT, "%s: has no rows", data->path);
+  if (status.code == CNN_OK && data->pool[0] + data->pool[1] + data->pool[2] == 0)
+    status = cnn_failure(CNN_BAD_FORMAT, "%s: has no rows", data->path);
   return status;
 }
 
 static bool is_csv(const char *name) {
   size_t n = strlen(name);
   const char *end = n > 4 ? name + n - 4 : "";
-  return (end[0] == '.') && (tolower((unsigned char)end[1]) == 'c' || tolower((unsigned char)end[1]) == 't') && tolower((unsigned char)end[2]) == 's' &&
-         tolower((unsigned char)end[3]) == 'v';
+  return (end[0] == '.') &&
+         (tolower((unsigned char)end[1]) == 'c' || tolower((unsigned char)end[1]) == 't') &&
+         tolower((unsigned char)end[2]) == 's' && tolower((unsigned char)end[3]) == 'v';
 }
 
 /* The set owns the paths. Numbers have a point whatever the locale of the program around us. */
@@ -492,7 +535,8 @@ cnn_status cnn_data_open_csv(cnn_data *data) {
 }
 
 cnn_status cnn_data_open_csv_parts(cnn_data *data, const Listing *listing) {
-  static const char *const names[POOLS][2] = {{"train.csv", "train.tsv"}, {"val.csv", "val.tsv"}, {"test.csv", "test.tsv"}};
+  static const char *const names[POOLS][2] = {
+      {"train.csv", "train.tsv"}, {"val.csv", "val.tsv"}, {"test.csv", "test.tsv"}};
   char *path[POOLS] = {0};
   bool found = false, memory = true;
   for (int pool = 0; pool < POOLS; pool++)

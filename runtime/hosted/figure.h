@@ -22,7 +22,8 @@ void cnn_figure_free(cnn_figure *figure);
 /* Panels that follow belong to this section. `scale` (with what its numbers are) is drawn beside them; NULL: none. `zoom`: pixels a side of one
  * pixel, 0: as large as fits well; `columns` 0: as fits well. */
 void cnn_figure_section(cnn_figure *figure, const char *heading, const cnn_scale *scale, int32_t columns, int32_t zoom);
-/* Panels of the last section are drawn this many pixels wide, however many they have, so that strips of one time line up. */
+/* Panels of the last section are drawn this many pixels wide, however many they have, so that strips of one
+ * time line up. */
 void cnn_figure_strips(cnn_figure *figure, int32_t width);
 /* A panel of RGB pixels to be filled in; NULL: no memory. */
 uint8_t *cnn_figure_panel(cnn_figure *figure, int32_t height, int32_t width, const char *caption);

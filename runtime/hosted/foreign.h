@@ -1,10 +1,12 @@
-/* foreign.h: files of weights in formats that are not read, known by what they begin with. Also built into the compiler (see file.h). */
+/* foreign.h: files of weights in formats that are not read, known by what they begin with. Also built into
+ * the compiler (see file.h). */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_FOREIGN_H
 #define CNN_FOREIGN_H
 #include <stddef.h>
 #include "cnn_status.h"
 
-/* What the file is, and the line of Python that makes one of it that is read; success if it is none of those known. */
+/* What the file is, and the line of Python that makes one of it that is read; success if it is none of those
+ * known. */
 cnn_status cnn_foreign_check(const char *path, const unsigned char *bytes, size_t n);
 #endif

@@ -8,12 +8,16 @@
 #include <strings.h>
 #include "file.h"
 
-cnn_status cnn_image_allocate(cnn_image *image, const char *path, uint32_t height, uint32_t width, int32_t channels) {
+cnn_status cnn_image_allocate(cnn_image *image, const char *path, uint32_t height, uint32_t width,
+                              int32_t channels) {
   if (height == 0 || width == 0) return cnn_failure(CNN_BAD_FORMAT, "%s: is a picture of no pixels", path);
   if ((uint64_t)height * width > CNN_PIXELS_MOST || height > INT32_MAX / 8 || width > INT32_MAX / 8)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: claims %u x %u pixels; at most %d are read", path, width, height, CNN_PIXELS_MOST);
-  *image = (cnn_image){(int32_t)height, (int32_t)width, channels, malloc((size_t)height * width * (size_t)channels)};
-  return image->pixel ? cnn_success() : cnn_failure(CNN_NO_MEMORY, "%s: no memory for %u x %u pixels", path, width, height);
+    return cnn_failure(CNN_BAD_FORMAT, "%s: claims %u x %u pixels; at most %d are read", path, width, height,
+                       CNN_PIXELS_MOST);
+  *image = (cnn_image){(int32_t)height, (int32_t)width, channels,
+                       malloc((size_t)height * width * (size_t)channels)};
+  return image->pixel ? cnn_success()
+                      : cnn_failure(CNN_NO_MEMORY, "%s: no memory for %u x %u pixels", path, width, height);
 }
 
 void cnn_image_free(cnn_image *image) {
@@ -24,7 +28,8 @@ void cnn_image_free(cnn_image *image) {
 void cnn_image_over_black(const uint8_t *mixed, cnn_image *image) {
   size_t pixels = (size_t)image->height * (size_t)image->width, channels = (size_t)image->channels;
   for (size_t i = 0; i < pixels; i++, mixed += channels + 1)
-    for (size_t c = 0; c < channels; c++) image->pixel[i * channels + c] = (uint8_t)((mixed[c] * mixed[channels] + 127) / 255);
+    for (size_t c = 0; c < channels; c++)
+      image->pixel[i * channels + c] = (uint8_t)((mixed[c] * mixed[channels] + 127) / 255);
 }
 
 /* ---- Kinds */
@@ -33,27 +38,29 @@ typedef struct Kind {
   const char *name;
   size_t at, n;              /* where its files have these bytes */
   const char *magic;
-  cnn_status (*decode)(cnn_image *image, const char *path, const unsigned char *bytes, size_t n, int *orientation); /* NULL: not read */
+  cnn_status (*decode)(cnn_image *image, const char *path, const unsigned char *bytes, size_t n,
+                       int *orientation); /* NULL: not read */
 } Kind;
 
 static const Kind kinds[] = {
-  {"PNG", 0, 8, "\x89PNG\r\n\x1a\n", cnn_png_decode},
-  {"JPEG", 0, 3, "\xff\xd8\xff", cnn_jpeg_decode},
-  {"WebP", 8, 4, "WEBP", cnn_webp_decode},
-  {"GIF", 0, 4, "GIF8", NULL},
-  {"BMP", 0, 2, "BM", NULL},
-  {"TIFF", 0, 4, "II*\0", NULL},
-  {"TIFF", 0, 4, "MM\0*", NULL},
-  {"HEIC", 4, 7, "ftyphei", NULL},
-  {"HEIC", 4, 8, "ftypmif1", NULL},
-  {"AVIF", 4, 8, "ftypavif", NULL},
-  {"JPEG XL", 0, 8, "\0\0\0\x0cJXL ", NULL},
+    {"PNG", 0, 8, "\x89PNG\r\n\x1a\n", cnn_png_decode},
+    {"JPEG", 0, 3, "\xff\xd8\xff", cnn_jpeg_decode},
+    {"WebP", 8, 4, "WEBP", cnn_webp_decode},
+    {"GIF", 0, 4, "GIF8", NULL},
+    {"BMP", 0, 2, "BM", NULL},
+    {"TIFF", 0, 4, "II*\0", NULL},
+    {"TIFF", 0, 4, "MM\0*", NULL},
+    {"HEIC", 4, 7, "ftyphei", NULL},
+    {"HEIC", 4, 8, "ftypmif1", NULL},
+    {"AVIF", 4, 8, "ftypavif", NULL},
+    {"JPEG XL", 0, 8, "\0\0\0\x0cJXL ", NULL},
 };
 
 static const Kind *kind_of(const unsigned char *bytes, size_t n) {
   for (const Kind *kind = kinds; kind < kinds + sizeof kinds / sizeof *kinds; kind++) {
     if (n < kind->at + kind->n || memcmp(bytes + kind->at, kind->magic, kind->n) != 0) continue;
-    if (kind->magic[0] == 'B' && (n < 14 || memcmp(bytes + 6, "\0\0\0", 4) != 0)) continue; /* two letters alone may be a text */
+    if (kind->magic[0] == 'B' && (n < 14 || memcmp(bytes + 6, "\0\0\0", 4) != 0))
+      continue; /* two letters alone may be a text */
     return kind;
   }
   return NULL;
@@ -80,8 +87,10 @@ cnn_status cnn_image_decode(cnn_image *image, const char *path, const unsigned c
   const Kind *kind = kind_of(bytes, n);
   if (!kind) return cnn_failure(CNN_BAD_FORMAT, "%s: is no picture: neither PNG, JPEG nor WebP", path);
   if (!kind->decode)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: is a %s picture; PNG, JPEG and WebP are read: convert it, for instance with 'magick %s %s.png'", path, kind->name,
-                       path, path);
+    return cnn_failure(CNN_BAD_FORMAT,
+                       "%s: is a %s picture; PNG, JPEG and WebP are read: convert it, for instance with "
+                       "'magick %s %s.png'",
+                       path, kind->name, path, path);
   int orientation = 1;
   cnn_status status = kind->decode(image, path, bytes, n, &orientation);
   if (status.code == CNN_OK) status = cnn_image_turn(image, path, orientation);

@@ -1,25 +1,36 @@
-/* image.h: what the readers of data sets need of pictures besides cnn_image.h, and what the readers of kinds of pictures share. */
+/* image.h: what the readers of data sets need of pictures besides cnn_image.h, and what the readers of kinds
+ * of pictures share. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_HOSTED_IMAGE_H
 #define CNN_HOSTED_IMAGE_H
 #include "cnn_image.h"
 
-bool cnn_image_known(const unsigned char *bytes, size_t n); /* they begin as files of pictures do, also of kinds that are not read */
-bool cnn_image_named(const char *name);                     /* a file of this name is a picture that is read, as its ending says */
+bool cnn_image_known(const unsigned char *bytes,
+                     size_t n); /* they begin as files of pictures do, also of kinds that are not read */
+bool cnn_image_named(
+    const char *name); /* a file of this name is a picture that is read, as its ending says */
 cnn_status cnn_image_decode(cnn_image *image, const char *path, const unsigned char *bytes, size_t n);
-/* Whether an input of the net can take pictures of so many channels and this size (0 x 0: not known yet). `what` names the picture. */
-cnn_status cnn_image_fits(const char *what, int32_t height, int32_t width, int32_t channels, const cnn_port *port);
+/* Whether an input of the net can take pictures of so many channels and this size (0 x 0: not known yet).
+ * `what` names the picture. */
+cnn_status cnn_image_fits(const char *what, int32_t height, int32_t width, int32_t channels,
+                          const cnn_port *port);
 
 /* ---- For the readers */
 
 enum { CNN_PIXELS_MOST = 1 << 27 }; /* a small file can claim to be a picture of any size */
-cnn_status cnn_image_allocate(cnn_image *image, const char *path, uint32_t height, uint32_t width, int32_t channels);
-void cnn_image_over_black(const uint8_t *mixed, cnn_image *image); /* mixed: its pixels with alpha behind their channels */
-int cnn_exif_orientation(const unsigned char *bytes, size_t n);    /* 1 to 8; 1, upright, also where EXIF says nothing or rubbish */
+cnn_status cnn_image_allocate(cnn_image *image, const char *path, uint32_t height, uint32_t width,
+                              int32_t channels);
+void cnn_image_over_black(const uint8_t *mixed,
+                          cnn_image *image); /* mixed: its pixels with alpha behind their channels */
+int cnn_exif_orientation(const unsigned char *bytes,
+                         size_t n); /* 1 to 8; 1, upright, also where EXIF says nothing or rubbish */
 cnn_status cnn_image_turn(cnn_image *image, const char *path, int orientation);
 
 /* Each sets the orientation that its EXIF asks for; pixels are as they are stored. */
-cnn_status cnn_png_decode(cnn_image *image, const char *path, const unsigned char *bytes, size_t n, int *orientation);
-cnn_status cnn_jpeg_decode(cnn_image *image, const char *path, const unsigned char *bytes, size_t n, int *orientation);
-cnn_status cnn_webp_decode(cnn_image *image, const char *path, const unsigned char *bytes, size_t n, int *orientation);
+cnn_status cnn_png_decode(cnn_image *image, const char *path, const unsigned char *bytes, size_t n,
+                          int *orientation);
+cnn_status cnn_jpeg_decode(cnn_image *image, const char *path, const unsigned char *bytes, size_t n,
+                           int *orientation);
+cnn_status cnn_webp_decode(cnn_image *image, const char *path, const unsigned char *bytes, size_t n,
+                           int *orientation);
 #endif

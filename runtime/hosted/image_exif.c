@@ -5,7 +5,8 @@
 #include <string.h>
 #include "image.h"
 
-static const char exif_mark[6] = "Exif\0"; /* before the data in JPEG; PNG and WebP leave it out, libexif wants it */
+static const char exif_mark[6] =
+    "Exif\0"; /* before the data in JPEG; PNG and WebP leave it out, libexif wants it */
 
 static int orientation_of(ExifData *exif) {
   ExifEntry *entry = exif_content_get_entry(exif->ifd[EXIF_IFD_0], EXIF_TAG_ORIENTATION);
@@ -34,14 +35,16 @@ int cnn_exif_orientation(const unsigned char *bytes, size_t n) {
   return orientation;
 }
 
-/* 1: as it is; 2: mirrored left to right; 3: upside down; 4: mirrored top to bottom; 5 to 8: rows are columns, and so are they mirrored. */
+/* 1: as it is; 2: mirrored left to right; 3: upside down; 4: mirrored top to bottom; 5 to 8: rows are
+ * columns, and so are they mirrored. */
 cnn_status cnn_image_turn(cnn_image *image, const char *path, int orientation) {
   if (orientation < 2 || orientation > 8) return cnn_success();
   bool swapped = orientation >= 5, up = (1 << orientation) & (1 << 3 | 1 << 4 | 1 << 6 | 1 << 7);
   bool left = (1 << orientation) & (1 << 2 | 1 << 3 | 1 << 7 | 1 << 8);
   cnn_image out;
   int32_t h = image->height, w = image->width;
-  cnn_status status = cnn_image_allocate(&out, path, (uint32_t)(swapped ? w : h), (uint32_t)(swapped ? h : w), image->channels);
+  cnn_status status = cnn_image_allocate(&out, path, (uint32_t)(swapped ? w : h), (uint32_t)(swapped ? h : w),
+                                         image->channels);
   if (status.code != CNN_OK) return status;
   size_t bytes = (size_t)image->channels;
   for (int32_t y = 0; y < out.height; y++)
@@ -49,7 +52,8 @@ cnn_status cnn_image_turn(cnn_image *image, const char *path, int orientation) {
       int32_t row = swapped ? x : y, column = swapped ? y : x;
       if (up) row = h - 1 - row;
       if (left) column = w - 1 - column;
-      memcpy(out.pixel + ((size_t)y * (size_t)out.width + (size_t)x) * bytes, image->pixel + ((size_t)row * (size_t)w + (size_t)column) * bytes, bytes);
+      memcpy(out.pixel + ((size_t)y * (size_t)out.width + (size_t)x) * bytes,
+             image->pixel + ((size_t)row * (size_t)w + (size_t)column) * bytes, bytes);
     }
   cnn_image_free(image);
   *image = out;

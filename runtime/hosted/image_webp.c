@@ -18,7 +18,8 @@ static int webp_orientation(const unsigned char *bytes, size_t n) {
   return orientation;
 }
 
-static cnn_status webp_fill(cnn_image *image, const char *path, const unsigned char *bytes, size_t n, bool alpha) {
+static cnn_status webp_fill(cnn_image *image, const char *path, const unsigned char *bytes, size_t n,
+                            bool alpha) {
   int depth = alpha ? 4 : 3, stride = image->width * depth;
   size_t size = (size_t)image->height * (size_t)stride;
   uint8_t *pixel = alpha ? malloc(size) : image->pixel;
@@ -26,14 +27,17 @@ static cnn_status webp_fill(cnn_image *image, const char *path, const unsigned c
   bool fine = (alpha ? WebPDecodeRGBAInto : WebPDecodeRGBInto)(bytes, n, pixel, size, stride) != NULL;
   if (alpha && fine) cnn_image_over_black(pixel, image);
   if (alpha) free(pixel);
-  return fine ? cnn_success() : cnn_failure(CNN_BAD_FORMAT, "%s: the WebP is damaged or cut off: it has %zu bytes", path, n);
+  return fine ? cnn_success()
+              : cnn_failure(CNN_BAD_FORMAT, "%s: the WebP is damaged or cut off: it has %zu bytes", path, n);
 }
 
-cnn_status cnn_webp_decode(cnn_image *image, const char *path, const unsigned char *bytes, size_t n, int *orientation) {
+cnn_status cnn_webp_decode(cnn_image *image, const char *path, const unsigned char *bytes, size_t n,
+                           int *orientation) {
   WebPBitstreamFeatures features;
   if (WebPGetFeatures(bytes, n, &features) != VP8_STATUS_OK)
     return cnn_failure(CNN_BAD_FORMAT, "%s: the WebP is damaged or cut off: it has %zu bytes", path, n);
-  if (features.has_animation) return cnn_failure(CNN_BAD_FORMAT, "%s: is an animation; only single pictures are read", path);
+  if (features.has_animation)
+    return cnn_failure(CNN_BAD_FORMAT, "%s: is an animation; only single pictures are read", path);
   cnn_status status = cnn_image_allocate(image, path, (uint32_t)features.height, (uint32_t)features.width, 3);
   if (status.code == CNN_OK) status = webp_fill(image, path, bytes, n, features.has_alpha != 0);
   *orientation = status.code == CNN_OK ? webp_orientation(bytes, n) : 1;

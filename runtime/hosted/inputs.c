@@ -84,7 +84,8 @@ cnn_status cnn_inputs_open(cnn_inputs **opened, const char *path, const cnn_netw
     status = cnn_archive_open(&inputs->archive, path);
     if (status.code == CNN_OK) status = arrays_open(inputs);
   } else if (status.code == CNN_OK && !picture) {
-    status = cnn_failure(CNN_BAD_FORMAT, "%s: is neither a picture (PNG, JPEG, WebP) nor an array (.npy, .npz)", path);
+    status = cnn_failure(CNN_BAD_FORMAT,
+                         "%s: is neither a picture (PNG, JPEG, WebP) nor an array (.npy, .npz)", path);
   }
   if (status.code == CNN_OK) *opened = inputs;
   else cnn_inputs_close(inputs);

@@ -1,4 +1,5 @@
-/* matching.c: names and shapes of a net against those of a file. Nothing is permuted or renamed in silence: what is recognised is said. */
+/* matching.c: names and shapes of a net against those of a file. Nothing is permuted or renamed in silence:
+ * what is recognised is said. */
 // SPDX-License-Identifier: MIT-0
 #include "matching.h"
 
@@ -70,14 +71,20 @@ static bool same_without_ones(const cnn_tensor *a, const cnn_tensor *b) {
 static const char *remedy(const cnn_tensor *own, const cnn_tensor *found) {
   const int64_t *w = own->dim;
   if (own->rank == 4 && dims_are(found, 4, (const int64_t[]){w[2], w[3], w[1], w[0]}))
-    return ": its kernel lies height, width, in, out, as TensorFlow's do; w.transpose(3, 2, 0, 1) gives the net's order";
-  bool depthwise = own->rank == 4 && found->rank == 4 && w[1] == 1 && found->dim[0] == w[2] && found->dim[1] == w[3];
+    return ": its kernel lies height, width, in, out, as TensorFlow's do; w.transpose(3, 2, 0, 1) gives the "
+           "net's order";
+  bool depthwise =
+      own->rank == 4 && found->rank == 4 && w[1] == 1 && found->dim[0] == w[2] && found->dim[1] == w[3];
   if (depthwise && found->dim[2] * found->dim[3] == w[0])
-    return ": its kernel lies height, width, channels, multiplier, as TensorFlow's do; w.transpose(2, 3, 0, 1).reshape(the net's shape) gives the net's order";
+    return ": its kernel lies height, width, channels, multiplier, as TensorFlow's do; w.transpose(2, 3, 0, "
+           "1).reshape(the net's shape) gives the net's order";
   if (own->rank == 3 && dims_are(found, 3, (const int64_t[]){w[2], w[1], w[0]}))
-    return ": its kernel lies length, in, out, as TensorFlow's do; w.transpose(2, 1, 0) gives the net's order";
-  if (own->rank == 2 && dims_are(found, 2, (const int64_t[]){w[1], w[0]})) return ": it is transposed; w.T gives the net's order";
-  if (same_without_ones(own, found)) return ": it differs by dimensions of 1; w.reshape(the net's shape) leaves them out";
+    return ": its kernel lies length, in, out, as TensorFlow's do; w.transpose(2, 1, 0) gives the net's "
+           "order";
+  if (own->rank == 2 && dims_are(found, 2, (const int64_t[]){w[1], w[0]}))
+    return ": it is transposed; w.T gives the net's order";
+  if (same_without_ones(own, found))
+    return ": it differs by dimensions of 1; w.reshape(the net's shape) leaves them out";
   return "";
 }
 
@@ -99,13 +106,20 @@ static const cnn_tensor *find(const Match *match, const char *prefix, const char
 }
 
 /* What other frameworks call the same parameter. */
-static const char *const members[][2] = {{"gamma", "weight"},       {"beta", "bias"},           {"kernel", "weight"},          {"moving_mean", "running_mean"},
-                                         {"moving_variance", "running_var"}, {"depthwise_kernel", "weight"}, {"embeddings", "weight"}};
+static const char *const members[][2] = {{"gamma", "weight"},
+                                         {"beta", "bias"},
+                                         {"kernel", "weight"},
+                                         {"moving_mean", "running_mean"},
+                                         {"moving_variance", "running_var"},
+                                         {"depthwise_kernel", "weight"},
+                                         {"embeddings", "weight"}};
 
-/* The name in one style: small letters, '.' between its parts, members as they are called here; ":0" of TensorFlow is left out. */
+/* The name in one style: small letters, '.' between its parts, members as they are called here; ":0" of
+ * TensorFlow is left out. */
 static void normalise(const char *name, char *out, size_t room) {
   size_t n = 0;
-  for (; *name && *name != ':' && n + 1 < room; name++) out[n++] = *name == '/' || *name == '_' ? '.' : (char)tolower((unsigned char)*name);
+  for (; *name && *name != ':' && n + 1 < room; name++)
+    out[n++] = *name == '/' || *name == '_' ? '.' : (char)tolower((unsigned char)*name);
   out[n] = 0;
   for (size_t m = 0; m < sizeof members / sizeof *members; m++) {
     char theirs[32];
@@ -128,14 +142,17 @@ static const cnn_tensor *only_one(const Match *match, const cnn_tensor *own) {
   }
   for (int32_t t = 0; t < match->archive->count; t++) {
     const cnn_tensor *tensor = &match->archive->tensor[t];
-    if (match->used[t] || !name_behind(match, tensor) || !same_shape(own, tensor) || !cnn_tensor_numeric(tensor)) continue;
+    if (match->used[t] || !name_behind(match, tensor) || !same_shape(own, tensor) ||
+        !cnn_tensor_numeric(tensor))
+      continue;
     only = tensor;
     there++;
   }
   return lacking == 1 && there == 1 ? only : NULL;
 }
 
-/* The tensor that a weight, which the file does not have by name, may be: of its size, and of a name not far from its own. */
+/* The tensor that a weight, which the file does not have by name, may be: of its size, and of a name not far
+ * from its own. */
 static const cnn_tensor *likely(const Match *match, const cnn_tensor *own) {
   char mine[200], theirs[200];
   const cnn_tensor *best = NULL;
@@ -169,7 +186,8 @@ static void prefix_look(Match *match) {
     for (int32_t t = 0; t < match->archive->count && tried < CANDIDATES; t++) {
       const char *name = match->archive->tensor[t].name;
       size_t length = strlen(name);
-      bool ends = length > n && name[length - n - 1] == '.' && strcmp(name + length - n, match->wanted[w].name) == 0;
+      bool ends =
+          length > n && name[length - n - 1] == '.' && strcmp(name + length - n, match->wanted[w].name) == 0;
       if (!ends) continue;
       char *prefix = cnn_archive_alloc(match->archive, length - n + 1);
       if (!prefix) {
@@ -194,8 +212,11 @@ static void differ(Match *match, const cnn_wanted *wanted, const cnn_tensor *ten
   cnn_tensor_shape(tensor, found, sizeof found);
   match->out->differing++;
   if (!same_shape(&own, tensor))
-    line_add(match, text_of(match->archive, "another shape: %.200s is %s in the file, %s in the net%s", wanted->name, found, expected, remedy(&own, tensor)));
-  else line_add(match, text_of(match->archive, "another type: %.200s is %s in the file", wanted->name, cnn_dtype_name(tensor->dtype)));
+    line_add(match, text_of(match->archive, "another shape: %.200s is %s in the file, %s in the net%s",
+                            wanted->name, found, expected, remedy(&own, tensor)));
+  else
+    line_add(match, text_of(match->archive, "another type: %.200s is %s in the file", wanted->name,
+                            cnn_dtype_name(tensor->dtype)));
 }
 
 /* Those found by name first, so that none of them is taken for another one's. */
@@ -219,8 +240,9 @@ static void tell_missing(Match *match, const cnn_wanted *wanted) {
   match->used[other - match->archive->tensor] = true;
   match->out->extra++;
   cnn_tensor_shape(other, found, sizeof found);
-  line_add(match, text_of(match->archive, "missing: %.200s %s; did you mean the file's %.200s %s%s", wanted->name, expected, other->name, found,
-                          same_shape(&own, other) ? "" : remedy(&own, other)));
+  line_add(match,
+           text_of(match->archive, "missing: %.200s %s; did you mean the file's %.200s %s%s", wanted->name,
+                   expected, other->name, found, same_shape(&own, other) ? "" : remedy(&own, other)));
 }
 
 static void tell_extra(Match *match) {
@@ -229,7 +251,8 @@ static void tell_extra(Match *match) {
     const cnn_tensor *tensor = &match->archive->tensor[t];
     if (match->used[t] || !name_behind(match, tensor) || cnn_tensor_is_counter(tensor)) continue;
     match->out->extra++;
-    line_add(match, text_of(match->archive, "not in the net: %.200s %s", tensor->name, cnn_tensor_shape(tensor, shape, sizeof shape)));
+    line_add(match, text_of(match->archive, "not in the net: %.200s %s", tensor->name,
+                            cnn_tensor_shape(tensor, shape, sizeof shape)));
   }
 }
 
@@ -246,17 +269,25 @@ static void warn_of_order(Match *match) {
     const int64_t *from = match->wanted[w].flattened;
     if (!match->out->source[w] || from[0] * from[1] <= 1 || from[2] <= 1) continue;
     match->out->unordered = w;
-    match->out->warning = text_of(match->archive, "%.200s belongs to a flattened %lldx%lldx%lld, here in the order height, width, channels; in PyTorch channels "
-                                  "come first, and shapes cannot tell", match->wanted[w].name, (long long)from[0], (long long)from[1], (long long)from[2]);
+    match->out->warning =
+        text_of(match->archive,
+                "%.200s belongs to a flattened %lldx%lldx%lld, here in the order height, width, channels; in "
+                "PyTorch channels "
+                "come first, and shapes cannot tell",
+                match->wanted[w].name, (long long)from[0], (long long)from[1], (long long)from[2]);
     match->failed = match->failed || !match->out->warning;
     return;
   }
 }
 
-bool cnn_match(cnn_archive *archive, const cnn_wanted *wanted, int32_t count, const char *prefix, cnn_matching *matching) {
-  *matching = (cnn_matching){.source = cnn_archive_alloc(archive, sizeof *matching->source * ((size_t)count + 1)),
-                             .line = cnn_archive_alloc(archive, sizeof *matching->line * ((size_t)count + (size_t)archive->count + 1))};
-  Match match = {.archive = archive, .wanted = wanted, .count = count, .prefix = prefix ? prefix : "", .out = matching};
+bool cnn_match(cnn_archive *archive, const cnn_wanted *wanted, int32_t count, const char *prefix,
+               cnn_matching *matching) {
+  *matching =
+      (cnn_matching){.source = cnn_archive_alloc(archive, sizeof *matching->source * ((size_t)count + 1)),
+                     .line = cnn_archive_alloc(archive, sizeof *matching->line *
+                                                            ((size_t)count + (size_t)archive->count + 1))};
+  Match match = {
+      .archive = archive, .wanted = wanted, .count = count, .prefix = prefix ? prefix : "", .out = matching};
   match.used = cnn_archive_alloc(archive, sizeof *match.used * ((size_t)archive->count + 1));
   if (!matching->source || !matching->line || !match.used) return false;
   matching->behind = count_behind(&match, match.prefix);

@@ -108,7 +108,9 @@ cnn_status cnn_label_check(cnn_data *data, const char *where, int64_t i, double 
 
 void cnn_label_store_one(const cnn_data *data, int32_t o, double label, void *target) {
   const cnn_port *output = &data->network->output[o];
-  if (!(cnn_target_wanted(data, o) || (cnn_target_optional(data, o) && label < (double)cnn_label_limit(output)))) return;
+  if (!(cnn_target_wanted(data, o) ||
+        (cnn_target_optional(data, o) && label < (double)cnn_label_limit(output))))
+    return;
   int32_t class = cnn_label_limit(output) > 0 ? (int32_t)label : 0;
   float *values = target;
   switch (label_form(output)) {

@@ -148,7 +148,8 @@ static const char *kept_so_far(const Training *training) {
 
 /* Whether something in front of the first weights, or those themselves, brings values of any size to about 1. */
 static bool scales_itself(const cnn_network *network) {
-  static const char *const scaling[] = {"normalize", "multiply", "divide", "scale", "batchnorm", "layernorm", "groupnorm", "instancenorm", "l2norm", "lrn"};
+  static const char *const scaling[] = {"normalize", "multiply",  "divide",       "scale",  "batchnorm",
+                                        "layernorm", "groupnorm", "instancenorm", "l2norm", "lrn"};
   for (int32_t i = 0; i < network->layers; i++) {
     for (size_t s = 0; s < sizeof scaling / sizeof *scaling; s++)
       if (strcmp(network->layer[i].op, scaling[s]) == 0) return true;
@@ -157,20 +158,24 @@ static bool scales_itself(const cnn_network *network) {
   return true;
 }
 
-/* Raw bytes that go into the first weights as they are: a beginner's net that learns badly, and nobody knows why. */
+/* Raw bytes that go into the first weights as they are: a beginner's net that learns badly, and nobody knows
+ * why. */
 static cnn_status note_scale(const Training *training) {
   enum { SAMPLES = 16 };
   const double large = 16;
   const cnn_network *network = training->network;
   const cnn_port *port = &network->input[0];
-  if (network->inputs != 1 || cnn_data_scale(training->data, 0) < 255 || scales_itself(network)) return cnn_success();
+  if (network->inputs != 1 || cnn_data_scale(training->data, 0) < 255 || scales_itself(network))
+    return cnn_success();
   void *input = malloc((size_t)port->size * cnn_type_bytes(port->type));
   double low = 0, high = 0;
   cnn_status status = input ? cnn_success() : cnn_failure(CNN_NO_MEMORY, "no memory for a sample");
   for (int64_t i = 0; i < SAMPLES && i < training->run.samples && status.code == CNN_OK; i++) {
     status = cnn_data_sample(training->data, CNN_PART_TRAIN, i, (void *[]){input}, NULL);
     for (int64_t k = 0; k < port->size && status.code == CNN_OK; k++) {
-      double value = port->type == CNN_F32 ? (double)((float *)input)[k] : port->type == CNN_U8 ? ((uint8_t *)input)[k] : ((int8_t *)input)[k];
+      double value = port->type == CNN_F32  ? (double)((float *)input)[k]
+                     : port->type == CNN_U8 ? ((uint8_t *)input)[k]
+                                            : ((int8_t *)input)[k];
       low = value < low ? value : low;
       high = value > high ? value : high;
     }
@@ -242,7 +247,9 @@ static cnn_status compare_classes(const Training *training) {
 
 static cnn_status take_init(Training *training) {
   cnn_weights_report report = {0};
-  cnn_status status = cnn_weights_load_behind(training->network, training->options->init, training->options->init_prefix, true, training->run.trainer.weights, &report);
+  cnn_status status =
+      cnn_weights_load_behind(training->network, training->options->init, training->options->init_prefix,
+                              true, training->run.trainer.weights, &report);
   if (status.code == CNN_OK) {
     note(training, "%s: %d of %d weights taken%s%s", training->options->init, (int)report.matched, (int)training->network->weights,
          report.text ? "; not:\n" : "", report.text ? report.text : "");

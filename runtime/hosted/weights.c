@@ -36,7 +36,8 @@ static char *lines_join(const cnn_matching *matching) {
   size_t n = 0;
   for (int32_t i = 0; i < matching->lines; i++) n += strlen(matching->line[i]) + 1;
   char *text = n ? malloc(n) : NULL, *at = text;
-  for (int32_t i = 0; text && i < matching->lines; i++) at += sprintf(at, i ? "\n%s" : "%s", matching->line[i]);
+  for (int32_t i = 0; text && i < matching->lines; i++)
+    at += sprintf(at, i ? "\n%s" : "%s", matching->line[i]);
   return text;
 }
 
@@ -53,26 +54,35 @@ static cnn_status all_finite(const cnn_network *network, const char *path, const
 static void lines_add(cnn_status *status, const cnn_matching *matching) {
   enum { REST = 40 };
   for (int32_t i = 0; i < matching->lines; i++) {
-    size_t used = strlen(status->message), room = sizeof status->message - used, n = strlen(matching->line[i]) + 1;
-    if (n + (i + 1 < matching->lines ? REST : 0) < room) snprintf(status->message + used, room, "\n%s", matching->line[i]);
+    size_t used = strlen(status->message), room = sizeof status->message - used,
+           n = strlen(matching->line[i]) + 1;
+    if (n + (i + 1 < matching->lines ? REST : 0) < room)
+      snprintf(status->message + used, room, "\n%s", matching->line[i]);
     else snprintf(status->message + used, room, "\n... and %d more", (int)(matching->lines - i));
     if (n + (i + 1 < matching->lines ? REST : 0) >= room) return;
   }
 }
 
-static cnn_status refuse(const cnn_network *network, const char *path, const cnn_matching *matching, bool some) {
+static cnn_status refuse(const cnn_network *network, const char *path, const cnn_matching *matching,
+                         bool some) {
   cnn_status status;
   if (matching->prefix)
-    status = cnn_failure(CNN_MISMATCH, "%.400s: has %d of the net's %d weights, with '%.200s' before their names; --weights-prefix=%.200s leaves that out%s", path,
-                         (int)matching->behind, (int)network->weights, matching->prefix, matching->prefix, matching->lines ? ". What differs besides:" : "");
+    status = cnn_failure(CNN_MISMATCH,
+                         "%.400s: has %d of the net's %d weights, with '%.200s' before their names; "
+                         "--weights-prefix=%.200s leaves that out%s",
+                         path, (int)matching->behind, (int)network->weights, matching->prefix,
+                         matching->prefix, matching->lines ? ". What differs besides:" : "");
   else
-    status = cnn_failure(CNN_MISMATCH, "%.400s: %s:", path, some ? "nothing matches the net's weights" : "these weights are not the net's");
-  if (!matching->prefix && matching->lines == 0) return cnn_failure(CNN_MISMATCH, "%.400s: holds no weights", path);
+    status = cnn_failure(CNN_MISMATCH, "%.400s: %s:", path,
+                         some ? "nothing matches the net's weights" : "these weights are not the net's");
+  if (!matching->prefix && matching->lines == 0)
+    return cnn_failure(CNN_MISMATCH, "%.400s: holds no weights", path);
   lines_add(&status, matching);
   return status;
 }
 
-cnn_status cnn_weights_load_behind(const cnn_network *network, const char *path, const char *prefix, bool some, float *weights, cnn_weights_report *report) {
+cnn_status cnn_weights_load_behind(const cnn_network *network, const char *path, const char *prefix,
+                                   bool some, float *weights, cnn_weights_report *report) {
   cnn_archive archive;
   cnn_matching matching;
   if (report) *report = (cnn_weights_report){0};
@@ -88,10 +98,14 @@ cnn_status cnn_weights_load_behind(const cnn_network *network, const char *path,
   if (matching.prefix || (!some ? differs : matching.matched == 0 && network->weights > 0)) status = refuse(network, path, &matching, some);
   if (status.code == CNN_OK) status = all_finite(network, path, matching.source);
   for (int32_t w = 0; w < network->weights && status.code == CNN_OK; w++)
-    if (matching.source[w]) cnn_tensor_floats(matching.source[w], 0, network->weight[w].size, weights + network->weight[w].offset);
+    if (matching.source[w])
+      cnn_tensor_floats(matching.source[w], 0, network->weight[w].size, weights + network->weight[w].offset);
   if (report) {
-    *report = (cnn_weights_report){matching.matched, matching.missing, matching.extra, matching.differing, lines_join(&matching), ""};
-    if (matching.warning) snprintf(report->warning, sizeof report->warning, "%s; for weights from PyTorch write flatten(order=chw)", matching.warning);
+    *report = (cnn_weights_report){matching.matched,   matching.missing,      matching.extra,
+                                   matching.differing, lines_join(&matching), ""};
+    if (matching.warning)
+      snprintf(report->warning, sizeof report->warning,
+               "%s; for weights from PyTorch write flatten(order=chw)", matching.warning);
   }
   free(wanted);
   cnn_archive_close(&archive);

@@ -1,16 +1,19 @@
 /* cnn_data.h: data sets for training and evaluation, and the inputs and outputs of a prediction.
  *
- * A set is opened by looking at what the path holds: IDX files (MNIST, Fashion-MNIST; plain or .gz), CIFAR-10/100 in binary, folders of
- * pictures (train/CLASS, val/CLASS, test/CLASS, or CLASS alone), an .npz file (x, y, x_val, y_val, x_test, y_test), a table (.csv; or train.csv,
- * val.csv and test.csv in a directory), or the word "synthetic", a small learnable set made on the spot for any net. Segmentation folders and boxes are known but not read yet.
+ * A set is opened by looking at what the path holds: IDX files (MNIST, Fashion-MNIST; plain or .gz),
+ * CIFAR-10/100 in binary, folders of pictures (train/CLASS, val/CLASS, test/CLASS, or CLASS alone), an .npz
+ * file (x, y, x_val, y_val, x_test, y_test), a table (.csv; or train.csv, val.csv and test.csv in a
+ * directory), or the word "synthetic", a small learnable set made on the spot for any net. Segmentation
+ * folders and boxes are known but not read yet.
  *
  * A folder is the class whose label it has (cnn_network.label); folders named by whole numbers are the
  * classes of these numbers; where the net has no labels, they are numbered in the order of their names.
  *
  * Samples come in the order of the file; those of folders class by class in turns, so that the first N have all classes.
  *
- * Samples are raw: pictures are 0..255 whatever the input's type (i8: minus 128), arrays are as they stand in the file. They are always
- * laid out height, width, channels; cnn_port_arrange makes the caller's layout of an input with layout=chw, after augmentation. */
+ * Samples are raw: pictures are 0..255 whatever the input's type (i8: minus 128), arrays are as they stand in
+ * the file. They are always laid out height, width, channels; cnn_port_arrange makes the caller's layout of
+ * an input with layout=chw, after augmentation. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_DATA_H
 #define CNN_DATA_H
@@ -40,7 +43,7 @@ typedef struct cnn_data_options {
   int64_t limit;       /* only the first so many samples of each part; 0: all */
   cnn_fit fit;
   int64_t keep;        /* bytes of memory for pictures of folders that have been decoded, so that each is once; 0: decode each time */
-  const char *target;  /* CSV: the column of the target, by its name, or by its number from 1; NULL: the last */
+  const char *target;  /* CSV: the column of the target, by its name or its number from 1; NULL: the last */
 } cnn_data_options;
 #define CNN_DATA_DEFAULTS {0.1, 0, CNN_FIT_STRETCH, 0, NULL}
 
@@ -72,7 +75,8 @@ int64_t cnn_port_classes(const cnn_port *output);            /* how many classes
 int64_t cnn_port_targets(const cnn_port *output);            /* elements of its target, also for an output with scores and no loss */
 void cnn_port_arrange(const cnn_port *input, const void *hwc, void *out); /* one sample, in the layout that the net takes; a copy if that is hwc */
 
-/* What `predict` reads: a picture (PNG, JPEG, WebP), an .npy file with one input or a batch, or an .npz keyed by input name. */
+/* What `predict` reads: a picture (PNG, JPEG, WebP), an .npy file with one input or a batch, or an .npz keyed
+ * by input name. */
 typedef struct cnn_inputs cnn_inputs;
 cnn_status cnn_inputs_open(cnn_inputs **inputs, const char *path, const cnn_network *network, cnn_fit fit);
 void cnn_inputs_close(cnn_inputs *inputs);

@@ -31,8 +31,8 @@ void cnn_luma(const uint8_t *rgb, size_t n, uint8_t *grey);
 
 typedef struct cnn_image { int32_t height, width, channels; uint8_t *pixel; } cnn_image; /* 1 channel: grey, 3: RGB; rows without gaps */
 
-/* PNG, JPEG or WebP, by content. Alpha lies over black, palettes and 1 to 16 bits become 8, and the picture is turned upright as its EXIF
- * says. `image` is empty after an error. */
+/* PNG, JPEG or WebP, by content. Alpha lies over black, palettes and 1 to 16 bits become 8, and the picture
+ * is turned upright as its EXIF says. `image` is empty after an error. */
 cnn_status cnn_image_read(cnn_image *image, const char *path);
 void cnn_image_free(cnn_image *image);
 cnn_status cnn_image_write(const char *path, const cnn_image *image); /* a PNG, whole or not at all */

@@ -12,7 +12,7 @@ extern "C" {
 typedef struct cnn_weights_report {
   int32_t matched, missing, extra, differing; /* weights by name: found, not in the file, not in the net, of another shape */
   char *text;                                 /* a line for each of the last three, from malloc; NULL: none */
-  char warning[400];                          /* what shapes cannot tell, as the order of what a flatten makes; empty: nothing */
+  char warning[400]; /* what shapes cannot tell, as the order of what a flatten makes; empty: nothing */
 } cnn_weights_report;
 
 /* Every name and shape must match, or nothing is written to `weights` and the message lists the differences (as many as fit; all are in the
@@ -23,8 +23,10 @@ cnn_status cnn_weights_load(const cnn_network *network, const char *path, float 
 /* Takes what matches by name and shape and leaves the rest of `weights` as it is; CNN_MISMATCH if nothing does. */
 cnn_status cnn_weights_load_some(const cnn_network *network, const char *path, float *weights, cnn_weights_report *report);
 
-/* Both for a file whose names begin with `prefix` ("module."), which is left out; names without it do not count. NULL: none. */
-cnn_status cnn_weights_load_behind(const cnn_network *network, const char *path, const char *prefix, bool some, float *weights, cnn_weights_report *report);
+/* Both for a file whose names begin with `prefix` ("module."), which is left out; names without it do not
+ * count. NULL: none. */
+cnn_status cnn_weights_load_behind(const cnn_network *network, const char *path, const char *prefix,
+                                   bool some, float *weights, cnn_weights_report *report);
 
 /* Writes a .safetensors file, or an .npz if the path ends so: whole, or not at all. Its __metadata__, in an .npz the
  * comment of the archive, has the net's name, its inputs, its labels as the names of the classes, and notes: key,

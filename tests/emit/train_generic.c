@@ -76,7 +76,7 @@ typedef struct cnn_weight {
   int64_t offset, size;             /* in floats, in the weights struct */
   cnn_role role;
   int32_t decay;                    /* takes part in weight decay (`decay = weights` leaves biases and norms out) */
-  int32_t flattened[3];             /* of a layer behind flatten(order=hwc): height, width and channels of what is flattened; zeros: none */
+  int32_t flattened[3];             /* behind flatten(order=hwc): height, width, channels of what it flattens */
 } cnn_weight;
 
 typedef struct cnn_layer {

@@ -14,7 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   while (status.code == CNN_OK && more) {
     int64_t before = csv.next_line;
     status = cnn_csv_row(&csv, &more);
-    if (status.code == CNN_OK && more && (csv.cells < 1 || csv.line < before || csv.next_line <= csv.line)) abort();
+    if (status.code == CNN_OK && more && (csv.cells < 1 || csv.line < before || csv.next_line <= csv.line))
+      abort();
     for (int32_t c = 0; status.code == CNN_OK && more && c < csv.cells; c++) letters += strlen(csv.cell[c]);
   }
   if (letters > n || (status.code == CNN_OK) != (status.message[0] == 0)) abort();

@@ -1,4 +1,5 @@
-/* picture.c: fuzz target for the readers of pictures and of the EXIF in them. Large pictures are left alone: they take the time of small ones. */
+/* picture.c: fuzz target for the readers of pictures and of the EXIF in them. Large pictures are left alone:
+ * they take the time of small ones. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   cnn_status status = cnn_image_decode(&image, "input", bytes, n);
   if ((status.code == CNN_OK) != (image.pixel != NULL)) abort();
   volatile unsigned sum = 0;
-  for (size_t i = 0; image.pixel && i < (size_t)image.height * (size_t)image.width * (size_t)image.channels; i++) sum += image.pixel[i];
+  for (size_t i = 0; image.pixel && i < (size_t)image.height * (size_t)image.width * (size_t)image.channels;
+       i++)
+    sum += image.pixel[i];
   cnn_image_free(&image);
   return 0;
 }

@@ -396,7 +396,8 @@ static void several_inputs_and_targets_go_by_name(void) {
   CU_ASSERT_EQUAL(pixels[2], -1);
   cnn_data_close(data);
   refuse(&net, npz_write("several.npz", set, 3), CNN_MISMATCH, "pixels_target");
-  refuse(&net, npz_write("several.npz", set + 1, 3), CNN_MISMATCH, "each wants the array of its name: \"left\" and \"right\"");
+  refuse(&net, npz_write("several.npz", set + 1, 3), CNN_MISMATCH,
+         "each wants the array of its name: \"left\" and \"right\"");
 }
 
 static void labels_become_the_targets_that_outputs_want(void) {

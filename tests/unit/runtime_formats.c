@@ -1,4 +1,5 @@
-/* runtime_formats.c: files of other people: pictures of all kinds with EXIF, arrays under other names, tables. */
+/* runtime_formats.c: files of other people: pictures of all kinds with EXIF, arrays under other names,
+ * tables. */
 // SPDX-License-Identifier: Apache-2.0
 #define _XOPEN_SOURCE 700
 #include <CUnit/CUnit.h>
@@ -17,21 +18,27 @@
 #include "hosted/npz.h"
 #include "runtime_scratch.h"
 
-/* ---- pictures with EXIF: 3 rows of 2 tiles, each tile 16 x 16 pixels of one grey, which JPEG and WebP keep well ---- */
+/* ---- pictures with EXIF: 3 rows of 2 tiles, each tile 16 x 16 pixels of one grey, which JPEG and WebP keep
+ * well ---- */
 
 enum { TILE = 16, ROWS = 3, COLUMNS = 2, HEIGHT = ROWS * TILE, WIDTH = COLUMNS * TILE };
 
 /* What each orientation makes of the tiles 0 1 / 2 3 / 4 5. */
-static const struct { int32_t rows, columns; int tile[6]; } turned[9] = {
-  {3, 2, {0, 1, 2, 3, 4, 5}}, {3, 2, {0, 1, 2, 3, 4, 5}}, {3, 2, {1, 0, 3, 2, 5, 4}}, {3, 2, {5, 4, 3, 2, 1, 0}}, {3, 2, {4, 5, 2, 3, 0, 1}},
-  {2, 3, {0, 2, 4, 1, 3, 5}}, {2, 3, {4, 2, 0, 5, 3, 1}}, {2, 3, {5, 3, 1, 4, 2, 0}}, {2, 3, {1, 3, 5, 0, 2, 4}},
+static const struct {
+  int32_t rows, columns;
+  int tile[6];
+} turned[9] = {
+    {3, 2, {0, 1, 2, 3, 4, 5}}, {3, 2, {0, 1, 2, 3, 4, 5}}, {3, 2, {1, 0, 3, 2, 5, 4}},
+    {3, 2, {5, 4, 3, 2, 1, 0}}, {3, 2, {4, 5, 2, 3, 0, 1}}, {2, 3, {0, 2, 4, 1, 3, 5}},
+    {2, 3, {4, 2, 0, 5, 3, 1}}, {2, 3, {5, 3, 1, 4, 2, 0}}, {2, 3, {1, 3, 5, 0, 2, 4}},
 };
 
 static int grey_of(int tile) { return 20 + 40 * tile; }
 
 static void draw(uint8_t *rgb) {
   for (int y = 0; y < HEIGHT; y++)
-    for (int x = 0; x < WIDTH; x++) memset(rgb + 3 * (y * WIDTH + x), grey_of(y / TILE * COLUMNS + x / TILE), 3);
+    for (int x = 0; x < WIDTH; x++)
+      memset(rgb + 3 * (y * WIDTH + x), grey_of(y / TILE * COLUMNS + x / TILE), 3);
 }
 
 /* One entry: the orientation, in either byte order. */
@@ -59,9 +66,12 @@ static const char *jpeg_make(const uint8_t *rgb, const uint8_t *exif, size_t n) 
   jpeg_set_defaults(&jpeg);
   jpeg_set_quality(&jpeg, 95, TRUE);
   jpeg_start_compress(&jpeg, TRUE);
-  if (n) jpeg_write_marker(&jpeg, JPEG_APP0 + 1, (const JOCTET *)"http://ns.adobe.com/xap/1.0/", 29); /* the same marker, but no EXIF */
+  if (n)
+    jpeg_write_marker(&jpeg, JPEG_APP0 + 1, (const JOCTET *)"http://ns.adobe.com/xap/1.0/",
+                      29); /* the same marker, but no EXIF */
   if (n) jpeg_write_marker(&jpeg, JPEG_APP0 + 1, marker, (unsigned)n + 6);
-  for (int y = 0; y < HEIGHT; y++) jpeg_write_scanlines(&jpeg, (JSAMPROW[]){(uint8_t *)(uintptr_t)(rgb + 3 * WIDTH * y)}, 1);
+  for (int y = 0; y < HEIGHT; y++)
+    jpeg_write_scanlines(&jpeg, (JSAMPROW[]){(uint8_t *)(uintptr_t)(rgb + 3 * WIDTH * y)}, 1);
   jpeg_finish_compress(&jpeg);
   jpeg_destroy_compress(&jpeg);
   const char *path = scratch_bytes("turned.jpg", bytes, size);
@@ -75,7 +85,8 @@ static const char *png_make(const uint8_t *rgb, const uint8_t *exif, size_t n) {
   png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
   png_infop info = png_create_info_struct(png);
   png_init_io(png, file);
-  png_set_IHDR(png, info, WIDTH, HEIGHT, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  png_set_IHDR(png, info, WIDTH, HEIGHT, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
+               PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
   uint8_t copy[32];
   memcpy(copy, exif, n);
   if (n) png_set_eXIf_1(png, info, (png_uint_32)n, copy);
@@ -110,7 +121,8 @@ static const char *webp_make(const uint8_t *rgb, const uint8_t *exif, size_t n) 
   return path;
 }
 
-static const char *(*const makers[])(const uint8_t *, const uint8_t *, size_t) = {jpeg_make, png_make, webp_make};
+static const char *(*const makers[])(const uint8_t *, const uint8_t *, size_t) = {jpeg_make, png_make,
+                                                                                  webp_make};
 
 static void expect_turned(const char *path, int orientation) {
   cnn_image image;
@@ -136,7 +148,8 @@ static void pictures_are_turned_upright(void) {
   for (size_t kind = 0; kind < sizeof makers / sizeof *makers; kind++) {
     expect_turned(makers[kind](rgb, exif, 0), 0);
     for (int orientation = 1; orientation <= 8; orientation++)
-      for (int big = 0; big < 2; big++) expect_turned(makers[kind](rgb, exif, exif_make(exif, orientation, big)), orientation);
+      for (int big = 0; big < 2; big++)
+        expect_turned(makers[kind](rgb, exif, exif_make(exif, orientation, big)), orientation);
     expect_turned(makers[kind](rgb, exif, exif_make(exif, 9, false)), 0); /* no such orientation */
     memset(exif, 0xFF, sizeof exif);
     expect_turned(makers[kind](rgb, exif, 26), 0);
@@ -180,42 +193,82 @@ static void webp_is_read(void) {
 }
 
 static void pictures_of_other_kinds_are_named(void) {
-  static const struct { const char *kind, *bytes; size_t n; } cases[] = {
-    {"BMP", "BM\x46\0\0\0\0\0\0\0\x36\0\0\0", 14}, {"GIF", "GIF89a\1\0\1\0", 10}, {"TIFF", "II*\0\10\0\0\0", 8}, {"TIFF", "MM\0*\0\0\0\10", 8},
-    {"HEIC", "\0\0\0\x18" "ftypheic\0\0\0\0", 16}, {"AVIF", "\0\0\0\x18" "ftypavif\0\0\0\0", 16},
+  static const struct {
+    const char *kind, *bytes;
+    size_t n;
+  } cases[] = {
+      {"BMP", "BM\x46\0\0\0\0\0\0\0\x36\0\0\0", 14},
+      {"GIF", "GIF89a\1\0\1\0", 10},
+      {"TIFF", "II*\0\10\0\0\0", 8},
+      {"TIFF", "MM\0*\0\0\0\10", 8},
+      {"HEIC",
+       "\0\0\0\x18"
+       "ftypheic\0\0\0\0",
+       16},
+      {"AVIF",
+       "\0\0\0\x18"
+       "ftypavif\0\0\0\0",
+       16},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     char wanted[80];
     cnn_image image;
-    snprintf(wanted, sizeof wanted, "a.b: is a %s picture; PNG, JPEG and WebP are read: convert it", cases[i].kind);
+    snprintf(wanted, sizeof wanted, "a.b: is a %s picture; PNG, JPEG and WebP are read: convert it",
+             cases[i].kind);
     cnn_status status = cnn_image_decode(&image, "a.b", (const unsigned char *)cases[i].bytes, cases[i].n);
     CU_ASSERT(status.code == CNN_BAD_FORMAT && strstr(status.message, wanted));
   }
   cnn_image image;
   cnn_status status = cnn_image_decode(&image, "a.b", (const unsigned char *)"BMW is no picture", 17);
-  CU_ASSERT(status.code == CNN_BAD_FORMAT && strstr(status.message, "is no picture: neither PNG, JPEG nor WebP"));
-  CU_ASSERT(cnn_image_named("a.PNG") && cnn_image_named("b.jpeg") && cnn_image_named("c.jpg") && cnn_image_named("d.webp"));
-  CU_ASSERT_FALSE(cnn_image_named(".png") || cnn_image_named("a.bmp") || cnn_image_named("png") || cnn_image_named("a.png.txt"));
+  CU_ASSERT(status.code == CNN_BAD_FORMAT && strstr(status.message, "is no picture: neither PNG, JPEG nor "
+                                                                    "WebP"));
+  CU_ASSERT(cnn_image_named("a.PNG") && cnn_image_named("b.jpeg") && cnn_image_named("c.jpg") &&
+            cnn_image_named("d.webp"));
+  CU_ASSERT_FALSE(cnn_image_named(".png") || cnn_image_named("a.bmp") || cnn_image_named("png") ||
+                  cnn_image_named("a.png.txt"));
 }
 
 /* ---- arrays under other names, and of texts ---- */
 
-typedef struct Net { cnn_network network; cnn_port input[2], output[2]; cnn_recipe recipe; } Net;
+typedef struct Net {
+  cnn_network network;
+  cnn_port input[2], output[2];
+  cnn_recipe recipe;
+} Net;
 
-static cnn_port vector_of(const char *name, int32_t n) { return (cnn_port){.name = name, .rank = 1, .dim = {n}, .size = n}; }
+static cnn_port vector_of(const char *name, int32_t n) {
+  return (cnn_port){.name = name, .rank = 1, .dim = {n}, .size = n};
+}
 
 static cnn_port classes_of(const char *name, int32_t n) {
-  return (cnn_port){.name = name, .rank = 1, .dim = {n}, .size = n, .target = CNN_TARGET_CLASS, .target_size = 1, .scores = CNN_SCORES_PROBABILITY,
+  return (cnn_port){.name = name,
+                    .rank = 1,
+                    .dim = {n},
+                    .size = n,
+                    .target = CNN_TARGET_CLASS,
+                    .target_size = 1,
+                    .scores = CNN_SCORES_PROBABILITY,
                     .loss = "cross_entropy"};
 }
 
 static cnn_port values_of(const char *name, int32_t n) {
-  return (cnn_port){.name = name, .rank = 1, .dim = {n}, .size = n, .target = CNN_TARGET_VALUES, .target_size = n, .loss = "mse"};
+  return (cnn_port){.name = name,
+                    .rank = 1,
+                    .dim = {n},
+                    .size = n,
+                    .target = CNN_TARGET_VALUES,
+                    .target_size = n,
+                    .loss = "mse"};
 }
 
 static void net_make_one(Net *net, cnn_port input, cnn_port output) {
   *net = (Net){.input = {input}, .output = {output}, .recipe = {.seed = 3}};
-  net->network = (cnn_network){.name = "net", .inputs = 1, .outputs = 1, .input = net->input, .output = net->output, .recipe = &net->recipe};
+  net->network = (cnn_network){.name = "net",
+                               .inputs = 1,
+                               .outputs = 1,
+                               .input = net->input,
+                               .output = net->output,
+                               .recipe = &net->recipe};
 }
 
 static void refuse_set(const Net *net, const char *path, const char *target, const char *says) {
@@ -239,7 +292,8 @@ static cnn_data *open_set(const Net *net, const char *path, const char *target, 
   return data;
 }
 
-static cnn_tensor array_of(const char *name, cnn_dtype dtype, const void *numbers, int32_t rank, int64_t a, int64_t b) {
+static cnn_tensor array_of(const char *name, cnn_dtype dtype, const void *numbers, int32_t rank, int64_t a,
+                           int64_t b) {
   cnn_tensor tensor = {.name = name, .dtype = dtype, .rank = rank, .dim = {a, b}, .data = numbers};
   cnn_tensor_measure(&tensor);
   return tensor;
@@ -253,19 +307,26 @@ static const char *npz_of(const char *name, const cnn_tensor *tensor, int32_t co
 static void arrays_have_names_that_are_said(void) {
   static const float x[6] = {1, 2, 3, 4, 5, 6};
   static const int32_t y[3] = {0, 1, 1};
-  cnn_tensor set[3] = {array_of("x", CNN_DTYPE_F32, x, 2, 3, 2), array_of("y", CNN_DTYPE_I32, y, 1, 3, 0), array_of("facts", CNN_DTYPE_F32, x, 2, 3, 2)};
+  cnn_tensor set[3] = {array_of("x", CNN_DTYPE_F32, x, 2, 3, 2), array_of("y", CNN_DTYPE_I32, y, 1, 3, 0),
+                       array_of("facts", CNN_DTYPE_F32, x, 2, 3, 2)};
   Net net;
   net_make_one(&net, vector_of("picture", 2), classes_of("class", 2));
   net.input[1] = vector_of("facts", 2);
   net.network.inputs = 2;
-  refuse_set(&net, npz_of("n.npz", set, 2), NULL, "the net has 2 inputs, and each wants the array of its name: \"picture\" and \"facts\"; the file has x, y");
-  refuse_set(&net, npz_of("n.npz", set, 3), NULL, "each wants the array of its name: \"picture\" and \"facts\"; the file has x, y, facts");
+  refuse_set(&net, npz_of("n.npz", set, 2), NULL,
+             "the net has 2 inputs, and each wants the array of its name: \"picture\" and \"facts\"; the "
+             "file has x, y");
+  refuse_set(&net, npz_of("n.npz", set, 3), NULL,
+             "each wants the array of its name: \"picture\" and \"facts\"; the file has x, y, facts");
   net.network.inputs = 1;
   net.output[1] = values_of("size", 1);
   net.network.outputs = 2;
-  refuse_set(&net, npz_of("n.npz", set, 2), NULL, "has no \"class_target\"; where several outputs have targets, each wants the array of its name; it has x, y");
+  refuse_set(&net, npz_of("n.npz", set, 2), NULL,
+             "has no \"class_target\"; where several outputs have targets, each wants the array of its name; "
+             "it has x, y");
   net.network.outputs = 1;
-  static const char *const training[][2] = {{"picture_train", "class_target_train"}, {"x_train", "y_train"}, {"picture", "y_train"}};
+  static const char *const training[][2] = {
+      {"picture_train", "class_target_train"}, {"x_train", "y_train"}, {"picture", "y_train"}};
   for (int i = 0; i < 3; i++) {
     set[0].name = training[i][0];
     set[1].name = training[i][1];
@@ -275,11 +336,13 @@ static void arrays_have_names_that_are_said(void) {
   }
 }
 
-/* A file as NumPy makes it of texts: cnn_npz_write writes numbers alone, so they are renamed in it: of 12 bytes each, as U3. */
+/* A file as NumPy makes it of texts: cnn_npz_write writes numbers alone, so they are renamed in it: of 12
+ * bytes each, as U3. */
 static void texts_are_no_labels(void) {
   static const float x[6] = {1, 2, 3, 4, 5, 6};
   static const uint32_t text[3] = {'a', 'b', 'a'};
-  cnn_tensor set[2] = {array_of("x_train", CNN_DTYPE_F32, x, 2, 3, 2), array_of("y_train", CNN_DTYPE_U32, text, 1, 3, 0)};
+  cnn_tensor set[2] = {array_of("x_train", CNN_DTYPE_F32, x, 2, 3, 2),
+                       array_of("y_train", CNN_DTYPE_U32, text, 1, 3, 0)};
   Net net;
   net_make_one(&net, vector_of("x", 2), classes_of("class", 2));
   cnn_file file;
@@ -296,21 +359,27 @@ static void texts_are_no_labels(void) {
   uint32_t crc = (uint32_t)crc32(0, copy + member, 128 + 12);
   for (size_t i = 0; i + 20 < n; i++) /* in the member's header and in the directory */
     if (memcmp(copy + i, "PK\3\4", 4) == 0 && i + 30 + 11 + 20 == member) put_number(copy + i + 14, crc, 4);
-    else if (memcmp(copy + i, "PK\1\2", 4) == 0 && memcmp(copy + i + 46, "y_train", 7) == 0) put_number(copy + i + 16, crc, 4);
+    else if (memcmp(copy + i, "PK\1\2", 4) == 0 && memcmp(copy + i + 46, "y_train", 7) == 0)
+      put_number(copy + i + 16, crc, 4);
   scratch_bytes("t.npz", copy, n);
   free(copy);
-  refuse_set(&net, scratch("t.npz"), NULL, "\"y_train\": holds no numbers, but texts or objects; numpy.unique(y, return_inverse=True)[1] numbers texts");
+  refuse_set(&net, scratch("t.npz"), NULL,
+             "\"y_train\": holds no numbers, but texts or objects; numpy.unique(y, return_inverse=True)[1] "
+             "numbers texts");
 }
 
 /* ---- tables ---- */
 
-static const char *csv_of(const char *name, const char *text) { return scratch_bytes(name, text, strlen(text)); }
+static const char *csv_of(const char *name, const char *text) {
+  return scratch_bytes(name, text, strlen(text));
+}
 
 static void expect_row(const cnn_data *data, int64_t row, float a, float b, int32_t class) {
   float x[2];
   int32_t label = -9;
   CU_ASSERT_EQUAL(cnn_data_sample(data, CNN_PART_TRAIN, row, (void *[]){x}, (void *[]){&label}).code, CNN_OK);
-  if (x[0] != a || x[1] != b || label != class) printf("# row %d: %g %g %d\n", (int)row, (double)x[0], (double)x[1], label);
+  if (x[0] != a || x[1] != b || label != class)
+    printf("# row %d: %g %g %d\n", (int)row, (double)x[0], (double)x[1], label);
   CU_ASSERT(x[0] == a && x[1] == b && label == class);
 }
 
@@ -326,8 +395,10 @@ static void tables_are_read(void) {
   net_make_one(&net, vector_of("x", 2), classes_of("class", 2));
   for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
     cnn_data *data = open_set(&net, csv_of("t.csv", same[i]), NULL, 0);
-    CU_ASSERT_STRING_EQUAL(cnn_data_describe(data), i < 4 ? "CSV with a header: 3 training, 0 validation and 0 test samples, 2 classes"
-                                                          : "CSV without a header: 3 training, 0 validation and 0 test samples, 2 classes");
+    CU_ASSERT_STRING_EQUAL(cnn_data_describe(data), i < 4 ? "CSV with a header: 3 training, 0 validation and "
+                                                            "0 test samples, 2 classes"
+                                                          : "CSV without a header: 3 training, 0 validation "
+                                                            "and 0 test samples, 2 classes");
     expect_row(data, 0, 1, 2.5f, 0);
     expect_row(data, 1, -30, 4, 1);
     expect_row(data, 2, 0.5f, 6, 1);
@@ -343,7 +414,8 @@ static void tables_are_read(void) {
   expect_row(data, 1, 9, 10, 0);
   cnn_data_close(data);
   net.input[0] = vector_of("x", 3);
-  data = open_set(&net, csv_of("t.csv", "0,1,2,class\n5,6,7,1\n5,6,7,0\n"), NULL, 0); /* pandas numbers columns that have no name: a header */
+  data = open_set(&net, csv_of("t.csv", "0,1,2,class\n5,6,7,1\n5,6,7,0\n"), NULL,
+                  0); /* pandas numbers columns that have no name: a header */
   CU_ASSERT_EQUAL(cnn_data_count(data, CNN_PART_TRAIN), 2);
   cnn_data_close(data);
 }
@@ -354,15 +426,18 @@ static void tables_have_parts(void) {
   Net net;
   net_make_one(&net, vector_of("x", 2), classes_of("class", 2));
   cnn_data *data = open_set(&net, csv_of("parts/train.csv", text), NULL, 0.1);
-  CU_ASSERT_STRING_EQUAL(cnn_data_describe(data), "CSV without a header: 90 training, 10 validation and 0 test samples, 2 classes");
+  CU_ASSERT_STRING_EQUAL(cnn_data_describe(data), "CSV without a header: 90 training, 10 validation and 0 "
+                                                  "test samples, 2 classes");
   cnn_data_close(data);
   csv_of("parts/test.csv", "1,2,1\n");
   data = open_set(&net, scratch("parts"), NULL, 0.1);
-  CU_ASSERT_STRING_EQUAL(cnn_data_describe(data), "CSV without a header: 90 training, 10 validation and 1 test samples, 2 classes");
+  CU_ASSERT_STRING_EQUAL(cnn_data_describe(data), "CSV without a header: 90 training, 10 validation and 1 "
+                                                  "test samples, 2 classes");
   cnn_data_close(data);
   csv_of("parts/val.csv", "1,2,1\n3,4,0\n");
   data = open_set(&net, scratch("parts"), NULL, 0.1);
-  CU_ASSERT_STRING_EQUAL(cnn_data_describe(data), "CSV without a header: 100 training, 2 validation and 1 test samples, 2 classes");
+  CU_ASSERT_STRING_EQUAL(cnn_data_describe(data), "CSV without a header: 100 training, 2 validation and 1 "
+                                                  "test samples, 2 classes");
   cnn_data_close(data);
   csv_of("parts/val.csv", "1,2,3,1\n");
   refuse_set(&net, scratch("parts"), NULL, "val.csv:1: has 4 cells, but the first row has 3");
@@ -387,13 +462,19 @@ static void classes_of_tables_go_by_name(void) {
   data = open_set(&net, csv_of("t.csv", "a,b,species\n1,2,0\n3,4,1\n"), NULL, 0); /* numbers go by number */
   expect_row(data, 1, 3, 4, 1);
   cnn_data_close(data);
-  refuse_set(&net, csv_of("t.csv", "a,b,species\n1,2,setosa\n3,4,Setosa\n"), NULL, "t.csv:3: column 3 (species): 'Setosa' is none of the net's labels; did you mean 'setosa'?");
-  refuse_set(&net, csv_of("t.csv", "a,b,species\n1,2,setosa\n3,4,1\n"), NULL, "t.csv:3: column 3 (species): '1' is none of the net's labels");
+  refuse_set(&net, csv_of("t.csv", "a,b,species\n1,2,setosa\n3,4,Setosa\n"), NULL,
+             "t.csv:3: column 3 (species): 'Setosa' is none of the net's labels; did you mean 'setosa'?");
+  refuse_set(&net, csv_of("t.csv", "a,b,species\n1,2,setosa\n3,4,1\n"), NULL,
+             "t.csv:3: column 3 (species): '1' is none of the net's labels");
   net.network.label = NULL;
   net.network.labels = 0;
-  refuse_set(&net, csv_of("t.csv", "a,b,s\n1,2,x\n3,4,y\n5,6,z\n"), NULL, "t.csv:4: column 3 (s): 'z' is one class more than the 2 that the output tells apart");
-  refuse_set(&net, csv_of("t.csv", "a,b,s\n1,2,x\n"), NULL, "has 1 classes by name, but the output tells 2 apart; which are missing cannot be known without labels");
-  refuse_set(&net, csv_of("t.csv", "a,b,s\n1,2,0\n1,2,2\n"), NULL, "t.csv:3: column 3 (s): label 1 is 2, but the output \"class\" has 2 classes");
+  refuse_set(&net, csv_of("t.csv", "a,b,s\n1,2,x\n3,4,y\n5,6,z\n"), NULL,
+             "t.csv:4: column 3 (s): 'z' is one class more than the 2 that the output tells apart");
+  refuse_set(&net, csv_of("t.csv", "a,b,s\n1,2,x\n"), NULL,
+             "has 1 classes by name, but the output tells 2 apart; which are missing cannot be known without "
+             "labels");
+  refuse_set(&net, csv_of("t.csv", "a,b,s\n1,2,0\n1,2,2\n"), NULL,
+             "t.csv:3: column 3 (s): label 1 is 2, but the output \"class\" has 2 classes");
 }
 
 static void tables_have_other_targets(void) {
@@ -401,62 +482,81 @@ static void tables_have_other_targets(void) {
   float x[2], y[3];
   net_make_one(&net, vector_of("x", 2), values_of("price", 1));
   cnn_data *data = open_set(&net, csv_of("t.csv", "a,b,price\n1,2,-3.5\n"), NULL, 0);
-  CU_ASSERT(cnn_data_sample(data, CNN_PART_TRAIN, 0, (void *[]){x}, (void *[]){y}).code == CNN_OK && y[0] == -3.5f && cnn_data_classes(data) == 0);
+  CU_ASSERT(cnn_data_sample(data, CNN_PART_TRAIN, 0, (void *[]){x}, (void *[]){y}).code == CNN_OK &&
+            y[0] == -3.5f && cnn_data_classes(data) == 0);
   cnn_data_close(data);
   net_make_one(&net, vector_of("x", 2), values_of("place", 3));
   data = open_set(&net, csv_of("t.csv", "a,b,p,q,r\n1,2,3,4,5\n"), NULL, 0);
-  CU_ASSERT(cnn_data_sample(data, CNN_PART_TRAIN, 0, (void *[]){x}, (void *[]){y}).code == CNN_OK && x[1] == 2 && y[0] == 3 && y[2] == 5);
+  CU_ASSERT(cnn_data_sample(data, CNN_PART_TRAIN, 0, (void *[]){x}, (void *[]){y}).code == CNN_OK &&
+            x[1] == 2 && y[0] == 3 && y[2] == 5);
   cnn_data_close(data);
   data = open_set(&net, csv_of("t.csv", "a,p,q,r,b\n1,3,4,5,2\n"), "p", 0);
-  CU_ASSERT(cnn_data_sample(data, CNN_PART_TRAIN, 0, (void *[]){x}, (void *[]){y}).code == CNN_OK && x[1] == 2 && y[0] == 3 && y[2] == 5);
+  CU_ASSERT(cnn_data_sample(data, CNN_PART_TRAIN, 0, (void *[]){x}, (void *[]){y}).code == CNN_OK &&
+            x[1] == 2 && y[0] == 3 && y[2] == 5);
   cnn_data_close(data);
-  refuse_set(&net, csv_of("t.csv", "a,p,q,r,b\n1,3,4,5,2\n"), "r", "the target has 3 columns, but the file only 2 from the target on");
+  refuse_set(&net, csv_of("t.csv", "a,p,q,r,b\n1,3,4,5,2\n"), "r",
+             "the target has 3 columns, but the file only 2 from the target on");
   net.recipe.target_is_input = 1;
   data = open_set(&net, csv_of("t.csv", "1,2\n3,4\n"), NULL, 0);
   CU_ASSERT_EQUAL(cnn_data_count(data, CNN_PART_TRAIN), 2);
   cnn_data_close(data);
-  data = open_set(&net, csv_of("t.csv", "a,what,b\n1,,2\n3,text,4\n"), "what", 0); /* a column that is left out */
-  CU_ASSERT(cnn_data_sample(data, CNN_PART_TRAIN, 1, (void *[]){x}, NULL).code == CNN_OK && x[0] == 3 && x[1] == 4);
+  data = open_set(&net, csv_of("t.csv", "a,what,b\n1,,2\n3,text,4\n"), "what",
+                  0); /* a column that is left out */
+  CU_ASSERT(cnn_data_sample(data, CNN_PART_TRAIN, 1, (void *[]){x}, NULL).code == CNN_OK && x[0] == 3 &&
+            x[1] == 4);
   cnn_data_close(data);
   cnn_port pixels = {.name = "image", .type = CNN_U8, .rank = 3, .dim = {1, 2, 1}, .size = 2};
   net_make_one(&net, pixels, classes_of("class", 2));
   data = open_set(&net, csv_of("t.csv", "255,0,1\n"), NULL, 0);
   uint8_t pixel[2];
-  CU_ASSERT(cnn_data_sample(data, CNN_PART_TRAIN, 0, (void *[]){pixel}, NULL).code == CNN_OK && pixel[0] == 255 && pixel[1] == 0);
+  CU_ASSERT(cnn_data_sample(data, CNN_PART_TRAIN, 0, (void *[]){pixel}, NULL).code == CNN_OK &&
+            pixel[0] == 255 && pixel[1] == 0);
   cnn_data_close(data);
-  refuse_set(&net, csv_of("t.csv", "255,0.5,1\n"), NULL, "t.csv:1: column 2: 0.5 is no number that the u8 input \"image\" can take");
-  refuse_set(&net, csv_of("t.csv", "256,0,1\n"), NULL, "t.csv:1: column 1: 256 is no number that the u8 input \"image\" can take");
+  refuse_set(&net, csv_of("t.csv", "255,0.5,1\n"), NULL,
+             "t.csv:1: column 2: 0.5 is no number that the u8 input \"image\" can take");
+  refuse_set(&net, csv_of("t.csv", "256,0,1\n"), NULL,
+             "t.csv:1: column 1: 256 is no number that the u8 input \"image\" can take");
 }
 
 static void bad_tables_are_refused_with_the_place(void) {
-  static const struct { const char *text, *target, *says; } cases[] = {
-    {"a,b,c\n1,2,0\n1,,0\n", NULL, "t.csv:3: column 2 (b): the cell is empty"},
-    {"a,b,c\n1,2,0\n1,NaN,0\n", NULL, "t.csv:3: column 2 (b): the value is missing: 'NaN'"},
-    {"a,b,c\n1,2,0\n1,2,\n", NULL, "t.csv:3: column 3 (c): the cell is empty"},
-    {"a,b,c\n1,2,0\n1,2,NA\n", NULL, "t.csv:3: column 3 (c): the value is missing: 'NA'"},
-    {"a,b,c\n1,inf,0\n", NULL, "t.csv:2: column 2 (b): 'inf' is no finite number"},
-    {"a,b,c\n1,1e999,0\n", NULL, "t.csv:2: column 2 (b): '1e999' is no finite number"},
-    {"a,b,c\n1,1e39,0\n", NULL, "t.csv:2: column 2 (b): 1e39 is too large for a float"},
-    {"a,b,c\n1,0x10,0\n", NULL, "'0x10' is no number"},
-    {"a,b,c\n1,two,0\n", NULL, "'two' is no number"},
-    {"a;b;c\n1;2,5;0\n", NULL, "'2,5' is no number; fractions are written with a point"},
-    {"a,b,c\n1,2\n", NULL, "t.csv:2: has 2 cells, but the first row has 3"},
-    {"a,b,c\n\"1\n\",2\n1,2,\"0\n", NULL, "t.csv:2: has 2 cells, but the first row has 3"},
-    {"a,b,c\n1,2,0\n1,2,\"0\n", NULL, "t.csv:3: a quote that is opened here is not closed"},
-    {"a,b,c\n1,\"2\"3,0\n", NULL, "t.csv:2: there is text behind the closing quote of cell 2"},
-    {"a,b,c,d\n1,2,3,0\n", NULL, "has 3 columns without the target (column 4, d), but the input \"x\" has 2 values"},
-    {",a,b,c\n0,1,2,0\n", NULL, "the first column seems to number the rows: leave it out"},
-    {"a,b,c\n1,2,0\n", "d", "has no column 'd'; its 3 columns are 'a' to 'c'"},
-    {"first,second,class\n1,2,0\n", "classes", "has no column 'classes'; did you mean 'class'?"},
-    {"1,2,0\n", "class", "has no header, so its columns have no names; --target takes a number from 1 to 3, not 'class'"},
-    {"1,2,0\n", "4", "takes a number from 1 to 3, not '4'"},
-    {"", NULL, "is empty"},
-    {"a,b,c\n", NULL, "has no rows"},
+  static const struct {
+    const char *text, *target, *says;
+  } cases[] = {
+      {"a,b,c\n1,2,0\n1,,0\n", NULL, "t.csv:3: column 2 (b): the cell is empty"},
+      {"a,b,c\n1,2,0\n1,NaN,0\n", NULL, "t.csv:3: column 2 (b): the value is missing: 'NaN'"},
+      {"a,b,c\n1,2,0\n1,2,\n", NULL, "t.csv:3: column 3 (c): the cell is empty"},
+      {"a,b,c\n1,2,0\n1,2,NA\n", NULL, "t.csv:3: column 3 (c): the value is missing: 'NA'"},
+      {"a,b,c\n1,inf,0\n", NULL, "t.csv:2: column 2 (b): 'inf' is no finite number"},
+      {"a,b,c\n1,1e999,0\n", NULL, "t.csv:2: column 2 (b): '1e999' is no finite number"},
+      {"a,b,c\n1,1e39,0\n", NULL, "t.csv:2: column 2 (b): 1e39 is too large for a float"},
+      {"a,b,c\n1,0x10,0\n", NULL, "'0x10' is no number"},
+      {"a,b,c\n1,two,0\n", NULL, "'two' is no number"},
+      {"a;b;c\n1;2,5;0\n", NULL, "'2,5' is no number; fractions are written with a point"},
+      {"a,b,c\n1,2\n", NULL, "t.csv:2: has 2 cells, but the first row has 3"},
+      {"a,b,c\n\"1\n\",2\n1,2,\"0\n", NULL, "t.csv:2: has 2 cells, but the first row has 3"},
+      {"a,b,c\n1,2,0\n1,2,\"0\n", NULL, "t.csv:3: a quote that is opened here is not closed"},
+      {"a,b,c\n1,\"2\"3,0\n", NULL, "t.csv:2: there is text behind the closing quote of cell 2"},
+      {"a,b,c,d\n1,2,3,0\n", NULL,
+       "has 3 columns without the target (column 4, d), but the input \"x\" has 2 values"},
+      {",a,b,c\n0,1,2,0\n", NULL, "the first column seems to number the rows: leave it out"},
+      {"a,b,c\n1,2,0\n", "d", "has no column 'd'; its 3 columns are 'a' to 'c'"},
+      {"first,second,class\n1,2,0\n", "classes", "has no column 'classes'; did you mean 'class'?"},
+      {"1,2,0\n", "class",
+       "has no header, so its columns have no names; --target takes a number from 1 to 3, not 'class'"},
+      {"1,2,0\n", "4", "takes a number from 1 to 3, not '4'"},
+      {"", NULL, "is empty"},
+      {"a,b,c\n", NULL, "has no rows"},
   };
   Net net;
   net_make_one(&net, vector_of("x", 2), classes_of("class", 2));
-  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) refuse_set(&net, csv_of("t.csv", cases[i].text), cases[i].target, cases[i].says);
-  refuse_set(&net, scratch_bytes("t.csv", "\xFF\xFE" "1\0,\0", 6), NULL, "is UTF-16; save it as UTF-8");
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    refuse_set(&net, csv_of("t.csv", cases[i].text), cases[i].target, cases[i].says);
+  refuse_set(&net,
+             scratch_bytes("t.csv",
+                           "\xFF\xFE"
+                           "1\0,\0",
+                           6),
+             NULL, "is UTF-16; save it as UTF-8");
   refuse_set(&net, scratch_bytes("t.csv", "1,2\0,0", 6), NULL, "is no text: it has zero bytes in it");
   refuse_set(&net, "synthetic", "a", "a target column is chosen in tables (.csv)");
   char *large = malloc((1 << 21) + 2);
@@ -466,23 +566,24 @@ static void bad_tables_are_refused_with_the_place(void) {
   memset(large, 'x', 1 << 21);
   refuse_set(&net, scratch_bytes("t.csv", large, 1 << 21), NULL, "cell 1 has more than 65536 bytes");
   large[0] = '"';
-  refuse_set(&net, scratch_bytes("t.csv", large, 1 << 21), NULL, "cell 1 has more than 65536 bytes; a quote may be missing");
+  refuse_set(&net, scratch_bytes("t.csv", large, 1 << 21), NULL,
+             "cell 1 has more than 65536 bytes; a quote may be missing");
   free(large);
   net.network.inputs = 2;
   refuse_set(&net, csv_of("t.csv", "1,2,0\n"), NULL, "a row is one input, the net has 2");
 }
 
 CU_TestInfo suite_formats[] = {
-  {"pictures are turned upright", pictures_are_turned_upright},
-  {"damaged EXIF does no harm", damaged_exif_does_no_harm},
-  {"WebP is read", webp_is_read},
-  {"pictures of other kinds are named", pictures_of_other_kinds_are_named},
-  {"arrays have names that are said", arrays_have_names_that_are_said},
-  {"texts are no labels", texts_are_no_labels},
-  {"tables are read", tables_are_read},
-  {"tables have parts", tables_have_parts},
-  {"classes of tables go by name", classes_of_tables_go_by_name},
-  {"tables have other targets", tables_have_other_targets},
-  {"bad tables are refused with the place", bad_tables_are_refused_with_the_place},
-  CU_TEST_INFO_NULL,
+    {"pictures are turned upright", pictures_are_turned_upright},
+    {"damaged EXIF does no harm", damaged_exif_does_no_harm},
+    {"WebP is read", webp_is_read},
+    {"pictures of other kinds are named", pictures_of_other_kinds_are_named},
+    {"arrays have names that are said", arrays_have_names_that_are_said},
+    {"texts are no labels", texts_are_no_labels},
+    {"tables are read", tables_are_read},
+    {"tables have parts", tables_have_parts},
+    {"classes of tables go by name", classes_of_tables_go_by_name},
+    {"tables have other targets", tables_have_other_targets},
+    {"bad tables are refused with the place", bad_tables_are_refused_with_the_place},
+    CU_TEST_INFO_NULL,
 };

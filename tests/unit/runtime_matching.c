@@ -1,4 +1,5 @@
-/* runtime_matching.c: weights of other frameworks: files that are not read, prefixes, names, layouts, the order of a flatten. */
+/* runtime_matching.c: weights of other frameworks: files that are not read, prefixes, names, layouts, the
+ * order of a flatten. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <stdio.h>
@@ -11,16 +12,24 @@
 #include "runtime_scratch.h"
 
 static void files_of_other_frameworks_are_named(void) {
-  static const char torch_zip[] = "PK\1\2\24\0\24\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\20\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0archive/data.pkl";
-  static const char keras_zip[] = "PK\1\2\24\0\24\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\20\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0model.weights.h5";
-  static const struct { const char *bytes; size_t n; const char *says; } cases[] = {
-    {torch_zip, sizeof torch_zip - 1, "is a file of PyTorch"},
-    {keras_zip, sizeof keras_zip - 1, "is a model of Keras"},
-    {"\x89HDF\r\n\x1a\n\0\0\0\0\0\0\0\0", 16, "is an HDF5 file"},
-    {"\x1c\0\0\0TFL3\x14\0\x20\0\0\0\0\0", 16, "is a model of TensorFlow Lite"},
-    {"\x08\x07\x12\x07pytorch\x1a\x05" "2.1.0:\xc5\1", 20, "is a model of ONNX"},
-    {"\x80\2\x8a\n\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\2M\xe9\3.", 21, "is a file of PyTorch"},
-    {"\x80\4\x95\x10\0\0\0\0\0\0\0}\x94.", 14, "is a file of PyTorch"},
+  static const char torch_zip[] = "PK\1\2\24\0\24\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\20\0\0\0\0\0\0\0"
+                                  "\0\0\0\0\0\0\0\0\0\0archive/data.pkl";
+  static const char keras_zip[] = "PK\1\2\24\0\24\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\20\0\0\0\0\0\0\0"
+                                  "\0\0\0\0\0\0\0\0\0\0model.weights.h5";
+  static const struct {
+    const char *bytes;
+    size_t n;
+    const char *says;
+  } cases[] = {
+      {torch_zip, sizeof torch_zip - 1, "is a file of PyTorch"},
+      {keras_zip, sizeof keras_zip - 1, "is a model of Keras"},
+      {"\x89HDF\r\n\x1a\n\0\0\0\0\0\0\0\0", 16, "is an HDF5 file"},
+      {"\x1c\0\0\0TFL3\x14\0\x20\0\0\0\0\0", 16, "is a model of TensorFlow Lite"},
+      {"\x08\x07\x12\x07pytorch\x1a\x05"
+       "2.1.0:\xc5\1",
+       20, "is a model of ONNX"},
+      {"\x80\2\x8a\n\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\2M\xe9\3.", 21, "is a file of PyTorch"},
+      {"\x80\4\x95\x10\0\0\0\0\0\0\0}\x94.", 14, "is a file of PyTorch"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     unsigned char bytes[200] = "PK\3\4 the members come first ... ";
@@ -29,30 +38,37 @@ static void files_of_other_frameworks_are_named(void) {
     cnn_archive archive;
     cnn_status status = cnn_archive_parse(&archive, "some/w.x", bytes, before + cases[i].n);
     if (!strstr(status.message, cases[i].says)) printf("# %zu: %s\n", i, status.message);
-    CU_ASSERT(status.code == CNN_BAD_FORMAT && strncmp(status.message, "some/w.x: ", 10) == 0 && strstr(status.message, cases[i].says));
+    CU_ASSERT(status.code == CNN_BAD_FORMAT && strncmp(status.message, "some/w.x: ", 10) == 0 &&
+              strstr(status.message, cases[i].says));
     CU_ASSERT(strlen(status.message) < sizeof status.message - 4);
   }
 }
 
 /* A net of two layers, the second behind a flatten of 2x2x3. */
 static const cnn_weight net_weights[] = {
-  {.name = "conv1.weight", .rank = 4, .dim = {3, 2, 1, 5}, .offset = 0, .size = 30},
-  {.name = "conv1.bias", .rank = 1, .dim = {3}, .offset = 30, .size = 3},
-  {.name = "dense1.weight", .rank = 2, .dim = {7, 12}, .offset = 33, .size = 84, .flattened = {2, 2, 3}},
+    {.name = "conv1.weight", .rank = 4, .dim = {3, 2, 1, 5}, .offset = 0, .size = 30},
+    {.name = "conv1.bias", .rank = 1, .dim = {3}, .offset = 30, .size = 3},
+    {.name = "dense1.weight", .rank = 2, .dim = {7, 12}, .offset = 33, .size = 84, .flattened = {2, 2, 3}},
 };
 static const cnn_network weights_net = {.name = "n", .weights = 3, .weight = net_weights, .parameters = 117};
 
 static const float zeros[200];
 
 static cnn_tensor floats_of(const char *name, int32_t rank, int64_t a, int64_t b, int64_t c, int64_t d) {
-  cnn_tensor tensor = {.name = name, .dtype = CNN_DTYPE_F32, .rank = rank, .dim = {a, b, c, d}, .data = (const unsigned char *)zeros};
+  cnn_tensor tensor = {.name = name,
+                       .dtype = CNN_DTYPE_F32,
+                       .rank = rank,
+                       .dim = {a, b, c, d},
+                       .data = (const unsigned char *)zeros};
   cnn_tensor_measure(&tensor);
   return tensor;
 }
 
-static cnn_status load_of(const cnn_tensor *tensor, int32_t count, const cnn_note *note, const char *prefix, cnn_weights_report *report) {
+static cnn_status load_of(const cnn_tensor *tensor, int32_t count, const cnn_note *note, const char *prefix,
+                          cnn_weights_report *report) {
   float out[117];
-  CU_ASSERT_EQUAL_FATAL(cnn_safetensors_write(scratch("theirs.safetensors"), tensor, count, note, note ? 1 : 0).code, CNN_OK);
+  CU_ASSERT_EQUAL_FATAL(
+      cnn_safetensors_write(scratch("theirs.safetensors"), tensor, count, note, note ? 1 : 0).code, CNN_OK);
   return cnn_weights_load_behind(&weights_net, scratch("theirs.safetensors"), prefix, false, out, report);
 }
 
@@ -65,30 +81,41 @@ static void expect_refused(const cnn_tensor *tensor, int32_t count, const char *
 }
 
 static void a_common_prefix_is_told_and_left_out(void) {
-  cnn_tensor set[4] = {floats_of("module.conv1.weight", 4, 3, 2, 1, 5), floats_of("module.conv1.bias", 1, 3, 0, 0, 0),
-                       floats_of("module.dense1.weight", 2, 7, 12, 0, 0), floats_of("other.bias", 1, 9, 0, 0, 0)};
+  cnn_tensor set[4] = {
+      floats_of("module.conv1.weight", 4, 3, 2, 1, 5), floats_of("module.conv1.bias", 1, 3, 0, 0, 0),
+      floats_of("module.dense1.weight", 2, 7, 12, 0, 0), floats_of("other.bias", 1, 9, 0, 0, 0)};
   cnn_weights_report report;
   cnn_status status = load_of(set, 3, NULL, NULL, &report);
   CU_ASSERT_EQUAL(status.code, CNN_MISMATCH);
   const char *line = strchr(status.message, ':');
-  CU_ASSERT_STRING_EQUAL(line ? line : "", ": has 3 of the net's 3 weights, with 'module.' before their names; --weights-prefix=module. leaves that out");
+  CU_ASSERT_STRING_EQUAL(line ? line : "", ": has 3 of the net's 3 weights, with 'module.' before their "
+                                           "names; --weights-prefix=module. leaves that out");
   free(report.text);
-  CU_ASSERT_EQUAL(load_of(set, 4, NULL, "module.", &report).code, CNN_OK); /* what is not behind it does not count */
+  CU_ASSERT_EQUAL(load_of(set, 4, NULL, "module.", &report).code,
+                  CNN_OK); /* what is not behind it does not count */
   CU_ASSERT(report.matched == 3 && report.extra == 0 && !report.text);
   set[2].name = "module.head.weight";
-  expect_refused(set, 3, "has 2 of the net's 3 weights, with 'module.' before their names; --weights-prefix=module. leaves that out. What differs besides:");
-  expect_refused(set, 3, "missing: dense1.weight [7, 12]; did you mean the file's module.head.weight [7, 12]");
+  expect_refused(set, 3,
+                 "has 2 of the net's 3 weights, with 'module.' before their names; --weights-prefix=module. "
+                 "leaves that out. What differs besides:");
+  expect_refused(set, 3,
+                 "missing: dense1.weight [7, 12]; did you mean the file's module.head.weight [7, 12]");
   status = load_of(set, 3, NULL, "modul.", &report);
   CU_ASSERT(status.code == CNN_MISMATCH && report.missing == 3);
   free(report.text);
 }
 
 static void names_and_layouts_of_others_are_recognised(void) {
-  cnn_tensor set[3] = {floats_of("conv1.weight", 4, 3, 2, 1, 5), floats_of("conv1.bias", 1, 3, 0, 0, 0), floats_of("dense1.weight", 2, 7, 12, 0, 0)};
+  cnn_tensor set[3] = {floats_of("conv1.weight", 4, 3, 2, 1, 5), floats_of("conv1.bias", 1, 3, 0, 0, 0),
+                       floats_of("dense1.weight", 2, 7, 12, 0, 0)};
   set[0] = floats_of("conv1.weight", 4, 1, 5, 2, 3);
-  expect_refused(set, 3, "conv1.weight is [1, 5, 2, 3] in the file, [3, 2, 1, 5] in the net: its kernel lies height, width, in, out");
+  expect_refused(set, 3,
+                 "conv1.weight is [1, 5, 2, 3] in the file, [3, 2, 1, 5] in the net: its kernel lies height, "
+                 "width, in, out");
   set[0] = floats_of("conv1/kernel:0", 4, 1, 5, 2, 3);
-  expect_refused(set, 3, "missing: conv1.weight [3, 2, 1, 5]; did you mean the file's conv1/kernel:0 [1, 5, 2, 3]: its kernel lies height");
+  expect_refused(set, 3,
+                 "missing: conv1.weight [3, 2, 1, 5]; did you mean the file's conv1/kernel:0 [1, 5, 2, 3]: "
+                 "its kernel lies height");
   set[0] = floats_of("conv1.weight", 4, 3, 2, 1, 5);
   set[2] = floats_of("dense1.weight", 2, 12, 7, 0, 0);
   expect_refused(set, 3, "dense1.weight is [12, 7] in the file, [7, 12] in the net: it is transposed; w.T");
@@ -98,7 +125,8 @@ static void names_and_layouts_of_others_are_recognised(void) {
   expect_refused(set, 3, "did you mean the file's dense_1.weigth [7, 12]");
   set[2] = floats_of("dense1.weight", 2, 7, 12, 0, 0);
   set[0] = floats_of("features.0.kern", 4, 3, 2, 1, 5); /* no name like it, but the only one of its shape */
-  expect_refused(set, 3, "missing: conv1.weight [3, 2, 1, 5]; did you mean the file's features.0.kern [3, 2, 1, 5]");
+  expect_refused(set, 3,
+                 "missing: conv1.weight [3, 2, 1, 5]; did you mean the file's features.0.kern [3, 2, 1, 5]");
 }
 
 static void long_lists_end_with_whole_lines(void) {
@@ -127,7 +155,8 @@ static void the_order_of_a_flatten_is_warned_of(void) {
   cnn_weights_report report;
   for (int i = -1; i < 3; i++) {
     CU_ASSERT_EQUAL(load_of(set, 3, i < 0 ? NULL : &formats[i], NULL, &report).code, CNN_OK);
-    CU_ASSERT_EQUAL(strstr(report.warning, "dense1.weight belongs to a flattened 2x2x3, here") != NULL, i <= 0);
+    CU_ASSERT_EQUAL(strstr(report.warning, "dense1.weight belongs to a flattened 2x2x3, here") != NULL,
+                    i <= 0);
   }
   float out[117] = {0};
   CU_ASSERT_EQUAL(cnn_weights_save(&weights_net, scratch("own.safetensors"), out, NULL).code, CNN_OK);
@@ -139,10 +168,10 @@ static void the_order_of_a_flatten_is_warned_of(void) {
 }
 
 CU_TestInfo suite_matching[] = {
-  {"files of other frameworks are named", files_of_other_frameworks_are_named},
-  {"a common prefix is told and left out", a_common_prefix_is_told_and_left_out},
-  {"names and layouts of others are recognised", names_and_layouts_of_others_are_recognised},
-  {"long lists end with whole lines", long_lists_end_with_whole_lines},
-  {"the order of a flatten is warned of", the_order_of_a_flatten_is_warned_of},
-  CU_TEST_INFO_NULL,
+    {"files of other frameworks are named", files_of_other_frameworks_are_named},
+    {"a common prefix is told and left out", a_common_prefix_is_told_and_left_out},
+    {"names and layouts of others are recognised", names_and_layouts_of_others_are_recognised},
+    {"long lists end with whole lines", long_lists_end_with_whole_lines},
+    {"the order of a flatten is warned of", the_order_of_a_flatten_is_warned_of},
+    CU_TEST_INFO_NULL,
 };
