@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "archive.h"
 #include "classes.h"
@@ -71,11 +72,7 @@ typedef struct cnn_program_state {
   char *beside, *here;     /* where train may have left weights; "here" is the working directory */
 } cnn_program_state;
 
-static bool readable(const char *path) {
-  FILE *file = path ? fopen(path, "rb") : NULL;
-  if (file) fclose(file);
-  return file != NULL;
-}
+static bool readable(const char *path) { return path && access(path, R_OK) == 0; }
 
 static const char *weights_at_hand(const cnn_program *program) {
   const cnn_program_state *state = program->state;

@@ -51,8 +51,8 @@ __attribute__((destructor)) static void end(void) {
 
 /* ---- memory */
 
-/* The OpenMP runtime of LLVM hangs when it has no memory to start with, which nobody but its authors can
- * mend. */
+/* The OpenMP runtime of LLVM hangs when it has no memory to start with, and gives up when a file of /proc is not
+ * opened at once, which nobody but its authors can mend. */
 static int is_openmp(const void *caller) {
   Dl_info about;
   return dladdr(caller, &about) && about.dli_fname && strstr(about.dli_fname, "omp");
@@ -71,8 +71,8 @@ void *realloc(void *old, size_t bytes) { return fails(CALLER) ? NULL : __libc_re
 
 /* ---- interruptions */
 
-static int interrupted(void) {
-  if (!armed || interrupt == 0 || ++calls % interrupt != 0) return 0;
+static int interrupted(const void *caller) {
+  if (!armed || interrupt == 0 || is_openmp(caller) || ++calls % interrupt != 0) return 0;
   errno = EINTR;
   return 1;
 }
@@ -81,22 +81,22 @@ static int interrupted(void) {
 
 ssize_t read(int file, void *to, size_t n) {
   REAL(read);
-  return interrupted() ? -1 : real(file, to, n);
+  return interrupted(CALLER) ? -1 : real(file, to, n);
 }
 
 ssize_t write(int file, const void *from, size_t n) { /* and now and then a part of it only */
   REAL(write);
-  return interrupted() ? -1 : real(file, from, interrupt && calls % 2 && n > 1 ? n / 2 : n);
+  return interrupted(CALLER) ? -1 : real(file, from, interrupt && calls % 2 && n > 1 ? n / 2 : n);
 }
 
 int fsync(int file) {
   REAL(fsync);
-  return interrupted() ? -1 : real(file);
+  return interrupted(CALLER) ? -1 : real(file);
 }
 
 int rename(const char *from, const char *to) {
   REAL(rename);
-  return interrupted() ? -1 : real(from, to);
+  return interrupted(CALLER) ? -1 : real(from, to);
 }
 
 static mode_t mode_of(int flags, va_list rest) { return flags & O_CREAT ? va_arg(rest, mode_t) : 0; }
@@ -107,7 +107,7 @@ int open(const char *path, int flags, ...) {
   va_start(rest, flags);
   const mode_t mode = mode_of(flags, rest);
   va_end(rest);
-  return interrupted() ? -1 : real(path, flags, mode);
+  return interrupted(CALLER) ? -1 : real(path, flags, mode);
 }
 
 int openat(int directory, const char *path, int flags, ...) {
@@ -116,10 +116,10 @@ int openat(int directory, const char *path, int flags, ...) {
   va_start(rest, flags);
   const mode_t mode = mode_of(flags, rest);
   va_end(rest);
-  return interrupted() ? -1 : real(directory, path, flags, mode);
+  return interrupted(CALLER) ? -1 : real(directory, path, flags, mode);
 }
 
 FILE *fopen(const char *path, const char *mode) {
   REAL(fopen);
-  return interrupted() ? NULL : real(path, mode);
+  return interrupted(CALLER) ? NULL : real(path, mode);
 }

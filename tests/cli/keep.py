@@ -351,8 +351,8 @@ exits(0, "weights on other data", *TRAIN, "--data=folders", "-o", "run.safetenso
 check(kept(".safetensors") == good, "  cannot be compared: the newer ones are kept")
 exits(2, "weights that would be replaced by others are not read", *RUN, "--init=run.previous.safetensors",
       says="run.previous.safetensors cannot be written: the first weights are read from it")
-exits(0, "npz says nothing about itself", *TRAIN, "--data=d.npz", "-o", "x.npz",
-      says="x.npz holds the weights of another run; they are kept as x.previous.npz")
+exits(0, "npz says the same about itself", *TRAIN, "--data=d.npz", "-o", "x.npz",
+      says=("x.npz holds the weights of another run (epoch ", "); they are kept as x.previous.npz"))
 with open("other.safetensors", "wb") as file:
     file.write(b"something else")
 exits(0, "what is no weights", *TRAIN, "--data=d.npz", "-o", "other.safetensors",
