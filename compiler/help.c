@@ -52,7 +52,9 @@ void help_options(Text *out) {
   text_put(out, "cnnc [options] FILE.cnn [-o OUTPUT]\n\nCompiles a convolutional net to C.\n\n");
   for (const OptionRow *row = options_table; row->code; row++) {
     if (!row->shown) continue;
-    text_put(out, "  %-*s", INDENT - 2, row->shown);
+    const bool alone = strlen(row->shown) > INDENT - 4; /* in a line of its own */
+    if (alone) text_put(out, "  %s\n%*s", row->shown, INDENT, "");
+    else text_put(out, "  %-*s", INDENT - 2, row->shown);
     put_wrapped(out, row->help, INDENT, WIDTH);
   }
   text_put(out, "\nThe language: cnnc --help topics. All operators: cnnc --help operators. One of them: cnnc "

@@ -29,17 +29,19 @@ const OptionRow options_table[] = {
   {"weights", LONG_WEIGHTS, required_argument, "--weights=FILE",
    "trained weights (.safetensors or .npz) that go into the output", "@file"},
   {"weights-prefix", LONG_WEIGHTS_PREFIX, required_argument, "--weights-prefix=PREFIX",
-   "what the names in that file begin with besides, as 'module.'; names without it do not count", NULL},
+   "removes PREFIX ('module.') from the names in that file; names that do not begin with it are "
+   "ignored", NULL},
   {"embed", LONG_EMBED, required_argument, "--embed=HOW",
    "weights go into the C file as text (up to 1 MB), a file NAME.weights.bin beside it (incbin), or an"
    " object NAME.weights.o beside it (object)", "text incbin object"},
   {"batch", LONG_BATCH, required_argument, "--batch=N", "images a call of NAME_infer takes (1)", NULL},
   {"train", LONG_TRAIN, no_argument, "--train",
-   "with the training code (the default for programs with a train block)", NULL},
+   "with the training code (the default for programs, -o NAME, of nets with a train block; C files and "
+   "objects need this option)", NULL},
   {"no-train", LONG_NO_TRAIN, no_argument, "--no-train", "without it", NULL},
   {"memory", LONG_MEMORY, required_argument, "--memory=BYTES",
-   "the most memory that a training step may take, as 64M or 1.5G (K, M, G: 1024 of what is before): "
-   "values are computed again where it does not suffice to keep them", NULL},
+   "the most memory that a training step may take, as 64M or 1.5G: where it is short, values are computed "
+   "again instead of kept", NULL},
   {"target", LONG_TARGET, required_argument, "--target=T[,T...]",
    "x86-64-v4 x86-64-v3 x86-64 aarch64 riscv64 armv7m wasm32, generic (scalar C for any CPU), native; "
    "of several, the best that the CPU runs is chosen at run time", "@targets"},
@@ -62,7 +64,7 @@ const OptionRow options_table[] = {
   {NULL, 'W', required_argument, "-W[no-]SLUG",
    "a warning on or off; -Werror, -Werror=SLUG: warnings as errors", "@warnings"},
   {"diagnostics", LONG_DIAGNOSTICS, required_argument, "--diagnostics=KIND",
-   "text json sarif", "text json sarif"},
+   "how messages are written on standard error: text json sarif", "text json sarif"},
   {"color", LONG_COLOR, required_argument, "--color=WHEN",
    "auto always never; NO_COLOR is honoured", "auto always never"},
   {"explain", LONG_EXPLAIN, required_argument, "--explain=SLUG",

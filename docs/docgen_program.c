@@ -41,18 +41,34 @@ static bool is_row(const char *line, size_t n, const char **name, size_t *name_l
   return *help_length > 0;
 }
 
+/* The first part of a row's text, and the lines behind it that go on with it; `next` is then the one after
+ * these. */
+static const char *row_text(Arena *arena, const char *help, size_t n, const char **next) {
+  Text text = {.arena = arena};
+  text_bytes(&text, help, n);
+  while (strncmp(*next, "   ", 3) == 0) {
+    const char *more = *next + strspn(*next, " ");
+    const size_t length = strcspn(more, "\n");
+    text_put(&text, " %.*s", (int)length, more);
+    *next = more + length + (more[length] == '\n');
+  }
+  return text.s;
+}
+
 /* Rows become entries, all other lines but the one on how it is called paragraphs. */
 static void put_help(Text *out, const char *help) {
   for (const char *line = help; *line;) {
     const size_t n = strcspn(line, "\n");
     const char *name, *what;
     size_t name_length, what_length;
+    const char *next = line + n + (line[n] == '\n');
     if (is_row(line, n, &name, &name_length, &what, &what_length))
-      man_entry(out, arena_copy(out->arena, name, name_length), arena_copy(out->arena, what, what_length));
+      man_entry(out, arena_copy(out->arena, name, name_length),
+                row_text(out->arena, what, what_length, &next));
     else if (n && strncmp(line, "usage:", 6) == 0)
       man_page(out, arena_printf(out->arena, "    %.*s", (int)n - 7, line + 7));
     else if (n) man_page(out, arena_copy(out->arena, line, n));
-    line += n + (line[n] == '\n');
+    line = next;
   }
 }
 

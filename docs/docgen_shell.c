@@ -53,8 +53,10 @@ static const char *short_help(Arena *arena, const OptionRow *row, const char *qu
 /* ---- bash ---- */
 static void bash_letters(Text *out) {
   for (const OptionRow *row = options_table; row->code; row++) {
-    if (row->name || !row->shown) continue;
-    if (!glued(row)) text_put(out, " -%c", row->code);
+    if (!row->shown) continue;
+    if (row->name) { /* some have a letter besides: -h, --help */
+      if (row->shown[1] != '-') text_put(out, " %.2s", row->shown);
+    } else if (!glued(row)) text_put(out, " -%c", row->code);
     else if (row->code == 'W') text_put(out, " -W");
     else
       for (const char *word = words_of(out->arena, row); *word;
@@ -73,12 +75,14 @@ void shell_bash(Text *out) {
       "  ((COMP_CWORD > 0)) && before=${COMP_WORDS[COMP_CWORD - 1]}\n"
       "  COMPREPLY=()\n"
       "  # bash takes --name=value for three words\n"
-      "  if [[ $word == '=' && $before == --* ]]; then name=$before value=\n"
+      "  if [[ $word == '=' && ($before == --* || $before == -Werror) ]]; then name=$before value=\n"
       "  elif [[ $before == '=' && COMP_CWORD -gt 1 ]]; then name=${COMP_WORDS[COMP_CWORD - 2]} value=$word\n"
       "  elif [[ $before == --help || $before == -h ]]; then name=--help value=$word\n"
       "  fi\n"
       "  local list=${value%%\"${value##*,}\"} # what stands before the last comma\n"
-      "  case $name in\n");
+      "  local warnings='%s'\n"
+      "  case $name in\n",
+      joined(arena, options_slugs(arena, true)));
   for (const OptionRow *row = options_table; row->code; row++) {
     if (!row->name || !row->shown || !row->has_arg) continue;
     const char *words = words_of(arena, row);
@@ -90,7 +94,8 @@ void shell_bash(Text *out) {
                "    --%s) COMPREPLY=($(compgen -P \"$list\" -W '%s' -- \"${value#\"$list\"}\")); return ;;\n",
                row->name, words);
   }
-  text_put(out, "    --*) return ;;\n  esac\n  case $before in\n");
+  text_put(out, "    -Werror) COMPREPLY=($(compgen -W \"$warnings\" -- \"$value\")); return ;;\n"
+                "    --*) return ;;\n  esac\n  case $before in\n");
   for (const OptionRow *row = options_table; row->code; row++) {
     if (row->name || !row->has_arg || glued(row)) continue;
     if (is_kind(row, "@folder"))
@@ -102,24 +107,21 @@ void shell_bash(Text *out) {
     else text_put(out, "    -%c) return ;;\n", row->code);
   }
   text_put(out, "  esac\n  case $word in\n");
-  for (const OptionRow *row = options_table; row->code; row++)
-    if (row->code == 'W')
-      text_put(out, "    -W*) COMPREPLY=($(compgen -P -W -W 'error no-error %s' -- \"${word#-W}\")) ;;\n",
-               words_of(arena, row));
-  text_put(out, "    --*)\n      COMPREPLY=($(compgen -W '");
-  const char *between = "";
+  text_put(out, "    -Wno-*) COMPREPLY=($(compgen -P -Wno- -W \"error $warnings\" -- \"${word#-Wno-}\")) ;;\n"
+                "    -W*) COMPREPLY=($(compgen -P -W -W \"error no- $warnings\" -- \"${word#-W}\")) ;;\n"
+                "    -*)\n      COMPREPLY=($(compgen -W '");
+  bash_letters(out);
   for (const OptionRow *row = options_table; row->code; row++)
     if (row->name && row->shown)
-      text_put(out, "%s--%s%s", between, row->name, row->has_arg == 1 ? "=" : ""), between = " ";
-  text_put(out, "' -- \"$word\"))\n      [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace\n      ;;\n    "
-                "-*) COMPREPLY=($(compgen -W '-");
-  bash_letters(out);
-  text_put(out, "' -- \"$word\")) ;;\n"
+      text_put(out, " --%s%s", row->name, row->has_arg == 1 ? "=" : "");
+  text_put(out, "' -- \"$word\"))\n"
+                "      ;;\n"
                 "    *)\n"
                 "      COMPREPLY=($(compgen -f -X '!*.cnn' -- \"$word\") $(compgen -d -- \"$word\"))\n"
                 "      compopt -o filenames\n"
                 "      ;;\n"
                 "  esac\n"
+                "  [[ ${COMPREPLY[0]} == *= || ${COMPREPLY[0]} == -Wno- ]] && compopt -o nospace\n"
                 "}\n"
                 "complete -F _cnnc cnnc\n");
 }

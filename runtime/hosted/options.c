@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_FLAGS = 40, HELP_COLUMN = 34, HELP_VALUE = 1000 };
+enum { MOST_FLAGS = 40, HELP_COLUMN = 34, HELP_WIDTH = 100, HELP_VALUE = 1000 };
 
 static void complain(const cnn_usage *usage, const char *format, va_list arguments) {
   fprintf(stderr, "%s %s: ", usage->program, usage->command);
@@ -29,6 +29,27 @@ int cnn_usage_error(const cnn_usage *usage, const char *format, ...) {
   return CNN_EXIT_USAGE;
 }
 
+/* From HELP_COLUMN on, with breaks between words; `column` is where the line has come to. */
+static void print_wrapped(const char *text, int column) {
+  const char *blank = column < HELP_COLUMN ? "" : "  ";
+  if (column < HELP_COLUMN) printf("%*s", HELP_COLUMN - column, "");
+  if (column < HELP_COLUMN) column = HELP_COLUMN;
+  while (*text) {
+    const int length = (int)strcspn(text, " "), taken = (int)strlen(blank) + length;
+    if (*blank && column + taken > HELP_WIDTH) {
+      printf("\n%*s%.*s", HELP_COLUMN, "", length, text);
+      column = HELP_COLUMN + length;
+    } else {
+      printf("%s%.*s", blank, length, text);
+      column += taken;
+    }
+    blank = " ";
+    text += length;
+    text += strspn(text, " ");
+  }
+  printf("\n");
+}
+
 static void print_help(const cnn_usage *usage) {
   printf("usage: %s %s [options]%s%s\n\n%s\n\n", usage->program, usage->command, *usage->operands ? " " : "", usage->operands, usage->summary);
   for (int32_t i = 0; i <= usage->flags; i++) {
@@ -38,7 +59,8 @@ static void print_help(const cnn_usage *usage) {
     int used = snprintf(left, sizeof left, flag->letter ? "  -%c, " : "  ", flag->letter);
     used += snprintf(left + used, sizeof left - (size_t)used, "--%s%s", flag->name, *flag->argument ? "=" : "");
     snprintf(left + used, sizeof left - (size_t)used, "%s", flag->argument);
-    printf("%-*s%s%s\n", HELP_COLUMN, left, strlen(left) >= HELP_COLUMN ? "  " : "", flag->help);
+    printf("%s", left);
+    print_wrapped(flag->help, (int)strlen(left));
   }
 }
 

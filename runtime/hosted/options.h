@@ -20,7 +20,7 @@ typedef struct cnn_flag {
   cnn_value_kind kind;
   void *value;               /* left alone when the option is not given */
   const char *argument;      /* as the help shows it: "PATH" */
-  const char *help;
+  const char *help;          /* one line, which the help wraps */
   double low, high;
   const char *const *choices; /* NULL at the end */
   bool *given;               /* may be NULL */

@@ -205,7 +205,9 @@ int cnn_program_dream(const cnn_program *program, int argc, char **argv) {
     {"output", 0, CNN_VALUE_TEXT, &a.output, "K|all", "a class by number or label, or an output's channel; all: one picture each", 0, 0, NULL, NULL},
     {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT", ".png: a page; .npy: the inputs themselves, as predict takes them", 0, 0, NULL, NULL},
     {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL, NULL},
-    {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX", "what its names begin with besides, as 'module.'", 0, 0, NULL, NULL},
+    {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX",
+     "removes PREFIX ('module.') from the names in that file; names that do not begin with it are "
+     "ignored", 0, 0, NULL, NULL},
     {"from", 0, CNN_VALUE_TEXT, &a.from, "IMAGE", "begin with it (noise)", 0, 0, NULL, NULL},
     {"steps", 0, CNN_VALUE_WHOLE, &a.steps, "N", "of gradient ascent (256)", 1, 1e6, NULL, NULL},
     {"rate", 0, CNN_VALUE_NUMBER, &a.rate, "X", "how far a step goes, in shades of grey (8)", 0, 1e6, NULL, NULL},

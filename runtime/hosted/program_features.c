@@ -105,7 +105,9 @@ int cnn_program_features(const cnn_program *program, int argc, char **argv) {
     {"layer", 0, CNN_VALUE_TEXT, &a.layer, "NAME", "a layer, as info lists them (all, a few channels of each)", 0, 0, NULL, NULL},
     {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT", ".png: a page of pictures; .npy: the layer's values", 0, 0, NULL, NULL},
     {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL, NULL},
-    {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX", "what its names begin with besides, as 'module.'", 0, 0, NULL, NULL},
+    {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX",
+     "removes PREFIX ('module.') from the names in that file; names that do not begin with it are "
+     "ignored", 0, 0, NULL, NULL},
     {"channels", 0, CNN_VALUE_WHOLE, &a.channels, "N", "at most so many of a layer (64)", 1, 1024, NULL, NULL},
     {"scale", 0, CNN_VALUE_WHOLE, &a.scale, "N", "pixels a side of each value (as fits the page)", 1, 64, NULL, NULL},
     {"index", 0, CNN_VALUE_WHOLE, &a.index, "N", "which sample of an array of several (0)", 0, 1e15, NULL, NULL},

@@ -132,7 +132,9 @@ int cnn_program_filters(const cnn_program *program, int argc, char **argv) {
     {"layer", 0, CNN_VALUE_TEXT, &a.layer, "NAME", "a convolution or a dense layer (the first convolution)", 0, 0, NULL, NULL},
     {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT.png", "the page", 0, 0, NULL, NULL},
     {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL, NULL},
-    {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX", "what its names begin with besides, as 'module.'", 0, 0, NULL, NULL},
+    {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX",
+     "removes PREFIX ('module.') from the names in that file; names that do not begin with it are "
+     "ignored", 0, 0, NULL, NULL},
     {"filters", 0, CNN_VALUE_WHOLE, &a.filters, "N", "at most so many (256; 32 where each has many channels)", 1, 4096, NULL, NULL},
     {"channels", 0, CNN_VALUE_WHOLE, &a.channels, "N", "at most so many of each (32)", 1, 4096, NULL, NULL},
     {"scale", 0, CNN_VALUE_WHOLE, &a.scale, "N", "pixels a side of each weight (as fits the page)", 1, 64, NULL, NULL},

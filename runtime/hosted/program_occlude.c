@@ -183,7 +183,9 @@ int cnn_program_occlude(const cnn_program *program, int argc, char **argv) {
     {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT", ".png: a page; .npy: the probability (or score) for each position of the window", 0, 0, NULL, NULL},
     {"class", 0, CNN_VALUE_TEXT, &a.class, "K", "whose probability: a number or a label (the one that is predicted)", 0, 0, NULL, NULL},
     {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL, NULL},
-    {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX", "what its names begin with besides, as 'module.'", 0, 0, NULL, NULL},
+    {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX",
+     "removes PREFIX ('module.') from the names in that file; names that do not begin with it are "
+     "ignored", 0, 0, NULL, NULL},
     {"window", 0, CNN_VALUE_WHOLE, &a.window, "N", "side of the window in pixels (a seventh of the picture's)", 1, 1e6, NULL, NULL},
     {"stride", 0, CNN_VALUE_WHOLE, &a.stride, "N", "pixels from one position to the next (1; of large windows a quarter)", 1, 1e6, NULL, NULL},
     {"fill", 0, CNN_VALUE_NUMBER, &a.fill, "X", "what the window is filled with (the picture's mean colour)", -1e30, 1e30, NULL, &a.filled},

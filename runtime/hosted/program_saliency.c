@@ -112,7 +112,9 @@ int cnn_program_saliency(const cnn_program *program, int argc, char **argv) {
     {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT", ".png: a page; .npy: the gradient, with its signs", 0, 0, NULL, NULL},
     {"class", 0, CNN_VALUE_TEXT, &a.class, "K", "whose score: a number or a label (the one that is predicted)", 0, 0, NULL, NULL},
     {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL, NULL},
-    {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX", "what its names begin with besides, as 'module.'", 0, 0, NULL, NULL},
+    {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX",
+     "removes PREFIX ('module.') from the names in that file; names that do not begin with it are "
+     "ignored", 0, 0, NULL, NULL},
     {"smooth", 0, CNN_VALUE_WHOLE, &a.smooth, "N", "the mean over N noisy copies of the input (1: the input itself)", 1, 1e6, NULL, NULL},
     {"noise", 0, CNN_VALUE_NUMBER, &a.noise, "X", "their standard deviation, as a part of the input's range (0.15)", 0, 10, NULL, NULL},
     {"seed", 0, CNN_VALUE_SEED, &a.seed, "S", "of the noise (0)", 0, 0, NULL, NULL},

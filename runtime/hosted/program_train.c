@@ -179,12 +179,13 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
     {"data", 0, CNN_VALUE_TEXT, &a.data, "PATH", "a directory with IDX, CIFAR or picture folders, an .npz, a .csv, or 'synthetic'", 0, 0, NULL, NULL},
     {"target", 0, CNN_VALUE_TEXT, &a.target, "NAME", "the column of a .csv that is to be predicted (the last), by name or number", 0, 0, NULL, NULL},
     {"out", 'o', CNN_VALUE_TEXT, &a.out, "W",
-     "where the best weights go, .safetensors or .npz (NET.safetensors);\n"
-     "                                  beside it the last and a checkpoint. What another run left there\n"
-     "                                  is kept: its weights as W.previous, a stopped run as W.stopped", 0, 0, NULL, NULL},
+     "where the best weights go, .safetensors or .npz (NET.safetensors); beside it the last and a "
+     "checkpoint. What another run left there is kept: its weights as W.previous, a stopped run as "
+     "W.stopped", 0, 0, NULL, NULL},
     {"init", 0, CNN_VALUE_TEXT, &a.init, "W", "start from these weights, where names and shapes match", 0, 0, NULL, NULL},
     {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX",
-     "what the names in that file begin with besides, as 'module.'", 0, 0, NULL, NULL},
+     "removes PREFIX ('module.') from the names in that file; names that do not begin with it are "
+     "ignored", 0, 0, NULL, NULL},
     {"epochs", 0, CNN_VALUE_WHOLE, &a.epochs, "N", "instead of the program's", 1, most, NULL, &a.epochs_given},
     {"batch", 0, CNN_VALUE_WHOLE, &a.batch, "N", "samples of a step, instead of the program's", 1, most, NULL, &a.batch_given},
     {"rate", 0, CNN_VALUE_NUMBER, &a.rate, "R", "learning rate, instead of the program's", 0, 1e30, NULL, &a.rate_given},

@@ -78,7 +78,8 @@ for name, type_, first, hint in (("raw", "", "", "0 to 255"), ("bytes", " as u8"
     else:
         done = exits(0, f"{name}: a hint", *words, says="hint: the input")
         check("normalize(scale=1/" in done.stderr and sum("hint" in line for line in done.stderr.splitlines()) == 1, "  of one line, on standard error", done.stderr)
-exits(0, "a hint is not for --progress none", "./raw", "train", "--data", "raw.npz", "--progress", "none", silent="hint:")
+exits(0, "a hint is told whatever progress is wanted", "./raw", "train", "--data", "raw.npz", "--progress", "none",
+      says="hint:")
 
 # ---- pictures
 write("a.bmp", b"BM" + struct.pack("<IHHI", 70, 0, 0, 54) + bytes(56))
