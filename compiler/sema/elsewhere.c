@@ -241,7 +241,7 @@ static const Advice advice[] = {
   {ADVICE_ARGUMENT, "reduction", "a loss is the mean over the batch", true},
   {ADVICE_ARGUMENT, "decay",
    "weight_decay is for weights; the rate falls by a schedule: schedule = exponential(factor=0.9)", false},
-  {ADVICE_ARGUMENT, "warmupsteps", "warmup counts epochs", false},
+  {ADVICE_ARGUMENT, "warmupsteps", "a warm-up is counted in epochs: warmup=1", false},
   {ADVICE_LOSS, "kldiv", "cross_entropy is the usual choice for classes", false},
   {ADVICE_AUGMENT, "randomcrop", "what RandomCrop(size, padding=4) of PyTorch does is shift(4)", false},
   {ADVICE_AUGMENT, "centercrop", "crop takes its piece from anywhere, not from the middle", false},

@@ -101,6 +101,8 @@ static void unknown_report(Sema *s, const Frame *frame, const char *what, const 
     activation_help(s, diag, what, args, which);
   else if (strcmp(name.s, "betas") == 0 && name_index(n, names, "beta2") >= 0)
     betas_help(s, diag, &args->list[which]);
+  else if (strcmp(kind, "augmentation") == 0 && strcmp(name.s, "padding") == 0)
+    diag_help(diag, "%s", name_advice(s->arena, ADVICE_AUGMENT, "randomcrop", NULL));
   else if (advice) diag_help(diag, "%s", advice);
   else if (meant) diag_meant(diag, name.span, name.s, meant);
   else if (words_have("weights frozen", name.s)) diag_help(diag, "%s has no parameters that could be shared or frozen", what);
