@@ -36,11 +36,32 @@ static bool is_part(const char *word, int n, const char *name, int m) {
   return outer[longer - shorter - 1] == '_' && memcmp(inner, outer + longer - shorter, (size_t)shorter) == 0;
 }
 
+/* A third of the word may be wrong. */
+static int limit_of(int n) { return n < 5 ? 1 : n < 9 ? 2 : 3; }
+
+/* The digits of both are the same: adam2 is no misspelt adam1. */
+static bool same_digits(const char *a, const char *b) {
+  for (;;) {
+    a += strcspn(a, "0123456789");
+    b += strcspn(b, "0123456789");
+    if (*a != *b) return false;
+    if (!*a) return true;
+    a++;
+    b++;
+  }
+}
+
+bool is_misspelt(const char *word, const char *name) {
+  const size_t n = strlen(word), m = strlen(name);
+  if (n > LONGEST || m > LONGEST || !same_digits(word, name)) return false;
+  return edit_distance(word, (int)n, name, (int)m) <= limit_of((int)n);
+}
+
 const char *suggest(const char *word, const char *const *names) {
   const size_t length = strlen(word);
   if (length == 0 || length > LONGEST) return NULL;
   const int n = (int)length;
-  const int limit = n < 5 ? 1 : n < 9 ? 2 : 3; /* a third of the word may be wrong */
+  const int limit = limit_of(n);
   const char *best = NULL;
   int best_distance = NO_MATCH;
   for (; *names; names++) {

@@ -20,4 +20,6 @@ int text_encode(char out[4], uint32_t code);              /* the bytes written *
 
 /* The name among `names` (NULL-terminated) that a misspelt `word` most likely means, or NULL. */
 const char *suggest(const char *word, const char *const *names);
+/* Whether letters of the word are wrong, rather than words or digits left out or added. */
+bool is_misspelt(const char *word, const char *name);
 #endif

@@ -173,7 +173,13 @@ typedef enum AdviceKind {
 } AdviceKind;
 /* NULL: there is none. drop: the argument is simply left out. */
 const char *name_advice(Arena *, AdviceKind, const char *word, bool *drop);
-bool is_activation_argument(Arena *, const char *word);
+/* name_meant where there may be advice, which stands instead of a likeness. */
+const char *name_meant_as(Arena *, AdviceKind, const char *word, const char *const *names);
+/* "did you mean", with a fix only where it is another spelling or a name in the table: not where words or
+ * digits are left out or added, as in center_crop and c3. */
+void name_suggest(Arena *, Diag *, Span, const char *word, const char *meant);
+/* Whether it is one of these words, in any spelling. */
+bool name_is(Arena *, const char *word, const char *words);
 /* Of a class of PyTorch: where the incoming channels stand, or -1. */
 int torch_channels_argument(const char *word, const Arguments *);
 

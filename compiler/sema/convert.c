@@ -41,12 +41,33 @@ static const char *wanted(Arena *arena, const Param *p) {
   return "";
 }
 
+/* flatten(1): the dimension from which on PyTorch flattens. */
+static void start_help(const Want *w, Diag *diag, const Const *c) {
+  const Call *call = w->s->applying;
+  int64_t i;
+  if (!call || strcmp(w->what, "flatten") != 0 || !const_as_int(c, &i) || i != 1) return;
+  diag_help(diag, "flatten takes no start: write flatten");
+  for (int k = 0; k < call->args.n; k++)
+    if (call->args.list[k].value->span.start == c->span.start) argument_drop(diag, &call->args, k);
+}
+
 static Const wrong_type(const Want *w, const Const *c) {
   Arena *arena = w->s->arena;
   Diag *diag = diag_report(w->s->diags, DIAG_wrong_type, c->span, w->frame->site, "'%s' of %s takes %s, but this is %s", w->p->name,
                            w->what, wanted(arena, w->p), const_describe(arena, c));
+  start_help(w, diag, c);
   if (c->kind == CONST_STRING && w->p->type == PARAM_INIT) diag_help(diag, "--help %s lists the choices", w->what);
   return const_poison(c->span);
+}
+
+/* reshape(-1) */
+static void flatten_help(const Want *w, Diag *diag, const Const *c) {
+  const Call *call = w->s->applying;
+  int64_t i;
+  const Const *all = c->kind == CONST_LIST && c->n == 1 ? &c->items[0] : c;
+  if (!call || w->p->type != PARAM_SHAPE || !const_as_int(all, &i) || i != -1) return;
+  diag_help(diag, "flatten makes a vector of all elements");
+  if (strcmp(w->what, "reshape") == 0 && call->args.n == 1) diag_fix(diag, call->span, "flatten");
 }
 
 /* batchnorm(16): the number of channels, which PyTorch wants to be told. */
@@ -68,6 +89,7 @@ static Const bad(const Want *w, DiagId id, const Const *c, const char *must) {
   Diag *diag = diag_report(w->s->diags, id, c->span, w->frame->site, "'%s' of %s is %s, but it has to be %s",
                            w->p->name, w->what, const_text(w->s->arena, c), must);
   channels_help(w, diag, c);
+  flatten_help(w, diag, c);
   return const_poison(c->span);
 }
 
@@ -152,7 +174,7 @@ static Const word_convert(const Want *w, const Const *c, const char *words) {
   Arena *arena = w->s->arena;
   Diag *diag = diag_report(w->s->diags, DIAG_unknown_choice, c->span, w->frame->site, "'%s' is not a choice for '%s' of %s", c->s, w->p->name, w->what);
   const char *meant = name_meant(arena, c->s, words_split(arena, words));
-  if (meant) diag_meant(diag, c->span, c->s, meant);
+  if (meant) name_suggest(arena, diag, c->span, c->s, meant);
   else diag_help(diag, "the choices are %s", words_join(arena, words, "and"));
   return const_poison(c->span);
 }

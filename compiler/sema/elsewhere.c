@@ -5,7 +5,7 @@
 #include "sema/context.h"
 
 /* ---- words in one spelling: without the module before them, case, '_', and the number of dimensions or
- * "loss" at the end ---- */
+ * "loss" at the end. Dropout2d stays: it drops channels, and Dropout does not. ---- */
 
 static bool is_dimensions(const char *s) {
   return s[0] >= '1' && s[0] <= '3' && (s[1] == 'd' || s[1] == 'D');
@@ -17,7 +17,8 @@ static const char *normal_form(Arena *arena, const char *word) {
   text_put(&text, "%s", "");
   for (const char *c = dot ? dot + 1 : word; *c; c++) {
     if (*c == '_') continue;
-    if (is_dimensions(c)) c++;
+    const bool dropout = text.n >= 7 && strcmp(text.s + text.n - 7, "dropout") == 0;
+    if (is_dimensions(c) && !dropout) c++;
     else text_put(&text, "%c", *c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
   }
   if (text.n > 4 && strcmp(text.s + text.n - 4, "loss") == 0) text.s[text.n - 4] = 0;
@@ -37,7 +38,7 @@ static const Elsewhere same[] = {
   {"deconvolution", "conv_transpose"}, {"transposedconv", "conv_transpose"},
   {"transposeconv", "conv_transpose"}, {"depthwiseconv", "depthwise"}, {"dwconv", "depthwise"},
   {"averagepool", "avgpool"}, {"averagepooling", "avgpool"}, {"avgpooling", "avgpool"},
-  {"maxpooling", "maxpool"}, {"pool", "maxpool"},
+  {"maxpooling", "maxpool"},
   {"gap", "global_avgpool"}, {"globalaveragepool", "global_avgpool"},
   {"globalaveragepooling", "global_avgpool"}, {"adaptiveavgpool", "global_avgpool"},
   {"globalmaxpooling", "global_maxpool"}, {"adaptivemaxpool", "global_maxpool"},
@@ -47,8 +48,8 @@ static const Elsewhere same[] = {
   {"localresponsenorm", "lrn"}, {"localresponsenormalization", "lrn"},
   {"stochasticdepth", "drop_path"},
   {"cat", "concat"}, {"concatenate", "concat"}, {"plus", "add"}, {"sum", "add"}, {"minus", "subtract"},
-  {"sub", "subtract"}, {"times", "multiply"},
-  {"mul", "multiply"}, {"div", "divide"}, {"max", "maximum"}, {"padding", "zero_pad"},
+  {"sub", "subtract"}, {"times", "multiply"}, {"sqr", "square"},
+  {"mul", "multiply"}, {"div", "divide"}, {"max", "maximum"}, {"padding", "pad"}, {"padding", "zero_pad"},
   {"zeropadding", "zero_pad"}, {"cropping", "crop"},
   {"upsampling", "upsample"}, {"interpolate", "resize"}, {"resizing", "resize"},
   {"pixelshuffle", "depth_to_space"}, {"pixelunshuffle", "space_to_depth"},
@@ -60,7 +61,7 @@ static const Elsewhere same[] = {
   {"randomnormal", "normal"}, {"truncatednormal", "normal"},
   {"randomuniform", "uniform"},
   /* arguments */
-  {"padding", "pad"}, {"size", "kernel"}, {"poolsize", "kernel"}, {"window", "kernel"},
+  {"size", "kernel"}, {"poolsize", "kernel"}, {"window", "kernel"},
   {"outchannels", "filters"}, {"channels", "filters"},
   {"outfeatures", "units"}, {"neurons", "units"}, {"p", "rate"}, {"lr", "rate"}, {"eps", "epsilon"},
   {"kernelinitializer", "init"},
@@ -92,7 +93,7 @@ static const Elsewhere same[] = {
   /* augmentations */
   {"randomhorizontalflip", "hflip"}, {"horizontalflip", "hflip"}, {"fliplr", "hflip"}, {"mirror", "hflip"},
   {"randomverticalflip", "vflip"}, {"verticalflip", "vflip"}, {"flipud", "vflip"},
-  {"randomzoom", "zoom"}, {"randomtranslation", "shift"}, {"translate", "shift"}, {"randomcrop", "crop"},
+  {"randomzoom", "zoom"}, {"randomtranslation", "shift"}, {"translate", "shift"},
   {"randomresizedcrop", "resized_crop"},
   {"randombrightness", "brightness"}, {"randomcontrast", "contrast"}, {"randomsaturation", "saturation"},
   {"randomhue", "hue"},
@@ -110,9 +111,20 @@ static const Elsewhere same[] = {
   {"gradientaccumulation", "accumulate"},
   {"gradientaccumulationsteps", "accumulate"}, {"earlystopping", "early_stop"}, {"patience", "early_stop"},
   {"smoothing", "label_smoothing"},
+  /* types of inputs */
+  {"uint8", "u8"}, {"byte", "u8"}, {"int8", "i8"}, {"s8", "i8"}, {"float32", "f32"}, {"float", "f32"},
 };
 
-const char *name_meant(Arena *arena, const char *word, const char *const *names) {
+/* What has no counterpart, and looks like something else that has: no misspelt minimum is meant by it. */
+static const char others[] =
+  "celu crelu rrelu glu reglu geglu swiglu softmin softsign logsigmoid hardtanh tanhshrink "
+  "minimum minpool maxunpool batchrenorm l1norm rmsnorm "
+  "mse rmse msle mape smape wmse squaredhinge "
+  "nadam radam adamax adan asgd sgdw "
+  "i16 i32 i64 u16 u32 u64 f8 f16 f64 bf16";
+
+/* Another spelling, or the table. */
+static const char *name_same(Arena *arena, const char *word, const char *const *names) {
   const char *plain = normal_form(arena, word);
   if (strncmp(word, "self.", 5) == 0) return NULL;
   for (const char *const *name = names; *plain && *name; name++)
@@ -122,8 +134,26 @@ const char *name_meant(Arena *arena, const char *word, const char *const *names)
     for (const char *const *name = names; *name; name++)
       if (strcmp(*name, same[i].here) == 0) return *name;
   }
+  return NULL;
+}
+
+const char *name_meant(Arena *arena, const char *word, const char *const *names) {
+  const char *known = name_same(arena, word, names);
+  if (known || strncmp(word, "self.", 5) == 0 || words_have(others, normal_form(arena, word))) return known;
   const char *dot = strrchr(word, '.');
   return suggest(dot ? dot + 1 : word, names);
+}
+
+const char *name_meant_as(Arena *arena, AdviceKind kind, const char *word, const char *const *names) {
+  const char *known = name_same(arena, word, names);
+  return known || name_advice(arena, kind, word, NULL) ? known : name_meant(arena, word, names);
+}
+
+void name_suggest(Arena *arena, Diag *diag, Span span, const char *word, const char *meant) {
+  const char *const names[] = {meant, NULL}, *dot = strrchr(word, '.');
+  if (name_same(arena, word, names) || is_misspelt(dot ? dot + 1 : word, meant))
+    diag_meant(diag, span, word, meant);
+  else diag_help(diag, "did you mean '%s'?", meant);
 }
 
 /* ---- what there is no name for, or not only a name ---- */
@@ -133,6 +163,7 @@ typedef struct Advice { AdviceKind kind; const char *word, *text; bool drop; } A
 
 #define RECURRENT "cnnc compiles convolutional nets: it has no recurrent layers and no attention"
 #define BY_PROGRAM "the compiled program has an option for it: NET train "
+#define CHANNELS "dropout(rate) drops single numbers rather than channels"
 #define KNOWN "the size of what comes in is known, so it is not written"
 
 static const Advice advice[] = {
@@ -161,13 +192,23 @@ static const Advice advice[] = {
   {ADVICE_OPERATOR, "timedistributed", RECURRENT, false},
   {ADVICE_OPERATOR, "normalization",
    "with the mean and standard deviation of the data: normalize(mean=0.5, std=0.2, scale=1/255)", false},
-  {ADVICE_OPERATOR, "spatialdropout", "dropout(rate) drops single numbers rather than channels", false},
-  {ADVICE_OPERATOR, "featuredropout", "dropout(rate) drops single numbers rather than channels", false},
+  {ADVICE_OPERATOR, "spatialdropout1d", CHANNELS, false},
+  {ADVICE_OPERATOR, "spatialdropout2d", CHANNELS, false},
+  {ADVICE_OPERATOR, "spatialdropout", CHANNELS, false},
+  {ADVICE_OPERATOR, "featuredropout", CHANNELS, false},
+  {ADVICE_OPERATOR, "dropout1d", CHANNELS, false},
+  {ADVICE_OPERATOR, "dropout2d", CHANNELS, false},
+  {ADVICE_OPERATOR, "alphadropout", "dropout(rate) is the only one of its kind: it makes numbers 0", false},
+  {ADVICE_OPERATOR, "gaussiandropout", "dropout(rate) is the only one of its kind: it makes numbers 0", false},
+  {ADVICE_OPERATOR, "pool", "maxpool takes the largest of each window, avgpool the mean", false},
+  {ADVICE_OPERATOR, "globalpool", "global_maxpool takes the largest of each channel, global_avgpool the mean",
+   false},
   {ADVICE_AUGMENT, "randomflip", "hflip exchanges left and right, vflip top and bottom", false},
   {ADVICE_AUGMENT, "flip", "hflip exchanges left and right, vflip top and bottom", false},
   {ADVICE_AUGMENT, "randomrotation", "write rotate(degrees): at most so far either way", false},
   {ADVICE_AUGMENT, "rotation", "write rotate(degrees): at most so far either way", false},
   {ADVICE_OPERATOR, "rescaling", "to bring bytes to 0..1: normalize(scale=1/255)", false},
+  {ADVICE_OPERATOR, "rescale", "to bring bytes to 0..1: normalize(scale=1/255)", false},
   {ADVICE_OPERATOR, "upsample",
    "until then conv_transpose(filters, 2, stride=2) doubles height and width, with weights that are trained",
    false},
@@ -176,6 +217,8 @@ static const Advice advice[] = {
    false},
   {ADVICE_OPERATOR, "adaptiveavgpool",
    "global_avgpool takes the mean of the whole picture, as AdaptiveAvgPool2d(1) does", false},
+  {ADVICE_OPERATOR, "adaptivemaxpool",
+   "global_maxpool takes the largest of the whole picture, as AdaptiveMaxPool2d(1) does", false},
   {ADVICE_ARGUMENT, "inchannels", KNOWN, true},
   {ADVICE_ARGUMENT, "infeatures", KNOWN, true},
   {ADVICE_ARGUMENT, "inputshape", KNOWN, true},
@@ -196,8 +239,12 @@ static const Advice advice[] = {
   {ADVICE_ARGUMENT, "paddingmode", "padding is made of zeros", false},
   {ADVICE_ARGUMENT, "fromlogits", "the loss sees whether the net ends in a softmax or sigmoid", true},
   {ADVICE_ARGUMENT, "reduction", "a loss is the mean over the batch", true},
+  {ADVICE_ARGUMENT, "decay",
+   "weight_decay is for weights; the rate falls by a schedule: schedule = exponential(factor=0.9)", false},
+  {ADVICE_ARGUMENT, "warmupsteps", "a warm-up is counted in epochs: warmup=1", false},
   {ADVICE_LOSS, "kldiv", "cross_entropy is the usual choice for classes", false},
   {ADVICE_AUGMENT, "randomcrop", "what RandomCrop(size, padding=4) of PyTorch does is shift(4)", false},
+  {ADVICE_AUGMENT, "centercrop", "crop takes its piece from anywhere, not from the middle", false},
   {ADVICE_AUGMENT, "colorjitter",
    "write brightness(0.2), contrast(0.8..1.2), saturation(0.8..1.2) and hue(0.1) as wanted", false},
   {ADVICE_AUGMENT, "randomaffine", "write rotate(degrees), shift(pixels) and zoom(0.9..1.1) as wanted",
@@ -233,8 +280,8 @@ static const Advice advice[] = {
   {ADVICE_SETTING, "dropout", "it is an operator of the net: -> dropout(0.5)", false},
 };
 
-bool is_activation_argument(Arena *arena, const char *word) {
-  return strcmp(normal_form(arena, word), "activation") == 0;
+bool name_is(Arena *arena, const char *word, const char *words) {
+  return words_have(words, normal_form(arena, word));
 }
 
 const char *name_advice(Arena *arena, AdviceKind kind, const char *word, bool *drop) {

@@ -53,10 +53,42 @@ static const char *required_text(Sema *s, const char *name) {
   return text.s;
 }
 
+/* 1, (1) or [1, 1] */
+static bool is_one(const Expr *e) {
+  bool one = e->kind == EXPR_INT ? e->i == 1 : e->kind == EXPR_LIST && e->n > 0;
+  for (int i = 0; one && e->kind == EXPR_LIST && i < e->n; i++) one = is_one(e->items[i]);
+  return one;
+}
+
+static bool is_minus_one(const Expr *e) {
+  return e->kind == EXPR_UNARY && e->op == OP_NEGATE && e->a->kind == EXPR_INT && e->a->i == 1;
+}
+
+/* view(-1), AdaptiveAvgPool2d(1): what is meant depends on the arguments. True if that was said. */
+static bool call_rewrite(Sema *s, Diag *diag, const Call *call, const char *meant) {
+  const Arguments *args = &call->args;
+  if (strcmp(meant, "reshape") == 0) {
+    bool rest = false;
+    for (int i = 0; i < args->n; i++) rest |= is_minus_one(args->list[i].value);
+    if (!rest || args->n > 2) return false;
+    diag_help(diag, "flatten makes a vector of all elements");
+    if (args->n == 1) diag_fix(diag, call->span, "flatten");
+    return true;
+  }
+  if (!name_is(s->arena, call->name.s, "adaptiveavgpool adaptivemaxpool") || args->n == 0) return false;
+  if (args->n == 1 && is_one(args->list[0].value)) {
+    diag_meant(diag, call->name.span, call->name.s, meant);
+    argument_drop(diag, args, 0);
+  }
+  diag_help(diag, "%s", name_advice(s->arena, ADVICE_OPERATOR, call->name.s, NULL));
+  return true;
+}
+
 static void call_advise(Sema *s, Diag *diag, const Call *call, const char *meant) {
   const char *name = call->name.s, *advice = name_advice(s->arena, ADVICE_OPERATOR, name, NULL);
   const int channels = meant ? torch_channels_argument(name, &call->args) : -1;
-  if (meant) diag_meant(diag, call->name.span, name, meant);
+  if (meant && call_rewrite(s, diag, call, meant)) return;
+  if (meant) name_suggest(s->arena, diag, call->name.span, name, meant);
   if (advice) diag_help(diag, "%s", advice);
   if (!meant && !advice)
     diag_help(diag, "cnnc --help operators lists them; cnnc --help OPERATOR describes one");
@@ -78,7 +110,7 @@ static void call_report(Sema *s, const Frame *frame, const Call *call, bool firs
     return;
   }
   const bool value = first && !call->args.given; /* it may also stand for a value */
-  const char *meant = name_meant(s->arena, name, call_names(s, frame, value));
+  const char *meant = name_meant_as(s->arena, ADVICE_OPERATOR, name, call_names(s, frame, value));
   if (value && (name_defined_below(frame->scope, call->name) || (!last && !meant))) return name_report(s, frame, call->name);
   s->unknown_calls = true;
   if ((!meant && s->damage.n) || damage_mentions(s, name))
@@ -101,12 +133,33 @@ static bool makes_value(Sema *s, const Frame *frame, const Expr *e) {
   return e->kind == EXPR_PATH && path_eval(s, frame, e, true).kind == CONST_VALUE;
 }
 
+/* relu(x + y): x -> add(y) -> relu */
+static bool sum_is_argument(Sema *s, const Frame *frame, const Op *op, const Call *call, bool first) {
+  const Expr *e = call->args.list[0].value;
+  if (e->kind != EXPR_BINARY || call->args.n != 1) return false;
+  const char *combine = e->op == OP_PLUS   ? "add"
+                        : e->op == OP_MINUS  ? "subtract"
+                        : e->op == OP_TIMES  ? "multiply"
+                        : e->op == OP_DIVIDE ? "divide"
+                                             : NULL;
+  if (!combine || e->a->kind != EXPR_PATH || e->b->kind != EXPR_PATH || !makes_value(s, frame, e->a) ||
+      !makes_value(s, frame, e->b))
+    return false;
+  Diag *diag = diag_report(s->diags, DIAG_too_many_arguments, e->span, frame->site,
+                           "%s takes its input from the left of '->', not as an argument", op->name);
+  const char *chain = arena_printf(s->arena, "%s -> %s(%s) -> %s", path_text(s->arena, e->a, 0, e->a->nparts),
+                                   combine, path_text(s->arena, e->b, 0, e->b->nparts), op->name);
+  diag_help(diag, "write: %s", chain);
+  if (first) diag_fix(diag, call->span, "%s", chain);
+  return true;
+}
+
 /* True if so, which is reported. */
 static bool input_is_argument(Sema *s, const Frame *frame, const Op *op, const Call *call, bool first) {
   const Arguments *args = &call->args;
-  if (args->n == 0 || args->list[0].name.s || takes_value(op->params) ||
-      !makes_value(s, frame, args->list[0].value))
-    return false;
+  if (args->n == 0 || args->list[0].name.s || takes_value(op->params)) return false;
+  if (sum_is_argument(s, frame, op, call, first)) return true;
+  if (!makes_value(s, frame, args->list[0].value)) return false;
   if (!first && args->list[0].value->kind == EXPR_PATH) return false;
   const Span input = args->list[0].span;
   const char *rest = args->n > 1 ? "(...)" : "";
@@ -156,7 +209,7 @@ static bool head_report(Sema *s, const Frame *frame, const Expr *head) {
       s->damage.n)
     return false;
   const Call call = {.name = {name, head->span}, .span = head->span};
-  const char *meant = name_meant(s->arena, name, call_names(s, frame, false));
+  const char *meant = name_meant_as(s->arena, ADVICE_OPERATOR, name, call_names(s, frame, false));
   const bool module = words_have("nn torch F tf keras layers self", head->part[0].s);
   if ((!meant && !module) || name_defined_below(frame->scope, head->part[0])) return false;
   Diag *diag = diag_report(s->diags, DIAG_unknown_operator, head->span, frame->site,

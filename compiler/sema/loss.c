@@ -25,7 +25,7 @@ static const Op *loss_named(const Reading *r, const char *name, Span span) {
   const char *meant = name_meant(r->s->arena, name, names.data);
   const char *advice = name_advice(r->s->arena, ADVICE_LOSS, name, NULL);
   if (advice) diag_help(diag, "%s", advice);
-  else if (meant) diag_meant(diag, span, name, meant);
+  else if (meant) name_suggest(r->s->arena, diag, span, name, meant);
   else diag_help(diag, "the losses are %s", words_join(r->s->arena, all.s, "and"));
   return NULL;
 }
@@ -52,7 +52,7 @@ static int output_unknown(const Reading *r, Ident name) {
   vec_push(r->s->arena, names, NULL);
   Diag *diag = diag_report(r->s->diags, DIAG_unknown_name, name.span, NULL, "the net has no output '%s'", name.s);
   const char *meant = name_meant(r->s->arena, name.s, names.data);
-  if (meant) diag_meant(diag, name.span, name.s, meant);
+  if (meant) name_suggest(r->s->arena, diag, name.span, name.s, meant);
   else if (names.n == 2) diag_help(diag, "its only output is '%s'", names.data[0]);
   else diag_help(diag, "output statements name them: output %s", name.s);
   return -1;

@@ -62,6 +62,31 @@ static void activation_help(Sema *s, Diag *diag, const char *what, const Argumen
   diag_fix(diag, (Span){args->span.file, args->span.end, args->span.end}, " -> %s", op->name);
 }
 
+/* betas=[0.9, 0.999] */
+static void betas_help(Sema *s, Diag *diag, const Argument *given) {
+  const Expr *e = given->value;
+  diag_help(diag, "there are two arguments: beta1=0.9, beta2=0.999");
+  if (e->kind != EXPR_LIST || e->n != 2) return;
+  const char *text = sources_get(s->sources, given->span.file)->text;
+  const Span a = e->items[0]->span, b = e->items[1]->span;
+  diag_fix(diag, given->span, "beta1=%.*s, beta2=%.*s", (int)(a.end - a.start), text + a.start,
+           (int)(b.end - b.start), text + b.start);
+}
+
+/* Whether an argument that is left out says what holds anyway. */
+static bool says_nothing(Sema *s, const Argument *given) {
+  const Expr *e = given->value;
+  const bool minus = e->kind == EXPR_UNARY && e->op == OP_NEGATE;
+  const Expr *number = minus ? e->a : e;
+  const int64_t i = number->kind != EXPR_INT ? 0 : minus ? -number->i : number->i;
+  if (name_is(s->arena, given->name.s, "axis")) return i == -1 || i == 3;
+  if (name_is(s->arena, given->name.s, "dim")) return i == -1 || i == 1;
+  if (name_is(s->arena, given->name.s, "startdim")) return i == 1;
+  if (name_is(s->arena, given->name.s, "reduction"))
+    return e->kind == EXPR_STRING && words_have("mean sum_over_batch_size", e->s);
+  return true;
+}
+
 static void unknown_report(Sema *s, const Frame *frame, const char *what, const char *kind, int n,
                            const char *const *names, const Arguments *args, int which) {
   const Ident name = args->list[which].name;
@@ -72,14 +97,18 @@ static void unknown_report(Sema *s, const Frame *frame, const char *what, const 
   vec_push(s->arena, list, NULL);
   Diag *diag = diag_report(s->diags, DIAG_unknown_argument, name.span, frame->site, "%s has no argument '%s'", what, name.s);
   const char *meant = name_meant(s->arena, name.s, list.data);
-  if (is_activation_argument(s->arena, name.s) && strcmp(kind, "operator") == 0)
+  if (name_is(s->arena, name.s, "activation") && strcmp(kind, "operator") == 0)
     activation_help(s, diag, what, args, which);
+  else if (strcmp(name.s, "betas") == 0 && name_index(n, names, "beta2") >= 0)
+    betas_help(s, diag, &args->list[which]);
+  else if (strcmp(kind, "augmentation") == 0 && strcmp(name.s, "padding") == 0)
+    diag_help(diag, "%s", name_advice(s->arena, ADVICE_AUGMENT, "randomcrop", NULL));
   else if (advice) diag_help(diag, "%s", advice);
   else if (meant) diag_meant(diag, name.span, name.s, meant);
   else if (words_have("weights frozen", name.s)) diag_help(diag, "%s has no parameters that could be shared or frozen", what);
   else if (n) arguments_help(s, diag, kind, n, names);
   else diag_help(diag, "it takes no arguments");
-  if (drop) argument_drop(diag, args, which);
+  if (drop && says_nothing(s, &args->list[which])) argument_drop(diag, args, which);
 }
 
 static void duplicate_report(Sema *s, const Frame *frame, const char *what, const char *name, const Argument *again, const Argument *first) {

@@ -40,7 +40,7 @@ static ElemType type_eval(Sema *s, const Frame *frame, Ident type) {
     if (strcmp(type.s, names[i]) == 0) return types[i];
   Diag *diag = diag_report(s->diags, DIAG_unknown_choice, type.span, frame->site, "'%s' is not a type of inputs", type.s);
   const char *meant = name_meant(s->arena, type.s, names);
-  if (meant) diag_meant(diag, type.span, type.s, meant);
+  if (meant) name_suggest(s->arena, diag, type.span, type.s, meant);
   else diag_help(diag, "the types are f32 (the default), u8 and i8");
   return ELEM_F32;
 }

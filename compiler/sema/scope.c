@@ -171,7 +171,7 @@ void name_report(Sema *s, const Frame *frame, Ident name) {
   } else if (name_is_reserved(name.s))
     diag_help(diag, "%s is an operator, which is applied by ->; its result is named by NAME = ...", name.s);
   else if (table_find(&s->blocks, name.s)) diag_help(diag, "%s is a block, which is applied by ->; its result is named by NAME = %s(...)", name.s, name.s);
-  else if (meant) diag_meant(diag, name.span, name.s, meant);
+  else if (meant) name_suggest(s->arena, diag, name.span, name.s, meant);
   else if (words_have(init_words(s->arena), name.s) || words_have("valid same causal hwc chw nearest bilinear", name.s))
     diag_help(diag, "a choice that is passed on is written as a string: \"%s\"", name.s);
   else

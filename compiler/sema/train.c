@@ -23,9 +23,11 @@ static bool form_named(const Reading *r, const char *kind, const Form *const *ta
   Text all = {.arena = s->arena};
   for (int i = 0; names[i]; i++) text_put(&all, "%s%s", i ? " " : "", names[i]);
   Diag *diag = diag_report(s->diags, DIAG_unknown_choice, span, NULL, "there is no %s '%s'", kind, name);
-  const char *meant = name_meant(s->arena, name, names);
-  const char *advice = table == augment_table ? name_advice(s->arena, ADVICE_AUGMENT, name, NULL) : NULL;
-  if (meant) diag_meant(diag, span, name, meant);
+  const bool augments = table == augment_table;
+  const char *meant = augments ? name_meant_as(s->arena, ADVICE_AUGMENT, name, names)
+                               : name_meant(s->arena, name, names);
+  const char *advice = augments ? name_advice(s->arena, ADVICE_AUGMENT, name, NULL) : NULL;
+  if (meant) name_suggest(s->arena, diag, span, name, meant);
   if (advice) diag_help(diag, "%s", advice);
   if (!meant && !advice) diag_help(diag, "there are %s", words_join(s->arena, all.s, "and"));
   return false;

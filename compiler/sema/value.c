@@ -101,7 +101,7 @@ static Const word_eval(Sema *s, const Frame *frame, const Expr *e, const Choices
   Diag *diag = diag_report(s->diags, DIAG_unknown_choice, e->span, frame->site, "'%s' is not a choice for '%s'%s%s", word.s, choices->argument,
                            choices->of ? " of " : "", choices->of ? choices->of : "");
   const char *meant = name_meant(s->arena, word.s, words_split(s->arena, choices->words));
-  if (meant) diag_meant(diag, e->span, word.s, meant);
+  if (meant) name_suggest(s->arena, diag, e->span, word.s, meant);
   else diag_help(diag, "the choices are %s", words_join(s->arena, choices->words, "and"));
   return const_poison(e->span);
 }

@@ -6,6 +6,8 @@
 #include "parser.h"
 #include "syntax/mistake.h"
 
+enum { LONGEST_LIST = 40 };
+
 /* ---- the text around a token ---- */
 
 static bool found_word(const Parser *p, Span span, const char *word) {
@@ -163,15 +165,30 @@ static bool advise_list(const Parser *p, Diag *diag, Span span, const Expected *
     return false;
   const Span open = p->open[p->depth - 1].span;
   const char *text = p->text->text;
-  diag_help(diag, "a list stands in square brackets: [3, 3]");
   int depth = 0;
   for (uint32_t at = span.end; at < p->text->n && !strchr("\n\"=", text[at]); at++) {
     depth += (text[at] == '(') - (text[at] == ')');
     if (depth >= 0) continue;
+    if (at - open.end <= LONGEST_LIST)
+      diag_help(diag, "a list stands in square brackets: [%.*s]", (int)(at - open.end), text + open.end);
+    else diag_help(diag, "a list stands in square brackets: [ ]");
     diag_fix(diag, open, "[");
     diag_fix(diag, from_to(span, at, at + 1), "]");
-    break;
+    return true;
   }
+  diag_help(diag, "a list stands in square brackets: [3, 3]");
+  return true;
+}
+
+/* 1./255 */
+static bool advise_point(const Parser *p, Diag *diag, Span span) {
+  if (p->token != TOK_DOT || p->before_token != TOK_NUMBER) return false;
+  const char *number = p->text->text + p->before.start;
+  const int n = (int)(p->before.end - p->before.start);
+  const bool whole = (int)strspn(number, "0123456789") >= n && p->before.end == span.start;
+  diag_help(diag, "digits stand on both sides of a point: %.*s.0", whole ? n : 1, whole ? number : "5");
+  const char after = span.end < p->text->n ? p->text->text[span.end] : '\n';
+  if (whole && !is_letter(after) && after != '.') diag_fix(diag, empty_at(span, span.end), "0");
   return true;
 }
 
@@ -238,7 +255,6 @@ static const char *helpful(const Parser *p, Span span, const Expected *e) {
   if (token == TOK_COLON && expects(e, "'='"))
     return "write NAME = value; a ':' stands after the name of an input only";
   if (before == TOK_ARROW) return "after '->' the chain goes on with an operator or block";
-  if (token == TOK_DOT && before == TOK_NUMBER) return "digits stand on both sides of a point: 5.0";
   if (token == TOK_DOT && expects(e, "'->'")) return "a value such as e.c1 can only begin a chain";
   if (before == TOK_ASSIGN && e->chain &&
       (token == TOK_NUMBER || token == TOK_DIMS || token == TOK_STRING || token == TOK_LBRACK))
@@ -265,7 +281,7 @@ void syntax_advise(const Parser *p, Diag *diag, Span span, const Expected *e) {
   if (advise_input(p, diag, span, e) || advise_comma(p, diag, span, e) || advise_arrow(p, diag, span, e))
     return;
   if (advise_brackets(p, diag, span, e) || advise_application(p, diag, span, e) ||
-      advise_list(p, diag, span, e))
+      advise_list(p, diag, span, e) || advise_point(p, diag, span))
     return;
   if (advise_file(p, diag, span, e)) return;
   const char *help = helpful(p, span, e);
