@@ -21,7 +21,8 @@ enum { WEIGHT, BIAS, MEAN, VARIANCE };                 /* node->weight */
 enum { MERGED_MEAN, MERGED_FACTOR, MERGED_VARIANCE };  /* rows of `merge` */
 
 static const Param params[] = {
-  {"momentum", PARAM_NUMBER, "0.9", "what remains of the running statistics at each step: PyTorch's 0.1 is 0.9 here", 0, 1, NULL},
+  {"momentum", PARAM_NUMBER, "0.9",
+   "what remains of the running statistics at each step: PyTorch's 0.1 is 0.9 here", 0, 1, NULL},
   {"epsilon", PARAM_NUMBER, "1e-5", "added to the variance", 0, 1e6, NULL},
   {"scale", PARAM_BOOL, "true", "a trained factor a channel", 0, 0, NULL},
   {"shift", PARAM_BOOL, "true", "a trained constant a channel", 0, 0, NULL},

@@ -164,6 +164,7 @@ typedef struct Advice { AdviceKind kind; const char *word, *text; bool drop; } A
 #define RECURRENT "cnnc compiles convolutional nets: it has no recurrent layers and no attention"
 #define BY_PROGRAM "the compiled program has an option for it: NET train "
 #define CHANNELS "dropout(rate) drops single numbers rather than channels"
+#define ZEROS "dropout(rate) is the only one of its kind: it makes numbers 0"
 #define KNOWN "the size of what comes in is known, so it is not written"
 
 static const Advice advice[] = {
@@ -198,8 +199,8 @@ static const Advice advice[] = {
   {ADVICE_OPERATOR, "featuredropout", CHANNELS, false},
   {ADVICE_OPERATOR, "dropout1d", CHANNELS, false},
   {ADVICE_OPERATOR, "dropout2d", CHANNELS, false},
-  {ADVICE_OPERATOR, "alphadropout", "dropout(rate) is the only one of its kind: it makes numbers 0", false},
-  {ADVICE_OPERATOR, "gaussiandropout", "dropout(rate) is the only one of its kind: it makes numbers 0", false},
+  {ADVICE_OPERATOR, "alphadropout", ZEROS, false},
+  {ADVICE_OPERATOR, "gaussiandropout", ZEROS, false},
   {ADVICE_OPERATOR, "pool", "maxpool takes the largest of each window, avgpool the mean", false},
   {ADVICE_OPERATOR, "globalpool", "global_maxpool takes the largest of each channel, global_avgpool the mean",
    false},

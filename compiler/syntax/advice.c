@@ -171,12 +171,12 @@ static bool advise_list(const Parser *p, Diag *diag, Span span, const Expected *
     if (depth >= 0) continue;
     if (at - open.end <= LONGEST_LIST)
       diag_help(diag, "a list stands in square brackets: [%.*s]", (int)(at - open.end), text + open.end);
-    else diag_help(diag, "a list stands in square brackets: [ ]");
+    else diag_help(diag, "a list stands in square brackets: [...]");
     diag_fix(diag, open, "[");
     diag_fix(diag, from_to(span, at, at + 1), "]");
     return true;
   }
-  diag_help(diag, "a list stands in square brackets: [3, 3]");
+  diag_help(diag, "a list stands in square brackets: [...]");
   return true;
 }
 
