@@ -30,7 +30,7 @@ void cnn_about_weights(cnn_about *about, const char *data, const char *loss, int
 
 enum { TEXT = 300 };
 typedef struct Weights {
-  bool there, rated;
+  bool there, ours, rated; /* ours: written by a program of cnnc */
   char data[TEXT], loss[TEXT], epoch[16], measure[72];
   double value;
 } Weights;
@@ -40,14 +40,15 @@ static void take(char *text, size_t room, const cnn_archive *archive, const char
   snprintf(text, room, "%s", note ? note : "");
 }
 
-/* What is no weights is kept as well, so that only a lack of memory is an error. */
+/* An empty file is none. What is no weights is there, but not ours, so that only a lack of memory is an error. */
 static cnn_status weights_look(const char *path, Weights *weights) {
   struct stat about;
   cnn_archive archive;
-  *weights = (Weights){.there = stat(path, &about) == 0 && S_ISREG(about.st_mode)};
+  *weights = (Weights){.there = stat(path, &about) == 0 && S_ISREG(about.st_mode) && about.st_size > 0};
   if (!weights->there) return cnn_success();
   cnn_status status = cnn_archive_open(&archive, path);
   if (status.code != CNN_OK) return status.code == CNN_NO_MEMORY ? status : cnn_success();
+  weights->ours = cnn_archive_note(&archive, "net") != NULL;
   take(weights->data, sizeof weights->data, &archive, "data");
   take(weights->loss, sizeof weights->loss, &archive, "loss");
   take(weights->epoch, sizeof weights->epoch, &archive, "epoch");
@@ -129,6 +130,23 @@ static cnn_status keep_run(const char *out, bool there, const char *checkpoint, 
            checkpoint, progress, stopped);
   if (status.code == CNN_OK) listener->tell(listener->context, line);
   free(beside);
+  return status;
+}
+
+cnn_status cnn_previous_check(const char *out) {
+  static const char *const siblings[] = {"last", "checkpoint", "previous", "stopped"};
+  cnn_status status = cnn_success();
+  for (size_t i = 0; i <= sizeof siblings / sizeof *siblings && status.code == CNN_OK; i++) {
+    char *sibling = i > 0 ? cnn_sibling(out, siblings[i - 1]) : NULL;
+    const char *path = i > 0 ? sibling : out;
+    Weights there;
+    status = path ? weights_look(path, &there) : cnn_failure(CNN_NO_MEMORY, "%s: out of memory", out);
+    if (status.code == CNN_OK && there.there && !there.ours) {
+      status = cnn_failure(CNN_BAD_ARGUMENT, "%s: is not written over: it is no weights of a program of cnnc; "
+                           "name another --out, or remove it", path);
+    }
+    free(sibling);
+  }
   return status;
 }
 

@@ -11,6 +11,8 @@ typedef struct cnn_about { char epoch[16], value[48]; const char *note[2 * 5 + 1
 void cnn_about_weights(cnn_about *about, const char *data, const char *loss, int32_t epoch,
                        const char *measure, double value);
 
+/* CNN_BAD_ARGUMENT: a file at `out`, or beside it where a run writes, is something else than weights of programs. */
+cnn_status cnn_previous_check(const char *out);
 /* Weights at `out` are copied to the sibling "previous", which keeps the better of those that it has and
  * those that come. A run that was
  * stopped is copied to the sibling "stopped", with its checkpoint. */

@@ -36,6 +36,7 @@ typedef struct Prediction {
   int64_t *rank;             /* classes, the best first */
   json_t *json;
   bool incomplete;           /* there was no memory for all of it */
+  cnn_status unread;  /* CNN_OK, or that some pictures of a folder are damaged */
 } Prediction;
 
 static json_t *real(double value) { return isfinite(value) ? json_real(value) : json_null(); }
@@ -360,8 +361,17 @@ static cnn_status predict_folder(Prediction *prediction, const char *path) {
   prediction->batched = true;
   if (pictures.count == 0)
     status = cnn_failure(CNN_MISMATCH, "%s: there are no pictures in this folder", path);
-  for (int64_t i = 0; status.code == CNN_OK && i < pictures.count; i++)
+  int64_t failed = 0;
+  for (int64_t i = 0; status.code == CNN_OK && i < pictures.count; i++) {
     status = predict_file(prediction, pictures.path[i]);
+    if (status.code != CNN_BAD_FORMAT || prediction->arguments->out) continue; /* rows of -o stand for all pictures */
+    fprintf(stderr, "%s\n", status.message);
+    status = cnn_success();
+    failed++;
+  }
+  if (failed > 0)
+    prediction->unread = cnn_failure(CNN_BAD_FORMAT, "%s: %lld of %lld pictures could not be read", path,
+                                     (long long)failed, (long long)pictures.count);
   cnn_pictures_free(&pictures);
   return status;
 }
@@ -390,6 +400,7 @@ static int predict(const cnn_program *program, const Arguments *arguments, int f
                                                                  (const float *const *)prediction.kept);
   }
   if (status.code == CNN_OK) status = cnn_program_finish();
+  if (status.code == CNN_OK) status = prediction.unread;
   close_prediction(&prediction);
   return status.code == CNN_OK ? 0 : cnn_program_fail(program, &status);
 }

@@ -389,10 +389,11 @@ static cnn_status prepare(Training *training) {
     first_weights(training);
     if (options->init) status = take_init(training);
   }
-  if (status.code == CNN_OK && !options->dry_run && !options->resume) {
-    status = cnn_previous_keep(options->out, tell, training);
-  }
-  return status.code == CNN_OK && !options->dry_run ? open_files(training) : status;
+  if (status.code != CNN_OK || options->dry_run) return status;
+  if (!options->resume) status = cnn_previous_check(options->out);
+  if (status.code == CNN_OK) status = open_files(training);
+  if (status.code == CNN_OK && !options->resume) status = cnn_previous_keep(options->out, tell, training);
+  return status;
 }
 
 /* ---- One epoch */

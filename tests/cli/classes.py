@@ -299,6 +299,14 @@ exits(
     "./three", "predict", "kept", "--weights", "rgb.safetensors", "-o", "kept.png",
     says="kept.png cannot be written: it is an input",
 )
+with open("kept/red/00.png", "rb") as whole, open("kept/red/cut.png", "wb") as file:
+    file.write(whole.read()[:50])
+exits(
+    1,
+    "predict of a folder goes on behind a damaged picture",
+    "./three", "predict", "kept", "--weights", "rgb.safetensors",
+    says=("kept/red/cut.png: ", "kept: 1 of ", "kept/red/23.png: red"),
+)
 exits(0, "weights as .npz", *train("three", rgb, "--out", "rgb.npz"))
 exits(
     0,

@@ -355,9 +355,19 @@ exits(0, "npz says the same about itself", *TRAIN, "--data=d.npz", "-o", "x.npz"
       says=("x.npz holds the weights of another run (epoch ", "); they are kept as x.previous.npz"))
 with open("other.safetensors", "wb") as file:
     file.write(b"something else")
-exits(0, "what is no weights", *TRAIN, "--data=d.npz", "-o", "other.safetensors",
-      says="kept as other.previous.safetensors")
-check(content("other.previous.safetensors") == b"something else", "  is kept, too")
+exits(1, "what is no weights", *TRAIN, "--data=d.npz", "-o", "other.safetensors",
+      says="other.safetensors: is not written over: it is no weights of a program of cnnc")
+shutil.copy("d.npz", "fresh.previous.npz")
+exits(1, "a data set where weights would be kept", *TRAIN, "--data=d.npz", "-o", "fresh.npz", "--log=fresh.csv",
+      says="fresh.previous.npz: is not written over")
+check(content("other.safetensors") == b"something else" and content("fresh.previous.npz") == content("d.npz") and
+      not os.path.exists("fresh.csv"), "  nothing of them is touched")
+open("empty.safetensors", "w").close()
+exits(0, "an empty file is no loss", *TRAIN, "--data=d.npz", "-o", "empty.safetensors")
+before = content("w.safetensors")
+exits(1, "outputs are opened before anything is replaced", *TRAIN, "--data=d.npz", "-o", "w.safetensors",
+      "--tensorboard=other.safetensors")
+check(content("w.safetensors") == before and not os.path.exists("w.previous.safetensors"), "  so nothing is")
 LONG = *TRAIN, "--data=d.npz", "-o", "half.safetensors", "--epochs=30"
 child = subprocess.Popen([*LONG, "--batch=1", "--epochs=10000"], stderr=subprocess.PIPE)
 while not os.path.exists("half.checkpoint.safetensors"):
