@@ -89,7 +89,7 @@ cnn_status cnn_image_decode(cnn_image *image, const char *path, const unsigned c
   if (!kind->decode)
     return cnn_failure(CNN_BAD_FORMAT,
                        "%s: is a %s picture; PNG, JPEG and WebP are read: convert it, for instance with "
-                       "'magick %s %s.png'",
+                       "magick \"%s\" \"%s.png\"",
                        path, kind->name, path, path);
   int orientation = 1;
   cnn_status status = kind->decode(image, path, bytes, n, &orientation);
