@@ -30,7 +30,7 @@ void cnn_about_weights(cnn_about *about, const char *data, const char *loss, int
 
 enum { TEXT = 300 };
 typedef struct Weights {
-  bool there, ours, rated; /* ours: written by a program of cnnc */
+  bool there, opened, ours, rated; /* opened: an archive of tensors; ours: written by a program of cnnc */
   char data[TEXT], loss[TEXT], epoch[16], measure[72];
   double value;
 } Weights;
@@ -48,6 +48,7 @@ static cnn_status weights_look(const char *path, Weights *weights) {
   if (!weights->there) return cnn_success();
   cnn_status status = cnn_archive_open(&archive, path);
   if (status.code != CNN_OK) return status.code == CNN_NO_MEMORY ? status : cnn_success();
+  weights->opened = true;
   weights->ours = cnn_archive_note(&archive, "net") != NULL;
   take(weights->data, sizeof weights->data, &archive, "data");
   take(weights->loss, sizeof weights->loss, &archive, "loss");
@@ -139,9 +140,13 @@ cnn_status cnn_previous_check(const char *out) {
   for (size_t i = 0; i <= sizeof siblings / sizeof *siblings && status.code == CNN_OK; i++) {
     char *sibling = i > 0 ? cnn_sibling(out, siblings[i - 1]) : NULL;
     const char *path = i > 0 ? sibling : out;
+    if (!path) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", out);
     Weights there;
-    status = path ? weights_look(path, &there) : cnn_failure(CNN_NO_MEMORY, "%s: out of memory", out);
-    if (status.code == CNN_OK && there.there && !there.ours) {
+    status = weights_look(path, &there);
+    /* Weights from elsewhere are kept as W.previous, once. An .npz may be a data set as well. */
+    const size_t n = strlen(path);
+    const bool elsewhere = i == 0 && there.opened && !(n > 4 && strcmp(path + n - 4, ".npz") == 0);
+    if (status.code == CNN_OK && there.there && !there.ours && !elsewhere) {
       status = cnn_failure(CNN_BAD_ARGUMENT, "%s: is not written over: it is no weights of a program of cnnc; "
                            "name another --out, or remove it", path);
     }

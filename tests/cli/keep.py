@@ -1,6 +1,6 @@
 # keep.py: the cases of keep.tap: what programs must not write over, and what a resumed run says.
 # SPDX-License-Identifier: Apache-2.0
-import gzip, math, os, random, shutil, signal, struct, subprocess, time, zipfile, zlib
+import gzip, json, math, os, random, shutil, signal, struct, subprocess, time, zipfile, zlib
 from tap import check, finish, start
 
 start("keep")
@@ -362,6 +362,15 @@ exits(1, "a data set where weights would be kept", *TRAIN, "--data=d.npz", "-o",
       says="fresh.previous.npz: is not written over")
 check(content("other.safetensors") == b"something else" and content("fresh.previous.npz") == content("d.npz") and
       not os.path.exists("fresh.csv"), "  nothing of them is touched")
+header = json.dumps({"layer.weight": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
+elsewhere = struct.pack("<Q", len(header)) + header + b"\0\0\0\0"
+with open("torch.safetensors", "wb") as file:
+    file.write(elsewhere)
+exits(0, "weights from elsewhere", *TRAIN, "--data=d.npz", "-o", "torch.safetensors",
+      says="they are kept as torch.previous.safetensors")
+exits(1, "  are kept once", *TRAIN, "--data=d.npz", "-o", "torch.safetensors",
+      says="torch.previous.safetensors: is not written over")
+check(content("torch.previous.safetensors") == elsewhere, "  and are still there")
 open("empty.safetensors", "w").close()
 exits(0, "an empty file is no loss", *TRAIN, "--data=d.npz", "-o", "empty.safetensors")
 before = content("w.safetensors")
