@@ -134,24 +134,45 @@ static cnn_status keep_run(const char *out, bool there, const char *checkpoint, 
   return status;
 }
 
+/* The weights of other tools. An .npz of others may be a data set as well: it is nothing to train over. */
+static bool from_elsewhere(const char *path, const Weights *weights) {
+  const size_t n = strlen(path);
+  return weights->opened && !weights->ours && !(n > 4 && strcmp(path + n - 4, ".npz") == 0);
+}
+
+static cnn_status refuse(const char *path) {
+  return cnn_failure(CNN_BAD_ARGUMENT, "%s: is not written over: it is no weights of a program of cnnc; "
+                     "name another --out, or remove it", path);
+}
+
 cnn_status cnn_previous_check(const char *out) {
-  static const char *const siblings[] = {"last", "checkpoint", "previous", "stopped"};
-  cnn_status status = cnn_success();
-  for (size_t i = 0; i <= sizeof siblings / sizeof *siblings && status.code == CNN_OK; i++) {
-    char *sibling = i > 0 ? cnn_sibling(out, siblings[i - 1]) : NULL;
-    const char *path = i > 0 ? sibling : out;
+  static const char *const siblings[] = {"last", "checkpoint", "previous", "stopped", "original"};
+  Weights there;
+  cnn_status status = weights_look(out, &there);
+  if (status.code != CNN_OK) return status;
+  const bool elsewhere = from_elsewhere(out, &there);
+  if (there.there && !there.ours && !elsewhere) return refuse(out);
+  /* Only weights from elsewhere are kept as W.original. */
+  const size_t n = sizeof siblings / sizeof *siblings - (elsewhere ? 0 : 1);
+  for (size_t i = 0; i < n && status.code == CNN_OK; i++) {
+    char *path = cnn_sibling(out, siblings[i]);
     if (!path) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", out);
-    Weights there;
     status = weights_look(path, &there);
-    /* Weights from elsewhere are kept as W.previous, once. An .npz may be a data set as well. */
-    const size_t n = strlen(path);
-    const bool elsewhere = i == 0 && there.opened && !(n > 4 && strcmp(path + n - 4, ".npz") == 0);
-    if (status.code == CNN_OK && there.there && !there.ours && !elsewhere) {
-      status = cnn_failure(CNN_BAD_ARGUMENT, "%s: is not written over: it is no weights of a program of cnnc; "
-                           "name another --out, or remove it", path);
-    }
-    free(sibling);
+    if (status.code == CNN_OK && there.there && !there.ours) status = refuse(path);
+    free(path);
   }
+  return status;
+}
+
+/* Weights that no program wrote: nobody can tell whether another run's are better, so nothing replaces them. */
+static cnn_status keep_original(const char *out, const Listener *listener) {
+  char line[1000];
+  char *original = cnn_sibling(out, "original");
+  if (!original) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", out);
+  const cnn_status status = copy(out, original);
+  snprintf(line, sizeof line, "%.200s holds weights from elsewhere; they are kept as %.200s", out, original);
+  if (status.code == CNN_OK) listener->tell(listener->context, line);
+  free(original);
   return status;
 }
 
@@ -168,6 +189,7 @@ cnn_status cnn_previous_keep(const char *out, void (*tell)(void *context, const 
     if (status.code == CNN_OK) status = cnn_run_look(checkpoint, &unfinished, progress);
     if (status.code == CNN_OK && unfinished) status = keep_run(out, there.there, checkpoint, progress,
                                                                stopped, &listener);
+    else if (status.code == CNN_OK && from_elsewhere(out, &there)) status = keep_original(out, &listener);
     else if (status.code == CNN_OK && there.there) status = keep_weights(out, &there, previous, &listener);
   }
   free(checkpoint);

@@ -14,7 +14,7 @@ void cnn_about_weights(cnn_about *about, const char *data, const char *loss, int
 /* CNN_BAD_ARGUMENT: a file at `out`, or beside it where a run writes, is something else than weights of programs. */
 cnn_status cnn_previous_check(const char *out);
 /* Weights at `out` are copied to the sibling "previous", which keeps the better of those that it has and
- * those that come. A run that was
- * stopped is copied to the sibling "stopped", with its checkpoint. */
+ * those that come; weights from elsewhere, to the sibling "original". A run that was stopped is copied to the
+ * sibling "stopped", with its checkpoint. */
 cnn_status cnn_previous_keep(const char *out, void (*tell)(void *context, const char *line), void *context);
 #endif

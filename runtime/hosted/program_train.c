@@ -91,9 +91,9 @@ static int64_t memory_for_pictures(void) {
 }
 
 /* All that the run writes; the paths that are made here are freed with it. */
-enum { WRITTEN = 8 };
+enum { WRITTEN = 9 };
 typedef struct Outputs {
-  char *last, *checkpoint, *previous, *stopped, *events;
+  char *last, *checkpoint, *previous, *stopped, *original, *events;
   cnn_written list[WRITTEN + 1];
 } Outputs;
 
@@ -102,19 +102,22 @@ static void outputs_free(Outputs *outputs) {
   free(outputs->checkpoint);
   free(outputs->previous);
   free(outputs->stopped);
+  free(outputs->original);
   free(outputs->events);
 }
 
 static bool outputs_of(Outputs *outputs, const cnn_program *program, const Arguments *a, const char *out) {
   *outputs = (Outputs){.last = cnn_sibling(out, "last"), .checkpoint = cnn_sibling(out, "checkpoint"),
-                       .previous = cnn_sibling(out, "previous"), .stopped = cnn_sibling(out, "stopped")};
+                       .previous = cnn_sibling(out, "previous"), .stopped = cnn_sibling(out, "stopped"),
+                       .original = cnn_sibling(out, "original")};
   if (a->tensorboard) outputs->events = cnn_journal_events_path(a->tensorboard, program->network->name);
   const cnn_written list[WRITTEN] = {{"--out", out}, {"--out", outputs->last}, {"--out", outputs->checkpoint},
-                                     {"--out", outputs->previous}, {"--out", outputs->stopped}, {"--log", a->log},
-                                     {"--plot", a->plot}, {"--tensorboard", outputs->events}};
+                                     {"--out", outputs->previous}, {"--out", outputs->stopped},
+                                     {"--out", outputs->original}, {"--log", a->log}, {"--plot", a->plot},
+                                     {"--tensorboard", outputs->events}};
   memcpy(outputs->list, list, sizeof list);
   return outputs->last && outputs->checkpoint && outputs->previous && outputs->stopped &&
-      (outputs->events || !a->tensorboard);
+      outputs->original && (outputs->events || !a->tensorboard);
 }
 
 /* Before anything is written: no output is what the command reads, or is. */
@@ -181,7 +184,7 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
     {"out", 'o', CNN_VALUE_TEXT, &a.out, "W",
      "where the best weights go, .safetensors or .npz (NET.safetensors); beside it the last and a "
      "checkpoint. What another run left there is kept: its weights as W.previous, a stopped run as "
-     "W.stopped", 0, 0, NULL, NULL},
+     "W.stopped; weights from elsewhere become W.original", 0, 0, NULL, NULL},
     {"init", 0, CNN_VALUE_TEXT, &a.init, "W", "start from these weights, where names and shapes match", 0, 0, NULL, NULL},
     {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX",
      "removes PREFIX ('module.') from the names in that file; names that do not begin with it are "

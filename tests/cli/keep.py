@@ -367,10 +367,15 @@ elsewhere = struct.pack("<Q", len(header)) + header + b"\0\0\0\0"
 with open("torch.safetensors", "wb") as file:
     file.write(elsewhere)
 exits(0, "weights from elsewhere", *TRAIN, "--data=d.npz", "-o", "torch.safetensors",
+      says="they are kept as torch.original.safetensors")
+exits(0, "  a second run", *TRAIN, "--data=d.npz", "-o", "torch.safetensors",
       says="they are kept as torch.previous.safetensors")
-exits(1, "  are kept once", *TRAIN, "--data=d.npz", "-o", "torch.safetensors",
-      says="torch.previous.safetensors: is not written over")
-check(content("torch.previous.safetensors") == elsewhere, "  and are still there")
+exits(0, "  and a third", *TRAIN, "--data=d.npz", "-o", "torch.safetensors", says="torch.previous.safetensors")
+check(content("torch.original.safetensors") == elsewhere, "  leave the first as they are")
+with open("torch.safetensors", "wb") as file:
+    file.write(elsewhere)
+exits(1, "  others come to their name", *TRAIN, "--data=d.npz", "-o", "torch.safetensors",
+      says="torch.original.safetensors: is not written over")
 open("empty.safetensors", "w").close()
 exits(0, "an empty file is no loss", *TRAIN, "--data=d.npz", "-o", "empty.safetensors")
 before = content("w.safetensors")
