@@ -1,6 +1,7 @@
-/* pace.c: now and then a few calls are made with half or twice as many threads; if they are faster, it stays so. A trial ends at its first call that is
- * clearly slower, and trials that fail come less often, so that they take about a hundredth of the time. Calls that take long are never tried:
- * a thread without a processor delays them little. */
+/* pace.c: now and then a few calls are made with half or twice as many threads; if they are faster, it stays so.
+ * The first call of a trial wakes threads and is not counted. A trial ends as soon as its calls are clearly slower,
+ * and trials that fail come less often, so that they take about a hundredth of the time. Calls that take long are
+ * never tried: a thread without a processor delays them little. */
 // SPDX-License-Identifier: MIT-0
 #include "pace.h"
 
@@ -10,7 +11,7 @@ static const double LONG = 0.02;                      /* seconds of a call that 
 static const double WINDOW = 0.02, TRIAL = 0.005;     /* seconds of calls that are judged together */
 static const double SOONEST = 0.1, LATEST = 1;        /* seconds between trials */
 static const double FASTER = 0.9, SLOWER = 1.3;       /* of the usual time */
-enum { FEW = 4 };                                     /* calls of a trial at least, if they are not slower */
+enum { FEW = 4 };                                     /* counted calls of a trial at least, if they are not slower */
 
 cnn_pace cnn_pace_of(int32_t most) { return (cnn_pace){.most = most, .threads = most, .patience = SOONEST}; }
 
@@ -40,18 +41,24 @@ static void end_trial(cnn_pace *pace, bool better) {
     pace->usual = pace->tried_seconds / (double)pace->tried_calls;
   }
   pace->tried = 0;
+  pace->woken = false;
   pace->tried_calls = 0;
   pace->tried_seconds = 0;
   pace->wait = pace->patience;
 }
 
 void cnn_pace_took(cnn_pace *pace, double seconds) {
+  if (pace->tried && !pace->woken) {
+    pace->woken = true;
+    return;
+  }
   if (pace->tried) {
     pace->tried_calls++;
     pace->tried_seconds += seconds;
     double mean = pace->tried_seconds / (double)pace->tried_calls;
-    bool slower = mean > SLOWER * pace->usual && pace->tried_calls > 1; /* the first one wakes threads */
-    if (slower || (pace->tried_calls >= FEW && pace->tried_seconds >= TRIAL)) end_trial(pace, mean < FASTER * pace->usual);
+    bool slower = mean > SLOWER * pace->usual && pace->tried_calls > 1;
+    bool enough = pace->tried_calls >= FEW && pace->tried_seconds >= TRIAL;
+    if (slower || enough) end_trial(pace, mean < FASTER * pace->usual);
     return;
   }
   pace->calls++;

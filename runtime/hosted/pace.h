@@ -13,6 +13,7 @@ typedef struct cnn_pace {
   double usual;                 /* the mean time of a call; 0: not known yet */
   double wait, patience;        /* seconds to the next trial; between trials */
   bool up;                      /* the next trial is with more threads */
+  bool woken;                   /* the first call of the trial, which wakes its threads, is over */
 } cnn_pace;
 
 cnn_pace cnn_pace_of(int32_t most);

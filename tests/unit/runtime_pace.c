@@ -57,6 +57,21 @@ static void test_changes(void) {
   CU_ASSERT(run(&pace, alone, 5, 2).share > 0.99);
 }
 
+static int32_t threads_before;
+static double waking(int32_t threads, int64_t call) { /* a thread that has slept comes late */
+  const double late = threads > threads_before ? 300e-6 : 0;
+  threads_before = threads;
+  return alone(threads, call) + late;
+}
+
+static void test_waking(void) {
+  cnn_pace pace = cnn_pace_of(2);
+  run(&pace, busy, 2, 1);
+  threads_before = 1;
+  run(&pace, waking, 1.5, 2);
+  CU_ASSERT(run(&pace, waking, 5, 2).share > 0.98);
+}
+
 static void test_middle(void) {
   cnn_pace pace = cnn_pace_of(12);
   run(&pace, knee, 3, 4);
@@ -75,6 +90,7 @@ CU_TestInfo suite_pace[] = {
   {"alone", test_alone},
   {"busy", test_busy},
   {"changes", test_changes},
+  {"waking", test_waking},
   {"middle", test_middle},
   {"left alone", test_left_alone},
   CU_TEST_INFO_NULL,
