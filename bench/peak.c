@@ -1,5 +1,5 @@
-/* peak.c: the most multiply-adds a second that this machine does: chains of fused multiply-adds in registers, nothing else.
- * BYTES is the width of a vector. Prints GFLOP/s of so many threads: peak THREADS. */
+/* peak.c: the most multiply-adds a second that this machine does: chains of fused multiply-adds in registers,
+ * nothing else. BYTES is the width of a vector. Prints GFLOP/s of so many threads: peak THREADS. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
@@ -19,10 +19,14 @@ static double now(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Chains enough to hide the latency of the instruction, few enough to stay in 16 registers; the barrier keeps the compiler from folding rounds. */
+/* Chains enough to hide the latency of the instruction, few enough to stay in 16 registers; the barrier keeps
+ * the compiler from folding rounds. */
 static void *run(void *sum) {
   vector a[CHAINS], x, y;
-  for (int l = 0; l < LANES; l++) x[l] = 0.999f, y[l] = 0.001f;
+  for (int l = 0; l < LANES; l++) {
+    x[l] = 0.999f;
+    y[l] = 0.001f;
+  }
   for (int c = 0; c < CHAINS; c++) a[c] = y * (float)c;
   for (int i = 0; i < ROUNDS; i++) {
     for (int c = 0; c < CHAINS; c++) a[c] = a[c] * x + y;

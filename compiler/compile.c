@@ -26,7 +26,10 @@
 
 enum { LARGEST_TEXT = 1 << 20 }; /* bytes of weights that are text unless one asks for something else */
 
-typedef struct Stage { const char *name; double seconds; } Stage;
+typedef struct Stage {
+  const char *name;
+  double seconds;
+} Stage;
 
 typedef struct Compilation {
   Arena *arena;
@@ -35,17 +38,17 @@ typedef struct Compilation {
   Diags *diags;
   Program *program;
   const char *labels_file;
-  Graph *graph;              /* as written */
-  bool training;             /* training code is written */
-  const float *weights;      /* compiled in, or NULL */
-  const char *tuning_file;   /* NAME.tune beside the program, if there is one, or NULL */
+  Graph *graph;            /* as written */
+  bool training;           /* training code is written */
+  const float *weights;    /* compiled in, or NULL */
+  const char *tuning_file; /* NAME.tune beside the program, if there is one, or NULL */
   Tuning tuning;
   const char *summary;
   EmitOptions emit;
   Net *net;
-  double again;              /* multiply-adds of the training step that --memory costs, as a part of all others */
+  double again; /* multiply-adds of the training step that --memory costs, as a part of all others */
   Outputs *outputs;
-  VEC(Stage) stages;         /* for --time-report */
+  VEC(Stage) stages; /* for --time-report */
   double since;
 } Compilation;
 
@@ -76,7 +79,9 @@ static void print_times(const Compilation *c) {
 static bool good(const Compilation *c) { return diags_errors(c->diags) == 0; }
 
 static bool check_built(Compilation *c) {
-  for (int i = 0; i < c->options->later.n; i++) diag_report(c->diags, DIAG_not_built_yet, NO_SPAN, NULL, "%s is not built yet", c->options->later.data[i]);
+  for (int i = 0; i < c->options->later.n; i++)
+    diag_report(c->diags, DIAG_not_built_yet, NO_SPAN, NULL, "%s is not built yet",
+                c->options->later.data[i]);
   return good(c);
 }
 
@@ -113,7 +118,8 @@ static void tell_library(Compilation *c) {
 static bool is_library(Compilation *c) {
   if (c->graph) return false;
   if (c->options->kind != OUTPUT_NONE || c->options->train)
-    diag_report(c->diags, DIAG_no_net, (Span){1, 0, 0}, NULL, "this file has no net, so there is nothing to compile");
+    diag_report(c->diags, DIAG_no_net, (Span){1, 0, 0}, NULL,
+                "this file has no net, so there is nothing to compile");
   else if (good(c)) tell_library(c);
   return true;
 }
@@ -121,7 +127,8 @@ static bool is_library(Compilation *c) {
 static bool build_graph(Compilation *c) {
   const Options *o = c->options;
   Define *defines = NEW_ARRAY(c->arena, Define, o->defines.n + 1);
-  for (int i = 0; i < o->defines.n; i++) defines[i] = (Define){o->defines.data[i].name, o->defines.data[i].value};
+  for (int i = 0; i < o->defines.n; i++)
+    defines[i] = (Define){o->defines.data[i].name, o->defines.data[i].value};
   const SemaOptions options = {o->directories.n, o->directories.data, &c->labels_file};
   c->graph = sema_build(c->arena, c->diags, &c->sources, c->program, defines, o->defines.n, &options);
   stage_done(c, "check and expand");
@@ -136,23 +143,31 @@ static bool summarised(const Options *o) {
 static bool check_training(Compilation *c) {
   const Training *training = c->graph->training;
   if (c->options->train_given && c->options->train && !training) {
-    Diag *diag = diag_report(c->diags, DIAG_no_train, c->graph->name_span, NULL, "--train needs a train block, and net %s has none", c->graph->name);
+    Diag *diag = diag_report(c->diags, DIAG_no_train, c->graph->name_span, NULL,
+                             "--train needs a train block, and net %s has none", c->graph->name);
     diag_help(diag, "train { loss = cross_entropy } is the least that is needed");
     return false;
   }
   c->training = training && (c->options->train || (summarised(c->options) && !c->options->train_given));
   for (int i = 0; c->training && i < training->not_built.n; i++)
-    diag_report(c->diags, DIAG_not_built_yet, training->not_built.data[i], NULL, "%s is not built yet", training->not_built_name.data[i]);
+    diag_report(c->diags, DIAG_not_built_yet, training->not_built.data[i], NULL, "%s is not built yet",
+                training->not_built_name.data[i]);
   return good(c);
 }
 
-static const char *c_name(const Compilation *c) { return c->options->prefix ? c->options->prefix : c->graph->name; }
+static const char *c_name(const Compilation *c) {
+  return c->options->prefix ? c->options->prefix : c->graph->name;
+}
 
 /* cnn_network and cnn_target are types of the header shared with the runtime. */
 static bool check_name(Compilation *c) {
-  const bool code = c->options->output && !options_view(c->options->kind), shared = c->training || c->options->kind == OUTPUT_PROGRAM;
+  const bool code = c->options->output && !options_view(c->options->kind),
+             shared = c->training || c->options->kind == OUTPUT_PROGRAM;
   if (!code || !shared || strcmp(c_name(c), "cnn") != 0) return true;
-  Diag *diag = diag_report(c->diags, DIAG_name_clash, c->graph->name_span, NULL, "with 'cnn' before them, the names of net %s in C would be those of the runtime: cnn_network, cnn_target", c->graph->name);
+  Diag *diag = diag_report(c->diags, DIAG_name_clash, c->graph->name_span, NULL,
+                           "with 'cnn' before them, the names of net %s in C would be those of the runtime: "
+                           "cnn_network, cnn_target",
+                           c->graph->name);
   diag_help(diag, "give the net another name, or its C names with --prefix=NAME");
   return false;
 }
@@ -161,7 +176,8 @@ static bool read_weights(Compilation *c) {
   c->weights = constant_weights(c->arena, c->graph);
   if (!c->options->weights) return true;
   float *weights = NEW_ARRAY(c->arena, float, c->graph->parameters + 1);
-  if (!weights_read(c->arena, c->diags, c->options->weights, c->options->weights_prefix, c->graph, weights)) return false;
+  if (!weights_read(c->arena, c->diags, c->options->weights, c->options->weights_prefix, c->graph, weights))
+    return false;
   if (!origin_read(c->arena, c->diags, c->options->weights, c->graph)) return false;
   c->weights = weights;
   stage_done(c, "read weights");
@@ -206,7 +222,9 @@ static const char *header_path(const Compilation *c) {
   const Options *o = c->options;
   if (o->single_file || !o->output || is_device(o->output)) return NULL;
   if (o->kind == OUTPUT_HEADER) return o->output;
-  return o->kind == OUTPUT_C || o->kind == OUTPUT_OBJECT || o->kind == OUTPUT_SHARED || o->kind == OUTPUT_WASM ? with_suffix(c->arena, o->output, ".h") : NULL;
+  return o->kind == OUTPUT_C || o->kind == OUTPUT_OBJECT || o->kind == OUTPUT_SHARED || o->kind == OUTPUT_WASM
+             ? with_suffix(c->arena, o->output, ".h")
+             : NULL;
 }
 
 static bool backend_failed(Compilation *c, const Backend *backend, const char *why) {
@@ -216,23 +234,31 @@ static bool backend_failed(Compilation *c, const Backend *backend, const char *w
   return false;
 }
 
-/* Measures what can be chosen, and writes NAME.tune with what was known before of other targets and kernels. */
+/* Measures what can be chosen, and writes NAME.tune with what was known before of other targets and kernels.
+ */
 static bool measure(Compilation *c) {
   const Options *o = c->options;
   const char *why = NULL;
   if (!o->tune) return true;
   const int images = images_side_by_side(c->graph, o->targets.n, o->targets.data, o->batch, false);
   const Plan *plan = plan_inference(c->arena, c->graph, FUSE_ALL, images, 0);
-  const TuneJob job = {
-    .arena = c->arena, .plan = plan, .ntargets = images > 1 ? 0 : o->targets.n, .target = o->targets.data, .exact = o->exact,
-    .threads = (o->openmp || !o->output) && o->batch <= 1, .weight_bytes = 4 * c->graph->parameters,
-    .backend = {.arena = c->arena, .cc = o->cc, .verbose = o->verbose}, .progress = o->format == DIAG_TEXT, .tuning = &c->tuning};
+  const TuneJob job = {.arena = c->arena,
+                       .plan = plan,
+                       .ntargets = images > 1 ? 0 : o->targets.n,
+                       .target = o->targets.data,
+                       .exact = o->exact,
+                       .threads = (o->openmp || !o->output) && o->batch <= 1,
+                       .weight_bytes = 4 * c->graph->parameters,
+                       .backend = {.arena = c->arena, .cc = o->cc, .verbose = o->verbose},
+                       .progress = o->format == DIAG_TEXT,
+                       .tuning = &c->tuning};
   if (!tune(&job, &why)) return backend_failed(c, &job.backend, why);
   stage_done(c, "tune");
   c->tuning_file = with_suffix(c->arena, o->input, ".tune");
   Text text = {.arena = c->arena};
   tuning_put(&text, &c->tuning, base_name(o->input));
-  return outputs_add(c->outputs, c->tuning_file, text.s, text.n, &why) || cannot_write(c, c->tuning_file, why);
+  return outputs_add(c->outputs, c->tuning_file, text.s, text.n, &why) ||
+         cannot_write(c, c->tuning_file, why);
 }
 
 /* ---- lowering ---- */
@@ -243,7 +269,9 @@ static Fusing fusing_of(const Options *o) {
 /* What is one array of C has at most 2^31 - 1 elements. */
 static bool fits(Compilation *c, const Node *node, const char *option, int64_t images) {
   if (shape_elements(node->shape) <= INT32_MAX / images) return true;
-  Diag *diag = diag_report(c->diags, DIAG_too_large, node->span.file ? node->span : c->graph->name_span, NULL, "%" PRId64 " images of %s have more than 2147483647 elements", images, shape_text(c->arena, node->shape));
+  Diag *diag = diag_report(c->diags, DIAG_too_large, node->span.file ? node->span : c->graph->name_span, NULL,
+                           "%" PRId64 " images of %s have more than 2147483647 elements", images,
+                           shape_text(c->arena, node->shape));
   diag_help(diag, "a smaller %s", option);
   return false;
 }
@@ -251,8 +279,10 @@ static bool fits(Compilation *c, const Node *node, const char *option, int64_t i
 static bool calls_fit(Compilation *c) {
   const Graph *graph = c->graph;
   bool good = true;
-  for (int i = 0; i < graph->inputs.n; i++) good = fits(c, graph->inputs.data[i].node, "--batch=N", c->options->batch) && good;
-  for (int i = 0; i < graph->outputs.n; i++) good = fits(c, graph->outputs.data[i].node, "--batch=N", c->options->batch) && good;
+  for (int i = 0; i < graph->inputs.n; i++)
+    good = fits(c, graph->inputs.data[i].node, "--batch=N", c->options->batch) && good;
+  for (int i = 0; i < graph->outputs.n; i++)
+    good = fits(c, graph->outputs.data[i].node, "--batch=N", c->options->batch) && good;
   return good;
 }
 
@@ -261,14 +291,20 @@ static bool batch_fits(Compilation *c, const Plan *train) {
   bool good = true;
   for (int k = 0; train && k < train->kernels.n; k++) {
     const Node *root = train->kernels.data[k]->root;
-    for (int i = 0; train->kernels.data[k]->batch && good && i < root->nin; i++) good = fits(c, root->in[i], "batch in the train block", c->graph->training->batch);
+    for (int i = 0; train->kernels.data[k]->batch && good && i < root->nin; i++)
+      good = fits(c, root->in[i], "batch in the train block", c->graph->training->batch);
   }
   return good;
 }
 
 static SummarySizes sizes_of(const Compilation *c) {
   const NetSizes sizes = emit_sizes(c->net);
-  return (SummarySizes){sizes.workspace_bytes, sizes.workspace_bound, c->training ? sizes.training_bytes : -1, sizes.training_bound, c->training ? c->options->memory : 0, c->again};
+  return (SummarySizes){sizes.workspace_bytes,
+                        sizes.workspace_bound,
+                        c->training ? sizes.training_bytes : -1,
+                        sizes.training_bound,
+                        c->training ? c->options->memory : 0,
+                        c->again};
 }
 
 static const char *with_memory(const Compilation *c) {
@@ -285,14 +321,20 @@ static void choose_embedding(Compilation *c) {
   const bool backend = options_backend(o->kind), accompanied = o->kind == OUTPUT_C && header_path(c);
   const EmbedKind kind = backend || accompanied ? o->embed : EMBED_AS_TEXT;
   c->emit.embed_text = kind == EMBED_BY_SIZE ? LARGEST_TEXT : kind == EMBED_AS_TEXT ? INT64_MAX : 0;
-  c->emit.embed = kind == EMBED_AS_TEXT ? EMBED_TEXT : backend ? EMBED_BACKEND : kind == EMBED_AS_OBJECT ? EMBED_OBJECT : EMBED_BESIDE;
-  c->emit.embed_file = c->emit.embed == EMBED_BESIDE ? base_name(with_suffix(c->arena, o->output, ".weights.bin")) : BACKEND_DATA;
+  c->emit.embed = kind == EMBED_AS_TEXT     ? EMBED_TEXT
+                  : backend                 ? EMBED_BACKEND
+                  : kind == EMBED_AS_OBJECT ? EMBED_OBJECT
+                                            : EMBED_BESIDE;
+  c->emit.embed_file = c->emit.embed == EMBED_BESIDE
+                           ? base_name(with_suffix(c->arena, o->output, ".weights.bin"))
+                           : BACKEND_DATA;
 }
 
 /* ---- training in the memory that there is ---- */
 static int64_t macs_of(const Graph *graph) {
   int64_t macs = 0;
-  for (int i = 0; i < graph->nodes.n; i++) macs += graph->nodes.data[i]->op->cost ? graph->nodes.data[i]->op->cost(graph->nodes.data[i]).macs : 0;
+  for (int i = 0; i < graph->nodes.n; i++)
+    macs += graph->nodes.data[i]->op->cost ? graph->nodes.data[i]->op->cost(graph->nodes.data[i]).macs : 0;
   return macs;
 }
 
@@ -300,26 +342,34 @@ static int64_t macs_of(const Graph *graph) {
 static const char *smaller_batch(const Compilation *c) {
   const int64_t batch = c->graph->training->batch;
   bool statistics = false;
-  for (int i = 0; i < c->graph->weights.n; i++) statistics = statistics || c->graph->weights.data[i]->statistic;
+  for (int i = 0; i < c->graph->weights.n; i++)
+    statistics = statistics || c->graph->weights.data[i]->statistic;
   const int64_t parts = !statistics ? batch : batch % 2 == 0 ? 2 : 1;
   if (parts == 1) return "a smaller batch takes less";
-  return arena_printf(c->arena, "a smaller batch takes less: 'batch = %" PRId64 "' with 'accumulate = %" PRId64 "' makes steps of the same images%s", batch / parts,
-                      c->graph->training->accumulate * parts, statistics ? ", with batch statistics of half of them" : "");
+  return arena_printf(c->arena,
+                      "a smaller batch takes less: 'batch = %" PRId64 "' with 'accumulate = %" PRId64
+                      "' makes steps of the same images%s",
+                      batch / parts, c->graph->training->accumulate * parts,
+                      statistics ? ", with batch statistics of half of them" : "");
 }
 
 static bool does_not_fit(Compilation *c, int64_t least) {
-  Diag *diag = diag_report(c->diags, DIAG_too_little_memory, c->graph->training->span, NULL, "training cannot do with %s bytes: the least that was found is %s", text_thousands(c->arena, c->options->memory),
-                           text_thousands(c->arena, least));
+  Diag *diag = diag_report(c->diags, DIAG_too_little_memory, c->graph->training->span, NULL,
+                           "training cannot do with %s bytes: the least that was found is %s",
+                           text_thousands(c->arena, c->options->memory), text_thousands(c->arena, least));
   const int64_t batch = c->graph->training->batch;
   const char *sums = text_thousands(c->arena, 4 * c->graph->parameters * (c->emit.shards - 1));
-  if (c->emit.shards > 1) diag_fact(diag, "a batch of %" PRId64 " images; %s bytes of gradients of its %" PRId64 " shards", batch, sums, c->emit.shards);
+  if (c->emit.shards > 1)
+    diag_fact(diag, "a batch of %" PRId64 " images; %s bytes of gradients of its %" PRId64 " shards", batch,
+              sums, c->emit.shards);
   else diag_fact(diag, "a batch of %" PRId64 " images", batch);
   if (batch > 1) diag_help(diag, "%s", smaller_batch(c));
   if (c->emit.shards > 1) diag_help(diag, "--threads=none makes no shards: %s bytes less", sums);
   return false;
 }
 
-/* Weights as kernels read them and the gradients of shards take their part; how much scratch there is, one knows when kernels are lowered. */
+/* Weights as kernels read them and the gradients of shards take their part; how much scratch there is, one
+ * knows when kernels are lowered. */
 static bool fit_training(Compilation *c, Plan *infer, Plan *train, Plan *look) {
   enum { TRIES = 8 };
   const int64_t most = c->options->memory;
@@ -327,10 +377,12 @@ static bool fit_training(Compilation *c, Plan *infer, Plan *train, Plan *look) {
   int64_t least = sizes.training_bytes, room = INT64_MAX;
   c->emit.shards = sizes.shards;
   for (int i = 0; sizes.training_bytes > most; i++) {
-    const int64_t others = sizes.training_bytes / 4 - plan_training_needs(train, sizes.shards, room).floats, left = most / 4 - others;
+    const int64_t others = sizes.training_bytes / 4 - plan_training_needs(train, sizes.shards, room).floats,
+                  left = most / 4 - others;
     if (i == TRIES || room <= 0) return does_not_fit(c, least);
     room = i == TRIES - 1 || left < 0 ? 0 : left < room ? left : room - room / 64 - 1;
-    train = plan_training_within(c->arena, c->graph, fusing_of(c->options), train->images, room, sizes.shards);
+    train =
+        plan_training_within(c->arena, c->graph, fusing_of(c->options), train->images, room, sizes.shards);
     c->net = emit_begin(c->arena, c->graph, infer, train, look, &c->sources, &c->emit);
     sizes = emit_sizes(c->net);
     if (sizes.training_bytes < least) least = sizes.training_bytes;
@@ -346,14 +398,25 @@ static bool lower(Compilation *c) {
   const Options *o = c->options;
   const bool plain = options_plain(o);
   if (!calls_fit(c)) return false;
-  c->emit = (EmitOptions){
-    .prefix = c_name(c), .header = o->kind == OUTPUT_C ? base_name(header_path(c)) : NULL, .summary = c->summary, .batch = o->batch,
-    .ntargets = o->targets.n, .target = o->targets.data, .openmp = o->openmp, .plain = plain, .exact = o->exact || o->level == LEVEL_QUICK,
-    .program = o->kind == OUTPUT_PROGRAM, .training = c->training, .weights = c->weights, .tuning = &c->tuning};
+  c->emit = (EmitOptions){.prefix = c_name(c),
+                          .header = o->kind == OUTPUT_C ? base_name(header_path(c)) : NULL,
+                          .summary = c->summary,
+                          .batch = o->batch,
+                          .ntargets = o->targets.n,
+                          .target = o->targets.data,
+                          .openmp = o->openmp,
+                          .plain = plain,
+                          .exact = o->exact || o->level == LEVEL_QUICK,
+                          .program = o->kind == OUTPUT_PROGRAM,
+                          .training = c->training,
+                          .weights = c->weights,
+                          .tuning = &c->tuning};
   choose_embedding(c);
-  const int64_t together = dense_pays_together(c->graph, o->targets.n, o->targets.data, o->batch) ? o->batch : 0;
+  const int64_t together =
+      dense_pays_together(c->graph, o->targets.n, o->targets.data, o->batch) ? o->batch : 0;
   const Fusing fusing = fusing_of(o);
-  const int images = images_side_by_side(c->graph, o->targets.n, o->targets.data, plain ? 1 : o->batch, false);
+  const int images =
+      images_side_by_side(c->graph, o->targets.n, o->targets.data, plain ? 1 : o->batch, false);
   Plan *infer = plan_inference(c->arena, c->graph, fusing, images, together), *train = NULL;
   if (c->training) {
     const int64_t batch = plain ? 1 : c->graph->training->batch;
@@ -374,13 +437,16 @@ static bool lower(Compilation *c) {
 /* ---- writing ---- */
 static bool same_file(const char *a, const char *b) {
   struct stat x, y;
-  return a && b && stat(a, &x) == 0 && stat(b, &y) == 0 && S_ISREG(x.st_mode) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+  return a && b && stat(a, &x) == 0 && stat(b, &y) == 0 && S_ISREG(x.st_mode) && x.st_dev == y.st_dev &&
+         x.st_ino == y.st_ino;
 }
 
 /* What was read is never written over. */
 static bool spares_inputs(Compilation *c, const char *path) {
-  bool same = same_file(path, c->options->weights) || same_file(path, c->labels_file) || same_file(path, c->tuning_file);
-  for (int i = 0; i < c->program->files.n; i++) same = same || same_file(path, c->program->files.data[i]->path);
+  bool same = same_file(path, c->options->weights) || same_file(path, c->labels_file) ||
+              same_file(path, c->tuning_file);
+  for (int i = 0; i < c->program->files.n; i++)
+    same = same || same_file(path, c->program->files.data[i]->path);
   return !same || cannot_write(c, path, "the program is read from it");
 }
 
@@ -390,7 +456,9 @@ static bool add_bytes(Compilation *c, const char *path, const void *bytes, size_
   return outputs_add(c->outputs, path, bytes, n, &why) || cannot_write(c, path, why);
 }
 
-static bool add_output(Compilation *c, const char *path, const Text *text) { return add_bytes(c, path, text->n ? text->s : "", text->n); }
+static bool add_output(Compilation *c, const char *path, const Text *text) {
+  return add_bytes(c, path, text->n ? text->s : "", text->n);
+}
 
 static bool write_view(Compilation *c) {
   const Options *o = c->options;
@@ -415,16 +483,26 @@ static bool write_header(Compilation *c, const char *path) {
   return add_output(c, path, &text);
 }
 
-typedef struct Bytes { const void *data; size_t n; } Bytes;
+typedef struct Bytes {
+  const void *data;
+  size_t n;
+} Bytes;
 
 static bool run_backend(Compilation *c, BackendKind kind, const Text *text, Bytes weights, const char *path) {
   const Options *o = c->options;
   static const char *const optimise[] = {
-    [LEVEL_FULL] = "-O3", [LEVEL_PLAIN] = "-O1", [LEVEL_QUICK] = "-O1", [LEVEL_SMALL] = "-Os"};
-  const Backend backend = {
-    .arena = c->arena, .kind = kind, .cc = o->cc, .cross = o->machine ? o->machine->cross : NULL, .soname = base_name(o->output),
-    .runtime = o->runtime, .openmp = o->openmp, .optimise = optimise[o->level], .verbose = o->verbose,
-    .data = weights.data, .data_bytes = weights.n};
+      [LEVEL_FULL] = "-O3", [LEVEL_PLAIN] = "-O1", [LEVEL_QUICK] = "-O1", [LEVEL_SMALL] = "-Os"};
+  const Backend backend = {.arena = c->arena,
+                           .kind = kind,
+                           .cc = o->cc,
+                           .cross = o->machine ? o->machine->cross : NULL,
+                           .soname = base_name(o->output),
+                           .runtime = o->runtime,
+                           .openmp = o->openmp,
+                           .optimise = optimise[o->level],
+                           .verbose = o->verbose,
+                           .data = weights.data,
+                           .data_bytes = weights.n};
   const char *temporary = NULL, *why = NULL;
   if (!spares_inputs(c, path)) return false;
   if (!outputs_adopt(c->outputs, path, &temporary, &why)) return cannot_write(c, path, why);
@@ -436,7 +514,8 @@ static bool run_backend(Compilation *c, BackendKind kind, const Text *text, Byte
 static bool write_weights_object(Compilation *c, Bytes weights) {
   Text text = {.arena = c->arena};
   emit_weights_object(&text, c->net);
-  return run_backend(c, BACKEND_OBJECT, &text, weights, with_suffix(c->arena, c->options->output, ".weights.o"));
+  return run_backend(c, BACKEND_OBJECT, &text, weights,
+                     with_suffix(c->arena, c->options->output, ".weights.o"));
 }
 
 /* What net.c does not hold itself. */
@@ -448,7 +527,10 @@ static bool write_weights(Compilation *c, Bytes weights) {
 
 static bool write_text(Compilation *c) {
   const Options *o = c->options;
-  static const BackendKind kind[] = {[OUTPUT_OBJECT] = BACKEND_OBJECT, [OUTPUT_SHARED] = BACKEND_SHARED, [OUTPUT_WASM] = BACKEND_WASM, [OUTPUT_PROGRAM] = BACKEND_PROGRAM};
+  static const BackendKind kind[] = {[OUTPUT_OBJECT] = BACKEND_OBJECT,
+                                     [OUTPUT_SHARED] = BACKEND_SHARED,
+                                     [OUTPUT_WASM] = BACKEND_WASM,
+                                     [OUTPUT_PROGRAM] = BACKEND_PROGRAM};
   Text text = {.arena = c->arena};
   Bytes weights;
   emit_c(&text, c->net);
@@ -471,9 +553,12 @@ static bool write_model(Compilation *c) {
 static bool has_weights(Compilation *c) {
   if (c->weights && c->graph->parameters) return true;
   const char *name = c->graph->name;
-  if (c->graph->parameters == 0) diag_report(c->diags, DIAG_no_weights, c->graph->name_span, NULL, "net %s has no parameters, so there is no model to write", name);
+  if (c->graph->parameters == 0)
+    diag_report(c->diags, DIAG_no_weights, c->graph->name_span, NULL,
+                "net %s has no parameters, so there is no model to write", name);
   else {
-    Diag *diag = diag_report(c->diags, DIAG_no_weights, c->graph->name_span, NULL, "a model is made of trained weights, and none are given for net %s", name);
+    Diag *diag = diag_report(c->diags, DIAG_no_weights, c->graph->name_span, NULL,
+                             "a model is made of trained weights, and none are given for net %s", name);
     diag_help(diag, "--weights=FILE names a .safetensors or .npz file of them");
   }
   return false;
@@ -482,7 +567,8 @@ static bool has_weights(Compilation *c) {
 static bool write_code(Compilation *c) {
   const Options *o = c->options;
   const char *header = header_path(c);
-  if (header && strpbrk(base_name(header), "\"\\\n")) return cannot_write(c, header, "C cannot include a header of this name");
+  if (header && strpbrk(base_name(header), "\"\\\n"))
+    return cannot_write(c, header, "C cannot include a header of this name");
   if (o->kind == OUTPUT_MODEL && !has_weights(c)) return false;
   if (!lower(c)) return false;
   if (o->kind == OUTPUT_MODEL) return write_model(c);
@@ -503,12 +589,26 @@ static bool write_dependencies(Compilation *c) {
   if (!o->dependencies) return true;
   Text text = {.arena = c->arena};
   const char *path = o->dependency_file ? o->dependency_file : with_suffix(c->arena, o->output, ".d");
-  put_path(&text, o->output && strcmp(o->output, "-") != 0 ? o->output : with_suffix(c->arena, base_name(o->input), ".c"));
+  put_path(&text, o->output && strcmp(o->output, "-") != 0
+                      ? o->output
+                      : with_suffix(c->arena, base_name(o->input), ".c"));
   text_put(&text, ":");
-  for (int i = c->program->files.n - 1; i >= 0; i--) text_put(&text, " "), put_path(&text, c->program->files.data[i]->path);
-  if (c->labels_file) text_put(&text, " "), put_path(&text, c->labels_file);
-  if (o->weights) text_put(&text, " "), put_path(&text, o->weights);
-  if (c->tuning_file) text_put(&text, " "), put_path(&text, c->tuning_file);
+  for (int i = c->program->files.n - 1; i >= 0; i--) {
+    text_put(&text, " ");
+    put_path(&text, c->program->files.data[i]->path);
+  }
+  if (c->labels_file) {
+    text_put(&text, " ");
+    put_path(&text, c->labels_file);
+  }
+  if (o->weights) {
+    text_put(&text, " ");
+    put_path(&text, o->weights);
+  }
+  if (c->tuning_file) {
+    text_put(&text, " ");
+    put_path(&text, c->tuning_file);
+  }
   text_put(&text, "\n");
   return add_output(c, path, &text);
 }
@@ -540,7 +640,11 @@ static bool run(Compilation *c) {
 }
 
 int compile(Arena *arena, const Options *options) {
-  Compilation c = {.arena = arena, .options = options, .sources = {.arena = arena}, .outputs = outputs_new(arena), .since = now()};
+  Compilation c = {.arena = arena,
+                   .options = options,
+                   .sources = {.arena = arena},
+                   .outputs = outputs_new(arena),
+                   .since = now()};
   c.diags = diags_new(arena, &c.sources);
   for (int i = 0; i < options->warnings.n; i++) diags_option(c.diags, options->warnings.data[i]);
   const char *why = NULL, *path = NULL;

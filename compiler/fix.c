@@ -13,7 +13,10 @@
 
 enum { MOST_ROUNDS = 20 }; /* more is two fixes that undo each other */
 
-typedef struct Changed { const char *path; int places; } Changed;
+typedef struct Changed {
+  const char *path;
+  int places;
+} Changed;
 
 typedef struct Fixing {
   Arena *arena;
@@ -28,7 +31,7 @@ static int fixes_find(const Fixing *f, Sources *sources, FixedSource **fixed) {
   Diags *diags = diags_new(f->arena, sources);
   for (int i = 0; i < o->warnings.n; i++) diags_option(diags, o->warnings.data[i]);
   const Program *program =
-    program_read(f->arena, diags, sources, o->input, o->directories.n, o->directories.data);
+      program_read(f->arena, diags, sources, o->input, o->directories.n, o->directories.data);
   if (!program) return 0;
   Define *defines = NEW_ARRAY(f->arena, Define, o->defines.n + 1);
   for (int i = 0; i < o->defines.n; i++)

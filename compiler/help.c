@@ -10,7 +10,7 @@ const Topic topic_table[] = {
 #define TOPIC(name, summary, page, example) {name, summary, page, example},
 #include "topics.def"
 #undef TOPIC
-  {NULL, NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL},
 };
 
 const FormKind *help_forms(Arena *arena) { /* tables of other files are no constants */
@@ -67,13 +67,16 @@ void help_options(Text *out) {
 static void put_params(Text *out, const Param *params) {
   int name_width = 0, type_width = 0;
   for (const Param *p = params; p && p->name; p++) {
-    const int name = (int)strlen(p->name) + (p->value ? (int)strlen(p->value) + 1 : 0), type = (int)strlen(param_type_text(p));
+    const int name = (int)strlen(p->name) + (p->value ? (int)strlen(p->value) + 1 : 0),
+              type = (int)strlen(param_type_text(p));
     if (name > name_width) name_width = name;
     if (type > type_width) type_width = type;
   }
   for (const Param *p = params; p && p->name; p++) {
-    const char *shown = p->value && p->value[0] ? arena_printf(out->arena, "%s=%s", p->name, p->value) : p->name;
-    text_put(out, "  %-*s  %-*s  %s%s\n", name_width, shown, type_width, param_type_text(p), p->help ? p->help : "", p->value ? "" : " (required)");
+    const char *shown =
+        p->value && p->value[0] ? arena_printf(out->arena, "%s=%s", p->name, p->value) : p->name;
+    text_put(out, "  %-*s  %-*s  %s%s\n", name_width, shown, type_width, param_type_text(p),
+             p->help ? p->help : "", p->value ? "" : " (required)");
   }
 }
 
@@ -92,7 +95,9 @@ static void put_op(Text *out, const Op *op, const char *what) {
     text_put(out, "\n");
     put_params(out, op->params);
   }
-  if (op->detail) text_put(out, "\n%s%s", op->detail, op->detail[0] && op->detail[strlen(op->detail) - 1] == '\n' ? "" : "\n");
+  if (op->detail)
+    text_put(out, "\n%s%s", op->detail,
+             op->detail[0] && op->detail[strlen(op->detail) - 1] == '\n' ? "" : "\n");
   if (op->example) put_example(out, op->example);
 }
 
@@ -223,7 +228,8 @@ bool help_topic(Text *out, const char *name) {
     if (strcmp(topic->name, name) == 0) put_topic(out, topic);
   for (const Op *const *op = op_table; *op; op++)
     if (strcmp((*op)->name, name) == 0) put_op(out, *op, (*op)->group);
-  if (out->n == before && op_later(name, &group)) text_put(out, "%s (%s): known to the language, but not built yet\n", name, group);
+  if (out->n == before && op_later(name, &group))
+    text_put(out, "%s (%s): known to the language, but not built yet\n", name, group);
   for (const Op *const *op = loss_table; *op; op++) {
     if (strcmp((*op)->name, name) != 0) continue;
     put_apart(out, before);

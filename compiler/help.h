@@ -9,7 +9,9 @@ bool help_topic(Text *out, const char *name); /* false: there is nothing of that
 const char *const *help_names(Arena *);       /* all that have help, ended by NULL */
 
 /* The language in short pages; ends with a row without a name. */
-typedef struct Topic { const char *name, *summary, *page, *example; } Topic; /* example: a program, or NULL */
+typedef struct Topic {
+  const char *name, *summary, *page, *example;
+} Topic; /* example: a program, or NULL */
 extern const Topic topic_table[];
 
 /* Kinds of named arguments: optimizers, schedules, ...; ends with a row without a table. */

@@ -25,16 +25,17 @@ static int help(Arena *arena, const char *topic) {
 
 static int explain(const char *slug) {
   const DiagInfo *info = &diag_info[diag_find(slug)];
-  printf("%s (%s): %s\n\n%s", info->slug, info->level == DIAG_ERROR ? "error" : "warning", info->summary, info->page);
+  printf("%s (%s): %s\n\n%s", info->slug, info->level == DIAG_ERROR ? "error" : "warning", info->summary,
+         info->page);
   return 0;
 }
 
 static int run(Arena *arena, const Options *options) {
   switch (options->action) {
-    case ACTION_HELP: return help(arena, options->topic);
-    case ACTION_EXPLAIN: return explain(options->topic);
-    case ACTION_VERSION: return puts("cnnc " PACKAGE_VERSION), 0;
-    case ACTION_COMPILE: break;
+  case ACTION_HELP: return help(arena, options->topic);
+  case ACTION_EXPLAIN: return explain(options->topic);
+  case ACTION_VERSION: return puts("cnnc " PACKAGE_VERSION), 0;
+  case ACTION_COMPILE: break;
   }
   return compile(arena, options);
 }

@@ -1,4 +1,5 @@
-/* options.c: reading the command line. One table gives what is accepted, what --help prints and what a misspelt option is compared with. */
+/* options.c: reading the command line. One table gives what is accepted, what --help prints and what a
+ * misspelt option is compared with. */
 // SPDX-License-Identifier: Apache-2.0
 #include "options.h"
 #include <errno.h>
@@ -12,93 +13,143 @@
 #include "base/text.h"
 
 enum { /* long options without a letter of their own */
-  LONG_EMIT = 256, LONG_WEIGHTS, LONG_WEIGHTS_PREFIX, LONG_EMBED, LONG_SINGLE_FILE, LONG_BATCH, LONG_TRAIN, LONG_NO_TRAIN, LONG_MEMORY, LONG_TARGET, LONG_THREADS, LONG_PREFIX,
-  LONG_EXACT, LONG_TUNE, LONG_DIAGNOSTICS, LONG_COLOR, LONG_EXPLAIN, LONG_SUMMARY, LONG_TIME_REPORT, LONG_CC, LONG_RUNTIME, LONG_VERSION, LONG_HELP, LONG_FIX,
+       LONG_EMIT = 256,
+       LONG_WEIGHTS,
+       LONG_WEIGHTS_PREFIX,
+       LONG_EMBED,
+       LONG_SINGLE_FILE,
+       LONG_BATCH,
+       LONG_TRAIN,
+       LONG_NO_TRAIN,
+       LONG_MEMORY,
+       LONG_TARGET,
+       LONG_THREADS,
+       LONG_PREFIX,
+       LONG_EXACT,
+       LONG_TUNE,
+       LONG_DIAGNOSTICS,
+       LONG_COLOR,
+       LONG_EXPLAIN,
+       LONG_SUMMARY,
+       LONG_TIME_REPORT,
+       LONG_CC,
+       LONG_RUNTIME,
+       LONG_VERSION,
+       LONG_HELP,
+       LONG_FIX,
 };
 
 const OptionRow options_table[] = {
-  {NULL, 'o', required_argument, "-o FILE",
-   "what to write, by its suffix: .c (and .h beside it), .o, .so, .wasm, .model (the weights alone); "
-   "without a suffix: a program; -: C on standard output. Without -o the program is checked and "
-   "summarised", "@file"},
-  {"emit", LONG_EMIT, required_argument, "--emit=KIND",
-   "c header obj shared exe wasm model, or a view of the program: summary json dot ast graph nests "
-   "schedule", "@kinds"},
-  {"single-file", LONG_SINGLE_FILE, no_argument, "--single-file",
-   "the header's text goes into the C file", NULL},
-  {"weights", LONG_WEIGHTS, required_argument, "--weights=FILE",
-   "trained weights (.safetensors or .npz) that go into the output", "@file"},
-  {"weights-prefix", LONG_WEIGHTS_PREFIX, required_argument, "--weights-prefix=PREFIX",
-   "removes PREFIX ('module.') from the names in that file; names that do not begin with it are "
-   "ignored", NULL},
-  {"embed", LONG_EMBED, required_argument, "--embed=HOW",
-   "weights go into the C file as text (up to 1 MB), a file NAME.weights.bin beside it (incbin), or an"
-   " object NAME.weights.o beside it (object)", "text incbin object"},
-  {"batch", LONG_BATCH, required_argument, "--batch=N", "images a call of NAME_infer takes (1)", NULL},
-  {"train", LONG_TRAIN, no_argument, "--train",
-   "with the training code (the default for programs, -o NAME, of nets with a train block; C files and "
-   "objects need this option)", NULL},
-  {"no-train", LONG_NO_TRAIN, no_argument, "--no-train", "without it", NULL},
-  {"memory", LONG_MEMORY, required_argument, "--memory=BYTES",
-   "the most memory that a training step may take, as 64M or 1.5G: where it is short, values are computed "
-   "again instead of kept", NULL},
-  {"target", LONG_TARGET, required_argument, "--target=T[,T...]",
-   "x86-64-v4 x86-64-v3 x86-64 aarch64 riscv64 armv7m wasm32, generic (scalar C for any CPU), native; "
-   "of several, the best that the CPU runs is chosen at run time", "@targets"},
-  {"threads", LONG_THREADS, required_argument, "--threads=KIND",
-   "openmp (the default for programs) or none", "openmp none"},
-  {"prefix", LONG_PREFIX, required_argument, "--prefix=NAME",
-   "what the C names begin with, instead of the net's name", NULL},
-  {NULL, 'D', required_argument, "-D NAME=VALUE", "replaces the value of a file's const", NULL},
-  {NULL, 'I', required_argument, "-I DIR",
-   "where imports are looked for, after the importing file's directory", "@folder"},
-  {NULL, 'O', required_argument, "-O0 -O1 -O2 -Os",
-   "-O2, the default: everything. -O1: quick to compile: no Winograd, no code of x86-64-v4 unless "
-   "--target names it, and -O1 of the C compiler. -O0: plain loops to be read, one function a layer. "
-   "-Os: small code: plain loops of merged layers; inference takes as little memory as at -O2. -O0 and -Os are made "
-   "for generic unless --target says otherwise", "0 1 2 s"},
-  {"exact", LONG_EXACT, no_argument, "--exact", "no algorithm that rounds differently (Winograd)", NULL},
-  {"tune", LONG_TUNE, no_argument, "--tune",
-   "measures schedules on this machine; what is fastest is kept in NAME.tune beside NAME.cnn, for "
-   "later compilations too", NULL},
-  {NULL, 'W', required_argument, "-W[no-]SLUG",
-   "a warning on or off; -Werror, -Werror=SLUG: warnings as errors", "@warnings"},
-  {"diagnostics", LONG_DIAGNOSTICS, required_argument, "--diagnostics=KIND",
-   "how messages are written on standard error: text json sarif", "text json sarif"},
-  {"color", LONG_COLOR, required_argument, "--color=WHEN",
-   "auto always never; NO_COLOR is honoured", "auto always never"},
-  {"explain", LONG_EXPLAIN, required_argument, "--explain=SLUG",
-   "a page on a message, with an example", "@messages"},
-  {"fix", LONG_FIX, no_argument, "--fix",
-   "changes the program, and imports beside it, as its messages suggest", NULL},
-  {"summary", LONG_SUMMARY, no_argument, "--summary",
-   "the table of layers on standard output, besides what is written", NULL},
-  {"time-report", LONG_TIME_REPORT, no_argument, "--time-report", "where the compiler's own time went", NULL},
-  {NULL, 'M', required_argument, "-MD, -MF FILE",
-   "a dependency file for make: imports, labels, weights", "D F"},
-  {"cc", LONG_CC, required_argument, "--cc=COMPILER", "the C compiler that makes objects and programs", NULL},
-  {"runtime-dir", LONG_RUNTIME, required_argument, NULL, NULL, "@folder"},
-  {NULL, 'v', no_argument, "-v", "shows each command of the backend", NULL},
-  {"version", LONG_VERSION, no_argument, "-V, --version", "the version", NULL},
-  {"help", LONG_HELP, optional_argument, "-h, --help [TOPIC]",
-   "this page, or one on an operator (conv), a loss, an optimizer, a statement of the language "
-   "(train), or a list (operators); topics lists them all", "@topics"},
-  {NULL, 0, 0, NULL, NULL, NULL},
+    {NULL, 'o', required_argument, "-o FILE",
+     "what to write, by its suffix: .c (and .h beside it), .o, .so, .wasm, .model (the weights alone); "
+     "without a suffix: a program; -: C on standard output. Without -o the program is checked and "
+     "summarised",
+     "@file"},
+    {"emit", LONG_EMIT, required_argument, "--emit=KIND",
+     "c header obj shared exe wasm model, or a view of the program: summary json dot ast graph nests "
+     "schedule",
+     "@kinds"},
+    {"single-file", LONG_SINGLE_FILE, no_argument, "--single-file", "the header's text goes into the C file",
+     NULL},
+    {"weights", LONG_WEIGHTS, required_argument, "--weights=FILE",
+     "trained weights (.safetensors or .npz) that go into the output", "@file"},
+    {"weights-prefix", LONG_WEIGHTS_PREFIX, required_argument, "--weights-prefix=PREFIX",
+     "removes PREFIX ('module.') from the names in that file; names that do not begin with it are "
+     "ignored",
+     NULL},
+    {"embed", LONG_EMBED, required_argument, "--embed=HOW",
+     "weights go into the C file as text (up to 1 MB), a file NAME.weights.bin beside it (incbin), or an"
+     " object NAME.weights.o beside it (object)",
+     "text incbin object"},
+    {"batch", LONG_BATCH, required_argument, "--batch=N", "images a call of NAME_infer takes (1)", NULL},
+    {"train", LONG_TRAIN, no_argument, "--train",
+     "with the training code (the default for programs, -o NAME, of nets with a train block; C files and "
+     "objects need this option)",
+     NULL},
+    {"no-train", LONG_NO_TRAIN, no_argument, "--no-train", "without it", NULL},
+    {"memory", LONG_MEMORY, required_argument, "--memory=BYTES",
+     "the most memory that a training step may take, as 64M or 1.5G: where it is short, values are computed "
+     "again instead of kept",
+     NULL},
+    {"target", LONG_TARGET, required_argument, "--target=T[,T...]",
+     "x86-64-v4 x86-64-v3 x86-64 aarch64 riscv64 armv7m wasm32, generic (scalar C for any CPU), native; "
+     "of several, the best that the CPU runs is chosen at run time",
+     "@targets"},
+    {"threads", LONG_THREADS, required_argument, "--threads=KIND",
+     "openmp (the default for programs) or none", "openmp none"},
+    {"prefix", LONG_PREFIX, required_argument, "--prefix=NAME",
+     "what the C names begin with, instead of the net's name", NULL},
+    {NULL, 'D', required_argument, "-D NAME=VALUE", "replaces the value of a file's const", NULL},
+    {NULL, 'I', required_argument, "-I DIR",
+     "where imports are looked for, after the importing file's directory", "@folder"},
+    {NULL, 'O', required_argument, "-O0 -O1 -O2 -Os",
+     "-O2, the default: everything. -O1: quick to compile: no Winograd, no code of x86-64-v4 unless "
+     "--target names it, and -O1 of the C compiler. -O0: plain loops to be read, one function a layer. "
+     "-Os: small code: plain loops of merged layers; inference takes as little memory as at -O2. -O0 and -Os "
+     "are made "
+     "for generic unless --target says otherwise",
+     "0 1 2 s"},
+    {"exact", LONG_EXACT, no_argument, "--exact", "no algorithm that rounds differently (Winograd)", NULL},
+    {"tune", LONG_TUNE, no_argument, "--tune",
+     "measures schedules on this machine; what is fastest is kept in NAME.tune beside NAME.cnn, for "
+     "later compilations too",
+     NULL},
+    {NULL, 'W', required_argument, "-W[no-]SLUG",
+     "a warning on or off; -Werror, -Werror=SLUG: warnings as errors", "@warnings"},
+    {"diagnostics", LONG_DIAGNOSTICS, required_argument, "--diagnostics=KIND",
+     "how messages are written on standard error: text json sarif", "text json sarif"},
+    {"color", LONG_COLOR, required_argument, "--color=WHEN", "auto always never; NO_COLOR is honoured",
+     "auto always never"},
+    {"explain", LONG_EXPLAIN, required_argument, "--explain=SLUG", "a page on a message, with an example",
+     "@messages"},
+    {"fix", LONG_FIX, no_argument, "--fix",
+     "changes the program, and imports beside it, as its messages suggest", NULL},
+    {"summary", LONG_SUMMARY, no_argument, "--summary",
+     "the table of layers on standard output, besides what is written", NULL},
+    {"time-report", LONG_TIME_REPORT, no_argument, "--time-report", "where the compiler's own time went",
+     NULL},
+    {NULL, 'M', required_argument, "-MD, -MF FILE", "a dependency file for make: imports, labels, weights",
+     "D F"},
+    {"cc", LONG_CC, required_argument, "--cc=COMPILER", "the C compiler that makes objects and programs",
+     NULL},
+    {"runtime-dir", LONG_RUNTIME, required_argument, NULL, NULL, "@folder"},
+    {NULL, 'v', no_argument, "-v", "shows each command of the backend", NULL},
+    {"version", LONG_VERSION, no_argument, "-V, --version", "the version", NULL},
+    {"help", LONG_HELP, optional_argument, "-h, --help [TOPIC]",
+     "this page, or one on an operator (conv), a loss, an optimizer, a statement of the language "
+     "(train), or a list (operators); topics lists them all",
+     "@topics"},
+    {NULL, 0, 0, NULL, NULL, NULL},
 };
 enum { ROWS = sizeof options_table / sizeof *options_table - 1 };
 
-typedef struct Kind { const char *name; OutputKind kind; const char *suffix; } Kind;
+typedef struct Kind {
+  const char *name;
+  OutputKind kind;
+  const char *suffix;
+} Kind;
 static const Kind kinds[] = {
-  {"c", OUTPUT_C, ".c"}, {"header", OUTPUT_HEADER, ".h"}, {"obj", OUTPUT_OBJECT, ".o"},
-  {"shared", OUTPUT_SHARED, ".so"}, {"exe", OUTPUT_PROGRAM, ""}, {"wasm", OUTPUT_WASM, ".wasm"},
-  {"model", OUTPUT_MODEL, ".model"}, {"summary", OUTPUT_SUMMARY, NULL}, {"json", OUTPUT_JSON, NULL},
-  {"dot", OUTPUT_DOT, NULL}, {"ast", OUTPUT_AST, NULL}, {"graph", OUTPUT_GRAPH, NULL},
-  {"nests", OUTPUT_NESTS, NULL}, {"schedule", OUTPUT_SCHEDULE, NULL},
+    {"c", OUTPUT_C, ".c"},
+    {"header", OUTPUT_HEADER, ".h"},
+    {"obj", OUTPUT_OBJECT, ".o"},
+    {"shared", OUTPUT_SHARED, ".so"},
+    {"exe", OUTPUT_PROGRAM, ""},
+    {"wasm", OUTPUT_WASM, ".wasm"},
+    {"model", OUTPUT_MODEL, ".model"},
+    {"summary", OUTPUT_SUMMARY, NULL},
+    {"json", OUTPUT_JSON, NULL},
+    {"dot", OUTPUT_DOT, NULL},
+    {"ast", OUTPUT_AST, NULL},
+    {"graph", OUTPUT_GRAPH, NULL},
+    {"nests", OUTPUT_NESTS, NULL},
+    {"schedule", OUTPUT_SCHEDULE, NULL},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 bool options_view(OutputKind kind) { return kind >= OUTPUT_SUMMARY; }
-bool options_backend(OutputKind kind) { return kind == OUTPUT_OBJECT || kind == OUTPUT_SHARED || kind == OUTPUT_WASM || kind == OUTPUT_PROGRAM; }
+bool options_backend(OutputKind kind) {
+  return kind == OUTPUT_OBJECT || kind == OUTPUT_SHARED || kind == OUTPUT_WASM || kind == OUTPUT_PROGRAM;
+}
 
 bool options_plain(const Options *options) {
   return options->level == LEVEL_PLAIN || options->level == LEVEL_SMALL;
@@ -146,7 +197,10 @@ static void print_names(FILE *out, const char *const *names) {
   int column = 0;
   for (; *names; names++) {
     const int length = (int)strlen(*names) + 2;
-    if (column && column + length > WIDTH) fputc('\n', out), column = 0;
+    if (column && column + length > WIDTH) {
+      fputc('\n', out);
+      column = 0;
+    }
     column += fprintf(out, "  %s", *names);
   }
   fputc('\n', out);
@@ -175,11 +229,14 @@ static bool unknown_option(const char *option) {
   memcpy(word, name, length);
   word[length] = 0;
   const char *near = suggest(word, names);
-  return near ? usage_error("unknown option '%s%s'; did you mean '--%s'?", dashes, word, near) : usage_error("unknown option '%s%s'", dashes, word);
+  return near ? usage_error("unknown option '%s%s'; did you mean '--%s'?", dashes, word, near)
+              : usage_error("unknown option '%s%s'", dashes, word);
 }
 
 /* An option is written in full: what getopt_long takes for one by its first letters may be a mistake. */
-static bool in_full(const char *word, const char *name) { return strncmp(word, "--", 2) != 0 || strcspn(word + 2, "=") == strlen(name); }
+static bool in_full(const char *word, const char *name) {
+  return strncmp(word, "--", 2) != 0 || strcspn(word + 2, "=") == strlen(name);
+}
 
 static bool read_word(const char *option, const char *value, const char *const *names, int *index) {
   for (*index = 0; names[*index]; ++*index)
@@ -199,20 +256,20 @@ static bool read_kind(Options *options, Arena *arena, const char *value, bool *g
 
 /* What others write under suffixes that cnnc does not. */
 static const char *const other_suffixes[][2] = {
-  {".a", "a library of objects is made of one: -o FILE.o, then ar rcs FILE.a FILE.o"},
-  {".cc", "the net is written as C, which C++ can call: -o FILE.c"},
-  {".cpp", "the net is written as C, which C++ can call: -o FILE.c"},
-  {".cxx", "the net is written as C, which C++ can call: -o FILE.c"},
-  {".exe", "a program has no suffix, unless --emit=exe says that it is one"},
-  {".dll", "a shared library is .so, unless --emit=shared says that it is one"},
-  {".dylib", "a shared library is .so, unless --emit=shared says that it is one"},
-  {".s", "the C compiler makes assembly of the C: -o FILE.c, then cc -O2 -S FILE.c"},
-  {".safetensors", "weights are written by training: cnnc FILE.cnn -o NAME, then ./NAME train"},
-  {".npz", "weights are written by training: cnnc FILE.cnn -o NAME, then ./NAME train"},
-  {".onnx", "cnnc writes no ONNX"},
-  {".json", "--emit=json writes the table of layers as JSON"},
-  {".dot", "--emit=dot writes the graph for Graphviz"},
-  {NULL, "there are .c, .h, .o, .so, .wasm, .model, and no suffix for a program; or use --emit=KIND"},
+    {".a", "a library of objects is made of one: -o FILE.o, then ar rcs FILE.a FILE.o"},
+    {".cc", "the net is written as C, which C++ can call: -o FILE.c"},
+    {".cpp", "the net is written as C, which C++ can call: -o FILE.c"},
+    {".cxx", "the net is written as C, which C++ can call: -o FILE.c"},
+    {".exe", "a program has no suffix, unless --emit=exe says that it is one"},
+    {".dll", "a shared library is .so, unless --emit=shared says that it is one"},
+    {".dylib", "a shared library is .so, unless --emit=shared says that it is one"},
+    {".s", "the C compiler makes assembly of the C: -o FILE.c, then cc -O2 -S FILE.c"},
+    {".safetensors", "weights are written by training: cnnc FILE.cnn -o NAME, then ./NAME train"},
+    {".npz", "weights are written by training: cnnc FILE.cnn -o NAME, then ./NAME train"},
+    {".onnx", "cnnc writes no ONNX"},
+    {".json", "--emit=json writes the table of layers as JSON"},
+    {".dot", "--emit=dot writes the graph for Graphviz"},
+    {NULL, "there are .c, .h, .o, .so, .wasm, .model, and no suffix for a program; or use --emit=KIND"},
 };
 
 static const char *suffix_help(const char *suffix) {
@@ -224,14 +281,16 @@ static const char *suffix_help(const char *suffix) {
 /* The output's suffix says what it is, where --emit does not. */
 static bool kind_from_suffix(Options *options) {
   if (strcmp(options->output, "-") == 0) return options->kind = OUTPUT_C, true;
-  const char *slash = strrchr(options->output, '/'), *name = slash ? slash + 1 : options->output, *suffix = strrchr(name, '.');
+  const char *slash = strrchr(options->output, '/'), *name = slash ? slash + 1 : options->output,
+             *suffix = strrchr(name, '.');
   if (!suffix || suffix == name) suffix = "";
   for (int i = 0; i < KINDS; i++)
     if (kinds[i].suffix && strcmp(suffix, kinds[i].suffix) == 0) {
       options->kind = kinds[i].kind;
       return true;
     }
-  if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) return options->kind = OUTPUT_PROGRAM, true; /* a directory: refused when it is written */
+  if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+    return options->kind = OUTPUT_PROGRAM, true; /* a directory: refused when it is written */
   return usage_error("cnnc writes no file with the suffix '%s', as '%s': %s", suffix, options->output,
                      suffix_help(suffix));
 }
@@ -245,7 +304,8 @@ static bool has_target(const Options *options, const Target *target) {
 static void add_target(Options *options, Arena *arena, const Target *target) {
   if (has_target(options, target)) return;
   vec_push(arena, options->targets, target);
-  for (int i = options->targets.n - 1; i > 0 && options->targets.data[i - 1]->march_level < options->targets.data[i]->march_level; i--) {
+  for (int i = options->targets.n - 1;
+       i > 0 && options->targets.data[i - 1]->march_level < options->targets.data[i]->march_level; i--) {
     const Target *better = options->targets.data[i];
     options->targets.data[i] = options->targets.data[i - 1];
     options->targets.data[i - 1] = better;
@@ -270,7 +330,9 @@ static void default_targets(Options *options, Arena *arena) {
   static const char *const all[] = {"x86-64-v4", "x86-64-v3", "x86-64", NULL}; /* slowest to compile first */
   if (options->kind == OUTPUT_WASM) add_target(options, arena, target_find("wasm32"));
   else if (options_plain(options)) add_target(options, arena, target_find("generic"));
-  else if (options->kind == OUTPUT_PROGRAM || (options->tune && !options->output) || target_is_foreign(target_find("x86-64"))) add_target(options, arena, target_native());
+  else if (options->kind == OUTPUT_PROGRAM || (options->tune && !options->output) ||
+           target_is_foreign(target_find("x86-64")))
+    add_target(options, arena, target_native());
   else
     for (int i = options->level == LEVEL_QUICK; all[i]; i++) add_target(options, arena, target_find(all[i]));
 }
@@ -282,17 +344,24 @@ static bool choose_machine(Options *options) {
     const Target *target = options->targets.data[i];
     if (!target->arch) continue;
     if (one && strcmp(one->arch, target->arch) != 0)
-      return options->kind == OUTPUT_WASM ? usage_error("WebAssembly holds code of wasm32, not of %s", target->name)
-                                          : usage_error("one file made by the C compiler cannot hold code of both %s and %s: write C (-o FILE.c), or one file for each", one->name, target->name);
+      return options->kind == OUTPUT_WASM
+                 ? usage_error("WebAssembly holds code of wasm32, not of %s", target->name)
+                 : usage_error("one file made by the C compiler cannot hold code of both %s and %s: write C "
+                               "(-o FILE.c), or one file for each",
+                               one->name, target->name);
     one = target;
   }
   if (!one || (!target_is_foreign(one) && options->kind != OUTPUT_WASM)) return true;
   options->machine = one;
   if (options->kind == OUTPUT_PROGRAM)
-    return usage_error("a program is made for this machine only, whose runtime it is linked with, not for %s: write C or an object (-o FILE.c, -o FILE.o) and link it there", one->name);
+    return usage_error("a program is made for this machine only, whose runtime it is linked with, not for "
+                       "%s: write C or an object (-o FILE.c, -o FILE.o) and link it there",
+                       one->name);
   if (options->kind == OUTPUT_SHARED && one->bare)
-    return usage_error("%s has no shared libraries: write an object (-o FILE.o)%s", one->name, strcmp(one->name, "wasm32") == 0 ? " or WebAssembly (-o FILE.wasm)" : "");
-  if (options->kind == OUTPUT_WASM && options->openmp) return usage_error("WebAssembly is made without threads: --threads=none");
+    return usage_error("%s has no shared libraries: write an object (-o FILE.o)%s", one->name,
+                       strcmp(one->name, "wasm32") == 0 ? " or WebAssembly (-o FILE.wasm)" : "");
+  if (options->kind == OUTPUT_WASM && options->openmp)
+    return usage_error("WebAssembly is made without threads: --threads=none");
   return true;
 }
 
@@ -307,7 +376,8 @@ static bool is_name(const char *s, size_t n) {
 
 static bool read_define(Options *options, Arena *arena, const char *text) {
   const char *equals = strchr(text, '=');
-  if (!equals || !is_name(text, (size_t)(equals - text)) || !equals[1]) return usage_error("-D wants NAME=VALUE, not '%s'", text);
+  if (!equals || !is_name(text, (size_t)(equals - text)) || !equals[1])
+    return usage_error("-D wants NAME=VALUE, not '%s'", text);
   const Option define = {arena_copy(arena, text, (size_t)(equals - text)), equals + 1};
   vec_push(arena, options->defines, define);
   return true;
@@ -345,7 +415,8 @@ static bool read_warning(Options *options, Arena *arena, const char *text) {
     return true;
   }
   const char *slug = text;
-  for (const char *const *prefix = (const char *const[]){"no-error=", "error=", "no-", NULL}; *prefix; prefix++)
+  for (const char *const *prefix = (const char *const[]){"no-error=", "error=", "no-", NULL}; *prefix;
+       prefix++)
     if (strncmp(text, *prefix, strlen(*prefix)) == 0) {
       slug = text + strlen(*prefix);
       break;
@@ -408,10 +479,14 @@ static bool check_input(Options *options, Arena *arena, int n, char **words) {
       vec_push(arena, options->later, arena_printf(arena, "the command %s", words[0]));
       return true;
     }
-  if (n > 1) return usage_error("several programs are given, '%s' and '%s': one is compiled at a time", words[0], words[1]);
-  const char *slash = strrchr(words[0], '/'), *name = slash ? slash + 1 : words[0], *suffix = strrchr(name, '.');
+  if (n > 1)
+    return usage_error("several programs are given, '%s' and '%s': one is compiled at a time", words[0],
+                       words[1]);
+  const char *slash = strrchr(words[0], '/'), *name = slash ? slash + 1 : words[0],
+             *suffix = strrchr(name, '.');
   if (!*words[0]) return usage_error("the program's file name is empty");
-  if (suffix && suffix != name && suffix[1] && strcmp(suffix, ".cnn") != 0) return usage_error("'%s' is not a .cnn file", words[0]);
+  if (suffix && suffix != name && suffix[1] && strcmp(suffix, ".cnn") != 0)
+    return usage_error("'%s' is not a .cnn file", words[0]);
   options->input = words[0];
   return true;
 }
@@ -423,18 +498,22 @@ static bool check_together(Options *options, Arena *arena, bool kind_given, int 
     if (kind_given && options->kind == OUTPUT_C) options->output = "-";
     else if (kind_given && options->kind == OUTPUT_HEADER) options->output = "-";
     else if (options_view(options->kind)) options->output = "-";
-    else if (options_backend(options->kind) || options->kind == OUTPUT_MODEL) return usage_error("an object, library, program or model needs a file to be written to: -o FILE");
+    else if (options_backend(options->kind) || options->kind == OUTPUT_MODEL)
+      return usage_error("an object, library, program or model needs a file to be written to: -o FILE");
   } else if (!*options->output) return usage_error("the output's file name is empty");
   else if (!kind_given && !kind_from_suffix(options)) return false;
   if (options->output && strcmp(options->output, "-") == 0) {
-    if (options_backend(options->kind)) return usage_error("an object, library or program cannot be written to standard output");
+    if (options_backend(options->kind))
+      return usage_error("an object, library or program cannot be written to standard output");
     if (options->summary) return usage_error("--summary and -o - both write to standard output");
     options->single_file = options->kind == OUTPUT_C || options->single_file;
   }
   if (options->weights_prefix && !options->weights)
     return usage_error("--weights-prefix is about the file of --weights, which is not given");
-  if (options->single_file && options->kind == OUTPUT_HEADER) return usage_error("--single-file has no header to write");
-  if (options->dependencies && !options->dependency_file && (!options->output || strcmp(options->output, "-") == 0))
+  if (options->single_file && options->kind == OUTPUT_HEADER)
+    return usage_error("--single-file has no header to write");
+  if (options->dependencies && !options->dependency_file &&
+      (!options->output || strcmp(options->output, "-") == 0))
     return usage_error("-MD without -o FILE needs -MF FILE");
   if (!options->train_given) options->train = options->kind == OUTPUT_PROGRAM;
   if (options->targets.n == 0) default_targets(options, arena);
@@ -446,8 +525,12 @@ bool options_parse(Options *options, Arena *arena, int argc, char **argv) {
   *options = (Options){.batch = 1};
   struct option table[ROWS + 1] = {{0}};
   for (int i = 0, n = 0; i < ROWS; i++)
-    if (options_table[i].name) table[n++] = (struct option){options_table[i].name, options_table[i].has_arg, NULL, options_table[i].code};
-  static const char *const formats[] = {"text", "json", "sarif", NULL}, *const colours[] = {"auto", "always", "never", NULL}, *const thread_kinds[] = {"openmp", "none", NULL};
+    if (options_table[i].name)
+      table[n++] =
+          (struct option){options_table[i].name, options_table[i].has_arg, NULL, options_table[i].code};
+  static const char *const formats[] = {"text", "json", "sarif", NULL},
+                           *const colours[] = {"auto", "always", "never", NULL},
+                           *const thread_kinds[] = {"openmp", "none", NULL};
   bool kind_given = false, good = true;
   int format = 0, colour = 0, threads = -1, row = -1;
   opterr = 0;
@@ -455,55 +538,63 @@ bool options_parse(Options *options, Arena *arena, int argc, char **argv) {
     const char *word = argv[optind - 1 - (optarg && optarg == argv[optind - 1])];
     if (code >= LONG_EMIT && !in_full(word, table[row].name)) return unknown_option(word);
     switch (code) {
-      case 'o':
-        if (options->output) good = usage_error("-o is given twice");
-        options->output = optarg;
-        break;
-      case 'D': good = read_define(options, arena, optarg); break;
-      case 'I': vec_push(arena, options->directories, optarg); break;
-      case 'O':
-        good = read_level(options, optarg);
-        break;
-      case 'W': good = read_warning(options, arena, optarg); break;
-      case 'M': good = read_dependencies(options, optarg, argc, argv); break;
-      case 'v': options->verbose = true; break;
-      case LONG_EMIT: good = read_kind(options, arena, optarg, &kind_given); break;
-      case LONG_WEIGHTS:
-        if (!*optarg) good = usage_error("--weights wants a file name");
-        options->weights = optarg;
-        break;
-      case LONG_WEIGHTS_PREFIX: options->weights_prefix = optarg; break;
-      case LONG_EMBED: good = read_embed(options, optarg); break;
-      case LONG_SINGLE_FILE: options->single_file = true; break;
-      case LONG_BATCH: good = read_batch(options, optarg); break;
-      case LONG_TRAIN: case LONG_NO_TRAIN: options->train_given = true, options->train = code == LONG_TRAIN; break;
-      case LONG_MEMORY: good = read_memory(options, optarg); break;
-      case LONG_TARGET: good = read_targets(options, arena, optarg); break;
-      case LONG_THREADS: good = read_word("--threads", optarg, thread_kinds, &threads); break;
-      case LONG_PREFIX:
-        if (!is_name(optarg, strlen(optarg))) good = usage_error("--prefix wants a name as C has them, not '%s'", optarg);
-        options->prefix = optarg;
-        break;
-      case LONG_EXACT: options->exact = true; break;
-      case LONG_TUNE: options->tune = true; break;
-      case LONG_DIAGNOSTICS: good = read_word("--diagnostics", optarg, formats, &format); break;
-      case LONG_COLOR: good = read_word("--color", optarg, colours, &colour); break;
-      case LONG_EXPLAIN: good = read_explain(options, arena, optarg); break;
-      case LONG_FIX: options->fix = true; break;
-      case LONG_SUMMARY: options->summary = true; break;
-      case LONG_TIME_REPORT: options->time_report = true; break;
-      case LONG_CC:
-        if (!*optarg) good = usage_error("--cc wants the name of a C compiler");
-        options->cc = optarg;
-        break;
-      case LONG_RUNTIME: options->runtime = optarg; break;
-      case 'V': case LONG_VERSION: options->action = ACTION_VERSION; break;
-      case 'h': case LONG_HELP:
-        options->action = ACTION_HELP;
-        if (code == LONG_HELP && optarg) options->topic = optarg;
-        break;
-      case ':': good = usage_error("%s wants a value", argv[optind - 1]); break;
-      default: good = optopt >= 256 ? usage_error("%s takes no value", argv[optind - 1]) : optopt && argv[optind - 1][1] != '-' ? usage_error("unknown option '-%c'", optopt) : unknown_option(argv[optind - 1]);
+    case 'o':
+      if (options->output) good = usage_error("-o is given twice");
+      options->output = optarg;
+      break;
+    case 'D': good = read_define(options, arena, optarg); break;
+    case 'I': vec_push(arena, options->directories, optarg); break;
+    case 'O': good = read_level(options, optarg); break;
+    case 'W': good = read_warning(options, arena, optarg); break;
+    case 'M': good = read_dependencies(options, optarg, argc, argv); break;
+    case 'v': options->verbose = true; break;
+    case LONG_EMIT: good = read_kind(options, arena, optarg, &kind_given); break;
+    case LONG_WEIGHTS:
+      if (!*optarg) good = usage_error("--weights wants a file name");
+      options->weights = optarg;
+      break;
+    case LONG_WEIGHTS_PREFIX: options->weights_prefix = optarg; break;
+    case LONG_EMBED: good = read_embed(options, optarg); break;
+    case LONG_SINGLE_FILE: options->single_file = true; break;
+    case LONG_BATCH: good = read_batch(options, optarg); break;
+    case LONG_TRAIN:
+    case LONG_NO_TRAIN:
+      options->train_given = true;
+      options->train = code == LONG_TRAIN;
+      break;
+    case LONG_MEMORY: good = read_memory(options, optarg); break;
+    case LONG_TARGET: good = read_targets(options, arena, optarg); break;
+    case LONG_THREADS: good = read_word("--threads", optarg, thread_kinds, &threads); break;
+    case LONG_PREFIX:
+      if (!is_name(optarg, strlen(optarg)))
+        good = usage_error("--prefix wants a name as C has them, not '%s'", optarg);
+      options->prefix = optarg;
+      break;
+    case LONG_EXACT: options->exact = true; break;
+    case LONG_TUNE: options->tune = true; break;
+    case LONG_DIAGNOSTICS: good = read_word("--diagnostics", optarg, formats, &format); break;
+    case LONG_COLOR: good = read_word("--color", optarg, colours, &colour); break;
+    case LONG_EXPLAIN: good = read_explain(options, arena, optarg); break;
+    case LONG_FIX: options->fix = true; break;
+    case LONG_SUMMARY: options->summary = true; break;
+    case LONG_TIME_REPORT: options->time_report = true; break;
+    case LONG_CC:
+      if (!*optarg) good = usage_error("--cc wants the name of a C compiler");
+      options->cc = optarg;
+      break;
+    case LONG_RUNTIME: options->runtime = optarg; break;
+    case 'V':
+    case LONG_VERSION: options->action = ACTION_VERSION; break;
+    case 'h':
+    case LONG_HELP:
+      options->action = ACTION_HELP;
+      if (code == LONG_HELP && optarg) options->topic = optarg;
+      break;
+    case ':': good = usage_error("%s wants a value", argv[optind - 1]); break;
+    default:
+      good = optopt >= 256                          ? usage_error("%s takes no value", argv[optind - 1])
+             : optopt && argv[optind - 1][1] != '-' ? usage_error("unknown option '-%c'", optopt)
+                                                    : unknown_option(argv[optind - 1]);
     }
   }
   options->format = (DiagFormat)format;
@@ -512,5 +603,6 @@ bool options_parse(Options *options, Arena *arena, int argc, char **argv) {
   if (options->action == ACTION_HELP && !options->topic && optind < argc && !is_program(argv[optind]))
     options->topic = argv[optind];
   if (options->action != ACTION_COMPILE) return true;
-  return check_input(options, arena, argc - optind, argv + optind) && (options->later.n || check_together(options, arena, kind_given, threads));
+  return check_input(options, arena, argc - optind, argv + optind) &&
+         (options->later.n || check_together(options, arena, kind_given, threads));
 }

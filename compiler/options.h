@@ -9,66 +9,80 @@
 typedef enum Action { ACTION_COMPILE, ACTION_HELP, ACTION_VERSION, ACTION_EXPLAIN } Action;
 
 typedef enum OutputKind {
-  OUTPUT_NONE,    /* no -o: the program is checked, and its summary printed */
-  OUTPUT_C, OUTPUT_HEADER,
-  OUTPUT_OBJECT, OUTPUT_SHARED, OUTPUT_WASM, OUTPUT_PROGRAM,
-  OUTPUT_MODEL,   /* packed weights */
-  OUTPUT_SUMMARY, OUTPUT_JSON, OUTPUT_DOT, OUTPUT_AST, OUTPUT_GRAPH, OUTPUT_NESTS, OUTPUT_SCHEDULE, /* views of the program */
+  OUTPUT_NONE, /* no -o: the program is checked, and its summary printed */
+  OUTPUT_C,
+  OUTPUT_HEADER,
+  OUTPUT_OBJECT,
+  OUTPUT_SHARED,
+  OUTPUT_WASM,
+  OUTPUT_PROGRAM,
+  OUTPUT_MODEL, /* packed weights */
+  OUTPUT_SUMMARY,
+  OUTPUT_JSON,
+  OUTPUT_DOT,
+  OUTPUT_AST,
+  OUTPUT_GRAPH,
+  OUTPUT_NESTS,
+  OUTPUT_SCHEDULE, /* views of the program */
 } OutputKind;
 
 typedef enum EmbedKind { EMBED_BY_SIZE, EMBED_AS_TEXT, EMBED_AS_FILE, EMBED_AS_OBJECT } EmbedKind;
 
 typedef enum Level {
-  LEVEL_FULL,     /* -O2 */
-  LEVEL_PLAIN,    /* -O0: loops as one would write them */
-  LEVEL_QUICK,    /* -O1: what takes the C compiler long is left out */
-  LEVEL_SMALL,    /* -Os: plain loops of fused layers */
+  LEVEL_FULL,  /* -O2 */
+  LEVEL_PLAIN, /* -O0: loops as one would write them */
+  LEVEL_QUICK, /* -O1: what takes the C compiler long is left out */
+  LEVEL_SMALL, /* -Os: plain loops of fused layers */
 } Level;
 
-typedef struct Option { const char *name, *value; } Option; /* -D NAME=VALUE */
+typedef struct Option {
+  const char *name, *value;
+} Option; /* -D NAME=VALUE */
 
 /* A row of the table: what the command line accepts, --help and cnnc(1) tell, and shells complete. */
 typedef struct OptionRow {
-  const char *name; int code; /* name: the long option; NULL: the code is its letter */
-  int has_arg;                /* as getopt_long has it */
-  const char *shown, *help;   /* NULL: not told */
-  const char *values;         /* words that the value may be, @file, @folder, or where its words are:
-                               * @kinds @targets @warnings @messages @topics; NULL: anything */
+  const char *name;
+  int code;                 /* name: the long option; NULL: the code is its letter */
+  int has_arg;              /* as getopt_long has it */
+  const char *shown, *help; /* NULL: not told */
+  const char *values;       /* words that the value may be, @file, @folder, or where its words are:
+                             * @kinds @targets @warnings @messages @topics; NULL: anything */
 } OptionRow;
 
 typedef struct Options {
   Action action;
-  const char *topic;         /* HELP: what about, or NULL; EXPLAIN: a slug */
+  const char *topic;          /* HELP: what about, or NULL; EXPLAIN: a slug */
   const char *input, *output; /* output NULL: none; "-": standard output */
   OutputKind kind;
   const char *weights, *weights_prefix, *prefix, *cc, *runtime; /* NULL: not given */
   EmbedKind embed;
   int64_t batch;
-  int64_t memory;            /* bytes that training may take; 0: as many as it needs */
-  bool train;                /* training code is wanted; for a program without either option: if there is a train block */
+  int64_t memory; /* bytes that training may take; 0: as many as it needs */
+  bool train; /* training code is wanted; for a program without either option: if there is a train block */
   bool train_given;
   VEC(const Target *) targets; /* best first */
-  const Target *machine;     /* that an object is for; NULL: this one */
+  const Target *machine;       /* that an object is for; NULL: this one */
   bool openmp;
   VEC(Option) defines;
   VEC(const char *) directories, warnings;
   Level level;
-  bool exact, tune;          /* no algorithm that rounds differently; schedules are measured */
+  bool exact, tune; /* no algorithm that rounds differently; schedules are measured */
   bool single_file, summary, time_report, verbose;
-  bool dependencies; const char *dependency_file;
-  bool fix;                  /* fixes of messages are applied to the program first */
+  bool dependencies;
+  const char *dependency_file;
+  bool fix; /* fixes of messages are applied to the program first */
   DiagFormat format;
   bool colour;
-  VEC(const char *) later;   /* what was asked for and is known, but not built yet */
+  VEC(const char *) later; /* what was asked for and is known, but not built yet */
 } Options;
 
 /* False after a mistake in the command line, which is reported on standard error: exit 2. */
 bool options_parse(Options *, Arena *, int argc, char **argv);
-bool options_view(OutputKind); /* a text about the program rather than the program */
-bool options_backend(OutputKind); /* made by the C compiler */
-bool options_plain(const Options *); /* without schedules */
-extern const OptionRow options_table[]; /* ends with a row without a code */
-const char *const *options_kinds(Arena *);   /* the values of --emit */
+bool options_view(OutputKind);             /* a text about the program rather than the program */
+bool options_backend(OutputKind);          /* made by the C compiler */
+bool options_plain(const Options *);       /* without schedules */
+extern const OptionRow options_table[];    /* ends with a row without a code */
+const char *const *options_kinds(Arena *); /* the values of --emit */
 const char *const *options_targets(Arena *);
 const char *const *options_slugs(Arena *, bool warnings); /* of warnings, or of all messages */
 #endif

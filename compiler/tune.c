@@ -1,4 +1,5 @@
-// tune.c: for each kernel that has a choice, and each target that runs on this machine: a program with the candidates is compiled and run, and the fastest noted.
+// tune.c: for each kernel that has a choice, and each target that runs on this machine: a program with the
+// candidates is compiled and run, and the fastest noted.
 // SPDX-License-Identifier: Apache-2.0
 #include "tune.h"
 #include <stdio.h>
@@ -7,7 +8,8 @@
 #include "emit/emit.h"
 #include "schedule/choice.h"
 
-static const double GAIN = 0.97; /* of the time of the cost model's choice, from where on it is left: less cannot be told from noise */
+static const double GAIN = 0.97; /* of the time of the cost model's choice, from where on it is left: less
+                                    cannot be told from noise */
 
 typedef struct Trials {
   int n;
@@ -17,16 +19,26 @@ typedef struct Trials {
   double us[MOST_VARIANTS];
 } Trials;
 
-typedef struct Sum { int kernels; double us, model_us; } Sum;
+typedef struct Sum {
+  int kernels;
+  double us, model_us;
+} Sum;
 
 static Lower *lower_with(const TuneJob *job, const Kernel *kernel, const Target *target, Tuning *tuning) {
   const Target *layout = target_widest(job->ntargets, job->target);
-  return schedule_kernel(job->arena, kernel, target, &(LowerOptions){
-    .layout_lanes = layout->lanes, .layout = layout, .exact = job->exact, .threads = job->threads, .images = 1, .weight_bytes = job->weight_bytes, .tuning = tuning});
+  return schedule_kernel(job->arena, kernel, target,
+                         &(LowerOptions){.layout_lanes = layout->lanes,
+                                         .layout = layout,
+                                         .exact = job->exact,
+                                         .threads = job->threads,
+                                         .images = 1,
+                                         .weight_bytes = job->weight_bytes,
+                                         .tuning = tuning});
 }
 
 /* The kernel by that choice, as if it had been measured. */
-static Lower *lower_by(const TuneJob *job, const Kernel *kernel, const Target *target, const Lower *model, Choice choice) {
+static Lower *lower_by(const TuneJob *job, const Kernel *kernel, const Target *target, const Lower *model,
+                       Choice choice) {
   const Decision *d = model->decision;
   Tuning forced = {.arena = job->arena};
   tuning_set(&forced, (Tuned){.target = d->layout_target, .key = d->key, .choice = choice});
@@ -45,7 +57,9 @@ static Trials trials_of(const TuneJob *job, const Kernel *kernel, const Target *
     bool known = false;
     for (int k = 0; k < t.n; k++) known = known || strcmp(t.key[k], key) == 0;
     if (known) continue;
-    t.choice[t.n] = variant[i], t.lower[t.n] = lower, t.key[t.n++] = key;
+    t.choice[t.n] = variant[i];
+    t.lower[t.n] = lower;
+    t.key[t.n++] = key;
   }
   return t;
 }
@@ -58,20 +72,25 @@ static bool measure(const TuneJob *job, const Target *target, Trials *t, const c
   for (int i = 0; i < t->n; i++) {
     char *end;
     t->us[i] = strtod(result, &end);
-    if (end == result || *end != '\n' || !(t->us[i] > 0)) return *why = "the program that measures did not print times", false;
+    if (end == result || *end != '\n' || !(t->us[i] > 0))
+      return *why = "the program that measures did not print times", false;
     result = end + 1;
   }
   return true;
 }
 
 static void show(const TuneJob *job, const Trials *t, int best, const char *key) {
-  for (int i = 0; job->backend.verbose && i < t->n; i++) fprintf(stderr, "%12.1f us by %s\n", t->us[i], tuning_choice(job->arena, &t->choice[i]));
+  for (int i = 0; job->backend.verbose && i < t->n; i++)
+    fprintf(stderr, "%12.1f us by %s\n", t->us[i], tuning_choice(job->arena, &t->choice[i]));
   fprintf(stderr, "%10.1f us by %s", t->us[best], tuning_choice(job->arena, &t->choice[best]));
-  if (best) fprintf(stderr, ", %.1f %% less than the cost model's %s", 100 * (1 - t->us[best] / t->us[0]), tuning_choice(job->arena, &t->choice[0]));
+  if (best)
+    fprintf(stderr, ", %.1f %% less than the cost model's %s", 100 * (1 - t->us[best] / t->us[0]),
+            tuning_choice(job->arena, &t->choice[0]));
   fprintf(stderr, ", best of %d: %s\n", t->n, key);
 }
 
-static bool tune_kernel(const TuneJob *job, const Kernel *kernel, const Target *target, const Lower *model, Sum *sum, const char **why) {
+static bool tune_kernel(const TuneJob *job, const Kernel *kernel, const Target *target, const Lower *model,
+                        Sum *sum, const char **why) {
   Trials t = trials_of(job, kernel, target, model);
   if (t.n < 2) return true;
   if (!measure(job, target, &t, why)) return false;
@@ -79,8 +98,14 @@ static bool tune_kernel(const TuneJob *job, const Kernel *kernel, const Target *
   for (int i = 1; i < t.n; i++)
     if (t.us[i] < (best ? t.us[best] : GAIN * t.us[0])) best = i;
   const Decision *d = model->decision;
-  tuning_set(job->tuning, (Tuned){.target = d->target, .key = d->key, .choice = t.choice[best], .us = t.us[best], .model_us = t.us[0]});
-  sum->kernels++, sum->us += t.us[best], sum->model_us += t.us[0];
+  tuning_set(job->tuning, (Tuned){.target = d->target,
+                                  .key = d->key,
+                                  .choice = t.choice[best],
+                                  .us = t.us[best],
+                                  .model_us = t.us[0]});
+  sum->kernels++;
+  sum->us += t.us[best];
+  sum->model_us += t.us[0];
   if (job->progress) show(job, &t, best, d->key);
   return true;
 }
@@ -95,17 +120,21 @@ static bool tune_target(const TuneJob *job, const Target *target, const char **w
   const int n = job->plan->kernels.n;
   const Lower **model = NEW_ARRAY(job->arena, const Lower *, n + 1);
   const Target *widest = target_widest(job->ntargets, job->target);
-  Tuning layout = {.arena = job->arena}; /* what was found for the widest target decides how weights lie; nothing of this target's own */
+  Tuning layout = {.arena = job->arena}; /* what was found for the widest target decides how weights lie;
+                                            nothing of this target's own */
   Sum sum = {0};
   for (int i = 0; i < job->tuning->lines.n && target != widest; i++)
-    if (strcmp(job->tuning->lines.data[i]->target, widest->name) == 0) tuning_set(&layout, *job->tuning->lines.data[i]);
+    if (strcmp(job->tuning->lines.data[i]->target, widest->name) == 0)
+      tuning_set(&layout, *job->tuning->lines.data[i]);
   if (job->progress) fprintf(stderr, "tuning for %s\n", target->name);
   for (int k = 0; k < n; k++) {
     model[k] = lower_with(job, job->plan->kernels.data[k], target, &layout);
     if (seen_before(model, k)) continue;
     if (!tune_kernel(job, job->plan->kernels.data[k], target, model[k], &sum, why)) return false;
   }
-  if (job->progress) fprintf(stderr, "%10.1f us for %d different kernels, %.1f by the cost model\n", sum.us, sum.kernels, sum.model_us);
+  if (job->progress)
+    fprintf(stderr, "%10.1f us for %d different kernels, %.1f by the cost model\n", sum.us, sum.kernels,
+            sum.model_us);
   return true;
 }
 
@@ -113,7 +142,8 @@ bool tune(const TuneJob *job, const char **why) {
   for (int t = 0; t < job->ntargets; t++) {
     if (target_runs_here(job->target[t])) {
       if (!tune_target(job, job->target[t], why)) return false;
-    } else if (job->progress) fprintf(stderr, "not tuned for %s, which this machine does not run\n", job->target[t]->name);
+    } else if (job->progress)
+      fprintf(stderr, "not tuned for %s, which this machine does not run\n", job->target[t]->name);
   }
   return true;
 }

@@ -1,4 +1,5 @@
-/* tune.h: --tune: measures on this machine what is worth a try for each kernel, and notes what was fastest. */
+/* tune.h: --tune: measures on this machine what is worth a try for each kernel, and notes what was fastest.
+ */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_TUNE_H
 #define CNNC_TUNE_H
@@ -9,12 +10,13 @@
 typedef struct TuneJob {
   Arena *arena;
   const Plan *plan;
-  int ntargets; const Target *const *target;
-  bool exact, threads;       /* as in LowerOptions */
+  int ntargets;
+  const Target *const *target;
+  bool exact, threads; /* as in LowerOptions */
   int64_t weight_bytes;
-  Backend backend;           /* which compiler */
-  bool progress;             /* a line a kernel on standard error */
-  Tuning *tuning;            /* what is known, and is added to */
+  Backend backend; /* which compiler */
+  bool progress;   /* a line a kernel on standard error */
+  Tuning *tuning;  /* what is known, and is added to */
 } TuneJob;
 
 /* False, and why, if the programs that measure could not be compiled or run. */

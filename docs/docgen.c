@@ -60,7 +60,8 @@ static double activation_at(const Op *op, double x) {
   const double weight[MOST_WEIGHTS] = {0.25};
   double given = -1;
   for (int i = 0; op->params[i].name && i < 8; i++) {
-    arg[i] = (Const){.kind = CONST_FLOAT, .f = op->params[i].value ? strtod(op->params[i].value, NULL) : given};
+    arg[i] =
+        (Const){.kind = CONST_FLOAT, .f = op->params[i].value ? strtod(op->params[i].value, NULL) : given};
     given += op->params[i].value ? 0 : 2;
   }
   return op->map_eval(&node, &x, weight, 0);
@@ -119,10 +120,13 @@ static void put_special_values(void) {
 
 static void put_operators(void) {
   puts("<!-- Made by `make docs` from the compiler's tables; do not edit. -->\n# Operators\n");
-  puts("All operators take `name=\"…\"`; those with parameters also `weights=LAYER` (share its parameters) and `frozen=true` (not trained).\n");
-  for (const Op *const *first = op_table; *first; first++) { /* chapters in the order in which their first operator stands */
+  puts("All operators take `name=\"…\"`; those with parameters also `weights=LAYER` (share its parameters) "
+       "and `frozen=true` (not trained).\n");
+  for (const Op *const *first = op_table; *first;
+       first++) { /* chapters in the order in which their first operator stands */
     bool seen = false;
-    for (const Op *const *op = op_table; op < first; op++) seen = seen || !strcmp((*op)->group, (*first)->group);
+    for (const Op *const *op = op_table; op < first; op++)
+      seen = seen || !strcmp((*op)->group, (*first)->group);
     if (seen) continue;
     const char *group = (*first)->group;
     printf("## %c%s\n\n", group[0] >= 'a' && group[0] <= 'z' ? group[0] - 'a' + 'A' : group[0], group + 1);
@@ -141,13 +145,19 @@ static void put_operators(void) {
 
 static void put_diagnostics(void) {
   puts("<!-- Made by `make docs` from compiler/base/diag.def; do not edit. -->\n# Diagnostics\n");
-  puts("Every message ends in a slug; `cnnc --explain=SLUG` prints its page. `-Wno-SLUG` turns a warning off, `-Werror=SLUG` makes it an error.\n");
+  puts("Every message ends in a slug; `cnnc --explain=SLUG` prints its page. `-Wno-SLUG` turns a warning "
+       "off, `-Werror=SLUG` makes it an error.\n");
   puts("| slug | level | |\n|---|---|---|");
-  for (int i = 0; i < DIAG_COUNT; i++) printf("| [%s](#%s) | %s | %s |\n", diag_info[i].slug, diag_info[i].slug, diag_info[i].level == DIAG_WARNING ? "warning" : "error", diag_info[i].summary);
+  for (int i = 0; i < DIAG_COUNT; i++)
+    printf("| [%s](#%s) | %s | %s |\n", diag_info[i].slug, diag_info[i].slug,
+           diag_info[i].level == DIAG_WARNING ? "warning" : "error", diag_info[i].summary);
   for (int i = 0; i < DIAG_COUNT; i++) printf("\n## %s\n\n%s\n", diag_info[i].slug, diag_info[i].page);
 }
 
-typedef struct Made { const char *name; void (*put)(Text *); } Made;
+typedef struct Made {
+  const char *name;
+  void (*put)(Text *);
+} Made;
 static const Made made[] = {{"cnnc.1", man_compiler},
                             {"cnn.5", man_language},
                             {"cnnc.bash", shell_bash},

@@ -94,11 +94,11 @@ static void put_program(Text *out, const char *program) {
 
 /* ---- cnnc(1) ---- */
 static const char *const outputs[][2] = {
-  {"-o NAME.c", "NAME.c, and NAME.h beside it; -o - writes one file on standard output"},
-  {"-o NAME.o, -o libNAME.so, -o NAME.wasm", "the same C, compiled, and the header"},
-  {"-o NAME", "a program that trains, evaluates and predicts: cnnc-program(1)"},
-  {"-o NAME.model", "the weights alone, packed, for NAME_open"},
-  {"no -o", "nothing is written: the program is checked, and the table of its layers printed"},
+    {"-o NAME.c", "NAME.c, and NAME.h beside it; -o - writes one file on standard output"},
+    {"-o NAME.o, -o libNAME.so, -o NAME.wasm", "the same C, compiled, and the header"},
+    {"-o NAME", "a program that trains, evaluates and predicts: cnnc-program(1)"},
+    {"-o NAME.model", "the weights alone, packed, for NAME_open"},
+    {"no -o", "nothing is written: the program is checked, and the table of its layers printed"},
 };
 static const char *const environment[][2] = {
     {"NO_COLOR", "messages have no colours where it is set and not empty"},

@@ -112,8 +112,7 @@ void shell_bash(Text *out) {
                 "    -*)\n      COMPREPLY=($(compgen -W '");
   bash_letters(out);
   for (const OptionRow *row = options_table; row->code; row++)
-    if (row->name && row->shown)
-      text_put(out, " --%s%s", row->name, row->has_arg == 1 ? "=" : "");
+    if (row->name && row->shown) text_put(out, " --%s%s", row->name, row->has_arg == 1 ? "=" : "");
   text_put(out, "' -- \"$word\"))\n"
                 "      ;;\n"
                 "    *)\n"

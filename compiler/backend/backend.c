@@ -1,4 +1,5 @@
-/* backend.c: finding the C compiler and the runtime, and running it. The text goes to the compiler's standard input, so that no file name finds its way into what it writes. */
+/* backend.c: finding the C compiler and the runtime, and running it. The text goes to the compiler's standard
+ * input, so that no file name finds its way into what it writes. */
 // SPDX-License-Identifier: Apache-2.0
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -31,14 +32,22 @@ enum { NEWEST_CLANG = 25, OLDEST_CLANG = 14 };
 enum { DATA_DESCRIPTOR = 3 }; /* of BACKEND_DATA */
 extern char **environ;
 
-typedef struct Command { Arena *arena; const char *what; FILE *printed; VEC(const char *) words; } Command; /* printed: what it prints; NULL: goes with its messages */
+typedef struct Command {
+  Arena *arena;
+  const char *what;
+  FILE *printed;
+  VEC(const char *) words;
+} Command; /* printed: what it prints; NULL: goes with its messages */
 
-static void command_add(Command *command, const char *word) { vec_push(command->arena, command->words, word); }
+static void command_add(Command *command, const char *word) {
+  vec_push(command->arena, command->words, word);
+}
 
 static void command_add_all(Command *command, const char *const *words) {
   for (; *words; words++) command_add(command, *words);
 }
-#define WORDS(...) (const char *const[]){__VA_ARGS__, NULL}
+#define WORDS(...)                                                                                           \
+  (const char *const[]) { __VA_ARGS__, NULL }
 
 /* ---- finding ---- */
 static bool on_path(Arena *arena, const char *program) {
@@ -85,7 +94,8 @@ static const char *own_directory(Arena *arena) {
   return arena_copy(arena, path, strlen(path));
 }
 
-/* libcnn.a: where one says, in the build tree, beside an installed cnnc, where it was configured to be installed. */
+/* libcnn.a: where one says, in the build tree, beside an installed cnnc, where it was configured to be
+ * installed. */
 static const char *find_runtime(Arena *arena, const char *given, const char **why) {
   const char *own = own_directory(arena), *named = given ? given : getenv("CNNC_RUNTIME");
   if (named && *named) {
@@ -93,13 +103,17 @@ static const char *find_runtime(Arena *arena, const char *given, const char **wh
     if (!file_exists(path)) *why = arena_printf(arena, "the runtime library '%s' does not exist", path);
     return path;
   }
-  static const char *const places[] = {"libcnn.a", ".libs/libcnn.a", "runtime/libcnn.a", "runtime/.libs/libcnn.a", "../libcnn.a", "../runtime/libcnn.a", "../lib/libcnn.a", NULL};
+  static const char *const places[] = {
+      "libcnn.a",    ".libs/libcnn.a",      "runtime/libcnn.a", "runtime/.libs/libcnn.a",
+      "../libcnn.a", "../runtime/libcnn.a", "../lib/libcnn.a",  NULL};
   for (int i = 0; *own && places[i]; i++) {
     const char *path = arena_printf(arena, "%s%s", own, places[i]);
     if (file_exists(path)) return path;
   }
   const char *installed = RUNTIME_DIRECTORY "/libcnn.a";
-  if (!file_exists(installed)) *why = "the runtime library libcnn.a is neither beside cnnc nor where it was installed; CNNC_RUNTIME can name its directory";
+  if (!file_exists(installed))
+    *why = "the runtime library libcnn.a is neither beside cnnc nor where it was installed; CNNC_RUNTIME can "
+           "name its directory";
   return installed;
 }
 
@@ -112,7 +126,8 @@ static void show_command(const Command *command) {
 /* A file without a name, at its beginning. */
 static FILE *temporary_file(Arena *arena, const void *bytes, size_t n, const char **why) {
   FILE *file = tmpfile();
-  if (file && fwrite(bytes, 1, n, file) == n && fflush(file) == 0 && fseek(file, 0, SEEK_SET) == 0) return file;
+  if (file && fwrite(bytes, 1, n, file) == n && fflush(file) == 0 && fseek(file, 0, SEEK_SET) == 0)
+    return file;
   *why = arena_printf(arena, "no temporary file for what is compiled: %s", strerror(errno));
   if (file) fclose(file);
   return NULL;
@@ -122,9 +137,18 @@ static bool command_ended(const Command *command, pid_t pid, const char **why) {
   const char *program = command->words.data[0];
   int status;
   while (waitpid(pid, &status, 0) < 0)
-    if (errno != EINTR) return *why = arena_printf(command->arena, "%s '%s' was lost: %s", command->what, program, strerror(errno)), false;
-  if (WIFSIGNALED(status)) return *why = arena_printf(command->arena, "%s '%s' was ended by signal %d", command->what, program, WTERMSIG(status)), false;
-  if (WEXITSTATUS(status)) return *why = arena_printf(command->arena, "%s '%s' failed with exit status %d", command->what, program, WEXITSTATUS(status)), false;
+    if (errno != EINTR)
+      return *why = arena_printf(command->arena, "%s '%s' was lost: %s", command->what, program,
+                                 strerror(errno)),
+             false;
+  if (WIFSIGNALED(status))
+    return *why = arena_printf(command->arena, "%s '%s' was ended by signal %d", command->what, program,
+                               WTERMSIG(status)),
+           false;
+  if (WEXITSTATUS(status))
+    return *why = arena_printf(command->arena, "%s '%s' failed with exit status %d", command->what, program,
+                               WEXITSTATUS(status)),
+           false;
   return true;
 }
 
@@ -137,16 +161,23 @@ static bool command_run(Command *command, FILE *input, FILE *data, const char **
   posix_spawn_file_actions_init(&actions);
   if (input) posix_spawn_file_actions_adddup2(&actions, fileno(input), STDIN_FILENO);
   if (data) posix_spawn_file_actions_adddup2(&actions, fileno(data), DATA_DESCRIPTOR);
-  posix_spawn_file_actions_adddup2(&actions, command->printed ? fileno(command->printed) : STDERR_FILENO, STDOUT_FILENO);
-  const int error = posix_spawnp(&pid, program, &actions, NULL, (char *const *)(uintptr_t)command->words.data, environ);
+  posix_spawn_file_actions_adddup2(&actions, command->printed ? fileno(command->printed) : STDERR_FILENO,
+                                   STDOUT_FILENO);
+  const int error =
+      posix_spawnp(&pid, program, &actions, NULL, (char *const *)(uintptr_t)command->words.data, environ);
   posix_spawn_file_actions_destroy(&actions);
-  if (error) return *why = arena_printf(command->arena, "%s '%s' cannot be started: %s", command->what, program, strerror(error)), false;
+  if (error)
+    return *why = arena_printf(command->arena, "%s '%s' cannot be started: %s", command->what, program,
+                               strerror(error)),
+           false;
   return command_ended(command, pid, why);
 }
 
-static bool compile_text(const Backend *backend, Command *command, const char *text, size_t n, const char **why) {
+static bool compile_text(const Backend *backend, Command *command, const char *text, size_t n,
+                         const char **why) {
   FILE *input = temporary_file(backend->arena, text, n, why);
-  FILE *data = input && backend->data ? temporary_file(backend->arena, backend->data, backend->data_bytes, why) : NULL;
+  FILE *data =
+      input && backend->data ? temporary_file(backend->arena, backend->data, backend->data_bytes, why) : NULL;
   const bool done = !*why && command_run(command, input, data, why);
   if (input) fclose(input);
   if (data) fclose(data);
@@ -164,17 +195,20 @@ static void add_cross(Command *command, const Backend *backend) {
 
 static void add_kind(Command *command, const Backend *backend) {
   switch (backend->kind) {
-    case BACKEND_OBJECT: command_add(command, "-c"); break;
-    case BACKEND_SHARED:
-      command_add(command, "-shared");
-      if (backend->soname)
-        command_add_all(command, WORDS("-Xlinker", "-soname", "-Xlinker", backend->soname));
-      if (backend->cross) command_add_all(command, WORDS("-nostdlib", "-fuse-ld=lld")); /* memcpy comes with the program */
-      break;
-    case BACKEND_WASM: /* the caller's memory begins at __heap_base; a stack that grows too large ends in a trap */
-      command_add_all(command, WORDS("-nostdlib", "-Wl,--no-entry", "-Wl,--export-dynamic", "-Wl,--export=__heap_base", "-Wl,--stack-first", "-Wl,-z,stack-size=1048576"));
-      break;
-    case BACKEND_PROGRAM: break;
+  case BACKEND_OBJECT: command_add(command, "-c"); break;
+  case BACKEND_SHARED:
+    command_add(command, "-shared");
+    if (backend->soname) command_add_all(command, WORDS("-Xlinker", "-soname", "-Xlinker", backend->soname));
+    if (backend->cross)
+      command_add_all(command, WORDS("-nostdlib", "-fuse-ld=lld")); /* memcpy comes with the program */
+    break;
+  case BACKEND_WASM: /* the caller's memory begins at __heap_base; a stack that grows too large ends in a trap
+                      */
+    command_add_all(command,
+                    WORDS("-nostdlib", "-Wl,--no-entry", "-Wl,--export-dynamic", "-Wl,--export=__heap_base",
+                          "-Wl,--stack-first", "-Wl,-z,stack-size=1048576"));
+    break;
+  case BACKEND_PROGRAM: break;
   }
 }
 
@@ -189,7 +223,8 @@ static bool add_runtime(Command *command, const Backend *backend, const char **w
   return !*why;
 }
 
-bool backend_compile(const Backend *backend, const char *text, size_t n, const char *output, const char **why) {
+bool backend_compile(const Backend *backend, const char *text, size_t n, const char *output,
+                     const char **why) {
   Command command = {.arena = backend->arena, .what = "the C compiler"};
   *why = NULL;
   command_add(&command, find_compiler(backend->arena, backend->cc));
@@ -213,8 +248,10 @@ static const char *read_all(Arena *arena, FILE *file) {
   return text.n ? text.s : "";
 }
 
-static bool compile_and_run(const Backend *backend, const char *text, size_t n, const char *path, FILE *printed, const char **why) {
-  Command compiler = {.arena = backend->arena, .what = "the C compiler"}, program = {.arena = backend->arena, .what = "the program", .printed = printed};
+static bool compile_and_run(const Backend *backend, const char *text, size_t n, const char *path,
+                            FILE *printed, const char **why) {
+  Command compiler = {.arena = backend->arena, .what = "the C compiler"},
+          program = {.arena = backend->arena, .what = "the program", .printed = printed};
   command_add(&compiler, find_compiler(backend->arena, backend->cc));
   command_add_all(&compiler, WORDS("-std=c11", "-fno-stack-protector", "-O3", "-o", path, "-x", "c", "-"));
   command_add(&program, path);
@@ -224,11 +261,13 @@ static bool compile_and_run(const Backend *backend, const char *text, size_t n, 
 
 bool backend_run(const Backend *backend, const char *text, size_t n, const char **printed, const char **why) {
   const char *temporary = getenv("TMPDIR");
-  char *directory = arena_printf(backend->arena, "%s/cnnc-XXXXXX", temporary && *temporary ? temporary : "/tmp");
+  char *directory =
+      arena_printf(backend->arena, "%s/cnnc-XXXXXX", temporary && *temporary ? temporary : "/tmp");
   FILE *output = tmpfile();
   *why = NULL;
   if (!output || !mkdtemp(directory)) {
-    *why = arena_printf(backend->arena, "no temporary directory for the program that measures: %s", strerror(errno));
+    *why = arena_printf(backend->arena, "no temporary directory for the program that measures: %s",
+                        strerror(errno));
     if (output) fclose(output);
     return false;
   }

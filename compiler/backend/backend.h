@@ -1,4 +1,5 @@
-/* backend.h: from C text to objects, libraries and programs by a C compiler, which is started directly, without a shell. */
+/* backend.h: from C text to objects, libraries and programs by a C compiler, which is started directly,
+ * without a shell. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_BACKEND_H
 #define CNNC_BACKEND_H
@@ -9,23 +10,25 @@ typedef enum BackendKind { BACKEND_OBJECT, BACKEND_SHARED, BACKEND_WASM, BACKEND
 typedef struct Backend {
   Arena *arena;
   BackendKind kind;
-  const char *cc;      /* --cc, or NULL: the clang found when cnnc was configured, else the newest on the PATH */
+  const char *cc; /* --cc, or NULL: the clang found when cnnc was configured, else the newest on the PATH */
   const char *const *cross; /* clang's options for another machine; NULL: for this one */
-  const char *soname;  /* BACKEND_SHARED: the name under which programs look for it; NULL: its path */
-  const char *runtime; /* where libcnn.a is, or NULL: found */
-  const char *optimise; /* the C compiler's -O3, -O1 ... */
+  const char *soname;       /* BACKEND_SHARED: the name under which programs look for it; NULL: its path */
+  const char *runtime;      /* where libcnn.a is, or NULL: found */
+  const char *optimise;     /* the C compiler's -O3, -O1 ... */
   bool openmp, verbose;
-  const void *data; size_t data_bytes; /* what the text finds in the file BACKEND_DATA; NULL: nothing */
+  const void *data;
+  size_t data_bytes; /* what the text finds in the file BACKEND_DATA; NULL: nothing */
 } Backend;
 #define BACKEND_DATA "/dev/fd/3" /* has a name only while it is open */
 
-/* Compiles the C text, which includes nothing but the C standard's headers, to the file `output`. False, and why, if that did not work;
- * the compiler's own messages have gone to standard error by then. */
+/* Compiles the C text, which includes nothing but the C standard's headers, to the file `output`. False, and
+ * why, if that did not work; the compiler's own messages have gone to standard error by then. */
 bool backend_compile(const Backend *, const char *text, size_t n, const char *output, const char **why);
 
 /* What would help where there is no clang; NULL: there is, or --cc names another compiler. */
 const char *backend_help(const Backend *);
 
-/* Compiles the text of a program of its own, runs it and gives what it prints. Of `backend`, cc and verbose count. */
+/* Compiles the text of a program of its own, runs it and gives what it prints. Of `backend`, cc and verbose
+ * count. */
 bool backend_run(const Backend *, const char *text, size_t n, const char **printed, const char **why);
 #endif

@@ -41,7 +41,8 @@ void arena_at_failure(Arena *arena, void (*clean)(void *context), void *context)
   arena->context = context;
 }
 
-/* Chunks double, so that a large compilation asks the system seldom; a large object gets a chunk of its own size. */
+/* Chunks double, so that a large compilation asks the system seldom; a large object gets a chunk of its own
+ * size. */
 static Chunk *chunk_add(Arena *arena, size_t bytes) {
   size_t room = arena->chunk ? 2 * arena->chunk->room : FIRST_CHUNK;
   if (room > LARGEST_CHUNK) room = LARGEST_CHUNK;

@@ -1,4 +1,5 @@
-/* arena.h: memory that is freed all at once. One arena for a compilation, a scratch arena for a pass; `free` appears nowhere else. */
+/* arena.h: memory that is freed all at once. One arena for a compilation, a scratch arena for a pass; `free`
+ * appears nowhere else. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ARENA_H
 #define CNNC_ARENA_H
@@ -10,7 +11,9 @@ typedef struct Arena Arena;
 Arena *arena_new(void);
 /* called before the program ends for want of memory */
 void arena_at_failure(Arena *, void (*clean)(void *context), void *context);
-void *arena_alloc(Arena *, size_t bytes); /* zeroed, aligned for any object; out of memory ends the program with status 1 */
+void *
+arena_alloc(Arena *,
+            size_t bytes); /* zeroed, aligned for any object; out of memory ends the program with status 1 */
 void *arena_grow(Arena *, void *old, size_t old_bytes, size_t new_bytes);
 char *arena_copy(Arena *, const char *text, size_t n); /* n bytes and a final zero */
 char *arena_printf(Arena *, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -21,11 +24,18 @@ void arena_free(Arena *);
 #define NEW(arena, type) ((type *)arena_alloc((arena), sizeof(type)))
 #define NEW_ARRAY(arena, type, n) ((type *)arena_alloc((arena), sizeof(type) * (size_t)(n)))
 
-/* A growing array of T in an arena:   VEC(Node *) nodes = {0};  vec_push(arena, nodes, node);  nodes.data[i], nodes.n */
-#define VEC(type) struct { type *data; int n, room; }
-#define vec_push(arena, vec, item) \
-  ((vec).n == (vec).room ? (void)((vec).data = arena_grow((arena), (vec).data, sizeof *(vec).data * (size_t)(vec).room, sizeof *(vec).data * (size_t)((vec).room ? 2 * (vec).room : 8)), \
-                                  (vec).room = (vec).room ? 2 * (vec).room : 8) \
-                         : (void)0, \
+/* A growing array of T in an arena:   VEC(Node *) nodes = {0};  vec_push(arena, nodes, node);  nodes.data[i],
+ * nodes.n */
+#define VEC(type)                                                                                            \
+  struct {                                                                                                   \
+    type *data;                                                                                              \
+    int n, room;                                                                                             \
+  }
+#define vec_push(arena, vec, item)                                                                           \
+  ((vec).n == (vec).room                                                                                     \
+       ? (void)((vec).data = arena_grow((arena), (vec).data, sizeof *(vec).data * (size_t)(vec).room,        \
+                                        sizeof *(vec).data * (size_t)((vec).room ? 2 * (vec).room : 8)),     \
+                (vec).room = (vec).room ? 2 * (vec).room : 8)                                                \
+       : (void)0,                                                                                            \
    (vec).data[(vec).n++] = (item))
 #endif

@@ -40,13 +40,15 @@ bool diags_option(Diags *diags, const char *option) {
   const int id = warning_find(what + (error ? 6 : 0));
   if (id < 0) return false;
   if (error) diags->is_error[id] = off ? SETTING_OFF : SETTING_ON;
-  if (!error || !off) diags->shown[id] = off ? SETTING_OFF : SETTING_ON; /* -Werror=slug turns it on as well */
+  if (!error || !off)
+    diags->shown[id] = off ? SETTING_OFF : SETTING_ON; /* -Werror=slug turns it on as well */
   return true;
 }
 
 static DiagLevel level_of(const Diags *diags, DiagId id) {
   if (diag_info[id].level != DIAG_WARNING) return diag_info[id].level;
-  const bool error = diags->is_error[id] == SETTING_DEFAULT ? diags->all_errors : diags->is_error[id] == SETTING_ON;
+  const bool error =
+      diags->is_error[id] == SETTING_DEFAULT ? diags->all_errors : diags->is_error[id] == SETTING_ON;
   return error ? DIAG_ERROR : DIAG_WARNING;
 }
 
@@ -55,7 +57,8 @@ static DiagLevel level_of(const Diags *diags, DiagId id) {
 static bool reported_already(const Diags *diags, DiagId id, Span span, const char *message) {
   for (int i = 0; i < diags->list.n; i++) {
     const Diag *diag = diags->list.data[i];
-    const bool same_place = diag->span.file == span.file && diag->span.start == span.start && diag->span.end == span.end;
+    const bool same_place =
+        diag->span.file == span.file && diag->span.start == span.start && diag->span.end == span.end;
     if (diag->id == id && same_place && strcmp(diag->message, message) == 0) return true;
   }
   return false;
@@ -84,10 +87,10 @@ Diag *diag_report(Diags *diags, DiagId id, Span span, const Site *site, const ch
   return diag;
 }
 
-#define FORMATTED(text, arena, format) \
-  va_list args; \
-  va_start(args, format); \
-  const char *text = arena_vprintf(arena, format, args); \
+#define FORMATTED(text, arena, format)                                                                       \
+  va_list args;                                                                                              \
+  va_start(args, format);                                                                                    \
+  const char *text = arena_vprintf(arena, format, args);                                                     \
   va_end(args)
 
 void diag_note(Diag *diag, Span span, const char *format, ...) {
@@ -141,10 +144,15 @@ int diag_all_notes(const Diag *diag, Arena *arena, const DiagNote **notes) {
   int depth = 0, at = 0;
   for (const Site *site = diag->site; site; site = site->outer) depth++;
   for (const Site *site = diag->site; site; site = site->outer, at++) {
-    const bool left_out = depth > MOST_APPLICATIONS && at >= MOST_APPLICATIONS / 2 && at < depth - MOST_APPLICATIONS / 2;
-    if (!left_out) vec_push(arena, all, ((DiagNote){site->applied, arena_printf(arena, "in %s, applied here", site->block)}));
+    const bool left_out =
+        depth > MOST_APPLICATIONS && at >= MOST_APPLICATIONS / 2 && at < depth - MOST_APPLICATIONS / 2;
+    if (!left_out)
+      vec_push(arena, all,
+               ((DiagNote){site->applied, arena_printf(arena, "in %s, applied here", site->block)}));
     else if (at == MOST_APPLICATIONS / 2)
-      vec_push(arena, all, ((DiagNote){NO_SPAN, arena_printf(arena, "and %d applications more on the way", depth - MOST_APPLICATIONS)}));
+      vec_push(arena, all,
+               ((DiagNote){NO_SPAN, arena_printf(arena, "and %d applications more on the way",
+                                                 depth - MOST_APPLICATIONS)}));
   }
   *notes = all.data;
   return all.n;
@@ -163,7 +171,8 @@ static void diags_sort(Diags *diags) {
   for (int i = 1; i < diags->list.n; i++) {
     Diag *diag = list[i];
     int at = i;
-    for (; at > 0 && comes_before(diags->sources, diag->span, list[at - 1]->span); at--) list[at] = list[at - 1];
+    for (; at > 0 && comes_before(diags->sources, diag->span, list[at - 1]->span); at--)
+      list[at] = list[at - 1];
     list[at] = diag;
   }
 }

@@ -15,13 +15,16 @@ static void put_field(Text *text, const char *key, const char *value) {
 /* Ends are exclusive; without a place, file and numbers are null. */
 static void put_place(const Diags *diags, Text *text, Span span) {
   if (!sources_get(diags->sources, span.file)) {
-    text_put(text, "\"file\": null, \"line\": null, \"column\": null, \"end_line\": null, \"end_column\": null, ");
+    text_put(text,
+             "\"file\": null, \"line\": null, \"column\": null, \"end_line\": null, \"end_column\": null, ");
     return;
   }
   const SourcePlace start = sources_place(diags->sources, span.file, span.start);
-  const SourcePlace end = sources_place(diags->sources, span.file, span.end > span.start ? span.end : span.start);
+  const SourcePlace end =
+      sources_place(diags->sources, span.file, span.end > span.start ? span.end : span.start);
   put_field(text, "file", start.path);
-  text_put(text, "\"line\": %d, \"column\": %d, \"end_line\": %d, \"end_column\": %d, ", start.line, start.column, end.line, end.column);
+  text_put(text, "\"line\": %d, \"column\": %d, \"end_line\": %d, \"end_column\": %d, ", start.line,
+           start.column, end.line, end.column);
 }
 
 static void put_note(const Diags *diags, Text *text, const char *separator, Span span, const char *message) {
@@ -62,8 +65,10 @@ static void put_message(const Diags *diags, Text *text, const Diag *diag) {
   text_put(text, "\"notes\": [");
   const DiagNote *notes;
   const int n = diag_all_notes(diag, diags->arena, &notes);
-  for (int i = 0; i < diag->facts.n; i++) put_note(diags, text, i ? "," : "", diag->span, diag->facts.data[i]);
-  for (int i = 0; i < n; i++) put_note(diags, text, i || diag->facts.n ? "," : "", notes[i].span, notes[i].message);
+  for (int i = 0; i < diag->facts.n; i++)
+    put_note(diags, text, i ? "," : "", diag->span, diag->facts.data[i]);
+  for (int i = 0; i < n; i++)
+    put_note(diags, text, i || diag->facts.n ? "," : "", notes[i].span, notes[i].message);
   text_put(text, "], \"help\": [");
   for (int i = 0; i < diag->helps.n; i++) {
     if (i) text_put(text, ", ");
@@ -101,10 +106,13 @@ static const char *uri_of(Arena *arena, const char *path) {
 
 static void put_physical(const Diags *diags, Text *text, Span span) {
   const SourcePlace start = sources_place(diags->sources, span.file, span.start);
-  const SourcePlace end = sources_place(diags->sources, span.file, span.end > span.start ? span.end : span.start);
+  const SourcePlace end =
+      sources_place(diags->sources, span.file, span.end > span.start ? span.end : span.start);
   text_put(text, "\"physicalLocation\": {\"artifactLocation\": {\"uri\": ");
   text_json(text, uri_of(diags->arena, start.path));
-  text_put(text, "}, \"region\": {\"startLine\": %d, \"startColumn\": %d, \"endLine\": %d, \"endColumn\": %d}}", start.line, start.column, end.line, end.column);
+  text_put(text,
+           "}, \"region\": {\"startLine\": %d, \"startColumn\": %d, \"endLine\": %d, \"endColumn\": %d}}",
+           start.line, start.column, end.line, end.column);
 }
 
 static void put_related(const Diags *diags, Text *text, int id, const DiagNote *note) {
@@ -163,7 +171,9 @@ static void put_result(const Diags *diags, Text *text, const Diag *diag, int rul
   text_put(&message, "%s", diag->message);
   for (int i = 0; i < diag->facts.n; i++) text_put(&message, "\n%s", diag->facts.data[i]);
   for (int i = 0; i < diag->helps.n; i++) text_put(&message, "\nhelp: %s", diag->helps.data[i]);
-  text_put(text, "{\"ruleId\": \"%s\", \"ruleIndex\": %d, \"level\": \"%s\",\n          \"message\": {\"text\": ", diag_info[diag->id].slug, rule, level_name[diag->level]);
+  text_put(text,
+           "{\"ruleId\": \"%s\", \"ruleIndex\": %d, \"level\": \"%s\",\n          \"message\": {\"text\": ",
+           diag_info[diag->id].slug, rule, level_name[diag->level]);
   text_json(text, message.s);
   text_put(text, "},\n          \"locations\": [");
   if (sources_get(diags->sources, diag->span.file)) {
@@ -184,11 +194,13 @@ void diags_put_sarif(const Diags *diags, Text *text) {
   int rule[DIAG_COUNT], rules = 0;
   for (int id = 0; id < DIAG_COUNT; id++) rule[id] = -1;
   for (int i = 0; i < diags->list.n; i++) rule[diags->list.data[i]->id] = 0;
-  text_put(text, "{\n  \"$schema\": \"https://json.schemastore.org/sarif-2.1.0.json\",\n  \"version\": \"2.1.0\",\n  \"runs\": [\n    {\n"
+  text_put(text, "{\n  \"$schema\": \"https://json.schemastore.org/sarif-2.1.0.json\",\n  \"version\": "
+                 "\"2.1.0\",\n  \"runs\": [\n    {\n"
                  "      \"tool\": {\"driver\": {\"name\": \"cnnc\", \"rules\": [");
   for (int id = 0; id < DIAG_COUNT; id++) {
     if (rule[id] < 0) continue;
-    text_put(text, "%s\n        {\"id\": \"%s\", \"shortDescription\": {\"text\": ", rules ? "," : "", diag_info[id].slug);
+    text_put(text, "%s\n        {\"id\": \"%s\", \"shortDescription\": {\"text\": ", rules ? "," : "",
+             diag_info[id].slug);
     text_json(text, diag_info[id].summary);
     text_put(text, "}, \"help\": {\"text\": ");
     text_json(text, diag_info[id].page);

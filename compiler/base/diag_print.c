@@ -3,16 +3,25 @@
 #include <string.h>
 #include "base/diag_record.h"
 
-enum { TAB = 4, WIDEST = 160, BEFORE_CARET = 60 }; /* columns on the screen; of a longer line the part around the caret is shown */
+enum {
+  TAB = 4,
+  WIDEST = 160,
+  BEFORE_CARET = 60
+}; /* columns on the screen; of a longer line the part around the caret is shown */
 
-typedef struct Palette { const char *error, *warning, *note, *bold, *caret, *gutter, *reset; } Palette;
+typedef struct Palette {
+  const char *error, *warning, *note, *bold, *caret, *gutter, *reset;
+} Palette;
 
 static const Palette plain = {"", "", "", "", "", "", ""};
-static const Palette coloured = {"\033[1;31m", "\033[1;35m", "\033[1;36m", "\033[1m", "\033[1;32m", "\033[2m", "\033[0m"};
+static const Palette coloured = {"\033[1;31m", "\033[1;35m", "\033[1;36m", "\033[1m",
+                                 "\033[1;32m", "\033[2m",    "\033[0m"};
 
 /* ---- characters ---- */
 
-typedef struct CodeRange { uint32_t first, last; } CodeRange;
+typedef struct CodeRange {
+  uint32_t first, last;
+} CodeRange;
 
 static bool is_within(uint32_t code, const CodeRange *range, size_t n) {
   for (size_t i = 0; i < n; i++)
@@ -20,21 +29,27 @@ static bool is_within(uint32_t code, const CodeRange *range, size_t n) {
   return false;
 }
 
-/* Columns that a character takes on a terminal: none for marks on the one before, two for East Asian wide characters and pictures. */
+/* Columns that a character takes on a terminal: none for marks on the one before, two for East Asian wide
+ * characters and pictures. */
 static int code_columns(uint32_t code) {
-  static const CodeRange none[] = {{0x300, 0x36f},     {0x483, 0x489},   {0x591, 0x5bd},   {0x610, 0x61a},   {0x64b, 0x65f},  {0x900, 0x902},
-                                   {0x1ab0, 0x1aff},   {0x1dc0, 0x1dff}, {0x200b, 0x200f}, {0x202a, 0x202e}, {0x2060, 0x2064}, {0x20d0, 0x20ff},
-                                   {0xfe00, 0xfe0f},   {0xfe20, 0xfe2f}, {0xfeff, 0xfeff}, {0x1f3fb, 0x1f3ff}, {0xe0100, 0xe01ef}};
-  static const CodeRange two[] = {{0x1100, 0x115f},   {0x231a, 0x231b},   {0x2e80, 0x303e},   {0x3041, 0x33ff},   {0x3400, 0x4dbf},
-                                  {0x4e00, 0xa4cf},   {0xa960, 0xa97c},   {0xac00, 0xd7a3},   {0xf900, 0xfaff},   {0xfe30, 0xfe6f},
-                                  {0xff00, 0xff60},   {0xffe0, 0xffe6},   {0x1f300, 0x1f64f}, {0x1f680, 0x1f6ff}, {0x1f900, 0x1faff},
-                                  {0x20000, 0x3fffd}};
+  static const CodeRange none[] = {{0x300, 0x36f},    {0x483, 0x489},   {0x591, 0x5bd},   {0x610, 0x61a},
+                                   {0x64b, 0x65f},    {0x900, 0x902},   {0x1ab0, 0x1aff}, {0x1dc0, 0x1dff},
+                                   {0x200b, 0x200f},  {0x202a, 0x202e}, {0x2060, 0x2064}, {0x20d0, 0x20ff},
+                                   {0xfe00, 0xfe0f},  {0xfe20, 0xfe2f}, {0xfeff, 0xfeff}, {0x1f3fb, 0x1f3ff},
+                                   {0xe0100, 0xe01ef}};
+  static const CodeRange two[] = {
+      {0x1100, 0x115f},   {0x231a, 0x231b},   {0x2e80, 0x303e},   {0x3041, 0x33ff},
+      {0x3400, 0x4dbf},   {0x4e00, 0xa4cf},   {0xa960, 0xa97c},   {0xac00, 0xd7a3},
+      {0xf900, 0xfaff},   {0xfe30, 0xfe6f},   {0xff00, 0xff60},   {0xffe0, 0xffe6},
+      {0x1f300, 0x1f64f}, {0x1f680, 0x1f6ff}, {0x1f900, 0x1faff}, {0x20000, 0x3fffd}};
   if (code < 0x300) return 1;
   if (is_within(code, none, sizeof none / sizeof *none)) return 0;
   return is_within(code, two, sizeof two / sizeof *two) ? 2 : 1;
 }
 
-static bool is_harmful(uint32_t code) { return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x202a && code <= 0x202e); }
+static bool is_harmful(uint32_t code) {
+  return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x202a && code <= 0x202e);
+}
 
 /* Text of users in a message: nothing in it may move the cursor or turn the line around. */
 static void put_clean(Text *text, const char *s) {
@@ -50,7 +65,11 @@ static void put_clean(Text *text, const char *s) {
 /* ---- the source line ---- */
 
 /* A line as it is shown: cells of one character each, and where the range falls on them. */
-typedef struct Cell { uint32_t offset; int column, columns, bytes; const char *s; } Cell;
+typedef struct Cell {
+  uint32_t offset;
+  int column, columns, bytes;
+  const char *s;
+} Cell;
 
 static int cells_make(Arena *arena, const Source *source, uint32_t begin, uint32_t end, Cell **cells) {
   VEC(Cell) list = {0};
@@ -58,7 +77,11 @@ static int cells_make(Arena *arena, const Source *source, uint32_t begin, uint32
   for (uint32_t at = begin; at < end;) {
     uint32_t code = 0;
     const int length = text_decode(source->text + at, end - at, &code);
-    Cell cell = {.offset = at, .column = column, .columns = code_columns(code), .bytes = length, .s = source->text + at};
+    Cell cell = {.offset = at,
+                 .column = column,
+                 .columns = code_columns(code),
+                 .bytes = length,
+                 .s = source->text + at};
     if (code == '\t' && length) {
       cell.columns = TAB - column % TAB;
       cell.s = "    ";
@@ -72,7 +95,9 @@ static int cells_make(Arena *arena, const Source *source, uint32_t begin, uint32
     column += cell.columns;
     at += length ? (uint32_t)length : 1;
   }
-  vec_push(arena, list, ((Cell){.offset = end, .column = column, .s = ""})); /* so that the end of the line has a column too */
+  vec_push(
+      arena, list,
+      ((Cell){.offset = end, .column = column, .s = ""})); /* so that the end of the line has a column too */
   *cells = list.data;
   return list.n - 1;
 }
@@ -90,7 +115,8 @@ static void put_source(const Diags *diags, Text *text, const Palette *colour, Sp
   const SourcePlace place = sources_place(diags->sources, span.file, span.start);
   const uint32_t begin = source->line[place.line - 1];
   uint32_t end = place.line < source->lines ? source->line[place.line] - 1 : (uint32_t)source->n;
-  /* Without the blanks at its end; a range that goes on below is underlined to the last letter of its first line. */
+  /* Without the blanks at its end; a range that goes on below is underlined to the last letter of its first
+   * line. */
   while (end > begin && is_blank(source->text[end - 1])) end--;
 
   Arena *scratch = arena_new(); /* a line may be as long as the file, and there may be many messages on it */
@@ -108,10 +134,12 @@ static void put_source(const Diags *diags, Text *text, const Palette *colour, Sp
   const int last = width <= WIDEST ? width : first + WIDEST;
   const char *dots = first > 0 ? "..." : "";
   text_put(text, "%s%5d |%s %s", colour->gutter, place.line, colour->reset, dots);
-  int skipped = first; /* columns before the first cell shown: a wide character or tab may straddle the edge */
+  int skipped =
+      first; /* columns before the first cell shown: a wide character or tab may straddle the edge */
   for (int i = n - 1; i >= 0 && cells[i].column >= first; i--) skipped = cells[i].column;
   for (int i = 0; i < n; i++)
-    if (cells[i].column >= first && cells[i].column + cells[i].columns <= last) text_bytes(text, cells[i].s, (size_t)cells[i].bytes);
+    if (cells[i].column >= first && cells[i].column + cells[i].columns <= last)
+      text_bytes(text, cells[i].s, (size_t)cells[i].bytes);
   text_put(text, "%s\n%s      |%s ", width > last ? "..." : "", colour->gutter, colour->reset);
   const int indent = caret - skipped + (int)strlen(dots);
   for (int i = 0; i < indent; i++) text_bytes(text, " ", 1);
@@ -124,7 +152,8 @@ static void put_source(const Diags *diags, Text *text, const Palette *colour, Sp
 
 /* ---- messages ---- */
 
-static void put_message(const Diags *diags, Text *text, const Palette *colour, DiagLevel level, Span span, const char *message, const char *slug) {
+static void put_message(const Diags *diags, Text *text, const Palette *colour, DiagLevel level, Span span,
+                        const char *message, const char *slug) {
   static const char *const word[] = {"note", "warning", "error"};
   const char *const paint[] = {colour->note, colour->warning, colour->error};
   text_put(text, "%s", colour->bold);
@@ -135,7 +164,8 @@ static void put_message(const Diags *diags, Text *text, const Palette *colour, D
   } else {
     text_put(text, "cnnc: ");
   }
-  text_put(text, "%s%s%s:%s %s", colour->reset, paint[level], word[level], colour->reset, level == DIAG_NOTE ? "" : colour->bold);
+  text_put(text, "%s%s%s:%s %s", colour->reset, paint[level], word[level], colour->reset,
+           level == DIAG_NOTE ? "" : colour->bold);
   put_clean(text, message);
   text_put(text, "%s", level == DIAG_NOTE ? "" : colour->reset);
   if (slug) text_put(text, " [%s]", slug);
@@ -158,7 +188,9 @@ static void put_fact(Text *text, const Palette *colour, const char *label, const
   }
 }
 
-static void put_count(Text *text, int n, const char *what) { text_put(text, "%d %s%s", n, what, n == 1 ? "" : "s"); }
+static void put_count(Text *text, int n, const char *what) {
+  text_put(text, "%d %s%s", n, what, n == 1 ? "" : "s");
+}
 
 void diags_put_text(const Diags *diags, Text *text, bool colour) {
   const Palette *palette = colour ? &coloured : &plain;
@@ -168,7 +200,8 @@ void diags_put_text(const Diags *diags, Text *text, bool colour) {
     for (int j = 0; j < diag->facts.n; j++) put_fact(text, palette, "", diag->facts.data[j]);
     const DiagNote *notes;
     const int n = diag_all_notes(diag, diags->arena, &notes);
-    for (int j = 0; j < n; j++) put_message(diags, text, palette, DIAG_NOTE, notes[j].span, notes[j].message, NULL);
+    for (int j = 0; j < n; j++)
+      put_message(diags, text, palette, DIAG_NOTE, notes[j].span, notes[j].message, NULL);
     for (int j = 0; j < diag->helps.n; j++) put_fact(text, palette, "help: ", diag->helps.data[j]);
   }
   if (diags->errors) put_count(text, diags->errors, "error");

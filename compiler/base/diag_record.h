@@ -5,9 +5,15 @@
 #include "base/diag.h"
 #include "base/text.h"
 
-typedef struct DiagNote { Span span; const char *message; } DiagNote;
+typedef struct DiagNote {
+  Span span;
+  const char *message;
+} DiagNote;
 
-typedef struct DiagFix { Span span; const char *text; } DiagFix;
+typedef struct DiagFix {
+  Span span;
+  const char *text;
+} DiagFix;
 
 struct Diag {
   Arena *arena; /* NULL: nobody will see this message, and it keeps nothing */

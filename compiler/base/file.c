@@ -109,7 +109,8 @@ Outputs *outputs_new(Arena *arena) {
 static const char *temporary_name(Outputs *outputs, const char *path) {
   const char *slash = strrchr(path, '/');
   const int directory = slash ? (int)(slash - path) + 1 : 0;
-  return arena_printf(outputs->arena, "%.*s.%ld-%d-%s", directory, path, (long)getpid(), outputs->list.n, path + directory);
+  return arena_printf(outputs->arena, "%.*s.%ld-%d-%s", directory, path, (long)getpid(), outputs->list.n,
+                      path + directory);
 }
 
 static bool output_place(Outputs *outputs, const char *path, Output *output, const char **why) {
@@ -120,10 +121,12 @@ static bool output_place(Outputs *outputs, const char *path, Output *output, con
     if (S_ISDIR(status.st_mode)) return *why = "it is a directory", false;
     if (!S_ISREG(status.st_mode)) return output->kind = OUTPUT_DIRECT, true;
     output->mode = status.st_mode & 07777;
-    if (lstat(path, &link) == 0 && S_ISLNK(link.st_mode)) output->path = file_identity(outputs->arena, path); /* written through, not replaced */
+    if (lstat(path, &link) == 0 && S_ISLNK(link.st_mode))
+      output->path = file_identity(outputs->arena, path); /* written through, not replaced */
   }
   for (int i = 0; i < outputs->list.n; i++)
-    if (strcmp(outputs->list.data[i].path, output->path) == 0) return *why = "two outputs have this name", false;
+    if (strcmp(outputs->list.data[i].path, output->path) == 0)
+      return *why = "two outputs have this name", false;
   output->temporary = temporary_name(outputs, output->path);
   return true;
 }
@@ -171,7 +174,8 @@ bool outputs_adopt(Outputs *outputs, const char *path, const char **temporary, c
   Output output;
   if (!output_place(outputs, path, &output, why)) return false;
   if (output.kind == OUTPUT_STDOUT) return *why = "a tool cannot write it to standard output", false;
-  if (output.kind == OUTPUT_DIRECT) return *temporary = output.path, true; /* the tool writes into the device at once */
+  if (output.kind == OUTPUT_DIRECT)
+    return *temporary = output.path, true; /* the tool writes into the device at once */
   /* Found out now rather than by the tool: whether the directory is there and may be written. */
   const int descriptor = temporary_open(output.temporary);
   if (descriptor < 0) return *why = strerror(errno), false;
@@ -208,8 +212,10 @@ bool outputs_commit(Outputs *outputs, const char **why) {
   for (int i = 0; i < outputs->list.n && done; i++) {
     Output *output = &outputs->list.data[i];
     if (output->kind != OUTPUT_RENAMED) continue;
-    if (!rename_again(output->temporary, output->path)) *why = strerror(errno), done = false;
-    else output->temporary = NULL;
+    if (!rename_again(output->temporary, output->path)) {
+      *why = strerror(errno);
+      done = false;
+    } else output->temporary = NULL;
   }
   outputs_abandon(outputs);
   return done;

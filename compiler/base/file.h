@@ -5,16 +5,22 @@
 #include <stdbool.h>
 #include "base/arena.h"
 
-char *file_read(Arena *, const char *path, size_t *n, const char **why); /* NULL and the reason if it cannot; directories, unreadable and over 1 GiB are refused */
+char *file_read(Arena *, const char *path, size_t *n,
+                const char **why); /* NULL and the reason if it cannot; directories, unreadable and over 1 GiB
+                                      are refused */
 bool file_exists(const char *path);
-const char *file_identity(Arena *, const char *path);                          /* equal for two paths to the same file */
-const char *file_beside(Arena *, const char *beside, const char *path);       /* `path` as seen from the directory of the file `beside` */
+const char *file_identity(Arena *, const char *path); /* equal for two paths to the same file */
+const char *file_beside(Arena *, const char *beside,
+                        const char *path); /* `path` as seen from the directory of the file `beside` */
 
-/* Output files are written under temporary names in the same directory and renamed together at the end, so that an error leaves nothing behind. */
+/* Output files are written under temporary names in the same directory and renamed together at the end, so
+ * that an error leaves nothing behind. */
 typedef struct Outputs Outputs;
 Outputs *outputs_new(Arena *);
-bool outputs_add(Outputs *, const char *path, const char *bytes, size_t n, const char **why); /* "-" is standard output */
-bool outputs_adopt(Outputs *, const char *path, const char **temporary, const char **why);    /* a temporary name for a tool to write to */
+bool outputs_add(Outputs *, const char *path, const char *bytes, size_t n,
+                 const char **why); /* "-" is standard output */
+bool outputs_adopt(Outputs *, const char *path, const char **temporary,
+                   const char **why); /* a temporary name for a tool to write to */
 bool outputs_commit(Outputs *, const char **why);
 void outputs_abandon(Outputs *);
 #endif

@@ -7,7 +7,8 @@
 static void lines_find(Arena *arena, Source *source) {
   VEC(uint32_t) starts = {0};
   vec_push(arena, starts, 0);
-  for (const char *c = source->text, *end = c + source->n; (c = memchr(c, '\n', (size_t)(end - c))) != NULL; c++)
+  for (const char *c = source->text, *end = c + source->n; (c = memchr(c, '\n', (size_t)(end - c))) != NULL;
+       c++)
     vec_push(arena, starts, (uint32_t)(c + 1 - source->text));
   source->line = starts.data;
   source->lines = starts.n;

@@ -9,7 +9,8 @@ static char plain(char c) { return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' :
 
 static int least(int a, int b) { return a < b ? a : b; }
 
-/* Edit distance with swaps of neighbours (Damerau-Levenshtein, restricted), blind to case. Three rows of the table are enough. */
+/* Edit distance with swaps of neighbours (Damerau-Levenshtein, restricted), blind to case. Three rows of the
+ * table are enough. */
 static int edit_distance(const char *a, int n, const char *b, int m) {
   int rows[3][LONGEST + 1];
   for (int j = 0; j <= m; j++) rows[0][j] = j;
@@ -20,14 +21,16 @@ static int edit_distance(const char *a, int n, const char *b, int m) {
     for (int j = 1; j <= m; j++) {
       const bool same = plain(a[i - 1]) == plain(b[j - 1]);
       now[j] = least(least(above[j] + 1, now[j - 1] + 1), above[j - 1] + !same);
-      const bool swapped = i > 1 && j > 1 && plain(a[i - 1]) == plain(b[j - 2]) && plain(a[i - 2]) == plain(b[j - 1]);
+      const bool swapped =
+          i > 1 && j > 1 && plain(a[i - 1]) == plain(b[j - 2]) && plain(a[i - 2]) == plain(b[j - 1]);
       if (swapped) now[j] = least(now[j], two_above[j - 2] + 1);
     }
   }
   return rows[n % 3][m];
 }
 
-/* One word is the other's beginning, or its last part after a '_': kernel_size and kernel, learning_rate and rate. */
+/* One word is the other's beginning, or its last part after a '_': kernel_size and kernel, learning_rate and
+ * rate. */
 static bool is_part(const char *word, int n, const char *name, int m) {
   const int shorter = least(n, m), longer = n + m - shorter;
   const char *inner = n < m ? word : name, *outer = n < m ? name : word;
@@ -68,7 +71,8 @@ const char *suggest(const char *word, const char *const *names) {
     if (strlen(*names) > LONGEST || strcmp(word, *names) == 0) continue;
     const int m = (int)strlen(*names);
     int distance = edit_distance(word, n, *names, m);
-    if (distance > limit || distance >= n || distance >= m) distance = is_part(word, n, *names, m) ? limit + 1 : NO_MATCH;
+    if (distance > limit || distance >= n || distance >= m)
+      distance = is_part(word, n, *names, m) ? limit + 1 : NO_MATCH;
     if (distance < best_distance) {
       best = *names;
       best_distance = distance;

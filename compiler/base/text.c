@@ -1,4 +1,5 @@
-/* text.c: growing texts, and numbers as people read them. Nothing here depends on the locale: cnnc never calls setlocale. */
+/* text.c: growing texts, and numbers as people read them. Nothing here depends on the locale: cnnc never
+ * calls setlocale. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/text.h"
 #include <inttypes.h>
@@ -102,7 +103,12 @@ bool text_number(const char *s, double *value) {
 
 int text_decode(const char *s, size_t n, uint32_t *code) {
   const unsigned char *u = (const unsigned char *)s;
-  const int length = n == 0 ? 0 : u[0] < 0x80 ? 1 : u[0] >= 0xc2 && u[0] < 0xe0 ? 2 : u[0] >= 0xe0 && u[0] < 0xf0 ? 3 : u[0] >= 0xf0 && u[0] < 0xf5 ? 4 : 0;
+  const int length = n == 0                        ? 0
+                     : u[0] < 0x80                 ? 1
+                     : u[0] >= 0xc2 && u[0] < 0xe0 ? 2
+                     : u[0] >= 0xe0 && u[0] < 0xf0 ? 3
+                     : u[0] >= 0xf0 && u[0] < 0xf5 ? 4
+                                                   : 0;
   if (length == 0 || n < (size_t)length) return 0;
   static const unsigned char mask[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
   uint32_t value = u[0] & mask[length];

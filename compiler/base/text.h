@@ -6,17 +6,25 @@
 #include <stdint.h>
 #include "base/arena.h"
 
-typedef struct Text { Arena *arena; char *s; size_t n, room; } Text; /* s always ends in a zero once something was put */
+typedef struct Text {
+  Arena *arena;
+  char *s;
+  size_t n, room;
+} Text; /* s always ends in a zero once something was put */
 
 void text_put(Text *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_bytes(Text *, const char *s, size_t n);
 const char *text_thousands(Arena *, int64_t); /* 1234567 -> "1,234,567" */
-const char *text_float(Arena *, double);      /* shortest decimal that reads back as the same float; "1.5", "1e-05"; independent of the locale */
+const char *text_float(Arena *, double);      /* shortest decimal that reads back as the same float; "1.5",
+                                                 "1e-05"; independent of the locale */
 const char *text_double(Arena *, double);     /* the same for a double; an integral value has no point */
 void text_json(Text *, const char *utf8);     /* a JSON string with its quotes */
-bool text_number(const char *s, double *value); /* the whole of s is a decimal number with digits around its point; independent of the locale; infinite when too large */
-int text_decode(const char *s, size_t n, uint32_t *code); /* bytes of the UTF-8 character at s, 0 if it is not valid within n bytes */
-int text_encode(char out[4], uint32_t code);              /* the bytes written */
+bool text_number(const char *s,
+                 double *value); /* the whole of s is a decimal number with digits around its point;
+                                    independent of the locale; infinite when too large */
+int text_decode(const char *s, size_t n,
+                uint32_t *code); /* bytes of the UTF-8 character at s, 0 if it is not valid within n bytes */
+int text_encode(char out[4], uint32_t code); /* the bytes written */
 
 /* The name among `names` (NULL-terminated) that a misspelt `word` most likely means, or NULL. */
 const char *suggest(const char *word, const char *const *names);

@@ -1,10 +1,12 @@
-/* dispatch.c: several targets in one file: the level that this CPU runs, and calls of the function of that level.
- * Level 0 is the lowest target, whose code is always compiled; the others stand under their #if. */
+/* dispatch.c: several targets in one file: the level that this CPU runs, and calls of the function of that
+ * level. Level 0 is the lowest target, whose code is always compiled; the others stand under their #if. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "emit/module.h"
 
-static const Target *target_of_level(const Net *net, int level) { return net->options->target[net->options->ntargets - 1 - level]; }
+static const Target *target_of_level(const Net *net, int level) {
+  return net->options->target[net->options->ntargets - 1 - level];
+}
 
 /* Opens and closes #if from one target to the next. */
 static const char *put_condition(Text *out, const char *open, const char *condition) {
@@ -17,7 +19,8 @@ static const char *put_condition(Text *out, const char *open, const char *condit
 static void put_forced(Text *out, const Net *net) {
   const char *name = net->name, *upper = net->upper;
   text_put(out, "#ifdef %s_FORCE_TARGET\n", upper);
-  text_put(out, "/* -D%s_FORCE_TARGET=%s, in quotes or not, with - or _. */\n", upper, target_of_level(net, 0)->name);
+  text_put(out, "/* -D%s_FORCE_TARGET=%s, in quotes or not, with - or _. */\n", upper,
+           target_of_level(net, 0)->name);
   text_put(out, "#define %s_TEXT(x) %s_TEXT_(x)\n#define %s_TEXT_(x) #x\n", upper, upper, upper);
   text_put(out,
            "static int %s_forced(const char *target) {\n"
@@ -54,7 +57,8 @@ static void put_level(Text *out, const Net *net, const char *condition) {
   }
   text_put(out,
            "static int %s_level(void) {\n"
-           "  static int known; /* 1 + level; 0: not looked up yet. Every thread finds the same number, so it does not matter which one stores it. */\n"
+           "  static int known; /* 1 + level; 0: not looked up yet. Every thread finds the same number, so "
+           "it does not matter which one stores it. */\n"
            "  int level = __atomic_load_n(&known, __ATOMIC_RELAXED) - 1;\n"
            "  if (level >= 0) return level;\n"
            "  level = 0;\n"
@@ -74,7 +78,8 @@ static void put_detection(Text *out, const Net *net) {
   for (int level = net->options->ntargets - 1; level > 0; level--) {
     const char *condition = target_of_level(net, level)->condition;
     bool seen = false;
-    for (int above = level + 1; above < net->options->ntargets; above++) seen = seen || strcmp(target_of_level(net, above)->condition, condition) == 0;
+    for (int above = level + 1; above < net->options->ntargets; above++)
+      seen = seen || strcmp(target_of_level(net, above)->condition, condition) == 0;
     if (!seen) put_level(out, net, condition);
   }
   text_put(out, "#else\nstatic int %s_level(void) { return 0; }\n#endif\n\n", net->name);
@@ -89,22 +94,27 @@ void put_dispatched(Text *out, Net *net, const char *result, const char *functio
   const char *open = NULL, *end = *result ? "" : " return;";
   for (int level = net->options->ntargets - 1; level > 0; level--) {
     open = put_condition(out, open, target_of_level(net, level)->condition);
-    text_put(out, "  case %d: %s%s_%s(%s);%s\n", level, result, function, target_of_level(net, level)->suffix, arguments, end);
+    text_put(out, "  case %d: %s%s_%s(%s);%s\n", level, result, function, target_of_level(net, level)->suffix,
+             arguments, end);
   }
   put_condition(out, open, NULL);
-  text_put(out, "  default: %s%s_%s(%s);%s\n  }\n", result, function, target_of_level(net, 0)->suffix, arguments, end);
+  text_put(out, "  default: %s%s_%s(%s);%s\n  }\n", result, function, target_of_level(net, 0)->suffix,
+           arguments, end);
 }
 
 void put_dispatch(Text *out, Net *net) {
   const int targets = net->options->ntargets;
   if (targets == 1) {
-    text_put(out, "%sconst char *%s_target(void) { return \"%s\"; }\n\n", net_linkage(net), net->name, target_of_level(net, 0)->name);
+    text_put(out, "%sconst char *%s_target(void) { return \"%s\"; }\n\n", net_linkage(net), net->name,
+             target_of_level(net, 0)->name);
     return;
   }
   text_put(out, "/* ---- which of the targets runs ---- */\n\n");
   put_forced(out, net);
   put_detection(out, net);
-  text_put(out, "%sconst char *%s_target(void) {\n  static const char *const name[] = {", net_linkage(net), net->name);
-  for (int level = 0; level < targets; level++) text_put(out, "%s\"%s\"", level ? ", " : "", target_of_level(net, level)->name);
+  text_put(out, "%sconst char *%s_target(void) {\n  static const char *const name[] = {", net_linkage(net),
+           net->name);
+  for (int level = 0; level < targets; level++)
+    text_put(out, "%s\"%s\"", level ? ", " : "", target_of_level(net, level)->name);
   text_put(out, "};\n  return name[%s_level()];\n}\n\n", net->name);
 }

@@ -1,19 +1,26 @@
 /* embed.c: weights that are compiled in, and models in files.
  *
- * Few weights are arrays in the C text. Of many the text has the bytes as a string, or only their place: a file beside it (the compiler's #embed, else
- * the assembler's .incbin), a file the backend holds open, or another object. All of these give one array NAME_bytes: the packed model, whose other
- * name is NAME_trained, then, where a program or the runtime may train on, the weights in their natural layout. */
+ * Few weights are arrays in the C text. Of many the text has the bytes as a string, or only their place: a
+ * file beside it (the compiler's #embed, else the assembler's .incbin), a file the backend holds open, or
+ * another object. All of these give one array NAME_bytes: the packed model, whose other name is NAME_trained,
+ * then, where a program or the runtime may train on, the weights in their natural layout. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
 #include "emit/module.h"
 
 /* ---- what is compiled in ---- */
-static bool has_trained(const Net *net) { return net->options->weights && net->model && !net->options->program; }
-static bool has_initial(const Net *net) { return net->options->weights && net->model && (net->train.plan || net->options->program); }
+static bool has_trained(const Net *net) {
+  return net->options->weights && net->model && !net->options->program;
+}
+static bool has_initial(const Net *net) {
+  return net->options->weights && net->model && (net->train.plan || net->options->program);
+}
 
 static int64_t trained_bytes(const Net *net) { return has_trained(net) ? 4 * net_model_floats(net) : 0; }
-static int64_t embedded_bytes(const Net *net) { return trained_bytes(net) + (has_initial(net) ? 4 * net->graph->parameters : 0); }
+static int64_t embedded_bytes(const Net *net) {
+  return trained_bytes(net) + (has_initial(net) ? 4 * net->graph->parameters : 0);
+}
 
 /* Are the weights bytes rather than arrays of numbers? */
 static bool is_bytes(const Net *net) { return embedded_bytes(net) > net->options->embed_text; }
@@ -44,7 +51,9 @@ const void *emit_weights(Net *net, size_t *n) {
   const int64_t floats = embedded_bytes(net) / 4;
   float *bytes = NEW_ARRAY(net->arena, float, floats);
   if (has_trained(net)) copy_model(net, bytes);
-  if (has_initial(net)) memcpy(bytes + trained_bytes(net) / 4, net->options->weights, sizeof *bytes * (size_t)net->graph->parameters);
+  if (has_initial(net))
+    memcpy(bytes + trained_bytes(net) / 4, net->options->weights,
+           sizeof *bytes * (size_t)net->graph->parameters);
   make_little_endian(bytes, floats);
   return bytes;
 }
@@ -103,7 +112,10 @@ static void put_float_string(Text *out, const float *values, int64_t n) {
     size_t length = 0;
     for (int k = 0; k < 4; k++) {
       const unsigned byte = bits >> (8 * k) & 255;
-      s[length++] = '\\', s[length++] = (char)('0' + (byte >> 6)), s[length++] = (char)('0' + (byte >> 3 & 7)), s[length++] = (char)('0' + (byte & 7));
+      s[length++] = '\\';
+      s[length++] = (char)('0' + (byte >> 6));
+      s[length++] = (char)('0' + (byte >> 3 & 7));
+      s[length++] = (char)('0' + (byte & 7));
     }
     text_bytes(out, s, length);
   }
@@ -111,8 +123,10 @@ static void put_float_string(Text *out, const float *values, int64_t n) {
 }
 
 static void put_text_bytes(Text *out, Net *net) {
-  text_put(out, "#ifdef __GNUC__\n#pragma GCC diagnostic push\n#pragma GCC diagnostic ignored \"-Woverlength-strings\"\n#endif\n");
-  text_put(out, "_Alignas(%d) __attribute__((used)) static const char %s_bytes[%" PRId64 " + 1] =\n", ALIGNMENT, net->name, embedded_bytes(net));
+  text_put(out, "#ifdef __GNUC__\n#pragma GCC diagnostic push\n#pragma GCC diagnostic ignored "
+                "\"-Woverlength-strings\"\n#endif\n");
+  text_put(out, "_Alignas(%d) __attribute__((used)) static const char %s_bytes[%" PRId64 " + 1] =\n",
+           ALIGNMENT, net->name, embedded_bytes(net));
   for (int i = 0; has_trained(net) && i < net->infer.members.n; i++) {
     const Member *member = net->infer.members.data[i];
     float *values = NEW_ARRAY(net->arena, float, member->floats);
@@ -128,8 +142,10 @@ static void put_text_bytes(Text *out, Net *net) {
 /* The model is the beginning of the bytes. */
 static void put_alias(Text *out, const Net *net) {
   if (!has_trained(net)) return;
-  text_put(out, "#ifdef __APPLE__\n__asm__(\".globl _%s_trained\\n.set _%s_trained, _%s_bytes\");\n#else\n", net->name, net->name, net->name);
-  text_put(out, "extern const %s_model %s_trained __attribute__((alias(\"%s_bytes\")));\n#endif\n", net->name, net->name, net->name);
+  text_put(out, "#ifdef __APPLE__\n__asm__(\".globl _%s_trained\\n.set _%s_trained, _%s_bytes\");\n#else\n",
+           net->name, net->name, net->name);
+  text_put(out, "extern const %s_model %s_trained __attribute__((alias(\"%s_bytes\")));\n#endif\n", net->name,
+           net->name, net->name);
 }
 
 /* ---- bytes elsewhere ---- */
@@ -137,46 +153,69 @@ static const char elsewhere_text[] = "is not the file that was written with this
 
 static void put_embed(Text *out, Net *net) {
   const char *file = net->options->embed_file;
-  text_put(out, "#ifdef __clang__\n#pragma clang diagnostic push\n#pragma clang diagnostic ignored \"-Wc23-extensions\"\n#else\n");
+  text_put(out, "#ifdef __clang__\n#pragma clang diagnostic push\n#pragma clang diagnostic ignored "
+                "\"-Wc23-extensions\"\n#else\n");
   text_put(out, "#pragma GCC diagnostic push\n#pragma GCC diagnostic ignored \"-Wpedantic\"\n#endif\n");
-  text_put(out, "_Alignas(%d) __attribute__((used)) static const unsigned char %s_bytes[] = {\n#embed \"%s\"\n};\n", ALIGNMENT, net->name, file);
-  text_put(out, "#ifdef __clang__\n#pragma clang diagnostic pop\n#else\n#pragma GCC diagnostic pop\n#endif\n");
-  text_put(out, "_Static_assert(sizeof %s_bytes == %" PRId64 ", \"%s %s\");\n", net->name, embedded_bytes(net), file, elsewhere_text);
+  text_put(
+      out,
+      "_Alignas(%d) __attribute__((used)) static const unsigned char %s_bytes[] = {\n#embed \"%s\"\n};\n",
+      ALIGNMENT, net->name, file);
+  text_put(out,
+           "#ifdef __clang__\n#pragma clang diagnostic pop\n#else\n#pragma GCC diagnostic pop\n#endif\n");
+  text_put(out, "_Static_assert(sizeof %s_bytes == %" PRId64 ", \"%s %s\");\n", net->name,
+           embedded_bytes(net), file, elsewhere_text);
   put_alias(out, net);
 }
 
 static void put_symbols(Text *out, const Net *net, char mark) {
   text_put(out, "  \".hidden %s_bytes\\n\"\n", net->name);
-  text_put(out, "  \".type %s_bytes, %cobject\\n.size %s_bytes, %" PRId64 "\\n\"\n", net->name, mark, net->name, embedded_bytes(net));
-  if (has_trained(net)) text_put(out, "  \".type %s_trained, %cobject\\n.size %s_trained, %" PRId64 "\\n\"\n", net->name, mark, net->name, trained_bytes(net));
+  text_put(out, "  \".type %s_bytes, %cobject\\n.size %s_bytes, %" PRId64 "\\n\"\n", net->name, mark,
+           net->name, embedded_bytes(net));
+  if (has_trained(net))
+    text_put(out, "  \".type %s_trained, %cobject\\n.size %s_trained, %" PRId64 "\\n\"\n", net->name, mark,
+             net->name, trained_bytes(net));
 }
 
 /* The symbols by the assembler, which copies the file without reading it. */
 static void put_incbin(Text *out, Net *net, const char *file) {
   const char *name = net->name, *upper = net->upper;
-  text_put(out, "#ifdef __APPLE__\n#define %s_SYMBOL \"_%s_\"\n#else\n#define %s_SYMBOL \"%s_\"\n#endif\n__asm__(\n", upper, name, upper, name);
-  text_put(out, "#if defined(__APPLE__)\n  \".section __TEXT,__const\\n.private_extern _%s_bytes\\n\"\n", name);
+  text_put(
+      out,
+      "#ifdef __APPLE__\n#define %s_SYMBOL \"_%s_\"\n#else\n#define %s_SYMBOL \"%s_\"\n#endif\n__asm__(\n",
+      upper, name, upper, name);
+  text_put(out, "#if defined(__APPLE__)\n  \".section __TEXT,__const\\n.private_extern _%s_bytes\\n\"\n",
+           name);
   text_put(out, "#elif defined(__wasm__)\n  \".section .rodata.%s_bytes,\\\"\\\",@\\n\"\n", name);
   put_symbols(out, net, '@');
   text_put(out, "#elif defined(__ELF__)\n  \".section .rodata\\n\"\n");
   put_symbols(out, net, '%');
   text_put(out, "#else\n  \".section .rdata,\\\"dr\\\"\\n\"\n");
-  text_put(out, "#endif\n  \".p2align 6\\n.globl \" %s_SYMBOL \"bytes\\n\" %s_SYMBOL \"bytes:\\n\"\n", upper, upper);
-  if (has_trained(net)) text_put(out, "  \".globl \" %s_SYMBOL \"trained\\n\" %s_SYMBOL \"trained:\\n\"\n", upper, upper);
+  text_put(out, "#endif\n  \".p2align 6\\n.globl \" %s_SYMBOL \"bytes\\n\" %s_SYMBOL \"bytes:\\n\"\n", upper,
+           upper);
+  if (has_trained(net))
+    text_put(out, "  \".globl \" %s_SYMBOL \"trained\\n\" %s_SYMBOL \"trained:\\n\"\n", upper, upper);
   text_put(out, "  \"1: .incbin \\\"%s\\\"\\n2:\\n\"\n", file);
-  text_put(out, "  \".if 2b - 1b - %" PRId64 "\\n.error \\\"%s %s\\\"\\n.endif\\n\"\n", embedded_bytes(net), file, elsewhere_text);
+  text_put(out, "  \".if 2b - 1b - %" PRId64 "\\n.error \\\"%s %s\\\"\\n.endif\\n\"\n", embedded_bytes(net),
+           file, elsewhere_text);
   text_put(out, "#ifdef __ELF__\n  \".previous\\n\"\n#else\n  \".text\\n\"\n#endif\n);\n");
 }
 
 static void put_declaration(Text *out, const Net *net) {
   if (!has_initial(net)) return;
-  text_put(out, "#ifdef __ELF__\n__attribute__((visibility(\"hidden\")))\n#endif\nextern const unsigned char %s_bytes[%" PRId64 "];\n", net->name, embedded_bytes(net));
+  text_put(out,
+           "#ifdef __ELF__\n__attribute__((visibility(\"hidden\")))\n#endif\nextern const unsigned char "
+           "%s_bytes[%" PRId64 "];\n",
+           net->name, embedded_bytes(net));
 }
 
 static void put_beside(Text *out, Net *net) {
   const char *file = net->options->embed_file;
-  text_put(out, "/* %s lies beside this file. Compilers without #embed look for it in the directory they run in and in those of -I. */\n", file);
-  text_put(out, "#ifdef __has_embed\n#if __has_embed(\"%s\") == 1\n#define %s_EMBED\n#endif\n#endif\n", file, net->upper);
+  text_put(out,
+           "/* %s lies beside this file. Compilers without #embed look for it in the directory they run in "
+           "and in those of -I. */\n",
+           file);
+  text_put(out, "#ifdef __has_embed\n#if __has_embed(\"%s\") == 1\n#define %s_EMBED\n#endif\n#endif\n", file,
+           net->upper);
   text_put(out, "#ifdef %s_EMBED\n", net->upper);
   put_embed(out, net);
   text_put(out, "#else\n");
@@ -189,7 +228,8 @@ void emit_weights_object(Text *out, Net *net) { put_incbin(out, net, net->option
 
 /* ---- in the C file ---- */
 static void put_byte_order(Text *out) {
-  text_put(out, "#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__\n#error \"these weights are little-endian floats\"\n#endif\n");
+  text_put(out, "#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__\n#error \"these "
+                "weights are little-endian floats\"\n#endif\n");
 }
 
 void put_embedded(Text *out, Net *net) {
@@ -202,10 +242,16 @@ void put_embedded(Text *out, Net *net) {
   }
   put_byte_order(out);
   switch (net->options->embed) {
-    case EMBED_TEXT: put_text_bytes(out, net), put_alias(out, net); break;
-    case EMBED_BESIDE: put_beside(out, net); break;
-    case EMBED_BACKEND: put_incbin(out, net, net->options->embed_file), put_declaration(out, net); break;
-    case EMBED_OBJECT: put_declaration(out, net); break;
+  case EMBED_TEXT:
+    put_text_bytes(out, net);
+    put_alias(out, net);
+    break;
+  case EMBED_BESIDE: put_beside(out, net); break;
+  case EMBED_BACKEND:
+    put_incbin(out, net, net->options->embed_file);
+    put_declaration(out, net);
+    break;
+  case EMBED_OBJECT: put_declaration(out, net); break;
   }
   text_put(out, "\n");
 }
@@ -214,11 +260,15 @@ const char *initial_weights(Net *net) {
   if (!has_initial(net)) return NULL;
   if (!is_bytes(net)) return arena_printf(net->arena, "%s_initial", net->name);
   const int64_t start = trained_bytes(net);
-  return arena_printf(net->arena, start ? "(const float *)(const void *)(%s_bytes + %" PRId64 ")" : "(const float *)(const void *)%s_bytes", net->name, start);
+  return arena_printf(net->arena,
+                      start ? "(const float *)(const void *)(%s_bytes + %" PRId64 ")"
+                            : "(const float *)(const void *)%s_bytes",
+                      net->name, start);
 }
 
 /* ---- models in files ---- */
-/* What such a file begins with, as little-endian numbers: "cnnmodel", the version of the format, the bytes that follow, and a fingerprint of their layout. */
+/* What such a file begins with, as little-endian numbers: "cnnmodel", the version of the format, the bytes
+ * that follow, and a fingerprint of their layout. */
 enum { MARK_WORDS = 8, MODEL_VERSION = 1 };
 
 static uint64_t hashed(uint64_t hash, const char *text) { /* FNV-1a, with the final zero */
@@ -232,21 +282,28 @@ static uint64_t fingerprint(const Net *net) {
   for (int i = 0; i < net->graph->weights.n; i++) {
     const Weight *weight = net->graph->weights.data[i];
     hash = hashed(hash, weight->name);
-    for (int d = 0; d < weight->rank; d++) hash = hashed(hash, arena_printf(net->arena, "%" PRId64, weight->dim[d]));
+    for (int d = 0; d < weight->rank; d++)
+      hash = hashed(hash, arena_printf(net->arena, "%" PRId64, weight->dim[d]));
   }
   for (int i = 0; i < net->infer.members.n; i++) { /* the key has the nest that packs it */
     const Member *member = net->infer.members.data[i];
     hash = hashed(hashed(hash, member->name), member->key);
-    for (int d = 0; d < member->rank; d++) hash = hashed(hash, arena_printf(net->arena, "%" PRId64, member->dim[d]));
+    for (int d = 0; d < member->rank; d++)
+      hash = hashed(hash, arena_printf(net->arena, "%" PRId64, member->dim[d]));
   }
   return hash;
 }
 
 static void model_mark(const Net *net, uint64_t mark[MARK_WORDS]) {
-  memcpy(mark, (const uint64_t[MARK_WORDS]){UINT64_C(0x6c65646f6d6e6e63), MODEL_VERSION, (uint64_t)(4 * net_model_floats(net)), fingerprint(net)}, sizeof(uint64_t[MARK_WORDS]));
+  memcpy(mark,
+         (const uint64_t[MARK_WORDS]){UINT64_C(0x6c65646f6d6e6e63), MODEL_VERSION,
+                                      (uint64_t)(4 * net_model_floats(net)), fingerprint(net)},
+         sizeof(uint64_t[MARK_WORDS]));
 }
 
-int64_t model_file_bytes(const Net *net) { return (int64_t)sizeof(uint64_t[MARK_WORDS]) + 4 * net_model_floats(net); }
+int64_t model_file_bytes(const Net *net) {
+  return (int64_t)sizeof(uint64_t[MARK_WORDS]) + 4 * net_model_floats(net);
+}
 
 const void *emit_model(Net *net, size_t *n) {
   const int64_t floats = net_model_floats(net);
@@ -265,11 +322,22 @@ void put_open(Text *out, Net *net) {
   if (!net->model || net->options->program) return;
   uint64_t mark[MARK_WORDS];
   model_mark(net, mark);
-  text_put(out, "/* ---- a model in a file or in flash ---- */\n\n// What it begins with: \"cnnmodel\", the format's version, the bytes that follow, a fingerprint of their layout.\n");
-  text_put(out, "static const uint64_t %s_mark[%d] = {UINT64_C(0x%" PRIx64 "), %" PRIu64 ", %s_MODEL_BYTES, UINT64_C(0x%016" PRIx64 ")};\n\n", net->name, MARK_WORDS, mark[0], mark[1], net->upper, mark[3]);
+  text_put(out, "/* ---- a model in a file or in flash ---- */\n\n// What it begins with: \"cnnmodel\", the "
+                "format's version, the bytes that follow, a fingerprint of their layout.\n");
+  text_put(out,
+           "static const uint64_t %s_mark[%d] = {UINT64_C(0x%" PRIx64 "), %" PRIu64
+           ", %s_MODEL_BYTES, UINT64_C(0x%016" PRIx64 ")};\n\n",
+           net->name, MARK_WORDS, mark[0], mark[1], net->upper, mark[3]);
   text_put(out, "const %s_model *%s_open(const void *bytes, size_t size) {\n", net->name, net->name);
   text_put(out, "  const char *start = bytes;\n");
-  text_put(out, "  if (start == NULL || size != %s_FILE_BYTES || (uintptr_t)start %% _Alignof(%s_model) != 0) return NULL;\n", net->upper, net->name);
-  text_put(out, "  for (int i = 0; i < %d; i++) {\n    uint64_t word;\n    memcpy(&word, start + 8 * i, sizeof word);\n    if (word != %s_mark[i]) return NULL;\n  }\n", MARK_WORDS, net->name);
-  text_put(out, "  return (const %s_model *)(const void *)(start + sizeof %s_mark);\n}\n\n", net->name, net->name);
+  text_put(out,
+           "  if (start == NULL || size != %s_FILE_BYTES || (uintptr_t)start %% _Alignof(%s_model) != 0) "
+           "return NULL;\n",
+           net->upper, net->name);
+  text_put(out,
+           "  for (int i = 0; i < %d; i++) {\n    uint64_t word;\n    memcpy(&word, start + 8 * i, sizeof "
+           "word);\n    if (word != %s_mark[i]) return NULL;\n  }\n",
+           MARK_WORDS, net->name);
+  text_put(out, "  return (const %s_model *)(const void *)(start + sizeof %s_mark);\n}\n\n", net->name,
+           net->name);
 }

@@ -8,41 +8,51 @@
 #include "passes/plan.h"
 #include "schedule/target.h"
 
-typedef enum Embed {         /* how weights of more than embed_text bytes are compiled in */
-  EMBED_TEXT,                /* as text */
-  EMBED_BESIDE,              /* as a file beside the C file, named embed_file */
-  EMBED_BACKEND,             /* as the file embed_file, which is there while the backend runs */
-  EMBED_OBJECT,              /* as another object, whose text emit_weights_object prints, made by the backend with the file embed_file */
+typedef enum Embed {                /* how weights of more than embed_text bytes are compiled in */
+                     EMBED_TEXT,    /* as text */
+                     EMBED_BESIDE,  /* as a file beside the C file, named embed_file */
+                     EMBED_BACKEND, /* as the file embed_file, which is there while the backend runs */
+                     EMBED_OBJECT,  /* as another object, whose text emit_weights_object prints, made by the
+                                       backend with the file embed_file */
 } Embed;
 
 typedef struct EmitOptions {
-  const char *prefix;        /* of C names */
-  const char *header;        /* the header's file name; NULL: its text goes into the C file */
-  const char *summary;       /* the table of layers */
+  const char *prefix;  /* of C names */
+  const char *header;  /* the header's file name; NULL: its text goes into the C file */
+  const char *summary; /* the table of layers */
   int64_t batch;
-  int ntargets; const Target *const *target; /* best first */
-  bool openmp, plain, exact; /* exact: no algorithm that rounds differently */
-  bool program;              /* a program: with cnn_network and main */
-  bool training;             /* with the training code */
-  const float *weights;      /* as the weights struct, or NULL */
-  Embed embed; int64_t embed_text; const char *embed_file;
-  int64_t shards;            /* of a training step; 0: as it is best */
-  struct Tuning *tuning;     /* choices of schedules that were measured, or NULL */
+  int ntargets;
+  const Target *const *target; /* best first */
+  bool openmp, plain, exact;   /* exact: no algorithm that rounds differently */
+  bool program;                /* a program: with cnn_network and main */
+  bool training;               /* with the training code */
+  const float *weights;        /* as the weights struct, or NULL */
+  Embed embed;
+  int64_t embed_text;
+  const char *embed_file;
+  int64_t shards;        /* of a training step; 0: as it is best */
+  struct Tuning *tuning; /* choices of schedules that were measured, or NULL */
 } EmitOptions;
 
-typedef struct Net Net;      /* a net, lowered and named */
-Net *emit_begin(Arena *, const Graph *, Plan *infer, Plan *train, Plan *look, const Sources *, const EmitOptions *); /* train, look: NULL without. Lays the plans out */
-typedef struct NetSizes { int64_t model_bytes, workspace_bytes, workspace_bound, training_bytes, training_bound, shards; } NetSizes; /* bound: the least possible for these kernels in this order */
+typedef struct Net Net; /* a net, lowered and named */
+Net *emit_begin(Arena *, const Graph *, Plan *infer, Plan *train, Plan *look, const Sources *,
+                const EmitOptions *); /* train, look: NULL without. Lays the plans out */
+typedef struct NetSizes {
+  int64_t model_bytes, workspace_bytes, workspace_bound, training_bytes, training_bound, shards;
+} NetSizes; /* bound: the least possible for these kernels in this order */
 NetSizes emit_sizes(const Net *);
 void emit_c(Text *, Net *);
 void emit_header(Text *, Net *);
 const void *emit_weights(Net *, size_t *n); /* what is in embed_file; NULL if it is not needed */
 void emit_weights_object(Text *, Net *);
-const void *emit_model(Net *, size_t *n);   /* --emit=model: what NAME_open takes */
-void emit_nests(Text *, Net *);          /* --emit=nests */
-void emit_schedule(Text *, Net *);       /* --emit=schedule */
+const void *emit_model(Net *, size_t *n); /* --emit=model: what NAME_open takes */
+void emit_nests(Text *, Net *);           /* --emit=nests */
+void emit_schedule(Text *, Net *);        /* --emit=schedule */
 struct Lower;
-void emit_timing(Text *, const Target *, int n, const struct Lower *const *, int64_t weight_bytes); /* a program that runs a kernel in n ways; it prints the microseconds of each */
+void emit_timing(
+    Text *, const Target *, int n, const struct Lower *const *,
+    int64_t weight_bytes); /* a program that runs a kernel in n ways; it prints the microseconds of each */
 const char *emit_timing_key(Arena *, const struct Lower *); /* equal where the code is */
-const float *constant_weights(Arena *, const Graph *); /* the weights of a net whose parameters are all frozen and start from constants; else NULL */
+const float *constant_weights(Arena *, const Graph *); /* the weights of a net whose parameters are all frozen
+                                                          and start from constants; else NULL */
 #endif

@@ -1,4 +1,5 @@
-/* frame.c: functions that call kernels. What each buffer of a nest is bound to becomes an argument; where values and weights lie becomes a local variable. */
+/* frame.c: functions that call kernels. What each buffer of a nest is bound to becomes an argument; where
+ * values and weights lie becomes a local variable. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -6,10 +7,18 @@
 #include "passes/plan.h"
 
 Frame frame_begin(Net *net, const Part *part, int target, FrameKind kind) {
-  Frame frame = {.net = net, .part = part, .target = target, .kind = kind, .images = part_images(net, part, target)};
+  Frame frame = {
+      .net = net, .part = part, .target = target, .kind = kind, .images = part_images(net, part, target)};
   frame.locals.arena = frame.calls.arena = frame.names.arena = net->arena;
-  for (const char *const *s = (const char *const[]){"model", "batch", "arena", "gradients", "n", "count", "keys", "mark", "context", "thread", "threads", "slot", "all", "look", "packed", "memory", "parameters", "weights", "input", "seed", NULL}; *s; s++) names_reserve(&frame.names, *s);
-  for (int i = 0; i < net->names.taken.n; i++) names_reserve(&frame.names, arena_printf(net->arena, "%s_%s", net->name, net->names.taken.data[i])); /* types and functions */
+  for (const char *const *s =
+           (const char *const[]){"model",  "batch",   "arena",      "gradients", "n",     "count", "keys",
+                                 "mark",   "context", "thread",     "threads",   "slot",  "all",   "look",
+                                 "packed", "memory",  "parameters", "weights",   "input", "seed",  NULL};
+       *s; s++)
+    names_reserve(&frame.names, *s);
+  for (int i = 0; i < net->names.taken.n; i++)
+    names_reserve(&frame.names, arena_printf(net->arena, "%s_%s", net->name,
+                                             net->names.taken.data[i])); /* types and functions */
   for (int i = 0; i < net->macros.taken.n; i++) names_reserve(&frame.names, net->macros.taken.data[i]);
   if (kind == FRAME_INFER || kind == FRAME_TOGETHER) {
     for (int i = 0; i < net->graph->inputs.n; i++) names_reserve(&frame.names, net->input[i].name);
@@ -19,13 +28,16 @@ Frame frame_begin(Net *net, const Part *part, int target, FrameKind kind) {
 }
 
 /* Declares a pointer the first time that it is asked for. `comment` may be empty. */
-static const char *local(Frame *f, const char *type, const char *wanted, const char *value, const char *comment) {
+static const char *local(Frame *f, const char *type, const char *wanted, const char *value,
+                         const char *comment) {
   for (int i = 0; i < f->local.n; i++)
-    if (strcmp(f->local.data[i].wanted, wanted) == 0 && strcmp(f->local.data[i].value, value) == 0) return f->local.data[i].name;
+    if (strcmp(f->local.data[i].wanted, wanted) == 0 && strcmp(f->local.data[i].value, value) == 0)
+      return f->local.data[i].name;
   const char *name = name_of_runtime(wanted) ? arena_printf(f->net->arena, "value_%s", wanted) : wanted;
   const Local made = {wanted, value, names_unique(&f->names, name_identifier(f->net->arena, name))};
   vec_push(f->net->arena, f->local, made);
-  text_put(&f->locals, "  %sconst %s = %s;%s%s%s\n", type, made.name, value, *comment ? " /* " : "", comment, *comment ? " */" : "");
+  text_put(&f->locals, "  %sconst %s = %s;%s%s%s\n", type, made.name, value, *comment ? " /* " : "", comment,
+           *comment ? " */" : "");
   return made.name;
 }
 
@@ -50,22 +62,30 @@ static const char *value_name(const Part *part, const Node *node) { /* of an ali
 static const char *value_text(Arena *arena, const Node *node) {
   while (node->op->family == FAMILY_ALIAS && node->nin) node = node->in[0];
   const Node *around = node->within;
-  return around ? arena_printf(arena, "%s of %s", shape_text(arena, node->shape), shape_text(arena, node_home(around).node->shape)) : shape_text(arena, node->shape);
+  return around ? arena_printf(arena, "%s of %s", shape_text(arena, node->shape),
+                               shape_text(arena, node_home(around).node->shape))
+                : shape_text(arena, node->shape);
 }
 
 static const char *input_value(Frame *f, int index) {
   Net *net = f->net;
   const PortNames *port = &net->input[index];
   if (f->kind == FRAME_INFER || f->kind == FRAME_TOGETHER) return port->name;
-  if (f->kind == FRAME_LOOK) return local(f, "const void *", port->name, arena_printf(net->arena, "input[%d]", index), "");
+  if (f->kind == FRAME_LOOK)
+    return local(f, "const void *", port->name, arena_printf(net->arena, "input[%d]", index), "");
   const char *size = arena_printf(net->arena, "%s_%s_SIZE", net->upper, port->upper);
-  return local(f, "const void *", port->name, image_text(f, arena_printf(net->arena, "batch->%s", port->name), size), "");
+  return local(f, "const void *", port->name,
+               image_text(f, arena_printf(net->arena, "batch->%s", port->name), size), "");
 }
 
 static const char *target_value(Frame *f, int index) {
   Net *net = f->net;
-  if (f->kind == FRAME_LOOK) return local(f, "const void *", arena_printf(net->arena, "%s_seed", net->output[index].name), arena_printf(net->arena, "seed[%d]", index), "");
-  const char *name = net->output[index].target, *size = arena_printf(net->arena, "%" PRId64, shape_elements(f->part->plan->target[index]->shape));
+  if (f->kind == FRAME_LOOK)
+    return local(f, "const void *", arena_printf(net->arena, "%s_seed", net->output[index].name),
+                 arena_printf(net->arena, "seed[%d]", index), "");
+  const char *name = net->output[index].target,
+             *size =
+                 arena_printf(net->arena, "%" PRId64, shape_elements(f->part->plan->target[index]->shape));
   return local(f, "const void *", name, image_text(f, arena_printf(net->arena, "batch->%s", name), size), "");
 }
 
@@ -73,7 +93,8 @@ static const char *target_value(Frame *f, int index) {
 static const char *kept_value(Frame *f, const Node *node, int64_t offset, const char *name) {
   Arena *arena = f->net->arena;
   const char *record = arena_printf(arena, "batch->at->kept + n * %" PRId64, f->part->plan->kept_floats);
-  return local(f, "void *", name, offset_text(f, record, offset), arena_printf(arena, "%s, kept", value_text(arena, node)));
+  return local(f, "void *", name, offset_text(f, record, offset),
+               arena_printf(arena, "%s, kept", value_text(arena, node)));
 }
 
 /* What is read for all images together lies one after the other. */
@@ -81,20 +102,29 @@ static const char *value_of_all(Frame *f, const Node *node, const Storage *stora
   Net *net = f->net;
   const Home home = node_home(node);
   const bool infer = f->kind == FRAME_INFER || f->kind == FRAME_TOGETHER;
-  const char *first = offset_text(f, infer ? "all" : "batch->at->all", storage->offset * (infer ? net->options->batch : net->train_batch) + home.offset * f->images);
+  const char *first = offset_text(f, infer ? "all" : "batch->at->all",
+                                  storage->offset * (infer ? net->options->batch : net->train_batch) +
+                                      home.offset * f->images);
   const int64_t size = shape_elements(home.node->shape);
-  const char *value = f->kind == FRAME_SAMPLE || f->kind == FRAME_INFER ? arena_printf(net->arena, "%s + n * %" PRId64, first, size) : first;
-  return local(f, "void *", name, value, arena_printf(net->arena, "%s, of all images", value_text(net->arena, node)));
+  const char *value = f->kind == FRAME_SAMPLE || f->kind == FRAME_INFER
+                          ? arena_printf(net->arena, "%s + n * %" PRId64, first, size)
+                          : first;
+  return local(f, "void *", name, value,
+               arena_printf(net->arena, "%s, of all images", value_text(net->arena, node)));
 }
 
 /* Some channels of what is the caller's. */
-static const char *part_of(Frame *f, const char *type, const char *whole, const Node *node, const char *name) {
+static const char *part_of(Frame *f, const char *type, const char *whole, const Node *node,
+                           const char *name) {
   const int64_t offset = node_home(node).offset;
   if (!offset) return whole;
-  return local(f, arena_printf(f->net->arena, "%svoid *", type), name, arena_printf(f->net->arena, "(%sfloat *)%s + %" PRId64, type, whole, offset), value_text(f->net->arena, node));
+  return local(f, arena_printf(f->net->arena, "%svoid *", type), name,
+               arena_printf(f->net->arena, "(%sfloat *)%s + %" PRId64, type, whole, offset),
+               value_text(f->net->arena, node));
 }
 
-/* What there is once for a batch, for each of the images side by side: nothing for those that do not count, so that these add nothing to any sum. */
+/* What there is once for a batch, for each of the images side by side: nothing for those that do not count,
+ * so that these add nothing to any sum. */
 static const char *repeated_value(Frame *f, const Node *node) {
   Arena *arena = f->net->arena;
   const char *wanted = arena_printf(arena, "%s_of_images", value_name(f->part, node));
@@ -102,8 +132,10 @@ static const char *repeated_value(Frame *f, const Node *node) {
     if (strcmp(f->local.data[i].wanted, wanted) == 0) return f->local.data[i].name;
   const Local made = {wanted, "", names_unique(&f->names, name_identifier(arena, wanted))};
   vec_push(arena, f->local, made);
-  text_put(&f->locals, "  float %s[%d]; /* 0 for images that do not count: they add nothing to any sum */\n  for (int32_t i = 0; i < %d; i++) %s[i] = i < count ? batch->at->batch[%" PRId64 "] : 0;\n", made.name, f->images, f->images,
-           made.name, f->part->plan->storage[node->id].offset);
+  text_put(&f->locals,
+           "  float %s[%d]; /* 0 for images that do not count: they add nothing to any sum */\n  for "
+           "(int32_t i = 0; i < %d; i++) %s[i] = i < count ? batch->at->batch[%" PRId64 "] : 0;\n",
+           made.name, f->images, f->images, made.name, f->part->plan->storage[node->id].offset);
   return made.name;
 }
 
@@ -113,22 +145,30 @@ const char *frame_value(Frame *f, const Node *node) {
   const int64_t offset = storage->offset + node_home(node).offset * f->images;
   const char *name = value_name(f->part, node);
   switch (storage->kind) {
-    case STORE_INPUT: return part_of(f, "const ", input_value(f, storage->index), node, name);
-    case STORE_OUTPUT:
-      if (f->kind != FRAME_LOOK) return part_of(f, "", net->output[storage->index].name, node, name);
-      return local(f, "void *", name, offset_text(f, "look->value", look_place(f->part, storage->index) + node_home(node).offset), value_text(net->arena, node));
-    case STORE_TARGET: return part_of(f, "const ", target_value(f, storage->index), node, name);
-    case STORE_KEPT: return kept_value(f, node, offset, name);
-    case STORE_ALL: return value_of_all(f, node, storage, name);
-    case STORE_ARENA: return local(f, "void *", name, offset_text(f, "arena", offset), value_text(net->arena, node));
-    case STORE_BATCH: return local(f, "void *", name, offset_text(f, "batch->at->batch", offset), arena_printf(net->arena, "%s, one for all images", value_text(net->arena, node)));
-    case STORE_GRADIENT: case STORE_NONE: break;
+  case STORE_INPUT: return part_of(f, "const ", input_value(f, storage->index), node, name);
+  case STORE_OUTPUT:
+    if (f->kind != FRAME_LOOK) return part_of(f, "", net->output[storage->index].name, node, name);
+    return local(f, "void *", name,
+                 offset_text(f, "look->value", look_place(f->part, storage->index) + node_home(node).offset),
+                 value_text(net->arena, node));
+  case STORE_TARGET: return part_of(f, "const ", target_value(f, storage->index), node, name);
+  case STORE_KEPT: return kept_value(f, node, offset, name);
+  case STORE_ALL: return value_of_all(f, node, storage, name);
+  case STORE_ARENA:
+    return local(f, "void *", name, offset_text(f, "arena", offset), value_text(net->arena, node));
+  case STORE_BATCH:
+    return local(f, "void *", name, offset_text(f, "batch->at->batch", offset),
+                 arena_printf(net->arena, "%s, one for all images", value_text(net->arena, node)));
+  case STORE_GRADIENT:
+  case STORE_NONE: break;
   }
   return "NULL";
 }
 
-/* An array of several dimensions as the argument for a parameter, which may see it flat, or without the dimensions of size 1. */
-const char *array_argument(Arena *arena, const Nest *nest, int id, const char *array, int rank, const int64_t *dim) {
+/* An array of several dimensions as the argument for a parameter, which may see it flat, or without the
+ * dimensions of size 1. */
+const char *array_argument(Arena *arena, const Nest *nest, int id, const char *array, int rank,
+                           const int64_t *dim) {
   const Buf *buf = nest->buf[id];
   const char *type = emit_nest_pointer(arena, nest, id);
   const bool flat = !strstr(type, "(*)");
@@ -142,26 +182,38 @@ const char *array_argument(Arena *arena, const Nest *nest, int id, const char *a
 }
 
 static const char *member_text(const Frame *f, const Member *member) {
-  if (member->table || (member->pack && member->pack->source.n == 0)) return arena_printf(f->net->arena, "%s_%s", f->net->name, member->name);
-  return arena_printf(f->net->arena, "%s->%s", f->kind == FRAME_INFER || f->kind == FRAME_TOGETHER ? "model" : f->kind == FRAME_LOOK ? "packed" : "batch->packed", member->name);
+  if (member->table || (member->pack && member->pack->source.n == 0))
+    return arena_printf(f->net->arena, "%s_%s", f->net->name, member->name);
+  return arena_printf(f->net->arena, "%s->%s",
+                      f->kind == FRAME_INFER || f->kind == FRAME_TOGETHER ? "model"
+                      : f->kind == FRAME_LOOK                             ? "packed"
+                                                                          : "batch->packed",
+                      member->name);
 }
 
 /* The keys of the image's random numbers, made different for each layer that uses them. */
 static const char *keys_value(Frame *f, const Step *step, const Node *node) {
   Net *net = f->net;
   const bool several = f->images > 1;
-  const char *wanted = arena_printf(net->arena, "%s_keys", step->name), *value = arena_printf(net->arena, "keys[1]%s ^ %" PRId64, several ? "[i]" : "", node->salt);
+  const char *wanted = arena_printf(net->arena, "%s_keys", step->name),
+             *value = arena_printf(net->arena, "keys[1]%s ^ %" PRId64, several ? "[i]" : "", node->salt);
   for (int i = 0; i < f->local.n; i++)
-    if (strcmp(f->local.data[i].wanted, wanted) == 0 && strcmp(f->local.data[i].value, value) == 0) return f->local.data[i].name;
+    if (strcmp(f->local.data[i].wanted, wanted) == 0 && strcmp(f->local.data[i].value, value) == 0)
+      return f->local.data[i].name;
   const Local made = {wanted, value, names_unique(&f->names, wanted)};
   vec_push(net->arena, f->local, made);
-  if (several) text_put(&f->locals, "  int32_t %s[2][%d];\n  for (int32_t i = 0; i < %d; i++) %s[0][i] = keys[0][i], %s[1][i] = %s;\n", made.name, f->images, f->images, made.name, made.name, value);
+  if (several)
+    text_put(
+        &f->locals,
+        "  int32_t %s[2][%d];\n  for (int32_t i = 0; i < %d; i++) %s[0][i] = keys[0][i], %s[1][i] = %s;\n",
+        made.name, f->images, f->images, made.name, made.name, value);
   else text_put(&f->locals, "  const int32_t %s[2] = {keys[0], %s};\n", made.name, value);
   f->keys = true;
   return made.name;
 }
 
-/* C does not add the const of elements by itself when a const void pointer becomes one to arrays; gcc's -Wcast-qual takes it for a loss of const, but by way of a number. */
+/* C does not add the const of elements by itself when a const void pointer becomes one to arrays; gcc's
+ * -Wcast-qual takes it for a loss of const, but by way of a number. */
 static const char *const_argument(const Frame *f, const Nest *nest, int id, const char *value) {
   const char *type = emit_nest_pointer(f->net->arena, nest, id);
   return strstr(type, "(*)") ? arena_printf(f->net->arena, "(%s)(uintptr_t)%s", type, value) : value;
@@ -174,19 +226,38 @@ static const char *argument(Frame *f, const Step *step, int id) {
   const Nest *nest = step->lower[f->target]->b;
   if (member) return array_argument(net->arena, nest, id, member_text(f, member), member->rank, member->dim);
   switch (binding->kind) {
-    case BIND_VALUE: {
-      if (f->images > 1 && f->kind == FRAME_SAMPLE && binding->node->result == RESULT_BATCH) return const_argument(f, nest, id, repeated_value(f, binding->node));
-      if (f->images > 1 && f->kind == FRAME_BATCH && binding->node->op == &op_target) return const_argument(f, nest, id, target_value(f, binding->node->wrt));
-      const StoreKind kind = f->part->plan->storage[binding->node->id].kind;
-      const char *value = frame_value(f, binding->node);
-      return kind == STORE_INPUT || kind == STORE_TARGET ? const_argument(f, nest, id, value) : value;
-    }
-    case BIND_INPUT: return const_argument(f, nest, id, binding->node->op == &op_target ? target_value(f, binding->node->wrt) : input_value(f, binding->node->wrt));
-    case BIND_WEIGHT: return array_argument(net->arena, nest, id, arena_printf(net->arena, "%sweights->%s", f->kind == FRAME_LOOK ? "" : "batch->", name_identifier(net->arena, binding->weight->name)), binding->weight->rank, binding->weight->dim);
-    case BIND_GRADIENT: return array_argument(net->arena, nest, id, arena_printf(net->arena, "gradients->%s", name_identifier(net->arena, binding->weight->name)), binding->weight->rank, binding->weight->dim);
-    case BIND_SCRATCH: return local(f, "void *", arena_printf(net->arena, "%s_%s", step->name, nest->buf[id]->name), offset_text(f, "arena", f->part->plan->scratch[step - f->part->steps.data] + step_scratch(step, f->target, id)), "");
-    case BIND_KEYS: return const_argument(f, nest, id, keys_value(f, step, binding->node));
-    case BIND_PACK: case BIND_TABLE: break; /* members */
+  case BIND_VALUE: {
+    if (f->images > 1 && f->kind == FRAME_SAMPLE && binding->node->result == RESULT_BATCH)
+      return const_argument(f, nest, id, repeated_value(f, binding->node));
+    if (f->images > 1 && f->kind == FRAME_BATCH && binding->node->op == &op_target)
+      return const_argument(f, nest, id, target_value(f, binding->node->wrt));
+    const StoreKind kind = f->part->plan->storage[binding->node->id].kind;
+    const char *value = frame_value(f, binding->node);
+    return kind == STORE_INPUT || kind == STORE_TARGET ? const_argument(f, nest, id, value) : value;
+  }
+  case BIND_INPUT:
+    return const_argument(f, nest, id,
+                          binding->node->op == &op_target ? target_value(f, binding->node->wrt)
+                                                          : input_value(f, binding->node->wrt));
+  case BIND_WEIGHT:
+    return array_argument(net->arena, nest, id,
+                          arena_printf(net->arena, "%sweights->%s", f->kind == FRAME_LOOK ? "" : "batch->",
+                                       name_identifier(net->arena, binding->weight->name)),
+                          binding->weight->rank, binding->weight->dim);
+  case BIND_GRADIENT:
+    return array_argument(
+        net->arena, nest, id,
+        arena_printf(net->arena, "gradients->%s", name_identifier(net->arena, binding->weight->name)),
+        binding->weight->rank, binding->weight->dim);
+  case BIND_SCRATCH:
+    return local(
+        f, "void *", arena_printf(net->arena, "%s_%s", step->name, nest->buf[id]->name),
+        offset_text(f, "arena",
+                    f->part->plan->scratch[step - f->part->steps.data] + step_scratch(step, f->target, id)),
+        "");
+  case BIND_KEYS: return const_argument(f, nest, id, keys_value(f, step, binding->node));
+  case BIND_PACK:
+  case BIND_TABLE: break; /* members */
   }
   return "NULL";
 }
@@ -196,13 +267,16 @@ bool frame_where(const Frame *f, const Step *step, int id, Where *where) {
   const Binding *binding = &step->lower[f->target]->binding[id];
   const Buf *buf = step->lower[f->target]->b->buf[id];
   *where = (Where){.written = buf->place >= OUTPUT};
-  if (binding->kind == BIND_SCRATCH) where->from = plan->scratch[step - f->part->steps.data] + step_scratch(step, f->target, id);
+  if (binding->kind == BIND_SCRATCH)
+    where->from = plan->scratch[step - f->part->steps.data] + step_scratch(step, f->target, id);
   else if (binding->kind == BIND_VALUE) {
     const Storage *storage = &plan->storage[binding->node->id];
     if (storage->kind != STORE_ARENA && storage->kind != STORE_OUTPUT) return false;
     const Home home = node_home(binding->node);
     where->space = storage->kind == STORE_OUTPUT ? 1 + storage->index : 0;
-    where->from = storage->offset + home.offset * f->images, where->pitch = home.pitch * f->images, where->width = shape_extent(binding->node->shape).c * f->images;
+    where->from = storage->offset + home.offset * f->images;
+    where->pitch = home.pitch * f->images;
+    where->width = shape_extent(binding->node->shape).c * f->images;
   } else return false;
   where->to = where->from + buf_room(buf, 0);
   return true;
@@ -210,13 +284,16 @@ bool frame_where(const Frame *f, const Step *step, int id, Where *where) {
 
 void frame_call(Frame *f, const Step *step, const char *indent) {
   const Nest *nest = step->lower[f->target]->b;
-  const bool shared = step_shared(step, f->target), own = shared && f->kind == FRAME_BATCH; /* a team of its own */
+  const bool shared = step_shared(step, f->target),
+             own = shared && f->kind == FRAME_BATCH; /* a team of its own */
   text_put(&f->calls, "%s%s%s(", indent, own ? "TEAM " : "", step->function[f->target]->name);
   int n = 0;
   for (int i = 0; i < nest->nbufs; i++)
-    if (nest->buf[i]->place < STACK && step->uses[f->target][i]) text_put(&f->calls, "%s%s", n++ ? ", " : "", argument(f, step, i));
+    if (nest->buf[i]->place < STACK && step->uses[f->target][i])
+      text_put(&f->calls, "%s%s", n++ ? ", " : "", argument(f, step, i));
   for (int i = 0; i < nest->main->nparams; i++)
-    if (nest->main->size[i]) text_put(&f->calls, "%s%s", n++ ? ", " : "", f->kind == FRAME_BATCH ? "batch->count" : "count");
+    if (nest->main->size[i])
+      text_put(&f->calls, "%s%s", n++ ? ", " : "", f->kind == FRAME_BATCH ? "batch->count" : "count");
   if (shared) text_put(&f->calls, "%s%s", n++ ? ", " : "", own ? "THREAD, THREADS" : "thread, threads");
   text_put(&f->calls, ");\n");
 }
@@ -225,10 +302,14 @@ void frame_outputs(Frame *f, const Step *step, const char *(*to)(Frame *, int), 
   const Plan *plan = f->part->plan;
   for (int o = 0; f->images > 1 && o < f->net->graph->outputs.n; o++)
     if (plan->last_writer[node_home(plan->output[o]).node->id] == step - f->part->steps.data)
-      text_put(&f->calls, "  %s%s(%s, %s, count);\n", optional ? arena_printf(f->net->arena, "if (batch->%s) ", f->net->output[o].name) : "", f->part->outputs[o][f->target]->name, frame_value(f, plan->output[o]), to(f, o));
+      text_put(&f->calls, "  %s%s(%s, %s, count);\n",
+               optional ? arena_printf(f->net->arena, "if (batch->%s) ", f->net->output[o].name) : "",
+               f->part->outputs[o][f->target]->name, frame_value(f, plan->output[o]), to(f, o));
 }
 
-bool frame_mentions(const Frame *f, const char *name) { return text_mentions(&f->locals, name) || text_mentions(&f->calls, name); }
+bool frame_mentions(const Frame *f, const char *name) {
+  return text_mentions(&f->locals, name) || text_mentions(&f->calls, name);
+}
 
 void frame_end(Text *out, Frame *f) {
   if (f->locals.n) text_put(out, "%s", f->locals.s);

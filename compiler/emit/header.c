@@ -6,7 +6,7 @@
 
 static const char network_text[] =
 #include "emit/network_text.inc"
-  ;
+    ;
 
 enum { COMMENTS = 44 }; /* the column where they begin */
 
@@ -21,27 +21,34 @@ static void put_port(Text *out, Net *net, const char *upper, Shape shape, const 
   put_define(out, net, arena_printf(net->arena, "%s_SIZE", upper), shape_elements(shape), comment);
   static const char *const axes[3][3] = {{NULL}, {"LENGTH", "CHANNELS"}, {"HEIGHT", "WIDTH", "CHANNELS"}};
   if (shape.rank < 2) return;
-  for (int i = 0; i < shape.rank; i++) put_define(out, net, arena_printf(net->arena, "%s_%s", upper, axes[shape.rank - 1][i]), shape.dim[i], "");
+  for (int i = 0; i < shape.rank; i++)
+    put_define(out, net, arena_printf(net->arena, "%s_%s", upper, axes[shape.rank - 1][i]), shape.dim[i], "");
 }
 
 static void put_numbers(Text *out, Net *net) {
   const Graph *graph = net->graph;
   const NetSizes sizes = emit_sizes(net);
   put_define(out, net, "BATCH", net->options->batch, "images a call of infer takes");
-  if (net->train.plan) put_define(out, net, "TRAIN_BATCH", net->train_batch, "the most samples a call of gradients takes");
+  if (net->train.plan)
+    put_define(out, net, "TRAIN_BATCH", net->train_batch, "the most samples a call of gradients takes");
   for (int i = 0; i < graph->inputs.n; i++) {
     const Port *port = &graph->inputs.data[i];
     const char *order = port->node->shape.rank == 1 ? "" : port->chw ? ", channels first" : ", channels last";
-    put_port(out, net, net->input[i].upper, port->node->shape, arena_printf(net->arena, "elements of one `%s`: %s%s", port->name, shape_text(net->arena, port->node->shape), order));
+    put_port(out, net, net->input[i].upper, port->node->shape,
+             arena_printf(net->arena, "elements of one `%s`: %s%s", port->name,
+                          shape_text(net->arena, port->node->shape), order));
   }
   for (int i = 0; i < graph->outputs.n; i++) {
     const Port *port = &graph->outputs.data[i];
-    put_port(out, net, net->output[i].upper, port->node->shape, arena_printf(net->arena, "elements of one `%s`: %s", port->name, shape_text(net->arena, port->node->shape)));
+    put_port(out, net, net->output[i].upper, port->node->shape,
+             arena_printf(net->arena, "elements of one `%s`: %s", port->name,
+                          shape_text(net->arena, port->node->shape)));
   }
   put_define(out, net, "PARAMETERS", graph->parameters, "floats of the weights");
   put_define(out, net, "ALIGNMENT", ALIGNMENT, "bytes: what is aligned to it is faster");
   put_define(out, net, "MODEL_BYTES", sizes.model_bytes, "");
-  if (net->model && !net->options->program) put_define(out, net, "FILE_BYTES", model_file_bytes(net), "a model in a file");
+  if (net->model && !net->options->program)
+    put_define(out, net, "FILE_BYTES", model_file_bytes(net), "a model in a file");
   put_define(out, net, "WORKSPACE_BYTES", sizes.workspace_bytes, "");
   put_define(out, net, "TRAINING_BYTES", sizes.training_bytes, "");
   text_put(out, "\n");
@@ -50,19 +57,29 @@ static void put_numbers(Text *out, Net *net) {
 /* ---- structs ---- */
 static void put_weights_struct(Text *out, Net *net) {
   const Graph *graph = net->graph;
-  text_put(out, "/* Trained parameters in the usual layouts, one after the other without padding: also an array of %s_PARAMETERS floats. */\n", net->upper);
-  text_put(out, "typedef struct %s_weights %s_weights;\nstruct %s_weights {\n", net->name, net->name, net->name);
+  text_put(out,
+           "/* Trained parameters in the usual layouts, one after the other without padding: also an array "
+           "of %s_PARAMETERS floats. */\n",
+           net->upper);
+  text_put(out, "typedef struct %s_weights %s_weights;\nstruct %s_weights {\n", net->name, net->name,
+           net->name);
   for (int i = 0; i < graph->weights.n; i++) {
     const Weight *weight = graph->weights.data[i];
     text_put(out, "  float %s", name_identifier(net->arena, weight->name));
     put_dims(out, weight->rank, weight->dim);
-    text_put(out, ";%s\n", weight->statistic ? " /* statistics of the training data, not trained */" : weight->frozen ? " /* frozen: not trained */" : "");
+    text_put(out, ";%s\n",
+             weight->statistic ? " /* statistics of the training data, not trained */"
+             : weight->frozen  ? " /* frozen: not trained */"
+                               : "");
   }
   text_put(out, "};\n\n");
 }
 
 static void put_model_struct(Text *out, Net *net) {
-  text_put(out, "/* The same in the order in which the kernels read them: filled by %s_pack, only read by %s_infer. It may be copied with memcpy. */\n", net->name, net->name);
+  text_put(out,
+           "/* The same in the order in which the kernels read them: filled by %s_pack, only read by "
+           "%s_infer. It may be copied with memcpy. */\n",
+           net->name, net->name);
   text_put(out, "typedef struct %s_model %s_model;\nstruct %s_model {\n", net->name, net->name, net->name);
   for (int i = 0; i < net->infer.members.n; i++) {
     const Member *member = net->infer.members.data[i];
@@ -70,17 +87,23 @@ static void put_model_struct(Text *out, Net *net) {
     put_dims(out, member->rank, member->dim);
     text_put(out, ";\n");
   }
-  if (!net->infer.members.n) text_put(out, "  float unused[%d]; /* inference needs no weights */\n", ALIGNED_FLOATS);
+  if (!net->infer.members.n)
+    text_put(out, "  float unused[%d]; /* inference needs no weights */\n", ALIGNED_FLOATS);
   text_put(out, "};\n\n");
 }
 
 static void put_workspace_struct(Text *out, Net *net) {
   const int64_t all = net_all_floats(net), slot = (net_workspace_floats(net) - all) / net->slots;
-  text_put(out, "/* Room for the values between the layers. It needs no initialisation and keeps nothing between calls; each thread needs its own. */\n");
-  text_put(out, "typedef struct %s_workspace %s_workspace;\nstruct %s_workspace {\n", net->name, net->name, net->name);
-  if (all) text_put(out, "  float all[%" PRId64 "]; /* values that are read for all images together */\n", all);
+  text_put(out, "/* Room for the values between the layers. It needs no initialisation and keeps nothing "
+                "between calls; each thread needs its own. */\n");
+  text_put(out, "typedef struct %s_workspace %s_workspace;\nstruct %s_workspace {\n", net->name, net->name,
+           net->name);
+  if (all)
+    text_put(out, "  float all[%" PRId64 "]; /* values that are read for all images together */\n", all);
   text_put(out, "  float arena");
-  if (net->infer.plan->together) text_put(out, "[%" PRId64 "];\n};\n\n", net->slots * slot); /* one array: a thread goes from slot to slot */
+  if (net->infer.plan->together)
+    text_put(out, "[%" PRId64 "];\n};\n\n",
+             net->slots * slot); /* one array: a thread goes from slot to slot */
   else if (net->slots > 1) text_put(out, "[%" PRId64 "][%" PRId64 "];\n};\n\n", net->slots, slot);
   else text_put(out, "[%" PRId64 "];\n};\n\n", slot);
 }
@@ -88,33 +111,53 @@ static void put_workspace_struct(Text *out, Net *net) {
 /* ---- functions ---- */
 static void put_inference(Text *out, Net *net) {
   const char *name = net->name, *linkage = net_linkage(net);
-  if (net->model) text_put(out, "%svoid %s_pack(%s_model *model, const %s_weights *weights);\n\n", linkage, name, name, name);
+  if (net->model)
+    text_put(out, "%svoid %s_pack(%s_model *model, const %s_weights *weights);\n\n", linkage, name, name,
+             name);
   if (net->model && !net->options->program) {
-    text_put(out, "/* The model in a file made by cnnc --emit=model, which has been read or mapped: not copied. NULL if it is no model of this net in this layout. */\n");
+    text_put(out, "/* The model in a file made by cnnc --emit=model, which has been read or mapped: not "
+                  "copied. NULL if it is no model of this net in this layout. */\n");
     text_put(out, "const %s_model *%s_open(const void *bytes, size_t size);\n\n", name, name);
   }
-  text_put(out, "/* %s. It cannot fail. */\n", net->options->batch > 1 ? arena_printf(net->arena, "%s_BATCH images", net->upper) : "One image");
-  put_signature(out, arena_printf(net->arena, "%svoid %s_infer", linkage, name), infer_parameters(net, false), ";\n");
+  text_put(out, "/* %s. It cannot fail. */\n",
+           net->options->batch > 1 ? arena_printf(net->arena, "%s_BATCH images", net->upper) : "One image");
+  put_signature(out, arena_printf(net->arena, "%svoid %s_infer", linkage, name), infer_parameters(net, false),
+                ";\n");
   if (net->options->batch > 1) {
     text_put(out, "/* The first `count` images. */\n");
-    put_signature(out, arena_printf(net->arena, "%svoid %s_infer_some", linkage, name), infer_parameters(net, true), ";\n");
+    put_signature(out, arena_printf(net->arena, "%svoid %s_infer_some", linkage, name),
+                  infer_parameters(net, true), ";\n");
   }
-  text_put(out, "/* The target whose code runs: %s. */\n%sconst char *%s_target(void);\n", net_target_names(net), linkage, name);
-  if (net->options->weights && net->model && !net->options->program) text_put(out, "/* The weights that were compiled in. */\nextern const %s_model %s_trained;\n", name, name);
-  if (net->graph->nlabels && !net->options->program) text_put(out, "/* Names of the classes. */\nextern const char *const %s_labels[%d];\n", name, net->graph->nlabels);
+  text_put(out, "/* The target whose code runs: %s. */\n%sconst char *%s_target(void);\n",
+           net_target_names(net), linkage, name);
+  if (net->options->weights && net->model && !net->options->program)
+    text_put(out, "/* The weights that were compiled in. */\nextern const %s_model %s_trained;\n", name,
+             name);
+  if (net->graph->nlabels && !net->options->program)
+    text_put(out, "/* Names of the classes. */\nextern const char *const %s_labels[%d];\n", name,
+             net->graph->nlabels);
   text_put(out, "\n");
 }
 
 static void put_training(Text *out, Net *net) {
   const char *name = net->name;
-  text_put(out, "/* ---- training ---- */\n\n/* As the workspace, for gradients. */\ntypedef struct %s_training %s_training;\n", name, name);
-  put_training_struct(out, net);
-  if (net->model) text_put(out, "/* Weights to start from; the same seed gives the same weights on every machine. */\n%svoid %s_init(%s_weights *weights, uint64_t seed);\n\n", net_linkage(net), name, name);
   text_put(out,
-           "/* The mean loss of 1 to %s_TRAIN_BATCH samples and its gradients (of frozen parameters: zeros; instead of running statistics: their new values).\n"
+           "/* ---- training ---- */\n\n/* As the workspace, for gradients. */\ntypedef struct %s_training "
+           "%s_training;\n",
+           name, name);
+  put_training_struct(out, net);
+  if (net->model)
+    text_put(out,
+             "/* Weights to start from; the same seed gives the same weights on every machine. */\n%svoid "
+             "%s_init(%s_weights *weights, uint64_t seed);\n\n",
+             net_linkage(net), name, name);
+  text_put(out,
+           "/* The mean loss of 1 to %s_TRAIN_BATCH samples and its gradients (of frozen parameters: zeros; "
+           "instead of running statistics: their new values).\n"
            "   Random numbers depend on seed, step and the sample's place in the batch alone.%s */\n",
            net->upper, net->graph->outputs.n ? " Outputs are written unless NULL." : "");
-  put_signature(out, arena_printf(net->arena, "%sfloat %s_gradients", net_linkage(net), name), gradients_parameters(net), ";\n\n");
+  put_signature(out, arena_printf(net->arena, "%sfloat %s_gradients", net_linkage(net), name),
+                gradients_parameters(net), ";\n\n");
 }
 
 /* The whole in a file that is included by others, or the declarations alone at the top of a single file. */
@@ -125,11 +168,16 @@ void put_declarations(Text *out, Net *net) {
   put_workspace_struct(out, net);
   put_inference(out, net);
   if (net->train.plan) put_training(out, net);
-  if (net->train.plan && !net->options->program) text_put(out, "/* What the runtime needs to train, load, save and show the net. */\nextern const cnn_network %s_network;\n\n", net->name);
+  if (net->train.plan && !net->options->program)
+    text_put(out,
+             "/* What the runtime needs to train, load, save and show the net. */\nextern const cnn_network "
+             "%s_network;\n\n",
+             net->name);
 }
 
 void put_network_types(Text *out, const Net *net) {
-  if (net->train.plan || net->options->program) text_put(out, "/* ---- shared with the runtime ---- */\n\n%s\n", network_text);
+  if (net->train.plan || net->options->program)
+    text_put(out, "/* ---- shared with the runtime ---- */\n\n%s\n", network_text);
 }
 
 void emit_header(Text *out, Net *net) {

@@ -19,8 +19,13 @@ void put_signature(Text *out, const char *head, const char *list, const char *ta
   for (const char *item = list; *item;) {
     const char *comma = strstr(item, ", ");
     const size_t length = comma ? (size_t)(comma - item) + 1 : strlen(item) + 1 + strlen(tail);
-    if (column > indent && column + 1 + length > WIDTH) text_put(out, "\n%*s", (int)indent, ""), column = indent;
-    else if (item != list) text_put(out, " "), column++;
+    if (column > indent && column + 1 + length > WIDTH) {
+      text_put(out, "\n%*s", (int)indent, "");
+      column = indent;
+    } else if (item != list) {
+      text_put(out, " ");
+      column++;
+    }
     text_bytes(out, item, comma ? length : strlen(item));
     column += length;
     item = comma ? comma + 2 : item + strlen(item);
@@ -33,16 +38,22 @@ static bool by_phases(const Net *net) { return net->infer.plan->together; }
 static const char *run_parameters(Net *net, bool phase) { /* phase: of the function for one image */
   Text list = {.arena = net->arena};
   if (net->model) list_add(&list, arena_printf(net->arena, "const %s_model *model", net->name));
-  for (int i = 0; i < net->graph->inputs.n; i++) list_add(&list, arena_printf(net->arena, "const void *%s", net->input[i].name));
+  for (int i = 0; i < net->graph->inputs.n; i++)
+    list_add(&list, arena_printf(net->arena, "const void *%s", net->input[i].name));
   if (phase || net_counts(net)) list_add(&list, phase ? "int64_t n" : "int32_t count");
-  for (int i = 0; i < net->graph->outputs.n; i++) list_add(&list, arena_printf(net->arena, "void *%s", net->output[i].name));
+  for (int i = 0; i < net->graph->outputs.n; i++)
+    list_add(&list, arena_printf(net->arena, "void *%s", net->output[i].name));
   list_add(&list, net_all_floats(net) ? "float *all, float *arena" : "float *arena");
   if (net->options->program) list_add(&list, "void (*mark)(void *, int32_t), void *context");
   if (net->team && !phase) list_add(&list, "int thread, int threads");
   return list.s;
 }
 
-typedef struct RunArguments { const char *step, *count, *arena, *mark; bool typed; const char *thread; } RunArguments; /* step: which image comes first; typed: ports are void pointers there; thread: of a team */
+typedef struct RunArguments {
+  const char *step, *count, *arena, *mark;
+  bool typed;
+  const char *thread;
+} RunArguments; /* step: which image comes first; typed: ports are void pointers there; thread: of a team */
 
 static const char *run_arguments(Net *net, const RunArguments *a) {
   static const char *const types[] = {[ELEM_F32] = "float", [ELEM_U8] = "uint8_t", [ELEM_I8] = "int8_t"};
@@ -51,9 +62,13 @@ static const char *run_arguments(Net *net, const RunArguments *a) {
   for (int i = 0; i < net->graph->inputs.n + net->graph->outputs.n; i++) {
     const bool in = i < net->graph->inputs.n;
     const PortNames *port = in ? &net->input[i] : &net->output[i - net->graph->inputs.n];
-    const char *cast = !a->typed ? "" : in ? arena_printf(net->arena, "(const %s *)", types[net->graph->inputs.data[i].type]) : "(float *)";
+    const char *cast = !a->typed ? ""
+                       : in ? arena_printf(net->arena, "(const %s *)", types[net->graph->inputs.data[i].type])
+                            : "(float *)";
     if (i == net->graph->inputs.n && net_counts(net)) list_add(&list, a->count);
-    list_add(&list, *a->step ? arena_printf(net->arena, "%s%s + %s * %s_%s_SIZE", cast, port->name, a->step, net->upper, port->upper) : port->name);
+    list_add(&list, *a->step ? arena_printf(net->arena, "%s%s + %s * %s_%s_SIZE", cast, port->name, a->step,
+                                            net->upper, port->upper)
+                             : port->name);
   }
   list_add(&list, a->arena);
   if (net->options->program) list_add(&list, a->mark);
@@ -61,7 +76,10 @@ static const char *run_arguments(Net *net, const RunArguments *a) {
   return list.s;
 }
 
-static const char *plain_arguments(Net *net) { return run_arguments(net, &(RunArguments){"", "count", net_all_floats(net) ? "all, arena" : "arena", "mark, context", false, "thread, threads"}); }
+static const char *plain_arguments(Net *net) {
+  return run_arguments(net, &(RunArguments){"", "count", net_all_floats(net) ? "all, arena" : "arena",
+                                            "mark, context", false, "thread, threads"});
+}
 
 /* ---- one image, or as many as lie side by side ---- */
 static const char *output_pointer(Frame *f, int o) { return f->net->output[o].name; }
@@ -71,7 +89,8 @@ static void put_output_copies(Frame *f, const char *indent) {
   Net *net = f->net;
   for (int o = 0; o < net->graph->outputs.n && f->images == 1; o++)
     if (plan->copy_output[o])
-      text_put(&f->calls, "%smemcpy(%s, %s, %s_%s_SIZE * sizeof(float));\n", indent, net->output[o].name, frame_value(f, plan->output[o]), net->upper, net->output[o].upper);
+      text_put(&f->calls, "%smemcpy(%s, %s, %s_%s_SIZE * sizeof(float));\n", indent, net->output[o].name,
+               frame_value(f, plan->output[o]), net->upper, net->output[o].upper);
 }
 
 static void put_mark(Frame *f, const char *indent, int step) {
@@ -79,9 +98,12 @@ static void put_mark(Frame *f, const char *indent, int step) {
 }
 
 /* ---- by a team ----
- * All threads walk through the steps. A step that is not shared is run by the first of them. They wait for each other where a step touches what another thread
- * may still be at. */
-typedef struct Open { Where where; bool one; } Open; /* touched since they last waited; one: by the first thread alone */
+ * All threads walk through the steps. A step that is not shared is run by the first of them. They wait for
+ * each other where a step touches what another thread may still be at. */
+typedef struct Open {
+  Where where;
+  bool one;
+} Open; /* touched since they last waited; one: by the first thread alone */
 typedef VEC(Open) Opens;
 
 /* Parts of one joined value lie between each other: the start of each in a pixel says whether they meet. */
@@ -109,14 +131,17 @@ static bool touches_open(const Frame *f, const Step *step, bool one, const Opens
 static void open_touched(const Frame *f, const Step *step, bool one, Opens *opens) {
   Where where;
   for (int i = 0; i < step->lower[f->target]->b->nbufs; i++)
-    if (step->uses[f->target][i] && frame_where(f, step, i, &where)) vec_push(f->net->arena, *opens, ((Open){where, one}));
+    if (step->uses[f->target][i] && frame_where(f, step, i, &where))
+      vec_push(f->net->arena, *opens, ((Open){where, one}));
 }
 
 /* Time passes for all together: a mark is set when every thread is done. */
 static void put_team_mark(Frame *f, int step, bool waited) {
   if (!f->net->options->program) return;
   if (waited) text_put(&f->calls, "  if (mark && thread == 0) mark(context, %d);\n", step);
-  else text_put(&f->calls, "  if (mark) {\n    BARRIER();\n    if (thread == 0) mark(context, %d);\n  }\n", step);
+  else
+    text_put(&f->calls, "  if (mark) {\n    BARRIER();\n    if (thread == 0) mark(context, %d);\n  }\n",
+             step);
 }
 
 static void put_team_steps(Frame *f) {
@@ -128,7 +153,10 @@ static void put_team_steps(Frame *f) {
     one = !step_shared(step, f->target);
     const bool wait = touches_open(f, step, one, &opens);
     if (was_one && (!one || wait)) text_put(&f->calls, "  }\n");
-    if (wait) text_put(&f->calls, "  BARRIER();\n"), opens.n = 0;
+    if (wait) {
+      text_put(&f->calls, "  BARRIER();\n");
+      opens.n = 0;
+    }
     if (s && !was_one) put_team_mark(f, s - 1, wait);
     if (one && (!was_one || wait)) text_put(&f->calls, "  if (thread == 0) {\n");
     frame_call(f, step, one ? "    " : "  ");
@@ -162,10 +190,12 @@ static void put_steps(Frame *f) {
 
 static void put_run_of_images(Text *out, Net *net, int target) {
   const int images = part_images(net, &net->infer, target);
-  const char *suffix = net->section[target].suffix, *count = arena_printf(net->arena, "count - n < %d ? count - n : %d", images, images);
-  put_signature(out, arena_printf(net->arena, "static void %s_run%s", net->name, suffix), run_parameters(net, false), " {\n");
-  text_put(out, "  for (int32_t n = 0; n < count; n += %d)\n    %s_images%s(%s);\n}\n\n", images, net->name, suffix,
-           run_arguments(net, &(RunArguments){"n", count, "arena", "mark, context", true, ""}));
+  const char *suffix = net->section[target].suffix,
+             *count = arena_printf(net->arena, "count - n < %d ? count - n : %d", images, images);
+  put_signature(out, arena_printf(net->arena, "static void %s_run%s", net->name, suffix),
+                run_parameters(net, false), " {\n");
+  text_put(out, "  for (int32_t n = 0; n < count; n += %d)\n    %s_images%s(%s);\n}\n\n", images, net->name,
+           suffix, run_arguments(net, &(RunArguments){"n", count, "arena", "mark, context", true, ""}));
 }
 
 static void put_body(Text *out, Frame *f, bool phase) {
@@ -176,20 +206,30 @@ static void put_body(Text *out, Frame *f, bool phase) {
   if (phase) put_unused(out, f, "n");
   if (net_all_floats(net)) put_unused(out, f, "all");
   put_unused(out, f, "arena");
-  if (net->options->program) put_unused(out, f, "mark"), put_unused(out, f, "context");
-  if (net->team && !phase) put_unused(out, f, "thread"), put_unused(out, f, "threads");
+  if (net->options->program) {
+    put_unused(out, f, "mark");
+    put_unused(out, f, "context");
+  }
+  if (net->team && !phase) {
+    put_unused(out, f, "thread");
+    put_unused(out, f, "threads");
+  }
   frame_end(out, f);
   text_put(out, "}\n\n");
 }
 
-/* ---- by phases: image by image up to a layer that is computed for all of them, that layer, and so on ---- */
+/* ---- by phases ----
+ * Image by image up to a layer that is computed for all of them, that layer, and so on. */
 static bool phase_has(const Net *net, int phase, bool batch) {
   for (int s = 0; s < net->infer.steps.n; s++)
-    if (net->infer.steps.data[s].kernel->phase == phase && net->infer.steps.data[s].kernel->batch == batch) return true;
+    if (net->infer.steps.data[s].kernel->phase == phase && net->infer.steps.data[s].kernel->batch == batch)
+      return true;
   return false;
 }
 
-static const char *phase_function(const Net *net, int target, int phase) { return arena_printf(net->arena, "%s_run_phase%d%s", net->name, phase, net->section[target].suffix); }
+static const char *phase_function(const Net *net, int target, int phase) {
+  return arena_printf(net->arena, "%s_run_phase%d%s", net->name, phase, net->section[target].suffix);
+}
 
 static void put_phase(Text *out, Net *net, int target, int phase) {
   Frame f = frame_begin(net, &net->infer, target, FRAME_INFER);
@@ -199,21 +239,33 @@ static void put_phase(Text *out, Net *net, int target, int phase) {
     frame_call(&f, step, "  ");
     put_mark(&f, "  ", s);
   }
-  text_put(out, "/* Image n of a call, of which the parameters are: %s. */\n", phase ? "what follows layers that are computed for all images" : "up to the layers that are computed for all images");
-  put_signature(out, arena_printf(net->arena, "static void %s", phase_function(net, target, phase)), run_parameters(net, true), " {\n");
+  text_put(out, "/* Image n of a call, of which the parameters are: %s. */\n",
+           phase ? "what follows layers that are computed for all images"
+                 : "up to the layers that are computed for all images");
+  put_signature(out, arena_printf(net->arena, "static void %s", phase_function(net, target, phase)),
+                run_parameters(net, true), " {\n");
   put_body(out, &f, true);
 }
 
-/* The images of a slot run one after the other in its part of the arena; a thread has every threads-th slot. */
+/* The images of a slot run one after the other in its part of the arena; a thread has every threads-th slot.
+ */
 static void put_images_of_phase(Frame *f, int phase) {
   Net *net = f->net;
   const int64_t slots = net->slots;
-  const char *function = phase_function(net, f->target, phase), *mark = net->team ? "thread == 0 ? mark : NULL, context" : "mark, context";
-  const char *all = net_all_floats(net) ? "all, " : "", *place = slots > 1 ? arena_printf(net->arena, "%sarena + slot * %" PRId64, all, arena_room(net->infer.plan->arena_floats)) : arena_printf(net->arena, "%sarena", all);
+  const char *function = phase_function(net, f->target, phase),
+             *mark = net->team ? "thread == 0 ? mark : NULL, context" : "mark, context";
+  const char *all = net_all_floats(net) ? "all, " : "",
+             *place = slots > 1 ? arena_printf(net->arena, "%sarena + slot * %" PRId64, all,
+                                               arena_room(net->infer.plan->arena_floats))
+                                : arena_printf(net->arena, "%sarena", all);
   const char *arguments = run_arguments(net, &(RunArguments){"n", "n", place, mark, true, ""});
   if (slots > 1) {
-    text_put(&f->calls, "  for (int32_t slot = %s; slot < %" PRId64 "; slot += %s)\n", net->team ? "thread" : "0", slots, net->team ? "threads" : "1");
-    text_put(&f->calls, "    for (int64_t n = (int64_t)slot * count / %" PRId64 "; n < (int64_t)(slot + 1) * count / %" PRId64 "; n++)\n      %s(%s);\n", slots, slots, function, arguments);
+    text_put(&f->calls, "  for (int32_t slot = %s; slot < %" PRId64 "; slot += %s)\n",
+             net->team ? "thread" : "0", slots, net->team ? "threads" : "1");
+    text_put(&f->calls,
+             "    for (int64_t n = (int64_t)slot * count / %" PRId64
+             "; n < (int64_t)(slot + 1) * count / %" PRId64 "; n++)\n      %s(%s);\n",
+             slots, slots, function, arguments);
   } else text_put(&f->calls, "  for (int64_t n = 0; n < count; n++) %s(%s);\n", function, arguments);
 }
 
@@ -234,7 +286,9 @@ static void put_copies_of_all(Frame *f) {
   if (net->team) text_put(&f->calls, "  BARRIER();\n  if (thread == 0) {\n");
   for (int o = 0; o < net->graph->outputs.n; o++)
     if (net->infer.plan->copy_output[o])
-      text_put(&f->calls, "  %smemcpy(%s, %s, (size_t)count * %s_%s_SIZE * sizeof(float));\n", net->team ? "  " : "", net->output[o].name, frame_value(f, net->infer.plan->output[o]), net->upper, net->output[o].upper);
+      text_put(&f->calls, "  %smemcpy(%s, %s, (size_t)count * %s_%s_SIZE * sizeof(float));\n",
+               net->team ? "  " : "", net->output[o].name, frame_value(f, net->infer.plan->output[o]),
+               net->upper, net->output[o].upper);
   if (net->team) text_put(&f->calls, "  }\n");
 }
 
@@ -247,11 +301,13 @@ static void put_infer_by_phases(Text *out, Net *net, int target) {
       put_images_of_phase(&f, phase);
     }
     for (int s = 0; s < net->infer.steps.n; s++)
-      if (net->infer.steps.data[s].kernel->phase == phase && net->infer.steps.data[s].kernel->batch) put_together(&f, s);
+      if (net->infer.steps.data[s].kernel->phase == phase && net->infer.steps.data[s].kernel->batch)
+        put_together(&f, s);
   }
   put_copies_of_all(&f);
   text_put(out, "/* `count` images: some layers for all of them, the others image by image. */\n");
-  put_signature(out, arena_printf(net->arena, "static void %s_run%s", net->name, net->section[target].suffix), run_parameters(net, false), " {\n");
+  put_signature(out, arena_printf(net->arena, "static void %s_run%s", net->name, net->section[target].suffix),
+                run_parameters(net, false), " {\n");
   put_body(out, &f, false);
 }
 
@@ -262,9 +318,18 @@ void put_infer(Text *out, Net *net, int target) {
   }
   Frame f = frame_begin(net, &net->infer, target, FRAME_INFER);
   put_steps(&f);
-  if (f.images > 1) text_put(out, "/* %d images side by side: each value is [height][width][channels][%d]. The first `count` of them count; the last of these stands in all other lanes. */\n", f.images, f.images);
-  else text_put(out, "/* One image. Values lie in the arena, in places that are taken again when nobody needs them any more. */\n");
-  put_signature(out, arena_printf(net->arena, "static void %s_%s%s", net->name, f.images > 1 ? "images" : "run", net->section[target].suffix), run_parameters(net, false), " {\n");
+  if (f.images > 1)
+    text_put(out,
+             "/* %d images side by side: each value is [height][width][channels][%d]. The first `count` of "
+             "them count; the last of these stands in all other lanes. */\n",
+             f.images, f.images);
+  else
+    text_put(out, "/* One image. Values lie in the arena, in places that are taken again when nobody needs "
+                  "them any more. */\n");
+  put_signature(out,
+                arena_printf(net->arena, "static void %s_%s%s", net->name, f.images > 1 ? "images" : "run",
+                             net->section[target].suffix),
+                run_parameters(net, false), " {\n");
   put_body(out, &f, false);
   if (f.images > 1) put_run_of_images(out, net, target);
 }
@@ -275,9 +340,13 @@ const char *infer_parameters(Net *net, bool some) {
   Text list = {.arena = net->arena};
   if (net->model) list_add(&list, arena_printf(net->arena, "const %s_model *model", net->name));
   for (int i = 0; i < net->graph->inputs.n; i++)
-    list_add(&list, arena_printf(net->arena, "const %s %s[%s_BATCH * %s_%s_SIZE]", types[net->graph->inputs.data[i].type], net->input[i].name, net->upper, net->upper, net->input[i].upper));
+    list_add(&list, arena_printf(net->arena, "const %s %s[%s_BATCH * %s_%s_SIZE]",
+                                 types[net->graph->inputs.data[i].type], net->input[i].name, net->upper,
+                                 net->upper, net->input[i].upper));
   if (some) list_add(&list, "int32_t count");
-  for (int i = 0; i < net->graph->outputs.n; i++) list_add(&list, arena_printf(net->arena, "float %s[%s_BATCH * %s_%s_SIZE]", net->output[i].name, net->upper, net->upper, net->output[i].upper));
+  for (int i = 0; i < net->graph->outputs.n; i++)
+    list_add(&list, arena_printf(net->arena, "float %s[%s_BATCH * %s_%s_SIZE]", net->output[i].name,
+                                 net->upper, net->upper, net->output[i].upper));
   list_add(&list, arena_printf(net->arena, "%s_workspace *workspace", net->name));
   return list.s;
 }
@@ -297,37 +366,66 @@ static void put_slots(Text *out, Net *net) {
   const int64_t slots = net->slots, images = net->infer.plan->images;
   text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
   if (images == 1) {
-    text_put(out, "  for (int32_t slot = 0; slot < %" PRId64 "; slot++) /* images of a slot one after the other, in its part of the workspace */\n", slots);
-    text_put(out, "    for (int64_t i = (int64_t)slot * count / %" PRId64 "; i < (int64_t)(slot + 1) * count / %" PRId64 "; i++)\n", slots, slots);
-    text_put(out, "      %s_run(%s);\n", net->name, run_arguments(net, &(RunArguments){"i", "", "workspace->arena[slot]", "NULL, NULL", false, ""}));
+    text_put(out,
+             "  for (int32_t slot = 0; slot < %" PRId64
+             "; slot++) /* images of a slot one after the other, in its part of the workspace */\n",
+             slots);
+    text_put(out,
+             "    for (int64_t i = (int64_t)slot * count / %" PRId64
+             "; i < (int64_t)(slot + 1) * count / %" PRId64 "; i++)\n",
+             slots, slots);
+    text_put(out, "      %s_run(%s);\n", net->name,
+             run_arguments(net, &(RunArguments){"i", "", "workspace->arena[slot]", "NULL, NULL", false, ""}));
     return;
   }
-  text_put(out, "  for (int32_t slot = 0; slot < %" PRId64 "; slot++) { /* whole groups of images, in the slot's part of the workspace */\n", slots);
-  text_put(out, "    const int32_t groups = (count + %" PRId64 ") / %" PRId64 ", from = slot * groups / %" PRId64 " * %" PRId64 ", to = (slot + 1) * groups / %" PRId64 " * %" PRId64 ";\n", images - 1, images, slots, images, slots, images);
-  text_put(out, "    if (from < to) %s_run(%s);\n  }\n", net->name, run_arguments(net, &(RunArguments){"from", "(to < count ? to : count) - from", "workspace->arena[slot]", "NULL, NULL", false, ""}));
+  text_put(out,
+           "  for (int32_t slot = 0; slot < %" PRId64
+           "; slot++) { /* whole groups of images, in the slot's part of the workspace */\n",
+           slots);
+  text_put(out,
+           "    const int32_t groups = (count + %" PRId64 ") / %" PRId64 ", from = slot * groups / %" PRId64
+           " * %" PRId64 ", to = (slot + 1) * groups / %" PRId64 " * %" PRId64 ";\n",
+           images - 1, images, slots, images, slots, images);
+  text_put(out, "    if (from < to) %s_run(%s);\n  }\n", net->name,
+           run_arguments(net, &(RunArguments){"from", "(to < count ? to : count) - from",
+                                              "workspace->arena[slot]", "NULL, NULL", false, ""}));
 }
 
 static void put_infer_some(Text *out, Net *net) {
-  put_signature(out, arena_printf(net->arena, "%svoid %s_infer_some", net_linkage(net), net->name), infer_parameters(net, true), " {\n");
-  if (by_phases(net)) text_put(out, "  %s%s_run(%s);\n", net->team ? "TEAM " : "", net->name, run_arguments(net, &(RunArguments){"", "count", net_all_floats(net) ? "workspace->all, workspace->arena" : "workspace->arena", "NULL, NULL", false, "THREAD, THREADS"}));
+  put_signature(out, arena_printf(net->arena, "%svoid %s_infer_some", net_linkage(net), net->name),
+                infer_parameters(net, true), " {\n");
+  if (by_phases(net))
+    text_put(out, "  %s%s_run(%s);\n", net->team ? "TEAM " : "", net->name,
+             run_arguments(net, &(RunArguments){"", "count",
+                                                net_all_floats(net) ? "workspace->all, workspace->arena"
+                                                                    : "workspace->arena",
+                                                "NULL, NULL", false, "THREAD, THREADS"}));
   else if (net->slots > 1) put_slots(out, net);
-  else if (net_counts(net)) text_put(out, "  %s_run(%s);\n", net->name, run_arguments(net, &(RunArguments){"", "count", "workspace->arena", "NULL, NULL", false, ""}));
+  else if (net_counts(net))
+    text_put(out, "  %s_run(%s);\n", net->name,
+             run_arguments(net, &(RunArguments){"", "count", "workspace->arena", "NULL, NULL", false, ""}));
   else {
     text_put(out, "  for (int64_t i = 0; i < count; i++)\n");
-    text_put(out, "    %s_run(%s);\n", net->name, run_arguments(net, &(RunArguments){"i", "", "workspace->arena", "NULL, NULL", false, ""}));
+    text_put(out, "    %s_run(%s);\n", net->name,
+             run_arguments(net, &(RunArguments){"i", "", "workspace->arena", "NULL, NULL", false, ""}));
   }
   text_put(out, "}\n\n");
 }
 
 void put_infer_entries(Text *out, Net *net) {
   if (net->options->ntargets > 1) {
-    put_signature(out, arena_printf(net->arena, "static void %s_run", net->name), run_parameters(net, false), " {\n");
+    put_signature(out, arena_printf(net->arena, "static void %s_run", net->name), run_parameters(net, false),
+                  " {\n");
     put_dispatched(out, net, "", arena_printf(net->arena, "%s_run", net->name), plain_arguments(net));
     text_put(out, "}\n\n");
   }
   if (net->options->batch > 1) put_infer_some(out, net);
-  put_signature(out, arena_printf(net->arena, "%svoid %s_infer", net_linkage(net), net->name), infer_parameters(net, false), " {\n");
+  put_signature(out, arena_printf(net->arena, "%svoid %s_infer", net_linkage(net), net->name),
+                infer_parameters(net, false), " {\n");
   if (net->options->batch > 1) text_put(out, "  %s_infer_some(%s);\n", net->name, some_arguments(net));
-  else text_put(out, "  %s%s_run(%s);\n", net->team ? "TEAM " : "", net->name, run_arguments(net, &(RunArguments){"", "", "workspace->arena", "NULL, NULL", false, "THREAD, THREADS"}));
+  else
+    text_put(out, "  %s%s_run(%s);\n", net->team ? "TEAM " : "", net->name,
+             run_arguments(
+                 net, &(RunArguments){"", "", "workspace->arena", "NULL, NULL", false, "THREAD, THREADS"}));
   text_put(out, "}\n\n");
 }

@@ -1,5 +1,5 @@
-/* init.c: NAME_init: weights to start from. The numbers depend on the seed, the weight and the element alone; the arithmetic is in double, without a
- * fused multiply-add, so that every machine gets the same. */
+/* init.c: NAME_init: weights to start from. The numbers depend on the seed, the weight and the element alone;
+ * the arithmetic is in double, without a fused multiply-add, so that every machine gets the same. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -13,89 +13,91 @@ static void put_text(Text *out, const Net *net, const char *text) {
 }
 
 static const char keys_text[] =
-  "// Two keys for the random numbers of one purpose (splitmix64's finalizer).\n"
-  "static uint64_t @_mix(uint64_t x) {\n"
-  "  x += UINT64_C(0x9E3779B97F4A7C15);\n"
-  "  x = (x ^ (x >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);\n"
-  "  x = (x ^ (x >> 27)) * UINT64_C(0x94D049BB133111EB);\n"
-  "  return x ^ (x >> 31);\n"
-  "}\n"
-  "static void @_keys(uint64_t seed, uint64_t step, uint64_t sample, int32_t keys[2]) {\n"
-  "  const uint64_t x = @_mix(@_mix(@_mix(seed) ^ step) ^ sample);\n"
-  "  const uint32_t key[2] = {(uint32_t)x, (uint32_t)(x >> 32)};\n"
-  "  memcpy(keys, key, sizeof key);\n"
-  "}\n\n";
+    "// Two keys for the random numbers of one purpose (splitmix64's finalizer).\n"
+    "static uint64_t @_mix(uint64_t x) {\n"
+    "  x += UINT64_C(0x9E3779B97F4A7C15);\n"
+    "  x = (x ^ (x >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);\n"
+    "  x = (x ^ (x >> 27)) * UINT64_C(0x94D049BB133111EB);\n"
+    "  return x ^ (x >> 31);\n"
+    "}\n"
+    "static void @_keys(uint64_t seed, uint64_t step, uint64_t sample, int32_t keys[2]) {\n"
+    "  const uint64_t x = @_mix(@_mix(@_mix(seed) ^ step) ^ sample);\n"
+    "  const uint32_t key[2] = {(uint32_t)x, (uint32_t)(x >> 32)};\n"
+    "  memcpy(keys, key, sizeof key);\n"
+    "}\n\n";
 
 static const char bits_text[] =
-  "// 24 random bits by counter.\n"
-  "static uint32_t @_bits(const int32_t keys[2], uint32_t counter) {\n"
-  "  uint32_t x = counter * 0x9E3779B9u ^ (uint32_t)keys[0];\n"
-  "  x ^= x >> 16, x *= 0x85EBCA6Bu, x ^= x >> 13, x += (uint32_t)keys[1], x *= 0xC2B2AE35u;\n"
-  "  x ^= x >> 16, x *= 0x7FEB352Du, x ^= x >> 15;\n"
-  "  return x >> 8;\n"
-  "}\n\n";
+    "// 24 random bits by counter.\n"
+    "static uint32_t @_bits(const int32_t keys[2], uint32_t counter) {\n"
+    "  uint32_t x = counter * 0x9E3779B9u ^ (uint32_t)keys[0];\n"
+    "  x ^= x >> 16, x *= 0x85EBCA6Bu, x ^= x >> 13, x += (uint32_t)keys[1], x *= 0xC2B2AE35u;\n"
+    "  x ^= x >> 16, x *= 0x7FEB352Du, x ^= x >> 15;\n"
+    "  return x >> 8;\n"
+    "}\n\n";
 
 static const char uniform_text[] =
-  "// Uniform in -limit .. limit.\n"
-  "static void @_uniform(float *w, int64_t n, uint64_t seed, uint64_t weight, double limit) {\n"
-  "  int32_t keys[2];\n"
-  "  @_keys(seed, UINT64_C(0x696e6974), weight, keys);\n"
-  "  for (int64_t i = 0; i < n; i++) w[i] = (float)(limit * (@_bits(keys, (uint32_t)i) * 0x1p-23 - 1.0));\n"
-  "}\n\n";
+    "// Uniform in -limit .. limit.\n"
+    "static void @_uniform(float *w, int64_t n, uint64_t seed, uint64_t weight, double limit) {\n"
+    "  int32_t keys[2];\n"
+    "  @_keys(seed, UINT64_C(0x696e6974), weight, keys);\n"
+    "  for (int64_t i = 0; i < n; i++) w[i] = (float)(limit * (@_bits(keys, (uint32_t)i) * 0x1p-23 - 1.0));\n"
+    "}\n\n";
 
 static const char normal_text[] =
-  "// Natural logarithm of a positive number: x = 2^e * m, the series of artanh for m.\n"
-  "static double @_log(double x) {\n"
-  "  uint64_t bits;\n"
-  "  memcpy(&bits, &x, sizeof bits);\n"
-  "  int e = (int)(bits >> 52) - 1023;\n"
-  "  bits = (bits & UINT64_C(0xfffffffffffff)) | UINT64_C(0x3ff0000000000000);\n"
-  "  double m, sum = 0;\n"
-  "  memcpy(&m, &bits, sizeof m);\n"
-  "  if (m > 1.4142135623730951) m *= 0.5, e++;\n"
-  "  const double s = (m - 1) / (m + 1), z = s * s;\n"
-  "  for (int k = 23; k > 0; k -= 2) sum = sum * z + 1.0 / k;\n"
-  "  return 2 * s * sum + e * 0.6931471805599453;\n"
-  "}\n"
-  "// Square root by Newton's iteration, from half the exponent.\n"
-  "static double @_root(double x) {\n"
-  "  uint64_t bits;\n"
-  "  double y;\n"
-  "  if (x <= 0) return 0;\n"
-  "  memcpy(&bits, &x, sizeof bits);\n"
-  "  bits = (bits >> 1) + (UINT64_C(1023) << 51);\n"
-  "  memcpy(&y, &bits, sizeof y);\n"
-  "  for (int k = 0; k < 5; k++) y = 0.5 * (y + x / y);\n"
-  "  return y;\n"
-  "}\n"
-  "// Cosine and sine of a turn 0 <= t < 1: Taylor's series in the nearest quarter.\n"
-  "static void @_turn(double t, double *cosine, double *sine) {\n"
-  "  const int quarter = (int)(4 * t + 0.5);\n"
-  "  const double x = (4 * t - quarter) * 1.5707963267948966, z = x * x;\n"
-  "  double c = 1, s = 1;\n"
-  "  for (int k = 9; k > 0; k--) c = 1 - c * z / ((2 * k - 1) * (2 * k)), s = 1 - s * z / (2 * k * (2 * k + 1));\n"
-  "  s *= x;\n"
-  "  *cosine = quarter == 1 ? -s : quarter == 2 ? -c : quarter == 3 ? s : c;\n"
-  "  *sine = quarter == 1 ? c : quarter == 2 ? -s : quarter == 3 ? -c : s;\n"
-  "}\n"
-  "// Normal numbers in pairs (Box and Muller, 1958).\n"
-  "static void @_normal(float *w, int64_t n, uint64_t seed, uint64_t weight, double mean, double deviation) {\n"
-  "  int32_t keys[2];\n"
-  "  @_keys(seed, UINT64_C(0x696e6974), weight, keys);\n"
-  "  for (int64_t i = 0; i < n; i += 2) {\n"
-  "    const double u = (@_bits(keys, (uint32_t)i) + 1) * 0x1p-24, t = @_bits(keys, (uint32_t)i + 1) * 0x1p-24;\n"
-  "    const double radius = deviation * @_root(-2 * @_log(u));\n"
-  "    double c, s;\n"
-  "    @_turn(t, &c, &s);\n"
-  "    w[i] = (float)(mean + radius * c);\n"
-  "    if (i + 1 < n) w[i + 1] = (float)(mean + radius * s);\n"
-  "  }\n"
-  "}\n\n";
+    "// Natural logarithm of a positive number: x = 2^e * m, the series of artanh for m.\n"
+    "static double @_log(double x) {\n"
+    "  uint64_t bits;\n"
+    "  memcpy(&bits, &x, sizeof bits);\n"
+    "  int e = (int)(bits >> 52) - 1023;\n"
+    "  bits = (bits & UINT64_C(0xfffffffffffff)) | UINT64_C(0x3ff0000000000000);\n"
+    "  double m, sum = 0;\n"
+    "  memcpy(&m, &bits, sizeof m);\n"
+    "  if (m > 1.4142135623730951) m *= 0.5, e++;\n"
+    "  const double s = (m - 1) / (m + 1), z = s * s;\n"
+    "  for (int k = 23; k > 0; k -= 2) sum = sum * z + 1.0 / k;\n"
+    "  return 2 * s * sum + e * 0.6931471805599453;\n"
+    "}\n"
+    "// Square root by Newton's iteration, from half the exponent.\n"
+    "static double @_root(double x) {\n"
+    "  uint64_t bits;\n"
+    "  double y;\n"
+    "  if (x <= 0) return 0;\n"
+    "  memcpy(&bits, &x, sizeof bits);\n"
+    "  bits = (bits >> 1) + (UINT64_C(1023) << 51);\n"
+    "  memcpy(&y, &bits, sizeof y);\n"
+    "  for (int k = 0; k < 5; k++) y = 0.5 * (y + x / y);\n"
+    "  return y;\n"
+    "}\n"
+    "// Cosine and sine of a turn 0 <= t < 1: Taylor's series in the nearest quarter.\n"
+    "static void @_turn(double t, double *cosine, double *sine) {\n"
+    "  const int quarter = (int)(4 * t + 0.5);\n"
+    "  const double x = (4 * t - quarter) * 1.5707963267948966, z = x * x;\n"
+    "  double c = 1, s = 1;\n"
+    "  for (int k = 9; k > 0; k--) c = 1 - c * z / ((2 * k - 1) * (2 * k)), s = 1 - s * z / (2 * k * (2 * k "
+    "+ 1));\n"
+    "  s *= x;\n"
+    "  *cosine = quarter == 1 ? -s : quarter == 2 ? -c : quarter == 3 ? s : c;\n"
+    "  *sine = quarter == 1 ? c : quarter == 2 ? -s : quarter == 3 ? -c : s;\n"
+    "}\n"
+    "// Normal numbers in pairs (Box and Muller, 1958).\n"
+    "static void @_normal(float *w, int64_t n, uint64_t seed, uint64_t weight, double mean, double "
+    "deviation) {\n"
+    "  int32_t keys[2];\n"
+    "  @_keys(seed, UINT64_C(0x696e6974), weight, keys);\n"
+    "  for (int64_t i = 0; i < n; i += 2) {\n"
+    "    const double u = (@_bits(keys, (uint32_t)i) + 1) * 0x1p-24, t = @_bits(keys, (uint32_t)i + 1) * "
+    "0x1p-24;\n"
+    "    const double radius = deviation * @_root(-2 * @_log(u));\n"
+    "    double c, s;\n"
+    "    @_turn(t, &c, &s);\n"
+    "    w[i] = (float)(mean + radius * c);\n"
+    "    if (i + 1 < n) w[i + 1] = (float)(mean + radius * s);\n"
+    "  }\n"
+    "}\n\n";
 
-static const char constant_text[] =
-  "static void @_fill(float *w, int64_t n, float value) {\n"
-  "  for (int64_t i = 0; i < n; i++) w[i] = value;\n"
-  "}\n\n";
+static const char constant_text[] = "static void @_fill(float *w, int64_t n, float value) {\n"
+                                    "  for (int64_t i = 0; i < n; i++) w[i] = value;\n"
+                                    "}\n\n";
 
 static bool has_init(const Net *net, InitKind kind) {
   for (int i = 0; i < net->graph->weights.n; i++)
@@ -108,11 +110,13 @@ static bool has_init(const Net *net, InitKind kind) {
 static void set_bilinear(const Weight *weight, float *out) {
   const int64_t h = weight->rank > 3 ? weight->dim[2] : 1, w = weight->dim[weight->rank - 1];
   for (int64_t i = 0; i < weight->size; i++) {
-    const int64_t x = i % w, y = i / w % h, b = i / (w * h) % weight->dim[1], a = i / (w * h * weight->dim[1]);
+    const int64_t x = i % w, y = i / w % h, b = i / (w * h) % weight->dim[1],
+                  a = i / (w * h * weight->dim[1]);
     double value = b == a % weight->dim[1];
     for (int axis = 0; axis < 2; axis++) {
       const int64_t size = axis ? w : h, at = axis ? x : y, factor = (size + 1) / 2;
-      const double distance = (double)at / (double)factor - (double)(2 * factor - 1 - factor % 2) / (double)(2 * factor);
+      const double distance =
+          (double)at / (double)factor - (double)(2 * factor - 1 - factor % 2) / (double)(2 * factor);
       if (size > 1) value *= 1 - (distance < 0 ? -distance : distance);
     }
     out[i] = (float)value;
@@ -151,7 +155,8 @@ static void put_first(Text *out, Net *net, const Weight *weight) { /* &weights->
 static void put_literal(Text *out, Net *net, const Weight *weight) {
   text_put(out, "  {\n    static const float values[%" PRId64 "] = {\n", weight->size);
   put_floats(out, known_values(net->arena, weight), weight->size, "      ");
-  text_put(out, "    };\n    memcpy(weights->%s, values, sizeof values);\n  }\n", name_identifier(net->arena, weight->name));
+  text_put(out, "    };\n    memcpy(weights->%s, values, sizeof values);\n  }\n",
+           name_identifier(net->arena, weight->name));
 }
 
 static void put_weight(Text *out, Net *net, const Weight *weight) {
@@ -160,7 +165,8 @@ static void put_weight(Text *out, Net *net, const Weight *weight) {
     put_literal(out, net, weight);
     return;
   }
-  static const char *const functions[] = {[INIT_NORMAL] = "normal", [INIT_UNIFORM] = "uniform", [INIT_CONSTANT] = "fill"};
+  static const char *const functions[] = {
+      [INIT_NORMAL] = "normal", [INIT_UNIFORM] = "uniform", [INIT_CONSTANT] = "fill"};
   text_put(out, "  %s_%s(", net->name, functions[init->kind]);
   put_first(out, net, weight);
   text_put(out, ", %" PRId64 ", ", weight->size);
@@ -168,7 +174,10 @@ static void put_weight(Text *out, Net *net, const Weight *weight) {
   else {
     text_put(out, "seed, %d, ", weight->id);
     put_double(out, init->a);
-    if (init->kind == INIT_NORMAL) text_put(out, ", "), put_double(out, init->b);
+    if (init->kind == INIT_NORMAL) {
+      text_put(out, ", ");
+      put_double(out, init->b);
+    }
   }
   text_put(out, ");\n");
 }
@@ -185,15 +194,18 @@ static bool uses_keys(const Net *net) { /* of training: dropout */
 void put_init(Text *out, Net *net) {
   if (!net->train.plan && !net->options->program) return;
   const bool normal = has_init(net, INIT_NORMAL), uniform = has_init(net, INIT_UNIFORM);
-  text_put(out, "/* ---- weights to start from: no fused multiply-add here, so that all machines get the same ---- */\n\n");
-  text_put(out, "#if defined(__clang__)\n#pragma clang fp contract(off)\n#elif defined(__GNUC__)\n#pragma GCC push_options\n#pragma GCC optimize(\"fp-contract=off\")\n#endif\n\n");
+  text_put(out, "/* ---- weights to start from: no fused multiply-add here, so that all machines get the "
+                "same ---- */\n\n");
+  text_put(out, "#if defined(__clang__)\n#pragma clang fp contract(off)\n#elif defined(__GNUC__)\n#pragma "
+                "GCC push_options\n#pragma GCC optimize(\"fp-contract=off\")\n#endif\n\n");
   if (normal || uniform || uses_keys(net)) put_text(out, net, keys_text);
   if (normal || uniform) put_text(out, net, bits_text);
   if (uniform) put_text(out, net, uniform_text);
   if (normal) put_text(out, net, normal_text);
   if (has_init(net, INIT_CONSTANT)) put_text(out, net, constant_text);
   if (net->model) {
-    text_put(out, "%svoid %s_init(%s_weights *weights, uint64_t seed) {\n", net->train.plan ? net_linkage(net) : "static ", net->name, net->name);
+    text_put(out, "%svoid %s_init(%s_weights *weights, uint64_t seed) {\n",
+             net->train.plan ? net_linkage(net) : "static ", net->name, net->name);
     if (!normal && !uniform) text_put(out, "  (void)seed;\n");
     for (int i = 0; i < net->graph->weights.n; i++) put_weight(out, net, net->graph->weights.data[i]);
     text_put(out, "}\n\n");

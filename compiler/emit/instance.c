@@ -1,4 +1,5 @@
-/* instance.c: which C functions a nest becomes: one for each set of constants a function is called with, and what each of them uses. */
+/* instance.c: which C functions a nest becomes: one for each set of constants a function is called with, and
+ * what each of them uses. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/instance.h"
 #include <string.h>
@@ -7,7 +8,10 @@
 Index known_fold(const Known *known, const Index *ix) {
   Index r = *ix;
   for (int s = 1; s < SLOTS; s++)
-    if (r.k[s] && known->fixed[s]) r.c += r.k[s] * known->value[s], r.k[s] = 0;
+    if (r.k[s] && known->fixed[s]) {
+      r.c += r.k[s] * known->value[s];
+      r.k[s] = 0;
+    }
   return r;
 }
 
@@ -32,14 +36,23 @@ int known_decide(const Known *known, const Cond *cond) {
   return verdict;
 }
 
-static int with_proof(const Known *known, const Cond *cond, int seen) { return seen == 1 ? 1 : seen == 2 ? 0 : known_decide(known, cond); }
-int known_branch(const Known *known, const NestStmt *stmt) { return with_proof(known, &stmt->u.branch.cond, stmt->u.branch.seen); }
+static int with_proof(const Known *known, const Cond *cond, int seen) {
+  return seen == 1 ? 1 : seen == 2 ? 0 : known_decide(known, cond);
+}
+int known_branch(const Known *known, const NestStmt *stmt) {
+  return with_proof(known, &stmt->u.branch.cond, stmt->u.branch.seen);
+}
 int known_pick(const Known *known, Val e) { return with_proof(known, e->cond, e->seen); }
 
 /* ---- what a body reads ---- */
-typedef struct Reader { const Known *known; Instances *plan; Used *used; } Reader;
+typedef struct Reader {
+  const Known *known;
+  Instances *plan;
+  Used *used;
+} Reader;
 
-static void read_value(const Reader *r, Val e) { /* before it is known which names are dead: too many rather than too few */
+static void read_value(const Reader *r,
+                       Val e) { /* before it is known which names are dead: too many rather than too few */
   if (e->op == LOAD) r->used->read[(e->ref->buf->of ? e->ref->buf->of : e->ref->buf)->id] = true;
   int verdict = e->op == PICK ? known_pick(r->known, e) : -1;
   for (int i = 0; i < 3 && e->a[i]; i++)
@@ -98,13 +111,15 @@ bool used_dead(const Used *used, const NestStmt *stmt) {
   return stmt->u.store.declare ? !used->buf[buf->id] : of->place >= STACK && !used->read[of->id];
 }
 
-/* Is anything of a body, which has been looked at, printed? Neither loops nor branches are that have nothing in them. */
+/* Is anything of a body, which has been looked at, printed? Neither loops nor branches are that have nothing
+ * in them. */
 static bool anything(const Reader *r, const NestStmt *stmt) {
   for (; stmt; stmt = stmt->next) {
     if (used_dead(r->used, stmt)) continue;
     if (stmt->kind != LOOP && stmt->kind != IF) return true;
     const int verdict = stmt->kind == IF ? known_branch(r->known, stmt) : -1;
-    if ((verdict != 0 && anything(r, stmt->body)) || (verdict != 1 && anything(r, stmt->otherwise))) return true;
+    if ((verdict != 0 && anything(r, stmt->body)) || (verdict != 1 && anything(r, stmt->otherwise)))
+      return true;
   }
   return false;
 }
@@ -124,22 +139,31 @@ static void use_statement(const Reader *r, const NestStmt *stmt) {
     int verdict = known_branch(r->known, stmt);
     if (verdict != 0) use_body(r, stmt->body);
     if (verdict != 1) use_body(r, stmt->otherwise);
-    if (verdict < 0 && (anything(r, stmt->body) || anything(r, stmt->otherwise))) use_cond(r, &stmt->u.branch.cond);
+    if (verdict < 0 && (anything(r, stmt->body) || anything(r, stmt->otherwise)))
+      use_cond(r, &stmt->u.branch.cond);
     break;
   }
-  case STORE: use_ref(r, &stmt->u.store.ref), use_value(r, stmt->u.store.val); break;
+  case STORE:
+    use_ref(r, &stmt->u.store.ref);
+    use_value(r, stmt->u.store.val);
+    break;
   case DECLARE:
-    for (int d = 0; stmt->u.declare.buf->place == VIEW && d < stmt->u.declare.buf->rank; d++) use_index(r, &stmt->u.declare.buf->base[d]);
+    for (int d = 0; stmt->u.declare.buf->place == VIEW && d < stmt->u.declare.buf->rank; d++)
+      use_index(r, &stmt->u.declare.buf->base[d]);
     break;
   case CALL: {
     const Instance *callee = instance_called(r->plan, stmt->u.call.fn, r->known, stmt->u.call.arg);
-    for (int i = 0; i < BUFS; i++) r->used->buf[i] |= callee->used.buf[i] && r->plan->nest->buf[i]->place < STACK;
+    for (int i = 0; i < BUFS; i++)
+      r->used->buf[i] |= callee->used.buf[i] && r->plan->nest->buf[i]->place < STACK;
     for (int i = 0; i < callee->fn->nparams; i++)
       if (callee->used.slot[i + 1]) use_index(r, &stmt->u.call.arg[i]);
     break;
   }
   case PIN: break; /* no use by itself */
-  case PREFETCH: use_buf(r, stmt->u.prefetch.buf), use_index(r, &stmt->u.prefetch.flat); break;
+  case PREFETCH:
+    use_buf(r, stmt->u.prefetch.buf);
+    use_index(r, &stmt->u.prefetch.flat);
+    break;
   case COMMENT: break;
   }
 }
@@ -169,20 +193,24 @@ static const char *unique_name(const Instances *plan, const char *name) {
   for (bool taken = true; taken; same++) {
     const char *wanted = same ? arena_printf(plan->arena, "%s_%d", name, same + 1) : name;
     taken = !strcmp(wanted, plan->nest->name);
-    for (int i = 0; i < plan->instances.n; i++) taken = taken || !strcmp(plan->instances.data[i]->name, wanted);
+    for (int i = 0; i < plan->instances.n; i++)
+      taken = taken || !strcmp(plan->instances.data[i]->name, wanted);
     if (!taken) return wanted;
   }
   return name;
 }
 
-static const char *name_of(Instances *plan, const NestFn *fn, const Known *known) { /* conv_tile8_left_first */
+static const char *name_of(Instances *plan, const NestFn *fn,
+                           const Known *known) { /* conv_tile8_left_first */
   const char *name = arena_printf(plan->arena, "%s_%s", plan->nest->name, fn->name);
   for (int i = 0; i < fn->nparams; i++)
-    if (fn->flag[i] && known->fixed[i + 1] && known->value[i + 1]) name = arena_printf(plan->arena, "%s_%s", name, fn->param[i]);
+    if (fn->flag[i] && known->fixed[i + 1] && known->value[i + 1])
+      name = arena_printf(plan->arena, "%s_%s", name, fn->param[i]);
   return unique_name(plan, name);
 }
 
-static Instance *add_instance(Instances *plan, const NestFn *fn, const Known *known, const Instance *body, const char *name) {
+static Instance *add_instance(Instances *plan, const NestFn *fn, const Known *known, const Instance *body,
+                              const char *name) {
   Instance *instance = NEW(plan->arena, Instance);
   *instance = (Instance){.fn = fn, .known = *known, .body = body, .inlined = !fn->kernel};
   if (body) instance->used = body->used;
@@ -197,7 +225,9 @@ static const Instance *shared_body(Instances *plan, const NestFn *fn) {
     const Instance *have = plan->instances.data[i];
     if (have->fn == fn && have->inlined) return have;
   }
-  Instance *body = add_instance(plan, fn, &(Known){0}, NULL, unique_name(plan, arena_printf(plan->arena, "%s_%s_body", plan->nest->name, fn->name)));
+  Instance *body =
+      add_instance(plan, fn, &(Known){0}, NULL,
+                   unique_name(plan, arena_printf(plan->arena, "%s_%s_body", plan->nest->name, fn->name)));
   body->inlined = true;
   return body;
 }
@@ -225,7 +255,8 @@ const Instance *instance_called(Instances *plan, const NestFn *fn, const Known *
 
 static Instances *collect(Arena *arena, const Nest *nest, const Instances *before) {
   Instances *plan = NEW(arena, Instances);
-  plan->arena = arena, plan->nest = nest;
+  plan->arena = arena;
+  plan->nest = nest;
   for (const NestFn *fn = nest->fns; before && fn; fn = fn->next) {
     int n = 0;
     for (int i = 0; i < before->instances.n; i++) n += before->instances.data[i]->fn == fn;
@@ -235,4 +266,6 @@ static Instances *collect(Arena *arena, const Nest *nest, const Instances *befor
   return plan;
 }
 
-Instances *instances_of(Arena *arena, const Nest *nest) { return collect(arena, nest, collect(arena, nest, NULL)); }
+Instances *instances_of(Arena *arena, const Nest *nest) {
+  return collect(arena, nest, collect(arena, nest, NULL));
+}

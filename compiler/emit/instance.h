@@ -1,26 +1,34 @@
-/* instance.h: which C functions a nest becomes, with which constants, and what each of them uses. Private to emit/. */
+/* instance.h: which C functions a nest becomes, with which constants, and what each of them uses. Private to
+ * emit/. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_EMIT_INSTANCE_H
 #define CNNC_EMIT_INSTANCE_H
 #include "nest/nest.h"
 
 /* Parameters of a function that are known where it is called. */
-typedef struct Known { bool fixed[SLOTS]; int64_t value[SLOTS]; } Known;
+typedef struct Known {
+  bool fixed[SLOTS];
+  int64_t value[SLOTS];
+} Known;
 Index known_fold(const Known *, const Index *);
-int known_decide(const Known *, const Cond *);         /* 1 always, 0 never, -1 open */
+int known_decide(const Known *, const Cond *); /* 1 always, 0 never, -1 open */
 int known_decide_all(const Known *, const All *);
-int known_branch(const Known *, const NestStmt *);     /* of an IF, with what the proof found */
+int known_branch(const Known *, const NestStmt *); /* of an IF, with what the proof found */
 int known_pick(const Known *, Val);
 
 /* What a body needs, dead branches and names that nobody reads left out. */
-typedef struct Used { bool buf[BUFS], read[BUFS], slot[SLOTS]; } Used; /* by buffer id (views: and what they are of); read: not only stored to */
-bool used_dead(const Used *, const NestStmt *);        /* a statement that needs no printing: a name, a local or a declaration that nobody reads */
+typedef struct Used {
+  bool buf[BUFS], read[BUFS], slot[SLOTS];
+} Used; /* by buffer id (views: and what they are of); read: not only stored to */
+bool used_dead(const Used *, const NestStmt *); /* a statement that needs no printing: a name, a local or a
+                                                   declaration that nobody reads */
 
-/* A C function. A kernel that is called with several sets of constants is one inlined body and a small function for each set. */
+/* A C function. A kernel that is called with several sets of constants is one inlined body and a small
+ * function for each set. */
 typedef struct Instance {
   const NestFn *fn;
   Known known;
-  const char *name;          /* without the target's suffix */
+  const char *name;            /* without the target's suffix */
   const struct Instance *body; /* of a small function: what it calls; NULL: the body is its own */
   bool inlined;
   Used used;

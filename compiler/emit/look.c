@@ -1,5 +1,6 @@
-/* look.c: programs can look inside their net: every layer's value for an image, and the gradient of the scores with respect to the inputs. The values lie one after
- * the other at the start of the struct; tables tell the runtime where. Kernels are those of training where it has the same ones. */
+/* look.c: programs can look inside their net: every layer's value for an image, and the gradient of the
+ * scores with respect to the inputs. The values lie one after the other at the start of the struct; tables
+ * tell the runtime where. Kernels are those of training where it has the same ones. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include "emit/module.h"
@@ -21,21 +22,27 @@ static int64_t place_of(const Part *part, int output) {
 void put_look_struct(Text *out, Net *net) {
   const Part *part = &net->look;
   const int64_t arena = part->plan->arena_floats;
-  text_put(out, "/* All values of one image, with what is needed to compute them. */\ntypedef struct %s_look {\n", net->name);
-  text_put(out, "  float value[%" PRId64 "]; /* of the layers and of the gradients that are shown */\n", look_place(part, part->plan->graph->outputs.n));
+  text_put(out,
+           "/* All values of one image, with what is needed to compute them. */\ntypedef struct %s_look {\n",
+           net->name);
+  text_put(out, "  float value[%" PRId64 "]; /* of the layers and of the gradients that are shown */\n",
+           look_place(part, part->plan->graph->outputs.n));
   for (int i = 0; i < part->members.n; i++) {
     text_put(out, "  float %s", part->members.data[i]->name);
     put_dims(out, part->members.data[i]->rank, part->members.data[i]->dim);
     text_put(out, ";\n");
   }
-  text_put(out, "  float arena[%" PRId64 "]; /* gradients on their way */\n} %s_look;\n\n", arena ? arena : ALIGNED_FLOATS, net->name);
+  text_put(out, "  float arena[%" PRId64 "]; /* gradients on their way */\n} %s_look;\n\n",
+           arena ? arena : ALIGNED_FLOATS, net->name);
 }
 
 /* ---- functions ---- */
 static const char forward_parameters[] = "void *memory, const float *parameters, const void *const *input";
-static const char backward_parameters[] = "void *memory, const float *parameters, const void *const *input, const float *const *seed";
+static const char backward_parameters[] =
+    "void *memory, const float *parameters, const void *const *input, const float *const *seed";
 
-static void put_head(Text *out, const Net *net, const char *function, const char *suffix, const char *parameters) {
+static void put_head(Text *out, const Net *net, const char *function, const char *suffix,
+                     const char *parameters) {
   text_put(out, "static void %s_%s%s(%s) {\n", net->name, function, suffix, parameters);
 }
 
@@ -43,14 +50,21 @@ static void put_pass(Text *out, Net *net, int target, bool backward) {
   const Part *part = &net->look;
   Frame f = frame_begin(net, part, target, FRAME_LOOK);
   for (int s = 0; s < part->steps.n; s++)
-    if ((part->steps.data[s].kernel->root->of != NULL) == backward) frame_call(&f, &part->steps.data[s], "  ");
-  put_head(out, net, backward ? "look_backward" : "look_forward", net->section[target].suffix, backward ? backward_parameters : forward_parameters);
-  const bool values = frame_mentions(&f, "look") || frame_mentions(&f, "arena"), packed = frame_mentions(&f, "packed");
+    if ((part->steps.data[s].kernel->root->of != NULL) == backward)
+      frame_call(&f, &part->steps.data[s], "  ");
+  put_head(out, net, backward ? "look_backward" : "look_forward", net->section[target].suffix,
+           backward ? backward_parameters : forward_parameters);
+  const bool values = frame_mentions(&f, "look") || frame_mentions(&f, "arena"),
+             packed = frame_mentions(&f, "packed");
   if (values) text_put(out, "  %s_look *const look = memory;\n", net->name);
-  if (packed) text_put(out, "  const %s_look *const packed = memory; // the same: its weights are only read\n", net->name);
+  if (packed)
+    text_put(out, "  const %s_look *const packed = memory; // the same: its weights are only read\n",
+             net->name);
   if (!values && !packed) text_put(out, "  (void)memory;\n");
   if (frame_mentions(&f, "arena")) text_put(out, "  float *const arena = look->arena;\n");
-  if (frame_mentions(&f, "weights")) text_put(out, "  const %s_weights *const weights = (const %s_weights *)(const void *)parameters;\n", net->name, net->name);
+  if (frame_mentions(&f, "weights"))
+    text_put(out, "  const %s_weights *const weights = (const %s_weights *)(const void *)parameters;\n",
+             net->name, net->name);
   else text_put(out, "  (void)parameters;\n");
   put_unused(out, &f, "input");
   if (backward) put_unused(out, &f, "seed");
@@ -59,7 +73,8 @@ static void put_pass(Text *out, Net *net, int target, bool backward) {
 }
 
 void put_look(Text *out, Net *net, int target) {
-  text_put(out, "/* One image: the values of all layers; then the gradient of the scores, added up with the weights in `seed`. */\n");
+  text_put(out, "/* One image: the values of all layers; then the gradient of the scores, added up with the "
+                "weights in `seed`. */\n");
   put_pass(out, net, target, false);
   put_pass(out, net, target, true);
 }
@@ -67,15 +82,20 @@ void put_look(Text *out, Net *net, int target) {
 void put_look_entries(Text *out, Net *net) {
   if (net->options->ntargets > 1) {
     put_head(out, net, "look_forward", "", forward_parameters);
-    put_dispatched(out, net, "", arena_printf(net->arena, "%s_look_forward", net->name), "memory, parameters, input");
+    put_dispatched(out, net, "", arena_printf(net->arena, "%s_look_forward", net->name),
+                   "memory, parameters, input");
     text_put(out, "}\n\n");
     put_head(out, net, "look_backward", "", backward_parameters);
-    put_dispatched(out, net, "", arena_printf(net->arena, "%s_look_backward", net->name), "memory, parameters, input, seed");
+    put_dispatched(out, net, "", arena_printf(net->arena, "%s_look_backward", net->name),
+                   "memory, parameters, input, seed");
     text_put(out, "}\n\n");
   }
   put_head(out, net, "look_pack", "", "void *memory, const float *parameters");
   if (net->look.members.n) {
-    text_put(out, "  %s_look *const look = memory;\n  const %s_weights *const weights = (const %s_weights *)(const void *)parameters;\n", net->name, net->name, net->name);
+    text_put(out,
+             "  %s_look *const look = memory;\n  const %s_weights *const weights = (const %s_weights "
+             "*)(const void *)parameters;\n",
+             net->name, net->name, net->name);
     put_packing(out, net, &net->look, "look->");
   } else text_put(out, "  (void)memory, (void)parameters;\n");
   text_put(out, "}\n\n");
@@ -87,12 +107,20 @@ void put_look_tables(Text *out, Net *net) {
   const Plan *plan = net->look.plan;
   text_put(out, "static const int64_t %s_look_layers[] = {", net->name);
   for (int i = 0, n = 0; i < graph->nodes.n; i++)
-    if (graph->nodes.data[i]->op != &op_input) text_put(out, "%s%" PRId64, n++ ? ", " : "", place_of(&net->look, plan->layer[i]));
-  text_put(out, "%s};\nstatic const int64_t %s_look_scores[] = {", graph->nodes.n == graph->inputs.n ? "0" : "", net->name);
-  for (int o = 0; o < graph->outputs.n; o++) text_put(out, "%s%" PRId64, o ? ", " : "", place_of(&net->look, plan->score[o]));
+    if (graph->nodes.data[i]->op != &op_input)
+      text_put(out, "%s%" PRId64, n++ ? ", " : "", place_of(&net->look, plan->layer[i]));
+  text_put(out, "%s};\nstatic const int64_t %s_look_scores[] = {",
+           graph->nodes.n == graph->inputs.n ? "0" : "", net->name);
+  for (int o = 0; o < graph->outputs.n; o++)
+    text_put(out, "%s%" PRId64, o ? ", " : "", place_of(&net->look, plan->score[o]));
   text_put(out, "};\nstatic const int64_t %s_look_gradients[] = {", net->name);
-  for (int i = 0; i < graph->inputs.n; i++) text_put(out, "%s%" PRId64, i ? ", " : "", plan->gradient[i] < 0 ? -1 : place_of(&net->look, plan->gradient[i]));
-  text_put(out, "};\nstatic const cnn_look %s_network_look = {\n  .bytes = sizeof(%s_look),\n  .layer = %s_look_layers, .score = %s_look_scores, .gradient = %s_look_gradients,\n", net->name, net->name, net->name,
-           net->name, net->name);
-  text_put(out, "  .pack = %s_look_pack, .forward = %s_look_forward, .backward = %s_look_backward,\n};\n", net->name, net->name, net->name);
+  for (int i = 0; i < graph->inputs.n; i++)
+    text_put(out, "%s%" PRId64, i ? ", " : "",
+             plan->gradient[i] < 0 ? -1 : place_of(&net->look, plan->gradient[i]));
+  text_put(out,
+           "};\nstatic const cnn_look %s_network_look = {\n  .bytes = sizeof(%s_look),\n  .layer = "
+           "%s_look_layers, .score = %s_look_scores, .gradient = %s_look_gradients,\n",
+           net->name, net->name, net->name, net->name, net->name);
+  text_put(out, "  .pack = %s_look_pack, .forward = %s_look_forward, .backward = %s_look_backward,\n};\n",
+           net->name, net->name, net->name);
 }

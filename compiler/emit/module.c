@@ -1,6 +1,8 @@
-/* module.c: lowers every kernel for every target, prints its function, finds what can be shared, and names everything.
+/* module.c: lowers every kernel for every target, prints its function, finds what can be shared, and names
+ * everything.
  *
- * Kernels are printed under a stand-in for their name. Where the text is the same, for layers of equal shape, or in inference and training, one function serves all. */
+ * Kernels are printed under a stand-in for their name. Where the text is the same, for layers of equal shape,
+ * or in inference and training, one function serves all. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/module.h"
 #include <inttypes.h>
@@ -16,9 +18,12 @@ static const char *print_nest(Net *net, Section *section, Nest *nest, bool team)
   NestPrint print = section->print;
   print.team = team;
   const char *name = nest->name, *about = nest->about, *main = nest->main->name;
-  nest->name = nest->main->name = stand_in, nest->about = "";
+  nest->name = nest->main->name = stand_in;
+  nest->about = "";
   emit_nest(&text, nest, &print);
-  nest->name = name, nest->about = about, nest->main->name = main;
+  nest->name = name;
+  nest->about = about;
+  nest->main->name = main;
   return text.s;
 }
 
@@ -47,8 +52,10 @@ static void also_for(Net *net, Function *function, const Kernel *kernel) {
   also_of(net, function, kernel->pool);
 }
 
-/* The function for a nest: an existing one, or a new one with that name. team: its parallel loops are shared out. */
-static Function *section_function(Net *net, Section *section, Nest *nest, bool team, const char *name, const char *comment, const Kernel *kernel) {
+/* The function for a nest: an existing one, or a new one with that name. team: its parallel loops are shared
+ * out. */
+static Function *section_function(Net *net, Section *section, Nest *nest, bool team, const char *name,
+                                  const char *comment, const Kernel *kernel) {
   const char *key = print_nest(net, section, nest, team);
   for (int i = 0; i < section->functions.n; i++) {
     Function *function = section->functions.data[i];
@@ -57,7 +64,8 @@ static Function *section_function(Net *net, Section *section, Nest *nest, bool t
     return function;
   }
   Function *function = NEW(net->arena, Function);
-  function->key = key, function->comment = comment;
+  function->key = key;
+  function->comment = comment;
   function->text = renamed(net->arena, key, arena_printf(net->arena, "%s_%s", net->name, name));
   function->name = arena_printf(net->arena, "%s_%s%s", net->name, name, section->suffix);
   vec_push(net->arena, section->functions, function);
@@ -89,7 +97,8 @@ const char *layer_place(Net *net, const Node *node) {
   if (!source) return "";
   const SourcePlace place = sources_place(net->sources, node->span.file, node->span.start);
   const char *slash = strrchr(place.path, '/');
-  const char *file = node->span.file == 1 ? "line" : arena_printf(net->arena, "%s, line", slash ? slash + 1 : place.path);
+  const char *file =
+      node->span.file == 1 ? "line" : arena_printf(net->arena, "%s, line", slash ? slash + 1 : place.path);
   return arena_printf(net->arena, "%s %d: %s", file, place.line, call_text(net, node->span));
 }
 
@@ -105,7 +114,8 @@ static void put_layer(Net *net, Text *out, const Node *node) {
   if (!node->of && node->op->detail) text_put(out, "\n    %s", node->op->detail);
 }
 
-/* What a kernel computes: the layers in it, with their places in the program and their formulas, then what the schedule says about itself. */
+/* What a kernel computes: the layers in it, with their places in the program and their formulas, then what
+ * the schedule says about itself. */
 static const char *kernel_comment(Net *net, const Kernel *kernel, const Nest *nest) {
   Text out = {.arena = net->arena};
   if (kernel->normalize) put_layer(net, &out, kernel->normalize);
@@ -126,8 +136,11 @@ static Member *find_member(Member **list, int n, const char *key) {
 
 static Member *new_member(Net *net, Part *part, const char *key, const char *name, const Buf *shape) {
   Member *member = NEW(net->arena, Member);
-  member->key = key, member->name = names_unique(part ? &part->names : &net->names, name_identifier(net->arena, name));
-  member->rank = shape->rank, member->dim = shape->dim, member->floats = buf_elements(shape);
+  member->key = key;
+  member->name = names_unique(part ? &part->names : &net->names, name_identifier(net->arena, name));
+  member->rank = shape->rank;
+  member->dim = shape->dim;
+  member->floats = buf_elements(shape);
   if (part) vec_push(net->arena, part->members, member);
   else vec_push(net->arena, net->tables, member);
   return member;
@@ -145,11 +158,14 @@ static const Member *pack_member(Net *net, Part *part, Pack *pack) {
   text_put(&key, "pack");
   for (int i = 0; i < pack->source.n; i++) text_put(&key, " %d", pack->source.data[i]->id);
   text_put(&key, "\n%s", print_nest(net, &net->pack, pack->nest, false));
-  Member *member = constant ? find_member(net->tables.data, net->tables.n, key.s) : find_member(part->members.data, part->members.n, key.s);
+  Member *member = constant ? find_member(net->tables.data, net->tables.n, key.s)
+                            : find_member(part->members.data, part->members.n, key.s);
   if (member) return member;
   member = new_member(net, constant ? NULL : part, key.s, pack->name, pack->out);
   member->pack = pack;
-  if (!constant) member->function = section_function(net, &net->pack, pack->nest, false, pack_function_name(net, pack), pack->nest->about ? pack->nest->about : "", NULL);
+  if (!constant)
+    member->function = section_function(net, &net->pack, pack->nest, false, pack_function_name(net, pack),
+                                        pack->nest->about ? pack->nest->about : "", NULL);
   return member;
 }
 
@@ -162,7 +178,8 @@ static const Member *weight_member(Net *net, Part *part, const Weight *weight, c
   return member;
 }
 
-static const Member *table_member(Net *net, const float *table, int64_t n, const char *name, const Buf *shape) {
+static const Member *table_member(Net *net, const float *table, int64_t n, const char *name,
+                                  const Buf *shape) {
   Text key = {.arena = net->arena};
   text_put(&key, "table");
   for (int64_t i = 0; i < n; i++) {
@@ -187,8 +204,11 @@ static void bind_members(Net *net, Part *part, Step *step, int target) {
     step->uses[target][i] = buf->place < STACK && emit_nest_uses(lower->b, i);
     if (!step->uses[target][i]) continue;
     if (binding->kind == BIND_PACK) step->member[target][i] = pack_member(net, part, binding->pack);
-    if (binding->kind == BIND_WEIGHT && part == &net->infer) step->member[target][i] = weight_member(net, part, binding->weight, buf);
-    if (binding->kind == BIND_TABLE) step->member[target][i] = table_member(net, binding->table, binding->elements, arena_printf(net->arena, "%s_table", step->name), buf);
+    if (binding->kind == BIND_WEIGHT && part == &net->infer)
+      step->member[target][i] = weight_member(net, part, binding->weight, buf);
+    if (binding->kind == BIND_TABLE)
+      step->member[target][i] = table_member(net, binding->table, binding->elements,
+                                             arena_printf(net->arena, "%s_table", step->name), buf);
   }
 }
 
@@ -198,7 +218,8 @@ int64_t step_scratch(const Step *step, int target, int buffer) {
   const Lower *lower = step->lower[target];
   int64_t floats = 0;
   for (int i = 0; i < buffer; i++)
-    if (lower->b->buf[i]->place < STACK && lower->binding[i].kind == BIND_SCRATCH) floats += aligned(lower->binding[i].elements);
+    if (lower->b->buf[i]->place < STACK && lower->binding[i].kind == BIND_SCRATCH)
+      floats += aligned(lower->binding[i].elements);
   return floats;
 }
 
@@ -209,7 +230,9 @@ static const char *step_wanted_name(Net *net, const Part *part, const Kernel *ke
   return arena_printf(net->arena, "%s_%s", name, part == &net->train ? "training" : "look");
 }
 
-int part_images(const Net *net, const Part *part, int target) { return part->plan->images > 1 ? net->options->target[target]->lanes : 1; }
+int part_images(const Net *net, const Part *part, int target) {
+  return part->plan->images > 1 ? net->options->target[target]->lanes : 1;
+}
 
 /* A result that cannot be written over an operand on one target is not on any: a file has one layout. */
 static void lower_kernel(Net *net, const Part *part, Kernel *kernel, LowerOptions *options, Lower **lower) {
@@ -227,17 +250,31 @@ static void lower_kernel(Net *net, const Part *part, Kernel *kernel, LowerOption
 static void lower_step(Net *net, Part *part, Kernel *kernel, const Target *layout) {
   const EmitOptions *o = net->options;
   const bool infer = part == &net->infer;
-  Step step = {.kernel = kernel, .team = infer ? net->team && (kernel->batch || !part->plan->together) : part == &net->train && kernel->batch && o->openmp};
-  step.lower = NEW_ARRAY(net->arena, Lower *, o->ntargets), step.function = NEW_ARRAY(net->arena, Function *, o->ntargets);
-  step.uses = NEW_ARRAY(net->arena, bool *, o->ntargets), step.member = NEW_ARRAY(net->arena, const Member **, o->ntargets);
-  LowerOptions options = {.layout_lanes = layout->lanes, .layout = layout, .plain = o->plain, .exact = o->exact, .threads = step.team,
-                          .batch = infer ? kernel->batch ? o->batch : 0 : net->train_batch ? net->train_batch : 1, .call = infer && o->batch > 1 ? o->batch : 0, .weight_bytes = 4 * net->graph->parameters, .tuning = o->tuning};
+  Step step = {.kernel = kernel,
+               .team = infer ? net->team && (kernel->batch || !part->plan->together)
+                             : part == &net->train && kernel->batch && o->openmp};
+  step.lower = NEW_ARRAY(net->arena, Lower *, o->ntargets);
+  step.function = NEW_ARRAY(net->arena, Function *, o->ntargets);
+  step.uses = NEW_ARRAY(net->arena, bool *, o->ntargets);
+  step.member = NEW_ARRAY(net->arena, const Member **, o->ntargets);
+  LowerOptions options = {.layout_lanes = layout->lanes,
+                          .layout = layout,
+                          .plain = o->plain,
+                          .exact = o->exact,
+                          .threads = step.team,
+                          .batch = infer              ? kernel->batch ? o->batch : 0
+                                   : net->train_batch ? net->train_batch
+                                                      : 1,
+                          .call = infer && o->batch > 1 ? o->batch : 0,
+                          .weight_bytes = 4 * net->graph->parameters,
+                          .tuning = o->tuning};
   lower_kernel(net, part, kernel, &options, step.lower);
   for (int t = 0; t < o->ntargets; t++) {
     Lower *lower = step.lower[t];
     if (t == 0) step.name = names_unique(&net->names, step_wanted_name(net, part, kernel, lower->b));
     bind_members(net, part, &step, t);
-    step.function[t] = section_function(net, &net->section[t], lower->b, step.team, step.name, kernel_comment(net, kernel, lower->b), kernel);
+    step.function[t] = section_function(net, &net->section[t], lower->b, step.team, step.name,
+                                        kernel_comment(net, kernel, lower->b), kernel);
   }
   vec_push(net->arena, part->steps, step);
 }
@@ -248,8 +285,10 @@ static void order_members(Net *net, Part *part) {
   int n = 0;
   for (int whole = 1; whole >= 0; whole--)
     for (int i = 0; i < part->members.n; i++)
-      if ((part->members.data[i]->floats % ALIGNED_FLOATS == 0) == whole) ordered[n++] = part->members.data[i];
-  part->members.data = ordered, part->members.room = n;
+      if ((part->members.data[i]->floats % ALIGNED_FLOATS == 0) == whole)
+        ordered[n++] = part->members.data[i];
+  part->members.data = ordered;
+  part->members.room = n;
 }
 
 /* One layout for all targets: each kernel has the scratch of the target where it needs most. */
@@ -268,7 +307,8 @@ static void lower_outputs(Net *net, Part *part) {
   const int outputs = net->graph->outputs.n;
   part->outputs = NEW_ARRAY(net->arena, Function **, outputs + 1);
   for (int o = 0; o < outputs; o++) {
-    const char *name = names_unique(&net->names, arena_printf(net->arena, "%s_by_image", net->output[o].name));
+    const char *name =
+        names_unique(&net->names, arena_printf(net->arena, "%s_by_image", net->output[o].name));
     part->outputs[o] = NEW_ARRAY(net->arena, Function *, net->options->ntargets);
     for (int t = 0; t < net->options->ntargets; t++) {
       Nest *nest = schedule_outputs(net->arena, part->plan->output[o], part_images(net, part, t));
@@ -294,17 +334,36 @@ static void add_macro(Net *net, const char *name) {
 }
 
 static void name_macros(Net *net) {
-  static const char *const fixed[] = {"H", "BATCH", "TRAIN_BATCH", "PARAMETERS", "ALIGNMENT", "MODEL_BYTES", "FILE_BYTES", "WORKSPACE_BYTES", "TRAINING_BYTES", "FORCE_TARGET", "EMBED", "SYMBOL", "TEXT", "TEXT_", NULL};
+  static const char *const fixed[] = {"H",
+                                      "BATCH",
+                                      "TRAIN_BATCH",
+                                      "PARAMETERS",
+                                      "ALIGNMENT",
+                                      "MODEL_BYTES",
+                                      "FILE_BYTES",
+                                      "WORKSPACE_BYTES",
+                                      "TRAINING_BYTES",
+                                      "FORCE_TARGET",
+                                      "EMBED",
+                                      "SYMBOL",
+                                      "TEXT",
+                                      "TEXT_",
+                                      NULL};
   static const char *const sizes[] = {"SIZE", "HEIGHT", "WIDTH", "LENGTH", "CHANNELS", NULL};
   for (const char *const *s = fixed; *s; s++) add_macro(net, *s);
-  for (int t = 0; t < net->options->ntargets; t++) add_macro(net, name_upper(net->arena, net->options->target[t]->suffix));
+  for (int t = 0; t < net->options->ntargets; t++)
+    add_macro(net, name_upper(net->arena, net->options->target[t]->suffix));
   for (int i = 0; i < net->graph->inputs.n + net->graph->outputs.n; i++) {
-    const PortNames *port = i < net->graph->inputs.n ? &net->input[i] : &net->output[i - net->graph->inputs.n];
-    for (const char *const *s = sizes; *s; s++) add_macro(net, arena_printf(net->arena, "%s_%s", port->upper, *s));
+    const PortNames *port =
+        i < net->graph->inputs.n ? &net->input[i] : &net->output[i - net->graph->inputs.n];
+    for (const char *const *s = sizes; *s; s++)
+      add_macro(net, arena_printf(net->arena, "%s_%s", port->upper, *s));
   }
 }
 
-static bool begins(const char *name, const char *net) { return strncmp(name, net, strlen(net)) == 0 && name[strlen(net)] == '_'; }
+static bool begins(const char *name, const char *net) {
+  return strncmp(name, net, strlen(net)) == 0 && name[strlen(net)] == '_';
+}
 
 /* A parameter that looks like a function or a macro of the net, or of the runtime, would hide it. */
 static const char *port_name(const Net *net, const char *given) {
@@ -313,40 +372,55 @@ static const char *port_name(const Net *net, const char *given) {
 }
 
 static void name_ports(Net *net) {
-  static const char *const local[] = {"model", "weights", "workspace", "training", "gradients", "count", "seed", "step", "arena", "i", "n", "mark", "context", "batch", "at", "packed", "slot", "shard", "loss", "keys", "from", "to", "groups", "thread", "threads",
-                                      NULL};
+  static const char *const local[] = {
+      "model", "weights", "workspace", "training", "gradients", "count",  "seed",    "step", "arena",
+      "i",     "n",       "mark",      "context",  "batch",     "at",     "packed",  "slot", "shard",
+      "loss",  "keys",    "from",      "to",       "groups",    "thread", "threads", NULL};
   const Graph *graph = net->graph;
   Names names = {.arena = net->arena}, uppers = {.arena = net->arena};
-  net->input = NEW_ARRAY(net->arena, PortNames, graph->inputs.n + 1), net->output = NEW_ARRAY(net->arena, PortNames, graph->outputs.n + 1);
-  for (int i = 0; i < graph->inputs.n; i++) net->input[i].upper = names_unique(&uppers, name_upper(net->arena, graph->inputs.data[i].name));
-  for (int i = 0; i < graph->outputs.n; i++) net->output[i].upper = names_unique(&uppers, name_upper(net->arena, graph->outputs.data[i].name));
+  net->input = NEW_ARRAY(net->arena, PortNames, graph->inputs.n + 1);
+  net->output = NEW_ARRAY(net->arena, PortNames, graph->outputs.n + 1);
+  for (int i = 0; i < graph->inputs.n; i++)
+    net->input[i].upper = names_unique(&uppers, name_upper(net->arena, graph->inputs.data[i].name));
+  for (int i = 0; i < graph->outputs.n; i++)
+    net->output[i].upper = names_unique(&uppers, name_upper(net->arena, graph->outputs.data[i].name));
   name_macros(net);
   for (const char *const *s = local; *s; s++) names_reserve(&names, *s);
   for (int i = 0; i < graph->inputs.n + graph->outputs.n; i++) {
     const bool in = i < graph->inputs.n;
-    const char *given = in ? graph->inputs.data[i].name : graph->outputs.data[i - graph->inputs.n].name, *name = port_name(net, given);
+    const char *given = in ? graph->inputs.data[i].name : graph->outputs.data[i - graph->inputs.n].name,
+               *name = port_name(net, given);
     PortNames *port = in ? &net->input[i] : &net->output[i - graph->inputs.n];
     port->name = names_unique(&names, name);
-    port->target = in ? NULL : names_unique(&names, port_name(net, arena_printf(net->arena, "%s_target", given)));
+    port->target =
+        in ? NULL : names_unique(&names, port_name(net, arena_printf(net->arena, "%s_target", given)));
   }
 }
 
 static int64_t at_most(int64_t n, int64_t most) { return n < most ? n : most; }
-static int64_t groups_of(const Plan *plan, int64_t batch) { return (batch + plan->images - 1) / plan->images; } /* of images that are run together */
+static int64_t groups_of(const Plan *plan, int64_t batch) {
+  return (batch + plan->images - 1) / plan->images;
+} /* of images that are run together */
 
-/* Images of one shard run one after the other and add to its own gradients; the sums are then added in a fixed order. Without threads one shard is
- * all there is: others would only take memory. */
+/* Images of one shard run one after the other and add to its own gradients; the sums are then added in a
+ * fixed order. Without threads one shard is all there is: others would only take memory. */
 static void choose_shards(Net *net) {
-  const int64_t most_bytes = INT64_C(512) << 20, a_shard = 4 * (net->graph->parameters + net->train.plan->arena_floats);
+  const int64_t most_bytes = INT64_C(512) << 20,
+                a_shard = 4 * (net->graph->parameters + net->train.plan->arena_floats);
   net->shards = net->options->shards;
   if (net->shards) return;
   net->shards = net->options->openmp ? at_most(groups_of(net->train.plan, net->train_batch), MOST_SHARDS) : 1;
   while (net->shards > 2 && net->shards * a_shard > most_bytes) net->shards /= 2;
 }
 
-static void section_begin(Net *net, Section *section, const Target *target, const char *suffix, const char *attribute) {
+static void section_begin(Net *net, Section *section, const Target *target, const char *suffix,
+                          const char *attribute) {
   *section = (Section){.target = target, .suffix = suffix, .attribute = attribute};
-  section->print = (NestPrint){{arena_printf(net->arena, "%s_", net->name), suffix, attribute}, target ? target->lanes : LANES, .apart = !target, .standard = target && !target->condition, .needs = &section->needs};
+  section->print = (NestPrint){{arena_printf(net->arena, "%s_", net->name), suffix, attribute},
+                               target ? target->lanes : LANES,
+                               .apart = !target,
+                               .standard = target && !target->condition,
+                               .needs = &section->needs};
 }
 
 static void name_sections(Net *net) {
@@ -356,7 +430,9 @@ static void name_sections(Net *net) {
   for (int t = 0; t < o->ntargets; t++) {
     const Target *target = o->target[t];
     const char *suffix = o->ntargets > 1 ? arena_printf(net->arena, "_%s", target->suffix) : "";
-    const char *attribute = target->attribute ? arena_printf(net->arena, "%s_%s", net->upper, name_upper(net->arena, target->suffix)) : "";
+    const char *attribute = target->attribute ? arena_printf(net->arena, "%s_%s", net->upper,
+                                                             name_upper(net->arena, target->suffix))
+                                              : "";
     section_begin(net, &net->section[t], target, suffix, attribute);
   }
 }
@@ -370,7 +446,9 @@ static int64_t work_of(const Graph *graph) { /* multiply-adds and elements */
   return work;
 }
 
-bool step_shared(const Step *step, int target) { return step->team && team_shares(step->lower[target]->b->main->body); }
+bool step_shared(const Step *step, int target) {
+  return step->team && team_shares(step->lower[target]->b->main->body);
+}
 
 static bool any_shared(const Net *net) {
   for (int t = 0; t < net->options->ntargets; t++)
@@ -379,24 +457,93 @@ static bool any_shared(const Net *net) {
   return false;
 }
 
-/* What the other files of this folder call after the net, and the ends of the shared header's and C's own types: uint8_t, cnn_optimizer_kind. */
-static const char *const fixed_names[] = {
-  "infer", "infer_some", "pack", "pack_step", "init", "gradients", "target", "level", "forced", "labels", "trained", "bytes", "open", "mark", "run", "image", "images", "batch", "sample", "weights", "model", "workspace", "training",
-  "add", "mix", "keys", "bits", "uniform", "normal", "log", "root", "turn", "fill", "initial",
-  "network", "network_inputs", "network_outputs", "network_weights", "network_layers", "network_steps", "network_recipe", "network_summary", "network_metrics", "network_augment", "network_milestones",
-  "look", "look_forward", "look_backward", "look_pack", "look_layers", "look_scores", "look_gradients", "network_look", "network_init", "network_pack", "network_infer", "network_infer_timed", "network_gradients", "t", "kind", NULL};
+/* What the other files of this folder call after the net, and the ends of the shared header's and C's own
+ * types: uint8_t, cnn_optimizer_kind. */
+static const char *const fixed_names[] = {"infer",
+                                          "infer_some",
+                                          "pack",
+                                          "pack_step",
+                                          "init",
+                                          "gradients",
+                                          "target",
+                                          "level",
+                                          "forced",
+                                          "labels",
+                                          "trained",
+                                          "bytes",
+                                          "open",
+                                          "mark",
+                                          "run",
+                                          "image",
+                                          "images",
+                                          "batch",
+                                          "sample",
+                                          "weights",
+                                          "model",
+                                          "workspace",
+                                          "training",
+                                          "add",
+                                          "mix",
+                                          "keys",
+                                          "bits",
+                                          "uniform",
+                                          "normal",
+                                          "log",
+                                          "root",
+                                          "turn",
+                                          "fill",
+                                          "initial",
+                                          "network",
+                                          "network_inputs",
+                                          "network_outputs",
+                                          "network_weights",
+                                          "network_layers",
+                                          "network_steps",
+                                          "network_recipe",
+                                          "network_summary",
+                                          "network_metrics",
+                                          "network_augment",
+                                          "network_milestones",
+                                          "look",
+                                          "look_forward",
+                                          "look_backward",
+                                          "look_pack",
+                                          "look_layers",
+                                          "look_scores",
+                                          "look_gradients",
+                                          "network_look",
+                                          "network_init",
+                                          "network_pack",
+                                          "network_infer",
+                                          "network_infer_timed",
+                                          "network_gradients",
+                                          "t",
+                                          "kind",
+                                          NULL};
 
-Net *emit_begin(Arena *arena, const Graph *graph, Plan *infer, Plan *train, Plan *look, const Sources *sources, const EmitOptions *options) {
+Net *emit_begin(Arena *arena, const Graph *graph, Plan *infer, Plan *train, Plan *look,
+                const Sources *sources, const EmitOptions *options) {
   Net *net = NEW(arena, Net);
-  net->arena = arena, net->options = options, net->graph = graph, net->sources = sources;
-  net->name = options->prefix, net->upper = name_upper(arena, options->prefix), net->model = graph->parameters > 0;
+  net->arena = arena;
+  net->options = options;
+  net->graph = graph;
+  net->sources = sources;
+  net->name = options->prefix;
+  net->upper = name_upper(arena, options->prefix);
+  net->model = graph->parameters > 0;
   net->names.arena = net->macros.arena = arena;
   for (const char *const *s = fixed_names; *s; s++) names_reserve(&net->names, *s);
-  for (int phase = 0; infer->together && phase < infer->phases; phase++) names_reserve(&net->names, arena_printf(arena, "run_phase%d", phase));
-  for (int phase = 0; train && phase < train->phases - train->first_phase; phase++)
-    names_reserve(&net->names, arena_printf(arena, "phase%d_image", phase)), names_reserve(&net->names, arena_printf(arena, "phase%d_images", phase)),
+  for (int phase = 0; infer->together && phase < infer->phases; phase++)
+    names_reserve(&net->names, arena_printf(arena, "run_phase%d", phase));
+  for (int phase = 0; train && phase < train->phases - train->first_phase; phase++) {
+    names_reserve(&net->names, arena_printf(arena, "phase%d_image", phase));
+    names_reserve(&net->names, arena_printf(arena, "phase%d_images", phase));
     names_reserve(&net->names, arena_printf(arena, "phase%d_batch", phase));
-  net->team = options->openmp && (infer->together || (options->batch <= 1 && schedule_team(options->target[0], work_of(graph)))); /* a batch shares out its images */
+  }
+  net->team = options->openmp &&
+              (infer->together ||
+               (options->batch <= 1 &&
+                schedule_team(options->target[0], work_of(graph)))); /* a batch shares out its images */
   name_ports(net);
   name_sections(net);
   net->slots = options->openmp ? at_most(groups_of(infer, options->batch), MOST_SHARDS) : 1;
@@ -415,7 +562,8 @@ const char *net_linkage(const Net *net) { return net->options->program ? "static
 
 const char *net_target_names(const Net *net) {
   const char *names = net->options->target[0]->name;
-  for (int t = 1; t < net->options->ntargets; t++) names = arena_printf(net->arena, "%s,%s", names, net->options->target[t]->name);
+  for (int t = 1; t < net->options->ntargets; t++)
+    names = arena_printf(net->arena, "%s,%s", names, net->options->target[t]->name);
   return names;
 }
 
@@ -425,21 +573,29 @@ int64_t members_floats(const Part *part) {
   return floats;
 }
 
-int64_t net_model_floats(const Net *net) { return net->infer.members.n ? members_floats(&net->infer) : net->model ? ALIGNED_FLOATS : 0; }
+int64_t net_model_floats(const Net *net) {
+  return net->infer.members.n ? members_floats(&net->infer) : net->model ? ALIGNED_FLOATS : 0;
+}
 
 int64_t arena_room(int64_t floats) { return floats ? floats : ALIGNED_FLOATS; }
 bool net_counts(const Net *net) { return net->infer.plan->images > 1 || net->infer.plan->together; }
 int64_t net_all_floats(const Net *net) { return net->options->batch * net->infer.plan->all_floats; }
-int64_t net_workspace_floats(const Net *net) { return net_all_floats(net) + net->slots * arena_room(net->infer.plan->arena_floats); }
+int64_t net_workspace_floats(const Net *net) {
+  return net_all_floats(net) + net->slots * arena_room(net->infer.plan->arena_floats);
+}
 
 NetSizes emit_sizes(const Net *net) {
-  NetSizes sizes = {.model_bytes = 4 * net_model_floats(net), .workspace_bytes = 4 * net_workspace_floats(net)};
-  sizes.workspace_bound = 4 * (net->options->batch * net->infer.plan->all_bound + net->slots * arena_room(net->infer.plan->arena_bound));
+  NetSizes sizes = {.model_bytes = 4 * net_model_floats(net),
+                    .workspace_bytes = 4 * net_workspace_floats(net)};
+  sizes.workspace_bound = 4 * (net->options->batch * net->infer.plan->all_bound +
+                               net->slots * arena_room(net->infer.plan->arena_bound));
   if (!net->train.plan) return sizes;
   sizes.shards = net->shards;
   sizes.training_bytes = 4 * training_floats(net);
   const Plan *train = net->train.plan;
   const int64_t an_image = train->kept_floats - train->kept_bound + train->all_floats - train->all_bound;
-  sizes.training_bound = sizes.training_bytes - 4 * (net->shards * (train->arena_floats - train->arena_bound) + net->train_batch * an_image);
+  sizes.training_bound =
+      sizes.training_bytes -
+      4 * (net->shards * (train->arena_floats - train->arena_bound) + net->train_batch * an_image);
   return sizes;
 }

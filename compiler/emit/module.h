@@ -1,4 +1,5 @@
-/* module.h: a net on its way to C text: every kernel lowered for every target, the packed weights they read, all names. Private to emit/. */
+/* module.h: a net on its way to C text: every kernel lowered for every target, the packed weights they read,
+ * all names. Private to emit/. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_MODULE_H
 #define CNNC_MODULE_H
@@ -10,144 +11,174 @@
 enum { ALIGNMENT = 64, ALIGNED_FLOATS = 16, MOST_SHARDS = 8 };
 
 /* A C function made of a nest. Kernels whose text is the same, layers of equal shape, share one. */
-typedef struct Function { const char *text, *key, *name, *comment; VEC(const char *) also; } Function;
+typedef struct Function {
+  const char *text, *key, *name, *comment;
+  VEC(const char *) also;
+} Function;
 
 /* The functions of one target, or those of no target in particular (packing). */
 typedef struct Section {
-  const Target *target;      /* NULL: packing */
-  const char *suffix;        /* of the names of its functions: "_v4"; "" where a file has one target */
-  const char *attribute;     /* macro of its functions: "LENET5_V4"; "" where none is needed */
+  const Target *target;  /* NULL: packing */
+  const char *suffix;    /* of the names of its functions: "_v4"; "" where a file has one target */
+  const char *attribute; /* macro of its functions: "LENET5_V4"; "" where none is needed */
   NestPrint print;
   PreludeNeeds needs;
   VEC(Function *) functions;
 } Section;
 
-/* Weights in the order in which kernels read them: a member of the model (inference) or of the training struct; or, made of no weights, a constant table. */
+/* Weights in the order in which kernels read them: a member of the model (inference) or of the training
+ * struct; or, made of no weights, a constant table. */
 typedef struct Member {
   const char *name, *key;
-  int rank; const int64_t *dim; int64_t floats;
-  const Weight *copy;        /* the natural weight as it is, or */
-  const Pack *pack;          /* what its nest makes of the natural weights (of none: constants), by `function`, or */
+  int rank;
+  const int64_t *dim;
+  int64_t floats;
+  const Weight *copy; /* the natural weight as it is, or */
+  const Pack *pack;   /* what its nest makes of the natural weights (of none: constants), by `function`, or */
   const Function *function;
-  const float *table;        /* constants */
+  const float *table; /* constants */
 } Member;
 
-typedef struct Step {        /* a kernel */
+typedef struct Step { /* a kernel */
   const Kernel *kernel;
-  const char *name;          /* "stage1_conv1" */
-  bool team;                 /* threads may share its loops */
-  Lower **lower;             /* by target */
-  bool **uses;               /* by target and buffer: it is a parameter of the function */
-  Function **function;       /* by target */
-  const Member ***member;    /* by target and buffer: what a buffer of weights or constants is bound to; NULL: natural weights, or something else */
+  const char *name;       /* "stage1_conv1" */
+  bool team;              /* threads may share its loops */
+  Lower **lower;          /* by target */
+  bool **uses;            /* by target and buffer: it is a parameter of the function */
+  Function **function;    /* by target */
+  const Member ***member; /* by target and buffer: what a buffer of weights or constants is bound to; NULL:
+                             natural weights, or something else */
 } Step;
 
-typedef struct Part {        /* inference, training, or looking inside */
-  const Plan *plan;          /* NULL: not wanted */
+typedef struct Part { /* inference, training, or looking inside */
+  const Plan *plan;   /* NULL: not wanted */
   VEC(Step) steps;
   VEC(Member *) members;
-  Names names;               /* of members */
-  Function ***outputs;       /* by output and target, of images side by side: what brings an output into the caller's order; else NULL */
+  Names names;         /* of members */
+  Function ***outputs; /* by output and target, of images side by side: what brings an output into the
+                          caller's order; else NULL */
 } Part;
 
-typedef struct PortNames { const char *name, *upper, *target; } PortNames; /* image, IMAGE; output_target */
+typedef struct PortNames {
+  const char *name, *upper, *target;
+} PortNames; /* image, IMAGE; output_target */
 
 struct Net {
   Arena *arena;
   const EmitOptions *options;
   const Graph *graph;
   const Sources *sources;
-  const char *name, *upper;  /* lenet5, LENET5 */
-  bool model;                /* there are parameters, so there are weights and a model */
-  Names names;               /* of functions and tables, without the net's */
-  Names macros;              /* LENET5_BATCH, LENET5_IMAGE_SIZE */
+  const char *name, *upper; /* lenet5, LENET5 */
+  bool model;               /* there are parameters, so there are weights and a model */
+  Names names;              /* of functions and tables, without the net's */
+  Names macros;             /* LENET5_BATCH, LENET5_IMAGE_SIZE */
   PortNames *input, *output;
   Part infer, train, look;
-  VEC(Member *) tables;      /* constant tables */
-  Section pack, *section;    /* section: by target */
-  int64_t train_batch, shards; /* shards: parts of a batch that are summed on their own, whatever the number of threads */
-  int64_t slots;             /* inference: images at work at the same time */
-  bool team;                 /* inference: an image is the work of a team of threads */
+  VEC(Member *) tables;   /* constant tables */
+  Section pack, *section; /* section: by target */
+  int64_t train_batch,
+      shards;    /* shards: parts of a batch that are summed on their own, whatever the number of threads */
+  int64_t slots; /* inference: images at work at the same time */
+  bool team;     /* inference: an image is the work of a team of threads */
 };
 
 /* ---- module.c ---- */
 int64_t aligned(int64_t floats);
-int64_t step_scratch(const Step *, int target, int buffer); /* where in the kernel's scratch a BIND_SCRATCH buffer starts */
-int64_t arena_room(int64_t floats);                         /* no array of C is empty */
-bool step_shared(const Step *, int target);                 /* threads share its loops; else one of them runs it */
+int64_t step_scratch(const Step *, int target,
+                     int buffer);           /* where in the kernel's scratch a BIND_SCRATCH buffer starts */
+int64_t arena_room(int64_t floats);         /* no array of C is empty */
+bool step_shared(const Step *, int target); /* threads share its loops; else one of them runs it */
 int64_t members_floats(const Part *);
-bool net_counts(const Net *);                               /* NAME_run takes a number of images */
+bool net_counts(const Net *); /* NAME_run takes a number of images */
 int64_t net_model_floats(const Net *), net_workspace_floats(const Net *);
-int64_t net_all_floats(const Net *);                        /* of the workspace: what is read for all images together */
-const char *net_linkage(const Net *);                       /* "static " in a program, whose libraries may have functions of the same name */
-const char *net_target_names(const Net *);                  /* "x86-64-v4,x86-64-v3,x86-64" */
-const char *layer_text(Net *, const Node *);                /* "conv1, line 14: conv(6, 5x5)" */
-const char *layer_place(Net *, const Node *);               /* "line 14: conv(6, 5x5)" */
+int64_t net_all_floats(const Net *); /* of the workspace: what is read for all images together */
+const char *
+net_linkage(const Net *); /* "static " in a program, whose libraries may have functions of the same name */
+const char *net_target_names(const Net *);    /* "x86-64-v4,x86-64-v3,x86-64" */
+const char *layer_text(Net *, const Node *);  /* "conv1, line 14: conv(6, 5x5)" */
+const char *layer_place(Net *, const Node *); /* "line 14: conv(6, 5x5)" */
 
 /* ---- frame.c: functions that call kernels ---- */
 typedef enum FrameKind {
-  FRAME_INFER,               /* one image, or as many as lie side by side; in a plan by phases `n` of the call */
-  FRAME_TOGETHER,            /* all images of a call */
-  FRAME_SAMPLE,              /* training: what they add */
-  FRAME_BATCH,               /* training: what is computed from all images */
-  FRAME_LOOK,                /* looking inside: one image, all values kept */
+  FRAME_INFER,    /* one image, or as many as lie side by side; in a plan by phases `n` of the call */
+  FRAME_TOGETHER, /* all images of a call */
+  FRAME_SAMPLE,   /* training: what they add */
+  FRAME_BATCH,    /* training: what is computed from all images */
+  FRAME_LOOK,     /* looking inside: one image, all values kept */
 } FrameKind;
-typedef struct Local { const char *wanted, *value, *name; } Local;
-typedef struct Frame {       /* local variables are declared as the calls need them */
-  Net *net; const Part *part; int target; FrameKind kind;
-  int images;                /* that the functions called work on: 1, or the target's lanes, of which `count` count */
+typedef struct Local {
+  const char *wanted, *value, *name;
+} Local;
+typedef struct Frame { /* local variables are declared as the calls need them */
+  Net *net;
+  const Part *part;
+  int target;
+  FrameKind kind;
+  int images; /* that the functions called work on: 1, or the target's lanes, of which `count` count */
   Text locals, calls;
-  VEC(Local) local; Names names;
-  bool keys;                 /* the image's random numbers are needed */
+  VEC(Local) local;
+  Names names;
+  bool keys; /* the image's random numbers are needed */
 } Frame;
 Frame frame_begin(Net *, const Part *, int target, FrameKind);
 void frame_call(Frame *, const Step *, const char *indent);
-/* Where a buffer of a step lies: floats from .. to-1 of the arena (0) or of an output (1, 2, ...), of these `width` in each `pitch`. False: nobody writes there. */
-typedef struct Where { int space; int64_t from, to, pitch, width; bool written; } Where;
+/* Where a buffer of a step lies: floats from .. to-1 of the arena (0) or of an output (1, 2, ...), of these
+ * `width` in each `pitch`. False: nobody writes there. */
+typedef struct Where {
+  int space;
+  int64_t from, to, pitch, width;
+  bool written;
+} Where;
 bool frame_where(const Frame *, const Step *, int buffer, Where *);
-const char *frame_value(Frame *, const Node *);             /* an expression for where a value lies */
-void frame_outputs(Frame *, const Step *, const char *(*to)(Frame *, int output), bool optional); /* images side by side: the outputs that the step has made go to the caller; optional: unless the pointer is NULL */
-int part_images(const Net *, const Part *, int target);     /* that lie side by side, for the functions of a target */
+const char *frame_value(Frame *, const Node *); /* an expression for where a value lies */
+void frame_outputs(Frame *, const Step *, const char *(*to)(Frame *, int output),
+                   bool optional); /* images side by side: the outputs that the step has made go to the
+                                      caller; optional: unless the pointer is NULL */
+int part_images(const Net *, const Part *,
+                int target); /* that lie side by side, for the functions of a target */
 bool frame_mentions(const Frame *, const char *name);
-void frame_end(Text *, Frame *);                            /* the body of the function */
+void frame_end(Text *, Frame *); /* the body of the function */
 
-const char *array_argument(Arena *, const Nest *, int buffer, const char *array, int rank, const int64_t *dim);
-void put_unused(Text *, const Frame *, const char *name);   /* "(void)name;" for a parameter that the body does not use */
-void list_add(Text *list, const char *item);                /* with commas between */
-void put_signature(Text *, const char *head, const char *list, const char *tail); /* "head(list)tail", the list on several lines where it is long */
-const char *infer_parameters(Net *, bool some);             /* of NAME_infer, NAME_infer_some */
+const char *array_argument(Arena *, const Nest *, int buffer, const char *array, int rank,
+                           const int64_t *dim);
+void put_unused(Text *, const Frame *,
+                const char *name);           /* "(void)name;" for a parameter that the body does not use */
+void list_add(Text *list, const char *item); /* with commas between */
+void put_signature(Text *, const char *head, const char *list,
+                   const char *tail); /* "head(list)tail", the list on several lines where it is long */
+const char *infer_parameters(Net *, bool some); /* of NAME_infer, NAME_infer_some */
 const char *gradients_parameters(Net *);
 
 /* ---- the parts of the file ---- */
-void put_banner(Text *, Net *, bool header);                 /* net.c: the comment at the top */
-void put_network_types(Text *, const Net *);                /* header.c */
-void put_declarations(Text *, Net *);                       /* header.c: what a header declares */
-void put_functions(Text *, const Section *);                /* net.c: the functions of a section */
-void put_pack(Text *, Net *);                               /* pack.c: tables, packing */
+void put_banner(Text *, Net *, bool header); /* net.c: the comment at the top */
+void put_network_types(Text *, const Net *); /* header.c */
+void put_declarations(Text *, Net *);        /* header.c: what a header declares */
+void put_functions(Text *, const Section *); /* net.c: the functions of a section */
+void put_pack(Text *, Net *);                /* pack.c: tables, packing */
 void put_packing(Text *, Net *, const Part *, const char *to);
-bool packing_shared(const Net *);                           /* a team packs the weights of a training step */
+bool packing_shared(const Net *); /* a team packs the weights of a training step */
 void put_shared_packing(Text *, Net *);
-void pack_values(Net *, const Member *, float *to);         /* what it is for the weights that are compiled in */
-void put_embedded(Text *, Net *);                           /* embed.c: NAME_trained, the weights to train on from */
+void pack_values(Net *, const Member *, float *to); /* what it is for the weights that are compiled in */
+void put_embedded(Text *, Net *);                   /* embed.c: NAME_trained, the weights to train on from */
 void put_member_values(Text *, Net *, const Member *);
 void put_open(Text *, Net *);
-const char *initial_weights(Net *);                         /* an expression for the weights to train on from, or NULL */
+const char *initial_weights(Net *); /* an expression for the weights to train on from, or NULL */
 int64_t model_file_bytes(const Net *);
-void put_infer(Text *, Net *, int target);                  /* infer.c */
+void put_infer(Text *, Net *, int target); /* infer.c */
 void put_infer_entries(Text *, Net *);
-void put_dispatch(Text *, Net *);                           /* dispatch.c: NAME_target, the level of the CPU */
+void put_dispatch(Text *, Net *); /* dispatch.c: NAME_target, the level of the CPU */
 void put_dispatched(Text *, Net *, const char *result, const char *function, const char *arguments);
-void put_init(Text *, Net *);                               /* init.c */
-void put_batch_struct(Text *, Net *);                       /* train.c */
-void put_gradients(Text *, Net *, int target);              
+void put_init(Text *, Net *);         /* init.c */
+void put_batch_struct(Text *, Net *); /* train.c */
+void put_gradients(Text *, Net *, int target);
 void put_gradients_entry(Text *, Net *);
 void put_training_struct(Text *, Net *);
 int64_t training_floats(const Net *);
-void put_look_struct(Text *, Net *);                        /* look.c */
+void put_look_struct(Text *, Net *); /* look.c */
 void put_look(Text *, Net *, int target);
 void put_look_entries(Text *, Net *);
 void put_look_tables(Text *, Net *);
 int64_t look_place(const Part *, int output);
-void put_network(Text *, Net *);                            /* network.c */
+void put_network(Text *, Net *); /* network.c */
 void put_main(Text *, Net *);
 #endif

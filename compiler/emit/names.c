@@ -8,15 +8,118 @@
 #include "emit/prelude.h"
 
 /* ---- names ---- */
-static const char *const keywords[] = { /* of C and C++, which reads the header */
-  "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case", "catch", "char", "class", "compl", "const", "const_cast",
-  "constexpr", "continue", "decltype", "default", "delete", "do", "double", "dynamic_cast", "else", "enum", "explicit", "export", "extern", "false", "float",
-  "for", "friend", "goto", "if", "inline", "int", "long", "mutable", "namespace", "new", "noexcept", "not", "not_eq", "nullptr", "operator", "or", "or_eq",
-  "private", "protected", "public", "register", "reinterpret_cast", "restrict", "return", "short", "signed", "sizeof", "static", "static_assert", "static_cast",
-  "struct", "switch", "template", "this", "thread_local", "throw", "true", "try", "typedef", "typeid", "typename", "typeof", "union", "unsigned", "using",
-  "virtual", "void", "volatile", "wchar_t", "while", "xor", "xor_eq", "linux", "unix", "NULL", "memcpy", "memset",
-  "_Alignas", "_Alignof", "_Atomic", "_Bool", "_Complex", "_Generic", "_Imaginary", "_Noreturn", "_Static_assert", "_Thread_local",
-  "int8_t", "int16_t", "int32_t", "int64_t", "uint8_t", "uint16_t", "uint32_t", "uint64_t", "size_t", "intptr_t", "uintptr_t", NULL};
+static const char *const keywords[] = {/* of C and C++, which reads the header */
+                                       "alignas",
+                                       "alignof",
+                                       "and",
+                                       "and_eq",
+                                       "asm",
+                                       "auto",
+                                       "bitand",
+                                       "bitor",
+                                       "bool",
+                                       "break",
+                                       "case",
+                                       "catch",
+                                       "char",
+                                       "class",
+                                       "compl",
+                                       "const",
+                                       "const_cast",
+                                       "constexpr",
+                                       "continue",
+                                       "decltype",
+                                       "default",
+                                       "delete",
+                                       "do",
+                                       "double",
+                                       "dynamic_cast",
+                                       "else",
+                                       "enum",
+                                       "explicit",
+                                       "export",
+                                       "extern",
+                                       "false",
+                                       "float",
+                                       "for",
+                                       "friend",
+                                       "goto",
+                                       "if",
+                                       "inline",
+                                       "int",
+                                       "long",
+                                       "mutable",
+                                       "namespace",
+                                       "new",
+                                       "noexcept",
+                                       "not",
+                                       "not_eq",
+                                       "nullptr",
+                                       "operator",
+                                       "or",
+                                       "or_eq",
+                                       "private",
+                                       "protected",
+                                       "public",
+                                       "register",
+                                       "reinterpret_cast",
+                                       "restrict",
+                                       "return",
+                                       "short",
+                                       "signed",
+                                       "sizeof",
+                                       "static",
+                                       "static_assert",
+                                       "static_cast",
+                                       "struct",
+                                       "switch",
+                                       "template",
+                                       "this",
+                                       "thread_local",
+                                       "throw",
+                                       "true",
+                                       "try",
+                                       "typedef",
+                                       "typeid",
+                                       "typename",
+                                       "typeof",
+                                       "union",
+                                       "unsigned",
+                                       "using",
+                                       "virtual",
+                                       "void",
+                                       "volatile",
+                                       "wchar_t",
+                                       "while",
+                                       "xor",
+                                       "xor_eq",
+                                       "linux",
+                                       "unix",
+                                       "NULL",
+                                       "memcpy",
+                                       "memset",
+                                       "_Alignas",
+                                       "_Alignof",
+                                       "_Atomic",
+                                       "_Bool",
+                                       "_Complex",
+                                       "_Generic",
+                                       "_Imaginary",
+                                       "_Noreturn",
+                                       "_Static_assert",
+                                       "_Thread_local",
+                                       "int8_t",
+                                       "int16_t",
+                                       "int32_t",
+                                       "int64_t",
+                                       "uint8_t",
+                                       "uint16_t",
+                                       "uint32_t",
+                                       "uint64_t",
+                                       "size_t",
+                                       "intptr_t",
+                                       "uintptr_t",
+                                       NULL};
 
 static bool listed(const char *const *list, const char *name) {
   for (; *list; list++)
@@ -95,7 +198,8 @@ void put_hex_float(Text *out, float value) {
   snprintf(digits, sizeof digits, "%06" PRIx32, fraction << 1);
   int n = 6;
   while (n > 0 && digits[n - 1] == '0') n--;
-  text_put(out, "%s0x%d%s%.*sp%df", sign, exponent ? 1 : 0, n ? "." : "", n, digits, exponent ? exponent - 127 : -126);
+  text_put(out, "%s0x%d%s%.*sp%df", sign, exponent ? 1 : 0, n ? "." : "", n, digits,
+           exponent ? exponent - 127 : -126);
 }
 
 void put_floats(Text *out, const float *value, int64_t n, const char *indent) {
@@ -108,7 +212,8 @@ void put_floats(Text *out, const float *value, int64_t n, const char *indent) {
   text_put(out, "\n");
 }
 
-/* Seventeen digits tell any double from its neighbours; fewer are printed when they do as well. The decimal point is the locale's, so it is put back. */
+/* Seventeen digits tell any double from its neighbours; fewer are printed when they do as well. The decimal
+ * point is the locale's, so it is put back. */
 void put_double(Text *out, double value) {
   if (put_special(out, value, "")) return;
   char s[40];
@@ -128,9 +233,11 @@ void put_string(Text *out, const char *s) {
   while (s < end) {
     uint32_t code = 0;
     const int length = text_decode(s, (size_t)(end - s), &code);
-    if (*s == '"' || *s == '\\' || (*s == '?' && s > start && s[-1] == '?')) text_put(out, "\\%c", *s); /* "??" might begin a trigraph */
+    if (*s == '"' || *s == '\\' || (*s == '?' && s > start && s[-1] == '?'))
+      text_put(out, "\\%c", *s); /* "??" might begin a trigraph */
     else if (*s == '\n') text_put(out, "\\n");
-    else if (length == 0 || (unsigned char)*s < 0x20 || *s == 0x7f) text_put(out, "\\%03o", (unsigned)(unsigned char)*s);
+    else if (length == 0 || (unsigned char)*s < 0x20 || *s == 0x7f)
+      text_put(out, "\\%03o", (unsigned)(unsigned char)*s);
     else text_bytes(out, s, (size_t)length);
     s += length ? length : 1;
   }

@@ -8,21 +8,27 @@
 #include "base/text.h"
 
 /* ---- names ---- */
-typedef struct Names { Arena *arena; VEC(const char *) taken; } Names; /* of one scope */
+typedef struct Names {
+  Arena *arena;
+  VEC(const char *) taken;
+} Names; /* of one scope */
 bool names_taken(const Names *, const char *name);
 void names_reserve(Names *, const char *name);
 const char *names_unique(Names *, const char *name); /* the name, or name_2, ...: taken from now on */
-const char *name_identifier(Arena *, const char *name); /* "stage1.conv1" -> "stage1_conv1"; a keyword gets a '_' behind it */
-bool name_of_runtime(const char *name);                 /* names of the shared header begin as this one does */
+const char *
+name_identifier(Arena *,
+                const char *name);      /* "stage1.conv1" -> "stage1_conv1"; a keyword gets a '_' behind it */
+bool name_of_runtime(const char *name); /* names of the shared header begin as this one does */
 const char *name_upper(Arena *, const char *name);
 bool text_mentions(const Text *, const char *name); /* as a word */
 
 /* ---- literals: exact, and the same under any locale ---- */
-void put_float(Text *, float);                            /* 0.1f: shortest */
-void put_hex_float(Text *, float);                        /* 0x1.99999ap-4f: for tables */
+void put_float(Text *, float);                                         /* 0.1f: shortest */
+void put_hex_float(Text *, float);                                     /* 0x1.99999ap-4f: for tables */
 void put_floats(Text *, const float *, int64_t n, const char *indent); /* a table, without its braces */
 void put_double(Text *, double);
-void put_string(Text *, const char *);                    /* with quotes */
-void put_comment(Text *, const char *, const char *prefix); /* lines inside a comment: nothing in them can end it */
-void put_dims(Text *, int rank, const int64_t *dim);      /* [6][1][5][5] */
+void put_string(Text *, const char *); /* with quotes */
+void put_comment(Text *, const char *,
+                 const char *prefix);                /* lines inside a comment: nothing in them can end it */
+void put_dims(Text *, int rank, const int64_t *dim); /* [6][1][5][5] */
 #endif

@@ -6,23 +6,30 @@
 #include "nest/nest.h"
 
 typedef struct NestPrint {
-  PreludeNames names;    /* prefix: of types and of functions of the prelude; suffix and attribute: of all functions */
-  int lanes_max;         /* 1: scalar C for any compiler */
-  bool team;             /* PARALLEL loops are shared out: main functions that have some are called by all threads of a team, `thread` of `threads` */
-  bool apart;            /* main functions are never inlined: they are called once, and their callers many of them */
-  bool standard;         /* no assembly, nor anything else that a compiler may not have */
-  PreludeNeeds *needs;   /* what the printed text uses is added here */
+  PreludeNames
+      names; /* prefix: of types and of functions of the prelude; suffix and attribute: of all functions */
+  int lanes_max; /* 1: scalar C for any compiler */
+  bool team;  /* PARALLEL loops are shared out: main functions that have some are called by all threads of a
+                 team, `thread` of `threads` */
+  bool apart; /* main functions are never inlined: they are called once, and their callers many of them */
+  bool standard;       /* no assembly, nor anything else that a compiler may not have */
+  PreludeNeeds *needs; /* what the printed text uses is added here */
 } NestPrint;
 
-/* `static void NAME_SUFFIX(buffers, sizes)` with its helper functions before it and its comment above. A buffer that is never touched is no parameter. */
+/* `static void NAME_SUFFIX(buffers, sizes)` with its helper functions before it and its comment above. A
+ * buffer that is never touched is no parameter. */
 void emit_nest(Text *, const Nest *, const NestPrint *);
 
-bool emit_nest_shares(const Nest *, const NestPrint *);                /* is it run by a team? Then `int thread, int threads` are its last parameters */
-bool emit_nest_uses(const Nest *, int buf_id);                         /* is this buffer a parameter of what is printed? */
-const char *emit_nest_pointer(Arena *, const Nest *, int buf_id);      /* its type, for a cast: "const float (*)[56][256]", "float *" */
+bool emit_nest_shares(
+    const Nest *,
+    const NestPrint *); /* is it run by a team? Then `int thread, int threads` are its last parameters */
+bool emit_nest_uses(const Nest *, int buf_id); /* is this buffer a parameter of what is printed? */
+const char *emit_nest_pointer(Arena *, const Nest *,
+                              int buf_id); /* its type, for a cast: "const float (*)[56][256]", "float *" */
 
-/* The whole call, `NAME_SUFFIX(…);`: argument[buf id] is C text of a pointer of any object type, cast where C wants it; size[i] of a size parameter.
- * `thread` and `threads` are in scope where a team calls it. */
-const char *emit_nest_call(Arena *, const Nest *, const NestPrint *, const char *const *argument, const char *const *size);
+/* The whole call, `NAME_SUFFIX(…);`: argument[buf id] is C text of a pointer of any object type, cast where C
+ * wants it; size[i] of a size parameter. `thread` and `threads` are in scope where a team calls it. */
+const char *emit_nest_call(Arena *, const Nest *, const NestPrint *, const char *const *argument,
+                           const char *const *size);
 void emit_comment(Text *, int indent, const char *text); /* `// text`, a line each, whatever the text holds */
 #endif

@@ -7,8 +7,13 @@
 /* ---- the top ---- */
 void put_banner(Text *out, Net *net, bool header) {
   const bool program = net->options->program;
-  text_put(out, "/* %s: the net `%s` as C%s. Made by cnnc; change the program, not this file.\n", net->name, net->graph->name, header ? ": declarations" : program ? ", with its program" : "");
-  text_put(out, " *\n * This text and the weights in it belong to the author of the net, who may use them in any way, without conditions.\n");
+  text_put(out, "/* %s: the net `%s` as C%s. Made by cnnc; change the program, not this file.\n", net->name,
+           net->graph->name,
+           header    ? ": declarations"
+           : program ? ", with its program"
+                     : "");
+  text_put(out, " *\n * This text and the weights in it belong to the author of the net, who may use them in "
+                "any way, without conditions.\n");
   if (!header && net->options->summary && *net->options->summary) {
     text_put(out, " *\n");
     put_comment(out, net->options->summary, " * ");
@@ -20,9 +25,9 @@ static void put_includes(Text *out, Net *net) {
   const bool single = !net->options->header;
   if (single) text_put(out, "#include <stddef.h>\n#include <stdint.h>\n");
   else text_put(out, "#include \"%s\"\n", net->options->header);
-  text_put(out,
-           "#if __STDC_HOSTED__ || !defined(__GNUC__)\n#include <string.h>\n"
-           "#else // without a C library; where these become calls, of functions of these names\n#define memcpy __builtin_memcpy\n#define memset __builtin_memset\n#endif\n\n");
+  text_put(out, "#if __STDC_HOSTED__ || !defined(__GNUC__)\n#include <string.h>\n"
+                "#else // without a C library; where these become calls, of functions of these "
+                "names\n#define memcpy __builtin_memcpy\n#define memset __builtin_memset\n#endif\n\n");
   if (!single) return;
   put_network_types(out, net);
   put_declarations(out, net);
@@ -31,10 +36,14 @@ static void put_includes(Text *out, Net *net) {
 static void put_assertions(Text *out, Net *net) {
   const char *name = net->name, *upper = net->upper;
   text_put(out, "/* The numbers of the header are those of the structs. */\n");
-  if (net->model) text_put(out, "_Static_assert(sizeof(%s_weights) == %s_PARAMETERS * sizeof(float), \"weights\");\n", name, upper);
-  if (net->model) text_put(out, "_Static_assert(sizeof(%s_model) == %s_MODEL_BYTES, \"model\");\n", name, upper);
+  if (net->model)
+    text_put(out, "_Static_assert(sizeof(%s_weights) == %s_PARAMETERS * sizeof(float), \"weights\");\n", name,
+             upper);
+  if (net->model)
+    text_put(out, "_Static_assert(sizeof(%s_model) == %s_MODEL_BYTES, \"model\");\n", name, upper);
   text_put(out, "_Static_assert(sizeof(%s_workspace) == %s_WORKSPACE_BYTES, \"workspace\");\n", name, upper);
-  if (net->train.plan) text_put(out, "_Static_assert(sizeof(%s_training) == %s_TRAINING_BYTES, \"training\");\n", name, upper);
+  if (net->train.plan)
+    text_put(out, "_Static_assert(sizeof(%s_training) == %s_TRAINING_BYTES, \"training\");\n", name, upper);
   text_put(out, "\n");
 }
 
@@ -93,7 +102,8 @@ static void put_codeless(Text *out, Net *net) {
     if (node->op == &op_input || !*node->name || has_code(net, node)) continue;
     if (!any) text_put(out, "// Layers without code of their own:\n");
     any = true;
-    emit_comment(out, 0, arena_printf(net->arena, "  %s: %s", layer_text(net, node), where_it_went(net, node)));
+    emit_comment(out, 0,
+                 arena_printf(net->arena, "  %s: %s", layer_text(net, node), where_it_went(net, node)));
   }
   if (any) text_put(out, "\n");
 }
@@ -104,7 +114,8 @@ void put_functions(Text *out, const Section *section) {
   for (int i = 0; i < section->functions.n; i++) {
     const Function *function = section->functions.data[i];
     emit_comment(out, 0, function->comment);
-    for (int k = 0; k < function->also.n; k++) emit_comment(out, 0, arena_printf(out->arena, "also %s", function->also.data[k]));
+    for (int k = 0; k < function->also.n; k++)
+      emit_comment(out, 0, arena_printf(out->arena, "also %s", function->also.data[k]));
     text_put(out, "%s", function->text);
   }
 }

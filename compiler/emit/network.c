@@ -1,4 +1,5 @@
-/* network.c: NAME_network: the constant that tells the runtime about the net, and the functions in it, whose types are the same for all nets. */
+/* network.c: NAME_network: the constant that tells the runtime about the net, and the functions in it, whose
+ * types are the same for all nets. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -14,10 +15,13 @@ static const Const *setting(const Param *params, const Const *arg, const char *n
 
 static double number(const Const *value, double otherwise) {
   if (!value) return otherwise;
-  return value->kind == CONST_INT || value->kind == CONST_BOOL ? (double)value->i : value->kind == CONST_FLOAT ? value->f : otherwise;
+  return value->kind == CONST_INT || value->kind == CONST_BOOL ? (double)value->i
+         : value->kind == CONST_FLOAT                          ? value->f
+                                                               : otherwise;
 }
 
-static void put_field(Text *out, const char *name, double value) { /* left out where it is zero, as it is then anyway */
+static void put_field(Text *out, const char *name,
+                      double value) { /* left out where it is zero, as it is then anyway */
   if (value == 0) return;
   text_put(out, "  .%s = ", name);
   put_double(out, value);
@@ -77,13 +81,16 @@ static const char *scores_of(const Graph *graph, int output) {
   const int64_t channels = shape_extent(node->shape).c;
   if (graph->training && graph->training->target_is_input) return "CNN_SCORES_NONE";
   switch (node->op->scores) {
-    case SCORES_PROBABILITY: return "CNN_SCORES_PROBABILITY";
-    case SCORES_LOG: return "CNN_SCORES_LOG";
-    case SCORES_BINARY: return (use && absorbs(use->op, SCORES_BINARY)) || (!use && channels == 1) ? "CNN_SCORES_BINARY" : "CNN_SCORES_NONE";
-    case SCORES_NONE: break;
+  case SCORES_PROBABILITY: return "CNN_SCORES_PROBABILITY";
+  case SCORES_LOG: return "CNN_SCORES_LOG";
+  case SCORES_BINARY:
+    return (use && absorbs(use->op, SCORES_BINARY)) || (!use && channels == 1) ? "CNN_SCORES_BINARY"
+                                                                               : "CNN_SCORES_NONE";
+  case SCORES_NONE: break;
   }
   if (use && absorbs(use->op, SCORES_BINARY)) return "CNN_SCORES_BINARY_LOGIT";
-  if (use ? use->op->class_target : graph->nlabels > 0 && graph->nlabels == channels) return "CNN_SCORES_LOGIT";
+  if (use ? use->op->class_target : graph->nlabels > 0 && graph->nlabels == channels)
+    return "CNN_SCORES_LOGIT";
   return "CNN_SCORES_NONE";
 }
 
@@ -93,7 +100,10 @@ static void put_criterion(Text *out, Net *net, const LossUse *use, int output) {
   const bool weighted = weights && weights->kind == CONST_LIST && weights->n;
   if (weighted) {
     text_put(out, "static const float %s_network_classes%d[] = {", net->name, output);
-    for (int i = 0; i < weights->n; i++) text_put(out, "%s", i ? ", " : ""), put_float(out, (float)number(&weights->items[i], 1));
+    for (int i = 0; i < weights->n; i++) {
+      text_put(out, "%s", i ? ", " : "");
+      put_float(out, (float)number(&weights->items[i], 1));
+    }
     text_put(out, "};\n");
   }
   text_put(out, "static const cnn_loss %s_network_loss%d = {.weight = ", net->name, output);
@@ -120,10 +130,14 @@ static void put_outputs(Text *out, Net *net) {
     put_string(out, port->name);
     text_put(out, ", ");
     put_shape(out, port->node->shape);
-    text_put(out, ", .size = %s_%s_SIZE, .scores = %s", net->upper, net->output[o].upper, scores_of(graph, o));
+    text_put(out, ", .size = %s_%s_SIZE, .scores = %s", net->upper, net->output[o].upper,
+             scores_of(graph, o));
     if (use) {
       const bool classes = use->op->class_target;
-      text_put(out, ", .target = %s, .target_size = %" PRId64 ",\n   .loss = \"%s\", .criterion = &%s_network_loss%d", classes ? "CNN_TARGET_CLASS" : "CNN_TARGET_VALUES",
+      text_put(out,
+               ", .target = %s, .target_size = %" PRId64
+               ",\n   .loss = \"%s\", .criterion = &%s_network_loss%d",
+               classes ? "CNN_TARGET_CLASS" : "CNN_TARGET_VALUES",
                classes ? e.h * e.w : shape_elements(port->node->shape), use->op->name, net->name, o);
     }
     text_put(out, "},\n");
@@ -137,7 +151,8 @@ static void put_weights(Text *out, Net *net) {
   text_put(out, "static const cnn_weight %s_network_weights[] = {\n", net->name);
   for (int i = 0; i < net->graph->weights.n; i++) {
     const Weight *weight = net->graph->weights.data[i];
-    const bool all = !(net->graph->training && net->graph->training->decay_weights_only), decays = weight->decay || (all && !weight->statistic);
+    const bool all = !(net->graph->training && net->graph->training->decay_weights_only),
+               decays = weight->decay || (all && !weight->statistic);
     text_put(out, "  {\"%s\", %d, {", weight->name, weight->rank);
     for (int d = 0; d < weight->rank; d++) text_put(out, "%s%" PRId64, d ? ", " : "", weight->dim[d]);
     const char *role = weight->statistic ? "CNN_STATISTIC" : weight->frozen ? "CNN_FROZEN" : "CNN_TRAINED";
@@ -164,10 +179,13 @@ static int put_layers(Text *out, Net *net) {
   for (int i = 0; i < net->graph->nodes.n; i++) {
     const Node *node = net->graph->nodes.data[i];
     if (node->op == &op_input) continue;
-    const int line = sources_get(net->sources, node->span.file) ? sources_place(net->sources, node->span.file, node->span.start).line : 0;
+    const int line = sources_get(net->sources, node->span.file)
+                         ? sources_place(net->sources, node->span.file, node->span.start).line
+                         : 0;
     text_put(out, "  {.name = \"%s\", .op = \"%s\", .line = %d, ", node->name, node->op->name, line);
     put_shape(out, node->shape);
-    text_put(out, ", .parameters = %" PRId64 ", .macs = %" PRId64 ", .bytes = %" PRId64 "},\n", own_parameters(node), node_macs(node), 4 * shape_elements(node->shape));
+    text_put(out, ", .parameters = %" PRId64 ", .macs = %" PRId64 ", .bytes = %" PRId64 "},\n",
+             own_parameters(node), node_macs(node), 4 * shape_elements(node->shape));
     n++;
   }
   text_put(out, "};\n");
@@ -202,11 +220,18 @@ static void put_options(Text *out, Net *net, const char *what, const Setting *li
       const Const *value = &list[i].arg[k];
       const bool several = value->kind == CONST_RANGE || value->kind == CONST_DIMS;
       const int items = several ? value->n : value->kind == CONST_INT || value->kind == CONST_FLOAT;
-      for (int m = 0; m < items && count < 4; m++) values[count++] = number(several ? &value->items[m] : value, 0);
-      if (value->kind == CONST_DIMS && items == 1) values[count] = values[count - 1], count++; /* N: as high as wide */
+      for (int m = 0; m < items && count < 4; m++)
+        values[count++] = number(several ? &value->items[m] : value, 0);
+      if (value->kind == CONST_DIMS && items == 1) {
+        values[count] = values[count - 1];
+        count++;
+      } /* N: as high as wide */
     }
     text_put(out, "  {\"%s\", {", list[i].form->name);
-    for (int k = 0; k < count; k++) text_put(out, "%s", k ? ", " : ""), put_double(out, values[k]);
+    for (int k = 0; k < count; k++) {
+      text_put(out, "%s", k ? ", " : "");
+      put_double(out, values[k]);
+    }
     text_put(out, "%s}, %d},\n", count ? "" : "0", count);
   }
   text_put(out, "};\n");
@@ -221,11 +246,17 @@ static void put_recipe(Text *out, Net *net) {
   put_options(out, net, "metrics", t->metrics.data, t->metrics.n);
   if (milestones) {
     text_put(out, "static const double %s_network_milestones[] = {", net->name);
-    for (int i = 0; i < at->n; i++) text_put(out, "%s", i ? ", " : ""), put_double(out, number(&at->items[i], 0));
+    for (int i = 0; i < at->n; i++) {
+      text_put(out, "%s", i ? ", " : "");
+      put_double(out, number(&at->items[i], 0));
+    }
     text_put(out, "};\n");
   }
-  text_put(out, "static const cnn_recipe %s_network_recipe = {\n  .optimizer = CNN_%s,\n", net->name, name_upper(net->arena, t->optimizer.form->name));
-  for (const char *const *s = (const char *const[]){"rate", "momentum", "weight_decay", "beta1", "beta2", "epsilon", "alpha", NULL}; *s; s++)
+  text_put(out, "static const cnn_recipe %s_network_recipe = {\n  .optimizer = CNN_%s,\n", net->name,
+           name_upper(net->arena, t->optimizer.form->name));
+  for (const char *const *s = (const char *const[]){"rate", "momentum", "weight_decay", "beta1", "beta2",
+                                                    "epsilon", "alpha", NULL};
+       *s; s++)
     put_field(out, *s, number(setting(optimizer, t->optimizer.arg, *s), 0));
   put_count(out, "nesterov", (int64_t)number(setting(optimizer, t->optimizer.arg, "nesterov"), 0));
   text_put(out, "  .schedule = CNN_%s,\n", name_upper(net->arena, t->schedule.form->name));
@@ -233,15 +264,19 @@ static void put_recipe(Text *out, Net *net) {
   for (const char *const *s = numbers; *s; s++)
     put_field(out, *s, number(setting(schedule, t->schedule.arg, *s), 0));
   put_count(out, "patience", (int64_t)number(setting(schedule, t->schedule.arg, "patience"), 0));
-  if (milestones) text_put(out, "  .milestones = %d, .milestone = %s_network_milestones,\n", at->n, net->name);
-  text_put(out, "  .batch = %" PRId64 ", .epochs = %" PRId64 ", .seed = UINT64_C(%" PRIu64 "),\n", t->batch, t->epochs, (uint64_t)t->seed);
+  if (milestones)
+    text_put(out, "  .milestones = %d, .milestone = %s_network_milestones,\n", at->n, net->name);
+  text_put(out, "  .batch = %" PRId64 ", .epochs = %" PRId64 ", .seed = UINT64_C(%" PRIu64 "),\n", t->batch,
+           t->epochs, (uint64_t)t->seed);
   put_count(out, "accumulate", t->accumulate);
   put_count(out, "early_stop", t->early_stop);
   put_field(out, "average", t->average);
   put_field(out, "clip_norm", t->clip_norm);
   put_count(out, "target_is_input", t->target_is_input);
-  if (t->augment.n) text_put(out, "  .augments = %d, .augment = %s_network_augment,\n", t->augment.n, net->name);
-  if (t->metrics.n) text_put(out, "  .metrics = %d, .metric = %s_network_metrics,\n", t->metrics.n, net->name);
+  if (t->augment.n)
+    text_put(out, "  .augments = %d, .augment = %s_network_augment,\n", t->augment.n, net->name);
+  if (t->metrics.n)
+    text_put(out, "  .metrics = %d, .metric = %s_network_metrics,\n", t->metrics.n, net->name);
   text_put(out, "};\n");
 }
 
@@ -253,13 +288,20 @@ static void put_infer_call(Text *out, Net *net, const char *function, bool timed
   if (net->model) list_add(&list, "model");
   for (int i = 0; i < net->graph->inputs.n; i++) {
     const char *type = types[net->graph->inputs.data[i].type];
-    list_add(&list, one ? arena_printf(net->arena, "(const %s *)input[%d] + i * %s_%s_SIZE", type, i, net->upper, net->input[i].upper) : arena_printf(net->arena, "input[%d]", i));
+    list_add(&list, one ? arena_printf(net->arena, "(const %s *)input[%d] + i * %s_%s_SIZE", type, i,
+                                       net->upper, net->input[i].upper)
+                        : arena_printf(net->arena, "input[%d]", i));
   }
   if (timed && counts) list_add(&list, arena_printf(net->arena, "%s_BATCH", net->upper));
   for (int o = 0; o < net->graph->outputs.n; o++)
-    list_add(&list, one ? arena_printf(net->arena, "output[%d] + i * %s_%s_SIZE", o, net->upper, net->output[o].upper) : arena_printf(net->arena, "output[%d]", o));
-  if (timed && net_all_floats(net)) list_add(&list, arena_printf(net->arena, "((%s_workspace *)workspace)->all", net->name));
-  if (timed) list_add(&list, arena_printf(net->arena, "((%s_workspace *)workspace)->arena%s, mark, context", net->name, net->slots > 1 && !net->infer.plan->together ? "[0]" : ""));
+    list_add(&list, one ? arena_printf(net->arena, "output[%d] + i * %s_%s_SIZE", o, net->upper,
+                                       net->output[o].upper)
+                        : arena_printf(net->arena, "output[%d]", o));
+  if (timed && net_all_floats(net))
+    list_add(&list, arena_printf(net->arena, "((%s_workspace *)workspace)->all", net->name));
+  if (timed)
+    list_add(&list, arena_printf(net->arena, "((%s_workspace *)workspace)->arena%s, mark, context", net->name,
+                                 net->slots > 1 && !net->infer.plan->together ? "[0]" : ""));
   else list_add(&list, "workspace");
   if (one) text_put(out, "for (int i = 0; i < %s_BATCH; i++) ", net->upper);
   if (timed && net->team) list_add(&list, "THREAD, THREADS");
@@ -277,13 +319,19 @@ static void put_functions_of_weights(Text *out, Net *net) {
 }
 
 static void put_functions_of_inference(Text *out, Net *net) {
-  text_put(out, "static void %s_network_infer(const void *model, const void *const *input, float *const *output, void *workspace) {\n", net->name);
+  text_put(out,
+           "static void %s_network_infer(const void *model, const void *const *input, float *const *output, "
+           "void *workspace) {\n",
+           net->name);
   if (!net->model) text_put(out, "  (void)model;\n");
   text_put(out, "  ");
   put_infer_call(out, net, "infer", false);
   text_put(out, "}\n");
   if (!net->options->program) return;
-  text_put(out, "static void %s_network_infer_timed(const void *model, const void *const *input, float *const *output, void *workspace, void (*mark)(void *, int32_t), void *context) {\n", net->name);
+  text_put(out,
+           "static void %s_network_infer_timed(const void *model, const void *const *input, float *const "
+           "*output, void *workspace, void (*mark)(void *, int32_t), void *context) {\n",
+           net->name);
   if (!net->model) text_put(out, "  (void)model;\n");
   text_put(out, "  ");
   put_infer_call(out, net, "run", true);
@@ -292,16 +340,19 @@ static void put_functions_of_inference(Text *out, Net *net) {
 
 static void put_function_of_training(Text *out, Net *net) {
   Text list = {.arena = net->arena};
-  if (net->model) list_add(&list, arena_printf(net->arena, "(const %s_weights *)(const void *)weights", net->name));
+  if (net->model)
+    list_add(&list, arena_printf(net->arena, "(const %s_weights *)(const void *)weights", net->name));
   for (int i = 0; i < net->graph->inputs.n; i++) list_add(&list, arena_printf(net->arena, "input[%d]", i));
   for (int o = 0; o < net->graph->outputs.n; o++)
     if (net->train.plan->target[o]) list_add(&list, arena_printf(net->arena, "target[%d]", o));
   list_add(&list, "count, seed, step");
   if (net->model) list_add(&list, arena_printf(net->arena, "(%s_weights *)(void *)gradients", net->name));
-  for (int o = 0; o < net->graph->outputs.n; o++) list_add(&list, arena_printf(net->arena, "output ? output[%d] : NULL", o));
+  for (int o = 0; o < net->graph->outputs.n; o++)
+    list_add(&list, arena_printf(net->arena, "output ? output[%d] : NULL", o));
   list_add(&list, "training");
   text_put(out,
-           "static float %s_network_gradients(const float *weights, const void *const *input, const void *const *target, int32_t count, uint64_t seed, uint64_t step,\n"
+           "static float %s_network_gradients(const float *weights, const void *const *input, const void "
+           "*const *target, int32_t count, uint64_t seed, uint64_t step,\n"
            "                                  float *gradients, float *const *output, void *training) {\n",
            net->name);
   if (!net->model) text_put(out, "  (void)weights, (void)gradients;\n");
@@ -310,7 +361,8 @@ static void put_function_of_training(Text *out, Net *net) {
 
 /* ---- the whole ---- */
 static void put_summary(Text *out, Net *net) {
-  text_put(out, "#ifdef __GNUC__\n#pragma GCC diagnostic push\n#pragma GCC diagnostic ignored \"-Woverlength-strings\"\n#endif\n");
+  text_put(out, "#ifdef __GNUC__\n#pragma GCC diagnostic push\n#pragma GCC diagnostic ignored "
+                "\"-Woverlength-strings\"\n#endif\n");
   text_put(out, "static const char %s_network_summary[] =", net->name);
   for (const char *line = net->options->summary; *line;) {
     const size_t length = strcspn(line, "\n") + (line[strcspn(line, "\n")] != 0);
@@ -318,7 +370,8 @@ static void put_summary(Text *out, Net *net) {
     put_string(out, arena_copy(net->arena, line, length));
     line += length;
   }
-  text_put(out, "%s;\n#ifdef __GNUC__\n#pragma GCC diagnostic pop\n#endif\n", *net->options->summary ? "" : " \"\"");
+  text_put(out, "%s;\n#ifdef __GNUC__\n#pragma GCC diagnostic pop\n#endif\n",
+           *net->options->summary ? "" : " \"\"");
 }
 
 static int64_t total_macs(const Graph *graph) {
@@ -346,18 +399,30 @@ void put_network(Text *out, Net *net) {
   if (training) put_function_of_training(out, net);
   if (net->look.plan) put_look_tables(out, net);
   text_put(out, "\n%sconst cnn_network %s_network = {\n", net->options->program ? "static " : "", name);
-  text_put(out, "  .version = CNN_NETWORK_VERSION,\n  .name = \"%s\",\n  .target = \"%s\",\n", graph->name, net_target_names(net));
-  text_put(out, "  .inputs = %d, .outputs = %d, .weights = %d, .layers = %d, .steps = %d, .labels = %d,\n", graph->inputs.n, graph->outputs.n, graph->weights.n, layers, net->infer.steps.n, graph->nlabels);
-  text_put(out, "  .input = %s_network_inputs,\n  .output = %s_network_outputs,\n  .layer = %s_network_layers,\n  .summary = %s_network_summary,\n", name, name, name, name);
+  text_put(out, "  .version = CNN_NETWORK_VERSION,\n  .name = \"%s\",\n  .target = \"%s\",\n", graph->name,
+           net_target_names(net));
+  text_put(out, "  .inputs = %d, .outputs = %d, .weights = %d, .layers = %d, .steps = %d, .labels = %d,\n",
+           graph->inputs.n, graph->outputs.n, graph->weights.n, layers, net->infer.steps.n, graph->nlabels);
+  text_put(out,
+           "  .input = %s_network_inputs,\n  .output = %s_network_outputs,\n  .layer = %s_network_layers,\n  "
+           ".summary = %s_network_summary,\n",
+           name, name, name, name);
   if (graph->weights.n) text_put(out, "  .weight = %s_network_weights,\n", name);
   if (net->infer.steps.n) text_put(out, "  .step = %s_network_steps,\n", name);
   if (graph->nlabels) text_put(out, "  .label = %s_labels,\n", name);
-  text_put(out, "  .parameters = %s_PARAMETERS,\n  .macs = INT64_C(%" PRId64 "),\n  .batch = %s_BATCH,\n", upper, total_macs(graph), upper);
+  text_put(out, "  .parameters = %s_PARAMETERS,\n  .macs = INT64_C(%" PRId64 "),\n  .batch = %s_BATCH,\n",
+           upper, total_macs(graph), upper);
   if (training) text_put(out, "  .train_batch = %s_TRAIN_BATCH,\n", upper);
-  text_put(out, "  .model_bytes = %s_MODEL_BYTES, .workspace_bytes = %s_WORKSPACE_BYTES, .training_bytes = %s_TRAINING_BYTES,\n", upper, upper, upper);
+  text_put(out,
+           "  .model_bytes = %s_MODEL_BYTES, .workspace_bytes = %s_WORKSPACE_BYTES, .training_bytes = "
+           "%s_TRAINING_BYTES,\n",
+           upper, upper, upper);
   if (training) text_put(out, "  .recipe = &%s_network_recipe,\n", name);
   if (initial_weights(net)) text_put(out, "  .initial = %s,\n", initial_weights(net));
-  text_put(out, "  .target_name = %s_target,\n  .init = %s_network_init,\n  .pack = %s_network_pack,\n  .infer = %s_network_infer,\n", name, name, name, name);
+  text_put(out,
+           "  .target_name = %s_target,\n  .init = %s_network_init,\n  .pack = %s_network_pack,\n  .infer = "
+           "%s_network_infer,\n",
+           name, name, name, name);
   if (net->options->program) text_put(out, "  .infer_timed = %s_network_infer_timed,\n", name);
   if (training) text_put(out, "  .gradients = %s_network_gradients,\n", name);
   if (net->look.plan) text_put(out, "  .look = &%s_network_look,\n", name);
@@ -365,5 +430,9 @@ void put_network(Text *out, Net *net) {
 }
 
 void put_main(Text *out, Net *net) {
-  if (net->options->program) text_put(out, "int cnn_main(int argc, char **argv, const cnn_network *network);\nint main(int argc, char **argv) { return cnn_main(argc, argv, &%s_network); }\n", net->name);
+  if (net->options->program)
+    text_put(out,
+             "int cnn_main(int argc, char **argv, const cnn_network *network);\nint main(int argc, char "
+             "**argv) { return cnn_main(argc, argv, &%s_network); }\n",
+             net->name);
 }

@@ -1,5 +1,5 @@
-/* pack.c: weights from their natural layout to the order in which kernels read them: the functions that do it at run time, and the same done now,
- * by running the same nests. */
+/* pack.c: weights from their natural layout to the order in which kernels read them: the functions that do it
+ * at run time, and the same done now, by running the same nests. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,7 +10,8 @@
 /* ---- by the compiler ---- */
 static bool fill_pack(const Pack *pack, const float *weights, float *out) {
   const float *from[BUFS] = {0};
-  for (int i = 0; i < pack->source.n; i++) from[pack->source_buf.data[i]->id] = weights + pack->source.data[i]->offset;
+  for (int i = 0; i < pack->source.n; i++)
+    from[pack->source_buf.data[i]->id] = weights + pack->source.data[i]->offset;
   return nest_fill(pack->nest, from, out);
 }
 
@@ -33,7 +34,9 @@ static void run_pack(Net *net, const Pack *pack, const float *weights, float *ou
 }
 
 void pack_values(Net *net, const Member *member, float *to) {
-  const float *values = member->table ? member->table : member->copy ? net->options->weights + member->copy->offset : NULL;
+  const float *values = member->table  ? member->table
+                        : member->copy ? net->options->weights + member->copy->offset
+                                       : NULL;
   if (values) memcpy(to, values, sizeof *to * (size_t)member->floats);
   else run_pack(net, member->pack, net->options->weights, to);
 }
@@ -50,7 +53,9 @@ static void put_tables(Text *out, Net *net) {
 }
 
 /* ---- at run time ---- */
-static const char *weight_text(Net *net, const Weight *weight) { return arena_printf(net->arena, "weights->%s", name_identifier(net->arena, weight->name)); }
+static const char *weight_text(Net *net, const Weight *weight) {
+  return arena_printf(net->arena, "weights->%s", name_identifier(net->arena, weight->name));
+}
 
 static void put_pack_call(Text *out, Net *net, const Member *member, const char *to) {
   const Pack *pack = member->pack;
@@ -59,17 +64,25 @@ static void put_pack_call(Text *out, Net *net, const Member *member, const char 
   for (int i = 0; i < pack->nest->nbufs; i++) {
     if (pack->nest->buf[i]->place >= STACK || !emit_nest_uses(pack->nest, i)) continue;
     text_put(out, "%s", n++ ? ", " : "");
-    if (i == pack->out->id) text_put(out, "%s", array_argument(net->arena, pack->nest, i, arena_printf(net->arena, "%s%s", to, member->name), member->rank, member->dim));
+    if (i == pack->out->id)
+      text_put(out, "%s",
+               array_argument(net->arena, pack->nest, i, arena_printf(net->arena, "%s%s", to, member->name),
+                              member->rank, member->dim));
     for (int s = 0; s < pack->source.n; s++) {
       const Weight *weight = pack->source.data[s];
-      if (pack->source_buf.data[s]->id == i) text_put(out, "%s", array_argument(net->arena, pack->nest, i, weight_text(net, weight), weight->rank, weight->dim));
+      if (pack->source_buf.data[s]->id == i)
+        text_put(
+            out, "%s",
+            array_argument(net->arena, pack->nest, i, weight_text(net, weight), weight->rank, weight->dim));
     }
   }
   text_put(out, ");\n");
 }
 
 static void put_member_packing(Text *out, Net *net, const Member *member, const char *to) {
-  if (member->copy) text_put(out, "  memcpy(%s%s, %s, sizeof %s%s);\n", to, member->name, weight_text(net, member->copy), to, member->name);
+  if (member->copy)
+    text_put(out, "  memcpy(%s%s, %s, sizeof %s%s);\n", to, member->name, weight_text(net, member->copy), to,
+             member->name);
   else put_pack_call(out, net, member, to);
 }
 
@@ -81,18 +94,27 @@ void put_packing(Text *out, Net *net, const Part *part, const char *to) {
 /* ---- at the start of each training step ---- */
 enum { SHARED_FLOATS = 1 << 15 }; /* a microsecond, as a team is made */
 
-bool packing_shared(const Net *net) { return net->train.plan && net->options->openmp && net->train.members.n > 1 && members_floats(&net->train) >= SHARED_FLOATS; }
+bool packing_shared(const Net *net) {
+  return net->train.plan && net->options->openmp && net->train.members.n > 1 &&
+         members_floats(&net->train) >= SHARED_FLOATS;
+}
 
 /* Each thread packs the members whose middle lies in its share of all floats. */
 void put_shared_packing(Text *out, Net *net) {
   const int64_t all = members_floats(&net->train);
   int64_t before = 0;
   if (!packing_shared(net)) return;
-  text_put(out, "// The weights as the kernels of a step read them: each thread packs those whose middle lies in its share of all floats.\n");
-  put_signature(out, arena_printf(net->arena, "static void %s_pack_step", net->name), arena_printf(net->arena, "%s_training *workspace, const %s_weights *weights, int thread, int threads", net->name, net->name), " {\n");
+  text_put(out, "// The weights as the kernels of a step read them: each thread packs those whose middle "
+                "lies in its share of all floats.\n");
+  put_signature(out, arena_printf(net->arena, "static void %s_pack_step", net->name),
+                arena_printf(net->arena,
+                             "%s_training *workspace, const %s_weights *weights, int thread, int threads",
+                             net->name, net->name),
+                " {\n");
   for (int i = 0; i < net->train.members.n; i++) {
     const Member *member = net->train.members.data[i];
-    text_put(out, "  if (INT64_C(%" PRId64 ") * threads / %" PRId64 " == thread)\n  ", before + member->floats / 2, all);
+    text_put(out, "  if (INT64_C(%" PRId64 ") * threads / %" PRId64 " == thread)\n  ",
+             before + member->floats / 2, all);
     put_member_packing(out, net, member, "workspace->");
     before += member->floats;
   }
@@ -104,7 +126,8 @@ void put_pack(Text *out, Net *net) {
   put_tables(out, net);
   put_functions(out, &net->pack);
   if (!net->model) return;
-  text_put(out, "%svoid %s_pack(%s_model *model, const %s_weights *weights) {\n", net_linkage(net), net->name, net->name, net->name);
+  text_put(out, "%svoid %s_pack(%s_model *model, const %s_weights *weights) {\n", net_linkage(net), net->name,
+           net->name, net->name);
   if (!net->infer.members.n) text_put(out, "  (void)weights;\n  memset(model, 0, sizeof *model);\n");
   put_packing(out, net, &net->infer, "model->");
   text_put(out, "}\n\n");

@@ -1,175 +1,210 @@
-/* prelude.c: the text of macros, vector types and inline functions at the top of a generated file. One text serves scalars and vectors of every width:
- * in it @F is the float type, @I the type of masks, @U unsigned integers of the same width, @(c) a constant, @[c] an unsigned one, @n the width and the
- * target's suffix, @a the attribute; @T @E @l are for functions of several element types: vector, element, width and letter. A word before @n or @l is a
- * function's name: the net's prefix is printed before it. Macros have no prefix; emit_prelude_end ends them.
+/* prelude.c: the text of macros, vector types and inline functions at the top of a generated file. One text
+ * serves scalars and vectors of every width: in it @F is the float type, @I the type of masks, @U unsigned
+ * integers of the same width, @(c) a constant, @[c] an unsigned one, @n the width and the target's suffix, @a
+ * the attribute; @T @E @l are for functions of several element types: vector, element, width and letter. A
+ * word before @n or @l is a function's name: the net's prefix is printed before it. Macros have no prefix;
+ * emit_prelude_end ends them.
  *
- * No intrinsic, no library. Bounds on errors are those of tests/unit/prelude.c over all floats. The polynomials were fitted for cnnc (minimax on the
- * interval given, coefficients rounded one by one). The text may be copied with generated code under MIT-0. */
+ * No intrinsic, no library. Bounds on errors are those of tests/unit/prelude.c over all floats. The
+ * polynomials were fitted for cnnc (minimax on the interval given, coefficients rounded one by one). The text
+ * may be copied with generated code under MIT-0. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/prelude.h"
 #include <string.h>
 
-typedef struct Function { const char *name, *text, *vector, *scalar; PreludeFn uses[6]; int nuses; } Function; /* text for both, or one each */
+typedef struct Function {
+  const char *name, *text, *vector, *scalar;
+  PreludeFn uses[6];
+  int nuses;
+} Function; /* text for both, or one each */
 
 static const char letters[] = "abcdefghijklmnopqrstuvwxyz_"; /* of names */
-static const char *const elem_type[ELEMS] = {[F32] = "float", [I32] = "int32_t", [U8] = "uint8_t", [I8] = "int8_t"};
+static const char *const elem_type[ELEMS] = {
+    [F32] = "float", [I32] = "int32_t", [U8] = "uint8_t", [I8] = "int8_t"};
 static const char *const elem_name[ELEMS] = {[F32] = "f32", [I32] = "i32", [U8] = "u8", [I8] = "i8"};
 static const int elem_bytes[ELEMS] = {[F32] = 4, [I32] = 4, [U8] = 1, [I8] = 1};
 
 static const Function function[FN_COUNT] = {
-  [FN_BITS] = {"bits",
-    .scalar = "INLINE @a@U bits@n(@F x) { union { @F f; @U u; } v = {x}; return v.u; }\n",
-    .vector = "INLINE @a@U bits@n(@F x) { return (@U)x; }\n"},
-  [FN_FLOAT_OF] = {"float_of",
-    .scalar = "INLINE @a@F float_of@n(@U u) { union { @U u; @F f; } v = {u}; return v.f; }\n",
-    .vector = "INLINE @a@F float_of@n(@U u) { return (@F)u; }\n"},
-  [FN_SPLAT] = {"splat", .vector = "INLINE @a@T splat@l(@E x) { return x - (@T){0}; }\n"},
-  [FN_SELECT] = {"select",
-    .scalar = "INLINE @a@T select@l(@I mask, @T a, @T b) { return mask ? a : b; }\n",
-    .vector = "INLINE @a@T select@l(@I mask, @T a, @T b) { return (@T)((mask & (@I)a) | (~mask & (@I)b)); }\n"},
-  [FN_MAX] = {"max",
-    .scalar = "INLINE @a@T max@l(@T a, @T b) { return a > b ? a : b; }\n",
-    .vector = "INLINE @a@T max@l(@T a, @T b) { return select@l(a > b, a, b); }\n", .uses = {FN_SELECT}, .nuses = 1},
-  [FN_MIN] = {"min",
-    .scalar = "INLINE @a@T min@l(@T a, @T b) { return a < b ? a : b; }\n",
-    .vector = "INLINE @a@T min@l(@T a, @T b) { return select@l(a < b, a, b); }\n", .uses = {FN_SELECT}, .nuses = 1},
-  [FN_MAX_NAN] = {"max_nan",
-    .scalar = "INLINE @a@T max_nan@l(@T a, @T b) { return a > b || a != a ? a : b; }\n",
-    .vector = "INLINE @a@T max_nan@l(@T a, @T b) { return (@T)((@I)max@l(a, b) | (a != a)); } // all bits set: NaN\n",
-    .uses = {FN_SELECT, FN_MAX}, .nuses = 2},
-  [FN_ABS] = {"abs", .text = "INLINE @a@F abs@n(@F x) { return float_of@n(bits@n(x) & 0x7fffffffu); }\n", .uses = {FN_BITS, FN_FLOAT_OF}, .nuses = 2},
-  [FN_EXP] = {"exp", .text =
-    "// e to the power x, within 1 ulp: x = n*log(2) + r, a polynomial in r, the power of two in two steps for results at both ends of the range.\n"
-    "INLINE @a@F exp@n(@F x) {\n"
-    "  const @F top = select@n(x > @(89.f), @(89.f), x), c = select@n(top < @(-104.f), @(-104.f), top);\n"
-    "  const @F shifted = c * 1.44269504f + 12582912.f, n = shifted - 12582912.f; // 1.5 * 2^23: the sum's last bits are n\n"
-    "  const @F r = (c - n * 0.693359375f) + n * 2.12194440e-4f;\n"
-    "  @F p = r * 1.73119799e-4f + 1.39321131e-3f;\n"
-    "  p = p * r + 8.33787303e-3f;\n"
-    "  p = p * r + 4.16664854e-2f;\n"
-    "  p = p * r + 1.66666478e-1f;\n"
-    "  p = p * r + 0.5f;\n"
-    "  p = p * (r * r) + r + 1.f;\n"
-    "  const @U e = bits@n(shifted) - 0x4b400000u + 254u, half = e >> 1;\n"
-    "  return p * float_of@n(half << 23) * float_of@n((e - half) << 23);\n"
-    "}\n", .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT}, .nuses = 3},
-  [FN_LOG] = {"log", .text =
-    "// Natural logarithm, within 1.1 ulp: x = 2^k * m, sqrt(1/2) <= m < sqrt(2), a polynomial in m - 1.\n"
-    "INLINE @a@F log@n(@F x) {\n"
-    "  const @I tiny = x < @(0.f) + 1.17549435e-38f;\n"
-    "  const @U u = bits@n(select@n(tiny, x * 8388608.f, x)) + (0x3f800000u - 0x3f3504f3u);\n"
-    "  const @F k = float_of@n((u >> 23) | 0x4b000000u) - select@n(tiny, @(8388758.f), @(8388735.f));\n"
-    "  const @F f = float_of@n((u & 0x007fffffu) + 0x3f3504f3u) - 1.f, z = f * f;\n"
-    "  @F p = f * 4.96306717e-2f - 1.07510939e-1f;\n"
-    "  p = p * f + 1.21050552e-1f;\n"
-    "  p = p * f - 1.25501320e-1f;\n"
-    "  p = p * f + 1.42097622e-1f;\n"
-    "  p = p * f - 1.66593671e-1f;\n"
-    "  p = p * f + 2.00022236e-1f;\n"
-    "  p = p * f - 2.50001669e-1f;\n"
-    "  p = p * f + 3.33333135e-1f;\n"
-    "  @F r = f * z * p - k * 2.12194440e-4f;\n"
-    "  r = f + (r - 0.5f * z) + k * 0.693359375f;\n"
-    "  r = select@n(x > @(3.40282347e38f), x, r);\n"
-    "  r = select@n(x < @(0.f), float_of@n(@[0x7fc00000u]), r);\n"
-    "  r = select@n(x == @(0.f), float_of@n(@[0xff800000u]), r);\n"
-    "  return select@n(x == x, r, x);\n"
-    "}\n", .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT}, .nuses = 3},
-  [FN_SQRT] = {"sqrt", .text =
-    "// Square root, within 0.8 ulp: Newton's iteration for its reciprocal, one more for itself.\n"
-    "INLINE @a@F sqrt@n(@F x) {\n"
-    "  const @I tiny = x < @(0.f) + 1e-30f;\n"
-    "  const @F s = select@n(tiny, x * 0x1p48f, x);\n"
-    "  @F y = float_of@n(0x5f375a86u - (bits@n(s) >> 1));\n"
-    "  y = y * (1.5f - 0.5f * s * y * y);\n"
-    "  y = y * (1.5f - 0.5f * s * y * y);\n"
-    "  y = y * (1.5f - 0.5f * s * y * y);\n"
-    "  @F r = s * y;\n"
-    "  r = r + 0.5f * y * (s - r * r);\n"
-    "  r = select@n(tiny, r * 0x1p-24f, r);\n"
-    "  r = select@n(x < @(0.f), float_of@n(@[0x7fc00000u]), r);\n"
-    "  r = select@n(x > @(3.40282347e38f), x, r);\n"
-    "  r = select@n(x == @(0.f), x, r);\n"
-    "  return select@n(x == x, r, x);\n"
-    "}\n", .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT}, .nuses = 3},
-  [FN_TANH] = {"tanh", .text =
-    "// Hyperbolic tangent, within 2.5 ulp: H / (H + 1) with H = (exp(2|x|) - 1) / 2 = 2^n * (exp(2v) - 1) / 2 + (2^n - 1) / 2, which loses nothing near zero.\n"
-    "INLINE @a@F tanh@n(@F x) {\n"
-    "  const @F a = abs@n(x), c = select@n(a > @(10.f), @(10.f), a);\n"
-    "  const @F shifted = c * 2.88539008f + 12583039.f, n = shifted - 12583039.f; // 1.5 * 2^23 + 127: the sum's last bits are the exponent of 2^n\n"
-    "  const @F v = c - n * 0.346573591f, two_n = float_of@n(bits@n(shifted) << 23);\n"
-    "  @F p = v * 4.44239937e-2f + 1.33866355e-1f;\n"
-    "  p = p * v + 3.33337635e-1f;\n"
-    "  p = p * v + 6.66661680e-1f;\n"
-    "  p = p * v + 9.99999940e-1f;\n"
-    "  p = p * (v * v) + v;\n"
-    "  const @F h = p * two_n + (two_n * 0.5f - 0.5f), y = h / (h + 1.f);\n"
-    "  return float_of@n(bits@n(y) | (bits@n(x) & 0x80000000u));\n"
-    "}\n", .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT, FN_ABS}, .nuses = 4},
-  [FN_SIGMOID] = {"sigmoid", .text =
-    "// 1 / (1 + exp(-x)), within 2.5 ulp, without overflow on either side.\n"
-    "INLINE @a@F sigmoid@n(@F x) {\n"
-    "  const @F e = exp@n(-abs@n(x));\n"
-    "  return select@n(x < @(0.f), e, @(1.f)) / (1.f + e);\n"
-    "}\n", .uses = {FN_SELECT, FN_ABS, FN_EXP}, .nuses = 3},
-  [FN_ERF] = {"erf", .text =
-    "// The error function, within 1.2 ulp: x + x*P(x*x) near zero, 1 - exp(-t - t*R(t)) with t = |x| elsewhere.\n"
-    "INLINE @a@F erf@n(@F x) {\n"
-    "  const @F a = abs@n(x), z = x * x, t = select@n(a > @(4.f), @(4.f), a);\n"
-    "  @F p = z * 7.99664995e-5f - 8.04976968e-4f;\n"
-    "  p = p * z + 5.19240508e-3f;\n"
-    "  p = p * z - 2.68557314e-2f;\n"
-    "  p = p * z + 1.12836257e-1f;\n"
-    "  p = p * z - 3.76126289e-1f;\n"
-    "  p = p * z + 1.28379166e-1f;\n"
-    "  @F r = t * 1.12296784e-5f - 3.22793203e-4f;\n"
-    "  r = r * t + 3.64242913e-3f;\n"
-    "  r = r * t - 2.37620194e-2f;\n"
-    "  r = r * t + 1.06236845e-1f;\n"
-    "  r = r * t + 6.35151327e-1f;\n"
-    "  r = r * t + 1.28648490e-1f;\n"
-    "  r = select@n(a < @(0.93f), p * a + a, 1.f - exp@n(-(r * t + t)));\n"
-    "  return float_of@n(bits@n(r) | (bits@n(x) & 0x80000000u));\n"
-    "}\n", .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT, FN_ABS, FN_EXP}, .nuses = 5},
-  [FN_SUM] = {.name = "sum"}, /* by emit_halves */
-  [FN_HIGHEST] = {.name = "highest"},
-  [FN_RANDOM] = {"random", .vector =
-    "INLINE @a@F random@n(@I key0, @I key1, @I counter) {\n"
-    "  @U x = (@U)counter * 0x9e3779b9u ^ (@U)key0;\n"
-    "  x ^= x >> 16, x *= 0x85ebca6bu, x ^= x >> 13;\n"
-    "  x += (@U)key1;\n"
-    "  x *= 0xc2b2ae35u, x ^= x >> 16, x *= 0x7feb352du, x ^= x >> 15;\n"
-    "  return __builtin_convertvector((@I)(x >> 8), @F) * 0x1p-24f;\n"
-    "}\n", .scalar =
-    "// A number in [0, 1) from two keys and a counter: the same in any order and on any number of threads.\n"
-    "INLINE @a@F random@n(int32_t key0, int32_t key1, int32_t counter) {\n"
-    "  uint32_t x = (uint32_t)counter * 0x9e3779b9u ^ (uint32_t)key0;\n"
-    "  x ^= x >> 16, x *= 0x85ebca6bu, x ^= x >> 13;\n"
-    "  x += (uint32_t)key1;\n"
-    "  x *= 0xc2b2ae35u, x ^= x >> 16, x *= 0x7feb352du, x ^= x >> 15;\n"
-    "  return (float)(x >> 8) * 0x1p-24f;\n"
-    "}\n", .uses = {FN_BITS}, .nuses = 1},
-  [FN_LOAD_PART] = {"load_part", .vector =
-    "// The first n elements at p, then zeros.\n"
-    "INLINE @a@T load_part@l(const @E *p, int n) {\n"
-    "  @T v = {0};\n"
-    "  UNROLL for (int i = 0; i < (int)(sizeof v / sizeof *p); i++)\n"
-    "    if (i < n) v[i] = p[i];\n"
-    "  return v;\n"
-    "}\n"},
-  [FN_STORE_PART] = {"store_part", .vector =
-    "INLINE @a""void store_part@l(@E *p, @T v, int n) {\n"
-    "  UNROLL for (int i = 0; i < (int)(sizeof v / sizeof *p); i++)\n"
-    "    if (i < n) p[i] = v[i];\n"
-    "}\n"}, /* element by element: gcc copies through memory otherwise, and waits for it */
+    [FN_BITS] = {"bits",
+                 .scalar = "INLINE @a@U bits@n(@F x) { union { @F f; @U u; } v = {x}; return v.u; }\n",
+                 .vector = "INLINE @a@U bits@n(@F x) { return (@U)x; }\n"},
+    [FN_FLOAT_OF] = {"float_of",
+                     .scalar =
+                         "INLINE @a@F float_of@n(@U u) { union { @U u; @F f; } v = {u}; return v.f; }\n",
+                     .vector = "INLINE @a@F float_of@n(@U u) { return (@F)u; }\n"},
+    [FN_SPLAT] = {"splat", .vector = "INLINE @a@T splat@l(@E x) { return x - (@T){0}; }\n"},
+    [FN_SELECT] = {"select", .scalar = "INLINE @a@T select@l(@I mask, @T a, @T b) { return mask ? a : b; }\n",
+                   .vector = "INLINE @a@T select@l(@I mask, @T a, @T b) { return (@T)((mask & (@I)a) | "
+                             "(~mask & (@I)b)); }\n"},
+    [FN_MAX] = {"max", .scalar = "INLINE @a@T max@l(@T a, @T b) { return a > b ? a : b; }\n",
+                .vector = "INLINE @a@T max@l(@T a, @T b) { return select@l(a > b, a, b); }\n",
+                .uses = {FN_SELECT}, .nuses = 1},
+    [FN_MIN] = {"min", .scalar = "INLINE @a@T min@l(@T a, @T b) { return a < b ? a : b; }\n",
+                .vector = "INLINE @a@T min@l(@T a, @T b) { return select@l(a < b, a, b); }\n",
+                .uses = {FN_SELECT}, .nuses = 1},
+    [FN_MAX_NAN] = {"max_nan",
+                    .scalar = "INLINE @a@T max_nan@l(@T a, @T b) { return a > b || a != a ? a : b; }\n",
+                    .vector = "INLINE @a@T max_nan@l(@T a, @T b) { return (@T)((@I)max@l(a, b) | (a != a)); "
+                              "} // all bits set: NaN\n",
+                    .uses = {FN_SELECT, FN_MAX}, .nuses = 2},
+    [FN_ABS] = {"abs", .text = "INLINE @a@F abs@n(@F x) { return float_of@n(bits@n(x) & 0x7fffffffu); }\n",
+                .uses = {FN_BITS, FN_FLOAT_OF}, .nuses = 2},
+    [FN_EXP] = {"exp",
+                .text = "// e to the power x, within 1 ulp: x = n*log(2) + r, a polynomial in r, the power "
+                        "of two in two steps for results at both ends of the range.\n"
+                        "INLINE @a@F exp@n(@F x) {\n"
+                        "  const @F top = select@n(x > @(89.f), @(89.f), x), c = select@n(top < @(-104.f), "
+                        "@(-104.f), top);\n"
+                        "  const @F shifted = c * 1.44269504f + 12582912.f, n = shifted - 12582912.f; // 1.5 "
+                        "* 2^23: the sum's last bits are n\n"
+                        "  const @F r = (c - n * 0.693359375f) + n * 2.12194440e-4f;\n"
+                        "  @F p = r * 1.73119799e-4f + 1.39321131e-3f;\n"
+                        "  p = p * r + 8.33787303e-3f;\n"
+                        "  p = p * r + 4.16664854e-2f;\n"
+                        "  p = p * r + 1.66666478e-1f;\n"
+                        "  p = p * r + 0.5f;\n"
+                        "  p = p * (r * r) + r + 1.f;\n"
+                        "  const @U e = bits@n(shifted) - 0x4b400000u + 254u, half = e >> 1;\n"
+                        "  return p * float_of@n(half << 23) * float_of@n((e - half) << 23);\n"
+                        "}\n",
+                .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT}, .nuses = 3},
+    [FN_LOG] = {"log",
+                .text =
+                    "// Natural logarithm, within 1.1 ulp: x = 2^k * m, sqrt(1/2) <= m < sqrt(2), a "
+                    "polynomial in m - 1.\n"
+                    "INLINE @a@F log@n(@F x) {\n"
+                    "  const @I tiny = x < @(0.f) + 1.17549435e-38f;\n"
+                    "  const @U u = bits@n(select@n(tiny, x * 8388608.f, x)) + (0x3f800000u - 0x3f3504f3u);\n"
+                    "  const @F k = float_of@n((u >> 23) | 0x4b000000u) - select@n(tiny, @(8388758.f), "
+                    "@(8388735.f));\n"
+                    "  const @F f = float_of@n((u & 0x007fffffu) + 0x3f3504f3u) - 1.f, z = f * f;\n"
+                    "  @F p = f * 4.96306717e-2f - 1.07510939e-1f;\n"
+                    "  p = p * f + 1.21050552e-1f;\n"
+                    "  p = p * f - 1.25501320e-1f;\n"
+                    "  p = p * f + 1.42097622e-1f;\n"
+                    "  p = p * f - 1.66593671e-1f;\n"
+                    "  p = p * f + 2.00022236e-1f;\n"
+                    "  p = p * f - 2.50001669e-1f;\n"
+                    "  p = p * f + 3.33333135e-1f;\n"
+                    "  @F r = f * z * p - k * 2.12194440e-4f;\n"
+                    "  r = f + (r - 0.5f * z) + k * 0.693359375f;\n"
+                    "  r = select@n(x > @(3.40282347e38f), x, r);\n"
+                    "  r = select@n(x < @(0.f), float_of@n(@[0x7fc00000u]), r);\n"
+                    "  r = select@n(x == @(0.f), float_of@n(@[0xff800000u]), r);\n"
+                    "  return select@n(x == x, r, x);\n"
+                    "}\n",
+                .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT}, .nuses = 3},
+    [FN_SQRT] =
+        {"sqrt",
+         .text =
+             "// Square root, within 0.8 ulp: Newton's iteration for its reciprocal, one more for itself.\n"
+             "INLINE @a@F sqrt@n(@F x) {\n"
+             "  const @I tiny = x < @(0.f) + 1e-30f;\n"
+             "  const @F s = select@n(tiny, x * 0x1p48f, x);\n"
+             "  @F y = float_of@n(0x5f375a86u - (bits@n(s) >> 1));\n"
+             "  y = y * (1.5f - 0.5f * s * y * y);\n"
+             "  y = y * (1.5f - 0.5f * s * y * y);\n"
+             "  y = y * (1.5f - 0.5f * s * y * y);\n"
+             "  @F r = s * y;\n"
+             "  r = r + 0.5f * y * (s - r * r);\n"
+             "  r = select@n(tiny, r * 0x1p-24f, r);\n"
+             "  r = select@n(x < @(0.f), float_of@n(@[0x7fc00000u]), r);\n"
+             "  r = select@n(x > @(3.40282347e38f), x, r);\n"
+             "  r = select@n(x == @(0.f), x, r);\n"
+             "  return select@n(x == x, r, x);\n"
+             "}\n",
+         .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT}, .nuses = 3},
+    [FN_TANH] = {"tanh",
+                 .text = "// Hyperbolic tangent, within 2.5 ulp: H / (H + 1) with H = (exp(2|x|) - 1) / 2 = "
+                         "2^n * (exp(2v) - 1) / 2 + (2^n - 1) / 2, which loses nothing near zero.\n"
+                         "INLINE @a@F tanh@n(@F x) {\n"
+                         "  const @F a = abs@n(x), c = select@n(a > @(10.f), @(10.f), a);\n"
+                         "  const @F shifted = c * 2.88539008f + 12583039.f, n = shifted - 12583039.f; // "
+                         "1.5 * 2^23 + 127: the sum's last bits are the exponent of 2^n\n"
+                         "  const @F v = c - n * 0.346573591f, two_n = float_of@n(bits@n(shifted) << 23);\n"
+                         "  @F p = v * 4.44239937e-2f + 1.33866355e-1f;\n"
+                         "  p = p * v + 3.33337635e-1f;\n"
+                         "  p = p * v + 6.66661680e-1f;\n"
+                         "  p = p * v + 9.99999940e-1f;\n"
+                         "  p = p * (v * v) + v;\n"
+                         "  const @F h = p * two_n + (two_n * 0.5f - 0.5f), y = h / (h + 1.f);\n"
+                         "  return float_of@n(bits@n(y) | (bits@n(x) & 0x80000000u));\n"
+                         "}\n",
+                 .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT, FN_ABS}, .nuses = 4},
+    [FN_SIGMOID] = {"sigmoid",
+                    .text = "// 1 / (1 + exp(-x)), within 2.5 ulp, without overflow on either side.\n"
+                            "INLINE @a@F sigmoid@n(@F x) {\n"
+                            "  const @F e = exp@n(-abs@n(x));\n"
+                            "  return select@n(x < @(0.f), e, @(1.f)) / (1.f + e);\n"
+                            "}\n",
+                    .uses = {FN_SELECT, FN_ABS, FN_EXP}, .nuses = 3},
+    [FN_ERF] = {"erf",
+                .text = "// The error function, within 1.2 ulp: x + x*P(x*x) near zero, 1 - exp(-t - t*R(t)) "
+                        "with t = |x| elsewhere.\n"
+                        "INLINE @a@F erf@n(@F x) {\n"
+                        "  const @F a = abs@n(x), z = x * x, t = select@n(a > @(4.f), @(4.f), a);\n"
+                        "  @F p = z * 7.99664995e-5f - 8.04976968e-4f;\n"
+                        "  p = p * z + 5.19240508e-3f;\n"
+                        "  p = p * z - 2.68557314e-2f;\n"
+                        "  p = p * z + 1.12836257e-1f;\n"
+                        "  p = p * z - 3.76126289e-1f;\n"
+                        "  p = p * z + 1.28379166e-1f;\n"
+                        "  @F r = t * 1.12296784e-5f - 3.22793203e-4f;\n"
+                        "  r = r * t + 3.64242913e-3f;\n"
+                        "  r = r * t - 2.37620194e-2f;\n"
+                        "  r = r * t + 1.06236845e-1f;\n"
+                        "  r = r * t + 6.35151327e-1f;\n"
+                        "  r = r * t + 1.28648490e-1f;\n"
+                        "  r = select@n(a < @(0.93f), p * a + a, 1.f - exp@n(-(r * t + t)));\n"
+                        "  return float_of@n(bits@n(r) | (bits@n(x) & 0x80000000u));\n"
+                        "}\n",
+                .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT, FN_ABS, FN_EXP}, .nuses = 5},
+    [FN_SUM] = {.name = "sum"}, /* by emit_halves */
+    [FN_HIGHEST] = {.name = "highest"},
+    [FN_RANDOM] = {"random",
+                   .vector = "INLINE @a@F random@n(@I key0, @I key1, @I counter) {\n"
+                             "  @U x = (@U)counter * 0x9e3779b9u ^ (@U)key0;\n"
+                             "  x ^= x >> 16, x *= 0x85ebca6bu, x ^= x >> 13;\n"
+                             "  x += (@U)key1;\n"
+                             "  x *= 0xc2b2ae35u, x ^= x >> 16, x *= 0x7feb352du, x ^= x >> 15;\n"
+                             "  return __builtin_convertvector((@I)(x >> 8), @F) * 0x1p-24f;\n"
+                             "}\n",
+                   .scalar = "// A number in [0, 1) from two keys and a counter: the same in any order and "
+                             "on any number of threads.\n"
+                             "INLINE @a@F random@n(int32_t key0, int32_t key1, int32_t counter) {\n"
+                             "  uint32_t x = (uint32_t)counter * 0x9e3779b9u ^ (uint32_t)key0;\n"
+                             "  x ^= x >> 16, x *= 0x85ebca6bu, x ^= x >> 13;\n"
+                             "  x += (uint32_t)key1;\n"
+                             "  x *= 0xc2b2ae35u, x ^= x >> 16, x *= 0x7feb352du, x ^= x >> 15;\n"
+                             "  return (float)(x >> 8) * 0x1p-24f;\n"
+                             "}\n",
+                   .uses = {FN_BITS}, .nuses = 1},
+    [FN_LOAD_PART] = {"load_part", .vector =
+                                       "// The first n elements at p, then zeros.\n"
+                                       "INLINE @a@T load_part@l(const @E *p, int n) {\n"
+                                       "  @T v = {0};\n"
+                                       "  UNROLL for (int i = 0; i < (int)(sizeof v / sizeof *p); i++)\n"
+                                       "    if (i < n) v[i] = p[i];\n"
+                                       "  return v;\n"
+                                       "}\n"},
+    [FN_STORE_PART] =
+        {"store_part",
+         .vector = "INLINE @a"
+                   "void store_part@l(@E *p, @T v, int n) {\n"
+                   "  UNROLL for (int i = 0; i < (int)(sizeof v / sizeof *p); i++)\n"
+                   "    if (i < n) p[i] = v[i];\n"
+                   "}\n"}, /* element by element: gcc copies through memory otherwise, and waits for it */
 };
 
 /* ---- needs ---- */
-static uint8_t width_bit(int lanes) { return (uint8_t)(lanes == 1 ? 1 : lanes == 2 ? 2 : lanes == 4 ? 4 : lanes == 8 ? 8 : 16); }
+static uint8_t width_bit(int lanes) {
+  return (uint8_t)(lanes == 1 ? 1 : lanes == 2 ? 2 : lanes == 4 ? 4 : lanes == 8 ? 8 : 16);
+}
 
 void prelude_need(PreludeNeeds *needs, PreludeFn fn, Elem elem, int lanes) {
   uint8_t bit = width_bit(lanes);
-  needs->fn[fn][elem] |= bit, needs->inlined = true;
+  needs->fn[fn][elem] |= bit;
+  needs->inlined = true;
   if (fn == FN_LOAD_PART || fn == FN_STORE_PART) needs->unroll = true;
   if (lanes > 1) needs->type[elem] |= bit;
   if (lanes > 1 && function[fn].nuses) needs->type[I32] |= bit;
@@ -189,7 +224,10 @@ void prelude_need_type(PreludeNeeds *needs, Elem elem, int lanes, bool memory) {
 
 void prelude_need_convert(PreludeNeeds *needs, Elem to, Elem from, int lanes) {
   uint8_t bit = width_bit(lanes);
-  needs->convert[to][from] |= bit, needs->type[to] |= bit, needs->type[from] |= bit, needs->inlined = true;
+  needs->convert[to][from] |= bit;
+  needs->type[to] |= bit;
+  needs->type[from] |= bit;
+  needs->inlined = true;
   if (elem_bytes[to] != elem_bytes[from]) needs->type[I32] |= bit;
 }
 
@@ -198,14 +236,23 @@ static void or_bytes(uint8_t *into, const uint8_t *from, size_t n) {
 }
 
 void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from) {
-  or_bytes(&into->fn[0][0], &from->fn[0][0], sizeof into->fn), or_bytes(&into->convert[0][0], &from->convert[0][0], sizeof into->convert);
-  or_bytes(into->type, from->type, sizeof into->type), or_bytes(into->memory, from->memory, sizeof into->memory);
-  into->inlined |= from->inlined, into->kernel |= from->kernel, into->unroll |= from->unroll, into->team |= from->team;
-  into->prefetch |= from->prefetch, into->pin |= from->pin, into->infinite |= from->infinite;
+  or_bytes(&into->fn[0][0], &from->fn[0][0], sizeof into->fn);
+  or_bytes(&into->convert[0][0], &from->convert[0][0], sizeof into->convert);
+  or_bytes(into->type, from->type, sizeof into->type);
+  or_bytes(into->memory, from->memory, sizeof into->memory);
+  into->inlined |= from->inlined;
+  into->kernel |= from->kernel;
+  into->unroll |= from->unroll;
+  into->team |= from->team;
+  into->prefetch |= from->prefetch;
+  into->pin |= from->pin;
+  into->infinite |= from->infinite;
 }
 
 /* ---- names ---- */
-static const char *letter_of(Elem elem) { return elem == F32 ? "" : elem == I32 ? "i" : elem == U8 ? "b" : "c"; }
+static const char *letter_of(Elem elem) {
+  return elem == F32 ? "" : elem == I32 ? "i" : elem == U8 ? "b" : "c";
+}
 
 const char *prelude_type(Arena *arena, const PreludeNames *names, Elem elem, int lanes) {
   if (lanes == 1) return elem_type[elem];
@@ -213,25 +260,30 @@ const char *prelude_type(Arena *arena, const PreludeNames *names, Elem elem, int
 }
 
 const char *prelude_function(Arena *arena, const PreludeNames *names, PreludeFn fn, Elem elem, int lanes) {
-  return arena_printf(arena, "%s%s_x%d%s%s", names->prefix, function[fn].name, lanes, letter_of(elem), names->suffix);
+  return arena_printf(arena, "%s%s_x%d%s%s", names->prefix, function[fn].name, lanes, letter_of(elem),
+                      names->suffix);
 }
 
 const char *prelude_convert(Arena *arena, const PreludeNames *names, Elem to, Elem from, int lanes) {
-  return arena_printf(arena, "%s%s_from_%s_x%d%s", names->prefix, elem_name[to], elem_name[from], lanes, names->suffix);
+  return arena_printf(arena, "%s%s_from_%s_x%d%s", names->prefix, elem_name[to], elem_name[from], lanes,
+                      names->suffix);
 }
 
 /* ---- the file's part ---- */
 void emit_precise(Text *out) {
   text_put(out, "%s",
-    "// -ffast-math is for other files: here each operation is the one that is written.\n"
-    "#if defined(__clang__) && defined(__FAST_MATH__)\n#pragma float_control(precise, on, push)\n"
-    "#elif defined(__GNUC__) && !defined(__clang__)\n#pragma GCC push_options\n#ifdef __FAST_MATH__\n#pragma GCC optimize(\"no-fast-math\")\n#endif\n#endif\n\n");
+           "// -ffast-math is for other files: here each operation is the one that is written.\n"
+           "#if defined(__clang__) && defined(__FAST_MATH__)\n#pragma float_control(precise, on, push)\n"
+           "#elif defined(__GNUC__) && !defined(__clang__)\n#pragma GCC push_options\n#ifdef "
+           "__FAST_MATH__\n#pragma GCC optimize(\"no-fast-math\")\n#endif\n#endif\n\n");
 }
 
 void emit_contraction(Text *out) {
   text_put(out, "%s",
-    "// Products and sums become fused multiply-adds where the CPU has them, whatever the command line says; loops that copy stay loops.\n"
-    "#if defined(__clang__)\n#pragma clang fp contract(fast)\n#elif defined(__GNUC__)\n#pragma GCC optimize(\"fp-contract=fast\", \"no-tree-loop-distribute-patterns\")\n#endif\n");
+           "// Products and sums become fused multiply-adds where the CPU has them, whatever the command "
+           "line says; loops that copy stay loops.\n"
+           "#if defined(__clang__)\n#pragma clang fp contract(fast)\n#elif defined(__GNUC__)\n#pragma GCC "
+           "optimize(\"fp-contract=fast\", \"no-tree-loop-distribute-patterns\")\n#endif\n");
 }
 
 static void emit_macros(Text *out, const PreludeNeeds *needs) {
@@ -240,7 +292,9 @@ static void emit_macros(Text *out, const PreludeNeeds *needs) {
   if (needs->inlined) text_put(out, "#define INLINE static inline __attribute__((always_inline, unused))\n");
   if (needs->kernel) text_put(out, "#define KERNEL static __attribute__((noinline))\n");
   if (needs->prefetch) text_put(out, "#define PREFETCH(p) __builtin_prefetch((p), 0, 2)\n");
-  if (needs->pin) text_put(out, "#define PIN(position) __asm__ volatile(\"\" : \"+r\"(position)) // no instruction: loads at it are neither merged with others nor moved out of loops\n");
+  if (needs->pin)
+    text_put(out, "#define PIN(position) __asm__ volatile(\"\" : \"+r\"(position)) // no instruction: loads "
+                  "at it are neither merged with others nor moved out of loops\n");
   if (gnu) text_put(out, "#else\n");
   if (needs->inlined) text_put(out, "#define INLINE static inline\n");
   if (needs->kernel) text_put(out, "#define KERNEL static\n");
@@ -248,21 +302,30 @@ static void emit_macros(Text *out, const PreludeNeeds *needs) {
   if (needs->pin) text_put(out, "#define PIN(position) ((void)0)\n");
   if (gnu) text_put(out, "#endif\n");
   if (needs->unroll)
-    text_put(out, "#if defined(__clang__)\n#define UNROLL _Pragma(\"clang loop unroll(full)\")\n#elif defined(__GNUC__)\n#define UNROLL _Pragma(\"GCC unroll 128\")\n"
+    text_put(out, "#if defined(__clang__)\n#define UNROLL _Pragma(\"clang loop unroll(full)\")\n#elif "
+                  "defined(__GNUC__)\n#define UNROLL _Pragma(\"GCC unroll 128\")\n"
                   "#else\n#define UNROLL\n#endif\n");
   if (needs->team)
-    text_put(out, "// A net is run by a team of threads. Each has its share of the rounds from .. to-1 of a loop; where one needs what others make, all wait for each other.\n"
-                  "#ifdef _OPENMP\n#include <omp.h>\n#define TEAM _Pragma(\"omp parallel\")\n#define THREAD omp_get_thread_num()\n#define THREADS omp_get_num_threads()\n"
-                  "#define BARRIER() _Pragma(\"omp barrier\")\n#else\n#define TEAM\n#define THREAD 0\n#define THREADS 1\n#define BARRIER() ((void)0)\n#endif\n"
-                  "#define SHARE(from, to, thread) ((from) + (int)((int64_t)((to) - (from)) * (thread) / threads)) // where it begins\n");
-  if (needs->infinite) text_put(out, "#if defined(__GNUC__)\n#define INFINITE __builtin_inff()\n#else\n#define INFINITE (1e30f * 1e30f)\n#endif\n");
+    text_put(out, "// A net is run by a team of threads. Each has its share of the rounds from .. to-1 of a "
+                  "loop; where one needs what others make, all wait for each other.\n"
+                  "#ifdef _OPENMP\n#include <omp.h>\n#define TEAM _Pragma(\"omp parallel\")\n#define THREAD "
+                  "omp_get_thread_num()\n#define THREADS omp_get_num_threads()\n"
+                  "#define BARRIER() _Pragma(\"omp barrier\")\n#else\n#define TEAM\n#define THREAD "
+                  "0\n#define THREADS 1\n#define BARRIER() ((void)0)\n#endif\n"
+                  "#define SHARE(from, to, thread) ((from) + (int)((int64_t)((to) - (from)) * (thread) / "
+                  "threads)) // where it begins\n");
+  if (needs->infinite)
+    text_put(out, "#if defined(__GNUC__)\n#define INFINITE __builtin_inff()\n#else\n#define INFINITE (1e30f "
+                  "* 1e30f)\n#endif\n");
 }
 
 static bool is_conversion(const char *name) { /* f32_from_u8_x16 */
   for (int to = 0; to < ELEMS; to++)
     for (int from = 0; from < ELEMS; from++) {
       const size_t a = strlen(elem_name[to]), b = strlen(elem_name[from]);
-      if (!strncmp(name, elem_name[to], a) && !strncmp(name + a, "_from_", 6) && !strncmp(name + a + 6, elem_name[from], b)) return !strncmp(name + a + 6 + b, "_x", 2);
+      if (!strncmp(name, elem_name[to], a) && !strncmp(name + a, "_from_", 6) &&
+          !strncmp(name + a + 6, elem_name[from], b))
+        return !strncmp(name + a + 6 + b, "_x", 2);
     }
   return false;
 }
@@ -273,13 +336,18 @@ static bool digits_then(const char *s, const char *set) {
 }
 
 bool prelude_has_name(const char *name) {
-  for (const char *const *s = (const char *const[]){"INLINE", "KERNEL", "UNROLL", "TEAM", "THREAD", "THREADS", "BARRIER", "SHARE", "PREFETCH", "PIN", "LOAD", "AT", "INFINITE", NULL}; *s; s++)
+  for (const char *const *s =
+           (const char *const[]){"INLINE", "KERNEL", "UNROLL", "TEAM", "THREAD", "THREADS", "BARRIER",
+                                 "SHARE", "PREFETCH", "PIN", "LOAD", "AT", "INFINITE", NULL};
+       *s; s++)
     if (!strcmp(name, *s)) return true;
   for (int fn = 0; fn < FN_COUNT; fn++) {
     const size_t length = strlen(function[fn].name);
-    if (!strncmp(name, function[fn].name, length) && !strncmp(name + length, "_x", 2)) return digits_then(name + length + 2, "ibc");
+    if (!strncmp(name, function[fn].name, length) && !strncmp(name + length, "_x", 2))
+      return digits_then(name + length + 2, "ibc");
   }
-  return (*name == 'v' && digits_then(name + 1, "ibcnstu")) || is_conversion(name); /* v16, v16u, v16i, v16iu, ... */
+  return (*name == 'v' && digits_then(name + 1, "ibcnstu")) ||
+         is_conversion(name); /* v16, v16u, v16i, v16iu, ... */
 }
 
 static bool any_convert(const PreludeNeeds *needs, int bit) { /* of bytes, which go by way of 16 bits */
@@ -298,22 +366,33 @@ static void emit_types(Text *out, const PreludeNeeds *needs, const char *prefix)
     bool unsigned_needed = (needs->fn[FN_BITS][F32] | needs->fn[FN_FLOAT_OF][F32]) & bit;
     for (int e = 0; e < ELEMS; e++) {
       if (!((needs->type[e] | needs->memory[e]) & bit)) continue;
-      if (first) text_put(out, "// Vectors; those with a u may stand anywhere in an array. Extensions of GCC and Clang.\n"
-                            "#if !defined(__GNUC__) || defined(__TINYC__)\n#error \"this compiler has no vectors: take the C that cnnc --target=generic writes\"\n#endif\n"), first = false;
+      if (first) {
+        text_put(out,
+                 "// Vectors; those with a u may stand anywhere in an array. Extensions of GCC and Clang.\n"
+                 "#if !defined(__GNUC__) || defined(__TINYC__)\n#error \"this compiler has no vectors: take "
+                 "the C that cnnc --target=generic writes\"\n#endif\n");
+        first = false;
+      }
       const char *name = prelude_type(out->arena, &names, (Elem)e, lanes);
-      text_put(out, "typedef %s %s __attribute__((vector_size(%d)));\n", elem_type[e], name, lanes * elem_bytes[e]);
+      text_put(out, "typedef %s %s __attribute__((vector_size(%d)));\n", elem_type[e], name,
+               lanes * elem_bytes[e]);
       if (!(needs->memory[e] & bit)) continue;
       memory = true;
-      text_put(out, "typedef %s %su __attribute__((vector_size(%d), aligned(%d), may_alias));\n", elem_type[e], name, lanes * elem_bytes[e], elem_bytes[e]);
+      text_put(out, "typedef %s %su __attribute__((vector_size(%d), aligned(%d), may_alias));\n",
+               elem_type[e], name, lanes * elem_bytes[e], elem_bytes[e]);
     }
-    if (unsigned_needed) text_put(out, "typedef uint32_t %sv%dn __attribute__((vector_size(%d)));\n", prefix, lanes, bytes);
+    if (unsigned_needed)
+      text_put(out, "typedef uint32_t %sv%dn __attribute__((vector_size(%d)));\n", prefix, lanes, bytes);
     if (!any_convert(needs, bit)) continue;
     text_put(out, "typedef int16_t %sv%ds __attribute__((vector_size(%d)));\n", prefix, lanes, 2 * lanes);
     text_put(out, "typedef uint16_t %sv%dt __attribute__((vector_size(%d)));\n", prefix, lanes, 2 * lanes);
   }
   if (memory)
-    text_put(out, "#define LOAD(type, element) ((type)*(const type##u *)&(element)) // the vector that begins at an element\n"
-                  "#define AT(type, element) (*(type##u *)&(element))              // the same, to be stored to\n");
+    text_put(
+        out,
+        "#define LOAD(type, element) ((type)*(const type##u *)&(element)) // the vector that begins at an "
+        "element\n"
+        "#define AT(type, element) (*(type##u *)&(element))              // the same, to be stored to\n");
 }
 
 void emit_prelude_file(Text *out, const PreludeNeeds *needs, const char *prefix) {
@@ -329,16 +408,20 @@ static void emit_undef(Text *out, bool defined, const char *name) {
 void emit_prelude_end(Text *out, const PreludeNeeds *needs) {
   bool memory = false;
   for (int e = 0; e < ELEMS; e++) memory = memory || needs->memory[e];
-  text_put(out, "/* ---- the end: what follows in the same translation unit is compiled as if this file were not there ---- */\n\n");
+  text_put(out, "/* ---- the end: what follows in the same translation unit is compiled as if this file were "
+                "not there ---- */\n\n");
   emit_undef(out, needs->inlined, "INLINE");
   emit_undef(out, needs->kernel, "KERNEL");
   emit_undef(out, needs->prefetch, "PREFETCH");
   emit_undef(out, needs->pin, "PIN");
   emit_undef(out, needs->unroll, "UNROLL");
   emit_undef(out, needs->infinite, "INFINITE");
-  for (const char *const *s = (const char *const[]){"TEAM", "THREAD", "THREADS", "BARRIER", "SHARE", NULL}; *s; s++) emit_undef(out, needs->team, *s);
+  for (const char *const *s = (const char *const[]){"TEAM", "THREAD", "THREADS", "BARRIER", "SHARE", NULL};
+       *s; s++)
+    emit_undef(out, needs->team, *s);
   for (const char *const *s = (const char *const[]){"LOAD", "AT", NULL}; *s; s++) emit_undef(out, memory, *s);
-  text_put(out, "#if defined(__clang__)\n#pragma STDC FP_CONTRACT DEFAULT\n#elif defined(__GNUC__)\n#pragma GCC pop_options\n#endif\n"
+  text_put(out, "#if defined(__clang__)\n#pragma STDC FP_CONTRACT DEFAULT\n#elif defined(__GNUC__)\n#pragma "
+                "GCC pop_options\n#endif\n"
                 "#if defined(__clang__) && defined(__FAST_MATH__)\n#pragma float_control(pop)\n#endif\n");
 }
 
@@ -355,7 +438,10 @@ static const char *emit_word(Text *out, const char *text, const PreludeNames *na
 static void emit_text(Text *out, const char *text, Elem elem, int lanes, const PreludeNames *names) {
   const char *gap = *names->attribute ? " " : "";
   while (*text) {
-    if (*text != '@') { text = emit_word(out, text, names); continue; }
+    if (*text != '@') {
+      text = emit_word(out, text, names);
+      continue;
+    }
     switch (*++text) {
     case 'F': text_put(out, "%s", prelude_type(out->arena, names, F32, lanes)); break;
     case 'I': text_put(out, "%s", prelude_type(out->arena, names, I32, lanes)); break;
@@ -365,7 +451,8 @@ static void emit_text(Text *out, const char *text, Elem elem, int lanes, const P
     case 'n': text_put(out, "_x%d%s", lanes, names->suffix); break;
     case 'l': text_put(out, "_x%d%s%s", lanes, letter_of(elem), names->suffix); break;
     case 'a': text_put(out, "%s%s", names->attribute, gap); break;
-    case '(': case '[': /* a constant, everywhere in a vector */
+    case '(':
+    case '[': /* a constant, everywhere in a vector */
       if (lanes > 1) text_put(out, "((%sv%d%s){0} + ", names->prefix, lanes, *text == '(' ? "" : "n");
       for (char end = *text == '(' ? ')' : ']'; *++text != end;) text_bytes(out, text, 1);
       if (lanes > 1) text_put(out, ")");
@@ -381,9 +468,12 @@ static void emit_half(Text *out, int half, int first) {
   text_put(out, ")");
 }
 
-static void emit_halves(Text *out, PreludeFn fn, int lanes, const PreludeNames *names) { /* a vector becomes a number by halves */
-  const char *type = prelude_type(out->arena, names, F32, lanes), *half_type = prelude_type(out->arena, names, F32, lanes / 2);
-  const char *name = prelude_function(out->arena, names, fn, F32, lanes), *half = prelude_function(out->arena, names, fn, F32, lanes / 2);
+static void emit_halves(Text *out, PreludeFn fn, int lanes,
+                        const PreludeNames *names) { /* a vector becomes a number by halves */
+  const char *type = prelude_type(out->arena, names, F32, lanes),
+             *half_type = prelude_type(out->arena, names, F32, lanes / 2);
+  const char *name = prelude_function(out->arena, names, fn, F32, lanes),
+             *half = prelude_function(out->arena, names, fn, F32, lanes / 2);
   const char *max = prelude_function(out->arena, names, FN_MAX, F32, lanes > 4 ? lanes / 2 : 1);
   text_put(out, "INLINE %s%sfloat %s(%s a) {\n", names->attribute, *names->attribute ? " " : "", name, type);
   if (lanes == 4 && fn == FN_SUM) text_put(out, "  return (a[0] + a[2]) + (a[1] + a[3]);\n}\n");
@@ -402,14 +492,17 @@ static void emit_halves(Text *out, PreludeFn fn, int lanes, const PreludeNames *
 static void emit_convert(Text *out, Elem to, Elem from, int lanes, const PreludeNames *names) {
   const char *value = "x", *vector = arena_printf(out->arena, "%sv%d", names->prefix, lanes);
   Arena *arena = out->arena;
-  bool narrow = elem_bytes[to] < elem_bytes[from], wide = elem_bytes[to] > elem_bytes[from];
-  if (from == F32 && to != I32) value = arena_printf(arena, "__builtin_convertvector(%s, %si)", value, vector);
+  bool narrow = elem_bytes[to]<elem_bytes[from], wide = elem_bytes[to]> elem_bytes[from];
+  if (from == F32 && to != I32)
+    value = arena_printf(arena, "__builtin_convertvector(%s, %si)", value, vector);
   if (narrow) value = arena_printf(arena, "__builtin_convertvector(%s, %ss)", value, vector);
-  if (wide) value = arena_printf(arena, "__builtin_convertvector(%s, %s%c)", value, vector, from == U8 ? 't' : 's');
+  if (wide)
+    value = arena_printf(arena, "__builtin_convertvector(%s, %s%c)", value, vector, from == U8 ? 't' : 's');
   if (wide && to == F32) value = arena_printf(arena, "__builtin_convertvector(%s, %si)", value, vector);
   const char *type = prelude_type(arena, names, to, lanes);
-  text_put(out, "INLINE %s%s%s %s(%s x) { return __builtin_convertvector(%s, %s); }\n", names->attribute, *names->attribute ? " " : "", type,
-           prelude_convert(arena, names, to, from, lanes), prelude_type(arena, names, from, lanes), value, type);
+  text_put(out, "INLINE %s%s%s %s(%s x) { return __builtin_convertvector(%s, %s); }\n", names->attribute,
+           *names->attribute ? " " : "", type, prelude_convert(arena, names, to, from, lanes),
+           prelude_type(arena, names, from, lanes), value, type);
 }
 
 void emit_prelude(Text *out, const PreludeNeeds *needs, const PreludeNames *names) {
@@ -426,6 +519,7 @@ void emit_prelude(Text *out, const PreludeNeeds *needs, const PreludeNames *name
   for (int to = 0; to < ELEMS; to++)
     for (int from = 0; from < ELEMS; from++)
       for (int lanes = 4; lanes <= 16; lanes *= 2)
-        if (needs->convert[to][from] & width_bit(lanes)) emit_convert(out, (Elem)to, (Elem)from, lanes, names);
+        if (needs->convert[to][from] & width_bit(lanes))
+          emit_convert(out, (Elem)to, (Elem)from, lanes, names);
   if (out->n != start) text_put(out, "\n");
 }

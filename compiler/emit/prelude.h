@@ -1,36 +1,58 @@
-/* prelude.h: what stands at the top of a generated file: macros, vector types, small inline functions; only what the nests below use. */
+/* prelude.h: what stands at the top of a generated file: macros, vector types, small inline functions; only
+ * what the nests below use. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_EMIT_PRELUDE_H
 #define CNNC_EMIT_PRELUDE_H
 #include "nest/nest.h"
 
 typedef enum PreludeFn { /* in the order in which they are printed: a function uses those before it */
-  FN_BITS, FN_FLOAT_OF, FN_SPLAT, FN_SELECT, FN_MAX, FN_MIN, FN_MAX_NAN, FN_ABS, FN_EXP, FN_LOG, FN_SQRT, FN_TANH, FN_SIGMOID, FN_ERF,
-  FN_SUM, FN_HIGHEST, FN_RANDOM, FN_LOAD_PART, FN_STORE_PART,
-  FN_COUNT
+                         FN_BITS,
+                         FN_FLOAT_OF,
+                         FN_SPLAT,
+                         FN_SELECT,
+                         FN_MAX,
+                         FN_MIN,
+                         FN_MAX_NAN,
+                         FN_ABS,
+                         FN_EXP,
+                         FN_LOG,
+                         FN_SQRT,
+                         FN_TANH,
+                         FN_SIGMOID,
+                         FN_ERF,
+                         FN_SUM,
+                         FN_HIGHEST,
+                         FN_RANDOM,
+                         FN_LOAD_PART,
+                         FN_STORE_PART,
+                         FN_COUNT
 } PreludeFn;
 
 enum { ELEMS = 4 };
 
 /* Collected by emit_nest. A bit stands for a width: 1 << log2(lanes). All zero: nothing is needed. */
 typedef struct PreludeNeeds {
-  uint8_t fn[FN_COUNT][ELEMS];    /* functions by element type and width */
-  uint8_t convert[ELEMS][ELEMS];  /* of vectors: [to][from] */
+  uint8_t fn[FN_COUNT][ELEMS];        /* functions by element type and width */
+  uint8_t convert[ELEMS][ELEMS];      /* of vectors: [to][from] */
   uint8_t type[ELEMS], memory[ELEMS]; /* vector types: values, and as they stand anywhere in memory */
   bool inlined, kernel, unroll, team, prefetch, pin, infinite; /* macros */
 } PreludeNeeds;
 
-/* What names are made of: "lenet5_" "max_x4" "_v4"; and the macro before a function, "LENET5_V4". All may be "". */
-typedef struct PreludeNames { const char *prefix, *suffix, *attribute; } PreludeNames;
+/* What names are made of: "lenet5_" "max_x4" "_v4"; and the macro before a function, "LENET5_V4". All may be
+ * "". */
+typedef struct PreludeNames {
+  const char *prefix, *suffix, *attribute;
+} PreludeNames;
 
 void prelude_need(PreludeNeeds *, PreludeFn, Elem, int lanes);
 void prelude_need_type(PreludeNeeds *, Elem, int lanes, bool memory);
 void prelude_need_convert(PreludeNeeds *, Elem to, Elem from, int lanes); /* of vectors */
 void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from);
 
-/* Once a file, from the merged needs of its targets: how floats are computed first, then macros and vector types. The file includes <stdint.h> and <stddef.h> before.
- * At its end macros and contraction are as they were: other files may follow in the same translation unit. */
-void emit_precise(Text *);     /* before the first function */
+/* Once a file, from the merged needs of its targets: how floats are computed first, then macros and vector
+ * types. The file includes <stdint.h> and <stddef.h> before. At its end macros and contraction are as they
+ * were: other files may follow in the same translation unit. */
+void emit_precise(Text *); /* before the first function */
 void emit_contraction(Text *);
 void emit_prelude_file(Text *, const PreludeNeeds *, const char *prefix);
 void emit_prelude_end(Text *, const PreludeNeeds *);
@@ -38,11 +60,14 @@ void emit_prelude_end(Text *, const PreludeNeeds *);
 /* Once a target: the inline functions. */
 void emit_prelude(Text *, const PreludeNeeds *, const PreludeNames *);
 
-bool prelude_has_name(const char *); /* a macro; or, without prefix and suffix, a vector type or function; whether a file needs it or not: nothing else is called so */
+bool prelude_has_name(const char *); /* a macro; or, without prefix and suffix, a vector type or function;
+                                        whether a file needs it or not: nothing else is called so */
 
-/* Names, here without a prefix: "v16", "v16i", "v16b", "v16c" (with a u behind: anywhere in memory); lanes 1: "float", "int32_t", "uint8_t", "int8_t". */
+/* Names, here without a prefix: "v16", "v16i", "v16b", "v16c" (with a u behind: anywhere in memory); lanes 1:
+ * "float", "int32_t", "uint8_t", "int8_t". */
 const char *prelude_type(Arena *, const PreludeNames *, Elem, int lanes);
 /* "exp_x16_v4", "max_x16i_v4", "select_x1"; the letter of the element type is left out for floats. */
 const char *prelude_function(Arena *, const PreludeNames *, PreludeFn, Elem, int lanes);
-const char *prelude_convert(Arena *, const PreludeNames *, Elem to, Elem from, int lanes); /* "f32_from_u8_x16_v4" */
+const char *prelude_convert(Arena *, const PreludeNames *, Elem to, Elem from,
+                            int lanes); /* "f32_from_u8_x16_v4" */
 #endif

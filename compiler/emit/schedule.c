@@ -1,4 +1,5 @@
-/* schedule.c: --emit=schedule: for each kernel what could be done, what each way would cost, what is done and why. */
+/* schedule.c: --emit=schedule: for each kernel what could be done, what each way would cost, what is done and
+ * why. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <math.h>
@@ -10,11 +11,15 @@ static const char *thousands(Arena *arena, double n) { return text_thousands(are
 
 static const char *bytes_text(Arena *arena, int64_t bytes) {
   if (bytes < 10000) return arena_printf(arena, "%" PRId64 " bytes", bytes);
-  return bytes < 1000000 ? arena_printf(arena, "%.1f KB", (double)bytes / 1024) : arena_printf(arena, "%.1f MB", (double)bytes / 1048576);
+  return bytes < 1000000 ? arena_printf(arena, "%.1f KB", (double)bytes / 1024)
+                         : arena_printf(arena, "%.1f MB", (double)bytes / 1048576);
 }
 
 /* ---- threads ---- */
-typedef struct Shares { int loops; int64_t fewest, most; } Shares;
+typedef struct Shares {
+  int loops;
+  int64_t fewest, most;
+} Shares;
 
 static void count_shares(const NestStmt *stmt, Shares *s) {
   for (; stmt; stmt = stmt->next) {
@@ -24,7 +29,10 @@ static void count_shares(const NestStmt *stmt, Shares *s) {
       if (!s->loops || rounds > s->most) s->most = rounds;
       s->loops++;
     }
-    if (stmt->kind == LOOP || stmt->kind == IF) count_shares(stmt->body, s), count_shares(stmt->otherwise, s);
+    if (stmt->kind == LOOP || stmt->kind == IF) {
+      count_shares(stmt->body, s);
+      count_shares(stmt->otherwise, s);
+    }
   }
 }
 
@@ -34,7 +42,9 @@ static void put_threads(Text *out, const Lower *l) {
   if (!l->threads) return;
   if (!s.loops) text_put(out, "      threads: one; the work is too little, or in one piece\n");
   else if (s.loops == 1) text_put(out, "      threads: a loop of %" PRId64 " rounds is shared out\n", s.most);
-  else text_put(out, "      threads: %d loops of %" PRId64 " to %" PRId64 " rounds are shared out\n", s.loops, s.fewest, s.most);
+  else
+    text_put(out, "      threads: %d loops of %" PRId64 " to %" PRId64 " rounds are shared out\n", s.loops,
+             s.fewest, s.most);
 }
 
 /* ---- one kernel ---- */
@@ -46,9 +56,14 @@ static void put_layers(Text *out, Net *net, const Kernel *k) {
 }
 
 static void put_cycles(Text *out, const Cycles *c, Method method) {
-  text_put(out, "%11s cycles: multiply-adds %s", thousands(out->arena, c->total), thousands(out->arena, c->products));
-  if (c->transforms > 0) text_put(out, ", %s %s", method == METHOD_COLUMNS ? "single stores" : "transforms", thousands(out->arena, c->transforms));
-  if (c->weight_bytes) text_put(out, ", %s of weights from %s %s", bytes_text(out->arena, c->weight_bytes), c->from, thousands(out->arena, c->memory));
+  text_put(out, "%11s cycles: multiply-adds %s", thousands(out->arena, c->total),
+           thousands(out->arena, c->products));
+  if (c->transforms > 0)
+    text_put(out, ", %s %s", method == METHOD_COLUMNS ? "single stores" : "transforms",
+             thousands(out->arena, c->transforms));
+  if (c->weight_bytes)
+    text_put(out, ", %s of weights from %s %s", bytes_text(out->arena, c->weight_bytes), c->from,
+             thousands(out->arena, c->memory));
   else text_put(out, ", values %s", thousands(out->arena, c->memory));
 }
 
@@ -70,10 +85,14 @@ static void put_decision(Text *out, const Lower *l) {
   const Decision *d = l->decision;
   const Candidate *chosen = &d->candidates.data[d->chosen];
   for (int i = 0; i < d->candidates.n; i++) put_candidate(out, l, i);
-  if (*d->why) text_put(out, "      why: %s%s\n", d->why, d->layout && !d->tuned ? ", for all targets of the file: they share packed weights" : "");
+  if (*d->why)
+    text_put(out, "      why: %s%s\n", d->why,
+             d->layout && !d->tuned ? ", for all targets of the file: they share packed weights" : "");
   if (d->tuned) text_put(out, "      measured choice: %s\n", tuning_choice(out->arena, &d->tuned->choice));
   if (chosen->error.typical > 0)
-    text_put(out, "      rounding: about %.1g of the largest output on random data; never more than %.1g of the largest that inputs and weights of this size could give\n",
+    text_put(out,
+             "      rounding: about %.1g of the largest output on random data; never more than %.1g of the "
+             "largest that inputs and weights of this size could give\n",
              chosen->error.typical, chosen->error.worst);
 }
 
@@ -84,10 +103,13 @@ static void put_padding(Text *out, const Lower *l) {
   if (l->plain || (family != FAMILY_CONV && family != FAMILY_DEPTHWISE)) return;
   const Correlation k = correlation_of(l->node);
   const double share = cost_padding(&k);
-  if (share > 0.0005) text_put(out, "      padding: %.1f %% of the taps would fall on it and are left out\n", 100 * share);
+  if (share > 0.0005)
+    text_put(out, "      padding: %.1f %% of the taps would fall on it and are left out\n", 100 * share);
 }
 
-static double cycles_of(const Lower *l) { return l->decision->candidates.data[l->decision->chosen].cycles.total; }
+static double cycles_of(const Lower *l) {
+  return l->decision->candidates.data[l->decision->chosen].cycles.total;
+}
 
 static void put_step(Text *out, Net *net, const Step *step, int target, int number, double all) {
   const Lower *l = step->lower[target];
@@ -106,11 +128,18 @@ static void put_step(Text *out, Net *net, const Step *step, int target, int numb
 /* ---- a target ---- */
 static void put_head(Text *out, const Net *net, const Target *t) {
   const int64_t weights = 4 * net->graph->parameters;
-  text_put(out, "%s for %s: %d lanes, %d registers, %g multiply-adds of vectors a cycle\n", net->graph->name, t->name, t->lanes, t->registers, t->fmas);
-  text_put(out, "second cache %s, %g bytes a cycle; last cache %s, %g; memory %g\n", bytes_text(out->arena, t->l2), t->l2_rate, bytes_text(out->arena, t->l3), t->l3_rate, t->memory_rate);
-  if (weights) text_put(out, "weights of the net: %s, %s\n", bytes_text(out->arena, weights), weights > t->l3 / 2 ? "more than half the last cache: they come from memory in each call"
-                        : weights > t->l2 / 2 ? "more than half the second cache: they come from the last one" : "which stay in the second cache");
-  text_put(out, "Cycles are predicted, for one thread; multiply-adds and the wait for weights run at the same time. * is what is done; shares are those of the net.\n\n");
+  text_put(out, "%s for %s: %d lanes, %d registers, %g multiply-adds of vectors a cycle\n", net->graph->name,
+           t->name, t->lanes, t->registers, t->fmas);
+  text_put(out, "second cache %s, %g bytes a cycle; last cache %s, %g; memory %g\n",
+           bytes_text(out->arena, t->l2), t->l2_rate, bytes_text(out->arena, t->l3), t->l3_rate,
+           t->memory_rate);
+  if (weights)
+    text_put(out, "weights of the net: %s, %s\n", bytes_text(out->arena, weights),
+             weights > t->l3 / 2   ? "more than half the last cache: they come from memory in each call"
+             : weights > t->l2 / 2 ? "more than half the second cache: they come from the last one"
+                                   : "which stay in the second cache");
+  text_put(out, "Cycles are predicted, for one thread; multiply-adds and the wait for weights run at the "
+                "same time. * is what is done; shares are those of the net.\n\n");
 }
 
 static void put_total(Text *out, const Part *part, int target) {
@@ -118,15 +147,21 @@ static void put_total(Text *out, const Part *part, int target) {
   for (int s = 0; s < part->steps.n; s++) {
     const Lower *l = part->steps.data[s].lower[target];
     const Cycles *c = &l->decision->candidates.data[l->decision->chosen].cycles;
-    all.products += c->products, all.transforms += c->transforms, all.memory += c->memory > c->products ? c->memory - c->products : 0, all.total += c->total;
+    all.products += c->products;
+    all.transforms += c->transforms;
+    all.memory += c->memory > c->products ? c->memory - c->products : 0;
+    all.total += c->total;
   }
-  text_put(out, "total %s cycles: multiply-adds %s, transforms %s, waiting for what they need %s\n", thousands(out->arena, all.total), thousands(out->arena, all.products),
+  text_put(out, "total %s cycles: multiply-adds %s, transforms %s, waiting for what they need %s\n",
+           thousands(out->arena, all.total), thousands(out->arena, all.products),
            thousands(out->arena, all.transforms), thousands(out->arena, all.memory));
 }
 
 static void put_part(Text *out, Net *net, const Part *part, int target) {
   double all = 0;
-  if (part->plan->images > 1) text_put(out, "%d images lie side by side in vectors: cycles are for all of them.\n\n", part_images(net, part, target));
+  if (part->plan->images > 1)
+    text_put(out, "%d images lie side by side in vectors: cycles are for all of them.\n\n",
+             part_images(net, part, target));
   for (int s = 0; s < part->steps.n; s++) all += cycles_of(part->steps.data[s].lower[target]);
   for (int s = 0; s < part->steps.n; s++) put_step(out, net, &part->steps.data[s], target, s + 1, all);
   put_total(out, part, target);
@@ -137,6 +172,9 @@ void emit_schedule(Text *out, Net *net) {
     if (t) text_put(out, "\n");
     put_head(out, net, net->options->target[t]);
     put_part(out, net, &net->infer, t);
-    if (net->train.plan) text_put(out, "\ntraining, an image:\n\n"), put_part(out, net, &net->train, t);
+    if (net->train.plan) {
+      text_put(out, "\ntraining, an image:\n\n");
+      put_part(out, net, &net->train, t);
+    }
   }
 }

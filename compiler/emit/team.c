@@ -1,19 +1,32 @@
-/* team.c: cuts a nest's main function into pieces for a team of threads, and finds where the threads must wait.
+/* team.c: cuts a nest's main function into pieces for a team of threads, and finds where the threads must
+ * wait.
  *
- * The rounds of one parallel loop are disjoint: the proof has shown it. Pieces that follow each other run at the same time, too, if none writes what another
- * one touches. What a piece touches is a box for each buffer: the smallest and the largest index in each dimension, over all rounds of all loops. */
+ * The rounds of one parallel loop are disjoint: the proof has shown it. Pieces that follow each other run at
+ * the same time, too, if none writes what another one touches. What a piece touches is a box for each buffer:
+ * the smallest and the largest index in each dimension, over all rounds of all loops. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/team.h"
 #include "base/number.h"
 #include "nest/build.h"
 #include <string.h>
 
-typedef struct Bounds { int64_t lo, hi; } Bounds; /* inclusive */
-typedef struct Box { bool any; Bounds at[DIMS]; } Box;
-typedef struct Touched { Box *read, *written; } Touched; /* by buffer */
-typedef struct Env { Bounds slot[SLOTS]; } Env;
-typedef struct Walk { const Nest *nest; Touched *touched; } Walk;
-
+typedef struct Bounds {
+  int64_t lo, hi;
+} Bounds; /* inclusive */
+typedef struct Box {
+  bool any;
+  Bounds at[DIMS];
+} Box;
+typedef struct Touched {
+  Box *read, *written;
+} Touched; /* by buffer */
+typedef struct Env {
+  Bounds slot[SLOTS];
+} Env;
+typedef struct Walk {
+  const Nest *nest;
+  Touched *touched;
+} Walk;
 
 /* ---- boxes ---- */
 static Bounds bounds_of(const Env *env, const Index *ix) {
@@ -21,7 +34,8 @@ static Bounds bounds_of(const Env *env, const Index *ix) {
   for (int s = 1; s < SLOTS; s++) {
     const int64_t k = ix->k[s];
     if (!k) continue;
-    b.lo += k * (k > 0 ? env->slot[s].lo : env->slot[s].hi), b.hi += k * (k > 0 ? env->slot[s].hi : env->slot[s].lo);
+    b.lo += k * (k > 0 ? env->slot[s].lo : env->slot[s].hi);
+    b.hi += k * (k > 0 ? env->slot[s].hi : env->slot[s].lo);
   }
   return b;
 }
@@ -29,7 +43,9 @@ static Bounds bounds_of(const Env *env, const Index *ix) {
 static void box_add(Box *box, const Box *other, int rank) {
   if (!other->any) return;
   for (int d = 0; d < rank; d++)
-    box->at[d] = box->any ? (Bounds){smaller(box->at[d].lo, other->at[d].lo), larger(box->at[d].hi, other->at[d].hi)} : other->at[d];
+    box->at[d] =
+        box->any ? (Bounds){smaller(box->at[d].lo, other->at[d].lo), larger(box->at[d].hi, other->at[d].hi)}
+                 : other->at[d];
   box->any = true;
 }
 
@@ -39,7 +55,9 @@ static bool boxes_meet(const Box *a, const Box *b, int rank) {
   return meet;
 }
 
-static Touched touched_nothing(Arena *arena, const Nest *nest) { return (Touched){NEW_ARRAY(arena, Box, nest->nbufs + 1), NEW_ARRAY(arena, Box, nest->nbufs + 1)}; }
+static Touched touched_nothing(Arena *arena, const Nest *nest) {
+  return (Touched){NEW_ARRAY(arena, Box, nest->nbufs + 1), NEW_ARRAY(arena, Box, nest->nbufs + 1)};
+}
 
 static void touched_add(const Nest *nest, Touched *into, const Touched *more) {
   for (int i = 0; i < nest->nbufs; i++) {
@@ -53,7 +71,9 @@ static bool touched_meet(const Nest *nest, const Touched *a, const Touched *b) {
   for (int i = 0; i < nest->nbufs; i++) {
     const int rank = nest->buf[i]->rank;
     if (nest->buf[i]->place >= STACK) continue;
-    if (boxes_meet(&a->written[i], &b->written[i], rank) || boxes_meet(&a->written[i], &b->read[i], rank) || boxes_meet(&a->read[i], &b->written[i], rank)) return true;
+    if (boxes_meet(&a->written[i], &b->written[i], rank) || boxes_meet(&a->written[i], &b->read[i], rank) ||
+        boxes_meet(&a->read[i], &b->written[i], rank))
+      return true;
   }
   return false;
 }
@@ -70,7 +90,8 @@ static void touch(const Walk *w, const Env *env, const Ref *ref, int elements, b
     box.at[d] = bounds_of(env, &ref->at[d]);
     if (!ref->buf->of) continue;
     const Bounds base = bounds_of(env, &ref->buf->base[d]);
-    box.at[d].lo += base.lo, box.at[d].hi += base.hi;
+    box.at[d].lo += base.lo;
+    box.at[d].hi += base.hi;
   }
   if (buf->rank && buf->place != REGS) box.at[buf->rank - 1].hi += elements - 1;
   box_add(write ? &w->touched->written[buf->id] : &w->touched->read[buf->id], &box, buf->rank);
@@ -95,19 +116,27 @@ static void touch_loop(const Walk *w, const Env *env, const NestStmt *stmt) {
 
 static void touch_call(const Walk *w, const Env *env, const NestStmt *stmt) {
   Env callee = {0};
-  for (int i = 0; i < stmt->u.call.fn->nparams; i++) callee.slot[i + 1] = bounds_of(env, &stmt->u.call.arg[i]);
+  for (int i = 0; i < stmt->u.call.fn->nparams; i++)
+    callee.slot[i + 1] = bounds_of(env, &stmt->u.call.arg[i]);
   touch_body(w, &callee, stmt->u.call.fn->body);
 }
 
 static void touch_statement(const Walk *w, const Env *env, const NestStmt *stmt) {
   switch (stmt->kind) {
   case LOOP: touch_loop(w, env, stmt); break;
-  case IF: touch_body(w, env, stmt->body), touch_body(w, env, stmt->otherwise); break;
-  case STORE: touch_value(w, env, stmt->u.store.val), touch(w, env, &stmt->u.store.ref, stmt->u.store.part, true); break;
+  case IF:
+    touch_body(w, env, stmt->body);
+    touch_body(w, env, stmt->otherwise);
+    break;
+  case STORE:
+    touch_value(w, env, stmt->u.store.val);
+    touch(w, env, &stmt->u.store.ref, stmt->u.store.part, true);
+    break;
   case CALL: touch_call(w, env, stmt); break;
   case PIN: touch_local(w, stmt->u.pin.view); break;
   case PREFETCH: touch_local(w, stmt->u.prefetch.buf); break;
-  case DECLARE: case COMMENT: break;
+  case DECLARE:
+  case COMMENT: break;
   }
 }
 
@@ -117,7 +146,9 @@ static void touch_body(const Walk *w, const Env *env, const NestStmt *stmt) {
 
 /* ---- pieces ---- */
 static bool is_parallel(const NestStmt *stmt) { return stmt->kind == LOOP && stmt->u.loop.kind == PARALLEL; }
-static bool holds_parallel(const NestStmt *stmt) { return team_shares(stmt->body) || team_shares(stmt->otherwise); }
+static bool holds_parallel(const NestStmt *stmt) {
+  return team_shares(stmt->body) || team_shares(stmt->otherwise);
+}
 
 bool team_shares(const NestStmt *stmt) {
   for (; stmt; stmt = stmt->next)
@@ -130,8 +161,12 @@ static const Buf *declared_by(const NestStmt *stmt) {
   return stmt->kind == STORE && stmt->u.store.declare ? stmt->u.store.ref.buf : NULL;
 }
 
-static void mark_own(const NestStmt *stmt, bool *own) { /* what a statement's body declares, and what it calls */
-  for (const NestStmt *list[] = {stmt->body, stmt->otherwise, stmt->kind == CALL ? stmt->u.call.fn->body : NULL}, **s = list; s < list + 3; s++)
+static void mark_own(const NestStmt *stmt,
+                     bool *own) { /* what a statement's body declares, and what it calls */
+  for (const NestStmt *
+           list[] = {stmt->body, stmt->otherwise, stmt->kind == CALL ? stmt->u.call.fn->body : NULL},
+          **s = list;
+       s < list + 3; s++)
     for (const NestStmt *inner = *s; inner; inner = inner->next) {
       if (declared_by(inner)) own[declared_by(inner)->id] = true;
       mark_own(inner, own);
@@ -144,16 +179,25 @@ static bool writes_locals(const Nest *nest, const NestStmt *stmt, const Touched 
   mark_own(stmt, own);
   for (int i = 0; i < nest->nbufs; i++)
     if (touched->written[i].any && !own[i]) *(nest->buf[i]->place >= STACK ? &locals : &memory) = true;
-  if (locals && (memory || is_parallel(stmt) || holds_parallel(stmt))) nest_misuse(nest, "a statement beside a parallel loop writes a local variable and memory that all threads see");
+  if (locals && (memory || is_parallel(stmt) || holds_parallel(stmt)))
+    nest_misuse(nest,
+                "a statement beside a parallel loop writes a local variable and memory that all threads see");
   return locals;
 }
 
 static PieceKind kind_of(const Nest *nest, const NestStmt *stmt, const Touched *touched) {
   const bool each = writes_locals(nest, stmt, touched);
-  return is_parallel(stmt) ? PIECE_SHARED : holds_parallel(stmt) ? PIECE_TOGETHER : each ? PIECE_EACH : PIECE_ONE;
+  return is_parallel(stmt)      ? PIECE_SHARED
+         : holds_parallel(stmt) ? PIECE_TOGETHER
+         : each                 ? PIECE_EACH
+                                : PIECE_ONE;
 }
 
-typedef struct Unit { int first, n; PieceKind kind; Touched touched; } Unit; /* statements that one thread runs because what one declares another one uses; else a single one */
+typedef struct Unit {
+  int first, n;
+  PieceKind kind;
+  Touched touched;
+} Unit; /* statements that one thread runs because what one declares another one uses; else a single one */
 
 static int unit_end(const NestStmt *const *list, int n, const Touched *touched, int first) {
   int end = first + 1;
@@ -165,7 +209,8 @@ static int unit_end(const NestStmt *const *list, int n, const Touched *touched, 
   return end;
 }
 
-static Unit next_unit(const Nest *nest, const NestStmt *const *list, int n, const Touched *touched, int first) {
+static Unit next_unit(const Nest *nest, const NestStmt *const *list, int n, const Touched *touched,
+                      int first) {
   const int end = unit_end(list, n, touched, first);
   bool parallel = false;
   for (int i = first; i < end; i++) parallel = parallel || is_parallel(list[i]) || holds_parallel(list[i]);
@@ -190,7 +235,9 @@ static const Touched *touched_by(Arena *arena, const Nest *nest, const NestStmt 
 Pieces team_pieces(Arena *arena, const Nest *nest, const NestStmt *const *list, int n) {
   Pieces pieces = {0};
   const Touched *touched = touched_by(arena, nest, list, n);
-  Touched others = touched_nothing(arena, nest), one = touched_nothing(arena, nest); /* since the threads last waited: by all pieces but the latest of one thread, and by that */
+  Touched others = touched_nothing(arena, nest),
+          one = touched_nothing(arena, nest); /* since the threads last waited: by all pieces but the latest
+                                                 of one thread, and by that */
   bool open = false, last = false;
   for (int i = 0; i < n;) {
     const Unit unit = next_unit(nest, list, n, touched, i);
@@ -202,15 +249,27 @@ Pieces team_pieces(Arena *arena, const Nest *nest, const NestStmt *const *list, 
       touched_add(nest, &one, &unit.touched);
       continue;
     }
-    const bool wait = open && (unit.kind == PIECE_TOGETHER || meets || touched_meet(nest, &one, &unit.touched));
-    if (wait) others = touched_nothing(arena, nest), last = false;
-    else touched_add(nest, &others, &one);
+    const bool wait =
+        open && (unit.kind == PIECE_TOGETHER || meets || touched_meet(nest, &one, &unit.touched));
+    if (wait) {
+      others = touched_nothing(arena, nest);
+      last = false;
+    } else touched_add(nest, &others, &one);
     one = touched_nothing(arena, nest);
     touched_add(nest, unit.kind == PIECE_ONE ? &one : &others, &unit.touched);
-    vec_push(arena, pieces, ((Piece){.kind = unit.kind, .first = unit.first, .n = unit.n, .last = unit.kind == PIECE_ONE && last, .wait = wait}));
+    vec_push(arena, pieces,
+             ((Piece){.kind = unit.kind,
+                      .first = unit.first,
+                      .n = unit.n,
+                      .last = unit.kind == PIECE_ONE && last,
+                      .wait = wait}));
     open = unit.kind != PIECE_TOGETHER;
-    if (!open) others = touched_nothing(arena, nest), last = false;
-    if (unit.kind == PIECE_ONE) last = !last; /* the first one goes with the first rounds of a loop, the next with the last ones */
+    if (!open) {
+      others = touched_nothing(arena, nest);
+      last = false;
+    }
+    if (unit.kind == PIECE_ONE)
+      last = !last; /* the first one goes with the first rounds of a loop, the next with the last ones */
   }
   return pieces;
 }

@@ -8,7 +8,8 @@ typedef enum PieceKind {
   PIECE_ONE,     /* statements that one thread runs */
   PIECE_SHARED,  /* a parallel loop: each thread has a share of its rounds */
   PIECE_EACH,    /* what every thread does for itself: names of values, locals */
-  PIECE_TOGETHER /* a loop or a branch with parallel loops inside: its body is again a list of pieces, and all threads wait at its end */
+  PIECE_TOGETHER /* a loop or a branch with parallel loops inside: its body is again a list of pieces, and all
+                    threads wait at its end */
 } PieceKind;
 
 typedef struct Piece {
@@ -19,6 +20,7 @@ typedef struct Piece {
 } Piece;
 typedef VEC(Piece) Pieces;
 
-bool team_shares(const NestStmt *body);                                                  /* is there a parallel loop in it? */
-Pieces team_pieces(Arena *, const Nest *, const NestStmt *const *list, int n);           /* of the main function, or of a body in it */
+bool team_shares(const NestStmt *body); /* is there a parallel loop in it? */
+Pieces team_pieces(Arena *, const Nest *, const NestStmt *const *list,
+                   int n); /* of the main function, or of a body in it */
 #endif

@@ -1,4 +1,5 @@
-/* timing.c: a program that runs one kernel by several schedules and prints how long each takes: what --tune compiles and runs. */
+/* timing.c: a program that runs one kernel by several schedules and prints how long each takes: what --tune
+ * compiles and runs. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -11,13 +12,17 @@ enum { LINE = 64 };
 typedef struct Timing {
   Arena *arena;
   const Target *target;
-  int64_t values, inputs, weights; /* bytes: of all buffers of a trial but weights; of its inputs, which come first; of weights */
+  int64_t values, inputs,
+      weights; /* bytes: of all buffers of a trial but weights; of its inputs, which come first; of weights */
   PreludeNeeds needs;
   NestPrint print;
   Text functions, calls;
 } Timing;
 
-static int64_t bytes_of(const Buf *buf) { return (buf_elements(buf) * (buf->type.elem == F32 || buf->type.elem == I32 ? 4 : 1) + LINE - 1) / LINE * LINE; }
+static int64_t bytes_of(const Buf *buf) {
+  return (buf_elements(buf) * (buf->type.elem == F32 || buf->type.elem == I32 ? 4 : 1) + LINE - 1) / LINE *
+         LINE;
+}
 
 static int64_t place(int64_t *end, const Buf *buf) {
   const int64_t at = *end;
@@ -37,12 +42,16 @@ static void put_call(Timing *t, const Lower *l, int trial) {
       const Buf *buf = nest->buf[i];
       if (buf->place >= STACK || (buf->place == INPUT) != (pass == 0)) continue;
       const bool weight = buf->place == WEIGHTS;
-      argument[i] = arena_printf(t->arena, "(void *)(%s + %" PRId64 ")", weight ? "weights" : "values", place(weight ? &weights : &values, buf));
+      argument[i] = arena_printf(t->arena, "(void *)(%s + %" PRId64 ")", weight ? "weights" : "values",
+                                 place(weight ? &weights : &values, buf));
     }
     if (pass == 0) inputs = values;
   }
-  text_put(&t->calls, "    case %d: %s break;\n", trial, emit_nest_call(t->arena, nest, &t->print, argument, NULL));
-  grow(&t->values, values), grow(&t->inputs, inputs), grow(&t->weights, weights);
+  text_put(&t->calls, "    case %d: %s break;\n", trial,
+           emit_nest_call(t->arena, nest, &t->print, argument, NULL));
+  grow(&t->values, values);
+  grow(&t->inputs, inputs);
+  grow(&t->weights, weights);
 }
 
 static void put_trial(Timing *t, const Lower *l, int trial) {
@@ -51,7 +60,9 @@ static void put_trial(Timing *t, const Lower *l, int trial) {
   nest->name = nest->main->name = arena_printf(t->arena, "trial%d", trial);
   emit_nest(&t->functions, nest, &t->print);
   put_call(t, l, trial);
-  nest->name = name, nest->about = about, nest->main->name = main;
+  nest->name = name;
+  nest->about = about;
+  nest->main->name = main;
 }
 
 const char *emit_timing_key(Arena *arena, const Lower *l) {
@@ -62,35 +73,56 @@ const char *emit_timing_key(Arena *arena, const Lower *l) {
   return t.functions.s;
 }
 
-/* Weights of a net that is larger than the last cache are never where they were: each round takes others. Between two rounds what lies in the second cache is driven
- * out, as the rest of the net would; the kernel before has just written the inputs. */
+/* Weights of a net that is larger than the last cache are never where they were: each round takes others.
+ * Between two rounds what lies in the second cache is driven out, as the rest of the net would; the kernel
+ * before has just written the inputs. */
 static const char program[] =
-  "static double now(void) {\n  struct timespec t;\n  clock_gettime(CLOCK_MONOTONIC, &t);\n  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;\n}\n\n"
-  "static char *memory(size_t bytes) {\n  char *p = aligned_alloc(64, bytes + 64);\n  const float one = 0x1p-10f;\n  if (!p) exit(2);\n"
-  "  for (size_t i = 0; i < bytes; i += sizeof one) memcpy(p + i, &one, sizeof one);\n  return p;\n}\n\n"
-  "static void touch(volatile char *p, size_t bytes) {\n  for (size_t i = 0; i < bytes; i += 64) p[i] = p[i];\n}\n\n"
-  "int main(void) {\n  char *values = memory(VALUES), *weights = memory(POOL), *others = memory(OTHERS);\n  double best[TRIALS];\n  size_t at = 0;\n"
-  "  const double start = now();\n"
-  "  for (int round = 0; round < 6 || (round < 2000 && now() - start < SECONDS); round++) {\n"
-  "    double least = round ? best[0] : 1e9;\n    for (int i = 0; round && i < TRIALS; i++) least = best[i] < least ? best[i] : least;\n"
-  "    for (int i = 0; i < TRIALS; i++) {\n      if (round >= 6 && best[i] > 1.25 * least) continue;\n"
-  "      touch(others, OTHERS);\n      touch(values, INPUTS);\n      const double from = now();\n      run(i, values, weights + at);\n      const double time = now() - from;\n"
-  "      best[i] = round == 0 || time < best[i] ? time : best[i];\n      at = at + 2 * WEIGHTS > POOL ? 0 : at + WEIGHTS;\n    }\n  }\n"
-  "  for (int i = 0; i < TRIALS; i++) printf(\"%.4f\\n\", 1e6 * best[i]);\n  return 0;\n}\n";
+    "static double now(void) {\n  struct timespec t;\n  clock_gettime(CLOCK_MONOTONIC, &t);\n  return "
+    "(double)t.tv_sec + 1e-9 * (double)t.tv_nsec;\n}\n\n"
+    "static char *memory(size_t bytes) {\n  char *p = aligned_alloc(64, bytes + 64);\n  const float one = "
+    "0x1p-10f;\n  if (!p) exit(2);\n"
+    "  for (size_t i = 0; i < bytes; i += sizeof one) memcpy(p + i, &one, sizeof one);\n  return p;\n}\n\n"
+    "static void touch(volatile char *p, size_t bytes) {\n  for (size_t i = 0; i < bytes; i += 64) p[i] = "
+    "p[i];\n}\n\n"
+    "int main(void) {\n  char *values = memory(VALUES), *weights = memory(POOL), *others = memory(OTHERS);\n "
+    " double best[TRIALS];\n  size_t at = 0;\n"
+    "  const double start = now();\n"
+    "  for (int round = 0; round < 6 || (round < 2000 && now() - start < SECONDS); round++) {\n"
+    "    double least = round ? best[0] : 1e9;\n    for (int i = 0; round && i < TRIALS; i++) least = "
+    "best[i] < least ? best[i] : least;\n"
+    "    for (int i = 0; i < TRIALS; i++) {\n      if (round >= 6 && best[i] > 1.25 * least) continue;\n"
+    "      touch(others, OTHERS);\n      touch(values, INPUTS);\n      const double from = now();\n      "
+    "run(i, values, weights + at);\n      const double time = now() - from;\n"
+    "      best[i] = round == 0 || time < best[i] ? time : best[i];\n      at = at + 2 * WEIGHTS > POOL ? 0 "
+    ": at + WEIGHTS;\n    }\n  }\n"
+    "  for (int i = 0; i < TRIALS; i++) printf(\"%.4f\\n\", 1e6 * best[i]);\n  return 0;\n}\n";
 
 void emit_timing(Text *out, const Target *target, int n, const Lower *const *lower, int64_t weight_bytes) {
-  Timing t = {.arena = out->arena, .target = target, .functions.arena = out->arena, .calls.arena = out->arena};
-  t.print = (NestPrint){{"", "", target->attribute ? "ON_TARGET" : ""}, target->lanes, .standard = !target->condition, .needs = &t.needs};
+  Timing t = {
+      .arena = out->arena, .target = target, .functions.arena = out->arena, .calls.arena = out->arena};
+  t.print = (NestPrint){{"", "", target->attribute ? "ON_TARGET" : ""},
+                        target->lanes,
+                        .standard = !target->condition,
+                        .needs = &t.needs};
   for (int i = 0; i < n; i++) put_trial(&t, lower[i], i);
   const bool far = weight_bytes > target->l3 / 2, near = weight_bytes <= target->l2 / 2;
-  const int64_t least = far ? 2 * target->l3 : 0, pool = 2 * t.weights > least && far ? 2 * t.weights : far ? least : t.weights;
-  text_put(out, "#define _POSIX_C_SOURCE 199309L\n#include <stddef.h>\n#include <stdint.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n#include <time.h>\n\n");
-  text_put(out, "enum { TRIALS = %d };\n#define VALUES (size_t)%" PRId64 "\n#define INPUTS (size_t)%" PRId64 "\n#define WEIGHTS (size_t)%" PRId64 "\n#define POOL (size_t)%" PRId64
-           "\n#define OTHERS (size_t)%" PRId64 "\n#define SECONDS %g\n\n", n, t.values, t.inputs, t.weights, pool, near ? 0 : 2 * target->l2, 0.04 * n);
+  const int64_t least = far ? 2 * target->l3 : 0, pool = 2 * t.weights > least && far ? 2 * t.weights
+                                                         : far                        ? least
+                                                                                      : t.weights;
+  text_put(out, "#define _POSIX_C_SOURCE 199309L\n#include <stddef.h>\n#include <stdint.h>\n#include "
+                "<stdio.h>\n#include <stdlib.h>\n#include <string.h>\n#include <time.h>\n\n");
+  text_put(out,
+           "enum { TRIALS = %d };\n#define VALUES (size_t)%" PRId64 "\n#define INPUTS (size_t)%" PRId64
+           "\n#define WEIGHTS (size_t)%" PRId64 "\n#define POOL (size_t)%" PRId64
+           "\n#define OTHERS (size_t)%" PRId64 "\n#define SECONDS %g\n\n",
+           n, t.values, t.inputs, t.weights, pool, near ? 0 : 2 * target->l2, 0.04 * n);
   emit_contraction(out);
   text_put(out, "\n");
   emit_prelude_file(out, &t.needs, "");
   if (target->attribute) text_put(out, "#define ON_TARGET %s\n\n", target->attribute);
   emit_prelude(out, &t.needs, &t.print.names);
-  text_put(out, "%s\nstatic void run(int trial, char *values, char *weights) {\n  (void)weights;\n  switch (trial) {\n%s  }\n}\n\n%s", t.functions.s, t.calls.s, program);
+  text_put(out,
+           "%s\nstatic void run(int trial, char *values, char *weights) {\n  (void)weights;\n  switch "
+           "(trial) {\n%s  }\n}\n\n%s",
+           t.functions.s, t.calls.s, program);
 }

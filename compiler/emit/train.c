@@ -1,5 +1,6 @@
-/* train.c: NAME_gradients. A batch is cut into a fixed number of shards. A shard runs its images one after the other in its own arena and adds to its own
- * gradients; shards may run at the same time. Batch statistics need all images: they separate phases. In the end the shards' gradients are added in a fixed order. */
+/* train.c: NAME_gradients. A batch is cut into a fixed number of shards. A shard runs its images one after
+ * the other in its own arena and adds to its own gradients; shards may run at the same time. Batch statistics
+ * need all images: they separate phases. In the end the shards' gradients are added in a fixed order. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -11,7 +12,9 @@ static int64_t shard_floats(const Net *net) { return arena_room(net->train.plan-
 
 int64_t training_floats(const Net *net) {
   const Plan *plan = net->train.plan;
-  return members_floats(&net->train) + plan->batch_floats + (plan->all_floats + plan->kept_floats) * net->train_batch + net->shards * shard_floats(net) + (net->shards - 1) * net->graph->parameters;
+  return members_floats(&net->train) + plan->batch_floats +
+         (plan->all_floats + plan->kept_floats) * net->train_batch + net->shards * shard_floats(net) +
+         (net->shards - 1) * net->graph->parameters;
 }
 
 void put_training_struct(Text *out, Net *net) {
@@ -23,11 +26,19 @@ void put_training_struct(Text *out, Net *net) {
     put_dims(out, member->rank, member->dim);
     text_put(out, ";%s\n", i ? "" : " /* weights as the kernels read them */");
   }
-  if (plan->batch_floats) text_put(out, "  float batch[%" PRId64 "]; /* what there is once for a batch */\n", plan->batch_floats);
-  if (plan->all_floats) text_put(out, "  float all[%" PRId64 "]; /* values that are read for all images together */\n", plan->all_floats * net->train_batch);
-  if (plan->kept_floats) text_put(out, "  float kept[%" PRId64 "]; /* by image: values that are needed later */\n", plan->kept_floats * net->train_batch);
-  text_put(out, "  float arena[%" PRId64 "][%" PRId64 "]; /* values of the image that a shard is at */\n", net->shards, shard_floats(net));
-  if (net->model && net->shards > 1) text_put(out, "  %s_weights sum[%" PRId64 "]; /* gradients of the shards after the first */\n", net->name, net->shards - 1);
+  if (plan->batch_floats)
+    text_put(out, "  float batch[%" PRId64 "]; /* what there is once for a batch */\n", plan->batch_floats);
+  if (plan->all_floats)
+    text_put(out, "  float all[%" PRId64 "]; /* values that are read for all images together */\n",
+             plan->all_floats * net->train_batch);
+  if (plan->kept_floats)
+    text_put(out, "  float kept[%" PRId64 "]; /* by image: values that are needed later */\n",
+             plan->kept_floats * net->train_batch);
+  text_put(out, "  float arena[%" PRId64 "][%" PRId64 "]; /* values of the image that a shard is at */\n",
+           net->shards, shard_floats(net));
+  if (net->model && net->shards > 1)
+    text_put(out, "  %s_weights sum[%" PRId64 "]; /* gradients of the shards after the first */\n", net->name,
+             net->shards - 1);
   text_put(out, "};\n\n");
 }
 
@@ -36,17 +47,22 @@ static const char *input_type(const Net *net, int i) {
   static const char *const types[] = {[ELEM_F32] = "float", [ELEM_U8] = "uint8_t", [ELEM_I8] = "int8_t"};
   return types[net->graph->inputs.data[i].type];
 }
-static const char *target_type(const Net *net, int o) { return net->train.plan->target[o]->elem == ELEM_I32 ? "int32_t" : "float"; }
+static const char *target_type(const Net *net, int o) {
+  return net->train.plan->target[o]->elem == ELEM_I32 ? "int32_t" : "float";
+}
 
 const char *gradients_parameters(Net *net) {
   Text list = {.arena = net->arena};
   if (net->model) list_add(&list, arena_printf(net->arena, "const %s_weights *weights", net->name));
-  for (int i = 0; i < net->graph->inputs.n; i++) list_add(&list, arena_printf(net->arena, "const %s *%s", input_type(net, i), net->input[i].name));
+  for (int i = 0; i < net->graph->inputs.n; i++)
+    list_add(&list, arena_printf(net->arena, "const %s *%s", input_type(net, i), net->input[i].name));
   for (int o = 0; o < net->graph->outputs.n; o++)
-    if (net->train.plan->target[o]) list_add(&list, arena_printf(net->arena, "const %s *%s", target_type(net, o), net->output[o].target));
+    if (net->train.plan->target[o])
+      list_add(&list, arena_printf(net->arena, "const %s *%s", target_type(net, o), net->output[o].target));
   list_add(&list, "int32_t count, uint64_t seed, uint64_t step");
   if (net->model) list_add(&list, arena_printf(net->arena, "%s_weights *gradients", net->name));
-  for (int o = 0; o < net->graph->outputs.n; o++) list_add(&list, arena_printf(net->arena, "float *%s", net->output[o].name));
+  for (int o = 0; o < net->graph->outputs.n; o++)
+    list_add(&list, arena_printf(net->arena, "float *%s", net->output[o].name));
   list_add(&list, arena_printf(net->arena, "%s_training *workspace", net->name));
   return list.s;
 }
@@ -54,15 +70,22 @@ const char *gradients_parameters(Net *net) {
 void put_batch_struct(Text *out, Net *net) {
   text_put(out, "// A call of %s_gradients.\ntypedef struct %s_batch {\n", net->name, net->name);
   if (net->model) text_put(out, "  const %s_weights *weights;\n", net->name);
-  for (int i = 0; i < net->graph->inputs.n; i++) text_put(out, "  const %s *%s;\n", input_type(net, i), net->input[i].name);
+  for (int i = 0; i < net->graph->inputs.n; i++)
+    text_put(out, "  const %s *%s;\n", input_type(net, i), net->input[i].name);
   for (int o = 0; o < net->graph->outputs.n; o++)
-    if (net->train.plan->target[o]) text_put(out, "  const %s *%s;\n", target_type(net, o), net->output[o].target);
+    if (net->train.plan->target[o])
+      text_put(out, "  const %s *%s;\n", target_type(net, o), net->output[o].target);
   for (int o = 0; o < net->graph->outputs.n; o++) text_put(out, "  float *%s;\n", net->output[o].name);
-  text_put(out, "  int32_t count;\n  uint64_t seed, step;\n  %s_training *at;\n  const %s_training *packed; // the same: its weights are only read\n} %s_batch;\n\n", net->name, net->name, net->name);
+  text_put(out,
+           "  int32_t count;\n  uint64_t seed, step;\n  %s_training *at;\n  const %s_training *packed; // "
+           "the same: its weights are only read\n} %s_batch;\n\n",
+           net->name, net->name, net->name);
 }
 
 /* ---- phases ---- */
-static bool runs_in(const Step *step, int phase, bool batch) { return step->kernel->phase == phase && step->kernel->batch == batch; }
+static bool runs_in(const Step *step, int phase, bool batch) {
+  return step->kernel->phase == phase && step->kernel->batch == batch;
+}
 
 static bool phase_has(const Net *net, int phase, bool batch) {
   for (int s = 0; s < net->train.steps.n; s++)
@@ -72,23 +95,35 @@ static bool phase_has(const Net *net, int phase, bool batch) {
 
 static bool side_by_side(const Net *net) { return net->train.plan->images > 1; }
 
-/* A phase runs image by image; or, with images side by side, from one image to another, by a function for as many as lie together. */
+/* A phase runs image by image; or, with images side by side, from one image to another, by a function for as
+ * many as lie together. */
 static const char *phase_function(Net *net, int phase, bool batch) { /* phase -1, before all images: 0 */
-  return arena_printf(net->arena, "%s_phase%d_%s", net->name, phase - net->train.plan->first_phase, batch ? "batch" : side_by_side(net) ? "images" : "image");
+  return arena_printf(net->arena, "%s_phase%d_%s", net->name, phase - net->train.plan->first_phase,
+                      batch               ? "batch"
+                      : side_by_side(net) ? "images"
+                                          : "image");
 }
 
 static const char *list_of(Net *net, const char *first, const char *images, bool declared) {
-  return arena_printf(net->arena, "%s%s%s", first, images, !net->model ? "" : declared ? arena_printf(net->arena, ", %s_weights *gradients", net->name) : ", gradients");
+  return arena_printf(net->arena, "%s%s%s", first, images,
+                      !net->model ? ""
+                      : declared  ? arena_printf(net->arena, ", %s_weights *gradients", net->name)
+                                  : ", gradients");
 }
 static const char *phase_parameters(Net *net, bool batch) {
-  const char *images = batch ? "" : side_by_side(net) ? ", int64_t from, int64_t to, float *arena" : ", int64_t n, float *arena";
+  const char *images = batch               ? ""
+                       : side_by_side(net) ? ", int64_t from, int64_t to, float *arena"
+                                           : ", int64_t n, float *arena";
   return list_of(net, arena_printf(net->arena, "const %s_batch *batch", net->name), images, true);
 }
-static const char *phase_arguments(Net *net, bool batch) { return list_of(net, "batch", batch ? "" : side_by_side(net) ? ", from, to, arena" : ", n, arena", false); }
+static const char *phase_arguments(Net *net, bool batch) {
+  return list_of(net, "batch", batch ? "" : side_by_side(net) ? ", from, to, arena" : ", n, arena", false);
+}
 
 static const char *output_pointer(Frame *f, int o) {
   Net *net = f->net;
-  return arena_printf(net->arena, "(void *)(batch->%s + n * %s_%s_SIZE)", net->output[o].name, net->upper, net->output[o].upper);
+  return arena_printf(net->arena, "(void *)(batch->%s + n * %s_%s_SIZE)", net->output[o].name, net->upper,
+                      net->output[o].upper);
 }
 
 /* Outputs go to the caller as soon as they are there, before their place is taken again. */
@@ -96,12 +131,15 @@ static void put_output(Frame *f, int o) {
   Net *net = f->net;
   const PortNames *port = &net->output[o];
   if (f->kind == FRAME_BATCH) {
-    text_put(&f->calls, "  if (batch->%s) memcpy(batch->%s, %s, (size_t)batch->count * %s_%s_SIZE * sizeof(float));\n", port->name, port->name, frame_value(f, f->part->plan->output[o]),
-             net->upper, port->upper);
+    text_put(&f->calls,
+             "  if (batch->%s) memcpy(batch->%s, %s, (size_t)batch->count * %s_%s_SIZE * sizeof(float));\n",
+             port->name, port->name, frame_value(f, f->part->plan->output[o]), net->upper, port->upper);
     return;
   }
-  text_put(&f->calls, "  if (batch->%s) memcpy(batch->%s + n * %s_%s_SIZE, %s, %s_%s_SIZE * sizeof(float));\n", port->name, port->name, net->upper, port->upper,
-           frame_value(f, f->part->plan->output[o]), net->upper, port->upper);
+  text_put(&f->calls,
+           "  if (batch->%s) memcpy(batch->%s + n * %s_%s_SIZE, %s, %s_%s_SIZE * sizeof(float));\n",
+           port->name, port->name, net->upper, port->upper, frame_value(f, f->part->plan->output[o]),
+           net->upper, port->upper);
 }
 
 static void put_keys(Text *out, const Frame *f) {
@@ -111,16 +149,23 @@ static void put_keys(Text *out, const Frame *f) {
     text_put(out, "  int32_t keys[2];\n  %s_keys(batch->seed, batch->step, (uint64_t)n, keys);\n", name);
     return;
   }
-  text_put(out, "  int32_t keys[2][%d];\n  for (int32_t i = 0; i < %d; i++) {\n    int32_t key[2];\n", f->images, f->images);
-  text_put(out, "    %s_keys(batch->seed, batch->step, (uint64_t)(n + (i < count ? i : count - 1)), key);\n    keys[0][i] = key[0], keys[1][i] = key[1];\n  }\n", name);
+  text_put(out, "  int32_t keys[2][%d];\n  for (int32_t i = 0; i < %d; i++) {\n    int32_t key[2];\n",
+           f->images, f->images);
+  text_put(out,
+           "    %s_keys(batch->seed, batch->step, (uint64_t)(n + (i < count ? i : count - 1)), key);\n    "
+           "keys[0][i] = key[0], keys[1][i] = key[1];\n  }\n",
+           name);
 }
 
 static void put_phase_of_images(Text *out, Net *net, int target, int phase) {
   const int images = part_images(net, &net->train, target);
   const char *function = phase_function(net, phase, false), *suffix = net->section[target].suffix;
   text_put(out, "static void %s%s(%s) {\n", function, suffix, phase_parameters(net, false));
-  text_put(out, "  for (int64_t n = from; n < to; n += %d) %s_%d%s(%s);\n}\n\n", images, function, images, suffix,
-           list_of(net, "batch", arena_printf(net->arena, ", n, (int32_t)(to - n < %d ? to - n : %d), arena", images, images), false));
+  text_put(
+      out, "  for (int64_t n = from; n < to; n += %d) %s_%d%s(%s);\n}\n\n", images, function, images, suffix,
+      list_of(net, "batch",
+              arena_printf(net->arena, ", n, (int32_t)(to - n < %d ? to - n : %d), arena", images, images),
+              false));
 }
 
 static void put_phase(Text *out, Net *net, int target, int phase, bool batch) {
@@ -135,17 +180,26 @@ static void put_phase(Text *out, Net *net, int target, int phase, bool batch) {
     frame_call(&f, step, "  ");
     if (several) frame_outputs(&f, step, output_pointer, true);
     for (int o = 0; !several && o < net->graph->outputs.n; o++)
-      if (plan->storage[plan->output[o]->id].kind != STORE_INPUT && plan->last_writer[node_home(plan->output[o]).node->id] == s) put_output(&f, o);
+      if (plan->storage[plan->output[o]->id].kind != STORE_INPUT &&
+          plan->last_writer[node_home(plan->output[o]).node->id] == s)
+        put_output(&f, o);
   }
   const char *function = phase_function(net, phase, batch), *parameters = phase_parameters(net, batch);
   if (several) {
-    text_put(out, "/* %d images side by side: each value is [height][width][channels][%d]. The first `count` of them count; the last of these stands in all other lanes. */\n", f.images, f.images);
+    text_put(out,
+             "/* %d images side by side: each value is [height][width][channels][%d]. The first `count` of "
+             "them count; the last of these stands in all other lanes. */\n",
+             f.images, f.images);
     function = arena_printf(net->arena, "%s_%d", function, f.images);
-    parameters = list_of(net, arena_printf(net->arena, "const %s_batch *batch", net->name), ", int64_t n, int32_t count, float *arena", true);
+    parameters = list_of(net, arena_printf(net->arena, "const %s_batch *batch", net->name),
+                         ", int64_t n, int32_t count, float *arena", true);
   }
   text_put(out, "static void %s%s(%s) {\n", function, net->section[target].suffix, parameters);
   put_unused(out, &f, "batch");
-  if (!batch) put_unused(out, &f, "n"), put_unused(out, &f, "arena");
+  if (!batch) {
+    put_unused(out, &f, "n");
+    put_unused(out, &f, "arena");
+  }
   if (several) put_unused(out, &f, "count");
   if (net->model) put_unused(out, &f, "gradients");
   if (batch && frame_mentions(&f, "arena")) text_put(out, "  float *const arena = batch->at->arena[0];\n");
@@ -171,25 +225,39 @@ static void put_phase_dispatch(Text *out, Net *net, int phase, bool batch) {
 /* ---- what the user calls ---- */
 static void put_only_shard(Text *out, Net *net, int phase) { /* all images, one after the other */
   const char *function = phase_function(net, phase, false), *gradients = net->model ? ", gradients" : "";
-  if (side_by_side(net)) text_put(out, "  %s(&batch, 0, count, workspace->arena[0]%s);\n", function, gradients);
-  else text_put(out, "  for (int64_t n = 0; n < count; n++) %s(&batch, n, workspace->arena[0]%s);\n", function, gradients);
+  if (side_by_side(net))
+    text_put(out, "  %s(&batch, 0, count, workspace->arena[0]%s);\n", function, gradients);
+  else
+    text_put(out, "  for (int64_t n = 0; n < count; n++) %s(&batch, n, workspace->arena[0]%s);\n", function,
+             gradients);
 }
 
 static void put_shards(Text *out, Net *net, int phase) {
   const int64_t shards = net->shards;
-  const char *wide = net->train_batch > INT32_MAX / shards ? "(int64_t)" : ""; /* small CPUs divide 32 bits only */
+  const char *wide =
+      net->train_batch > INT32_MAX / shards ? "(int64_t)" : ""; /* small CPUs divide 32 bits only */
   const char *gradients = !net->model ? "" : ", shard ? &workspace->sum[shard - 1] : gradients";
-  if (net->options->openmp) text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
+  if (net->options->openmp)
+    text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
   if (side_by_side(net)) {
     const int images = net->train.plan->images;
-    text_put(out, "  for (int32_t shard = 0; shard < %" PRId64 "; shard++) { /* whole groups of images */\n", shards);
-    text_put(out, "    const int64_t groups = ((int64_t)count + %d) / %d, from = shard * groups / %" PRId64 " * %d, to = (shard + 1) * groups / %" PRId64 " * %d;\n", images - 1, images, shards, images, shards, images);
-    text_put(out, "    %s(&batch, from, to < count ? to : count, workspace->arena[shard]%s);\n  }\n", phase_function(net, phase, false), gradients);
+    text_put(out, "  for (int32_t shard = 0; shard < %" PRId64 "; shard++) { /* whole groups of images */\n",
+             shards);
+    text_put(out,
+             "    const int64_t groups = ((int64_t)count + %d) / %d, from = shard * groups / %" PRId64
+             " * %d, to = (shard + 1) * groups / %" PRId64 " * %d;\n",
+             images - 1, images, shards, images, shards, images);
+    text_put(out, "    %s(&batch, from, to < count ? to : count, workspace->arena[shard]%s);\n  }\n",
+             phase_function(net, phase, false), gradients);
     return;
   }
   text_put(out, "  for (int32_t shard = 0; shard < %" PRId64 "; shard++)\n", shards);
-  text_put(out, "    for (int64_t n = %sshard * count / %" PRId64 "; n < %s(shard + 1) * count / %" PRId64 "; n++)\n", wide, shards, wide, shards);
-  text_put(out, "      %s(&batch, n, workspace->arena[shard]%s);\n", phase_function(net, phase, false), gradients);
+  text_put(out,
+           "    for (int64_t n = %sshard * count / %" PRId64 "; n < %s(shard + 1) * count / %" PRId64
+           "; n++)\n",
+           wide, shards, wide, shards);
+  text_put(out, "      %s(&batch, n, workspace->arena[shard]%s);\n", phase_function(net, phase, false),
+           gradients);
 }
 
 /* ((g + s0) + (s1 + s2)) + ...: pairs, pairs of pairs. */
@@ -207,7 +275,8 @@ static void put_tree(Text *out, int64_t from, int64_t to) {
   text_put(out, ")");
 }
 
-/* Gradients that kernels for all images add to, and no shard does, need not be cleared and added for each shard. */
+/* Gradients that kernels for all images add to, and no shard does, need not be cleared and added for each
+ * shard. */
 static bool shards_add_to(const Net *net, const Weight *weight) {
   bool together = false;
   for (int s = 0; s < net->train.steps.n; s++) {
@@ -218,7 +287,9 @@ static bool shards_add_to(const Net *net, const Weight *weight) {
   return !together;
 }
 
-typedef struct Stretch { int64_t from, to; } Stretch; /* floats of the weights struct */
+typedef struct Stretch {
+  int64_t from, to;
+} Stretch; /* floats of the weights struct */
 typedef VEC(Stretch) Stretches;
 
 static Stretches summed_runs(const Net *net) {
@@ -233,29 +304,48 @@ static Stretches summed_runs(const Net *net) {
   return runs;
 }
 
-static bool all_summed(const Net *net, const Stretches *runs) { return runs->n == 1 && runs->data[0].from == 0 && runs->data[0].to == net->graph->parameters; }
+static bool all_summed(const Net *net, const Stretches *runs) {
+  return runs->n == 1 && runs->data[0].from == 0 && runs->data[0].to == net->graph->parameters;
+}
 
 static void put_clear(Text *out, Net *net) {
   const Stretches runs = summed_runs(net);
   if (!net->model || net->shards < 2 || !runs.n) return;
-  if (net->options->openmp) text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
-  text_put(out, "  for (int32_t shard = 0; shard < %" PRId64 "; shard++)%s\n", net->shards - 1, runs.n > 1 ? " {" : "");
-  if (all_summed(net, &runs)) text_put(out, "    memset(&workspace->sum[shard], 0, sizeof workspace->sum[shard]);\n");
+  if (net->options->openmp)
+    text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
+  text_put(out, "  for (int32_t shard = 0; shard < %" PRId64 "; shard++)%s\n", net->shards - 1,
+           runs.n > 1 ? " {" : "");
+  if (all_summed(net, &runs))
+    text_put(out, "    memset(&workspace->sum[shard], 0, sizeof workspace->sum[shard]);\n");
   for (int i = 0; i < runs.n && !all_summed(net, &runs); i++)
-    text_put(out, "    memset((float *)(void *)&workspace->sum[shard] + %" PRId64 ", 0, %" PRId64 " * sizeof(float));\n", runs.data[i].from, runs.data[i].to - runs.data[i].from);
+    text_put(out,
+             "    memset((float *)(void *)&workspace->sum[shard] + %" PRId64 ", 0, %" PRId64
+             " * sizeof(float));\n",
+             runs.data[i].from, runs.data[i].to - runs.data[i].from);
   if (runs.n > 1) text_put(out, "  }\n");
 }
 
 static void put_sum(Text *out, Net *net) {
   const Stretches runs = summed_runs(net);
   if (!net->model || net->shards < 2 || !runs.n) return;
-  text_put(out, "// The gradients of all shards, added in pairs, whatever the number of threads.\nstatic void %s_add(%s_weights *gradients, const %s_weights *sum) {\n", net->name, net->name, net->name);
-  text_put(out, "  typedef struct flat { float f[%s_PARAMETERS]; } flat; // the same floats, without their names\n", net->upper);
-  text_put(out, "  float *const g = ((flat *)(void *)gradients)->f;\n  const flat *const s = (const flat *)(const void *)sum;\n");
+  text_put(out,
+           "// The gradients of all shards, added in pairs, whatever the number of threads.\nstatic void "
+           "%s_add(%s_weights *gradients, const %s_weights *sum) {\n",
+           net->name, net->name, net->name);
+  text_put(
+      out,
+      "  typedef struct flat { float f[%s_PARAMETERS]; } flat; // the same floats, without their names\n",
+      net->upper);
+  text_put(out, "  float *const g = ((flat *)(void *)gradients)->f;\n  const flat *const s = (const flat "
+                "*)(const void *)sum;\n");
   for (int i = 0; i < runs.n; i++) {
-    if (net->options->openmp) text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
-    if (all_summed(net, &runs)) text_put(out, "  for (int64_t i = 0; i < %s_PARAMETERS; i++) g[i] = ", net->upper);
-    else text_put(out, "  for (int64_t i = %" PRId64 "; i < %" PRId64 "; i++) g[i] = ", runs.data[i].from, runs.data[i].to);
+    if (net->options->openmp)
+      text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
+    if (all_summed(net, &runs))
+      text_put(out, "  for (int64_t i = 0; i < %s_PARAMETERS; i++) g[i] = ", net->upper);
+    else
+      text_put(out, "  for (int64_t i = %" PRId64 "; i < %" PRId64 "; i++) g[i] = ", runs.data[i].from,
+               runs.data[i].to);
     put_tree(out, 0, net->shards);
     text_put(out, ";\n");
   }
@@ -278,7 +368,8 @@ static void put_batch_value(Text *out, Net *net) {
   for (int o = 0; o < net->graph->outputs.n; o++)
     if (net->train.plan->target[o]) list_add(&list, net->output[o].target);
   for (int o = 0; o < net->graph->outputs.n; o++) list_add(&list, net->output[o].name);
-  text_put(out, "  const %s_batch batch = {%s, count, seed, step, workspace, workspace};\n", net->name, list.s);
+  text_put(out, "  const %s_batch batch = {%s, count, seed, step, workspace, workspace};\n", net->name,
+           list.s);
 }
 
 static void put_loss(Text *out, Net *net) {
@@ -286,7 +377,8 @@ static void put_loss(Text *out, Net *net) {
   text_put(out, "  double loss = 0;\n");
   for (int i = 0; i < net->graph->training->losses.n; i++) {
     const int64_t first = plan->storage[plan->loss[i]->id].offset * net->train_batch;
-    text_put(out, "  for (int32_t n = 0; n < count; n++) loss += (double)workspace->all[%sn];\n", first ? arena_printf(net->arena, "%" PRId64 " + ", first) : "");
+    text_put(out, "  for (int32_t n = 0; n < count; n++) loss += (double)workspace->all[%sn];\n",
+             first ? arena_printf(net->arena, "%" PRId64 " + ", first) : "");
   }
   text_put(out, "  return (float)loss;\n");
 }
@@ -298,18 +390,23 @@ void put_gradients_entry(Text *out, Net *net) {
       if (phase_has(net, phase, batch)) put_phase_dispatch(out, net, phase, batch);
   put_sum(out, net);
   put_shared_packing(out, net);
-  put_signature(out, arena_printf(net->arena, "%sfloat %s_gradients", net_linkage(net), net->name), gradients_parameters(net), " {\n");
+  put_signature(out, arena_printf(net->arena, "%sfloat %s_gradients", net_linkage(net), net->name),
+                gradients_parameters(net), " {\n");
   put_batch_value(out, net);
   if (net->model) text_put(out, "  memset(gradients, 0, sizeof *gradients);\n");
   put_statistics(out, net);
   put_clear(out, net);
-  if (packing_shared(net)) text_put(out, "  TEAM %s_pack_step(workspace, weights, THREAD, THREADS);\n", net->name);
+  if (packing_shared(net))
+    text_put(out, "  TEAM %s_pack_step(workspace, weights, THREAD, THREADS);\n", net->name);
   else put_packing(out, net, &net->train, "workspace->");
   for (int phase = plan->first_phase; phase < plan->phases; phase++) {
-    if (phase_has(net, phase, false)) net->shards > 1 ? put_shards(out, net, phase) : put_only_shard(out, net, phase);
-    if (phase_has(net, phase, true)) text_put(out, "  %s(&batch%s);\n", phase_function(net, phase, true), net->model ? ", gradients" : "");
+    if (phase_has(net, phase, false))
+      net->shards > 1 ? put_shards(out, net, phase) : put_only_shard(out, net, phase);
+    if (phase_has(net, phase, true))
+      text_put(out, "  %s(&batch%s);\n", phase_function(net, phase, true), net->model ? ", gradients" : "");
   }
-  if (net->model && net->shards > 1 && summed_runs(net).n) text_put(out, "  %s_add(gradients, workspace->sum);\n", net->name);
+  if (net->model && net->shards > 1 && summed_runs(net).n)
+    text_put(out, "  %s_add(gradients, workspace->sum);\n", net->name);
   put_loss(out, net);
   text_put(out, "}\n\n");
 }

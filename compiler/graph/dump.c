@@ -1,4 +1,5 @@
-/* dump.c: a graph as text, a node a line:   %7 = conv(%5) stage1.conv1: 28x28x6, weights stage1.conv1.weight[6][1][5][5] ... */
+/* dump.c: a graph as text, a node a line:   %7 = conv(%5) stage1.conv1: 28x28x6, weights
+ * stage1.conv1.weight[6][1][5][5] ... */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/dump.h"
 #include "ops/op.h"
@@ -14,7 +15,8 @@ static void dump_weights(Text *out, const Node *node) {
 }
 
 void graph_dump(Text *out, const Graph *graph) {
-  static const char *const result[] = {[RESULT_SAMPLE] = "", [RESULT_SUM] = " summed over images", [RESULT_BATCH] = " once a batch"};
+  static const char *const result[] = {
+      [RESULT_SAMPLE] = "", [RESULT_SUM] = " summed over images", [RESULT_BATCH] = " once a batch"};
   text_put(out, "graph %s: %lld parameters\n", graph->name, (long long)graph->parameters);
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
@@ -25,5 +27,6 @@ void graph_dump(Text *out, const Graph *graph) {
     if (!node->of) dump_weights(out, node);
     text_put(out, "\n");
   }
-  for (int i = 0; i < graph->outputs.n; i++) text_put(out, "output %s = %%%d\n", graph->outputs.data[i].name, graph->outputs.data[i].node->id);
+  for (int i = 0; i < graph->outputs.n; i++)
+    text_put(out, "output %s = %%%d\n", graph->outputs.data[i].name, graph->outputs.data[i].node->id);
 }

@@ -5,14 +5,15 @@
 #include "graph/graph.h"
 
 typedef struct GraphRun {
-  int64_t count;              /* images */
+  int64_t count; /* images */
   bool training;
   uint64_t seed, step;
-  const double *weights;      /* as the weights struct: graph->parameters numbers */
-  const double *const *input; /* by input: [count][h][w][c], or [count][c][h][w] where the port is chw */
-  const double *const *target;/* by output: [count][target elements]; NULL without training */
-  double *gradients;          /* graph->parameters numbers; set to zero (statistics: to their value) first; NULL without RESULT_SUM nodes */
-  double **value;             /* set: by node id: [count][h][w][c]; RESULT_BATCH: one; in the arena */
+  const double *weights;       /* as the weights struct: graph->parameters numbers */
+  const double *const *input;  /* by input: [count][h][w][c], or [count][c][h][w] where the port is chw */
+  const double *const *target; /* by output: [count][target elements]; NULL without training */
+  double *gradients; /* graph->parameters numbers; set to zero (statistics: to their value) first; NULL
+                        without RESULT_SUM nodes */
+  double **value;    /* set: by node id: [count][h][w][c]; RESULT_BATCH: one; in the arena */
 } GraphRun;
 void graph_run(Arena *, const Graph *, GraphRun *);
 

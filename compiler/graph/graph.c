@@ -6,25 +6,40 @@
 
 Graph *graph_new(Arena *arena, const char *name) {
   Graph *graph = NEW(arena, Graph);
-  graph->arena = arena, graph->name = name;
+  graph->arena = arena;
+  graph->name = name;
   return graph;
 }
 
 Node *graph_node(Graph *graph, const struct Op *op, int nin, Node *const *in) {
   Node *node = NEW(graph->arena, Node);
-  node->op = op, node->id = graph->nodes.n, node->nin = nin, node->name = "";
+  node->op = op;
+  node->id = graph->nodes.n;
+  node->nin = nin;
+  node->name = "";
   node->in = NEW_ARRAY(graph->arena, Node *, nin ? nin : 1);
   for (int i = 0; i < nin; i++) node->in[i] = in[i];
   vec_push(graph->arena, graph->nodes, node);
   return node;
 }
 
-Node *graph_hidden(Graph *graph, const struct Op *op, Node *of, Shape shape, Result result, int nin, Node *const *in) {
+Node *graph_hidden(Graph *graph, const struct Op *op, Node *of, Shape shape, Result result, int nin,
+                   Node *const *in) {
   Node *node = graph_node(graph, op, nin, in);
-  node->of = of, node->shape = shape, node->result = result;
+  node->of = of;
+  node->shape = shape;
+  node->result = result;
   if (of) {
-    node->name = of->name, node->span = of->span, node->site = of->site, node->window = of->window, node->arg = of->arg;
-    node->nweights = of->nweights, node->weight = of->weight, node->frozen = of->frozen, node->salt = of->salt, node->detail = of->detail;
+    node->name = of->name;
+    node->span = of->span;
+    node->site = of->site;
+    node->window = of->window;
+    node->arg = of->arg;
+    node->nweights = of->nweights;
+    node->weight = of->weight;
+    node->frozen = of->frozen;
+    node->salt = of->salt;
+    node->detail = of->detail;
   }
   return node;
 }
@@ -38,7 +53,8 @@ Home node_home(const Node *node) {
   Home home = {node, 0, 0};
   for (const Node *in = around(node); in; in = around(in)) {
     const Extent own = shape_extent(home.node->shape), outer = shape_extent(in->shape);
-    const bool reshaped = own.h != outer.h || own.w != outer.w; /* all of it side by side, seen in another shape */
+    const bool reshaped =
+        own.h != outer.h || own.w != outer.w; /* all of it side by side, seen in another shape */
     if (reshaped && !home.pitch) home.pitch = own.c;
     home.offset += home.node->channel;
     home.node = in;
@@ -69,7 +85,8 @@ void graph_layout_weights(Graph *graph) {
   graph->parameters = 0;
   for (int i = 0; i < graph->weights.n; i++) {
     Weight *weight = graph->weights.data[i];
-    weight->id = i, weight->offset = graph->parameters;
+    weight->id = i;
+    weight->offset = graph->parameters;
     graph->parameters += weight->size;
   }
 }

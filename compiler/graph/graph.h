@@ -1,5 +1,6 @@
-/* graph.h: a net as a graph: one node an operator, each with one value. Shapes are checked by the operator's own rule when a node is made.
- * The same structures hold the program as written, what inference keeps of it, and the training graph with its backward pass. */
+/* graph.h: a net as a graph: one node an operator, each with one value. Shapes are checked by the operator's
+ * own rule when a node is made. The same structures hold the program as written, what inference keeps of it,
+ * and the training graph with its backward pass. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_GRAPH_H
 #define CNNC_GRAPH_H
@@ -14,7 +15,8 @@ typedef struct Graph Graph;
 
 /* ---- shapes: channels last ---- */
 typedef struct Shape {
-  int rank;        /* 3: height, width, channels; 2: length, channels; 1: a vector; 0: poison, an error was reported */
+  int rank; /* 3: height, width, channels; 2: length, channels; 1: a vector; 0: poison, an error was reported
+             */
   int64_t dim[3];
   int64_t regions; /* 0, or so many regions of that shape */
 } Shape;
@@ -22,49 +24,67 @@ typedef struct Shape {
 Shape shape_picture(int64_t h, int64_t w, int64_t c);
 Shape shape_sequence(int64_t length, int64_t c);
 Shape shape_vector(int64_t n);
-int64_t shape_elements(Shape);                   /* of one image */
+int64_t shape_elements(Shape); /* of one image */
 bool shape_equal(Shape, Shape);
-const char *shape_text(Arena *, Shape);          /* 28x28x1, 49x40, 784, "100 of 7x7x512" */
-typedef struct Extent { int64_t h, w, c; } Extent; /* how a value lies in memory, [h][w][c]: a sequence is 1 x length x channels, a vector 1 x 1 x n */
+const char *shape_text(Arena *, Shape); /* 28x28x1, 49x40, 784, "100 of 7x7x512" */
+typedef struct Extent {
+  int64_t h, w, c;
+} Extent; /* how a value lies in memory, [h][w][c]: a sequence is 1 x length x channels, a vector 1 x 1 x n */
 Extent shape_extent(Shape);
 
 /* ---- the window formula: its only copy is shape.c ---- */
-typedef struct Window { /* axis 0 is the height, 1 the width; a sequence has the trivial axis 0 and its length on axis 1 */
+typedef struct Window { /* axis 0 is the height, 1 the width; a sequence has the trivial axis 0 and its length
+                           on axis 1 */
   int64_t kernel[2], stride[2], dilation[2], before[2], after[2]; /* before, after: padding */
-  bool ceil;                                     /* pooling: a last, incomplete window counts */
-  bool count_pad;                                /* pooling: so does padding, but nothing beyond it */
-  int64_t groups, multiplier;                    /* convolutions; depthwise: channels c*multiplier + m */
+  bool ceil;                  /* pooling: a last, incomplete window counts */
+  bool count_pad;             /* pooling: so does padding, but nothing beyond it */
+  int64_t groups, multiplier; /* convolutions; depthwise: channels c*multiplier + m */
 } Window;
 
 /* ---- constant values of the language: what arguments are bound to ---- */
-typedef enum ConstKind { CONST_NONE, CONST_INT, CONST_FLOAT, CONST_BOOL, CONST_STRING, CONST_DIMS, CONST_LIST, CONST_RANGE, CONST_WORD, CONST_CALL, CONST_VALUE, CONST_POISON } ConstKind;
+typedef enum ConstKind {
+  CONST_NONE,
+  CONST_INT,
+  CONST_FLOAT,
+  CONST_BOOL,
+  CONST_STRING,
+  CONST_DIMS,
+  CONST_LIST,
+  CONST_RANGE,
+  CONST_WORD,
+  CONST_CALL,
+  CONST_VALUE,
+  CONST_POISON
+} ConstKind;
 typedef struct Const {
   ConstKind kind;
-  Span span;                     /* where it was written; NO_SPAN for a default */
-  int64_t i;                     /* INT, BOOL */
-  double f;                      /* FLOAT; INT too */
-  const char *s;                 /* STRING; WORD: a choice; CALL: the callee, as in init=normal(0.02) */
-  int n; const struct Const *items; /* DIMS, LIST; RANGE: lo, hi; CALL: arguments, bound to the callee's parameters where it has a table */
-  Node *node;                    /* VALUE */
-  const struct Origin *origin;   /* VALUE: what its name stands for besides the value; of sema/ alone */
+  Span span;     /* where it was written; NO_SPAN for a default */
+  int64_t i;     /* INT, BOOL */
+  double f;      /* FLOAT; INT too */
+  const char *s; /* STRING; WORD: a choice; CALL: the callee, as in init=normal(0.02) */
+  int n;
+  const struct Const *items;   /* DIMS, LIST; RANGE: lo, hi; CALL: arguments, bound to the callee's parameters
+                                  where it has a table */
+  Node *node;                  /* VALUE */
+  const struct Origin *origin; /* VALUE: what its name stands for besides the value; of sema/ alone */
 } Const;
 
 /* ---- parameters ---- */
 typedef enum InitKind { INIT_NORMAL, INIT_UNIFORM, INIT_CONSTANT, INIT_LITERAL, INIT_BILINEAR } InitKind;
 typedef struct Init {
   InitKind kind;
-  double a, b;                   /* NORMAL: mean a, standard deviation b; UNIFORM: -a .. a; CONSTANT: a */
-  const float *values;           /* LITERAL: one a float of the weight */
+  double a, b;         /* NORMAL: mean a, standard deviation b; UNIFORM: -a .. a; CONSTANT: a */
+  const float *values; /* LITERAL: one a float of the weight */
 } Init;
 typedef struct Weight {
-  const char *name, *member;     /* "stage1.conv1.weight", "weight" */
+  const char *name, *member; /* "stage1.conv1.weight", "weight" */
   int id, rank;
-  int64_t dim[4], size, offset;  /* offset in floats in the weights struct; set by graph_layout_weights */
-  bool statistic;                /* a running mean or variance */
+  int64_t dim[4], size, offset; /* offset in floats in the weights struct; set by graph_layout_weights */
+  bool statistic;               /* a running mean or variance */
   bool frozen;
-  bool decay;                    /* takes part in weight decay when `decay = weights` */
+  bool decay; /* takes part in weight decay when `decay = weights` */
   Init init;
-  Node *owner;                   /* the layer that first uses it */
+  Node *owner; /* the layer that first uses it */
 } Weight;
 
 /* ---- nodes ---- */
@@ -74,39 +94,69 @@ typedef enum ElemType { ELEM_F32, ELEM_U8, ELEM_I8, ELEM_I32 } ElemType;
 typedef enum Result {
   RESULT_SAMPLE, /* a value for each image */
   RESULT_SUM,    /* added, image by image, to the gradient of `target` (training) */
-  RESULT_BATCH,  /* computed once for all images of the batch from their values; with a `target` that statistic's new value */
+  RESULT_BATCH,  /* computed once for all images of the batch from their values; with a `target` that
+                    statistic's new value */
 } Result;
 struct Node {
   const struct Op *op;
-  int id;                        /* position in graph->nodes */
-  const char *name;              /* of the layer */
+  int id;           /* position in graph->nodes */
+  const char *name; /* of the layer */
   Shape shape;
-  int nin; Node **in;            /* in[0] is the current value, then the named ones in the order of the arguments */
-  const Const *arg;              /* by op->params, defaults filled in; NULL for hidden operators */
-  const Window *window;          /* of window operators, set by their shape rule */
-  int nweights; Weight **weight; /* in the operator's own order; a missing bias is NULL */
+  int nin;
+  Node **in;            /* in[0] is the current value, then the named ones in the order of the arguments */
+  const Const *arg;     /* by op->params, defaults filled in; NULL for hidden operators */
+  const Window *window; /* of window operators, set by their shape rule */
+  int nweights;
+  Weight **weight; /* in the operator's own order; a missing bias is NULL */
   bool frozen;
-  Span span; const Site *site;   /* the call in the source, and the blocks it was expanded through */
+  Span span;
+  const Site *site; /* the call in the source, and the blocks it was expanded through */
   Result result;
-  bool together;                 /* one kernel for all images of the batch; set by passes/plan.c */
-  Node *of; int wrt;             /* hidden operators of the backward pass: the forward node, and with respect to which input or weight */
-  Weight *target;                /* RESULT_SUM, RESULT_BATCH */
-  ElemType elem; bool chw;       /* op_input, op_target: what the caller's buffer holds (I32: classes); `wrt` is the index of the input or output */
-  int not_before;                /* training: the phase in which it runs at the earliest */
-  int64_t salt;                  /* numbers the consumers of random numbers */
-  const void *detail;            /* what an operator keeps for itself */
-  Node *within; int64_t channel; /* set by passes/place.c: its value lies in that one's, from that channel on; NULL: it does not */
-  bool placed;                   /* also: no kernel makes it. It lies in its input (slice), or its inputs lie in it (concat) */
+  bool together; /* one kernel for all images of the batch; set by passes/plan.c */
+  Node *of;
+  int wrt; /* hidden operators of the backward pass: the forward node, and with respect to which input or
+              weight */
+  Weight *target; /* RESULT_SUM, RESULT_BATCH */
+  ElemType elem;
+  bool chw; /* op_input, op_target: what the caller's buffer holds (I32: classes); `wrt` is the index of the
+               input or output */
+  int not_before;     /* training: the phase in which it runs at the earliest */
+  int64_t salt;       /* numbers the consumers of random numbers */
+  const void *detail; /* what an operator keeps for itself */
+  Node *within;
+  int64_t channel; /* set by passes/place.c: its value lies in that one's, from that channel on; NULL: it does
+                      not */
+  bool placed; /* also: no kernel makes it. It lies in its input (slice), or its inputs lie in it (concat) */
 };
 
-/* Where a value lies: `offset` floats behind the start of the value of `node`, its pixels `pitch` floats apart. */
-typedef struct Home { const Node *node; int64_t offset, pitch; } Home;
+/* Where a value lies: `offset` floats behind the start of the value of `node`, its pixels `pitch` floats
+ * apart. */
+typedef struct Home {
+  const Node *node;
+  int64_t offset, pitch;
+} Home;
 Home node_home(const Node *);
 
-typedef struct Port { const char *name; Node *node; ElemType type; bool chw; Span span; } Port; /* an input (node->op is op_input) or output */
+typedef struct Port {
+  const char *name;
+  Node *node;
+  ElemType type;
+  bool chw;
+  Span span;
+} Port; /* an input (node->op is op_input) or output */
 
-typedef struct Setting { const struct Form *form; const Const *arg; Span span; } Setting; /* adam(rate=0.001): its table and bound arguments */
-typedef struct LossUse { const struct Op *op; const Const *arg; int output; double weight; Span span; } LossUse;
+typedef struct Setting {
+  const struct Form *form;
+  const Const *arg;
+  Span span;
+} Setting; /* adam(rate=0.001): its table and bound arguments */
+typedef struct LossUse {
+  const struct Op *op;
+  const Const *arg;
+  int output;
+  double weight;
+  Span span;
+} LossUse;
 typedef struct Training { /* the train block, checked; numbers and names as in language.md 6 */
   Span span;
   VEC(LossUse) losses;
@@ -115,27 +165,34 @@ typedef struct Training { /* the train block, checked; numbers and names as in l
   double average, clip_norm, label_smoothing;          /* 0: off */
   bool decay_weights_only, target_is_input;
   VEC(Setting) augment, metrics;
-  VEC(Span) not_built; VEC(const char *) not_built_name; /* what is checked but not built yet: an error where training code is written */
+  VEC(Span) not_built;
+  VEC(const char *)
+  not_built_name; /* what is checked but not built yet: an error where training code is written */
 } Training;
 
 struct Graph {
   Arena *arena;
-  const char *name; Span name_span;
-  VEC(Node *) nodes;     /* inputs first; then in program order, which is topological */
+  const char *name;
+  Span name_span;
+  VEC(Node *) nodes; /* inputs first; then in program order, which is topological */
   VEC(Port) inputs, outputs;
   VEC(Weight *) weights; /* program order, shared ones once */
   int64_t parameters;    /* floats of the weights struct */
-  int nlabels; const char *const *label;
-  Training *training;    /* NULL without a train block */
+  int nlabels;
+  const char *const *label;
+  Training *training; /* NULL without a train block */
 };
 
 Graph *graph_new(Arena *, const char *name);
-Node *graph_node(Graph *, const struct Op *, int nin, Node *const *in);  /* appended; shape not yet set */
-Node *graph_hidden(Graph *, const struct Op *, Node *of, Shape, Result, int nin, Node *const *in); /* a node made by a pass: name, span, window, arguments and weights from `of` */
+Node *graph_node(Graph *, const struct Op *, int nin, Node *const *in); /* appended; shape not yet set */
+Node *graph_hidden(
+    Graph *, const struct Op *, Node *of, Shape, Result, int nin,
+    Node *const *in); /* a node made by a pass: name, span, window, arguments and weights from `of` */
 void graph_layout_weights(Graph *); /* ids and offsets */
 /* For the weight of a dense layer: the flatten behind which it reads a picture or a sequence in the order
  * height, width, channels; else NULL. */
 const Node *graph_flatten_before(const Weight *);
-void graph_count_uses(const Graph *, int *uses); /* by node id: how often outputs are read, as given, and so what they are made of; 0: not at all */
-void graph_verify(const Graph *);   /* a broken invariant is a bug: reported, exit 3 */
+void graph_count_uses(const Graph *, int *uses); /* by node id: how often outputs are read, as given, and so
+                                                    what they are made of; 0: not at all */
+void graph_verify(const Graph *);                /* a broken invariant is a bug: reported, exit 3 */
 #endif

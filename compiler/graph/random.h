@@ -1,6 +1,6 @@
 /* random.h: the random numbers inside a training step, as generated code draws them: one depends on (seed,
- * step, sample, place) only, never on the order of use. Bits are made of keys as in runtime/core/random.c, but
- * of other keys: the runtime's are those of the order of samples and of augmentation. */
+ * step, sample, place) only, never on the order of use. Bits are made of keys as in runtime/core/random.c,
+ * but of other keys: the runtime's are those of the order of samples and of augmentation. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_RANDOM_H
 #define CNNC_RANDOM_H
@@ -16,13 +16,21 @@ static inline uint64_t random_mix(uint64_t x) { /* splitmix64's finalizer (Steel
 /* The two keys of an image's random numbers. */
 static inline void random_keys(uint64_t seed, uint64_t step, uint64_t sample, uint32_t key[2]) {
   uint64_t k = random_mix(random_mix(random_mix(seed) ^ step) ^ sample);
-  key[0] = (uint32_t)k, key[1] = (uint32_t)(k >> 32);
+  key[0] = (uint32_t)k;
+  key[1] = (uint32_t)(k >> 32);
 }
 
 /* Uniform in [0, 1), 24 bits: the RANDOM of loop nests. */
 static inline float random_uniform(uint32_t key0, uint32_t key1, uint32_t counter) {
   uint32_t x = counter * 0x9E3779B9u ^ key0;
-  x ^= x >> 16, x *= 0x85EBCA6Bu, x ^= x >> 13, x += key1, x *= 0xC2B2AE35u, x ^= x >> 16, x *= 0x7FEB352Du, x ^= x >> 15;
+  x ^= x >> 16;
+  x *= 0x85EBCA6Bu;
+  x ^= x >> 13;
+  x += key1;
+  x *= 0xC2B2AE35u;
+  x ^= x >> 16;
+  x *= 0x7FEB352Du;
+  x ^= x >> 15;
   return (float)(x >> 8) * 0x1p-24f;
 }
 #endif

@@ -21,7 +21,9 @@ bool shape_equal(Shape a, Shape b) {
 
 const char *shape_text(Arena *arena, Shape s) {
   const char *of = s.regions ? arena_printf(arena, "%lld of ", (long long)s.regions) : "";
-  if (s.rank == 3) return arena_printf(arena, "%s%lldx%lldx%lld", of, (long long)s.dim[0], (long long)s.dim[1], (long long)s.dim[2]);
+  if (s.rank == 3)
+    return arena_printf(arena, "%s%lldx%lldx%lld", of, (long long)s.dim[0], (long long)s.dim[1],
+                        (long long)s.dim[2]);
   if (s.rank == 2) return arena_printf(arena, "%s%lldx%lld", of, (long long)s.dim[0], (long long)s.dim[1]);
   if (s.rank == 1) return arena_printf(arena, "%s%lld", of, (long long)s.dim[0]);
   return "?";
@@ -35,14 +37,19 @@ Extent shape_extent(Shape s) {
 
 bool size_multiply(int64_t a, int64_t b, int64_t *product) { return !__builtin_mul_overflow(a, b, product); }
 
-
-int64_t window_output(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, PadRule rule, bool ceil, int64_t *before, int64_t *after) {
+int64_t window_output(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, PadRule rule,
+                      bool ceil, int64_t *before, int64_t *after) {
   const int64_t reach = dilation * (kernel - 1) + 1; /* from the first to the last element a window sees */
   if (rule == PAD_VALID) *before = *after = 0;
-  if (rule == PAD_CAUSAL) *before = reach - 1, *after = 0;
+  if (rule == PAD_CAUSAL) {
+    *before = reach - 1;
+    *after = 0;
+  }
   if (rule == PAD_SAME) { /* O = ceil(I / S); the odd one of the padding at the end */
-    const int64_t output = (input + stride - 1) / stride, total = larger((output - 1) * stride + reach - input, 0);
-    *before = total / 2, *after = total - total / 2;
+    const int64_t output = (input + stride - 1) / stride,
+                  total = larger((output - 1) * stride + reach - input, 0);
+    *before = total / 2;
+    *after = total - total / 2;
     return output;
   }
   const int64_t room = input + *before + *after - reach;
@@ -51,42 +58,56 @@ int64_t window_output(int64_t input, int64_t kernel, int64_t stride, int64_t dil
   return output;
 }
 
-const char *window_formula(Arena *arena, int64_t input, int64_t kernel, int64_t stride, int64_t dilation, int64_t before, int64_t after, bool ceil) {
-  int64_t b = before, a = after, output = window_output(input, kernel, stride, dilation, PAD_EXPLICIT, ceil, &b, &a);
-  return arena_printf(arena, "%s((%lld + %lld - %lld*(%lld - 1) - 1) / %lld) + 1 = %lld", ceil ? "ceil" : "floor", (long long)input, (long long)(before + after), (long long)dilation,
-                      (long long)kernel, (long long)stride, (long long)output);
+const char *window_formula(Arena *arena, int64_t input, int64_t kernel, int64_t stride, int64_t dilation,
+                           int64_t before, int64_t after, bool ceil) {
+  int64_t b = before, a = after,
+          output = window_output(input, kernel, stride, dilation, PAD_EXPLICIT, ceil, &b, &a);
+  return arena_printf(arena, "%s((%lld + %lld - %lld*(%lld - 1) - 1) / %lld) + 1 = %lld",
+                      ceil ? "ceil" : "floor", (long long)input, (long long)(before + after),
+                      (long long)dilation, (long long)kernel, (long long)stride, (long long)output);
 }
 
-int64_t window_transposed(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, int64_t output_pad, PadRule rule, int64_t *before, int64_t *after) {
+int64_t window_transposed(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, int64_t output_pad,
+                          PadRule rule, int64_t *before, int64_t *after) {
   const int64_t whole = (input - 1) * stride + dilation * (kernel - 1) + 1 + output_pad;
-  if (rule == PAD_SAME) { /* negative where the stride is larger than the kernel: the output is longer than what is written, zeros at the end */
+  if (rule == PAD_SAME) { /* negative where the stride is larger than the kernel: the output is longer than
+                             what is written, zeros at the end */
     const int64_t total = whole - input * stride;
-    *before = total > 0 ? total / 2 : 0, *after = total - *before;
+    *before = total > 0 ? total / 2 : 0;
+    *after = total - *before;
     return input * stride;
   }
   if (rule != PAD_EXPLICIT) *before = *after = 0;
   return whole - *before - *after;
 }
 
-const char *window_transposed_formula(Arena *arena, int64_t input, int64_t kernel, int64_t stride, int64_t dilation, int64_t output_pad, int64_t before, int64_t after) {
-  int64_t b = before, a = after, output = window_transposed(input, kernel, stride, dilation, output_pad, PAD_EXPLICIT, &b, &a);
-  return arena_printf(arena, "(%lld - 1)*%lld + %lld*(%lld - 1) + 1 + %lld - %lld = %lld", (long long)input, (long long)stride, (long long)dilation, (long long)kernel, (long long)output_pad,
+const char *window_transposed_formula(Arena *arena, int64_t input, int64_t kernel, int64_t stride,
+                                      int64_t dilation, int64_t output_pad, int64_t before, int64_t after) {
+  int64_t b = before, a = after,
+          output = window_transposed(input, kernel, stride, dilation, output_pad, PAD_EXPLICIT, &b, &a);
+  return arena_printf(arena, "(%lld - 1)*%lld + %lld*(%lld - 1) + 1 + %lld - %lld = %lld", (long long)input,
+                      (long long)stride, (long long)dilation, (long long)kernel, (long long)output_pad,
                       (long long)(before + after), (long long)output);
 }
 
-int64_t window_unread(int64_t input, int64_t output, int64_t kernel, int64_t stride, int64_t dilation, int64_t before) {
-  if (output < 1 || stride > dilation * (kernel - 1) + 1) { /* the gap after the last window counts only beyond a whole stride */
+int64_t window_unread(int64_t input, int64_t output, int64_t kernel, int64_t stride, int64_t dilation,
+                      int64_t before) {
+  if (output < 1 || stride > dilation * (kernel - 1) +
+                                 1) { /* the gap after the last window counts only beyond a whole stride */
     const int64_t next = output * stride - before;
     return output < 1 || next >= input ? 0 : input - next;
   }
-  const int64_t last = (output - 1) * stride + dilation * (kernel - 1) - before; /* the last element the last window sees */
+  const int64_t last =
+      (output - 1) * stride + dilation * (kernel - 1) - before; /* the last element the last window sees */
   return larger(input - 1 - last, 0);
 }
 
 /* ---- how far windows reach ---- */
 /* Output o meets input o*S + k*D - P through tap k: outputs and taps are steps of two lines that play the
  * same part. */
-typedef struct Line { int64_t n, step; } Line;
+typedef struct Line {
+  int64_t n, step;
+} Line;
 
 /* Where at most one step of a line meets the input, together with whatever step of the other line, the
  * rest may lie nearer, as long as they stay outside. */
@@ -112,7 +133,8 @@ void window_compact(Window *w, int axis, int64_t input, int64_t output) {
     draw_near(&taps, &outputs, input, &w->before[axis]);
     draw_near(&outputs, &taps, input, &w->before[axis]);
   }
-  w->stride[axis] = outputs.step, w->dilation[axis] = taps.step;
+  w->stride[axis] = outputs.step;
+  w->dilation[axis] = taps.step;
 }
 
 int64_t window_reach(const Window *w, int axis, int64_t output) {

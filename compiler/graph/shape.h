@@ -1,4 +1,5 @@
-/* shape.h: the output size of window operators (language reference, "Values and shapes"): the only copy of the formula. */
+/* shape.h: the output size of window operators (language reference, "Values and shapes"): the only copy of
+ * the formula. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SHAPE_H
 #define CNNC_SHAPE_H
@@ -6,16 +7,25 @@
 
 typedef enum PadRule { PAD_VALID, PAD_SAME, PAD_CAUSAL, PAD_EXPLICIT } PadRule;
 
-/* One axis: O = floor((I + P - D*(K - 1) - 1) / S) + 1, ceil instead of floor where ceil. Sets the padding of PAD_SAME and PAD_CAUSAL; PAD_EXPLICIT reads before and after.
- * The result may be zero or negative: the kernel does not fit. With ceil a last window that would start beyond the input and its left padding is dropped. */
-int64_t window_output(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, PadRule, bool ceil, int64_t *before, int64_t *after);
+/* One axis: O = floor((I + P - D*(K - 1) - 1) / S) + 1, ceil instead of floor where ceil. Sets the padding of
+ * PAD_SAME and PAD_CAUSAL; PAD_EXPLICIT reads before and after. The result may be zero or negative: the
+ * kernel does not fit. With ceil a last window that would start beyond the input and its left padding is
+ * dropped. */
+int64_t window_output(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, PadRule, bool ceil,
+                      int64_t *before, int64_t *after);
 /* "floor((4 + 0 - 1*(5 - 1) - 1) / 1) + 1 = 0" */
-const char *window_formula(Arena *, int64_t input, int64_t kernel, int64_t stride, int64_t dilation, int64_t before, int64_t after, bool ceil);
-/* conv_transpose: valid O = (I - 1)*S + D*(K - 1) + 1 + output_pad; explicit padding is subtracted; same O = I*S, the crop it takes is set in before and after. */
-int64_t window_transposed(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, int64_t output_pad, PadRule, int64_t *before, int64_t *after);
-const char *window_transposed_formula(Arena *, int64_t input, int64_t kernel, int64_t stride, int64_t dilation, int64_t output_pad, int64_t before, int64_t after);
-/* How many trailing elements of the input no window reads (0 unless a division left some over; gaps of a stride larger than the kernel do not count). */
-int64_t window_unread(int64_t input, int64_t output, int64_t kernel, int64_t stride, int64_t dilation, int64_t before);
+const char *window_formula(Arena *, int64_t input, int64_t kernel, int64_t stride, int64_t dilation,
+                           int64_t before, int64_t after, bool ceil);
+/* conv_transpose: valid O = (I - 1)*S + D*(K - 1) + 1 + output_pad; explicit padding is subtracted; same O =
+ * I*S, the crop it takes is set in before and after. */
+int64_t window_transposed(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, int64_t output_pad,
+                          PadRule, int64_t *before, int64_t *after);
+const char *window_transposed_formula(Arena *, int64_t input, int64_t kernel, int64_t stride,
+                                      int64_t dilation, int64_t output_pad, int64_t before, int64_t after);
+/* How many trailing elements of the input no window reads (0 unless a division left some over; gaps of a
+ * stride larger than the kernel do not count). */
+int64_t window_unread(int64_t input, int64_t output, int64_t kernel, int64_t stride, int64_t dilation,
+                      int64_t before);
 
 /* The same outputs, taps and elements by smaller numbers: strides and dilations that lead out of the input
  * lead less far out. `output` is the number of windows. */

@@ -1,4 +1,5 @@
-/* summary.c: the table of layers, and the same facts as JSON. A row for every operator as written, before anything is fused. */
+/* summary.c: the table of layers, and the same facts as JSON. A row for every operator as written, before
+ * anything is fused. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/summary.h"
 #include <inttypes.h>
@@ -10,14 +11,20 @@
 #define FIELD_MOST (INT64_C(1) << 62)
 
 /* What one element of a value sees of the input, and how far the element beside it lies away there. */
-typedef struct Field { bool all; int64_t size[2]; double jump[2]; int64_t input[2]; } Field;
+typedef struct Field {
+  bool all;
+  int64_t size[2];
+  double jump[2];
+  int64_t input[2];
+} Field;
 
 static Field field_input(const Node *node) {
   const Extent e = shape_extent(node->shape);
   return (Field){.size = {1, 1}, .jump = {1, 1}, .input = {e.h, e.w}};
 }
 
-/* A window sees K elements D apart; a transposed one, on each axis, the inputs whose windows meet in an element. */
+/* A window sees K elements D apart; a transposed one, on each axis, the inputs whose windows meet in an
+ * element. */
 static void field_window(Field *field, const Node *node) {
   const Window *w = node->window;
   for (int axis = 0; axis < 2; axis++) {
@@ -55,7 +62,9 @@ static const Field *fields_find(const Graph *graph) {
 
 /* ---- facts ---- */
 
-typedef struct Totals { int64_t parameters, trainable, frozen, statistics, macs, bytes; } Totals;
+typedef struct Totals {
+  int64_t parameters, trainable, frozen, statistics, macs, bytes;
+} Totals;
 
 static int64_t node_parameters(const Node *node) { /* shared ones belong to the layer that has them first */
   int64_t n = 0;
@@ -86,11 +95,15 @@ static Totals totals_of(const Graph *graph) {
 /* ---- the table ---- */
 
 enum { LAYER, OPERATOR, SHAPE, PARAMETERS, MACS, FIELD, BYTES, COLUMNS };
-static const char *const heading[COLUMNS] = {"layer", "operator", "output shape", "parameters", "multiply-adds", "receptive field",
+static const char *const heading[COLUMNS] = {"layer",           "operator",      "output shape",
+                                             "parameters",      "multiply-adds", "receptive field",
                                              "activation bytes"};
-static const bool to_the_right[COLUMNS] = {[PARAMETERS] = true, [MACS] = true, [FIELD] = true, [BYTES] = true};
+static const bool to_the_right[COLUMNS] = {
+    [PARAMETERS] = true, [MACS] = true, [FIELD] = true, [BYTES] = true};
 
-typedef struct Row { const char *cell[COLUMNS]; } Row;
+typedef struct Row {
+  const char *cell[COLUMNS];
+} Row;
 
 static const char *field_text(Arena *arena, const Field *field, const Node *node) {
   if (field->all) return "all";
@@ -99,14 +112,15 @@ static const char *field_text(Arena *arena, const Field *field, const Node *node
 }
 
 static Row row_of(Arena *arena, const Node *node, const Field *field) {
-  return (Row){{node->name, node->op->name, shape_text(arena, node->shape), text_thousands(arena, node_parameters(node)),
-                text_thousands(arena, node_macs(node)), field_text(arena, field, node),
-                text_thousands(arena, node_bytes(node))}};
+  return (Row){{node->name, node->op->name, shape_text(arena, node->shape),
+                text_thousands(arena, node_parameters(node)), text_thousands(arena, node_macs(node)),
+                field_text(arena, field, node), text_thousands(arena, node_bytes(node))}};
 }
 
 static void row_put(Text *out, const Row *row, const int *width) {
   Text line = {.arena = out->arena};
-  for (int c = 0; c < COLUMNS; c++) text_put(&line, to_the_right[c] ? "%s%*s" : "%s%-*s", c ? "  " : "", width[c], row->cell[c]);
+  for (int c = 0; c < COLUMNS; c++)
+    text_put(&line, to_the_right[c] ? "%s%*s" : "%s%-*s", c ? "  " : "", width[c], row->cell[c]);
   while (line.n && line.s[line.n - 1] == ' ') line.n--;
   text_bytes(out, line.s, line.n);
   text_bytes(out, "\n", 1);
@@ -119,13 +133,16 @@ static void rule_put(Text *out, const int *width) {
   text_bytes(out, "\n", 1);
 }
 
-static const char *type_text(ElemType type) { return type == ELEM_U8 ? "u8" : type == ELEM_I8 ? "i8" : "f32"; }
+static const char *type_text(ElemType type) {
+  return type == ELEM_U8 ? "u8" : type == ELEM_I8 ? "i8" : "f32";
+}
 
 static void ports_put(Text *out, const Graph *graph) {
   text_put(out, "net %s:", graph->name);
   for (int i = 0; i < graph->inputs.n; i++) {
     const Port *port = &graph->inputs.data[i];
-    text_put(out, "%s %s %s %s", i ? "," : "", port->name, shape_text(graph->arena, port->node->shape), type_text(port->type));
+    text_put(out, "%s %s %s %s", i ? "," : "", port->name, shape_text(graph->arena, port->node->shape),
+             type_text(port->type));
   }
   text_put(out, " ->");
   for (int i = 0; i < graph->outputs.n; i++) {
@@ -138,10 +155,13 @@ static void ports_put(Text *out, const Graph *graph) {
 static void totals_put(Text *out, const Graph *graph) {
   Arena *arena = graph->arena;
   const Totals t = totals_of(graph);
-  text_put(out, "parameters     %s (%s bytes)", text_thousands(arena, t.parameters), text_thousands(arena, 4 * t.parameters));
-  if (t.trainable != t.parameters) text_put(out, ": %s trainable, %s frozen, %s statistics", text_thousands(arena, t.trainable),
-                                            text_thousands(arena, t.frozen), text_thousands(arena, t.statistics));
-  text_put(out, "\nmultiply-adds  %s\nactivations    %s bytes\n", text_thousands(arena, t.macs), text_thousands(arena, t.bytes));
+  text_put(out, "parameters     %s (%s bytes)", text_thousands(arena, t.parameters),
+           text_thousands(arena, 4 * t.parameters));
+  if (t.trainable != t.parameters)
+    text_put(out, ": %s trainable, %s frozen, %s statistics", text_thousands(arena, t.trainable),
+             text_thousands(arena, t.frozen), text_thousands(arena, t.statistics));
+  text_put(out, "\nmultiply-adds  %s\nactivations    %s bytes\n", text_thousands(arena, t.macs),
+           text_thousands(arena, t.bytes));
 }
 
 void graph_summary(Text *out, const Graph *graph) {
@@ -151,7 +171,8 @@ void graph_summary(Text *out, const Graph *graph) {
   memcpy(head.cell, heading, sizeof heading);
   vec_push(graph->arena, rows, head);
   for (int i = 0; i < graph->nodes.n; i++)
-    if (is_layer(graph->nodes.data[i])) vec_push(graph->arena, rows, row_of(graph->arena, graph->nodes.data[i], &fields[i]));
+    if (is_layer(graph->nodes.data[i]))
+      vec_push(graph->arena, rows, row_of(graph->arena, graph->nodes.data[i], &fields[i]));
   int width[COLUMNS] = {0};
   for (int r = 0; r < rows.n; r++)
     for (int c = 0; c < COLUMNS; c++)
@@ -166,18 +187,23 @@ void graph_summary(Text *out, const Graph *graph) {
   totals_put(out, graph);
 }
 
-/* What all values and all scratch need that are alive at the same time is the least possible for these kernels in this order. */
+/* What all values and all scratch need that are alive at the same time is the least possible for these
+ * kernels in this order. */
 static void memory_put(Text *out, const char *what, int64_t bytes, int64_t bound) {
   const double above = 100. * (double)(bytes - bound) / (double)bound, remarkable = 2;
   text_put(out, "%-15s%s bytes, ", what, text_thousands(out->arena, bytes));
   if (bytes == bound) text_put(out, "the least possible\n");
-  else text_put(out, "%.2f %% above the least possible (%s)%s\n", above, text_thousands(out->arena, bound), above > remarkable ? ": no search found a layout without gaps" : "");
+  else
+    text_put(out, "%.2f %% above the least possible (%s)%s\n", above, text_thousands(out->arena, bound),
+             above > remarkable ? ": no search found a layout without gaps" : "");
 }
 
 void graph_memory(Text *out, const SummarySizes *sizes) {
   memory_put(out, "workspace", sizes->workspace_bytes, sizes->workspace_bound);
   if (sizes->training_bytes >= 0) memory_put(out, "training", sizes->training_bytes, sizes->training_bound);
-  if (sizes->training_most) text_put(out, "%-15sof at most %s bytes: %.1f %% more multiply-adds, for values that are not kept\n", "", text_thousands(out->arena, sizes->training_most), 100 * sizes->again);
+  if (sizes->training_most)
+    text_put(out, "%-15sof at most %s bytes: %.1f %% more multiply-adds, for values that are not kept\n", "",
+             text_thousands(out->arena, sizes->training_most), 100 * sizes->again);
 }
 
 /* ---- JSON ---- */
@@ -242,22 +268,26 @@ static void json_items(Text *out, const Const *value) {
 
 static void json_value(Text *out, const Const *value) {
   switch (value->kind) {
-    case CONST_INT: text_put(out, "%" PRId64, value->i); break;
-    case CONST_FLOAT:
-      text_put(out, "%s", isfinite(value->f) ? text_double(out->arena, value->f) : "null");
-      break;
-    case CONST_BOOL: text_put(out, value->i ? "true" : "false"); break;
-    case CONST_STRING: case CONST_WORD: text_json(out, value->s); break;
-    case CONST_DIMS: case CONST_LIST: case CONST_RANGE: json_items(out, value); break;
-    case CONST_VALUE: text_json(out, value->node->name); break;
-    case CONST_CALL:
-      text_put(out, "{");
-      json_name(out, "name", value->s);
-      text_put(out, ", \"arguments\": ");
-      json_items(out, value);
-      text_put(out, "}");
-      break;
-    case CONST_NONE: case CONST_POISON: text_put(out, "null"); break;
+  case CONST_INT: text_put(out, "%" PRId64, value->i); break;
+  case CONST_FLOAT:
+    text_put(out, "%s", isfinite(value->f) ? text_double(out->arena, value->f) : "null");
+    break;
+  case CONST_BOOL: text_put(out, value->i ? "true" : "false"); break;
+  case CONST_STRING:
+  case CONST_WORD: text_json(out, value->s); break;
+  case CONST_DIMS:
+  case CONST_LIST:
+  case CONST_RANGE: json_items(out, value); break;
+  case CONST_VALUE: text_json(out, value->node->name); break;
+  case CONST_CALL:
+    text_put(out, "{");
+    json_name(out, "name", value->s);
+    text_put(out, ", \"arguments\": ");
+    json_items(out, value);
+    text_put(out, "}");
+    break;
+  case CONST_NONE:
+  case CONST_POISON: text_put(out, "null"); break;
   }
 }
 
@@ -294,7 +324,8 @@ static void json_layers(Text *out, const Sources *sources, const Graph *graph) {
     json_name(out, "operator", node->op->name);
     text_put(out, ", \"line\": %d, ", sources_place(sources, node->span.file, node->span.start).line);
     json_shape(out, node->shape);
-    text_put(out, ", \"parameters\": %" PRId64 ", \"macs\": %" PRId64 ", ", node_parameters(node), node_macs(node));
+    text_put(out, ", \"parameters\": %" PRId64 ", \"macs\": %" PRId64 ", ", node_parameters(node),
+             node_macs(node));
     json_field(out, &fields[i]);
     text_put(out, ", \"bytes\": %" PRId64 ", ", node_bytes(node));
     json_inputs(out, node);
@@ -329,9 +360,16 @@ void graph_json(Text *out, const Sources *sources, const Graph *graph, const Sum
   json_ports(out, "outputs", graph->outputs.n, graph->outputs.data, false);
   json_layers(out, sources, graph);
   json_weights(out, graph);
-  text_put(out, "  \"totals\": {\"parameters\": %" PRId64 ", \"trainable\": %" PRId64 ", \"statistics\": %" PRId64 ", \"macs\": %" PRId64,
+  text_put(out,
+           "  \"totals\": {\"parameters\": %" PRId64 ", \"trainable\": %" PRId64 ", \"statistics\": %" PRId64
+           ", \"macs\": %" PRId64,
            t.parameters, t.trainable, t.statistics, t.macs);
-  text_put(out, ", \"weights_bytes\": %" PRId64 ", \"workspace_bytes\": %" PRId64 ", \"workspace_bound\": %" PRId64, 4 * t.parameters,
-           sizes->workspace_bytes, sizes->workspace_bound);
-  text_put(out, sizes->training_bytes < 0 ? ", \"training_bytes\": null}\n}\n" : ", \"training_bytes\": %" PRId64 "}\n}\n", sizes->training_bytes);
+  text_put(out,
+           ", \"weights_bytes\": %" PRId64 ", \"workspace_bytes\": %" PRId64
+           ", \"workspace_bound\": %" PRId64,
+           4 * t.parameters, sizes->workspace_bytes, sizes->workspace_bound);
+  text_put(out,
+           sizes->training_bytes < 0 ? ", \"training_bytes\": null}\n}\n"
+                                     : ", \"training_bytes\": %" PRId64 "}\n}\n",
+           sizes->training_bytes);
 }

@@ -1,11 +1,13 @@
-/* verify.c: what holds of every graph between two passes. A violation is a bug of the compiler, never of its user. */
+/* verify.c: what holds of every graph between two passes. A violation is a bug of the compiler, never of its
+ * user. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <stdlib.h>
 #include "ops/op.h"
 
 static _Noreturn void broken(const Graph *graph, const Node *node, const char *what) {
-  fprintf(stderr, "cnnc: internal error: graph of %s, node %d (%s %s): %s\n", graph->name, node->id, node->op ? node->op->name : "?", node->name, what);
+  fprintf(stderr, "cnnc: internal error: graph of %s, node %d (%s %s): %s\n", graph->name, node->id,
+          node->op ? node->op->name : "?", node->name, what);
   exit(3);
 }
 
@@ -16,17 +18,22 @@ void graph_verify(const Graph *graph) {
     if (!node->op) broken(graph, node, "it has no operator");
     if (node->nin > MOST_INPUTS) broken(graph, node, "it has more than MOST_INPUTS inputs");
     if (node->nweights > MOST_WEIGHTS) broken(graph, node, "it has more than MOST_WEIGHTS parameters");
-    if (node->shape.rank < 1 || node->shape.rank > 3 || shape_elements(node->shape) < 1) broken(graph, node, "its shape is not one");
+    if (node->shape.rank < 1 || node->shape.rank > 3 || shape_elements(node->shape) < 1)
+      broken(graph, node, "its shape is not one");
     for (int k = 0; k < node->nin; k++)
-      if (!node->in[k] || node->in[k]->id >= i || graph->nodes.data[node->in[k]->id] != node->in[k]) broken(graph, node, "an input does not come before it");
+      if (!node->in[k] || node->in[k]->id >= i || graph->nodes.data[node->in[k]->id] != node->in[k])
+        broken(graph, node, "an input does not come before it");
     for (int k = 0; k < node->nweights; k++)
-      if (node->weight[k] && node->weight[k]->offset + node->weight[k]->size > graph->parameters) broken(graph, node, "a parameter lies outside the weights");
+      if (node->weight[k] && node->weight[k]->offset + node->weight[k]->size > graph->parameters)
+        broken(graph, node, "a parameter lies outside the weights");
     if (node->result == RESULT_SUM && !node->target) broken(graph, node, "it adds to no gradient");
     for (int k = 0; k < node->nin && node->result == RESULT_SAMPLE; k++)
-      if (node->in[k]->result == RESULT_SUM) broken(graph, node, "it reads a gradient that is still being summed");
+      if (node->in[k]->result == RESULT_SUM)
+        broken(graph, node, "it reads a gradient that is still being summed");
   }
   for (int i = 0; i < graph->outputs.n; i++) {
     const Node *node = graph->outputs.data[i].node;
-    if (!node || node->id >= graph->nodes.n || graph->nodes.data[node->id] != node) broken(graph, graph->nodes.data[0], "an output is no node of it");
+    if (!node || node->id >= graph->nodes.n || graph->nodes.data[node->id] != node)
+      broken(graph, graph->nodes.data[0], "an output is no node of it");
   }
 }

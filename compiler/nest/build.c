@@ -1,6 +1,7 @@
 /* build.c: building nests: functions, loops, buffers, statements, conditions. Values are in val.c.
  *
- * A schedule that misuses the builder is a bug of the compiler, found the first time it runs: nest_misuse names the function and the mistake. */
+ * A schedule that misuses the builder is a bug of the compiler, found the first time it runs: nest_misuse
+ * names the function and the mistake. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/build.h"
 #include <stdarg.h>
@@ -8,10 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPEN = (int)(sizeof ((Nest *)0)->open / sizeof *((Nest *)0)->open), STACK_ELEMENTS = 1 << 16 };
+enum { OPEN = (int)(sizeof((Nest *)0)->open / sizeof *((Nest *)0)->open), STACK_ELEMENTS = 1 << 16 };
 
 _Noreturn void nest_misuse(const Nest *nest, const char *what) {
-  fprintf(stderr, "internal error: nest %s, function %s: %s\n", nest->name, nest->fn ? nest->fn->name : "-", what);
+  fprintf(stderr, "internal error: nest %s, function %s: %s\n", nest->name, nest->fn ? nest->fn->name : "-",
+          what);
   exit(3);
 }
 
@@ -37,7 +39,9 @@ static NestStmt *statement(Nest *nest, NestStmtKind kind) {
 static void open_block(Nest *nest, int depth, NestStmt *stmt, NestStmt **body) {
   if (depth >= OPEN) nest_misuse(nest, "nested too deep");
   nest->depth = depth;
-  nest->open[depth].tail = body, nest->open[depth].stmt = stmt, nest->open[depth].last = NULL;
+  nest->open[depth].tail = body;
+  nest->open[depth].stmt = stmt;
+  nest->open[depth].last = NULL;
   nest->open[depth].scope = ++nest->scopes;
 }
 
@@ -53,7 +57,8 @@ static Ix *variable(Nest *nest) {
   if (slot >= SLOTS) nest_misuse(nest, "more variables in scope than slots");
   nest->key[slot] = 1000003 + (++nest->serial * INT64_C(0x9E3779B1)) % INT64_C(0x3fffffdd);
   unsigned char *room = arena_alloc(nest->arena, 2 * sizeof(Ix));
-  Ix *ix = (Ix *)(void *)(room + (sizeof(Ix) - (uintptr_t)room % sizeof(Ix)) % sizeof(Ix)); /* vectors of 128 bytes are aligned to 128 */
+  Ix *ix = (Ix *)(void *)(room + (sizeof(Ix) - (uintptr_t)room % sizeof(Ix)) %
+                                     sizeof(Ix)); /* vectors of 128 bytes are aligned to 128 */
   (*ix)[slot] = 1;
   (*ix)[SLOTS] = nest->key[slot];
   return ix;
@@ -62,7 +67,9 @@ static Ix *variable(Nest *nest) {
 /* ---- nests, functions ---- */
 Nest *nest_new(Arena *arena, const char *name, const char *about) {
   Nest *nest = NEW(arena, Nest);
-  nest->arena = arena, nest->name = name, nest->about = about;
+  nest->arena = arena;
+  nest->name = name;
+  nest->about = about;
   return nest;
 }
 
@@ -71,7 +78,8 @@ NestFn *nest_fn(Nest *nest, const char *name, bool kernel) {
   NestFn *fn = NEW(nest->arena, NestFn), **end = &nest->fns;
   while (*end) end = &(*end)->next;
   *end = fn;
-  fn->name = name, fn->kernel = kernel;
+  fn->name = name;
+  fn->kernel = kernel;
   nest->fn = nest->main = fn;
   nest->nslots = 0;
   open_block(nest, 0, NULL, &fn->body);
@@ -80,7 +88,8 @@ NestFn *nest_fn(Nest *nest, const char *name, bool kernel) {
 
 const Ix *nest_param(Nest *nest, const char *name, bool flag) {
   NestFn *fn = nest->fn;
-  if (!fn || fn->body || fn->nparams == PARAMS) nest_misuse(nest, "parameter outside a function, after a statement, or too many");
+  if (!fn || fn->body || fn->nparams == PARAMS)
+    nest_misuse(nest, "parameter outside a function, after a statement, or too many");
   fn->param[fn->nparams] = name;
   fn->flag[fn->nparams++] = flag;
   const Ix *ix = variable(nest);
@@ -92,7 +101,9 @@ const Ix *nest_size(Nest *nest, const char *name, int64_t lo, int64_t hi) {
   if (lo < 0 || hi < lo || hi > INT32_MAX) nest_misuse(nest, "size parameter of an impossible range");
   const Ix *ix = nest_param(nest, name, false);
   int i = nest->fn->nparams - 1;
-  nest->fn->size[i] = true, nest->fn->lo[i] = lo, nest->fn->hi[i] = hi;
+  nest->fn->size[i] = true;
+  nest->fn->lo[i] = lo;
+  nest->fn->hi[i] = hi;
   return ix;
 }
 
@@ -103,9 +114,11 @@ Index nest_index(Nest *nest, const Ix *ix) {
     index.k[s] = (*ix)[s] - index.c;
     if (index.k[s] && s > nest->nslots) nest_misuse(nest, "index uses a variable outside its loop");
     check += (uint64_t)index.k[s] * (uint64_t)nest->key[s];
-    if (index.k[s] > NO_HI || index.k[s] < NO_LO) nest_misuse(nest, "index with a coefficient beyond all buffers");
+    if (index.k[s] > NO_HI || index.k[s] < NO_LO)
+      nest_misuse(nest, "index with a coefficient beyond all buffers");
   }
-  if (check != (uint64_t)(*ix)[SLOTS]) nest_misuse(nest, "index is not affine, or uses a variable outside its loop");
+  if (check != (uint64_t)(*ix)[SLOTS])
+    nest_misuse(nest, "index is not affine, or uses a variable outside its loop");
   if (index.c > NO_HI || index.c < NO_LO) nest_misuse(nest, "index with a constant beyond all buffers");
   return index;
 }
@@ -126,7 +139,8 @@ void nest_call(Nest *nest, NestFn *fn, int n, const Ix *args) {
   for (int i = 0; i < n; i++) {
     stmt->u.call.arg[i] = nest_index(nest, &args[i]);
     if (fn->size[i]) nest_misuse(nest, "a size parameter belongs to the main function, which nobody calls");
-    if (fn->flag[i] && !passes_flag(nest, &stmt->u.call.arg[i])) nest_misuse(nest, "a flag is 0, 1 or a flag of the caller");
+    if (fn->flag[i] && !passes_flag(nest, &stmt->u.call.arg[i]))
+      nest_misuse(nest, "a flag is 0, 1 or a flag of the caller");
   }
 }
 
@@ -151,13 +165,16 @@ int64_t buf_room(const Buf *buf, int from) {
 static void check_buffer(Nest *nest, const Buf *buf) {
   int64_t n = 1;
   for (int d = 0; d < buf->rank; d++) {
-    if (buf->dim[d] < 1 || buf->dim[d] > INT32_MAX) nest_misuse(nest, nest_text(nest, "%s: dimension %d is %lld", buf->name, d, (long long)buf->dim[d]));
+    if (buf->dim[d] < 1 || buf->dim[d] > INT32_MAX)
+      nest_misuse(nest, nest_text(nest, "%s: dimension %d is %lld", buf->name, d, (long long)buf->dim[d]));
     n *= buf->dim[d]; /* both below 2^31 */
     if (n > INT32_MAX) nest_misuse(nest, nest_text(nest, "%s has 2^31 elements or more", buf->name));
   }
-  if (buf->place == STACK && n > STACK_ELEMENTS) nest_misuse(nest, nest_text(nest, "%s is too large for the stack", buf->name));
+  if (buf->place == STACK && n > STACK_ELEMENTS)
+    nest_misuse(nest, nest_text(nest, "%s is too large for the stack", buf->name));
   int lanes = buf->type.lanes;
-  if (lanes != 1 && (buf->place != REGS || (lanes != 4 && lanes != 8 && lanes != 16))) nest_misuse(nest, nest_text(nest, "%s: %d lanes", buf->name, lanes));
+  if (lanes != 1 && (buf->place != REGS || (lanes != 4 && lanes != 8 && lanes != 16)))
+    nest_misuse(nest, nest_text(nest, "%s: %d lanes", buf->name, lanes));
 }
 
 static Buf *new_buffer(Nest *nest, Place place, const char *name, Type type, int rank, const int64_t *dim) {
@@ -181,18 +198,24 @@ Buf *nest_buf(Nest *nest, Place place, const char *name, Type type, int rank, co
 }
 
 Buf *nest_view(Nest *nest, const char *name, Buf *of, const Ix *base) {
-  if (of->place >= REGS || of->rank < 1) nest_misuse(nest, nest_text(nest, "%s: a view is of an array in memory", name));
+  if (of->place >= REGS || of->rank < 1)
+    nest_misuse(nest, nest_text(nest, "%s: a view is of an array in memory", name));
   check_scope(nest, of->scope, of->name);
   Buf *buf = new_buffer(nest, VIEW, name, of->type, of->rank, of->dim);
-  buf->of = of, of->flat = true;
-  for (int d = 0; d < of->rank; d++) buf->room[d] = of->room[d], buf->base[d] = nest_index(nest, &base[d]);
+  buf->of = of;
+  of->flat = true;
+  for (int d = 0; d < of->rank; d++) {
+    buf->room[d] = of->room[d];
+    buf->base[d] = nest_index(nest, &base[d]);
+  }
   statement(nest, DECLARE)->u.declare.buf = buf;
   return buf;
 }
 
 Ref nest_ref(Nest *nest, Buf *buf, int rank, const Ix *ix) {
   if (buf->nest != nest) nest_misuse(nest, nest_text(nest, "%s is of another nest", buf->name));
-  if (rank != buf->rank) nest_misuse(nest, nest_text(nest, "%s has %d dimensions, not %d", buf->name, buf->rank, rank));
+  if (rank != buf->rank)
+    nest_misuse(nest, nest_text(nest, "%s has %d dimensions, not %d", buf->name, buf->rank, rank));
   check_scope(nest, buf->scope, buf->name);
   Ref ref = {.buf = buf};
   for (int d = 0; d < rank; d++) ref.at[d] = nest_index(nest, &ix[d]);
@@ -200,11 +223,17 @@ Ref nest_ref(Nest *nest, Buf *buf, int rank, const Ix *ix) {
 }
 
 /* ---- loops, branches ---- */
-const Ix *nest_loop(Nest *nest, const char *name, LoopKind kind, int nlo, const Ix *lo, int nhi, const Ix *hi) {
-  if (nlo < 1 || nhi < 1 || nlo > BOUNDS || nhi > BOUNDS) nest_misuse(nest, "loop with no bounds or too many");
-  if (kind == PARALLEL && (nlo > 1 || nhi > 1)) nest_misuse(nest, "a parallel loop has one bound on each side");
+const Ix *nest_loop(Nest *nest, const char *name, LoopKind kind, int nlo, const Ix *lo, int nhi,
+                    const Ix *hi) {
+  if (nlo < 1 || nhi < 1 || nlo > BOUNDS || nhi > BOUNDS)
+    nest_misuse(nest, "loop with no bounds or too many");
+  if (kind == PARALLEL && (nlo > 1 || nhi > 1))
+    nest_misuse(nest, "a parallel loop has one bound on each side");
   NestStmt *stmt = statement(nest, LOOP);
-  stmt->u.loop.name = name, stmt->u.loop.kind = kind, stmt->u.loop.nlo = nlo, stmt->u.loop.nhi = nhi;
+  stmt->u.loop.name = name;
+  stmt->u.loop.kind = kind;
+  stmt->u.loop.nlo = nlo;
+  stmt->u.loop.nhi = nhi;
   for (int i = 0; i < nlo; i++) stmt->u.loop.lo[i] = nest_index(nest, &lo[i]);
   for (int i = 0; i < nhi; i++) stmt->u.loop.hi[i] = nest_index(nest, &hi[i]);
   const Ix *ix = variable(nest);
@@ -223,7 +252,7 @@ int nest_if(Nest *nest, Cond cond) {
 
 int nest_else(Nest *nest) {
   NestStmt *stmt = nest->fn ? nest->open[nest->depth].last : NULL;
-  if (!stmt || stmt->kind != IF || stmt->otherwise) nest_misuse(nest, "OTHERWISE without WHEN");
+  if (!stmt || stmt->kind != IF || stmt->otherwise) nest_misuse(nest, "OTHERWISE() without WHEN");
   open_block(nest, nest->depth + 1, stmt, &stmt->otherwise);
   return 1;
 }
@@ -249,7 +278,8 @@ void nest_prefetch(Nest *nest, Buf *buf, const Ix *flat) {
   Index index = nest_index(nest, flat);
   if (buf->place >= STACK) nest_misuse(nest, "prefetch of a local");
   NestStmt *stmt = statement(nest, PREFETCH);
-  stmt->u.prefetch.buf = buf, stmt->u.prefetch.flat = index;
+  stmt->u.prefetch.buf = buf;
+  stmt->u.prefetch.flat = index;
 }
 
 void nest_comment(Nest *nest, const char *text) { statement(nest, COMMENT)->u.comment = text; }
@@ -257,12 +287,17 @@ void nest_comment(Nest *nest, const char *text) { statement(nest, COMMENT)->u.co
 static void store_statement(Nest *nest, Ref ref, Val val, int part) {
   const Buf *buf = ref.buf;
   check_scope(nest, buf->scope, buf->name);
-  if (buf->type.elem != val->type.elem) nest_misuse(nest, nest_text(nest, "%s is stored to with another element type", buf->name));
-  if (buf->place == REGS && val->type.lanes != 1 && val->type.lanes != buf->type.lanes) nest_misuse(nest, nest_text(nest, "%s has other lanes than the value", buf->name));
-  if (part != val->type.lanes && (buf->place == REGS || part < 1 || part > val->type.lanes)) nest_misuse(nest, nest_text(nest, "%s: a part of %d lanes", buf->name, part));
+  if (buf->type.elem != val->type.elem)
+    nest_misuse(nest, nest_text(nest, "%s is stored to with another element type", buf->name));
+  if (buf->place == REGS && val->type.lanes != 1 && val->type.lanes != buf->type.lanes)
+    nest_misuse(nest, nest_text(nest, "%s has other lanes than the value", buf->name));
+  if (part != val->type.lanes && (buf->place == REGS || part < 1 || part > val->type.lanes))
+    nest_misuse(nest, nest_text(nest, "%s: a part of %d lanes", buf->name, part));
   val = val_settle(nest, val);
   NestStmt *stmt = statement(nest, STORE);
-  stmt->u.store.ref = ref, stmt->u.store.val = val, stmt->u.store.part = part;
+  stmt->u.store.ref = ref;
+  stmt->u.store.val = val;
+  stmt->u.store.part = part;
 }
 
 void nest_store(Nest *nest, Ref ref, Val val) { store_statement(nest, ref, val, val->type.lanes); }
@@ -276,7 +311,10 @@ void nest_accumulate(Nest *nest, Ref ref, Val x, Val y) {
 Val nest_name(Nest *nest, const char *name, Val val) {
   Buf *buf = new_buffer(nest, REGS, name, val->type, 0, NULL);
   NestStmt *stmt = statement(nest, STORE);
-  stmt->u.store.ref.buf = buf, stmt->u.store.val = val, stmt->u.store.part = val->type.lanes, stmt->u.store.declare = true;
+  stmt->u.store.ref.buf = buf;
+  stmt->u.store.val = val;
+  stmt->u.store.part = val->type.lanes;
+  stmt->u.store.declare = true;
   return nest_load(nest, (Ref){.buf = buf}, 0);
 }
 
@@ -293,7 +331,9 @@ void nest_check_scope(Nest *nest, int scope) { check_scope(nest, scope, "a varia
 
 /* ---- conditions ---- */
 Cond cond_within(Nest *nest, const Ix *e, int64_t lo, int64_t hi) {
-  if ((lo != NO_LO && (lo < INT32_MIN || lo > INT32_MAX)) || (hi != NO_HI && (hi < INT32_MIN || hi > INT32_MAX))) nest_misuse(nest, "condition with a bound beyond all indices");
+  if ((lo != NO_LO && (lo < INT32_MIN || lo > INT32_MAX)) ||
+      (hi != NO_HI && (hi < INT32_MIN || hi > INT32_MAX)))
+    nest_misuse(nest, "condition with a bound beyond all indices");
   return (Cond){1, {{1, {{nest_index(nest, e), lo, hi}}}}};
 }
 
@@ -303,7 +343,8 @@ static _Noreturn void misuse_condition(const char *what) {
 }
 
 Cond cond_and(Cond a, Cond b) {
-  if (a.n != 1 || b.n != 1 || a.any[0].n + b.any[0].n > 4) misuse_condition("`both` takes conjunctions, of four ranges in all");
+  if (a.n != 1 || b.n != 1 || a.any[0].n + b.any[0].n > 4)
+    misuse_condition("`both` takes conjunctions, of four ranges in all");
   for (int i = 0; i < b.any[0].n; i++) a.any[0].range[a.any[0].n++] = b.any[0].range[i];
   return a;
 }

@@ -1,5 +1,6 @@
-/* build.h: how a schedule writes a nest. A `Nest *b` is in scope of all macros. Everything that is a C variable is staged: a C `if` or `for` in the
- * schedule happens in the compiler, a FOR, UNROLL or WHEN in the printed code. */
+/* build.h: how a schedule writes a nest. A `Nest *b` is in scope of all macros. Everything that is a C
+ * variable is staged: a C `if` or `for` in the schedule happens in the compiler, a FOR, UNROLL or WHEN in the
+ * printed code. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_BUILD_H
 #define CNNC_BUILD_H
@@ -11,21 +12,25 @@ Buf *nest_buf(Nest *, Place, const char *name, Type, int rank, const int64_t *di
 Buf *nest_view(Nest *, const char *name, Buf *of, const Ix *at);
 NestFn *nest_fn(Nest *, const char *name, bool kernel);
 const Ix *nest_param(Nest *, const char *name, bool flag);
-const Ix *nest_size(Nest *, const char *name, int64_t lo, int64_t hi); /* main function only: a number known when it runs, lo <= n <= hi */
+const Ix *nest_size(Nest *, const char *name, int64_t lo,
+                    int64_t hi); /* main function only: a number known when it runs, lo <= n <= hi */
 void nest_call(Nest *, NestFn *, int n, const Ix *args);
 const Ix *nest_loop(Nest *, const char *name, LoopKind, int nlo, const Ix *lo, int nhi, const Ix *hi);
 int nest_if(Nest *, Cond);
 int nest_else(Nest *);
-bool nest_enter(Nest *); /* true the first time it is asked about the innermost open statement, then closes it */
+bool nest_enter(
+    Nest *); /* true the first time it is asked about the innermost open statement, then closes it */
 void nest_pin(Nest *, Buf *view);
 void nest_prefetch(Nest *, Buf *, const Ix *flat);
 void nest_comment(Nest *, const char *);
 Index nest_index(Nest *, const Ix *);
-Val nest_name(Nest *, const char *name, Val settled);     /* `let` without val_settle */
-Val val_settle(Nest *, Val);                              /* what a statement does with its value: checks its scope, names what is used twice in it */
-int nest_scope_of(const Nest *, const Index *);           /* the innermost block whose variables the index uses */
+Val nest_name(Nest *, const char *name, Val settled); /* `let` without val_settle */
+Val val_settle(
+    Nest *, Val); /* what a statement does with its value: checks its scope, names what is used twice in it */
+int nest_scope_of(const Nest *, const Index *); /* the innermost block whose variables the index uses */
 void nest_check_scope(Nest *, int scope);
-_Noreturn void nest_misuse(const Nest *, const char *what); /* the schedule is wrong: a bug of the compiler, not of its user; ends it with status 3 */
+_Noreturn void nest_misuse(const Nest *, const char *what); /* the schedule is wrong: a bug of the compiler,
+                                                               not of its user; ends it with status 3 */
 
 /* values; a scalar and a vector give a vector */
 Val num(Nest *, double);
@@ -41,18 +46,18 @@ Val splat(Val, int lanes); /* where nothing else says how wide: a store of one n
 Val lane_at(Nest *, Val, const Ix *);
 Val convert(Val, Elem);
 Val pick(Nest *, Cond, Val yes, Val no);
-Val position(Nest *, const Ix *);            /* an index as an I32 value */
+Val position(Nest *, const Ix *);             /* an index as an I32 value */
 Val uniform(Val key0, Val key1, Val counter); /* RANDOM: I32 scalars in, a float in [0, 1) out */
 Val nest_load(Nest *, Ref, int lanes);
 Val nest_load_part(Nest *, Ref, int part, int lanes); /* `lanes` wide, `part` of them read, the others 0 */
 void nest_store(Nest *, Ref, Val);
-void nest_store_part(Nest *, Ref, Val, int part);     /* the first `part` lanes of a vector */
-void nest_accumulate(Nest *, Ref, Val x, Val y);      /* in memory as many elements as the product has lanes */
+void nest_store_part(Nest *, Ref, Val, int part); /* the first `part` lanes of a vector */
+void nest_accumulate(Nest *, Ref, Val x, Val y);  /* in memory as many elements as the product has lanes */
 Val nest_let(Nest *, const char *name, Val);
 Ref nest_ref(Nest *, Buf *, int rank, const Ix *);
 
 /* conditions */
-Cond cond_within(Nest *, const Ix *e, int64_t lo, int64_t hi); /* lo <= e < hi */
+Cond cond_within(Nest *, const Ix *e, int64_t lo, int64_t hi);  /* lo <= e < hi */
 Cond cond_and(Cond, Cond), cond_or(Cond, Cond), cond_not(Cond); /* not: of one range */
 
 /* ---- the builder as a schedule writes it; a Nest *b is in scope ---- */
@@ -69,13 +74,18 @@ Cond cond_and(Cond, Cond), cond_or(Cond, Cond), cond_not(Cond); /* not: of one r
 #define NEST_COUNT(...) NEST_COUNT_(__VA_ARGS__, 8, 7, 6, 5, 4, 3, 2, 1, 0)
 #define NEST_CAT_(a, b) a##b
 #define NEST_CAT(a, b) NEST_CAT_(a, b)
-#define NEST_LIST(...) NEST_COUNT(__VA_ARGS__), (const Ix[]){NEST_CAT(NEST_, NEST_COUNT(__VA_ARGS__))(__VA_ARGS__)}
-#define NEST_IX(...) (const Ix[]){NEST_CAT(NEST_, NEST_COUNT(__VA_ARGS__))(__VA_ARGS__)}
-#define NEST_DIMS(...) (int)(sizeof(int64_t[]){__VA_ARGS__} / sizeof(int64_t)), (const int64_t[]){__VA_ARGS__}
-#define NEST_LOOP(v, kind, ...) for (const Ix v __attribute__((unused)) = *nest_loop(b, #v, kind, __VA_ARGS__); nest_enter(b);)
+#define NEST_LIST(...)                                                                                       \
+  NEST_COUNT(__VA_ARGS__), (const Ix[]) { NEST_CAT(NEST_, NEST_COUNT(__VA_ARGS__))(__VA_ARGS__) }
+#define NEST_IX(...)                                                                                         \
+  (const Ix[]) { NEST_CAT(NEST_, NEST_COUNT(__VA_ARGS__))(__VA_ARGS__) }
+#define NEST_DIMS(...)                                                                                       \
+  (int)(sizeof(int64_t[]){__VA_ARGS__} / sizeof(int64_t)), (const int64_t[]) { __VA_ARGS__ }
+#define NEST_LOOP(v, kind, ...)                                                                              \
+  for (const Ix v __attribute__((unused)) = *nest_loop(b, #v, kind, __VA_ARGS__); nest_enter(b);)
 
 #define BUF_OF(place, name, elem, ...) nest_buf(b, place, name, (Type){elem, 1}, NEST_DIMS(__VA_ARGS__))
-#define BUF(place, name, ...) nest_buf(b, place, name, (Type){F32, 1}, NEST_DIMS(__VA_ARGS__)) /* float name[..][..] */
+#define BUF(place, name, ...)                                                                                \
+  nest_buf(b, place, name, (Type){F32, 1}, NEST_DIMS(__VA_ARGS__)) /* float name[..][..] */
 #define REGISTERS(name, lanes, ...) nest_buf(b, REGS, name, (Type){F32, lanes}, NEST_DIMS(__VA_ARGS__))
 #define VIEW_OF(name, buf, ...) nest_view(b, name, buf, NEST_IX(__VA_ARGS__))
 #define at(buf, ...) nest_ref(b, buf, NEST_LIST(__VA_ARGS__)) /* buf[..][..] */
@@ -91,9 +101,10 @@ Cond cond_and(Cond, Cond), cond_or(Cond, Cond), cond_not(Cond); /* not: of one r
 #define FROM(v, lo, hi) NEST_LOOP(v, SERIAL, 1, NEST_IX(lo), 1, NEST_IX(hi))
 #define UNROLL(v, n) NEST_LOOP(v, UNROLLED, 1, NEST_IX(0), 1, NEST_IX(n))
 #define PAR(v, n) NEST_LOOP(v, PARALLEL, 1, NEST_IX(0), 1, NEST_IX(n))
-#define CLIP(v, lo, lo2, hi, hi2) NEST_LOOP(v, SERIAL, 2, NEST_IX(lo, lo2), 2, NEST_IX(hi, hi2)) /* max(lo,lo2) <= v < min(hi,hi2) */
+#define CLIP(v, lo, lo2, hi, hi2)                                                                            \
+  NEST_LOOP(v, SERIAL, 2, NEST_IX(lo, lo2), 2, NEST_IX(hi, hi2)) /* max(lo,lo2) <= v < min(hi,hi2) */
 #define WHEN(cond) for (nest_if(b, cond); nest_enter(b);)
-#define OTHERWISE for (nest_else(b); nest_enter(b);)
+#define OTHERWISE() for (nest_else(b); nest_enter(b);)
 #define within(e, lo, hi) cond_within(b, NEST_IX(e), lo, hi)
 #define atleast(e, lo) within(e, lo, NO_HI)
 #define below(e, hi) within(e, NO_LO, hi)

@@ -3,11 +3,16 @@
 #include "nest/nest.h"
 #include <stdlib.h>
 
-typedef struct Dump { Text *out; const Nest *nest; const char *name[SLOTS]; } Dump;
+typedef struct Dump {
+  Text *out;
+  const Nest *nest;
+  const char *name[SLOTS];
+} Dump;
 
 static const char *const elem_name[] = {[F32] = "f32", [I32] = "i32", [U8] = "u8", [I8] = "i8"};
-static const char *const place_name[] = {
-    [INPUT] = "input", [WEIGHTS] = "weights", [OUTPUT] = "output", [UPDATE] = "update", [OVER] = "over", [WORK] = "work", [STACK] = "stack", [REGS] = "regs", [VIEW] = "view"};
+static const char *const place_name[] = {[INPUT] = "input",   [WEIGHTS] = "weights", [OUTPUT] = "output",
+                                         [UPDATE] = "update", [OVER] = "over",       [WORK] = "work",
+                                         [STACK] = "stack",   [REGS] = "regs",       [VIEW] = "view"};
 
 /* ---- indices ---- */
 bool index_constant(const Index *ix) {
@@ -26,7 +31,11 @@ void index_put(Text *out, const Index *index, const char *const name[SLOTS]) { /
   Index ix = *index;
   bool any = false, lead = ix.c > 0; /* 57 - y rather than -y + 57 */
   for (int s = 1; s < SLOTS; s++) lead = lead && ix.k[s] <= 0;
-  if (lead) text_put(out, "%lld", (long long)ix.c), any = true, ix.c = 0;
+  if (lead) {
+    text_put(out, "%lld", (long long)ix.c);
+    any = true;
+    ix.c = 0;
+  }
   for (int sign = 1; sign >= -1; sign -= 2)
     for (int s = 1; s < SLOTS; s++) {
       int64_t k = ix.k[s] * sign;
@@ -48,11 +57,19 @@ static void put_type(Dump *d, Type type) {
 
 static void put_ref(Dump *d, const Ref *ref) {
   text_put(d->out, "%s", ref->buf->name);
-  for (int i = 0; i < ref->buf->rank; i++) text_put(d->out, "["), index_put(d->out, &ref->at[i], d->name), text_put(d->out, "]");
+  for (int i = 0; i < ref->buf->rank; i++) {
+    text_put(d->out, "[");
+    index_put(d->out, &ref->at[i], d->name);
+    text_put(d->out, "]");
+  }
 }
 
 static void put_range(Dump *d, const Range *r) {
-  if (r->lo != NO_LO && r->hi == r->lo + 1) { index_put(d->out, &r->e, d->name), text_put(d->out, " == %lld", (long long)r->lo); return; }
+  if (r->lo != NO_LO && r->hi == r->lo + 1) {
+    index_put(d->out, &r->e, d->name);
+    text_put(d->out, " == %lld", (long long)r->lo);
+    return;
+  }
   if (r->lo != NO_LO) text_put(d->out, "%lld <= ", (long long)r->lo);
   index_put(d->out, &r->e, d->name);
   if (r->hi != NO_HI) text_put(d->out, " < %lld", (long long)r->hi);
@@ -70,17 +87,27 @@ static void put_value(Dump *, Val);
 
 static void put_arguments(Dump *d, const char *name, Val e) {
   text_put(d->out, "%s(", name);
-  for (int i = 0; i < 3 && e->a[i]; i++) text_put(d->out, "%s", i ? ", " : ""), put_value(d, e->a[i]);
+  for (int i = 0; i < 3 && e->a[i]; i++) {
+    text_put(d->out, "%s", i ? ", " : "");
+    put_value(d, e->a[i]);
+  }
 }
 
 static void put_binary(Dump *d, Val e, const char *sign) {
-  text_put(d->out, "("), put_value(d, e->a[0]), text_put(d->out, " %s ", sign), put_value(d, e->a[1]), text_put(d->out, ")");
+  text_put(d->out, "(");
+  put_value(d, e->a[0]);
+  text_put(d->out, " %s ", sign);
+  put_value(d, e->a[1]);
+  text_put(d->out, ")");
 }
 
 static void put_value(Dump *d, Val e) {
-  static const char *const sign[] = {[ADD] = "+", [SUB] = "-", [MUL] = "*", [DIV] = "/", [LESS] = "<", [LESS_EQ] = "<=", [EQUAL] = "=="};
-  static const char *const name[] = {[MIN] = "min", [MAX] = "max", [MAX_NAN] = "max_nan", [SELECT] = "choose", [FMA] = "fma", [EXP] = "exp", [LOG] = "log", [SQRT] = "sqrt", [TANH] = "tanh",
-                                     [SIGMOID] = "sigmoid", [ERF] = "erf", [ABS] = "abs", [HSUM] = "sum", [HMAX] = "max", [RANDOM] = "random"};
+  static const char *const sign[] = {[ADD] = "+",  [SUB] = "-",      [MUL] = "*",   [DIV] = "/",
+                                     [LESS] = "<", [LESS_EQ] = "<=", [EQUAL] = "=="};
+  static const char *const name[] = {
+      [MIN] = "min", [MAX] = "max", [MAX_NAN] = "max_nan", [SELECT] = "choose", [FMA] = "fma",
+      [EXP] = "exp", [LOG] = "log", [SQRT] = "sqrt",       [TANH] = "tanh",     [SIGMOID] = "sigmoid",
+      [ERF] = "erf", [ABS] = "abs", [HSUM] = "sum",        [HMAX] = "max",      [RANDOM] = "random"};
   switch (e->op) {
   case NUM: text_put(d->out, "%s", text_float(d->out->arena, e->num)); break;
   case LOAD:
@@ -88,23 +115,64 @@ static void put_value(Dump *d, Val e) {
     if (e->ref->buf->place != REGS && e->type.lanes > 1) text_put(d->out, ":%d", e->part);
     if (e->part != e->type.lanes) text_put(d->out, "/%d", e->type.lanes);
     break;
-  case ADD: case SUB: case MUL: case DIV: case LESS: case LESS_EQ: case EQUAL: put_binary(d, e, sign[e->op]); break;
-  case MIN: case MAX: case MAX_NAN: case SELECT: case FMA: case EXP: case LOG: case SQRT: case TANH:
-  case SIGMOID: case ERF: case ABS: case HSUM: case HMAX: case RANDOM:
-    put_arguments(d, name[e->op], e), text_put(d->out, ")");
+  case ADD:
+  case SUB:
+  case MUL:
+  case DIV:
+  case LESS:
+  case LESS_EQ:
+  case EQUAL: put_binary(d, e, sign[e->op]); break;
+  case MIN:
+  case MAX:
+  case MAX_NAN:
+  case SELECT:
+  case FMA:
+  case EXP:
+  case LOG:
+  case SQRT:
+  case TANH:
+  case SIGMOID:
+  case ERF:
+  case ABS:
+  case HSUM:
+  case HMAX:
+  case RANDOM:
+    put_arguments(d, name[e->op], e);
+    text_put(d->out, ")");
     break;
   case SHUFFLE:
-    put_arguments(d, "shuffle", e), text_put(d->out, ";");
+    put_arguments(d, "shuffle", e);
+    text_put(d->out, ";");
     for (int i = 0; i < e->type.lanes; i++) text_put(d->out, " %d", e->lane[i]);
     text_put(d->out, ")");
     break;
-  case LANE: put_arguments(d, "lane", e), text_put(d->out, ", "), index_put(d->out, &e->index, d->name), text_put(d->out, ")"); break;
-  case SPLAT: put_arguments(d, "splat", e), text_put(d->out, ", %d)", e->type.lanes); break;
-  case CONVERT: put_arguments(d, elem_name[e->type.elem], e), text_put(d->out, ")"); break;
-  case POSITION: text_put(d->out, "position("), index_put(d->out, &e->index, d->name), text_put(d->out, ")"); break;
+  case LANE:
+    put_arguments(d, "lane", e);
+    text_put(d->out, ", ");
+    index_put(d->out, &e->index, d->name);
+    text_put(d->out, ")");
+    break;
+  case SPLAT:
+    put_arguments(d, "splat", e);
+    text_put(d->out, ", %d)", e->type.lanes);
+    break;
+  case CONVERT:
+    put_arguments(d, elem_name[e->type.elem], e);
+    text_put(d->out, ")");
+    break;
+  case POSITION:
+    text_put(d->out, "position(");
+    index_put(d->out, &e->index, d->name);
+    text_put(d->out, ")");
+    break;
   case PICK:
-    text_put(d->out, "(if "), put_cond(d, e->cond), text_put(d->out, " then "), put_value(d, e->a[0]);
-    text_put(d->out, " else "), put_value(d, e->a[1]), text_put(d->out, ")");
+    text_put(d->out, "(if ");
+    put_cond(d, e->cond);
+    text_put(d->out, " then ");
+    put_value(d, e->a[0]);
+    text_put(d->out, " else ");
+    put_value(d, e->a[1]);
+    text_put(d->out, ")");
     break;
   }
 }
@@ -114,7 +182,10 @@ static void put_body(Dump *, const NestStmt *, int depth);
 
 static void put_bounds(Dump *d, int n, const Index *bound, const char *of_two) {
   if (n > 1) text_put(d->out, "%s(", of_two);
-  for (int i = 0; i < n; i++) text_put(d->out, "%s", i ? ", " : ""), index_put(d->out, &bound[i], d->name);
+  for (int i = 0; i < n; i++) {
+    text_put(d->out, "%s", i ? ", " : "");
+    index_put(d->out, &bound[i], d->name);
+  }
   if (n > 1) text_put(d->out, ")");
 }
 
@@ -129,7 +200,9 @@ void buf_put_dims(Text *out, const Buf *buf) {
 static void put_loop(Dump *d, const NestStmt *stmt, int depth) {
   static const char *const kind[] = {[SERIAL] = "for", [UNROLLED] = "unroll", [PARALLEL] = "parallel"};
   text_put(d->out, "%s %s in ", kind[stmt->u.loop.kind], stmt->u.loop.name);
-  put_bounds(d, stmt->u.loop.nlo, stmt->u.loop.lo, "max"), text_put(d->out, " .. "), put_bounds(d, stmt->u.loop.nhi, stmt->u.loop.hi, "min");
+  put_bounds(d, stmt->u.loop.nlo, stmt->u.loop.lo, "max");
+  text_put(d->out, " .. ");
+  put_bounds(d, stmt->u.loop.nhi, stmt->u.loop.hi, "min");
   text_put(d->out, "\n");
   d->name[stmt->u.loop.slot] = stmt->u.loop.name;
   put_body(d, stmt->body, depth + 1);
@@ -139,10 +212,15 @@ static void put_declaration(Dump *d, const Buf *buf) {
   text_put(d->out, "%s %s", place_name[buf->place], buf->name);
   if (buf->place == VIEW) {
     text_put(d->out, " of %s", buf->of->name);
-    for (int i = 0; i < buf->rank; i++) text_put(d->out, "["), index_put(d->out, &buf->base[i], d->name), text_put(d->out, "]");
+    for (int i = 0; i < buf->rank; i++) {
+      text_put(d->out, "[");
+      index_put(d->out, &buf->base[i], d->name);
+      text_put(d->out, "]");
+    }
   } else {
     buf_put_dims(d->out, buf);
-    text_put(d->out, " "), put_type(d, buf->type);
+    text_put(d->out, " ");
+    put_type(d, buf->type);
   }
   text_put(d->out, "\n");
 }
@@ -151,14 +229,20 @@ static void put_store(Dump *d, const NestStmt *stmt) {
   Val val = stmt->u.store.val;
   if (stmt->u.store.declare) text_put(d->out, "let ");
   put_ref(d, &stmt->u.store.ref);
-  if (stmt->u.store.ref.buf->place != REGS && val->type.lanes > 1) text_put(d->out, ":%d", stmt->u.store.part);
-  text_put(d->out, " = "), put_value(d, val), text_put(d->out, "\n");
+  if (stmt->u.store.ref.buf->place != REGS && val->type.lanes > 1)
+    text_put(d->out, ":%d", stmt->u.store.part);
+  text_put(d->out, " = ");
+  put_value(d, val);
+  text_put(d->out, "\n");
 }
 
 static void put_call(Dump *d, const NestStmt *stmt) {
   const NestFn *fn = stmt->u.call.fn;
   text_put(d->out, "call %s(", fn->name);
-  for (int i = 0; i < fn->nparams; i++) text_put(d->out, "%s%s=", i ? ", " : "", fn->param[i]), index_put(d->out, &stmt->u.call.arg[i], d->name);
+  for (int i = 0; i < fn->nparams; i++) {
+    text_put(d->out, "%s%s=", i ? ", " : "", fn->param[i]);
+    index_put(d->out, &stmt->u.call.arg[i], d->name);
+  }
   text_put(d->out, ")\n");
 }
 
@@ -168,15 +252,24 @@ static void put_body(Dump *d, const NestStmt *stmt, int depth) {
     switch (stmt->kind) {
     case LOOP: put_loop(d, stmt, depth); break;
     case IF:
-      text_put(d->out, "if "), put_cond(d, &stmt->u.branch.cond), text_put(d->out, "\n");
+      text_put(d->out, "if ");
+      put_cond(d, &stmt->u.branch.cond);
+      text_put(d->out, "\n");
       put_body(d, stmt->body, depth + 1);
-      if (stmt->otherwise) text_put(d->out, "%*selse\n", 2 * depth, ""), put_body(d, stmt->otherwise, depth + 1);
+      if (stmt->otherwise) {
+        text_put(d->out, "%*selse\n", 2 * depth, "");
+        put_body(d, stmt->otherwise, depth + 1);
+      }
       break;
     case STORE: put_store(d, stmt); break;
     case DECLARE: put_declaration(d, stmt->u.declare.buf); break;
     case CALL: put_call(d, stmt); break;
     case PIN: text_put(d->out, "pin %s\n", stmt->u.pin.view->name); break;
-    case PREFETCH: text_put(d->out, "prefetch %s + ", stmt->u.prefetch.buf->name), index_put(d->out, &stmt->u.prefetch.flat, d->name), text_put(d->out, "\n"); break;
+    case PREFETCH:
+      text_put(d->out, "prefetch %s + ", stmt->u.prefetch.buf->name);
+      index_put(d->out, &stmt->u.prefetch.flat, d->name);
+      text_put(d->out, "\n");
+      break;
     case COMMENT: text_put(d->out, "# %s\n", stmt->u.comment); break;
     }
   }
@@ -186,7 +279,10 @@ void nest_dump(Text *out, const Nest *nest) {
   Dump d = {.out = out, .nest = nest};
   text_put(out, "nest %s: %s\n", nest->name, nest->about);
   for (int i = 0; i < nest->nbufs; i++)
-    if (nest->buf[i]->place < STACK) text_put(out, "  "), put_declaration(&d, nest->buf[i]);
+    if (nest->buf[i]->place < STACK) {
+      text_put(out, "  ");
+      put_declaration(&d, nest->buf[i]);
+    }
   for (const NestFn *fn = nest->fns; fn; fn = fn->next) {
     text_put(out, "  %s %s(", fn == nest->main ? "main" : fn->kernel ? "kernel" : "inline", fn->name);
     for (int i = 0; i < fn->nparams; i++) {

@@ -1,8 +1,9 @@
-/* fill.c: runs a proved nest that fills one buffer from others, in float and many iterations of a loop at a time: fast enough for weights of hundreds
- * of megabytes, where interp.c takes minutes.
+/* fill.c: runs a proved nest that fills one buffer from others, in float and many iterations of a loop at a
+ * time: fast enough for weights of hundreds of megabytes, where interp.c takes minutes.
  *
- * A loop is run in lanes if its iterations share no register and no loop inside it qualifies. Lanes see the statements in another order than a
- * serial run, which makes no difference if no element is stored twice. That is counted: the proof says that each is stored at least once. */
+ * A loop is run in lanes if its iterations share no register and no loop inside it qualifies. Lanes see the
+ * statements in another order than a serial run, which makes no difference if no element is stored twice.
+ * That is counted: the proof says that each is stored at least once. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/nest.h"
 #include <math.h>
@@ -11,16 +12,18 @@ enum { MOST = 64 }; /* lanes */
 
 typedef struct Fill {
   const Nest *nest;
-  const float *const *from;  /* by buffer id */
+  const float *const *from; /* by buffer id */
   float *to;
-  float *reg[BUFS];          /* [elements][MOST] */
+  float *reg[BUFS];            /* [elements][MOST] */
   VEC(const NestStmt *) laned; /* the loops that are run in lanes */
   int64_t env[SLOTS];
-  int slot;                  /* of the loop that is run in lanes; 0: none is */
+  int slot; /* of the loop that is run in lanes; 0: none is */
   int64_t stored;
 } Fill;
 
-typedef struct Span { int a, b; } Span; /* the lanes a .. b-1 */
+typedef struct Span {
+  int a, b;
+} Span; /* the lanes a .. b-1 */
 
 /* ---- what can be run this way ---- */
 static bool is_register(const Buf *buf) { return buf->place == REGS || buf->place == STACK; }
@@ -28,10 +31,18 @@ static bool is_register(const Buf *buf) { return buf->place == REGS || buf->plac
 static bool value_fits(Val e) {
   if (e->type.lanes > 1 || e->type.elem != F32) return false;
   switch (e->op) {
-    case NUM: return true;
-    case LOAD: return e->ref->buf->place == INPUT || is_register(e->ref->buf);
-    case ADD: case SUB: case MUL: case DIV: case MIN: case MAX: case FMA: case SQRT: case PICK: break;
-    default: return false;
+  case NUM: return true;
+  case LOAD: return e->ref->buf->place == INPUT || is_register(e->ref->buf);
+  case ADD:
+  case SUB:
+  case MUL:
+  case DIV:
+  case MIN:
+  case MAX:
+  case FMA:
+  case SQRT:
+  case PICK: break;
+  default: return false;
   }
   for (int i = 0; i < 3 && e->a[i]; i++)
     if (!value_fits(e->a[i])) return false;
@@ -40,17 +51,25 @@ static bool value_fits(Val e) {
 
 static bool fits(const NestStmt *stmt) {
   for (; stmt; stmt = stmt->next) switch (stmt->kind) {
-    case LOOP: if (!fits(stmt->body)) return false; break;
-    case IF: if (!fits(stmt->body) || !fits(stmt->otherwise)) return false; break;
+    case LOOP:
+      if (!fits(stmt->body)) return false;
+      break;
+    case IF:
+      if (!fits(stmt->body) || !fits(stmt->otherwise)) return false;
+      break;
     case STORE: {
       const Buf *buf = stmt->u.store.ref.buf;
-      if (!(buf->place == OUTPUT || is_register(buf)) || buf->type.lanes > 1 || !value_fits(stmt->u.store.val)) return false;
+      if (!(buf->place == OUTPUT || is_register(buf)) || buf->type.lanes > 1 ||
+          !value_fits(stmt->u.store.val))
+        return false;
       break;
     }
-    case DECLARE: if (!is_register(stmt->u.declare.buf)) return false; break;
+    case DECLARE:
+      if (!is_register(stmt->u.declare.buf)) return false;
+      break;
     case COMMENT: break;
     default: return false;
-  }
+    }
   return true;
 }
 
@@ -59,7 +78,9 @@ static bool declares(const NestStmt *stmt, const Buf *buf) {
   for (; stmt; stmt = stmt->next) {
     if (stmt->kind == DECLARE && stmt->u.declare.buf == buf) return true;
     if (stmt->kind == STORE && stmt->u.store.declare && stmt->u.store.ref.buf == buf) return true;
-    if ((stmt->kind == LOOP || stmt->kind == IF) && (declares(stmt->body, buf) || declares(stmt->otherwise, buf))) return true;
+    if ((stmt->kind == LOOP || stmt->kind == IF) &&
+        (declares(stmt->body, buf) || declares(stmt->otherwise, buf)))
+      return true;
   }
   return false;
 }
@@ -91,8 +112,11 @@ static bool bounds_fit(const NestStmt *loop, const NestStmt *inner) {
 static bool independent(const NestStmt *loop, const NestStmt *stmt) {
   for (; stmt; stmt = stmt->next) {
     if (stmt->kind == LOOP && (!bounds_fit(loop, stmt) || !independent(loop, stmt->body))) return false;
-    if (stmt->kind == IF && (!independent(loop, stmt->body) || !independent(loop, stmt->otherwise))) return false;
-    if (stmt->kind == STORE && (!register_fits(loop, &stmt->u.store.ref) || !registers_fit(loop, stmt->u.store.val))) return false;
+    if (stmt->kind == IF && (!independent(loop, stmt->body) || !independent(loop, stmt->otherwise)))
+      return false;
+    if (stmt->kind == STORE &&
+        (!register_fits(loop, &stmt->u.store.ref) || !registers_fit(loop, stmt->u.store.val)))
+      return false;
   }
   return true;
 }
@@ -137,7 +161,8 @@ static Span same(const Fill *f, const Cond *cond, Span all, int at, bool *is) {
   return run;
 }
 
-static int64_t place_of(const Fill *f, const Ref *ref, int64_t *step) { /* of lane 0; the next lanes are `step` apart */
+static int64_t place_of(const Fill *f, const Ref *ref,
+                        int64_t *step) { /* of lane 0; the next lanes are `step` apart */
   int64_t flat = 0;
   *step = 0;
   for (int d = 0; d < ref->buf->rank; d++) {
@@ -173,29 +198,38 @@ static bool eval_difference(const Fill *f, Val e, Span at, float *r) {
   if (left == (e->a[1]->op == MUL)) return false;
   Val product = e->a[left ? 0 : 1];
   float x[MOST], y[MOST], z[MOST];
-  eval(f, product->a[0], at, x), eval(f, product->a[1], at, y), eval(f, e->a[left ? 1 : 0], at, z);
+  eval(f, product->a[0], at, x);
+  eval(f, product->a[1], at, y);
+  eval(f, e->a[left ? 1 : 0], at, z);
   for (int l = at.a; l < at.b; l++) r[l] = left ? fmaf(x[l], y[l], -z[l]) : fmaf(-x[l], y[l], z[l]);
   return true;
 }
 
 static void eval(const Fill *f, Val e, Span at, float *r) {
   float a[3][MOST];
-  if (e->op == LOAD) { eval_load(f, e->ref, at, r); return; }
-  if (e->op == PICK) { eval_pick(f, e, at, r); return; }
+  if (e->op == LOAD) {
+    eval_load(f, e->ref, at, r);
+    return;
+  }
+  if (e->op == PICK) {
+    eval_pick(f, e, at, r);
+    return;
+  }
   if (e->op == SUB && eval_difference(f, e, at, r)) return;
   for (int i = 0; i < 3 && e->a[i]; i++) eval(f, e->a[i], at, a[i]);
-#define EACH(value) for (int l = at.a; l < at.b; l++) r[l] = (value)
+#define EACH(value)                                                                                          \
+  for (int l = at.a; l < at.b; l++) r[l] = (value)
   switch (e->op) {
-    case NUM: EACH((float)e->num); break;
-    case ADD: EACH(a[0][l] + a[1][l]); break;
-    case SUB: EACH(a[0][l] - a[1][l]); break;
-    case MUL: EACH(a[0][l] * a[1][l]); break;
-    case DIV: EACH(a[0][l] / a[1][l]); break;
-    case MIN: EACH(a[0][l] < a[1][l] ? a[0][l] : a[1][l]); break;
-    case MAX: EACH(a[0][l] > a[1][l] ? a[0][l] : a[1][l]); break;
-    case FMA: EACH(fmaf(a[0][l], a[1][l], a[2][l])); break;
-    case SQRT: EACH(sqrtf(a[0][l])); break;
-    default: break; /* value_fits */
+  case NUM: EACH((float)e->num); break;
+  case ADD: EACH(a[0][l] + a[1][l]); break;
+  case SUB: EACH(a[0][l] - a[1][l]); break;
+  case MUL: EACH(a[0][l] * a[1][l]); break;
+  case DIV: EACH(a[0][l] / a[1][l]); break;
+  case MIN: EACH(a[0][l] < a[1][l] ? a[0][l] : a[1][l]); break;
+  case MAX: EACH(a[0][l] > a[1][l] ? a[0][l] : a[1][l]); break;
+  case FMA: EACH(fmaf(a[0][l], a[1][l], a[2][l])); break;
+  case SQRT: EACH(sqrtf(a[0][l])); break;
+  default: break; /* value_fits */
   }
 #undef EACH
 }
@@ -232,8 +266,14 @@ static bool in_lanes(const Fill *f, const NestStmt *loop) {
 
 static void exec_loop(Fill *f, const NestStmt *stmt, Span at) {
   int64_t lo = INT64_MIN, hi = INT64_MAX;
-  for (int i = 0; i < stmt->u.loop.nlo; i++) { const int64_t v = value_of(f, &stmt->u.loop.lo[i]); lo = v > lo ? v : lo; }
-  for (int i = 0; i < stmt->u.loop.nhi; i++) { const int64_t v = value_of(f, &stmt->u.loop.hi[i]); hi = v < hi ? v : hi; }
+  for (int i = 0; i < stmt->u.loop.nlo; i++) {
+    const int64_t v = value_of(f, &stmt->u.loop.lo[i]);
+    lo = v > lo ? v : lo;
+  }
+  for (int i = 0; i < stmt->u.loop.nhi; i++) {
+    const int64_t v = value_of(f, &stmt->u.loop.hi[i]);
+    hi = v < hi ? v : hi;
+  }
   const bool lanes = in_lanes(f, stmt);
   const int slot = stmt->u.loop.slot;
   if (lanes) f->slot = slot;
@@ -251,7 +291,7 @@ static void exec(Fill *f, const NestStmt *stmt, Span at) {
     case IF: exec_if(f, stmt, at); break;
     case STORE: exec_store(f, stmt, at); break;
     default: break; /* fits */
-  }
+    }
 }
 
 bool nest_fill(const Nest *nest, const float *const *from, float *to) {

@@ -1,5 +1,6 @@
-/* interp.c: runs a nest, in double or with every result rounded to float. It checks what prove.c proves: an access outside its buffer, a read
- * of an element that nobody wrote, or two iterations of a parallel loop that meet in an element stop it. Slow and plain: an oracle, not an engine. */
+/* interp.c: runs a nest, in double or with every result rounded to float. It checks what prove.c proves: an
+ * access outside its buffer, a read of an element that nobody wrote, or two iterations of a parallel loop
+ * that meet in an element stop it. Slow and plain: an oracle, not an engine. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/nest.h"
 #include <math.h>
@@ -9,13 +10,16 @@
 enum { SEVERAL = -1 }; /* of `reader`: more than one iteration of the parallel loop */
 
 /* Who touched an element in the parallel loop that runs now: the serial number of its iteration. */
-typedef struct Touch { int64_t writer, reader; } Touch;
+typedef struct Touch {
+  int64_t writer, reader;
+} Touch;
 
 typedef struct Interp {
   const Nest *nest;
   Run *run;
   Arena *arena;
-  int64_t serial, first, now; /* iterations of outermost parallel loops: counter; first of this loop, the one that runs (0: none does) */
+  int64_t serial, first, now; /* iterations of outermost parallel loops: counter; first of this loop, the one
+                                 that runs (0: none does) */
   Touch *touch[BUFS];
   bool *over[BUFS]; /* by element of a buffer that is written over: it is */
 } Interp;
@@ -35,7 +39,8 @@ bool nest_unset(double value) {
 }
 
 static void stop(Interp *in, const char *what, const Buf *buf) {
-  if (!in->run->error[0]) snprintf(in->run->error, sizeof in->run->error, "%s%s%s", what, buf ? ": " : "", buf ? buf->name : "");
+  if (!in->run->error[0])
+    snprintf(in->run->error, sizeof in->run->error, "%s%s%s", what, buf ? ": " : "", buf ? buf->name : "");
 }
 
 static int64_t value_of(const int64_t *env, const Index *ix) {
@@ -44,7 +49,9 @@ static int64_t value_of(const int64_t *env, const Index *ix) {
   return r;
 }
 
-static int64_t elements(const Buf *buf) { return buf_room(buf, 0) * (buf->place == REGS ? buf->type.lanes : 1); }
+static int64_t elements(const Buf *buf) {
+  return buf_room(buf, 0) * (buf->place == REGS ? buf->type.lanes : 1);
+}
 
 /* ---- memory ---- */
 static void touched(Interp *in, const Buf *buf, int64_t first, int n, bool write) {
@@ -52,7 +59,8 @@ static void touched(Interp *in, const Buf *buf, int64_t first, int n, bool write
   for (int i = 0; i < n; i++) {
     Touch *touch = &in->touch[buf->id][first + i];
     bool other_wrote = touch->writer >= in->first && touch->writer != in->now;
-    bool other_read = touch->reader == SEVERAL - in->first || (touch->reader >= in->first && touch->reader != in->now);
+    bool other_read =
+        touch->reader == SEVERAL - in->first || (touch->reader >= in->first && touch->reader != in->now);
     if (other_wrote || (write && other_read)) stop(in, "parallel iterations meet", buf);
     if (write) touch->writer = in->now;
     else touch->reader = other_read ? SEVERAL - in->first : in->now;
@@ -72,7 +80,8 @@ static double *locate(Interp *in, const int64_t *env, const Ref *ref, int lanes,
     int64_t i = value_of(env, &ref->at[d]) + (ref->buf->of ? value_of(env, &ref->buf->base[d]) : 0);
     int64_t last = d == buf->rank - 1 && buf->place != REGS ? i + lanes - 1 : i;
     if ((i < 0 || last >= buf->dim[d]) && !in->run->error[0])
-      snprintf(in->run->error, sizeof in->run->error, "%s[%lld], dimension %d of %lld", buf->name, (long long)i, d, (long long)buf->dim[d]);
+      snprintf(in->run->error, sizeof in->run->error, "%s[%lld], dimension %d of %lld", buf->name,
+               (long long)i, d, (long long)buf->dim[d]);
     flat = flat * buf->room[d] + i;
   }
   if (in->run->error[0]) return NULL;
@@ -94,16 +103,23 @@ static bool holds(const int64_t *env, const Cond *cond) {
   return false;
 }
 
-static double random_value(double key0, double key1, double counter) { /* as the prelude's and the runtime's */
+static double random_value(double key0, double key1,
+                           double counter) { /* as the prelude's and the runtime's */
   uint32_t x = (uint32_t)(int32_t)counter * 0x9E3779B9u ^ (uint32_t)(int32_t)key0;
-  x ^= x >> 16, x *= 0x85EBCA6Bu, x ^= x >> 13;
+  x ^= x >> 16;
+  x *= 0x85EBCA6Bu;
+  x ^= x >> 13;
   x += (uint32_t)(int32_t)key1;
-  x *= 0xC2B2AE35u, x ^= x >> 16, x *= 0x7FEB352Du, x ^= x >> 15;
+  x *= 0xC2B2AE35u;
+  x ^= x >> 16;
+  x *= 0x7FEB352Du;
+  x ^= x >> 15;
   return (double)(x >> 8) * 0x1p-24;
 }
 
 static double converted(Interp *in, double x, Elem elem) {
-  static const double lo[] = {[I32] = INT32_MIN, [U8] = 0, [I8] = INT8_MIN}, hi[] = {[I32] = INT32_MAX, [U8] = UINT8_MAX, [I8] = INT8_MAX};
+  static const double lo[] = {[I32] = INT32_MIN, [U8] = 0, [I8] = INT8_MIN},
+                      hi[] = {[I32] = INT32_MAX, [U8] = UINT8_MAX, [I8] = INT8_MAX};
   if (elem == F32) return x;
   double v = trunc(x);
   if (!(v >= lo[elem] && v <= hi[elem])) stop(in, "a number does not fit the type it is converted to", NULL);
@@ -123,7 +139,7 @@ static double fused(const Interp *in, double x, double y, double z) {
 }
 
 static double apply(Interp *in, Val e, double x, double y, double z) { /* one lane */
-  double yes = e->type.lanes > 1 ? -1 : 1; /* a mask, as in C */
+  double yes = e->type.lanes > 1 ? -1 : 1;                             /* a mask, as in C */
   switch (e->op) {
   case ADD: return rounded(in, e->type.elem, x + y);
   case SUB: return rounded(in, e->type.elem, x - y);
@@ -146,19 +162,29 @@ static double apply(Interp *in, Val e, double x, double y, double z) { /* one la
   case ABS: return fabs(x);
   case CONVERT: return rounded(in, e->type.elem, converted(in, x, e->type.elem));
   case RANDOM: return random_value(x, y, z);
-  case NUM: case LOAD: case SHUFFLE: case HSUM: case HMAX: case LANE: case SPLAT: case POSITION: case PICK: break;
+  case NUM:
+  case LOAD:
+  case SHUFFLE:
+  case HSUM:
+  case HMAX:
+  case LANE:
+  case SPLAT:
+  case POSITION:
+  case PICK: break;
   }
   return x;
 }
 
 static void fold_halves(Interp *in, Val e, double *a) { /* the order of the prelude's horizontal sums */
   for (int n = e->a[0]->type.lanes / 2; n >= 1; n /= 2)
-    for (int l = 0; l < n; l++) a[l] = e->op == HSUM ? rounded(in, F32, a[l] + a[l + n]) : a[l] > a[l + n] ? a[l] : a[l + n];
+    for (int l = 0; l < n; l++)
+      a[l] = e->op == HSUM ? rounded(in, F32, a[l] + a[l + n]) : a[l] > a[l + n] ? a[l] : a[l + n];
 }
 
 static void eval(Interp *, const int64_t *, Val, double *);
 
-static void eval_operand(Interp *in, const int64_t *env, Val e, int lanes, double *r) { /* broadcast where it is a scalar */
+static void eval_operand(Interp *in, const int64_t *env, Val e, int lanes,
+                         double *r) { /* broadcast where it is a scalar */
   eval(in, env, e, r);
   for (int l = e->type.lanes; l < lanes; l++) r[l] = r[0];
 }
@@ -171,13 +197,16 @@ static void eval_load(Interp *in, const int64_t *env, Val e, double *r) {
   }
 }
 
-static bool eval_difference(Interp *in, const int64_t *env, Val e, double *r) { /* x*y - z and z - x*y are fused by compilers that contract */
+static bool eval_difference(Interp *in, const int64_t *env, Val e,
+                            double *r) { /* x*y - z and z - x*y are fused by compilers that contract */
   bool left = e->a[0]->op == MUL;
   if (e->type.elem != F32 || left == (e->a[1]->op == MUL)) return false;
   Val product = e->a[left ? 0 : 1];
   double x[LANES], y[LANES], z[LANES];
   int n = e->type.lanes;
-  eval_operand(in, env, product->a[0], n, x), eval_operand(in, env, product->a[1], n, y), eval_operand(in, env, e->a[left ? 1 : 0], n, z);
+  eval_operand(in, env, product->a[0], n, x);
+  eval_operand(in, env, product->a[1], n, y);
+  eval_operand(in, env, e->a[left ? 1 : 0], n, z);
   for (int l = 0; l < n; l++) r[l] = left ? fused(in, x[l], y[l], -z[l]) : fused(in, -x[l], y[l], z[l]);
   return true;
 }
@@ -193,7 +222,8 @@ static void eval(Interp *in, const int64_t *env, Val e, double *r) {
   case POSITION: r[0] = rounded(in, I32, (double)value_of(env, &e->index)); return;
   case PICK: eval_operand(in, env, e->a[holds(env, e->cond) ? 0 : 1], n, r); return;
   case SPLAT: eval_operand(in, env, e->a[0], n, r); return;
-  case HSUM: case HMAX:
+  case HSUM:
+  case HMAX:
     eval(in, env, e->a[0], a[0]);
     fold_halves(in, e, a[0]);
     r[0] = a[0][0];
@@ -201,13 +231,17 @@ static void eval(Interp *in, const int64_t *env, Val e, double *r) {
   case LANE: {
     int64_t lane = value_of(env, &e->index);
     eval(in, env, e->a[0], a[0]);
-    if (lane < 0 || lane >= e->a[0]->type.lanes) stop(in, "lane out of a vector", NULL), lane = 0;
+    if (lane < 0 || lane >= e->a[0]->type.lanes) {
+      stop(in, "lane out of a vector", NULL);
+      lane = 0;
+    }
     r[0] = a[0][lane];
     return;
   }
   case SHUFFLE: {
     int from = e->a[0]->type.lanes;
-    eval(in, env, e->a[0], a[0]), eval(in, env, e->a[1], a[1]);
+    eval(in, env, e->a[0], a[0]);
+    eval(in, env, e->a[1], a[1]);
     for (int l = 0; l < n; l++) r[l] = e->lane[l] < from ? a[0][e->lane[l]] : a[1][e->lane[l] - from];
     return;
   }
@@ -220,8 +254,14 @@ static void eval(Interp *in, const int64_t *env, Val e, double *r) {
 /* ---- statements ---- */
 static void exec_loop(Interp *in, int64_t *env, const NestStmt *stmt) {
   int64_t lo = INT64_MIN, hi = INT64_MAX;
-  for (int i = 0; i < stmt->u.loop.nlo; i++) { int64_t v = value_of(env, &stmt->u.loop.lo[i]); lo = v > lo ? v : lo; }
-  for (int i = 0; i < stmt->u.loop.nhi; i++) { int64_t v = value_of(env, &stmt->u.loop.hi[i]); hi = v < hi ? v : hi; }
+  for (int i = 0; i < stmt->u.loop.nlo; i++) {
+    int64_t v = value_of(env, &stmt->u.loop.lo[i]);
+    lo = v > lo ? v : lo;
+  }
+  for (int i = 0; i < stmt->u.loop.nhi; i++) {
+    int64_t v = value_of(env, &stmt->u.loop.hi[i]);
+    hi = v < hi ? v : hi;
+  }
   bool parallel = stmt->u.loop.kind == PARALLEL && !in->now;
   if (parallel) in->first = in->serial + 1;
   for (int64_t v = lo; v < hi && !in->run->error[0]; v++) {
@@ -242,7 +282,8 @@ static void exec_store(Interp *in, const int64_t *env, const NestStmt *stmt) {
   for (int l = 0; p && l < lanes; l++) p[l] = v[l];
 }
 
-static void fill_from(double *at, const Buf *buf, int d) { /* what is around a part of an array is not its own */
+static void fill_from(double *at, const Buf *buf,
+                      int d) { /* what is around a part of an array is not its own */
   const int64_t lanes = buf->place == REGS ? buf->type.lanes : 1, step = buf_room(buf, d + 1) * lanes;
   for (int64_t i = 0; i < (d < buf->rank ? buf->dim[d] : lanes); i++)
     if (d < buf->rank) fill_from(at + i * step, buf, d + 1);
@@ -256,32 +297,40 @@ static void exec(Interp *in, int64_t *env, const NestStmt *stmt) {
     case LOOP: exec_loop(in, env, stmt); break;
     case IF: exec(in, env, holds(env, &stmt->u.branch.cond) ? stmt->body : stmt->otherwise); break;
     case STORE: exec_store(in, env, stmt); break;
-    case DECLARE: if (stmt->u.declare.buf->place != VIEW) fill(in, stmt->u.declare.buf); break;
+    case DECLARE:
+      if (stmt->u.declare.buf->place != VIEW) fill(in, stmt->u.declare.buf);
+      break;
     case CALL: {
       int64_t callee[SLOTS] = {0};
       for (int i = 0; i < stmt->u.call.fn->nparams; i++) callee[i + 1] = value_of(env, &stmt->u.call.arg[i]);
       exec(in, callee, stmt->u.call.fn->body);
       break;
     }
-    case PIN: case PREFETCH: case COMMENT: break;
-  }
+    case PIN:
+    case PREFETCH:
+    case COMMENT: break;
+    }
 }
 
 bool nest_run(const Nest *nest, Run *run) {
   Arena *arena = arena_new();
   Interp in = {.nest = nest, .run = run, .arena = arena};
   int64_t env[SLOTS] = {0};
-  run->error[0] = 0, run->steps = 0;
+  run->error[0] = 0;
+  run->steps = 0;
   for (int i = 0; i < nest->nbufs; i++) {
     const Buf *buf = nest->buf[i];
     if (buf->place == STACK || buf->place == REGS) run->mem[i] = NEW_ARRAY(arena, double, elements(buf));
     if (buf->place == OVER) in.over[i] = NEW_ARRAY(arena, bool, elements(buf) + 1);
-    if (buf->place == VIEW || buf->place == INPUT || buf->place == WEIGHTS || buf->place == UPDATE || buf->place == OVER) continue;
+    if (buf->place == VIEW || buf->place == INPUT || buf->place == WEIGHTS || buf->place == UPDATE ||
+        buf->place == OVER)
+      continue;
     fill(&in, buf);
   }
   for (int i = 0; i < nest->main->nparams; i++) {
     env[i + 1] = run->size[i];
-    if (run->size[i] < nest->main->lo[i] || run->size[i] > nest->main->hi[i]) stop(&in, "a size parameter is out of its range", NULL);
+    if (run->size[i] < nest->main->lo[i] || run->size[i] > nest->main->hi[i])
+      stop(&in, "a size parameter is out of its range", NULL);
   }
   exec(&in, env, nest->main->body);
   for (int i = 0; i < nest->nbufs; i++)

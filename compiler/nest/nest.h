@@ -1,18 +1,21 @@
 /* nest.h: loop nests, the middle of the compiler: what they are, and what can be done with them.
  *
- * A nest is one kernel: buffers, functions, statements, values. A schedule builds it with the macros of build.h; then
+ * A nest is one kernel: buffers, functions, statements, values. A schedule builds it with the macros of
+ * build.h; then
  *
  *     widen.c    may make one that works on an image into one that works on several side by side
- *     prove.c    shows that every access is in bounds, every value read was written, parallel iterations do not meet; and simplifies by what it learns
- *     interp.c   runs it in double or float, without a C compiler
+ *     prove.c    shows that every access is in bounds, every value read was written, parallel iterations do
+ * not meet; and simplifies by what it learns interp.c   runs it in double or float, without a C compiler
  *     fill.c     runs a simple one in float, fast
  *     dump.c     shows it (--emit=nests)
  *     emit/nest.c  prints it as C with vector extensions
  *
- * Indices.  An index is affine in the loop variables in scope, and is written with C's own operators: `y*S + ky - P`.  Ix is a vector:
- * lane k holds the coefficient of the variable in slot k.  C adds a scalar to *every* lane of a vector, so a constant c is the vector
- * (c, c, ..., c): lane 0 is the constant, the coefficient of slot k is lane k minus lane 0.  The last lane is a checksum that every
- * affine combination keeps and that a product of two variables, or a variable used outside its loop, breaks: index_of() then refuses it.
+ * Indices.  An index is affine in the loop variables in scope, and is written with C's own operators: `y*S +
+ * ky - P`.  Ix is a vector: lane k holds the coefficient of the variable in slot k.  C adds a scalar to
+ * *every* lane of a vector, so a constant c is the vector (c, c, ..., c): lane 0 is the constant, the
+ * coefficient of slot k is lane k minus lane 0.  The last lane is a checksum that every affine combination
+ * keeps and that a product of two variables, or a variable used outside its loop, breaks: index_of() then
+ * refuses it.
  */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_NEST_H
@@ -27,22 +30,29 @@ enum { SLOTS = 15, DIMS = 6, LANES = 16, PARAMS = 10, BUFS = 1024, BOUNDS = 2 };
 enum { NEST_FAR = 1 << 28 }; /* elements of a buffer from which positions in it are computed in ptrdiff_t */
 typedef int64_t Ix __attribute__((vector_size(128)));
 
-typedef struct Index { int64_t c, k[SLOTS]; } Index; /* c + sum of k[s] * slot s; slot 0 is unused */
+typedef struct Index {
+  int64_t c, k[SLOTS];
+} Index; /* c + sum of k[s] * slot s; slot 0 is unused */
 
 /* ---- types, buffers ---- */
 typedef enum Elem { F32, I32, U8, I8 } Elem;
-typedef struct Type { Elem elem; int lanes; } Type;
+typedef struct Type {
+  Elem elem;
+  int lanes;
+} Type;
 
 typedef enum Place {
   INPUT,   /* parameter, all of it written before the call */
   WEIGHTS, /* the same, packed by the compiler */
   OUTPUT,  /* parameter, all of it written by the nest */
   UPDATE,  /* parameter, written before the call and changed by it: a sum over samples */
-  OVER,    /* parameter, input and output in one: all of it written before the call and all of it written by the nest, each element after its last read */
-  WORK,    /* parameter, scratch: nothing in it before or after */
-  STACK,   /* local array in memory */
-  REGS,    /* local values: an array's indices become constants when its loops are unrolled; no dims: one variable */
-  VIEW,    /* a named position in another buffer; the only thing that can be pinned */
+  OVER,  /* parameter, input and output in one: all of it written before the call and all of it written by the
+            nest, each element after its last read */
+  WORK,  /* parameter, scratch: nothing in it before or after */
+  STACK, /* local array in memory */
+  REGS,  /* local values: an array's indices become constants when its loops are unrolled; no dims: one
+            variable */
+  VIEW,  /* a named position in another buffer; the only thing that can be pinned */
 } Place;
 
 typedef struct Nest Nest;
@@ -60,44 +70,75 @@ typedef struct Buf {
   int scope;        /* STACK, REGS, VIEW: the block that declares it; use outside is refused when built */
 } Buf;
 
-typedef struct Ref { Buf *buf; Index at[DIMS]; } Ref; /* at: relative to a view's base */
+typedef struct Ref {
+  Buf *buf;
+  Index at[DIMS];
+} Ref; /* at: relative to a view's base */
 
 /* ---- conditions: any of up to two alternatives, each a conjunction of ranges lo <= e < hi ---- */
 #define NO_LO (-(INT64_C(1) << 40)) /* no bound on this side */
 #define NO_HI (INT64_C(1) << 40)
-typedef struct Range { Index e; int64_t lo, hi; } Range;
-typedef struct All { int n; Range range[4]; } All;
-typedef struct Cond { int n; All any[2]; } Cond;
+typedef struct Range {
+  Index e;
+  int64_t lo, hi;
+} Range;
+typedef struct All {
+  int n;
+  Range range[4];
+} All;
+typedef struct Cond {
+  int n;
+  All any[2];
+} Cond;
 
 /* ---- values: pure trees ---- */
 typedef enum ValOp {
-  NUM, LOAD, ADD, SUB, MUL, DIV,
-  MIN, MAX,                    /* a[1] where one of the two is NaN, as minps and maxps of x86 have it */
-  MAX_NAN,                     /* NaN where one of the two is NaN */
-  LESS, LESS_EQ, EQUAL,        /* masks, for SELECT */
-  SELECT,                      /* a[0] ? a[1] : a[2], lane by lane, both evaluated */
-  FMA,                         /* a[0] * a[1] + a[2], rounded once where the target has the instruction */
-  EXP, LOG, SQRT, TANH, SIGMOID, ERF, ABS, /* functions of the prelude: vector polynomials, no library */
-  SHUFFLE, HSUM, HMAX, LANE, SPLAT,
-  CONVERT,                     /* between element types; F32 to I32 truncates */
-  POSITION,                    /* an index as an I32 value */
-  RANDOM,                      /* uniform in [0, 1): a[0], a[1] two I32 keys, a[2] an I32 counter; random.h of the runtime is the definition */
-  PICK,                        /* cond ? a[0] : a[1], only the chosen one is evaluated */
+  NUM,
+  LOAD,
+  ADD,
+  SUB,
+  MUL,
+  DIV,
+  MIN,
+  MAX,     /* a[1] where one of the two is NaN, as minps and maxps of x86 have it */
+  MAX_NAN, /* NaN where one of the two is NaN */
+  LESS,
+  LESS_EQ,
+  EQUAL,  /* masks, for SELECT */
+  SELECT, /* a[0] ? a[1] : a[2], lane by lane, both evaluated */
+  FMA,    /* a[0] * a[1] + a[2], rounded once where the target has the instruction */
+  EXP,
+  LOG,
+  SQRT,
+  TANH,
+  SIGMOID,
+  ERF,
+  ABS, /* functions of the prelude: vector polynomials, no library */
+  SHUFFLE,
+  HSUM,
+  HMAX,
+  LANE,
+  SPLAT,
+  CONVERT,  /* between element types; F32 to I32 truncates */
+  POSITION, /* an index as an I32 value */
+  RANDOM,   /* uniform in [0, 1): a[0], a[1] two I32 keys, a[2] an I32 counter; random.h of the runtime is the
+               definition */
+  PICK,     /* cond ? a[0] : a[1], only the chosen one is evaluated */
 } ValOp;
 typedef struct ValNode {
   ValOp op;
   Type type;
-  int part;                   /* LOAD: so many of the lanes are read, the others are 0; equal to type.lanes when whole */
+  int part; /* LOAD: so many of the lanes are read, the others are 0; equal to type.lanes when whole */
   Nest *nest;
-  double num;                 /* NUM; a scalar meets a vector as a broadcast, as in C */
+  double num; /* NUM; a scalar meets a vector as a broadcast, as in C */
   const struct ValNode *a[3];
-  const Ref *ref;             /* LOAD */
-  const int *lane;            /* SHUFFLE: of a[0] then a[1] */
-  Index index;                /* LANE: unrolled constant; POSITION */
-  const Cond *cond;           /* PICK */
-  int seen;                   /* PICK: bits set by the proof: 1 true, 2 false, 4 open */
-  int scope;                  /* the innermost block whose variables it uses, 0: none; use outside is refused when built */
-  int size, mark, uses;       /* of the builder: nodes of the tree; visits, to name what is used twice */
+  const Ref *ref;   /* LOAD */
+  const int *lane;  /* SHUFFLE: of a[0] then a[1] */
+  Index index;      /* LANE: unrolled constant; POSITION */
+  const Cond *cond; /* PICK */
+  int seen;         /* PICK: bits set by the proof: 1 true, 2 false, 4 open */
+  int scope; /* the innermost block whose variables it uses, 0: none; use outside is refused when built */
+  int size, mark, uses; /* of the builder: nodes of the tree; visits, to name what is used twice */
   const struct ValNode *named;
 } ValNode;
 typedef const ValNode *Val;
@@ -108,15 +149,40 @@ typedef enum LoopKind { SERIAL, UNROLLED, PARALLEL } LoopKind;
 typedef struct NestStmt {
   NestStmtKind kind;
   struct NestStmt *next;
-  struct NestStmt *body, *otherwise;                                         /* LOOP, IF */
+  struct NestStmt *body, *otherwise; /* LOOP, IF */
   union {
-    struct { const char *name; LoopKind kind; int slot, nlo, nhi; Index lo[BOUNDS], hi[BOUNDS]; int seen, need; } loop; /* max(lo) <= v < min(hi); seen: as for a branch, whether it runs at all; need: bits of the bounds that matter, lo first */
-    struct { Cond cond; int seen; } branch;                                   /* seen: bits set by the proof: 1 true, 2 false, 4 open */
-    struct { Ref ref; Val val; int part; bool declare; } store;               /* part: so many lanes are stored; declare: `v16 w0 = ...;` */
-    struct { Buf *buf; } declare;                                             /* stack, registers, view */
-    struct { struct NestFn *fn; Index arg[PARAMS]; } call;
-    struct { Buf *view; } pin;
-    struct { Buf *buf; Index flat; } prefetch;                                /* an element; may lie outside: only a hint */
+    struct {
+      const char *name;
+      LoopKind kind;
+      int slot, nlo, nhi;
+      Index lo[BOUNDS], hi[BOUNDS];
+      int seen, need;
+    } loop; /* max(lo) <= v < min(hi); seen: as for a branch, whether it runs at all; need: bits of the bounds
+               that matter, lo first */
+    struct {
+      Cond cond;
+      int seen;
+    } branch; /* seen: bits set by the proof: 1 true, 2 false, 4 open */
+    struct {
+      Ref ref;
+      Val val;
+      int part;
+      bool declare;
+    } store; /* part: so many lanes are stored; declare: `v16 w0 = ...;` */
+    struct {
+      Buf *buf;
+    } declare; /* stack, registers, view */
+    struct {
+      struct NestFn *fn;
+      Index arg[PARAMS];
+    } call;
+    struct {
+      Buf *view;
+    } pin;
+    struct {
+      Buf *buf;
+      Index flat;
+    } prefetch; /* an element; may lie outside: only a hint */
     const char *comment;
   } u;
 } NestStmt;
@@ -128,7 +194,7 @@ typedef struct NestFn {
   int nparams;
   const char *param[PARAMS]; /* parameter i lives in slot i + 1 */
   bool flag[PARAMS];         /* 0 or 1, always constant; names the instances */
-  bool size[PARAMS];         /* of the main function: known only when it runs, lo <= value <= hi (a batch's count) */
+  bool size[PARAMS]; /* of the main function: known only when it runs, lo <= value <= hi (a batch's count) */
   int64_t lo[PARAMS], hi[PARAMS];
   NestStmt *body;
   struct NestFn *next;
@@ -138,40 +204,60 @@ struct Nest {
   const char *name, *about; /* a C name; a sentence for the comment above it */
   Arena *arena;
   int nbufs;
-  Buf *buf[BUFS];           /* parameters are the bufs with place < STACK, in this order */
-  NestFn *fns, *main;       /* main: the last one */
+  Buf *buf[BUFS];     /* parameters are the bufs with place < STACK, in this order */
+  NestFn *fns, *main; /* main: the last one */
   /* where the builder stands */
   NestFn *fn;
   int depth, nslots, scopes;
-  struct { NestStmt **tail; NestStmt *stmt, *last; int scope; } open[40];
+  struct {
+    NestStmt **tail;
+    NestStmt *stmt, *last;
+    int scope;
+  } open[40];
   int64_t key[SLOTS + 1], serial;
   int slot_scope[SLOTS], marks;
-  const bool *uses; /* of the printer: by buffer id, what the printed function has as parameters; NULL: not yet known */
+  const bool *uses; /* of the printer: by buffer id, what the printed function has as parameters; NULL: not
+                       yet known */
 };
 
 int64_t buf_elements(const Buf *);
 void buf_append(Buf *, int64_t n);       /* a last dimension */
 int64_t buf_room(const Buf *, int from); /* the elements in memory of dimensions from, from + 1, ... */
 
-/* Before the proof: every value of an image becomes a vector, an image a lane. images: by buffer id, the parameters that hold values of images. */
+/* Before the proof: every value of an image becomes a vector, an image a lane. images: by buffer id, the
+ * parameters that hold values of images. */
 void nest_widen(Nest *, int lanes, const bool *images);
 
-/* Proofs. With size parameters an output need be whole only in the part of its first dimension that belongs to the size: of out[8][10] and
- * 1 <= count <= 8, the elements out[0 .. count-1][0 .. 9]. Vectors at a tail are written with store_part, read with load_part. */
-typedef struct Proof { int accesses, reads, pairs; char error[256]; } Proof; /* what was proved; error is empty if all of it */
+/* Proofs. With size parameters an output need be whole only in the part of its first dimension that belongs
+ * to the size: of out[8][10] and 1 <= count <= 8, the elements out[0 .. count-1][0 .. 9]. Vectors at a tail
+ * are written with store_part, read with load_part. */
+typedef struct Proof {
+  int accesses, reads, pairs;
+  char error[256];
+} Proof;                          /* what was proved; error is empty if all of it */
 bool nest_prove(Nest *, Proof *); /* also notes in each IF what its condition came to */
-void nest_simplify(Nest *);       /* after the proof: folds one-round loops, drops dead branches and unused parameters */
+void nest_simplify(
+    Nest *); /* after the proof: folds one-round loops, drops dead branches and unused parameters */
 
-typedef struct Run { double *mem[BUFS]; int64_t size[PARAMS]; bool single; int64_t steps; char error[256]; } Run;
-/* mem: by buffer id, one double an element whatever its type, parameters set by the caller; size: of the main function's parameters; single: rounds every result to float */
+typedef struct Run {
+  double *mem[BUFS];
+  int64_t size[PARAMS];
+  bool single;
+  int64_t steps;
+  char error[256];
+} Run;
+/* mem: by buffer id, one double an element whatever its type, parameters set by the caller; size: of the main
+ * function's parameters; single: rounds every result to float */
 bool nest_run(const Nest *, Run *);
-/* What the single OUTPUT of a proved nest without size parameters comes to in float, as nest_run with `single` finds it; from: by buffer id. False if the
- * nest is of a kind that only nest_run can run; then `to` holds nothing of use. */
+/* What the single OUTPUT of a proved nest without size parameters comes to in float, as nest_run with
+ * `single` finds it; from: by buffer id. False if the nest is of a kind that only nest_run can run; then `to`
+ * holds nothing of use. */
 bool nest_fill(const Nest *, const float *const *from, float *to);
 bool nest_unset(double); /* is this what nest_run puts into elements that nobody has written? */
 void nest_dump(Text *, const Nest *);
 void buf_put_dims(Text *, const Buf *); /* [28][28][64], of a part [28][28][64 of 128] */
-void index_put(Text *, const Index *, const char *const name[SLOTS]); /* `4*y + x - 1`, as C and dumps show it */
+void index_put(Text *, const Index *,
+               const char *const name[SLOTS]); /* `4*y + x - 1`, as C and dumps show it */
 bool index_constant(const Index *);
 int index_terms(const Index *);
 #endif

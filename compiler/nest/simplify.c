@@ -1,11 +1,17 @@
-/* simplify.c: after the proof: loops of one round become their body, branches and loops that the proof found settled disappear. What depends on the
- * constants of one instance of a function is left to the printer, which drops unused parameters and names there.
+/* simplify.c: after the proof: loops of one round become their body, branches and loops that the proof found
+ * settled disappear. What depends on the constants of one instance of a function is left to the printer,
+ * which drops unused parameters and names there.
  *
- * Values are changed in place: a node that uses a loop's variable is used inside that loop only (the builder saw to it). */
+ * Values are changed in place: a node that uses a loop's variable is used inside that loop only (the builder
+ * saw to it). */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/nest.h"
 
-typedef struct Simplifier { Nest *nest; int slot; Index by; } Simplifier; /* slot: the variable that becomes `by` */
+typedef struct Simplifier {
+  Nest *nest;
+  int slot;
+  Index by;
+} Simplifier; /* slot: the variable that becomes `by` */
 
 /* ---- a variable becomes an index ---- */
 static void put_in(const Simplifier *s, Index *ix) {
@@ -43,17 +49,23 @@ static void put_in_body(const Simplifier *s, NestStmt *stmt) {
       for (int i = 0; i < stmt->u.loop.nhi; i++) put_in(s, &stmt->u.loop.hi[i]);
       break;
     case IF: put_in_cond(s, &stmt->u.branch.cond); break;
-    case STORE: put_in_ref(s, &stmt->u.store.ref), put_in_value(s, stmt->u.store.val); break;
+    case STORE:
+      put_in_ref(s, &stmt->u.store.ref);
+      put_in_value(s, stmt->u.store.val);
+      break;
     case DECLARE:
-      for (int d = 0; stmt->u.declare.buf->place == VIEW && d < stmt->u.declare.buf->rank; d++) put_in(s, &stmt->u.declare.buf->base[d]);
+      for (int d = 0; stmt->u.declare.buf->place == VIEW && d < stmt->u.declare.buf->rank; d++)
+        put_in(s, &stmt->u.declare.buf->base[d]);
       break;
     case CALL:
       for (int i = 0; i < stmt->u.call.fn->nparams; i++) put_in(s, &stmt->u.call.arg[i]);
       break;
     case PREFETCH: put_in(s, &stmt->u.prefetch.flat); break;
-    case PIN: case COMMENT: break;
+    case PIN:
+    case COMMENT: break;
     }
-    put_in_body(s, stmt->body), put_in_body(s, stmt->otherwise);
+    put_in_body(s, stmt->body);
+    put_in_body(s, stmt->otherwise);
   }
 }
 
@@ -65,7 +77,12 @@ static Val simple_value(Nest *nest, Val v) { /* a choice that is always the same
   Val chosen = e->a[e->seen == 1 ? 0 : 1];
   if (chosen->type.lanes == e->type.lanes) return chosen;
   ValNode *wide = NEW(nest->arena, ValNode);
-  *wide = (ValNode){.op = SPLAT, .type = e->type, .nest = nest, .a = {chosen}, .size = chosen->size + 1, .scope = chosen->scope};
+  *wide = (ValNode){.op = SPLAT,
+                    .type = e->type,
+                    .nest = nest,
+                    .a = {chosen},
+                    .size = chosen->size + 1,
+                    .scope = chosen->scope};
   return wide;
 }
 
@@ -85,7 +102,8 @@ static bool one_round(const NestStmt *stmt) {
   return index_constant(&count) && count.c == 1;
 }
 
-static void drop_bounds(int *n, Index *bound, int need) { /* of two bounds, one that the proof found never to matter */
+static void drop_bounds(int *n, Index *bound,
+                        int need) { /* of two bounds, one that the proof found never to matter */
   if (*n == 1 || need == 3 || need == 0) return;
   if (need == 2) bound[0] = bound[1];
   *n = 1;
@@ -93,7 +111,8 @@ static void drop_bounds(int *n, Index *bound, int need) { /* of two bounds, one 
 
 /* The statements that stand for this one: itself, its body, or nothing. */
 static NestStmt *simple_statement(Nest *nest, NestStmt *stmt) {
-  stmt->body = simple_body(nest, stmt->body), stmt->otherwise = simple_body(nest, stmt->otherwise);
+  stmt->body = simple_body(nest, stmt->body);
+  stmt->otherwise = simple_body(nest, stmt->otherwise);
   if (stmt->kind == STORE) stmt->u.store.val = simple_value(nest, stmt->u.store.val);
   if (stmt->kind == IF) {
     if (stmt->u.branch.seen == 1) return stmt->body;
@@ -113,7 +132,8 @@ static NestStmt *simple_statement(Nest *nest, NestStmt *stmt) {
 static NestStmt *simple_body(Nest *nest, NestStmt *stmt) {
   NestStmt *first = NULL, **tail = &first;
   for (NestStmt *next; stmt; stmt = next) {
-    next = stmt->next, stmt->next = NULL;
+    next = stmt->next;
+    stmt->next = NULL;
     *tail = simple_statement(nest, stmt);
     tail = end_of(tail);
   }

@@ -1,5 +1,6 @@
-/* val.c: values: pure trees, evaluated where a statement uses them. The builder folds constants, makes x*y + z one fused node, and names what a
- * statement uses twice, so that no walk over a value meets the same work again and again. */
+/* val.c: values: pure trees, evaluated where a statement uses them. The builder folds constants, makes x*y +
+ * z one fused node, and names what a statement uses twice, so that no walk over a value meets the same work
+ * again and again. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/build.h"
 #include <math.h>
@@ -9,7 +10,13 @@ enum { TREE = 4096 }; /* nodes of one statement's value, after naming */
 
 static ValNode *node(Nest *nest, ValOp op, Type type, Val a, Val b, Val c) {
   ValNode *e = NEW(nest->arena, ValNode);
-  e->nest = nest, e->op = op, e->type = type, e->a[0] = a, e->a[1] = b, e->a[2] = c, e->size = 1;
+  e->nest = nest;
+  e->op = op;
+  e->type = type;
+  e->a[0] = a;
+  e->a[1] = b;
+  e->a[2] = c;
+  e->size = 1;
   for (int i = 0; i < 3 && e->a[i]; i++) {
     if (e->a[i]->scope > e->scope) e->scope = e->a[i]->scope;
     e->size = e->size + e->a[i]->size > 1 << 28 ? 1 << 28 : e->size + e->a[i]->size;
@@ -25,7 +32,8 @@ static int lanes_of(Val a, Val b) { /* a scalar meets a vector as a broadcast */
 
 static Val binary(ValOp op, Val a, Val b) {
   if (a->type.elem != b->type.elem) nest_misuse(a->nest, "values of different element types meet");
-  if (a->type.elem != F32 && a->type.elem != I32) nest_misuse(a->nest, "arithmetic on bytes: convert them first");
+  if (a->type.elem != F32 && a->type.elem != I32)
+    nest_misuse(a->nest, "arithmetic on bytes: convert them first");
   return node(a->nest, op, (Type){a->type.elem, lanes_of(a, b)}, a, b, NULL);
 }
 
@@ -100,11 +108,13 @@ Val fma_(Val x, Val y, Val plus) {
   if (is_num(x, 1)) return add(y, plus);
   if (is_num(y, 1)) return add(x, plus);
   if (x->type.elem == F32 && is_num(plus, 0)) return mul(x, y);
-  if (x->type.elem != y->type.elem || x->type.elem != plus->type.elem) nest_misuse(x->nest, "values of different element types meet");
+  if (x->type.elem != y->type.elem || x->type.elem != plus->type.elem)
+    nest_misuse(x->nest, "values of different element types meet");
   if (both_num(x, y)) return add(mul(x, y), plus);
   int factors = lanes_of(x, y), lanes = factors > plus->type.lanes ? factors : plus->type.lanes;
   lanes_of(factors > 1 ? (x->type.lanes > 1 ? x : y) : plus, plus);
-  if (lanes > 1 && factors == 1) x = splat(x, lanes); /* else the product would be a scalar, rounded before the sum */
+  if (lanes > 1 && factors == 1)
+    x = splat(x, lanes); /* else the product would be a scalar, rounded before the sum */
   Type type = {x->type.elem, lanes};
   if (type.elem != F32 && type.elem != I32) nest_misuse(x->nest, "arithmetic on bytes: convert them first");
   return node(x->nest, FMA, type, x, y, plus);
@@ -112,10 +122,12 @@ Val fma_(Val x, Val y, Val plus) {
 
 Val choose(Val mask, Val if_so, Val if_not) {
   if (mask->type.elem != I32) nest_misuse(mask->nest, "choose: the first value is no mask");
-  if (if_so->type.elem != if_not->type.elem) nest_misuse(mask->nest, "choose: values of different element types");
+  if (if_so->type.elem != if_not->type.elem)
+    nest_misuse(mask->nest, "choose: values of different element types");
   int lanes = lanes_of(if_so, if_not);
   if (mask->type.lanes > 1) lanes = lanes_of(mask, lanes == 1 || if_so->type.lanes == lanes ? if_so : if_not);
-  if (if_so->type.elem != F32 && if_so->type.elem != I32) nest_misuse(mask->nest, "choose between bytes: convert them first");
+  if (if_so->type.elem != F32 && if_so->type.elem != I32)
+    nest_misuse(mask->nest, "choose between bytes: convert them first");
   return node(mask->nest, SELECT, (Type){if_so->type.elem, lanes}, mask, if_so, if_not);
 }
 
@@ -133,7 +145,8 @@ Val vabs(Val a) { return unary(ABS, a); }
 
 Val shuffle(Val a, Val b, int lanes, const int *lane) {
   int n = a->type.lanes;
-  if (a->type.elem != b->type.elem || n != b->type.lanes || n == 1) nest_misuse(a->nest, "shuffle takes two vectors of one type");
+  if (a->type.elem != b->type.elem || n != b->type.lanes || n == 1)
+    nest_misuse(a->nest, "shuffle takes two vectors of one type");
   if (lanes != 4 && lanes != 8 && lanes != 16) nest_misuse(a->nest, "shuffle to a width that is no vector's");
   ValNode *e = node(a->nest, SHUFFLE, (Type){a->type.elem, lanes}, a, b, NULL);
   int *copy = NEW_ARRAY(a->nest->arena, int, lanes);
@@ -154,7 +167,8 @@ Val hmax(Val a) { return horizontal(HMAX, a); }
 
 Val splat(Val a, int lanes) {
   if (a->type.lanes == lanes) return a;
-  if (a->type.lanes != 1 || (lanes != 4 && lanes != 8 && lanes != 16)) nest_misuse(a->nest, "splat is of one number to 4, 8 or 16 lanes");
+  if (a->type.lanes != 1 || (lanes != 4 && lanes != 8 && lanes != 16))
+    nest_misuse(a->nest, "splat is of one number to 4, 8 or 16 lanes");
   if (a->type.elem != F32 && a->type.elem != I32) nest_misuse(a->nest, "splat of a byte: convert it first");
   return node(a->nest, SPLAT, (Type){a->type.elem, lanes}, a, NULL, NULL);
 }
@@ -186,7 +200,8 @@ Val pick(Nest *nest, Cond cond, Val if_so, Val if_not) {
   if (if_so->type.elem != if_not->type.elem) nest_misuse(nest, "pick: values of different element types");
   ValNode *e = node(nest, PICK, (Type){if_so->type.elem, lanes_of(if_so, if_not)}, if_so, if_not, NULL);
   Cond *copy = NEW(nest->arena, Cond);
-  *copy = cond, e->cond = copy;
+  *copy = cond;
+  e->cond = copy;
   for (int i = 0; i < cond.n; i++)
     for (int j = 0; j < cond.any[i].n; j++) {
       int scope = nest_scope_of(nest, &cond.any[i].range[j].e);
@@ -198,19 +213,26 @@ Val pick(Nest *nest, Cond cond, Val if_so, Val if_not) {
 Val uniform(Val key0, Val key1, Val counter) {
   Val a[] = {key0, key1, counter};
   for (int i = 0; i < 3; i++)
-    if (a[i]->type.elem != I32 || a[i]->type.lanes != 1) nest_misuse(key0->nest, "uniform takes three I32 scalars");
+    if (a[i]->type.elem != I32 || a[i]->type.lanes != 1)
+      nest_misuse(key0->nest, "uniform takes three I32 scalars");
   return node(key0->nest, RANDOM, (Type){F32, 1}, key0, key1, counter);
 }
 
 Val nest_load_part(Nest *nest, Ref ref, int part, int lanes) {
   Type type = ref.buf->type;
   if (lanes) type.lanes = lanes;
-  if (ref.buf->place == REGS && type.lanes != ref.buf->type.lanes) nest_misuse(nest, "a register is read whole");
-  if (lanes && lanes != 1 && lanes != 4 && lanes != 8 && lanes != 16) nest_misuse(nest, "load of a width that is no vector's");
-  if (part != type.lanes && (ref.buf->place == REGS || part < 1 || part > type.lanes)) nest_misuse(nest, "load of an impossible part of a vector");
+  if (ref.buf->place == REGS && type.lanes != ref.buf->type.lanes)
+    nest_misuse(nest, "a register is read whole");
+  if (lanes && lanes != 1 && lanes != 4 && lanes != 8 && lanes != 16)
+    nest_misuse(nest, "load of a width that is no vector's");
+  if (part != type.lanes && (ref.buf->place == REGS || part < 1 || part > type.lanes))
+    nest_misuse(nest, "load of an impossible part of a vector");
   ValNode *e = node(nest, LOAD, type, NULL, NULL, NULL);
   Ref *copy = NEW(nest->arena, Ref);
-  *copy = ref, e->ref = copy, e->part = part, e->scope = ref.buf->scope;
+  *copy = ref;
+  e->ref = copy;
+  e->part = part;
+  e->scope = ref.buf->scope;
   for (int d = 0; d < ref.buf->rank; d++) {
     int scope = nest_scope_of(nest, &ref.at[d]);
     if (scope > e->scope) e->scope = scope;
@@ -218,13 +240,21 @@ Val nest_load_part(Nest *nest, Ref ref, int part, int lanes) {
   return e;
 }
 
-Val nest_load(Nest *nest, Ref ref, int lanes) { return nest_load_part(nest, ref, lanes ? lanes : ref.buf->type.lanes, lanes); }
+Val nest_load(Nest *nest, Ref ref, int lanes) {
+  return nest_load_part(nest, ref, lanes ? lanes : ref.buf->type.lanes, lanes);
+}
 
 /* ---- naming what is used twice ---- */
-static void count(Val v, int mark) { /* the branches of a PICK stay where they are: only one of them is evaluated */
+static void count(Val v,
+                  int mark) { /* the branches of a PICK stay where they are: only one of them is evaluated */
   ValNode *e = (ValNode *)(uintptr_t)v;
-  if (e->mark == mark) { e->uses++; return; }
-  e->mark = mark, e->uses = 1, e->named = NULL;
+  if (e->mark == mark) {
+    e->uses++;
+    return;
+  }
+  e->mark = mark;
+  e->uses = 1;
+  e->named = NULL;
   for (int i = 0; i < 3 && e->a[i] && e->op != PICK; i++) count(e->a[i], mark);
 }
 
@@ -240,10 +270,16 @@ static Val rebuild(Nest *nest, Val v) {
   if (e->op != PICK && e->a[0]) {
     Val a[3] = {NULL, NULL, NULL};
     bool changed = false;
-    for (int i = 0; i < 3 && e->a[i]; i++) a[i] = rebuild(nest, e->a[i]), changed = changed || a[i] != e->a[i];
+    for (int i = 0; i < 3 && e->a[i]; i++) {
+      a[i] = rebuild(nest, e->a[i]);
+      changed = changed || a[i] != e->a[i];
+    }
     if (changed) {
       ValNode *copy = node(nest, e->op, e->type, a[0], a[1], a[2]);
-      copy->num = e->num, copy->part = e->part, copy->lane = e->lane, copy->index = e->index;
+      copy->num = e->num;
+      copy->part = e->part;
+      copy->lane = e->lane;
+      copy->index = e->index;
       copy->scope = e->scope > copy->scope ? e->scope : copy->scope;
       r = copy;
     }

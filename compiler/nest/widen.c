@@ -1,14 +1,20 @@
 /* widen.c: a nest of scalars that works on one image becomes one that works on several side by side.
  *
- * Every value that an image has of its own becomes a vector, an image a lane: parameters that the caller names, and by what is stored in them scratch,
- * the stack and registers. They get a last dimension of `lanes`; weights and tables stay scalars, which meet vectors as broadcasts. What is added to
- * a sum over images (UPDATE) is the sum of a vector's lanes. Images run side by side instead of in threads: no loop stays parallel.
+ * Every value that an image has of its own becomes a vector, an image a lane: parameters that the caller
+ * names, and by what is stored in them scratch, the stack and registers. They get a last dimension of
+ * `lanes`; weights and tables stay scalars, which meet vectors as broadcasts. What is added to a sum over
+ * images (UPDATE) is the sum of a vector's lanes. Images run side by side instead of in threads: no loop
+ * stays parallel.
  *
  * Needs: a nest without vectors, before it is proved. The result is proved like any other. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/build.h"
 
-typedef struct Widener { Nest *nest; int lanes; bool wide[BUFS], changed; } Widener; /* wide: by buffer id */
+typedef struct Widener {
+  Nest *nest;
+  int lanes;
+  bool wide[BUFS], changed;
+} Widener; /* wide: by buffer id */
 
 static Buf *base_of(Buf *buf) { return buf->of ? buf->of : buf; }
 
@@ -27,7 +33,8 @@ static void spread(Widener *w, const NestStmt *stmt) {
       const bool local = to->place == WORK || to->place == STACK || to->place == REGS;
       if (local && !w->wide[to->id] && is_wide(w, stmt->u.store.val)) w->wide[to->id] = w->changed = true;
     }
-    spread(w, stmt->body), spread(w, stmt->otherwise);
+    spread(w, stmt->body);
+    spread(w, stmt->otherwise);
   }
 }
 
@@ -38,7 +45,8 @@ static void widen_buffer(Widener *w, Buf *buf) {
     buf->type.lanes = w->lanes;
     return;
   }
-  if (buf->rank == DIMS) nest_misuse(w->nest, nest_text(w->nest, "%s has no dimension left for images", buf->name));
+  if (buf->rank == DIMS)
+    nest_misuse(w->nest, nest_text(w->nest, "%s has no dimension left for images", buf->name));
   buf_append(buf, w->lanes); /* in all references the new index is 0 already */
 }
 
@@ -56,7 +64,8 @@ static Val widened(Widener *w, Val v) {
   for (int i = 0; i < 3 && v->a[i]; i++) copy->a[i] = widened(w, v->a[i]);
   copy->type.lanes = w->lanes;
   if (v->op == LOAD) copy->part = w->lanes;
-  if (v->op == FMA && copy->a[0]->type.lanes == 1 && copy->a[1]->type.lanes == 1) copy->a[0] = splat(copy->a[0], w->lanes);
+  if (v->op == FMA && copy->a[0]->type.lanes == 1 && copy->a[1]->type.lanes == 1)
+    copy->a[0] = splat(copy->a[0], w->lanes);
   return copy;
 }
 
@@ -90,8 +99,10 @@ static void widen_store(Widener *w, NestStmt *stmt) {
   Val v = widened(w, stmt->u.store.val);
   if (to->place == UPDATE && v->type.lanes > 1) v = summed(w, v);
   else if (w->wide[to->id]) v = to->place == REGS ? v : splat(v, w->lanes);
-  else if (v->type.lanes > 1) nest_misuse(w->nest, nest_text(w->nest, "%s has room for one image only", to->name));
-  stmt->u.store.val = v, stmt->u.store.part = v->type.lanes;
+  else if (v->type.lanes > 1)
+    nest_misuse(w->nest, nest_text(w->nest, "%s has room for one image only", to->name));
+  stmt->u.store.val = v;
+  stmt->u.store.part = v->type.lanes;
 }
 
 static void widen_prefetch(Widener *w, NestStmt *stmt) {
@@ -106,7 +117,8 @@ static void widen_body(Widener *w, NestStmt *stmt) {
     if (stmt->kind == STORE) widen_store(w, stmt);
     if (stmt->kind == PREFETCH) widen_prefetch(w, stmt);
     if (stmt->kind == LOOP && stmt->u.loop.kind == PARALLEL) stmt->u.loop.kind = SERIAL;
-    widen_body(w, stmt->body), widen_body(w, stmt->otherwise);
+    widen_body(w, stmt->body);
+    widen_body(w, stmt->otherwise);
   }
 }
 

@@ -1,25 +1,32 @@
-// TEMPLATE.c: how an operator is written. Copy it to ops/NAME.c, add OP(NAME) to ops.def and the file to local.mk; that is all.
+// TEMPLATE.c: how an operator is written. Copy it to ops/NAME.c, add OP(NAME) to ops.def and the file to
+// local.mk; that is all.
 // SPDX-License-Identifier: Apache-2.0
 //
 // The file opens with the formula and its source. This example mixes each channel with its mirror image:
 //
 //     y[h][w][c] = (1 - amount) * x[h][w][c] + amount * x[h][w][C - 1 - c]
 //
-// An operator that works element by element, y = f(x), is shorter: see relu.c, which gives f and its derivative and takes the rest from map.h.
+// An operator that works element by element, y = f(x), is shorter: see relu.c, which gives f and its
+// derivative and takes the rest from map.h.
 #include "ops/lower.h"
 
-/* What it takes, in the order in which arguments without a name are given. This table checks them, prints `--help mirror` and makes docs/operators.md. */
+/* What it takes, in the order in which arguments without a name are given. This table checks them, prints
+ * `--help mirror` and makes docs/operators.md. */
 static const Param params[] = {
-  {"amount", PARAM_NUMBER, "0.5", "how much of the mirror image", 0, 1, NULL}, /* a default, a range; NULL instead of the default: required */
-  {0},
+    {"amount", PARAM_NUMBER, "0.5", "how much of the mirror image", 0, 1,
+     NULL}, /* a default, a range; NULL instead of the default: required */
+    {0},
 };
 
-/* The output's shape and the parameters (op_weight), or a message that says in numbers what is wrong and what would help. A poison input passes in silence. */
+/* The output's shape and the parameters (op_weight), or a message that says in numbers what is wrong and what
+ * would help. A poison input passes in silence. */
 static void shape(ShapeContext *context, Node *node) {
   const Shape in = node->in[0]->shape;
   if (!in.rank) return;
   if (shape_extent(in).c < 2) {
-    Diag *diag = op_error(context, node, DIAG_wrong_shape, "mirror needs two channels or more, but its input is %s", shape_text(context->arena, in));
+    Diag *diag =
+        op_error(context, node, DIAG_wrong_shape, "mirror needs two channels or more, but its input is %s",
+                 shape_text(context->arena, in));
     op_note_origin(context, diag, node->in[0]);
     diag_help(diag, "conv(2, 1x1) before it makes two channels");
     return;
@@ -35,30 +42,50 @@ static void eval(const Eval *eval) {
   const Extent e = shape_extent(eval->node->shape);
   const double amount = arg_number(eval->node, "amount");
   for (int64_t p = 0; p < e.h * e.w; p++)
-    for (int64_t c = 0; c < e.c; c++) eval->out[p * e.c + c] = (1 - amount) * eval->in[0][p * e.c + c] + amount * eval->in[0][p * e.c + e.c - 1 - c];
+    for (int64_t c = 0; c < e.c; c++)
+      eval->out[p * e.c + c] =
+          (1 - amount) * eval->in[0][p * e.c + c] + amount * eval->in[0][p * e.c + e.c - 1 - c];
 }
 
-/* The loops that -O0 prints. lower_store applies what was fused behind the operator. Families of kernels have schedules for -O2 in schedule/. */
+/* The loops that -O0 prints. lower_store applies what was fused behind the operator. Families of kernels have
+ * schedules for -O2 in schedule/. */
 static void lower(Lower *l) {
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->shape);
   const double amount = arg_number(l->node, "amount");
   nest_fn(b, b->name, false);
-  FOR(y, e.h) FOR(x, e.w) FOR(c, e.c) {
-    Val own = mul(num(b, 1 - amount), load(at(l->in[0], y, x, c), 1)), mirrored = mul(num(b, amount), load(at(l->in[0], y, x, e.c - 1 - c), 1));
-    lower_store(l, add(own, mirrored), &y, &x, &c, 1, 1);
-  }
+  FOR(y, e.h)
+    FOR(x, e.w)
+      FOR(c, e.c) {
+        Val own = mul(num(b, 1 - amount), load(at(l->in[0], y, x, c), 1)),
+            mirrored = mul(num(b, amount), load(at(l->in[0], y, x, e.c - 1 - c), 1));
+        lower_store(l, add(own, mirrored), &y, &x, &c, 1, 1);
+      }
 }
 
-/* The backward pass: nodes of hidden operators, whose names have a space, with eval and lower of their own. This one is its own gradient. */
+/* The backward pass: nodes of hidden operators, whose names have a space, with eval and lower of their own.
+ * This one is its own gradient. */
 static const Op op_mirror_gradient = {.name = "mirror gradient", .eval = eval, .lower = lower};
 
 static void gradient(Gradient *gradient, Node *node, Node *dy) {
   Node *x = node->in[0];
-  if (gradient_wanted(gradient, x)) gradient_add(gradient, x, graph_hidden(gradient_graph(gradient), &op_mirror_gradient, node, x->shape, RESULT_SAMPLE, 1, &dy));
+  if (gradient_wanted(gradient, x))
+    gradient_add(
+        gradient, x,
+        graph_hidden(gradient_graph(gradient), &op_mirror_gradient, node, x->shape, RESULT_SAMPLE, 1, &dy));
 }
 
 const Op op_mirror = {
-  .name = "mirror", .group = "shape", .summary = "mixes each channel with its mirror image", .detail = "y[c] = (1 - amount)*x[c] + amount*x[C - 1 - c]", .params = params,
-  .example = "mirror(amount=0.25)", .keeps_spatial = true, .shape = shape, .cost = cost, .eval = eval, .gradient = gradient, .lower = lower,
+    .name = "mirror",
+    .group = "shape",
+    .summary = "mixes each channel with its mirror image",
+    .detail = "y[c] = (1 - amount)*x[c] + amount*x[C - 1 - c]",
+    .params = params,
+    .example = "mirror(amount=0.25)",
+    .keeps_spatial = true,
+    .shape = shape,
+    .cost = cost,
+    .eval = eval,
+    .gradient = gradient,
+    .lower = lower,
 };

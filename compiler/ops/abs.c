@@ -14,6 +14,17 @@ MAP_GRADIENT(gradient) {
 }
 
 const Op op_abs = {
-  .name = "abs", .group = "activation", .summary = "absolute value", .detail = "y = |x|", .params = params, .example = "conv(8, 3x3) -> abs",
-  .shape = map_shape, MAP_OPERATOR, .map_eval = absolute, .map_slope = slope, .map_needs = map_needs_x, .map = value, .map_gradient = gradient,
+    .name = "abs",
+    .group = "activation",
+    .summary = "absolute value",
+    .detail = "y = |x|",
+    .params = params,
+    .example = "conv(8, 3x3) -> abs",
+    .shape = map_shape,
+    MAP_OPERATOR,
+    .map_eval = absolute,
+    .map_slope = slope,
+    .map_needs = map_needs_x,
+    .map = value,
+    .map_gradient = gradient,
 };

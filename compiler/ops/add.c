@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/combine.h"
 
-static const Param params[] = {{"x", PARAM_OPERANDS, NULL, "values of the same shape (or 1x1xC), or numbers", 0, 0, NULL}, {0}};
+static const Param params[] = {
+    {"x", PARAM_OPERANDS, NULL, "values of the same shape (or 1x1xC), or numbers", 0, 0, NULL}, {0}};
 
 MAP_EVAL(sum) {
   double y = x[0];
@@ -16,7 +17,14 @@ MAP_VALUE(value) {
 }
 
 const Op op_add = {
-  .name = "add", .group = "combining", .summary = "sum of the current value and others", .detail = "y = x0 + x1 + ...; a 1x1xC operand is repeated at every pixel", .params = params,
-  .example = "conv(16, 3x3, pad=same) -> add(shortcut) -> relu",
-  .shape = combine_shape, MAP_OPERATOR, .map_eval = sum, .map = value,
+    .name = "add",
+    .group = "combining",
+    .summary = "sum of the current value and others",
+    .detail = "y = x0 + x1 + ...; a 1x1xC operand is repeated at every pixel",
+    .params = params,
+    .example = "conv(16, 3x3, pad=same) -> add(shortcut) -> relu",
+    .shape = combine_shape,
+    MAP_OPERATOR,
+    .map_eval = sum,
+    .map = value,
 };

@@ -1,30 +1,34 @@
-/* avgpool.c: avgpool, y[y][x][c] = sum over the window of x / n. n counts the window's elements inside the input; with count_pad those of the padding too,
- * but not what ceil adds beyond it (as PyTorch). */
+/* avgpool.c: avgpool, y[y][x][c] = sum over the window of x / n. n counts the window's elements inside the
+ * input; with count_pad those of the padding too, but not what ceil adds beyond it (as PyTorch). */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/pool.h"
 
 static const Param params[] = {
-  {"kernel", PARAM_WINDOW, NULL, "size of the window", 0, 0, NULL},
-  {"stride", PARAM_WINDOW, "kernel", "steps between windows", 0, 0, NULL},
-  {"pad", PARAM_PAD, "valid", "padding", 0, 0, NULL},
-  {"dilation", PARAM_WINDOW, "1", "distance of the elements that a window sees", 0, 0, NULL},
-  {"ceil", PARAM_BOOL, "false", "a last window that sticks out of the input counts", 0, 0, NULL},
-  {"count_pad", PARAM_BOOL, "false", "elements of the padding count as zeros of the mean", 0, 0, NULL},
-  {0},
+    {"kernel", PARAM_WINDOW, NULL, "size of the window", 0, 0, NULL},
+    {"stride", PARAM_WINDOW, "kernel", "steps between windows", 0, 0, NULL},
+    {"pad", PARAM_PAD, "valid", "padding", 0, 0, NULL},
+    {"dilation", PARAM_WINDOW, "1", "distance of the elements that a window sees", 0, 0, NULL},
+    {"ceil", PARAM_BOOL, "false", "a last window that sticks out of the input counts", 0, 0, NULL},
+    {"count_pad", PARAM_BOOL, "false", "elements of the padding count as zeros of the mean", 0, 0, NULL},
+    {0},
 };
 
 /* ---- which elements are counted: those at lo <= position < hi ---- */
 static int64_t size_of(Extent e, int axis) { return axis ? e.w : e.h; }
-static int64_t counted_from(const Node *forward, int axis) { return arg_bool(forward, "count_pad") ? -forward->window->before[axis] : 0; }
+static int64_t counted_from(const Node *forward, int axis) {
+  return arg_bool(forward, "count_pad") ? -forward->window->before[axis] : 0;
+}
 static int64_t counted_to(const Node *forward, int axis) {
-  return size_of(shape_extent(forward->in[0]->shape), axis) + (arg_bool(forward, "count_pad") ? forward->window->after[axis] : 0);
+  return size_of(shape_extent(forward->in[0]->shape), axis) +
+         (arg_bool(forward, "count_pad") ? forward->window->after[axis] : 0);
 }
 
 /* ---- eval ---- */
 static double share(const Node *forward, int64_t oy, int64_t ox) { /* 1 / n of a window */
   double n = 1;
   for (int axis = 0; axis < 2; axis++) {
-    const Taps taps = pool_taps(forward->window, axis, axis ? ox : oy, counted_from(forward, axis), counted_to(forward, axis));
+    const Taps taps = pool_taps(forward->window, axis, axis ? ox : oy, counted_from(forward, axis),
+                                counted_to(forward, axis));
     n *= (double)(taps.last - taps.first + 1);
   }
   return 1 / n;
@@ -41,7 +45,10 @@ static void run(const Node *forward, const double *from, double *to, bool spread
       for (int64_t ky = rows.first; ky <= rows.last; ky++)
         for (int64_t kx = columns.first; kx <= columns.last; kx++)
           for (int64_t c = 0; c < out.c; c++) {
-            const int64_t large = ((y * w->stride[0] + ky * w->dilation[0] - w->before[0]) * in.w + x * w->stride[1] + kx * w->dilation[1] - w->before[1]) * in.c + c;
+            const int64_t large = ((y * w->stride[0] + ky * w->dilation[0] - w->before[0]) * in.w +
+                                   x * w->stride[1] + kx * w->dilation[1] - w->before[1]) *
+                                      in.c +
+                                  c;
             const int64_t small = (y * out.w + x) * out.c + c;
             if (spread) to[large] += from[small] * part;
             else to[small] += from[large] * part;
@@ -62,11 +69,14 @@ static Val whole(Nest *b, const Ix *index) { return convert(position(b, index), 
 static Val counted(Lower *l, const Node *forward, const PoolPixel *pixel, int axis) {
   Nest *b = l->b;
   const Window *w = &pixel->pool->window;
-  const int64_t kernel = w->kernel[axis], dilation = w->dilation[axis], from = counted_from(forward, axis), to = counted_to(forward, axis);
-  const int64_t outputs = size_of(pixel->pool->small, axis), last = (outputs - 1) * w->stride[axis] + (kernel - 1) * dilation - w->before[axis];
+  const int64_t kernel = w->kernel[axis], dilation = w->dilation[axis], from = counted_from(forward, axis),
+                to = counted_to(forward, axis);
+  const int64_t outputs = size_of(pixel->pool->small, axis),
+                last = (outputs - 1) * w->stride[axis] + (kernel - 1) * dilation - w->before[axis];
   if (!pixel->clip[axis] || (-w->before[axis] >= from && last < to)) return NULL;
   const Ix start = (axis ? *pixel->x : *pixel->y) * w->stride[axis] - w->before[axis], end = start + kernel;
-  if (dilation == 1) return sub(vmin(whole(b, &end), num(b, (double)to)), vmax(whole(b, &start), num(b, (double)from)));
+  if (dilation == 1)
+    return sub(vmin(whole(b, &end), num(b, (double)to)), vmax(whole(b, &start), num(b, (double)from)));
   Buf *n = REGISTERS("n", 1, 1);
   store(at(n, 0), num(b, 0));
   FOR(k, kernel) {
@@ -87,7 +97,11 @@ static Val share_value(Lower *l, const PoolPixel *pixel) {
   return let("share", div_(num(b, 1), mul(rows, columns)));
 }
 
-typedef struct Tap { Buf *sum; const Ix *c; int part, lanes; } Tap;
+typedef struct Tap {
+  Buf *sum;
+  const Ix *c;
+  int part, lanes;
+} Tap;
 
 static void sum_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
   const Tap *t = context;
@@ -95,7 +109,8 @@ static void sum_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
   store(at(t->sum, 0), add(get(at(t->sum, 0)), walk_load(l, l->in[0], y, x, t->c, t->part, t->lanes)));
 }
 
-static void sum_window(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int lanes, const void *context) {
+static void sum_window(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int lanes,
+                       const void *context) {
   (void)context;
   Nest *b = l->b;
   Tap tap = {REGISTERS("sum", lanes, 1), c, part, lanes};
@@ -123,30 +138,51 @@ static void gradient_run(const Eval *eval) {
   run(eval->node->of, eval->in[0], eval->out, true);
 }
 
-typedef struct GradientTap { Val part_of_dy; const PoolTarget *target; const Ix *c; int part, lanes; } GradientTap;
+typedef struct GradientTap {
+  Val part_of_dy;
+  const PoolTarget *target;
+  const Ix *c;
+  int part, lanes;
+} GradientTap;
 
 static void gradient_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
   const GradientTap *t = context;
   pool_target_put(l, t->target, t->part_of_dy, y, x, t->c, t->part, t->lanes);
 }
 
-static void gradient_window(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int lanes, const void *context) {
+static void gradient_window(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int lanes,
+                            const void *context) {
   Nest *b = l->b;
-  GradientTap tap = {let("d", mul(walk_load(l, l->in[0], pixel->y, pixel->x, c, part, lanes), share_value(l, pixel))), context, c, part, lanes};
+  GradientTap tap = {
+      let("d", mul(walk_load(l, l->in[0], pixel->y, pixel->x, c, part, lanes), share_value(l, pixel))),
+      context, c, part, lanes};
   pool_each_tap(l, pixel, gradient_tap, &tap);
 }
 
 static void gradient_lower(Lower *l) { pool_lower_gradient(l, gradient_window); }
 
-static const Op op_gradient = {.name = "avgpool input gradient", .eval = gradient_run, .lower = gradient_lower};
+static const Op op_gradient = {
+    .name = "avgpool input gradient", .eval = gradient_run, .lower = gradient_lower};
 
 void avgpool_backward(Gradient *gradient, Node *node, Node *dy) {
   if (gradient_wanted(gradient, node->in[0]))
-    gradient_add(gradient, node->in[0], graph_hidden(gradient_graph(gradient), &op_gradient, node, node->in[0]->shape, RESULT_SAMPLE, 1, &dy));
+    gradient_add(gradient, node->in[0],
+                 graph_hidden(gradient_graph(gradient), &op_gradient, node, node->in[0]->shape, RESULT_SAMPLE,
+                              1, &dy));
 }
 
 const Op op_avgpool = {
-  .name = "avgpool", .group = "pooling", .summary = "mean of each window", .detail = "y = sum over the window of x / n; n counts the elements inside the input, with count_pad=true those of the padding too",
-  .params = params, .example = "avgpool(2)", .family = FAMILY_POOL, .shape = pool_shape, .eval = avgpool_run, .gradient = avgpool_backward, .lower = avgpool_lower,
-  .pool = mean_of,
+    .name = "avgpool",
+    .group = "pooling",
+    .summary = "mean of each window",
+    .detail = "y = sum over the window of x / n; n counts the elements inside the input, with count_pad=true "
+              "those of the padding too",
+    .params = params,
+    .example = "avgpool(2)",
+    .family = FAMILY_POOL,
+    .shape = pool_shape,
+    .eval = avgpool_run,
+    .gradient = avgpool_backward,
+    .lower = avgpool_lower,
+    .pool = mean_of,
 };

@@ -1,34 +1,37 @@
-/* batchnorm.c: batchnorm, y = (x - mean) / sqrt(variance + epsilon) * weight + bias, channel by channel  (Ioffe and Szegedy, 2015).
+/* batchnorm.c: batchnorm, y = (x - mean) / sqrt(variance + epsilon) * weight + bias, channel by channel
+ * (Ioffe and Szegedy, 2015).
  *
- * In inference, and where the layer is frozen, mean and variance are the running statistics and the operator works element by element. In training they are
- * those of the batch; nets run image by image, so the operator becomes
+ * In inference, and where the layer is frozen, mean and variance are the running statistics and the operator
+ * works element by element. In training they are those of the batch; nets run image by image, so the operator
+ * becomes
  *
  *     moments    each image: mean and sum of squared deviations of its pixels
- *     merge      the batch: mean, 1 / sqrt(biased variance + epsilon), biased variance          (Chan, Golub and LeVeque, 1979)
- *     running    the batch: running = momentum*running + (1 - momentum)*batch, with the unbiased variance
- *     apply      each image: y
+ *     merge      the batch: mean, 1 / sqrt(biased variance + epsilon), biased variance          (Chan, Golub
+ * and LeVeque, 1979) running    the batch: running = momentum*running + (1 - momentum)*batch, with the
+ * unbiased variance apply      each image: y
  *
  * and backward, with h = (x - mean) / sqrt(variance + epsilon):
  *
- *     sums       each image: sum dy, sum dy*h              means      the batch: both divided by the number of pixels of all images
- *     dx = weight / sqrt(variance + epsilon) * (dy - mean(dy) - h * mean(dy*h)),     dweight = sum dy*h,     dbias = sum dy */
+ *     sums       each image: sum dy, sum dy*h              means      the batch: both divided by the number
+ * of pixels of all images dx = weight / sqrt(variance + epsilon) * (dy - mean(dy) - h * mean(dy*h)), dweight
+ * = sum dy*h,     dbias = sum dy */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "ops/map.h"
 #include "ops/walk.h"
 
-enum { WEIGHT, BIAS, MEAN, VARIANCE };                 /* node->weight */
-enum { MERGED_MEAN, MERGED_FACTOR, MERGED_VARIANCE };  /* rows of `merge` */
+enum { WEIGHT, BIAS, MEAN, VARIANCE };                /* node->weight */
+enum { MERGED_MEAN, MERGED_FACTOR, MERGED_VARIANCE }; /* rows of `merge` */
 
 static const Param params[] = {
-  {"momentum", PARAM_NUMBER, "0.9",
-   "what remains of the running statistics at each step: PyTorch's 0.1 is 0.9 here", 0, 1, NULL},
-  {"epsilon", PARAM_NUMBER, "1e-5", "added to the variance", 0, 1e6, NULL},
-  {"scale", PARAM_BOOL, "true", "a trained factor a channel", 0, 0, NULL},
-  {"shift", PARAM_BOOL, "true", "a trained constant a channel", 0, 0, NULL},
-  {"init", PARAM_INIT, "ones", "the factors at the start", 0, 0, NULL},
-  {"bias_init", PARAM_INIT, "zeros", "the constants at the start", 0, 0, NULL},
-  {0},
+    {"momentum", PARAM_NUMBER, "0.9",
+     "what remains of the running statistics at each step: PyTorch's 0.1 is 0.9 here", 0, 1, NULL},
+    {"epsilon", PARAM_NUMBER, "1e-5", "added to the variance", 0, 1e6, NULL},
+    {"scale", PARAM_BOOL, "true", "a trained factor a channel", 0, 0, NULL},
+    {"shift", PARAM_BOOL, "true", "a trained constant a channel", 0, 0, NULL},
+    {"init", PARAM_INIT, "ones", "the factors at the start", 0, 0, NULL},
+    {"bias_init", PARAM_INIT, "zeros", "the constants at the start", 0, 0, NULL},
+    {0},
 };
 
 /* PyTorch's momentum is what is taken of the new statistics. */
@@ -49,8 +52,10 @@ static void shape(ShapeContext *context, Node *node) {
   node->nweights = 4;
   Weight **weight = node->weight = NEW_ARRAY(context->arena, Weight *, 4);
   const bool scale = arg_bool(node, "scale"), shift = arg_bool(node, "shift");
-  if (scale && !(weight[WEIGHT] = op_weight(context, node, "weight", 1, &channels, "init", 1, 1, 1, false))) return;
-  if (shift && !(weight[BIAS] = op_weight(context, node, "bias", 1, &channels, "bias_init", 0, 1, 1, false))) return;
+  if (scale && !(weight[WEIGHT] = op_weight(context, node, "weight", 1, &channels, "init", 1, 1, 1, false)))
+    return;
+  if (shift && !(weight[BIAS] = op_weight(context, node, "bias", 1, &channels, "bias_init", 0, 1, 1, false)))
+    return;
   weight[MEAN] = op_statistic(context, node, "running_mean", channels, 0);
   weight[VARIANCE] = op_statistic(context, node, "running_var", channels, 1);
   if (weight[MEAN] && weight[VARIANCE]) node->shape = node->in[0]->shape;
@@ -59,13 +64,21 @@ static void shape(ShapeContext *context, Node *node) {
 
 /* ---- with running statistics ---- */
 static double epsilon(const Node *node) { return arg_number(node, "epsilon"); }
-static double or_one(const Node *node, const double *weight) { return node->weight[WEIGHT] ? weight[WEIGHT] : 1; }
-static double or_zero(const Node *node, const double *weight) { return node->weight[BIAS] ? weight[BIAS] : 0; }
+static double or_one(const Node *node, const double *weight) {
+  return node->weight[WEIGHT] ? weight[WEIGHT] : 1;
+}
+static double or_zero(const Node *node, const double *weight) {
+  return node->weight[BIAS] ? weight[BIAS] : 0;
+}
 
-MAP_EVAL(normalized) { return (x[0] - weight[MEAN]) / sqrt(weight[VARIANCE] + epsilon(node)) * or_one(node, weight) + or_zero(node, weight); }
+MAP_EVAL(normalized) {
+  return (x[0] - weight[MEAN]) / sqrt(weight[VARIANCE] + epsilon(node)) * or_one(node, weight) +
+         or_zero(node, weight);
+}
 MAP_SLOPE(slope) { return or_one(node, weight) / sqrt(weight[VARIANCE] + epsilon(node)); }
 
-/* Parameters are met in one order, whatever the order in which the compiler of this file evaluates arguments: it is their order in the model. */
+/* Parameters are met in one order, whatever the order in which the compiler of this file evaluates arguments:
+ * it is their order in the model. */
 static Val gain(Map *m) {
   Val factor = div_(number(1), vsqrt(add(map_weight(m, VARIANCE), number(epsilon(m->node)))));
   return m->node->weight[WEIGHT] ? mul(map_weight(m, WEIGHT), factor) : factor;
@@ -84,8 +97,10 @@ static void moments_run(const Eval *eval) {
     double sum = 0, squares = 0;
     for (int64_t p = 0; p < pixels; p++) sum += eval->in[0][p * e.c + c];
     const double mean = sum / (double)pixels;
-    for (int64_t p = 0; p < pixels; p++) squares += (eval->in[0][p * e.c + c] - mean) * (eval->in[0][p * e.c + c] - mean);
-    eval->out[c] = mean, eval->out[e.c + c] = squares;
+    for (int64_t p = 0; p < pixels; p++)
+      squares += (eval->in[0][p * e.c + c] - mean) * (eval->in[0][p * e.c + c] - mean);
+    eval->out[c] = mean;
+    eval->out[e.c + c] = squares;
   }
 }
 
@@ -99,19 +114,24 @@ static Val load_row(Lower *l, int in, int64_t row, const Ix *c, int part, int la
   return walk_load(l, l->in[in], &zero, &x, c, part, lanes);
 }
 
-static void moments_of_channels(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, int part, int lanes, const void *context) {
-  (void)y0, (void)x0, (void)context;
+static void moments_of_channels(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, int part, int lanes,
+                                const void *context) {
+  (void)y0;
+  (void)x0;
+  (void)context;
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->in[0]->shape);
   Buf *sum = REGISTERS("sum", lanes, 1), *squares = REGISTERS("squares", lanes, 1);
   store(at(sum, 0), num(b, 0));
-  FOR(y, e.h) FOR(x, e.w) store(at(sum, 0), add(get(at(sum, 0)), walk_load(l, l->in[0], &y, &x, c, part, lanes)));
+  FOR(y, e.h)
+    FOR(x, e.w) store(at(sum, 0), add(get(at(sum, 0)), walk_load(l, l->in[0], &y, &x, c, part, lanes)));
   Val mean = let("mean", mul(get(at(sum, 0)), num(b, 1.0 / (double)(e.h * e.w))));
   store(at(squares, 0), num(b, 0));
-  FOR(y, e.h) FOR(x, e.w) {
-    Val d = let("d", sub(walk_load(l, l->in[0], &y, &x, c, part, lanes), mean));
-    accumulate(at(squares, 0), d, d);
-  }
+  FOR(y, e.h)
+    FOR(x, e.w) {
+      Val d = let("d", sub(walk_load(l, l->in[0], &y, &x, c, part, lanes), mean));
+      accumulate(at(squares, 0), d, d);
+    }
   store_row(l, mean, 0, c, part, lanes);
   store_row(l, get(at(squares, 0)), 1, c, part, lanes);
 }
@@ -149,10 +169,14 @@ static void merge_run(const Eval *eval) {
 
 static Val whole(Nest *b, const Ix *index) { return convert(position(b, index), F32); }
 
-typedef struct BatchContext { const Ix *count; } BatchContext;
+typedef struct BatchContext {
+  const Ix *count;
+} BatchContext;
 
-static void merge_channels(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, int part, int lanes, const void *context) {
-  (void)y0, (void)x0;
+static void merge_channels(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, int part, int lanes,
+                           const void *context) {
+  (void)y0;
+  (void)x0;
   Nest *b = l->b;
   const Ix count = *((const BatchContext *)context)->count, pixels_all = count * pixels_of(l->node);
   const double pixels = (double)pixels_of(l->node);
@@ -162,14 +186,18 @@ static void merge_channels(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, in
   FROM(n, 0, count) {
     const Ix next = n + 1;
     Val share = let("share", div_(num(b, 1), whole(b, &next)));
-    Val delta = let("delta", sub(nest_load_part(b, at(l->in[0], n, 0, 0, *c), part, lanes), get(at(mean, 0))));
+    Val delta =
+        let("delta", sub(nest_load_part(b, at(l->in[0], n, 0, 0, *c), part, lanes), get(at(mean, 0))));
     Val between = mul(mul(whole(b, &n), share), num(b, pixels));
     store(at(mean, 0), fma_(delta, share, get(at(mean, 0))));
-    store(at(squares, 0), add(get(at(squares, 0)), fma_(mul(delta, delta), between, nest_load_part(b, at(l->in[0], n, 0, 1, *c), part, lanes))));
+    store(at(squares, 0),
+          add(get(at(squares, 0)),
+              fma_(mul(delta, delta), between, nest_load_part(b, at(l->in[0], n, 0, 1, *c), part, lanes))));
   }
   Val variance = let("variance", div_(get(at(squares, 0)), whole(b, &pixels_all)));
   store_row(l, get(at(mean, 0)), MERGED_MEAN, c, part, lanes);
-  store_row(l, div_(num(b, 1), vsqrt(add(variance, num(b, epsilon(l->node))))), MERGED_FACTOR, c, part, lanes);
+  store_row(l, div_(num(b, 1), vsqrt(add(variance, num(b, epsilon(l->node))))), MERGED_FACTOR, c, part,
+            lanes);
   store_row(l, variance, MERGED_VARIANCE, c, part, lanes);
 }
 
@@ -191,10 +219,12 @@ static void running_run(const Eval *eval) {
   const double momentum = arg_number(node, "momentum"), n = (double)(eval->count * pixels_of(node));
   const double unbiased = node->wrt == VARIANCE && n > 1 ? n / (n - 1) : 1;
   const double *batch = eval->in[0] + (node->wrt == VARIANCE ? MERGED_VARIANCE : MERGED_MEAN) * channels;
-  for (int64_t c = 0; c < channels; c++) eval->out[c] = momentum * eval->out[c] + (1 - momentum) * batch[c] * unbiased;
+  for (int64_t c = 0; c < channels; c++)
+    eval->out[c] = momentum * eval->out[c] + (1 - momentum) * batch[c] * unbiased;
 }
 
-static void running_channels(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, int part, int lanes, const void *context) {
+static void running_channels(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, int part, int lanes,
+                             const void *context) {
   Nest *b = l->b;
   const bool variance = l->node->wrt == VARIANCE;
   const double momentum = arg_number(l->node, "momentum");
@@ -218,23 +248,31 @@ static void apply_run(const Eval *eval) {
   const double *mean = eval->in[1] + MERGED_MEAN * e.c, *factor = eval->in[1] + MERGED_FACTOR * e.c;
   for (int64_t i = 0; i < e.h * e.w * e.c; i++) {
     const int64_t c = i % e.c;
-    eval->out[i] = (eval->in[0][i] - mean[c]) * factor[c] * (eval->weight[WEIGHT] ? eval->weight[WEIGHT][c] : 1) + (eval->weight[BIAS] ? eval->weight[BIAS][c] : 0);
+    eval->out[i] =
+        (eval->in[0][i] - mean[c]) * factor[c] * (eval->weight[WEIGHT] ? eval->weight[WEIGHT][c] : 1) +
+        (eval->weight[BIAS] ? eval->weight[BIAS][c] : 0);
   }
 }
 
-typedef struct ApplyContext { Buf *weight, *bias; } ApplyContext;
+typedef struct ApplyContext {
+  Buf *weight, *bias;
+} ApplyContext;
 
 static Val channel(Lower *l, Buf *buf, const Ix *c, int part, int lanes) {
   const Ix zero = {0};
   return walk_load(l, buf, &zero, &zero, c, part, lanes);
 }
 
-static void apply_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes, const void *context) {
+static void apply_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                       const void *context) {
   const ApplyContext *apply = context;
-  Val factor = load_row(l, 1, MERGED_FACTOR, c, part, lanes), centred = sub(walk_load(l, l->in[0], y, x, c, part, lanes), load_row(l, 1, MERGED_MEAN, c, part, lanes));
+  Val factor = load_row(l, 1, MERGED_FACTOR, c, part, lanes),
+      centred =
+          sub(walk_load(l, l->in[0], y, x, c, part, lanes), load_row(l, 1, MERGED_MEAN, c, part, lanes));
   if (apply->weight) factor = mul(factor, channel(l, apply->weight, c, part, lanes));
   Val result = mul(centred, factor);
-  lower_store(l, apply->bias ? add(result, channel(l, apply->bias, c, part, lanes)) : result, y, x, c, part, lanes);
+  lower_store(l, apply->bias ? add(result, channel(l, apply->bias, c, part, lanes)) : result, y, x, c, part,
+              lanes);
 }
 
 static void apply_lower(Lower *l) {
@@ -255,19 +293,24 @@ static void sums_run(const Eval *eval) {
   }
 }
 
-static void sums_of_channels(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, int part, int lanes, const void *context) {
-  (void)y0, (void)x0, (void)context;
+static void sums_of_channels(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, int part, int lanes,
+                             const void *context) {
+  (void)y0;
+  (void)x0;
+  (void)context;
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->in[0]->shape);
   Buf *sum = REGISTERS("sum", lanes, 1), *products = REGISTERS("products", lanes, 1);
   store(at(sum, 0), num(b, 0));
   store(at(products, 0), num(b, 0));
-  Val mean = let("mean", load_row(l, 2, MERGED_MEAN, c, part, lanes)), factor = load_row(l, 2, MERGED_FACTOR, c, part, lanes);
-  FOR(y, e.h) FOR(x, e.w) {
-    Val dy = let("dy", walk_load(l, l->in[0], &y, &x, c, part, lanes));
-    store(at(sum, 0), add(get(at(sum, 0)), dy));
-    accumulate(at(products, 0), dy, sub(walk_load(l, l->in[1], &y, &x, c, part, lanes), mean));
-  }
+  Val mean = let("mean", load_row(l, 2, MERGED_MEAN, c, part, lanes)),
+      factor = load_row(l, 2, MERGED_FACTOR, c, part, lanes);
+  FOR(y, e.h)
+    FOR(x, e.w) {
+      Val dy = let("dy", walk_load(l, l->in[0], &y, &x, c, part, lanes));
+      store(at(sum, 0), add(get(at(sum, 0)), dy));
+      accumulate(at(products, 0), dy, sub(walk_load(l, l->in[1], &y, &x, c, part, lanes), mean));
+    }
   store_row(l, get(at(sum, 0)), 0, c, part, lanes);
   store_row(l, mul(get(at(products, 0)), factor), 1, c, part, lanes);
 }
@@ -290,14 +333,17 @@ static void means_run(const Eval *eval) {
   }
 }
 
-static void means_of_channels(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, int part, int lanes, const void *context) {
-  (void)y0, (void)x0;
+static void means_of_channels(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, int part, int lanes,
+                              const void *context) {
+  (void)y0;
+  (void)x0;
   Nest *b = l->b;
   const Ix count = *((const BatchContext *)context)->count, pixels_all = count * pixels_of(l->node);
   for (int row = 0; row < 2; row++) {
     Buf *sum = REGISTERS(row ? "products" : "sum", lanes, 1);
     store(at(sum, 0), num(b, 0));
-    FROM(n, 0, count) store(at(sum, 0), add(get(at(sum, 0)), nest_load_part(b, at(l->in[0], n, 0, row, *c), part, lanes)));
+    FROM(n, 0, count)
+      store(at(sum, 0), add(get(at(sum, 0)), nest_load_part(b, at(l->in[0], n, 0, row, *c), part, lanes)));
     store_row(l, div_(get(at(sum, 0)), whole(b, &pixels_all)), row, c, part, lanes);
   }
 }
@@ -309,22 +355,28 @@ static const Op op_means = {.name = "batchnorm means", .eval = means_run, .lower
 /* ---- input gradient: inputs dy, x, merged, means ---- */
 static void input_gradient_run(const Eval *eval) {
   const Extent e = shape_extent(eval->node->shape);
-  const double *mean = eval->in[2] + MERGED_MEAN * e.c, *factor = eval->in[2] + MERGED_FACTOR * e.c, *mean_dy = eval->in[3], *mean_dyh = eval->in[3] + e.c;
+  const double *mean = eval->in[2] + MERGED_MEAN * e.c, *factor = eval->in[2] + MERGED_FACTOR * e.c,
+               *mean_dy = eval->in[3], *mean_dyh = eval->in[3] + e.c;
   for (int64_t i = 0; i < e.h * e.w * e.c; i++) {
     const int64_t c = i % e.c;
     const double h = (eval->in[1][i] - mean[c]) * factor[c];
-    eval->out[i] = (eval->weight[WEIGHT] ? eval->weight[WEIGHT][c] : 1) * factor[c] * (eval->in[0][i] - mean_dy[c] - h * mean_dyh[c]);
+    eval->out[i] = (eval->weight[WEIGHT] ? eval->weight[WEIGHT][c] : 1) * factor[c] *
+                   (eval->in[0][i] - mean_dy[c] - h * mean_dyh[c]);
   }
 }
 
-static void input_gradient_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes, const void *context) {
+static void input_gradient_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                                const void *context) {
   const ApplyContext *apply = context;
   Nest *b = l->b;
   Val factor = let("factor", load_row(l, 2, MERGED_FACTOR, c, part, lanes));
-  Val h = mul(sub(walk_load(l, l->in[1], y, x, c, part, lanes), load_row(l, 2, MERGED_MEAN, c, part, lanes)), factor);
-  Val centred = sub(walk_load(l, l->in[0], y, x, c, part, lanes), fma_(h, load_row(l, 3, 1, c, part, lanes), load_row(l, 3, 0, c, part, lanes)));
+  Val h = mul(sub(walk_load(l, l->in[1], y, x, c, part, lanes), load_row(l, 2, MERGED_MEAN, c, part, lanes)),
+              factor);
+  Val centred = sub(walk_load(l, l->in[0], y, x, c, part, lanes),
+                    fma_(h, load_row(l, 3, 1, c, part, lanes), load_row(l, 3, 0, c, part, lanes)));
   Val dx = mul(centred, factor);
-  lower_store(l, apply->weight ? mul(dx, channel(l, apply->weight, c, part, lanes)) : dx, y, x, c, part, lanes);
+  lower_store(l, apply->weight ? mul(dx, channel(l, apply->weight, c, part, lanes)) : dx, y, x, c, part,
+              lanes);
 }
 
 static void input_gradient_lower(Lower *l) {
@@ -333,7 +385,8 @@ static void input_gradient_lower(Lower *l) {
   walk_pixels(l, shape_extent(l->node->shape), input_gradient_body, &context);
 }
 
-static const Op op_input_gradient = {.name = "batchnorm input gradient", .eval = input_gradient_run, .lower = input_gradient_lower};
+static const Op op_input_gradient = {
+    .name = "batchnorm input gradient", .eval = input_gradient_run, .lower = input_gradient_lower};
 
 /* ---- weight gradients: an image's sums, added ---- */
 static int64_t row_of(const Node *node) { return node->wrt == WEIGHT ? 1 : 0; }
@@ -343,9 +396,12 @@ static void weight_gradient_run(const Eval *eval) {
   for (int64_t c = 0; c < channels; c++) eval->out[c] += eval->in[0][row_of(eval->node) * channels + c];
 }
 
-static void weight_gradient_body(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, int part, int lanes, const void *context) {
+static void weight_gradient_body(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, int part, int lanes,
+                                 const void *context) {
   (void)context;
-  walk_put(l, l->out, add(walk_load(l, l->out, y0, x0, c, part, lanes), load_row(l, 0, row_of(l->node), c, part, lanes)), y0, x0, c, part, lanes);
+  walk_put(l, l->out,
+           add(walk_load(l, l->out, y0, x0, c, part, lanes), load_row(l, 0, row_of(l->node), c, part, lanes)),
+           y0, x0, c, part, lanes);
 }
 
 static void weight_gradient_lower(Lower *l) {
@@ -354,7 +410,8 @@ static void weight_gradient_lower(Lower *l) {
   walk_channels(l, l->node->target->size, &zero, &zero, weight_gradient_body, NULL);
 }
 
-static const Op op_weight_gradient = {.name = "batchnorm weight gradient", .eval = weight_gradient_run, .lower = weight_gradient_lower};
+static const Op op_weight_gradient = {
+    .name = "batchnorm weight gradient", .eval = weight_gradient_run, .lower = weight_gradient_lower};
 
 static void apply_backward(Gradient *pass, Node *node, Node *dy) {
   Graph *graph = gradient_graph(pass);
@@ -367,26 +424,47 @@ static void apply_backward(Gradient *pass, Node *node, Node *dy) {
     if (gradient_trained(pass, node, k)) gradient_sum(pass, &op_weight_gradient, node, k, 1, &sums);
   if (!wanted) return;
   Node *means = graph_hidden(graph, &op_means, node, two_rows, RESULT_BATCH, 1, &sums);
-  gradient_add(pass, x, graph_hidden(graph, &op_input_gradient, node, node->shape, RESULT_SAMPLE, 4, (Node *[]){dy, x, merged, means}));
+  gradient_add(pass, x,
+               graph_hidden(graph, &op_input_gradient, node, node->shape, RESULT_SAMPLE, 4,
+                            (Node *[]){dy, x, merged, means}));
 }
 
-static const Op op_apply = {.name = "batchnorm apply", .elementwise = true, .keeps_spatial = true, .eval = apply_run, .gradient = apply_backward, .lower = apply_lower};
+static const Op op_apply = {.name = "batchnorm apply",
+                            .elementwise = true,
+                            .keeps_spatial = true,
+                            .eval = apply_run,
+                            .gradient = apply_backward,
+                            .lower = apply_lower};
 
 static Node *train(Graph *graph, Node *node) {
   if (node->frozen) return node;
   const int64_t channels = shape_extent(node->shape).c;
-  Node *moments = graph_hidden(graph, &op_moments, node, shape_picture(1, 2, channels), RESULT_SAMPLE, 1, node->in);
-  Node *merged = graph_hidden(graph, &op_merge, node, shape_picture(1, 3, channels), RESULT_BATCH, 1, &moments);
+  Node *moments =
+      graph_hidden(graph, &op_moments, node, shape_picture(1, 2, channels), RESULT_SAMPLE, 1, node->in);
+  Node *merged =
+      graph_hidden(graph, &op_merge, node, shape_picture(1, 3, channels), RESULT_BATCH, 1, &moments);
   for (int k = MEAN; k <= VARIANCE; k++) {
     Node *running = graph_hidden(graph, &op_running, node, shape_vector(channels), RESULT_BATCH, 1, &merged);
-    running->wrt = k, running->target = node->weight[k];
+    running->wrt = k;
+    running->target = node->weight[k];
   }
   return graph_hidden(graph, &op_apply, node, node->shape, RESULT_SAMPLE, 2, (Node *[]){node->in[0], merged});
 }
 
 const Op op_batchnorm = {
-  .name = "batchnorm", .group = "normalisation", .summary = "batch normalisation over each channel",
-  .detail = "y = (x - mean) / sqrt(variance + epsilon) * weight + bias; mean and variance of the batch in training, running ones in inference and where frozen=true", .params = params,
-  .example = "conv(32, 3x3, bias=false) -> batchnorm -> relu", .fold = FOLD_SCALE,
-  .shape = shape, .train = train, MAP_OPERATOR, .map_eval = normalized, .map_slope = slope, .map = value, .map_gradient = gradient,
+    .name = "batchnorm",
+    .group = "normalisation",
+    .summary = "batch normalisation over each channel",
+    .detail = "y = (x - mean) / sqrt(variance + epsilon) * weight + bias; mean and variance of the batch in "
+              "training, running ones in inference and where frozen=true",
+    .params = params,
+    .example = "conv(32, 3x3, bias=false) -> batchnorm -> relu",
+    .fold = FOLD_SCALE,
+    .shape = shape,
+    .train = train,
+    MAP_OPERATOR,
+    .map_eval = normalized,
+    .map_slope = slope,
+    .map = value,
+    .map_gradient = gradient,
 };

@@ -1,4 +1,5 @@
-// channel_sum.c: the gradient of a bias: the sum of dy over the pixels, channel by channel. Hidden; conv, depthwise, conv_transpose and dense make it.
+// channel_sum.c: the gradient of a bias: the sum of dy over the pixels, channel by channel. Hidden; conv,
+// depthwise, conv_transpose and dense make it.
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/correlation.h"
 #include "ops/walk.h"

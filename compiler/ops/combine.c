@@ -9,7 +9,8 @@ static const Const *written(const Node *node, int operand) { /* 1, 2, ...: as in
 
 int combine_count(const Node *node) {
   const Const *x = arg_const(node, "x");
-  return x->kind == CONST_NONE ? node->nin : 1 + (x->kind == CONST_LIST ? x->n : 1); /* NONE: a node that a pass made */
+  return x->kind == CONST_NONE ? node->nin
+                               : 1 + (x->kind == CONST_LIST ? x->n : 1); /* NONE: a node that a pass made */
 }
 
 int combine_input(const Node *node, int operand) {
@@ -36,6 +37,8 @@ Val combine_value(Map *m, int operand) {
 }
 
 void combine_shape(ShapeContext *context, Node *node) {
-  if (combine_count(node) > 1000) op_error(context, node, DIAG_too_many_arguments, "%s of %d operands", node->op->name, combine_count(node)); /* deep sums are for convolutions */
+  if (combine_count(node) > 1000)
+    op_error(context, node, DIAG_too_many_arguments, "%s of %d operands", node->op->name,
+             combine_count(node)); /* deep sums are for convolutions */
   else map_shape_operands(context, node);
 }

@@ -1,9 +1,11 @@
-/* concat.c: concat, values side by side: the channels of the current value, then those of the named ones in order. */
+/* concat.c: concat, values side by side: the channels of the current value, then those of the named ones in
+ * order. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/box.h"
 #include "ops/map.h"
 
-static const Param params[] = {{"x", PARAM_VALUES, NULL, "values of the same height and width", 0, 0, NULL}, {0}};
+static const Param params[] = {{"x", PARAM_VALUES, NULL, "values of the same height and width", 0, 0, NULL},
+                               {0}};
 
 static int64_t offset_of(const Node *node, int k) { /* the first channel of operand k */
   int64_t c = 0;
@@ -16,18 +18,23 @@ static void shape(ShapeContext *context, Node *node) {
   for (int k = 0; k < node->nin; k++)
     if (!node->in[k]->shape.rank) return;
   if (node->nin > MOST_INPUTS) {
-    op_error(context, node, DIAG_too_many_arguments, "concat takes at most 15 values besides the current one");
+    op_error(context, node, DIAG_too_many_arguments,
+             "concat takes at most 15 values besides the current one");
     return;
   }
   for (int k = 1; k < node->nin; k++) {
     const Shape other = node->in[k]->shape;
     const Extent a = shape_extent(first), b = shape_extent(other);
     if (first.rank == other.rank && a.h == b.h && a.w == b.w && first.regions == other.regions) continue;
-    Diag *diag = op_error(context, node, DIAG_shape_mismatch, "concat of %s and %s: all but the channels must agree", shape_text(context->arena, first), shape_text(context->arena, other));
+    Diag *diag =
+        op_error(context, node, DIAG_shape_mismatch, "concat of %s and %s: all but the channels must agree",
+                 shape_text(context->arena, first), shape_text(context->arena, other));
     op_note_origin(context, diag, node->in[0]);
     op_note_origin(context, diag, node->in[k]);
-    if (first.rank != other.rank) diag_help(diag, "flatten makes vectors of both; reshape gives them the same number of dimensions");
-    else diag_help(diag, "pad=same or zero_pad on one of the two ways, or crop on the other, makes them agree");
+    if (first.rank != other.rank)
+      diag_help(diag, "flatten makes vectors of both; reshape gives them the same number of dimensions");
+    else
+      diag_help(diag, "pad=same or zero_pad on one of the two ways, or crop on the other, makes them agree");
     return;
   }
   node->shape = first;
@@ -40,11 +47,13 @@ static void run(const Eval *eval) {
   for (int k = 0; k < node->nin; k++) {
     const int64_t channels = shape_extent(node->in[k]->shape).c, offset = offset_of(node, k);
     for (int64_t p = 0; p < out.h * out.w; p++)
-      for (int64_t c = 0; c < channels; c++) eval->out[p * out.c + offset + c] = eval->in[k][p * channels + c];
+      for (int64_t c = 0; c < channels; c++)
+        eval->out[p * out.c + offset + c] = eval->in[k][p * channels + c];
   }
 }
 
-static void copy_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes, const void *context) {
+static void copy_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                      const void *context) {
   const int k = *(const int *)context;
   const Ix to = *c + offset_of(l->node, k);
   lower_store(l, walk_load(l, l->in[k], y, x, c, part, lanes), y, x, &to, part, lanes);
@@ -57,13 +66,24 @@ static void lower(Lower *l) {
 
 static void backward(Gradient *gradient, Node *node, Node *dy) {
   for (int k = 0; k < node->nin; k++)
-    if (gradient_wanted(gradient, node->in[k])) gradient_add(gradient, node->in[k], box_gradient_cut(gradient, node, dy, node->in[k]->shape, (Box){0, 0, offset_of(node, k)}));
+    if (gradient_wanted(gradient, node->in[k]))
+      gradient_add(gradient, node->in[k],
+                   box_gradient_cut(gradient, node, dy, node->in[k]->shape, (Box){0, 0, offset_of(node, k)}));
 }
 
 const Op op_concat = {
-  .name = "concat", .group = "combining", .summary = "the channels of the current value and of others, one after the other", .detail = "channels of x0, then of x1, ...", .params = params,
-  .example = "conv(16, 3x3, pad=same) -> concat(skip)", .keeps_spatial = true,
-  .shape = shape, .join = offset_of, .eval = run, .gradient = backward, .lower = lower,
+    .name = "concat",
+    .group = "combining",
+    .summary = "the channels of the current value and of others, one after the other",
+    .detail = "channels of x0, then of x1, ...",
+    .params = params,
+    .example = "conv(16, 3x3, pad=same) -> concat(skip)",
+    .keeps_spatial = true,
+    .shape = shape,
+    .join = offset_of,
+    .eval = run,
+    .gradient = backward,
+    .lower = lower,
 };
 
 /* ---- what cannot be written into the result by its producer ---- */

@@ -5,11 +5,11 @@
 #include "ops/correlation.h"
 
 static const Param params[] = {
-  {"units", PARAM_INT, NULL, "numbers in the output", 0, 0, NULL},
-  {"bias", PARAM_BOOL, "true", "whether each unit adds a trained constant", 0, 0, NULL},
-  {"init", PARAM_INIT, "he", "initial weights", 0, 0, NULL},
-  {"bias_init", PARAM_INIT, "zeros", "initial bias", 0, 0, NULL},
-  {0},
+    {"units", PARAM_INT, NULL, "numbers in the output", 0, 0, NULL},
+    {"bias", PARAM_BOOL, "true", "whether each unit adds a trained constant", 0, 0, NULL},
+    {"init", PARAM_INIT, "he", "initial weights", 0, 0, NULL},
+    {"bias_init", PARAM_INIT, "zeros", "initial bias", 0, 0, NULL},
+    {0},
 };
 
 static int64_t inputs_of(const Node *node) { return shape_elements(node->in[0]->shape); }
@@ -20,17 +20,21 @@ static void shape(ShapeContext *context, Node *node) {
   if (!in.rank) return;
   if (e.h != 1 || e.w != 1) {
     const char *kind = in.rank == 3 ? "picture" : "sequence", *size = shape_text(context->arena, in);
-    Diag *diag = op_error(context, node, DIAG_dense_needs_vector, "dense needs a vector, but its input is the %s %s", kind, size);
+    Diag *diag = op_error(context, node, DIAG_dense_needs_vector,
+                          "dense needs a vector, but its input is the %s %s", kind, size);
     op_note_origin(context, diag, node->in[0]);
     diag_help(diag, "put flatten before it, which makes it a vector of %lld", (long long)shape_elements(in));
     diag_fix(diag, (Span){node->span.file, node->span.start, node->span.start}, "flatten -> ");
     return;
   }
   const int64_t units = arg_int(node, "units"), inputs = e.c, dim[2] = {units, inputs};
-  node->weight = NEW_ARRAY(context->arena, Weight *, 2), node->nweights = 2;
+  node->weight = NEW_ARRAY(context->arena, Weight *, 2);
+  node->nweights = 2;
   node->weight[0] = op_weight(context, node, "weight", 2, dim, "init", 0, inputs, units, true);
   if (!node->weight[0]) return;
-  if (arg_bool(node, "bias") && !(node->weight[1] = op_weight(context, node, "bias", 1, &units, "bias_init", 0, inputs, units, false))) return;
+  if (arg_bool(node, "bias") &&
+      !(node->weight[1] = op_weight(context, node, "bias", 1, &units, "bias_init", 0, inputs, units, false)))
+    return;
   node->shape = shape_vector(units);
   node->shape.regions = in.regions;
 }
@@ -54,7 +58,8 @@ static void lower(Lower *l) {
   const Ix none = {0};
   Pack *weight = lower_pack(l, "weight", 2, (int64_t[]){units, inputs});
   Nest *b = weight->nest;
-  FOR(u, units) FOR(i, inputs) store(at(weight->out, u, i), lower_packed_weight(l, weight, 2, NEST_IX(u, i), &u, &i));
+  FOR(u, units)
+    FOR(i, inputs) store(at(weight->out, u, i), lower_packed_weight(l, weight, 2, NEST_IX(u, i), &u, &i));
   Pack *bias = lower_pack(l, "bias", 1, &units);
   b = bias->nest;
   FOR(u, units) store(at(bias->out, u), lower_packed_bias(l, bias, &u, &none));
@@ -95,7 +100,8 @@ static void input_lower(Lower *l) {
 
 /* ---- dweight[u][i] += dy[u] * in[i] ---- */
 static void weight_eval(const Eval *eval) {
-  const int64_t inputs = shape_elements(eval->node->in[0]->shape), units = shape_elements(eval->node->in[1]->shape);
+  const int64_t inputs = shape_elements(eval->node->in[0]->shape),
+                units = shape_elements(eval->node->in[1]->shape);
   for (int64_t u = 0; u < units; u++)
     for (int64_t i = 0; i < inputs; i++) eval->out[u * inputs + i] += eval->in[1][u] * eval->in[0][i];
 }
@@ -104,25 +110,44 @@ static void weight_lower(Lower *l) {
   const int64_t inputs = shape_elements(l->node->in[0]->shape), units = shape_elements(l->node->in[1]->shape);
   Nest *b = l->b;
   nest_fn(b, b->name, false);
-  FOR(u, units) FOR(i, inputs) accumulate(at(l->out, u, i), load(at(l->in[1], 0, 0, u), 1), load(at(l->in[0], 0, 0, i), 1));
+  FOR(u, units)
+    FOR(i, inputs)
+      accumulate(at(l->out, u, i), load(at(l->in[1], 0, 0, u), 1), load(at(l->in[0], 0, 0, i), 1));
 }
 
-static const Op op_dense_input_gradient = {.name = "dense input gradient", .family = FAMILY_DENSE_INPUT, .cost = cost, .eval = input_eval,
+static const Op op_dense_input_gradient = {.name = "dense input gradient",
+                                           .family = FAMILY_DENSE_INPUT,
+                                           .cost = cost,
+                                           .eval = input_eval,
                                            .lower = input_lower};
-static const Op op_dense_weight_gradient = {.name = "dense weight gradient", .family = FAMILY_DENSE_WEIGHTS, .cost = cost, .eval = weight_eval,
+static const Op op_dense_weight_gradient = {.name = "dense weight gradient",
+                                            .family = FAMILY_DENSE_WEIGHTS,
+                                            .cost = cost,
+                                            .eval = weight_eval,
                                             .lower = weight_lower};
 
 static void gradient(Gradient *gradient, Node *node, Node *dy) {
   Node *x = node->in[0], *both_sides[2] = {x, dy};
   Graph *graph = gradient_graph(gradient);
   if (gradient_wanted(gradient, x))
-    gradient_add(gradient, x, graph_hidden(graph, &op_dense_input_gradient, node, x->shape, RESULT_SAMPLE, 1, &dy));
-  if (gradient_trained(gradient, node, 0)) gradient_sum(gradient, &op_dense_weight_gradient, node, 0, 2, both_sides);
+    gradient_add(gradient, x,
+                 graph_hidden(graph, &op_dense_input_gradient, node, x->shape, RESULT_SAMPLE, 1, &dy));
+  if (gradient_trained(gradient, node, 0))
+    gradient_sum(gradient, &op_dense_weight_gradient, node, 0, 2, both_sides);
   if (gradient_trained(gradient, node, 1)) gradient_sum(gradient, &op_channel_sum, node, 1, 1, &dy);
 }
 
 const Op op_dense = {
-  .name = "dense", .group = "dense", .summary = "a fully connected layer of a vector",
-  .detail = "out[u] = bias[u] + sum over i of weight[u][i] * in[i]", .params = params,
-  .example = "dense(10)", .family = FAMILY_DENSE, .shape = shape, .cost = cost, .eval = eval, .gradient = gradient, .lower = lower,
+    .name = "dense",
+    .group = "dense",
+    .summary = "a fully connected layer of a vector",
+    .detail = "out[u] = bias[u] + sum over i of weight[u][i] * in[i]",
+    .params = params,
+    .example = "dense(10)",
+    .family = FAMILY_DENSE,
+    .shape = shape,
+    .cost = cost,
+    .eval = eval,
+    .gradient = gradient,
+    .lower = lower,
 };

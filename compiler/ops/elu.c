@@ -3,10 +3,13 @@
 #include "ops/map.h"
 #include <math.h>
 
-static const Param params[] = {{"alpha", PARAM_NUMBER, "1", "minus the value that large negative numbers come to", 0, 0, NULL}, {0}};
+static const Param params[] = {
+    {"alpha", PARAM_NUMBER, "1", "minus the value that large negative numbers come to", 0, 0, NULL}, {0}};
 
 /* alpha*exp(x) = y + alpha, and y has the sign of x unless alpha is negative. */
-static uint32_t needs(const Node *node, int wrt) { return arg_number(node, "alpha") >= 0 ? map_needs_y(node, wrt) : map_needs_x(node, wrt); }
+static uint32_t needs(const Node *node, int wrt) {
+  return arg_number(node, "alpha") >= 0 ? map_needs_y(node, wrt) : map_needs_x(node, wrt);
+}
 
 MAP_EVAL(elu) { return x[0] > 0 ? x[0] : arg_number(node, "alpha") * expm1(x[0]); }
 MAP_SLOPE(slope) {
@@ -24,6 +27,17 @@ MAP_GRADIENT(gradient) {
 }
 
 const Op op_elu = {
-  .name = "elu", .group = "activation", .summary = "exponential linear unit", .detail = "y = x where x > 0, alpha*(exp(x) - 1) elsewhere", .params = params, .example = "dense(64) -> elu",
-  .shape = map_shape, MAP_OPERATOR, .map_eval = elu, .map_slope = slope, .map_needs = needs, .map = value, .map_gradient = gradient,
+    .name = "elu",
+    .group = "activation",
+    .summary = "exponential linear unit",
+    .detail = "y = x where x > 0, alpha*(exp(x) - 1) elsewhere",
+    .params = params,
+    .example = "dense(64) -> elu",
+    .shape = map_shape,
+    MAP_OPERATOR,
+    .map_eval = elu,
+    .map_slope = slope,
+    .map_needs = needs,
+    .map = value,
+    .map_gradient = gradient,
 };

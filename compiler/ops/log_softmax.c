@@ -1,4 +1,5 @@
-/* log_softmax.c: the logarithm of softmax, y[c] = x[c] - log(sum over k of exp(x[k])), without rounding small probabilities to 0. */
+/* log_softmax.c: the logarithm of softmax, y[c] = x[c] - log(sum over k of exp(x[k])), without rounding small
+ * probabilities to 0. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "ops/map.h"
@@ -15,11 +16,15 @@ static void run(const Eval *eval) {
   }
 }
 
-typedef struct Shift { Val largest, log_sum; } Shift;
+typedef struct Shift {
+  Val largest, log_sum;
+} Shift;
 
-static void shifted_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes, const void *context) {
+static void shifted_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                         const void *context) {
   const Shift *shift = context;
-  lower_store(l, sub(sub(walk_load(l, l->in[0], y, x, c, part, lanes), shift->largest), shift->log_sum), y, x, c, part, lanes);
+  lower_store(l, sub(sub(walk_load(l, l->in[0], y, x, c, part, lanes), shift->largest), shift->log_sum), y, x,
+              c, part, lanes);
 }
 
 static void lower(Lower *l) {
@@ -28,12 +33,13 @@ static void lower(Lower *l) {
   const LoopKind kind = l->threads ? walk_rows(l, 4 * e.h * e.w * e.c) : SERIAL;
   Buf *row = walk_row_scratch(l, "row", kind, e.h, e.c);
   nest_fn(b, b->name, false);
-  NEST_LOOP(y, kind, 1, NEST_IX(0), 1, NEST_IX(e.h)) FOR(x, e.w) {
-    Shift shift;
-    Val sum = softmax_exponentials(l, l->in[0], row, e.c, &y, &x, &shift.largest);
-    shift.log_sum = let("log_sum", vlog(sum));
-    walk_channels(l, e.c, &y, &x, shifted_body, &shift);
-  }
+  NEST_LOOP(y, kind, 1, NEST_IX(0), 1, NEST_IX(e.h))
+    FOR(x, e.w) {
+      Shift shift;
+      Val sum = softmax_exponentials(l, l->in[0], row, e.c, &y, &x, &shift.largest);
+      shift.log_sum = let("log_sum", vlog(sum));
+      walk_channels(l, e.c, &y, &x, shifted_body, &shift);
+    }
 }
 
 /* ---- input gradient: dx = dy - exp(y) * sum of dy; inputs dy, y ---- */
@@ -47,23 +53,42 @@ static void gradient_run(const Eval *eval) {
   }
 }
 
-static Val element(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes, const void *context) {
+static Val element(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                   const void *context) {
   (void)context;
   return walk_load(l, l->in[0], y, x, c, part, lanes);
 }
 
-static void gradient_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes, const void *context) {
+static void gradient_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                          const void *context) {
   const Val *sum = context;
-  lower_store(l, sub(walk_load(l, l->in[0], y, x, c, part, lanes), mul(vexp(walk_load(l, l->in[1], y, x, c, part, lanes)), *sum)), y, x, c, part, lanes);
+  lower_store(l,
+              sub(walk_load(l, l->in[0], y, x, c, part, lanes),
+                  mul(vexp(walk_load(l, l->in[1], y, x, c, part, lanes)), *sum)),
+              y, x, c, part, lanes);
 }
 
 static void gradient_lower(Lower *l) { softmax_lower_gradient(l, element, gradient_body); }
 
-static const Op op_gradient = {.name = "log_softmax input gradient", .eval = gradient_run, .lower = gradient_lower};
+static const Op op_gradient = {
+    .name = "log_softmax input gradient", .eval = gradient_run, .lower = gradient_lower};
 
-static void backward(Gradient *gradient, Node *node, Node *dy) { softmax_backward(gradient, node, dy, &op_gradient); }
+static void backward(Gradient *gradient, Node *node, Node *dy) {
+  softmax_backward(gradient, node, dy, &op_gradient);
+}
 
 const Op op_log_softmax = {
-  .name = "log_softmax", .group = "activation", .summary = "logarithms of probabilities over the channels, at every pixel", .detail = "y[c] = x[c] - log(sum over k of exp(x[k]))", .params = params,
-  .example = "dense(10) -> log_softmax", .softmax = true, .scores = SCORES_LOG, .keeps_spatial = true, .shape = map_shape, .eval = run, .gradient = backward, .lower = lower,
+    .name = "log_softmax",
+    .group = "activation",
+    .summary = "logarithms of probabilities over the channels, at every pixel",
+    .detail = "y[c] = x[c] - log(sum over k of exp(x[k]))",
+    .params = params,
+    .example = "dense(10) -> log_softmax",
+    .softmax = true,
+    .scores = SCORES_LOG,
+    .keeps_spatial = true,
+    .shape = map_shape,
+    .eval = run,
+    .gradient = backward,
+    .lower = lower,
 };

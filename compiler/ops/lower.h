@@ -1,5 +1,6 @@
-/* lower.h: from a kernel (a node with the element-wise nodes fused behind it) to a loop nest. Operators build the plain nest, schedules the tiled one;
- * both get their buffers here, so that emit and the tests know what each parameter of the nest is bound to. */
+/* lower.h: from a kernel (a node with the element-wise nodes fused behind it) to a loop nest. Operators build
+ * the plain nest, schedules the tiled one; both get their buffers here, so that emit and the tests know what
+ * each parameter of the nest is bound to. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LOWER_H
 #define CNNC_LOWER_H
@@ -7,125 +8,181 @@
 #include "ops/op.h"
 #include "schedule/target.h"
 
-/* A kernel: `root`, then `chain`, FAMILY_MAP nodes of which each takes the value before it. Only the last value is stored. */
+/* A kernel: `root`, then `chain`, FAMILY_MAP nodes of which each takes the value before it. Only the last
+ * value is stored. */
 typedef struct Kernel {
   Node *root;
-  int nchain; Node **chain;
-  Node *pool;                /* a pooling behind them that root->op->takes_pool; NULL: none */
-  Node *result;              /* the last of them */
-  const Node *over;          /* set by passes/plan.c: what it reads and nobody after it: the result is written over it, if the nest allows; NULL: none */
-  /* folded away by passes, applied when the weights are packed: per output channel w' = w*gain, b' = (b - mean)*gain + shift of these batchnorm nodes, in order; */
-  int nscales; Node **scale; /* and the normalize node before it, whose factor (and where exact, shift) goes into the weights; NULL: none */
-  Node *normalize; bool normalize_shift;
-  int phase;                 /* kernels of a phase run image by image */
-  bool batch;                /* runs once for all images, when those of its phase are through: a BATCH node, or one that is computed together */
+  int nchain;
+  Node **chain;
+  Node *pool;       /* a pooling behind them that root->op->takes_pool; NULL: none */
+  Node *result;     /* the last of them */
+  const Node *over; /* set by passes/plan.c: what it reads and nobody after it: the result is written over it,
+                       if the nest allows; NULL: none */
+  /* folded away by passes, applied when the weights are packed: per output channel w' = w*gain, b' = (b -
+   * mean)*gain + shift of these batchnorm nodes, in order; */
+  int nscales;
+  Node **scale; /* and the normalize node before it, whose factor (and where exact, shift) goes into the
+                   weights; NULL: none */
+  Node *normalize;
+  bool normalize_shift;
+  int phase;  /* kernels of a phase run image by image */
+  bool batch; /* runs once for all images, when those of its phase are through: a BATCH node, or one that is
+                 computed together */
 } Kernel;
 
 typedef enum BindKind {
-  BIND_VALUE,     /* the value of `node`: [h][w][c]; in a nest for all images the values of all: [batch][h][w][c] */
-  BIND_INPUT,     /* the caller's buffer of `node`, an op_input or op_target: in[0] of its conversion kernel, of the elements and order that node->elem and node->chw say */
-  BIND_WEIGHT,    /* `weight` in its natural layout */
-  BIND_PACK,      /* `pack` */
-  BIND_GRADIENT,  /* the gradient of `weight`, natural layout (RESULT_SUM, BATCH with a target) */
-  BIND_SCRATCH,   /* `elements` floats of scratch */
-  BIND_KEYS,      /* int32 [2]: the keys of this image's random numbers, the second one XOR node->salt */
-  BIND_TABLE,     /* constants: `elements` floats, `table` */
+  BIND_VALUE,  /* the value of `node`: [h][w][c]; in a nest for all images the values of all: [batch][h][w][c]
+                */
+  BIND_INPUT,  /* the caller's buffer of `node`, an op_input or op_target: in[0] of its conversion kernel, of
+                  the elements and order that node->elem and node->chw say */
+  BIND_WEIGHT, /* `weight` in its natural layout */
+  BIND_PACK,   /* `pack` */
+  BIND_GRADIENT, /* the gradient of `weight`, natural layout (RESULT_SUM, BATCH with a target) */
+  BIND_SCRATCH,  /* `elements` floats of scratch */
+  BIND_KEYS,     /* int32 [2]: the keys of this image's random numbers, the second one XOR node->salt */
+  BIND_TABLE,    /* constants: `elements` floats, `table` */
 } BindKind;
-typedef struct Pack { /* weights in the order a kernel reads them: a nest from natural weights to one OUTPUT buffer */
-  const char *name;          /* "stage1_conv1_weight" : C name of the model's member */
-  Nest *nest; Buf *out;      /* in pack->nest */
-  VEC(Weight *) source; VEC(Buf *) source_buf; /* what it reads; no sources: constants only */
-  Buf *factor, *shift;       /* in pack->nest: the constants of a folded normalize by channel, or NULL */
+typedef struct Pack { /* weights in the order a kernel reads them: a nest from natural weights to one OUTPUT
+                         buffer */
+  const char *name;   /* "stage1_conv1_weight" : C name of the model's member */
+  Nest *nest;
+  Buf *out; /* in pack->nest */
+  VEC(Weight *) source;
+  VEC(Buf *) source_buf; /* what it reads; no sources: constants only */
+  Buf *factor, *shift;   /* in pack->nest: the constants of a folded normalize by channel, or NULL */
 } Pack;
-typedef struct Binding { BindKind kind; const Node *node; Weight *weight; Pack *pack; int64_t elements; const float *table; } Binding;
+typedef struct Binding {
+  BindKind kind;
+  const Node *node;
+  Weight *weight;
+  Pack *pack;
+  int64_t elements;
+  const float *table;
+} Binding;
 
-/* What a schedule may be told; where a number is 0 it decides by itself. Method and m say how weights are packed. */
-typedef enum Method { METHOD_OWN, METHOD_DIRECT, METHOD_COLUMNS, METHOD_WINOGRAD } Method; /* OWN: the family has one schedule only */
+/* What a schedule may be told; where a number is 0 it decides by itself. Method and m say how weights are
+ * packed. */
+typedef enum Method {
+  METHOD_OWN,
+  METHOD_DIRECT,
+  METHOD_COLUMNS,
+  METHOD_WINOGRAD
+} Method;                                                         /* OWN: the family has one schedule only */
 typedef enum Order { ORDER_OWN, ORDER_ROWS, ORDER_PANELS } Order; /* which loop is the outer one */
 typedef struct Choice {
   Method method;
-  int m;                     /* WINOGRAD: m x m outputs of a tile */
-  int tiles;                 /* WINOGRAD: about so many tiles in a block */
-  int pixels;                /* DIRECT: outputs of a row in a register tile */
-  Order order;               /* DIRECT */
+  int m;       /* WINOGRAD: m x m outputs of a tile */
+  int tiles;   /* WINOGRAD: about so many tiles in a block */
+  int pixels;  /* DIRECT: outputs of a row in a register tile */
+  Order order; /* DIRECT */
 } Choice;
-struct Decision;             /* schedule/choice.h: how it was chosen */
-struct Tuning;               /* schedule/tuning.h: choices that were measured */
+struct Decision; /* schedule/choice.h: how it was chosen */
+struct Tuning;   /* schedule/tuning.h: choices that were measured */
 
 typedef struct LowerOptions { /* as in Lower */
   int layout_lanes;
   bool plain, exact, threads;
   int64_t batch, call;
   int images;
-  const Target *layout;      /* NULL: the first of the table with so many lanes */
+  const Target *layout; /* NULL: the first of the table with so many lanes */
   int64_t weight_bytes;
-  struct Tuning *tuning;     /* NULL: the cost model alone */
+  struct Tuning *tuning; /* NULL: the cost model alone */
 } LowerOptions;
 
 typedef struct Lower {
   Arena *arena;
-  Nest *b;                   /* the nest being built; schedules name it b */
+  Nest *b; /* the nest being built; schedules name it b */
   const Kernel *kernel;
-  const Node *node;          /* kernel->root */
+  const Node *node; /* kernel->root */
   const Target *target;
-  int layout_lanes;          /* lanes of the widest target of the file: packed layouts depend on this and the shapes alone, never on `target` */
-  const Target *layout;      /* that target: what decides how weights are packed is chosen for it */
-  int64_t weight_bytes;      /* of the whole net: whether weights stay in a cache from one call to the next */
+  int layout_lanes; /* lanes of the widest target of the file: packed layouts depend on this and the shapes
+                       alone, never on `target` */
+  const Target *layout; /* that target: what decides how weights are packed is chosen for it */
+  int64_t weight_bytes; /* of the whole net: whether weights stay in a cache from one call to the next */
   struct Tuning *tuning;
-  Choice choice; struct Decision *decision; /* set before a schedule builds the nest */
+  Choice choice;
+  struct Decision *decision; /* set before a schedule builds the nest */
   bool plain;                /* -O0 */
   bool exact;                /* no algorithm that rounds differently */
   bool threads;              /* PARALLEL loops are run by threads */
   int64_t batch;             /* nests for all images: most of them; 0: the nest of an image, in inference */
-  int64_t call;              /* inference: images of a call, which take turns or are computed together; 0: there is one */
-  int images;                /* side by side in the lanes of a vector, [h][w][c][images]: the nest is built of scalars, then widened; 0 or 1: one after the other */
-  Buf *in[MOST_INPUTS], *out; /* made by lower_begin: [h][w][c] of each root input and of the result (kernel->batch: [batch][h][w][c]); RESULT_SUM: out is the gradient buffer in the weight's dims, UPDATE; with kernel->over it is that value's buffer, too, OVER */
-  Binding binding[BUFS];     /* by buffer id */
+  int64_t call; /* inference: images of a call, which take turns or are computed together; 0: there is one */
+  int images; /* side by side in the lanes of a vector, [h][w][c][images]: the nest is built of scalars, then
+                 widened; 0 or 1: one after the other */
+  Buf *in[MOST_INPUTS],
+      *out; /* made by lower_begin: [h][w][c] of each root input and of the result (kernel->batch:
+               [batch][h][w][c]); RESULT_SUM: out is the gradient buffer in the weight's dims, UPDATE; with
+               kernel->over it is that value's buffer, too, OVER */
+  Binding binding[BUFS]; /* by buffer id */
   VEC(Pack *) packs;
-  Buf *other[64]; int nothers; /* operands of the chain */
-  const Ix *image;           /* nests of nodes computed together: the image that lower_finish and lower_store mean */
+  Buf *other[64];
+  int nothers;     /* operands of the chain */
+  const Ix *image; /* nests of nodes computed together: the image that lower_finish and lower_store mean */
   VEC(const char *) details; /* what else the schedule says about itself */
 } Lower;
 
-/* Starts a nest with the buffers of inputs and result and the operands of the chain; other parameters are made when they are asked for, which may be at any
- * time. The main function is named l->b->name. */
+/* Starts a nest with the buffers of inputs and result and the operands of the chain; other parameters are
+ * made when they are asked for, which may be at any time. The main function is named l->b->name. */
 Lower *lower_begin(Arena *, const Kernel *, const Target *, const LowerOptions *);
-Buf *lower_weight(Lower *, int k);            /* node->weight[k], natural layout [dims]; NULL if the node has no such weight */
+Buf *lower_weight(Lower *,
+                  int k); /* node->weight[k], natural layout [dims]; NULL if the node has no such weight */
 Buf *lower_scratch(Lower *, const char *name, int rank, const int64_t *dim); /* WORK */
-Buf *lower_keys(Lower *);                     /* I32 [2] */
-void lower_join_rows(Lower *);                /* before nest_fn: pictures of the result's size are seen as one row [1][h*w][c], where the kernel treats pixels alike */
-void lower_columns(Lower *);                  /* before nest_fn: an input of one channel is seen as [1][h][w], so that vectors run over columns */
-const Ix *lower_count(Lower *);                      /* nests for all images: the size parameter `count`, after nest_fn */
+Buf *lower_keys(Lower *);                                                    /* I32 [2] */
+void lower_join_rows(Lower *); /* before nest_fn: pictures of the result's size are seen as one row
+                                  [1][h*w][c], where the kernel treats pixels alike */
+void lower_columns(Lower *); /* before nest_fn: an input of one channel is seen as [1][h][w], so that vectors
+                                run over columns */
+const Ix *lower_count(Lower *); /* nests for all images: the size parameter `count`, after nest_fn */
 
-/* A packed copy of weights. Between lower_pack and lower_pack_done the caller builds `pack->nest` (with Nest *b = pack->nest) as loops that store to pack->out;
- * lower_packed_weight and lower_packed_bias give natural elements with batchnorm and normalize folded in (constant 0 for a missing bias). */
+/* A packed copy of weights. Between lower_pack and lower_pack_done the caller builds `pack->nest` (with Nest
+ * *b = pack->nest) as loops that store to pack->out; lower_packed_weight and lower_packed_bias give natural
+ * elements with batchnorm and normalize folded in (constant 0 for a missing bias). */
 Pack *lower_pack(Lower *, const char *member, int rank, const int64_t *dim);
-Val lower_packed_weight(Lower *, Pack *, int rank, const Ix *at, const Ix *out_channel, const Ix *in_channel); /* weight[0] at natural indices; the channels choose the folded factors */
-Val lower_packed_bias(Lower *, Pack *, const Ix *out_channel, const Ix *group_channel); /* group_channel: the first input channel of the output's group */
-Buf *lower_pack_done(Lower *, Pack *);        /* the WEIGHTS buffer of the main nest */
+Val lower_packed_weight(
+    Lower *, Pack *, int rank, const Ix *at, const Ix *out_channel,
+    const Ix *in_channel); /* weight[0] at natural indices; the channels choose the folded factors */
+Val lower_packed_bias(
+    Lower *, Pack *, const Ix *out_channel,
+    const Ix *group_channel);          /* group_channel: the first input channel of the output's group */
+Buf *lower_pack_done(Lower *, Pack *); /* the WEIGHTS buffer of the main nest */
 
-/* The chain behind the root: value of output element(s) [y][x][c .. c+part-1] after all fused nodes; `lanes` wide (1: scalar). */
+/* The chain behind the root: value of output element(s) [y][x][c .. c+part-1] after all fused nodes; `lanes`
+ * wide (1: scalar). */
 Val lower_finish(Lower *, Val, const Ix *y, const Ix *x, const Ix *c, int part, int lanes);
-void lower_store(Lower *, Val, const Ix *y, const Ix *x, const Ix *c, int part, int lanes); /* finish and store to out */
-void lower_put(Lower *, Val finished, const Ix *y, const Ix *x, const Ix *c, int part, int lanes); /* store to out what is finished, and pooled if there is a pooling */
-Val lower_root_map(Lower *, const Ix *y, const Ix *x, const Ix *c, int part, int lanes); /* FAMILY_MAP: the root's own value there, before the chain */
-void lower_plain_map(Lower *);                /* FAMILY_MAP alone: three loops over the result */
-void lower_about(Lower *, const char *format, ...) __attribute__((format(printf, 2, 3))); /* what the comment above the function says after the shapes */
+void lower_store(Lower *, Val, const Ix *y, const Ix *x, const Ix *c, int part,
+                 int lanes); /* finish and store to out */
+void lower_put(Lower *, Val finished, const Ix *y, const Ix *x, const Ix *c, int part,
+               int lanes); /* store to out what is finished, and pooled if there is a pooling */
+Val lower_root_map(Lower *, const Ix *y, const Ix *x, const Ix *c, int part,
+                   int lanes); /* FAMILY_MAP: the root's own value there, before the chain */
+void lower_plain_map(Lower *); /* FAMILY_MAP alone: three loops over the result */
+void lower_about(Lower *, const char *format, ...)
+    __attribute__((format(printf, 2, 3))); /* what the comment above the function says after the shapes */
 
-void lower_detail(Lower *, const char *format, ...) __attribute__((format(printf, 2, 3))); /* one more line for --emit=schedule */
+void lower_detail(Lower *, const char *format, ...)
+    __attribute__((format(printf, 2, 3))); /* one more line for --emit=schedule */
 
 /* ---- what a FAMILY_MAP operator sees ---- */
 typedef struct Map {
   Nest *b;
   const Node *node;
-  Val x[MOST_INPUTS];        /* operands as the node's `in` has them, x[0] the current value; lanes wide */
-  Val y;                     /* in map_gradient: the node's value (only if op asks: see map.c), else NULL */
-  Lower *lower; const Ix *c; int part, lanes;
+  Val x[MOST_INPUTS]; /* operands as the node's `in` has them, x[0] the current value; lanes wide */
+  Val y;              /* in map_gradient: the node's value (only if op asks: see map.c), else NULL */
+  Lower *lower;
+  const Ix *c;
+  int part, lanes;
 } Map;
-Val map_weight(Map *, int k);                 /* node->weight[k] at channel c: lanes wide */
-Val map_constant(Map *, const float *per_channel, int64_t n); /* n 1: a number; n channels: a table at channel c */
+Val map_weight(Map *, int k); /* node->weight[k] at channel c: lanes wide */
+Val map_constant(Map *, const float *per_channel,
+                 int64_t n); /* n 1: a number; n channels: a table at channel c */
 
 /* schedule.c */
-Lower *schedule_kernel(Arena *, const Kernel *, const Target *, const LowerOptions *); /* plain: op->lower; else the best family member that fits; proved and simplified: a failed proof is exit 3. Where it fails for a result that is written over an operand, out is OUTPUT */
-Nest *schedule_outputs(Arena *, const Node *value, int images); /* a value of images that lie side by side to one image after the other; it has a parameter `count` */
+Lower *schedule_kernel(
+    Arena *, const Kernel *, const Target *,
+    const LowerOptions
+        *); /* plain: op->lower; else the best family member that fits; proved and simplified: a failed proof
+               is exit 3. Where it fails for a result that is written over an operand, out is OUTPUT */
+Nest *schedule_outputs(Arena *, const Node *value,
+                       int images); /* a value of images that lie side by side to one image after the other;
+                                       it has a parameter `count` */
 #endif

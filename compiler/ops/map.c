@@ -1,4 +1,5 @@
-/* map.c: what all operators have in common that work element by element: shapes and repeated operands, eval, the backward pass. */
+/* map.c: what all operators have in common that work element by element: shapes and repeated operands, eval,
+ * the backward pass. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/map.h"
 #include <math.h>
@@ -31,12 +32,14 @@ static bool same_extent(Shape a, Shape b) {
   return x.h == y.h && x.w == y.w && x.c == y.c && a.regions == b.regions;
 }
 
-/* The operand that the others are repeated to: the first with more than one pixel; of several 1x1xC the one written as a picture. */
+/* The operand that the others are repeated to: the first with more than one pixel; of several 1x1xC the one
+ * written as a picture. */
 static Node *largest(const Node *node) {
   Node *best = node->in[0];
   for (int i = 1; i < node->nin; i++) {
     const Shape a = best->shape, b = node->in[i]->shape;
-    if ((one_pixel(shape_extent(a)) && !one_pixel(shape_extent(b))) || (same_extent(a, b) && b.rank > a.rank)) best = node->in[i];
+    if ((one_pixel(shape_extent(a)) && !one_pixel(shape_extent(b))) || (same_extent(a, b) && b.rank > a.rank))
+      best = node->in[i];
   }
   return best;
 }
@@ -45,22 +48,34 @@ void map_shape_operands(ShapeContext *context, Node *node) {
   for (int i = 0; i < node->nin; i++)
     if (!node->in[i]->shape.rank) return;
   if (node->nin > 14) {
-    op_error(context, node, DIAG_too_many_arguments, "%s takes at most 13 values besides the current one", node->op->name);
+    op_error(context, node, DIAG_too_many_arguments, "%s takes at most 13 values besides the current one",
+             node->op->name);
     return;
   }
   Node *whole = largest(node);
   for (int i = 0; i < node->nin; i++) {
     Node *in = node->in[i];
-    if (same_extent(in->shape, whole->shape) || (in->shape.regions == whole->shape.regions && map_repeats(whole->shape, in->shape))) continue;
+    if (same_extent(in->shape, whole->shape) ||
+        (in->shape.regions == whole->shape.regions && map_repeats(whole->shape, in->shape)))
+      continue;
     Arena *arena = context->arena;
     const char *a = shape_text(arena, node->in[0]->shape), *b = shape_text(arena, (i ? in : whole)->shape);
-    Diag *diag = op_error(context, node, DIAG_shape_mismatch, "%s of %s and %s: the shapes differ", node->op->name, a, b);
+    Diag *diag = op_error(context, node, DIAG_shape_mismatch, "%s of %s and %s: the shapes differ",
+                          node->op->name, a, b);
     op_note_origin(context, diag, node->in[0]);
     op_note_origin(context, diag, i ? in : whole);
     const Extent x = shape_extent(node->in[0]->shape), y = shape_extent((i ? in : whole)->shape);
-    if (x.h == y.h && x.w == y.w) diag_help(diag, "conv(%lld, 1x1) makes the current value's channels %lld", (long long)y.c, (long long)y.c);
-    else if (x.c == y.c) diag_help(diag, "height and width must agree (a stride or pad=same on one of the two ways?); only 1x1x%lld is repeated at every pixel", (long long)x.c);
-    else diag_help(diag, "the shapes must be equal, or one of them 1x1x%lld", (long long)(one_pixel(y) ? x.c : y.c));
+    if (x.h == y.h && x.w == y.w)
+      diag_help(diag, "conv(%lld, 1x1) makes the current value's channels %lld", (long long)y.c,
+                (long long)y.c);
+    else if (x.c == y.c)
+      diag_help(diag,
+                "height and width must agree (a stride or pad=same on one of the two ways?); only 1x1x%lld "
+                "is repeated at every pixel",
+                (long long)x.c);
+    else
+      diag_help(diag, "the shapes must be equal, or one of them 1x1x%lld",
+                (long long)(one_pixel(y) ? x.c : y.c));
     return;
   }
   node->shape = whole->shape;
@@ -95,7 +110,8 @@ uint32_t map_needs_x(const Node *node, int wrt) {
 }
 
 uint32_t map_needs_y(const Node *node, int wrt) {
-  (void)node, (void)wrt;
+  (void)node;
+  (void)wrt;
   return MAP_NEEDS_Y;
 }
 
@@ -117,10 +133,12 @@ void map_backward_operand(Gradient *gradient, Node *node, Node *dy, int k, bool 
   Graph *graph = gradient_graph(gradient);
   Node *in[MOST_INPUTS], *dx = dy;
   if (!derivative_is_one) {
-    dx = graph_hidden(graph, &op_map_gradient, node, node->shape, RESULT_SAMPLE, derivative_inputs(node, needs(node, k), dy, in), in);
+    dx = graph_hidden(graph, &op_map_gradient, node, node->shape, RESULT_SAMPLE,
+                      derivative_inputs(node, needs(node, k), dy, in), in);
     dx->wrt = k;
   }
-  if (map_repeats(node->shape, node->in[k]->shape)) dx = graph_hidden(graph, &op_sum_pixels, node, node->in[k]->shape, RESULT_SAMPLE, 1, &dx);
+  if (map_repeats(node->shape, node->in[k]->shape))
+    dx = graph_hidden(graph, &op_sum_pixels, node, node->in[k]->shape, RESULT_SAMPLE, 1, &dx);
   gradient_add(gradient, node->in[k], dx);
 }
 
@@ -128,7 +146,9 @@ void map_backward(Gradient *gradient, Node *node, Node *dy) {
   Node *in[MOST_INPUTS];
   for (int k = 0; k < node->nin; k++) map_backward_operand(gradient, node, dy, k, !node->op->map_gradient);
   for (int k = 0; k < node->nweights; k++)
-    if (gradient_trained(gradient, node, k)) gradient_sum(gradient, &op_map_weight_gradient, node, k, derivative_inputs(node, all_of_x(node), dy, in), in);
+    if (gradient_trained(gradient, node, k))
+      gradient_sum(gradient, &op_map_weight_gradient, node, k,
+                   derivative_inputs(node, all_of_x(node), dy, in), in);
 }
 
 /* ---- `map gradient`: dx = dy * dy/dx[wrt] ---- */
@@ -154,7 +174,13 @@ static Val gradient_value(Map *m) {
 }
 
 const Op op_map_gradient = {
-  .name = "map gradient", .family = FAMILY_MAP, .keeps_spatial = true, .eval = map_run, .lower = lower_plain_map, .map_eval = gradient_eval, .map = gradient_value,
+    .name = "map gradient",
+    .family = FAMILY_MAP,
+    .keeps_spatial = true,
+    .eval = map_run,
+    .lower = lower_plain_map,
+    .map_eval = gradient_eval,
+    .map = gradient_value,
 };
 
 /* ---- `map weight gradient`: dw[c] += sum over pixels of dy * dy/dw ---- */
@@ -164,14 +190,16 @@ static void weight_gradient_run(const Eval *eval) {
   double x[MOST_INPUTS], weight[MOST_WEIGHTS];
   for (int64_t p = 0; p < e.h * e.w; p++)
     for (int64_t c = 0; c < e.c; c++) {
-      for (int i = 0; i < of->nin; i++) x[i] = eval->in[1 + i][(map_repeats(of->shape, of->in[i]->shape) ? 0 : p * e.c) + c];
+      for (int i = 0; i < of->nin; i++)
+        x[i] = eval->in[1 + i][(map_repeats(of->shape, of->in[i]->shape) ? 0 : p * e.c) + c];
       gather_weights(eval, c, weight);
       eval->out[c] += eval->in[0][p * e.c + c] * of->op->map_weight_slope(of, x, NAN, weight, c, node->wrt);
     }
 }
 
 /* What is summed at one pixel. */
-static Val weight_gradient_term(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes, const void *context) {
+static Val weight_gradient_term(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                                const void *context) {
   (void)context;
   const Node *of = l->node->of;
   Map m = {.b = l->b, .node = of, .lower = l, .c = c, .part = part, .lanes = lanes};
@@ -185,7 +213,8 @@ static void weight_gradient_lower(Lower *l) {
   walk_sum_pixels(l, shape_extent(l->node->of->shape), weight_gradient_term, NULL);
 }
 
-const Op op_map_weight_gradient = {.name = "map weight gradient", .eval = weight_gradient_run, .lower = weight_gradient_lower};
+const Op op_map_weight_gradient = {
+    .name = "map weight gradient", .eval = weight_gradient_run, .lower = weight_gradient_lower};
 
 /* ---- `sum over pixels` ---- */
 static void sum_run(const Eval *eval) {
@@ -195,7 +224,8 @@ static void sum_run(const Eval *eval) {
     for (int64_t c = 0; c < e.c; c++) eval->out[c] += eval->in[0][p * e.c + c];
 }
 
-static Val sum_term(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes, const void *context) {
+static Val sum_term(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                    const void *context) {
   (void)context;
   return walk_load(l, l->in[0], y, x, c, part, lanes);
 }

@@ -1,5 +1,5 @@
-/* mask.c: values dropped at random in training. What is kept depends on the seed, the step, the image, the layer and (dropout) the element's index only, so the
- * backward pass draws the same again. */
+/* mask.c: values dropped at random in training. What is kept depends on the seed, the step, the image, the
+ * layer and (dropout) the element's index only, so the backward pass draws the same again. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/mask.h"
 #include "graph/random.h"
@@ -13,7 +13,8 @@ void mask_shape(ShapeContext *context, Node *node) {
     node->shape = node->in[0]->shape;
     return;
   }
-  Diag *diag = op_error_at(context, node, "rate", DIAG_bad_value, "a %s rate of 1 drops everything", node->op->name);
+  Diag *diag =
+      op_error_at(context, node, "rate", DIAG_bad_value, "a %s rate of 1 drops everything", node->op->name);
   diag_help(diag, "rate is the part that is dropped: 0.5 drops half");
 }
 
@@ -38,13 +39,18 @@ static void lower(Lower *l) {
   const bool whole = by_sample(l->node);
   Buf *keys = lower_keys(l);
   nest_fn(b, b->name, false);
-  Val key0 = let("key0", load(at(keys, 0), 1)), key1 = let("key1", load(at(keys, 1), 1)), limit = num(b, (double)(float)rate);
+  Val key0 = let("key0", load(at(keys, 0), 1)), key1 = let("key1", load(at(keys, 1), 1)),
+      limit = num(b, (double)(float)rate);
   Val all_dropped = whole ? let("u", uniform(key0, key1, num_i32(b, 0))) : NULL;
-  FOR(y, e.h) FOR(x, e.w) FOR(c, e.c) {
-    const Ix index = (y * e.w + x) * e.c + c;
-    Val u = whole ? all_dropped : uniform(key0, key1, position(b, &index));
-    lower_store(l, choose(less(u, limit), num(b, 0), mul(load(at(l->in[0], y, x, c), 1), num(b, 1 / (1 - rate)))), &y, &x, &c, 1, 1);
-  }
+  FOR(y, e.h)
+    FOR(x, e.w)
+      FOR(c, e.c) {
+        const Ix index = (y * e.w + x) * e.c + c;
+        Val u = whole ? all_dropped : uniform(key0, key1, position(b, &index));
+        lower_store(
+            l, choose(less(u, limit), num(b, 0), mul(load(at(l->in[0], y, x, c), 1), num(b, 1 / (1 - rate)))),
+            &y, &x, &c, 1, 1);
+      }
 }
 
 static void backward(Gradient *gradient, Node *node, Node *dy) {
@@ -52,8 +58,10 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
   gradient_add(gradient, node->in[0], dx); /* the salt is copied: the same is dropped */
 }
 
-const Op op_dropout_mask = {.name = "dropout mask", .keeps_spatial = true, .eval = run, .gradient = backward, .lower = lower};
-const Op op_drop_path_mask = {.name = "drop_path mask", .keeps_spatial = true, .eval = run, .gradient = backward, .lower = lower};
+const Op op_dropout_mask = {
+    .name = "dropout mask", .keeps_spatial = true, .eval = run, .gradient = backward, .lower = lower};
+const Op op_drop_path_mask = {
+    .name = "drop_path mask", .keeps_spatial = true, .eval = run, .gradient = backward, .lower = lower};
 
 Node *mask_train(Graph *graph, Node *node, const Op *mask) {
   return rate_of(node) > 0 ? graph_hidden(graph, mask, node, node->shape, RESULT_SAMPLE, 1, node->in) : node;

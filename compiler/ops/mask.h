@@ -4,14 +4,18 @@
 #define CNNC_MASK_H
 #include "ops/op.h"
 
-extern const Op op_dropout_mask, op_drop_path_mask;     /* training: y = 0 with probability rate, else x / (1 - rate); each element by itself, or all of a sample */
+extern const Op op_dropout_mask, op_drop_path_mask; /* training: y = 0 with probability rate, else x / (1 -
+                                                       rate); each element by itself, or all of a sample */
 void mask_shape(ShapeContext *, Node *);
-Node *mask_train(Graph *, Node *, const Op *mask);      /* the node's stand-in */
+Node *mask_train(Graph *, Node *, const Op *mask); /* the node's stand-in */
 
 /* In inference, where nothing is dropped. */
 void mask_eval(const Eval *);
 void mask_gradient(Gradient *, Node *, Node *dy);
 bool mask_identity(const Node *);
-#define MASK_PARAMS(value) {"rate", PARAM_NUMBER, value, "the part that is dropped, 0 to below 1", 0, 1, NULL}, {0}
-#define MASK .group = "regularisation", .family = FAMILY_ALIAS, .keeps_spatial = true, .shape = mask_shape, .eval = mask_eval, .gradient = mask_gradient, .identity = mask_identity
+#define MASK_PARAMS(value)                                                                                   \
+  {"rate", PARAM_NUMBER, value, "the part that is dropped, 0 to below 1", 0, 1, NULL}, {0}
+#define MASK                                                                                                 \
+  .group = "regularisation", .family = FAMILY_ALIAS, .keeps_spatial = true, .shape = mask_shape,             \
+  .eval = mask_eval, .gradient = mask_gradient, .identity = mask_identity
 #endif

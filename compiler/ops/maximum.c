@@ -1,9 +1,11 @@
-/* maximum.c: maximum, y = max(x0, x1, ...)  (maxout: Goodfellow et al., 2013). Operands that are equal share the gradient evenly, as torch.maximum's. */
+/* maximum.c: maximum, y = max(x0, x1, ...)  (maxout: Goodfellow et al., 2013). Operands that are equal share
+ * the gradient evenly, as torch.maximum's. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "ops/combine.h"
 
-static const Param params[] = {{"x", PARAM_OPERANDS, NULL, "values of the same shape (or 1x1xC), or numbers", 0, 0, NULL}, {0}};
+static const Param params[] = {
+    {"x", PARAM_OPERANDS, NULL, "values of the same shape (or 1x1xC), or numbers", 0, 0, NULL}, {0}};
 
 static uint32_t needs(const Node *node, int wrt) { /* which of them is the largest, and which are as large */
   (void)wrt;
@@ -33,12 +35,23 @@ MAP_VALUE(value) {
 }
 MAP_GRADIENT(gradient) {
   Val x = m->x[wrt], most = value(m), equals = number(0);
-  for (int i = 0; i < combine_count(m->node); i++) equals = add(equals, choose(equal(combine_value(m, i), most), number(1), number(0)));
+  for (int i = 0; i < combine_count(m->node); i++)
+    equals = add(equals, choose(equal(combine_value(m, i), most), number(1), number(0)));
   return choose(equal(x, most), div_(dy, equals), number(0));
 }
 
 const Op op_maximum = {
-  .name = "maximum", .group = "combining", .summary = "the largest of the current value and others, element by element", .detail = "y = max(x0, x1, ...); a 1x1xC operand is repeated at every pixel",
-  .params = params, .example = "conv(16, 3x3) -> maximum(other)",
-  .shape = combine_shape, MAP_OPERATOR, .map_eval = largest, .map_slope = slope, .map_needs = needs, .map = value, .map_gradient = gradient,
+    .name = "maximum",
+    .group = "combining",
+    .summary = "the largest of the current value and others, element by element",
+    .detail = "y = max(x0, x1, ...); a 1x1xC operand is repeated at every pixel",
+    .params = params,
+    .example = "conv(16, 3x3) -> maximum(other)",
+    .shape = combine_shape,
+    MAP_OPERATOR,
+    .map_eval = largest,
+    .map_slope = slope,
+    .map_needs = needs,
+    .map = value,
+    .map_gradient = gradient,
 };

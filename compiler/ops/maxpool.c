@@ -1,20 +1,23 @@
-/* maxpool.c: maxpool, y[y][x][c] = max over the window of x, padding counting as minus infinity. A tie belongs to the first element in row order: it alone
- * gets the gradient. Of a window whose maximum is NaN the first element gets it. */
+/* maxpool.c: maxpool, y[y][x][c] = max over the window of x, padding counting as minus infinity. A tie
+ * belongs to the first element in row order: it alone gets the gradient. Of a window whose maximum is NaN the
+ * first element gets it. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "ops/pool.h"
 
 static const Param params[] = {
-  {"kernel", PARAM_WINDOW, NULL, "size of the window", 0, 0, NULL},
-  {"stride", PARAM_WINDOW, "kernel", "steps between windows", 0, 0, NULL},
-  {"pad", PARAM_PAD, "valid", "padding", 0, 0, NULL},
-  {"dilation", PARAM_WINDOW, "1", "distance of the elements that a window sees", 0, 0, NULL},
-  {"ceil", PARAM_BOOL, "false", "a last window that sticks out of the input counts", 0, 0, NULL},
-  {0},
+    {"kernel", PARAM_WINDOW, NULL, "size of the window", 0, 0, NULL},
+    {"stride", PARAM_WINDOW, "kernel", "steps between windows", 0, 0, NULL},
+    {"pad", PARAM_PAD, "valid", "padding", 0, 0, NULL},
+    {"dilation", PARAM_WINDOW, "1", "distance of the elements that a window sees", 0, 0, NULL},
+    {"ceil", PARAM_BOOL, "false", "a last window that sticks out of the input counts", 0, 0, NULL},
+    {0},
 };
 
 /* ---- eval ---- */
-static int64_t position_of(const Window *w, int axis, int64_t o, int64_t k) { return o * w->stride[axis] + k * w->dilation[axis] - w->before[axis]; }
+static int64_t position_of(const Window *w, int axis, int64_t o, int64_t k) {
+  return o * w->stride[axis] + k * w->dilation[axis] - w->before[axis];
+}
 
 /* The index of the window's largest element: the first of several. NaN counts as the largest. */
 static int64_t largest(const double *x, Extent in, const Window *w, int64_t oy, int64_t ox, int64_t c) {
@@ -32,11 +35,17 @@ void maxpool_run(const Eval *eval) {
   const Extent in = shape_extent(eval->node->in[0]->shape), out = shape_extent(eval->node->shape);
   for (int64_t y = 0; y < out.h; y++)
     for (int64_t x = 0; x < out.w; x++)
-      for (int64_t c = 0; c < out.c; c++) eval->out[(y * out.w + x) * out.c + c] = eval->in[0][largest(eval->in[0], in, eval->node->window, y, x, c)];
+      for (int64_t c = 0; c < out.c; c++)
+        eval->out[(y * out.w + x) * out.c + c] =
+            eval->in[0][largest(eval->in[0], in, eval->node->window, y, x, c)];
 }
 
 /* ---- lower ---- */
-typedef struct Tap { Buf *most; const Ix *c; int part, lanes; } Tap;
+typedef struct Tap {
+  Buf *most;
+  const Ix *c;
+  int part, lanes;
+} Tap;
 
 static void max_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
   const Tap *t = context;
@@ -44,7 +53,8 @@ static void max_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
   store(at(t->most, 0), vmax_nan(get(at(t->most, 0)), walk_load(l, l->in[0], y, x, t->c, t->part, t->lanes)));
 }
 
-static void max_window(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int lanes, const void *context) {
+static void max_window(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int lanes,
+                       const void *context) {
   (void)context;
   Nest *b = l->b;
   Tap tap = {REGISTERS("most", lanes, 1), c, part, lanes};
@@ -65,7 +75,9 @@ static Val largest_of(const Val *x, int n) {
   return most;
 }
 
-/* ---- input gradient: inputs dy, x, y. The first element that is not less than the maximum takes dy; nothing is left for the others ---- */
+/* ---- input gradient ----
+ * Inputs dy, x, y. The first element that is not less than the maximum takes dy; nothing is left for the
+ * others. */
 static int64_t receiver(const double *x, Extent in, const Window *w, int64_t oy, int64_t ox, int64_t c) {
   const int64_t best = largest(x, in, w, oy, ox, c);
   if (!isnan(x[best])) return best;
@@ -80,10 +92,17 @@ static void gradient_run(const Eval *eval) {
   for (int64_t i = 0; i < in.h * in.w * in.c; i++) eval->out[i] = 0;
   for (int64_t y = 0; y < out.h; y++)
     for (int64_t x = 0; x < out.w; x++)
-      for (int64_t c = 0; c < out.c; c++) eval->out[receiver(eval->in[1], in, of->window, y, x, c)] += eval->in[0][(y * out.w + x) * out.c + c];
+      for (int64_t c = 0; c < out.c; c++)
+        eval->out[receiver(eval->in[1], in, of->window, y, x, c)] += eval->in[0][(y * out.w + x) * out.c + c];
 }
 
-typedef struct GradientTap { Buf *left; Val most; const PoolTarget *target; const Ix *c; int part, lanes; } GradientTap;
+typedef struct GradientTap {
+  Buf *left;
+  Val most;
+  const PoolTarget *target;
+  const Ix *c;
+  int part, lanes;
+} GradientTap;
 
 static void gradient_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
   const GradientTap *t = context;
@@ -94,24 +113,42 @@ static void gradient_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
   store(at(t->left, 0), choose(less_than, left, num(b, 0)));
 }
 
-static void gradient_window(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int lanes, const void *context) {
+static void gradient_window(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int lanes,
+                            const void *context) {
   Nest *b = l->b;
-  GradientTap tap = {REGISTERS("left", lanes, 1), let("most", walk_load(l, l->in[2], pixel->y, pixel->x, c, part, lanes)), context, c, part, lanes};
+  GradientTap tap = {REGISTERS("left", lanes, 1),
+                     let("most", walk_load(l, l->in[2], pixel->y, pixel->x, c, part, lanes)),
+                     context,
+                     c,
+                     part,
+                     lanes};
   store(at(tap.left, 0), walk_load(l, l->in[0], pixel->y, pixel->x, c, part, lanes));
   pool_each_tap(l, pixel, gradient_tap, &tap);
 }
 
 static void gradient_lower(Lower *l) { pool_lower_gradient(l, gradient_window); }
 
-static const Op op_gradient = {.name = "maxpool input gradient", .eval = gradient_run, .lower = gradient_lower};
+static const Op op_gradient = {
+    .name = "maxpool input gradient", .eval = gradient_run, .lower = gradient_lower};
 
 void maxpool_backward(Gradient *gradient, Node *node, Node *dy) {
   if (gradient_wanted(gradient, node->in[0]))
-    gradient_add(gradient, node->in[0], graph_hidden(gradient_graph(gradient), &op_gradient, node, node->in[0]->shape, RESULT_SAMPLE, 3, (Node *[]){dy, node->in[0], node}));
+    gradient_add(gradient, node->in[0],
+                 graph_hidden(gradient_graph(gradient), &op_gradient, node, node->in[0]->shape, RESULT_SAMPLE,
+                              3, (Node *[]){dy, node->in[0], node}));
 }
 
 const Op op_maxpool = {
-  .name = "maxpool", .group = "pooling", .summary = "largest element of each window", .detail = "y = max over the window of x; padding is minus infinity", .params = params,
-  .example = "maxpool(2)", .family = FAMILY_POOL, .shape = pool_shape, .eval = maxpool_run, .gradient = maxpool_backward, .lower = maxpool_lower,
-  .pool = largest_of,
+    .name = "maxpool",
+    .group = "pooling",
+    .summary = "largest element of each window",
+    .detail = "y = max over the window of x; padding is minus infinity",
+    .params = params,
+    .example = "maxpool(2)",
+    .family = FAMILY_POOL,
+    .shape = pool_shape,
+    .eval = maxpool_run,
+    .gradient = maxpool_backward,
+    .lower = maxpool_lower,
+    .pool = largest_of,
 };

@@ -2,9 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/combine.h"
 
-static const Param params[] = {{"x", PARAM_OPERANDS, NULL, "values of the same shape (or 1x1xC), or numbers", 0, 0, NULL}, {0}};
+static const Param params[] = {
+    {"x", PARAM_OPERANDS, NULL, "values of the same shape (or 1x1xC), or numbers", 0, 0, NULL}, {0}};
 
-static uint32_t needs(const Node *node, int wrt) { return ((UINT32_C(1) << node->nin) - 1) & ~(UINT32_C(1) << wrt); } /* the others */
+static uint32_t needs(const Node *node, int wrt) {
+  return ((UINT32_C(1) << node->nin) - 1) & ~(UINT32_C(1) << wrt);
+} /* the others */
 
 MAP_EVAL(product) {
   double y = x[0];
@@ -29,7 +32,17 @@ MAP_GRADIENT(gradient) {
 }
 
 const Op op_multiply = {
-  .name = "multiply", .group = "combining", .summary = "product of the current value and others, element by element", .detail = "y = x0 * x1 * ...; a 1x1xC operand is repeated at every pixel",
-  .params = params, .example = "global_avgpool -> dense(16) -> sigmoid -> multiply(features)",
-  .shape = combine_shape, MAP_OPERATOR, .map_eval = product, .map_slope = slope, .map_needs = needs, .map = value, .map_gradient = gradient,
+    .name = "multiply",
+    .group = "combining",
+    .summary = "product of the current value and others, element by element",
+    .detail = "y = x0 * x1 * ...; a 1x1xC operand is repeated at every pixel",
+    .params = params,
+    .example = "global_avgpool -> dense(16) -> sigmoid -> multiply(features)",
+    .shape = combine_shape,
+    MAP_OPERATOR,
+    .map_eval = product,
+    .map_slope = slope,
+    .map_needs = needs,
+    .map = value,
+    .map_gradient = gradient,
 };

@@ -12,7 +12,8 @@ static const Const absent = {.kind = CONST_NONE};
 
 const Const *arg_const(const Node *node, const char *name) {
   const Node *owner = node;
-  while (owner && !owner->op->params) owner = owner->of; /* a hidden operator has the arguments of its forward node */
+  while (owner && !owner->op->params)
+    owner = owner->of; /* a hidden operator has the arguments of its forward node */
   if (!owner || !node->arg) return &absent;
   for (int i = 0; owner->op->params[i].name; i++)
     if (!strcmp(owner->op->params[i].name, name)) return &node->arg[i];
@@ -42,7 +43,8 @@ Diag *op_error(ShapeContext *context, const Node *node, DiagId id, const char *f
   return diag_report(context->diags, id, node->span, node->site, "%s", text);
 }
 
-Diag *op_error_at(ShapeContext *context, const Node *node, const char *param, DiagId id, const char *format, ...) {
+Diag *op_error_at(ShapeContext *context, const Node *node, const char *param, DiagId id, const char *format,
+                  ...) {
   va_list ap;
   va_start(ap, format);
   const char *text = arena_vprintf(context->arena, format, ap);
@@ -77,13 +79,16 @@ static bool named_init(const char *name, double fan_in, double fan_out, Init *in
 
 static bool called_init(const Const *value, Init *init) { /* normal(std, mean=0), uniform(limit) */
   if (!strcmp(value->s, "normal") && value->n >= 1)
-    *init = (Init){INIT_NORMAL, value->n > 1 ? number_of(&value->items[1]) : 0, number_of(&value->items[0]), NULL};
-  else if (!strcmp(value->s, "uniform") && value->n >= 1) *init = (Init){INIT_UNIFORM, number_of(&value->items[0]), 0, NULL};
+    *init = (Init){INIT_NORMAL, value->n > 1 ? number_of(&value->items[1]) : 0, number_of(&value->items[0]),
+                   NULL};
+  else if (!strcmp(value->s, "uniform") && value->n >= 1)
+    *init = (Init){INIT_UNIFORM, number_of(&value->items[0]), 0, NULL};
   else return false;
   return true;
 }
 
-/* A literal: nested lists of numbers. Its own sizes, outermost first; false if it is ragged or holds something else. */
+/* A literal: nested lists of numbers. Its own sizes, outermost first; false if it is ragged or holds
+ * something else. */
 static bool literal_sizes(const Const *value, int depth, int *rank, int64_t dim[5]) {
   if (is_number(value)) {
     if (*rank < 0) *rank = depth;
@@ -103,15 +108,22 @@ static const Const *literal_item(const Const *value, int rank, const int64_t *at
   return value;
 }
 
-/* Which index of the weight chooses along each level of the literal; -1: the filter of a transposed convolution, whose index is split over the groups. */
-static bool literal_levels(const Node *node, const Weight *weight, int rank, const int64_t *dim, int level[5]) {
-  const int from = weight->rank - rank; /* the last indices: one kernel for every filter and channel, or all written out */
+/* Which index of the weight chooses along each level of the literal; -1: the filter of a transposed
+ * convolution, whose index is split over the groups. */
+static bool literal_levels(const Node *node, const Weight *weight, int rank, const int64_t *dim,
+                           int level[5]) {
+  const int from =
+      weight->rank - rank; /* the last indices: one kernel for every filter and channel, or all written out */
   bool fits = rank <= weight->rank;
-  for (int d = 0; d < rank && fits; d++) level[d] = from + d, fits = dim[d] == weight->dim[from + d];
+  for (int d = 0; d < rank && fits; d++) {
+    level[d] = from + d;
+    fits = dim[d] == weight->dim[from + d];
+  }
   if (fits) return true;
   if (weight->rank < 3 || rank != weight->rank - 1) return false; /* a list of kernels, one a filter */
   const bool transposed = node->op == &op_conv_transpose;
-  const int64_t groups = node->window ? node->window->groups : 1, filters = transposed ? weight->dim[1] * groups : weight->dim[0];
+  const int64_t groups = node->window ? node->window->groups : 1,
+                filters = transposed ? weight->dim[1] * groups : weight->dim[0];
   if (dim[0] != filters) return false;
   level[0] = transposed ? -1 : 0;
   for (int d = 1; d < rank; d++) {
@@ -123,25 +135,29 @@ static bool literal_levels(const Node *node, const Weight *weight, int rank, con
 
 static const char *sizes_text(Arena *arena, int rank, const int64_t *dim) {
   const char *text = "";
-  for (int d = 0; d < rank; d++) text = arena_printf(arena, "%s%s%lld", text, d ? "x" : "", (long long)dim[d]);
+  for (int d = 0; d < rank; d++)
+    text = arena_printf(arena, "%s%s%lld", text, d ? "x" : "", (long long)dim[d]);
   return text;
 }
 
-static bool literal_init(ShapeContext *context, const Node *node, const char *param, const Const *value, const Weight *weight, Init *init) {
+static bool literal_init(ShapeContext *context, const Node *node, const char *param, const Const *value,
+                         const Weight *weight, Init *init) {
   int rank = -1, level[5] = {0};
   int64_t dim[5] = {0};
   if (!literal_sizes(value, 0, &rank, dim)) {
-    Diag *diag = op_error_at(context, node, param, DIAG_bad_value, "%s of %s is a list whose rows are not numbers of equal count", param,
-                             node->op->name);
+    Diag *diag =
+        op_error_at(context, node, param, DIAG_bad_value,
+                    "%s of %s is a list whose rows are not numbers of equal count", param, node->op->name);
     diag_help(diag, "a kernel is written row by row: [[1, 0, -1], [2, 0, -2], [1, 0, -1]]");
     return false;
   }
   if (!literal_levels(node, weight, rank, dim, level)) {
-    Diag *diag = op_error_at(context, node, param, DIAG_bad_value, "%s of %s has %s values, but its %s is %s", param, node->op->name,
-                             sizes_text(context->arena, rank, dim), weight->member,
+    Diag *diag = op_error_at(context, node, param, DIAG_bad_value, "%s of %s has %s values, but its %s is %s",
+                             param, node->op->name, sizes_text(context->arena, rank, dim), weight->member,
                              sizes_text(context->arena, weight->rank, weight->dim));
     if (weight->rank >= 3)
-      diag_help(diag, "give one kernel of %s for all filters and channels, or a list with one for each filter",
+      diag_help(diag,
+                "give one kernel of %s for all filters and channels, or a list with one for each filter",
                 sizes_text(context->arena, weight->rank - 2, weight->dim + 2));
     return false;
   }
@@ -149,65 +165,80 @@ static bool literal_init(ShapeContext *context, const Node *node, const char *pa
   const int64_t groups = node->window ? node->window->groups : 1;
   for (int64_t i = 0; i < weight->size; i++) {
     int64_t at[5] = {0}, pick[5], rest = i;
-    for (int d = weight->rank - 1; d >= 0; d--) at[d] = rest % weight->dim[d], rest /= weight->dim[d];
-    for (int d = 0; d < rank; d++) pick[d] = level[d] >= 0 ? at[level[d]] : at[0] / (weight->dim[0] / groups) * weight->dim[1] + at[1];
+    for (int d = weight->rank - 1; d >= 0; d--) {
+      at[d] = rest % weight->dim[d];
+      rest /= weight->dim[d];
+    }
+    for (int d = 0; d < rank; d++)
+      pick[d] = level[d] >= 0 ? at[level[d]] : at[0] / (weight->dim[0] / groups) * weight->dim[1] + at[1];
     values[i] = (float)number_of(literal_item(value, rank, pick));
   }
   *init = (Init){INIT_LITERAL, 0, 0, values};
   return true;
 }
 
-static bool resolve_init(ShapeContext *context, const Node *node, const char *param, const Weight *weight, double fan_in, double fan_out,
-                         Init *init) {
+static bool resolve_init(ShapeContext *context, const Node *node, const char *param, const Weight *weight,
+                         double fan_in, double fan_out, Init *init) {
   const Const *value = arg_const(node, param);
   if (is_number(value)) *init = (Init){INIT_CONSTANT, number_of(value), 0, NULL};
   else if (value->kind == CONST_LIST) return literal_init(context, node, param, value, weight, init);
   else if (value->kind == CONST_CALL && called_init(value, init)) return true;
-  else if ((value->kind == CONST_WORD || value->kind == CONST_STRING) && named_init(value->s, fan_in, fan_out, init)) {
+  else if ((value->kind == CONST_WORD || value->kind == CONST_STRING) &&
+           named_init(value->s, fan_in, fan_out, init)) {
     if (init->kind == INIT_BILINEAR && (node->op != &op_conv_transpose || weight->rank < 3)) {
-      Diag *diag = op_error_at(context, node, param, DIAG_bad_value,
-                               "bilinear is for the kernel of conv_transpose, which it makes an upsampling, not for the %s of %s",
-                                   weight->member, node->op->name);
+      Diag *diag = op_error_at(
+          context, node, param, DIAG_bad_value,
+          "bilinear is for the kernel of conv_transpose, which it makes an upsampling, not for the %s of %s",
+          weight->member, node->op->name);
       diag_help(diag, "he is the usual choice for kernels, zeros for a bias");
       return false;
     }
   } else if (value->kind == CONST_POISON) return false;
   else {
-    op_error_at(context, node, param, DIAG_wrong_type, "%s of %s is not an initialisation", param, node->op->name);
+    op_error_at(context, node, param, DIAG_wrong_type, "%s of %s is not an initialisation", param,
+                node->op->name);
     return false;
   }
   return true;
 }
 
 /* ---- parameters ---- */
-static Weight *shared_weight(ShapeContext *context, const Node *node, const char *member, int rank, const int64_t *dim) {
+static Weight *shared_weight(ShapeContext *context, const Node *node, const char *member, int rank,
+                             const int64_t *dim) {
   for (int k = 0; k < context->share->nweights; k++) {
     Weight *weight = context->share->weight[k];
     if (!weight || strcmp(weight->member, member)) continue;
     bool equal = weight->rank == rank;
     for (int d = 0; d < rank && equal; d++) equal = weight->dim[d] == dim[d];
     if (equal) return weight;
-    Diag *diag = op_error(context, node, DIAG_bad_weights_sharing, "%s would share %s of %s, but needs it as %s, not %s", node->op->name, member,
-                          context->share->name,
-                          sizes_text(context->arena, rank, dim), sizes_text(context->arena, weight->rank, weight->dim));
+    Diag *diag = op_error(context, node, DIAG_bad_weights_sharing,
+                          "%s would share %s of %s, but needs it as %s, not %s", node->op->name, member,
+                          context->share->name, sizes_text(context->arena, rank, dim),
+                          sizes_text(context->arena, weight->rank, weight->dim));
     diag_note(diag, context->share->span, "%s is made here", weight->name);
     return NULL;
   }
-  Diag *diag = op_error(context, node, DIAG_bad_weights_sharing, "%s would share %s of %s, which has none", node->op->name, member,
-                        context->share->name);
+  Diag *diag = op_error(context, node, DIAG_bad_weights_sharing, "%s would share %s of %s, which has none",
+                        node->op->name, member, context->share->name);
   diag_note(diag, context->share->span, "%s is made here", context->share->name);
   return NULL;
 }
 
-static Weight *new_weight(ShapeContext *context, Node *node, const char *member, int rank, const int64_t *dim) {
+static Weight *new_weight(ShapeContext *context, Node *node, const char *member, int rank,
+                          const int64_t *dim) {
   Weight *weight = NEW(context->arena, Weight);
-  weight->name = arena_printf(context->arena, "%s.%s", node->name, member), weight->member = member;
-  weight->rank = rank, weight->size = 1, weight->owner = node, weight->frozen = node->frozen;
+  weight->name = arena_printf(context->arena, "%s.%s", node->name, member);
+  weight->member = member;
+  weight->rank = rank;
+  weight->size = 1;
+  weight->owner = node;
+  weight->frozen = node->frozen;
   for (int d = 0; d < rank; d++) {
     weight->dim[d] = dim[d];
     if (!size_multiply(weight->size, dim[d], &weight->size) || weight->size > SHAPE_MOST_ELEMENTS) {
-      Diag *diag = op_error(context, node, DIAG_too_large, "%s of this %s has %s elements, more than the 2147483647 that can be handled", member,
-                            node->op->name, sizes_text(context->arena, rank, dim));
+      Diag *diag = op_error(context, node, DIAG_too_large,
+                            "%s of this %s has %s elements, more than the 2147483647 that can be handled",
+                            member, node->op->name, sizes_text(context->arena, rank, dim));
       op_note_origin(context, diag, node->in[0]);
       return NULL;
     }
@@ -221,14 +252,16 @@ static Weight *add_weight(ShapeContext *context, Weight *weight) {
   return weight;
 }
 
-Weight *op_weight(ShapeContext *context, Node *node, const char *member, int rank, const int64_t *dim, const char *init_param, double constant,
-                  int64_t fan_in, int64_t fan_out, bool decay) {
+Weight *op_weight(ShapeContext *context, Node *node, const char *member, int rank, const int64_t *dim,
+                  const char *init_param, double constant, int64_t fan_in, int64_t fan_out, bool decay) {
   if (context->share) return shared_weight(context, node, member, rank, dim);
   Weight *weight = new_weight(context, node, member, rank, dim);
   if (!weight) return NULL;
-  weight->decay = decay, weight->init = (Init){INIT_CONSTANT, constant, 0, NULL};
-  if (init_param && !resolve_init(context, node, init_param, weight, (double)(fan_in > 0 ? fan_in : 1), (double)(fan_out > 0 ? fan_out : 1),
-                                  &weight->init)) return NULL;
+  weight->decay = decay;
+  weight->init = (Init){INIT_CONSTANT, constant, 0, NULL};
+  if (init_param && !resolve_init(context, node, init_param, weight, (double)(fan_in > 0 ? fan_in : 1),
+                                  (double)(fan_out > 0 ? fan_out : 1), &weight->init))
+    return NULL;
   return add_weight(context, weight);
 }
 
@@ -236,6 +269,7 @@ Weight *op_statistic(ShapeContext *context, Node *node, const char *member, int6
   if (context->share) return shared_weight(context, node, member, 1, &n);
   Weight *weight = new_weight(context, node, member, 1, &n);
   if (!weight) return NULL;
-  weight->statistic = true, weight->init = (Init){INIT_CONSTANT, constant, 0, NULL};
+  weight->statistic = true;
+  weight->init = (Init){INIT_CONSTANT, constant, 0, NULL};
   return add_weight(context, weight);
 }

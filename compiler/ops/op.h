@@ -1,4 +1,5 @@
-/* op.h: what an operator is. One file an operator (TEMPLATE.c shows the parts); ops.def lists them; nothing outside ops/ compares their names. */
+/* op.h: what an operator is. One file an operator (TEMPLATE.c shows the parts); ops.def lists them; nothing
+ * outside ops/ compares their names. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_OP_H
 #define CNNC_OP_H
@@ -9,15 +10,15 @@ typedef struct Op Op;
 
 /* ---- parameters: one table checks arguments, prints `--help conv` and makes docs/operators.md ---- */
 typedef enum ParamType {
-  PARAM_INT,      /* lo..hi of the table */
+  PARAM_INT, /* lo..hi of the table */
   PARAM_NUMBER,
   PARAM_BOOL,
   PARAM_STRING,
-  PARAM_WINDOW,   /* N, HxW or [h, w]; on a sequence N. Bound to DIMS of 1 or 2 positive numbers */
-  PARAM_PAD,      /* valid, same, causal, N, [h, w] / [before, after], [t, b, l, r]: a WORD, INT or LIST of INT */
-  PARAM_BORDER,   /* zero_pad, crop: N, [h, w], [t, b, l, r], on sequences [before, after] */
-  PARAM_CHOICE,   /* one of `choices` */
-  PARAM_INIT,     /* a name, normal(std, mean=0), uniform(limit), a number, or a literal kernel (nested lists) */
+  PARAM_WINDOW, /* N, HxW or [h, w]; on a sequence N. Bound to DIMS of 1 or 2 positive numbers */
+  PARAM_PAD, /* valid, same, causal, N, [h, w] / [before, after], [t, b, l, r]: a WORD, INT or LIST of INT */
+  PARAM_BORDER, /* zero_pad, crop: N, [h, w], [t, b, l, r], on sequences [before, after] */
+  PARAM_CHOICE, /* one of `choices` */
+  PARAM_INIT, /* a name, normal(std, mean=0), uniform(limit), a number, or a literal kernel (nested lists) */
   PARAM_CHANNELS, /* a number, or a list with one a channel */
   PARAM_SHAPE,    /* DIMS, number or list: 1 to 3 positive sizes */
   PARAM_RANGE,    /* lo..hi */
@@ -30,18 +31,24 @@ typedef enum ParamType {
 typedef struct Param {
   const char *name;
   ParamType type;
-  const char *value;     /* the default, as written in the language ("1", "valid", "he"); NULL: required; "": none; "kernel": that of another parameter */
+  const char *value; /* the default, as written in the language ("1", "valid", "he"); NULL: required; "":
+                        none; "kernel": that of another parameter */
   const char *help;
-  double lo, hi;         /* INT, NUMBER: allowed when lo < hi; both 0: a positive INT, any finite NUMBER */
-  const char *choices;   /* CHOICE: "hwc chw" */
-} Param;                 /* a table ends with {0} */
+  double lo, hi;       /* INT, NUMBER: allowed when lo < hi; both 0: a positive INT, any finite NUMBER */
+  const char *choices; /* CHOICE: "hwc chw" */
+} Param;               /* a table ends with {0} */
 
 const char *param_type_text(const Param *); /* what the argument may be, in words */
 
-/* A named set of parameters that is no operator: an optimizer, a schedule, an augmentation, a metric, an initialisation. */
-typedef struct Form { const char *name, *summary; const Param *params; int code; /* the runtime's enumerator */ } Form;
+/* A named set of parameters that is no operator: an optimizer, a schedule, an augmentation, a metric, an
+ * initialisation. */
+typedef struct Form {
+  const char *name, *summary;
+  const Param *params;
+  int code; /* the runtime's enumerator */
+} Form;
 
-const Const *arg_const(const Node *, const char *name);        /* never NULL; kind CONST_NONE if absent */
+const Const *arg_const(const Node *, const char *name); /* never NULL; kind CONST_NONE if absent */
 int64_t arg_int(const Node *, const char *name);
 double arg_number(const Node *, const char *name);
 bool arg_bool(const Node *, const char *name);
@@ -49,58 +56,83 @@ bool arg_is(const Node *, const char *name, const char *word); /* a choice */
 
 /* ---- the shape rule ---- */
 typedef struct ShapeContext {
-  Arena *arena; Graph *graph; Diags *diags;
-  const Node *share;     /* weights=NAME: the layer whose parameters are taken, or NULL */
+  Arena *arena;
+  Graph *graph;
+  Diags *diags;
+  const Node *share; /* weights=NAME: the layer whose parameters are taken, or NULL */
 } ShapeContext;
-Diag *op_error(ShapeContext *, const Node *, DiagId, const char *format, ...) __attribute__((format(printf, 4, 5))); /* at the call, with its blocks */
-Diag *op_error_at(ShapeContext *, const Node *, const char *param, DiagId, const char *format, ...) __attribute__((format(printf, 5, 6))); /* at an argument, or at the call where it is a default */
+Diag *op_error(ShapeContext *, const Node *, DiagId, const char *format, ...)
+    __attribute__((format(printf, 4, 5))); /* at the call, with its blocks */
+Diag *op_error_at(ShapeContext *, const Node *, const char *param, DiagId, const char *format, ...)
+    __attribute__((format(printf, 5, 6))); /* at an argument, or at the call where it is a default */
 void op_note_origin(ShapeContext *, Diag *, const Node *value); /* "4x4x16 is the output of avgpool here" */
-/* A parameter of the node: made, or the shared one (its shape is checked). `init` is the node's argument of type PARAM_INIT, or NULL with a constant.
- * fan_in and fan_out count the products that meet in one output and one input. The caller puts it into node->weight. NULL only after an error was reported. */
-Weight *op_weight(ShapeContext *, Node *, const char *member, int rank, const int64_t *dim, const char *init_param, double constant, int64_t fan_in, int64_t fan_out, bool decay);
+/* A parameter of the node: made, or the shared one (its shape is checked). `init` is the node's argument of
+ * type PARAM_INIT, or NULL with a constant. fan_in and fan_out count the products that meet in one output and
+ * one input. The caller puts it into node->weight. NULL only after an error was reported. */
+Weight *op_weight(ShapeContext *, Node *, const char *member, int rank, const int64_t *dim,
+                  const char *init_param, double constant, int64_t fan_in, int64_t fan_out, bool decay);
 Weight *op_statistic(ShapeContext *, Node *, const char *member, int64_t n, double constant);
-/* Fills node->window from kernel, stride, pad, dilation, ceil, groups; sets `out` to the output's height and width (shape.c). False after an error. */
+/* Fills node->window from kernel, stride, pad, dilation, ceil, groups; sets `out` to the output's height and
+ * width (shape.c). False after an error. */
 bool op_window(ShapeContext *, Node *, Extent *out);
 
 /* ---- cost ---- */
-typedef struct Cost { int64_t macs; } Cost; /* multiply-adds an image, padding taps counted */
+typedef struct Cost {
+  int64_t macs;
+} Cost; /* multiply-adds an image, padding taps counted */
 
 /* ---- eval: the meaning, in double ---- */
 typedef struct Eval {
   const Node *node;
-  const double *in[MOST_INPUTS]; /* of one image, [h][w][c]; RESULT_BATCH nodes: [count][h][w][c] of SAMPLE inputs */
-  double *out;            /* to be written; RESULT_SUM, and BATCH with a target: to be added to / updated */
+  const double
+      *in[MOST_INPUTS]; /* of one image, [h][w][c]; RESULT_BATCH nodes: [count][h][w][c] of SAMPLE inputs */
+  double *out;          /* to be written; RESULT_SUM, and BATCH with a target: to be added to / updated */
   const double *weight[MOST_WEIGHTS];
   bool training;
-  int64_t sample, count;  /* which image; how many in the batch */
+  int64_t sample, count; /* which image; how many in the batch */
   uint64_t seed, step;
 } Eval;
 
 /* ---- gradient: appends the nodes of the backward pass ---- */
 typedef struct Gradient Gradient;
-bool gradient_wanted(const Gradient *, const Node *input);        /* does anything trained lie before it? */
-bool gradient_trained(const Gradient *, const Node *, int weight); /* is that parameter trained (there, and not frozen)? */
+bool gradient_wanted(const Gradient *, const Node *input); /* does anything trained lie before it? */
+bool gradient_trained(const Gradient *, const Node *,
+                      int weight); /* is that parameter trained (there, and not frozen)? */
 Graph *gradient_graph(Gradient *);
-void gradient_add(Gradient *, Node *input, Node *contribution);   /* several are summed */
+void gradient_add(Gradient *, Node *input, Node *contribution); /* several are summed */
 /* A RESULT_SUM node of this operator into the gradient of node->weight[k]. */
 Node *gradient_sum(Gradient *, const Op *, Node *of, int weight, int nin, Node *const *in);
 
 /* ---- how schedules see an operator ---- */
 typedef enum Family {
-  FAMILY_NONE,            /* only its own plain nest */
-  FAMILY_MAP,             /* element by element: can be fused into what produces its input */
-  FAMILY_CONV,            /* a convolution, gathering */
-  FAMILY_CONV_SCATTER,    /* conv_transpose, and the input gradient of conv: each input is spread over the output */
-  FAMILY_CONV_WEIGHTS,    /* weight gradient of both */
-  FAMILY_DEPTHWISE, FAMILY_DEPTHWISE_SCATTER, FAMILY_DEPTHWISE_WEIGHTS,
-  FAMILY_DENSE, FAMILY_DENSE_INPUT, FAMILY_DENSE_WEIGHTS,
+  FAMILY_NONE,         /* only its own plain nest */
+  FAMILY_MAP,          /* element by element: can be fused into what produces its input */
+  FAMILY_CONV,         /* a convolution, gathering */
+  FAMILY_CONV_SCATTER, /* conv_transpose, and the input gradient of conv: each input is spread over the output
+                        */
+  FAMILY_CONV_WEIGHTS, /* weight gradient of both */
+  FAMILY_DEPTHWISE,
+  FAMILY_DEPTHWISE_SCATTER,
+  FAMILY_DEPTHWISE_WEIGHTS,
+  FAMILY_DENSE,
+  FAMILY_DENSE_INPUT,
+  FAMILY_DENSE_WEIGHTS,
   FAMILY_POOL,
-  FAMILY_ALIAS,           /* its value lies where its input does: flatten, reshape, dropout in inference */
+  FAMILY_ALIAS, /* its value lies where its input does: flatten, reshape, dropout in inference */
 } Family;
 
-typedef enum Fold { FOLD_NONE, FOLD_SCALE, FOLD_NORMALIZE } Fold; /* what passes may fold into the weights of a neighbour: batchnorm after, normalize before */
+typedef enum Fold {
+  FOLD_NONE,
+  FOLD_SCALE,
+  FOLD_NORMALIZE
+} Fold; /* what passes may fold into the weights of a neighbour: batchnorm after, normalize before */
 
-typedef enum Scores { SCORES_NONE, SCORES_PROBABILITY, SCORES_LOG, SCORES_BINARY } Scores; /* softmax, log_softmax, sigmoid */
+typedef enum Scores {
+  SCORES_NONE,
+  SCORES_PROBABILITY,
+  SCORES_LOG,
+  SCORES_BINARY
+} Scores; /* softmax, log_softmax, sigmoid */
 
 struct Lower;
 struct Map;
@@ -108,59 +140,84 @@ struct ValNode;
 
 #define MAP_NEEDS_Y (UINT32_C(1) << 31)
 struct Op {
-  const char *name;       /* NULL-free; hidden operators have names with a space, which no program can write: "conv input gradient" */
-  const char *group;      /* "convolution", ...: the chapters of docs/operators.md */
-  const char *summary;    /* one line */
-  const char *detail;     /* formula, source; for --help and docs */
+  const char *name;  /* NULL-free; hidden operators have names with a space, which no program can write: "conv
+                        input gradient" */
+  const char *group; /* "convolution", ...: the chapters of docs/operators.md */
+  const char *summary; /* one line */
+  const char *detail;  /* formula, source; for --help and docs */
   const Param *params;
-  const char *example;    /* a line of the language */
+  const char *example; /* a line of the language */
   Family family;
-  bool softmax;           /* output is probabilities over the channels */
-  Scores scores;          /* what an output of this operator says about classes */
-  bool elementwise;       /* each element of the value is made of that one of in[0] in no time, as by FAMILY_MAP */
-  bool keeps_spatial;     /* receptive field passes unchanged (kernel 1, stride 1) */
+  bool softmax;     /* output is probabilities over the channels */
+  Scores scores;    /* what an output of this operator says about classes */
+  bool elementwise; /* each element of the value is made of that one of in[0] in no time, as by FAMILY_MAP */
+  bool keeps_spatial; /* receptive field passes unchanged (kernel 1, stride 1) */
 
-  void (*shape)(ShapeContext *, Node *);                      /* sets shape and weights, or reports why not and leaves POISON */
-  Cost (*cost)(const Node *);                                 /* NULL: none */
+  void (*shape)(ShapeContext *, Node *); /* sets shape and weights, or reports why not and leaves POISON */
+  Cost (*cost)(const Node *);            /* NULL: none */
   void (*eval)(const Eval *);
-  void (*gradient)(Gradient *, Node *, Node *dy);             /* NULL: no gradient passes */
-  Node *(*train)(Graph *, Node *);                            /* NULL, or: what stands for the node in training (batchnorm, dropout); may return the node itself */
-  bool (*identity)(const Node *);                             /* NULL, or: true if inference can drop the node */
-  bool (*border)(const Node *, int64_t before[2], int64_t after[2]); /* zero_pad: the zeros that a following convolution can take into its window */
-  int64_t (*join)(const Node *, int k);                       /* NULL, or concat: the channel of its value where input k starts; there is nothing else in it */
-  int64_t (*part)(const Node *);                              /* NULL, or slice: its value is some channels of its input, from this one on; -1: it is not */
-  bool (*takes_pool)(const Node *, const Node *pool);         /* NULL, or: can a pooling right behind the node be done where its results are made? */
-  const struct ValNode *(*pool)(const struct ValNode *const *x, int n); /* FAMILY_POOL: a window of n elements, all of them inside */
+  void (*gradient)(Gradient *, Node *, Node *dy); /* NULL: no gradient passes */
+  Node *(*train)(Graph *, Node *); /* NULL, or: what stands for the node in training (batchnorm, dropout); may
+                                      return the node itself */
+  bool (*identity)(const Node *);  /* NULL, or: true if inference can drop the node */
+  bool (*border)(
+      const Node *, int64_t before[2],
+      int64_t after[2]); /* zero_pad: the zeros that a following convolution can take into its window */
+  int64_t (*join)(const Node *, int k); /* NULL, or concat: the channel of its value where input k starts;
+                                           there is nothing else in it */
+  int64_t (*part)(const Node *); /* NULL, or slice: its value is some channels of its input, from this one on;
+                                    -1: it is not */
+  bool (*takes_pool)(const Node *, const Node *pool); /* NULL, or: can a pooling right behind the node be done
+                                                         where its results are made? */
+  const struct ValNode *(*pool)(const struct ValNode *const *x,
+                                int n); /* FAMILY_POOL: a window of n elements, all of them inside */
   Fold fold;
-  void (*lower)(struct Lower *);                              /* the plain nest: what -O0 prints */
+  void (*lower)(struct Lower *); /* the plain nest: what -O0 prints */
 
-  /* FAMILY_MAP: y = f(x0, x1, ...) at each element; map.c gives these operators eval, gradient and lower. Without map_slope and map_gradient: dy/dx = 1 */
-  double (*map_eval)(const Node *, const double *x, const double *weight, int64_t c);                          /* weight: of channel c, one each */
-  double (*map_slope)(const Node *, const double *x, double y, const double *weight, int64_t c, int wrt);      /* dy/dx[wrt] */
-  uint32_t (*map_needs)(const Node *, int wrt); /* what dy/dx[wrt] is computed from: bit i: x[i]; MAP_NEEDS_Y: y; NULL: nothing. Derivatives with respect to weights see all of x */
-  double (*map_weight_slope)(const Node *, const double *x, double y, const double *weight, int64_t c, int k); /* dy/dweight[k] */
+  /* FAMILY_MAP: y = f(x0, x1, ...) at each element; map.c gives these operators eval, gradient and lower.
+   * Without map_slope and map_gradient: dy/dx = 1 */
+  double (*map_eval)(const Node *, const double *x, const double *weight,
+                     int64_t c); /* weight: of channel c, one each */
+  double (*map_slope)(const Node *, const double *x, double y, const double *weight, int64_t c,
+                      int wrt); /* dy/dx[wrt] */
+  uint32_t (*map_needs)(const Node *,
+                        int wrt); /* what dy/dx[wrt] is computed from: bit i: x[i]; MAP_NEEDS_Y: y; NULL:
+                                     nothing. Derivatives with respect to weights see all of x */
+  double (*map_weight_slope)(const Node *, const double *x, double y, const double *weight, int64_t c,
+                             int k); /* dy/dweight[k] */
   const struct ValNode *(*map)(struct Map *);
   const struct ValNode *(*map_gradient)(struct Map *, const struct ValNode *dy, int wrt);
   const struct ValNode *(*map_weight_gradient)(struct Map *, const struct ValNode *dy, int k);
 
   /* losses (group "loss") */
-  bool class_target;      /* int32 classes, else floats of the output's shape */
+  bool class_target; /* int32 classes, else floats of the output's shape */
 };
 
-/* The parts of a loss. All see what lies before the activation that belongs to the loss (`absorbs`: softmax before cross_entropy).
- * op: SAMPLE, inputs (output, target, scale) -> this image's share of the mean; scale: BATCH, inputs (target) -> vector(1), 1 / normaliser; gradient: SAMPLE, inputs (output, target, scale). */
-typedef struct Loss { const Op *op, *scale, *gradient; const Op *absorbs[4]; } Loss;
-extern const Loss losses[];             /* ends with op NULL */
-const Loss *loss_parts(const Op *);     /* NULL: a loss of the language that is not built yet */
-typedef struct LossDetail { const Training *training; double weight; int64_t classes; } LossDetail; /* node->detail of all three: label smoothing, the loss's weight (scale multiplies it), channels of the output */
-extern const Op op_sum_gradients;       /* hidden, FAMILY_MAP: adds its inputs, all of one shape */
+/* The parts of a loss. All see what lies before the activation that belongs to the loss (`absorbs`: softmax
+ * before cross_entropy). op: SAMPLE, inputs (output, target, scale) -> this image's share of the mean; scale:
+ * BATCH, inputs (target) -> vector(1), 1 / normaliser; gradient: SAMPLE, inputs (output, target, scale). */
+typedef struct Loss {
+  const Op *op, *scale, *gradient;
+  const Op *absorbs[4];
+} Loss;
+extern const Loss losses[];         /* ends with op NULL */
+const Loss *loss_parts(const Op *); /* NULL: a loss of the language that is not built yet */
+typedef struct LossDetail {
+  const Training *training;
+  double weight;
+  int64_t classes;
+} LossDetail; /* node->detail of all three: label smoothing, the loss's weight (scale multiplies it), channels
+                 of the output */
+extern const Op op_sum_gradients; /* hidden, FAMILY_MAP: adds its inputs, all of one shape */
 
-extern const Op *const op_table[];      /* the operators of the language, in the order of ops.def; ends with NULL */
-extern const Op *const loss_table[];    /* same for losses */
-extern const Form *const optimizer_table[], *const schedule_table[], *const augment_table[], *const metric_table[], *const init_table[];
-const Op *op_find(const char *name);    /* of op_table, or NULL */
-extern const char *const op_later_names[];                 /* NULL-terminated */
+extern const Op *const
+    op_table[]; /* the operators of the language, in the order of ops.def; ends with NULL */
+extern const Op *const loss_table[]; /* same for losses */
+extern const Form *const optimizer_table[],
+    *const schedule_table[], *const augment_table[], *const metric_table[], *const init_table[];
+const Op *op_find(const char *name);                 /* of op_table, or NULL */
+extern const char *const op_later_names[];           /* NULL-terminated */
 bool op_later(const char *name, const char **group); /* a name of the language that is not built yet */
-extern const Op op_copy;                /* hidden, FAMILY_MAP: what lies elsewhere, as a part of a concat */
-extern const Op op_input, op_target;    /* hidden: a network input; the target of a loss */
+extern const Op op_copy;             /* hidden, FAMILY_MAP: what lies elsewhere, as a part of a concat */
+extern const Op op_input, op_target; /* hidden: a network input; the target of a loss */
 #endif

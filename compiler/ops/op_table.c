@@ -15,7 +15,7 @@ const Op *const op_table[] = {
 #include "ops/ops.def"
 #undef OP
 #undef LATER
-  NULL,
+    NULL,
 };
 
 const Op *op_find(const char *name) {
@@ -30,11 +30,13 @@ const char *const op_later_names[] = {
 #include "ops/ops.def"
 #undef OP
 #undef LATER
-  NULL,
+    NULL,
 };
 
 bool op_later(const char *name, const char **group) {
-  static const struct { const char *name, *group; } later[] = {
+  static const struct {
+    const char *name, *group;
+  } later[] = {
 #define OP(name)
 #define LATER(name, group) {#name, group},
 #include "ops/ops.def"
@@ -61,7 +63,7 @@ const Op *const loss_table[] = {
 #include "ops/losses/losses.def"
 #undef LOSS
 #undef LATER
-  NULL,
+    NULL,
 };
 
 const Loss losses[] = {
@@ -70,7 +72,7 @@ const Loss losses[] = {
 #include "ops/losses/losses.def"
 #undef LOSS
 #undef LATER
-  {NULL, NULL, NULL, {NULL}},
+    {NULL, NULL, NULL, {NULL}},
 };
 
 const Loss *loss_parts(const Op *op) {
@@ -82,23 +84,23 @@ const Loss *loss_parts(const Op *op) {
 /* What an argument may be, for help and documents. */
 const char *param_type_text(const Param *param) {
   switch (param->type) {
-    case PARAM_INT: return "integer";
-    case PARAM_NUMBER: return "number";
-    case PARAM_BOOL: return "true or false";
-    case PARAM_STRING: return "string";
-    case PARAM_WINDOW: return "N, HxW or [h, w]";
-    case PARAM_PAD: return "valid, same, causal, N, [h, w] or [t, b, l, r]";
-    case PARAM_BORDER: return "N, [h, w] or [t, b, l, r]";
-    case PARAM_CHOICE: return param->choices;
-    case PARAM_INIT: return "initialisation";
-    case PARAM_CHANNELS: return "number, or a list with one a channel";
-    case PARAM_SHAPE: return "dimensions";
-    case PARAM_RANGE: return "range lo..hi";
-    case PARAM_LIST: return "list";
-    case PARAM_VALUE: return "value";
-    case PARAM_OPERAND: return "value or number";
-    case PARAM_OPERANDS: return "values or numbers";
-    case PARAM_VALUES: return "values";
+  case PARAM_INT: return "integer";
+  case PARAM_NUMBER: return "number";
+  case PARAM_BOOL: return "true or false";
+  case PARAM_STRING: return "string";
+  case PARAM_WINDOW: return "N, HxW or [h, w]";
+  case PARAM_PAD: return "valid, same, causal, N, [h, w] or [t, b, l, r]";
+  case PARAM_BORDER: return "N, [h, w] or [t, b, l, r]";
+  case PARAM_CHOICE: return param->choices;
+  case PARAM_INIT: return "initialisation";
+  case PARAM_CHANNELS: return "number, or a list with one a channel";
+  case PARAM_SHAPE: return "dimensions";
+  case PARAM_RANGE: return "range lo..hi";
+  case PARAM_LIST: return "list";
+  case PARAM_VALUE: return "value";
+  case PARAM_OPERAND: return "value or number";
+  case PARAM_OPERANDS: return "values or numbers";
+  case PARAM_VALUES: return "values";
   }
   return "";
 }

@@ -12,8 +12,19 @@ MAP_GRADIENT(gradient) { return choose(less(number(0), m->x[0]), dy, mul(map_wei
 MAP_GRADIENT(weight_gradient) { return choose(less(number(0), m->x[0]), number(0), mul(m->x[0], dy)); }
 
 const Op op_prelu = {
-  .name = "prelu", .group = "activation", .summary = "relu with a trained slope for negative values, one a channel", .detail = "y = x where x > 0, weight[c]*x elsewhere", .params = params,
-  .example = "conv(16, 3x3) -> prelu",
-  .shape = map_shape_weighted, MAP_OPERATOR, .map_eval = prelu, .map_slope = slope, .map_weight_slope = weight_slope, .map_needs = map_needs_x, .map = value, .map_gradient = gradient,
-  .map_weight_gradient = weight_gradient,
+    .name = "prelu",
+    .group = "activation",
+    .summary = "relu with a trained slope for negative values, one a channel",
+    .detail = "y = x where x > 0, weight[c]*x elsewhere",
+    .params = params,
+    .example = "conv(16, 3x3) -> prelu",
+    .shape = map_shape_weighted,
+    MAP_OPERATOR,
+    .map_eval = prelu,
+    .map_slope = slope,
+    .map_weight_slope = weight_slope,
+    .map_needs = map_needs_x,
+    .map = value,
+    .map_gradient = gradient,
+    .map_weight_gradient = weight_gradient,
 };

@@ -10,6 +10,17 @@ MAP_VALUE(value) { return vmax(number(0), m->x[0]); }
 MAP_GRADIENT(gradient) { return choose(less_eq(m->y, number(0)), number(0), dy); }
 
 const Op op_relu = {
-  .name = "relu", .group = "activation", .summary = "rectified linear unit: max(x, 0)", .detail = "y = max(x, 0)", .params = params, .example = "conv(16, 3x3) -> relu",
-  .shape = map_shape, MAP_OPERATOR, .map_eval = relu, .map_slope = slope, .map_needs = map_needs_y, .map = value, .map_gradient = gradient,
+    .name = "relu",
+    .group = "activation",
+    .summary = "rectified linear unit: max(x, 0)",
+    .detail = "y = max(x, 0)",
+    .params = params,
+    .example = "conv(16, 3x3) -> relu",
+    .shape = map_shape,
+    MAP_OPERATOR,
+    .map_eval = relu,
+    .map_slope = slope,
+    .map_needs = map_needs_y,
+    .map = value,
+    .map_gradient = gradient,
 };

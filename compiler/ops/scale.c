@@ -12,6 +12,18 @@ MAP_GRADIENT(gradient) { return mul(map_weight(m, 0), dy); }
 MAP_GRADIENT(weight_gradient) { return mul(m->x[0], dy); }
 
 const Op op_scale = {
-  .name = "scale", .group = "normalisation", .summary = "one trained factor a channel", .detail = "y = weight[c] * x", .params = params, .example = "conv(16, 3x3, pad=same) -> scale(0.1) -> add(shortcut)",
-  .shape = map_shape_weighted, MAP_OPERATOR, .map_eval = product, .map_slope = slope, .map_weight_slope = weight_slope, .map = value, .map_gradient = gradient, .map_weight_gradient = weight_gradient,
+    .name = "scale",
+    .group = "normalisation",
+    .summary = "one trained factor a channel",
+    .detail = "y = weight[c] * x",
+    .params = params,
+    .example = "conv(16, 3x3, pad=same) -> scale(0.1) -> add(shortcut)",
+    .shape = map_shape_weighted,
+    MAP_OPERATOR,
+    .map_eval = product,
+    .map_slope = slope,
+    .map_weight_slope = weight_slope,
+    .map = value,
+    .map_gradient = gradient,
+    .map_weight_gradient = weight_gradient,
 };

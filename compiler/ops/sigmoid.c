@@ -11,6 +11,18 @@ MAP_VALUE(value) { return vsigmoid(m->x[0]); }
 MAP_GRADIENT(gradient) { return mul(dy, mul(m->y, sub(number(1), m->y))); }
 
 const Op op_sigmoid = {
-  .name = "sigmoid", .group = "activation", .scores = SCORES_BINARY, .summary = "logistic function, 0 .. 1", .detail = "y = 1 / (1 + exp(-x))", .params = params, .example = "dense(1) -> sigmoid",
-  .shape = map_shape, MAP_OPERATOR, .map_eval = sigmoid, .map_slope = slope, .map_needs = map_needs_y, .map = value, .map_gradient = gradient,
+    .name = "sigmoid",
+    .group = "activation",
+    .scores = SCORES_BINARY,
+    .summary = "logistic function, 0 .. 1",
+    .detail = "y = 1 / (1 + exp(-x))",
+    .params = params,
+    .example = "dense(1) -> sigmoid",
+    .shape = map_shape,
+    MAP_OPERATOR,
+    .map_eval = sigmoid,
+    .map_slope = slope,
+    .map_needs = map_needs_y,
+    .map = value,
+    .map_gradient = gradient,
 };

@@ -17,6 +17,17 @@ MAP_GRADIENT(gradient) {
 }
 
 const Op op_silu = {
-  .name = "silu", .group = "activation", .summary = "sigmoid-weighted linear unit, also called swish", .detail = "y = x / (1 + exp(-x))", .params = params, .example = "conv(16, 3x3) -> batchnorm -> silu",
-  .shape = map_shape, MAP_OPERATOR, .map_eval = silu, .map_slope = slope, .map_needs = map_needs_x, .map = value, .map_gradient = gradient,
+    .name = "silu",
+    .group = "activation",
+    .summary = "sigmoid-weighted linear unit, also called swish",
+    .detail = "y = x / (1 + exp(-x))",
+    .params = params,
+    .example = "conv(16, 3x3) -> batchnorm -> silu",
+    .shape = map_shape,
+    MAP_OPERATOR,
+    .map_eval = silu,
+    .map_slope = slope,
+    .map_needs = map_needs_x,
+    .map = value,
+    .map_gradient = gradient,
 };

@@ -14,6 +14,17 @@ MAP_VALUE(value) {
 MAP_GRADIENT(gradient) { return mul(dy, vsigmoid(m->x[0])); }
 
 const Op op_softplus = {
-  .name = "softplus", .group = "activation", .summary = "a smooth relu, always positive", .detail = "y = log(1 + exp(x))", .params = params, .example = "dense(1) -> softplus",
-  .shape = map_shape, MAP_OPERATOR, .map_eval = softplus, .map_slope = slope, .map_needs = map_needs_x, .map = value, .map_gradient = gradient,
+    .name = "softplus",
+    .group = "activation",
+    .summary = "a smooth relu, always positive",
+    .detail = "y = log(1 + exp(x))",
+    .params = params,
+    .example = "dense(1) -> softplus",
+    .shape = map_shape,
+    MAP_OPERATOR,
+    .map_eval = softplus,
+    .map_slope = slope,
+    .map_needs = map_needs_x,
+    .map = value,
+    .map_gradient = gradient,
 };

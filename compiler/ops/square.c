@@ -10,6 +10,17 @@ MAP_VALUE(value) { return mul(m->x[0], m->x[0]); }
 MAP_GRADIENT(gradient) { return mul(mul(number(2), m->x[0]), dy); }
 
 const Op op_square = {
-  .name = "square", .group = "activation", .summary = "square of each element", .detail = "y = x*x", .params = params, .example = "conv(8, 3x3) -> square",
-  .shape = map_shape, MAP_OPERATOR, .map_eval = square, .map_slope = slope, .map_needs = map_needs_x, .map = value, .map_gradient = gradient,
+    .name = "square",
+    .group = "activation",
+    .summary = "square of each element",
+    .detail = "y = x*x",
+    .params = params,
+    .example = "conv(8, 3x3) -> square",
+    .shape = map_shape,
+    MAP_OPERATOR,
+    .map_eval = square,
+    .map_slope = slope,
+    .map_needs = map_needs_x,
+    .map = value,
+    .map_gradient = gradient,
 };

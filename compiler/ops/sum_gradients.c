@@ -1,9 +1,11 @@
-/* sum_gradients.c: where a value is used more than once, its gradients add up. Hidden; made by differentiation only. */
+/* sum_gradients.c: where a value is used more than once, its gradients add up. Hidden; made by
+ * differentiation only. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/map.h"
 
 static double sum_eval(const Node *node, const double *x, const double *weight, int64_t c) {
-  (void)weight, (void)c;
+  (void)weight;
+  (void)c;
   double sum = x[0];
   for (int i = 1; i < node->nin; i++) sum += x[i];
   return sum;
@@ -16,5 +18,8 @@ static Val sum_map(Map *map) {
 }
 
 const Op op_sum_gradients = {
-  .name = "sum of gradients", MAP_OPERATOR, .map_eval = sum_eval, .map = sum_map,
+    .name = "sum of gradients",
+    MAP_OPERATOR,
+    .map_eval = sum_eval,
+    .map = sum_map,
 };

@@ -1,19 +1,22 @@
-/* window.h: the arguments of window operators, read before the formula is applied. op_window (op.h) is what most operators call. */
+/* window.h: the arguments of window operators, read before the formula is applied. op_window (op.h) is what
+ * most operators call. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_WINDOW_H
 #define CNNC_WINDOW_H
 #include "graph/shape.h"
 #include "ops/op.h"
 
-/* Fills kernel, stride, dilation and explicit padding from the arguments; groups and multiplier are 1. False after an error, or when the input is poison. */
+/* Fills kernel, stride, dilation and explicit padding from the arguments; groups and multiplier are 1. False
+ * after an error, or when the input is poison. */
 bool window_arguments(ShapeContext *, const Node *, Window *, PadRule *);
 /* The shape of node's output: like its input's, with another size and other channels. */
 Shape window_shape(const Node *, int64_t h, int64_t w, int64_t c);
 const char *window_size_text(Arena *, const Node *, const int64_t size[2]); /* "5x5", on sequences "5" */
-const char *window_axis_name(const Node *, int axis);                        /* "height", "width", "length" */
+const char *window_axis_name(const Node *, int axis);                       /* "height", "width", "length" */
 /* Whether an index of the large side can be computed in 31 bits; a message says by which numbers it
  * cannot. */
 bool window_addressable(ShapeContext *, const Node *, const Window *, const int64_t large[2],
                         const int64_t small[2]);
-bool window_groups_fit(ShapeContext *, const Node *, int64_t channels, int64_t filters); /* groups divides both, or a message says which numbers would */
+bool window_groups_fit(ShapeContext *, const Node *, int64_t channels,
+                       int64_t filters); /* groups divides both, or a message says which numbers would */
 #endif

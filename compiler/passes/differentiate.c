@@ -1,8 +1,11 @@
-/* differentiate.c: graphs with a backward pass. For training, the forward graph is copied in training mode (batchnorm becomes its parts, dropout its mask) and
- * each loss is appended; for looking inside it is copied as inference runs it, with the caller's weights of the scores in the place of losses. Then the nodes are
- * visited from the last to the first and each operator appends its own backward pass: towards what is trained, or towards the inputs.
+/* differentiate.c: graphs with a backward pass. For training, the forward graph is copied in training mode
+ * (batchnorm becomes its parts, dropout its mask) and each loss is appended; for looking inside it is copied
+ * as inference runs it, with the caller's weights of the scores in the place of losses. Then the nodes are
+ * visited from the last to the first and each operator appends its own backward pass: towards what is
+ * trained, or towards the inputs.
  *
- * Needs: a graph whose training block was checked. Keeps: parameters and their offsets; nodes stay in topological order. */
+ * Needs: a graph whose training block was checked. Keeps: parameters and their offsets; nodes stay in
+ * topological order. */
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/passes.h"
 
@@ -10,27 +13,32 @@ typedef VEC(Node *) Contributions;
 
 struct Gradient {
   Graph *graph;
-  bool training;          /* parameters get gradients; else the inputs do */
-  bool *wanted;           /* by node id: something trained, or an input, lies before it */
-  Contributions *part;    /* by node id: what was added to its gradient */
-  int forward;            /* nodes before this id are the forward pass */
+  bool training;       /* parameters get gradients; else the inputs do */
+  bool *wanted;        /* by node id: something trained, or an input, lies before it */
+  Contributions *part; /* by node id: what was added to its gradient */
+  int forward;         /* nodes before this id are the forward pass */
 };
 
 static bool trained(const Weight *weight) { return weight && !weight->statistic && !weight->frozen; }
 
 Graph *gradient_graph(Gradient *gradient) { return gradient->graph; }
-bool gradient_wanted(const Gradient *gradient, const Node *input) { return input->id < gradient->forward && gradient->wanted[input->id]; }
+bool gradient_wanted(const Gradient *gradient, const Node *input) {
+  return input->id < gradient->forward && gradient->wanted[input->id];
+}
 bool gradient_trained(const Gradient *gradient, const Node *node, int weight) {
   return gradient->training && weight < node->nweights && !node->frozen && trained(node->weight[weight]);
 }
 
 void gradient_add(Gradient *gradient, Node *input, Node *contribution) {
-  if (gradient_wanted(gradient, input)) vec_push(gradient->graph->arena, gradient->part[input->id], contribution);
+  if (gradient_wanted(gradient, input))
+    vec_push(gradient->graph->arena, gradient->part[input->id], contribution);
 }
 
 Node *gradient_sum(Gradient *gradient, const Op *op, Node *of, int weight, int nin, Node *const *in) {
-  Node *node = graph_hidden(gradient->graph, op, of, shape_vector(of->weight[weight]->size), RESULT_SUM, nin, in);
-  node->target = of->weight[weight], node->wrt = weight;
+  Node *node =
+      graph_hidden(gradient->graph, op, of, shape_vector(of->weight[weight]->size), RESULT_SUM, nin, in);
+  node->target = of->weight[weight];
+  node->wrt = weight;
   return node;
 }
 
@@ -42,7 +50,8 @@ static Node *copy_node(Graph *to, const Node *node, Node *const *map) {
   const int id = copy->id;
   Node **inputs = copy->in;
   *copy = *node;
-  copy->id = id, copy->in = inputs;
+  copy->id = id;
+  copy->in = inputs;
   return copy;
 }
 
@@ -50,7 +59,8 @@ static Graph *copy_forward(Arena *arena, const Graph *graph, Node **map) {
   Graph *copy = graph_new(arena, graph->name);
   *copy = *graph;
   copy->arena = arena;
-  copy->nodes.data = NULL, copy->nodes.n = copy->nodes.room = 0;
+  copy->nodes.data = NULL;
+  copy->nodes.n = copy->nodes.room = 0;
   int *uses = NEW_ARRAY(arena, int, graph->nodes.n + 1);
   for (int i = 0; i < graph->outputs.n; i++) uses[graph->outputs.data[i].node->id]++;
   for (int i = 0; i < graph->inputs.n; i++) uses[graph->inputs.data[i].node->id]++;
@@ -71,14 +81,24 @@ static void copy_ports(Graph *graph, Node *const *map) {
     Port *from = pass ? graph->outputs.data : graph->inputs.data;
     const int n = pass ? graph->outputs.n : graph->inputs.n;
     Port *to = NEW_ARRAY(graph->arena, Port, n ? n : 1);
-    for (int i = 0; i < n; i++) to[i] = from[i], to[i].node = map[from[i].node->id];
-    if (pass) graph->outputs.data = to, graph->outputs.room = n;
-    else graph->inputs.data = to, graph->inputs.room = n;
+    for (int i = 0; i < n; i++) {
+      to[i] = from[i];
+      to[i].node = map[from[i].node->id];
+    }
+    if (pass) {
+      graph->outputs.data = to;
+      graph->outputs.room = n;
+    } else {
+      graph->inputs.data = to;
+      graph->inputs.room = n;
+    }
   }
 }
 
 /* ---- losses ---- */
-static Node *before_activation(const Loss *loss, Node *output) { /* softmax belongs to cross_entropy, sigmoid to binary_cross_entropy */
+static Node *
+before_activation(const Loss *loss,
+                  Node *output) { /* softmax belongs to cross_entropy, sigmoid to binary_cross_entropy */
   for (int i = 0; i < 4 && loss->absorbs[i]; i++)
     if (output->op == loss->absorbs[i]) return output->in[0];
   return output;
@@ -87,7 +107,9 @@ static Node *before_activation(const Loss *loss, Node *output) { /* softmax belo
 static Shape target_shape(const Op *loss, Shape output) {
   if (!loss->class_target) return output;
   Extent e = shape_extent(output);
-  return output.rank == 3 && e.h * e.w > 1 ? shape_picture(e.h, e.w, 1) : output.rank == 2 ? shape_sequence(e.w, 1) : shape_vector(1);
+  return output.rank == 3 && e.h * e.w > 1 ? shape_picture(e.h, e.w, 1)
+         : output.rank == 2                ? shape_sequence(e.w, 1)
+                                           : shape_vector(1);
 }
 
 static void append_loss(Gradient *gradient, const LossUse *use, TrainingGraph *result, int index) {
@@ -95,10 +117,14 @@ static void append_loss(Gradient *gradient, const LossUse *use, TrainingGraph *r
   const Loss *loss = loss_parts(use->op);
   Node *output = before_activation(loss, graph->outputs.data[use->output].node);
   LossDetail *detail = NEW(graph->arena, LossDetail);
-  detail->training = graph->training, detail->weight = use->weight, detail->classes = shape_extent(output->shape).c;
+  detail->training = graph->training;
+  detail->weight = use->weight;
+  detail->classes = shape_extent(output->shape).c;
   if (!result->target[use->output]) {
     Node *target = graph_node(graph, &op_target, 0, NULL);
-    target->shape = target_shape(use->op, output->shape), target->wrt = use->output, target->elem = use->op->class_target ? ELEM_I32 : ELEM_F32;
+    target->shape = target_shape(use->op, output->shape);
+    target->wrt = use->output;
+    target->elem = use->op->class_target ? ELEM_I32 : ELEM_F32;
     target->name = graph->outputs.data[use->output].name;
     result->target[use->output] = target;
   }
@@ -113,10 +139,16 @@ static void append_loss(Gradient *gradient, const LossUse *use, TrainingGraph *r
     gradient_add(gradient, output, part[2]);
   }
   for (int i = 0; i < 3; i++)
-    if (part[i]) part[i]->arg = use->arg, part[i]->detail = detail, part[i]->name = "loss", part[i]->span = use->span;
+    if (part[i]) {
+      part[i]->arg = use->arg;
+      part[i]->detail = detail;
+      part[i]->name = "loss";
+      part[i]->span = use->span;
+    }
 }
 
-/* What was added to the gradient of a value, in one: sums of at most MOST_INPUTS, the last of which take the one before. */
+/* What was added to the gradient of a value, in one: sums of at most MOST_INPUTS, the last of which take the
+ * one before. */
 static Node *sum_of_parts(Graph *graph, Node *of, const Contributions *part) {
   Node *in[MOST_INPUTS], *sum = NULL;
   for (int next = 0; next < part->n;) {
@@ -147,8 +179,10 @@ static Gradient gradient_begin(Graph *graph, bool training) {
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
     gradient.wanted[i] = !training && node->op == &op_input;
-    for (int k = 0; training && k < node->nweights; k++) gradient.wanted[i] = gradient.wanted[i] || (!node->frozen && trained(node->weight[k]));
-    for (int k = 0; k < node->nin; k++) gradient.wanted[i] = gradient.wanted[i] || gradient.wanted[node->in[k]->id];
+    for (int k = 0; training && k < node->nweights; k++)
+      gradient.wanted[i] = gradient.wanted[i] || (!node->frozen && trained(node->weight[k]));
+    for (int k = 0; k < node->nin; k++)
+      gradient.wanted[i] = gradient.wanted[i] || gradient.wanted[node->in[k]->id];
   }
   return gradient;
 }
@@ -157,9 +191,11 @@ TrainingGraph pass_differentiate(Arena *arena, const Graph *from) {
   Node **map = NEW_ARRAY(arena, Node *, from->nodes.n);
   Graph *graph = copy_forward(arena, from, map);
   copy_ports(graph, map);
-  TrainingGraph result = {graph, NEW_ARRAY(arena, Node *, graph->training->losses.n + 1), NEW_ARRAY(arena, Node *, graph->outputs.n + 1)};
+  TrainingGraph result = {graph, NEW_ARRAY(arena, Node *, graph->training->losses.n + 1),
+                          NEW_ARRAY(arena, Node *, graph->outputs.n + 1)};
   Gradient gradient = gradient_begin(graph, true);
-  for (int i = 0; i < graph->training->losses.n; i++) append_loss(&gradient, &graph->training->losses.data[i], &result, i);
+  for (int i = 0; i < graph->training->losses.n; i++)
+    append_loss(&gradient, &graph->training->losses.data[i], &result, i);
   backward(&gradient);
   graph_verify(graph);
   return result;
@@ -168,10 +204,12 @@ TrainingGraph pass_differentiate(Arena *arena, const Graph *from) {
 /* ---- looking inside ---- */
 static Graph *copy_inference(Arena *arena, const Graph *graph, Node **map) {
   Graph *copy = graph_new(arena, graph->name);
-  copy->weights = graph->weights, copy->parameters = graph->parameters;
+  copy->weights = graph->weights;
+  copy->parameters = graph->parameters;
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
-    map[i] = node->op->identity && node->nin && node->op->identity(node) ? map[node->in[0]->id] : copy_node(copy, node, map);
+    map[i] = node->op->identity && node->nin && node->op->identity(node) ? map[node->in[0]->id]
+                                                                         : copy_node(copy, node, map);
   }
   return copy;
 }
@@ -188,12 +226,17 @@ static Node *score_of(Node *output) { return output->op->scores != SCORES_NONE ?
 LookGraph pass_look(Arena *arena, const Graph *from) {
   Node **map = NEW_ARRAY(arena, Node *, from->nodes.n + 1);
   Graph *graph = copy_inference(arena, from, map);
-  LookGraph look = {graph, NEW_ARRAY(arena, int, from->nodes.n + 1), NEW_ARRAY(arena, int, from->outputs.n + 1), NEW_ARRAY(arena, int, from->inputs.n + 1)};
+  LookGraph look = {graph, NEW_ARRAY(arena, int, from->nodes.n + 1),
+                    NEW_ARRAY(arena, int, from->outputs.n + 1), NEW_ARRAY(arena, int, from->inputs.n + 1)};
   Gradient gradient = gradient_begin(graph, false);
   for (int i = 0; i < from->nodes.n; i++) look.layer[i] = show(graph, from->nodes.data[i]->name, map[i]);
   for (int o = 0; o < from->outputs.n; o++) {
-    Node *score = score_of(map[from->outputs.data[o].node->id]), *seed = graph_node(graph, &op_target, 0, NULL);
-    seed->shape = score->shape, seed->wrt = o, seed->elem = ELEM_F32, seed->name = from->outputs.data[o].name;
+    Node *score = score_of(map[from->outputs.data[o].node->id]),
+         *seed = graph_node(graph, &op_target, 0, NULL);
+    seed->shape = score->shape;
+    seed->wrt = o;
+    seed->elem = ELEM_F32;
+    seed->name = from->outputs.data[o].name;
     look.score[o] = show(graph, from->outputs.data[o].name, score);
     gradient_add(&gradient, score, seed);
   }

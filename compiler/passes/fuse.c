@@ -1,7 +1,9 @@
-/* fuse.c: nodes grouped into kernels. An element-wise node goes into the kernel that computes its input when nobody else reads that input; in inference a
- * batchnorm right behind a convolution goes into its weights, and a normalize right before one where that is exact.
+/* fuse.c: nodes grouped into kernels. An element-wise node goes into the kernel that computes its input when
+ * nobody else reads that input; in inference a batchnorm right behind a convolution goes into its weights,
+ * and a normalize right before one where that is exact.
  *
- * Needs: a verified graph. Keeps: the order: a kernel runs where its last node stood, so everything it reads is there. */
+ * Needs: a verified graph. Keeps: the order: a kernel runs where its last node stood, so everything it reads
+ * is there. */
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/fuse.h"
 #include <stdlib.h>
@@ -10,20 +12,21 @@ enum { MOST_FUSED = 8, MOST_OPERANDS = 8 };
 
 typedef struct Phases { /* by node id */
   int *phase;
-  bool *late;        /* it is there when all images of its phase are through */
+  bool *late; /* it is there when all images of its phase are through */
 } Phases;
 
 typedef struct Fuser {
   Arena *arena;
   Plan *plan;
   Fusing fusing;
-  int *uses;         /* by node id */
-  Kernel **kernel;   /* by node id: the kernel whose result so far it is */
+  int *uses;       /* by node id */
+  Kernel **kernel; /* by node id: the kernel whose result so far it is */
   Phases phases;
 } Fuser;
 
 bool fuse_in_place(const Plan *plan, const Node *node) {
-  return plan->images == 1 && (node->op == &op_target || (node->op == &op_input && node->elem == ELEM_F32 && !node->chw));
+  return plan->images == 1 &&
+         (node->op == &op_target || (node->op == &op_input && node->elem == ELEM_F32 && !node->chw));
 }
 
 /* ---- liveness ---- */
@@ -38,10 +41,12 @@ int *fuse_uses(Arena *arena, const Plan *plan) {
   return uses;
 }
 
-/* ---- phases: what is computed once for all images runs after the phase in which they all have what it reads ---- */
+/* ---- phases ----
+ * What is computed once for all images runs after the phase in which they all have what it reads. */
 static bool for_all_images(const Node *node) { return node->result == RESULT_BATCH || node->together; }
 
-static int ready_for(const Phases *p, const Node *node, bool late) { /* the phase in which what it reads is there */
+static int ready_for(const Phases *p, const Node *node,
+                     bool late) { /* the phase in which what it reads is there */
   int phase = -1;
   for (int k = 0; k < node->nin; k++) {
     const int ready = p->phase[node->in[k]->id] + (p->late[node->in[k]->id] && !late);
@@ -51,14 +56,19 @@ static int ready_for(const Phases *p, const Node *node, bool late) { /* the phas
 }
 
 static void set_phase(const Phases *p, const Node *node) {
-  const bool given = node->op == &op_input || node->op == &op_target, alias = node->op->family == FAMILY_ALIAS && node->nin;
+  const bool given = node->op == &op_input || node->op == &op_target,
+             alias = node->op->family == FAMILY_ALIAS && node->nin;
   const int first = node->result == RESULT_BATCH || given ? -1 : node->not_before;
-  const bool late = alias ? p->late[node->in[0]->id] && p->phase[node->in[0]->id] >= first : for_all_images(node);
+  const bool late =
+      alias ? p->late[node->in[0]->id] && p->phase[node->in[0]->id] >= first : for_all_images(node);
   const int ready = ready_for(p, node, late);
-  p->phase[node->id] = ready > first ? ready : first, p->late[node->id] = late;
+  p->phase[node->id] = ready > first ? ready : first;
+  p->late[node->id] = late;
 }
 
-static Phases phases_of_none(Arena *arena, const Graph *graph) { return (Phases){NEW_ARRAY(arena, int, graph->nodes.n + 1), NEW_ARRAY(arena, bool, graph->nodes.n + 1)}; }
+static Phases phases_of_none(Arena *arena, const Graph *graph) {
+  return (Phases){NEW_ARRAY(arena, int, graph->nodes.n + 1), NEW_ARRAY(arena, bool, graph->nodes.n + 1)};
+}
 
 int *fuse_phases(Arena *arena, const Graph *graph) {
   const Phases phases = phases_of_none(arena, graph);
@@ -66,11 +76,14 @@ int *fuse_phases(Arena *arena, const Graph *graph) {
   return phases.phase;
 }
 
-static int kernel_phase(const Fuser *f, const Node *node) { return f->phases.phase[node->id] < 0 && node->result != RESULT_BATCH ? 0 : f->phases.phase[node->id]; }
+static int kernel_phase(const Fuser *f, const Node *node) {
+  return f->phases.phase[node->id] < 0 && node->result != RESULT_BATCH ? 0 : f->phases.phase[node->id];
+}
 
 /* ---- fusion ---- */
 static bool weighted(const Node *node) {
-  return node->op->family == FAMILY_CONV || node->op->family == FAMILY_CONV_SCATTER || node->op->family == FAMILY_DEPTHWISE || node->op->family == FAMILY_DENSE;
+  return node->op->family == FAMILY_CONV || node->op->family == FAMILY_CONV_SCATTER ||
+         node->op->family == FAMILY_DEPTHWISE || node->op->family == FAMILY_DENSE;
 }
 
 static bool sole_reader(const Fuser *f, const Node *node, const Node *reader) {
@@ -80,25 +93,35 @@ static bool sole_reader(const Fuser *f, const Node *node, const Node *reader) {
 }
 
 static bool extendable(const Fuser *f, const Node *node, const Kernel *kernel) {
-  if (!kernel || f->fusing == FUSE_NOTHING || node->op->family != FAMILY_MAP || node->result != RESULT_SAMPLE || kernel->root->result != RESULT_SAMPLE) return false;
-  if (f->plan->images > 1 && kernel->root->op == &op_input) return false; /* it only brings images side by side */
+  if (!kernel || f->fusing == FUSE_NOTHING || node->op->family != FAMILY_MAP ||
+      node->result != RESULT_SAMPLE || kernel->root->result != RESULT_SAMPLE)
+    return false;
+  if (f->plan->images > 1 && kernel->root->op == &op_input)
+    return false; /* it only brings images side by side */
   if (!sole_reader(f, node->in[0], node) || !shape_equal(node->shape, node->in[0]->shape)) return false;
   if (kernel->nchain == MOST_FUSED || kernel->pool || node->nin > MOST_OPERANDS) return false;
-  return kernel->batch ? ready_for(&f->phases, node, true) <= kernel->phase && node->not_before <= kernel->phase : kernel->phase == kernel_phase(f, node);
+  return kernel->batch
+             ? ready_for(&f->phases, node, true) <= kernel->phase && node->not_before <= kernel->phase
+             : kernel->phase == kernel_phase(f, node);
 }
 
 static bool foldable_scale(const Fuser *f, const Node *node, const Kernel *kernel) {
-  return !f->plan->training && kernel && node->op->fold == FOLD_SCALE && weighted(kernel->root) && !kernel->root->of && kernel->nchain == 0 && kernel->nscales < 4;
+  return !f->plan->training && kernel && node->op->fold == FOLD_SCALE && weighted(kernel->root) &&
+         !kernel->root->of && kernel->nchain == 0 && kernel->nscales < 4;
 }
 
-/* (x*scale - mean)/std before a convolution: the factor and the shift move into the weights and the bias; exact only where no padding comes between. */
+/* (x*scale - mean)/std before a convolution: the factor and the shift move into the weights and the bias;
+ * exact only where no padding comes between. */
 static bool foldable_normalize(const Fuser *f, const Node *node) {
   if (!node->nin) return false;
   const Node *before = node->in[0];
-  if (f->plan->training || f->fusing == FUSE_NOTHING || before->op->fold != FOLD_NORMALIZE || !weighted(node) || node->of || !sole_reader(f, before, node)) return false;
+  if (f->plan->training || f->fusing == FUSE_NOTHING || before->op->fold != FOLD_NORMALIZE ||
+      !weighted(node) || node->of || !sole_reader(f, before, node))
+    return false;
   if (node->op->family != FAMILY_CONV && node->op->family != FAMILY_DENSE) return false;
   const Kernel *own = f->kernel[before->id];
-  if (!own || own->root != before || own->result != before) return false; /* fused elsewhere, where it costs nothing */
+  if (!own || own->root != before || own->result != before)
+    return false; /* fused elsewhere, where it costs nothing */
   for (int axis = 0; axis < 2 && node->window; axis++)
     if (node->window->before[axis] || node->window->after[axis]) return false;
   return true;
@@ -106,7 +129,9 @@ static bool foldable_normalize(const Fuser *f, const Node *node) {
 
 /* A pooling that the kernel can do on the way, so that what it pools never is in memory. */
 static bool poolable(const Fuser *f, const Node *node, const Kernel *kernel) {
-  if (!kernel || f->fusing == FUSE_NOTHING || f->plan->training || node->op->family != FAMILY_POOL || !sole_reader(f, node->in[0], node)) return false;
+  if (!kernel || f->fusing == FUSE_NOTHING || f->plan->training || node->op->family != FAMILY_POOL ||
+      !sole_reader(f, node->in[0], node))
+    return false;
   return !kernel->pool && kernel->root->op->takes_pool && kernel->root->op->takes_pool(kernel->root, node);
 }
 
@@ -118,17 +143,25 @@ static void append_node(Fuser *f, Node *node) {
     else if (foldable_scale(f, node, before)) before->scale[before->nscales++] = node;
     else before->chain[before->nchain++] = node;
     before->result = node;
-    f->kernel[node->id] = before, f->kernel[node->in[0]->id] = NULL;
-    if (before->batch) f->phases.phase[node->id] = before->phase, f->phases.late[node->id] = true;
+    f->kernel[node->id] = before;
+    f->kernel[node->in[0]->id] = NULL;
+    if (before->batch) {
+      f->phases.phase[node->id] = before->phase;
+      f->phases.late[node->id] = true;
+    }
     return;
   }
   Kernel *kernel = NEW(f->arena, Kernel);
-  kernel->chain = NEW_ARRAY(f->arena, Node *, MOST_FUSED), kernel->scale = NEW_ARRAY(f->arena, Node *, 4);
-  kernel->root = kernel->result = node, kernel->phase = kernel_phase(f, node), kernel->batch = for_all_images(node);
+  kernel->chain = NEW_ARRAY(f->arena, Node *, MOST_FUSED);
+  kernel->scale = NEW_ARRAY(f->arena, Node *, 4);
+  kernel->root = kernel->result = node;
+  kernel->phase = kernel_phase(f, node);
+  kernel->batch = for_all_images(node);
   f->kernel[node->id] = kernel;
 }
 
-static int kernel_order(const void *a, const void *b) { /* by phase; image by image before all at once; then by position */
+static int kernel_order(const void *a,
+                        const void *b) { /* by phase; image by image before all at once; then by position */
   const Kernel *x = *(Kernel *const *)a, *y = *(Kernel *const *)b;
   if (x->phase != y->phase) return x->phase < y->phase ? -1 : 1;
   if (x->batch != y->batch) return x->batch - y->batch;
@@ -144,7 +177,8 @@ static void fold_normalize(Fuser *f, Kernel *kernel) {
   *copy = *node;
   copy->in = NEW_ARRAY(f->arena, Node *, node->nin);
   for (int k = 0; k < node->nin; k++) copy->in[k] = k ? node->in[k] : normalize->in[0];
-  kernel->normalize = normalize, kernel->normalize_shift = true;
+  kernel->normalize = normalize;
+  kernel->normalize_shift = true;
   kernel->root = copy;
   if (kernel->result == node) kernel->result = copy;
   f->kernel[normalize->id] = NULL;
@@ -152,7 +186,12 @@ static void fold_normalize(Fuser *f, Kernel *kernel) {
 
 void fuse_kernels(Arena *arena, Plan *plan, Fusing fusing) {
   const Graph *graph = plan->graph;
-  Fuser f = {arena, plan, fusing, fuse_uses(arena, plan), NEW_ARRAY(arena, Kernel *, graph->nodes.n + 1), phases_of_none(arena, graph)};
+  Fuser f = {arena,
+             plan,
+             fusing,
+             fuse_uses(arena, plan),
+             NEW_ARRAY(arena, Kernel *, graph->nodes.n + 1),
+             phases_of_none(arena, graph)};
   for (int i = 0; i < graph->nodes.n; i++) {
     Node *node = graph->nodes.data[i];
     set_phase(&f.phases, node);
@@ -161,7 +200,8 @@ void fuse_kernels(Arena *arena, Plan *plan, Fusing fusing) {
   }
   for (int i = graph->nodes.n - 1; i >= 0; i--)
     if (f.kernel[i]) fold_normalize(&f, f.kernel[i]);
-  plan->first_phase = 0, plan->phases = 1;
+  plan->first_phase = 0;
+  plan->phases = 1;
   for (int i = 0; i < graph->nodes.n; i++) {
     Kernel *kernel = f.kernel[i];
     if (!kernel) continue;

@@ -5,10 +5,12 @@
 #include "ops/lower.h"
 #include "passes/plan.h"
 
-/* Fills plan->kernels from plan->graph, in the order in which they run: each live node is the root of one, or fused or folded into another, or an alias,
- * or an input that is read in place. Phases are set (training). */
+/* Fills plan->kernels from plan->graph, in the order in which they run: each live node is the root of one, or
+ * fused or folded into another, or an alias, or an input that is read in place. Phases are set (training). */
 void fuse_kernels(Arena *, Plan *, Fusing);
-int *fuse_uses(Arena *, const Plan *);          /* by node id: how many live nodes and outputs read it */
-int *fuse_phases(Arena *, const Graph *); /* by node id: the phase of the training step in which it runs; -1: before all images */
+int *fuse_uses(Arena *, const Plan *); /* by node id: how many live nodes and outputs read it */
+int *fuse_phases(
+    Arena *,
+    const Graph *); /* by node id: the phase of the training step in which it runs; -1: before all images */
 bool fuse_in_place(const Plan *, const Node *); /* an input whose buffer is read where the caller has it */
 #endif

@@ -1,5 +1,6 @@
-/* layout.c: blocks are laid out greedily in several orders, each block at the lowest place that is free while it lives. Where none of the orders reaches the
- * bound, a search moves blocks in them, for a limited number of steps. It draws its moves from a fixed seed: the same blocks give the same layout. */
+/* layout.c: blocks are laid out greedily in several orders, each block at the lowest place that is free while
+ * it lives. Where none of the orders reaches the bound, a search moves blocks in them, for a limited number
+ * of steps. It draws its moves from a fixed seed: the same blocks give the same layout. */
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/layout.h"
 #include <stdbool.h>
@@ -20,7 +21,9 @@ static int64_t largest_sum(Arena *arena, Block *const *block, int n, int steps) 
 }
 
 /* ---- greedy ---- */
-static int sooner(const Block *a, const Block *b) { return a->born != b->born ? a->born - b->born : a->dies - b->dies; }
+static int sooner(const Block *a, const Block *b) {
+  return a->born != b->born ? a->born - b->born : a->dies - b->dies;
+}
 static int larger_first(int64_t x, int64_t y) { return (x < y) - (x > y); }
 
 static int by_size(const void *a, const void *b) {
@@ -49,7 +52,8 @@ static int by_offset(const void *a, const void *b) {
   return (x->offset > y->offset) - (x->offset < y->offset);
 }
 
-static int64_t lowest_place(const Block *block, Block *const *placed, int n) { /* placed: those that meet it, by offset */
+static int64_t lowest_place(const Block *block, Block *const *placed,
+                            int n) { /* placed: those that meet it, by offset */
   int64_t offset = 0;
   for (int i = 0; i < n && placed[i]->offset < offset + block->floats; i++)
     if (placed[i]->offset + placed[i]->floats > offset) offset = placed[i]->offset + placed[i]->floats;
@@ -75,7 +79,8 @@ static int draw(uint64_t *state, int n) {
   return (int)((*state >> 33) % (uint64_t)n);
 }
 
-static int too_high(Block *const *order, int n, int64_t bound, uint64_t *state) { /* one of those above the bound */
+static int too_high(Block *const *order, int n, int64_t bound,
+                    uint64_t *state) { /* one of those above the bound */
   int chosen = 0, count = 0;
   for (int i = 0; i < n; i++)
     if (order[i]->offset + order[i]->floats > bound && draw(state, ++count) == 0) chosen = i;
@@ -94,7 +99,8 @@ static void move_back(Block **order, int from, int to) {
   order[to] = moved;
 }
 
-/* A block that lies too high moves to a place further ahead in the order; that is undone where the whole is higher then. */
+/* A block that lies too high moves to a place further ahead in the order; that is undone where the whole is
+ * higher then. */
 static int64_t improve(Block **order, int n, int64_t bound, Block **placed) {
   uint64_t state = 1;
   int64_t height = place_in_order(order, n, placed);
@@ -103,7 +109,10 @@ static int64_t improve(Block **order, int n, int64_t bound, Block **placed) {
     move_forward(order, from, to);
     const int64_t now = place_in_order(order, n, placed);
     if (now <= height) height = now;
-    else move_back(order, to, from), place_in_order(order, n, placed);
+    else {
+      move_back(order, to, from);
+      place_in_order(order, n, placed);
+    }
   }
   return height;
 }
@@ -115,10 +124,12 @@ Layout layout_blocks(Block *const *block, int n, int steps) {
   Layout layout = {INT64_MAX, largest_sum(arena, block, n, steps)};
   Block **order = NEW_ARRAY(arena, Block *, n + 1), **placed = NEW_ARRAY(arena, Block *, n + 1);
   int64_t *best = NEW_ARRAY(arena, int64_t, n + 1);
-  for (int o = 0; o < 2 * ORDERS && layout.floats > layout.bound; o++) { /* each order as it is; then the search from each */
+  for (int o = 0; o < 2 * ORDERS && layout.floats > layout.bound;
+       o++) { /* each order as it is; then the search from each */
     for (int i = 0; i < n; i++) order[i] = block[i];
     qsort(order, (size_t)n, sizeof *order, orders[o % ORDERS]);
-    const int64_t height = o < ORDERS ? place_in_order(order, n, placed) : improve(order, n, layout.bound, placed);
+    const int64_t height =
+        o < ORDERS ? place_in_order(order, n, placed) : improve(order, n, layout.bound, placed);
     if (height >= layout.floats) continue;
     layout.floats = height;
     for (int i = 0; i < n; i++) best[i] = block[i]->offset;

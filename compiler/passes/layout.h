@@ -4,8 +4,15 @@
 #define CNNC_LAYOUT_H
 #include <stdint.h>
 
-typedef struct Block { int64_t floats; int born, dies; int64_t offset; } Block; /* needed from step born to step dies, both counted; the layout sets offset */
-typedef struct Layout { int64_t floats, bound; } Layout; /* the room that is taken, and the least possible: the largest sum of blocks at one step */
+typedef struct Block {
+  int64_t floats;
+  int born, dies;
+  int64_t offset;
+} Block; /* needed from step born to step dies, both counted; the layout sets offset */
+typedef struct Layout {
+  int64_t floats, bound;
+} Layout; /* the room that is taken, and the least possible: the largest sum of blocks at one step */
 
-Layout layout_blocks(Block *const *, int n, int steps); /* the same blocks in the same order give the same layout */
+Layout layout_blocks(Block *const *, int n,
+                     int steps); /* the same blocks in the same order give the same layout */
 #endif

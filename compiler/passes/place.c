@@ -1,7 +1,9 @@
-/* place.c: a concat whose inputs are written where they belong in it needs no kernel; a slice that is read where it lies needs none either. What lies in
- * another value has its pixels as far apart as that one's. So it cannot be what is read in another shape (flatten), nor an output, nor lie in two places.
+/* place.c: a concat whose inputs are written where they belong in it needs no kernel; a slice that is read
+ * where it lies needs none either. What lies in another value has its pixels as far apart as that one's. So
+ * it cannot be what is read in another shape (flatten), nor an output, nor lie in two places.
  *
- * Needs: a verified graph. Keeps: values and order; adds nodes that copy the inputs of concats which must lie elsewhere, too. */
+ * Needs: a verified graph. Keeps: values and order; adds nodes that copy the inputs of concats which must lie
+ * elsewhere, too. */
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/place.h"
 #include "ops/op.h"
@@ -13,9 +15,9 @@ typedef struct Placer {
   Arena *arena;
   bool training;
   Graph *graph;
-  int *uses;           /* by node id */
+  int *uses;            /* by node id */
   bool *output, *whole; /* by node id: an output, or an alias of it is; it is read in another shape */
-  const Node **reader; /* by node id: one that reads it */
+  const Node **reader;  /* by node id: one that reads it */
 } Placer;
 
 static bool is_alias(const Node *node) { return node->op->family == FAMILY_ALIAS && node->nin; }
@@ -44,10 +46,15 @@ static void look_around(Placer *p) {
   }
 }
 
-static bool plain_value(const Node *node) { return node->result == RESULT_SAMPLE && !node->target && !node->shape.regions; }
+static bool plain_value(const Node *node) {
+  return node->result == RESULT_SAMPLE && !node->target && !node->shape.regions;
+}
 
-/* May its pixels be further apart than its channels need? One channel is dense everywhere: kernels read columns of it as vectors. */
-static bool can_be_spread(const Placer *p, const Node *node) { return one_pixel(node) || (!p->whole[node->id] && shape_extent(node->shape).c > 1); }
+/* May its pixels be further apart than its channels need? One channel is dense everywhere: kernels read
+ * columns of it as vectors. */
+static bool can_be_spread(const Placer *p, const Node *node) {
+  return one_pixel(node) || (!p->whole[node->id] && shape_extent(node->shape).c > 1);
+}
 
 /* ---- concat ---- */
 static Node *producer(Node *node) {
@@ -60,28 +67,39 @@ static bool can_lie_in(const Placer *p, const Node *node, const Node *join) {
   return same_pixels(node, join) ? can_be_spread(p, node) : one_pixel(join);
 }
 
-/* Written early, a value keeps the room of the whole join, and spread over it has less of the caches: worse than to copy it late, when much is computed between.
- * In training both are kept for the backward pass. */
+/* Written early, a value keeps the room of the whole join, and spread over it has less of the caches: worse
+ * than to copy it late, when much is computed between. In training both are kept for the backward pass. */
 static bool is_near(const Placer *p, const Node *node, const Node *join) {
   int64_t between = 0;
   for (int i = node->id + 1; i < join->id; i++) {
     const Node *other = p->graph->nodes.data[i];
-    if (p->uses[i] && other->op->family != FAMILY_ALIAS && other->op->family != FAMILY_MAP) between += shape_elements(other->shape);
+    if (p->uses[i] && other->op->family != FAMILY_ALIAS && other->op->family != FAMILY_MAP)
+      between += shape_elements(other->shape);
   }
   return p->training || between <= NEAR * shape_elements(join->shape);
 }
 
-static void place_in(Node *node, Node *join, int k) { node->within = join, node->channel = join->op->join(join, k); }
+static void place_in(Node *node, Node *join, int k) {
+  node->within = join;
+  node->channel = join->op->join(join, k);
+}
 
 static Node *copy_of(Placer *p, Node *join, int k) {
   Node *copy = NEW(p->arena, Node);
-  *copy = (Node){.op = &op_copy, .name = join->name, .shape = join->in[k]->shape, .nin = 1, .span = join->span, .site = join->site, .of = join};
+  *copy = (Node){.op = &op_copy,
+                 .name = join->name,
+                 .shape = join->in[k]->shape,
+                 .nin = 1,
+                 .span = join->span,
+                 .site = join->site,
+                 .of = join};
   copy->in = NEW_ARRAY(p->arena, Node *, 1);
   copy->in[0] = join->in[k];
   return copy;
 }
 
-/* Fused with what follows, a concat that must copy makes one way through memory; a copy and then what follows would be two. */
+/* Fused with what follows, a concat that must copy makes one way through memory; a copy and then what follows
+ * would be two. */
 static bool is_fused(const Placer *p, const Node *join) {
   const Node *reader = p->reader[join->id];
   return p->uses[join->id] == 1 && reader && reader->op->family == FAMILY_MAP;
@@ -100,7 +118,10 @@ static void place_join(Placer *p, Node *join, Graph *to) {
   for (int k = 0; k < join->nin; k++) {
     Node *node = producer(join->in[k]);
     const bool here = node->within == join && node->channel == join->op->join(join, k);
-    if (!join->placed && here) node->within = NULL, node->channel = 0;
+    if (!join->placed && here) {
+      node->within = NULL;
+      node->channel = 0;
+    }
     if (!join->placed || here) continue;
     Node *copy = join->in[k] = copy_of(p, join, k);
     place_in(copy, join, k);
@@ -111,14 +132,24 @@ static void place_join(Placer *p, Node *join, Graph *to) {
 /* ---- slice ---- */
 static void place_part(const Placer *p, Node *node) {
   const int64_t channel = node->op->part(node);
-  if (channel < 0 || node->within || p->output[node->id] || !plain_value(node) || !plain_value(node->in[0]) || !can_be_spread(p, node)) return;
-  node->within = node->in[0], node->channel = channel, node->placed = true;
+  if (channel < 0 || node->within || p->output[node->id] || !plain_value(node) || !plain_value(node->in[0]) ||
+      !can_be_spread(p, node))
+    return;
+  node->within = node->in[0];
+  node->channel = channel;
+  node->placed = true;
 }
 
 void place_values(Arena *arena, Plan *plan) {
   Graph *graph = plan->graph;
   const int n = graph->nodes.n + 1;
-  Placer p = {arena, plan->training, graph, fuse_uses(arena, plan), NEW_ARRAY(arena, bool, n), NEW_ARRAY(arena, bool, n), NEW_ARRAY(arena, const Node *, n)};
+  Placer p = {arena,
+              plan->training,
+              graph,
+              fuse_uses(arena, plan),
+              NEW_ARRAY(arena, bool, n),
+              NEW_ARRAY(arena, bool, n),
+              NEW_ARRAY(arena, const Node *, n)};
   Graph to = {0};
   look_around(&p);
   for (int i = 0; i < graph->nodes.n; i++) {
@@ -128,7 +159,9 @@ void place_values(Arena *arena, Plan *plan) {
   }
   for (int i = 0; i < graph->nodes.n; i++)
     if (p.uses[i] && graph->nodes.data[i]->op->part) place_part(&p, graph->nodes.data[i]);
-  graph->nodes.data = to.nodes.data, graph->nodes.n = to.nodes.n, graph->nodes.room = to.nodes.room;
+  graph->nodes.data = to.nodes.data;
+  graph->nodes.n = to.nodes.n;
+  graph->nodes.room = to.nodes.room;
   for (int i = 0; i < graph->nodes.n; i++) graph->nodes.data[i]->id = i;
   graph_verify(graph);
 }

@@ -1,4 +1,5 @@
-/* plan.h: what emit prints: kernels in order, and where every value lives. Made by passes/plan.c from an inference graph or a training graph. */
+/* plan.h: what emit prints: kernels in order, and where every value lives. Made by passes/plan.c from an
+ * inference graph or a training graph. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PLAN_H
 #define CNNC_PLAN_H
@@ -9,56 +10,86 @@ struct Kernel;
 /* What becomes part of the kernel before it. */
 typedef enum Fusing {
   FUSE_ALL,
-  FUSE_NOTHING,   /* -O0 */
-  FUSE_APART,     /* -Os: as FUSE_ALL, but no layer is computed for all images at once */
+  FUSE_NOTHING, /* -O0 */
+  FUSE_APART,   /* -Os: as FUSE_ALL, but no layer is computed for all images at once */
 } Fusing;
 
 typedef enum StoreKind {
-  STORE_NONE,     /* fused into its producer: never in memory */
-  STORE_INPUT,    /* the caller's buffer of input `index`, read in place (f32, hwc) or by the conversion kernel */
-  STORE_OUTPUT,   /* inference: written straight into the caller's buffer of output `index` */
-  STORE_TARGET,   /* training: the caller's target of output `index`; looking inside: the caller's weights of its scores */
-  STORE_ARENA,    /* `offset` floats into the arena of one image (training: of a shard) */
-  STORE_KEPT,     /* training: needed in a later phase: `offset` floats into the record of its image, of which there is one an image of the batch */
-  STORE_ALL,      /* read or made for all images together: one after the other for all images of the batch, `offset` floats an image behind the first */
-  STORE_BATCH,    /* training: value of a BATCH node: `offset` floats into the part that exists once */
+  STORE_NONE,   /* fused into its producer: never in memory */
+  STORE_INPUT,  /* the caller's buffer of input `index`, read in place (f32, hwc) or by the conversion kernel
+                 */
+  STORE_OUTPUT, /* inference: written straight into the caller's buffer of output `index` */
+  STORE_TARGET, /* training: the caller's target of output `index`; looking inside: the caller's weights of
+                   its scores */
+  STORE_ARENA,  /* `offset` floats into the arena of one image (training: of a shard) */
+  STORE_KEPT,   /* training: needed in a later phase: `offset` floats into the record of its image, of which
+                   there is one an image of the batch */
+  STORE_ALL,    /* read or made for all images together: one after the other for all images of the batch,
+                   `offset` floats an image behind the first */
+  STORE_BATCH,  /* training: value of a BATCH node: `offset` floats into the part that exists once */
   STORE_GRADIENT, /* RESULT_SUM, and BATCH nodes with a target: the gradient of node->target */
 } StoreKind;
-typedef struct Storage { StoreKind kind; int index; int64_t offset; } Storage; /* of the value in which it lies: node_home */
+typedef struct Storage {
+  StoreKind kind;
+  int index;
+  int64_t offset;
+} Storage; /* of the value in which it lies: node_home */
 
 typedef struct Plan {
   Graph *graph;
   bool training;
-  bool together;                /* inference: some kernels are for all images of the batch: it runs by phases, as training does */
-  int images;                   /* side by side: each value is [h][w][c][images]; inputs and targets have kernels that bring them into that order. 1: one after the other */
-  VEC(struct Kernel *) kernels; /* in order. By phase; within a phase the SAMPLE and SUM kernels of one image, then the BATCH kernels */
-  int first_phase, phases;      /* phases run from first_phase (-1 when a BATCH kernel needs only targets) to phases - 1 */
-  Storage *storage;             /* by node id */
-  Node **output;                /* by output: the node whose value it is (as in graph->outputs, after passes) */
-  bool *copy_output;            /* inference: that value has a home of its own (an input, a shared output, another output): copy it to the caller's buffer at the end */
-  Node **loss;                  /* training: by loss of graph->training: the node with an image's share of it, STORE_KEPT, one float */
-  Node **target;                /* training: by output: its op_target node, or NULL */
+  bool together; /* inference: some kernels are for all images of the batch: it runs by phases, as training
+                    does */
+  int images;    /* side by side: each value is [h][w][c][images]; inputs and targets have kernels that bring
+                    them into that order. 1: one after the other */
+  VEC(struct Kernel *)
+  kernels; /* in order. By phase; within a phase the SAMPLE and SUM kernels of one image, then the BATCH
+              kernels */
+  int first_phase,
+      phases; /* phases run from first_phase (-1 when a BATCH kernel needs only targets) to phases - 1 */
+  Storage *storage;  /* by node id */
+  Node **output;     /* by output: the node whose value it is (as in graph->outputs, after passes) */
+  bool *copy_output; /* inference: that value has a home of its own (an input, a shared output, another
+                        output): copy it to the caller's buffer at the end */
+  Node **loss; /* training: by loss of graph->training: the node with an image's share of it, STORE_KEPT, one
+                  float */
+  Node **target;                 /* training: by output: its op_target node, or NULL */
   int *layer, *score, *gradient; /* looking inside: indices of outputs, as in LookGraph */
-  int64_t arena_floats;         /* of values and scratch, as laid out */
-  int64_t arena_bound;          /* the least possible, what is written over something counted once: the largest sum of values alive and scratch at one kernel */
-  int64_t *scratch;             /* by kernel: where its scratch starts in the arena */
+  int64_t arena_floats;          /* of values and scratch, as laid out */
+  int64_t arena_bound; /* the least possible, what is written over something counted once: the largest sum of
+                          values alive and scratch at one kernel */
+  int64_t *scratch;    /* by kernel: where its scratch starts in the arena */
   int64_t kept_floats, kept_bound; /* training: of a record, as laid out and the least possible */
   int64_t all_floats, all_bound;   /* an image of the batch */
   int64_t batch_floats;
-  int *last_writer;             /* by node id: the last kernel that writes into it */
-  int64_t again_work, again_macs; /* training: what is made again instead of kept, an image: multiply-adds and elements; multiply-adds */
-  struct Life *life;            /* by node id: of plan.c */
+  int *last_writer;               /* by node id: the last kernel that writes into it */
+  int64_t again_work, again_macs; /* training: what is made again instead of kept, an image: multiply-adds and
+                                     elements; multiply-adds */
+  struct Life *life;              /* by node id: of plan.c */
 } Plan;
 
-/* Simplified, folded, fused, aliased. together: of so many images large dense layers are computed at once; 0: no. */
+/* Simplified, folded, fused, aliased. together: of so many images large dense layers are computed at once; 0:
+ * no. */
 Plan *plan_inference(Arena *, const Graph *, Fusing, int images, int64_t together);
-Plan *plan_training(Arena *, const Graph *, Fusing, int images);  /* differentiated first; graph->training says the losses; images: as far as no layer looks at all of them */
-Plan *plan_training_again(Arena *, const Graph *, Fusing, int images, const unsigned char *again); /* again: by node id of the differentiated graph, how often it is made again, as passes/recompute.h has it */
-/* The plan with the least work whose values take at most so many floats, as plan_training_needs counts them; or, where there is none, one with as few as can be found. */
+Plan *plan_training(Arena *, const Graph *, Fusing,
+                    int images); /* differentiated first; graph->training says the losses; images: as far as
+                                    no layer looks at all of them */
+Plan *
+plan_training_again(Arena *, const Graph *, Fusing, int images,
+                    const unsigned char *again); /* again: by node id of the differentiated graph, how often
+                                                    it is made again, as passes/recompute.h has it */
+/* The plan with the least work whose values take at most so many floats, as plan_training_needs counts them;
+ * or, where there is none, one with as few as can be found. */
 Plan *plan_training_within(Arena *, const Graph *, Fusing, int images, int64_t floats, int64_t shards);
-/* floats: the least possible for the values of a batch, without scratch; over: what of them is above the room that there is, added up over all kernels. */
-typedef struct TrainingNeeds { int64_t floats, over; } TrainingNeeds;
+/* floats: the least possible for the values of a batch, without scratch; over: what of them is above the room
+ * that there is, added up over all kernels. */
+typedef struct TrainingNeeds {
+  int64_t floats, over;
+} TrainingNeeds;
 TrainingNeeds plan_training_needs(const Plan *, int64_t shards, int64_t room);
-Plan *plan_look(Arena *, const Graph *);               /* pass_look first; nothing is fused, each value to be seen is an output */
-void plan_lay_out(Arena *, Plan *, const int64_t *scratch); /* when the kernels are lowered: places in the arena, for the values and for the floats of scratch that each kernel needs */
+Plan *plan_look(Arena *,
+                const Graph *); /* pass_look first; nothing is fused, each value to be seen is an output */
+void plan_lay_out(Arena *, Plan *,
+                  const int64_t *scratch); /* when the kernels are lowered: places in the arena, for the
+                                              values and for the floats of scratch that each kernel needs */
 #endif

@@ -1,29 +1,40 @@
-/* recompute.c: values that are made again where they are needed late, so that they need not be kept until then. What a kernel that goes element by element makes
- * of values that are kept anyway (batchnorm and relu of a convolution's result) is made again in each phase that reads it: that takes less time than memory does.
- * Other values are made again when told so.
+/* recompute.c: values that are made again where they are needed late, so that they need not be kept until
+ * then. What a kernel that goes element by element makes of values that are kept anyway (batchnorm and relu
+ * of a convolution's result) is made again in each phase that reads it: that takes less time than memory
+ * does. Other values are made again when told so.
  *
- * Needs: a training graph. Keeps: values, to the bit: a copy is the same operator with the same inputs. Nodes stay in topological order; a copy stands right
- * before the first node that reads it. */
+ * Needs: a training graph. Keeps: values, to the bit: a copy is the same operator with the same inputs. Nodes
+ * stay in topological order; a copy stands right before the first node that reads it. */
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/recompute.h"
 #include <stdlib.h>
 #include "ops/op.h"
 #include "passes/fuse.h"
 
-enum { MOST_AGAIN = 4, LATE = 8 }; /* elements that are computed for one that is not kept; kernels from one reader to the next that make it late */
+enum {
+  MOST_AGAIN = 4,
+  LATE = 8
+}; /* elements that are computed for one that is not kept; kernels from one reader to the next that make it
+      late */
 
-typedef struct Time { int phase, rank, before; } Time; /* rank: in the order of running; before: position in the graph */
-typedef struct Reader { Node *node; Time time; bool copy; } Reader;
+typedef struct Time {
+  int phase, rank, before;
+} Time; /* rank: in the order of running; before: position in the graph */
+typedef struct Reader {
+  Node *node;
+  Time time;
+  bool copy;
+} Reader;
 typedef VEC(Reader) Readers;
 
 typedef struct Recompute {
   Arena *arena;
   Graph *graph;
-  Time *time;       /* by node id, as all that follow */
-  int *last;        /* the phase that reads it last */
-  bool *all;        /* read for all images together */
-  bool *again;      /* made again: found cheap, or told to, or read by a copy of such a one */
-  int *told;        /* how often, if it was told */
+  Time *time;  /* by node id, as all that follow */
+  int *last;   /* the phase that reads it last */
+  bool *all;   /* read for all images together */
+  bool *again; /* made again: found cheap, or told to, or read by a copy of such a one */
+  int *told;   /* how often, if it was told */
   Readers *readers;
   Readers copies;
   Recomputed done;
@@ -31,10 +42,16 @@ typedef struct Recompute {
 
 static bool is_alias(const Node *node) { return node->op->family == FAMILY_ALIAS && node->nin; }
 static bool is_caller(const Node *node) { return node->op == &op_input || node->op == &op_target; }
-static bool is_there(const Node *node) { return node->result == RESULT_BATCH || (is_caller(node) && node->elem == ELEM_F32 && !node->chw); } /* all the time */
-static bool is_cheap(const Node *node) { return node->op->family == FAMILY_MAP || node->op->elementwise || is_alias(node); }
+static bool is_there(const Node *node) {
+  return node->result == RESULT_BATCH || (is_caller(node) && node->elem == ELEM_F32 && !node->chw);
+} /* all the time */
+static bool is_cheap(const Node *node) {
+  return node->op->family == FAMILY_MAP || node->op->elementwise || is_alias(node);
+}
 
-static bool can_copy(const Node *node) { return node->nin && node->result == RESULT_SAMPLE && !node->target && !node->together && !is_caller(node); }
+static bool can_copy(const Node *node) {
+  return node->nin && node->result == RESULT_SAMPLE && !node->target && !node->together && !is_caller(node);
+}
 
 /* ---- when nodes run, and until when they are read ---- */
 static int sooner(const void *a, const void *b) {
@@ -49,7 +66,10 @@ static void set_times(Recompute *r) {
   Reader *order = NEW_ARRAY(r->arena, Reader, n + 1);
   for (int i = 0; i < n; i++) order[i] = (Reader){r->graph->nodes.data[i], {phase[i], 0, i}, false};
   qsort(order, (size_t)n, sizeof *order, sooner);
-  for (int i = 0; i < n; i++) order[i].time.rank = i, r->time[order[i].node->id] = order[i].time;
+  for (int i = 0; i < n; i++) {
+    order[i].time.rank = i;
+    r->time[order[i].node->id] = order[i].time;
+  }
   for (int i = n - 1; i >= 0; i--) {
     const Node *node = r->graph->nodes.data[i];
     if (r->last[i] < phase[i]) r->last[i] = phase[i];
@@ -57,7 +77,8 @@ static void set_times(Recompute *r) {
     for (int k = 0; k < node->nin; k++) {
       const int in = node->in[k]->id;
       if (r->last[in] < read) r->last[in] = read;
-      r->all[in] = r->all[in] || node->result == RESULT_BATCH || node->together || (is_alias(node) && r->all[i]);
+      r->all[in] =
+          r->all[in] || node->result == RESULT_BATCH || node->together || (is_alias(node) && r->all[i]);
     }
   }
 }
@@ -66,11 +87,13 @@ static void set_times(Recompute *r) {
 static int64_t most_elements(const Node *node) {
   int64_t most = shape_elements(node->shape);
   for (int k = 0; k < node->nin; k++)
-    if (node->in[k]->result == RESULT_SAMPLE && shape_elements(node->in[k]->shape) > most) most = shape_elements(node->in[k]->shape);
+    if (node->in[k]->result == RESULT_SAMPLE && shape_elements(node->in[k]->shape) > most)
+      most = shape_elements(node->in[k]->shape);
   return most;
 }
 
-/* From the inputs on: a value can be had until the phase that reads it last; one that is made again for as long as its inputs, with their work. */
+/* From the inputs on: a value can be had until the phase that reads it last; one that is made again for as
+ * long as its inputs, with their work. */
 static void find_cheap(Recompute *r) {
   const Graph *graph = r->graph;
   int *until = NEW_ARRAY(r->arena, int, graph->nodes.n + 1);
@@ -86,12 +109,16 @@ static void find_cheap(Recompute *r) {
       sum += work[node->in[k]->id];
     }
     if (inputs < r->last[i] || sum > MOST_AGAIN * shape_elements(node->shape) || r->all[i]) continue;
-    r->again[i] = true, until[i] = inputs, work[i] = sum;
+    r->again[i] = true;
+    until[i] = inputs;
+    work[i] = sum;
   }
 }
 
 /* ---- copies ---- */
-int64_t recompute_work(const Node *node) { return is_alias(node) ? 0 : most_elements(node) + (node->op->cost ? node->op->cost(node).macs : 0); }
+int64_t recompute_work(const Node *node) {
+  return is_alias(node) ? 0 : most_elements(node) + (node->op->cost ? node->op->cost(node).macs : 0);
+}
 
 /* Is it, as things are, in memory when a node of that rank runs? */
 static bool is_alive(const Recompute *r, const Node *node, int rank) {
@@ -104,7 +131,8 @@ static bool is_alive(const Recompute *r, const Node *node, int rank) {
 }
 
 static void note_reads(Recompute *r, Node *reader, Time time, bool copy) {
-  for (int k = 0; k < reader->nin; k++) vec_push(r->arena, r->readers[reader->in[k]->id], ((Reader){reader, time, copy}));
+  for (int k = 0; k < reader->nin; k++)
+    vec_push(r->arena, r->readers[reader->in[k]->id], ((Reader){reader, time, copy}));
 }
 
 static void copy_for(Recompute *r, Node *node, Reader *reader, int n) {
@@ -120,10 +148,14 @@ static void copy_for(Recompute *r, Node *node, Reader *reader, int n) {
   }
   copy->not_before = time.phase;
   for (int k = 0; k < copy->nin; k++)
-    if (!r->again[copy->in[k]->id] && can_copy(copy->in[k]) && !is_alive(r, copy->in[k], time.rank)) r->again[copy->in[k]->id] = true, r->told[copy->in[k]->id] = 1;
+    if (!r->again[copy->in[k]->id] && can_copy(copy->in[k]) && !is_alive(r, copy->in[k], time.rank)) {
+      r->again[copy->in[k]->id] = true;
+      r->told[copy->in[k]->id] = 1;
+    }
   vec_push(r->arena, r->copies, ((Reader){copy, time, true}));
   note_reads(r, copy, time, true);
-  r->done.work += recompute_work(copy), r->done.macs += copy->op->cost ? copy->op->cost(copy).macs : 0;
+  r->done.work += recompute_work(copy);
+  r->done.macs += copy->op->cost ? copy->op->cost(copy).macs : 0;
 }
 
 /* An alias costs nothing: each reader has its own. */
@@ -133,8 +165,10 @@ static void split_alias(Recompute *r, Node *node, const Readers *readers) {
 
 static void split_by_phases(Recompute *r, Node *node, const Readers *readers) {
   for (int from = 0, to; from < readers->n; from = to) {
-    for (to = from + 1; to < readers->n && readers->data[to].time.phase == readers->data[from].time.phase;) to++;
-    if (readers->data[from].time.phase > r->time[node->id].phase) copy_for(r, node, &readers->data[from], to - from);
+    for (to = from + 1; to < readers->n && readers->data[to].time.phase == readers->data[from].time.phase;)
+      to++;
+    if (readers->data[from].time.phase > r->time[node->id].phase)
+      copy_for(r, node, &readers->data[from], to - from);
   }
 }
 
@@ -144,7 +178,10 @@ static void split_at_longest_waits(Recompute *r, Node *node, const Readers *read
   for (int c = 0; c < cuts; c++) {
     int cut = -1, longest = 1, before = r->time[node->id].rank;
     for (int i = 0; i < readers->n; before = readers->data[i++].time.rank)
-      if (!begins[i] && readers->data[i].time.rank - before > longest) cut = i, longest = readers->data[i].time.rank - before;
+      if (!begins[i] && readers->data[i].time.rank - before > longest) {
+        cut = i;
+        longest = readers->data[i].time.rank - before;
+      }
     if (cut >= 0) begins[cut] = true;
   }
   for (int from = 0, to; from < readers->n; from = to) {
@@ -166,18 +203,28 @@ static void split(Recompute *r, Node *node) {
 static void put_copies_in(Recompute *r) {
   Graph to = {0};
   Readers *copies = NEW_ARRAY(r->arena, Readers, r->graph->nodes.n + 1);
-  for (int i = r->copies.n - 1; i >= 0; i--) vec_push(r->arena, copies[r->copies.data[i].time.before], r->copies.data[i]);
+  for (int i = r->copies.n - 1; i >= 0; i--)
+    vec_push(r->arena, copies[r->copies.data[i].time.before], r->copies.data[i]);
   for (int i = 0; i < r->graph->nodes.n; i++) {
     for (int k = 0; k < copies[i].n; k++) vec_push(r->arena, to.nodes, copies[i].data[k].node);
     vec_push(r->arena, to.nodes, r->graph->nodes.data[i]);
   }
-  r->graph->nodes.data = to.nodes.data, r->graph->nodes.n = to.nodes.n, r->graph->nodes.room = to.nodes.room;
+  r->graph->nodes.data = to.nodes.data;
+  r->graph->nodes.n = to.nodes.n;
+  r->graph->nodes.room = to.nodes.room;
   for (int i = 0; i < to.nodes.n; i++) to.nodes.data[i]->id = i;
 }
 
 static Recompute recompute_begin(Arena *arena, Graph *graph) {
   const int n = graph->nodes.n + 1;
-  Recompute r = {.arena = arena, .graph = graph, .time = NEW_ARRAY(arena, Time, n), .last = NEW_ARRAY(arena, int, n), .all = NEW_ARRAY(arena, bool, n), .again = NEW_ARRAY(arena, bool, n), .told = NEW_ARRAY(arena, int, n), .readers = NEW_ARRAY(arena, Readers, n)};
+  Recompute r = {.arena = arena,
+                 .graph = graph,
+                 .time = NEW_ARRAY(arena, Time, n),
+                 .last = NEW_ARRAY(arena, int, n),
+                 .all = NEW_ARRAY(arena, bool, n),
+                 .again = NEW_ARRAY(arena, bool, n),
+                 .told = NEW_ARRAY(arena, int, n),
+                 .readers = NEW_ARRAY(arena, Readers, n)};
   set_times(&r);
   return r;
 }
@@ -193,7 +240,8 @@ const bool *recompute_late(Arena *arena, const Graph *given) {
     Readers *readers = &r.readers[i];
     if (r.again[i] || r.all[i] || !can_copy(node)) continue;
     if (readers->n) qsort(readers->data, (size_t)readers->n, sizeof *readers->data, sooner);
-    for (int k = 0, before = r.time[i].rank; k < readers->n; before = readers->data[k++].time.rank) late[i] = late[i] || readers->data[k].time.rank - before > LATE;
+    for (int k = 0, before = r.time[i].rank; k < readers->n; before = readers->data[k++].time.rank)
+      late[i] = late[i] || readers->data[k].time.rank - before > LATE;
   }
   return late;
 }
@@ -205,7 +253,8 @@ Recomputed pass_recompute(Graph *graph, const unsigned char *again) {
     if (r.again[i]) r.told[i] = again[i];
   }
   find_cheap(&r);
-  for (int i = graph->nodes.n - 1; i >= 0; i--) { /* what reads a node, and what copies read it, comes behind it */
+  for (int i = graph->nodes.n - 1; i >= 0;
+       i--) { /* what reads a node, and what copies read it, comes behind it */
     Node *node = graph->nodes.data[i];
     if (r.again[i]) split(&r, node);
     note_reads(&r, node, r.time[i], false);

@@ -1,7 +1,9 @@
-/* within.c: a training plan that fits into a given room. Values of the forward pass are made again instead of kept, in two steps. First in runs of layers, of which
- * the first value is kept (Chen et al., 2016, "Training deep nets with sublinear memory cost"): runs of several lengths are tried, for all values or only those that
- * are cheap for their size. Then, from the best of these and from nothing, value by value: what is made again once more takes the most off from what is too much, for its work; when
- * all fits, what need not be made again after all is kept.
+/* within.c: a training plan that fits into a given room. Values of the forward pass are made again instead of
+ * kept, in two steps. First in runs of layers, of which the first value is kept (Chen et al., 2016, "Training
+ * deep nets with sublinear memory cost"): runs of several lengths are tried, for all values or only those
+ * that are cheap for their size. Then, from the best of these and from nothing, value by value: what is made
+ * again once more takes the most off from what is too much, for its work; when all fits, what need not be
+ * made again after all is kept.
  *
  * Needs: a graph with a train block. Keeps: every value, to the bit. */
 // SPDX-License-Identifier: Apache-2.0
@@ -10,10 +12,21 @@
 #include "passes/recompute.h"
 #include <stdlib.h>
 
-enum { RUNS = 14, LEVELS = 10, MOST_AGAIN = 4, TRIED_NODES = 1500 * 1000, STEP = 64 }; /* STEP: the least is looked for in steps of this part */
-static const int parts[RUNS] = {1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48}; /* a run holds at most this part of all that could be made again */
+enum {
+  RUNS = 14,
+  LEVELS = 10,
+  MOST_AGAIN = 4,
+  TRIED_NODES = 1500 * 1000,
+  STEP = 64
+}; /* STEP: the least is looked for in steps of this part */
+static const int parts[RUNS] = {
+    1,  2,  3,  4,  5,  6,  8,
+    10, 12, 16, 20, 24, 32, 48}; /* a run holds at most this part of all that could be made again */
 
-typedef struct Value { int id; int64_t floats, work; } Value;
+typedef struct Value {
+  int id;
+  int64_t floats, work;
+} Value;
 
 typedef struct Search {
   Arena *arena;
@@ -21,11 +34,15 @@ typedef struct Search {
   Fusing fusing;
   int images, nodes;
   int64_t room, shards;
-  int n; Value *value;
-  int trials;           /* that may still be made */
+  int n;
+  Value *value;
+  int trials; /* that may still be made */
 } Search;
 
-typedef struct Trial { unsigned char *again; int64_t floats, over, work; } Trial; /* again: by node id, how often */
+typedef struct Trial {
+  unsigned char *again;
+  int64_t floats, over, work;
+} Trial; /* again: by node id, how often */
 
 /* What of the forward pass is read late. */
 static void find_values(Search *s) {
@@ -37,14 +54,18 @@ static void find_values(Search *s) {
   s->nodes = graph->nodes.n;
   s->value = NEW_ARRAY(s->arena, Value, s->nodes + 1);
   for (int i = 0; i < s->nodes && graph->nodes.data[i] != training.loss[0]; i++)
-    if (late[i]) s->value[s->n++] = (Value){i, shape_elements(graph->nodes.data[i]->shape), recompute_work(graph->nodes.data[i])};
+    if (late[i])
+      s->value[s->n++] =
+          (Value){i, shape_elements(graph->nodes.data[i]->shape), recompute_work(graph->nodes.data[i])};
 }
 
 static void try_it(Search *s, Trial *trial) {
   Arena *arena = arena_new();
   const Plan *plan = plan_training_again(arena, s->graph, s->fusing, s->images, trial->again);
   const TrainingNeeds needs = plan_training_needs(plan, s->shards, s->room);
-  trial->floats = needs.floats, trial->over = needs.over, trial->work = plan->again_work;
+  trial->floats = needs.floats;
+  trial->over = needs.over;
+  trial->work = plan->again_work;
   arena_free(arena);
   s->trials--;
 }
@@ -66,7 +87,9 @@ static double limit_of(const Search *s, int n) {
   Value *sorted = NEW_ARRAY(s->arena, Value, s->n);
   for (int i = 0; i < s->n; i++) sorted[i] = s->value[i];
   qsort(sorted, (size_t)s->n, sizeof *sorted, by_price);
-  return price(&sorted[(int)((int64_t)(n + 1) * s->n / LEVELS) - 1 < 0 ? 0 : (int)((int64_t)(n + 1) * s->n / LEVELS) - 1]);
+  return price(
+      &sorted[(int)((int64_t)(n + 1) * s->n / LEVELS) - 1 < 0 ? 0
+                                                              : (int)((int64_t)(n + 1) * s->n / LEVELS) - 1]);
 }
 
 static Trial in_runs(Search *s, double limit, int64_t longest) {
@@ -124,7 +147,11 @@ static bool improve(Search *s, Trial *best) {
       const int id = s->value[i].id, times = best->again[id] + step;
       if (times < 0 || times > MOST_AGAIN || s->trials <= 0) continue;
       const Trial trial = changed(s, best, id, step);
-      if (gain(best, &trial) > (chosen < 0 ? 0 : gain(best, &to))) to = trial, chosen = id, by = step;
+      if (gain(best, &trial) > (chosen < 0 ? 0 : gain(best, &to))) {
+        to = trial;
+        chosen = id;
+        by = step;
+      }
     }
   if (chosen < 0) return false;
   *best = to;
@@ -141,7 +168,10 @@ static void keep_what_fits(Search *s, Trial *best) {
     for (bool kept = true; kept && best->again[sorted[i].id];) {
       const Trial trial = changed(s, best, sorted[i].id, -1);
       kept = better(&trial, best);
-      if (kept) *best = trial, best->again[sorted[i].id]--;
+      if (kept) {
+        *best = trial;
+        best->again[sorted[i].id]--;
+      }
     }
 }
 
@@ -182,14 +212,18 @@ static Trial least(Search *s, const Trial *from) {
   return best;
 }
 
-Plan *plan_training_within(Arena *arena, const Graph *graph, Fusing fusing, int images, int64_t room, int64_t shards) {
-  Search s = {.arena = arena, .graph = graph, .fusing = fusing, .images = images, .room = room, .shards = shards};
+Plan *plan_training_within(Arena *arena, const Graph *graph, Fusing fusing, int images, int64_t room,
+                           int64_t shards) {
+  Search s = {
+      .arena = arena, .graph = graph, .fusing = fusing, .images = images, .room = room, .shards = shards};
   find_values(&s);
   s.trials = TRIED_NODES / (s.nodes + 1);
-  const Trial none = nothing_again(&s), runs = best_of_runs(&s, &none), from_runs = search(&s, &runs), from_none = search(&s, &none);
+  const Trial none = nothing_again(&s), runs = best_of_runs(&s, &none), from_runs = search(&s, &runs),
+              from_none = search(&s, &none);
   Trial best = better(&from_none, &from_runs) ? from_none : from_runs;
   if (best.over) {
-    s.room = best.floats, best.over = 0;
+    s.room = best.floats;
+    best.over = 0;
     best = least(&s, &best);
   }
   return plan_training_again(arena, graph, fusing, images, best.again);

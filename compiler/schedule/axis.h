@@ -4,23 +4,34 @@
 #define CNNC_AXIS_H
 #include "ops/correlation.h"
 
-/* Output out_first + out_step*n, n < count, is a sum over taps t < taps of the input in_first + in_step*n + tap_step*t by the kernel's element
- * tap_first + tap_stride*t. Inputs outside 0 .. in_size-1 count as zeros and are never touched. */
+/* Output out_first + out_step*n, n < count, is a sum over taps t < taps of the input in_first + in_step*n +
+ * tap_step*t by the kernel's element tap_first + tap_stride*t. Inputs outside 0 .. in_size-1 count as zeros
+ * and are never touched. */
 typedef struct Axis {
   int64_t count, out_first, out_step, in_size, in_first, in_step, taps, tap_step, tap_first, tap_stride;
-  int64_t parts, part_step; /* an output is pooled from so many sums side by side, that begin so many inputs apart; else 1 */
+  int64_t parts, part_step; /* an output is pooled from so many sums side by side, that begin so many inputs
+                               apart; else 1 */
 } Axis;
 
-Axis axis_gathered(const Correlation *, int axis);            /* the small side computed from the large one */
-Axis axis_pooled(const Correlation *, int axis, const Node *pool); /* likewise, under a pooling of windows that share nothing; without one if it is NULL */
-Axis axis_phase(const Correlation *, int axis, int64_t phase); /* the large side from the small one: of each stride-th output; phase < stride */
-bool axis_before(const Axis *, int64_t n);                    /* does output n have taps before the input's start? */
-bool axis_behind(const Axis *, int64_t n);                    /* or behind its end? */
-void axis_inside(const Axis *, int64_t *from, int64_t *to);   /* the outputs from .. to-1 that have all taps inside */
-const Ix *axis_taps(Nest *, const char *name, const Axis *, const Ix *n); /* a loop over the taps of output n: those inside where tap_step is 1, else all */
+Axis axis_gathered(const Correlation *, int axis); /* the small side computed from the large one */
+Axis axis_pooled(const Correlation *, int axis,
+                 const Node *pool); /* likewise, under a pooling of windows that share nothing; without one if
+                                       it is NULL */
+Axis axis_phase(
+    const Correlation *, int axis,
+    int64_t phase); /* the large side from the small one: of each stride-th output; phase < stride */
+bool axis_before(const Axis *, int64_t n); /* does output n have taps before the input's start? */
+bool axis_behind(const Axis *, int64_t n); /* or behind its end? */
+void axis_inside(const Axis *, int64_t *from,
+                 int64_t *to); /* the outputs from .. to-1 that have all taps inside */
+const Ix *
+axis_taps(Nest *, const char *name, const Axis *,
+          const Ix *n); /* a loop over the taps of output n: those inside where tap_step is 1, else all */
 
 /* Taps first .. first+count-1 that stay inside the large side for the small side's from .. to-1. */
-typedef struct TapRun { int64_t first, count, from, to; } TapRun;
+typedef struct TapRun {
+  int64_t first, count, from, to;
+} TapRun;
 enum { MOST_TAP_RUNS = 64 };
 int axis_runs(const Correlation *, int axis, TapRun[MOST_TAP_RUNS]); /* -1: too many */
 #endif

@@ -1,16 +1,17 @@
 // choice.c: the one place where a kernel's schedule is picked.
 // SPDX-License-Identifier: Apache-2.0
 //
-// The cost model ranks the methods that a family offers. What packs weights in its own way is chosen for the widest target of the file alone, for all targets
-// of a file share one layout. A choice that was measured goes before the model, as far as it is possible for the kernel.
+// The cost model ranks the methods that a family offers. What packs weights in its own way is chosen for the
+// widest target of the file alone, for all targets of a file share one layout. A choice that was measured
+// goes before the model, as far as it is possible for the kernel.
 #include "schedule/choice.h"
 #include <inttypes.h>
 #include "base/number.h"
 #include "graph/shape.h"
 #include "schedule/direct.h"
 
-static const double GAIN = 0.9;    /* of the direct convolution's time, from where on it is left alone */
-static const double HOPELESS = 3;  /* times the least predicted time: not measured */
+static const double GAIN = 0.9;   /* of the direct convolution's time, from where on it is left alone */
+static const double HOPELESS = 3; /* times the least predicted time: not measured */
 
 /* ---- the kernel in words ---- */
 static const char *axes(Arena *arena, const char *what, const int64_t value[2], int64_t otherwise) {
@@ -27,7 +28,8 @@ static const char *key_of(const Lower *l) {
   text_put(&key, " %s", shape_text(l->arena, root->shape));
   if (root->window) {
     const Window *w = root->window;
-    text_put(&key, "%s%s%s", axes(l->arena, "stride", w->stride, 1), axes(l->arena, "pad", w->before, 0), axes(l->arena, "dilation", w->dilation, 1));
+    text_put(&key, "%s%s%s", axes(l->arena, "stride", w->stride, 1), axes(l->arena, "pad", w->before, 0),
+             axes(l->arena, "dilation", w->dilation, 1));
     if (w->groups > 1) text_put(&key, " groups %" PRId64, w->groups);
   }
   for (int i = 0; i < l->kernel->nchain; i++) text_put(&key, " + %s", l->kernel->chain[i]->op->name);
@@ -45,33 +47,48 @@ static bool dense_near_limits(const Node *node) {
 
 bool choice_near_limits(const Lower *l) {
   switch (l->node->op->family) {
-    case FAMILY_DENSE: case FAMILY_DENSE_INPUT: case FAMILY_DENSE_WEIGHTS:
-      return !l->node->together && dense_near_limits(l->node);
-    case FAMILY_CONV: case FAMILY_CONV_SCATTER: case FAMILY_CONV_WEIGHTS:
-    case FAMILY_DEPTHWISE: case FAMILY_DEPTHWISE_SCATTER: case FAMILY_DEPTHWISE_WEIGHTS: {
-      const Correlation k = correlation_of(l->node);
-      return correlation_near_limits(&k);
-    }
-    case FAMILY_NONE: case FAMILY_MAP: case FAMILY_POOL: case FAMILY_ALIAS: return false;
+  case FAMILY_DENSE:
+  case FAMILY_DENSE_INPUT:
+  case FAMILY_DENSE_WEIGHTS: return !l->node->together && dense_near_limits(l->node);
+  case FAMILY_CONV:
+  case FAMILY_CONV_SCATTER:
+  case FAMILY_CONV_WEIGHTS:
+  case FAMILY_DEPTHWISE:
+  case FAMILY_DEPTHWISE_SCATTER:
+  case FAMILY_DEPTHWISE_WEIGHTS: {
+    const Correlation k = correlation_of(l->node);
+    return correlation_near_limits(&k);
+  }
+  case FAMILY_NONE:
+  case FAMILY_MAP:
+  case FAMILY_POOL:
+  case FAMILY_ALIAS: return false;
   }
   return false;
 }
 
 /* ---- what families offer ---- */
 static Cycles cycles_of(const Lower *l, const Target *target, const Correlation *k, Method method, int m) {
-  if (l->node->op->family == FAMILY_CONV_WEIGHTS) return method == METHOD_WINOGRAD ? cost_winograd_weights(target, k, m) : cost_weights(target, k);
+  if (l->node->op->family == FAMILY_CONV_WEIGHTS)
+    return method == METHOD_WINOGRAD ? cost_winograd_weights(target, k, m) : cost_weights(target, k);
   if (method == METHOD_WINOGRAD) return cost_winograd(target, k, m, l->batch, l->weight_bytes);
-  if (method == METHOD_COLUMNS) return cost_columns(target, k, shape_elements(l->kernel->result->shape), l->weight_bytes);
+  if (method == METHOD_COLUMNS)
+    return cost_columns(target, k, shape_elements(l->kernel->result->shape), l->weight_bytes);
   return cost_direct(target, k, l->weight_bytes);
 }
 
-static void offer(const Lower *l, Decision *d, Candidate candidate) { vec_push(l->arena, d->candidates, candidate); }
+static void offer(const Lower *l, Decision *d, Candidate candidate) {
+  vec_push(l->arena, d->candidates, candidate);
+}
 
 static void offer_winograd(const Lower *l, Decision *d, const Correlation *k, int m) {
   const int r = (int)k->kernel[0];
-  Candidate c = {.choice = {.method = METHOD_WINOGRAD, .m = m}, .refused = winograd_refused(l, k), .name = arena_printf(l->arena, "Winograd F(%dx%d,%dx%d)", m, m, r, r)};
+  Candidate c = {.choice = {.method = METHOD_WINOGRAD, .m = m},
+                 .refused = winograd_refused(l, k),
+                 .name = arena_printf(l->arena, "Winograd F(%dx%d,%dx%d)", m, m, r, r)};
   const Winograd w = winograd_of(m, r);
-  c.cycles = cycles_of(l, l->target, k, METHOD_WINOGRAD, m), c.error = winograd_error(&w, k->l);
+  c.cycles = cycles_of(l, l->target, k, METHOD_WINOGRAD, m);
+  c.error = winograd_error(&w, k->l);
   offer(l, d, c);
 }
 
@@ -81,14 +98,24 @@ static void offer_winograds(const Lower *l, Decision *d, const Correlation *k) {
 }
 
 static void offer_weights(const Lower *l, Decision *d, const Correlation *k) {
-  offer(l, d, (Candidate){.choice = {.method = METHOD_DIRECT}, .name = "tap by tap", .cycles = cycles_of(l, l->target, k, METHOD_DIRECT, 0)});
+  offer(l, d,
+        (Candidate){.choice = {.method = METHOD_DIRECT},
+                    .name = "tap by tap",
+                    .cycles = cycles_of(l, l->target, k, METHOD_DIRECT, 0)});
   offer_winograds(l, d, k);
 }
 
 static void offer_conv(const Lower *l, Decision *d, const Correlation *k) {
-  offer(l, d, (Candidate){.choice = {.method = METHOD_DIRECT}, .name = correlation_spreads(l->node) ? "phases of a direct convolution" : "direct", .cycles = cycles_of(l, l->target, k, METHOD_DIRECT, 0)});
+  offer(l, d,
+        (Candidate){.choice = {.method = METHOD_DIRECT},
+                    .name = correlation_spreads(l->node) ? "phases of a direct convolution" : "direct",
+                    .cycles = cycles_of(l, l->target, k, METHOD_DIRECT, 0)});
   if (k->l == 1 && k->groups == 1 && !correlation_spreads(l->node))
-    offer(l, d, (Candidate){.choice = {.method = METHOD_COLUMNS}, .name = "columns", .refused = columns_refused(l, k), .cycles = cycles_of(l, l->target, k, METHOD_COLUMNS, 0)});
+    offer(l, d,
+          (Candidate){.choice = {.method = METHOD_COLUMNS},
+                      .name = "columns",
+                      .refused = columns_refused(l, k),
+                      .cycles = cycles_of(l, l->target, k, METHOD_COLUMNS, 0)});
   offer_winograds(l, d, k);
 }
 
@@ -106,21 +133,34 @@ static Cycles stream_of(const Lower *l) {
 /* Inference of several images; the plan has chosen: what is computed for all images at once ends a phase. */
 static void offer_dense(const Lower *l, Decision *d) {
   const int64_t macs = l->node->op->cost(l->node).macs;
-  const Cycles alone = stream_of(l), together = cost_together(l->target, macs, 4 * macs, l->call, l->weight_bytes);
+  const Cycles alone = stream_of(l),
+               together = cost_together(l->target, macs, 4 * macs, l->call, l->weight_bytes);
   const bool small = !l->node->together && together.total < GAIN * alone.total;
   offer(l, d, (Candidate){.choice = {.method = METHOD_OWN}, .name = "image by image", .cycles = alone});
-  offer(l, d, (Candidate){.choice = {.method = METHOD_OWN}, .name = "all images at once", .cycles = together, .refused = small ? "so few weights stay in the first caches" : NULL});
+  offer(l, d,
+        (Candidate){.choice = {.method = METHOD_OWN},
+                    .name = "all images at once",
+                    .cycles = together,
+                    .refused = small ? "so few weights stay in the first caches" : NULL});
 }
 
 static bool one_to_one(const Correlation *k) { return k->groups > 1 && k->l == 1 && k->s == 1; }
 static bool no_stride(const Correlation *k) { return k->stride[0] == 1 && k->stride[1] == 1; }
 
 static void offer_all(const Lower *l, Decision *d) {
-  static const char *const names[] = {
-    [FAMILY_NONE] = "its own loops", [FAMILY_MAP] = "element by element", [FAMILY_CONV] = "channels apart", [FAMILY_CONV_SCATTER] = "phases of a direct convolution",
-    [FAMILY_CONV_WEIGHTS] = "weight gradient", [FAMILY_DEPTHWISE] = "channels apart", [FAMILY_DEPTHWISE_SCATTER] = "channels apart",
-    [FAMILY_DEPTHWISE_WEIGHTS] = "weight gradient", [FAMILY_DENSE] = "panels of units", [FAMILY_DENSE_INPUT] = "vectors of inputs",
-    [FAMILY_DENSE_WEIGHTS] = "rows of weights", [FAMILY_POOL] = "window by window", [FAMILY_ALIAS] = "nothing"};
+  static const char *const names[] = {[FAMILY_NONE] = "its own loops",
+                                      [FAMILY_MAP] = "element by element",
+                                      [FAMILY_CONV] = "channels apart",
+                                      [FAMILY_CONV_SCATTER] = "phases of a direct convolution",
+                                      [FAMILY_CONV_WEIGHTS] = "weight gradient",
+                                      [FAMILY_DEPTHWISE] = "channels apart",
+                                      [FAMILY_DEPTHWISE_SCATTER] = "channels apart",
+                                      [FAMILY_DEPTHWISE_WEIGHTS] = "weight gradient",
+                                      [FAMILY_DENSE] = "panels of units",
+                                      [FAMILY_DENSE_INPUT] = "vectors of inputs",
+                                      [FAMILY_DENSE_WEIGHTS] = "rows of weights",
+                                      [FAMILY_POOL] = "window by window",
+                                      [FAMILY_ALIAS] = "nothing"};
   const Family family = l->node->op->family;
   const bool own = l->plain || choice_near_limits(l);
   if (family == FAMILY_DENSE && !own && l->call > 1 && l->images <= 1) {
@@ -157,20 +197,27 @@ static void pick_by_model(const Lower *l, Decision *d) {
     if (d->candidates.data[i].refused) continue;
     const double cycles = cycles_for(l, l->layout, &d->candidates.data[i]);
     possible++;
-    if (cycles < least) d->model = i, least = cycles;
+    if (cycles < least) {
+      d->model = i;
+      least = cycles;
+    }
   }
   if (l->node->op->family == FAMILY_DENSE && d->candidates.n > 1) d->model = l->node->together;
   d->chosen = d->model;
-  d->why = possible == 1 ? d->candidates.n > 1 ? "nothing else is possible" : "" : d->model ? "the least cycles" : "nothing else takes less than 0.9 of its cycles";
+  d->why = possible == 1 ? d->candidates.n > 1 ? "nothing else is possible" : ""
+           : d->model    ? "the least cycles"
+                         : "nothing else takes less than 0.9 of its cycles";
 }
 
 static const char *name_of(const Lower *l, const Target *target) { /* in a file of measured choices */
-  return target->lanes == l->layout_lanes ? target->name : arena_printf(l->arena, "%s/%d", target->name, l->layout_lanes);
+  return target->lanes == l->layout_lanes ? target->name
+                                          : arena_printf(l->arena, "%s/%d", target->name, l->layout_lanes);
 }
 
 static int find_method(const Decision *d, const Choice *choice) {
   for (int i = 0; i < d->candidates.n; i++)
-    if (d->candidates.data[i].choice.method == choice->method && d->candidates.data[i].choice.m == choice->m) return i;
+    if (d->candidates.data[i].choice.method == choice->method && d->candidates.data[i].choice.m == choice->m)
+      return i;
   return -1;
 }
 
@@ -184,27 +231,40 @@ static const char *why_not(const Lower *l, const Decision *d, const Target *targ
   return choice->pixels > most ? arena_printf(l->arena, "a tile has at most %d pixels", most) : NULL;
 }
 
-/* What was measured for a target, if it can be done. --exact is no reason to complain: the next compilation may be without it. */
+/* What was measured for a target, if it can be done. --exact is no reason to complain: the next compilation
+ * may be without it. */
 static const Tuned *measured(const Lower *l, const Decision *d, const Target *target) {
-  Tuned *tuned = l->tuning && !l->batch && !l->plain && l->images <= 1 ? tuning_find(l->tuning, target == l->target ? d->target : d->layout_target, d->key) : NULL;
+  Tuned *tuned = l->tuning && !l->batch && !l->plain && l->images <= 1
+                     ? tuning_find(l->tuning, target == l->target ? d->target : d->layout_target, d->key)
+                     : NULL;
   const char *refused = tuned ? why_not(l, d, target, &tuned->choice) : NULL;
   if (refused && !l->exact) tuned->refused = refused;
   return refused ? NULL : tuned;
 }
 
 static void pick_measured(Lower *l, Decision *d) {
-  const Tuned *of_layout = measured(l, d, l->layout), *own = l->target == l->layout ? of_layout : measured(l, d, l->target);
+  const Tuned *of_layout = measured(l, d, l->layout),
+              *own = l->target == l->layout ? of_layout : measured(l, d, l->target);
   d->layout = l->target->lanes != l->layout->lanes;
-  if (of_layout) d->chosen = find_method(d, &of_layout->choice), d->why = arena_printf(l->arena, "measured for %s", l->layout->name);
+  if (of_layout) {
+    d->chosen = find_method(d, &of_layout->choice);
+    d->why = arena_printf(l->arena, "measured for %s", l->layout->name);
+  }
   if (own && find_method(d, &own->choice) == d->chosen) {
-    d->tuned = own, l->choice = own->choice;
-    d->why = own->us > 0 ? arena_printf(l->arena, "measured: %.1f us, against %.1f us of the cost model's choice", own->us, own->model_us) : "the file of measured choices says so";
+    d->tuned = own;
+    l->choice = own->choice;
+    d->why = own->us > 0
+                 ? arena_printf(l->arena, "measured: %.1f us, against %.1f us of the cost model's choice",
+                                own->us, own->model_us)
+                 : "the file of measured choices says so";
   }
 }
 
 void choice_make(Lower *l) {
   Decision *d = l->decision = NEW(l->arena, Decision);
-  d->key = key_of(l), d->target = name_of(l, l->target), d->layout_target = name_of(l, l->layout);
+  d->key = key_of(l);
+  d->target = name_of(l, l->target);
+  d->layout_target = name_of(l, l->layout);
   offer_all(l, d);
   pick_by_model(l, d);
   pick_measured(l, d);
@@ -221,12 +281,21 @@ static void add_variants(const Lower *l, const Candidate *c, Choice *variant, in
   Choice choice = c->choice;
   add_variant(variant, n, choice);
   if (choice.method == METHOD_WINOGRAD)
-    for (int tiles = 32; tiles <= 256; tiles *= 2) choice.tiles = tiles, add_variant(variant, n, choice);
+    for (int tiles = 32; tiles <= 256; tiles *= 2) {
+      choice.tiles = tiles;
+      add_variant(variant, n, choice);
+    }
   if (choice.method != METHOD_DIRECT || l->node->op->family == FAMILY_CONV_SCATTER) return;
   const int tiles = direct_tiles(l, pixels, &most);
-  for (int i = 1; i < tiles; i++) choice.pixels = pixels[i], add_variant(variant, n, choice);
+  for (int i = 1; i < tiles; i++) {
+    choice.pixels = pixels[i];
+    add_variant(variant, n, choice);
+  }
   choice.pixels = 0;
-  for (int order = ORDER_ROWS; order <= ORDER_PANELS; order++) choice.order = (Order)order, add_variant(variant, n, choice);
+  for (int order = ORDER_ROWS; order <= ORDER_PANELS; order++) {
+    choice.order = (Order)order;
+    add_variant(variant, n, choice);
+  }
 }
 
 int choice_variants(const Lower *l, Choice variant[MOST_VARIANTS]) {
@@ -237,7 +306,8 @@ int choice_variants(const Lower *l, Choice variant[MOST_VARIANTS]) {
   add_variants(l, first, variant, &n);
   for (int i = 0; i < d->candidates.n && !d->layout; i++) {
     const Candidate *c = &d->candidates.data[i];
-    if (!c->refused && c != first && c->cycles.total < HOPELESS * first->cycles.total) add_variants(l, c, variant, &n);
+    if (!c->refused && c != first && c->cycles.total < HOPELESS * first->cycles.total)
+      add_variants(l, c, variant, &n);
   }
   return n;
 }

@@ -1,16 +1,24 @@
 // conv_direct.c: direct convolution without a halo.
 // SPDX-License-Identifier: Apache-2.0
 //
-// A tile of PX pixels of a row times NV vectors of output channels stays in registers while all taps and input channels pass by. Rows outside the input are
-// cut from the range of ty; columns outside, which only tiles at the left and right edge have, are conditions on unrolled constants. Weights are packed so that
-// a tile reads them in order: panels of two vectors of the widest target, channels of the group that fill no panel in one of their own, padded with zeros.
+// A tile of PX pixels of a row times NV vectors of output channels stays in registers while all taps and
+// input channels pass by. Rows outside the input are cut from the range of ty; columns outside, which only
+// tiles at the left and right edge have, are conditions on unrolled constants. Weights are packed so that a
+// tile reads them in order: panels of two vectors of the widest target, channels of the group that fill no
+// panel in one of their own, padded with zeros.
 #include "base/number.h"
 #include "schedule/direct.h"
 
 enum {
-  PANEL_BYTES = 192 << 10,  /* of weights that a tile reads again and again: a good part of the second cache */
-  ROWS_FIRST = 256 << 10,   /* all weights together, up to which rows are the outer loop */
-  MOST_UNROLLED_TAPS = 12, MOST_UNROLLED_SUMS = 600, MOST_EDGE_TILES = 8, FEW_CHANNELS = 4, CHAINS = 8, LINE = 16 /* floats */, MOST_POOLED = 4,
+  PANEL_BYTES = 192 << 10, /* of weights that a tile reads again and again: a good part of the second cache */
+  ROWS_FIRST = 256 << 10,  /* all weights together, up to which rows are the outer loop */
+  MOST_UNROLLED_TAPS = 12,
+  MOST_UNROLLED_SUMS = 600,
+  MOST_EDGE_TILES = 8,
+  FEW_CHANNELS = 4,
+  CHAINS = 8,
+  LINE = 16 /* floats */,
+  MOST_POOLED = 4,
   NARROW = 8, /* pixels of a row, below which rows are joined if the kernel allows it */
 };
 
@@ -23,7 +31,8 @@ int64_t direct_unit(const Lower *l, int64_t channels) {
   return unit;
 }
 
-static int64_t choose_block(int64_t channels, int64_t floats_a_channel) { /* the largest divisor that keeps a panel small */
+static int64_t choose_block(int64_t channels,
+                            int64_t floats_a_channel) { /* the largest divisor that keeps a panel small */
   const int64_t most = PANEL_BYTES / 4 / floats_a_channel;
   if (channels <= most || most < 16) return channels;
   for (int64_t block = most; block >= 16; block--)
@@ -31,17 +40,21 @@ static int64_t choose_block(int64_t channels, int64_t floats_a_channel) { /* the
   return channels;
 }
 
-static int most_pixels(const Lower *l, int vectors, int64_t parts) { /* accumulators, weights and one broadcast fit the registers */
+static int most_pixels(const Lower *l, int vectors,
+                       int64_t parts) { /* accumulators, weights and one broadcast fit the registers */
   const Target *t = l->target;
   const int64_t pixels = (t->registers - vectors - 1 - !t->fma) / (vectors * parts);
   return pixels > 16 ? 16 : pixels < 1 ? 1 : (int)pixels;
 }
 
-/* A tile width that divides the row, if one is wide enough; else one that splits it evenly. parts: sums of a pixel. */
+/* A tile width that divides the row, if one is wide enough; else one that splits it evenly. parts: sums of a
+ * pixel. */
 static int tile_pixels(const Lower *l, int64_t width, int vectors, int64_t parts) {
   const int64_t most = most_pixels(l, vectors, parts);
-  if (l->choice.method == METHOD_DIRECT && l->choice.pixels) return (int)smaller(l->choice.pixels, smaller(width, most));
-  for (int64_t pixels = smaller(width, most); pixels * 2 > most && pixels * vectors * parts >= CHAINS; pixels--)
+  if (l->choice.method == METHOD_DIRECT && l->choice.pixels)
+    return (int)smaller(l->choice.pixels, smaller(width, most));
+  for (int64_t pixels = smaller(width, most); pixels * 2 > most && pixels * vectors * parts >= CHAINS;
+       pixels--)
     if (width % pixels == 0) return (int)pixels;
   const int64_t tiles = (width + most - 1) / most;
   return (int)((width + tiles - 1) / tiles);
@@ -49,32 +62,40 @@ static int tile_pixels(const Lower *l, int64_t width, int vectors, int64_t parts
 
 int direct_pixels(const Lower *l, int64_t width, int vectors) { return tile_pixels(l, width, vectors, 1); }
 
-static int tile_lanes(const Lower *l, int64_t channels) { return (int)smaller(l->target->lanes, direct_unit(l, channels)); }
+static int tile_lanes(const Lower *l, int64_t channels) {
+  return (int)smaller(l->target->lanes, direct_unit(l, channels));
+}
 
 static int tile_vectors(const Lower *l, int lanes, int64_t channels) { /* pooled: four sums a pixel */
-  const int64_t most = l->kernel->pool && l->target->registers < 32 ? 2 : 4, tiles = (channels + most - 1) / most;
+  const int64_t most = l->kernel->pool && l->target->registers < 32 ? 2 : 4,
+                tiles = (channels + most - 1) / most;
   if (l->images > 1) return (int)((channels + tiles - 1) / tiles);
   return lanes == 1 ? 4 : l->kernel->pool && l->target->registers < 32 ? 1 : 2;
 }
 
 static bool pointwise(const Correlation *k) { /* output pixel i is made of input pixel i */
   bool same = true;
-  for (int axis = 0; axis < 2; axis++) same = same && k->kernel[axis] == 1 && k->stride[axis] == 1 && k->before[axis] == 0;
+  for (int axis = 0; axis < 2; axis++)
+    same = same && k->kernel[axis] == 1 && k->stride[axis] == 1 && k->before[axis] == 0;
   return same && k->large.h == k->small.h && k->large.w == k->small.w;
 }
 
-static bool joins_rows(const Lower *l, const Correlation *k) { return pointwise(k) && k->small.w <= NARROW && !l->kernel->pool; }
+static bool joins_rows(const Lower *l, const Correlation *k) {
+  return pointwise(k) && k->small.w <= NARROW && !l->kernel->pool;
+}
 
 /* A convolution's own tile first, then others that are worth a try. */
 int direct_tiles(const Lower *l, int pixels[MOST_TILES], int *most) {
   const Correlation k = correlation_of(l->node);
   const Axis y = axis_pooled(&k, 0, l->kernel->pool), x = axis_pooled(&k, 1, l->kernel->pool);
-  const int lanes = tile_lanes(l, k.s), vectors = (int)smaller(tile_vectors(l, lanes, k.s), (k.s + lanes - 1) / lanes);
+  const int lanes = tile_lanes(l, k.s),
+            vectors = (int)smaller(tile_vectors(l, lanes, k.s), (k.s + lanes - 1) / lanes);
   const int64_t width = joins_rows(l, &k) ? x.count * y.count : x.count, parts = y.parts * x.parts;
   int n = 0;
   pixels[n++] = tile_pixels(l, width, vectors, parts);
   *most = (int)smaller(width, most_pixels(l, vectors, parts));
-  for (int64_t tiles = (width + *most - 1) / *most; n < MOST_TILES && tiles <= width && (width + tiles - 1) / tiles * 2 > *most; tiles++) {
+  for (int64_t tiles = (width + *most - 1) / *most;
+       n < MOST_TILES && tiles <= width && (width + tiles - 1) / tiles * 2 > *most; tiles++) {
     const int each = (int)((width + tiles - 1) / tiles);
     if (each != pixels[n - 1] && each != pixels[0]) pixels[n++] = each;
   }
@@ -86,30 +107,49 @@ int direct_tiles(const Lower *l, int pixels[MOST_TILES], int *most) {
 static void pack_panels(Direct *d, Panels *panels, const char *member) {
   Lower *l = d->l;
   const Correlation *k = &d->k;
-  Pack *pack = lower_pack(l, member, 5, (int64_t[]){k->groups * panels->count * d->blocks, k->kernel[0], k->kernel[1], d->block, panels->width});
+  Pack *pack = lower_pack(l, member, 5,
+                          (int64_t[]){k->groups * panels->count * d->blocks, k->kernel[0], k->kernel[1],
+                                      d->block, panels->width});
   Nest *b = pack->nest;
-  FOR(g, k->groups) FOR(fb, panels->count) FOR(ib, d->blocks) FOR(ky, k->kernel[0]) FOR(kx, k->kernel[1]) FOR(c, d->block) {
-    const Ix panel = (g * panels->count + fb) * d->blocks + ib, in = ib * d->block + c;
-    FOR(f, panels->valid) {
-      const Ix out = panels->first + fb * panels->width + f, out_channel = g * d->out + out, in_channel = g * d->in + in;
-      Ix index[4];
-      const int rank = correlation_weight_index(k, index, d->spread ? &in_channel : &out_channel, d->spread ? &out : &in, &ky, &kx);
-      store(at(pack->out, panel, ky, kx, c, f), lower_packed_weight(l, pack, rank, index, &out_channel, &in_channel));
-    }
-    if (panels->valid < panels->width) FROM(f, panels->valid, panels->width) store(at(pack->out, panel, ky, kx, c, f), num(b, 0));
-  }
+  FOR(g, k->groups)
+    FOR(fb, panels->count)
+      FOR(ib, d->blocks)
+        FOR(ky, k->kernel[0])
+          FOR(kx, k->kernel[1])
+            FOR(c, d->block) {
+              const Ix panel = (g * panels->count + fb) * d->blocks + ib, in = ib * d->block + c;
+              FOR(f, panels->valid) {
+                const Ix out = panels->first + fb * panels->width + f, out_channel = g * d->out + out,
+                         in_channel = g * d->in + in;
+                Ix index[4];
+                const int rank = correlation_weight_index(k, index, d->spread ? &in_channel : &out_channel,
+                                                          d->spread ? &out : &in, &ky, &kx);
+                store(at(pack->out, panel, ky, kx, c, f),
+                      lower_packed_weight(l, pack, rank, index, &out_channel, &in_channel));
+              }
+              if (panels->valid < panels->width)
+                FROM(f, panels->valid, panels->width) store(at(pack->out, panel, ky, kx, c, f), num(b, 0));
+            }
   panels->w = lower_pack_done(l, pack);
 }
 
 Direct direct_begin(Lower *l, bool spread) {
   Direct d = {.l = l, .k = correlation_of(l->node), .spread = spread};
-  d.in = spread ? d.k.s : d.k.l, d.out = spread ? d.k.l : d.k.s;
-  d.lanes = tile_lanes(l, d.out), d.vectors = tile_vectors(l, d.lanes, d.out);
-  const int64_t unit = direct_unit(l, d.out), width = l->images > 1 ? d.vectors : d.out > unit ? 2 * unit : unit, taps = d.k.kernel[0] * d.k.kernel[1];
-  d.block = l->kernel->pool ? d.in : choose_block(d.in, width * taps), d.blocks = d.in / d.block;
+  d.in = spread ? d.k.s : d.k.l;
+  d.out = spread ? d.k.l : d.k.s;
+  d.lanes = tile_lanes(l, d.out);
+  d.vectors = tile_vectors(l, d.lanes, d.out);
+  const int64_t unit = direct_unit(l, d.out),
+                width = l->images > 1  ? d.vectors
+                        : d.out > unit ? 2 * unit
+                                       : unit,
+                taps = d.k.kernel[0] * d.k.kernel[1];
+  d.block = l->kernel->pool ? d.in : choose_block(d.in, width * taps);
+  d.blocks = d.in / d.block;
   const int64_t whole = d.out / width, rest = d.out % width;
   d.panels[0] = (Panels){.count = whole, .width = width, .valid = width};
-  d.panels[1] = (Panels){.count = rest > 0, .width = (rest + unit - 1) / unit * unit, .valid = rest, .first = whole * width};
+  d.panels[1] = (Panels){
+      .count = rest > 0, .width = (rest + unit - 1) / unit * unit, .valid = rest, .first = whole * width};
   if (whole) pack_panels(&d, &d.panels[0], "weight");
   if (rest) pack_panels(&d, &d.panels[1], whole ? "weight_rest" : "weight");
   d.bias = correlation_bias(l, &d.k, spread, d.k.groups * d.out + unit);
@@ -122,27 +162,45 @@ typedef struct Tile {
   const Panels *panels;
   const Axis *y, *x;
   int pixels, vectors, part; /* part: lanes of the last vector that are real */
-  int rows, columns;         /* of sums: more than one row and `pixels` columns where windows of them are pooled */
-  bool guarded;              /* columns are tested as it runs: for edges wider than a few tiles */
-  int64_t runs;              /* tiles that read a panel before the next one is read: all of a picture; 0: nothing is fetched ahead */
-  int chains;                /* input channels that are summed apart, where pixels * vectors alone would wait for each other */
+  int rows, columns; /* of sums: more than one row and `pixels` columns where windows of them are pooled */
+  bool guarded;      /* columns are tested as it runs: for edges wider than a few tiles */
+  int64_t runs;      /* tiles that read a panel before the next one is read: all of a picture; 0: nothing is
+                        fetched ahead */
+  int chains; /* input channels that are summed apart, where pixels * vectors alone would wait for each other
+               */
 } Tile;
 
-/* The arguments of a tile: which pixels, which panel, the first input and output channel, where in a row of the panel; flags. */
-typedef struct TileArgs { Ix y, x0, panel, c0, f0, h, left, right, first, last, edge; } TileArgs; /* edge: rows may lie outside; only where several are pooled */
+/* The arguments of a tile: which pixels, which panel, the first input and output channel, where in a row of
+ * the panel; flags. */
+typedef struct TileArgs {
+  Ix y, x0, panel, c0, f0, h, left, right, first, last, edge;
+} TileArgs; /* edge: rows may lie outside; only where several are pooled */
 
 static TileArgs tile_params(Nest *b, const Tile *t) {
-  TileArgs a = {.y = arg("y"), .x0 = arg("x0"), .panel = arg("panel"), .c0 = arg("c0"), .f0 = arg("f0"), .h = arg("h"), .left = flag_arg("left"),
+  TileArgs a = {.y = arg("y"),
+                .x0 = arg("x0"),
+                .panel = arg("panel"),
+                .c0 = arg("c0"),
+                .f0 = arg("f0"),
+                .h = arg("h"),
+                .left = flag_arg("left"),
                 .right = flag_arg("right")};
   a.first = a.last = NEST_Z + 1;
-  if (t->d->blocks > 1) a.first = flag_arg("first"), a.last = flag_arg("last");
+  if (t->d->blocks > 1) {
+    a.first = flag_arg("first");
+    a.last = flag_arg("last");
+  }
   if (t->rows > 1) a.edge = flag_arg("edge");
   return a;
 }
 
 /* Where in the convolution's own result a tile's sum lies. */
-static Ix row_of(const Tile *t, const TileArgs *a, int r) { return t->y->out_first + (a->y * t->y->parts + r) * t->y->out_step; }
-static Ix column_of(const Tile *t, const TileArgs *a, const Ix *q) { return t->x->out_first + (a->x0 * t->x->parts + *q) * t->x->out_step; }
+static Ix row_of(const Tile *t, const TileArgs *a, int r) {
+  return t->y->out_first + (a->y * t->y->parts + r) * t->y->out_step;
+}
+static Ix column_of(const Tile *t, const TileArgs *a, const Ix *q) {
+  return t->x->out_first + (a->x0 * t->x->parts + *q) * t->x->out_step;
+}
 
 static int lanes_stored(const Tile *t, int v) { return v == t->vectors - 1 ? t->part : t->d->lanes; }
 
@@ -152,26 +210,33 @@ static Val start_value(Nest *b, const Tile *t, const TileArgs *a, const Ix *oy, 
   Val zero = num(b, 0), bias = d->bias ? load(at(d->bias, a->f0 + L * v), L) : zero;
   if (d->blocks == 1) return bias;
   const Ref sum = at(d->l->out, *oy, *ox, a->f0 + L * v);
-  return pick(b, yes(a->first), bias, lanes_stored(t, v) < L ? load_part(sum, lanes_stored(t, v), L) : load(sum, L));
+  return pick(b, yes(a->first), bias,
+              lanes_stored(t, v) < L ? load_part(sum, lanes_stored(t, v), L) : load(sum, L));
 }
 
 static void start_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
-  for (int r = 0; r < t->rows; r++) UNROLL(q, t->columns) {
-    const Ix oy = row_of(t, a, r), ox = column_of(t, a, &q), p = r * t->columns + q;
-    for (int v = 0; v < t->vectors; v++) store(at(acc, 0, p, v), start_value(b, t, a, &oy, &ox, v));
-    for (int u = 1; u < t->chains; u++)
-      for (int v = 0; v < t->vectors; v++) store(at(acc, u, p, v), num(b, 0));
-  }
+  for (int r = 0; r < t->rows; r++)
+    UNROLL(q, t->columns) {
+      const Ix oy = row_of(t, a, r), ox = column_of(t, a, &q), p = r * t->columns + q;
+      for (int v = 0; v < t->vectors; v++) store(at(acc, 0, p, v), start_value(b, t, a, &oy, &ox, v));
+      for (int u = 1; u < t->chains; u++)
+        for (int v = 0; v < t->vectors; v++) store(at(acc, u, p, v), num(b, 0));
+    }
 }
 
-/* A result larger than the second cache has left it since the place was last used: its lines come while the sums are made, so that stores do not wait. */
+/* A result larger than the second cache has left it since the place was last used: its lines come while the
+ * sums are made, so that stores do not wait. */
 static void fetch_output(Nest *b, const Tile *t, const TileArgs *a) {
   const Direct *d = t->d;
   Buf *out = d->l->out;
-  if (d->blocks > 1 || t->rows > 1 || d->l->images > 1 || d->lanes == 1 || 4 * buf_elements(out) <= d->l->target->l2) return;
+  if (d->blocks > 1 || t->rows > 1 || d->l->images > 1 || d->lanes == 1 ||
+      4 * buf_elements(out) <= d->l->target->l2)
+    return;
   const int64_t lines = (t->vectors * d->lanes + LINE - 1) / LINE;
-  FOR(p, t->pixels) FOR(line, lines)
-    prefetch(out, row_of(t, a, 0) * buf_room(out, 1) + column_of(t, a, &p) * out->room[2] + a->f0 + LINE * line);
+  FOR(p, t->pixels)
+    FOR(line, lines)
+      prefetch(out,
+               row_of(t, a, 0) * buf_room(out, 1) + column_of(t, a, &p) * out->room[2] + a->f0 + LINE * line);
 }
 
 static Val whole_sum(Nest *b, const Tile *t, Buf *acc, const Ix *p, int v) {
@@ -183,42 +248,53 @@ static Val whole_sum(Nest *b, const Tile *t, Buf *acc, const Ix *p, int v) {
 /* Each output from its window of sums, with what is fused behind the convolution applied to these. */
 static void finish_windows(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   const Direct *d = t->d;
-  UNROLL(p, t->pixels) for (int v = 0; v < t->vectors; v++) {
-    const Ix ox = a->x0 + p, f = a->f0 + d->lanes * v;
-    Val x[MOST_POOLED];
-    int n = 0;
-    for (int r = 0; r < t->rows; r++) for (int i = 0; i < t->x->parts; i++) {
-      const Ix q = p * t->x->parts + i, place = q + r * t->columns, y = row_of(t, a, r), x_ = column_of(t, a, &q);
-      x[n++] = lower_finish(d->l, whole_sum(b, t, acc, &place, v), &y, &x_, &f, lanes_stored(t, v), d->lanes);
+  UNROLL(p, t->pixels)
+    for (int v = 0; v < t->vectors; v++) {
+      const Ix ox = a->x0 + p, f = a->f0 + d->lanes * v;
+      Val x[MOST_POOLED];
+      int n = 0;
+      for (int r = 0; r < t->rows; r++)
+        for (int i = 0; i < t->x->parts; i++) {
+          const Ix q = p * t->x->parts + i, place = q + r * t->columns, y = row_of(t, a, r),
+                   x_ = column_of(t, a, &q);
+          x[n++] =
+              lower_finish(d->l, whole_sum(b, t, acc, &place, v), &y, &x_, &f, lanes_stored(t, v), d->lanes);
+        }
+      lower_put(d->l, d->l->kernel->pool->op->pool(x, n), &a->y, &ox, &f, lanes_stored(t, v), d->lanes);
     }
-    lower_put(d->l, d->l->kernel->pool->op->pool(x, n), &a->y, &ox, &f, lanes_stored(t, v), d->lanes);
-  }
 }
 
 static void finish_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   const Direct *d = t->d;
   const Ix oy = row_of(t, a, 0);
-  UNROLL(p, t->pixels) for (int v = 0; v < t->vectors; v++) {
-    const Ix ox = column_of(t, a, &p), f = a->f0 + d->lanes * v;
-    Val sum = whole_sum(b, t, acc, &p, v);
-    WHEN(yes(a->last)) lower_store(d->l, sum, &oy, &ox, &f, lanes_stored(t, v), d->lanes);
-    if (d->blocks > 1) OTHERWISE store_part(at(d->l->out, oy, ox, f), sum, lanes_stored(t, v));
-  }
+  UNROLL(p, t->pixels)
+    for (int v = 0; v < t->vectors; v++) {
+      const Ix ox = column_of(t, a, &p), f = a->f0 + d->lanes * v;
+      Val sum = whole_sum(b, t, acc, &p, v);
+      WHEN(yes(a->last)) lower_store(d->l, sum, &oy, &ox, &f, lanes_stored(t, v), d->lanes);
+      if (d->blocks > 1)
+        OTHERWISE() store_part(at(d->l->out, oy, ox, f), sum, lanes_stored(t, v));
+    }
 }
 
-/* While a tile reads its panel, it brings its share of the next one nearer: tiles of a row, rows, and channels at the first column of taps have lines of
- * their own; those of neighbouring tiles overlap. */
+/* While a tile reads its panel, it brings its share of the next one nearer: tiles of a row, rows, and
+ * channels at the first column of taps have lines of their own; those of neighbouring tiles overlap. */
 static void fetch_next(Nest *b, const Tile *t, const TileArgs *a, const Ix *ty, const Ix *c, int u) {
   const Direct *d = t->d;
-  const int64_t panel = d->k.kernel[0] * d->k.kernel[1] * d->block * t->panels->width, share = (panel / t->runs + LINE - 1) / LINE * LINE;
-  const int64_t sites = t->y->taps * d->block, lines = (share / LINE + sites - 1) / sites, tiles = (t->x->count + t->pixels - 1) / t->pixels;
-  const Ix tile = a->y * (tiles * share) + a->x0 * (share / t->pixels), site = *ty * d->block + *c * t->chains + u;
-  for (int64_t i = 0; i < lines; i++) prefetch(t->panels->w, (a->panel + 1) * panel + tile + (site * lines + i) * LINE);
+  const int64_t panel = d->k.kernel[0] * d->k.kernel[1] * d->block * t->panels->width,
+                share = (panel / t->runs + LINE - 1) / LINE * LINE;
+  const int64_t sites = t->y->taps * d->block, lines = (share / LINE + sites - 1) / sites,
+                tiles = (t->x->count + t->pixels - 1) / t->pixels;
+  const Ix tile = a->y * (tiles * share) + a->x0 * (share / t->pixels),
+           site = *ty * d->block + *c * t->chains + u;
+  for (int64_t i = 0; i < lines; i++)
+    prefetch(t->panels->w, (a->panel + 1) * panel + tile + (site * lines + i) * LINE);
 }
 
 /* Several rows: each is tested where the tile lies at an edge. One: the range of ty has been cut already. */
 static Cond row_inside(Nest *b, const Tile *t, const TileArgs *a, const Ix *iy, int r) {
-  return t->rows > 1 ? either(no(a->edge), within(*iy + r * t->y->part_step, 0, t->y->in_size)) : within(NEST_Z, 0, 1);
+  return t->rows > 1 ? either(no(a->edge), within(*iy + r * t->y->part_step, 0, t->y->in_size))
+                     : within(NEST_Z, 0, 1);
 }
 
 /* The sums of one tap over a block of input channels. */
@@ -226,40 +302,56 @@ static void tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *t
   const Direct *d = t->d;
   const Axis *x = t->x;
   const int L = d->lanes, few = d->block <= FEW_CHANNELS;
-  const Ix iy = t->y->in_first + a->y * t->y->in_step + *ty * t->y->tap_step, ix = x->in_first + a->x0 * x->in_step + *tx * x->tap_step;
+  const Ix iy = t->y->in_first + a->y * t->y->in_step + *ty * t->y->tap_step,
+           ix = x->in_first + a->x0 * x->in_step + *tx * x->tap_step;
   const Ix ky = t->y->tap_first + *ty * t->y->tap_stride, kx = x->tap_first + *tx * x->tap_stride;
   Buf *in = VIEW_OF("i", d->l->in[0], iy, ix, a->c0);
-  const bool each = d->l->images > 1 && !t->guarded; /* vectors of images would be loaded for several channels at once, and then have no registers */
+  const bool each = d->l->images > 1 && !t->guarded; /* vectors of images would be loaded for several channels
+                                                        at once, and then have no registers */
   if (!each) pin(in);
   if (t->guarded) {
-    for (int r = 0; r < t->rows; r++) UNROLL(q, t->columns) WHEN(row_inside(b, t, a, &iy, r)) WHEN(within(ix + q * x->part_step, 0, x->in_size)) FOR(c, d->block)
-      for (int v = 0; v < t->vectors; v++) {
-        Val w = load(at(t->panels->w, a->panel, ky, kx, c, a->h + L * v), L);
-        accumulate(at(acc, 0, r * t->columns + q, v), load(at(in, r * t->y->part_step, q * x->part_step, c), 1), w);
-      }
+    for (int r = 0; r < t->rows; r++)
+      UNROLL(q, t->columns)
+        WHEN(row_inside(b, t, a, &iy, r))
+          WHEN(within(ix + q * x->part_step, 0, x->in_size))
+            FOR(c, d->block)
+              for (int v = 0; v < t->vectors; v++) {
+                Val w = load(at(t->panels->w, a->panel, ky, kx, c, a->h + L * v), L);
+                accumulate(at(acc, 0, r * t->columns + q, v),
+                           load(at(in, r * t->y->part_step, q * x->part_step, c), 1), w);
+              }
     return;
   }
-  NEST_LOOP(c, few ? UNROLLED : SERIAL, 1, NEST_IX(0), 1, NEST_IX(d->block / t->chains)) for (int u = 0; u < t->chains; u++) {
-    const Ix channel = c * t->chains + u;
-    if (each) pin(in);
-    if (t->runs) WHEN(is(*tx, 0)) fetch_next(b, t, a, ty, &c, u);
-    Val w[4];
-    for (int v = 0; v < t->vectors; v++) w[v] = let(nest_text(b, "w%d", v), load(at(t->panels->w, a->panel, ky, kx, channel, a->h + L * v), L));
-    for (int r = 0; r < t->rows; r++) WHEN(row_inside(b, t, a, &iy, r))
-      UNROLL(q, t->columns) WHEN(either(no(a->left), atleast(ix + q * x->part_step, 0)))
-        WHEN(either(no(a->right), below(ix + q * x->part_step, x->in_size))) for (int v = 0; v < t->vectors; v++)
-          accumulate(at(acc, u, r * t->columns + q, v), load(at(in, r * t->y->part_step, q * x->part_step, channel), 1), w[v]);
-  }
+  NEST_LOOP(c, few ? UNROLLED : SERIAL, 1, NEST_IX(0), 1, NEST_IX(d->block / t->chains))
+    for (int u = 0; u < t->chains; u++) {
+      const Ix channel = c * t->chains + u;
+      if (each) pin(in);
+      if (t->runs)
+        WHEN(is(*tx, 0)) fetch_next(b, t, a, ty, &c, u);
+      Val w[4];
+      for (int v = 0; v < t->vectors; v++)
+        w[v] =
+            let(nest_text(b, "w%d", v), load(at(t->panels->w, a->panel, ky, kx, channel, a->h + L * v), L));
+      for (int r = 0; r < t->rows; r++)
+        WHEN(row_inside(b, t, a, &iy, r))
+          UNROLL(q, t->columns)
+            WHEN(either(no(a->left), atleast(ix + q * x->part_step, 0)))
+              WHEN(either(no(a->right), below(ix + q * x->part_step, x->in_size)))
+                for (int v = 0; v < t->vectors; v++)
+                  accumulate(at(acc, u, r * t->columns + q, v),
+                             load(at(in, r * t->y->part_step, q * x->part_step, channel), 1), w[v]);
+    }
 }
 
 static int64_t edge_tiles(const Axis *x, int64_t pixels) {
   int64_t n = 0;
-  for (int64_t from = 0; from < x->count; from += pixels) n += axis_before(x, from) || axis_behind(x, smaller(from + pixels, x->count) - 1);
+  for (int64_t from = 0; from < x->count; from += pixels)
+    n += axis_before(x, from) || axis_behind(x, smaller(from + pixels, x->count) - 1);
   return n;
 }
 
-/* Taps are unrolled where tiles at an edge leave some out, and where the code stays small: of 700 sums in one piece, compilers load all inputs first and spill
- * them (11x11 of 3 channels: half the speed). */
+/* Taps are unrolled where tiles at an edge leave some out, and where the code stays small: of 700 sums in one
+ * piece, compilers load all inputs first and spill them (11x11 of 3 channels: half the speed). */
 static LoopKind taps_kind(const Tile *t) {
   const Axis *x = t->x;
   const int64_t sums = x->taps * t->d->block * t->columns * t->vectors;
@@ -269,9 +361,13 @@ static LoopKind taps_kind(const Tile *t) {
 
 static NestFn *tile_function(Tile *t, const char *phase) {
   Direct *d = t->d;
-  t->rows = (int)t->y->parts, t->columns = t->pixels * (int)t->x->parts;
+  t->rows = (int)t->y->parts;
+  t->columns = t->pixels * (int)t->x->parts;
   Nest *b = d->l->b;
-  const char *kind = t->part < d->lanes ? "_part" : t->panels->first ? "_rest" : "", *edge = t->guarded ? "_edge" : "";
+  const char *kind = t->part < d->lanes ? "_part"
+                     : t->panels->first ? "_rest"
+                                        : "",
+             *edge = t->guarded ? "_edge" : "";
   NestFn *fn = nest_fn(b, nest_text(b, "%stile_%dx%d%s%s", phase, t->pixels, t->vectors, kind, edge), true);
   const TileArgs a = tile_params(b, t);
   Buf *acc = REGISTERS("a", d->lanes, t->chains, t->rows * t->columns, t->vectors);
@@ -279,7 +375,8 @@ static NestFn *tile_function(Tile *t, const char *phase) {
   fetch_output(b, t, &a);
   if (t->y->taps && t->x->taps)
     for (const Ix ty = *axis_taps(b, "ty", t->y, &a.y); nest_enter(b);)
-      WHEN(t->rows > 1 ? within(NEST_Z, 0, 1) : within(t->y->in_first + a.y * t->y->in_step + ty * t->y->tap_step, 0, t->y->in_size))
+      WHEN(t->rows > 1 ? within(NEST_Z, 0, 1)
+                       : within(t->y->in_first + a.y * t->y->in_step + ty * t->y->tap_step, 0, t->y->in_size))
         NEST_LOOP(tx, taps_kind(t), 1, NEST_IX(0), 1, NEST_IX(t->x->taps)) tap(b, t, &a, acc, &ty, &tx);
   if (d->l->kernel->pool) finish_windows(b, t, &a, acc);
   else finish_tile(b, t, &a, acc);
@@ -287,12 +384,21 @@ static NestFn *tile_function(Tile *t, const char *phase) {
 }
 
 /* ---- a row of tiles ---- */
-typedef struct RowTiles { NestFn *fn; int64_t first, count; int pixels; bool left, right; } RowTiles; /* count tiles side by side */
+typedef struct RowTiles {
+  NestFn *fn;
+  int64_t first, count;
+  int pixels;
+  bool left, right;
+} RowTiles; /* count tiles side by side */
 
 static void call_tile(Nest *b, const Direct *d, const RowTiles *run, const TileArgs *row, const Ix *x0) {
-  Ix args[11] = {row->y, *x0, row->panel, row->c0, row->f0, row->h, NEST_Z + (int)run->left, NEST_Z + (int)run->right};
+  Ix args[11] = {
+      row->y, *x0, row->panel, row->c0, row->f0, row->h, NEST_Z + (int)run->left, NEST_Z + (int)run->right};
   int n = 8;
-  if (d->blocks > 1) args[n++] = row->first, args[n++] = row->last;
+  if (d->blocks > 1) {
+    args[n++] = row->first;
+    args[n++] = row->last;
+  }
   if (d->l->kernel->pool) args[n++] = row->edge;
   nest_call(b, run->fn, n, args);
 }
@@ -302,57 +408,91 @@ static int runs_of(const Axis *x, const RowTiles *kind, int64_t tiles, RowTiles 
   for (int64_t t = 0, length; t < tiles; t += length) {
     const int64_t from = kind->first + t * kind->pixels;
     RowTiles r = *kind;
-    r.first = from, r.left = axis_before(x, from), r.right = axis_behind(x, from + kind->pixels - 1);
+    r.first = from;
+    r.left = axis_before(x, from);
+    r.right = axis_behind(x, from + kind->pixels - 1);
     length = 1;
-    while (!r.left && !r.right && t + length < tiles && !axis_behind(x, from + (length + 1) * kind->pixels - 1)) length++;
+    while (!r.left && !r.right && t + length < tiles &&
+           !axis_behind(x, from + (length + 1) * kind->pixels - 1))
+      length++;
     r.count = length;
     run[n++] = r;
   }
   return n;
 }
 
-static int64_t all_weights(const Direct *d) { return 4 * d->k.groups * d->in * d->out * d->k.kernel[0] * d->k.kernel[1]; } /* bytes */
+static int64_t all_weights(const Direct *d) {
+  return 4 * d->k.groups * d->in * d->out * d->k.kernel[0] * d->k.kernel[1];
+} /* bytes */
 
-/* Rows outside, panels inside: where all weights stay near. Else a panel is used for all rows before the next one; with images side by side, where values
- * are larger than weights, the few rows that a panel sees stay in the first cache. */
+/* Rows outside, panels inside: where all weights stay near. Else a panel is used for all rows before the next
+ * one; with images side by side, where values are larger than weights, the few rows that a panel sees stay in
+ * the first cache. */
 static bool rows_first(const Direct *d, const Axis *y) {
   const Order order = d->l->choice.order;
   const bool own = d->l->images <= 1 && all_weights(d) <= ROWS_FIRST;
   return d->l->kernel->pool || (y->count > 1 && (order == ORDER_OWN ? own : order == ORDER_ROWS));
 }
 
-static NestFn *row_function(Direct *d, const Panels *panels, const Axis *y, const Axis *x, int vectors, int part, const char *phase) {
+static NestFn *row_function(Direct *d, const Panels *panels, const Axis *y, const Axis *x, int vectors,
+                            int part, const char *phase) {
   Nest *b = d->l->b;
-  const int64_t pixels = tile_pixels(d->l, x->count, vectors, y->parts * x->parts), tiles = x->count / pixels, rest = x->count % pixels;
-  const bool wide = edge_tiles(x, pixels) > MOST_EDGE_TILES || (edge_tiles(x, pixels) && x->taps > MOST_UNROLLED_TAPS);
-  Tile t = {.d = d, .panels = panels, .y = y, .x = x, .pixels = (int)pixels, .vectors = vectors, .part = part, .chains = 1};
+  const int64_t pixels = tile_pixels(d->l, x->count, vectors, y->parts * x->parts), tiles = x->count / pixels,
+                rest = x->count % pixels;
+  const bool wide =
+      edge_tiles(x, pixels) > MOST_EDGE_TILES || (edge_tiles(x, pixels) && x->taps > MOST_UNROLLED_TAPS);
+  Tile t = {.d = d,
+            .panels = panels,
+            .y = y,
+            .x = x,
+            .pixels = (int)pixels,
+            .vectors = vectors,
+            .part = part,
+            .chains = 1};
   if (!rows_first(d, y) && !wide && d->l->images <= 1) t.runs = y->count * ((x->count + pixels - 1) / pixels);
-  while (t.chains < CHAINS && pixels * y->parts * x->parts * vectors * t.chains < CHAINS && d->block % (2 * t.chains) == 0) t.chains *= 2;
+  while (t.chains < CHAINS && pixels * y->parts * x->parts * vectors * t.chains < CHAINS &&
+         d->block % (2 * t.chains) == 0)
+    t.chains *= 2;
   RowTiles run[64];
   int n = 0;
   NestFn *whole = tile_function(&t, phase), *last = NULL;
-  if (rest) t.pixels = (int)rest, last = tile_function(&t, phase);
+  if (rest) {
+    t.pixels = (int)rest;
+    last = tile_function(&t, phase);
+  }
   if (!wide) {
     n = runs_of(x, &(RowTiles){.fn = whole, .pixels = (int)pixels}, tiles, run, n);
-    if (rest) n = runs_of(x, &(RowTiles){.fn = last, .first = tiles * pixels, .pixels = (int)rest}, 1, run, n);
+    if (rest)
+      n = runs_of(x, &(RowTiles){.fn = last, .first = tiles * pixels, .pixels = (int)rest}, 1, run, n);
   } else { /* left edge, middle, right edge: the edges by guarded tiles of single pixels */
     int64_t from, to;
     axis_inside(x, &from, &to);
-    t.pixels = 1, t.guarded = true, t.chains = 1;
+    t.pixels = 1;
+    t.guarded = true;
+    t.chains = 1;
     NestFn *edge = tile_function(&t, phase);
     const int64_t middle = (to - from) / pixels, end = from + middle * pixels;
     run[n++] = (RowTiles){.fn = edge, .first = 0, .count = from, .pixels = 1};
     run[n++] = (RowTiles){.fn = whole, .first = from, .count = middle, .pixels = (int)pixels};
     run[n++] = (RowTiles){.fn = edge, .first = end, .count = x->count - end, .pixels = 1};
   }
-  NestFn *fn = nest_fn(b, nest_text(b, "%srow_%d%s", phase, vectors, part < d->lanes ? "_part" : panels->first ? "_rest" : ""), false);
+  NestFn *fn = nest_fn(b,
+                       nest_text(b, "%srow_%d%s", phase, vectors,
+                                 part < d->lanes ? "_part"
+                                 : panels->first ? "_rest"
+                                                 : ""),
+                       false);
   TileArgs a = {.y = arg("y"), .panel = arg("panel"), .c0 = arg("c0"), .f0 = arg("f0"), .h = arg("h")};
-  if (d->blocks > 1) a.first = flag_arg("first"), a.last = flag_arg("last");
+  if (d->blocks > 1) {
+    a.first = flag_arg("first");
+    a.last = flag_arg("last");
+  }
   if (y->parts > 1) a.edge = flag_arg("edge");
   for (int i = 0; i < n; i++) {
     if (run[i].count == 0) continue;
     if (run[i].count == 1) call_tile(b, d, &run[i], &a, NEST_IX(run[i].first));
-    else FOR(i_, run[i].count) call_tile(b, d, &run[i], &a, NEST_IX(run[i].first + run[i].pixels * i_));
+    else
+      FOR(i_, run[i].count) call_tile(b, d, &run[i], &a, NEST_IX(run[i].first + run[i].pixels * i_));
   }
   return fn;
 }
@@ -360,7 +500,8 @@ static NestFn *row_function(Direct *d, const Panels *panels, const Axis *y, cons
 void direct_functions(Direct *d, const Axis *y, const Axis *x, const char *phase, NestFn *row[2][2]) {
   for (int i = 0; i < 2; i++) {
     const Panels *panels = &d->panels[i];
-    const int64_t whole = panels->valid / (d->vectors * d->lanes), rest = panels->valid % (d->vectors * d->lanes);
+    const int64_t whole = panels->valid / (d->vectors * d->lanes),
+                  rest = panels->valid % (d->vectors * d->lanes);
     row[i][0] = row[i][1] = NULL;
     if (!panels->count) continue;
     const int vectors = (int)((rest + d->lanes - 1) / d->lanes);
@@ -370,43 +511,60 @@ void direct_functions(Direct *d, const Axis *y, const Axis *x, const char *phase
 }
 
 /* ---- all rows, panels, blocks ---- */
-typedef struct Flags { bool first, last, edge; } Flags; /* block of input channels; row */
+typedef struct Flags {
+  bool first, last, edge;
+} Flags; /* block of input channels; row */
 
-static void call_row(Nest *b, const Direct *d, NestFn *row, const Panels *panels, const Ix *y, const Ix *g, const Ix *fb, const Ix *ib,
-                     const Ix *h, Flags flags) {
+static void call_row(Nest *b, const Direct *d, NestFn *row, const Panels *panels, const Ix *y, const Ix *g,
+                     const Ix *fb, const Ix *ib, const Ix *h, Flags flags) {
   Ix args[8] = {*y, (*g * panels->count + *fb) * d->blocks + *ib, *g * d->in + *ib * d->block,
                 *g * d->out + panels->first + *fb * panels->width + *h, *h};
   int n = 5;
-  if (d->blocks > 1) args[n++] = NEST_Z + (int)flags.first, args[n++] = NEST_Z + (int)flags.last;
+  if (d->blocks > 1) {
+    args[n++] = NEST_Z + (int)flags.first;
+    args[n++] = NEST_Z + (int)flags.last;
+  }
   if (d->l->kernel->pool) args[n++] = NEST_Z + (int)flags.edge;
   nest_call(b, row, n, args);
 }
 
 /* All of one panel's channels in row y, from one block of the input channels. */
-static void panel_row(Nest *b, const Direct *d, NestFn *const row[2], const Panels *panels, const Ix *y, const Ix *g, const Ix *fb, const Ix *ib,
-                      Flags flags) {
+static void panel_row(Nest *b, const Direct *d, NestFn *const row[2], const Panels *panels, const Ix *y,
+                      const Ix *g, const Ix *fb, const Ix *ib, Flags flags) {
   const int64_t step = d->vectors * d->lanes, whole = panels->valid / step;
-  if (row[0]) FOR(h, whole) call_row(b, d, row[0], panels, y, g, fb, ib, NEST_IX(step * h), flags);
+  if (row[0])
+    FOR(h, whole) call_row(b, d, row[0], panels, y, g, fb, ib, NEST_IX(step * h), flags);
   if (row[1]) call_row(b, d, row[1], panels, y, g, fb, ib, NEST_IX(step * whole), flags);
 }
 
-static void each_block(Nest *b, const Direct *d, NestFn *const row[2], const Panels *panels, const Axis *rows, const Ix *y, const Ix *g,
-                       const Ix *fb, bool edge) {
+static void each_block(Nest *b, const Direct *d, NestFn *const row[2], const Panels *panels, const Axis *rows,
+                       const Ix *y, const Ix *g, const Ix *fb, bool edge) {
   for (int part = 0; part < 3; part++) { /* the first block, those between, the last */
-    const int64_t from = part == 0 ? 0 : part == 1 ? 1 : d->blocks - 1, to = part == 0 ? 1 : part == 1 ? d->blocks - 1 : d->blocks;
+    const int64_t from = part == 0   ? 0
+                         : part == 1 ? 1
+                                     : d->blocks - 1,
+                  to = part == 0   ? 1
+                       : part == 1 ? d->blocks - 1
+                                   : d->blocks;
     if (from >= to || (part == 2 && d->blocks == 1)) continue;
     const Flags flags = {part == 0, to == d->blocks, edge};
     FROM(ib, from, to) {
       if (y) panel_row(b, d, row, panels, y, g, fb, &ib, flags);
-      else FOR(y_, rows->count) panel_row(b, d, row, panels, &y_, g, fb, &ib, flags);
+      else
+        FOR(y_, rows->count) panel_row(b, d, row, panels, &y_, g, fb, &ib, flags);
     }
   }
 }
 
-static void each_row(Direct *d, const Axis *y, NestFn *const row[2][2], LoopKind kind, int64_t from, int64_t to, bool edge) {
+static void each_row(Direct *d, const Axis *y, NestFn *const row[2][2], LoopKind kind, int64_t from,
+                     int64_t to, bool edge) {
   Nest *b = d->l->b;
-  if (from < to) NEST_LOOP(y_, kind, 1, NEST_IX(from), 1, NEST_IX(to)) FOR(g, d->k.groups) for (int i = 0; i < 2; i++)
-    if (d->panels[i].count) FOR(fb, d->panels[i].count) each_block(b, d, row[i], &d->panels[i], y, &y_, &g, &fb, edge);
+  if (from < to)
+    NEST_LOOP(y_, kind, 1, NEST_IX(from), 1, NEST_IX(to))
+      FOR(g, d->k.groups)
+        for (int i = 0; i < 2; i++)
+          if (d->panels[i].count)
+            FOR(fb, d->panels[i].count) each_block(b, d, row[i], &d->panels[i], y, &y_, &g, &fb, edge);
 }
 
 void direct_loops(Direct *d, const Axis *y, NestFn *const row[2][2], LoopKind outer) {
@@ -420,11 +578,13 @@ void direct_loops(Direct *d, const Axis *y, NestFn *const row[2][2], LoopKind ou
     return;
   }
   const bool by_group = d->k.groups > 1;
-  NEST_LOOP(g, by_group ? outer : SERIAL, 1, NEST_IX(0), 1, NEST_IX(d->k.groups)) for (int i = 0; i < 2; i++)
-    if (d->panels[i].count) {
-      const LoopKind kind = by_group || d->panels[i].count == 1 ? SERIAL : outer;
-      NEST_LOOP(fb, kind, 1, NEST_IX(0), 1, NEST_IX(d->panels[i].count)) each_block(b, d, row[i], &d->panels[i], y, NULL, &g, &fb, false);
-    }
+  NEST_LOOP(g, by_group ? outer : SERIAL, 1, NEST_IX(0), 1, NEST_IX(d->k.groups))
+    for (int i = 0; i < 2; i++)
+      if (d->panels[i].count) {
+        const LoopKind kind = by_group || d->panels[i].count == 1 ? SERIAL : outer;
+        NEST_LOOP(fb, kind, 1, NEST_IX(0), 1, NEST_IX(d->panels[i].count))
+          each_block(b, d, row[i], &d->panels[i], y, NULL, &g, &fb, false);
+      }
 }
 
 bool schedule_conv(Lower *l) {
@@ -433,18 +593,25 @@ bool schedule_conv(Lower *l) {
   Direct d = direct_begin(l, false);
   if (joins_rows(l, &d.k)) {
     lower_join_rows(l);
-    d.k.large.w = d.k.small.w *= d.k.small.h, d.k.large.h = d.k.small.h = 1;
+    d.k.large.w = d.k.small.w *= d.k.small.h;
+    d.k.large.h = d.k.small.h = 1;
   }
   const Axis y = axis_pooled(&d.k, 0, l->kernel->pool), x = axis_pooled(&d.k, 1, l->kernel->pool);
   NestFn *row[2][2];
   direct_functions(&d, &y, &x, "", row);
   nest_fn(l->b, l->b->name, false);
   direct_loops(&d, &y, row, schedule_outer(l, correlation_macs(&d.k)));
-  const int vectors = (int)smaller(d.vectors, (d.out + d.lanes - 1) / d.lanes), parts = (int)(y.parts * x.parts);
+  const int vectors = (int)smaller(d.vectors, (d.out + d.lanes - 1) / d.lanes),
+            parts = (int)(y.parts * x.parts);
   const int pixels = tile_pixels(l, x.count, vectors, parts);
   lower_about(l, "tiles of %d pixels x %d vectors of %d channels", pixels, vectors, d.lanes);
-  lower_detail(l, "registers: %d of %d: %d sums, %d of weights, 1 of the input", (pixels * parts + 1) * vectors + 1, l->target->registers, pixels * parts * vectors, vectors);
-  lower_detail(l, "%s", rows_first(&d, &y) ? "order: row after row, each through all panels of weights" : "order: panel after panel of weights, each over the whole picture");
-  if (d.blocks > 1) lower_detail(l, "input channels: %d blocks of %d, so that a panel of weights stays in the second cache", (int)d.blocks, (int)d.block);
+  lower_detail(l, "registers: %d of %d: %d sums, %d of weights, 1 of the input",
+               (pixels * parts + 1) * vectors + 1, l->target->registers, pixels * parts * vectors, vectors);
+  lower_detail(l, "%s",
+               rows_first(&d, &y) ? "order: row after row, each through all panels of weights"
+                                  : "order: panel after panel of weights, each over the whole picture");
+  if (d.blocks > 1)
+    lower_detail(l, "input channels: %d blocks of %d, so that a panel of weights stays in the second cache",
+                 (int)d.blocks, (int)d.block);
   return true;
 }

@@ -1,8 +1,9 @@
 // conv_scatter.c: transposed convolutions and input gradients: each input pixel is spread over the output.
 // SPDX-License-Identifier: Apache-2.0
 //
-// Seen from the output it is a gathering again: with stride S the outputs fall into S phases on each axis, and each pair of phases is a direct convolution of
-// stride 1 with part of the taps (axis.c). So every output is summed in registers and stored once. Strides of many phases spread pixel by pixel instead.
+// Seen from the output it is a gathering again: with stride S the outputs fall into S phases on each axis,
+// and each pair of phases is a direct convolution of stride 1 with part of the taps (axis.c). So every output
+// is summed in registers and stored once. Strides of many phases spread pixel by pixel instead.
 #include "schedule/direct.h"
 
 enum { MOST_PHASES = 9 };
@@ -13,10 +14,14 @@ void direct_fill(Lower *l, Buf *bias, int lanes) {
   const Extent e = shape_extent(l->node->shape);
   const int64_t vectors = e.c / lanes, rest = e.c % lanes;
   Val zero = lanes > 1 ? splat(num(b, 0), lanes) : num(b, 0);
-  FOR(y, e.h) FOR(x, e.w) {
-    if (vectors) FOR(v, vectors) store(at(l->out, y, x, lanes * v), bias ? load(at(bias, lanes * v), lanes) : zero);
-    if (rest) store_part(at(l->out, y, x, lanes * vectors), bias ? load(at(bias, lanes * vectors), lanes) : zero, (int)rest);
-  }
+  FOR(y, e.h)
+    FOR(x, e.w) {
+      if (vectors)
+        FOR(v, vectors) store(at(l->out, y, x, lanes * v), bias ? load(at(bias, lanes * v), lanes) : zero);
+      if (rest)
+        store_part(at(l->out, y, x, lanes * vectors), bias ? load(at(bias, lanes * vectors), lanes) : zero,
+                   (int)rest);
+    }
 }
 
 static void by_phases(Direct *d) {
@@ -26,36 +31,43 @@ static void by_phases(Direct *d) {
   Axis y[MOST_PHASES], x[MOST_PHASES];
   NestFn *row[MOST_PHASES][2][2];
   for (int64_t r = 0; r < sy * sx; r++) {
-    y[r] = axis_phase(&d->k, 0, r / sx), x[r] = axis_phase(&d->k, 1, r % sx);
-    if (y[r].count && x[r].count) direct_functions(d, &y[r], &x[r], sy * sx > 1 ? nest_text(b, "phase%d_", (int)r) : "", row[r]);
+    y[r] = axis_phase(&d->k, 0, r / sx);
+    x[r] = axis_phase(&d->k, 1, r % sx);
+    if (y[r].count && x[r].count)
+      direct_functions(d, &y[r], &x[r], sy * sx > 1 ? nest_text(b, "phase%d_", (int)r) : "", row[r]);
   }
   nest_fn(b, b->name, false);
   if (sy * sx > 1) direct_fill(l, NULL, d->lanes);
   for (int64_t r = 0; r < sy * sx; r++)
     if (y[r].count && x[r].count) direct_loops(d, &y[r], row[r], schedule_outer(l, correlation_macs(&d->k)));
-  lower_about(l, "%d phases, each a direct convolution in tiles of pixels x %d vectors of %d channels", (int)(sy * sx), d->vectors, d->lanes);
+  lower_about(l, "%d phases, each a direct convolution in tiles of pixels x %d vectors of %d channels",
+              (int)(sy * sx), d->vectors, d->lanes);
 }
 
 /* ---- pixel by pixel ---- */
-static void spread_vectors(Nest *b, const Direct *d, const Panels *panels, const Ix *panel, const Ix *c0, const Ix *f0, const Ix *h, int vectors,
-                           int part, const Ix *y, const Ix *x) {
+static void spread_vectors(Nest *b, const Direct *d, const Panels *panels, const Ix *panel, const Ix *c0,
+                           const Ix *f0, const Ix *h, int vectors, int part, const Ix *y, const Ix *x) {
   const Correlation *k = &d->k;
   const int L = d->lanes;
-  FOR(ky, k->kernel[0]) FOR(kx, k->kernel[1]) {
-    const Ix oy = *y * k->stride[0] + ky * k->dilation[0] - k->before[0], ox = *x * k->stride[1] + kx * k->dilation[1] - k->before[1];
-    WHEN(both(within(oy, 0, k->large.h), within(ox, 0, k->large.w))) {
-      Buf *acc = REGISTERS("a", L, vectors);
-      for (int v = 0; v < vectors; v++) {
-        const Ref sum = at(d->l->out, oy, ox, *f0 + L * v);
-        store(at(acc, v), v == vectors - 1 && part < L ? load_part(sum, part, L) : load(sum, L));
+  FOR(ky, k->kernel[0])
+    FOR(kx, k->kernel[1]) {
+      const Ix oy = *y * k->stride[0] + ky * k->dilation[0] - k->before[0],
+               ox = *x * k->stride[1] + kx * k->dilation[1] - k->before[1];
+      WHEN(both(within(oy, 0, k->large.h), within(ox, 0, k->large.w))) {
+        Buf *acc = REGISTERS("a", L, vectors);
+        for (int v = 0; v < vectors; v++) {
+          const Ref sum = at(d->l->out, oy, ox, *f0 + L * v);
+          store(at(acc, v), v == vectors - 1 && part < L ? load_part(sum, part, L) : load(sum, L));
+        }
+        FOR(c, d->block)
+          for (int v = 0; v < vectors; v++) {
+            Val w = load(at(panels->w, *panel, ky, kx, c, *h + L * v), L);
+            accumulate(at(acc, v), load(at(d->l->in[0], *y, *x, *c0 + c), 1), w);
+          }
+        for (int v = 0; v < vectors; v++)
+          store_part(at(d->l->out, oy, ox, *f0 + L * v), get(at(acc, v)), v == vectors - 1 ? part : L);
       }
-      FOR(c, d->block) for (int v = 0; v < vectors; v++) {
-        Val w = load(at(panels->w, *panel, ky, kx, c, *h + L * v), L);
-        accumulate(at(acc, v), load(at(d->l->in[0], *y, *x, *c0 + c), 1), w);
-      }
-      for (int v = 0; v < vectors; v++) store_part(at(d->l->out, oy, ox, *f0 + L * v), get(at(acc, v)), v == vectors - 1 ? part : L);
     }
-  }
 }
 
 static void by_pixels(Direct *d) {
@@ -65,24 +77,39 @@ static void by_pixels(Direct *d) {
   const int64_t step = d->vectors * d->lanes;
   nest_fn(b, b->name, false);
   direct_fill(l, d->bias, d->lanes);
-  FOR(y, d->k.small.h) FOR(x, d->k.small.w) FOR(g, d->k.groups) for (int i = 0; i < 2; i++) {
-    const Panels *panels = &d->panels[i];
-    const int64_t whole = panels->valid / step, rest = panels->valid % step;
-    const int vectors = (int)((rest + d->lanes - 1) / d->lanes);
-    if (panels->count) FOR(fb, panels->count) FOR(ib, d->blocks) {
-      const Ix panel = (g * panels->count + fb) * d->blocks + ib, c0 = g * d->in + ib * d->block,
-          f0 = g * d->out + panels->first + fb * panels->width;
-      if (whole) FOR(n, whole) spread_vectors(b, d, panels, &panel, &c0, NEST_IX(f0 + step * n), NEST_IX(step * n), d->vectors, d->lanes, &y, &x);
-      if (rest) spread_vectors(b, d, panels, &panel, &c0, NEST_IX(f0 + step * whole), NEST_IX(step * whole), vectors,
-                               (int)rest - (vectors - 1) * d->lanes, &y, &x);
-    }
-  }
+  FOR(y, d->k.small.h)
+    FOR(x, d->k.small.w)
+      FOR(g, d->k.groups)
+        for (int i = 0; i < 2; i++) {
+          const Panels *panels = &d->panels[i];
+          const int64_t whole = panels->valid / step, rest = panels->valid % step;
+          const int vectors = (int)((rest + d->lanes - 1) / d->lanes);
+          if (panels->count)
+            FOR(fb, panels->count)
+              FOR(ib, d->blocks) {
+                const Ix panel = (g * panels->count + fb) * d->blocks + ib, c0 = g * d->in + ib * d->block,
+                         f0 = g * d->out + panels->first + fb * panels->width;
+                if (whole)
+                  FOR(n, whole)
+                    spread_vectors(b, d, panels, &panel, &c0, NEST_IX(f0 + step * n), NEST_IX(step * n),
+                                   d->vectors, d->lanes, &y, &x);
+                if (rest)
+                  spread_vectors(b, d, panels, &panel, &c0, NEST_IX(f0 + step * whole), NEST_IX(step * whole),
+                                 vectors, (int)rest - (vectors - 1) * d->lanes, &y, &x);
+              }
+        }
   const int64_t whole = large.c / d->lanes, rest = large.c % d->lanes;
-  if (l->kernel->nchain) FOR(y, large.h) FOR(x, large.w) {
-    if (whole) FOR(v, whole) lower_store(l, load(at(l->out, y, x, d->lanes * v), d->lanes), &y, &x, NEST_IX(d->lanes * v), d->lanes, d->lanes);
-    if (rest) lower_store(l, load_part(at(l->out, y, x, d->lanes * whole), (int)rest, d->lanes), &y, &x, NEST_IX(d->lanes * whole), (int)rest,
-                          d->lanes);
-  }
+  if (l->kernel->nchain)
+    FOR(y, large.h)
+      FOR(x, large.w) {
+        if (whole)
+          FOR(v, whole)
+            lower_store(l, load(at(l->out, y, x, d->lanes * v), d->lanes), &y, &x, NEST_IX(d->lanes * v),
+                        d->lanes, d->lanes);
+        if (rest)
+          lower_store(l, load_part(at(l->out, y, x, d->lanes * whole), (int)rest, d->lanes), &y, &x,
+                      NEST_IX(d->lanes * whole), (int)rest, d->lanes);
+      }
   lower_about(l, "each pixel spread by vectors of %d channels", d->lanes);
 }
 

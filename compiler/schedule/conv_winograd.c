@@ -1,19 +1,23 @@
-// conv_winograd.c: convolutions of 3x3 and 5x5 with stride 1, and their input gradients, by F(4x4,3x3), F(2x2,3x3) and F(2x2,5x5).
+// conv_winograd.c: convolutions of 3x3 and 5x5 with stride 1, and their input gradients, by F(4x4,3x3),
+// F(2x2,3x3) and F(2x2,5x5).
 // SPDX-License-Identifier: Apache-2.0
 //
 // The output is cut into tiles of m x m pixels. For a block of whole rows of tiles:
 //
-//     split     V[xi][t][c] = B^T (input tile t, channel c) B                 xi: one of n*n points, t: a tile of the block
-//     multiply  M[xi][t][f] = sum over c of V[xi][t][c] * weight[xi][c][f]    weight: G w G^T, computed when the weights are packed
-//     join      output tile t, channel f = finish(A^T M[..][t][f] A + bias[f])
+//     split     V[xi][t][c] = B^T (input tile t, channel c) B                 xi: one of n*n points, t: a
+//     tile of the block multiply  M[xi][t][f] = sum over c of V[xi][t][c] * weight[xi][c][f]    weight: G w
+//     G^T, computed when the weights are packed join      output tile t, channel f = finish(A^T M[..][t][f] A
+//     + bias[f])
 //
-// multiply is the register tile of the direct convolution: tiles times two vectors of output channels stay in registers while all input
-// channels pass by, and each call fetches its share of the weights that come next. Blocks are so small that V and M stay in the second
-// cache. Layers with many blocks give each thread blocks of its own. Those with few, or with many weights, share out rows of tiles, then
-// points, then rows again, and the threads wait in between. The sums are the same for any number of threads.
+// multiply is the register tile of the direct convolution: tiles times two vectors of output channels stay in
+// registers while all input channels pass by, and each call fetches its share of the weights that come next.
+// Blocks are so small that V and M stay in the second cache. Layers with many blocks give each thread blocks
+// of its own. Those with few, or with many weights, share out rows of tiles, then points, then rows again,
+// and the threads wait in between. The sums are the same for any number of threads.
 //
-// Rounding: winograd_error says how much, by the number of channels; up to 512 it is less than 3e-5 of the largest output on random data
-// (tests/run/winograd.cnn holds it to that). --exact keeps to the direct convolution.
+// Rounding: winograd_error says how much, by the number of channels; up to 512 it is less than 3e-5 of the
+// largest output on random data (tests/run/winograd.cnn holds it to that). --exact keeps to the direct
+// convolution.
 #include "base/number.h"
 #include "schedule/choice.h"
 #include "schedule/direct.h"
@@ -22,33 +26,48 @@
 enum {
   BLOCK_BYTES = 1 << 20,    /* of V and M together */
   FEW_TILES = 64,           /* one block */
-  GROUP_CHANNELS = 64,     /* of M at a time, where blocks are many */
+  GROUP_CHANNELS = 64,      /* of M at a time, where blocks are many */
   FAR_INPUT = 512 << 10,    /* bytes that the second cache does not keep */
   NEAR_WEIGHTS = 160 << 10, /* bytes that each thread can read for itself without much loss */
-  FEWEST_CHANNELS = 16, MOST_SLOTS = 8, FEW_BLOCKS = 4, LINE = 16, WIDEST_EDGE = 2, POOLED = 2,
+  FEWEST_CHANNELS = 16,
+  MOST_SLOTS = 8,
+  FEW_BLOCKS = 4,
+  LINE = 16,
+  WIDEST_EDGE = 2,
+  POOLED = 2,
 };
 
 /* `count` panels, perhaps with the rest; multiply: for whole blocks, for the last one. */
-typedef struct Group { int64_t count, width, valid; bool rest; NestFn *multiply[2]; } Group;
+typedef struct Group {
+  int64_t count, width, valid;
+  bool rest;
+  NestFn *multiply[2];
+} Group;
 
-typedef struct MultiplyTile { const Panels *panels; int64_t count, lines; NestFn *fn; } MultiplyTile; /* so many tiles a call */
+typedef struct MultiplyTile {
+  const Panels *panels;
+  int64_t count, lines;
+  NestFn *fn;
+} MultiplyTile; /* so many tiles a call */
 
 typedef struct Conv {
   Lower *l;
-  Correlation own, k;           /* the node's; as a gathering: from the large side to the small one */
-  bool spread;                  /* the node spreads: an input gradient, or a transposed convolution */
+  Correlation own, k; /* the node's; as a gathering: from the large side to the small one */
+  bool spread;        /* the node spreads: an input gradient, or a transposed convolution */
   Winograd w;
   int lanes, vectors;
-  int64_t points;               /* n*n */
-  int64_t rows, columns;        /* of tiles */
-  int64_t block, blocks, last;  /* rows of tiles in a block; whole blocks; rows of the last one, or 0 */
-  int64_t slots;                /* blocks that are at work at the same time */
-  bool by_blocks, by_points;    /* what threads share; neither: one thread */
-  Panels panels[2];             /* whole ones, the rest; w: [point][panel][channel][width] */
-  int64_t groups; Group group[2]; /* so many of the first kind, one of the second where count or rest is set */
+  int64_t points;              /* n*n */
+  int64_t rows, columns;       /* of tiles */
+  int64_t block, blocks, last; /* rows of tiles in a block; whole blocks; rows of the last one, or 0 */
+  int64_t slots;               /* blocks that are at work at the same time */
+  bool by_blocks, by_points;   /* what threads share; neither: one thread */
+  Panels panels[2];            /* whole ones, the rest; w: [point][panel][channel][width] */
+  int64_t groups;
+  Group group[2]; /* so many of the first kind, one of the second where count or rest is set */
   Buf *bias, *V, *M;
   NestFn *split_row, *join_row[2]; /* join: by group */
-  MultiplyTile multiply[8]; int nmultiply;
+  MultiplyTile multiply[8];
+  int nmultiply;
 } Conv;
 
 static int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -73,7 +92,10 @@ static int64_t choose_slots(int64_t blocks) {
     int64_t time = 0;
     for (int64_t threads = 2; threads <= 8; threads *= 2)
       time += (divide_up(slots, threads) * (blocks / slots) + divide_up(blocks % slots, threads)) * threads;
-    if (time < least) best = slots, least = time;
+    if (time < least) {
+      best = slots;
+      least = time;
+    }
   }
   return best;
 }
@@ -81,24 +103,28 @@ static int64_t choose_slots(int64_t blocks) {
 static Group group_of(const Conv *c, int64_t panels, bool rest) {
   const int64_t channels = panels * c->panels[0].width;
   const Panels none = {0}, *last = rest ? &c->panels[1] : &none;
-  return (Group){.count = panels, .width = channels + last->width, .valid = channels + last->valid, .rest = rest};
+  return (Group){
+      .count = panels, .width = channels + last->width, .valid = channels + last->valid, .rest = rest};
 }
 
 static void choose_blocks(Conv *c) {
-  const bool rest = c->panels[1].count > 0, threads = c->l->threads && schedule_outer(c->l, correlation_macs(&c->k)) == PARALLEL;
+  const bool rest = c->panels[1].count > 0,
+             threads = c->l->threads && schedule_outer(c->l, correlation_macs(&c->k)) == PARALLEL;
   const bool near = threads && 4 * c->points * c->k.l * c->k.s <= NEAR_WEIGHTS;
   const int64_t panels = c->panels[0].count;
   int64_t group = panels;
   c->block = c->rows;
   if (c->rows * c->columns > FEW_TILES || c->l->choice.tiles) {
     if (panels) group = smaller(panels, divide_up(GROUP_CHANNELS, c->panels[0].width));
-    const int64_t bytes = 4 * c->points * c->columns * (padded(c->k.l) + padded(group * c->panels[0].width + c->panels[1].width));
+    const int64_t bytes = 4 * c->points * c->columns *
+                          (padded(c->k.l) + padded(group * c->panels[0].width + c->panels[1].width));
     c->block = smaller(c->rows, bytes < BLOCK_BYTES ? BLOCK_BYTES / bytes : 1);
     if (c->l->choice.tiles) c->block = smaller(c->rows, larger(c->l->choice.tiles / c->columns, 1));
     c->block = divide_up(c->rows, divide_up(c->rows, c->block));
   }
   if (near && c->rows > 1) c->block = smaller(c->block, larger(1, c->rows / FEW_BLOCKS));
-  c->blocks = c->rows / c->block, c->last = c->rows % c->block;
+  c->blocks = c->rows / c->block;
+  c->last = c->rows % c->block;
   c->by_blocks = threads && (c->blocks >= FEW_BLOCKS || (near && c->blocks > 1));
   c->by_points = threads && !c->by_blocks;
   c->groups = group ? panels / group : 0;
@@ -108,7 +134,8 @@ static void choose_blocks(Conv *c) {
 }
 
 /* ---- packed weights ---- */
-static void pack_element(const Conv *c, Pack *pack, const Ix *panel, const Ix *in, const Ix *f, const Ix *out) {
+static void pack_element(const Conv *c, Pack *pack, const Ix *panel, const Ix *in, const Ix *f,
+                         const Ix *out) {
   Nest *b = pack->nest;
   const Winograd *w = &c->w;
   Val half[WINOGRAD_TILE][WINOGRAD_TILE], x[WINOGRAD_TILE], y[WINOGRAD_TILE];
@@ -116,7 +143,8 @@ static void pack_element(const Conv *c, Pack *pack, const Ix *panel, const Ix *i
     for (int i = 0; i < w->r; i++) {
       const Ix ky = NEST_Z + (c->spread ? w->r - 1 - i : i), kx = NEST_Z + (c->spread ? w->r - 1 - j : j);
       Ix index[4];
-      const int rank = correlation_weight_index(&c->own, index, c->spread ? in : out, c->spread ? out : in, &ky, &kx);
+      const int rank =
+          correlation_weight_index(&c->own, index, c->spread ? in : out, c->spread ? out : in, &ky, &kx);
       x[i] = let(nest_text(b, "w%d%d", i, j), lower_packed_weight(c->l, pack, rank, index, out, in));
     }
     winograd_weight(b, w, x, y);
@@ -124,29 +152,37 @@ static void pack_element(const Conv *c, Pack *pack, const Ix *panel, const Ix *i
   }
   for (int i = 0; i < w->n; i++) {
     winograd_weight(b, w, half[i], y);
-    for (int j = 0; j < w->n; j++) store(at(pack->out, w->n * i + j, *panel, *in, *f), mul(num(b, w->scale[i] * w->scale[j]), y[j]));
+    for (int j = 0; j < w->n; j++)
+      store(at(pack->out, w->n * i + j, *panel, *in, *f), mul(num(b, w->scale[i] * w->scale[j]), y[j]));
   }
 }
 
 static void pack_panels(Conv *c, Panels *panels, const char *member) {
   Pack *pack = lower_pack(c->l, member, 4, (int64_t[]){c->points, panels->count, c->k.l, panels->width});
   Nest *b = pack->nest;
-  FOR(panel, panels->count) FOR(in, c->k.l) FOR(f, panels->valid) {
-    const Ix out = panels->first + panels->width * panel + f;
-    pack_element(c, pack, &panel, &in, &f, &out);
-  }
+  FOR(panel, panels->count)
+    FOR(in, c->k.l)
+      FOR(f, panels->valid) {
+        const Ix out = panels->first + panels->width * panel + f;
+        pack_element(c, pack, &panel, &in, &f, &out);
+      }
   if (panels->valid < panels->width)
-    FOR(xi, c->points) FOR(panel, panels->count) FOR(in, c->k.l)
-      FROM(f, panels->valid, panels->width) store(at(pack->out, xi, panel, in, f), num(b, 0));
+    FOR(xi, c->points)
+      FOR(panel, panels->count)
+        FOR(in, c->k.l)
+          FROM(f, panels->valid, panels->width) store(at(pack->out, xi, panel, in, f), num(b, 0));
   panels->w = lower_pack_done(c->l, pack);
 }
 
 static void make_panels(Conv *c) {
-  const int64_t unit = direct_unit(c->l, c->k.s), width = c->k.s > unit ? 2 * unit : unit, whole = c->k.s / width, rest = c->k.s % width;
+  const int64_t unit = direct_unit(c->l, c->k.s), width = c->k.s > unit ? 2 * unit : unit,
+                whole = c->k.s / width, rest = c->k.s % width;
   c->lanes = (int)smaller(c->l->target->lanes, unit);
   c->vectors = c->lanes == 1 ? 4 : 2;
   if (whole) c->panels[0] = (Panels){.count = whole, .width = width, .valid = width};
-  if (rest) c->panels[1] = (Panels){.count = 1, .width = divide_up(rest, unit) * unit, .valid = rest, .first = whole * width};
+  if (rest)
+    c->panels[1] =
+        (Panels){.count = 1, .width = divide_up(rest, unit) * unit, .valid = rest, .first = whole * width};
   if (whole) pack_panels(c, &c->panels[0], "weight");
   if (rest) pack_panels(c, &c->panels[1], whole ? "weight_rest" : "weight");
   c->bias = correlation_bias(c->l, &c->own, c->spread, c->k.s + unit);
@@ -160,19 +196,23 @@ static Val input_at(const Conv *c, Tests tests, const Ix *y, const Ix *x, const 
   const int L = c->lanes;
   const Extent e = c->k.large;
   const Ref ref = at(c->l->in[0], *y, *x, *channel);
-  Val value = part < L ? load_part(ref, part, L) : load(ref, L), zero = L > 1 ? splat(num(b, 0), L) : num(b, 0);
+  Val value = part < L ? load_part(ref, part, L) : load(ref, L),
+      zero = L > 1 ? splat(num(b, 0), L) : num(b, 0);
   if (tests == TEST_NONE) return value;
-  return pick(b, tests == TEST_ALL ? both(within(*y, 0, e.h), within(*x, 0, e.w)) : within(*y, 0, e.h), value, zero);
+  return pick(b, tests == TEST_ALL ? both(within(*y, 0, e.h), within(*x, 0, e.w)) : within(*y, 0, e.h), value,
+              zero);
 }
 
-static void split_channels(const Conv *c, Tests tests, const Ix *slot, const Ix *y0, const Ix *x0, const Ix *t, const Ix *channel,
-                           int part) {
+static void split_channels(const Conv *c, Tests tests, const Ix *slot, const Ix *y0, const Ix *x0,
+                           const Ix *t, const Ix *channel, int part) {
   Nest *b = c->l->b;
   const int n = c->w.n;
   Buf *d = REGISTERS("d", c->lanes, n, n);
   Val x[WINOGRAD_TILE], y[WINOGRAD_TILE];
   UNROLL(i, n) {
-    for (int k = 0; k < n; k++) x[k] = let(nest_text(b, "x%d", k), input_at(c, tests, NEST_IX(*y0 + k), NEST_IX(*x0 + i), channel, part));
+    for (int k = 0; k < n; k++)
+      x[k] =
+          let(nest_text(b, "x%d", k), input_at(c, tests, NEST_IX(*y0 + k), NEST_IX(*x0 + i), channel, part));
     winograd_input(b, &c->w, x, y);
     for (int k = 0; k < n; k++) store(at(d, k, i), y[k]);
   }
@@ -183,19 +223,25 @@ static void split_channels(const Conv *c, Tests tests, const Ix *slot, const Ix 
   }
 }
 
-/* The columns that the tile two further on will be the first to read: with each vector of channels a few lines, so that loads do not queue behind them. */
+/* The columns that the tile two further on will be the first to read: with each vector of channels a few
+ * lines, so that loads do not queue behind them. */
 static void fetch_ahead(const Conv *c, const Ix *y0, const Ix *x0, const Ix *v) {
   Nest *b = c->l->b;
   Buf *in = c->l->in[0];
   const int m = c->w.m, n = c->w.n;
   const int64_t lines = divide_up(m * c->lanes, LINE);
   const Ix first = (*x0 + m + n) * in->room[2] + *v * (lines * LINE);
-  FOR(y, n) FOR(line, lines) prefetch(in, (*y0 + y) * buf_room(in, 1) + first + LINE * line);
+  FOR(y, n)
+    FOR(line, lines) prefetch(in, (*y0 + y) * buf_room(in, 1) + first + LINE * line);
 }
 
 static NestFn *split_tile(const Conv *c, Tests tests) {
   Nest *b = c->l->b;
-  NestFn *fn = nest_fn(b, tests == TEST_NONE ? "split" : tests == TEST_ROWS ? "split_border" : "split_edge", true);
+  NestFn *fn = nest_fn(b,
+                       tests == TEST_NONE   ? "split"
+                       : tests == TEST_ROWS ? "split_border"
+                                            : "split_edge",
+                       true);
   const Ix slot = arg("slot"), ty = arg("ty"), tx = arg("tx"), t = arg("t");
   const Ix y0 = c->w.m * ty - c->k.before[0], x0 = c->w.m * tx - c->k.before[1];
   const int64_t whole = c->k.l / c->lanes;
@@ -204,16 +250,22 @@ static NestFn *split_tile(const Conv *c, Tests tests) {
     if (far) fetch_ahead(c, &y0, &x0, &v);
     split_channels(c, tests, &slot, &y0, &x0, &t, NEST_IX(c->lanes * v), c->lanes);
   }
-  if (c->k.l % c->lanes) split_channels(c, tests, &slot, &y0, &x0, &t, NEST_IX(c->lanes * whole), (int)(c->k.l % c->lanes));
+  if (c->k.l % c->lanes)
+    split_channels(c, tests, &slot, &y0, &x0, &t, NEST_IX(c->lanes * whole), (int)(c->k.l % c->lanes));
   return fn;
 }
 
-/* Tiles from..to-1 of the row ty; their places in the block start at t0. At an edge a call each, so that the tests are settled. */
-static void tiles(Nest *b, NestFn *fn, bool edge, const Ix *slot, const Ix *ty, const Ix *t0, const Ix *f0, int64_t from, int64_t to) {
+/* Tiles from..to-1 of the row ty; their places in the block start at t0. At an edge a call each, so that the
+ * tests are settled. */
+static void tiles(Nest *b, NestFn *fn, bool edge, const Ix *slot, const Ix *ty, const Ix *t0, const Ix *f0,
+                  int64_t from, int64_t to) {
   if (from >= to) return;
   const int n = f0 ? 5 : 4;
-  if (!edge || to - from > WIDEST_EDGE) FROM(tx, from, to) nest_call(b, fn, n, (const Ix[]){*slot, *ty, tx, *t0 + tx, f0 ? *f0 : *slot});
-  else for (int64_t tx = from; tx < to; tx++) nest_call(b, fn, n, (const Ix[]){*slot, *ty, NEST_Z + tx, *t0 + tx, f0 ? *f0 : *slot});
+  if (!edge || to - from > WIDEST_EDGE)
+    FROM(tx, from, to) nest_call(b, fn, n, (const Ix[]){*slot, *ty, tx, *t0 + tx, f0 ? *f0 : *slot});
+  else
+    for (int64_t tx = from; tx < to; tx++)
+      nest_call(b, fn, n, (const Ix[]){*slot, *ty, NEST_Z + tx, *t0 + tx, f0 ? *f0 : *slot});
 }
 
 static NestFn *split_row(const Conv *c) {
@@ -231,50 +283,72 @@ static NestFn *split_row(const Conv *c) {
   NestFn *fn = nest_fn(b, "split_row", false);
   const Ix slot = arg("slot"), ty = arg("ty"), t0 = arg("t0");
   if (edge) tiles(b, edge, true, &slot, &ty, &t0, NULL, 0, from);
-  if (inside) WHEN(within(ty, top, bottom)) tiles(b, inside, false, &slot, &ty, &t0, NULL, from, to);
-  if (inside && border) OTHERWISE tiles(b, border, false, &slot, &ty, &t0, NULL, from, to);
+  if (inside)
+    WHEN(within(ty, top, bottom)) tiles(b, inside, false, &slot, &ty, &t0, NULL, from, to);
+  if (inside && border)
+    OTHERWISE() tiles(b, border, false, &slot, &ty, &t0, NULL, from, to);
   if (!inside && border) tiles(b, border, false, &slot, &ty, &t0, NULL, from, to);
   if (edge) tiles(b, edge, true, &slot, &ty, &t0, NULL, to, c->columns);
   return fn;
 }
 
 NestFn *winograd_split(Lower *l, const Correlation *k, const Winograd *w, int lanes, Buf *V) {
-  const Conv c = {.l = l, .k = *k, .w = *w, .lanes = lanes, .rows = divide_up(k->small.h, w->m), .columns = divide_up(k->small.w, w->m), .V = V};
+  const Conv c = {.l = l,
+                  .k = *k,
+                  .w = *w,
+                  .lanes = lanes,
+                  .rows = divide_up(k->small.h, w->m),
+                  .columns = divide_up(k->small.w, w->m),
+                  .V = V};
   return split_row(&c);
 }
 
 /* ---- multiply ---- */
-/* `count` tiles times the vectors from place h of a panel's rows. `lines` of the weights that come later are fetched with each row, one
- * after the other from the element `ahead` on. */
+/* `count` tiles times the vectors from place h of a panel's rows. `lines` of the weights that come later are
+ * fetched with each row, one after the other from the element `ahead` on. */
 static NestFn *multiply_tile(Conv *c, const Panels *panels, int64_t count, int vectors, int64_t lines) {
   Nest *b = c->l->b;
   const int L = c->lanes;
   for (int i = 0; i < c->nmultiply; i++)
-    if (c->multiply[i].panels == panels && c->multiply[i].count == count && c->multiply[i].lines == lines) return c->multiply[i].fn;
-  NestFn *fn = nest_fn(b, nest_text(b, "multiply_%dx%d%s", (int)count, vectors, panels->first ? "_rest" : ""), true);
+    if (c->multiply[i].panels == panels && c->multiply[i].count == count && c->multiply[i].lines == lines)
+      return c->multiply[i].fn;
+  NestFn *fn =
+      nest_fn(b, nest_text(b, "multiply_%dx%d%s", (int)count, vectors, panels->first ? "_rest" : ""), true);
   const Ix slot = arg("slot"), xi = arg("xi"), t = arg("t"), panel = arg("panel"), h = arg("h"), f = arg("f");
   const Ix ahead = arg("ahead");
   Buf *a = REGISTERS("a", L, count, vectors);
-  UNROLL(p, count) for (int v = 0; v < vectors; v++) store(at(a, p, v), num(b, 0));
+  UNROLL(p, count)
+    for (int v = 0; v < vectors; v++) store(at(a, p, v), num(b, 0));
   FOR(i, c->k.l) {
     for (int64_t line = 0; line < lines; line++) prefetch(panels->w, ahead + LINE * lines * i + LINE * line);
     Val w[4];
-    for (int v = 0; v < vectors; v++) w[v] = let(nest_text(b, "w%d", v), load(at(panels->w, xi, panel, i, h + L * v), L));
-    UNROLL(p, count) for (int v = 0; v < vectors; v++) accumulate(at(a, p, v), load(at(c->V, slot, xi, t + p, i), 1), w[v]);
+    for (int v = 0; v < vectors; v++)
+      w[v] = let(nest_text(b, "w%d", v), load(at(panels->w, xi, panel, i, h + L * v), L));
+    UNROLL(p, count)
+      for (int v = 0; v < vectors; v++) accumulate(at(a, p, v), load(at(c->V, slot, xi, t + p, i), 1), w[v]);
   }
-  UNROLL(p, count) for (int v = 0; v < vectors; v++) store(at(c->M, slot, xi, t + p, f + h + L * v), get(at(a, p, v)));
+  UNROLL(p, count)
+    for (int v = 0; v < vectors; v++) store(at(c->M, slot, xi, t + p, f + h + L * v), get(at(a, p, v)));
   c->multiply[c->nmultiply++] = (MultiplyTile){panels, count, lines, fn};
   return fn;
 }
 
-/* A block times a panel: `wholes` calls for `pixels` tiles each, one for the tiles left. Each fetches `share` of the panel that comes next. */
-typedef struct Product { NestFn *whole, *rest; int64_t pixels, wholes, left, calls, share; int vectors; } Product;
+/* A block times a panel: `wholes` calls for `pixels` tiles each, one for the tiles left. Each fetches `share`
+ * of the panel that comes next. */
+typedef struct Product {
+  NestFn *whole, *rest;
+  int64_t pixels, wholes, left, calls, share;
+  int vectors;
+} Product;
 
 static Product product_functions(Conv *c, const Panels *panels, int64_t tiles_) {
   Product p = {.vectors = (int)smaller(c->vectors, panels->width / c->lanes)};
-  p.pixels = direct_pixels(c->l, tiles_, p.vectors), p.wholes = tiles_ / p.pixels, p.left = tiles_ % p.pixels;
+  p.pixels = direct_pixels(c->l, tiles_, p.vectors);
+  p.wholes = tiles_ / p.pixels;
+  p.left = tiles_ % p.pixels;
   p.calls = p.wholes + (p.left > 0);
-  p.share = divide_up(divide_up(c->k.l * panels->width, LINE), p.calls * (panels->width / (p.vectors * c->lanes)));
+  p.share =
+      divide_up(divide_up(c->k.l * panels->width, LINE), p.calls * (panels->width / (p.vectors * c->lanes)));
   const int64_t lines = divide_up(p.share, c->k.l);
   p.whole = multiply_tile(c, panels, p.pixels, p.vectors, lines);
   if (p.left) p.rest = multiply_tile(c, panels, p.left, p.vectors, lines);
@@ -282,38 +356,54 @@ static Product product_functions(Conv *c, const Panels *panels, int64_t tiles_) 
 }
 
 /* next: the number of the panel that follows, counted through all points. */
-static void product(Nest *b, const Conv *c, const Panels *panels, const Product *p, const Ix *slot, const Ix *xi,
-                    const Ix *panel, const Ix *f, const Ix *next) {
+static void product(Nest *b, const Conv *c, const Panels *panels, const Product *p, const Ix *slot,
+                    const Ix *xi, const Ix *panel, const Ix *f, const Ix *next) {
   const int64_t step = p->vectors * c->lanes, share = LINE * p->share;
   FOR(h, panels->width / step) {
     const Ix ahead = *next * (c->k.l * panels->width) + share * p->calls * h;
     FOR(i, p->wholes) call(p->whole, *slot, *xi, p->pixels * i, *panel, step * h, *f, ahead + share * i);
-    if (p->left) call(p->rest, *slot, *xi, NEST_Z + p->pixels * p->wholes, *panel, step * h, *f, ahead + share * p->wholes);
+    if (p->left)
+      call(p->rest, *slot, *xi, NEST_Z + p->pixels * p->wholes, *panel, step * h, *f,
+           ahead + share * p->wholes);
   }
 }
 
-/* One point, all of the group's panels. A point after the other, V and M of a point stay near, and the weights of whole blocks are one stream. */
+/* One point, all of the group's panels. A point after the other, V and M of a point stay near, and the
+ * weights of whole blocks are one stream. */
 static NestFn *multiply_point(Conv *c, const Group *group, int64_t rows) {
   Nest *b = c->l->b;
   const Panels *panels = c->panels;
   Product whole = {0}, rest = {0};
   if (group->count) whole = product_functions(c, &panels[0], rows * c->columns);
   if (group->rest) rest = product_functions(c, &panels[1], rows * c->columns);
-  NestFn *fn = nest_fn(b, nest_text(b, "multiply_%s%s", rows == c->block ? "block" : "last", group == &c->group[1] ? "_rest" : ""), false);
+  NestFn *fn = nest_fn(b,
+                       nest_text(b, "multiply_%s%s", rows == c->block ? "block" : "last",
+                                 group == &c->group[1] ? "_rest" : ""),
+                       false);
   const Ix slot = arg("slot"), xi = arg("xi"), first = arg("first");
-  const bool whole_points = group->count == panels[0].count; /* else the next panel that follows in the file is another group's */
+  const bool whole_points =
+      group->count == panels[0].count; /* else the next panel that follows in the file is another group's */
   const Ix here = panels[0].count * xi + first;
   if (group->count)
     FOR(i, group->count)
       product(b, c, &panels[0], &whole, &slot, &xi, NEST_IX(first + i), NEST_IX(panels[0].width * i),
               NEST_IX(here + i + (whole_points ? 1 : panels[0].count)));
-  if (group->rest) product(b, c, &panels[1], &rest, &slot, &xi, NEST_IX(0), NEST_IX(panels[0].width * group->count), NEST_IX(xi + 1));
+  if (group->rest)
+    product(b, c, &panels[1], &rest, &slot, &xi, NEST_IX(0), NEST_IX(panels[0].width * group->count),
+            NEST_IX(xi + 1));
   return fn;
 }
 
 /* ---- join ---- */
-/* A tile of the product: place t of the block, channels from f0 + f on, of which `part` are real; at a right edge some columns are outside. */
-typedef struct Join { const Conv *c; bool edge; Ix slot, ty, tx, t, channel, f; int part; Val bias; } Join;
+/* A tile of the product: place t of the block, channels from f0 + f on, of which `part` are real; at a right
+ * edge some columns are outside. */
+typedef struct Join {
+  const Conv *c;
+  bool edge;
+  Ix slot, ty, tx, t, channel, f;
+  int part;
+  Val bias;
+} Join;
 
 static Val finished(const Join *j, Val sum, const Ix *oy, const Ix *ox) {
   return lower_finish(j->c->l, add(sum, j->bias), oy, ox, &j->channel, j->part, j->c->lanes);
@@ -335,10 +425,12 @@ static void pool_rows(const Join *j, Val y[2][WINOGRAD_TILE], const Ix *oy) {
   const Node *pool = c->l->kernel->pool;
   const Ix py = (c->w.m / POOLED) * j->ty + oy[POOLED];
   for (int k = 0; k < c->w.m; k += POOLED) {
-    const Ix ox[POOLED] = {c->w.m * j->tx + k, c->w.m * j->tx + k + 1}, px = (c->w.m / POOLED) * j->tx + k / POOLED;
+    const Ix ox[POOLED] = {c->w.m * j->tx + k, c->w.m * j->tx + k + 1},
+             px = (c->w.m / POOLED) * j->tx + k / POOLED;
     WHEN(j->edge ? below(px, shape_extent(pool->shape).w) : within(NEST_Z, 0, 1)) {
       Val x[POOLED * POOLED];
-      for (int i = 0; i < POOLED * POOLED; i++) x[i] = finished(j, y[i / POOLED][k + i % POOLED], &oy[i / POOLED], &ox[i % POOLED]);
+      for (int i = 0; i < POOLED * POOLED; i++)
+        x[i] = finished(j, y[i / POOLED][k + i % POOLED], &oy[i / POOLED], &ox[i % POOLED]);
       lower_put(c->l, pool->op->pool(x, POOLED * POOLED), &py, &px, &j->channel, j->part, c->lanes);
     }
   }
@@ -352,7 +444,8 @@ static void join_channels(Join *j) {
   Buf *d = REGISTERS("d", L, m, n);
   Val x[WINOGRAD_TILE], y[POOLED][WINOGRAD_TILE];
   UNROLL(i, n) {
-    for (int k = 0; k < n; k++) x[k] = let(nest_text(b, "x%d", k), load(at(c->M, j->slot, n * k + i, j->t, j->f), L));
+    for (int k = 0; k < n; k++)
+      x[k] = let(nest_text(b, "x%d", k), load(at(c->M, j->slot, n * k + i, j->t, j->f), L));
     winograd_output(b, &c->w, x, y[0]);
     for (int k = 0; k < m; k++) store(at(d, k, i), y[0][k]);
   }
@@ -373,16 +466,21 @@ static void join_channels(Join *j) {
 
 static NestFn *join_tile(const Conv *c, const Group *group, bool edge) {
   Nest *b = c->l->b;
-  NestFn *fn = nest_fn(b, nest_text(b, "join%s%s", edge ? "_edge" : "", group == &c->group[1] ? "_rest" : ""), true);
+  NestFn *fn =
+      nest_fn(b, nest_text(b, "join%s%s", edge ? "_edge" : "", group == &c->group[1] ? "_rest" : ""), true);
   const Ix slot = arg("slot"), ty = arg("ty"), tx = arg("tx"), t = arg("t"), f0 = arg("f0");
   const int64_t whole = group->valid / c->lanes, rest = group->valid % c->lanes;
   Join join = {.c = c, .edge = edge, .slot = slot, .ty = ty, .tx = tx, .t = t, .part = c->lanes};
-  if (whole) FOR(v, whole) {
-    join.f = c->lanes * v, join.channel = f0 + join.f;
-    join_channels(&join);
-  }
+  if (whole)
+    FOR(v, whole) {
+      join.f = c->lanes * v;
+      join.channel = f0 + join.f;
+      join_channels(&join);
+    }
   if (rest) {
-    join.f = NEST_Z + c->lanes * whole, join.channel = f0 + join.f, join.part = (int)rest;
+    join.f = NEST_Z + c->lanes * whole;
+    join.channel = f0 + join.f;
+    join.part = (int)rest;
     join_channels(&join);
   }
   return fn;
@@ -392,7 +490,8 @@ static NestFn *join_row(const Conv *c, const Group *group) {
   Nest *b = c->l->b;
   const Node *pool = c->l->kernel->pool;
   const int64_t inside = pool ? shape_extent(pool->shape).w * POOLED / c->w.m : c->k.small.w / c->w.m;
-  NestFn *whole = inside ? join_tile(c, group, false) : NULL, *edge = inside < c->columns ? join_tile(c, group, true) : NULL;
+  NestFn *whole = inside ? join_tile(c, group, false) : NULL,
+         *edge = inside < c->columns ? join_tile(c, group, true) : NULL;
   NestFn *fn = nest_fn(b, nest_text(b, "join_row%s", group == &c->group[1] ? "_rest" : ""), false);
   const Ix slot = arg("slot"), ty = arg("ty"), t0 = arg("t0"), f0 = arg("f0");
   if (whole) tiles(b, whole, false, &slot, &ty, &t0, &f0, 0, inside);
@@ -401,7 +500,9 @@ static NestFn *join_row(const Conv *c, const Group *group) {
 }
 
 /* ---- blocks ---- */
-static bool group_used(const Conv *c, int kind) { return kind == 0 ? c->groups > 0 : c->group[1].count || c->group[1].rest; }
+static bool group_used(const Conv *c, int kind) {
+  return kind == 0 ? c->groups > 0 : c->group[1].count || c->group[1].rest;
+}
 
 static void block_functions(Conv *c) {
   c->split_row = split_row(c);
@@ -415,41 +516,61 @@ static void block_functions(Conv *c) {
 }
 
 /* The block whose rows of tiles start at ty. kind: of the loops over rows and points. */
-typedef struct Block { bool last; LoopKind kind; const Ix *slot, *ty; } Block;
+typedef struct Block {
+  bool last;
+  LoopKind kind;
+  const Ix *slot, *ty;
+} Block;
 
 static int64_t block_rows(const Conv *c, const Block *k) { return k->last ? c->last : c->block; }
 
 static void group_of_block(Nest *b, const Conv *c, const Block *k, int kind, const Ix *g) {
   const Group *group = &c->group[kind];
   const Ix panel = *g * c->group[0].count, f0 = panel * c->panels[0].width;
-  NEST_LOOP(xi, k->kind, 1, NEST_IX(0), 1, NEST_IX(c->points)) call(group->multiply[k->last], *k->slot, xi, panel);
-  NEST_LOOP(r, k->kind, 1, NEST_IX(0), 1, NEST_IX(block_rows(c, k))) call(c->join_row[kind], *k->slot, *k->ty + r, c->columns * r, f0);
+  NEST_LOOP(xi, k->kind, 1, NEST_IX(0), 1, NEST_IX(c->points))
+    call(group->multiply[k->last], *k->slot, xi, panel);
+  NEST_LOOP(r, k->kind, 1, NEST_IX(0), 1, NEST_IX(block_rows(c, k)))
+    call(c->join_row[kind], *k->slot, *k->ty + r, c->columns * r, f0);
 }
 
 static void block(Nest *b, const Conv *c, bool last, LoopKind kind, const Ix *slot, const Ix *ty) {
   const Block k = {last, kind, slot, ty};
-  NEST_LOOP(r, kind, 1, NEST_IX(0), 1, NEST_IX(block_rows(c, &k))) call(c->split_row, *slot, *ty + r, c->columns * r);
-  if (c->groups) FOR(g, c->groups) group_of_block(b, c, &k, 0, &g);
+  NEST_LOOP(r, kind, 1, NEST_IX(0), 1, NEST_IX(block_rows(c, &k)))
+    call(c->split_row, *slot, *ty + r, c->columns * r);
+  if (c->groups)
+    FOR(g, c->groups) group_of_block(b, c, &k, 0, &g);
   if (group_used(c, 1)) group_of_block(b, c, &k, 1, NEST_IX(c->groups));
 }
 
 static void all_blocks(Nest *b, const Conv *c) {
   const Ix none = {0};
   const int64_t each = c->blocks / c->slots, left = c->blocks % c->slots;
-  const LoopKind kind = c->by_blocks || c->by_points ? PARALLEL : SERIAL; /* of what threads do together on one block */
-  if (c->by_blocks) PAR(s, c->slots) FOR(k, each) block(b, c, false, SERIAL, &s, NEST_IX(c->block * (each * s + k)));
-  if (c->by_blocks && left) PAR(s, left) block(b, c, false, SERIAL, &s, NEST_IX(c->block * (each * c->slots + s)));
-  if (!c->by_blocks) FOR(k, c->blocks) block(b, c, false, kind, &none, NEST_IX(c->block * k));
+  const LoopKind kind =
+      c->by_blocks || c->by_points ? PARALLEL : SERIAL; /* of what threads do together on one block */
+  if (c->by_blocks)
+    PAR(s, c->slots)
+      FOR(k, each) block(b, c, false, SERIAL, &s, NEST_IX(c->block * (each * s + k)));
+  if (c->by_blocks && left)
+    PAR(s, left) block(b, c, false, SERIAL, &s, NEST_IX(c->block * (each * c->slots + s)));
+  if (!c->by_blocks)
+    FOR(k, c->blocks) block(b, c, false, kind, &none, NEST_IX(c->block * k));
   if (c->last) block(b, c, true, kind, &none, NEST_IX(c->block * c->blocks));
 }
 
 bool schedule_conv_winograd(Lower *l) {
   const Correlation own = correlation_of(l->node), k = correlation_gathering(l->node);
   const int m = l->choice.m;
-  Conv c = {.l = l, .own = own, .k = k, .spread = correlation_spreads(l->node), .w = winograd_of(m, (int)k.kernel[0])};
-  const Extent used = l->kernel->pool ? shape_extent(l->kernel->pool->shape) : k.small; /* windows may leave a row or a column over */
+  Conv c = {.l = l,
+            .own = own,
+            .k = k,
+            .spread = correlation_spreads(l->node),
+            .w = winograd_of(m, (int)k.kernel[0])};
+  const Extent used = l->kernel->pool ? shape_extent(l->kernel->pool->shape)
+                                      : k.small; /* windows may leave a row or a column over */
   const int64_t size = l->kernel->pool ? POOLED : 1;
-  c.points = c.w.n * c.w.n, c.rows = divide_up(size * used.h, m), c.columns = divide_up(size * used.w, m);
+  c.points = c.w.n * c.w.n;
+  c.rows = divide_up(size * used.h, m);
+  c.columns = divide_up(size * used.w, m);
   make_panels(&c);
   choose_blocks(&c);
   const int64_t tiles_ = (c.block * c.columns) | 1, channels = larger(c.group[0].width, c.group[1].width);
@@ -458,8 +579,10 @@ bool schedule_conv_winograd(Lower *l) {
   block_functions(&c);
   nest_fn(l->b, l->b->name, false);
   all_blocks(l->b, &c);
-  lower_about(l, "Winograd F(%dx%d,%dx%d), blocks of %d tiles", m, m, c.w.r, c.w.r, (int)(c.block * c.columns));
-  lower_detail(l, "blocks: %d of %d tiles; transformed inputs and products of a block take %d KB", (int)(c.blocks + (c.last > 0)), (int)(c.block * c.columns),
+  lower_about(l, "Winograd F(%dx%d,%dx%d), blocks of %d tiles", m, m, c.w.r, c.w.r,
+              (int)(c.block * c.columns));
+  lower_detail(l, "blocks: %d of %d tiles; transformed inputs and products of a block take %d KB",
+               (int)(c.blocks + (c.last > 0)), (int)(c.block * c.columns),
                (int)(4 * c.points * tiles_ * (padded(k.l) + padded(channels)) >> 10));
   return true;
 }

@@ -1,14 +1,16 @@
-// conv_winograd_weights.c: weight gradients of 3x3 and 5x5 convolutions with stride 1 by Winograd's algorithm.
+// conv_winograd_weights.c: weight gradients of 3x3 and 5x5 convolutions with stride 1 by Winograd's
+// algorithm.
 // SPDX-License-Identifier: Apache-2.0
 //
-// The convolution is A^T [(G w G^T) * (B^T x B)] A for each tile, which is linear in w; so the gradient takes the same matrices backwards:
+// The convolution is A^T [(G w G^T) * (B^T x B)] A for each tile, which is linear in w; so the gradient takes
+// the same matrices backwards:
 //
-//     split     V[xi][t][l] = B^T (tile t of the large side, channel l) B,    Y[xi][t][s] = A (the small side's m x m pixels, channel s) A^T
-//     multiply  S[xi][s][l] = sum over t of Y[xi][t][s] * V[xi][t][l]
+//     split     V[xi][t][l] = B^T (tile t of the large side, channel l) B,    Y[xi][t][s] = A (the small
+//     side's m x m pixels, channel s) A^T multiply  S[xi][s][l] = sum over t of Y[xi][t][s] * V[xi][t][l]
 //     join      dw[s][l] += G^T S[..][s][l] G
 //
-// A few channels of the small side times vectors of the large side's stay in registers while all tiles of a block pass by. Their S stays in the first cache until
-// it is joined.
+// A few channels of the small side times vectors of the large side's stay in registers while all tiles of a
+// block pass by. Their S stays in the first cache until it is joined.
 #include "base/number.h"
 #include "schedule/schedule.h"
 #include "schedule/winograd.h"
@@ -30,7 +32,8 @@ static int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 static int64_t padded(int64_t floats) { return (divide_up(floats, LINE) | 1) * LINE; }
 
 /* ---- split of the small side ---- */
-static void split_channels(const Weights *k, bool edge, const Ix *y0, const Ix *x0, const Ix *t, const Ix *channel, int part) {
+static void split_channels(const Weights *k, bool edge, const Ix *y0, const Ix *x0, const Ix *t,
+                           const Ix *channel, int part) {
   Nest *b = k->l->b;
   const int L = k->lanes, m = k->w.m, n = k->w.n;
   const Extent e = k->k.small;
@@ -40,7 +43,8 @@ static void split_channels(const Weights *k, bool edge, const Ix *y0, const Ix *
     for (int j = 0; j < m; j++) {
       const Ref ref = at(k->l->in[1], *y0 + j, *x0 + i, *channel);
       Val value = part < L ? load_part(ref, part, L) : load(ref, L);
-      x[j] = let(nest_text(b, "x%d", j), edge ? pick(b, both(below(*y0 + j, e.h), below(*x0 + i, e.w)), value, zero) : value);
+      x[j] = let(nest_text(b, "x%d", j),
+                 edge ? pick(b, both(below(*y0 + j, e.h), below(*x0 + i, e.w)), value, zero) : value);
     }
     winograd_output_gradient(b, &k->w, x, y);
     for (int j = 0; j < n; j++) store(at(d, j, i), y[j]);
@@ -57,7 +61,8 @@ static NestFn *split_tile(const Weights *k, bool edge) {
   NestFn *fn = nest_fn(b, edge ? "split_small_edge" : "split_small", true);
   const Ix ty = arg("ty"), tx = arg("tx"), t = arg("t"), y0 = k->w.m * ty, x0 = k->w.m * tx;
   const int64_t whole = k->k.s / k->lanes, rest = k->k.s % k->lanes;
-  if (whole) FOR(v, whole) split_channels(k, edge, &y0, &x0, &t, NEST_IX(k->lanes * v), k->lanes);
+  if (whole)
+    FOR(v, whole) split_channels(k, edge, &y0, &x0, &t, NEST_IX(k->lanes * v), k->lanes);
   if (rest) split_channels(k, edge, &y0, &x0, &t, NEST_IX(k->lanes * whole), (int)rest);
   return fn;
 }
@@ -70,15 +75,23 @@ static NestFn *split_row(const Weights *k) {
   NestFn *fn = nest_fn(b, "split_small_row", false);
   const Ix ty = arg("ty"), t0 = arg("t0");
   if (inside && rows < k->rows) {
-    WHEN(below(ty, rows)) FOR(tx, columns) call(inside, ty, tx, t0 + tx);
-    OTHERWISE FOR(tx, columns) call(edge, ty, tx, t0 + tx);
-  } else if (columns) FOR(tx, columns) call(inside ? inside : edge, ty, tx, t0 + tx);
-  if (columns < k->columns) FROM(tx, columns, k->columns) call(edge, ty, tx, t0 + tx);
+    WHEN(below(ty, rows))
+      FOR(tx, columns) call(inside, ty, tx, t0 + tx);
+    OTHERWISE()
+      FOR(tx, columns) call(edge, ty, tx, t0 + tx);
+  } else if (columns)
+    FOR(tx, columns) call(inside ? inside : edge, ty, tx, t0 + tx);
+  if (columns < k->columns)
+    FROM(tx, columns, k->columns) call(edge, ty, tx, t0 + tx);
   return fn;
 }
 
 /* ---- multiply and join ---- */
-typedef struct Piece { int64_t broadcast; int vectors, part; NestFn *multiply, *join; } Piece; /* part: lanes of the last vector that are real */
+typedef struct Piece {
+  int64_t broadcast;
+  int vectors, part;
+  NestFn *multiply, *join;
+} Piece; /* part: lanes of the last vector that are real */
 
 static NestFn *multiply_tile(const Weights *k, const Piece *p) {
   Nest *b = k->l->b;
@@ -86,13 +99,17 @@ static NestFn *multiply_tile(const Weights *k, const Piece *p) {
   NestFn *fn = nest_fn(b, nest_text(b, "multiply_%dx%d", (int)p->broadcast, p->vectors), false);
   const Ix xi = arg("xi"), tiles = arg("tiles"), s0 = arg("s0"), l0 = arg("l0");
   Buf *a = REGISTERS("a", L, p->broadcast, p->vectors);
-  UNROLL(i, p->broadcast) for (int v = 0; v < p->vectors; v++) store(at(a, i, v), num(b, 0));
+  UNROLL(i, p->broadcast)
+    for (int v = 0; v < p->vectors; v++) store(at(a, i, v), num(b, 0));
   FOR(t, tiles) {
     Val x[MOST_VECTORS];
-    for (int v = 0; v < p->vectors; v++) x[v] = let(nest_text(b, "v%d", v), load(at(k->V, 0, xi, t, l0 + L * v), L));
-    UNROLL(i, p->broadcast) for (int v = 0; v < p->vectors; v++) accumulate(at(a, i, v), load(at(k->Y, xi, t, s0 + i), 1), x[v]);
+    for (int v = 0; v < p->vectors; v++)
+      x[v] = let(nest_text(b, "v%d", v), load(at(k->V, 0, xi, t, l0 + L * v), L));
+    UNROLL(i, p->broadcast)
+      for (int v = 0; v < p->vectors; v++) accumulate(at(a, i, v), load(at(k->Y, xi, t, s0 + i), 1), x[v]);
   }
-  UNROLL(i, p->broadcast) for (int v = 0; v < p->vectors; v++) store(at(k->S, xi, i, L * v), get(at(a, i, v)));
+  UNROLL(i, p->broadcast)
+    for (int v = 0; v < p->vectors; v++) store(at(k->S, xi, i, L * v), get(at(a, i, v)));
   return fn;
 }
 
@@ -113,7 +130,8 @@ static void join_vector(const Weights *k, const Ix *i, const Ix *at_, const Ix *
   Val x[WINOGRAD_TILE], y[WINOGRAD_TILE], half[WINOGRAD_TILE][WINOGRAD_TILE];
   for (int column = 0; column < w->n; column++) {
     for (int j = 0; j < w->n; j++)
-      x[j] = let(nest_text(b, "x%d", j), mul(load(at(k->S, w->n * j + column, *i, *at_), k->lanes), num(b, w->scale[j] * w->scale[column])));
+      x[j] = let(nest_text(b, "x%d", j), mul(load(at(k->S, w->n * j + column, *i, *at_), k->lanes),
+                                             num(b, w->scale[j] * w->scale[column])));
     winograd_weight_gradient(b, w, x, y);
     for (int j = 0; j < w->r; j++) half[j][column] = let(nest_text(b, "h%d%d", j, column), y[j]);
   }
@@ -129,25 +147,33 @@ static NestFn *join_tile(const Weights *k, const Piece *p) {
   NestFn *fn = nest_fn(b, nest_text(b, "join_%dx%d", (int)p->broadcast, p->vectors), false);
   const Ix s0 = arg("s0"), l0 = arg("l0");
   FOR(i, p->broadcast) {
-    if (whole) FOR(v, whole) join_vector(k, &i, NEST_IX(L * v), NEST_IX(s0 + i), NEST_IX(l0 + L * v), L);
-    if (whole < p->vectors) join_vector(k, &i, NEST_IX(L * whole), NEST_IX(s0 + i), NEST_IX(l0 + L * whole), p->part);
+    if (whole)
+      FOR(v, whole) join_vector(k, &i, NEST_IX(L * v), NEST_IX(s0 + i), NEST_IX(l0 + L * v), L);
+    if (whole < p->vectors)
+      join_vector(k, &i, NEST_IX(L * whole), NEST_IX(s0 + i), NEST_IX(l0 + L * whole), p->part);
   }
   return fn;
 }
 
 /* ---- blocks ---- */
-typedef struct Pieces { Piece piece[2][2]; int64_t large[2], small[2]; } Pieces; /* [large side: whole, rest][small side]; how many */
+typedef struct Pieces {
+  Piece piece[2][2];
+  int64_t large[2], small[2];
+} Pieces; /* [large side: whole, rest][small side]; how many */
 
 static Pieces all_pieces(const Weights *k) {
   const int64_t step = MOST_VECTORS * k->lanes, rest = k->k.l % step, few = k->k.s % k->broadcast;
   Pieces all = {.large = {k->k.l / step, rest > 0}, .small = {k->k.s / k->broadcast, few > 0}};
-  for (int i = 0; i < 2; i++) for (int j = 0; j < 2; j++) {
-    Piece *p = &all.piece[i][j];
-    if (!all.large[i] || !all.small[j]) continue;
-    p->broadcast = j ? few : k->broadcast, p->vectors = i ? (int)divide_up(rest, k->lanes) : MOST_VECTORS;
-    p->part = i ? (int)(rest - (p->vectors - 1) * k->lanes) : k->lanes;
-    p->multiply = multiply_tile(k, p), p->join = join_tile(k, p);
-  }
+  for (int i = 0; i < 2; i++)
+    for (int j = 0; j < 2; j++) {
+      Piece *p = &all.piece[i][j];
+      if (!all.large[i] || !all.small[j]) continue;
+      p->broadcast = j ? few : k->broadcast;
+      p->vectors = i ? (int)divide_up(rest, k->lanes) : MOST_VECTORS;
+      p->part = i ? (int)(rest - (p->vectors - 1) * k->lanes) : k->lanes;
+      p->multiply = multiply_tile(k, p);
+      p->join = join_tile(k, p);
+    }
   return all;
 }
 
@@ -157,12 +183,16 @@ static void block(Nest *b, const Weights *k, const Pieces *all, const Ix *ty, in
     call(k->split_large, none, *ty + r, k->columns * r);
     call(k->split_small, *ty + r, k->columns * r);
   }
-  for (int i = 0; i < 2; i++) for (int j = 0; j < 2; j++)
-    if (all->large[i] && all->small[j]) FOR(panel, all->large[i]) FOR(group, all->small[j]) {
-      const Ix l0 = MOST_VECTORS * k->lanes * (i ? none + all->large[0] : panel), s0 = k->broadcast * (j ? none + all->small[0] : group);
-      FOR(xi, k->w.n * k->w.n) call(all->piece[i][j].multiply, xi, tiles, s0, l0);
-      call(all->piece[i][j].join, s0, l0);
-    }
+  for (int i = 0; i < 2; i++)
+    for (int j = 0; j < 2; j++)
+      if (all->large[i] && all->small[j])
+        FOR(panel, all->large[i])
+          FOR(group, all->small[j]) {
+            const Ix l0 = MOST_VECTORS * k->lanes * (i ? none + all->large[0] : panel),
+                     s0 = k->broadcast * (j ? none + all->small[0] : group);
+            FOR(xi, k->w.n * k->w.n) call(all->piece[i][j].multiply, xi, tiles, s0, l0);
+            call(all->piece[i][j].join, s0, l0);
+          }
 }
 
 bool schedule_conv_winograd_weights(Lower *l) {
@@ -171,19 +201,24 @@ bool schedule_conv_winograd_weights(Lower *l) {
   const int m = l->choice.m;
   k.w = winograd_of(m, (int)k.k.kernel[0]);
   const int64_t points = k.w.n * k.w.n;
-  k.lanes = l->target->lanes, k.broadcast = l->target->registers >= 32 ? 8 : 4;
-  k.rows = divide_up(k.k.small.h, m), k.columns = divide_up(k.k.small.w, m);
-  const int64_t bytes = 4 * points * k.columns * (padded(k.k.l) + padded(k.k.s)), most = bytes < BLOCK_BYTES ? BLOCK_BYTES / bytes : 1;
+  k.lanes = l->target->lanes;
+  k.broadcast = l->target->registers >= 32 ? 8 : 4;
+  k.rows = divide_up(k.k.small.h, m);
+  k.columns = divide_up(k.k.small.w, m);
+  const int64_t bytes = 4 * points * k.columns * (padded(k.k.l) + padded(k.k.s)),
+                most = bytes < BLOCK_BYTES ? BLOCK_BYTES / bytes : 1;
   k.block = divide_up(k.rows, divide_up(k.rows, smaller(k.rows, most)));
   const int64_t tiles = (k.block * k.columns) | 1, blocks = k.rows / k.block, last = k.rows % k.block;
   k.V = lower_scratch(l, "V", 4, (int64_t[]){1, points, tiles, padded(k.k.l)});
   k.Y = lower_scratch(l, "Y", 3, (int64_t[]){points, tiles, padded(k.k.s)});
   k.S = lower_scratch(l, "S", 3, (int64_t[]){points, k.broadcast, MOST_VECTORS * k.lanes});
-  k.split_large = winograd_split(l, &k.k, &k.w, k.lanes, k.V), k.split_small = split_row(&k);
+  k.split_large = winograd_split(l, &k.k, &k.w, k.lanes, k.V);
+  k.split_small = split_row(&k);
   const Pieces all = all_pieces(&k);
   nest_fn(b, b->name, false);
   FOR(i, blocks) block(b, &k, &all, NEST_IX(k.block * i), k.block);
   if (last) block(b, &k, &all, NEST_IX(k.block * blocks), last);
-  lower_about(l, "Winograd F(%dx%d,%dx%d), blocks of %d tiles", m, m, k.w.r, k.w.r, (int)(k.block * k.columns));
+  lower_about(l, "Winograd F(%dx%d,%dx%d), blocks of %d tiles", m, m, k.w.r, k.w.r,
+              (int)(k.block * k.columns));
   return true;
 }

@@ -1,25 +1,35 @@
-/* cost.h: what a kernel will take, in cycles of one core, from the target's table: to rank schedules of the same kernel, and to say what is waited for. */
+/* cost.h: what a kernel will take, in cycles of one core, from the target's table: to rank schedules of the
+ * same kernel, and to say what is waited for. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_COST_H
 #define CNNC_COST_H
 #include "ops/correlation.h"
 
 typedef struct Cycles {
-  double products;           /* multiply-adds */
-  double transforms;         /* what else is computed, and stores that are no whole vectors */
-  double memory;             /* weights (other kernels: values too) until they have arrived; at the same time as the products */
+  double products;   /* multiply-adds */
+  double transforms; /* what else is computed, and stores that are no whole vectors */
+  double memory;     /* weights (other kernels: values too) until they have arrived; at the same time as the
+                        products */
   double total;
-  int64_t weight_bytes;      /* as they are packed */
-  const char *from;          /* where they come from: "memory" */
+  int64_t weight_bytes; /* as they are packed */
+  const char *from;     /* where they come from: "memory" */
 } Cycles;
 
 /* weight_bytes: of the whole net, which say how far away each of its weights is when its turn comes. */
 Cycles cost_direct(const Target *, const Correlation *, int64_t weight_bytes);
-Cycles cost_columns(const Target *, const Correlation *, int64_t outputs, int64_t weight_bytes); /* vectors over output columns, of which so many are stored one by one */
-Cycles cost_winograd(const Target *, const Correlation *, int m, int64_t batch, int64_t weight_bytes); /* F(m x m, r x r), r x r the kernel; batch: images for which weights are packed once, 0: packed long ago */
-Cycles cost_weights(const Target *, const Correlation *);                 /* a weight gradient, tap by tap */
-Cycles cost_winograd_weights(const Target *, const Correlation *, int m); /* likewise with m x m outputs of a tile */
-Cycles cost_stream(const Target *, int64_t macs, int64_t value_bytes, int64_t own_bytes, int64_t weight_bytes); /* anything else: own_bytes of weights and these values pass by */
-Cycles cost_together(const Target *, int64_t macs, int64_t own_bytes, int64_t batch, int64_t weight_bytes); /* an image of a dense layer for so many at once */
-double cost_padding(const Correlation *); /* share of the taps that fall on padding, which schedules leave out */
+Cycles
+cost_columns(const Target *, const Correlation *, int64_t outputs,
+             int64_t weight_bytes); /* vectors over output columns, of which so many are stored one by one */
+Cycles cost_winograd(const Target *, const Correlation *, int m, int64_t batch,
+                     int64_t weight_bytes); /* F(m x m, r x r), r x r the kernel; batch: images for which
+                                               weights are packed once, 0: packed long ago */
+Cycles cost_weights(const Target *, const Correlation *); /* a weight gradient, tap by tap */
+Cycles cost_winograd_weights(const Target *, const Correlation *,
+                             int m); /* likewise with m x m outputs of a tile */
+Cycles cost_stream(const Target *, int64_t macs, int64_t value_bytes, int64_t own_bytes,
+                   int64_t weight_bytes); /* anything else: own_bytes of weights and these values pass by */
+Cycles cost_together(const Target *, int64_t macs, int64_t own_bytes, int64_t batch,
+                     int64_t weight_bytes); /* an image of a dense layer for so many at once */
+double
+cost_padding(const Correlation *); /* share of the taps that fall on padding, which schedules leave out */
 #endif

@@ -1,20 +1,24 @@
-// dense_together.c: large dense layers and their gradients, for all images of the batch at once: products of matrices that read each weight once.
+// dense_together.c: large dense layers and their gradients, for all images of the batch at once: products of
+// matrices that read each weight once.
 // SPDX-License-Identifier: Apache-2.0
 //
 //     forward          out[n][u] = finish(bias[u] + sum over i of x[n][i] * w[u][i])
 //     input gradient   dx[n][i]  = finish(sum over u of dy[n][u] * w[u][i])
 //     weight gradient  dw[u][i] += sum over n of dy[n][u] * x[n][i]
 //
-// Each is sums[row][column] += sum over k of a[row][k] * b[k][column]. The columns are cut into panels of a few vectors, of whose part of b at most DEPTH rows
-// are read at a time; register tiles of some rows go through it. In training that part is first brought together, so that any number of columns does; in
-// inference it lies together already, as weights are packed, and while a tile goes through it, it brings its share of the next part nearer.
+// Each is sums[row][column] += sum over k of a[row][k] * b[k][column]. The columns are cut into panels of a
+// few vectors, of whose part of b at most DEPTH rows are read at a time; register tiles of some rows go
+// through it. In training that part is first brought together, so that any number of columns does; in
+// inference it lies together already, as weights are packed, and while a tile goes through it, it brings its
+// share of the next part nearer.
 #include "schedule/cost.h"
 #include "schedule/dense.h"
 #include "schedule/images.h"
 #include "schedule/schedule.h"
 
 enum { VECTORS = 2, DEPTH = 256, MOST_VECTORS = 4, PACKED_DEPTH = 128, LINE = 16 };
-static const double WORTH = 0.9; /* of the time image by image: phases of images end before and begin after it */
+static const double WORTH =
+    0.9; /* of the time image by image: phases of images end before and begin after it */
 
 typedef struct Product {
   Lower *l;
@@ -24,15 +28,23 @@ typedef struct Product {
   int lanes, vectors, tile;     /* vectors of a panel, rows of a tile */
   Buf *w, *bias, *dy;           /* dy: of the weight gradient, [units/tile][images][tile] */
   const Ix *count;
-  LoopKind loops;               /* over panels: threads share them */
+  LoopKind loops; /* over panels: threads share them */
 } Product;
 
 /* Its columns; part: lanes of the last vector. In inference b is the packed weights [number][k][from ..]. */
-typedef struct Panel { Ix first; int vectors, part; Buf *b; bool packed; Ix number, from; } Panel;
+typedef struct Panel {
+  Ix first;
+  int vectors, part;
+  Buf *b;
+  bool packed;
+  Ix number, from;
+} Panel;
 
 static bool of_images(const Product *p) { return p->family != FAMILY_DENSE_WEIGHTS; } /* a row is an image */
 
-static int part_of(const Product *p, const Panel *panel, int v) { return v == panel->vectors - 1 ? panel->part : p->lanes; }
+static int part_of(const Product *p, const Panel *panel, int v) {
+  return v == panel->vectors - 1 ? panel->part : p->lanes;
+}
 
 static Ref sum_at(Nest *b, const Product *p, const Panel *panel, const Ix *row, int v) {
   const Ix column = panel->first + v * p->lanes;
@@ -63,61 +75,86 @@ static void turn_weights(Nest *b, const Product *p, const Panel *panel, const Ix
   const int64_t L = p->lanes, squares = depth / L;
   for (int v = 0; v < panel->vectors; v++) {
     const int part = part_of(p, panel, v);
-    if (squares) FOR(q, squares) {
-      Val x[LANES];
-      for (int t = 0; t < L; t++) x[t] = t < part ? let(nest_text(b, "x%d", t), load(at(p->w, panel->first + v * L + t, *first + q * L), (int)L)) : splat(num(b, 0), (int)L);
-      images_transpose(b, x, (int)L);
-      for (int t = 0; t < L; t++) store(at(panel->b, q * L + t, v * L), x[t]);
-    }
-    if (depth % L) FROM(k, squares * L, depth) for (int t = 0; t < L; t++)
-      store(at(panel->b, k, v * L + t), t < part ? load(at(p->w, panel->first + v * L + t, *first + k), 1) : num(b, 0));
+    if (squares)
+      FOR(q, squares) {
+        Val x[LANES];
+        for (int t = 0; t < L; t++)
+          x[t] = t < part ? let(nest_text(b, "x%d", t),
+                                load(at(p->w, panel->first + v * L + t, *first + q * L), (int)L))
+                          : splat(num(b, 0), (int)L);
+        images_transpose(b, x, (int)L);
+        for (int t = 0; t < L; t++) store(at(panel->b, q * L + t, v * L), x[t]);
+      }
+    if (depth % L)
+      FROM(k, squares * L, depth)
+        for (int t = 0; t < L; t++)
+          store(at(panel->b, k, v * L + t),
+                t < part ? load(at(p->w, panel->first + v * L + t, *first + k), 1) : num(b, 0));
   }
 }
 
 static void fill_panel(Nest *b, const Product *p, const Panel *panel, const Ix *first, int64_t depth) {
   const int L = p->lanes;
   switch (p->family) {
-    case FAMILY_DENSE: turn_weights(b, p, panel, first, depth); break;
-    case FAMILY_DENSE_INPUT:
-      FOR(k, depth) for (int v = 0; v < panel->vectors; v++) store(at(panel->b, k, v * L), load_columns(b, p, panel, at(p->w, *first + k, panel->first + v * L), v));
-      break;
-    default:
-      FROM(n, 0, *p->count) for (int v = 0; v < panel->vectors; v++)
-        store(at(panel->b, n, v * L), load_columns(b, p, panel, at(p->l->in[0], n, 0, 0, panel->first + v * L), v));
+  case FAMILY_DENSE: turn_weights(b, p, panel, first, depth); break;
+  case FAMILY_DENSE_INPUT:
+    FOR(k, depth)
+      for (int v = 0; v < panel->vectors; v++)
+        store(at(panel->b, k, v * L),
+              load_columns(b, p, panel, at(p->w, *first + k, panel->first + v * L), v));
+    break;
+  default:
+    FROM(n, 0, *p->count)
+      for (int v = 0; v < panel->vectors; v++)
+        store(at(panel->b, n, v * L),
+              load_columns(b, p, panel, at(p->l->in[0], n, 0, 0, panel->first + v * L), v));
   }
 }
 
 /* ---- tiles ---- */
 static Val part_of_b(Nest *b, const Product *p, const Panel *panel, const Ix *first, const Ix *k, int v) {
-  return load(panel->packed ? at(panel->b, panel->number, *first + *k, panel->from + v * p->lanes) : at(panel->b, *k, v * p->lanes), p->lanes);
+  return load(panel->packed ? at(panel->b, panel->number, *first + *k, panel->from + v * p->lanes)
+                            : at(panel->b, *k, v * p->lanes),
+              p->lanes);
 }
 
-/* Lines of the weights that come next, of the row as many behind: one for each tile, or more where there are few tiles. The last tiles are beyond them. */
-static void fetch_next(Nest *b, const Product *p, const Panel *panel, const Ix *number, const Ix *first, const Ix *k, int64_t depth) {
-  const int64_t width = panel->b->dim[2], lines = width / LINE, tiles = (p->rows + p->tile - 1) / p->tile, each = (lines + tiles - 1) / tiles;
+/* Lines of the weights that come next, of the row as many behind: one for each tile, or more where there are
+ * few tiles. The last tiles are beyond them. */
+static void fetch_next(Nest *b, const Product *p, const Panel *panel, const Ix *number, const Ix *first,
+                       const Ix *k, int64_t depth) {
+  const int64_t width = panel->b->dim[2], lines = width / LINE, tiles = (p->rows + p->tile - 1) / p->tile,
+                each = (lines + tiles - 1) / tiles;
   if (panel->vectors * p->lanes < width) return;
   for (int64_t i = 0; i < each; i++)
-    prefetch(panel->b, panel->number * (p->depth * width) + (*first + *k + depth) * width + (*number * each + i) * LINE);
+    prefetch(panel->b, panel->number * (p->depth * width) + (*first + *k + depth) * width +
+                           (*number * each + i) * LINE);
 }
 
 static Ref a_at(Nest *b, const Product *p, const Ix *row, const Ix *block, int r, const Ix *k) {
   return of_images(p) ? at(p->l->in[0], *row + r, 0, 0, *k) : at(p->dy, *block, *k, r);
 }
 
-/* `rows` of them from `row`, which is the first of tile `block`; the panel's rows are those from `first` of b. */
-static void tile(Nest *b, const Product *p, const Panel *panel, const Ix *row, const Ix *block, int rows, const Ix *first, int64_t depth) {
+/* `rows` of them from `row`, which is the first of tile `block`; the panel's rows are those from `first` of
+ * b. */
+static void tile(Nest *b, const Product *p, const Panel *panel, const Ix *row, const Ix *block, int rows,
+                 const Ix *first, int64_t depth) {
   const int L = p->lanes;
   const Ix begin = {0}, end = of_images(p) ? NEST_Z + depth : *p->count;
   Buf *acc = REGISTERS("a", L, rows, panel->vectors);
-  UNROLL(r, rows) for (int v = 0; v < panel->vectors; v++) store(at(acc, r, v), load_sum(b, p, panel, NEST_IX(*row + r), v));
+  UNROLL(r, rows)
+    for (int v = 0; v < panel->vectors; v++)
+      store(at(acc, r, v), load_sum(b, p, panel, NEST_IX(*row + r), v));
   FROM(k, begin, end) {
     Val w[MOST_VECTORS];
     if (panel->packed && rows == p->tile) fetch_next(b, p, panel, block, first, &k, depth);
-    for (int v = 0; v < panel->vectors; v++) w[v] = let(nest_text(b, "w%d", v), part_of_b(b, p, panel, first, &k, v));
+    for (int v = 0; v < panel->vectors; v++)
+      w[v] = let(nest_text(b, "w%d", v), part_of_b(b, p, panel, first, &k, v));
     for (int r = 0; r < rows; r++)
-      for (int v = 0; v < panel->vectors; v++) accumulate(at(acc, r, v), load(a_at(b, p, row, block, r, NEST_IX(*first + k)), 1), w[v]);
+      for (int v = 0; v < panel->vectors; v++)
+        accumulate(at(acc, r, v), load(a_at(b, p, row, block, r, NEST_IX(*first + k)), 1), w[v]);
   }
-  UNROLL(r, rows) for (int v = 0; v < panel->vectors; v++) store_sum(b, p, panel, NEST_IX(*row + r), v, get(at(acc, r, v)));
+  UNROLL(r, rows)
+    for (int v = 0; v < panel->vectors; v++) store_sum(b, p, panel, NEST_IX(*row + r), v, get(at(acc, r, v)));
 }
 
 /* Whole tiles; of the rows that are left, half a tile and single ones. */
@@ -126,12 +163,13 @@ static void tiles_of_images(Nest *b, const Product *p, const Panel *panel, const
   const Ix count = *p->count, none = {0};
   FOR(m, (p->rows + T - 1) / T) {
     WHEN(atleast(count - m * T, T)) tile(b, p, panel, NEST_IX(m * T), &m, T, first, depth);
-    OTHERWISE {
+    OTHERWISE() {
       WHEN(atleast(count - m * T, half)) {
         tile(b, p, panel, NEST_IX(m * T), &none, half, first, depth);
         FROM(n, m * T + half, count) tile(b, p, panel, &n, &none, 1, first, depth);
       }
-      OTHERWISE FROM(n, m * T, count) tile(b, p, panel, &n, &none, 1, first, depth);
+      OTHERWISE()
+        FROM(n, m * T, count) tile(b, p, panel, &n, &none, 1, first, depth);
     }
   }
 }
@@ -139,12 +177,14 @@ static void tiles_of_images(Nest *b, const Product *p, const Panel *panel, const
 static void tiles_of_units(Nest *b, const Product *p, const Panel *panel) {
   const int64_t whole = p->rows / p->tile, rest = p->rows % p->tile;
   const Ix none = {0};
-  if (whole) FOR(m, whole) tile(b, p, panel, NEST_IX(m * p->tile), &m, p->tile, &none, 0);
+  if (whole)
+    FOR(m, whole) tile(b, p, panel, NEST_IX(m * p->tile), &m, p->tile, &none, 0);
   if (rest) tile(b, p, panel, NEST_IX(whole * p->tile), NEST_IX(whole), (int)rest, &none, 0);
 }
 
 /* ---- panels ---- */
-static void block(Nest *b, const Product *p, const Panel *given, const Ix *first, int64_t depth) { /* `depth` rows of b */
+static void block(Nest *b, const Product *p, const Panel *given, const Ix *first,
+                  int64_t depth) { /* `depth` rows of b */
   Panel panel = *given;
   if (!panel.packed) {
     panel.b = BUF(STACK, "b", depth, panel.vectors * p->lanes);
@@ -156,21 +196,27 @@ static void block(Nest *b, const Product *p, const Panel *given, const Ix *first
 
 static Val begin_sum(Nest *b, const Product *p, const Panel *panel, int v) {
   if (panel->packed) return load(at(p->bias, panel->first + v * p->lanes), p->lanes);
-  return p->bias ? load_columns(b, p, panel, at(p->bias, panel->first + v * p->lanes), v) : splat(num(b, 0), p->lanes);
+  return p->bias ? load_columns(b, p, panel, at(p->bias, panel->first + v * p->lanes), v)
+                 : splat(num(b, 0), p->lanes);
 }
 
 static void panel_of_images(Nest *b, const Product *p, const Panel *panel) {
-  const int64_t most = panel->packed ? PACKED_DEPTH : DEPTH, blocks = (p->depth + most - 1) / most, each = (p->depth + blocks - 1) / blocks, size = (each + p->lanes - 1) / p->lanes * p->lanes;
+  const int64_t most = panel->packed ? PACKED_DEPTH : DEPTH, blocks = (p->depth + most - 1) / most,
+                each = (p->depth + blocks - 1) / blocks, size = (each + p->lanes - 1) / p->lanes * p->lanes;
   const int64_t whole = p->depth / size, rest = p->depth % size;
   const Ix none = {0};
-  FROM(n, 0, *p->count) for (int v = 0; v < panel->vectors; v++) store_sum(b, p, panel, &n, v, begin_sum(b, p, panel, v));
-  if (whole) FOR(q, whole) block(b, p, panel, NEST_IX(q * size), size);
+  FROM(n, 0, *p->count)
+    for (int v = 0; v < panel->vectors; v++) store_sum(b, p, panel, &n, v, begin_sum(b, p, panel, v));
+  if (whole)
+    FOR(q, whole) block(b, p, panel, NEST_IX(q * size), size);
   if (rest) block(b, p, panel, NEST_IX(whole * size), rest);
-  if (p->l->kernel->nchain) FROM(n, 0, *p->count) {
-    p->l->image = &n;
-    for (int v = 0; v < panel->vectors; v++)
-      lower_store(p->l, load_sum(b, p, panel, &n, v), &none, &none, NEST_IX(panel->first + v * p->lanes), part_of(p, panel, v), p->lanes);
-  }
+  if (p->l->kernel->nchain)
+    FROM(n, 0, *p->count) {
+      p->l->image = &n;
+      for (int v = 0; v < panel->vectors; v++)
+        lower_store(p->l, load_sum(b, p, panel, &n, v), &none, &none, NEST_IX(panel->first + v * p->lanes),
+                    part_of(p, panel, v), p->lanes);
+    }
 }
 
 static void panel(Nest *b, const Product *p, const Panel *panel) {
@@ -183,21 +229,31 @@ static void panel(Nest *b, const Product *p, const Panel *panel) {
 static void gather_units(Nest *b, const Product *p) {
   const int64_t whole = p->units / p->tile, rest = p->units % p->tile;
   NEST_LOOP(n, p->loops, 1, NEST_IX(0), 1, NEST_IX(*p->count)) {
-    if (whole) FOR(m, whole) UNROLL(r, p->tile) store(at(p->dy, m, n, r), load(at(p->l->in[1], n, 0, 0, m * p->tile + r), 1));
-    if (rest) UNROLL(r, rest) store(at(p->dy, whole, n, r), load(at(p->l->in[1], n, 0, 0, whole * p->tile + r), 1));
+    if (whole)
+      FOR(m, whole)
+        UNROLL(r, p->tile) store(at(p->dy, m, n, r), load(at(p->l->in[1], n, 0, 0, m * p->tile + r), 1));
+    if (rest)
+      UNROLL(r, rest) store(at(p->dy, whole, n, r), load(at(p->l->in[1], n, 0, 0, whole * p->tile + r), 1));
   }
 }
 
 /* ---- inference ---- */
-static void packed_panel(Nest *b, const Product *p, Buf *w, const Ix *number, const Ix *first, int64_t units) {
-  const int64_t step = p->vectors * p->lanes, whole = units / step, rest = units % step, vectors = (rest + p->lanes - 1) / p->lanes;
+static void packed_panel(Nest *b, const Product *p, Buf *w, const Ix *number, const Ix *first,
+                         int64_t units) {
+  const int64_t step = p->vectors * p->lanes, whole = units / step, rest = units % step,
+                vectors = (rest + p->lanes - 1) / p->lanes;
   Panel panel = {.vectors = p->vectors, .part = p->lanes, .b = w, .packed = true, .number = *number};
-  if (whole) FOR(m, whole) {
-    panel.first = *first + m * step, panel.from = m * step;
-    panel_of_images(b, p, &panel);
-  }
+  if (whole)
+    FOR(m, whole) {
+      panel.first = *first + m * step;
+      panel.from = m * step;
+      panel_of_images(b, p, &panel);
+    }
   if (!rest) return;
-  panel.first = *first + whole * step, panel.from = NEST_Z + whole * step, panel.vectors = (int)vectors, panel.part = (int)(rest - (vectors - 1) * p->lanes);
+  panel.first = *first + whole * step;
+  panel.from = NEST_Z + whole * step;
+  panel.vectors = (int)vectors;
+  panel.part = (int)(rest - (vectors - 1) * p->lanes);
   panel_of_images(b, p, &panel);
 }
 
@@ -211,15 +267,26 @@ static int tile_of(const Product *p) {
 
 static bool packed_product(Lower *l) {
   const DensePacks packs = dense_packs(l);
-  Product p = {.l = l, .family = FAMILY_DENSE, .inputs = packs.inputs, .units = packs.units, .rows = l->batch, .columns = packs.units, .depth = packs.inputs, .lanes = packs.lanes, .bias = packs.bias,
+  Product p = {.l = l,
+               .family = FAMILY_DENSE,
+               .inputs = packs.inputs,
+               .units = packs.units,
+               .rows = l->batch,
+               .columns = packs.units,
+               .depth = packs.inputs,
+               .lanes = packs.lanes,
+               .bias = packs.bias,
                .loops = l->threads ? PARALLEL : SERIAL};
   const int most = l->target->registers >= 32 ? MOST_VECTORS : VECTORS;
   const Ix none = {0};
-  p.vectors = packs.width / p.lanes < most ? (int)(packs.width / p.lanes) : most, p.tile = tile_of(&p);
+  p.vectors = packs.width / p.lanes < most ? (int)(packs.width / p.lanes) : most;
+  p.tile = tile_of(&p);
   Nest *b = l->b;
   nest_fn(b, b->name, false);
   p.count = lower_count(l);
-  if (packs.panels) NEST_LOOP(m, p.loops, 1, NEST_IX(0), 1, NEST_IX(packs.panels)) packed_panel(b, &p, packs.w[0], &m, NEST_IX(m * packs.width), packs.width);
+  if (packs.panels)
+    NEST_LOOP(m, p.loops, 1, NEST_IX(0), 1, NEST_IX(packs.panels))
+      packed_panel(b, &p, packs.w[0], &m, NEST_IX(m * packs.width), packs.width);
   if (packs.rest) packed_panel(b, &p, packs.w[1], &none, NEST_IX(packs.panels * packs.width), packs.rest);
   lower_about(l, "all images at once: %d rows by %d vectors of %d columns", p.tile, p.vectors, p.lanes);
   return true;
@@ -228,28 +295,44 @@ static bool packed_product(Lower *l) {
 bool dense_pays_together(const Graph *graph, int ntargets, const Target *const *target, int64_t batch) {
   enum { MACS = 1 << 20 }; /* any number: both ways take as much longer */
   const Target *widest = target_widest(ntargets, target);
-  return batch > 1 && cost_together(widest, MACS, 4 * MACS, batch, 4 * graph->parameters).total < WORTH * cost_stream(widest, MACS, 0, 4 * MACS, 4 * graph->parameters).total;
+  return batch > 1 && cost_together(widest, MACS, 4 * MACS, batch, 4 * graph->parameters).total <
+                          WORTH * cost_stream(widest, MACS, 0, 4 * MACS, 4 * graph->parameters).total;
 }
 
 /* ---- training ---- */
 bool schedule_dense_together(Lower *l) {
   if (l->call) return packed_product(l);
   const Node *forward = l->node->op->family == FAMILY_DENSE ? l->node : l->node->of;
-  Product p = {.l = l, .family = l->node->op->family, .inputs = shape_elements(forward->in[0]->shape), .units = shape_elements(forward->shape)};
+  Product p = {.l = l,
+               .family = l->node->op->family,
+               .inputs = shape_elements(forward->in[0]->shape),
+               .units = shape_elements(forward->shape)};
   const bool weights = p.family == FAMILY_DENSE_WEIGHTS, out = p.family == FAMILY_DENSE;
-  p.rows = weights ? p.units : l->batch, p.columns = out ? p.units : p.inputs, p.depth = weights ? l->batch : out ? p.inputs : p.units;
+  p.rows = weights ? p.units : l->batch;
+  p.columns = out ? p.units : p.inputs;
+  p.depth = weights ? l->batch : out ? p.inputs : p.units;
   p.loops = l->threads ? PARALLEL : SERIAL;
-  p.lanes = l->target->lanes, p.vectors = VECTORS, p.tile = l->target->registers >= 32 ? 8 : 6;
+  p.lanes = l->target->lanes;
+  p.vectors = VECTORS;
+  p.tile = l->target->registers >= 32 ? 8 : 6;
   if (!weights) p.w = lower_weight(l, 0);
   if (out) p.bias = lower_weight(l, 1);
-  if (weights) p.dy = lower_scratch(l, "dy", 3, (int64_t[]){(p.units + p.tile - 1) / p.tile, l->batch, p.tile});
-  const int64_t width = VECTORS * p.lanes, whole = p.columns / width, rest = p.columns % width, vectors = (rest + p.lanes - 1) / p.lanes;
+  if (weights)
+    p.dy = lower_scratch(l, "dy", 3, (int64_t[]){(p.units + p.tile - 1) / p.tile, l->batch, p.tile});
+  const int64_t width = VECTORS * p.lanes, whole = p.columns / width, rest = p.columns % width,
+                vectors = (rest + p.lanes - 1) / p.lanes;
   Nest *b = l->b;
   nest_fn(b, b->name, false);
   p.count = lower_count(l);
   if (weights) gather_units(b, &p);
-  if (whole) NEST_LOOP(m, p.loops, 1, NEST_IX(0), 1, NEST_IX(whole)) panel(b, &p, &(Panel){.first = m * width, .vectors = VECTORS, .part = p.lanes});
-  if (rest) panel(b, &p, &(Panel){.first = NEST_Z + whole * width, .vectors = (int)vectors, .part = (int)(rest - (vectors - 1) * p.lanes)});
+  if (whole)
+    NEST_LOOP(m, p.loops, 1, NEST_IX(0), 1, NEST_IX(whole))
+      panel(b, &p, &(Panel){.first = m * width, .vectors = VECTORS, .part = p.lanes});
+  if (rest)
+    panel(b, &p,
+          &(Panel){.first = NEST_Z + whole * width,
+                   .vectors = (int)vectors,
+                   .part = (int)(rest - (vectors - 1) * p.lanes)});
   lower_about(l, "all images at once: %d rows by %d vectors of %d columns", p.tile, VECTORS, p.lanes);
   return true;
 }

@@ -1,8 +1,9 @@
 // depthwise.c: depthwise convolution and its gradients: vectors run over the channels.
 // SPDX-License-Identifier: Apache-2.0
 //
-// A tile of a few pixels of a row times one vector of channels stays in registers; the inputs that neighbouring pixels share are loaded once. Rows at the top
-// and bottom edge, and tiles at the left and right one, test which taps are inside; all others test nothing. With a multiplier above 1 the channels of a group
+// A tile of a few pixels of a row times one vector of channels stays in registers; the inputs that
+// neighbouring pixels share are loaded once. Rows at the top and bottom edge, and tiles at the left and right
+// one, test which taps are inside; all others test nothing. With a multiplier above 1 the channels of a group
 // are convolved directly (conv_direct.c).
 #include "schedule/direct.h"
 
@@ -24,23 +25,31 @@ static Depthwise begin(Lower *l, bool spread) {
   d.lanes = l->target->lanes < unit ? l->target->lanes : (int)unit;
   Pack *pack = lower_pack(l, "weight", 3, (int64_t[]){k->kernel[0], k->kernel[1], padded});
   Nest *b = pack->nest;
-  FOR(ky, k->kernel[0]) FOR(kx, k->kernel[1]) {
-    FOR(c, k->groups) {
-      Ix index[4];
-      const Ix none = {0};
-      const int rank = correlation_weight_index(k, index, &c, &none, &ky, &kx);
-      store(at(pack->out, ky, kx, c), lower_packed_weight(l, pack, rank, index, &c, &c));
+  FOR(ky, k->kernel[0])
+    FOR(kx, k->kernel[1]) {
+      FOR(c, k->groups) {
+        Ix index[4];
+        const Ix none = {0};
+        const int rank = correlation_weight_index(k, index, &c, &none, &ky, &kx);
+        store(at(pack->out, ky, kx, c), lower_packed_weight(l, pack, rank, index, &c, &c));
+      }
+      if (padded > k->groups)
+        FROM(c, k->groups, padded) store(at(pack->out, ky, kx, c), num(b, 0));
     }
-    if (padded > k->groups) FROM(c, k->groups, padded) store(at(pack->out, ky, kx, c), num(b, 0));
-  }
   d.w = lower_pack_done(l, pack);
   d.bias = correlation_bias(l, k, spread, padded);
   return d;
 }
 
 /* ---- a tile of pixels, all channels ---- */
-typedef struct Tile { const Depthwise *d; const Axis *y, *x; int pixels; } Tile;
-typedef struct TileArgs { Ix y, x0, top, left, right; } TileArgs; /* top: the row is at the top or bottom edge */
+typedef struct Tile {
+  const Depthwise *d;
+  const Axis *y, *x;
+  int pixels;
+} Tile;
+typedef struct TileArgs {
+  Ix y, x0, top, left, right;
+} TileArgs; /* top: the row is at the top or bottom edge */
 
 static Val input_at(Nest *b, const Depthwise *d, const Ix *y, const Ix *x, const Ix *c, int part) {
   const Ref ref = at(d->l->in[0], *y, *x, *c);
@@ -53,19 +62,22 @@ static void tile_vector(Nest *b, const Tile *t, const TileArgs *a, const Ix *c, 
   Buf *acc = REGISTERS("a", d->lanes, t->pixels);
   Val start = d->bias ? let("bias", load(at(d->bias, *c), d->lanes)) : num(b, 0);
   UNROLL(p, t->pixels) store(at(acc, p), start);
-  if (y->taps && x->taps) NEST_LOOP(ty, y->taps <= MOST_UNROLLED ? UNROLLED : SERIAL, 1, NEST_IX(0), 1, NEST_IX(y->taps)) {
-    const Ix iy = y->in_first + a->y * y->in_step + ty * y->tap_step, ky = y->tap_first + ty * y->tap_stride;
-    WHEN(either(no(a->top), within(iy, 0, y->in_size))) NEST_LOOP(tx, x->taps <= MOST_UNROLLED ? UNROLLED : SERIAL, 1, NEST_IX(0), 1,
-                                                                  NEST_IX(x->taps)) {
-      const Ix kx = x->tap_first + tx * x->tap_stride;
-      Val w = let("w", load(at(d->w, ky, kx, *c), d->lanes));
-      UNROLL(p, t->pixels) {
-        const Ix ix = x->in_first + (a->x0 + p) * x->in_step + tx * x->tap_step;
-        WHEN(either(no(a->left), atleast(ix, 0))) WHEN(either(no(a->right), below(ix, x->in_size))) accumulate(at(acc, p),
-            input_at(b, d, &iy, &ix, c, part), w);
-      }
+  if (y->taps && x->taps)
+    NEST_LOOP(ty, y->taps <= MOST_UNROLLED ? UNROLLED : SERIAL, 1, NEST_IX(0), 1, NEST_IX(y->taps)) {
+      const Ix iy = y->in_first + a->y * y->in_step + ty * y->tap_step,
+               ky = y->tap_first + ty * y->tap_stride;
+      WHEN(either(no(a->top), within(iy, 0, y->in_size)))
+        NEST_LOOP(tx, x->taps <= MOST_UNROLLED ? UNROLLED : SERIAL, 1, NEST_IX(0), 1, NEST_IX(x->taps)) {
+          const Ix kx = x->tap_first + tx * x->tap_stride;
+          Val w = let("w", load(at(d->w, ky, kx, *c), d->lanes));
+          UNROLL(p, t->pixels) {
+            const Ix ix = x->in_first + (a->x0 + p) * x->in_step + tx * x->tap_step;
+            WHEN(either(no(a->left), atleast(ix, 0)))
+              WHEN(either(no(a->right), below(ix, x->in_size)))
+                accumulate(at(acc, p), input_at(b, d, &iy, &ix, c, part), w);
+          }
+        }
     }
-  }
   const Ix oy = y->out_first + a->y * y->out_step;
   UNROLL(p, t->pixels) {
     const Ix ox = x->out_first + (a->x0 + p) * x->out_step;
@@ -77,9 +89,14 @@ static NestFn *tile_function(const Tile *t, const char *phase) {
   const Depthwise *d = t->d;
   Nest *b = d->l->b;
   NestFn *fn = nest_fn(b, nest_text(b, "%stile_%d", phase, t->pixels), true);
-  const TileArgs a = {.y = arg("y"), .x0 = arg("x0"), .top = flag_arg("top"), .left = flag_arg("left"), .right = flag_arg("right")};
+  const TileArgs a = {.y = arg("y"),
+                      .x0 = arg("x0"),
+                      .top = flag_arg("top"),
+                      .left = flag_arg("left"),
+                      .right = flag_arg("right")};
   const int64_t vectors = d->k.groups / d->lanes, rest = d->k.groups % d->lanes;
-  if (vectors) FOR(v, vectors) tile_vector(b, t, &a, NEST_IX(v * d->lanes), d->lanes);
+  if (vectors)
+    FOR(v, vectors) tile_vector(b, t, &a, NEST_IX(v * d->lanes), d->lanes);
   if (rest) tile_vector(b, t, &a, NEST_IX(vectors * d->lanes), (int)rest);
   return fn;
 }
@@ -90,19 +107,33 @@ static NestFn *row_function(const Depthwise *d, const Axis *y, const Axis *x, co
   Tile t = {.d = d, .y = y, .x = x};
   int64_t from, to;
   axis_inside(x, &from, &to);
-  const int64_t most = d->l->target->registers >= 32 ? MOST_PIXELS : MOST_PIXELS / 2, inside = to - from, tiles = (inside + most - 1) / most;
-  const int64_t pixels = tiles ? (inside + tiles - 1) / tiles : 1, whole = inside / pixels, rest = inside % pixels;
+  const int64_t most = d->l->target->registers >= 32 ? MOST_PIXELS : MOST_PIXELS / 2, inside = to - from,
+                tiles = (inside + most - 1) / most;
+  const int64_t pixels = tiles ? (inside + tiles - 1) / tiles : 1, whole = inside / pixels,
+                rest = inside % pixels;
   NestFn *body = NULL, *last = NULL, *edge = NULL;
-  if (whole) t.pixels = (int)pixels, body = tile_function(&t, phase);
-  if (rest) t.pixels = (int)rest, last = tile_function(&t, nest_text(b, "%slast_", phase));
-  if (from > 0 || to < x->count) t.pixels = 1, edge = tile_function(&t, nest_text(b, "%sedge_", phase));
+  if (whole) {
+    t.pixels = (int)pixels;
+    body = tile_function(&t, phase);
+  }
+  if (rest) {
+    t.pixels = (int)rest;
+    last = tile_function(&t, nest_text(b, "%slast_", phase));
+  }
+  if (from > 0 || to < x->count) {
+    t.pixels = 1;
+    edge = tile_function(&t, nest_text(b, "%sedge_", phase));
+  }
   NestFn *fn = nest_fn(b, nest_text(b, "%srow", phase), false);
   const Ix y_ = arg("y"), top = flag_arg("top");
-  if (from > 0) FOR(i, from) call(edge, y_, i, top, 1, 1);
+  if (from > 0)
+    FOR(i, from) call(edge, y_, i, top, 1, 1);
   if (whole == 1) call(body, y_, from, top, 0, 0);
-  else if (whole) FOR(i, whole) call(body, y_, from + i * pixels, top, 0, 0);
+  else if (whole)
+    FOR(i, whole) call(body, y_, from + i * pixels, top, 0, 0);
   if (rest) call(last, y_, from + whole * pixels, top, 0, 0);
-  if (to < x->count) FROM(i, to, x->count) call(edge, y_, i, top, 1, 1);
+  if (to < x->count)
+    FROM(i, to, x->count) call(edge, y_, i, top, 1, 1);
   return fn;
 }
 
@@ -110,9 +141,13 @@ static void rows(const Depthwise *d, const Axis *y, NestFn *row) {
   Nest *b = d->l->b;
   int64_t from, to;
   axis_inside(y, &from, &to);
-  if (from > 0) FOR(y_, from) call(row, y_, 1);
-  if (to > from) NEST_LOOP(y_, schedule_outer(d->l, correlation_macs(&d->k)), 1, NEST_IX(from), 1, NEST_IX(to)) call(row, y_, 0);
-  if (to < y->count) FROM(y_, to, y->count) call(row, y_, 1);
+  if (from > 0)
+    FOR(y_, from) call(row, y_, 1);
+  if (to > from)
+    NEST_LOOP(y_, schedule_outer(d->l, correlation_macs(&d->k)), 1, NEST_IX(from), 1, NEST_IX(to))
+      call(row, y_, 0);
+  if (to < y->count)
+    FROM(y_, to, y->count) call(row, y_, 1);
 }
 
 bool schedule_depthwise(Lower *l) {
@@ -137,8 +172,10 @@ bool schedule_depthwise_scatter(Lower *l) {
   Axis y[MOST_PHASES], x[MOST_PHASES];
   NestFn *row[MOST_PHASES] = {NULL};
   for (int64_t r = 0; r < sy * sx; r++) {
-    y[r] = axis_phase(&k, 0, r / sx), x[r] = axis_phase(&k, 1, r % sx);
-    if (y[r].count && x[r].count) row[r] = row_function(&d, &y[r], &x[r], sy * sx > 1 ? nest_text(b, "phase%d_", (int)r) : "");
+    y[r] = axis_phase(&k, 0, r / sx);
+    x[r] = axis_phase(&k, 1, r % sx);
+    if (y[r].count && x[r].count)
+      row[r] = row_function(&d, &y[r], &x[r], sy * sx > 1 ? nest_text(b, "phase%d_", (int)r) : "");
   }
   nest_fn(b, b->name, false);
   if (sy * sx > 1) direct_fill(l, NULL, d.lanes);
@@ -150,50 +187,59 @@ bool schedule_depthwise_scatter(Lower *l) {
 
 /* ---- dw[c][0][ky][kx] += sum over y, x of dy[y][x][c] * in[y*S + ky*D - P][x*S + kx*D - P][c] ---- */
 /* Columns from .. to-1 of row y: vectors of channels by the taps first .. first+count-1 of row ky. */
-static void add_columns(Nest *b, const Lower *l, const Correlation *k, Buf *acc, int lanes, int part, int vectors, const Ix *y, const Ix *ky,
-                        const Ix *c, TapRun run) {
+static void add_columns(Nest *b, const Lower *l, const Correlation *k, Buf *acc, int lanes, int part,
+                        int vectors, const Ix *y, const Ix *ky, const Ix *c, TapRun run) {
   const Ix iy = *y * k->stride[0] + *ky * k->dilation[0] - k->before[0];
-  if (run.from < run.to) FROM(x, run.from, run.to) for (int v = 0; v < vectors; v++) {
-    const Ref dy = at(l->in[1], *y, x, *c + v * lanes);
-    Val d = let(nest_text(b, "d%d", v), part < lanes ? load_part(dy, part, lanes) : load(dy, lanes));
-    for (int64_t kx = run.first; kx < run.first + run.count; kx++) {
-      const Ref in = at(l->in[0], iy, x * k->stride[1] + kx * k->dilation[1] - k->before[1], *c + v * lanes);
-      accumulate(at(acc, v, kx), part < lanes ? load_part(in, part, lanes) : load(in, lanes), d);
-    }
-  }
+  if (run.from < run.to)
+    FROM(x, run.from, run.to)
+      for (int v = 0; v < vectors; v++) {
+        const Ref dy = at(l->in[1], *y, x, *c + v * lanes);
+        Val d = let(nest_text(b, "d%d", v), part < lanes ? load_part(dy, part, lanes) : load(dy, lanes));
+        for (int64_t kx = run.first; kx < run.first + run.count; kx++) {
+          const Ref in =
+              at(l->in[0], iy, x * k->stride[1] + kx * k->dilation[1] - k->before[1], *c + v * lanes);
+          accumulate(at(acc, v, kx), part < lanes ? load_part(in, part, lanes) : load(in, lanes), d);
+        }
+      }
 }
 
-static void add_channels(Nest *b, const Lower *l, const Correlation *k, const TapRun *row, int nrows, const TapRun *column, int ncolumns,
-                         const Ix *c, int lanes, int part, int vectors) {
+static void add_channels(Nest *b, const Lower *l, const Correlation *k, const TapRun *row, int nrows,
+                         const TapRun *column, int ncolumns, const Ix *c, int lanes, int part, int vectors) {
   TapRun common = {0, k->kernel[1], 0, k->small.w}; /* where all taps of a row are inside */
   int64_t inside = 0;
   for (int i = 0; i < ncolumns; i++) {
-    common.from = column[i].from > common.from ? column[i].from : common.from, common.to = column[i].to < common.to ? column[i].to : common.to;
+    common.from = column[i].from > common.from ? column[i].from : common.from;
+    common.to = column[i].to < common.to ? column[i].to : common.to;
     inside += column[i].count;
   }
   if (inside < k->kernel[1] || common.from >= common.to) common.from = common.to = k->small.w;
-  for (int r = 0; r < nrows; r++) FROM(ky, row[r].first, row[r].first + row[r].count) {
-    Buf *acc = REGISTERS("a", lanes, vectors, k->kernel[1]);
-    for (int v = 0; v < vectors; v++) UNROLL(kx, k->kernel[1]) store(at(acc, v, kx), num(b, 0));
-    FROM(y, row[r].from, row[r].to) {
-      add_columns(b, l, k, acc, lanes, part, vectors, &y, &ky, c, common);
-      for (int i = 0; i < ncolumns; i++) { /* what single taps see beyond that */
-        TapRun before = column[i], behind = column[i];
-        before.to = before.to < common.from ? before.to : common.from, behind.from = behind.from > common.to ? behind.from : common.to;
-        add_columns(b, l, k, acc, lanes, part, vectors, &y, &ky, c, before);
-        add_columns(b, l, k, acc, lanes, part, vectors, &y, &ky, c, behind);
+  for (int r = 0; r < nrows; r++)
+    FROM(ky, row[r].first, row[r].first + row[r].count) {
+      Buf *acc = REGISTERS("a", lanes, vectors, k->kernel[1]);
+      for (int v = 0; v < vectors; v++)
+        UNROLL(kx, k->kernel[1]) store(at(acc, v, kx), num(b, 0));
+      FROM(y, row[r].from, row[r].to) {
+        add_columns(b, l, k, acc, lanes, part, vectors, &y, &ky, c, common);
+        for (int i = 0; i < ncolumns; i++) { /* what single taps see beyond that */
+          TapRun before = column[i], behind = column[i];
+          before.to = before.to < common.from ? before.to : common.from;
+          behind.from = behind.from > common.to ? behind.from : common.to;
+          add_columns(b, l, k, acc, lanes, part, vectors, &y, &ky, c, before);
+          add_columns(b, l, k, acc, lanes, part, vectors, &y, &ky, c, behind);
+        }
       }
+      for (int v = 0; v < vectors; v++)
+        UNROLL(kx, k->kernel[1]) {
+          Val sum = let("sum", get(at(acc, v, kx)));
+          for (int lane = 0; lane < part; lane++) {
+            Ix index[4];
+            const Ix none = {0}, channel = *c + v * lanes + lane;
+            const Ref ref =
+                nest_ref(b, l->out, correlation_weight_index(k, index, &channel, &none, &ky, &kx), index);
+            store(ref, add(lanes > 1 ? lane_at(b, sum, NEST_IX(lane)) : sum, load(ref, 1)));
+          }
+        }
     }
-    for (int v = 0; v < vectors; v++) UNROLL(kx, k->kernel[1]) {
-      Val sum = let("sum", get(at(acc, v, kx)));
-      for (int lane = 0; lane < part; lane++) {
-        Ix index[4];
-        const Ix none = {0}, channel = *c + v * lanes + lane;
-        const Ref ref = nest_ref(b, l->out, correlation_weight_index(k, index, &channel, &none, &ky, &kx), index);
-        store(ref, add(lanes > 1 ? lane_at(b, sum, NEST_IX(lane)) : sum, load(ref, 1)));
-      }
-    }
-  }
 }
 
 bool schedule_depthwise_weights(Lower *l) {
@@ -205,10 +251,14 @@ bool schedule_depthwise_weights(Lower *l) {
   Nest *b = l->b;
   int lanes = l->target->lanes;
   while (lanes > 4 && lanes / 2 >= k.groups) lanes /= 2;
-  const int64_t pairs = k.groups / (2 * lanes), single = k.groups / lanes % 2, rest = k.groups % lanes, tail = (k.groups / lanes) * lanes;
+  const int64_t pairs = k.groups / (2 * lanes), single = k.groups / lanes % 2, rest = k.groups % lanes,
+                tail = (k.groups / lanes) * lanes;
   nest_fn(b, b->name, false);
-  if (pairs) FOR(c, pairs) add_channels(b, l, &k, row, nrows, column, ncolumns, NEST_IX(c * 2 * lanes), lanes, lanes, 2);
-  if (single) add_channels(b, l, &k, row, nrows, column, ncolumns, NEST_IX(pairs * 2 * lanes), lanes, lanes, 1);
+  if (pairs)
+    FOR(c, pairs)
+      add_channels(b, l, &k, row, nrows, column, ncolumns, NEST_IX(c * 2 * lanes), lanes, lanes, 2);
+  if (single)
+    add_channels(b, l, &k, row, nrows, column, ncolumns, NEST_IX(pairs * 2 * lanes), lanes, lanes, 1);
   if (rest) add_channels(b, l, &k, row, nrows, column, ncolumns, NEST_IX(tail), lanes, (int)rest, 1);
   lower_about(l, "the taps of a row x vectors of %d channels", lanes);
   return true;

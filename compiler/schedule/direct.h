@@ -1,4 +1,5 @@
-/* direct.h: the direct convolution kernel, whatever asks for it: a convolution, or one phase of a transposed one.
+/* direct.h: the direct convolution kernel, whatever asks for it: a convolution, or one phase of a transposed
+ * one.
  *
  *     out[oy][ox][f] = finish(bias[f] + sum over ty, tx, c of in[iy][ix][c] * w[ky][kx][c][f])
  *     with o, i and k on each axis as an Axis says */
@@ -8,29 +9,37 @@
 #include "schedule/axis.h"
 #include "schedule/schedule.h"
 
-typedef struct Panels {     /* packed weights [groups * count * blocks][ky][kx][block][width] */
+typedef struct Panels { /* packed weights [groups * count * blocks][ky][kx][block][width] */
   Buf *w;
-  int64_t count, width;     /* panels of a group; floats of a row, a multiple of the layout's vectors */
-  int64_t valid, first;     /* so many channels of each are real; where in the group the first panel's channels begin */
+  int64_t count, width; /* panels of a group; floats of a row, a multiple of the layout's vectors */
+  int64_t valid,
+      first; /* so many channels of each are real; where in the group the first panel's channels begin */
 } Panels;
 
 typedef struct Direct {
   Lower *l;
   Correlation k;
-  bool spread;              /* the output is the large side */
-  int64_t in, out;          /* channels of a group */
-  int64_t block, blocks;    /* input channels are cut into so many blocks of `block`: panels stay in the second cache */
-  int lanes, vectors;       /* of a tile */
-  Panels panels[2];         /* whole ones; the rest */
-  Buf *bias;                /* padded to whole vectors, or NULL */
+  bool spread;     /* the output is the large side */
+  int64_t in, out; /* channels of a group */
+  int64_t block,
+      blocks; /* input channels are cut into so many blocks of `block`: panels stay in the second cache */
+  int lanes, vectors; /* of a tile */
+  Panels panels[2];   /* whole ones; the rest */
+  Buf *bias;          /* padded to whole vectors, or NULL */
 } Direct;
 
-Direct direct_begin(Lower *, bool spread);   /* chooses the blocks and makes the packs */
-void direct_functions(Direct *, const Axis *y, const Axis *x, const char *phase, NestFn *row[2][2]); /* row[panel][whole or rest] of the tiles; before the main function */
-int direct_pixels(const Lower *, int64_t width, int vectors);     /* how wide a tile of a row is, for so many vectors of channels */
+Direct direct_begin(Lower *, bool spread); /* chooses the blocks and makes the packs */
+void direct_functions(
+    Direct *, const Axis *y, const Axis *x, const char *phase,
+    NestFn *row[2][2]); /* row[panel][whole or rest] of the tiles; before the main function */
+int direct_pixels(const Lower *, int64_t width,
+                  int vectors); /* how wide a tile of a row is, for so many vectors of channels */
 enum { MOST_TILES = 5 };
-int direct_tiles(const Lower *, int pixels[MOST_TILES], int *most); /* tiles for a convolution, its own first; the widest that fits the registers */
-int64_t direct_unit(const Lower *, int64_t channels);              /* floats of the vectors that packs are padded to: depends on the file and the shape alone */
-void direct_fill(Lower *, Buf *bias, int lanes);                   /* the whole output with the bias or zeros, before parts of it are written */
+int direct_tiles(const Lower *, int pixels[MOST_TILES],
+                 int *most); /* tiles for a convolution, its own first; the widest that fits the registers */
+int64_t direct_unit(const Lower *, int64_t channels); /* floats of the vectors that packs are padded to:
+                                                         depends on the file and the shape alone */
+void direct_fill(Lower *, Buf *bias,
+                 int lanes); /* the whole output with the bias or zeros, before parts of it are written */
 void direct_loops(Direct *, const Axis *y, NestFn *const row[2][2], LoopKind);
 #endif

@@ -1,39 +1,51 @@
-// images.c: batches with the images innermost: when, and the kernels that bring images into that order and results out of it.
+// images.c: batches with the images innermost: when, and the kernels that bring images into that order and
+// results out of it.
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/images.h"
 #include "schedule/cost.h"
 
 /* ---- when: by what a batch costs either way ---- */
-static const double REACHED = 0.9;    /* of the multiply-adds that the core could start, whatever the channels */
-static const double WORTH = 1.05;     /* so much faster it must be, for values are brought into another order and back */
-static const double TRAINING = 1.3;   /* so much longer gradients take one by one: those of weights sum a few channels at a time */
+static const double REACHED = 0.9; /* of the multiply-adds that the core could start, whatever the channels */
+static const double WORTH =
+    1.05; /* so much faster it must be, for values are brought into another order and back */
+static const double TRAINING =
+    1.3; /* so much longer gradients take one by one: those of weights sum a few channels at a time */
 enum { WINOGRAD_CHANNELS = 16 };
 
 static double dense_alone(const Target *target, int64_t macs, int64_t batch, int64_t weight_bytes) {
-  const double streamed = 4 * (double)macs / target->l3_rate, computed = (double)macs / target->lanes / target->fmas, apart = streamed > computed ? streamed : computed;
+  const double streamed = 4 * (double)macs / target->l3_rate,
+               computed = (double)macs / target->lanes / target->fmas,
+               apart = streamed > computed ? streamed : computed;
   const double together = batch ? cost_together(target, macs, 4 * macs, batch, weight_bytes).total : apart;
   return apart < together ? apart : together;
 }
 
-static double one_by_one(const Node *node, const Target *target, int64_t batch, int64_t weight_bytes) { /* cycles of an image; batch: dense layers of so many may be computed at once */
+static double one_by_one(
+    const Node *node, const Target *target, int64_t batch,
+    int64_t weight_bytes) { /* cycles of an image; batch: dense layers of so many may be computed at once */
   const double macs = (double)node->op->cost(node).macs;
-  if (node->op->family == FAMILY_DENSE) return dense_alone(target, node->op->cost(node).macs, batch, weight_bytes);
-  if (node->op->family == FAMILY_DEPTHWISE) return macs / (target->lanes * target->fmas * REACHED); /* its vectors are filled */
+  if (node->op->family == FAMILY_DENSE)
+    return dense_alone(target, node->op->cost(node).macs, batch, weight_bytes);
+  if (node->op->family == FAMILY_DEPTHWISE)
+    return macs / (target->lanes * target->fmas * REACHED); /* its vectors are filled */
   const Correlation k = correlation_of(node);
   const double direct = cost_direct(target, &k, weight_bytes).total;
-  const bool squares = k.kernel[0] == 3 && k.kernel[1] == 3 && k.stride[0] == 1 && k.stride[1] == 1 && k.groups == 1;
+  const bool squares =
+      k.kernel[0] == 3 && k.kernel[1] == 3 && k.stride[0] == 1 && k.stride[1] == 1 && k.groups == 1;
   if (!squares || k.l < WINOGRAD_CHANNELS || k.s < WINOGRAD_CHANNELS) return direct;
   const double winograd = cost_winograd(target, &k, 4, 0, weight_bytes).total;
   return winograd < direct ? winograd : direct;
 }
 
-static bool near_enough(const Node *node, int lanes, int64_t cache) { /* what a layer reads and writes for all lanes */
+static bool near_enough(const Node *node, int lanes,
+                        int64_t cache) { /* what a layer reads and writes for all lanes */
   int64_t floats = shape_elements(node->shape);
   for (int k = 0; k < node->nin; k++) floats += shape_elements(node->in[k]->shape);
   return floats <= cache / 4 / lanes;
 }
 
-int images_side_by_side(const Graph *graph, int ntargets, const Target *const *target, int64_t batch, bool training) {
+int images_side_by_side(const Graph *graph, int ntargets, const Target *const *target, int64_t batch,
+                        bool training) {
   const Target *widest = target_widest(ntargets, target);
   double apart = 0, together = 0;
   for (int t = 0; t < ntargets; t++)
@@ -43,9 +55,12 @@ int images_side_by_side(const Graph *graph, int ntargets, const Target *const *t
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
     const Family family = node->op->family;
-    if (family == FAMILY_MAP || family == FAMILY_ALIAS) continue; /* most are done where their input is made */
+    if (family == FAMILY_MAP || family == FAMILY_ALIAS)
+      continue; /* most are done where their input is made */
     if (!near_enough(node, lanes, target[0]->l2)) return 1;
-    if (family != FAMILY_CONV && family != FAMILY_CONV_SCATTER && family != FAMILY_DEPTHWISE && family != FAMILY_DENSE) continue;
+    if (family != FAMILY_CONV && family != FAMILY_CONV_SCATTER && family != FAMILY_DEPTHWISE &&
+        family != FAMILY_DENSE)
+      continue;
     apart += one_by_one(node, widest, training ? 0 : batch, 4 * graph->parameters);
     together += (double)node->op->cost(node).macs / (widest->fmas * lanes * REACHED);
   }
@@ -58,11 +73,14 @@ Lower *images_begin(Arena *arena, const Kernel *kernel, const Target *target, co
   *scalar = *target;
   scalar->lanes = 1;
   LowerOptions o = *options;
-  o.layout_lanes = 1, o.layout = scalar; /* weights are broadcast one by one: no target wants them padded to its vectors */
+  o.layout_lanes = 1;
+  o.layout = scalar; /* weights are broadcast one by one: no target wants them padded to its vectors */
   return lower_begin(arena, kernel, scalar, &o);
 }
 
-static bool of_images(const Lower *l, int buffer) { return l->binding[buffer].kind == BIND_VALUE || l->binding[buffer].kind == BIND_KEYS; }
+static bool of_images(const Lower *l, int buffer) {
+  return l->binding[buffer].kind == BIND_VALUE || l->binding[buffer].kind == BIND_KEYS;
+}
 
 void images_values(Lower *l) {
   for (int i = 0; i < l->b->nbufs; i++)
@@ -79,12 +97,15 @@ void images_end(Lower *l) {
 }
 
 /* ---- into that order and back ---- */
-/* One element of all images; where there are fewer, the last one again: what is computed in lanes that do not count is then nothing new. */
+/* One element of all images; where there are fewer, the last one again: what is computed in lanes that do not
+ * count is then nothing new. */
 static void gather_element(Nest *b, Buf *in, Buf *out, const Ix *row, const Ix *i, const Ix *count) {
   const int64_t lanes = out->dim[2];
   const Elem elem = out->type.elem;
   Buf *side = BUF_OF(STACK, "side", elem, lanes);
-  FOR(n, lanes) store(at(side, n), pick(b, below(n - *count, 0), convert(load(at(in, n, *row, *i), 1), elem), convert(load(at(in, *count - 1, *row, *i), 1), elem)));
+  FOR(n, lanes)
+    store(at(side, n), pick(b, below(n - *count, 0), convert(load(at(in, n, *row, *i), 1), elem),
+                            convert(load(at(in, *count - 1, *row, *i), 1), elem)));
   store(at(out, *i, *row, 0), load(at(side, 0), (int)lanes));
 }
 
@@ -92,7 +113,10 @@ static void gather_element(Nest *b, Buf *in, Buf *out, const Ix *row, const Ix *
 void images_transpose(Nest *b, Val x[LANES], int lanes) {
   Val y[LANES];
   int low[LANES], high[LANES];
-  for (int i = 0; i < lanes; i++) low[i] = i / 2 + i % 2 * lanes, high[i] = low[i] + lanes / 2;
+  for (int i = 0; i < lanes; i++) {
+    low[i] = i / 2 + i % 2 * lanes;
+    high[i] = low[i] + lanes / 2;
+  }
   for (int step = 1; step < lanes; step *= 2) {
     for (int n = 0; n < lanes / 2; n++) {
       y[2 * n] = let(nest_text(b, "x%d", 2 * n), shuffle(x[n], x[n + lanes / 2], lanes, low));
@@ -105,7 +129,8 @@ void images_transpose(Nest *b, Val x[LANES], int lanes) {
 static void gather_square(Nest *b, Buf *in, Buf *out, const Ix *row, const Ix *first) {
   const int lanes = (int)out->dim[2];
   Val x[LANES];
-  for (int n = 0; n < lanes; n++) x[n] = let(nest_text(b, "x%d", n), convert(load(at(in, n, *row, *first), lanes), out->type.elem));
+  for (int n = 0; n < lanes; n++)
+    x[n] = let(nest_text(b, "x%d", n), convert(load(at(in, n, *row, *first), lanes), out->type.elem));
   images_transpose(b, x, lanes);
   for (int n = 0; n < lanes; n++) store(at(out, *first + n, *row, 0), x[n]);
 }
@@ -114,18 +139,31 @@ bool images_gather(Lower *l) {
   Nest *b = l->b;
   if (l->node->op != &op_input && l->node->op != &op_target) return false;
   const Extent e = shape_extent(l->node->shape);
-  const int64_t rows = l->node->chw ? e.c : 1, length = e.h * e.w * e.c / rows, lanes = l->images, whole = length / lanes;
+  const int64_t rows = l->node->chw ? e.c : 1, length = e.h * e.w * e.c / rows, lanes = l->images,
+                whole = length / lanes;
   Buf *in = l->in[0], *out = l->out;
-  in->dim[0] = lanes, in->dim[1] = rows, in->dim[2] = length;
-  out->dim[0] = length, out->dim[1] = rows, out->dim[2] = lanes; /* [h][w][c] seen as it is, or as [h*w][c] */
-  for (int d = 0; d < 3; d++) in->room[d] = in->dim[d], out->room[d] = out->dim[d];
+  in->dim[0] = lanes;
+  in->dim[1] = rows;
+  in->dim[2] = length;
+  out->dim[0] = length;
+  out->dim[1] = rows;
+  out->dim[2] = lanes; /* [h][w][c] seen as it is, or as [h*w][c] */
+  for (int d = 0; d < 3; d++) {
+    in->room[d] = in->dim[d];
+    out->room[d] = out->dim[d];
+  }
   nest_fn(b, b->name, false);
   const Ix count = *nest_size(b, "count", 1, lanes);
-  WHEN(atleast(count, lanes)) FOR(row, rows) {
-    if (whole) FOR(m, whole) gather_square(b, in, out, &row, NEST_IX(m * lanes));
-    if (length % lanes) FROM(i, whole * lanes, length) gather_element(b, in, out, &row, &i, &count);
-  }
-  OTHERWISE FOR(row, rows) FOR(i, length) gather_element(b, in, out, &row, &i, &count);
+  WHEN(atleast(count, lanes))
+    FOR(row, rows) {
+      if (whole)
+        FOR(m, whole) gather_square(b, in, out, &row, NEST_IX(m * lanes));
+      if (length % lanes)
+        FROM(i, whole * lanes, length) gather_element(b, in, out, &row, &i, &count);
+    }
+  OTHERWISE()
+    FOR(row, rows)
+      FOR(i, length) gather_element(b, in, out, &row, &i, &count);
   lower_about(l, "%d images side by side", l->images);
   return true;
 }
@@ -136,6 +174,7 @@ Nest *images_scatter(Arena *arena, const Node *value, int images) {
   Buf *in = BUF(INPUT, "in", length, images), *out = BUF(OUTPUT, "out", images, length);
   nest_fn(b, b->name, false);
   const Ix count = *nest_size(b, "count", 1, images);
-  FROM(n, 0, count) FOR(i, length) store(at(out, n, i), load(at(in, i, n), 1));
+  FROM(n, 0, count)
+    FOR(i, length) store(at(out, n, i), load(at(in, i, n), 1));
   return b;
 }

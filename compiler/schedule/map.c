@@ -3,13 +3,16 @@
 #include "ops/walk.h"
 #include "schedule/schedule.h"
 
-static void element(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes, const void *context) {
+static void element(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                    const void *context) {
   (void)context;
   lower_store(l, lower_root_map(l, y, x, c, part, lanes), y, x, c, part, lanes);
 }
 
-/* A row of pixels for one vector of channels: what depends on the channel alone (the root and the quotient of a batchnorm) is computed once a row. */
-static void row(Lower *l, const Ix *y, const Ix *first, const Ix *c, int part, int lanes, const void *context) {
+/* A row of pixels for one vector of channels: what depends on the channel alone (the root and the quotient of
+ * a batchnorm) is computed once a row. */
+static void row(Lower *l, const Ix *y, const Ix *first, const Ix *c, int part, int lanes,
+                const void *context) {
   Nest *b = l->b;
   (void)first;
   FOR(x, shape_extent(l->node->shape).w) element(l, y, &x, c, part, lanes, context);
@@ -30,6 +33,7 @@ bool schedule_map(Lower *l) {
     walk_pixels(l, e, element, NULL);
     return true;
   }
-  NEST_LOOP(y, walk_rows(l, e.h * e.w * e.c), 1, NEST_IX(0), 1, NEST_IX(e.h)) walk_channels(l, e.c, &y, &zero, row, NULL);
+  NEST_LOOP(y, walk_rows(l, e.h * e.w * e.c), 1, NEST_IX(0), 1, NEST_IX(e.h))
+    walk_channels(l, e.c, &y, &zero, row, NULL);
   return true;
 }

@@ -1,4 +1,5 @@
-// schedule.c: from a kernel to a nest that is proved and simplified: the operator's plain loops, or the schedule of its family.
+// schedule.c: from a kernel to a nest that is proved and simplified: the operator's plain loops, or the
+// schedule of its family.
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/choice.h"
 #include "schedule/schedule.h"
@@ -6,31 +7,42 @@
 #include <stdlib.h>
 #include "schedule/images.h"
 
-/* Measured with LLVM's OpenMP and threads that are awake: to make a team takes 1 microsecond, to wait for each other half of one. */
+/* Measured with LLVM's OpenMP and threads that are awake: to make a team takes 1 microsecond, to wait for
+ * each other half of one. */
 enum {
   TEAM_WORK = 1 << 17,     /* of a lane: 15 microseconds at full speed */
-  PARALLEL_MACS = 1 << 12, /* half a microsecond: the team waits before and after a layer in any case; what is smaller costs more on its way to another cache */
+  PARALLEL_MACS = 1 << 12, /* half a microsecond: the team waits before and after a layer in any case; what is
+                              smaller costs more on its way to another cache */
 };
 
 bool schedule_team(const Target *target, int64_t work) { return work > TEAM_WORK * target->lanes; }
 
-LoopKind schedule_outer(const Lower *l, int64_t macs) { return l->batch == 0 && !l->call && macs > PARALLEL_MACS * l->target->lanes ? PARALLEL : SERIAL; }
+LoopKind schedule_outer(const Lower *l, int64_t macs) {
+  return l->batch == 0 && !l->call && macs > PARALLEL_MACS * l->target->lanes ? PARALLEL : SERIAL;
+}
 
 static bool scheduled(Lower *l) {
   if (l->plain || choice_near_limits(l)) return false;
   if (l->node->together) return schedule_dense_together(l);
   switch (l->node->op->family) {
-    case FAMILY_MAP: return schedule_map(l);
-    case FAMILY_CONV: return l->choice.method == METHOD_WINOGRAD ? schedule_conv_winograd(l) : l->choice.method == METHOD_COLUMNS ? schedule_conv_columns(l) : schedule_conv(l);
-    case FAMILY_CONV_SCATTER: return l->choice.method == METHOD_WINOGRAD ? schedule_conv_winograd(l) : schedule_conv_scatter(l);
-    case FAMILY_CONV_WEIGHTS: return l->choice.method == METHOD_WINOGRAD ? schedule_conv_winograd_weights(l) : schedule_conv_weights(l);
-    case FAMILY_DEPTHWISE: return schedule_depthwise(l);
-    case FAMILY_DEPTHWISE_SCATTER: return schedule_depthwise_scatter(l);
-    case FAMILY_DEPTHWISE_WEIGHTS: return schedule_depthwise_weights(l);
-    case FAMILY_DENSE: return schedule_dense(l);
-    case FAMILY_DENSE_INPUT: return schedule_dense_input(l);
-    case FAMILY_DENSE_WEIGHTS: return schedule_dense_weights(l);
-    case FAMILY_NONE: case FAMILY_POOL: case FAMILY_ALIAS: return false; /* nests of their own follow the target: ops/walk.h */
+  case FAMILY_MAP: return schedule_map(l);
+  case FAMILY_CONV:
+    return l->choice.method == METHOD_WINOGRAD  ? schedule_conv_winograd(l)
+           : l->choice.method == METHOD_COLUMNS ? schedule_conv_columns(l)
+                                                : schedule_conv(l);
+  case FAMILY_CONV_SCATTER:
+    return l->choice.method == METHOD_WINOGRAD ? schedule_conv_winograd(l) : schedule_conv_scatter(l);
+  case FAMILY_CONV_WEIGHTS:
+    return l->choice.method == METHOD_WINOGRAD ? schedule_conv_winograd_weights(l) : schedule_conv_weights(l);
+  case FAMILY_DEPTHWISE: return schedule_depthwise(l);
+  case FAMILY_DEPTHWISE_SCATTER: return schedule_depthwise_scatter(l);
+  case FAMILY_DEPTHWISE_WEIGHTS: return schedule_depthwise_weights(l);
+  case FAMILY_DENSE: return schedule_dense(l);
+  case FAMILY_DENSE_INPUT: return schedule_dense_input(l);
+  case FAMILY_DENSE_WEIGHTS: return schedule_dense_weights(l);
+  case FAMILY_NONE:
+  case FAMILY_POOL:
+  case FAMILY_ALIAS: return false; /* nests of their own follow the target: ops/walk.h */
   }
   return false;
 }
@@ -38,7 +50,8 @@ static bool scheduled(Lower *l) {
 /* With images side by side: the kernels in which they are more than lanes that know nothing of each other. */
 static bool built_of_vectors(Lower *l) {
   if (l->plain) return images_gather(l);
-  return images_gather(l) || (l->node->op->family == FAMILY_DENSE_WEIGHTS && schedule_dense_weights_images(l));
+  return images_gather(l) ||
+         (l->node->op->family == FAMILY_DENSE_WEIGHTS && schedule_dense_weights_images(l));
 }
 
 /* A nest that cannot be proved is a bug of the compiler: nothing is written. */
@@ -54,7 +67,8 @@ static void check(Nest *nest) {
 
 static Lower *lowered(Arena *arena, const Kernel *kernel, const Target *target, const LowerOptions *options) {
   const bool images = options->images > 1 && kernel->root->result != RESULT_BATCH;
-  Lower *l = images ? images_begin(arena, kernel, target, options) : lower_begin(arena, kernel, target, options);
+  Lower *l =
+      images ? images_begin(arena, kernel, target, options) : lower_begin(arena, kernel, target, options);
   choice_make(l);
   if (!images || !built_of_vectors(l)) {
     if (!scheduled(l)) l->node->op->lower(l);
@@ -63,8 +77,10 @@ static Lower *lowered(Arena *arena, const Kernel *kernel, const Target *target, 
   return l;
 }
 
-/* The proof says whether each element is read before it is written over. Partial sums in the result, or pixels that two tiles compute, and it is not. */
-static Lower *lowered_over(Arena *arena, const Kernel *kernel, const Target *target, const LowerOptions *options) {
+/* The proof says whether each element is read before it is written over. Partial sums in the result, or
+ * pixels that two tiles compute, and it is not. */
+static Lower *lowered_over(Arena *arena, const Kernel *kernel, const Target *target,
+                           const LowerOptions *options) {
   Proof proof;
   Lower *l = lowered(arena, kernel, target, options);
   if (nest_prove(l->b, &proof)) return l;
@@ -74,7 +90,8 @@ static Lower *lowered_over(Arena *arena, const Kernel *kernel, const Target *tar
   return lowered(arena, apart, target, options);
 }
 
-Lower *schedule_kernel(Arena *arena, const Kernel *kernel, const Target *target, const LowerOptions *options) {
+Lower *schedule_kernel(Arena *arena, const Kernel *kernel, const Target *target,
+                       const LowerOptions *options) {
   Lower *l = (kernel->over ? lowered_over : lowered)(arena, kernel, target, options);
   check(l->b);
   for (int i = 0; i < l->packs.n; i++) check(l->packs.data[i]->nest);

@@ -1,35 +1,41 @@
-/* schedule.h: the schedules by family. Each builds the whole nest of l->node for l->target, or returns false before it has built anything. */
+/* schedule.h: the schedules by family. Each builds the whole nest of l->node for l->target, or returns false
+ * before it has built anything. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SCHEDULE_H
 #define CNNC_SCHEDULE_H
 #include "ops/correlation.h"
 
-bool schedule_conv_winograd(Lower *);     /* conv_winograd.c */
+bool schedule_conv_winograd(Lower *);         /* conv_winograd.c */
 bool schedule_conv_winograd_weights(Lower *); /* conv_winograd_weights.c */
-bool schedule_conv(Lower *);              /* conv_direct.c */
-bool schedule_conv_columns(Lower *);      /* conv_columns.c */
-bool schedule_conv_scatter(Lower *);      /* conv_scatter.c */
-bool schedule_conv_weights(Lower *);      /* conv_weights.c */
-bool schedule_depthwise(Lower *);         /* depthwise.c */
+bool schedule_conv(Lower *);                  /* conv_direct.c */
+bool schedule_conv_columns(Lower *);          /* conv_columns.c */
+bool schedule_conv_scatter(Lower *);          /* conv_scatter.c */
+bool schedule_conv_weights(Lower *);          /* conv_weights.c */
+bool schedule_depthwise(Lower *);             /* depthwise.c */
 bool schedule_depthwise_scatter(Lower *);
 bool schedule_depthwise_weights(Lower *);
-bool schedule_dense(Lower *);             /* dense.c */
+bool schedule_dense(Lower *); /* dense.c */
 bool schedule_dense_input(Lower *);
 bool schedule_dense_weights(Lower *);
-bool schedule_dense_together(Lower *);    /* dense_together.c: all three, for all images */
-bool dense_pays_together(const Graph *, int ntargets, const Target *const *target, int64_t batch); /* inference of so many images a call: do dense layers that are large enough? */
+bool schedule_dense_together(Lower *); /* dense_together.c: all three, for all images */
+bool dense_pays_together(
+    const Graph *, int ntargets, const Target *const *target,
+    int64_t batch); /* inference of so many images a call: do dense layers that are large enough? */
 bool schedule_dense_weights_images(Lower *); /* with images side by side; built of vectors */
-bool schedule_map(Lower *);               /* map.c */
+bool schedule_map(Lower *);                  /* map.c */
 
 /* Why the kernel cannot be done that way; NULL: it can. */
 const char *winograd_refused(const Lower *, const Correlation *); /* as a gathering */
 const char *columns_refused(const Lower *, const Correlation *);
 
-/* split_row(0, ty, t0) of Winograd's algorithm: the tiles of row ty of in[0] transformed to V[0][xi][t0 ..][channel]. */
+/* split_row(0, ty, t0) of Winograd's algorithm: the tiles of row ty of in[0] transformed to V[0][xi][t0
+ * ..][channel]. */
 struct Winograd;
 NestFn *winograd_split(Lower *, const Correlation *, const struct Winograd *, int lanes, Buf *V);
 
 /* Threads, in inference; training runs its images in parallel instead. */
-bool schedule_team(const Target *, int64_t work);       /* does it pay to make a team for a net of so many multiply-adds and elements? */
-LoopKind schedule_outer(const Lower *, int64_t macs);   /* of a loop of so many, in a net that has a team */
+bool schedule_team(
+    const Target *,
+    int64_t work); /* does it pay to make a team for a net of so many multiply-adds and elements? */
+LoopKind schedule_outer(const Lower *, int64_t macs); /* of a loop of so many, in a net that has a team */
 #endif

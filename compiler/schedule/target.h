@@ -6,27 +6,27 @@
 #include <stdint.h>
 
 typedef struct Target {
-  const char *name;       /* "x86-64-v4" */
-  const char *suffix;     /* of C names: "v4" */
-  int lanes;              /* floats of a vector; 1: no vectors */
-  int registers;          /* vector registers */
+  const char *name;   /* "x86-64-v4" */
+  const char *suffix; /* of C names: "v4" */
+  int lanes;          /* floats of a vector; 1: no vectors */
+  int registers;      /* vector registers */
   bool fma;
-  int64_t l1, l2, l3;     /* bytes */
-  double fmas;            /* vector multiply-adds that it starts in a cycle */
+  int64_t l1, l2, l3;                   /* bytes */
+  double fmas;                          /* vector multiply-adds that it starts in a cycle */
   double l2_rate, l3_rate, memory_rate; /* bytes that arrive in a cycle from there */
-  const char *condition;  /* of #if, NULL: any CPU */
-  const char *attribute;  /* of every function, NULL: none (the lowest target of a file needs none) */
-  const char *supported;  /* C expression that is true on a CPU that can run it, NULL: always */
-  int march_level;        /* order within an architecture */
-  const char *arch;       /* what one object can hold: "x86-64"; NULL: any */
+  const char *condition;                /* of #if, NULL: any CPU */
+  const char *attribute;    /* of every function, NULL: none (the lowest target of a file needs none) */
+  const char *supported;    /* C expression that is true on a CPU that can run it, NULL: always */
+  int march_level;          /* order within an architecture */
+  const char *arch;         /* what one object can hold: "x86-64"; NULL: any */
   const char *const *cross; /* clang's options for objects made on another CPU, NULL: none */
-  bool bare;              /* no shared libraries */
+  bool bare;                /* no shared libraries */
 } Target;
-extern const Target target_table[];   /* ends with name NULL */
+extern const Target target_table[]; /* ends with name NULL */
 const Target *target_find(const char *name);
 const Target *target_of_lanes(int lanes); /* the first of the table whose vectors have so many */
 const Target *target_widest(int n, const Target *const *); /* the first of them with the longest vectors */
-const Target *target_native(void);    /* the best of the table that this CPU runs */
+const Target *target_native(void);                         /* the best of the table that this CPU runs */
 bool target_runs_here(const Target *);
 bool target_is_foreign(const Target *); /* of another architecture than this machine's */
 #endif

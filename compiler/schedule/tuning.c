@@ -5,14 +5,22 @@
 
 static const char first_line[] = "# cnnc tuning 1"; /* another number where choices mean something else */
 
-static const char *const method_names[] = {[METHOD_OWN] = NULL, [METHOD_DIRECT] = "direct", [METHOD_COLUMNS] = "columns", [METHOD_WINOGRAD] = "winograd"};
-static const char *const order_names[] = {[ORDER_OWN] = NULL, [ORDER_ROWS] = "rows", [ORDER_PANELS] = "panels"};
-enum { METHODS = sizeof method_names / sizeof *method_names, ORDERS = sizeof order_names / sizeof *order_names };
+static const char *const method_names[] = {[METHOD_OWN] = NULL,
+                                           [METHOD_DIRECT] = "direct",
+                                           [METHOD_COLUMNS] = "columns",
+                                           [METHOD_WINOGRAD] = "winograd"};
+static const char *const order_names[] = {
+    [ORDER_OWN] = NULL, [ORDER_ROWS] = "rows", [ORDER_PANELS] = "panels"};
+enum {
+  METHODS = sizeof method_names / sizeof *method_names,
+  ORDERS = sizeof order_names / sizeof *order_names
+};
 
 /* ---- in memory ---- */
 Tuned *tuning_find(const Tuning *tuning, const char *target, const char *key) {
   for (int i = 0; i < tuning->lines.n; i++)
-    if (!strcmp(tuning->lines.data[i]->target, target) && !strcmp(tuning->lines.data[i]->key, key)) return tuning->lines.data[i];
+    if (!strcmp(tuning->lines.data[i]->target, target) && !strcmp(tuning->lines.data[i]->key, key))
+      return tuning->lines.data[i];
   return NULL;
 }
 
@@ -43,23 +51,30 @@ static const char *microseconds(Arena *arena, double us) { /* three digits are m
 }
 
 void tuning_put(Text *out, const Tuning *tuning, const char *program) {
-  text_put(out, "%s\n# What `cnnc --tune` measured for %s; read by each later compilation of it. A line: target, kernel: choice, its time, and that of the\n"
-           "# cost model's choice, on one thread. Delete lines, or the file, to go back to the cost model.\n", first_line, program);
+  text_put(out,
+           "%s\n# What `cnnc --tune` measured for %s; read by each later compilation of it. A line: target, "
+           "kernel: choice, its time, and that of the\n"
+           "# cost model's choice, on one thread. Delete lines, or the file, to go back to the cost model.\n",
+           first_line, program);
   for (int i = 0; i < tuning->lines.n; i++) {
     const Tuned *t = tuning->lines.data[i];
-    text_put(out, "%s %s: %s us=%s model_us=%s\n", t->target, t->key, tuning_choice(out->arena, &t->choice), microseconds(out->arena, t->us), microseconds(out->arena, t->model_us));
+    text_put(out, "%s %s: %s us=%s model_us=%s\n", t->target, t->key, tuning_choice(out->arena, &t->choice),
+             microseconds(out->arena, t->us), microseconds(out->arena, t->model_us));
   }
 }
 
 /* ---- reading ---- */
 static bool read_count(const char *text, int *value) {
   double number;
-  if (!text_number(text, &number) || number < 1 || number > 1e6 || number != (double)(int)number) return false;
+  if (!text_number(text, &number) || number < 1 || number > 1e6 || number != (double)(int)number)
+    return false;
   *value = (int)number;
   return true;
 }
 
-static bool read_time(const char *text, double *value) { return text_number(text, value) && *value >= 0 && *value < 1e12; }
+static bool read_time(const char *text, double *value) {
+  return text_number(text, value) && *value >= 0 && *value < 1e12;
+}
 
 static bool read_name(const char *text, const char *const *names, int n, int *value) {
   for (int i = 0; i < n; i++)
@@ -89,7 +104,9 @@ static const char *read_choice(Arena *arena, Tuned *t, char *words) {
     const char *word = arena_copy(arena, words, length);
     const char *equals = strchr(word, '=');
     words += length;
-    if (n == 0 ? !read_name(word, method_names, METHODS, &method) : !equals || !read_setting(t, arena_copy(arena, word, (size_t)(equals - word)), equals + 1)) return word;
+    if (n == 0 ? !read_name(word, method_names, METHODS, &method)
+               : !equals || !read_setting(t, arena_copy(arena, word, (size_t)(equals - word)), equals + 1))
+      return word;
     t->choice.method = (Method)method;
   }
 }
@@ -98,13 +115,15 @@ static void read_line(Tuning *tuning, Diags *diags, char *line, Span span) {
   char *space = strchr(line, ' '), *colon = strrchr(line, ':');
   Tuned t = {.target = line, .key = space ? space + 1 : "", .span = span};
   if (!space || !colon || colon < space) {
-    diag_report(diags, DIAG_tuning_ignored, span, NULL, "not a measured choice, which is a target, a kernel, a colon and the choice");
+    diag_report(diags, DIAG_tuning_ignored, span, NULL,
+                "not a measured choice, which is a target, a kernel, a colon and the choice");
     return;
   }
   *space = *colon = 0;
   const char *wrong = read_choice(tuning->arena, &t, colon + 1);
   if (!wrong) tuning_set(tuning, t);
-  else if (*wrong) diag_report(diags, DIAG_tuning_ignored, span, NULL, "'%s' means nothing in a measured choice", wrong);
+  else if (*wrong)
+    diag_report(diags, DIAG_tuning_ignored, span, NULL, "'%s' means nothing in a measured choice", wrong);
   else diag_report(diags, DIAG_tuning_ignored, span, NULL, "a measured choice without the choice");
 }
 
@@ -121,12 +140,16 @@ static bool is_text(const Source *source) {
 void tuning_read(Tuning *tuning, Diags *diags, const Sources *sources, uint32_t file) {
   const Source *source = sources_get(sources, file);
   if (!is_text(source)) {
-    diag_report(diags, DIAG_tuning_ignored, NO_SPAN, NULL, "'%s' is no text of measured choices", source->path);
+    diag_report(diags, DIAG_tuning_ignored, NO_SPAN, NULL, "'%s' is no text of measured choices",
+                source->path);
     return;
   }
   const size_t first = strlen(first_line);
-  if (source->n < first || strncmp(source->text, first_line, first) != 0 || (source->n > first && !strchr("\r\n", source->text[first]))) {
-    Diag *diag = diag_report(diags, DIAG_tuning_ignored, NO_SPAN, NULL, "'%s' does not begin with '%s', so it is of another version", source->path, first_line);
+  if (source->n < first || strncmp(source->text, first_line, first) != 0 ||
+      (source->n > first && !strchr("\r\n", source->text[first]))) {
+    Diag *diag =
+        diag_report(diags, DIAG_tuning_ignored, NO_SPAN, NULL,
+                    "'%s' does not begin with '%s', so it is of another version", source->path, first_line);
     diag_help(diag, "--tune makes it anew");
     return;
   }
@@ -134,11 +157,15 @@ void tuning_read(Tuning *tuning, Diags *diags, const Sources *sources, uint32_t 
     for (end = at; end < source->n && source->text[end] != '\n';) end++;
     size_t last = end;
     while (last > at && strchr(" \t\r", source->text[last - 1])) last--;
-    if (last > at && source->text[at] != '#') read_line(tuning, diags, arena_copy(tuning->arena, source->text + at, last - at), (Span){file, (uint32_t)at, (uint32_t)last});
+    if (last > at && source->text[at] != '#')
+      read_line(tuning, diags, arena_copy(tuning->arena, source->text + at, last - at),
+                (Span){file, (uint32_t)at, (uint32_t)last});
   }
 }
 
 void tuning_report(const Tuning *tuning, Diags *diags) {
   for (int i = 0; i < tuning->lines.n; i++)
-    if (tuning->lines.data[i]->refused) diag_report(diags, DIAG_tuning_ignored, tuning->lines.data[i]->span, NULL, "this choice is not possible: %s", tuning->lines.data[i]->refused);
+    if (tuning->lines.data[i]->refused)
+      diag_report(diags, DIAG_tuning_ignored, tuning->lines.data[i]->span, NULL,
+                  "this choice is not possible: %s", tuning->lines.data[i]->refused);
 }

@@ -1,4 +1,5 @@
-/* tuning.h: choices that were measured on a machine, and the file that keeps them beside the program: NAME.tune. */
+/* tuning.h: choices that were measured on a machine, and the file that keeps them beside the program:
+ * NAME.tune. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_TUNING_H
 #define CNNC_TUNING_H
@@ -6,22 +7,27 @@
 #include "base/text.h"
 #include "ops/lower.h"
 
-/* A line:  x86-64-v4  conv 3x3 56x56x64 -> 56x56x64 pad 1x1 + relu: winograd m=4 tiles=56 us=102.3 model_us=141 */
+/* A line:  x86-64-v4  conv 3x3 56x56x64 -> 56x56x64 pad 1x1 + relu: winograd m=4 tiles=56 us=102.3
+ * model_us=141 */
 typedef struct Tuned {
-  const char *target;   /* x86-64-v3/16: where weights are packed for vectors of 16 */
+  const char *target; /* x86-64-v3/16: where weights are packed for vectors of 16 */
   const char *key;
   Choice choice;
-  double us, model_us;  /* measured: with this choice, with that of the cost model */
+  double us, model_us; /* measured: with this choice, with that of the cost model */
   Span span;
-  const char *refused;  /* found out when it was to be used: why it cannot be; or NULL */
+  const char *refused; /* found out when it was to be used: why it cannot be; or NULL */
 } Tuned;
 
-typedef struct Tuning { Arena *arena; VEC(Tuned *) lines; } Tuning;
+typedef struct Tuning {
+  Arena *arena;
+  VEC(Tuned *) lines;
+} Tuning;
 
 Tuned *tuning_find(const Tuning *, const char *target, const char *key);
-void tuning_set(Tuning *, Tuned);                        /* in place of what is known for that target and key */
-const char *tuning_choice(Arena *, const Choice *);      /* "winograd m=4 tiles=56" */
+void tuning_set(Tuning *, Tuned);                   /* in place of what is known for that target and key */
+const char *tuning_choice(Arena *, const Choice *); /* "winograd m=4 tiles=56" */
 void tuning_put(Text *, const Tuning *, const char *program); /* the file */
-void tuning_read(Tuning *, Diags *, const Sources *, uint32_t file); /* lines that say nothing are reported, and passed over */
-void tuning_report(const Tuning *, Diags *);             /* choices that could not be used */
+void tuning_read(Tuning *, Diags *, const Sources *,
+                 uint32_t file);             /* lines that say nothing are reported, and passed over */
+void tuning_report(const Tuning *, Diags *); /* choices that could not be used */
 #endif

@@ -1,10 +1,11 @@
-// winograd.c: the matrices of Winograd convolutions, from the points at which polynomials are multiplied, and the transforms as code.
+// winograd.c: the matrices of Winograd convolutions, from the points at which polynomials are multiplied, and
+// the transforms as code.
 // SPDX-License-Identifier: Apache-2.0
 //
-// A convolution is a product of polynomials, taken at n points: 0, 1, -1, 2, -2 and infinity, the leading coefficient (Toom and Cook).
-// All matrices follow from the points. Those of a pair p, -p differ in the signs of odd powers only, so both come from one sum of the
-// even and one of the odd ones. All products are by powers of two, which are exact: so it does not matter which of them a C compiler fuses
-// with a sum.
+// A convolution is a product of polynomials, taken at n points: 0, 1, -1, 2, -2 and infinity, the leading
+// coefficient (Toom and Cook). All matrices follow from the points. Those of a pair p, -p differ in the signs
+// of odd powers only, so both come from one sum of the even and one of the odd ones. All products are by
+// powers of two, which are exact: so it does not matter which of them a C compiler fuses with a sum.
 #include "schedule/winograd.h"
 #include <math.h>
 
@@ -16,7 +17,8 @@ static void product_of(int count, int except, double coefficient[WINOGRAD_TILE])
   for (int k = 0; k < WINOGRAD_TILE; k++) coefficient[k] = k == 0;
   for (int l = 0; l < count; l++) {
     if (l == except) continue;
-    for (int k = WINOGRAD_TILE - 1; k >= 0; k--) coefficient[k] = (k ? coefficient[k - 1] : 0) - points[l] * coefficient[k];
+    for (int k = WINOGRAD_TILE - 1; k >= 0; k--)
+      coefficient[k] = (k ? coefficient[k - 1] : 0) - points[l] * coefficient[k];
   }
 }
 
@@ -46,11 +48,14 @@ Winograd winograd_of(int m, int r) {
 /* ---- rounding ---- */
 static double size_of(double x) { return x < 0 ? -x : x; }
 
-/* An output is the sum over i of output[k][i] * M[i], and M[i] a sum over the channels of (row i of B^T x) * (row i of G w). Data of variance 1 give M[i] the
- * variance V[i] = |B^T row|^2 |G row|^2 for each channel. Each of the `channels` steps of the sum rounds what has been summed so far, on the average half of it, by at most u:
- * with the standard deviation u/sqrt(3); the transforms add a few roundings of the whole. The exact output has the variance r for each channel. Both dimensions do this,
- * and the largest errors stand to the largest outputs as the deviations do; of an output tile's pixels the worst one counts.
- * The worst case takes absolute values everywhere: u times (channels + the roundings of the transforms) times the sums of absolute coefficients. */
+/* An output is the sum over i of output[k][i] * M[i], and M[i] a sum over the channels of (row i of B^T x) *
+ * (row i of G w). Data of variance 1 give M[i] the variance V[i] = |B^T row|^2 |G row|^2 for each channel.
+ * Each of the `channels` steps of the sum rounds what has been summed so far, on the average half of it, by
+ * at most u: with the standard deviation u/sqrt(3); the transforms add a few roundings of the whole. The
+ * exact output has the variance r for each channel. Both dimensions do this, and the largest errors stand to
+ * the largest outputs as the deviations do; of an output tile's pixels the worst one counts. The worst case
+ * takes absolute values everywhere: u times (channels + the roundings of the transforms) times the sums of
+ * absolute coefficients. */
 WinogradError winograd_error(const Winograd *w, int64_t channels) {
   const double unit = 0x1p-24, margin = 1.5, transform_steps = 32;
   double variance = 0, absolute = 0;
@@ -58,8 +63,14 @@ WinogradError winograd_error(const Winograd *w, int64_t channels) {
     double v = 0, a = 0;
     for (int i = 0; i < w->n; i++) {
       double input = 0, weight = 0, input_sum = 0, weight_sum = 0;
-      for (int j = 0; j < w->n; j++) input += w->input[i][j] * w->input[i][j], input_sum += size_of(w->input[i][j]);
-      for (int j = 0; j < w->r; j++) weight += w->weight[i][j] * w->weight[i][j], weight_sum += size_of(w->weight[i][j]);
+      for (int j = 0; j < w->n; j++) {
+        input += w->input[i][j] * w->input[i][j];
+        input_sum += size_of(w->input[i][j]);
+      }
+      for (int j = 0; j < w->r; j++) {
+        weight += w->weight[i][j] * w->weight[i][j];
+        weight_sum += size_of(w->weight[i][j]);
+      }
       v += w->output[k][i] * w->output[k][i] * input * weight * w->scale[i] * w->scale[i];
       a += size_of(w->output[k][i] * w->scale[i]) * input_sum * weight_sum;
     }
@@ -72,7 +83,10 @@ WinogradError winograd_error(const Winograd *w, int64_t channels) {
 }
 
 /* ---- as code ---- */
-typedef struct Scaled { double factor; Val sum; } Scaled; /* sum NULL: nothing */
+typedef struct Scaled {
+  double factor;
+  Val sum;
+} Scaled; /* sum NULL: nothing */
 
 /* The sum of k[i]*x[i], i = first, first + step ..., with a factor that all of them share kept apart. */
 static Scaled sum_of(Nest *b, int n, const double *k, const Val *x, int first, int step) {
@@ -98,13 +112,18 @@ static Val add_scaled(Nest *b, Val sum, double factor, Val x) {
   return factor == 1 ? add(sum, x) : factor == -1 ? sub(sum, x) : add(sum, mul(num(b, factor), x));
 }
 
-static Val whole_sum(Nest *b, const Scaled *s) { return s->factor == 1 ? s->sum : mul(num(b, s->factor), s->sum); }
+static Val whole_sum(Nest *b, const Scaled *s) {
+  return s->factor == 1 ? s->sum : mul(num(b, s->factor), s->sum);
+}
 static Val named(Nest *b, const char *name, Val x) { return x->op == LOAD ? x : let(name, x); }
 
 /* The first and the last row have coefficients like 5 = 4 + 1. */
 static Val lone_row(Nest *b, int columns, const double *k, const Val *x) {
   double fours[WINOGRAD_TILE], ones[WINOGRAD_TILE];
-  for (int i = 0; i < columns; i++) fours[i] = (double)(int)(k[i] / 4), ones[i] = k[i] - 4 * fours[i];
+  for (int i = 0; i < columns; i++) {
+    fours[i] = (double)(int)(k[i] / 4);
+    ones[i] = k[i] - 4 * fours[i];
+  }
   const Scaled four = sum_of(b, columns, fours, x, 0, 1), one = sum_of(b, columns, ones, x, 0, 1);
   Val sum = whole_sum(b, &one);
   return four.sum ? add_scaled(b, sum, 4 * four.factor, four.sum) : sum;
@@ -119,19 +138,28 @@ static void by_rows(Nest *b, int n, int columns, const double matrix[][WINOGRAD_
     }
     const Scaled even = sum_of(b, columns, matrix[j], x, 0, 2), odd = sum_of(b, columns, matrix[j], x, 1, 2);
     Val p = named(b, "p", whole_sum(b, &even)), q = named(b, "q", odd.sum);
-    y[j] = add_scaled(b, p, odd.factor, q), y[j + 1] = add_scaled(b, p, -odd.factor, q);
+    y[j] = add_scaled(b, p, odd.factor, q);
+    y[j + 1] = add_scaled(b, p, -odd.factor, q);
     j++;
   }
 }
 
-void winograd_input(Nest *b, const Winograd *w, const Val *x, Val *y) { by_rows(b, w->n, w->n, w->input, x, y); }
-void winograd_weight(Nest *b, const Winograd *w, const Val *x, Val *y) { by_rows(b, w->n, w->r, w->weight, x, y); }
+void winograd_input(Nest *b, const Winograd *w, const Val *x, Val *y) {
+  by_rows(b, w->n, w->n, w->input, x, y);
+}
+void winograd_weight(Nest *b, const Winograd *w, const Val *x, Val *y) {
+  by_rows(b, w->n, w->r, w->weight, x, y);
+}
 
 /* Likewise with columns for pairs: even rows want the sum of a pair's, odd ones the difference. */
 static void by_columns(Nest *b, int n, int rows, const double matrix[][WINOGRAD_TILE], const Val *x, Val *y) {
   Val even[WINOGRAD_TILE], odd[WINOGRAD_TILE];
-  even[0] = odd[0] = x[0], even[n - 1] = odd[n - 1] = x[n - 1];
-  for (int j = 1; j + 1 < n; j += 2) even[j] = let("s", add(x[j], x[j + 1])), odd[j] = let("d", sub(x[j], x[j + 1]));
+  even[0] = odd[0] = x[0];
+  even[n - 1] = odd[n - 1] = x[n - 1];
+  for (int j = 1; j + 1 < n; j += 2) {
+    even[j] = let("s", add(x[j], x[j + 1]));
+    odd[j] = let("d", sub(x[j], x[j + 1]));
+  }
   for (int i = 0; i < rows; i++) {
     double k[WINOGRAD_TILE];
     for (int j = 0; j < n; j++) k[j] = j > 0 && j < n - 1 && j % 2 == 0 ? 0 : matrix[i][j];
@@ -145,7 +173,9 @@ static void turn(const double matrix[][WINOGRAD_TILE], double turned[WINOGRAD_TI
     for (int j = 0; j < WINOGRAD_TILE; j++) turned[j][i] = matrix[i][j];
 }
 
-void winograd_output(Nest *b, const Winograd *w, const Val *x, Val *y) { by_columns(b, w->n, w->m, w->output, x, y); }
+void winograd_output(Nest *b, const Winograd *w, const Val *x, Val *y) {
+  by_columns(b, w->n, w->m, w->output, x, y);
+}
 
 void winograd_output_gradient(Nest *b, const Winograd *w, const Val *x, Val *y) {
   double turned[WINOGRAD_TILE][WINOGRAD_TILE];

@@ -1,16 +1,20 @@
-/* arithmetic.c: numbers and booleans of constant expressions. Integers have 64 bits and never wrap; '/' gives a float when it does not divide;
- * the remainder has the sign of the divisor, as in Python. */
+/* arithmetic.c: numbers and booleans of constant expressions. Integers have 64 bits and never wrap; '/' gives
+ * a float when it does not divide; the remainder has the sign of the divisor, as in Python. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
 #include "sema/context.h"
 
 Const const_poison(Span span) { return (Const){.kind = CONST_POISON, .span = span}; }
-Const const_int(Span span, int64_t i) { return (Const){.kind = CONST_INT, .span = span, .i = i, .f = (double)i}; }
+Const const_int(Span span, int64_t i) {
+  return (Const){.kind = CONST_INT, .span = span, .i = i, .f = (double)i};
+}
 Const const_float(Span span, double f) { return (Const){.kind = CONST_FLOAT, .span = span, .f = f}; }
 Const const_bool(Span span, bool yes) { return (Const){.kind = CONST_BOOL, .span = span, .i = yes}; }
 Const const_word(Span span, const char *word) { return (Const){.kind = CONST_WORD, .span = span, .s = word}; }
-Const const_value(Span span, Node *node, const Origin *origin) { return (Const){.kind = CONST_VALUE, .span = span, .node = node, .origin = origin}; }
+Const const_value(Span span, Node *node, const Origin *origin) {
+  return (Const){.kind = CONST_VALUE, .span = span, .node = node, .origin = origin};
+}
 
 bool const_is_number(const Const *c) { return c->kind == CONST_INT || c->kind == CONST_FLOAT; }
 
@@ -110,7 +114,8 @@ static int compare(const Const *a, const Const *b) {
 
 static bool comparable(const Const *a, const Const *b) {
   if (const_is_number(a) && const_is_number(b)) return true;
-  const bool a_list = a->kind == CONST_DIMS || a->kind == CONST_LIST, b_list = b->kind == CONST_DIMS || b->kind == CONST_LIST;
+  const bool a_list = a->kind == CONST_DIMS || a->kind == CONST_LIST,
+             b_list = b->kind == CONST_DIMS || b->kind == CONST_LIST;
   if (a_list && b_list) return true;
   return a->kind == b->kind && (a->kind == CONST_STRING || a->kind == CONST_BOOL || a->kind == CONST_RANGE);
 }
@@ -129,14 +134,17 @@ static bool equal(const Const *a, const Const *b) {
 /* ---- operators ---- */
 
 static const char *const symbol[] = {
-  [OP_OR] = "or", [OP_AND] = "and", [OP_NOT] = "not", [OP_EQ] = "==", [OP_NE] = "!=", [OP_LT] = "<", [OP_LE] = "<=", [OP_GT] = ">", [OP_GE] = ">=",
-  [OP_PLUS] = "+", [OP_MINUS] = "-", [OP_TIMES] = "*", [OP_DIVIDE] = "/", [OP_MODULO] = "%", [OP_POWER] = "**", [OP_NEGATE] = "-",
+    [OP_OR] = "or",    [OP_AND] = "and",  [OP_NOT] = "not",  [OP_EQ] = "==",
+    [OP_NE] = "!=",    [OP_LT] = "<",     [OP_LE] = "<=",    [OP_GT] = ">",
+    [OP_GE] = ">=",    [OP_PLUS] = "+",   [OP_MINUS] = "-",  [OP_TIMES] = "*",
+    [OP_DIVIDE] = "/", [OP_MODULO] = "%", [OP_POWER] = "**", [OP_NEGATE] = "-",
 };
 
 static Const not_a_number(Sema *s, const Frame *frame, const Expr *e, const Expr *operand, const Const *c) {
-  Diag *diag = diag_report(s->diags, DIAG_wrong_type, operand->span, frame->site, "'%s' takes numbers, but this is %s", symbol[e->op],
-                           const_describe(s->arena, c));
-  if (c->kind == CONST_VALUE) diag_help(diag, "values of the net are combined by operators, as in a -> add(b)");
+  Diag *diag = diag_report(s->diags, DIAG_wrong_type, operand->span, frame->site,
+                           "'%s' takes numbers, but this is %s", symbol[e->op], const_describe(s->arena, c));
+  if (c->kind == CONST_VALUE)
+    diag_help(diag, "values of the net are combined by operators, as in a -> add(b)");
   return const_poison(e->span);
 }
 
@@ -144,8 +152,8 @@ Const arithmetic_unary(Sema *s, const Frame *frame, const Expr *e, Const a) {
   if (a.kind == CONST_POISON) return const_poison(e->span);
   if (e->op == OP_NOT) {
     if (a.kind == CONST_BOOL) return const_bool(e->span, !a.i);
-    Diag *diag = diag_report(s->diags, DIAG_not_boolean, e->a->span, frame->site, "'not' takes true or false, but this is %s",
-                             const_describe(s->arena, &a));
+    Diag *diag = diag_report(s->diags, DIAG_not_boolean, e->a->span, frame->site,
+                             "'not' takes true or false, but this is %s", const_describe(s->arena, &a));
     if (const_is_number(&a)) diag_help(diag, "compare it: %s == 0", name_or_x(e->a));
     return const_poison(e->span);
   }
@@ -158,8 +166,8 @@ Const arithmetic_binary(Sema *s, const Frame *frame, const Expr *e, Const a, Con
   if (a.kind == CONST_POISON || b.kind == CONST_POISON) return const_poison(e->span);
   if (e->op == OP_EQ || e->op == OP_NE) {
     if (comparable(&a, &b)) return const_bool(e->span, equal(&a, &b) == (e->op == OP_EQ));
-    diag_report(s->diags, DIAG_wrong_type, e->span, frame->site, "%s and %s cannot be compared", const_describe(s->arena, &a),
-                const_describe(s->arena, &b));
+    diag_report(s->diags, DIAG_wrong_type, e->span, frame->site, "%s and %s cannot be compared",
+                const_describe(s->arena, &a), const_describe(s->arena, &b));
     return const_poison(e->span);
   }
   if (!const_is_number(&a)) return not_a_number(s, frame, e, e->a, &a);
@@ -171,7 +179,8 @@ Const arithmetic_binary(Sema *s, const Frame *frame, const Expr *e, Const a, Con
   case OP_GE: return const_bool(e->span, compare(&a, &b) >= 0);
   default: break;
   }
-  return a.kind == CONST_INT && b.kind == CONST_INT ? integers(s, frame, e, a.i, b.i) : floats(s, frame, e, a.f, b.f);
+  return a.kind == CONST_INT && b.kind == CONST_INT ? integers(s, frame, e, a.i, b.i)
+                                                    : floats(s, frame, e, a.f, b.f);
 }
 
 /* ---- functions: min max floor ceil round ---- */
@@ -181,26 +190,31 @@ bool arithmetic_knows(const char *function) { return words_have("min max floor c
 static Const rounded(Sema *s, const Frame *frame, const Expr *e, const Const *c) {
   if (c->kind == CONST_INT) return const_int(e->span, c->i);
   const char kind = e->callee.s[0];
-  const double r = kind == 'f' ? floor(c->f) : kind == 'c' ? ceil(c->f) : nearbyint(c->f); /* halves to even, as Python's */
+  const double r = kind == 'f'   ? floor(c->f)
+                   : kind == 'c' ? ceil(c->f)
+                                 : nearbyint(c->f); /* halves to even, as Python's */
   return fabs(r) < 9223372036854775808.0 ? const_int(e->span, (int64_t)r) : overflow(s, frame, e);
 }
 
 Const arithmetic_call(Sema *s, const Frame *frame, const Expr *e, int n, const Const *args) {
   const bool one = e->callee.s[0] != 'm';
-  if (!one && n == 1 && (args->kind == CONST_LIST || args->kind == CONST_DIMS)) return arithmetic_call(s, frame, e, args->n, args->items);
+  if (!one && n == 1 && (args->kind == CONST_LIST || args->kind == CONST_DIMS))
+    return arithmetic_call(s, frame, e, args->n, args->items);
   for (int i = 0; i < n; i++) {
     if (args[i].kind == CONST_POISON) return const_poison(e->span);
     if (const_is_number(&args[i])) continue;
-    diag_report(s->diags, DIAG_wrong_type, args[i].span, frame->site, "%s takes numbers, but this is %s", e->callee.s,
-                const_describe(s->arena, &args[i]));
+    diag_report(s->diags, DIAG_wrong_type, args[i].span, frame->site, "%s takes numbers, but this is %s",
+                e->callee.s, const_describe(s->arena, &args[i]));
     return const_poison(e->span);
   }
   if (n == 0) {
-    diag_report(s->diags, DIAG_missing_argument, e->span, frame->site, one ? "%s takes a number" : "%s takes one number or more", e->callee.s);
+    diag_report(s->diags, DIAG_missing_argument, e->span, frame->site,
+                one ? "%s takes a number" : "%s takes one number or more", e->callee.s);
     return const_poison(e->span);
   }
   if (one && n > 1) {
-    diag_report(s->diags, DIAG_too_many_arguments, args[1].span, frame->site, "%s takes one number", e->callee.s);
+    diag_report(s->diags, DIAG_too_many_arguments, args[1].span, frame->site, "%s takes one number",
+                e->callee.s);
     return const_poison(e->span);
   }
   if (one) return rounded(s, frame, e, args);

@@ -1,4 +1,5 @@
-/* bind.c: arguments bound to a table of parameters: every parameter gets a value of its type, a default where nothing is given. */
+/* bind.c: arguments bound to a table of parameters: every parameter gets a value of its type, a default where
+ * nothing is given. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "sema/context.h"
@@ -44,27 +45,36 @@ static Const argument_bind(Sema *s, const Frame *frame, const char *what, const 
 }
 
 /* All positional arguments that are left, or what was given by name; a list stands for its items. */
-static Const many_bind(Sema *s, const Frame *frame, const char *what, const Param *p, const Matched *m, const Argument *named, Span call) {
+static Const many_bind(Sema *s, const Frame *frame, const char *what, const Param *p, const Matched *m,
+                       const Argument *named, Span call) {
   VEC(Const) items = {0};
   for (int i = 0; i < m->nrest + (named != NULL); i++) {
     const Const given = expr_eval(s, frame, i < m->nrest ? m->rest[i]->value : named->value, NULL);
     if (given.kind != CONST_LIST) vec_push(s->arena, items, given);
     for (int k = 0; given.kind == CONST_LIST && k < given.n; k++) vec_push(s->arena, items, given.items[k]);
   }
-  const Const list = {.kind = CONST_LIST, .span = named ? named->value->span : m->nrest == 1 ? m->rest[0]->value->span : call, .n = items.n,
-                      .items = items.data, .i = items.n};
+  const Const list = {.kind = CONST_LIST,
+                      .span = named           ? named->value->span
+                              : m->nrest == 1 ? m->rest[0]->value->span
+                                              : call,
+                      .n = items.n,
+                      .items = items.data,
+                      .i = items.n};
   return param_convert(s, frame, what, p, &list);
 }
 
-static void missing_report(Sema *s, const Frame *frame, const char *what, const Param *params, const Matched *m, Span call) {
+static void missing_report(Sema *s, const Frame *frame, const char *what, const Param *params,
+                           const Matched *m, Span call) {
   Text missing = {.arena = s->arena}, help = {.arena = s->arena};
   int n = 0;
   for (int i = 0; params[i].name; i++) {
     if (params[i].value || m->slot[i] || (takes_many(params[i].type) && m->nrest)) continue;
     text_put(&missing, "%s'%s'", n++ ? ", " : "", params[i].name);
-    text_put(&help, "%s%s: %s", help.n ? "; " : "", params[i].name, params[i].help ? params[i].help : "required");
+    text_put(&help, "%s%s: %s", help.n ? "; " : "", params[i].name,
+             params[i].help ? params[i].help : "required");
   }
-  Diag *diag = diag_report(s->diags, DIAG_missing_argument, call, frame->site, "%s needs its argument%s %s", what, n == 1 ? "" : "s", missing.s);
+  Diag *diag = diag_report(s->diags, DIAG_missing_argument, call, frame->site, "%s needs its argument%s %s",
+                           what, n == 1 ? "" : "s", missing.s);
   diag_help(diag, "%s", help.s);
 }
 
@@ -76,11 +86,12 @@ static void values_collect(Sema *s, Bound *bound, const Const *c) {
 /* The order of the values is the order of the parameters, not of the arguments. */
 static void values_of(Sema *s, Bound *bound, const Param *params, int n) {
   for (int i = 0; i < n; i++)
-    if (params[i].type == PARAM_VALUE || params[i].type == PARAM_OPERAND || takes_many(params[i].type)) values_collect(s, bound, &bound->arg[i]);
+    if (params[i].type == PARAM_VALUE || params[i].type == PARAM_OPERAND || takes_many(params[i].type))
+      values_collect(s, bound, &bound->arg[i]);
 }
 
-Bound params_bind(Sema *s, const Frame *frame, const char *what, const char *kind, const Param *params, const Arguments *args, Span call,
-                  int nextras, Extras *extras) {
+Bound params_bind(Sema *s, const Frame *frame, const char *what, const char *kind, const Param *params,
+                  const Arguments *args, Span call, int nextras, Extras *extras) {
   const int n = params_count(params);
   const char **names = NEW_ARRAY(s->arena, const char *, n + 3);
   int variadic = -1, all = n;
@@ -90,24 +101,29 @@ Bound params_bind(Sema *s, const Frame *frame, const char *what, const char *kin
   }
   for (int i = 0; i < nextras; i++) names[all++] = extra_names[i];
   const Matched m = arguments_match(s, frame, what, kind, all, names, n, variadic, args);
-  if (extras) *extras = (Extras){nextras > 0 ? m.slot[n] : NULL, nextras > 1 ? m.slot[n + 1] : NULL, nextras > 2 ? m.slot[n + 2] : NULL};
+  if (extras)
+    *extras = (Extras){nextras > 0 ? m.slot[n] : NULL, nextras > 1 ? m.slot[n + 1] : NULL,
+                       nextras > 2 ? m.slot[n + 2] : NULL};
 
   Bound bound = {.arg = NEW_ARRAY(s->arena, Const, n), .ok = m.ok};
   bool missing = false;
   for (int i = 0; i < n; i++) {
-    if (i == variadic && (m.nrest || m.slot[i])) bound.arg[i] = many_bind(s, frame, what, &params[i], &m, m.slot[i], call);
+    if (i == variadic && (m.nrest || m.slot[i]))
+      bound.arg[i] = many_bind(s, frame, what, &params[i], &m, m.slot[i], call);
     else if (m.slot[i]) bound.arg[i] = argument_bind(s, frame, what, &params[i], m.slot[i]->value);
     else missing |= !params[i].value;
   }
   if (missing && m.ok) missing_report(s, frame, what, params, &m, call);
   for (int i = 0; i < n; i++)
-    if (bound.arg[i].kind == CONST_NONE && params[i].value) bound.arg[i] = param_default(s, what, &params[i], params, bound.arg);
+    if (bound.arg[i].kind == CONST_NONE && params[i].value)
+      bound.arg[i] = param_default(s, what, &params[i], params, bound.arg);
   for (int i = 0; i < n; i++) bound.ok &= bound.arg[i].kind != CONST_POISON;
   bound.ok &= !missing;
   if (bound.ok) values_of(s, &bound, params, n);
   return bound;
 }
 
-Bound form_bind(Sema *s, const Frame *frame, const char *kind, const Form *form, const Arguments *args, Span span) {
+Bound form_bind(Sema *s, const Frame *frame, const char *kind, const Form *form, const Arguments *args,
+                Span span) {
   return params_bind(s, frame, form->name, kind, form->params, args, span, 0, NULL);
 }

@@ -1,4 +1,5 @@
-/* block.c: applying blocks: arguments bound, the body expanded in a scope and naming of its own; blocks that apply themselves. */
+/* block.c: applying blocks: arguments bound, the body expanded in a scope and naming of its own; blocks that
+ * apply themselves. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "sema/context.h"
@@ -9,17 +10,27 @@ enum { DEEPEST_BLOCKS = 200, DEEPEST_BODIES = 1000, MOST_APPLICATIONS = 100000 }
 
 enum { NOT_SEEN, ON_THE_WAY, DONE };
 
-typedef struct Way { VEC(BlockDef *) block; VEC(const Call *) call; int depth; } Way; /* block[i] applies block[i + 1] by call[i]; bodies within bodies */
+typedef struct Way {
+  VEC(BlockDef *) block;
+  VEC(const Call *) call;
+  int depth;
+} Way; /* block[i] applies block[i + 1] by call[i]; bodies within bodies */
 
 static void cycle_report(Sema *s, const Way *way, BlockDef *again, const Call *call) {
   const int last = way->block.n - 1;
   int from = last;
   while (way->block.data[from] != again) from--;
-  const char *name = again->block->name.s, *through = from == last ? "" : arena_printf(s->arena, " through %s", way->block.data[last]->block->name.s);
-  Diag *diag = diag_report(s->diags, DIAG_block_recursion, call->span, NULL, "block %s applies itself%s", name, through);
+  const char *name = again->block->name.s,
+             *through = from == last
+                            ? ""
+                            : arena_printf(s->arena, " through %s", way->block.data[last]->block->name.s);
+  Diag *diag = diag_report(s->diags, DIAG_block_recursion, call->span, NULL, "block %s applies itself%s",
+                           name, through);
   for (int i = from; i < last; i++)
-    diag_note(diag, way->call.data[i]->span, "%s applies %s here", way->block.data[i]->block->name.s, way->block.data[i + 1]->block->name.s);
-  diag_help(diag, "blocks are written out where they are applied, so this would have no end; repeat applies something several times");
+    diag_note(diag, way->call.data[i]->span, "%s applies %s here", way->block.data[i]->block->name.s,
+              way->block.data[i + 1]->block->name.s);
+  diag_help(diag, "blocks are written out where they are applied, so this would have no end; repeat applies "
+                  "something several times");
   for (int i = from; i <= last; i++) way->block.data[i]->broken = true;
 }
 
@@ -49,7 +60,9 @@ static int call_visit(Sema *s, Way *way, const Call *call) {
     way->call.n--;
   }
   if (block->colour == DONE && way->block.n + height <= DEEPEST_BLOCKS) return height;
-  if (!s->stopped) diag_report(s->diags, DIAG_too_deep, call->span, NULL, "blocks are applied within blocks more than %d deep", DEEPEST_BLOCKS);
+  if (!s->stopped)
+    diag_report(s->diags, DIAG_too_deep, call->span, NULL,
+                "blocks are applied within blocks more than %d deep", DEEPEST_BLOCKS);
   s->stopped = true;
   return 0;
 }
@@ -60,7 +73,9 @@ static int body_visit(Sema *s, Way *way, const Body *body) {
   for (int i = 0; body && i < body->n; i++) {
     const Stmt *stmt = body->stmt[i];
     for (int k = 0; k < stmt->ncalls + 2; k++) {
-      const int below = k < stmt->ncalls ? call_visit(s, way, &stmt->call[k]) : body_visit(s, way, k == stmt->ncalls ? stmt->body : stmt->otherwise);
+      const int below = k < stmt->ncalls
+                            ? call_visit(s, way, &stmt->call[k])
+                            : body_visit(s, way, k == stmt->ncalls ? stmt->body : stmt->otherwise);
       if (below > height) height = below;
     }
   }
@@ -76,7 +91,11 @@ void blocks_find_cycles(Sema *s) {
 
 /* ---- arguments ---- */
 
-typedef struct Application { Matched matched; int nparams; Extras extras; } Application;
+typedef struct Application {
+  Matched matched;
+  int nparams;
+  Extras extras;
+} Application;
 
 /* A block's own parameters, then those of name, weights and frozen that it has not itself. */
 static Application arguments_of(Sema *s, const Frame *frame, const Block *block, const Arguments *args) {
@@ -89,7 +108,9 @@ static Application arguments_of(Sema *s, const Frame *frame, const Block *block,
     for (int i = 0; i < block->nparams; i++) own |= strcmp(names[i], extra_names[e]) == 0;
     if (!own) names[at[e] = n++] = extra_names[e];
   }
-  Application a = {arguments_match(s, frame, block->name.s, "block", n, names, block->nparams, -1, args), block->nparams, {0}};
+  Application a = {arguments_match(s, frame, block->name.s, "block", n, names, block->nparams, -1, args),
+                   block->nparams,
+                   {0}};
   a.extras.name = at[0] < 0 ? NULL : a.matched.slot[at[0]];
   a.extras.weights = at[1] < 0 ? NULL : a.matched.slot[at[1]];
   a.extras.frozen = at[2] < 0 ? NULL : a.matched.slot[at[2]];
@@ -100,22 +121,28 @@ static bool required_given(Sema *s, const Frame *frame, const Block *block, cons
   Text missing = {.arena = s->arena};
   int n = 0;
   for (int i = 0; i < block->nparams; i++)
-    if (!block->param[i].value && !a->matched.slot[i]) text_put(&missing, "%s'%s'", n++ ? ", " : "", block->param[i].name.s);
+    if (!block->param[i].value && !a->matched.slot[i])
+      text_put(&missing, "%s'%s'", n++ ? ", " : "", block->param[i].name.s);
   if (n == 0) return true;
   const char *plural = n == 1 ? "" : "s";
-  Diag *diag = diag_report(s->diags, DIAG_missing_argument, call, frame->site, "%s needs its argument%s %s", block->name.s, plural, missing.s);
+  Diag *diag = diag_report(s->diags, DIAG_missing_argument, call, frame->site, "%s needs its argument%s %s",
+                           block->name.s, plural, missing.s);
   diag_note(diag, block->name.span, "block %s is defined here", block->name.s);
   return false;
 }
 
-/* Arguments are evaluated where the block is applied, defaults in the block, where they may use the parameters before them. */
-static void parameters_define(Sema *s, const Frame *frame, const Frame *inner, const BlockDef *def, const Application *a) {
+/* Arguments are evaluated where the block is applied, defaults in the block, where they may use the
+ * parameters before them. */
+static void parameters_define(Sema *s, const Frame *frame, const Frame *inner, const BlockDef *def,
+                              const Application *a) {
   for (int i = 0; i < def->block->nparams; i++) {
     const Parameter *param = &def->block->param[i];
     Const value = const_poison(param->name.span);
     if (a && a->matched.slot[i]) value = expr_eval(s, frame, a->matched.slot[i]->value, NULL);
     else if (param->value) value = expr_eval(s, inner, param->value, NULL);
-    if (!a) value = const_poison(param->name.span); /* the default of a block that is checked by itself may not be what it gets */
+    if (!a)
+      value = const_poison(
+          param->name.span); /* the default of a block that is checked by itself may not be what it gets */
     scope_define(s, inner->scope, ENTRY_PARAMETER, param->name, value, NULL);
   }
 }
@@ -124,33 +151,40 @@ static void parameters_define(Sema *s, const Frame *frame, const Frame *inner, c
 
 static bool applications_limit(Sema *s, const Frame *frame, Span span) {
   if (s->stopped || ++s->napplications <= MOST_APPLICATIONS) return !s->stopped;
-  diag_report(s->diags, DIAG_too_large, span, frame->site, "blocks are applied more than %d times", MOST_APPLICATIONS);
+  diag_report(s->diags, DIAG_too_large, span, frame->site, "blocks are applied more than %d times",
+              MOST_APPLICATIONS);
   s->stopped = true;
   return false;
 }
 
-static const char *share_prefix(Sema *s, const Frame *frame, const BlockDef *def, const Extras *extras, const char *counterpart, bool *ok) {
+static const char *share_prefix(Sema *s, const Frame *frame, const BlockDef *def, const Extras *extras,
+                                const char *counterpart, bool *ok) {
   if (!extras->weights) return counterpart ? arena_printf(s->arena, "%s.", counterpart) : NULL;
   const LayerName *found = share_find(s, frame, def->block->name.s, extras->weights, true);
   *ok = found && found->block == def;
   if (found && !*ok) {
     Diag *diag = diag_report(s->diags, DIAG_bad_weights_sharing, extras->weights->value->span, frame->site,
-                             "'%s' is an application of block %s, not of %s", found->full, found->block->block->name.s, def->block->name.s);
+                             "'%s' is an application of block %s, not of %s", found->full,
+                             found->block->block->name.s, def->block->name.s);
     diag_note(diag, found->span, "'%s' is applied here", found->full);
   }
   return *ok ? arena_printf(s->arena, "%s.", found->full) : NULL;
 }
 
-/* A block by itself: of what it is applied to nothing is known, so everything that depends on it is poison. */
+/* A block by itself: of what it is applied to nothing is known, so everything that depends on it is poison.
+ */
 static Made block_unknown(Sema *s, Span span) { return (Made){.value = value_poison(s, span)}; }
 
-Made block_apply(Sema *s, const Frame *frame, BlockDef *def, const Call *call, const Const *value, CallName call_name) {
+Made block_apply(Sema *s, const Frame *frame, BlockDef *def, const Call *call, const Const *value,
+                 CallName call_name) {
   const Block *block = def->block;
   const Application a = arguments_of(s, frame, block, &call->args);
-  const char *counterpart, *name = naming_name(s, frame, call_name, block->name.s, def, a.extras.name, &counterpart);
+  const char *counterpart,
+      *name = naming_name(s, frame, call_name, block->name.s, def, a.extras.name, &counterpart);
   const bool complete = !a.matched.ok || required_given(s, frame, block, &a, call->span);
   bool ok = a.matched.ok && complete && !def->broken && applications_limit(s, frame, call->span);
-  for (int i = 0; i < a.nparams && (s->abstract || !ok); i++) /* not expanded: but the arguments can be checked */
+  for (int i = 0; i < a.nparams && (s->abstract || !ok);
+       i++) /* not expanded: but the arguments can be checked */
     if (a.matched.slot[i]) expr_eval(s, frame, a.matched.slot[i]->value, NULL);
   if (s->abstract) return block_unknown(s, call->span);
   Naming *naming = NEW(s->arena, Naming);
@@ -158,7 +192,8 @@ Made block_apply(Sema *s, const Frame *frame, BlockDef *def, const Call *call, c
   naming->share_span = a.extras.weights ? a.extras.weights->span : frame->naming->share_span;
   naming->share = share_prefix(s, frame, def, &a.extras, counterpart, &ok);
   naming->frozen = flag_eval(s, frame, block->name.s, a.extras.frozen) || frame->naming->frozen;
-  naming->muted = !naming_add(s, frame->naming, (LayerName){name, NULL, def, call->span, frame->site}) || frame->naming->muted;
+  naming->muted = !naming_add(s, frame->naming, (LayerName){name, NULL, def, call->span, frame->site}) ||
+                  frame->naming->muted;
   if (!ok) return block_unknown(s, call->span);
   def->applied = true;
 
@@ -167,8 +202,10 @@ Made block_apply(Sema *s, const Frame *frame, BlockDef *def, const Call *call, c
   Scope *scope = scope_new(s, def->file, block->body);
   scope->limit = def->order;
   scope->block = block;
-  scope->in = const_value(call->span, value->kind == CONST_VALUE ? value->node : value_poison(s, call->span).node, NULL);
-  const Frame inner = {.scope = scope, .naming = naming, .rounds = "", .site = site, .depth = frame->depth + 1};
+  scope->in = const_value(call->span,
+                          value->kind == CONST_VALUE ? value->node : value_poison(s, call->span).node, NULL);
+  const Frame inner = {
+      .scope = scope, .naming = naming, .rounds = "", .site = site, .depth = frame->depth + 1};
   parameters_define(s, frame, &inner, def, &a);
   s->current = scope->in;
   body_expand(s, &inner, block->body);

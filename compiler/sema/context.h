@@ -10,116 +10,159 @@ typedef struct Sema Sema;
 typedef struct Frame Frame;
 
 /* ---- a table from names to things (table.c) ---- */
-typedef struct Slot { const char *key; void *thing; } Slot;
-typedef struct Table { Slot *slot; int n, room; } Table;
-void *table_find(const Table *, const char *key);                /* NULL if it is not there */
-void table_set(Arena *, Table *, const char *key, void *thing);  /* replaces */
+typedef struct Slot {
+  const char *key;
+  void *thing;
+} Slot;
+typedef struct Table {
+  Slot *slot;
+  int n, room;
+} Table;
+void *table_find(const Table *, const char *key);               /* NULL if it is not there */
+void table_set(Arena *, Table *, const char *key, void *thing); /* replaces */
 
 /* ---- scopes: which names are visible (scope.c) ---- */
 typedef enum EntryKind { ENTRY_CONST, ENTRY_PARAMETER, ENTRY_VALUE, ENTRY_INPUT, ENTRY_ROUND } EntryKind;
 typedef struct Entry {
-  const char *name; Span span;
+  const char *name;
+  Span span;
   EntryKind kind;
-  int order;                /* position in its scope; in a file, the number of its declaration */
-  bool hidden;              /* defined in a branch that may not be taken */
+  int order;   /* position in its scope; in a file, the number of its declaration */
+  bool hidden; /* defined in a branch that may not be taken */
   Const value;
 } Entry;
-typedef struct Scope {      /* a file, the net, one application of a block, one round of a repeat */
+typedef struct Scope { /* a file, the net, one application of a block, one round of a repeat */
   const struct Scope *outer;
-  int limit;                /* of the outer scope only entries with a smaller order are visible */
+  int limit; /* of the outer scope only entries with a smaller order are visible */
   Table table;
   VEC(Entry *) entries;
-  const File *file; const Body *body; const Block *block; /* where definitions below the use are looked for */
-  Const in;                 /* `in`; NONE in a file */
-  bool damaged;             /* a statement above could not be read: it may have defined what is missing */
+  const File *file;
+  const Body *body;
+  const Block *block; /* where definitions below the use are looked for */
+  Const in;           /* `in`; NONE in a file */
+  bool damaged;       /* a statement above could not be read: it may have defined what is missing */
 } Scope;
 Scope *scope_new(Sema *, const Scope *outer, const Body *);
-const Entry *scope_find(const Scope *, const char *name);                     /* visible from here, or NULL */
-void scope_define(Sema *, Scope *, EntryKind, Ident, Const, const Site *);    /* reports reserved names and redefinitions */
-const Const *scope_in(const Scope *);                                         /* `in`, here */
-void name_report(Sema *, const Frame *, Ident);                               /* a name that is not visible: why, and what may be meant */
+const Entry *scope_find(const Scope *, const char *name); /* visible from here, or NULL */
+void scope_define(Sema *, Scope *, EntryKind, Ident, Const,
+                  const Site *);                /* reports reserved names and redefinitions */
+const Const *scope_in(const Scope *);           /* `in`, here */
+void name_report(Sema *, const Frame *, Ident); /* a name that is not visible: why, and what may be meant */
 bool name_defined_below(const Scope *, Ident);
-const char *const *names_visible(Sema *, const Scope *);                      /* NULL-terminated */
-bool name_is_reserved(const char *name);                                      /* an operator, built or not */
+const char *const *names_visible(Sema *, const Scope *); /* NULL-terminated */
+bool name_is_reserved(const char *name);                 /* an operator, built or not */
 
 /* ---- blocks of all files ---- */
 typedef struct BlockDef {
   const Block *block;
-  const Scope *file; int order; /* it sees the constants above it */
-  bool in_main, applied;        /* applied: its body was expanded */
-  bool active;                  /* being expanded now */
-  bool used;                    /* the net reaches it */
-  bool broken;                  /* it applies itself: reported once */
-  int colour, height;           /* of the search for cycles; how many blocks lie within each other in it */
+  const Scope *file;
+  int order;             /* it sees the constants above it */
+  bool in_main, applied; /* applied: its body was expanded */
+  bool active;           /* being expanded now */
+  bool used;             /* the net reaches it */
+  bool broken;           /* it applies itself: reported once */
+  int colour, height;    /* of the search for cycles; how many blocks lie within each other in it */
 } BlockDef;
 
 /* ---- naming: where layers are counted (names.c) ---- */
-typedef struct Count { const void *what; int64_t n; } Count;
-typedef struct Naming {     /* the net, one application of a block, or the prefix that a statement gives to a chain */
-  const char *prefix;       /* "", "stage2.", "c1." */
-  const char *share;        /* weights= of a block: the prefix of the layers that these share their parameters with; NULL: none */
+typedef struct Count {
+  const void *what;
+  int64_t n;
+} Count;
+typedef struct Naming { /* the net, one application of a block, or the prefix that a statement gives to a
+                           chain */
+  const char *prefix;   /* "", "stage2.", "c1." */
+  const char *share; /* weights= of a block: the prefix of the layers that these share their parameters with;
+                        NULL: none */
   Span share_span;
-  bool frozen;              /* frozen=true of a block */
-  bool muted;               /* its name clashes, which was reported */
+  bool frozen; /* frozen=true of a block */
+  bool muted;  /* its name clashes, which was reported */
   VEC(Count) counts;
 } Naming;
-typedef struct LayerName { const char *full; Node *node; const BlockDef *block; Span span; const Site *site; } LayerName; /* node, or an application of block */
-typedef struct CallName { const char *assigned; Naming *naming; } CallName; /* the statement's name where this very layer carries it; else NULL, and counted in naming */
-Naming *naming_inner(Sema *, const Naming *, const char *name);                /* with the name below it as prefix */
-const char *naming_name(Sema *, const Frame *, CallName, const char *what, const void *key, const Argument *given, const char **share); /* of an application of `what`; share: the layer's counterpart */
-bool naming_add(Sema *, const Naming *, LayerName);                            /* false: it clashes, which is reported */
+typedef struct LayerName {
+  const char *full;
+  Node *node;
+  const BlockDef *block;
+  Span span;
+  const Site *site;
+} LayerName; /* node, or an application of block */
+typedef struct CallName {
+  const char *assigned;
+  Naming *naming;
+} CallName; /* the statement's name where this very layer carries it; else NULL, and counted in naming */
+Naming *naming_inner(Sema *, const Naming *, const char *name); /* with the name below it as prefix */
+const char *naming_name(Sema *, const Frame *, CallName, const char *what, const void *key,
+                        const Argument *given,
+                        const char **share); /* of an application of `what`; share: the layer's counterpart */
+bool naming_add(Sema *, const Naming *, LayerName); /* false: it clashes, which is reported */
 const LayerName *naming_find(const Sema *, const char *full);
-void names_check(Sema *);                                                      /* ports, weights and net as C names */
+void names_check(Sema *); /* ports, weights and net as C names */
 
 /* What the name of a value stands for besides the value: e.c1, weights=e. (Const.origin) */
 typedef struct Origin {
-  const Scope *members;     /* what the block of the chain named, when it has exactly one; else NULL */
-  const char *layer;        /* the layer, the application of a block, or the prefix that carries the name; NULL: none does */
-  int blocks;               /* how many blocks the chain has */
+  const Scope *members; /* what the block of the chain named, when it has exactly one; else NULL */
+  const char *
+      layer; /* the layer, the application of a block, or the prefix that carries the name; NULL: none does */
+  int blocks; /* how many blocks the chain has */
 } Origin;
 
 /* ---- where an expansion stands ---- */
 struct Frame {
   Scope *scope;
   Naming *naming;
-  const char *rounds;       /* ".1.0": the rounds of the repeats around, up to the net or block */
+  const char *rounds; /* ".1.0": the rounds of the repeats around, up to the net or block */
   const Site *site;
-  bool net;                 /* directly in the net: inputs, outputs, labels and train may stand here */
-  int depth;                /* of blocks */
+  bool net;  /* directly in the net: inputs, outputs, labels and train may stand here */
+  int depth; /* of blocks */
 };
 
-typedef struct Ending { const Node *node; Ident name; Span span; const Site *site; } Ending; /* what a statement comes to */
+typedef struct Ending {
+  const Node *node;
+  Ident name;
+  Span span;
+  const Site *site;
+} Ending; /* what a statement comes to */
 
 struct Sema {
-  Arena *arena; Diags *diags; Sources *sources; const Program *program; const SemaOptions *options;
+  Arena *arena;
+  Diags *diags;
+  Sources *sources;
+  const Program *program;
+  const SemaOptions *options;
   Graph *graph;
-  VEC(Scope *) files;       /* as program->files */
-  Table blocks; VEC(BlockDef *) block_list;
-  Table layers;             /* by C name: LayerName */
-  Table applications;       /* by name: LayerName */
-  Table prefixes;           /* names that statements gave to several layers at once */
-  Const current;            /* the current value; NONE before the first input */
+  VEC(Scope *) files; /* as program->files */
+  Table blocks;
+  VEC(BlockDef *) block_list;
+  Table layers;       /* by C name: LayerName */
+  Table applications; /* by name: LayerName */
+  Table prefixes;     /* names that statements gave to several layers at once */
+  Const current;      /* the current value; NONE before the first input */
   const Stmt *output, *labels, *train;
-  int train_order;          /* what the train block sees of the net's scope */
-  VEC(Span) damage;         /* what could not be read: no errors are reported that may come from there */
-  VEC(Ending) endings;      /* statement by statement, for unused values */
-  Span clash;               /* of names, the last that was reported */
-  const Call *applying;     /* the operator whose arguments are bound, */
-  const Node *applied_to;   /* and its input */
+  int train_order;        /* what the train block sees of the net's scope */
+  VEC(Span) damage;       /* what could not be read: no errors are reported that may come from there */
+  VEC(Ending) endings;    /* statement by statement, for unused values */
+  Span clash;             /* of names, the last that was reported */
+  const Call *applying;   /* the operator whose arguments are bound, */
+  const Node *applied_to; /* and its input */
   bool no_input_reported;
-  bool unknown_calls;       /* of operators or blocks: what seems unused may be meant there */
-  bool abstract;            /* a block is checked by itself: arguments are unknown, blocks in it are not expanded */
-  bool stopped;             /* a limit was met and reported */
+  bool unknown_calls; /* of operators or blocks: what seems unused may be meant there */
+  bool abstract;      /* a block is checked by itself: arguments are unknown, blocks in it are not expanded */
+  bool stopped;       /* a limit was met and reported */
   int64_t steps, napplications;
-  double bytes, macs;       /* of all values and weights; multiply-adds of all layers */
+  double bytes, macs; /* of all values and weights; multiply-adds of all layers */
 };
 bool damage_mentions(const Sema *, const char *name); /* a line that could not be read has this word */
-bool damage_within(const Sema *, uint32_t file, uint32_t start, uint32_t end); /* an error was reported there before sema_build: a statement is missing */
-bool sema_step(Sema *, Span, const Site *); /* counts work; false when there is too much of it, which is reported once */
+bool damage_within(const Sema *, uint32_t file, uint32_t start,
+                   uint32_t end); /* an error was reported there before sema_build: a statement is missing */
+bool sema_step(Sema *, Span,
+               const Site *); /* counts work; false when there is too much of it, which is reported once */
 
 /* ---- constant values (value.c, arithmetic.c, describe.c) ---- */
-typedef struct Choices { const char *words, *argument, *of; } Choices; /* "valid same causal", of the argument `pad` of conv */
-Const expr_eval(Sema *, const Frame *, const Expr *, const Choices *);  /* choices: bare words that are not names; may be NULL */
+typedef struct Choices {
+  const char *words, *argument, *of;
+} Choices; /* "valid same causal", of the argument `pad` of conv */
+Const expr_eval(Sema *, const Frame *, const Expr *,
+                const Choices *); /* choices: bare words that are not names; may be NULL */
 Const path_eval(Sema *, const Frame *, const Expr *, bool quiet);
 Const const_poison(Span);
 Const const_int(Span, int64_t);
@@ -128,36 +171,48 @@ Const const_bool(Span, bool);
 Const const_word(Span, const char *);
 Const const_value(Span, Node *, const Origin *);
 bool const_is_number(const Const *);
-bool const_as_int(const Const *, int64_t *);                            /* integers, and floats with an integral value */
+bool const_as_int(const Const *, int64_t *); /* integers, and floats with an integral value */
 Const arithmetic_unary(Sema *, const Frame *, const Expr *, Const);
 Const arithmetic_binary(Sema *, const Frame *, const Expr *, Const, Const);
 Const arithmetic_call(Sema *, const Frame *, const Expr *, int n, const Const *);
 bool arithmetic_knows(const char *function);
-const char *const_describe(Arena *, const Const *);                     /* "the string \"four\"", "2.5", "a value of the net" */
-const char *const_text(Arena *, const Const *);                         /* as written in the language */
-const char *path_text(Arena *, const Expr *, int from, int to);         /* "a.b" */
-const char *name_or_x(const Expr *);                                    /* the expression, if it is a name */
-const char *words_join(Arena *, const char *words, const char *last);   /* "a b c" -> "a, b or c" with last = "or" */
+const char *const_describe(Arena *, const Const *); /* "the string \"four\"", "2.5", "a value of the net" */
+const char *const_text(Arena *, const Const *);     /* as written in the language */
+const char *path_text(Arena *, const Expr *, int from, int to); /* "a.b" */
+const char *name_or_x(const Expr *);                            /* the expression, if it is a name */
+const char *words_join(Arena *, const char *words,
+                       const char *last); /* "a b c" -> "a, b or c" with last = "or" */
 bool words_have(const char *words, const char *word);
-const char *const *words_split(Arena *, const char *words);             /* NULL-terminated */
+const char *const *words_split(Arena *, const char *words); /* NULL-terminated */
 
 /* ---- arguments (match.c, bind.c, convert.c) ---- */
 typedef struct Matched { /* which argument goes to which parameter */
-  const Argument **slot;                 /* n, NULL where none is given */
-  int nrest; const Argument *const *rest; /* positional ones of the variadic parameter */
+  const Argument **slot; /* n, NULL where none is given */
+  int nrest;
+  const Argument *const *rest; /* positional ones of the variadic parameter */
   bool ok;
 } Matched;
 /* `positional` of the n names take arguments without a name; `variadic` (or -1) takes all that are left. */
-Matched arguments_match(Sema *, const Frame *, const char *what, const char *kind, int n, const char *const *names, int positional, int variadic, const Arguments *);
-void arguments_check(Sema *, const Frame *, const Arguments *);        /* of a call that is unknown or not built: names must still exist */
+Matched arguments_match(Sema *, const Frame *, const char *what, const char *kind, int n,
+                        const char *const *names, int positional, int variadic, const Arguments *);
+void arguments_check(Sema *, const Frame *,
+                     const Arguments *); /* of a call that is unknown or not built: names must still exist */
 
-typedef struct Extras { const Argument *name, *weights, *frozen; } Extras; /* what every layer or block application may have besides its own */
-typedef struct Bound { Const *arg; bool ok; VEC(Node *) values; } Bound;   /* values: PARAM_VALUE and the like, in order */
+typedef struct Extras {
+  const Argument *name, *weights, *frozen;
+} Extras; /* what every layer or block application may have besides its own */
+typedef struct Bound {
+  Const *arg;
+  bool ok;
+  VEC(Node *) values;
+} Bound; /* values: PARAM_VALUE and the like, in order */
 /* The first `nextras` of name, weights and frozen are taken as well, by name only. */
-Bound params_bind(Sema *, const Frame *, const char *what, const char *kind, const Param *, const Arguments *, Span, int nextras, Extras *);
+Bound params_bind(Sema *, const Frame *, const char *what, const char *kind, const Param *, const Arguments *,
+                  Span, int nextras, Extras *);
 extern const char *const extra_names[3];
 Bound form_bind(Sema *, const Frame *, const char *kind, const Form *, const Arguments *, Span);
-Const param_convert(Sema *, const Frame *, const char *what, const Param *, const Const *); /* poison after an error */
+Const param_convert(Sema *, const Frame *, const char *what, const Param *,
+                    const Const *); /* poison after an error */
 Const param_default(Sema *, const char *what, const Param *, const Param *table, const Const *bound);
 Const init_eval(Sema *, const Frame *, const char *what, const Param *, const Expr *);
 const char *init_words(Arena *);
@@ -165,11 +220,15 @@ const Form *form_find(const Form *const *table, const char *name);
 const char *const *form_names(Arena *, const Form *const *table);
 int params_count(const Param *);
 
-void argument_drop(Diag *, const Arguments *, int which);              /* its removal, as a fix */
+void argument_drop(Diag *, const Arguments *, int which); /* its removal, as a fix */
 
 /* ---- words of other frameworks (elsewhere.c); name_meant is in sema.h ---- */
 typedef enum AdviceKind {
-  ADVICE_OPERATOR, ADVICE_ARGUMENT, ADVICE_LOSS, ADVICE_AUGMENT, ADVICE_SETTING
+  ADVICE_OPERATOR,
+  ADVICE_ARGUMENT,
+  ADVICE_LOSS,
+  ADVICE_AUGMENT,
+  ADVICE_SETTING
 } AdviceKind;
 /* NULL: there is none. drop: the argument is simply left out. */
 const char *name_advice(Arena *, AdviceKind, const char *word, bool *drop);
@@ -184,17 +243,22 @@ bool name_is(Arena *, const char *word, const char *words);
 int torch_channels_argument(const char *word, const Arguments *);
 
 /* ---- expansion (expand.c, block.c, layer.c, share.c) ---- */
-typedef struct Made { Const value; const char *name; const Scope *members; } Made; /* of a layer or block: its full name; what the block named */
+typedef struct Made {
+  Const value;
+  const char *name;
+  const Scope *members;
+} Made; /* of a layer or block: its full name; what the block named */
 void body_expand(Sema *, const Frame *, const Body *);
 Made layer_make(Sema *, const Frame *, const Op *, const Call *, const Const *value, CallName);
 Made block_apply(Sema *, const Frame *, BlockDef *, const Call *, const Const *value, CallName);
-Const value_poison(Sema *, Span);          /* a value of the net with a poison shape */
+Const value_poison(Sema *, Span); /* a value of the net with a poison shape */
 bool flag_eval(Sema *, const Frame *, const char *what, const Argument *frozen);
 bool op_has_parameters(const Op *);
-/* The layer or block that weights= names; NULL after an error, or when it is poison. `block`: the application of a block is wanted. */
+/* The layer or block that weights= names; NULL after an error, or when it is poison. `block`: the application
+ * of a block is wanted. */
 const LayerName *share_find(Sema *, const Frame *, const char *what, const Argument *weights, bool block);
 void blocks_find_cycles(Sema *);
-void blocks_check(Sema *);                 /* those that were not expanded, by themselves */
+void blocks_check(Sema *); /* those that were not expanded, by themselves */
 
 /* ---- the net (net.c, labels.c, train.c, loss.c, warn.c) ---- */
 void input_make(Sema *, const Frame *, const Stmt *);

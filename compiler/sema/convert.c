@@ -8,34 +8,43 @@
 
 #define LARGEST_SIZE 2147483647
 
-typedef struct Want { Sema *s; const Frame *frame; const char *what; const Param *p; } Want;
+typedef struct Want {
+  Sema *s;
+  const Frame *frame;
+  const char *what;
+  const Param *p;
+} Want;
 
 /* ---- messages ---- */
 
 static const char *range_text(Arena *arena, const Param *p) {
   if (p->lo >= p->hi) return p->type == PARAM_INT ? "a positive integer" : "a number";
   const char *kind = p->type == PARAM_INT ? "an integer" : "a number";
-  if (p->hi >= 1e15 && p->lo == 0) return p->type == PARAM_INT ? "an integer that is not negative" : "a number that is not negative";
+  if (p->hi >= 1e15 && p->lo == 0)
+    return p->type == PARAM_INT ? "an integer that is not negative" : "a number that is not negative";
   if (p->hi >= 1e15) return arena_printf(arena, "%s from %s", kind, text_double(arena, p->lo));
   return arena_printf(arena, "%s from %s to %s", kind, text_double(arena, p->lo), text_double(arena, p->hi));
 }
 
 static const char *wanted(Arena *arena, const Param *p) {
   switch (p->type) {
-  case PARAM_INT: case PARAM_NUMBER: return range_text(arena, p);
+  case PARAM_INT:
+  case PARAM_NUMBER: return range_text(arena, p);
   case PARAM_BOOL: return "true or false";
   case PARAM_STRING: return "a string";
   case PARAM_WINDOW: return "a size: N, HxW or [h, w]";
   case PARAM_PAD: return "valid, same, causal, a number, [h, w] or [top, bottom, left, right]";
   case PARAM_BORDER: return "a number, [h, w] or [top, bottom, left, right]";
   case PARAM_CHOICE: return words_join(arena, p->choices, "or");
-  case PARAM_INIT: return arena_printf(arena, "%s, a number or a literal kernel", words_join(arena, init_words(arena), ""));
+  case PARAM_INIT:
+    return arena_printf(arena, "%s, a number or a literal kernel", words_join(arena, init_words(arena), ""));
   case PARAM_CHANNELS: return "a number, or a list with one for each channel";
   case PARAM_SHAPE: return "a shape: 7x7x64, a number or a list of at most three";
   case PARAM_RANGE: return "a range, as in 0..3";
   case PARAM_LIST: return "a list";
   case PARAM_VALUE: return "a value of the net";
-  case PARAM_OPERAND: case PARAM_OPERANDS: return "a value of the net or a number";
+  case PARAM_OPERAND:
+  case PARAM_OPERANDS: return "a value of the net or a number";
   case PARAM_VALUES: return "values of the net";
   }
   return "";
@@ -53,10 +62,12 @@ static void start_help(const Want *w, Diag *diag, const Const *c) {
 
 static Const wrong_type(const Want *w, const Const *c) {
   Arena *arena = w->s->arena;
-  Diag *diag = diag_report(w->s->diags, DIAG_wrong_type, c->span, w->frame->site, "'%s' of %s takes %s, but this is %s", w->p->name,
-                           w->what, wanted(arena, w->p), const_describe(arena, c));
+  Diag *diag = diag_report(w->s->diags, DIAG_wrong_type, c->span, w->frame->site,
+                           "'%s' of %s takes %s, but this is %s", w->p->name, w->what, wanted(arena, w->p),
+                           const_describe(arena, c));
   start_help(w, diag, c);
-  if (c->kind == CONST_STRING && w->p->type == PARAM_INIT) diag_help(diag, "--help %s lists the choices", w->what);
+  if (c->kind == CONST_STRING && w->p->type == PARAM_INIT)
+    diag_help(diag, "--help %s lists the choices", w->what);
   return const_poison(c->span);
 }
 
@@ -94,8 +105,8 @@ static Const bad(const Want *w, DiagId id, const Const *c, const char *must) {
 }
 
 static Const too_large(const Want *w, const Const *c) {
-  diag_report(w->s->diags, DIAG_too_large, c->span, w->frame->site, "'%s' of %s is %s, but sizes end at %d", w->p->name, w->what,
-              const_text(w->s->arena, c), LARGEST_SIZE);
+  diag_report(w->s->diags, DIAG_too_large, c->span, w->frame->site, "'%s' of %s is %s, but sizes end at %d",
+              w->p->name, w->what, const_text(w->s->arena, c), LARGEST_SIZE);
   return const_poison(c->span);
 }
 
@@ -109,7 +120,8 @@ static Const int_convert(const Want *w, const Const *c) {
   if (lo >= hi && i < 1) return bad(w, DIAG_bad_size, c, "at least 1");
   if (lo >= hi && i > LARGEST_SIZE) return too_large(w, c);
   const bool size = i <= 0 && lo > 0;
-  if (lo < hi && ((double)i < lo || (double)i > hi)) return bad(w, size ? DIAG_bad_size : DIAG_bad_value, c, range_text(w->s->arena, w->p));
+  if (lo < hi && ((double)i < lo || (double)i > hi))
+    return bad(w, size ? DIAG_bad_size : DIAG_bad_value, c, range_text(w->s->arena, w->p));
   return const_int(c->span, i);
 }
 
@@ -129,7 +141,8 @@ static bool floats_only(const Want *w, const Const *c) {
 
 static Const number_convert(const Want *w, const Const *c) {
   if (!const_is_number(c)) return wrong_type(w, c);
-  if (w->p->lo < w->p->hi && (c->f < w->p->lo || c->f > w->p->hi)) return bad(w, DIAG_bad_value, c, range_text(w->s->arena, w->p));
+  if (w->p->lo < w->p->hi && (c->f < w->p->lo || c->f > w->p->hi))
+    return bad(w, DIAG_bad_value, c, range_text(w->s->arena, w->p));
   return *c;
 }
 
@@ -145,8 +158,10 @@ static bool sizes_convert(const Want *w, const Const *c, int64_t least, int most
   for (int k = 0; k < n; k++) {
     int64_t i;
     if (!const_is_number(&from[k])) return wrong_type(w, list ? c : &from[k]), false;
-    if (!const_as_int(&from[k], &i)) return bad(w, DIAG_wrong_type, &from[k], list ? "made of integers" : "an integer"), false;
-    if (i < least) return bad(w, DIAG_bad_size, c, least ? "at least 1 on each axis" : "at least 0 on each side"), false;
+    if (!const_as_int(&from[k], &i))
+      return bad(w, DIAG_wrong_type, &from[k], list ? "made of integers" : "an integer"), false;
+    if (i < least)
+      return bad(w, DIAG_bad_size, c, least ? "at least 1 on each axis" : "at least 0 on each side"), false;
     if (i > LARGEST_SIZE) return too_large(w, c), false;
     items[k] = const_int(from[k].span, i);
   }
@@ -172,7 +187,8 @@ static Const border_convert(const Want *w, const Const *c) {
 static Const word_convert(const Want *w, const Const *c, const char *words) {
   if (words_have(words, c->s)) return const_word(c->span, c->s);
   Arena *arena = w->s->arena;
-  Diag *diag = diag_report(w->s->diags, DIAG_unknown_choice, c->span, w->frame->site, "'%s' is not a choice for '%s' of %s", c->s, w->p->name, w->what);
+  Diag *diag = diag_report(w->s->diags, DIAG_unknown_choice, c->span, w->frame->site,
+                           "'%s' is not a choice for '%s' of %s", c->s, w->p->name, w->what);
   const char *meant = name_meant(arena, c->s, words_split(arena, words));
   if (meant) name_suggest(arena, diag, c->span, c->s, meant);
   else diag_help(diag, "the choices are %s", words_join(arena, words, "and"));
@@ -195,7 +211,8 @@ static Const range_convert(const Want *w, const Const *c) {
   const double lo = w->p->lo, hi = w->p->hi;
   if (lo >= hi || (c->items[0].f >= lo && c->items[1].f <= hi)) return *c;
   Arena *arena = w->s->arena;
-  return bad(w, DIAG_bad_value, c, arena_printf(arena, "within %s..%s", text_double(arena, lo), text_double(arena, hi)));
+  return bad(w, DIAG_bad_value, c,
+             arena_printf(arena, "within %s..%s", text_double(arena, lo), text_double(arena, hi)));
 }
 
 static bool numbers_only(const Const *c) {
@@ -241,7 +258,8 @@ static Const typed_convert(const Want *w, const Const *c) {
   case PARAM_LIST: return c->kind == CONST_LIST ? *c : wrong_type(w, c);
   case PARAM_VALUE: return c->kind == CONST_VALUE ? *c : wrong_type(w, c);
   case PARAM_OPERAND: return c->kind == CONST_VALUE || const_is_number(c) ? *c : wrong_type(w, c);
-  case PARAM_OPERANDS: case PARAM_VALUES: return operands_convert(w, c);
+  case PARAM_OPERANDS:
+  case PARAM_VALUES: return operands_convert(w, c);
   }
   return const_poison(c->span);
 }
@@ -257,11 +275,13 @@ Const param_convert(Sema *s, const Frame *frame, const char *what, const Param *
 
 const char *init_words(Arena *arena) {
   Text words = {.arena = arena};
-  for (const Form *const *form = init_table; *form; form++) text_put(&words, "%s%s", words.n ? " " : "", (*form)->name);
+  for (const Form *const *form = init_table; *form; form++)
+    text_put(&words, "%s%s", words.n ? " " : "", (*form)->name);
   return words.s ? words.s : "";
 }
 
-/* he; normal(0.02); 0.1; [[1, 0, -1], ...]; or a name or string that stands for one of these. `p` is NULL outside an argument. */
+/* he; normal(0.02); 0.1; [[1, 0, -1], ...]; or a name or string that stands for one of these. `p` is NULL
+ * outside an argument. */
 Const init_eval(Sema *s, const Frame *frame, const char *what, const Param *p, const Expr *e) {
   static const Arguments none = {0};
   const Form *form = NULL;
@@ -281,7 +301,8 @@ Const init_eval(Sema *s, const Frame *frame, const char *what, const Param *p, c
   const Bound bound = form_bind(s, frame, "initialisation", form, args, e->span);
   if (!bound.ok) return const_poison(e->span);
   const int n = params_count(form->params);
-  return (Const){.kind = n ? CONST_CALL : CONST_WORD, .span = e->span, .s = form->name, .n = n, .items = bound.arg};
+  return (Const){
+      .kind = n ? CONST_CALL : CONST_WORD, .span = e->span, .s = form->name, .n = n, .items = bound.arg};
 }
 
 /* ---- defaults, as the tables write them ---- */

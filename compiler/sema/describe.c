@@ -64,7 +64,14 @@ const char *const_describe(Arena *arena, const Const *c) {
   case CONST_VALUE:
     if (!c->node->shape.rank) return "a value of the net";
     return arena_printf(arena, "a value of the net (%s)", shape_text(arena, c->node->shape));
-  case CONST_NONE: case CONST_DIMS: case CONST_INT: case CONST_FLOAT: case CONST_BOOL: case CONST_WORD: case CONST_CALL: case CONST_POISON: break;
+  case CONST_NONE:
+  case CONST_DIMS:
+  case CONST_INT:
+  case CONST_FLOAT:
+  case CONST_BOOL:
+  case CONST_WORD:
+  case CONST_CALL:
+  case CONST_POISON: break;
   }
   return arena_printf(arena, "%s%s", kind, const_text(arena, c));
 }

@@ -18,7 +18,7 @@ void doubt_input(Sema *s, const Stmt *stmt, Shape shape) {
   const bool square = second == third && second >= 8, picture = second >= 16 && third >= 16;
   if (!(first == 3 || first == 4 ? square || picture : first == 1 && square)) return;
   const char *last =
-    arena_printf(s->arena, "%lldx%lldx%lld", (long long)second, (long long)third, (long long)first);
+      arena_printf(s->arena, "%lldx%lldx%lld", (long long)second, (long long)third, (long long)first);
   Diag *diag = doubt(s, stmt->value->span, NULL,
                      arena_printf(s->arena, "the input '%s' is %lld high and %lld wide with %lld channels",
                                   stmt->name.s, (long long)first, (long long)second, (long long)third));
@@ -45,7 +45,7 @@ void doubt_order(Sema *s, const Node *node, const Call *call) {
                   step = (long long)stride->items[0].i;
   if (filters != in.dim[in.rank - 1] || size < 6 || size % 2 || step > size) return;
   const char *what =
-    in.rank == 3 ? arena_printf(s->arena, "%lldx%lld", size, size) : arena_printf(s->arena, "%lld", size);
+      in.rank == 3 ? arena_printf(s->arena, "%lldx%lld", size, size) : arena_printf(s->arena, "%lld", size);
   Diag *diag = doubt(s, call->span, node->site,
                      arena_printf(s->arena, "this %s has %lld filter%s of %s and a stride of %lld",
                                   node->op->name, filters, filters == 1 ? "" : "s", what, step));
@@ -71,9 +71,9 @@ static void doubt_optimizer(Sema *s, const Setting *optimizer) {
   if (!rate || !epsilon || !rate->span.file || rate->f < 0.5)
     return; /* with an epsilon, steps are about as long as the rate */
   Diag *diag =
-    doubt(s, rate->span, NULL,
-          arena_printf(s->arena, "with a rate of %s, %s moves each weight by about that much at every step",
-                       text_of(s, rate), optimizer->form->name));
+      doubt(s, rate->span, NULL,
+            arena_printf(s->arena, "with a rate of %s, %s moves each weight by about that much at every step",
+                         text_of(s, rate), optimizer->form->name));
   if (second && second->f < 0.5)
     diag_help(diag, "the rate is the first argument, then come beta1 and beta2: %s(rate=%s)",
               optimizer->form->name, text_of(s, second));

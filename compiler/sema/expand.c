@@ -7,7 +7,10 @@ enum { DEEPEST_BODIES = 1000, MOST_ROUNDS = 100000, LONGEST_SHOWN = 40 };
 
 /* ---- the links of a chain ---- */
 
-typedef struct Link { const Op *op; BlockDef *block; } Link; /* both NULL: unknown, or not built yet */
+typedef struct Link {
+  const Op *op;
+  BlockDef *block;
+} Link; /* both NULL: unknown, or not built yet */
 
 static Link link_find(const Sema *s, const Call *call) {
   const Op *op = op_find(call->name.s);
@@ -16,7 +19,7 @@ static Link link_find(const Sema *s, const Call *call) {
 
 static void later_report(Sema *s, const Frame *frame, const Call *call) {
   Diag *diag =
-    diag_report(s->diags, DIAG_not_built_yet, call->span, frame->site, "%s is not built yet", call->name.s);
+      diag_report(s->diags, DIAG_not_built_yet, call->span, frame->site, "%s is not built yet", call->name.s);
   const char *advice = name_advice(s->arena, ADVICE_OPERATOR, call->name.s, NULL);
   diag_help(diag, "the language has the operator %s, but this version of cnnc does not compile it",
             call->name.s);
@@ -101,7 +104,8 @@ static void call_report(Sema *s, const Frame *frame, const Call *call, bool firs
   const char *name = call->name.s, *group = NULL;
   if (op_later(name, &group)) return later_report(s, frame, call);
   const Entry *entry = value_called(s, frame, name);
-  if (entry && entry->value.kind == CONST_POISON && !s->abstract) return; /* what it should have been was reported */
+  if (entry && entry->value.kind == CONST_POISON && !s->abstract)
+    return; /* what it should have been was reported */
   if (entry) {
     Diag *diag = diag_report(s->diags, DIAG_unknown_operator, call->name.span, frame->site,
                              "'%s' is a value, and can stand at the beginning of a chain only", name);
@@ -111,12 +115,14 @@ static void call_report(Sema *s, const Frame *frame, const Call *call, bool firs
   }
   const bool value = first && !call->args.given; /* it may also stand for a value */
   const char *meant = name_meant_as(s->arena, ADVICE_OPERATOR, name, call_names(s, frame, value));
-  if (value && (name_defined_below(frame->scope, call->name) || (!last && !meant))) return name_report(s, frame, call->name);
+  if (value && (name_defined_below(frame->scope, call->name) || (!last && !meant)))
+    return name_report(s, frame, call->name);
   s->unknown_calls = true;
   if ((!meant && s->damage.n) || damage_mentions(s, name))
     return; /* it may be a block that could not be read */
   const char *neither = value ? "an operator, a block nor a value" : "an operator nor a block";
-  Diag *diag = diag_report(s->diags, DIAG_unknown_operator, call->name.span, frame->site, "'%s' is neither %s", name, neither);
+  Diag *diag = diag_report(s->diags, DIAG_unknown_operator, call->name.span, frame->site,
+                           "'%s' is neither %s", name, neither);
   call_advise(s, diag, call, meant);
 }
 
@@ -137,7 +143,7 @@ static bool makes_value(Sema *s, const Frame *frame, const Expr *e) {
 static bool sum_is_argument(Sema *s, const Frame *frame, const Op *op, const Call *call, bool first) {
   const Expr *e = call->args.list[0].value;
   if (e->kind != EXPR_BINARY || call->args.n != 1) return false;
-  const char *combine = e->op == OP_PLUS   ? "add"
+  const char *combine = e->op == OP_PLUS     ? "add"
                         : e->op == OP_MINUS  ? "subtract"
                         : e->op == OP_TIMES  ? "multiply"
                         : e->op == OP_DIVIDE ? "divide"
@@ -177,7 +183,8 @@ static bool input_is_argument(Sema *s, const Frame *frame, const Op *op, const C
   return true;
 }
 
-/* The layers with parameters and the blocks of a chain; with exactly one it carries the statement's name, with none the last layer does. */
+/* The layers with parameters and the blocks of a chain; with exactly one it carries the statement's name,
+ * with none the last layer does. */
 static int carrier_find(const Sema *s, const Stmt *stmt, int first) {
   int carrier = stmt->ncalls - 1, n = 0;
   for (int i = first; i < stmt->ncalls; i++) {
@@ -191,12 +198,15 @@ static int carrier_find(const Sema *s, const Stmt *stmt, int first) {
 
 /* ---- chains ---- */
 
-static bool is_value(const Frame *frame, const Call *call) { return !call->args.given && scope_find(frame->scope, call->name.s); }
+static bool is_value(const Frame *frame, const Call *call) {
+  return !call->args.given && scope_find(frame->scope, call->name.s);
+}
 
 static Const value_wanted(Sema *s, const Frame *frame, Const value, const char *name) {
   if (value.kind == CONST_VALUE || value.kind == CONST_POISON) return value;
-  Diag *diag = diag_report(s->diags, DIAG_wrong_type, value.span, frame->site, "a chain starts from a value of the net, but '%s' is %s",
-                           name, const_describe(s->arena, &value));
+  Diag *diag = diag_report(s->diags, DIAG_wrong_type, value.span, frame->site,
+                           "a chain starts from a value of the net, but '%s' is %s", name,
+                           const_describe(s->arena, &value));
   const Entry *entry = scope_find(frame->scope, name);
   if (entry) diag_note(diag, entry->span, "'%s' is defined here", name);
   return const_poison(value.span);
@@ -223,7 +233,8 @@ static bool head_report(Sema *s, const Frame *frame, const Expr *head) {
 static Const chain_start(Sema *s, const Frame *frame, const Stmt *stmt, int *first) {
   *first = 0;
   if (stmt->head && head_report(s, frame, stmt->head)) return const_poison(stmt->head->span);
-  if (stmt->head) return value_wanted(s, frame, path_eval(s, frame, stmt->head, false), stmt->head->part[0].s);
+  if (stmt->head)
+    return value_wanted(s, frame, path_eval(s, frame, stmt->head, false), stmt->head->part[0].s);
   if (stmt->ncalls && is_value(frame, &stmt->call[0])) {
     const Call *call = &stmt->call[0];
     *first = 1;
@@ -233,14 +244,16 @@ static Const chain_start(Sema *s, const Frame *frame, const Stmt *stmt, int *fir
   }
   if (s->current.kind != CONST_NONE) return s->current;
   if (!s->no_input_reported) {
-    Diag *diag = diag_report(s->diags, DIAG_no_input, stmt->span, frame->site, "there is no input yet that this statement could be applied to");
+    Diag *diag = diag_report(s->diags, DIAG_no_input, stmt->span, frame->site,
+                             "there is no input yet that this statement could be applied to");
     diag_help(diag, "state the input first: input image: 28x28x1");
   }
   s->no_input_reported = true;
   return const_poison(stmt->span);
 }
 
-static Made link_apply(Sema *s, const Frame *frame, const Call *call, const Const *value, CallName name, bool first, bool last) {
+static Made link_apply(Sema *s, const Frame *frame, const Call *call, const Const *value, CallName name,
+                       bool first, bool last) {
   const Link link = link_find(s, call);
   if (link.op && input_is_argument(s, frame, link.op, call, first))
     return (Made){.value = value_poison(s, call->span)};
@@ -259,14 +272,15 @@ static void chain_expand(Sema *s, const Frame *frame, const Stmt *stmt) {
   const int carrier = assigned ? carrier_find(s, stmt, first) : -1;
   const bool prefixes = assigned && carrier < 0;
   const bool muted = frame->naming->muted;
-  frame->naming->muted |= assigned && scope_find(frame->scope, stmt->name.s); /* a second definition is one mistake, not two */
+  frame->naming->muted |=
+      assigned && scope_find(frame->scope, stmt->name.s); /* a second definition is one mistake, not two */
   Naming *naming = prefixes ? naming_inner(s, frame->naming, assigned) : frame->naming;
   const char *layer = prefixes ? arena_printf(s->arena, "%s%s", frame->naming->prefix, assigned) : NULL;
   const Scope *members = NULL;
   for (int i = first; i < stmt->ncalls && !s->stopped; i++) {
     const Made made =
-      link_apply(s, frame, &stmt->call[i], &value, (CallName){i == carrier ? assigned : NULL, naming},
-                 i == 0 && !stmt->head, i == stmt->ncalls - 1);
+        link_apply(s, frame, &stmt->call[i], &value, (CallName){i == carrier ? assigned : NULL, naming},
+                   i == 0 && !stmt->head, i == stmt->ncalls - 1);
     value = made.value;
     if (i == carrier) layer = made.name;
     if (made.members) members = made.members;
@@ -281,8 +295,11 @@ static void chain_expand(Sema *s, const Frame *frame, const Stmt *stmt) {
     origin = made;
   }
   s->current = const_value(stmt->span, value.node, NULL);
-  if (!s->abstract) vec_push(s->arena, s->endings, ((Ending){value.node, stmt->name, stmt->span, frame->site}));
-  if (stmt->name.s) scope_define(s, frame->scope, ENTRY_VALUE, stmt->name, const_value(stmt->name.span, value.node, origin), frame->site);
+  if (!s->abstract)
+    vec_push(s->arena, s->endings, ((Ending){value.node, stmt->name, stmt->span, frame->site}));
+  if (stmt->name.s)
+    scope_define(s, frame->scope, ENTRY_VALUE, stmt->name, const_value(stmt->name.span, value.node, origin),
+                 frame->site);
 }
 
 /* ---- repeats ---- */
@@ -292,10 +309,11 @@ static bool count_eval(Sema *s, const Frame *frame, const Stmt *stmt, int64_t *c
   if (c.kind == CONST_POISON) return false;
   const bool integer = const_as_int(&c, count);
   if (integer && *count >= 0 && *count <= MOST_ROUNDS) return true;
-  Diag *diag = const_is_number(&c)
-    ? diag_report(s->diags, DIAG_repeat_count, stmt->value->span, frame->site, "a repeat of %s rounds", const_text(s->arena, &c))
-    : diag_report(s->diags, DIAG_wrong_type, stmt->value->span, frame->site, "repeat takes a number of rounds, but this is %s",
-                  const_describe(s->arena, &c));
+  Diag *diag = const_is_number(&c) ? diag_report(s->diags, DIAG_repeat_count, stmt->value->span, frame->site,
+                                                 "a repeat of %s rounds", const_text(s->arena, &c))
+                                   : diag_report(s->diags, DIAG_wrong_type, stmt->value->span, frame->site,
+                                                 "repeat takes a number of rounds, but this is %s",
+                                                 const_describe(s->arena, &c));
   diag_help(diag, "the count is an integer from 0 to %d", MOST_ROUNDS);
   return false;
 }
@@ -303,8 +321,11 @@ static bool count_eval(Sema *s, const Frame *frame, const Stmt *stmt, int64_t *c
 static void round_expand(Sema *s, const Frame *frame, const Stmt *stmt, int64_t round, Const number) {
   Scope *scope = scope_new(s, frame->scope, stmt->body);
   scope->in = s->current;
-  const Frame inner = {.scope = scope, .naming = frame->naming,
-                       .rounds = arena_printf(s->arena, "%s.%lld", frame->rounds, (long long)round), .site = frame->site, .depth = frame->depth + 1};
+  const Frame inner = {.scope = scope,
+                       .naming = frame->naming,
+                       .rounds = arena_printf(s->arena, "%s.%lld", frame->rounds, (long long)round),
+                       .site = frame->site,
+                       .depth = frame->depth + 1};
   if (stmt->name.s) scope_define(s, scope, ENTRY_ROUND, stmt->name, number, frame->site);
   body_expand(s, &inner, stmt->body);
 }
@@ -312,7 +333,8 @@ static void round_expand(Sema *s, const Frame *frame, const Stmt *stmt, int64_t 
 static void repeat_expand(Sema *s, const Frame *frame, const Stmt *stmt) {
   int64_t count;
   if (!count_eval(s, frame, stmt, &count)) {
-    s->current = value_poison(s, stmt->span); /* nothing is known of the rounds, but their names can be checked */
+    s->current =
+        value_poison(s, stmt->span); /* nothing is known of the rounds, but their names can be checked */
     round_expand(s, frame, stmt, 0, const_poison(stmt->value->span));
     s->current = value_poison(s, stmt->span);
   } else {
@@ -350,8 +372,9 @@ static void if_expand(Sema *s, const Frame *outer, const Stmt *stmt) {
   const Const condition = expr_eval(s, frame, stmt->value, NULL);
   if (condition.kind != CONST_BOOL) {
     if (condition.kind != CONST_POISON) {
-      Diag *diag = diag_report(s->diags, DIAG_not_boolean, stmt->value->span, frame->site, "a condition is true or false, but this is %s",
-                               const_describe(s->arena, &condition));
+      Diag *diag =
+          diag_report(s->diags, DIAG_not_boolean, stmt->value->span, frame->site,
+                      "a condition is true or false, but this is %s", const_describe(s->arena, &condition));
       if (const_is_number(&condition)) diag_help(diag, "compare it: if %s != 0", name_or_x(stmt->value));
     }
     branches_check(s, frame, stmt);
@@ -367,13 +390,24 @@ static void if_expand(Sema *s, const Frame *outer, const Stmt *stmt) {
 static void stmt_expand(Sema *s, const Frame *frame, const Stmt *stmt) {
   switch (stmt->kind) {
   case STMT_CHAIN: chain_expand(s, frame, stmt); break;
-  case STMT_CONST: scope_define(s, frame->scope, ENTRY_CONST, stmt->name, expr_eval(s, frame, stmt->value, NULL), frame->site); break;
+  case STMT_CONST:
+    scope_define(s, frame->scope, ENTRY_CONST, stmt->name, expr_eval(s, frame, stmt->value, NULL),
+                 frame->site);
+    break;
   case STMT_REPEAT: repeat_expand(s, frame, stmt); break;
   case STMT_IF: if_expand(s, frame, stmt); break;
-  case STMT_INPUT: if (frame->net) input_make(s, frame, stmt); break; /* elsewhere the parser has reported them */
-  case STMT_OUTPUT: if (frame->net) output_make(s, frame, stmt); break;
-  case STMT_LABELS: if (frame->net) labels_read(s, frame, stmt); break;
-  case STMT_TRAIN: if (frame->net) train_read(s, frame, stmt); break;
+  case STMT_INPUT:
+    if (frame->net) input_make(s, frame, stmt);
+    break; /* elsewhere the parser has reported them */
+  case STMT_OUTPUT:
+    if (frame->net) output_make(s, frame, stmt);
+    break;
+  case STMT_LABELS:
+    if (frame->net) labels_read(s, frame, stmt);
+    break;
+  case STMT_TRAIN:
+    if (frame->net) train_read(s, frame, stmt);
+    break;
   }
 }
 

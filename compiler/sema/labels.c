@@ -28,7 +28,8 @@ static bool list_read(Sema *s, const Const *list, Labels *labels) {
   for (int i = 0; i < list->n; i++) {
     const Const *item = &list->items[i];
     if (item->kind != CONST_STRING) {
-      diag_report(s->diags, DIAG_bad_label, item->span, NULL, "a label is a string, but this is %s", const_describe(s->arena, item));
+      diag_report(s->diags, DIAG_bad_label, item->span, NULL, "a label is a string, but this is %s",
+                  const_describe(s->arena, item));
       return false;
     }
     if (!label_add(s, labels, &seen, item->s, item->span, "")) return false;
@@ -70,7 +71,8 @@ static bool file_labels(Sema *s, const Const *name, Labels *labels) {
   size_t n = 0;
   const char *text = file_read(s->arena, path, &n, &why);
   if (!text) {
-    diag_report(s->diags, DIAG_file_unreadable, name->span, NULL, "the labels cannot be read from %s: %s", path, why);
+    diag_report(s->diags, DIAG_file_unreadable, name->span, NULL, "the labels cannot be read from %s: %s",
+                path, why);
     return false;
   }
   if (s->options && s->options->labels_file) *s->options->labels_file = path;
@@ -78,7 +80,10 @@ static bool file_labels(Sema *s, const Const *name, Labels *labels) {
     diag_report(s->diags, DIAG_bad_label, name->span, NULL, "%s is no text in UTF-8", path);
     return false;
   }
-  if (n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) text += 3, n -= 3;
+  if (n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+    text += 3;
+    n -= 3;
+  }
   while (n && strchr(" \t\r\n", text[n - 1])) n--;
   Table seen = {0};
   int line = 1;
@@ -96,7 +101,8 @@ static bool file_labels(Sema *s, const Const *name, Labels *labels) {
 
 void labels_read(Sema *s, const Frame *frame, const Stmt *stmt) {
   if (s->labels) {
-    Diag *diag = diag_report(s->diags, DIAG_duplicate_statement, stmt->span, frame->site, "a net has one list of labels");
+    Diag *diag = diag_report(s->diags, DIAG_duplicate_statement, stmt->span, frame->site,
+                             "a net has one list of labels");
     diag_note(diag, s->labels->span, "the first one is here");
     return;
   }
@@ -106,13 +112,15 @@ void labels_read(Sema *s, const Frame *frame, const Stmt *stmt) {
   if (given.kind == CONST_POISON) return;
   if (given.kind != CONST_LIST && given.kind != CONST_STRING) {
     diag_report(s->diags, DIAG_bad_label, stmt->value->span, frame->site,
-                "labels are a list of strings or the name of a file, but this is %s", const_describe(s->arena, &given));
+                "labels are a list of strings or the name of a file, but this is %s",
+                const_describe(s->arena, &given));
     return;
   }
   if (!(given.kind == CONST_LIST ? list_read(s, &given, &labels) : file_labels(s, &given, &labels))) return;
   if (labels.n == 0) {
     const char *where = given.kind == CONST_LIST ? "list" : "file";
-    diag_report(s->diags, DIAG_bad_label, stmt->value->span, frame->site, "there are no labels in this %s", where);
+    diag_report(s->diags, DIAG_bad_label, stmt->value->span, frame->site, "there are no labels in this %s",
+                where);
     return;
   }
   s->graph->nlabels = labels.n;
@@ -133,8 +141,10 @@ void labels_check(Sema *s) {
   const Port *output = &graph->outputs.data[0];
   const Shape shape = output->node->shape;
   const long long channels = (long long)shape.dim[shape.rank - 1];
-  Diag *diag = diag_report(s->diags, DIAG_labels_count, s->labels->value->span, NULL, "%d label%s for an output of %lld class%s",
-                           graph->nlabels, graph->nlabels == 1 ? "" : "s", channels, channels == 1 ? "" : "es");
-  diag_note(diag, output->node->span, "the output '%s' has the shape %s here", output->name, shape_text(s->arena, shape));
+  Diag *diag = diag_report(s->diags, DIAG_labels_count, s->labels->value->span, NULL,
+                           "%d label%s for an output of %lld class%s", graph->nlabels,
+                           graph->nlabels == 1 ? "" : "s", channels, channels == 1 ? "" : "es");
+  diag_note(diag, output->node->span, "the output '%s' has the shape %s here", output->name,
+            shape_text(s->arena, shape));
   diag_help(diag, "there is one label for each channel of the output; two labels also fit one sigmoid unit");
 }

@@ -27,7 +27,8 @@ bool op_has_parameters(const Op *op) {
 bool flag_eval(Sema *s, const Frame *frame, const char *what, const Argument *frozen) {
   static const Param param = {.name = "frozen", .type = PARAM_BOOL};
   if (!frozen) return false;
-  const Const value = expr_eval(s, frame, frozen->value, NULL), flag = param_convert(s, frame, what, &param, &value);
+  const Const value = expr_eval(s, frame, frozen->value, NULL),
+              flag = param_convert(s, frame, what, &param, &value);
   return flag.kind == CONST_BOOL && flag.i;
 }
 
@@ -51,9 +52,11 @@ static bool elements_fit(Shape shape) {
 static void sizes_check(Sema *s, Node *node) {
   if (!node->shape.rank) return;
   if (!elements_fit(node->shape)) {
-    Diag *diag = diag_report(s->diags, DIAG_too_large, node->span, node->site, "the output of %s, %s, has more than 2147483647 elements",
-                             node->op->name, shape_text(s->arena, node->shape));
-    for (int i = 0; i < node->nin && i < 1; i++) diag_note(diag, node->in[i]->span, "its input is %s", shape_text(s->arena, node->in[i]->shape));
+    Diag *diag = diag_report(s->diags, DIAG_too_large, node->span, node->site,
+                             "the output of %s, %s, has more than 2147483647 elements", node->op->name,
+                             shape_text(s->arena, node->shape));
+    for (int i = 0; i < node->nin && i < 1; i++)
+      diag_note(diag, node->in[i]->span, "its input is %s", shape_text(s->arena, node->in[i]->shape));
     node->shape = POISON;
     return;
   }
@@ -62,7 +65,8 @@ static void sizes_check(Sema *s, Node *node) {
   for (int k = 0; k < node->nweights; k++)
     if (node->weight[k] && node->weight[k]->owner == node) s->bytes += 4.0 * (double)node->weight[k]->size;
   if (before <= (double)NET_MOST_BYTES && s->bytes > (double)NET_MOST_BYTES)
-    diag_report(s->diags, DIAG_too_large, node->span, node->site, "with this layer the values and weights of the net are more than 2^40 bytes");
+    diag_report(s->diags, DIAG_too_large, node->span, node->site,
+                "with this layer the values and weights of the net are more than 2^40 bytes");
   const double macs_before = s->macs;
   if (node->op->cost) s->macs += (double)node->op->cost(node).macs;
   if (macs_before <= (double)NET_MOST_MACS && s->macs > (double)NET_MOST_MACS)
@@ -72,9 +76,10 @@ static void sizes_check(Sema *s, Node *node) {
 
 /* ---- shared parameters ---- */
 
-/* The layer whose parameters this one takes: what weights= says, or its counterpart in a block that is shared as a whole. False: there should be one. */
-static bool share_layer(Sema *s, const Frame *frame, const Op *op, const Call *call, const Extras *extras, const Naming *naming,
-                        const char *counterpart, const Node **share) {
+/* The layer whose parameters this one takes: what weights= says, or its counterpart in a block that is shared
+ * as a whole. False: there should be one. */
+static bool share_layer(Sema *s, const Frame *frame, const Op *op, const Call *call, const Extras *extras,
+                        const Naming *naming, const char *counterpart, const Node **share) {
   const LayerName *found = NULL;
   if (extras->weights) {
     found = share_find(s, frame, op->name, extras->weights, false);
@@ -82,7 +87,8 @@ static bool share_layer(Sema *s, const Frame *frame, const Op *op, const Call *c
     found = naming_find(s, counterpart);
     if (!found || found->block) {
       Diag *diag = diag_report(s->diags, DIAG_bad_weights_sharing, call->span, frame->site,
-                               "this %s would share the parameters of '%s', which does not exist", op->name, counterpart);
+                               "this %s would share the parameters of '%s', which does not exist", op->name,
+                               counterpart);
       diag_note(diag, naming->share_span, "the block shares its parameters here");
       diag_help(diag, "both blocks must have the same layers");
       return false;
@@ -103,12 +109,14 @@ static bool any_poison(const Node *node) {
   return false;
 }
 
-Made layer_make(Sema *s, const Frame *frame, const Op *op, const Call *call, const Const *value, CallName call_name) {
+Made layer_make(Sema *s, const Frame *frame, const Op *op, const Call *call, const Const *value,
+                CallName call_name) {
   if (!layers_limit(s, frame, call->span)) return (Made){.value = const_poison(call->span)};
   Extras extras;
   s->applying = call;
   s->applied_to = value->kind == CONST_VALUE ? value->node : NULL;
-  Bound bound = params_bind(s, frame, op->name, "operator", op->params, &call->args, call->span, op_has_parameters(op) ? 3 : 1, &extras);
+  Bound bound = params_bind(s, frame, op->name, "operator", op->params, &call->args, call->span,
+                            op_has_parameters(op) ? 3 : 1, &extras);
   s->applying = NULL;
   const char *counterpart, *name = naming_name(s, frame, call_name, op->name, op, extras.name, &counterpart);
   if (bound.values.n >= MOST_INPUTS) {
@@ -122,13 +130,22 @@ Made layer_make(Sema *s, const Frame *frame, const Op *op, const Call *call, con
   for (int i = 0; bound.ok && i < bound.values.n; i++) in[nin++] = bound.values.data[i];
 
   Node *node = graph_node(s->graph, op, nin, in);
-  *node = (Node){.op = op, .id = node->id, .name = name, .nin = nin, .in = node->in, .arg = bound.arg, .span = call->span, .site = frame->site};
+  *node = (Node){.op = op,
+                 .id = node->id,
+                 .name = name,
+                 .nin = nin,
+                 .in = node->in,
+                 .arg = bound.arg,
+                 .span = call->span,
+                 .site = frame->site};
   node->frozen = flag_eval(s, frame, op->name, extras.frozen) || frame->naming->frozen;
   const Made made = {.value = const_value(call->span, node, NULL), .name = name};
 
   ShapeContext context = {.arena = s->arena, .graph = s->graph, .diags = s->diags};
   const bool shares = share_layer(s, frame, op, call, &extras, frame->naming, counterpart, &context.share);
-  naming_add(s, frame->naming, (LayerName){name, node, NULL, call->span, frame->site}); /* after that: a layer cannot share its own */
+  naming_add(
+      s, frame->naming,
+      (LayerName){name, node, NULL, call->span, frame->site}); /* after that: a layer cannot share its own */
   if (!bound.ok || !shares || any_poison(node)) return made;
   doubt_order(s, node, call);
   op->shape(&context, node);

@@ -3,7 +3,11 @@
 #include <string.h>
 #include "sema/context.h"
 
-typedef struct Reading { Sema *s; const Frame *frame; Training *training; } Reading;
+typedef struct Reading {
+  Sema *s;
+  const Frame *frame;
+  Training *training;
+} Reading;
 
 static const Op *loss_find(const char *name) {
   for (int i = 0; loss_table[i]; i++)
@@ -40,7 +44,9 @@ static int output_index(const Graph *graph, const char *name) {
 
 /* A first positional argument that is a bare word names an output, unless it is a constant. */
 static bool names_output(const Reading *r, const Arguments *args) {
-  if (args->n == 0 || args->list[0].name.s || args->list[0].value->kind != EXPR_PATH || args->list[0].value->nparts != 1) return false;
+  if (args->n == 0 || args->list[0].name.s || args->list[0].value->kind != EXPR_PATH ||
+      args->list[0].value->nparts != 1)
+    return false;
   const char *word = args->list[0].value->part[0].s;
   const Entry *entry = scope_find(r->frame->scope, word);
   return output_index(r->s->graph, word) >= 0 || !entry || entry->value.kind == CONST_VALUE;
@@ -48,9 +54,11 @@ static bool names_output(const Reading *r, const Arguments *args) {
 
 static int output_unknown(const Reading *r, Ident name) {
   VEC(const char *) names = {0};
-  for (int i = 0; i < r->s->graph->outputs.n; i++) vec_push(r->s->arena, names, r->s->graph->outputs.data[i].name);
+  for (int i = 0; i < r->s->graph->outputs.n; i++)
+    vec_push(r->s->arena, names, r->s->graph->outputs.data[i].name);
   vec_push(r->s->arena, names, NULL);
-  Diag *diag = diag_report(r->s->diags, DIAG_unknown_name, name.span, NULL, "the net has no output '%s'", name.s);
+  Diag *diag =
+      diag_report(r->s->diags, DIAG_unknown_name, name.span, NULL, "the net has no output '%s'", name.s);
   const char *meant = name_meant(r->s->arena, name.s, names.data);
   if (meant) name_suggest(r->s->arena, diag, name.span, name.s, meant);
   else if (names.n == 2) diag_help(diag, "its only output is '%s'", names.data[0]);
@@ -66,9 +74,11 @@ static int output_of(const Reading *r, const Op *op, const Arguments *args, bool
     return index < 0 ? output_unknown(r, name) : index;
   }
   if (graph->outputs.n == 1) return 0;
-  Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, span, NULL,
-                           "the net has %d outputs, and this loss does not say for which it is", graph->outputs.n);
-  diag_help(diag, "name the output: %s(%s); several losses stand in a list", op->name, graph->outputs.n ? graph->outputs.data[0].name : "a");
+  Diag *diag =
+      diag_report(r->s->diags, DIAG_loss_mismatch, span, NULL,
+                  "the net has %d outputs, and this loss does not say for which it is", graph->outputs.n);
+  diag_help(diag, "name the output: %s(%s); several losses stand in a list", op->name,
+            graph->outputs.n ? graph->outputs.data[0].name : "a");
   return -1;
 }
 
@@ -91,11 +101,14 @@ static bool loss_fits(const Reading *r, const LossUse *use) {
   const bool activation = output->op->group && strcmp(output->op->group, "activation") == 0;
   if (!absorbs || absorbed || !activation) return true;
   const char *takes = parts->absorbs[0]->name;
-  const char *loss_name = use->op->name, *made_by = output->op->name, *name = r->s->graph->outputs.data[use->output].name;
+  const char *loss_name = use->op->name, *made_by = output->op->name,
+             *name = r->s->graph->outputs.data[use->output].name;
   Diag *diag = output->op->softmax
-    ? diag_report(r->s->diags, DIAG_loss_mismatch, use->span, NULL, "%s does not go with the %s of output '%s'", loss_name, made_by, name)
-    : diag_report(r->s->diags, DIAG_activation_before_loss, use->span, NULL, "%s works on scores, and the %s of output '%s' cuts or squeezes them",
-                  loss_name, made_by, name);
+                   ? diag_report(r->s->diags, DIAG_loss_mismatch, use->span, NULL,
+                                 "%s does not go with the %s of output '%s'", loss_name, made_by, name)
+                   : diag_report(r->s->diags, DIAG_activation_before_loss, use->span, NULL,
+                                 "%s works on scores, and the %s of output '%s' cuts or squeezes them",
+                                 loss_name, made_by, name);
   diag_note(diag, output->span, "the output is made by %s here", output->op->name);
   diag_help(diag, "end the net in a %s, or in the scores themselves", takes);
   return !output->op->softmax;
@@ -120,7 +133,8 @@ static Arguments own_arguments(const Reading *r, const Arguments *args, bool nam
 static double weight_of(const Reading *r, const Op *op, const Argument *given) {
   static const Param param = {.name = "weight", .type = PARAM_NUMBER, .lo = 0, .hi = 1e9};
   if (!given) return 1;
-  const Const value = expr_eval(r->s, r->frame, given->value, NULL), weight = param_convert(r->s, r->frame, op->name, &param, &value);
+  const Const value = expr_eval(r->s, r->frame, given->value, NULL),
+              weight = param_convert(r->s, r->frame, op->name, &param, &value);
   return const_is_number(&weight) ? weight.f : 1;
 }
 
@@ -134,7 +148,8 @@ static void loss_add(const Reading *r, const Op *op, const Arguments *args, Span
   if (use.output < 0 || !bound.ok) return;
   for (int i = 0; i < r->training->losses.n; i++) {
     if (r->training->losses.data[i].output != use.output) continue;
-    Diag *diag = diag_report(s->diags, DIAG_loss_mismatch, span, NULL, "output '%s' has a loss already", s->graph->outputs.data[use.output].name);
+    Diag *diag = diag_report(s->diags, DIAG_loss_mismatch, span, NULL, "output '%s' has a loss already",
+                             s->graph->outputs.data[use.output].name);
     diag_note(diag, r->training->losses.data[i].span, "the first one is here");
     return;
   }
@@ -150,20 +165,24 @@ static void loss_read(const Reading *r, const Expr *e) {
     if ((op = loss_named(r, e->callee.s, e->callee.span)) != NULL) loss_add(r, op, &e->args, e->span);
     return;
   }
-  if (e->kind == EXPR_PATH && e->nparts == 1 && (loss_find(e->part[0].s) || !scope_find(r->frame->scope, e->part[0].s))) {
+  if (e->kind == EXPR_PATH && e->nparts == 1 &&
+      (loss_find(e->part[0].s) || !scope_find(r->frame->scope, e->part[0].s))) {
     if ((op = loss_named(r, e->part[0].s, e->span)) != NULL) loss_add(r, op, &none, e->span);
     return;
   }
   const Const name = expr_eval(r->s, r->frame, e, NULL);
-  if (name.kind == CONST_STRING && (op = loss_named(r, name.s, e->span)) != NULL) loss_add(r, op, &none, e->span);
+  if (name.kind == CONST_STRING && (op = loss_named(r, name.s, e->span)) != NULL)
+    loss_add(r, op, &none, e->span);
   else if (name.kind != CONST_STRING && name.kind != CONST_POISON)
-    diag_report(r->s->diags, DIAG_wrong_type, e->span, NULL, "a loss is a name, as in cross_entropy or huber(delta=2), but this is %s",
+    diag_report(r->s->diags, DIAG_wrong_type, e->span, NULL,
+                "a loss is a name, as in cross_entropy or huber(delta=2), but this is %s",
                 const_describe(r->s->arena, &name));
 }
 
 void losses_read(Sema *s, const Frame *frame, const Expr *e, Training *training) {
   const Reading r = {s, frame, training};
   if (e->kind != EXPR_LIST) return loss_read(&r, e);
-  if (e->n == 0) diag_report(s->diags, DIAG_missing_argument, e->span, NULL, "a net is trained by at least one loss");
+  if (e->n == 0)
+    diag_report(s->diags, DIAG_missing_argument, e->span, NULL, "a net is trained by at least one loss");
   for (int i = 0; i < e->n; i++) loss_read(&r, e->items[i]);
 }

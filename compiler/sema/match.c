@@ -95,7 +95,8 @@ static void unknown_report(Sema *s, const Frame *frame, const char *what, const 
   VEC(const char *) list = {0};
   for (int i = 0; i < n; i++) vec_push(s->arena, list, names[i]);
   vec_push(s->arena, list, NULL);
-  Diag *diag = diag_report(s->diags, DIAG_unknown_argument, name.span, frame->site, "%s has no argument '%s'", what, name.s);
+  Diag *diag = diag_report(s->diags, DIAG_unknown_argument, name.span, frame->site, "%s has no argument '%s'",
+                           what, name.s);
   const char *meant = name_meant(s->arena, name.s, list.data);
   if (name_is(s->arena, name.s, "activation") && strcmp(kind, "operator") == 0)
     activation_help(s, diag, what, args, which);
@@ -105,24 +106,29 @@ static void unknown_report(Sema *s, const Frame *frame, const char *what, const 
     diag_help(diag, "%s", name_advice(s->arena, ADVICE_AUGMENT, "randomcrop", NULL));
   else if (advice) diag_help(diag, "%s", advice);
   else if (meant) diag_meant(diag, name.span, name.s, meant);
-  else if (words_have("weights frozen", name.s)) diag_help(diag, "%s has no parameters that could be shared or frozen", what);
+  else if (words_have("weights frozen", name.s))
+    diag_help(diag, "%s has no parameters that could be shared or frozen", what);
   else if (n) arguments_help(s, diag, kind, n, names);
   else diag_help(diag, "it takes no arguments");
   if (drop && says_nothing(s, &args->list[which])) argument_drop(diag, args, which);
 }
 
-static void duplicate_report(Sema *s, const Frame *frame, const char *what, const char *name, const Argument *again, const Argument *first) {
-  Diag *diag = diag_report(s->diags, DIAG_duplicate_argument, again->span, frame->site, "'%s' of %s is given twice", name, what);
-  diag_note(diag, first->span, again->name.s && !first->name.s ? "here it is given by its position" : "the first one is here");
+static void duplicate_report(Sema *s, const Frame *frame, const char *what, const char *name,
+                             const Argument *again, const Argument *first) {
+  Diag *diag = diag_report(s->diags, DIAG_duplicate_argument, again->span, frame->site,
+                           "'%s' of %s is given twice", name, what);
+  diag_note(diag, first->span,
+            again->name.s && !first->name.s ? "here it is given by its position" : "the first one is here");
 }
 
-Matched arguments_match(Sema *s, const Frame *frame, const char *what, const char *kind, int n, const char *const *names, int positional,
-                        int variadic, const Arguments *args) {
+Matched arguments_match(Sema *s, const Frame *frame, const char *what, const char *kind, int n,
+                        const char *const *names, int positional, int variadic, const Arguments *args) {
   Matched m = {.slot = NEW_ARRAY(s->arena, const Argument *, n), .ok = true};
   VEC(const Argument *) rest = {0};
   int at = 0;
   bool clean = true;
-  m.ok = !damage_within(s, args->span.file, args->span.start, args->span.end); /* else they are not what was meant */
+  m.ok = !damage_within(s, args->span.file, args->span.start,
+                        args->span.end); /* else they are not what was meant */
   for (int i = 0; i < args->n && m.ok; i++) {
     const Argument *given = &args->list[i];
     if (!given->name.s && at == variadic) {
@@ -131,8 +137,9 @@ Matched arguments_match(Sema *s, const Frame *frame, const char *what, const cha
       m.slot[at++] = given;
     } else if (!given->name.s) {
       const char *most = positional ? arena_printf(s->arena, "at most %d", positional) : "no";
-      Diag *diag = diag_report(s->diags, DIAG_too_many_arguments, given->span, frame->site, "too many arguments: %s takes %s argument%s without a name",
-                               what, most, plural(positional));
+      Diag *diag = diag_report(s->diags, DIAG_too_many_arguments, given->span, frame->site,
+                               "too many arguments: %s takes %s argument%s without a name", what, most,
+                               plural(positional));
       if (positional) arguments_help(s, diag, kind, positional, names);
       else diag_help(diag, "remove this one");
       clean = false;
@@ -155,5 +162,6 @@ Matched arguments_match(Sema *s, const Frame *frame, const char *what, const cha
 /* Words in such arguments may be choices, so only what cannot be one is looked at. */
 void arguments_check(Sema *s, const Frame *frame, const Arguments *args) {
   for (int i = 0; i < args->n; i++)
-    if (args->list[i].value->kind != EXPR_PATH && args->list[i].value->kind != EXPR_CALL) expr_eval(s, frame, args->list[i].value, NULL);
+    if (args->list[i].value->kind != EXPR_PATH && args->list[i].value->kind != EXPR_CALL)
+      expr_eval(s, frame, args->list[i].value, NULL);
 }

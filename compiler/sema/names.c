@@ -22,8 +22,10 @@ static const char *name_macro(Arena *arena, const char *name) {
 
 Naming *naming_inner(Sema *s, const Naming *outer, const char *name) {
   Naming *inner = NEW(s->arena, Naming);
-  *inner = (Naming){.prefix = arena_printf(s->arena, "%s%s.", outer->prefix, name), .share_span = outer->share_span,
-                    .frozen = outer->frozen, .muted = outer->muted};
+  *inner = (Naming){.prefix = arena_printf(s->arena, "%s%s.", outer->prefix, name),
+                    .share_span = outer->share_span,
+                    .frozen = outer->frozen,
+                    .muted = outer->muted};
   if (outer->share) inner->share = arena_printf(s->arena, "%s%s.", outer->share, name);
   return inner;
 }
@@ -52,16 +54,18 @@ static const char *given_name(Sema *s, const Frame *frame, const char *what, con
   if (name.kind == CONST_POISON) return NULL;
   if (name.kind == CONST_STRING && well_formed(name.s)) return name.s;
   if (name.kind != CONST_STRING) {
-    diag_report(s->diags, DIAG_wrong_type, given->value->span, frame->site, "'name' of %s takes a string, but this is %s", what,
-                const_describe(s->arena, &name));
+    diag_report(s->diags, DIAG_wrong_type, given->value->span, frame->site,
+                "'name' of %s takes a string, but this is %s", what, const_describe(s->arena, &name));
     return NULL;
   }
-  Diag *diag = diag_report(s->diags, DIAG_bad_name, given->value->span, frame->site, "%s cannot be the name of a layer", const_text(s->arena, &name));
+  Diag *diag = diag_report(s->diags, DIAG_bad_name, given->value->span, frame->site,
+                           "%s cannot be the name of a layer", const_text(s->arena, &name));
   diag_help(diag, "a name has letters, digits and '_', and '.' between them");
   return NULL;
 }
 
-const char *naming_name(Sema *s, const Frame *frame, CallName call, const char *what, const void *key, const Argument *given, const char **share) {
+const char *naming_name(Sema *s, const Frame *frame, CallName call, const char *what, const void *key,
+                        const Argument *given, const char **share) {
   const int64_t ordinal = count_next(s, call.naming, key);
   const Naming *where = frame->naming;
   const char *name = given ? given_name(s, frame, what, given) : NULL;
@@ -78,12 +82,15 @@ const char *naming_name(Sema *s, const Frame *frame, CallName call, const char *
 /* ---- the registers of layers, and of applications of blocks ---- */
 
 static void clash_report(Sema *s, const LayerName *layer, const LayerName *before, const char *c) {
-  if (layer->span.file == s->clash.file && layer->span.start == s->clash.start) return; /* another round of the same statement */
+  if (layer->span.file == s->clash.file && layer->span.start == s->clash.start)
+    return; /* another round of the same statement */
   s->clash = layer->span;
   const char *what = layer->block ? "blocks" : "layers";
   Diag *diag = strcmp(layer->full, before->full) == 0
-    ? diag_report(s->diags, DIAG_name_clash, layer->span, layer->site, "two %s are named '%s'", what, layer->full)
-    : diag_report(s->diags, DIAG_name_clash, layer->span, layer->site, "the layers '%s' and '%s' are both %s in C", before->full, layer->full, c);
+                   ? diag_report(s->diags, DIAG_name_clash, layer->span, layer->site, "two %s are named '%s'",
+                                 what, layer->full)
+                   : diag_report(s->diags, DIAG_name_clash, layer->span, layer->site,
+                                 "the layers '%s' and '%s' are both %s in C", before->full, layer->full, c);
   diag_note(diag, before->span, "the first one is here");
   diag_help(diag, "give one of them another name: name=\"...\"");
 }
@@ -119,9 +126,11 @@ static void port_check(Sema *s, Table *macros, bool output, const Port *port) {
   const Port *before = table_find(macros, macro);
   const bool same = before && strcmp(before->name, port->name) == 0;
   if (before && (output || !same)) { /* a second input of the same name is a second definition */
-    Diag *diag = same ? diag_report(s->diags, DIAG_name_clash, port->span, NULL, "%s '%s' has the name of an input", kind, port->name)
-                      : diag_report(s->diags, DIAG_name_clash, port->span, NULL, "'%s' and '%s' are both %s in the macros of C",
-                                    before->name, port->name, macro);
+    Diag *diag =
+        same ? diag_report(s->diags, DIAG_name_clash, port->span, NULL, "%s '%s' has the name of an input",
+                           kind, port->name)
+             : diag_report(s->diags, DIAG_name_clash, port->span, NULL,
+                           "'%s' and '%s' are both %s in the macros of C", before->name, port->name, macro);
     diag_note(diag, before->span, "the first one is here");
     diag_help(diag, "inputs and outputs are told apart by their names alone: use another one");
   }
@@ -136,10 +145,12 @@ void names_check(Sema *s) {
     Weight *weight = s->graph->weights.data[i];
     const char *member = name_c(s->arena, weight->name);
     const Weight *before = table_find(&members, member);
-    const bool layers_clash = before && strcmp(name_c(s->arena, before->owner->name), name_c(s->arena, weight->owner->name)) == 0;
+    const bool layers_clash =
+        before && strcmp(name_c(s->arena, before->owner->name), name_c(s->arena, weight->owner->name)) == 0;
     if (before && !layers_clash) {
-      Diag *diag = diag_report(s->diags, DIAG_name_clash, weight->owner->span, weight->owner->site,
-                               "the parameters '%s' and '%s' are both %s in C", before->name, weight->name, member);
+      Diag *diag =
+          diag_report(s->diags, DIAG_name_clash, weight->owner->span, weight->owner->site,
+                      "the parameters '%s' and '%s' are both %s in C", before->name, weight->name, member);
       diag_note(diag, before->owner->span, "the first one belongs to this layer");
     }
     table_set(s->arena, &members, member, weight);

@@ -7,14 +7,16 @@
 /* ---- inputs ---- */
 
 static const Param shape_param = {.name = "shape", .type = PARAM_SHAPE};
-static const Param input_params[] = {{"layout", PARAM_CHOICE, "hwc", "how the caller's buffer is laid out", 0, 0, "hwc chw"}, {0}};
+static const Param input_params[] = {
+    {"layout", PARAM_CHOICE, "hwc", "how the caller's buffer is laid out", 0, 0, "hwc chw"}, {0}};
 
 static Shape shape_eval(Sema *s, const Frame *frame, const Stmt *stmt) {
   const Const given = expr_eval(s, frame, stmt->value, NULL);
   if ((given.kind == CONST_LIST || given.kind == CONST_DIMS) && given.n > 3) {
     Diag *diag = diag_report(s->diags, DIAG_wrong_type, stmt->value->span, frame->site,
                              "a shape has at most three dimensions, but this has %d", given.n);
-    diag_help(diag, "height x width x channels, length x channels, or one size; the batch is no dimension of the program (--batch)");
+    diag_help(diag, "height x width x channels, length x channels, or one size; the batch is no dimension of "
+                    "the program (--batch)");
     return POISON;
   }
   const Const dims = param_convert(s, frame, "the input", &shape_param, &given);
@@ -27,7 +29,8 @@ static Shape shape_eval(Sema *s, const Frame *frame, const Stmt *stmt) {
     fits = fits && size_multiply(elements, shape.dim[d], &elements) && elements <= SHAPE_MOST_ELEMENTS;
   }
   if (fits) return shape;
-  diag_report(s->diags, DIAG_too_large, stmt->value->span, frame->site, "the input %s, %s, has more than 2147483647 elements", stmt->name.s,
+  diag_report(s->diags, DIAG_too_large, stmt->value->span, frame->site,
+              "the input %s, %s, has more than 2147483647 elements", stmt->name.s,
               shape_text(s->arena, shape));
   return POISON;
 }
@@ -38,7 +41,8 @@ static ElemType type_eval(Sema *s, const Frame *frame, Ident type) {
   if (!type.s) return ELEM_F32;
   for (int i = 0; names[i]; i++)
     if (strcmp(type.s, names[i]) == 0) return types[i];
-  Diag *diag = diag_report(s->diags, DIAG_unknown_choice, type.span, frame->site, "'%s' is not a type of inputs", type.s);
+  Diag *diag = diag_report(s->diags, DIAG_unknown_choice, type.span, frame->site,
+                           "'%s' is not a type of inputs", type.s);
   const char *meant = name_meant(s->arena, type.s, names);
   if (meant) name_suggest(s->arena, diag, type.span, type.s, meant);
   else diag_help(diag, "the types are f32 (the default), u8 and i8");
@@ -71,7 +75,8 @@ static void output_add(Sema *s, Ident name, Node *node) {
   for (int i = 0; i < s->graph->outputs.n; i++) {
     const Port *before = &s->graph->outputs.data[i];
     if (strcmp(before->name, name.s) != 0) continue;
-    Diag *diag = diag_report(s->diags, DIAG_duplicate_name, name.span, NULL, "there are two outputs '%s'", name.s);
+    Diag *diag =
+        diag_report(s->diags, DIAG_duplicate_name, name.span, NULL, "there are two outputs '%s'", name.s);
     diag_note(diag, before->span, "the first one is here");
     return;
   }
@@ -80,7 +85,8 @@ static void output_add(Sema *s, Ident name, Node *node) {
 
 void output_make(Sema *s, const Frame *frame, const Stmt *stmt) {
   if (s->output) {
-    Diag *diag = diag_report(s->diags, DIAG_duplicate_statement, stmt->span, frame->site, "a net has one output statement");
+    Diag *diag = diag_report(s->diags, DIAG_duplicate_statement, stmt->span, frame->site,
+                             "a net has one output statement");
     diag_note(diag, s->output->span, "the first one is here");
     diag_help(diag, "it can name several outputs: output a, b");
     return;
@@ -92,8 +98,8 @@ void output_make(Sema *s, const Frame *frame, const Stmt *stmt) {
     const Expr *read = item->value ? item->value : &path;
     Const value = path_eval(s, frame, read, false);
     if (value.kind != CONST_VALUE && value.kind != CONST_POISON)
-      diag_report(s->diags, DIAG_wrong_type, read->span, frame->site, "an output is a value of the net, but this is %s",
-                  const_describe(s->arena, &value));
+      diag_report(s->diags, DIAG_wrong_type, read->span, frame->site,
+                  "an output is a value of the net, but this is %s", const_describe(s->arena, &value));
     if (value.kind != CONST_VALUE) value = value_poison(s, read->span);
     output_add(s, item->name, value.node);
   }
@@ -118,18 +124,22 @@ static void outputs_finish(Sema *s, const NetDecl *net) {
   Graph *graph = s->graph;
   if (graph->inputs.n == 0) {
     if (s->no_input_reported) return;
-    Diag *diag = diag_report(s->diags, DIAG_no_input, net->name.span, NULL, "net %s has no input", net->name.s);
+    Diag *diag =
+        diag_report(s->diags, DIAG_no_input, net->name.span, NULL, "net %s has no input", net->name.s);
     diag_help(diag, "state it first: input image: 28x28x1");
     return;
   }
-  if (!s->output && s->current.kind == CONST_VALUE) output_add(s, (Ident){"output", s->current.span}, s->current.node);
+  if (!s->output && s->current.kind == CONST_VALUE)
+    output_add(s, (Ident){"output", s->current.span}, s->current.node);
   bool computes = false;
   for (int i = 0; i < graph->outputs.n; i++) {
     const Port *output = &graph->outputs.data[i];
-    computes |= output->node->op != &op_input || strcmp(output->node->name, output->name) == 0; /* the name alone is a mistake: names_check */
+    computes |= output->node->op != &op_input ||
+                strcmp(output->node->name, output->name) == 0; /* the name alone is a mistake: names_check */
   }
   if (computes || diags_errors(s->diags)) return;
-  Diag *diag = diag_report(s->diags, DIAG_empty_net, net->name.span, NULL, "net %s computes nothing: its output is its input", net->name.s);
+  Diag *diag = diag_report(s->diags, DIAG_empty_net, net->name.span, NULL,
+                           "net %s computes nothing: its output is its input", net->name.s);
   diag_help(diag, "apply an operator, as in dense(10)");
 }
 

@@ -36,33 +36,41 @@ void scope_define(Sema *s, Scope *scope, EntryKind kind, Ident name, Const value
   const Entry *before = scope_find(scope, name.s);
   const BlockDef *block = table_find(&s->blocks, name.s);
   if (name_is_reserved(name.s)) {
-    Diag *diag = diag_report(s->diags, DIAG_reserved_name, name.span, site, "'%s' is an operator, and cannot be defined as something else", name.s);
+    Diag *diag = diag_report(s->diags, DIAG_reserved_name, name.span, site,
+                             "'%s' is an operator, and cannot be defined as something else", name.s);
     diag_help(diag, "another name will do: 'my_%s'", name.s);
   } else if (before) {
-    Diag *diag = diag_report(s->diags, DIAG_duplicate_name, name.span, site, "'%s' is already defined", name.s);
+    Diag *diag =
+        diag_report(s->diags, DIAG_duplicate_name, name.span, site, "'%s' is already defined", name.s);
     diag_note(diag, before->span, "the first '%s' is here", name.s);
     diag_help(diag, "every name that is visible has one meaning: use another name");
   } else if (block) {
-    Diag *diag = diag_report(s->diags, DIAG_duplicate_name, name.span, site, "'%s' is already the name of a block", name.s);
+    Diag *diag = diag_report(s->diags, DIAG_duplicate_name, name.span, site,
+                             "'%s' is already the name of a block", name.s);
     diag_note(diag, block->block->name.span, "block '%s' is visible in the whole program", name.s);
     diag_help(diag, "use another name");
   }
   Entry *entry = NEW(s->arena, Entry);
-  *entry = (Entry){.name = name.s, .span = name.span, .kind = kind, .order = scope->entries.n, .value = value};
+  *entry =
+      (Entry){.name = name.s, .span = name.span, .kind = kind, .order = scope->entries.n, .value = value};
   vec_push(s->arena, scope->entries, entry);
   table_set(s->arena, &scope->table, name.s, entry);
 }
 
 /* ---- a name that is not visible ---- */
 
-typedef struct Definition { Span span, whole; bool in_round; } Definition; /* of the name, and of all that defines it */
+typedef struct Definition {
+  Span span, whole;
+  bool in_round;
+} Definition; /* of the name, and of all that defines it */
 
 /* Where a body defines the name, branches and rounds included. */
 static bool definition_find(const Body *body, const char *name, bool in_round, Definition *found) {
   for (int i = 0; body && i < body->n; i++) {
     const Stmt *stmt = body->stmt[i];
     const bool defines = stmt->kind == STMT_CHAIN || stmt->kind == STMT_CONST || stmt->kind == STMT_INPUT;
-    if (defines && stmt->name.s && strcmp(stmt->name.s, name) == 0) return *found = (Definition){stmt->name.span, stmt->span, in_round}, true;
+    if (defines && stmt->name.s && strcmp(stmt->name.s, name) == 0)
+      return *found = (Definition){stmt->name.span, stmt->span, in_round}, true;
     if (definition_find(stmt->body, name, in_round || stmt->kind == STMT_REPEAT, found)) return true;
     if (definition_find(stmt->otherwise, name, in_round, found)) return true;
   }
@@ -72,7 +80,8 @@ static bool definition_find(const Body *body, const char *name, bool in_round, D
 static bool parameter_find(const Block *block, const char *name, Definition *found) {
   for (int i = 0; block && i < block->nparams; i++) {
     const Parameter *param = &block->param[i];
-    const Span whole = {param->name.span.file, param->name.span.start, param->value ? param->value->span.end : param->name.span.end};
+    const Span whole = {param->name.span.file, param->name.span.start,
+                        param->value ? param->value->span.end : param->name.span.end};
     if (strcmp(param->name.s, name) == 0) return *found = (Definition){param->name.span, whole, false}, true;
   }
   return false;
@@ -81,7 +90,8 @@ static bool parameter_find(const Block *block, const char *name, Definition *fou
 static bool constant_find(const File *file, const char *name, Definition *found) {
   for (int i = 0; file && i < file->n; i++) {
     const Decl *decl = file->decl[i];
-    if (decl->kind == DECL_CONST && strcmp(decl->constant->name.s, name) == 0) return *found = (Definition){decl->constant->name.span, decl->span, false}, true;
+    if (decl->kind == DECL_CONST && strcmp(decl->constant->name.s, name) == 0)
+      return *found = (Definition){decl->constant->name.span, decl->span, false}, true;
   }
   return false;
 }
@@ -90,18 +100,21 @@ const char *const *names_visible(Sema *s, const Scope *scope) {
   VEC(const char *) names = {0};
   for (int limit = INT_MAX; scope; limit = scope->limit, scope = scope->outer)
     for (int i = 0; i < scope->entries.n; i++)
-      if (scope->entries.data[i]->order < limit && !scope->entries.data[i]->hidden) vec_push(s->arena, names, scope->entries.data[i]->name);
+      if (scope->entries.data[i]->order < limit && !scope->entries.data[i]->hidden)
+        vec_push(s->arena, names, scope->entries.data[i]->name);
   vec_push(s->arena, names, NULL);
   return names.data;
 }
 
 static bool scope_defines(const Scope *scope, const char *name, Definition *at) {
-  return parameter_find(scope->block, name, at) || definition_find(scope->body, name, false, at) || constant_find(scope->file, name, at);
+  return parameter_find(scope->block, name, at) || definition_find(scope->body, name, false, at) ||
+         constant_find(scope->file, name, at);
 }
 
 /* Below the use, or around it, as in a = conv(a.channels, 3x3). */
 static bool is_late(const Definition *at, Ident name) {
-  return at->span.file == name.span.file && (at->span.start > name.span.start || name.span.start < at->whole.end);
+  return at->span.file == name.span.file &&
+         (at->span.start > name.span.start || name.span.start < at->whole.end);
 }
 
 bool name_defined_below(const Scope *scope, Ident name) {
@@ -148,20 +161,25 @@ void name_report(Sema *s, const Frame *frame, Ident name) {
   for (const Scope *scope = frame->scope; scope; scope = scope->outer) {
     if (!scope_defines(scope, name.s, &at)) continue;
     if (is_late(&at, name) && at.span.start < name.span.start) {
-      Diag *diag = diag_report(s->diags, DIAG_use_before_definition, name.span, frame->site, "'%s' is used in its own definition", name.s);
+      Diag *diag = diag_report(s->diags, DIAG_use_before_definition, name.span, frame->site,
+                               "'%s' is used in its own definition", name.s);
       diag_help(diag, "what is above it can be used: in, and names that are defined there");
     } else if (is_late(&at, name)) {
-      Diag *diag = diag_report(s->diags, DIAG_use_before_definition, name.span, frame->site, "'%s' is used before it is defined", name.s);
+      Diag *diag = diag_report(s->diags, DIAG_use_before_definition, name.span, frame->site,
+                               "'%s' is used before it is defined", name.s);
       diag_note(diag, at.span, "it is defined here, below");
       diag_help(diag, "move the definition above its first use");
     } else {
-      Diag *diag = diag_report(s->diags, DIAG_unknown_name, name.span, frame->site, "'%s' is not defined here", name.s);
-      const char *why = at.in_round ? "visible in its round of the repeat only" : "in a branch that is not taken";
+      Diag *diag = diag_report(s->diags, DIAG_unknown_name, name.span, frame->site,
+                               "'%s' is not defined here", name.s);
+      const char *why =
+          at.in_round ? "visible in its round of the repeat only" : "in a branch that is not taken";
       diag_note(diag, at.span, "the '%s' defined here is %s", name.s, why);
     }
     return;
   }
-  Diag *diag = diag_report(s->diags, DIAG_unknown_name, name.span, frame->site, "'%s' is not defined", name.s);
+  Diag *diag =
+      diag_report(s->diags, DIAG_unknown_name, name.span, frame->site, "'%s' is not defined", name.s);
   const char *meant = suggest(name.s, names_visible(s, frame->scope)),
              *dims = dimensions_of(s, frame->scope, name.s, 0);
   if (constant_of_python(diag, name)) return;
@@ -170,9 +188,12 @@ void name_report(Sema *s, const Frame *frame, Ident name) {
     diag_fix(diag, name.span, "[%s]", dims);
   } else if (name_is_reserved(name.s))
     diag_help(diag, "%s is an operator, which is applied by ->; its result is named by NAME = ...", name.s);
-  else if (table_find(&s->blocks, name.s)) diag_help(diag, "%s is a block, which is applied by ->; its result is named by NAME = %s(...)", name.s, name.s);
+  else if (table_find(&s->blocks, name.s))
+    diag_help(diag, "%s is a block, which is applied by ->; its result is named by NAME = %s(...)", name.s,
+              name.s);
   else if (meant) name_suggest(s->arena, diag, name.span, name.s, meant);
-  else if (words_have(init_words(s->arena), name.s) || words_have("valid same causal hwc chw nearest bilinear", name.s))
+  else if (words_have(init_words(s->arena), name.s) ||
+           words_have("valid same causal hwc chw nearest bilinear", name.s))
     diag_help(diag, "a choice that is passed on is written as a string: \"%s\"", name.s);
   else
     diag_help(diag, "give it a meaning above: %s = ... for a value of the net, const %s = ... for a number",

@@ -1,4 +1,5 @@
-/* sema.c: a program from its files to its graph: constants first, then the blocks are known, then the net is expanded. */
+/* sema.c: a program from its files to its graph: constants first, then the blocks are known, then the net is
+ * expanded. */
 // SPDX-License-Identifier: Apache-2.0
 #include <limits.h>
 #include <string.h>
@@ -11,7 +12,8 @@ bool sema_step(Sema *s, Span span, const Site *site) {
   s->stopped |= diags_errors(s->diags) >= MOST_ERRORS; /* more are not kept */
   if (s->stopped) return false;
   if (++s->steps <= MOST_STEPS) return true;
-  diag_report(s->diags, DIAG_too_large, span, site, "the program takes more than %d steps to expand", MOST_STEPS);
+  diag_report(s->diags, DIAG_too_large, span, site, "the program takes more than %d steps to expand",
+              MOST_STEPS);
   s->stopped = true;
   return false;
 }
@@ -35,7 +37,8 @@ bool damage_mentions(const Sema *s, const char *name) {
     const Source *source = sources_get(s->sources, s->damage.data[i].file);
     for (size_t at = s->damage.data[i].start; at + n <= source->n && source->text[at] != '\n'; at++)
       if (memcmp(source->text + at, name, n) == 0 && (at == 0 || !is_letter(source->text[at - 1])) &&
-          (at + n == source->n || !is_letter(source->text[at + n]))) return true;
+          (at + n == source->n || !is_letter(source->text[at + n])))
+        return true;
   }
   return false;
 }
@@ -67,11 +70,12 @@ static bool file_damaged(const Sema *s, const File *file) {
 static void block_register(Sema *s, const Scope *file, int order, const Block *block, bool in_main) {
   const BlockDef *before = table_find(&s->blocks, block->name.s);
   if (name_is_reserved(block->name.s)) {
-    Diag *diag = diag_report(s->diags, DIAG_reserved_name, block->name.span, NULL, "'%s' is an operator, and cannot be defined as a block",
-                             block->name.s);
+    Diag *diag = diag_report(s->diags, DIAG_reserved_name, block->name.span, NULL,
+                             "'%s' is an operator, and cannot be defined as a block", block->name.s);
     diag_help(diag, "another name will do: 'my_%s'", block->name.s);
   } else if (before) {
-    Diag *diag = diag_report(s->diags, DIAG_duplicate_name, block->name.span, NULL, "there are two blocks '%s'", block->name.s);
+    Diag *diag = diag_report(s->diags, DIAG_duplicate_name, block->name.span, NULL,
+                             "there are two blocks '%s'", block->name.s);
     diag_note(diag, before->block->name.span, "the first one is here");
   }
   BlockDef *def = NEW(s->arena, BlockDef);
@@ -89,7 +93,8 @@ static int file_index(const Sema *s, const File *file) {
   return -1;
 }
 
-/* What an import brings: all that the file itself sees. The same constant by two ways is one; two constants of a name clash. */
+/* What an import brings: all that the file itself sees. The same constant by two ways is one; two constants
+ * of a name clash. */
 static void import_define(Sema *s, Scope *scope, const Import *import, int order) {
   const int from = import->file ? file_index(s, import->file) : -1;
   const Scope *other = from >= 0 ? s->files.data[from] : NULL;
@@ -98,7 +103,8 @@ static void import_define(Sema *s, Scope *scope, const Import *import, int order
     const Entry *entry = other->entries.data[i], *before = table_find(&scope->table, entry->name);
     if (before && before->span.file == entry->span.file && before->span.start == entry->span.start) continue;
     if (before) {
-      Diag *diag = diag_report(s->diags, DIAG_duplicate_name, import->span, NULL, "this import brings a second '%s'", entry->name);
+      Diag *diag = diag_report(s->diags, DIAG_duplicate_name, import->span, NULL,
+                               "this import brings a second '%s'", entry->name);
       diag_note(diag, before->span, "the first '%s' is here", entry->name);
       diag_note(diag, entry->span, "the second '%s' is here", entry->name);
       continue;
@@ -125,7 +131,8 @@ static void files_read(Sema *s) {
     scope->damaged = file_damaged(s, file);
     vec_push(s->arena, s->files, scope);
     for (int i = 0; i < file->n; i++)
-      if (file->decl[i]->kind == DECL_BLOCK) block_register(s, scope, i, file->decl[i]->block, file == s->program->main);
+      if (file->decl[i]->kind == DECL_BLOCK)
+        block_register(s, scope, i, file->decl[i]->block, file == s->program->main);
   }
   for (int f = 0; f < s->program->files.n; f++) {
     const File *file = s->program->files.data[f];
@@ -139,11 +146,13 @@ static void files_read(Sema *s) {
 
 /* ---- -D NAME=VALUE ---- */
 
-/* The text is read as the expression of a constant. For a constant that is a string quotes may be left out: shells eat them. */
+/* The text is read as the expression of a constant. For a constant that is a string quotes may be left out:
+ * shells eat them. */
 static const Expr *define_parse(Sema *s, const Define *define, const Expr *instead_of) {
   if (instead_of->kind == EXPR_STRING && define->value[0] != '"') {
     Expr *text = NEW(s->arena, Expr);
-    *text = (Expr){.kind = EXPR_STRING, .span = instead_of->span, .s = define->value, .length = strlen(define->value)};
+    *text = (Expr){
+        .kind = EXPR_STRING, .span = instead_of->span, .s = define->value, .length = strlen(define->value)};
     return text;
   }
   const char *source = arena_printf(s->arena, "const %s = %s\n", define->name, define->value);
@@ -153,7 +162,8 @@ static const Expr *define_parse(Sema *s, const Define *define, const Expr *inste
   const bool alone = file && file->n == 1 && file->decl[0]->kind == DECL_CONST;
   if (alone) return file->decl[0]->constant->value;
   if (diags_errors(s->diags) == errors)
-    diag_report(s->diags, DIAG_syntax, NO_SPAN, NULL, "-D %s=%s: one value is wanted", define->name, define->value);
+    diag_report(s->diags, DIAG_syntax, NO_SPAN, NULL, "-D %s=%s: one value is wanted", define->name,
+                define->value);
   Expr *poison = NEW(s->arena, Expr);
   poison->kind = EXPR_POISON;
   return poison;
@@ -190,7 +200,8 @@ static void define_unknown(Sema *s, const Define *define) {
       if (decl->kind == DECL_CONST) vec_push(s->arena, names, decl->constant->name.s);
     }
   vec_push(s->arena, names, NULL);
-  Diag *diag = diag_report(s->diags, DIAG_unknown_constant, NO_SPAN, NULL, "-D %s: the program has no constant '%s'", define->name, define->name);
+  Diag *diag = diag_report(s->diags, DIAG_unknown_constant, NO_SPAN, NULL,
+                           "-D %s: the program has no constant '%s'", define->name, define->name);
   const char *meant = name_meant(s->arena, define->name, names.data);
   if (meant) diag_help(diag, "did you mean '%s'?", meant);
   else diag_help(diag, "-D replaces the value of a file's constant: const %s = ...", define->name);
@@ -207,9 +218,10 @@ static void defines_apply(Sema *s, const Define *defines, int n) {
 
 /* ---- the program ---- */
 
-Graph *sema_build(Arena *arena, Diags *diags, Sources *sources, const Program *program, const Define *defines, int ndefines,
-                  const SemaOptions *options) {
-  Sema sema = {.arena = arena, .diags = diags, .sources = sources, .program = program, .options = options}, *s = &sema;
+Graph *sema_build(Arena *arena, Diags *diags, Sources *sources, const Program *program, const Define *defines,
+                  int ndefines, const SemaOptions *options) {
+  Sema sema = {.arena = arena, .diags = diags, .sources = sources, .program = program, .options = options},
+       *s = &sema;
   s->graph = graph_new(arena, "");
   damage_find(s);
   s->no_input_reported = s->damage.n > 0; /* a statement that could not be read may have been the input */

@@ -16,7 +16,9 @@ static Slot *slot_find(const Table *table, const char *key) {
   }
 }
 
-void *table_find(const Table *table, const char *key) { return table->room ? slot_find(table, key)->thing : NULL; }
+void *table_find(const Table *table, const char *key) {
+  return table->room ? slot_find(table, key)->thing : NULL;
+}
 
 void table_set(Arena *arena, Table *table, const char *key, void *thing) {
   if (2 * (table->n + 1) > table->room) {

@@ -1,4 +1,5 @@
-/* train.c: the train block, checked in full. What a later version builds is noted, and an error only where training code is written. */
+/* train.c: the train block, checked in full. What a later version builds is noted, and an error only where
+ * training code is written. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stddef.h>
@@ -6,7 +7,11 @@
 #include "ops/forms/forms.h"
 #include "sema/context.h"
 
-typedef struct Reading { Sema *s; const Frame *frame; Training *training; } Reading;
+typedef struct Reading {
+  Sema *s;
+  const Frame *frame;
+  Training *training;
+} Reading;
 
 void not_built(Sema *s, Training *training, Span span, const char *name) {
   vec_push(s->arena, training->not_built, span);
@@ -15,7 +20,8 @@ void not_built(Sema *s, Training *training, Span span, const char *name) {
 
 /* ---- forms: adam, adam(rate=0.01), or a constant string ---- */
 
-static bool form_named(const Reading *r, const char *kind, const Form *const *table, const char *name, Span span, const Form **form) {
+static bool form_named(const Reading *r, const char *kind, const Form *const *table, const char *name,
+                       Span span, const Form **form) {
   *form = form_find(table, name);
   if (*form) return true;
   Sema *s = r->s;
@@ -24,8 +30,8 @@ static bool form_named(const Reading *r, const char *kind, const Form *const *ta
   for (int i = 0; names[i]; i++) text_put(&all, "%s%s", i ? " " : "", names[i]);
   Diag *diag = diag_report(s->diags, DIAG_unknown_choice, span, NULL, "there is no %s '%s'", kind, name);
   const bool augments = table == augment_table;
-  const char *meant = augments ? name_meant_as(s->arena, ADVICE_AUGMENT, name, names)
-                               : name_meant(s->arena, name, names);
+  const char *meant =
+      augments ? name_meant_as(s->arena, ADVICE_AUGMENT, name, names) : name_meant(s->arena, name, names);
   const char *advice = augments ? name_advice(s->arena, ADVICE_AUGMENT, name, NULL) : NULL;
   if (meant) name_suggest(s->arena, diag, span, name, meant);
   if (advice) diag_help(diag, "%s", advice);
@@ -33,20 +39,22 @@ static bool form_named(const Reading *r, const char *kind, const Form *const *ta
   return false;
 }
 
-static bool form_read(const Reading *r, const char *kind, const Form *const *table, const Expr *e, Setting *setting) {
+static bool form_read(const Reading *r, const char *kind, const Form *const *table, const Expr *e,
+                      Setting *setting) {
   static const Arguments none = {0};
   const Arguments *args = e->kind == EXPR_CALL ? &e->args : &none;
   const Form *form = NULL;
   if (e->kind == EXPR_CALL) {
     if (!form_named(r, kind, table, e->callee.s, e->callee.span, &form)) return false;
-  } else if (e->kind == EXPR_PATH && e->nparts == 1 && (form_find(table, e->part[0].s) || !scope_find(r->frame->scope, e->part[0].s))) {
+  } else if (e->kind == EXPR_PATH && e->nparts == 1 &&
+             (form_find(table, e->part[0].s) || !scope_find(r->frame->scope, e->part[0].s))) {
     if (!form_named(r, kind, table, e->part[0].s, e->span, &form)) return false;
   } else {
     const Const name = expr_eval(r->s, r->frame, e, NULL);
     if (name.kind == CONST_POISON) return false;
     if (name.kind != CONST_STRING) {
-      diag_report(r->s->diags, DIAG_wrong_type, e->span, NULL, "%s takes a name, as in %s, but this is %s", kind, table[0]->name,
-                  const_describe(r->s->arena, &name));
+      diag_report(r->s->diags, DIAG_wrong_type, e->span, NULL, "%s takes a name, as in %s, but this is %s",
+                  kind, table[0]->name, const_describe(r->s->arena, &name));
       return false;
     }
     if (!form_named(r, kind, table, name.s, e->span, &form)) return false;
@@ -70,7 +78,8 @@ static void optimizer_read(const Reading *r, const Expr *e) {
   if (!form_read(r, "optimizer", optimizer_table, e, optimizer)) return;
   const Const *nesterov = form_arg(optimizer, "nesterov"), *momentum = form_arg(optimizer, "momentum");
   if (nesterov->kind == CONST_BOOL && nesterov->i && momentum->f == 0)
-    diag_help(diag_report(r->s->diags, DIAG_bad_value, e->span, NULL, "nesterov needs a momentum above 0"), "sgd(momentum=0.9, nesterov=true)");
+    diag_help(diag_report(r->s->diags, DIAG_bad_value, e->span, NULL, "nesterov needs a momentum above 0"),
+              "sgd(momentum=0.9, nesterov=true)");
 }
 
 static void milestones_check(const Reading *r, const Const *at) {
@@ -82,7 +91,8 @@ static void milestones_check(const Reading *r, const Const *at) {
       continue;
     }
     diag_report(r->s->diags, const_is_number(item) ? DIAG_bad_value : DIAG_wrong_type, at->span, NULL,
-                "'at' of step takes epochs in rising order, as in [30, 60], but this is %s", const_text(r->s->arena, at));
+                "'at' of step takes epochs in rising order, as in [30, 60], but this is %s",
+                const_text(r->s->arena, at));
     return;
   }
   if (at->n == 0) diag_report(r->s->diags, DIAG_bad_value, at->span, NULL, "'at' of step is an empty list");
@@ -95,10 +105,13 @@ static void schedule_read(const Reading *r, const Expr *e) {
   if (at->kind == CONST_LIST) milestones_check(r, at);
   const bool stepped = strcmp(schedule->form->name, "step") == 0;
   if (stepped && every->kind == CONST_NONE && at->kind == CONST_NONE)
-    diag_help(diag_report(r->s->diags, DIAG_missing_argument, e->span, NULL, "step needs its argument 'every' or 'at'"),
+    diag_help(diag_report(r->s->diags, DIAG_missing_argument, e->span, NULL,
+                          "step needs its argument 'every' or 'at'"),
               "step(every=30), or step(at=[30, 60])");
   if (stepped && every->kind != CONST_NONE && at->kind != CONST_NONE)
-    diag_help(diag_report(r->s->diags, DIAG_duplicate_argument, e->span, NULL, "step takes 'every' or 'at', not both"), "remove one of them");
+    diag_help(diag_report(r->s->diags, DIAG_duplicate_argument, e->span, NULL,
+                          "step takes 'every' or 'at', not both"),
+              "remove one of them");
 }
 
 /* ---- augmentations and metrics ---- */
@@ -110,8 +123,9 @@ static void piece_check(const Reading *r, const Setting *setting, const Port *in
   if (size->kind != CONST_DIMS) return;
   const int64_t height = size->items[0].i, width = size->items[size->n - 1].i;
   if (height <= e.h && width <= e.w) return;
-  Diag *diag = diag_report(r->s->diags, DIAG_bad_value, setting->span, NULL, "a piece of %lldx%lld is larger than the input '%s', %s", (long long)height, (long long)width,
-                           input->name, shape_text(r->s->arena, input->node->shape));
+  Diag *diag = diag_report(r->s->diags, DIAG_bad_value, setting->span, NULL,
+                           "a piece of %lldx%lld is larger than the input '%s', %s", (long long)height,
+                           (long long)width, input->name, shape_text(r->s->arena, input->node->shape));
   diag_note(diag, input->span, "'%s' is stated here", input->name);
   diag_help(diag, "shift(pixels) moves pictures about, as crops of padded ones do");
 }
@@ -127,12 +141,14 @@ static void augment_check(const Reading *r, const Setting *setting) {
     return;
   }
   const char *wanted = code == AUGMENT_COLOUR ? "pictures of three channels" : "pictures";
-  Diag *diag = diag_report(r->s->diags, DIAG_wrong_shape, setting->span, NULL, "%s works on %s, but the input '%s' is %s",
-                           setting->form->name, wanted, input->name, shape_text(r->s->arena, shape));
+  Diag *diag = diag_report(r->s->diags, DIAG_wrong_shape, setting->span, NULL,
+                           "%s works on %s, but the input '%s' is %s", setting->form->name, wanted,
+                           input->name, shape_text(r->s->arena, shape));
   diag_note(diag, input->span, "'%s' is stated here", input->name);
 }
 
-static void list_read(const Reading *r, const char *kind, const Form *const *table, const Expr *e, void (*add)(const Reading *, const Setting *)) {
+static void list_read(const Reading *r, const char *kind, const Form *const *table, const Expr *e,
+                      void (*add)(const Reading *, const Setting *)) {
   const int n = e->kind == EXPR_LIST ? e->n : 1;
   for (int i = 0; i < n; i++) {
     Setting setting;
@@ -145,16 +161,24 @@ static void augment_add(const Reading *r, const Setting *setting) {
   vec_push(r->s->arena, r->training->augment, *setting);
 }
 
-static void metric_add(const Reading *r, const Setting *setting) { vec_push(r->s->arena, r->training->metrics, *setting); }
+static void metric_add(const Reading *r, const Setting *setting) {
+  vec_push(r->s->arena, r->training->metrics, *setting);
+}
 
-static void augment_read(const Reading *r, const Expr *e) { list_read(r, "augmentation", augment_table, e, augment_add); }
-static void metrics_read(const Reading *r, const Expr *e) { list_read(r, "metric", metric_table, e, metric_add); }
+static void augment_read(const Reading *r, const Expr *e) {
+  list_read(r, "augmentation", augment_table, e, augment_add);
+}
+static void metrics_read(const Reading *r, const Expr *e) {
+  list_read(r, "metric", metric_table, e, metric_add);
+}
 static void loss_read(const Reading *r, const Expr *e) { losses_read(r->s, r->frame, e, r->training); }
 
-/* What a loss is measured by: classes, a class for each pixel, or numbers. A sigmoid's scores are classes, too: those of two. */
+/* What a loss is measured by: classes, a class for each pixel, or numbers. A sigmoid's scores are classes,
+ * too: those of two. */
 static MetricCode loss_measure(const Graph *graph, const LossUse *use) {
   const Shape shape = graph->outputs.data[use->output].node->shape;
-  if (use->op->class_target) return shape.rank == 3 && shape.dim[0] * shape.dim[1] > 1 ? METRIC_PIXELS : METRIC_CLASSES;
+  if (use->op->class_target)
+    return shape.rank == 3 && shape.dim[0] * shape.dim[1] > 1 ? METRIC_PIXELS : METRIC_CLASSES;
   return METRIC_VALUES;
 }
 
@@ -167,7 +191,8 @@ static bool is_binary(const LossUse *use) {
 static bool metric_fits(const Graph *graph, const Form *metric, const LossUse *use) {
   const MetricCode measure = loss_measure(graph, use);
   const int code = metric->code;
-  if (code == METRIC_CLASSES) return measure != METRIC_VALUES || (is_binary(use) && metric->params[0].name == NULL);
+  if (code == METRIC_CLASSES)
+    return measure != METRIC_VALUES || (is_binary(use) && metric->params[0].name == NULL);
   return code == (int)measure;
 }
 
@@ -177,89 +202,140 @@ static void metrics_finish(const Reading *r) {
   if (t->losses.n == 0) return;
   for (int i = 0; i < t->metrics.n; i++) {
     bool fits = false;
-    for (int k = 0; k < t->losses.n; k++) fits |= metric_fits(graph, t->metrics.data[i].form, &t->losses.data[k]);
+    for (int k = 0; k < t->losses.n; k++)
+      fits |= metric_fits(graph, t->metrics.data[i].form, &t->losses.data[k]);
     if (fits) continue;
-    Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, t->metrics.data[i].span, NULL, "%s does not measure what %s trains",
-                             t->metrics.data[i].form->name, t->losses.data[0].op->name);
+    Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, t->metrics.data[i].span, NULL,
+                             "%s does not measure what %s trains", t->metrics.data[i].form->name,
+                             t->losses.data[0].op->name);
     diag_help(diag, "accuracy and top(k) are for classes, mae for numbers, iou for a class at each pixel");
   }
   if (t->metrics.n) return;
   const LossUse *first = &t->losses.data[0];
   for (int i = 0; metric_table[i] && !t->metrics.n; i++) {
     const Form *form = metric_table[i];
-    const bool usual = is_binary(first) ? form->code == METRIC_CLASSES : form->code == (int)loss_measure(graph, first);
+    const bool usual =
+        is_binary(first) ? form->code == METRIC_CLASSES : form->code == (int)loss_measure(graph, first);
     if (usual) vec_push(r->s->arena, t->metrics, ((Setting){form, NULL, NO_SPAN}));
   }
 }
 
 /* ---- numbers and choices ---- */
 
-typedef enum Store { STORE_INT, STORE_NUMBER, STORE_SECOND } Store; /* SECOND: whether the second of two choices is taken */
+typedef enum Store {
+  STORE_INT,
+  STORE_NUMBER,
+  STORE_SECOND
+} Store; /* SECOND: whether the second of two choices is taken */
 typedef struct Key {
   Param param;
   void (*read)(const Reading *, const Expr *); /* or NULL: a number or choice, stored at `offset` */
-  Store store; size_t offset;
-  bool off;                                    /* may be `off`, which is 0 */
+  Store store;
+  size_t offset;
+  bool off; /* may be `off`, which is 0 */
 } Key;
 
 #define AT(member) offsetof(Training, member)
 static const Key keys[] = {
-  {{"loss", PARAM_LIST, NULL,
-    "a loss; of several outputs a list: [cross_entropy(class), mse(size, weight=2)]", 0, 0, NULL},
-    loss_read, 0, 0, false},
-  {{"optimizer", PARAM_LIST, "sgd",
-    "and its rate: adam(rate=0.001)", 0, 0, NULL}, optimizer_read, 0, 0, false},
-  {{"schedule", PARAM_LIST, "constant",
-    "how the rate changes: cosine(warmup=2)", 0, 0, NULL}, schedule_read, 0, 0, false},
-  {{"batch", PARAM_INT, "32", "samples of a step", 0, 0, NULL}, NULL, STORE_INT, AT(batch), false},
-  {{"epochs", PARAM_INT, "10", "rounds through the data", 0, 0, NULL}, NULL, STORE_INT, AT(epochs), false},
-  {{"seed", PARAM_INT, "1",
-    "of weights, order, augmentation and dropout", 0, 9.3e18, NULL}, NULL, STORE_INT, AT(seed), false},
-  {{"accumulate", PARAM_INT, "1",
-    "batches whose gradients make one step", 0, 0, NULL}, NULL, STORE_INT, AT(accumulate), false},
-  {{"average", PARAM_NUMBER, "off",
-    "average of the weights over time: what remains of it after a step, as 0.999", 0, 1, NULL},
-    NULL, STORE_NUMBER, AT(average), true},
-  {{"decay", PARAM_CHOICE, "all",
-    "weights: biases and norms take no part in weight decay", 0, 0, "all weights"},
-    NULL, STORE_SECOND, AT(decay_weights_only), false},
-  {{"target", PARAM_CHOICE, "labels",
-    "input: the net is to give back its input, as an autoencoder", 0, 0, "labels input"},
-    NULL, STORE_SECOND, AT(target_is_input), false},
-  {{"augment", PARAM_LIST, "none",
-    "a list of augmentations: [hflip, shift(2)]", 0, 0, NULL}, augment_read, 0, 0, false},
-  {{"clip_norm", PARAM_NUMBER, "off",
-    "largest norm of the gradient", 0, 1e30, NULL}, NULL, STORE_NUMBER, AT(clip_norm), true},
-  {{"early_stop", PARAM_INT, "off",
-    "epochs without progress after which training stops", 0, 0, NULL}, NULL, STORE_INT, AT(early_stop), true},
-  {{"label_smoothing", PARAM_NUMBER, "off",
-    "share of a label that is spread over all classes", 0, 1, NULL},
-    NULL, STORE_NUMBER, AT(label_smoothing), true},
-  {{"metrics", PARAM_LIST, "by the loss",
-    "a list of metrics: [accuracy, top(5)]", 0, 0, NULL}, metrics_read, 0, 0, false},
+    {{"loss", PARAM_LIST, NULL,
+      "a loss; of several outputs a list: [cross_entropy(class), mse(size, weight=2)]", 0, 0, NULL},
+     loss_read,
+     0,
+     0,
+     false},
+    {{"optimizer", PARAM_LIST, "sgd", "and its rate: adam(rate=0.001)", 0, 0, NULL},
+     optimizer_read,
+     0,
+     0,
+     false},
+    {{"schedule", PARAM_LIST, "constant", "how the rate changes: cosine(warmup=2)", 0, 0, NULL},
+     schedule_read,
+     0,
+     0,
+     false},
+    {{"batch", PARAM_INT, "32", "samples of a step", 0, 0, NULL}, NULL, STORE_INT, AT(batch), false},
+    {{"epochs", PARAM_INT, "10", "rounds through the data", 0, 0, NULL}, NULL, STORE_INT, AT(epochs), false},
+    {{"seed", PARAM_INT, "1", "of weights, order, augmentation and dropout", 0, 9.3e18, NULL},
+     NULL,
+     STORE_INT,
+     AT(seed),
+     false},
+    {{"accumulate", PARAM_INT, "1", "batches whose gradients make one step", 0, 0, NULL},
+     NULL,
+     STORE_INT,
+     AT(accumulate),
+     false},
+    {{"average", PARAM_NUMBER, "off",
+      "average of the weights over time: what remains of it after a step, as 0.999", 0, 1, NULL},
+     NULL,
+     STORE_NUMBER,
+     AT(average),
+     true},
+    {{"decay", PARAM_CHOICE, "all", "weights: biases and norms take no part in weight decay", 0, 0,
+      "all weights"},
+     NULL,
+     STORE_SECOND,
+     AT(decay_weights_only),
+     false},
+    {{"target", PARAM_CHOICE, "labels", "input: the net is to give back its input, as an autoencoder", 0, 0,
+      "labels input"},
+     NULL,
+     STORE_SECOND,
+     AT(target_is_input),
+     false},
+    {{"augment", PARAM_LIST, "none", "a list of augmentations: [hflip, shift(2)]", 0, 0, NULL},
+     augment_read,
+     0,
+     0,
+     false},
+    {{"clip_norm", PARAM_NUMBER, "off", "largest norm of the gradient", 0, 1e30, NULL},
+     NULL,
+     STORE_NUMBER,
+     AT(clip_norm),
+     true},
+    {{"early_stop", PARAM_INT, "off", "epochs without progress after which training stops", 0, 0, NULL},
+     NULL,
+     STORE_INT,
+     AT(early_stop),
+     true},
+    {{"label_smoothing", PARAM_NUMBER, "off", "share of a label that is spread over all classes", 0, 1, NULL},
+     NULL,
+     STORE_NUMBER,
+     AT(label_smoothing),
+     true},
+    {{"metrics", PARAM_LIST, "by the loss", "a list of metrics: [accuracy, top(5)]", 0, 0, NULL},
+     metrics_read,
+     0,
+     0,
+     false},
 };
 enum { KEYS = sizeof keys / sizeof *keys };
 
 const Param *train_key(int i) { return i < KEYS ? &keys[i].param : NULL; }
 
 static const char *choices_of(Arena *arena, const Key *key) {
-  if (key->param.choices) return key->off ? arena_printf(arena, "%s off", key->param.choices) : key->param.choices;
+  if (key->param.choices)
+    return key->off ? arena_printf(arena, "%s off", key->param.choices) : key->param.choices;
   return key->off ? "off" : NULL;
 }
 
 static void key_store(const Reading *r, const Key *key, const Expr *e) {
   const Choices choices = {choices_of(r->s->arena, key), key->param.name, NULL};
   const Const given = expr_eval(r->s, r->frame, e, choices.words ? &choices : NULL);
-  const bool off = key->off && (given.kind == CONST_WORD || given.kind == CONST_STRING) && strcmp(given.s, "off") == 0;
-  const Const value = off ? const_int(given.span, 0) : param_convert(r->s, r->frame, "the train block", &key->param, &given);
+  const bool off =
+      key->off && (given.kind == CONST_WORD || given.kind == CONST_STRING) && strcmp(given.s, "off") == 0;
+  const Const value =
+      off ? const_int(given.span, 0) : param_convert(r->s, r->frame, "the train block", &key->param, &given);
   char *at = (char *)r->training + key->offset;
   if (value.kind == CONST_POISON) return;
   if (key->store == STORE_INT) memcpy(at, &value.i, sizeof value.i);
   else if (key->store == STORE_NUMBER) memcpy(at, &value.f, sizeof value.f);
   else *(bool *)at = strcmp(value.s, strchr(key->param.choices, ' ') + 1) == 0;
-  const bool open = strcmp(key->param.name, "average") == 0 || strcmp(key->param.name, "label_smoothing") == 0;
-  if (open && value.f >= 1) diag_report(r->s->diags, DIAG_bad_value, e->span, NULL, "'%s' of the train block is 1, but it has to be less",
-                                        key->param.name);
+  const bool open =
+      strcmp(key->param.name, "average") == 0 || strcmp(key->param.name, "label_smoothing") == 0;
+  if (open && value.f >= 1)
+    diag_report(r->s->diags, DIAG_bad_value, e->span, NULL,
+                "'%s' of the train block is 1, but it has to be less", key->param.name);
 }
 
 /* ---- the block ---- */
@@ -270,7 +346,8 @@ static const Key *key_find(const Reading *r, const Argument *setting, const Key 
     names[i] = keys[i].param.name;
     if (strcmp(names[i], setting->name.s) == 0) return &keys[i];
   }
-  Diag *diag = diag_report(r->s->diags, DIAG_unknown_setting, setting->name.span, NULL, "a train block has no setting '%s'", setting->name.s);
+  Diag *diag = diag_report(r->s->diags, DIAG_unknown_setting, setting->name.span, NULL,
+                           "a train block has no setting '%s'", setting->name.s);
   const char *meant = name_meant(r->s->arena, setting->name.s, names);
   for (int i = 0; meant && i < KEYS; i++)
     if (names[i] == meant) *taken_for = &keys[i];
@@ -278,7 +355,9 @@ static const Key *key_find(const Reading *r, const Argument *setting, const Key 
   if (advice) diag_help(diag, "%s", advice);
   else if (meant) diag_meant(diag, setting->name.span, setting->name.s, meant);
   else if (form_find(optimizer_table, setting->name.s)) diag_help(diag, "optimizer = %s", setting->name.s);
-  else diag_help(diag, "there are loss, optimizer, schedule, batch, epochs, seed, accumulate, average, decay, target, augment, clip_norm, early_stop, label_smoothing and metrics");
+  else
+    diag_help(diag, "there are loss, optimizer, schedule, batch, epochs, seed, accumulate, average, decay, "
+                    "target, augment, clip_norm, early_stop, label_smoothing and metrics");
   return NULL;
 }
 
@@ -291,10 +370,12 @@ static void target_check(const Reading *r) {
     const LossUse *use = &r->training->losses.data[i];
     const Port *output = &graph->outputs.data[use->output];
     if (use->op->class_target) {
-      Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, use->span, NULL, "%s compares classes, but the target is the input", use->op->name);
+      Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, use->span, NULL,
+                               "%s compares classes, but the target is the input", use->op->name);
       diag_help(diag, "mse, mae, huber and binary_cross_entropy compare numbers");
     } else if (input->node->shape.rank && !shape_equal(output->node->shape, input->node->shape)) {
-      Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, use->span, NULL, "the target is the input, %s, but output '%s' is %s",
+      Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, use->span, NULL,
+                               "the target is the input, %s, but output '%s' is %s",
                                shape_text(r->s->arena, input->node->shape), output->name,
                                shape_text(r->s->arena, output->node->shape));
       diag_note(diag, output->node->span, "the output is made here");
@@ -307,7 +388,8 @@ static void smoothing_check(const Reading *r) {
   for (int i = 0; i < r->training->losses.n; i++)
     if (r->training->losses.data[i].op->class_target) return;
   Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, r->training->losses.data[0].span, NULL,
-                           "label_smoothing is for classes, but %s compares numbers", r->training->losses.data[0].op->name);
+                           "label_smoothing is for classes, but %s compares numbers",
+                           r->training->losses.data[0].op->name);
   diag_help(diag, "remove label_smoothing");
 }
 
@@ -326,7 +408,8 @@ static void block_read(const Reading *r, const Stmt *stmt) {
     if (!key) continue;
     const Argument **before = &seen[key - keys];
     if (*before) {
-      Diag *diag = diag_report(r->s->diags, DIAG_duplicate_argument, setting->span, NULL, "'%s' is set twice", key->param.name);
+      Diag *diag = diag_report(r->s->diags, DIAG_duplicate_argument, setting->span, NULL, "'%s' is set twice",
+                               key->param.name);
       diag_note(diag, (*before)->span, "the first one is here");
       continue;
     }
@@ -336,15 +419,18 @@ static void block_read(const Reading *r, const Stmt *stmt) {
     else key_store(r, key, setting->value);
   }
   if (!seen[0] && !meant_loss && !damage_within(r->s, stmt->span.file, stmt->span.start, stmt->span.end)) {
-    Diag *diag = diag_report(r->s->diags, DIAG_missing_argument, stmt->span, NULL, "the train block does not say what the loss is");
+    Diag *diag = diag_report(r->s->diags, DIAG_missing_argument, stmt->span, NULL,
+                             "the train block does not say what the loss is");
     diag_help(diag, "loss = cross_entropy for classes, loss = mse for numbers");
   }
 }
 
 void train_read(Sema *s, const Frame *frame, const Stmt *stmt) {
-  if (!s->graph->training && s->train != stmt) { /* seen in the body: read at the end, when all outputs are known */
+  if (!s->graph->training &&
+      s->train != stmt) { /* seen in the body: read at the end, when all outputs are known */
     if (s->train) {
-      Diag *diag = diag_report(s->diags, DIAG_duplicate_statement, stmt->span, NULL, "a net has one train block");
+      Diag *diag =
+          diag_report(s->diags, DIAG_duplicate_statement, stmt->span, NULL, "a net has one train block");
       diag_note(diag, s->train->span, "the first one is here");
       return;
     }

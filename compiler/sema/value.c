@@ -1,4 +1,5 @@
-/* value.c: constant expressions and the names in them. An expression with a mistake is poison, which everything passes on in silence. */
+/* value.c: constant expressions and the names in them. An expression with a mistake is poison, which
+ * everything passes on in silence. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <string.h>
@@ -30,25 +31,33 @@ static const Entry *member_find(const Const *value, const char *name) {
 
 static void attribute_report(Sema *s, const Frame *frame, const Expr *e, const Const *value, int at) {
   const Ident part = e->part[at];
-  static const char *const of_rank[] = {"", ".channels .size", ".length .channels .size", ".height .width .channels .size"};
+  static const char *const of_rank[] = {"", ".channels .size", ".length .channels .size",
+                                        ".height .width .channels .size"};
   const Shape shape = value->node->shape;
   VEC(const char *) names = {0};
-  for (const char *const *word = words_split(s->arena, of_rank[shape.rank]); *word; word++) vec_push(s->arena, names, *word + 1);
+  for (const char *const *word = words_split(s->arena, of_rank[shape.rank]); *word; word++)
+    vec_push(s->arena, names, *word + 1);
   const Scope *members = value->origin ? value->origin->members : NULL;
   for (int i = 0; members && i < members->entries.n; i++)
-    if (members->entries.data[i]->kind == ENTRY_VALUE) vec_push(s->arena, names, members->entries.data[i]->name);
+    if (members->entries.data[i]->kind == ENTRY_VALUE)
+      vec_push(s->arena, names, members->entries.data[i]->name);
   vec_push(s->arena, names, NULL);
   const char *meant = name_meant(s->arena, part.s, names.data);
-  Diag *diag = diag_report(s->diags, DIAG_unknown_attribute, part.span, frame->site, "'%s' is %s and has no '%s'",
-                           path_text(s->arena, e, 0, at), shape_text(s->arena, shape), part.s);
+  Diag *diag =
+      diag_report(s->diags, DIAG_unknown_attribute, part.span, frame->site, "'%s' is %s and has no '%s'",
+                  path_text(s->arena, e, 0, at), shape_text(s->arena, shape), part.s);
   const Entry *entry = scope_find(frame->scope, e->part[0].s);
   if (entry) diag_note(diag, entry->span, "'%s' is defined here", e->part[0].s);
-  else if (value->node->op != &op_input) diag_note(diag, value->node->span, "'in' is the output of %s here", value->node->op->name);
+  else if (value->node->op != &op_input)
+    diag_note(diag, value->node->span, "'in' is the output of %s here", value->node->op->name);
   else diag_note(diag, value->node->span, "'in' is the input here");
   if (meant) diag_meant(diag, part.span, part.s, meant);
-  else if (value->origin && !value->origin->members && value->origin->blocks > 1) diag_help(diag,
-      "its chain has %d blocks; what a block names can be read where the chain has exactly one", value->origin->blocks);
-  else diag_help(diag, "it has %s%s", words_join(s->arena, of_rank[shape.rank], "and"), members ? ", and the values that its block names" : "");
+  else if (value->origin && !value->origin->members && value->origin->blocks > 1)
+    diag_help(diag, "its chain has %d blocks; what a block names can be read where the chain has exactly one",
+              value->origin->blocks);
+  else
+    diag_help(diag, "it has %s%s", words_join(s->arena, of_rank[shape.rank], "and"),
+              members ? ", and the values that its block names" : "");
 }
 
 /* The rest of the path, from a value. */
@@ -58,12 +67,15 @@ static Const parts_read(Sema *s, const Frame *frame, const Expr *e, Const value,
     int64_t number;
     if (value.kind == CONST_POISON) return const_poison(e->span);
     if (value.kind != CONST_VALUE) {
-      if (!quiet) diag_report(s->diags, DIAG_unknown_attribute, part.span, frame->site, "%s has no '%s': only values of the net have parts",
-                              const_describe(s->arena, &value), part.s);
+      if (!quiet)
+        diag_report(s->diags, DIAG_unknown_attribute, part.span, frame->site,
+                    "%s has no '%s': only values of the net have parts", const_describe(s->arena, &value),
+                    part.s);
       return const_poison(e->span);
     }
     const Entry *member = member_find(&value, part.s);
-    if (value.node->shape.rank && attribute_read(value.node->shape, part.s, &number)) value = const_int(e->span, number);
+    if (value.node->shape.rank && attribute_read(value.node->shape, part.s, &number))
+      value = const_int(e->span, number);
     else if (member) value = member->value;
     else {
       if (!quiet && value.node->shape.rank) attribute_report(s, frame, e, &value, i);
@@ -78,9 +90,12 @@ static Const in_read(Sema *s, const Frame *frame, Span span) {
   const Const *in = scope_in(frame->scope);
   if (in->kind != CONST_NONE) return *in;
   if (!s->no_input_reported && frame->naming)
-    diag_help(diag_report(s->diags, DIAG_no_input, span, frame->site, "there is no input yet that 'in' could be"),
-              "state the input first: input image: 28x28x1");
-  if (!frame->naming) diag_report(s->diags, DIAG_unknown_name, span, frame->site, "'in' is a value of a net or block, and there is none here");
+    diag_help(
+        diag_report(s->diags, DIAG_no_input, span, frame->site, "there is no input yet that 'in' could be"),
+        "state the input first: input image: 28x28x1");
+  if (!frame->naming)
+    diag_report(s->diags, DIAG_unknown_name, span, frame->site,
+                "'in' is a value of a net or block, and there is none here");
   s->no_input_reported = true;
   return const_poison(span);
 }
@@ -98,8 +113,9 @@ static Const word_eval(Sema *s, const Frame *frame, const Expr *e, const Choices
   const Ident word = e->part[0];
   if (words_have(choices->words, word.s)) return const_word(e->span, word.s);
   if (strcmp(word.s, "in") == 0 || scope_find(frame->scope, word.s)) return path_eval(s, frame, e, false);
-  Diag *diag = diag_report(s->diags, DIAG_unknown_choice, e->span, frame->site, "'%s' is not a choice for '%s'%s%s", word.s, choices->argument,
-                           choices->of ? " of " : "", choices->of ? choices->of : "");
+  Diag *diag =
+      diag_report(s->diags, DIAG_unknown_choice, e->span, frame->site, "'%s' is not a choice for '%s'%s%s",
+                  word.s, choices->argument, choices->of ? " of " : "", choices->of ? choices->of : "");
   const char *meant = name_meant(s->arena, word.s, words_split(s->arena, choices->words));
   if (meant) name_suggest(s->arena, diag, e->span, word.s, meant);
   else diag_help(diag, "the choices are %s", words_join(s->arena, choices->words, "and"));
@@ -108,7 +124,8 @@ static Const word_eval(Sema *s, const Frame *frame, const Expr *e, const Choices
 
 /* ---- lists ---- */
 
-/* `i` of a list counts the numbers in it, however deep: lists of constants that repeat each other grow fast. */
+/* `i` of a list counts the numbers in it, however deep: lists of constants that repeat each other grow fast.
+ */
 static Const list_eval(Sema *s, const Frame *frame, const Expr *e, int depth) {
   Const *items = NEW_ARRAY(s->arena, Const, e->n);
   int64_t total = 0;
@@ -119,12 +136,17 @@ static Const list_eval(Sema *s, const Frame *frame, const Expr *e, int depth) {
     total += list ? items[i].i : 1;
     poison |= items[i].kind == CONST_POISON;
     if (total > MOST_ITEMS) {
-      diag_report(s->diags, DIAG_too_large, e->span, frame->site, "a list of more than %d numbers", MOST_ITEMS);
+      diag_report(s->diags, DIAG_too_large, e->span, frame->site, "a list of more than %d numbers",
+                  MOST_ITEMS);
       return const_poison(e->span);
     }
   }
   if (poison) return const_poison(e->span);
-  return (Const){.kind = e->kind == EXPR_DIMS ? CONST_DIMS : CONST_LIST, .span = e->span, .n = e->n, .items = items, .i = total};
+  return (Const){.kind = e->kind == EXPR_DIMS ? CONST_DIMS : CONST_LIST,
+                 .span = e->span,
+                 .n = e->n,
+                 .items = items,
+                 .i = total};
 }
 
 static Const index_eval(Sema *s, const Frame *frame, const Expr *e, int depth) {
@@ -132,12 +154,15 @@ static Const index_eval(Sema *s, const Frame *frame, const Expr *e, int depth) {
   if (list.kind == CONST_POISON || index.kind == CONST_POISON) return const_poison(e->span);
   int64_t at;
   if (list.kind != CONST_LIST && list.kind != CONST_DIMS) {
-    diag_report(s->diags, DIAG_wrong_type, e->a->span, frame->site, "only a list has an index, but this is %s", const_describe(s->arena, &list));
+    diag_report(s->diags, DIAG_wrong_type, e->a->span, frame->site,
+                "only a list has an index, but this is %s", const_describe(s->arena, &list));
   } else if (!const_as_int(&index, &at)) {
-    diag_report(s->diags, DIAG_wrong_type, e->b->span, frame->site, "an index is an integer, but this is %s", const_describe(s->arena, &index));
+    diag_report(s->diags, DIAG_wrong_type, e->b->span, frame->site, "an index is an integer, but this is %s",
+                const_describe(s->arena, &index));
   } else if (at < 0 || at >= list.n) {
-    Diag *diag = diag_report(s->diags, DIAG_index_range, e->b->span, frame->site, "index %lld is outside a list of %d item%s",
-                             (long long)at, list.n, list.n == 1 ? "" : "s");
+    Diag *diag = diag_report(s->diags, DIAG_index_range, e->b->span, frame->site,
+                             "index %lld is outside a list of %d item%s", (long long)at, list.n,
+                             list.n == 1 ? "" : "s");
     if (list.n) diag_help(diag, "items are counted from 0 to %d", list.n - 1);
   } else {
     Const item = list.items[at];
@@ -154,8 +179,8 @@ static Const range_eval(Sema *s, const Frame *frame, const Expr *e, int depth) {
     ends[i] = evaluate(s, frame, written[i], NULL, depth);
     if (ends[i].kind == CONST_POISON) return const_poison(e->span);
     if (const_is_number(&ends[i])) continue;
-    diag_report(s->diags, DIAG_wrong_type, written[i]->span, frame->site, "a range goes from a number to a number, but this is %s",
-                const_describe(s->arena, &ends[i]));
+    diag_report(s->diags, DIAG_wrong_type, written[i]->span, frame->site,
+                "a range goes from a number to a number, but this is %s", const_describe(s->arena, &ends[i]));
     return const_poison(e->span);
   }
   return (Const){.kind = CONST_RANGE, .span = e->span, .n = 2, .items = ends};
@@ -170,7 +195,8 @@ static void function_report(Sema *s, const Frame *frame, Ident callee) {
     diag_help(diag, "give it a name first, x = %s(...), then write x here", callee.s);
     return;
   }
-  Diag *diag = diag_report(s->diags, DIAG_unknown_name, callee.span, frame->site, "there is no function '%s'", callee.s);
+  Diag *diag = diag_report(s->diags, DIAG_unknown_name, callee.span, frame->site, "there is no function '%s'",
+                           callee.s);
   const char *words = arena_printf(s->arena, "min max floor ceil round %s", init_words(s->arena));
   const char *meant = name_meant(s->arena, callee.s, words_split(s->arena, words));
   if (meant) diag_meant(diag, callee.span, callee.s, meant);
@@ -190,7 +216,8 @@ static Const call_eval(Sema *s, const Frame *frame, const Expr *e, int depth) {
     return const_poison(e->span);
   }
   if (named) {
-    diag_report(s->diags, DIAG_unknown_argument, e->args.span, frame->site, "the numbers of %s have no names", e->callee.s);
+    diag_report(s->diags, DIAG_unknown_argument, e->args.span, frame->site, "the numbers of %s have no names",
+                e->callee.s);
     return const_poison(e->span);
   }
   return arithmetic_call(s, frame, e, e->args.n, args);
@@ -201,8 +228,8 @@ static Const call_eval(Sema *s, const Frame *frame, const Expr *e, int depth) {
 static bool boolean_is(Sema *s, const Frame *frame, const Expr *e, const Const *c, const char *what) {
   if (c->kind == CONST_BOOL) return true;
   if (c->kind == CONST_POISON) return false;
-  Diag *diag = diag_report(s->diags, DIAG_not_boolean, e->span, frame->site, "%s is true or false, but this is %s", what,
-                           const_describe(s->arena, c));
+  Diag *diag = diag_report(s->diags, DIAG_not_boolean, e->span, frame->site,
+                           "%s is true or false, but this is %s", what, const_describe(s->arena, c));
   if (const_is_number(c)) diag_help(diag, "compare it: %s != 0", name_or_x(e));
   return false;
 }
@@ -244,12 +271,16 @@ static Const evaluate(Sema *s, const Frame *frame, const Expr *e, const Choices 
   case EXPR_STRING:
     if (damage_within(s, e->span.file, e->span.start, e->span.end)) break;
     return (Const){.kind = CONST_STRING, .span = e->span, .s = e->s};
-  case EXPR_DIMS: case EXPR_LIST: return list_eval(s, frame, e, depth);
-  case EXPR_PATH: return choices && e->nparts == 1 ? word_eval(s, frame, e, choices) : path_eval(s, frame, e, false);
+  case EXPR_DIMS:
+  case EXPR_LIST: return list_eval(s, frame, e, depth);
+  case EXPR_PATH:
+    return choices && e->nparts == 1 ? word_eval(s, frame, e, choices) : path_eval(s, frame, e, false);
   case EXPR_CALL: return call_eval(s, frame, e, depth);
   case EXPR_INDEX: return index_eval(s, frame, e, depth);
   case EXPR_UNARY: return arithmetic_unary(s, frame, e, evaluate(s, frame, e->a, NULL, depth));
-  case EXPR_BINARY: return e->op == OP_AND || e->op == OP_OR ? logic_eval(s, frame, e, depth) : binary_eval(s, frame, e, depth);
+  case EXPR_BINARY:
+    return e->op == OP_AND || e->op == OP_OR ? logic_eval(s, frame, e, depth)
+                                             : binary_eval(s, frame, e, depth);
   case EXPR_RANGE: return range_eval(s, frame, e, depth);
   case EXPR_CONDITIONAL: return conditional_eval(s, frame, e, choices, depth);
   case EXPR_POISON: break;
@@ -257,4 +288,6 @@ static Const evaluate(Sema *s, const Frame *frame, const Expr *e, const Choices 
   return const_poison(e->span);
 }
 
-Const expr_eval(Sema *s, const Frame *frame, const Expr *e, const Choices *choices) { return evaluate(s, frame, e, choices, 0); }
+Const expr_eval(Sema *s, const Frame *frame, const Expr *e, const Choices *choices) {
+  return evaluate(s, frame, e, choices, 0);
+}

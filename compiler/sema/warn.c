@@ -1,4 +1,5 @@
-/* warn.c: what is legal and probably a mistake: values and blocks that nothing uses, two softmaxes in a row. */
+/* warn.c: what is legal and probably a mistake: values and blocks that nothing uses, two softmaxes in a row.
+ */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "sema/context.h"
@@ -14,11 +15,14 @@ static const Ending **endings_find(const Sema *s) {
 
 static void unused_report(Sema *s, const Node *node, const Ending *ending) {
   if (node->op == &op_input) {
-    diag_report(s->diags, DIAG_unused_value, node->span, NULL, "the input '%s' has no effect on any output", node->name);
+    diag_report(s->diags, DIAG_unused_value, node->span, NULL, "the input '%s' has no effect on any output",
+                node->name);
   } else if (ending && ending->name.s) {
-    diag_report(s->diags, DIAG_unused_value, ending->name.span, ending->site, "the value '%s' is never used", ending->name.s);
+    diag_report(s->diags, DIAG_unused_value, ending->name.span, ending->site, "the value '%s' is never used",
+                ending->name.s);
   } else if (ending) {
-    Diag *diag = diag_report(s->diags, DIAG_unused_value, ending->span, ending->site, "what this statement computes is never used");
+    Diag *diag = diag_report(s->diags, DIAG_unused_value, ending->span, ending->site,
+                             "what this statement computes is never used");
     diag_help(diag, "name it, NAME = ..., and use the name below");
   }
 }
@@ -65,7 +69,8 @@ void warn_unused_blocks(Sema *s, const NetDecl *net) {
   for (int i = 0; i < s->block_list.n; i++) {
     const BlockDef *def = s->block_list.data[i];
     const Ident name = def->block->name;
-    if (def->in_main && !def->used && !def->broken) diag_report(s->diags, DIAG_unused_block, name.span, NULL, "block %s is never applied", name.s);
+    if (def->in_main && !def->used && !def->broken)
+      diag_report(s->diags, DIAG_unused_block, name.span, NULL, "block %s is never applied", name.s);
   }
 }
 
@@ -86,8 +91,8 @@ void warn_softmax(Sema *s, const Node *node) {
   const Node *before = node->in[0];
   while (before->op->family == FAMILY_ALIAS && before->nin) before = before->in[0];
   if (!before->op->softmax) return;
-  Diag *diag = diag_report(s->diags, DIAG_double_softmax, node->span, node->site, "%s of a value that is a %s already", node->op->name,
-                           before->op->name);
+  Diag *diag = diag_report(s->diags, DIAG_double_softmax, node->span, node->site,
+                           "%s of a value that is a %s already", node->op->name, before->op->name);
   diag_note(diag, before->span, "the first one is here");
   diag_help(diag, "one of them is enough: a second one makes all classes nearly equal");
   const Span link = link_span(s, node->span);

@@ -84,8 +84,9 @@ static bool advise_comma(const Parser *p, Diag *diag, Span span, const Expected 
 
 /* What follows a word that other languages have before a statement. */
 static bool advise_keyword_elsewhere(const Parser *p, Diag *diag, Span span) {
-  static const char *const results[] = {"return", "yield", NULL}, *const definitions[] = {
-                                                                    "let", "var", "auto", "val", "def", NULL};
+  static const char *const results[] = {"return", "yield", NULL}, *const definitions[] = {"let",  "var",
+                                                                                          "auto", "val",
+                                                                                          "def",  NULL};
   const bool result = found_one(p, p->before, results),
              definition = found_one(p, p->before, definitions) && is_assigned(p, span);
   if (found_word(p, p->before, "for")) return diag_help(diag, "write: repeat COUNT as i { ... }"), true;

@@ -9,11 +9,17 @@
 
 /* Bytes of a name or a label: as a string of C, whose length ends at 4095, each may take four characters. */
 enum { MOST_NAME = 1000 };
-typedef struct Ident { const char *s; Span span; } Ident; /* zero-terminated, in the arena */
+typedef struct Ident {
+  const char *s;
+  Span span;
+} Ident; /* zero-terminated, in the arena */
 
 /* ---- expressions ---- */
 typedef enum ExprKind {
-  EXPR_INT, EXPR_FLOAT, EXPR_STRING, EXPR_BOOL,
+  EXPR_INT,
+  EXPR_FLOAT,
+  EXPR_STRING,
+  EXPR_BOOL,
   EXPR_DIMS,        /* 5x5: list of EXPR_INT */
   EXPR_LIST,        /* [a, b] */
   EXPR_PATH,        /* a name, a.b.c, `in`, in.channels; a bare word may turn out to be a choice */
@@ -25,65 +31,154 @@ typedef enum ExprKind {
   EXPR_CONDITIONAL, /* a ? b : c */
   EXPR_POISON,      /* a syntax or lexical error was reported here */
 } ExprKind;
-typedef enum Operator { OP_OR, OP_AND, OP_NOT, OP_EQ, OP_NE, OP_LT, OP_LE, OP_GT, OP_GE, OP_PLUS, OP_MINUS, OP_TIMES, OP_DIVIDE, OP_MODULO, OP_POWER, OP_NEGATE } Operator;
+typedef enum Operator {
+  OP_OR,
+  OP_AND,
+  OP_NOT,
+  OP_EQ,
+  OP_NE,
+  OP_LT,
+  OP_LE,
+  OP_GT,
+  OP_GE,
+  OP_PLUS,
+  OP_MINUS,
+  OP_TIMES,
+  OP_DIVIDE,
+  OP_MODULO,
+  OP_POWER,
+  OP_NEGATE
+} Operator;
 
 typedef struct Expr Expr;
-typedef struct Argument { Ident name; const Expr *value; Span span; } Argument; /* name.s NULL: positional */
-typedef struct Arguments { int n; const Argument *list; Span span; bool given; } Arguments; /* given: parentheses were written */
+typedef struct Argument {
+  Ident name;
+  const Expr *value;
+  Span span;
+} Argument; /* name.s NULL: positional */
+typedef struct Arguments {
+  int n;
+  const Argument *list;
+  Span span;
+  bool given;
+} Arguments; /* given: parentheses were written */
 struct Expr {
   ExprKind kind;
   Span span;
-  int64_t i;              /* EXPR_INT, EXPR_BOOL */
-  double f;               /* EXPR_FLOAT */
-  const char *s; size_t length; /* EXPR_STRING: unescaped */
-  Operator op; Span op_span;
+  int64_t i; /* EXPR_INT, EXPR_BOOL */
+  double f;  /* EXPR_FLOAT */
+  const char *s;
+  size_t length; /* EXPR_STRING: unescaped */
+  Operator op;
+  Span op_span;
   const Expr *a, *b, *c;
-  int n; const Expr *const *items; /* EXPR_DIMS, EXPR_LIST */
-  int nparts; const Ident *part;   /* EXPR_PATH: the names between the dots; `in` is the part "in" */
-  Ident callee; Arguments args;    /* EXPR_CALL */
-  int depth;                       /* of the tree below, at most AST_DEEPEST: walking it by recursion is safe */
+  int n;
+  const Expr *const *items; /* EXPR_DIMS, EXPR_LIST */
+  int nparts;
+  const Ident *part; /* EXPR_PATH: the names between the dots; `in` is the part "in" */
+  Ident callee;
+  Arguments args; /* EXPR_CALL */
+  int depth;      /* of the tree below, at most AST_DEEPEST: walking it by recursion is safe */
 };
 enum { AST_DEEPEST = 1000 };
 
 /* ---- statements ---- */
-/* A chain that begins with one bare word has it as call[0] with args.given false and no head: `x -> relu` and `relu -> tanh` look alike here. Sema knows
- * whether the word is a value to start from. `in`, `in.a` and `a.b` are heads. */
-typedef struct Call { Ident name; Arguments args; Span span; } Call; /* an operator or a block applied */
+/* A chain that begins with one bare word has it as call[0] with args.given false and no head: `x -> relu` and
+ * `relu -> tanh` look alike here. Sema knows whether the word is a value to start from. `in`, `in.a` and
+ * `a.b` are heads. */
+typedef struct Call {
+  Ident name;
+  Arguments args;
+  Span span;
+} Call; /* an operator or a block applied */
 typedef struct Body Body;
-typedef enum StmtKind { STMT_CHAIN, STMT_CONST, STMT_REPEAT, STMT_IF, STMT_INPUT, STMT_OUTPUT, STMT_LABELS, STMT_TRAIN } StmtKind;
-typedef struct OutputItem { Ident name; const Expr *value; Span span; } OutputItem; /* value NULL: the value of that name; else an EXPR_PATH */
+typedef enum StmtKind {
+  STMT_CHAIN,
+  STMT_CONST,
+  STMT_REPEAT,
+  STMT_IF,
+  STMT_INPUT,
+  STMT_OUTPUT,
+  STMT_LABELS,
+  STMT_TRAIN
+} StmtKind;
+typedef struct OutputItem {
+  Ident name;
+  const Expr *value;
+  Span span;
+} OutputItem; /* value NULL: the value of that name; else an EXPR_PATH */
 typedef struct Stmt {
   StmtKind kind;
   Span span;
-  Ident name;                        /* STMT_CHAIN: `x =` (s NULL: none); STMT_CONST; STMT_INPUT; STMT_REPEAT: `as i` (s NULL: none) */
-  const Expr *head;                  /* STMT_CHAIN: an EXPR_PATH the chain starts from, or NULL */
-  int ncalls; const Call *call;      /* STMT_CHAIN */
-  const Expr *value;                 /* STMT_CONST; STMT_REPEAT: count; STMT_IF: condition; STMT_INPUT: shape; STMT_LABELS: list or string */
-  const Body *body, *otherwise;      /* STMT_REPEAT, STMT_IF; `else if` is a body with one STMT_IF */
-  Ident type; Arguments args;        /* STMT_INPUT: as u8 (s NULL: none), (layout=chw) */
-  int noutputs; const OutputItem *output;   /* STMT_OUTPUT */
-  Arguments settings;                /* STMT_TRAIN: NAME = expr, in order */
+  Ident
+      name; /* STMT_CHAIN: `x =` (s NULL: none); STMT_CONST; STMT_INPUT; STMT_REPEAT: `as i` (s NULL: none) */
+  const Expr *head; /* STMT_CHAIN: an EXPR_PATH the chain starts from, or NULL */
+  int ncalls;
+  const Call *call;  /* STMT_CHAIN */
+  const Expr *value; /* STMT_CONST; STMT_REPEAT: count; STMT_IF: condition; STMT_INPUT: shape; STMT_LABELS:
+                        list or string */
+  const Body *body, *otherwise; /* STMT_REPEAT, STMT_IF; `else if` is a body with one STMT_IF */
+  Ident type;
+  Arguments args; /* STMT_INPUT: as u8 (s NULL: none), (layout=chw) */
+  int noutputs;
+  const OutputItem *output; /* STMT_OUTPUT */
+  Arguments settings;       /* STMT_TRAIN: NAME = expr, in order */
 } Stmt;
-struct Body { int n; const Stmt *const *stmt; Span span; };
+struct Body {
+  int n;
+  const Stmt *const *stmt;
+  Span span;
+};
 
 /* ---- files ---- */
-typedef struct Parameter { Ident name; const Expr *value; } Parameter; /* value NULL: required */
-typedef struct Block { Ident name; int nparams; const Parameter *param; const Body *body; Span span; } Block;
-typedef struct Import { const char *path; Span span; struct File *file; } Import; /* file: set by imports.c */
-typedef struct NetDecl { Ident name; const Body *body; Span span; } NetDecl;
+typedef struct Parameter {
+  Ident name;
+  const Expr *value;
+} Parameter; /* value NULL: required */
+typedef struct Block {
+  Ident name;
+  int nparams;
+  const Parameter *param;
+  const Body *body;
+  Span span;
+} Block;
+typedef struct Import {
+  const char *path;
+  Span span;
+  struct File *file;
+} Import; /* file: set by imports.c */
+typedef struct NetDecl {
+  Ident name;
+  const Body *body;
+  Span span;
+} NetDecl;
 typedef enum DeclKind { DECL_IMPORT, DECL_CONST, DECL_BLOCK, DECL_NET } DeclKind;
-typedef struct Decl { DeclKind kind; Span span; Import *import; const Stmt *constant; const Block *block; const NetDecl *net; } Decl;
+typedef struct Decl {
+  DeclKind kind;
+  Span span;
+  Import *import;
+  const Stmt *constant;
+  const Block *block;
+  const NetDecl *net;
+} Decl;
 typedef struct File {
-  const char *path; uint32_t source;
-  int n; const Decl *const *decl;
+  const char *path;
+  uint32_t source;
+  int n;
+  const Decl *const *decl;
   bool found_by_option; /* in a directory of -I, or imported by a file that is */
 } File;
 
 /* ---- what syntax/ does ---- */
-File *parse_file(Arena *, Diags *, const Sources *, uint32_t source);         /* grammar/: errors are recorded; what could be parsed is returned */
-/* Reads `path` and, depth first and once each, what it imports (relative to the importing file, then the -I directories). NULL if the main file cannot be read;
- * `files` gets every file, imports before importers; import cycles and unreadable files are reported. */
-typedef struct Program { VEC(File *) files; File *main; } Program;
+File *parse_file(Arena *, Diags *, const Sources *,
+                 uint32_t source); /* grammar/: errors are recorded; what could be parsed is returned */
+/* Reads `path` and, depth first and once each, what it imports (relative to the importing file, then the -I
+ * directories). NULL if the main file cannot be read; `files` gets every file, imports before importers;
+ * import cycles and unreadable files are reported. */
+typedef struct Program {
+  VEC(File *) files;
+  File *main;
+} Program;
 Program *program_read(Arena *, Diags *, Sources *, const char *path, int ndirs, const char *const *dirs);
 struct Text;
 void ast_dump(struct Text *, const Program *); /* --emit=ast */

@@ -24,8 +24,10 @@ static void put_items(Text *text, const Expr *e, const char *separator) {
 }
 
 static const char *const operator_text[] = {
-  [OP_OR] = "or", [OP_AND] = "and", [OP_NOT] = "not ", [OP_EQ] = "==", [OP_NE] = "!=", [OP_LT] = "<", [OP_LE] = "<=", [OP_GT] = ">", [OP_GE] = ">=",
-  [OP_PLUS] = "+", [OP_MINUS] = "-", [OP_TIMES] = "*", [OP_DIVIDE] = "/", [OP_MODULO] = "%", [OP_POWER] = "**", [OP_NEGATE] = "-",
+    [OP_OR] = "or",    [OP_AND] = "and",  [OP_NOT] = "not ", [OP_EQ] = "==",
+    [OP_NE] = "!=",    [OP_LT] = "<",     [OP_LE] = "<=",    [OP_GT] = ">",
+    [OP_GE] = ">=",    [OP_PLUS] = "+",   [OP_MINUS] = "-",  [OP_TIMES] = "*",
+    [OP_DIVIDE] = "/", [OP_MODULO] = "%", [OP_POWER] = "**", [OP_NEGATE] = "-",
 };
 
 /* Enough digits to read the same double back. */
@@ -46,13 +48,29 @@ static void put_expr(Text *text, const Expr *e) {
   case EXPR_STRING: text_json(text, e->s); break;
   case EXPR_BOOL: text_put(text, e->i ? "true" : "false"); break;
   case EXPR_DIMS: put_items(text, e, "x"); break;
-  case EXPR_LIST: text_put(text, "["); put_items(text, e, ", "); text_put(text, "]"); break;
+  case EXPR_LIST:
+    text_put(text, "[");
+    put_items(text, e, ", ");
+    text_put(text, "]");
+    break;
   case EXPR_PATH:
     for (int i = 0; i < e->nparts; i++) text_put(text, "%s%s", i ? "." : "", e->part[i].s);
     break;
-  case EXPR_CALL: text_put(text, "%s", e->callee.s); put_arguments(text, &e->args, "(", ")"); break;
-  case EXPR_INDEX: put_expr(text, e->a); text_put(text, "["); put_expr(text, e->b); text_put(text, "]"); break;
-  case EXPR_UNARY: text_put(text, "(%s", operator_text[e->op]); put_expr(text, e->a); text_put(text, ")"); break;
+  case EXPR_CALL:
+    text_put(text, "%s", e->callee.s);
+    put_arguments(text, &e->args, "(", ")");
+    break;
+  case EXPR_INDEX:
+    put_expr(text, e->a);
+    text_put(text, "[");
+    put_expr(text, e->b);
+    text_put(text, "]");
+    break;
+  case EXPR_UNARY:
+    text_put(text, "(%s", operator_text[e->op]);
+    put_expr(text, e->a);
+    text_put(text, ")");
+    break;
   case EXPR_BINARY:
     text_put(text, "(");
     put_expr(text, e->a);
@@ -60,7 +78,11 @@ static void put_expr(Text *text, const Expr *e) {
     put_expr(text, e->b);
     text_put(text, ")");
     break;
-  case EXPR_RANGE: put_expr(text, e->a); text_put(text, ".."); put_expr(text, e->b); break;
+  case EXPR_RANGE:
+    put_expr(text, e->a);
+    text_put(text, "..");
+    put_expr(text, e->b);
+    break;
   case EXPR_CONDITIONAL:
     text_put(text, "(");
     put_expr(text, e->a);
@@ -104,16 +126,17 @@ static void put_stmt(Text *text, const Stmt *s, int depth) {
   text_put(text, "%*s", 2 * depth, "");
   switch (s->kind) {
   case STMT_CHAIN: put_chain(text, s); break;
-  case STMT_CONST: text_put(text, "const %s = ", s->name.s); put_expr(text, s->value); break;
+  case STMT_CONST:
+    text_put(text, "const %s = ", s->name.s);
+    put_expr(text, s->value);
+    break;
   case STMT_REPEAT:
     text_put(text, "repeat ");
     put_expr(text, s->value);
     if (s->name.s) text_put(text, " as %s", s->name.s);
     put_body(text, s->body, depth);
     break;
-  case STMT_IF:
-    put_if(text, s, depth);
-    break;
+  case STMT_IF: put_if(text, s, depth); break;
   case STMT_INPUT:
     text_put(text, "input %s: ", s->name.s);
     put_expr(text, s->value);
@@ -129,7 +152,10 @@ static void put_stmt(Text *text, const Stmt *s, int depth) {
       put_expr(text, s->output[i].value);
     }
     break;
-  case STMT_LABELS: text_put(text, "labels "); put_expr(text, s->value); break;
+  case STMT_LABELS:
+    text_put(text, "labels ");
+    put_expr(text, s->value);
+    break;
   case STMT_TRAIN:
     text_put(text, "train {\n");
     for (int i = 0; i < s->settings.n; i++) {
@@ -151,7 +177,10 @@ static void put_body(Text *text, const Body *body, int depth) {
 
 static void put_decl(Text *text, const Decl *decl) {
   switch (decl->kind) {
-  case DECL_IMPORT: text_put(text, "import "); text_json(text, decl->import->path); break;
+  case DECL_IMPORT:
+    text_put(text, "import ");
+    text_json(text, decl->import->path);
+    break;
   case DECL_CONST: put_stmt(text, decl->constant, 0); break;
   case DECL_BLOCK:
     text_put(text, "block %s(", decl->block->name.s);
@@ -164,7 +193,10 @@ static void put_decl(Text *text, const Decl *decl) {
     text_put(text, ")");
     put_body(text, decl->block->body, 0);
     break;
-  case DECL_NET: text_put(text, "net %s", decl->net->name.s); put_body(text, decl->net->body, 0); break;
+  case DECL_NET:
+    text_put(text, "net %s", decl->net->name.s);
+    put_body(text, decl->net->body, 0);
+    break;
   }
   text_put(text, "\n");
 }

@@ -20,11 +20,14 @@ Expr *expr_new(Parser *p, ExprKind kind, Span span) {
 
 const Expr *expr_poison(Parser *p, Span span) { return expr_new(p, EXPR_POISON, span); }
 
-/* A tree that is too deep to be walked by recursion is cut where that is found, and what is above is poison without another word. */
+/* A tree that is too deep to be walked by recursion is cut where that is found, and what is above is poison
+ * without another word. */
 static const Expr *grown(Parser *p, Expr *e, int below) {
   e->depth = below + 1;
   if (e->depth <= AST_DEEPEST) return e;
-  if (below == AST_DEEPEST) diag_report(p->diags, DIAG_too_deep, e->span, NULL, "more than %d operators within each other", AST_DEEPEST);
+  if (below == AST_DEEPEST)
+    diag_report(p->diags, DIAG_too_deep, e->span, NULL, "more than %d operators within each other",
+                AST_DEEPEST);
   p->given_up = true;
   Expr *poison = expr_new(p, EXPR_POISON, e->span);
   poison->depth = AST_DEEPEST + 1;
@@ -124,7 +127,8 @@ Arguments arguments_make(Parser *p, Span span, const ArgumentList *list) {
     if (argument->name.s) {
       named = argument;
     } else if (named) {
-      Diag *diag = diag_report(p->diags, DIAG_syntax, argument->span, NULL, "an argument without a name stands after '%s='", named->name.s);
+      Diag *diag = diag_report(p->diags, DIAG_syntax, argument->span, NULL,
+                               "an argument without a name stands after '%s='", named->name.s);
       diag_note(diag, named->span, "after this one every argument needs its name");
       break;
     }
@@ -171,9 +175,13 @@ const Body *body_inner(Parser *p, const Body *body, const char *where) {
       continue;
     }
     const Span first = {s->span.file, s->span.start, s->span.start + (uint32_t)strlen(word)};
-    Diag *diag = diag_report(p->diags, DIAG_syntax, first, NULL, "'%s' stands in the net itself, not inside %s", word, where);
-    if (s->kind == STMT_INPUT) diag_help(diag, "what a block, or a round of a repeat, is applied to is called 'in'");
-    if (s->kind == STMT_OUTPUT) diag_help(diag, "the last value of a block is its result; name others, and read them as x.name outside");
+    Diag *diag = diag_report(p->diags, DIAG_syntax, first, NULL,
+                             "'%s' stands in the net itself, not inside %s", word, where);
+    if (s->kind == STMT_INPUT)
+      diag_help(diag, "what a block, or a round of a repeat, is applied to is called 'in'");
+    if (s->kind == STMT_OUTPUT)
+      diag_help(diag,
+                "the last value of a block is its result; name others, and read them as x.name outside");
   }
   return body_make(p, body->span, &kept);
 }
@@ -184,8 +192,10 @@ void train_misplaced(Parser *p, Span keyword) {
 }
 
 const Stmt *stmt_misplaced(Parser *p, Span keyword, const char *what) {
-  Diag *diag = diag_report(p->diags, DIAG_syntax, keyword, NULL, "a %s cannot stand inside another net or block", what);
-  if (p->suspect.kind) diag_note(diag, p->suspect.span, "the '}' of this one is indented otherwise: is one missing?");
+  Diag *diag = diag_report(p->diags, DIAG_syntax, keyword, NULL,
+                           "a %s cannot stand inside another net or block", what);
+  if (p->suspect.kind)
+    diag_note(diag, p->suspect.span, "the '}' of this one is indented otherwise: is one missing?");
   else if (p->depth > 0 && sources_place(p->sources, keyword.file, keyword.start).column == 1)
     diag_note(diag, p->open[p->depth - 1].span, "this '{' is still open");
   return NULL;
@@ -193,7 +203,8 @@ const Stmt *stmt_misplaced(Parser *p, Span keyword, const char *what) {
 
 /* ---- files ---- */
 
-void decl_add(Parser *p, DeclKind kind, Span span, Import *import, const Stmt *constant, const Block *block, const NetDecl *net) {
+void decl_add(Parser *p, DeclKind kind, Span span, Import *import, const Stmt *constant, const Block *block,
+              const NetDecl *net) {
   Decl *decl = NEW(p->arena, Decl);
   *decl = (Decl){kind, span, import, constant, block, net};
   vec_push(p->arena, p->decls, decl);
@@ -205,7 +216,8 @@ void net_add(Parser *p, Span span, Ident name, const Body *body) {
   *net = (NetDecl){name, body, span};
   p->outside = false;
   if (p->net) {
-    Diag *diag = diag_report(p->diags, DIAG_several_nets, name.span, NULL, "a file holds one net, and '%s' is its second", name.s);
+    Diag *diag = diag_report(p->diags, DIAG_several_nets, name.span, NULL,
+                             "a file holds one net, and '%s' is its second", name.s);
     diag_note(diag, p->net->name.span, "the first is '%s'", p->net->name.s);
     diag_help(diag, "put each net into a file of its own, and what they share into a file that both import");
     return;

@@ -9,7 +9,12 @@ enum { DEEPEST_IMPORTS = 100 };
 
 typedef enum FileState { FILE_BEING_READ, FILE_READ } FileState;
 
-typedef struct Reading { const char *identity; FileState state; File *file; const Import *through; } Reading; /* through: the import being followed from it */
+typedef struct Reading {
+  const char *identity;
+  FileState state;
+  File *file;
+  const Import *through;
+} Reading; /* through: the import being followed from it */
 
 typedef struct Reader {
   Arena *arena;
@@ -37,18 +42,22 @@ static const char *import_find(Reader *r, const File *from, const Import *import
     const char *path = arena_printf(r->arena, "%s/%s", r->dirs[i], import->path);
     if (file_exists(path)) return *by_option = true, path;
   }
-  Diag *diag = diag_report(r->diags, DIAG_import_not_found, import->span, NULL, "cannot find '%s'", import->path);
+  Diag *diag =
+      diag_report(r->diags, DIAG_import_not_found, import->span, NULL, "cannot find '%s'", import->path);
   if (*import->path) {
     diag_fact(diag, "looked for %s", beside);
-    for (int i = 0; import->path[0] != '/' && i < r->ndirs; i++) diag_fact(diag, "looked for %s/%s", r->dirs[i], import->path);
+    for (int i = 0; import->path[0] != '/' && i < r->ndirs; i++)
+      diag_fact(diag, "looked for %s/%s", r->dirs[i], import->path);
     diag_help(diag, "the path is relative to the importing file, then to the directories of -I");
   }
   return NULL;
 }
 
 static void cycle_report(Reader *r, const Import *import, const Reading *start) {
-  Diag *diag = diag_report(r->diags, DIAG_import_cycle, import->span, NULL, "with this, '%s' imports itself", start->file->path);
-  bool within = false; /* files are known in the order in which they were begun, so those of the cycle follow its start */
+  Diag *diag = diag_report(r->diags, DIAG_import_cycle, import->span, NULL, "with this, '%s' imports itself",
+                           start->file->path);
+  bool within = false; /* files are known in the order in which they were begun, so those of the cycle follow
+                          its start */
   for (int i = 0; i < r->known.n; i++) {
     const Reading *reading = r->known.data[i];
     within = within || reading == start;
@@ -77,7 +86,8 @@ static void import_follow(Reader *r, Reading *from, Import *import) {
   }
   if (!reading) {
     if (r->depth == DEEPEST_IMPORTS) {
-      diag_report(r->diags, DIAG_too_deep, import->span, NULL, "more than %d files import each other in a row", DEEPEST_IMPORTS);
+      diag_report(r->diags, DIAG_too_deep, import->span, NULL,
+                  "more than %d files import each other in a row", DEEPEST_IMPORTS);
       return;
     }
     size_t n;
@@ -92,7 +102,8 @@ static void import_follow(Reader *r, Reading *from, Import *import) {
   import->file = reading->file;
   const NetDecl *net = net_of(reading->file);
   if (!net) return;
-  Diag *diag = diag_report(r->diags, DIAG_not_a_library, import->span, NULL, "'%s' holds a net and cannot be imported", import->path);
+  Diag *diag = diag_report(r->diags, DIAG_not_a_library, import->span, NULL,
+                           "'%s' holds a net and cannot be imported", import->path);
   diag_note(diag, net->name.span, "the net is here");
   diag_help(diag, "move the constants and blocks that both need into a file without a net");
 }
@@ -106,7 +117,8 @@ static Reading *file_follow(Reader *r, const char *path, bool by_option, const c
   reading->file->found_by_option = by_option;
   r->depth++;
   for (int i = 0; i < reading->file->n; i++)
-    if (reading->file->decl[i]->kind == DECL_IMPORT) import_follow(r, reading, reading->file->decl[i]->import);
+    if (reading->file->decl[i]->kind == DECL_IMPORT)
+      import_follow(r, reading, reading->file->decl[i]->import);
   r->depth--;
   reading->state = FILE_READ;
   vec_push(r->arena, r->program->files, reading->file);
@@ -114,8 +126,14 @@ static Reading *file_follow(Reader *r, const char *path, bool by_option, const c
   return reading;
 }
 
-Program *program_read(Arena *arena, Diags *diags, Sources *sources, const char *path, int ndirs, const char *const *dirs) {
-  Reader reader = {.arena = arena, .diags = diags, .sources = sources, .ndirs = ndirs, .dirs = dirs, .program = NEW(arena, Program)};
+Program *program_read(Arena *arena, Diags *diags, Sources *sources, const char *path, int ndirs,
+                      const char *const *dirs) {
+  Reader reader = {.arena = arena,
+                   .diags = diags,
+                   .sources = sources,
+                   .ndirs = ndirs,
+                   .dirs = dirs,
+                   .program = NEW(arena, Program)};
   size_t n;
   const char *why;
   const char *text = file_read(arena, path, &n, &why);

@@ -21,7 +21,8 @@ static int64_t digits_value(const char *digits, size_t n) {
 static const Expr *integer(Parser *p, const char *digits, size_t n, Span span) {
   const int64_t value = digits_value(digits, n);
   if (value < 0) {
-    diag_report(p->diags, DIAG_overflow, span, NULL, "%.*s%s does not fit in 64 bits", n > 40 ? 40 : (int)n, digits, n > 40 ? "..." : "");
+    diag_report(p->diags, DIAG_overflow, span, NULL, "%.*s%s does not fit in 64 bits", n > 40 ? 40 : (int)n,
+                digits, n > 40 ? "..." : "");
     return expr_poison(p, span);
   }
   Expr *e = expr_new(p, EXPR_INT, span);
@@ -29,7 +30,9 @@ static const Expr *integer(Parser *p, const char *digits, size_t n, Span span) {
   return e;
 }
 
-const Expr *literal_integer(Parser *p, const char *digits, Span span) { return integer(p, digits, strlen(digits), span); }
+const Expr *literal_integer(Parser *p, const char *digits, Span span) {
+  return integer(p, digits, strlen(digits), span);
+}
 
 const Expr *literal_float(Parser *p, const char *digits, Span span) {
   double value = 0;
@@ -47,7 +50,8 @@ const Expr *literal_dims(Parser *p, const char *digits, Span span) {
   ExprList sizes = {0};
   for (uint32_t at = span.start; at < span.end;) {
     const size_t n = strspn(digits + (at - span.start), "0123456789");
-    vec_push(p->arena, sizes.v, integer(p, digits + (at - span.start), n, (Span){span.file, at, at + (uint32_t)n}));
+    vec_push(p->arena, sizes.v,
+             integer(p, digits + (at - span.start), n, (Span){span.file, at, at + (uint32_t)n}));
     at += (uint32_t)n + 1;
   }
   Expr *e = expr_new(p, EXPR_DIMS, span);
@@ -57,8 +61,9 @@ const Expr *literal_dims(Parser *p, const char *digits, Span span) {
 }
 
 static void dimensions_rule(Diag *diag) {
-  diag_help(diag, "dimensions have digits and the letter x only, as in 5x5; with names or expressions write a "
-                  "list: [h, w]");
+  diag_help(diag,
+            "dimensions have digits and the letter x only, as in 5x5; with names or expressions write a "
+            "list: [h, w]");
 }
 
 /* 28X28 as 28x28, 28xside as [28, side]; in general when a piece is empty. */
@@ -92,7 +97,9 @@ static void separators_fix(const Parser *p, Diag *diag, const char *word, Span s
 
 const Expr *literal_bad(Parser *p, const char *word, Span span) {
   const size_t n = strlen(word), digits = strspn(word, "0123456789");
-  Diag *diag = diag_report(p->diags, DIAG_bad_number, span, NULL, "'%.*s%s' is neither a number nor dimensions", n > 40 ? 40 : (int)n, word, n > 40 ? "..." : "");
+  Diag *diag =
+      diag_report(p->diags, DIAG_bad_number, span, NULL, "'%.*s%s' is neither a number nor dimensions",
+                  n > 40 ? 40 : (int)n, word, n > 40 ? "..." : "");
   const char *rest = word + digits;
   if (*word == '.') {
     diag_help(diag, "digits stand on both sides of the point: 0%.40s", word);
@@ -113,7 +120,10 @@ static int hex_value(const char *s, size_t left) {
   int value = 0;
   for (size_t i = 0; i < 4; i++) {
     const char c = i < left ? s[i] : ' ';
-    const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    const int digit = c >= '0' && c <= '9'   ? c - '0'
+                      : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                      : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                             : -1;
     if (digit < 0) return -1;
     value = 16 * value + digit;
   }
@@ -125,7 +135,8 @@ static void escape_report(Parser *p, Span at, const char *why) {
   diag_help(diag, "strings know \\\" \\\\ \\n \\t and \\uXXXX; a backslash is written \\\\");
 }
 
-/* The character of the \u escape at s (after the backslash), and how many bytes it takes; 0 after a report. */
+/* The character of the \u escape at s (after the backslash), and how many bytes it takes; 0 after a report.
+ */
 static uint32_t unicode_escape(Parser *p, const char *s, size_t left, Span span, size_t *used) {
   const int high = hex_value(s + 1, left - 1);
   *used = high < 0 ? 1 : 5;
@@ -135,7 +146,8 @@ static uint32_t unicode_escape(Parser *p, const char *s, size_t left, Span span,
   if (high < 0xd800 || high > 0xdfff) return (uint32_t)high;
   const bool paired = high < 0xdc00 && left >= 11 && s[5] == '\\' && s[6] == 'u';
   const int low = paired ? hex_value(s + 7, left - 7) : -1;
-  if (low < 0xdc00 || low > 0xdfff) return escape_report(p, span, "this is half of a character: \\uD800 to \\uDFFF stand in pairs"), 0;
+  if (low < 0xdc00 || low > 0xdfff)
+    return escape_report(p, span, "this is half of a character: \\uD800 to \\uDFFF stand in pairs"), 0;
   *used = 11;
   return 0x10000 + ((uint32_t)(high - 0xd800) << 10) + (uint32_t)(low - 0xdc00);
 }
@@ -149,7 +161,8 @@ const Expr *literal_string(Parser *p, Span span) {
     const Span at = {span.file, span.start + 1 + (uint32_t)i, span.start + 3 + (uint32_t)i};
     const unsigned char c = (unsigned char)s[i];
     if ((c < 0x20 && c != '\t') || c == 0x7f) {
-      diag_report(p->diags, DIAG_bad_character, (Span){at.file, at.start, at.start + 1}, NULL, "a control character (0x%02x) in a string", (unsigned)c);
+      diag_report(p->diags, DIAG_bad_character, (Span){at.file, at.start, at.start + 1}, NULL,
+                  "a control character (0x%02x) in a string", (unsigned)c);
     } else if (c != '\\') {
       out[length++] = (char)c;
     } else {
@@ -177,7 +190,8 @@ const Expr *literal_string(Parser *p, Span span) {
 }
 
 const Expr *literal_single_quoted(Parser *p, Span span) {
-  Diag *diag = diag_report(p->diags, DIAG_bad_character, (Span){span.file, span.start, span.start + 1}, NULL, "a single quote has no meaning here");
+  Diag *diag = diag_report(p->diags, DIAG_bad_character, (Span){span.file, span.start, span.start + 1}, NULL,
+                           "a single quote has no meaning here");
   diag_help(diag, "strings stand in double quotes: \"...\"");
   if (!memchr(p->text->text + span.start, '"', span.end - span.start)) {
     diag_fix(diag, (Span){span.file, span.start, span.start + 1}, "\"");
@@ -189,7 +203,8 @@ const Expr *literal_single_quoted(Parser *p, Span span) {
 void literal_unterminated(Parser *p, Span span) {
   const char *text = p->text->text;
   while (span.end > span.start + 1 && (text[span.end - 1] == '\r' || text[span.end - 1] == ' ')) span.end--;
-  Diag *diag = diag_report(p->diags, DIAG_unterminated_string, span, NULL, "this string has no closing quote");
+  Diag *diag =
+      diag_report(p->diags, DIAG_unterminated_string, span, NULL, "this string has no closing quote");
   diag_help(diag, "a string ends on its line; a new line inside is written \\n");
   brackets_drop(p); /* the statement is lost: its newline has to count */
 }

@@ -38,7 +38,8 @@ static const char *const words[] = {
 
 static const char *shown(const Parser *p, Span span) {
   const uint32_t n = span.end - span.start;
-  return arena_printf(p->arena, "'%.*s%s'", n > LONGEST_SHOWN ? LONGEST_SHOWN : (int)n, p->text->text + span.start, n > LONGEST_SHOWN ? "..." : "");
+  return arena_printf(p->arena, "'%.*s%s'", n > LONGEST_SHOWN ? LONGEST_SHOWN : (int)n,
+                      p->text->text + span.start, n > LONGEST_SHOWN ? "..." : "");
 }
 
 static const char *found(const Parser *p, Span span) {
@@ -57,11 +58,13 @@ static void put_names(Text *text, int n, const char *const *name) {
   for (int i = 0; i < n; i++) text_put(text, "%s%s", i == 0 ? "" : i == n - 1 ? " or " : ", ", name[i]);
 }
 
-/* The tokens in groups that mean something to a reader: all that begins an expression is `a value`, all operators go without saying. */
+/* The tokens in groups that mean something to a reader: all that begins an expression is `a value`, all
+ * operators go without saying. */
 static const char *expectation(const Parser *p, const Expected *e) {
   static const char *const begins_value[] = {"name", "number", "dimensions", "string", "'['", "'('", "'-'"};
-  static const char *const goes_on[] = {"'+'", "'-'", "'*'", "'/'", "'%'", "'**'", "'=='", "'!='", "'<'", "'<='", "'>'", "'>='",
-                                        "'..'", "'?'", "'['", "'('", "'.'", "'and'", "'or'"};
+  static const char *const goes_on[] = {"'+'",  "'-'", "'*'",  "'/'",   "'%'",  "'**'", "'=='",
+                                        "'!='", "'<'", "'<='", "'>'",   "'>='", "'..'", "'?'",
+                                        "'['",  "'('", "'.'",  "'and'", "'or'"};
   const char *list[MOST_EXPECTED];
   int n = 0;
   if (e->file) return "'import', 'const', 'block' or 'net'";
@@ -79,7 +82,9 @@ static const char *expectation(const Parser *p, const Expected *e) {
     if (is_end && (e->statement || e->any_word)) continue;
     if (strcmp(name, "'}'") == 0 && expects(e, "end of line") && !e->statement && !e->any_word) continue;
     if (n == MOST_EXPECTED) return NULL;
-    list[n++] = is_name ? (p->before_token == TOK_ARROW ? "an operator or block" : "a name") : strcmp(name, "string") == 0 ? "a string" : name;
+    list[n++] = is_name ? (p->before_token == TOK_ARROW ? "an operator or block" : "a name")
+                : strcmp(name, "string") == 0 ? "a string"
+                                              : name;
   }
   if (n == 0) return NULL;
   Text text = {.arena = p->arena};
@@ -89,7 +94,8 @@ static const char *expectation(const Parser *p, const Expected *e) {
 
 /* ---- brackets ---- */
 
-/* The bracket that was probably forgotten to be closed: the innermost one that is open, apart from one that was found itself. */
+/* The bracket that was probably forgotten to be closed: the innermost one that is open, apart from one that
+ * was found itself. */
 static Opening open_bracket(const Parser *p, Span span) {
   if (p->dangling.kind) return p->dangling;
   for (int i = p->depth - 1; i >= 0; i--)
@@ -100,12 +106,20 @@ static Opening open_bracket(const Parser *p, Span span) {
 /* Whether what was found cannot be blamed on anything but a bracket that should be closed by now. */
 static bool wants_closing(const Parser *p, Span span, const Expected *e) {
   switch (p->token) {
-  case TOK_ARROW: case TOK_LBRACE: case TOK_RBRACE: case TOK_SEP: case TOK_END: case TOK_RPAREN: case TOK_RBRACK: return true;
+  case TOK_ARROW:
+  case TOK_LBRACE:
+  case TOK_RBRACE:
+  case TOK_SEP:
+  case TOK_END:
+  case TOK_RPAREN:
+  case TOK_RBRACK: return true;
   default: break;
   }
   const uint32_t line = (uint32_t)sources_place(p->sources, span.file, span.start).line;
-  const bool first_on_line = line != (uint32_t)sources_place(p->sources, p->before.file, p->before.start).line;
-  return first_on_line || ((expects(e, "')'") || expects(e, "']'")) && !expects(e, "','") && !expects(e, "name"));
+  const bool first_on_line =
+      line != (uint32_t)sources_place(p->sources, p->before.file, p->before.start).line;
+  return first_on_line ||
+         ((expects(e, "')'") || expects(e, "']'")) && !expects(e, "','") && !expects(e, "name"));
 }
 
 static void brackets_put(const Parser *p, Diag *diag, Span span, const Expected *e) {
@@ -130,7 +144,8 @@ bool is_assigned(const Parser *p, Span span) {
 /* Whether a keyword stands where only a new name can. */
 static bool names_keyword(const Parser *p, Span span, const Expected *e) {
   if (p->token == TOK_ASSIGN) return is_keyword(p, p->before);
-  if (is_keyword(p, span) && is_assigned(p, span) && p->depth > 0 && p->open[p->depth - 1].kind == '{') return true;
+  if (is_keyword(p, span) && is_assigned(p, span) && p->depth > 0 && p->open[p->depth - 1].kind == '{')
+    return true;
   if (!expects(e, "name") || e->value || e->statement || e->any_word || !is_keyword(p, span)) return false;
   return p->before_token != TOK_ARROW && p->before_token != TOK_ASSIGN;
 }
@@ -140,7 +155,8 @@ void syntax_mistake(Parser *p, Span span, int n, const char *const *names) {
   /* What is a consequence of something already said is passed over. */
   const bool consequence = p->outside && e.file;
   p->outside |= p->depth == 0 && (e.file || expects(&e, "'{'"));
-  const bool follows = consequence || p->given_up || (p->token == TOK_END && diags_errors(p->diags) > 0) || (p->foreign.end > 0 && span.start == p->foreign.start);
+  const bool follows = consequence || p->given_up || (p->token == TOK_END && diags_errors(p->diags) > 0) ||
+                       (p->foreign.end > 0 && span.start == p->foreign.start);
   if (!follows && names_keyword(p, span, &e)) {
     const Span word = p->token == TOK_ASSIGN ? p->before : span;
     Diag *diag = diag_report(p->diags, DIAG_reserved_name, word, NULL,
@@ -148,7 +164,8 @@ void syntax_mistake(Parser *p, Span span, int n, const char *const *names) {
     keyword_advise(p, diag, word);
   } else if (!follows) {
     const char *expected = expectation(p, &e);
-    Diag *diag = diag_report(p->diags, DIAG_syntax, span, NULL, "unexpected %s%s%s", found(p, span), expected ? ", expected " : "", expected ? expected : "");
+    Diag *diag = diag_report(p->diags, DIAG_syntax, span, NULL, "unexpected %s%s%s", found(p, span),
+                             expected ? ", expected " : "", expected ? expected : "");
     brackets_put(p, diag, span, &e);
     syntax_advise(p, diag, span, &e);
   }
@@ -161,13 +178,15 @@ void syntax_mistake(Parser *p, Span span, int n, const char *const *names) {
 
 void word_report(Parser *p, Span span) {
   Diag *diag = diag_report(p->diags, DIAG_bad_character, span, NULL, "%s is not a name", shown(p, span));
-  diag_help(diag, "names have the letters a to z and A to Z, digits and '_'; other letters stand in strings and comments only");
+  diag_help(diag, "names have the letters a to z and A to Z, digits and '_'; other letters stand in strings "
+                  "and comments only");
   brackets_drop(p);
 }
 
 void character_report(Parser *p, Span span) {
   const unsigned char c = (unsigned char)p->text->text[span.start];
-  if (c < 0x20 || c == 0x7f) diag_report(p->diags, DIAG_bad_character, span, NULL, "a control character (0x%02x)", (unsigned)c);
+  if (c < 0x20 || c == 0x7f)
+    diag_report(p->diags, DIAG_bad_character, span, NULL, "a control character (0x%02x)", (unsigned)c);
   else diag_report(p->diags, DIAG_bad_character, span, NULL, "'%c' has no meaning here", c);
   brackets_drop(p);
 }

@@ -16,9 +16,9 @@ typedef struct Expected {
   bool file;  /* a declaration */
 } Expected;
 
-bool expects(const Expected *, const char *token); /* as parser.y names it */
-bool is_assigned(const Parser *, Span); /* an '=' follows */
+bool expects(const Expected *, const char *token);                        /* as parser.y names it */
+bool is_assigned(const Parser *, Span);                                   /* an '=' follows */
 void syntax_advise(const Parser *, Diag *, Span found, const Expected *); /* what helps, and its fix */
 void keyword_advise(const Parser *, Diag *, Span keyword); /* of a keyword that an '=' follows */
-bool is_stray_comma(const Parser *, const Expected *); /* between or behind statements */
+bool is_stray_comma(const Parser *, const Expected *);     /* between or behind statements */
 #endif

@@ -1,4 +1,5 @@
-/* parse.c: from a source text to its tree: the check that it is text, brackets and braces, what a file may hold. */
+/* parse.c: from a source text to its tree: the check that it is text, brackets and braces, what a file may
+ * hold. */
 // SPDX-License-Identifier: Apache-2.0
 #include "syntax/parse.h"
 #include <string.h>
@@ -17,7 +18,8 @@ void brackets_drop(Parser *p) {
   p->depth = kept;
 }
 
-/* A brace inside ( or [ cuts it off: the grammar has no such thing, and what is missing is the closing bracket. */
+/* A brace inside ( or [ cuts it off: the grammar has no such thing, and what is missing is the closing
+ * bracket. */
 static void brackets_cut(Parser *p) {
   if (!bracket_is_open(p)) return;
   p->dangling = p->open[p->depth - 1];
@@ -27,7 +29,8 @@ static void brackets_cut(Parser *p) {
 bool bracket_open(Parser *p, Span span, char kind) {
   if (kind == '{') brackets_cut(p);
   if (p->depth == DEEPEST_NESTING) {
-    Diag *diag = diag_report(p->diags, DIAG_too_deep, span, NULL, "brackets and braces are nested more than %d deep", DEEPEST_NESTING);
+    Diag *diag = diag_report(p->diags, DIAG_too_deep, span, NULL,
+                             "brackets and braces are nested more than %d deep", DEEPEST_NESTING);
     diag_note(diag, p->open[0].span, "the outermost one is open since here");
     p->given_up = true;
     return false;
@@ -55,7 +58,8 @@ void bracket_close(Parser *p, Span span, char kind) {
   if (p->depth == 0) return;
   const Opening opening = p->open[--p->depth];
   bool opens_line, closes_line;
-  const int opened = indentation(p, opening.span.start, &opens_line), closed = indentation(p, span.start, &closes_line);
+  const int opened = indentation(p, opening.span.start, &opens_line),
+            closed = indentation(p, span.start, &closes_line);
   if (closes_line && opened != closed && !p->suspect.kind) p->suspect = opening;
 }
 
@@ -69,12 +73,14 @@ static bool text_check(Parser *p) {
     const int length = text_decode(text + at, p->text->n - at, &code);
     const Span span = {p->source, at, at + 1};
     if (length == 0) {
-      Diag *diag = diag_report(p->diags, DIAG_bad_character, span, NULL, "byte 0x%02x is not UTF-8", (unsigned)(unsigned char)text[at]);
+      Diag *diag = diag_report(p->diags, DIAG_bad_character, span, NULL, "byte 0x%02x is not UTF-8",
+                               (unsigned)(unsigned char)text[at]);
       diag_help(diag, "a program is UTF-8 text; is this another kind of file?");
       return false;
     }
     if (code == 0) {
-      Diag *diag = diag_report(p->diags, DIAG_bad_character, span, NULL, "a NUL byte does not belong into a text");
+      Diag *diag =
+          diag_report(p->diags, DIAG_bad_character, span, NULL, "a NUL byte does not belong into a text");
       diag_help(diag, "a program is UTF-8 text; is this another kind of file?");
       return false;
     }

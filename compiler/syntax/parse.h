@@ -1,4 +1,5 @@
-/* parse.h: between the grammar's two files and what builds the tree: the parser's state, literals, nodes, messages. */
+/* parse.h: between the grammar's two files and what builds the tree: the parser's state, literals, nodes,
+ * messages. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PARSE_H
 #define CNNC_PARSE_H
@@ -6,7 +7,10 @@
 
 enum { DEEPEST_NESTING = 200 };
 
-typedef struct Opening { Span span; char kind; } Opening; /* an open ( [ or {; kind 0: none */
+typedef struct Opening {
+  Span span;
+  char kind;
+} Opening; /* an open ( [ or {; kind 0: none */
 
 typedef struct Parser {
   Arena *arena;
@@ -25,26 +29,43 @@ typedef struct Parser {
   Opening open[DEEPEST_NESTING];
   int depth;
   Opening dangling; /* a ( or [ that a brace has cut off */
-  Opening suspect;  /* the first { whose } is indented otherwise: what is missing at the end of the file is probably its } */
+  Opening suspect;  /* the first { whose } is indented otherwise: what is missing at the end of the file is
+                       probably its } */
   /* the tree */
   VEC(const Decl *) decls;
   const NetDecl *net;
 } Parser;
 
 /* Lists under construction; the tree keeps their data. */
-typedef struct ExprList { VEC(const Expr *) v; } ExprList;
-typedef struct ArgumentList { VEC(Argument) v; } ArgumentList;
-typedef struct NameList { VEC(Ident) v; } NameList;
-typedef struct ParameterList { VEC(Parameter) v; } ParameterList;
-typedef struct OutputList { VEC(OutputItem) v; } OutputList;
-typedef struct StmtList { VEC(const Stmt *) v; } StmtList;
-typedef struct Chain { const Expr *head; VEC(Call) v; } Chain;
+typedef struct ExprList {
+  VEC(const Expr *) v;
+} ExprList;
+typedef struct ArgumentList {
+  VEC(Argument) v;
+} ArgumentList;
+typedef struct NameList {
+  VEC(Ident) v;
+} NameList;
+typedef struct ParameterList {
+  VEC(Parameter) v;
+} ParameterList;
+typedef struct OutputList {
+  VEC(OutputItem) v;
+} OutputList;
+typedef struct StmtList {
+  VEC(const Stmt *) v;
+} StmtList;
+typedef struct Chain {
+  const Expr *head;
+  VEC(Call) v;
+} Chain;
 
 /* ---- grammar/ ---- */
 bool parser_run(Parser *);
 
 /* ---- brackets (parse.c) ---- */
-bool bracket_open(Parser *, Span, char kind); /* false: nested too deeply, reported, and the rest of the file is not read */
+bool bracket_open(Parser *, Span,
+                  char kind); /* false: nested too deeply, reported, and the rest of the file is not read */
 void bracket_close(Parser *, Span, char kind);
 bool bracket_is_open(const Parser *); /* innermost is ( or [ */
 void brackets_drop(Parser *);         /* after a syntax error newlines count again */
@@ -75,14 +96,16 @@ const Expr *expr_conditional(Parser *, Span, const Expr *condition, const Expr *
 Arguments arguments_make(Parser *, Span, const ArgumentList *); /* positional ones first, or it is reported */
 Stmt *stmt_new(Parser *, StmtKind, Span);
 const Body *body_make(Parser *, Span, const StmtList *);
-const Body *body_inner(Parser *, const Body *, const char *where); /* reports statements that only stand in a net itself */
+const Body *body_inner(Parser *, const Body *,
+                       const char *where); /* reports statements that only stand in a net itself */
 void decl_add(Parser *, DeclKind, Span, Import *, const Stmt *constant, const Block *, const NetDecl *);
 void net_add(Parser *, Span, Ident name, const Body *);
-void train_misplaced(Parser *, Span);                            /* outside the net */
+void train_misplaced(Parser *, Span);                         /* outside the net */
 const Stmt *stmt_misplaced(Parser *, Span, const char *what); /* a net or block inside another */
 
 /* ---- mistakes (mistake.c) ---- */
-void syntax_mistake(Parser *, Span, int n, const char *const *expected); /* expected: tokens as parser.y names them */
-void word_report(Parser *, Span);      /* letters that names cannot have */
-void character_report(Parser *, Span); /* a character without a meaning */
+void syntax_mistake(Parser *, Span, int n,
+                    const char *const *expected); /* expected: tokens as parser.y names them */
+void word_report(Parser *, Span);                 /* letters that names cannot have */
+void character_report(Parser *, Span);            /* a character without a meaning */
 #endif

@@ -1,4 +1,5 @@
-/* learner.h: a net that learns from a stream of labelled pictures, in a fixed piece of memory, without an operating system. */
+/* learner.h: a net that learns from a stream of labelled pictures, in a fixed piece of memory, without an
+ * operating system. */
 // SPDX-License-Identifier: MIT-0
 #ifndef LEARNER_H
 #define LEARNER_H
@@ -7,7 +8,8 @@
 
 enum { PICTURE_BYTES = 28 * 28 };
 
-bool learner_begin(void);                                                /* false: the memory is too small, which shows on the first try */
-int32_t learner_predict(const uint8_t picture[PICTURE_BYTES]);           /* the class, 0 to 9 */
-void learner_sample(const uint8_t picture[PICTURE_BYTES], int32_t label); /* after every eighth one a step is made */
+bool learner_begin(void); /* false: the memory is too small, which shows on the first try */
+int32_t learner_predict(const uint8_t picture[PICTURE_BYTES]); /* the class, 0 to 9 */
+void learner_sample(const uint8_t picture[PICTURE_BYTES],
+                    int32_t label); /* after every eighth one a step is made */
 #endif

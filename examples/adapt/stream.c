@@ -1,5 +1,7 @@
-/* stream.c: a camera whose pictures come out as negatives: what LeNet-5 makes of them, and how it learns them one by one from the stream.
- *     ./stream train-images-idx3-ubyte train-labels-idx1-ubyte t10k-images-idx3-ubyte t10k-labels-idx1-ubyte */
+/* stream.c: a camera whose pictures come out as negatives: what LeNet-5 makes of them, and how it learns them
+ * one by one from the stream.
+ *     ./stream train-images-idx3-ubyte train-labels-idx1-ubyte t10k-images-idx3-ubyte t10k-labels-idx1-ubyte
+ */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
 #include "learner.h"
@@ -18,15 +20,18 @@ static void test(FILE *images, FILE *labels, int seen) {
   int label, right = 0, tested = 0;
   fseek(images, 16, SEEK_SET); /* the headers of IDX files */
   fseek(labels, 8, SEEK_SET);
-  for (; tested < TESTED && next(images, labels, picture, &label); tested++) right += learner_predict(picture) == label;
-  if (tested) printf("after %4d pictures: %.1f %% of %d negatives right\n", seen, 100.0 * right / tested, tested);
+  for (; tested < TESTED && next(images, labels, picture, &label); tested++)
+    right += learner_predict(picture) == label;
+  if (tested)
+    printf("after %4d pictures: %.1f %% of %d negatives right\n", seen, 100.0 * right / tested, tested);
 }
 
 int main(int argc, char **argv) {
   FILE *file[4] = {0};
   for (int i = 0; argc == 5 && i < 4; i++) file[i] = fopen(argv[i + 1], "rb");
   if (!file[0] || !file[1] || !file[2] || !file[3]) {
-    fprintf(stderr, "usage: stream TRAIN_IMAGES TRAIN_LABELS TEST_IMAGES TEST_LABELS (MNIST's files, unpacked)\n");
+    fprintf(stderr,
+            "usage: stream TRAIN_IMAGES TRAIN_LABELS TEST_IMAGES TEST_LABELS (MNIST's files, unpacked)\n");
     return 2;
   }
   if (!learner_begin()) return 1;

@@ -1,5 +1,5 @@
-/* embed.c: a product's side of generated code. Reads ten test pictures of an IDX file and prints what the net says.
- *     cc -O2 embed.c lenet5.c -o embed && ./embed t10k-images-idx3-ubyte t10k-labels-idx1-ubyte */
+/* embed.c: a product's side of generated code. Reads ten test pictures of an IDX file and prints what the net
+ * says. cc -O2 embed.c lenet5.c -o embed && ./embed t10k-images-idx3-ubyte t10k-labels-idx1-ubyte */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
 #include "lenet5.h"
@@ -23,7 +23,8 @@ int main(int argc, char **argv) {
     int best = 0;
     for (int c = 1; c < LENET5_OUTPUT_SIZE; c++)
       if (score[c] > score[best]) best = c;
-    printf("picture %d: %-11s %5.1f %%   (it is: %s)\n", i, lenet5_labels[best], 100 * (double)score[best], lenet5_labels[truth]);
+    printf("picture %d: %-11s %5.1f %%   (it is: %s)\n", i, lenet5_labels[best], 100 * (double)score[best],
+           lenet5_labels[truth]);
   }
   fclose(images);
   fclose(labels);

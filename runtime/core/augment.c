@@ -1,5 +1,6 @@
-/* augment.c: augmentation of one sample, from random numbers of its own. Geometric steps in a row become one map from the pixels of the result to those of
- * the source, so that a picture is resampled once; the others work on its values. Each step has its place among the random numbers. */
+/* augment.c: augmentation of one sample, from random numbers of its own. Geometric steps in a row become one
+ * map from the pixels of the result to those of the source, so that a picture is resampled once; the others
+ * work on its values. Each step has its place among the random numbers. */
 // SPDX-License-Identifier: MIT-0
 #include "augment.h"
 #include "scalar.h"
@@ -12,30 +13,46 @@ static int64_t elements(cnn_plane plane) { return (int64_t)plane.height * plane.
 
 bool cnn_option_is(const cnn_option *option, const char *name) {
   const char *a = option->name;
-  while (*a && *a == *name) a++, name++;
+  while (*a && *a == *name) {
+    a++;
+    name++;
+  }
   return *a == *name;
 }
 
-double cnn_draw_uniform(const cnn_augmentation *a, int32_t step, uint32_t k) { return (double)cnn_random_uniform(a->random, (uint32_t)step * DRAWS + k); }
-static double between(const cnn_augmentation *a, int32_t step, uint32_t k, double lo, double hi) { return lo + (hi - lo) * cnn_draw_uniform(a, step, k); }
-static bool heads(const cnn_augmentation *a, int32_t step) { return cnn_random_bits(a->random, (uint32_t)step * DRAWS) >> 31; }
+double cnn_draw_uniform(const cnn_augmentation *a, int32_t step, uint32_t k) {
+  return (double)cnn_random_uniform(a->random, (uint32_t)step * DRAWS + k);
+}
+static double between(const cnn_augmentation *a, int32_t step, uint32_t k, double lo, double hi) {
+  return lo + (hi - lo) * cnn_draw_uniform(a, step, k);
+}
+static bool heads(const cnn_augmentation *a, int32_t step) {
+  return cnn_random_bits(a->random, (uint32_t)step * DRAWS) >> 31;
+}
 static int32_t whole(const cnn_augmentation *a, int32_t step, uint32_t k, int32_t count) { /* 0 .. count-1 */
   return (int32_t)cnn_random_below(a->random, (uint32_t)step * DRAWS + k, (uint32_t)count);
 }
 
-cnn_augmentation cnn_augment_draw(const cnn_recipe *recipe, cnn_plane plane, uint64_t seed, uint32_t epoch, uint32_t index) {
+cnn_augmentation cnn_augment_draw(const cnn_recipe *recipe, cnn_plane plane, uint64_t seed, uint32_t epoch,
+                                  uint32_t index) {
   cnn_random stream = cnn_random_stream(seed, CNN_STREAM_AUGMENT, epoch);
-  return (cnn_augmentation){recipe, plane, cnn_random_keys((uint64_t)stream.key[1] << 32 | stream.key[0], index)};
+  return (cnn_augmentation){recipe, plane,
+                            cnn_random_keys((uint64_t)stream.key[1] << 32 | stream.key[0], index)};
 }
 
-/* ---- Geometry: where in the source the pixels of the result come from, relative to the centre, in pixels of the first input */
+/* ---- Geometry ----
+ * Where in the source the pixels of the result come from, relative to the centre, in pixels of the first
+ * input. */
 
-typedef struct Warp { double xx, xy, x, yx, yy, y; } Warp;
+typedef struct Warp {
+  double xx, xy, x, yx, yy, y;
+} Warp;
 static const Warp NOTHING = {1, 0, 0, 0, 1, 0};
 
 static Warp warp_after(const Warp *w, const Warp *t) { /* w of t */
-  return (Warp){w->xx * t->xx + w->xy * t->yx, w->xx * t->xy + w->xy * t->yy, w->xx * t->x + w->xy * t->y + w->x,
-                w->yx * t->xx + w->yy * t->yx, w->yx * t->xy + w->yy * t->yy, w->yx * t->x + w->yy * t->y + w->y};
+  return (Warp){w->xx * t->xx + w->xy * t->yx,      w->xx * t->xy + w->xy * t->yy,
+                w->xx * t->x + w->xy * t->y + w->x, w->yx * t->xx + w->yy * t->yx,
+                w->yx * t->xy + w->yy * t->yy,      w->yx * t->x + w->yy * t->y + w->y};
 }
 
 /* The piece of that size whose first pixel is (top, left), enlarged to the whole plane. */
@@ -50,13 +67,17 @@ static Warp rotation(double degrees) {
   return (Warp){cosine, -sine, 0, sine, cosine, 0};
 }
 
-/* A part of the area between lo and hi, of an aspect between 3/4 and 4/3 (Szegedy et al., 2015); after ten pieces that do not fit, all of it. */
+/* A part of the area between lo and hi, of an aspect between 3/4 and 4/3 (Szegedy et al., 2015); after ten
+ * pieces that do not fit, all of it. */
 static Warp random_piece(const cnn_augmentation *a, int32_t step, double lo, double hi) {
   const double h = a->plane.height, w = a->plane.width, log_aspect = 0.28768207245178090; /* log(4/3) */
   for (uint32_t k = 0; k < 10; k++) {
-    const double area = h * w * between(a, step, 2 * k, lo, hi), aspect = cnn_exp(between(a, step, 2 * k + 1, -log_aspect, log_aspect));
+    const double area = h * w * between(a, step, 2 * k, lo, hi),
+                 aspect = cnn_exp(between(a, step, 2 * k + 1, -log_aspect, log_aspect));
     const double width = cnn_sqrt(area * aspect), height = cnn_sqrt(area / aspect);
-    if (width <= w && height <= h) return piece(a->plane, height, width, between(a, step, 20, 0, h - height), between(a, step, 21, 0, w - width));
+    if (width <= w && height <= h)
+      return piece(a->plane, height, width, between(a, step, 20, 0, h - height),
+                   between(a, step, 21, 0, w - width));
   }
   return NOTHING;
 }
@@ -80,7 +101,8 @@ static bool step_warp(const cnn_augmentation *a, int32_t step, Warp *warp) {
     warp->xx = warp->yy = 1 / between(a, step, 0, v[0], v[1]);
   } else if (cnn_option_is(option, "crop")) {
     const int32_t height = (int32_t)v[0], width = (int32_t)v[1];
-    *warp = piece(a->plane, height, width, whole(a, step, 0, a->plane.height - height + 1), whole(a, step, 1, a->plane.width - width + 1));
+    *warp = piece(a->plane, height, width, whole(a, step, 0, a->plane.height - height + 1),
+                  whole(a, step, 1, a->plane.width - width + 1));
   } else if (cnn_option_is(option, "resized_crop")) {
     *warp = random_piece(a, step, v[0], v[1]);
   } else {
@@ -89,7 +111,9 @@ static bool step_warp(const cnn_augmentation *a, int32_t step, Warp *warp) {
   return true;
 }
 
-static bool is_picture(cnn_plane plane) { return plane.height > 1 && plane.width > 1; } /* only those are moved and coloured */
+static bool is_picture(cnn_plane plane) {
+  return plane.height > 1 && plane.width > 1;
+} /* only those are moved and coloured */
 
 /* The same for a plane of another size. */
 static Warp warp_on(const Warp *w, cnn_plane first, cnn_plane plane) {
@@ -100,14 +124,17 @@ static Warp warp_on(const Warp *w, cnn_plane first, cnn_plane plane) {
 
 /* Flips and shifts by whole pixels, which are copied and not resampled. */
 static bool warp_is_move(const Warp *w, cnn_move *move) {
-  const bool straight = w->xy == 0 && w->yx == 0 && (w->xx == 1 || w->xx == -1) && (w->yy == 1 || w->yy == -1);
+  const bool straight =
+      w->xy == 0 && w->yx == 0 && (w->xx == 1 || w->xx == -1) && (w->yy == 1 || w->yy == -1);
   if (!straight || w->x != (double)(int32_t)w->x || w->y != (double)(int32_t)w->y) return false;
   const int32_t x = (int32_t)w->x, y = (int32_t)w->y;
-  *move = (cnn_move){.down = w->yy < 0 ? y : -y, .right = w->xx < 0 ? x : -x, .mirror = w->xx < 0, .upend = w->yy < 0};
+  *move = (cnn_move){
+      .down = w->yy < 0 ? y : -y, .right = w->xx < 0 ? x : -x, .mirror = w->xx < 0, .upend = w->yy < 0};
   return true;
 }
 
-void cnn_move_picture(const cnn_move *move, const void *in, void *out, int32_t height, int32_t width, int32_t pixel_bytes, int border) {
+void cnn_move_picture(const cnn_move *move, const void *in, void *out, int32_t height, int32_t width,
+                      int32_t pixel_bytes, int border) {
   const char *from = in;
   char *to = out;
   size_t pixel = (size_t)pixel_bytes, row = pixel * (size_t)width;
@@ -119,7 +146,8 @@ void cnn_move_picture(const cnn_move *move, const void *in, void *out, int32_t h
     }
     if (move->upend) source_y = height - 1 - source_y;
     const char *line = from + row * (size_t)source_y;
-    int32_t first = move->right > 0 ? move->right : 0, end = move->right < 0 ? width + move->right : width; /* columns that come from inside */
+    int32_t first = move->right > 0 ? move->right : 0,
+            end = move->right < 0 ? width + move->right : width; /* columns that come from inside */
     if (first >= end) {
       memset(to, border, row);
       continue;
@@ -127,10 +155,12 @@ void cnn_move_picture(const cnn_move *move, const void *in, void *out, int32_t h
     memset(to, border, pixel * (size_t)first);
     memset(to + pixel * (size_t)end, border, row - pixel * (size_t)end);
     if (!move->mirror) {
-      memcpy(to + pixel * (size_t)first, line + pixel * (size_t)(first - move->right), pixel * (size_t)(end - first));
+      memcpy(to + pixel * (size_t)first, line + pixel * (size_t)(first - move->right),
+             pixel * (size_t)(end - first));
       continue;
     }
-    for (int32_t x = first; x < end; x++) memcpy(to + pixel * (size_t)x, line + pixel * (size_t)(width - 1 - (x - move->right)), pixel);
+    for (int32_t x = first; x < end; x++)
+      memcpy(to + pixel * (size_t)x, line + pixel * (size_t)(width - 1 - (x - move->right)), pixel);
   }
 }
 
@@ -140,7 +170,8 @@ static int32_t floor_of(double x) {
 }
 
 /* The sum of the four neighbours that are inside, each with its part. */
-static void blend_edge(cnn_plane plane, const float *in, int32_t left, int32_t top, const float part[4], float *out) {
+static void blend_edge(cnn_plane plane, const float *in, int32_t left, int32_t top, const float part[4],
+                       float *out) {
   const int64_t depth = plane.channels;
   memset(out, 0, (size_t)depth * sizeof *out);
   for (int corner = 0; corner < 4; corner++) {
@@ -151,7 +182,8 @@ static void blend_edge(cnn_plane plane, const float *in, int32_t left, int32_t t
   }
 }
 
-/* Bilinear with half-pixel centres; zero outside. Nearly all pixels have all four neighbours inside: for those nothing is tested. */
+/* Bilinear with half-pixel centres; zero outside. Nearly all pixels have all four neighbours inside: for
+ * those nothing is tested. */
 static void resample(const Warp *warp, cnn_plane plane, const float *in, float *out) {
   const Warp w = *warp;
   const double width = plane.width, height = plane.height;
@@ -159,20 +191,25 @@ static void resample(const Warp *warp, cnn_plane plane, const float *in, float *
   for (int32_t i = 0; i < plane.height; i++) {
     const double y = i + 0.5 - height / 2;
     for (int32_t j = 0; j < plane.width; j++, out += depth) {
-      const double x = j + 0.5 - width / 2, u = w.xx * x + w.xy * y + w.x + width / 2 - 0.5, v = w.yx * x + w.yy * y + w.y + height / 2 - 0.5;
+      const double x = j + 0.5 - width / 2, u = w.xx * x + w.xy * y + w.x + width / 2 - 0.5,
+                   v = w.yx * x + w.yy * y + w.y + height / 2 - 0.5;
       if (!(u > -1 && u < width && v > -1 && v < height)) {
         memset(out, 0, (size_t)depth * sizeof *out);
         continue;
       }
       const int32_t left = u < 0 ? -1 : (int32_t)u, top = v < 0 ? -1 : (int32_t)v;
-      const float right_part = (float)(u - left), bottom_part = (float)(v - top), left_part = 1 - right_part, top_part = 1 - bottom_part;
-      const float part[4] = {left_part * top_part, right_part * top_part, left_part * bottom_part, right_part * bottom_part};
+      const float right_part = (float)(u - left), bottom_part = (float)(v - top), left_part = 1 - right_part,
+                  top_part = 1 - bottom_part;
+      const float part[4] = {left_part * top_part, right_part * top_part, left_part * bottom_part,
+                             right_part * bottom_part};
       if (u < 0 || v < 0 || left + 1 >= plane.width || top + 1 >= plane.height) {
         blend_edge(plane, in, left, top, part, out);
         continue;
       }
       const float *above = in + top * row + left * depth, *below = above + row;
-      for (int64_t c = 0; c < depth; c++) out[c] = part[0] * above[c] + part[1] * above[c + depth] + part[2] * below[c] + part[3] * below[c + depth];
+      for (int64_t c = 0; c < depth; c++)
+        out[c] =
+            part[0] * above[c] + part[1] * above[c + depth] + part[2] * below[c] + part[3] * below[c + depth];
     }
   }
 }
@@ -183,7 +220,8 @@ static void pick_nearest(const Warp *w, cnn_plane plane, const int32_t *in, int3
   for (int32_t i = 0; i < plane.height; i++) {
     for (int32_t j = 0; j < plane.width; j++) {
       const double x = j + 0.5 - half_w, y = i + 0.5 - half_h;
-      const int32_t sx = floor_of(w->xx * x + w->xy * y + w->x + half_w), sy = floor_of(w->yx * x + w->yy * y + w->y + half_h);
+      const int32_t sx = floor_of(w->xx * x + w->xy * y + w->x + half_w),
+                    sy = floor_of(w->yx * x + w->yy * y + w->y + half_h);
       const bool inside = sx >= 0 && sx < plane.width && sy >= 0 && sy < plane.height;
       *out++ = inside ? in[(int64_t)sy * plane.width + sx] : -1;
     }
@@ -192,7 +230,9 @@ static void pick_nearest(const Warp *w, cnn_plane plane, const int32_t *in, int3
 
 /* ---- Values: 0 .. scale */
 
-static double luma(const float *pixel) { return 0.299 * (double)pixel[0] + 0.587 * (double)pixel[1] + 0.114 * (double)pixel[2]; }
+static double luma(const float *pixel) {
+  return 0.299 * (double)pixel[0] + 0.587 * (double)pixel[1] + 0.114 * (double)pixel[2];
+}
 
 static void contrast(cnn_plane plane, float *pixel, float factor) {
   const int64_t n = elements(plane), pixels = n / plane.channels;
@@ -210,13 +250,17 @@ static void saturation(cnn_plane plane, float *pixel, float factor) {
   }
 }
 
-/* Hue, saturation and value of the hexagonal cone (Smith, 1978); only the hue is turned, by `turn` of a circle. */
+/* Hue, saturation and value of the hexagonal cone (Smith, 1978); only the hue is turned, by `turn` of a
+ * circle. */
 static void hue(cnn_plane plane, float *pixel, float turn) {
   for (int64_t i = 0; i < (int64_t)plane.height * plane.width; i++, pixel += 3) {
     const float r = pixel[0], g = pixel[1], b = pixel[2];
-    const float most = r > g ? (r > b ? r : b) : (g > b ? g : b), least = r < g ? (r < b ? r : b) : (g < b ? g : b), range = most - least;
+    const float most = r > g ? (r > b ? r : b) : (g > b ? g : b),
+                least = r < g ? (r < b ? r : b) : (g < b ? g : b), range = most - least;
     if (!(range > 0)) continue;
-    float sector = most == r ? (g - b) / range : most == g ? 2 + (b - r) / range : 4 + (r - g) / range; /* -1 .. 5 */
+    float sector = most == r   ? (g - b) / range
+                   : most == g ? 2 + (b - r) / range
+                               : 4 + (r - g) / range; /* -1 .. 5 */
     sector += 6 * turn;
     while (sector < 0) sector += 6;
     while (sector >= 6) sector -= 6;
@@ -230,35 +274,50 @@ static void hue(cnn_plane plane, float *pixel, float turn) {
   }
 }
 
-static void cutout(const cnn_augmentation *a, int32_t step, cnn_plane plane, float *pixel) { /* its middle lies anywhere inside (DeVries and Taylor, 2017) */
+static void cutout(const cnn_augmentation *a, int32_t step, cnn_plane plane,
+                   float *pixel) { /* its middle lies anywhere inside (DeVries and Taylor, 2017) */
   const double *v = a->recipe->augment[step].value;
-  const int32_t height = (int32_t)(v[0] * plane.height / a->plane.height), width = (int32_t)(v[1] * plane.width / a->plane.width);
-  const int32_t top = whole(a, step, 0, plane.height) - height / 2, left = whole(a, step, 1, plane.width) - width / 2;
+  const int32_t height = (int32_t)(v[0] * plane.height / a->plane.height),
+                width = (int32_t)(v[1] * plane.width / a->plane.width);
+  const int32_t top = whole(a, step, 0, plane.height) - height / 2,
+                left = whole(a, step, 1, plane.width) - width / 2;
   for (int32_t y = top < 0 ? 0 : top; y < top + height && y < plane.height; y++)
     for (int32_t x = left < 0 ? 0 : left; x < left + width && x < plane.width; x++)
-      memset(pixel + ((int64_t)y * plane.width + x) * plane.channels, 0, (size_t)plane.channels * sizeof *pixel);
+      memset(pixel + ((int64_t)y * plane.width + x) * plane.channels, 0,
+             (size_t)plane.channels * sizeof *pixel);
 }
 
-/* The number that a standard normal variable exceeds with probability 1 - p, 0 < p < 1, within 1.2e-9 of it (Acklam, 2003). */
+/* The number that a standard normal variable exceeds with probability 1 - p, 0 < p < 1, within 1.2e-9 of it
+ * (Acklam, 2003). */
 double cnn_normal_quantile(double p) {
-  static const double a[] = {-3.969683028665376e+01, 2.209460984245205e+02, -2.759285104469687e+02, 1.383577518672690e+02, -3.066479806614716e+01, 2.506628277459239e+00};
-  static const double b[] = {-5.447609879822406e+01, 1.615858368580409e+02, -1.556989798598866e+02, 6.680131188771972e+01, -1.328068155288572e+01};
-  static const double c[] = {-7.784894002430293e-03, -3.223964580411365e-01, -2.400758277161838e+00, -2.549732539343734e+00, 4.374664141464968e+00, 2.938163982698783e+00};
-  static const double d[] = {7.784695709041462e-03, 3.224671290700398e-01, 2.445134137142996e+00, 3.754408661907416e+00};
+  static const double a[] = {-3.969683028665376e+01, 2.209460984245205e+02,  -2.759285104469687e+02,
+                             1.383577518672690e+02,  -3.066479806614716e+01, 2.506628277459239e+00};
+  static const double b[] = {-5.447609879822406e+01, 1.615858368580409e+02, -1.556989798598866e+02,
+                             6.680131188771972e+01, -1.328068155288572e+01};
+  static const double c[] = {-7.784894002430293e-03, -3.223964580411365e-01, -2.400758277161838e+00,
+                             -2.549732539343734e+00, 4.374664141464968e+00,  2.938163982698783e+00};
+  static const double d[] = {7.784695709041462e-03, 3.224671290700398e-01, 2.445134137142996e+00,
+                             3.754408661907416e+00};
   if (p > 0.5) return -cnn_normal_quantile(1 - p);
   if (p < 0.02425) {
     const double q = cnn_sqrt(-2 * cnn_log(p));
-    return (((((c[0] * q + c[1]) * q + c[2]) * q + c[3]) * q + c[4]) * q + c[5]) / ((((d[0] * q + d[1]) * q + d[2]) * q + d[3]) * q + 1);
+    return (((((c[0] * q + c[1]) * q + c[2]) * q + c[3]) * q + c[4]) * q + c[5]) /
+           ((((d[0] * q + d[1]) * q + d[2]) * q + d[3]) * q + 1);
   }
   const double q = p - 0.5, r = q * q;
-  return (((((a[0] * r + a[1]) * r + a[2]) * r + a[3]) * r + a[4]) * r + a[5]) * q / (((((b[0] * r + b[1]) * r + b[2]) * r + b[3]) * r + b[4]) * r + 1);
+  return (((((a[0] * r + a[1]) * r + a[2]) * r + a[3]) * r + a[4]) * r + a[5]) * q /
+         (((((b[0] * r + b[1]) * r + b[2]) * r + b[3]) * r + b[4]) * r + 1);
 }
 
-double cnn_draw_normal(cnn_random random, uint32_t counter) { return cnn_normal_quantile(((double)cnn_random_bits(random, counter) + 0.5) * 0x1p-32); }
+double cnn_draw_normal(cnn_random random, uint32_t counter) {
+  return cnn_normal_quantile(((double)cnn_random_bits(random, counter) + 0.5) * 0x1p-32);
+}
 
 static void noise(const cnn_augmentation *a, int32_t step, cnn_plane plane, float *pixel, double deviation) {
-  const cnn_random random = cnn_random_keys((uint64_t)a->random.key[1] << 32 | a->random.key[0], (uint64_t)step + 1);
-  for (int64_t i = 0; i < elements(plane); i++) pixel[i] += (float)(deviation * cnn_draw_normal(random, (uint32_t)i));
+  const cnn_random random =
+      cnn_random_keys((uint64_t)a->random.key[1] << 32 | a->random.key[0], (uint64_t)step + 1);
+  for (int64_t i = 0; i < elements(plane); i++)
+    pixel[i] += (float)(deviation * cnn_draw_normal(random, (uint32_t)i));
 }
 
 static void step_values(const cnn_augmentation *a, int32_t step, cnn_plane plane, float scale, float *pixel) {
@@ -290,7 +349,8 @@ int64_t cnn_augment_scratch(cnn_plane plane) { return 2 * elements(plane); }
 
 static void values_read(cnn_type type, const void *in, float *out, int64_t n) {
   if (type == CNN_F32) memcpy(out, in, (size_t)n * sizeof *out);
-  for (int64_t i = 0; type != CNN_F32 && i < n; i++) out[i] = type == CNN_U8 ? (float)((const uint8_t *)in)[i] : (float)((const int8_t *)in)[i] + 128;
+  for (int64_t i = 0; type != CNN_F32 && i < n; i++)
+    out[i] = type == CNN_U8 ? (float)((const uint8_t *)in)[i] : (float)((const int8_t *)in)[i] + 128;
 }
 
 static void values_write(cnn_type type, const float *in, void *out, int64_t n) {
@@ -309,18 +369,21 @@ static void clip(float *pixel, int64_t n) {
 /* The warp of the steps from *step on, up to one of another kind or the end. */
 static Warp warp_from(const cnn_augmentation *a, int32_t *step) {
   Warp warp = NOTHING, next;
-  for (; *step < a->recipe->augments && step_warp(a, *step, &next); (*step)++) warp = warp_after(&warp, &next);
+  for (; *step < a->recipe->augments && step_warp(a, *step, &next); (*step)++)
+    warp = warp_after(&warp, &next);
   return warp;
 }
 
-void cnn_augment_input(const cnn_augmentation *a, cnn_plane plane, cnn_type type, float scale, const void *in, void *out, float *scratch) {
+void cnn_augment_input(const cnn_augmentation *a, cnn_plane plane, cnn_type type, float scale, const void *in,
+                       void *out, float *scratch) {
   const int64_t n = elements(plane);
   int32_t step = 0;
   Warp warp = warp_from(a, &step), own = warp_on(&warp, a->plane, plane);
   cnn_move move;
   if (step == a->recipe->augments && warp_is_move(&own, &move)) {
     const int black = type == CNN_I8 ? -128 : 0;
-    cnn_move_picture(&move, in, out, plane.height, plane.width, plane.channels * (int32_t)type_bytes(type), black);
+    cnn_move_picture(&move, in, out, plane.height, plane.width, plane.channels * (int32_t)type_bytes(type),
+                     black);
     return;
   }
   float *now = scratch, *next = scratch + n;
@@ -328,14 +391,18 @@ void cnn_augment_input(const cnn_augmentation *a, cnn_plane plane, cnn_type type
   for (;;) {
     if (memcmp(&own, &NOTHING, sizeof own) != 0) {
       float *const before = now;
-      if (warp_is_move(&own, &move)) cnn_move_picture(&move, now, next, plane.height, plane.width, plane.channels * (int32_t)sizeof(float), 0);
+      if (warp_is_move(&own, &move))
+        cnn_move_picture(&move, now, next, plane.height, plane.width, plane.channels * (int32_t)sizeof(float),
+                         0);
       else resample(&own, plane, now, next);
-      now = next, next = before;
+      now = next;
+      next = before;
     }
     if (step == a->recipe->augments) break;
     step_values(a, step++, plane, scale, now);
     if (type != CNN_F32) clip(now, n);
-    warp = warp_from(a, &step), own = warp_on(&warp, a->plane, plane);
+    warp = warp_from(a, &step);
+    own = warp_on(&warp, a->plane, plane);
   }
   values_write(type, now, out, n);
 }
@@ -346,7 +413,9 @@ void cnn_augment_target(const cnn_augmentation *a, cnn_plane plane, bool classes
     if (step_warp(a, step, &next)) all = warp_after(&all, &next);
   const Warp own = warp_on(&all, a->plane, plane);
   cnn_move move;
-  if (warp_is_move(&own, &move)) cnn_move_picture(&move, in, out, plane.height, plane.width, plane.channels * 4, classes ? 0xFF : 0); /* all bits set: -1 */
+  if (warp_is_move(&own, &move))
+    cnn_move_picture(&move, in, out, plane.height, plane.width, plane.channels * 4,
+                     classes ? 0xFF : 0); /* all bits set: -1 */
   else if (classes) pick_nearest(&own, plane, in, out);
   else resample(&own, plane, in, out);
 }

@@ -5,7 +5,8 @@
 #include "cnn_core.h"
 
 bool cnn_option_is(const cnn_option *, const char *name); /* called so */
-double cnn_draw_uniform(const cnn_augmentation *, int32_t step, uint32_t k); /* number k of a step of the recipe, 0 <= u < 1 */
+double cnn_draw_uniform(const cnn_augmentation *, int32_t step,
+                        uint32_t k); /* number k of a step of the recipe, 0 <= u < 1 */
 double cnn_draw_normal(cnn_random random, uint32_t counter);
 double cnn_normal_quantile(double p);
 #endif

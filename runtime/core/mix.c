@@ -1,12 +1,22 @@
-/* mix.c: samples mixed with others of the set: mixup (Zhang et al., 2018) and cutmix (Yun et al., 2019). The share of a sample is drawn from a beta distribution.
- * A single class cannot be mixed: the label is that of the other sample with the probability that is its share, so that the expected loss is that of mixed labels. */
+/* mix.c: samples mixed with others of the set: mixup (Zhang et al., 2018) and cutmix (Yun et al., 2019). The
+ * share of a sample is drawn from a beta distribution. A single class cannot be mixed: the label is that of
+ * the other sample with the probability that is its share, so that the expected loss is that of mixed labels.
+ */
 // SPDX-License-Identifier: MIT-0
 #include "augment.h"
 #include "scalar.h"
 
-enum { TRIES = 64, GAMMA_NUMBERS = 4 * TRIES, LABEL = 30, PARTNER = 31, TOP = 28, LEFT = 29 }; /* places among the numbers of a step */
+enum {
+  TRIES = 64,
+  GAMMA_NUMBERS = 4 * TRIES,
+  LABEL = 30,
+  PARTNER = 31,
+  TOP = 28,
+  LEFT = 29
+}; /* places among the numbers of a step */
 
-/* Gamma(shape, 1) by Marsaglia and Tsang (2000); shapes below 1 by that of shape + 1. One try in twenty fails. */
+/* Gamma(shape, 1) by Marsaglia and Tsang (2000); shapes below 1 by that of shape + 1. One try in twenty
+ * fails. */
 static double gamma_draw(cnn_random random, uint32_t first, double shape) {
   const double boosted = shape < 1 ? shape + 1 : shape, d = boosted - 1.0 / 3, c = 1 / (3 * cnn_sqrt(d));
   double value = d;
@@ -26,21 +36,30 @@ static double beta_draw(cnn_random random, double alpha) {
   return x + y > 0 ? x / (x + y) : 0.5;
 }
 
-static int32_t middle_of(const cnn_augmentation *a, int32_t step, uint32_t k, int32_t size) { return (int32_t)(cnn_draw_uniform(a, step, k) * size); }
+static int32_t middle_of(const cnn_augmentation *a, int32_t step, uint32_t k, int32_t size) {
+  return (int32_t)(cnn_draw_uniform(a, step, k) * size);
+}
 static int32_t within(int32_t x, int32_t size) { return x < 0 ? 0 : x > size ? size : x; }
 
 bool cnn_mix_draw(const cnn_augmentation *a, int32_t step, int64_t samples, cnn_mix *mix) {
   const cnn_option *option = &a->recipe->augment[step];
   const bool up = cnn_option_is(option, "mixup");
   if (!up && !cnn_option_is(option, "cutmix")) return false;
-  const cnn_random random = cnn_random_keys((uint64_t)a->random.key[1] << 32 | a->random.key[0], (uint64_t)step + 1);
+  const cnn_random random =
+      cnn_random_keys((uint64_t)a->random.key[1] << 32 | a->random.key[0], (uint64_t)step + 1);
   const double share = beta_draw(random, option->value[0]);
-  *mix = (cnn_mix){.plane = a->plane, .share = share, .partner = (int64_t)(cnn_draw_uniform(a, step, PARTNER) * (double)samples)};
+  *mix = (cnn_mix){.plane = a->plane,
+                   .share = share,
+                   .partner = (int64_t)(cnn_draw_uniform(a, step, PARTNER) * (double)samples)};
   if (!up) {
-    const int32_t h = a->plane.height, w = a->plane.width, tall = (int32_t)(h * cnn_sqrt(1 - share)), wide = (int32_t)(w * cnn_sqrt(1 - share));
+    const int32_t h = a->plane.height, w = a->plane.width, tall = (int32_t)(h * cnn_sqrt(1 - share)),
+                  wide = (int32_t)(w * cnn_sqrt(1 - share));
     const int32_t top = middle_of(a, step, TOP, h) - tall / 2, left = middle_of(a, step, LEFT, w) - wide / 2;
     mix->boxed = true;
-    mix->top = within(top, h), mix->bottom = within(top + tall, h), mix->left = within(left, w), mix->right = within(left + wide, w);
+    mix->top = within(top, h);
+    mix->bottom = within(top + tall, h);
+    mix->left = within(left, w);
+    mix->right = within(left + wide, w);
     mix->share = 1 - (double)(mix->bottom - mix->top) * (mix->right - mix->left) / ((double)h * w);
   }
   mix->label = cnn_draw_uniform(a, step, LABEL) >= mix->share;
@@ -58,14 +77,18 @@ static void blend(cnn_type type, double share, void *own, const void *other, int
       *x = (uint8_t)(part * (float)*x + (1 - part) * (float)((const uint8_t *)other)[i] + 0.5f);
     } else {
       int8_t *x = (int8_t *)own + i;
-      *x = (int8_t)((int32_t)(part * (float)(*x + 128) + (1 - part) * (float)(((const int8_t *)other)[i] + 128) + 0.5f) - 128);
+      *x = (int8_t)((int32_t)(part * (float)(*x + 128) +
+                              (1 - part) * (float)(((const int8_t *)other)[i] + 128) + 0.5f) -
+                    128);
     }
   }
 }
 
 static void paste(const cnn_mix *mix, cnn_plane plane, size_t pixel, void *own, const void *other) {
-  const int32_t top = (int32_t)((int64_t)mix->top * plane.height / mix->plane.height), bottom = (int32_t)((int64_t)mix->bottom * plane.height / mix->plane.height);
-  const int32_t left = (int32_t)((int64_t)mix->left * plane.width / mix->plane.width), right = (int32_t)((int64_t)mix->right * plane.width / mix->plane.width);
+  const int32_t top = (int32_t)((int64_t)mix->top * plane.height / mix->plane.height),
+                bottom = (int32_t)((int64_t)mix->bottom * plane.height / mix->plane.height);
+  const int32_t left = (int32_t)((int64_t)mix->left * plane.width / mix->plane.width),
+                right = (int32_t)((int64_t)mix->right * plane.width / mix->plane.width);
   for (int32_t y = top; y < bottom; y++) {
     const size_t at = ((size_t)y * (size_t)plane.width + (size_t)left) * pixel;
     memcpy((char *)own + at, (const char *)other + at, (size_t)(right - left) * pixel);
@@ -73,7 +96,8 @@ static void paste(const cnn_mix *mix, cnn_plane plane, size_t pixel, void *own, 
 }
 
 void cnn_mix_input(const cnn_mix *mix, cnn_plane plane, cnn_type type, void *own, const void *other) {
-  if (mix->boxed) paste(mix, plane, (size_t)plane.channels * (type == CNN_F32 ? sizeof(float) : 1), own, other);
+  if (mix->boxed)
+    paste(mix, plane, (size_t)plane.channels * (type == CNN_F32 ? sizeof(float) : 1), own, other);
   else blend(type, mix->share, own, other, (int64_t)plane.height * plane.width * plane.channels);
 }
 

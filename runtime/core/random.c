@@ -3,7 +3,8 @@
 // SPDX-License-Identifier: MIT-0
 #include "cnn_core.h"
 
-/* splitmix64 (Steele, Lea, Flood 2014): the seed walks by the golden ratio, `stream` steps at once, and is then mixed. */
+/* splitmix64 (Steele, Lea, Flood 2014): the seed walks by the golden ratio, `stream` steps at once, and is
+ * then mixed. */
 cnn_random cnn_random_keys(uint64_t seed, uint64_t stream) {
   uint64_t z = seed + 0x9E3779B97F4A7C15u * (stream + 1);
   z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
@@ -29,7 +30,9 @@ uint32_t cnn_random_bits(cnn_random random, uint32_t counter) {
   return x;
 }
 
-float cnn_random_uniform(cnn_random random, uint32_t counter) { return (float)(cnn_random_bits(random, counter) >> 8) * 0x1p-24f; }
+float cnn_random_uniform(cnn_random random, uint32_t counter) {
+  return (float)(cnn_random_bits(random, counter) >> 8) * 0x1p-24f;
+}
 
 uint32_t cnn_random_below(cnn_random random, uint32_t counter, uint32_t limit) {
   return (uint32_t)((uint64_t)cnn_random_bits(random, counter) * limit >> 32);

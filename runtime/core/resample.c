@@ -1,11 +1,15 @@
-/* resample.c: pictures of another size. Bilinear with half-pixel centres; when shrinking the triangle widens with the factor, so that nothing
- * is skipped. The arithmetic is Pillow's (ImagingResample): weights in 22-bit fixed point, columns first, rounded to bytes in between. */
+/* resample.c: pictures of another size. Bilinear with half-pixel centres; when shrinking the triangle widens
+ * with the factor, so that nothing is skipped. The arithmetic is Pillow's (ImagingResample): weights in
+ * 22-bit fixed point, columns first, rounded to bytes in between. */
 // SPDX-License-Identifier: MIT-0
 #include "cnn_image.h"
 
 enum { PRECISION = 22 }; /* 32 bits less 8 of the pixel less 2 for what the sums of weights can exceed */
 
-typedef struct Axis { double from, scale, support; int32_t in, taps; } Axis; /* taps: the most that an output pixel has */
+typedef struct Axis {
+  double from, scale, support;
+  int32_t in, taps;
+} Axis; /* taps: the most that an output pixel has */
 
 static Axis axis_make(int32_t in, double from, double length, int32_t out) {
   double scale = length / (double)out, support = scale < 1 ? 1 : scale;
@@ -14,9 +18,11 @@ static Axis axis_make(int32_t in, double from, double length, int32_t out) {
   return (Axis){from, scale, support, in, 2 * reach + 1};
 }
 
-/* The triangle over source pixel t, for an output pixel whose centre is there; not yet divided by the sum over all t. */
+/* The triangle over source pixel t, for an output pixel whose centre is there; not yet divided by the sum
+ * over all t. */
 static double triangle(const Axis *axis, int32_t t, double centre) {
-  double distance = ((double)t - centre + 0.5) * (1 / axis->support), share = distance < 0 ? 1 + distance : 1 - distance;
+  double distance = ((double)t - centre + 0.5) * (1 / axis->support),
+         share = distance < 0 ? 1 + distance : 1 - distance;
   return share > 0 ? share : 0;
 }
 
@@ -24,9 +30,10 @@ static double triangle(const Axis *axis, int32_t t, double centre) {
 static int32_t axis_weights(const Axis *axis, int32_t i, int32_t *weight, int32_t *first) {
   double centre = axis->from + ((double)i + 0.5) * axis->scale, total = 0;
   double low = centre - axis->support + 0.5, high = centre + axis->support + 0.5;
-  int32_t begin = low < 0 ? 0 : (int32_t)low, end = high > (double)axis->in ? axis->in : (int32_t)high;
+  int32_t begin = low<0 ? 0 : (int32_t)low, end = high>(double) axis->in ? axis->in : (int32_t)high;
   for (int32_t t = begin; t < end; t++) total += triangle(axis, t, centre);
-  for (int32_t t = begin; t < end; t++) weight[t - begin] = (int32_t)(0.5 + triangle(axis, t, centre) / total * (double)(1 << PRECISION));
+  for (int32_t t = begin; t < end; t++)
+    weight[t - begin] = (int32_t)(0.5 + triangle(axis, t, centre) / total * (double)(1 << PRECISION));
   *first = begin;
   return end - begin;
 }
@@ -41,38 +48,46 @@ static uint8_t weighted(const uint8_t *in, size_t step, const int32_t *weight, i
 
 /* The source rows that the output needs. */
 static int32_t rows_needed(const Axis *rows, int32_t out_h, int32_t *top) {
-  double first = rows->from + 0.5 * rows->scale - rows->support + 0.5, last = rows->from + ((double)out_h - 0.5) * rows->scale + rows->support + 0.5;
+  double first = rows->from + 0.5 * rows->scale - rows->support + 0.5,
+         last = rows->from + ((double)out_h - 0.5) * rows->scale + rows->support + 0.5;
   *top = first < 0 ? 0 : (int32_t)first;
   return (last > (double)rows->in ? rows->in : (int32_t)last) - *top;
 }
 
-size_t cnn_resample_scratch(int32_t h, int32_t w, int32_t channels, cnn_area area, int32_t out_h, int32_t out_w) {
+size_t cnn_resample_scratch(int32_t h, int32_t w, int32_t channels, cnn_area area, int32_t out_h,
+                            int32_t out_w) {
   Axis rows = axis_make(h, area.y, area.height, out_h), columns = axis_make(w, area.x, area.width, out_w);
   int32_t top, taps = rows.taps > columns.taps ? rows.taps : columns.taps;
-  return (size_t)taps * sizeof(int32_t) + (size_t)rows_needed(&rows, out_h, &top) * (size_t)out_w * (size_t)channels;
+  return (size_t)taps * sizeof(int32_t) +
+         (size_t)rows_needed(&rows, out_h, &top) * (size_t)out_w * (size_t)channels;
 }
 
-void cnn_resample(const uint8_t *in, int32_t h, int32_t w, int32_t channels, cnn_area area,
-                  uint8_t *out, int32_t out_h, int32_t out_w, size_t out_stride, void *scratch) {
+void cnn_resample(const uint8_t *in, int32_t h, int32_t w, int32_t channels, cnn_area area, uint8_t *out,
+                  int32_t out_h, int32_t out_w, size_t out_stride, void *scratch) {
   Axis rows = axis_make(h, area.y, area.height, out_h), columns = axis_make(w, area.x, area.width, out_w);
   int32_t *weight = scratch, top, first, needed = rows_needed(&rows, out_h, &top);
-  uint8_t *middle = (uint8_t *)(weight + (rows.taps > columns.taps ? rows.taps : columns.taps)); /* needed x out_w x channels */
+  uint8_t *middle =
+      (uint8_t *)(weight +
+                  (rows.taps > columns.taps ? rows.taps : columns.taps)); /* needed x out_w x channels */
   size_t depth = (size_t)channels, in_stride = (size_t)w * depth, row_bytes = (size_t)out_w * depth;
   for (int32_t x = 0; x < out_w; x++) {
     int32_t taps = axis_weights(&columns, x, weight, &first);
     const uint8_t *from = in + (size_t)top * in_stride + (size_t)first * depth;
     for (int32_t y = 0; y < needed; y++)
       for (size_t c = 0; c < depth; c++)
-        middle[(size_t)y * row_bytes + (size_t)x * depth + c] = weighted(from + (size_t)y * in_stride + c, depth, weight, taps);
+        middle[(size_t)y * row_bytes + (size_t)x * depth + c] =
+            weighted(from + (size_t)y * in_stride + c, depth, weight, taps);
   }
   for (int32_t y = 0; y < out_h; y++) {
     int32_t taps = axis_weights(&rows, y, weight, &first);
     const uint8_t *from = middle + (size_t)(first - top) * row_bytes;
-    for (size_t i = 0; i < row_bytes; i++) out[(size_t)y * out_stride + i] = weighted(from + i, row_bytes, weight, taps);
+    for (size_t i = 0; i < row_bytes; i++)
+      out[(size_t)y * out_stride + i] = weighted(from + i, row_bytes, weight, taps);
   }
 }
 
 void cnn_luma(const uint8_t *rgb, size_t n, uint8_t *grey) {
   for (size_t i = 0; i < n; i++) /* the factors in 16-bit fixed point */
-    grey[i] = (uint8_t)((19595u * rgb[3 * i] + 38470u * rgb[3 * i + 1] + 7471u * rgb[3 * i + 2] + 0x8000u) >> 16);
+    grey[i] =
+        (uint8_t)((19595u * rgb[3 * i] + 38470u * rgb[3 * i + 1] + 7471u * rgb[3 * i + 2] + 0x8000u) >> 16);
 }

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: MIT-0
 #include "scalar.h"
 
-static const double LN2_HIGH = 6.93147180369123816490e-01, LN2_LOW = 1.90821492927058770002e-10; /* their sum is ln 2; the high part has 32 bits */
+static const double LN2_HIGH = 6.93147180369123816490e-01,
+                    LN2_LOW = 1.90821492927058770002e-10; /* their sum is ln 2; the high part has 32 bits */
 
 static double power_of_two(int64_t exponent) { /* -1022 .. 1023 */
   uint64_t bits = (uint64_t)(exponent + 1023) << 52;
@@ -78,7 +79,8 @@ double cnn_cos_turn(double p) {
 }
 
 double cnn_sqrt(double x) {
-  if (!(x > 0) || x > 1.7976931348623157e308) return x; /* zero, infinity, NaN; negative numbers do not come here */
+  if (!(x > 0) || x > 1.7976931348623157e308)
+    return x; /* zero, infinity, NaN; negative numbers do not come here */
   double scale = 1;
   if (x < 1e-290) {
     x *= 18014398509481984.0; /* 2^54 */

@@ -21,7 +21,8 @@ static double progress(const cnn_recipe *recipe, double t) {
   return p < 0 ? 0 : p > 1 ? 1 : p;
 }
 
-/* Warm-up is linear from 0. After it the smooth schedules start from the full rate; the epochs of `step` count from the start of training. */
+/* Warm-up is linear from 0. After it the smooth schedules start from the full rate; the epochs of `step`
+ * count from the start of training. */
 double cnn_schedule_rate(const cnn_schedule *schedule, const cnn_recipe *recipe, double t) {
   if (t < recipe->warmup) return recipe->rate * t / recipe->warmup;
   switch (recipe->schedule) {
@@ -29,7 +30,8 @@ double cnn_schedule_rate(const cnn_schedule *schedule, const cnn_recipe *recipe,
   case CNN_STEP: return recipe->rate * step_factor(recipe, t);
   case CNN_EXPONENTIAL: return recipe->rate * cnn_power(recipe->factor, t - recipe->warmup);
   case CNN_POLY: return recipe->rate * cnn_power(1 - progress(recipe, t), recipe->power);
-  case CNN_COSINE: return recipe->floor + (recipe->rate - recipe->floor) * 0.5 * (1 + cnn_cos_turn(progress(recipe, t)));
+  case CNN_COSINE:
+    return recipe->floor + (recipe->rate - recipe->floor) * 0.5 * (1 + cnn_cos_turn(progress(recipe, t)));
   case CNN_PLATEAU: return recipe->rate * schedule->scale;
   }
   return recipe->rate;

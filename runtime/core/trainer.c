@@ -19,7 +19,8 @@ static size_t place(cnn_trainer *trainer, bool accumulates, char *memory) {
   size_t array = round_up((size_t)trainer->network->parameters * sizeof(float)), used = 0;
   int32_t slots = cnn_optimizer_slots(recipe);
   const bool wanted[6] = {true, true, accumulates, slots > 0, slots > 1, recipe->average > 0};
-  float **member[6] = {&trainer->weights, &trainer->gradients, &trainer->sum, &trainer->slot[0], &trainer->slot[1], &trainer->average};
+  float **member[6] = {&trainer->weights, &trainer->gradients, &trainer->sum,
+                       &trainer->slot[0], &trainer->slot[1],   &trainer->average};
   for (int i = 0; i < 6; i++) {
     if (!wanted[i]) continue;
     if (memory) *member[i] = (float *)(void *)(memory + used);
@@ -34,7 +35,8 @@ size_t cnn_trainer_bytes(const cnn_network *network, const cnn_recipe *recipe, b
   return place(&trainer, accumulates, NULL);
 }
 
-void cnn_trainer_place(cnn_trainer *trainer, const cnn_network *network, const cnn_recipe *recipe, bool accumulates, void *memory) {
+void cnn_trainer_place(cnn_trainer *trainer, const cnn_network *network, const cnn_recipe *recipe,
+                       bool accumulates, void *memory) {
   *trainer = (cnn_trainer){.network = network, .recipe = *recipe};
   size_t bytes = place(trainer, accumulates, memory);
   memset(memory, 0, bytes);
@@ -45,14 +47,16 @@ void cnn_trainer_place(cnn_trainer *trainer, const cnn_network *network, const c
 static void copy_statistics(const cnn_network *network, float *to, const float *from) {
   for (int32_t i = 0; i < network->weights; i++) {
     const cnn_weight *weight = &network->weight[i];
-    if (weight->role == CNN_STATISTIC) memcpy(to + weight->offset, from + weight->offset, (size_t)weight->size * sizeof(float));
+    if (weight->role == CNN_STATISTIC)
+      memcpy(to + weight->offset, from + weight->offset, (size_t)weight->size * sizeof(float));
   }
 }
 
-float cnn_trainer_batch(cnn_trainer *trainer, const void *const *input, const void *const *target, int32_t count, float *const *output) {
+float cnn_trainer_batch(cnn_trainer *trainer, const void *const *input, const void *const *target,
+                        int32_t count, float *const *output) {
   const cnn_network *network = trainer->network;
-  float loss = network->gradients(trainer->weights, input, target, count, trainer->recipe.seed, (uint64_t)trainer->batches,
-                                  trainer->gradients, output, trainer->training);
+  float loss = network->gradients(trainer->weights, input, target, count, trainer->recipe.seed,
+                                  (uint64_t)trainer->batches, trainer->gradients, output, trainer->training);
   trainer->batches++;
   copy_statistics(network, trainer->weights, trainer->gradients);
   if (trainer->sum) {
@@ -90,7 +94,8 @@ static void clip(const cnn_network *network, float *gradients, double most) {
   for (int32_t i = 0; i < network->weights; i++) {
     const cnn_weight *weight = &network->weight[i];
     if (weight->role != CNN_TRAINED) continue;
-    for (int64_t j = weight->offset; j < weight->offset + weight->size; j++) square += (double)gradients[j] * (double)gradients[j];
+    for (int64_t j = weight->offset; j < weight->offset + weight->size; j++)
+      square += (double)gradients[j] * (double)gradients[j];
   }
   double scale = most / (cnn_sqrt(square) + 1e-6);
   if (!(scale < 1)) return;
@@ -126,15 +131,18 @@ void cnn_trainer_update(cnn_trainer *trainer, double rate) {
     const cnn_weight *weight = &network->weight[i];
     if (weight->role != CNN_TRAINED) continue;
     int64_t at = weight->offset;
-    cnn_optimizer_step(recipe, trainer->weights + at, gradients + at, trainer->slot[0] ? trainer->slot[0] + at : NULL,
-                       trainer->slot[1] ? trainer->slot[1] + at : NULL, weight->size, trainer->steps, rate, weight->decay != 0);
+    cnn_optimizer_step(recipe, trainer->weights + at, gradients + at,
+                       trainer->slot[0] ? trainer->slot[0] + at : NULL,
+                       trainer->slot[1] ? trainer->slot[1] + at : NULL, weight->size, trainer->steps, rate,
+                       weight->decay != 0);
   }
   if (trainer->average) move_average(trainer);
   if (trainer->sum) memset(trainer->sum, 0, (size_t)network->parameters * sizeof(float));
   trainer->samples = 0;
 }
 
-float cnn_train_step(cnn_trainer *trainer, const void *const *input, const void *const *target, int32_t count, float *const *output, double t) {
+float cnn_train_step(cnn_trainer *trainer, const void *const *input, const void *const *target, int32_t count,
+                     float *const *output, double t) {
   float loss = cnn_trainer_batch(trainer, input, target, count, output);
   cnn_trainer_update(trainer, cnn_schedule_rate(&trainer->schedule, &trainer->recipe, t));
   return loss;

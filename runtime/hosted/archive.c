@@ -9,7 +9,9 @@
 #include "npz.h"
 #include "safetensors.h"
 
-typedef struct cnn_block { struct cnn_block *next; } cnn_block; /* what is allocated starts behind it */
+typedef struct cnn_block {
+  struct cnn_block *next;
+} cnn_block; /* what is allocated starts behind it */
 
 enum { BLOCK_HEADER = 64 }; /* keeps any alignment */
 
@@ -76,9 +78,13 @@ const char *cnn_archive_note(const cnn_archive *archive, const char *key) {
   return NULL;
 }
 
-static const struct { const char *name; int64_t bits; } dtypes[] = {
-  {"BOOL", 8}, {"F4", 4}, {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"U8", 8}, {"I8", 8}, {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"I16", 16},
-  {"U16", 16}, {"F16", 16}, {"BF16", 16}, {"I32", 32}, {"U32", 32}, {"F32", 32}, {"C64", 64}, {"F64", 64}, {"I64", 64}, {"U64", 64}, {"other", 0},
+static const struct {
+  const char *name;
+  int64_t bits;
+} dtypes[] = {
+    {"BOOL", 8},    {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"U8", 8},   {"I8", 8},    {"F8_E5M2", 8},
+    {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"I16", 16},    {"U16", 16},    {"F16", 16}, {"BF16", 16}, {"I32", 32},
+    {"U32", 32},    {"F32", 32},    {"C64", 64},    {"F64", 64},    {"I64", 64}, {"U64", 64},  {"other", 0},
 };
 
 const char *cnn_dtype_name(cnn_dtype dtype) { return dtypes[dtype].name; }
@@ -103,8 +109,19 @@ bool cnn_tensor_measure(cnn_tensor *tensor) {
 
 bool cnn_tensor_numeric(const cnn_tensor *tensor) {
   switch (tensor->dtype) {
-  case CNN_DTYPE_BOOL: case CNN_DTYPE_U8: case CNN_DTYPE_I8: case CNN_DTYPE_I16: case CNN_DTYPE_U16: case CNN_DTYPE_F16: case CNN_DTYPE_BF16:
-  case CNN_DTYPE_I32: case CNN_DTYPE_U32: case CNN_DTYPE_F32: case CNN_DTYPE_F64: case CNN_DTYPE_I64: case CNN_DTYPE_U64: return true;
+  case CNN_DTYPE_BOOL:
+  case CNN_DTYPE_U8:
+  case CNN_DTYPE_I8:
+  case CNN_DTYPE_I16:
+  case CNN_DTYPE_U16:
+  case CNN_DTYPE_F16:
+  case CNN_DTYPE_BF16:
+  case CNN_DTYPE_I32:
+  case CNN_DTYPE_U32:
+  case CNN_DTYPE_F32:
+  case CNN_DTYPE_F64:
+  case CNN_DTYPE_I64:
+  case CNN_DTYPE_U64: return true;
   default: return false;
   }
 }
@@ -135,7 +152,8 @@ static double half_number(uint64_t bits) {
   int exponent = (int)(bits >> 10 & 31);
   double fraction = (double)(bits & 1023), sign = bits & 0x8000 ? -1 : 1;
   if (exponent == 31) {
-    uint32_t wide = (uint32_t)(bits & 0x8000) << 16 | 0x7F800000u | (uint32_t)(bits & 1023) << 13; /* infinite, or not a number */
+    uint32_t wide = (uint32_t)(bits & 0x8000) << 16 | 0x7F800000u |
+                    (uint32_t)(bits & 1023) << 13; /* infinite, or not a number */
     float value;
     memcpy(&value, &wide, sizeof value);
     return (double)value;
@@ -155,7 +173,8 @@ double cnn_tensor_number(const cnn_tensor *tensor, int64_t i) {
   case CNN_DTYPE_I32: return (double)(int32_t)bits;
   case CNN_DTYPE_I64: return (double)(int64_t)bits;
   case CNN_DTYPE_F16: return half_number(bits);
-  case CNN_DTYPE_BF16: case CNN_DTYPE_F32: {
+  case CNN_DTYPE_BF16:
+  case CNN_DTYPE_F32: {
     uint32_t narrow = (uint32_t)bits << (tensor->dtype == CNN_DTYPE_BF16 ? 16 : 0);
     float value;
     memcpy(&value, &narrow, sizeof value);
@@ -204,8 +223,7 @@ cnn_status cnn_tensor_finite(const cnn_tensor *tensor, const char *path) {
       place_text(tensor, first + i, place, sizeof place);
       const bool held = !isfinite(cnn_tensor_number(tensor, first + i));
       return cnn_failure(CNN_MISMATCH, "%s: tensor \"%.200s\" is not finite: %s is %g%s", path, tensor->name,
-                         place, (double)value[i],
-                         held ? "" : " as a float");
+                         place, (double)value[i], held ? "" : " as a float");
     }
   }
   return cnn_success();
@@ -214,7 +232,8 @@ cnn_status cnn_tensor_finite(const cnn_tensor *tensor, const char *path) {
 bool cnn_tensor_is_counter(const cnn_tensor *tensor) {
   static const char ending[] = ".num_batches_tracked";
   size_t n = strlen(tensor->name), m = sizeof ending - 1;
-  return tensor->dtype == CNN_DTYPE_I64 && tensor->rank == 0 && n > m && strcmp(tensor->name + n - m, ending) == 0;
+  return tensor->dtype == CNN_DTYPE_I64 && tensor->rank == 0 && n > m &&
+         strcmp(tensor->name + n - m, ending) == 0;
 }
 
 const char *cnn_tensor_shape(const cnn_tensor *tensor, char *text, size_t room) {

@@ -24,7 +24,8 @@ static bool parts_open(cnn_parts *parts, const cnn_network *network, int64_t sam
   parts->target = calloc((size_t)network->outputs + 1, sizeof(void *));
   if (!parts->input || !parts->target) return false;
   for (int32_t i = 0; i < network->inputs; i++)
-    if (!allocate(&parts->input[i], network->input[i].size * samples, cnn_type_bytes(network->input[i].type))) return false;
+    if (!allocate(&parts->input[i], network->input[i].size * samples, cnn_type_bytes(network->input[i].type)))
+      return false;
   for (int32_t o = 0; targets && o < network->outputs; o++) {
     const int64_t elements = target_elements(network, o);
     if (elements > 0 && !allocate(&parts->target[o], elements * samples, 4)) return false;
@@ -43,7 +44,11 @@ static void parts_close(cnn_parts *parts, const cnn_network *network) {
 /* What augmentation sees: a sequence has one row; a vector is one pixel. */
 static cnn_plane plane_of(const cnn_port *port) {
   if (port->regions > 0) return (cnn_plane){1, 1, (int32_t)port->size};
-  return (cnn_plane){port->rank == 3 ? port->dim[0] : 1, port->rank == 3 ? port->dim[1] : port->rank == 2 ? port->dim[0] : 1, port->dim[port->rank - 1]};
+  return (cnn_plane){port->rank == 3 ? port->dim[0] : 1,
+                     port->rank == 3   ? port->dim[1]
+                     : port->rank == 2 ? port->dim[0]
+                                       : 1,
+                     port->dim[port->rank - 1]};
 }
 
 bool cnn_batch_open(cnn_batch *batch, const cnn_network *network, int32_t capacity, bool targets) {
@@ -68,8 +73,8 @@ bool cnn_reader_open(cnn_reader *reader, const cnn_network *network) {
     if (floats > scratch) scratch = floats;
   }
   reader->scratch = malloc((size_t)(scratch + 1) * sizeof(float));
-  return reader->scratch && parts_open(&reader->raw, network, 1, true) && parts_open(&reader->own, network, 1, true) &&
-         parts_open(&reader->other, network, 1, true);
+  return reader->scratch && parts_open(&reader->raw, network, 1, true) &&
+         parts_open(&reader->own, network, 1, true) && parts_open(&reader->other, network, 1, true);
 }
 
 void cnn_reader_close(cnn_reader *reader) {
@@ -86,18 +91,23 @@ static void input_as_target(const cnn_port *port, const void *values, float *tar
   const uint8_t *u = values;
   const int8_t *s = values;
   for (int64_t i = 0; i < port->size; i++) {
-    target[i] = port->type == CNN_F32 ? f[i] : port->type == CNN_U8 ? (float)u[i] / 255.0f : (float)s[i] / 128.0f;
+    target[i] = port->type == CNN_F32  ? f[i]
+                : port->type == CNN_U8 ? (float)u[i] / 255.0f
+                                       : (float)s[i] / 128.0f;
   }
 }
 
-static bool is_reflexive(const cnn_network *network) { return network->recipe && network->recipe->target_is_input; }
+static bool is_reflexive(const cnn_network *network) {
+  return network->recipe && network->recipe->target_is_input;
+}
 
 /* A sample into its place among the others, in the net's layout. */
 static void put_sample(cnn_batch *batch, int32_t slot, const cnn_parts *sample) {
   const cnn_network *network = batch->network;
   for (int32_t i = 0; i < network->inputs; i++) {
     const cnn_port *port = &network->input[i];
-    cnn_port_arrange(port, sample->input[i], (char *)batch->input[i] + (size_t)(slot * port->size) * cnn_type_bytes(port->type));
+    cnn_port_arrange(port, sample->input[i],
+                     (char *)batch->input[i] + (size_t)(slot * port->size) * cnn_type_bytes(port->type));
   }
   for (int32_t o = 0; o < network->outputs; o++) {
     if (!batch->target[o]) continue;
@@ -105,18 +115,22 @@ static void put_sample(cnn_batch *batch, int32_t slot, const cnn_parts *sample) 
     const cnn_port *first = &network->input[0];
     char *to = (char *)batch->target[o] + (size_t)(slot * elements) * 4;
     if (!is_reflexive(network)) memcpy(to, sample->target[o], (size_t)elements * 4);
-    else if (network->output[o].size == first->size) input_as_target(first, sample->input[0], (float *)(void *)to);
+    else if (network->output[o].size == first->size)
+      input_as_target(first, sample->input[0], (float *)(void *)to);
   }
 }
 
-cnn_status cnn_batch_read(cnn_batch *batch, cnn_reader *reader, int32_t slot, const cnn_data *data, cnn_part part, int64_t index) {
+cnn_status cnn_batch_read(cnn_batch *batch, cnn_reader *reader, int32_t slot, const cnn_data *data,
+                          cnn_part part, int64_t index) {
   const cnn_status status = cnn_data_sample(data, part, index, reader->raw.input, reader->raw.target);
   if (status.code == CNN_OK) put_sample(batch, slot, &reader->raw);
   return status;
 }
 
 /* ---- augmentation */
-static int64_t index_of(const cnn_course *course, int64_t at) { return course->order ? course->order[at] : at; }
+static int64_t index_of(const cnn_course *course, int64_t at) {
+  return course->order ? course->order[at] : at;
+}
 
 static cnn_plane target_plane(const cnn_network *network, int32_t o) {
   const cnn_judged judged = cnn_judge(network, o);
@@ -126,24 +140,30 @@ static cnn_plane target_plane(const cnn_network *network, int32_t o) {
 }
 
 static cnn_augmentation augmentation_of(const cnn_reader *reader, const cnn_course *course, int64_t at) {
-  return cnn_augment_draw(course->recipe, plane_of(&reader->network->input[0]), course->recipe->seed, (uint32_t)course->epoch, (uint32_t)index_of(course, at));
+  return cnn_augment_draw(course->recipe, plane_of(&reader->network->input[0]), course->recipe->seed,
+                          (uint32_t)course->epoch, (uint32_t)index_of(course, at));
 }
 
 /* Reads a sample of the course and augments it by itself. */
-static cnn_status read_augmented(cnn_reader *reader, const cnn_course *course, int64_t at, const cnn_parts *out) {
+static cnn_status read_augmented(cnn_reader *reader, const cnn_course *course, int64_t at,
+                                 const cnn_parts *out) {
   const cnn_network *network = reader->network;
-  const cnn_status status = cnn_data_sample(course->data, CNN_PART_TRAIN, index_of(course, at), reader->raw.input, reader->raw.target);
+  const cnn_status status = cnn_data_sample(course->data, CNN_PART_TRAIN, index_of(course, at),
+                                            reader->raw.input, reader->raw.target);
   if (status.code != CNN_OK) return status;
   const cnn_augmentation augmentation = augmentation_of(reader, course, at);
   for (int32_t i = 0; i < network->inputs; i++) {
     const cnn_port *port = &network->input[i];
     const float scale = (float)cnn_data_scale(course->data, i);
-    cnn_augment_input(&augmentation, plane_of(port), port->type, scale, reader->raw.input[i], out->input[i], reader->scratch);
+    cnn_augment_input(&augmentation, plane_of(port), port->type, scale, reader->raw.input[i], out->input[i],
+                      reader->scratch);
   }
   for (int32_t o = 0; o < network->outputs; o++) {
     if (!reader->raw.target[o] || is_reflexive(network)) continue;
     const cnn_plane plane = target_plane(network, o);
-    if (plane.height * plane.width > 1) cnn_augment_target(&augmentation, plane, cnn_judge(network, o).class_target, reader->raw.target[o], out->target[o]);
+    if (plane.height * plane.width > 1)
+      cnn_augment_target(&augmentation, plane, cnn_judge(network, o).class_target, reader->raw.target[o],
+                         out->target[o]);
     else memcpy(out->target[o], reader->raw.target[o], (size_t)target_elements(network, o) * 4);
   }
   return status;
@@ -152,14 +172,18 @@ static cnn_status read_augmented(cnn_reader *reader, const cnn_course *course, i
 static void mix_parts(const cnn_reader *reader, const cnn_mix *mix) {
   const cnn_network *network = reader->network;
   for (int32_t i = 0; i < network->inputs; i++)
-    cnn_mix_input(mix, plane_of(&network->input[i]), network->input[i].type, reader->own.input[i], reader->other.input[i]);
+    cnn_mix_input(mix, plane_of(&network->input[i]), network->input[i].type, reader->own.input[i],
+                  reader->other.input[i]);
   for (int32_t o = 0; o < network->outputs; o++)
     if (reader->own.target[o] && !is_reflexive(network))
-      cnn_mix_target(mix, target_plane(network, o), cnn_judge(network, o).class_target, reader->own.target[o], reader->other.target[o]);
+      cnn_mix_target(mix, target_plane(network, o), cnn_judge(network, o).class_target, reader->own.target[o],
+                     reader->other.target[o]);
 }
 
-cnn_status cnn_batch_take(cnn_batch *batch, cnn_reader *reader, int32_t slot, const cnn_course *course, int64_t at) {
-  if (!course->augment) return cnn_batch_read(batch, reader, slot, course->data, CNN_PART_TRAIN, index_of(course, at));
+cnn_status cnn_batch_take(cnn_batch *batch, cnn_reader *reader, int32_t slot, const cnn_course *course,
+                          int64_t at) {
+  if (!course->augment)
+    return cnn_batch_read(batch, reader, slot, course->data, CNN_PART_TRAIN, index_of(course, at));
   cnn_status status = read_augmented(reader, course, at, &reader->own);
   const cnn_augmentation augmentation = augmentation_of(reader, course, at);
   for (int32_t step = 0; step < course->recipe->augments && status.code == CNN_OK; step++) {

@@ -1,21 +1,25 @@
-/* batch.h: a few samples as a net takes them, and the threads that prepare the next ones while a step is computed. */
+/* batch.h: a few samples as a net takes them, and the threads that prepare the next ones while a step is
+ * computed. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_BATCH_H
 #define CNN_BATCH_H
 #include "cnn.h"
 
-typedef struct cnn_parts { void **input, **target; } cnn_parts; /* [inputs] and [outputs]; target[o] is NULL for an output without one */
+typedef struct cnn_parts {
+  void **input, **target;
+} cnn_parts; /* [inputs] and [outputs]; target[o] is NULL for an output without one */
 
 typedef struct cnn_batch {
   const cnn_network *network;
   int32_t capacity, count;
-  void **input, **target;     /* as cnn_parts, of all samples */
+  void **input, **target; /* as cnn_parts, of all samples */
 } cnn_batch;
 
 /* Reads samples into batches; several may fill the same batch at once. */
 typedef struct cnn_reader {
   const cnn_network *network;
-  cnn_parts raw, own, other;  /* one sample: as the data set gives it, augmented, and one that is mixed with it */
+  cnn_parts raw, own,
+      other; /* one sample: as the data set gives it, augmented, and one that is mixed with it */
   float *scratch;
 } cnn_reader;
 
@@ -23,29 +27,35 @@ typedef struct cnn_reader {
 typedef struct cnn_course {
   const cnn_data *data;
   const cnn_recipe *recipe;
-  const int32_t *order;       /* NULL: the order of the set */
+  const int32_t *order; /* NULL: the order of the set */
   int64_t samples;
-  int32_t epoch;              /* from 0; numbers the random numbers of the augmentation */
-  int32_t batch, part;        /* samples of a batch, and most of them in one call of gradients */
+  int32_t epoch;       /* from 0; numbers the random numbers of the augmentation */
+  int32_t batch, part; /* samples of a batch, and most of them in one call of gradients */
   bool augment;
 } cnn_course;
 
-bool cnn_batch_open(cnn_batch *batch, const cnn_network *network, int32_t capacity, bool targets); /* false: no memory */
+bool cnn_batch_open(cnn_batch *batch, const cnn_network *network, int32_t capacity,
+                    bool targets); /* false: no memory */
 void cnn_batch_close(cnn_batch *batch);
 bool cnn_reader_open(cnn_reader *reader, const cnn_network *network); /* false: no memory */
-void cnn_reader_close(cnn_reader *reader);                            /* also after an open that failed, or none */
+void cnn_reader_close(cnn_reader *reader); /* also after an open that failed, or none */
 /* Reads sample `index` into place `slot` as it is. */
-cnn_status cnn_batch_read(cnn_batch *batch, cnn_reader *reader, int32_t slot, const cnn_data *data, cnn_part part, int64_t index);
+cnn_status cnn_batch_read(cnn_batch *batch, cnn_reader *reader, int32_t slot, const cnn_data *data,
+                          cnn_part part, int64_t index);
 /* Reads sample `at` of a course, augmented if the course says so. */
-cnn_status cnn_batch_take(cnn_batch *batch, cnn_reader *reader, int32_t slot, const cnn_course *course, int64_t at);
+cnn_status cnn_batch_take(cnn_batch *batch, cnn_reader *reader, int32_t slot, const cnn_course *course,
+                          int64_t at);
 
-int32_t cnn_course_count(const cnn_course *course, int64_t at); /* how many samples the call that begins at sample `at` takes */
-bool cnn_course_ends_batch(const cnn_course *course, int64_t at); /* a batch is complete when `at` samples have been seen */
+int32_t cnn_course_count(const cnn_course *course,
+                         int64_t at); /* how many samples the call that begins at sample `at` takes */
+bool cnn_course_ends_batch(const cnn_course *course,
+                           int64_t at); /* a batch is complete when `at` samples have been seen */
 
 typedef struct cnn_loader cnn_loader;
 cnn_status cnn_loader_open(cnn_loader **loader, const cnn_network *network, int32_t part, int32_t threads);
 void cnn_loader_close(cnn_loader *loader);
-cnn_status cnn_loader_start(cnn_loader *loader, const cnn_course *course, int64_t at); /* the course must stay as it is until the stop */
+cnn_status cnn_loader_start(cnn_loader *loader, const cnn_course *course,
+                            int64_t at); /* the course must stay as it is until the stop */
 void cnn_loader_stop(cnn_loader *loader);
 /* The next batch, valid until the next call; NULL with success: the epoch is over. */
 cnn_status cnn_loader_next(cnn_loader *loader, const cnn_batch **batch);

@@ -5,7 +5,10 @@
 #define CNN_CLASSES_H
 #include "archive.h"
 
-typedef struct cnn_classes { int32_t count; char **name; } cnn_classes; /* count 0: not known */
+typedef struct cnn_classes {
+  int32_t count;
+  char **name;
+} cnn_classes; /* count 0: not known */
 
 /* The names in the notes of a file of weights that a program wrote; none where there are none. Names live
  * until they are freed. */

@@ -9,10 +9,10 @@
 #include "cnn_status.h"
 
 typedef struct cnn_csv {
-  const char *path;            /* for messages */
+  const char *path; /* for messages */
   const unsigned char *at, *end;
-  char separator;              /* comma, semicolon or tab: whichever the first line has most of */
-  int64_t line;                /* of the row that was read last, from 1 */
+  char separator; /* comma, semicolon or tab: whichever the first line has most of */
+  int64_t line;   /* of the row that was read last, from 1 */
   int64_t next_line;
   int32_t cells;
   const char **cell; /* of that row: without quotes and blanks around them; good until the next row */

@@ -14,7 +14,9 @@
 #include "cnn_core.h"
 #include "dataset.h"
 
-cnn_status cnn_data_no_memory(const cnn_data *data) { return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", data->path); }
+cnn_status cnn_data_no_memory(const cnn_data *data) {
+  return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", data->path);
+}
 
 void cnn_data_note(cnn_data *data, const char *format, ...) {
   va_list arguments;
@@ -32,17 +34,19 @@ void cnn_data_note(cnn_data *data, const char *format, ...) {
 
 /* ---- Parts */
 
-/* Splits the training pool: algorithm S of Knuth (The Art of Computer Programming, volume 2, 3.4.2) takes exactly `need` samples, all
- * choices being equally likely, and keeps the order of the set. */
+/* Splits the training pool: algorithm S of Knuth (The Art of Computer Programming, volume 2, 3.4.2) takes
+ * exactly `need` samples, all choices being equally likely, and keeps the order of the set. */
 static cnn_status split(cnn_data *data, int64_t need) {
   Part *train = &data->part[CNN_PART_TRAIN], *val = &data->part[CNN_PART_VAL];
   int64_t n = data->pool[POOL_TRAIN], taken = 0, kept = 0;
   train->list = malloc(sizeof *train->list * (size_t)(n - need + 1));
   val->list = malloc(sizeof *val->list * (size_t)(need + 1));
   if (!train->list || !val->list) return cnn_data_no_memory(data);
-  cnn_random random = cnn_random_stream(data->network->recipe ? data->network->recipe->seed : 1, CNN_STREAM_SPLIT, 0);
+  cnn_random random =
+      cnn_random_stream(data->network->recipe ? data->network->recipe->seed : 1, CNN_STREAM_SPLIT, 0);
   for (int64_t i = 0; i < n; i++) {
-    if ((double)cnn_random_uniform(random, (uint32_t)i) * (double)(n - i) < (double)(need - taken)) val->list[taken++] = i;
+    if ((double)cnn_random_uniform(random, (uint32_t)i) * (double)(n - i) < (double)(need - taken))
+      val->list[taken++] = i;
     else train->list[kept++] = i;
   }
   train->count = kept;
@@ -73,7 +77,8 @@ static cnn_status parts_make(cnn_data *data) {
   }
   data->shared = shared(data);
   for (int p = 0; p < 3; p++)
-    if (data->options.limit > 0 && data->part[p].count > data->options.limit) data->part[p].count = data->options.limit;
+    if (data->options.limit > 0 && data->part[p].count > data->options.limit)
+      data->part[p].count = data->options.limit;
   return cnn_success();
 }
 
@@ -93,7 +98,8 @@ static void describe(cnn_data *data) {
   char train[32], val[32], test[32], classes[48] = "";
   if (data->classes > 0)
     snprintf(classes, sizeof classes, ", %d class%s", data->classes, data->classes == 1 ? "" : "es");
-  snprintf(data->description, sizeof data->description, "%s: %s training, %s validation and %s test samples%s", data->title,
+  snprintf(data->description, sizeof data->description,
+           "%s: %s training, %s validation and %s test samples%s", data->title,
            thousands(data->part[CNN_PART_TRAIN].count, train), thousands(data->part[CNN_PART_VAL].count, val),
            thousands(cnn_data_has_test(data) ? data->part[CNN_PART_TEST].count : 0, test), classes);
 }
@@ -114,7 +120,8 @@ static cnn_status labels_agree(const cnn_data *data) {
 }
 
 static const char understood[] =
-    "understood are IDX files (train-images-idx3-ubyte[.gz] ...), CIFAR-10/100 in binary, folders of pictures (train/CLASS/*.png|jpg|webp or CLASS/*), "
+    "understood are IDX files (train-images-idx3-ubyte[.gz] ...), CIFAR-10/100 in binary, folders of "
+    "pictures (train/CLASS/*.png|jpg|webp or CLASS/*), "
     ".npz files, tables (.csv, or train.csv and test.csv in a directory) and the word synthetic";
 
 static cnn_status directory_open(cnn_data *data) {
@@ -122,33 +129,41 @@ static cnn_status directory_open(cnn_data *data) {
       cnn_data_open_idx, cnn_data_open_cifar, cnn_data_open_csv_parts, cnn_data_open_folders};
   Listing listing;
   cnn_status status = cnn_listing_read(&listing, data->path);
-  for (size_t k = 0; k < sizeof kinds / sizeof *kinds && status.code == CNN_OK && !data->kind; k++) status = kinds[k](data, &listing);
+  for (size_t k = 0; k < sizeof kinds / sizeof *kinds && status.code == CNN_OK && !data->kind; k++)
+    status = kinds[k](data, &listing);
   if (status.code == CNN_OK && !data->kind)
-    status = cnn_failure(CNN_BAD_FORMAT, "%s: no data set is recognised in this directory; %s", data->path, understood);
+    status = cnn_failure(CNN_BAD_FORMAT, "%s: no data set is recognised in this directory; %s", data->path,
+                         understood);
   cnn_listing_free(&listing);
   return status;
 }
 
 static cnn_status kind_open(cnn_data *data) {
   for (int32_t o = 0; o < data->network->outputs; o++)
-    if (data->network->output[o].target == CNN_TARGET_BOXES) return cnn_failure(CNN_NOT_BUILT, "%s: data sets with boxes [not-built-yet]", data->path);
+    if (data->network->output[o].target == CNN_TARGET_BOXES)
+      return cnn_failure(CNN_NOT_BUILT, "%s: data sets with boxes [not-built-yet]", data->path);
   struct stat about;
   if (strcmp(data->path, "synthetic") == 0) return cnn_data_open_synthetic(data);
-  if (stat(data->path, &about) != 0) return cnn_failure(CNN_BAD_FILE, "%s: cannot be opened: %s", data->path, strerror(errno));
+  if (stat(data->path, &about) != 0)
+    return cnn_failure(CNN_BAD_FILE, "%s: cannot be opened: %s", data->path, strerror(errno));
   if (S_ISDIR(about.st_mode)) return directory_open(data);
   cnn_status status = cnn_data_open_arrays(data);
   if (status.code == CNN_OK && !data->kind) status = cnn_data_open_csv(data);
-  if (status.code == CNN_OK && !data->kind) status = cnn_failure(CNN_BAD_FORMAT, "%s: is no data set; %s", data->path, understood);
+  if (status.code == CNN_OK && !data->kind)
+    status = cnn_failure(CNN_BAD_FORMAT, "%s: is no data set; %s", data->path, understood);
   return status;
 }
 
-cnn_status cnn_data_open(cnn_data **opened, const char *path, const cnn_network *network, const cnn_data_options *options) {
+cnn_status cnn_data_open(cnn_data **opened, const char *path, const cnn_network *network,
+                         const cnn_data_options *options) {
   static const cnn_data_options defaults = CNN_DATA_DEFAULTS;
   *opened = NULL;
   if (!options) options = &defaults;
   if (!(options->val >= 0 && options->val < 1))
-    return cnn_failure(CNN_BAD_ARGUMENT, "the part for validation is %g; it must be at least 0 and less than 1", options->val);
-  if (options->limit < 0) return cnn_failure(CNN_BAD_ARGUMENT, "a limit of %lld samples is negative", (long long)options->limit);
+    return cnn_failure(CNN_BAD_ARGUMENT,
+                       "the part for validation is %g; it must be at least 0 and less than 1", options->val);
+  if (options->limit < 0)
+    return cnn_failure(CNN_BAD_ARGUMENT, "a limit of %lld samples is negative", (long long)options->limit);
   cnn_data *data = calloc(1, sizeof *data);
   if (!data) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   data->network = network;
@@ -239,10 +254,12 @@ static cnn_status sample_check(const cnn_data *data, int pool, int64_t place, vo
   return status;
 }
 
-cnn_status cnn_data_sample(const cnn_data *data, cnn_part part, int64_t index, void *const input[], void *const target[]) {
+cnn_status cnn_data_sample(const cnn_data *data, cnn_part part, int64_t index, void *const input[],
+                           void *const target[]) {
   int pool;
   int64_t place;
-  if (!locate(data, part, index, &pool, &place)) return cnn_failure(CNN_BAD_ARGUMENT, "%s: there is no sample %lld", data->path, (long long)index);
+  if (!locate(data, part, index, &pool, &place))
+    return cnn_failure(CNN_BAD_ARGUMENT, "%s: there is no sample %lld", data->path, (long long)index);
   for (int32_t o = 0; target && o < data->network->outputs; o++)
     if (target[o] && cnn_target_optional(data, o)) /* all bits set: class -1, which is ignored */
       memset(target[o], 0xFF, (size_t)cnn_port_targets(&data->network->output[o]) * sizeof(int32_t));
@@ -251,7 +268,8 @@ cnn_status cnn_data_sample(const cnn_data *data, cnn_part part, int64_t index, v
 }
 
 double cnn_data_scale(const cnn_data *data, int32_t input) {
-  const bool unit = data->network->input[input].type == CNN_F32 && data->kind->unit && data->kind->unit(data, input);
+  const bool unit =
+      data->network->input[input].type == CNN_F32 && data->kind->unit && data->kind->unit(data, input);
   return unit ? 1 : 255;
 }
 
@@ -262,5 +280,6 @@ void cnn_data_files(const cnn_data *data, cnn_each_file *each, void *context) {
 bool cnn_data_label(const cnn_data *data, cnn_part part, int64_t index, int32_t *label) {
   int pool;
   int64_t place;
-  return data->kind->label && locate(data, part, index, &pool, &place) && data->kind->label(data, pool, place, label);
+  return data->kind->label && locate(data, part, index, &pool, &place) &&
+         data->kind->label(data, pool, place, label);
 }

@@ -1,11 +1,16 @@
-/* data_arrays.c: sets in one .npz file: x, y, x_val, y_val, x_test, y_test; or, where a net has several inputs or targets, arrays by the names
- * of its inputs, and OUTPUT_target, with the same endings. What is for training may also end in _train. */
+/* data_arrays.c: sets in one .npz file: x, y, x_val, y_val, x_test, y_test; or, where a net has several
+ * inputs or targets, arrays by the names of its inputs, and OUTPUT_target, with the same endings. What is for
+ * training may also end in _train. */
 // SPDX-License-Identifier: MIT-0
 #include <stdlib.h>
 #include <string.h>
 #include "dataset.h"
 
-typedef struct Column { const cnn_tensor *tensor; ArrayForm form; bool labels; } Column; /* labels: one class a sample, for whatever form of target */
+typedef struct Column {
+  const cnn_tensor *tensor;
+  ArrayForm form;
+  bool labels;
+} Column; /* labels: one class a sample, for whatever form of target */
 
 typedef struct ArraySet {
   cnn_archive archive;
@@ -27,7 +32,8 @@ static const cnn_tensor *find_part(const cnn_archive *archive, const char *name,
 }
 
 /* By the input's name; x for an only input. */
-static const cnn_tensor *find_input(const cnn_archive *archive, const cnn_network *network, int32_t i, int pool) {
+static const cnn_tensor *find_input(const cnn_archive *archive, const cnn_network *network, int32_t i,
+                                    int pool) {
   const cnn_tensor *tensor = find_part(archive, network->input[i].name, pool);
   return !tensor && network->inputs == 1 ? find_part(archive, "x", pool) : tensor;
 }
@@ -66,7 +72,10 @@ static const char *names(const cnn_archive *archive, char *text, size_t room) {
 
 static bool whole_numbers(const cnn_tensor *tensor) {
   switch (tensor->dtype) {
-  case CNN_DTYPE_F16: case CNN_DTYPE_BF16: case CNN_DTYPE_F32: case CNN_DTYPE_F64: return false;
+  case CNN_DTYPE_F16:
+  case CNN_DTYPE_BF16:
+  case CNN_DTYPE_F32:
+  case CNN_DTYPE_F64: return false;
   default: return true;
   }
 }
@@ -85,17 +94,21 @@ static cnn_status target_column(cnn_data *data, Column *column, int32_t o, const
   const cnn_port *output = &data->network->output[o];
   const cnn_tensor *tensor = column->tensor;
   cnn_port shape = has_class_target(output) ? class_port(output) : *output;
-  if (tensor->rank > 0 && tensor->size == tensor->dim[0] && cnn_tensor_numeric(tensor) && (whole_numbers(tensor) || has_class_target(output))) {
+  if (tensor->rank > 0 && tensor->size == tensor->dim[0] && cnn_tensor_numeric(tensor) &&
+      (whole_numbers(tensor) || has_class_target(output))) {
     column->labels = true;
     return cnn_labels_fit(data, what);
   }
-  return cnn_array_form(tensor, &shape, true, false, &column->form) ? cnn_success() : cnn_array_mismatch(what, tensor, &shape);
+  return cnn_array_form(tensor, &shape, true, false, &column->form)
+             ? cnn_success()
+             : cnn_array_mismatch(what, tensor, &shape);
 }
 
 /* Every label is looked at once. */
 static cnn_status labels_scan(cnn_data *data, const cnn_tensor *tensor, const char *what) {
   cnn_status status = cnn_success();
-  for (int64_t i = 0; i < tensor->size && status.code == CNN_OK; i++) status = cnn_label_check(data, what, i, cnn_tensor_number(tensor, i));
+  for (int64_t i = 0; i < tensor->size && status.code == CNN_OK; i++)
+    status = cnn_label_check(data, what, i, cnn_tensor_number(tensor, i));
   return status;
 }
 
@@ -150,10 +163,12 @@ static cnn_status pool_open(cnn_data *data, ArraySet *set, int pool) {
     const cnn_tensor *tensor = column->tensor = find_input(&set->archive, network, i, pool);
     if (!tensor) continue;
     snprintf(what, sizeof what, "%.300s: \"%.200s\"", data->path, tensor->name);
-    if (!cnn_array_form(tensor, &network->input[i], true, false, &column->form)) return cnn_array_mismatch(what, tensor, &network->input[i]);
+    if (!cnn_array_form(tensor, &network->input[i], true, false, &column->form))
+      return cnn_array_mismatch(what, tensor, &network->input[i]);
     if (found++ == 0) data->pool[pool] = tensor->dim[0];
     else if (tensor->dim[0] != data->pool[pool])
-      return cnn_failure(CNN_MISMATCH, "%s: has %lld samples, another input %lld", what, (long long)tensor->dim[0], (long long)data->pool[pool]);
+      return cnn_failure(CNN_MISMATCH, "%s: has %lld samples, another input %lld", what,
+                         (long long)tensor->dim[0], (long long)data->pool[pool]);
   }
   if (found == 0) return cnn_success();
   for (int32_t i = 0; i < network->inputs; i++)
@@ -167,8 +182,8 @@ static cnn_status pool_open(cnn_data *data, ArraySet *set, int pool) {
     snprintf(what, sizeof what, "%.300s: \"%.200s\"", data->path, tensor->name);
     if (!cnn_tensor_numeric(tensor)) return no_numbers(data, tensor, o, what);
     if (tensor->rank < 1 || tensor->dim[0] != data->pool[pool])
-      return cnn_failure(CNN_MISMATCH, "%s: has %lld samples, the inputs have %lld", what, (long long)(tensor->rank ? tensor->dim[0] : 0),
-                         (long long)data->pool[pool]);
+      return cnn_failure(CNN_MISMATCH, "%s: has %lld samples, the inputs have %lld", what,
+                         (long long)(tensor->rank ? tensor->dim[0] : 0), (long long)data->pool[pool]);
     cnn_status status = target_column(data, column, o, what);
     if (status.code == CNN_OK && column->labels) status = labels_scan(data, tensor, what);
     if (status.code != CNN_OK) return status;
@@ -178,22 +193,24 @@ static cnn_status pool_open(cnn_data *data, ArraySet *set, int pool) {
 
 /* ---- Reading */
 
-static cnn_status classes_read(const cnn_data *data, const Column *column, int64_t index, int32_t o, int32_t *classes) {
+static cnn_status classes_read(const cnn_data *data, const Column *column, int64_t index, int32_t o,
+                               int32_t *classes) {
   const cnn_port *output = &data->network->output[o];
   int64_t n = cnn_port_targets(output), limit = cnn_port_classes(output), first = index * n;
   for (int64_t i = 0; i < n; i++) {
     double value = cnn_tensor_number(column->tensor, first + i);
     bool ignored = value == -1 || (output->criterion && value == (double)output->criterion->ignore);
     if (!ignored && !(value >= 0 && value < (double)limit && value == (double)(int32_t)value))
-      return cnn_failure(CNN_MISMATCH, "%s: \"%s\": number %lld is %g, but the output \"%s\" has %lld classes", data->path, column->tensor->name,
-                         (long long)(first + i),
-                         value, output->name, (long long)limit);
+      return cnn_failure(CNN_MISMATCH,
+                         "%s: \"%s\": number %lld is %g, but the output \"%s\" has %lld classes", data->path,
+                         column->tensor->name, (long long)(first + i), value, output->name, (long long)limit);
     classes[i] = (int32_t)value;
   }
   return cnn_success();
 }
 
-static cnn_status array_sample(const cnn_data *data, int pool, int64_t index, void *const input[], void *const target[]) {
+static cnn_status array_sample(const cnn_data *data, int pool, int64_t index, void *const input[],
+                               void *const target[]) {
   const ArraySet *set = data->set;
   cnn_status status = cnn_success();
   char what[600];
@@ -211,7 +228,8 @@ static cnn_status array_sample(const cnn_data *data, int pool, int64_t index, vo
       status = classes_read(data, column, index, o, target[o]);
     } else {
       snprintf(what, sizeof what, "%.300s: \"%.200s\"", data->path, column->tensor->name);
-      status = cnn_array_read(column->tensor, column->form, index, &data->network->output[o], what, target[o]);
+      status =
+          cnn_array_read(column->tensor, column->form, index, &data->network->output[o], what, target[o]);
     }
   }
   return status;

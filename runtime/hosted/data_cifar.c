@@ -1,5 +1,6 @@
-/* data_cifar.c: CIFAR-10 and CIFAR-100 in their binary form, https://www.cs.toronto.edu/~kriz/cifar.html: records of a label (CIFAR-100: a
- * coarse and a fine one, of which the fine one is taken) and 3072 bytes, the red, green and blue planes of a 32x32 picture. */
+/* data_cifar.c: CIFAR-10 and CIFAR-100 in their binary form, https://www.cs.toronto.edu/~kriz/cifar.html:
+ * records of a label (CIFAR-100: a coarse and a fine one, of which the fine one is taken) and 3072 bytes, the
+ * red, green and blue planes of a 32x32 picture. */
 // SPDX-License-Identifier: MIT-0
 #include <stdlib.h>
 #include <string.h>
@@ -8,11 +9,16 @@
 
 enum { SIDE = 32, PIXELS = SIDE * SIDE, FILES_MOST = 16 };
 
-typedef struct CifarFile { char *path; cnn_file file; int64_t records; int pool; } CifarFile;
+typedef struct CifarFile {
+  char *path;
+  cnn_file file;
+  int64_t records;
+  int pool;
+} CifarFile;
 typedef struct CifarSet {
   CifarFile file[FILES_MOST];
-  int32_t files, labels;      /* labels: bytes before a picture */
-  char *names;                /* the file of classes; NULL: there is none */
+  int32_t files, labels; /* labels: bytes before a picture */
+  char *names;           /* the file of classes; NULL: there is none */
 } CifarSet;
 
 static const unsigned char *record(const cnn_data *data, int pool, int64_t index) {
@@ -32,7 +38,8 @@ static bool cifar_label(const cnn_data *data, int pool, int64_t index, int32_t *
   return true;
 }
 
-static cnn_status cifar_read(const cnn_data *data, int pool, int64_t index, void *const input[], void *const target[]) {
+static cnn_status cifar_read(const cnn_data *data, int pool, int64_t index, void *const input[],
+                             void *const target[]) {
   const CifarSet *set = data->set;
   const unsigned char *at = record(data, pool, index);
   uint8_t pixel[3 * PIXELS];
@@ -73,13 +80,15 @@ static cnn_status file_add(cnn_data *data, CifarSet *set, const char *directory,
     file->records = (int64_t)(file->file.size / stride);
     data->pool[pool] += file->records;
     if (file->file.size % stride != 0 || file->records == 0)
-      status = cnn_failure(CNN_BAD_FORMAT, "%s: %zu bytes are not a whole number of records of %zu bytes: it is cut off", path, file->file.size,
-                           stride);
+      status = cnn_failure(CNN_BAD_FORMAT,
+                           "%s: %zu bytes are not a whole number of records of %zu bytes: it is cut off",
+                           path, file->file.size, stride);
   }
   for (int64_t i = 0; i < file->records && status.code == CNN_OK; i++) {
     int label = file->file.data[(size_t)i * stride + (size_t)set->labels - 1];
-    if (label >= data->classes) status = cnn_failure(CNN_BAD_FORMAT, "%s: record %lld has the label %d of %d classes", path, (long long)i, label,
-                                                     data->classes);
+    if (label >= data->classes)
+      status = cnn_failure(CNN_BAD_FORMAT, "%s: record %lld has the label %d of %d classes", path,
+                           (long long)i, label, data->classes);
     else status = cnn_label_check(data, path, i, label);
   }
   return status;
@@ -89,7 +98,8 @@ static cnn_status file_add(cnn_data *data, CifarSet *set, const char *directory,
 static void names_read(cnn_data *data, CifarSet *set, const char *directory, const char *name) {
   char *path = cnn_path_join(directory, name);
   cnn_file file = {0};
-  if (path && cnn_file_open(&file, path).code == CNN_OK) data->class_name = calloc((size_t)data->classes, sizeof *data->class_name);
+  if (path && cnn_file_open(&file, path).code == CNN_OK)
+    data->class_name = calloc((size_t)data->classes, sizeof *data->class_name);
   const char *at = (const char *)file.data, *end = at + file.size;
   for (int32_t c = 0; data->class_name && c < data->classes && at < end; c++) {
     const char *line = memchr(at, '\n', (size_t)(end - at)), *stop = line ? line : end;
@@ -106,7 +116,9 @@ static void names_read(cnn_data *data, CifarSet *set, const char *directory, con
 }
 
 static cnn_status set_open(cnn_data *data, const Listing *listing, bool hundred) {
-  if (data->network->inputs != 1) return cnn_failure(CNN_MISMATCH, "%s: CIFAR has one input, the net has %d", data->path, data->network->inputs);
+  if (data->network->inputs != 1)
+    return cnn_failure(CNN_MISMATCH, "%s: CIFAR has one input, the net has %d", data->path,
+                       data->network->inputs);
   CifarSet *set = calloc(1, sizeof *set);
   if (!set) return cnn_data_no_memory(data);
   data->kind = &cifar; /* closes the set from here on */
@@ -130,8 +142,10 @@ static cnn_status set_open(cnn_data *data, const Listing *listing, bool hundred)
 }
 
 cnn_status cnn_data_open_cifar(cnn_data *data, const Listing *listing) {
-  if (cnn_listing_find(listing, "data_batch_1.bin") || cnn_listing_find(listing, "test_batch.bin")) return set_open(data, listing, false);
-  if (cnn_listing_find(listing, "train.bin") || cnn_listing_find(listing, "test.bin")) return set_open(data, listing, true);
+  if (cnn_listing_find(listing, "data_batch_1.bin") || cnn_listing_find(listing, "test_batch.bin"))
+    return set_open(data, listing, false);
+  if (cnn_listing_find(listing, "train.bin") || cnn_listing_find(listing, "test.bin"))
+    return set_open(data, listing, true);
   const Entry *inner = cnn_listing_find(listing, "cifar-10-batches-bin"); /* as the archives unpack */
   if (!inner) inner = cnn_listing_find(listing, "cifar-100-binary");
   if (!inner || !inner->directory) return cnn_success();

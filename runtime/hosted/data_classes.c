@@ -150,11 +150,12 @@ static cnn_status few_folders(cnn_data *data, int32_t folders, int64_t classes) 
   const char *const *name = (const char *const *)data->class_name;
   char list[LIST];
   if (folders == 1)
-    return cnn_failure(CNN_MISMATCH,
-                       "%s: has one folder of pictures, '%s', but the net tells %lld classes apart and has no "
-                       "labels to find it among; a class is a folder, and --data names the folder that holds "
-                       "them all",
-                       data->path, name[0], (long long)classes);
+    return cnn_failure(
+        CNN_MISMATCH,
+        "%s: has one folder of pictures, '%s', but the net tells %lld classes apart and has no "
+        "labels to find it among; a class is a folder, and --data names the folder that holds "
+        "them all",
+        data->path, name[0], (long long)classes);
   cnn_data_note(data,
                 "%d folders of pictures for %lld classes; without labels they are numbered in the order of "
                 "their names, from 0: %s",

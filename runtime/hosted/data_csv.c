@@ -15,20 +15,20 @@
 #include "similar.h"
 
 typedef struct Table {
-  char *path;                  /* NULL: no such file */
+  char *path; /* NULL: no such file */
   cnn_file file;
   int64_t rows;
-  unsigned char *input;        /* [rows][input's size] of its type */
-  float *target;               /* [rows][targets] */
+  unsigned char *input; /* [rows][input's size] of its type */
+  float *target;        /* [rows][targets] */
 } Table;
 
 typedef struct Tables {
   Table pool[POOLS];
-  bool header;                 /* the first row has names */
-  char **name;                 /* of the columns, then; else NULL */
+  bool header;                     /* the first row has names */
+  char **name;                     /* of the columns, then; else NULL */
   int32_t columns, first, targets; /* the target's columns: first .. first + targets - 1 */
-  bool texts;                  /* classes go by name */
-  bool fractions;              /* some number of the inputs is not whole */
+  bool texts;                      /* classes go by name */
+  bool fractions;                  /* some number of the inputs is not whole */
   int32_t names_room;
 } Tables;
 
@@ -118,13 +118,16 @@ static cnn_status names_keep(const cnn_data *data, Tables *set, const cnn_csv *c
 static cnn_status target_unknown(const cnn_data *data, const Tables *set) {
   const char *target = data->options.target;
   if (!set->header)
-    return cnn_failure(CNN_BAD_ARGUMENT, "%s: has no header, so its columns have no names; --target takes a number from 1 to %d, not '%s'", data->path,
-                       set->columns, target);
+    return cnn_failure(
+        CNN_BAD_ARGUMENT,
+        "%s: has no header, so its columns have no names; --target takes a number from 1 to %d, not '%s'",
+        data->path, set->columns, target);
   const char *meant = cnn_similar(target, (const char *const *)set->name, set->columns);
   if (meant)
-    return cnn_failure(CNN_BAD_ARGUMENT, "%s: has no column '%s'; did you mean '%s'?", data->path, target, meant);
-  return cnn_failure(CNN_BAD_ARGUMENT, "%s: has no column '%s'; its %d columns are '%.60s' to '%.60s'", data->path, target, set->columns, set->name[0],
-                     set->name[set->columns - 1]);
+    return cnn_failure(CNN_BAD_ARGUMENT, "%s: has no column '%s'; did you mean '%s'?", data->path, target,
+                       meant);
+  return cnn_failure(CNN_BAD_ARGUMENT, "%s: has no column '%s'; its %d columns are '%.60s' to '%.60s'",
+                     data->path, target, set->columns, set->name[0], set->name[set->columns - 1]);
 }
 
 static cnn_status target_find(const cnn_data *data, Tables *set) {
@@ -259,7 +262,8 @@ static cnn_status label_unknown(const cnn_data *data, const cnn_csv *csv, const 
   const char *meant = cnn_similar(name, network->label, network->labels);
   char where[600];
   const char *column = data->options.target ? "" : "; --target names another column";
-  return cnn_failure(CNN_MISMATCH, "%s: '%.60s' is none of the net's labels%s%.60s%s", place(data->set, csv, ((const Tables *)data->set)->first, where), name,
+  return cnn_failure(CNN_MISMATCH, "%s: '%.60s' is none of the net's labels%s%.60s%s",
+                     place(data->set, csv, ((const Tables *)data->set)->first, where), name,
                      meant ? "; did you mean '" : column, meant ? meant : "", meant ? "'?" : "");
 }
 

@@ -11,28 +11,36 @@
 #include "image.h"
 #include "pictures.h"
 
-typedef struct Picture { char *path; int32_t folder; int32_t turn; } Picture; /* turn: its place in its folder */
+typedef struct Picture {
+  char *path;
+  int32_t folder;
+  int32_t turn;
+} Picture; /* turn: its place in its folder */
 enum { ABSENT, COMING, PRESENT };
-typedef struct Kept { unsigned char *input; atomic_uchar *state; int64_t count; } Kept; /* the first pictures, as the net takes them, once they have been read */
+typedef struct Kept {
+  unsigned char *input;
+  atomic_uchar *state;
+  int64_t count;
+} Kept; /* the first pictures, as the net takes them, once they have been read */
 typedef struct Pool {
   Picture *picture;
   int64_t count;
   Kept kept;
-  bool there;                /* the set has a folder for it */
+  bool there; /* the set has a folder for it */
 } Pool;
 typedef struct Folders {
   Pool pool[POOLS];
-  int32_t *class_of;         /* [folder] */
+  int32_t *class_of; /* [folder] */
   char **name;
   int32_t names;
-  cnn_skipped skipped;       /* files in folders of classes that are no pictures */
-  cnn_skipped loose;         /* pictures that lie in no such folder */
+  cnn_skipped skipped; /* files in folders of classes that are no pictures */
+  cnn_skipped loose;   /* pictures that lie in no such folder */
 } Folders;
 
 static const char *const part_names[POOLS][8] = {
-  {"train", "training", "trainset", "train_set", "training_set"},
-  {"val", "valid", "validation", "valset", "val_set", "validset", "valid_set", "validation_set"},
-  {"test", "testing", "testset", "test_set", "testing_set"},
+    {"train", "training", "trainset", "train_set", "training_set"},
+    {"val", "valid", "validation", "valset", "val_set", "validset", "valid_set", "validation_set"},
+    {"test", "testing", "testset", "test_set", "testing_set"},
 };
 
 static int part_of(const char *name) {
@@ -66,7 +74,8 @@ static void skip(cnn_skipped *all, cnn_skipped *some) {
 static int32_t folder_number(Folders *set, const char *name) {
   for (int32_t f = 0; f < set->names; f++)
     if (strcmp(set->name[f], name) == 0) return f;
-  char **moved = realloc(set->name, sizeof *moved * (size_t)(set->names + 1)), *copy = cnn_path_join("", name);
+  char **moved = realloc(set->name, sizeof *moved * (size_t)(set->names + 1)),
+       *copy = cnn_path_join("", name);
   if (moved) set->name = moved;
   if (!moved || !copy) {
     free(copy);
@@ -138,7 +147,8 @@ static size_t input_bytes(const cnn_data *data) {
   return (size_t)port->size * cnn_type_bytes(port->type);
 }
 
-/* Room for as many pictures as may be kept, those for training first. Where there is none, they are decoded each time. */
+/* Room for as many pictures as may be kept, those for training first. Where there is none, they are decoded
+ * each time. */
 static void kept_open(cnn_data *data, Folders *set) {
   int64_t room = data->options.keep / (int64_t)input_bytes(data);
   for (int p = 0; p < POOL_TEST; p++) {
@@ -160,7 +170,8 @@ static void keep(Kept *kept, int64_t index, const void *input, size_t bytes) {
   atomic_store_explicit(&kept->state[index], PRESENT, memory_order_release);
 }
 
-static cnn_status folder_read(const cnn_data *data, int pool, int64_t index, void *const input[], void *const target[]) {
+static cnn_status folder_read(const cnn_data *data, int pool, int64_t index, void *const input[],
+                              void *const target[]) {
   Folders *set = data->set;
   Kept *kept = &set->pool[pool].kept;
   const char *path = set->pool[pool].picture[index].path;
@@ -206,11 +217,15 @@ static void folder_files(const cnn_data *data, cnn_each_file *each, void *contex
 static const DataKind folders = {folder_read, folder_label, folder_close, NULL, folder_files};
 
 static cnn_status known_but_not_built(const cnn_data *data, const Listing *listing) {
-  const Entry *images = cnn_listing_find(listing, "images"), *masks = cnn_listing_find(listing, "masks"), *labels = cnn_listing_find(listing, "labels");
-  const Entry *annotations = cnn_listing_find(listing, "annotations"); /* COCO; YOLO has labels/ and data.yaml */
+  const Entry *images = cnn_listing_find(listing, "images"), *masks = cnn_listing_find(listing, "masks"),
+              *labels = cnn_listing_find(listing, "labels");
+  const Entry *annotations =
+      cnn_listing_find(listing, "annotations"); /* COCO; YOLO has labels/ and data.yaml */
   if (images && masks && images->directory && masks->directory)
-    return cnn_failure(CNN_NOT_BUILT, "%s: segmentation folders (images/ and masks/) [not-built-yet]", data->path);
-  if ((images && labels && images->directory && labels->directory) || (annotations && annotations->directory) || cnn_listing_find(listing, "data.yaml"))
+    return cnn_failure(CNN_NOT_BUILT, "%s: segmentation folders (images/ and masks/) [not-built-yet]",
+                       data->path);
+  if ((images && labels && images->directory && labels->directory) ||
+      (annotations && annotations->directory) || cnn_listing_find(listing, "data.yaml"))
     return cnn_failure(CNN_NOT_BUILT, "%s: data sets with boxes [not-built-yet]", data->path);
   return cnn_success();
 }
@@ -332,7 +347,9 @@ cnn_status cnn_data_open_folders(cnn_data *data, const Listing *listing) {
     return status;
   }
   if (empty.code != CNN_OK) return empty;
-  if (data->network->inputs != 1) return cnn_failure(CNN_MISMATCH, "%s: a picture is one input, the net has %d", data->path, data->network->inputs);
+  if (data->network->inputs != 1)
+    return cnn_failure(CNN_MISMATCH, "%s: a picture is one input, the net has %d", data->path,
+                       data->network->inputs);
   for (int p = 0; p < POOLS; p++) {
     Pool *pool = &set->pool[p];
     if (pool->count > 0) qsort(pool->picture, (size_t)pool->count, sizeof *pool->picture, picture_order);

@@ -32,8 +32,10 @@ static int64_t layer_size(const cnn_layer *layer) {
   return size;
 }
 
-/* The values of one image of the batch, as inference has them; scores that overflow a softmax show as the layer before it. */
-static bool blame_values(const cnn_network *network, const cnn_batch *batch, int32_t slot, void *memory, const float *weights, char *text, size_t room) {
+/* The values of one image of the batch, as inference has them; scores that overflow a softmax show as the
+ * layer before it. */
+static bool blame_values(const cnn_network *network, const cnn_batch *batch, int32_t slot, void *memory,
+                         const float *weights, char *text, size_t room) {
   const void **input = calloc((size_t)network->inputs + 1, sizeof *input);
   if (!input) return false;
   for (int32_t i = 0; i < network->inputs; i++) {
@@ -46,7 +48,8 @@ static bool blame_values(const cnn_network *network, const cnn_batch *batch, int
     const cnn_layer *layer = &network->layer[l];
     const int64_t place = network->look->layer[l];
     if (place < 0 || all_finite((const float *)memory + place, layer_size(layer))) continue;
-    snprintf(text, room, ": the values of the layer %s (line %d) are the first that are not finite", layer->name, (int)layer->line);
+    snprintf(text, room, ": the values of the layer %s (line %d) are the first that are not finite",
+             layer->name, (int)layer->line);
     found = true;
   }
   free(input);

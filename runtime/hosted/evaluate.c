@@ -1,5 +1,6 @@
-/* evaluate.c: running a net over a part of a data set. Each thread has a workspace of its own and takes the next samples from a common
- * counter; each sample leaves its numbers at its own place, and they are added in order at the end: the sum is the same for any threads. */
+/* evaluate.c: running a net over a part of a data set. Each thread has a workspace of its own and takes the
+ * next samples from a common counter; each sample leaves its numbers at its own place, and they are added in
+ * order at the end: the sum is the same for any threads. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* madvise */
@@ -26,7 +27,7 @@ typedef struct Worker {
   float **output;
   void *workspace;
   cnn_status status;
-  int64_t failed;            /* at this sample */
+  int64_t failed; /* at this sample */
 } Worker;
 
 struct cnn_evaluator {
@@ -34,7 +35,7 @@ struct cnn_evaluator {
   int32_t threads, threads_inside; /* workers, and what each lets the net itself use */
   Worker *worker;
   void *model;
-  cnn_sums *sums;            /* [samples][outputs] */
+  cnn_sums *sums; /* [samples][outputs] */
   int64_t room;
   const cnn_data *data;
   cnn_part part;
@@ -43,7 +44,8 @@ struct cnn_evaluator {
   const volatile sig_atomic_t *stop;
 };
 
-/* Large blocks lie on huge pages where the system has them: weights that stream from memory cross fewer pages. */
+/* Large blocks lie on huge pages where the system has them: weights that stream from memory cross fewer
+ * pages. */
 void *cnn_aligned(size_t bytes) {
   size_t unit = bytes < 2 * HUGE_PAGE ? LINE : HUGE_PAGE, rounded = (bytes / unit + 1) * unit;
   void *memory = aligned_alloc(unit, rounded);
@@ -71,7 +73,8 @@ void cnn_outputs_free(const cnn_network *network, float **output) {
   free(output);
 }
 
-cnn_status cnn_evaluator_open(cnn_evaluator **result, const cnn_network *network, int32_t threads, bool confusion) {
+cnn_status cnn_evaluator_open(cnn_evaluator **result, const cnn_network *network, int32_t threads,
+                              bool confusion) {
   cnn_evaluator *evaluator = calloc(1, sizeof *evaluator);
   *result = evaluator;
   bool fine = evaluator != NULL;
@@ -87,8 +90,9 @@ cnn_status cnn_evaluator_open(cnn_evaluator **result, const cnn_network *network
     worker->evaluator = evaluator;
     worker->workspace = cnn_aligned(network->workspace_bytes);
     worker->output = cnn_outputs_alloc(network, network->batch);
-    fine = cnn_batch_open(&worker->batch, network, network->batch, true) && cnn_reader_open(&worker->reader, network) && cnn_tally_open(&worker->tally, network, confusion) && worker->workspace &&
-           worker->output;
+    fine = cnn_batch_open(&worker->batch, network, network->batch, true) &&
+           cnn_reader_open(&worker->reader, network) && cnn_tally_open(&worker->tally, network, confusion) &&
+           worker->workspace && worker->output;
   }
   if (fine) return cnn_success();
   cnn_evaluator_close(evaluator);
@@ -112,19 +116,23 @@ void cnn_evaluator_close(cnn_evaluator *evaluator) {
   free(evaluator);
 }
 
-/* One call of infer: the samples from `first` on. Places of the batch that are left over keep what they had. */
+/* One call of infer: the samples from `first` on. Places of the batch that are left over keep what they had.
+ */
 static cnn_status evaluate_batch(Worker *worker, int64_t first) {
   cnn_evaluator *evaluator = worker->evaluator;
   const cnn_network *network = evaluator->network;
   int32_t count = network->batch;
   if (count > evaluator->samples - first) count = (int32_t)(evaluator->samples - first);
   for (int32_t i = 0; i < count; i++) {
-    cnn_status status = cnn_batch_read(&worker->batch, &worker->reader, i, evaluator->data, evaluator->part, first + i);
+    cnn_status status =
+        cnn_batch_read(&worker->batch, &worker->reader, i, evaluator->data, evaluator->part, first + i);
     if (status.code != CNN_OK) return status;
   }
-  network->infer(evaluator->model, (const void *const *)worker->batch.input, worker->output, worker->workspace);
+  network->infer(evaluator->model, (const void *const *)worker->batch.input, worker->output,
+                 worker->workspace);
   for (int32_t i = 0; i < count; i++) {
-    cnn_tally_sample(&worker->tally, worker->output, worker->batch.target, i, evaluator->sums + (first + i) * network->outputs);
+    cnn_tally_sample(&worker->tally, worker->output, worker->batch.target, i,
+                     evaluator->sums + (first + i) * network->outputs);
   }
   return cnn_success();
 }
@@ -155,8 +163,9 @@ static int32_t share_threads(cnn_evaluator *evaluator) {
   return workers;
 }
 
-cnn_status cnn_evaluator_run(cnn_evaluator *evaluator, const float *weights, const cnn_data *data, cnn_part part, int64_t limit,
-                             const volatile sig_atomic_t *stop, cnn_measures *measures) {
+cnn_status cnn_evaluator_run(cnn_evaluator *evaluator, const float *weights, const cnn_data *data,
+                             cnn_part part, int64_t limit, const volatile sig_atomic_t *stop,
+                             cnn_measures *measures) {
   const cnn_network *network = evaluator->network;
   evaluator->data = data;
   evaluator->part = part;
@@ -167,16 +176,20 @@ cnn_status cnn_evaluator_run(cnn_evaluator *evaluator, const float *weights, con
     free(evaluator->sums);
     evaluator->sums = calloc((size_t)evaluator->samples * (size_t)network->outputs, sizeof *evaluator->sums);
     evaluator->room = evaluator->sums ? evaluator->samples : 0;
-    if (!evaluator->sums) return cnn_failure(CNN_NO_MEMORY, "no memory to evaluate %lld samples", (long long)evaluator->samples);
+    if (!evaluator->sums)
+      return cnn_failure(CNN_NO_MEMORY, "no memory to evaluate %lld samples", (long long)evaluator->samples);
   }
   if (network->pack) network->pack(evaluator->model, weights);
   for (int32_t i = 0; i < evaluator->threads; i++) cnn_tally_clear(&evaluator->worker[i].tally);
   atomic_store(&evaluator->next, 0);
 
   int32_t workers = share_threads(evaluator), running = 0;
-  while (running < workers && pthread_create(&evaluator->worker[running].thread, NULL, work, &evaluator->worker[running]) == 0) running++;
+  while (running < workers &&
+         pthread_create(&evaluator->worker[running].thread, NULL, work, &evaluator->worker[running]) == 0)
+    running++;
   if (running == 0) {
-    return cnn_failure(CNN_NO_MEMORY, "cannot start a thread to evaluate the net: no memory, or too many threads");
+    return cnn_failure(CNN_NO_MEMORY,
+                       "cannot start a thread to evaluate the net: no memory, or too many threads");
   }
   for (int32_t i = 0; i < running; i++) pthread_join(evaluator->worker[i].thread, NULL);
 
@@ -190,7 +203,8 @@ cnn_status cnn_evaluator_run(cnn_evaluator *evaluator, const float *weights, con
   if (stop && *stop) return cnn_failure(CNN_STOPPED, "stopped");
   cnn_sums *total = calloc((size_t)network->outputs + 1, sizeof *total);
   if (!total) return cnn_failure(CNN_NO_MEMORY, "no memory to evaluate the net");
-  for (int64_t i = 0; i < evaluator->samples; i++) cnn_sums_add(total, evaluator->sums + i * network->outputs, network->outputs);
+  for (int64_t i = 0; i < evaluator->samples; i++)
+    cnn_sums_add(total, evaluator->sums + i * network->outputs, network->outputs);
   cnn_tally_measures(&evaluator->worker[0].tally, evaluator->samples, total, measures);
   free(total);
   return cnn_success();
@@ -213,8 +227,9 @@ static bool copy_counts(const cnn_tally *tally, cnn_evaluation *evaluation) {
   return evaluation->confusion != NULL;
 }
 
-cnn_status cnn_evaluate(const cnn_network *network, const float *weights, const cnn_data *data, cnn_part part, int32_t threads, bool confusion,
-                        const volatile sig_atomic_t *stop, cnn_evaluation *evaluation) {
+cnn_status cnn_evaluate(const cnn_network *network, const float *weights, const cnn_data *data, cnn_part part,
+                        int32_t threads, bool confusion, const volatile sig_atomic_t *stop,
+                        cnn_evaluation *evaluation) {
   *evaluation = (cnn_evaluation){0};
   cnn_evaluator *evaluator;
   cnn_status status = cnn_evaluator_open(&evaluator, network, cnn_threads(threads), confusion);

@@ -1,7 +1,8 @@
-/* events.c: scalars for TensorBoard. Its files are records: the length of a message, a checksum of these 8 bytes, the message, a checksum
- * of it; all little-endian. A message is a protocol buffer, Event of tensorflow/core/util/event.proto. Of that we need five fields, which are
- * fewer lines than calling protobuf-c would be, and no dependency. The file of a run has one name and always begins with the same bytes, so
- * that a TensorBoard that is watching reads on when a run is resumed. */
+/* events.c: scalars for TensorBoard. Its files are records: the length of a message, a checksum of these 8
+ * bytes, the message, a checksum of it; all little-endian. A message is a protocol buffer, Event of
+ * tensorflow/core/util/event.proto. Of that we need five fields, which are fewer lines than calling
+ * protobuf-c would be, and no dependency. The file of a run has one name and always begins with the same
+ * bytes, so that a TensorBoard that is watching reads on when a run is resumed. */
 // SPDX-License-Identifier: MIT-0
 #include <math.h>
 #include <string.h>
@@ -10,9 +11,13 @@
 
 enum { MOST = 16384 }; /* bytes of a message: CNN_COLUMNS values, each with a name of up to 71 bytes */
 
-typedef struct Message { unsigned char byte[MOST]; size_t length; } Message;
+typedef struct Message {
+  unsigned char byte[MOST];
+  size_t length;
+} Message;
 
-/* CRC-32C (Castagnoli), a bit at a time: an epoch has a few hundred bytes. The mask is TensorFlow's, for checksums of data with checksums in it. */
+/* CRC-32C (Castagnoli), a bit at a time: an epoch has a few hundred bytes. The mask is TensorFlow's, for
+ * checksums of data with checksums in it. */
 static uint32_t checksum(const unsigned char *byte, size_t n) {
   uint32_t crc = 0xFFFFFFFF;
   for (size_t i = 0; i < n; i++) {
@@ -39,7 +44,9 @@ static void put_varint(Message *message, uint64_t value) {
 }
 
 enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 }; /* wire types */
-static void put_key(Message *message, unsigned field, unsigned wire) { put_varint(message, field << 3 | wire); }
+static void put_key(Message *message, unsigned field, unsigned wire) {
+  put_varint(message, field << 3 | wire);
+}
 
 static void put_text(Message *message, unsigned field, const void *text, size_t n) {
   put_key(message, field, BYTES);
@@ -71,7 +78,8 @@ static void write_record(FILE *stream, const Message *message) {
   fwrite(tail.byte, 1, tail.length, stream); /* a failure is noticed when the stream is flushed */
 }
 
-/* The fields of Event: 1 wall_time, 2 step, 3 file_version, 5 summary; of Summary: 1 value; of Value: 1 tag, 2 simple_value. */
+/* The fields of Event: 1 wall_time, 2 step, 3 file_version, 5 summary; of Summary: 1 value; of Value: 1 tag,
+ * 2 simple_value. */
 static void write_version(FILE *stream, double time) {
   static const char version[] = "brain.Event:2";
   Message event = {.length = 0};
@@ -80,7 +88,8 @@ static void write_version(FILE *stream, double time) {
   write_record(stream, &event);
 }
 
-void cnn_events_write(cnn_journal *journal, const cnn_epoch *epoch, const cnn_column *column, int32_t columns) {
+void cnn_events_write(cnn_journal *journal, const cnn_epoch *epoch, const cnn_column *column,
+                      int32_t columns) {
   if (!journal->titled) write_version(journal->stream, epoch->time);
   journal->titled = true;
   Message summary = {.length = 0}, event = {.length = 0};

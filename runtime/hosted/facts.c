@@ -15,11 +15,17 @@
 
 #include "number.h"
 
-typedef struct Subject { const cnn_network *network; const cnn_recipe *recipe; } Subject;
+typedef struct Subject {
+  const cnn_network *network;
+  const cnn_recipe *recipe;
+} Subject;
 
 /* ---- Texts: "cosine(warmup=1)". Numbers that are 0 are left out. */
 
-typedef struct List { FILE *stream; int32_t items; } List;
+typedef struct List {
+  FILE *stream;
+  int32_t items;
+} List;
 
 static void item(List *list, const char *name, double value) {
   fprintf(list->stream, "%s%s=%s", list->items++ ? ", " : "(", name, cnn_number(value, 9).text);
@@ -31,8 +37,8 @@ static void item_if(List *list, const char *name, double value) {
 
 static void end_list(const List *list) { fputs(list->items ? ")" : "", list->stream); }
 
-static const char *const optimizer_name[] = {[CNN_SGD] = "sgd", [CNN_ADAM] = "adam", [CNN_ADAMW] = "adamw",
-                                             [CNN_RMSPROP] = "rmsprop"};
+static const char *const optimizer_name[] = {
+    [CNN_SGD] = "sgd", [CNN_ADAM] = "adam", [CNN_ADAMW] = "adamw", [CNN_RMSPROP] = "rmsprop"};
 
 static void put_optimizer(FILE *stream, const Subject *subject) {
   const cnn_recipe *recipe = subject->recipe;
@@ -55,9 +61,9 @@ static void put_optimizer(FILE *stream, const Subject *subject) {
 }
 
 static void put_schedule(FILE *stream, const Subject *subject) {
-  static const char *const name[] = {[CNN_CONSTANT] = "constant", [CNN_STEP] = "step",
-                                     [CNN_EXPONENTIAL] = "exponential",
-                                     [CNN_POLY] = "poly", [CNN_COSINE] = "cosine", [CNN_PLATEAU] = "plateau"};
+  static const char *const name[] = {[CNN_CONSTANT] = "constant",       [CNN_STEP] = "step",
+                                     [CNN_EXPONENTIAL] = "exponential", [CNN_POLY] = "poly",
+                                     [CNN_COSINE] = "cosine",           [CNN_PLATEAU] = "plateau"};
   const cnn_recipe *recipe = subject->recipe;
   List list = {stream, 0};
   fputs(name[recipe->schedule], stream);
@@ -161,25 +167,29 @@ static void put_memory(FILE *stream, const Subject *subject) {
 }
 
 /* fixed: one run keeps it. */
-typedef struct Fact { const char *name; bool fixed; void (*put)(FILE *stream, const Subject *subject); } Fact;
+typedef struct Fact {
+  const char *name;
+  bool fixed;
+  void (*put)(FILE *stream, const Subject *subject);
+} Fact;
 
 static const Fact FACTS[] = {
-  {"loss", true, put_loss},
-  {"metrics", true, put_metrics},
-  {"seed", true, put_seed},
-  {"optimizer state", true, put_memory},
-  {"rate", false, put_rate},
-  {"schedule", false, put_schedule},
-  {"optimizer", false, put_optimizer},
-  {"epochs", false, put_epochs},
-  {"batch", false, put_batch},
-  {"accumulate", false, put_accumulate},
-  {"augment", false, put_augment},
-  {"average", false, put_average},
-  {"clip_norm", false, put_clip_norm},
-  {"early_stop", false, put_early_stop},
-  {"frozen", false, put_frozen},
-  {"layers", false, put_layers},
+    {"loss", true, put_loss},
+    {"metrics", true, put_metrics},
+    {"seed", true, put_seed},
+    {"optimizer state", true, put_memory},
+    {"rate", false, put_rate},
+    {"schedule", false, put_schedule},
+    {"optimizer", false, put_optimizer},
+    {"epochs", false, put_epochs},
+    {"batch", false, put_batch},
+    {"accumulate", false, put_accumulate},
+    {"augment", false, put_augment},
+    {"average", false, put_average},
+    {"clip_norm", false, put_clip_norm},
+    {"early_stop", false, put_early_stop},
+    {"frozen", false, put_frozen},
+    {"layers", false, put_layers},
 };
 enum { FACT_COUNT = sizeof FACTS / sizeof *FACTS };
 
@@ -221,15 +231,17 @@ cnn_status cnn_change_check(const cnn_change *change) {
   for (int f = 0; f < FACT_COUNT; f++) {
     const char *name = FACTS[f].name;
     if (!FACTS[f].fixed || cnn_facts_same(change->chosen, change->chosen_now, name)) continue;
-    return cnn_failure(CNN_MISMATCH, "%s: a run keeps its %s: it was %s, now it is %s. Set it back, or begin "
-                       "another run from the weights of this one, with --init and another --out", change->path, name,
-                       text_of(change->chosen, name), text_of(change->chosen_now, name));
+    return cnn_failure(CNN_MISMATCH,
+                       "%s: a run keeps its %s: it was %s, now it is %s. Set it back, or begin "
+                       "another run from the weights of this one, with --init and another --out",
+                       change->path, name, text_of(change->chosen, name), text_of(change->chosen_now, name));
   }
   /* it chooses the samples for validation, whatever --seed says */
   if (!cnn_facts_same(change->program, change->program_now, "seed")) {
-    return cnn_failure(CNN_MISMATCH, "%s: the program's seed was %s, now it is %s: other samples would be kept for "
-                       "validation. Set it back", change->path, text_of(change->program, "seed"),
-                       text_of(change->program_now, "seed"));
+    return cnn_failure(CNN_MISMATCH,
+                       "%s: the program's seed was %s, now it is %s: other samples would be kept for "
+                       "validation. Set it back",
+                       change->path, text_of(change->program, "seed"), text_of(change->program_now, "seed"));
   }
   return cnn_success();
 }

@@ -11,8 +11,8 @@
 json_t *cnn_facts(const cnn_network *network, const cnn_recipe *recipe);
 
 typedef struct cnn_change {
-  const char *path;                   /* of the checkpoint */
-  const json_t *program, *chosen;     /* its facts */
+  const char *path;               /* of the checkpoint */
+  const json_t *program, *chosen; /* its facts */
   json_t *program_now, *chosen_now;
 } cnn_change;
 

@@ -1,33 +1,42 @@
-/* figure.h: a page with pictures of numbers: a title, and sections of panels of one scale of colours. Panels are given pixel by pixel; how large they are drawn
- * is the page's business. */
+/* figure.h: a page with pictures of numbers: a title, and sections of panels of one scale of colours. Panels
+ * are given pixel by pixel; how large they are drawn is the page's business. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_FIGURE_H
 #define CNN_FIGURE_H
 #include <stdbool.h>
 #include "cnn_image.h"
 
-/* ---- Colours of numbers: from dark to light, or, where numbers have signs, from blue over white at 0 to red. */
+/* ---- Colours of numbers ----
+ * From dark to light, or, where numbers have signs, from blue over white at 0 to red. */
 
-typedef struct cnn_scale { double low, high; bool signs; } cnn_scale;
+typedef struct cnn_scale {
+  double low, high;
+  bool signs;
+} cnn_scale;
 
-cnn_scale cnn_scale_of(const float *value, int64_t n);              /* of what is finite among them; signs: as far down as up */
+cnn_scale cnn_scale_of(const float *value,
+                       int64_t n); /* of what is finite among them; signs: as far down as up */
 void cnn_scale_colour(const cnn_scale *scale, double value, uint8_t rgb[3]); /* grey: not a number */
 
 /* ---- Pages. Memory that runs out is told by cnn_figure_write. */
 
 typedef struct cnn_figure cnn_figure;
 
-cnn_figure *cnn_figure_new(const char *title, const char *subtitle); /* NULL: no memory; the functions below do nothing with it */
+cnn_figure *
+cnn_figure_new(const char *title,
+               const char *subtitle); /* NULL: no memory; the functions below do nothing with it */
 void cnn_figure_free(cnn_figure *figure);
-/* Panels that follow belong to this section. `scale` (with what its numbers are) is drawn beside them; NULL: none. `zoom`: pixels a side of one
- * pixel, 0: as large as fits well; `columns` 0: as fits well. */
-void cnn_figure_section(cnn_figure *figure, const char *heading, const cnn_scale *scale, int32_t columns, int32_t zoom);
+/* Panels that follow belong to this section. `scale` (with what its numbers are) is drawn beside them; NULL:
+ * none. `zoom`: pixels a side of one pixel, 0: as large as fits well; `columns` 0: as fits well. */
+void cnn_figure_section(cnn_figure *figure, const char *heading, const cnn_scale *scale, int32_t columns,
+                        int32_t zoom);
 /* Panels of the last section are drawn this many pixels wide, however many they have, so that strips of one
  * time line up. */
 void cnn_figure_strips(cnn_figure *figure, int32_t width);
 /* A panel of RGB pixels to be filled in; NULL: no memory. */
 uint8_t *cnn_figure_panel(cnn_figure *figure, int32_t height, int32_t width, const char *caption);
 /* A panel of numbers: value[y*down + x*right]. */
-void cnn_figure_values(cnn_figure *figure, const float *value, int32_t height, int32_t width, int64_t down, int64_t right, const cnn_scale *scale, const char *caption);
+void cnn_figure_values(cnn_figure *figure, const float *value, int32_t height, int32_t width, int64_t down,
+                       int64_t right, const cnn_scale *scale, const char *caption);
 cnn_status cnn_figure_write(const cnn_figure *figure, const char *path); /* a PNG, whole or not at all */
 #endif

@@ -77,10 +77,12 @@ static bool grow(unsigned char **data, size_t *room, size_t most) {
   return true;
 }
 
-cnn_status cnn_file_inflate(const char *path, const unsigned char *gz, size_t n, size_t most, unsigned char **data, size_t *size) {
+cnn_status cnn_file_inflate(const char *path, const unsigned char *gz, size_t n, size_t most,
+                            unsigned char **data, size_t *size) {
   *data = NULL;
   *size = 0;
-  size_t room = most < 4096 ? most + 1 : 4096, used = 0, left = n; /* room grows with what is there, so a header that lies costs nothing */
+  size_t room = most < 4096 ? most + 1 : 4096, used = 0,
+         left = n; /* room grows with what is there, so a header that lies costs nothing */
   unsigned char *out = malloc(room);
   z_stream stream = {0};
   if (!out || inflateInit2(&stream, 15 + 16) != Z_OK) { /* 16: a gzip header */
@@ -92,7 +94,8 @@ cnn_status cnn_file_inflate(const char *path, const unsigned char *gz, size_t n,
   int result = Z_OK;
   while (!enough) {
     if (used == room && !(memory = grow(&out, &room, most))) break;
-    uInt in = left > 1u << 30 ? 1u << 30 : (uInt)left, space = room - used > 1u << 30 ? 1u << 30 : (uInt)(room - used);
+    uInt in = left > 1u << 30 ? 1u << 30 : (uInt)left,
+         space = room - used > 1u << 30 ? 1u << 30 : (uInt)(room - used);
     stream.avail_in = in;
     stream.next_out = out + used;
     stream.avail_out = space;
@@ -111,7 +114,8 @@ cnn_status cnn_file_inflate(const char *path, const unsigned char *gz, size_t n,
   }
   free(out);
   if (!memory) return cnn_failure(CNN_NO_MEMORY, "%s: too large for the memory when unpacked", path);
-  return cnn_failure(CNN_BAD_FORMAT, "%s: the gzip data is %s at byte %zu", path, result == Z_BUF_ERROR ? "cut off" : "damaged", n - left);
+  return cnn_failure(CNN_BAD_FORMAT, "%s: the gzip data is %s at byte %zu", path,
+                     result == Z_BUF_ERROR ? "cut off" : "damaged", n - left);
 }
 
 static char *join(const char *a, const char *b) {
@@ -135,25 +139,30 @@ static long temporary_process(const char *name, const char *base) {
   const size_t n = strlen(base);
   if (strncmp(name, base, n) != 0 || name[n] != '.') return 0;
   const char *process = name + n + 1, *attempt = process + digits(process) + 1;
-  if (attempt == process + 1 || attempt[-1] != '-' || digits(attempt) == 0 || strcmp(attempt + digits(attempt), ".tmp") != 0) return 0;
+  if (attempt == process + 1 || attempt[-1] != '-' || digits(attempt) == 0 ||
+      strcmp(attempt + digits(attempt), ".tmp") != 0)
+    return 0;
   errno = 0;
   const long id = strtol(process, NULL, 10);
   return errno || id > INT_MAX ? 0 : id;
 }
 
-static bool locked(int descriptor) { /* by another process, here or on another machine that shares the directory */
+static bool
+locked(int descriptor) { /* by another process, here or on another machine that shares the directory */
   struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
   return fcntl(descriptor, F_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
 }
 
-/* A process that was killed while it wrote has left its temporary file. It is removed when there is no process of that number, and none holds its lock. */
+/* A process that was killed while it wrote has left its temporary file. It is removed when there is no
+ * process of that number, and none holds its lock. */
 static void remove_stale(int directory, const char *name, const char *base) {
   const long process = temporary_process(name, base);
   struct stat about;
   if (process <= 0 || kill((pid_t)process, 0) == 0 || errno != ESRCH) return;
   const int descriptor = openat(directory, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (descriptor < 0) return;
-  if (fstat(descriptor, &about) == 0 && S_ISREG(about.st_mode) && !locked(descriptor)) unlinkat(directory, name, 0);
+  if (fstat(descriptor, &about) == 0 && S_ISREG(about.st_mode) && !locked(descriptor))
+    unlinkat(directory, name, 0);
   close(descriptor);
 }
 
@@ -162,7 +171,8 @@ static void remove_all_stale(const char *path) {
   char *folder = slash ? join(path, "") : NULL;
   if (folder) folder[slash - path + 1] = 0;
   DIR *directory = slash && !folder ? NULL : opendir(folder ? folder : ".");
-  for (const struct dirent *entry; directory && (entry = readdir(directory));) remove_stale(dirfd(directory), entry->d_name, base);
+  for (const struct dirent *entry; directory && (entry = readdir(directory));)
+    remove_stale(dirfd(directory), entry->d_name, base);
   if (directory) closedir(directory);
   free(folder);
 }
@@ -180,7 +190,9 @@ static int temporary_open(cnn_writer *writer, const char *path) {
     }
     int descriptor = cnn_open_again(writer->temporary, O_WRONLY | O_CREAT | O_EXCL);
     if (descriptor >= 0) {
-      fcntl(descriptor, F_SETLK, &(struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET}); /* no more than a sign, so it may fail */
+      fcntl(
+          descriptor, F_SETLK,
+          &(struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET}); /* no more than a sign, so it may fail */
       return descriptor;
     }
     int reason = errno;
@@ -204,9 +216,9 @@ cnn_status cnn_writer_open(cnn_writer *writer, const char *path) {
   bool special = stat(path, &about) == 0 && !S_ISREG(about.st_mode);
   writer->descriptor = special ? cnn_open_again(path, O_WRONLY) : temporary_open(writer, path);
   if (writer->descriptor >= 0) return cnn_success();
-  cnn_status status = errno == ENOMEM ? cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path)
-                                      : cnn_failure(CNN_BAD_FILE, "%s: cannot be written: %s", path,
-                                                    strerror(errno));
+  cnn_status status = errno == ENOMEM
+                          ? cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path)
+                          : cnn_failure(CNN_BAD_FILE, "%s: cannot be written: %s", path, strerror(errno));
   cnn_writer_abandon(writer);
   return status;
 }

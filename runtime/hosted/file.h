@@ -9,17 +9,22 @@
 #include <stdio.h>
 #include "cnn_status.h"
 
-typedef struct cnn_file { const unsigned char *data; size_t size; } cnn_file; /* mapped, read only; data is NULL if size is 0 */
+typedef struct cnn_file {
+  const unsigned char *data;
+  size_t size;
+} cnn_file; /* mapped, read only; data is NULL if size is 0 */
 
 cnn_status cnn_file_open(cnn_file *file, const char *path);
 void cnn_file_close(cnn_file *file);
 
-/* Inflates a gzip file of one member or several, but no more than `most` bytes: what is beyond is left alone. The result is from malloc. */
-cnn_status cnn_file_inflate(const char *path, const unsigned char *gz, size_t n, size_t most, unsigned char **data, size_t *size);
+/* Inflates a gzip file of one member or several, but no more than `most` bytes: what is beyond is left alone.
+ * The result is from malloc. */
+cnn_status cnn_file_inflate(const char *path, const unsigned char *gz, size_t n, size_t most,
+                            unsigned char **data, size_t *size);
 
 /* Bytes go to another name in the same directory, which becomes `path` only when all is on the disk. */
 typedef struct cnn_writer {
-  int descriptor;         /* -1: closed */
+  int descriptor; /* -1: closed */
   unsigned char *buffer;
   size_t buffered;
   char *path, *temporary; /* temporary is NULL where path is a device or a pipe, which is written directly */
@@ -27,7 +32,7 @@ typedef struct cnn_writer {
 } cnn_writer;
 
 /* Calls that a signal has interrupted are made again. */
-int cnn_open_again(const char *path, int flags);              /* -1: errno says why */
+int cnn_open_again(const char *path, int flags);                 /* -1: errno says why */
 bool cnn_write_all(int descriptor, const void *bytes, size_t n); /* false: errno says why */
 
 cnn_status cnn_writer_open(cnn_writer *writer, const char *path);

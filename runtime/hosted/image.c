@@ -36,7 +36,7 @@ void cnn_image_over_black(const uint8_t *mixed, cnn_image *image) {
 
 typedef struct Kind {
   const char *name;
-  size_t at, n;              /* where its files have these bytes */
+  size_t at, n; /* where its files have these bytes */
   const char *magic;
   cnn_status (*decode)(cnn_image *image, const char *path, const unsigned char *bytes, size_t n,
                        int *orientation); /* NULL: not read */

@@ -1,4 +1,5 @@
-/* journal.c: the log of a run. All kinds have the same columns: epoch, loss and metrics of training and validation, rate, speed, time. */
+/* journal.c: the log of a run. All kinds have the same columns: epoch, loss and metrics of training and
+ * validation, rate, speed, time. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
@@ -16,7 +17,8 @@
 #include "file.h"
 #include "number.h"
 
-static int32_t add(cnn_column *column, int32_t n, const char *prefix, const char *name, double value, int digits) {
+static int32_t add(cnn_column *column, int32_t n, const char *prefix, const char *name, double value,
+                   int digits) {
   snprintf(column[n].name, sizeof column[n].name, "%s%s", prefix, name);
   column[n].value = value;
   column[n].digits = digits;
@@ -28,9 +30,11 @@ static int32_t columns_of(const cnn_epoch *epoch, cnn_column column[CNN_COLUMNS]
   bool validated = val->samples > 0; /* else its columns are there, but empty */
   int32_t n = add(column, 0, "", "epoch", epoch->epoch, 10);
   n = add(column, n, "", "loss", train->loss, 9);
-  for (int32_t i = 0; i < train->metrics; i++) n = add(column, n, "", train->metric[i].name, train->metric[i].value, 9);
+  for (int32_t i = 0; i < train->metrics; i++)
+    n = add(column, n, "", train->metric[i].name, train->metric[i].value, 9);
   n = add(column, n, "val_", "loss", validated ? val->loss : NAN, 9);
-  for (int32_t i = 0; i < train->metrics; i++) n = add(column, n, "val_", train->metric[i].name, validated ? val->metric[i].value : NAN, 9);
+  for (int32_t i = 0; i < train->metrics; i++)
+    n = add(column, n, "val_", train->metric[i].name, validated ? val->metric[i].value : NAN, 9);
   n = add(column, n, "", "rate", epoch->rate, 9);
   n = add(column, n, "", "images_per_second", epoch->images_per_second, 6);
   return add(column, n, "", "seconds", epoch->seconds, 6);
@@ -38,10 +42,12 @@ static int32_t columns_of(const cnn_epoch *epoch, cnn_column column[CNN_COLUMNS]
 
 static void write_csv(cnn_journal *journal, const cnn_epoch *epoch, const cnn_column *column, int32_t n) {
   (void)epoch;
-  for (int32_t i = 0; !journal->titled && i < n; i++) fprintf(journal->stream, "%s%s", column[i].name, i < n - 1 ? "," : "\n");
+  for (int32_t i = 0; !journal->titled && i < n; i++)
+    fprintf(journal->stream, "%s%s", column[i].name, i < n - 1 ? "," : "\n");
   journal->titled = true;
   for (int32_t i = 0; i < n; i++) {
-    cnn_text value = isfinite(column[i].value) ? cnn_number(column[i].value, column[i].digits) : (cnn_text){""};
+    cnn_text value =
+        isfinite(column[i].value) ? cnn_number(column[i].value, column[i].digits) : (cnn_text){""};
     fprintf(journal->stream, "%s%s", value.text, i < n - 1 ? "," : "\n");
   }
 }
@@ -49,7 +55,8 @@ static void write_csv(cnn_journal *journal, const cnn_epoch *epoch, const cnn_co
 static void write_json(cnn_journal *journal, const cnn_epoch *epoch, const cnn_column *column, int32_t n) {
   (void)epoch;
   for (int32_t i = 0; i < n; i++) {
-    cnn_text value = isfinite(column[i].value) ? cnn_number(column[i].value, column[i].digits) : (cnn_text){"null"};
+    cnn_text value =
+        isfinite(column[i].value) ? cnn_number(column[i].value, column[i].digits) : (cnn_text){"null"};
     fprintf(journal->stream, "%s\"%s\": %s", i == 0 ? "{" : ", ", column[i].name, value.text);
   }
   fputs("}\n", journal->stream);
@@ -115,7 +122,8 @@ static cnn_status directory_make(const char *directory) {
     *end = '/';
   }
   bool made = mkdir(path, 0777) == 0 || errno == EEXIST;
-  cnn_status status = made ? cnn_success() : cnn_failure(CNN_BAD_FILE, "%s: cannot be made: %s", directory, strerror(errno));
+  cnn_status status =
+      made ? cnn_success() : cnn_failure(CNN_BAD_FILE, "%s: cannot be made: %s", directory, strerror(errno));
   free(path);
   return status;
 }
@@ -124,7 +132,8 @@ char *cnn_journal_events_path(const char *directory, const char *name) {
   return joined(directory, "/events.out.tfevents.", name);
 }
 
-cnn_status cnn_journal_open_events(cnn_journal *journal, const char *directory, const char *name, const cnn_epoch *epoch, int32_t epochs) {
+cnn_status cnn_journal_open_events(cnn_journal *journal, const char *directory, const char *name,
+                                   const cnn_epoch *epoch, int32_t epochs) {
   cnn_status status = directory_make(directory);
   if (status.code != CNN_OK) return status;
   *journal = (cnn_journal){.path = cnn_journal_events_path(directory, name), .write = cnn_events_write};

@@ -6,26 +6,33 @@
 #include "cnn.h"
 
 enum { CNN_COLUMNS = 2 * CNN_METRICS + 8 };
-typedef struct cnn_column { char name[72]; double value; int digits; } cnn_column; /* NaN: nothing to say */
+typedef struct cnn_column {
+  char name[72];
+  double value;
+  int digits;
+} cnn_column; /* NaN: nothing to say */
 
 typedef struct cnn_journal cnn_journal;
 struct cnn_journal {
-  int file;                 /* its descriptor, while path is not NULL */
-  FILE *stream;             /* a row in the making, in memory */
+  int file;     /* its descriptor, while path is not NULL */
+  FILE *stream; /* a row in the making, in memory */
   char *path;
   void (*write)(cnn_journal *journal, const cnn_epoch *epoch, const cnn_column *column, int32_t columns);
-  bool titled;              /* what stands before the first row has been written */
+  bool titled; /* what stands before the first row has been written */
 };
 
-/* Starts the file anew, with the rows of epochs that a resumed run has behind it. A path that ends in .csv makes a CSV. */
+/* Starts the file anew, with the rows of epochs that a resumed run has behind it. A path that ends in .csv
+ * makes a CSV. */
 cnn_status cnn_journal_open(cnn_journal *journal, const char *path, const cnn_epoch *epoch, int32_t epochs);
 /* The same as events in a directory, which is made if it is not there. `name`: of the net, for the file's. */
-cnn_status cnn_journal_open_events(cnn_journal *journal, const char *directory, const char *name, const cnn_epoch *epoch, int32_t epochs);
+cnn_status cnn_journal_open_events(cnn_journal *journal, const char *directory, const char *name,
+                                   const cnn_epoch *epoch, int32_t epochs);
 /* that file; to be freed; NULL: no memory */
 char *cnn_journal_events_path(const char *directory, const char *name);
 cnn_status cnn_journal_add(cnn_journal *journal, const cnn_epoch *epoch); /* does nothing if it is not open */
 void cnn_journal_close(cnn_journal *journal);
 
 /* events.c */
-void cnn_events_write(cnn_journal *journal, const cnn_epoch *epoch, const cnn_column *column, int32_t columns);
+void cnn_events_write(cnn_journal *journal, const cnn_epoch *epoch, const cnn_column *column,
+                      int32_t columns);
 #endif

@@ -4,9 +4,12 @@
 #define CNN_LETTERING_H
 #include "cnn_image.h"
 
-/* `size` is the twelfth part of the height of capitals, in pixels. Text is ASCII; other characters become question marks. */
+/* `size` is the twelfth part of the height of capitals, in pixels. Text is ASCII; other characters become
+ * question marks. */
 int32_t cnn_text_width(const char *text, double size);
 int32_t cnn_text_height(double size); /* with descenders */
-/* Onto an RGB picture, from the left end of the first letter and the top of the capitals. What does not fit is cut off. */
-void cnn_text_draw(const cnn_image *image, double left, double top, double size, const uint8_t colour[3], const char *text);
+/* Onto an RGB picture, from the left end of the first letter and the top of the capitals. What does not fit
+ * is cut off. */
+void cnn_text_draw(const cnn_image *image, double left, double top, double size, const uint8_t colour[3],
+                   const char *text);
 #endif

@@ -20,7 +20,9 @@ char *cnn_path_join(const char *directory, const char *name) {
   return path;
 }
 
-static int entry_order(const void *a, const void *b) { return strcmp(((const Entry *)a)->name, ((const Entry *)b)->name); }
+static int entry_order(const void *a, const void *b) {
+  return strcmp(((const Entry *)a)->name, ((const Entry *)b)->name);
+}
 
 static bool listing_add(Listing *listing, const char *name) {
   if ((listing->count & (listing->count - 1)) == 0) { /* room doubles at each power of two */
@@ -30,7 +32,8 @@ static bool listing_add(Listing *listing, const char *name) {
   }
   struct stat about;
   char *path = cnn_path_join(listing->path, name), *copy = cnn_path_join("", name);
-  if (path && copy) listing->entry[listing->count++] = (Entry){copy, stat(path, &about) == 0 && S_ISDIR(about.st_mode)};
+  if (path && copy)
+    listing->entry[listing->count++] = (Entry){copy, stat(path, &about) == 0 && S_ISDIR(about.st_mode)};
   else free(copy);
   free(path);
   return path && copy;
@@ -42,7 +45,8 @@ cnn_status cnn_listing_read(Listing *listing, const char *path) {
   if (!directory) return cnn_failure(CNN_BAD_FILE, "%s: cannot be opened: %s", path, strerror(errno));
   bool memory = true;
   for (struct dirent *entry; memory && (entry = readdir(directory));)
-    if (entry->d_name[0] != '.' && strcmp(entry->d_name, "__MACOSX") != 0) memory = listing_add(listing, entry->d_name);
+    if (entry->d_name[0] != '.' && strcmp(entry->d_name, "__MACOSX") != 0)
+      memory = listing_add(listing, entry->d_name);
   closedir(directory);
   if (!memory) {
     cnn_listing_free(listing);

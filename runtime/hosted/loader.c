@@ -1,5 +1,6 @@
-/* loader.c: threads that fill the next batches while a step is computed. They share out the samples of a batch, so that dear ones (pictures to
- * be decoded, rotations, mixtures) keep up with the step; what is in a batch depends on its place in the epoch alone. */
+/* loader.c: threads that fill the next batches while a step is computed. They share out the samples of a
+ * batch, so that dear ones (pictures to be decoded, rotations, mixtures) keep up with the step; what is in a
+ * batch depends on its place in the epoch alone. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
@@ -13,20 +14,24 @@ enum { AHEAD = 3 }; /* batches: one in use, two in preparation */
 
 typedef struct Place {
   cnn_batch batch;
-  int64_t at;               /* of its first sample, in the course */
-  int32_t given, filled;    /* samples that a thread has taken on, and those that are there */
-  int32_t failed;           /* the first of them that could not be read, and why */
+  int64_t at;            /* of its first sample, in the course */
+  int32_t given, filled; /* samples that a thread has taken on, and those that are there */
+  int32_t failed;        /* the first of them that could not be read, and why */
   cnn_status status;
 } Place;
 
-typedef struct Worker { cnn_loader *loader; cnn_reader reader; pthread_t thread; } Worker;
+typedef struct Worker {
+  cnn_loader *loader;
+  cnn_reader reader;
+  pthread_t thread;
+} Worker;
 
 struct cnn_loader {
   Place place[AHEAD];
-  int64_t begun, taken;     /* batches since the start; the last one taken is still in use */
+  int64_t begun, taken; /* batches since the start; the last one taken is still in use */
   const cnn_course *course;
-  int64_t at;               /* where the next batch begins */
-  int32_t share;            /* samples that a thread takes on at a time */
+  int64_t at;    /* where the next batch begins */
+  int32_t share; /* samples that a thread takes on at a time */
   Worker *worker;
   int32_t workers, running;
   bool quit;
@@ -40,7 +45,9 @@ int32_t cnn_course_count(const cnn_course *course, int64_t at) {
   return (int32_t)(count > left ? left : count);
 }
 
-bool cnn_course_ends_batch(const cnn_course *course, int64_t at) { return at % course->batch == 0 || at >= course->samples; }
+bool cnn_course_ends_batch(const cnn_course *course, int64_t at) {
+  return at % course->batch == 0 || at >= course->samples;
+}
 
 cnn_status cnn_loader_open(cnn_loader **result, const cnn_network *network, int32_t part, int32_t threads) {
   cnn_loader *loader = calloc(1, sizeof *loader);
@@ -50,7 +57,8 @@ cnn_status cnn_loader_open(cnn_loader **result, const cnn_network *network, int3
   pthread_cond_init(&loader->work, NULL);
   pthread_cond_init(&loader->done, NULL);
   loader->workers = threads;
-  loader->share = (part + 2 * threads - 1) / (2 * threads); /* two each: the last ones are not waited for long */
+  loader->share =
+      (part + 2 * threads - 1) / (2 * threads); /* two each: the last ones are not waited for long */
   loader->worker = calloc((size_t)threads, sizeof *loader->worker);
   bool fine = loader->worker != NULL;
   for (int i = 0; fine && i < AHEAD; i++) fine = cnn_batch_open(&loader->place[i].batch, network, part, true);
@@ -78,7 +86,8 @@ void cnn_loader_close(cnn_loader *loader) {
   free(loader);
 }
 
-/* The batch that still has samples for a thread to take on; a new one is begun where there is room. NULL: there is nothing to do now. */
+/* The batch that still has samples for a thread to take on; a new one is begun where there is room. NULL:
+ * there is nothing to do now. */
 static Place *place_with_work(cnn_loader *loader) {
   Place *last = &loader->place[(loader->begun + AHEAD - 1) % AHEAD];
   if (loader->begun > 0 && last->given < last->batch.count) return last;
@@ -139,7 +148,8 @@ cnn_status cnn_loader_start(cnn_loader *loader, const cnn_course *course, int64_
     loader->running++;
   }
   if (loader->running == 0) {
-    return cnn_failure(CNN_NO_MEMORY, "cannot start a thread to read the data: no memory, or too many threads");
+    return cnn_failure(CNN_NO_MEMORY,
+                       "cannot start a thread to read the data: no memory, or too many threads");
   }
   return cnn_success();
 }
@@ -149,7 +159,8 @@ void cnn_loader_stop(cnn_loader *loader) {
   loader->quit = true;
   pthread_cond_broadcast(&loader->work);
   pthread_mutex_unlock(&loader->mutex);
-  for (; loader->running > 0; loader->running--) pthread_join(loader->worker[loader->running - 1].thread, NULL);
+  for (; loader->running > 0; loader->running--)
+    pthread_join(loader->worker[loader->running - 1].thread, NULL);
 }
 
 cnn_status cnn_loader_next(cnn_loader *loader, const cnn_batch **batch) {
@@ -157,7 +168,8 @@ cnn_status cnn_loader_next(cnn_loader *loader, const cnn_batch **batch) {
   Place *place = &loader->place[loader->taken % AHEAD];
   pthread_mutex_lock(&loader->mutex);
   bool over = loader->begun == loader->taken && loader->at >= loader->course->samples;
-  while (!over && (loader->begun == loader->taken || place->filled < place->batch.count)) pthread_cond_wait(&loader->done, &loader->mutex);
+  while (!over && (loader->begun == loader->taken || place->filled < place->batch.count))
+    pthread_cond_wait(&loader->done, &loader->mutex);
   if (!over) loader->taken++;
   pthread_cond_broadcast(&loader->work);
   pthread_mutex_unlock(&loader->mutex);

@@ -1,5 +1,6 @@
-/* loss.c: the losses in double. Training has them in its generated code; here they measure what infer gives, with the same conventions:
- * means over positions (or elements), classes of -1 left out, cross_entropy from probabilities, their logarithms or raw scores. */
+/* loss.c: the losses in double. Training has them in its generated code; here they measure what infer gives,
+ * with the same conventions: means over positions (or elements), classes of -1 left out, cross_entropy from
+ * probabilities, their logarithms or raw scores. */
 // SPDX-License-Identifier: MIT-0
 #include "loss.h"
 
@@ -20,7 +21,8 @@ struct Loss {
 
 static double log_of(double p) { return log(p > (double)FLT_MIN ? p : (double)FLT_MIN); }
 
-/* Logarithm of the sum of exponentials, so that raw scores become logarithms of probabilities; 0 for the other kinds. */
+/* Logarithm of the sum of exponentials, so that raw scores become logarithms of probabilities; 0 for the
+ * other kinds. */
 static double normaliser(const cnn_port *output, const float *score, int64_t n) {
   if (output->scores != CNN_SCORES_LOGIT) return 0;
   double top = -INFINITY, sum = 0;
@@ -33,24 +35,32 @@ static double log_probability(const cnn_port *output, double score, double all) 
   return output->scores == CNN_SCORES_PROBABILITY ? log_of(score) : score - all;
 }
 
-static double class_weight(const cnn_loss *loss, int64_t label) { return loss->class_weight ? (double)loss->class_weight[label] : 1; }
+static double class_weight(const cnn_loss *loss, int64_t label) {
+  return loss->class_weight ? (double)loss->class_weight[label] : 1;
+}
 
-static double cross_entropy(const cnn_port *output, const cnn_loss *loss, const float *score, int64_t n, int32_t label) {
+static double cross_entropy(const cnn_port *output, const cnn_loss *loss, const float *score, int64_t n,
+                            int32_t label) {
   double all = normaliser(output, score, n), e = loss->smoothing, spread = 0;
   if (e > 0) {
-    for (int64_t i = 0; i < n; i++) spread -= class_weight(loss, i) * log_probability(output, (double)score[i], all);
+    for (int64_t i = 0; i < n; i++)
+      spread -= class_weight(loss, i) * log_probability(output, (double)score[i], all);
   }
-  return -(1 - e) * class_weight(loss, label) * log_probability(output, (double)score[label], all) + e / (double)n * spread;
+  return -(1 - e) * class_weight(loss, label) * log_probability(output, (double)score[label], all) +
+         e / (double)n * spread;
 }
 
 /* (1 - p)^gamma * -log p of the true class. */
-static double focal(const cnn_port *output, const cnn_loss *loss, const float *score, int64_t n, int32_t label) {
+static double focal(const cnn_port *output, const cnn_loss *loss, const float *score, int64_t n,
+                    int32_t label) {
   double log_p = log_probability(output, (double)score[label], normaliser(output, score, n));
   return class_weight(loss, label) * -pow(1 - exp(log_p), loss->parameter) * log_p;
 }
 
-static double hinge(const cnn_port *output, const cnn_loss *loss, const float *score, int64_t n, int32_t label) {
-  (void)output, (void)loss;
+static double hinge(const cnn_port *output, const cnn_loss *loss, const float *score, int64_t n,
+                    int32_t label) {
+  (void)output;
+  (void)loss;
   double sum = 0;
   for (int64_t i = 0; i < n; i++) {
     if (i != label) sum += fmax(0, 1 - (double)score[label] + (double)score[i]);
@@ -58,19 +68,23 @@ static double hinge(const cnn_port *output, const cnn_loss *loss, const float *s
   return sum / (double)n;
 }
 
-static double binary_cross_entropy(const cnn_port *output, const cnn_loss *loss, double value, double target) {
+static double binary_cross_entropy(const cnn_port *output, const cnn_loss *loss, double value,
+                                   double target) {
   double t = target * (1 - loss->smoothing) + loss->smoothing / 2;
   if (output->scores == CNN_SCORES_BINARY_LOGIT) return fmax(value, 0) - value * t + log1p(exp(-fabs(value)));
-  return -t * fmax(log(value), -100) - (1 - t) * fmax(log1p(-value), -100); /* PyTorch's bound of the logarithms */
+  return -t * fmax(log(value), -100) -
+         (1 - t) * fmax(log1p(-value), -100); /* PyTorch's bound of the logarithms */
 }
 
 static double mse(const cnn_port *output, const cnn_loss *loss, double value, double target) {
-  (void)output, (void)loss;
+  (void)output;
+  (void)loss;
   return (value - target) * (value - target);
 }
 
 static double mae(const cnn_port *output, const cnn_loss *loss, double value, double target) {
-  (void)output, (void)loss;
+  (void)output;
+  (void)loss;
   return fabs(value - target);
 }
 
@@ -81,20 +95,22 @@ static double huber(const cnn_port *output, const cnn_loss *loss, double value, 
 }
 
 static const Loss LOSSES[] = {
-  {"cross_entropy", 0, cross_entropy, NULL},
-  {"focal", 2, focal, NULL},
-  {"hinge", 0, hinge, NULL},
-  {"binary_cross_entropy", 0, NULL, binary_cross_entropy},
-  {"mse", 0, NULL, mse},
-  {"mae", 0, NULL, mae},
-  {"huber", 1, NULL, huber},
+    {"cross_entropy", 0, cross_entropy, NULL},
+    {"focal", 2, focal, NULL},
+    {"hinge", 0, hinge, NULL},
+    {"binary_cross_entropy", 0, NULL, binary_cross_entropy},
+    {"mse", 0, NULL, mse},
+    {"mae", 0, NULL, mae},
+    {"huber", 1, NULL, huber},
 };
 
 static const Loss *find(const cnn_port *output) {
   if (!output->loss) return NULL;
   for (size_t i = 0; i < sizeof LOSSES / sizeof *LOSSES; i++) {
     const Loss *loss = &LOSSES[i];
-    if (strcmp(loss->name, output->loss) == 0 && output->target == (loss->of_class ? CNN_TARGET_CLASS : CNN_TARGET_VALUES)) return loss;
+    if (strcmp(loss->name, output->loss) == 0 &&
+        output->target == (loss->of_class ? CNN_TARGET_CLASS : CNN_TARGET_VALUES))
+      return loss;
   }
   return NULL;
 }
@@ -112,7 +128,8 @@ cnn_loss_sum cnn_loss_sample(const cnn_port *output, const float *values, const 
   if (output->criterion) numbers = *output->criterion;
   if (loss->of_value) {
     const float *t = target;
-    for (int64_t i = 0; i < output->size; i++) result.sum += loss->of_value(output, &numbers, (double)values[i], (double)t[i]);
+    for (int64_t i = 0; i < output->size; i++)
+      result.sum += loss->of_value(output, &numbers, (double)values[i], (double)t[i]);
     result.weight = (double)output->size;
     return result;
   }

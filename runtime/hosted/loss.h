@@ -5,10 +5,13 @@
 #include <stdbool.h>
 #include "cnn_network.h"
 
-typedef struct cnn_loss_sum { double sum, weight; } cnn_loss_sum; /* the mean is sum/weight */
+typedef struct cnn_loss_sum {
+  double sum, weight;
+} cnn_loss_sum; /* the mean is sum/weight */
 
 bool cnn_loss_known(const cnn_port *output); /* has a loss that can be computed here */
-/* The loss of one sample on one output. For cross_entropy with class weights the weight is that of the true class, as PyTorch's mean has it. */
+/* The loss of one sample on one output. For cross_entropy with class weights the weight is that of the true
+ * class, as PyTorch's mean has it. */
 cnn_loss_sum cnn_loss_sample(const cnn_port *output, const float *values, const void *target);
 double cnn_loss_weight(const cnn_port *output); /* of this output among the others */
 #endif

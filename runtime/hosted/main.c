@@ -24,20 +24,21 @@ const char *const cnn_fit_choices[] = {"stretch", "crop", "letterbox", NULL}; /*
 typedef struct Command {
   const char *name, *operands, *summary;
   int (*run)(const cnn_program *, int argc, char **argv);
-  bool looks;              /* needs network->look */
+  bool looks; /* needs network->look */
 } Command;
 
 static const Command COMMANDS[] = {
-  {"train", "--data PATH", "trains the net and writes its weights", cnn_program_train, false},
-  {"eval", "--data PATH", "loss, metrics and a table of classes on a data set", cnn_program_eval, false},
-  {"predict", "INPUT...", "labels and scores of pictures, or raw outputs", cnn_program_predict, false},
-  {"bench", "", "how fast it is, layer by layer", cnn_program_bench, false},
-  {"info", "", "the layers, the target chosen on this machine, threads", cnn_program_info, false},
-  {"features", "IMAGE --layer NAME -o OUT.png", "what the layers make of a picture", cnn_program_features, true},
-  {"filters", "--layer NAME -o OUT.png", "the filters of a layer", cnn_program_filters, false},
-  {"dream", "--output K -o OUT.png", "an input that excites an output", cnn_program_dream, true},
-  {"occlude", "IMAGE -o OUT.png", "what matters in a picture, by covering it", cnn_program_occlude, true},
-  {"saliency", "IMAGE -o OUT.png", "what matters in a picture, by gradients", cnn_program_saliency, true},
+    {"train", "--data PATH", "trains the net and writes its weights", cnn_program_train, false},
+    {"eval", "--data PATH", "loss, metrics and a table of classes on a data set", cnn_program_eval, false},
+    {"predict", "INPUT...", "labels and scores of pictures, or raw outputs", cnn_program_predict, false},
+    {"bench", "", "how fast it is, layer by layer", cnn_program_bench, false},
+    {"info", "", "the layers, the target chosen on this machine, threads", cnn_program_info, false},
+    {"features", "IMAGE --layer NAME -o OUT.png", "what the layers make of a picture", cnn_program_features,
+     true},
+    {"filters", "--layer NAME -o OUT.png", "the filters of a layer", cnn_program_filters, false},
+    {"dream", "--output K -o OUT.png", "an input that excites an output", cnn_program_dream, true},
+    {"occlude", "IMAGE -o OUT.png", "what matters in a picture, by covering it", cnn_program_occlude, true},
+    {"saliency", "IMAGE -o OUT.png", "what matters in a picture, by gradients", cnn_program_saliency, true},
 };
 enum { COMMAND_COUNT = sizeof COMMANDS / sizeof *COMMANDS };
 
@@ -60,7 +61,8 @@ int cnn_program_fail(const cnn_program *program, const cnn_status *status) {
 }
 
 cnn_status cnn_program_finish(void) {
-  if (fflush(stdout) != 0 || ferror(stdout)) return cnn_failure(CNN_BAD_FILE, "cannot write standard output: %s", strerror(errno));
+  if (fflush(stdout) != 0 || ferror(stdout))
+    return cnn_failure(CNN_BAD_FILE, "cannot write standard output: %s", strerror(errno));
   return cnn_success();
 }
 
@@ -68,8 +70,8 @@ cnn_status cnn_program_finish(void) {
 
 typedef struct cnn_program_state {
   cnn_network network;
-  cnn_classes classes;     /* the labels of network, if they are those of a file */
-  char *beside, *here;     /* where train may have left weights; "here" is the working directory */
+  cnn_classes classes; /* the labels of network, if they are those of a file */
+  char *beside, *here; /* where train may have left weights; "here" is the working directory */
 } cnn_program_state;
 
 static bool readable(const char *path) { return path && access(path, R_OK) == 0; }
@@ -83,9 +85,9 @@ static bool has_weights(const cnn_network *network) { return network->initial ||
 
 int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program, const char *path) {
   if (path || has_weights(program->network) || weights_at_hand(program)) return CNN_GO_ON;
-  return cnn_usage_error(usage,
-                         "it needs --weights: there is no %s.safetensors beside the program or in this directory",
-                         program->network->name);
+  return cnn_usage_error(
+      usage, "it needs --weights: there is no %s.safetensors beside the program or in this directory",
+      program->network->name);
 }
 
 /* The names of classes that a file of weights has. Those that the program has must be the same, in the same
@@ -107,7 +109,8 @@ static cnn_status take_classes(const cnn_program *program, const char *path) {
   return status;
 }
 
-static cnn_status read_weights(const cnn_program *program, const char *path, const char *prefix, float *weights) {
+static cnn_status read_weights(const cnn_program *program, const char *path, const char *prefix,
+                               float *weights) {
   cnn_weights_report report;
   cnn_status status = cnn_weights_load_behind(program->network, path, prefix, false, weights, &report);
   if (status.code == CNN_OK && *report.warning) fprintf(stderr, "%s: warning: %s\n", path, report.warning);
@@ -115,7 +118,8 @@ static cnn_status read_weights(const cnn_program *program, const char *path, con
   return status.code == CNN_OK ? take_classes(program, path) : status;
 }
 
-cnn_status cnn_program_weights(const cnn_program *program, const char *path, const char *prefix, float **weights) {
+cnn_status cnn_program_weights(const cnn_program *program, const char *path, const char *prefix,
+                               float **weights) {
   const cnn_network *network = program->network;
   const size_t count = (size_t)network->parameters;
   *weights = NULL;
@@ -124,7 +128,9 @@ cnn_status cnn_program_weights(const cnn_program *program, const char *path, con
     if (!path) return cnn_failure(CNN_BAD_ARGUMENT, "it has no weights inside: name a file with --weights");
     fprintf(stderr, "weights: %s\n", path);
   }
-  if (prefix && !path) return cnn_failure(CNN_BAD_ARGUMENT, "--weights-prefix is about the file of --weights, which is not given");
+  if (prefix && !path)
+    return cnn_failure(CNN_BAD_ARGUMENT,
+                       "--weights-prefix is about the file of --weights, which is not given");
   *weights = calloc(count + 1, sizeof(float));
   if (!*weights) return cnn_failure(CNN_NO_MEMORY, "no memory for the weights");
   cnn_status status = cnn_success();
@@ -137,7 +143,9 @@ cnn_status cnn_program_weights(const cnn_program *program, const char *path, con
 }
 
 const char *cnn_program_label(const cnn_network *network, const cnn_data *data, int64_t c, char room[24]) {
-  const char *name = network->label && c < network->labels ? network->label[c] : data && c < INT32_MAX ? cnn_data_class(data, (int32_t)c) : NULL;
+  const char *name = network->label && c < network->labels ? network->label[c]
+                     : data && c < INT32_MAX               ? cnn_data_class(data, (int32_t)c)
+                                                           : NULL;
   if (name) return name;
   snprintf(room, 24, "%lld", (long long)c);
   return room;

@@ -17,9 +17,9 @@ typedef struct Match {
   const cnn_wanted *wanted;
   int32_t count;
   const char *prefix;
-  bool *used;                  /* by tensor: it is a weight's, or named in a line */
+  bool *used; /* by tensor: it is a weight's, or named in a line */
   cnn_matching *out;
-  bool failed;                 /* no memory */
+  bool failed; /* no memory */
 } Match;
 
 #ifdef __GNUC__
@@ -164,7 +164,10 @@ static const cnn_tensor *likely(const Match *match, const cnn_tensor *own) {
     if (!name || match->used[t] || tensor->size != own->size || !cnn_tensor_numeric(tensor)) continue;
     normalise(name, theirs, sizeof theirs);
     int32_t letters = cnn_letters_between(mine, theirs);
-    if (letters < least) best = tensor, least = letters;
+    if (letters < least) {
+      best = tensor;
+      least = letters;
+    }
   }
   return best ? best : only_one(match, own);
 }
@@ -197,7 +200,10 @@ static void prefix_look(Match *match) {
       memcpy(prefix, name, length - n);
       tried++;
       int32_t behind = count_behind(match, prefix);
-      if (behind > match->out->behind) match->out->prefix = prefix, match->out->behind = behind;
+      if (behind > match->out->behind) {
+        match->out->prefix = prefix;
+        match->out->behind = behind;
+      }
     }
     if (tried > 0) return;
   }

@@ -16,13 +16,13 @@ typedef struct cnn_wanted {
 typedef struct cnn_matching {
   const cnn_tensor **source; /* by wanted: NULL where nothing fits */
   int32_t matched, missing, extra,
-      differing; /* found; not in the file; not in the net; of another shape or type */
+      differing;     /* found; not in the file; not in the net; of another shape or type */
   const char **line; /* a line for each of the last three */
   int32_t lines;
-  const char *prefix; /* "module.": more names are found behind it, and the rest is told of those; or NULL */
-  int32_t behind; /* how many */
+  const char *prefix;  /* "module.": more names are found behind it, and the rest is told of those; or NULL */
+  int32_t behind;      /* how many */
   const char *warning; /* what shapes cannot tell, or NULL */
-  int32_t unordered; /* then: of which weight */
+  int32_t unordered;   /* then: of which weight */
 } cnn_matching;
 
 /* `prefix`: of the file's names only those count that begin with it, and what is behind it; NULL: all. All

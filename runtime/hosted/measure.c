@@ -9,9 +9,16 @@
 
 #include "loss.h"
 
-enum { COUNTED, CORRECT, TOP, TOPS = 4, HEAD = TOP + TOPS }; /* the first counts of an output; those of its classes follow */
-enum { CLASS_COUNTS = 3 };                                   /* cnn_class_counts as numbers */
-_Static_assert(sizeof(cnn_class_counts) == CLASS_COUNTS * sizeof(int64_t), "counts by class lie in the array of counts");
+enum {
+  COUNTED,
+  CORRECT,
+  TOP,
+  TOPS = 4,
+  HEAD = TOP + TOPS
+}; /* the first counts of an output; those of its classes follow */
+enum { CLASS_COUNTS = 3 }; /* cnn_class_counts as numbers */
+_Static_assert(sizeof(cnn_class_counts) == CLASS_COUNTS * sizeof(int64_t),
+               "counts by class lie in the array of counts");
 
 /* An output without a loss is judged by its scores where no output has a loss. */
 static bool has_losses(const cnn_network *network) {
@@ -25,7 +32,8 @@ cnn_judged cnn_judge(const cnn_network *network, int32_t o) {
   const cnn_port *port = &network->output[o];
   cnn_judged judged = {.channels = port->dim[port->rank - 1]};
   judged.positions = port->size / judged.channels;
-  judged.class_target = port->target == CNN_TARGET_CLASS || (!has_losses(network) && port->scores != CNN_SCORES_NONE);
+  judged.class_target =
+      port->target == CNN_TARGET_CLASS || (!has_losses(network) && port->scores != CNN_SCORES_NONE);
   judged.has_target = judged.class_target || port->target == CNN_TARGET_VALUES;
   judged.binary = port->scores == CNN_SCORES_BINARY || port->scores == CNN_SCORES_BINARY_LOGIT;
   if (judged.binary) {
@@ -46,13 +54,15 @@ static bool metric_fits(const cnn_option *metric, const cnn_judged *judged) {
 
 static const cnn_option ACCURACY = {.name = "accuracy"}, IOU = {.name = "iou"}, MAE = {.name = "mae"};
 
-static int32_t metrics_of(const cnn_network *network, const cnn_judged *judged, const cnn_option *metric[CNN_METRICS]) {
+static int32_t metrics_of(const cnn_network *network, const cnn_judged *judged,
+                          const cnn_option *metric[CNN_METRICS]) {
   const cnn_recipe *recipe = network->recipe;
   int32_t n = 0;
   for (int32_t i = 0; recipe && i < recipe->metrics && n < CNN_METRICS; i++) {
     if (metric_fits(&recipe->metric[i], judged)) metric[n++] = &recipe->metric[i];
   }
-  if (n == 0 && judged->has_target) metric[n++] = judged->classes == 0 ? &MAE : judged->positions > 1 ? &IOU : &ACCURACY;
+  if (n == 0 && judged->has_target)
+    metric[n++] = judged->classes == 0 ? &MAE : judged->positions > 1 ? &IOU : &ACCURACY;
   return n;
 }
 
@@ -91,7 +101,9 @@ void cnn_tally_close(cnn_tally *tally) {
   *tally = (cnn_tally){0};
 }
 
-void cnn_tally_clear(cnn_tally *tally) { memset(tally->count, 0, (size_t)tally->counts * sizeof *tally->count); }
+void cnn_tally_clear(cnn_tally *tally) {
+  memset(tally->count, 0, (size_t)tally->counts * sizeof *tally->count);
+}
 
 void cnn_tally_add(cnn_tally *tally, const cnn_tally *other) {
   for (int64_t i = 0; i < tally->counts; i++) tally->count[i] += other->count[i];
@@ -108,7 +120,8 @@ static int64_t largest(const float *score, int64_t n) {
 /* How many scores are better than that of `label`: the first of equals wins. */
 static int64_t rank_of(const float *score, int64_t n, int64_t label) {
   int64_t rank = 0;
-  for (int64_t i = 0; i < n; i++) rank += score[i] > score[label] || (i < label && !(score[i] < score[label]));
+  for (int64_t i = 0; i < n; i++)
+    rank += score[i] > score[label] || (i < label && !(score[i] < score[label]));
   return rank;
 }
 
@@ -119,8 +132,9 @@ static void count_class(cnn_class_counts *counts, int64_t truth, int64_t answer)
 }
 
 /* Yes/no questions: one channel is two classes; several are a class each, of which "yes" is counted. */
-static void judge_binary(const cnn_port *port, const cnn_judged *judged, int64_t *count, cnn_class_counts *counts, int64_t *confusion,
-                         const float *score, const void *target) {
+static void judge_binary(const cnn_port *port, const cnn_judged *judged, int64_t *count,
+                         cnn_class_counts *counts, int64_t *confusion, const float *score,
+                         const void *target) {
   const int32_t *label = target;
   const float *value = target;
   float half = port->scores == CNN_SCORES_BINARY ? 0.5f : 0;
@@ -148,8 +162,9 @@ static void judge_binary(const cnn_port *port, const cnn_judged *judged, int64_t
   }
 }
 
-static void judge_classes(const cnn_port *port, const cnn_judged *judged, int64_t *count, cnn_class_counts *counts, int64_t *confusion,
-                          int32_t metrics, const cnn_option *const *metric, const float *score, const void *target) {
+static void judge_classes(const cnn_port *port, const cnn_judged *judged, int64_t *count,
+                          cnn_class_counts *counts, int64_t *confusion, int32_t metrics,
+                          const cnn_option *const *metric, const float *score, const void *target) {
   const int32_t *label = target;
   const float *value = target;
   int64_t n = judged->channels;
@@ -162,12 +177,14 @@ static void judge_classes(const cnn_port *port, const cnn_judged *judged, int64_
     count_class(counts, truth, answer);
     if (confusion) confusion[truth * n + answer]++;
     for (int32_t m = 0, top = 0; m < metrics && top < TOPS; m++) {
-      if (strcmp(metric[m]->name, "top") == 0) count[TOP + top++] += (double)rank_of(score, n, truth) < metric[m]->value[0];
+      if (strcmp(metric[m]->name, "top") == 0)
+        count[TOP + top++] += (double)rank_of(score, n, truth) < metric[m]->value[0];
     }
   }
 }
 
-void cnn_tally_sample(cnn_tally *tally, float *const output[], void *const target[], int64_t slot, cnn_sums sums[]) {
+void cnn_tally_sample(cnn_tally *tally, float *const output[], void *const target[], int64_t slot,
+                      cnn_sums sums[]) {
   const cnn_network *network = tally->network;
   int32_t first = cnn_tally_first(network);
   int64_t *count = tally->count;
@@ -175,7 +192,8 @@ void cnn_tally_sample(cnn_tally *tally, float *const output[], void *const targe
     const cnn_port *port = &network->output[o];
     cnn_judged judged = cnn_judge(network, o);
     cnn_class_counts *counts = (cnn_class_counts *)(void *)(count + HEAD);
-    int64_t *confusion = tally->confusion && o == first ? tally->count + counts_at(network, network->outputs) : NULL;
+    int64_t *confusion =
+        tally->confusion && o == first ? tally->count + counts_at(network, network->outputs) : NULL;
     sums[o] = (cnn_sums){0};
     if (target[o]) {
       const cnn_option *metric[CNN_METRICS];
@@ -189,7 +207,8 @@ void cnn_tally_sample(cnn_tally *tally, float *const output[], void *const targe
         judge_classes(port, &judged, count, counts, confusion, metrics, metric, score, wanted);
       } else {
         const float *value = wanted;
-        for (int64_t i = 0; i < port->size; i++) sums[o].absolute += fabs((double)score[i] - (double)value[i]);
+        for (int64_t i = 0; i < port->size; i++)
+          sums[o].absolute += fabs((double)score[i] - (double)value[i]);
       }
       cnn_loss_sum loss = cnn_loss_sample(port, score, wanted);
       sums[o].loss = loss.sum;
@@ -221,16 +240,19 @@ static double mean_iou(const cnn_class_counts *counts, int64_t classes) {
   return ratio(sum, present);
 }
 
-static void add_metric(cnn_measures *measures, const cnn_port *port, const cnn_option *metric, double value, bool several) {
+static void add_metric(cnn_measures *measures, const cnn_port *port, const cnn_option *metric, double value,
+                       bool several) {
   if (measures->metrics == CNN_METRICS) return;
   cnn_metric *to = &measures->metric[measures->metrics++];
   char number[16] = "";
   if (strcmp(metric->name, "top") == 0) snprintf(number, sizeof number, "%d", (int)metric->value[0]);
-  snprintf(to->name, sizeof to->name, "%.40s%s%s%s", several ? port->name : "", several ? "_" : "", metric->name, number);
+  snprintf(to->name, sizeof to->name, "%.40s%s%s%s", several ? port->name : "", several ? "_" : "",
+           metric->name, number);
   to->value = value;
 }
 
-void cnn_tally_measures(const cnn_tally *tally, int64_t samples, const cnn_sums *total, cnn_measures *measures) {
+void cnn_tally_measures(const cnn_tally *tally, int64_t samples, const cnn_sums *total,
+                        cnn_measures *measures) {
   const cnn_network *network = tally->network;
   int32_t judged_outputs = 0, losses = 0;
   for (int32_t o = 0; o < network->outputs; o++) judged_outputs += cnn_judge(network, o).has_target;
@@ -242,7 +264,8 @@ void cnn_tally_measures(const cnn_tally *tally, int64_t samples, const cnn_sums 
     const cnn_class_counts *counts = (const cnn_class_counts *)(const void *)(count + HEAD);
     if (port->loss) {
       losses++;
-      measures->loss += cnn_loss_known(port) ? cnn_loss_weight(port) * ratio(total[o].loss, total[o].loss_weight) : NAN;
+      measures->loss +=
+          cnn_loss_known(port) ? cnn_loss_weight(port) * ratio(total[o].loss, total[o].loss_weight) : NAN;
     }
     const cnn_option *metric[CNN_METRICS];
     int32_t metrics = metrics_of(network, &judged, metric);
@@ -280,8 +303,12 @@ static bool ends_in(const char *name, const char *end) {
 
 bool cnn_metric_rises(const char *name) { return !ends_in(name, "mae") && !ends_in(name, "loss"); }
 
-double cnn_class_precision(const cnn_class_counts *counts) { return ratio((double)counts->correct, (double)counts->predicted); }
-double cnn_class_recall(const cnn_class_counts *counts) { return ratio((double)counts->correct, (double)counts->samples); }
+double cnn_class_precision(const cnn_class_counts *counts) {
+  return ratio((double)counts->correct, (double)counts->predicted);
+}
+double cnn_class_recall(const cnn_class_counts *counts) {
+  return ratio((double)counts->correct, (double)counts->samples);
+}
 
 double cnn_class_f1(const cnn_class_counts *counts) {
   return ratio(2 * (double)counts->correct, (double)counts->samples + (double)counts->predicted);

@@ -4,40 +4,46 @@
 #define CNN_MEASURE_H
 #include "cnn.h"
 
-/* What an output is to a metric. Positions are pixels (1 for a vector); each has a class, or is a row of independent yes/no questions. */
+/* What an output is to a metric. Positions are pixels (1 for a vector); each has a class, or is a row of
+ * independent yes/no questions. */
 typedef struct cnn_judged {
   int64_t positions, channels; /* channels: scores of a position */
   int64_t classes;             /* to count by; 0: none */
-  bool binary;                 /* one yes/no a channel: 2 classes if there is one channel, else a class a channel */
-  bool class_target;           /* the target is int32_t classes, one a position; else floats like the output */
+  bool binary;       /* one yes/no a channel: 2 classes if there is one channel, else a class a channel */
+  bool class_target; /* the target is int32_t classes, one a position; else floats like the output */
   bool has_target;
 } cnn_judged;
 cnn_judged cnn_judge(const cnn_network *network, int32_t output);
 
-/* Whole numbers lie in one array, so that tallies of several threads add up in any order to the same result. Real numbers do not:
- * those of a sample are returned, and added in the order of the samples by cnn_tally_sums. */
+/* Whole numbers lie in one array, so that tallies of several threads add up in any order to the same result.
+ * Real numbers do not: those of a sample are returned, and added in the order of the samples by
+ * cnn_tally_sums. */
 typedef struct cnn_tally {
   const cnn_network *network;
-  int64_t counts;              /* length of count */
+  int64_t counts; /* length of count */
   int64_t *count;
-  bool confusion;              /* also count true class x predicted class of the first output with classes */
+  bool confusion; /* also count true class x predicted class of the first output with classes */
 } cnn_tally;
 
-typedef struct cnn_sums { double loss, loss_weight, absolute; } cnn_sums; /* of one output */
+typedef struct cnn_sums {
+  double loss, loss_weight, absolute;
+} cnn_sums; /* of one output */
 
 bool cnn_tally_open(cnn_tally *tally, const cnn_network *network, bool confusion); /* false: no memory */
 void cnn_tally_close(cnn_tally *tally);
 void cnn_tally_clear(cnn_tally *tally);
 void cnn_tally_add(cnn_tally *tally, const cnn_tally *other);
 /* Sample number `slot` of a batch; sums[network->outputs] gets its real numbers. */
-void cnn_tally_sample(cnn_tally *tally, float *const output[], void *const target[], int64_t slot, cnn_sums sums[]);
+void cnn_tally_sample(cnn_tally *tally, float *const output[], void *const target[], int64_t slot,
+                      cnn_sums sums[]);
 void cnn_sums_add(cnn_sums *total, const cnn_sums *sums, int32_t outputs);
 /* The loss is NaN if some output's loss is not known here. */
-void cnn_tally_measures(const cnn_tally *tally, int64_t samples, const cnn_sums *total, cnn_measures *measures);
+void cnn_tally_measures(const cnn_tally *tally, int64_t samples, const cnn_sums *total,
+                        cnn_measures *measures);
 
-int32_t cnn_tally_first(const cnn_network *network);                 /* the first output with classes, or -1 */
+int32_t cnn_tally_first(const cnn_network *network); /* the first output with classes, or -1 */
 const cnn_class_counts *cnn_tally_classes(const cnn_tally *tally, int32_t output);
-const int64_t *cnn_tally_confusion(const cnn_tally *tally);          /* NULL if not counted */
+const int64_t *cnn_tally_confusion(const cnn_tally *tally); /* NULL if not counted */
 /* of a metric or a loss: better when larger */
 bool cnn_metric_rises(const char *name);
 #endif

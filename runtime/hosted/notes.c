@@ -7,7 +7,8 @@
 json_t *cnn_notes_make(const cnn_note *note, int32_t notes) {
   json_t *object = json_object();
   int failed = object == NULL;
-  for (int32_t i = 0; i < notes; i++) failed |= json_object_set_new(object, note[i].key, json_string(note[i].value));
+  for (int32_t i = 0; i < notes; i++)
+    failed |= json_object_set_new(object, note[i].key, json_string(note[i].value));
   if (!failed) return object;
   json_decref(object);
   return NULL;

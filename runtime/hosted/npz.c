@@ -1,4 +1,5 @@
-/* npz.c: reading and writing NumPy's .npy (format versions 1 to 3) and .npz (zip archives, zip64 included). */
+/* npz.c: reading and writing NumPy's .npy (format versions 1 to 3) and .npz (zip archives, zip64 included).
+ */
 // SPDX-License-Identifier: MIT-0
 #include "npz.h"
 
@@ -12,7 +13,9 @@
 
 enum { HEADER_MOST = 65536 };
 
-typedef struct Scan { const char *at, *end; } Scan;
+typedef struct Scan {
+  const char *at, *end;
+} Scan;
 
 static void skip_blanks(Scan *scan) {
   while (scan->at < scan->end && (*scan->at == ' ' || *scan->at == '\n' || *scan->at == '\t')) scan->at++;
@@ -52,7 +55,8 @@ static bool take_size(Scan *scan, int64_t *value) {
   if (scan->at >= scan->end || *scan->at < '0' || *scan->at > '9') return false;
   *value = 0;
   for (; scan->at < scan->end && *scan->at >= '0' && *scan->at <= '9'; scan->at++)
-    if (__builtin_mul_overflow(*value, 10, value) || __builtin_add_overflow(*value, *scan->at - '0', value)) return false;
+    if (__builtin_mul_overflow(*value, 10, value) || __builtin_add_overflow(*value, *scan->at - '0', value))
+      return false;
   if (scan->at < scan->end && *scan->at == 'L') scan->at++; /* Python 2 */
   return true;
 }
@@ -69,9 +73,13 @@ static bool take_shape(Scan *scan, cnn_tensor *tensor) {
 
 /* "<f4", "|u1", ">i8": byte order, kind, bytes. What has another form is carried as CNN_DTYPE_OTHER. */
 static void dtype_set(cnn_tensor *tensor, const char *descr) {
-  static const struct { const char *name; cnn_dtype dtype; } kinds[] = {
-    {"b1", CNN_DTYPE_BOOL}, {"u1", CNN_DTYPE_U8}, {"i1", CNN_DTYPE_I8}, {"u2", CNN_DTYPE_U16}, {"i2", CNN_DTYPE_I16}, {"u4", CNN_DTYPE_U32},
-    {"i4", CNN_DTYPE_I32}, {"u8", CNN_DTYPE_U64}, {"i8", CNN_DTYPE_I64}, {"f2", CNN_DTYPE_F16}, {"f4", CNN_DTYPE_F32}, {"f8", CNN_DTYPE_F64},
+  static const struct {
+    const char *name;
+    cnn_dtype dtype;
+  } kinds[] = {
+      {"b1", CNN_DTYPE_BOOL}, {"u1", CNN_DTYPE_U8},  {"i1", CNN_DTYPE_I8},  {"u2", CNN_DTYPE_U16},
+      {"i2", CNN_DTYPE_I16},  {"u4", CNN_DTYPE_U32}, {"i4", CNN_DTYPE_I32}, {"u8", CNN_DTYPE_U64},
+      {"i8", CNN_DTYPE_I64},  {"f2", CNN_DTYPE_F16}, {"f4", CNN_DTYPE_F32}, {"f8", CNN_DTYPE_F64},
   };
   char order = descr[0];
   tensor->dtype = CNN_DTYPE_OTHER;
@@ -113,17 +121,23 @@ static bool header_take(Scan *scan, cnn_tensor *tensor) {
 }
 
 cnn_status cnn_npy_parse(cnn_tensor *tensor, const char *path, const unsigned char *bytes, size_t n) {
-  if (n < 10 || memcmp(bytes, "\x93NUMPY", 6) != 0) return cnn_failure(CNN_BAD_FORMAT, "%s: is no .npy file", path);
+  if (n < 10 || memcmp(bytes, "\x93NUMPY", 6) != 0)
+    return cnn_failure(CNN_BAD_FORMAT, "%s: is no .npy file", path);
   int version = bytes[6];
-  if (version < 1 || version > 3) return cnn_failure(CNN_BAD_FORMAT, "%s: .npy format %d.%d is unknown", path, version, bytes[7]);
+  if (version < 1 || version > 3)
+    return cnn_failure(CNN_BAD_FORMAT, "%s: .npy format %d.%d is unknown", path, version, bytes[7]);
   size_t start = version == 1 ? 10 : 12, length = (size_t)bytes[8] | (size_t)bytes[9] << 8;
   if (version > 1 && n >= 12) length |= (size_t)bytes[10] << 16 | (size_t)bytes[11] << 24;
-  if (start > n || length > n - start) return cnn_failure(CNN_BAD_FORMAT, "%s: is cut off in the .npy header: %zu bytes", path, n);
-  if (length > HEADER_MOST) return cnn_failure(CNN_BAD_FORMAT, "%s: a .npy header of %zu bytes; at most %d are read", path, length, HEADER_MOST);
+  if (start > n || length > n - start)
+    return cnn_failure(CNN_BAD_FORMAT, "%s: is cut off in the .npy header: %zu bytes", path, n);
+  if (length > HEADER_MOST)
+    return cnn_failure(CNN_BAD_FORMAT, "%s: a .npy header of %zu bytes; at most %d are read", path, length,
+                       HEADER_MOST);
   Scan scan = {(const char *)bytes + start, (const char *)bytes + start + length};
   Scan begin = scan;
   if (!header_take(&scan, tensor))
-    return cnn_failure(CNN_BAD_FORMAT, "%s: the .npy header cannot be understood at byte %zu", path, start + (size_t)(scan.at - begin.at));
+    return cnn_failure(CNN_BAD_FORMAT, "%s: the .npy header cannot be understood at byte %zu", path,
+                       start + (size_t)(scan.at - begin.at));
   tensor->data = bytes + start + length;
   size_t left = n - start - length;
   if (tensor->dtype == CNN_DTYPE_OTHER) {
@@ -132,12 +146,14 @@ cnn_status cnn_npy_parse(cnn_tensor *tensor, const char *path, const unsigned ch
     tensor->bytes = left;
     return cnn_success();
   }
-  if (!cnn_tensor_measure(tensor)) return cnn_failure(CNN_BAD_FORMAT, "%s: the shape in the .npy header is too large", path);
+  if (!cnn_tensor_measure(tensor))
+    return cnn_failure(CNN_BAD_FORMAT, "%s: the shape in the .npy header is too large", path);
   char shape[200];
   if (tensor->bytes != left)
     return cnn_failure(CNN_BAD_FORMAT, "%s: %s: %s %s needs %zu bytes, the file has %zu", path,
                        tensor->bytes > left ? "is cut off" : "has bytes left over",
-                       cnn_dtype_name(tensor->dtype), cnn_tensor_shape(tensor, shape, sizeof shape), tensor->bytes, left);
+                       cnn_dtype_name(tensor->dtype), cnn_tensor_shape(tensor, shape, sizeof shape),
+                       tensor->bytes, left);
   return cnn_success();
 }
 
@@ -149,29 +165,45 @@ static uint64_t number(const unsigned char *at, int bytes) { /* little-endian */
   return value;
 }
 
-typedef struct Directory { uint64_t offset, bytes, entries; size_t comment, comment_bytes; } Directory;
+typedef struct Directory {
+  uint64_t offset, bytes, entries;
+  size_t comment, comment_bytes;
+} Directory;
 
-static cnn_status directory_find(Directory *directory, const char *path, const unsigned char *bytes, size_t n) {
-  size_t lowest = n > 65557 ? n - 65557 : 0; /* the end record, and a comment of up to 65535 bytes behind it */
+static cnn_status directory_find(Directory *directory, const char *path, const unsigned char *bytes,
+                                 size_t n) {
+  size_t lowest =
+      n > 65557 ? n - 65557 : 0; /* the end record, and a comment of up to 65535 bytes behind it */
   size_t at = n >= 22 ? n - 22 : 0;
   while (at > lowest && memcmp(bytes + at, "PK\5\6", 4) != 0) at--;
-  if (n < 22 || memcmp(bytes + at, "PK\5\6", 4) != 0) return cnn_failure(CNN_BAD_FORMAT, "%s: is cut off: the zip archive has no directory", path);
-  *directory = (Directory){number(bytes + at + 16, 4), number(bytes + at + 12, 4), number(bytes + at + 10, 2), at + 22, n - at - 22};
-  bool wide = directory->offset == 0xFFFFFFFFu || directory->bytes == 0xFFFFFFFFu || directory->entries == 0xFFFFu;
+  if (n < 22 || memcmp(bytes + at, "PK\5\6", 4) != 0)
+    return cnn_failure(CNN_BAD_FORMAT, "%s: is cut off: the zip archive has no directory", path);
+  *directory = (Directory){number(bytes + at + 16, 4), number(bytes + at + 12, 4), number(bytes + at + 10, 2),
+                           at + 22, n - at - 22};
+  bool wide =
+      directory->offset == 0xFFFFFFFFu || directory->bytes == 0xFFFFFFFFu || directory->entries == 0xFFFFu;
   if (wide && at >= 20 && memcmp(bytes + at - 20, "PK\6\7", 4) == 0) {
     uint64_t record = number(bytes + at - 12, 8);
     if (record > n || n - record < 56 || memcmp(bytes + record, "PK\6\6", 4) != 0)
-      return cnn_failure(CNN_BAD_FORMAT, "%s: the zip64 record at byte %llu is damaged", path, (unsigned long long)record);
+      return cnn_failure(CNN_BAD_FORMAT, "%s: the zip64 record at byte %llu is damaged", path,
+                         (unsigned long long)record);
     directory->offset = number(bytes + record + 48, 8);
     directory->bytes = number(bytes + record + 40, 8);
     directory->entries = number(bytes + record + 32, 8);
   }
-  if (directory->offset > n || directory->bytes > n - directory->offset || directory->entries > directory->bytes / 46)
+  if (directory->offset > n || directory->bytes > n - directory->offset ||
+      directory->entries > directory->bytes / 46)
     return cnn_failure(CNN_BAD_FORMAT, "%s: the zip directory lies outside the file", path);
   return cnn_success();
 }
 
-typedef struct Member { const char *name; size_t name_bytes; uint64_t packed, size, header; uint32_t crc; unsigned method, flags; } Member;
+typedef struct Member {
+  const char *name;
+  size_t name_bytes;
+  uint64_t packed, size, header;
+  uint32_t crc;
+  unsigned method, flags;
+} Member;
 
 /* The 64-bit sizes stand in an extra field, only those that do not fit, in this order. */
 static bool member_widen(Member *member, const unsigned char *extra, size_t n) {
@@ -198,10 +230,17 @@ static bool member_widen(Member *member, const unsigned char *extra, size_t n) {
 static bool member_next(Member *member, const unsigned char *bytes, size_t *at, size_t end) {
   const unsigned char *p = bytes + *at;
   if (end - *at < 46 || memcmp(p, "PK\1\2", 4) != 0) return false;
-  size_t name = (size_t)number(p + 28, 2), extra = (size_t)number(p + 30, 2), comment = (size_t)number(p + 32, 2);
+  size_t name = (size_t)number(p + 28, 2), extra = (size_t)number(p + 30, 2),
+         comment = (size_t)number(p + 32, 2);
   if (end - *at - 46 < name + extra + comment) return false;
-  *member = (Member){.name = (const char *)p + 46, .name_bytes = name, .packed = number(p + 20, 4), .size = number(p + 24, 4), .header = number(p + 42, 4),
-                     .crc = (uint32_t)number(p + 16, 4), .method = (unsigned)number(p + 10, 2), .flags = (unsigned)number(p + 8, 2)};
+  *member = (Member){.name = (const char *)p + 46,
+                     .name_bytes = name,
+                     .packed = number(p + 20, 4),
+                     .size = number(p + 24, 4),
+                     .header = number(p + 42, 4),
+                     .crc = (uint32_t)number(p + 16, 4),
+                     .method = (unsigned)number(p + 10, 2),
+                     .flags = (unsigned)number(p + 8, 2)};
   *at += 46 + name + extra + comment;
   return member_widen(member, p + 46 + name, extra);
 }
@@ -214,7 +253,8 @@ static bool inflate_raw(const unsigned char *packed, size_t n, unsigned char *ou
   unsigned char beyond; /* room for a byte too many, so that one is noticed */
   int result;
   do {
-    uInt in = left > 1u << 30 ? 1u << 30 : (uInt)left, space = size - used > 1u << 30 ? 1u << 30 : (uInt)(size - used);
+    uInt in = left > 1u << 30 ? 1u << 30 : (uInt)left,
+         space = size - used > 1u << 30 ? 1u << 30 : (uInt)(size - used);
     stream.avail_in = in;
     stream.next_out = space ? out + used : &beyond;
     stream.avail_out = space ? space : 1;
@@ -229,46 +269,60 @@ static bool inflate_raw(const unsigned char *packed, size_t n, unsigned char *ou
 
 static uint32_t checksum(const unsigned char *data, size_t n) {
   uLong crc = crc32(0, NULL, 0);
-  for (size_t i = 0; i < n; i += 1u << 30) crc = crc32(crc, data + i, n - i > 1u << 30 ? 1u << 30 : (uInt)(n - i));
+  for (size_t i = 0; i < n; i += 1u << 30)
+    crc = crc32(crc, data + i, n - i > 1u << 30 ? 1u << 30 : (uInt)(n - i));
   return (uint32_t)crc;
 }
 
-/* The bytes of a member: where they are, or unpacked into memory of the archive. `label` is "PATH: NAME" for messages. */
-static cnn_status member_read(cnn_archive *archive, const char *label, const Member *member, const unsigned char *bytes, size_t n,
-                              const unsigned char **data) {
+/* The bytes of a member: where they are, or unpacked into memory of the archive. `label` is "PATH: NAME" for
+ * messages. */
+static cnn_status member_read(cnn_archive *archive, const char *label, const Member *member,
+                              const unsigned char *bytes, size_t n, const unsigned char **data) {
   if (member->flags & 1) return cnn_failure(CNN_BAD_FORMAT, "%s: is encrypted", label);
   if (member->method != 0 && member->method != 8)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: is packed by method %u; only stored and deflated members are read", label, member->method);
+    return cnn_failure(CNN_BAD_FORMAT,
+                       "%s: is packed by method %u; only stored and deflated members are read", label,
+                       member->method);
   if (member->header > n || n - member->header < 30 || memcmp(bytes + member->header, "PK\3\4", 4) != 0)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: has no zip header at byte %llu", label, (unsigned long long)member->header);
-  uint64_t start = member->header + 30 + number(bytes + member->header + 26, 2) + number(bytes + member->header + 28, 2);
+    return cnn_failure(CNN_BAD_FORMAT, "%s: has no zip header at byte %llu", label,
+                       (unsigned long long)member->header);
+  uint64_t start =
+      member->header + 30 + number(bytes + member->header + 26, 2) + number(bytes + member->header + 28, 2);
   if (start > n || member->packed > n - start) return cnn_failure(CNN_BAD_FORMAT, "%s: is cut off", label);
   if (member->method == 0) {
-    if (member->size != member->packed) return cnn_failure(CNN_BAD_FORMAT, "%s: is stored with two sizes", label);
+    if (member->size != member->packed)
+      return cnn_failure(CNN_BAD_FORMAT, "%s: is stored with two sizes", label);
     *data = bytes + start;
   } else {
     if (member->size / 1032 > member->packed) /* more than deflate can do: a size that lies */
-      return cnn_failure(CNN_BAD_FORMAT, "%s: cannot unpack to %llu bytes", label, (unsigned long long)member->size);
+      return cnn_failure(CNN_BAD_FORMAT, "%s: cannot unpack to %llu bytes", label,
+                         (unsigned long long)member->size);
     unsigned char *out = cnn_archive_alloc(archive, (size_t)member->size);
-    if (!out) return cnn_failure(CNN_NO_MEMORY, "%s: no memory for %llu bytes", label, (unsigned long long)member->size);
+    if (!out)
+      return cnn_failure(CNN_NO_MEMORY, "%s: no memory for %llu bytes", label,
+                         (unsigned long long)member->size);
     if (!inflate_raw(bytes + start, (size_t)member->packed, out, (size_t)member->size))
       return cnn_failure(CNN_BAD_FORMAT, "%s: the packed data are damaged", label);
     *data = out;
   }
 #ifndef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION /* no mutation would get past it */
-  if (checksum(*data, (size_t)member->size) != member->crc) return cnn_failure(CNN_BAD_FORMAT, "%s: the checksum is wrong: the file is damaged", label);
+  if (checksum(*data, (size_t)member->size) != member->crc)
+    return cnn_failure(CNN_BAD_FORMAT, "%s: the checksum is wrong: the file is damaged", label);
 #endif
   return cnn_success();
 }
 
-static cnn_status member_add(cnn_archive *archive, const char *path, const Member *member, const unsigned char *bytes, size_t n) {
+static cnn_status member_add(cnn_archive *archive, const char *path, const Member *member,
+                             const unsigned char *bytes, size_t n) {
   size_t length = member->name_bytes;
   if (length < 4 || memcmp(member->name + length - 4, ".npy", 4) != 0) return cnn_success();
   char *name = cnn_archive_alloc(archive, length);
   if (!name) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   memcpy(name, member->name, length - 4); /* zeroed behind it */
-  if (strlen(name) != length - 4) return cnn_failure(CNN_BAD_FORMAT, "%s: the name of a member has a NUL in it", path);
-  if (cnn_archive_find(archive, name)) return cnn_failure(CNN_BAD_FORMAT, "%s: has two arrays named \"%.200s\"", path, name);
+  if (strlen(name) != length - 4)
+    return cnn_failure(CNN_BAD_FORMAT, "%s: the name of a member has a NUL in it", path);
+  if (cnn_archive_find(archive, name))
+    return cnn_failure(CNN_BAD_FORMAT, "%s: has two arrays named \"%.200s\"", path, name);
   char label[600];
   snprintf(label, sizeof label, "%.380s: \"%.200s\"", path, name);
   const unsigned char *data = NULL;
@@ -300,7 +354,8 @@ cnn_status cnn_npz_parse(cnn_archive *archive, const char *path, const unsigned 
   for (uint64_t i = 0; i < directory.entries; i++) {
     Member member;
     size_t here = at;
-    if (!member_next(&member, bytes, &at, end)) return cnn_failure(CNN_BAD_FORMAT, "%s: the zip directory is damaged at byte %zu", path, here);
+    if (!member_next(&member, bytes, &at, end))
+      return cnn_failure(CNN_BAD_FORMAT, "%s: the zip directory is damaged at byte %zu", path, here);
     status = member_add(archive, path, &member, bytes, n);
     if (status.code != CNN_OK) return status;
   }
@@ -311,13 +366,15 @@ cnn_status cnn_npz_parse(cnn_archive *archive, const char *path, const unsigned 
 
 /* The header as NumPy writes it: padded so that the numbers begin at a multiple of 64. Returns its length. */
 static size_t header_write(const cnn_tensor *tensor, char text[1024]) {
-  static const char *const kinds[] = {[CNN_DTYPE_BOOL] = "b1", [CNN_DTYPE_U8] = "u1", [CNN_DTYPE_I8] = "i1", [CNN_DTYPE_U16] = "u2", [CNN_DTYPE_I16] = "i2",
-                                      [CNN_DTYPE_U32] = "u4", [CNN_DTYPE_I32] = "i4", [CNN_DTYPE_U64] = "u8", [CNN_DTYPE_I64] = "i8",
-                                      [CNN_DTYPE_F16] = "f2",
-                                      [CNN_DTYPE_F32] = "f4", [CNN_DTYPE_F64] = "f8"};
-  char order = cnn_dtype_bits(tensor->dtype) == 8 ? '|' : cnn_machine_big_endian() != tensor->swapped ? '>' : '<';
-  size_t n = 10 + (size_t)snprintf(text + 10, 1014, "{'descr': '%c%s', 'fortran_order': %s, 'shape': (", order, kinds[tensor->dtype],
-                                   tensor->fortran ? "True" : "False");
+  static const char *const kinds[] = {
+      [CNN_DTYPE_BOOL] = "b1", [CNN_DTYPE_U8] = "u1",  [CNN_DTYPE_I8] = "i1",  [CNN_DTYPE_U16] = "u2",
+      [CNN_DTYPE_I16] = "i2",  [CNN_DTYPE_U32] = "u4", [CNN_DTYPE_I32] = "i4", [CNN_DTYPE_U64] = "u8",
+      [CNN_DTYPE_I64] = "i8",  [CNN_DTYPE_F16] = "f2", [CNN_DTYPE_F32] = "f4", [CNN_DTYPE_F64] = "f8"};
+  char order = cnn_dtype_bits(tensor->dtype) == 8            ? '|'
+               : cnn_machine_big_endian() != tensor->swapped ? '>'
+                                                             : '<';
+  size_t n = 10 + (size_t)snprintf(text + 10, 1014, "{'descr': '%c%s', 'fortran_order': %s, 'shape': (",
+                                   order, kinds[tensor->dtype], tensor->fortran ? "True" : "False");
   for (int32_t d = 0; d < tensor->rank; d++)
     n += (size_t)snprintf(text + n, 1024 - n, d ? ", %lld" : "%lld", (long long)tensor->dim[d]);
   n += (size_t)snprintf(text + n, 1024 - n, "%s), }", tensor->rank == 1 ? "," : "");
@@ -344,9 +401,13 @@ static unsigned char *put_number(unsigned char *at, uint64_t value, int bytes) {
   return at + bytes;
 }
 
-typedef struct Stored { uint64_t offset, size; uint32_t crc; } Stored;
+typedef struct Stored {
+  uint64_t offset, size;
+  uint32_t crc;
+} Stored;
 
-/* A member's header: local (before the data) or of the directory. Sizes and places are always 64 bits wide, as NumPy's are. */
+/* A member's header: local (before the data) or of the directory. Sizes and places are always 64 bits wide,
+ * as NumPy's are. */
 static void member_header(cnn_writer *writer, const char *name, const Stored *stored, bool local) {
   unsigned char head[46], extra[28], *p = head, *e = extra;
   size_t name_bytes = strlen(name) + 4;
@@ -357,11 +418,11 @@ static void member_header(cnn_writer *writer, const char *name, const Stored *st
   if (!local) e = put_number(e, stored->offset, 8);
   p = put_number(p, local ? 0x04034b50 : 0x02014b50, 4);
   if (!local) p = put_number(p, 45, 2);
-  p = put_number(p, 45, 2);     /* zip64 */
+  p = put_number(p, 45, 2);      /* zip64 */
   p = put_number(p, 1 << 11, 2); /* names are UTF-8 */
-  p = put_number(p, 0, 2);      /* stored */
-  p = put_number(p, 0, 2);      /* midnight, */
-  p = put_number(p, 33, 2);     /* 1 January 1980: the same arrays make the same bytes */
+  p = put_number(p, 0, 2);       /* stored */
+  p = put_number(p, 0, 2);       /* midnight, */
+  p = put_number(p, 33, 2);      /* 1 January 1980: the same arrays make the same bytes */
   p = put_number(p, stored->crc, 4);
   p = put_number(p, 0xFFFFFFFFu, 4);
   p = put_number(p, 0xFFFFFFFFu, 4);
@@ -387,7 +448,8 @@ static char *comment_make(const cnn_note *note, int32_t notes) {
   return text;
 }
 
-cnn_status cnn_npz_write(const char *path, const cnn_tensor *tensor, int32_t count, const cnn_note *note, int32_t notes) {
+cnn_status cnn_npz_write(const char *path, const cnn_tensor *tensor, int32_t count, const cnn_note *note,
+                         int32_t notes) {
   Stored *stored = malloc(sizeof *stored * ((size_t)count + 1));
   char *comment = comment_make(note, notes);
   if (!stored || !comment) {

@@ -51,13 +51,15 @@ static void print_wrapped(const char *text, int column) {
 }
 
 static void print_help(const cnn_usage *usage) {
-  printf("usage: %s %s [options]%s%s\n\n%s\n\n", usage->program, usage->command, *usage->operands ? " " : "", usage->operands, usage->summary);
+  printf("usage: %s %s [options]%s%s\n\n%s\n\n", usage->program, usage->command, *usage->operands ? " " : "",
+         usage->operands, usage->summary);
   for (int32_t i = 0; i <= usage->flags; i++) {
     static const cnn_flag help = {.name = "help", .argument = "", .help = "this text"};
     const cnn_flag *flag = i < usage->flags ? &usage->flag[i] : &help;
     char left[80];
     int used = snprintf(left, sizeof left, flag->letter ? "  -%c, " : "  ", flag->letter);
-    used += snprintf(left + used, sizeof left - (size_t)used, "--%s%s", flag->name, *flag->argument ? "=" : "");
+    used +=
+        snprintf(left + used, sizeof left - (size_t)used, "--%s%s", flag->name, *flag->argument ? "=" : "");
     snprintf(left + used, sizeof left - (size_t)used, "%s", flag->argument);
     printf("%s", left);
     print_wrapped(flag->help, (int)strlen(left));
@@ -111,10 +113,13 @@ static int take(const cnn_usage *usage, const cnn_flag *flag, const char *text) 
   case CNN_VALUE_SEED: break;
   }
   if (parse_number(flag, text)) return CNN_GO_ON;
-  if (flag->kind == CNN_VALUE_SEED) return cnn_usage_error(usage, "--%s wants a whole number from 0 to 2^64-1, not '%s'", flag->name, text);
+  if (flag->kind == CNN_VALUE_SEED)
+    return cnn_usage_error(usage, "--%s wants a whole number from 0 to 2^64-1, not '%s'", flag->name, text);
   const char *what = flag->kind == CNN_VALUE_WHOLE ? "whole number" : "number";
-  if (flag->high >= 1e9) return cnn_usage_error(usage, "--%s wants a %s from %g up, not '%s'", flag->name, what, flag->low, text);
-  return cnn_usage_error(usage, "--%s wants a %s from %g to %g, not '%s'", flag->name, what, flag->low, flag->high, text);
+  if (flag->high >= 1e9)
+    return cnn_usage_error(usage, "--%s wants a %s from %g up, not '%s'", flag->name, what, flag->low, text);
+  return cnn_usage_error(usage, "--%s wants a %s from %g to %g, not '%s'", flag->name, what, flag->low,
+                         flag->high, text);
 }
 
 static int check_operands(const cnn_usage *usage, int n, char **operand) {
@@ -132,7 +137,8 @@ int cnn_usage_parse(const cnn_usage *usage, int argc, char **argv, int *operand)
   for (int32_t i = 0; i < usage->flags && i < MOST_FLAGS; i++) {
     const cnn_flag *flag = &usage->flag[i];
     bool wants = flag->kind != CNN_VALUE_FLAG;
-    option[i] = (struct option){flag->name, wants ? required_argument : no_argument, NULL, HELP_VALUE + 1 + i};
+    option[i] =
+        (struct option){flag->name, wants ? required_argument : no_argument, NULL, HELP_VALUE + 1 + i};
     if (flag->letter) letters[n++] = flag->letter;
     if (flag->letter && wants) letters[n++] = ':';
   }
@@ -151,18 +157,21 @@ int cnn_usage_parse(const cnn_usage *usage, int argc, char **argv, int *operand)
       return 0;
     }
     if (got == ':') {
-      return optopt > HELP_VALUE ? cnn_usage_error(usage, "--%s wants a value", usage->flag[optopt - HELP_VALUE - 1].name)
-                                 : cnn_usage_error(usage, "-%c wants a value", optopt);
+      return optopt > HELP_VALUE
+                 ? cnn_usage_error(usage, "--%s wants a value", usage->flag[optopt - HELP_VALUE - 1].name)
+                 : cnn_usage_error(usage, "-%c wants a value", optopt);
     }
     if (got == '?') {
-      if (optopt > HELP_VALUE) return cnn_usage_error(usage, "--%s takes no value", usage->flag[optopt - HELP_VALUE - 1].name);
+      if (optopt > HELP_VALUE)
+        return cnn_usage_error(usage, "--%s takes no value", usage->flag[optopt - HELP_VALUE - 1].name);
       const char *word = optind > at ? argv[optind - 1] : argv[at];
       if (optopt > 0 && optopt < HELP_VALUE) return cnn_usage_error(usage, "unknown option '-%c'", optopt);
       return cnn_usage_error(usage, "unknown option '%s'", word);
     }
     for (int32_t i = 0; i < usage->flags; i++) {
       const cnn_flag *flag = &usage->flag[i];
-      if (got == HELP_VALUE + 1 + i || (flag->letter && got == flag->letter)) status = take(usage, flag, optarg);
+      if (got == HELP_VALUE + 1 + i || (flag->letter && got == flag->letter))
+        status = take(usage, flag, optarg);
     }
     if (status != CNN_GO_ON) return status;
   }
@@ -175,12 +184,18 @@ static bool ends_in(const char *path, const char *suffix) {
   return n > m && strcmp(path + n - m, suffix) == 0;
 }
 
-int cnn_usage_suffix(const cnn_usage *usage, const char *option, const char *path, const char *const *suffixes) {
+int cnn_usage_suffix(const cnn_usage *usage, const char *option, const char *path,
+                     const char *const *suffixes) {
   char list[80] = "";
   for (int i = 0; path && suffixes[i]; i++) {
     if (ends_in(path, suffixes[i])) return CNN_GO_ON;
     size_t used = strlen(list);
-    snprintf(list + used, sizeof list - used, "%s%s", i == 0 ? "" : suffixes[i + 1] ? ", " : " or ", suffixes[i]);
+    snprintf(list + used, sizeof list - used, "%s%s",
+             i == 0            ? ""
+             : suffixes[i + 1] ? ", "
+                               : " or ",
+             suffixes[i]);
   }
-  return path ? cnn_usage_error(usage, "%s writes a file that ends in %s, not '%s'", option, list, path) : CNN_GO_ON;
+  return path ? cnn_usage_error(usage, "%s writes a file that ends in %s, not '%s'", option, list, path)
+              : CNN_GO_ON;
 }

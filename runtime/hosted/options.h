@@ -6,24 +6,24 @@
 #include <stdint.h>
 
 typedef enum cnn_value_kind {
-  CNN_VALUE_FLAG,    /* bool */
-  CNN_VALUE_TEXT,    /* const char * */
-  CNN_VALUE_WHOLE,   /* int64_t from `low` to `high` */
-  CNN_VALUE_NUMBER,  /* double from `low` to `high` */
-  CNN_VALUE_SEED,    /* uint64_t */
-  CNN_VALUE_CHOICE   /* int: which of `choices` */
+  CNN_VALUE_FLAG,   /* bool */
+  CNN_VALUE_TEXT,   /* const char * */
+  CNN_VALUE_WHOLE,  /* int64_t from `low` to `high` */
+  CNN_VALUE_NUMBER, /* double from `low` to `high` */
+  CNN_VALUE_SEED,   /* uint64_t */
+  CNN_VALUE_CHOICE  /* int: which of `choices` */
 } cnn_value_kind;
 
 typedef struct cnn_flag {
   const char *name;
-  char letter;               /* 0: none */
+  char letter; /* 0: none */
   cnn_value_kind kind;
-  void *value;               /* left alone when the option is not given */
-  const char *argument;      /* as the help shows it: "PATH" */
-  const char *help;          /* one line, which the help wraps */
+  void *value;          /* left alone when the option is not given */
+  const char *argument; /* as the help shows it: "PATH" */
+  const char *help;     /* one line, which the help wraps */
   double low, high;
   const char *const *choices; /* NULL at the end */
-  bool *given;               /* may be NULL */
+  bool *given;                /* may be NULL */
 } cnn_flag;
 
 typedef struct cnn_usage {
@@ -36,9 +36,12 @@ typedef struct cnn_usage {
 
 enum { CNN_EXIT_FAILED = 1, CNN_EXIT_USAGE = 2, CNN_GO_ON = -1 };
 
-/* argv[0] is the command. CNN_GO_ON, with the operands, as many as there may be, in argv[*operand ..] (NULL: there are none); else the exit status, and all has been said. */
+/* argv[0] is the command. CNN_GO_ON, with the operands, as many as there may be, in argv[*operand ..] (NULL:
+ * there are none); else the exit status, and all has been said. */
 int cnn_usage_parse(const cnn_usage *usage, int argc, char **argv, int *operand);
 /* CNN_GO_ON if the path is NULL or ends in one of the suffixes; else it has been said that it should. */
-int cnn_usage_suffix(const cnn_usage *usage, const char *option, const char *path, const char *const *suffixes);
-int cnn_usage_error(const cnn_usage *usage, const char *format, ...) __attribute__((format(printf, 2, 3))); /* CNN_EXIT_USAGE */
+int cnn_usage_suffix(const cnn_usage *usage, const char *option, const char *path,
+                     const char *const *suffixes);
+int cnn_usage_error(const cnn_usage *usage, const char *format, ...)
+    __attribute__((format(printf, 2, 3))); /* CNN_EXIT_USAGE */
 #endif

@@ -70,11 +70,11 @@ static cnn_status classes_check(const cnn_archive *archive, const char *path, co
              path, (int)c, name[c], network->label[c]);
     break;
   case CNN_CLASSES_MOVED:
-    status = cnn_failure(CNN_MISMATCH,
-                         "%s: class %d of these weights is '%s', but '%s' is the label of another class; "
-                         "they were trained with the classes %s, in this order",
-                         path, (int)c, name[c], name[c],
-                         cnn_classes_list(name, classes.count, list, sizeof list));
+    status =
+        cnn_failure(CNN_MISMATCH,
+                    "%s: class %d of these weights is '%s', but '%s' is the label of another class; "
+                    "they were trained with the classes %s, in this order",
+                    path, (int)c, name[c], name[c], cnn_classes_list(name, classes.count, list, sizeof list));
     break;
   }
   cnn_classes_free(&classes);

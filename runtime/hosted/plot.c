@@ -1,4 +1,5 @@
-/* plot.c: pictures of a run and of an evaluation, as SVG: curves over epochs, and the confusion of classes, which is also written as text. */
+/* plot.c: pictures of a run and of an evaluation, as SVG: curves over epochs, and the confusion of classes,
+ * which is also written as text. */
 // SPDX-License-Identifier: MIT-0
 #include <inttypes.h>
 #include <math.h>
@@ -20,7 +21,8 @@ __attribute__((format(printf, 2, 3))) static void put(cnn_writer *writer, const 
   va_start(arguments, format);
   int length = vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
-  if (length > 0) cnn_writer_put(writer, text, (size_t)length < sizeof text ? (size_t)length : sizeof text - 1);
+  if (length > 0)
+    cnn_writer_put(writer, text, (size_t)length < sizeof text ? (size_t)length : sizeof text - 1);
 }
 
 static cnn_text at(double value) { return cnn_number_fixed(value, 1); } /* a coordinate */
@@ -32,7 +34,11 @@ static void put_escaped(cnn_writer *writer, const char *text, int most) {
       cnn_writer_put(writer, "…", 3);
       return;
     }
-    const char *replacement = *text == '<' ? "&lt;" : *text == '>' ? "&gt;" : *text == '&' ? "&amp;" : *text == '"' ? "&quot;" : NULL;
+    const char *replacement = *text == '<'   ? "&lt;"
+                              : *text == '>' ? "&gt;"
+                              : *text == '&' ? "&amp;"
+                              : *text == '"' ? "&quot;"
+                                             : NULL;
     if (replacement) {
       cnn_writer_put(writer, replacement, strlen(replacement));
     } else if ((unsigned char)*text >= 32) {
@@ -41,14 +47,16 @@ static void put_escaped(cnn_writer *writer, const char *text, int most) {
   }
 }
 
-static void put_text(cnn_writer *writer, double x, double y, const char *anchor, const char *style, const char *text, int most) {
+static void put_text(cnn_writer *writer, double x, double y, const char *anchor, const char *style,
+                     const char *text, int most) {
   put(writer, "<text x=\"%s\" y=\"%s\" text-anchor=\"%s\" %s>", at(x).text, at(y).text, anchor, style);
   put_escaped(writer, text, most);
   put(writer, "</text>\n");
 }
 
 static void put_line(cnn_writer *writer, double x1, double y1, double x2, double y2, const char *colour) {
-  put(writer, "<line x1=\"%s\" y1=\"%s\" x2=\"%s\" y2=\"%s\" stroke=\"%s\"/>\n", at(x1).text, at(y1).text, at(x2).text, at(y2).text, colour);
+  put(writer, "<line x1=\"%s\" y1=\"%s\" x2=\"%s\" y2=\"%s\" stroke=\"%s\"/>\n", at(x1).text, at(y1).text,
+      at(x2).text, at(y2).text, colour);
 }
 
 static void put_dot(cnn_writer *writer, double x, double y, const char *colour) {
@@ -56,7 +64,8 @@ static void put_dot(cnn_writer *writer, double x, double y, const char *colour) 
 }
 
 static void begin(cnn_writer *writer, double width, double height) {
-  put(writer, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %s %s\" width=\"%s\" height=\"%s\" "
+  put(writer,
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %s %s\" width=\"%s\" height=\"%s\" "
       "font-family=\"Helvetica, Arial, sans-serif\" font-size=\"12\" fill=\"%s\">\n",
       at(width).text, at(height).text, at(width).text, at(height).text, INK);
   put(writer, "<rect width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>\n");
@@ -73,14 +82,16 @@ static double nice_step(double range, int wanted) {
 typedef struct Panel {
   const char *title;
   double left, top, width, height;
-  double low, high, step;         /* of the y axis */
+  double low, high, step; /* of the y axis */
   int32_t epochs;
 } Panel;
 
 typedef double Series(const cnn_epoch *epoch, int32_t metric);
 
 static double train_loss(const cnn_epoch *epoch, int32_t metric) { return (void)metric, epoch->train.loss; }
-static double val_loss(const cnn_epoch *epoch, int32_t metric) { return (void)metric, epoch->val.samples ? epoch->val.loss : NAN; }
+static double val_loss(const cnn_epoch *epoch, int32_t metric) {
+  return (void)metric, epoch->val.samples ? epoch->val.loss : NAN;
+}
 static double rate(const cnn_epoch *epoch, int32_t metric) { return (void)metric, epoch->rate; }
 
 static double train_metric(const cnn_epoch *epoch, int32_t metric) {
@@ -111,7 +122,10 @@ static void widen(Panel *panel, const cnn_epoch *epoch, Series *series, int32_t 
 
 /* Rounds the range to whole steps; a flat curve gets some room. */
 static void round_range(Panel *panel) {
-  if (!(panel->low <= panel->high)) panel->low = 0, panel->high = 1;
+  if (!(panel->low <= panel->high)) {
+    panel->low = 0;
+    panel->high = 1;
+  }
   if (panel->high - panel->low < 1e-12 + 1e-9 * fabs(panel->high)) {
     double room = panel->high == 0 ? 1 : 0.5 * fabs(panel->high);
     panel->low -= room;
@@ -124,7 +138,8 @@ static void round_range(Panel *panel) {
 
 static void put_frame(cnn_writer *writer, const Panel *panel) {
   double bottom = panel->top + panel->height, right = panel->left + panel->width;
-  put_text(writer, panel->left, panel->top - 14, "start", "font-weight=\"bold\" font-size=\"14\"", panel->title, 60);
+  put_text(writer, panel->left, panel->top - 14, "start", "font-weight=\"bold\" font-size=\"14\"",
+           panel->title, 60);
   int ticks = (int)floor((panel->high - panel->low) / panel->step + 0.5);
   for (int i = 0; i <= ticks; i++) {
     double value = panel->low + i * panel->step, y = panel_y(panel, value);
@@ -141,13 +156,17 @@ static void put_frame(cnn_writer *writer, const Panel *panel) {
   put_text(writer, right, bottom + 34, "end", "font-size=\"11\" fill=\"#57606a\"", "epoch", 20);
 }
 
-static bool put_curve(cnn_writer *writer, const Panel *panel, const cnn_epoch *epoch, Series *series, int32_t metric, const char *colour) {
+static bool put_curve(cnn_writer *writer, const Panel *panel, const cnn_epoch *epoch, Series *series,
+                      int32_t metric, const char *colour) {
   bool drawing = false, any = false;
   for (int32_t i = 0; i < panel->epochs; i++) {
     double value = series(&epoch[i], metric);
     if (isfinite(value)) {
       double x = panel_x(panel, i + 1), y = panel_y(panel, value);
-      if (!drawing) put(writer, "<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"2\" stroke-linejoin=\"round\" points=\"", colour);
+      if (!drawing)
+        put(writer,
+            "<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"2\" stroke-linejoin=\"round\" points=\"",
+            colour);
       put(writer, "%s%s,%s", drawing ? " " : "", at(x).text, at(y).text);
       any = drawing = true;
     }
@@ -169,14 +188,17 @@ static void put_legend(cnn_writer *writer, double right, double y, const char *c
   put_text(writer, right - 30, y, "end", "", text, 20);
 }
 
-static void put_pair(cnn_writer *writer, Panel panel, const cnn_epoch *epoch, Series *train, Series *val, int32_t metric) {
+static void put_pair(cnn_writer *writer, Panel panel, const cnn_epoch *epoch, Series *train, Series *val,
+                     int32_t metric) {
   widen(&panel, epoch, train, metric);
   widen(&panel, epoch, val, metric);
   round_range(&panel);
   put_frame(writer, &panel);
   double right = panel.left + panel.width, y = panel.top - 14;
-  if (put_curve(writer, &panel, epoch, train, metric, TRAINING)) put_legend(writer, right, y, TRAINING, "training");
-  if (put_curve(writer, &panel, epoch, val, metric, VALIDATION)) put_legend(writer, right - 100, y, VALIDATION, "validation");
+  if (put_curve(writer, &panel, epoch, train, metric, TRAINING))
+    put_legend(writer, right, y, TRAINING, "training");
+  if (put_curve(writer, &panel, epoch, val, metric, VALIDATION))
+    put_legend(writer, right - 100, y, VALIDATION, "validation");
 }
 
 cnn_status cnn_plot_write(const char *path, const char *title, const cnn_epoch *epoch, int32_t epochs) {
@@ -193,10 +215,17 @@ cnn_status cnn_plot_write(const char *path, const char *title, const cnn_epoch *
     panel.left = 70 + i % 2 * (PANEL + 100);
     panel.top = 90 + i / 2 * (HEIGHT + 84);
     panel.title = i == 0 ? "loss" : epoch[0].train.metric[i - 1].name;
-    put_pair(&writer, panel, epoch, i == 0 ? train_loss : train_metric, i == 0 ? val_loss : val_metric, i - 1);
+    put_pair(&writer, panel, epoch, i == 0 ? train_loss : train_metric, i == 0 ? val_loss : val_metric,
+             i - 1);
   }
-  Panel panel = {.title = "learning rate", .left = 70, .top = 90 + rows * (HEIGHT + 84), .width = 2 * PANEL + 100, .height = RATE_HEIGHT, .low = 0,
-                 .high = NAN, .epochs = epochs};
+  Panel panel = {.title = "learning rate",
+                 .left = 70,
+                 .top = 90 + rows * (HEIGHT + 84),
+                 .width = 2 * PANEL + 100,
+                 .height = RATE_HEIGHT,
+                 .low = 0,
+                 .high = NAN,
+                 .epochs = epochs};
   widen(&panel, epoch, rate, 0);
   round_range(&panel);
   panel.step = (panel.high - panel.low) / 2;
@@ -209,7 +238,9 @@ cnn_status cnn_plot_write(const char *path, const char *title, const cnn_epoch *
 /* ---- Confusion */
 
 static const char *class_name(const cnn_network *network, const cnn_data *data, int32_t c, char room[16]) {
-  const char *name = network->label && c < network->labels ? network->label[c] : data ? cnn_data_class(data, c) : NULL;
+  const char *name = network->label && c < network->labels ? network->label[c]
+                     : data                                ? cnn_data_class(data, c)
+                                                           : NULL;
   if (name) return name;
   snprintf(room, 16, "%d", (int)c);
   return room;
@@ -232,7 +263,8 @@ static void put_cell(cnn_writer *writer, const char *name, int most, int width, 
 }
 
 /* The same as numbers in columns; names are shortened so that ten classes fit into 80 characters. */
-static cnn_status confusion_print(const char *path, const cnn_network *network, const cnn_data *data, const cnn_evaluation *evaluation) {
+static cnn_status confusion_print(const char *path, const cnn_network *network, const cnn_data *data,
+                                  const cnn_evaluation *evaluation) {
   enum { NAME = 12, CELL = 6 };
   const int32_t n = evaluation->classes;
   cnn_writer writer;
@@ -256,7 +288,8 @@ static cnn_status confusion_print(const char *path, const cnn_network *network, 
 
 enum { NAMED = 120, NAME_MOST = 20 }; /* classes whose names are drawn, and characters of a name */
 
-static double width_of_names(const cnn_network *network, const cnn_data *data, int32_t n) { /* about: of the longest */
+static double width_of_names(const cnn_network *network, const cnn_data *data,
+                             int32_t n) { /* about: of the longest */
   int longest = 0;
   char room[16];
   for (int32_t c = 0; c < n && n <= NAMED; c++) {
@@ -267,13 +300,15 @@ static double width_of_names(const cnn_network *network, const cnn_data *data, i
 }
 
 /* Rows are true classes, columns predicted ones; the darker, the larger a part of its row. */
-static cnn_status confusion_draw(const char *path, const cnn_network *network, const cnn_data *data, const cnn_evaluation *evaluation) {
+static cnn_status confusion_draw(const char *path, const cnn_network *network, const cnn_data *data,
+                                 const cnn_evaluation *evaluation) {
   int32_t n = evaluation->classes;
   cnn_writer writer;
   cnn_status status = cnn_writer_open(&writer, path);
   if (status.code != CNN_OK) return status;
   double cell = n <= 12 ? 52 : n <= 30 ? 34 : n <= NAMED ? 14 : 1680.0 / n;
-  const double names = width_of_names(network, data, n), left = 28 + names, top = 76 + 0.87 * names; /* those of columns stand at 60 degrees */
+  const double names = width_of_names(network, data, n), left = 28 + names,
+               top = 76 + 0.87 * names; /* those of columns stand at 60 degrees */
   bool named = n <= NAMED, numbered = n <= 30;
   begin(&writer, fmax(left + n * cell + fmax(names / 2, 20) + 8, 340), top + n * cell + 24);
   put_text(&writer, 20, 30, "start", "font-weight=\"bold\" font-size=\"16\"", network->name, 60);
@@ -286,22 +321,30 @@ static cnn_status confusion_draw(const char *path, const cnn_network *network, c
     for (int32_t c = 0; c < n; c++) all += (double)row[c];
     if (named) {
       put_text(&writer, left - 8, top + middle + 4, "end", style, name, NAME_MOST);
-      put(&writer, "<g transform=\"translate(%s %s) rotate(-60)\">\n", at(left + middle + 4).text, at(top - 8).text);
+      put(&writer, "<g transform=\"translate(%s %s) rotate(-60)\">\n", at(left + middle + 4).text,
+          at(top - 8).text);
       put_text(&writer, 0, 0, "start", style, name, NAME_MOST);
       put(&writer, "</g>\n");
     }
     for (int32_t c = 0; c < n; c++) {
-      double part = all > 0 ? (double)row[c] / all : 0, shade = sqrt(part); /* the root, so that rare mistakes can be seen */
-      int red = (int)(255 - shade * (r == c ? 225 : 20)), green = (int)(255 - shade * (r == c ? 145 : 190)); /* blue if right, else red */
+      double part = all > 0 ? (double)row[c] / all : 0,
+             shade = sqrt(part); /* the root, so that rare mistakes can be seen */
+      int red = (int)(255 - shade * (r == c ? 225 : 20)),
+          green = (int)(255 - shade * (r == c ? 145 : 190)); /* blue if right, else red */
       int blue = (int)(255 - shade * (r == c ? 75 : 215));
       if (row[c] == 0 && n > 30) continue;
       double x = left + c * cell, y = top + r * cell;
-      put(&writer, "<rect x=\"%s\" y=\"%s\" width=\"%s\" height=\"%s\" fill=\"#%02x%02x%02x\" stroke=\"%s\" stroke-width=\"0.5\"/>\n",
-          at(x).text, at(y).text, at(cell).text, at(cell).text, (unsigned)red, (unsigned)green, (unsigned)blue, FAINT);
+      put(&writer,
+          "<rect x=\"%s\" y=\"%s\" width=\"%s\" height=\"%s\" fill=\"#%02x%02x%02x\" stroke=\"%s\" "
+          "stroke-width=\"0.5\"/>\n",
+          at(x).text, at(y).text, at(cell).text, at(cell).text, (unsigned)red, (unsigned)green,
+          (unsigned)blue, FAINT);
       if (numbered && row[c] > 0) {
         char number[64];
-        snprintf(number, sizeof number, "font-size=\"%d\" fill=\"%s\"", cell > 40 ? 12 : 9, shade > 0.6 ? "#ffffff" : INK);
-        put_text(&writer, x + cell / 2, y + cell / 2 + 4, "middle", number, cnn_number((double)row[c], 6).text, 12);
+        snprintf(number, sizeof number, "font-size=\"%d\" fill=\"%s\"", cell > 40 ? 12 : 9,
+                 shade > 0.6 ? "#ffffff" : INK);
+        put_text(&writer, x + cell / 2, y + cell / 2 + 4, "middle", number,
+                 cnn_number((double)row[c], 6).text, 12);
       }
     }
   }
@@ -310,8 +353,10 @@ static cnn_status confusion_draw(const char *path, const cnn_network *network, c
   return cnn_writer_commit(&writer);
 }
 
-cnn_status cnn_confusion_write(const char *path, const cnn_network *network, const cnn_data *data, const cnn_evaluation *evaluation) {
-  if (!evaluation->confusion) return cnn_failure(CNN_BAD_ARGUMENT, "%s: there is no confusion of classes to draw", path);
+cnn_status cnn_confusion_write(const char *path, const cnn_network *network, const cnn_data *data,
+                               const cnn_evaluation *evaluation) {
+  if (!evaluation->confusion)
+    return cnn_failure(CNN_BAD_ARGUMENT, "%s: there is no confusion of classes to draw", path);
   const size_t length = strlen(path);
   const bool text = length > 4 && strcmp(path + length - 4, ".txt") == 0;
   return (text ? confusion_print : confusion_draw)(path, network, data, evaluation);

@@ -14,7 +14,10 @@
 #include "archive.h"
 #include "number.h"
 
-typedef struct Listener { void (*tell)(void *context, const char *line); void *context; } Listener;
+typedef struct Listener {
+  void (*tell)(void *context, const char *line);
+  void *context;
+} Listener;
 
 /* ---- What weights say of themselves */
 
@@ -22,8 +25,8 @@ void cnn_about_weights(cnn_about *about, const char *data, const char *loss, int
                        const char *measure, double value) {
   snprintf(about->epoch, sizeof about->epoch, "%d", (int)epoch);
   snprintf(about->value, sizeof about->value, "%s", cnn_number(value, 9).text);
-  const char *const note[] = {"data", data, "loss", loss, "epoch", about->epoch, "measure", measure, "value",
-                              about->value, NULL};
+  const char *const note[] = {"data",    data,    "loss",  loss,         "epoch", about->epoch,
+                              "measure", measure, "value", about->value, NULL};
   memcpy(about->note, note, sizeof note);
   if (!measure) about->note[4] = NULL;
 }
@@ -40,7 +43,8 @@ static void take(char *text, size_t room, const cnn_archive *archive, const char
   snprintf(text, room, "%s", note ? note : "");
 }
 
-/* An empty file is none. What is no weights is there, but not ours, so that only a lack of memory is an error. */
+/* An empty file is none. What is no weights is there, but not ours, so that only a lack of memory is an
+ * error. */
 static cnn_status weights_look(const char *path, Weights *weights) {
   struct stat about;
   cnn_archive archive;
@@ -64,7 +68,7 @@ static cnn_status weights_look(const char *path, Weights *weights) {
 /* Whether both were rated in the same way, and the first is at least as good. */
 static bool as_good(const Weights *a, const Weights *b) {
   const bool alike = a->rated && b->rated && strcmp(a->measure, b->measure) == 0 &&
-      strcmp(a->data, b->data) == 0 && strcmp(a->loss, b->loss) == 0;
+                     strcmp(a->data, b->data) == 0 && strcmp(a->loss, b->loss) == 0;
   return alike && (cnn_metric_rises(a->measure) ? a->value >= b->value : a->value <= b->value);
 }
 
@@ -123,8 +127,8 @@ static cnn_status keep_run(const char *out, bool there, const char *checkpoint, 
                            const char *stopped, const Listener *listener) {
   char line[1000];
   char *beside = cnn_sibling(stopped, "checkpoint");
-  cnn_status status = beside ? copy(checkpoint, beside) : cnn_failure(CNN_NO_MEMORY, "%s: out of memory",
-                                                                      stopped);
+  cnn_status status =
+      beside ? copy(checkpoint, beside) : cnn_failure(CNN_NO_MEMORY, "%s: out of memory", stopped);
   if (status.code == CNN_OK && there) status = copy(out, stopped);
   snprintf(line, sizeof line,
            "%.200s holds a run that was stopped %s; it is kept: '--resume --out %.200s' goes on with it",
@@ -141,8 +145,10 @@ static bool from_elsewhere(const char *path, const Weights *weights) {
 }
 
 static cnn_status refuse(const char *path) {
-  return cnn_failure(CNN_BAD_ARGUMENT, "%s: is not written over: it is no weights of a program of cnnc; "
-                     "name another --out, or remove it", path);
+  return cnn_failure(CNN_BAD_ARGUMENT,
+                     "%s: is not written over: it is no weights of a program of cnnc; "
+                     "name another --out, or remove it",
+                     path);
 }
 
 cnn_status cnn_previous_check(const char *out) {
@@ -164,7 +170,8 @@ cnn_status cnn_previous_check(const char *out) {
   return status;
 }
 
-/* Weights that no program wrote: nobody can tell whether another run's are better, so nothing replaces them. */
+/* Weights that no program wrote: nobody can tell whether another run's are better, so nothing replaces them.
+ */
 static cnn_status keep_original(const char *out, const Listener *listener) {
   char line[1000];
   char *original = cnn_sibling(out, "original");
@@ -179,7 +186,7 @@ static cnn_status keep_original(const char *out, const Listener *listener) {
 cnn_status cnn_previous_keep(const char *out, void (*tell)(void *context, const char *line), void *context) {
   const Listener listener = {tell, context};
   char *checkpoint = cnn_sibling(out, "checkpoint"), *previous = cnn_sibling(out, "previous"),
-      *stopped = cnn_sibling(out, "stopped");
+       *stopped = cnn_sibling(out, "stopped");
   cnn_status status = cnn_failure(CNN_NO_MEMORY, "%s: out of memory", out);
   if (checkpoint && previous && stopped) {
     char progress[80];
@@ -187,8 +194,8 @@ cnn_status cnn_previous_keep(const char *out, void (*tell)(void *context, const 
     Weights there;
     status = weights_look(out, &there);
     if (status.code == CNN_OK) status = cnn_run_look(checkpoint, &unfinished, progress);
-    if (status.code == CNN_OK && unfinished) status = keep_run(out, there.there, checkpoint, progress,
-                                                               stopped, &listener);
+    if (status.code == CNN_OK && unfinished)
+      status = keep_run(out, there.there, checkpoint, progress, stopped, &listener);
     else if (status.code == CNN_OK && from_elsewhere(out, &there)) status = keep_original(out, &listener);
     else if (status.code == CNN_OK && there.there) status = keep_weights(out, &there, previous, &listener);
   }

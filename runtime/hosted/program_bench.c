@@ -16,7 +16,11 @@
 
 enum { MOST_TIMES = 1 << 20, LAYER_CALLS = 1001 };
 
-typedef struct Times { double *second; int32_t count; double total; } Times; /* of single calls */
+typedef struct Times {
+  double *second;
+  int32_t count;
+  double total;
+} Times; /* of single calls */
 
 typedef struct Bench {
   const cnn_network *network;
@@ -25,12 +29,12 @@ typedef struct Bench {
   cnn_pace pace;
   bool json, train;
   float *weights;
-  cnn_batch batch;           /* made-up samples */
+  cnn_batch batch; /* made-up samples */
   float **output;
   void *model, *workspace;
   Times times;
-  double *layer_second;      /* [steps of infer][LAYER_CALLS]: of the latest calls */
-  double *step_seconds;      /* the median of each step */
+  double *layer_second; /* [steps of infer][LAYER_CALLS]: of the latest calls */
+  double *step_seconds; /* the median of each step */
   int64_t timed_calls;
   double mark;
 } Bench;
@@ -56,7 +60,8 @@ static void fill(cnn_batch *batch) {
     int64_t elements = (judged.class_target ? judged.positions : network->output[o].size) * batch->capacity;
     for (int64_t j = 0; j < elements; j++) {
       if (judged.class_target) {
-        ((int32_t *)batch->target[o])[j] = (int32_t)cnn_random_below(random, (uint32_t)j, (uint32_t)judged.classes);
+        ((int32_t *)batch->target[o])[j] =
+            (int32_t)cnn_random_below(random, (uint32_t)j, (uint32_t)judged.classes);
       } else {
         ((float *)batch->target[o])[j] = (float)(cnn_random_bits(random, (uint32_t)j) >> 31);
       }
@@ -75,8 +80,9 @@ static cnn_status prepare(Bench *bench) {
   bench->times.second = malloc(MOST_TIMES * sizeof *bench->times.second);
   bench->step_seconds = calloc((size_t)network->steps + 1, sizeof *bench->step_seconds);
   bench->layer_second = calloc((size_t)network->steps * LAYER_CALLS + 1, sizeof *bench->layer_second);
-  if (!cnn_batch_open(&bench->batch, network, samples, bench->train) || !bench->layer_second || !bench->weights || !bench->output || !bench->model || !bench->workspace ||
-      !bench->times.second || !bench->step_seconds) {
+  if (!cnn_batch_open(&bench->batch, network, samples, bench->train) || !bench->layer_second ||
+      !bench->weights || !bench->output || !bench->model || !bench->workspace || !bench->times.second ||
+      !bench->step_seconds) {
     return cnn_failure(CNN_NO_MEMORY, "no memory to run %s", network->name);
   }
   bench->batch.count = samples;
@@ -88,14 +94,16 @@ static cnn_status prepare(Bench *bench) {
     network->init(bench->weights, 1);
   } else { /* any numbers of a usual size: the time does not depend on them */
     cnn_random random = cnn_random_stream(2, CNN_STREAM_DATA, 0);
-    for (int64_t i = 0; i < network->parameters; i++) bench->weights[i] = 0.1f * cnn_random_uniform(random, (uint32_t)i) + 0.01f;
+    for (int64_t i = 0; i < network->parameters; i++)
+      bench->weights[i] = 0.1f * cnn_random_uniform(random, (uint32_t)i) + 0.01f;
   }
   return cnn_success();
 }
 
 static void infer(Bench *bench) {
   double begun = cnn_pace_begin(&bench->pace);
-  bench->network->infer(bench->model, (const void *const *)bench->batch.input, bench->output, bench->workspace);
+  bench->network->infer(bench->model, (const void *const *)bench->batch.input, bench->output,
+                        bench->workspace);
   cnn_pace_end(&bench->pace, begun);
 }
 
@@ -109,12 +117,14 @@ static cnn_trainer trainer_of(Bench *bench, void *memory) {
 /* A rate of 0, so that random targets do not drive the weights to infinity. */
 static void step(Bench *bench, cnn_trainer *trainer) {
   double begun = cnn_pace_begin(&bench->pace);
-  cnn_trainer_batch(trainer, (const void *const *)bench->batch.input, (const void *const *)bench->batch.target, bench->batch.count, bench->output);
+  cnn_trainer_batch(trainer, (const void *const *)bench->batch.input,
+                    (const void *const *)bench->batch.target, bench->batch.count, bench->output);
   cnn_trainer_update(trainer, 0);
   cnn_pace_end(&bench->pace, begun);
 }
 
-/* Calls until the time is over, the first tenth of it unmeasured; at least three calls. trainer: NULL for infer. */
+/* Calls until the time is over, the first tenth of it unmeasured; at least three calls. trainer: NULL for
+ * infer. */
 static void measure(Bench *bench, cnn_trainer *trainer) {
   Times *times = &bench->times;
   double start = cnn_clock(), warm = start + 0.1 * bench->seconds, end = start + 1.1 * bench->seconds, now;
@@ -131,7 +141,8 @@ static void measure(Bench *bench, cnn_trainer *trainer) {
   }
 }
 
-static void mark(void *context, int32_t number) { /* once for each image of a batch, or for those that lie side by side */
+static void mark(void *context,
+                 int32_t number) { /* once for each image of a batch, or for those that lie side by side */
   Bench *bench = context;
   double now = cnn_clock();
   bench->layer_second[number * LAYER_CALLS + bench->timed_calls % LAYER_CALLS] += now - bench->mark;
@@ -143,21 +154,25 @@ static int by_size(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* Another half of the time for the layers, so that asking the clock between them does not show in the latency. */
+/* Another half of the time for the layers, so that asking the clock between them does not show in the
+ * latency. */
 static void measure_layers(Bench *bench) {
   const cnn_network *network = bench->network;
   if (!network->infer_timed || network->steps == 0) return;
   double end = cnn_clock() + 0.5 * bench->seconds;
   do {
-    for (int32_t i = 0; i < network->steps; i++) bench->layer_second[i * LAYER_CALLS + bench->timed_calls % LAYER_CALLS] = 0;
+    for (int32_t i = 0; i < network->steps; i++)
+      bench->layer_second[i * LAYER_CALLS + bench->timed_calls % LAYER_CALLS] = 0;
     bench->mark = cnn_clock();
     double begun = cnn_pace_begin(&bench->pace);
-    network->infer_timed(bench->model, (const void *const *)bench->batch.input, bench->output, bench->workspace, mark, bench);
+    network->infer_timed(bench->model, (const void *const *)bench->batch.input, bench->output,
+                         bench->workspace, mark, bench);
     cnn_pace_end(&bench->pace, begun);
     bench->timed_calls++;
   } while (bench->mark < end || bench->timed_calls < 3);
   int32_t kept = bench->timed_calls < LAYER_CALLS ? (int32_t)bench->timed_calls : LAYER_CALLS;
-  for (int32_t i = 0; i < network->steps; i++) { /* the median, which another program that takes the processor for a moment does not move */
+  for (int32_t i = 0; i < network->steps;
+       i++) { /* the median, which another program that takes the processor for a moment does not move */
     double *second = bench->layer_second + (int64_t)i * LAYER_CALLS;
     qsort(second, (size_t)kept, sizeof *second, by_size);
     bench->step_seconds[i] = second[kept / 2];
@@ -170,27 +185,34 @@ static double quantile(const Times *times, double part) {
   return times->second[at < 0 ? 0 : at];
 }
 
-static double images_per_second(const Bench *bench) { return (double)bench->times.count * bench->batch.count / bench->times.total; }
+static double images_per_second(const Bench *bench) {
+  return (double)bench->times.count * bench->batch.count / bench->times.total;
+}
 
-static double gflops(int64_t macs, int32_t images, double seconds) { return seconds > 0 ? 2e-9 * (double)macs * images / seconds : 0; }
+static double gflops(int64_t macs, int32_t images, double seconds) {
+  return seconds > 0 ? 2e-9 * (double)macs * images / seconds : 0;
+}
 
 static void print_json(const Bench *bench) {
   const cnn_network *network = bench->network;
   const Times *times = &bench->times;
-  json_t *root = json_pack("{s:{s:f, s:f, s:f}, s:f}", bench->train ? "step_ms" : "latency_ms", "min", 1e3 * quantile(times, 0), "median",
-                           1e3 * quantile(times, 0.5), "p99", 1e3 * quantile(times, 0.99), "images_per_second", images_per_second(bench));
+  json_t *root = json_pack("{s:{s:f, s:f, s:f}, s:f}", bench->train ? "step_ms" : "latency_ms", "min",
+                           1e3 * quantile(times, 0), "median", 1e3 * quantile(times, 0.5), "p99",
+                           1e3 * quantile(times, 0.99), "images_per_second", images_per_second(bench));
   if (bench->train) {
     json_object_set_new(root, "batch", json_integer(bench->batch.count));
   } else {
-    json_object_set_new(root, "gflops", json_real(gflops(network->macs, bench->batch.count, quantile(times, 0.5))));
+    json_object_set_new(root, "gflops",
+                        json_real(gflops(network->macs, bench->batch.count, quantile(times, 0.5))));
   }
   json_object_set_new(root, "threads", json_integer(bench->threads));
   if (!bench->train) {
     json_t *layers = json_array();
     for (int32_t i = 0; bench->timed_calls > 0 && i < network->steps; i++) {
       double seconds = bench->step_seconds[i];
-      json_array_append_new(layers, json_pack("{s:s, s:f, s:f}", "name", network->step[i].name, "ms", 1e3 * seconds, "gflops",
-                                              gflops(network->step[i].macs, bench->batch.count, seconds)));
+      json_array_append_new(layers,
+                            json_pack("{s:s, s:f, s:f}", "name", network->step[i].name, "ms", 1e3 * seconds,
+                                      "gflops", gflops(network->step[i].macs, bench->batch.count, seconds)));
     }
     json_object_set_new(root, "layers", layers);
   }
@@ -203,11 +225,13 @@ static void print_text(const Bench *bench) {
   const cnn_network *network = bench->network;
   const Times *times = &bench->times;
   double median = quantile(times, 0.5);
-  printf("%s: %s of %d image%s, %s calls, %d thread%s, %s\n", network->name, bench->train ? "training steps" : "inference", (int)bench->batch.count,
-         bench->batch.count == 1 ? "" : "s", cnn_number_grouped(times->count).text, (int)bench->threads, bench->threads == 1 ? "" : "s",
-         network->target_name ? network->target_name() : network->target);
-  printf("%s   min %s ms   median %s ms   p99 %s ms\n", bench->train ? "step" : "latency", cnn_number(1e3 * quantile(times, 0), 4).text,
-         cnn_number(1e3 * median, 4).text, cnn_number(1e3 * quantile(times, 0.99), 4).text);
+  printf("%s: %s of %d image%s, %s calls, %d thread%s, %s\n", network->name,
+         bench->train ? "training steps" : "inference", (int)bench->batch.count,
+         bench->batch.count == 1 ? "" : "s", cnn_number_grouped(times->count).text, (int)bench->threads,
+         bench->threads == 1 ? "" : "s", network->target_name ? network->target_name() : network->target);
+  printf("%s   min %s ms   median %s ms   p99 %s ms\n", bench->train ? "step" : "latency",
+         cnn_number(1e3 * quantile(times, 0), 4).text, cnn_number(1e3 * median, 4).text,
+         cnn_number(1e3 * quantile(times, 0.99), 4).text);
   printf("images/s  %s\n", cnn_number_grouped((int64_t)images_per_second(bench)).text);
   if (bench->train) return;
   printf("GFLOP/s   %s\n", cnn_number(gflops(network->macs, bench->batch.count, median), 4).text);
@@ -264,16 +288,21 @@ int cnn_program_bench(const cnn_program *program, int argc, char **argv) {
   Bench bench = {.network = program->network, .seconds = 2};
   int64_t threads = 0;
   const cnn_flag flag[] = {
-    {"seconds", 0, CNN_VALUE_NUMBER, &bench.seconds, "N", "how long it measures (2)", 0, 86400, NULL, NULL},
-    {"threads", 0, CNN_VALUE_WHOLE, &threads, "N", "processors to use, fewer where others keep them busy (all)", 1, 4096, NULL, NULL},
-    {"train", 0, CNN_VALUE_FLAG, &bench.train, "", "whole steps of training instead", 0, 0, NULL, NULL},
-    {"json", 0, CNN_VALUE_FLAG, &bench.json, "", "the same as JSON", 0, 0, NULL, NULL},
+      {"seconds", 0, CNN_VALUE_NUMBER, &bench.seconds, "N", "how long it measures (2)", 0, 86400, NULL, NULL},
+      {"threads", 0, CNN_VALUE_WHOLE, &threads, "N",
+       "processors to use, fewer where others keep them busy (all)", 1, 4096, NULL, NULL},
+      {"train", 0, CNN_VALUE_FLAG, &bench.train, "", "whole steps of training instead", 0, 0, NULL, NULL},
+      {"json", 0, CNN_VALUE_FLAG, &bench.json, "", "the same as JSON", 0, 0, NULL, NULL},
   };
-  cnn_usage usage = {program->name, "bench", "", "How fast the net is on this machine.", flag, sizeof flag / sizeof *flag};
+  cnn_usage usage = {
+      program->name, "bench", "", "How fast the net is on this machine.", flag, sizeof flag / sizeof *flag};
   const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);
   if (parsed != CNN_GO_ON) return parsed;
   if (bench.train && (!program->network->gradients || !program->network->recipe)) {
-    cnn_status status = cnn_failure(CNN_BAD_ARGUMENT, "%s was compiled without training code: its program has no train block, or --no-train was given", program->network->name);
+    cnn_status status = cnn_failure(
+        CNN_BAD_ARGUMENT,
+        "%s was compiled without training code: its program has no train block, or --no-train was given",
+        program->network->name);
     return cnn_program_fail(program, &status);
   }
   bench.threads = cnn_threads_of_net((int32_t)threads);

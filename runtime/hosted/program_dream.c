@@ -1,6 +1,8 @@
-/* program_dream.c: `net dream`: an input that the net takes for a class as surely as it can be made to: gradient ascent on the score, from noise or from a picture
- * (Simonyan, Vedaldi and Zisserman, 2014). Left to itself it finds patterns that no eye can read, so after each step the picture is drawn back a little to where it
- * began (decay; ibid.), now and then blurred, less and less (Yosinski et al., 2015), and each step sees it shifted by a few pixels (jitter; Mordvintsev et al., 2015). */
+/* program_dream.c: `net dream`: an input that the net takes for a class as surely as it can be made to:
+ * gradient ascent on the score, from noise or from a picture (Simonyan, Vedaldi and Zisserman, 2014). Left to
+ * itself it finds patterns that no eye can read, so after each step the picture is drawn back a little to
+ * where it began (decay; ibid.), now and then blurred, less and less (Yosinski et al., 2015), and each step
+ * sees it shifted by a few pixels (jitter; Mordvintsev et al., 2015). */
 // SPDX-License-Identifier: MIT-0
 #include <math.h>
 #include <stdio.h>
@@ -13,24 +15,33 @@
 
 enum { BLUR_EVERY = 4, CLASSES_MOST = 64 };
 
-typedef struct Arguments { const char *weights, *prefix, *out, *output, *from; int64_t steps, jitter, index; double rate, decay, blur; uint64_t seed; int fit; } Arguments;
+typedef struct Arguments {
+  const char *weights, *prefix, *out, *output, *from;
+  int64_t steps, jitter, index;
+  double rate, decay, blur;
+  uint64_t seed;
+  int fit;
+} Arguments;
 
 typedef struct Dream {
   cnn_viewer viewer;
   const cnn_port *port;
-  int32_t height, width, channels;   /* a sequence has one row, a vector one pixel */
-  double low, high, step;            /* range of the values; a step of rate 1 */
-  float *start, *picture, *row;      /* row: for blurring */
+  int32_t height, width, channels; /* a sequence has one row, a vector one pixel */
+  double low, high, step;          /* range of the values; a step of rate 1 */
+  float *start, *picture, *row;    /* row: for blurring */
   cnn_unit unit[CLASSES_MOST];
   int32_t units;
-  unsigned char *result;             /* [units][size], in the input's type */
+  unsigned char *result; /* [units][size], in the input's type */
 } Dream;
 
-typedef struct Score { double score, probability; } Score;
+typedef struct Score {
+  double score, probability;
+} Score;
 
 /* ---- The picture */
 
-/* One line of `count` pixels that lie `apart` numbers from each other; beyond its ends it goes on as it ends. */
+/* One line of `count` pixels that lie `apart` numbers from each other; beyond its ends it goes on as it ends.
+ */
 static void blur_line(float *line, int32_t count, int64_t apart, double sigma, float *room) {
   const int32_t reach = (int32_t)ceil(3 * sigma);
   for (int32_t i = 0; i < count; i++) room[i] = line[i * apart];
@@ -49,8 +60,10 @@ static void blur_line(float *line, int32_t count, int64_t apart, double sigma, f
 static void blur(Dream *d, double sigma) {
   const int64_t across = (int64_t)d->width * d->channels;
   for (int32_t y = 0; y < d->height; y++)
-    for (int32_t c = 0; c < d->channels; c++) blur_line(d->picture + y * across + c, d->width, d->channels, sigma, d->row);
-  for (int64_t x = 0; x < across && d->height > 1; x++) blur_line(d->picture + x, d->height, across, sigma, d->row);
+    for (int32_t c = 0; c < d->channels; c++)
+      blur_line(d->picture + y * across + c, d->width, d->channels, sigma, d->row);
+  for (int64_t x = 0; x < across && d->height > 1; x++)
+    blur_line(d->picture + x, d->height, across, sigma, d->row);
 }
 
 /* What the net sees: the picture shifted, what leaves at one side enters at the other. */
@@ -61,7 +74,8 @@ static int64_t shifted(const Dream *d, int32_t y, int32_t x, int32_t down, int32
 static void show(Dream *d, int32_t down, int32_t right) {
   const float *from = d->picture;
   for (int32_t y = 0; y < d->height; y++)
-    for (int32_t x = 0; x < d->width; x++, from += d->channels) memcpy(d->viewer.value[0] + shifted(d, y, x, down, right), from, (size_t)d->channels * sizeof(float));
+    for (int32_t x = 0; x < d->width; x++, from += d->channels)
+      memcpy(d->viewer.value[0] + shifted(d, y, x, down, right), from, (size_t)d->channels * sizeof(float));
   cnn_viewer_forward(&d->viewer);
 }
 
@@ -70,21 +84,25 @@ static void show(Dream *d, int32_t down, int32_t right) {
 static void ascend(Dream *d, const Arguments *a, cnn_unit unit, int64_t step) {
   const cnn_random random = cnn_random_keys(a->seed + 1, (uint64_t)step);
   const uint32_t jitter = (uint32_t)a->jitter;
-  const int32_t down = (int32_t)cnn_random_below(random, 0, (jitter < (uint32_t)d->height ? jitter : (uint32_t)d->height - 1) + 1);
-  const int32_t right = (int32_t)cnn_random_below(random, 1, (jitter < (uint32_t)d->width ? jitter : (uint32_t)d->width - 1) + 1);
+  const int32_t down = (int32_t)cnn_random_below(
+      random, 0, (jitter < (uint32_t)d->height ? jitter : (uint32_t)d->height - 1) + 1);
+  const int32_t right = (int32_t)cnn_random_below(
+      random, 1, (jitter < (uint32_t)d->width ? jitter : (uint32_t)d->width - 1) + 1);
   show(d, down, right);
   cnn_viewer_backward(&d->viewer, unit);
   const float *gradient = cnn_viewer_gradient(&d->viewer, 0);
   const double left = 1 - (double)step / (double)a->steps; /* falls from 1 to 0 */
   double sum = 0;
   for (int64_t k = 0; k < d->port->size; k++) sum += fabs((double)gradient[k]);
-  const double rate = sum > 0 && isfinite(sum) ? a->rate * d->step * (0.25 + 0.75 * left) * (double)d->port->size / sum : 0;
+  const double rate =
+      sum > 0 && isfinite(sum) ? a->rate * d->step * (0.25 + 0.75 * left) * (double)d->port->size / sum : 0;
   float *to = d->picture, *start = d->start;
   for (int32_t y = 0; y < d->height; y++)
     for (int32_t x = 0; x < d->width; x++) {
       const float *slope = gradient + shifted(d, y, x, down, right);
       for (int32_t c = 0; c < d->channels; c++, to++, start++) {
-        const double moved = (double)*to + rate * (double)slope[c], kept = moved + a->decay * ((double)*start - moved);
+        const double moved = (double)*to + rate * (double)slope[c],
+                     kept = moved + a->decay * ((double)*start - moved);
         *to = (float)fmin(fmax(kept, d->low), d->high);
       }
     }
@@ -99,17 +117,23 @@ static Score score_of(Dream *d, cnn_unit unit) {
 static void report(const Dream *d, cnn_unit unit, Score before, Score after, char *caption, size_t room) {
   char name[120];
   cnn_unit_name(d->viewer.network, unit, name);
-  printf("%s: score %s -> %s", name, cnn_number_fixed(before.score, 4).text, cnn_number_fixed(after.score, 4).text);
-  if (!isnan(after.probability)) printf(", probability %s -> %s", cnn_number_fixed(before.probability, 4).text, cnn_number_fixed(after.probability, 4).text);
+  printf("%s: score %s -> %s", name, cnn_number_fixed(before.score, 4).text,
+         cnn_number_fixed(after.score, 4).text);
+  if (!isnan(after.probability))
+    printf(", probability %s -> %s", cnn_number_fixed(before.probability, 4).text,
+           cnn_number_fixed(after.probability, 4).text);
   printf("\n");
   snprintf(caption, room, "%s: %s", name, cnn_number_fixed(after.score, 1).text);
 }
 
 static cnn_status dream_all(Dream *d, const Arguments *a) {
-  const size_t bytes = (size_t)d->port->size * sizeof(float), raw = (size_t)d->port->size * cnn_type_bytes(d->port->type);
+  const size_t bytes = (size_t)d->port->size * sizeof(float),
+               raw = (size_t)d->port->size * cnn_type_bytes(d->port->type);
   char title[200], subtitle[300], caption[200];
   snprintf(title, sizeof title, "%s: what the net dreams of", d->viewer.network->name);
-  snprintf(subtitle, sizeof subtitle, "%lld steps of gradient ascent on the score from %s; under each picture, its score", (long long)a->steps, a->from ? a->from : "noise");
+  snprintf(subtitle, sizeof subtitle,
+           "%lld steps of gradient ascent on the score from %s; under each picture, its score",
+           (long long)a->steps, a->from ? a->from : "noise");
   cnn_figure *figure = cnn_figure_new(title, subtitle);
   cnn_figure_section(figure, "", NULL, 0, 0);
   if (a->from) cnn_figure_input(figure, d->port, d->start, "from");
@@ -140,9 +164,13 @@ static cnn_status choose_units(Dream *d, const Arguments *a) {
   const cnn_network *network = d->viewer.network;
   if (strcmp(a->output, "all") == 0) {
     d->unit[0] = cnn_viewer_best(&d->viewer);
-    const int32_t channels = network->output[d->unit[0].output].dim[network->output[d->unit[0].output].rank - 1];
-    if (channels > CLASSES_MOST) return cnn_failure(CNN_BAD_ARGUMENT, "--output=all shows at most %d, and there are %d", CLASSES_MOST, channels);
-    for (d->units = 0; d->units < channels; d->units++) d->unit[d->units] = (cnn_unit){d->unit[0].output, d->units};
+    const int32_t channels =
+        network->output[d->unit[0].output].dim[network->output[d->unit[0].output].rank - 1];
+    if (channels > CLASSES_MOST)
+      return cnn_failure(CNN_BAD_ARGUMENT, "--output=all shows at most %d, and there are %d", CLASSES_MOST,
+                         channels);
+    for (d->units = 0; d->units < channels; d->units++)
+      d->unit[d->units] = (cnn_unit){d->unit[0].output, d->units};
     return cnn_success();
   }
   d->units = 1;
@@ -158,15 +186,20 @@ static cnn_status start(Dream *d, const Arguments *a) {
     const double value = middle + 8 * d->step * cnn_viewer_noise(random, (uint32_t)k);
     d->viewer.value[0][k] = (float)fmin(fmax(value, d->low), d->high);
   }
-  cnn_status status = a->from ? cnn_viewer_read(&d->viewer, a->from, a->index, (cnn_fit)a->fit) : cnn_success();
+  cnn_status status =
+      a->from ? cnn_viewer_read(&d->viewer, a->from, a->index, (cnn_fit)a->fit) : cnn_success();
   memcpy(d->start, d->viewer.value[0], (size_t)d->port->size * sizeof(float));
   return status;
 }
 
 static cnn_status dream_open(Dream *d, const Arguments *a) {
   const cnn_network *network = d->viewer.network;
-  if (network->inputs != 1) return cnn_failure(CNN_BAD_ARGUMENT, "%s has %d inputs; dream works on one", network->name, network->inputs);
-  if (network->look->gradient[0] < 0) return cnn_failure(CNN_BAD_ARGUMENT, "no gradient passes from the outputs of %s back to its input", network->name);
+  if (network->inputs != 1)
+    return cnn_failure(CNN_BAD_ARGUMENT, "%s has %d inputs; dream works on one", network->name,
+                       network->inputs);
+  if (network->look->gradient[0] < 0)
+    return cnn_failure(CNN_BAD_ARGUMENT, "no gradient passes from the outputs of %s back to its input",
+                       network->name);
   d->port = &network->input[0];
   d->channels = d->port->dim[d->port->rank - 1];
   d->width = d->port->rank > 1 ? d->port->dim[d->port->rank - 2] : 1;
@@ -180,7 +213,8 @@ static cnn_status dream_open(Dream *d, const Arguments *a) {
   d->picture = malloc(n * sizeof(float));
   d->row = malloc((size_t)(d->width > d->height ? d->width : d->height) * sizeof(float));
   d->result = malloc(n * (size_t)d->units * cnn_type_bytes(d->port->type));
-  if (!d->start || !d->picture || !d->row || !d->result) return cnn_failure(CNN_NO_MEMORY, "no memory to dream");
+  if (!d->start || !d->picture || !d->row || !d->result)
+    return cnn_failure(CNN_NO_MEMORY, "no memory to dream");
   return start(d, a);
 }
 
@@ -202,23 +236,39 @@ static int dream(const cnn_program *program, Arguments *a) {
 int cnn_program_dream(const cnn_program *program, int argc, char **argv) {
   Arguments a = {.steps = 256, .jitter = -1, .rate = 8, .decay = 0.01, .blur = 1};
   const cnn_flag flag[] = {
-    {"output", 0, CNN_VALUE_TEXT, &a.output, "K|all", "a class by number or label, or an output's channel; all: one picture each", 0, 0, NULL, NULL},
-    {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT", ".png: a page; .npy: the inputs themselves, as predict takes them", 0, 0, NULL, NULL},
-    {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL, NULL},
-    {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX",
-     "removes PREFIX ('module.') from the names in that file; names that do not begin with it are "
-     "ignored", 0, 0, NULL, NULL},
-    {"from", 0, CNN_VALUE_TEXT, &a.from, "IMAGE", "begin with it (noise)", 0, 0, NULL, NULL},
-    {"steps", 0, CNN_VALUE_WHOLE, &a.steps, "N", "of gradient ascent (256)", 1, 1e6, NULL, NULL},
-    {"rate", 0, CNN_VALUE_NUMBER, &a.rate, "X", "how far a step goes, in shades of grey (8)", 0, 1e6, NULL, NULL},
-    {"decay", 0, CNN_VALUE_NUMBER, &a.decay, "X", "how much of the way back to its beginning each step takes (0.01)", 0, 1, NULL, NULL},
-    {"blur", 0, CNN_VALUE_NUMBER, &a.blur, "X", "standard deviation of the first blur, in pixels; it fades out (1)", 0, 100, NULL, NULL},
-    {"jitter", 0, CNN_VALUE_WHOLE, &a.jitter, "N", "each step sees it shifted by up to so many pixels (a fourteenth of the width)", 0, 1e6, NULL, NULL},
-    {"seed", 0, CNN_VALUE_SEED, &a.seed, "S", "of noise and shifts (0)", 0, 0, NULL, NULL},
-    {"index", 0, CNN_VALUE_WHOLE, &a.index, "N", "which sample of an array of several (0)", 0, 1e15, NULL, NULL},
-    {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox", "how a picture of another size comes to fit", 0, 0, cnn_fit_choices, NULL},
+      {"output", 0, CNN_VALUE_TEXT, &a.output, "K|all",
+       "a class by number or label, or an output's channel; all: one picture each", 0, 0, NULL, NULL},
+      {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT",
+       ".png: a page; .npy: the inputs themselves, as predict takes them", 0, 0, NULL, NULL},
+      {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W",
+       ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL,
+       NULL},
+      {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX",
+       "removes PREFIX ('module.') from the names in that file; names that do not begin with it are "
+       "ignored",
+       0, 0, NULL, NULL},
+      {"from", 0, CNN_VALUE_TEXT, &a.from, "IMAGE", "begin with it (noise)", 0, 0, NULL, NULL},
+      {"steps", 0, CNN_VALUE_WHOLE, &a.steps, "N", "of gradient ascent (256)", 1, 1e6, NULL, NULL},
+      {"rate", 0, CNN_VALUE_NUMBER, &a.rate, "X", "how far a step goes, in shades of grey (8)", 0, 1e6, NULL,
+       NULL},
+      {"decay", 0, CNN_VALUE_NUMBER, &a.decay, "X",
+       "how much of the way back to its beginning each step takes (0.01)", 0, 1, NULL, NULL},
+      {"blur", 0, CNN_VALUE_NUMBER, &a.blur, "X",
+       "standard deviation of the first blur, in pixels; it fades out (1)", 0, 100, NULL, NULL},
+      {"jitter", 0, CNN_VALUE_WHOLE, &a.jitter, "N",
+       "each step sees it shifted by up to so many pixels (a fourteenth of the width)", 0, 1e6, NULL, NULL},
+      {"seed", 0, CNN_VALUE_SEED, &a.seed, "S", "of noise and shifts (0)", 0, 0, NULL, NULL},
+      {"index", 0, CNN_VALUE_WHOLE, &a.index, "N", "which sample of an array of several (0)", 0, 1e15, NULL,
+       NULL},
+      {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox",
+       "how a picture of another size comes to fit", 0, 0, cnn_fit_choices, NULL},
   };
-  cnn_usage usage = {program->name, "dream", "", "Makes an input that excites an output as much as it can.", flag, sizeof flag / sizeof *flag};
+  cnn_usage usage = {program->name,
+                     "dream",
+                     "",
+                     "Makes an input that excites an output as much as it can.",
+                     flag,
+                     sizeof flag / sizeof *flag};
   const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);
   if (parsed != CNN_GO_ON) return parsed;
   if (!a.output) return cnn_usage_error(&usage, "it needs --output");

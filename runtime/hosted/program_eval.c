@@ -11,7 +11,12 @@
 #include "width.h"
 #include "written.h"
 
-typedef struct Arguments { const char *data, *target, *weights, *prefix, *confusion; bool json; int64_t threads, limit; int fit; } Arguments;
+typedef struct Arguments {
+  const char *data, *target, *weights, *prefix, *confusion;
+  bool json;
+  int64_t threads, limit;
+  int fit;
+} Arguments;
 
 static json_t *real(double value) { return isfinite(value) ? json_real(value) : json_null(); }
 
@@ -21,9 +26,8 @@ static json_t *class_json(const cnn_network *network, const cnn_data *data, cons
   /* none where the name is no UTF-8 */
   json_t *label = json_string(cnn_program_label(network, data, c, room));
   return json_pack("{s:o, s:I, s:o, s:o, s:o}", "label", label ? label : json_null(), "samples",
-                   (json_int_t)counts->samples, "precision",
-                   real(cnn_class_precision(counts)), "recall", real(cnn_class_recall(counts)), "f1",
-                       real(cnn_class_f1(counts)));
+                   (json_int_t)counts->samples, "precision", real(cnn_class_precision(counts)), "recall",
+                   real(cnn_class_recall(counts)), "f1", real(cnn_class_f1(counts)));
 }
 
 static cnn_status print_json(const cnn_network *network, const cnn_data *data,
@@ -33,14 +37,14 @@ static cnn_status print_json(const cnn_network *network, const cnn_data *data,
   bool complete = true;
   for (int32_t i = 0; i < measures->metrics; i++) {
     complete = json_object_set_new(metrics, measures->metric[i].name, real(measures->metric[i].value)) == 0 &&
-        complete;
+               complete;
   }
   for (int32_t c = 0; c < evaluation->classes; c++) {
-    complete = json_array_append_new(classes, class_json(network, data, &evaluation->counts[c], c)) == 0 &&
-        complete;
+    complete =
+        json_array_append_new(classes, class_json(network, data, &evaluation->counts[c], c)) == 0 && complete;
   }
-  json_t *root = json_pack("{s:I, s:o, s:o, s:o}", "samples", (json_int_t)measures->samples, "loss", real(measures->loss), "metrics", metrics,
-                           "classes", classes);
+  json_t *root = json_pack("{s:I, s:o, s:o, s:o}", "samples", (json_int_t)measures->samples, "loss",
+                           real(measures->loss), "metrics", metrics, "classes", classes);
   complete = complete && root && json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0;
   json_decref(root);
   if (!complete && !ferror(stdout)) return cnn_failure(CNN_NO_MEMORY, "no memory for the result as JSON");
@@ -117,13 +121,15 @@ static int evaluate(const cnn_program *program, const cnn_usage *usage, const cn
   }
   if (status.code == CNN_OK) {
     print_samples(network, data, arguments);
-    status = cnn_evaluate(network, weights, data, CNN_PART_TEST, (int32_t)arguments->threads, arguments->confusion != NULL, NULL, &evaluation);
+    status = cnn_evaluate(network, weights, data, CNN_PART_TEST, (int32_t)arguments->threads,
+                          arguments->confusion != NULL, NULL, &evaluation);
   }
   if (status.code == CNN_OK) {
     status = (arguments->json ? print_json : print_text)(network, data, &evaluation);
     if (status.code == CNN_OK) status = cnn_program_finish();
   }
-  if (status.code == CNN_OK && arguments->confusion) status = cnn_confusion_write(arguments->confusion, network, data, &evaluation);
+  if (status.code == CNN_OK && arguments->confusion)
+    status = cnn_confusion_write(arguments->confusion, network, data, &evaluation);
   cnn_evaluation_free(&evaluation);
   cnn_data_close(data);
   free(weights);
@@ -133,19 +139,31 @@ static int evaluate(const cnn_program *program, const cnn_usage *usage, const cn
 int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
   Arguments a = {0};
   const cnn_flag flag[] = {
-    {"data", 0, CNN_VALUE_TEXT, &a.data, "PATH", "a data set; its test part is read, or all of it where it has none", 0, 0, NULL, NULL},
-    {"target", 0, CNN_VALUE_TEXT, &a.target, "NAME", "the column of a .csv that is to be predicted (the last), by name or number", 0, 0, NULL, NULL},
-    {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL, NULL},
-    {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX",
-     "removes PREFIX ('module.') from the names in that file; names that do not begin with it are "
-     "ignored", 0, 0, NULL, NULL},
-    {"json", 0, CNN_VALUE_FLAG, &a.json, "", "the same as JSON", 0, 0, NULL, NULL},
-    {"confusion", 0, CNN_VALUE_TEXT, &a.confusion, "FILE.svg|.txt", "which classes are taken for which", 0, 0, NULL, NULL},
-    {"limit", 0, CNN_VALUE_WHOLE, &a.limit, "N", "only the first N samples", 1, 1e15, NULL, NULL},
-    {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},
-    {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox", "how pictures of another size come to fit", 0, 0, cnn_fit_choices, NULL},
+      {"data", 0, CNN_VALUE_TEXT, &a.data, "PATH",
+       "a data set; its test part is read, or all of it where it has none", 0, 0, NULL, NULL},
+      {"target", 0, CNN_VALUE_TEXT, &a.target, "NAME",
+       "the column of a .csv that is to be predicted (the last), by name or number", 0, 0, NULL, NULL},
+      {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W",
+       ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL,
+       NULL},
+      {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX",
+       "removes PREFIX ('module.') from the names in that file; names that do not begin with it are "
+       "ignored",
+       0, 0, NULL, NULL},
+      {"json", 0, CNN_VALUE_FLAG, &a.json, "", "the same as JSON", 0, 0, NULL, NULL},
+      {"confusion", 0, CNN_VALUE_TEXT, &a.confusion, "FILE.svg|.txt", "which classes are taken for which", 0,
+       0, NULL, NULL},
+      {"limit", 0, CNN_VALUE_WHOLE, &a.limit, "N", "only the first N samples", 1, 1e15, NULL, NULL},
+      {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},
+      {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox",
+       "how pictures of another size come to fit", 0, 0, cnn_fit_choices, NULL},
   };
-  cnn_usage usage = {program->name, "eval", "", "Loss, metrics and a table of classes on a data set.", flag, sizeof flag / sizeof *flag};
+  cnn_usage usage = {program->name,
+                     "eval",
+                     "",
+                     "Loss, metrics and a table of classes on a data set.",
+                     flag,
+                     sizeof flag / sizeof *flag};
   const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);
   if (parsed != CNN_GO_ON) return parsed;
   if (!a.data) return cnn_usage_error(&usage, "it needs --data");

@@ -1,5 +1,6 @@
-/* program_occlude.c: `net occlude`: what becomes of the score of a class when a square of the picture is covered, for squares all over it (Zeiler and Fergus, 2014).
- * Of a sequence a stretch of time is covered, of a vector a few numbers. */
+/* program_occlude.c: `net occlude`: what becomes of the score of a class when a square of the picture is
+ * covered, for squares all over it (Zeiler and Fergus, 2014). Of a sequence a stretch of time is covered, of
+ * a vector a few numbers. */
 // SPDX-License-Identifier: MIT-0
 #include <math.h>
 #include <stdio.h>
@@ -12,22 +13,31 @@
 
 enum { STRIP = 600 }; /* how wide a sequence is drawn, about */
 
-typedef struct Arguments { const char *weights, *prefix, *out, *class; int64_t window, stride, index; double fill; int fit; bool filled; } Arguments;
+typedef struct Arguments {
+  const char *weights, *prefix, *out, *class;
+  int64_t window, stride, index;
+  double fill;
+  int fit;
+  bool filled;
+} Arguments;
 
 typedef struct Occlusion {
   cnn_viewer viewer;
   const cnn_port *port;
-  int32_t height, width, channels;   /* of what is covered: a sequence is one row, a vector one row of one channel */
+  int32_t height, width,
+      channels; /* of what is covered: a sequence is one row, a vector one row of one channel */
   int32_t window, stride, rows, columns; /* positions of the window */
   cnn_unit unit;
-  bool likely;                       /* probabilities are compared; else scores */
-  double whole;                      /* with nothing covered */
-  float *plain, *fill;               /* fill: by channel */
-  float *value;                      /* [rows][columns] */
-  float *drop, *times;               /* by pixel: how much is lost where it is covered, on average */
+  bool likely;         /* probabilities are compared; else scores */
+  double whole;        /* with nothing covered */
+  float *plain, *fill; /* fill: by channel */
+  float *value;        /* [rows][columns] */
+  float *drop, *times; /* by pixel: how much is lost where it is covered, on average */
 } Occlusion;
 
-static double value_now(const Occlusion *o) { return o->likely ? cnn_viewer_probability(&o->viewer, o->unit) : cnn_viewer_score(&o->viewer, o->unit); }
+static double value_now(const Occlusion *o) {
+  return o->likely ? cnn_viewer_probability(&o->viewer, o->unit) : cnn_viewer_score(&o->viewer, o->unit);
+}
 
 /* The last window ends where the picture does. */
 static int32_t place(const Occlusion *o, int32_t i, int32_t extent) {
@@ -67,10 +77,12 @@ static void report(const Occlusion *o, const char *path) {
   char room[120];
   for (int64_t i = 1; i < (int64_t)o->rows * o->columns; i++)
     if (o->value[i] < o->value[worst]) worst = i;
-  const int32_t top = place(o, (int32_t)(worst / o->columns), o->height), left = place(o, (int32_t)(worst % o->columns), o->width);
-  const int32_t bottom = top + o->window < o->height ? top + o->window : o->height, right = left + o->window < o->width ? left + o->window : o->width;
-  printf("%s: %s %s %s; %s with ", path, cnn_unit_name(o->viewer.network, o->unit, room), of_what(o), cnn_number_fixed(o->whole, 4).text,
-         cnn_number_fixed((double)o->value[worst], 4).text);
+  const int32_t top = place(o, (int32_t)(worst / o->columns), o->height),
+                left = place(o, (int32_t)(worst % o->columns), o->width);
+  const int32_t bottom = top + o->window < o->height ? top + o->window : o->height,
+                right = left + o->window < o->width ? left + o->window : o->width;
+  printf("%s: %s %s %s; %s with ", path, cnn_unit_name(o->viewer.network, o->unit, room), of_what(o),
+         cnn_number_fixed(o->whole, 4).text, cnn_number_fixed((double)o->value[worst], 4).text);
   if (o->port->rank == 3) printf("rows %d to %d, columns", top, bottom - 1);
   else printf(o->port->rank == 2 ? "positions" : "elements");
   printf(" %d to %d covered\n", left, right - 1);
@@ -87,15 +99,18 @@ static void draw_overlay(cnn_figure *figure, const Occlusion *o, const cnn_scale
     for (int32_t c = 0; c < o->channels; c++) grey += ((double)pixel[c] - dark) / o->channels;
     cnn_scale_colour(scale, (double)o->drop[i], rgb);
     const double cover = 0.9 * sqrt(fmin(fabs((double)o->drop[i]) / scale->high, 1));
-    for (int c = 0; c < 3; c++) rgb[c] = (uint8_t)(cover * rgb[c] + (1 - cover) * fmin(fmax(grey, 0), 255) + 0.5);
+    for (int c = 0; c < 3; c++)
+      rgb[c] = (uint8_t)(cover * rgb[c] + (1 - cover) * fmin(fmax(grey, 0), 255) + 0.5);
   }
 }
 
 static cnn_status draw(const Occlusion *o, const Arguments *a, const char *path) {
   char title[200], subtitle[300], room[120], caption[64], covered[48];
-  snprintf(title, sizeof title, "%s: occlusion, %s", o->viewer.network->name, cnn_unit_name(o->viewer.network, o->unit, room));
+  snprintf(title, sizeof title, "%s: occlusion, %s", o->viewer.network->name,
+           cnn_unit_name(o->viewer.network, o->unit, room));
   snprintf(covered, sizeof covered, o->height > 1 ? "%dx%d" : "%d", o->window, o->window);
-  snprintf(subtitle, sizeof subtitle, "%s: %s %s; windows of %s, every %d", path, of_what(o), cnn_number_fixed(o->whole, 4).text, covered, o->stride);
+  snprintf(subtitle, sizeof subtitle, "%s: %s %s; windows of %s, every %d", path, of_what(o),
+           cnn_number_fixed(o->whole, 4).text, covered, o->stride);
   const cnn_scale scale = cnn_scale_of(o->drop, (int64_t)o->height * o->width);
   cnn_figure *figure = cnn_figure_new(title, subtitle);
   const bool picture = cnn_port_is_picture(o->port);
@@ -103,7 +118,8 @@ static cnn_status draw(const Occlusion *o, const Arguments *a, const char *path)
   snprintf(caption, sizeof caption, "%s lost where covered", of_what(o));
   cnn_figure_section(figure, "", picture ? &scale : NULL, picture ? 0 : 1, zoom);
   cnn_figure_input(figure, o->port, o->plain, o->port->name);
-  if (!picture) cnn_figure_section(figure, "", &scale, 1, zoom); /* a strip under a sequence, pixel by pixel */
+  if (!picture)
+    cnn_figure_section(figure, "", &scale, 1, zoom); /* a strip under a sequence, pixel by pixel */
   cnn_figure_values(figure, o->drop, o->height, o->width, o->width, 1, &scale, caption);
   draw_overlay(figure, o, &scale);
   cnn_status status = cnn_figure_write(figure, a->out);
@@ -130,15 +146,19 @@ static cnn_status measure(Occlusion *o, const Arguments *a, const char *path) {
   const int32_t side = o->height > 1 && o->height < o->width ? o->height : o->width;
   o->window = (int32_t)(a->window ? a->window : side > 7 ? (side + 3) / 7 : 1);
   o->stride = (int32_t)(a->stride ? a->stride : o->window > 7 ? (o->window + 1) / 4 : 1);
-  if (o->window > o->width && o->window > o->height) return cnn_failure(CNN_BAD_ARGUMENT, "a window of %d covers all of the input \"%s\"", o->window, o->port->name);
-  o->rows = positions(o, o->height), o->columns = positions(o, o->width);
+  if (o->window > o->width && o->window > o->height)
+    return cnn_failure(CNN_BAD_ARGUMENT, "a window of %d covers all of the input \"%s\"", o->window,
+                       o->port->name);
+  o->rows = positions(o, o->height);
+  o->columns = positions(o, o->width);
   const size_t pixels = (size_t)o->height * (size_t)o->width;
   o->plain = malloc((size_t)o->port->size * sizeof(float));
   o->fill = calloc((size_t)o->channels, sizeof(float));
   o->value = calloc((size_t)o->rows * (size_t)o->columns, sizeof(float));
   o->drop = calloc(pixels, sizeof(float));
   o->times = calloc(pixels, sizeof(float));
-  if (!o->plain || !o->fill || !o->value || !o->drop || !o->times) return cnn_failure(CNN_NO_MEMORY, "%s: no memory", path);
+  if (!o->plain || !o->fill || !o->value || !o->drop || !o->times)
+    return cnn_failure(CNN_NO_MEMORY, "%s: no memory", path);
   cnn_status status = cnn_viewer_read(&o->viewer, path, a->index, (cnn_fit)a->fit);
   if (status.code != CNN_OK) return status;
   memcpy(o->plain, o->viewer.value[0], (size_t)o->port->size * sizeof(float));
@@ -180,19 +200,31 @@ static int occlude(const cnn_program *program, const Arguments *a, const char *p
 int cnn_program_occlude(const cnn_program *program, int argc, char **argv) {
   Arguments a = {0};
   const cnn_flag flag[] = {
-    {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT", ".png: a page; .npy: the probability (or score) for each position of the window", 0, 0, NULL, NULL},
-    {"class", 0, CNN_VALUE_TEXT, &a.class, "K", "whose probability: a number or a label (the one that is predicted)", 0, 0, NULL, NULL},
-    {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL, NULL},
-    {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX",
-     "removes PREFIX ('module.') from the names in that file; names that do not begin with it are "
-     "ignored", 0, 0, NULL, NULL},
-    {"window", 0, CNN_VALUE_WHOLE, &a.window, "N", "side of the window in pixels (a seventh of the picture's)", 1, 1e6, NULL, NULL},
-    {"stride", 0, CNN_VALUE_WHOLE, &a.stride, "N", "pixels from one position to the next (1; of large windows a quarter)", 1, 1e6, NULL, NULL},
-    {"fill", 0, CNN_VALUE_NUMBER, &a.fill, "X", "what the window is filled with (the picture's mean colour)", -1e30, 1e30, NULL, &a.filled},
-    {"index", 0, CNN_VALUE_WHOLE, &a.index, "N", "which sample of an array of several (0)", 0, 1e15, NULL, NULL},
-    {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox", "how pictures of another size come to fit", 0, 0, cnn_fit_choices, NULL},
+      {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT",
+       ".png: a page; .npy: the probability (or score) for each position of the window", 0, 0, NULL, NULL},
+      {"class", 0, CNN_VALUE_TEXT, &a.class, "K",
+       "whose probability: a number or a label (the one that is predicted)", 0, 0, NULL, NULL},
+      {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W",
+       ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL,
+       NULL},
+      {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX",
+       "removes PREFIX ('module.') from the names in that file; names that do not begin with it are "
+       "ignored",
+       0, 0, NULL, NULL},
+      {"window", 0, CNN_VALUE_WHOLE, &a.window, "N",
+       "side of the window in pixels (a seventh of the picture's)", 1, 1e6, NULL, NULL},
+      {"stride", 0, CNN_VALUE_WHOLE, &a.stride, "N",
+       "pixels from one position to the next (1; of large windows a quarter)", 1, 1e6, NULL, NULL},
+      {"fill", 0, CNN_VALUE_NUMBER, &a.fill, "X",
+       "what the window is filled with (the picture's mean colour)", -1e30, 1e30, NULL, &a.filled},
+      {"index", 0, CNN_VALUE_WHOLE, &a.index, "N", "which sample of an array of several (0)", 0, 1e15, NULL,
+       NULL},
+      {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox",
+       "how pictures of another size come to fit", 0, 0, cnn_fit_choices, NULL},
   };
-  cnn_usage usage = {program->name, "occlude", "IMAGE", "Draws what the prediction loses when parts of an input are covered.", flag, sizeof flag / sizeof *flag};
+  cnn_usage usage = {program->name, "occlude",
+                     "IMAGE",       "Draws what the prediction loses when parts of an input are covered.",
+                     flag,          sizeof flag / sizeof *flag};
   int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
   if (parsed != CNN_GO_ON) return parsed;
   int ready = cnn_viewer_usage(&usage, program, a.weights, argv[operand], a.out, true);

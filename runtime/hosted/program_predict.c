@@ -19,7 +19,12 @@
 
 enum { SHOWN_SCORES = 5, SHOWN_VALUES = 8 };
 
-typedef struct Arguments { const char *weights, *prefix, *out; bool json; int64_t threads; int fit; } Arguments;
+typedef struct Arguments {
+  const char *weights, *prefix, *out;
+  bool json;
+  int64_t threads;
+  int fit;
+} Arguments;
 
 typedef struct Prediction {
   const cnn_network *network;
@@ -28,15 +33,15 @@ typedef struct Prediction {
   cnn_pace pace;
   cnn_batch batch;
   cnn_reader reader;
-  float **output;            /* of one call */
-  float **kept;              /* of all samples, for -o */
+  float **output; /* of one call */
+  float **kept;   /* of all samples, for -o */
   int64_t samples, room;
-  bool batched;              /* the arrays had a leading n, or there are several inputs */
-  double *score;             /* of the classes of one position */
-  int64_t *rank;             /* classes, the best first */
+  bool batched;  /* the arrays had a leading n, or there are several inputs */
+  double *score; /* of the classes of one position */
+  int64_t *rank; /* classes, the best first */
   json_t *json;
-  bool incomplete;           /* there was no memory for all of it */
-  cnn_status unread;  /* CNN_OK, or that some pictures of a folder are damaged */
+  bool incomplete;   /* there was no memory for all of it */
+  cnn_status unread; /* CNN_OK, or that some pictures of a folder are damaged */
 } Prediction;
 
 static json_t *real(double value) { return isfinite(value) ? json_real(value) : json_null(); }
@@ -47,7 +52,8 @@ static json_t *real(double value) { return isfinite(value) ? json_real(value) : 
 static void class_scores(const cnn_port *port, const cnn_judged *judged, const float *value, double *score) {
   int64_t n = judged->channels;
   if (judged->binary) {
-    for (int64_t c = 0; c < n; c++) score[c] = port->scores == CNN_SCORES_BINARY ? (double)value[c] : 1 / (1 + exp(-(double)value[c]));
+    for (int64_t c = 0; c < n; c++)
+      score[c] = port->scores == CNN_SCORES_BINARY ? (double)value[c] : 1 / (1 + exp(-(double)value[c]));
     if (n == 1) {
       score[1] = score[0];
       score[0] = 1 - score[1];
@@ -57,7 +63,9 @@ static void class_scores(const cnn_port *port, const cnn_judged *judged, const f
   double top = -INFINITY, sum = 0;
   for (int64_t c = 0; c < n; c++) top = fmax(top, (double)value[c]);
   for (int64_t c = 0; c < n; c++) {
-    score[c] = port->scores == CNN_SCORES_PROBABILITY ? (double)value[c] : exp((double)value[c] - (port->scores == CNN_SCORES_LOGIT ? top : 0));
+    score[c] = port->scores == CNN_SCORES_PROBABILITY
+                   ? (double)value[c]
+                   : exp((double)value[c] - (port->scores == CNN_SCORES_LOGIT ? top : 0));
     sum += score[c];
   }
   for (int64_t c = 0; port->scores == CNN_SCORES_LOGIT && c < n; c++) score[c] /= sum;
@@ -69,7 +77,8 @@ static void rank_classes(const double *score, int64_t classes, int64_t wanted, i
   for (int64_t i = 0; i < wanted && i < classes; i++) {
     int64_t best = i;
     for (int64_t j = i + 1; j < classes; j++) {
-      if (score[rank[j]] > score[rank[best]] || (score[rank[j]] == score[rank[best]] && rank[j] < rank[best])) best = j;
+      if (score[rank[j]] > score[rank[best]] || (score[rank[j]] == score[rank[best]] && rank[j] < rank[best]))
+        best = j;
     }
     int64_t chosen = rank[best];
     memmove(rank + i + 1, rank + i, (size_t)(best - i) * sizeof *rank);
@@ -88,18 +97,21 @@ static int64_t class_at(const cnn_port *port, const cnn_judged *judged, const fl
 
 /* ---- One sample as text: "PATH: LABEL SCORE, ..."; of several outputs each with its name. */
 
-static void print_classes(Prediction *prediction, const cnn_port *port, const cnn_judged *judged, const float *value) {
+static void print_classes(Prediction *prediction, const cnn_port *port, const cnn_judged *judged,
+                          const float *value) {
   char room[24];
   class_scores(port, judged, value, prediction->score);
   rank_classes(prediction->score, judged->classes, SHOWN_SCORES, prediction->rank);
   for (int64_t i = 0; i < SHOWN_SCORES && i < judged->classes; i++) {
     int64_t c = prediction->rank[i];
-    printf("%s%s %s", i ? ", " : "", cnn_program_label(prediction->network, NULL, c, room), cnn_number_fixed(prediction->score[c], 4).text);
+    printf("%s%s %s", i ? ", " : "", cnn_program_label(prediction->network, NULL, c, room),
+           cnn_number_fixed(prediction->score[c], 4).text);
   }
 }
 
 /* A map of classes: how much of it each class covers. */
-static void print_shares(Prediction *prediction, const cnn_port *port, const cnn_judged *judged, const float *value) {
+static void print_shares(Prediction *prediction, const cnn_port *port, const cnn_judged *judged,
+                         const float *value) {
   double *share = calloc((size_t)judged->classes, sizeof *share);
   char room[24];
   if (!share) {
@@ -107,22 +119,26 @@ static void print_shares(Prediction *prediction, const cnn_port *port, const cnn
     return;
   }
   for (int64_t i = 0; i < judged->positions; i++) {
-    share[class_at(port, judged, value + i * judged->channels, prediction->score)] += 1 / (double)judged->positions;
+    share[class_at(port, judged, value + i * judged->channels, prediction->score)] +=
+        1 / (double)judged->positions;
   }
   rank_classes(share, judged->classes, SHOWN_SCORES, prediction->rank);
   for (int64_t i = 0; i < SHOWN_SCORES && i < judged->classes && share[prediction->rank[i]] > 0; i++) {
     int64_t c = prediction->rank[i];
-    printf("%s%s %s", i ? ", " : "", cnn_program_label(prediction->network, NULL, c, room), cnn_number_fixed(share[c], 4).text);
+    printf("%s%s %s", i ? ", " : "", cnn_program_label(prediction->network, NULL, c, room),
+           cnn_number_fixed(share[c], 4).text);
   }
   free(share);
 }
 
 static void print_values(const cnn_port *port, const float *value) {
-  for (int64_t i = 0; i < port->size && i < SHOWN_VALUES; i++) printf("%s%s", i ? " " : "", cnn_number((double)value[i], 6).text);
+  for (int64_t i = 0; i < port->size && i < SHOWN_VALUES; i++)
+    printf("%s%s", i ? " " : "", cnn_number((double)value[i], 6).text);
   if (port->size > SHOWN_VALUES) printf(" ... (%s values)", cnn_number_grouped(port->size).text);
 }
 
-static void print_sample(Prediction *prediction, const char *path, int64_t index, bool batched, int32_t slot) {
+static void print_sample(Prediction *prediction, const char *path, int64_t index, bool batched,
+                         int32_t slot) {
   const cnn_network *network = prediction->network;
   printf(batched ? "%s[%lld]: " : "%s: ", path, (long long)index);
   for (int32_t o = 0; o < network->outputs; o++) {
@@ -210,20 +226,24 @@ static cnn_status keep(Prediction *prediction, int32_t count) {
     room = 2 * samples;
     for (int32_t o = 0; o < network->outputs; o++) {
       float *larger = realloc(prediction->kept[o], (size_t)(room * network->output[o].size) * sizeof *larger);
-      if (!larger) return cnn_failure(CNN_NO_MEMORY, "no memory to keep the outputs of %lld samples", (long long)samples);
+      if (!larger)
+        return cnn_failure(CNN_NO_MEMORY, "no memory to keep the outputs of %lld samples",
+                           (long long)samples);
       prediction->kept[o] = larger;
     }
     prediction->room = room;
   }
   for (int32_t o = 0; o < network->outputs; o++) {
     int64_t size = network->output[o].size;
-    memcpy(prediction->kept[o] + prediction->samples * size, prediction->output[o], (size_t)(count * size) * sizeof(float));
+    memcpy(prediction->kept[o] + prediction->samples * size, prediction->output[o],
+           (size_t)(count * size) * sizeof(float));
   }
   prediction->samples = samples;
   return cnn_success();
 }
 
-/* The colours of PASCAL VOC's masks: the bits of the class, spread over the high bits of red, green and blue. */
+/* The colours of PASCAL VOC's masks: the bits of the class, spread over the high bits of red, green and blue.
+ */
 static void class_colour(int64_t c, uint8_t rgb[3]) {
   rgb[0] = rgb[1] = rgb[2] = 0;
   for (int bit = 7; bit >= 0 && c > 0; bit--, c >>= 3) {
@@ -231,16 +251,20 @@ static void class_colour(int64_t c, uint8_t rgb[3]) {
   }
 }
 
-static uint8_t byte_of(float value) { return value >= 1 ? 255 : value > 0 ? (uint8_t)(value * 255 + 0.5f) : 0; }
+static uint8_t byte_of(float value) {
+  return value >= 1 ? 255 : value > 0 ? (uint8_t)(value * 255 + 0.5f) : 0;
+}
 
 static bool is_map(const cnn_network *network, int32_t o) {
   cnn_judged judged = cnn_judge(network, o);
-  return network->output[o].rank == 3 && !network->output[o].regions && judged.classes > 0 && judged.positions > 1;
+  return network->output[o].rank == 3 && !network->output[o].regions && judged.classes > 0 &&
+         judged.positions > 1;
 }
 
 static bool is_picture(const cnn_network *network, int32_t o) {
   cnn_judged judged = cnn_judge(network, o);
-  return network->output[o].rank == 3 && !network->output[o].regions && judged.classes == 0 && (judged.channels == 1 || judged.channels == 3);
+  return network->output[o].rank == 3 && !network->output[o].regions && judged.classes == 0 &&
+         (judged.channels == 1 || judged.channels == 3);
 }
 
 /* The first output that can be shown: a map of classes in colours, or a picture of values from 0 to 1. */
@@ -249,10 +273,12 @@ static cnn_status write_picture(Prediction *prediction, const char *path) {
   int32_t o = 0;
   while (o < network->outputs && !is_map(network, o) && !is_picture(network, o)) o++;
   if (o == network->outputs) {
-    return cnn_failure(CNN_BAD_ARGUMENT, "%s: no output is a picture; -o OUT.%s writes numbers", path, o > 1 ? "npz" : "npy");
+    return cnn_failure(CNN_BAD_ARGUMENT, "%s: no output is a picture; -o OUT.%s writes numbers", path,
+                       o > 1 ? "npz" : "npy");
   }
   if (prediction->samples != 1) {
-    return cnn_failure(CNN_BAD_ARGUMENT, "%s: a picture shows one sample, not %lld", path, (long long)prediction->samples);
+    return cnn_failure(CNN_BAD_ARGUMENT, "%s: a picture shows one sample, not %lld", path,
+                       (long long)prediction->samples);
   }
   const cnn_port *port = &network->output[o];
   cnn_judged judged = cnn_judge(network, o);
@@ -262,7 +288,8 @@ static cnn_status write_picture(Prediction *prediction, const char *path) {
   if (!image.pixel) return cnn_failure(CNN_NO_MEMORY, "%s: no memory", path);
   const float *value = prediction->kept[o];
   for (int64_t i = 0; map && i < judged.positions; i++) {
-    class_colour(class_at(port, &judged, value + i * judged.channels, prediction->score), image.pixel + 3 * i);
+    class_colour(class_at(port, &judged, value + i * judged.channels, prediction->score),
+                 image.pixel + 3 * i);
   }
   for (int64_t i = 0; !map && i < port->size; i++) image.pixel[i] = byte_of(value[i]);
   cnn_status status = cnn_image_write(path, &image);
@@ -286,11 +313,14 @@ static cnn_status open_prediction(const cnn_program *program, Prediction *predic
   prediction->score = calloc((size_t)most, sizeof *prediction->score);
   prediction->rank = calloc((size_t)most, sizeof *prediction->rank);
   prediction->json = json_array();
-  bool fine = cnn_batch_open(&prediction->batch, network, network->batch, false) && cnn_reader_open(&prediction->reader, network) && prediction->model && prediction->workspace &&
-              prediction->output && prediction->kept && prediction->score && prediction->rank && prediction->json;
+  bool fine = cnn_batch_open(&prediction->batch, network, network->batch, false) &&
+              cnn_reader_open(&prediction->reader, network) && prediction->model && prediction->workspace &&
+              prediction->output && prediction->kept && prediction->score && prediction->rank &&
+              prediction->json;
   if (!fine) return cnn_failure(CNN_NO_MEMORY, "no memory to run %s", network->name);
   float *weights;
-  cnn_status status = cnn_program_weights(program, prediction->arguments->weights, prediction->arguments->prefix, &weights);
+  cnn_status status =
+      cnn_program_weights(program, prediction->arguments->weights, prediction->arguments->prefix, &weights);
   if (status.code == CNN_OK && network->pack) network->pack(prediction->model, weights);
   free(weights);
   return status;
@@ -314,7 +344,8 @@ static cnn_status read_sample(Prediction *prediction, const cnn_inputs *inputs, 
   for (int32_t i = 0; status.code == CNN_OK && i < network->inputs; i++) {
     const cnn_port *port = &network->input[i];
     size_t bytes = (size_t)port->size * cnn_type_bytes(port->type);
-    cnn_port_arrange(port, prediction->reader.raw.input[i], (char *)prediction->batch.input[i] + (size_t)slot * bytes);
+    cnn_port_arrange(port, prediction->reader.raw.input[i],
+                     (char *)prediction->batch.input[i] + (size_t)slot * bytes);
   }
   return status;
 }
@@ -329,10 +360,12 @@ static cnn_status predict_file(Prediction *prediction, const char *path) {
   prediction->batched = prediction->batched || batched;
   for (int64_t first = 0; status.code == CNN_OK && first < count; first += network->batch) {
     int32_t now = count - first < network->batch ? (int32_t)(count - first) : network->batch;
-    for (int32_t i = 0; status.code == CNN_OK && i < now; i++) status = read_sample(prediction, inputs, first + i, i);
+    for (int32_t i = 0; status.code == CNN_OK && i < now; i++)
+      status = read_sample(prediction, inputs, first + i, i);
     if (status.code != CNN_OK) break;
     double begun = cnn_pace_begin(&prediction->pace);
-    network->infer(prediction->model, (const void *const *)prediction->batch.input, prediction->output, prediction->workspace);
+    network->infer(prediction->model, (const void *const *)prediction->batch.input, prediction->output,
+                   prediction->workspace);
     cnn_pace_end(&prediction->pace, begun);
     for (int32_t i = 0; i < now; i++) {
       if (prediction->arguments->json) {
@@ -364,7 +397,8 @@ static cnn_status predict_folder(Prediction *prediction, const char *path) {
   int64_t failed = 0;
   for (int64_t i = 0; status.code == CNN_OK && i < pictures.count; i++) {
     status = predict_file(prediction, pictures.path[i]);
-    if (status.code != CNN_BAD_FORMAT || prediction->arguments->out) continue; /* rows of -o stand for all pictures */
+    if (status.code != CNN_BAD_FORMAT || prediction->arguments->out)
+      continue; /* rows of -o stand for all pictures */
     fprintf(stderr, "%s\n", status.message);
     status = cnn_success();
     failed++;
@@ -395,9 +429,10 @@ static int predict(const cnn_program *program, const Arguments *arguments, int f
     printf("\n");
   }
   if (status.code == CNN_OK && arguments->out) {
-    status = ends_in(arguments->out, ".png") ? write_picture(&prediction, arguments->out)
-                                             : cnn_outputs_write(arguments->out, program->network, prediction.samples, prediction.batched,
-                                                                 (const float *const *)prediction.kept);
+    status = ends_in(arguments->out, ".png")
+                 ? write_picture(&prediction, arguments->out)
+                 : cnn_outputs_write(arguments->out, program->network, prediction.samples, prediction.batched,
+                                     (const float *const *)prediction.kept);
   }
   if (status.code == CNN_OK) status = cnn_program_finish();
   if (status.code == CNN_OK) status = prediction.unread;
@@ -422,18 +457,27 @@ static int spares_input(const cnn_usage *usage, const cnn_written *written, cons
 int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
   Arguments a = {0};
   const cnn_flag flag[] = {
-    {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W", ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL, NULL},
-    {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX",
-     "removes PREFIX ('module.') from the names in that file; names that do not begin with it are "
-     "ignored", 0, 0, NULL, NULL},
-    {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT", ".npy or .npz: raw outputs; .png: a picture or a map of classes", 0, 0, NULL, NULL},
-    {"json", 0, CNN_VALUE_FLAG, &a.json, "", "an array of objects instead of lines", 0, 0, NULL, NULL},
-    {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox", "how pictures of another size come to fit", 0, 0, cnn_fit_choices, NULL},
-    {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},
+      {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W",
+       ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL,
+       NULL},
+      {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX",
+       "removes PREFIX ('module.') from the names in that file; names that do not begin with it are "
+       "ignored",
+       0, 0, NULL, NULL},
+      {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT",
+       ".npy or .npz: raw outputs; .png: a picture or a map of classes", 0, 0, NULL, NULL},
+      {"json", 0, CNN_VALUE_FLAG, &a.json, "", "an array of objects instead of lines", 0, 0, NULL, NULL},
+      {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox",
+       "how pictures of another size come to fit", 0, 0, cnn_fit_choices, NULL},
+      {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},
   };
-  cnn_usage usage = {program->name, "predict", "INPUT...",
-                     "Labels and scores of pictures (PNG, JPEG, WebP), of folders of them, and of arrays (.npy, .npz).", flag,
-                     sizeof flag / sizeof *flag};
+  cnn_usage usage = {
+      program->name,
+      "predict",
+      "INPUT...",
+      "Labels and scores of pictures (PNG, JPEG, WebP), of folders of them, and of arrays (.npy, .npz).",
+      flag,
+      sizeof flag / sizeof *flag};
   int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
   if (parsed != CNN_GO_ON) return parsed;
   int ready = cnn_program_needs_weights(&usage, program, a.weights);

@@ -20,7 +20,9 @@ static bool speaks_utf8(void) {
   static const char *const variable[] = {"LC_ALL", "LC_CTYPE", "LANG"};
   for (int i = 0; i < 3; i++) {
     const char *value = getenv(variable[i]);
-    if (value && *value) return strstr(value, "UTF-8") || strstr(value, "utf8") || strstr(value, "UTF8") || strstr(value, "utf-8");
+    if (value && *value)
+      return strstr(value, "UTF-8") || strstr(value, "utf8") || strstr(value, "UTF8") ||
+             strstr(value, "utf-8");
   }
   return false;
 }
@@ -28,7 +30,9 @@ static bool speaks_utf8(void) {
 void cnn_progress_open(cnn_progress *progress, cnn_progress_kind kind) {
   const char *terminal = getenv("TERM");
   bool able = isatty(STDERR_FILENO) && !(terminal && strcmp(terminal, "dumb") == 0);
-  *progress = (cnn_progress){.live = kind == CNN_PROGRESS_AUTO && able, .quiet = kind == CNN_PROGRESS_NONE, .unicode = speaks_utf8()};
+  *progress = (cnn_progress){.live = kind == CNN_PROGRESS_AUTO && able,
+                             .quiet = kind == CNN_PROGRESS_NONE,
+                             .unicode = speaks_utf8()};
 }
 
 static void erase(cnn_progress *progress) {
@@ -43,7 +47,10 @@ static int columns(void) {
 }
 
 /* A line under construction; what does not fit is left out. */
-typedef struct Line { char text[LINE]; size_t length; } Line;
+typedef struct Line {
+  char text[LINE];
+  size_t length;
+} Line;
 
 __attribute__((format(printf, 2, 3))) static void add(Line *line, const char *format, ...) {
   va_list arguments;
@@ -57,7 +64,8 @@ __attribute__((format(printf, 2, 3))) static void add(Line *line, const char *fo
 static void add_measures(Line *line, const char *prefix, const cnn_measures *measures) {
   if (!isnan(measures->loss)) add(line, "  %sloss %s", prefix, cnn_number_fixed(measures->loss, 4).text);
   for (int32_t i = 0; i < measures->metrics; i++) {
-    add(line, "  %s%s %s", prefix, measures->metric[i].name, cnn_number_fixed(measures->metric[i].value, 4).text);
+    add(line, "  %s%s %s", prefix, measures->metric[i].name,
+        cnn_number_fixed(measures->metric[i].value, 4).text);
   }
 }
 
@@ -73,16 +81,18 @@ static void show(cnn_progress *progress, const char *text) {
   fflush(stderr);
 }
 
-/* What stands behind the bar, the most wanted first, each as long as it fits whole: a number that is cut would be another number.
- * Returns whether all is there but the rate, which is the least wanted. */
+/* What stands behind the bar, the most wanted first, each as long as it fits whole: a number that is cut
+ * would be another number. Returns whether all is there but the rate, which is the least wanted. */
 static bool add_fields(Line *line, const cnn_event *event, const char *gap, size_t room) {
   enum { FIELDS = CNN_METRICS + 4 };
   Line field[FIELDS] = {0};
   int n = 0, shown = 0;
   add(&field[n++], "%s%s images/s", gap, cnn_number_grouped((int64_t)event->images_per_second).text);
-  if (!isnan(event->measures->loss)) add(&field[n++], "%sloss %s", gap, cnn_number_fixed(event->measures->loss, 4).text);
+  if (!isnan(event->measures->loss))
+    add(&field[n++], "%sloss %s", gap, cnn_number_fixed(event->measures->loss, 4).text);
   for (int32_t i = 0; i < event->measures->metrics; i++) {
-    add(&field[n++], "%s%s %s", gap, event->measures->metric[i].name, cnn_number_fixed(event->measures->metric[i].value, 4).text);
+    add(&field[n++], "%s%s %s", gap, event->measures->metric[i].name,
+        cnn_number_fixed(event->measures->metric[i].value, 4).text);
   }
   add(&field[n++], "%s%s left", gap, cnn_number_duration(event->seconds_left).text);
   add(&field[n++], "%srate %s", gap, cnn_number(event->rate, 3).text);
@@ -107,7 +117,8 @@ static void draw_step(cnn_progress *progress, const cnn_event *event) {
   int64_t bar = (int64_t)(width > taken + least ? width - taken : least);
   if (bar > BAR) bar = BAR;
   int64_t full = event->steps > 0 ? event->step * bar / event->steps : bar;
-  for (int64_t i = 0; i < bar; i++) add(&line, "%s", i < full ? (progress->unicode ? "━" : "#") : (progress->unicode ? "┄" : "."));
+  for (int64_t i = 0; i < bar; i++)
+    add(&line, "%s", i < full ? (progress->unicode ? "━" : "#") : (progress->unicode ? "┄" : "."));
   add(&line, "%s", after.text);
   show(progress, line.text);
 }
@@ -118,8 +129,9 @@ static void print_epoch(const cnn_event *event) {
   add(&line, "epoch %d/%d", (int)epoch->epoch, (int)event->epochs);
   add_measures(&line, "", &epoch->train);
   if (epoch->val.samples > 0) add_measures(&line, "val_", &epoch->val);
-  add(&line, "  rate %s  %s images/s  %s s%s\n", cnn_number(epoch->rate, 3).text, cnn_number_grouped((int64_t)epoch->images_per_second).text,
-      cnn_number_fixed(epoch->seconds, 1).text, epoch->best && epoch->val.samples > 0 ? "  best" : "");
+  add(&line, "  rate %s  %s images/s  %s s%s\n", cnn_number(epoch->rate, 3).text,
+      cnn_number_grouped((int64_t)epoch->images_per_second).text, cnn_number_fixed(epoch->seconds, 1).text,
+      epoch->best && epoch->val.samples > 0 ? "  best" : "");
   fputs(line.text, stderr);
 }
 
@@ -129,7 +141,8 @@ void cnn_progress_event(void *context, const cnn_event *event) {
   switch (event->kind) {
   case CNN_EVENT_NOTE:
     erase(progress);
-    fprintf(stderr, "%s%s", event->note, *event->note && event->note[strlen(event->note) - 1] == '\n' ? "" : "\n");
+    fprintf(stderr, "%s%s", event->note,
+            *event->note && event->note[strlen(event->note) - 1] == '\n' ? "" : "\n");
     break;
   case CNN_EVENT_STEP:
     if (progress->live) draw_step(progress, event);
@@ -143,7 +156,9 @@ void cnn_progress_event(void *context, const cnn_event *event) {
     break;
   case CNN_EVENT_EPOCH:
     erase(progress);
-    if (progress->line_every < 2 || event->done->epoch % progress->line_every == 0 || event->done->epoch == event->epochs) print_epoch(event);
+    if (progress->line_every < 2 || event->done->epoch % progress->line_every == 0 ||
+        event->done->epoch == event->epochs)
+      print_epoch(event);
     break;
   case CNN_EVENT_END: erase(progress); break;
   }

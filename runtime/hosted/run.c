@@ -1,4 +1,5 @@
-/* run.c: the state of a run, and the checkpoint that holds it: after reading it back, training goes on to the bit. */
+/* run.c: the state of a run, and the checkpoint that holds it: after reading it back, training goes on to the
+ * bit. */
 // SPDX-License-Identifier: MIT-0
 #include "run.h"
 
@@ -52,14 +53,19 @@ bool cnn_run_append(cnn_run *run, const cnn_epoch *epoch) {
 
 /* ---- The arrays of a trainer, and how they are called in the file. */
 
-typedef struct Array { const char *name; float *values; bool trained_only; } Array;
+typedef struct Array {
+  const char *name;
+  float *values;
+  bool trained_only;
+} Array;
 
 static void arrays_of(const cnn_trainer *trainer, Array array[ARRAYS]) {
-  static const char *const slot_name[][2] = { /* as PyTorch calls them */
-    [CNN_SGD] = {"momentum_buffer", ""},
-    [CNN_ADAM] = {"exp_avg", "exp_avg_sq"},
-    [CNN_ADAMW] = {"exp_avg", "exp_avg_sq"},
-    [CNN_RMSPROP] = {"square_avg", "momentum_buffer"},
+  static const char *const slot_name[][2] = {
+      /* as PyTorch calls them */
+      [CNN_SGD] = {"momentum_buffer", ""},
+      [CNN_ADAM] = {"exp_avg", "exp_avg_sq"},
+      [CNN_ADAMW] = {"exp_avg", "exp_avg_sq"},
+      [CNN_RMSPROP] = {"square_avg", "momentum_buffer"},
   };
   cnn_optimizer_kind kind = trainer->recipe.optimizer;
   array[0] = (Array){"model", trainer->weights, false};
@@ -83,7 +89,9 @@ static void for_each_tensor(const cnn_trainer *trainer, each_tensor *function, v
   }
 }
 
-/* ---- Numbers as JSON. jansson writes doubles with 17 digits, which is enough to get the same bits back, and knows about locales. */
+/* ---- Numbers as JSON ----
+ * Jansson writes doubles with 17 digits, which is enough to get the same bits back, and knows about
+ * locales. */
 
 static json_t *real(double value) { return isfinite(value) ? json_real(value) : json_null(); }
 
@@ -92,7 +100,9 @@ static double number(const json_t *object, const char *key) {
   return json_is_number(value) ? json_number_value(value) : NAN;
 }
 
-static int64_t whole(const json_t *object, const char *key) { return (int64_t)json_integer_value(json_object_get(object, key)); }
+static int64_t whole(const json_t *object, const char *key) {
+  return (int64_t)json_integer_value(json_object_get(object, key));
+}
 
 /* NULL instead of the list when something could not be added: then nothing is written. */
 static json_t *listed(json_t *list, bool complete) {
@@ -105,13 +115,12 @@ static json_t *measures_json(const cnn_measures *measures) {
   json_t *metrics = json_array();
   bool complete = true;
   for (int32_t i = 0; i < measures->metrics; i++) {
-    json_t *metric = json_pack("{s:s, s:o}", "name", measures->metric[i].name, "value",
-                               real(measures->metric[i].value));
+    json_t *metric =
+        json_pack("{s:s, s:o}", "name", measures->metric[i].name, "value", real(measures->metric[i].value));
     complete = json_array_append_new(metrics, metric) == 0 && complete;
   }
   return json_pack("{s:I, s:o, s:o}", "samples", (json_int_t)measures->samples, "loss", real(measures->loss),
-                   "metrics",
-                   listed(metrics, complete));
+                   "metrics", listed(metrics, complete));
 }
 
 static void measures_read(const json_t *object, cnn_measures *measures) {
@@ -128,9 +137,10 @@ static void measures_read(const json_t *object, cnn_measures *measures) {
 }
 
 static json_t *epoch_json(const cnn_epoch *epoch) {
-  return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:b}", "epoch", (int)epoch->epoch, "train", measures_json(&epoch->train), "val",
-                   measures_json(&epoch->val), "rate", real(epoch->rate), "images_per_second", real(epoch->images_per_second), "seconds",
-                   real(epoch->seconds), "step", (json_int_t)epoch->step, "time", real(epoch->time), "best", (int)epoch->best);
+  return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:b}", "epoch", (int)epoch->epoch, "train",
+                   measures_json(&epoch->train), "val", measures_json(&epoch->val), "rate", real(epoch->rate),
+                   "images_per_second", real(epoch->images_per_second), "seconds", real(epoch->seconds),
+                   "step", (json_int_t)epoch->step, "time", real(epoch->time), "best", (int)epoch->best);
 }
 
 static void epoch_read(const json_t *object, cnn_epoch *epoch) {
@@ -150,10 +160,11 @@ static json_t *settings_json(const cnn_train_options *options) {
   char seed[24];
   snprintf(seed, sizeof seed, "%" PRIu64, options->recipe.seed);
   return json_pack("{s:s, s:i, s:i, s:o, s:b, s:I, s:o, s:I, s:i, s:b, s:s}", "seed", seed, "batch",
-                   (int)options->recipe.batch, "epochs",
-                   (int)options->recipe.epochs, "rate", real(options->recipe.rate), "shuffle", (int)options->shuffle, "overfit",
-                   (json_int_t)options->overfit, "val", real(options->val), "limit", (json_int_t)options->limit, "fit",
-                   (int)options->fit, "epochs_given", (int)options->epochs_given, "target", options->target);
+                   (int)options->recipe.batch, "epochs", (int)options->recipe.epochs, "rate",
+                   real(options->recipe.rate), "shuffle", (int)options->shuffle, "overfit",
+                   (json_int_t)options->overfit, "val", real(options->val), "limit",
+                   (json_int_t)options->limit, "fit", (int)options->fit, "epochs_given",
+                   (int)options->epochs_given, "target", options->target);
 }
 
 static json_t *state_json(const cnn_run *run, const cnn_train_options *options) {
@@ -173,22 +184,28 @@ static json_t *state_json(const cnn_run *run, const cnn_train_options *options) 
     complete = json_array_append_new(history, epoch_json(&run->history[i])) == 0 && complete;
   }
   history = listed(history, complete);
-  return json_pack("{s:i, s:s, s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I, s:{s:o, s:o, s:i, s:i}, s:o, s:i, s:i, s:o, s:o, s:o, s:o, "
-                   "s:o, s:o}",
-                   "version", STATE_VERSION, "net", trainer->network->name, "optimizer", (int)trainer->recipe.optimizer,
-                   "samples", (json_int_t)run->samples, "at", (json_int_t)run->at, "batches", (json_int_t)trainer->batches,
-                   "steps", (json_int_t)trainer->steps, "loss", real(run->loss), "seconds", real(run->seconds), "rate", real(run->rate),
-                   "mean_rate", real(run->mean_rate), "rates", (json_int_t)run->rates,
-                   "schedule", "scale", real(schedule->scale), "best", real(schedule->best), "waiting", (int)schedule->waiting,
-                   "epochs", (int)schedule->epochs, "best", real(run->best), "rated", (int)run->rated, "waiting", (int)run->waiting,
-                   "counts", counts, "sums", sums, "history", history, "settings", settings_json(options),
-                   "program", cnn_facts(trainer->network, trainer->network->recipe), "chosen",
-                       cnn_facts(trainer->network, &trainer->recipe));
+  return json_pack(
+      "{s:i, s:s, s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I, s:{s:o, s:o, s:i, s:i}, s:o, s:i, s:i, "
+      "s:o, s:o, s:o, s:o, "
+      "s:o, s:o}",
+      "version", STATE_VERSION, "net", trainer->network->name, "optimizer", (int)trainer->recipe.optimizer,
+      "samples", (json_int_t)run->samples, "at", (json_int_t)run->at, "batches", (json_int_t)trainer->batches,
+      "steps", (json_int_t)trainer->steps, "loss", real(run->loss), "seconds", real(run->seconds), "rate",
+      real(run->rate), "mean_rate", real(run->mean_rate), "rates", (json_int_t)run->rates, "schedule",
+      "scale", real(schedule->scale), "best", real(schedule->best), "waiting", (int)schedule->waiting,
+      "epochs", (int)schedule->epochs, "best", real(run->best), "rated", (int)run->rated, "waiting",
+      (int)run->waiting, "counts", counts, "sums", sums, "history", history, "settings",
+      settings_json(options), "program", cnn_facts(trainer->network, trainer->network->recipe), "chosen",
+      cnn_facts(trainer->network, &trainer->recipe));
 }
 
 /* ---- Saving */
 
-typedef struct Collected { cnn_tensor *tensor; char (*name)[512]; int32_t count; } Collected;
+typedef struct Collected {
+  cnn_tensor *tensor;
+  char (*name)[512];
+  int32_t count;
+} Collected;
 
 static void collect(void *context, const char *array, const cnn_weight *weight, float *values) {
   Collected *collected = context;
@@ -196,8 +213,12 @@ static void collect(void *context, const char *array, const cnn_weight *weight, 
     char *name = collected->name[collected->count];
     cnn_tensor *tensor = &collected->tensor[collected->count];
     snprintf(name, sizeof *collected->name, "%s.%s", array, weight->name);
-    *tensor = (cnn_tensor){.name = name, .dtype = CNN_DTYPE_F32, .rank = weight->rank, .size = weight->size,
-                           .bytes = (size_t)weight->size * sizeof(float), .data = (const unsigned char *)values};
+    *tensor = (cnn_tensor){.name = name,
+                           .dtype = CNN_DTYPE_F32,
+                           .rank = weight->rank,
+                           .size = weight->size,
+                           .bytes = (size_t)weight->size * sizeof(float),
+                           .data = (const unsigned char *)values};
     for (int32_t i = 0; i < weight->rank; i++) tensor->dim[i] = weight->dim[i];
   }
   collected->count++;
@@ -207,7 +228,8 @@ cnn_status cnn_run_save(const cnn_run *run, const cnn_train_options *options, co
   Collected collected = {0};
   for_each_tensor(&run->trainer, collect, &collected);
   size_t count = (size_t)collected.count;
-  collected = (Collected){.tensor = calloc(count + 1, sizeof *collected.tensor), .name = calloc(count + 1, sizeof *collected.name)};
+  collected = (Collected){.tensor = calloc(count + 1, sizeof *collected.tensor),
+                          .name = calloc(count + 1, sizeof *collected.name)};
   json_t *state = state_json(run, options);
   char *text = state ? json_dumps(state, JSON_COMPACT) : NULL;
   cnn_origin origin;
@@ -230,7 +252,11 @@ cnn_status cnn_run_save(const cnn_run *run, const cnn_train_options *options, co
 
 /* ---- Loading */
 
-typedef struct Restored { const cnn_archive *archive; const char *path; cnn_status status; } Restored;
+typedef struct Restored {
+  const cnn_archive *archive;
+  const char *path;
+  cnn_status status;
+} Restored;
 
 static void restore(void *context, const char *array, const cnn_weight *weight, float *values) {
   Restored *restored = context;
@@ -243,8 +269,8 @@ static void restore(void *context, const char *array, const cnn_weight *weight, 
   if (same) {
     cnn_tensor_floats(tensor, 0, weight->size, values);
   } else {
-    restored->status = cnn_failure(CNN_MISMATCH, "%s: %s %s: this is not a checkpoint of this program", restored->path, name,
-                                   tensor ? "has another shape" : "is missing");
+    restored->status = cnn_failure(CNN_MISMATCH, "%s: %s %s: this is not a checkpoint of this program",
+                                   restored->path, name, tensor ? "has another shape" : "is missing");
   }
 }
 
@@ -253,12 +279,17 @@ static cnn_status read_state(const char *path, const cnn_archive *archive, const
   json_error_t error = {0};
   errno = 0; /* jansson does not tell a lack of memory from an error in the text */
   *state = text ? json_loads(text, 0, &error) : NULL;
-  if (!text) return cnn_failure(CNN_BAD_FORMAT, "%s: not a checkpoint: it has no note \"cnn_training\"", path);
+  if (!text)
+    return cnn_failure(CNN_BAD_FORMAT, "%s: not a checkpoint: it has no note \"cnn_training\"", path);
   if (!*state && errno == ENOMEM) return cnn_failure(CNN_NO_MEMORY, "%s: no memory to read it", path);
-  if (!json_is_object(*state)) return cnn_failure(CNN_BAD_FORMAT, "%s: its note \"cnn_training\" is damaged: %s", path, error.text);
+  if (!json_is_object(*state))
+    return cnn_failure(CNN_BAD_FORMAT, "%s: its note \"cnn_training\" is damaged: %s", path, error.text);
   const char *name = json_string_value(json_object_get(*state, "net"));
-  if (whole(*state, "version") != STATE_VERSION) return cnn_failure(CNN_MISMATCH, "%s: a checkpoint of another version of the runtime", path);
-  if (!name || strcmp(name, net) != 0) return cnn_failure(CNN_MISMATCH, "%s: a checkpoint of the net %s, not of %s", path, name ? name : "?", net);
+  if (whole(*state, "version") != STATE_VERSION)
+    return cnn_failure(CNN_MISMATCH, "%s: a checkpoint of another version of the runtime", path);
+  if (!name || strcmp(name, net) != 0)
+    return cnn_failure(CNN_MISMATCH, "%s: a checkpoint of the net %s, not of %s", path, name ? name : "?",
+                       net);
   return cnn_success();
 }
 
@@ -269,12 +300,14 @@ static cnn_status take_state(cnn_run *run, const json_t *state, const char *path
     return cnn_failure(CNN_MISMATCH, "%s: the checkpoint was made with another optimizer", path);
   }
   if (whole(state, "samples") != run->samples) {
-    return cnn_failure(CNN_MISMATCH, "%s: the run had %" PRId64 " training samples, now there are %" PRId64, path, whole(state, "samples"),
-                       run->samples);
+    return cnn_failure(CNN_MISMATCH, "%s: the run had %" PRId64 " training samples, now there are %" PRId64,
+                       path, whole(state, "samples"), run->samples);
   }
-  const json_t *counts = json_object_get(state, "counts"), *sums = json_object_get(state, "sums"), *history = json_object_get(state, "history");
+  const json_t *counts = json_object_get(state, "counts"), *sums = json_object_get(state, "sums"),
+               *history = json_object_get(state, "history");
   int64_t at = whole(state, "at");
-  bool fits = json_array_size(counts) == (size_t)run->tally.counts && json_array_size(sums) == (size_t)trainer->network->outputs;
+  bool fits = json_array_size(counts) == (size_t)run->tally.counts &&
+              json_array_size(sums) == (size_t)trainer->network->outputs;
   if (!fits || at < 0 || at > run->samples) {
     return cnn_failure(CNN_MISMATCH, "%s: the checkpoint does not fit this program", path);
   }
@@ -291,9 +324,12 @@ static cnn_status take_state(cnn_run *run, const json_t *state, const char *path
   trainer->batches = whole(state, "batches");
   trainer->steps = whole(state, "steps");
   const json_t *schedule = json_object_get(state, "schedule");
-  trainer->schedule = (cnn_schedule){.scale = number(schedule, "scale"), .best = number(schedule, "best"),
-                                     .waiting = (int32_t)whole(schedule, "waiting"), .epochs = (int32_t)whole(schedule, "epochs")};
-  for (int64_t i = 0; i < run->tally.counts; i++) run->tally.count[i] = (int64_t)json_integer_value(json_array_get(counts, (size_t)i));
+  trainer->schedule = (cnn_schedule){.scale = number(schedule, "scale"),
+                                     .best = number(schedule, "best"),
+                                     .waiting = (int32_t)whole(schedule, "waiting"),
+                                     .epochs = (int32_t)whole(schedule, "epochs")};
+  for (int64_t i = 0; i < run->tally.counts; i++)
+    run->tally.count[i] = (int64_t)json_integer_value(json_array_get(counts, (size_t)i));
   for (int32_t o = 0; o < trainer->network->outputs; o++) {
     const json_t *three = json_array_get(sums, (size_t)o);
     run->sums[o].loss = json_number_value(json_array_get(three, 0));
@@ -313,8 +349,8 @@ static cnn_status take_state(cnn_run *run, const json_t *state, const char *path
 static cnn_status take_change(const cnn_run *run, const json_t *state, const char *path,
                               void (*tell)(void *, const char *), void *context) {
   const cnn_network *network = run->trainer.network;
-  cnn_change change = {.path = path, .program = json_object_get(state, "program"),
-                       .chosen = json_object_get(state, "chosen")};
+  cnn_change change = {
+      .path = path, .program = json_object_get(state, "program"), .chosen = json_object_get(state, "chosen")};
   if (!change.program || !change.chosen) {
     tell(context,
          "this checkpoint is of an older version: what of the program has changed since then cannot be told");

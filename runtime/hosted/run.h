@@ -7,20 +7,20 @@
 
 typedef struct cnn_run {
   cnn_trainer trainer;
-  void *memory;             /* the trainer's */
-  int64_t samples;          /* of the training part */
-  int32_t finished;         /* epochs */
-  int64_t at;               /* samples seen of the current one; always between two steps */
-  double loss;              /* of those, summed */
-  double seconds;           /* spent on them */
-  double rate;              /* of the last step */
-  double mean_rate;         /* of the current epoch's steps */
-  int64_t rates;            /* how many those are */
-  cnn_tally tally;          /* of the current epoch, as are the sums */
+  void *memory;     /* the trainer's */
+  int64_t samples;  /* of the training part */
+  int32_t finished; /* epochs */
+  int64_t at;       /* samples seen of the current one; always between two steps */
+  double loss;      /* of those, summed */
+  double seconds;   /* spent on them */
+  double rate;      /* of the last step */
+  double mean_rate; /* of the current epoch's steps */
+  int64_t rates;    /* how many those are */
+  cnn_tally tally;  /* of the current epoch, as are the sums */
   cnn_sums *sums;
-  double best;              /* lowest value of what is minimised, once `rated` epochs have been rated */
-  int32_t rated, waiting;   /* waiting: epochs since the best */
-  cnn_epoch *history;       /* [finished] */
+  double best;            /* lowest value of what is minimised, once `rated` epochs have been rated */
+  int32_t rated, waiting; /* waiting: epochs since the best */
+  cnn_epoch *history;     /* [finished] */
   int32_t room;
 } cnn_run;
 

@@ -1,5 +1,5 @@
-/* safetensors.c: reading and writing .safetensors. The rules are those of the format's documentation and of what its reference
- * implementation refuses: https://huggingface.co/docs/safetensors */
+/* safetensors.c: reading and writing .safetensors. The rules are those of the format's documentation and of
+ * what its reference implementation refuses: https://huggingface.co/docs/safetensors */
 // SPDX-License-Identifier: MIT-0
 #include "safetensors.h"
 
@@ -32,32 +32,44 @@ static bool whole(const json_t *value, int64_t *number) {
 }
 
 /* One entry of the header. Its bytes lie from begin to end, counted from the end of the header. */
-static cnn_status tensor_parse(cnn_tensor *tensor, const char *path, const json_t *entry, int64_t *begin, int64_t *end) {
+static cnn_status tensor_parse(cnn_tensor *tensor, const char *path, const json_t *entry, int64_t *begin,
+                               int64_t *end) {
   const char *dtype = json_string_value(json_object_get(entry, "dtype"));
   const json_t *shape = json_object_get(entry, "shape"), *offsets = json_object_get(entry, "data_offsets");
   int type = dtype ? dtype_find(dtype) : -1;
   if (!dtype) return cnn_failure(CNN_BAD_FORMAT, "%s: tensor \"%.200s\" has no dtype", path, tensor->name);
-  if (type < 0) return cnn_failure(CNN_BAD_FORMAT, "%s: tensor \"%.200s\" has the unknown dtype \"%.40s\"", path, tensor->name, dtype);
+  if (type < 0)
+    return cnn_failure(CNN_BAD_FORMAT, "%s: tensor \"%.200s\" has the unknown dtype \"%.40s\"", path,
+                       tensor->name, dtype);
   tensor->dtype = (cnn_dtype)type;
-  if (!json_is_array(shape)) return cnn_failure(CNN_BAD_FORMAT, "%s: tensor \"%.200s\" has no shape", path, tensor->name);
+  if (!json_is_array(shape))
+    return cnn_failure(CNN_BAD_FORMAT, "%s: tensor \"%.200s\" has no shape", path, tensor->name);
   if (json_array_size(shape) > CNN_TENSOR_RANK)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: tensor \"%.200s\" has %zu dimensions; at most %d are read", path, tensor->name, json_array_size(shape),
-                       CNN_TENSOR_RANK);
+    return cnn_failure(CNN_BAD_FORMAT, "%s: tensor \"%.200s\" has %zu dimensions; at most %d are read", path,
+                       tensor->name, json_array_size(shape), CNN_TENSOR_RANK);
   tensor->rank = (int32_t)json_array_size(shape);
   for (int32_t d = 0; d < tensor->rank; d++)
     if (!whole(json_array_get(shape, (size_t)d), &tensor->dim[d]))
-      return cnn_failure(CNN_BAD_FORMAT, "%s: dimension %d of tensor \"%.200s\" is not a size", path, d, tensor->name);
-  if (!json_is_array(offsets) || json_array_size(offsets) != 2 || !whole(json_array_get(offsets, 0), begin) || !whole(json_array_get(offsets, 1), end))
-    return cnn_failure(CNN_BAD_FORMAT, "%s: the data_offsets of tensor \"%.200s\" are not two offsets", path, tensor->name);
-  if (!cnn_tensor_measure(tensor)) return cnn_failure(CNN_BAD_FORMAT, "%s: the size of tensor \"%.200s\" is no number of bytes", path, tensor->name);
+      return cnn_failure(CNN_BAD_FORMAT, "%s: dimension %d of tensor \"%.200s\" is not a size", path, d,
+                         tensor->name);
+  if (!json_is_array(offsets) || json_array_size(offsets) != 2 || !whole(json_array_get(offsets, 0), begin) ||
+      !whole(json_array_get(offsets, 1), end))
+    return cnn_failure(CNN_BAD_FORMAT, "%s: the data_offsets of tensor \"%.200s\" are not two offsets", path,
+                       tensor->name);
+  if (!cnn_tensor_measure(tensor))
+    return cnn_failure(CNN_BAD_FORMAT, "%s: the size of tensor \"%.200s\" is no number of bytes", path,
+                       tensor->name);
   if (*end < *begin || (uint64_t)(*end - *begin) != tensor->bytes)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: tensor \"%.200s\" needs %zu bytes, but its data_offsets are %lld to %lld", path, tensor->name,
-                       tensor->bytes,
-                       (long long)*begin, (long long)*end);
+    return cnn_failure(CNN_BAD_FORMAT,
+                       "%s: tensor \"%.200s\" needs %zu bytes, but its data_offsets are %lld to %lld", path,
+                       tensor->name, tensor->bytes, (long long)*begin, (long long)*end);
   return cnn_success();
 }
 
-typedef struct Place { int64_t begin, end; const char *name; } Place;
+typedef struct Place {
+  int64_t begin, end;
+  const char *name;
+} Place;
 
 static int place_order(const void *a, const void *b) {
   const Place *p = a, *q = b;
@@ -71,13 +83,16 @@ static cnn_status places_check(const char *path, Place *place, int32_t count, si
   int64_t at = 0;
   for (int32_t i = 0; i < count; i++) {
     if (place[i].begin != at)
-      return cnn_failure(CNN_BAD_FORMAT, "%s: tensor \"%.200s\" begins at byte %lld of the data, %s byte %lld where it must", path, place[i].name,
-                         (long long)place[i].begin, place[i].begin < at ? "before" : "behind", (long long)at);
+      return cnn_failure(CNN_BAD_FORMAT,
+                         "%s: tensor \"%.200s\" begins at byte %lld of the data, %s byte %lld where it must",
+                         path, place[i].name, (long long)place[i].begin,
+                         place[i].begin < at ? "before" : "behind", (long long)at);
     at = place[i].end;
   }
   if ((uint64_t)at != buffer)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: %s: the header describes %lld bytes of data, the file has %zu", path,
-                       (uint64_t)at > buffer ? "is cut off" : "has bytes that belong to no tensor", (long long)at, buffer);
+    return cnn_failure(CNN_BAD_FORMAT, "%s: %s: the header describes %lld bytes of data, the file has %zu",
+                       path, (uint64_t)at > buffer ? "is cut off" : "has bytes that belong to no tensor",
+                       (long long)at, buffer);
   return cnn_success();
 }
 
@@ -88,7 +103,8 @@ static const char *text_keep(cnn_archive *archive, const char *text) {
   return copy;
 }
 
-static cnn_status header_parse(cnn_archive *archive, const char *path, json_t *header, const unsigned char *data, size_t n) {
+static cnn_status header_parse(cnn_archive *archive, const char *path, json_t *header,
+                               const unsigned char *data, size_t n) {
   size_t entries = json_object_size(header);
   archive->tensor = cnn_archive_alloc(archive, sizeof *archive->tensor * entries + 1);
   Place *place = cnn_archive_alloc(archive, sizeof *place * entries + 1);
@@ -102,7 +118,8 @@ static cnn_status header_parse(cnn_archive *archive, const char *path, json_t *h
       if (status.code != CNN_OK) return status;
       continue;
     }
-    if (!json_is_object(entry)) return cnn_failure(CNN_BAD_FORMAT, "%s: the entry of tensor \"%.200s\" is not an object", path, name);
+    if (!json_is_object(entry))
+      return cnn_failure(CNN_BAD_FORMAT, "%s: the entry of tensor \"%.200s\" is not an object", path, name);
     cnn_tensor *tensor = &archive->tensor[archive->count];
     Place *here = &place[archive->count++];
     tensor->name = here->name = text_keep(archive, name);
@@ -111,29 +128,37 @@ static cnn_status header_parse(cnn_archive *archive, const char *path, json_t *h
     status = tensor_parse(tensor, path, entry, &here->begin, &here->end);
     if (status.code != CNN_OK) return status;
     if ((uint64_t)here->end > n)
-      return cnn_failure(CNN_BAD_FORMAT, "%s: is cut off: tensor \"%.200s\" ends at byte %lld of the data, the file has %zu", path, name,
-                         (long long)here->end, n);
+      return cnn_failure(CNN_BAD_FORMAT,
+                         "%s: is cut off: tensor \"%.200s\" ends at byte %lld of the data, the file has %zu",
+                         path, name, (long long)here->end, n);
     tensor->data = data + here->begin;
   }
   return places_check(path, place, archive->count, n);
 }
 
-cnn_status cnn_safetensors_parse(cnn_archive *archive, const char *path, const unsigned char *bytes, size_t n) {
-  if (n < 8) return cnn_failure(CNN_BAD_FORMAT, "%s: is neither .npz nor safetensors: %zu bytes are too short", path, n);
+cnn_status cnn_safetensors_parse(cnn_archive *archive, const char *path, const unsigned char *bytes,
+                                 size_t n) {
+  if (n < 8)
+    return cnn_failure(CNN_BAD_FORMAT, "%s: is neither .npz nor safetensors: %zu bytes are too short", path,
+                       n);
   uint64_t length = little_endian(bytes);
   if (length > HEADER_MOST)
     return cnn_failure(CNN_BAD_FORMAT,
-                       "%s: is neither .npz nor safetensors: its first 8 bytes stand for a header of %llu bytes; at most %d are allowed", path,
-                       (unsigned long long)length, HEADER_MOST);
+                       "%s: is neither .npz nor safetensors: its first 8 bytes stand for a header of %llu "
+                       "bytes; at most %d are allowed",
+                       path, (unsigned long long)length, HEADER_MOST);
   if (length > n - 8)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: is cut off: the header has %llu bytes, the file %zu", path, (unsigned long long)length, n);
-  if (length < 2 || bytes[8] != '{') return cnn_failure(CNN_BAD_FORMAT, "%s: is neither .npz nor safetensors: no '{' at byte 8", path);
+    return cnn_failure(CNN_BAD_FORMAT, "%s: is cut off: the header has %llu bytes, the file %zu", path,
+                       (unsigned long long)length, n);
+  if (length < 2 || bytes[8] != '{')
+    return cnn_failure(CNN_BAD_FORMAT, "%s: is neither .npz nor safetensors: no '{' at byte 8", path);
   json_error_t error;
   errno = 0; /* jansson does not tell a lack of memory from an error in the text */
   json_t *header = json_loadb((const char *)bytes + 8, (size_t)length, JSON_REJECT_DUPLICATES, &error);
   if (!header && errno == ENOMEM) return cnn_failure(CNN_NO_MEMORY, "%s: no memory to read its header", path);
-  if (!header) return cnn_failure(CNN_BAD_FORMAT, "%s: the header is no JSON at byte %d: %s", path, error.position < 0 ? 8 : 8 + error.position,
-                                  error.text);
+  if (!header)
+    return cnn_failure(CNN_BAD_FORMAT, "%s: the header is no JSON at byte %d: %s", path,
+                       error.position < 0 ? 8 : 8 + error.position, error.text);
   cnn_status status = header_parse(archive, path, header, bytes + 8 + length, n - 8 - (size_t)length);
   json_decref(header);
   return status;
@@ -147,18 +172,18 @@ static int tensor_order(const void *a, const void *b) {
   return strcmp(p->name, q->name);
 }
 
-static json_t *header_make(const cnn_tensor *const *order, int32_t count, const cnn_note *note, int32_t notes) {
+static json_t *header_make(const cnn_tensor *const *order, int32_t count, const cnn_note *note,
+                           int32_t notes) {
   json_t *header = json_object();
   int failed = 0;
-  if (notes > 0) {
-    failed |= json_object_set_new(header, "__metadata__", cnn_notes_make(note, notes));
-  }
+  if (notes > 0) { failed |= json_object_set_new(header, "__metadata__", cnn_notes_make(note, notes)); }
   json_int_t at = 0;
   for (int32_t i = 0; i < count; i++) {
     json_t *shape = json_array();
-    for (int32_t d = 0; d < order[i]->rank; d++) failed |= json_array_append_new(shape, json_integer(order[i]->dim[d]));
-    json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", cnn_dtype_name(order[i]->dtype), "shape", shape, "data_offsets", at,
-                              at + (json_int_t)order[i]->bytes);
+    for (int32_t d = 0; d < order[i]->rank; d++)
+      failed |= json_array_append_new(shape, json_integer(order[i]->dim[d]));
+    json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", cnn_dtype_name(order[i]->dtype), "shape",
+                              shape, "data_offsets", at, at + (json_int_t)order[i]->bytes);
     failed |= json_object_set_new(header, order[i]->name, entry);
     at += (json_int_t)order[i]->bytes;
   }
@@ -178,7 +203,8 @@ static void tensor_put(cnn_writer *writer, const cnn_tensor *tensor) {
     for (size_t b = width; b-- > 0;) cnn_writer_put(writer, tensor->data + i + b, 1);
 }
 
-cnn_status cnn_safetensors_write(const char *path, const cnn_tensor *tensor, int32_t count, const cnn_note *note, int32_t notes) {
+cnn_status cnn_safetensors_write(const char *path, const cnn_tensor *tensor, int32_t count,
+                                 const cnn_note *note, int32_t notes) {
   const cnn_tensor **order = malloc(sizeof *order * ((size_t)count + 1));
   json_t *header = NULL;
   char *text = NULL;
@@ -189,7 +215,8 @@ cnn_status cnn_safetensors_write(const char *path, const cnn_tensor *tensor, int
     text = header ? json_dumps(header, JSON_COMPACT) : NULL;
   }
   cnn_writer writer;
-  cnn_status status = text ? cnn_writer_open(&writer, path) : cnn_failure(CNN_NO_MEMORY, "%s: out of memory, or a name is no UTF-8", path);
+  cnn_status status = text ? cnn_writer_open(&writer, path)
+                           : cnn_failure(CNN_NO_MEMORY, "%s: out of memory, or a name is no UTF-8", path);
   if (status.code == CNN_OK) {
     size_t length = strlen(text), padded = (length + 7) / 8 * 8;
     unsigned char prefix[8];

@@ -25,7 +25,8 @@ cnn_status cnn_failure(cnn_code code, const char *format, ...) {
   } else if ((size_t)length >= sizeof status.message) {
     static const char more[] = "…";
     size_t end = sizeof status.message - sizeof more;
-    while (end > 0 && ((unsigned char)status.message[end] & 0xC0) == 0x80) end--; /* never half of a character */
+    while (end > 0 && ((unsigned char)status.message[end] & 0xC0) == 0x80)
+      end--; /* never half of a character */
     memcpy(status.message + end, more, sizeof more);
   }
   return status;

@@ -7,7 +7,9 @@ size_t cnn_type_bytes(cnn_type type) { return type == CNN_F32 ? sizeof(float) : 
 
 static int64_t channels(const cnn_port *port) { return port->dim[port->rank - 1]; }
 
-static bool binary(const cnn_port *port) { return port->scores == CNN_SCORES_BINARY || port->scores == CNN_SCORES_BINARY_LOGIT; }
+static bool binary(const cnn_port *port) {
+  return port->scores == CNN_SCORES_BINARY || port->scores == CNN_SCORES_BINARY_LOGIT;
+}
 
 int64_t cnn_port_classes(const cnn_port *output) {
   if (output->target != CNN_TARGET_CLASS && output->scores == CNN_SCORES_NONE) return 0;
@@ -41,23 +43,27 @@ bool cnn_target_wanted(const cnn_data *data, int32_t output) {
   const cnn_network *network = data->network;
   bool losses = false;
   if (network->recipe && network->recipe->target_is_input) return false;
-  for (int32_t o = 0; o < network->outputs; o++) losses = losses || network->output[o].target != CNN_TARGET_NONE;
+  for (int32_t o = 0; o < network->outputs; o++)
+    losses = losses || network->output[o].target != CNN_TARGET_NONE;
   const cnn_port *port = &network->output[output];
   return losses ? port->target != CNN_TARGET_NONE : port->scores != CNN_SCORES_NONE;
 }
 
 bool cnn_target_optional(const cnn_data *data, int32_t output) {
   const cnn_port *port = &data->network->output[output];
-  return !cnn_target_wanted(data, output) && port->target == CNN_TARGET_NONE && port->scores != CNN_SCORES_NONE;
+  return !cnn_target_wanted(data, output) && port->target == CNN_TARGET_NONE &&
+         port->scores != CNN_SCORES_NONE;
 }
 
 /* ---- One class a sample */
 
 typedef enum Form { FORM_CLASS, FORM_NUMBER, FORM_ONE_HOT, FORM_NONE } Form;
 
-/* A class is its number, for one sigmoid or regression the number as a float, for several a vector of zeros and a one. */
+/* A class is its number, for one sigmoid or regression the number as a float, for several a vector of zeros
+ * and a one. */
 static Form label_form(const cnn_port *output) {
-  if (output->target == CNN_TARGET_VALUES) return output->size == 1 ? FORM_NUMBER : output->size == channels(output) ? FORM_ONE_HOT : FORM_NONE;
+  if (output->target == CNN_TARGET_VALUES)
+    return output->size == 1 ? FORM_NUMBER : output->size == channels(output) ? FORM_ONE_HOT : FORM_NONE;
   return cnn_port_targets(output) == 1 ? FORM_CLASS : FORM_NONE;
 }
 
@@ -80,11 +86,11 @@ cnn_status cnn_labels_fit(const cnn_data *data, const char *what) {
     const cnn_port *output = &data->network->output[o];
     if (!cnn_target_wanted(data, o)) continue;
     if (label_form(output) == FORM_NONE)
-      return cnn_failure(CNN_MISMATCH, "%s: has one class a sample, but the output \"%s\" wants %lld targets", what, output->name,
-                         (long long)cnn_port_targets(output));
+      return cnn_failure(CNN_MISMATCH, "%s: has one class a sample, but the output \"%s\" wants %lld targets",
+                         what, output->name, (long long)cnn_port_targets(output));
     if (cnn_label_limit(output) > 0 && data->classes > cnn_label_limit(output))
-      return cnn_failure(CNN_MISMATCH, "%s: has %d classes, but the output \"%s\" tells only %lld apart", what, data->classes, output->name,
-                         (long long)cnn_label_limit(output));
+      return cnn_failure(CNN_MISMATCH, "%s: has %d classes, but the output \"%s\" tells only %lld apart",
+                         what, data->classes, output->name, (long long)cnn_label_limit(output));
   }
   return cnn_success();
 }
@@ -100,8 +106,8 @@ cnn_status cnn_label_check(cnn_data *data, const char *where, int64_t i, double 
     }
     bool ignored = label == -1 || (output->criterion && label == (double)output->criterion->ignore);
     if (ignored && label_form(output) == FORM_CLASS) continue;
-    return cnn_failure(CNN_MISMATCH, "%s: label %lld is %g, but the output \"%s\" has %lld classes", where, (long long)i, label, output->name,
-                       (long long)limit);
+    return cnn_failure(CNN_MISMATCH, "%s: label %lld is %g, but the output \"%s\" has %lld classes", where,
+                       (long long)i, label, output->name, (long long)limit);
   }
   return cnn_success();
 }
@@ -116,7 +122,9 @@ void cnn_label_store_one(const cnn_data *data, int32_t o, double label, void *ta
   switch (label_form(output)) {
   case FORM_CLASS: memcpy(target, &class, sizeof class); break;
   case FORM_NUMBER: values[0] = (float)label; break;
-  case FORM_ONE_HOT: for (int64_t c = 0; c < output->size; c++) values[c] = c == class ? 1 : 0; break;
+  case FORM_ONE_HOT:
+    for (int64_t c = 0; c < output->size; c++) values[c] = c == class ? 1 : 0;
+    break;
   case FORM_NONE: break;
   }
 }

@@ -20,7 +20,8 @@ void cnn_threads_use(int32_t threads) {
   if (omp_set_num_threads) omp_set_num_threads(threads);
 }
 
-/* LLVM's OpenMP spins for 0.2 s, and reads this when it is first called; GCC's spins for a few milliseconds. */
+/* LLVM's OpenMP spins for 0.2 s, and reads this when it is first called; GCC's spins for a few milliseconds.
+ */
 void cnn_threads_spare(void) {
   if (!getenv("OMP_WAIT_POLICY")) setenv("KMP_BLOCKTIME", "1", 0);
 }

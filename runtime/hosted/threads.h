@@ -6,10 +6,11 @@
 
 /* For nets called from this thread; nothing happens where they were compiled without OpenMP. */
 void cnn_threads_use(int32_t threads);
-/* For programs, before a net is called for the first time: threads that wait for each other spin for a millisecond at most, then they sleep, unless
- * the environment wants it otherwise. */
+/* For programs, before a net is called for the first time: threads that wait for each other spin for a
+ * millisecond at most, then they sleep, unless the environment wants it otherwise. */
 void cnn_threads_spare(void);
-int32_t cnn_threads_of_net(int32_t wanted); /* as cnn_threads, but 1 where the net was compiled without OpenMP */
-double cnn_clock(void);      /* seconds from some moment on */
-double cnn_wall_clock(void); /* seconds since 1970 */
+int32_t
+cnn_threads_of_net(int32_t wanted); /* as cnn_threads, but 1 where the net was compiled without OpenMP */
+double cnn_clock(void);             /* seconds from some moment on */
+double cnn_wall_clock(void);        /* seconds since 1970 */
 #endif

@@ -32,14 +32,14 @@ typedef struct Training {
   cnn_evaluator *evaluator;
   cnn_journal log, events;
   float **output;
-  cnn_sums *sums;                 /* of one sample */
+  cnn_sums *sums; /* of one sample */
   int32_t *order;
-  char *last, *checkpoint;        /* paths */
+  char *last, *checkpoint; /* paths */
   int32_t threads;
-  cnn_pace pace;             /* of the steps */
-  int64_t validated;              /* samples of the validation part; 0: none */
+  cnn_pace pace;     /* of the steps */
+  int64_t validated; /* samples of the validation part; 0: none */
   double began, reported, validation_seconds;
-  int64_t began_at;               /* samples seen when this process took the epoch up */
+  int64_t began_at; /* samples seen when this process took the epoch up */
 } Training;
 
 cnn_train_options cnn_train_defaults(const cnn_network *network) {
@@ -57,7 +57,7 @@ static size_t suffix_at(const char *path, const char *suffix) {
 char *cnn_sibling(const char *path, const char *kind) {
   static const char plain[] = ".safetensors", arrays[] = ".npz";
   const size_t zipped = suffix_at(path, arrays), named = zipped ? zipped : suffix_at(path, plain),
-      length = named ? named : strlen(path);
+               length = named ? named : strlen(path);
   /* a checkpoint has notes, which arrays have not */
   const char *suffix = zipped && strcmp(kind, "checkpoint") != 0 ? arrays : plain;
   const size_t room = length + strlen(kind) + sizeof plain + 1;
@@ -69,7 +69,8 @@ char *cnn_sibling(const char *path, const char *kind) {
 static bool finished(const Training *training) {
   const cnn_run *run = &training->run;
   const cnn_recipe *recipe = &run->trainer.recipe;
-  return run->finished >= recipe->epochs || (recipe->early_stop > 0 && training->validated > 0 && run->waiting >= recipe->early_stop);
+  return run->finished >= recipe->epochs ||
+         (recipe->early_stop > 0 && training->validated > 0 && run->waiting >= recipe->early_stop);
 }
 
 static bool stopped(const Training *training) { return training->options->stop && *training->options->stop; }
@@ -99,10 +100,14 @@ static void note_memory(const Training *training) {
   const cnn_network *network = training->network;
   const cnn_trainer *trainer = &training->run.trainer;
   uint64_t array = (uint64_t)network->parameters * sizeof(float);
-  uint64_t arrays = (uint64_t)((trainer->slot[0] != NULL) + (trainer->slot[1] != NULL) + (trainer->average != NULL));
-  uint64_t evaluation = network->model_bytes + network->workspace_bytes * (uint64_t)(training->validated > 0 ? training->threads : 0);
-  note(training, "memory: weights %s, gradients %s, optimizer %s, training workspace %s, validation %s", cnn_number_bytes(array).text,
-       cnn_number_bytes(array * (trainer->sum ? 2 : 1)).text, cnn_number_bytes(array * arrays).text, cnn_number_bytes(network->training_bytes).text,
+  uint64_t arrays =
+      (uint64_t)((trainer->slot[0] != NULL) + (trainer->slot[1] != NULL) + (trainer->average != NULL));
+  uint64_t evaluation =
+      network->model_bytes +
+      network->workspace_bytes * (uint64_t)(training->validated > 0 ? training->threads : 0);
+  note(training, "memory: weights %s, gradients %s, optimizer %s, training workspace %s, validation %s",
+       cnn_number_bytes(array).text, cnn_number_bytes(array * (trainer->sum ? 2 : 1)).text,
+       cnn_number_bytes(array * arrays).text, cnn_number_bytes(network->training_bytes).text,
        cnn_number_bytes(evaluation).text);
 }
 
@@ -123,21 +128,23 @@ static void note_labels(const Training *training) {
   if (!count) return;
   for (int64_t i = 0; i < training->run.samples; i++) {
     int32_t label;
-    if (cnn_data_label(training->data, CNN_PART_TRAIN, i, &label) && label >= 0 && label < classes) count[label]++;
+    if (cnn_data_label(training->data, CNN_PART_TRAIN, i, &label) && label >= 0 && label < classes)
+      count[label]++;
   }
   char bars[BARS * 4 + 1] = "", name[2][24];
   for (int32_t c = 0; c < classes; c++) {
     if (count[c] < count[fewest]) fewest = c;
     if (count[c] > count[most]) most = c;
   }
-  for (int32_t c = 0; c < classes && classes <= BARS; c++) strcat(bars, bar[count[most] ? (count[c] * 8 + count[most] - 1) / count[most] : 0]);
+  for (int32_t c = 0; c < classes && classes <= BARS; c++)
+    strcat(bars, bar[count[most] ? (count[c] * 8 + count[most] - 1) / count[most] : 0]);
   if (count[most] > 0 && count[fewest] == count[most]) {
     note(training, "labels: %d classes %s%s%s samples each", (int)classes, bars, bars[0] ? " " : "",
          cnn_number_grouped(count[most]).text);
   } else if (count[most] > 0) {
-    note(training, "labels: %d classes %s%s%s samples (%s) to %s (%s)", (int)classes, bars, bars[0] ? " " : "",
-         cnn_number_grouped(count[fewest]).text, class_name(training, fewest, name[0]), cnn_number_grouped(count[most]).text,
-         class_name(training, most, name[1]));
+    note(training, "labels: %d classes %s%s%s samples (%s) to %s (%s)", (int)classes, bars,
+         bars[0] ? " " : "", cnn_number_grouped(count[fewest]).text, class_name(training, fewest, name[0]),
+         cnn_number_grouped(count[most]).text, class_name(training, most, name[1]));
   }
   free(count);
 }
@@ -146,7 +153,8 @@ static const char *kept_so_far(const Training *training) {
   return training->run.finished == 0 ? "nothing was saved" : "the epochs before are saved";
 }
 
-/* Whether something in front of the first weights, or those themselves, brings values of any size to about 1. */
+/* Whether something in front of the first weights, or those themselves, brings values of any size to about 1.
+ */
 static bool scales_itself(const cnn_network *network) {
   static const char *const scaling[] = {"normalize", "multiply",  "divide",       "scale",  "batchnorm",
                                         "layernorm", "groupnorm", "instancenorm", "l2norm", "lrn"};
@@ -182,8 +190,10 @@ static cnn_status note_scale(const Training *training) {
   }
   free(input);
   if (status.code == CNN_OK && fmax(high, -low) > large)
-    note(training, "hint: the input \"%s\" has values from %g to %g, and nothing scales them: nets learn better behind normalize(scale=1/%d)", port->name, low,
-         high, port->type == CNN_I8 ? 128 : 255);
+    note(training,
+         "hint: the input \"%s\" has values from %g to %g, and nothing scales them: nets learn better behind "
+         "normalize(scale=1/%d)",
+         port->name, low, high, port->type == CNN_I8 ? 128 : 255);
   return status;
 }
 
@@ -192,11 +202,16 @@ static cnn_status note_scale(const Training *training) {
 static cnn_status check_options(const cnn_network *network, const cnn_train_options *options) {
   const cnn_recipe *recipe = &options->recipe;
   if (!network->gradients || !network->recipe) {
-    return cnn_failure(CNN_BAD_ARGUMENT, "%s was compiled without training code: its program has no train block, or --no-train was given", network->name);
+    return cnn_failure(
+        CNN_BAD_ARGUMENT,
+        "%s was compiled without training code: its program has no train block, or --no-train was given",
+        network->name);
   }
   if (!options->out) return cnn_failure(CNN_BAD_ARGUMENT, "there is no name for the weights to be written");
-  if (recipe->batch < 1 || recipe->epochs < 1) return cnn_failure(CNN_BAD_ARGUMENT, "batch and epochs must be at least 1");
-  if (!isfinite(recipe->rate) || recipe->rate < 0) return cnn_failure(CNN_BAD_ARGUMENT, "the rate must be a number from 0 up");
+  if (recipe->batch < 1 || recipe->epochs < 1)
+    return cnn_failure(CNN_BAD_ARGUMENT, "batch and epochs must be at least 1");
+  if (!isfinite(recipe->rate) || recipe->rate < 0)
+    return cnn_failure(CNN_BAD_ARGUMENT, "the rate must be a number from 0 up");
   return cnn_success();
 }
 
@@ -206,7 +221,8 @@ static cnn_recipe recipe_for(const cnn_train_options *options, int64_t samples) 
   cnn_recipe recipe = options->recipe;
   if (recipe.accumulate < 1) recipe.accumulate = 1;
   if (options->overfit > 0) {
-    int64_t batches = (samples + recipe.batch - 1) / recipe.batch, steps = (batches + recipe.accumulate - 1) / recipe.accumulate;
+    int64_t batches = (samples + recipe.batch - 1) / recipe.batch,
+            steps = (batches + recipe.accumulate - 1) / recipe.accumulate;
     int32_t epochs = (int32_t)((OVERFIT_STEPS + steps - 1) / steps);
     if (recipe.epochs < epochs && !options->epochs_given) recipe.epochs = epochs;
     recipe.schedule = CNN_CONSTANT;
@@ -251,8 +267,8 @@ static cnn_status take_init(Training *training) {
       cnn_weights_load_behind(training->network, training->options->init, training->options->init_prefix,
                               true, training->run.trainer.weights, &report);
   if (status.code == CNN_OK) {
-    note(training, "%s: %d of %d weights taken%s%s", training->options->init, (int)report.matched, (int)training->network->weights,
-         report.text ? "; not:\n" : "", report.text ? report.text : "");
+    note(training, "%s: %d of %d weights taken%s%s", training->options->init, (int)report.matched,
+         (int)training->network->weights, report.text ? "; not:\n" : "", report.text ? report.text : "");
     if (*report.warning) note(training, "%s: warning: %s", training->options->init, report.warning);
   }
   free(report.text);
@@ -265,14 +281,16 @@ static cnn_status open_training(Training *training) {
   int64_t samples = cnn_data_count(training->data, CNN_PART_TRAIN);
   if (options->overfit > 0 && samples > options->overfit) samples = options->overfit;
   if (samples < 1) return cnn_failure(CNN_MISMATCH, "the data set has no training samples");
-  if (samples > INT32_MAX) return cnn_failure(CNN_MISMATCH, "the data set has more than 2^31-1 training samples");
+  if (samples > INT32_MAX)
+    return cnn_failure(CNN_MISMATCH, "the data set has more than 2^31-1 training samples");
   cnn_recipe recipe = recipe_for(options, samples);
   training->threads = cnn_threads(options->threads);
   training->validated = options->overfit > 0 ? 0 : cnn_data_count(training->data, CNN_PART_VAL);
   int32_t part = part_of(network, recipe.batch);
   cnn_status status = cnn_run_open(&training->run, network, &recipe, samples);
   if (status.code == CNN_OK) status = cnn_loader_open(&training->loader, network, part, training->threads);
-  if (status.code == CNN_OK && training->validated > 0) status = cnn_evaluator_open(&training->evaluator, network, training->threads, false);
+  if (status.code == CNN_OK && training->validated > 0)
+    status = cnn_evaluator_open(&training->evaluator, network, training->threads, false);
   if (status.code != CNN_OK) return status;
 
   training->output = cnn_outputs_alloc(network, part);
@@ -283,8 +301,12 @@ static cnn_status open_training(Training *training) {
   if (!training->output || !training->sums || !training->order || !training->last || !training->checkpoint) {
     return cnn_failure(CNN_NO_MEMORY, "no memory to train %s", network->name);
   }
-  training->course = (cnn_course){.data = training->data, .recipe = &training->run.trainer.recipe, .samples = samples, .batch = recipe.batch,
-                                  .part = part, .order = options->shuffle ? training->order : NULL,
+  training->course = (cnn_course){.data = training->data,
+                                  .recipe = &training->run.trainer.recipe,
+                                  .samples = samples,
+                                  .batch = recipe.batch,
+                                  .part = part,
+                                  .order = options->shuffle ? training->order : NULL,
                                   .augment = recipe.augments > 0 && options->overfit == 0};
   return cnn_success();
 }
@@ -324,10 +346,10 @@ static cnn_status save(const Training *training, const char *path) {
   json_t *facts = cnn_facts(training->network, &run->trainer.recipe);
   if (!facts) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   const char *loss = json_string_value(json_object_get(facts, "loss"));
-  cnn_about_weights(&about, cnn_data_describe(training->data), loss, last ? last->epoch : 0, last ? measure : NULL,
-                    value);
-  cnn_status status = cnn_weights_save(training->network, path, cnn_trainer_result(&run->trainer),
-                                       about.note);
+  cnn_about_weights(&about, cnn_data_describe(training->data), loss, last ? last->epoch : 0,
+                    last ? measure : NULL, value);
+  cnn_status status =
+      cnn_weights_save(training->network, path, cnn_trainer_result(&run->trainer), about.note);
   json_decref(facts);
   return status;
 }
@@ -340,9 +362,11 @@ static cnn_status open_files(Training *training) {
   if (status.code == CNN_OK) status = cnn_writer_try(training->last);
   if (status.code == CNN_OK) status = cnn_writer_try(training->checkpoint);
   if (status.code == CNN_OK && options->plot) status = cnn_writer_try(options->plot);
-  if (status.code == CNN_OK && options->log) status = cnn_journal_open(&training->log, options->log, run->history, run->finished);
+  if (status.code == CNN_OK && options->log)
+    status = cnn_journal_open(&training->log, options->log, run->history, run->finished);
   if (status.code == CNN_OK && options->tensorboard) {
-    status = cnn_journal_open_events(&training->events, options->tensorboard, training->network->name, run->history, run->finished);
+    status = cnn_journal_open_events(&training->events, options->tensorboard, training->network->name,
+                                     run->history, run->finished);
   }
   return status;
 }
@@ -350,7 +374,7 @@ static cnn_status open_files(Training *training) {
 static void note_resumption(Training *training) {
   const cnn_run *run = &training->run;
   const int32_t done = run->finished, wanted = run->trainer.recipe.epochs,
-      program = training->network->recipe->epochs;
+                program = training->network->recipe->epochs;
   char more[200] = "with a larger N trains on", text[600];
   if (done < wanted) {
     note(training, "%s: going on after epoch %d of %d", training->checkpoint, (int)done, (int)wanted);
@@ -379,8 +403,8 @@ static cnn_status prepare(Training *training) {
   if (!options->resume) status = note_scale(training);
   if (status.code != CNN_OK) return status;
   if (training->course.batch > training->course.part) {
-    note(training, "a batch of %d is computed in parts of %d: the program was compiled for %d at most", (int)training->course.batch,
-         (int)training->course.part, (int)training->network->train_batch);
+    note(training, "a batch of %d is computed in parts of %d: the program was compiled for %d at most",
+         (int)training->course.batch, (int)training->course.part, (int)training->network->train_batch);
   }
   if (options->resume) {
     status = cnn_run_load(&training->run, training->checkpoint, tell, training);
@@ -418,10 +442,13 @@ static void report_step(Training *training, bool last) {
   measure(training, &measures);
   double rate = speed(training, now), left = (double)(run->samples - run->at);
   int32_t epochs_left = run->trainer.recipe.epochs - run->finished - 1;
-  cnn_event event = {.kind = CNN_EVENT_STEP, .measures = &measures, .images_per_second = rate, .rate = run->rate};
+  cnn_event event = {
+      .kind = CNN_EVENT_STEP, .measures = &measures, .images_per_second = rate, .rate = run->rate};
   event.step = (run->at + training->course.batch - 1) / training->course.batch;
   event.steps = (run->samples + training->course.batch - 1) / training->course.batch;
-  if (rate > 0) event.seconds_left = (left + epochs_left * (double)run->samples) / rate + (epochs_left + 1) * training->validation_seconds;
+  if (rate > 0)
+    event.seconds_left =
+        (left + epochs_left * (double)run->samples) / rate + (epochs_left + 1) * training->validation_seconds;
   send(training, event);
 }
 
@@ -442,8 +469,11 @@ static cnn_status not_finite(const Training *training, const cnn_batch *batch, f
   int64_t step = (run->at - 1) / training->course.batch + 1;
   char where[200];
   cnn_blame(&run->trainer, batch, where, sizeof where);
-  return cnn_failure(CNN_NOT_FINITE, "%s in epoch %d, step %" PRId64 "%s; %s. A smaller rate, clip_norm or a warmup may help",
-                     isnan(loss) ? "the loss is not a number" : isinf(loss) ? "the loss is infinite" : "a gradient is not finite",
+  return cnn_failure(CNN_NOT_FINITE,
+                     "%s in epoch %d, step %" PRId64 "%s; %s. A smaller rate, clip_norm or a warmup may help",
+                     isnan(loss)   ? "the loss is not a number"
+                     : isinf(loss) ? "the loss is infinite"
+                                   : "a gradient is not finite",
                      (int)run->finished + 1, step, where, kept_so_far(training));
 }
 
@@ -458,8 +488,8 @@ static cnn_status make_step(Training *training, bool *over) {
     cnn_status status = cnn_loader_next(training->loader, &batch);
     if (status.code != CNN_OK) return status;
     double begun = cnn_pace_begin(&training->pace);
-    float loss = cnn_trainer_batch(trainer, (const void *const *)batch->input, (const void *const *)batch->target, batch->count,
-                                   training->output);
+    float loss = cnn_trainer_batch(trainer, (const void *const *)batch->input,
+                                   (const void *const *)batch->target, batch->count, training->output);
     cnn_pace_end(&training->pace, begun);
     count_batch(training, batch, loss);
     if (!isfinite(loss)) return not_finite(training, batch, loss);
@@ -478,7 +508,8 @@ static cnn_status make_step(Training *training, bool *over) {
 static cnn_status make_steps(Training *training) {
   cnn_run *run = &training->run;
   if (training->options->shuffle) {
-    cnn_random random = cnn_random_stream(run->trainer.recipe.seed, CNN_STREAM_ORDER, (uint32_t)run->finished);
+    cnn_random random =
+        cnn_random_stream(run->trainer.recipe.seed, CNN_STREAM_ORDER, (uint32_t)run->finished);
     cnn_random_permutation(random, training->order, (int32_t)run->samples);
   }
   training->course.epoch = run->finished;
@@ -505,12 +536,15 @@ static cnn_status validate(Training *training, cnn_measures *measures) {
   send(training, (cnn_event){.kind = CNN_EVENT_VALIDATION});
   double start = cnn_clock();
   int64_t limit = training->options->dry_run ? training->course.batch : -1;
-  cnn_status status = cnn_evaluator_run(training->evaluator, cnn_trainer_result(&training->run.trainer), training->data, CNN_PART_VAL, limit,
-                                        training->options->stop, measures);
+  cnn_status status =
+      cnn_evaluator_run(training->evaluator, cnn_trainer_result(&training->run.trainer), training->data,
+                        CNN_PART_VAL, limit, training->options->stop, measures);
   training->validation_seconds = cnn_clock() - start;
   if (status.code == CNN_OK && isnan(measures->loss) && losses_known(training->network)) {
-    return cnn_failure(CNN_NOT_FINITE, "the validation loss of epoch %d is not a number. A smaller rate, clip_norm or a warmup may help",
-                       (int)training->run.finished + 1);
+    return cnn_failure(
+        CNN_NOT_FINITE,
+        "the validation loss of epoch %d is not a number. A smaller rate, clip_norm or a warmup may help",
+        (int)training->run.finished + 1);
   }
   return status;
 }
@@ -519,14 +553,16 @@ static cnn_status validate(Training *training, cnn_measures *measures) {
 static cnn_status save_epoch(Training *training, bool best) {
   const cnn_train_options *options = training->options;
   const cnn_epoch *done = &training->run.history[training->run.finished - 1];
-  bool saves = options->overfit == 0 || finished(training); /* the many short epochs of an experiment are not worth it */
+  bool saves = options->overfit == 0 ||
+               finished(training); /* the many short epochs of an experiment are not worth it */
   cnn_status status = best && saves ? save(training, options->out) : cnn_success();
   if (status.code == CNN_OK && saves) status = save(training, training->last);
   if (status.code == CNN_OK && saves) status = cnn_run_save(&training->run, options, training->checkpoint);
   if (status.code == CNN_OK) status = cnn_journal_add(&training->log, done);
   if (status.code == CNN_OK) status = cnn_journal_add(&training->events, done);
   if (status.code == CNN_OK && options->plot) {
-    status = cnn_plot_write(options->plot, training->network->name, training->run.history, training->run.finished);
+    status =
+        cnn_plot_write(options->plot, training->network->name, training->run.history, training->run.finished);
   }
   return status;
 }
@@ -581,10 +617,13 @@ static cnn_status save_stopped(Training *training) {
   const cnn_run *run = &training->run;
   cnn_status status = weights_check(training);
   if (status.code == CNN_OK && !training->options->dry_run) status = save(training, training->last);
-  if (status.code == CNN_OK && run->finished == 0 && !training->options->dry_run) status = save(training, training->options->out);
-  if (status.code == CNN_OK && !training->options->dry_run) status = cnn_run_save(run, training->options, training->checkpoint);
+  if (status.code == CNN_OK && run->finished == 0 && !training->options->dry_run)
+    status = save(training, training->options->out);
+  if (status.code == CNN_OK && !training->options->dry_run)
+    status = cnn_run_save(run, training->options, training->checkpoint);
   if (status.code != CNN_OK) return status;
-  return cnn_failure(CNN_STOPPED, "stopped in epoch %d; %s holds everything to go on with --resume", (int)run->finished + 1, training->checkpoint);
+  return cnn_failure(CNN_STOPPED, "stopped in epoch %d; %s holds everything to go on with --resume",
+                     (int)run->finished + 1, training->checkpoint);
 }
 
 static void report_end(const Training *training) {
@@ -596,8 +635,8 @@ static void report_end(const Training *training) {
   }
   if (training->options->overfit > 0 && run->finished > 0) {
     const cnn_measures *end = &run->history[run->finished - 1].train;
-    note(training, "overfit: %" PRId64 " samples, loss from %s to %s", run->samples, cnn_number(run->history[0].train.loss, 4).text,
-         cnn_number(end->loss, 4).text);
+    note(training, "overfit: %" PRId64 " samples, loss from %s to %s", run->samples,
+         cnn_number(run->history[0].train.loss, 4).text, cnn_number(end->loss, 4).text);
   }
   const cnn_epoch *best = NULL;
   for (int32_t i = 0; i < run->finished; i++) best = run->history[i].best ? &run->history[i] : best;
@@ -634,7 +673,8 @@ cnn_status cnn_train(const cnn_network *network, const cnn_data *data, const cnn
     status = run_epoch(&training);
     if (options->dry_run) break;
   }
-  bool interrupted = status.code == CNN_STOPPED || (status.code == CNN_OK && stopped(&training) && !finished(&training));
+  bool interrupted =
+      status.code == CNN_STOPPED || (status.code == CNN_OK && stopped(&training) && !finished(&training));
   if (interrupted) status = save_stopped(&training);
   if (status.code == CNN_OK) report_end(&training);
   close_training(&training);

@@ -36,7 +36,8 @@ static bool allocate(cnn_viewer *viewer) {
   return fine;
 }
 
-cnn_status cnn_viewer_open(cnn_viewer *viewer, const cnn_program *program, const char *weights, const char *prefix) {
+cnn_status cnn_viewer_open(cnn_viewer *viewer, const cnn_program *program, const char *weights,
+                           const char *prefix) {
   const cnn_network *network = program->network;
   *viewer = (cnn_viewer){.network = network};
   cnn_status status = cnn_program_weights(program, weights, prefix, &viewer->weights);
@@ -67,7 +68,8 @@ cnn_status cnn_viewer_read(cnn_viewer *viewer, const char *path, int64_t index, 
   cnn_status status = cnn_inputs_open(&inputs, path, network, fit);
   if (status.code != CNN_OK) return status;
   if (index >= cnn_inputs_count(inputs)) {
-    status = cnn_failure(CNN_BAD_ARGUMENT, "%s: there is no sample %lld, it has %lld", path, (long long)index, (long long)cnn_inputs_count(inputs));
+    status = cnn_failure(CNN_BAD_ARGUMENT, "%s: there is no sample %lld, it has %lld", path, (long long)index,
+                         (long long)cnn_inputs_count(inputs));
   } else {
     status = cnn_inputs_sample(inputs, index, viewer->raw);
   }
@@ -77,7 +79,10 @@ cnn_status cnn_viewer_read(cnn_viewer *viewer, const char *path, int64_t index, 
     const uint8_t *u8 = viewer->raw[i];
     const int8_t *i8 = viewer->raw[i];
     const float *f32 = viewer->raw[i];
-    for (int64_t k = 0; k < port->size; k++) viewer->value[i][k] = port->type == CNN_U8 ? (float)u8[k] : port->type == CNN_I8 ? (float)i8[k] : f32[k];
+    for (int64_t k = 0; k < port->size; k++)
+      viewer->value[i][k] = port->type == CNN_U8   ? (float)u8[k]
+                            : port->type == CNN_I8 ? (float)i8[k]
+                                                   : f32[k];
   }
   return status;
 }
@@ -113,13 +118,16 @@ void cnn_viewer_backward(cnn_viewer *viewer, cnn_unit unit) {
     const cnn_port *port = &network->output[o];
     const int32_t channels = channels_of(port);
     for (int64_t k = 0; k < port->size; k++)
-      viewer->seed[o][k] = o == unit.output && k % channels == unit.channel ? (float)channels / (float)port->size : 0;
+      viewer->seed[o][k] =
+          o == unit.output && k % channels == unit.channel ? (float)channels / (float)port->size : 0;
   }
-  network->look->backward(viewer->memory, viewer->weights, (const void *const *)viewer->input, (const float *const *)viewer->seed);
+  network->look->backward(viewer->memory, viewer->weights, (const void *const *)viewer->input,
+                          (const float *const *)viewer->seed);
 }
 
 double cnn_viewer_noise(cnn_random random, uint32_t counter) { /* Box and Muller */
-  const double u = 1 - (double)cnn_random_uniform(random, 2 * counter), v = (double)cnn_random_uniform(random, 2 * counter + 1);
+  const double u = 1 - (double)cnn_random_uniform(random, 2 * counter),
+               v = (double)cnn_random_uniform(random, 2 * counter + 1);
   return sqrt(-2 * log(u)) * cos(6.283185307179586 * v);
 }
 
@@ -127,7 +135,9 @@ static const float *at(const cnn_viewer *viewer, int64_t place) {
   return place < 0 ? viewer->input[-1 - place] : (const float *)viewer->memory + place;
 }
 
-const float *cnn_viewer_layer(const cnn_viewer *viewer, int32_t layer) { return at(viewer, viewer->network->look->layer[layer]); }
+const float *cnn_viewer_layer(const cnn_viewer *viewer, int32_t layer) {
+  return at(viewer, viewer->network->look->layer[layer]);
+}
 
 const float *cnn_viewer_gradient(const cnn_viewer *viewer, int32_t input) {
   const int64_t place = viewer->network->look->gradient[input];
@@ -170,7 +180,8 @@ cnn_unit cnn_viewer_best(const cnn_viewer *viewer) {
 
 static bool same_text(const char *a, const char *b, size_t n) { /* blind to the case of ASCII */
   for (size_t i = 0; i < n; i++) {
-    const char x = (char)(a[i] >= 'A' && a[i] <= 'Z' ? a[i] + 32 : a[i]), y = (char)(b[i] >= 'A' && b[i] <= 'Z' ? b[i] + 32 : b[i]);
+    const char x = (char)(a[i] >= 'A' && a[i] <= 'Z' ? a[i] + 32 : a[i]),
+               y = (char)(b[i] >= 'A' && b[i] <= 'Z' ? b[i] + 32 : b[i]);
     if (x != y || !x) return x == y;
   }
   return b[n] == 0;
@@ -187,7 +198,8 @@ static bool parse_channel(const cnn_network *network, int32_t o, const char *tex
   }
   for (int32_t c = 0; network->label && c < network->labels && c < channels; c++) {
     *channel = c;
-    if (same_text(text, network->label[c], strlen(text)) && strlen(text) == strlen(network->label[c])) return true;
+    if (same_text(text, network->label[c], strlen(text)) && strlen(text) == strlen(network->label[c]))
+      return true;
   }
   return false;
 }
@@ -200,19 +212,25 @@ cnn_status cnn_unit_parse(const cnn_network *network, const char *text, cnn_unit
     const char *name = network->output[o].name;
     const size_t n = strlen(name);
     unit->output = o;
-    if (strncmp(text, name, n) == 0 && text[n] == ':' && parse_channel(network, o, text + n + 1, &unit->channel)) return cnn_success();
+    if (strncmp(text, name, n) == 0 && text[n] == ':' &&
+        parse_channel(network, o, text + n + 1, &unit->channel))
+      return cnn_success();
   }
   const cnn_port *port = &network->output[first < 0 ? 0 : first];
-  return cnn_failure(CNN_BAD_ARGUMENT, "the net has no output '%s'; %s has 0 to %d%s%s%s", text, port->name, channels_of(port) - 1, network->label ? ", or by label '" : "",
-                     network->label && network->labels ? network->label[0] : "", network->label ? "' and so on" : "");
+  return cnn_failure(CNN_BAD_ARGUMENT, "the net has no output '%s'; %s has 0 to %d%s%s%s", text, port->name,
+                     channels_of(port) - 1, network->label ? ", or by label '" : "",
+                     network->label && network->labels ? network->label[0] : "",
+                     network->label ? "' and so on" : "");
 }
 
 const char *cnn_unit_name(const cnn_network *network, cnn_unit unit, char room[120]) {
   const cnn_port *port = &network->output[unit.output];
   char number[24];
-  const bool several = network->outputs > 1, labelled = network->label && network->labels == channels_of(port);
+  const bool several = network->outputs > 1,
+             labelled = network->label && network->labels == channels_of(port);
   if (!labelled) snprintf(number, sizeof number, "%d", unit.channel);
-  snprintf(room, 120, "%s%s%s", several ? port->name : "", several ? ":" : "", labelled ? network->label[unit.channel] : number);
+  snprintf(room, 120, "%s%s%s", several ? port->name : "", several ? ":" : "",
+           labelled ? network->label[unit.channel] : number);
   return room;
 }
 
@@ -223,26 +241,38 @@ cnn_status cnn_layer_find(const cnn_network *network, const char *name, int32_t 
   for (*layer = 0; *layer < network->layers; ++*layer) {
     const char *have = network->layer[*layer].name, *dot = strrchr(have, '.');
     if (strcmp(have, name) == 0) return cnn_success();
-    const bool part = (dot && strcmp(dot + 1, name) == 0) || (strncmp(have, name, strlen(name)) == 0 && have[strlen(name)] == '.'); /* conv1 or stage1 for stage1.conv1 */
+    const bool part = (dot && strcmp(dot + 1, name) == 0) ||
+                      (strncmp(have, name, strlen(name)) == 0 &&
+                       have[strlen(name)] == '.'); /* conv1 or stage1 for stage1.conv1 */
     const int32_t letters = part ? 1 : cnn_letters_between(have, name);
-    if (letters < distance) nearest = *layer, distance = letters;
+    if (letters < distance) {
+      nearest = *layer;
+      distance = letters;
+    }
   }
-  return cnn_failure(CNN_BAD_ARGUMENT, "the net has no layer '%s'%s%s%s; 'info' lists them all", name, nearest < 0 ? "" : "; the nearest is '", nearest < 0 ? "" : network->layer[nearest].name,
+  return cnn_failure(CNN_BAD_ARGUMENT, "the net has no layer '%s'%s%s%s; 'info' lists them all", name,
+                     nearest < 0 ? "" : "; the nearest is '", nearest < 0 ? "" : network->layer[nearest].name,
                      nearest < 0 ? "" : "'");
 }
 
 /* ---- Drawing */
 
-bool cnn_port_is_picture(const cnn_port *port) { return port->rank == 3 && (port->dim[2] == 1 || port->dim[2] == 3); }
+bool cnn_port_is_picture(const cnn_port *port) {
+  return port->rank == 3 && (port->dim[2] == 1 || port->dim[2] == 3);
+}
 
 void cnn_port_range(const cnn_port *port, double *low, double *high) {
   *low = port->type == CNN_I8 ? -128 : 0;
   *high = *low + 255;
-  if (port->type == CNN_F32 && !cnn_port_is_picture(port)) *low = -INFINITY, *high = INFINITY;
+  if (port->type == CNN_F32 && !cnn_port_is_picture(port)) {
+    *low = -INFINITY;
+    *high = INFINITY;
+  }
 }
 
 cnn_sheet cnn_sheet_of(int32_t rank, const int32_t dim[3]) {
-  if (rank == 3 && (int64_t)dim[0] * dim[1] > 1) return (cnn_sheet){dim[2], dim[0], dim[1], (int64_t)dim[1] * dim[2], dim[2]};
+  if (rank == 3 && (int64_t)dim[0] * dim[1] > 1)
+    return (cnn_sheet){dim[2], dim[0], dim[1], (int64_t)dim[1] * dim[2], dim[2]};
   if (rank == 2) return (cnn_sheet){1, dim[1], dim[0], 1, dim[1]};
   const int32_t n = dim[rank - 1];
   int32_t width = n;
@@ -251,13 +281,17 @@ cnn_sheet cnn_sheet_of(int32_t rank, const int32_t dim[3]) {
   return (cnn_sheet){1, n / width, width, width, 1};
 }
 
-/* Pictures are 0..255 whatever the type, i8 minus 128; arrays of other numbers are stretched to what can be seen. */
+/* Pictures are 0..255 whatever the type, i8 minus 128; arrays of other numbers are stretched to what can be
+ * seen. */
 static void draw_picture(cnn_figure *figure, const cnn_port *port, const float *value, const char *caption) {
   uint8_t *rgb = cnn_figure_panel(figure, port->dim[0], port->dim[1], caption);
   const cnn_scale found = cnn_scale_of(value, port->size);
   double low, high;
   cnn_port_range(port, &low, &high);
-  if (port->type == CNN_F32 && (found.signs || found.high > high || found.high <= 2)) low = found.low, high = found.high;
+  if (port->type == CNN_F32 && (found.signs || found.high > high || found.high <= 2)) {
+    low = found.low;
+    high = found.high;
+  }
   for (int64_t i = 0; rgb && i < port->size; i++) {
     const double shade = fmin(fmax(((double)value[i] - low) / (high - low) * 255, 0), 255);
     const uint8_t byte = isnan(shade) ? 0 : (uint8_t)(shade + 0.5);
@@ -283,16 +317,18 @@ bool cnn_out_is_array(const char *path) {
   return n > 4 && strcmp(path + n - 4, ".npy") == 0;
 }
 
-cnn_status cnn_out_array(const char *path, cnn_type type, const void *value, int32_t rank, const int64_t *dim) {
-  static const cnn_dtype dtype[] = {[CNN_F32] = CNN_DTYPE_F32, [CNN_U8] = CNN_DTYPE_U8, [CNN_I8] = CNN_DTYPE_I8};
+cnn_status cnn_out_array(const char *path, cnn_type type, const void *value, int32_t rank,
+                         const int64_t *dim) {
+  static const cnn_dtype dtype[] = {
+      [CNN_F32] = CNN_DTYPE_F32, [CNN_U8] = CNN_DTYPE_U8, [CNN_I8] = CNN_DTYPE_I8};
   cnn_tensor tensor = {.name = "", .dtype = dtype[type], .rank = rank, .data = value};
   memcpy(tensor.dim, dim, sizeof *dim * (size_t)rank);
   cnn_tensor_measure(&tensor); /* in memory already, so it does not overflow */
   return cnn_npy_write(path, &tensor);
 }
 
-int cnn_viewer_usage(const cnn_usage *usage, const cnn_program *program, const char *weights, const char *input,
-                     const char *out, bool array) {
+int cnn_viewer_usage(const cnn_usage *usage, const cnn_program *program, const char *weights,
+                     const char *input, const char *out, bool array) {
   static const char *const both[] = {".png", ".npy", NULL}, *const picture[] = {".png", NULL};
   const int ready = cnn_program_needs_weights(usage, program, weights);
   if (ready != CNN_GO_ON) return ready;

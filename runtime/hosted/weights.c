@@ -95,7 +95,8 @@ cnn_status cnn_weights_load_behind(const cnn_network *network, const char *path,
     return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   }
   bool differs = matching.missing + matching.extra + matching.differing > 0;
-  if (matching.prefix || (!some ? differs : matching.matched == 0 && network->weights > 0)) status = refuse(network, path, &matching, some);
+  if (matching.prefix || (!some ? differs : matching.matched == 0 && network->weights > 0))
+    status = refuse(network, path, &matching, some);
   if (status.code == CNN_OK) status = all_finite(network, path, matching.source);
   for (int32_t w = 0; w < network->weights && status.code == CNN_OK; w++)
     if (matching.source[w])
@@ -112,26 +113,32 @@ cnn_status cnn_weights_load_behind(const cnn_network *network, const char *path,
   return status;
 }
 
-cnn_status cnn_weights_load(const cnn_network *network, const char *path, float *weights, cnn_weights_report *report) {
+cnn_status cnn_weights_load(const cnn_network *network, const char *path, float *weights,
+                            cnn_weights_report *report) {
   return cnn_weights_load_behind(network, path, NULL, false, weights, report);
 }
 
-cnn_status cnn_weights_load_some(const cnn_network *network, const char *path, float *weights, cnn_weights_report *report) {
+cnn_status cnn_weights_load_some(const cnn_network *network, const char *path, float *weights,
+                                 cnn_weights_report *report) {
   return cnn_weights_load_behind(network, path, NULL, true, weights, report);
 }
 
 enum { NOTES = 16 };
 
-cnn_status cnn_weights_save(const cnn_network *network, const char *path, const float *weights, const char *const *notes) {
+cnn_status cnn_weights_save(const cnn_network *network, const char *path, const float *weights,
+                            const char *const *notes) {
   cnn_origin origin;
   cnn_status status = cnn_origin_make(&origin, network);
   if (status.code != CNN_OK) return status;
-  cnn_note note[1 + ORIGIN_NOTES + NOTES] = {{"format", "pt"}}; /* layouts and names as PyTorch's, whose loaders ask for this */
+  cnn_note note[1 + ORIGIN_NOTES + NOTES] = {
+      {"format", "pt"}}; /* layouts and names as PyTorch's, whose loaders ask for this */
   memcpy(note + 1, origin.note, sizeof origin.note);
   int32_t count = 1 + origin.notes;
-  for (; notes && notes[0] && count < 1 + ORIGIN_NOTES + NOTES; notes += 2) note[count++] = (cnn_note){notes[0], notes[1]};
+  for (; notes && notes[0] && count < 1 + ORIGIN_NOTES + NOTES; notes += 2)
+    note[count++] = (cnn_note){notes[0], notes[1]};
   cnn_tensor *tensor = calloc((size_t)network->weights + 1, sizeof *tensor);
-  for (int32_t w = 0; tensor && w < network->weights; w++) tensor[w] = weight_tensor(&network->weight[w], weights);
+  for (int32_t w = 0; tensor && w < network->weights; w++)
+    tensor[w] = weight_tensor(&network->weight[w], weights);
   const size_t n = strlen(path);
   const bool zipped = n > 4 && strcmp(path + n - 4, ".npz") == 0;
   if (!tensor) status = cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);

@@ -12,7 +12,10 @@
 /* Names of outputs end differently, so two of them are one file only where there is a file already, with
  * several names. Devices and
  * pipes are no file: any number of outputs may go there. */
-typedef struct Identity { dev_t device; ino_t number; } Identity;
+typedef struct Identity {
+  dev_t device;
+  ino_t number;
+} Identity;
 
 static bool is_file(const char *path, Identity *identity) {
   struct stat about;
@@ -52,7 +55,11 @@ int cnn_written_apart(const cnn_usage *usage, const cnn_written *written) {
 }
 
 /* Of a data set, files are looked at only while there is an output that could be one of them. */
-typedef struct Search { const cnn_usage *usage; const cnn_written *written; int found; } Search;
+typedef struct Search {
+  const cnn_usage *usage;
+  const cnn_written *written;
+  int found;
+} Search;
 
 static void look_at(void *context, const char *path) {
   Search *search = context;

@@ -7,7 +7,9 @@
 #include "options.h"
 
 /* a NULL path: not asked for; a NULL option ends a list */
-typedef struct cnn_written { const char *option, *path; } cnn_written;
+typedef struct cnn_written {
+  const char *option, *path;
+} cnn_written;
 
 /* Each gives CNN_GO_ON, or the exit status of a wrong command line after it has been said what is wrong.
  * Files are the same by

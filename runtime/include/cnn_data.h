@@ -9,7 +9,8 @@
  * A folder is the class whose label it has (cnn_network.label); folders named by whole numbers are the
  * classes of these numbers; where the net has no labels, they are numbered in the order of their names.
  *
- * Samples come in the order of the file; those of folders class by class in turns, so that the first N have all classes.
+ * Samples come in the order of the file; those of folders class by class in turns, so that the first N have
+ * all classes.
  *
  * Samples are raw: pictures are 0..255 whatever the input's type (i8: minus 128), arrays are as they stand in
  * the file. They are always laid out height, width, channels; cnn_port_arrange makes the caller's layout of
@@ -32,48 +33,62 @@ typedef enum cnn_part {
   CNN_PART_TEST   /* what `eval` reads: the set's own, else the whole set */
 } cnn_part;
 
-typedef enum cnn_fit { /* how a picture of another size comes to fit */
-  CNN_FIT_STRETCH,     /* each axis by itself */
-  CNN_FIT_CROP,        /* covers the input, centred; what sticks out is lost */
-  CNN_FIT_LETTERBOX    /* all of it, centred on black */
+typedef enum cnn_fit {                   /* how a picture of another size comes to fit */
+                       CNN_FIT_STRETCH,  /* each axis by itself */
+                       CNN_FIT_CROP,     /* covers the input, centred; what sticks out is lost */
+                       CNN_FIT_LETTERBOX /* all of it, centred on black */
 } cnn_fit;
 
 typedef struct cnn_data_options {
-  double val;          /* part of the training samples for validation, where the set has none of its own; 0: no validation at all */
-  int64_t limit;       /* only the first so many samples of each part; 0: all */
+  double val;    /* part of the training samples for validation, where the set has none of its own; 0: no
+                    validation at all */
+  int64_t limit; /* only the first so many samples of each part; 0: all */
   cnn_fit fit;
-  int64_t keep;        /* bytes of memory for pictures of folders that have been decoded, so that each is once; 0: decode each time */
-  const char *target;  /* CSV: the column of the target, by its name or its number from 1; NULL: the last */
+  int64_t keep; /* bytes of memory for pictures of folders that have been decoded, so that each is once; 0:
+                   decode each time */
+  const char *target; /* CSV: the column of the target, by its name or its number from 1; NULL: the last */
 } cnn_data_options;
 #define CNN_DATA_DEFAULTS {0.1, 0, CNN_FIT_STRETCH, 0, NULL}
 
 typedef struct cnn_data cnn_data;
 
-/* The net must outlive the set. Labels are checked here, so that training does not stop in the middle of an epoch. */
-cnn_status cnn_data_open(cnn_data **data, const char *path, const cnn_network *network, const cnn_data_options *options);
+/* The net must outlive the set. Labels are checked here, so that training does not stop in the middle of an
+ * epoch. */
+cnn_status cnn_data_open(cnn_data **data, const char *path, const cnn_network *network,
+                         const cnn_data_options *options);
 void cnn_data_close(cnn_data *data); /* NULL is fine */
 
-const char *cnn_data_describe(const cnn_data *data);         /* "IDX files: 54,000 training, 6,000 validation and 10,000 test samples" */
-const char *cnn_data_notes(const cnn_data *data);            /* lines: files skipped, classes without samples */
+const char *cnn_data_describe(
+    const cnn_data *data); /* "IDX files: 54,000 training, 6,000 validation and 10,000 test samples" */
+const char *cnn_data_notes(const cnn_data *data); /* lines: files skipped, classes without samples */
 int64_t cnn_data_count(const cnn_data *data, cnn_part part);
-bool cnn_data_has_test(const cnn_data *data);                /* the set has a test part of its own */
-int64_t cnn_data_shared(const cnn_data *data);               /* of the samples of CNN_PART_TEST, those for training */
-int32_t cnn_data_classes(const cnn_data *data);              /* 0: its samples have no class */
+bool cnn_data_has_test(const cnn_data *data);   /* the set has a test part of its own */
+int64_t cnn_data_shared(const cnn_data *data);  /* of the samples of CNN_PART_TEST, those for training */
+int32_t cnn_data_classes(const cnn_data *data); /* 0: its samples have no class */
 const char *cnn_data_class(const cnn_data *data, int32_t c); /* the set's name for a class, or NULL */
-const char *const *cnn_data_class_names(const cnn_data *data); /* all; NULL where one is missing or no UTF-8 */
+const char *const *
+cnn_data_class_names(const cnn_data *data); /* all; NULL where one is missing or no UTF-8 */
 
-/* Reads a sample; any number of threads may read at once. input[i] has network->input[i].size elements of its type. target[o] has
- * network->output[o].target_size elements: int32_t for classes, float for values; NULL skips it. An output that has no loss but class
- * scores counts as an output with classes, one a position. Numbers that are not finite are refused. Where the
- * target is the input (`target = input`), targets are left alone. */
-cnn_status cnn_data_sample(const cnn_data *data, cnn_part part, int64_t index, void *const input[], void *const target[]);
-double cnn_data_scale(const cnn_data *data, int32_t input); /* what counts as full scale of its values: 255 for pixels, 1 for arrays of floats */
-bool cnn_data_label(const cnn_data *data, cnn_part part, int64_t index, int32_t *label); /* cheap; false: no single class a sample */
+/* Reads a sample; any number of threads may read at once. input[i] has network->input[i].size elements of its
+ * type. target[o] has network->output[o].target_size elements: int32_t for classes, float for values; NULL
+ * skips it. An output that has no loss but class scores counts as an output with classes, one a position.
+ * Numbers that are not finite are refused. Where the target is the input (`target = input`), targets are left
+ * alone. */
+cnn_status cnn_data_sample(const cnn_data *data, cnn_part part, int64_t index, void *const input[],
+                           void *const target[]);
+double cnn_data_scale(
+    const cnn_data *data,
+    int32_t input); /* what counts as full scale of its values: 255 for pixels, 1 for arrays of floats */
+bool cnn_data_label(const cnn_data *data, cnn_part part, int64_t index,
+                    int32_t *label); /* cheap; false: no single class a sample */
 
 size_t cnn_type_bytes(cnn_type type);
-int64_t cnn_port_classes(const cnn_port *output);            /* how many classes its scores tell apart: 2 for one sigmoid unit */
-int64_t cnn_port_targets(const cnn_port *output);            /* elements of its target, also for an output with scores and no loss */
-void cnn_port_arrange(const cnn_port *input, const void *hwc, void *out); /* one sample, in the layout that the net takes; a copy if that is hwc */
+int64_t
+cnn_port_classes(const cnn_port *output); /* how many classes its scores tell apart: 2 for one sigmoid unit */
+int64_t cnn_port_targets(
+    const cnn_port *output); /* elements of its target, also for an output with scores and no loss */
+void cnn_port_arrange(const cnn_port *input, const void *hwc,
+                      void *out); /* one sample, in the layout that the net takes; a copy if that is hwc */
 
 /* What `predict` reads: a picture (PNG, JPEG, WebP), an .npy file with one input or a batch, or an .npz keyed
  * by input name. */
@@ -81,12 +96,14 @@ typedef struct cnn_inputs cnn_inputs;
 cnn_status cnn_inputs_open(cnn_inputs **inputs, const char *path, const cnn_network *network, cnn_fit fit);
 void cnn_inputs_close(cnn_inputs *inputs);
 int64_t cnn_inputs_count(const cnn_inputs *inputs);
-bool cnn_inputs_batched(const cnn_inputs *inputs);           /* arrays with a leading n, also if n is 1 */
+bool cnn_inputs_batched(const cnn_inputs *inputs); /* arrays with a leading n, also if n is 1 */
 cnn_status cnn_inputs_sample(const cnn_inputs *inputs, int64_t index, void *const input[]);
 
-/* Writes outputs of `count` samples, output[o] laid out [count][...]: one output as .npy, several (or a path that ends in .npz) as .npz keyed by
- * output name. batched: with the leading n. Written whole or not at all. */
-cnn_status cnn_outputs_write(const char *path, const cnn_network *network, int64_t count, bool batched, const float *const output[]);
+/* Writes outputs of `count` samples, output[o] laid out [count][...]: one output as .npy, several (or a path
+ * that ends in .npz) as .npz keyed by output name. batched: with the leading n. Written whole or not at all.
+ */
+cnn_status cnn_outputs_write(const char *path, const cnn_network *network, int64_t count, bool batched,
+                             const float *const output[]);
 
 #ifdef __cplusplus
 }

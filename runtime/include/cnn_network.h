@@ -1,5 +1,6 @@
-/* cnn_network.h: what generated code tells the runtime about a net. The compiler copies the text between the guards into every net.h,
- * so that generated code needs nothing but the C standard's headers. All fields are constant; pointers are never NULL unless said. */
+/* cnn_network.h: what generated code tells the runtime about a net. The compiler copies the text between the
+ * guards into every net.h, so that generated code needs nothing but the C standard's headers. All fields are
+ * constant; pointers are never NULL unless said. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_NETWORK_VERSION
 #define CNN_NETWORK_VERSION 3
@@ -10,107 +11,152 @@ extern "C" {
 #endif
 
 typedef enum cnn_type { CNN_F32, CNN_U8, CNN_I8 } cnn_type;
-typedef enum cnn_target { CNN_TARGET_NONE, CNN_TARGET_CLASS, CNN_TARGET_VALUES, CNN_TARGET_BOXES } cnn_target; /* classes: int32_t, -1 is ignored; values: float of the output's shape */
-typedef enum cnn_scores { CNN_SCORES_NONE, CNN_SCORES_PROBABILITY, CNN_SCORES_LOG, CNN_SCORES_LOGIT, CNN_SCORES_BINARY, CNN_SCORES_BINARY_LOGIT } cnn_scores; /* how an output becomes class scores */
+typedef enum cnn_target {
+  CNN_TARGET_NONE,
+  CNN_TARGET_CLASS,
+  CNN_TARGET_VALUES,
+  CNN_TARGET_BOXES
+} cnn_target; /* classes: int32_t, -1 is ignored; values: float of the output's shape */
+typedef enum cnn_scores {
+  CNN_SCORES_NONE,
+  CNN_SCORES_PROBABILITY,
+  CNN_SCORES_LOG,
+  CNN_SCORES_LOGIT,
+  CNN_SCORES_BINARY,
+  CNN_SCORES_BINARY_LOGIT
+} cnn_scores; /* how an output becomes class scores */
 
-typedef struct cnn_loss {           /* the numbers of a loss, for computing it from the outputs of infer (validation) */
-  double weight;                    /* of this output in the sum of losses */
-  double smoothing;                 /* label_smoothing */
-  double parameter;                 /* huber: delta; focal: gamma */
-  int32_t ignore;                   /* a class that does not count, besides -1 */
-  const float *class_weight;        /* one a class, or NULL */
+typedef struct cnn_loss { /* the numbers of a loss, for computing it from the outputs of infer (validation) */
+  double weight;          /* of this output in the sum of losses */
+  double smoothing;       /* label_smoothing */
+  double parameter;       /* huber: delta; focal: gamma */
+  int32_t ignore;         /* a class that does not count, besides -1 */
+  const float *class_weight; /* one a class, or NULL */
 } cnn_loss;
 
-typedef struct cnn_port {           /* an input or an output */
+typedef struct cnn_port { /* an input or an output */
   const char *name;
-  cnn_type type;                    /* outputs: CNN_F32 */
-  int32_t rank;                     /* 3: height, width, channels; 2: length, channels; 1: a vector */
-  int32_t regions;                  /* 0, or how many regions of that shape */
+  cnn_type type;   /* outputs: CNN_F32 */
+  int32_t rank;    /* 3: height, width, channels; 2: length, channels; 1: a vector */
+  int32_t regions; /* 0, or how many regions of that shape */
   int32_t dim[3];
-  int32_t chw;                      /* inputs: the caller's buffer has the channels first */
-  int64_t size;                     /* elements of one image */
-  cnn_target target;                /* outputs: what its loss compares it with */
-  int64_t target_size;              /* elements of the target of one image: 1 class, or height*width classes, or `size` values */
-  cnn_scores scores;                /* outputs */
-  const char *loss;                 /* outputs: the loss's name, or NULL */
-  const cnn_loss *criterion;        /* its numbers; NULL: weight 1, no smoothing, delta 1, gamma 2, ignore -1 */
-  const char *normalize;            /* inputs: "normalize(mean=0, std=1, scale=0.5)" if it is next, or NULL */
+  int32_t chw;         /* inputs: the caller's buffer has the channels first */
+  int64_t size;        /* elements of one image */
+  cnn_target target;   /* outputs: what its loss compares it with */
+  int64_t target_size; /* elements of the target of one image: 1 class, or height*width classes, or `size`
+                          values */
+  cnn_scores scores;   /* outputs */
+  const char *loss;    /* outputs: the loss's name, or NULL */
+  const cnn_loss *criterion; /* its numbers; NULL: weight 1, no smoothing, delta 1, gamma 2, ignore -1 */
+  const char *normalize;     /* inputs: "normalize(mean=0, std=1, scale=0.5)" if it is next, or NULL */
 } cnn_port;
 
-typedef enum cnn_role { CNN_TRAINED, CNN_FROZEN, CNN_STATISTIC } cnn_role; /* statistic: running mean or variance */
+typedef enum cnn_role {
+  CNN_TRAINED,
+  CNN_FROZEN,
+  CNN_STATISTIC
+} cnn_role; /* statistic: running mean or variance */
 typedef struct cnn_weight {
-  const char *name;                 /* "stage1.conv1.weight" */
+  const char *name; /* "stage1.conv1.weight" */
   int32_t rank, dim[4];
-  int64_t offset, size;             /* in floats, in the weights struct */
+  int64_t offset, size; /* in floats, in the weights struct */
   cnn_role role;
-  int32_t decay;                    /* takes part in weight decay (`decay = weights` leaves biases and norms out) */
-  int32_t flattened[3];             /* behind flatten(order=hwc): height, width, channels of what it flattens */
+  int32_t decay;        /* takes part in weight decay (`decay = weights` leaves biases and norms out) */
+  int32_t flattened[3]; /* behind flatten(order=hwc): height, width, channels of what it flattens */
 } cnn_weight;
 
 typedef struct cnn_layer {
   const char *name, *op;
   int32_t line, rank, regions, dim[3];
-  int64_t parameters, macs, bytes;  /* bytes: of its output */
+  int64_t parameters, macs, bytes; /* bytes: of its output */
 } cnn_layer;
 
-typedef struct cnn_step { const char *name; int64_t macs; } cnn_step; /* a call inside infer, for timing */
+typedef struct cnn_step {
+  const char *name;
+  int64_t macs;
+} cnn_step; /* a call inside infer, for timing */
 
-typedef struct cnn_option { const char *name; double value[4]; int32_t count; } cnn_option; /* an augmentation with its numbers: {"shift", {2}, 1} */
+typedef struct cnn_option {
+  const char *name;
+  double value[4];
+  int32_t count;
+} cnn_option; /* an augmentation with its numbers: {"shift", {2}, 1} */
 
 typedef enum cnn_optimizer_kind { CNN_SGD, CNN_ADAM, CNN_ADAMW, CNN_RMSPROP } cnn_optimizer_kind;
-typedef enum cnn_schedule_kind { CNN_CONSTANT, CNN_STEP, CNN_EXPONENTIAL, CNN_POLY, CNN_COSINE, CNN_PLATEAU } cnn_schedule_kind;
-typedef struct cnn_recipe {         /* the train block */
+typedef enum cnn_schedule_kind {
+  CNN_CONSTANT,
+  CNN_STEP,
+  CNN_EXPONENTIAL,
+  CNN_POLY,
+  CNN_COSINE,
+  CNN_PLATEAU
+} cnn_schedule_kind;
+typedef struct cnn_recipe { /* the train block */
   cnn_optimizer_kind optimizer;
   double rate, momentum, weight_decay, beta1, beta2, epsilon, alpha;
   int32_t nesterov;
   cnn_schedule_kind schedule;
   double warmup, factor, power, floor, every; /* warmup and every in epochs, every 0: never; floor absolute */
   int32_t patience, milestones;
-  const double *milestone;          /* step(at=[...]), in epochs */
+  const double *milestone;                       /* step(at=[...]), in epochs */
   int32_t batch, epochs, accumulate, early_stop; /* early_stop 0: off */
   uint64_t seed;
-  double average, clip_norm;        /* 0: off */
+  double average, clip_norm; /* 0: off */
   int32_t target_is_input;
   int32_t augments, metrics;
   const cnn_option *augment, *metric; /* metric: {"accuracy"}, {"top", {5}, 1}, {"mae"}, {"iou"} */
 } cnn_recipe;
 
-typedef struct cnn_boxes { int32_t count; const float *box; const int32_t *label; } cnn_boxes;
+typedef struct cnn_boxes {
+  int32_t count;
+  const float *box;
+  const int32_t *label;
+} cnn_boxes;
 
-typedef struct cnn_look {           /* one image from the inside: all values lie in memory of the caller's, at places in floats from its start */
-  size_t bytes;                     /* of that memory, aligned to 64 */
-  const int64_t *layer;             /* by layer: its value, [h][w][c]; -1 - i: that of input i, as the caller has it */
-  const int64_t *score;             /* by output: the output, or what its softmax or sigmoid is made of; as layer */
-  const int64_t *gradient;          /* by input: the gradient of the scores, [h][w][c] of floats whatever the input's type; -1: none arrives */
+typedef struct cnn_look { /* one image from the inside: all values lie in memory of the caller's, at places in
+                             floats from its start */
+  size_t bytes;           /* of that memory, aligned to 64 */
+  const int64_t *layer;   /* by layer: its value, [h][w][c]; -1 - i: that of input i, as the caller has it */
+  const int64_t *score;   /* by output: the output, or what its softmax or sigmoid is made of; as layer */
+  const int64_t *gradient; /* by input: the gradient of the scores, [h][w][c] of floats whatever the input's
+                              type; -1: none arrives */
   void (*pack)(void *memory, const float *weights);
-  void (*forward)(void *memory, const float *weights, const void *const *input);  /* fills in the layers and the scores */
-  void (*backward)(void *memory, const float *weights, const void *const *input, const float *const *seed); /* then the gradients of sum seed[o][k] * score[o][k] */
+  void (*forward)(void *memory, const float *weights,
+                  const void *const *input); /* fills in the layers and the scores */
+  void (*backward)(void *memory, const float *weights, const void *const *input,
+                   const float *const *seed); /* then the gradients of sum seed[o][k] * score[o][k] */
 } cnn_look;
 
 typedef struct cnn_network {
-  int32_t version;                  /* CNN_NETWORK_VERSION */
-  const char *name, *target;        /* target: a summary of what it was compiled for, "x86-64-v4,x86-64-v3,x86-64" */
+  int32_t version;           /* CNN_NETWORK_VERSION */
+  const char *name, *target; /* target: a summary of what it was compiled for, "x86-64-v4,x86-64-v3,x86-64" */
   int32_t inputs, outputs, weights, layers, steps, labels;
   const cnn_port *input, *output;
   const cnn_weight *weight;
   const cnn_layer *layer;
   const cnn_step *step;
-  const char *const *label;         /* NULL without labels */
-  const char *summary;              /* the compiler's table */
-  int64_t parameters;               /* floats of the weights struct */
+  const char *const *label; /* NULL without labels */
+  const char *summary;      /* the compiler's table */
+  int64_t parameters;       /* floats of the weights struct */
   int64_t macs;
-  int32_t batch, train_batch;       /* images an infer call takes; most samples of a gradients call, 0 without training */
+  int32_t batch,
+      train_batch; /* images an infer call takes; most samples of a gradients call, 0 without training */
   size_t model_bytes, workspace_bytes, training_bytes; /* training_bytes 0 without training */
-  const cnn_recipe *recipe;         /* NULL without training */
-  const float *initial;             /* weights that were compiled in (or constant), as the weights struct; NULL: none */
+  const cnn_recipe *recipe;                            /* NULL without training */
+  const float *initial; /* weights that were compiled in (or constant), as the weights struct; NULL: none */
   const char *(*target_name)(void); /* the level that runs on this CPU */
   void (*init)(float *weights, uint64_t seed);
   void (*pack)(void *model, const float *weights);
-  void (*infer)(const void *model, const void *const *input, float *const *output, void *workspace); /* exactly `batch` images */
-  void (*infer_timed)(const void *model, const void *const *input, float *const *output, void *workspace, void (*mark)(void *, int32_t step), void *context); /* calls mark after each step; NULL: not compiled in */
-  float (*gradients)(const float *weights, const void *const *input, const void *const *target, int32_t count, uint64_t seed, uint64_t step,
-                     float *gradients, float *const *output, void *training); /* target: one per output, NULL where it has no loss; NULL without training */
-  const cnn_look *look;             /* NULL: not compiled in */
+  void (*infer)(const void *model, const void *const *input, float *const *output,
+                void *workspace); /* exactly `batch` images */
+  void (*infer_timed)(const void *model, const void *const *input, float *const *output, void *workspace,
+                      void (*mark)(void *, int32_t step),
+                      void *context); /* calls mark after each step; NULL: not compiled in */
+  float (*gradients)(
+      const float *weights, const void *const *input, const void *const *target, int32_t count, uint64_t seed,
+      uint64_t step, float *gradients, float *const *output,
+      void *training);  /* target: one per output, NULL where it has no loss; NULL without training */
+  const cnn_look *look; /* NULL: not compiled in */
 } cnn_network;
 
 #ifdef __cplusplus

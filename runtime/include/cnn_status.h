@@ -1,4 +1,5 @@
-/* cnn_status.h: how the runtime reports errors. The library never prints and never exits: a call that can fail returns a cnn_status. */
+/* cnn_status.h: how the runtime reports errors. The library never prints and never exits: a call that can
+ * fail returns a cnn_status. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_STATUS_H
 #define CNN_STATUS_H
@@ -13,13 +14,17 @@ typedef enum cnn_code {
   CNN_MISMATCH,     /* a sound file, but not for this net */
   CNN_BAD_ARGUMENT, /* the caller's mistake */
   CNN_NO_MEMORY,
-  CNN_NOT_BUILT,    /* known, but not read by this version; the message ends in [not-built-yet] */
-  CNN_NOT_FINITE,   /* training met an infinite or undefined loss */
-  CNN_STOPPED       /* interrupted by the user */
+  CNN_NOT_BUILT,  /* known, but not read by this version; the message ends in [not-built-yet] */
+  CNN_NOT_FINITE, /* training met an infinite or undefined loss */
+  CNN_STOPPED     /* interrupted by the user */
 } cnn_code;
 
-/* message: what is wrong with which file, where in it, and why; without a final newline; empty if the code is CNN_OK. */
-typedef struct cnn_status { cnn_code code; char message[1020]; } cnn_status;
+/* message: what is wrong with which file, where in it, and why; without a final newline; empty if the code is
+ * CNN_OK. */
+typedef struct cnn_status {
+  cnn_code code;
+  char message[1020];
+} cnn_status;
 
 cnn_status cnn_success(void);
 /* A status from a printf format. A message that is too long is cut and ends in an ellipsis. */

@@ -10,27 +10,31 @@ extern "C" {
 #endif
 
 typedef struct cnn_weights_report {
-  int32_t matched, missing, extra, differing; /* weights by name: found, not in the file, not in the net, of another shape */
-  char *text;                                 /* a line for each of the last three, from malloc; NULL: none */
+  int32_t matched, missing, extra,
+      differing;     /* weights by name: found, not in the file, not in the net, of another shape */
+  char *text;        /* a line for each of the last three, from malloc; NULL: none */
   char warning[400]; /* what shapes cannot tell, as the order of what a flatten makes; empty: nothing */
 } cnn_weights_report;
 
-/* Every name and shape must match, or nothing is written to `weights` and the message lists the differences (as many as fit; all are in the
- * report). F16, BF16 and F64 are converted; a number that is not finite is refused. `report` may be NULL; the caller
- * frees report->text. */
-cnn_status cnn_weights_load(const cnn_network *network, const char *path, float *weights, cnn_weights_report *report);
+/* Every name and shape must match, or nothing is written to `weights` and the message lists the differences
+ * (as many as fit; all are in the report). F16, BF16 and F64 are converted; a number that is not finite is
+ * refused. `report` may be NULL; the caller frees report->text. */
+cnn_status cnn_weights_load(const cnn_network *network, const char *path, float *weights,
+                            cnn_weights_report *report);
 
-/* Takes what matches by name and shape and leaves the rest of `weights` as it is; CNN_MISMATCH if nothing does. */
-cnn_status cnn_weights_load_some(const cnn_network *network, const char *path, float *weights, cnn_weights_report *report);
+/* Takes what matches by name and shape and leaves the rest of `weights` as it is; CNN_MISMATCH if nothing
+ * does. */
+cnn_status cnn_weights_load_some(const cnn_network *network, const char *path, float *weights,
+                                 cnn_weights_report *report);
 
 /* Both for a file whose names begin with `prefix` ("module."), which is left out; names without it do not
  * count. NULL: none. */
 cnn_status cnn_weights_load_behind(const cnn_network *network, const char *path, const char *prefix,
                                    bool some, float *weights, cnn_weights_report *report);
 
-/* Writes a .safetensors file, or an .npz if the path ends so: whole, or not at all. Its __metadata__, in an .npz the
- * comment of the archive, has the net's name, its inputs, its labels as the names of the classes, and notes: key,
- * value, key, value ..., NULL; or NULL. */
+/* Writes a .safetensors file, or an .npz if the path ends so: whole, or not at all. Its __metadata__, in an
+ * .npz the comment of the archive, has the net's name, its inputs, its labels as the names of the classes,
+ * and notes: key, value, key, value ..., NULL; or NULL. */
 cnn_status cnn_weights_save(const cnn_network *network, const char *path, const float *weights,
                             const char *const *notes);
 

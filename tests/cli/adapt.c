@@ -6,7 +6,8 @@
 static uint32_t state = 1;
 static uint32_t next(void) { return state = state * 1664525u + 1013904223u; }
 
-static int32_t make(uint8_t picture[PICTURE_BYTES]) { /* a stripe whose place and direction are the class, in noise */
+static int32_t
+make(uint8_t picture[PICTURE_BYTES]) { /* a stripe whose place and direction are the class, in noise */
   const int32_t label = (int32_t)(next() >> 8) % 10;
   for (int i = 0; i < PICTURE_BYTES; i++) {
     const int at = label < 5 ? i / 28 : i % 28;

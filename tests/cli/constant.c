@@ -10,7 +10,8 @@ int main(void) {
   sobel_infer(&sobel_trained, x, y, &workspace);
   for (int c = 1; c < SOBEL_X_WIDTH - 1; c++) {
     const float wanted = c == 3 || c == 4 ? -4.0f : 0.0f, got = y[2 * SOBEL_X_WIDTH + c];
-    if (got < wanted || got > wanted) return printf("column %d: %g instead of %g\n", c, (double)got, (double)wanted), 1;
+    if (got < wanted || got > wanted)
+      return printf("column %d: %g instead of %g\n", c, (double)got, (double)wanted), 1;
   }
   return (uintptr_t)&sobel_trained % SOBEL_ALIGNMENT != 0;
 }

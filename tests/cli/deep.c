@@ -22,12 +22,14 @@ int main(void) {
   deep_init(&weights, 1);
   uint64_t sum = UINT64_C(14695981039346656037);
   for (int step = 0; step < 2; step++) {
-    sum = mixed(sum, deep_gradients(&weights, images, classes, DEEP_TRAIN_BATCH - step, 1, (uint64_t)step, &gradients, NULL, &training));
+    sum = mixed(sum, deep_gradients(&weights, images, classes, DEEP_TRAIN_BATCH - step, 1, (uint64_t)step,
+                                    &gradients, NULL, &training));
     for (int i = 0; i < DEEP_PARAMETERS; i++) {
       float g, w;
       memcpy(&g, (const char *)&gradients + 4 * i, sizeof g);
       memcpy(&w, (const char *)&weights + 4 * i, sizeof w);
-      w -= 0.1f * g, sum = mixed(sum, g);
+      w -= 0.1f * g;
+      sum = mixed(sum, g);
       memcpy((char *)&weights + 4 * i, &w, sizeof w);
     }
   }

@@ -13,8 +13,10 @@ int main(void) {
   for (int y = 0; y < 2; y++)
     for (int x = 0; x < 2; x++)
       for (int c = 0; c < 3; c++) {
-        const float wanted = (float)(100 * c - 120 + (2 * y + 1) * 4 + 2 * x + 1), got = pooled[(2 * y + x) * 3 + c];
-        if (got < wanted || got > wanted) return printf("%d %d %d: %g instead of %g\n", y, x, c, (double)got, (double)wanted), 1;
+        const float wanted = (float)(100 * c - 120 + (2 * y + 1) * 4 + 2 * x + 1),
+                    got = pooled[(2 * y + x) * 3 + c];
+        if (got < wanted || got > wanted)
+          return printf("%d %d %d: %g instead of %g\n", y, x, c, (double)got, (double)wanted), 1;
       }
   return scaled[0] < 0 || scaled[0] > 0;
 }

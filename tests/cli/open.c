@@ -1,4 +1,5 @@
-/* open.c: a model from a file, as it is and damaged: open FILE OTHER prints the scores of FILE's; OTHER is the model of another net. */
+/* open.c: a model from a file, as it is and damaged: open FILE OTHER prints the scores of FILE's; OTHER is
+ * the model of another net. */
 // SPDX-License-Identifier: Apache-2.0
 #include "large.h"
 #include <stdio.h>

@@ -7,24 +7,34 @@
 
 enum { N = PIXELS_TRAIN_BATCH, AREA = PIXELS_PICTURE_HEIGHT * PIXELS_PICTURE_WIDTH };
 #define FLOATS(member) (sizeof(member) / sizeof(float))
-_Static_assert(PIXELS_PICTURE_SIZE == 60 && PIXELS_PICTURE_CHANNELS == 2 && PIXELS_SOUND_LENGTH == 8 && PIXELS_SOUND_CHANNELS == 3 && PIXELS_VECTOR_SIZE == 4, "inputs");
-_Static_assert(PIXELS_MAP_HEIGHT == 6 && PIXELS_MAP_WIDTH == 5 && PIXELS_MAP_CHANNELS == 3 && PIXELS_VALUE_SIZE == 2 && PIXELS_SPARE_SIZE == 4, "outputs");
+_Static_assert(PIXELS_PICTURE_SIZE == 60 && PIXELS_PICTURE_CHANNELS == 2 && PIXELS_SOUND_LENGTH == 8 &&
+                   PIXELS_SOUND_CHANNELS == 3 && PIXELS_VECTOR_SIZE == 4,
+               "inputs");
+_Static_assert(PIXELS_MAP_HEIGHT == 6 && PIXELS_MAP_WIDTH == 5 && PIXELS_MAP_CHANNELS == 3 &&
+                   PIXELS_VALUE_SIZE == 2 && PIXELS_SPARE_SIZE == 4,
+               "outputs");
 
 static uint8_t picture[N * PIXELS_PICTURE_SIZE];
 static float sound[N * PIXELS_SOUND_SIZE], vector[N * PIXELS_VECTOR_SIZE], value[N * PIXELS_VALUE_SIZE];
-static float out_map[N * PIXELS_MAP_SIZE + 1], out_value[N * PIXELS_VALUE_SIZE + 1], out_spare[N * PIXELS_SPARE_SIZE + 1], again_map[N * PIXELS_MAP_SIZE];
+static float out_map[N * PIXELS_MAP_SIZE + 1], out_value[N * PIXELS_VALUE_SIZE + 1],
+    out_spare[N * PIXELS_SPARE_SIZE + 1], again_map[N * PIXELS_MAP_SIZE];
 static int32_t class[N * AREA];
 static pixels_weights weights, gradients, other;
 static pixels_training training;
 static int failures;
 
 static void check(int good, const char *what) {
-  if (!good) printf("%s\n", what), failures++;
+  if (!good) {
+    printf("%s\n", what);
+    failures++;
+  }
 }
 
 static float run(int from, int count, uint64_t seed, uint64_t step, pixels_weights *to, float *map) {
-  return pixels_gradients(&weights, picture + from * PIXELS_PICTURE_SIZE, sound + from * PIXELS_SOUND_SIZE, vector + from * PIXELS_VECTOR_SIZE, class + from * AREA, value + from * PIXELS_VALUE_SIZE,
-                          count, seed, step, to, map, NULL, NULL, NULL, &training);
+  return pixels_gradients(&weights, picture + from * PIXELS_PICTURE_SIZE, sound + from * PIXELS_SOUND_SIZE,
+                          vector + from * PIXELS_VECTOR_SIZE, class + from * AREA,
+                          value + from * PIXELS_VALUE_SIZE, count, seed, step, to, map, NULL, NULL, NULL,
+                          &training);
 }
 
 static double square(double x) { return x * x; }
@@ -53,15 +63,18 @@ static void check_init(void) {
     glorot += variance(&weights.wave_weight[0][0][0], FLOATS(weights.wave_weight)) / seeds;
     frozen += variance(&weights.f_weight[0][0][0][0], FLOATS(weights.f_weight)) / seeds;
     const float *uniform = (const float *)(const void *)weights.value_weight;
-    for (size_t i = 0; i < FLOATS(weights.value_weight); i++) check(uniform[i] >= -0.1f && uniform[i] <= 0.1f, "uniform");
+    for (size_t i = 0; i < FLOATS(weights.value_weight); i++)
+      check(uniform[i] >= -0.1f && uniform[i] <= 0.1f, "uniform");
   }
   check(near(he, 2.0 / 18, 0.1), "he");
   check(near(glorot, 2.0 / (9 + 18), 0.1), "glorot");
   check(near(frozen, 0.01, 0.1), "normal");
   pixels_init(&weights, 3);
-  check(all(weights.c_conv1_bias, 4, 0) && all(weights.wave_bias, 6, 0) && all(weights.value_bias, 2, 0), "biases");
+  check(all(weights.c_conv1_bias, 4, 0) && all(weights.wave_bias, 6, 0) && all(weights.value_bias, 2, 0),
+        "biases");
   check(all(weights.c_batchnorm1_weight, 4, 1) && all(weights.c_batchnorm1_bias, 4, 0), "batchnorm");
-  check(all(weights.c_batchnorm1_running_mean, 4, 0) && all(weights.c_batchnorm1_running_var, 4, 1), "statistics");
+  check(all(weights.c_batchnorm1_running_mean, 4, 0) && all(weights.c_batchnorm1_running_var, 4, 1),
+        "statistics");
 }
 
 int main(void) {
@@ -75,15 +88,24 @@ int main(void) {
   for (int count = 1; count <= N; count++) {
     memset(&gradients, 0xff, sizeof gradients);
     memset(&training, 0xff, sizeof training);
-    out_map[count * PIXELS_MAP_SIZE] = out_value[count * PIXELS_VALUE_SIZE] = out_spare[count * PIXELS_SPARE_SIZE] = 123;
-    const float loss = pixels_gradients(&weights, picture, sound, vector, class, value, count, 1, 2, &gradients, out_map, out_value, out_spare, NULL, &training);
+    out_map[count * PIXELS_MAP_SIZE] = out_value[count * PIXELS_VALUE_SIZE] =
+        out_spare[count * PIXELS_SPARE_SIZE] = 123;
+    const float loss = pixels_gradients(&weights, picture, sound, vector, class, value, count, 1, 2,
+                                        &gradients, out_map, out_value, out_spare, NULL, &training);
     check(loss > 0 && loss < 100, "loss");
-    check(out_map[count * PIXELS_MAP_SIZE] == 123 && out_value[count * PIXELS_VALUE_SIZE] == 123 && out_spare[count * PIXELS_SPARE_SIZE] == 123, "outputs of more than count samples");
-    check(all(&gradients.f_weight[0][0][0][0], FLOATS(gradients.f_weight), 0) && all(gradients.f_bias, FLOATS(gradients.f_bias), 0), "frozen: zeros");
-    for (int k = 0; k < 4; k++) check(gradients.c_batchnorm1_running_mean[k] != 0 && gradients.c_batchnorm1_running_var[k] > 0.89f, "new statistics");
+    check(out_map[count * PIXELS_MAP_SIZE] == 123 && out_value[count * PIXELS_VALUE_SIZE] == 123 &&
+              out_spare[count * PIXELS_SPARE_SIZE] == 123,
+          "outputs of more than count samples");
+    check(all(&gradients.f_weight[0][0][0][0], FLOATS(gradients.f_weight), 0) &&
+              all(gradients.f_bias, FLOATS(gradients.f_bias), 0),
+          "frozen: zeros");
+    for (int k = 0; k < 4; k++)
+      check(gradients.c_batchnorm1_running_mean[k] != 0 && gradients.c_batchnorm1_running_var[k] > 0.89f,
+            "new statistics");
     memset(&training, 0, sizeof training);
     const float same = run(0, count, 1, 2, &other, NULL);
-    check(!memcmp(&same, &loss, sizeof same) && !memcmp(&other, &gradients, sizeof other), "without outputs: the same bits");
+    check(!memcmp(&same, &loss, sizeof same) && !memcmp(&other, &gradients, sizeof other),
+          "without outputs: the same bits");
   }
 
   /* random numbers: (seed, step, sample) only */
@@ -94,19 +116,26 @@ int main(void) {
   check(memcmp(&gradients, &other, sizeof other), "the seed changes dropout");
 
   float noise[N * PIXELS_NOISE_SIZE], less[N * PIXELS_NOISE_SIZE];
-  pixels_gradients(&weights, picture, sound, vector, class, value, N, 1, 2, &gradients, NULL, NULL, NULL, noise, &training);
-  pixels_gradients(&weights, picture, sound, vector, class, value, N / 2, 1, 2, &gradients, NULL, NULL, NULL, less, &training);
-  check(!memcmp(noise, less, N / 2 * PIXELS_NOISE_SIZE * sizeof(float)), "of a sample the same in a shorter batch");
-  for (int i = 0; i < N * PIXELS_NOISE_SIZE; i++) check(noise[i] == 0 || noise[i] == 2 * vector[i], "dropout scales what it keeps");
+  pixels_gradients(&weights, picture, sound, vector, class, value, N, 1, 2, &gradients, NULL, NULL, NULL,
+                   noise, &training);
+  pixels_gradients(&weights, picture, sound, vector, class, value, N / 2, 1, 2, &gradients, NULL, NULL, NULL,
+                   less, &training);
+  check(!memcmp(noise, less, N / 2 * PIXELS_NOISE_SIZE * sizeof(float)),
+        "of a sample the same in a shorter batch");
+  for (int i = 0; i < N * PIXELS_NOISE_SIZE; i++)
+    check(noise[i] == 0 || noise[i] == 2 * vector[i], "dropout scales what it keeps");
 
   /* all ignored: only the other loss is left */
   memset(class, 0xff, sizeof class);
   const float rest = run(0, N, 1, 2, &gradients, out_map);
   double wanted = 0;
-  pixels_gradients(&weights, picture, sound, vector, class, value, N, 1, 2, &gradients, NULL, out_value, NULL, NULL, &training);
-  for (size_t i = 0; i < FLOATS(value); i++) wanted += square((double)out_value[i] - (double)value[i]) / (double)FLOATS(value);
+  pixels_gradients(&weights, picture, sound, vector, class, value, N, 1, 2, &gradients, NULL, out_value, NULL,
+                   NULL, &training);
+  for (size_t i = 0; i < FLOATS(value); i++)
+    wanted += square((double)out_value[i] - (double)value[i]) / (double)FLOATS(value);
   check(near((double)rest, wanted, 1e-5), "-1 is ignored");
-  check(all(&gradients.c_conv1_weight[0][0][0][0], FLOATS(gradients.c_conv1_weight), 0), "and has no gradient");
+  check(all(&gradients.c_conv1_weight[0][0][0][0], FLOATS(gradients.c_conv1_weight), 0),
+        "and has no gradient");
 
   /* one pixel that counts: the mean over those that do */
   class[7] = 1;

@@ -1,4 +1,5 @@
-// racer.c: inference and a training step of a net `n` by four threads, for ThreadSanitizer. Its only input is x, of floats, its output's loss takes floats.
+// racer.c: inference and a training step of a net `n` by four threads, for ThreadSanitizer. Its only input is
+// x, of floats, its output's loss takes floats.
 // SPDX-License-Identifier: Apache-2.0
 #include <omp.h>
 #include "net.h"
@@ -8,7 +9,8 @@ static n_weights weights, gradients;
 static n_model model;
 static n_workspace workspace;
 static n_training training;
-static float input[IMAGES * N_X_SIZE + N_BATCH * N_X_SIZE], target[IMAGES * N_OUTPUT_SIZE], output[(IMAGES + N_BATCH) * N_OUTPUT_SIZE];
+static float input[IMAGES * N_X_SIZE + N_BATCH * N_X_SIZE], target[IMAGES * N_OUTPUT_SIZE],
+    output[(IMAGES + N_BATCH) * N_OUTPUT_SIZE];
 
 int main(void) {
   omp_set_num_threads(4);

@@ -1,4 +1,5 @@
-/* scores.c: prints a checksum of the compiled-in model and what it makes of a picture; with -DTRAINING the weights to train on from must be the same ones. */
+/* scores.c: prints a checksum of the compiled-in model and what it makes of a picture; with -DTRAINING the
+ * weights to train on from must be the same ones. */
 // SPDX-License-Identifier: Apache-2.0
 #include "large.h"
 #include <string.h>

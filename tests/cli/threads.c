@@ -1,4 +1,5 @@
-/* threads.c: two nets in one program, each with one model, in several threads at once: the outputs are those of a single thread. */
+/* threads.c: two nets in one program, each with one model, in several threads at once: the outputs are those
+ * of a single thread. */
 // SPDX-License-Identifier: MIT-0
 #include <pthread.h>
 #include <stdio.h>
@@ -10,7 +11,8 @@
 enum { THREADS = 4, ROUNDS = 200 };
 static Small_model small_model;
 static norms_model norms_model_;
-static float small_expected[SMALL_BATCH * SMALL_OUTPUT_SIZE], class_expected[NORMS_CLASS_SIZE], value_expected[NORMS_VALUE_SIZE];
+static float small_expected[SMALL_BATCH * SMALL_OUTPUT_SIZE], class_expected[NORMS_CLASS_SIZE],
+    value_expected[NORMS_VALUE_SIZE];
 
 static void fill(float *values, size_t n) {
   for (size_t i = 0; i < n; i++) values[i] = (float)((i * 2654435761u >> 8) % 1000) / 1000.0f - 0.45f;
@@ -36,7 +38,9 @@ static void *thread(void *wrong) {
     memset(small, round & 1 ? 0xff : 0, sizeof *small); /* a workspace needs no initialisation */
     run_small(output, small);
     run_norms(class, value, norms);
-    if (memcmp(output, small_expected, sizeof output) || memcmp(class, class_expected, sizeof class) || memcmp(value, value_expected, sizeof value)) *(int *)wrong = 1;
+    if (memcmp(output, small_expected, sizeof output) || memcmp(class, class_expected, sizeof class) ||
+        memcmp(value, value_expected, sizeof value))
+      *(int *)wrong = 1;
   }
   free(small);
   free(norms);
@@ -50,13 +54,16 @@ int main(void) {
   static norms_workspace norms_workspace_;
   fill((float *)&small_weights, SMALL_PARAMETERS);
   fill((float *)&norms_weights_, NORMS_PARAMETERS);
-  for (size_t i = 0; i < sizeof norms_weights_.c_batchnorm1_running_var / sizeof(float); i++) norms_weights_.c_batchnorm1_running_var[i] = 1;
-  for (size_t i = 0; i < sizeof norms_weights_.batchnorm1_running_var / sizeof(float); i++) norms_weights_.batchnorm1_running_var[i] = 2;
+  for (size_t i = 0; i < sizeof norms_weights_.c_batchnorm1_running_var / sizeof(float); i++)
+    norms_weights_.c_batchnorm1_running_var[i] = 1;
+  for (size_t i = 0; i < sizeof norms_weights_.batchnorm1_running_var / sizeof(float); i++)
+    norms_weights_.batchnorm1_running_var[i] = 2;
   Small_pack(&small_model, &small_weights);
   norms_pack(&norms_model_, &norms_weights_);
   run_small(small_expected, &small_workspace);
   run_norms(class_expected, value_expected, &norms_workspace_);
-  if (!(small_expected[0] > 0) || !(class_expected[0] == class_expected[0])) return puts("no sensible output"), 1;
+  if (!(small_expected[0] > 0) || !(class_expected[0] == class_expected[0]))
+    return puts("no sensible output"), 1;
   pthread_t threads[THREADS];
   int wrong[THREADS] = {0};
   for (int i = 0; i < THREADS; i++)

@@ -1,4 +1,5 @@
-// unity.c: three nets and a program, each compiled for itself (-DAPART) or all in this one file. All must print the same.
+// unity.c: three nets and a program, each compiled for itself (-DAPART) or all in this one file. All must
+// print the same.
 // SPDX-License-Identifier: Apache-2.0
 #ifdef APART
 #include "clashes.h"
@@ -18,8 +19,12 @@
 
 /* A program has names of its own, which generated code uses for itself, too. */
 enum { INLINE = 1, KERNEL, UNROLL, TEAM, THREAD, THREADS, BARRIER, SHARE, PREFETCH, PIN, LOAD, AT, INFINITE };
-typedef struct v4 { float x, y, z, w; } v4;
-typedef struct v16u { int v4i; } v16u;
+typedef struct v4 {
+  float x, y, z, w;
+} v4;
+typedef struct v16u {
+  int v4i;
+} v16u;
 static float max_x1(float a, float b) { return a > b ? a : b; }
 static v4 select_x4_v1(v4 a) { return a; }
 static int flat(int bits) { return bits + AT + LOAD + (v16u){1}.v4i; }
@@ -42,7 +47,8 @@ static void fill(void *floats, size_t bytes, unsigned state) {
   }
 }
 
-static void print(const char *name, const float *values, int n) { /* the first values, and a hash of the bits of all */
+static void print(const char *name, const float *values,
+                  int n) { /* the first values, and a hash of the bits of all */
   uint64_t hash = 0;
   for (int i = 0; i < n; i++) {
     uint32_t bits;
@@ -71,7 +77,8 @@ static norms_model norms_packed;
 static norms_workspace norms_memory;
 
 static void run_norms(void) {
-  static float x[NORMS_BATCH * NORMS_X_SIZE], class[NORMS_BATCH * NORMS_CLASS_SIZE], value[NORMS_BATCH * NORMS_VALUE_SIZE];
+  static float x[NORMS_BATCH * NORMS_X_SIZE], class[NORMS_BATCH * NORMS_CLASS_SIZE],
+      value[NORMS_BATCH * NORMS_VALUE_SIZE];
   fill(&norms, sizeof norms, 2);
   for (size_t i = 0; i < sizeof norms / sizeof(float); i++) {
     float *weight = (float *)(void *)&norms + i;
@@ -92,7 +99,8 @@ static void train_norms(void) {
   static int32_t classes[NORMS_TRAIN_BATCH];
   fill(x, sizeof x, 4);
   fill(targets, sizeof targets, 5);
-  const float loss = norms_gradients(&norms, x, classes, targets, NORMS_TRAIN_BATCH, 1, 2, &norms_gradient, NULL, NULL, &norms_room);
+  const float loss = norms_gradients(&norms, x, classes, targets, NORMS_TRAIN_BATCH, 1, 2, &norms_gradient,
+                                     NULL, NULL, &norms_room);
   print("loss", &loss, 1);
   print("gradient", (const float *)(const void *)&norms_gradient, NORMS_PARAMETERS);
 }

@@ -1,4 +1,5 @@
-/* archive.h: what the fuzz targets for files of arrays share: whatever is accepted must be readable to the last element. */
+/* archive.h: what the fuzz targets for files of arrays share: whatever is accepted must be readable to the
+ * last element. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef FUZZ_ARCHIVE_H
 #define FUZZ_ARCHIVE_H
@@ -25,7 +26,8 @@ static inline void tensor_touch(const cnn_tensor *tensor) {
 static inline void archive_touch(const uint8_t *bytes, size_t n) {
   cnn_archive archive;
   cnn_status status = cnn_archive_parse(&archive, "input", bytes, n);
-  if ((status.code == CNN_OK) != (status.message[0] == 0) || strlen(status.message) >= sizeof status.message) abort();
+  if ((status.code == CNN_OK) != (status.message[0] == 0) || strlen(status.message) >= sizeof status.message)
+    abort();
   if (status.code != CNN_OK && archive.count != 0) abort();
   for (int32_t i = 0; i < archive.count; i++) {
     tensor_touch(&archive.tensor[i]);

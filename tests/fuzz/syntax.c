@@ -1,4 +1,5 @@
-/* syntax.c: fuzz target for the lexer, the parser and the printing of messages. A text without errors must give the same tree again when its dump is parsed. */
+/* syntax.c: fuzz target for the lexer, the parser and the printing of messages. A text without errors must
+ * give the same tree again when its dump is parsed. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +8,8 @@
 
 static Text dump_of(Arena *arena, Diags *diags, Sources *sources, const char *text, size_t n) {
   Program program = {0};
-  vec_push(arena, program.files, parse_file(arena, diags, sources, sources_add(sources, "fuzz.cnn", text, n)));
+  vec_push(arena, program.files,
+           parse_file(arena, diags, sources, sources_add(sources, "fuzz.cnn", text, n)));
   Text dump = {.arena = arena};
   ast_dump(&dump, &program);
   return dump;
@@ -32,7 +34,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     }
     if (!deep && (diags_errors(again) > 0 || strcmp(dump.s, second.s) != 0)) abort();
   }
-  for (DiagFormat format = DIAG_TEXT; format <= DIAG_SARIF; format++) diags_print(diags, nowhere, format, n % 2);
+  for (DiagFormat format = DIAG_TEXT; format <= DIAG_SARIF; format++)
+    diags_print(diags, nowhere, format, n % 2);
   arena_free(arena);
   fclose(nowhere);
   return 0;

@@ -1,5 +1,6 @@
-// bare.c: a program without a C library, for CPUs that qemu-user imitates: standard input goes to bare_in, bare_run makes bare_out of it, which goes to standard
-// output. In WebAssembly bare.mjs does that. Also the two functions that generated code may call.
+// bare.c: a program without a C library, for CPUs that qemu-user imitates: standard input goes to bare_in,
+// bare_run makes bare_out of it, which goes to standard output. In WebAssembly bare.mjs does that. Also the
+// two functions that generated code may call.
 // SPDX-License-Identifier: Apache-2.0
 #include <stddef.h>
 
@@ -27,7 +28,10 @@ void *memset(void *to, int byte, size_t n) {
 enum { EXIT = 1, READ = 3, WRITE = 4 };
 static long call(long number, long a, long b, long c) {
   register long r0 __asm__("r0") = a, r1 __asm__("r1") = b, r2 __asm__("r2") = c, r4 __asm__("r4") = number;
-  __asm__ volatile("push {r7}\n mov r7, %4\n svc #0\n pop {r7}" : "=r"(r0) : "0"(r0), "r"(r1), "r"(r2), "r"(r4) : "memory");
+  __asm__ volatile("push {r7}\n mov r7, %4\n svc #0\n pop {r7}"
+                   : "=r"(r0)
+                   : "0"(r0), "r"(r1), "r"(r2), "r"(r4)
+                   : "memory");
   return r0;
 }
 #elif defined(__aarch64__)
@@ -50,7 +54,8 @@ static void all(long number, long file, unsigned char *bytes, long n) {
   while (n > 0) {
     const long done = call(number, file, (long)bytes, n);
     if (done <= 0) call(EXIT, 3, 0, 0);
-    bytes += done, n -= done;
+    bytes += done;
+    n -= done;
   }
 }
 

@@ -16,7 +16,7 @@ typedef struct Limits {
 typedef struct Check {
   Sample sample;
   Limits limits;
-  const char *work;  /* a directory for compiled code */
+  const char *work; /* a directory for compiled code */
   /* inputs hold NaN, infinities and denormal numbers: no method that rounds differently, classes are
      compared */
   bool special;
@@ -40,10 +40,10 @@ double training_error(const Check *, float loss, const float *gradients, float *
 double gradient_floor(const Sample *, const GraphRun *, const Weight *, double part);
 
 /* ---- the checks ---- */
-void check_compiled(Check *, const Target *, const char *level);  /* compiled.c */
-void check_foreign(Check *, const Target *);                      /* compiled.c */
-void check_nests(Check *);                                        /* nests.c */
-void check_choices(Check *);                                      /* nests.c */
-void check_differences(Check *);                                  /* slopes.c */
-void check_look(Check *);                                         /* slopes.c */
+void check_compiled(Check *, const Target *, const char *level); /* compiled.c */
+void check_foreign(Check *, const Target *);                     /* compiled.c */
+void check_nests(Check *);                                       /* nests.c */
+void check_choices(Check *);                                     /* nests.c */
+void check_differences(Check *);                                 /* slopes.c */
+void check_look(Check *);                                        /* slopes.c */
 #endif

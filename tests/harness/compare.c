@@ -80,7 +80,8 @@ Slope slope_judge(Function *f, void *context, double x, double gradient, double 
     return SLOPE_WRONG;
   }
   /* No derivative is to be seen where one side's slope is not the other's, or slopes of smaller steps
-     are not those of larger ones, by at least half of the error. What rounding does to f is not taken for that. */
+     are not those of larger ones, by at least half of the error. What rounding does to f is not taken for
+     that. */
   const double h1 = first_step / 10, h2 = first_step / 100;
   const double right = (up[1] - middle) / h1, left = (middle - down[1]) / h1;
   const double nearer = (up[2] - down[2]) / (2 * h2), wider = (up[1] - down[1]) / (2 * h1);

@@ -31,7 +31,10 @@ Slope slope_judge(Function *f, void *context, double x, double gradient, double 
                   double *error);
 
 /* Kinks may be passed over, but not many of them. */
-typedef struct Slopes { int64_t judged, kinks; double error; } Slopes;
+typedef struct Slopes {
+  int64_t judged, kinks;
+  double error;
+} Slopes;
 void slopes_add(Slopes *, Slope, double error);
 bool slopes_good(const Slopes *, double limit);
 #endif

@@ -13,8 +13,7 @@
 typedef void InferFunction(const float *weights, void *const *input, float **output);
 typedef void ThreadsFunction(int threads);
 typedef float GradientsFunction(const float *weights, void *const *input, void *const *target, int32_t count,
-                                uint64_t seed, uint64_t step,
-                                float *gradients, float **output);
+                                uint64_t seed, uint64_t step, float *gradients, float **output);
 
 static int variant; /* of directories: one for each file of C */
 
@@ -70,7 +69,7 @@ static void put_gradients(Text *out, const Check *check) {
   const bool weights = graph->parameters > 0;
   static const char head[] =
       "float glue_gradients(const float *weights, void *const *input, void *const *target, int32_t count, "
-                             "uint64_t seed, uint64_t step, float *gradients, float **output)";
+      "uint64_t seed, uint64_t step, float *gradients, float **output)";
   text_put(out, "%s;\n%s {\n  static %s_training training;\n", head, head, p);
   text_put(out, "  (void)weights, (void)gradients;\n  return %s_gradients(", p);
   if (weights) text_put(out, "(const %s_weights *)(const void *)weights, ", p);
@@ -98,7 +97,8 @@ static bool write_file(const char *path, const char *text) {
 static const char *write_code(const Check *check, const char *targets, const char *level, bool threads,
                               bool train, const Text *glue) {
   Arena *arena = check->sample.arena;
-  const char *cnnc = getenv("CNNC") ? getenv("CNNC") : "cnnc", *dir = arena_printf(arena, "%s/%d", check->work, variant++);
+  const char *cnnc = getenv("CNNC") ? getenv("CNNC") : "cnnc",
+             *dir = arena_printf(arena, "%s/%d", check->work, variant++);
   Text command = {.arena = arena};
   text_put(&command, "mkdir -p %s && %s -Wno-unread-input -Wno-unused-value %s -o %s/net.c", dir, cnnc,
            check->sample.path, dir);
@@ -199,10 +199,11 @@ static void check_gradient_threads(const Check *check, const char *what, void *l
   int differ = use ? 0 : 1;
   for (int threads = 2; use && threads <= 7 && !differ; threads += threads / 2 + 1) {
     use(threads);
-    const float again_loss = function(s->weights, s->input, s->target, (int32_t)s->count, SEED, STEP,
-                                      gradients, again);
+    const float again_loss =
+        function(s->weights, s->input, s->target, (int32_t)s->count, SEED, STEP, gradients, again);
     if (memcmp(&again_loss, &loss, sizeof loss) || memcmp(gradients, want, bytes) ||
-        !same_bits(s, again, output)) differ = threads;
+        !same_bits(s, again, output))
+      differ = threads;
   }
   report(!differ, check, arena_printf(s->arena, "%s by threads", what), differ, 0);
 }
@@ -220,8 +221,8 @@ static void check_gradients(const Check *check, const char *target, const char *
   float *gradients = NEW_ARRAY(s->arena, float, s->graph->parameters + 1), **output = new_outputs(s);
   memset(gradients, 0x7f, (size_t)s->graph->parameters * sizeof *gradients); /* they are overwritten */
   if (threads_of(library)) threads_of(library)(1);
-  const float loss = function(s->weights, s->input, s->target, (int32_t)s->count, SEED, STEP, gradients,
-                              output);
+  const float loss =
+      function(s->weights, s->input, s->target, (int32_t)s->count, SEED, STEP, gradients, output);
   report_error(check, what, training_error(check, loss, gradients, output), check->limits.gradient);
   if (by_threads(level)) check_gradient_threads(check, what, library, function, loss, gradients, output);
 }
@@ -242,7 +243,10 @@ void check_compiled(Check *check, const Target *target, const char *level) {
 }
 
 /* ---- on another CPU ---- */
-typedef struct Bytes { unsigned char *data; size_t n, room; } Bytes;
+typedef struct Bytes {
+  unsigned char *data;
+  size_t n, room;
+} Bytes;
 
 /* Room for an array; the place where it begins. */
 static size_t bytes_room(Bytes *bytes, size_t n) {

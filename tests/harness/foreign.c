@@ -1,4 +1,5 @@
-// foreign.c: the commands that compile and run code for other CPUs. CLANG and top_srcdir of the environment say where things are.
+// foreign.c: the commands that compile and run code for other CPUs. CLANG and top_srcdir of the environment
+// say where things are.
 // SPDX-License-Identifier: Apache-2.0
 #include "foreign.h"
 #include <stdio.h>
@@ -6,8 +7,13 @@
 #include <string.h>
 #include "base/text.h"
 
-static const struct { const char *target, *command; } emulator[] = {
-  {"aarch64", "qemu-aarch64"}, {"riscv64", "qemu-riscv64"}, {"armv7m", "qemu-arm"}, {"wasm32", "node"}, {NULL, NULL}};
+static const struct {
+  const char *target, *command;
+} emulator[] = {{"aarch64", "qemu-aarch64"},
+                {"riscv64", "qemu-riscv64"},
+                {"armv7m", "qemu-arm"},
+                {"wasm32", "node"},
+                {NULL, NULL}};
 
 static const char *emulator_of(const Target *target) {
   for (int i = 0; emulator[i].target; i++)
@@ -20,16 +26,21 @@ static const char *variable(const char *name, const char *otherwise) {
   return value && *value ? value : otherwise;
 }
 
-/* Besides the target's options: with doubles of its own a Cortex-M7 needs no library for the few of the training code. */
+/* Besides the target's options: with doubles of its own a Cortex-M7 needs no library for the few of the
+ * training code. */
 static const char *more_options(const Target *target) {
-  if (!strcmp(target->name, "wasm32")) return "-Wl,--no-entry -Wl,--export-dynamic -Wl,--stack-first -Wl,-z,stack-size=1048576";
+  if (!strcmp(target->name, "wasm32"))
+    return "-Wl,--no-entry -Wl,--export-dynamic -Wl,--stack-first -Wl,-z,stack-size=1048576";
   return !strcmp(target->name, "armv7m") ? "-static -mfpu=fpv5-d16" : "-static";
 }
 
 const char *foreign_missing(Arena *arena, const Target *target) {
   const char *command = emulator_of(target);
   if (!command) return "an emulator";
-  if (!strcmp(command, "node")) return system("node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null") ? "node 18" : NULL;
+  if (!strcmp(command, "node"))
+    return system("node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null")
+               ? "node 18"
+               : NULL;
   return system(arena_printf(arena, "command -v %s >/dev/null", command)) ? command : NULL;
 }
 
@@ -39,7 +50,10 @@ static bool compile(Arena *arena, const Target *target, const char *dir) {
   text_put(&command, "%s", variable("CLANG", "clang"));
   for (const char *const *flag = target->cross; *flag; flag++)
     if (strcmp(*flag, "-fPIC") != 0) text_put(&command, " %s", *flag);
-  text_put(&command, " -std=c11 -O1 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -nostdlib -fuse-ld=lld -I%s %s/net.c %s/glue.c %s/bare.c -o %s/program %s", dir, dir, dir, harness, dir, more_options(target));
+  text_put(&command,
+           " -std=c11 -O1 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -nostdlib -fuse-ld=lld -I%s "
+           "%s/net.c %s/glue.c %s/bare.c -o %s/program %s",
+           dir, dir, dir, harness, dir, more_options(target));
   return system(command.s) == 0;
 }
 
@@ -57,8 +71,14 @@ static bool read_bytes(const char *path, unsigned char *bytes, size_t n) {
   return fclose(file) == 0 && whole;
 }
 
-bool foreign_run(Arena *arena, const Target *target, const char *dir, const unsigned char *in, size_t in_bytes, unsigned char *out, size_t out_bytes) {
-  if (!compile(arena, target, dir) || !write_bytes(arena_printf(arena, "%s/in", dir), in, in_bytes)) return false;
-  const char *script = !strcmp(target->name, "wasm32") ? arena_printf(arena, " %s/tests/harness/bare.mjs", variable("top_srcdir", ".")) : "";
-  return system(arena_printf(arena, "%s%s %s/program <%s/in >%s/out", emulator_of(target), script, dir, dir, dir)) == 0 && read_bytes(arena_printf(arena, "%s/out", dir), out, out_bytes);
+bool foreign_run(Arena *arena, const Target *target, const char *dir, const unsigned char *in,
+                 size_t in_bytes, unsigned char *out, size_t out_bytes) {
+  if (!compile(arena, target, dir) || !write_bytes(arena_printf(arena, "%s/in", dir), in, in_bytes))
+    return false;
+  const char *script = !strcmp(target->name, "wasm32")
+                           ? arena_printf(arena, " %s/tests/harness/bare.mjs", variable("top_srcdir", "."))
+                           : "";
+  return system(arena_printf(arena, "%s%s %s/program <%s/in >%s/out", emulator_of(target), script, dir, dir,
+                             dir)) == 0 &&
+         read_bytes(arena_printf(arena, "%s/out", dir), out, out_bytes);
 }

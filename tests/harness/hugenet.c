@@ -19,12 +19,11 @@ static int64_t small(Net *net) {
 }
 
 static int64_t huge(Net *net) {
-  static const int64_t some[] = {
-    31, 100, 300, 1000, 4096, 32767, 32768, 46340, 46341, 65535, 65536, 1000000, 1048576, 16777215,
-    16777216, 16777217,
-    67108864, 268435455, 268435456, 268435457, 536870912, 715827882, 1073741823, 1073741824, 1073741825,
-    1500000000,
-    2147483645, 2147483646, 2147483647};
+  static const int64_t some[] = {31,         100,        300,        1000,       4096,       32767,
+                                 32768,      46340,      46341,      65535,      65536,      1000000,
+                                 1048576,    16777215,   16777216,   16777217,   67108864,   268435455,
+                                 268435456,  268435457,  536870912,  715827882,  1073741823, 1073741824,
+                                 1073741825, 1500000000, 2147483645, 2147483646, 2147483647};
   return PICK_ONE(net, some);
 }
 
@@ -44,7 +43,9 @@ static void put_list(int n, const int64_t *number) {
 }
 
 /* ---- far windows over small values ---- */
-typedef struct Far { int64_t kernel, stride, dilation, before, after, out; } Far;
+typedef struct Far {
+  int64_t kernel, stride, dilation, before, after, out;
+} Far;
 
 /* One axis: few windows of few elements, by whatever numbers. False: none was found. */
 static bool draw_far(Net *net, int64_t input, bool pool, Far *f) {
@@ -107,7 +108,8 @@ static void put_sizes(Net *net, const char *name, int rank, int percent) {
 static void put_pad(Net *net, int rank) {
   switch (below(net, 6)) {
   case 0: break;
-  case 1: case 2: printf(", pad=same"); break;
+  case 1:
+  case 2: printf(", pad=same"); break;
   case 3: printf(", pad=%" PRId64, size(net, 50)); break;
   case 4: printf(", pad=[%" PRId64 ", %" PRId64 "]", size(net, 50), size(net, 50)); break;
   default:
@@ -128,8 +130,8 @@ static void put_window_of(Net *net, int rank, bool pool) {
 }
 
 static void put_windowed(Net *net, int rank) {
-  static const char *const operators[] = {
-    "conv", "conv", "depthwise", "conv_transpose", "maxpool", "avgpool"};
+  static const char *const operators[] = {"conv",           "conv",    "depthwise",
+                                          "conv_transpose", "maxpool", "avgpool"};
   const char *op = PICK_ONE(net, operators);
   const bool pool = strstr(op, "pool");
   printf("%s(", op);
@@ -144,10 +146,10 @@ static void put_windowed(Net *net, int rank) {
 }
 
 static int put_other(Net *net, int rank) { /* the rank of what comes out */
-  static const char *const plain[] = {
-    "relu", "batchnorm", "softmax", "tanh", "dropout(0.3)", "prelu", "add(in)", "concat(in)",
-    "log_softmax", "gelu",
-    "drop_path(0.5)", "scale(init=0.5)", "global_avgpool", "global_maxpool"};
+  static const char *const plain[] = {"relu",           "batchnorm",     "softmax",        "tanh",
+                                      "dropout(0.3)",   "prelu",         "add(in)",        "concat(in)",
+                                      "log_softmax",    "gelu",          "drop_path(0.5)", "scale(init=0.5)",
+                                      "global_avgpool", "global_maxpool"};
   switch (below(net, 9)) {
   case 0: printf("zero_pad([%" PRId64 ", %" PRId64 "])", size(net, 50), size(net, 50)); return rank;
   case 1: printf("crop([%" PRId64 ", %" PRId64 "])", size(net, 40), size(net, 40)); return rank;
@@ -195,14 +197,45 @@ static void write_layers(Net *net) {
 
 /* ---- extreme numbers ---- */
 static const char *number(Net *net) {
-  static const char *const some[] = {
-    "0", "1", "2", "0.5", "-1", "0.1", "1e-3", "1e-7", "1e-30", "1e-38", "1e-39", "1e-45", "1e-46",
-    "1e-60", "1e-300",
-    "5e-324", "-1e-60", "0.9999999999999999", "1e7", "16777217", "2147483647", "2147483648", "4294967296",
-    "1e18",
-    "9223372036854775807", "9007199254740993", "1e19", "3.4028235e38", "3.4028236e38", "1e39", "1e300",
-    "1e308",
-    "-1e39", "-3.5e38", "1/3", "2**62", "1e200*1e100", "-2147483648", "-2147483649"};
+  static const char *const some[] = {"0",
+                                     "1",
+                                     "2",
+                                     "0.5",
+                                     "-1",
+                                     "0.1",
+                                     "1e-3",
+                                     "1e-7",
+                                     "1e-30",
+                                     "1e-38",
+                                     "1e-39",
+                                     "1e-45",
+                                     "1e-46",
+                                     "1e-60",
+                                     "1e-300",
+                                     "5e-324",
+                                     "-1e-60",
+                                     "0.9999999999999999",
+                                     "1e7",
+                                     "16777217",
+                                     "2147483647",
+                                     "2147483648",
+                                     "4294967296",
+                                     "1e18",
+                                     "9223372036854775807",
+                                     "9007199254740993",
+                                     "1e19",
+                                     "3.4028235e38",
+                                     "3.4028236e38",
+                                     "1e39",
+                                     "1e300",
+                                     "1e308",
+                                     "-1e39",
+                                     "-3.5e38",
+                                     "1/3",
+                                     "2**62",
+                                     "1e200*1e100",
+                                     "-2147483648",
+                                     "-2147483649"};
   return PICK_ONE(net, some);
 }
 
@@ -240,17 +273,16 @@ static void put_numbered_layer(Net *net) {
 
 static void put_key(Net *net) {
   static const char *const optimizers[] = {
-    "sgd(rate=%s, momentum=%s, weight_decay=%s)", "adam(rate=%s, beta1=%s, epsilon=%s)",
-    "adamw(rate=%s, beta2=%s, weight_decay=%s)", "rmsprop(rate=%s, alpha=%s, epsilon=%s)"};
+      "sgd(rate=%s, momentum=%s, weight_decay=%s)", "adam(rate=%s, beta1=%s, epsilon=%s)",
+      "adamw(rate=%s, beta2=%s, weight_decay=%s)", "rmsprop(rate=%s, alpha=%s, epsilon=%s)"};
   static const char *const schedules[] = {
-    "step(every=%s, factor=%s)", "exponential(factor=%s, warmup=%s)", "poly(power=%s, warmup=%s)",
-    "cosine(floor=%s, warmup=%s)", "plateau(patience=%s, factor=%s)", "step(at=[1, %s], factor=%s)"};
-  static const char *const augmentations[] = {
-    "shift(%s)", "rotate(%s)", "brightness(%s)", "cutout(%s)", "noise(%s)", "crop(%s)", "hue(%s)",
-    "mixup(%s)",
-    "cutmix(%s)", "zoom(0.5..%s)", "contrast(0.1..%s)"};
-  static const char *const keys[] = {
-    "batch", "epochs", "seed", "accumulate", "average", "clip_norm", "early_stop", "label_smoothing"};
+      "step(every=%s, factor=%s)",   "exponential(factor=%s, warmup=%s)", "poly(power=%s, warmup=%s)",
+      "cosine(floor=%s, warmup=%s)", "plateau(patience=%s, factor=%s)",   "step(at=[1, %s], factor=%s)"};
+  static const char *const augmentations[] = {"shift(%s)",  "rotate(%s)",    "brightness(%s)",   "cutout(%s)",
+                                              "noise(%s)",  "crop(%s)",      "hue(%s)",          "mixup(%s)",
+                                              "cutmix(%s)", "zoom(0.5..%s)", "contrast(0.1..%s)"};
+  static const char *const keys[] = {"batch",   "epochs",    "seed",       "accumulate",
+                                     "average", "clip_norm", "early_stop", "label_smoothing"};
   switch (below(net, 5)) {
   case 0:
     printf("        optimizer = ");
@@ -310,8 +342,8 @@ static void write_numbers(Net *net) {
   printf(")\n");
   if (chance(net, 20)) put_labels(net, 3);
   static const char *const losses[] = {
-    "cross_entropy", "cross_entropy(weights=[1, %s, 1])", "huber(delta=%s)", "focal(gamma=%s)", "mse",
-    "cross_entropy(ignore=%s)"};
+      "cross_entropy", "cross_entropy(weights=[1, %s, 1])", "huber(delta=%s)", "focal(gamma=%s)",
+      "mse",           "cross_entropy(ignore=%s)"};
   if (chance(net, 70)) {
     printf("    train {\n        loss = ");
     printf(PICK_ONE(net, losses), number(net));

@@ -19,7 +19,8 @@ typedef struct Level {
   bool plain;
 } Level;
 
-static const Level levels[] = {{"-O2", FUSE_ALL, false}, {"-O0", FUSE_NOTHING, true}, {"-Os", FUSE_APART, true}};
+static const Level levels[] = {
+    {"-O2", FUSE_ALL, false}, {"-O0", FUSE_NOTHING, true}, {"-Os", FUSE_APART, true}};
 enum { LEVELS = sizeof levels / sizeof *levels };
 
 typedef struct Way { /* how a program is lowered and run */
@@ -27,7 +28,7 @@ typedef struct Way { /* how a program is lowered and run */
   /* lanes that weights are packed for: the target's own, or those of a wider one in its file */
   int layout;
   const Level *level;
-  Tuning *choices;  /* NULL: the cost model's */
+  Tuning *choices; /* NULL: the cost model's */
 } Way;
 
 static double compared(const Check *check, const double *got, const double *want, int64_t n, double least) {
@@ -39,10 +40,18 @@ static double plan_error(const Check *check, Plan *plan, const Way *way) {
   const Sample *s = &check->sample;
   const Graph *graph = plan->training ? s->training.graph : s->graph;
   const GraphRun *run = plan->training ? &check->training : &check->forward;
-  Machine m = {.arena = s->arena, .plan = plan, .images = s->count, .batch = s->count + 2,
-               .layout_lanes = way->layout, .tuning = way->choices, .exact = check->special,
-               .seed = SEED, .step = STEP, .weights = s->weights_double,
-               .input = s->input_double, .target = s->target_double};
+  Machine m = {.arena = s->arena,
+               .plan = plan,
+               .images = s->count,
+               .batch = s->count + 2,
+               .layout_lanes = way->layout,
+               .tuning = way->choices,
+               .exact = check->special,
+               .seed = SEED,
+               .step = STEP,
+               .weights = s->weights_double,
+               .input = s->input_double,
+               .target = s->target_double};
   if (!machine_run(&m, way->target, way->level->plain)) {
     printf("# %s\n", m.error);
     return HUGE_VAL;
@@ -61,8 +70,8 @@ static double plan_error(const Check *check, Plan *plan, const Way *way) {
     const Weight *weight = graph->weights.data[w];
     /* what is smaller is rounding, as in the tail of gelu */
     const double least = fmax(1e-9, gradient_floor(s, run, weight, 1e-3));
-    const double e = numbers_error(m.gradients + weight->offset, check->gradients + weight->offset,
-                                   weight->size, least);
+    const double e =
+        numbers_error(m.gradients + weight->offset, check->gradients + weight->offset, weight->size, least);
     if (getenv("NETCHECK_VERBOSE")) fprintf(stderr, "%s: error %.3g\n", weight->name, e);
     error = worse(error, e);
   }
@@ -168,6 +177,7 @@ void check_choices(Check *check) {
   for (const Target *target = target_table; target->name; target++) {
     if (machine_seen(target)) continue;
     check_target_choices(check, (Way){.target = target, .level = &levels[0], .layout = target->lanes});
-    if (target->lanes < widest) check_target_choices(check, (Way){.target = target, .level = &levels[0], .layout = widest});
+    if (target->lanes < widest)
+      check_target_choices(check, (Way){.target = target, .level = &levels[0], .layout = widest});
   }
 }

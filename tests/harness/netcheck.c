@@ -25,7 +25,7 @@
 
 /* images for nests: side by side in vectors of four, one whole group and a part of one */
 enum { SEVERAL = 5 };
-enum { SPOILED = 6 };  /* images of special numbers: one of each kind */
+enum { SPOILED = 6 }; /* images of special numbers: one of each kind */
 
 static int cases;
 
@@ -56,7 +56,10 @@ static Limits read_limits(Arena *arena, const char *path) {
     else if (!strcmp(word, "gradient")) limits.gradient = atof(value);
     else if (!strcmp(word, "difference")) limits.difference = atof(value);
     else if (!strcmp(word, "targets")) limits.targets = value;
-    else fprintf(stderr, "%s: unknown limit %s\n", path, word), exit(2);
+    else {
+      fprintf(stderr, "%s: unknown limit %s\n", path, word);
+      exit(2);
+    }
   }
   return limits;
 }
@@ -151,7 +154,8 @@ static bool wanted(const Check *check, const char *target) {
 }
 
 static void check_all_compiled(Check *check) {
-  static const char *const level[] = {"-O0", "-O2", "-Os"}; /* loops are plain at -Os as at -O0, the same for every target */
+  static const char *const level[] = {
+      "-O0", "-O2", "-Os"}; /* loops are plain at -Os as at -O0, the same for every target */
   for (const Target *target = target_table; target->name; target++)
     for (int l = 0; l < (strcmp(target->name, "generic") == 0 ? 3 : 2); l++)
       if (target_runs_here(target) && wanted(check, target->name)) check_compiled(check, target, level[l]);
@@ -171,10 +175,10 @@ static void check_file(const char *path, Mode mode, bool special, bool infer, co
   if (check.gradients && !foreign) check_differences(&check);
   if (mode != CHOICES && !foreign && !check.infer) check_look(&check);
   switch (mode) {
-    case CHOICES: check_choices(&check); break;
-    case NESTS: check_nests(&check); break;
-    case FOREIGN: check_foreign(&check, foreign); break;
-    case COMPILED: check_all_compiled(&check); break;
+  case CHOICES: check_choices(&check); break;
+  case NESTS: check_nests(&check); break;
+  case FOREIGN: check_foreign(&check, foreign); break;
+  case COMPILED: check_all_compiled(&check); break;
   }
   arena_free(arena);
 }
@@ -191,8 +195,10 @@ int main(int argc, char **argv) {
     else if (!strcmp(option, "--choices")) mode = CHOICES;
     else if (!strcmp(option, "--special")) special = true;
     else if (!strcmp(option, "--infer")) infer = true;
-    else if (!strncmp(option, "--on=", 5)) mode = FOREIGN, foreign = target_find(option + 5);
-    else return fprintf(stderr, "netcheck: no option %s\n", option), 99;
+    else if (!strncmp(option, "--on=", 5)) {
+      mode = FOREIGN;
+      foreign = target_find(option + 5);
+    } else return fprintf(stderr, "netcheck: no option %s\n", option), 99;
     if (mode == FOREIGN && !foreign) return fprintf(stderr, "netcheck: no target %s\n", option + 5), 99;
   }
   Arena *arena = arena_new();

@@ -7,50 +7,76 @@
 #include "base/text.h"
 
 enum { MOST_MACS = 30000, MOST_ELEMENTS = 3000, MOST_VALUES = 40, MOST_PARTS = 12 };
-typedef struct Shape { int rank; int64_t h, w, c; } Shape; /* a sequence has h 1, a vector h and w 1 */
-typedef struct Value { char name[16]; Shape shape; double size; bool apart, softmax, named; int reads, equal; } Value;
-    /* size: about how large its numbers are; apart: not near zero; equal: 1 if some elements are, 2 if but for rounding */
-typedef struct Part { char name[24]; const char *op; int64_t channels, out, kernel[2], groups, extra; bool bias; int rank, block; } Part;
-    /* what weights= can name */
-typedef struct Block { int rank; const char *activation; int64_t kernel; bool norm, depthwise; } Block;
+typedef struct Shape {
+  int rank;
+  int64_t h, w, c;
+} Shape; /* a sequence has h 1, a vector h and w 1 */
+typedef struct Value {
+  char name[16];
+  Shape shape;
+  double size;
+  bool apart, softmax, named;
+  int reads, equal;
+} Value;
+/* size: about how large its numbers are; apart: not near zero; equal: 1 if some elements are, 2 if but for
+ * rounding */
+typedef struct Part {
+  char name[24];
+  const char *op;
+  int64_t channels, out, kernel[2], groups, extra;
+  bool bias;
+  int rank, block;
+} Part;
+/* what weights= can name */
+typedef struct Block {
+  int rank;
+  const char *activation;
+  int64_t kernel;
+  bool norm, depthwise;
+} Block;
 typedef struct Net {
   Arena *arena;
   uint64_t random;
-  Text body, blocks, *out;   /* out: the text of the call that is being written */
+  Text body, blocks, *out; /* out: the text of the call that is being written */
   Value now, value[MOST_VALUES];
   Part part[MOST_PARTS];
   Block block[4];
   int nvalues, nparts, nblocks, depth, names, layers;
-  int64_t constant[3];       /* of `const k0 = ...` */
+  int64_t constant[3]; /* of `const k0 = ...` */
   double macs;
 } Net;
 
 /* ---- random_draw.c ---- */
-int64_t below(Net *, int64_t n);                                 /* 0 .. n-1 */
-int64_t between(Net *, int64_t lo, int64_t hi);                  /* both may come */
+int64_t below(Net *, int64_t n);                /* 0 .. n-1 */
+int64_t between(Net *, int64_t lo, int64_t hi); /* both may come */
 bool chance(Net *, int percent);
 int64_t channels(Net *);
 const char *activation(Net *);
-int64_t divisor(Net *, int64_t a, int64_t b);                    /* of both */
+int64_t divisor(Net *, int64_t a, int64_t b); /* of both */
 int64_t elements(Shape);
 bool same_pixels(Shape, Shape), one_pixel(Shape);
 Shape picture(int64_t h, int64_t w, int64_t c), vector(int64_t n);
 const char *shape_words(Net *, Shape);
-bool spend(Net *, double macs);                                  /* false: that is too much */
-void put_number(Net *, int64_t n);                               /* an expression of that value */
+bool spend(Net *, double macs);    /* false: that is too much */
+void put_number(Net *, int64_t n); /* an expression of that value */
 void put_pair(Net *, const char *name, const int64_t n[2], int rank);
 void put_init(Net *, const char *name);
 void put_kernel(Net *, const int64_t kernel[2], int rank);
-void put_literal(Net *, const int64_t kernel[2]);                /* weights written down */
-Part *find_part(Net *, const char *op);                          /* one whose parameters the next call may share, or NULL */
-void put_part(Net *, const Part *shared, const Part *made);      /* the end of a call with parameters */
+void put_literal(Net *, const int64_t kernel[2]); /* weights written down */
+Part *find_part(Net *, const char *op);           /* one whose parameters the next call may share, or NULL */
+void put_part(Net *, const Part *shared, const Part *made); /* the end of a call with parameters */
 
-typedef struct Window { int64_t kernel[2], stride[2], dilation[2], before[2], after[2], out[2]; bool ceil, own_stride; const char *pad; } Window;
-bool draw_window(Net *, bool pool, const int64_t *kernel, Window *); /* one that fits the current value; false if none was found */
+typedef struct Window {
+  int64_t kernel[2], stride[2], dilation[2], before[2], after[2], out[2];
+  bool ceil, own_stride;
+  const char *pad;
+} Window;
+bool draw_window(Net *, bool pool, const int64_t *kernel,
+                 Window *); /* one that fits the current value; false if none was found */
 void put_window(Net *, const Window *, int rank, bool stride);
 
 /* ---- random_ops.c: calls for the current value, which becomes what comes out ---- */
 void becomes(Net *, Shape, double size);
-void tame(Net *);                                                /* large numbers are made small again */
+void tame(Net *); /* large numbers are made small again */
 void write_op(Net *);
 #endif

@@ -1,4 +1,5 @@
-/* random_draw.c: what a random program is made of: numbers and names, windows that fit, parameters that are shared. */
+/* random_draw.c: what a random program is made of: numbers and names, windows that fit, parameters that are
+ * shared. */
 // SPDX-License-Identifier: Apache-2.0
 #include "random.h"
 #include <stdio.h>
@@ -6,18 +7,23 @@
 /* ---- drawing ---- */
 int64_t below(Net *net, int64_t n) { /* 0 .. n-1: splitmix64 (Steele, Lea and Flood, 2014) */
   uint64_t z = net->random += UINT64_C(0x9e3779b97f4a7c15);
-  z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9), z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+  z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+  z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
   return (int64_t)((z ^ (z >> 31)) % (uint64_t)n);
 }
 int64_t between(Net *net, int64_t lo, int64_t hi) { return lo + below(net, hi - lo + 1); }
 bool chance(Net *net, int percent) { return below(net, 100) < percent; }
 int64_t channels(Net *net) {
-  static const int64_t some[] = {1, 2, 3, 4, 4, 5, 6, 7, 8, 8, 9, 11, 12, 13, 15, 16, 17, 19, 20, 23, 24, 29, 31, 32, 33, 37};
+  static const int64_t some[] = {1,  2,  3,  4,  4,  5,  6,  7,  8,  8,  9,  11, 12,
+                                 13, 15, 16, 17, 19, 20, 23, 24, 29, 31, 32, 33, 37};
   return some[below(net, sizeof some / sizeof *some)];
 }
 const char *activation(Net *net) {
-  static const char *const some[] = {"relu", "relu6", "leaky_relu", "leaky_relu(slope=0.2)", "prelu", "elu", "elu(alpha=0.7)", "selu",
-      "gelu", "silu", "sigmoid", "hard_sigmoid", "hard_swish", "tanh", "softplus", "clip(-1.5, 2)", "abs"};
+  static const char *const some[] = {"relu",       "relu6", "leaky_relu",     "leaky_relu(slope=0.2)",
+                                     "prelu",      "elu",   "elu(alpha=0.7)", "selu",
+                                     "gelu",       "silu",  "sigmoid",        "hard_sigmoid",
+                                     "hard_swish", "tanh",  "softplus",       "clip(-1.5, 2)",
+                                     "abs"};
   return some[below(net, sizeof some / sizeof *some)];
 }
 int64_t divisor(Net *net, int64_t a, int64_t b) { /* of both */
@@ -34,7 +40,8 @@ bool one_pixel(Shape s) { return s.h == 1 && s.w == 1; }
 Shape picture(int64_t h, int64_t w, int64_t c) { return (Shape){3, h, w, c}; }
 Shape vector(int64_t n) { return (Shape){1, 1, 1, n}; }
 const char *shape_words(Net *net, Shape s) {
-  if (s.rank == 3) return arena_printf(net->arena, "%lldx%lldx%lld", (long long)s.h, (long long)s.w, (long long)s.c);
+  if (s.rank == 3)
+    return arena_printf(net->arena, "%lldx%lldx%lld", (long long)s.h, (long long)s.w, (long long)s.c);
   if (s.rank == 2) return arena_printf(net->arena, "%lldx%lld", (long long)s.w, (long long)s.c);
   return arena_printf(net->arena, "%lld", (long long)s.c);
 }
@@ -48,7 +55,10 @@ bool spend(Net *net, double macs) {
 /* ---- pieces of text ---- */
 void put_number(Net *net, int64_t n) { /* an expression of that value */
   for (int k = 0; k < 3; k++)
-    if (net->constant[k] == n && chance(net, 60)) { text_put(net->out, "k%d", k); return; }
+    if (net->constant[k] == n && chance(net, 60)) {
+      text_put(net->out, "k%d", k);
+      return;
+    }
   const int form = chance(net, 85) ? 0 : (int)below(net, 7);
   const long long v = n;
   if (form == 1) text_put(net->out, "%lld + %lld", v - 2, 2LL);
@@ -67,8 +77,10 @@ void put_pair(Net *net, const char *name, const int64_t n[2], int rank) {
   else text_put(net->out, chance(net, 70) ? "%lldx%lld" : "[%lld, %lld]", h, w);
 }
 void put_init(Net *net, const char *name) {
-  static const char *const some[] = {"he", "he_uniform", "glorot", "glorot_normal", "lecun", "zeros", "ones", "normal(0.05)",
-      "normal(0.1, mean=0.2)", "uniform(0.3)", "0.1", "-2"};
+  static const char *const some[] = {
+      "he",    "he_uniform", "glorot",       "glorot_normal",         "lecun",
+      "zeros", "ones",       "normal(0.05)", "normal(0.1, mean=0.2)", "uniform(0.3)",
+      "0.1",   "-2"};
   if (chance(net, 15)) text_put(net->out, ", %s=%s", name, some[below(net, sizeof some / sizeof *some)]);
 }
 
@@ -77,7 +89,8 @@ Part *find_part(Net *net, const char *op) {
   if (!chance(net, 45)) return NULL;
   for (int i = 0; i < net->nparts; i++) {
     Part *part = &net->part[i];
-    if (!strcmp(part->op, op) && part->channels == net->now.shape.c && part->rank == net->now.shape.rank) return part;
+    if (!strcmp(part->op, op) && part->channels == net->now.shape.c && part->rank == net->now.shape.rank)
+      return part;
   }
   return NULL;
 }
@@ -110,7 +123,8 @@ static int64_t output_size(Window *w, int axis, int64_t input, bool same_pad) {
   const int64_t s = w->stride[axis], reach = w->dilation[axis] * (w->kernel[axis] - 1) + 1;
   if (same_pad) {
     const int64_t out = (input + s - 1) / s, total = (out - 1) * s + reach - input;
-    w->before[axis] = total > 0 ? total / 2 : 0, w->after[axis] = total > 0 ? total - total / 2 : 0;
+    w->before[axis] = total > 0 ? total / 2 : 0;
+    w->after[axis] = total > 0 ? total - total / 2 : 0;
     return out;
   }
   const int64_t room = input + w->before[axis] + w->after[axis] - reach;
@@ -124,7 +138,9 @@ static const char *draw_padding(Net *net, Window *w, int rank) {
   static const int chances[] = {0, 0, 1, 1, 2, 3, 4};
   const int form = chances[below(net, 7)], axis = rank == 2;
   for (int a = axis; a < 2 && form >= 2; a++) {
-    const int64_t most = w->kernel[a] + (chance(net, 15) ? 3 : 0); /* also more than the kernel: windows of nothing but padding */
+    const int64_t most =
+        w->kernel[a] +
+        (chance(net, 15) ? 3 : 0); /* also more than the kernel: windows of nothing but padding */
     w->before[a] = between(net, 0, most);
     w->after[a] = form == 4 ? between(net, 0, most) : w->before[a];
   }
@@ -135,13 +151,16 @@ static const char *draw_padding(Net *net, Window *w, int rank) {
   }
   if (form < 2) return chance(net, 80) ? "valid" : "\"valid\"";
   if (rank == 2 && form == 3) {
-    w->before[1] = w->dilation[1] * (w->kernel[1] - 1), w->after[1] = 0;
+    w->before[1] = w->dilation[1] * (w->kernel[1] - 1);
+    w->after[1] = 0;
     return "causal";
   }
-  if (rank == 2) return arena_printf(net->arena, "[%lld, %lld]", (long long)w->before[1], (long long)w->after[1]);
-  if (form == 3) return arena_printf(net->arena, "[%lld, %lld]", (long long)w->before[0], (long long)w->before[1]);
-  return arena_printf(net->arena, "[%lld, %lld, %lld, %lld]", (long long)w->before[0], (long long)w->after[0], (long long)w->before[1],
-      (long long)w->after[1]);
+  if (rank == 2)
+    return arena_printf(net->arena, "[%lld, %lld]", (long long)w->before[1], (long long)w->after[1]);
+  if (form == 3)
+    return arena_printf(net->arena, "[%lld, %lld]", (long long)w->before[0], (long long)w->before[1]);
+  return arena_printf(net->arena, "[%lld, %lld, %lld, %lld]", (long long)w->before[0], (long long)w->after[0],
+                      (long long)w->before[1], (long long)w->after[1]);
 }
 
 /* A window that fits the current value; false if none was found. */
@@ -156,15 +175,22 @@ bool draw_window(Net *net, bool pool, const int64_t *kernel, Window *w) {
     const bool square = chance(net, 60), strided = chance(net, 35), dilated = chance(net, 15);
     for (int axis = 0; axis < 2; axis++) {
       const bool copy = axis && square, flat = in.rank == 2 && axis == 0;
-      w->kernel[axis] = flat ? 1 : given ? given[axis] : copy && in.rank == 3 ? w->kernel[0] : between(net, 1, chance(net, 10) ? 7 : 4);
-      w->stride[axis] = flat ? 1 : !w->own_stride ? w->kernel[axis] : copy && in.rank == 3 ? w->stride[0] : strided ? between(net, 1,
-          4) : 1;
+      w->kernel[axis] = flat                   ? 1
+                        : given                ? given[axis]
+                        : copy && in.rank == 3 ? w->kernel[0]
+                                               : between(net, 1, chance(net, 10) ? 7 : 4);
+      w->stride[axis] = flat                   ? 1
+                        : !w->own_stride       ? w->kernel[axis]
+                        : copy && in.rank == 3 ? w->stride[0]
+                        : strided              ? between(net, 1, 4)
+                                               : 1;
       w->dilation[axis] = flat ? 1 : copy && in.rank == 3 ? w->dilation[0] : dilated ? between(net, 1, 3) : 1;
     }
     w->pad = draw_padding(net, w, in.rank);
     bool fits = true;
     for (int axis = 0; axis < 2; axis++) {
-      w->out[axis] = in.rank == 2 && axis == 0 ? 1 : output_size(w, axis, size[axis], !strcmp(w->pad, "same"));
+      w->out[axis] =
+          in.rank == 2 && axis == 0 ? 1 : output_size(w, axis, size[axis], !strcmp(w->pad, "same"));
       fits = fits && w->out[axis] >= 1 && !(pool && empty_window(w, axis, size[axis]));
     }
     if (fits) return true;
@@ -173,7 +199,8 @@ bool draw_window(Net *net, bool pool, const int64_t *kernel, Window *w) {
 }
 
 void put_window(Net *net, const Window *w, int rank, bool stride) {
-  if (stride && (w->stride[0] != 1 || w->stride[1] != 1 || chance(net, 10))) put_pair(net, "stride", w->stride, rank);
+  if (stride && (w->stride[0] != 1 || w->stride[1] != 1 || chance(net, 10)))
+    put_pair(net, "stride", w->stride, rank);
   if (w->dilation[0] != 1 || w->dilation[1] != 1) put_pair(net, "dilation", w->dilation, rank);
   if (strstr(w->pad, "valid") == NULL || chance(net, 15)) text_put(net->out, ", pad=%s", w->pad);
 }
@@ -187,8 +214,9 @@ void put_literal(Net *net, const int64_t kernel[2]) {
   text_put(net->out, ", frozen=true, init=[");
   for (int64_t y = 0; y < kernel[0]; y++) {
     text_put(net->out, y ? ", [" : "[");
-    for (int64_t x = 0; x < kernel[1]; x++) text_put(net->out, "%s%s", x ? ", " : "", (const char *const[]){"-1", "0", "1", "0.5", "1/8",
-        "-0.25"}[below(net, 6)]);
+    for (int64_t x = 0; x < kernel[1]; x++)
+      text_put(net->out, "%s%s", x ? ", " : "",
+               (const char *const[]){"-1", "0", "1", "0.5", "1/8", "-0.25"}[below(net, 6)]);
     text_put(net->out, "]");
   }
   text_put(net->out, "]");

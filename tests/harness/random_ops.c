@@ -1,8 +1,11 @@
-/* random_ops.c: each operator writes one call for the current value and says what comes out, or returns false with nothing written. */
+/* random_ops.c: each operator writes one call for the current value and says what comes out, or returns false
+ * with nothing written. */
 // SPDX-License-Identifier: Apache-2.0
 #include "random.h"
 
-/* ---- operators: each writes one call for the current value and says what comes out, or returns false with nothing written ---- */
+/* ---- operators ----
+ * Each writes one call for the current value and says what comes out, or returns false with nothing
+ * written. */
 void becomes(Net *net, Shape shape, double size) {
   net->now = (Value){.shape = shape, .size = size, .equal = net->now.equal};
   net->layers++;
@@ -13,13 +16,21 @@ static bool op_conv(Net *net) {
   const Part *shared = find_part(net, "conv");
   Window w;
   if (!draw_window(net, false, shared ? shared->kernel : NULL, &w)) return false;
-  Part p = {.op = "conv", .channels = in.c, .out = shared ? shared->out : channels(net), .kernel = {w.kernel[0], w.kernel[1]},
-      .rank = in.rank};
-  p.groups = shared ? shared->groups : chance(net, 20) ? divisor(net, in.c, p.out) : 1, p.bias = shared ? shared->bias : chance(net, 80);
+  Part p = {.op = "conv",
+            .channels = in.c,
+            .out = shared ? shared->out : channels(net),
+            .kernel = {w.kernel[0], w.kernel[1]},
+            .rank = in.rank};
+  p.groups = shared ? shared->groups : chance(net, 20) ? divisor(net, in.c, p.out) : 1;
+  p.bias = shared ? shared->bias : chance(net, 80);
   const Shape out = {in.rank, w.out[0], w.out[1], p.out};
-  if (elements(out) > MOST_ELEMENTS || !spend(net, (double)(elements(out) * w.kernel[0] * w.kernel[1] * in.c / p.groups))) return false;
+  if (elements(out) > MOST_ELEMENTS ||
+      !spend(net, (double)(elements(out) * w.kernel[0] * w.kernel[1] * in.c / p.groups)))
+    return false;
   text_put(net->out, "conv(");
-  put_number(net, p.out), text_put(net->out, chance(net, 80) ? ", " : ", kernel="), put_kernel(net, w.kernel, in.rank);
+  put_number(net, p.out);
+  text_put(net->out, chance(net, 80) ? ", " : ", kernel=");
+  put_kernel(net, w.kernel, in.rank);
   put_window(net, &w, in.rank, true);
   if (p.groups > 1) text_put(net->out, ", groups=%lld", (long long)p.groups);
   if (!p.bias) text_put(net->out, ", bias=false");
@@ -39,11 +50,20 @@ static bool op_depthwise(Net *net) {
   const Part *shared = find_part(net, "depthwise");
   Window w;
   if (!draw_window(net, false, shared ? shared->kernel : NULL, &w)) return false;
-  Part p = {.op = "depthwise", .channels = in.c, .extra = shared ? shared->extra : chance(net, 70) ? 1 : between(net, 1, 3),
-      .kernel = {w.kernel[0], w.kernel[1]}, .bias = shared ? shared->bias : chance(net, 80), .rank = in.rank};
+  Part p = {.op = "depthwise",
+            .channels = in.c,
+            .extra = shared            ? shared->extra
+                     : chance(net, 70) ? 1
+                                       : between(net, 1, 3),
+            .kernel = {w.kernel[0], w.kernel[1]},
+            .bias = shared ? shared->bias : chance(net, 80),
+            .rank = in.rank};
   const Shape out = {in.rank, w.out[0], w.out[1], in.c * p.extra};
-  if (elements(out) > MOST_ELEMENTS || !spend(net, (double)(elements(out) * w.kernel[0] * w.kernel[1]))) return false;
-  text_put(net->out, "depthwise("), put_kernel(net, w.kernel, in.rank), put_window(net, &w, in.rank, true);
+  if (elements(out) > MOST_ELEMENTS || !spend(net, (double)(elements(out) * w.kernel[0] * w.kernel[1])))
+    return false;
+  text_put(net->out, "depthwise(");
+  put_kernel(net, w.kernel, in.rank);
+  put_window(net, &w, in.rank, true);
   if (p.extra > 1) text_put(net->out, ", multiplier=%lld", (long long)p.extra);
   if (!p.bias) text_put(net->out, ", bias=false");
   if (!shared && in.rank == 3 && chance(net, 8)) put_literal(net, w.kernel);
@@ -60,9 +80,13 @@ static bool op_transpose(Net *net) {
   Window w;
   if (!draw_window(net, false, shared ? shared->kernel : NULL, &w) || !strcmp(w.pad, "causal")) return false;
   const int64_t extra = chance(net, 20) ? between(net, 1, 2) : 0, size[2] = {in.h, in.w};
-  Part p = {.op = "conv_transpose", .channels = in.c, .out = shared ? shared->out : channels(net), .kernel = {w.kernel[0], w.kernel[1]},
-      .rank = in.rank};
-  p.groups = shared ? shared->groups : chance(net, 20) ? divisor(net, in.c, p.out) : 1, p.bias = shared ? shared->bias : chance(net, 80);
+  Part p = {.op = "conv_transpose",
+            .channels = in.c,
+            .out = shared ? shared->out : channels(net),
+            .kernel = {w.kernel[0], w.kernel[1]},
+            .rank = in.rank};
+  p.groups = shared ? shared->groups : chance(net, 20) ? divisor(net, in.c, p.out) : 1;
+  p.bias = shared ? shared->bias : chance(net, 80);
   const bool same_pad = !strcmp(w.pad, "same");
   for (int axis = in.rank == 2; axis < 2; axis++) {
     const int64_t valid = (size[axis] - 1) * w.stride[axis] + w.dilation[axis] * (w.kernel[axis] - 1) + 1;
@@ -70,14 +94,20 @@ static bool op_transpose(Net *net) {
     if (w.out[axis] < 1) return false;
   }
   const Shape out = {in.rank, w.out[0], w.out[1], p.out};
-  if (elements(out) > MOST_ELEMENTS || !spend(net, (double)(elements(in) * w.kernel[0] * w.kernel[1] * p.out / p.groups))) return false;
-  text_put(net->out, "conv_transpose("), put_number(net, p.out), text_put(net->out, ", "), put_kernel(net, w.kernel, in.rank),
-      put_window(net, &w, in.rank, true);
+  if (elements(out) > MOST_ELEMENTS ||
+      !spend(net, (double)(elements(in) * w.kernel[0] * w.kernel[1] * p.out / p.groups)))
+    return false;
+  text_put(net->out, "conv_transpose(");
+  put_number(net, p.out);
+  text_put(net->out, ", ");
+  put_kernel(net, w.kernel, in.rank);
+  put_window(net, &w, in.rank, true);
   if (extra && !same_pad) text_put(net->out, ", output_pad=%lld", (long long)extra);
   if (p.groups > 1) text_put(net->out, ", groups=%lld", (long long)p.groups);
   if (!p.bias) text_put(net->out, ", bias=false");
   if (!shared && chance(net, 10)) text_put(net->out, ", init=bilinear");
-  put_part(net, shared, &p), text_put(net->out, ")");
+  put_part(net, shared, &p);
+  text_put(net->out, ")");
   becomes(net, out, 2 * net->now.size + 1);
   net->now.equal = 0;
   return true;
@@ -86,10 +116,12 @@ static bool op_transpose(Net *net) {
 static bool op_pool(Net *net) {
   const Shape in = net->now.shape;
   const int equal = net->now.equal;
-  const bool average = equal == 2 || chance(net, 50); /* of means that are equal but for rounding, any may be the largest */
+  const bool average =
+      equal == 2 || chance(net, 50); /* of means that are equal but for rounding, any may be the largest */
   Window w;
   if (!draw_window(net, true, NULL, &w)) return false;
-  text_put(net->out, average ? "avgpool(" : "maxpool("), put_kernel(net, w.kernel, in.rank);
+  text_put(net->out, average ? "avgpool(" : "maxpool(");
+  put_kernel(net, w.kernel, in.rank);
   if (w.own_stride) put_pair(net, "stride", w.stride, in.rank);
   put_window(net, &w, in.rank, false);
   if (w.ceil) text_put(net->out, ", ceil=true");
@@ -112,13 +144,21 @@ static bool op_dense(Net *net) {
   const Shape in = net->now.shape;
   if (!one_pixel(in) || in.rank == 2) return false;
   const Part *shared = find_part(net, "dense");
-  const Part p = {.op = "dense", .channels = in.c, .out = shared ? shared->out : channels(net),
-      .bias = shared ? shared->bias : chance(net, 80), .rank = in.rank};
+  const Part p = {.op = "dense",
+                  .channels = in.c,
+                  .out = shared ? shared->out : channels(net),
+                  .bias = shared ? shared->bias : chance(net, 80),
+                  .rank = in.rank};
   if (!spend(net, (double)(in.c * p.out))) return false;
-  text_put(net->out, "dense("), put_number(net, p.out);
+  text_put(net->out, "dense(");
+  put_number(net, p.out);
   if (!p.bias) text_put(net->out, ", bias=false");
-  if (!shared) put_init(net, "init"), put_init(net, "bias_init");
-  put_part(net, shared, &p), text_put(net->out, ")");
+  if (!shared) {
+    put_init(net, "init");
+    put_init(net, "bias_init");
+  }
+  put_part(net, shared, &p);
+  text_put(net->out, ")");
   becomes(net, vector(p.out), 1.5 * net->now.size + 1);
   net->now.equal = 0;
   return true;
@@ -126,7 +166,8 @@ static bool op_dense(Net *net) {
 
 static bool op_activation(Net *net) {
   const char *name = activation(net);
-  const bool wide = strchr("ralpgsh", name[0]) && strcmp(name, "relu6") && !strstr(name, "sigmoid") && !strstr(name, "softplus");
+  const bool wide = strchr("ralpgsh", name[0]) && strcmp(name, "relu6") && !strstr(name, "sigmoid") &&
+                    !strstr(name, "softplus");
   text_put(net->out, "%s", name);
   becomes(net, net->now.shape, wide || net->now.size < 6 ? net->now.size : 6);
   return true;
@@ -135,15 +176,34 @@ static bool op_activation(Net *net) {
 static bool op_curve(Net *net) { /* those that need their input in bounds */
   const double size = net->now.size;
   switch (below(net, 6)) {
-    case 0: text_put(net->out, "tanh -> exp"), becomes(net, net->now.shape, 2), net->now.apart = true; break;
-    case 1: text_put(net->out, "sigmoid -> add(0.5)"), becomes(net, net->now.shape, 1), net->now.apart = true; break;
-    case 2: text_put(net->out, "square -> add(0.1) -> sqrt"), becomes(net, net->now.shape, size + 1); break;
-    case 3:
-      if (size > 8) return false;
-      text_put(net->out, "square"), becomes(net, net->now.shape, size * size);
-      break;
-    case 4: text_put(net->out, "softmax"), becomes(net, net->now.shape, 1), net->now.softmax = true; break;
-    default: text_put(net->out, "log_softmax"), becomes(net, net->now.shape, 4 + size), net->now.softmax = true;
+  case 0:
+    text_put(net->out, "tanh -> exp");
+    becomes(net, net->now.shape, 2);
+    net->now.apart = true;
+    break;
+  case 1:
+    text_put(net->out, "sigmoid -> add(0.5)");
+    becomes(net, net->now.shape, 1);
+    net->now.apart = true;
+    break;
+  case 2:
+    text_put(net->out, "square -> add(0.1) -> sqrt");
+    becomes(net, net->now.shape, size + 1);
+    break;
+  case 3:
+    if (size > 8) return false;
+    text_put(net->out, "square");
+    becomes(net, net->now.shape, size * size);
+    break;
+  case 4:
+    text_put(net->out, "softmax");
+    becomes(net, net->now.shape, 1);
+    net->now.softmax = true;
+    break;
+  default:
+    text_put(net->out, "log_softmax");
+    becomes(net, net->now.shape, 4 + size);
+    net->now.softmax = true;
   }
   return true;
 }
@@ -153,38 +213,42 @@ static bool op_norm(Net *net) {
   const double size = net->now.size;
   const Part p = {.op = "batchnorm", .channels = in.c, .rank = in.rank};
   switch (below(net, 5)) {
-    case 0: case 1: {
-      const Part *shared = find_part(net, "batchnorm");
-      text_put(net->out, "batchnorm(epsilon=%s", chance(net, 50) ? "0.001" : "0.1");
-      if (chance(net, 30)) text_put(net->out, ", momentum=0.5");
-      const bool bare = !shared && chance(net, 30);
-      if (bare) text_put(net->out, chance(net, 50) ? ", scale=false" : ", shift=false");
-      if (bare && chance(net, 10)) text_put(net->out, ", frozen=true");
-      if (!bare) put_part(net, shared, &p);
-      text_put(net->out, ")");
-      becomes(net, in, 3 + size / 4);
-      return true;
+  case 0:
+  case 1: {
+    const Part *shared = find_part(net, "batchnorm");
+    text_put(net->out, "batchnorm(epsilon=%s", chance(net, 50) ? "0.001" : "0.1");
+    if (chance(net, 30)) text_put(net->out, ", momentum=0.5");
+    const bool bare = !shared && chance(net, 30);
+    if (bare) text_put(net->out, chance(net, 50) ? ", scale=false" : ", shift=false");
+    if (bare && chance(net, 10)) text_put(net->out, ", frozen=true");
+    if (!bare) put_part(net, shared, &p);
+    text_put(net->out, ")");
+    becomes(net, in, 3 + size / 4);
+    return true;
+  }
+  case 2:
+    text_put(net->out, "lrn(size=%lld, alpha=%s, beta=%s)", (long long)between(net, 1, 6),
+             chance(net, 50) ? "0.0001" : "0.5", chance(net, 50) ? "0.75" : "0.5");
+    becomes(net, in, size);
+    return true;
+  case 3:
+    text_put(net->out, "scale(init=2");
+    put_part(net, NULL, &(Part){.op = "none"});
+    text_put(net->out, ")");
+    becomes(net, in, 1.5 * size);
+    return true;
+  default:
+    text_put(net->out, "normalize(");
+    if (chance(net, 50) || in.c > 6) text_put(net->out, "mean=%s, ", chance(net, 50) ? "0.25" : "-1");
+    else {
+      text_put(net->out, "std=[");
+      for (int64_t c = 0; c < in.c; c++)
+        text_put(net->out, "%s%s", c ? ", " : "", chance(net, 50) ? "2" : "0.75");
+      text_put(net->out, "], ");
     }
-    case 2:
-      text_put(net->out, "lrn(size=%lld, alpha=%s, beta=%s)", (long long)between(net, 1, 6), chance(net, 50) ? "0.0001" : "0.5",
-          chance(net, 50) ? "0.75" : "0.5");
-      becomes(net, in, size);
-      return true;
-    case 3:
-      text_put(net->out, "scale(init=2"), put_part(net, NULL, &(Part){.op = "none"}), text_put(net->out, ")");
-      becomes(net, in, 1.5 * size);
-      return true;
-    default:
-      text_put(net->out, "normalize(");
-      if (chance(net, 50) || in.c > 6) text_put(net->out, "mean=%s, ", chance(net, 50) ? "0.25" : "-1");
-      else {
-        text_put(net->out, "std=[");
-        for (int64_t c = 0; c < in.c; c++) text_put(net->out, "%s%s", c ? ", " : "", chance(net, 50) ? "2" : "0.75");
-        text_put(net->out, "], ");
-      }
-      text_put(net->out, "scale=%s)", size > 50 ? "1/128" : size > 8 ? "1/8" : "1.25");
-      becomes(net, in, size > 50 ? 2 : size + 1);
-      return true;
+    text_put(net->out, "scale=%s)", size > 50 ? "1/128" : size > 8 ? "1/8" : "1.25");
+    becomes(net, in, size > 50 ? 2 : size + 1);
+    return true;
   }
 }
 
@@ -200,36 +264,43 @@ static bool op_shape(Net *net) {
   const double size = net->now.size;
   const long long n = elements(in), c = in.c;
   switch (below(net, 5)) {
-    case 0:
-      text_put(net->out, chance(net, 60) ? "flatten" : chance(net, 50) ? "flatten(order=chw)" : "flatten(order=\"hwc\")");
-      becomes(net, vector(n), size);
-      return true;
-    case 1: {
-      const int64_t side = divisor(net, n, n), rest = divisor(net, n / side, n / side);
-      if (chance(net, 50)) text_put(net->out, "reshape([%lld, %lld, %lld])", (long long)side, (long long)rest, n / side / rest),
-          becomes(net, picture(side, rest, n / side / rest), size);
-      else text_put(net->out, "reshape(%lldx%lld)", (long long)side, n / side), becomes(net, (Shape){2, 1, side, n / side}, size);
-      return true;
+  case 0:
+    text_put(net->out, chance(net, 60)   ? "flatten"
+                       : chance(net, 50) ? "flatten(order=chw)"
+                                         : "flatten(order=\"hwc\")");
+    becomes(net, vector(n), size);
+    return true;
+  case 1: {
+    const int64_t side = divisor(net, n, n), rest = divisor(net, n / side, n / side);
+    if (chance(net, 50)) {
+      text_put(net->out, "reshape([%lld, %lld, %lld])", (long long)side, (long long)rest, n / side / rest);
+      becomes(net, picture(side, rest, n / side / rest), size);
+    } else {
+      text_put(net->out, "reshape(%lldx%lld)", (long long)side, n / side);
+      becomes(net, (Shape){2, 1, side, n / side}, size);
     }
-    case 2: {
-      const int64_t from = below(net, c), to = between(net, from + 1, c);
-      if (to - from == c && c > 1) return false;
-      text_put(net->out, "slice(%lld..%lld)", (long long)from, (long long)to);
-      becomes(net, (Shape){in.rank, in.h, in.w, to - from}, size);
-      return true;
-    }
-    default: {
-      const bool crop = chance(net, 50);
-      const long long t = in.rank == 2 ? 0 : below(net, 3), b = in.rank == 2 ? 0 : below(net, 3), l = below(net, 3), r = below(net, 3);
-      const int64_t h = crop ? in.h - t - b : in.h + t + b, w = crop ? in.w - l - r : in.w + l + r;
-      if (in.rank == 1 || h < 1 || w < 1 || h * w * c > MOST_ELEMENTS) return false;
-      if (in.rank == 2) text_put(net->out, "%s([%lld, %lld])", crop ? "crop" : "zero_pad", l, r);
-      else if (t == b && l == r && t == l) text_put(net->out, "%s(%lld)", crop ? "crop" : "zero_pad", t);
-      else if (t == b && l == r) text_put(net->out, "%s([%lld, %lld])", crop ? "crop" : "zero_pad", t, l);
-      else text_put(net->out, "%s([%lld, %lld, %lld, %lld])", crop ? "crop" : "zero_pad", t, b, l, r);
-      becomes(net, (Shape){in.rank, h, w, c}, size);
-      return true;
-    }
+    return true;
+  }
+  case 2: {
+    const int64_t from = below(net, c), to = between(net, from + 1, c);
+    if (to - from == c && c > 1) return false;
+    text_put(net->out, "slice(%lld..%lld)", (long long)from, (long long)to);
+    becomes(net, (Shape){in.rank, in.h, in.w, to - from}, size);
+    return true;
+  }
+  default: {
+    const bool crop = chance(net, 50);
+    const long long t = in.rank == 2 ? 0 : below(net, 3), b = in.rank == 2 ? 0 : below(net, 3),
+                    l = below(net, 3), r = below(net, 3);
+    const int64_t h = crop ? in.h - t - b : in.h + t + b, w = crop ? in.w - l - r : in.w + l + r;
+    if (in.rank == 1 || h < 1 || w < 1 || h * w * c > MOST_ELEMENTS) return false;
+    if (in.rank == 2) text_put(net->out, "%s([%lld, %lld])", crop ? "crop" : "zero_pad", l, r);
+    else if (t == b && l == r && t == l) text_put(net->out, "%s(%lld)", crop ? "crop" : "zero_pad", t);
+    else if (t == b && l == r) text_put(net->out, "%s([%lld, %lld])", crop ? "crop" : "zero_pad", t, l);
+    else text_put(net->out, "%s([%lld, %lld, %lld, %lld])", crop ? "crop" : "zero_pad", t, b, l, r);
+    becomes(net, (Shape){in.rank, h, w, c}, size);
+    return true;
+  }
   }
 }
 
@@ -242,11 +313,14 @@ static Value *draw_value(Net *net, bool (*fits)(Shape now, const Value *)) {
   return n ? some[below(net, n)] : NULL;
 }
 static bool combines(Shape now, const Value *v) {
-  return v->shape.c == now.c && v->size < 40 && (same_pixels(v->shape, now) ? true : one_pixel(v->shape) || one_pixel(now));
+  return v->shape.c == now.c && v->size < 40 &&
+         (same_pixels(v->shape, now) ? true : one_pixel(v->shape) || one_pixel(now));
 }
 static bool divides(Shape now, const Value *v) { return combines(now, v) && v->apart; }
-static bool joins(Shape now, const Value *v) { return v->shape.rank == now.rank && same_pixels(v->shape, now) &&
-    (v->shape.c + now.c) * now.h * now.w <= MOST_ELEMENTS; }
+static bool joins(Shape now, const Value *v) {
+  return v->shape.rank == now.rank && same_pixels(v->shape, now) &&
+         (v->shape.c + now.c) * now.h * now.w <= MOST_ELEMENTS;
+}
 
 static bool op_combine(Net *net) {
   static const char *const many[] = {"add", "multiply", "maximum"}, *const one[] = {"subtract", "divide"};
@@ -261,19 +335,23 @@ static bool op_combine(Net *net) {
   for (int i = 0; i < n; i++) {
     if (chance(net, 15)) continue; /* a number */
     operand[i] = draw_value(net, name[0] == 'd' ? divides : combines);
-    if (operand[i] && (!same_pixels(operand[i]->shape, shape) || operand[i]->shape.c != shape.c) && !one_pixel(operand[i]->shape) &&
-        !one_pixel(shape)) operand[i] = NULL;
+    if (operand[i] && (!same_pixels(operand[i]->shape, shape) || operand[i]->shape.c != shape.c) &&
+        !one_pixel(operand[i]->shape) && !one_pixel(shape))
+      operand[i] = NULL;
     if (!operand[i]) continue;
     some = true;
-    if (one_pixel(shape) && (!one_pixel(operand[i]->shape) || operand[i]->shape.rank > shape.rank)) shape = operand[i]->shape;
+    if (one_pixel(shape) && (!one_pixel(operand[i]->shape) || operand[i]->shape.rank > shape.rank))
+      shape = operand[i]->shape;
     size = product ? size * operand[i]->size : size + (name[0] == 'd' ? size : operand[i]->size);
   }
   if (size > 60 || elements(shape) > MOST_ELEMENTS || (!some && chance(net, 60))) return false;
   text_put(net->out, "%s(", name);
   for (int i = 0; i < n; i++) {
     text_put(net->out, "%s", i ? ", " : "");
-    if (operand[i]) text_put(net->out, "%s", operand[i]->name), operand[i]->reads++;
-    else text_put(net->out, "%s", (const char *const[]){"2", "0.5", "-1", "1/3"}[below(net, 4)]);
+    if (operand[i]) {
+      text_put(net->out, "%s", operand[i]->name);
+      operand[i]->reads++;
+    } else text_put(net->out, "%s", (const char *const[]){"2", "0.5", "-1", "1/3"}[below(net, 4)]);
   }
   text_put(net->out, ")");
   becomes(net, shape, size + 2);
@@ -288,7 +366,9 @@ static bool op_concat(Net *net) {
   text_put(net->out, "concat(");
   for (int i = 0; i < 3 && other; i++) {
     text_put(net->out, "%s%s", i ? ", " : "", other->name);
-    other->reads++, shape.c += other->shape.c, size = other->size > size ? other->size : size;
+    other->reads++;
+    shape.c += other->shape.c;
+    size = other->size > size ? other->size : size;
     net->now.shape = shape;
     other = chance(net, 30) ? draw_value(net, joins) : NULL;
   }
@@ -301,18 +381,30 @@ static bool op_concat(Net *net) {
 static void make_block(Net *net) {
   const int id = net->nblocks++;
   Block *b = &net->block[id];
-  *b = (Block){.rank = (int)between(net, 1, 3), .activation = activation(net), .kernel = between(net, 1, 3), .norm = chance(net, 50), .depthwise = chance(net, 40)};
+  *b = (Block){.rank = (int)between(net, 1, 3),
+               .activation = activation(net),
+               .kernel = between(net, 1, 3),
+               .norm = chance(net, 50),
+               .depthwise = chance(net, 40)};
   Text *t = &net->blocks;
-  const char *norm = b->norm ? " -> batchnorm(epsilon=0.01)" : "", *kernel = arena_printf(net->arena, b->rank == 3 ? "%lldx%lld" : "%lld",
-      (long long)b->kernel, (long long)b->kernel);
+  const char *norm = b->norm ? " -> batchnorm(epsilon=0.01)" : "",
+             *kernel = arena_printf(net->arena, b->rank == 3 ? "%lldx%lld" : "%lld", (long long)b->kernel,
+                                    (long long)b->kernel);
   if (b->rank == 1) {
-    text_put(t, "block block%d(n, s=1) {\n    dense(n)%s -> %s\n    m = dense(n, name=\"second\")\n", id, norm, b->activation);
-    text_put(t, "    if in.channels != n { r = in -> dense(n, bias=false) } else { r = in }\n    m -> add(r)\n}\n");
+    text_put(t, "block block%d(n, s=1) {\n    dense(n)%s -> %s\n    m = dense(n, name=\"second\")\n", id,
+             norm, b->activation);
+    text_put(
+        t,
+        "    if in.channels != n { r = in -> dense(n, bias=false) } else { r = in }\n    m -> add(r)\n}\n");
     return;
   }
-  text_put(t, "block block%d(n, s=1) {\n    conv(n, %s, stride=s, pad=same)%s -> %s\n", id, kernel, norm, b->activation);
+  text_put(t, "block block%d(n, s=1) {\n    conv(n, %s, stride=s, pad=same)%s -> %s\n", id, kernel, norm,
+           b->activation);
   if (b->depthwise) text_put(t, "    depthwise(%s, pad=same, name=\"deep\") -> tanh\n", kernel);
-  text_put(t, "    m = conv(n, 1, bias=false)%s\n    if s != 1 or in.channels != n { r = in -> conv(n, 1, stride=s) } else { r = in }\n    m -> add(r) -> relu\n}\n", norm);
+  text_put(t,
+           "    m = conv(n, 1, bias=false)%s\n    if s != 1 or in.channels != n { r = in -> conv(n, 1, "
+           "stride=s) } else { r = in }\n    m -> add(r) -> relu\n}\n",
+           norm);
 }
 
 static bool op_block(Net *net) {
@@ -324,18 +416,31 @@ static bool op_block(Net *net) {
   if (b->rank != in.rank && !(b->rank == 1 && one_pixel(in))) return false;
   const Part *shared = NULL;
   for (int i = 0; i < net->nparts; i++)
-    if (!strcmp(net->part[i].op, "block") && net->part[i].block == id && net->part[i].channels == in.c && net->part[i].rank == in.rank &&
-        chance(net, 50)) shared = &net->part[i];
-  Part p = {.op = "block", .block = id, .channels = in.c, .rank = in.rank, .out = shared ? shared->out : chance(net,
-      40) ? in.c : channels(net), .extra = shared ? shared->extra : b->rank > 1 && chance(net, 30) ? 2 : 1};
+    if (!strcmp(net->part[i].op, "block") && net->part[i].block == id && net->part[i].channels == in.c &&
+        net->part[i].rank == in.rank && chance(net, 50))
+      shared = &net->part[i];
+  Part p = {.op = "block",
+            .block = id,
+            .channels = in.c,
+            .rank = in.rank,
+            .out = shared            ? shared->out
+                   : chance(net, 40) ? in.c
+                                     : channels(net),
+            .extra = shared                           ? shared->extra
+                     : b->rank > 1 && chance(net, 30) ? 2
+                                                      : 1};
   const int64_t h = (in.h + p.extra - 1) / p.extra, w = (in.w + p.extra - 1) / p.extra;
-  const Shape out = b->rank == 1 ? (p.out == in.c ? in : vector(p.out)) : (Shape){in.rank, in.rank == 2 ? 1 : h, w, p.out};
+  const Shape out =
+      b->rank == 1 ? (p.out == in.c ? in : vector(p.out)) : (Shape){in.rank, in.rank == 2 ? 1 : h, w, p.out};
   const double taps = (double)(b->rank == 3 ? b->kernel * b->kernel : b->kernel);
-  if (elements(out) > MOST_ELEMENTS || !spend(net,
-      (double)elements(out) * ((double)in.c * (taps + 1) + taps + (double)p.out))) return false;
-  text_put(net->out, "block%d(", id), put_number(net, p.out);
+  if (elements(out) > MOST_ELEMENTS ||
+      !spend(net, (double)elements(out) * ((double)in.c * (taps + 1) + taps + (double)p.out)))
+    return false;
+  text_put(net->out, "block%d(", id);
+  put_number(net, p.out);
   if (p.extra > 1) text_put(net->out, chance(net, 50) ? ", %lld" : ", s=%lld", (long long)p.extra);
-  put_part(net, shared, &p), text_put(net->out, ")");
+  put_part(net, shared, &p);
+  text_put(net->out, ")");
   becomes(net, out, 2 * net->now.size + 2);
   return true;
 }
@@ -344,17 +449,22 @@ static bool op_block(Net *net) {
 typedef bool OpWriter(Net *);
 
 void tame(Net *net) { /* large numbers are made small again */
-  static const char *const some[] = {"tanh", "sigmoid", "normalize(scale=1/64)", "clip(-4, 4)", "batchnorm(epsilon=0.1)", "hard_sigmoid"};
+  static const char *const some[] = {
+      "tanh", "sigmoid", "normalize(scale=1/64)", "clip(-4, 4)", "batchnorm(epsilon=0.1)", "hard_sigmoid"};
   const int form = (int)below(net, 6);
   text_put(net->out, "%s", some[form]);
   becomes(net, net->now.shape, form == 2 ? net->now.size / 64 + 0.5 : 4);
 }
 
 void write_op(Net *net) {
-  static OpWriter *const ops[] = {op_conv, op_conv, op_conv, op_depthwise, op_transpose, op_pool, op_pool, op_global, op_dense, op_dense,
-      op_dense, op_activation, op_activation, op_activation,
-                                  op_curve, op_norm, op_norm, op_dropout, op_shape, op_combine, op_combine, op_concat, op_block, op_block};
-  if (net->now.size > 50 && chance(net, 80)) { tame(net); return; }
+  static OpWriter *const ops[] = {
+      op_conv,  op_conv,    op_conv,  op_depthwise,  op_transpose,  op_pool,       op_pool,  op_global,
+      op_dense, op_dense,   op_dense, op_activation, op_activation, op_activation, op_curve, op_norm,
+      op_norm,  op_dropout, op_shape, op_combine,    op_combine,    op_concat,     op_block, op_block};
+  if (net->now.size > 50 && chance(net, 80)) {
+    tame(net);
+    return;
+  }
   for (int attempt = 0; attempt < 60; attempt++)
     if (ops[below(net, sizeof ops / sizeof *ops)](net)) return;
   op_activation(net);

@@ -1,4 +1,5 @@
-/* sample.c: seeded weights, inputs and targets. Numbers are drawn so that float and double hold the same, and variances are positive. */
+/* sample.c: seeded weights, inputs and targets. Numbers are drawn so that float and double hold the same, and
+ * variances are positive. */
 // SPDX-License-Identifier: Apache-2.0
 #include "sample.h"
 #include <math.h>
@@ -9,7 +10,9 @@
 #include "syntax/ast.h"
 
 double sample_number(uint64_t *state) { /* xorshift64* (Vigna, 2016) */
-  *state ^= *state >> 12, *state ^= *state << 25, *state ^= *state >> 27;
+  *state ^= *state >> 12;
+  *state ^= *state << 25;
+  *state ^= *state >> 27;
   return (double)((*state * UINT64_C(2685821657736338717)) >> 40) / (double)(1 << 24);
 }
 
@@ -18,7 +21,8 @@ bool sample_read(Sample *sample, Arena *arena, const char *path) {
   Sources sources = {.arena = arena};
   Diags *diags = diags_new(arena, &sources);
   Program *program = program_read(arena, diags, &sources, path, 0, NULL);
-  if (program && !diags_errors(diags)) sample->graph = sema_build(arena, diags, &sources, program, NULL, 0, NULL);
+  if (program && !diags_errors(diags))
+    sample->graph = sema_build(arena, diags, &sources, program, NULL, 0, NULL);
   if (!sample->graph || diags_errors(diags)) {
     diags_print(diags, stderr, DIAG_TEXT, false);
     return false;
@@ -29,11 +33,14 @@ bool sample_read(Sample *sample, Arena *arena, const char *path) {
 }
 
 static void draw_weight(const Weight *weight, float *to, uint64_t *state) {
-  if (weight->frozen && (weight->init.kind == INIT_LITERAL || weight->init.kind == INIT_CONSTANT)) { /* its value is part of the program */
-    for (int64_t i = 0; i < weight->size; i++) to[i] = weight->init.kind == INIT_LITERAL ? weight->init.values[i] : (float)weight->init.a;
+  if (weight->frozen && (weight->init.kind == INIT_LITERAL ||
+                         weight->init.kind == INIT_CONSTANT)) { /* its value is part of the program */
+    for (int64_t i = 0; i < weight->size; i++)
+      to[i] = weight->init.kind == INIT_LITERAL ? weight->init.values[i] : (float)weight->init.a;
     return;
   }
-  const bool factor = weight->rank == 1 && (!strcmp(weight->member, "weight") || !strcmp(weight->member, "running_var"));
+  const bool factor =
+      weight->rank == 1 && (!strcmp(weight->member, "weight") || !strcmp(weight->member, "running_var"));
   const double fan = weight->rank > 1 ? (double)(weight->size / weight->dim[0]) : 4;
   for (int64_t i = 0; i < weight->size; i++) {
     const double u = sample_number(state);
@@ -44,17 +51,30 @@ static void draw_weight(const Weight *weight, float *to, uint64_t *state) {
 static void draw_input(const Node *node, int64_t n, void *to, double *numbers, uint64_t *state) {
   for (int64_t i = 0; i < n; i++) {
     const double u = sample_number(state);
-    if (node->elem == ELEM_U8) ((uint8_t *)to)[i] = (uint8_t)(256 * u), numbers[i] = ((uint8_t *)to)[i];
-    else if (node->elem == ELEM_I8) ((int8_t *)to)[i] = (int8_t)(256 * u - 128), numbers[i] = ((int8_t *)to)[i];
-    else ((float *)to)[i] = (float)(2 * u - 1), numbers[i] = (double)((float *)to)[i];
+    if (node->elem == ELEM_U8) {
+      ((uint8_t *)to)[i] = (uint8_t)(256 * u);
+      numbers[i] = ((uint8_t *)to)[i];
+    } else if (node->elem == ELEM_I8) {
+      ((int8_t *)to)[i] = (int8_t)(256 * u - 128);
+      numbers[i] = ((int8_t *)to)[i];
+    } else {
+      ((float *)to)[i] = (float)(2 * u - 1);
+      numbers[i] = (double)((float *)to)[i];
+    }
   }
 }
 
-static void draw_target(const Node *node, int64_t classes, int64_t n, void *to, double *numbers, uint64_t *state) {
+static void draw_target(const Node *node, int64_t classes, int64_t n, void *to, double *numbers,
+                        uint64_t *state) {
   for (int64_t i = 0; i < n; i++) {
     const double u = sample_number(state);
-    if (node->elem == ELEM_I32) ((int32_t *)to)[i] = (int32_t)(u * (double)classes), numbers[i] = ((int32_t *)to)[i];
-    else ((float *)to)[i] = (float)u, numbers[i] = (double)((float *)to)[i];
+    if (node->elem == ELEM_I32) {
+      ((int32_t *)to)[i] = (int32_t)(u * (double)classes);
+      numbers[i] = ((int32_t *)to)[i];
+    } else {
+      ((float *)to)[i] = (float)u;
+      numbers[i] = (double)((float *)to)[i];
+    }
   }
 }
 
@@ -64,7 +84,8 @@ void sample_draw(Sample *sample, int64_t count, uint64_t seed) {
   sample->count = count;
   sample->weights = NEW_ARRAY(sample->arena, float, graph->parameters + 1);
   sample->weights_double = NEW_ARRAY(sample->arena, double, graph->parameters + 1);
-  for (int i = 0; i < graph->weights.n; i++) draw_weight(graph->weights.data[i], sample->weights + graph->weights.data[i]->offset, &state);
+  for (int i = 0; i < graph->weights.n; i++)
+    draw_weight(graph->weights.data[i], sample->weights + graph->weights.data[i]->offset, &state);
   for (int64_t i = 0; i < graph->parameters; i++) sample->weights_double[i] = (double)sample->weights[i];
   sample->input = NEW_ARRAY(sample->arena, void *, graph->inputs.n + 1);
   sample->input_double = NEW_ARRAY(sample->arena, double *, graph->inputs.n + 1);
@@ -73,14 +94,17 @@ void sample_draw(Sample *sample, int64_t count, uint64_t seed) {
   for (int i = 0; i < graph->inputs.n; i++) {
     const Node *node = graph->inputs.data[i].node;
     const int64_t n = count * shape_elements(node->shape);
-    sample->input[i] = NEW_ARRAY(sample->arena, float, n), sample->input_double[i] = NEW_ARRAY(sample->arena, double, n);
+    sample->input[i] = NEW_ARRAY(sample->arena, float, n);
+    sample->input_double[i] = NEW_ARRAY(sample->arena, double, n);
     draw_input(node, n, sample->input[i], sample->input_double[i], &state);
   }
   for (int o = 0; sample->training.graph && o < graph->outputs.n; o++) {
     const Node *target = sample->training.target[o];
     if (!target) continue;
-    const int64_t n = count * shape_elements(target->shape), classes = shape_extent(graph->outputs.data[o].node->shape).c;
-    sample->target[o] = NEW_ARRAY(sample->arena, float, n), sample->target_double[o] = NEW_ARRAY(sample->arena, double, n);
+    const int64_t n = count * shape_elements(target->shape),
+                  classes = shape_extent(graph->outputs.data[o].node->shape).c;
+    sample->target[o] = NEW_ARRAY(sample->arena, float, n);
+    sample->target_double[o] = NEW_ARRAY(sample->arena, double, n);
     draw_target(target, classes, n, sample->target[o], sample->target_double[o], &state);
   }
 }
@@ -104,12 +128,18 @@ void sample_spoil(Sample *sample, uint64_t seed) {
     const Node *node = sample->graph->inputs.data[i].node;
     const int64_t n = shape_elements(node->shape);
     for (int64_t image = 0; image < sample->count && node->elem == ELEM_F32; image++)
-      spoil_image((float *)sample->input[i] + image * n, sample->input_double[i] + image * n, n, (int)(image % 6), &state);
+      spoil_image((float *)sample->input[i] + image * n, sample->input_double[i] + image * n, n,
+                  (int)(image % 6), &state);
   }
 }
 
 static GraphRun run_of(const Sample *sample, const double *weights) {
-  return (GraphRun){.count = sample->count, .seed = 11, .step = 3, .weights = weights, .input = (const double *const *)sample->input_double, .target = (const double *const *)sample->target_double};
+  return (GraphRun){.count = sample->count,
+                    .seed = 11,
+                    .step = 3,
+                    .weights = weights,
+                    .input = (const double *const *)sample->input_double,
+                    .target = (const double *const *)sample->target_double};
 }
 
 GraphRun sample_infer(const Sample *sample) {
@@ -120,7 +150,8 @@ GraphRun sample_infer(const Sample *sample) {
 
 GraphRun sample_train(const Sample *sample, const double *weights, double *gradients) {
   GraphRun run = run_of(sample, weights);
-  run.training = true, run.gradients = gradients;
+  run.training = true;
+  run.gradients = gradients;
   graph_run(sample->arena, sample->training.graph, &run);
   return run;
 }

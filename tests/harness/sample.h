@@ -10,21 +10,23 @@ typedef struct Sample {
   Arena *arena;
   const char *path, *cname; /* cname: prefix of the C symbols */
   Graph *graph;
-  int64_t count;            /* images */
-  float *weights;           /* as the weights struct */
-  double *weights_double;   /* the same numbers */
-  void **input;             /* as the caller holds them: float, uint8_t or int8_t */
+  int64_t count;          /* images */
+  float *weights;         /* as the weights struct */
+  double *weights_double; /* the same numbers */
+  void **input;           /* as the caller holds them: float, uint8_t or int8_t */
   double **input_double;
-  TrainingGraph training;   /* graph NULL without a train block */
-  void **target;            /* int32_t classes or floats; NULL where an output has no loss */
+  TrainingGraph training; /* graph NULL without a train block */
+  void **target;          /* int32_t classes or floats; NULL where an output has no loss */
   double **target_double;
 } Sample;
 
-bool sample_read(Sample *, Arena *, const char *path); /* false after printing the program's errors */
+bool sample_read(Sample *, Arena *, const char *path);    /* false after printing the program's errors */
 void sample_draw(Sample *, int64_t count, uint64_t seed); /* weights, inputs and targets for `count` images */
-void sample_spoil(Sample *, uint64_t seed); /* NaN, infinities, zeros of both signs and denormal numbers into the inputs of floats: an image of each kind */
-double sample_number(uint64_t *state);                 /* uniform in [0, 1) */
-GraphRun sample_infer(const Sample *);                 /* eval in double */
-GraphRun sample_train(const Sample *, const double *weights, double *gradients); /* forward and backward in double */
+void sample_spoil(Sample *, uint64_t seed); /* NaN, infinities, zeros of both signs and denormal numbers into
+                                               the inputs of floats: an image of each kind */
+double sample_number(uint64_t *state);      /* uniform in [0, 1) */
+GraphRun sample_infer(const Sample *);      /* eval in double */
+GraphRun sample_train(const Sample *, const double *weights,
+                      double *gradients); /* forward and backward in double */
 double sample_loss(const Sample *, const GraphRun *);
 #endif

@@ -11,8 +11,9 @@ enum { EACH = 6 }; /* so many elements of a parameter or input */
 
 static void report_slopes(const Check *check, const char *what, const Slopes *slopes) {
   const double limit = check->limits.difference;
-  if (slopes->kinks) what = arena_printf(check->sample.arena, "%s, %lld of %lld at kinks", what,
-                                         (long long)slopes->kinks, (long long)slopes->judged);
+  if (slopes->kinks)
+    what = arena_printf(check->sample.arena, "%s, %lld of %lld at kinks", what, (long long)slopes->kinks,
+                        (long long)slopes->judged);
   report(slopes_good(slopes, limit), check, what, slopes->error, limit);
 }
 
@@ -23,7 +24,11 @@ static double largest_of(const double *x, int64_t n, double least) {
 }
 
 /* ---- parameters ---- */
-typedef struct LossAt { const Sample *sample; double *weights, *ignored; int64_t element; } LossAt;
+typedef struct LossAt {
+  const Sample *sample;
+  double *weights, *ignored;
+  int64_t element;
+} LossAt;
 
 static double loss_at(void *context, double x) {
   LossAt *at = context;
@@ -65,7 +70,12 @@ void check_differences(Check *check) {
 }
 
 /* ---- looking inside ---- */
-typedef struct ScoreAt { const Check *check; const Plan *plan; GraphRun *run; double *number; } ScoreAt;
+typedef struct ScoreAt {
+  const Check *check;
+  const Plan *plan;
+  GraphRun *run;
+  double *number;
+} ScoreAt;
 
 static double score_at(void *context, double x) {
   ScoreAt *at = context;
@@ -106,8 +116,8 @@ static void check_input_gradients(Check *check, const Plan *plan, const GraphRun
       GraphRun again = *run;
       ScoreAt at = {check, plan, &again, caller[i] + place_in_input(input, element)};
       double error;
-      const Slope slope = slope_judge(score_at, &at, *at.number, gradient[element], scale,
-                                      check->limits.difference, &error);
+      const Slope slope =
+          slope_judge(score_at, &at, *at.number, gradient[element], scale, check->limits.difference, &error);
       slopes_add(&slopes, slope, error);
     }
   }
@@ -146,8 +156,8 @@ void check_look(Check *check) {
   if (m.error) printf("# %s\n", m.error);
   for (int o = 0; o < plan->graph->outputs.n && !m.error; o++) {
     const Node *node = plan->output[o];
-    error = worse(error, numbers_error(m.output[o], run.value[node->id],
-                                       s->count * shape_elements(node->shape), 1e-3));
+    error = worse(
+        error, numbers_error(m.output[o], run.value[node->id], s->count * shape_elements(node->shape), 1e-3));
   }
   report_error(check, arena_printf(s->arena, "nests of looking inside %s", target->name), error, 1e-6);
 }

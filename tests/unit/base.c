@@ -1,4 +1,5 @@
-/* base.c: arenas, texts, numbers, places in sources, suggestions, files, the recording and printing of messages. */
+/* base.c: arenas, texts, numbers, places in sources, suggestions, files, the recording and printing of
+ * messages. */
 // SPDX-License-Identifier: Apache-2.0
 #define _XOPEN_SOURCE 700
 #include <CUnit/CUnit.h>
@@ -116,9 +117,12 @@ static void utf8_is_checked(void) {
 }
 
 static void suggestions_are_near(void) {
-  static const char *const names[] = {"conv", "conv_transpose", "maxpool", "avgpool", "dense", "stride", "kernel", "relu", "relu6", "elu", "rate", NULL};
-  const char *const wanted[][2] = {{"maxpol", "maxpool"}, {"max_pool", "maxpool"}, {"cnov", "conv"}, {"Dense", "dense"}, {"strides", "stride"},
-                                   {"kernel_size", "kernel"}, {"learning_rate", "rate"}, {"rleu", "relu"}, {"conv2d", "conv"}};
+  static const char *const names[] = {"conv",   "conv_transpose", "maxpool", "avgpool", "dense", "stride",
+                                      "kernel", "relu",           "relu6",   "elu",     "rate",  NULL};
+  const char *const wanted[][2] = {
+      {"maxpol", "maxpool"},     {"max_pool", "maxpool"}, {"cnov", "conv"},
+      {"Dense", "dense"},        {"strides", "stride"},   {"kernel_size", "kernel"},
+      {"learning_rate", "rate"}, {"rleu", "relu"},        {"conv2d", "conv"}};
   for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
     const char *name = suggest(wanted[i][0], names);
     CU_ASSERT_PTR_NOT_NULL_FATAL(name);
@@ -134,12 +138,14 @@ static void suggestions_are_near(void) {
 static void places_count_code_points(void) {
   Arena *arena = arena_new();
   Sources sources = {.arena = arena};
-  const char *text = "\xef\xbb\xbf" "ab\r\n\xc3\xa9\xe6\x97\xa5x\n";
+  const char *text = "\xef\xbb\xbf"
+                     "ab\r\n\xc3\xa9\xe6\x97\xa5x\n";
   const uint32_t file = sources_add(&sources, "t.cnn", text, strlen(text));
   CU_ASSERT_EQUAL(file, 1);
   SourcePlace place = sources_place(&sources, file, 1);
   CU_ASSERT(place.line == 1 && place.column == 2);
-  place = sources_place(&sources, file, 9); /* the x: after 4 bytes of the first line, 2 and 3 bytes of the letters before it */
+  place = sources_place(
+      &sources, file, 9); /* the x: after 4 bytes of the first line, 2 and 3 bytes of the letters before it */
   CU_ASSERT(place.line == 2 && place.column == 3);
   place = sources_place(&sources, file, 1000);
   CU_ASSERT(place.line == 3 && place.column == 1);
@@ -150,7 +156,11 @@ static void places_count_code_points(void) {
 
 /* ---- messages ---- */
 
-typedef struct Bench { Arena *arena; Sources sources; Diags *diags; } Bench;
+typedef struct Bench {
+  Arena *arena;
+  Sources sources;
+  Diags *diags;
+} Bench;
 
 static Bench *bench_new(const char *text) {
   Arena *arena = arena_new();
@@ -176,20 +186,22 @@ static const char *printed(Bench *bench, DiagFormat format) {
 
 static void message_looks_as_documented(void) {
   Bench *bench = bench_new("    avgpool(2)\n    flatten\n    conv(120, 5x5) -> tanh\n");
-  Diag *diag = diag_report(bench->diags, DIAG_kernel_exceeds_input, (Span){1, 31, 45}, NULL, "conv kernel %dx5 does not fit its 4x4x16 input", 5);
+  Diag *diag = diag_report(bench->diags, DIAG_kernel_exceeds_input, (Span){1, 31, 45}, NULL,
+                           "conv kernel %dx5 does not fit its 4x4x16 input", 5);
   diag_fact(diag, "height: floor((4 + 0 - 1*(5 - 1) - 1) / 1) + 1 = 0");
   diag_help(diag, "pad=same keeps 4x4, or use a kernel of at most 4x4");
   diag_note(diag, (Span){1, 4, 14}, "4x4x16 is the output of avgpool here");
-  CU_ASSERT_STRING_EQUAL(printed(bench, DIAG_TEXT),
-                         "t.cnn:3:5: error: conv kernel 5x5 does not fit its 4x4x16 input [kernel-exceeds-input]\n"
-                         "    3 |     conv(120, 5x5) -> tanh\n"
-                         "      |     ^~~~~~~~~~~~~~\n"
-                         "      = height: floor((4 + 0 - 1*(5 - 1) - 1) / 1) + 1 = 0\n"
-                         "t.cnn:1:5: note: 4x4x16 is the output of avgpool here\n"
-                         "    1 |     avgpool(2)\n"
-                         "      |     ^~~~~~~~~~\n"
-                         "      = help: pad=same keeps 4x4, or use a kernel of at most 4x4\n"
-                         "1 error\n");
+  CU_ASSERT_STRING_EQUAL(
+      printed(bench, DIAG_TEXT),
+      "t.cnn:3:5: error: conv kernel 5x5 does not fit its 4x4x16 input [kernel-exceeds-input]\n"
+      "    3 |     conv(120, 5x5) -> tanh\n"
+      "      |     ^~~~~~~~~~~~~~\n"
+      "      = height: floor((4 + 0 - 1*(5 - 1) - 1) / 1) + 1 = 0\n"
+      "t.cnn:1:5: note: 4x4x16 is the output of avgpool here\n"
+      "    1 |     avgpool(2)\n"
+      "      |     ^~~~~~~~~~\n"
+      "      = help: pad=same keeps 4x4, or use a kernel of at most 4x4\n"
+      "1 error\n");
   arena_free(bench->arena);
 }
 
@@ -214,7 +226,8 @@ static void messages_are_sorted_and_told_once(void) {
   CU_ASSERT_EQUAL(diags_errors(bench->diags), 3);
   const char *text = printed(bench, DIAG_TEXT);
   CU_ASSERT_PTR_NULL(strstr(text, "nobody"));
-  CU_ASSERT(strstr(text, "first") < strstr(text, "second") && strstr(text, "second") < strstr(text, "nowhere"));
+  CU_ASSERT(strstr(text, "first") < strstr(text, "second") &&
+            strstr(text, "second") < strstr(text, "nowhere"));
   CU_ASSERT_PTR_NOT_NULL(strstr(text, "cnnc: error: nowhere [backend-failed]\n3 errors\n"));
   arena_free(bench->arena);
 }
@@ -238,7 +251,8 @@ static void warnings_follow_options(void) {
 
 static void messages_end_somewhere(void) {
   Bench *bench = bench_new("a\n");
-  for (int i = 0; i < 500; i++) diag_report(bench->diags, DIAG_syntax, (Span){1, 0, 1}, NULL, "message %d", i);
+  for (int i = 0; i < 500; i++)
+    diag_report(bench->diags, DIAG_syntax, (Span){1, 0, 1}, NULL, "message %d", i);
   CU_ASSERT_EQUAL(diags_errors(bench->diags), 100);
   CU_ASSERT_PTR_NOT_NULL(strstr(printed(bench, DIAG_TEXT), "100 errors, and more that are not shown\n"));
   arena_free(bench->arena);
@@ -248,9 +262,11 @@ static void wide_letters_and_tabs_line_up(void) {
   Bench *bench = bench_new("\t\xe6\x97\xa5\xe6\x9c\xac e\xcc\x81 x  \r\n");
   diag_report(bench->diags, DIAG_syntax, (Span){1, 1, 7}, NULL, "wide");
   diag_report(bench->diags, DIAG_syntax, (Span){1, 12, 99}, NULL, "x");
-  CU_ASSERT_STRING_EQUAL(printed(bench, DIAG_TEXT),
-                         "t.cnn:1:2: error: wide [syntax]\n    1 |     \xe6\x97\xa5\xe6\x9c\xac e\xcc\x81 x\n      |     ^~~~\n"
-                         "t.cnn:1:8: error: x [syntax]\n    1 |     \xe6\x97\xa5\xe6\x9c\xac e\xcc\x81 x\n      |            ^\n2 errors\n");
+  CU_ASSERT_STRING_EQUAL(
+      printed(bench, DIAG_TEXT),
+      "t.cnn:1:2: error: wide [syntax]\n    1 |     \xe6\x97\xa5\xe6\x9c\xac e\xcc\x81 x\n      |     ^~~~\n"
+      "t.cnn:1:8: error: x [syntax]\n    1 |     \xe6\x97\xa5\xe6\x9c\xac e\xcc\x81 x\n      |            "
+      "^\n2 errors\n");
   arena_free(bench->arena);
 }
 
@@ -269,7 +285,8 @@ static Diag *mistake(Bench *bench, uint32_t at) {
 }
 
 static void fixes_are_applied(void) {
-  Bench *bench = bench_new("\xef\xbb\xbf" "conv dense \"relu\"\r\n");
+  Bench *bench = bench_new("\xef\xbb\xbf"
+                           "conv dense \"relu\"\r\n");
   int n;
   Diag *diag = mistake(bench, 0);
   diag_fix(diag, (Span){1, 4, 5}, " -> ");
@@ -282,7 +299,8 @@ static void fixes_are_applied(void) {
   diag_fix(half, (Span){1, 10, 11}, ",");
   diag_meant(mistake(bench, 5), (Span){1, 11, 17}, "relu", "relu6");
   diag_meant(mistake(bench, 6), (Span){1, 5, 10}, "danse", "nothing"); /* it is not what stands there */
-  CU_ASSERT_STRING_EQUAL(fixed(bench, &n), "\xef\xbb\xbf" "x = conv -> dense \"relu6\"\r\n");
+  CU_ASSERT_STRING_EQUAL(fixed(bench, &n), "\xef\xbb\xbf"
+                                           "x = conv -> dense \"relu6\"\r\n");
   CU_ASSERT_EQUAL(n, 3);
   arena_free(bench->arena);
 }
@@ -296,7 +314,7 @@ static void fixes_know_their_sources(void) {
   FixedSource *sources = NULL;
   CU_ASSERT_EQUAL(diags_fix(bench->diags, may_change, &sources), 0);
   CU_ASSERT_PTR_NOT_NULL(
-    strstr(printed(bench, DIAG_JSON), "\"fixes\": [{\"file\": \"-D\", \"line\": 1, \"column\": 1, "));
+      strstr(printed(bench, DIAG_JSON), "\"fixes\": [{\"file\": \"-D\", \"line\": 1, \"column\": 1, "));
   arena_free(bench->arena);
 }
 
@@ -307,10 +325,13 @@ static void json_has_every_field(void) {
   diag_help(diag, "help");
   diag_note(diag, NO_SPAN, "note");
   CU_ASSERT_STRING_EQUAL(
-    printed(bench, DIAG_JSON),
-    "[\n  {\"severity\": \"error\", \"slug\": \"syntax\", \"message\": \"a \\\"quote\\\"\", \"file\": \"t.cnn\", \"line\": 1, \"column\": 1, "
-    "\"end_line\": 1, \"end_column\": 3, \"notes\": [\n    {\"severity\": \"note\", \"slug\": null, \"message\": \"note\", \"file\": null, "
-    "\"line\": null, \"column\": null, \"end_line\": null, \"end_column\": null, \"notes\": [], \"help\": [], \"fixes\": []}], \"help\": [\"help\"], \"fixes\": []}\n]\n");
+      printed(bench, DIAG_JSON),
+      "[\n  {\"severity\": \"error\", \"slug\": \"syntax\", \"message\": \"a \\\"quote\\\"\", \"file\": "
+      "\"t.cnn\", \"line\": 1, \"column\": 1, "
+      "\"end_line\": 1, \"end_column\": 3, \"notes\": [\n    {\"severity\": \"note\", \"slug\": null, "
+      "\"message\": \"note\", \"file\": null, "
+      "\"line\": null, \"column\": null, \"end_line\": null, \"end_column\": null, \"notes\": [], \"help\": "
+      "[], \"fixes\": []}], \"help\": [\"help\"], \"fixes\": []}\n]\n");
   CU_ASSERT_PTR_NOT_NULL(strstr(printed(bench, DIAG_SARIF), "\"endColumn\": 3"));
   arena_free(bench->arena);
 }
@@ -327,7 +348,8 @@ static void outputs_are_whole_or_not_at_all(void) {
   Arena *arena = arena_new();
   char folder[] = "/tmp/cnnc-base-XXXXXX";
   CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
-  const char *a = arena_printf(arena, "%s/a.c", folder), *b = arena_printf(arena, "%s/none/b.c", folder), *why = NULL, *temporary = NULL;
+  const char *a = arena_printf(arena, "%s/a.c", folder), *b = arena_printf(arena, "%s/none/b.c", folder),
+             *why = NULL, *temporary = NULL;
   Outputs *outputs = outputs_new(arena);
   CU_ASSERT(outputs_add(outputs, a, "text", 4, &why));
   CU_ASSERT_FALSE(file_exists(a));
@@ -363,27 +385,27 @@ static void paths_are_joined(void) {
 }
 
 CU_TestInfo suite_base[] = {
-  {"an arena gives zeroed, aligned memory", arena_gives_zeroed_aligned_memory},
-  {"vectors keep what was pushed", vectors_keep_what_was_pushed},
-  {"texts grow", text_grows},
-  {"integers print with separators", numbers_are_grouped},
-  {"floats print as short as they can", floats_are_shortest},
-  {"numbers are read whole or refused", numbers_are_read_whole},
-  {"JSON strings are escaped", json_is_escaped},
-  {"UTF-8 is checked", utf8_is_checked},
-  {"suggestions are near", suggestions_are_near},
-  {"columns count code points", places_count_code_points},
-  {"a message looks as documented", message_looks_as_documented},
-  {"applications of blocks are told", applications_are_told},
-  {"messages are sorted, and told once", messages_are_sorted_and_told_once},
-  {"warnings follow the options", warnings_follow_options},
-  {"the number of messages has a limit", messages_end_somewhere},
-  {"wide letters and tabs line up", wide_letters_and_tabs_line_up},
-  {"fixes are applied", fixes_are_applied},
-  {"fixes know their sources", fixes_know_their_sources},
-  {"JSON and SARIF have the places", json_has_every_field},
-  {"slugs are in alphabetical order", slugs_are_in_order},
-  {"outputs are written whole or not at all", outputs_are_whole_or_not_at_all},
-  {"paths are joined", paths_are_joined},
-  CU_TEST_INFO_NULL,
+    {"an arena gives zeroed, aligned memory", arena_gives_zeroed_aligned_memory},
+    {"vectors keep what was pushed", vectors_keep_what_was_pushed},
+    {"texts grow", text_grows},
+    {"integers print with separators", numbers_are_grouped},
+    {"floats print as short as they can", floats_are_shortest},
+    {"numbers are read whole or refused", numbers_are_read_whole},
+    {"JSON strings are escaped", json_is_escaped},
+    {"UTF-8 is checked", utf8_is_checked},
+    {"suggestions are near", suggestions_are_near},
+    {"columns count code points", places_count_code_points},
+    {"a message looks as documented", message_looks_as_documented},
+    {"applications of blocks are told", applications_are_told},
+    {"messages are sorted, and told once", messages_are_sorted_and_told_once},
+    {"warnings follow the options", warnings_follow_options},
+    {"the number of messages has a limit", messages_end_somewhere},
+    {"wide letters and tabs line up", wide_letters_and_tabs_line_up},
+    {"fixes are applied", fixes_are_applied},
+    {"fixes know their sources", fixes_know_their_sources},
+    {"JSON and SARIF have the places", json_has_every_field},
+    {"slugs are in alphabetical order", slugs_are_in_order},
+    {"outputs are written whole or not at all", outputs_are_whole_or_not_at_all},
+    {"paths are joined", paths_are_joined},
+    CU_TEST_INFO_NULL,
 };

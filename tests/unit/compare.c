@@ -7,7 +7,7 @@
 
 static void test_numbers(void) {
   const double want[] = {1, -4, 0.5}, got[] = {1, -4.004, 0.5}, bad[] = {1, NAN, 0.5},
-      infinite[] = {1, INFINITY, 0.5}, zero[] = {0, 0, 0};
+               infinite[] = {1, INFINITY, 0.5}, zero[] = {0, 0, 0};
   CU_ASSERT_DOUBLE_EQUAL(numbers_error(got, want, 3, 0), 0.001, 1e-12);
   CU_ASSERT_DOUBLE_EQUAL(numbers_error(got, want, 3, 40), 0.0001, 1e-12);
   CU_ASSERT(numbers_error(zero, zero, 3, 0) <= 0);
@@ -32,7 +32,7 @@ static void test_loss(void) { /* what comes later hides no NaN */
 
 static void test_special(void) {
   const double want[] = {NAN, INFINITY, -INFINITY, 1e300, 2, 0},
-      close[] = {NAN, INFINITY, -INFINITY, INFINITY, 2.002, 0};
+               close[] = {NAN, INFINITY, -INFINITY, INFINITY, 2.002, 0};
   CU_ASSERT_DOUBLE_EQUAL(special_error(close, want, 6, 0), 0.001, 1e-12);
   for (int i = 0; i < 6; i++) {
     const double other[] = {0, NAN, -INFINITY, INFINITY};
@@ -41,7 +41,7 @@ static void test_special(void) {
       for (int j = 0; j < 6; j++) got[j] = close[j];
       got[i] = other[k];
       const bool same = (i == 0 && k == 1) || (i == 2 && k == 2) || (i == 3 && k == 3) ||
-          (i == 1 && k == 3) || (i == 5 && k == 0);
+                        (i == 1 && k == 3) || (i == 5 && k == 0);
       const double error = special_error(got, want, 6, 0);
       if (i == 4 && k == 0) CU_ASSERT(error >= 1);
       if (i != 4 || k) CU_ASSERT(same ? error < 0.01 : isinf(error));

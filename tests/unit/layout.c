@@ -1,4 +1,5 @@
-// layout.c: blocks of memory: they never share a place while both are needed, and lie within a few percent of the least possible.
+// layout.c: blocks of memory: they never share a place while both are needed, and lie within a few percent of
+// the least possible.
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/layout.h"
 #include <CUnit/CUnit.h>
@@ -8,7 +9,10 @@
 #include "base/arena.h"
 
 enum { MOST = 200 };
-typedef struct Case { Block block[MOST], *list[MOST]; int n, steps; } Case;
+typedef struct Case {
+  Block block[MOST], *list[MOST];
+  int n, steps;
+} Case;
 
 static int draw(uint64_t *state, int n) {
   *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
@@ -30,10 +34,12 @@ static void cut(Case *c, uint64_t *state, int born, int dies, int64_t floats) {
     add(c, floats, born, dies);
   } else if (born < dies && (floats < 4 || draw(state, 2))) {
     const int middle = born + draw(state, dies - born);
-    cut(c, state, born, middle, floats), cut(c, state, middle + 1, dies, floats);
+    cut(c, state, born, middle, floats);
+    cut(c, state, middle + 1, dies, floats);
   } else {
     const int64_t part = 1 + draw(state, (int)floats - 1);
-    cut(c, state, born, dies, part), cut(c, state, born, dies, floats - part);
+    cut(c, state, born, dies, part);
+    cut(c, state, born, dies, floats - part);
   }
 }
 
@@ -41,12 +47,14 @@ static void shuffle(Case *c, uint64_t *state) {
   for (int i = c->n - 1; i > 0; i--) {
     const int j = draw(state, i + 1);
     Block *other = c->list[j];
-    c->list[j] = c->list[i], c->list[i] = other;
+    c->list[j] = c->list[i];
+    c->list[i] = other;
   }
 }
 
 static bool apart(const Block *a, const Block *b) {
-  return a->dies < b->born || b->dies < a->born || a->offset + a->floats <= b->offset || b->offset + b->floats <= a->offset;
+  return a->dies < b->born || b->dies < a->born || a->offset + a->floats <= b->offset ||
+         b->offset + b->floats <= a->offset;
 }
 
 static Layout checked(Case *c) {
@@ -64,7 +72,9 @@ static void test_small(void) {
   Case c = {.steps = 3};
   const Layout empty = checked(&c);
   CU_ASSERT_TRUE(empty.floats == 0 && empty.bound == 0);
-  add(&c, 5, 0, 0), add(&c, 7, 1, 1), add(&c, 3, 0, 1);
+  add(&c, 5, 0, 0);
+  add(&c, 7, 1, 1);
+  add(&c, 3, 0, 1);
   const Layout layout = checked(&c);
   CU_ASSERT_TRUE(layout.floats == 10 && layout.bound == 10);
 }
@@ -90,7 +100,8 @@ static void test_random(void) {
     const Layout layout = checked(&c);
     CU_ASSERT_EQUAL(layout.bound, 100 + 10 * seed);
     const double above = (double)(layout.floats - layout.bound) / (double)layout.bound;
-    exact += above <= 0, worst = above > worst ? above : worst;
+    exact += above <= 0;
+    worst = above > worst ? above : worst;
     int64_t before[MOST];
     for (int i = 0; i < c.n; i++) before[i] = c.block[i].offset;
     checked(&c);
@@ -100,4 +111,7 @@ static void test_random(void) {
   CU_ASSERT_TRUE(exact >= 45 && worst <= 0.15);
 }
 
-CU_TestInfo suite_layout[] = {{"small", test_small}, {"a chain of layers", test_orders}, {"rectangles cut into blocks", test_random}, CU_TEST_INFO_NULL};
+CU_TestInfo suite_layout[] = {{"small", test_small},
+                              {"a chain of layers", test_orders},
+                              {"rectangles cut into blocks", test_random},
+                              CU_TEST_INFO_NULL};

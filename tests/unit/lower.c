@@ -1,5 +1,5 @@
-// lower.c: convolutions, depthwise, transposed and dense layers with all their gradients: what their nests compute in the interpreter, plain and scheduled for
-// every target that is built, against eval.
+// lower.c: convolutions, depthwise, transposed and dense layers with all their gradients: what their nests
+// compute in the interpreter, plain and scheduled for every target that is built, against eval.
 // SPDX-License-Identifier: Apache-2.0
 #include "machine.h"
 #include "ops/lower.h"
@@ -11,7 +11,15 @@
 #include "passes/passes.h"
 
 /* ---- nets of a few layers, built without the language ---- */
-typedef struct Net { Arena *arena; Graph *graph; Diags *diags; Node *last; double *weights; uint64_t random; char what[256]; } Net;
+typedef struct Net {
+  Arena *arena;
+  Graph *graph;
+  Diags *diags;
+  Node *last;
+  double *weights;
+  uint64_t random;
+  char what[256];
+} Net;
 
 static double draw(Net *net) { /* -1 .. 1 with few bits, so that sums are exact in double */
   net->random = net->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
@@ -32,7 +40,8 @@ static Const parse(Net *net, const char *s) { /* 3, 3x5, [1,2,3,4], a word */
     Const *items = NEW_ARRAY(net->arena, Const, 8);
     int n = 0;
     char *end;
-    for (s += list; *s && *s != ']' && n < 8; s = *end ? end + 1 : end) items[n++] = integer(strtoll(s, &end, 10));
+    for (s += list; *s && *s != ']' && n < 8; s = *end ? end + 1 : end)
+      items[n++] = integer(strtoll(s, &end, 10));
     return list || dims ? (Const){.kind = list ? CONST_LIST : CONST_DIMS, .n = n, .items = items} : items[0];
   }
   if (!strcmp(s, "true") || !strcmp(s, "false")) return (Const){.kind = CONST_BOOL, .i = *s == 't'};
@@ -47,7 +56,8 @@ static Const *arguments(Net *net, const Op *op, const char *text) {
     const Param *param = &op->params[i];
     const size_t n = strlen(param->name);
     const char *given = text;
-    while (given && !(strncmp(given, param->name, n) == 0 && given[n] == '=')) given = strchr(given, ' ') ? strchr(given, ' ') + 1 : NULL;
+    while (given && !(strncmp(given, param->name, n) == 0 && given[n] == '='))
+      given = strchr(given, ' ') ? strchr(given, ' ') + 1 : NULL;
     const char *from = given ? given + n + 1 : param->value;
     if (!from) continue;
     value[i] = parse(net, arena_copy(net->arena, from, strcspn(from, " ")));
@@ -56,7 +66,8 @@ static Const *arguments(Net *net, const Op *op, const char *text) {
       *item = value[i];
       value[i] = (Const){.kind = CONST_DIMS, .n = 1, .items = item};
     }
-    if (param->type == PARAM_NUMBER && value[i].kind == CONST_WORD) value[i] = (Const){.kind = CONST_FLOAT, .f = strtod(from, NULL)};
+    if (param->type == PARAM_NUMBER && value[i].kind == CONST_WORD)
+      value[i] = (Const){.kind = CONST_FLOAT, .f = strtod(from, NULL)};
   }
   return value;
 }
@@ -65,9 +76,11 @@ static Net net_start(Shape input) {
   Net net = {.arena = arena_new(), .random = 7};
   Sources *sources = NEW(net.arena, Sources);
   sources->arena = net.arena;
-  net.diags = diags_new(net.arena, sources), net.graph = graph_new(net.arena, "net");
+  net.diags = diags_new(net.arena, sources);
+  net.graph = graph_new(net.arena, "net");
   net.last = graph_node(net.graph, &op_input, 0, NULL);
-  net.last->shape = input, net.last->name = "image";
+  net.last->shape = input;
+  net.last->name = "image";
   const Port port = {"image", net.last, ELEM_F32, false, NO_SPAN};
   vec_push(net.arena, net.graph->inputs, port);
   return net;
@@ -79,14 +92,17 @@ static Node *net_layer(Net *net, const Op *op, const char *text, Node *other) {
   node->arg = arguments(net, op, text);
   ShapeContext context = {net->arena, net->graph, net->diags, NULL};
   op->shape(&context, node);
-  snprintf(net->what, sizeof net->what, "%s of %s, %s", op->name, shape_text(net->arena, net->last->shape), text);
+  snprintf(net->what, sizeof net->what, "%s of %s, %s", op->name, shape_text(net->arena, net->last->shape),
+           text);
   return net->last = node;
 }
 
 /* An element-wise node of the current value and another. */
 static Node *combine(Net *net, const char *name, Node *other) {
   Node *in[2] = {net->last, other}, *node = graph_node(net->graph, op_find(name), 2, in);
-  node->shape = net->last->shape, node->name = name, node->arg = NEW_ARRAY(net->arena, Const, 24);
+  node->shape = net->last->shape;
+  node->name = name;
+  node->arg = NEW_ARRAY(net->arena, Const, 24);
   return net->last = node;
 }
 
@@ -97,18 +113,25 @@ static void net_weights(Net *net) {
   for (int i = 0; i < net->graph->weights.n; i++) {
     const Weight *weight = net->graph->weights.data[i];
     double *values = net->weights + weight->offset;
-    for (int64_t k = 0; k < weight->size && !strcmp(weight->member, "running_var"); k++) values[k] = 0.5 + fabs(values[k]);
+    for (int64_t k = 0; k < weight->size && !strcmp(weight->member, "running_var"); k++)
+      values[k] = 0.5 + fabs(values[k]);
   }
 }
 
 /* ---- a kernel by eval ---- */
 /* by node id: operands; the result of the kernel */
-typedef struct Values { double *of[64]; double *out; const double *start; int64_t size; } Values;
+typedef struct Values {
+  double *of[64];
+  double *out;
+  const double *start;
+  int64_t size;
+} Values;
 
 static void eval_node(const Net *net, const Node *node, Values *values, double *out) {
   Eval eval = {.node = node, .out = out, .count = 1};
   for (int k = 0; k < node->nin; k++) eval.in[k] = values->of[node->in[k]->id];
-  for (int k = 0; k < node->nweights; k++) eval.weight[k] = node->weight[k] ? net->weights + node->weight[k]->offset : NULL;
+  for (int k = 0; k < node->nweights; k++)
+    eval.weight[k] = node->weight[k] ? net->weights + node->weight[k]->offset : NULL;
   node->op->eval(&eval);
 }
 
@@ -129,8 +152,11 @@ static void eval_kernel(Net *net, const Kernel *kernel, Values *values, const do
   for (int i = 0; i < n; i++) {
     if (!node[i]) continue;
     for (int k = 1; k < node[i]->nin; k++)
-      if (!values->of[node[i]->in[k]->id]) values->of[node[i]->in[k]->id] = draw_array(net, shape_elements(node[i]->in[k]->shape));
-    double *out = NEW_ARRAY(net->arena, double, values->size > shape_elements(node[i]->shape) ? values->size : shape_elements(node[i]->shape));
+      if (!values->of[node[i]->in[k]->id])
+        values->of[node[i]->in[k]->id] = draw_array(net, shape_elements(node[i]->in[k]->shape));
+    double *out = NEW_ARRAY(net->arena, double,
+                            values->size > shape_elements(node[i]->shape) ? values->size
+                                                                          : shape_elements(node[i]->shape));
     if (start) memcpy(out, start, (size_t)values->size * sizeof *out);
     eval_node(net, node[i], values, out);
     values->of[node[i]->id] = values->out = out;
@@ -147,22 +173,27 @@ static void check_fill(const Net *net, const Pack *pack) {
     const Weight *weight = pack->source.data[i];
     float *single = NEW_ARRAY(net->arena, float, weight->size);
     double *rounded = NEW_ARRAY(net->arena, double, weight->size);
-    for (int64_t k = 0; k < weight->size; k++) rounded[k] = single[k] = (float)net->weights[weight->offset + k];
-    from[pack->source_buf.data[i]->id] = single, run.mem[pack->source_buf.data[i]->id] = rounded;
+    for (int64_t k = 0; k < weight->size; k++)
+      rounded[k] = single[k] = (float)net->weights[weight->offset + k];
+    from[pack->source_buf.data[i]->id] = single;
+    run.mem[pack->source_buf.data[i]->id] = rounded;
   }
   float *got = NEW_ARRAY(net->arena, float, n);
   double *want = run.mem[pack->out->id] = NEW_ARRAY(net->arena, double, n);
   const bool filled = nest_fill(pack->nest, from, got), ran = nest_run(pack->nest, &run);
   bool equal = true;
   for (int64_t k = 0; k < n && filled && ran; k++) equal = equal && (double)got[k] == want[k];
-  if (!filled || !equal) printf("    pack %s: %s\n", pack->name, filled ? "differs from the interpreter" : "only the interpreter can run it");
+  if (!filled || !equal)
+    printf("    pack %s: %s\n", pack->name,
+           filled ? "differs from the interpreter" : "only the interpreter can run it");
   CU_ASSERT_TRUE(filled && ran && equal);
 }
 
 static bool run_pack(const Net *net, const Pack *pack, double *out) {
   check_fill(net, pack);
   Run run = {0};
-  for (int i = 0; i < pack->source.n; i++) run.mem[pack->source_buf.data[i]->id] = net->weights + pack->source.data[i]->offset;
+  for (int i = 0; i < pack->source.n; i++)
+    run.mem[pack->source_buf.data[i]->id] = net->weights + pack->source.data[i]->offset;
   run.mem[pack->out->id] = out;
   if (!nest_run(pack->nest, &run)) printf("    pack %s: %s\n", pack->name, run.error);
   return !run.error[0];
@@ -181,7 +212,8 @@ static bool run_kernel(const Net *net, const Lower *l, const Values *values, dou
     else if (binding->kind == BIND_WEIGHT) run.mem[i] = net->weights + binding->weight->offset;
     else run.mem[i] = NEW_ARRAY(net->arena, double, buf_elements(buf));
     if (binding->kind == BIND_PACK) good = good && run_pack(net, binding->pack, run.mem[i]);
-    for (int64_t k = 0; k < binding->elements && binding->kind == BIND_TABLE; k++) run.mem[i][k] = binding->table[k];
+    for (int64_t k = 0; k < binding->elements && binding->kind == BIND_TABLE; k++)
+      run.mem[i][k] = binding->table[k];
   }
   if (good && !nest_run(l->b, &run)) printf("    %s: %s\n", l->b->name, run.error);
   return good && !run.error[0];
@@ -198,7 +230,8 @@ static bool same(const double *got, const double *want, int64_t n, double *worst
 static void check_against(Net *net, const Kernel *kernel, Values *values);
 
 static void check_kernel(Net *net, const Kernel *kernel, Values *values) {
-  eval_kernel(net, kernel, values, kernel->result->target ? draw_array(net, kernel->result->target->size) : NULL);
+  eval_kernel(net, kernel, values,
+              kernel->result->target ? draw_array(net, kernel->result->target->size) : NULL);
   check_against(net, kernel, values);
 }
 
@@ -209,13 +242,21 @@ static void check_against(Net *net, const Kernel *kernel, Values *values) {
   for (const Target *target = target_table; target->name; target++) {
     if (machine_seen(target)) continue;
     for (int form = 0; form < 3; form++) { /* plain; alone in the file; with a wider target */
-      if ((form == 0 && (kernel->pool || strcmp(target->name, "generic"))) || (form == 2 && target->lanes == LANES)) continue;
-      const Lower *l = schedule_kernel(net->arena, kernel, target, &(LowerOptions){.layout_lanes = form == 2 ? LANES : target->lanes, .plain = form == 0, .batch = kernel->result->of ? 1 : 0});
+      if ((form == 0 && (kernel->pool || strcmp(target->name, "generic"))) ||
+          (form == 2 && target->lanes == LANES))
+        continue;
+      const Lower *l = schedule_kernel(net->arena, kernel, target,
+                                       &(LowerOptions){.layout_lanes = form == 2 ? LANES : target->lanes,
+                                                       .plain = form == 0,
+                                                       .batch = kernel->result->of ? 1 : 0});
       double *out = NEW_ARRAY(net->arena, double, values->size), worst = INFINITY;
       if (start) memcpy(out, start, (size_t)values->size * sizeof *out);
-      const bool ran = run_kernel(net, l, values, out), good = ran && same(out, values->out, values->size, &worst);
+      const bool ran = run_kernel(net, l, values, out),
+                 good = ran && same(out, values->out, values->size, &worst);
       const char *how = form == 0 ? ", plain" : form == 2 ? ", layout of 16" : "";
-      if (!good) printf("    %s: %s for %s%s differs by %g\n", net->what, kernel->root->op->name, target->name, how, worst);
+      if (!good)
+        printf("    %s: %s for %s%s differs by %g\n", net->what, kernel->root->op->name, target->name, how,
+               worst);
       CU_ASSERT_TRUE(good);
     }
   }
@@ -250,8 +291,9 @@ static double linear_product(Net *net, const Node *hidden, double *x, double *dy
   const int64_t n = hidden->target ? hidden->target->size : shape_elements(hidden->shape);
   Values values = {0};
   double *out = NEW_ARRAY(net->arena, double, n);
-  const bool dy_first = hidden->nin == 1 || shape_elements(hidden->in[0]->shape) != shape_elements(hidden->of->in[0]->shape) ||
-      hidden->of->op == op_find("conv_transpose");
+  const bool dy_first = hidden->nin == 1 ||
+                        shape_elements(hidden->in[0]->shape) != shape_elements(hidden->of->in[0]->shape) ||
+                        hidden->of->op == op_find("conv_transpose");
   values.of[hidden->in[dy_first ? 0 : 1]->id] = dy;
   if (hidden->nin == 2) values.of[hidden->in[dy_first ? 1 : 0]->id] = x;
   eval_node(net, hidden, &values, out);
@@ -267,7 +309,8 @@ static Training *mean_square(Net *net) {
   return training;
 }
 
-/* A layer and every gradient of it; the sums of products of the three must agree, for all of them are linear. */
+/* A layer and every gradient of it; the sums of products of the three must agree, for all of them are linear.
+ */
 static void check_layer(Shape input, const Op *op, const char *text) {
   Net net = net_start(input);
   net_layer(&net, op_find("scale"), "", NULL); /* trained, so that the layer's input wants a gradient */
@@ -286,18 +329,21 @@ static void check_layer(Shape input, const Op *op, const char *text) {
   Graph *graph = pass_differentiate(net.arena, net.graph).graph;
   double product[3] = {0};
   int gradients = 0;
-  double *x = draw_array(&net, shape_elements(node->in[0]->shape)), *dy = draw_array(&net, shape_elements(node->shape));
+  double *x = draw_array(&net, shape_elements(node->in[0]->shape)),
+         *dy = draw_array(&net, shape_elements(node->shape));
   for (int i = 0; i < graph->nodes.n; i++) {
     Node *hidden = graph->nodes.data[i];
     if (!hidden->of || hidden->of->op != op) continue;
     snprintf(net.what, sizeof net.what, "%s of %s, %s", hidden->op->name, shape_text(net.arena, input), text);
     check_node(&net, hidden);
-    if (!hidden->target || hidden->target != node->weight[1]) product[1 + gradients++ % 2] = linear_product(&net, hidden, x, dy);
+    if (!hidden->target || hidden->target != node->weight[1])
+      product[1 + gradients++ % 2] = linear_product(&net, hidden, x, dy);
   }
   product[0] = forward_product(&net, node, x, dy);
   for (int i = 1; i < 3; i++) {
     if (fabs(product[i] - product[0]) > 1e-9 * (1 + fabs(product[0])))
-      printf("    %s of %s, %s: gradient %d gives %g, not %g\n", op->name, shape_text(net.arena, input), text, i, product[i], product[0]);
+      printf("    %s of %s, %s: gradient %d gives %g, not %g\n", op->name, shape_text(net.arena, input), text,
+             i, product[i], product[0]);
     CU_ASSERT_DOUBLE_EQUAL(product[i], product[0], 1e-9 * (1 + fabs(product[0])));
   }
   CU_ASSERT_EQUAL(gradients, 2);
@@ -320,7 +366,8 @@ static void test_conv_kernels(void) { /* kernels, strides, dilations and padding
       for (int dilation = 1; dilation <= 2; dilation++)
         for (int pad = 0; pad < 2; pad++)
           check_layer(picture(13, 15, 3), &op_conv,
-                      arena_printf(arena, "filters=5 kernel=%d stride=%d dilation=%d pad=%s", kernel, stride, dilation, pad ? "same" : "valid"));
+                      arena_printf(arena, "filters=5 kernel=%d stride=%d dilation=%d pad=%s", kernel, stride,
+                                   dilation, pad ? "same" : "valid"));
   arena_free(arena);
 }
 
@@ -328,49 +375,62 @@ static void test_conv_channels(void) {
   Arena *arena = arena_new();
   for (int c = 1; c <= 35; c += c < 9 ? 1 : 5)
     for (int f = 1; f <= 35; f += f < 4 ? 1 : 6)
-      check_layer(picture(5, 6, c), &op_conv, arena_printf(arena, "filters=%d kernel=3x3 pad=1 stride=%d", f, 1 + (c + f) % 2));
+      check_layer(picture(5, 6, c), &op_conv,
+                  arena_printf(arena, "filters=%d kernel=3x3 pad=1 stride=%d", f, 1 + (c + f) % 2));
   check_layer(picture(4, 5, 70), &op_conv, "filters=68 kernel=1x1");
   check_layer(picture(3, 30, 16), &op_conv, "filters=33 kernel=3x3 pad=same");
-  check_layer(picture(3, 3, 192), &op_conv, "filters=40 kernel=3x3 pad=1"); /* more weights than a panel: blocks of input channels */
-  check_layer(picture(3, 10, 264), &op_conv, "filters=256 kernel=1x1"); /* panels outside, the next one fetched ahead */
+  check_layer(picture(3, 3, 192), &op_conv,
+              "filters=40 kernel=3x3 pad=1"); /* more weights than a panel: blocks of input channels */
+  check_layer(picture(3, 10, 264), &op_conv,
+              "filters=256 kernel=1x1"); /* panels outside, the next one fetched ahead */
   check_layer(picture(7, 7, 9), &op_conv, "filters=17 kernel=1x1"); /* rows joined */
   arena_free(arena);
 }
 
 static void test_conv_arguments(void) {
   const Shape inputs[] = {picture(9, 9, 6), picture(1, 1, 6), picture(7, 3, 12), {0, {0}, 0}};
-  sweep(&op_conv, inputs, (const char *const[]){"filters=6 kernel=3x3 groups=3 pad=same", "filters=12 kernel=2x4 pad=[1,2,3,0] bias=false",
-                                                "filters=9 kernel=3x1 pad=[1,2] stride=2x1 dilation=1x2 groups=3",
-                                                "filters=4 kernel=5x5 pad=4 stride=3", "filters=24 kernel=3x3 groups=6 pad=same stride=2", "filters=3 kernel=1x1 stride=3", NULL});
+  sweep(&op_conv, inputs,
+        (const char *const[]){
+            "filters=6 kernel=3x3 groups=3 pad=same", "filters=12 kernel=2x4 pad=[1,2,3,0] bias=false",
+            "filters=9 kernel=3x1 pad=[1,2] stride=2x1 dilation=1x2 groups=3",
+            "filters=4 kernel=5x5 pad=4 stride=3", "filters=24 kernel=3x3 groups=6 pad=same stride=2",
+            "filters=3 kernel=1x1 stride=3", NULL});
   check_layer(picture(20, 20, 4), &op_conv, "filters=8 kernel=4x4 stride=4");
   check_layer(picture(23, 23, 3), &op_conv, "filters=7 kernel=11x11 stride=4 pad=2");
   check_layer(picture(6, 40, 4), &op_conv, "filters=4 kernel=3x3 dilation=7 pad=same");
-  check_layer(sequence(150, 2), &op_conv, "filters=3 kernel=2 dilation=130 pad=causal"); /* edges of many tiles */
+  check_layer(sequence(150, 2), &op_conv,
+              "filters=3 kernel=2 dilation=130 pad=causal"); /* edges of many tiles */
   check_layer(sequence(40, 3), &op_conv, "filters=5 kernel=15 pad=same");
   check_layer(sequence(70, 1), &op_conv, "filters=9 kernel=31 stride=3 pad=20");
 }
 
 static void test_conv_sequence(void) {
   const Shape inputs[] = {sequence(17, 5), sequence(1, 3), sequence(64, 16), {0, {0}, 0}};
-  sweep(&op_conv, inputs, (const char *const[]){"filters=4 kernel=3 pad=causal", "filters=18 kernel=2 pad=same stride=2",
-                                                "filters=3 kernel=4 pad=[3,1] dilation=1", "filters=8 kernel=3 pad=causal dilation=9 bias=false",
-                                                    NULL});
+  sweep(&op_conv, inputs,
+        (const char *const[]){"filters=4 kernel=3 pad=causal", "filters=18 kernel=2 pad=same stride=2",
+                              "filters=3 kernel=4 pad=[3,1] dilation=1",
+                              "filters=8 kernel=3 pad=causal dilation=9 bias=false", NULL});
 }
 
 static void test_depthwise(void) {
-  const Shape inputs[] = {picture(9, 11, 1), picture(8, 8, 3), picture(7, 7, 19), picture(6, 20, 32), sequence(21, 7), {0, {0}, 0}};
-  sweep(&op_depthwise, inputs, (const char *const[]){"kernel=3 pad=same", "kernel=3 stride=2 pad=1", "kernel=2 multiplier=2 pad=same",
-                                                     "kernel=5 pad=4 dilation=2 bias=false", "kernel=1 stride=3",
-                                                         "kernel=4 stride=3 pad=same multiplier=3",
-                                                     "kernel=3 stride=4", NULL});
+  const Shape inputs[] = {picture(9, 11, 1),  picture(8, 8, 3), picture(7, 7, 19),
+                          picture(6, 20, 32), sequence(21, 7),  {0, {0}, 0}};
+  sweep(&op_depthwise, inputs,
+        (const char *const[]){"kernel=3 pad=same", "kernel=3 stride=2 pad=1",
+                              "kernel=2 multiplier=2 pad=same", "kernel=5 pad=4 dilation=2 bias=false",
+                              "kernel=1 stride=3", "kernel=4 stride=3 pad=same multiplier=3",
+                              "kernel=3 stride=4", NULL});
   check_layer(sequence(30, 5), &op_depthwise, "kernel=11 pad=causal");
 }
 
 static void test_conv_transpose(void) {
   const Shape inputs[] = {picture(4, 5, 3), picture(1, 1, 6), picture(3, 7, 18), {0, {0}, 0}};
-  sweep(&op_conv_transpose, inputs, (const char *const[]){"filters=6 kernel=3", "filters=2 kernel=4x4 stride=2 pad=1",
-                                                          "filters=9 kernel=3 stride=2 pad=same groups=3", "filters=3 kernel=2 stride=3 pad=same",
-                                                          "filters=5 kernel=3 stride=2 output_pad=1 bias=false", "filters=20 kernel=3 dilation=2 stride=3", "filters=4 kernel=4 stride=4", "filters=3 kernel=5x2 stride=1x2", NULL});
+  sweep(&op_conv_transpose, inputs,
+        (const char *const[]){
+            "filters=6 kernel=3", "filters=2 kernel=4x4 stride=2 pad=1",
+            "filters=9 kernel=3 stride=2 pad=same groups=3", "filters=3 kernel=2 stride=3 pad=same",
+            "filters=5 kernel=3 stride=2 output_pad=1 bias=false", "filters=20 kernel=3 dilation=2 stride=3",
+            "filters=4 kernel=4 stride=4", "filters=3 kernel=5x2 stride=1x2", NULL});
   check_layer(sequence(9, 4), &op_conv_transpose, "filters=3 kernel=4 stride=2 pad=[1,2]");
 }
 
@@ -378,23 +438,35 @@ static void test_dense(void) {
   Arena *arena = arena_new();
   for (int inputs = 1; inputs <= 70; inputs += inputs < 5 ? 1 : 13)
     for (int units = 1; units <= 150; units += units < 5 ? 1 : 29)
-      check_layer((Shape){1, {inputs, 0, 0}, 0}, op_find("dense"), arena_printf(arena, "units=%d bias=%s", units, inputs % 2 ? "true" : "false"));
+      check_layer((Shape){1, {inputs, 0, 0}, 0}, op_find("dense"),
+                  arena_printf(arena, "units=%d bias=%s", units, inputs % 2 ? "true" : "false"));
   arena_free(arena);
 }
 
 /* ---- what is fused and folded ---- */
-static void check_fused(Shape input, const Op *op, const char *text, bool scaled, bool normalized, bool chained, const char *pool) {
+static void check_fused(Shape input, const Op *op, const char *text, bool scaled, bool normalized,
+                        bool chained, const char *pool) {
   Net net = net_start(input);
-  Node *image = net.last, *normalize = normalized ? net_layer(&net, op_find("normalize"), "mean=2 std=3 scale=0.5", NULL) : NULL;
+  Node *image = net.last,
+       *normalize = normalized ? net_layer(&net, op_find("normalize"), "mean=2 std=3 scale=0.5", NULL) : NULL;
   Node *root = net_layer(&net, op, text, NULL), *scale[2] = {NULL, NULL}, *chain[3] = {NULL};
-  Kernel kernel = {.root = root, .result = root, .scale = scale, .chain = chain, .normalize = normalize, .normalize_shift = normalized};
+  Kernel kernel = {.root = root,
+                   .result = root,
+                   .scale = scale,
+                   .chain = chain,
+                   .normalize = normalize,
+                   .normalize_shift = normalized};
   if (scaled) {
     scale[kernel.nscales++] = net_layer(&net, op_find("batchnorm"), "", NULL);
     scale[kernel.nscales++] = net_layer(&net, op_find("batchnorm"), "scale=false shift=false", NULL);
   }
   if (chained) {
-    Node *last = net.last, *other = graph_node(net.graph, &op_input, 0, NULL), *pixel = graph_node(net.graph, &op_input, 0, NULL);
-    other->shape = root->shape, other->name = "other", pixel->name = "pixel", net.last = last;
+    Node *last = net.last, *other = graph_node(net.graph, &op_input, 0, NULL),
+         *pixel = graph_node(net.graph, &op_input, 0, NULL);
+    other->shape = root->shape;
+    other->name = "other";
+    pixel->name = "pixel";
+    net.last = last;
     pixel->shape = root->shape.rank == 1 ? root->shape : picture(1, 1, shape_extent(root->shape).c);
     chain[kernel.nchain++] = net_layer(&net, op_find("prelu"), "", NULL);
     chain[kernel.nchain++] = combine(&net, "add", other);
@@ -411,12 +483,16 @@ static void check_fused(Shape input, const Op *op, const char *text, bool scaled
   values.of[image->id] = draw_array(&net, shape_elements(input));
   if (normalized) {
     eval_kernel(&net, &kernel, &values, NULL);
-    read.in = in, kernel.root = &read;
+    read.in = in;
+    kernel.root = &read;
     if (kernel.result == root) kernel.result = &read;
   }
   if (pool) CU_ASSERT_TRUE(root->op->takes_pool(root, kernel.pool));
-  snprintf(net.what, sizeof net.what, "%s of %s, %s%s%s%s", op->name, shape_text(net.arena, input), text, scaled ? ", scaled" : "",
-           normalized ? ", normalized" : "", chained ? ", chained" : pool ? pool : "");
+  snprintf(net.what, sizeof net.what, "%s of %s, %s%s%s%s", op->name, shape_text(net.arena, input), text,
+           scaled ? ", scaled" : "", normalized ? ", normalized" : "",
+           chained ? ", chained"
+           : pool  ? pool
+                   : "");
   check_against(&net, &kernel, &values);
   arena_free(net.arena);
 }
@@ -425,19 +501,28 @@ static void test_fused(void) {
   for (int form = 1; form < 8; form++) {
     const bool scaled = form & 1, normalized = form & 2, chained = form & 4;
     check_fused(picture(6, 7, 3), &op_conv, "filters=19 kernel=3x3", scaled, normalized, chained, NULL);
-    check_fused(picture(9, 9, 4), &op_conv, "filters=6 kernel=2x2 groups=2 stride=2", scaled, normalized, chained, NULL);
+    check_fused(picture(9, 9, 4), &op_conv, "filters=6 kernel=2x2 groups=2 stride=2", scaled, normalized,
+                chained, NULL);
     check_fused((Shape){1, {29, 0, 0}, 0}, op_find("dense"), "units=23", scaled, normalized, chained, NULL);
     check_fused(picture(3, 4, 192), &op_conv, "filters=33 kernel=3x3", scaled, normalized, chained, NULL);
-    check_fused(picture(7, 5, 19), &op_conv, "filters=23 kernel=1x1", scaled, normalized, chained, NULL); /* rows joined */
+    check_fused(picture(7, 5, 19), &op_conv, "filters=23 kernel=1x1", scaled, normalized, chained,
+                NULL); /* rows joined */
     if (normalized) continue;
     check_fused(picture(6, 7, 19), &op_depthwise, "kernel=3x3 pad=same", scaled, false, chained, NULL);
-    check_fused(picture(4, 3, 5), &op_conv_transpose, "filters=7 kernel=3x3 stride=2", scaled, false, chained, NULL);
+    check_fused(picture(4, 3, 5), &op_conv_transpose, "filters=7 kernel=3x3 stride=2", scaled, false, chained,
+                NULL);
   }
 }
 
 /* A pooling done by the convolution before it; few filters of one channel in vectors of columns. */
 static void test_pooled(void) {
-  static const char *const text[] = {"filters=6 kernel=5 pad=2", "filters=19 kernel=3x3 pad=1", "filters=33 kernel=2x3 stride=2x1", "filters=3 kernel=4 stride=3 pad=2", "filters=5 kernel=3 dilation=2 pad=same", "filters=1 kernel=1", NULL};
+  static const char *const text[] = {"filters=6 kernel=5 pad=2",
+                                     "filters=19 kernel=3x3 pad=1",
+                                     "filters=33 kernel=2x3 stride=2x1",
+                                     "filters=3 kernel=4 stride=3 pad=2",
+                                     "filters=5 kernel=3 dilation=2 pad=same",
+                                     "filters=1 kernel=1",
+                                     NULL};
   for (int i = 0; text[i]; i++)
     for (int form = 0; form < 4; form++) {
       const char *pool = form & 1 ? "maxpool" : "avgpool";
@@ -456,15 +541,28 @@ static void test_columns(void) {
     for (int filters = 1; filters <= 9; filters += 4)
       for (int kernel = 1; kernel <= 5; kernel += 2)
         for (int pad = 0; pad < 3; pad++)
-          check_layer(inputs[i], &op_conv, arena_printf(arena, "filters=%d kernel=%d pad=%s stride=%s", filters, kernel, pad == 2 ? "3" : pad ? "same" : "valid", flat ? "1" : pad ? "1" : "2x1"));
+          check_layer(inputs[i], &op_conv,
+                      arena_printf(arena, "filters=%d kernel=%d pad=%s stride=%s", filters, kernel,
+                                   pad == 2 ? "3"
+                                   : pad    ? "same"
+                                            : "valid",
+                                   flat  ? "1"
+                                   : pad ? "1"
+                                         : "2x1"));
   }
   arena_free(arena);
 }
 
 CU_TestInfo suite_lower[] = {
-  {"conv: kernels, strides, dilations, padding", test_conv_kernels}, {"conv: channels and filters", test_conv_channels},
-  {"conv: groups, forms of padding", test_conv_arguments}, {"conv on sequences", test_conv_sequence},
-  {"depthwise", test_depthwise}, {"conv_transpose", test_conv_transpose}, {"dense", test_dense}, {"fused and folded", test_fused},
-  {"pooled on the way", test_pooled}, {"vectors of columns", test_columns},
-  CU_TEST_INFO_NULL,
+    {"conv: kernels, strides, dilations, padding", test_conv_kernels},
+    {"conv: channels and filters", test_conv_channels},
+    {"conv: groups, forms of padding", test_conv_arguments},
+    {"conv on sequences", test_conv_sequence},
+    {"depthwise", test_depthwise},
+    {"conv_transpose", test_conv_transpose},
+    {"dense", test_dense},
+    {"fused and folded", test_fused},
+    {"pooled on the way", test_pooled},
+    {"vectors of columns", test_columns},
+    CU_TEST_INFO_NULL,
 };

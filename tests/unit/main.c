@@ -1,4 +1,5 @@
-/* main.c: runs the CUnit suites and reports each test as a line of TAP, so that `make check` counts and logs tests, not programs. */
+/* main.c: runs the CUnit suites and reports each test as a line of TAP, so that `make check` counts and logs
+ * tests, not programs. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <CUnit/TestRun.h>
@@ -14,7 +15,8 @@ static int number;
 
 static void report(const CU_pTest test, const CU_pSuite suite, const CU_pFailureRecord failures) {
   printf("%sok %d - %s: %s\n", failures ? "not " : "", ++number, suite->pName, test->pName);
-  for (CU_pFailureRecord f = failures; f; f = f->pNext) printf("# %s:%u: %s\n", f->strFileName, f->uiLineNumber, f->strCondition);
+  for (CU_pFailureRecord f = failures; f; f = f->pNext)
+    printf("# %s:%u: %s\n", f->strFileName, f->uiLineNumber, f->strCondition);
   fflush(stdout);
 }
 
@@ -27,7 +29,8 @@ int main(int argc, char **argv) { /* with arguments: only these suites */
 #undef SUITE
   for (int i = 1; i < argc; i++) {
     bool known = false;
-    for (const CU_SuiteInfo *suite = suites; suite->pName; suite++) known = known || !strcmp(argv[i], suite->pName);
+    for (const CU_SuiteInfo *suite = suites; suite->pName; suite++)
+      known = known || !strcmp(argv[i], suite->pName);
     if (!known) return fprintf(stderr, "unit: there is no suite '%s'\n", argv[i]), 2;
   }
   for (CU_SuiteInfo *suite = suites; suite->pName; suite++) {

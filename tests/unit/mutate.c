@@ -1,6 +1,8 @@
-// mutate.c: are the proofs sound? Every constant in every index, bound and condition of a correct nest is moved by one, up and down. The interpreter then
-// says whether the mutant does wrong (out of bounds, reads what was not written, leaves an output unwritten, parallel iterations that meet); the proof must
-// refuse every one that does. And loops that are not parallel are made so: the interpreter says whether iterations meet.
+// mutate.c: are the proofs sound? Every constant in every index, bound and condition of a correct nest is
+// moved by one, up and down. The interpreter then says whether the mutant does wrong (out of bounds, reads
+// what was not written, leaves an output unwritten, parallel iterations that meet); the proof must refuse
+// every one that does. And loops that are not parallel are made so: the interpreter says whether iterations
+// meet.
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <stdio.h>
@@ -9,7 +11,13 @@
 
 typedef VEC(int64_t *) Places;
 typedef VEC(NestStmt *) Loops;
-typedef struct Mutants { Arena *arena; Nest *nest; Places place; Loops loop; int mark; } Mutants;
+typedef struct Mutants {
+  Arena *arena;
+  Nest *nest;
+  Places place;
+  Loops loop;
+  int mark;
+} Mutants;
 
 /* ---- what can be changed ---- */
 static void add_index(Mutants *m, Index *ix, int n) {
@@ -39,16 +47,24 @@ static void add_body(Mutants *m, NestStmt *stmt) {
   for (; stmt; stmt = stmt->next) {
     switch (stmt->kind) {
     case LOOP:
-      add_index(m, stmt->u.loop.lo, stmt->u.loop.nlo), add_index(m, stmt->u.loop.hi, stmt->u.loop.nhi);
+      add_index(m, stmt->u.loop.lo, stmt->u.loop.nlo);
+      add_index(m, stmt->u.loop.hi, stmt->u.loop.nhi);
       vec_push(m->arena, m->loop, stmt);
       break;
     case IF: add_cond(m, &stmt->u.branch.cond); break;
-    case STORE: add_index(m, stmt->u.store.ref.at, stmt->u.store.ref.buf->rank), add_value(m, stmt->u.store.val); break;
-    case DECLARE: if (stmt->u.declare.buf->place == VIEW) add_index(m, stmt->u.declare.buf->base, stmt->u.declare.buf->rank); break;
+    case STORE:
+      add_index(m, stmt->u.store.ref.at, stmt->u.store.ref.buf->rank);
+      add_value(m, stmt->u.store.val);
+      break;
+    case DECLARE:
+      if (stmt->u.declare.buf->place == VIEW)
+        add_index(m, stmt->u.declare.buf->base, stmt->u.declare.buf->rank);
+      break;
     case CALL: add_index(m, stmt->u.call.arg, stmt->u.call.fn->nparams); break;
     default: break;
     }
-    add_body(m, stmt->body), add_body(m, stmt->otherwise);
+    add_body(m, stmt->body);
+    add_body(m, stmt->otherwise);
   }
 }
 
@@ -101,15 +117,28 @@ static void mutate(Nest *nest) {
     bad ? (wrong++, caught += !proved) : (harmless++, accepted += proved);
     loop->u.loop.kind = kind;
   }
-  if (wrong != caught) printf("# %s: of %d mutants that misbehave %d were accepted\n", nest->name, wrong, wrong - caught);
-  printf("# %s: %d misbehave, %d refused; %d harmless, %d accepted\n", nest->name, wrong, caught, harmless, accepted);
+  if (wrong != caught)
+    printf("# %s: of %d mutants that misbehave %d were accepted\n", nest->name, wrong, wrong - caught);
+  printf("# %s: %d misbehave, %d refused; %d harmless, %d accepted\n", nest->name, wrong, caught, harmless,
+         accepted);
   CU_ASSERT_EQUAL(wrong, caught);
   CU_ASSERT(accepted > 0 || harmless == 0);
   arena_free(arena);
 }
 
 /* ---- nests: small ones of every kind ---- */
-static const Conv small = {.h = 5, .w = 6, .ci = 2, .co = 8, .k = 3, .s = 1, .p = 1, .relu = true, .px = 3, .nv = 2, .cb = 1, .lanes = 4};
+static const Conv small = {.h = 5,
+                           .w = 6,
+                           .ci = 2,
+                           .co = 8,
+                           .k = 3,
+                           .s = 1,
+                           .p = 1,
+                           .relu = true,
+                           .px = 3,
+                           .nv = 2,
+                           .cb = 1,
+                           .lanes = 4};
 
 static void run_mutants(Nest *(*build)(Arena *)) {
   Arena *arena = arena_new();
@@ -122,10 +151,26 @@ static void run_mutants(Nest *(*build)(Arena *)) {
   arena_free(arena);
 }
 
-static Nest *build_plain(Arena *arena) { Conv c = small; c.co = 2; return conv_plain(arena, "plain", &c); }
+static Nest *build_plain(Arena *arena) {
+  Conv c = small;
+  c.co = 2;
+  return conv_plain(arena, "plain", &c);
+}
 static Nest *build_direct(Arena *arena) { return conv_direct(arena, "direct", small); }
-static Nest *build_stride(Arena *arena) { Conv c = small; c.s = 2, c.px = 2, c.h = 6, c.w = 7; return conv_direct(arena, "stride", c); }
-static Nest *build_tail(Arena *arena) { Conv c = small; c.px = 4, c.ci = 3; return conv_direct(arena, "tail", c); }
+static Nest *build_stride(Arena *arena) {
+  Conv c = small;
+  c.s = 2;
+  c.px = 2;
+  c.h = 6;
+  c.w = 7;
+  return conv_direct(arena, "stride", c);
+}
+static Nest *build_tail(Arena *arena) {
+  Conv c = small;
+  c.px = 4;
+  c.ci = 3;
+  return conv_direct(arena, "tail", c);
+}
 static Nest *build_gradient(Arena *arena) { return conv_weight_gradient(arena, "wgrad", 3, 8, 32, 3); }
 static Nest *build_dense(Arena *arena) { return dense(arena, "dense", 12, 32, 2, 2, true); }
 static Nest *build_pool(Arena *arena) { return max_pool2(arena, "pool", 4, 4, 16); }
@@ -135,7 +180,8 @@ static Nest *build_conv2(Arena *arena) { return lenet_conv2(arena, "conv2"); }
 static Nest *build_batch(Arena *arena) { /* a size, a tail of lanes, scratch, an update, branches */
   enum { BATCH = 3, N = 7, L = 4 };
   Nest *b = nest_new(arena, "batch", "");
-  Buf *in = BUF(INPUT, "in", BATCH, N), *out = BUF(OUTPUT, "out", BATCH, N), *tmp = BUF(WORK, "tmp", BATCH, N), *sum = BUF(UPDATE, "sum", N);
+  Buf *in = BUF(INPUT, "in", BATCH, N), *out = BUF(OUTPUT, "out", BATCH, N),
+      *tmp = BUF(WORK, "tmp", BATCH, N), *sum = BUF(UPDATE, "sum", N);
   nest_fn(b, "batch", false);
   const Ix n = size_arg("count", 1, BATCH);
   PAR(i, n) {
@@ -144,17 +190,19 @@ static Nest *build_batch(Arena *arena) { /* a size, a tail of lanes, scratch, an
     store_part(at(s, L), load_part(at(in, i, L), N - L, L), N - L);
     FOR(k, N) {
       WHEN(below(k, 3)) store(at(tmp, i, k), load(at(s, k), 1));
-      OTHERWISE store(at(tmp, i, k), pick(b, within(k, 4, N), load(at(s, k - 4), 1), num(b, 1)));
+      OTHERWISE() store(at(tmp, i, k), pick(b, within(k, 4, N), load(at(s, k - 4), 1), num(b, 1)));
     }
   }
-  FROM(i, 0, n) FOR(k, N) {
-    store(at(out, i, k), load(at(tmp, i, k), 1));
-    WHEN(atleast(k, 1)) accumulate(at(sum, k), load(at(tmp, i, k - 1), 1), num(b, 2));
-  }
+  FROM(i, 0, n)
+    FOR(k, N) {
+      store(at(out, i, k), load(at(tmp, i, k), 1));
+      WHEN(atleast(k, 1)) accumulate(at(sum, k), load(at(tmp, i, k - 1), 1), num(b, 2));
+    }
   return b;
 }
 
-static Nest *build_over(Arena *arena) { /* a result that is written over an operand: tiles, a tail of lanes, two reads of an element, branches */
+static Nest *build_over(Arena *arena) { /* a result that is written over an operand: tiles, a tail of lanes,
+                                           two reads of an element, branches */
   enum { ROWS = 4, COLUMNS = 5, N = 7, L = 4, TILE = 2 };
   Nest *b = nest_new(arena, "over", "");
   Buf *in = BUF(INPUT, "in", ROWS, COLUMNS, N), *out = BUF(OVER, "out", ROWS, COLUMNS, N);
@@ -164,27 +212,45 @@ static Nest *build_over(Arena *arena) { /* a result that is written over an oper
     const Ix x = x0 + i;
     Val before = let("before", load(at(out, y, x, 0), L));
     store(at(out, y, x, 0), fma_(before, load(at(out, y, x, 0), L), load(at(in, y, x, 0), L)));
-    store_part(at(out, y, x, L), add(load_part(at(out, y, x, L), N - L, L), load_part(at(in, y, x, L), N - L, L)), N - L);
+    store_part(at(out, y, x, L),
+               add(load_part(at(out, y, x, L), N - L, L), load_part(at(in, y, x, L), N - L, L)), N - L);
   }
   nest_fn(b, "over", false);
-  PAR(y_, ROWS) FOR(t, COLUMNS / TILE) call(tile, y_, TILE * t);
-  FOR(y_, ROWS) FOR(c, N) {
-    WHEN(below(c, 2)) store(at(out, y_, COLUMNS - 1, c), add(load(at(out, y_, COLUMNS - 1, c), 1), load(at(in, y_, 0, c), 1)));
-    OTHERWISE store(at(out, y_, COLUMNS - 1, c), mul(load(at(out, y_, COLUMNS - 1, c), 1), num(b, 2)));
-  }
+  PAR(y_, ROWS)
+    FOR(t, COLUMNS / TILE) call(tile, y_, TILE * t);
+  FOR(y_, ROWS)
+    FOR(c, N) {
+      WHEN(below(c, 2))
+        store(at(out, y_, COLUMNS - 1, c),
+              add(load(at(out, y_, COLUMNS - 1, c), 1), load(at(in, y_, 0, c), 1)));
+      OTHERWISE() store(at(out, y_, COLUMNS - 1, c), mul(load(at(out, y_, COLUMNS - 1, c), 1), num(b, 2)));
+    }
   return b;
 }
 
 static void test_plain(void) { run_mutants(build_plain); }
-static void test_direct(void) { run_mutants(build_direct), run_mutants(build_stride), run_mutants(build_tail); }
-static void test_others(void) { run_mutants(build_dense), run_mutants(build_pool), run_mutants(build_batch); }
+static void test_direct(void) {
+  run_mutants(build_direct);
+  run_mutants(build_stride);
+  run_mutants(build_tail);
+}
+static void test_others(void) {
+  run_mutants(build_dense);
+  run_mutants(build_pool);
+  run_mutants(build_batch);
+}
 static void test_over(void) { run_mutants(build_over); }
-static void test_large(void) { Arena *arena = arena_new(); mutate(build_gradient(arena)), mutate(build_winograd(arena)), mutate(build_conv2(arena)); arena_free(arena); }
+static void test_large(void) {
+  Arena *arena = arena_new();
+  mutate(build_gradient(arena));
+  mutate(build_winograd(arena));
+  mutate(build_conv2(arena));
+  arena_free(arena);
+}
 
-CU_TestInfo suite_mutate[] = {
-    {"plain convolution", test_plain},
-    {"tiled convolutions", test_direct},
-    {"dense, pool, a batch with sizes and tails", test_others},
-    {"a result that is written over an operand", test_over},
-    {"weight gradient, Winograd, LeNet's second layer", test_large},
-    CU_TEST_INFO_NULL};
+CU_TestInfo suite_mutate[] = {{"plain convolution", test_plain},
+                              {"tiled convolutions", test_direct},
+                              {"dense, pool, a batch with sizes and tails", test_others},
+                              {"a result that is written over an operand", test_over},
+                              {"weight gradient, Winograd, LeNet's second layer", test_large},
+                              CU_TEST_INFO_NULL};

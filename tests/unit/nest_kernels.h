@@ -1,4 +1,5 @@
-/* nest_kernels.h: kernels written as nests, as material for the tests of proofs, interpreter, printing and mutation. */
+/* nest_kernels.h: kernels written as nests, as material for the tests of proofs, interpreter, printing and
+ * mutation. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_TEST_NEST_KERNELS_H
 #define CNNC_TEST_NEST_KERNELS_H
@@ -14,7 +15,8 @@ int conv_oh(const Conv *), conv_ow(const Conv *);
 
 Nest *conv_plain(Arena *, const char *name, const Conv *);
 Nest *conv_direct(Arena *, const char *name, Conv);
-Nest *conv_winograd(Arena *, const char *name, int H, int CI, int CO, int rows, int ncb); /* F(4x4,3x3); rows of tiles a block */
+Nest *conv_winograd(Arena *, const char *name, int H, int CI, int CO, int rows,
+                    int ncb); /* F(4x4,3x3); rows of tiles a block */
 Nest *conv_weight_gradient(Arena *, const char *name, int H, int CI, int CO, int K);
 
 Nest *max_pool2(Arena *, const char *name, int H, int W, int C);

@@ -1,5 +1,6 @@
-// prelude.c: the functions of generated code, compiled by every compiler at hand for every target at every width, against the C library in double: over a
-// sample of all floats (every STEP-th bit pattern; PRELUDE_STEP in the environment), and the values where such functions go wrong.
+// prelude.c: the functions of generated code, compiled by every compiler at hand for every target at every
+// width, against the C library in double: over a sample of all floats (every STEP-th bit pattern;
+// PRELUDE_STEP in the environment), and the values where such functions go wrong.
 // SPDX-License-Identifier: Apache-2.0
 #define _DEFAULT_SOURCE
 #include <CUnit/CUnit.h>
@@ -14,13 +15,23 @@
 
 enum { STEP = 4099, BLOCK = 4096 };
 
-typedef struct Function { PreludeFn fn; const char *name; double (*exact)(double); double ulps; } Function;
+typedef struct Function {
+  PreludeFn fn;
+  const char *name;
+  double (*exact)(double);
+  double ulps;
+} Function;
 
 static double sigmoid(double x) { return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x)); }
 
 static const Function function[] = {
-    {FN_EXP, "exp", exp, 1}, {FN_LOG, "log", log, 1.1}, {FN_SQRT, "sqrt", sqrt, 0.8}, {FN_TANH, "tanh", tanh, 2.5},
-    {FN_SIGMOID, "sigmoid", sigmoid, 2.5}, {FN_ERF, "erf", erf, 1.2}, {FN_ABS, "abs", fabs, 0},
+    {FN_EXP, "exp", exp, 1},
+    {FN_LOG, "log", log, 1.1},
+    {FN_SQRT, "sqrt", sqrt, 0.8},
+    {FN_TANH, "tanh", tanh, 2.5},
+    {FN_SIGMOID, "sigmoid", sigmoid, 2.5},
+    {FN_ERF, "erf", erf, 1.2},
+    {FN_ABS, "abs", fabs, 0},
 };
 enum { FUNCTIONS = sizeof function / sizeof *function };
 
@@ -36,9 +47,13 @@ static const char *source(Arena *arena, const char *given, int widest) {
   PreludeNeeds needs = {0};
   for (int f = 0; f < FUNCTIONS; f++)
     for (int lanes = 1; lanes <= widest; lanes = next_width(lanes)) {
-      const char *name = prelude_function(arena, &names, function[f].fn, F32, lanes), *type = prelude_type(arena, &names, F32, lanes);
-      prelude_need(&needs, function[f].fn, F32, lanes), prelude_need_type(&needs, F32, lanes, true);
-      text_put(&body, "void apply_%s%d(const float *in, float *out, int n);\n%s\nvoid apply_%s%d(const float *in, float *out, int n) {\n  for (int i = 0; i < n; i += %d) ",
+      const char *name = prelude_function(arena, &names, function[f].fn, F32, lanes),
+                 *type = prelude_type(arena, &names, F32, lanes);
+      prelude_need(&needs, function[f].fn, F32, lanes);
+      prelude_need_type(&needs, F32, lanes, true);
+      text_put(&body,
+               "void apply_%s%d(const float *in, float *out, int n);\n%s\nvoid apply_%s%d(const float *in, "
+               "float *out, int n) {\n  for (int i = 0; i < n; i += %d) ",
                function[f].name, lanes, *attribute ? "TARGET" : "", function[f].name, lanes, lanes);
       if (lanes == 1) text_put(&body, "out[i] = %s(in[i]);\n}\n", name);
       else text_put(&body, "AT(%s, out[i]) = %s(LOAD(%s, in[i]));\n}\n", type, name, type);
@@ -47,7 +62,8 @@ static const char *source(Arena *arena, const char *given, int widest) {
   return file.s;
 }
 
-static double ulp(double x) { /* of the float at x: denormal floats are as far apart as the smallest normal ones */
+static double
+ulp(double x) { /* of the float at x: denormal floats are as far apart as the smallest normal ones */
   double a = fabs(x);
   if (!(a >= FLT_MIN)) return 0x1p-149;
   int e;
@@ -55,15 +71,20 @@ static double ulp(double x) { /* of the float at x: denormal floats are as far a
   return ldexp(1, e - 24);
 }
 
-static double error_of(const Function *f, double want, float y) { /* in ulps; infinite where it is wrong in kind */
+static double error_of(const Function *f, double want,
+                       float y) { /* in ulps; infinite where it is wrong in kind */
   if (isnan(want)) return isnan(y) ? 0 : INFINITY;
   float nearest = (float)want;
   if (isnan(y) || isinf(nearest) != isinf(y)) {
-    bool edge = !isnan(y) && fabs(want) > 0.9999999 * (double)FLT_MAX; /* rounded the other way at the end of the range */
+    bool edge = !isnan(y) &&
+                fabs(want) > 0.9999999 * (double)FLT_MAX; /* rounded the other way at the end of the range */
     return edge ? 0 : INFINITY;
   }
   if (isinf(y)) return nearest == y ? 0 : INFINITY;
-  if (nearest == 0 && y == 0) return f->fn != FN_EXP && f->fn != FN_LOG && f->fn != FN_SIGMOID && signbit(nearest) != signbit(y) ? INFINITY : 0;
+  if (nearest == 0 && y == 0)
+    return f->fn != FN_EXP && f->fn != FN_LOG && f->fn != FN_SIGMOID && signbit(nearest) != signbit(y)
+               ? INFINITY
+               : 0;
   return fabs((double)y - want) / ulp(want);
 }
 
@@ -74,23 +95,34 @@ static float float_of(uint32_t bits) {
 }
 
 /* ---- a sample of all floats ---- */
-static const float edge[] = {0.f,    -0.f,        INFINITY,     -INFINITY,       NAN,     FLT_MIN, -FLT_MIN, FLT_MAX, -FLT_MAX,  0x1p-149f, -0x1p-149f, 1.f,         -1.f,    0.5f,       2.f,     0.625f,
-                             0.624f, 0x1.fffffep-1f, 0x1.000002p0f, 0.92999995f, 0.93f, 3.999f, 4.f,      88.72283f, 88.72284f, 89.f,      -87.3365f,  -103.97207f, -103.98f, -104.1f, 0.70710677f, 0.70710684f};
+static const float edge[] = {
+    0.f,       -0.f,           INFINITY,      -INFINITY,   NAN,      FLT_MIN, -FLT_MIN,    FLT_MAX,
+    -FLT_MAX,  0x1p-149f,      -0x1p-149f,    1.f,         -1.f,     0.5f,    2.f,         0.625f,
+    0.624f,    0x1.fffffep-1f, 0x1.000002p0f, 0.92999995f, 0.93f,    3.999f,  4.f,         88.72283f,
+    88.72284f, 89.f,           -87.3365f,     -103.97207f, -103.98f, -104.1f, 0.70710677f, 0.70710684f};
 
 /* The next n floats of the sample: the edges, then the patterns from *bits on; false after the last. */
 static bool next_floats(float *in, int n, uint64_t *bits, uint64_t step) {
   int filled = 0;
   for (size_t i = 0; *bits == 0 && i < sizeof edge / sizeof *edge; i++) in[filled++] = edge[i];
-  for (; filled < n; filled++, *bits += step) in[filled] = float_of((uint32_t)(*bits < UINT64_C(1) << 32 ? *bits : 0));
+  for (; filled < n; filled++, *bits += step)
+    in[filled] = float_of((uint32_t)(*bits < UINT64_C(1) << 32 ? *bits : 0));
   return *bits < UINT64_C(1) << 32;
 }
 
-typedef struct Worst { double ulps; float at; } Worst;
+typedef struct Worst {
+  double ulps;
+  float at;
+} Worst;
 
-static void compare(const Function *f, const float *in, const double *want, const float *got, int n, Worst *worst) {
+static void compare(const Function *f, const float *in, const double *want, const float *got, int n,
+                    Worst *worst) {
   for (int i = 0; i < n; i++) {
     const double e = error_of(f, want[i], got[i]);
-    if (e > worst->ulps) worst->ulps = e, worst->at = in[i];
+    if (e > worst->ulps) {
+      worst->ulps = e;
+      worst->at = in[i];
+    }
   }
 }
 
@@ -100,20 +132,31 @@ static bool report(const Function *f, const char *how, const Worst *worst) {
 }
 
 /* ---- on this CPU: all of its targets ---- */
-typedef struct Build { const Target *target; const char *flags; void *handle; } Build;
+typedef struct Build {
+  const Target *target;
+  const char *flags;
+  void *handle;
+} Build;
 enum { MOST_BUILDS = 8, MOST_VARIANTS = 32 };
-typedef struct Variant { Apply apply; const Build *build; } Variant; /* a function at one width */
+typedef struct Variant {
+  Apply apply;
+  const Build *build;
+} Variant; /* a function at one width */
 
 static int load_builds(Arena *arena, const char *compiler, Build *build) {
   int n = 0;
   for (const Target *target = target_table; target->name; target++)
     if (target_runs_here(target)) build[n++] = (Build){.target = target, .flags = "-O2"};
-  build[n++] = (Build){.target = target_native(), .flags = "-O0"}, build[n++] = (Build){.target = target_native(), .flags = "-O3"};
-  for (int i = 0; i < n; i++) build[i].handle = printed_load(compiler, build[i].flags, source(arena, build[i].target->attribute, build[i].target->lanes));
+  build[n++] = (Build){.target = target_native(), .flags = "-O0"};
+  build[n++] = (Build){.target = target_native(), .flags = "-O3"};
+  for (int i = 0; i < n; i++)
+    build[i].handle = printed_load(compiler, build[i].flags,
+                                   source(arena, build[i].target->attribute, build[i].target->lanes));
   return n;
 }
 
-static bool check_function(Arena *arena, const Function *f, const char *compiler, const Build *build, int builds) {
+static bool check_function(Arena *arena, const Function *f, const char *compiler, const Build *build,
+                           int builds) {
   static float in[BLOCK], out[BLOCK];
   static double want[BLOCK];
   Variant variant[MOST_VARIANTS];
@@ -137,7 +180,10 @@ static bool check_function(Arena *arena, const Function *f, const char *compiler
       compare(f, in, want, out, BLOCK, &worst[variant[v].build - build]);
     }
   }
-  for (int b = 0; b < builds; b++) good = report(f, arena_printf(arena, "%s %s %s", build[b].target->name, compiler, build[b].flags), &worst[b]) && good;
+  for (int b = 0; b < builds; b++)
+    good = report(f, arena_printf(arena, "%s %s %s", build[b].target->name, compiler, build[b].flags),
+                  &worst[b]) &&
+           good;
   return good;
 }
 
@@ -148,7 +194,8 @@ static bool check_here(void *data) {
   const int builds = load_builds(arena, compiler, build);
   bool good = true;
   for (int b = 0; b < builds; b++) good = good && build[b].handle;
-  for (int f = 0; good && f < FUNCTIONS; f++) good = check_function(arena, &function[f], compiler, build, builds) && good;
+  for (int f = 0; good && f < FUNCTIONS; f++)
+    good = check_function(arena, &function[f], compiler, build, builds) && good;
   arena_free(arena);
   return good;
 }
@@ -167,10 +214,16 @@ static const char *foreign_source(Arena *arena, const Target *target, int floats
   Text text = {.arena = arena};
   int parts = 0;
   text_put(&text, "%s", source(arena, target->attribute, target->lanes));
-  text_put(&text, "extern float bare_in[], bare_out[];\nextern const long bare_in_bytes, bare_out_bytes;\nvoid bare_run(void);\nvoid bare_run(void) {\n");
+  text_put(&text, "extern float bare_in[], bare_out[];\nextern const long bare_in_bytes, "
+                  "bare_out_bytes;\nvoid bare_run(void);\nvoid bare_run(void) {\n");
   for (int f = 0; f < FUNCTIONS; f++)
-    for (int lanes = 1; lanes <= target->lanes; lanes = next_width(lanes)) text_put(&text, "  apply_%s%d(bare_in, bare_out + %d, %d);\n", function[f].name, lanes, floats * parts++, floats);
-  text_put(&text, "}\nconst long bare_in_bytes = %d, bare_out_bytes = %d;\n_Alignas(64) float bare_in[%d], bare_out[%d];\n", 4 * floats, 4 * floats * parts, floats, floats * parts);
+    for (int lanes = 1; lanes <= target->lanes; lanes = next_width(lanes))
+      text_put(&text, "  apply_%s%d(bare_in, bare_out + %d, %d);\n", function[f].name, lanes,
+               floats * parts++, floats);
+  text_put(&text,
+           "}\nconst long bare_in_bytes = %d, bare_out_bytes = %d;\n_Alignas(64) float bare_in[%d], "
+           "bare_out[%d];\n",
+           4 * floats, 4 * floats * parts, floats, floats * parts);
   return text.s;
 }
 
@@ -179,18 +232,21 @@ static bool write_text(const char *path, const char *text) {
   return file && fputs(text, file) >= 0 && fclose(file) == 0;
 }
 
-static bool run_foreign(Arena *arena, const Target *target, const float *in, float *out, int floats, int parts) {
+static bool run_foreign(Arena *arena, const Target *target, const float *in, float *out, int floats,
+                        int parts) {
   char dir[] = "/tmp/cnnc-prelude-XXXXXX";
   if (!mkdtemp(dir)) return false;
-  bool done = write_text(arena_printf(arena, "%s/glue.c", dir), foreign_source(arena, target, floats)) && write_text(arena_printf(arena, "%s/net.c", dir), "typedef int nothing;\n");
-  done = done && foreign_run(arena, target, dir, (const unsigned char *)in, (size_t)floats * sizeof *in, (unsigned char *)out, (size_t)(floats * parts) * sizeof *out);
+  bool done = write_text(arena_printf(arena, "%s/glue.c", dir), foreign_source(arena, target, floats)) &&
+              write_text(arena_printf(arena, "%s/net.c", dir), "typedef int nothing;\n");
+  done = done && foreign_run(arena, target, dir, (const unsigned char *)in, (size_t)floats * sizeof *in,
+                             (unsigned char *)out, (size_t)(floats * parts) * sizeof *out);
   return system(arena_printf(arena, "rm -rf %s", dir)) == 0 && done;
 }
 
 static void check_foreign(Arena *arena, const Target *target) {
   enum { FLOATS = 1 << 18, FOREIGN_STEP = 16411 };
   const int widths = target->lanes == 1 ? 1 : 2, parts = FUNCTIONS * widths;
-  float *in = NEW_ARRAY(arena, float, FLOATS), *out = NEW_ARRAY(arena, float, FLOATS * parts), *got = out;
+  float *in = NEW_ARRAY(arena, float, FLOATS), *out = NEW_ARRAY(arena, float, FLOATS *parts), *got = out;
   double *want = NEW_ARRAY(arena, double, FLOATS);
   uint64_t bits = 0;
   next_floats(in, FLOATS, &bits, FOREIGN_STEP);
@@ -220,8 +276,14 @@ static void test_names(void) {
   CU_ASSERT_STRING_EQUAL(prelude_convert(arena, &names, F32, U8, 16), "net_f32_from_u8_x16_v4");
   CU_ASSERT_STRING_EQUAL(prelude_type(arena, &names, U8, 16), "net_v16b");
   CU_ASSERT_STRING_EQUAL(prelude_type(arena, &names, F32, 1), "float");
-  for (const char *const *s = (const char *const[]){"max_x16i", "load_part_x8b", "exp_x1", "v4", "v16iu", "f32_from_u8_x16", "LOAD", NULL}; *s; s++) CU_ASSERT(prelude_has_name(*s));
-  for (const char *const *s = (const char *const[]){"max", "sigmoid1", "max_x", "max_x1x", "v", "v4x", "from_u8", "load", NULL}; *s; s++) CU_ASSERT(!prelude_has_name(*s));
+  for (const char *const *s = (const char *const[]){"max_x16i", "load_part_x8b", "exp_x1", "v4", "v16iu",
+                                                    "f32_from_u8_x16", "LOAD", NULL};
+       *s; s++)
+    CU_ASSERT(prelude_has_name(*s));
+  for (const char *const *s =
+           (const char *const[]){"max", "sigmoid1", "max_x", "max_x1x", "v", "v4x", "from_u8", "load", NULL};
+       *s; s++)
+    CU_ASSERT(!prelude_has_name(*s));
   arena_free(arena);
 }
 

@@ -28,7 +28,8 @@ const char *printed_compiler(int i) {
 const char *printed_attribute(int *lanes) {
   *lanes = 4;
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")) {
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")) {
     *lanes = 16;
     return "__attribute__((target(\"avx512f,avx512vl,avx512bw,avx512dq,fma\")))";
   }
@@ -40,7 +41,8 @@ const char *printed_attribute(int *lanes) {
   return "";
 }
 
-void printed_file(Text *out, const PreludeNeeds *needs, const char *suffix, const char *attribute, const char *body) {
+void printed_file(Text *out, const PreludeNeeds *needs, const char *suffix, const char *attribute,
+                  const char *body) {
   text_put(out, "#include <stddef.h>\n#include <stdint.h>\n");
   emit_contraction(out);
   if (*attribute) text_put(out, "#define TARGET %s\n", attribute);
@@ -66,14 +68,22 @@ void *printed_load(const char *compiler, const char *flags, const char *text) {
   bool written = f && fputs(text, f) >= 0;
   if (f) fclose(f);
   snprintf(command, sizeof command,
-           "cd '%s' && %s -std=c11 %s -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -shared -fPIC t.c -o ./t.so >log 2>&1", dir, compiler, flags);
+           "cd '%s' && %s -std=c11 %s -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -shared -fPIC "
+           "t.c -o ./t.so >log 2>&1",
+           dir, compiler, flags);
   void *handle = NULL;
   snprintf(path, sizeof path, "%s/%s", dir, "t.so");
   if (written && system(command) == 0) handle = dlopen(path, RTLD_NOW);
   snprintf(path, sizeof path, "%s/%s", dir, "log");
-  if (!handle) printf("# %s %s:\n", compiler, flags), show(path);
+  if (!handle) {
+    printf("# %s %s:\n", compiler, flags);
+    show(path);
+  }
   static const char *const files[] = {"t.c", "t.so", "log"};
-  for (int i = 0; i < 3; i++) snprintf(path, sizeof path, "%s/%s", dir, files[i]), remove(path);
+  for (int i = 0; i < 3; i++) {
+    snprintf(path, sizeof path, "%s/%s", dir, files[i]);
+    remove(path);
+  }
   rmdir(dir);
   return handle;
 }

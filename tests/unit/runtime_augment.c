@@ -1,4 +1,5 @@
-/* runtime_augment.c: augmentation: what is drawn, where pixels come from, what becomes of values, masks and mixed samples. */
+/* runtime_augment.c: augmentation: what is drawn, where pixels come from, what becomes of values, masks and
+ * mixed samples. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <math.h>
@@ -13,7 +14,8 @@ static void moves_go_where_they_should(void) {
   for (int i = 0; i < H * W * 3; i++) (&in[0][0][0])[i] = (uint8_t)(i + 1);
   bool right = true;
   for (int trial = 0; trial < 4 * 11 * 13; trial++) {
-    cnn_move move = {.down = trial / 4 % 11 - 5, .right = trial / 44 - 6, .mirror = trial & 1, .upend = trial >> 1 & 1};
+    cnn_move move = {
+        .down = trial / 4 % 11 - 5, .right = trial / 44 - 6, .mirror = trial & 1, .upend = trial >> 1 & 1};
     cnn_move_picture(&move, in, out, H, W, 3, 7);
     for (int y = 0; y < H; y++) {
       for (int x = 0; x < W; x++) {
@@ -29,7 +31,9 @@ static void moves_go_where_they_should(void) {
 }
 
 enum { SIDE = 9 };
-typedef struct Picture { uint8_t pixel[SIDE][SIDE][3]; } Picture;
+typedef struct Picture {
+  uint8_t pixel[SIDE][SIDE][3];
+} Picture;
 
 static Picture picture_make(void) {
   Picture picture;
@@ -39,7 +43,8 @@ static Picture picture_make(void) {
 
 static const uint8_t *pixel_at(const Picture *picture, int i) { return picture->pixel[i / SIDE][i % SIDE]; }
 
-static Picture augmented(const Picture *in, const cnn_option *augment, int32_t n, uint64_t seed, uint32_t epoch, uint32_t index) {
+static Picture augmented(const Picture *in, const cnn_option *augment, int32_t n, uint64_t seed,
+                         uint32_t epoch, uint32_t index) {
   static float scratch[2 * SIDE * SIDE * 3];
   const cnn_recipe recipe = {.augments = n, .augment = augment};
   const cnn_plane plane = {SIDE, SIDE, 3};
@@ -57,7 +62,8 @@ static void draws_depend_on_seed_epoch_and_sample(void) {
   const Picture in = picture_make();
   int same_epoch = 0, plain = 0;
   for (uint32_t i = 0; i < 2000; i++) {
-    const Picture a = augmented(&in, augment, 3, 1, 2, i), again = augmented(&in, augment, 3, 1, 2, i), other = augmented(&in, augment, 3, 1, 3, i);
+    const Picture a = augmented(&in, augment, 3, 1, 2, i), again = augmented(&in, augment, 3, 1, 2, i),
+                  other = augmented(&in, augment, 3, 1, 3, i);
     CU_ASSERT_FATAL(same_picture(&a, &again));
     same_epoch += same_picture(&a, &other);
     plain += same_picture(&a, &in);
@@ -72,7 +78,8 @@ static void draws_depend_on_seed_epoch_and_sample(void) {
 static void moves_are_drawn_evenly(void) {
   static const cnn_option flip[] = {{"hflip", {0}, 0}}, shift[] = {{"shift", {2}, 1}};
   Picture in = {0};
-  in.pixel[4][4][0] = 200, in.pixel[4][5][0] = 100;
+  in.pixel[4][4][0] = 200;
+  in.pixel[4][5][0] = 100;
   int flipped = 0, place[5][5] = {{0}};
   for (uint32_t i = 0; i < 5000; i++) {
     const Picture mirrored = augmented(&in, flip, 1, 9, 0, i), moved = augmented(&in, shift, 1, 9, 0, i);
@@ -83,12 +90,15 @@ static void moves_are_drawn_evenly(void) {
   for (int k = 0; k < 25; k++) CU_ASSERT(place[k / 5][k % 5] > 130 && place[k / 5][k % 5] < 270);
 }
 
-/* Quarter and half turns and whole enlargements are exact; a picture that is turned back is almost the same where nothing was lost. */
+/* Quarter and half turns and whole enlargements are exact; a picture that is turned back is almost the same
+ * where nothing was lost. */
 static void geometry_is_exact_where_it_can_be(void) {
-  static const cnn_option whole_crop[] = {{"crop", {SIDE, SIDE}, 2}}, whole_piece[] = {{"resized_crop", {1, 1}, 2}}, no_zoom[] = {{"zoom", {1, 1}, 2}};
+  static const cnn_option whole_crop[] = {{"crop", {SIDE, SIDE}, 2}},
+                          whole_piece[] = {{"resized_crop", {1, 1}, 2}}, no_zoom[] = {{"zoom", {1, 1}, 2}};
   static const cnn_option third[] = {{"zoom", {3, 3}, 2}}, turn[] = {{"rotate", {0}, 1}};
   const Picture in = picture_make();
-  const Picture cropped = augmented(&in, whole_crop, 1, 1, 0, 0), zoomed = augmented(&in, no_zoom, 1, 1, 0, 0), turned = augmented(&in, turn, 1, 1, 0, 0);
+  const Picture cropped = augmented(&in, whole_crop, 1, 1, 0, 0),
+                zoomed = augmented(&in, no_zoom, 1, 1, 0, 0), turned = augmented(&in, turn, 1, 1, 0, 0);
   CU_ASSERT(same_picture(&in, &cropped));
   CU_ASSERT(same_picture(&in, &zoomed));
   CU_ASSERT(same_picture(&in, &turned));
@@ -99,7 +109,8 @@ static void geometry_is_exact_where_it_can_be(void) {
   const Picture large = augmented(&in, third, 1, 1, 0, 0);
   bool right = true;
   for (int y = 0; y < 3; y++) /* the middle of each block of 3x3 is a pixel of the source */
-    for (int x = 0; x < 3; x++) right = right && large.pixel[3 * y + 1][3 * x + 1][1] == in.pixel[3 + y][3 + x][1];
+    for (int x = 0; x < 3; x++)
+      right = right && large.pixel[3 * y + 1][3 * x + 1][1] == in.pixel[3 + y][3 + x][1];
   CU_ASSERT(right);
 }
 
@@ -113,8 +124,10 @@ static void crops_are_pieces_of_the_picture(void) {
     for (int k = 0; k < 49; k++) {
       bool same = true;
       for (int y = 0; y < 3; y++)
-        for (int x = 0; x < 3; x++) same = same && memcmp(out.pixel[3 * y + 1][3 * x + 1], in.pixel[k / 7 + y][k % 7 + x], 3) == 0;
-      found += same, seen[k / 7][k % 7] += same;
+        for (int x = 0; x < 3; x++)
+          same = same && memcmp(out.pixel[3 * y + 1][3 * x + 1], in.pixel[k / 7 + y][k % 7 + x], 3) == 0;
+      found += same;
+      seen[k / 7][k % 7] += same;
     }
     CU_ASSERT_FATAL(found >= 1);
   }
@@ -123,20 +136,26 @@ static void crops_are_pieces_of_the_picture(void) {
 
 static double mean_of(const Picture *picture, int channel) {
   double sum = 0;
-  for (int i = channel < 0 ? 0 : channel; i < SIDE * SIDE * 3; i += channel < 0 ? 1 : 3) sum += (&picture->pixel[0][0][0])[i];
+  for (int i = channel < 0 ? 0 : channel; i < SIDE * SIDE * 3; i += channel < 0 ? 1 : 3)
+    sum += (&picture->pixel[0][0][0])[i];
   return sum / (SIDE * SIDE * (channel < 0 ? 3 : 1));
 }
 
 static void colours_change_as_they_should(void) {
-  static const cnn_option bright[] = {{"brightness", {0.1}, 1}}, grey[] = {{"saturation", {0, 0}, 2}}, flat[] = {{"contrast", {0, 0}, 2}};
-  static const cnn_option same[] = {{"contrast", {1, 1}, 2}, {"saturation", {1, 1}, 2}, {"hue", {0}, 1}}, hue[] = {{"hue", {0.5}, 1}}, hole[] = {{"cutout", {3, 5}, 2}};
+  static const cnn_option bright[] = {{"brightness", {0.1}, 1}}, grey[] = {{"saturation", {0, 0}, 2}},
+                          flat[] = {{"contrast", {0, 0}, 2}};
+  static const cnn_option same[] = {{"contrast", {1, 1}, 2}, {"saturation", {1, 1}, 2}, {"hue", {0}, 1}},
+                          hue[] = {{"hue", {0.5}, 1}}, hole[] = {{"cutout", {3, 5}, 2}};
   Picture in = picture_make();
-  const Picture unchanged = augmented(&in, same, 3, 1, 0, 0), colourless = augmented(&in, grey, 1, 1, 0, 0), level = augmented(&in, flat, 1, 1, 0, 0);
+  const Picture unchanged = augmented(&in, same, 3, 1, 0, 0), colourless = augmented(&in, grey, 1, 1, 0, 0),
+                level = augmented(&in, flat, 1, 1, 0, 0);
   int close = 0, grey_pixels = 0, level_pixels = 0;
   for (int i = 0; i < SIDE * SIDE; i++) {
-    const uint8_t *a = pixel_at(&in, i), *b = pixel_at(&unchanged, i), *c = pixel_at(&colourless, i), *d = pixel_at(&level, i);
+    const uint8_t *a = pixel_at(&in, i), *b = pixel_at(&unchanged, i), *c = pixel_at(&colourless, i),
+                  *d = pixel_at(&level, i);
     close += abs(a[0] - b[0]) <= 1 && abs(a[1] - b[1]) <= 1 && abs(a[2] - b[2]) <= 1;
-    grey_pixels += c[0] == c[1] && c[1] == c[2] && fabs(0.299 * a[0] + 0.587 * a[1] + 0.114 * a[2] - c[0]) < 0.51;
+    grey_pixels +=
+        c[0] == c[1] && c[1] == c[2] && fabs(0.299 * a[0] + 0.587 * a[1] + 0.114 * a[2] - c[0]) < 0.51;
     level_pixels += d[0] == level.pixel[0][0][0];
   }
   CU_ASSERT_EQUAL(close, SIDE * SIDE);
@@ -149,7 +168,8 @@ static void colours_change_as_they_should(void) {
     if (more > most) most = more;
     if (more < least) least = more;
     int black = 0;
-    for (int k = 0; k < SIDE * SIDE; k++) black += pixel_at(&holed, k)[0] + pixel_at(&holed, k)[1] + pixel_at(&holed, k)[2] == 0;
+    for (int k = 0; k < SIDE * SIDE; k++)
+      black += pixel_at(&holed, k)[0] + pixel_at(&holed, k)[1] + pixel_at(&holed, k)[2] == 0;
     CU_ASSERT_FATAL(black >= 2 * 3 && black <= 3 * 5); /* the middle lies inside */
   }
   CU_ASSERT(most > 22 && most < 25.6 && least < -22 && least > -25.6);
@@ -158,7 +178,8 @@ static void colours_change_as_they_should(void) {
   for (uint32_t i = 0; i < 50; i++) { /* turning the hue keeps the largest and the least part of a colour */
     const Picture turned = augmented(&in, hue, 1, 1, 0, i);
     const uint8_t *p = turned.pixel[0][0];
-    const int top = p[0] > p[1] ? (p[0] > p[2] ? p[0] : p[2]) : (p[1] > p[2] ? p[1] : p[2]), low = p[0] < p[1] ? (p[0] < p[2] ? p[0] : p[2]) : (p[1] < p[2] ? p[1] : p[2]);
+    const int top = p[0] > p[1] ? (p[0] > p[2] ? p[0] : p[2]) : (p[1] > p[2] ? p[1] : p[2]),
+              low = p[0] < p[1] ? (p[0] < p[2] ? p[0] : p[2]) : (p[1] < p[2] ? p[1] : p[2]);
     coloured = coloured && top == 200 && low == 50;
   }
   CU_ASSERT(coloured);
@@ -173,7 +194,11 @@ static void noise_is_normal(void) {
   const cnn_augmentation augmentation = cnn_augment_draw(&recipe, plane, 3, 0, 0);
   cnn_augment_input(&augmentation, plane, CNN_F32, 2, in, out, scratch);
   double sum = 0, squares = 0, fourth = 0;
-  for (int i = 0; i < N; i++) sum += (double)out[i], squares += pow((double)out[i], 2), fourth += pow((double)out[i], 4);
+  for (int i = 0; i < N; i++) {
+    sum += (double)out[i];
+    squares += pow((double)out[i], 2);
+    fourth += pow((double)out[i], 4);
+  }
   CU_ASSERT_DOUBLE_EQUAL(sum / (double)N, 0, 0.015);
   CU_ASSERT_DOUBLE_EQUAL(squares / (double)N, 0.25, 0.01);
   CU_ASSERT_DOUBLE_EQUAL(fourth / (double)N, 3 * 0.0625, 0.02);
@@ -185,7 +210,8 @@ static void masks_follow_their_pictures(void) {
   static float in[LARGE][LARGE], out[LARGE][LARGE], scratch[2 * LARGE * LARGE];
   static int32_t mask[SMALL][SMALL], moved[SMALL][SMALL];
   const cnn_recipe recipe = {.augments = 3, .augment = augment};
-  for (int i = 0; i < LARGE * LARGE; i++) in[i / LARGE][i % LARGE] = 100 * (float)(mask[i / LARGE / 2][i % LARGE / 2] = i / LARGE < LARGE / 2);
+  for (int i = 0; i < LARGE * LARGE; i++)
+    in[i / LARGE][i % LARGE] = 100 * (float)(mask[i / LARGE / 2][i % LARGE / 2] = i / LARGE < LARGE / 2);
   int agree = 0, ignored = 0, all = 0;
   for (uint32_t k = 0; k < 40; k++) {
     const cnn_augmentation a = cnn_augment_draw(&recipe, (cnn_plane){LARGE, LARGE, 1}, 1, 0, k);
@@ -196,7 +222,8 @@ static void masks_follow_their_pictures(void) {
       const int32_t label = moved[i / SMALL][i % SMALL];
       ignored += label == -1;
       if (label < 0 || (value > 20 && value < 80)) continue; /* outside, or on the border between the two */
-      all++, agree += label == (value > 50);
+      all++;
+      agree += label == (value > 50);
     }
   }
   CU_ASSERT(ignored > 40);
@@ -215,8 +242,11 @@ static void shares_are_beta_distributed(void) {
       cnn_mix mix;
       CU_ASSERT_FATAL(cnn_mix_draw(&a, 0, 1000, &mix));
       CU_ASSERT_FATAL(mix.partner >= 0 && mix.partner < 1000 && mix.share >= 0 && mix.share <= 1);
-      if (mix.boxed) CU_ASSERT_FATAL(mix.top >= 0 && mix.top <= mix.bottom && mix.bottom <= 32 && mix.left >= 0 && mix.left <= mix.right && mix.right <= 32);
-      sum += mix.share, squares += mix.share * mix.share;
+      if (mix.boxed)
+        CU_ASSERT_FATAL(mix.top >= 0 && mix.top <= mix.bottom && mix.bottom <= 32 && mix.left >= 0 &&
+                        mix.left <= mix.right && mix.right <= 32);
+      sum += mix.share;
+      squares += mix.share * mix.share;
       labels += mix.label;
     }
     const double mean = sum / (double)N, variance = squares / (double)N - mean * mean;

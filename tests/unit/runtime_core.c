@@ -1,4 +1,5 @@
-/* runtime_core.c: the freestanding part of the runtime: random numbers, schedules, optimizers, the training step. */
+/* runtime_core.c: the freestanding part of the runtime: random numbers, schedules, optimizers, the training
+ * step. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <math.h>
@@ -11,15 +12,19 @@
 
 /* ---- functions */
 
-static bool close_to(double a, double b, double relative) { return fabs(a - b) <= relative * fmax(fabs(a), fabs(b)); }
+static bool close_to(double a, double b, double relative) {
+  return fabs(a - b) <= relative * fmax(fabs(a), fabs(b));
+}
 
 static void functions_are_those_of_libm(void) {
   bool good = true;
-  for (double x = -745; x < 709; x += 0.37) good = good && close_to(cnn_exp(x), exp(x), x < -700 ? 1e-2 : 2e-15);
+  for (double x = -745; x < 709; x += 0.37)
+    good = good && close_to(cnn_exp(x), exp(x), x < -700 ? 1e-2 : 2e-15);
   for (double x = 1e-310; x < 1e300; x *= 3.7) good = good && close_to(cnn_log(x), log(x), 2e-15);
   for (double x = 0.9; x < 1.1; x += 1e-4) good = good && fabs(cnn_log(x) - log(x)) < 1e-16;
   for (double x = 1e-320; x < 1e300; x *= 7.3) good = good && close_to(cnn_sqrt(x), sqrt(x), 3e-16);
-  for (double p = 0; p <= 1; p += 1.0 / 512) good = good && fabs(cnn_cos_turn(p) - cos(3.14159265358979323846 * p)) < 5e-16;
+  for (double p = 0; p <= 1; p += 1.0 / 512)
+    good = good && fabs(cnn_cos_turn(p) - cos(3.14159265358979323846 * p)) < 5e-16;
   for (double x = 0.01; x < 1; x += 0.013) good = good && close_to(cnn_power(x, 0.9), pow(x, 0.9), 1e-15);
   for (int n = 0; n < 4000; n += 17) good = good && close_to(cnn_power_whole(0.999, n), pow(0.999, n), 1e-13);
   CU_ASSERT(good);
@@ -164,7 +169,10 @@ static cnn_recipe read_case(const char *line) {
   char name[16];
   int used = 0;
   sscanf(line, "case %15s%n", name, &used);
-  recipe.optimizer = !strcmp(name, "sgd") ? CNN_SGD : !strcmp(name, "adam") ? CNN_ADAM : !strcmp(name, "adamw") ? CNN_ADAMW : CNN_RMSPROP;
+  recipe.optimizer = !strcmp(name, "sgd")     ? CNN_SGD
+                     : !strcmp(name, "adam")  ? CNN_ADAM
+                     : !strcmp(name, "adamw") ? CNN_ADAMW
+                                              : CNN_RMSPROP;
   char key[24];
   double value;
   int more;
@@ -197,7 +205,8 @@ static void optimizers_do_what_pytorch_does(void) {
   float weights[GOLDEN] = {0}, gradients[GOLDEN], expected[GOLDEN], slot[2][GOLDEN];
   int cases = 0, compared = 0;
   int64_t step = 0;
-  double worst = 0, largest[GOLDEN] = {0}; /* errors are measured by the largest value that a weight has been through */
+  double worst = 0,
+         largest[GOLDEN] = {0}; /* errors are measured by the largest value that a weight has been through */
   while (fgets(line, sizeof line, file)) {
     if (line[0] == 'c') {
       recipe = read_case(line);
@@ -208,7 +217,8 @@ static void optimizers_do_what_pytorch_does(void) {
     } else if (line[0] == 'g') {
       read_numbers(line, gradients);
       int32_t slots = cnn_optimizer_slots(&recipe);
-      cnn_optimizer_step(&recipe, weights, gradients, slots > 0 ? slot[0] : NULL, slots > 1 ? slot[1] : NULL, GOLDEN, ++step, recipe.rate, true);
+      cnn_optimizer_step(&recipe, weights, gradients, slots > 0 ? slot[0] : NULL, slots > 1 ? slot[1] : NULL,
+                         GOLDEN, ++step, recipe.rate, true);
     } else if (step == 0) {
       read_numbers(line, weights);
     } else {
@@ -226,15 +236,22 @@ static void optimizers_do_what_pytorch_does(void) {
   CU_ASSERT(worst < 1e-6); /* a few roundings in twelve steps */
 }
 
-/* ---- the trainer, on a net whose loss is the mean of (w - x)^2 / 2 over samples x: two trained weights, one frozen, one statistic */
+/* ---- the trainer, on a net whose loss is the mean of (w - x)^2 / 2 over samples x ----
+ * Two trained weights, one frozen, one statistic. */
 
-static const cnn_weight PARTS[] = {
-    {"a", 1, {1}, 0, 1, CNN_TRAINED, 1, {0}}, {"b", 1, {1}, 1, 1, CNN_TRAINED, 0, {0}},
-    {"c", 1, {1}, 2, 1, CNN_FROZEN, 1, {0}}, {"d", 1, {1}, 3, 1, CNN_STATISTIC, 0, {0}}};
+static const cnn_weight PARTS[] = {{"a", 1, {1}, 0, 1, CNN_TRAINED, 1, {0}},
+                                   {"b", 1, {1}, 1, 1, CNN_TRAINED, 0, {0}},
+                                   {"c", 1, {1}, 2, 1, CNN_FROZEN, 1, {0}},
+                                   {"d", 1, {1}, 3, 1, CNN_STATISTIC, 0, {0}}};
 
-static float parabola(const float *weights, const void *const *input, const void *const *target, int32_t count, uint64_t seed, uint64_t step,
-                      float *gradients, float *const *output, void *training) {
-  (void)target, (void)seed, (void)step, (void)output, (void)training;
+static float parabola(const float *weights, const void *const *input, const void *const *target,
+                      int32_t count, uint64_t seed, uint64_t step, float *gradients, float *const *output,
+                      void *training) {
+  (void)target;
+  (void)seed;
+  (void)step;
+  (void)output;
+  (void)training;
   const float *x = input[0];
   float loss = 0;
   memset(gradients, 0, 4 * sizeof *gradients);
@@ -249,10 +266,18 @@ static float parabola(const float *weights, const void *const *input, const void
 }
 
 static cnn_network parabola_net(void) {
-  return (cnn_network){.name = "parabola", .weights = 4, .weight = PARTS, .parameters = 4, .train_batch = 8, .gradients = parabola};
+  return (cnn_network){.name = "parabola",
+                       .weights = 4,
+                       .weight = PARTS,
+                       .parameters = 4,
+                       .train_batch = 8,
+                       .gradients = parabola};
 }
 
-typedef struct Bench { cnn_trainer trainer; _Alignas(64) char memory[1024]; } Bench;
+typedef struct Bench {
+  cnn_trainer trainer;
+  _Alignas(64) char memory[1024];
+} Bench;
 
 static void place(Bench *bench, const cnn_network *network, const cnn_recipe *recipe, bool accumulates) {
   CU_ASSERT_FATAL(cnn_trainer_bytes(network, recipe, accumulates) <= sizeof bench->memory);
@@ -275,7 +300,8 @@ static void steps_touch_what_is_trained(void) {
   float loss = cnn_train_step(&bench.trainer, input, target, 2, NULL, 0);
   const float *w = bench.trainer.weights;
   CU_ASSERT_DOUBLE_EQUAL((double)loss, 0.5 * ((1 + 1) / 2.0 + (4 + 0) / 2.0), 1e-6);
-  CU_ASSERT_DOUBLE_EQUAL((double)w[0], 1 - 0.5 * (0 + 0.1 * 1), 1e-6); /* decay only where the weight says so */
+  CU_ASSERT_DOUBLE_EQUAL((double)w[0], 1 - 0.5 * (0 + 0.1 * 1),
+                         1e-6); /* decay only where the weight says so */
   CU_ASSERT_DOUBLE_EQUAL((double)w[1], 2 - 0.5 * 1, 1e-6);
   CU_ASSERT_EQUAL(w[2], 3);
   CU_ASSERT_EQUAL(w[3], 5);
@@ -285,7 +311,8 @@ static void steps_touch_what_is_trained(void) {
 
 static void accumulated_batches_are_one_large_batch(void) {
   cnn_network network = parabola_net();
-  cnn_recipe recipe = {.optimizer = CNN_ADAM, .rate = 0.1, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .epochs = 1};
+  cnn_recipe recipe = {
+      .optimizer = CNN_ADAM, .rate = 0.1, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .epochs = 1};
   static const float x[] = {0.5f, 2, -1, 4, 0.25f};
   Bench whole, parts;
   place(&whole, &network, &recipe, false);
@@ -297,7 +324,8 @@ static void accumulated_batches_are_one_large_batch(void) {
     feed(&parts, x + 3, 2);
     cnn_trainer_update(&parts.trainer, 0.1);
   }
-  for (int i = 0; i < 3; i++) CU_ASSERT_DOUBLE_EQUAL((double)whole.trainer.weights[i], (double)parts.trainer.weights[i], 1e-6);
+  for (int i = 0; i < 3; i++)
+    CU_ASSERT_DOUBLE_EQUAL((double)whole.trainer.weights[i], (double)parts.trainer.weights[i], 1e-6);
   CU_ASSERT_EQUAL(parts.trainer.steps, 3);
   CU_ASSERT_EQUAL(parts.trainer.batches, 6);
   CU_ASSERT_EQUAL(parts.trainer.weights[3], 10);

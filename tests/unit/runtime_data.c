@@ -1,4 +1,5 @@
-/* runtime_data.c: data sets of every kind, made here as files; their parts, samples and targets; what `predict` reads and writes. */
+/* runtime_data.c: data sets of every kind, made here as files; their parts, samples and targets; what
+ * `predict` reads and writes. */
 // SPDX-License-Identifier: Apache-2.0
 #define _XOPEN_SOURCE 700
 #include <CUnit/CUnit.h>
@@ -13,7 +14,11 @@
 
 /* ---- a net with one input and one output, as the tests change it ---- */
 
-typedef struct Net { cnn_network network; cnn_port input[2], output[2]; cnn_recipe recipe; } Net;
+typedef struct Net {
+  cnn_network network;
+  cnn_port input[2], output[2];
+  cnn_recipe recipe;
+} Net;
 
 static cnn_port port_of(const char *name, cnn_type type, int32_t h, int32_t w, int32_t c) {
   cnn_port port = {.name = name, .type = type, .rank = 3, .dim = {h, w, c}, .size = (int64_t)h * w * c};
@@ -21,19 +26,37 @@ static cnn_port port_of(const char *name, cnn_type type, int32_t h, int32_t w, i
 }
 
 static cnn_port classes_of(const char *name, int32_t n) {
-  cnn_port port = {.name = name, .rank = 1, .dim = {n}, .size = n, .target = CNN_TARGET_CLASS, .target_size = 1, .scores = CNN_SCORES_PROBABILITY,
+  cnn_port port = {.name = name,
+                   .rank = 1,
+                   .dim = {n},
+                   .size = n,
+                   .target = CNN_TARGET_CLASS,
+                   .target_size = 1,
+                   .scores = CNN_SCORES_PROBABILITY,
                    .loss = "cross_entropy"};
   return port;
 }
 
 static cnn_port values_of(const char *name, int32_t n, cnn_scores scores) {
-  cnn_port port = {.name = name, .rank = 1, .dim = {n}, .size = n, .target = CNN_TARGET_VALUES, .target_size = n, .scores = scores, .loss = "mse"};
+  cnn_port port = {.name = name,
+                   .rank = 1,
+                   .dim = {n},
+                   .size = n,
+                   .target = CNN_TARGET_VALUES,
+                   .target_size = n,
+                   .scores = scores,
+                   .loss = "mse"};
   return port;
 }
 
 static void net_make_one(Net *net, cnn_port input, cnn_port output) {
   *net = (Net){.input = {input}, .output = {output}, .recipe = {.seed = 3}};
-  net->network = (cnn_network){.name = "net", .inputs = 1, .outputs = 1, .input = net->input, .output = net->output, .recipe = &net->recipe};
+  net->network = (cnn_network){.name = "net",
+                               .inputs = 1,
+                               .outputs = 1,
+                               .input = net->input,
+                               .output = net->output,
+                               .recipe = &net->recipe};
 }
 
 static cnn_data *open_set(const Net *net, const char *path, double val, int64_t limit) {
@@ -90,18 +113,23 @@ static void idx_files_are_read(void) {
   scratch_bytes("idx/train-images-idx3-ubyte", bytes, idx_images(bytes, SAMPLES));
   scratch_bytes("idx/train-labels.idx1-ubyte", bytes, idx_labels(bytes, SAMPLES));
   cnn_data *data = open_set(&net, scratch("idx"), 0.1, 0);
-  CU_ASSERT_STRING_EQUAL(cnn_data_describe(data), "IDX files: 27 training, 3 validation and 0 test samples, 3 classes");
+  CU_ASSERT_STRING_EQUAL(cnn_data_describe(data),
+                         "IDX files: 27 training, 3 validation and 0 test samples, 3 classes");
   CU_ASSERT_FALSE(cnn_data_has_test(data));
-  CU_ASSERT_EQUAL(cnn_data_count(data, CNN_PART_TEST), SAMPLES); /* without a test part eval reads everything */
+  CU_ASSERT_EQUAL(cnn_data_count(data, CNN_PART_TEST),
+                  SAMPLES); /* without a test part eval reads everything */
   bool seen[SAMPLES] = {false};
   for (int p = 0; p < 2; p++)
     for (int64_t i = 0; i < cnn_data_count(data, (cnn_part)p); i++) {
       uint8_t pixel[SIDE * SIDE];
       int32_t label;
-      CU_ASSERT_EQUAL_FATAL(cnn_data_sample(data, (cnn_part)p, i, (void *[]){pixel}, (void *[]){&label}).code, CNN_OK);
+      CU_ASSERT_EQUAL_FATAL(cnn_data_sample(data, (cnn_part)p, i, (void *[]){pixel}, (void *[]){&label}).code,
+                            CNN_OK);
       CU_ASSERT_EQUAL(label, label_of(data, (cnn_part)p, i));
       for (int s = 0; s < SAMPLES; s++) /* which sample was it? each must come once */
-        if (pixel[0] == (unsigned char)(s * SIDE * SIDE * 3) && pixel[1] == (unsigned char)(s * SIDE * SIDE * 3 + 3) && label == s % 3) seen[s] = !seen[s];
+        if (pixel[0] == (unsigned char)(s * SIDE * SIDE * 3) &&
+            pixel[1] == (unsigned char)(s * SIDE * SIDE * 3 + 3) && label == s % 3)
+          seen[s] = !seen[s];
     }
   int found = 0;
   for (int s = 0; s < SAMPLES; s++) found += seen[s];
@@ -110,7 +138,8 @@ static void idx_files_are_read(void) {
   cnn_data_close(data);
   data = open_set(&net, scratch("idx"), 0, 5);
   CU_ASSERT(cnn_data_count(data, CNN_PART_TRAIN) == 5 && cnn_data_count(data, CNN_PART_VAL) == 0);
-  for (int i = 0; i < 5; i++) CU_ASSERT_EQUAL(label_of(data, CNN_PART_TRAIN, i), i % 3); /* the first ones, in their order */
+  for (int i = 0; i < 5; i++)
+    CU_ASSERT_EQUAL(label_of(data, CNN_PART_TRAIN, i), i % 3); /* the first ones, in their order */
   cnn_data_close(data);
 }
 
@@ -123,14 +152,16 @@ static void idx_may_be_packed_and_fit_other_inputs(void) {
   gz_write(scratch("gz/t10k-images-idx3-ubyte.gz"), bytes, idx_images(bytes, 7));
   gz_write(scratch("gz/t10k-labels-idx1-ubyte.gz"), bytes, idx_labels(bytes, 7));
   cnn_data *data = open_set(&net, scratch("gz"), 0.5, 0);
-  CU_ASSERT_STRING_EQUAL(cnn_data_describe(data), "IDX files: 15 training, 15 validation and 7 test samples, 3 classes");
+  CU_ASSERT_STRING_EQUAL(cnn_data_describe(data),
+                         "IDX files: 15 training, 15 validation and 7 test samples, 3 classes");
   float pixel[4 * SIDE * SIDE * 3];
   CU_ASSERT_EQUAL(cnn_data_sample(data, CNN_PART_TEST, 1, (void *[]){pixel}, NULL).code, CNN_OK);
   CU_ASSERT(pixel[0] == 48 && pixel[1] == 48 && pixel[2] == 48); /* the corner keeps its grey */
   cnn_data_close(data);
   size_t n = idx_images(bytes, 7);
   gz_write(scratch("gz/t10k-images-idx3-ubyte.gz"), bytes, n - 1);
-  refuse(&net, scratch("gz"), CNN_BAD_FORMAT, "t10k-images-idx3-ubyte.gz: is cut off: [7, 4, 4] needs 112 bytes behind the header, there are 111");
+  refuse(&net, scratch("gz"), CNN_BAD_FORMAT,
+         "t10k-images-idx3-ubyte.gz: is cut off: [7, 4, 4] needs 112 bytes behind the header, there are 111");
   gz_write(scratch("gz/t10k-images-idx3-ubyte.gz"), bytes, n + 1);
   refuse(&net, scratch("gz"), CNN_BAD_FORMAT, "has bytes left over");
   bytes[2] = 7;
@@ -169,13 +200,16 @@ static void cifar_is_read(void) {
   scratch_bytes("cifar/cifar-10-batches-bin/test_batch.bin", records + 3073, 3073);
   scratch_text("cifar/cifar-10-batches-bin/batches.meta.txt", "airplane\r\nautomobile\nbird");
   cnn_data *data = open_set(&net, scratch("cifar"), 0, 0);
-  CU_ASSERT(cnn_data_count(data, CNN_PART_TRAIN) == 4 && cnn_data_count(data, CNN_PART_TEST) == 1 && cnn_data_classes(data) == 10);
+  CU_ASSERT(cnn_data_count(data, CNN_PART_TRAIN) == 4 && cnn_data_count(data, CNN_PART_TEST) == 1 &&
+            cnn_data_classes(data) == 10);
   CU_ASSERT_STRING_EQUAL(cnn_data_class(data, 0), "airplane");
   CU_ASSERT_PTR_NULL(cnn_data_class(data, 9));
-  CU_ASSERT(label_of(data, CNN_PART_TRAIN, 2) == 9 && label_of(data, CNN_PART_TRAIN, 3) == 7 && label_of(data, CNN_PART_TEST, 0) == 8);
+  CU_ASSERT(label_of(data, CNN_PART_TRAIN, 2) == 9 && label_of(data, CNN_PART_TRAIN, 3) == 7 &&
+            label_of(data, CNN_PART_TEST, 0) == 8);
   int8_t pixel[3072];
   int32_t label;
-  CU_ASSERT_EQUAL(cnn_data_sample(data, CNN_PART_TRAIN, 3, (void *[]){pixel}, (void *[]){&label}).code, CNN_OK);
+  CU_ASSERT_EQUAL(cnn_data_sample(data, CNN_PART_TRAIN, 3, (void *[]){pixel}, (void *[]){&label}).code,
+                  CNN_OK);
   CU_ASSERT_EQUAL(label, 7);
   for (int i = 0; i < 3072; i++) CU_ASSERT_EQUAL(pixel[i], i % 3 * 50 + i / 3 % 32 - 128);
   cnn_data_close(data);
@@ -214,13 +248,15 @@ static void folders_are_read(void) {
   CU_ASSERT_PTR_NOT_NULL(strstr(cnn_data_notes(data), "the validation part has no picture of cat, dog\n"));
   CU_ASSERT_PTR_NOT_NULL(strstr(cnn_data_notes(data), "skipped 1 file that is no picture (first: "));
   CU_ASSERT_EQUAL(cnn_data_shared(data), 0);
-  CU_ASSERT_STRING_EQUAL(cnn_data_describe(data), "folders of pictures: 4 training, 1 validation and 1 test samples, 3 classes");
+  CU_ASSERT_STRING_EQUAL(cnn_data_describe(data),
+                         "folders of pictures: 4 training, 1 validation and 1 test samples, 3 classes");
   CU_ASSERT_STRING_EQUAL(cnn_data_class(data, 1), "dog");
   static const int32_t labels[] = {0, 1, 2, 1}, values[] = {30, 10, 40, 20}; /* classes take turns */
   for (int i = 0; i < 4; i++) {
     uint8_t pixel[16];
     int32_t label;
-    CU_ASSERT_EQUAL(cnn_data_sample(data, CNN_PART_TRAIN, i, (void *[]){pixel}, (void *[]){&label}).code, CNN_OK);
+    CU_ASSERT_EQUAL(cnn_data_sample(data, CNN_PART_TRAIN, i, (void *[]){pixel}, (void *[]){&label}).code,
+                    CNN_OK);
     CU_ASSERT(label == labels[i] && pixel[0] == values[i] && pixel[15] == values[i]);
   }
   cnn_data_close(data);
@@ -229,7 +265,8 @@ static void folders_are_read(void) {
   net.network.labels = 4;
   net.network.label = names;
   data = open_set(&net, scratch("folders"), 0, 0);
-  CU_ASSERT(label_of(data, CNN_PART_TRAIN, 0) == 1 && label_of(data, CNN_PART_TRAIN, 1) == 2 && cnn_data_classes(data) == 4);
+  CU_ASSERT(label_of(data, CNN_PART_TRAIN, 0) == 1 && label_of(data, CNN_PART_TRAIN, 1) == 2 &&
+            cnn_data_classes(data) == 4);
   cnn_data_close(data);
   net.network.labels = 0;
   data = open_set(&net, scratch("folders/train"), 0, 0); /* classes alone */
@@ -239,10 +276,12 @@ static void folders_are_read(void) {
   cnn_data_options two = {.keep = 40}; /* of 16 bytes each */
   CU_ASSERT_EQUAL_FATAL(cnn_data_open(&kept, scratch("folders"), &net.network, &two).code, CNN_OK);
   uint8_t pixel[16];
-  for (int i = 0; i < 4; i++) CU_ASSERT_EQUAL(cnn_data_sample(kept, CNN_PART_TRAIN, i, (void *[]){pixel}, NULL).code, CNN_OK);
+  for (int i = 0; i < 4; i++)
+    CU_ASSERT_EQUAL(cnn_data_sample(kept, CNN_PART_TRAIN, i, (void *[]){pixel}, NULL).code, CNN_OK);
   scratch_text("folders/train/dog/a.png", "\x89PNG\r\n\x1a\n and no more");
   scratch_text("folders/train/owl/d.png", "\x89PNG\r\n\x1a\n and no more");
-  CU_ASSERT_EQUAL(cnn_data_sample(kept, CNN_PART_TRAIN, 1, (void *[]){pixel}, NULL).code, CNN_OK); /* not read again */
+  CU_ASSERT_EQUAL(cnn_data_sample(kept, CNN_PART_TRAIN, 1, (void *[]){pixel}, NULL).code,
+                  CNN_OK); /* not read again */
   CU_ASSERT(pixel[0] == 10 && pixel[15] == 10);
   CU_ASSERT_EQUAL(cnn_data_sample(kept, CNN_PART_TRAIN, 2, (void *[]){pixel}, NULL).code, CNN_BAD_FORMAT);
   CU_ASSERT_EQUAL(cnn_data_sample(kept, CNN_PART_TRAIN, 3, (void *[]){pixel}, NULL).code, CNN_OK);
@@ -323,7 +362,8 @@ static void what_is_no_set_is_said(void) {
 
 /* ---- arrays ---- */
 
-static cnn_tensor tensor_of(const char *name, cnn_dtype dtype, const void *data, int32_t rank, int64_t a, int64_t b, int64_t c, int64_t d) {
+static cnn_tensor tensor_of(const char *name, cnn_dtype dtype, const void *data, int32_t rank, int64_t a,
+                            int64_t b, int64_t c, int64_t d) {
   cnn_tensor tensor = {.name = name, .dtype = dtype, .rank = rank, .dim = {a, b, c, d}, .data = data};
   cnn_tensor_measure(&tensor);
   return tensor;
@@ -338,37 +378,49 @@ static const char *npz_write(const char *name, const cnn_tensor *tensor, int32_t
 static void arrays_are_read(void) {
   static const float x[12] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
   static const int32_t y[3] = {2, 0, 1};
-  cnn_tensor set[6] = {tensor_of("x", CNN_DTYPE_F32, x, 3, 3, 2, 2, 0), tensor_of("y", CNN_DTYPE_I32, y, 1, 3, 0, 0, 0),
-                       tensor_of("x_val", CNN_DTYPE_F32, x, 4, 1, 2, 2, 1), tensor_of("y_val", CNN_DTYPE_I32, y, 2, 1, 1, 0, 0),
-                       tensor_of("x_test", CNN_DTYPE_F32, x, 2, 2, 4, 0, 0), tensor_of("y_test", CNN_DTYPE_I32, y, 1, 2, 0, 0, 0)};
+  cnn_tensor set[6] = {tensor_of("x", CNN_DTYPE_F32, x, 3, 3, 2, 2, 0),
+                       tensor_of("y", CNN_DTYPE_I32, y, 1, 3, 0, 0, 0),
+                       tensor_of("x_val", CNN_DTYPE_F32, x, 4, 1, 2, 2, 1),
+                       tensor_of("y_val", CNN_DTYPE_I32, y, 2, 1, 1, 0, 0),
+                       tensor_of("x_test", CNN_DTYPE_F32, x, 2, 2, 4, 0, 0),
+                       tensor_of("y_test", CNN_DTYPE_I32, y, 1, 2, 0, 0, 0)};
   static const cnn_type types[] = {CNN_F32, CNN_U8, CNN_I8};
   for (int t = 0; t < 3; t++) {
     Net net;
     net_make_one(&net, port_of("image", types[t], 2, 2, 1), classes_of("output", 3));
     cnn_data *data = open_set(&net, npz_write("a.npz", set, 6), 0.1, 0);
-    CU_ASSERT_STRING_EQUAL(cnn_data_describe(data), "arrays: 3 training, 1 validation and 2 test samples, 3 classes");
+    CU_ASSERT_STRING_EQUAL(cnn_data_describe(data),
+                           "arrays: 3 training, 1 validation and 2 test samples, 3 classes");
     for (int i = 0; i < 3; i++) {
       float f[4];
       uint8_t b[4];
       int32_t label;
-      CU_ASSERT_EQUAL(cnn_data_sample(data, CNN_PART_TRAIN, i, (void *[]){types[t] == CNN_F32 ? (void *)f : b}, (void *[]){&label}).code, CNN_OK);
+      CU_ASSERT_EQUAL(cnn_data_sample(data, CNN_PART_TRAIN, i,
+                                      (void *[]){types[t] == CNN_F32 ? (void *)f : b}, (void *[]){&label})
+                          .code,
+                      CNN_OK);
       CU_ASSERT_EQUAL(label, y[i]);
       for (int k = 0; k < 4; k++) CU_ASSERT_EQUAL(types[t] == CNN_F32 ? f[k] : (float)b[k], x[4 * i + k]);
     }
     cnn_data_close(data);
     static const float outside[4] = {0, 1, 300, 3};
-    cnn_tensor bad[2] = {tensor_of("x", CNN_DTYPE_F32, outside, 3, 1, 2, 2, 0), tensor_of("y", CNN_DTYPE_I32, y + 1, 1, 1, 0, 0, 0)};
+    cnn_tensor bad[2] = {tensor_of("x", CNN_DTYPE_F32, outside, 3, 1, 2, 2, 0),
+                         tensor_of("y", CNN_DTYPE_I32, y + 1, 1, 1, 0, 0, 0)};
     data = open_set(&net, npz_write("bad.npz", bad, 2), 0, 0);
     float room[4];
-    CU_ASSERT_EQUAL(cnn_data_sample(data, CNN_PART_TRAIN, 0, (void *[]){room}, NULL).code, types[t] == CNN_F32 ? CNN_OK : CNN_MISMATCH);
+    CU_ASSERT_EQUAL(cnn_data_sample(data, CNN_PART_TRAIN, 0, (void *[]){room}, NULL).code,
+                    types[t] == CNN_F32 ? CNN_OK : CNN_MISMATCH);
     cnn_data_close(data);
   }
   Net net;
   net_make_one(&net, port_of("image", CNN_F32, 2, 3, 1), classes_of("output", 3));
-  refuse(&net, npz_write("a.npz", set, 6), CNN_MISMATCH, "\"x\": has the shape [3, 2, 2], but samples of \"image\" have [2, 3, 1]");
+  refuse(&net, npz_write("a.npz", set, 6), CNN_MISMATCH,
+         "\"x\": has the shape [3, 2, 2], but samples of \"image\" have [2, 3, 1]");
   net_make_one(&net, port_of("image", CNN_F32, 2, 2, 1), classes_of("output", 3));
-  refuse(&net, npz_write("b.npz", set, 1), CNN_MISMATCH, "has no targets \"y\" or \"output_target\"; it has x");
-  refuse(&net, npz_write("b.npz", set + 1, 1), CNN_MISMATCH, "has no inputs: neither \"x\" nor \"image\"; it has y");
+  refuse(&net, npz_write("b.npz", set, 1), CNN_MISMATCH,
+         "has no targets \"y\" or \"output_target\"; it has x");
+  refuse(&net, npz_write("b.npz", set + 1, 1), CNN_MISMATCH,
+         "has no inputs: neither \"x\" nor \"image\"; it has y");
   net.recipe.target_is_input = 1;
   cnn_data *data = open_set(&net, npz_write("b.npz", set, 1), 0, 0); /* no targets are wanted */
   cnn_data_close(data);
@@ -381,18 +433,29 @@ static void several_inputs_and_targets_go_by_name(void) {
   Net net;
   net_make_one(&net, port_of("left", CNN_F32, 2, 1, 1), values_of("size", 3, CNN_SCORES_NONE));
   net.input[1] = port_of("right", CNN_U8, 1, 1, 3);
-  net.output[1] = (cnn_port){.name = "pixels", .rank = 3, .dim = {2, 2, 2}, .size = 8, .target = CNN_TARGET_CLASS, .target_size = 4, .scores = CNN_SCORES_LOGIT};
+  net.output[1] = (cnn_port){.name = "pixels",
+                             .rank = 3,
+                             .dim = {2, 2, 2},
+                             .size = 8,
+                             .target = CNN_TARGET_CLASS,
+                             .target_size = 4,
+                             .scores = CNN_SCORES_LOGIT};
   net.network.inputs = net.network.outputs = 2;
-  cnn_tensor set[4] = {tensor_of("left", CNN_DTYPE_F32, left, 2, 2, 2, 0, 0), tensor_of("right", CNN_DTYPE_U8, right, 2, 2, 3, 0, 0),
-                       tensor_of("size_target", CNN_DTYPE_F32, values, 2, 2, 3, 0, 0), tensor_of("pixels_target", CNN_DTYPE_I8, mask, 3, 2, 2, 2, 0)};
+  cnn_tensor set[4] = {tensor_of("left", CNN_DTYPE_F32, left, 2, 2, 2, 0, 0),
+                       tensor_of("right", CNN_DTYPE_U8, right, 2, 2, 3, 0, 0),
+                       tensor_of("size_target", CNN_DTYPE_F32, values, 2, 2, 3, 0, 0),
+                       tensor_of("pixels_target", CNN_DTYPE_I8, mask, 3, 2, 2, 2, 0)};
   cnn_data *data = open_set(&net, npz_write("several.npz", set, 4), 0, 0);
   float l[2], size[3];
   uint8_t r[3];
   int32_t pixels[4], label;
-  CU_ASSERT_EQUAL(cnn_data_sample(data, CNN_PART_TRAIN, 1, (void *[]){l, r}, (void *[]){size, pixels}).code, CNN_OK);
-  CU_ASSERT(l[0] == 3 && l[1] == 4 && r[0] == 6 && r[2] == 4 && size[0] == 3.5f && size[2] == 5.5f && pixels[0] == 1 && pixels[3] == 0);
+  CU_ASSERT_EQUAL(cnn_data_sample(data, CNN_PART_TRAIN, 1, (void *[]){l, r}, (void *[]){size, pixels}).code,
+                  CNN_OK);
+  CU_ASSERT(l[0] == 3 && l[1] == 4 && r[0] == 6 && r[2] == 4 && size[0] == 3.5f && size[2] == 5.5f &&
+            pixels[0] == 1 && pixels[3] == 0);
   CU_ASSERT_FALSE(cnn_data_label(data, CNN_PART_TRAIN, 0, &label));
-  CU_ASSERT_EQUAL(cnn_data_sample(data, CNN_PART_TRAIN, 0, (void *[]){l, r}, (void *[]){NULL, pixels}).code, CNN_OK);
+  CU_ASSERT_EQUAL(cnn_data_sample(data, CNN_PART_TRAIN, 0, (void *[]){l, r}, (void *[]){NULL, pixels}).code,
+                  CNN_OK);
   CU_ASSERT_EQUAL(pixels[2], -1);
   cnn_data_close(data);
   refuse(&net, npz_write("several.npz", set, 3), CNN_MISMATCH, "pixels_target");
@@ -403,12 +466,15 @@ static void several_inputs_and_targets_go_by_name(void) {
 static void labels_become_the_targets_that_outputs_want(void) {
   static const float x[3] = {0};
   static const uint8_t y[3] = {1, 0, 1};
-  cnn_tensor set[2] = {tensor_of("x", CNN_DTYPE_F32, x, 2, 3, 1, 0, 0), tensor_of("y", CNN_DTYPE_U8, y, 1, 3, 0, 0, 0)};
+  cnn_tensor set[2] = {tensor_of("x", CNN_DTYPE_F32, x, 2, 3, 1, 0, 0),
+                       tensor_of("y", CNN_DTYPE_U8, y, 1, 3, 0, 0, 0)};
   float input, target[4];
   Net net;
-  net_make_one(&net, port_of("x", CNN_F32, 1, 1, 1), values_of("output", 1, CNN_SCORES_BINARY)); /* one sigmoid: 0 or 1 */
+  net_make_one(&net, port_of("x", CNN_F32, 1, 1, 1),
+               values_of("output", 1, CNN_SCORES_BINARY)); /* one sigmoid: 0 or 1 */
   cnn_data *data = open_set(&net, npz_write("l.npz", set, 2), 0, 0);
-  CU_ASSERT(cnn_data_sample(data, CNN_PART_TRAIN, 2, (void *[]){&input}, (void *[]){target}).code == CNN_OK && target[0] == 1);
+  CU_ASSERT(cnn_data_sample(data, CNN_PART_TRAIN, 2, (void *[]){&input}, (void *[]){target}).code == CNN_OK &&
+            target[0] == 1);
   CU_ASSERT(cnn_data_classes(data) == 2 && label_of(data, CNN_PART_TRAIN, 1) == 0);
   cnn_data_close(data);
   net.output[0] = values_of("output", 4, CNN_SCORES_BINARY); /* several: one of them is 1 */
@@ -420,18 +486,21 @@ static void labels_become_the_targets_that_outputs_want(void) {
   static const int32_t large[3] = {70000, -5, 2};
   set[1] = tensor_of("y", CNN_DTYPE_I32, large, 1, 3, 0, 0, 0);
   data = open_set(&net, npz_write("l.npz", set, 2), 0, 0);
-  CU_ASSERT(cnn_data_sample(data, CNN_PART_TRAIN, 0, (void *[]){&input}, (void *[]){target}).code == CNN_OK && target[0] == 70000);
+  CU_ASSERT(cnn_data_sample(data, CNN_PART_TRAIN, 0, (void *[]){&input}, (void *[]){target}).code == CNN_OK &&
+            target[0] == 70000);
   CU_ASSERT_EQUAL(cnn_data_classes(data), 0);
   cnn_data_close(data);
   net.output[0] = values_of("output", 1, CNN_SCORES_BINARY);
   refuse(&net, npz_write("l.npz", set, 2), CNN_MISMATCH, "label 0 is 70000");
-  net.output[0] = classes_of("output", 3); /* a net without losses, but with scores: eval still wants classes */
+  net.output[0] =
+      classes_of("output", 3); /* a net without losses, but with scores: eval still wants classes */
   net.output[0].target = CNN_TARGET_NONE;
   net.network.recipe = NULL;
   set[1] = tensor_of("y", CNN_DTYPE_U8, y, 1, 3, 0, 0, 0);
   data = open_set(&net, npz_write("l.npz", set, 2), 0, 0);
   int32_t class;
-  CU_ASSERT(cnn_data_sample(data, CNN_PART_TEST, 2, (void *[]){&input}, (void *[]){&class}).code == CNN_OK && class == 1);
+  CU_ASSERT(cnn_data_sample(data, CNN_PART_TEST, 2, (void *[]){&input}, (void *[]){&class}).code == CNN_OK &&
+            class == 1);
   cnn_data_close(data);
 }
 
@@ -442,8 +511,10 @@ static void the_split_is_seeded_and_exact(void) {
   net_make_one(&net, port_of("x", CNN_U8, 2, 2, 1), classes_of("output", 10));
   net_make_one(&other, port_of("x", CNN_U8, 2, 2, 1), classes_of("output", 10));
   other.recipe.seed = 4;
-  cnn_data *a = open_set(&net, "synthetic", 0.1, 0), *b = open_set(&net, "synthetic", 0.1, 0), *c = open_set(&other, "synthetic", 0.1, 0);
-  CU_ASSERT(cnn_data_count(a, CNN_PART_TRAIN) == 900 && cnn_data_count(a, CNN_PART_VAL) == 100 && cnn_data_count(a, CNN_PART_TEST) == 200);
+  cnn_data *a = open_set(&net, "synthetic", 0.1, 0), *b = open_set(&net, "synthetic", 0.1, 0),
+           *c = open_set(&other, "synthetic", 0.1, 0);
+  CU_ASSERT(cnn_data_count(a, CNN_PART_TRAIN) == 900 && cnn_data_count(a, CNN_PART_VAL) == 100 &&
+            cnn_data_count(a, CNN_PART_TEST) == 200);
   int same = 0, differing = 0;
   for (int64_t i = 0; i < 100; i++) {
     uint8_t one[4], two[4], three[4];
@@ -469,7 +540,8 @@ static void the_split_is_seeded_and_exact(void) {
 
 enum { CLASSES = 7, PLACES = 12 * 12 * 2 };
 
-/* The class whose training samples' mean is nearest. If that is right for most test samples, a net can learn them. */
+/* The class whose training samples' mean is nearest. If that is right for most test samples, a net can learn
+ * them. */
 static double nearest_mean(const cnn_data *data) {
   static double mean[CLASSES][PLACES];
   double number[CLASSES] = {0};
@@ -478,7 +550,8 @@ static double nearest_mean(const cnn_data *data) {
   int right = 0;
   memset(mean, 0, sizeof mean);
   for (int64_t i = 0; i < cnn_data_count(data, CNN_PART_TRAIN); i++) {
-    CU_ASSERT_EQUAL_FATAL(cnn_data_sample(data, CNN_PART_TRAIN, i, (void *[]){pixel}, (void *[]){&label}).code, CNN_OK);
+    CU_ASSERT_EQUAL_FATAL(
+        cnn_data_sample(data, CNN_PART_TRAIN, i, (void *[]){pixel}, (void *[]){&label}).code, CNN_OK);
     number[label]++;
     for (int p = 0; p < PLACES; p++) mean[label][p] += pixel[p];
   }
@@ -488,8 +561,12 @@ static double nearest_mean(const cnn_data *data) {
     cnn_data_sample(data, CNN_PART_TEST, i, (void *[]){pixel}, (void *[]){&label});
     for (int c = 0; c < CLASSES; c++) {
       double sum = 0;
-      for (int p = 0; p < PLACES; p++) sum += (pixel[p] - mean[c][p] / number[c]) * (pixel[p] - mean[c][p] / number[c]);
-      if (sum < least) least = sum, best = c;
+      for (int p = 0; p < PLACES; p++)
+        sum += (pixel[p] - mean[c][p] / number[c]) * (pixel[p] - mean[c][p] / number[c]);
+      if (sum < least) {
+        least = sum;
+        best = c;
+      }
     }
     right += best == label;
   }
@@ -516,7 +593,13 @@ static void synthetic_serves_every_kind_of_target(void) {
   for (int i = 0; i < 16; i++) CU_ASSERT(x[i] >= -1 && x[i] <= 1);
   CU_ASSERT_FALSE(cnn_data_label(data, CNN_PART_TRAIN, 0, &label));
   cnn_data_close(data);
-  net.output[0] = (cnn_port){.name = "output", .rank = 3, .dim = {4, 4, 5}, .size = 80, .target = CNN_TARGET_CLASS, .target_size = 16, .scores = CNN_SCORES_LOGIT};
+  net.output[0] = (cnn_port){.name = "output",
+                             .rank = 3,
+                             .dim = {4, 4, 5},
+                             .size = 80,
+                             .target = CNN_TARGET_CLASS,
+                             .target_size = 16,
+                             .scores = CNN_SCORES_LOGIT};
   data = open_set(&net, "synthetic", 0.1, 0);
   int seen[5] = {0};
   for (int64_t s = 0; s < 50; s++) {
@@ -538,7 +621,8 @@ static void synthetic_serves_every_kind_of_target(void) {
   }
   CU_ASSERT_EQUAL(ones, 50);
   cnn_data_close(data);
-  cnn_layer normalize = {.name = "normalize1", .op = "normalize"}; /* a program that scales pictures gets pictures */
+  cnn_layer normalize = {.name = "normalize1",
+                         .op = "normalize"}; /* a program that scales pictures gets pictures */
   net.network.layers = 1;
   net.network.layer = &normalize;
   net.recipe.target_is_input = 1;
@@ -553,7 +637,8 @@ static void synthetic_serves_every_kind_of_target(void) {
 /* ---- predict ---- */
 
 static void inputs_are_pictures_or_arrays(void) {
-  static const uint8_t x[24] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24};
+  static const uint8_t x[24] = {1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12,
+                                13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24};
   Net net;
   net_make_one(&net, port_of("image", CNN_U8, 2, 2, 3), classes_of("output", 3));
   uint8_t pixel[12];
@@ -566,17 +651,22 @@ static void inputs_are_pictures_or_arrays(void) {
   CU_ASSERT_EQUAL(cnn_inputs_sample(inputs, 1, (void *[]){pixel}).code, CNN_BAD_ARGUMENT);
   cnn_inputs_close(inputs);
   for (int batch = 0; batch < 2; batch++) {
-    cnn_tensor tensor = batch ? tensor_of("", CNN_DTYPE_U8, x, 4, 2, 2, 2, 3) : tensor_of("", CNN_DTYPE_U8, x, 3, 2, 2, 3, 0);
+    cnn_tensor tensor =
+        batch ? tensor_of("", CNN_DTYPE_U8, x, 4, 2, 2, 2, 3) : tensor_of("", CNN_DTYPE_U8, x, 3, 2, 2, 3, 0);
     CU_ASSERT_EQUAL(cnn_npy_write(scratch("p.npy"), &tensor).code, CNN_OK);
-    CU_ASSERT_EQUAL_FATAL(cnn_inputs_open(&inputs, scratch("p.npy"), &net.network, CNN_FIT_STRETCH).code, CNN_OK);
+    CU_ASSERT_EQUAL_FATAL(cnn_inputs_open(&inputs, scratch("p.npy"), &net.network, CNN_FIT_STRETCH).code,
+                          CNN_OK);
     CU_ASSERT(cnn_inputs_count(inputs) == 1 + batch && cnn_inputs_batched(inputs) == (batch == 1));
-    CU_ASSERT(cnn_inputs_sample(inputs, batch, (void *[]){pixel}).code == CNN_OK && memcmp(pixel, x + 12 * batch, 12) == 0);
+    CU_ASSERT(cnn_inputs_sample(inputs, batch, (void *[]){pixel}).code == CNN_OK &&
+              memcmp(pixel, x + 12 * batch, 12) == 0);
     cnn_inputs_close(inputs);
   }
   net.input[0].chw = 1; /* such a net may be given planes */
   cnn_tensor planes = tensor_of("image", CNN_DTYPE_U8, x, 4, 2, 3, 2, 2);
-  CU_ASSERT_EQUAL_FATAL(cnn_inputs_open(&inputs, npz_write("p.npz", &planes, 1), &net.network, CNN_FIT_STRETCH).code, CNN_OK);
-  CU_ASSERT(cnn_inputs_sample(inputs, 1, (void *[]){pixel}).code == CNN_OK && pixel[0] == 13 && pixel[1] == 17 && pixel[2] == 21 && pixel[3] == 14);
+  CU_ASSERT_EQUAL_FATAL(
+      cnn_inputs_open(&inputs, npz_write("p.npz", &planes, 1), &net.network, CNN_FIT_STRETCH).code, CNN_OK);
+  CU_ASSERT(cnn_inputs_sample(inputs, 1, (void *[]){pixel}).code == CNN_OK && pixel[0] == 13 &&
+            pixel[1] == 17 && pixel[2] == 21 && pixel[3] == 14);
   uint8_t arranged[12];
   cnn_port_arrange(&net.input[0], pixel, arranged);
   CU_ASSERT_EQUAL(memcmp(arranged, x + 12, 12), 0);
@@ -584,8 +674,10 @@ static void inputs_are_pictures_or_arrays(void) {
   net.input[0].chw = 0;
   cnn_status status = cnn_inputs_open(&inputs, scratch("p.npz"), &net.network, CNN_FIT_STRETCH);
   CU_ASSERT(status.code == CNN_MISMATCH && strstr(status.message, "[2, 3, 2, 2]"));
-  CU_ASSERT_EQUAL(cnn_inputs_open(&inputs, scratch_text("p.txt", "no"), &net.network, CNN_FIT_STRETCH).code, CNN_BAD_FORMAT);
-  CU_ASSERT_EQUAL(cnn_inputs_open(&inputs, scratch("p.none"), &net.network, CNN_FIT_STRETCH).code, CNN_BAD_FILE);
+  CU_ASSERT_EQUAL(cnn_inputs_open(&inputs, scratch_text("p.txt", "no"), &net.network, CNN_FIT_STRETCH).code,
+                  CNN_BAD_FORMAT);
+  CU_ASSERT_EQUAL(cnn_inputs_open(&inputs, scratch("p.none"), &net.network, CNN_FIT_STRETCH).code,
+                  CNN_BAD_FILE);
 }
 
 static void outputs_are_written_as_arrays(void) {
@@ -595,39 +687,43 @@ static void outputs_are_written_as_arrays(void) {
   net.output[1] = port_of("b", CNN_F32, 1, 2, 1);
   cnn_archive archive;
   char shape[40];
-  CU_ASSERT_EQUAL(cnn_outputs_write(scratch("o.npy"), &net.network, 2, true, (const float *[]){one}).code, CNN_OK);
+  CU_ASSERT_EQUAL(cnn_outputs_write(scratch("o.npy"), &net.network, 2, true, (const float *[]){one}).code,
+                  CNN_OK);
   CU_ASSERT_EQUAL_FATAL(cnn_archive_open(&archive, scratch("o.npy")).code, CNN_OK);
   CU_ASSERT_STRING_EQUAL(cnn_tensor_shape(archive.tensor, shape, sizeof shape), "[2, 3]");
   CU_ASSERT_EQUAL(cnn_tensor_number(archive.tensor, 5), 6);
   cnn_archive_close(&archive);
-  CU_ASSERT_EQUAL(cnn_outputs_write(scratch("o.npy"), &net.network, 1, false, (const float *[]){one}).code, CNN_OK);
+  CU_ASSERT_EQUAL(cnn_outputs_write(scratch("o.npy"), &net.network, 1, false, (const float *[]){one}).code,
+                  CNN_OK);
   CU_ASSERT_EQUAL_FATAL(cnn_archive_open(&archive, scratch("o.npy")).code, CNN_OK);
   CU_ASSERT_STRING_EQUAL(cnn_tensor_shape(archive.tensor, shape, sizeof shape), "[3]");
   cnn_archive_close(&archive);
   net.network.outputs = 2;
-  CU_ASSERT_EQUAL(cnn_outputs_write(scratch("o.npz"), &net.network, 2, true, (const float *[]){one, two}).code, CNN_OK);
+  CU_ASSERT_EQUAL(
+      cnn_outputs_write(scratch("o.npz"), &net.network, 2, true, (const float *[]){one, two}).code, CNN_OK);
   CU_ASSERT_EQUAL_FATAL(cnn_archive_open(&archive, scratch("o.npz")).code, CNN_OK);
-  CU_ASSERT_STRING_EQUAL(cnn_tensor_shape(cnn_archive_find(&archive, "b"), shape, sizeof shape), "[2, 1, 2, 1]");
+  CU_ASSERT_STRING_EQUAL(cnn_tensor_shape(cnn_archive_find(&archive, "b"), shape, sizeof shape),
+                         "[2, 1, 2, 1]");
   CU_ASSERT_EQUAL(cnn_tensor_number(cnn_archive_find(&archive, "b"), 3), 10);
   cnn_archive_close(&archive);
 }
 
 CU_TestInfo suite_data[] = {
-  {"IDX files are read", idx_files_are_read},
-  {"IDX may be packed and fit other inputs", idx_may_be_packed_and_fit_other_inputs},
-  {"labels are checked when opening", labels_are_checked_when_opening},
-  {"CIFAR is read", cifar_is_read},
-  {"folders are read", folders_are_read},
-  {"folders have the names of labels", folders_have_the_names_of_labels},
-  {"names in another order are refused", names_in_another_order_are_refused},
-  {"what is no set is said", what_is_no_set_is_said},
-  {"arrays are read", arrays_are_read},
-  {"several inputs and targets go by name", several_inputs_and_targets_go_by_name},
-  {"labels become the targets that outputs want", labels_become_the_targets_that_outputs_want},
-  {"the split is seeded and exact", the_split_is_seeded_and_exact},
-  {"synthetic classes can be learnt", synthetic_classes_can_be_learnt},
-  {"synthetic serves every kind of target", synthetic_serves_every_kind_of_target},
-  {"inputs are pictures or arrays", inputs_are_pictures_or_arrays},
-  {"outputs are written as arrays", outputs_are_written_as_arrays},
-  CU_TEST_INFO_NULL,
+    {"IDX files are read", idx_files_are_read},
+    {"IDX may be packed and fit other inputs", idx_may_be_packed_and_fit_other_inputs},
+    {"labels are checked when opening", labels_are_checked_when_opening},
+    {"CIFAR is read", cifar_is_read},
+    {"folders are read", folders_are_read},
+    {"folders have the names of labels", folders_have_the_names_of_labels},
+    {"names in another order are refused", names_in_another_order_are_refused},
+    {"what is no set is said", what_is_no_set_is_said},
+    {"arrays are read", arrays_are_read},
+    {"several inputs and targets go by name", several_inputs_and_targets_go_by_name},
+    {"labels become the targets that outputs want", labels_become_the_targets_that_outputs_want},
+    {"the split is seeded and exact", the_split_is_seeded_and_exact},
+    {"synthetic classes can be learnt", synthetic_classes_can_be_learnt},
+    {"synthetic serves every kind of target", synthetic_serves_every_kind_of_target},
+    {"inputs are pictures or arrays", inputs_are_pictures_or_arrays},
+    {"outputs are written as arrays", outputs_are_written_as_arrays},
+    CU_TEST_INFO_NULL,
 };

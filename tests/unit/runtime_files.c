@@ -1,5 +1,6 @@
-/* runtime_files.c: the runtime's files: arrays (.safetensors, .npy, .npz), weights by name and shape, pictures, and what hostile ones get. The files
- * in tests/golden/files were written by the reference implementations (make.py there). */
+/* runtime_files.c: the runtime's files: arrays (.safetensors, .npy, .npz), weights by name and shape,
+ * pictures, and what hostile ones get. The files in tests/golden/files were written by the reference
+ * implementations (make.py there). */
 // SPDX-License-Identifier: Apache-2.0
 #define _XOPEN_SOURCE 700
 #include <CUnit/CUnit.h>
@@ -34,7 +35,8 @@ static bool same_files(const char *a, const char *b) {
 
 /* ---- arrays ---- */
 
-static void expect_numbers(const cnn_archive *archive, const char *name, const char *type, int32_t rank, const double *numbers, int64_t n) {
+static void expect_numbers(const cnn_archive *archive, const char *name, const char *type, int32_t rank,
+                           const double *numbers, int64_t n) {
   const cnn_tensor *tensor = cnn_archive_find(archive, name);
   CU_ASSERT_PTR_NOT_NULL_FATAL(tensor);
   CU_ASSERT_STRING_EQUAL(cnn_dtype_name(tensor->dtype), type);
@@ -70,7 +72,9 @@ static void safetensors_are_written_as_the_reference_writes_them(void) {
   CU_ASSERT_EQUAL_FATAL(cnn_archive_open(&archive, golden("reference.safetensors")).code, CNN_OK);
   cnn_tensor backwards[7];
   for (int i = 0; i < 7; i++) backwards[i] = archive.tensor[6 - i]; /* the order given does not count */
-  CU_ASSERT_EQUAL(cnn_safetensors_write(scratch("copy.safetensors"), backwards, 7, archive.note, archive.notes).code, CNN_OK);
+  CU_ASSERT_EQUAL(
+      cnn_safetensors_write(scratch("copy.safetensors"), backwards, 7, archive.note, archive.notes).code,
+      CNN_OK);
   cnn_archive_close(&archive);
   char copy[4096];
   snprintf(copy, sizeof copy, "%s", scratch("copy.safetensors"));
@@ -80,47 +84,65 @@ static void safetensors_are_written_as_the_reference_writes_them(void) {
 
 static void bfloat_and_half_numbers_are_exact(void) {
   static const unsigned char bytes[] = {0x80, 0x3F, 0x49, 0xC0, 0x80, 0x7F};
-  cnn_tensor bf = {.dtype = CNN_DTYPE_BF16, .rank = 1, .dim = {3}, .size = 3, .bytes = 6, .data = bytes, .swapped = cnn_machine_big_endian()};
+  cnn_tensor bf = {.dtype = CNN_DTYPE_BF16,
+                   .rank = 1,
+                   .dim = {3},
+                   .size = 3,
+                   .bytes = 6,
+                   .data = bytes,
+                   .swapped = cnn_machine_big_endian()};
   CU_ASSERT_EQUAL(cnn_tensor_number(&bf, 0), 1);
   CU_ASSERT_EQUAL(cnn_tensor_number(&bf, 1), -3.140625);
   CU_ASSERT(isinf(cnn_tensor_number(&bf, 2)));
   for (int bits = 0; bits < 0x10000; bits++) { /* every half against its definition */
     unsigned char two[2] = {(unsigned char)bits, (unsigned char)(bits >> 8)};
-    cnn_tensor half = {.dtype = CNN_DTYPE_F16, .size = 1, .bytes = 2, .data = two, .swapped = cnn_machine_big_endian()};
+    cnn_tensor half = {
+        .dtype = CNN_DTYPE_F16, .size = 1, .bytes = 2, .data = two, .swapped = cnn_machine_big_endian()};
     int exponent = bits >> 10 & 31, fraction = bits & 1023;
     double sign = bits & 0x8000 ? -1 : 1, value = cnn_tensor_number(&half, 0);
     bool right = exponent == 31 ? (fraction ? isnan(value) : isinf(value) && value * sign > 0)
-                                : value == sign * (exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24));
+                                : value == sign * (exponent ? ldexp(1024 + fraction, exponent - 25)
+                                                            : ldexp(fraction, -24));
     if (!right) CU_FAIL_FATAL("a half is read wrongly");
   }
 }
 
-typedef struct Hostile { const char *header; const char *says; int data; long long length; } Hostile; /* length 0: the true one */
+typedef struct Hostile {
+  const char *header;
+  const char *says;
+  int data;
+  long long length;
+} Hostile; /* length 0: the true one */
 
 static void hostile_safetensors_are_refused(void) {
   static const Hostile cases[] = {
-    {"", "are too short", -8, 0},
-    {"{}", "is cut off: the header", 0, 50},
-    {"{}", "at most 100000000", 0, 1000000000},
-    {"[]", "no '{'", 0, 0},
-    {"{\"a\":", "no JSON", 0, 0},
-    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", "duplicate", 4, 0},
-    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", "behind byte 0", 8, 0},
-    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", "before byte 4", 4, 0},
-    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", "belong to no tensor", 5, 0},
-    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", "is cut off", 3, 0},
-    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", "not a size", 4, 0},
-    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1.0],\"data_offsets\":[0,4]}}", "not a size", 4, 0},
-    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,4]}}", "no number of bytes", 4, 0},
-    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}}", "needs 4 bytes", 4, 0},
-    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", "needs 8 bytes", 4, 0},
-    {"{\"a\":{\"dtype\":\"F33\",\"shape\":[1],\"data_offsets\":[0,4]}}", "unknown dtype \"F33\"", 4, 0},
-    {"{\"a\":{\"shape\":[1],\"data_offsets\":[0,4]}}", "no dtype", 4, 0},
-    {"{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}", "no shape", 4, 0},
-    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}}", "not two offsets", 4, 0},
-    {"{\"a\":3}", "not an object", 0, 0},
-    {"{\"__metadata__\":{\"a\":1}}", "not a string", 0, 0},
-    {"{\"__metadata__\":[]}", "not an object of strings", 0, 0},
+      {"", "are too short", -8, 0},
+      {"{}", "is cut off: the header", 0, 50},
+      {"{}", "at most 100000000", 0, 1000000000},
+      {"[]", "no '{'", 0, 0},
+      {"{\"a\":", "no JSON", 0, 0},
+      {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"a\":{\"dtype\":\"F32\",\"shape\":["
+       "1],\"data_offsets\":[0,4]}}",
+       "duplicate", 4, 0},
+      {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", "behind byte 0", 8, 0},
+      {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"F32\",\"shape\":["
+       "1],\"data_offsets\":[0,4]}}",
+       "before byte 4", 4, 0},
+      {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", "belong to no tensor", 5, 0},
+      {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", "is cut off", 3, 0},
+      {"{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", "not a size", 4, 0},
+      {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1.0],\"data_offsets\":[0,4]}}", "not a size", 4, 0},
+      {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,4]}}",
+       "no number of bytes", 4, 0},
+      {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}}", "needs 4 bytes", 4, 0},
+      {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", "needs 8 bytes", 4, 0},
+      {"{\"a\":{\"dtype\":\"F33\",\"shape\":[1],\"data_offsets\":[0,4]}}", "unknown dtype \"F33\"", 4, 0},
+      {"{\"a\":{\"shape\":[1],\"data_offsets\":[0,4]}}", "no dtype", 4, 0},
+      {"{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}", "no shape", 4, 0},
+      {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}}", "not two offsets", 4, 0},
+      {"{\"a\":3}", "not an object", 0, 0},
+      {"{\"__metadata__\":{\"a\":1}}", "not a string", 0, 0},
+      {"{\"__metadata__\":[]}", "not an object of strings", 0, 0},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     unsigned char bytes[1024] = {0};
@@ -163,7 +185,8 @@ static void zips_of_numpy_are_read(void) {
   cnn_archive_close(&archive);
 }
 
-/* Any byte of a file may be wrong, and the file may end anywhere: that is an error or harmless, and never more (with sanitizers: never undefined). */
+/* Any byte of a file may be wrong, and the file may end anywhere: that is an error or harmless, and never
+ * more (with sanitizers: never undefined). */
 static void damaged_archives_do_no_harm(void) {
   static const char *const names[] = {"reference.safetensors", "compressed.npz", "stored.npz"};
   for (size_t f = 0; f < 3; f++) {
@@ -178,7 +201,8 @@ static void damaged_archives_do_no_harm(void) {
       cnn_status status = cnn_archive_parse(&archive, names[f], copy, file.size);
       volatile double sum = 0;
       for (int32_t t = 0; t < archive.count; t++)
-        for (int64_t k = 0; cnn_tensor_numeric(&archive.tensor[t]) && k < archive.tensor[t].size; k++) sum += cnn_tensor_number(&archive.tensor[t], k);
+        for (int64_t k = 0; cnn_tensor_numeric(&archive.tensor[t]) && k < archive.tensor[t].size; k++)
+          sum += cnn_tensor_number(&archive.tensor[t], k);
       CU_ASSERT_EQUAL(status.code == CNN_OK, status.message[0] == 0);
       cnn_archive_close(&archive);
       if (i < file.size) {
@@ -215,14 +239,28 @@ static void files_are_written_whole_or_not_at_all(void) {
   }
 }
 
-/* A process that was killed leaves its temporary file, which the next one to write there removes: that one, of that file, of no process that lives. */
+/* A process that was killed leaves its temporary file, which the next one to write there removes: that one,
+ * of that file, of no process that lives. */
 static void files_of_killed_processes_are_removed(void) {
   enum { NONE = 2147483646 }; /* a process of this number there is not */
-  static const char *const stale[] = {"w.%d-0.tmp", "w.%d-12.tmp"}, *const others[] = {"w.last.%d-0.tmp", "w%d-0.tmp", "w.%d-0.tmp2", "w.%d-.tmp", "w.-0.tmp", "v.%d-0.tmp", "w.%d0000000000-0.tmp", "w.x%d-0.tmp"};
+  static const char *const stale[] = {"w.%d-0.tmp", "w.%d-12.tmp"}, *const others[] = {"w.last.%d-0.tmp",
+                                                                                       "w%d-0.tmp",
+                                                                                       "w.%d-0.tmp2",
+                                                                                       "w.%d-.tmp",
+                                                                                       "w.-0.tmp",
+                                                                                       "v.%d-0.tmp",
+                                                                                       "w.%d0000000000-0.tmp",
+                                                                                       "w.x%d-0.tmp"};
   char name[64], *gone[2], *kept[10];
   int n = 0;
-  for (size_t i = 0; i < sizeof stale / sizeof *stale; i++) snprintf(name, sizeof name, stale[i], NONE), gone[i] = strdup(scratch_text(name, "half"));
-  for (size_t i = 0; i < sizeof others / sizeof *others; i++) snprintf(name, sizeof name, others[i], NONE), kept[n++] = strdup(scratch_text(name, "whole"));
+  for (size_t i = 0; i < sizeof stale / sizeof *stale; i++) {
+    snprintf(name, sizeof name, stale[i], NONE);
+    gone[i] = strdup(scratch_text(name, "half"));
+  }
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+    snprintf(name, sizeof name, others[i], NONE);
+    kept[n++] = strdup(scratch_text(name, "whole"));
+  }
   snprintf(name, sizeof name, "w.%ld-0.tmp", (long)getppid());
   kept[n++] = strdup(scratch_text(name, "being written"));
   cnn_writer writer;
@@ -242,8 +280,8 @@ static void files_of_killed_processes_are_removed(void) {
 /* ---- weights of a net ---- */
 
 static const cnn_weight weights[] = {
-  {.name = "dense1.weight", .rank = 2, .dim = {2, 3}, .offset = 0, .size = 6},
-  {.name = "dense1.bias", .rank = 1, .dim = {2}, .offset = 6, .size = 2},
+    {.name = "dense1.weight", .rank = 2, .dim = {2, 3}, .offset = 0, .size = 6},
+    {.name = "dense1.bias", .rank = 1, .dim = {2}, .offset = 6, .size = 2},
 };
 static const cnn_network net = {.name = "n", .weights = 2, .weight = weights, .parameters = 8};
 
@@ -253,16 +291,32 @@ static void weights_come_back_as_they_were_saved(void) {
   CU_ASSERT_EQUAL_FATAL(cnn_weights_save(&net, scratch("w.safetensors"), values, NULL).code, CNN_OK);
   CU_ASSERT_EQUAL(cnn_weights_load(&net, scratch("w.safetensors"), back, &report).code, CNN_OK);
   CU_ASSERT_EQUAL(memcmp(values, back, sizeof values), 0);
-  CU_ASSERT(report.matched == 2 && report.missing == 0 && report.extra == 0 && report.differing == 0 && !report.text);
+  CU_ASSERT(report.matched == 2 && report.missing == 0 && report.extra == 0 && report.differing == 0 &&
+            !report.text);
 }
 
 static void weights_that_differ_are_all_named(void) {
   static const float numbers[12] = {5, 6};
   cnn_tensor other[4] = {
-    {.name = "dense1.weight", .dtype = CNN_DTYPE_F32, .rank = 2, .dim = {3, 2}, .data = (const unsigned char *)numbers},
-    {.name = "dense1.bias", .dtype = CNN_DTYPE_F32, .rank = 1, .dim = {2}, .data = (const unsigned char *)numbers},
-    {.name = "dense2.bias", .dtype = CNN_DTYPE_F32, .rank = 1, .dim = {3}, .data = (const unsigned char *)numbers},
-    {.name = "bn.num_batches_tracked", .dtype = CNN_DTYPE_I64, .rank = 0, .data = (const unsigned char *)numbers},
+      {.name = "dense1.weight",
+       .dtype = CNN_DTYPE_F32,
+       .rank = 2,
+       .dim = {3, 2},
+       .data = (const unsigned char *)numbers},
+      {.name = "dense1.bias",
+       .dtype = CNN_DTYPE_F32,
+       .rank = 1,
+       .dim = {2},
+       .data = (const unsigned char *)numbers},
+      {.name = "dense2.bias",
+       .dtype = CNN_DTYPE_F32,
+       .rank = 1,
+       .dim = {3},
+       .data = (const unsigned char *)numbers},
+      {.name = "bn.num_batches_tracked",
+       .dtype = CNN_DTYPE_I64,
+       .rank = 0,
+       .data = (const unsigned char *)numbers},
   };
   for (int i = 0; i < 4; i++) cnn_tensor_measure(&other[i]);
   float back[8] = {1, 1, 1, 1, 1, 1, 1, 1};
@@ -286,8 +340,16 @@ static void weights_that_differ_are_all_named(void) {
 
 static void weights_are_read_from_zips_and_converted(void) {
   static const double numbers[8] = {1, 2, 3, 4, 5, 6, 7, 8};
-  cnn_tensor tensors[2] = {{.name = "dense1.weight", .dtype = CNN_DTYPE_F64, .rank = 2, .dim = {2, 3}, .data = (const unsigned char *)numbers},
-                           {.name = "dense1.bias", .dtype = CNN_DTYPE_F64, .rank = 1, .dim = {2}, .data = (const unsigned char *)(numbers + 6)}};
+  cnn_tensor tensors[2] = {{.name = "dense1.weight",
+                            .dtype = CNN_DTYPE_F64,
+                            .rank = 2,
+                            .dim = {2, 3},
+                            .data = (const unsigned char *)numbers},
+                           {.name = "dense1.bias",
+                            .dtype = CNN_DTYPE_F64,
+                            .rank = 1,
+                            .dim = {2},
+                            .data = (const unsigned char *)(numbers + 6)}};
   float back[8];
   for (int i = 0; i < 2; i++) cnn_tensor_measure(&tensors[i]);
   CU_ASSERT_EQUAL_FATAL(cnn_npz_write(scratch("w.npz"), tensors, 2, NULL, 0).code, CNN_OK);
@@ -317,16 +379,20 @@ static int distance(const cnn_image *a, const cnn_image *b) {
 }
 
 static void kinds_of_pictures_are_read(void) {
-  cnn_image image = picture("picture.png"), alpha = picture("alpha.png"), grey = picture("grey.png"), palette = picture("palette.png");
-  CU_ASSERT(image.height == 23 && image.width == 31 && image.channels == 3 && grey.channels == 1 && palette.channels == 3);
+  cnn_image image = picture("picture.png"), alpha = picture("alpha.png"), grey = picture("grey.png"),
+            palette = picture("palette.png");
+  CU_ASSERT(image.height == 23 && image.width == 31 && image.channels == 3 && grey.channels == 1 &&
+            palette.channels == 3);
   for (size_t i = 0; i < 23 * 31; i++) { /* the alpha of column x is 8x: over black, what is opaque remains */
     unsigned a = (unsigned)(i % 31 * 8);
-    for (size_t c = 0; c < 3; c++) CU_ASSERT_EQUAL(alpha.pixel[3 * i + c], (image.pixel[3 * i + c] * a + 127) / 255);
+    for (size_t c = 0; c < 3; c++)
+      CU_ASSERT_EQUAL(alpha.pixel[3 * i + c], (image.pixel[3 * i + c] * a + 127) / 255);
   }
   uint8_t luma[23 * 31];
   cnn_luma(image.pixel, sizeof luma, luma);
   CU_ASSERT_EQUAL(memcmp(luma, grey.pixel, sizeof luma), 0);
-  cnn_image smooth = picture("smooth.jpg"), smooth_png = picture("smooth.png"), inks = picture("inks.jpg"), inks_png = picture("inks.png");
+  cnn_image smooth = picture("smooth.jpg"), smooth_png = picture("smooth.png"), inks = picture("inks.jpg"),
+            inks_png = picture("inks.png");
   CU_ASSERT(distance(&smooth, &smooth_png) <= 2); /* decoders may differ in the last bits */
   CU_ASSERT(distance(&inks, &inks_png) <= 3);
   CU_ASSERT_EQUAL(cnn_image_write(scratch("back.png"), &image).code, CNN_OK);
@@ -344,7 +410,11 @@ static void pictures_are_resampled_as_by_pillow(void) {
   cnn_image image = picture("picture.png");
   for (size_t s = 0; s < 3; s++) {
     cnn_image wanted = picture(sizes[s]);
-    cnn_port port = {.name = "image", .type = CNN_U8, .rank = 3, .dim = {wanted.height, wanted.width, 3}, .size = (int64_t)wanted.height * wanted.width * 3};
+    cnn_port port = {.name = "image",
+                     .type = CNN_U8,
+                     .rank = 3,
+                     .dim = {wanted.height, wanted.width, 3},
+                     .size = (int64_t)wanted.height * wanted.width * 3};
     cnn_image fitted = wanted;
     fitted.pixel = malloc((size_t)port.size);
     CU_ASSERT_EQUAL(cnn_image_feed(&image, &port, CNN_FIT_STRETCH, fitted.pixel).code, CNN_OK);
@@ -372,7 +442,8 @@ static void pictures_fit_inputs(void) {
   cnn_port square = {.name = "x", .type = CNN_U8, .rank = 3, .dim = {2, 2, 1}, .size = 4};
   CU_ASSERT_EQUAL(cnn_image_feed(&wide, &square, CNN_FIT_CROP, u).code, CNN_OK);
   CU_ASSERT(u[0] == 10 && u[1] == 20 && u[2] == 50 && u[3] == 60);
-  cnn_port two = {.name = "x", .type = CNN_U8, .rank = 3, .dim = {2, 2, 2}, .size = 8}, long_vector = {.name = "x", .rank = 1, .dim = {9}, .size = 9};
+  cnn_port two = {.name = "x", .type = CNN_U8, .rank = 3, .dim = {2, 2, 2}, .size = 8},
+           long_vector = {.name = "x", .rank = 1, .dim = {9}, .size = 9};
   CU_ASSERT_EQUAL(cnn_image_feed(&wide, &two, CNN_FIT_STRETCH, u).code, CNN_MISMATCH);
   CU_ASSERT_EQUAL(cnn_image_feed(&wide, &long_vector, CNN_FIT_STRETCH, u).code, CNN_MISMATCH);
 }
@@ -413,7 +484,8 @@ static void damaged_pictures_do_no_harm(void) {
     cnn_file_close(&file);
   }
   /* A picture of 100000 x 100000 pixels in 33 bytes: refused before memory is asked for. */
-  static const unsigned char bomb[] = "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\1\x86\xa0\0\1\x86\xa0\10\6\0\0\0\xc8\x86\x8a\xde";
+  static const unsigned char bomb[] =
+      "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\1\x86\xa0\0\1\x86\xa0\10\6\0\0\0\xc8\x86\x8a\xde";
   cnn_image image;
   cnn_status status = cnn_image_decode(&image, "bomb.png", bomb, sizeof bomb - 1);
   CU_ASSERT_EQUAL(status.code, CNN_BAD_FORMAT);
@@ -421,25 +493,26 @@ static void damaged_pictures_do_no_harm(void) {
 }
 
 CU_TestInfo suite_weights[] = {
-  {"safetensors of the reference are read", safetensors_of_the_reference_are_read},
-  {"safetensors are written as the reference writes them", safetensors_are_written_as_the_reference_writes_them},
-  {"bfloat and half numbers are exact", bfloat_and_half_numbers_are_exact},
-  {"hostile safetensors are refused", hostile_safetensors_are_refused},
-  {"zips of NumPy are read", zips_of_numpy_are_read},
-  {"damaged archives do no harm", damaged_archives_do_no_harm},
-  {"files are written whole or not at all", files_are_written_whole_or_not_at_all},
-  {"files of killed processes are removed", files_of_killed_processes_are_removed},
-  {"weights come back as they were saved", weights_come_back_as_they_were_saved},
-  {"weights that differ are all named", weights_that_differ_are_all_named},
-  {"weights are read from zips and converted", weights_are_read_from_zips_and_converted},
-  CU_TEST_INFO_NULL,
+    {"safetensors of the reference are read", safetensors_of_the_reference_are_read},
+    {"safetensors are written as the reference writes them",
+     safetensors_are_written_as_the_reference_writes_them},
+    {"bfloat and half numbers are exact", bfloat_and_half_numbers_are_exact},
+    {"hostile safetensors are refused", hostile_safetensors_are_refused},
+    {"zips of NumPy are read", zips_of_numpy_are_read},
+    {"damaged archives do no harm", damaged_archives_do_no_harm},
+    {"files are written whole or not at all", files_are_written_whole_or_not_at_all},
+    {"files of killed processes are removed", files_of_killed_processes_are_removed},
+    {"weights come back as they were saved", weights_come_back_as_they_were_saved},
+    {"weights that differ are all named", weights_that_differ_are_all_named},
+    {"weights are read from zips and converted", weights_are_read_from_zips_and_converted},
+    CU_TEST_INFO_NULL,
 };
 
 CU_TestInfo suite_image[] = {
-  {"kinds of pictures are read", kinds_of_pictures_are_read},
-  {"pictures are resampled as by Pillow", pictures_are_resampled_as_by_pillow},
-  {"pictures fit inputs", pictures_fit_inputs},
-  {"resampling is sound at all sizes", resampling_is_sound_at_all_sizes},
-  {"damaged pictures do no harm", damaged_pictures_do_no_harm},
-  CU_TEST_INFO_NULL,
+    {"kinds of pictures are read", kinds_of_pictures_are_read},
+    {"pictures are resampled as by Pillow", pictures_are_resampled_as_by_pillow},
+    {"pictures fit inputs", pictures_fit_inputs},
+    {"resampling is sound at all sizes", resampling_is_sound_at_all_sizes},
+    {"damaged pictures do no harm", damaged_pictures_do_no_harm},
+    CU_TEST_INFO_NULL,
 };

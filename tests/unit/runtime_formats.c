@@ -353,7 +353,11 @@ static void texts_are_no_labels(void) {
   size_t n = file.size, member = 0;
   cnn_file_close(&file);
   for (size_t i = 0; i + 5 < n; i++)
-    if (memcmp(copy + i, "'<u4'", 5) == 0) copy[i + 2] = 'U', copy[i + 3] = '1', member = i;
+    if (memcmp(copy + i, "'<u4'", 5) == 0) {
+      copy[i + 2] = 'U';
+      copy[i + 3] = '1';
+      member = i;
+    }
   CU_ASSERT_FATAL(member > 0);
   while (memcmp(copy + member, "\x93NUMPY", 6) != 0) member--;
   uint32_t crc = (uint32_t)crc32(0, copy + member, 128 + 12);
@@ -385,11 +389,11 @@ static void expect_row(const cnn_data *data, int64_t row, float a, float b, int3
 
 static void tables_are_read(void) {
   static const char *const same[] = {
-    "a,b,class\n1,2.5,0\n-3e1,+4,1\n.5,6.,1\n",
-    "\xEF\xBB\xBF\x61;b;class\r\n1;2.5;0\r\n-3e1;+4;1\r\n\r\n.5;6.;1",
-    "a\tb\tclass\n1\t2.5\t0\n-3e1\t+4\t1\n  \n.5\t6.\t1\n\n",
-    "\"a\",\"b \"\"x\"\"\",\"cla\nss\"\n\"1\", 2.5 ,0\r-3e1,\"+4\" , \"1\"\r.5,6.,1\r",
-    "1,2.5,0\n-3e1,+4,1\n.5,6.,1\n",
+      "a,b,class\n1,2.5,0\n-3e1,+4,1\n.5,6.,1\n",
+      "\xEF\xBB\xBF\x61;b;class\r\n1;2.5;0\r\n-3e1;+4;1\r\n\r\n.5;6.;1",
+      "a\tb\tclass\n1\t2.5\t0\n-3e1\t+4\t1\n  \n.5\t6.\t1\n\n",
+      "\"a\",\"b \"\"x\"\"\",\"cla\nss\"\n\"1\", 2.5 ,0\r-3e1,\"+4\" , \"1\"\r.5,6.,1\r",
+      "1,2.5,0\n-3e1,+4,1\n.5,6.,1\n",
   };
   Net net;
   net_make_one(&net, vector_of("x", 2), classes_of("class", 2));

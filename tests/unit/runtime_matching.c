@@ -151,7 +151,8 @@ static void long_lists_end_with_whole_lines(void) {
 
 static void the_order_of_a_flatten_is_warned_of(void) {
   static const cnn_note formats[] = {{"format", "pt"}, {"format", "keras"}, {"net", "n"}};
-  cnn_tensor set[3] = {floats_of("conv1.weight", 4, 3, 2, 1, 5), floats_of("conv1.bias", 1, 3, 0, 0, 0), floats_of("dense1.weight", 2, 7, 12, 0, 0)};
+  cnn_tensor set[3] = {floats_of("conv1.weight", 4, 3, 2, 1, 5), floats_of("conv1.bias", 1, 3, 0, 0, 0),
+                       floats_of("dense1.weight", 2, 7, 12, 0, 0)};
   cnn_weights_report report;
   for (int i = -1; i < 3; i++) {
     CU_ASSERT_EQUAL(load_of(set, 3, i < 0 ? NULL : &formats[i], NULL, &report).code, CNN_OK);

@@ -1,18 +1,30 @@
-/* runtime_net.c: see runtime_net.h. scores = softmax(W (x/255 - mean) * scale + b): `mean` is the running mean of all pixels, `scale` is
- * frozen at 1. In training every pixel of a sample is dropped with probability 1/8. */
+/* runtime_net.c: see runtime_net.h. scores = softmax(W (x/255 - mean) * scale + b): `mean` is the running
+ * mean of all pixels, `scale` is frozen at 1. In training every pixel of a sample is dropped with probability
+ * 1/8. */
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime_net.h"
 
 #include <math.h>
 #include <string.h>
 
-typedef struct Weights { float weight[NET_CLASSES][NET_PIXELS], bias[NET_CLASSES], mean[1], scale[1]; } Weights;
+typedef struct Weights {
+  float weight[NET_CLASSES][NET_PIXELS], bias[NET_CLASSES], mean[1], scale[1];
+} Weights;
 _Static_assert(sizeof(Weights) == NET_PARAMETERS * sizeof(float), "weights are a flat array");
-typedef struct Training { float x[NET_TRAIN_BATCH][NET_PIXELS]; } Training;
+typedef struct Training {
+  float x[NET_TRAIN_BATCH][NET_PIXELS];
+} Training;
 
-static const cnn_port INPUT = {.name = "image", .type = CNN_U8, .rank = 3, .dim = {NET_SIDE, NET_SIDE, 1}, .size = NET_PIXELS};
-static const cnn_port OUTPUT = {.name = "output", .rank = 1, .dim = {NET_CLASSES}, .size = NET_CLASSES, .target = CNN_TARGET_CLASS,
-                                .target_size = 1, .scores = CNN_SCORES_PROBABILITY, .loss = "cross_entropy"};
+static const cnn_port INPUT = {
+    .name = "image", .type = CNN_U8, .rank = 3, .dim = {NET_SIDE, NET_SIDE, 1}, .size = NET_PIXELS};
+static const cnn_port OUTPUT = {.name = "output",
+                                .rank = 1,
+                                .dim = {NET_CLASSES},
+                                .size = NET_CLASSES,
+                                .target = CNN_TARGET_CLASS,
+                                .target_size = 1,
+                                .scores = CNN_SCORES_PROBABILITY,
+                                .loss = "cross_entropy"};
 static const cnn_weight WEIGHT[] = {
     {"dense1.weight", 2, {NET_CLASSES, NET_PIXELS}, 0, NET_CLASSES * NET_PIXELS, CNN_TRAINED, 1, {0}},
     {"dense1.bias", 1, {NET_CLASSES}, NET_CLASSES * NET_PIXELS, NET_CLASSES, CNN_TRAINED, 0, {0}},
@@ -24,8 +36,19 @@ static const cnn_step STEP[] = {{"norm1", 0}, {"dense1", 144}};
 static const char *const LABEL[] = {"north", "east", "south", "we\"st"};
 static const cnn_option METRIC[] = {{"accuracy", {0}, 0}, {"top", {2}, 1}};
 
-const cnn_recipe net_recipe = {.optimizer = CNN_ADAM, .rate = 0.01, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .schedule = CNN_COSINE, .warmup = 1,
-                               .batch = 16, .epochs = 4, .accumulate = 1, .seed = 3, .metrics = 2, .metric = METRIC};
+const cnn_recipe net_recipe = {.optimizer = CNN_ADAM,
+                               .rate = 0.01,
+                               .beta1 = 0.9,
+                               .beta2 = 0.999,
+                               .epsilon = 1e-8,
+                               .schedule = CNN_COSINE,
+                               .warmup = 1,
+                               .batch = 16,
+                               .epochs = 4,
+                               .accumulate = 1,
+                               .seed = 3,
+                               .metrics = 2,
+                               .metric = METRIC};
 
 static void probabilities(const Weights *weights, const float *x, float *p) {
   float sum = 0;
@@ -49,8 +72,8 @@ static void init(float *flat, uint64_t seed) {
 
 static void pack(void *model, const float *weights) { memcpy(model, weights, sizeof(Weights)); }
 
-static void infer_timed(const void *model, const void *const *input, float *const *output, void *workspace, void (*mark)(void *, int32_t),
-                        void *context) {
+static void infer_timed(const void *model, const void *const *input, float *const *output, void *workspace,
+                        void (*mark)(void *, int32_t), void *context) {
   const Weights *weights = model;
   const uint8_t *image = input[0];
   float *x = workspace;
@@ -64,8 +87,9 @@ static void infer(const void *model, const void *const *input, float *const *out
   infer_timed(model, input, output, workspace, NULL, NULL);
 }
 
-static float gradients(const float *flat, const void *const *input, const void *const *target, int32_t count, uint64_t seed, uint64_t step,
-                       float *flat_gradients, float *const *output, void *workspace) {
+static float gradients(const float *flat, const void *const *input, const void *const *target, int32_t count,
+                       uint64_t seed, uint64_t step, float *flat_gradients, float *const *output,
+                       void *workspace) {
   const Weights *weights = (const Weights *)(const void *)flat;
   Weights *gradient = (Weights *)(void *)flat_gradients;
   Training *training = workspace;
@@ -95,11 +119,32 @@ static float gradients(const float *flat, const void *const *input, const void *
 }
 
 cnn_network net_make(const cnn_recipe *recipe) {
-  cnn_network network = {.version = CNN_NETWORK_VERSION, .name = "compass", .target = "generic", .inputs = 1, .outputs = 1, .weights = 4, .layers = 1,
-                         .steps = 2, .labels = NET_CLASSES, .input = &INPUT, .output = &OUTPUT, .weight = WEIGHT, .layer = LAYER, .step = STEP,
-                         .label = LABEL, .summary = "compass: dense1", .parameters = NET_PARAMETERS, .macs = 144, .batch = 1,
-                         .model_bytes = sizeof(Weights), .workspace_bytes = NET_PIXELS * sizeof(float), .recipe = recipe, .init = init, .pack = pack,
-                         .infer = infer, .infer_timed = infer_timed};
+  cnn_network network = {.version = CNN_NETWORK_VERSION,
+                         .name = "compass",
+                         .target = "generic",
+                         .inputs = 1,
+                         .outputs = 1,
+                         .weights = 4,
+                         .layers = 1,
+                         .steps = 2,
+                         .labels = NET_CLASSES,
+                         .input = &INPUT,
+                         .output = &OUTPUT,
+                         .weight = WEIGHT,
+                         .layer = LAYER,
+                         .step = STEP,
+                         .label = LABEL,
+                         .summary = "compass: dense1",
+                         .parameters = NET_PARAMETERS,
+                         .macs = 144,
+                         .batch = 1,
+                         .model_bytes = sizeof(Weights),
+                         .workspace_bytes = NET_PIXELS * sizeof(float),
+                         .recipe = recipe,
+                         .init = init,
+                         .pack = pack,
+                         .infer = infer,
+                         .infer_timed = infer_timed};
   if (recipe) {
     network.train_batch = NET_TRAIN_BATCH;
     network.training_bytes = sizeof(Training);

@@ -1,4 +1,5 @@
-// runtime_pace.c: the number of threads follows what is faster: on a machine of its own, beside other programs, and when these come and go.
+// runtime_pace.c: the number of threads follows what is faster: on a machine of its own, beside other
+// programs, and when these come and go.
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 
@@ -6,7 +7,11 @@
 
 typedef double Cost(int32_t threads, int64_t call); /* seconds of a call */
 
-typedef struct Ran { double seconds, share; int64_t calls; int32_t last; } Ran; /* share: of the time, that was spent with `best` threads */
+typedef struct Ran {
+  double seconds, share;
+  int64_t calls;
+  int32_t last;
+} Ran; /* share: of the time, that was spent with `best` threads */
 
 static Ran run(cnn_pace *pace, Cost *cost, double seconds, int32_t best) {
   Ran ran = {0};
@@ -25,10 +30,16 @@ static Ran run(cnn_pace *pace, Cost *cost, double seconds, int32_t best) {
 }
 
 static double alone(int32_t threads, int64_t call) { return (void)call, 60e-6 / threads; }
-static double busy(int32_t threads, int64_t call) { return threads == 1 ? (call % 100 ? 60e-6 : 3e-3) : threads * 500e-6; } /* now and then it has no processor */
+static double busy(int32_t threads, int64_t call) {
+  return threads == 1 ? (call % 100 ? 60e-6 : 3e-3) : threads * 500e-6;
+} /* now and then it has no processor */
 static double slow(int32_t threads, int64_t call) { return (void)call, 3.0 / threads; }
-static double small(int32_t threads, int64_t call) { return (void)threads, (void)call, 5e-6; } /* has no team */
-static double knee(int32_t threads, int64_t call) { return (void)call, threads <= 4 ? 200e-6 / threads : 50e-6 + 20e-6 * threads; } /* four are best */
+static double small(int32_t threads, int64_t call) {
+  return (void)threads, (void)call, 5e-6;
+} /* has no team */
+static double knee(int32_t threads, int64_t call) {
+  return (void)call, threads <= 4 ? 200e-6 / threads : 50e-6 + 20e-6 * threads;
+} /* four are best */
 
 static void test_alone(void) {
   cnn_pace pace = cnn_pace_of(2);
@@ -76,10 +87,12 @@ static void test_middle(void) {
   cnn_pace pace = cnn_pace_of(12);
   run(&pace, knee, 3, 4);
   const Ran ran = run(&pace, knee, 10, 4);
-  CU_ASSERT((double)ran.calls * 200e-6 / 4 > 0.7 * ran.seconds); /* three threads take a third more than four */
+  CU_ASSERT((double)ran.calls * 200e-6 / 4 >
+            0.7 * ran.seconds); /* three threads take a third more than four */
 }
 
-static void test_left_alone(void) { /* calls that take long, and nets that one thread runs whatever there is */
+static void
+test_left_alone(void) { /* calls that take long, and nets that one thread runs whatever there is */
   cnn_pace pace = cnn_pace_of(8);
   CU_ASSERT(run(&pace, slow, 100, 8).share == 1);
   pace = cnn_pace_of(8);
@@ -87,11 +100,7 @@ static void test_left_alone(void) { /* calls that take long, and nets that one t
 }
 
 CU_TestInfo suite_pace[] = {
-  {"alone", test_alone},
-  {"busy", test_busy},
-  {"changes", test_changes},
-  {"waking", test_waking},
-  {"middle", test_middle},
-  {"left alone", test_left_alone},
-  CU_TEST_INFO_NULL,
+    {"alone", test_alone},   {"busy", test_busy},     {"changes", test_changes},
+    {"waking", test_waking}, {"middle", test_middle}, {"left alone", test_left_alone},
+    CU_TEST_INFO_NULL,
 };

@@ -10,5 +10,5 @@ void remove_directory(void);
 const char *in_directory(const char *name); /* its path; good until the next call but seven */
 bool place_has(const char *name);
 bool same_files(const char *a, const char *b);
-char *contents(const char *name);           /* to be freed */
+char *contents(const char *name); /* to be freed */
 #endif

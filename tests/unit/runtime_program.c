@@ -20,7 +20,10 @@
 static pid_t start_program(const cnn_network *network, const char *const *word) {
   char *argv[32] = {(char *)(uintptr_t)"compass"};
   int argc = 1;
-  while (word[argc - 1]) argv[argc] = (char *)(uintptr_t)word[argc - 1], argc++;
+  while (word[argc - 1]) {
+    argv[argc] = (char *)(uintptr_t)word[argc - 1];
+    argc++;
+  }
   fflush(stdout);
   pid_t child = fork();
   if (child != 0) return child;
@@ -105,12 +108,16 @@ static void write_npy(const char *name, int n) {
 static void programs_train_evaluate_and_predict(void) {
   make_directory();
   cnn_network network = net_make(&net_recipe);
-  CU_ASSERT_EQUAL(RUN(&network, "train", "--data=synthetic", "--epochs=3", "--log=l.csv", "--plot=p.svg", "--threads=2"), 0);
+  CU_ASSERT_EQUAL(
+      RUN(&network, "train", "--data=synthetic", "--epochs=3", "--log=l.csv", "--plot=p.svg", "--threads=2"),
+      0);
   SAYS("stderr", "epoch 3/3  loss ");
   SAYS("stdout", "compass.safetensors: epoch ");
   SAYS("l.csv", "epoch,loss,accuracy,top2,val_loss,val_accuracy,val_top2,rate,images_per_second,seconds\n1,");
   SAYS("p.svg", "</svg>");
-  CU_ASSERT_EQUAL(RUN(&network, "eval", "--data=synthetic", "--weights=compass.safetensors", "--json", "--confusion=c.svg"), 0);
+  CU_ASSERT_EQUAL(RUN(&network, "eval", "--data=synthetic", "--weights=compass.safetensors", "--json",
+                      "--confusion=c.svg"),
+                  0);
   char *text = contents("stdout");
   json_t *root = json_loads(text, 0, NULL), *classes = json_object_get(root, "classes");
   CU_ASSERT(json_is_integer(json_object_get(root, "samples")) && json_is_real(json_object_get(root, "loss")));
@@ -128,7 +135,8 @@ static void programs_train_evaluate_and_predict(void) {
   CU_ASSERT_EQUAL(RUN(&network, "predict", "three.npy", "single.npy", "--weights=compass.safetensors"), 0);
   SAYS("stdout", "three.npy[2]: ");
   SAYS("stdout", "single.npy: ");
-  CU_ASSERT_EQUAL(RUN(&network, "predict", "three.npy", "--weights=compass.safetensors", "--json", "-o", "out.npy"), 0);
+  CU_ASSERT_EQUAL(
+      RUN(&network, "predict", "three.npy", "--weights=compass.safetensors", "--json", "-o", "out.npy"), 0);
   text = contents("stdout");
   root = json_loads(text, 0, NULL);
   const json_t *last = json_array_get(root, 2);
@@ -138,7 +146,8 @@ static void programs_train_evaluate_and_predict(void) {
   CU_ASSERT_EQUAL(json_integer_value(json_object_get(last, "index")), 2);
   CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(last, "input")), "three.npy");
   size_t best = (size_t)json_integer_value(json_object_get(last, "class"));
-  CU_ASSERT_EQUAL(json_number_value(json_array_get(json_object_get(last, "scores"), best)), json_number_value(json_object_get(last, "score")));
+  CU_ASSERT_EQUAL(json_number_value(json_array_get(json_object_get(last, "scores"), best)),
+                  json_number_value(json_object_get(last, "score")));
   json_decref(root);
   free(text);
   SAYS("out.npy", "NUMPY");
@@ -155,9 +164,11 @@ static void programs_measure_themselves(void) {
   CU_ASSERT_EQUAL(RUN(&bare, "bench", "--seconds=0.02", "--json"), 0);
   char *text = contents("stdout");
   json_t *root = json_loads(text, 0, NULL), *latency = json_object_get(root, "latency_ms");
-  double least = json_number_value(json_object_get(latency, "min")), median = json_number_value(json_object_get(latency, "median"));
+  double least = json_number_value(json_object_get(latency, "min")),
+         median = json_number_value(json_object_get(latency, "median"));
   CU_ASSERT(least > 0 && least <= median && median <= json_number_value(json_object_get(latency, "p99")));
-  CU_ASSERT(json_number_value(json_object_get(root, "images_per_second")) > 0 && json_number_value(json_object_get(root, "gflops")) > 0);
+  CU_ASSERT(json_number_value(json_object_get(root, "images_per_second")) > 0 &&
+            json_number_value(json_object_get(root, "gflops")) > 0);
   CU_ASSERT_EQUAL(json_integer_value(json_object_get(root, "threads")), 1);
   CU_ASSERT_EQUAL(json_array_size(json_object_get(root, "layers")), 2);
   json_decref(root);
@@ -171,27 +182,32 @@ static void programs_measure_themselves(void) {
   remove_directory();
 }
 
-/* Ctrl-C in the middle of a long run, then --resume with nothing else said, against a run that was not disturbed. */
+/* Ctrl-C in the middle of a long run, then --resume with nothing else said, against a run that was not
+ * disturbed. */
 static void an_interrupt_saves_and_resumes(void) {
   make_directory();
   cnn_network network = net_make(&net_recipe);
-  const char *const words[] = {"train", "--data=synthetic", "--seed=11", "--epochs=400", "--batch=1", "--out=part.safetensors", "--limit=400", NULL};
+  const char *const words[] = {"train",     "--data=synthetic",       "--seed=11",   "--epochs=400",
+                               "--batch=1", "--out=part.safetensors", "--limit=400", NULL};
   pid_t child = start_program(&network, words);
-  for (int i = 0; i < 3000 && !place_has("part.checkpoint.safetensors"); i++) nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+  for (int i = 0; i < 3000 && !place_has("part.checkpoint.safetensors"); i++)
+    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
   kill(child, SIGINT);
   CU_ASSERT_EQUAL(wait_program(child), 130);
   SAYS("stderr", "--resume");
-  CU_ASSERT_EQUAL(RUN(&network, "train", "--data=synthetic", "--resume", "--epochs=400", "--out=part.safetensors"), 0);
+  CU_ASSERT_EQUAL(
+      RUN(&network, "train", "--data=synthetic", "--resume", "--epochs=400", "--out=part.safetensors"), 0);
   SAYS("stderr", "going on after ");
-  CU_ASSERT_EQUAL(RUN(&network, "train", "--data=synthetic", "--seed=11", "--epochs=400", "--batch=1", "--out=whole.safetensors", "--limit=400"), 0);
+  CU_ASSERT_EQUAL(RUN(&network, "train", "--data=synthetic", "--seed=11", "--epochs=400", "--batch=1",
+                      "--out=whole.safetensors", "--limit=400"),
+                  0);
   CU_ASSERT(same_files("part.safetensors", "whole.safetensors"));
   CU_ASSERT(same_files("part.last.safetensors", "whole.last.safetensors"));
   remove_directory();
 }
 
-CU_TestInfo suite_program[] = {
-    {"wrong command lines exit with 2", wrong_command_lines_exit_with_2},
-    {"programs train, evaluate and predict", programs_train_evaluate_and_predict},
-    {"programs measure themselves", programs_measure_themselves},
-    {"an interrupt saves and resumes", an_interrupt_saves_and_resumes},
-    CU_TEST_INFO_NULL};
+CU_TestInfo suite_program[] = {{"wrong command lines exit with 2", wrong_command_lines_exit_with_2},
+                               {"programs train, evaluate and predict", programs_train_evaluate_and_predict},
+                               {"programs measure themselves", programs_measure_themselves},
+                               {"an interrupt saves and resumes", an_interrupt_saves_and_resumes},
+                               CU_TEST_INFO_NULL};

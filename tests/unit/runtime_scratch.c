@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 static int forget(const char *path, const struct stat *about, int kind, struct FTW *place) {
-  (void)about, (void)kind, (void)place;
+  (void)about;
+  (void)kind;
+  (void)place;
   return remove(path);
 }
 
@@ -47,4 +49,6 @@ const char *scratch_bytes(const char *name, const void *bytes, size_t n) {
   return path;
 }
 
-const char *scratch_text(const char *name, const char *text) { return scratch_bytes(name, text, strlen(text)); }
+const char *scratch_text(const char *name, const char *text) {
+  return scratch_bytes(name, text, strlen(text));
+}

@@ -1,10 +1,13 @@
-/* runtime_scratch.h: a directory for the files of the runtime's tests, emptied when it is first asked for, in the directory where the tests run. */
+/* runtime_scratch.h: a directory for the files of the runtime's tests, emptied when it is first asked for, in
+ * the directory where the tests run. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef RUNTIME_SCRATCH_H
 #define RUNTIME_SCRATCH_H
 #include <stddef.h>
 
-const char *scratch(const char *name);                       /* its path; good until the next call but three. Directories on the way are made */
-const char *scratch_bytes(const char *name, const void *bytes, size_t n); /* writes a file, and returns its path */
+const char *
+scratch(const char *name); /* its path; good until the next call but three. Directories on the way are made */
+const char *scratch_bytes(const char *name, const void *bytes,
+                          size_t n); /* writes a file, and returns its path */
 const char *scratch_text(const char *name, const char *text);
 #endif

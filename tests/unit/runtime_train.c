@@ -21,7 +21,13 @@
 
 /* ---- Training runs */
 
-typedef struct Watch { int64_t steps, stop_at, exit_at, overflow_at; int notes; volatile sig_atomic_t stop; double last_rate; char text[4096]; } Watch;
+typedef struct Watch {
+  int64_t steps, stop_at, exit_at, overflow_at;
+  int notes;
+  volatile sig_atomic_t stop;
+  double last_rate;
+  char text[4096];
+} Watch;
 
 static void watch(void *context, const cnn_event *event) {
   Watch *w = context;
@@ -35,9 +41,11 @@ static void watch(void *context, const cnn_event *event) {
 
 /* Steps are counted where the net is called: events come ten times a second at most. */
 static Watch *counting;
-static float (*counted)(const float *, const void *const *, const void *const *, int32_t, uint64_t, uint64_t, float *, float *const *, void *);
-static float count_gradients(const float *weights, const void *const *input, const void *const *target, int32_t count, uint64_t seed, uint64_t step,
-                             float *gradients, float *const *output, void *training) {
+static float (*counted)(const float *, const void *const *, const void *const *, int32_t, uint64_t, uint64_t,
+                        float *, float *const *, void *);
+static float count_gradients(const float *weights, const void *const *input, const void *const *target,
+                             int32_t count, uint64_t seed, uint64_t step, float *gradients,
+                             float *const *output, void *training) {
   if (++counting->steps == counting->stop_at) counting->stop = 1;
   if (counting->steps == counting->exit_at) _exit(9); /* as if killed */
   float loss = counted(weights, input, target, count, seed, step, gradients, output, training);
@@ -130,7 +138,8 @@ static void training_learns(void) {
   trial.log = "a.jsonl";
   trial.options.plot = in_directory("a.svg");
   CU_ASSERT_EQUAL(trial_run(&trial).code, CNN_OK);
-  CU_ASSERT(place_has("a.safetensors") && place_has("a.last.safetensors") && place_has("a.checkpoint.safetensors") && place_has("a.svg"));
+  CU_ASSERT(place_has("a.safetensors") && place_has("a.last.safetensors") &&
+            place_has("a.checkpoint.safetensors") && place_has("a.svg"));
   CU_ASSERT_PTR_NOT_NULL(strstr(trial.watch.text, "labels: 4 classes"));
   CU_ASSERT_PTR_NOT_NULL(strstr(trial.watch.text, "memory: weights 600 bytes"));
 
@@ -140,8 +149,8 @@ static void training_learns(void) {
   CU_ASSERT_EQUAL_FATAL(cnn_data_open(&data, "synthetic", &network, &options).code, CNN_OK);
   float weights[NET_PARAMETERS];
   load("a.safetensors", weights);
-  CU_ASSERT_EQUAL(weights[NET_PARAMETERS - 1], 1);  /* frozen */
-  CU_ASSERT(weights[NET_PARAMETERS - 2] > 0.2f);    /* the running mean has moved */
+  CU_ASSERT_EQUAL(weights[NET_PARAMETERS - 1], 1); /* frozen */
+  CU_ASSERT(weights[NET_PARAMETERS - 2] > 0.2f);   /* the running mean has moved */
   cnn_evaluation one, three;
   CU_ASSERT_EQUAL(cnn_evaluate(&network, weights, data, CNN_PART_TEST, 1, true, NULL, &one).code, CNN_OK);
   CU_ASSERT_EQUAL(cnn_evaluate(&network, weights, data, CNN_PART_TEST, 3, true, NULL, &three).code, CNN_OK);
@@ -187,7 +196,8 @@ static void the_same_seed_gives_the_same_weights(void) {
   remove_directory();
 }
 
-/* Stopped after several numbers of steps, in the middle and at the ends of epochs, and taken up again: the same to the bit. */
+/* Stopped after several numbers of steps, in the middle and at the ends of epochs, and taken up again: the
+ * same to the bit. */
 static void resuming_goes_on_to_the_bit(void) {
   static const cnn_option augment[] = {{"hflip", {0}, 0}, {"shift", {1}, 1}};
   static const int64_t stop_at[] = {1, 5, 56, 57, 58, 100, 171};
@@ -338,7 +348,9 @@ static void losses_that_are_not_finite_end_it(void) {
   late.watch.overflow_at = 60; /* a gradient, while the loss is fine */
   status = trial_run(&late);
   CU_ASSERT_EQUAL(status.code, CNN_NOT_FINITE);
-  CU_ASSERT_PTR_NOT_NULL(strstr(status.message, "a gradient is not finite in epoch 2, step 3: the gradient of dense1.weight is not finite"));
+  CU_ASSERT_PTR_NOT_NULL(
+      strstr(status.message,
+             "a gradient is not finite in epoch 2, step 3: the gradient of dense1.weight is not finite"));
   whole.recipe.epochs = 1;
   CU_ASSERT_EQUAL(trial_run(&whole).code, CNN_OK);
   CU_ASSERT(same_weights("whole.safetensors", "late.safetensors")); /* those of the first epoch are kept */
@@ -349,7 +361,8 @@ static void losses_that_are_not_finite_end_it(void) {
 static void training_stops_early(void) {
   make_directory();
   Trial trial = trial_make("a.safetensors");
-  trial.recipe.rate = 0; /* no progress ever, after the first epoch has set the mark (the running mean moves, so it may be the second) */
+  trial.recipe.rate = 0; /* no progress ever, after the first epoch has set the mark (the running mean moves,
+                            so it may be the second) */
   trial.recipe.epochs = 100;
   trial.recipe.early_stop = 3;
   trial.recipe.schedule = CNN_CONSTANT;
@@ -412,13 +425,19 @@ static void losses_are_those_of_pytorch(void) {
   static const float goal[] = {1, 0}, far[] = {3, 0.5f};
   static const int32_t label[] = {2};
   static const float class_weight[] = {1, 2, 4};
-  cnn_port port = {.rank = 1, .dim = {3}, .size = 3, .target = CNN_TARGET_CLASS, .target_size = 1, .scores = CNN_SCORES_PROBABILITY,
+  cnn_port port = {.rank = 1,
+                   .dim = {3},
+                   .size = 3,
+                   .target = CNN_TARGET_CLASS,
+                   .target_size = 1,
+                   .scores = CNN_SCORES_PROBABILITY,
                    .loss = "cross_entropy"};
   CU_ASSERT_DOUBLE_EQUAL(cnn_loss_sample(&port, probability, label).sum, -log(0.2), 1e-6);
   port.scores = CNN_SCORES_LOGIT;
   double all = log(exp(1) + exp(2) + exp(-0.5)), nll[] = {all - 1, all - 2, all + 0.5};
   CU_ASSERT_DOUBLE_EQUAL(cnn_loss_sample(&port, logit, label).sum, nll[2], 1e-9);
-  cnn_loss numbers = {.weight = 1, .smoothing = 0.1, .parameter = 1, .ignore = -1, .class_weight = class_weight};
+  cnn_loss numbers = {
+      .weight = 1, .smoothing = 0.1, .parameter = 1, .ignore = -1, .class_weight = class_weight};
   port.criterion = &numbers;
   cnn_loss_sum smooth = cnn_loss_sample(&port, logit, label);
   CU_ASSERT_DOUBLE_EQUAL(smooth.sum, 0.9 * 4 * nll[2] + 0.1 / 3 * (nll[0] + 2 * nll[1] + 4 * nll[2]), 1e-9);
@@ -429,12 +448,19 @@ static void losses_are_those_of_pytorch(void) {
   port.criterion = NULL;
   CU_ASSERT_DOUBLE_EQUAL(cnn_loss_sample(&port, logit, label).sum, (1 + 0.5 + 1 + 1 + 0.5 + 2) / 3, 1e-6);
 
-  port = (cnn_port){.rank = 1, .dim = {2}, .size = 2, .target = CNN_TARGET_VALUES, .target_size = 2, .scores = CNN_SCORES_BINARY,
+  port = (cnn_port){.rank = 1,
+                    .dim = {2},
+                    .size = 2,
+                    .target = CNN_TARGET_VALUES,
+                    .target_size = 2,
+                    .scores = CNN_SCORES_BINARY,
                     .loss = "binary_cross_entropy"};
-  CU_ASSERT_DOUBLE_EQUAL(cnn_loss_sample(&port, score, goal).sum, -log((double)0.3f) - log(1 - (double)0.8f), 1e-9);
+  CU_ASSERT_DOUBLE_EQUAL(cnn_loss_sample(&port, score, goal).sum, -log((double)0.3f) - log(1 - (double)0.8f),
+                         1e-9);
   CU_ASSERT_EQUAL(cnn_loss_sample(&port, score, goal).weight, 2);
   port.scores = CNN_SCORES_BINARY_LOGIT;
-  CU_ASSERT_DOUBLE_EQUAL(cnn_loss_sample(&port, score, goal).sum, log(1 + exp(-(double)0.3f)) + log(1 + exp((double)0.8f)), 1e-9);
+  CU_ASSERT_DOUBLE_EQUAL(cnn_loss_sample(&port, score, goal).sum,
+                         log(1 + exp(-(double)0.3f)) + log(1 + exp((double)0.8f)), 1e-9);
   port.scores = CNN_SCORES_NONE;
   port.loss = "mse";
   CU_ASSERT_DOUBLE_EQUAL(cnn_loss_sample(&port, score, far).sum, 2.7 * 2.7 + 0.09, 1e-6);
@@ -447,13 +473,31 @@ static void losses_are_those_of_pytorch(void) {
 }
 
 static void metrics_count_what_they_say(void) {
-  static const cnn_port ports[] = {
-      {.name = "map", .rank = 3, .dim = {1, 4, 3}, .size = 12, .target = CNN_TARGET_CLASS, .target_size = 4,
-       .scores = CNN_SCORES_PROBABILITY, .loss = "cross_entropy"},
-      {.name = "yes", .rank = 1, .dim = {1}, .size = 1, .target = CNN_TARGET_VALUES, .target_size = 1, .scores = CNN_SCORES_BINARY,
-       .loss = "binary_cross_entropy"},
-      {.name = "size", .rank = 1, .dim = {2}, .size = 2, .target = CNN_TARGET_VALUES, .target_size = 2, .loss = "mse"}};
-  static float map[] = {0.5f, 0.4f, 0.1f, 0.1f, 0.1f, 0.8f, 0.1f, 0.8f, 0.1f, 1, 0, 0}, yes[] = {0.6f}, size[] = {1, 2};
+  static const cnn_port ports[] = {{.name = "map",
+                                    .rank = 3,
+                                    .dim = {1, 4, 3},
+                                    .size = 12,
+                                    .target = CNN_TARGET_CLASS,
+                                    .target_size = 4,
+                                    .scores = CNN_SCORES_PROBABILITY,
+                                    .loss = "cross_entropy"},
+                                   {.name = "yes",
+                                    .rank = 1,
+                                    .dim = {1},
+                                    .size = 1,
+                                    .target = CNN_TARGET_VALUES,
+                                    .target_size = 1,
+                                    .scores = CNN_SCORES_BINARY,
+                                    .loss = "binary_cross_entropy"},
+                                   {.name = "size",
+                                    .rank = 1,
+                                    .dim = {2},
+                                    .size = 2,
+                                    .target = CNN_TARGET_VALUES,
+                                    .target_size = 2,
+                                    .loss = "mse"}};
+  static float map[] = {0.5f, 0.4f, 0.1f, 0.1f, 0.1f, 0.8f, 0.1f, 0.8f, 0.1f, 1, 0, 0}, yes[] = {0.6f},
+               size[] = {1, 2};
   static int32_t pixels[] = {0, 2, 0, -1};
   static float is[] = {1}, sizes[] = {2, 4};
   cnn_network network = {.outputs = 3, .output = ports};
@@ -467,7 +511,8 @@ static void metrics_count_what_they_say(void) {
   cnn_tally_measures(&tally, 1, sums, &measures);
   CU_ASSERT_EQUAL(measures.metrics, 3);
   CU_ASSERT_STRING_EQUAL(measures.metric[0].name, "map_iou");
-  CU_ASSERT_DOUBLE_EQUAL(measures.metric[0].value, (1.0 / 2 + 0 + 1) / 3, 1e-12); /* class 0: one of two; 1: only predicted; 2: right */
+  CU_ASSERT_DOUBLE_EQUAL(measures.metric[0].value, (1.0 / 2 + 0 + 1) / 3,
+                         1e-12); /* class 0: one of two; 1: only predicted; 2: right */
   CU_ASSERT_STRING_EQUAL(measures.metric[1].name, "yes_accuracy");
   CU_ASSERT_EQUAL(measures.metric[1].value, 1);
   CU_ASSERT_STRING_EQUAL(measures.metric[2].name, "size_mae");
@@ -486,11 +531,19 @@ static void batches_are_augmented_and_arranged(void) {
   enum { H = 4, W = 6, C = 3, SIZE = H * W * C, AT = 7 };
   static const cnn_option augment[] = {{"hflip", {0}, 0}, {"shift", {2}, 1}};
   cnn_port input = {.name = "image", .type = CNN_U8, .rank = 3, .dim = {H, W, C}, .chw = 1, .size = SIZE};
-  cnn_port output = {.name = "output", .rank = 3, .dim = {H, W, 5}, .size = H * W * 5, .target = CNN_TARGET_CLASS, .target_size = H * W,
-                     .scores = CNN_SCORES_PROBABILITY, .loss = "cross_entropy"};
+  cnn_port output = {.name = "output",
+                     .rank = 3,
+                     .dim = {H, W, 5},
+                     .size = H * W * 5,
+                     .target = CNN_TARGET_CLASS,
+                     .target_size = H * W,
+                     .scores = CNN_SCORES_PROBABILITY,
+                     .loss = "cross_entropy"};
   cnn_recipe recipe = net_recipe;
-  recipe.augments = 2, recipe.augment = augment;
-  cnn_network network = {.name = "map", .inputs = 1, .outputs = 1, .input = &input, .output = &output, .recipe = &recipe};
+  recipe.augments = 2;
+  recipe.augment = augment;
+  cnn_network network = {
+      .name = "map", .inputs = 1, .outputs = 1, .input = &input, .output = &output, .recipe = &recipe};
   cnn_data_options options = CNN_DATA_DEFAULTS;
   cnn_data *data;
   cnn_batch batch;
@@ -501,7 +554,8 @@ static void batches_are_augmented_and_arranged(void) {
   static int32_t label[H][W], moved_label[H][W];
   static float scratch[2 * SIZE];
   void *in[] = {pixel}, *target[] = {label};
-  const cnn_course course = {.data = data, .recipe = &recipe, .samples = 20, .epoch = 3, .batch = 2, .part = 2, .augment = true};
+  const cnn_course course = {
+      .data = data, .recipe = &recipe, .samples = 20, .epoch = 3, .batch = 2, .part = 2, .augment = true};
   const cnn_augmentation augmentation = cnn_augment_draw(&recipe, (cnn_plane){H, W, C}, recipe.seed, 3, AT);
   CU_ASSERT_EQUAL(cnn_data_sample(data, CNN_PART_TRAIN, AT, in, target).code, CNN_OK);
   cnn_augment_input(&augmentation, (cnn_plane){H, W, C}, CNN_U8, 255, pixel, moved, scratch);
@@ -510,13 +564,20 @@ static void batches_are_augmented_and_arranged(void) {
   CU_ASSERT_EQUAL(cnn_batch_take(&batch, &reader, 1, &course, AT).code, CNN_OK);
   const uint8_t *got = (const uint8_t *)batch.input[0] + SIZE;
   bool right = memcmp((const int32_t *)batch.target[0] + H * W, moved_label, sizeof label) == 0;
-  for (int i = 0; i < SIZE; i++) right = right && got[(i % C * H + i / C / W) * W + i / C % W] == (&moved[0][0][0])[i];
+  for (int i = 0; i < SIZE; i++)
+    right = right && got[(i % C * H + i / C / W) * W + i / C % W] == (&moved[0][0][0])[i];
   CU_ASSERT(right);
   cnn_batch_close(&batch);
   cnn_reader_close(&reader);
   cnn_data_close(data);
 
-  output = (cnn_port){.name = "output", .rank = 3, .dim = {H, W, C}, .size = SIZE, .target = CNN_TARGET_VALUES, .target_size = SIZE, .loss = "mse"};
+  output = (cnn_port){.name = "output",
+                      .rank = 3,
+                      .dim = {H, W, C},
+                      .size = SIZE,
+                      .target = CNN_TARGET_VALUES,
+                      .target_size = SIZE,
+                      .loss = "mse"};
   recipe.target_is_input = 1;
   cnn_course again = course;
   CU_ASSERT_EQUAL_FATAL(cnn_data_open(&data, "synthetic", &network, &options).code, CNN_OK);
@@ -527,7 +588,9 @@ static void batches_are_augmented_and_arranged(void) {
   CU_ASSERT_EQUAL(cnn_batch_take(&batch, &reader, 0, &again, AT).code, CNN_OK);
   const float *value = batch.target[0];
   right = true;
-  for (int i = 0; i < SIZE; i++) right = right && value[i] == (float)(&moved[0][0][0])[i] / 255.0f; /* after augmentation, in the order of the output */
+  for (int i = 0; i < SIZE; i++)
+    right = right && value[i] == (float)(&moved[0][0][0])[i] /
+                                     255.0f; /* after augmentation, in the order of the output */
   CU_ASSERT(right);
   cnn_batch_close(&batch);
   cnn_reader_close(&reader);
@@ -539,24 +602,34 @@ static void samples_are_mixed_with_others(void) {
   enum { N = 8, CLASSES = 5, SAMPLES = 40 };
   static const cnn_option mixing[][1] = {{{"mixup", {1}, 1}}, {{"cutmix", {1}, 1}}};
   cnn_port input = {.name = "image", .type = CNN_F32, .rank = 3, .dim = {N, N, 1}, .size = N * N};
-  cnn_port output = {.name = "output", .rank = 1, .dim = {CLASSES}, .size = CLASSES, .target = CNN_TARGET_CLASS, .target_size = 1,
-                     .scores = CNN_SCORES_PROBABILITY, .loss = "cross_entropy"};
+  cnn_port output = {.name = "output",
+                     .rank = 1,
+                     .dim = {CLASSES},
+                     .size = CLASSES,
+                     .target = CNN_TARGET_CLASS,
+                     .target_size = 1,
+                     .scores = CNN_SCORES_PROBABILITY,
+                     .loss = "cross_entropy"};
   cnn_recipe recipe = net_recipe;
-  cnn_network network = {.name = "net", .inputs = 1, .outputs = 1, .input = &input, .output = &output, .recipe = &recipe};
+  cnn_network network = {
+      .name = "net", .inputs = 1, .outputs = 1, .input = &input, .output = &output, .recipe = &recipe};
   cnn_data_options options = CNN_DATA_DEFAULTS;
   static float own[N * N], other[N * N];
   for (int kind = 0; kind < 2; kind++) {
     cnn_data *data;
     cnn_batch batch;
     cnn_reader reader;
-    recipe.augments = 1, recipe.augment = mixing[kind];
+    recipe.augments = 1;
+    recipe.augment = mixing[kind];
     CU_ASSERT_EQUAL_FATAL(cnn_data_open(&data, "synthetic", &network, &options).code, CNN_OK);
     CU_ASSERT_FATAL(cnn_batch_open(&batch, &network, 1, true) && cnn_reader_open(&reader, &network));
-    const cnn_course course = {.data = data, .recipe = &recipe, .samples = SAMPLES, .batch = 1, .part = 1, .augment = true};
+    const cnn_course course = {
+        .data = data, .recipe = &recipe, .samples = SAMPLES, .batch = 1, .part = 1, .augment = true};
     int others = 0;
     bool right = true;
     for (int64_t at = 0; at < SAMPLES; at++) {
-      const cnn_augmentation augmentation = cnn_augment_draw(&recipe, (cnn_plane){N, N, 1}, recipe.seed, 0, (uint32_t)at);
+      const cnn_augmentation augmentation =
+          cnn_augment_draw(&recipe, (cnn_plane){N, N, 1}, recipe.seed, 0, (uint32_t)at);
       cnn_mix mix;
       int32_t own_label, other_label;
       CU_ASSERT_FATAL(cnn_mix_draw(&augmentation, 0, SAMPLES, &mix));
@@ -567,7 +640,8 @@ static void samples_are_mixed_with_others(void) {
       const float *got = batch.input[0];
       for (int i = 0; i < N * N; i++) {
         const bool inside = i / N >= mix.top && i / N < mix.bottom && i % N >= mix.left && i % N < mix.right;
-        const double blend = mix.share * (double)own[i] + (1 - mix.share) * (double)other[i], cut = (double)(inside ? other : own)[i];
+        const double blend = mix.share * (double)own[i] + (1 - mix.share) * (double)other[i],
+                     cut = (double)(inside ? other : own)[i];
         right = right && fabs((double)got[i] - (kind ? cut : blend)) < 1e-5;
       }
       right = right && *(int32_t *)batch.target[0] == (mix.label ? other_label : own_label);
@@ -596,22 +670,21 @@ static void numbers_are_written_for_people(void) {
   free(plain);
 }
 
-CU_TestInfo suite_train[] = {
-    {"training learns", training_learns},
-    {"the same seed gives the same weights", the_same_seed_gives_the_same_weights},
-    {"resuming goes on to the bit", resuming_goes_on_to_the_bit},
-    {"resuming works after a kill", resuming_works_after_a_kill},
-    {"checkpoints are checked", checkpoints_are_checked},
-    {"the settings of a run come back", the_settings_of_a_run_come_back},
-    {"large batches are computed in parts", large_batches_are_computed_in_parts},
-    {"losses that are not finite end it", losses_that_are_not_finite_end_it},
-    {"training stops early", training_stops_early},
-    {"a dry run writes nothing", a_dry_run_writes_nothing},
-    {"a few samples are learnt by heart", a_few_samples_are_learnt_by_heart},
-    {"training starts from given weights", training_starts_from_given_weights},
-    {"losses are those of PyTorch", losses_are_those_of_pytorch},
-    {"metrics count what they say", metrics_count_what_they_say},
-    {"batches are augmented and arranged", batches_are_augmented_and_arranged},
-    {"samples are mixed with others", samples_are_mixed_with_others},
-    {"numbers are written for people", numbers_are_written_for_people},
-    CU_TEST_INFO_NULL};
+CU_TestInfo suite_train[] = {{"training learns", training_learns},
+                             {"the same seed gives the same weights", the_same_seed_gives_the_same_weights},
+                             {"resuming goes on to the bit", resuming_goes_on_to_the_bit},
+                             {"resuming works after a kill", resuming_works_after_a_kill},
+                             {"checkpoints are checked", checkpoints_are_checked},
+                             {"the settings of a run come back", the_settings_of_a_run_come_back},
+                             {"large batches are computed in parts", large_batches_are_computed_in_parts},
+                             {"losses that are not finite end it", losses_that_are_not_finite_end_it},
+                             {"training stops early", training_stops_early},
+                             {"a dry run writes nothing", a_dry_run_writes_nothing},
+                             {"a few samples are learnt by heart", a_few_samples_are_learnt_by_heart},
+                             {"training starts from given weights", training_starts_from_given_weights},
+                             {"losses are those of PyTorch", losses_are_those_of_pytorch},
+                             {"metrics count what they say", metrics_count_what_they_say},
+                             {"batches are augmented and arranged", batches_are_augmented_and_arranged},
+                             {"samples are mixed with others", samples_are_mixed_with_others},
+                             {"numbers are written for people", numbers_are_written_for_people},
+                             CU_TEST_INFO_NULL};

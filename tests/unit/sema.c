@@ -1,4 +1,5 @@
-/* sema.c: programs seen through their graphs: values of expressions, what is visible where, names of layers, bound arguments, shared weights, the train block. */
+/* sema.c: programs seen through their graphs: values of expressions, what is visible where, names of layers,
+ * bound arguments, shared weights, the train block. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <stdint.h>
@@ -12,7 +13,12 @@
 #include "ops/op.h"
 #include "sema/sema.h"
 
-typedef struct Built { Arena *arena; Diags *diags; Sources *sources; Graph *graph; } Built;
+typedef struct Built {
+  Arena *arena;
+  Diags *diags;
+  Sources *sources;
+  Graph *graph;
+} Built;
 
 static Built build_with(const char *text, const Define *defines, int n) {
   Built b = {.arena = arena_new()};
@@ -20,7 +26,8 @@ static Built build_with(const char *text, const Define *defines, int n) {
   b.sources->arena = b.arena;
   b.diags = diags_new(b.arena, b.sources);
   Program *program = NEW(b.arena, Program);
-  program->main = parse_file(b.arena, b.diags, b.sources, sources_add(b.sources, "t.cnn", text, strlen(text)));
+  program->main =
+      parse_file(b.arena, b.diags, b.sources, sources_add(b.sources, "t.cnn", text, strlen(text)));
   vec_push(b.arena, program->files, program->main);
   b.graph = sema_build(b.arena, b.diags, b.sources, program, defines, n, NULL);
   return b;
@@ -36,7 +43,8 @@ static const char *slugs(const Built *b) {
   int n = 0;
   for (int i = 0; i < b->diags->list.n; i++) {
     int at = n++;
-    for (; at > 0 && sorted[at - 1]->span.start > b->diags->list.data[i]->span.start; at--) sorted[at] = sorted[at - 1];
+    for (; at > 0 && sorted[at - 1]->span.start > b->diags->list.data[i]->span.start; at--)
+      sorted[at] = sorted[at - 1];
     sorted[at] = b->diags->list.data[i];
   }
   for (int i = 0; i < n; i++) text_put(&all, "%s%s", i ? " " : "", diag_info[sorted[i]->id].slug);
@@ -57,7 +65,8 @@ static void says(const char *text, const char *wanted) {
 static bool clean(const char *text, const Built *b) {
   const bool none = diags_errors(b->diags) == 0 && b->graph;
   CU_ASSERT(none);
-  for (int i = 0; !none && i < b->diags->list.n; i++) printf("# %s: %s\n", text, b->diags->list.data[i]->message);
+  for (int i = 0; !none && i < b->diags->list.n; i++)
+    printf("# %s: %s\n", text, b->diags->list.data[i]->message);
   if (none) graph_verify(b->graph);
   return none;
 }
@@ -70,7 +79,8 @@ static void named_after(const char *before, const char *body, const char *wanted
   if (clean(text, &b)) {
     Text names = {.arena = b.arena};
     for (int i = 0; i < b.graph->nodes.n; i++)
-      if (b.graph->nodes.data[i]->op != &op_input) text_put(&names, "%s%s", names.n ? " " : "", b.graph->nodes.data[i]->name);
+      if (b.graph->nodes.data[i]->op != &op_input)
+        text_put(&names, "%s%s", names.n ? " " : "", b.graph->nodes.data[i]->name);
     CU_ASSERT_STRING_EQUAL(names.s, wanted);
     if (strcmp(names.s, wanted) != 0) printf("# %s\n#   names %s\n", body, names.s);
   }
@@ -83,7 +93,9 @@ static void named(const char *body, const char *wanted) { named_after("", body, 
 
 static void is_number(const char *expression, double wanted) {
   char text[500];
-  snprintf(text, sizeof text, "const list = [3, [4, 5]]; const dims = 7x9\nnet n { input x: 16x12x4; normalize(mean=%s) }", expression);
+  snprintf(text, sizeof text,
+           "const list = [3, [4, 5]]; const dims = 7x9\nnet n { input x: 16x12x4; normalize(mean=%s) }",
+           expression);
   Built b = build(text);
   if (clean(text, &b)) {
     const double got = arg_number(b.graph->nodes.data[1], "mean");
@@ -176,10 +188,14 @@ static void scopes(void) {
   named("repeat 0 { conv(8, 3x3) }\nrelu", "relu1");
   named_after("const k = 3\nblock b(n, m=n * k) { conv(m, 3x3) }", "const two = 2\nb(two)", "b1.conv1");
   named("if in.channels == 4 { s = conv(4, 1x1) } else { s = in }\nadd(s)", "s add1");
-  named("if in.channels == 5 { s = conv(4, 1x1) } else if in.channels == 4 { s = in } else { nonsense }\nadd(s)", "add1");
+  named("if in.channels == 5 { s = conv(4, 1x1) } else if in.channels == 4 { s = in } else { nonsense "
+        "}\nadd(s)",
+        "add1");
   says("block b(n) { dense(k) }\nconst k = 3\nnet n { input x: 8; b(1) }", "use-before-definition");
-  says("const k = 3\nblock b(n) { const j = k; dense(j) }\nnet n { input x: 8; b(1); dense(j) }", "unknown-name");
-  says("block b(n) { dense(local) }\nnet n { input x: 8; const local = 3; b(1); dense(local) }", "unknown-name");
+  says("const k = 3\nblock b(n) { const j = k; dense(j) }\nnet n { input x: 8; b(1); dense(j) }",
+       "unknown-name");
+  says("block b(n) { dense(local) }\nnet n { input x: 8; const local = 3; b(1); dense(local) }",
+       "unknown-name");
   says("net n { input x: 8; repeat 2 { const k = 3; a = dense(k) }; const k = 4; dense(k) }", "");
   says("net n { input x: 8; const k = 3; repeat 2 { const k = 4; dense(k) } }", "duplicate-name");
   says("const k = 3\nblock b(k) { dense(k) }\nnet n { input x: 8; b(1) }", "duplicate-name");
@@ -189,22 +205,30 @@ static void scopes(void) {
 }
 
 static void values_of_blocks(void) {
-  const char *blocks = "block enc(n) { c1 = conv(n, 3x3, pad=same) -> relu; inner = two(n); maxpool(2) }\nblock two(n) { deep = conv(n, 1x1) }";
-  named_after(blocks, "e = enc(4)\nin -> add(e.c1) -> add(e.inner.deep)", "e.c1 e.relu1 e.inner.deep e.maxpool1 add1 add2");
-  named_after(blocks, "e = enc(4) -> relu\nin -> add(e.c1)", "e.c1 e.relu1 e.inner.deep e.maxpool1 relu1 add1");
-  named_after("block up(skip) { conv(4, 1x1) -> add(skip.c1) }\nblock enc(n) { c1 = conv(n, 1x1) }", "e = enc(4)\nup(e)", "e.c1 up1.conv1 up1.add1");
-  says("block enc(n) { c1 = dense(n) }\nnet n { input x: 8; e = enc(4) -> enc(4); in -> dense(e.c1.size) }", "unknown-attribute");
-  says("block enc(n) { c1 = dense(n) }\nnet n { input x: 8; e = enc(8); in -> add(e.c2) }", "unknown-attribute");
+  const char *blocks = "block enc(n) { c1 = conv(n, 3x3, pad=same) -> relu; inner = two(n); maxpool(2) "
+                       "}\nblock two(n) { deep = conv(n, 1x1) }";
+  named_after(blocks, "e = enc(4)\nin -> add(e.c1) -> add(e.inner.deep)",
+              "e.c1 e.relu1 e.inner.deep e.maxpool1 add1 add2");
+  named_after(blocks, "e = enc(4) -> relu\nin -> add(e.c1)",
+              "e.c1 e.relu1 e.inner.deep e.maxpool1 relu1 add1");
+  named_after("block up(skip) { conv(4, 1x1) -> add(skip.c1) }\nblock enc(n) { c1 = conv(n, 1x1) }",
+              "e = enc(4)\nup(e)", "e.c1 up1.conv1 up1.add1");
+  says("block enc(n) { c1 = dense(n) }\nnet n { input x: 8; e = enc(4) -> enc(4); in -> dense(e.c1.size) }",
+       "unknown-attribute");
+  says("block enc(n) { c1 = dense(n) }\nnet n { input x: 8; e = enc(8); in -> add(e.c2) }",
+       "unknown-attribute");
   says("net n { input x: 8; dense(in.height) }", "unknown-attribute");
   says("net n { input x: 8; dense(in.channels) -> dense(x.size) }", "");
   says("net n { input x: 9x8; conv(in.length, 3, pad=same) -> conv(in.channels, 3) }", "");
 }
 
 static void several_ports(void) {
-  Built b = build("net n { a = in -> dense(3)\n input x: 8\n b = dense(2)\n input y: 4 as u8 (layout=chw)\n c = y -> dense(2) -> add(b)\n output c, first = b }");
+  Built b = build("net n { a = in -> dense(3)\n input x: 8\n b = dense(2)\n input y: 4 as u8 (layout=chw)\n "
+                  "c = y -> dense(2) -> add(b)\n output c, first = b }");
   CU_ASSERT_STRING_EQUAL(slugs(&b), "no-input");
   arena_free(b.arena);
-  const char *text = "net n { input x: 8\n b = dense(2)\n input y: 4x4x1 as u8 (layout=chw)\n c = y -> flatten -> dense(2) -> add(b)\n output c, first = b }";
+  const char *text = "net n { input x: 8\n b = dense(2)\n input y: 4x4x1 as u8 (layout=chw)\n c = y -> "
+                     "flatten -> dense(2) -> add(b)\n output c, first = b }";
   b = build(text);
   if (clean(text, &b)) {
     CU_ASSERT_EQUAL(b.graph->inputs.n, 2);
@@ -231,11 +255,15 @@ static void ordinals(void) {
 }
 
 static void ordinals_in_blocks(void) {
-  const char *blocks = "block stage(n) { conv(n, 3x3) -> relu; c = conv(n, 3x3) -> batchnorm; last = relu }\nblock outer(n) { stage(n); s = stage(n); stage(n, name=\"given\") }";
+  const char *blocks = "block stage(n) { conv(n, 3x3) -> relu; c = conv(n, 3x3) -> batchnorm; last = relu "
+                       "}\nblock outer(n) { stage(n); s = stage(n); stage(n, name=\"given\") }";
   named_after(blocks, "stage(4)\nstage(4, name=\"own\")\nstage(4)",
-              "stage1.conv1 stage1.relu1 stage1.c.conv1 stage1.c.batchnorm1 stage1.last own.conv1 own.relu1 own.c.conv1 own.c.batchnorm1 own.last "
+              "stage1.conv1 stage1.relu1 stage1.c.conv1 stage1.c.batchnorm1 stage1.last own.conv1 own.relu1 "
+              "own.c.conv1 own.c.batchnorm1 own.last "
               "stage3.conv1 stage3.relu1 stage3.c.conv1 stage3.c.batchnorm1 stage3.last");
-  named_after("block one(n) { conv(n, 3x3) }\nblock two(n) { one(n) -> one(n); x = one(n) -> relu; y = one(n) -> conv(n, 1x1) }", "two(4)",
+  named_after("block one(n) { conv(n, 3x3) }\nblock two(n) { one(n) -> one(n); x = one(n) -> relu; y = "
+              "one(n) -> conv(n, 1x1) }",
+              "two(4)",
               "two1.one1.conv1 two1.one2.conv1 two1.x.conv1 two1.relu1 two1.y.one1.conv1 two1.y.conv1");
 }
 
@@ -243,14 +271,17 @@ static void ordinals_in_repeats(void) {
   named("repeat 2 { c = conv(4, 3x3, pad=same) -> relu }", "c.0 relu1 c.1 relu2");
   named("repeat 2 { repeat 2 { c = conv(4, 3x3, pad=same) } }", "c.0.0 c.0.1 c.1.0 c.1.1");
   named("repeat 2 { conv(4, 3x3, pad=same, name=\"k\") }\nconv(4, 3x3)", "k.0 k.1 conv3");
-  named("repeat 2 { c = conv(4, 3x3, pad=same) -> batchnorm }", "c.0.conv1 c.0.batchnorm1 c.1.conv1 c.1.batchnorm1");
-  named_after("block b(n) { c = conv(n, 1x1) }", "repeat 2 { e = b(4) }\nrepeat 2 { b(4) }", "e.0.c e.1.c b3.c b4.c");
+  named("repeat 2 { c = conv(4, 3x3, pad=same) -> batchnorm }",
+        "c.0.conv1 c.0.batchnorm1 c.1.conv1 c.1.batchnorm1");
+  named_after("block b(n) { c = conv(n, 1x1) }", "repeat 2 { e = b(4) }\nrepeat 2 { b(4) }",
+              "e.0.c e.1.c b3.c b4.c");
 }
 
 static void names_clash(void) {
   says("net n { input x: 8; a_b = dense(8); dense(8, name=\"a.b\") }", "name-clash");
   says("net n { input x: 8; dense2 = dense(8); dense(8) }", "name-clash");
-  says("block b(n) { dense(n) -> dense(n) }\nnet n { input x: 8; b(8, name=\"e\"); b(8, name=\"e\") }", "name-clash");
+  says("block b(n) { dense(n) -> dense(n) }\nnet n { input x: 8; b(8, name=\"e\"); b(8, name=\"e\") }",
+       "name-clash");
   says("net n { input x: 8; output = dense(8); X = dense(8); output X }", "reserved-name name-clash");
 }
 
@@ -258,10 +289,13 @@ static void names_clash(void) {
 
 static void arguments(void) {
   const char *text = "block b(p, k=3x3, init=\"ones\") { conv(8, k, pad=p, init=init) }\n"
-                     "net n { input x: 16x16x4\n b(\"same\")\n conv(8, [3, 5], stride=2, pad=[1, 2], bias=false, init=normal(0.02))\n maxpool(2)\n in -> conv(4, 1) -> add(in, 3.5)\n conv(2, 1, pad=1 > 2 ? same : valid) }";
+                     "net n { input x: 16x16x4\n b(\"same\")\n conv(8, [3, 5], stride=2, pad=[1, 2], "
+                     "bias=false, init=normal(0.02))\n maxpool(2)\n in -> conv(4, 1) -> add(in, 3.5)\n "
+                     "conv(2, 1, pad=1 > 2 ? same : valid) }";
   Built b = build(text);
   if (clean(text, &b)) {
-    const Node *first = b.graph->nodes.data[1], *second = b.graph->nodes.data[2], *pool = b.graph->nodes.data[3], *sum = b.graph->nodes.data[5];
+    const Node *first = b.graph->nodes.data[1], *second = b.graph->nodes.data[2],
+               *pool = b.graph->nodes.data[3], *sum = b.graph->nodes.data[5];
     CU_ASSERT(arg_is(first, "pad", "same"));
     CU_ASSERT_EQUAL(arg_const(first, "kernel")->n, 2);
     CU_ASSERT_STRING_EQUAL(arg_const(first, "init")->s, "ones");
@@ -279,7 +313,8 @@ static void arguments(void) {
 }
 
 static void defines(void) {
-  const char *text = "const classes = 10; const k = 3x3; const mode = \"valid\"\nnet n { input x: 16x16x4; conv(classes, k, pad=mode) }";
+  const char *text = "const classes = 10; const k = 3x3; const mode = \"valid\"\nnet n { input x: 16x16x4; "
+                     "conv(classes, k, pad=mode) }";
   const Define given[] = {{"classes", "4"}, {"k", "5x5"}, {"mode", "same"}, {"classes", "2 * 3"}};
   Built b = build_with(text, given, 4);
   if (clean(text, &b)) {
@@ -288,12 +323,19 @@ static void defines(void) {
     CU_ASSERT_EQUAL(b.graph->nodes.data[1]->weight[0]->dim[3], 5);
   }
   arena_free(b.arena);
-  static const struct { const char *name, *value, *slugs; } bad[] = {{"clases", "4", "unknown-constant"}, {"classes", "", "syntax"}, {"classes", "3; const b = 4", "syntax"}, {"classes", "3)", "syntax"}, {"classes", "zero", "unknown-name"}};
+  static const struct {
+    const char *name, *value, *slugs;
+  } bad[] = {{"clases", "4", "unknown-constant"},
+             {"classes", "", "syntax"},
+             {"classes", "3; const b = 4", "syntax"},
+             {"classes", "3)", "syntax"},
+             {"classes", "zero", "unknown-name"}};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     const Define define = {bad[i].name, bad[i].value};
     b = build_with(text, &define, 1);
     CU_ASSERT_STRING_EQUAL(slugs(&b), bad[i].slugs);
-    if (strcmp(slugs(&b), bad[i].slugs) != 0) printf("# -D %s=%s: %s\n", bad[i].name, bad[i].value, slugs(&b));
+    if (strcmp(slugs(&b), bad[i].slugs) != 0)
+      printf("# -D %s=%s: %s\n", bad[i].name, bad[i].value, slugs(&b));
     arena_free(b.arena);
   }
 }
@@ -307,7 +349,8 @@ static void has_weights(const char *before, const char *body, int weights, int64
   if (clean(text, &b)) {
     CU_ASSERT_EQUAL(b.graph->weights.n, weights);
     CU_ASSERT_EQUAL(b.graph->parameters, parameters);
-    if (b.graph->parameters != parameters) printf("# %s: %d weights, %lld parameters\n", body, b.graph->weights.n, (long long)b.graph->parameters);
+    if (b.graph->parameters != parameters)
+      printf("# %s: %d weights, %lld parameters\n", body, b.graph->weights.n, (long long)b.graph->parameters);
   }
   arena_free(b.arena);
 }
@@ -321,7 +364,8 @@ static void sharing(void) {
   has_weights(pair, "pair(8)\nq = in -> pair(8, weights=pair1) -> add(in)", 8, 176);
   has_weights(pair, "p = pair(8)\ndense(8, weights=p.d)\ndense(8, weights=\"p.dense2\")", 8, 176);
   has_weights("block twin(n) { a = dense(n); dense(n, weights=a) }", "twin(8)\ntwin(8)", 4, 144);
-  has_weights("block outer(n) { inner(n); inner(n) }\nblock inner(n) { dense(n) }", "o = outer(8)\nouter(8, weights=o)", 4, 144);
+  has_weights("block outer(n) { inner(n); inner(n) }\nblock inner(n) { dense(n) }",
+              "o = outer(8)\nouter(8, weights=o)", 4, 144);
   has_weights("", "repeat 3 as i { if i == 0 { d = dense(8) } else { dense(8, weights=\"d.0\") } }", 2, 72);
   has_weights("block use(w) { dense(8, weights=w) }", "d = dense(8)\nuse(d)\nuse(\"d\")", 2, 72);
   says("net n { input x: 8; d = dense(4); dense(8, weights=d) }", "bad-weights-sharing");
@@ -330,10 +374,12 @@ static void sharing(void) {
 }
 
 static void freezing(void) {
-  const char *text = "block b(n) { dense(n) -> batchnorm }\nnet n { input x: 8; b(4, frozen=true); dense(4); dense(3, frozen=true) }";
+  const char *text = "block b(n) { dense(n) -> batchnorm }\nnet n { input x: 8; b(4, frozen=true); dense(4); "
+                     "dense(3, frozen=true) }";
   Built b = build(text);
   if (clean(text, &b)) {
-    CU_ASSERT(b.graph->nodes.data[1]->frozen && b.graph->nodes.data[2]->frozen && !b.graph->nodes.data[3]->frozen && b.graph->nodes.data[4]->frozen);
+    CU_ASSERT(b.graph->nodes.data[1]->frozen && b.graph->nodes.data[2]->frozen &&
+              !b.graph->nodes.data[3]->frozen && b.graph->nodes.data[4]->frozen);
     CU_ASSERT(b.graph->weights.data[0]->frozen);
   }
   arena_free(b.arena);
@@ -342,8 +388,12 @@ static void freezing(void) {
 /* ---- the train block ---- */
 
 static void training(void) {
-  const char *text = "net n { input x: 8x8x3 as u8\n flatten -> dense(3) -> softmax\n train { loss = cross_entropy(weights=[1, 2, 3])\n optimizer = adamw(rate=0.01)\n schedule = step(at=[3, 6], warmup=1)\n"
-                     " batch = 2 ** 6\n epochs = 5\n seed = 7\n accumulate = 2\n average = 0.99\n decay = weights\n augment = [hflip, shift(2), mixup(0.2)]\n clip_norm = 1\n early_stop = off\n label_smoothing = 0.1\n metrics = [accuracy, top(2)] } }";
+  const char *text = "net n { input x: 8x8x3 as u8\n flatten -> dense(3) -> softmax\n train { loss = "
+                     "cross_entropy(weights=[1, 2, 3])\n optimizer = adamw(rate=0.01)\n schedule = "
+                     "step(at=[3, 6], warmup=1)\n"
+                     " batch = 2 ** 6\n epochs = 5\n seed = 7\n accumulate = 2\n average = 0.99\n decay = "
+                     "weights\n augment = [hflip, shift(2), mixup(0.2)]\n clip_norm = 1\n early_stop = off\n "
+                     "label_smoothing = 0.1\n metrics = [accuracy, top(2)] } }";
   Built b = build(text);
   if (clean(text, &b)) {
     const Training *t = b.graph->training;
@@ -362,11 +412,13 @@ static void training(void) {
 }
 
 static void training_defaults(void) {
-  static const struct { const char *net, *metric; } cases[] = {
-    {"net n { input x: 8; dense(3) -> softmax; train { loss = cross_entropy } }", "accuracy"},
-    {"net n { input x: 8; dense(3); train { loss = \"mse\" } }", "mae"},
-    {"net n { input x: 8; dense(1) -> sigmoid; train { loss = binary_cross_entropy } }", "accuracy"},
-    {"net n { input x: 8x8x1; conv(3, 3x3) -> softmax; train { loss = cross_entropy } }", "iou"},
+  static const struct {
+    const char *net, *metric;
+  } cases[] = {
+      {"net n { input x: 8; dense(3) -> softmax; train { loss = cross_entropy } }", "accuracy"},
+      {"net n { input x: 8; dense(3); train { loss = \"mse\" } }", "mae"},
+      {"net n { input x: 8; dense(1) -> sigmoid; train { loss = binary_cross_entropy } }", "accuracy"},
+      {"net n { input x: 8x8x1; conv(3, 3x3) -> softmax; train { loss = cross_entropy } }", "iou"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     Built b = build(cases[i].net);
@@ -382,9 +434,12 @@ static void training_defaults(void) {
 }
 
 static void losses_and_outputs(void) {
-  says("net n { input x: 8; a = dense(3); b = dense(1); output a, b; train { loss = [cross_entropy(a), huber(b, weight=2, delta=3)] } }", "");
+  says("net n { input x: 8; a = dense(3); b = dense(1); output a, b; train { loss = [cross_entropy(a), "
+       "huber(b, weight=2, delta=3)] } }",
+       "");
   says("net n { input x: 8; a = dense(3); b = dense(1); output a, b; train { loss = mse(b) } }", "");
-  says("net n { input x: 8; a = dense(3); b = dense(1); output a, b; train { loss = mse } }", "loss-mismatch");
+  says("net n { input x: 8; a = dense(3); b = dense(1); output a, b; train { loss = mse } }",
+       "loss-mismatch");
   says("net n { input x: 8; a = dense(3); output a; train { loss = [mse(a), mae(a)] } }", "loss-mismatch");
   says("net n { input x: 8; dense(3) -> relu; train { loss = cross_entropy } }", "activation-before-loss");
   says("net n { input x: 8; dense(3) -> softmax; train { loss = binary_cross_entropy } }", "loss-mismatch");
@@ -404,26 +459,34 @@ static void limits(void) {
   says("net n { input x: 65536x65536x1; relu }", "too-large");
   says("net n { input x: 40000x40000x1; conv(2, 1x1) }", "too-large");
   says("net n { input x: 9223372036854775807x9223372036854775807x9; relu }", "too-large");
-  says("const a = [1,1,1,1,1,1,1,1]; const b = [a,a,a,a,a,a,a,a]; const c = [b,b,b,b,b,b,b,b]; const d = [c,c,c,c,c,c,c,c]; const e = [d,d,d,d,d,d,d,d]; const f = [e,e,e,e,e,e,e,e];"
-       "const g = [f,f,f,f,f,f,f,f]; const h = [g,g,g,g,g,g,g,g]; const i = [h,h,h,h,h,h,h,h]\nnet n { input x: 8x8x1; conv(3, 3x3, init=i) }", "too-large");
+  says("const a = [1,1,1,1,1,1,1,1]; const b = [a,a,a,a,a,a,a,a]; const c = [b,b,b,b,b,b,b,b]; const d = "
+       "[c,c,c,c,c,c,c,c]; const e = [d,d,d,d,d,d,d,d]; const f = [e,e,e,e,e,e,e,e];"
+       "const g = [f,f,f,f,f,f,f,f]; const h = [g,g,g,g,g,g,g,g]; const i = [h,h,h,h,h,h,h,h]\nnet n { input "
+       "x: 8x8x1; conv(3, 3x3, init=i) }",
+       "too-large");
 }
 
 static void one_mistake_one_message(void) {
   says("net n { input x: 8; conv(3, 3x3) -> relu -> conv(3, 3x3) -> flatten -> dense(3) }", "wrong-shape");
   says("net n { input x: 8; h = nonsense(3) -> dense(3); dense(h.size) -> add(h) }", "unknown-operator");
-  says("const k = 1 / 0\nnet n { input x: 8; dense(k) -> dense(k + 1); repeat k { dense(3) }; if k == 1 { a = dense(3) } else { a = in }; add(a) }", "division-by-zero");
+  says("const k = 1 / 0\nnet n { input x: 8; dense(k) -> dense(k + 1); repeat k { dense(3) }; if k == 1 { a "
+       "= dense(3) } else { a = in }; add(a) }",
+       "division-by-zero");
   says("block b(n) { conv(n, 3x3) }\nnet n { input x: 8; repeat 3 { b(4) } }", "wrong-shape");
   says("net n { input x: 8; h = dense(3 3); dense(3) -> add(h); dense(\"a\") }", "syntax wrong-type");
   says("net n { input x: 8; dense(8); output y; output z }", "unknown-name duplicate-statement");
 }
 
 static void libraries(void) {
-  Built b = build("const k = 3\nblock b(n, m=k) { x = conv(n, 3x3) -> relu; if n > 3 { y = x } else { y = in -> c(n) }; y -> add(x) }\nblock c(n) { dense(in.channels) }");
+  Built b = build("const k = 3\nblock b(n, m=k) { x = conv(n, 3x3) -> relu; if n > 3 { y = x } else { y = in "
+                  "-> c(n) }; y -> add(x) }\nblock c(n) { dense(in.channels) }");
   CU_ASSERT_PTR_NULL(b.graph);
   CU_ASSERT_STRING_EQUAL(slugs(&b), "");
   arena_free(b.arena);
-  says("block b(n) { cov(n, 3x3) -> dens(4, unit=3) }\nblock c(n) { b(m=n) ; add(z) }\nblock d(n) { dense(4, init=hee); dense(\"a\"); b(n, 4) }",
-       "unknown-operator unknown-operator unknown-argument unknown-name unknown-choice wrong-type too-many-arguments");
+  says("block b(n) { cov(n, 3x3) -> dens(4, unit=3) }\nblock c(n) { b(m=n) ; add(z) }\nblock d(n) { dense(4, "
+       "init=hee); dense(\"a\"); b(n, 4) }",
+       "unknown-operator unknown-operator unknown-argument unknown-name unknown-choice wrong-type "
+       "too-many-arguments");
   says("block a(n) { b(n) }\nblock b(n) { c(n) }\nblock c(n) { a(n) }", "block-recursion");
 }
 
@@ -435,45 +498,59 @@ static void hears_of_everything(const char *text, const char *const *words) {
 }
 
 static void summaries(void) {
-  const char *text = "net n { input x: 32x32x3 as u8\n conv(8, 3x3, stride=2, pad=same, bias=false) -> batchnorm -> relu\n conv_transpose(4, 4x4, stride=2, pad=1)\n global_avgpool\n dense(5, frozen=true) }";
+  const char *text =
+      "net n { input x: 32x32x3 as u8\n conv(8, 3x3, stride=2, pad=same, bias=false) -> batchnorm -> relu\n "
+      "conv_transpose(4, 4x4, stride=2, pad=1)\n global_avgpool\n dense(5, frozen=true) }";
   Built b = build(text);
   if (clean(text, &b)) {
     Text table = {.arena = b.arena}, json = {.arena = b.arena}, dot = {.arena = b.arena};
     graph_summary(&table, b.graph);
-    graph_json(&json, b.sources, b.graph, &(SummarySizes){.workspace_bytes = 1020, .workspace_bound = 1000, .training_bytes = -1});
+    graph_json(&json, b.sources, b.graph,
+               &(SummarySizes){.workspace_bytes = 1020, .workspace_bound = 1000, .training_bytes = -1});
     graph_memory(&table, &(SummarySizes){1020, 1000, 1200, 1000, 0, 0});
     graph_memory(&table, &(SummarySizes){1000, 1000, -1, 0, 0, 0});
     graph_dot(&dot, b.graph);
-    hears_of_everything(table.s, (const char *const[]){"16x16x8", "conv_transpose1", "5x5", "parameters     789 (3,156 bytes): 748 trainable, 25 frozen, 16 statistics", "workspace      1,020 bytes, 2.00 % above the least possible (1,000)\n",
-                                                       "training       1,200 bytes, 20.00 % above the least possible (1,000): no search found a layout without gaps\n", "workspace      1,000 bytes, the least possible\n", NULL});
-    hears_of_everything(json.s, (const char *const[]){"\"receptive_field\": [3, 3], \"jump\": [2, 2]", "\"receptive_field\": [5, 5], \"jump\": [1, 1]", "\"receptive_field\": null, \"jump\": null", "\"line\": 3",
-                                                      "\"weights_bytes\": 3156", "\"training_bytes\": null", "\"statistics\": 16", "\"type\": \"u8\"", NULL});
-    hears_of_everything(dot.s, (const char *const[]){"digraph \"n\" {", "n0 -> n1 [label=\" 32x32x3\"]", NULL});
+    hears_of_everything(
+        table.s,
+        (const char *const[]){"16x16x8", "conv_transpose1", "5x5",
+                              "parameters     789 (3,156 bytes): 748 trainable, 25 frozen, 16 statistics",
+                              "workspace      1,020 bytes, 2.00 % above the least possible (1,000)\n",
+                              "training       1,200 bytes, 20.00 % above the least possible (1,000): no "
+                              "search found a layout without gaps\n",
+                              "workspace      1,000 bytes, the least possible\n", NULL});
+    hears_of_everything(json.s,
+                        (const char *const[]){"\"receptive_field\": [3, 3], \"jump\": [2, 2]",
+                                              "\"receptive_field\": [5, 5], \"jump\": [1, 1]",
+                                              "\"receptive_field\": null, \"jump\": null", "\"line\": 3",
+                                              "\"weights_bytes\": 3156", "\"training_bytes\": null",
+                                              "\"statistics\": 16", "\"type\": \"u8\"", NULL});
+    hears_of_everything(dot.s,
+                        (const char *const[]){"digraph \"n\" {", "n0 -> n1 [label=\" 32x32x3\"]", NULL});
   }
   arena_free(b.arena);
 }
 
 CU_TestInfo suite_sema[] = {
-  {"arithmetic", arithmetic},
-  {"decisions", decisions},
-  {"arithmetic is checked", arithmetic_is_checked},
-  {"scopes", scopes},
-  {"values of blocks", values_of_blocks},
-  {"several inputs and outputs", several_ports},
-  {"ordinals", ordinals},
-  {"ordinals in blocks", ordinals_in_blocks},
-  {"ordinals in repeats", ordinals_in_repeats},
-  {"names that clash", names_clash},
-  {"arguments", arguments},
-  {"-D", defines},
-  {"shared weights", sharing},
-  {"frozen layers", freezing},
-  {"the train block", training},
-  {"defaults of the train block", training_defaults},
-  {"losses and outputs", losses_and_outputs},
-  {"limits", limits},
-  {"one mistake, one message", one_mistake_one_message},
-  {"libraries", libraries},
-  {"summaries", summaries},
-  CU_TEST_INFO_NULL,
+    {"arithmetic", arithmetic},
+    {"decisions", decisions},
+    {"arithmetic is checked", arithmetic_is_checked},
+    {"scopes", scopes},
+    {"values of blocks", values_of_blocks},
+    {"several inputs and outputs", several_ports},
+    {"ordinals", ordinals},
+    {"ordinals in blocks", ordinals_in_blocks},
+    {"ordinals in repeats", ordinals_in_repeats},
+    {"names that clash", names_clash},
+    {"arguments", arguments},
+    {"-D", defines},
+    {"shared weights", sharing},
+    {"frozen layers", freezing},
+    {"the train block", training},
+    {"defaults of the train block", training_defaults},
+    {"losses and outputs", losses_and_outputs},
+    {"limits", limits},
+    {"one mistake, one message", one_mistake_one_message},
+    {"libraries", libraries},
+    {"summaries", summaries},
+    CU_TEST_INFO_NULL,
 };

@@ -1,4 +1,5 @@
-/* syntax.c: tokens and the grammar, seen through the dump of the tree: where statements end, what binds how, what words may stand where. */
+/* syntax.c: tokens and the grammar, seen through the dump of the tree: where statements end, what binds how,
+ * what words may stand where. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <stdint.h>
@@ -8,7 +9,12 @@
 #include "base/text.h"
 #include "syntax/ast.h"
 
-typedef struct Parsed { Arena *arena; File *file; int errors; const char *dump; } Parsed;
+typedef struct Parsed {
+  Arena *arena;
+  File *file;
+  int errors;
+  const char *dump;
+} Parsed;
 
 static Parsed parsed(const char *text, size_t n) {
   Arena *arena = arena_new();
@@ -71,7 +77,8 @@ static void lines_go_on(void) {
   body_means("y =\n relu", "  y = relu\n");
   body_means("conv(3,\n 5x5\n)\n->relu", "  conv(3, 5x5) -> relu\n");
   body_means("output a,\n b", "  output a, b\n");
-  body_means("if true\n{\n relu\n}\n # c\nelse\n\n{ tanh }", "  if true {\n    relu\n  } else {\n    tanh\n  }\n");
+  body_means("if true\n{\n relu\n}\n # c\nelse\n\n{ tanh }",
+             "  if true {\n    relu\n  } else {\n    tanh\n  }\n");
   body_means("repeat 2 as i\n\n{ relu }", "  repeat 2 as i {\n    relu\n  }\n");
   same("net n\n{\nrelu\n}\n", "net n {\n  relu\n}\n");
   same("const a = 1 +\n 2 and\n not\n true", "const a = ((1 + 2) and (not true))\n");
@@ -90,7 +97,9 @@ static void comments_and_marks(void) {
   same("", "");
   same("# only a comment", "");
   same("\n\n", "");
-  same("\xef\xbb\xbf" "const a = 1", "const a = 1\n");
+  same("\xef\xbb\xbf"
+       "const a = 1",
+       "const a = 1\n");
   same("const a = \"#\" # \"", "const a = \"#\"\n");
 }
 
@@ -157,9 +166,11 @@ static void keywords_name_arguments(void) {
   };
   for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
     char text[200];
-    snprintf(text, sizeof text, "net n { f(%s=1); g(1, %s=2,) ; train { %s = 3 } }", words[i], words[i], words[i]);
+    snprintf(text, sizeof text, "net n { f(%s=1); g(1, %s=2,) ; train { %s = 3 } }", words[i], words[i],
+             words[i]);
     refused(text, 0);
-    snprintf(text, sizeof text, "const %s = 1\nblock b(%s) { relu }\nnet n { x = %s(1) }", words[i], words[i], words[i]);
+    snprintf(text, sizeof text, "const %s = 1\nblock b(%s) { relu }\nnet n { x = %s(1) }", words[i], words[i],
+             words[i]);
     Parsed p = parsed(text, strlen(text));
     CU_ASSERT_EQUAL(p.errors, 3);
     arena_free(p.arena);
@@ -170,16 +181,24 @@ static void keywords_name_arguments(void) {
 }
 
 static void statements_of_every_kind(void) {
-  same("import \"a.cnn\"\nconst k = [k, 5x5]\nblock b(n, k=3x3, ) { in -> conv(n, k) }\nblock c { relu }\nblock d() {}",
-       "import \"a.cnn\"\nconst k = [k, 5x5]\nblock b(n, k=3x3) {\n  in -> conv(n, k)\n}\nblock c() {\n  relu\n}\nblock d() {\n}\n");
-  body_means("input x: 28x28x1 as u8 (layout=chw); input y: 784; input z: [n, n*2, 3] as f32; input w: n (layout=hwc)",
-             "  input x: 28x28x1 as u8 (layout=chw)\n  input y: 784\n  input z: [n, (n * 2), 3] as f32\n  input w: n (layout=hwc)\n");
+  same("import \"a.cnn\"\nconst k = [k, 5x5]\nblock b(n, k=3x3, ) { in -> conv(n, k) }\nblock c { relu "
+       "}\nblock d() {}",
+       "import \"a.cnn\"\nconst k = [k, 5x5]\nblock b(n, k=3x3) {\n  in -> conv(n, k)\n}\nblock c() {\n  "
+       "relu\n}\nblock d() {\n}\n");
+  body_means("input x: 28x28x1 as u8 (layout=chw); input y: 784; input z: [n, n*2, 3] as f32; input w: n "
+             "(layout=hwc)",
+             "  input x: 28x28x1 as u8 (layout=chw)\n  input y: 784\n  input z: [n, (n * 2), 3] as f32\n  "
+             "input w: n (layout=hwc)\n");
   body_means("output a, b = in, c = e.c1.x", "  output a, b = in, c = e.c1.x\n");
-  body_means("labels [\"a\", \"b\"]; labels \"names.txt\"", "  labels [\"a\", \"b\"]\n  labels \"names.txt\"\n");
-  body_means("in; in -> f; e.c1 -> f(); x -> f(1, a=2)", "  in\n  in -> f\n  e.c1 -> f()\n  x -> f(1, a=2)\n");
-  body_means("if a { x } else if b { y } else { z }", "  if a {\n    x\n  } else if b {\n    y\n  } else {\n    z\n  }\n");
-  body_means("train { loss = [cross_entropy(a), mse(b, weight=2)]\n\nepochs = 3; seed = 1 }",
-             "  train {\n    loss = [cross_entropy(a), mse(b, weight=2)]\n    epochs = 3\n    seed = 1\n  }\n");
+  body_means("labels [\"a\", \"b\"]; labels \"names.txt\"",
+             "  labels [\"a\", \"b\"]\n  labels \"names.txt\"\n");
+  body_means("in; in -> f; e.c1 -> f(); x -> f(1, a=2)",
+             "  in\n  in -> f\n  e.c1 -> f()\n  x -> f(1, a=2)\n");
+  body_means("if a { x } else if b { y } else { z }",
+             "  if a {\n    x\n  } else if b {\n    y\n  } else {\n    z\n  }\n");
+  body_means(
+      "train { loss = [cross_entropy(a), mse(b, weight=2)]\n\nepochs = 3; seed = 1 }",
+      "  train {\n    loss = [cross_entropy(a), mse(b, weight=2)]\n    epochs = 3\n    seed = 1\n  }\n");
 }
 
 static void bare_words_are_calls(void) {
@@ -219,10 +238,12 @@ static void errors_are_counted_once_a_mistake(void) {
 
 static void hostile_texts_end(void) {
   static char deep[400001];
-  static const char *const pieces[] = {"(", "[", "{", "-", "not ", "f(", "a ? ", "2 ** ", "if x { ", "else ", "repeat 2 { ", "\"", "->", "= ", "a.", "1,"};
+  static const char *const pieces[] = {"(",       "[",     "{",           "-",  "not ", "f(", "a ? ", "2 ** ",
+                                       "if x { ", "else ", "repeat 2 { ", "\"", "->",   "= ", "a.",   "1,"};
   for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
     size_t n = (size_t)snprintf(deep, sizeof deep, "const a = ");
-    while (n + strlen(pieces[i]) < sizeof deep) n += (size_t)snprintf(deep + n, sizeof deep - n, "%s", pieces[i]);
+    while (n + strlen(pieces[i]) < sizeof deep)
+      n += (size_t)snprintf(deep + n, sizeof deep - n, "%s", pieces[i]);
     Parsed p = parsed(deep, n);
     CU_ASSERT(p.errors >= 1 && p.errors <= 100);
     arena_free(p.arena);
@@ -235,7 +256,9 @@ static void hostile_texts_end(void) {
 
 /* What lies behind the last byte is not read: in a copy of its exact size, a sanitizer would see it. */
 static void texts_end_anywhere(void) {
-  static const char text[] = "net a {\n x = conv(4, 3x3) -> true\n input = 3\n repeat 2 as i { in -> \"s\" }\n if true { relu } else if not a.b == 2 { relu }\n}\nconst k = 5x5..2 ** -1 ? [1, 2] : b\n";
+  static const char text[] =
+      "net a {\n x = conv(4, 3x3) -> true\n input = 3\n repeat 2 as i { in -> \"s\" }\n if true { relu } "
+      "else if not a.b == 2 { relu }\n}\nconst k = 5x5..2 ** -1 ? [1, 2] : b\n";
   for (size_t n = 0; n < sizeof text; n++) {
     char *copy = malloc(n + 1);
     CU_ASSERT_PTR_NOT_NULL_FATAL(copy);
@@ -253,19 +276,19 @@ static void texts_end_anywhere(void) {
 }
 
 CU_TestInfo suite_syntax[] = {
-  {"texts end anywhere", texts_end_anywhere},
-  {"newlines end statements", newlines_end_statements},
-  {"lines go on after and before what wants more", lines_go_on},
-  {"lines go on nowhere else", lines_do_not_go_on},
-  {"comments, empty files, byte order marks", comments_and_marks},
-  {"operators bind as documented", operators_bind},
-  {"numbers and dimensions", numbers_and_dimensions},
-  {"strings are unescaped", strings_are_unescaped},
-  {"keywords may name arguments and nets, nothing else", keywords_name_arguments},
-  {"statements of every kind", statements_of_every_kind},
-  {"a bare word at the start is a call", bare_words_are_calls},
-  {"spans cover their text", spans_cover_their_text},
-  {"each mistake is one message", errors_are_counted_once_a_mistake},
-  {"hostile texts end in errors", hostile_texts_end},
-  CU_TEST_INFO_NULL,
+    {"texts end anywhere", texts_end_anywhere},
+    {"newlines end statements", newlines_end_statements},
+    {"lines go on after and before what wants more", lines_go_on},
+    {"lines go on nowhere else", lines_do_not_go_on},
+    {"comments, empty files, byte order marks", comments_and_marks},
+    {"operators bind as documented", operators_bind},
+    {"numbers and dimensions", numbers_and_dimensions},
+    {"strings are unescaped", strings_are_unescaped},
+    {"keywords may name arguments and nets, nothing else", keywords_name_arguments},
+    {"statements of every kind", statements_of_every_kind},
+    {"a bare word at the start is a call", bare_words_are_calls},
+    {"spans cover their text", spans_cover_their_text},
+    {"each mistake is one message", errors_are_counted_once_a_mistake},
+    {"hostile texts end in errors", hostile_texts_end},
+    CU_TEST_INFO_NULL,
 };

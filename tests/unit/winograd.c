@@ -1,4 +1,5 @@
-// winograd.c: Winograd convolutions: the matrices by their definition; what the nests compute in the interpreter against eval.
+// winograd.c: Winograd convolutions: the matrices by their definition; what the nests compute in the
+// interpreter against eval.
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/winograd.h"
 #include <CUnit/CUnit.h>
@@ -10,7 +11,8 @@
 #include "sample.h"
 
 /* ---- the matrices ---- */
-/* The correlation of unit vectors: the sum over j of A^T[i][j] * G[j][k] * B^T[j][l] is 1 where l = i + k, else 0. */
+/* The correlation of unit vectors: the sum over j of A^T[i][j] * G[j][k] * B^T[j][l] is 1 where l = i + k,
+ * else 0. */
 static void check_matrices(int m, int r) {
   const Winograd w = winograd_of(m, r);
   CU_ASSERT_EQUAL(w.n, m + r - 1);
@@ -24,7 +26,9 @@ static void check_matrices(int m, int r) {
 }
 
 static void test_matrices(void) {
-  check_matrices(4, 3), check_matrices(2, 3), check_matrices(2, 5);
+  check_matrices(4, 3);
+  check_matrices(2, 3);
+  check_matrices(2, 5);
   const Winograd w = winograd_of(4, 3);
   static const double first[6] = {4, 0, -5, 0, 1, 0}, second[6] = {0, -4, -4, 1, 1, 0};
   for (int k = 0; k < 6; k++) CU_ASSERT_TRUE(w.input[0][k] == first[k] && w.input[1][k] == second[k]);
@@ -36,7 +40,10 @@ enum { N = WINOGRAD_TILE };
 
 static double draw(uint64_t *state) { /* nearly normal */
   double sum = -6;
-  for (int i = 0; i < 12; i++) *state = *state * 6364136223846793005u + 1442695040888963407u, sum += (double)(*state >> 40) * 0x1p-24;
+  for (int i = 0; i < 12; i++) {
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    sum += (double)(*state >> 40) * 0x1p-24;
+  }
   return sum;
 }
 
@@ -58,14 +65,19 @@ static void transform(const double a[N][N], int rows, int columns, float x[N][N]
 /* One channel of a tile: added to its products, and to the exact outputs. */
 static void add_channel(const Winograd *w, uint64_t *state, float products[N][N], double exact[N][N]) {
   float x[N][N], g[N][N], input[N][N], weight[N][N];
-  for (int i = 0; i < w->n; i++) for (int j = 0; j < w->n; j++) x[i][j] = (float)draw(state);
-  for (int i = 0; i < w->r; i++) for (int j = 0; j < w->r; j++) g[i][j] = (float)draw(state);
-  for (int i = 0; i < w->m; i++) for (int j = 0; j < w->m; j++)
-    for (int ky = 0; ky < w->r; ky++) for (int kx = 0; kx < w->r; kx++) exact[i][j] += (double)x[i + ky][j + kx] * (double)g[ky][kx];
+  for (int i = 0; i < w->n; i++)
+    for (int j = 0; j < w->n; j++) x[i][j] = (float)draw(state);
+  for (int i = 0; i < w->r; i++)
+    for (int j = 0; j < w->r; j++) g[i][j] = (float)draw(state);
+  for (int i = 0; i < w->m; i++)
+    for (int j = 0; j < w->m; j++)
+      for (int ky = 0; ky < w->r; ky++)
+        for (int kx = 0; kx < w->r; kx++) exact[i][j] += (double)x[i + ky][j + kx] * (double)g[ky][kx];
   transform(w->input, w->n, w->n, x, input);
   transform(w->weight, w->n, w->r, g, weight);
-  for (int i = 0; i < w->n; i++) for (int j = 0; j < w->n; j++)
-    products[i][j] = fmaf(input[i][j], (float)(w->scale[i] * w->scale[j]) * weight[i][j], products[i][j]);
+  for (int i = 0; i < w->n; i++)
+    for (int j = 0; j < w->n; j++)
+      products[i][j] = fmaf(input[i][j], (float)(w->scale[i] * w->scale[j]) * weight[i][j], products[i][j]);
 }
 
 static void check_error(int m, int r, int channels) {
@@ -78,16 +90,26 @@ static void check_error(int m, int r, int channels) {
     double exact[N][N] = {{0}};
     for (int c = 0; c < channels; c++) add_channel(&w, &state, products, exact);
     transform(w.output, w.m, w.n, products, got);
-    for (int i = 0; i < m; i++) for (int j = 0; j < m; j++)
-      error = fmax(error, fabs((double)got[i][j] - exact[i][j])), largest = fmax(largest, fabs(exact[i][j]));
+    for (int i = 0; i < m; i++)
+      for (int j = 0; j < m; j++) {
+        error = fmax(error, fabs((double)got[i][j] - exact[i][j]));
+        largest = fmax(largest, fabs(exact[i][j]));
+      }
   }
-  const bool good = error <= stated.typical * largest && error > stated.typical * largest / 8 && stated.typical < stated.worst;
-  if (!good) printf("    F(%dx%d,%dx%d), %d channels: %g, stated %g\n", m, m, r, r, channels, error / largest, stated.typical);
+  const bool good = error <= stated.typical * largest && error > stated.typical * largest / 8 &&
+                    stated.typical < stated.worst;
+  if (!good)
+    printf("    F(%dx%d,%dx%d), %d channels: %g, stated %g\n", m, m, r, r, channels, error / largest,
+           stated.typical);
   CU_ASSERT_TRUE(good);
 }
 
 static void test_error(void) { /* neither too much nor too little is claimed */
-  for (int channels = 16; channels <= 512; channels *= 2) check_error(4, 3, channels), check_error(2, 3, channels), check_error(2, 5, channels);
+  for (int channels = 16; channels <= 512; channels *= 2) {
+    check_error(4, 3, channels);
+    check_error(2, 3, channels);
+    check_error(2, 5, channels);
+  }
 }
 
 /* ---- nests ---- */
@@ -104,7 +126,8 @@ static bool read_program(Sample *sample, Arena *arena, const char *layers) {
 }
 
 /* Does a kernel use this algorithm? NULL: does none use Winograd at all? */
-static bool chosen(Arena *arena, const Plan *plan, int lanes, bool exact, int64_t net_bytes, const char *algorithm) {
+static bool chosen(Arena *arena, const Plan *plan, int lanes, bool exact, int64_t net_bytes,
+                   const char *algorithm) {
   bool any = false, wanted = false;
   for (int k = 0; k < plan->kernels.n; k++) {
     const LowerOptions options = {.layout_lanes = lanes, .exact = exact, .weight_bytes = net_bytes};
@@ -123,31 +146,43 @@ static bool close_to(const double *got, const double *want, int64_t n, double *w
   return *worst <= 1e-11 * scale;
 }
 
-static void check_target(Sample *sample, Plan *plan, const double *want, const char *layers, const Target *target, int layout_lanes,
-                         bool threads, int64_t net_bytes) {
-  Machine m = {.arena = sample->arena, .plan = plan, .images = 1, .batch = 1, .layout_lanes = layout_lanes, .threads = threads, .weight_bytes = net_bytes,
-               .weights = sample->weights_double, .input = sample->input_double};
+static void check_target(Sample *sample, Plan *plan, const double *want, const char *layers,
+                         const Target *target, int layout_lanes, bool threads, int64_t net_bytes) {
+  Machine m = {.arena = sample->arena,
+               .plan = plan,
+               .images = 1,
+               .batch = 1,
+               .layout_lanes = layout_lanes,
+               .threads = threads,
+               .weight_bytes = net_bytes,
+               .weights = sample->weights_double,
+               .input = sample->input_double};
   double worst = INFINITY;
   const bool ran = machine_run(&m, target, false);
   const bool good = ran && close_to(m.output[0], want, shape_elements(plan->output[0]->shape), &worst);
-  if (!good) printf("    %s: %s, layout of %d%s: ", layers, target->name, layout_lanes, threads ? ", threads" : "");
+  if (!good)
+    printf("    %s: %s, layout of %d%s: ", layers, target->name, layout_lanes, threads ? ", threads" : "");
   if (!good && ran) printf("differs by %g\n", worst);
   if (!ran) printf("%s\n", m.error);
   CU_ASSERT_TRUE(good);
 }
 
-/* "14x14x16: conv(...)"; its algorithm (NULL: direct). `wide`: run only for the widest target, with and without threads. net_bytes: of weights, as if the
- * layers stood in a larger net. */
+/* "14x14x16: conv(...)"; its algorithm (NULL: direct). `wide`: run only for the widest target, with and
+ * without threads. net_bytes: of weights, as if the layers stood in a larger net. */
 static void check_in_net(const char *layers, const char *algorithm, bool wide, int64_t net_bytes) {
   Arena *arena = arena_new();
   Sample sample;
   const bool read = read_program(&sample, arena, layers);
   CU_ASSERT_TRUE(read);
-  if (!read) { arena_free(arena); return; }
+  if (!read) {
+    arena_free(arena);
+    return;
+  }
   Plan *plan = plan_inference(arena, sample.graph, false, 1, 0);
   const GraphRun run = sample_infer(&sample);
   const double *want = run.value[sample.graph->outputs.data[0].node->id];
-  const bool right = chosen(arena, plan, 16, false, net_bytes, algorithm) && chosen(arena, plan, 16, true, net_bytes, NULL);
+  const bool right =
+      chosen(arena, plan, 16, false, net_bytes, algorithm) && chosen(arena, plan, 16, true, net_bytes, NULL);
   if (!right) printf("    %s: not %s\n", layers, algorithm ? algorithm : "direct");
   CU_ASSERT_TRUE(right);
   for (const Target *target = target_table; target->name; target++) {
@@ -159,22 +194,35 @@ static void check_in_net(const char *layers, const char *algorithm, bool wide, i
   arena_free(arena);
 }
 
-static void check(const char *layers, const char *algorithm, bool wide) { check_in_net(layers, algorithm, wide, 0); }
+static void check(const char *layers, const char *algorithm, bool wide) {
+  check_in_net(layers, algorithm, wide, 0);
+}
 
 static void sweep(int kernel, const char *algorithm) {
   static const char *const pads[] = {"same", "0", "[2, 0, 1, 3]"};
-  static const int64_t sizes[][2] = {{13, 16}, {16, 14}, {17, 19}}, channels[][2] = {{16, 16}, {29, 5}, {35, 33}, {20, 40}, {16, 1}};
+  static const int64_t sizes[][2] = {{13, 16}, {16, 14}, {17, 19}},
+                       channels[][2] = {{16, 16}, {29, 5}, {35, 33}, {20, 40}, {16, 1}};
   Arena *arena = arena_new();
   int n = 0;
   for (int c = 0; c < 5; c++)
     for (int s = 0; s < 3; s++, n++)
-      check(arena_printf(arena, "%dx%dx%d: conv(%d, %dx%d, pad=%s) -> relu", (int)sizes[s][0], (int)sizes[s][1], (int)channels[c][0],
-                         (int)channels[c][1], kernel, kernel, pads[n % 3]), algorithm, false);
+      check(arena_printf(arena, "%dx%dx%d: conv(%d, %dx%d, pad=%s) -> relu", (int)sizes[s][0],
+                         (int)sizes[s][1], (int)channels[c][0], (int)channels[c][1], kernel, kernel,
+                         pads[n % 3]),
+            algorithm, false);
   arena_free(arena);
 }
 
-static void test_f4(void) { make_directory(), sweep(3, "F(4x4,3x3)"), remove_directory(); }
-static void test_f2_5x5(void) { make_directory(), sweep(5, "F(2x2,5x5)"), remove_directory(); }
+static void test_f4(void) {
+  make_directory();
+  sweep(3, "F(4x4,3x3)");
+  remove_directory();
+}
+static void test_f2_5x5(void) {
+  make_directory();
+  sweep(5, "F(2x2,5x5)");
+  remove_directory();
+}
 
 static void test_f2(void) { /* few tiles, and weights that are not near */
   make_directory();
@@ -192,7 +240,8 @@ static void test_fused(void) {
   remove_directory();
 }
 
-static void test_blocks(void) { /* several blocks, with a last one that is smaller; of rows and of channels in parallel */
+static void
+test_blocks(void) { /* several blocks, with a last one that is smaller; of rows and of channels in parallel */
   make_directory();
   check("44x200x16: conv(16, 3x3, pad=same)", "blocks of 200 tiles", true);
   check("52x400x16: conv(17, 3x3, pad=same) -> relu", "F(4x4,3x3)", true);
@@ -212,6 +261,13 @@ static void test_direct(void) { /* what stays direct */
 }
 
 CU_TestInfo suite_winograd[] = {
-  {"matrices", test_matrices}, {"rounding as stated", test_error}, {"F(4x4,3x3): sizes, channels, padding", test_f4}, {"F(2x2,5x5): the same", test_f2_5x5},
-  {"F(2x2,3x3)", test_f2}, {"fused and folded", test_fused}, {"blocks", test_blocks}, {"what stays direct", test_direct}, CU_TEST_INFO_NULL,
+    {"matrices", test_matrices},
+    {"rounding as stated", test_error},
+    {"F(4x4,3x3): sizes, channels, padding", test_f4},
+    {"F(2x2,5x5): the same", test_f2_5x5},
+    {"F(2x2,3x3)", test_f2},
+    {"fused and folded", test_fused},
+    {"blocks", test_blocks},
+    {"what stays direct", test_direct},
+    CU_TEST_INFO_NULL,
 };

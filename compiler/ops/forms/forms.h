@@ -4,15 +4,15 @@
 #define CNNC_FORMS_H
 
 typedef enum AugmentCode {
-  AUGMENT_ANY,      /* any input */
-  AUGMENT_PICTURE,  /* the first input is a picture */
-  AUGMENT_COLOUR,   /* a picture of three channels */
-  AUGMENT_PIECE,    /* a picture that is not smaller than the size, its first argument */
+  AUGMENT_ANY,     /* any input */
+  AUGMENT_PICTURE, /* the first input is a picture */
+  AUGMENT_COLOUR,  /* a picture of three channels */
+  AUGMENT_PIECE,   /* a picture that is not smaller than the size, its first argument */
 } AugmentCode;
 
 typedef enum MetricCode {
-  METRIC_CLASSES,   /* losses with classes, and binary_cross_entropy */
-  METRIC_PIXELS,    /* losses with a class for each pixel */
-  METRIC_VALUES,    /* losses with numbers */
+  METRIC_CLASSES, /* losses with classes, and binary_cross_entropy */
+  METRIC_PIXELS,  /* losses with a class for each pixel */
+  METRIC_VALUES,  /* losses with numbers */
 } MetricCode;
 #endif

@@ -4,9 +4,11 @@
 #include "ops/op.h"
 
 static const Param none[] = {{0}};
-static const Param top_params[] = {{"k", PARAM_INT, "5", "how many of the best classes count", 0, 0, NULL}, {0}};
+static const Param top_params[] = {{"k", PARAM_INT, "5", "how many of the best classes count", 0, 0, NULL},
+                                   {0}};
 
-static const Form accuracy = {"accuracy", "the part that is classified correctly; binary at 0.5", none, METRIC_CLASSES};
+static const Form accuracy = {"accuracy", "the part that is classified correctly; binary at 0.5", none,
+                              METRIC_CLASSES};
 static const Form top = {"top", "the part whose class is among the k best", top_params, METRIC_CLASSES};
 static const Form mae = {"mae", "mean absolute error", none, METRIC_VALUES};
 static const Form iou = {"iou", "intersection over union, the mean over classes", none, METRIC_PIXELS};

@@ -11,19 +11,33 @@ enum { SGD, ADAM, ADAMW, RMSPROP }; /* as cnn_optimizer_kind */
 #define IN_GRADIENT "times the weight is added to its gradient"
 
 static const Param sgd_params[] = {
-  RATE("0.01"), {"momentum", PARAM_NUMBER, "0.9", "what remains of the last step", 0, 1, NULL},
-  {"nesterov", PARAM_BOOL, "false", "look ahead along the momentum", 0, 0, NULL}, DECAY("0", IN_GRADIENT), {0},
+    RATE("0.01"),
+    {"momentum", PARAM_NUMBER, "0.9", "what remains of the last step", 0, 1, NULL},
+    {"nesterov", PARAM_BOOL, "false", "look ahead along the momentum", 0, 0, NULL},
+    DECAY("0", IN_GRADIENT),
+    {0},
 };
-#define BETAS {"beta1", PARAM_NUMBER, "0.9", "of the mean of gradients", 0, 1, NULL}, {"beta2", PARAM_NUMBER, "0.999", "of the mean of their squares", 0, 1, NULL}
+#define BETAS                                                                                                \
+  {"beta1", PARAM_NUMBER, "0.9", "of the mean of gradients", 0, 1, NULL}, {                                  \
+    "beta2", PARAM_NUMBER, "0.999", "of the mean of their squares", 0, 1, NULL                               \
+  }
 static const Param adam_params[] = {RATE("0.001"), BETAS, EPSILON, DECAY("0", IN_GRADIENT), {0}};
-static const Param adamw_params[] = {RATE("0.001"), BETAS, EPSILON, DECAY("0.01", "times the rate is taken off each weight"), {0}};
+static const Param adamw_params[] = {
+    RATE("0.001"), BETAS, EPSILON, DECAY("0.01", "times the rate is taken off each weight"), {0}};
 static const Param rmsprop_params[] = {
-  RATE("0.01"), {"alpha", PARAM_NUMBER, "0.99", "of the mean of squared gradients", 0, 1, NULL}, EPSILON, MOMENTUM, DECAY("0", IN_GRADIENT), {0},
+    RATE("0.01"),
+    {"alpha", PARAM_NUMBER, "0.99", "of the mean of squared gradients", 0, 1, NULL},
+    EPSILON,
+    MOMENTUM,
+    DECAY("0", IN_GRADIENT),
+    {0},
 };
 
 static const Form sgd = {"sgd", "stochastic gradient descent with momentum", sgd_params, SGD};
 static const Form adam = {"adam", "Adam (Kingma & Ba, 2015)", adam_params, ADAM};
-static const Form adamw = {"adamw", "Adam with decoupled weight decay (Loshchilov & Hutter, 2019)", adamw_params, ADAMW};
-static const Form rmsprop = {"rmsprop", "gradients divided by the root of their mean square (Hinton, 2012)", rmsprop_params, RMSPROP};
+static const Form adamw = {"adamw", "Adam with decoupled weight decay (Loshchilov & Hutter, 2019)",
+                           adamw_params, ADAMW};
+static const Form rmsprop = {"rmsprop", "gradients divided by the root of their mean square (Hinton, 2012)",
+                             rmsprop_params, RMSPROP};
 
 const Form *const optimizer_table[] = {&sgd, &adam, &adamw, &rmsprop, NULL};

@@ -1,5 +1,6 @@
-/* cross_entropy.c: cross_entropy of a softmax with labels t, at every pixel: -w[t] * log p[t], p = softmax(o); the mean divides by the sum of the labels'
- * weights. Label smoothing e moves e/C of the target to every class (Szegedy et al., 2016; PyTorch's CrossEntropyLoss):
+/* cross_entropy.c: cross_entropy of a softmax with labels t, at every pixel: -w[t] * log p[t], p =
+ * softmax(o); the mean divides by the sum of the labels' weights. Label smoothing e moves e/C of the target
+ * to every class (Szegedy et al., 2016; PyTorch's CrossEntropyLoss):
  *
  *     (1 - e) * w[t] * (L - o[t]) + e/C * sum over c of w[c] * (L - o[c]),     L = log(sum of exp(o))
  *     do[c] = p[c] * ((1 - e)*w[t] + e/C * sum of w) - [c = t] * (1 - e)*w[t] - e/C * w[c] */
@@ -9,12 +10,14 @@
 #include "ops/softmax.h"
 
 static const Param params[] = {
-  {"weights", PARAM_LIST, "", "a weight for each class", 0, 0, NULL},
-  {"ignore", PARAM_INT, "-1", "a label that does not count (-1 never does)", -1, 2147483647, NULL},
-  {0},
+    {"weights", PARAM_LIST, "", "a weight for each class", 0, 0, NULL},
+    {"ignore", PARAM_INT, "-1", "a label that does not count (-1 never does)", -1, 2147483647, NULL},
+    {0},
 };
 
-typedef struct Numbers { double kept, spread, weights; } Numbers; /* 1 - e, e/C, the sum of all class weights */
+typedef struct Numbers {
+  double kept, spread, weights;
+} Numbers; /* 1 - e, e/C, the sum of all class weights */
 
 static Numbers numbers_of(const Node *node, int64_t classes) {
   const double e = loss_smoothing(node);
@@ -57,7 +60,8 @@ static Val share(Lower *l, Buf *row, const Ix *y, const Ix *x) {
   LabelValues label = loss_label(l, y, x);
   Val own = mul(mul(label.weight, num(b, n.kept)), sub(log_sum, label.score));
   if (n.spread == 0) return own;
-  return fma_(mul(label.counts, num(b, n.spread)), sub(mul(num(b, n.weights), log_sum), weighted_scores(l, classes, y, x)), own);
+  return fma_(mul(label.counts, num(b, n.spread)),
+              sub(mul(num(b, n.weights), log_sum), weighted_scores(l, classes, y, x)), own);
 }
 
 static void lower(Lower *l) { loss_classes_lower(l, share); }
@@ -68,11 +72,14 @@ static void gradient_run(const Eval *eval) {
   const Extent e = shape_extent(node->shape);
   const Numbers n = numbers_of(node, e.c);
   for (int64_t p = 0; p < e.h * e.w; p++) {
-    const double *o = eval->in[0] + p * e.c, label = eval->in[1][p], counts = loss_label_counts(node, label, e.c), weight = loss_label_weight(node, label, e.c);
+    const double *o = eval->in[0] + p * e.c, label = eval->in[1][p],
+                 counts = loss_label_counts(node, label, e.c), weight = loss_label_weight(node, label, e.c);
     double largest, log_sum = softmax_log_sum(o, e.c, &largest) + largest;
     for (int64_t c = 0; c < e.c; c++) {
-      const double own = (double)c == label ? n.kept * weight : 0, all = n.kept * weight + counts * n.spread * n.weights;
-      eval->out[p * e.c + c] = eval->in[2][0] * (exp(o[c] - log_sum) * all - own - counts * n.spread * loss_class_weight(node, c));
+      const double own = (double)c == label ? n.kept * weight : 0,
+                   all = n.kept * weight + counts * n.spread * n.weights;
+      eval->out[p * e.c + c] =
+          eval->in[2][0] * (exp(o[c] - log_sum) * all - own - counts * n.spread * loss_class_weight(node, c));
     }
   }
 }
@@ -84,24 +91,39 @@ static void gradient_lower(Lower *l) {
   Buf *row = lower_scratch(l, "row", 1, &e.c);
   nest_fn(b, b->name, false);
   Val scale = let("scale", load(at(l->in[2], 0, 0, 0), 1));
-  FOR(y, e.h) FOR(x, e.w) {
-    Val largest, sum = softmax_exponentials(l, l->in[0], row, e.c, &y, &x, &largest);
-    Val label = let("label", load(at(l->in[1], y, x, 0), 1)), counts, weight;
-    loss_label_weights(l, label, &counts, &weight);
-    Val own = let("own", mul(mul(scale, weight), num(b, n.kept)));
-    Val spread = n.spread > 0 ? let("spread", mul(mul(scale, counts), num(b, n.spread))) : num(b, 0);
-    Val all = let("all", div_(n.spread > 0 ? fma_(spread, num(b, n.weights), own) : own, sum));
-    FOR(c, e.c) {
-      Val d = sub(mul(load(at(row, c), 1), all), choose(loss_is_label(l, label, &c), own, num(b, 0)));
-      lower_store(l, n.spread > 0 ? sub(d, mul(spread, loss_class_weight_value(l, &c))) : d, &y, &x, &c, 1, 1);
+  FOR(y, e.h)
+    FOR(x, e.w) {
+      Val largest, sum = softmax_exponentials(l, l->in[0], row, e.c, &y, &x, &largest);
+      Val label = let("label", load(at(l->in[1], y, x, 0), 1)), counts, weight;
+      loss_label_weights(l, label, &counts, &weight);
+      Val own = let("own", mul(mul(scale, weight), num(b, n.kept)));
+      Val spread = n.spread > 0 ? let("spread", mul(mul(scale, counts), num(b, n.spread))) : num(b, 0);
+      Val all = let("all", div_(n.spread > 0 ? fma_(spread, num(b, n.weights), own) : own, sum));
+      FOR(c, e.c) {
+        Val d = sub(mul(load(at(row, c), 1), all), choose(loss_is_label(l, label, &c), own, num(b, 0)));
+        lower_store(l, n.spread > 0 ? sub(d, mul(spread, loss_class_weight_value(l, &c))) : d, &y, &x, &c, 1,
+                    1);
+      }
     }
-  }
 }
 
 const Op op_loss_cross_entropy = {
-  .name = "cross_entropy", .group = "loss", .summary = "cross entropy of classes: with a softmax, log_softmax or raw scores; per pixel where the output has pixels",
-  .detail = "mean of -log p[label]; with weights divided by the sum of the labels' weights; labels -1 and `ignore` do not count", .params = params, .example = "loss = cross_entropy",
-  .class_target = true, .shape = loss_classes_shape, .eval = run, .lower = lower,
+    .name = "cross_entropy",
+    .group = "loss",
+    .summary = "cross entropy of classes: with a softmax, log_softmax or raw scores; per pixel where the "
+               "output has pixels",
+    .detail = "mean of -log p[label]; with weights divided by the sum of the labels' weights; labels -1 and "
+              "`ignore` do not count",
+    .params = params,
+    .example = "loss = cross_entropy",
+    .class_target = true,
+    .shape = loss_classes_shape,
+    .eval = run,
+    .lower = lower,
 };
-const Op op_loss_cross_entropy_scale = {.name = "cross_entropy scale", .params = params, .eval = loss_classes_scale_run, .lower = loss_classes_scale_lower};
-const Op op_loss_cross_entropy_gradient = {.name = "cross_entropy gradient", .params = params, .eval = gradient_run, .lower = gradient_lower};
+const Op op_loss_cross_entropy_scale = {.name = "cross_entropy scale",
+                                        .params = params,
+                                        .eval = loss_classes_scale_run,
+                                        .lower = loss_classes_scale_lower};
+const Op op_loss_cross_entropy_gradient = {
+    .name = "cross_entropy gradient", .params = params, .eval = gradient_run, .lower = gradient_lower};

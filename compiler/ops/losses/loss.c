@@ -1,4 +1,5 @@
-/* loss.c: losses that compare numbers with numbers, element by element: the mean over all elements of all images. */
+/* loss.c: losses that compare numbers with numbers, element by element: the mean over all elements of all
+ * images. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/losses/loss.h"
 
@@ -19,13 +20,15 @@ void loss_elements_run(const Eval *eval) {
   const Node *node = eval->node;
   const int64_t n = shape_elements(node->in[0]->shape);
   double sum = 0;
-  for (int64_t i = 0; i < n; i++) sum += node->op->map_eval(node, (double[]){eval->in[0][i], eval->in[1][i]}, NULL, 0);
+  for (int64_t i = 0; i < n; i++)
+    sum += node->op->map_eval(node, (double[]){eval->in[0][i], eval->in[1][i]}, NULL, 0);
   eval->out[0] = sum * eval->in[2][0];
 }
 
 static Map map_at(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
   Map m = {.b = l->b, .node = l->node, .lower = l, .c = c, .part = part, .lanes = lanes};
-  m.x[0] = walk_load(l, l->in[0], y, x, c, part, lanes), m.x[1] = walk_load(l, l->in[1], y, x, c, part, lanes);
+  m.x[0] = walk_load(l, l->in[0], y, x, c, part, lanes);
+  m.x[1] = walk_load(l, l->in[1], y, x, c, part, lanes);
   return m;
 }
 
@@ -60,11 +63,12 @@ void loss_elements_lower(Lower *l) {
         Map m = map_at(l, &y, &x, &c, lanes, lanes);
         store(at(row, 0), add(get(at(row, 0)), l->node->op->map(&m)));
       }
-      if (rest) FOR(i, rest) {
-        const Ix c = i + vectors * lanes;
-        Map m = map_at(l, &y, &x, &c, 1, 1);
-        store(at(tail, 0), add(get(at(tail, 0)), l->node->op->map(&m)));
-      }
+      if (rest)
+        FOR(i, rest) {
+          const Ix c = i + vectors * lanes;
+          Map m = map_at(l, &y, &x, &c, 1, 1);
+          store(at(tail, 0), add(get(at(tail, 0)), l->node->op->map(&m)));
+        }
     }
     Val sum = hsum(get(at(row, 0)));
     store(at(total, 0), add(get(at(total, 0)), tail ? add(sum, get(at(tail, 0))) : sum));
@@ -73,24 +77,30 @@ void loss_elements_lower(Lower *l) {
 }
 
 /* ---- the scale: input target ---- */
-void loss_elements_scale_run(const Eval *eval) { eval->out[0] = loss_weight(eval->node) / (double)(eval->count * shape_elements(eval->node->in[0]->shape)); }
+void loss_elements_scale_run(const Eval *eval) {
+  eval->out[0] = loss_weight(eval->node) / (double)(eval->count * shape_elements(eval->node->in[0]->shape));
+}
 
 void loss_elements_scale_lower(Lower *l) {
   Nest *b = l->b;
   const Ix zero = {0};
   nest_fn(b, b->name, false);
   Val images = convert(position(b, lower_count(l)), F32);
-  lower_store(l, div_(num(b, loss_weight(l->node) / (double)shape_elements(l->node->in[0]->shape)), images), &zero, &zero, &zero, 1, 1);
+  lower_store(l, div_(num(b, loss_weight(l->node) / (double)shape_elements(l->node->in[0]->shape)), images),
+              &zero, &zero, &zero, 1, 1);
 }
 
 /* ---- the gradient: inputs output, target, scale ---- */
 void loss_elements_gradient_run(const Eval *eval) {
   const Node *node = eval->node;
   const int64_t n = shape_elements(node->shape);
-  for (int64_t i = 0; i < n; i++) eval->out[i] = eval->in[2][0] * node->op->map_slope(node, (double[]){eval->in[0][i], eval->in[1][i]}, 0, NULL, 0, 0);
+  for (int64_t i = 0; i < n; i++)
+    eval->out[i] =
+        eval->in[2][0] * node->op->map_slope(node, (double[]){eval->in[0][i], eval->in[1][i]}, 0, NULL, 0, 0);
 }
 
-static void gradient_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes, const void *context) {
+static void gradient_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                          const void *context) {
   const Val *scale = context;
   Map m = map_at(l, y, x, c, part, lanes);
   lower_store(l, l->node->op->map_gradient(&m, *scale, 0), y, x, c, part, lanes);

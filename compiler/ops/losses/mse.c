@@ -13,7 +13,18 @@ MAP_VALUE(value) {
 MAP_GRADIENT(gradient) { return mul(dy, mul(number(2), sub(m->x[0], m->x[1]))); }
 
 const Op op_loss_mse = {
-  .name = "mse", .summary = "mean squared error", .detail = "mean over all elements of (output - target)^2", .params = params, .example = "loss = mse", LOSS_ELEMENTS, .map_eval = loss, .map = value,
+    .name = "mse",
+    .summary = "mean squared error",
+    .detail = "mean over all elements of (output - target)^2",
+    .params = params,
+    .example = "loss = mse",
+    LOSS_ELEMENTS,
+    .map_eval = loss,
+    .map = value,
 };
 const Op op_loss_mse_scale = {.name = "mse scale", .params = params, LOSS_ELEMENTS_SCALE};
-const Op op_loss_mse_gradient = {.name = "mse gradient", .params = params, LOSS_ELEMENTS_GRADIENT, .map_slope = slope, .map_gradient = gradient};
+const Op op_loss_mse_gradient = {.name = "mse gradient",
+                                 .params = params,
+                                 LOSS_ELEMENTS_GRADIENT,
+                                 .map_slope = slope,
+                                 .map_gradient = gradient};

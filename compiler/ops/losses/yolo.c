@@ -5,5 +5,11 @@
 static const Param params[] = {{0}};
 
 const Op op_loss_yolo = {
-  .name = "yolo", .group = "loss", .summary = "boxes, objectness and classes of a yolo layer", .detail = "as YOLOv3", .params = params, .example = "loss = yolo", .shape = loss_elements_shape,
+    .name = "yolo",
+    .group = "loss",
+    .summary = "boxes, objectness and classes of a yolo layer",
+    .detail = "as YOLOv3",
+    .params = params,
+    .example = "loss = yolo",
+    .shape = loss_elements_shape,
 };

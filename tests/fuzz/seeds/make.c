@@ -1,4 +1,5 @@
-/* make.c: writes the small sound files that the fuzz targets begin with: make DIRECTORY, which has safetensors/, npy/ and idx/ in it (tests/fuzz). */
+/* make.c: writes the small sound files that the fuzz targets begin with: make DIRECTORY, which has
+ * safetensors/, npy/ and idx/ in it (tests/fuzz). */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,13 +29,15 @@ static void bytes_write(const char *name, const void *bytes, size_t n) {
   expect(cnn_writer_commit(&writer));
 }
 
-static cnn_tensor tensor_of(const char *name, cnn_dtype dtype, int64_t rows, int64_t columns, const void *data) {
+static cnn_tensor tensor_of(const char *name, cnn_dtype dtype, int64_t rows, int64_t columns,
+                            const void *data) {
   cnn_tensor tensor = {.name = name, .dtype = dtype, .rank = 2, .dim = {rows, columns}, .data = data};
   cnn_tensor_measure(&tensor);
   return tensor;
 }
 
-/* A zip with one deflated member: the stored one's header and data, packed. Only its directory matters to a reader, besides the data. */
+/* A zip with one deflated member: the stored one's header and data, packed. Only its directory matters to a
+ * reader, besides the data. */
 static void deflated_write(const unsigned char *npy, size_t n) {
   unsigned char packed[1024], zip[2048] = {0}, *p = zip;
   z_stream stream = {0};
@@ -53,7 +56,11 @@ static void deflated_write(const unsigned char *npy, size_t n) {
   p += 35 + m;
   memcpy(p, "PK\1\2\24\0\24\0\0\0\10\0", 12);
   uint32_t crc = (uint32_t)crc32(0, npy, (uInt)n);
-  for (int b = 0; b < 4; b++) p[16 + b] = (unsigned char)(crc >> 8 * b), p[20 + b] = (unsigned char)(m >> 8 * b), p[24 + b] = (unsigned char)(n >> 8 * b);
+  for (int b = 0; b < 4; b++) {
+    p[16 + b] = (unsigned char)(crc >> 8 * b);
+    p[20 + b] = (unsigned char)(m >> 8 * b);
+    p[24 + b] = (unsigned char)(n >> 8 * b);
+  }
   p[28] = 5;
   memcpy(p + 46, "x.npy", 5);
   p += 51;
@@ -67,17 +74,21 @@ static void deflated_write(const unsigned char *npy, size_t n) {
 int main(int argc, char **argv) {
   static const float numbers[6] = {1, -2, 0.5f, 3e10f, 0, 7};
   static const cnn_note note = {"format", "pt"};
-  static const char npy[] = "\x93NUMPY\1\0\107\0{'descr': '>i2', 'fortran_order': True, 'shape': (2, 3), }            \n\0\1\0\2\0\3\0\4\0\5\0\6";
-  static const unsigned char idx[] = "\0\0\10\3\0\0\0\2\0\0\0\2\0\0\0\3abcdefghijkl", labels[] = "\0\0\15\1\0\0\0\1\77\200\0\0";
+  static const char npy[] = "\x93NUMPY\1\0\107\0{'descr': '>i2', 'fortran_order': True, 'shape': (2, 3), }   "
+                            "         \n\0\1\0\2\0\3\0\4\0\5\0\6";
+  static const unsigned char idx[] = "\0\0\10\3\0\0\0\2\0\0\0\2\0\0\0\3abcdefghijkl",
+                             labels[] = "\0\0\15\1\0\0\0\1\77\200\0\0";
   static const char header[] = "\4{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}\0\0\0\0";
   if (argc != 2) return 2;
   directory = argv[1];
-  cnn_tensor tensors[3] = {tensor_of("conv1.weight", CNN_DTYPE_F32, 2, 3, numbers), tensor_of("a", CNN_DTYPE_U8, 3, 4, numbers),
+  cnn_tensor tensors[3] = {tensor_of("conv1.weight", CNN_DTYPE_F32, 2, 3, numbers),
+                           tensor_of("a", CNN_DTYPE_U8, 3, 4, numbers),
                            tensor_of("h", CNN_DTYPE_F16, 2, 2, numbers)};
   expect(cnn_safetensors_write(path_to("safetensors/three"), tensors, 3, &note, 1));
   expect(cnn_safetensors_write(path_to("safetensors/none"), tensors, 0, NULL, 0));
   bytes_write("safetensors/header", header, sizeof header - 1);
-  for (int i = 0; i < 3; i++) expect(cnn_npy_write(path_to(i == 0 ? "npy/floats" : i == 1 ? "npy/bytes" : "npy/halves"), &tensors[i]));
+  for (int i = 0; i < 3; i++)
+    expect(cnn_npy_write(path_to(i == 0 ? "npy/floats" : i == 1 ? "npy/bytes" : "npy/halves"), &tensors[i]));
   expect(cnn_npz_write(path_to("npy/three"), tensors, 3, NULL, 0));
   bytes_write("npy/fortran", npy, sizeof npy - 1);
   deflated_write((const unsigned char *)npy, sizeof npy - 1);
