@@ -15,7 +15,7 @@
 #include "graph/dot.h"
 #include "graph/dump.h"
 #include "graph/summary.h"
-#include "ops/lower.h"
+#include "ops/engine/lower.h"
 #include "schedule/images.h"
 #include "schedule/schedule.h"
 #include "schedule/tuning.h"

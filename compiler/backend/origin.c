@@ -4,8 +4,8 @@
 #include "backend/origin.h"
 #include <string.h>
 #include "graph/normalize.h"
-#include "hosted/classes.h"
-#include "hosted/origin.h"
+#include "hosted/weights/classes.h"
+#include "hosted/weights/origin.h"
 
 static bool compare(Diags *diags, const char *path, const Graph *graph, const char *const *name,
                     int32_t names) {

@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/weights.h"
 #include <string.h>
-#include "hosted/matching.h"
+#include "hosted/weights/matching.h"
 
 static const cnn_wanted *wanted_of(Arena *arena, const Graph *graph) {
   cnn_wanted *wanted = NEW_ARRAY(arena, cnn_wanted, graph->weights.n + 1);

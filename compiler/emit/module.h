@@ -6,7 +6,7 @@
 #include "emit/emit.h"
 #include "emit/names.h"
 #include "emit/nest.h"
-#include "ops/lower.h"
+#include "ops/engine/lower.h"
 
 enum { ALIGNMENT = 64, ALIGNED_FLOATS = 16, MOST_SHARDS = 8 };
 

@@ -1,12 +1,28 @@
 # compiler/ops: one file an operator; lower.c is what they share on the way to nests.
 # SPDX-License-Identifier: Apache-2.0
-libcnnc_a_SOURCES += \
-  %D%/abs.c %D%/add.c %D%/avgpool.c %D%/batchnorm.c %D%/box.c %D%/box.h %D%/channel_sum.c %D%/clip.c %D%/combine.c %D%/combine.h %D%/concat.c %D%/conv.c %D%/conv_transpose.c \
-  %D%/correlation.c %D%/correlation.h %D%/crop.c %D%/dense.c %D%/depthwise.c %D%/divide.c %D%/drop_path.c %D%/dropout.c %D%/elu.c %D%/exp.c %D%/flatten.c \
-  %D%/gelu.c %D%/global_avgpool.c %D%/global_maxpool.c %D%/hard_sigmoid.c \
-  %D%/hard_swish.c %D%/input.c %D%/leaky_relu.c %D%/log_softmax.c %D%/losses/binary_cross_entropy.c %D%/losses/classes.c %D%/losses/cross_entropy.c \
-  %D%/losses/dice.c %D%/losses/focal.c %D%/losses/hinge.c %D%/losses/huber.c %D%/losses/loss.c %D%/losses/loss.h %D%/losses/losses.def %D%/losses/mae.c \
-  %D%/losses/mse.c %D%/losses/yolo.c %D%/lower.c %D%/lower.h %D%/lrn.c %D%/map.c %D%/map.h %D%/mask.c %D%/mask.h %D%/maximum.c %D%/maxpool.c %D%/multiply.c %D%/normalize.c %D%/op.c %D%/op.h %D%/op_table.c \
-  %D%/ops.def %D%/pool.c %D%/pool.h %D%/prelu.c %D%/relu.c %D%/relu6.c %D%/reshape.c %D%/scale.c %D%/selu.c %D%/sigmoid.c %D%/silu.c %D%/slice.c %D%/softmax.c %D%/softmax.h %D%/softplus.c \
-  %D%/sqrt.c %D%/square.c %D%/subtract.c %D%/sum_gradients.c %D%/tanh.c %D%/walk.c %D%/walk.h %D%/window.c %D%/window.h %D%/zero_pad.c
+libcnnc_a_SOURCES += %D%/op.c %D%/op.h %D%/ops.def
+libcnnc_a_SOURCES += %D%/activation/clip.c %D%/activation/elu.c %D%/activation/gelu.c \
+  %D%/activation/hard_sigmoid.c %D%/activation/hard_swish.c %D%/activation/leaky_relu.c \
+  %D%/activation/log_softmax.c %D%/activation/prelu.c %D%/activation/relu.c %D%/activation/relu6.c \
+  %D%/activation/selu.c %D%/activation/sigmoid.c %D%/activation/silu.c %D%/activation/softmax.c \
+  %D%/activation/softmax.h %D%/activation/softplus.c %D%/activation/tanh.c
+libcnnc_a_SOURCES += %D%/arithmetic/abs.c %D%/arithmetic/add.c %D%/arithmetic/channel_sum.c \
+  %D%/arithmetic/combine.c %D%/arithmetic/combine.h %D%/arithmetic/divide.c %D%/arithmetic/exp.c \
+  %D%/arithmetic/maximum.c %D%/arithmetic/multiply.c %D%/arithmetic/scale.c %D%/arithmetic/sqrt.c \
+  %D%/arithmetic/square.c %D%/arithmetic/subtract.c %D%/arithmetic/sum_gradients.c
+libcnnc_a_SOURCES += %D%/convolution/conv.c %D%/convolution/conv_transpose.c %D%/convolution/correlation.c \
+  %D%/convolution/correlation.h %D%/convolution/depthwise.c
+libcnnc_a_SOURCES += %D%/dense/dense.c
+libcnnc_a_SOURCES += %D%/dropout/drop_path.c %D%/dropout/dropout.c %D%/dropout/mask.c %D%/dropout/mask.h
+libcnnc_a_SOURCES += %D%/engine/input.c %D%/engine/lower.c %D%/engine/lower.h %D%/engine/map.c \
+  %D%/engine/map.h %D%/engine/op_table.c %D%/engine/walk.c %D%/engine/walk.h %D%/engine/window.c \
+  %D%/engine/window.h
+libcnnc_a_SOURCES += %D%/loss/binary_cross_entropy.c %D%/loss/classes.c %D%/loss/cross_entropy.c \
+  %D%/loss/dice.c %D%/loss/focal.c %D%/loss/hinge.c %D%/loss/huber.c %D%/loss/loss.c %D%/loss/loss.h \
+  %D%/loss/losses.def %D%/loss/mae.c %D%/loss/mse.c %D%/loss/yolo.c
+libcnnc_a_SOURCES += %D%/normalisation/batchnorm.c %D%/normalisation/lrn.c %D%/normalisation/normalize.c
+libcnnc_a_SOURCES += %D%/pooling/avgpool.c %D%/pooling/global_avgpool.c %D%/pooling/global_maxpool.c \
+  %D%/pooling/maxpool.c %D%/pooling/pool.c %D%/pooling/pool.h
+libcnnc_a_SOURCES += %D%/shape/box.c %D%/shape/box.h %D%/shape/concat.c %D%/shape/crop.c \
+  %D%/shape/flatten.c %D%/shape/reshape.c %D%/shape/slice.c %D%/shape/zero_pad.c
 EXTRA_DIST += %D%/TEMPLATE.c

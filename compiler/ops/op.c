@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include "graph/shape.h"
-#include "ops/correlation.h"
+#include "ops/convolution/correlation.h"
 
 /* ---- arguments ---- */
 static const Const absent = {.kind = CONST_NONE};

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_AXIS_H
 #define CNNC_AXIS_H
-#include "ops/correlation.h"
+#include "ops/convolution/correlation.h"
 
 /* Output out_first + out_step*n, n < count, is a sum over taps t < taps of the input in_first + in_step*n +
  * tap_step*t by the kernel's element tap_first + tap_stride*t. Inputs outside 0 .. in_size-1 count as zeros

@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_COST_H
 #define CNNC_COST_H
-#include "ops/correlation.h"
+#include "ops/convolution/correlation.h"
 
 typedef struct Cycles {
   double products;   /* multiply-adds */

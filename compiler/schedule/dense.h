@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_DENSE_H
 #define CNNC_DENSE_H
-#include "ops/lower.h"
+#include "ops/engine/lower.h"
 
 typedef struct DensePacks {
   int64_t inputs, units;

@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_IMAGES_H
 #define CNNC_IMAGES_H
-#include "ops/lower.h"
+#include "ops/engine/lower.h"
 
 /* How many images of a batch are to lie side by side in a plan for these targets: the lanes of the widest
  * one, or 1: one image after the other. */

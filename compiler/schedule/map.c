@@ -1,6 +1,6 @@
 // map.c: element-wise kernels in vectors of channels.
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/walk.h"
+#include "ops/engine/walk.h"
 #include "schedule/schedule.h"
 
 static void element(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,

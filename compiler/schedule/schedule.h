@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SCHEDULE_H
 #define CNNC_SCHEDULE_H
-#include "ops/correlation.h"
+#include "ops/convolution/correlation.h"
 
 bool schedule_conv_winograd(Lower *);         /* conv_winograd.c */
 bool schedule_conv_winograd_weights(Lower *); /* conv_winograd_weights.c */

@@ -1,12 +1,28 @@
 # runtime/hosted: data sets, weights and pictures in files
 # SPDX-License-Identifier: MIT-0
-libcnn_la_SOURCES += %D%/status.c %D%/file.h %D%/file.c %D%/archive.h %D%/archive.c %D%/safetensors.h %D%/safetensors.c %D%/npz.h %D%/npz.c %D%/notes.h %D%/notes.c \
-  %D%/foreign.h %D%/foreign.c %D%/matching.h %D%/matching.c \
-  %D%/weights.c %D%/image.h %D%/image.c %D%/image_png.c %D%/image_jpeg.c %D%/image_webp.c %D%/image_exif.c %D%/feed.c %D%/inputs.c %D%/dataset.h %D%/listing.c %D%/target.c %D%/array.c %D%/data.c \
-  %D%/data_arrays.c %D%/data_cifar.c %D%/csv.h %D%/csv.c %D%/data_csv.c %D%/data_folders.c %D%/data_idx.c %D%/data_synthetic.c
-libcnn_la_SOURCES += %D%/similar.h %D%/similar.c %D%/pictures.h %D%/pictures.c %D%/data_classes.c %D%/classes.h %D%/classes.c %D%/origin.h %D%/origin.c
-libcnn_la_SOURCES += %D%/number.h %D%/number.c %D%/width.h %D%/width.c %D%/threads.h %D%/threads.c %D%/pace.h %D%/pace.c %D%/loss.h %D%/loss.c %D%/measure.h %D%/measure.c %D%/batch.h %D%/batch.c \
-  %D%/loader.c %D%/diverge.h %D%/diverge.c %D%/evaluate.h %D%/evaluate.c %D%/facts.h %D%/facts.c %D%/previous.h %D%/previous.c %D%/run.h %D%/run.c %D%/journal.h %D%/journal.c %D%/events.c %D%/train.c %D%/plot.c %D%/options.h %D%/options.c %D%/written.h %D%/written.c \
-  %D%/program.h %D%/progress.c %D%/main.c %D%/program_train.c %D%/program_eval.c %D%/program_predict.c %D%/program_bench.c %D%/program_info.c
-libcnn_la_SOURCES += %D%/lettering.h %D%/lettering.c %D%/figure.h %D%/figure.c %D%/viewer.h %D%/viewer.c %D%/program_features.c %D%/program_filters.c \
-  %D%/program_dream.c %D%/program_occlude.c %D%/program_saliency.c
+libcnn_la_SOURCES += %D%/base/file.c %D%/base/file.h %D%/base/number.c %D%/base/number.h %D%/base/similar.c \
+  %D%/base/similar.h %D%/base/status.c %D%/base/threads.c %D%/base/threads.h
+libcnn_la_SOURCES += %D%/commands/inputs.c %D%/commands/main.c %D%/commands/options.c \
+  %D%/commands/options.h %D%/commands/program.h %D%/commands/program_bench.c %D%/commands/program_dream.c \
+  %D%/commands/program_eval.c %D%/commands/program_features.c %D%/commands/program_filters.c \
+  %D%/commands/program_info.c %D%/commands/program_occlude.c %D%/commands/program_predict.c \
+  %D%/commands/program_saliency.c %D%/commands/program_train.c %D%/commands/viewer.c %D%/commands/viewer.h \
+  %D%/commands/written.c %D%/commands/written.h
+libcnn_la_SOURCES += %D%/data/array.c %D%/data/batch.c %D%/data/batch.h %D%/data/csv.c %D%/data/csv.h \
+  %D%/data/data.c %D%/data/data_arrays.c %D%/data/data_cifar.c %D%/data/data_classes.c %D%/data/data_csv.c \
+  %D%/data/data_folders.c %D%/data/data_idx.c %D%/data/data_synthetic.c %D%/data/dataset.h %D%/data/feed.c \
+  %D%/data/image.c %D%/data/image.h %D%/data/image_exif.c %D%/data/image_jpeg.c %D%/data/image_png.c \
+  %D%/data/image_webp.c %D%/data/listing.c %D%/data/loader.c %D%/data/pictures.c %D%/data/pictures.h \
+  %D%/data/target.c
+libcnn_la_SOURCES += %D%/display/events.c %D%/display/figure.c %D%/display/figure.h %D%/display/journal.c \
+  %D%/display/journal.h %D%/display/lettering.c %D%/display/lettering.h %D%/display/plot.c \
+  %D%/display/progress.c %D%/display/width.c %D%/display/width.h
+libcnn_la_SOURCES += %D%/training/diverge.c %D%/training/diverge.h %D%/training/evaluate.c \
+  %D%/training/evaluate.h %D%/training/facts.c %D%/training/facts.h %D%/training/loss.c %D%/training/loss.h \
+  %D%/training/measure.c %D%/training/measure.h %D%/training/pace.c %D%/training/pace.h %D%/training/run.c \
+  %D%/training/run.h %D%/training/train.c
+libcnn_la_SOURCES += %D%/weights/archive.c %D%/weights/archive.h %D%/weights/classes.c \
+  %D%/weights/classes.h %D%/weights/foreign.c %D%/weights/foreign.h %D%/weights/matching.c \
+  %D%/weights/matching.h %D%/weights/notes.c %D%/weights/notes.h %D%/weights/npz.c %D%/weights/npz.h \
+  %D%/weights/origin.c %D%/weights/origin.h %D%/weights/previous.c %D%/weights/previous.h \
+  %D%/weights/safetensors.c %D%/weights/safetensors.h %D%/weights/weights.c

@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include "hosted/archive.h"
-#include "hosted/classes.h"
+#include "hosted/weights/archive.h"
+#include "hosted/weights/classes.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 

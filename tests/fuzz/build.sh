@@ -7,7 +7,7 @@ readers="status file archive safetensors npz notes classes foreign"
 sets="listing target array data data_arrays data_cifar csv data_csv data_classes data_folders data_idx data_synthetic pictures similar image
   image_png image_jpeg image_webp image_exif feed"
 
-hosted() { for name in "$@"; do printf '%s ' "$top/runtime/hosted/$name.c"; done; }
+hosted() { for name in "$@"; do printf '%s ' "$top"/runtime/hosted/*/"$name.c"; done; }
 
 case $target in
   safetensors|npy) sources=$(hosted $readers) ;;

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include <string.h>
-#include "hosted/csv.h"
+#include "hosted/data/csv.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 

@@ -1,7 +1,7 @@
 /* idx.c: fuzz target for the reader of IDX files and of gzip around them. */
 // SPDX-License-Identifier: Apache-2.0
 #include "archive.h"
-#include "hosted/dataset.h"
+#include "hosted/data/dataset.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   cnn_tensor tensor;

@@ -2,7 +2,7 @@
  * them. */
 // SPDX-License-Identifier: Apache-2.0
 #include "archive.h"
-#include "hosted/npz.h"
+#include "hosted/weights/npz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   cnn_tensor tensor = {.name = "x"};

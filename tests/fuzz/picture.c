@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include <string.h>
-#include "hosted/image.h"
+#include "hosted/data/image.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 

@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef TEST_MACHINE_H
 #define TEST_MACHINE_H
-#include "ops/lower.h"
+#include "ops/engine/lower.h"
 #include "passes/plan.h"
 
 typedef struct Machine {

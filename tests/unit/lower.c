@@ -2,12 +2,12 @@
 // compute in the interpreter, plain and scheduled for every target that is built, against eval.
 // SPDX-License-Identifier: Apache-2.0
 #include "machine.h"
-#include "ops/lower.h"
+#include "ops/engine/lower.h"
 #include <CUnit/CUnit.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "ops/correlation.h"
+#include "ops/convolution/correlation.h"
 #include "passes/passes.h"
 
 /* ---- nets of a few layers, built without the language ---- */

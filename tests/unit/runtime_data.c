@@ -9,7 +9,7 @@
 #include <zlib.h>
 #include "cnn_data.h"
 #include "cnn_image.h"
-#include "hosted/npz.h"
+#include "hosted/weights/npz.h"
 #include "runtime_scratch.h"
 
 /* ---- a net with one input and one output, as the tests change it ---- */

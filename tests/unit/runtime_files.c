@@ -11,10 +11,10 @@
 #include <unistd.h>
 #include "cnn_image.h"
 #include "cnn_weights.h"
-#include "hosted/archive.h"
-#include "hosted/image.h"
-#include "hosted/npz.h"
-#include "hosted/safetensors.h"
+#include "hosted/weights/archive.h"
+#include "hosted/data/image.h"
+#include "hosted/weights/npz.h"
+#include "hosted/weights/safetensors.h"
 #include "runtime_scratch.h"
 
 static const char *golden(const char *name) {

@@ -13,9 +13,9 @@
 #include <zlib.h>
 #include "cnn_data.h"
 #include "cnn_image.h"
-#include "hosted/archive.h"
-#include "hosted/image.h"
-#include "hosted/npz.h"
+#include "hosted/weights/archive.h"
+#include "hosted/data/image.h"
+#include "hosted/weights/npz.h"
 #include "runtime_scratch.h"
 
 /* ---- pictures with EXIF: 3 rows of 2 tiles, each tile 16 x 16 pixels of one grey, which JPEG and WebP keep

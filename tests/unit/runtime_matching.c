@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cnn_weights.h"
-#include "hosted/archive.h"
-#include "hosted/npz.h"
-#include "hosted/safetensors.h"
+#include "hosted/weights/archive.h"
+#include "hosted/weights/npz.h"
+#include "hosted/weights/safetensors.h"
 #include "runtime_scratch.h"
 
 static void files_of_other_frameworks_are_named(void) {

@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 
-#include "hosted/pace.h"
+#include "hosted/training/pace.h"
 
 typedef double Cost(int32_t threads, int64_t call); /* seconds of a call */
 

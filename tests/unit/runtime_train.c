@@ -12,10 +12,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "hosted/batch.h"
-#include "hosted/loss.h"
-#include "hosted/measure.h"
-#include "hosted/number.h"
+#include "hosted/data/batch.h"
+#include "hosted/training/loss.h"
+#include "hosted/training/measure.h"
+#include "hosted/base/number.h"
 #include "runtime_net.h"
 #include "runtime_place.h"
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
-#include "hosted/npz.h"
-#include "hosted/safetensors.h"
+#include "hosted/weights/npz.h"
+#include "hosted/weights/safetensors.h"
 
 static const char *directory;
 

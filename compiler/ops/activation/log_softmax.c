@@ -1,0 +1,94 @@
+/* log_softmax.c: the logarithm of softmax, y[c] = x[c] - log(sum over k of exp(x[k])), without rounding small
+ * probabilities to 0. */
+// SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+#include "ops/engine/map.h"
+#include "ops/activation/softmax.h"
+
+static const Param params[] = {{0}};
+
+static void run(const Eval *eval) {
+  const Extent e = shape_extent(eval->node->shape);
+  for (int64_t p = 0; p < e.h * e.w; p++) {
+    const double *x = eval->in[0] + p * e.c;
+    double largest, log_sum = softmax_log_sum(x, e.c, &largest);
+    for (int64_t c = 0; c < e.c; c++) eval->out[p * e.c + c] = x[c] - largest - log_sum;
+  }
+}
+
+typedef struct Shift {
+  Val largest, log_sum;
+} Shift;
+
+static void shifted_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                         const void *context) {
+  const Shift *shift = context;
+  lower_store(l, sub(sub(walk_load(l, l->in[0], y, x, c, part, lanes), shift->largest), shift->log_sum), y, x,
+              c, part, lanes);
+}
+
+static void lower(Lower *l) {
+  Nest *b = l->b;
+  const Extent e = shape_extent(l->node->shape);
+  const LoopKind kind = l->threads ? walk_rows(l, 4 * e.h * e.w * e.c) : SERIAL;
+  Buf *row = walk_row_scratch(l, "row", kind, e.h, e.c);
+  nest_fn(b, b->name, false);
+  NEST_LOOP(y, kind, 1, NEST_IX(0), 1, NEST_IX(e.h))
+    FOR(x, e.w) {
+      Shift shift;
+      Val sum = softmax_exponentials(l, l->in[0], row, e.c, &y, &x, &shift.largest);
+      shift.log_sum = let("log_sum", vlog(sum));
+      walk_channels(l, e.c, &y, &x, shifted_body, &shift);
+    }
+}
+
+/* ---- input gradient: dx = dy - exp(y) * sum of dy; inputs dy, y ---- */
+static void gradient_run(const Eval *eval) {
+  const Extent e = shape_extent(eval->node->shape);
+  for (int64_t p = 0; p < e.h * e.w; p++) {
+    const double *dy = eval->in[0] + p * e.c, *y = eval->in[1] + p * e.c;
+    double sum = 0;
+    for (int64_t c = 0; c < e.c; c++) sum += dy[c];
+    for (int64_t c = 0; c < e.c; c++) eval->out[p * e.c + c] = dy[c] - exp(y[c]) * sum;
+  }
+}
+
+static Val element(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                   const void *context) {
+  (void)context;
+  return walk_load(l, l->in[0], y, x, c, part, lanes);
+}
+
+static void gradient_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                          const void *context) {
+  const Val *sum = context;
+  lower_store(l,
+              sub(walk_load(l, l->in[0], y, x, c, part, lanes),
+                  mul(vexp(walk_load(l, l->in[1], y, x, c, part, lanes)), *sum)),
+              y, x, c, part, lanes);
+}
+
+static void gradient_lower(Lower *l) { softmax_lower_gradient(l, element, gradient_body); }
+
+static const Op op_gradient = {
+    .name = "log_softmax input gradient", .eval = gradient_run, .lower = gradient_lower};
+
+static void backward(Gradient *gradient, Node *node, Node *dy) {
+  softmax_backward(gradient, node, dy, &op_gradient);
+}
+
+const Op op_log_softmax = {
+    .name = "log_softmax",
+    .group = "activation",
+    .summary = "logarithms of probabilities over the channels, at every pixel",
+    .detail = "y[c] = x[c] - log(sum over k of exp(x[k]))",
+    .params = params,
+    .example = "dense(10) -> log_softmax",
+    .softmax = true,
+    .scores = SCORES_LOG,
+    .keeps_spatial = true,
+    .shape = map_shape,
+    .eval = run,
+    .gradient = backward,
+    .lower = lower,
+};

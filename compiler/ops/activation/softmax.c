@@ -1,0 +1,146 @@
+/* softmax.c: softmax over the channels, at every pixel: y[c] = exp(x[c]) / sum over k of exp(x[k])  (Bridle,
+ * 1990). */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/activation/softmax.h"
+#include <math.h>
+#include "ops/engine/map.h"
+
+static const Param params[] = {{0}};
+
+/* ---- shared with log_softmax ---- */
+double softmax_log_sum(const double *x, int64_t channels, double *largest) {
+  double sum = 0;
+  *largest = x[0];
+  for (int64_t c = 1; c < channels; c++) *largest = x[c] > *largest ? x[c] : *largest;
+  for (int64_t c = 0; c < channels; c++) sum += exp(x[c] - *largest);
+  return log(sum);
+}
+
+typedef struct Row {
+  Buf *in, *row;
+  Val largest;
+} Row;
+
+static void exponential_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                             const void *context) {
+  const Row *row = context;
+  walk_put(l, row->row, vexp(sub(walk_load(l, row->in, y, x, c, part, lanes), row->largest)), y, x, c, part,
+           lanes);
+}
+
+static Val row_element(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                       const void *context) {
+  return walk_load(l, ((const Row *)context)->row, y, x, c, part, lanes);
+}
+
+Val softmax_exponentials(Lower *l, Buf *in, Buf *row, int64_t channels, const Ix *y, const Ix *x,
+                         Val *largest) {
+  *largest = walk_row_max(l, in, y, x, channels);
+  const Row context = {in, row, *largest};
+  walk_channels(l, channels, y, x, exponential_body, &context);
+  return walk_row_sum(l, channels, y, x, row_element, &context);
+}
+
+void softmax_lower_gradient(Lower *l, WalkValue element, WalkBody body) {
+  Nest *b = l->b;
+  const Extent e = shape_extent(l->node->shape);
+  nest_fn(b, b->name, false);
+  FOR(y, e.h)
+    FOR(x, e.w) {
+      const Val sum = walk_row_sum(l, e.c, &y, &x, element, NULL);
+      walk_channels(l, e.c, &y, &x, body, &sum);
+    }
+}
+
+void softmax_backward(Gradient *gradient, Node *node, Node *dy, const Op *op) {
+  if (gradient_wanted(gradient, node->in[0]))
+    gradient_add(gradient, node->in[0],
+                 graph_hidden(gradient_graph(gradient), op, node, node->shape, RESULT_SAMPLE, 2,
+                              (Node *[]){dy, node}));
+}
+
+/* ---- forward ---- */
+static void run(const Eval *eval) {
+  const Extent e = shape_extent(eval->node->shape);
+  for (int64_t p = 0; p < e.h * e.w; p++) {
+    const double *x = eval->in[0] + p * e.c;
+    double largest, log_sum = softmax_log_sum(x, e.c, &largest);
+    for (int64_t c = 0; c < e.c; c++) eval->out[p * e.c + c] = exp(x[c] - largest - log_sum);
+  }
+}
+
+typedef struct Scaled {
+  Buf *row;
+  Val factor;
+} Scaled;
+
+static void scaled_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                        const void *context) {
+  const Scaled *scaled = context;
+  lower_store(l, mul(walk_load(l, scaled->row, y, x, c, part, lanes), scaled->factor), y, x, c, part, lanes);
+}
+
+static void lower(Lower *l) {
+  Nest *b = l->b;
+  const Extent e = shape_extent(l->node->shape);
+  const LoopKind kind = l->threads ? walk_rows(l, 4 * e.h * e.w * e.c) : SERIAL;
+  Buf *row = walk_row_scratch(l, "row", kind, e.h, e.c);
+  nest_fn(b, b->name, false);
+  NEST_LOOP(y, kind, 1, NEST_IX(0), 1, NEST_IX(e.h))
+    FOR(x, e.w) {
+      Val largest, sum = softmax_exponentials(l, l->in[0], row, e.c, &y, &x, &largest);
+      const Scaled scaled = {row, let("factor", div_(num(b, 1), sum))};
+      walk_channels(l, e.c, &y, &x, scaled_body, &scaled);
+    }
+}
+
+/* ---- input gradient: dx = y * (dy - sum of dy*y); inputs dy, y ---- */
+static void gradient_run(const Eval *eval) {
+  const Extent e = shape_extent(eval->node->shape);
+  for (int64_t p = 0; p < e.h * e.w; p++) {
+    const double *dy = eval->in[0] + p * e.c, *y = eval->in[1] + p * e.c;
+    double dot = 0;
+    for (int64_t c = 0; c < e.c; c++) dot += dy[c] * y[c];
+    for (int64_t c = 0; c < e.c; c++) eval->out[p * e.c + c] = y[c] * (dy[c] - dot);
+  }
+}
+
+static Val product(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                   const void *context) {
+  (void)context;
+  return mul(walk_load(l, l->in[0], y, x, c, part, lanes), walk_load(l, l->in[1], y, x, c, part, lanes));
+}
+
+static void gradient_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                          const void *context) {
+  const Val *dot = context;
+  lower_store(l,
+              mul(walk_load(l, l->in[1], y, x, c, part, lanes),
+                  sub(walk_load(l, l->in[0], y, x, c, part, lanes), *dot)),
+              y, x, c, part, lanes);
+}
+
+static void gradient_lower(Lower *l) { softmax_lower_gradient(l, product, gradient_body); }
+
+static const Op op_gradient = {
+    .name = "softmax input gradient", .eval = gradient_run, .lower = gradient_lower};
+
+static void backward(Gradient *gradient, Node *node, Node *dy) {
+  softmax_backward(gradient, node, dy, &op_gradient);
+}
+
+const Op op_softmax = {
+    .name = "softmax",
+    .group = "activation",
+    .summary = "probabilities over the channels, at every pixel",
+    .detail = "y[c] = exp(x[c]) / sum over k of exp(x[k])",
+    .params = params,
+    .example = "dense(10) -> softmax",
+    .softmax = true,
+    .scores = SCORES_PROBABILITY,
+    .keeps_spatial = true,
+    .shape = map_shape,
+    .eval = run,
+    .gradient = backward,
+    .lower = lower,
+};

@@ -1,0 +1,19 @@
+/* softmax.h: what softmax and log_softmax share: rows of channels, shifted by their largest element so that
+ * no exponential overflows. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_SOFTMAX_H
+#define CNNC_SOFTMAX_H
+#include "ops/engine/walk.h"
+
+/* eval: the largest element of a row, and log(sum of exp(x - largest)). */
+double softmax_log_sum(const double *x, int64_t channels, double *largest);
+/* At pixel [y][x]: writes exp(x - largest) to `row`, a scratch of one row; sets the largest element and gives
+ * the sum. */
+Val softmax_exponentials(Lower *, Buf *in, Buf *row, int64_t channels, const Ix *y, const Ix *x,
+                         Val *largest);
+
+/* The input gradient of a row, from one sum of the row: `body` sees it as its context. The hidden operator's
+ * inputs are dy and y. */
+void softmax_lower_gradient(Lower *, WalkValue element, WalkBody);
+void softmax_backward(Gradient *, Node *, Node *dy, const Op *);
+#endif

@@ -1,0 +1,30 @@
+/* add.c: add, y = x0 + x1 + ...: the joint of a residual network. */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/arithmetic/combine.h"
+
+static const Param params[] = {
+    {"x", PARAM_OPERANDS, NULL, "values of the same shape (or 1x1xC), or numbers", 0, 0, NULL}, {0}};
+
+MAP_EVAL(sum) {
+  double y = x[0];
+  for (int i = 1; i < combine_count(node); i++) y += combine_x(node, i, x);
+  return y;
+}
+MAP_VALUE(value) {
+  Val y = m->x[0];
+  for (int i = 1; i < combine_count(m->node); i++) y = add(y, combine_value(m, i));
+  return y;
+}
+
+const Op op_add = {
+    .name = "add",
+    .group = "combining",
+    .summary = "sum of the current value and others",
+    .detail = "y = x0 + x1 + ...; a 1x1xC operand is repeated at every pixel",
+    .params = params,
+    .example = "conv(16, 3x3, pad=same) -> add(shortcut) -> relu",
+    .shape = combine_shape,
+    MAP_OPERATOR,
+    .map_eval = sum,
+    .map = value,
+};

@@ -1,0 +1,23 @@
+// channel_sum.c: the gradient of a bias: the sum of dy over the pixels, channel by channel. Hidden; conv,
+// depthwise, conv_transpose and dense make it.
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/convolution/correlation.h"
+#include "ops/engine/walk.h"
+
+static void eval(const Eval *eval) {
+  const Extent e = shape_extent(eval->node->in[0]->shape);
+  for (int64_t p = 0; p < e.h * e.w; p++)
+    for (int64_t c = 0; c < e.c; c++) eval->out[c] += eval->in[0][p * e.c + c];
+}
+
+static Val term(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes, const void *context) {
+  (void)context;
+  return walk_load(l, l->in[0], y, x, c, part, lanes);
+}
+
+static void lower(Lower *l) {
+  nest_fn(l->b, l->b->name, false);
+  walk_sum_pixels(l, shape_extent(l->node->in[0]->shape), term, NULL);
+}
+
+const Op op_channel_sum = {.name = "bias gradient", .eval = eval, .lower = lower};

@@ -1,0 +1,44 @@
+/* combine.c: operands that are values or numbers. */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/arithmetic/combine.h"
+
+static const Const *written(const Node *node, int operand) { /* 1, 2, ...: as in add(x, 2) */
+  const Const *x = arg_const(node, "x");
+  return x->kind == CONST_LIST ? &x->items[operand - 1] : x;
+}
+
+int combine_count(const Node *node) {
+  const Const *x = arg_const(node, "x");
+  return x->kind == CONST_NONE ? node->nin
+                               : 1 + (x->kind == CONST_LIST ? x->n : 1); /* NONE: a node that a pass made */
+}
+
+int combine_input(const Node *node, int operand) {
+  if (!operand || arg_const(node, "x")->kind == CONST_NONE) return operand;
+  if (written(node, operand)->kind != CONST_VALUE) return -1;
+  int in = 1;
+  for (int i = 1; i < operand; i++) in += written(node, i)->kind == CONST_VALUE;
+  return in;
+}
+
+double combine_number(const Node *node, int operand) {
+  const Const *x = written(node, operand);
+  return x->kind == CONST_INT ? (double)x->i : x->f;
+}
+
+double combine_x(const Node *node, int operand, const double *x) {
+  const int in = combine_input(node, operand);
+  return in < 0 ? combine_number(node, operand) : x[in];
+}
+
+Val combine_value(Map *m, int operand) {
+  const int in = combine_input(m->node, operand);
+  return in < 0 ? num(m->b, combine_number(m->node, operand)) : m->x[in];
+}
+
+void combine_shape(ShapeContext *context, Node *node) {
+  if (combine_count(node) > 1000)
+    op_error(context, node, DIAG_too_many_arguments, "%s of %d operands", node->op->name,
+             combine_count(node)); /* deep sums are for convolutions */
+  else map_shape_operands(context, node);
+}

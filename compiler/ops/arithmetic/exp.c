@@ -1,0 +1,27 @@
+/* exp.c: exp, the exponential. */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/engine/map.h"
+#include <math.h>
+
+static const Param params[] = {{0}};
+
+MAP_EVAL(exponential) { return exp(x[0]); }
+MAP_SLOPE(slope) { return y; }
+MAP_VALUE(value) { return vexp(m->x[0]); }
+MAP_GRADIENT(gradient) { return mul(m->y, dy); }
+
+const Op op_exp = {
+    .name = "exp",
+    .group = "activation",
+    .summary = "exponential of each element",
+    .detail = "y = e^x",
+    .params = params,
+    .example = "dense(4) -> exp",
+    .shape = map_shape,
+    MAP_OPERATOR,
+    .map_eval = exponential,
+    .map_slope = slope,
+    .map_needs = map_needs_y,
+    .map = value,
+    .map_gradient = gradient,
+};

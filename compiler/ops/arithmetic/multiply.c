@@ -1,0 +1,48 @@
+/* multiply.c: multiply, y = x0 * x1 * ...: gates, squeeze and excitation. */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/arithmetic/combine.h"
+
+static const Param params[] = {
+    {"x", PARAM_OPERANDS, NULL, "values of the same shape (or 1x1xC), or numbers", 0, 0, NULL}, {0}};
+
+static uint32_t needs(const Node *node, int wrt) {
+  return ((UINT32_C(1) << node->nin) - 1) & ~(UINT32_C(1) << wrt);
+} /* the others */
+
+MAP_EVAL(product) {
+  double y = x[0];
+  for (int i = 1; i < combine_count(node); i++) y *= combine_x(node, i, x);
+  return y;
+}
+MAP_SLOPE(slope) {
+  double d = 1;
+  for (int i = 0; i < combine_count(node); i++)
+    if (combine_input(node, i) != wrt) d *= combine_x(node, i, x);
+  return d;
+}
+MAP_VALUE(value) {
+  Val y = m->x[0];
+  for (int i = 1; i < combine_count(m->node); i++) y = mul(y, combine_value(m, i));
+  return y;
+}
+MAP_GRADIENT(gradient) {
+  for (int i = 0; i < combine_count(m->node); i++)
+    if (combine_input(m->node, i) != wrt) dy = mul(dy, combine_value(m, i));
+  return dy;
+}
+
+const Op op_multiply = {
+    .name = "multiply",
+    .group = "combining",
+    .summary = "product of the current value and others, element by element",
+    .detail = "y = x0 * x1 * ...; a 1x1xC operand is repeated at every pixel",
+    .params = params,
+    .example = "global_avgpool -> dense(16) -> sigmoid -> multiply(features)",
+    .shape = combine_shape,
+    MAP_OPERATOR,
+    .map_eval = product,
+    .map_slope = slope,
+    .map_needs = needs,
+    .map = value,
+    .map_gradient = gradient,
+};

@@ -1,0 +1,25 @@
+/* sum_gradients.c: where a value is used more than once, its gradients add up. Hidden; made by
+ * differentiation only. */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/engine/map.h"
+
+static double sum_eval(const Node *node, const double *x, const double *weight, int64_t c) {
+  (void)weight;
+  (void)c;
+  double sum = x[0];
+  for (int i = 1; i < node->nin; i++) sum += x[i];
+  return sum;
+}
+
+static Val sum_map(Map *map) {
+  Val sum = map->x[0];
+  for (int i = 1; i < map->node->nin; i++) sum = add(sum, map->x[i]);
+  return sum;
+}
+
+const Op op_sum_gradients = {
+    .name = "sum of gradients",
+    MAP_OPERATOR,
+    .map_eval = sum_eval,
+    .map = sum_map,
+};

@@ -1,0 +1,98 @@
+// conv.c: convolution (as all frameworks mean it: a cross-correlation), and its two gradients.
+// SPDX-License-Identifier: Apache-2.0
+//
+//     out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] *
+//     weight[f][c][ky][kx]
+//
+// with S the stride, D the dilation and P the padding before each axis; elements outside the input are zeros.
+// With G groups the channels and the filters are cut into G parts, and each part of the filters sees only its
+// part of the channels (Krizhevsky et al., 2012).
+#include "ops/convolution/correlation.h"
+#include "ops/engine/window.h"
+
+enum { MOST_CHANNELS_POOLED = 15 };
+
+static const Param params[] = {
+    {"filters", PARAM_INT, NULL, "output channels", 0, 0, NULL},
+    {"kernel", PARAM_WINDOW, NULL, "size of the window: N, HxW or [h, w]; one number on a sequence", 0, 0,
+     NULL},
+    {"stride", PARAM_WINDOW, "1", "step from one window to the next", 0, 0, NULL},
+    {"pad", PARAM_PAD, "valid",
+     "valid, same, causal (sequences), N, [h, w], [top, bottom, left, right] or [before, after]", 0, 0, NULL},
+    {"dilation", PARAM_WINDOW, "1", "step from one element of the window to the next", 0, 0, NULL},
+    {"groups", PARAM_INT, "1", "parts of the channels that are convolved apart", 0, 0, NULL},
+    {"bias", PARAM_BOOL, "true", "whether each filter adds a trained constant", 0, 0, NULL},
+    {"init", PARAM_INIT, "he",
+     "initial weights; a literal kernel such as [[1, 0, -1], [2, 0, -2], [1, 0, -1]] is a fixed filter", 0, 0,
+     NULL},
+    {"bias_init", PARAM_INIT, "zeros", "initial bias", 0, 0, NULL},
+    {0},
+};
+
+static void shape(ShapeContext *context, Node *node) {
+  Extent out;
+  if (!op_window(context, node, &out)) return;
+  const int64_t filters = arg_int(node, "filters"), channels = shape_extent(node->in[0]->shape).c;
+  if (!window_groups_fit(context, node, channels, filters)) return;
+  node->shape = window_shape(node, out.h, out.w, filters);
+  const Correlation k = correlation_of(node);
+  if (!correlation_parameters(context, node, &k, filters)) node->shape = POISON;
+}
+
+static Cost cost(const Node *node) {
+  const Correlation k = correlation_of(node);
+  return (Cost){correlation_macs(&k)};
+}
+
+static const Op op_conv_input_gradient = {
+    .name = "conv input gradient",
+    .family = FAMILY_CONV_SCATTER,
+    .cost = cost,
+    .eval = correlation_eval_spread,
+    .lower = correlation_lower_spread,
+};
+static const Op op_conv_weight_gradient = {
+    .name = "conv weight gradient",
+    .family = FAMILY_CONV_WEIGHTS,
+    .cost = cost,
+    .eval = correlation_eval_weights,
+    .lower = correlation_lower_weights,
+};
+
+static void gradient(Gradient *gradient, Node *node, Node *dy) {
+  correlation_backward(gradient, node, dy, &op_conv_input_gradient, &op_conv_weight_gradient);
+}
+
+/* Windows of 2x2 that share nothing, where a convolution has few channels or Winograd's algorithm may do it;
+ * the tiles of others would become too narrow. */
+static bool takes_pool(const Node *node, const Node *pool) {
+  const Correlation k = correlation_of(node);
+  if (correlation_near_limits(&k)) return false;
+  const Window *w = pool->window;
+  const Extent e = shape_extent(pool->shape);
+  const bool winograd = k.kernel[0] == k.kernel[1] && (k.kernel[0] == 3 || k.kernel[0] == 5) &&
+                        k.stride[0] == 1 && k.stride[1] == 1 && k.dilation[0] == 1 && k.dilation[1] == 1;
+  bool halves = k.groups == 1 && (winograd || k.l <= MOST_CHANNELS_POOLED) && 2 * e.h <= k.small.h &&
+                2 * e.w <= k.small.w;
+  for (int axis = 0; axis < 2; axis++)
+    halves = halves && w->kernel[axis] == 2 && w->stride[axis] == 2 && w->dilation[axis] == 1 &&
+             w->before[axis] == 0;
+  return halves && pool->op->pool;
+}
+
+const Op op_conv = {
+    .name = "conv",
+    .group = "convolution",
+    .summary = "convolution of a picture or a sequence",
+    .params = params,
+    .example = "conv(16, 3x3, pad=same)",
+    .detail = "out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * "
+              "weight[f][c][ky][kx]",
+    .family = FAMILY_CONV,
+    .shape = shape,
+    .cost = cost,
+    .eval = correlation_eval_gather,
+    .gradient = gradient,
+    .lower = correlation_lower_gather,
+    .takes_pool = takes_pool,
+};

@@ -1,0 +1,113 @@
+// conv_transpose.c: transposed convolution: what the input gradient of a convolution computes, as a layer
+// (Zeiler et al., 2010), and its two gradients.
+// SPDX-License-Identifier: Apache-2.0
+//
+//     out[y*S + ky*D - P][x*S + kx*D - P][f] += in[y][x][c] * weight[c][f][ky][kx]      starting from bias[f]
+//
+// with S the stride, D the dilation and P what padding cuts off before each axis. The output has (I - 1)*S +
+// D*(K - 1) + 1 + output_pad elements on each axis less the padding, and I*S with pad=same.
+#include "graph/shape.h"
+#include "ops/convolution/correlation.h"
+#include "ops/engine/window.h"
+
+static const Param params[] = {
+    {"filters", PARAM_INT, NULL, "output channels", 0, 0, NULL},
+    {"kernel", PARAM_WINDOW, NULL, "size of the window: N, HxW or [h, w]; one number on a sequence", 0, 0,
+     NULL},
+    {"stride", PARAM_WINDOW, "1", "step in the output from one input element to the next", 0, 0, NULL},
+    {"pad", PARAM_PAD, "valid",
+     "what is cut off: valid, same (output = input * stride), N, [h, w], [top, bottom, left, right] or "
+     "[before, after]",
+     0, 0, NULL},
+    {"output_pad", PARAM_INT, "0", "rows and columns added at the end of the output", 0, 1000000, NULL},
+    {"dilation", PARAM_WINDOW, "1", "step from one element of the window to the next", 0, 0, NULL},
+    {"groups", PARAM_INT, "1", "parts of the channels that are convolved apart", 0, 0, NULL},
+    {"bias", PARAM_BOOL, "true", "whether each filter adds a trained constant", 0, 0, NULL},
+    {"init", PARAM_INIT, "he", "initial weights; bilinear makes it an upsampling", 0, 0, NULL},
+    {"bias_init", PARAM_INIT, "zeros", "initial bias", 0, 0, NULL},
+    {0},
+};
+
+static bool output_size(ShapeContext *context, Node *node, Window *w, int64_t output[2]) {
+  PadRule rule;
+  if (!window_arguments(context, node, w, &rule)) return false;
+  if (rule == PAD_CAUSAL) {
+    Diag *diag = op_error_at(context, node, "pad", DIAG_bad_value, "conv_transpose has no pad=causal");
+    diag_help(diag, "pad=[0, %lld] cuts off what would look ahead",
+              (long long)(w->dilation[1] * (w->kernel[1] - 1)));
+    return false;
+  }
+  const Extent in = shape_extent(node->in[0]->shape);
+  const int64_t input[2] = {in.h, in.w}, output_pad = arg_int(node, "output_pad");
+  const bool sequence = node->in[0]->shape.rank == 2;
+  for (int axis = 0; axis < 2; axis++) {
+    const int64_t extra = sequence && axis == 0 ? 0 : output_pad;
+    output[axis] = window_transposed(input[axis], w->kernel[axis], w->stride[axis], w->dilation[axis], extra,
+                                     rule, &w->before[axis], &w->after[axis]);
+    if (output[axis] >= 1) continue;
+    Diag *diag = op_error(context, node, DIAG_kernel_exceeds_input,
+                          "the padding of conv_transpose cuts off all of its output");
+    diag_fact(diag, "%s: %s", window_axis_name(node, axis),
+              window_transposed_formula(context->arena, input[axis], w->kernel[axis], w->stride[axis],
+                                        w->dilation[axis], extra, w->before[axis], w->after[axis]));
+    op_note_origin(context, diag, node->in[0]);
+    diag_help(diag, "pad=same makes it %s",
+              window_size_text(context->arena, node,
+                               (int64_t[]){input[0] * w->stride[0], input[1] * w->stride[1]}));
+    return false;
+  }
+  return window_addressable(context, node, w, output, input);
+}
+
+static void shape(ShapeContext *context, Node *node) {
+  Window *window = NEW(context->arena, Window);
+  int64_t output[2];
+  if (!output_size(context, node, window, output)) return;
+  const int64_t filters = arg_int(node, "filters"), channels = shape_extent(node->in[0]->shape).c;
+  window->groups = arg_int(node, "groups");
+  if (!window_groups_fit(context, node, channels, filters)) return;
+  node->window = window;
+  node->shape = window_shape(node, output[0], output[1], filters);
+  const Correlation k = correlation_of(node);
+  if (!correlation_parameters(context, node, &k, filters)) node->shape = POISON;
+}
+
+static Cost cost(const Node *node) {
+  const Correlation k = correlation_of(node);
+  return (Cost){correlation_macs(&k)};
+}
+
+static const Op op_transpose_input_gradient = {
+    .name = "conv_transpose input gradient",
+    .family = FAMILY_CONV,
+    .cost = cost,
+    .eval = correlation_eval_gather,
+    .lower = correlation_lower_gather,
+};
+static const Op op_transpose_weight_gradient = {
+    .name = "conv_transpose weight gradient",
+    .family = FAMILY_CONV_WEIGHTS,
+    .cost = cost,
+    .eval = correlation_eval_weights,
+    .lower = correlation_lower_weights,
+};
+
+static void gradient(Gradient *gradient, Node *node, Node *dy) {
+  correlation_backward(gradient, node, dy, &op_transpose_input_gradient, &op_transpose_weight_gradient);
+}
+
+const Op op_conv_transpose = {
+    .name = "conv_transpose",
+    .group = "convolution",
+    .summary = "transposed convolution: enlarges a picture or a sequence",
+    .params = params,
+    .example = "conv_transpose(16, 4x4, stride=2, pad=1)",
+    .detail =
+        "out[y*S + ky*D - P][x*S + kx*D - P][f] += in[y][x][c] * weight[c][f][ky][kx], starting from bias[f]",
+    .family = FAMILY_CONV_SCATTER,
+    .shape = shape,
+    .cost = cost,
+    .eval = correlation_eval_spread,
+    .gradient = gradient,
+    .lower = correlation_lower_spread,
+};

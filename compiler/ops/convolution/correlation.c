@@ -1,0 +1,386 @@
+// correlation.c: the three sums that convolutions, their transposes and all their gradients are made of
+// (correlation.h has the formulas).
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/convolution/correlation.h"
+#include "base/number.h"
+#include "graph/shape.h"
+
+Correlation correlation_of(const Node *node) {
+  const Node *forward = node->op->params ? node : node->of;
+  Window w = *node->window;
+  const Extent in = shape_extent(forward->in[0]->shape), out = shape_extent(forward->shape);
+  const bool transposed = forward->op == &op_conv_transpose;
+  Correlation k = {.large = transposed ? out : in, .small = transposed ? in : out, .groups = w.groups};
+  k.rank = forward->in[0]->shape.rank == 2 ? 3 : 4;
+  for (int axis = 0; axis < 2; axis++) {
+    window_compact(&w, axis, axis ? k.large.w : k.large.h, axis ? k.small.w : k.small.h);
+    k.kernel[axis] = w.kernel[axis];
+    k.stride[axis] = w.stride[axis];
+    k.dilation[axis] = w.dilation[axis];
+    k.before[axis] = w.before[axis];
+  }
+  k.l = k.large.c / k.groups;
+  k.s = k.small.c / k.groups;
+  return k;
+}
+
+bool correlation_spreads(const Node *node) {
+  return node->op->family == FAMILY_CONV_SCATTER || node->op->family == FAMILY_DEPTHWISE_SCATTER;
+}
+
+Correlation correlation_gathering(const Node *node) {
+  const Correlation k = correlation_of(node);
+  if (!correlation_spreads(node)) return k;
+  Correlation turned = k;
+  turned.large = k.small;
+  turned.small = k.large;
+  turned.l = k.s;
+  turned.s = k.l;
+  for (int axis = 0; axis < 2; axis++)
+    turned.before[axis] = k.dilation[axis] * (k.kernel[axis] - 1) - k.before[axis];
+  return turned;
+}
+
+int64_t correlation_macs(const Correlation *k) {
+  return k->small.h * k->small.w * k->small.c * k->l * k->kernel[0] * k->kernel[1];
+}
+
+static int64_t side_of(Extent e, int axis) { return axis ? e.w : e.h; }
+
+static int64_t padded(int64_t channels) { /* to two vectors of the widest target */
+  enum { VECTORS = 32 };
+  return (channels + VECTORS - 1) / VECTORS * VECTORS;
+}
+
+/* Positions of tiles are computed from the beginning of a side, in elements, before a test says whether
+ * they are inside. */
+static bool far_positions(const int64_t reach[2], Extent e) {
+  enum { FAR = 1 << 29 };
+  const int64_t row = e.w * e.c;
+  if (reach[0] > FAR || reach[1] > FAR) return true;
+  if (e.h * row >= NEST_FAR) return false;
+  return bounded_product(reach[0], row) > FAR || bounded_product(reach[1], e.c) > FAR;
+}
+
+bool correlation_near_limits(const Correlation *k) {
+  enum { MOST_TAPS = 1 << 16, MOST_PACKED = INT32_MAX - (1 << 26), WINOGRAD_POINTS = 36 };
+  int64_t reach[2];
+  for (int axis = 0; axis < 2; axis++) {
+    const int64_t large = side_of(k->large, axis), small = side_of(k->small, axis);
+    reach[axis] = large + small + k->before[axis] + (small - 1) * k->stride[axis];
+    reach[axis] += (k->kernel[axis] - 1) * k->dilation[axis];
+    if (k->kernel[axis] > MOST_TAPS) return true;
+  }
+  if (far_positions(reach, k->large) || far_positions(reach, k->small)) return true;
+  const bool square = k->kernel[0] == k->kernel[1] && k->kernel[0] > 1 && k->groups == 1;
+  const int64_t points = larger(k->kernel[0] * k->kernel[1], square ? WINOGRAD_POINTS : 1);
+  const int64_t one_group = larger(bounded_product(padded(k->l), k->s), bounded_product(k->l, padded(k->s)));
+  const int64_t pairs = k->l == 1 && k->s == 1 ? padded(k->groups) : bounded_product(k->groups, one_group);
+  return bounded_product(pairs, points) > MOST_PACKED;
+}
+
+int correlation_weight_index(const Correlation *k, Ix *at_, const Ix *s, const Ix *l, const Ix *ky,
+                             const Ix *kx) {
+  int n = 0;
+  at_[n++] = *s;
+  at_[n++] = *l;
+  if (k->rank == 4) at_[n++] = *ky;
+  at_[n++] = *kx;
+  return n;
+}
+
+/* ---- eval ---- */
+/* Walks over every product: small (y, x, s) with large (ly, lx, l) through weight w; offsets into the three
+ * arrays. */
+typedef struct Product {
+  int64_t small, large, weight;
+} Product;
+
+static int64_t large_at(const Correlation *k, int axis, int64_t small, int64_t tap) {
+  const int64_t at_ = small * k->stride[axis] + tap * k->dilation[axis] - k->before[axis];
+  return at_ >= 0 && at_ < (axis ? k->large.w : k->large.h) ? at_ : -1;
+}
+
+static void each_product(const Correlation *k, const Eval *eval, void (*visit)(const Eval *, Product)) {
+  for (int64_t y = 0; y < k->small.h; y++)
+    for (int64_t x = 0; x < k->small.w; x++)
+      for (int64_t ky = 0; ky < k->kernel[0]; ky++)
+        for (int64_t kx = 0; kx < k->kernel[1]; kx++) {
+          const int64_t ly = large_at(k, 0, y, ky), lx = large_at(k, 1, x, kx);
+          if (ly < 0 || lx < 0) continue;
+          for (int64_t s = 0; s < k->small.c; s++)
+            for (int64_t l = 0; l < k->l; l++)
+              visit(eval, (Product){(y * k->small.w + x) * k->small.c + s,
+                                    (ly * k->large.w + lx) * k->large.c + s / k->s * k->l + l,
+                                    ((s * k->l + l) * k->kernel[0] + ky) * k->kernel[1] + kx});
+        }
+}
+
+static void start_output(const Eval *eval, Extent e) { /* with the bias, or zero */
+  const bool bias = !eval->node->of && eval->node->nweights > 1 && eval->node->weight[1];
+  for (int64_t p = 0; p < e.h * e.w; p++)
+    for (int64_t c = 0; c < e.c; c++) eval->out[p * e.c + c] = bias ? eval->weight[1][c] : 0;
+}
+
+static void visit_gather(const Eval *eval, Product p) {
+  eval->out[p.small] += eval->in[0][p.large] * eval->weight[0][p.weight];
+}
+static void visit_spread(const Eval *eval, Product p) {
+  eval->out[p.large] += eval->in[0][p.small] * eval->weight[0][p.weight];
+}
+static void visit_weights(const Eval *eval, Product p) {
+  eval->out[p.weight] += eval->in[0][p.large] * eval->in[1][p.small];
+}
+
+void correlation_eval_gather(const Eval *eval) {
+  const Correlation k = correlation_of(eval->node);
+  start_output(eval, k.small);
+  each_product(&k, eval, visit_gather);
+}
+
+void correlation_eval_spread(const Eval *eval) {
+  const Correlation k = correlation_of(eval->node);
+  start_output(eval, k.large);
+  each_product(&k, eval, visit_spread);
+}
+
+void correlation_eval_weights(const Eval *eval) {
+  const Correlation k = correlation_of(eval->node);
+  each_product(&k, eval, visit_weights);
+}
+
+/* ---- plain nests ---- */
+static bool fits(int64_t bound) { return bound <= INT32_MAX; }
+
+/* The taps that stay inside the large side, for the small side's index i: a range where the dilation is 1
+ * and its ends can be computed, else a test. */
+static const Ix *taps(Nest *b, const char *name, const Correlation *k, int axis, const Ix *i) {
+  const int64_t K = k->kernel[axis], S = k->stride[axis], D = k->dilation[axis], P = k->before[axis];
+  const int64_t large = axis ? k->large.w : k->large.h, small = axis ? k->small.w : k->small.h;
+  const Ix lo[2] = {NEST_Z, NEST_Z + P - *i * S}, hi[2] = {NEST_Z + K, NEST_Z + large + P - *i * S};
+  const bool sticks_out = (small - 1) * S + K - 1 - P >= large;
+  const bool clip_lo = D == 1 && P > 0, clip_hi = D == 1 && sticks_out && fits(large + P + (small - 1) * S);
+  return nest_loop(b, name, SERIAL, clip_lo ? 2 : 1, lo, clip_hi ? 2 : 1, hi);
+}
+
+/* The small side's indices from which the tap stays inside the large side, likewise. */
+static const Ix *places(Nest *b, const char *name, const Correlation *k, int axis, const Ix *tap) {
+  const int64_t K = k->kernel[axis], S = k->stride[axis], D = k->dilation[axis], P = k->before[axis];
+  const int64_t large = axis ? k->large.w : k->large.h, small = axis ? k->small.w : k->small.h;
+  const Ix lo[2] = {NEST_Z, NEST_Z + P - *tap * D}, hi[2] = {NEST_Z + small, NEST_Z + large + P - *tap * D};
+  const bool sticks_out = small - 1 + D * (K - 1) - P >= large;
+  const bool clip_lo = S == 1 && P > 0, clip_hi = S == 1 && sticks_out && fits(large + P + D * (K - 1));
+  return nest_loop(b, name, SERIAL, clip_lo ? 2 : 1, lo, clip_hi ? 2 : 1, hi);
+}
+
+#define TAPS(v, axis, i) for (const Ix v = *taps(b, #v, &k, axis, &i); nest_enter(b);)
+#define PLACES(v, axis, tap) for (const Ix v = *places(b, #v, &k, axis, &tap); nest_enter(b);)
+
+/* The weights as they are, with what was folded into them. `spread`: the output channel is the large side's.
+ */
+static Buf *natural_weights(Lower *l, const Correlation *k, bool spread) {
+  int64_t dim[4] = {k->small.c, k->l, k->kernel[0], k->kernel[1]};
+  if (k->rank == 3) dim[2] = dim[3];
+  Pack *pack = lower_pack(l, "weight", k->rank, dim);
+  Nest *b = pack->nest;
+  FOR(g, k->groups)
+    FOR(s, k->s)
+      FOR(c, k->l)
+        FOR(ky, k->kernel[0])
+          FOR(kx, k->kernel[1]) {
+            Ix index[4];
+            const Ix small = g * k->s + s, large = g * k->l + c;
+            const int rank = correlation_weight_index(k, index, &small, &c, &ky, &kx);
+            store(nest_ref(b, pack->out, rank, index),
+                  lower_packed_weight(l, pack, rank, index, spread ? &large : &small,
+                                      spread ? &small : &large));
+          }
+  return lower_pack_done(l, pack);
+}
+
+static bool has_bias(const Lower *l) { /* or something folded that acts as one */
+  const Node *node = l->node;
+  return (!node->of && node->nweights > 1 && node->weight[1]) || l->kernel->nscales ||
+         (l->kernel->normalize && l->kernel->normalize_shift);
+}
+
+Buf *correlation_bias(Lower *l, const Correlation *k, bool spread, int64_t padded) {
+  if (!has_bias(l)) return NULL;
+  const int64_t out = spread ? k->l : k->s, in = spread ? k->s : k->l, total = out * k->groups,
+                dim = padded > total ? padded : total;
+  Pack *pack = lower_pack(l, "bias", 1, &dim);
+  Nest *b = pack->nest;
+  FOR(g, k->groups)
+    FOR(c, out) {
+      const Ix channel = g * out + c, first = g * in;
+      store(at(pack->out, channel), lower_packed_bias(l, pack, &channel, &first));
+    }
+  if (dim > total)
+    FROM(c, total, dim) store(at(pack->out, c), num(b, 0));
+  return lower_pack_done(l, pack);
+}
+
+typedef struct Gather {
+  Correlation k;
+  Buf *weights, *bias;
+} Gather;
+
+/* One output of the small side, summed in a register. */
+static void gather_sum(Lower *l, const Gather *gather, const Ref *sum, const Ix *y, const Ix *x, const Ix *g,
+                       const Ix *s) {
+  const Correlation k = gather->k;
+  Nest *b = l->b;
+  store(*sum, gather->bias ? load(at(gather->bias, *s), 1) : num(b, 0));
+  TAPS(ky, 0, *y)
+    TAPS(kx, 1, *x) {
+      const Ix ly = *y * k.stride[0] + ky * k.dilation[0] - k.before[0];
+      const Ix lx = *x * k.stride[1] + kx * k.dilation[1] - k.before[1];
+      WHEN(both(within(ly, 0, k.large.h), within(lx, 0, k.large.w)))
+        FOR(c, k.l) {
+          Ix index[4];
+          const int rank = correlation_weight_index(&k, index, s, &c, &ky, &kx);
+          const Val element = load(at(l->in[0], ly, lx, *g * k.l + c), 1);
+          accumulate(*sum, element, load(nest_ref(b, gather->weights, rank, index), 1));
+        }
+    }
+}
+
+/* What a pooling behind it takes: each window of 2x2 sums, none of which is in memory. */
+static void gather_windows(Lower *l, const Gather *gather) {
+  enum { SIDE = 2 };
+  const Correlation *k = &gather->k;
+  const Node *pool = l->kernel->pool;
+  const Extent e = shape_extent(pool->shape);
+  Nest *b = l->b;
+  FOR(y, e.h)
+    FOR(x, e.w)
+      FOR(g, k->groups)
+        FOR(f, k->s) {
+          Buf *sum = REGISTERS("sum", 1, SIDE, SIDE);
+          const Ix s = g * k->s + f;
+          Val window[SIDE * SIDE];
+          FOR(r, SIDE)
+            FOR(q, SIDE) {
+              const Ix sy = SIDE * y + r, sx = SIDE * x + q;
+              const Ref place = at(sum, r, q);
+              gather_sum(l, gather, &place, &sy, &sx, &g, &s);
+            }
+          for (int i = 0; i < SIDE * SIDE; i++) {
+            const Ix sy = SIDE * y + i / SIDE, sx = SIDE * x + i % SIDE;
+            window[i] = lower_finish(l, get(at(sum, i / SIDE, i % SIDE)), &sy, &sx, &s, 1, 1);
+          }
+          lower_put(l, pool->op->pool(window, SIDE * SIDE), &y, &x, &s, 1, 1);
+        }
+}
+
+void correlation_lower_gather(Lower *l) {
+  const Correlation k = correlation_of(l->node);
+  Buf *w = natural_weights(l, &k, false), *bias = correlation_bias(l, &k, false, 0);
+  const Gather gather = {k, w, bias};
+  Nest *b = l->b;
+  nest_fn(b, b->name, false);
+  if (l->kernel->pool) {
+    gather_windows(l, &gather);
+    return;
+  }
+  FOR(y, k.small.h)
+    FOR(x, k.small.w)
+      FOR(g, k.groups)
+        FOR(f, k.s) {
+          Buf *registers = REGISTERS("sum", 1, 1);
+          const Ix s = g * k.s + f;
+          const Ref sum = at(registers, 0);
+          gather_sum(l, &gather, &sum, &y, &x, &g, &s);
+          lower_store(l, get(sum), &y, &x, &s, 1, 1);
+        }
+}
+
+void correlation_lower_spread(Lower *l) {
+  const Correlation k = correlation_of(l->node);
+  Buf *w = natural_weights(l, &k, true), *bias = correlation_bias(l, &k, true, 0);
+  Nest *b = l->b;
+  nest_fn(b, b->name, false);
+  FOR(y, k.large.h)
+    FOR(x, k.large.w)
+      FOR(c, k.large.c) store(at(l->out, y, x, c), bias ? load(at(bias, c), 1) : num(b, 0));
+  FOR(y, k.small.h)
+    FOR(x, k.small.w)
+      FOR(g, k.groups)
+        FOR(f, k.s) {
+          const Ix s = g * k.s + f;
+          TAPS(ky, 0, y)
+            TAPS(kx, 1, x) {
+              const Ix ly = y * k.stride[0] + ky * k.dilation[0] - k.before[0],
+                       lx = x * k.stride[1] + kx * k.dilation[1] - k.before[1];
+              WHEN(both(within(ly, 0, k.large.h), within(lx, 0, k.large.w)))
+                FOR(c, k.l) {
+                  Ix index[4];
+                  const int rank = correlation_weight_index(&k, index, &s, &c, &ky, &kx);
+                  accumulate(at(l->out, ly, lx, g * k.l + c), load(at(l->in[0], y, x, s), 1),
+                             load(nest_ref(b, w, rank, index), 1));
+                }
+            }
+        }
+  if (l->kernel->nchain)
+    FOR(y, k.large.h)
+      FOR(x, k.large.w)
+        FOR(c, k.large.c) lower_store(l, load(at(l->out, y, x, c), 1), &y, &x, &c, 1, 1);
+}
+
+void correlation_lower_weights(Lower *l) {
+  const Correlation k = correlation_of(l->node);
+  Nest *b = l->b;
+  nest_fn(b, b->name, false);
+  FOR(g, k.groups)
+    FOR(f, k.s)
+      FOR(c, k.l)
+        FOR(ky, k.kernel[0])
+          FOR(kx, k.kernel[1]) {
+            Buf *sum = REGISTERS("sum", 1, 1);
+            const Ix s = g * k.s + f;
+            store(at(sum, 0), num(b, 0));
+            PLACES(y, 0, ky)
+              PLACES(x, 1, kx) {
+                const Ix ly = y * k.stride[0] + ky * k.dilation[0] - k.before[0],
+                         lx = x * k.stride[1] + kx * k.dilation[1] - k.before[1];
+                WHEN(both(within(ly, 0, k.large.h), within(lx, 0, k.large.w)))
+                  accumulate(at(sum, 0), load(at(l->in[0], ly, lx, g * k.l + c), 1),
+                             load(at(l->in[1], y, x, s), 1));
+              }
+            Ix index[4];
+            const Ref element =
+                nest_ref(b, l->out, correlation_weight_index(&k, index, &s, &c, &ky, &kx), index);
+            store(element, add(get(at(sum, 0)), load(element, 1)));
+          }
+}
+
+/* ---- the backward pass, parameters ---- */
+void correlation_backward(Gradient *gradient, Node *node, Node *dy, const Op *input, const Op *weights) {
+  Node *x = node->in[0];
+  Graph *graph = gradient_graph(gradient);
+  if (gradient_wanted(gradient, x))
+    gradient_add(gradient, x, graph_hidden(graph, input, node, x->shape, RESULT_SAMPLE, 1, &dy));
+  Node *both_sides[2] = {x, dy};
+  if (node->op == &op_conv_transpose) {
+    both_sides[0] = dy;
+    both_sides[1] = x;
+  }
+  if (gradient_trained(gradient, node, 0)) gradient_sum(gradient, weights, node, 0, 2, both_sides);
+  if (gradient_trained(gradient, node, 1)) gradient_sum(gradient, &op_channel_sum, node, 1, 1, &dy);
+}
+
+bool correlation_parameters(ShapeContext *context, Node *node, const Correlation *k, int64_t outputs) {
+  int64_t dim[4] = {k->small.c, k->l, k->kernel[0], k->kernel[1]};
+  if (k->rank == 3) dim[2] = dim[3];
+  const int64_t taps_ = k->kernel[0] * k->kernel[1]; /* perhaps too many: op_weight says so */
+  const int64_t large = bounded_product(k->l, taps_), small = bounded_product(k->s, taps_);
+  const bool transposed = node->op == &op_conv_transpose;
+  const int64_t fan_in = transposed ? small : large, fan_out = transposed ? large : small;
+  node->weight = NEW_ARRAY(context->arena, Weight *, 2);
+  node->nweights = 2;
+  node->weight[0] = op_weight(context, node, "weight", k->rank, dim, "init", 0, fan_in, fan_out, true);
+  if (!node->weight[0]) return false;
+  if (!arg_bool(node, "bias")) return true;
+  node->weight[1] = op_weight(context, node, "bias", 1, &outputs, "bias_init", 0, fan_in, fan_out, false);
+  return node->weight[1] != NULL;
+}

@@ -1,0 +1,87 @@
+// depthwise.c: depthwise convolution: each channel by kernels of its own (Sifre 2014, Chollet 2016), and its
+// two gradients.
+// SPDX-License-Identifier: Apache-2.0
+//
+//     out[y][x][c*M + m] = bias[c*M + m] + sum over ky, kx of in[y*S + ky*D - P][x*S + kx*D - P][c] *
+//     weight[c*M + m][0][ky][kx]
+//
+// with M the multiplier: a convolution with as many groups as there are channels.
+#include "graph/shape.h"
+#include "ops/convolution/correlation.h"
+#include "ops/engine/window.h"
+
+static const Param params[] = {
+    {"kernel", PARAM_WINDOW, NULL, "size of the window: N, HxW or [h, w]; one number on a sequence", 0, 0,
+     NULL},
+    {"stride", PARAM_WINDOW, "1", "step from one window to the next", 0, 0, NULL},
+    {"pad", PARAM_PAD, "valid",
+     "valid, same, causal (sequences), N, [h, w], [top, bottom, left, right] or [before, after]", 0, 0, NULL},
+    {"dilation", PARAM_WINDOW, "1", "step from one element of the window to the next", 0, 0, NULL},
+    {"multiplier", PARAM_INT, "1", "output channels of each input channel", 0, 0, NULL},
+    {"bias", PARAM_BOOL, "true", "whether each output channel adds a trained constant", 0, 0, NULL},
+    {"init", PARAM_INIT, "he", "initial weights; a literal kernel is a fixed filter", 0, 0, NULL},
+    {"bias_init", PARAM_INIT, "zeros", "initial bias", 0, 0, NULL},
+    {0},
+};
+
+static void shape(ShapeContext *context, Node *node) {
+  Extent out;
+  if (!op_window(context, node, &out)) return;
+  const int64_t channels = shape_extent(node->in[0]->shape).c, multiplier = arg_int(node, "multiplier");
+  int64_t outputs;
+  if (!size_multiply(channels, multiplier, &outputs) || outputs > SHAPE_MOST_ELEMENTS) {
+    Diag *diag =
+        op_error(context, node, DIAG_too_large, "depthwise would have %lld times %lld output channels",
+                 (long long)channels, (long long)multiplier);
+    op_note_origin(context, diag, node->in[0]);
+    return;
+  }
+  Window *window = NEW(context->arena, Window);
+  *window = *node->window;
+  window->groups = channels;
+  window->multiplier = multiplier;
+  node->window = window;
+  node->shape = window_shape(node, out.h, out.w, outputs);
+  const Correlation k = correlation_of(node);
+  if (!correlation_parameters(context, node, &k, outputs)) node->shape = POISON;
+}
+
+static Cost cost(const Node *node) {
+  const Correlation k = correlation_of(node);
+  return (Cost){correlation_macs(&k)};
+}
+
+static const Op op_depthwise_input_gradient = {
+    .name = "depthwise input gradient",
+    .family = FAMILY_DEPTHWISE_SCATTER,
+    .cost = cost,
+    .eval = correlation_eval_spread,
+    .lower = correlation_lower_spread,
+};
+static const Op op_depthwise_weight_gradient = {
+    .name = "depthwise weight gradient",
+    .family = FAMILY_DEPTHWISE_WEIGHTS,
+    .cost = cost,
+    .eval = correlation_eval_weights,
+    .lower = correlation_lower_weights,
+};
+
+static void gradient(Gradient *gradient, Node *node, Node *dy) {
+  correlation_backward(gradient, node, dy, &op_depthwise_input_gradient, &op_depthwise_weight_gradient);
+}
+
+const Op op_depthwise = {
+    .name = "depthwise",
+    .group = "convolution",
+    .summary = "convolution of each channel by kernels of its own",
+    .params = params,
+    .example = "depthwise(3x3, pad=same)",
+    .detail = "out[y][x][c*M + m] = bias[c*M + m] + sum over ky, kx of in[y*S + ky*D - P][x*S + kx*D - P][c] "
+              "* weight[c*M + m][0][ky][kx]",
+    .family = FAMILY_DEPTHWISE,
+    .shape = shape,
+    .cost = cost,
+    .eval = correlation_eval_gather,
+    .gradient = gradient,
+    .lower = correlation_lower_gather,
+};

@@ -1,0 +1,153 @@
+// dense.c: a fully connected layer, and its two gradients.
+// SPDX-License-Identifier: Apache-2.0
+//
+//     out[u] = bias[u] + sum over i of weight[u][i] * in[i]
+#include "ops/convolution/correlation.h"
+
+static const Param params[] = {
+    {"units", PARAM_INT, NULL, "numbers in the output", 0, 0, NULL},
+    {"bias", PARAM_BOOL, "true", "whether each unit adds a trained constant", 0, 0, NULL},
+    {"init", PARAM_INIT, "he", "initial weights", 0, 0, NULL},
+    {"bias_init", PARAM_INIT, "zeros", "initial bias", 0, 0, NULL},
+    {0},
+};
+
+static int64_t inputs_of(const Node *node) { return shape_elements(node->in[0]->shape); }
+
+static void shape(ShapeContext *context, Node *node) {
+  const Shape in = node->in[0]->shape;
+  const Extent e = shape_extent(in);
+  if (!in.rank) return;
+  if (e.h != 1 || e.w != 1) {
+    const char *kind = in.rank == 3 ? "picture" : "sequence", *size = shape_text(context->arena, in);
+    Diag *diag = op_error(context, node, DIAG_dense_needs_vector,
+                          "dense needs a vector, but its input is the %s %s", kind, size);
+    op_note_origin(context, diag, node->in[0]);
+    diag_help(diag, "put flatten before it, which makes it a vector of %lld", (long long)shape_elements(in));
+    diag_fix(diag, (Span){node->span.file, node->span.start, node->span.start}, "flatten -> ");
+    return;
+  }
+  const int64_t units = arg_int(node, "units"), inputs = e.c, dim[2] = {units, inputs};
+  node->weight = NEW_ARRAY(context->arena, Weight *, 2);
+  node->nweights = 2;
+  node->weight[0] = op_weight(context, node, "weight", 2, dim, "init", 0, inputs, units, true);
+  if (!node->weight[0]) return;
+  if (arg_bool(node, "bias") &&
+      !(node->weight[1] = op_weight(context, node, "bias", 1, &units, "bias_init", 0, inputs, units, false)))
+    return;
+  node->shape = shape_vector(units);
+  node->shape.regions = in.regions;
+}
+
+static Cost cost(const Node *node) {
+  const Node *forward = node->op->params ? node : node->of;
+  return (Cost){inputs_of(forward) * shape_elements(forward->shape)};
+}
+
+static void eval(const Eval *eval) {
+  const int64_t inputs = inputs_of(eval->node), units = shape_elements(eval->node->shape);
+  for (int64_t u = 0; u < units; u++) {
+    double sum = eval->weight[1] ? eval->weight[1][u] : 0;
+    for (int64_t i = 0; i < inputs; i++) sum += eval->weight[0][u * inputs + i] * eval->in[0][i];
+    eval->out[u] = sum;
+  }
+}
+
+static void lower(Lower *l) {
+  const int64_t inputs = inputs_of(l->node), units = shape_elements(l->node->shape);
+  const Ix none = {0};
+  Pack *weight = lower_pack(l, "weight", 2, (int64_t[]){units, inputs});
+  Nest *b = weight->nest;
+  FOR(u, units)
+    FOR(i, inputs) store(at(weight->out, u, i), lower_packed_weight(l, weight, 2, NEST_IX(u, i), &u, &i));
+  Pack *bias = lower_pack(l, "bias", 1, &units);
+  b = bias->nest;
+  FOR(u, units) store(at(bias->out, u), lower_packed_bias(l, bias, &u, &none));
+  Buf *w = lower_pack_done(l, weight), *v = lower_pack_done(l, bias);
+  b = l->b;
+  nest_fn(b, b->name, false);
+  FOR(u, units) {
+    Buf *sum = REGISTERS("sum", 1, 1);
+    store(at(sum, 0), load(at(v, u), 1));
+    FOR(i, inputs) accumulate(at(sum, 0), load(at(l->in[0], 0, 0, i), 1), load(at(w, u, i), 1));
+    lower_store(l, get(at(sum, 0)), &none, &none, &u, 1, 1);
+  }
+}
+
+/* ---- dx[i] = sum over u of dy[u] * weight[u][i] ---- */
+static void input_eval(const Eval *eval) {
+  const int64_t units = shape_elements(eval->node->in[0]->shape), inputs = shape_elements(eval->node->shape);
+  for (int64_t i = 0; i < inputs; i++) {
+    double sum = 0;
+    for (int64_t u = 0; u < units; u++) sum += eval->in[0][u] * eval->weight[0][u * inputs + i];
+    eval->out[i] = sum;
+  }
+}
+
+static void input_lower(Lower *l) {
+  const int64_t units = shape_elements(l->node->in[0]->shape), inputs = shape_elements(l->node->shape);
+  const Ix none = {0};
+  Nest *b = l->b;
+  Buf *w = lower_weight(l, 0);
+  nest_fn(b, b->name, false);
+  FOR(i, inputs) {
+    Buf *sum = REGISTERS("sum", 1, 1);
+    store(at(sum, 0), num(b, 0));
+    FOR(u, units) accumulate(at(sum, 0), load(at(l->in[0], 0, 0, u), 1), load(at(w, u, i), 1));
+    lower_store(l, get(at(sum, 0)), &none, &none, &i, 1, 1);
+  }
+}
+
+/* ---- dweight[u][i] += dy[u] * in[i] ---- */
+static void weight_eval(const Eval *eval) {
+  const int64_t inputs = shape_elements(eval->node->in[0]->shape),
+                units = shape_elements(eval->node->in[1]->shape);
+  for (int64_t u = 0; u < units; u++)
+    for (int64_t i = 0; i < inputs; i++) eval->out[u * inputs + i] += eval->in[1][u] * eval->in[0][i];
+}
+
+static void weight_lower(Lower *l) {
+  const int64_t inputs = shape_elements(l->node->in[0]->shape), units = shape_elements(l->node->in[1]->shape);
+  Nest *b = l->b;
+  nest_fn(b, b->name, false);
+  FOR(u, units)
+    FOR(i, inputs)
+      accumulate(at(l->out, u, i), load(at(l->in[1], 0, 0, u), 1), load(at(l->in[0], 0, 0, i), 1));
+}
+
+static const Op op_dense_input_gradient = {.name = "dense input gradient",
+                                           .family = FAMILY_DENSE_INPUT,
+                                           .cost = cost,
+                                           .eval = input_eval,
+                                           .lower = input_lower};
+static const Op op_dense_weight_gradient = {.name = "dense weight gradient",
+                                            .family = FAMILY_DENSE_WEIGHTS,
+                                            .cost = cost,
+                                            .eval = weight_eval,
+                                            .lower = weight_lower};
+
+static void gradient(Gradient *gradient, Node *node, Node *dy) {
+  Node *x = node->in[0], *both_sides[2] = {x, dy};
+  Graph *graph = gradient_graph(gradient);
+  if (gradient_wanted(gradient, x))
+    gradient_add(gradient, x,
+                 graph_hidden(graph, &op_dense_input_gradient, node, x->shape, RESULT_SAMPLE, 1, &dy));
+  if (gradient_trained(gradient, node, 0))
+    gradient_sum(gradient, &op_dense_weight_gradient, node, 0, 2, both_sides);
+  if (gradient_trained(gradient, node, 1)) gradient_sum(gradient, &op_channel_sum, node, 1, 1, &dy);
+}
+
+const Op op_dense = {
+    .name = "dense",
+    .group = "dense",
+    .summary = "a fully connected layer of a vector",
+    .detail = "out[u] = bias[u] + sum over i of weight[u][i] * in[i]",
+    .params = params,
+    .example = "dense(10)",
+    .family = FAMILY_DENSE,
+    .shape = shape,
+    .cost = cost,
+    .eval = eval,
+    .gradient = gradient,
+    .lower = lower,
+};

@@ -1,0 +1,19 @@
+/* drop_path.c: drop_path, stochastic depth: in training the whole value of a sample is zero with probability
+ * `rate`, else divided by 1 - rate; nothing in inference  (Huang et al., 2016). At the end of a residual
+ * branch it leaves the branch out for that sample. */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/dropout/mask.h"
+
+static const Param params[] = {MASK_PARAMS(NULL)};
+
+static Node *train(Graph *graph, Node *node) { return mask_train(graph, node, &op_drop_path_mask); }
+
+const Op op_drop_path = {
+    MASK,
+    .name = "drop_path",
+    .summary = "drops the whole value of a sample at random in training; nothing in inference",
+    .detail = "training: y = 0 with probability rate (one draw a sample), else x / (1 - rate)",
+    .params = params,
+    .example = "conv(64, 3x3, pad=same) -> batchnorm -> drop_path(0.1) -> add(x)",
+    .train = train,
+};

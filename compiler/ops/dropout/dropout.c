@@ -1,0 +1,18 @@
+/* dropout.c: dropout: in training each element is zero with probability `rate`, the others are divided by 1 -
+ * rate; nothing in inference  (Srivastava et al., 2014). */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/dropout/mask.h"
+
+static const Param params[] = {MASK_PARAMS("0.5")};
+
+static Node *train(Graph *graph, Node *node) { return mask_train(graph, node, &op_dropout_mask); }
+
+const Op op_dropout = {
+    MASK,
+    .name = "dropout",
+    .summary = "drops elements at random in training; nothing in inference",
+    .detail = "training: y = 0 with probability rate, else x / (1 - rate)",
+    .params = params,
+    .example = "dense(128) -> relu -> dropout(0.5)",
+    .train = train,
+};

@@ -1,0 +1,21 @@
+/* input.c: what comes from outside: the inputs of a net, and the targets of its losses. An input of bytes, or
+ * with the channels first, is converted to floats with the channels last; others are read where they lie. */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/engine/lower.h"
+
+static void lower(Lower *l) { /* in[0]: the caller's buffer */
+  Nest *b = l->b;
+  const Node *node = l->node;
+  const Extent e = shape_extent(node->shape);
+  nest_fn(b, b->name, false);
+  FOR(y, e.h)
+    FOR(x, e.w)
+      FOR(c, e.c) {
+        Val value = node->chw ? load(at(l->in[0], c, y, x), 1) : load(at(l->in[0], y, x, c), 1);
+        lower_store(l, convert(value, F32), &y, &x, &c, 1, 1);
+      }
+}
+
+const Op op_input = {
+    .name = "input", .summary = "an input of the net", .keeps_spatial = true, .lower = lower};
+const Op op_target = {.name = "loss target", .summary = "what a loss compares an output with"};

@@ -1,0 +1,453 @@
+// lower.c: the buffers of a kernel's nest and what they are bound to; packed weights with what is folded into
+// them; the fused chain behind the root.
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/engine/lower.h"
+#include <ctype.h>
+#include <stdarg.h>
+#include <string.h>
+
+/* ---- names ---- */
+static const char *c_name(Arena *arena, const char *name) {
+  char *copy = arena_copy(arena, name, strlen(name));
+  for (char *s = copy; *s; s++)
+    if (!isalnum((unsigned char)*s)) *s = '_';
+  return copy;
+}
+
+/* The forward layer's name; hidden operators add what they are: conv1_input_gradient. */
+static const char *kernel_name(Arena *arena, const Node *node) {
+  const bool hidden = strchr(node->op->name, ' ') || (node->op->group && !strcmp(node->op->group, "loss"));
+  if (!hidden) return c_name(arena, *node->name ? node->name : node->op->name);
+  const char *what = node->op->name;
+  if (!node->of)
+    return c_name(arena, arena_printf(arena, "%s_%d_%s", node->name, node->id, what)); /* losses */
+  const size_t n = strlen(node->of->op->name);
+  if (!strncmp(what, node->of->op->name, n) && what[n] == ' ') what += n + 1;
+  const bool several = !strncmp(what, "map ", 4); /* one for each operand or parameter */
+  return c_name(arena, several ? arena_printf(arena, "%s_%s_%d", node->name, what, node->wrt)
+                               : arena_printf(arena, "%s_%s", node->name, what));
+}
+
+static const char *about_kernel(Arena *arena, const Kernel *kernel) {
+  const Node *root = kernel->root;
+  const char *text = root->op->name;
+  for (int i = 0; i < kernel->nscales; i++)
+    text = arena_printf(arena, "%s + %s", text, kernel->scale[i]->op->name);
+  for (int i = 0; i < kernel->nchain; i++)
+    text = arena_printf(arena, "%s + %s", text, kernel->chain[i]->op->name);
+  if (kernel->pool) text = arena_printf(arena, "%s + %s", text, kernel->pool->op->name);
+  if (kernel->normalize) text = arena_printf(arena, "%s + %s", kernel->normalize->op->name, text);
+  if (root->nin) text = arena_printf(arena, "%s: %s", text, shape_text(arena, root->in[0]->shape));
+  return root->target ? text
+                      : arena_printf(arena, "%s%s%s", text, root->nin ? " -> " : ": ",
+                                     shape_text(arena, kernel->result->shape));
+}
+
+void lower_about(Lower *l, const char *format, ...) {
+  va_list ap;
+  va_start(ap, format);
+  l->b->about = arena_printf(l->arena, "%s; %s", l->b->about, arena_vprintf(l->arena, format, ap));
+  va_end(ap);
+}
+
+void lower_detail(Lower *l, const char *format, ...) {
+  va_list ap;
+  va_start(ap, format);
+  vec_push(l->arena, l->details, arena_vprintf(l->arena, format, ap));
+  va_end(ap);
+}
+
+/* ---- buffers ---- */
+static Buf *bind(Lower *l, Buf *buf, Binding binding) {
+  l->binding[buf->id] = binding;
+  return buf;
+}
+
+static Buf *find_bound(const Lower *l, BindKind kind, const Node *node, const Weight *weight) {
+  for (int i = 0; i < l->b->nbufs; i++)
+    if (l->b->buf[i]->place < STACK && l->binding[i].kind == kind && l->binding[i].node == node &&
+        l->binding[i].weight == weight)
+      return l->b->buf[i];
+  return NULL;
+}
+
+static Elem element_of(const Node *node) { /* of the caller's buffer */
+  return node->elem == ELEM_U8 ? U8 : node->elem == ELEM_I8 ? I8 : node->elem == ELEM_I32 ? I32 : F32;
+}
+
+/* In another value pixels are further apart, and the values of images are as far apart as that one's. Seen as
+ * an array, the last of them would reach beyond what there is: positions are computed. */
+static void lie_within(Buf *buf, const Node *value) {
+  const Home home = node_home(value);
+  const int64_t channels = buf->dim[buf->rank - 1],
+                pitch = buf->rank == 4 && buf_elements(buf) == buf->dim[0] * channels
+                            ? shape_elements(home.node->shape)
+                            : home.pitch;
+  if (pitch == channels || buf_elements(buf) == channels) return;
+  buf->room[buf->rank - 1] = pitch;
+  buf->flat = true;
+}
+
+static Buf *value_buffer(Lower *l, const char *name, const Node *value, bool all_images) {
+  const Extent e = shape_extent(value->shape);
+  const int64_t dim[4] = {l->batch, e.h, e.w, e.c};
+  const Elem elem = value->op == &op_target ? element_of(value) : F32;
+  Buf *buf = nest_buf(l->b, INPUT, name, (Type){elem, 1}, all_images ? 4 : 3, all_images ? dim : dim + 1);
+  lie_within(buf, value);
+  return bind(l, buf, (Binding){.kind = BIND_VALUE, .node = value});
+}
+
+static void make_output(Lower *);
+
+static Buf *read_buffer(Lower *l, const char *name, const Node *value, bool all_images) {
+  if (value == l->kernel->over) {
+    make_output(l);
+    return l->out;
+  }
+  /* An operand by two names is one buffer: two `restrict` pointers to it would be promised to differ. */
+  while (value->op->family == FAMILY_ALIAS && value->nin && shape_equal(value->shape, value->in[0]->shape))
+    value = value->in[0];
+  Buf *known = find_bound(l, BIND_VALUE, value, NULL);
+  return known ? known : value_buffer(l, name, value, all_images);
+}
+
+static void make_inputs(Lower *l) {
+  const Node *root = l->node;
+  if (root->op == &op_input || root->op == &op_target) { /* the caller's buffer, as the caller has it */
+    const Extent e = shape_extent(root->shape);
+    const int64_t hwc[3] = {e.h, e.w, e.c}, chw[3] = {e.c, e.h, e.w};
+    l->in[0] = bind(l, nest_buf(l->b, INPUT, "in", (Type){element_of(root), 1}, 3, root->chw ? chw : hwc),
+                    (Binding){.kind = BIND_INPUT, .node = root});
+  }
+  for (int k = 0; k < root->nin && k < 16; k++) {
+    const Node *in = root->in[k];
+    const bool all_images = l->kernel->batch && in->result != RESULT_BATCH;
+    l->in[k] = read_buffer(l, k ? nest_text(l->b, "in%d", k) : "in", in, all_images);
+  }
+}
+
+static void make_output(Lower *l) {
+  const Node *result = l->kernel->result;
+  if (l->out) return;
+  if (result->target) {
+    const Weight *weight = result->target;
+    l->out = bind(l, nest_buf(l->b, UPDATE, "out", (Type){F32, 1}, weight->rank, weight->dim),
+                  (Binding){.kind = BIND_GRADIENT, .node = result, .weight = result->target});
+    return;
+  }
+  const Extent e = shape_extent(result->shape);
+  const Elem elem = result->op == &op_target ? element_of(result) : F32;
+  const bool all_images = l->node->together;
+  const int64_t dim[4] = {l->batch, e.h, e.w, e.c};
+  l->out = bind(l,
+                nest_buf(l->b, l->kernel->over ? OVER : OUTPUT, "out", (Type){elem, 1}, all_images ? 4 : 3,
+                         all_images ? dim : dim + 1),
+                (Binding){.kind = BIND_VALUE, .node = result});
+  lie_within(l->out, result);
+}
+
+static void make_operands(Lower *l) {
+  for (int i = 0; i < l->kernel->nchain; i++)
+    for (int k = 1; k < l->kernel->chain[i]->nin; k++) {
+      const Node *operand = l->kernel->chain[i]->in[k];
+      const bool all_images = l->node->together && operand->result != RESULT_BATCH;
+      l->other[l->nothers] =
+          read_buffer(l, l->nothers ? nest_text(l->b, "other%d", l->nothers) : "other", operand, all_images);
+      l->nothers++;
+    }
+}
+
+Lower *lower_begin(Arena *arena, const Kernel *kernel, const Target *target, const LowerOptions *o) {
+  Lower *l = NEW(arena, Lower);
+  l->arena = arena;
+  l->kernel = kernel;
+  l->node = kernel->root;
+  l->target = target;
+  l->layout_lanes = o->layout_lanes;
+  l->layout = o->layout                          ? o->layout
+              : target->lanes == o->layout_lanes ? target
+                                                 : target_of_lanes(o->layout_lanes);
+  l->weight_bytes = o->weight_bytes;
+  l->tuning = o->tuning;
+  l->plain = o->plain;
+  l->exact = o->exact;
+  l->threads = o->threads;
+  l->batch = o->batch;
+  l->call = o->call;
+  l->images = o->images;
+  l->b = nest_new(arena, kernel_name(arena, kernel->root), about_kernel(arena, kernel));
+  make_inputs(l);
+  make_output(l);
+  make_operands(l);
+  return l;
+}
+
+static Buf *weight_buffer(Lower *l, Weight *weight) {
+  Buf *known = find_bound(l, BIND_WEIGHT, NULL, weight);
+  return known ? known
+               : bind(l,
+                      nest_buf(l->b, INPUT, c_name(l->arena, weight->member), (Type){F32, 1}, weight->rank,
+                               weight->dim),
+                      (Binding){.kind = BIND_WEIGHT, .weight = weight});
+}
+
+Buf *lower_weight(Lower *l, int k) {
+  return k < l->node->nweights && l->node->weight[k] ? weight_buffer(l, l->node->weight[k]) : NULL;
+}
+
+Buf *lower_scratch(Lower *l, const char *name, int rank, const int64_t *dim) {
+  Buf *buf = nest_buf(l->b, WORK, name, (Type){F32, 1}, rank, dim);
+  return bind(l, buf, (Binding){.kind = BIND_SCRATCH, .elements = buf_elements(buf)});
+}
+
+Buf *lower_keys(Lower *l) {
+  Buf *known = find_bound(l, BIND_KEYS, l->node, NULL);
+  return known ? known
+               : bind(l, nest_buf(l->b, INPUT, "keys", (Type){I32, 1}, 1, (int64_t[]){2}),
+                      (Binding){.kind = BIND_KEYS, .node = l->node});
+}
+
+static void join_rows(Buf *buf, Extent e) {
+  if (buf->rank == 3 && buf->dim[0] == e.h && buf->dim[1] == e.w) {
+    buf->dim[1] *= buf->dim[0];
+    buf->dim[0] = 1;
+  }
+  buf->room[0] = buf->dim[0];
+  buf->room[1] = buf->dim[1];
+}
+
+void lower_join_rows(Lower *l) {
+  const Extent e = shape_extent(l->node->shape);
+  for (int k = 0; k < l->node->nin; k++) join_rows(l->in[k], e);
+  for (int i = 0; i < l->nothers; i++) join_rows(l->other[i], e);
+  join_rows(l->out, e);
+}
+
+void lower_columns(Lower *l) {
+  Buf *in = l->in[0];
+  in->dim[2] = in->dim[1];
+  in->dim[1] = in->dim[0];
+  in->dim[0] = 1;
+  for (int d = 0; d < 3; d++) in->room[d] = in->dim[d];
+}
+
+const Ix *lower_count(Lower *l) { return nest_size(l->b, "count", 1, l->batch); }
+
+/* ---- packed weights ---- */
+static Buf *pack_source(Lower *l, Pack *pack, Weight *weight, const char *prefix) {
+  for (int i = 0; i < pack->source.n; i++)
+    if (pack->source.data[i] == weight) return pack->source_buf.data[i];
+  Buf *buf = nest_buf(pack->nest, INPUT, arena_printf(l->arena, "%s%s", prefix, weight->member),
+                      (Type){F32, 1}, weight->rank, weight->dim);
+  vec_push(l->arena, pack->source, weight);
+  vec_push(l->arena, pack->source_buf, buf);
+  return buf;
+}
+
+static double constant_at(const Const *value, int64_t c) {
+  const Const *item = value->kind == CONST_LIST ? &value->items[value->n == 1 ? 0 : c] : value;
+  return item->kind == CONST_INT ? (double)item->i : item->f;
+}
+
+static bool per_channel(const Node *normalize) {
+  return arg_const(normalize, "mean")->kind == CONST_LIST ||
+         arg_const(normalize, "std")->kind == CONST_LIST || arg_const(normalize, "scale")->kind == CONST_LIST;
+}
+
+/* (x*scale - mean)/std is x*factor - shift. */
+static double normalize_factor(const Node *n, int64_t c) {
+  return constant_at(arg_const(n, "scale"), c) / constant_at(arg_const(n, "std"), c);
+}
+static double normalize_shift(const Node *n, int64_t c) {
+  return constant_at(arg_const(n, "mean"), c) / constant_at(arg_const(n, "std"), c);
+}
+
+static Buf *constants(Nest *b, const char *name, const Node *normalize, int64_t channels,
+                      double (*of)(const Node *, int64_t)) {
+  Buf *table = BUF(STACK, name, channels);
+  for (int64_t c = 0; c < channels; c++) store(at(table, c), num(b, (float)of(normalize, c)));
+  return table;
+}
+
+/* "weight of conv1, with normalize1 (scale/std, mean/std) and batchnorm1 in it, in the order ...": what
+ * constants are made of. */
+static const char *about_pack(const Lower *l, const char *member) {
+  Text out = {.arena = l->arena};
+  const Kernel *kernel = l->kernel;
+  text_put(&out, "%s of %s", member, l->node->name);
+  if (kernel->normalize)
+    text_put(&out, ", with %s (scale/std%s)", kernel->normalize->name,
+             kernel->normalize_shift ? ", mean/std" : "");
+  for (int i = 0; i < kernel->nscales; i++)
+    text_put(&out, "%s %s", i || kernel->normalize ? " and" : ", with", kernel->scale[i]->name);
+  text_put(&out, "%s in the order in which its kernel reads it",
+           kernel->normalize || kernel->nscales ? " in it," : "");
+  return out.s;
+}
+
+Pack *lower_pack(Lower *l, const char *member, int rank, const int64_t *dim) {
+  Pack *pack = NEW(l->arena, Pack);
+  pack->name = arena_printf(l->arena, "%s_%s", l->b->name, member);
+  Nest *b = pack->nest =
+      nest_new(l->arena, arena_printf(l->arena, "pack_%s", pack->name), about_pack(l, member));
+  pack->out = nest_buf(b, OUTPUT, "out", (Type){F32, 1}, rank, dim);
+  nest_fn(b, b->name, false);
+  const Node *normalize = l->kernel->normalize;
+  if (normalize && per_channel(normalize)) {
+    const int64_t channels = shape_extent(normalize->shape).c;
+    pack->factor = constants(b, "factor", normalize, channels, normalize_factor);
+    if (l->kernel->normalize_shift) pack->shift = constants(b, "shift", normalize, channels, normalize_shift);
+  }
+  return pack;
+}
+
+enum { BN_WEIGHT, BN_BIAS, BN_MEAN, BN_VARIANCE };
+
+static Val scale_part(Lower *l, Pack *pack, int i, int k, const Ix *channel, double otherwise) {
+  const Node *scale = l->kernel->scale[i];
+  Nest *b = pack->nest;
+  if (!scale->weight[k]) return num(b, otherwise);
+  return load(at(pack_source(l, pack, scale->weight[k], nest_text(b, "%s_", scale->op->name)), *channel), 1);
+}
+
+static Val scale_gain(Lower *l, Pack *pack, int i, const Ix *channel) {
+  Nest *b = pack->nest;
+  Val variance = add(scale_part(l, pack, i, BN_VARIANCE, channel, 1),
+                     num(b, arg_number(l->kernel->scale[i], "epsilon")));
+  return div_(scale_part(l, pack, i, BN_WEIGHT, channel, 1), vsqrt(variance));
+}
+
+Val lower_packed_weight(Lower *l, Pack *pack, int rank, const Ix *index, const Ix *out_channel,
+                        const Ix *in_channel) {
+  Nest *b = pack->nest;
+  const Node *normalize = l->kernel->normalize;
+  Val w = load(nest_ref(b, pack_source(l, pack, l->node->weight[0], ""), rank, index), 1);
+  if (pack->factor) w = mul(w, load(at(pack->factor, *in_channel), 1));
+  else if (normalize) w = mul(w, num(b, normalize_factor(normalize, 0)));
+  for (int i = 0; i < l->kernel->nscales; i++) w = mul(w, scale_gain(l, pack, i, out_channel));
+  return w;
+}
+
+/* What a folded normalize takes from the bias: the sum of shift*weight over all that the output reads. */
+static Val shifted(Lower *l, Pack *pack, const Ix *out_channel, const Ix *group_channel) {
+  Nest *b = pack->nest;
+  const Weight *weight = l->node->weight[0];
+  Buf *source = pack_source(l, pack, l->node->weight[0], ""), *sum = REGISTERS("sum", 1, 1);
+  const int64_t n[3] = {weight->dim[1], weight->rank > 2 ? weight->dim[2] : 1,
+                        weight->rank > 3 ? weight->dim[3] : 1};
+  store(at(sum, 0), num(b, 0));
+  FOR(c, n[0])
+    FOR(i, n[1])
+      FOR(j, n[2]) {
+        const Ix index[4] = {*out_channel, c, i, j}, channel = *group_channel + c;
+        Val shift = pack->shift ? load(at(pack->shift, channel), 1)
+                                : num(b, normalize_shift(l->kernel->normalize, 0));
+        accumulate(at(sum, 0), load(nest_ref(b, source, weight->rank, index), 1), shift);
+      }
+  return get(at(sum, 0));
+}
+
+Val lower_packed_bias(Lower *l, Pack *pack, const Ix *out_channel, const Ix *group_channel) {
+  Nest *b = pack->nest;
+  const bool has_bias = !l->node->of && l->node->nweights > 1 && l->node->weight[1];
+  Val bias = has_bias ? load(at(pack_source(l, pack, l->node->weight[1], ""), *out_channel), 1) : num(b, 0);
+  if (l->kernel->normalize && l->kernel->normalize_shift)
+    bias = sub(bias, shifted(l, pack, out_channel, group_channel));
+  for (int i = 0; i < l->kernel->nscales;
+       i++) { /* one after the other: the sources are listed in the order in which they are met */
+    Val centred = sub(bias, scale_part(l, pack, i, BN_MEAN, out_channel, 0));
+    Val scaled = mul(centred, scale_gain(l, pack, i, out_channel));
+    bias = add(scaled, scale_part(l, pack, i, BN_BIAS, out_channel, 0));
+  }
+  return bias;
+}
+
+Buf *lower_pack_done(Lower *l, Pack *pack) {
+  vec_push(l->arena, l->packs, pack);
+  const char *member = pack->name + strlen(l->b->name) + 1;
+  return bind(l, nest_buf(l->b, WEIGHTS, member, (Type){F32, 1}, pack->out->rank, pack->out->dim),
+              (Binding){.kind = BIND_PACK, .pack = pack});
+}
+
+/* ---- element-wise nodes ---- */
+Val map_weight(Map *map, int k) {
+  Nest *b = map->b;
+  Weight *weight = k < map->node->nweights ? map->node->weight[k] : NULL;
+  if (!weight) nest_misuse(b, "a parameter that the operator does not have");
+  Buf *buf = weight_buffer(map->lower, weight);
+  const Ix zero = {0};
+  if (weight->size == 1) return load(at(buf, zero), 1);
+  return map->part < map->lanes ? load_part(at(buf, *map->c), map->part, map->lanes)
+                                : load(at(buf, *map->c), map->lanes);
+}
+
+static Buf *table_buffer(Lower *l, const float *values, int64_t n) {
+  for (int i = 0; i < l->b->nbufs; i++)
+    if (l->b->buf[i]->place < STACK && l->binding[i].kind == BIND_TABLE && l->binding[i].elements == n &&
+        !memcmp(l->binding[i].table, values, (size_t)n * sizeof *values))
+      return l->b->buf[i];
+  return bind(l, nest_buf(l->b, INPUT, "table", (Type){F32, 1}, 1, &n),
+              (Binding){.kind = BIND_TABLE, .elements = n, .table = values});
+}
+
+Val map_constant(Map *map, const float *per_channel_value, int64_t n) {
+  Nest *b = map->b;
+  if (n == 1) return num(b, per_channel_value[0]);
+  Buf *buf = table_buffer(map->lower, per_channel_value, n);
+  return map->part < map->lanes ? load_part(at(buf, *map->c), map->part, map->lanes)
+                                : load(at(buf, *map->c), map->lanes);
+}
+
+/* [h][w][c] of a value; of one that all images have together, of l->image. */
+static Ref value_at(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c) {
+  Nest *b = l->b;
+  return buf->rank == 4 ? at(buf, *l->image, *y, *x, *c) : at(buf, *y, *x, *c);
+}
+
+/* An operand at the element; the only pixel of one that is repeated. */
+static Val operand_at(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
+  Nest *b = l->b;
+  const int64_t *size = buf->dim + buf->rank - 3;
+  const Ix zero = {0}, row = size[0] == 1 ? zero : *y, column = size[1] == 1 ? zero : *x;
+  const Ref ref = value_at(l, buf, &row, &column, c);
+  return part < lanes ? load_part(ref, part, lanes) : load(ref, lanes);
+}
+
+Val lower_root_map(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
+  Map map = {.b = l->b, .node = l->node, .lower = l, .c = c, .part = part, .lanes = lanes};
+  for (int k = 0; k < l->node->nin; k++) map.x[k] = operand_at(l, l->in[k], y, x, c, part, lanes);
+  return l->node->op->map(&map);
+}
+
+Val lower_finish(Lower *l, Val value, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
+  int other = 0;
+  for (int i = 0; i < l->kernel->nchain; i++) {
+    const Node *node = l->kernel->chain[i];
+    Map map = {.b = l->b, .node = node, .lower = l, .c = c, .part = part, .lanes = lanes};
+    map.x[0] = value;
+    for (int k = 1; k < node->nin; k++) map.x[k] = operand_at(l, l->other[other++], y, x, c, part, lanes);
+    value = node->op->map(&map);
+  }
+  return value;
+}
+
+void lower_store(Lower *l, Val value, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
+  lower_put(l, lower_finish(l, value, y, x, c, part, lanes), y, x, c, part, lanes);
+}
+
+void lower_put(Lower *l, Val v, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
+  Nest *b = l->b;
+  if (lanes > 1) v = splat(v, lanes);
+  const Ref ref = value_at(l, l->out, y, x, c);
+  if (part < lanes) store_part(ref, v, part);
+  else store(ref, v);
+}
+
+void lower_plain_map(Lower *l) {
+  Nest *b = l->b;
+  const Extent e = shape_extent(l->node->shape);
+  nest_fn(b, b->name, false);
+  FOR(y, e.h)
+    FOR(x, e.w)
+      FOR(c, e.c) lower_store(l, lower_root_map(l, &y, &x, &c, 1, 1), &y, &x, &c, 1, 1);
+}

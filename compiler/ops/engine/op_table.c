@@ -1,0 +1,106 @@
+/* op_table.c: the operators and losses by name: ops.def and losses.def as tables. */
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include "ops/op.h"
+
+#define OP(name) extern const Op op_##name;
+#define LATER(name, group)
+#include "ops/ops.def"
+#undef OP
+#undef LATER
+
+const Op *const op_table[] = {
+#define OP(name) &op_##name,
+#define LATER(name, group)
+#include "ops/ops.def"
+#undef OP
+#undef LATER
+    NULL,
+};
+
+const Op *op_find(const char *name) {
+  for (int i = 0; op_table[i]; i++)
+    if (!strcmp(op_table[i]->name, name)) return op_table[i];
+  return NULL;
+}
+
+const char *const op_later_names[] = {
+#define OP(name)
+#define LATER(name, group) #name,
+#include "ops/ops.def"
+#undef OP
+#undef LATER
+    NULL,
+};
+
+bool op_later(const char *name, const char **group) {
+  static const struct {
+    const char *name, *group;
+  } later[] = {
+#define OP(name)
+#define LATER(name, group) {#name, group},
+#include "ops/ops.def"
+#undef OP
+#undef LATER
+  };
+  for (size_t i = 0; i < sizeof later / sizeof *later; i++)
+    if (!strcmp(later[i].name, name)) {
+      if (group) *group = later[i].group;
+      return true;
+    }
+  return false;
+}
+
+#define LOSS(name, ...) extern const Op op_loss_##name, op_loss_##name##_scale, op_loss_##name##_gradient;
+#define LATER(name) extern const Op op_loss_##name;
+#include "ops/loss/losses.def"
+#undef LOSS
+#undef LATER
+
+const Op *const loss_table[] = {
+#define LOSS(name, ...) &op_loss_##name,
+#define LATER(name) &op_loss_##name,
+#include "ops/loss/losses.def"
+#undef LOSS
+#undef LATER
+    NULL,
+};
+
+const Loss losses[] = {
+#define LOSS(name, ...) {&op_loss_##name, &op_loss_##name##_scale, &op_loss_##name##_gradient, {__VA_ARGS__}},
+#define LATER(name)
+#include "ops/loss/losses.def"
+#undef LOSS
+#undef LATER
+    {NULL, NULL, NULL, {NULL}},
+};
+
+const Loss *loss_parts(const Op *op) {
+  for (const Loss *loss = losses; loss->op; loss++)
+    if (loss->op == op) return loss;
+  return NULL;
+}
+
+/* What an argument may be, for help and documents. */
+const char *param_type_text(const Param *param) {
+  switch (param->type) {
+  case PARAM_INT: return "integer";
+  case PARAM_NUMBER: return "number";
+  case PARAM_BOOL: return "true or false";
+  case PARAM_STRING: return "string";
+  case PARAM_WINDOW: return "N, HxW or [h, w]";
+  case PARAM_PAD: return "valid, same, causal, N, [h, w] or [t, b, l, r]";
+  case PARAM_BORDER: return "N, [h, w] or [t, b, l, r]";
+  case PARAM_CHOICE: return param->choices;
+  case PARAM_INIT: return "initialisation";
+  case PARAM_CHANNELS: return "number, or a list with one a channel";
+  case PARAM_SHAPE: return "dimensions";
+  case PARAM_RANGE: return "range lo..hi";
+  case PARAM_LIST: return "list";
+  case PARAM_VALUE: return "value";
+  case PARAM_OPERAND: return "value or number";
+  case PARAM_OPERANDS: return "values or numbers";
+  case PARAM_VALUES: return "values";
+  }
+  return "";
+}

@@ -1,0 +1,154 @@
+/* walk.c: loops over pixels and channels. */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/engine/walk.h"
+
+enum {
+  TOGETHER = 4
+}; /* vectors that are summed side by side, so that one addition need not wait for the other */
+enum {
+  PARALLEL_WORK = 1 << 9
+}; /* operations of a lane from which a second thread pays, although lines move from cache to cache */
+
+int walk_lanes(const Lower *l, int64_t channels) {
+  int lanes = l->plain || channels == 1 ? 1 : l->target->lanes;
+  while (lanes > 4 && lanes / 2 >= channels) lanes /= 2;
+  return lanes;
+}
+
+LoopKind walk_rows(const Lower *l, int64_t work) {
+  return !l->plain && l->batch == 0 && !l->call && work > PARALLEL_WORK * l->target->lanes ? PARALLEL
+                                                                                           : SERIAL;
+}
+
+Buf *walk_row_scratch(Lower *l, const char *name, LoopKind kind, int64_t rows, int64_t channels) {
+  const int64_t dim[] = {rows, channels};
+  return kind == PARALLEL ? lower_scratch(l, name, 2, dim) : lower_scratch(l, name, 1, dim + 1);
+}
+
+static Ref place(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c) {
+  Nest *b = l->b;
+  return buf->rank == 1 ? at(buf, *c) : buf->rank == 2 ? at(buf, *y, *c) : at(buf, *y, *x, *c);
+}
+
+Val walk_load(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
+  return nest_load_part(l->b, place(l, buf, y, x, c), part, lanes);
+}
+
+void walk_put(Lower *l, Buf *buf, Val val, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
+  if (lanes > 1 && val->type.lanes == 1) val = splat(val, lanes);
+  nest_store_part(l->b, place(l, buf, y, x, c), val, part);
+}
+
+void walk_channels(Lower *l, int64_t channels, const Ix *y, const Ix *x, WalkBody body, const void *context) {
+  Nest *b = l->b;
+  const int lanes = walk_lanes(l, channels);
+  const int64_t vectors = channels / lanes, rest = channels % lanes;
+  if (vectors)
+    FOR(v, vectors) {
+      const Ix c = v * lanes;
+      body(l, y, x, &c, lanes, lanes, context);
+    }
+  if (rest) {
+    const Ix c = {0}, tail = c + vectors * lanes;
+    body(l, y, x, &tail, (int)rest, walk_lanes(l, rest), context);
+  }
+}
+
+void walk_pixels(Lower *l, Extent e, WalkBody body, const void *context) {
+  Nest *b = l->b;
+  NEST_LOOP(y, walk_rows(l, e.h * e.w * e.c), 1, NEST_IX(0), 1, NEST_IX(e.h))
+    FOR(x, e.w) walk_channels(l, e.c, &y, &x, body, context);
+}
+
+/* `count` vectors from channel c on, side by side; the only one may be a part. */
+static void sum_vectors(Lower *l, Extent e, const Ix *c, int count, int part, int lanes, WalkValue value,
+                        const void *context) {
+  Nest *b = l->b;
+  const Ix zero = {0};
+  Buf *sum = REGISTERS("sum", lanes, count);
+  Val nothing = num(b, 0);
+  UNROLL(v, count) store(at(sum, v), nothing);
+  FOR(y, e.h)
+    FOR(x, e.w)
+      UNROLL(v, count) {
+        const Ix cv = *c + v * lanes;
+        store(at(sum, v), add(value(l, &y, &x, &cv, part, lanes, context), get(at(sum, v))));
+      }
+  UNROLL(v, count) {
+    const Ix cv = *c + v * lanes;
+    Val total = get(at(sum, v));
+    if (l->node->result == RESULT_SUM)
+      walk_put(l, l->out, add(walk_load(l, l->out, &zero, &zero, &cv, part, lanes), total), &zero, &zero, &cv,
+               part, lanes);
+    else lower_store(l, total, &zero, &zero, &cv, part, lanes);
+  }
+}
+
+void walk_sum_pixels(Lower *l, Extent e, WalkValue value, const void *context) {
+  Nest *b = l->b;
+  const int lanes = walk_lanes(l, e.c);
+  const int64_t vectors = e.c / lanes, groups = vectors / TOGETHER, singles = vectors % TOGETHER,
+                rest = e.c % lanes;
+  const Ix zero = {0};
+  if (groups)
+    FOR(g, groups) {
+      const Ix c = g * (TOGETHER * lanes);
+      sum_vectors(l, e, &c, TOGETHER, lanes, lanes, value, context);
+    }
+  if (singles) {
+    const Ix c = zero + groups * TOGETHER * lanes;
+    sum_vectors(l, e, &c, (int)singles, lanes, lanes, value, context);
+  }
+  if (rest) {
+    const Ix c = zero + vectors * lanes;
+    sum_vectors(l, e, &c, 1, (int)rest, walk_lanes(l, rest), value, context);
+  }
+}
+
+static void finish_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                        const void *context) {
+  Buf *const *from = context;
+  lower_store(l, walk_load(l, *from, y, x, c, part, lanes), y, x, c, part, lanes);
+}
+
+void walk_finish(Lower *l, Buf *from, Extent e) { walk_pixels(l, e, finish_body, &from); }
+
+/* ---- rows ---- */
+static int whole_lanes(const Lower *l, int64_t channels) { /* the widest vector that a row fills */
+  int lanes = l->plain ? 1 : l->target->lanes;
+  while (lanes > channels) lanes /= 2;
+  return lanes < 4 ? 1 : lanes;
+}
+
+Val walk_row_max(Lower *l, Buf *buf, const Ix *y, const Ix *x, int64_t channels) {
+  Nest *b = l->b;
+  const int lanes = whole_lanes(l, channels);
+  const int64_t vectors = channels / lanes, rest = channels % lanes;
+  const Ix zero = {0},
+           last = zero + (channels - lanes); /* the rest is in a vector that overlaps the one before */
+  Buf *most = REGISTERS("most", lanes, 1);
+  store(at(most, 0), walk_load(l, buf, y, x, &zero, lanes, lanes));
+  if (vectors > 1)
+    FROM(v, 1, vectors) {
+      const Ix c = v * lanes;
+      store(at(most, 0), vmax(get(at(most, 0)), walk_load(l, buf, y, x, &c, lanes, lanes)));
+    }
+  if (rest) store(at(most, 0), vmax(get(at(most, 0)), walk_load(l, buf, y, x, &last, lanes, lanes)));
+  return let("largest", hmax(get(at(most, 0))));
+}
+
+Val walk_row_sum(Lower *l, int64_t channels, const Ix *y, const Ix *x, WalkValue value, const void *context) {
+  Nest *b = l->b;
+  const int lanes = walk_lanes(l, channels);
+  const int64_t vectors = channels / lanes, rest = channels % lanes;
+  const Ix zero = {0}, tail = zero + vectors * lanes;
+  Buf *sum = REGISTERS("sum", lanes, 1);
+  store(at(sum, 0), num(b, 0));
+  if (vectors)
+    FOR(v, vectors) {
+      const Ix c = v * lanes;
+      store(at(sum, 0), add(get(at(sum, 0)), value(l, y, x, &c, lanes, lanes, context)));
+    }
+  if (rest) store(at(sum, 0), add(get(at(sum, 0)), value(l, y, x, &tail, (int)rest, lanes, context)));
+  return let("total", hsum(get(at(sum, 0))));
+}

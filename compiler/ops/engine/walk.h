@@ -1,0 +1,33 @@
+/* walk.h: how an operator's own nest walks over pixels and channels: plain, number by number; else in vectors
+ * of channels, of which the last is shorter. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_WALK_H
+#define CNNC_WALK_H
+#include "ops/engine/lower.h"
+
+/* What is done at [y][x][c .. c+part-1], in vectors of `lanes`. */
+typedef void WalkBody(Lower *, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                      const void *context);
+typedef Val WalkValue(Lower *, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                      const void *context);
+
+int walk_lanes(const Lower *, int64_t channels); /* the width for so many channels, or for the rest of them */
+LoopKind walk_rows(const Lower *,
+                   int64_t work); /* of an outermost loop whose rounds do so many operations in all */
+Val walk_load(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c, int part, int lanes);
+void walk_put(Lower *, Buf *, Val, const Ix *y, const Ix *x, const Ix *c, int part,
+              int lanes); /* into a buffer that is not the result: no fused nodes */
+void walk_channels(Lower *, int64_t channels, const Ix *y, const Ix *x, WalkBody, const void *context);
+void walk_pixels(Lower *, Extent, WalkBody, const void *context);
+/* Each channel's sum over the pixels: added to a gradient (RESULT_SUM), else stored as 1x1xC. */
+void walk_sum_pixels(Lower *, Extent, WalkValue, const void *context);
+/* A row of so many channels as one number. A row of scratch has rank 1; where rows of pixels are shared out,
+ * each of them has its own: rank 2. */
+Buf *walk_row_scratch(Lower *, const char *name, LoopKind, int64_t rows, int64_t channels);
+Val walk_row_max(Lower *, Buf *, const Ix *y, const Ix *x, int64_t channels);
+Val walk_row_sum(Lower *, int64_t channels, const Ix *y, const Ix *x, WalkValue,
+                 const void *context); /* the value of lanes beyond `part` must be 0 */
+/* The result, element by element, from a value of it: where a sum had to be collected in another buffer
+ * before the fused nodes. */
+void walk_finish(Lower *, Buf *from, Extent);
+#endif

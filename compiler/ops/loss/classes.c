@@ -1,0 +1,184 @@
+/* classes.c: losses over classes: a label at each pixel, weights of classes, what does not count. */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/loss/loss.h"
+
+static const Const *weights_of(const Node *node) {
+  const Const *weights = arg_const(node, "weights");
+  return weights->kind == CONST_LIST && weights->n ? weights : NULL;
+}
+
+static bool weights_fit(ShapeContext *context, const Node *node, int64_t classes) {
+  const Const *weights = weights_of(node);
+  if (!weights) return true;
+  if (weights->n != classes) {
+    Diag *diag = op_error_at(context, node, "weights", DIAG_bad_value,
+                             "%s has %d weights, but the output has %lld classes", node->op->name, weights->n,
+                             (long long)classes);
+    op_note_origin(context, diag, node->in[0]);
+    return false;
+  }
+  bool positive = false, numbers = true;
+  for (int i = 0; i < weights->n; i++) {
+    const Const *item = &weights->items[i];
+    const double value = item->kind == CONST_INT ? (double)item->i : item->f;
+    numbers = numbers && (item->kind == CONST_INT || item->kind == CONST_FLOAT) && value >= 0;
+    positive = positive || value > 0;
+  }
+  if (!numbers || !positive)
+    op_error_at(context, node, "weights", DIAG_bad_value,
+                numbers ? "weights of %s are all zero" : "weights of %s are numbers that are not negative",
+                node->op->name);
+  return numbers && positive;
+}
+
+void loss_classes_shape(ShapeContext *context, Node *node) {
+  const Node *output = node->in[0];
+  const int64_t classes = shape_extent(output->shape).c;
+  if (!output->shape.rank) return;
+  if (classes < 2) {
+    Diag *diag = op_error(context, node, DIAG_loss_mismatch,
+                          "%s chooses between classes, but the output has only one channel", node->op->name);
+    op_note_origin(context, diag, output);
+    diag_help(diag, "binary_cross_entropy is for one yes or no; two classes are two channels");
+    return;
+  }
+  if (weights_fit(context, node, classes)) node->shape = shape_vector(1);
+}
+
+/* ---- labels ---- */
+static int64_t classes_of(const Node *node) {
+  return node->detail ? ((const LossDetail *)node->detail)->classes : shape_extent(node->in[0]->shape).c;
+}
+int64_t loss_ignored(const Node *node) {
+  return arg_const(node, "ignore")->kind == CONST_INT ? arg_int(node, "ignore") : -1;
+}
+bool loss_has_weights(const Node *node) { return weights_of(node) != NULL; }
+
+double loss_class_weight(const Node *node, int64_t c) {
+  const Const *weights = weights_of(node);
+  if (!weights) return 1;
+  return weights->items[c].kind == CONST_INT ? (double)weights->items[c].i : weights->items[c].f;
+}
+
+bool loss_label_counts(const Node *node, double label, int64_t channels) {
+  return label >= 0 && label < (double)channels && label != (double)loss_ignored(node);
+}
+double loss_label_weight(const Node *node, double label, int64_t channels) {
+  return loss_label_counts(node, label, channels) ? loss_class_weight(node, (int64_t)label) : 0;
+}
+
+/* ---- in nests ---- */
+static Val table_value(Lower *l, const float *table, int64_t n, const Ix *c) {
+  Map m = {.b = l->b, .node = l->node, .lower = l, .c = c, .part = 1, .lanes = 1};
+  return map_constant(&m, table, n);
+}
+
+Val loss_class_weight_value(Lower *l, const Ix *c) {
+  const int64_t classes = classes_of(l->node);
+  if (!weights_of(l->node)) return num(l->b, 1);
+  float *table = NEW_ARRAY(l->arena, float, classes);
+  for (int64_t i = 0; i < classes; i++) table[i] = (float)loss_class_weight(l->node, i);
+  return table_value(l, table, classes, c);
+}
+
+Val loss_is_label(Lower *l, Val label, const Ix *c) { return equal(label, position(l->b, c)); }
+
+static bool ignores_a_class(const Node *node, int64_t classes) {
+  return loss_ignored(node) >= 0 && loss_ignored(node) < classes;
+}
+
+/* 1 where a label counts: 0 <= label < classes, and not `ignore`. */
+static Val counts_value(Lower *l, Val label, int64_t classes) {
+  Nest *b = l->b;
+  Val zero = num(b, 0), counts = choose(less(label, num_i32(b, 0)), zero,
+                                        choose(less(label, num_i32(b, (int32_t)classes)), num(b, 1), zero));
+  return ignores_a_class(l->node, classes)
+             ? choose(equal(label, num_i32(b, (int32_t)loss_ignored(l->node))), zero, counts)
+             : counts;
+}
+
+/* The weight of a label, 0 where it does not count: a sum over the classes, since no index may depend on
+ * data. */
+static Val weight_value(Lower *l, Val label, Val counts, int64_t classes) {
+  Nest *b = l->b;
+  if (!weights_of(l->node)) return counts;
+  Buf *weight = REGISTERS("weight", 1, 1);
+  store(at(weight, 0), num(b, 0));
+  FOR(c, classes)
+    store(at(weight, 0), add(get(at(weight, 0)),
+                             choose(loss_is_label(l, label, &c), loss_class_weight_value(l, &c), num(b, 0))));
+  return mul(get(at(weight, 0)), counts);
+}
+
+void loss_label_weights(Lower *l, Val label, Val *counts, Val *weight) {
+  Nest *b = l->b;
+  const int64_t classes = classes_of(l->node);
+  *counts = let("counts", counts_value(l, label, classes));
+  *weight = let("label_weight", weight_value(l, label, *counts, classes));
+}
+
+LabelValues loss_label(Lower *l, const Ix *y, const Ix *x) {
+  Nest *b = l->b;
+  const int64_t classes = classes_of(l->node);
+  LabelValues v = {.label = let("label", load(at(l->in[1], *y, *x, 0), 1))};
+  loss_label_weights(l, v.label, &v.counts, &v.weight);
+  Buf *score = REGISTERS("score", 1, 1);
+  store(at(score, 0), num(b, 0));
+  FOR(c, classes)
+    store(at(score, 0), add(get(at(score, 0)), choose(loss_is_label(l, v.label, &c),
+                                                      load(at(l->in[0], *y, *x, c), 1), num(b, 0))));
+  v.score = get(at(score, 0));
+  return v;
+}
+
+/* Rows are summed by themselves, so that a small number is not added to the sum of a whole picture. */
+void loss_classes_lower(Lower *l, LossShare *share) {
+  Nest *b = l->b;
+  const Extent e = shape_extent(l->node->in[0]->shape);
+  const Ix zero = {0};
+  Buf *row = lower_scratch(l, "row", 1, &e.c);
+  nest_fn(b, b->name, false);
+  Buf *total = REGISTERS("total", 1, 1);
+  store(at(total, 0), num(b, 0));
+  FOR(y, e.h) {
+    Buf *line = REGISTERS("line", 1, 1);
+    store(at(line, 0), num(b, 0));
+    FOR(x, e.w) store(at(line, 0), add(get(at(line, 0)), share(l, row, &y, &x)));
+    store(at(total, 0), add(get(at(total, 0)), get(at(line, 0))));
+  }
+  lower_store(l, mul(get(at(total, 0)), load(at(l->in[2], 0, 0, 0), 1)), &zero, &zero, &zero, 1, 1);
+}
+
+/* ---- the scale: input target ---- */
+void loss_classes_scale_run(const Eval *eval) {
+  const Node *node = eval->node;
+  const int64_t labels = eval->count * shape_elements(node->in[0]->shape), classes = classes_of(node);
+  double sum = 0;
+  for (int64_t i = 0; i < labels; i++) sum += loss_label_weight(node, eval->in[0][i], classes);
+  eval->out[0] = sum > 0 ? loss_weight(node) / sum : 0;
+}
+
+void loss_classes_scale_lower(Lower *l) {
+  Nest *b = l->b;
+  const Extent e = shape_extent(l->node->in[0]->shape);
+  const int64_t classes = classes_of(l->node);
+  const Ix zero = {0};
+  nest_fn(b, b->name, false);
+  const Ix count = *lower_count(l);
+  Buf *total = REGISTERS("total", 1, 1);
+  store(at(total, 0), num(b, 0));
+  FROM(n, 0, count)
+    FOR(y, e.h) {
+      Buf *row = REGISTERS("row", 1, 1);
+      store(at(row, 0), num(b, 0));
+      FOR(x, e.w) {
+        Val label = let("label", load(at(l->in[0], n, y, x, 0), 1));
+        store(at(row, 0),
+              add(get(at(row, 0)), weight_value(l, label, counts_value(l, label, classes), classes)));
+      }
+      store(at(total, 0), add(get(at(total, 0)), get(at(row, 0))));
+    }
+  Val sum = let("sum", get(at(total, 0))), some = less(num(b, 0), sum);
+  lower_store(l, choose(some, div_(num(b, loss_weight(l->node)), choose(some, sum, num(b, 1))), num(b, 0)),
+              &zero, &zero, &zero, 1, 1);
+}

@@ -1,0 +1,130 @@
+/* focal.c: focal, cross_entropy times (1 - p[t])^gamma: what is classified well counts less  (Lin et al.,
+ * 2017, there for one class; here p = softmax(o)). With q = 1 - p[t], summed from the other classes so that
+ * it keeps its precision near 0:
+ *
+ *     L = -q^g * log p[t]          dL/do[c] = (q^g - g * q^(g-1) * p[t] * log p[t]) * (p[c] - [c = t]) */
+// SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+#include "ops/loss/loss.h"
+#include "ops/activation/softmax.h"
+
+static const Param params[] = {
+    {"gamma", PARAM_NUMBER, "2", "how much less an example counts that is classified well", 0, 100, NULL},
+    {0}};
+
+static double gamma_of(const Node *node) { return arg_number(node, "gamma"); }
+
+/* ---- eval ---- */
+typedef struct Rest {
+  double q, log_p;
+} Rest; /* what the other classes have; log p[t] */
+
+static Rest rest_of(const double *o, int64_t classes, int64_t label) {
+  double largest, sum = 0;
+  const double log_sum = softmax_log_sum(o, classes, &largest) + largest;
+  for (int64_t c = 0; c < classes; c++) sum += c == label ? 0 : exp(o[c] - log_sum);
+  return (Rest){sum, log1p(-sum) > -0.5 ? log1p(-sum) : o[label] - log_sum};
+}
+
+static void run(const Eval *eval) {
+  const Node *node = eval->node;
+  const Extent e = shape_extent(node->in[0]->shape);
+  double sum = 0;
+  for (int64_t p = 0; p < e.h * e.w; p++) {
+    const double label = eval->in[1][p];
+    if (!loss_label_counts(node, label, e.c)) continue;
+    const Rest rest = rest_of(eval->in[0] + p * e.c, e.c, (int64_t)label);
+    sum -= pow(rest.q, gamma_of(node)) * rest.log_p;
+  }
+  eval->out[0] = sum * eval->in[2][0];
+}
+
+static void gradient_run(const Eval *eval) {
+  const Node *node = eval->node;
+  const Extent e = shape_extent(node->shape);
+  const double gamma = gamma_of(node);
+  for (int64_t p = 0; p < e.h * e.w; p++) {
+    const double *o = eval->in[0] + p * e.c, label = eval->in[1][p];
+    double *d = eval->out + p * e.c, largest, log_sum = softmax_log_sum(o, e.c, &largest) + largest,
+           factor = 0;
+    const bool counts = loss_label_counts(node, label, e.c);
+    const Rest rest = counts ? rest_of(o, e.c, (int64_t)label) : (Rest){0, 0};
+    if (counts)
+      factor = eval->in[2][0] * pow(rest.q, gamma) *
+               (1 - (rest.q > 0 ? gamma * (1 - rest.q) * rest.log_p / rest.q : -gamma));
+    for (int64_t c = 0; c < e.c; c++) d[c] = factor * ((double)c == label ? -rest.q : exp(o[c] - log_sum));
+  }
+}
+
+/* ---- nests ---- */
+typedef struct Focus {
+  Val label, counts, q, power, log_p, sum;
+} Focus; /* at a pixel; power: q^g; sum: of the exponentials in `row` */
+
+static Focus focus_at(Lower *l, Buf *row, int64_t classes, const Ix *y, const Ix *x) {
+  Nest *b = l->b;
+  Focus f = {0};
+  Val largest, weight;
+  f.sum = softmax_exponentials(l, l->in[0], row, classes, y, x, &largest);
+  f.label = let("label", load(at(l->in[1], *y, *x, 0), 1));
+  loss_label_weights(l, f.label, &f.counts, &weight);
+  Buf *others = REGISTERS("others", 1, 1), *own = REGISTERS("own", 1, 1);
+  store(at(others, 0), num(b, 0));
+  store(at(own, 0), num(b, 0));
+  FOR(c, classes) {
+    Val is_label = loss_is_label(l, f.label, &c), e = load(at(row, c), 1);
+    store(at(others, 0), add(get(at(others, 0)), choose(is_label, num(b, 0), e)));
+    store(at(own, 0), add(get(at(own, 0)), choose(is_label, load(at(l->in[0], *y, *x, c), 1), num(b, 0))));
+  }
+  f.q = let("q", vmax(div_(get(at(others, 0)), f.sum), num(b, 1e-30)));
+  f.power = let("power", vexp(mul(num(b, gamma_of(l->node)), vlog(f.q))));
+  Val series = mul(num(b, -1), mul(f.q, add(num(b, 1), mul(f.q, num(b, 0.5))))); /* log(1 - q) for small q */
+  f.log_p =
+      let("log_p", choose(less(f.q, num(b, 1e-3)), series, sub(sub(get(at(own, 0)), largest), vlog(f.sum))));
+  return f;
+}
+
+static Val share(Lower *l, Buf *row, const Ix *y, const Ix *x) {
+  const Focus f = focus_at(l, row, shape_extent(l->node->in[0]->shape).c, y, x);
+  return mul(mul(num(l->b, -1), f.counts), mul(f.power, f.log_p));
+}
+
+static void lower(Lower *l) { loss_classes_lower(l, share); }
+
+static void gradient_lower(Lower *l) {
+  Nest *b = l->b;
+  const Extent e = shape_extent(l->node->shape);
+  Buf *row = lower_scratch(l, "row", 1, &e.c);
+  nest_fn(b, b->name, false);
+  Val scale = let("scale", load(at(l->in[2], 0, 0, 0), 1));
+  FOR(y, e.h)
+    FOR(x, e.w) {
+      const Focus f = focus_at(l, row, e.c, &y, &x);
+      Val slope = div_(mul(mul(sub(num(b, 1), f.q), f.log_p), num(b, gamma_of(l->node))), f.q);
+      Val factor = let("factor", mul(mul(scale, f.counts), mul(f.power, sub(num(b, 1), slope)))),
+          part = let("part", div_(factor, f.sum));
+      Val own = let("minus", mul(num(b, -1), mul(factor, f.q)));
+      FOR(c, e.c)
+        lower_store(l, choose(loss_is_label(l, f.label, &c), own, mul(part, load(at(row, c), 1))), &y, &x, &c,
+                    1, 1);
+    }
+}
+
+const Op op_loss_focal = {
+    .name = "focal",
+    .group = "loss",
+    .summary = "cross entropy that looks at what is still classified badly",
+    .detail = "mean of -(1 - p[label])^gamma * log p[label]",
+    .params = params,
+    .example = "loss = focal(gamma=2)",
+    .class_target = true,
+    .shape = loss_classes_shape,
+    .eval = run,
+    .lower = lower,
+};
+const Op op_loss_focal_scale = {.name = "focal scale",
+                                .params = params,
+                                .eval = loss_classes_scale_run,
+                                .lower = loss_classes_scale_lower};
+const Op op_loss_focal_gradient = {
+    .name = "focal gradient", .params = params, .eval = gradient_run, .lower = gradient_lower};

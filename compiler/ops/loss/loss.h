@@ -1,0 +1,53 @@
+/* loss.h: what losses share. A loss is three operators (op.h): the share of one image in the mean loss, the
+ * scale 1/normaliser of the batch, and the gradient. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_LOSS_H
+#define CNNC_LOSS_H
+#include "ops/engine/map.h"
+#include "ops/engine/walk.h"
+
+double loss_weight(const Node *);    /* weight= of the loss: the scale multiplies it */
+double loss_smoothing(const Node *); /* label_smoothing */
+
+/* ---- losses that compare numbers: sums over all elements of f(o, t) ----
+ * f stands in map_eval and map of the loss (x[0]: the output, x[1]: the target), df/do in map_slope and
+ * map_gradient (dy: 1) of its gradient. */
+void loss_elements_shape(ShapeContext *, Node *);
+void loss_elements_run(const Eval *);
+void loss_elements_lower(Lower *);
+void loss_elements_scale_run(const Eval *); /* 1 / (images * elements) */
+void loss_elements_scale_lower(Lower *);
+void loss_elements_gradient_run(const Eval *);
+void loss_elements_gradient_lower(Lower *);
+
+#define LOSS_ELEMENTS                                                                                        \
+  .group = "loss", .shape = loss_elements_shape, .eval = loss_elements_run, .lower = loss_elements_lower
+#define LOSS_ELEMENTS_SCALE .eval = loss_elements_scale_run, .lower = loss_elements_scale_lower
+#define LOSS_ELEMENTS_GRADIENT .eval = loss_elements_gradient_run, .lower = loss_elements_gradient_lower
+
+/* ---- losses over classes: a label for each pixel; -1, `ignore` and what is no class do not count ---- */
+void loss_classes_shape(
+    ShapeContext *, Node *); /* two classes at least, as many weights as classes; raw scores or a softmax */
+int64_t loss_ignored(const Node *);                /* the class that does not count, -1: none */
+double loss_class_weight(const Node *, int64_t c); /* as given, 1 without weights */
+bool loss_has_weights(const Node *);
+double loss_label_weight(const Node *, double label,
+                         int64_t channels); /* weight of a label, 0 where it does not count */
+bool loss_label_counts(const Node *, double label, int64_t channels);
+void loss_classes_scale_run(const Eval *); /* 1 / sum of the labels' weights, 0 if there is none */
+void loss_classes_scale_lower(Lower *);
+
+/* The loss itself: `share` gives what a pixel adds; the sum over all pixels times the scale. `row`: room for
+ * the classes of a pixel. */
+typedef Val LossShare(Lower *, Buf *row, const Ix *y, const Ix *x);
+void loss_classes_lower(Lower *, LossShare *);
+
+typedef struct LabelValues {
+  Val label, score, weight, counts;
+} LabelValues; /* at a pixel: the label, the output of its class, its weight (0: does not count), 1 if it
+                  counts */
+void loss_label_weights(Lower *, Val label, Val *counts, Val *weight);
+LabelValues loss_label(Lower *, const Ix *y, const Ix *x);
+Val loss_class_weight_value(Lower *, const Ix *c);  /* as given */
+Val loss_is_label(Lower *, Val label, const Ix *c); /* a mask */
+#endif

@@ -1,0 +1,188 @@
+/* avgpool.c: avgpool, y[y][x][c] = sum over the window of x / n. n counts the window's elements inside the
+ * input; with count_pad those of the padding too, but not what ceil adds beyond it (as PyTorch). */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/pooling/pool.h"
+
+static const Param params[] = {
+    {"kernel", PARAM_WINDOW, NULL, "size of the window", 0, 0, NULL},
+    {"stride", PARAM_WINDOW, "kernel", "steps between windows", 0, 0, NULL},
+    {"pad", PARAM_PAD, "valid", "padding", 0, 0, NULL},
+    {"dilation", PARAM_WINDOW, "1", "distance of the elements that a window sees", 0, 0, NULL},
+    {"ceil", PARAM_BOOL, "false", "a last window that sticks out of the input counts", 0, 0, NULL},
+    {"count_pad", PARAM_BOOL, "false", "elements of the padding count as zeros of the mean", 0, 0, NULL},
+    {0},
+};
+
+/* ---- which elements are counted: those at lo <= position < hi ---- */
+static int64_t size_of(Extent e, int axis) { return axis ? e.w : e.h; }
+static int64_t counted_from(const Node *forward, int axis) {
+  return arg_bool(forward, "count_pad") ? -forward->window->before[axis] : 0;
+}
+static int64_t counted_to(const Node *forward, int axis) {
+  return size_of(shape_extent(forward->in[0]->shape), axis) +
+         (arg_bool(forward, "count_pad") ? forward->window->after[axis] : 0);
+}
+
+/* ---- eval ---- */
+static double share(const Node *forward, int64_t oy, int64_t ox) { /* 1 / n of a window */
+  double n = 1;
+  for (int axis = 0; axis < 2; axis++) {
+    const Taps taps = pool_taps(forward->window, axis, axis ? ox : oy, counted_from(forward, axis),
+                                counted_to(forward, axis));
+    n *= (double)(taps.last - taps.first + 1);
+  }
+  return 1 / n;
+}
+
+/* Calls of the windows' elements: spread: large += small/n, else small += large/n. */
+static void run(const Node *forward, const double *from, double *to, bool spread) {
+  const Window *w = forward->window;
+  const Extent in = shape_extent(forward->in[0]->shape), out = shape_extent(forward->shape);
+  for (int64_t y = 0; y < out.h; y++)
+    for (int64_t x = 0; x < out.w; x++) {
+      const Taps rows = pool_taps(w, 0, y, 0, in.h), columns = pool_taps(w, 1, x, 0, in.w);
+      const double part = share(forward, y, x);
+      for (int64_t ky = rows.first; ky <= rows.last; ky++)
+        for (int64_t kx = columns.first; kx <= columns.last; kx++)
+          for (int64_t c = 0; c < out.c; c++) {
+            const int64_t large = ((y * w->stride[0] + ky * w->dilation[0] - w->before[0]) * in.w +
+                                   x * w->stride[1] + kx * w->dilation[1] - w->before[1]) *
+                                      in.c +
+                                  c;
+            const int64_t small = (y * out.w + x) * out.c + c;
+            if (spread) to[large] += from[small] * part;
+            else to[small] += from[large] * part;
+          }
+    }
+}
+
+void avgpool_run(const Eval *eval) {
+  const int64_t n = shape_elements(eval->node->shape);
+  for (int64_t i = 0; i < n; i++) eval->out[i] = 0;
+  run(eval->node, eval->in[0], eval->out, false);
+}
+
+/* ---- lower ---- */
+static Val whole(Nest *b, const Ix *index) { return convert(position(b, index), F32); }
+
+/* How many elements of this window count along an axis; NULL: all. */
+static Val counted(Lower *l, const Node *forward, const PoolPixel *pixel, int axis) {
+  Nest *b = l->b;
+  const Window *w = &pixel->pool->window;
+  const int64_t kernel = w->kernel[axis], dilation = w->dilation[axis], from = counted_from(forward, axis),
+                to = counted_to(forward, axis);
+  const int64_t outputs = size_of(pixel->pool->small, axis),
+                last = (outputs - 1) * w->stride[axis] + (kernel - 1) * dilation - w->before[axis];
+  if (!pixel->clip[axis] || (-w->before[axis] >= from && last < to)) return NULL;
+  const Ix start = (axis ? *pixel->x : *pixel->y) * w->stride[axis] - w->before[axis], end = start + kernel;
+  if (dilation == 1)
+    return sub(vmin(whole(b, &end), num(b, (double)to)), vmax(whole(b, &start), num(b, (double)from)));
+  Buf *n = REGISTERS("n", 1, 1);
+  store(at(n, 0), num(b, 0));
+  FOR(k, kernel) {
+    const Ix position_ = start + k * dilation;
+    WHEN(within(position_, from, to)) store(at(n, 0), add(get(at(n, 0)), num(b, 1)));
+  }
+  return get(at(n, 0));
+}
+
+static Val share_value(Lower *l, const PoolPixel *pixel) {
+  Nest *b = l->b;
+  const Node *forward = l->node->of ? l->node->of : l->node;
+  const Window *w = forward->window;
+  Val rows = counted(l, forward, pixel, 0), columns = counted(l, forward, pixel, 1);
+  if (!rows && !columns) return num(b, 1 / ((double)w->kernel[0] * (double)w->kernel[1]));
+  if (!rows) rows = num(b, (double)w->kernel[0]);
+  if (!columns) columns = num(b, (double)w->kernel[1]);
+  return let("share", div_(num(b, 1), mul(rows, columns)));
+}
+
+typedef struct Tap {
+  Buf *sum;
+  const Ix *c;
+  int part, lanes;
+} Tap;
+
+static void sum_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
+  const Tap *t = context;
+  Nest *b = l->b;
+  store(at(t->sum, 0), add(get(at(t->sum, 0)), walk_load(l, l->in[0], y, x, t->c, t->part, t->lanes)));
+}
+
+static void sum_window(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int lanes,
+                       const void *context) {
+  (void)context;
+  Nest *b = l->b;
+  Tap tap = {REGISTERS("sum", lanes, 1), c, part, lanes};
+  store(at(tap.sum, 0), num(b, 0));
+  pool_each_tap(l, pixel, sum_tap, &tap);
+  lower_store(l, mul(get(at(tap.sum, 0)), share_value(l, pixel)), pixel->y, pixel->x, c, part, lanes);
+}
+
+void avgpool_lower(Lower *l) {
+  const Pool pool = pool_of(l->node);
+  nest_fn(l->b, l->b->name, false);
+  pool_walk(l, &pool, sum_window, NULL);
+}
+
+static Val mean_of(const Val *x, int n) {
+  Val sum = x[0];
+  for (int i = 1; i < n; i++) sum = add(sum, x[i]);
+  return mul(sum, num(sum->nest, 1.0 / n));
+}
+
+/* ---- input gradient: dx += dy / n under each window ---- */
+static void gradient_run(const Eval *eval) {
+  const int64_t n = shape_elements(eval->node->shape);
+  for (int64_t i = 0; i < n; i++) eval->out[i] = 0;
+  run(eval->node->of, eval->in[0], eval->out, true);
+}
+
+typedef struct GradientTap {
+  Val part_of_dy;
+  const PoolTarget *target;
+  const Ix *c;
+  int part, lanes;
+} GradientTap;
+
+static void gradient_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
+  const GradientTap *t = context;
+  pool_target_put(l, t->target, t->part_of_dy, y, x, t->c, t->part, t->lanes);
+}
+
+static void gradient_window(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int lanes,
+                            const void *context) {
+  Nest *b = l->b;
+  GradientTap tap = {
+      let("d", mul(walk_load(l, l->in[0], pixel->y, pixel->x, c, part, lanes), share_value(l, pixel))),
+      context, c, part, lanes};
+  pool_each_tap(l, pixel, gradient_tap, &tap);
+}
+
+static void gradient_lower(Lower *l) { pool_lower_gradient(l, gradient_window); }
+
+static const Op op_gradient = {
+    .name = "avgpool input gradient", .eval = gradient_run, .lower = gradient_lower};
+
+void avgpool_backward(Gradient *gradient, Node *node, Node *dy) {
+  if (gradient_wanted(gradient, node->in[0]))
+    gradient_add(gradient, node->in[0],
+                 graph_hidden(gradient_graph(gradient), &op_gradient, node, node->in[0]->shape, RESULT_SAMPLE,
+                              1, &dy));
+}
+
+const Op op_avgpool = {
+    .name = "avgpool",
+    .group = "pooling",
+    .summary = "mean of each window",
+    .detail = "y = sum over the window of x / n; n counts the elements inside the input, with count_pad=true "
+              "those of the padding too",
+    .params = params,
+    .example = "avgpool(2)",
+    .family = FAMILY_POOL,
+    .shape = pool_shape,
+    .eval = avgpool_run,
+    .gradient = avgpool_backward,
+    .lower = avgpool_lower,
+    .pool = mean_of,
+};

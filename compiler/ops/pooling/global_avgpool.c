@@ -1,0 +1,20 @@
+/* global_avgpool.c: global_avgpool, the mean of each channel  (Lin, Chen and Yan, 2013): avgpool with one
+ * window over everything. */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/pooling/pool.h"
+
+static const Param params[] = {{0}};
+
+const Op op_global_avgpool = {
+    .name = "global_avgpool",
+    .group = "pooling",
+    .summary = "mean of each channel: a picture becomes 1x1xC, a sequence a vector of C",
+    .detail = "y[c] = mean over all pixels of x[c]",
+    .params = params,
+    .example = "global_avgpool -> dense(10)",
+    .family = FAMILY_POOL,
+    .shape = pool_shape_global,
+    .eval = avgpool_run,
+    .gradient = avgpool_backward,
+    .lower = avgpool_lower,
+};

@@ -1,0 +1,20 @@
+/* global_maxpool.c: global_maxpool, the largest element of each channel: maxpool with one window over
+ * everything. */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/pooling/pool.h"
+
+static const Param params[] = {{0}};
+
+const Op op_global_maxpool = {
+    .name = "global_maxpool",
+    .group = "pooling",
+    .summary = "largest element of each channel: a picture becomes 1x1xC, a sequence a vector of C",
+    .detail = "y[c] = max over all pixels of x[c]",
+    .params = params,
+    .example = "global_maxpool -> dense(10)",
+    .family = FAMILY_POOL,
+    .shape = pool_shape_global,
+    .eval = maxpool_run,
+    .gradient = maxpool_backward,
+    .lower = maxpool_lower,
+};

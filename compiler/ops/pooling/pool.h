@@ -1,0 +1,60 @@
+/* pool.h: windows that move over each channel by itself: what maxpool, avgpool, their global forms and their
+ * backward passes share. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_POOL_H
+#define CNNC_POOL_H
+#include "ops/engine/walk.h"
+
+void pool_shape(
+    ShapeContext *,
+    Node *); /* from kernel, stride, pad, dilation, ceil; a window that sees padding alone is an error */
+void pool_shape_global(ShapeContext *, Node *); /* one window over everything */
+
+/* The taps first .. last of a window's axis that lie in lo <= position < hi, for output o; last < first:
+ * none. */
+typedef struct Taps {
+  int64_t first, last;
+} Taps;
+Taps pool_taps(const Window *, int axis, int64_t o, int64_t lo, int64_t hi);
+
+/* ---- nests ---- */
+typedef struct Pool {
+  Window window;       /* compact */
+  Extent large, small; /* the picture that windows move over, and the one with an element for each window */
+  int64_t inner[2][2]; /* by axis: the windows from .. to-1 lie in the picture as a whole */
+} Pool;
+typedef struct PoolPixel { /* where a body stands: window [y][x]; whether it may stick out of the picture */
+  const Pool *pool;
+  const Ix *y, *x;
+  bool clip[2];
+} PoolPixel;
+typedef void PoolBody(Lower *, const PoolPixel *, const Ix *c, int part, int lanes, const void *context);
+typedef void PoolTap(Lower *, const Ix *y, const Ix *x, void *context); /* at an element of the picture */
+
+Pool pool_of(const Node *); /* of the forward node or a hidden one of its backward pass */
+void pool_walk(Lower *, const Pool *, PoolBody,
+               const void *context); /* all windows: those inside without tests, in loops of their own */
+void pool_each_tap(Lower *, const PoolPixel *, PoolTap, void *context); /* in row order */
+
+/* The backward pass adds to the elements under each window. */
+typedef enum PoolSum {
+  POOL_FINAL,
+  POOL_ONCE,
+  POOL_ADD
+} PoolSum; /* each element is under exactly one window; under one at most; under several */
+typedef struct PoolTarget {
+  Buf *buf;
+  PoolSum sum;
+} PoolTarget;
+void pool_target_put(Lower *, const PoolTarget *, Val, const Ix *y, const Ix *x, const Ix *c, int part,
+                     int lanes);
+void pool_lower_gradient(Lower *, PoolBody); /* the nest; the body's context is the target */
+
+/* maxpool.c, avgpool.c: used by the global forms too */
+void maxpool_run(const Eval *);
+void maxpool_backward(Gradient *, Node *, Node *dy);
+void maxpool_lower(Lower *);
+void avgpool_run(const Eval *);
+void avgpool_backward(Gradient *, Node *, Node *dy);
+void avgpool_lower(Lower *);
+#endif

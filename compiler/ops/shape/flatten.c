@@ -1,0 +1,93 @@
+/* flatten.c: flatten, a vector of all elements: in the order in which they lie in memory (height, width,
+ * channels: nothing is moved), or, with order=chw, channel by channel, the order of weights from PyTorch or
+ * ONNX. */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/engine/walk.h"
+
+static const Param params[] = {{"order", PARAM_CHOICE, "hwc",
+                                "chw: channel by channel, for weights that come from PyTorch or ONNX", 0, 0,
+                                "hwc chw"},
+                               {0}};
+
+static const Op op_flatten_planes;
+
+static void shape(ShapeContext *context, Node *node) {
+  const Shape in = node->in[0]->shape;
+  const Extent e = shape_extent(in);
+  (void)context;
+  if (!in.rank) return;
+  node->shape = shape_vector(e.h * e.w * e.c);
+  node->shape.regions = in.regions;
+  if (arg_is(node, "order", "chw") && e.c > 1 && e.h * e.w > 1)
+    node->op = &op_flatten_planes; /* else both orders are the same */
+}
+
+/* ---- order=hwc: an alias ---- */
+static void run(const Eval *eval) {
+  const int64_t n = shape_elements(eval->node->shape);
+  for (int64_t i = 0; i < n; i++) eval->out[i] = eval->in[0][i];
+}
+
+static const Op op_back = {.name = "flatten input gradient", .family = FAMILY_ALIAS, .eval = run};
+
+static void backward(Gradient *gradient, Node *node, Node *dy) {
+  if (gradient_wanted(gradient, node->in[0]))
+    gradient_add(
+        gradient, node->in[0],
+        graph_hidden(gradient_graph(gradient), &op_back, node, node->in[0]->shape, RESULT_SAMPLE, 1, &dy));
+}
+
+#define FLATTEN                                                                                              \
+  .name = "flatten", .group = "shape", .keeps_spatial = true, .summary = "a vector of all elements",         \
+  .params = params, .example = "flatten -> dense(10)", .shape = shape,                                       \
+  .detail = "y[(h*W + w)*C + c] = x[h][w][c]; with order=chw y[(c*H + h)*W + w]"
+
+const Op op_flatten = {FLATTEN, .family = FAMILY_ALIAS, .eval = run, .gradient = backward};
+
+/* ---- order=chw: a permutation ---- */
+static void planes_run(const Eval *eval) {
+  const Extent e = shape_extent(eval->node->in[0]->shape);
+  for (int64_t p = 0; p < e.h * e.w; p++)
+    for (int64_t c = 0; c < e.c; c++) eval->out[c * e.h * e.w + p] = eval->in[0][p * e.c + c];
+}
+
+static void planes_lower(Lower *l) {
+  Nest *b = l->b;
+  const Extent e = shape_extent(l->node->in[0]->shape);
+  const Ix zero = {0};
+  nest_fn(b, b->name, false);
+  FOR(c, e.c)
+    FOR(y, e.h)
+      FOR(x, e.w) {
+        const Ix to = (c * e.h + y) * e.w + x;
+        lower_store(l, load(at(l->in[0], y, x, c), 1), &zero, &zero, &to, 1, 1);
+      }
+}
+
+static void planes_back_run(const Eval *eval) {
+  const Extent e = shape_extent(eval->node->shape);
+  for (int64_t p = 0; p < e.h * e.w; p++)
+    for (int64_t c = 0; c < e.c; c++) eval->out[p * e.c + c] = eval->in[0][c * e.h * e.w + p];
+}
+
+static void planes_back_lower(Lower *l) {
+  Nest *b = l->b;
+  const Extent e = shape_extent(l->node->shape);
+  nest_fn(b, b->name, false);
+  FOR(y, e.h)
+    FOR(x, e.w)
+      FOR(c, e.c) lower_store(l, load(at(l->in[0], 0, 0, (c * e.h + y) * e.w + x), 1), &y, &x, &c, 1, 1);
+}
+
+static const Op op_planes_back = {
+    .name = "flatten planes gradient", .eval = planes_back_run, .lower = planes_back_lower};
+
+static void planes_backward(Gradient *gradient, Node *node, Node *dy) {
+  if (gradient_wanted(gradient, node->in[0]))
+    gradient_add(gradient, node->in[0],
+                 graph_hidden(gradient_graph(gradient), &op_planes_back, node, node->in[0]->shape,
+                              RESULT_SAMPLE, 1, &dy));
+}
+
+static const Op op_flatten_planes = {FLATTEN, .eval = planes_run, .gradient = planes_backward,
+                                     .lower = planes_lower};

@@ -1,0 +1,75 @@
+/* reshape.c: reshape, the same elements, in the same order in memory (height, width, channels), under another
+ * shape. Nothing is moved. */
+// SPDX-License-Identifier: Apache-2.0
+#include "graph/shape.h"
+#include "ops/engine/lower.h"
+
+static const Param params[] = {
+    {"shape", PARAM_SHAPE, NULL,
+     "one to three sizes with as many elements in all: 7x7x32, or [length, channels]", 0, 0, NULL},
+    {0}};
+
+static bool read_shape(ShapeContext *context, const Node *node, Shape *to) {
+  const Const *value = arg_const(node, "shape");
+  const bool list = value->kind == CONST_LIST || value->kind == CONST_DIMS;
+  *to = (Shape){list ? value->n : 1, {0}, node->in[0]->shape.regions};
+  if (value->kind == CONST_POISON) return false;
+  if (to->rank < 1 || to->rank > 3) {
+    op_error_at(context, node, "shape", DIAG_wrong_type, "a shape has one to three sizes, not %d", to->rank);
+    return false;
+  }
+  for (int64_t d = 0, n = 1; d < to->rank; d++) {
+    to->dim[d] = list ? value->items[d].i : value->i;
+    if (to->dim[d] >= 1 && size_multiply(n, to->dim[d], &n) && n <= SHAPE_MOST_ELEMENTS) continue;
+    op_error_at(context, node, "shape", to->dim[d] < 1 ? DIAG_bad_size : DIAG_too_large,
+                to->dim[d] < 1 ? "a size of %lld in a shape"
+                               : "a shape with the size %lld has too many elements",
+                (long long)to->dim[d]);
+    return false;
+  }
+  return true;
+}
+
+static void shape(ShapeContext *context, Node *node) {
+  const Shape in = node->in[0]->shape;
+  Shape to;
+  if (!in.rank || !read_shape(context, node, &to)) return;
+  const int64_t have = shape_elements(in), want = shape_elements(to);
+  if (have == want) {
+    node->shape = to;
+    return;
+  }
+  Arena *arena = context->arena;
+  Diag *diag = op_error(context, node, DIAG_shape_mismatch, "reshape to %s does not hold its %s input",
+                        shape_text(arena, to), shape_text(arena, in));
+  diag_fact(diag, "%s has %s elements, %s has %s", shape_text(arena, to), text_thousands(arena, want),
+            shape_text(arena, in), text_thousands(arena, have));
+  op_note_origin(context, diag, node->in[0]);
+}
+
+static void run(const Eval *eval) {
+  const int64_t n = shape_elements(eval->node->shape);
+  for (int64_t i = 0; i < n; i++) eval->out[i] = eval->in[0][i];
+}
+
+static const Op op_back = {.name = "reshape input gradient", .family = FAMILY_ALIAS, .eval = run};
+
+static void backward(Gradient *gradient, Node *node, Node *dy) {
+  if (gradient_wanted(gradient, node->in[0]))
+    gradient_add(
+        gradient, node->in[0],
+        graph_hidden(gradient_graph(gradient), &op_back, node, node->in[0]->shape, RESULT_SAMPLE, 1, &dy));
+}
+
+const Op op_reshape = {
+    .name = "reshape",
+    .group = "shape",
+    .summary = "the same elements under another shape",
+    .detail = "elements keep their order: height, then width, then channels",
+    .params = params,
+    .example = "dense(1568) -> reshape(7x7x32)",
+    .family = FAMILY_ALIAS,
+    .shape = shape,
+    .eval = run,
+    .gradient = backward,
+};

@@ -1,0 +1,76 @@
+/* slice.c: slice, some channels of the input. */
+// SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+#include "ops/shape/box.h"
+
+static const Param params[] = {
+    {"channels", PARAM_RANGE, NULL, "from..to: channels from, from + 1, ..., to - 1", 0, 0, NULL}, {0}};
+
+static int64_t end_of(const Node *node, int end) {
+  const Const *item = &arg_const(node, "channels")->items[end];
+  return item->kind == CONST_INT ? item->i : (int64_t)item->f;
+}
+static int64_t from_of(const Node *node) { return end_of(node, 0); }
+static int64_t to_of(const Node *node) { return end_of(node, 1); }
+
+static bool whole_numbers(const Const *range) {
+  for (int i = 0; i < 2; i++)
+    if (range->items[i].kind != CONST_INT &&
+        !(range->items[i].f == floor(range->items[i].f) && fabs(range->items[i].f) < 1e15))
+      return false;
+  return true;
+}
+static Box box_of(const Node *node) { return (Box){0, 0, from_of(node)}; }
+
+static void shape(ShapeContext *context, Node *node) {
+  const Shape in = node->in[0]->shape;
+  if (!in.rank || arg_const(node, "channels")->kind != CONST_RANGE) return;
+  if (!whole_numbers(arg_const(node, "channels"))) {
+    op_error_at(context, node, "channels", DIAG_wrong_type,
+                "slice takes whole numbers: from..to are channels");
+    return;
+  }
+  const int64_t from = from_of(node), to = to_of(node), channels = in.dim[in.rank - 1];
+  if (from >= 0 && from < to && to <= channels) {
+    node->shape = in;
+    node->shape.dim[in.rank - 1] = to - from;
+    return;
+  }
+  const char *range = arena_printf(context->arena, "%lld..%lld", (long long)from, (long long)to),
+             *text = shape_text(context->arena, in);
+  Diag *diag = from >= to ? op_error_at(context, node, "channels", DIAG_index_range,
+                                        "slice of %s takes no channels of its %s input", range, text)
+                          : op_error_at(context, node, "channels", DIAG_index_range,
+                                        "slice of channels %s, but its %s input has channels 0 to %lld",
+                                        range, text, (long long)(channels - 1));
+  op_note_origin(context, diag, node->in[0]);
+  diag_help(diag, "the end is not included: 0..1 takes the first channel, 0..%lld takes all of them",
+            (long long)channels);
+}
+
+static void run(const Eval *eval) {
+  box_cut(eval->in[0], shape_extent(eval->node->in[0]->shape), eval->out, shape_extent(eval->node->shape),
+          box_of(eval->node));
+}
+static void lower(Lower *l) { box_lower_cut(l, box_of(l->node)); }
+
+static void backward(Gradient *gradient, Node *node, Node *dy) {
+  if (gradient_wanted(gradient, node->in[0]))
+    gradient_add(gradient, node->in[0],
+                 box_gradient_place(gradient, node, dy, node->in[0]->shape, box_of(node)));
+}
+
+const Op op_slice = {
+    .name = "slice",
+    .group = "shape",
+    .summary = "some of the channels: from .. to-1",
+    .detail = "y[c] = x[from + c]",
+    .params = params,
+    .example = "slice(0..16)",
+    .keeps_spatial = true,
+    .shape = shape,
+    .part = from_of,
+    .eval = run,
+    .gradient = backward,
+    .lower = lower,
+};

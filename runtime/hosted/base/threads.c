@@ -1,0 +1,52 @@
+/* threads.c: threads and time. */
+// SPDX-License-Identifier: MIT-0
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* sched_getaffinity */
+#endif
+#include "hosted/base/threads.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cnn.h"
+
+/* The library itself does without OpenMP; where the generated code brings it along, it is told what to do. */
+extern void omp_set_num_threads(int) __attribute__((weak));
+extern int omp_get_max_threads(void) __attribute__((weak));
+
+void cnn_threads_use(int32_t threads) {
+  if (omp_set_num_threads) omp_set_num_threads(threads);
+}
+
+/* LLVM's OpenMP spins for 0.2 s, and reads this when it is first called; GCC's spins for a few milliseconds.
+ */
+void cnn_threads_spare(void) {
+  if (!getenv("OMP_WAIT_POLICY")) setenv("KMP_BLOCKTIME", "1", 0);
+}
+
+static int32_t processors(void) {
+#ifdef CPU_COUNT
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+#endif
+  long online = sysconf(_SC_NPROCESSORS_ONLN);
+  return online > 0 ? (int32_t)online : 1;
+}
+
+int32_t cnn_threads(int32_t wanted) {
+  if (wanted > 0) return wanted;
+  return omp_get_max_threads ? omp_get_max_threads() : processors(); /* the former knows OMP_NUM_THREADS */
+}
+
+int32_t cnn_threads_of_net(int32_t wanted) { return omp_set_num_threads ? cnn_threads(wanted) : 1; }
+
+static double seconds_of(clockid_t clock) {
+  struct timespec now;
+  clock_gettime(clock, &now);
+  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+double cnn_clock(void) { return seconds_of(CLOCK_MONOTONIC); }
+double cnn_wall_clock(void) { return seconds_of(CLOCK_REALTIME); }

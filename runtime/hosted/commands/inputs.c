@@ -1,0 +1,155 @@
+/* inputs.c: what `predict` reads and writes: pictures and arrays in, arrays out. */
+// SPDX-License-Identifier: MIT-0
+#include <stdlib.h>
+#include <string.h>
+#include "hosted/data/dataset.h"
+#include "hosted/data/image.h"
+#include "hosted/weights/npz.h"
+
+struct cnn_inputs {
+  const cnn_network *network;
+  char *path;
+  cnn_fit fit;
+  cnn_image image; /* a picture; else its pixels are NULL, and */
+  cnn_archive archive;
+  const cnn_tensor **tensor; /* [inputs] */
+  ArrayForm *form;           /* [inputs] */
+  int64_t count;
+  bool batched;
+};
+
+static cnn_status no_memory(const char *path) {
+  return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
+}
+
+/* ---- Inputs */
+
+static cnn_status picture_open(cnn_inputs *inputs, const cnn_file *file) {
+  const cnn_port *port = &inputs->network->input[0];
+  if (inputs->network->inputs != 1)
+    return cnn_failure(CNN_MISMATCH,
+                       "%s: a picture is one input, the net has %d; it takes an .npz keyed by their names",
+                       inputs->path, inputs->network->inputs);
+  cnn_status status = cnn_image_decode(&inputs->image, inputs->path, file->data, file->size);
+  if (status.code == CNN_OK)
+    status =
+        cnn_image_fits(inputs->path, inputs->image.height, inputs->image.width, inputs->image.channels, port);
+  inputs->count = 1;
+  return status;
+}
+
+/* The array for an input: an only one may have any name. */
+static const cnn_tensor *tensor_for(const cnn_inputs *inputs, int32_t i) {
+  const cnn_tensor *tensor = cnn_archive_find(&inputs->archive, inputs->network->input[i].name);
+  if (!tensor && inputs->network->inputs == 1) tensor = cnn_archive_find(&inputs->archive, "x");
+  if (!tensor && inputs->network->inputs == 1 && inputs->archive.count == 1)
+    tensor = &inputs->archive.tensor[0];
+  return tensor;
+}
+
+static cnn_status arrays_open(cnn_inputs *inputs) {
+  const cnn_network *network = inputs->network;
+  inputs->tensor = calloc((size_t)network->inputs + 1, sizeof(const cnn_tensor *));
+  inputs->form = calloc((size_t)network->inputs + 1, sizeof *inputs->form);
+  if (!inputs->tensor || !inputs->form) return no_memory(inputs->path);
+  for (int32_t i = 0; i < network->inputs; i++) {
+    const cnn_tensor *tensor = inputs->tensor[i] = tensor_for(inputs, i);
+    if (!tensor)
+      return cnn_failure(CNN_MISMATCH, "%s: has no array named \"%s\"", inputs->path, network->input[i].name);
+    bool either = i == 0; /* the others must be what the first one is */
+    if (!cnn_array_form(tensor, &network->input[i], either || inputs->batched, either || !inputs->batched,
+                        &inputs->form[i])) {
+      if (i > 0 && cnn_array_form(tensor, &network->input[i], true, true, &inputs->form[i]))
+        return cnn_failure(CNN_MISMATCH, "%s: \"%s\" is %s, \"%s\" is %s", inputs->path,
+                           inputs->tensor[0]->name, inputs->batched ? "a batch" : "one sample", tensor->name,
+                           inputs->batched ? "one sample" : "a batch");
+      return cnn_array_mismatch(inputs->path, tensor, &network->input[i]);
+    }
+    int64_t count = inputs->form[i].batched ? tensor->dim[0] : 1;
+    if (i > 0 && count != inputs->count)
+      return cnn_failure(CNN_MISMATCH, "%s: \"%s\" has %lld samples, \"%s\" %lld", inputs->path, tensor->name,
+                         (long long)count, inputs->tensor[0]->name, (long long)inputs->count);
+    inputs->count = count;
+    inputs->batched = inputs->form[i].batched;
+  }
+  return cnn_success();
+}
+
+cnn_status cnn_inputs_open(cnn_inputs **opened, const char *path, const cnn_network *network, cnn_fit fit) {
+  *opened = NULL;
+  cnn_inputs *inputs = calloc(1, sizeof *inputs);
+  if (!inputs) return no_memory(path);
+  inputs->network = network;
+  inputs->fit = fit;
+  inputs->path = cnn_path_join("", path);
+  cnn_file file = {0};
+  cnn_status status = inputs->path ? cnn_file_open(&file, path) : no_memory(path);
+  bool picture = status.code == CNN_OK && cnn_image_known(file.data, file.size);
+  bool array = status.code == CNN_OK && file.size >= 6 &&
+               (memcmp(file.data, "PK", 2) == 0 || memcmp(file.data, "\x93NUMPY", 6) == 0);
+  if (picture) status = picture_open(inputs, &file);
+  cnn_file_close(&file);
+  if (array) {
+    status = cnn_archive_open(&inputs->archive, path);
+    if (status.code == CNN_OK) status = arrays_open(inputs);
+  } else if (status.code == CNN_OK && !picture) {
+    status = cnn_failure(CNN_BAD_FORMAT,
+                         "%s: is neither a picture (PNG, JPEG, WebP) nor an array (.npy, .npz)", path);
+  }
+  if (status.code == CNN_OK) *opened = inputs;
+  else cnn_inputs_close(inputs);
+  return status;
+}
+
+void cnn_inputs_close(cnn_inputs *inputs) {
+  if (!inputs) return;
+  cnn_image_free(&inputs->image);
+  cnn_archive_close(&inputs->archive);
+  free(inputs->tensor);
+  free(inputs->form);
+  free(inputs->path);
+  free(inputs);
+}
+
+int64_t cnn_inputs_count(const cnn_inputs *inputs) { return inputs->count; }
+bool cnn_inputs_batched(const cnn_inputs *inputs) { return inputs->batched; }
+
+cnn_status cnn_inputs_sample(const cnn_inputs *inputs, int64_t index, void *const input[]) {
+  const cnn_network *network = inputs->network;
+  if (index < 0 || index >= inputs->count)
+    return cnn_failure(CNN_BAD_ARGUMENT, "%s: there is no sample %lld", inputs->path, (long long)index);
+  cnn_status status = cnn_success();
+  if (inputs->image.pixel) {
+    status = cnn_image_feed(&inputs->image, &network->input[0], inputs->fit, input[0]);
+    return status.code == CNN_OK ? status : cnn_failure(status.code, "%s: %s", inputs->path, status.message);
+  }
+  for (int32_t i = 0; i < network->inputs && status.code == CNN_OK; i++)
+    status =
+        cnn_array_read(inputs->tensor[i], inputs->form[i], index, &network->input[i], inputs->path, input[i]);
+  return status;
+}
+
+/* ---- Outputs */
+
+static cnn_tensor output_tensor(const cnn_port *port, int64_t count, bool batched, const float *values) {
+  cnn_tensor tensor = {.name = port->name, .dtype = CNN_DTYPE_F32, .data = (const unsigned char *)values};
+  if (batched) tensor.dim[tensor.rank++] = count;
+  if (port->regions > 0) tensor.dim[tensor.rank++] = port->regions;
+  for (int32_t d = 0; d < port->rank; d++) tensor.dim[tensor.rank++] = port->dim[d];
+  cnn_tensor_measure(&tensor); /* in memory already, so it does not overflow */
+  return tensor;
+}
+
+cnn_status cnn_outputs_write(const char *path, const cnn_network *network, int64_t count, bool batched,
+                             const float *const output[]) {
+  size_t n = strlen(path);
+  bool zip = network->outputs > 1 || (n >= 4 && strcmp(path + n - 4, ".npz") == 0);
+  cnn_tensor *tensor = calloc((size_t)network->outputs + 1, sizeof *tensor);
+  if (!tensor) return no_memory(path);
+  for (int32_t o = 0; o < network->outputs; o++)
+    tensor[o] = output_tensor(&network->output[o], count, batched, output[o]);
+  cnn_status status =
+      zip ? cnn_npz_write(path, tensor, network->outputs, NULL, 0) : cnn_npy_write(path, tensor);
+  free(tensor);
+  return status;
+}

@@ -1,0 +1,222 @@
+/* main.c: a whole program around a net. */
+// SPDX-License-Identifier: MIT-0
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hosted/weights/archive.h"
+#include "hosted/weights/classes.h"
+#include "hosted/weights/origin.h"
+#include "hosted/commands/program.h"
+#include "hosted/base/threads.h"
+
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "0.1.0"
+#endif
+
+const char *const cnn_fit_choices[] = {"stretch", "crop", "letterbox", NULL}; /* cnn_fit */
+
+typedef struct Command {
+  const char *name, *operands, *summary;
+  int (*run)(const cnn_program *, int argc, char **argv);
+  bool looks; /* needs network->look */
+} Command;
+
+static const Command COMMANDS[] = {
+    {"train", "--data PATH", "trains the net and writes its weights", cnn_program_train, false},
+    {"eval", "--data PATH", "loss, metrics and a table of classes on a data set", cnn_program_eval, false},
+    {"predict", "INPUT...", "labels and scores of pictures, or raw outputs", cnn_program_predict, false},
+    {"bench", "", "how fast it is, layer by layer", cnn_program_bench, false},
+    {"info", "", "the layers, the target chosen on this machine, threads", cnn_program_info, false},
+    {"features", "IMAGE --layer NAME -o OUT.png", "what the layers make of a picture", cnn_program_features,
+     true},
+    {"filters", "--layer NAME -o OUT.png", "the filters of a layer", cnn_program_filters, false},
+    {"dream", "--output K -o OUT.png", "an input that excites an output", cnn_program_dream, true},
+    {"occlude", "IMAGE -o OUT.png", "what matters in a picture, by covering it", cnn_program_occlude, true},
+    {"saliency", "IMAGE -o OUT.png", "what matters in a picture, by gradients", cnn_program_saliency, true},
+};
+enum { COMMAND_COUNT = sizeof COMMANDS / sizeof *COMMANDS };
+
+static void print_help(FILE *stream, const cnn_program *program) {
+  fprintf(stream, "usage: %s COMMAND [options]\n\n", program->name);
+  for (int i = 0; i < COMMAND_COUNT; i++) {
+    char left[64];
+    snprintf(left, sizeof left, "%s %s", COMMANDS[i].name, COMMANDS[i].operands);
+    fprintf(stream, "  %-40s%s\n", left, COMMANDS[i].summary);
+  }
+  fprintf(stream,
+          "\n'%s COMMAND --help' or '%s --help COMMAND' lists the options of a command; --version says which "
+          "runtime this is.\n",
+          program->name, program->name);
+}
+
+int cnn_program_fail(const cnn_program *program, const cnn_status *status) {
+  fprintf(stderr, "%s: %s%s\n", program->name, status->code == CNN_STOPPED ? "" : "error: ", status->message);
+  return CNN_EXIT_FAILED;
+}
+
+cnn_status cnn_program_finish(void) {
+  if (fflush(stdout) != 0 || ferror(stdout))
+    return cnn_failure(CNN_BAD_FILE, "cannot write standard output: %s", strerror(errno));
+  return cnn_success();
+}
+
+/* ---- Weights */
+
+typedef struct cnn_program_state {
+  cnn_network network;
+  cnn_classes classes; /* the labels of network, if they are those of a file */
+  char *beside, *here; /* where train may have left weights; "here" is the working directory */
+} cnn_program_state;
+
+static bool readable(const char *path) { return path && access(path, R_OK) == 0; }
+
+static const char *weights_at_hand(const cnn_program *program) {
+  const cnn_program_state *state = program->state;
+  return readable(state->beside) ? state->beside : readable(state->here) ? state->here : NULL;
+}
+
+static bool has_weights(const cnn_network *network) { return network->initial || network->parameters == 0; }
+
+int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program, const char *path) {
+  if (path || has_weights(program->network) || weights_at_hand(program)) return CNN_GO_ON;
+  return cnn_usage_error(
+      usage, "it needs --weights: there is no %s.safetensors beside the program or in this directory",
+      program->network->name);
+}
+
+/* The names of classes that a file of weights has. Those that the program has must be the same, in the same
+ * order. */
+static cnn_status take_classes(const cnn_program *program, const char *path) {
+  cnn_program_state *state = program->state;
+  cnn_network *network = &state->network;
+  cnn_archive archive;
+  char doubt[700] = "";
+  cnn_status status = cnn_archive_open(&archive, path);
+  if (status.code == CNN_OK) status = cnn_origin_check(&archive, path, network, doubt, sizeof doubt);
+  if (status.code == CNN_OK && !network->label) status = cnn_classes_read(&state->classes, &archive, path);
+  cnn_archive_close(&archive);
+  if (*doubt) fprintf(stderr, "%s: warning: %s\n", program->name, doubt);
+  if (state->classes.count > 0) {
+    network->label = (const char *const *)state->classes.name;
+    network->labels = state->classes.count;
+  }
+  return status;
+}
+
+static cnn_status read_weights(const cnn_program *program, const char *path, const char *prefix,
+                               float *weights) {
+  cnn_weights_report report;
+  cnn_status status = cnn_weights_load_behind(program->network, path, prefix, false, weights, &report);
+  if (status.code == CNN_OK && *report.warning) fprintf(stderr, "%s: warning: %s\n", path, report.warning);
+  free(report.text);
+  return status.code == CNN_OK ? take_classes(program, path) : status;
+}
+
+cnn_status cnn_program_weights(const cnn_program *program, const char *path, const char *prefix,
+                               float **weights) {
+  const cnn_network *network = program->network;
+  const size_t count = (size_t)network->parameters;
+  *weights = NULL;
+  if (!path && !has_weights(network)) {
+    path = weights_at_hand(program);
+    if (!path) return cnn_failure(CNN_BAD_ARGUMENT, "it has no weights inside: name a file with --weights");
+    fprintf(stderr, "weights: %s\n", path);
+  }
+  if (prefix && !path)
+    return cnn_failure(CNN_BAD_ARGUMENT,
+                       "--weights-prefix is about the file of --weights, which is not given");
+  *weights = calloc(count + 1, sizeof(float));
+  if (!*weights) return cnn_failure(CNN_NO_MEMORY, "no memory for the weights");
+  cnn_status status = cnn_success();
+  if (path) status = read_weights(program, path, prefix, *weights);
+  else if (network->initial) memcpy(*weights, network->initial, count * sizeof(float));
+  if (status.code == CNN_OK) return status;
+  free(*weights);
+  *weights = NULL;
+  return status;
+}
+
+const char *cnn_program_label(const cnn_network *network, const cnn_data *data, int64_t c, char room[24]) {
+  const char *name = network->label && c < network->labels ? network->label[c]
+                     : data && c < INT32_MAX               ? cnn_data_class(data, (int32_t)c)
+                                                           : NULL;
+  if (name) return name;
+  snprintf(room, 24, "%lld", (long long)c);
+  return room;
+}
+
+/* NET.safetensors in the folder of the program, where the command line says it. */
+static void look_around(cnn_program_state *state, const char *command) {
+  const char *slash = command ? strrchr(command, '/') : NULL;
+  const char *net = state->network.name;
+  const size_t folder = slash ? (size_t)(slash - command) + 1 : 0;
+  const size_t room = folder + strlen(net) + sizeof ".safetensors";
+  state->here = malloc(room);
+  if (state->here) snprintf(state->here, room, "%s.safetensors", net);
+  state->beside = slash ? malloc(room) : NULL;
+  if (state->beside) snprintf(state->beside, room, "%.*s%s.safetensors", (int)folder, command, net);
+}
+
+static int run_command(const cnn_program *program, int argc, char **argv) { /* argv[0]: the command */
+  for (int i = 0; i < COMMAND_COUNT; i++) {
+    if (strcmp(argv[0], COMMANDS[i].name) != 0) continue;
+    if (!COMMANDS[i].looks || program->network->look) return COMMANDS[i].run(program, argc, argv);
+    fprintf(
+        stderr,
+        "%s: error: '%s' needs a net that cnnc compiled as a program; this one was linked by other means\n",
+        program->name, COMMANDS[i].name);
+    return CNN_EXIT_FAILED;
+  }
+  fprintf(stderr, "%s: unknown command '%s'\n", program->name, argv[0]);
+  print_help(stderr, program);
+  return CNN_EXIT_USAGE;
+}
+
+/* --help, --help COMMAND and --help=COMMAND: the command tells its options itself. */
+static int help(const cnn_program *program, char *command) {
+  char option[] = "--help";
+  if (command) return run_command(program, 2, (char *[]){command, option, NULL});
+  print_help(stdout, program);
+  return 0;
+}
+
+static int finished(const cnn_program *program, int exit_status) {
+  cnn_status status = cnn_program_finish();
+  return exit_status == 0 && status.code != CNN_OK ? cnn_program_fail(program, &status) : exit_status;
+}
+
+static int run(const cnn_program *program, int argc, char **argv) {
+  static const char equals[] = "--help=";
+  if (argc < 2) {
+    print_help(stderr, program);
+    return CNN_EXIT_USAGE;
+  }
+  if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+    return finished(program, help(program, argv[2]));
+  if (strncmp(argv[1], equals, strlen(equals)) == 0)
+    return finished(program, help(program, argv[1] + strlen(equals)));
+  if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+    printf("net %s, compiled by cnnc, runtime " PACKAGE_VERSION "\n", program->network->name);
+    return finished(program, 0);
+  }
+  return run_command(program, argc - 1, argv + 1);
+}
+
+int cnn_main(int argc, char **argv, const cnn_network *network) {
+  cnn_threads_spare();
+  const char *command = argc > 0 ? argv[0] : NULL, *slash = command ? strrchr(command, '/') : NULL;
+  cnn_program_state state = {.network = *network};
+  cnn_program program = {slash ? slash + 1 : command ? command : network->name, &state.network, &state};
+  look_around(&state, command);
+  int status = run(&program, argc, argv);
+  cnn_classes_free(&state.classes);
+  free(state.beside);
+  free(state.here);
+  return status;
+}

@@ -1,0 +1,51 @@
+/* program.h: the commands of a built program. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_PROGRAM_H
+#define CNN_PROGRAM_H
+#include "cnn.h"
+#include "hosted/commands/options.h"
+
+typedef struct cnn_program {
+  const char *name;
+  const cnn_network *network; /* where the program has no labels, those of the weights, once they are read */
+  struct cnn_program_state *state; /* main.c's */
+} cnn_program;
+
+int cnn_program_train(const cnn_program *program, int argc, char **argv);
+int cnn_program_eval(const cnn_program *program, int argc, char **argv);
+int cnn_program_predict(const cnn_program *program, int argc, char **argv);
+int cnn_program_bench(const cnn_program *program, int argc, char **argv);
+int cnn_program_info(const cnn_program *program, int argc, char **argv);
+int cnn_program_features(const cnn_program *program, int argc, char **argv);
+int cnn_program_filters(const cnn_program *program, int argc, char **argv);
+int cnn_program_dream(const cnn_program *program, int argc, char **argv);
+int cnn_program_occlude(const cnn_program *program, int argc, char **argv);
+int cnn_program_saliency(const cnn_program *program, int argc, char **argv);
+
+/* prints the message; CNN_EXIT_FAILED */
+int cnn_program_fail(const cnn_program *program, const cnn_status *status);
+cnn_status cnn_program_finish(void); /* all of standard output is out */
+/* The weights of a file, or (path NULL) those compiled in, or else those of NET.safetensors beside the
+ * program or in the working directory, which is then told on standard error: from malloc. Prints warnings.
+ * `prefix` is left out of the names of a file. */
+cnn_status cnn_program_weights(const cnn_program *program, const char *path, const char *prefix,
+                               float **weights);
+/* CNN_GO_ON, or it has been said that there are none. */
+int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program, const char *path);
+const char *cnn_program_label(const cnn_network *network, const cnn_data *data, int64_t c, char room[24]);
+
+extern const char *const cnn_fit_choices[];
+
+/* ---- Progress on standard error: a live bar on a terminal, else a line an epoch. */
+
+typedef struct cnn_progress {
+  bool live, quiet, unicode;
+  bool drawn;         /* a bar stands in the current line */
+  int32_t line_every; /* epochs */
+} cnn_progress;
+
+typedef enum cnn_progress_kind { CNN_PROGRESS_AUTO, CNN_PROGRESS_PLAIN, CNN_PROGRESS_NONE } cnn_progress_kind;
+void cnn_progress_open(cnn_progress *progress, cnn_progress_kind kind);
+void cnn_progress_event(void *progress, const cnn_event *event); /* for cnn_train_options */
+void cnn_progress_close(cnn_progress *progress);
+#endif

@@ -1,0 +1,310 @@
+/* program_bench.c: `net bench`: how long a call of infer takes, layer by layer, or a step of training. */
+// SPDX-License-Identifier: MIT-0
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hosted/data/batch.h"
+#include "hosted/training/evaluate.h"
+#include "hosted/training/measure.h"
+#include "hosted/base/number.h"
+#include "hosted/training/pace.h"
+#include "hosted/commands/program.h"
+#include "hosted/base/threads.h"
+
+enum { MOST_TIMES = 1 << 20, LAYER_CALLS = 1001 };
+
+typedef struct Times {
+  double *second;
+  int32_t count;
+  double total;
+} Times; /* of single calls */
+
+typedef struct Bench {
+  const cnn_network *network;
+  double seconds;
+  int32_t threads;
+  cnn_pace pace;
+  bool json, train;
+  float *weights;
+  cnn_batch batch; /* made-up samples */
+  float **output;
+  void *model, *workspace;
+  Times times;
+  double *layer_second; /* [steps of infer][LAYER_CALLS]: of the latest calls */
+  double *step_seconds; /* the median of each step */
+  int64_t timed_calls;
+  double mark;
+} Bench;
+
+/* Made-up samples: bytes for pictures, small numbers for the rest, classes that exist. */
+static void fill(cnn_batch *batch) {
+  const cnn_network *network = batch->network;
+  cnn_random random = cnn_random_stream(1, CNN_STREAM_DATA, 0);
+  for (int32_t i = 0; i < network->inputs; i++) {
+    int64_t elements = network->input[i].size * batch->capacity;
+    for (int64_t j = 0; j < elements; j++) {
+      uint32_t bits = cnn_random_bits(random, (uint32_t)j);
+      if (network->input[i].type == CNN_F32) {
+        ((float *)batch->input[i])[j] = (float)(bits >> 24);
+      } else {
+        ((uint8_t *)batch->input[i])[j] = (uint8_t)(bits >> 24);
+      }
+    }
+  }
+  for (int32_t o = 0; o < network->outputs; o++) {
+    if (!batch->target[o]) continue;
+    cnn_judged judged = cnn_judge(network, o);
+    int64_t elements = (judged.class_target ? judged.positions : network->output[o].size) * batch->capacity;
+    for (int64_t j = 0; j < elements; j++) {
+      if (judged.class_target) {
+        ((int32_t *)batch->target[o])[j] =
+            (int32_t)cnn_random_below(random, (uint32_t)j, (uint32_t)judged.classes);
+      } else {
+        ((float *)batch->target[o])[j] = (float)(cnn_random_bits(random, (uint32_t)j) >> 31);
+      }
+    }
+  }
+}
+
+static cnn_status prepare(Bench *bench) {
+  const cnn_network *network = bench->network;
+  int32_t samples = bench->train ? network->recipe->batch : network->batch;
+  if (bench->train && samples > network->train_batch) samples = network->train_batch;
+  bench->weights = calloc((size_t)network->parameters + 1, sizeof *bench->weights);
+  bench->output = cnn_outputs_alloc(network, samples);
+  bench->model = cnn_aligned(network->model_bytes);
+  bench->workspace = cnn_aligned(network->workspace_bytes);
+  bench->times.second = malloc(MOST_TIMES * sizeof *bench->times.second);
+  bench->step_seconds = calloc((size_t)network->steps + 1, sizeof *bench->step_seconds);
+  bench->layer_second = calloc((size_t)network->steps * LAYER_CALLS + 1, sizeof *bench->layer_second);
+  if (!cnn_batch_open(&bench->batch, network, samples, bench->train) || !bench->layer_second ||
+      !bench->weights || !bench->output || !bench->model || !bench->workspace || !bench->times.second ||
+      !bench->step_seconds) {
+    return cnn_failure(CNN_NO_MEMORY, "no memory to run %s", network->name);
+  }
+  bench->batch.count = samples;
+  fill(&bench->batch);
+  bench->pace = cnn_pace_of(bench->threads);
+  if (network->initial) {
+    memcpy(bench->weights, network->initial, (size_t)network->parameters * sizeof(float));
+  } else if (network->init) {
+    network->init(bench->weights, 1);
+  } else { /* any numbers of a usual size: the time does not depend on them */
+    cnn_random random = cnn_random_stream(2, CNN_STREAM_DATA, 0);
+    for (int64_t i = 0; i < network->parameters; i++)
+      bench->weights[i] = 0.1f * cnn_random_uniform(random, (uint32_t)i) + 0.01f;
+  }
+  return cnn_success();
+}
+
+static void infer(Bench *bench) {
+  double begun = cnn_pace_begin(&bench->pace);
+  bench->network->infer(bench->model, (const void *const *)bench->batch.input, bench->output,
+                        bench->workspace);
+  cnn_pace_end(&bench->pace, begun);
+}
+
+static cnn_trainer trainer_of(Bench *bench, void *memory) {
+  cnn_trainer trainer;
+  cnn_trainer_place(&trainer, bench->network, bench->network->recipe, false, memory);
+  memcpy(trainer.weights, bench->weights, (size_t)bench->network->parameters * sizeof(float));
+  return trainer;
+}
+
+/* A rate of 0, so that random targets do not drive the weights to infinity. */
+static void step(Bench *bench, cnn_trainer *trainer) {
+  double begun = cnn_pace_begin(&bench->pace);
+  cnn_trainer_batch(trainer, (const void *const *)bench->batch.input,
+                    (const void *const *)bench->batch.target, bench->batch.count, bench->output);
+  cnn_trainer_update(trainer, 0);
+  cnn_pace_end(&bench->pace, begun);
+}
+
+/* Calls until the time is over, the first tenth of it unmeasured; at least three calls. trainer: NULL for
+ * infer. */
+static void measure(Bench *bench, cnn_trainer *trainer) {
+  Times *times = &bench->times;
+  double start = cnn_clock(), warm = start + 0.1 * bench->seconds, end = start + 1.1 * bench->seconds, now;
+  do {
+    trainer ? step(bench, trainer) : infer(bench);
+    now = cnn_clock();
+  } while (now < warm);
+  while ((now < end || times->count < 3) && times->count < MOST_TIMES) {
+    double before = cnn_clock();
+    trainer ? step(bench, trainer) : infer(bench);
+    now = cnn_clock();
+    times->second[times->count++] = now - before;
+    times->total += now - before;
+  }
+}
+
+static void mark(void *context,
+                 int32_t number) { /* once for each image of a batch, or for those that lie side by side */
+  Bench *bench = context;
+  double now = cnn_clock();
+  bench->layer_second[number * LAYER_CALLS + bench->timed_calls % LAYER_CALLS] += now - bench->mark;
+  bench->mark = now;
+}
+
+static int by_size(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+/* Another half of the time for the layers, so that asking the clock between them does not show in the
+ * latency. */
+static void measure_layers(Bench *bench) {
+  const cnn_network *network = bench->network;
+  if (!network->infer_timed || network->steps == 0) return;
+  double end = cnn_clock() + 0.5 * bench->seconds;
+  do {
+    for (int32_t i = 0; i < network->steps; i++)
+      bench->layer_second[i * LAYER_CALLS + bench->timed_calls % LAYER_CALLS] = 0;
+    bench->mark = cnn_clock();
+    double begun = cnn_pace_begin(&bench->pace);
+    network->infer_timed(bench->model, (const void *const *)bench->batch.input, bench->output,
+                         bench->workspace, mark, bench);
+    cnn_pace_end(&bench->pace, begun);
+    bench->timed_calls++;
+  } while (bench->mark < end || bench->timed_calls < 3);
+  int32_t kept = bench->timed_calls < LAYER_CALLS ? (int32_t)bench->timed_calls : LAYER_CALLS;
+  for (int32_t i = 0; i < network->steps;
+       i++) { /* the median, which another program that takes the processor for a moment does not move */
+    double *second = bench->layer_second + (int64_t)i * LAYER_CALLS;
+    qsort(second, (size_t)kept, sizeof *second, by_size);
+    bench->step_seconds[i] = second[kept / 2];
+  }
+}
+
+/* The smallest time that `part` of the calls do not exceed. */
+static double quantile(const Times *times, double part) {
+  int32_t at = (int32_t)ceil(part * times->count) - 1;
+  return times->second[at < 0 ? 0 : at];
+}
+
+static double images_per_second(const Bench *bench) {
+  return (double)bench->times.count * bench->batch.count / bench->times.total;
+}
+
+static double gflops(int64_t macs, int32_t images, double seconds) {
+  return seconds > 0 ? 2e-9 * (double)macs * images / seconds : 0;
+}
+
+static void print_json(const Bench *bench) {
+  const cnn_network *network = bench->network;
+  const Times *times = &bench->times;
+  json_t *root = json_pack("{s:{s:f, s:f, s:f}, s:f}", bench->train ? "step_ms" : "latency_ms", "min",
+                           1e3 * quantile(times, 0), "median", 1e3 * quantile(times, 0.5), "p99",
+                           1e3 * quantile(times, 0.99), "images_per_second", images_per_second(bench));
+  if (bench->train) {
+    json_object_set_new(root, "batch", json_integer(bench->batch.count));
+  } else {
+    json_object_set_new(root, "gflops",
+                        json_real(gflops(network->macs, bench->batch.count, quantile(times, 0.5))));
+  }
+  json_object_set_new(root, "threads", json_integer(bench->threads));
+  if (!bench->train) {
+    json_t *layers = json_array();
+    for (int32_t i = 0; bench->timed_calls > 0 && i < network->steps; i++) {
+      double seconds = bench->step_seconds[i];
+      json_array_append_new(layers,
+                            json_pack("{s:s, s:f, s:f}", "name", network->step[i].name, "ms", 1e3 * seconds,
+                                      "gflops", gflops(network->step[i].macs, bench->batch.count, seconds)));
+    }
+    json_object_set_new(root, "layers", layers);
+  }
+  json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+  printf("\n");
+  json_decref(root);
+}
+
+static void print_text(const Bench *bench) {
+  const cnn_network *network = bench->network;
+  const Times *times = &bench->times;
+  double median = quantile(times, 0.5);
+  printf("%s: %s of %d image%s, %s calls, %d thread%s, %s\n", network->name,
+         bench->train ? "training steps" : "inference", (int)bench->batch.count,
+         bench->batch.count == 1 ? "" : "s", cnn_number_grouped(times->count).text, (int)bench->threads,
+         bench->threads == 1 ? "" : "s", network->target_name ? network->target_name() : network->target);
+  printf("%s   min %s ms   median %s ms   p99 %s ms\n", bench->train ? "step" : "latency",
+         cnn_number(1e3 * quantile(times, 0), 4).text, cnn_number(1e3 * median, 4).text,
+         cnn_number(1e3 * quantile(times, 0.99), 4).text);
+  printf("images/s  %s\n", cnn_number_grouped((int64_t)images_per_second(bench)).text);
+  if (bench->train) return;
+  printf("GFLOP/s   %s\n", cnn_number(gflops(network->macs, bench->batch.count, median), 4).text);
+  if (bench->timed_calls == 0) return;
+  double all = 0;
+  int width = 28;
+  for (int32_t i = 0; i < network->steps; i++) {
+    all += bench->step_seconds[i];
+    if ((int)strlen(network->step[i].name) > width) width = (int)strlen(network->step[i].name);
+  }
+  printf("\n%-*s %12s %8s %10s\n", width, "layer", "ms", "%", "GFLOP/s");
+  for (int32_t i = 0; i < network->steps; i++) {
+    double seconds = bench->step_seconds[i];
+    printf("%-*s %12s %8s %10s\n", width, network->step[i].name, cnn_number_fixed(1e3 * seconds, 4).text,
+           cnn_number_fixed(all > 0 ? 100 * bench->step_seconds[i] / all : 0, 1).text,
+           cnn_number_fixed(gflops(network->step[i].macs, bench->batch.count, seconds), 1).text);
+  }
+}
+
+static int run(const cnn_program *program, Bench *bench) {
+  const cnn_network *network = bench->network;
+  void *memory = NULL;
+  cnn_status status = prepare(bench);
+  if (status.code == CNN_OK && bench->train) {
+    memory = cnn_aligned(cnn_trainer_bytes(network, network->recipe, false));
+    if (!memory) status = cnn_failure(CNN_NO_MEMORY, "no memory to train %s", network->name);
+  }
+  if (status.code == CNN_OK) {
+    if (bench->train) {
+      cnn_trainer trainer = trainer_of(bench, memory);
+      measure(bench, &trainer);
+    } else {
+      if (network->pack) network->pack(bench->model, bench->weights);
+      measure(bench, NULL);
+      measure_layers(bench);
+    }
+    qsort(bench->times.second, (size_t)bench->times.count, sizeof *bench->times.second, by_size);
+    (bench->json ? print_json : print_text)(bench);
+    status = cnn_program_finish();
+  }
+  if (bench->batch.network) cnn_batch_close(&bench->batch);
+  cnn_outputs_free(network, bench->output);
+  free(bench->weights);
+  free(bench->model);
+  free(bench->workspace);
+  free(bench->times.second);
+  free(bench->layer_second);
+  free(bench->step_seconds);
+  free(memory);
+  return status.code == CNN_OK ? 0 : cnn_program_fail(program, &status);
+}
+
+int cnn_program_bench(const cnn_program *program, int argc, char **argv) {
+  Bench bench = {.network = program->network, .seconds = 2};
+  int64_t threads = 0;
+  const cnn_flag flag[] = {
+      {"seconds", 0, CNN_VALUE_NUMBER, &bench.seconds, "N", "how long it measures (2)", 0, 86400, NULL, NULL},
+      {"threads", 0, CNN_VALUE_WHOLE, &threads, "N",
+       "processors to use, fewer where others keep them busy (all)", 1, 4096, NULL, NULL},
+      {"train", 0, CNN_VALUE_FLAG, &bench.train, "", "whole steps of training instead", 0, 0, NULL, NULL},
+      {"json", 0, CNN_VALUE_FLAG, &bench.json, "", "the same as JSON", 0, 0, NULL, NULL},
+  };
+  cnn_usage usage = {
+      program->name, "bench", "", "How fast the net is on this machine.", flag, sizeof flag / sizeof *flag};
+  const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);
+  if (parsed != CNN_GO_ON) return parsed;
+  if (bench.train && (!program->network->gradients || !program->network->recipe)) {
+    cnn_status status = cnn_failure(
+        CNN_BAD_ARGUMENT,
+        "%s was compiled without training code: its program has no train block, or --no-train was given",
+        program->network->name);
+    return cnn_program_fail(program, &status);
+  }
+  bench.threads = cnn_threads_of_net((int32_t)threads);
+  return run(program, &bench);
+}

@@ -1,0 +1,181 @@
+/* program_eval.c: `net eval`. */
+// SPDX-License-Identifier: MIT-0
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hosted/base/number.h"
+#include "hosted/commands/program.h"
+#include "hosted/display/width.h"
+#include "hosted/commands/written.h"
+
+typedef struct Arguments {
+  const char *data, *target, *weights, *prefix, *confusion;
+  bool json;
+  int64_t threads, limit;
+  int fit;
+} Arguments;
+
+static json_t *real(double value) { return isfinite(value) ? json_real(value) : json_null(); }
+
+static json_t *class_json(const cnn_network *network, const cnn_data *data, const cnn_class_counts *counts,
+                          int32_t c) {
+  char room[24];
+  /* none where the name is no UTF-8 */
+  json_t *label = json_string(cnn_program_label(network, data, c, room));
+  return json_pack("{s:o, s:I, s:o, s:o, s:o}", "label", label ? label : json_null(), "samples",
+                   (json_int_t)counts->samples, "precision", real(cnn_class_precision(counts)), "recall",
+                   real(cnn_class_recall(counts)), "f1", real(cnn_class_f1(counts)));
+}
+
+static cnn_status print_json(const cnn_network *network, const cnn_data *data,
+                             const cnn_evaluation *evaluation) {
+  const cnn_measures *measures = &evaluation->measures;
+  json_t *metrics = json_object(), *classes = json_array();
+  bool complete = true;
+  for (int32_t i = 0; i < measures->metrics; i++) {
+    complete = json_object_set_new(metrics, measures->metric[i].name, real(measures->metric[i].value)) == 0 &&
+               complete;
+  }
+  for (int32_t c = 0; c < evaluation->classes; c++) {
+    complete =
+        json_array_append_new(classes, class_json(network, data, &evaluation->counts[c], c)) == 0 && complete;
+  }
+  json_t *root = json_pack("{s:I, s:o, s:o, s:o}", "samples", (json_int_t)measures->samples, "loss",
+                           real(measures->loss), "metrics", metrics, "classes", classes);
+  complete = complete && root && json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0;
+  json_decref(root);
+  if (!complete && !ferror(stdout)) return cnn_failure(CNN_NO_MEMORY, "no memory for the result as JSON");
+  printf("\n");
+  return cnn_success();
+}
+
+static cnn_status print_text(const cnn_network *network, const cnn_data *data,
+                             const cnn_evaluation *evaluation) {
+  const cnn_measures *measures = &evaluation->measures;
+  int width = 12;
+  for (int32_t i = 0; i < measures->metrics; i++) {
+    if (cnn_text_columns(measures->metric[i].name) > width)
+      width = cnn_text_columns(measures->metric[i].name);
+  }
+  printf("%-*s %s\n", width, "samples", cnn_number_grouped(measures->samples).text);
+  if (!isnan(measures->loss)) printf("%-*s %s\n", width, "loss", cnn_number_fixed(measures->loss, 4).text);
+  for (int32_t i = 0; i < measures->metrics; i++) {
+    printf("%-*s %s\n", width, measures->metric[i].name, cnn_number_fixed(measures->metric[i].value, 4).text);
+  }
+  if (evaluation->classes == 0) return cnn_success();
+  width = 5;
+  char room[24];
+  for (int32_t c = 0; c < evaluation->classes; c++) {
+    int own = cnn_text_columns(cnn_program_label(network, data, c, room));
+    if (own > width) width = own;
+  }
+  printf("\n%-*s %10s %10s %10s %10s\n", width, "class", "samples", "precision", "recall", "f1");
+  for (int32_t c = 0; c < evaluation->classes; c++) {
+    const cnn_class_counts *counts = &evaluation->counts[c];
+    const char *label = cnn_program_label(network, data, c, room);
+    printf("%s%*s %10s %10s %10s %10s\n", label, width - cnn_text_columns(label), "",
+           cnn_number_grouped(counts->samples).text, cnn_number_fixed(cnn_class_precision(counts), 4).text,
+           cnn_number_fixed(cnn_class_recall(counts), 4).text,
+           cnn_number_fixed(cnn_class_f1(counts), 4).text);
+  }
+  return cnn_success();
+}
+
+/* Which samples they are, on standard error. */
+static void print_samples(const cnn_network *network, const cnn_data *data, const Arguments *arguments) {
+  const int64_t samples = cnn_data_count(data, CNN_PART_TEST), shared = cnn_data_shared(data);
+  const bool test = cnn_data_has_test(data);
+  fprintf(stderr, "data: %s: %s%s, %s sample%s", arguments->data,
+          samples == arguments->limit ? "the start of " : "", test ? "the test part" : "the whole set",
+          cnn_number_grouped(samples).text, samples == 1 ? "" : "s");
+  if (!test) fprintf(stderr, ", because it has no test part");
+  if (shared > 0 && network->recipe)
+    fprintf(stderr, "; if the net was trained on this set, %s of them were for training",
+            cnn_number_grouped(shared).text);
+  fprintf(stderr, "\n%s", cnn_data_notes(data));
+}
+
+static int evaluate(const cnn_program *program, const cnn_usage *usage, const cnn_written *written,
+                    const Arguments *arguments) {
+  const cnn_network *network = program->network;
+  cnn_data *data = NULL;
+  float *weights = NULL;
+  cnn_evaluation evaluation = {0};
+  cnn_data_options options = CNN_DATA_DEFAULTS; /* split as train splits: see cnn_data_shared */
+  options.limit = arguments->limit;
+  options.target = arguments->target;
+  options.fit = (cnn_fit)arguments->fit;
+  cnn_status status = cnn_program_weights(program, arguments->weights, arguments->prefix, &weights);
+  if (status.code == CNN_OK) status = cnn_data_open(&data, arguments->data, network, &options);
+  const int spared = status.code == CNN_OK ? cnn_written_spares_data(usage, written, data) : CNN_GO_ON;
+  if (spared != CNN_GO_ON) {
+    cnn_data_close(data);
+    free(weights);
+    return spared;
+  }
+  if (status.code == CNN_OK && cnn_data_count(data, CNN_PART_TEST) == 0) {
+    status = cnn_failure(CNN_MISMATCH, "%s: no samples to evaluate", arguments->data);
+  }
+  if (status.code == CNN_OK) {
+    print_samples(network, data, arguments);
+    status = cnn_evaluate(network, weights, data, CNN_PART_TEST, (int32_t)arguments->threads,
+                          arguments->confusion != NULL, NULL, &evaluation);
+  }
+  if (status.code == CNN_OK) {
+    status = (arguments->json ? print_json : print_text)(network, data, &evaluation);
+    if (status.code == CNN_OK) status = cnn_program_finish();
+  }
+  if (status.code == CNN_OK && arguments->confusion)
+    status = cnn_confusion_write(arguments->confusion, network, data, &evaluation);
+  cnn_evaluation_free(&evaluation);
+  cnn_data_close(data);
+  free(weights);
+  return status.code == CNN_OK ? 0 : cnn_program_fail(program, &status);
+}
+
+int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
+  Arguments a = {0};
+  const cnn_flag flag[] = {
+      {"data", 0, CNN_VALUE_TEXT, &a.data, "PATH",
+       "a data set; its test part is read, or all of it where it has none", 0, 0, NULL, NULL},
+      {"target", 0, CNN_VALUE_TEXT, &a.target, "NAME",
+       "the column of a .csv that is to be predicted (the last), by name or number", 0, 0, NULL, NULL},
+      {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W",
+       ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL,
+       NULL},
+      {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX",
+       "removes PREFIX ('module.') from the names in that file; names that do not begin with it are "
+       "ignored",
+       0, 0, NULL, NULL},
+      {"json", 0, CNN_VALUE_FLAG, &a.json, "", "the same as JSON", 0, 0, NULL, NULL},
+      {"confusion", 0, CNN_VALUE_TEXT, &a.confusion, "FILE.svg|.txt", "which classes are taken for which", 0,
+       0, NULL, NULL},
+      {"limit", 0, CNN_VALUE_WHOLE, &a.limit, "N", "only the first N samples", 1, 1e15, NULL, NULL},
+      {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},
+      {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox",
+       "how pictures of another size come to fit", 0, 0, cnn_fit_choices, NULL},
+  };
+  cnn_usage usage = {program->name,
+                     "eval",
+                     "",
+                     "Loss, metrics and a table of classes on a data set.",
+                     flag,
+                     sizeof flag / sizeof *flag};
+  const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);
+  if (parsed != CNN_GO_ON) return parsed;
+  if (!a.data) return cnn_usage_error(&usage, "it needs --data");
+  int ready = cnn_program_needs_weights(&usage, program, a.weights);
+  if (ready != CNN_GO_ON) return ready;
+  static const char *const kinds[] = {".svg", ".txt", NULL};
+  const cnn_written written[] = {{"--confusion", a.confusion}, {NULL, NULL}};
+  int status = cnn_usage_suffix(&usage, "--confusion", a.confusion, kinds);
+  if (status == CNN_GO_ON) status = cnn_written_apart(&usage, written);
+  if (status == CNN_GO_ON) status = cnn_written_spares(&usage, written, a.data, "the data are read from it");
+  if (status == CNN_GO_ON) {
+    status = cnn_written_spares(&usage, written, a.weights, "the weights are read from it");
+  }
+  return status == CNN_GO_ON ? evaluate(program, &usage, written, &a) : status;
+}

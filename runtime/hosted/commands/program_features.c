@@ -1,0 +1,148 @@
+/* program_features.c: `net features`: what the layers make of an input. */
+// SPDX-License-Identifier: MIT-0
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "hosted/base/number.h"
+#include "hosted/commands/program.h"
+#include "hosted/commands/viewer.h"
+
+enum {
+  OVERVIEW = 8,
+  OVERVIEW_HEIGHT = 200,
+  STRIP = 960
+}; /* when all layers are shown: maps of each; how high and how wide a sequence is */
+
+typedef struct Arguments {
+  const char *weights, *prefix, *out, *layer;
+  int64_t channels, scale, index;
+  int fit;
+} Arguments;
+
+static const char *shape_text(int32_t rank, const int32_t dim[3], char room[48]) {
+  if (rank == 3) snprintf(room, 48, "%dx%dx%d", dim[0], dim[1], dim[2]);
+  else if (rank == 2) snprintf(room, 48, "%dx%d", dim[0], dim[1]);
+  else snprintf(room, 48, "%d", dim[0]);
+  return room;
+}
+
+/* How high a channel of a sequence is drawn. In time, all sequences are as wide as each other, so that they
+ * line up. */
+static int32_t strip_zoom(int32_t channels) {
+  const int32_t zoom = OVERVIEW_HEIGHT / channels;
+  return zoom < 1 ? 1 : zoom > 8 ? 8 : zoom;
+}
+
+/* Maps of a layer side by side, as many as are wanted; a sequence or a vector is one panel. */
+static void draw_layer(cnn_figure *figure, const cnn_viewer *viewer, int32_t index, int32_t most,
+                       int32_t columns, int32_t scale_wanted) {
+  const cnn_layer *layer = &viewer->network->layer[index];
+  const float *value = cnn_viewer_layer(viewer, index);
+  const cnn_scale scale = cnn_scale_of(value, layer->bytes / 4);
+  const cnn_sheet sheet = cnn_sheet_of(layer->rank, layer->dim);
+  const int32_t channels = sheet.maps, shown = channels < most ? channels : most;
+  char heading[200], shape[48], first[48] = "", caption[24] = "";
+  if (shown < channels) snprintf(first, sizeof first, ", the first %d", shown);
+  snprintf(heading, sizeof heading, "%s: %s, %s%s%s", layer->name, layer->op,
+           shape_text(layer->rank, layer->dim, shape), first,
+           layer->rank == 2 ? " (time to the right, channels downwards)" : "");
+  cnn_figure_section(figure, heading, &scale,
+                     layer->rank == 3 && layer->dim[0] * layer->dim[1] > 1 ? columns : 1,
+                     !scale_wanted && layer->rank == 2 ? strip_zoom(layer->dim[1]) : scale_wanted);
+  if (!scale_wanted && layer->rank == 2) cnn_figure_strips(figure, STRIP);
+  for (int32_t c = 0; c < shown; c++) {
+    if (channels > 1) snprintf(caption, sizeof caption, "%d", c);
+    cnn_figure_values(figure, value + c, sheet.height, sheet.width, sheet.down, sheet.right, &scale, caption);
+  }
+}
+
+static void draw_input(cnn_figure *figure, const cnn_viewer *viewer, int32_t i) {
+  const cnn_port *port = &viewer->network->input[i];
+  char shape[48], heading[200];
+  snprintf(heading, sizeof heading, "%s: input, %s", port->name, shape_text(port->rank, port->dim, shape));
+  cnn_figure_section(figure, heading, NULL, port->rank == 3 ? OVERVIEW : port->rank == 2,
+                     port->rank == 2 ? strip_zoom(port->dim[1]) : 0);
+  if (port->rank == 2) cnn_figure_strips(figure, STRIP);
+  cnn_figure_input(figure, port, viewer->value[i], "");
+}
+
+/* Layers that pass a value on as it is (dropout in inference, flatten) show nothing new. */
+static bool is_new(const cnn_network *network, int32_t layer) {
+  for (int32_t i = 0; i < layer; i++)
+    if (network->look->layer[i] == network->look->layer[layer]) return false;
+  return network->look->layer[layer] >= 0;
+}
+
+static cnn_status draw(const cnn_viewer *viewer, const Arguments *a, int32_t layer, const char *path) {
+  const cnn_network *network = viewer->network;
+  const cnn_unit best = cnn_viewer_best(viewer);
+  const double probability = cnn_viewer_probability(viewer, best);
+  char title[200], subtitle[300], room[120];
+  snprintf(title, sizeof title, a->layer ? "%s: features of %s" : "%s: features", network->name, a->layer);
+  snprintf(subtitle, sizeof subtitle, "%s%s%s%s%s", path, isnan(probability) ? "" : ": ",
+           isnan(probability) ? "" : cnn_unit_name(network, best, room), isnan(probability) ? "" : " ",
+           isnan(probability) ? "" : cnn_number_fixed(probability, 4).text);
+  cnn_figure *figure = cnn_figure_new(title, subtitle);
+  for (int32_t i = 0; i < network->inputs; i++) draw_input(figure, viewer, i);
+  if (a->layer) draw_layer(figure, viewer, layer, (int32_t)a->channels, 0, (int32_t)a->scale);
+  for (int32_t i = 0; i < network->layers && !a->layer; i++)
+    if (is_new(network, i)) draw_layer(figure, viewer, i, OVERVIEW, OVERVIEW, 0);
+  cnn_status status = cnn_figure_write(figure, a->out);
+  cnn_figure_free(figure);
+  return status;
+}
+
+static cnn_status write_array(const cnn_viewer *viewer, const Arguments *a, int32_t layer) {
+  const cnn_layer *shown = &viewer->network->layer[layer];
+  const int64_t dim[3] = {shown->dim[0], shown->dim[1], shown->dim[2]};
+  return cnn_out_array(a->out, CNN_F32, cnn_viewer_layer(viewer, layer), shown->rank, dim);
+}
+
+static int features(const cnn_program *program, const Arguments *a, const char *path) {
+  cnn_viewer viewer;
+  int32_t layer = 0;
+  cnn_status status = cnn_viewer_open(&viewer, program, a->weights, a->prefix);
+  if (status.code == CNN_OK && a->layer) status = cnn_layer_find(program->network, a->layer, &layer);
+  if (status.code == CNN_OK) status = cnn_viewer_read(&viewer, path, a->index, (cnn_fit)a->fit);
+  if (status.code == CNN_OK) {
+    cnn_viewer_forward(&viewer);
+    status = cnn_out_is_array(a->out) ? write_array(&viewer, a, layer) : draw(&viewer, a, layer, path);
+  }
+  cnn_viewer_close(&viewer);
+  return status.code == CNN_OK ? 0 : cnn_program_fail(program, &status);
+}
+
+int cnn_program_features(const cnn_program *program, int argc, char **argv) {
+  Arguments a = {.channels = 64};
+  const cnn_flag flag[] = {
+      {"layer", 0, CNN_VALUE_TEXT, &a.layer, "NAME",
+       "a layer, as info lists them (all, a few channels of each)", 0, 0, NULL, NULL},
+      {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT", ".png: a page of pictures; .npy: the layer's values", 0, 0,
+       NULL, NULL},
+      {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W",
+       ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL,
+       NULL},
+      {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX",
+       "removes PREFIX ('module.') from the names in that file; names that do not begin with it are "
+       "ignored",
+       0, 0, NULL, NULL},
+      {"channels", 0, CNN_VALUE_WHOLE, &a.channels, "N", "at most so many of a layer (64)", 1, 1024, NULL,
+       NULL},
+      {"scale", 0, CNN_VALUE_WHOLE, &a.scale, "N", "pixels a side of each value (as fits the page)", 1, 64,
+       NULL, NULL},
+      {"index", 0, CNN_VALUE_WHOLE, &a.index, "N", "which sample of an array of several (0)", 0, 1e15, NULL,
+       NULL},
+      {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox",
+       "how pictures of another size come to fit", 0, 0, cnn_fit_choices, NULL},
+  };
+  cnn_usage usage = {program->name, "features",
+                     "IMAGE",       "Draws what the layers make of an input (PNG, JPEG, WebP, .npy, .npz).",
+                     flag,          sizeof flag / sizeof *flag};
+  int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
+  if (parsed != CNN_GO_ON) return parsed;
+  if (a.out && cnn_out_is_array(a.out) && !a.layer)
+    return cnn_usage_error(&usage, "-o OUT.npy needs --layer");
+  int ready = cnn_viewer_usage(&usage, program, a.weights, argv[operand], a.out, true);
+  return ready == CNN_GO_ON ? features(program, &a, argv[operand]) : ready;
+}

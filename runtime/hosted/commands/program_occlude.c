@@ -1,0 +1,232 @@
+/* program_occlude.c: `net occlude`: what becomes of the score of a class when a square of the picture is
+ * covered, for squares all over it (Zeiler and Fergus, 2014). Of a sequence a stretch of time is covered, of
+ * a vector a few numbers. */
+// SPDX-License-Identifier: MIT-0
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hosted/base/number.h"
+#include "hosted/commands/program.h"
+#include "hosted/commands/viewer.h"
+
+enum { STRIP = 600 }; /* how wide a sequence is drawn, about */
+
+typedef struct Arguments {
+  const char *weights, *prefix, *out, *class;
+  int64_t window, stride, index;
+  double fill;
+  int fit;
+  bool filled;
+} Arguments;
+
+typedef struct Occlusion {
+  cnn_viewer viewer;
+  const cnn_port *port;
+  int32_t height, width,
+      channels; /* of what is covered: a sequence is one row, a vector one row of one channel */
+  int32_t window, stride, rows, columns; /* positions of the window */
+  cnn_unit unit;
+  bool likely;         /* probabilities are compared; else scores */
+  double whole;        /* with nothing covered */
+  float *plain, *fill; /* fill: by channel */
+  float *value;        /* [rows][columns] */
+  float *drop, *times; /* by pixel: how much is lost where it is covered, on average */
+} Occlusion;
+
+static double value_now(const Occlusion *o) {
+  return o->likely ? cnn_viewer_probability(&o->viewer, o->unit) : cnn_viewer_score(&o->viewer, o->unit);
+}
+
+/* The last window ends where the picture does. */
+static int32_t place(const Occlusion *o, int32_t i, int32_t extent) {
+  const int32_t at = i * o->stride, last = extent > o->window ? extent - o->window : 0;
+  return at < last ? at : last;
+}
+
+static int32_t positions(const Occlusion *o, int32_t extent) {
+  const int32_t last = extent > o->window ? extent - o->window : 0;
+  return (last + o->stride - 1) / o->stride + 1;
+}
+
+/* Covers a window, looks, and uncovers it. */
+static void try_window(Occlusion *o, int32_t row, int32_t column) {
+  const int32_t top = place(o, row, o->height), left = place(o, column, o->width);
+  float *value = o->viewer.value[0];
+  for (int32_t y = top; y < o->height && y < top + o->window; y++)
+    for (int32_t x = left; x < o->width && x < left + o->window; x++)
+      memcpy(value + ((int64_t)y * o->width + x) * o->channels, o->fill, (size_t)o->channels * sizeof(float));
+  cnn_viewer_forward(&o->viewer);
+  const float now = (float)value_now(o);
+  o->value[(int64_t)row * o->columns + column] = now;
+  for (int32_t y = top; y < o->height && y < top + o->window; y++)
+    for (int32_t x = left; x < o->width && x < left + o->window; x++) {
+      const int64_t at = (int64_t)y * o->width + x;
+      memcpy(value + at * o->channels, o->plain + at * o->channels, (size_t)o->channels * sizeof(float));
+      o->drop[at] += (float)o->whole - now;
+      o->times[at]++;
+    }
+}
+
+static const char *of_what(const Occlusion *o) { return o->likely ? "probability" : "score"; }
+
+/* The window that costs most. */
+static void report(const Occlusion *o, const char *path) {
+  int64_t worst = 0;
+  char room[120];
+  for (int64_t i = 1; i < (int64_t)o->rows * o->columns; i++)
+    if (o->value[i] < o->value[worst]) worst = i;
+  const int32_t top = place(o, (int32_t)(worst / o->columns), o->height),
+                left = place(o, (int32_t)(worst % o->columns), o->width);
+  const int32_t bottom = top + o->window < o->height ? top + o->window : o->height,
+                right = left + o->window < o->width ? left + o->window : o->width;
+  printf("%s: %s %s %s; %s with ", path, cnn_unit_name(o->viewer.network, o->unit, room), of_what(o),
+         cnn_number_fixed(o->whole, 4).text, cnn_number_fixed((double)o->value[worst], 4).text);
+  if (o->port->rank == 3) printf("rows %d to %d, columns", top, bottom - 1);
+  else printf(o->port->rank == 2 ? "positions" : "elements");
+  printf(" %d to %d covered\n", left, right - 1);
+}
+
+/* The picture in grey, with the colours of the map where it matters. */
+static void draw_overlay(cnn_figure *figure, const Occlusion *o, const cnn_scale *scale) {
+  if (!cnn_port_is_picture(o->port)) return;
+  uint8_t *rgb = cnn_figure_panel(figure, o->height, o->width, "both");
+  const float *pixel = o->plain;
+  const double dark = o->port->type == CNN_I8 ? -128 : 0;
+  for (int64_t i = 0; rgb && i < (int64_t)o->height * o->width; i++, rgb += 3, pixel += o->channels) {
+    double grey = 0;
+    for (int32_t c = 0; c < o->channels; c++) grey += ((double)pixel[c] - dark) / o->channels;
+    cnn_scale_colour(scale, (double)o->drop[i], rgb);
+    const double cover = 0.9 * sqrt(fmin(fabs((double)o->drop[i]) / scale->high, 1));
+    for (int c = 0; c < 3; c++)
+      rgb[c] = (uint8_t)(cover * rgb[c] + (1 - cover) * fmin(fmax(grey, 0), 255) + 0.5);
+  }
+}
+
+static cnn_status draw(const Occlusion *o, const Arguments *a, const char *path) {
+  char title[200], subtitle[300], room[120], caption[64], covered[48];
+  snprintf(title, sizeof title, "%s: occlusion, %s", o->viewer.network->name,
+           cnn_unit_name(o->viewer.network, o->unit, room));
+  snprintf(covered, sizeof covered, o->height > 1 ? "%dx%d" : "%d", o->window, o->window);
+  snprintf(subtitle, sizeof subtitle, "%s: %s %s; windows of %s, every %d", path, of_what(o),
+           cnn_number_fixed(o->whole, 4).text, covered, o->stride);
+  const cnn_scale scale = cnn_scale_of(o->drop, (int64_t)o->height * o->width);
+  cnn_figure *figure = cnn_figure_new(title, subtitle);
+  const bool picture = cnn_port_is_picture(o->port);
+  const int32_t zoom = picture ? 0 : STRIP / o->width < 1 ? 1 : STRIP / o->width > 12 ? 12 : STRIP / o->width;
+  snprintf(caption, sizeof caption, "%s lost where covered", of_what(o));
+  cnn_figure_section(figure, "", picture ? &scale : NULL, picture ? 0 : 1, zoom);
+  cnn_figure_input(figure, o->port, o->plain, o->port->name);
+  if (!picture)
+    cnn_figure_section(figure, "", &scale, 1, zoom); /* a strip under a sequence, pixel by pixel */
+  cnn_figure_values(figure, o->drop, o->height, o->width, o->width, 1, &scale, caption);
+  draw_overlay(figure, o, &scale);
+  cnn_status status = cnn_figure_write(figure, a->out);
+  cnn_figure_free(figure);
+  return status;
+}
+
+/* What the window is filled with: what was asked for, or the picture's mean colour. */
+static void choose_fill(Occlusion *o, const Arguments *a) {
+  const int64_t pixels = (int64_t)o->height * o->width;
+  for (int32_t c = 0; c < o->channels; c++) {
+    double sum = 0;
+    for (int64_t i = 0; i < pixels; i++) sum += (double)o->plain[i * o->channels + c];
+    o->fill[c] = (float)(a->filled ? a->fill : sum / (double)pixels);
+  }
+}
+
+static cnn_status measure(Occlusion *o, const Arguments *a, const char *path) {
+  const cnn_network *network = o->viewer.network;
+  o->port = &network->input[0];
+  o->channels = o->port->rank > 1 ? o->port->dim[o->port->rank - 1] : 1;
+  o->width = o->port->rank > 1 ? o->port->dim[o->port->rank - 2] : o->port->dim[0];
+  o->height = o->port->rank > 2 ? o->port->dim[0] : 1;
+  const int32_t side = o->height > 1 && o->height < o->width ? o->height : o->width;
+  o->window = (int32_t)(a->window ? a->window : side > 7 ? (side + 3) / 7 : 1);
+  o->stride = (int32_t)(a->stride ? a->stride : o->window > 7 ? (o->window + 1) / 4 : 1);
+  if (o->window > o->width && o->window > o->height)
+    return cnn_failure(CNN_BAD_ARGUMENT, "a window of %d covers all of the input \"%s\"", o->window,
+                       o->port->name);
+  o->rows = positions(o, o->height);
+  o->columns = positions(o, o->width);
+  const size_t pixels = (size_t)o->height * (size_t)o->width;
+  o->plain = malloc((size_t)o->port->size * sizeof(float));
+  o->fill = calloc((size_t)o->channels, sizeof(float));
+  o->value = calloc((size_t)o->rows * (size_t)o->columns, sizeof(float));
+  o->drop = calloc(pixels, sizeof(float));
+  o->times = calloc(pixels, sizeof(float));
+  if (!o->plain || !o->fill || !o->value || !o->drop || !o->times)
+    return cnn_failure(CNN_NO_MEMORY, "%s: no memory", path);
+  cnn_status status = cnn_viewer_read(&o->viewer, path, a->index, (cnn_fit)a->fit);
+  if (status.code != CNN_OK) return status;
+  memcpy(o->plain, o->viewer.value[0], (size_t)o->port->size * sizeof(float));
+  cnn_viewer_forward(&o->viewer);
+  o->unit = cnn_viewer_best(&o->viewer);
+  if (a->class) status = cnn_unit_parse(network, a->class, &o->unit);
+  if (status.code != CNN_OK) return status;
+  o->likely = !isnan(cnn_viewer_probability(&o->viewer, o->unit));
+  o->whole = value_now(o);
+  choose_fill(o, a);
+  for (int32_t row = 0; row < o->rows; row++)
+    for (int32_t column = 0; column < o->columns; column++) try_window(o, row, column);
+  for (size_t i = 0; i < pixels; i++) o->drop[i] /= o->times[i] > 0 ? o->times[i] : 1;
+  return status;
+}
+
+static cnn_status finish(const Occlusion *o, const Arguments *a, const char *path) {
+  const int64_t dim[2] = {o->rows, o->columns};
+  report(o, path);
+  cnn_status status = cnn_program_finish();
+  if (status.code != CNN_OK) return status;
+  return cnn_out_is_array(a->out) ? cnn_out_array(a->out, CNN_F32, o->value, 2, dim) : draw(o, a, path);
+}
+
+static int occlude(const cnn_program *program, const Arguments *a, const char *path) {
+  Occlusion o = {0};
+  cnn_status status = cnn_viewer_open(&o.viewer, program, a->weights, a->prefix);
+  if (status.code == CNN_OK) status = measure(&o, a, path);
+  if (status.code == CNN_OK) status = finish(&o, a, path);
+  cnn_viewer_close(&o.viewer);
+  free(o.plain);
+  free(o.fill);
+  free(o.value);
+  free(o.drop);
+  free(o.times);
+  return status.code == CNN_OK ? 0 : cnn_program_fail(program, &status);
+}
+
+int cnn_program_occlude(const cnn_program *program, int argc, char **argv) {
+  Arguments a = {0};
+  const cnn_flag flag[] = {
+      {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT",
+       ".png: a page; .npy: the probability (or score) for each position of the window", 0, 0, NULL, NULL},
+      {"class", 0, CNN_VALUE_TEXT, &a.class, "K",
+       "whose probability: a number or a label (the one that is predicted)", 0, 0, NULL, NULL},
+      {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W",
+       ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL,
+       NULL},
+      {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX",
+       "removes PREFIX ('module.') from the names in that file; names that do not begin with it are "
+       "ignored",
+       0, 0, NULL, NULL},
+      {"window", 0, CNN_VALUE_WHOLE, &a.window, "N",
+       "side of the window in pixels (a seventh of the picture's)", 1, 1e6, NULL, NULL},
+      {"stride", 0, CNN_VALUE_WHOLE, &a.stride, "N",
+       "pixels from one position to the next (1; of large windows a quarter)", 1, 1e6, NULL, NULL},
+      {"fill", 0, CNN_VALUE_NUMBER, &a.fill, "X",
+       "what the window is filled with (the picture's mean colour)", -1e30, 1e30, NULL, &a.filled},
+      {"index", 0, CNN_VALUE_WHOLE, &a.index, "N", "which sample of an array of several (0)", 0, 1e15, NULL,
+       NULL},
+      {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox",
+       "how pictures of another size come to fit", 0, 0, cnn_fit_choices, NULL},
+  };
+  cnn_usage usage = {program->name, "occlude",
+                     "IMAGE",       "Draws what the prediction loses when parts of an input are covered.",
+                     flag,          sizeof flag / sizeof *flag};
+  int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
+  if (parsed != CNN_GO_ON) return parsed;
+  int ready = cnn_viewer_usage(&usage, program, a.weights, argv[operand], a.out, true);
+  return ready == CNN_GO_ON ? occlude(program, &a, argv[operand]) : ready;
+}

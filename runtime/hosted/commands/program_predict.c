@@ -1,0 +1,497 @@
+/* program_predict.c: `net predict`: labels and scores, or raw outputs, of pictures and arrays. */
+// SPDX-License-Identifier: MIT-0
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "hosted/data/batch.h"
+#include "hosted/training/evaluate.h"
+#include "hosted/training/measure.h"
+#include "hosted/base/number.h"
+#include "hosted/training/pace.h"
+#include "hosted/data/pictures.h"
+#include "hosted/commands/program.h"
+#include "hosted/base/threads.h"
+#include "hosted/commands/written.h"
+
+enum { SHOWN_SCORES = 5, SHOWN_VALUES = 8 };
+
+typedef struct Arguments {
+  const char *weights, *prefix, *out;
+  bool json;
+  int64_t threads;
+  int fit;
+} Arguments;
+
+typedef struct Prediction {
+  const cnn_network *network;
+  const Arguments *arguments;
+  void *model, *workspace;
+  cnn_pace pace;
+  cnn_batch batch;
+  cnn_reader reader;
+  float **output; /* of one call */
+  float **kept;   /* of all samples, for -o */
+  int64_t samples, room;
+  bool batched;  /* the arrays had a leading n, or there are several inputs */
+  double *score; /* of the classes of one position */
+  int64_t *rank; /* classes, the best first */
+  json_t *json;
+  bool incomplete;   /* there was no memory for all of it */
+  cnn_status unread; /* CNN_OK, or that some pictures of a folder are damaged */
+} Prediction;
+
+static json_t *real(double value) { return isfinite(value) ? json_real(value) : json_null(); }
+
+/* ---- Scores */
+
+/* The scores of a position as probabilities, whatever the output has. */
+static void class_scores(const cnn_port *port, const cnn_judged *judged, const float *value, double *score) {
+  int64_t n = judged->channels;
+  if (judged->binary) {
+    for (int64_t c = 0; c < n; c++)
+      score[c] = port->scores == CNN_SCORES_BINARY ? (double)value[c] : 1 / (1 + exp(-(double)value[c]));
+    if (n == 1) {
+      score[1] = score[0];
+      score[0] = 1 - score[1];
+    }
+    return;
+  }
+  double top = -INFINITY, sum = 0;
+  for (int64_t c = 0; c < n; c++) top = fmax(top, (double)value[c]);
+  for (int64_t c = 0; c < n; c++) {
+    score[c] = port->scores == CNN_SCORES_PROBABILITY
+                   ? (double)value[c]
+                   : exp((double)value[c] - (port->scores == CNN_SCORES_LOGIT ? top : 0));
+    sum += score[c];
+  }
+  for (int64_t c = 0; port->scores == CNN_SCORES_LOGIT && c < n; c++) score[c] /= sum;
+}
+
+/* The best `wanted` classes first; the first of equals is the better one. */
+static void rank_classes(const double *score, int64_t classes, int64_t wanted, int64_t *rank) {
+  for (int64_t i = 0; i < classes; i++) rank[i] = i;
+  for (int64_t i = 0; i < wanted && i < classes; i++) {
+    int64_t best = i;
+    for (int64_t j = i + 1; j < classes; j++) {
+      if (score[rank[j]] > score[rank[best]] || (score[rank[j]] == score[rank[best]] && rank[j] < rank[best]))
+        best = j;
+    }
+    int64_t chosen = rank[best];
+    memmove(rank + i + 1, rank + i, (size_t)(best - i) * sizeof *rank);
+    rank[i] = chosen;
+  }
+}
+
+static int64_t class_at(const cnn_port *port, const cnn_judged *judged, const float *value, double *score) {
+  class_scores(port, judged, value, score);
+  int64_t best = 0;
+  for (int64_t c = 1; c < judged->classes; c++) {
+    if (score[c] > score[best]) best = c;
+  }
+  return best;
+}
+
+/* ---- One sample as text: "PATH: LABEL SCORE, ..."; of several outputs each with its name. */
+
+static void print_classes(Prediction *prediction, const cnn_port *port, const cnn_judged *judged,
+                          const float *value) {
+  char room[24];
+  class_scores(port, judged, value, prediction->score);
+  rank_classes(prediction->score, judged->classes, SHOWN_SCORES, prediction->rank);
+  for (int64_t i = 0; i < SHOWN_SCORES && i < judged->classes; i++) {
+    int64_t c = prediction->rank[i];
+    printf("%s%s %s", i ? ", " : "", cnn_program_label(prediction->network, NULL, c, room),
+           cnn_number_fixed(prediction->score[c], 4).text);
+  }
+}
+
+/* A map of classes: how much of it each class covers. */
+static void print_shares(Prediction *prediction, const cnn_port *port, const cnn_judged *judged,
+                         const float *value) {
+  double *share = calloc((size_t)judged->classes, sizeof *share);
+  char room[24];
+  if (!share) {
+    prediction->incomplete = true;
+    return;
+  }
+  for (int64_t i = 0; i < judged->positions; i++) {
+    share[class_at(port, judged, value + i * judged->channels, prediction->score)] +=
+        1 / (double)judged->positions;
+  }
+  rank_classes(share, judged->classes, SHOWN_SCORES, prediction->rank);
+  for (int64_t i = 0; i < SHOWN_SCORES && i < judged->classes && share[prediction->rank[i]] > 0; i++) {
+    int64_t c = prediction->rank[i];
+    printf("%s%s %s", i ? ", " : "", cnn_program_label(prediction->network, NULL, c, room),
+           cnn_number_fixed(share[c], 4).text);
+  }
+  free(share);
+}
+
+static void print_values(const cnn_port *port, const float *value) {
+  for (int64_t i = 0; i < port->size && i < SHOWN_VALUES; i++)
+    printf("%s%s", i ? " " : "", cnn_number((double)value[i], 6).text);
+  if (port->size > SHOWN_VALUES) printf(" ... (%s values)", cnn_number_grouped(port->size).text);
+}
+
+static void print_sample(Prediction *prediction, const char *path, int64_t index, bool batched,
+                         int32_t slot) {
+  const cnn_network *network = prediction->network;
+  printf(batched ? "%s[%lld]: " : "%s: ", path, (long long)index);
+  for (int32_t o = 0; o < network->outputs; o++) {
+    const cnn_port *port = &network->output[o];
+    cnn_judged judged = cnn_judge(network, o);
+    const float *value = prediction->output[o] + slot * port->size;
+    if (network->outputs > 1) printf("%s%s: ", o ? "; " : "", port->name);
+    if (judged.classes == 0) {
+      print_values(port, value);
+    } else if (judged.positions == 1) {
+      print_classes(prediction, port, &judged, value);
+    } else {
+      print_shares(prediction, port, &judged, value);
+    }
+  }
+  printf("\n");
+}
+
+/* ---- One sample as JSON */
+
+static void put(Prediction *prediction, json_t *object, const char *key, json_t *value) {
+  if (json_object_set_new(object, key, value) != 0) prediction->incomplete = true;
+}
+
+static void push(Prediction *prediction, json_t *array, json_t *value) {
+  if (json_array_append_new(array, value) != 0) prediction->incomplete = true;
+}
+
+static void add_classes(Prediction *prediction, json_t *object, int32_t o, const float *value) {
+  cnn_judged judged = cnn_judge(prediction->network, o);
+  char room[24];
+  int64_t best = class_at(&prediction->network->output[o], &judged, value, prediction->score);
+  /* none where it is no UTF-8 */
+  json_t *label = json_string(cnn_program_label(prediction->network, NULL, best, room));
+  put(prediction, object, "class", json_integer(best));
+  put(prediction, object, "label", label ? label : json_null());
+  put(prediction, object, "score", real(prediction->score[best]));
+  json_t *scores = json_array();
+  for (int64_t c = 0; c < judged.classes; c++) push(prediction, scores, real(prediction->score[c]));
+  put(prediction, object, "scores", scores);
+}
+
+static json_t *raw_output(Prediction *prediction, const cnn_port *port, const float *value) {
+  json_t *shape = json_array(), *values = json_array();
+  if (port->regions) push(prediction, shape, json_integer(port->regions));
+  for (int32_t i = 0; i < port->rank; i++) push(prediction, shape, json_integer(port->dim[i]));
+  for (int64_t i = 0; i < port->size; i++) push(prediction, values, real((double)value[i]));
+  return json_pack("{s:o, s:o}", "shape", shape, "values", values);
+}
+
+static void add_sample(Prediction *prediction, const char *path, int64_t index, int32_t slot) {
+  const cnn_network *network = prediction->network;
+  cnn_judged first = cnn_judge(network, 0);
+  json_t *object = json_object(), *name = json_string(path);
+  put(prediction, object, "input", name ? name : json_null());
+  put(prediction, object, "index", json_integer(index));
+  if (network->outputs == 1 && first.classes > 0 && first.positions == 1) {
+    add_classes(prediction, object, 0, prediction->output[0] + slot * network->output[0].size);
+  } else {
+    json_t *outputs = json_object();
+    for (int32_t o = 0; o < network->outputs; o++) {
+      const cnn_port *port = &network->output[o];
+      cnn_judged judged = cnn_judge(network, o);
+      const float *value = prediction->output[o] + slot * port->size;
+      json_t *output = raw_output(prediction, port, value);
+      if (judged.classes > 0 && judged.positions == 1) add_classes(prediction, output, o, value);
+      put(prediction, outputs, port->name, output);
+    }
+    put(prediction, object, "outputs", outputs);
+  }
+  push(prediction, prediction->json, object);
+}
+
+/* ---- -o */
+
+static bool ends_in(const char *path, const char *suffix) {
+  size_t n = strlen(path), m = strlen(suffix);
+  return n >= m && strcmp(path + n - m, suffix) == 0;
+}
+
+static cnn_status keep(Prediction *prediction, int32_t count) {
+  const cnn_network *network = prediction->network;
+  int64_t samples = prediction->samples + count, room = prediction->room;
+  if (samples > room) {
+    room = 2 * samples;
+    for (int32_t o = 0; o < network->outputs; o++) {
+      float *larger = realloc(prediction->kept[o], (size_t)(room * network->output[o].size) * sizeof *larger);
+      if (!larger)
+        return cnn_failure(CNN_NO_MEMORY, "no memory to keep the outputs of %lld samples",
+                           (long long)samples);
+      prediction->kept[o] = larger;
+    }
+    prediction->room = room;
+  }
+  for (int32_t o = 0; o < network->outputs; o++) {
+    int64_t size = network->output[o].size;
+    memcpy(prediction->kept[o] + prediction->samples * size, prediction->output[o],
+           (size_t)(count * size) * sizeof(float));
+  }
+  prediction->samples = samples;
+  return cnn_success();
+}
+
+/* The colours of PASCAL VOC's masks: the bits of the class, spread over the high bits of red, green and blue.
+ */
+static void class_colour(int64_t c, uint8_t rgb[3]) {
+  rgb[0] = rgb[1] = rgb[2] = 0;
+  for (int bit = 7; bit >= 0 && c > 0; bit--, c >>= 3) {
+    for (int i = 0; i < 3; i++) rgb[i] = (uint8_t)(rgb[i] | ((c >> i & 1) << bit));
+  }
+}
+
+static uint8_t byte_of(float value) {
+  return value >= 1 ? 255 : value > 0 ? (uint8_t)(value * 255 + 0.5f) : 0;
+}
+
+static bool is_map(const cnn_network *network, int32_t o) {
+  cnn_judged judged = cnn_judge(network, o);
+  return network->output[o].rank == 3 && !network->output[o].regions && judged.classes > 0 &&
+         judged.positions > 1;
+}
+
+static bool is_picture(const cnn_network *network, int32_t o) {
+  cnn_judged judged = cnn_judge(network, o);
+  return network->output[o].rank == 3 && !network->output[o].regions && judged.classes == 0 &&
+         (judged.channels == 1 || judged.channels == 3);
+}
+
+/* The first output that can be shown: a map of classes in colours, or a picture of values from 0 to 1. */
+static cnn_status write_picture(Prediction *prediction, const char *path) {
+  const cnn_network *network = prediction->network;
+  int32_t o = 0;
+  while (o < network->outputs && !is_map(network, o) && !is_picture(network, o)) o++;
+  if (o == network->outputs) {
+    return cnn_failure(CNN_BAD_ARGUMENT, "%s: no output is a picture; -o OUT.%s writes numbers", path,
+                       o > 1 ? "npz" : "npy");
+  }
+  if (prediction->samples != 1) {
+    return cnn_failure(CNN_BAD_ARGUMENT, "%s: a picture shows one sample, not %lld", path,
+                       (long long)prediction->samples);
+  }
+  const cnn_port *port = &network->output[o];
+  cnn_judged judged = cnn_judge(network, o);
+  bool map = is_map(network, o);
+  cnn_image image = {.height = port->dim[0], .width = port->dim[1], .channels = map ? 3 : port->dim[2]};
+  image.pixel = malloc((size_t)judged.positions * (size_t)image.channels);
+  if (!image.pixel) return cnn_failure(CNN_NO_MEMORY, "%s: no memory", path);
+  const float *value = prediction->kept[o];
+  for (int64_t i = 0; map && i < judged.positions; i++) {
+    class_colour(class_at(port, &judged, value + i * judged.channels, prediction->score),
+                 image.pixel + 3 * i);
+  }
+  for (int64_t i = 0; !map && i < port->size; i++) image.pixel[i] = byte_of(value[i]);
+  cnn_status status = cnn_image_write(path, &image);
+  free(image.pixel);
+  return status;
+}
+
+/* ---- The whole way */
+
+static cnn_status open_prediction(const cnn_program *program, Prediction *prediction) {
+  const cnn_network *network = program->network;
+  int64_t most = 2;
+  for (int32_t o = 0; o < network->outputs; o++) {
+    int64_t classes = cnn_judge(network, o).classes;
+    if (classes > most) most = classes;
+  }
+  prediction->model = cnn_aligned(network->model_bytes);
+  prediction->workspace = cnn_aligned(network->workspace_bytes);
+  prediction->output = cnn_outputs_alloc(network, network->batch);
+  prediction->kept = calloc((size_t)network->outputs + 1, sizeof *prediction->kept);
+  prediction->score = calloc((size_t)most, sizeof *prediction->score);
+  prediction->rank = calloc((size_t)most, sizeof *prediction->rank);
+  prediction->json = json_array();
+  bool fine = cnn_batch_open(&prediction->batch, network, network->batch, false) &&
+              cnn_reader_open(&prediction->reader, network) && prediction->model && prediction->workspace &&
+              prediction->output && prediction->kept && prediction->score && prediction->rank &&
+              prediction->json;
+  if (!fine) return cnn_failure(CNN_NO_MEMORY, "no memory to run %s", network->name);
+  float *weights;
+  cnn_status status =
+      cnn_program_weights(program, prediction->arguments->weights, prediction->arguments->prefix, &weights);
+  if (status.code == CNN_OK && network->pack) network->pack(prediction->model, weights);
+  free(weights);
+  return status;
+}
+
+static void close_prediction(Prediction *prediction) {
+  if (prediction->batch.network) cnn_batch_close(&prediction->batch);
+  cnn_reader_close(&prediction->reader);
+  cnn_outputs_free(prediction->network, prediction->output);
+  cnn_outputs_free(prediction->network, prediction->kept);
+  free(prediction->model);
+  free(prediction->workspace);
+  free(prediction->score);
+  free(prediction->rank);
+  json_decref(prediction->json);
+}
+
+static cnn_status read_sample(Prediction *prediction, const cnn_inputs *inputs, int64_t index, int32_t slot) {
+  const cnn_network *network = prediction->network;
+  cnn_status status = cnn_inputs_sample(inputs, index, prediction->reader.raw.input);
+  for (int32_t i = 0; status.code == CNN_OK && i < network->inputs; i++) {
+    const cnn_port *port = &network->input[i];
+    size_t bytes = (size_t)port->size * cnn_type_bytes(port->type);
+    cnn_port_arrange(port, prediction->reader.raw.input[i],
+                     (char *)prediction->batch.input[i] + (size_t)slot * bytes);
+  }
+  return status;
+}
+
+static cnn_status predict_file(Prediction *prediction, const char *path) {
+  const cnn_network *network = prediction->network;
+  cnn_inputs *inputs;
+  cnn_status status = cnn_inputs_open(&inputs, path, network, (cnn_fit)prediction->arguments->fit);
+  if (status.code != CNN_OK) return status;
+  int64_t count = cnn_inputs_count(inputs);
+  bool batched = cnn_inputs_batched(inputs);
+  prediction->batched = prediction->batched || batched;
+  for (int64_t first = 0; status.code == CNN_OK && first < count; first += network->batch) {
+    int32_t now = count - first < network->batch ? (int32_t)(count - first) : network->batch;
+    for (int32_t i = 0; status.code == CNN_OK && i < now; i++)
+      status = read_sample(prediction, inputs, first + i, i);
+    if (status.code != CNN_OK) break;
+    double begun = cnn_pace_begin(&prediction->pace);
+    network->infer(prediction->model, (const void *const *)prediction->batch.input, prediction->output,
+                   prediction->workspace);
+    cnn_pace_end(&prediction->pace, begun);
+    for (int32_t i = 0; i < now; i++) {
+      if (prediction->arguments->json) {
+        add_sample(prediction, path, first + i, i);
+      } else if (!prediction->arguments->out) {
+        print_sample(prediction, path, first + i, batched, i);
+      }
+    }
+    if (prediction->arguments->out) status = keep(prediction, now);
+  }
+  cnn_inputs_close(inputs);
+  return status;
+}
+
+/* All pictures in a folder and in the folders in it. */
+static cnn_status predict_folder(Prediction *prediction, const char *path) {
+  cnn_pictures pictures;
+  cnn_status status = cnn_pictures_collect(&pictures, path);
+  if (status.code != CNN_OK) return status;
+  const cnn_skipped *skipped = &pictures.skipped;
+  if (skipped->count > 0) {
+    fprintf(stderr, "%s: skipped %lld file%s, which %s no picture%s (first: %s)\n", path,
+            (long long)skipped->count, skipped->count == 1 ? "" : "s", skipped->count == 1 ? "is" : "are",
+            skipped->count == 1 ? "" : "s", skipped->first);
+  }
+  prediction->batched = true;
+  if (pictures.count == 0)
+    status = cnn_failure(CNN_MISMATCH, "%s: there are no pictures in this folder", path);
+  int64_t failed = 0;
+  for (int64_t i = 0; status.code == CNN_OK && i < pictures.count; i++) {
+    status = predict_file(prediction, pictures.path[i]);
+    if (status.code != CNN_BAD_FORMAT || prediction->arguments->out)
+      continue; /* rows of -o stand for all pictures */
+    fprintf(stderr, "%s\n", status.message);
+    status = cnn_success();
+    failed++;
+  }
+  if (failed > 0)
+    prediction->unread = cnn_failure(CNN_BAD_FORMAT, "%s: %lld of %lld pictures could not be read", path,
+                                     (long long)failed, (long long)pictures.count);
+  cnn_pictures_free(&pictures);
+  return status;
+}
+
+static bool is_folder(const char *path) {
+  struct stat about;
+  return stat(path, &about) == 0 && S_ISDIR(about.st_mode);
+}
+
+static int predict(const cnn_program *program, const Arguments *arguments, int files, char **file) {
+  Prediction prediction = {.network = program->network, .arguments = arguments, .batched = files > 1};
+  prediction.pace = cnn_pace_of(cnn_threads((int32_t)arguments->threads));
+  cnn_status status = open_prediction(program, &prediction);
+  for (int i = 0; status.code == CNN_OK && i < files; i++)
+    status = (is_folder(file[i]) ? predict_folder : predict_file)(&prediction, file[i]);
+  if (status.code == CNN_OK && prediction.incomplete) {
+    status = cnn_failure(CNN_NO_MEMORY, "no memory for the whole result");
+  }
+  if (status.code == CNN_OK && arguments->json) {
+    json_dumpf(prediction.json, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
+    printf("\n");
+  }
+  if (status.code == CNN_OK && arguments->out) {
+    status = ends_in(arguments->out, ".png")
+                 ? write_picture(&prediction, arguments->out)
+                 : cnn_outputs_write(arguments->out, program->network, prediction.samples, prediction.batched,
+                                     (const float *const *)prediction.kept);
+  }
+  if (status.code == CNN_OK) status = cnn_program_finish();
+  if (status.code == CNN_OK) status = prediction.unread;
+  close_prediction(&prediction);
+  return status.code == CNN_OK ? 0 : cnn_program_fail(program, &status);
+}
+
+/* As cnn_written_spares, for each picture of a folder, too. */
+static int spares_input(const cnn_usage *usage, const cnn_written *written, const char *path) {
+  static const char why[] = "it is an input";
+  if (!written->path || !is_folder(path)) return cnn_written_spares(usage, written, path, why);
+  cnn_pictures pictures;
+  const cnn_status status = cnn_pictures_collect(&pictures, path);
+  if (status.code != CNN_OK) return CNN_GO_ON; /* predict_folder will say it */
+  int spared = CNN_GO_ON;
+  for (int64_t i = 0; i < pictures.count && spared == CNN_GO_ON; i++)
+    spared = cnn_written_spares(usage, written, pictures.path[i], why);
+  cnn_pictures_free(&pictures);
+  return spared;
+}
+
+int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
+  Arguments a = {0};
+  const cnn_flag flag[] = {
+      {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W",
+       ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL,
+       NULL},
+      {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX",
+       "removes PREFIX ('module.') from the names in that file; names that do not begin with it are "
+       "ignored",
+       0, 0, NULL, NULL},
+      {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT",
+       ".npy or .npz: raw outputs; .png: a picture or a map of classes", 0, 0, NULL, NULL},
+      {"json", 0, CNN_VALUE_FLAG, &a.json, "", "an array of objects instead of lines", 0, 0, NULL, NULL},
+      {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox",
+       "how pictures of another size come to fit", 0, 0, cnn_fit_choices, NULL},
+      {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},
+  };
+  cnn_usage usage = {
+      program->name,
+      "predict",
+      "INPUT...",
+      "Labels and scores of pictures (PNG, JPEG, WebP), of folders of them, and of arrays (.npy, .npz).",
+      flag,
+      sizeof flag / sizeof *flag};
+  int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
+  if (parsed != CNN_GO_ON) return parsed;
+  int ready = cnn_program_needs_weights(&usage, program, a.weights);
+  if (ready != CNN_GO_ON) return ready;
+  static const char *const one[] = {".npy", ".npz", ".png", NULL}, *const several[] = {".npz", ".png", NULL};
+  const bool many = program->network->outputs > 1;
+  const cnn_written written[] = {{"-o", a.out}, {NULL, NULL}};
+  int status = cnn_usage_suffix(&usage, many ? "-o of several outputs" : "-o", a.out, many ? several : one);
+  if (status == CNN_GO_ON) status = cnn_written_apart(&usage, written);
+  if (status == CNN_GO_ON) {
+    status = cnn_written_spares(&usage, written, a.weights, "the weights are read from it");
+  }
+  for (int i = operand; i < argc && status == CNN_GO_ON; i++) {
+    status = spares_input(&usage, written, argv[i]);
+  }
+  return status == CNN_GO_ON ? predict(program, &a, argc - operand, argv + operand) : status;
+}

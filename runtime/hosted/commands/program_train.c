@@ -1,0 +1,274 @@
+/* program_train.c: `net train`. */
+// SPDX-License-Identifier: MIT-0
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
+#endif
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hosted/display/journal.h"
+#include "hosted/base/number.h"
+#include "hosted/commands/program.h"
+#include "hosted/commands/written.h"
+
+/* The signal that came, Ctrl-C or SIGTERM: the only way in which one can tell the loop. A second one ends the
+ * process at once. */
+static volatile sig_atomic_t interrupted;
+static void interrupt(int signal_number) { interrupted = signal_number; }
+
+static void catch_interrupt(void) {
+  struct sigaction action = {.sa_handler = interrupt, .sa_flags = (int)(SA_RESETHAND | SA_RESTART)};
+  interrupted = 0;
+  sigaction(SIGINT, &action, NULL);
+  sigaction(SIGTERM, &action, NULL);
+}
+
+typedef struct Arguments {
+  const char *data, *target, *out, *init, *prefix, *log, *plot, *tensorboard;
+  int64_t epochs, batch, threads, limit, overfit;
+  double rate, val;
+  uint64_t seed;
+  bool resume, dry_run;
+  int shuffle, progress, fit;
+  bool epochs_given, batch_given, rate_given, seed_given, shuffle_given, limit_given, val_given,
+      overfit_given, fit_given;
+} Arguments;
+
+typedef struct Listener {
+  cnn_progress progress;
+  const char *out;
+} Listener;
+
+/* The result: which file, which epoch, how good. */
+static void print_result(const char *out, const cnn_event *event) {
+  const cnn_epoch *best = event->done;
+  bool validated = best->val.samples > 0;
+  const cnn_measures *measures = validated ? &best->val : &best->train;
+  const char *prefix = validated ? "val_" : "";
+  printf("%s: epoch %d of %d, %sloss %s", out, (int)best->epoch, (int)event->epoch, prefix,
+         cnn_number_fixed(measures->loss, 4).text);
+  for (int32_t i = 0; i < measures->metrics; i++) {
+    printf(", %s%s %s", prefix, measures->metric[i].name,
+           cnn_number_fixed(measures->metric[i].value, 4).text);
+  }
+  printf("\n");
+}
+
+static void listen(void *context, const cnn_event *event) {
+  Listener *listener = context;
+  cnn_progress_event(&listener->progress, event);
+  if (event->kind == CNN_EVENT_END) print_result(listener->out, event);
+}
+
+static void apply(const Arguments *arguments, cnn_train_options *options) {
+  cnn_recipe *recipe = &options->recipe;
+  if (arguments->epochs_given) recipe->epochs = (int32_t)arguments->epochs;
+  options->epochs_given = options->epochs_given || arguments->epochs_given;
+  if (arguments->batch_given) recipe->batch = (int32_t)arguments->batch;
+  if (arguments->rate_given) recipe->rate = arguments->rate;
+  if (arguments->seed_given) recipe->seed = arguments->seed;
+  if (arguments->shuffle_given) options->shuffle = arguments->shuffle == 0;
+  if (arguments->limit_given) options->limit = arguments->limit;
+  if (arguments->val_given) options->val = arguments->val;
+  if (arguments->overfit_given) options->overfit = arguments->overfit;
+  if (arguments->fit_given) options->fit = (cnn_fit)arguments->fit;
+  if (arguments->target) snprintf(options->target, sizeof options->target, "%s", arguments->target);
+  options->threads = (int32_t)arguments->threads;
+  options->resume = arguments->resume;
+  options->dry_run = arguments->dry_run;
+  options->init = arguments->init;
+  options->init_prefix = arguments->prefix;
+  options->log = arguments->log;
+  options->plot = arguments->plot;
+  options->tensorboard = arguments->tensorboard;
+}
+
+/* A quarter of the machine's memory for pictures that have been decoded: enough for most sets of folders, and
+ * no file that nobody asked for. */
+static int64_t memory_for_pictures(void) {
+#ifdef _SC_PHYS_PAGES
+  const long pages = sysconf(_SC_PHYS_PAGES), bytes = sysconf(_SC_PAGESIZE);
+  if (pages > 0 && bytes > 0) return (int64_t)pages / 4 * bytes;
+#endif
+  return 0;
+}
+
+/* All that the run writes; the paths that are made here are freed with it. */
+enum { WRITTEN = 9 };
+typedef struct Outputs {
+  char *last, *checkpoint, *previous, *stopped, *original, *events;
+  cnn_written list[WRITTEN + 1];
+} Outputs;
+
+static void outputs_free(Outputs *outputs) {
+  free(outputs->last);
+  free(outputs->checkpoint);
+  free(outputs->previous);
+  free(outputs->stopped);
+  free(outputs->original);
+  free(outputs->events);
+}
+
+static bool outputs_of(Outputs *outputs, const cnn_program *program, const Arguments *a, const char *out) {
+  *outputs = (Outputs){.last = cnn_sibling(out, "last"),
+                       .checkpoint = cnn_sibling(out, "checkpoint"),
+                       .previous = cnn_sibling(out, "previous"),
+                       .stopped = cnn_sibling(out, "stopped"),
+                       .original = cnn_sibling(out, "original")};
+  if (a->tensorboard) outputs->events = cnn_journal_events_path(a->tensorboard, program->network->name);
+  const cnn_written list[WRITTEN] = {{"--out", out},
+                                     {"--out", outputs->last},
+                                     {"--out", outputs->checkpoint},
+                                     {"--out", outputs->previous},
+                                     {"--out", outputs->stopped},
+                                     {"--out", outputs->original},
+                                     {"--log", a->log},
+                                     {"--plot", a->plot},
+                                     {"--tensorboard", outputs->events}};
+  memcpy(outputs->list, list, sizeof list);
+  return outputs->last && outputs->checkpoint && outputs->previous && outputs->stopped && outputs->original &&
+         (outputs->events || !a->tensorboard);
+}
+
+/* Before anything is written: no output is what the command reads, or is. */
+static int outputs_check(const cnn_usage *usage, const Outputs *outputs, const Arguments *a) {
+  int status = cnn_written_apart(usage, outputs->list);
+  if (status == CNN_GO_ON) {
+    status = cnn_written_spares(usage, outputs->list, a->data, "the data are read from it");
+  }
+  if (status == CNN_GO_ON) {
+    status = cnn_written_spares(usage, outputs->list, a->init, "the first weights are read from it");
+  }
+  return status;
+}
+
+static int train(const cnn_program *program, const cnn_usage *usage, const Arguments *arguments,
+                 const Outputs *outputs, cnn_train_options *options) {
+  cnn_status status = cnn_success();
+  if (arguments->resume) status = cnn_train_settings(program->network, options);
+  apply(arguments, options);
+  cnn_data *data = NULL;
+  catch_interrupt();
+  cnn_data_options data_options = {.val = options->val,
+                                   .limit = options->limit,
+                                   .fit = options->fit,
+                                   .keep = memory_for_pictures(),
+                                   .target = *options->target ? options->target : NULL};
+  if (status.code == CNN_OK) status = cnn_data_open(&data, arguments->data, program->network, &data_options);
+  int spared = CNN_GO_ON;
+  if (status.code == CNN_OK && !options->dry_run)
+    spared = cnn_written_spares_data(usage, outputs->list, data);
+  if (status.code == CNN_OK && spared == CNN_GO_ON) {
+    Listener listener = {.out = options->out};
+    cnn_progress_open(&listener.progress, (cnn_progress_kind)arguments->progress);
+    if (options->overfit > 0) listener.progress.line_every = 20;
+    options->report = listen;
+    options->context = &listener;
+    options->stop = &interrupted;
+    status = cnn_train(program->network, data, options);
+    cnn_progress_close(&listener.progress);
+    if (status.code == CNN_OK) status = cnn_program_finish();
+  }
+  cnn_data_close(data);
+  if (spared != CNN_GO_ON) return spared;
+  if (status.code == CNN_OK) return 0;
+  const int failed = cnn_program_fail(program, &status);
+  /* as a shell shows a process that a signal ended */
+  return status.code == CNN_STOPPED ? 128 + interrupted : failed;
+}
+
+/* Weights may have a name without a suffix; one that they have says what the file is. */
+static int suffixes_check(const cnn_usage *usage, const Arguments *a, const char *out) {
+  static const char *const svg[] = {".svg", NULL}, *const rows[] = {".jsonl", ".csv", NULL};
+  static const char *const weights[] = {".safetensors", ".npz", NULL};
+  const char *slash = strrchr(out, '/'), *name = slash ? slash + 1 : out;
+  int status = strchr(name, '.') ? cnn_usage_suffix(usage, "--out", out, weights) : CNN_GO_ON;
+  if (status == CNN_GO_ON) status = cnn_usage_suffix(usage, "--plot", a->plot, svg);
+  if (status == CNN_GO_ON) status = cnn_usage_suffix(usage, "--log", a->log, rows);
+  return status;
+}
+
+int cnn_program_train(const cnn_program *program, int argc, char **argv) {
+  static const char *const on_off[] = {"on", "off", NULL}, *const progress[] = {"auto", "plain", "none",
+                                                                                NULL};
+  Arguments a = {.progress = CNN_PROGRESS_AUTO};
+  const double most = INT32_MAX;
+  const cnn_flag flag[] = {
+      {"data", 0, CNN_VALUE_TEXT, &a.data, "PATH",
+       "a directory with IDX, CIFAR or picture folders, an .npz, a .csv, or 'synthetic'", 0, 0, NULL, NULL},
+      {"target", 0, CNN_VALUE_TEXT, &a.target, "NAME",
+       "the column of a .csv that is to be predicted (the last), by name or number", 0, 0, NULL, NULL},
+      {"out", 'o', CNN_VALUE_TEXT, &a.out, "W",
+       "where the best weights go, .safetensors or .npz (NET.safetensors); beside it the last and a "
+       "checkpoint. What another run left there is kept: its weights as W.previous, a stopped run as "
+       "W.stopped; weights from elsewhere become W.original",
+       0, 0, NULL, NULL},
+      {"init", 0, CNN_VALUE_TEXT, &a.init, "W", "start from these weights, where names and shapes match", 0,
+       0, NULL, NULL},
+      {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX",
+       "removes PREFIX ('module.') from the names in that file; names that do not begin with it are "
+       "ignored",
+       0, 0, NULL, NULL},
+      {"epochs", 0, CNN_VALUE_WHOLE, &a.epochs, "N", "instead of the program's", 1, most, NULL,
+       &a.epochs_given},
+      {"batch", 0, CNN_VALUE_WHOLE, &a.batch, "N", "samples of a step, instead of the program's", 1, most,
+       NULL, &a.batch_given},
+      {"rate", 0, CNN_VALUE_NUMBER, &a.rate, "R", "learning rate, instead of the program's", 0, 1e30, NULL,
+       &a.rate_given},
+      {"seed", 0, CNN_VALUE_SEED, &a.seed, "N", "of weights, order, augmentation and dropout", 0, 0, NULL,
+       &a.seed_given},
+      {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},
+      {"resume", 0, CNN_VALUE_FLAG, &a.resume, "",
+       "go on from the checkpoint as if never stopped; tells what has changed", 0, 0, NULL, NULL},
+      {"shuffle", 0, CNN_VALUE_CHOICE, &a.shuffle, "on|off", "off: samples come in the order of the files", 0,
+       0, on_off, &a.shuffle_given},
+      {"limit", 0, CNN_VALUE_WHOLE, &a.limit, "N", "only the first N samples of each part", 1, 1e15, NULL,
+       &a.limit_given},
+      {"val", 0, CNN_VALUE_NUMBER, &a.val, "F",
+       "part of the training samples for validation (0.1), where the set has none", 0, 0.999, NULL,
+       &a.val_given},
+      {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox",
+       "how pictures of another size come to fit", 0, 0, cnn_fit_choices, &a.fit_given},
+      {"log", 0, CNN_VALUE_TEXT, &a.log, "FILE", ".jsonl or .csv: a row an epoch", 0, 0, NULL, NULL},
+      {"plot", 0, CNN_VALUE_TEXT, &a.plot, "FILE.svg", "curves of loss, metrics and rate", 0, 0, NULL, NULL},
+      {"tensorboard", 0, CNN_VALUE_TEXT, &a.tensorboard, "DIR",
+       "the same for TensorBoard, as events in this directory", 0, 0, NULL, NULL},
+      {"overfit", 0, CNN_VALUE_WHOLE, &a.overfit, "N", "train on N samples alone: can the net learn them?", 1,
+       most, NULL, &a.overfit_given},
+      {"dry-run", 0, CNN_VALUE_FLAG, &a.dry_run, "", "one step and one validation, nothing is written", 0, 0,
+       NULL, NULL},
+      {"progress", 0, CNN_VALUE_CHOICE, &a.progress, "auto|plain|none",
+       "a live bar on a terminal, a line an epoch, or neither", 0, 0, progress, NULL},
+  };
+  cnn_usage usage = {
+      program->name,
+      "train",
+      "",
+      "Trains the net. Messages go to standard error; Ctrl-C saves and stops, --resume goes on.",
+      flag,
+      sizeof flag / sizeof *flag};
+  const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);
+  if (parsed != CNN_GO_ON) return parsed;
+  if (!a.data) return cnn_usage_error(&usage, "it needs --data");
+  if (a.resume && a.init)
+    return cnn_usage_error(&usage,
+                           "--resume goes on from a checkpoint, --init starts from weights: one of them");
+  char out[512];
+  snprintf(out, sizeof out, "%s.safetensors", program->network->name);
+  cnn_train_options options = cnn_train_defaults(program->network);
+  options.out = a.out ? a.out : out;
+  int status = suffixes_check(&usage, &a, options.out);
+  Outputs outputs = {0};
+  if (status == CNN_GO_ON && !outputs_of(&outputs, program, &a, options.out)) {
+    const cnn_status failed = cnn_failure(CNN_NO_MEMORY, "out of memory");
+    status = cnn_program_fail(program, &failed);
+  }
+  if (status == CNN_GO_ON && !a.dry_run) status = outputs_check(&usage, &outputs, &a);
+  if (status == CNN_GO_ON) status = train(program, &usage, &a, &outputs, &options);
+  outputs_free(&outputs);
+  return status;
+}

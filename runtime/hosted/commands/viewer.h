@@ -1,0 +1,74 @@
+/* viewer.h: a net with one sample in it, all of whose values can be seen: what features, dream, occlude and
+ * saliency have in common. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_VIEWER_H
+#define CNN_VIEWER_H
+#include "cnn.h"
+#include "hosted/display/figure.h"
+#include "hosted/commands/program.h"
+
+typedef struct cnn_viewer {
+  const cnn_network *network;
+  float *weights;
+  void *memory;        /* network->look->bytes */
+  float **value;       /* by input, [h][w][c]: what is looked at; may be changed */
+  void **raw, **input; /* the same in the input's type, and as the net takes it */
+  float **seed;        /* by output: weights of its scores */
+} cnn_viewer;
+
+/* A unit of an output: a class, or a channel; where an output has many positions, the mean over them. */
+typedef struct cnn_unit {
+  int32_t output;
+  int32_t channel;
+} cnn_unit;
+
+cnn_status cnn_viewer_open(cnn_viewer *viewer, const cnn_program *program, const char *weights,
+                           const char *prefix);
+void cnn_viewer_close(cnn_viewer *viewer); /* also after an open that failed */
+/* Sample `index` of a file that predict would take. */
+cnn_status cnn_viewer_read(cnn_viewer *viewer, const char *path, int64_t index, cnn_fit fit);
+void cnn_viewer_forward(
+    cnn_viewer *viewer); /* of `value`, rounded and cut off as the types of the inputs are */
+void cnn_viewer_backward(cnn_viewer *viewer, cnn_unit unit); /* after it: the gradient of the unit's score */
+const float *cnn_viewer_layer(const cnn_viewer *viewer, int32_t layer);
+const float *cnn_viewer_gradient(const cnn_viewer *viewer,
+                                 int32_t input); /* NULL: nothing of the score passes back to it */
+
+double cnn_viewer_noise(cnn_random random, uint32_t counter); /* a number from the normal distribution */
+
+double cnn_viewer_score(const cnn_viewer *viewer, cnn_unit unit); /* before softmax or sigmoid */
+double cnn_viewer_probability(const cnn_viewer *viewer,
+                              cnn_unit unit); /* NaN where the output has no classes */
+cnn_unit cnn_viewer_best(
+    const cnn_viewer *viewer); /* the highest of the first output with classes, else of the first output */
+/* "3", "Sandal", and with several outputs "OUTPUT:3", "OUTPUT:Sandal". */
+cnn_status cnn_unit_parse(const cnn_network *network, const char *text, cnn_unit *unit);
+const char *cnn_unit_name(const cnn_network *network, cnn_unit unit, char room[120]); /* as it is printed */
+
+/* The layer of that name, as the summary has it; else what it may have been. */
+cnn_status cnn_layer_find(const cnn_network *network, const char *name, int32_t *layer);
+
+bool cnn_port_is_picture(const cnn_port *port); /* 1 or 3 channels */
+void cnn_port_range(const cnn_port *port, double *low,
+                    double *high); /* of its values; infinite where there is none */
+/* How a value of some shape is laid out in panels: rows and columns, and how far apart their numbers are. */
+typedef struct cnn_sheet {
+  int32_t maps, height, width;
+  int64_t down, right;
+} cnn_sheet;
+cnn_sheet cnn_sheet_of(
+    int32_t rank,
+    const int32_t dim[3]); /* pictures: a map a channel; sequences: channels by time; vectors: in lines */
+/* An input in its own colours, or, if it is no picture, in those of its numbers. `value` as viewer->value. */
+void cnn_figure_input(cnn_figure *figure, const cnn_port *port, const float *value, const char *caption);
+
+/* -o: a page, or the numbers behind it as .npy. */
+bool cnn_out_is_array(const char *path);
+cnn_status cnn_out_array(const char *path, cnn_type type, const void *value, int32_t rank,
+                         const int64_t *dim);
+/* What the commands have in common: CNN_GO_ON, or the exit status of a command line that lacks something or
+ * would write over what it reads.
+ * `input`: NULL, or the file that is read. */
+int cnn_viewer_usage(const cnn_usage *usage, const cnn_program *program, const char *weights,
+                     const char *input, const char *out, bool array);
+#endif

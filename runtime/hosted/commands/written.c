@@ -1,0 +1,79 @@
+/* written.c: no command writes over what it reads or is. */
+// SPDX-License-Identifier: MIT-0
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
+#endif
+#include "hosted/commands/written.h"
+
+#include <sys/stat.h>
+
+#include "hosted/data/dataset.h"
+
+/* Names of outputs end differently, so two of them are one file only where there is a file already, with
+ * several names. Devices and
+ * pipes are no file: any number of outputs may go there. */
+typedef struct Identity {
+  dev_t device;
+  ino_t number;
+} Identity;
+
+static bool is_file(const char *path, Identity *identity) {
+  struct stat about;
+  if (!path || stat(path, &about) != 0 || !S_ISREG(about.st_mode)) return false;
+  *identity = (Identity){about.st_dev, about.st_ino};
+  return true;
+}
+
+static bool same_file(const char *path, const Identity *other) {
+  Identity own;
+  return is_file(path, &own) && own.device == other->device && own.number == other->number;
+}
+
+static int refuse(const cnn_usage *usage, const char *path, const char *why, const char *more) {
+  return cnn_usage_error(usage, "%s cannot be written: %s%s", path, why, more);
+}
+
+int cnn_written_spares(const cnn_usage *usage, const cnn_written *written, const char *path,
+                       const char *why) {
+  Identity read;
+  if (!is_file(path, &read)) return CNN_GO_ON;
+  for (; written->option; written++) {
+    if (same_file(written->path, &read)) return refuse(usage, written->path, why, "");
+  }
+  return CNN_GO_ON;
+}
+
+int cnn_written_apart(const cnn_usage *usage, const cnn_written *written) {
+  for (const cnn_written *a = written; a->option; a++) {
+    Identity own;
+    if (!is_file(a->path, &own)) continue;
+    for (const cnn_written *b = written; b < a; b++) {
+      if (same_file(b->path, &own)) return refuse(usage, a->path, b->option, " goes there, too");
+    }
+  }
+  return cnn_written_spares(usage, written, "/proc/self/exe", "it is this program");
+}
+
+/* Of a data set, files are looked at only while there is an output that could be one of them. */
+typedef struct Search {
+  const cnn_usage *usage;
+  const cnn_written *written;
+  int found;
+} Search;
+
+static void look_at(void *context, const char *path) {
+  Search *search = context;
+  if (search->found != CNN_GO_ON) return;
+  search->found = cnn_written_spares(search->usage, search->written, path, "the data are read from it");
+}
+
+int cnn_written_spares_data(const cnn_usage *usage, const cnn_written *written, const cnn_data *data) {
+  Search search = {usage, written, CNN_GO_ON};
+  bool exists = false;
+  Identity identity;
+  for (const cnn_written *each = written; each->option; each++) {
+    exists = exists || is_file(each->path, &identity);
+  }
+  if (exists) cnn_data_files(data, look_at, &search);
+  return search.found;
+}

@@ -1,0 +1,22 @@
+/* written.h: what a command is going to write, held against what it reads, against its other outputs and
+ * against the program itself. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_WRITTEN_H
+#define CNN_WRITTEN_H
+#include "cnn_data.h"
+#include "hosted/commands/options.h"
+
+/* a NULL path: not asked for; a NULL option ends a list */
+typedef struct cnn_written {
+  const char *option, *path;
+} cnn_written;
+
+/* Each gives CNN_GO_ON, or the exit status of a wrong command line after it has been said what is wrong.
+ * Files are the same by
+ * whatever names and links. */
+/* from each other and from the program */
+int cnn_written_apart(const cnn_usage *usage, const cnn_written *written);
+/* `path`, which may be NULL, is read; `why`: "the weights are read from it". */
+int cnn_written_spares(const cnn_usage *usage, const cnn_written *written, const char *path, const char *why);
+int cnn_written_spares_data(const cnn_usage *usage, const cnn_written *written, const cnn_data *data);
+#endif

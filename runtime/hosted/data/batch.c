@@ -1,0 +1,197 @@
+/* batch.c: filling batches from a data set, augmented and in the net's layout. */
+// SPDX-License-Identifier: MIT-0
+#include "hosted/data/batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "hosted/training/measure.h"
+
+static int64_t target_elements(const cnn_network *network, int32_t o) {
+  cnn_judged judged = cnn_judge(network, o);
+  if (!judged.has_target) return 0;
+  return judged.class_target ? judged.positions : network->output[o].size;
+}
+
+static bool allocate(void **place, int64_t elements, size_t bytes) {
+  *place = calloc((size_t)elements + 1, bytes);
+  return *place != NULL;
+}
+
+/* Room for `samples` samples. */
+static bool parts_open(cnn_parts *parts, const cnn_network *network, int64_t samples, bool targets) {
+  parts->input = calloc((size_t)network->inputs + 1, sizeof(void *));
+  parts->target = calloc((size_t)network->outputs + 1, sizeof(void *));
+  if (!parts->input || !parts->target) return false;
+  for (int32_t i = 0; i < network->inputs; i++)
+    if (!allocate(&parts->input[i], network->input[i].size * samples, cnn_type_bytes(network->input[i].type)))
+      return false;
+  for (int32_t o = 0; targets && o < network->outputs; o++) {
+    const int64_t elements = target_elements(network, o);
+    if (elements > 0 && !allocate(&parts->target[o], elements * samples, 4)) return false;
+  }
+  return true;
+}
+
+static void parts_close(cnn_parts *parts, const cnn_network *network) {
+  for (int32_t i = 0; parts->input && i < network->inputs; i++) free(parts->input[i]);
+  for (int32_t o = 0; parts->target && o < network->outputs; o++) free(parts->target[o]);
+  free(parts->input);
+  free(parts->target);
+  *parts = (cnn_parts){0};
+}
+
+/* What augmentation sees: a sequence has one row; a vector is one pixel. */
+static cnn_plane plane_of(const cnn_port *port) {
+  if (port->regions > 0) return (cnn_plane){1, 1, (int32_t)port->size};
+  return (cnn_plane){port->rank == 3 ? port->dim[0] : 1,
+                     port->rank == 3   ? port->dim[1]
+                     : port->rank == 2 ? port->dim[0]
+                                       : 1,
+                     port->dim[port->rank - 1]};
+}
+
+bool cnn_batch_open(cnn_batch *batch, const cnn_network *network, int32_t capacity, bool targets) {
+  *batch = (cnn_batch){.network = network, .capacity = capacity};
+  cnn_parts all = {0};
+  const bool opened = parts_open(&all, network, capacity, targets);
+  batch->input = all.input;
+  batch->target = all.target;
+  return opened;
+}
+
+void cnn_batch_close(cnn_batch *batch) {
+  parts_close(&(cnn_parts){batch->input, batch->target}, batch->network);
+  *batch = (cnn_batch){0};
+}
+
+bool cnn_reader_open(cnn_reader *reader, const cnn_network *network) {
+  *reader = (cnn_reader){.network = network};
+  int64_t scratch = 0;
+  for (int32_t i = 0; i < network->inputs; i++) {
+    const int64_t floats = cnn_augment_scratch(plane_of(&network->input[i]));
+    if (floats > scratch) scratch = floats;
+  }
+  reader->scratch = malloc((size_t)(scratch + 1) * sizeof(float));
+  return reader->scratch && parts_open(&reader->raw, network, 1, true) &&
+         parts_open(&reader->own, network, 1, true) && parts_open(&reader->other, network, 1, true);
+}
+
+void cnn_reader_close(cnn_reader *reader) {
+  parts_close(&reader->raw, reader->network);
+  parts_close(&reader->own, reader->network);
+  parts_close(&reader->other, reader->network);
+  free(reader->scratch);
+  *reader = (cnn_reader){0};
+}
+
+/* u8 counts as 0..1, i8 as -1..1, as the contract of `target = input` says. */
+static void input_as_target(const cnn_port *port, const void *values, float *target) {
+  const float *f = values;
+  const uint8_t *u = values;
+  const int8_t *s = values;
+  for (int64_t i = 0; i < port->size; i++) {
+    target[i] = port->type == CNN_F32  ? f[i]
+                : port->type == CNN_U8 ? (float)u[i] / 255.0f
+                                       : (float)s[i] / 128.0f;
+  }
+}
+
+static bool is_reflexive(const cnn_network *network) {
+  return network->recipe && network->recipe->target_is_input;
+}
+
+/* A sample into its place among the others, in the net's layout. */
+static void put_sample(cnn_batch *batch, int32_t slot, const cnn_parts *sample) {
+  const cnn_network *network = batch->network;
+  for (int32_t i = 0; i < network->inputs; i++) {
+    const cnn_port *port = &network->input[i];
+    cnn_port_arrange(port, sample->input[i],
+                     (char *)batch->input[i] + (size_t)(slot * port->size) * cnn_type_bytes(port->type));
+  }
+  for (int32_t o = 0; o < network->outputs; o++) {
+    if (!batch->target[o]) continue;
+    const int64_t elements = target_elements(network, o);
+    const cnn_port *first = &network->input[0];
+    char *to = (char *)batch->target[o] + (size_t)(slot * elements) * 4;
+    if (!is_reflexive(network)) memcpy(to, sample->target[o], (size_t)elements * 4);
+    else if (network->output[o].size == first->size)
+      input_as_target(first, sample->input[0], (float *)(void *)to);
+  }
+}
+
+cnn_status cnn_batch_read(cnn_batch *batch, cnn_reader *reader, int32_t slot, const cnn_data *data,
+                          cnn_part part, int64_t index) {
+  const cnn_status status = cnn_data_sample(data, part, index, reader->raw.input, reader->raw.target);
+  if (status.code == CNN_OK) put_sample(batch, slot, &reader->raw);
+  return status;
+}
+
+/* ---- augmentation */
+static int64_t index_of(const cnn_course *course, int64_t at) {
+  return course->order ? course->order[at] : at;
+}
+
+static cnn_plane target_plane(const cnn_network *network, int32_t o) {
+  const cnn_judged judged = cnn_judge(network, o);
+  cnn_plane plane = plane_of(&network->output[o]);
+  if (judged.class_target) plane.channels = 1;
+  return plane;
+}
+
+static cnn_augmentation augmentation_of(const cnn_reader *reader, const cnn_course *course, int64_t at) {
+  return cnn_augment_draw(course->recipe, plane_of(&reader->network->input[0]), course->recipe->seed,
+                          (uint32_t)course->epoch, (uint32_t)index_of(course, at));
+}
+
+/* Reads a sample of the course and augments it by itself. */
+static cnn_status read_augmented(cnn_reader *reader, const cnn_course *course, int64_t at,
+                                 const cnn_parts *out) {
+  const cnn_network *network = reader->network;
+  const cnn_status status = cnn_data_sample(course->data, CNN_PART_TRAIN, index_of(course, at),
+                                            reader->raw.input, reader->raw.target);
+  if (status.code != CNN_OK) return status;
+  const cnn_augmentation augmentation = augmentation_of(reader, course, at);
+  for (int32_t i = 0; i < network->inputs; i++) {
+    const cnn_port *port = &network->input[i];
+    const float scale = (float)cnn_data_scale(course->data, i);
+    cnn_augment_input(&augmentation, plane_of(port), port->type, scale, reader->raw.input[i], out->input[i],
+                      reader->scratch);
+  }
+  for (int32_t o = 0; o < network->outputs; o++) {
+    if (!reader->raw.target[o] || is_reflexive(network)) continue;
+    const cnn_plane plane = target_plane(network, o);
+    if (plane.height * plane.width > 1)
+      cnn_augment_target(&augmentation, plane, cnn_judge(network, o).class_target, reader->raw.target[o],
+                         out->target[o]);
+    else memcpy(out->target[o], reader->raw.target[o], (size_t)target_elements(network, o) * 4);
+  }
+  return status;
+}
+
+static void mix_parts(const cnn_reader *reader, const cnn_mix *mix) {
+  const cnn_network *network = reader->network;
+  for (int32_t i = 0; i < network->inputs; i++)
+    cnn_mix_input(mix, plane_of(&network->input[i]), network->input[i].type, reader->own.input[i],
+                  reader->other.input[i]);
+  for (int32_t o = 0; o < network->outputs; o++)
+    if (reader->own.target[o] && !is_reflexive(network))
+      cnn_mix_target(mix, target_plane(network, o), cnn_judge(network, o).class_target, reader->own.target[o],
+                     reader->other.target[o]);
+}
+
+cnn_status cnn_batch_take(cnn_batch *batch, cnn_reader *reader, int32_t slot, const cnn_course *course,
+                          int64_t at) {
+  if (!course->augment)
+    return cnn_batch_read(batch, reader, slot, course->data, CNN_PART_TRAIN, index_of(course, at));
+  cnn_status status = read_augmented(reader, course, at, &reader->own);
+  const cnn_augmentation augmentation = augmentation_of(reader, course, at);
+  for (int32_t step = 0; step < course->recipe->augments && status.code == CNN_OK; step++) {
+    cnn_mix mix;
+    if (!cnn_mix_draw(&augmentation, step, course->samples, &mix)) continue;
+    status = read_augmented(reader, course, mix.partner, &reader->other);
+    if (status.code == CNN_OK) mix_parts(reader, &mix);
+  }
+  if (status.code == CNN_OK) put_sample(batch, slot, &reader->own);
+  return status;
+}

@@ -1,0 +1,168 @@
+/* csv.c: rows of cells, one row at a time. A cell in quotes may hold separators, line ends and doubled
+ * quotes. */
+// SPDX-License-Identifier: MIT-0
+#include "hosted/data/csv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { CELLS_MOST = 1 << 20, CELL_MOST = 1 << 16 };
+
+static char separator_of(const unsigned char *at, const unsigned char *end) {
+  static const char separators[] = ",;\t";
+  int64_t count[3] = {0};
+  bool quoted = false;
+  for (; at < end && (quoted || (*at != '\n' && *at != '\r')); at++) {
+    const char *found = *at && !quoted ? strchr(separators, *at) : NULL;
+    if (*at == '"') quoted = !quoted;
+    if (found) count[found - separators]++;
+  }
+  int best = 0;
+  for (int s = 1; s < 3; s++)
+    if (count[s] > count[best]) best = s;
+  return separators[best];
+}
+
+cnn_status cnn_csv_open(cnn_csv *csv, const char *path, const unsigned char *bytes, size_t n) {
+  *csv = (cnn_csv){.path = path, .next_line = 1};
+  bool wide = n >= 2 && ((bytes[0] == 0xFF && bytes[1] == 0xFE) || (bytes[0] == 0xFE && bytes[1] == 0xFF));
+  if (wide) return cnn_failure(CNN_BAD_FORMAT, "%s: is UTF-16; save it as UTF-8", path);
+  if (n && memchr(bytes, 0, n))
+    return cnn_failure(CNN_BAD_FORMAT, "%s: is no text: it has zero bytes in it", path);
+  size_t mark = n >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+  csv->at = n ? bytes + mark : bytes;
+  csv->end = n ? bytes + n : bytes;
+  csv->separator = separator_of(csv->at, csv->end);
+  return cnn_success();
+}
+
+void cnn_csv_close(cnn_csv *csv) {
+  free(csv->cell);
+  free(csv->start);
+  free(csv->text);
+  *csv = (cnn_csv){0};
+}
+
+static bool put(cnn_csv *csv, char letter) {
+  if (csv->text_bytes == csv->text_room) {
+    size_t room = csv->text_room ? 2 * csv->text_room : 256;
+    char *moved = realloc(csv->text, room);
+    if (!moved) return false;
+    csv->text = moved;
+    csv->text_room = room;
+  }
+  csv->text[csv->text_bytes++] = letter;
+  return true;
+}
+
+static bool cell_begin(cnn_csv *csv) {
+  if (csv->cells == csv->room) {
+    int32_t room = csv->room ? 2 * csv->room : 16;
+    size_t *start = realloc(csv->start, sizeof *start * (size_t)room);
+    if (start) csv->start = start;
+    const char **cell = start ? realloc(csv->cell, sizeof *cell * (size_t)room) : NULL;
+    if (!cell) return false;
+    csv->cell = cell;
+    csv->room = room;
+  }
+  csv->start[csv->cells++] = csv->text_bytes;
+  return true;
+}
+
+static bool at_line_end(const cnn_csv *csv) {
+  return csv->at >= csv->end || *csv->at == '\n' || *csv->at == '\r';
+}
+static bool at_cell_end(const cnn_csv *csv) {
+  return at_line_end(csv) || *csv->at == (unsigned char)csv->separator;
+}
+static bool blank(const cnn_csv *csv, char letter) {
+  return letter == ' ' || (letter == '\t' && csv->separator != '\t');
+}
+
+static void line_end(cnn_csv *csv) {
+  if (csv->at < csv->end && *csv->at == '\r') csv->at++;
+  if (csv->at < csv->end && *csv->at == '\n') csv->at++;
+  csv->next_line++;
+}
+
+static cnn_status no_memory(const cnn_csv *csv) {
+  return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", csv->path);
+}
+
+static cnn_status too_long(const cnn_csv *csv) {
+  return cnn_failure(CNN_BAD_FORMAT, "%s:%lld: cell %d has more than %d bytes; a quote may be missing",
+                     csv->path, (long long)csv->line, csv->cells, CELL_MOST);
+}
+
+/* Behind the opening quote. */
+static cnn_status quoted_take(cnn_csv *csv) {
+  int64_t opened = csv->next_line;
+  size_t begin = csv->text_bytes;
+  for (;; csv->at++) {
+    if (csv->at >= csv->end)
+      return cnn_failure(CNN_BAD_FORMAT, "%s:%lld: a quote that is opened here is not closed", csv->path,
+                         (long long)opened);
+    if (*csv->at == '"' && (csv->at + 1 == csv->end || csv->at[1] != '"')) break;
+    if (*csv->at == '"') csv->at++;
+    else if (*csv->at == '\n') csv->next_line++;
+    if (csv->text_bytes - begin >= CELL_MOST) return too_long(csv);
+    if (!put(csv, (char)*csv->at)) return no_memory(csv);
+  }
+  csv->at++;
+  while (!at_cell_end(csv) && blank(csv, (char)*csv->at)) csv->at++;
+  if (at_cell_end(csv)) return cnn_success();
+  return cnn_failure(CNN_BAD_FORMAT,
+                     "%s:%lld: there is text behind the closing quote of cell %d; a quote in quotes is "
+                     "written twice",
+                     csv->path, (long long)csv->next_line, csv->cells);
+}
+
+static cnn_status cell_take(cnn_csv *csv) {
+  if (csv->cells == CELLS_MOST)
+    return cnn_failure(CNN_BAD_FORMAT, "%s:%lld: has more than %d cells", csv->path, (long long)csv->line,
+                       CELLS_MOST);
+  if (!cell_begin(csv)) return no_memory(csv);
+  while (!at_cell_end(csv) && blank(csv, (char)*csv->at)) csv->at++;
+  size_t begin = csv->text_bytes;
+  if (csv->at < csv->end && *csv->at == '"') {
+    csv->at++;
+    cnn_status status = quoted_take(csv);
+    if (status.code != CNN_OK) return status;
+  } else {
+    for (; !at_cell_end(csv); csv->at++) {
+      if (csv->text_bytes - begin >= CELL_MOST) return too_long(csv);
+      if (!put(csv, (char)*csv->at)) return no_memory(csv);
+    }
+    while (csv->text_bytes > begin && blank(csv, csv->text[csv->text_bytes - 1])) csv->text_bytes--;
+  }
+  return put(csv, 0) ? cnn_success() : no_memory(csv);
+}
+
+static void blank_lines_pass(cnn_csv *csv) {
+  for (;;) {
+    const unsigned char *at = csv->at;
+    while (at < csv->end && blank(csv, (char)*at)) at++;
+    if (at < csv->end && *at != '\n' && *at != '\r') return;
+    csv->at = at;
+    if (at == csv->end) return;
+    line_end(csv);
+  }
+}
+
+cnn_status cnn_csv_row(cnn_csv *csv, bool *more) {
+  csv->cells = 0;
+  csv->text_bytes = 0;
+  blank_lines_pass(csv);
+  *more = csv->at < csv->end;
+  csv->line = csv->next_line;
+  if (!*more) return cnn_success();
+  for (;;) {
+    cnn_status status = cell_take(csv);
+    if (status.code != CNN_OK) return status;
+    if (at_line_end(csv)) break;
+    csv->at++; /* the separator */
+  }
+  line_end(csv);
+  for (int32_t c = 0; c < csv->cells; c++) csv->cell[c] = csv->text + csv->start[c];
+  return cnn_success();
+}

@@ -1,0 +1,193 @@
+/* data_classes.c: which class a folder of pictures stands for. By the name of one of the net's labels; by its
+ * number, where all folders are named by numbers; without labels by its place among the sorted names. */
+// SPDX-License-Identifier: MIT-0
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "hosted/weights/classes.h"
+#include "hosted/data/dataset.h"
+#include "hosted/base/similar.h"
+
+enum { LIST = 300 }; /* bytes for the names in a message */
+
+/* A name of digits alone as a number, else -1. */
+static int64_t number_of(const char *name) {
+  if (!*name || strlen(name) > 9 || strspn(name, "0123456789") != strlen(name)) return -1;
+  return strtol(name, NULL, 10);
+}
+
+static bool has_labels(const cnn_data *data) {
+  bool classes = false;
+  for (int32_t o = 0; o < data->network->outputs; o++)
+    classes = classes || cnn_target_wanted(data, o) || cnn_target_optional(data, o);
+  return classes && data->network->labels > 0 && data->network->label;
+}
+
+static int32_t label_find(const cnn_network *network, const char *name) {
+  for (int32_t c = 0; c < network->labels; c++)
+    if (strcmp(network->label[c], name) == 0) return c;
+  return -1;
+}
+
+/* The first folder whose name is no label; `folders` if there is none. */
+static int32_t stranger(const cnn_network *network, char *const *folder, int32_t folders) {
+  int32_t f = 0;
+  while (f < folders && label_find(network, folder[f]) >= 0) f++;
+  return f;
+}
+
+/* Numbers are classes if each names another one that the net has, and no label says otherwise. */
+static bool are_numbers(const cnn_data *data, char *const *folder, int32_t folders) {
+  const cnn_network *network = data->network;
+  const bool labelled = has_labels(data);
+  const int64_t classes = labelled ? network->labels : cnn_label_classes(data);
+  for (int32_t f = 0; f < folders; f++) {
+    const int64_t own = number_of(folder[f]);
+    if (own < 0 || own >= classes) return false;
+    if (labelled && number_of(network->label[own]) >= 0 && number_of(network->label[own]) != own)
+      return false;
+    for (int32_t g = 0; g < f; g++)
+      if (number_of(folder[g]) == own) return false;
+  }
+  return folders > 0;
+}
+
+/* The folder to blame: of numbers the first that no class has, else the first whose name is no label. */
+static const char *to_blame(const cnn_data *data, char *const *folder, int32_t folders) {
+  const cnn_network *network = data->network;
+  int32_t f = 0;
+  while (f < folders && number_of(folder[f]) >= 0) f++;
+  const bool numbers = f == folders;
+  for (f = 0; numbers && f < folders; f++)
+    if (number_of(folder[f]) >= network->labels) return folder[f];
+  return folder[stranger(network, folder, folders)];
+}
+
+static cnn_status refuse(const cnn_data *data, char *const *folder, int32_t folders) {
+  const cnn_network *network = data->network;
+  const char *name = to_blame(data, folder, folders),
+             *similar = cnn_similar(name, network->label, network->labels);
+  char list[LIST], hint[120] = "";
+  if (similar) snprintf(hint, sizeof hint, "; did you mean '%.80s'?", similar);
+  else if (number_of(name) >= 0)
+    snprintf(hint, sizeof hint, ", nor the number of one, from 0 to %d", (int)network->labels - 1);
+  return cnn_failure(CNN_MISMATCH, "%s: the folder '%s' is none of the labels %s%s", data->path, name,
+                     cnn_classes_list(network->label, network->labels, list, sizeof list), hint);
+}
+
+/* ---- The names of the classes */
+
+static bool class_name_set(cnn_data *data, int32_t c, const char *name) {
+  data->class_name[c] = cnn_path_join("", name);
+  return data->class_name[c] != NULL;
+}
+
+static cnn_status names_make(cnn_data *data, int32_t classes) {
+  data->class_name = calloc((size_t)classes + 1, sizeof *data->class_name);
+  data->classes = data->class_name ? classes : 0;
+  return data->class_name ? cnn_success() : cnn_data_no_memory(data);
+}
+
+static cnn_status by_label(cnn_data *data, char *const *folder, int32_t folders, int32_t *class_of) {
+  const cnn_network *network = data->network;
+  cnn_status status = names_make(data, network->labels);
+  for (int32_t f = 0; f < folders; f++) {
+    const int32_t c = label_find(network, folder[f]);
+    class_of[f] = c >= 0 ? c : (int32_t)number_of(folder[f]);
+  }
+  for (int32_t c = 0; c < network->labels && status.code == CNN_OK; c++)
+    if (!class_name_set(data, c, network->label[c])) status = cnn_data_no_memory(data);
+  return status;
+}
+
+static cnn_status by_number(cnn_data *data, char *const *folder, int32_t folders, int32_t *class_of) {
+  const int32_t classes = (int32_t)cnn_label_classes(data);
+  cnn_status status = names_make(data, classes);
+  for (int32_t f = 0; f < folders && status.code == CNN_OK; f++) {
+    class_of[f] = (int32_t)number_of(folder[f]);
+    if (!class_name_set(data, class_of[f], folder[f])) status = cnn_data_no_memory(data);
+  }
+  for (int32_t c = 0; c < classes && status.code == CNN_OK; c++) {
+    char number[16];
+    snprintf(number, sizeof number, "%d", (int)c);
+    if (!data->class_name[c] && !class_name_set(data, c, number)) status = cnn_data_no_memory(data);
+  }
+  return status;
+}
+
+static int name_order(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+static cnn_status by_order(cnn_data *data, char *const *folder, int32_t folders, int32_t *class_of) {
+  cnn_status status = names_make(data, folders);
+  for (int32_t f = 0; f < folders && status.code == CNN_OK; f++)
+    if (!class_name_set(data, f, folder[f])) status = cnn_data_no_memory(data);
+  if (status.code != CNN_OK) return status;
+  qsort(data->class_name, (size_t)folders, sizeof *data->class_name, name_order);
+  for (int32_t f = 0; f < folders; f++)
+    for (int32_t c = 0; c < folders; c++)
+      if (strcmp(data->class_name[c], folder[f]) == 0) class_of[f] = c;
+  return status;
+}
+
+/* ---- What is worth a line */
+
+/* "b, c" of the classes that have no folder; the number of them. */
+static int32_t without_folder(const cnn_data *data, const int32_t *class_of, int32_t folders, char *text,
+                              size_t room) {
+  const char **missing = calloc((size_t)data->classes + 1, sizeof *missing);
+  int32_t count = 0;
+  for (int32_t c = 0; missing && c < data->classes; c++) {
+    int32_t f = 0;
+    while (f < folders && class_of[f] != c) f++;
+    if (f == folders) missing[count++] = data->class_name[c];
+  }
+  if (count > 0) cnn_classes_list(missing, count, text, room);
+  free(missing);
+  return count;
+}
+
+static cnn_status few_folders(cnn_data *data, int32_t folders, int64_t classes) {
+  const char *const *name = (const char *const *)data->class_name;
+  char list[LIST];
+  if (folders == 1)
+    return cnn_failure(
+        CNN_MISMATCH,
+        "%s: has one folder of pictures, '%s', but the net tells %lld classes apart and has no "
+        "labels to find it among; a class is a folder, and --data names the folder that holds "
+        "them all",
+        data->path, name[0], (long long)classes);
+  cnn_data_note(data,
+                "%d folders of pictures for %lld classes; without labels they are numbered in the order of "
+                "their names, from 0: %s",
+                (int)folders, (long long)classes, cnn_classes_list(name, folders, list, sizeof list));
+  return cnn_success();
+}
+
+/* Files of weights hold UTF-8 alone. */
+static void check_text(cnn_data *data) {
+  char *note = cnn_classes_note((const char *const *)data->class_name, data->classes);
+  data->nameless = !note;
+  if (!note)
+    cnn_data_note(data,
+                  "the name of a folder is no text in UTF-8: weights will not hold the names of the classes");
+  free(note);
+}
+
+cnn_status cnn_folders_name(cnn_data *data, char *const *folder, int32_t folders, int32_t *class_of) {
+  const int32_t strange = has_labels(data) ? stranger(data->network, folder, folders) : folders;
+  const bool labelled = has_labels(data);
+  const bool numbers = (!labelled || strange < folders) && are_numbers(data, folder, folders);
+  if (labelled && strange < folders && !numbers) return refuse(data, folder, folders);
+  cnn_status status = (labelled ? by_label : numbers ? by_number : by_order)(data, folder, folders, class_of);
+  if (status.code == CNN_OK) status = cnn_labels_fit(data, data->path);
+  if (status.code != CNN_OK) return status;
+  check_text(data);
+  const int64_t classes = cnn_label_classes(data);
+  char list[LIST];
+  if (numbers)
+    cnn_data_note(data, "the folders are named by numbers, which are the numbers of their classes");
+  if (!labelled && !numbers) return folders < classes ? few_folders(data, folders, classes) : status;
+  if (without_folder(data, class_of, folders, list, sizeof list) > 0)
+    cnn_data_note(data, "there is no folder for %s", list);
+  return status;
+}

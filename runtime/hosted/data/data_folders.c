@@ -1,0 +1,363 @@
+/* data_folders.c: folders of pictures: train/CLASS, val/CLASS, test/CLASS, or CLASS alone, which is all
+ * training. data_classes.c says which class a folder is. The samples of the classes take turns, so that the
+ * first N of a part have all of them. */
+// SPDX-License-Identifier: MIT-0
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "hosted/weights/classes.h"
+#include "hosted/data/dataset.h"
+#include "hosted/data/image.h"
+#include "hosted/data/pictures.h"
+
+typedef struct Picture {
+  char *path;
+  int32_t folder;
+  int32_t turn;
+} Picture; /* turn: its place in its folder */
+enum { ABSENT, COMING, PRESENT };
+typedef struct Kept {
+  unsigned char *input;
+  atomic_uchar *state;
+  int64_t count;
+} Kept; /* the first pictures, as the net takes them, once they have been read */
+typedef struct Pool {
+  Picture *picture;
+  int64_t count;
+  Kept kept;
+  bool there; /* the set has a folder for it */
+} Pool;
+typedef struct Folders {
+  Pool pool[POOLS];
+  int32_t *class_of; /* [folder] */
+  char **name;
+  int32_t names;
+  cnn_skipped skipped; /* files in folders of classes that are no pictures */
+  cnn_skipped loose;   /* pictures that lie in no such folder */
+} Folders;
+
+static const char *const part_names[POOLS][8] = {
+    {"train", "training", "trainset", "train_set", "training_set"},
+    {"val", "valid", "validation", "valset", "val_set", "validset", "valid_set", "validation_set"},
+    {"test", "testing", "testset", "test_set", "testing_set"},
+};
+
+static int part_of(const char *name) {
+  for (int p = 0; p < POOLS; p++)
+    for (int k = 0; k < 8 && part_names[p][k]; k++)
+      if (strcasecmp(name, part_names[p][k]) == 0) return p;
+  return POOLS;
+}
+
+/* ---- What is there */
+
+/* The pictures of a folder; their paths are the pool's from then on. */
+static bool pictures_take(Pool *pool, cnn_pictures *pictures, int32_t folder) {
+  Picture *moved = realloc(pool->picture, sizeof *moved * (size_t)(pool->count + pictures->count + 1));
+  if (!moved) return false;
+  pool->picture = moved;
+  for (int64_t i = 0; i < pictures->count; i++)
+    moved[pool->count++] = (Picture){pictures->path[i], folder, (int32_t)i};
+  pictures->count = 0;
+  return true;
+}
+
+static void skip(cnn_skipped *all, cnn_skipped *some) {
+  all->count += some->count;
+  if (all->first || some->count == 0) return;
+  all->first = some->first;
+  some->first = NULL;
+}
+
+/* The number of a folder's name; a new one, if it has not been seen. -1: no memory. */
+static int32_t folder_number(Folders *set, const char *name) {
+  for (int32_t f = 0; f < set->names; f++)
+    if (strcmp(set->name[f], name) == 0) return f;
+  char **moved = realloc(set->name, sizeof *moved * (size_t)(set->names + 1)),
+       *copy = cnn_path_join("", name);
+  if (moved) set->name = moved;
+  if (!moved || !copy) {
+    free(copy);
+    return -1;
+  }
+  set->name[set->names] = copy;
+  return set->names++;
+}
+
+/* What is said of a class without a picture. In a set where nothing is a picture, folders are no classes. */
+static cnn_status empty_folder(const char *path, const cnn_pictures *pictures) {
+  if (pictures->skipped.count == 0)
+    return cnn_failure(CNN_MISMATCH,
+                       "%s: this folder of a class is empty; put pictures into it, or remove it", path);
+  return cnn_failure(CNN_MISMATCH,
+                     "%s: this folder of a class has no picture that can be read; the first file in it is %s",
+                     path, pictures->skipped.first);
+}
+
+/* A folder of a class. */
+static cnn_status folder_collect(cnn_data *data, Folders *set, int pool, const char *path, const char *name,
+                                 cnn_status *empty) {
+  cnn_pictures pictures;
+  cnn_status status = cnn_pictures_collect(&pictures, path);
+  if (status.code != CNN_OK) return status;
+  if (pictures.count == 0) {
+    if (empty->code == CNN_OK) *empty = empty_folder(path, &pictures);
+  } else {
+    int32_t folder = folder_number(set, name);
+    skip(&set->skipped, &pictures.skipped);
+    if (folder < 0 || !pictures_take(&set->pool[pool], &pictures, folder)) status = cnn_data_no_memory(data);
+  }
+  cnn_pictures_free(&pictures);
+  return status;
+}
+
+/* A directory of classes. `empty` is the complaint about the first one that has no picture. */
+static cnn_status pool_collect(cnn_data *data, Folders *set, int pool, const Listing *listing,
+                               cnn_status *empty) {
+  cnn_status status = cnn_success();
+  for (int32_t i = 0; i < listing->count && status.code == CNN_OK; i++) {
+    const Entry *entry = &listing->entry[i];
+    if (!entry->directory && !cnn_image_named(entry->name)) continue;
+    char *path = cnn_path_join(listing->path, entry->name);
+    if (!path) return cnn_data_no_memory(data);
+    if (entry->directory) status = folder_collect(data, set, pool, path, entry->name, empty);
+    else skip(&set->loose, &(cnn_skipped){1, path});
+    if (entry->directory || set->loose.first != path) free(path);
+  }
+  return status;
+}
+
+static int picture_order(const void *a, const void *b) {
+  const Picture *p = a, *q = b;
+  if (p->turn != q->turn) return p->turn < q->turn ? -1 : 1;
+  return p->folder < q->folder ? -1 : p->folder > q->folder;
+}
+
+/* ---- The set */
+
+static bool folder_label(const cnn_data *data, int pool, int64_t index, int32_t *label) {
+  const Folders *set = data->set;
+  *label = set->class_of[set->pool[pool].picture[index].folder];
+  return true;
+}
+
+static size_t input_bytes(const cnn_data *data) {
+  const cnn_port *port = &data->network->input[0];
+  return (size_t)port->size * cnn_type_bytes(port->type);
+}
+
+/* Room for as many pictures as may be kept, those for training first. Where there is none, they are decoded
+ * each time. */
+static void kept_open(cnn_data *data, Folders *set) {
+  int64_t room = data->options.keep / (int64_t)input_bytes(data);
+  for (int p = 0; p < POOL_TEST; p++) {
+    Kept *kept = &set->pool[p].kept;
+    int64_t count = set->pool[p].count < room ? set->pool[p].count : room;
+    if (count <= 0) continue;
+    kept->input = malloc((size_t)count * input_bytes(data)); /* untouched until a picture comes */
+    kept->state = calloc((size_t)count, sizeof *kept->state);
+    if (kept->input && kept->state) kept->count = count;
+    room -= count;
+  }
+}
+
+/* Threads that read the same picture at once all decode it; the first one keeps it. */
+static void keep(Kept *kept, int64_t index, const void *input, size_t bytes) {
+  unsigned char absent = ABSENT;
+  if (index >= kept->count || !atomic_compare_exchange_strong(&kept->state[index], &absent, COMING)) return;
+  memcpy(kept->input + (size_t)index * bytes, input, bytes);
+  atomic_store_explicit(&kept->state[index], PRESENT, memory_order_release);
+}
+
+static cnn_status folder_read(const cnn_data *data, int pool, int64_t index, void *const input[],
+                              void *const target[]) {
+  Folders *set = data->set;
+  Kept *kept = &set->pool[pool].kept;
+  const char *path = set->pool[pool].picture[index].path;
+  int32_t label = 0;
+  folder_label(data, pool, index, &label);
+  cnn_label_store(data, label, target);
+  if (index < kept->count && atomic_load_explicit(&kept->state[index], memory_order_acquire) == PRESENT) {
+    memcpy(input[0], kept->input + (size_t)index * input_bytes(data), input_bytes(data));
+    return cnn_success();
+  }
+  cnn_image image;
+  cnn_status status = cnn_image_read(&image, path);
+  if (status.code != CNN_OK) return status;
+  status = cnn_image_feed(&image, &data->network->input[0], data->options.fit, input[0]);
+  cnn_image_free(&image);
+  if (status.code == CNN_OK) keep(kept, index, input[0], input_bytes(data));
+  return status.code == CNN_OK ? status : cnn_failure(status.code, "%s: %s", path, status.message);
+}
+
+static void folder_close(cnn_data *data) {
+  Folders *set = data->set;
+  for (int p = 0; p < POOLS; p++) {
+    for (int64_t i = 0; i < set->pool[p].count; i++) free(set->pool[p].picture[i].path);
+    free(set->pool[p].picture);
+    free(set->pool[p].kept.input);
+    free(set->pool[p].kept.state);
+  }
+  for (int32_t f = 0; f < set->names; f++) free(set->name[f]);
+  free(set->name);
+  free(set->class_of);
+  free(set->skipped.first);
+  free(set->loose.first);
+  free(set);
+}
+
+static void folder_files(const cnn_data *data, cnn_each_file *each, void *context) {
+  const Folders *set = data->set;
+  for (int p = 0; p < POOLS; p++) {
+    for (int64_t i = 0; i < set->pool[p].count; i++) each(context, set->pool[p].picture[i].path);
+  }
+}
+
+static const DataKind folders = {folder_read, folder_label, folder_close, NULL, folder_files};
+
+static cnn_status known_but_not_built(const cnn_data *data, const Listing *listing) {
+  const Entry *images = cnn_listing_find(listing, "images"), *masks = cnn_listing_find(listing, "masks"),
+              *labels = cnn_listing_find(listing, "labels");
+  const Entry *annotations =
+      cnn_listing_find(listing, "annotations"); /* COCO; YOLO has labels/ and data.yaml */
+  if (images && masks && images->directory && masks->directory)
+    return cnn_failure(CNN_NOT_BUILT, "%s: segmentation folders (images/ and masks/) [not-built-yet]",
+                       data->path);
+  if ((images && labels && images->directory && labels->directory) ||
+      (annotations && annotations->directory) || cnn_listing_find(listing, "data.yaml"))
+    return cnn_failure(CNN_NOT_BUILT, "%s: data sets with boxes [not-built-yet]", data->path);
+  return cnn_success();
+}
+
+/* ---- Parts */
+
+static bool has_folders(const Listing *listing) {
+  for (int32_t i = 0; i < listing->count; i++)
+    if (listing->entry[i].directory) return true;
+  return false;
+}
+
+/* A folder that is named as a part is one if there are folders of classes in it; a folder of pictures alone
+ * is a class of that name. */
+static cnn_status part_collect(cnn_data *data, Folders *set, int pool, const char *path, cnn_status *empty) {
+  Listing below;
+  cnn_status status = cnn_listing_read(&below, path);
+  if (status.code == CNN_OK && has_folders(&below)) {
+    set->pool[pool].there = true;
+    status = known_but_not_built(data, &below);
+    if (status.code == CNN_OK) status = pool_collect(data, set, pool, &below, empty);
+  }
+  cnn_listing_free(&below);
+  return status;
+}
+
+/* What lies beside the parts is not read. */
+static void others_note(cnn_data *data, const Folders *set, const Listing *listing) {
+  for (int32_t i = 0; i < listing->count; i++) {
+    const Entry *entry = &listing->entry[i];
+    int pool = part_of(entry->name);
+    if (!entry->directory || (pool != POOLS && set->pool[pool].there)) continue;
+    char *path = cnn_path_join(listing->path, entry->name);
+    cnn_data_note(data, "%s is not read: %s", path ? path : entry->name,
+                  pool == POOLS ? "the parts of a set are train, val and test"
+                                : "there are no folders of classes in it");
+    free(path);
+  }
+}
+
+/* A directory with train/, val/ or test/ in it has parts; then nothing else counts. */
+static cnn_status parts_collect(cnn_data *data, Folders *set, const Listing *listing, cnn_status *empty) {
+  bool parts = false;
+  cnn_status status = known_but_not_built(data, listing);
+  for (int32_t i = 0; i < listing->count && status.code == CNN_OK; i++) {
+    int pool = listing->entry[i].directory ? part_of(listing->entry[i].name) : POOLS;
+    if (pool == POOLS) continue;
+    char *path = cnn_path_join(listing->path, listing->entry[i].name);
+    status = path ? part_collect(data, set, pool, path, empty) : cnn_data_no_memory(data);
+    parts = parts || set->pool[pool].there;
+    free(path);
+  }
+  if (status.code != CNN_OK) return status;
+  if (!parts) return pool_collect(data, set, POOL_TRAIN, listing, empty);
+  others_note(data, set, listing);
+  return status;
+}
+
+/* ---- What is worth a line */
+
+static bool has_class(const Pool *pool, const int32_t *class_of, int32_t c) {
+  for (int64_t i = 0; i < pool->count; i++)
+    if (class_of[pool->picture[i].folder] == c) return true;
+  return false;
+}
+
+/* The classes that other parts have, and this one does not. Pictures are in the order of their turns: each
+ * class comes early. */
+static void part_note(cnn_data *data, const Folders *set, int pool) {
+  static const char *const part[POOLS] = {"training", "validation", "test"};
+  const char **missing = calloc((size_t)data->classes + 1, sizeof *missing);
+  int32_t count = 0;
+  char list[300];
+  for (int32_t c = 0; missing && c < data->classes; c++) {
+    bool elsewhere = false;
+    for (int p = 0; p < POOLS; p++) elsewhere = elsewhere || has_class(&set->pool[p], set->class_of, c);
+    if (elsewhere && !has_class(&set->pool[pool], set->class_of, c)) missing[count++] = data->class_name[c];
+  }
+  if (count > 0)
+    cnn_data_note(data, "the %s part has no picture of %s", part[pool],
+                  cnn_classes_list(missing, count, list, sizeof list));
+  free(missing);
+}
+
+static void set_note(cnn_data *data, const Folders *set) {
+  const cnn_skipped *skipped = &set->skipped, *loose = &set->loose;
+  for (int p = 0; p < POOLS; p++)
+    if (set->pool[p].count > 0) part_note(data, set, p);
+  if (skipped->count > 0)
+    cnn_data_note(data, "skipped %lld file%s that %s no picture%s (first: %s)", (long long)skipped->count,
+                  skipped->count == 1 ? "" : "s", skipped->count == 1 ? "is" : "are",
+                  skipped->count == 1 ? "" : "s", skipped->first);
+  if (loose->count > 0)
+    cnn_data_note(data, "skipped %lld picture%s outside of the folders of classes (first: %s)",
+                  (long long)loose->count, loose->count == 1 ? "" : "s", loose->first);
+}
+
+/* ---- Opening */
+
+static cnn_status classes_find(cnn_data *data, Folders *set) {
+  set->class_of = calloc((size_t)set->names + 1, sizeof *set->class_of);
+  if (!set->class_of) return cnn_data_no_memory(data);
+  return cnn_folders_name(data, set->name, set->names, set->class_of);
+}
+
+cnn_status cnn_data_open_folders(cnn_data *data, const Listing *listing) {
+  Folders *set = calloc(1, sizeof *set);
+  if (!set) return cnn_data_no_memory(data);
+  data->kind = &folders; /* closes the set from here on */
+  data->set = set;
+  data->title = "folders of pictures";
+  cnn_status empty = cnn_success(), status = parts_collect(data, set, listing, &empty);
+  if (status.code != CNN_OK) return status;
+  int64_t pictures = 0;
+  for (int p = 0; p < POOLS; p++) pictures += data->pool[p] = set->pool[p].count;
+  if (pictures == 0) { /* not ours, after all */
+    folder_close(data);
+    data->kind = NULL;
+    return status;
+  }
+  if (empty.code != CNN_OK) return empty;
+  if (data->network->inputs != 1)
+    return cnn_failure(CNN_MISMATCH, "%s: a picture is one input, the net has %d", data->path,
+                       data->network->inputs);
+  for (int p = 0; p < POOLS; p++) {
+    Pool *pool = &set->pool[p];
+    if (pool->count > 0) qsort(pool->picture, (size_t)pool->count, sizeof *pool->picture, picture_order);
+  }
+  status = classes_find(data, set);
+  if (status.code == CNN_OK) status = cnn_image_fits(data->path, 0, 0, 3, &data->network->input[0]);
+  if (status.code != CNN_OK) return status;
+  set_note(data, set);
+  kept_open(data, set);
+  return status;
+}

@@ -1,0 +1,224 @@
+/* data_synthetic.c: a small learnable set for any net, made on the spot, for trying things. A sample is drawn
+ * as numbers between 0 and 1, from which both its inputs and its targets follow:
+ *
+ *   one class a sample     stripes whose frequency, direction and brightness belong to the class
+ *   a class a position     a line divides the picture between two classes, each with its own brightness and
+ * stripes values                 four numbers, each of which is the strength of a pattern in the inputs;
+ * targets repeat them
+ *
+ * and noise over all of it. Everything is additions, products and counter-based random numbers: the same set
+ * on every machine. */
+// SPDX-License-Identifier: MIT-0
+#include <stdlib.h>
+#include <string.h>
+#include "cnn_core.h"
+#include "hosted/data/dataset.h"
+
+enum { TRAIN_SAMPLES = 1000, TEST_SAMPLES = 200, LATENTS = 4, SEED = 20 };
+
+typedef struct Line {
+  float y, x, at;
+} Line; /* where y*v + x*u > at, for a place (v, u) in 0..1 */
+typedef struct Sample {
+  cnn_random random;
+  float latent[LATENTS];
+  Line line;
+} Sample;
+
+static Sample sample_make(int pool, int64_t index) {
+  Sample sample = {.random = cnn_random_stream(SEED + (uint64_t)pool, CNN_STREAM_DATA, (uint32_t)index)};
+  for (uint32_t j = 0; j < LATENTS; j++) sample.latent[j] = cnn_random_uniform(sample.random, j);
+  sample.line.y = 2 * cnn_random_uniform(sample.random, LATENTS) - 1;
+  sample.line.x = 2 * cnn_random_uniform(sample.random, LATENTS + 1) - 1;
+  sample.line.at =
+      (sample.line.y + sample.line.x) * (0.3f + 0.4f * cnn_random_uniform(sample.random, LATENTS + 2));
+  return sample;
+}
+
+/* The class of an output: classes take turns, so that every part has as many of each; other outputs count at
+ * other speeds. */
+static int32_t class_draw(int64_t index, int32_t output, int64_t classes) {
+  for (int32_t o = 0; o < output; o++) index = index / 2 + index * 3;
+  return (int32_t)(index % classes);
+}
+
+/* A wave of triangles between 0 and 1, with period 1. */
+static float wave(float t) {
+  float within = t - (float)(int32_t)t;
+  if (within < 0) within += 1;
+  return within < 0.5f ? 2 * within : 2 - 2 * within;
+}
+
+/* What class `c` of `classes` looks like at place (v, u) of channel ch; no class looks like another one
+ * mirrored. */
+static float texture(int64_t c, int64_t classes, float v, float u, int64_t ch) {
+  float across = 0.5f + 1.5f * (float)(c % 3), down = 0.5f + 1.5f * (float)(c / 3 % 3);
+  float bright = ((float)c + 0.5f) / (float)classes;
+  return 0.4f * bright + 0.6f * wave(down * v + across * u + 0.37f * (float)c + 0.21f * (float)ch);
+}
+
+static int32_t class_at(const Sample *sample, int64_t index, int32_t output, int64_t classes, float v,
+                        float u) {
+  int32_t c = class_draw(index, output, classes);
+  bool beyond = sample->line.y * v + sample->line.x * u > sample->line.at;
+  return beyond ? (int32_t)((c + 1) % classes) : c;
+}
+
+typedef struct Place {
+  float v, u;
+  int64_t channel;
+} Place;
+
+static Place place_of(const cnn_port *port, int64_t i) {
+  int64_t channels = port->dim[port->rank - 1], pixel = i / channels;
+  if (port->rank == 1) return (Place){0, ((float)i + 0.5f) / (float)port->size, 0};
+  int64_t width = port->rank == 3 ? port->dim[1] : port->dim[0], height = port->rank == 3 ? port->dim[0] : 1;
+  return (Place){((float)(pixel / width % height) + 0.5f) / (float)height,
+                 ((float)(pixel % width) + 0.5f) / (float)width, i % channels};
+}
+
+/* ---- Targets */
+
+typedef enum Kind {
+  KIND_NONE,
+  KIND_CLASS,
+  KIND_PIXELS,
+  KIND_BITS,
+  KIND_VALUES
+} Kind; /* bits: a yes or no for each value */
+
+static bool sigmoid(const cnn_port *output) {
+  return output->scores == CNN_SCORES_BINARY || output->scores == CNN_SCORES_BINARY_LOGIT;
+}
+
+static Kind kind_of(const cnn_data *data, int32_t o) {
+  const cnn_port *output = &data->network->output[o];
+  if (!cnn_target_wanted(data, o)) return KIND_NONE;
+  if (output->target == CNN_TARGET_VALUES) return sigmoid(output) ? KIND_BITS : KIND_VALUES;
+  return cnn_port_targets(output) == 1 ? KIND_CLASS : KIND_PIXELS;
+}
+
+/* One sigmoid tells two classes apart; several say of each pattern whether it is strong. */
+static bool bit_of(const Sample *sample, int64_t index, int32_t o, const cnn_port *output, int64_t i) {
+  if (output->size == 1) return class_draw(index, o, 2) == 1;
+  return sample->latent[i % LATENTS] > 0.5f;
+}
+
+static void target_make(const cnn_data *data, const Sample *sample, int64_t index, int32_t o, void *target) {
+  const cnn_port *output = &data->network->output[o];
+  int32_t *classes = target;
+  float *values = target;
+  switch (kind_of(data, o)) {
+  case KIND_CLASS: classes[0] = class_draw(index, o, cnn_port_classes(output)); break;
+  case KIND_PIXELS:
+    for (int64_t i = 0; i < cnn_port_targets(output); i++) {
+      Place place = place_of(output, i * output->dim[output->rank - 1]);
+      classes[i] = class_at(sample, index, o, cnn_port_classes(output), place.v, place.u);
+    }
+    break;
+  case KIND_BITS:
+    for (int64_t i = 0; i < output->size; i++) values[i] = bit_of(sample, index, o, output, i) ? 1 : 0;
+    break;
+  case KIND_VALUES:
+    for (int64_t i = 0; i < output->size; i++) values[i] = sample->latent[i % LATENTS];
+    break;
+  case KIND_NONE: break;
+  }
+}
+
+/* ---- Inputs */
+
+/* What an output's target adds to the inputs at a place: 0..1. */
+static float trace(const cnn_data *data, const Sample *sample, int64_t index, int32_t o, Place place) {
+  const cnn_port *output = &data->network->output[o];
+  Kind kind = kind_of(data, o);
+  if (kind == KIND_CLASS || (kind == KIND_BITS && output->size == 1)) {
+    int64_t classes = kind == KIND_CLASS ? cnn_port_classes(output) : 2;
+    return texture(class_draw(index, o, classes), classes, place.v, place.u, place.channel);
+  }
+  if (kind == KIND_PIXELS) {
+    int64_t classes = cnn_port_classes(output);
+    return texture(class_at(sample, index, o, classes, place.v, place.u), classes, place.v, place.u,
+                   place.channel);
+  }
+  float sum = 0;
+  for (int j = 0; j < LATENTS; j++) {
+    float strength = kind == KIND_BITS ? (sample->latent[j] > 0.5f ? 1.0f : 0.0f) : sample->latent[j];
+    sum += strength * wave(0.5f * (float)(j + 1) * place.u + 0.5f * (float)(LATENTS - j) * place.v +
+                           0.25f * (float)(j + place.channel));
+  }
+  return sum / (float)LATENTS;
+}
+
+/* f32 inputs are about -1..1, unless the program normalizes pictures of 0..255 itself; the others have the
+ * range of their type. */
+static bool takes_pixels(const cnn_network *network, const cnn_port *port) {
+  if (port->type != CNN_F32) return true;
+  for (int32_t l = 0; l < network->layers; l++)
+    if (strcmp(network->layer[l].op, "normalize") == 0) return true;
+  return false;
+}
+
+static void input_make(const cnn_data *data, const Sample *sample, int64_t index, int32_t which,
+                       void *input) {
+  const cnn_port *port = &data->network->input[which];
+  int32_t traces = 0;
+  bool pixels = takes_pixels(data->network, port);
+  uint32_t counter = 1u << 8 | (uint32_t)which << 28;
+  for (int32_t o = 0; o < data->network->outputs; o++) traces += kind_of(data, o) != KIND_NONE;
+  for (int64_t i = 0; i < port->size; i++) {
+    Place place = place_of(port, i);
+    float value = 0;
+    if (traces == 0)
+      value = trace(data, sample, index, 0, place); /* an autoencoder: patterns of any strength */
+    for (int32_t o = 0; o < data->network->outputs; o++)
+      if (kind_of(data, o) != KIND_NONE) value += trace(data, sample, index, o, place) / (float)traces;
+    value = 0.9f * value + 0.1f * cnn_random_uniform(sample->random, counter + (uint32_t)i);
+    int32_t pixel = (int32_t)(value * 255 + 0.5f);
+    pixel = pixel < 0 ? 0 : pixel > 255 ? 255 : pixel;
+    if (port->type == CNN_U8) ((uint8_t *)input)[i] = (uint8_t)pixel;
+    else if (port->type == CNN_I8) ((int8_t *)input)[i] = (int8_t)(pixel - 128);
+    else ((float *)input)[i] = pixels ? (float)pixel : 2 * value - 1;
+  }
+}
+
+/* ---- The set */
+
+static cnn_status synthetic_read(const cnn_data *data, int pool, int64_t index, void *const input[],
+                                 void *const target[]) {
+  Sample sample = sample_make(pool, index);
+  for (int32_t i = 0; i < data->network->inputs; i++) input_make(data, &sample, index, i, input[i]);
+  for (int32_t o = 0; target && o < data->network->outputs; o++)
+    if (target[o]) target_make(data, &sample, index, o, target[o]);
+  return cnn_success();
+}
+
+static bool synthetic_label(const cnn_data *data, int pool, int64_t index, int32_t *label) {
+  (void)pool;
+  for (int32_t o = 0; o < data->network->outputs; o++) {
+    bool bit = kind_of(data, o) == KIND_BITS && data->network->output[o].size == 1;
+    if (kind_of(data, o) != KIND_CLASS && !bit) continue;
+    *label = class_draw(index, o, cnn_port_classes(&data->network->output[o]));
+    return true;
+  }
+  return false;
+}
+
+static bool synthetic_unit(const cnn_data *data, int32_t input) {
+  return !takes_pixels(data->network, &data->network->input[input]);
+}
+
+static const DataKind synthetic = {synthetic_read, synthetic_label, NULL, synthetic_unit, NULL};
+
+cnn_status cnn_data_open_synthetic(cnn_data *data) {
+  int32_t label;
+  data->kind = &synthetic;
+  data->title = "synthetic";
+  data->pool[POOL_TRAIN] = TRAIN_SAMPLES;
+  data->pool[POOL_TEST] = TEST_SAMPLES;
+  for (int32_t o = 0;
+       o < data->network->outputs && synthetic_label(data, POOL_TRAIN, 0, &label) && data->classes == 0; o++)
+    if (kind_of(data, o) == KIND_CLASS || kind_of(data, o) == KIND_BITS)
+      data->classes = (int32_t)cnn_port_classes(&data->network->output[o]);
+  return cnn_success();
+}

@@ -1,0 +1,119 @@
+/* dataset.h: what the kinds of data sets share: a set has up to three pools of samples, as it stands on the
+ * disk; data.c makes the parts. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_DATASET_H
+#define CNN_DATASET_H
+#include "hosted/weights/archive.h"
+#include "cnn_data.h"
+
+enum { POOL_TRAIN, POOL_VAL, POOL_TEST, POOLS };
+
+/* ---- A directory */
+
+typedef struct Entry {
+  char *name;
+  bool directory;
+} Entry;
+typedef struct Listing {
+  const char *path;
+  Entry *entry;
+  int32_t count;
+} Listing; /* sorted by name, without hidden ones */
+
+cnn_status cnn_listing_read(Listing *listing, const char *path);
+void cnn_listing_free(Listing *listing);
+const Entry *cnn_listing_find(const Listing *listing, const char *name);
+char *cnn_path_join(const char *directory, const char *name); /* from malloc; NULL: no memory */
+
+/* ---- Sets */
+
+typedef void cnn_each_file(void *context, const char *path);
+/* all that the set reads its samples from */
+void cnn_data_files(const cnn_data *data, cnn_each_file *each, void *context);
+
+typedef struct DataKind {
+  cnn_status (*read)(const cnn_data *data, int pool, int64_t index, void *const input[],
+                     void *const target[]);
+  bool (*label)(const cnn_data *data, int pool, int64_t index, int32_t *label); /* NULL: no classes */
+  void (*close)(cnn_data *data);
+  bool (*unit)(const cnn_data *data,
+               int32_t input); /* NULL, or: an f32 input's values are about 1, not pixels of 0..255 */
+  void (*files)(const cnn_data *data, cnn_each_file *each, void *context); /* NULL: it reads none */
+} DataKind;
+
+typedef struct Part {
+  int64_t first, count;
+  int64_t *list;
+} Part; /* samples list[i], or first + i, of all pools one after the other */
+
+struct cnn_data {
+  const cnn_network *network;
+  cnn_data_options options;
+  char *path;
+  const DataKind *kind; /* NULL: not recognised yet */
+  const char *title;    /* "IDX files" */
+  void *set;            /* the kind's own */
+  int64_t pool[POOLS];  /* samples */
+  int32_t classes;      /* 0: none */
+  char **class_name;    /* NULL, or one a class, from malloc */
+  bool nameless;        /* they cannot be kept in files */
+  Part part[3];
+  char description[240];
+  char *notes;    /* lines; NULL: none */
+  int64_t shared; /* samples of the test part that are for training as well */
+};
+
+/* Each looks at the path and sets kind, title, set, pools and classes; or leaves kind NULL if it is not its
+ * business. */
+cnn_status cnn_data_open_idx(cnn_data *data, const Listing *listing);
+cnn_status cnn_data_open_cifar(cnn_data *data, const Listing *listing);
+cnn_status cnn_data_open_folders(cnn_data *data, const Listing *listing);
+cnn_status cnn_data_open_csv_parts(cnn_data *data, const Listing *listing);
+cnn_status cnn_data_open_arrays(cnn_data *data); /* path is a file */
+cnn_status cnn_data_open_csv(cnn_data *data);    /* so is it here */
+cnn_status cnn_data_open_synthetic(cnn_data *data);
+bool cnn_data_is_csv(const cnn_data *data);
+cnn_status cnn_data_no_memory(const cnn_data *data);
+/* A line for those who use the set, besides its description. Where there is no memory for it, it is lost. */
+void cnn_data_note(cnn_data *data, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Which class each of the folders is: class_of[folders]. Sets classes and class_name. */
+cnn_status cnn_folders_name(cnn_data *data, char *const *folder, int32_t folders, int32_t *class_of);
+
+/* ---- Targets */
+
+bool cnn_target_wanted(const cnn_data *data, int32_t output); /* a sample needs one for this output */
+bool cnn_target_optional(
+    const cnn_data *data,
+    int32_t output); /* it has scores, but no loss while others have: a class is welcome, -1 will do */
+int64_t cnn_label_limit(
+    const cnn_port *output); /* how many classes one number a sample can tell it; 0: any number will do */
+/* How many classes one class a sample can tell apart; 0: it stands for any number, or is not wanted. */
+int64_t cnn_label_classes(const cnn_data *data);
+/* Whether one class a sample can serve every output, and the numbers of classes go together; `what` names the
+ * set. */
+cnn_status cnn_labels_fit(const cnn_data *data, const char *what);
+/* Whether a label is one that the outputs know; if it is a class, data->classes counts it. `where`, i: the
+ * file and the place in it. */
+cnn_status cnn_label_check(cnn_data *data, const char *where, int64_t i, double label);
+void cnn_label_store_one(const cnn_data *data, int32_t output, double label, void *target);
+void cnn_label_store(const cnn_data *data, int32_t label, void *const target[]);
+
+/* ---- Arrays ----
+ * Tensors whose first dimension counts samples (whole: which are one sample), as inputs and targets.
+ * `what` names the array. */
+
+typedef struct ArrayForm {
+  bool batched, planes;
+} ArrayForm; /* planes: channels first */
+
+/* The form in which a tensor can be read as this port, a batch or (single) one sample. */
+bool cnn_array_form(const cnn_tensor *tensor, const cnn_port *port, bool batch, bool single, ArrayForm *form);
+cnn_status cnn_array_mismatch(const char *what, const cnn_tensor *tensor, const cnn_port *port);
+cnn_status cnn_array_read(const cnn_tensor *tensor, ArrayForm form, int64_t index, const cnn_port *port,
+                          const char *what, void *out);
+
+/* ---- IDX, for the fuzzer too */
+
+cnn_status cnn_idx_parse(cnn_tensor *tensor, const char *path, const unsigned char *bytes, size_t n);
+#endif

@@ -1,0 +1,109 @@
+/* feed.c: a picture as the input of a net: fitted to its size, grey or coloured as its channels say, in its
+ * type. Training, evaluation and prediction all come through here. */
+// SPDX-License-Identifier: MIT-0
+#include <stdlib.h>
+#include <string.h>
+#include "hosted/data/image.h"
+
+/* Height, width and channels that a picture must have for this input. An input that is no picture takes one
+ * by its bare size: a vector of 784 is a grey 28x28, and so is a sequence 28x28. */
+static bool port_is_picture(const cnn_port *port) { return port->rank == 3; }
+
+cnn_status cnn_image_fits(const char *what, int32_t height, int32_t width, int32_t channels,
+                          const cnn_port *port) {
+  if (port_is_picture(port)) {
+    if (port->dim[2] == 1 || port->dim[2] == 3) return cnn_success();
+    return cnn_failure(CNN_MISMATCH, "%s: pictures have 1 or 3 channels, the input \"%s\" has %d", what,
+                       port->name, port->dim[2]);
+  }
+  int64_t pixels = (int64_t)height * width;
+  if (height == 0 || pixels * channels == port->size || pixels == port->size) return cnn_success();
+  return cnn_failure(CNN_MISMATCH, "%s: %dx%dx%d does not fit the input \"%s\" of %lld numbers", what, height,
+                     width, channels, port->name, (long long)port->size);
+}
+
+/* `n` bytes of pixels as numbers of the input's type. */
+static void store(const uint8_t *pixel, int64_t n, cnn_type type, void *input) {
+  float *f = input;
+  int8_t *s = input;
+  if (type == CNN_U8) memcpy(input, pixel, (size_t)n);
+  else if (type == CNN_I8)
+    for (int64_t i = 0; i < n; i++) s[i] = (int8_t)(pixel[i] - 128);
+  else
+    for (int64_t i = 0; i < n; i++) f[i] = (float)pixel[i];
+}
+
+/* A copy with other channels: luma, or grey three times. NULL: no memory. */
+static uint8_t *recoloured(const cnn_image *image, int32_t channels) {
+  size_t pixels = (size_t)image->height * (size_t)image->width;
+  uint8_t *out = malloc(pixels * (size_t)channels);
+  if (!out) return NULL;
+  if (channels == 1) cnn_luma(image->pixel, pixels, out);
+  else
+    for (size_t i = 0; i < 3 * pixels; i++) out[i] = image->pixel[i / 3];
+  return out;
+}
+
+typedef struct Frame {
+  cnn_area source;
+  int32_t top, left, height, width;
+} Frame; /* an area of the picture, a rectangle of the input */
+
+static Frame frame_make(int32_t h, int32_t w, int32_t out_h, int32_t out_w, cnn_fit fit) {
+  Frame frame = {{0, 0, h, w}, 0, 0, out_h, out_w};
+  bool wide = (int64_t)w * out_h > (int64_t)out_w * h; /* than the input */
+  if (fit == CNN_FIT_CROP && wide) {
+    frame.source.width = (double)out_w * h / out_h;
+    frame.source.x = (w - frame.source.width) / 2;
+  } else if (fit == CNN_FIT_CROP) {
+    frame.source.height = (double)out_h * w / out_w;
+    frame.source.y = (h - frame.source.height) / 2;
+  } else if (fit == CNN_FIT_LETTERBOX && wide) {
+    frame.height = (int32_t)((double)out_w * h / w + 0.5);
+    if (frame.height < 1) frame.height = 1;
+    frame.top = (out_h - frame.height) / 2;
+  } else if (fit == CNN_FIT_LETTERBOX) {
+    frame.width = (int32_t)((double)out_h * w / h + 0.5);
+    if (frame.width < 1) frame.width = 1;
+    frame.left = (out_w - frame.width) / 2;
+  }
+  return frame;
+}
+
+/* Pixels of the right colours to the size of the input. */
+static cnn_status resize(const uint8_t *pixel, int32_t h, int32_t w, const cnn_port *port, cnn_fit fit,
+                         void *input) {
+  int32_t out_h = port->dim[0], out_w = port->dim[1], channels = port->dim[2];
+  Frame frame = frame_make(h, w, out_h, out_w, fit);
+  size_t bytes = (size_t)port->size, stride = (size_t)out_w * (size_t)channels;
+  uint8_t *fitted = calloc(1, bytes); /* black where the picture does not reach */
+  void *scratch = malloc(cnn_resample_scratch(h, w, channels, frame.source, frame.height, frame.width));
+  if (fitted && scratch) {
+    uint8_t *corner = fitted + (size_t)frame.top * stride + (size_t)frame.left * (size_t)channels;
+    cnn_resample(pixel, h, w, channels, frame.source, corner, frame.height, frame.width, stride, scratch);
+    store(fitted, port->size, port->type, input);
+  }
+  cnn_status status = fitted && scratch
+                          ? cnn_success()
+                          : cnn_failure(CNN_NO_MEMORY, "out of memory for a picture of %d x %d", w, h);
+  free(fitted);
+  free(scratch);
+  return status;
+}
+
+cnn_status cnn_image_feed(const cnn_image *image, const cnn_port *port, cnn_fit fit, void *input) {
+  cnn_status status = cnn_image_fits("the picture", image->height, image->width, image->channels, port);
+  if (status.code != CNN_OK) return status;
+  int64_t pixels = (int64_t)image->height * image->width;
+  bool picture = port_is_picture(port);
+  int32_t channels = picture ? port->dim[2] : pixels * image->channels == port->size ? image->channels : 1;
+  uint8_t *other = image->channels == channels ? NULL : recoloured(image, channels);
+  const uint8_t *pixel = image->channels == channels ? image->pixel : other;
+  if (!pixel)
+    return cnn_failure(CNN_NO_MEMORY, "out of memory for a picture of %d x %d", image->width, image->height);
+  if (!picture || (image->height == port->dim[0] && image->width == port->dim[1]))
+    store(pixel, pixels * channels, port->type, input);
+  else status = resize(pixel, image->height, image->width, port, fit, input);
+  free(other);
+  return status;
+}

@@ -1,0 +1,135 @@
+/* target.c: what outputs want to be compared with, and one class a sample as such a target. */
+// SPDX-License-Identifier: MIT-0
+#include <string.h>
+#include "hosted/data/dataset.h"
+
+size_t cnn_type_bytes(cnn_type type) { return type == CNN_F32 ? sizeof(float) : 1; }
+
+static int64_t channels(const cnn_port *port) { return port->dim[port->rank - 1]; }
+
+static bool binary(const cnn_port *port) {
+  return port->scores == CNN_SCORES_BINARY || port->scores == CNN_SCORES_BINARY_LOGIT;
+}
+
+int64_t cnn_port_classes(const cnn_port *output) {
+  if (output->target != CNN_TARGET_CLASS && output->scores == CNN_SCORES_NONE) return 0;
+  return channels(output) == 1 && binary(output) ? 2 : channels(output);
+}
+
+int64_t cnn_port_targets(const cnn_port *output) {
+  if (output->target != CNN_TARGET_NONE) return output->target_size;
+  return output->scores == CNN_SCORES_NONE ? 0 : output->size / channels(output);
+}
+
+void cnn_port_arrange(const cnn_port *input, const void *hwc, void *out) {
+  size_t depth = (size_t)channels(input), pixels = (size_t)input->size / depth;
+  if (!input->chw || depth == 1 || pixels == 1) {
+    memcpy(out, hwc, (size_t)input->size * cnn_type_bytes(input->type));
+  } else if (input->type == CNN_F32) {
+    const float *from = hwc;
+    float *to = out;
+    for (size_t c = 0; c < depth; c++)
+      for (size_t p = 0; p < pixels; p++) to[c * pixels + p] = from[p * depth + c];
+  } else {
+    const uint8_t *from = hwc;
+    uint8_t *to = out;
+    for (size_t c = 0; c < depth; c++)
+      for (size_t p = 0; p < pixels; p++) to[c * pixels + p] = from[p * depth + c];
+  }
+}
+
+/* An output without a loss is compared by its scores, where no output has a loss. */
+bool cnn_target_wanted(const cnn_data *data, int32_t output) {
+  const cnn_network *network = data->network;
+  bool losses = false;
+  if (network->recipe && network->recipe->target_is_input) return false;
+  for (int32_t o = 0; o < network->outputs; o++)
+    losses = losses || network->output[o].target != CNN_TARGET_NONE;
+  const cnn_port *port = &network->output[output];
+  return losses ? port->target != CNN_TARGET_NONE : port->scores != CNN_SCORES_NONE;
+}
+
+bool cnn_target_optional(const cnn_data *data, int32_t output) {
+  const cnn_port *port = &data->network->output[output];
+  return !cnn_target_wanted(data, output) && port->target == CNN_TARGET_NONE &&
+         port->scores != CNN_SCORES_NONE;
+}
+
+/* ---- One class a sample */
+
+typedef enum Form { FORM_CLASS, FORM_NUMBER, FORM_ONE_HOT, FORM_NONE } Form;
+
+/* A class is its number, for one sigmoid or regression the number as a float, for several a vector of zeros
+ * and a one. */
+static Form label_form(const cnn_port *output) {
+  if (output->target == CNN_TARGET_VALUES)
+    return output->size == 1 ? FORM_NUMBER : output->size == channels(output) ? FORM_ONE_HOT : FORM_NONE;
+  return cnn_port_targets(output) == 1 ? FORM_CLASS : FORM_NONE;
+}
+
+int64_t cnn_label_limit(const cnn_port *output) {
+  if (label_form(output) == FORM_NUMBER) return binary(output) ? 2 : 0;
+  return label_form(output) == FORM_ONE_HOT ? output->size : cnn_port_classes(output);
+}
+
+int64_t cnn_label_classes(const cnn_data *data) {
+  int64_t classes = 0;
+  for (int32_t o = 0; o < data->network->outputs; o++) {
+    const int64_t limit = cnn_target_wanted(data, o) ? cnn_label_limit(&data->network->output[o]) : 0;
+    if (limit > 0 && (classes == 0 || limit < classes)) classes = limit;
+  }
+  return classes;
+}
+
+cnn_status cnn_labels_fit(const cnn_data *data, const char *what) {
+  for (int32_t o = 0; o < data->network->outputs; o++) {
+    const cnn_port *output = &data->network->output[o];
+    if (!cnn_target_wanted(data, o)) continue;
+    if (label_form(output) == FORM_NONE)
+      return cnn_failure(CNN_MISMATCH, "%s: has one class a sample, but the output \"%s\" wants %lld targets",
+                         what, output->name, (long long)cnn_port_targets(output));
+    if (cnn_label_limit(output) > 0 && data->classes > cnn_label_limit(output))
+      return cnn_failure(CNN_MISMATCH, "%s: has %d classes, but the output \"%s\" tells only %lld apart",
+                         what, data->classes, output->name, (long long)cnn_label_limit(output));
+  }
+  return cnn_success();
+}
+
+cnn_status cnn_label_check(cnn_data *data, const char *where, int64_t i, double label) {
+  for (int32_t o = 0; o < data->network->outputs; o++) {
+    const cnn_port *output = &data->network->output[o];
+    int64_t limit = cnn_label_limit(output);
+    if (!cnn_target_wanted(data, o) || limit == 0) continue;
+    if (label >= 0 && label < (double)limit && label == (double)(int32_t)label) {
+      if (label >= data->classes) data->classes = (int32_t)label + 1;
+      continue;
+    }
+    bool ignored = label == -1 || (output->criterion && label == (double)output->criterion->ignore);
+    if (ignored && label_form(output) == FORM_CLASS) continue;
+    return cnn_failure(CNN_MISMATCH, "%s: label %lld is %g, but the output \"%s\" has %lld classes", where,
+                       (long long)i, label, output->name, (long long)limit);
+  }
+  return cnn_success();
+}
+
+void cnn_label_store_one(const cnn_data *data, int32_t o, double label, void *target) {
+  const cnn_port *output = &data->network->output[o];
+  if (!(cnn_target_wanted(data, o) ||
+        (cnn_target_optional(data, o) && label < (double)cnn_label_limit(output))))
+    return;
+  int32_t class = cnn_label_limit(output) > 0 ? (int32_t)label : 0;
+  float *values = target;
+  switch (label_form(output)) {
+  case FORM_CLASS: memcpy(target, &class, sizeof class); break;
+  case FORM_NUMBER: values[0] = (float)label; break;
+  case FORM_ONE_HOT:
+    for (int64_t c = 0; c < output->size; c++) values[c] = c == class ? 1 : 0;
+    break;
+  case FORM_NONE: break;
+  }
+}
+
+void cnn_label_store(const cnn_data *data, int32_t label, void *const target[]) {
+  for (int32_t o = 0; target && o < data->network->outputs; o++)
+    if (target[o]) cnn_label_store_one(data, o, (double)label, target[o]);
+}

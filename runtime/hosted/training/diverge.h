@@ -1,0 +1,11 @@
+/* diverge.h: where numbers stopped being finite. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_DIVERGE_H
+#define CNN_DIVERGE_H
+#include "hosted/data/batch.h"
+
+/* After a loss or a gradient of this batch that is not finite: ": the values of the layer conv2 ..." for the
+ * end of a message, or nothing.
+ * The data are finite: samples that are not cannot be read. */
+void cnn_blame(const cnn_trainer *trainer, const cnn_batch *batch, char *text, size_t room);
+#endif

@@ -1,0 +1,251 @@
+/* evaluate.c: running a net over a part of a data set. Each thread has a workspace of its own and takes the
+ * next samples from a common counter; each sample leaves its numbers at its own place, and they are added in
+ * order at the end: the sum is the same for any threads. */
+// SPDX-License-Identifier: MIT-0
+#ifndef _DEFAULT_SOURCE
+#define _DEFAULT_SOURCE /* madvise */
+#endif
+#include "hosted/training/evaluate.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "hosted/data/batch.h"
+#include "hosted/base/threads.h"
+
+enum { LINE = 64, HUGE_PAGE = 2 << 20 };
+
+typedef struct Worker {
+  cnn_evaluator *evaluator;
+  pthread_t thread;
+  cnn_batch batch;
+  cnn_reader reader;
+  cnn_tally tally;
+  float **output;
+  void *workspace;
+  cnn_status status;
+  int64_t failed; /* at this sample */
+} Worker;
+
+struct cnn_evaluator {
+  const cnn_network *network;
+  int32_t threads, threads_inside; /* workers, and what each lets the net itself use */
+  Worker *worker;
+  void *model;
+  cnn_sums *sums; /* [samples][outputs] */
+  int64_t room;
+  const cnn_data *data;
+  cnn_part part;
+  int64_t samples;
+  atomic_llong next;
+  const volatile sig_atomic_t *stop;
+};
+
+/* Large blocks lie on huge pages where the system has them: weights that stream from memory cross fewer
+ * pages. */
+void *cnn_aligned(size_t bytes) {
+  size_t unit = bytes < 2 * HUGE_PAGE ? LINE : HUGE_PAGE, rounded = (bytes / unit + 1) * unit;
+  void *memory = aligned_alloc(unit, rounded);
+#ifdef MADV_HUGEPAGE
+  if (memory && unit == HUGE_PAGE) (void)madvise(memory, rounded, MADV_HUGEPAGE); /* advice only */
+#endif
+  if (memory) memset(memory, 0, rounded);
+  return memory;
+}
+
+float **cnn_outputs_alloc(const cnn_network *network, int32_t count) {
+  float **output = calloc((size_t)network->outputs + 1, sizeof *output);
+  for (int32_t o = 0; output && o < network->outputs; o++) {
+    output[o] = cnn_aligned((size_t)(network->output[o].size * count) * sizeof(float));
+    if (!output[o]) {
+      cnn_outputs_free(network, output);
+      return NULL;
+    }
+  }
+  return output;
+}
+
+void cnn_outputs_free(const cnn_network *network, float **output) {
+  for (int32_t o = 0; output && o < network->outputs; o++) free(output[o]);
+  free(output);
+}
+
+cnn_status cnn_evaluator_open(cnn_evaluator **result, const cnn_network *network, int32_t threads,
+                              bool confusion) {
+  cnn_evaluator *evaluator = calloc(1, sizeof *evaluator);
+  *result = evaluator;
+  bool fine = evaluator != NULL;
+  if (fine) {
+    evaluator->network = network;
+    evaluator->threads = threads;
+    evaluator->model = cnn_aligned(network->model_bytes);
+    evaluator->worker = calloc((size_t)threads, sizeof *evaluator->worker);
+    fine = evaluator->model && evaluator->worker;
+  }
+  for (int32_t i = 0; fine && i < threads; i++) {
+    Worker *worker = &evaluator->worker[i];
+    worker->evaluator = evaluator;
+    worker->workspace = cnn_aligned(network->workspace_bytes);
+    worker->output = cnn_outputs_alloc(network, network->batch);
+    fine = cnn_batch_open(&worker->batch, network, network->batch, true) &&
+           cnn_reader_open(&worker->reader, network) && cnn_tally_open(&worker->tally, network, confusion) &&
+           worker->workspace && worker->output;
+  }
+  if (fine) return cnn_success();
+  cnn_evaluator_close(evaluator);
+  *result = NULL;
+  return cnn_failure(CNN_NO_MEMORY, "no memory to evaluate the net on %d threads", (int)threads);
+}
+
+void cnn_evaluator_close(cnn_evaluator *evaluator) {
+  if (!evaluator) return;
+  for (int32_t i = 0; evaluator->worker && i < evaluator->threads; i++) {
+    Worker *worker = &evaluator->worker[i];
+    if (worker->batch.network) cnn_batch_close(&worker->batch);
+    cnn_reader_close(&worker->reader);
+    cnn_tally_close(&worker->tally);
+    cnn_outputs_free(evaluator->network, worker->output);
+    free(worker->workspace);
+  }
+  free(evaluator->worker);
+  free(evaluator->model);
+  free(evaluator->sums);
+  free(evaluator);
+}
+
+/* One call of infer: the samples from `first` on. Places of the batch that are left over keep what they had.
+ */
+static cnn_status evaluate_batch(Worker *worker, int64_t first) {
+  cnn_evaluator *evaluator = worker->evaluator;
+  const cnn_network *network = evaluator->network;
+  int32_t count = network->batch;
+  if (count > evaluator->samples - first) count = (int32_t)(evaluator->samples - first);
+  for (int32_t i = 0; i < count; i++) {
+    cnn_status status =
+        cnn_batch_read(&worker->batch, &worker->reader, i, evaluator->data, evaluator->part, first + i);
+    if (status.code != CNN_OK) return status;
+  }
+  network->infer(evaluator->model, (const void *const *)worker->batch.input, worker->output,
+                 worker->workspace);
+  for (int32_t i = 0; i < count; i++) {
+    cnn_tally_sample(&worker->tally, worker->output, worker->batch.target, i,
+                     evaluator->sums + (first + i) * network->outputs);
+  }
+  return cnn_success();
+}
+
+static void *work(void *context) {
+  Worker *worker = context;
+  cnn_evaluator *evaluator = worker->evaluator;
+  cnn_threads_use(evaluator->threads_inside);
+  worker->status = cnn_success();
+  for (;;) {
+    int64_t first = atomic_fetch_add(&evaluator->next, evaluator->network->batch);
+    if (first >= evaluator->samples || (evaluator->stop && *evaluator->stop)) break;
+    worker->status = evaluate_batch(worker, first);
+    if (worker->status.code == CNN_OK) continue;
+    worker->failed = first;
+    atomic_store(&evaluator->next, evaluator->samples); /* the others need not go on */
+    break;
+  }
+  return NULL;
+}
+
+/* The net's own threads are of use only where there are fewer batches than workers. */
+static int32_t share_threads(cnn_evaluator *evaluator) {
+  int64_t batches = (evaluator->samples + evaluator->network->batch - 1) / evaluator->network->batch;
+  int32_t workers = evaluator->threads;
+  if (workers > batches) workers = batches > 0 ? (int32_t)batches : 1;
+  evaluator->threads_inside = evaluator->threads / workers;
+  return workers;
+}
+
+cnn_status cnn_evaluator_run(cnn_evaluator *evaluator, const float *weights, const cnn_data *data,
+                             cnn_part part, int64_t limit, const volatile sig_atomic_t *stop,
+                             cnn_measures *measures) {
+  const cnn_network *network = evaluator->network;
+  evaluator->data = data;
+  evaluator->part = part;
+  evaluator->stop = stop;
+  evaluator->samples = cnn_data_count(data, part);
+  if (limit >= 0 && evaluator->samples > limit) evaluator->samples = limit;
+  if (evaluator->samples > evaluator->room) {
+    free(evaluator->sums);
+    evaluator->sums = calloc((size_t)evaluator->samples * (size_t)network->outputs, sizeof *evaluator->sums);
+    evaluator->room = evaluator->sums ? evaluator->samples : 0;
+    if (!evaluator->sums)
+      return cnn_failure(CNN_NO_MEMORY, "no memory to evaluate %lld samples", (long long)evaluator->samples);
+  }
+  if (network->pack) network->pack(evaluator->model, weights);
+  for (int32_t i = 0; i < evaluator->threads; i++) cnn_tally_clear(&evaluator->worker[i].tally);
+  atomic_store(&evaluator->next, 0);
+
+  int32_t workers = share_threads(evaluator), running = 0;
+  while (running < workers &&
+         pthread_create(&evaluator->worker[running].thread, NULL, work, &evaluator->worker[running]) == 0)
+    running++;
+  if (running == 0) {
+    return cnn_failure(CNN_NO_MEMORY,
+                       "cannot start a thread to evaluate the net: no memory, or too many threads");
+  }
+  for (int32_t i = 0; i < running; i++) pthread_join(evaluator->worker[i].thread, NULL);
+
+  const Worker *first = NULL;
+  for (int32_t i = 0; i < running; i++) {
+    const Worker *worker = &evaluator->worker[i];
+    if (worker->status.code != CNN_OK && (!first || worker->failed < first->failed)) first = worker;
+    if (i > 0) cnn_tally_add(&evaluator->worker[0].tally, &worker->tally);
+  }
+  if (first) return first->status;
+  if (stop && *stop) return cnn_failure(CNN_STOPPED, "stopped");
+  cnn_sums *total = calloc((size_t)network->outputs + 1, sizeof *total);
+  if (!total) return cnn_failure(CNN_NO_MEMORY, "no memory to evaluate the net");
+  for (int64_t i = 0; i < evaluator->samples; i++)
+    cnn_sums_add(total, evaluator->sums + i * network->outputs, network->outputs);
+  cnn_tally_measures(&evaluator->worker[0].tally, evaluator->samples, total, measures);
+  free(total);
+  return cnn_success();
+}
+
+const cnn_tally *cnn_evaluator_tally(const cnn_evaluator *evaluator) { return &evaluator->worker[0].tally; }
+
+static bool copy_counts(const cnn_tally *tally, cnn_evaluation *evaluation) {
+  int32_t first = cnn_tally_first(tally->network);
+  if (first < 0) return true;
+  evaluation->classes = (int32_t)cnn_judge(tally->network, first).classes;
+  size_t n = (size_t)evaluation->classes;
+  evaluation->counts = malloc(n * sizeof *evaluation->counts);
+  if (!evaluation->counts) return false;
+  memcpy(evaluation->counts, cnn_tally_classes(tally, first), n * sizeof *evaluation->counts);
+  const int64_t *confusion = cnn_tally_confusion(tally);
+  if (!confusion) return true;
+  evaluation->confusion = malloc(n * n * sizeof *confusion);
+  if (evaluation->confusion) memcpy(evaluation->confusion, confusion, n * n * sizeof *confusion);
+  return evaluation->confusion != NULL;
+}
+
+cnn_status cnn_evaluate(const cnn_network *network, const float *weights, const cnn_data *data, cnn_part part,
+                        int32_t threads, bool confusion, const volatile sig_atomic_t *stop,
+                        cnn_evaluation *evaluation) {
+  *evaluation = (cnn_evaluation){0};
+  cnn_evaluator *evaluator;
+  cnn_status status = cnn_evaluator_open(&evaluator, network, cnn_threads(threads), confusion);
+  if (status.code != CNN_OK) return status;
+  status = cnn_evaluator_run(evaluator, weights, data, part, -1, stop, &evaluation->measures);
+  if (status.code == CNN_OK && !copy_counts(cnn_evaluator_tally(evaluator), evaluation)) {
+    status = cnn_failure(CNN_NO_MEMORY, "no memory for the counts by class");
+  }
+  cnn_evaluator_close(evaluator);
+  if (status.code != CNN_OK) cnn_evaluation_free(evaluation);
+  return status;
+}
+
+void cnn_evaluation_free(cnn_evaluation *evaluation) {
+  free(evaluation->counts);
+  free(evaluation->confusion);
+  evaluation->counts = NULL;
+  evaluation->confusion = NULL;
+}

@@ -1,0 +1,23 @@
+/* evaluate.h: running a net over a part of a data set, on several threads at once. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_EVALUATE_H
+#define CNN_EVALUATE_H
+#include "cnn.h"
+#include "hosted/training/measure.h"
+
+typedef struct cnn_evaluator cnn_evaluator; /* keeps its memory from one run to the next */
+
+cnn_status cnn_evaluator_open(cnn_evaluator **evaluator, const cnn_network *network, int32_t threads,
+                              bool confusion);
+void cnn_evaluator_close(cnn_evaluator *evaluator);
+/* At most `limit` samples; negative: all. */
+cnn_status cnn_evaluator_run(cnn_evaluator *evaluator, const float *weights, const cnn_data *data,
+                             cnn_part part, int64_t limit, const volatile sig_atomic_t *stop,
+                             cnn_measures *measures);
+const cnn_tally *cnn_evaluator_tally(const cnn_evaluator *evaluator);
+
+/* Memory for a model and what infer needs, also for `predict` and `bench`. */
+void *cnn_aligned(size_t bytes); /* zeroed, to be freed; NULL if there is none */
+float **cnn_outputs_alloc(const cnn_network *network, int32_t count);
+void cnn_outputs_free(const cnn_network *network, float **output);
+#endif

@@ -1,0 +1,145 @@
+/* loss.c: the losses in double. Training has them in its generated code; here they measure what infer gives,
+ * with the same conventions: means over positions (or elements), classes of -1 left out, cross_entropy from
+ * probabilities, their logarithms or raw scores. */
+// SPDX-License-Identifier: MIT-0
+#include "hosted/training/loss.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+static const cnn_loss DEFAULTS = {.weight = 1, .parameter = 1, .ignore = -1};
+
+typedef struct Loss Loss;
+struct Loss {
+  const char *name;
+  double parameter; /* its default */
+  /* one position of `n` scores with class `label`, or one value with its target; the other is NULL */
+  double (*of_class)(const cnn_port *, const cnn_loss *, const float *score, int64_t n, int32_t label);
+  double (*of_value)(const cnn_port *, const cnn_loss *, double value, double target);
+};
+
+static double log_of(double p) { return log(p > (double)FLT_MIN ? p : (double)FLT_MIN); }
+
+/* Logarithm of the sum of exponentials, so that raw scores become logarithms of probabilities; 0 for the
+ * other kinds. */
+static double normaliser(const cnn_port *output, const float *score, int64_t n) {
+  if (output->scores != CNN_SCORES_LOGIT) return 0;
+  double top = -INFINITY, sum = 0;
+  for (int64_t i = 0; i < n; i++) top = fmax(top, (double)score[i]);
+  for (int64_t i = 0; i < n; i++) sum += exp((double)score[i] - top);
+  return top + log(sum);
+}
+
+static double log_probability(const cnn_port *output, double score, double all) {
+  return output->scores == CNN_SCORES_PROBABILITY ? log_of(score) : score - all;
+}
+
+static double class_weight(const cnn_loss *loss, int64_t label) {
+  return loss->class_weight ? (double)loss->class_weight[label] : 1;
+}
+
+static double cross_entropy(const cnn_port *output, const cnn_loss *loss, const float *score, int64_t n,
+                            int32_t label) {
+  double all = normaliser(output, score, n), e = loss->smoothing, spread = 0;
+  if (e > 0) {
+    for (int64_t i = 0; i < n; i++)
+      spread -= class_weight(loss, i) * log_probability(output, (double)score[i], all);
+  }
+  return -(1 - e) * class_weight(loss, label) * log_probability(output, (double)score[label], all) +
+         e / (double)n * spread;
+}
+
+/* (1 - p)^gamma * -log p of the true class. */
+static double focal(const cnn_port *output, const cnn_loss *loss, const float *score, int64_t n,
+                    int32_t label) {
+  double log_p = log_probability(output, (double)score[label], normaliser(output, score, n));
+  return class_weight(loss, label) * -pow(1 - exp(log_p), loss->parameter) * log_p;
+}
+
+static double hinge(const cnn_port *output, const cnn_loss *loss, const float *score, int64_t n,
+                    int32_t label) {
+  (void)output;
+  (void)loss;
+  double sum = 0;
+  for (int64_t i = 0; i < n; i++) {
+    if (i != label) sum += fmax(0, 1 - (double)score[label] + (double)score[i]);
+  }
+  return sum / (double)n;
+}
+
+static double binary_cross_entropy(const cnn_port *output, const cnn_loss *loss, double value,
+                                   double target) {
+  double t = target * (1 - loss->smoothing) + loss->smoothing / 2;
+  if (output->scores == CNN_SCORES_BINARY_LOGIT) return fmax(value, 0) - value * t + log1p(exp(-fabs(value)));
+  return -t * fmax(log(value), -100) -
+         (1 - t) * fmax(log1p(-value), -100); /* PyTorch's bound of the logarithms */
+}
+
+static double mse(const cnn_port *output, const cnn_loss *loss, double value, double target) {
+  (void)output;
+  (void)loss;
+  return (value - target) * (value - target);
+}
+
+static double mae(const cnn_port *output, const cnn_loss *loss, double value, double target) {
+  (void)output;
+  (void)loss;
+  return fabs(value - target);
+}
+
+static double huber(const cnn_port *output, const cnn_loss *loss, double value, double target) {
+  (void)output;
+  double d = fabs(value - target), delta = loss->parameter;
+  return d < delta ? 0.5 * d * d : delta * (d - 0.5 * delta);
+}
+
+static const Loss LOSSES[] = {
+    {"cross_entropy", 0, cross_entropy, NULL},
+    {"focal", 2, focal, NULL},
+    {"hinge", 0, hinge, NULL},
+    {"binary_cross_entropy", 0, NULL, binary_cross_entropy},
+    {"mse", 0, NULL, mse},
+    {"mae", 0, NULL, mae},
+    {"huber", 1, NULL, huber},
+};
+
+static const Loss *find(const cnn_port *output) {
+  if (!output->loss) return NULL;
+  for (size_t i = 0; i < sizeof LOSSES / sizeof *LOSSES; i++) {
+    const Loss *loss = &LOSSES[i];
+    if (strcmp(loss->name, output->loss) == 0 &&
+        output->target == (loss->of_class ? CNN_TARGET_CLASS : CNN_TARGET_VALUES))
+      return loss;
+  }
+  return NULL;
+}
+
+bool cnn_loss_known(const cnn_port *output) { return find(output) != NULL; }
+
+double cnn_loss_weight(const cnn_port *output) { return output->criterion ? output->criterion->weight : 1; }
+
+cnn_loss_sum cnn_loss_sample(const cnn_port *output, const float *values, const void *target) {
+  const Loss *loss = find(output);
+  cnn_loss numbers = DEFAULTS;
+  cnn_loss_sum result = {0, 0};
+  if (!loss) return result;
+  numbers.parameter = loss->parameter;
+  if (output->criterion) numbers = *output->criterion;
+  if (loss->of_value) {
+    const float *t = target;
+    for (int64_t i = 0; i < output->size; i++)
+      result.sum += loss->of_value(output, &numbers, (double)values[i], (double)t[i]);
+    result.weight = (double)output->size;
+    return result;
+  }
+  const int32_t *label = target;
+  int64_t n = output->size / output->target_size; /* classes */
+  bool weighted = strcmp(loss->name, "cross_entropy") == 0;
+  for (int64_t i = 0; i < output->target_size; i++) {
+    if (label[i] < 0 || label[i] >= n || label[i] == numbers.ignore) continue;
+    result.sum += loss->of_class(output, &numbers, values + i * n, n, label[i]);
+    result.weight += weighted ? class_weight(&numbers, label[i]) : 1;
+  }
+  return result;
+}

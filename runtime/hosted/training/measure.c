@@ -1,0 +1,315 @@
+/* measure.c: counting how good outputs are. */
+// SPDX-License-Identifier: MIT-0
+#include "hosted/training/measure.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hosted/training/loss.h"
+
+enum {
+  COUNTED,
+  CORRECT,
+  TOP,
+  TOPS = 4,
+  HEAD = TOP + TOPS
+}; /* the first counts of an output; those of its classes follow */
+enum { CLASS_COUNTS = 3 }; /* cnn_class_counts as numbers */
+_Static_assert(sizeof(cnn_class_counts) == CLASS_COUNTS * sizeof(int64_t),
+               "counts by class lie in the array of counts");
+
+/* An output without a loss is judged by its scores where no output has a loss. */
+static bool has_losses(const cnn_network *network) {
+  for (int32_t o = 0; o < network->outputs; o++) {
+    if (network->output[o].target != CNN_TARGET_NONE) return true;
+  }
+  return false;
+}
+
+cnn_judged cnn_judge(const cnn_network *network, int32_t o) {
+  const cnn_port *port = &network->output[o];
+  cnn_judged judged = {.channels = port->dim[port->rank - 1]};
+  judged.positions = port->size / judged.channels;
+  judged.class_target =
+      port->target == CNN_TARGET_CLASS || (!has_losses(network) && port->scores != CNN_SCORES_NONE);
+  judged.has_target = judged.class_target || port->target == CNN_TARGET_VALUES;
+  judged.binary = port->scores == CNN_SCORES_BINARY || port->scores == CNN_SCORES_BINARY_LOGIT;
+  if (judged.binary) {
+    judged.classes = judged.channels == 1 ? 2 : judged.channels;
+  } else if (judged.class_target || port->scores != CNN_SCORES_NONE) {
+    judged.classes = judged.channels;
+  }
+  return judged;
+}
+
+/* Metrics: those of the program that make sense for an output, else the usual one. */
+static bool metric_fits(const cnn_option *metric, const cnn_judged *judged) {
+  if (!judged->has_target) return false;
+  if (strcmp(metric->name, "mae") == 0) return judged->classes == 0;
+  if (strcmp(metric->name, "top") == 0) return judged->classes > 0 && !judged->binary;
+  return judged->classes > 0 && (strcmp(metric->name, "accuracy") == 0 || strcmp(metric->name, "iou") == 0);
+}
+
+static const cnn_option ACCURACY = {.name = "accuracy"}, IOU = {.name = "iou"}, MAE = {.name = "mae"};
+
+static int32_t metrics_of(const cnn_network *network, const cnn_judged *judged,
+                          const cnn_option *metric[CNN_METRICS]) {
+  const cnn_recipe *recipe = network->recipe;
+  int32_t n = 0;
+  for (int32_t i = 0; recipe && i < recipe->metrics && n < CNN_METRICS; i++) {
+    if (metric_fits(&recipe->metric[i], judged)) metric[n++] = &recipe->metric[i];
+  }
+  if (n == 0 && judged->has_target)
+    metric[n++] = judged->classes == 0 ? &MAE : judged->positions > 1 ? &IOU : &ACCURACY;
+  return n;
+}
+
+/* Where the counts of an output begin; of the one after the last: where the confusion begins. */
+static int64_t counts_at(const cnn_network *network, int32_t output) {
+  int64_t at = 0;
+  for (int32_t o = 0; o < output; o++) at += HEAD + CLASS_COUNTS * cnn_judge(network, o).classes;
+  return at;
+}
+
+int32_t cnn_tally_first(const cnn_network *network) {
+  for (int32_t o = 0; o < network->outputs; o++) {
+    if (cnn_judge(network, o).classes > 0) return o;
+  }
+  return -1;
+}
+
+/* Pairs of classes exist where a position has exactly one class. */
+static int64_t confusion_side(const cnn_network *network) {
+  int32_t first = cnn_tally_first(network);
+  if (first < 0) return 0;
+  cnn_judged judged = cnn_judge(network, first);
+  return judged.binary && judged.channels > 1 ? 0 : judged.classes;
+}
+
+bool cnn_tally_open(cnn_tally *tally, const cnn_network *network, bool confusion) {
+  int64_t side = confusion ? confusion_side(network) : 0;
+  *tally = (cnn_tally){.network = network, .confusion = side > 0};
+  tally->counts = counts_at(network, network->outputs) + side * side;
+  tally->count = calloc((size_t)tally->counts + 1, sizeof *tally->count);
+  return tally->count != NULL;
+}
+
+void cnn_tally_close(cnn_tally *tally) {
+  free(tally->count);
+  *tally = (cnn_tally){0};
+}
+
+void cnn_tally_clear(cnn_tally *tally) {
+  memset(tally->count, 0, (size_t)tally->counts * sizeof *tally->count);
+}
+
+void cnn_tally_add(cnn_tally *tally, const cnn_tally *other) {
+  for (int64_t i = 0; i < tally->counts; i++) tally->count[i] += other->count[i];
+}
+
+static int64_t largest(const float *score, int64_t n) {
+  int64_t best = 0;
+  for (int64_t i = 1; i < n; i++) {
+    if (score[i] > score[best]) best = i;
+  }
+  return best;
+}
+
+/* How many scores are better than that of `label`: the first of equals wins. */
+static int64_t rank_of(const float *score, int64_t n, int64_t label) {
+  int64_t rank = 0;
+  for (int64_t i = 0; i < n; i++)
+    rank += score[i] > score[label] || (i < label && !(score[i] < score[label]));
+  return rank;
+}
+
+static void count_class(cnn_class_counts *counts, int64_t truth, int64_t answer) {
+  counts[truth].samples++;
+  counts[answer].predicted++;
+  counts[truth].correct += truth == answer;
+}
+
+/* Yes/no questions: one channel is two classes; several are a class each, of which "yes" is counted. */
+static void judge_binary(const cnn_port *port, const cnn_judged *judged, int64_t *count,
+                         cnn_class_counts *counts, int64_t *confusion, const float *score,
+                         const void *target) {
+  const int32_t *label = target;
+  const float *value = target;
+  float half = port->scores == CNN_SCORES_BINARY ? 0.5f : 0;
+  for (int64_t i = 0; i < judged->positions; i++) {
+    if (judged->class_target && label[i] < 0) continue;
+    for (int64_t c = 0; c < judged->channels; c++) {
+      int64_t at = i * judged->channels + c;
+      bool answer = score[at] > half, truth;
+      if (!judged->class_target) {
+        truth = value[at] > 0.5f;
+      } else {
+        truth = judged->channels == 1 ? label[i] == 1 : label[i] == c;
+      }
+      count[COUNTED]++;
+      count[CORRECT] += answer == truth;
+      if (judged->channels == 1) {
+        count_class(counts, truth, answer);
+        if (confusion) confusion[2 * truth + answer]++;
+      } else {
+        counts[c].samples += truth;
+        counts[c].predicted += answer;
+        counts[c].correct += truth && answer;
+      }
+    }
+  }
+}
+
+static void judge_classes(const cnn_port *port, const cnn_judged *judged, int64_t *count,
+                          cnn_class_counts *counts, int64_t *confusion, int32_t metrics,
+                          const cnn_option *const *metric, const float *score, const void *target) {
+  const int32_t *label = target;
+  const float *value = target;
+  int64_t n = judged->channels;
+  for (int64_t i = 0; i < judged->positions; i++, score += n) {
+    int64_t truth = judged->class_target ? label[i] : largest(value + i * n, n);
+    if (truth < 0 || truth >= n || (port->criterion && truth == port->criterion->ignore)) continue;
+    int64_t answer = largest(score, n);
+    count[COUNTED]++;
+    count[CORRECT] += truth == answer;
+    count_class(counts, truth, answer);
+    if (confusion) confusion[truth * n + answer]++;
+    for (int32_t m = 0, top = 0; m < metrics && top < TOPS; m++) {
+      if (strcmp(metric[m]->name, "top") == 0)
+        count[TOP + top++] += (double)rank_of(score, n, truth) < metric[m]->value[0];
+    }
+  }
+}
+
+void cnn_tally_sample(cnn_tally *tally, float *const output[], void *const target[], int64_t slot,
+                      cnn_sums sums[]) {
+  const cnn_network *network = tally->network;
+  int32_t first = cnn_tally_first(network);
+  int64_t *count = tally->count;
+  for (int32_t o = 0; o < network->outputs; o++) {
+    const cnn_port *port = &network->output[o];
+    cnn_judged judged = cnn_judge(network, o);
+    cnn_class_counts *counts = (cnn_class_counts *)(void *)(count + HEAD);
+    int64_t *confusion =
+        tally->confusion && o == first ? tally->count + counts_at(network, network->outputs) : NULL;
+    sums[o] = (cnn_sums){0};
+    if (target[o]) {
+      const cnn_option *metric[CNN_METRICS];
+      int32_t metrics = metrics_of(network, &judged, metric);
+      const float *score = output[o] + slot * port->size;
+      int64_t targets = judged.class_target ? judged.positions : port->size;
+      const void *wanted = (const char *)target[o] + slot * targets * 4; /* int32_t or float */
+      if (judged.binary) {
+        judge_binary(port, &judged, count, counts, confusion, score, wanted);
+      } else if (judged.classes > 0) {
+        judge_classes(port, &judged, count, counts, confusion, metrics, metric, score, wanted);
+      } else {
+        const float *value = wanted;
+        for (int64_t i = 0; i < port->size; i++)
+          sums[o].absolute += fabs((double)score[i] - (double)value[i]);
+      }
+      cnn_loss_sum loss = cnn_loss_sample(port, score, wanted);
+      sums[o].loss = loss.sum;
+      sums[o].loss_weight = loss.weight;
+    }
+    count += HEAD + CLASS_COUNTS * judged.classes;
+  }
+}
+
+void cnn_sums_add(cnn_sums *total, const cnn_sums *sums, int32_t outputs) {
+  for (int32_t o = 0; o < outputs; o++) {
+    total[o].loss += sums[o].loss;
+    total[o].loss_weight += sums[o].loss_weight;
+    total[o].absolute += sums[o].absolute;
+  }
+}
+
+static double ratio(double a, double b) { return b > 0 ? a / b : 0; }
+
+/* Mean over the classes that occur of intersection over union. */
+static double mean_iou(const cnn_class_counts *counts, int64_t classes) {
+  double sum = 0, present = 0;
+  for (int64_t c = 0; c < classes; c++) {
+    int64_t either = counts[c].samples + counts[c].predicted - counts[c].correct;
+    if (either == 0) continue;
+    sum += (double)counts[c].correct / (double)either;
+    present++;
+  }
+  return ratio(sum, present);
+}
+
+static void add_metric(cnn_measures *measures, const cnn_port *port, const cnn_option *metric, double value,
+                       bool several) {
+  if (measures->metrics == CNN_METRICS) return;
+  cnn_metric *to = &measures->metric[measures->metrics++];
+  char number[16] = "";
+  if (strcmp(metric->name, "top") == 0) snprintf(number, sizeof number, "%d", (int)metric->value[0]);
+  snprintf(to->name, sizeof to->name, "%.40s%s%s%s", several ? port->name : "", several ? "_" : "",
+           metric->name, number);
+  to->value = value;
+}
+
+void cnn_tally_measures(const cnn_tally *tally, int64_t samples, const cnn_sums *total,
+                        cnn_measures *measures) {
+  const cnn_network *network = tally->network;
+  int32_t judged_outputs = 0, losses = 0;
+  for (int32_t o = 0; o < network->outputs; o++) judged_outputs += cnn_judge(network, o).has_target;
+  *measures = (cnn_measures){.samples = samples};
+  const int64_t *count = tally->count;
+  for (int32_t o = 0; o < network->outputs; o++) {
+    const cnn_port *port = &network->output[o];
+    cnn_judged judged = cnn_judge(network, o);
+    const cnn_class_counts *counts = (const cnn_class_counts *)(const void *)(count + HEAD);
+    if (port->loss) {
+      losses++;
+      measures->loss +=
+          cnn_loss_known(port) ? cnn_loss_weight(port) * ratio(total[o].loss, total[o].loss_weight) : NAN;
+    }
+    const cnn_option *metric[CNN_METRICS];
+    int32_t metrics = metrics_of(network, &judged, metric);
+    for (int32_t m = 0, top = 0; m < metrics; m++) {
+      double value;
+      if (strcmp(metric[m]->name, "accuracy") == 0) {
+        value = ratio((double)count[CORRECT], (double)count[COUNTED]);
+      } else if (strcmp(metric[m]->name, "top") == 0) {
+        value = top < TOPS ? ratio((double)count[TOP + top], (double)count[COUNTED]) : NAN;
+        top++;
+      } else if (strcmp(metric[m]->name, "iou") == 0) {
+        value = mean_iou(counts, judged.classes);
+      } else {
+        value = ratio(total[o].absolute, (double)samples * (double)port->size);
+      }
+      add_metric(measures, port, metric[m], value, judged_outputs > 1);
+    }
+    count += HEAD + CLASS_COUNTS * judged.classes;
+  }
+  if (losses == 0) measures->loss = NAN;
+}
+
+const cnn_class_counts *cnn_tally_classes(const cnn_tally *tally, int32_t output) {
+  return (const cnn_class_counts *)(const void *)(tally->count + counts_at(tally->network, output) + HEAD);
+}
+
+const int64_t *cnn_tally_confusion(const cnn_tally *tally) {
+  return tally->confusion ? tally->count + counts_at(tally->network, tally->network->outputs) : NULL;
+}
+
+static bool ends_in(const char *name, const char *end) {
+  const size_t n = strlen(name), m = strlen(end);
+  return n >= m && strcmp(name + n - m, end) == 0;
+}
+
+bool cnn_metric_rises(const char *name) { return !ends_in(name, "mae") && !ends_in(name, "loss"); }
+
+double cnn_class_precision(const cnn_class_counts *counts) {
+  return ratio((double)counts->correct, (double)counts->predicted);
+}
+double cnn_class_recall(const cnn_class_counts *counts) {
+  return ratio((double)counts->correct, (double)counts->samples);
+}
+
+double cnn_class_f1(const cnn_class_counts *counts) {
+  return ratio(2 * (double)counts->correct, (double)counts->samples + (double)counts->predicted);
+}

@@ -1,0 +1,75 @@
+/* pace.c: now and then a few calls are made with half or twice as many threads; if they are faster, it stays
+ * so. The first call of a trial wakes threads and is not counted. A trial ends as soon as its calls are
+ * clearly slower, and trials that fail come less often, so that they take about a hundredth of the time.
+ * Calls that take long are never tried: a thread without a processor delays them little. */
+// SPDX-License-Identifier: MIT-0
+#include "hosted/training/pace.h"
+
+#include "hosted/base/threads.h"
+
+static const double LONG = 0.02;                  /* seconds of a call that is not worth a trial */
+static const double WINDOW = 0.02, TRIAL = 0.005; /* seconds of calls that are judged together */
+static const double SOONEST = 0.1, LATEST = 1;    /* seconds between trials */
+static const double FASTER = 0.9, SLOWER = 1.3;   /* of the usual time */
+enum { FEW = 4 }; /* counted calls of a trial at least, if they are not slower */
+
+cnn_pace cnn_pace_of(int32_t most) { return (cnn_pace){.most = most, .threads = most, .patience = SOONEST}; }
+
+int32_t cnn_pace_threads(const cnn_pace *pace) { return pace->tried ? pace->tried : pace->threads; }
+
+static int32_t next_trial(cnn_pace *pace) {
+  int32_t more = pace->threads > pace->most / 2 ? pace->most : 2 * pace->threads, fewer = pace->threads / 2;
+  bool up = more > pace->threads && (pace->up || fewer == 0);
+  pace->up = !up;
+  return up ? more : fewer;
+}
+
+static void judge_window(cnn_pace *pace) {
+  double mean = pace->seconds / (double)pace->calls;
+  if (pace->usual > 0 && mean > SLOWER * pace->usual) pace->patience = SOONEST; /* something has changed */
+  pace->usual = mean;
+  pace->seconds = 0;
+  pace->calls = 0;
+  if (pace->wait > pace->patience) pace->wait = pace->patience;
+  if (pace->wait <= 0 && mean < LONG && pace->most > 1) pace->tried = next_trial(pace);
+}
+
+static void end_trial(cnn_pace *pace, bool better) {
+  pace->patience = better ? SOONEST : 2 * pace->patience < LATEST ? 2 * pace->patience : LATEST;
+  if (better) {
+    pace->threads = pace->tried;
+    pace->usual = pace->tried_seconds / (double)pace->tried_calls;
+  }
+  pace->tried = 0;
+  pace->woken = false;
+  pace->tried_calls = 0;
+  pace->tried_seconds = 0;
+  pace->wait = pace->patience;
+}
+
+void cnn_pace_took(cnn_pace *pace, double seconds) {
+  if (pace->tried && !pace->woken) {
+    pace->woken = true;
+    return;
+  }
+  if (pace->tried) {
+    pace->tried_calls++;
+    pace->tried_seconds += seconds;
+    double mean = pace->tried_seconds / (double)pace->tried_calls;
+    bool slower = mean > SLOWER * pace->usual && pace->tried_calls > 1;
+    bool enough = pace->tried_calls >= FEW && pace->tried_seconds >= TRIAL;
+    if (slower || enough) end_trial(pace, mean < FASTER * pace->usual);
+    return;
+  }
+  pace->calls++;
+  pace->seconds += seconds;
+  pace->wait -= seconds;
+  if (pace->seconds >= WINDOW) judge_window(pace);
+}
+
+double cnn_pace_begin(cnn_pace *pace) {
+  cnn_threads_use(cnn_pace_threads(pace));
+  return cnn_clock();
+}
+
+void cnn_pace_end(cnn_pace *pace, double begun) { cnn_pace_took(pace, cnn_clock() - begun); }

@@ -1,0 +1,39 @@
+/* run.h: a run of training as something that can be put down in a file and taken up again. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_RUN_H
+#define CNN_RUN_H
+#include "cnn.h"
+#include "hosted/training/measure.h"
+
+typedef struct cnn_run {
+  cnn_trainer trainer;
+  void *memory;     /* the trainer's */
+  int64_t samples;  /* of the training part */
+  int32_t finished; /* epochs */
+  int64_t at;       /* samples seen of the current one; always between two steps */
+  double loss;      /* of those, summed */
+  double seconds;   /* spent on them */
+  double rate;      /* of the last step */
+  double mean_rate; /* of the current epoch's steps */
+  int64_t rates;    /* how many those are */
+  cnn_tally tally;  /* of the current epoch, as are the sums */
+  cnn_sums *sums;
+  double best;            /* lowest value of what is minimised, once `rated` epochs have been rated */
+  int32_t rated, waiting; /* waiting: epochs since the best */
+  cnn_epoch *history;     /* [finished] */
+  int32_t room;
+} cnn_run;
+
+cnn_status cnn_run_open(cnn_run *run, const cnn_network *network, const cnn_recipe *recipe, int64_t samples);
+void cnn_run_close(cnn_run *run);
+bool cnn_run_append(cnn_run *run, const cnn_epoch *epoch); /* false: no memory */
+
+/* The checkpoint: weights, average and optimizer state as tensors, the rest as one JSON text in the notes. */
+cnn_status cnn_run_save(const cnn_run *run, const cnn_train_options *options, const char *path);
+/* `tell` gets a line for each thing of the recipe that is not as it was; what cannot change is refused. */
+cnn_status cnn_run_load(cnn_run *run, const char *path, void (*tell)(void *context, const char *line),
+                        void *context);
+/* Whether the file, if it is there, is a checkpoint of a run that is not over; `progress` is then "in epoch 3
+ * of 10". */
+cnn_status cnn_run_look(const char *path, bool *unfinished, char progress[80]);
+#endif

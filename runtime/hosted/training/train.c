@@ -1,0 +1,682 @@
+/* train.c: the training loop: epochs of steps, validation, the best weights, checkpoints, log and plot. */
+// SPDX-License-Identifier: MIT-0
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hosted/data/batch.h"
+#include "cnn.h"
+#include "hosted/training/diverge.h"
+#include "hosted/training/evaluate.h"
+#include "hosted/training/facts.h"
+#include "hosted/base/file.h"
+#include "hosted/display/journal.h"
+#include "hosted/training/loss.h"
+#include "hosted/base/number.h"
+#include "hosted/weights/origin.h"
+#include "hosted/weights/previous.h"
+#include "hosted/training/pace.h"
+#include "hosted/training/run.h"
+#include "hosted/base/threads.h"
+
+typedef struct Training {
+  const cnn_network *network;
+  const cnn_data *data;
+  const cnn_train_options *options;
+  cnn_run run;
+  cnn_course course;
+  cnn_loader *loader;
+  cnn_evaluator *evaluator;
+  cnn_journal log, events;
+  float **output;
+  cnn_sums *sums; /* of one sample */
+  int32_t *order;
+  char *last, *checkpoint; /* paths */
+  int32_t threads;
+  cnn_pace pace;     /* of the steps */
+  int64_t validated; /* samples of the validation part; 0: none */
+  double began, reported, validation_seconds;
+  int64_t began_at; /* samples seen when this process took the epoch up */
+} Training;
+
+cnn_train_options cnn_train_defaults(const cnn_network *network) {
+  cnn_train_options options = {.shuffle = true, .val = 0.1};
+  if (network->recipe) options.recipe = *network->recipe;
+  return options;
+}
+
+/* Where `suffix` begins at the end of a path; 0: it is not there, or is all of it. */
+static size_t suffix_at(const char *path, const char *suffix) {
+  const size_t n = strlen(path), m = strlen(suffix);
+  return n > m && strcmp(path + n - m, suffix) == 0 ? n - m : 0;
+}
+
+char *cnn_sibling(const char *path, const char *kind) {
+  static const char plain[] = ".safetensors", arrays[] = ".npz";
+  const size_t zipped = suffix_at(path, arrays), named = zipped ? zipped : suffix_at(path, plain),
+               length = named ? named : strlen(path);
+  /* a checkpoint has notes, which arrays have not */
+  const char *suffix = zipped && strcmp(kind, "checkpoint") != 0 ? arrays : plain;
+  const size_t room = length + strlen(kind) + sizeof plain + 1;
+  char *sibling = malloc(room);
+  if (sibling) snprintf(sibling, room, "%.*s.%s%s", (int)length, path, kind, suffix);
+  return sibling;
+}
+
+static bool finished(const Training *training) {
+  const cnn_run *run = &training->run;
+  const cnn_recipe *recipe = &run->trainer.recipe;
+  return run->finished >= recipe->epochs ||
+         (recipe->early_stop > 0 && training->validated > 0 && run->waiting >= recipe->early_stop);
+}
+
+static bool stopped(const Training *training) { return training->options->stop && *training->options->stop; }
+
+/* ---- Telling the caller */
+
+static void send(const Training *training, cnn_event event) {
+  event.epoch = training->run.finished + (event.kind != CNN_EVENT_EPOCH && event.kind != CNN_EVENT_END);
+  event.epochs = training->run.trainer.recipe.epochs;
+  if (training->options->report) training->options->report(training->options->context, &event);
+}
+
+__attribute__((format(printf, 2, 3))) static void note(const Training *training, const char *format, ...) {
+  char text[1024];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  send(training, (cnn_event){.kind = CNN_EVENT_NOTE, .note = text});
+}
+
+static void tell(void *training, const char *text) {
+  send(training, (cnn_event){.kind = CNN_EVENT_NOTE, .note = text});
+}
+
+static void note_memory(const Training *training) {
+  const cnn_network *network = training->network;
+  const cnn_trainer *trainer = &training->run.trainer;
+  uint64_t array = (uint64_t)network->parameters * sizeof(float);
+  uint64_t arrays =
+      (uint64_t)((trainer->slot[0] != NULL) + (trainer->slot[1] != NULL) + (trainer->average != NULL));
+  uint64_t evaluation =
+      network->model_bytes +
+      network->workspace_bytes * (uint64_t)(training->validated > 0 ? training->threads : 0);
+  note(training, "memory: weights %s, gradients %s, optimizer %s, training workspace %s, validation %s",
+       cnn_number_bytes(array).text, cnn_number_bytes(array * (trainer->sum ? 2 : 1)).text,
+       cnn_number_bytes(array * arrays).text, cnn_number_bytes(network->training_bytes).text,
+       cnn_number_bytes(evaluation).text);
+}
+
+static const char *class_name(const Training *training, int32_t c, char room[24]) {
+  const cnn_network *network = training->network;
+  if (network->label && c < network->labels) return network->label[c];
+  snprintf(room, 24, "class %d", (int)c);
+  return room;
+}
+
+/* One line: a bar a class, and the smallest and the largest class by name. */
+static void note_labels(const Training *training) {
+  static const char *const bar[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+  enum { BARS = 64 };
+  int32_t classes = cnn_data_classes(training->data), fewest = 0, most = 0;
+  if (classes < 2) return;
+  int64_t *count = calloc((size_t)classes, sizeof *count);
+  if (!count) return;
+  for (int64_t i = 0; i < training->run.samples; i++) {
+    int32_t label;
+    if (cnn_data_label(training->data, CNN_PART_TRAIN, i, &label) && label >= 0 && label < classes)
+      count[label]++;
+  }
+  char bars[BARS * 4 + 1] = "", name[2][24];
+  for (int32_t c = 0; c < classes; c++) {
+    if (count[c] < count[fewest]) fewest = c;
+    if (count[c] > count[most]) most = c;
+  }
+  for (int32_t c = 0; c < classes && classes <= BARS; c++)
+    strcat(bars, bar[count[most] ? (count[c] * 8 + count[most] - 1) / count[most] : 0]);
+  if (count[most] > 0 && count[fewest] == count[most]) {
+    note(training, "labels: %d classes %s%s%s samples each", (int)classes, bars, bars[0] ? " " : "",
+         cnn_number_grouped(count[most]).text);
+  } else if (count[most] > 0) {
+    note(training, "labels: %d classes %s%s%s samples (%s) to %s (%s)", (int)classes, bars,
+         bars[0] ? " " : "", cnn_number_grouped(count[fewest]).text, class_name(training, fewest, name[0]),
+         cnn_number_grouped(count[most]).text, class_name(training, most, name[1]));
+  }
+  free(count);
+}
+
+static const char *kept_so_far(const Training *training) {
+  return training->run.finished == 0 ? "nothing was saved" : "the epochs before are saved";
+}
+
+/* Whether something in front of the first weights, or those themselves, brings values of any size to about 1.
+ */
+static bool scales_itself(const cnn_network *network) {
+  static const char *const scaling[] = {"normalize", "multiply",  "divide",       "scale",  "batchnorm",
+                                        "layernorm", "groupnorm", "instancenorm", "l2norm", "lrn"};
+  for (int32_t i = 0; i < network->layers; i++) {
+    for (size_t s = 0; s < sizeof scaling / sizeof *scaling; s++)
+      if (strcmp(network->layer[i].op, scaling[s]) == 0) return true;
+    if (network->layer[i].parameters > 0) return false;
+  }
+  return true;
+}
+
+/* Raw bytes that go into the first weights as they are: a beginner's net that learns badly, and nobody knows
+ * why. */
+static cnn_status note_scale(const Training *training) {
+  enum { SAMPLES = 16 };
+  const double large = 16;
+  const cnn_network *network = training->network;
+  const cnn_port *port = &network->input[0];
+  if (network->inputs != 1 || cnn_data_scale(training->data, 0) < 255 || scales_itself(network))
+    return cnn_success();
+  void *input = malloc((size_t)port->size * cnn_type_bytes(port->type));
+  double low = 0, high = 0;
+  cnn_status status = input ? cnn_success() : cnn_failure(CNN_NO_MEMORY, "no memory for a sample");
+  for (int64_t i = 0; i < SAMPLES && i < training->run.samples && status.code == CNN_OK; i++) {
+    status = cnn_data_sample(training->data, CNN_PART_TRAIN, i, (void *[]){input}, NULL);
+    for (int64_t k = 0; k < port->size && status.code == CNN_OK; k++) {
+      double value = port->type == CNN_F32  ? (double)((float *)input)[k]
+                     : port->type == CNN_U8 ? ((uint8_t *)input)[k]
+                                            : ((int8_t *)input)[k];
+      low = value < low ? value : low;
+      high = value > high ? value : high;
+    }
+  }
+  free(input);
+  if (status.code == CNN_OK && fmax(high, -low) > large)
+    note(training,
+         "hint: the input \"%s\" has values from %g to %g, and nothing scales them: nets learn better behind "
+         "normalize(scale=1/%d)",
+         port->name, low, high, port->type == CNN_I8 ? 128 : 255);
+  return status;
+}
+
+/* ---- Setting up */
+
+static cnn_status check_options(const cnn_network *network, const cnn_train_options *options) {
+  const cnn_recipe *recipe = &options->recipe;
+  if (!network->gradients || !network->recipe) {
+    return cnn_failure(
+        CNN_BAD_ARGUMENT,
+        "%s was compiled without training code: its program has no train block, or --no-train was given",
+        network->name);
+  }
+  if (!options->out) return cnn_failure(CNN_BAD_ARGUMENT, "there is no name for the weights to be written");
+  if (recipe->batch < 1 || recipe->epochs < 1)
+    return cnn_failure(CNN_BAD_ARGUMENT, "batch and epochs must be at least 1");
+  if (!isfinite(recipe->rate) || recipe->rate < 0)
+    return cnn_failure(CNN_BAD_ARGUMENT, "the rate must be a number from 0 up");
+  return cnn_success();
+}
+
+/* Overfitting a few samples on purpose: a few hundred steps, at the full rate. */
+static cnn_recipe recipe_for(const cnn_train_options *options, int64_t samples) {
+  enum { OVERFIT_STEPS = 300 };
+  cnn_recipe recipe = options->recipe;
+  if (recipe.accumulate < 1) recipe.accumulate = 1;
+  if (options->overfit > 0) {
+    int64_t batches = (samples + recipe.batch - 1) / recipe.batch,
+            steps = (batches + recipe.accumulate - 1) / recipe.accumulate;
+    int32_t epochs = (int32_t)((OVERFIT_STEPS + steps - 1) / steps);
+    if (recipe.epochs < epochs && !options->epochs_given) recipe.epochs = epochs;
+    recipe.schedule = CNN_CONSTANT;
+    recipe.warmup = 0;
+    recipe.early_stop = 0;
+  }
+  return recipe;
+}
+
+/* Parts of a large batch are as even as they can be. */
+static int32_t part_of(const cnn_network *network, int32_t batch) {
+  int64_t parts = ((int64_t)batch + network->train_batch - 1) / network->train_batch;
+  return (int32_t)((batch + parts - 1) / parts);
+}
+
+static void first_weights(Training *training) {
+  const cnn_network *network = training->network;
+  float *weights = training->run.trainer.weights;
+  if (network->initial) {
+    memcpy(weights, network->initial, (size_t)network->parameters * sizeof(float));
+  } else {
+    network->init(weights, training->run.trainer.recipe.seed);
+  }
+}
+
+/* Weights of other classes are no mistake here: the net learns its own. */
+static cnn_status compare_classes(const Training *training) {
+  const char *path = training->options->init;
+  cnn_archive archive;
+  char doubt[700] = "";
+  cnn_status status = cnn_archive_open(&archive, path);
+  if (status.code != CNN_OK) return status;
+  status = cnn_origin_check(&archive, path, training->network, doubt, sizeof doubt);
+  cnn_archive_close(&archive);
+  if (*doubt || status.code == CNN_MISMATCH) note(training, "%s", *doubt ? doubt : status.message);
+  return status.code == CNN_MISMATCH ? cnn_success() : status;
+}
+
+static cnn_status take_init(Training *training) {
+  cnn_weights_report report = {0};
+  cnn_status status =
+      cnn_weights_load_behind(training->network, training->options->init, training->options->init_prefix,
+                              true, training->run.trainer.weights, &report);
+  if (status.code == CNN_OK) {
+    note(training, "%s: %d of %d weights taken%s%s", training->options->init, (int)report.matched,
+         (int)training->network->weights, report.text ? "; not:\n" : "", report.text ? report.text : "");
+    if (*report.warning) note(training, "%s: warning: %s", training->options->init, report.warning);
+  }
+  free(report.text);
+  return status.code == CNN_OK ? compare_classes(training) : status;
+}
+
+static cnn_status open_training(Training *training) {
+  const cnn_network *network = training->network;
+  const cnn_train_options *options = training->options;
+  int64_t samples = cnn_data_count(training->data, CNN_PART_TRAIN);
+  if (options->overfit > 0 && samples > options->overfit) samples = options->overfit;
+  if (samples < 1) return cnn_failure(CNN_MISMATCH, "the data set has no training samples");
+  if (samples > INT32_MAX)
+    return cnn_failure(CNN_MISMATCH, "the data set has more than 2^31-1 training samples");
+  cnn_recipe recipe = recipe_for(options, samples);
+  training->threads = cnn_threads(options->threads);
+  training->validated = options->overfit > 0 ? 0 : cnn_data_count(training->data, CNN_PART_VAL);
+  int32_t part = part_of(network, recipe.batch);
+  cnn_status status = cnn_run_open(&training->run, network, &recipe, samples);
+  if (status.code == CNN_OK) status = cnn_loader_open(&training->loader, network, part, training->threads);
+  if (status.code == CNN_OK && training->validated > 0)
+    status = cnn_evaluator_open(&training->evaluator, network, training->threads, false);
+  if (status.code != CNN_OK) return status;
+
+  training->output = cnn_outputs_alloc(network, part);
+  training->sums = calloc((size_t)network->outputs + 1, sizeof *training->sums);
+  training->order = malloc((size_t)samples * sizeof *training->order);
+  training->last = cnn_sibling(options->out, "last");
+  training->checkpoint = cnn_sibling(options->out, "checkpoint");
+  if (!training->output || !training->sums || !training->order || !training->last || !training->checkpoint) {
+    return cnn_failure(CNN_NO_MEMORY, "no memory to train %s", network->name);
+  }
+  training->course = (cnn_course){.data = training->data,
+                                  .recipe = &training->run.trainer.recipe,
+                                  .samples = samples,
+                                  .batch = recipe.batch,
+                                  .part = part,
+                                  .order = options->shuffle ? training->order : NULL,
+                                  .augment = recipe.augments > 0 && options->overfit == 0};
+  return cnn_success();
+}
+
+/* What is minimised over epochs: the validation loss; where that is not known, the first metric; without
+ * validation, the training loss. */
+static double rated(const cnn_epoch *epoch, char measure[72]) {
+  const bool validated = epoch->val.samples > 0;
+  const bool metric = validated && isnan(epoch->val.loss) && epoch->val.metrics > 0;
+  snprintf(measure, 72, "%s%s", validated ? "val_" : "", metric ? epoch->val.metric[0].name : "loss");
+  return metric ? epoch->val.metric[0].value : validated ? epoch->val.loss : epoch->train.loss;
+}
+
+/* The weights as they are evaluated. Such as are not finite are no use to anybody and never written. */
+static cnn_status weights_check(const Training *training) {
+  const cnn_network *network = training->network;
+  const float *value = cnn_trainer_result(&training->run.trainer);
+  for (int32_t w = 0; w < network->weights; w++) {
+    const cnn_weight *weight = &network->weight[w];
+    for (int64_t i = weight->offset; i < weight->offset + weight->size; i++) {
+      if (isfinite(value[i])) continue;
+      return cnn_failure(CNN_NOT_FINITE,
+                         "%s is not finite after %s %d; %s. A smaller rate, clip_norm or a warmup may help",
+                         weight->name, training->run.at > 0 ? "a step of epoch" : "epoch",
+                         (int)training->run.finished + 1, kept_so_far(training));
+    }
+  }
+  return cnn_success();
+}
+
+static cnn_status save(const Training *training, const char *path) {
+  const cnn_run *run = &training->run;
+  const cnn_epoch *last = run->finished > 0 && run->at == 0 ? &run->history[run->finished - 1] : NULL;
+  char measure[72];
+  const double value = last ? rated(last, measure) : NAN;
+  cnn_about about;
+  json_t *facts = cnn_facts(training->network, &run->trainer.recipe);
+  if (!facts) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
+  const char *loss = json_string_value(json_object_get(facts, "loss"));
+  cnn_about_weights(&about, cnn_data_describe(training->data), loss, last ? last->epoch : 0,
+                    last ? measure : NULL, value);
+  cnn_status status =
+      cnn_weights_save(training->network, path, cnn_trainer_result(&run->trainer), about.note);
+  json_decref(facts);
+  return status;
+}
+
+/* Files that cannot be written are told now, not after the first epoch. */
+static cnn_status open_files(Training *training) {
+  const cnn_train_options *options = training->options;
+  const cnn_run *run = &training->run;
+  cnn_status status = cnn_writer_try(options->out);
+  if (status.code == CNN_OK) status = cnn_writer_try(training->last);
+  if (status.code == CNN_OK) status = cnn_writer_try(training->checkpoint);
+  if (status.code == CNN_OK && options->plot) status = cnn_writer_try(options->plot);
+  if (status.code == CNN_OK && options->log)
+    status = cnn_journal_open(&training->log, options->log, run->history, run->finished);
+  if (status.code == CNN_OK && options->tensorboard) {
+    status = cnn_journal_open_events(&training->events, options->tensorboard, training->network->name,
+                                     run->history, run->finished);
+  }
+  return status;
+}
+
+static void note_resumption(Training *training) {
+  const cnn_run *run = &training->run;
+  const int32_t done = run->finished, wanted = run->trainer.recipe.epochs,
+                program = training->network->recipe->epochs;
+  char more[200] = "with a larger N trains on", text[600];
+  if (done < wanted) {
+    note(training, "%s: going on after epoch %d of %d", training->checkpoint, (int)done, (int)wanted);
+    return;
+  }
+  if (program > done) {
+    snprintf(more, sizeof more, "trains on, as the program says; %d were asked for", (int)wanted);
+  }
+  const cnn_text epochs = program > done ? cnn_number(program, 9) : (cnn_text){"N"};
+  snprintf(text, sizeof text, "%.300s: all %d epochs are done; --epochs=%s %s", training->checkpoint,
+           (int)done, epochs.text, more);
+  tell(training, text);
+}
+
+static cnn_status prepare(Training *training) {
+  const cnn_train_options *options = training->options;
+  cnn_status status = check_options(training->network, options);
+  if (status.code == CNN_OK) status = open_training(training);
+  if (status.code != CNN_OK) return status;
+  training->pace = cnn_pace_of(training->threads);
+  note(training, "data: %s", cnn_data_describe(training->data));
+  if (*cnn_data_notes(training->data))
+    send(training, (cnn_event){.kind = CNN_EVENT_NOTE, .note = cnn_data_notes(training->data)});
+  note_labels(training);
+  note_memory(training);
+  if (!options->resume) status = note_scale(training);
+  if (status.code != CNN_OK) return status;
+  if (training->course.batch > training->course.part) {
+    note(training, "a batch of %d is computed in parts of %d: the program was compiled for %d at most",
+         (int)training->course.batch, (int)training->course.part, (int)training->network->train_batch);
+  }
+  if (options->resume) {
+    status = cnn_run_load(&training->run, training->checkpoint, tell, training);
+    if (status.code == CNN_OK) note_resumption(training);
+  } else {
+    first_weights(training);
+    if (options->init) status = take_init(training);
+  }
+  if (status.code != CNN_OK || options->dry_run) return status;
+  if (!options->resume) status = cnn_previous_check(options->out);
+  if (status.code == CNN_OK) status = open_files(training);
+  if (status.code == CNN_OK && !options->resume) status = cnn_previous_keep(options->out, tell, training);
+  return status;
+}
+
+/* ---- One epoch */
+
+static void measure(const Training *training, cnn_measures *measures) {
+  const cnn_run *run = &training->run;
+  cnn_tally_measures(&run->tally, run->at, run->sums, measures);
+  measures->loss = run->at > 0 ? run->loss / (double)run->at : NAN; /* the generated code's own, by samples */
+}
+
+static double speed(const Training *training, double now) {
+  double seconds = now - training->began;
+  return seconds > 0 ? (double)(training->run.at - training->began_at) / seconds : 0;
+}
+
+static void report_step(Training *training, bool last) {
+  const cnn_run *run = &training->run;
+  double now = cnn_clock(), fastest_report = 0.1;
+  if (!training->options->report || (!last && now - training->reported < fastest_report)) return;
+  training->reported = now;
+  cnn_measures measures;
+  measure(training, &measures);
+  double rate = speed(training, now), left = (double)(run->samples - run->at);
+  int32_t epochs_left = run->trainer.recipe.epochs - run->finished - 1;
+  cnn_event event = {
+      .kind = CNN_EVENT_STEP, .measures = &measures, .images_per_second = rate, .rate = run->rate};
+  event.step = (run->at + training->course.batch - 1) / training->course.batch;
+  event.steps = (run->samples + training->course.batch - 1) / training->course.batch;
+  if (rate > 0)
+    event.seconds_left =
+        (left + epochs_left * (double)run->samples) / rate + (epochs_left + 1) * training->validation_seconds;
+  send(training, event);
+}
+
+static void count_batch(Training *training, const cnn_batch *batch, float loss) {
+  cnn_run *run = &training->run;
+  int32_t outputs = training->network->outputs;
+  for (int32_t i = 0; i < batch->count; i++) {
+    cnn_tally_sample(&run->tally, training->output, batch->target, i, training->sums);
+    cnn_sums_add(run->sums, training->sums, outputs);
+  }
+  run->loss += (double)loss * batch->count;
+  run->at += batch->count;
+}
+
+/* The files stay as the last epoch left them. */
+static cnn_status not_finite(const Training *training, const cnn_batch *batch, float loss) {
+  const cnn_run *run = &training->run;
+  int64_t step = (run->at - 1) / training->course.batch + 1;
+  char where[200];
+  cnn_blame(&run->trainer, batch, where, sizeof where);
+  return cnn_failure(CNN_NOT_FINITE,
+                     "%s in epoch %d, step %" PRId64 "%s; %s. A smaller rate, clip_norm or a warmup may help",
+                     isnan(loss)   ? "the loss is not a number"
+                     : isinf(loss) ? "the loss is infinite"
+                                   : "a gradient is not finite",
+                     (int)run->finished + 1, step, where, kept_so_far(training));
+}
+
+/* A step: batches until the optimizer has what it wants, at the rate of the moment when it began. */
+static cnn_status make_step(Training *training, bool *over) {
+  cnn_run *run = &training->run;
+  cnn_trainer *trainer = &run->trainer;
+  double t = run->finished + (double)run->at / (double)run->samples;
+  int32_t batches = 0;
+  const cnn_batch *batch = NULL;
+  while (batches < trainer->recipe.accumulate && run->at < run->samples) {
+    cnn_status status = cnn_loader_next(training->loader, &batch);
+    if (status.code != CNN_OK) return status;
+    double begun = cnn_pace_begin(&training->pace);
+    float loss = cnn_trainer_batch(trainer, (const void *const *)batch->input,
+                                   (const void *const *)batch->target, batch->count, training->output);
+    cnn_pace_end(&training->pace, begun);
+    count_batch(training, batch, loss);
+    if (!isfinite(loss)) return not_finite(training, batch, loss);
+    batches += cnn_course_ends_batch(&training->course, run->at);
+  }
+  if (cnn_trainer_overflow(trainer) >= 0) return not_finite(training, batch, 0);
+  run->rate = cnn_schedule_rate(&trainer->schedule, &trainer->recipe, t);
+  run->mean_rate += (run->rate - run->mean_rate) / (double)++run->rates;
+  cnn_trainer_update(trainer, run->rate);
+  *over = run->at >= run->samples;
+  report_step(training, *over);
+  return cnn_success();
+}
+
+/* The rest of the current epoch's steps; a stop leaves the run between two steps. */
+static cnn_status make_steps(Training *training) {
+  cnn_run *run = &training->run;
+  if (training->options->shuffle) {
+    cnn_random random =
+        cnn_random_stream(run->trainer.recipe.seed, CNN_STREAM_ORDER, (uint32_t)run->finished);
+    cnn_random_permutation(random, training->order, (int32_t)run->samples);
+  }
+  training->course.epoch = run->finished;
+  cnn_status status = cnn_loader_start(training->loader, &training->course, run->at);
+  bool over = run->at >= run->samples;
+  while (status.code == CNN_OK && !over && !stopped(training)) {
+    status = make_step(training, &over);
+    if (training->options->dry_run) break;
+  }
+  cnn_loader_stop(training->loader);
+  return status;
+}
+
+static bool losses_known(const cnn_network *network) {
+  for (int32_t o = 0; o < network->outputs; o++) {
+    if (network->output[o].loss && !cnn_loss_known(&network->output[o])) return false;
+  }
+  return true;
+}
+
+static cnn_status validate(Training *training, cnn_measures *measures) {
+  *measures = (cnn_measures){0};
+  if (training->validated == 0 || stopped(training)) return cnn_success();
+  send(training, (cnn_event){.kind = CNN_EVENT_VALIDATION});
+  double start = cnn_clock();
+  int64_t limit = training->options->dry_run ? training->course.batch : -1;
+  cnn_status status =
+      cnn_evaluator_run(training->evaluator, cnn_trainer_result(&training->run.trainer), training->data,
+                        CNN_PART_VAL, limit, training->options->stop, measures);
+  training->validation_seconds = cnn_clock() - start;
+  if (status.code == CNN_OK && isnan(measures->loss) && losses_known(training->network)) {
+    return cnn_failure(
+        CNN_NOT_FINITE,
+        "the validation loss of epoch %d is not a number. A smaller rate, clip_norm or a warmup may help",
+        (int)training->run.finished + 1);
+  }
+  return status;
+}
+
+/* The order matters: whenever the process ends, the checkpoint is never ahead of the other files. */
+static cnn_status save_epoch(Training *training, bool best) {
+  const cnn_train_options *options = training->options;
+  const cnn_epoch *done = &training->run.history[training->run.finished - 1];
+  bool saves = options->overfit == 0 ||
+               finished(training); /* the many short epochs of an experiment are not worth it */
+  cnn_status status = best && saves ? save(training, options->out) : cnn_success();
+  if (status.code == CNN_OK && saves) status = save(training, training->last);
+  if (status.code == CNN_OK && saves) status = cnn_run_save(&training->run, options, training->checkpoint);
+  if (status.code == CNN_OK) status = cnn_journal_add(&training->log, done);
+  if (status.code == CNN_OK) status = cnn_journal_add(&training->events, done);
+  if (status.code == CNN_OK && options->plot) {
+    status =
+        cnn_plot_write(options->plot, training->network->name, training->run.history, training->run.finished);
+  }
+  return status;
+}
+
+static cnn_status end_epoch(Training *training, cnn_epoch *epoch) {
+  cnn_run *run = &training->run;
+  char measure[72];
+  cnn_status status = weights_check(training);
+  if (status.code != CNN_OK) return status;
+  double value = rated(epoch, measure);
+  if (cnn_metric_rises(measure)) value = -value;
+  bool better = run->rated == 0 || value < run->best;
+  run->rated++;
+  run->waiting = better ? 0 : run->waiting + 1;
+  if (better) run->best = value;
+  epoch->best = better || training->validated == 0; /* without validation the last counts */
+  cnn_schedule_epoch(&run->trainer.schedule, &run->trainer.recipe, value);
+  if (!cnn_run_append(run, epoch)) return cnn_failure(CNN_NO_MEMORY, "no memory for another epoch");
+  run->at = 0;
+  run->loss = run->seconds = run->mean_rate = 0;
+  run->rates = 0;
+  cnn_tally_clear(&run->tally);
+  memset(run->sums, 0, (size_t)training->network->outputs * sizeof *run->sums);
+  return save_epoch(training, epoch->best);
+}
+
+static cnn_status run_epoch(Training *training) {
+  cnn_run *run = &training->run;
+  cnn_epoch epoch = {.epoch = run->finished + 1};
+  training->began = cnn_clock();
+  training->began_at = run->at;
+  cnn_status status = make_steps(training);
+  double now = cnn_clock();
+  run->seconds += now - training->began;
+  if (status.code != CNN_OK || (run->at < run->samples && !training->options->dry_run)) return status;
+  epoch.rate = run->mean_rate;
+  epoch.images_per_second = run->seconds > 0 ? (double)run->at / run->seconds : 0;
+  measure(training, &epoch.train);
+  status = validate(training, &epoch.val);
+  if (status.code != CNN_OK || stopped(training)) return status;
+  epoch.seconds = run->seconds + cnn_clock() - now;
+  epoch.step = run->trainer.steps;
+  epoch.time = cnn_wall_clock();
+  if (!training->options->dry_run) status = end_epoch(training, &epoch);
+  if (status.code == CNN_OK) send(training, (cnn_event){.kind = CNN_EVENT_EPOCH, .done = &epoch});
+  return status;
+}
+
+/* ---- The whole run */
+
+static cnn_status save_stopped(Training *training) {
+  const cnn_run *run = &training->run;
+  cnn_status status = weights_check(training);
+  if (status.code == CNN_OK && !training->options->dry_run) status = save(training, training->last);
+  if (status.code == CNN_OK && run->finished == 0 && !training->options->dry_run)
+    status = save(training, training->options->out);
+  if (status.code == CNN_OK && !training->options->dry_run)
+    status = cnn_run_save(run, training->options, training->checkpoint);
+  if (status.code != CNN_OK) return status;
+  return cnn_failure(CNN_STOPPED, "stopped in epoch %d; %s holds everything to go on with --resume",
+                     (int)run->finished + 1, training->checkpoint);
+}
+
+static void report_end(const Training *training) {
+  const cnn_run *run = &training->run;
+  if (training->options->dry_run) {
+    note(training, "dry run: a step and a validation went well; nothing was written");
+  } else if (run->finished < run->trainer.recipe.epochs) {
+    note(training, "stopped early: no progress for %d epochs", (int)run->waiting);
+  }
+  if (training->options->overfit > 0 && run->finished > 0) {
+    const cnn_measures *end = &run->history[run->finished - 1].train;
+    note(training, "overfit: %" PRId64 " samples, loss from %s to %s", run->samples,
+         cnn_number(run->history[0].train.loss, 4).text, cnn_number(end->loss, 4).text);
+  }
+  const cnn_epoch *best = NULL;
+  for (int32_t i = 0; i < run->finished; i++) best = run->history[i].best ? &run->history[i] : best;
+  if (best && !training->options->dry_run) send(training, (cnn_event){.kind = CNN_EVENT_END, .done = best});
+}
+
+static void close_training(Training *training) {
+  cnn_loader_close(training->loader);
+  cnn_evaluator_close(training->evaluator);
+  cnn_journal_close(&training->log);
+  cnn_journal_close(&training->events);
+  cnn_outputs_free(training->network, training->output);
+  free(training->sums);
+  free(training->order);
+  free(training->last);
+  free(training->checkpoint);
+  cnn_run_close(&training->run);
+}
+
+/* Where the program names no classes, the data set does: the weights keep its names. */
+static cnn_network with_names(const cnn_network *network, const cnn_data *data) {
+  cnn_network named = *network;
+  if (network->label || cnn_tally_first(network) < 0 || !cnn_data_class_names(data)) return named;
+  named.label = cnn_data_class_names(data);
+  named.labels = cnn_data_classes(data);
+  return named;
+}
+
+cnn_status cnn_train(const cnn_network *network, const cnn_data *data, const cnn_train_options *options) {
+  const cnn_network named = with_names(network, data);
+  Training training = {.network = &named, .data = data, .options = options};
+  cnn_status status = prepare(&training);
+  while (status.code == CNN_OK && !finished(&training) && !stopped(&training)) {
+    status = run_epoch(&training);
+    if (options->dry_run) break;
+  }
+  bool interrupted =
+      status.code == CNN_STOPPED || (status.code == CNN_OK && stopped(&training) && !finished(&training));
+  if (interrupted) status = save_stopped(&training);
+  if (status.code == CNN_OK) report_end(&training);
+  close_training(&training);
+  return status;
+}

@@ -1,0 +1,99 @@
+/* classes.c: names of classes: in the notes of weights, compared, and listed in messages. */
+// SPDX-License-Identifier: MIT-0
+#include "hosted/weights/classes.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Notes: a JSON list of strings under "classes", beside "net", which marks the files of programs. */
+
+static bool names_take(cnn_classes *classes, const json_t *list) {
+  size_t i;
+  const json_t *value;
+  classes->name = calloc(json_array_size(list) + 1, sizeof *classes->name);
+  if (!classes->name) return false;
+  json_array_foreach(list, i, value) {
+    const char *name = json_string_value(value);
+    size_t n = strlen(name ? name : "") + 1;
+    char *copy = malloc(n);
+    if (!copy) return false;
+    memcpy(copy, name ? name : "", n);
+    classes->name[classes->count++] = copy;
+  }
+  return true;
+}
+
+static bool all_names(const json_t *list) {
+  size_t i;
+  const json_t *value;
+  json_array_foreach(list, i, value) {
+    if (json_string_length(value) == 0) return false;
+  }
+  return json_array_size(list) > 0 && json_array_size(list) < INT32_MAX;
+}
+
+cnn_status cnn_classes_read(cnn_classes *classes, const cnn_archive *archive, const char *path) {
+  *classes = (cnn_classes){0};
+  const char *text = cnn_archive_note(archive, "net") ? cnn_archive_note(archive, "classes") : NULL;
+  if (!text) return cnn_success();
+  json_t *list = json_loads(text, 0, NULL);
+  cnn_status status = cnn_success();
+  if (!all_names(list))
+    status = cnn_failure(CNN_BAD_FORMAT, "%s: its note \"classes\" is no list of names", path);
+  else if (!names_take(classes, list)) status = cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
+  if (status.code != CNN_OK) cnn_classes_free(classes);
+  json_decref(list);
+  return status;
+}
+
+void cnn_classes_free(cnn_classes *classes) {
+  for (int32_t c = 0; c < classes->count; c++) free(classes->name[c]);
+  free(classes->name);
+  *classes = (cnn_classes){0};
+}
+
+char *cnn_classes_note(const char *const *name, int32_t count) {
+  json_t *list = json_array();
+  int failed = list == NULL;
+  for (int32_t c = 0; c < count; c++) failed |= json_array_append_new(list, json_string(name[c]));
+  char *text = failed ? NULL : json_dumps(list, JSON_COMPACT);
+  json_decref(list);
+  return text;
+}
+
+/* ---- Two lists */
+
+cnn_agreement cnn_classes_compare(const char *const *a, int32_t as, const char *const *b, int32_t bs,
+                                  int32_t *place) {
+  cnn_agreement agreement = CNN_CLASSES_AGREE;
+  for (int32_t i = 0; i < as; i++) {
+    if (!a[i] || (i < bs && (!b[i] || strcmp(a[i], b[i]) == 0))) continue;
+    for (int32_t j = 0; j < bs; j++) {
+      if (j == i || !b[j] || strcmp(a[i], b[j]) != 0) continue;
+      *place = i;
+      return CNN_CLASSES_MOVED;
+    }
+    if (agreement == CNN_CLASSES_RENAMED || i >= bs) continue;
+    agreement = CNN_CLASSES_RENAMED;
+    *place = i;
+  }
+  return agreement;
+}
+
+const char *cnn_classes_list(const char *const *name, int32_t count, char *text, size_t room) {
+  enum { ENDING = 40 };
+  size_t n = 0;
+  text[0] = 0;
+  for (int32_t c = 0; c < count; c++) {
+    const size_t length = strlen(name[c]);
+    const size_t needed = n + length + 3 + (c + 1 < count ? ENDING : 0);
+    if (needed > room) {
+      snprintf(text + n, room - n, " ... (%d in all)", (int)count);
+      return text;
+    }
+    n += (size_t)snprintf(text + n, room - n, "%s%s", c ? ", " : "", name[c]);
+  }
+  return text;
+}

@@ -1,0 +1,31 @@
+/* classes.h: names of classes, as files of weights keep them and as messages show them. Also built into the
+ * compiler (see file.h). */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_CLASSES_H
+#define CNN_CLASSES_H
+#include "hosted/weights/archive.h"
+
+typedef struct cnn_classes {
+  int32_t count;
+  char **name;
+} cnn_classes; /* count 0: not known */
+
+/* The names in the notes of a file of weights that a program wrote; none where there are none. Names live
+ * until they are freed. */
+cnn_status cnn_classes_read(cnn_classes *classes, const cnn_archive *archive, const char *path);
+void cnn_classes_free(cnn_classes *classes);
+/* The text of such a note, from malloc; NULL: no memory, or no UTF-8. */
+char *cnn_classes_note(const char *const *name, int32_t count);
+
+typedef enum cnn_agreement {
+  CNN_CLASSES_AGREE,
+  CNN_CLASSES_RENAMED, /* class `place` has two names */
+  CNN_CLASSES_MOVED    /* the first list's name at `place` is the other's for another class */
+} cnn_agreement;
+/* How the names of two lists go together, class by class. A NULL name agrees with any. */
+cnn_agreement cnn_classes_compare(const char *const *a, int32_t as, const char *const *b, int32_t bs,
+                                  int32_t *place);
+
+/* "red, green, blue", or "a, b, c ... (100 in all)" where they do not fit into `room` bytes. Returns text. */
+const char *cnn_classes_list(const char *const *name, int32_t count, char *text, size_t room);
+#endif

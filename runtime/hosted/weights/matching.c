@@ -1,0 +1,318 @@
+/* matching.c: names and shapes of a net against those of a file. Nothing is permuted or renamed in silence:
+ * what is recognised is said. */
+// SPDX-License-Identifier: MIT-0
+#include "hosted/weights/matching.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "hosted/base/similar.h"
+
+enum { LINE = 700, CANDIDATES = 16 };
+
+typedef struct Match {
+  cnn_archive *archive;
+  const cnn_wanted *wanted;
+  int32_t count;
+  const char *prefix;
+  bool *used; /* by tensor: it is a weight's, or named in a line */
+  cnn_matching *out;
+  bool failed; /* no memory */
+} Match;
+
+#ifdef __GNUC__
+__attribute__((format(printf, 2, 3)))
+#endif
+static const char *text_of(cnn_archive *archive, const char *format, ...) {
+  char line[LINE];
+  va_list arguments;
+  va_start(arguments, format);
+  int n = vsnprintf(line, sizeof line, format, arguments);
+  va_end(arguments);
+  char *text = n < 0 ? NULL : cnn_archive_alloc(archive, strlen(line) + 1);
+  return text ? strcpy(text, line) : NULL;
+}
+
+static void line_add(Match *match, const char *line) {
+  if (line) match->out->line[match->out->lines++] = line;
+  else match->failed = true;
+}
+
+/* ---- Shapes */
+
+static cnn_tensor shape_of(const cnn_wanted *wanted) {
+  cnn_tensor tensor = {.name = wanted->name, .dtype = CNN_DTYPE_F32, .rank = wanted->rank};
+  memcpy(tensor.dim, wanted->dim, sizeof wanted->dim);
+  cnn_tensor_measure(&tensor); /* the compiler checked its size */
+  return tensor;
+}
+
+static bool same_shape(const cnn_tensor *a, const cnn_tensor *b) {
+  return a->rank == b->rank && memcmp(a->dim, b->dim, sizeof a->dim[0] * (size_t)a->rank) == 0;
+}
+
+static bool dims_are(const cnn_tensor *tensor, int32_t rank, const int64_t *dim) {
+  return tensor->rank == rank && memcmp(tensor->dim, dim, sizeof *dim * (size_t)rank) == 0;
+}
+
+static bool same_without_ones(const cnn_tensor *a, const cnn_tensor *b) {
+  int32_t i = 0, j = 0;
+  for (;;) {
+    while (i < a->rank && a->dim[i] == 1) i++;
+    while (j < b->rank && b->dim[j] == 1) j++;
+    if (i == a->rank || j == b->rank) return i == a->rank && j == b->rank;
+    if (a->dim[i++] != b->dim[j++]) return false;
+  }
+}
+
+/* What the file's array must have been through, to have that shape; "" where nobody knows. */
+static const char *remedy(const cnn_tensor *own, const cnn_tensor *found) {
+  const int64_t *w = own->dim;
+  if (own->rank == 4 && dims_are(found, 4, (const int64_t[]){w[2], w[3], w[1], w[0]}))
+    return ": its kernel lies height, width, in, out, as TensorFlow's do; w.transpose(3, 2, 0, 1) gives the "
+           "net's order";
+  bool depthwise =
+      own->rank == 4 && found->rank == 4 && w[1] == 1 && found->dim[0] == w[2] && found->dim[1] == w[3];
+  if (depthwise && found->dim[2] * found->dim[3] == w[0])
+    return ": its kernel lies height, width, channels, multiplier, as TensorFlow's do; w.transpose(2, 3, 0, "
+           "1).reshape(the net's shape) gives the net's order";
+  if (own->rank == 3 && dims_are(found, 3, (const int64_t[]){w[2], w[1], w[0]}))
+    return ": its kernel lies length, in, out, as TensorFlow's do; w.transpose(2, 1, 0) gives the net's "
+           "order";
+  if (own->rank == 2 && dims_are(found, 2, (const int64_t[]){w[1], w[0]}))
+    return ": it is transposed; w.T gives the net's order";
+  if (same_without_ones(own, found))
+    return ": it differs by dimensions of 1; w.reshape(the net's shape) leaves them out";
+  return "";
+}
+
+/* ---- Names */
+
+/* What is behind the prefix, or NULL: the tensor is not asked for. */
+static const char *name_behind(const Match *match, const cnn_tensor *tensor) {
+  size_t n = strlen(match->prefix);
+  return strncmp(tensor->name, match->prefix, n) == 0 ? tensor->name + n : NULL;
+}
+
+static const cnn_tensor *find(const Match *match, const char *prefix, const char *name) {
+  size_t n = strlen(prefix);
+  for (int32_t t = 0; t < match->archive->count; t++) {
+    const cnn_tensor *tensor = &match->archive->tensor[t];
+    if (strncmp(tensor->name, prefix, n) == 0 && strcmp(tensor->name + n, name) == 0) return tensor;
+  }
+  return NULL;
+}
+
+/* What other frameworks call the same parameter. */
+static const char *const members[][2] = {{"gamma", "weight"},
+                                         {"beta", "bias"},
+                                         {"kernel", "weight"},
+                                         {"moving_mean", "running_mean"},
+                                         {"moving_variance", "running_var"},
+                                         {"depthwise_kernel", "weight"},
+                                         {"embeddings", "weight"}};
+
+/* The name in one style: small letters, '.' between its parts, members as they are called here; ":0" of
+ * TensorFlow is left out. */
+static void normalise(const char *name, char *out, size_t room) {
+  size_t n = 0;
+  for (; *name && *name != ':' && n + 1 < room; name++)
+    out[n++] = *name == '/' || *name == '_' ? '.' : (char)tolower((unsigned char)*name);
+  out[n] = 0;
+  for (size_t m = 0; m < sizeof members / sizeof *members; m++) {
+    char theirs[32];
+    size_t length = strlen(members[m][0]);
+    for (size_t i = 0; i <= length; i++) theirs[i] = members[m][0][i] == '_' ? '.' : members[m][0][i];
+    if (n <= length || out[n - length - 1] != '.' || strcmp(out + n - length, theirs) != 0) continue;
+    snprintf(out + n - length, room - n + length, "%s", members[m][1]);
+    for (char *c = out; *c; c++) *c = *c == '_' ? '.' : *c;
+    return;
+  }
+}
+
+/* The only tensor that nobody asks for of a shape that only one weight lacks. */
+static const cnn_tensor *only_one(const Match *match, const cnn_tensor *own) {
+  const cnn_tensor *only = NULL;
+  int32_t lacking = 0, there = 0;
+  for (int32_t w = 0; w < match->count; w++) {
+    cnn_tensor other = shape_of(&match->wanted[w]);
+    lacking += !match->out->source[w] && same_shape(own, &other);
+  }
+  for (int32_t t = 0; t < match->archive->count; t++) {
+    const cnn_tensor *tensor = &match->archive->tensor[t];
+    if (match->used[t] || !name_behind(match, tensor) || !same_shape(own, tensor) ||
+        !cnn_tensor_numeric(tensor))
+      continue;
+    only = tensor;
+    there++;
+  }
+  return lacking == 1 && there == 1 ? only : NULL;
+}
+
+/* The tensor that a weight, which the file does not have by name, may be: of its size, and of a name not far
+ * from its own. */
+static const cnn_tensor *likely(const Match *match, const cnn_tensor *own) {
+  char mine[200], theirs[200];
+  const cnn_tensor *best = NULL;
+  normalise(own->name, mine, sizeof mine);
+  int32_t least = (int32_t)strlen(mine) / 4 + 1;
+  for (int32_t t = 0; t < match->archive->count; t++) {
+    const cnn_tensor *tensor = &match->archive->tensor[t];
+    const char *name = name_behind(match, tensor);
+    if (!name || match->used[t] || tensor->size != own->size || !cnn_tensor_numeric(tensor)) continue;
+    normalise(name, theirs, sizeof theirs);
+    int32_t letters = cnn_letters_between(mine, theirs);
+    if (letters < least) {
+      best = tensor;
+      least = letters;
+    }
+  }
+  return best ? best : only_one(match, own);
+}
+
+/* ---- A prefix that all names have in common */
+
+/* How many weights the file has behind a prefix. */
+static int32_t count_behind(const Match *match, const char *prefix) {
+  int32_t count = 0;
+  for (int32_t w = 0; w < match->count; w++) count += find(match, prefix, match->wanted[w].name) != NULL;
+  return count;
+}
+
+/* Tries what stands before the name of the first weight that some name ends with. */
+static void prefix_look(Match *match) {
+  int32_t tried = 0;
+  for (int32_t w = 0; w < match->count && tried < CANDIDATES; w++) {
+    size_t n = strlen(match->wanted[w].name);
+    for (int32_t t = 0; t < match->archive->count && tried < CANDIDATES; t++) {
+      const char *name = match->archive->tensor[t].name;
+      size_t length = strlen(name);
+      bool ends =
+          length > n && name[length - n - 1] == '.' && strcmp(name + length - n, match->wanted[w].name) == 0;
+      if (!ends) continue;
+      char *prefix = cnn_archive_alloc(match->archive, length - n + 1);
+      if (!prefix) {
+        match->failed = true;
+        return;
+      }
+      memcpy(prefix, name, length - n);
+      tried++;
+      int32_t behind = count_behind(match, prefix);
+      if (behind > match->out->behind) {
+        match->out->prefix = prefix;
+        match->out->behind = behind;
+      }
+    }
+    if (tried > 0) return;
+  }
+}
+
+/* ---- The whole */
+
+static void differ(Match *match, const cnn_wanted *wanted, const cnn_tensor *tensor) {
+  char found[200], expected[200];
+  cnn_tensor own = shape_of(wanted);
+  cnn_tensor_shape(&own, expected, sizeof expected);
+  cnn_tensor_shape(tensor, found, sizeof found);
+  match->out->differing++;
+  if (!same_shape(&own, tensor))
+    line_add(match, text_of(match->archive, "another shape: %.200s is %s in the file, %s in the net%s",
+                            wanted->name, found, expected, remedy(&own, tensor)));
+  else
+    line_add(match, text_of(match->archive, "another type: %.200s is %s in the file", wanted->name,
+                            cnn_dtype_name(tensor->dtype)));
+}
+
+/* Those found by name first, so that none of them is taken for another one's. */
+static void take_by_name(Match *match) {
+  for (int32_t w = 0; w < match->count; w++) {
+    const cnn_tensor *tensor = match->out->source[w] = find(match, match->prefix, match->wanted[w].name);
+    if (tensor) match->used[tensor - match->archive->tensor] = true;
+  }
+}
+
+static void tell_missing(Match *match, const cnn_wanted *wanted) {
+  char found[200], expected[200];
+  cnn_tensor own = shape_of(wanted);
+  cnn_tensor_shape(&own, expected, sizeof expected);
+  const cnn_tensor *other = likely(match, &own);
+  match->out->missing++;
+  if (!other) {
+    line_add(match, text_of(match->archive, "missing: %.200s %s", wanted->name, expected));
+    return;
+  }
+  match->used[other - match->archive->tensor] = true;
+  match->out->extra++;
+  cnn_tensor_shape(other, found, sizeof found);
+  line_add(match,
+           text_of(match->archive, "missing: %.200s %s; did you mean the file's %.200s %s%s", wanted->name,
+                   expected, other->name, found, same_shape(&own, other) ? "" : remedy(&own, other)));
+}
+
+static void tell_extra(Match *match) {
+  char shape[200];
+  for (int32_t t = 0; t < match->archive->count; t++) {
+    const cnn_tensor *tensor = &match->archive->tensor[t];
+    if (match->used[t] || !name_behind(match, tensor) || cnn_tensor_is_counter(tensor)) continue;
+    match->out->extra++;
+    line_add(match, text_of(match->archive, "not in the net: %.200s %s", tensor->name,
+                            cnn_tensor_shape(tensor, shape, sizeof shape)));
+  }
+}
+
+/* Files that programs of cnnc wrote say so, and other frameworks than PyTorch do, if they are asked to. */
+static bool order_unknown(const cnn_archive *archive) {
+  const char *format = cnn_archive_note(archive, "format");
+  if (cnn_archive_note(archive, "net")) return false;
+  return !format || strcmp(format, "pt") == 0;
+}
+
+static void warn_of_order(Match *match) {
+  if (!order_unknown(match->archive)) return;
+  for (int32_t w = 0; w < match->count; w++) {
+    const int64_t *from = match->wanted[w].flattened;
+    if (!match->out->source[w] || from[0] * from[1] <= 1 || from[2] <= 1) continue;
+    match->out->unordered = w;
+    match->out->warning =
+        text_of(match->archive,
+                "%.200s belongs to a flattened %lldx%lldx%lld, here in the order height, width, channels; in "
+                "PyTorch channels "
+                "come first, and shapes cannot tell",
+                match->wanted[w].name, (long long)from[0], (long long)from[1], (long long)from[2]);
+    match->failed = match->failed || !match->out->warning;
+    return;
+  }
+}
+
+bool cnn_match(cnn_archive *archive, const cnn_wanted *wanted, int32_t count, const char *prefix,
+               cnn_matching *matching) {
+  *matching =
+      (cnn_matching){.source = cnn_archive_alloc(archive, sizeof *matching->source * ((size_t)count + 1)),
+                     .line = cnn_archive_alloc(archive, sizeof *matching->line *
+                                                            ((size_t)count + (size_t)archive->count + 1))};
+  Match match = {
+      .archive = archive, .wanted = wanted, .count = count, .prefix = prefix ? prefix : "", .out = matching};
+  match.used = cnn_archive_alloc(archive, sizeof *match.used * ((size_t)archive->count + 1));
+  if (!matching->source || !matching->line || !match.used) return false;
+  matching->behind = count_behind(&match, match.prefix);
+  if (!prefix && matching->behind < count) prefix_look(&match);
+  if (matching->prefix) match.prefix = matching->prefix;
+  take_by_name(&match);
+  for (int32_t w = 0; w < count; w++) {
+    const cnn_tensor *tensor = matching->source[w];
+    cnn_tensor own = shape_of(&wanted[w]);
+    if (!tensor) {
+      tell_missing(&match, &wanted[w]);
+    } else if (!same_shape(&own, tensor) || !cnn_tensor_numeric(tensor)) {
+      differ(&match, &wanted[w], tensor);
+      matching->source[w] = NULL;
+    } else {
+      matching->matched++;
+    }
+  }
+  tell_extra(&match);
+  warn_of_order(&match);
+  return !match.failed;
+}

@@ -1,0 +1,32 @@
+/* matching.h: the weights of a net in a file, by name and shape, and in words what does not go together. Also
+ * built into the compiler (see file.h). */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_MATCHING_H
+#define CNN_MATCHING_H
+#include "hosted/weights/archive.h"
+
+typedef struct cnn_wanted {
+  const char *name;
+  int32_t rank;
+  int64_t dim[4];
+  int64_t flattened[3]; /* a layer behind flatten(order=hwc): the height, width and channels of what is
+                           flattened; zeros: none */
+} cnn_wanted;
+
+typedef struct cnn_matching {
+  const cnn_tensor **source; /* by wanted: NULL where nothing fits */
+  int32_t matched, missing, extra,
+      differing;     /* found; not in the file; not in the net; of another shape or type */
+  const char **line; /* a line for each of the last three */
+  int32_t lines;
+  const char *prefix;  /* "module.": more names are found behind it, and the rest is told of those; or NULL */
+  int32_t behind;      /* how many */
+  const char *warning; /* what shapes cannot tell, or NULL */
+  int32_t unordered;   /* then: of which weight */
+} cnn_matching;
+
+/* `prefix`: of the file's names only those count that begin with it, and what is behind it; NULL: all. All
+ * memory is the archive's. False: there was none. */
+bool cnn_match(cnn_archive *archive, const cnn_wanted *wanted, int32_t count, const char *prefix,
+               cnn_matching *matching);
+#endif

@@ -1,0 +1,511 @@
+/* npz.c: reading and writing NumPy's .npy (format versions 1 to 3) and .npz (zip archives, zip64 included).
+ */
+// SPDX-License-Identifier: MIT-0
+#include "hosted/weights/npz.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "hosted/weights/notes.h"
+
+/* ---- .npy: magic, version, the length of a header that is a Python dictionary, the header, the numbers. */
+
+enum { HEADER_MOST = 65536 };
+
+typedef struct Scan {
+  const char *at, *end;
+} Scan;
+
+static void skip_blanks(Scan *scan) {
+  while (scan->at < scan->end && (*scan->at == ' ' || *scan->at == '\n' || *scan->at == '\t')) scan->at++;
+}
+
+static bool take(Scan *scan, const char *word) {
+  skip_blanks(scan);
+  size_t n = strlen(word);
+  if ((size_t)(scan->end - scan->at) < n || memcmp(scan->at, word, n) != 0) return false;
+  scan->at += n;
+  return true;
+}
+
+static bool sees(Scan *scan, char letter) {
+  skip_blanks(scan);
+  return scan->at < scan->end && *scan->at == letter;
+}
+
+/* 'text' or "text"; escapes do not occur in what we understand. */
+static bool take_text(Scan *scan, char *text, size_t room) {
+  skip_blanks(scan);
+  if (scan->at >= scan->end || (*scan->at != '\'' && *scan->at != '"')) return false;
+  char quote = *scan->at++;
+  size_t n = 0;
+  for (; scan->at < scan->end && *scan->at != quote; scan->at++) {
+    if (n + 1 >= room || *scan->at == '\\') return false;
+    text[n++] = *scan->at;
+  }
+  if (scan->at >= scan->end) return false;
+  scan->at++;
+  text[n] = 0;
+  return true;
+}
+
+static bool take_size(Scan *scan, int64_t *value) {
+  skip_blanks(scan);
+  if (scan->at >= scan->end || *scan->at < '0' || *scan->at > '9') return false;
+  *value = 0;
+  for (; scan->at < scan->end && *scan->at >= '0' && *scan->at <= '9'; scan->at++)
+    if (__builtin_mul_overflow(*value, 10, value) || __builtin_add_overflow(*value, *scan->at - '0', value))
+      return false;
+  if (scan->at < scan->end && *scan->at == 'L') scan->at++; /* Python 2 */
+  return true;
+}
+
+static bool take_shape(Scan *scan, cnn_tensor *tensor) {
+  if (!take(scan, "(")) return false;
+  tensor->rank = 0;
+  while (!take(scan, ")")) {
+    if (tensor->rank == CNN_TENSOR_RANK || !take_size(scan, &tensor->dim[tensor->rank++])) return false;
+    if (!take(scan, ",")) return take(scan, ")");
+  }
+  return true;
+}
+
+/* "<f4", "|u1", ">i8": byte order, kind, bytes. What has another form is carried as CNN_DTYPE_OTHER. */
+static void dtype_set(cnn_tensor *tensor, const char *descr) {
+  static const struct {
+    const char *name;
+    cnn_dtype dtype;
+  } kinds[] = {
+      {"b1", CNN_DTYPE_BOOL}, {"u1", CNN_DTYPE_U8},  {"i1", CNN_DTYPE_I8},  {"u2", CNN_DTYPE_U16},
+      {"i2", CNN_DTYPE_I16},  {"u4", CNN_DTYPE_U32}, {"i4", CNN_DTYPE_I32}, {"u8", CNN_DTYPE_U64},
+      {"i8", CNN_DTYPE_I64},  {"f2", CNN_DTYPE_F16}, {"f4", CNN_DTYPE_F32}, {"f8", CNN_DTYPE_F64},
+  };
+  char order = descr[0];
+  tensor->dtype = CNN_DTYPE_OTHER;
+  if (order == '<' || order == '>' || order == '=' || order == '|') descr++;
+  for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+    if (strcmp(descr, kinds[k].name) == 0) tensor->dtype = kinds[k].dtype;
+  tensor->swapped = cnn_machine_big_endian() ? order == '<' : order == '>';
+}
+
+/* {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), } */
+static bool header_take(Scan *scan, cnn_tensor *tensor) {
+  char key[32], descr[32];
+  bool have_descr = false, have_order = false, have_shape = false;
+  if (!take(scan, "{")) return false;
+  while (!take(scan, "}")) {
+    if (!take_text(scan, key, sizeof key) || !take(scan, ":")) return false;
+    if (strcmp(key, "descr") == 0 && !have_descr) {
+      have_descr = true;
+      if (take(scan, "[")) { /* a structure: not numbers, so what is in it is of no interest */
+        tensor->dtype = CNN_DTYPE_OTHER;
+        return true;
+      }
+      if (!take_text(scan, descr, sizeof descr)) return false;
+      dtype_set(tensor, descr);
+    } else if (strcmp(key, "fortran_order") == 0 && !have_order) {
+      have_order = true;
+      tensor->fortran = take(scan, "True");
+      if (!tensor->fortran && !take(scan, "False")) return false;
+    } else if (strcmp(key, "shape") == 0 && !have_shape) {
+      have_shape = true;
+      if (!take_shape(scan, tensor)) return false;
+    } else {
+      return false;
+    }
+    if (!take(scan, ",") && !sees(scan, '}')) return false;
+  }
+  skip_blanks(scan);
+  return have_descr && have_order && have_shape && scan->at == scan->end;
+}
+
+cnn_status cnn_npy_parse(cnn_tensor *tensor, const char *path, const unsigned char *bytes, size_t n) {
+  if (n < 10 || memcmp(bytes, "\x93NUMPY", 6) != 0)
+    return cnn_failure(CNN_BAD_FORMAT, "%s: is no .npy file", path);
+  int version = bytes[6];
+  if (version < 1 || version > 3)
+    return cnn_failure(CNN_BAD_FORMAT, "%s: .npy format %d.%d is unknown", path, version, bytes[7]);
+  size_t start = version == 1 ? 10 : 12, length = (size_t)bytes[8] | (size_t)bytes[9] << 8;
+  if (version > 1 && n >= 12) length |= (size_t)bytes[10] << 16 | (size_t)bytes[11] << 24;
+  if (start > n || length > n - start)
+    return cnn_failure(CNN_BAD_FORMAT, "%s: is cut off in the .npy header: %zu bytes", path, n);
+  if (length > HEADER_MOST)
+    return cnn_failure(CNN_BAD_FORMAT, "%s: a .npy header of %zu bytes; at most %d are read", path, length,
+                       HEADER_MOST);
+  Scan scan = {(const char *)bytes + start, (const char *)bytes + start + length};
+  Scan begin = scan;
+  if (!header_take(&scan, tensor))
+    return cnn_failure(CNN_BAD_FORMAT, "%s: the .npy header cannot be understood at byte %zu", path,
+                       start + (size_t)(scan.at - begin.at));
+  tensor->data = bytes + start + length;
+  size_t left = n - start - length;
+  if (tensor->dtype == CNN_DTYPE_OTHER) {
+    tensor->rank = 0;
+    tensor->size = 0;
+    tensor->bytes = left;
+    return cnn_success();
+  }
+  if (!cnn_tensor_measure(tensor))
+    return cnn_failure(CNN_BAD_FORMAT, "%s: the shape in the .npy header is too large", path);
+  char shape[200];
+  if (tensor->bytes != left)
+    return cnn_failure(CNN_BAD_FORMAT, "%s: %s: %s %s needs %zu bytes, the file has %zu", path,
+                       tensor->bytes > left ? "is cut off" : "has bytes left over",
+                       cnn_dtype_name(tensor->dtype), cnn_tensor_shape(tensor, shape, sizeof shape),
+                       tensor->bytes, left);
+  return cnn_success();
+}
+
+/* ---- .npz: a zip archive, read from its directory at the end. */
+
+static uint64_t number(const unsigned char *at, int bytes) { /* little-endian */
+  uint64_t value = 0;
+  for (int b = bytes - 1; b >= 0; b--) value = value << 8 | at[b];
+  return value;
+}
+
+typedef struct Directory {
+  uint64_t offset, bytes, entries;
+  size_t comment, comment_bytes;
+} Directory;
+
+static cnn_status directory_find(Directory *directory, const char *path, const unsigned char *bytes,
+                                 size_t n) {
+  size_t lowest =
+      n > 65557 ? n - 65557 : 0; /* the end record, and a comment of up to 65535 bytes behind it */
+  size_t at = n >= 22 ? n - 22 : 0;
+  while (at > lowest && memcmp(bytes + at, "PK\5\6", 4) != 0) at--;
+  if (n < 22 || memcmp(bytes + at, "PK\5\6", 4) != 0)
+    return cnn_failure(CNN_BAD_FORMAT, "%s: is cut off: the zip archive has no directory", path);
+  *directory = (Directory){number(bytes + at + 16, 4), number(bytes + at + 12, 4), number(bytes + at + 10, 2),
+                           at + 22, n - at - 22};
+  bool wide =
+      directory->offset == 0xFFFFFFFFu || directory->bytes == 0xFFFFFFFFu || directory->entries == 0xFFFFu;
+  if (wide && at >= 20 && memcmp(bytes + at - 20, "PK\6\7", 4) == 0) {
+    uint64_t record = number(bytes + at - 12, 8);
+    if (record > n || n - record < 56 || memcmp(bytes + record, "PK\6\6", 4) != 0)
+      return cnn_failure(CNN_BAD_FORMAT, "%s: the zip64 record at byte %llu is damaged", path,
+                         (unsigned long long)record);
+    directory->offset = number(bytes + record + 48, 8);
+    directory->bytes = number(bytes + record + 40, 8);
+    directory->entries = number(bytes + record + 32, 8);
+  }
+  if (directory->offset > n || directory->bytes > n - directory->offset ||
+      directory->entries > directory->bytes / 46)
+    return cnn_failure(CNN_BAD_FORMAT, "%s: the zip directory lies outside the file", path);
+  return cnn_success();
+}
+
+typedef struct Member {
+  const char *name;
+  size_t name_bytes;
+  uint64_t packed, size, header;
+  uint32_t crc;
+  unsigned method, flags;
+} Member;
+
+/* The 64-bit sizes stand in an extra field, only those that do not fit, in this order. */
+static bool member_widen(Member *member, const unsigned char *extra, size_t n) {
+  while (n >= 4) {
+    size_t id = (size_t)number(extra, 2), length = (size_t)number(extra + 2, 2);
+    if (length > n - 4) return false;
+    if (id == 1) {
+      const unsigned char *at = extra + 4, *end = at + length;
+      uint64_t *field[3] = {&member->size, &member->packed, &member->header};
+      for (int f = 0; f < 3; f++) {
+        if (*field[f] != 0xFFFFFFFFu) continue;
+        if (end - at < 8) return false;
+        *field[f] = number(at, 8);
+        at += 8;
+      }
+    }
+    extra += 4 + length;
+    n -= 4 + length;
+  }
+  return true;
+}
+
+/* Reads the directory's entry at *at, and moves on behind it. */
+static bool member_next(Member *member, const unsigned char *bytes, size_t *at, size_t end) {
+  const unsigned char *p = bytes + *at;
+  if (end - *at < 46 || memcmp(p, "PK\1\2", 4) != 0) return false;
+  size_t name = (size_t)number(p + 28, 2), extra = (size_t)number(p + 30, 2),
+         comment = (size_t)number(p + 32, 2);
+  if (end - *at - 46 < name + extra + comment) return false;
+  *member = (Member){.name = (const char *)p + 46,
+                     .name_bytes = name,
+                     .packed = number(p + 20, 4),
+                     .size = number(p + 24, 4),
+                     .header = number(p + 42, 4),
+                     .crc = (uint32_t)number(p + 16, 4),
+                     .method = (unsigned)number(p + 10, 2),
+                     .flags = (unsigned)number(p + 8, 2)};
+  *at += 46 + name + extra + comment;
+  return member_widen(member, p + 46 + name, extra);
+}
+
+static bool inflate_raw(const unsigned char *packed, size_t n, unsigned char *out, size_t size) {
+  z_stream stream = {0};
+  if (inflateInit2(&stream, -15) != Z_OK) return false;
+  stream.next_in = (unsigned char *)(uintptr_t)packed; /* zlib does not write there, whatever its type says */
+  size_t left = n, used = 0;
+  unsigned char beyond; /* room for a byte too many, so that one is noticed */
+  int result;
+  do {
+    uInt in = left > 1u << 30 ? 1u << 30 : (uInt)left,
+         space = size - used > 1u << 30 ? 1u << 30 : (uInt)(size - used);
+    stream.avail_in = in;
+    stream.next_out = space ? out + used : &beyond;
+    stream.avail_out = space ? space : 1;
+    result = inflate(&stream, Z_NO_FLUSH);
+    left -= in - stream.avail_in;
+    if (!space && stream.avail_out == 0) break;
+    used += space ? space - stream.avail_out : 0;
+  } while (result == Z_OK);
+  inflateEnd(&stream);
+  return result == Z_STREAM_END && used == size && left == 0;
+}
+
+static uint32_t checksum(const unsigned char *data, size_t n) {
+  uLong crc = crc32(0, NULL, 0);
+  for (size_t i = 0; i < n; i += 1u << 30)
+    crc = crc32(crc, data + i, n - i > 1u << 30 ? 1u << 30 : (uInt)(n - i));
+  return (uint32_t)crc;
+}
+
+/* The bytes of a member: where they are, or unpacked into memory of the archive. `label` is "PATH: NAME" for
+ * messages. */
+static cnn_status member_read(cnn_archive *archive, const char *label, const Member *member,
+                              const unsigned char *bytes, size_t n, const unsigned char **data) {
+  if (member->flags & 1) return cnn_failure(CNN_BAD_FORMAT, "%s: is encrypted", label);
+  if (member->method != 0 && member->method != 8)
+    return cnn_failure(CNN_BAD_FORMAT,
+                       "%s: is packed by method %u; only stored and deflated members are read", label,
+                       member->method);
+  if (member->header > n || n - member->header < 30 || memcmp(bytes + member->header, "PK\3\4", 4) != 0)
+    return cnn_failure(CNN_BAD_FORMAT, "%s: has no zip header at byte %llu", label,
+                       (unsigned long long)member->header);
+  uint64_t start =
+      member->header + 30 + number(bytes + member->header + 26, 2) + number(bytes + member->header + 28, 2);
+  if (start > n || member->packed > n - start) return cnn_failure(CNN_BAD_FORMAT, "%s: is cut off", label);
+  if (member->method == 0) {
+    if (member->size != member->packed)
+      return cnn_failure(CNN_BAD_FORMAT, "%s: is stored with two sizes", label);
+    *data = bytes + start;
+  } else {
+    if (member->size / 1032 > member->packed) /* more than deflate can do: a size that lies */
+      return cnn_failure(CNN_BAD_FORMAT, "%s: cannot unpack to %llu bytes", label,
+                         (unsigned long long)member->size);
+    unsigned char *out = cnn_archive_alloc(archive, (size_t)member->size);
+    if (!out)
+      return cnn_failure(CNN_NO_MEMORY, "%s: no memory for %llu bytes", label,
+                         (unsigned long long)member->size);
+    if (!inflate_raw(bytes + start, (size_t)member->packed, out, (size_t)member->size))
+      return cnn_failure(CNN_BAD_FORMAT, "%s: the packed data are damaged", label);
+    *data = out;
+  }
+#ifndef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION /* no mutation would get past it */
+  if (checksum(*data, (size_t)member->size) != member->crc)
+    return cnn_failure(CNN_BAD_FORMAT, "%s: the checksum is wrong: the file is damaged", label);
+#endif
+  return cnn_success();
+}
+
+static cnn_status member_add(cnn_archive *archive, const char *path, const Member *member,
+                             const unsigned char *bytes, size_t n) {
+  size_t length = member->name_bytes;
+  if (length < 4 || memcmp(member->name + length - 4, ".npy", 4) != 0) return cnn_success();
+  char *name = cnn_archive_alloc(archive, length);
+  if (!name) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
+  memcpy(name, member->name, length - 4); /* zeroed behind it */
+  if (strlen(name) != length - 4)
+    return cnn_failure(CNN_BAD_FORMAT, "%s: the name of a member has a NUL in it", path);
+  if (cnn_archive_find(archive, name))
+    return cnn_failure(CNN_BAD_FORMAT, "%s: has two arrays named \"%.200s\"", path, name);
+  char label[600];
+  snprintf(label, sizeof label, "%.380s: \"%.200s\"", path, name);
+  const unsigned char *data = NULL;
+  cnn_status status = member_read(archive, label, member, bytes, n, &data);
+  cnn_tensor *tensor = &archive->tensor[archive->count];
+  if (status.code == CNN_OK) status = cnn_npy_parse(tensor, label, data, (size_t)member->size);
+  tensor->name = name;
+  if (status.code == CNN_OK) archive->count++;
+  return status;
+}
+
+/* A comment that somebody else wrote is none of ours. */
+static cnn_status notes_read(cnn_archive *archive, const char *path, const char *comment, size_t n) {
+  json_t *notes = n > 0 && comment[0] == '{' ? json_loadb(comment, n, JSON_REJECT_DUPLICATES, NULL) : NULL;
+  cnn_status status = cnn_success();
+  if (notes && json_object_get(notes, "net")) status = cnn_notes_parse(archive, path, notes);
+  json_decref(notes);
+  return status;
+}
+
+cnn_status cnn_npz_parse(cnn_archive *archive, const char *path, const unsigned char *bytes, size_t n) {
+  Directory directory = {0};
+  cnn_status status = directory_find(&directory, path, bytes, n);
+  if (status.code != CNN_OK) return status;
+  if (directory.entries > 65536) return cnn_failure(CNN_BAD_FORMAT, "%s: more than 65536 members", path);
+  archive->tensor = cnn_archive_alloc(archive, sizeof *archive->tensor * (size_t)(directory.entries + 1));
+  if (!archive->tensor) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
+  size_t at = (size_t)directory.offset, end = at + (size_t)directory.bytes;
+  for (uint64_t i = 0; i < directory.entries; i++) {
+    Member member;
+    size_t here = at;
+    if (!member_next(&member, bytes, &at, end))
+      return cnn_failure(CNN_BAD_FORMAT, "%s: the zip directory is damaged at byte %zu", path, here);
+    status = member_add(archive, path, &member, bytes, n);
+    if (status.code != CNN_OK) return status;
+  }
+  return notes_read(archive, path, (const char *)bytes + directory.comment, directory.comment_bytes);
+}
+
+/* ---- Writing */
+
+/* The header as NumPy writes it: padded so that the numbers begin at a multiple of 64. Returns its length. */
+static size_t header_write(const cnn_tensor *tensor, char text[1024]) {
+  static const char *const kinds[] = {
+      [CNN_DTYPE_BOOL] = "b1", [CNN_DTYPE_U8] = "u1",  [CNN_DTYPE_I8] = "i1",  [CNN_DTYPE_U16] = "u2",
+      [CNN_DTYPE_I16] = "i2",  [CNN_DTYPE_U32] = "u4", [CNN_DTYPE_I32] = "i4", [CNN_DTYPE_U64] = "u8",
+      [CNN_DTYPE_I64] = "i8",  [CNN_DTYPE_F16] = "f2", [CNN_DTYPE_F32] = "f4", [CNN_DTYPE_F64] = "f8"};
+  char order = cnn_dtype_bits(tensor->dtype) == 8            ? '|'
+               : cnn_machine_big_endian() != tensor->swapped ? '>'
+                                                             : '<';
+  size_t n = 10 + (size_t)snprintf(text + 10, 1014, "{'descr': '%c%s', 'fortran_order': %s, 'shape': (",
+                                   order, kinds[tensor->dtype], tensor->fortran ? "True" : "False");
+  for (int32_t d = 0; d < tensor->rank; d++)
+    n += (size_t)snprintf(text + n, 1024 - n, d ? ", %lld" : "%lld", (long long)tensor->dim[d]);
+  n += (size_t)snprintf(text + n, 1024 - n, "%s), }", tensor->rank == 1 ? "," : "");
+  while ((n + 1) % 64 != 0) text[n++] = ' ';
+  text[n++] = '\n';
+  memcpy(text, "\x93NUMPY\1\0", 8);
+  text[8] = (char)((n - 10) & 255);
+  text[9] = (char)((n - 10) >> 8);
+  return n;
+}
+
+cnn_status cnn_npy_write(const char *path, const cnn_tensor *tensor) {
+  char header[1024];
+  cnn_writer writer;
+  cnn_status status = cnn_writer_open(&writer, path);
+  if (status.code != CNN_OK) return status;
+  cnn_writer_put(&writer, header, header_write(tensor, header));
+  cnn_writer_put(&writer, tensor->data, tensor->bytes);
+  return cnn_writer_commit(&writer);
+}
+
+static unsigned char *put_number(unsigned char *at, uint64_t value, int bytes) {
+  for (int b = 0; b < bytes; b++) at[b] = (unsigned char)(value >> (8 * b));
+  return at + bytes;
+}
+
+typedef struct Stored {
+  uint64_t offset, size;
+  uint32_t crc;
+} Stored;
+
+/* A member's header: local (before the data) or of the directory. Sizes and places are always 64 bits wide,
+ * as NumPy's are. */
+static void member_header(cnn_writer *writer, const char *name, const Stored *stored, bool local) {
+  unsigned char head[46], extra[28], *p = head, *e = extra;
+  size_t name_bytes = strlen(name) + 4;
+  e = put_number(e, 1, 2);
+  e = put_number(e, local ? 16 : 24, 2);
+  e = put_number(e, stored->size, 8);
+  e = put_number(e, stored->size, 8);
+  if (!local) e = put_number(e, stored->offset, 8);
+  p = put_number(p, local ? 0x04034b50 : 0x02014b50, 4);
+  if (!local) p = put_number(p, 45, 2);
+  p = put_number(p, 45, 2);      /* zip64 */
+  p = put_number(p, 1 << 11, 2); /* names are UTF-8 */
+  p = put_number(p, 0, 2);       /* stored */
+  p = put_number(p, 0, 2);       /* midnight, */
+  p = put_number(p, 33, 2);      /* 1 January 1980: the same arrays make the same bytes */
+  p = put_number(p, stored->crc, 4);
+  p = put_number(p, 0xFFFFFFFFu, 4);
+  p = put_number(p, 0xFFFFFFFFu, 4);
+  p = put_number(p, name_bytes, 2);
+  p = put_number(p, (uint64_t)(e - extra), 2);
+  if (!local) {
+    p = put_number(p, 0, 6); /* comment, disk, attributes */
+    p = put_number(p, 0, 4);
+    p = put_number(p, 0xFFFFFFFFu, 4);
+  }
+  cnn_writer_put(writer, head, (size_t)(p - head));
+  cnn_writer_put(writer, name, name_bytes - 4);
+  cnn_writer_put(writer, ".npy", 4);
+  cnn_writer_put(writer, extra, (size_t)(e - extra));
+}
+
+/* Notes as text, empty if they are more than an archive's comment can hold; NULL: no memory. */
+static char *comment_make(const cnn_note *note, int32_t notes) {
+  json_t *object = cnn_notes_make(note, notes);
+  char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+  json_decref(object);
+  if (text && (notes == 0 || strlen(text) > 0xFFFF)) *text = 0;
+  return text;
+}
+
+cnn_status cnn_npz_write(const char *path, const cnn_tensor *tensor, int32_t count, const cnn_note *note,
+                         int32_t notes) {
+  Stored *stored = malloc(sizeof *stored * ((size_t)count + 1));
+  char *comment = comment_make(note, notes);
+  if (!stored || !comment) {
+    free(stored);
+    free(comment);
+    return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
+  }
+  const size_t comment_bytes = strlen(comment);
+  cnn_writer writer;
+  cnn_status status = cnn_writer_open(&writer, path);
+  if (status.code != CNN_OK) {
+    free(comment);
+    free(stored);
+    return status;
+  }
+  uint64_t at = 0;
+  for (int32_t i = 0; i < count; i++) {
+    char header[1024];
+    size_t n = header_write(&tensor[i], header);
+    uint32_t crc = checksum((const unsigned char *)header, n);
+    crc = (uint32_t)crc32_combine(crc, checksum(tensor[i].data, tensor[i].bytes), (z_off_t)tensor[i].bytes);
+    stored[i] = (Stored){at, n + tensor[i].bytes, crc};
+    member_header(&writer, tensor[i].name, &stored[i], true);
+    cnn_writer_put(&writer, header, n);
+    cnn_writer_put(&writer, tensor[i].data, tensor[i].bytes);
+    at += 30 + strlen(tensor[i].name) + 4 + 20 + stored[i].size;
+  }
+  uint64_t directory = at;
+  for (int32_t i = 0; i < count; i++) {
+    member_header(&writer, tensor[i].name, &stored[i], false);
+    at += 46 + strlen(tensor[i].name) + 4 + 28;
+  }
+  unsigned char tail[98], *p = tail;
+  p = put_number(p, 0x06064b50, 4); /* zip64 end of the directory */
+  p = put_number(p, 44, 8);
+  p = put_number(p, 45, 2);
+  p = put_number(p, 45, 2);
+  p = put_number(p, 0, 8);
+  p = put_number(p, (uint64_t)count, 8);
+  p = put_number(p, (uint64_t)count, 8);
+  p = put_number(p, at - directory, 8);
+  p = put_number(p, directory, 8);
+  p = put_number(p, 0x07064b50, 4); /* where that is */
+  p = put_number(p, 0, 4);
+  p = put_number(p, at, 8);
+  p = put_number(p, 1, 4);
+  p = put_number(p, 0x06054b50, 4); /* the old end */
+  p = put_number(p, 0, 4);
+  p = put_number(p, 0xFFFF, 2);
+  p = put_number(p, 0xFFFF, 2);
+  p = put_number(p, 0xFFFFFFFFu, 4);
+  p = put_number(p, 0xFFFFFFFFu, 4);
+  p = put_number(p, comment_bytes, 2);
+  cnn_writer_put(&writer, tail, (size_t)(p - tail));
+  cnn_writer_put(&writer, comment, comment_bytes);
+  free(comment);
+  free(stored);
+  return cnn_writer_commit(&writer);
+}

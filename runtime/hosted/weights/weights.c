@@ -1,0 +1,150 @@
+/* weights.c: the weights of a net in files, matched by name and shape. */
+// SPDX-License-Identifier: MIT-0
+#include "cnn_weights.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "hosted/weights/archive.h"
+#include "hosted/weights/matching.h"
+#include "hosted/weights/npz.h"
+#include "hosted/weights/origin.h"
+#include "hosted/weights/safetensors.h"
+
+static cnn_tensor weight_tensor(const cnn_weight *weight, const float *weights) {
+  cnn_tensor tensor = {.name = weight->name, .dtype = CNN_DTYPE_F32, .rank = weight->rank, .swapped = false};
+  for (int32_t d = 0; d < weight->rank; d++) tensor.dim[d] = weight->dim[d];
+  cnn_tensor_measure(&tensor); /* the compiler checked its size */
+  tensor.data = (const unsigned char *)(weights + weight->offset);
+  return tensor;
+}
+
+static cnn_wanted *wanted_of(const cnn_network *network) {
+  cnn_wanted *wanted = calloc((size_t)network->weights + 1, sizeof *wanted);
+  for (int32_t w = 0; wanted && w < network->weights; w++) {
+    const cnn_weight *weight = &network->weight[w];
+    wanted[w].name = weight->name;
+    wanted[w].rank = weight->rank;
+    for (int32_t d = 0; d < weight->rank; d++) wanted[w].dim[d] = weight->dim[d];
+    for (int32_t d = 0; d < 3; d++) wanted[w].flattened[d] = weight->flattened[d];
+  }
+  return wanted;
+}
+
+/* All lines, as one text from malloc; NULL: there are none, or no memory. */
+static char *lines_join(const cnn_matching *matching) {
+  size_t n = 0;
+  for (int32_t i = 0; i < matching->lines; i++) n += strlen(matching->line[i]) + 1;
+  char *text = n ? malloc(n) : NULL, *at = text;
+  for (int32_t i = 0; text && i < matching->lines; i++)
+    at += sprintf(at, i ? "\n%s" : "%s", matching->line[i]);
+  return text;
+}
+
+/* The first of the chosen tensors with a number that is not finite. */
+static cnn_status all_finite(const cnn_network *network, const char *path, const cnn_tensor *const *source) {
+  cnn_status status = cnn_success();
+  for (int32_t w = 0; w < network->weights && status.code == CNN_OK; w++) {
+    if (source[w]) status = cnn_tensor_finite(source[w], path);
+  }
+  return status;
+}
+
+/* Adds whole lines to a message, as many as there is room for, and says how many are left. */
+static void lines_add(cnn_status *status, const cnn_matching *matching) {
+  enum { REST = 40 };
+  for (int32_t i = 0; i < matching->lines; i++) {
+    size_t used = strlen(status->message), room = sizeof status->message - used,
+           n = strlen(matching->line[i]) + 1;
+    if (n + (i + 1 < matching->lines ? REST : 0) < room)
+      snprintf(status->message + used, room, "\n%s", matching->line[i]);
+    else snprintf(status->message + used, room, "\n... and %d more", (int)(matching->lines - i));
+    if (n + (i + 1 < matching->lines ? REST : 0) >= room) return;
+  }
+}
+
+static cnn_status refuse(const cnn_network *network, const char *path, const cnn_matching *matching,
+                         bool some) {
+  cnn_status status;
+  if (matching->prefix)
+    status = cnn_failure(CNN_MISMATCH,
+                         "%.400s: has %d of the net's %d weights, with '%.200s' before their names; "
+                         "--weights-prefix=%.200s leaves that out%s",
+                         path, (int)matching->behind, (int)network->weights, matching->prefix,
+                         matching->prefix, matching->lines ? ". What differs besides:" : "");
+  else
+    status = cnn_failure(CNN_MISMATCH, "%.400s: %s:", path,
+                         some ? "nothing matches the net's weights" : "these weights are not the net's");
+  if (!matching->prefix && matching->lines == 0)
+    return cnn_failure(CNN_MISMATCH, "%.400s: holds no weights", path);
+  lines_add(&status, matching);
+  return status;
+}
+
+cnn_status cnn_weights_load_behind(const cnn_network *network, const char *path, const char *prefix,
+                                   bool some, float *weights, cnn_weights_report *report) {
+  cnn_archive archive;
+  cnn_matching matching;
+  if (report) *report = (cnn_weights_report){0};
+  cnn_status status = cnn_archive_open(&archive, path);
+  if (status.code != CNN_OK) return status;
+  cnn_wanted *wanted = wanted_of(network);
+  if (!wanted || !cnn_match(&archive, wanted, network->weights, prefix, &matching)) {
+    free(wanted);
+    cnn_archive_close(&archive);
+    return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
+  }
+  bool differs = matching.missing + matching.extra + matching.differing > 0;
+  if (matching.prefix || (!some ? differs : matching.matched == 0 && network->weights > 0))
+    status = refuse(network, path, &matching, some);
+  if (status.code == CNN_OK) status = all_finite(network, path, matching.source);
+  for (int32_t w = 0; w < network->weights && status.code == CNN_OK; w++)
+    if (matching.source[w])
+      cnn_tensor_floats(matching.source[w], 0, network->weight[w].size, weights + network->weight[w].offset);
+  if (report) {
+    *report = (cnn_weights_report){matching.matched,   matching.missing,      matching.extra,
+                                   matching.differing, lines_join(&matching), ""};
+    if (matching.warning)
+      snprintf(report->warning, sizeof report->warning,
+               "%s; for weights from PyTorch write flatten(order=chw)", matching.warning);
+  }
+  free(wanted);
+  cnn_archive_close(&archive);
+  return status;
+}
+
+cnn_status cnn_weights_load(const cnn_network *network, const char *path, float *weights,
+                            cnn_weights_report *report) {
+  return cnn_weights_load_behind(network, path, NULL, false, weights, report);
+}
+
+cnn_status cnn_weights_load_some(const cnn_network *network, const char *path, float *weights,
+                                 cnn_weights_report *report) {
+  return cnn_weights_load_behind(network, path, NULL, true, weights, report);
+}
+
+enum { NOTES = 16 };
+
+cnn_status cnn_weights_save(const cnn_network *network, const char *path, const float *weights,
+                            const char *const *notes) {
+  cnn_origin origin;
+  cnn_status status = cnn_origin_make(&origin, network);
+  if (status.code != CNN_OK) return status;
+  cnn_note note[1 + ORIGIN_NOTES + NOTES] = {
+      {"format", "pt"}}; /* layouts and names as PyTorch's, whose loaders ask for this */
+  memcpy(note + 1, origin.note, sizeof origin.note);
+  int32_t count = 1 + origin.notes;
+  for (; notes && notes[0] && count < 1 + ORIGIN_NOTES + NOTES; notes += 2)
+    note[count++] = (cnn_note){notes[0], notes[1]};
+  cnn_tensor *tensor = calloc((size_t)network->weights + 1, sizeof *tensor);
+  for (int32_t w = 0; tensor && w < network->weights; w++)
+    tensor[w] = weight_tensor(&network->weight[w], weights);
+  const size_t n = strlen(path);
+  const bool zipped = n > 4 && strcmp(path + n - 4, ".npz") == 0;
+  if (!tensor) status = cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
+  else if (zipped) status = cnn_npz_write(path, tensor, network->weights, note, count);
+  else status = cnn_safetensors_write(path, tensor, network->weights, note, count);
+  free(tensor);
+  cnn_origin_free(&origin);
+  return status;
+}
