@@ -36,7 +36,7 @@ typedef struct Compilation {
   const Options *options;
   Sources sources;
   Diags *diags;
-  Program *program;
+  Ast *program;
   const char *labels_file;
   Graph *graph;            /* as written */
   bool training;           /* training code is written */
@@ -45,6 +45,8 @@ typedef struct Compilation {
   Tuning tuning;
   const char *summary;
   EmitOptions emit;
+  ProgramOptions lowering;
+  Programs programs;
   Net *net;
   double again; /* multiply-adds of the training step that --memory costs, as a part of all others */
   Outputs *outputs;
@@ -358,24 +360,32 @@ static bool does_not_fit(Compilation *c, int64_t least) {
                            "training cannot do with %s bytes: the least that was found is %s",
                            text_thousands(c->arena, c->options->memory), text_thousands(c->arena, least));
   const int64_t batch = c->graph->training->batch;
-  const char *sums = text_thousands(c->arena, 4 * c->graph->parameters * (c->emit.shards - 1));
-  if (c->emit.shards > 1)
+  const char *sums = text_thousands(c->arena, 4 * c->graph->parameters * (c->lowering.shards - 1));
+  if (c->lowering.shards > 1)
     diag_fact(diag, "a batch of %" PRId64 " images; %s bytes of gradients of its %" PRId64 " shards", batch,
-              sums, c->emit.shards);
+              sums, c->lowering.shards);
   else diag_fact(diag, "a batch of %" PRId64 " images", batch);
   if (batch > 1) diag_help(diag, "%s", smaller_batch(c));
-  if (c->emit.shards > 1) diag_help(diag, "--threads=none makes no shards: %s bytes less", sums);
+  if (c->lowering.shards > 1) diag_help(diag, "--threads=none makes no shards: %s bytes less", sums);
   return false;
+}
+
+/* Looking inside takes one image; where training code is there too, it has the same functions. */
+static ProgramOptions lowering_of_training(const Compilation *c) {
+  ProgramOptions options = c->lowering;
+  options.batch = c->training ? c->graph->training->batch : 1;
+  return options;
 }
 
 /* Weights as kernels read them and the gradients of shards take their part; how much scratch there is, one
  * knows when kernels are lowered. */
-static bool fit_training(Compilation *c, Plan *infer, Plan *train, Plan *look) {
+static bool fit_training(Compilation *c, Plan *train) {
   enum { TRIES = 8 };
   const int64_t most = c->options->memory;
   NetSizes sizes = emit_sizes(c->net);
   int64_t least = sizes.training_bytes, room = INT64_MAX;
-  c->emit.shards = sizes.shards;
+  c->lowering.shards = sizes.shards;
+  const ProgramOptions lowering = lowering_of_training(c);
   for (int i = 0; sizes.training_bytes > most; i++) {
     const int64_t others = sizes.training_bytes / 4 - plan_training_needs(train, sizes.shards, room).floats,
                   left = most / 4 - others;
@@ -383,7 +393,8 @@ static bool fit_training(Compilation *c, Plan *infer, Plan *train, Plan *look) {
     room = i == TRIES - 1 || left < 0 ? 0 : left < room ? left : room - room / 64 - 1;
     train =
         plan_training_within(c->arena, c->graph, fusing_of(c->options), train->images, room, sizes.shards);
-    c->net = emit_begin(c->arena, c->graph, infer, train, look, &c->sources, &c->emit);
+    c->programs.train = program_lower(c->arena, PROGRAM_TRAINING, train, &lowering);
+    c->net = emit_begin(c->arena, c->graph, &c->programs, &c->sources, &c->emit);
     sizes = emit_sizes(c->net);
     if (sizes.training_bytes < least) least = sizes.training_bytes;
     const int64_t all = macs_of(train->graph);
@@ -405,12 +416,17 @@ static bool lower(Compilation *c) {
                           .ntargets = o->targets.n,
                           .target = o->targets.data,
                           .openmp = o->openmp,
-                          .plain = plain,
-                          .exact = o->exact || o->level == LEVEL_QUICK,
                           .program = o->kind == OUTPUT_PROGRAM,
                           .training = c->training,
-                          .weights = c->weights,
-                          .tuning = &c->tuning};
+                          .weights = c->weights};
+  c->lowering = (ProgramOptions){.ntargets = o->targets.n,
+                                 .target = o->targets.data,
+                                 .openmp = o->openmp,
+                                 .plain = plain,
+                                 .exact = o->exact || o->level == LEVEL_QUICK,
+                                 .batch = o->batch,
+                                 .written = c->graph,
+                                 .tuning = &c->tuning};
   choose_embedding(c);
   const int64_t together =
       dense_pays_together(c->graph, o->targets.n, o->targets.data, o->batch) ? o->batch : 0;
@@ -426,8 +442,12 @@ static bool lower(Compilation *c) {
   Plan *look = o->kind == OUTPUT_PROGRAM ? plan_look(c->arena, c->graph) : NULL;
   stage_done(c, "plan");
   if (!batch_fits(c, train)) return false;
-  c->net = emit_begin(c->arena, c->graph, infer, train, look, &c->sources, &c->emit);
-  if (train && o->memory && !fit_training(c, infer, train, look)) return false;
+  const ProgramOptions training = lowering_of_training(c);
+  c->programs.infer = program_lower(c->arena, PROGRAM_INFERENCE, infer, &c->lowering);
+  if (train) c->programs.train = program_lower(c->arena, PROGRAM_TRAINING, train, &training);
+  if (look) c->programs.look = program_lower(c->arena, PROGRAM_LOOK, look, &training);
+  c->net = emit_begin(c->arena, c->graph, &c->programs, &c->sources, &c->emit);
+  if (train && o->memory && !fit_training(c, train)) return false;
   c->summary = c->emit.summary = with_memory(c);
   stage_done(c, "schedule and prove");
   tuning_report(&c->tuning, c->diags);

@@ -30,7 +30,7 @@ static int fixes_find(const Fixing *f, Sources *sources, FixedSource **fixed) {
   const Options *o = f->options;
   Diags *diags = diags_new(f->arena, sources);
   for (int i = 0; i < o->warnings.n; i++) diags_option(diags, o->warnings.data[i]);
-  const Program *program =
+  const Ast *program =
       program_read(f->arena, diags, sources, o->input, o->directories.n, o->directories.data);
   if (!program) return 0;
   Define *defines = NEW_ARRAY(f->arena, Define, o->defines.n + 1);

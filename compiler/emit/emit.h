@@ -5,8 +5,7 @@
 #include "base/diag.h"
 #include "base/text.h"
 #include "graph/graph.h"
-#include "passes/plan.h"
-#include "schedule/target.h"
+#include "program/program.h"
 
 typedef enum Embed {                /* how weights of more than embed_text bytes are compiled in */
                      EMBED_TEXT,    /* as text */
@@ -23,20 +22,17 @@ typedef struct EmitOptions {
   int64_t batch;
   int ntargets;
   const Target *const *target; /* best first */
-  bool openmp, plain, exact;   /* exact: no algorithm that rounds differently */
+  bool openmp;
   bool program;                /* a program: with cnn_network and main */
   bool training;               /* with the training code */
   const float *weights;        /* as the weights struct, or NULL */
   Embed embed;
   int64_t embed_text;
   const char *embed_file;
-  int64_t shards;        /* of a training step; 0: as it is best */
-  struct Tuning *tuning; /* choices of schedules that were measured, or NULL */
 } EmitOptions;
 
 typedef struct Net Net; /* a net, lowered and named */
-Net *emit_begin(Arena *, const Graph *, Plan *infer, Plan *train, Plan *look, const Sources *,
-                const EmitOptions *); /* train, look: NULL without. Lays the plans out */
+Net *emit_begin(Arena *, const Graph *, const Programs *, const Sources *, const EmitOptions *);
 typedef struct NetSizes {
   int64_t model_bytes, workspace_bytes, workspace_bound, training_bytes, training_bound, shards;
 } NetSizes; /* bound: the least possible for these kernels in this order */

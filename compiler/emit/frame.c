@@ -4,11 +4,12 @@
 #include <inttypes.h>
 #include <string.h>
 #include "emit/module.h"
-#include "passes/plan.h"
+
+enum { FLOAT = sizeof(float) };
 
 Frame frame_begin(Net *net, const Part *part, int target, FrameKind kind) {
   Frame frame = {
-      .net = net, .part = part, .target = target, .kind = kind, .images = part_images(net, part, target)};
+      .net = net, .part = part, .target = target, .kind = kind, .images = program_lanes(part->program, target)};
   frame.locals.arena = frame.calls.arena = frame.names.arena = net->arena;
   for (const char *const *s =
            (const char *const[]){"model",  "batch",   "arena",      "gradients", "n",     "count", "keys",
@@ -54,7 +55,7 @@ static const char *image_text(Frame *f, const char *base, const char *size) {
 static const char *value_name(const Part *part, const Node *node) { /* of an alias (flatten), what it is of */
   while (node->op->family == FAMILY_ALIAS && node->nin) node = node->in[0];
   for (int i = 0; i < part->steps.n; i++)
-    if (part->steps.data[i].kernel->result->id == node->id) return part->steps.data[i].name;
+    if (part->steps.data[i].call->kernel->result->id == node->id) return part->steps.data[i].name;
   return *node->name ? node->name : "value";
 }
 
@@ -85,29 +86,25 @@ static const char *target_value(Frame *f, int index) {
                  arena_printf(net->arena, "seed[%d]", index), "");
   const char *name = net->output[index].target,
              *size =
-                 arena_printf(net->arena, "%" PRId64, shape_elements(f->part->plan->target[index]->shape));
+                 arena_printf(net->arena, "%" PRId64, shape_elements(f->part->program->target_of[index]->shape));
   return local(f, "const void *", name, image_text(f, arena_printf(net->arena, "batch->%s", name), size), "");
 }
 
 /* What a later phase needs is in the record of its image. */
-static const char *kept_value(Frame *f, const Node *node, int64_t offset, const char *name) {
+static const char *kept_value(Frame *f, const Node *node, const Place *place, const char *name) {
   Arena *arena = f->net->arena;
-  const char *record = arena_printf(arena, "batch->at->kept + n * %" PRId64, f->part->plan->kept_floats);
-  return local(f, "void *", name, offset_text(f, record, offset),
+  const char *record = arena_printf(arena, "batch->at->kept + n * %" PRId64, place->stride / FLOAT);
+  return local(f, "void *", name, offset_text(f, record, place->offset / FLOAT),
                arena_printf(arena, "%s, kept", value_text(arena, node)));
 }
 
 /* What is read for all images together lies one after the other. */
-static const char *value_of_all(Frame *f, const Node *node, const Storage *storage, const char *name) {
+static const char *value_of_all(Frame *f, const Node *node, const Place *place, const char *name) {
   Net *net = f->net;
-  const Home home = node_home(node);
   const bool infer = f->kind == FRAME_INFER || f->kind == FRAME_TOGETHER;
-  const char *first = offset_text(f, infer ? "all" : "batch->at->all",
-                                  storage->offset * (infer ? net->options->batch : net->train_batch) +
-                                      home.offset * f->images);
-  const int64_t size = shape_elements(home.node->shape);
+  const char *first = offset_text(f, infer ? "all" : "batch->at->all", place->offset / FLOAT);
   const char *value = f->kind == FRAME_SAMPLE || f->kind == FRAME_INFER
-                          ? arena_printf(net->arena, "%s + n * %" PRId64, first, size)
+                          ? arena_printf(net->arena, "%s + n * %" PRId64, first, place->stride / FLOAT)
                           : first;
   return local(f, "void *", name, value,
                arena_printf(net->arena, "%s, of all images", value_text(net->arena, node)));
@@ -116,7 +113,7 @@ static const char *value_of_all(Frame *f, const Node *node, const Storage *stora
 /* Some channels of what is the caller's. */
 static const char *part_of(Frame *f, const char *type, const char *whole, const Node *node,
                            const char *name) {
-  const int64_t offset = node_home(node).offset;
+  const int64_t offset = f->part->program->value[f->target][node->id].offset / FLOAT;
   if (!offset) return whole;
   return local(f, arena_printf(f->net->arena, "%svoid *", type), name,
                arena_printf(f->net->arena, "(%sfloat *)%s + %" PRId64, type, whole, offset),
@@ -135,34 +132,31 @@ static const char *repeated_value(Frame *f, const Node *node) {
   text_put(&f->locals,
            "  float %s[%d]; /* 0 for images that do not count: they add nothing to any sum */\n  for "
            "(int32_t i = 0; i < %d; i++) %s[i] = i < count ? batch->at->batch[%" PRId64 "] : 0;\n",
-           made.name, f->images, f->images, made.name, f->part->plan->storage[node->id].offset);
+           made.name, f->images, f->images, made.name, f->part->program->value[f->target][node->id].offset / FLOAT);
   return made.name;
 }
 
 const char *frame_value(Frame *f, const Node *node) {
   Net *net = f->net;
-  const Storage *storage = &f->part->plan->storage[node->id];
-  const int64_t offset = storage->offset + node_home(node).offset * f->images;
+  const Place *place = &f->part->program->value[f->target][node->id];
+  const int64_t offset = place->offset / FLOAT;
   const char *name = value_name(f->part, node);
-  switch (storage->kind) {
-  case STORE_INPUT: return part_of(f, "const ", input_value(f, storage->index), node, name);
-  case STORE_OUTPUT:
-    if (f->kind != FRAME_LOOK) return part_of(f, "", net->output[storage->index].name, node, name);
-    return local(f, "void *", name,
-                 offset_text(f, "look->value", look_place(f->part, storage->index) + node_home(node).offset),
+  switch (place->space) {
+  case SPACE_INPUT: return part_of(f, "const ", input_value(f, place->index), node, name);
+  case SPACE_OUTPUT:
+    if (f->kind != FRAME_LOOK) return part_of(f, "", net->output[place->index].name, node, name);
+    return local(f, "void *", name, offset_text(f, "look->value", look_place(f->part, place->index) + offset),
                  value_text(net->arena, node));
-  case STORE_TARGET: return part_of(f, "const ", target_value(f, storage->index), node, name);
-  case STORE_KEPT: return kept_value(f, node, offset, name);
-  case STORE_ALL: return value_of_all(f, node, storage, name);
-  case STORE_ARENA:
+  case SPACE_TARGET: return part_of(f, "const ", target_value(f, place->index), node, name);
+  case SPACE_KEPT: return kept_value(f, node, place, name);
+  case SPACE_ALL: return value_of_all(f, node, place, name);
+  case SPACE_ARENA:
     return local(f, "void *", name, offset_text(f, "arena", offset), value_text(net->arena, node));
-  case STORE_BATCH:
+  case SPACE_BATCH:
     return local(f, "void *", name, offset_text(f, "batch->at->batch", offset),
                  arena_printf(net->arena, "%s, one for all images", value_text(net->arena, node)));
-  case STORE_GRADIENT:
-  case STORE_NONE: break;
+  default: return "NULL";
   }
-  return "NULL";
 }
 
 /* An array of several dimensions as the argument for a parameter, which may see it flat, or without the
@@ -221,19 +215,20 @@ static const char *const_argument(const Frame *f, const Nest *nest, int id, cons
 
 static const char *argument(Frame *f, const Step *step, int id) {
   Net *net = f->net;
-  const Binding *binding = &step->lower[f->target]->binding[id];
+  const Version *version = &step->call->version[f->target];
+  const Operand *argument = &version->argument[id];
+  const Binding *binding = argument->binding;
   const Member *member = step->member[f->target][id];
-  const Nest *nest = step->lower[f->target]->b;
+  const Nest *nest = version->lower->b;
   if (member) return array_argument(net->arena, nest, id, member_text(f, member), member->rank, member->dim);
   switch (binding->kind) {
   case BIND_VALUE: {
-    if (f->images > 1 && f->kind == FRAME_SAMPLE && binding->node->result == RESULT_BATCH)
-      return const_argument(f, nest, id, repeated_value(f, binding->node));
-    if (f->images > 1 && f->kind == FRAME_BATCH && binding->node->op == &op_target)
-      return const_argument(f, nest, id, target_value(f, binding->node->wrt));
-    const StoreKind kind = f->part->plan->storage[binding->node->id].kind;
+    const SpaceKind space = argument->place.space;
+    if (argument->repeated) return const_argument(f, nest, id, repeated_value(f, binding->node));
+    if (space == SPACE_TARGET && f->kind == FRAME_BATCH && f->images > 1)
+      return const_argument(f, nest, id, target_value(f, argument->place.index));
     const char *value = frame_value(f, binding->node);
-    return kind == STORE_INPUT || kind == STORE_TARGET ? const_argument(f, nest, id, value) : value;
+    return space == SPACE_INPUT || space == SPACE_TARGET ? const_argument(f, nest, id, value) : value;
   }
   case BIND_INPUT:
     return const_argument(f, nest, id,
@@ -252,9 +247,7 @@ static const char *argument(Frame *f, const Step *step, int id) {
   case BIND_SCRATCH:
     return local(
         f, "void *", arena_printf(net->arena, "%s_%s", step->name, nest->buf[id]->name),
-        offset_text(f, "arena",
-                    f->part->plan->scratch[step - f->part->steps.data] + step_scratch(step, f->target, id)),
-        "");
+        offset_text(f, "arena", argument->place.offset / FLOAT), "");
   case BIND_KEYS: return const_argument(f, nest, id, keys_value(f, step, binding->node));
   case BIND_PACK:
   case BIND_TABLE: break; /* members */
@@ -262,34 +255,15 @@ static const char *argument(Frame *f, const Step *step, int id) {
   return "NULL";
 }
 
-bool frame_where(const Frame *f, const Step *step, int id, Where *where) {
-  const Plan *plan = f->part->plan;
-  const Binding *binding = &step->lower[f->target]->binding[id];
-  const Buf *buf = step->lower[f->target]->b->buf[id];
-  *where = (Where){.written = buf->place >= OUTPUT};
-  if (binding->kind == BIND_SCRATCH)
-    where->from = plan->scratch[step - f->part->steps.data] + step_scratch(step, f->target, id);
-  else if (binding->kind == BIND_VALUE) {
-    const Storage *storage = &plan->storage[binding->node->id];
-    if (storage->kind != STORE_ARENA && storage->kind != STORE_OUTPUT) return false;
-    const Home home = node_home(binding->node);
-    where->space = storage->kind == STORE_OUTPUT ? 1 + storage->index : 0;
-    where->from = storage->offset + home.offset * f->images;
-    where->pitch = home.pitch * f->images;
-    where->width = shape_extent(binding->node->shape).c * f->images;
-  } else return false;
-  where->to = where->from + buf_room(buf, 0);
-  return true;
-}
-
 void frame_call(Frame *f, const Step *step, const char *indent) {
-  const Nest *nest = step->lower[f->target]->b;
-  const bool shared = step_shared(step, f->target),
+  const Version *version = &step->call->version[f->target];
+  const Nest *nest = version->lower->b;
+  const bool shared = version->shared,
              own = shared && f->kind == FRAME_BATCH; /* a team of its own */
   text_put(&f->calls, "%s%s%s(", indent, own ? "TEAM " : "", step->function[f->target]->name);
   int n = 0;
   for (int i = 0; i < nest->nbufs; i++)
-    if (nest->buf[i]->place < STACK && step->uses[f->target][i])
+    if (version->argument[i].used)
       text_put(&f->calls, "%s%s", n++ ? ", " : "", argument(f, step, i));
   for (int i = 0; i < nest->main->nparams; i++)
     if (nest->main->size[i])
@@ -299,12 +273,12 @@ void frame_call(Frame *f, const Step *step, const char *indent) {
 }
 
 void frame_outputs(Frame *f, const Step *step, const char *(*to)(Frame *, int), bool optional) {
-  const Plan *plan = f->part->plan;
+  const Program *p = f->part->program;
   for (int o = 0; f->images > 1 && o < f->net->graph->outputs.n; o++)
-    if (plan->last_writer[node_home(plan->output[o]).node->id] == step - f->part->steps.data)
+    if (p->last_writer[node_home(p->output[o]).node->id] == step - f->part->steps.data)
       text_put(&f->calls, "  %s%s(%s, %s, count);\n",
                optional ? arena_printf(f->net->arena, "if (batch->%s) ", f->net->output[o].name) : "",
-               f->part->outputs[o][f->target]->name, frame_value(f, plan->output[o]), to(f, o));
+               f->part->outputs[o][f->target]->name, frame_value(f, p->output[o]), to(f, o));
 }
 
 bool frame_mentions(const Frame *f, const char *name) {

@@ -29,8 +29,8 @@ static void put_numbers(Text *out, Net *net) {
   const Graph *graph = net->graph;
   const NetSizes sizes = emit_sizes(net);
   put_define(out, net, "BATCH", net->options->batch, "images a call of infer takes");
-  if (net->train.plan)
-    put_define(out, net, "TRAIN_BATCH", net->train_batch, "the most samples a call of gradients takes");
+  if (net->train.program)
+    put_define(out, net, "TRAIN_BATCH", net->train.program->batching.images, "the most samples a call of gradients takes");
   for (int i = 0; i < graph->inputs.n; i++) {
     const Port *port = &graph->inputs.data[i];
     const char *order = port->node->shape.rank == 1 ? "" : port->chw ? ", channels first" : ", channels last";
@@ -93,7 +93,7 @@ static void put_model_struct(Text *out, Net *net) {
 }
 
 static void put_workspace_struct(Text *out, Net *net) {
-  const int64_t all = net_all_floats(net), slot = (net_workspace_floats(net) - all) / net->slots;
+  const int64_t all = net_all_floats(net), slot = (net_workspace_floats(net) - all) / net->infer.program->slots;
   text_put(out, "/* Room for the values between the layers. It needs no initialisation and keeps nothing "
                 "between calls; each thread needs its own. */\n");
   text_put(out, "typedef struct %s_workspace %s_workspace;\nstruct %s_workspace {\n", net->name, net->name,
@@ -101,10 +101,10 @@ static void put_workspace_struct(Text *out, Net *net) {
   if (all)
     text_put(out, "  float all[%" PRId64 "]; /* values that are read for all images together */\n", all);
   text_put(out, "  float arena");
-  if (net->infer.plan->together)
+  if (net->infer.program->batching.how == WHOLE_BATCH)
     text_put(out, "[%" PRId64 "];\n};\n\n",
-             net->slots * slot); /* one array: a thread goes from slot to slot */
-  else if (net->slots > 1) text_put(out, "[%" PRId64 "][%" PRId64 "];\n};\n\n", net->slots, slot);
+             net->infer.program->slots * slot); /* one array: a thread goes from slot to slot */
+  else if (net->infer.program->slots > 1) text_put(out, "[%" PRId64 "][%" PRId64 "];\n};\n\n", net->infer.program->slots, slot);
   else text_put(out, "[%" PRId64 "];\n};\n\n", slot);
 }
 
@@ -167,8 +167,8 @@ void put_declarations(Text *out, Net *net) {
   if (net->model) put_model_struct(out, net);
   put_workspace_struct(out, net);
   put_inference(out, net);
-  if (net->train.plan) put_training(out, net);
-  if (net->train.plan && !net->options->program)
+  if (net->train.program) put_training(out, net);
+  if (net->train.program && !net->options->program)
     text_put(out,
              "/* What the runtime needs to train, load, save and show the net. */\nextern const cnn_network "
              "%s_network;\n\n",
@@ -176,7 +176,7 @@ void put_declarations(Text *out, Net *net) {
 }
 
 void put_network_types(Text *out, const Net *net) {
-  if (net->train.plan || net->options->program)
+  if (net->train.program || net->options->program)
     text_put(out, "/* ---- shared with the runtime ---- */\n\n%s\n", network_text);
 }
 

@@ -33,19 +33,19 @@ void put_signature(Text *out, const char *head, const char *list, const char *ta
   text_put(out, ")%s", tail);
 }
 
-static bool by_phases(const Net *net) { return net->infer.plan->together; }
+static bool by_phases(const Net *net) { return net->infer.program->batching.how == WHOLE_BATCH; }
 
 static const char *run_parameters(Net *net, bool phase) { /* phase: of the function for one image */
   Text list = {.arena = net->arena};
   if (net->model) list_add(&list, arena_printf(net->arena, "const %s_model *model", net->name));
   for (int i = 0; i < net->graph->inputs.n; i++)
     list_add(&list, arena_printf(net->arena, "const void *%s", net->input[i].name));
-  if (phase || net_counts(net)) list_add(&list, phase ? "int64_t n" : "int32_t count");
+  if (phase || program_counts(net->infer.program)) list_add(&list, phase ? "int64_t n" : "int32_t count");
   for (int i = 0; i < net->graph->outputs.n; i++)
     list_add(&list, arena_printf(net->arena, "void *%s", net->output[i].name));
   list_add(&list, net_all_floats(net) ? "float *all, float *arena" : "float *arena");
   if (net->options->program) list_add(&list, "void (*mark)(void *, int32_t), void *context");
-  if (net->team && !phase) list_add(&list, "int thread, int threads");
+  if (net->infer.program->team && !phase) list_add(&list, "int thread, int threads");
   return list.s;
 }
 
@@ -65,14 +65,14 @@ static const char *run_arguments(Net *net, const RunArguments *a) {
     const char *cast = !a->typed ? ""
                        : in ? arena_printf(net->arena, "(const %s *)", types[net->graph->inputs.data[i].type])
                             : "(float *)";
-    if (i == net->graph->inputs.n && net_counts(net)) list_add(&list, a->count);
+    if (i == net->graph->inputs.n && program_counts(net->infer.program)) list_add(&list, a->count);
     list_add(&list, *a->step ? arena_printf(net->arena, "%s%s + %s * %s_%s_SIZE", cast, port->name, a->step,
                                             net->upper, port->upper)
                              : port->name);
   }
   list_add(&list, a->arena);
   if (net->options->program) list_add(&list, a->mark);
-  if (net->team && *a->thread) list_add(&list, a->thread);
+  if (net->infer.program->team && *a->thread) list_add(&list, a->thread);
   return list.s;
 }
 
@@ -84,13 +84,14 @@ static const char *plain_arguments(Net *net) {
 /* ---- one image, or as many as lie side by side ---- */
 static const char *output_pointer(Frame *f, int o) { return f->net->output[o].name; }
 
-static void put_output_copies(Frame *f, const char *indent) {
-  const Plan *plan = f->part->plan;
+static void put_output_copies(Frame *f, const char *indent, const char *images) {
   Net *net = f->net;
-  for (int o = 0; o < net->graph->outputs.n && f->images == 1; o++)
-    if (plan->copy_output[o])
-      text_put(&f->calls, "%smemcpy(%s, %s, %s_%s_SIZE * sizeof(float));\n", indent, net->output[o].name,
-               frame_value(f, plan->output[o]), net->upper, net->output[o].upper);
+  const Program *p = f->part->program;
+  for (int i = 0; i < p->copies.n; i++) {
+    const int o = p->copies.data[i].output;
+    text_put(&f->calls, "%smemcpy(%s, %s, %s%s_%s_SIZE * sizeof(float));\n", indent, net->output[o].name,
+             frame_value(f, p->output[o]), images, net->upper, net->output[o].upper);
+  }
 }
 
 static void put_mark(Frame *f, const char *indent, int step) {
@@ -98,43 +99,7 @@ static void put_mark(Frame *f, const char *indent, int step) {
 }
 
 /* ---- by a team ----
- * All threads walk through the steps. A step that is not shared is run by the first of them. They wait for
- * each other where a step touches what another thread may still be at. */
-typedef struct Open {
-  Where where;
-  bool one;
-} Open; /* touched since they last waited; one: by the first thread alone */
-typedef VEC(Open) Opens;
-
-/* Parts of one joined value lie between each other: the start of each in a pixel says whether they meet. */
-static bool meet(const Where *a, const Where *b) {
-  if (a->space != b->space || a->to <= b->from || b->to <= a->from) return false;
-  if (!a->pitch || a->pitch != b->pitch) return true;
-  const Where *first = a->from < b->from ? a : b, *second = first == a ? b : a;
-  const int64_t gap = (second->from - first->from) % a->pitch;
-  return gap < first->width || gap + second->width > a->pitch;
-}
-
-static bool touches_open(const Frame *f, const Step *step, bool one, const Opens *opens) {
-  Where where;
-  for (int i = 0; i < step->lower[f->target]->b->nbufs; i++) {
-    if (!step->uses[f->target][i] || !frame_where(f, step, i, &where)) continue;
-    for (int k = 0; k < opens->n; k++) {
-      const Where *open = &opens->data[k].where;
-      if (one && opens->data[k].one) continue;
-      if ((open->written || where.written) && meet(open, &where)) return true;
-    }
-  }
-  return false;
-}
-
-static void open_touched(const Frame *f, const Step *step, bool one, Opens *opens) {
-  Where where;
-  for (int i = 0; i < step->lower[f->target]->b->nbufs; i++)
-    if (step->uses[f->target][i] && frame_where(f, step, i, &where))
-      vec_push(f->net->arena, *opens, ((Open){where, one}));
-}
-
+ * All threads walk through the calls. One that is not shared is run by the first of them. */
 /* Time passes for all together: a mark is set when every thread is done. */
 static void put_team_mark(Frame *f, int step, bool waited) {
   if (!f->net->options->program) return;
@@ -146,50 +111,40 @@ static void put_team_mark(Frame *f, int step, bool waited) {
 
 static void put_team_steps(Frame *f) {
   const Part *part = f->part;
-  Opens opens = {0};
   bool one = false, was_one = false;
   for (int s = 0; s < part->steps.n; s++, was_one = one) {
     const Step *step = &part->steps.data[s];
-    one = !step_shared(step, f->target);
-    const bool wait = touches_open(f, step, one, &opens);
+    const Version *version = &step->call->version[f->target];
+    const bool wait = version->barrier;
+    one = !version->shared;
     if (was_one && (!one || wait)) text_put(&f->calls, "  }\n");
-    if (wait) {
-      text_put(&f->calls, "  BARRIER();\n");
-      opens.n = 0;
-    }
+    if (wait) text_put(&f->calls, "  BARRIER();\n");
     if (s && !was_one) put_team_mark(f, s - 1, wait);
     if (one && (!was_one || wait)) text_put(&f->calls, "  if (thread == 0) {\n");
     frame_call(f, step, one ? "    " : "  ");
     if (one) put_mark(f, "    ", s);
-    open_touched(f, step, one, &opens);
   }
   if (one) text_put(&f->calls, "  }\n");
   else put_team_mark(f, part->steps.n - 1, false);
 }
 
-static bool copies_outputs(const Net *net) {
-  for (int o = 0; o < net->graph->outputs.n; o++)
-    if (net->infer.plan->copy_output[o]) return true;
-  return false;
-}
-
 static void put_steps(Frame *f) {
   const Net *net = f->net;
-  if (net->team) put_team_steps(f);
+  if (net->infer.program->team) put_team_steps(f);
   else
     for (int s = 0; s < net->infer.steps.n; s++) {
       frame_call(f, &net->infer.steps.data[s], "  ");
       frame_outputs(f, &net->infer.steps.data[s], output_pointer, false);
       put_mark(f, "  ", s);
     }
-  const bool one = net->team && copies_outputs(net);
+  const bool one = net->infer.program->team && net->infer.program->copies.n;
   if (one) text_put(&f->calls, "  BARRIER();\n  if (thread == 0) {\n");
-  put_output_copies(f, one ? "    " : "  ");
+  put_output_copies(f, one ? "    " : "  ", "");
   if (one) text_put(&f->calls, "  }\n");
 }
 
 static void put_run_of_images(Text *out, Net *net, int target) {
-  const int images = part_images(net, &net->infer, target);
+  const int images = program_lanes(net->infer.program, target);
   const char *suffix = net->section[target].suffix,
              *count = arena_printf(net->arena, "count - n < %d ? count - n : %d", images, images);
   put_signature(out, arena_printf(net->arena, "static void %s_run%s", net->name, suffix),
@@ -210,7 +165,7 @@ static void put_body(Text *out, Frame *f, bool phase) {
     put_unused(out, f, "mark");
     put_unused(out, f, "context");
   }
-  if (net->team && !phase) {
+  if (net->infer.program->team && !phase) {
     put_unused(out, f, "thread");
     put_unused(out, f, "threads");
   }
@@ -220,23 +175,15 @@ static void put_body(Text *out, Frame *f, bool phase) {
 
 /* ---- by phases ----
  * Image by image up to a layer that is computed for all of them, that layer, and so on. */
-static bool phase_has(const Net *net, int phase, bool batch) {
-  for (int s = 0; s < net->infer.steps.n; s++)
-    if (net->infer.steps.data[s].kernel->phase == phase && net->infer.steps.data[s].kernel->batch == batch)
-      return true;
-  return false;
-}
-
 static const char *phase_function(const Net *net, int target, int phase) {
   return arena_printf(net->arena, "%s_run_phase%d%s", net->name, phase, net->section[target].suffix);
 }
 
-static void put_phase(Text *out, Net *net, int target, int phase) {
+static void put_phase(Text *out, Net *net, int target, const Phase *of) {
+  const int phase = of->number;
   Frame f = frame_begin(net, &net->infer, target, FRAME_INFER);
-  for (int s = 0; s < net->infer.steps.n; s++) {
-    const Step *step = &net->infer.steps.data[s];
-    if (step->kernel->phase != phase || step->kernel->batch) continue;
-    frame_call(&f, step, "  ");
+  for (int s = of->first; s < of->first + of->n; s++) {
+    frame_call(&f, &net->infer.steps.data[s], "  ");
     put_mark(&f, "  ", s);
   }
   text_put(out, "/* Image n of a call, of which the parameters are: %s. */\n",
@@ -251,17 +198,17 @@ static void put_phase(Text *out, Net *net, int target, int phase) {
  */
 static void put_images_of_phase(Frame *f, int phase) {
   Net *net = f->net;
-  const int64_t slots = net->slots;
+  const int64_t slots = net->infer.program->slots;
   const char *function = phase_function(net, f->target, phase),
-             *mark = net->team ? "thread == 0 ? mark : NULL, context" : "mark, context";
+             *mark = net->infer.program->team ? "thread == 0 ? mark : NULL, context" : "mark, context";
   const char *all = net_all_floats(net) ? "all, " : "",
              *place = slots > 1 ? arena_printf(net->arena, "%sarena + slot * %" PRId64, all,
-                                               arena_room(net->infer.plan->arena_floats))
+                                               program_room(net->infer.program, SPACE_ARENA))
                                 : arena_printf(net->arena, "%sarena", all);
   const char *arguments = run_arguments(net, &(RunArguments){"n", "n", place, mark, true, ""});
   if (slots > 1) {
     text_put(&f->calls, "  for (int32_t slot = %s; slot < %" PRId64 "; slot += %s)\n",
-             net->team ? "thread" : "0", slots, net->team ? "threads" : "1");
+             net->infer.program->team ? "thread" : "0", slots, net->infer.program->team ? "threads" : "1");
     text_put(&f->calls,
              "    for (int64_t n = (int64_t)slot * count / %" PRId64
              "; n < (int64_t)(slot + 1) * count / %" PRId64 "; n++)\n      %s(%s);\n",
@@ -271,38 +218,36 @@ static void put_images_of_phase(Frame *f, int phase) {
 
 static void put_together(Frame *f, int s) {
   const Step *step = &f->net->infer.steps.data[s];
-  const bool one = f->net->team && !step_shared(step, f->target);
-  if (f->net->team && f->calls.n) text_put(&f->calls, "  BARRIER();\n");
+  const Version *version = &step->call->version[f->target];
+  const bool team = f->net->infer.program->team, one = team && !version->shared;
+  if (version->barrier) text_put(&f->calls, "  BARRIER();\n");
   if (one) text_put(&f->calls, "  if (thread == 0) {\n");
   frame_call(f, step, one ? "    " : "  ");
   if (one) text_put(&f->calls, "  }\n");
-  if (f->net->team) put_team_mark(f, s, false);
+  if (team) put_team_mark(f, s, false);
   else put_mark(f, "  ", s);
 }
 
 static void put_copies_of_all(Frame *f) {
-  Net *net = f->net;
-  if (!copies_outputs(net)) return;
-  if (net->team) text_put(&f->calls, "  BARRIER();\n  if (thread == 0) {\n");
-  for (int o = 0; o < net->graph->outputs.n; o++)
-    if (net->infer.plan->copy_output[o])
-      text_put(&f->calls, "  %smemcpy(%s, %s, (size_t)count * %s_%s_SIZE * sizeof(float));\n",
-               net->team ? "  " : "", net->output[o].name, frame_value(f, net->infer.plan->output[o]),
-               net->upper, net->output[o].upper);
-  if (net->team) text_put(&f->calls, "  }\n");
+  const Program *p = f->net->infer.program;
+  if (!p->copies.n) return;
+  if (p->team) text_put(&f->calls, "  BARRIER();\n  if (thread == 0) {\n");
+  put_output_copies(f, p->team ? "    " : "  ", "(size_t)count * ");
+  if (p->team) text_put(&f->calls, "  }\n");
 }
 
 static void put_infer_by_phases(Text *out, Net *net, int target) {
+  const Program *p = net->infer.program;
   Frame f = frame_begin(net, &net->infer, target, FRAME_TOGETHER);
-  for (int phase = net->infer.plan->first_phase; phase < net->infer.plan->phases; phase++) {
-    if (phase_has(net, phase, false)) {
+  for (int i = 0; i < p->phases.n; i++) {
+    const Phase *phase = &p->phases.data[i];
+    if (phase->barrier) text_put(&f.calls, "  BARRIER();\n");
+    if (!phase->once) {
       put_phase(out, net, target, phase);
-      if (net->team && f.calls.n) text_put(&f.calls, "  BARRIER();\n");
-      put_images_of_phase(&f, phase);
+      put_images_of_phase(&f, phase->number);
     }
-    for (int s = 0; s < net->infer.steps.n; s++)
-      if (net->infer.steps.data[s].kernel->phase == phase && net->infer.steps.data[s].kernel->batch)
-        put_together(&f, s);
+    for (int s = phase->first; phase->once && s < phase->first + phase->n; s++)
+      put_together(&f, s);
   }
   put_copies_of_all(&f);
   text_put(out, "/* `count` images: some layers for all of them, the others image by image. */\n");
@@ -363,7 +308,7 @@ static const char *some_arguments(Net *net) {
 
 /* A slot runs its images one after the other, in its part of the workspace. */
 static void put_slots(Text *out, Net *net) {
-  const int64_t slots = net->slots, images = net->infer.plan->images;
+  const int64_t slots = net->infer.program->slots, images = net->infer.program->batching.lanes;
   text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
   if (images == 1) {
     text_put(out,
@@ -395,13 +340,13 @@ static void put_infer_some(Text *out, Net *net) {
   put_signature(out, arena_printf(net->arena, "%svoid %s_infer_some", net_linkage(net), net->name),
                 infer_parameters(net, true), " {\n");
   if (by_phases(net))
-    text_put(out, "  %s%s_run(%s);\n", net->team ? "TEAM " : "", net->name,
+    text_put(out, "  %s%s_run(%s);\n", net->infer.program->team ? "TEAM " : "", net->name,
              run_arguments(net, &(RunArguments){"", "count",
                                                 net_all_floats(net) ? "workspace->all, workspace->arena"
                                                                     : "workspace->arena",
                                                 "NULL, NULL", false, "THREAD, THREADS"}));
-  else if (net->slots > 1) put_slots(out, net);
-  else if (net_counts(net))
+  else if (net->infer.program->slots > 1) put_slots(out, net);
+  else if (program_counts(net->infer.program))
     text_put(out, "  %s_run(%s);\n", net->name,
              run_arguments(net, &(RunArguments){"", "count", "workspace->arena", "NULL, NULL", false, ""}));
   else {
@@ -424,7 +369,7 @@ void put_infer_entries(Text *out, Net *net) {
                 infer_parameters(net, false), " {\n");
   if (net->options->batch > 1) text_put(out, "  %s_infer_some(%s);\n", net->name, some_arguments(net));
   else
-    text_put(out, "  %s%s_run(%s);\n", net->team ? "TEAM " : "", net->name,
+    text_put(out, "  %s%s_run(%s);\n", net->infer.program->team ? "TEAM " : "", net->name,
              run_arguments(
                  net, &(RunArguments){"", "", "workspace->arena", "NULL, NULL", false, "THREAD, THREADS"}));
   text_put(out, "}\n\n");

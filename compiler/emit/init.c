@@ -184,7 +184,7 @@ static void put_weight(Text *out, Net *net, const Weight *weight) {
 
 static bool uses_keys(const Net *net) { /* of training: dropout */
   for (int i = 0; i < net->train.steps.n; i++) {
-    const Lower *lower = net->train.steps.data[i].lower[0];
+    const Lower *lower = net->train.steps.data[i].call->version[0].lower;
     for (int k = 0; k < lower->b->nbufs; k++)
       if (lower->b->buf[k]->place < STACK && lower->binding[k].kind == BIND_KEYS) return true;
   }
@@ -192,7 +192,7 @@ static bool uses_keys(const Net *net) { /* of training: dropout */
 }
 
 void put_init(Text *out, Net *net) {
-  if (!net->train.plan && !net->options->program) return;
+  if (!net->train.program && !net->options->program) return;
   const bool normal = has_init(net, INIT_NORMAL), uniform = has_init(net, INIT_UNIFORM);
   text_put(out, "/* ---- weights to start from: no fused multiply-add here, so that all machines get the "
                 "same ---- */\n\n");
@@ -205,7 +205,7 @@ void put_init(Text *out, Net *net) {
   if (has_init(net, INIT_CONSTANT)) put_text(out, net, constant_text);
   if (net->model) {
     text_put(out, "%svoid %s_init(%s_weights *weights, uint64_t seed) {\n",
-             net->train.plan ? net_linkage(net) : "static ", net->name, net->name);
+             net->train.program ? net_linkage(net) : "static ", net->name, net->name);
     if (!normal && !uniform) text_put(out, "  (void)seed;\n");
     for (int i = 0; i < net->graph->weights.n; i++) put_weight(out, net, net->graph->weights.data[i]);
     text_put(out, "}\n\n");

@@ -9,31 +9,31 @@
 int64_t look_place(const Part *part, int output) {
   int64_t floats = 0;
   for (int o = 0; o < output; o++)
-    if (!part->plan->copy_output[o]) floats += aligned(shape_elements(part->plan->output[o]->shape));
+    if (program_writes(part->program, o)) floats += aligned(shape_elements(part->program->output[o]->shape));
   return floats;
 }
 
 /* In floats from the start; of an input that is read where the caller has it -1 less its index. */
 static int64_t place_of(const Part *part, int output) {
-  const Storage *storage = &part->plan->storage[part->plan->output[output]->id];
-  return storage->kind == STORE_INPUT ? -1 - storage->index : look_place(part, storage->index);
+  const Place *place = &part->program->value[0][part->program->output[output]->id];
+  return place->space == SPACE_INPUT ? -1 - place->index : look_place(part, place->index);
 }
 
 void put_look_struct(Text *out, Net *net) {
   const Part *part = &net->look;
-  const int64_t arena = part->plan->arena_floats;
+  const int64_t arena = program_room(part->program, SPACE_ARENA);
   text_put(out,
            "/* All values of one image, with what is needed to compute them. */\ntypedef struct %s_look {\n",
            net->name);
   text_put(out, "  float value[%" PRId64 "]; /* of the layers and of the gradients that are shown */\n",
-           look_place(part, part->plan->graph->outputs.n));
+           look_place(part, part->program->graph->outputs.n));
   for (int i = 0; i < part->members.n; i++) {
     text_put(out, "  float %s", part->members.data[i]->name);
     put_dims(out, part->members.data[i]->rank, part->members.data[i]->dim);
     text_put(out, ";\n");
   }
   text_put(out, "  float arena[%" PRId64 "]; /* gradients on their way */\n} %s_look;\n\n",
-           arena ? arena : ALIGNED_FLOATS, net->name);
+           arena, net->name);
 }
 
 /* ---- functions ---- */
@@ -50,7 +50,7 @@ static void put_pass(Text *out, Net *net, int target, bool backward) {
   const Part *part = &net->look;
   Frame f = frame_begin(net, part, target, FRAME_LOOK);
   for (int s = 0; s < part->steps.n; s++)
-    if ((part->steps.data[s].kernel->root->of != NULL) == backward)
+    if ((part->steps.data[s].call->kernel->root->of != NULL) == backward)
       frame_call(&f, &part->steps.data[s], "  ");
   put_head(out, net, backward ? "look_backward" : "look_forward", net->section[target].suffix,
            backward ? backward_parameters : forward_parameters);
@@ -104,19 +104,19 @@ void put_look_entries(Text *out, Net *net) {
 /* ---- for the runtime ---- */
 void put_look_tables(Text *out, Net *net) {
   const Graph *graph = net->graph;
-  const Plan *plan = net->look.plan;
+  const Program *look = net->look.program;
   text_put(out, "static const int64_t %s_look_layers[] = {", net->name);
   for (int i = 0, n = 0; i < graph->nodes.n; i++)
     if (graph->nodes.data[i]->op != &op_input)
-      text_put(out, "%s%" PRId64, n++ ? ", " : "", place_of(&net->look, plan->layer[i]));
+      text_put(out, "%s%" PRId64, n++ ? ", " : "", place_of(&net->look, look->layer[i]));
   text_put(out, "%s};\nstatic const int64_t %s_look_scores[] = {",
            graph->nodes.n == graph->inputs.n ? "0" : "", net->name);
   for (int o = 0; o < graph->outputs.n; o++)
-    text_put(out, "%s%" PRId64, o ? ", " : "", place_of(&net->look, plan->score[o]));
+    text_put(out, "%s%" PRId64, o ? ", " : "", place_of(&net->look, look->score[o]));
   text_put(out, "};\nstatic const int64_t %s_look_gradients[] = {", net->name);
   for (int i = 0; i < graph->inputs.n; i++)
     text_put(out, "%s%" PRId64, i ? ", " : "",
-             plan->gradient[i] < 0 ? -1 : place_of(&net->look, plan->gradient[i]));
+             look->gradient[i] < 0 ? -1 : place_of(&net->look, look->gradient[i]));
   text_put(out,
            "};\nstatic const cnn_look %s_network_look = {\n  .bytes = sizeof(%s_look),\n  .layer = "
            "%s_look_layers, .score = %s_look_scores, .gradient = %s_look_gradients,\n",

@@ -7,8 +7,6 @@
 #include "emit/module.h"
 #include <inttypes.h>
 #include <string.h>
-#include "emit/team.h"
-#include "schedule/schedule.h"
 
 static const char stand_in[] = "cnnc_function";
 
@@ -195,33 +193,23 @@ static const Member *table_member(Net *net, const float *table, int64_t n, const
 
 /* What the buffer of a step reads, if it is a member or a table: noted in step->member. */
 static void bind_members(Net *net, Part *part, Step *step, int target) {
-  Lower *lower = step->lower[target];
-  step->uses[target] = NEW_ARRAY(net->arena, bool, lower->b->nbufs + 1);
-  step->member[target] = NEW_ARRAY(net->arena, const Member *, lower->b->nbufs + 1);
-  for (int i = 0; i < lower->b->nbufs; i++) {
-    const Binding *binding = &lower->binding[i];
-    const Buf *buf = lower->b->buf[i];
-    step->uses[target][i] = buf->place < STACK && emit_nest_uses(lower->b, i);
-    if (!step->uses[target][i]) continue;
+  const Version *version = &step->call->version[target];
+  const Nest *nest = version->lower->b;
+  step->member[target] = NEW_ARRAY(net->arena, const Member *, nest->nbufs + 1);
+  for (int i = 0; i < nest->nbufs; i++) {
+    const Operand *argument = &version->argument[i];
+    const Binding *binding = argument->binding;
+    if (!argument->used) continue;
     if (binding->kind == BIND_PACK) step->member[target][i] = pack_member(net, part, binding->pack);
     if (binding->kind == BIND_WEIGHT && part == &net->infer)
-      step->member[target][i] = weight_member(net, part, binding->weight, buf);
+      step->member[target][i] = weight_member(net, part, binding->weight, nest->buf[i]);
     if (binding->kind == BIND_TABLE)
       step->member[target][i] = table_member(net, binding->table, binding->elements,
-                                             arena_printf(net->arena, "%s_table", step->name), buf);
+                                             arena_printf(net->arena, "%s_table", step->name), nest->buf[i]);
   }
 }
 
 int64_t aligned(int64_t floats) { return (floats + ALIGNED_FLOATS - 1) / ALIGNED_FLOATS * ALIGNED_FLOATS; }
-
-int64_t step_scratch(const Step *step, int target, int buffer) {
-  const Lower *lower = step->lower[target];
-  int64_t floats = 0;
-  for (int i = 0; i < buffer; i++)
-    if (lower->b->buf[i]->place < STACK && lower->binding[i].kind == BIND_SCRATCH)
-      floats += aligned(lower->binding[i].elements);
-  return floats;
-}
 
 static const char *step_wanted_name(Net *net, const Part *part, const Kernel *kernel, const Nest *nest) {
   const char *name = prelude_has_name(nest->name) ? arena_printf(net->arena, "%s_", nest->name) : nest->name;
@@ -230,51 +218,17 @@ static const char *step_wanted_name(Net *net, const Part *part, const Kernel *ke
   return arena_printf(net->arena, "%s_%s", name, part == &net->train ? "training" : "look");
 }
 
-int part_images(const Net *net, const Part *part, int target) {
-  return part->plan->images > 1 ? net->options->target[target]->lanes : 1;
-}
-
-/* A result that cannot be written over an operand on one target is not on any: a file has one layout. */
-static void lower_kernel(Net *net, const Part *part, Kernel *kernel, LowerOptions *options, Lower **lower) {
-  bool over = true;
-  for (int t = 0; t < net->options->ntargets; t++) {
-    options->images = part_images(net, part, t);
-    lower[t] = schedule_kernel(net->arena, kernel, net->options->target[t], options);
-    over = over && lower[t]->out->place == OVER;
-  }
-  if (!kernel->over || over) return;
-  kernel->over = NULL;
-  lower_kernel(net, part, kernel, options, lower);
-}
-
-static void lower_step(Net *net, Part *part, Kernel *kernel, const Target *layout) {
-  const EmitOptions *o = net->options;
-  const bool infer = part == &net->infer;
-  Step step = {.kernel = kernel,
-               .team = infer ? net->team && (kernel->batch || !part->plan->together)
-                             : part == &net->train && kernel->batch && o->openmp};
-  step.lower = NEW_ARRAY(net->arena, Lower *, o->ntargets);
-  step.function = NEW_ARRAY(net->arena, Function *, o->ntargets);
-  step.uses = NEW_ARRAY(net->arena, bool *, o->ntargets);
-  step.member = NEW_ARRAY(net->arena, const Member **, o->ntargets);
-  LowerOptions options = {.layout_lanes = layout->lanes,
-                          .layout = layout,
-                          .plain = o->plain,
-                          .exact = o->exact,
-                          .threads = step.team,
-                          .batch = infer              ? kernel->batch ? o->batch : 0
-                                   : net->train_batch ? net->train_batch
-                                                      : 1,
-                          .call = infer && o->batch > 1 ? o->batch : 0,
-                          .weight_bytes = 4 * net->graph->parameters,
-                          .tuning = o->tuning};
-  lower_kernel(net, part, kernel, &options, step.lower);
-  for (int t = 0; t < o->ntargets; t++) {
-    Lower *lower = step.lower[t];
-    if (t == 0) step.name = names_unique(&net->names, step_wanted_name(net, part, kernel, lower->b));
+static void name_call(Net *net, Part *part, const KernelCall *call) {
+  const int n = net->options->ntargets;
+  Step step = {.call = call};
+  step.function = NEW_ARRAY(net->arena, Function *, n);
+  step.member = NEW_ARRAY(net->arena, const Member **, n);
+  for (int t = 0; t < n; t++) {
+    Nest *nest = call->version[t].lower->b;
+    if (t == 0) step.name = names_unique(&net->names, step_wanted_name(net, part, call->kernel, nest));
     bind_members(net, part, &step, t);
-    step.function[t] = section_function(net, &net->section[t], lower->b, step.team, step.name,
-                                        kernel_comment(net, kernel, lower->b), kernel);
+    step.function[t] = section_function(net, &net->section[t], nest, call->team, step.name,
+                                        kernel_comment(net, call->kernel, nest), call->kernel);
   }
   vec_push(net->arena, part->steps, step);
 }
@@ -291,19 +245,7 @@ static void order_members(Net *net, Part *part) {
   part->members.room = n;
 }
 
-/* One layout for all targets: each kernel has the scratch of the target where it needs most. */
-static void lay_out(Net *net, const Part *part, Plan *plan) {
-  int64_t *scratch = NEW_ARRAY(net->arena, int64_t, part->steps.n + 1);
-  for (int s = 0; s < part->steps.n; s++)
-    for (int t = 0; t < net->options->ntargets; t++) {
-      const Step *step = &part->steps.data[s];
-      const int64_t floats = step_scratch(step, t, step->lower[t]->b->nbufs);
-      if (floats > scratch[s]) scratch[s] = floats;
-    }
-  plan_lay_out(net->arena, plan, scratch);
-}
-
-static void lower_outputs(Net *net, Part *part) {
+static void name_outputs(Net *net, Part *part) {
   const int outputs = net->graph->outputs.n;
   part->outputs = NEW_ARRAY(net->arena, Function **, outputs + 1);
   for (int o = 0; o < outputs; o++) {
@@ -311,19 +253,17 @@ static void lower_outputs(Net *net, Part *part) {
         names_unique(&net->names, arena_printf(net->arena, "%s_by_image", net->output[o].name));
     part->outputs[o] = NEW_ARRAY(net->arena, Function *, net->options->ntargets);
     for (int t = 0; t < net->options->ntargets; t++) {
-      Nest *nest = schedule_outputs(net->arena, part->plan->output[o], part_images(net, part, t));
+      Nest *nest = part->program->scatter[o][t];
       part->outputs[o][t] = section_function(net, &net->section[t], nest, false, name, nest->about, NULL);
     }
   }
 }
 
-static void lower_part(Net *net, Part *part, Plan *plan) {
-  const Target *layout = target_widest(net->options->ntargets, net->options->target);
-  part->plan = plan;
+static void name_part(Net *net, Part *part, const Program *program) {
+  part->program = program;
   part->names.arena = net->arena;
-  for (int k = 0; k < plan->kernels.n; k++) lower_step(net, part, plan->kernels.data[k], layout);
-  lay_out(net, part, plan);
-  if (plan->images > 1) lower_outputs(net, part);
+  for (int c = 0; c < program->calls.n; c++) name_call(net, part, &program->calls.data[c]);
+  if (program->scatter) name_outputs(net, part);
   order_members(net, part);
 }
 
@@ -397,22 +337,6 @@ static void name_ports(Net *net) {
   }
 }
 
-static int64_t at_most(int64_t n, int64_t most) { return n < most ? n : most; }
-static int64_t groups_of(const Plan *plan, int64_t batch) {
-  return (batch + plan->images - 1) / plan->images;
-} /* of images that are run together */
-
-/* Images of one shard run one after the other and add to its own gradients; the sums are then added in a
- * fixed order. Without threads one shard is all there is: others would only take memory. */
-static void choose_shards(Net *net) {
-  const int64_t most_bytes = INT64_C(512) << 20,
-                a_shard = 4 * (net->graph->parameters + net->train.plan->arena_floats);
-  net->shards = net->options->shards;
-  if (net->shards) return;
-  net->shards = net->options->openmp ? at_most(groups_of(net->train.plan, net->train_batch), MOST_SHARDS) : 1;
-  while (net->shards > 2 && net->shards * a_shard > most_bytes) net->shards /= 2;
-}
-
 static void section_begin(Net *net, Section *section, const Target *target, const char *suffix,
                           const char *attribute) {
   *section = (Section){.target = target, .suffix = suffix, .attribute = attribute};
@@ -435,26 +359,6 @@ static void name_sections(Net *net) {
                                               : "";
     section_begin(net, &net->section[t], target, suffix, attribute);
   }
-}
-
-static int64_t work_of(const Graph *graph) { /* multiply-adds and elements */
-  int64_t work = 0;
-  for (int i = 0; i < graph->nodes.n; i++) {
-    const Node *node = graph->nodes.data[i];
-    work += shape_elements(node->shape) + (node->op->cost ? node->op->cost(node).macs : 0);
-  }
-  return work;
-}
-
-bool step_shared(const Step *step, int target) {
-  return step->team && team_shares(step->lower[target]->b->main->body);
-}
-
-static bool any_shared(const Net *net) {
-  for (int t = 0; t < net->options->ntargets; t++)
-    for (int s = 0; s < net->infer.steps.n; s++)
-      if (step_shared(&net->infer.steps.data[s], t)) return true;
-  return false;
 }
 
 /* What the other files of this folder call after the net, and the ends of the shared header's and C's own
@@ -521,8 +425,21 @@ static const char *const fixed_names[] = {"infer",
                                           "kind",
                                           NULL};
 
-Net *emit_begin(Arena *arena, const Graph *graph, Plan *infer, Plan *train, Plan *look,
-                const Sources *sources, const EmitOptions *options) {
+static int phases_of(const Program *p) { return p->phases.n ? p->phases.data[p->phases.n - 1].number + 1 : 0; }
+
+static void reserve_phases(Net *net, const Programs *programs) {
+  const Program *infer = programs->infer, *train = programs->train;
+  for (int i = 0; infer->batching.how == WHOLE_BATCH && i < phases_of(infer); i++)
+    names_reserve(&net->names, arena_printf(net->arena, "run_phase%d", i));
+  for (int i = 0; train && i < phases_of(train) - train->first_phase; i++) {
+    names_reserve(&net->names, arena_printf(net->arena, "phase%d_image", i));
+    names_reserve(&net->names, arena_printf(net->arena, "phase%d_images", i));
+    names_reserve(&net->names, arena_printf(net->arena, "phase%d_batch", i));
+  }
+}
+
+Net *emit_begin(Arena *arena, const Graph *graph, const Programs *programs, const Sources *sources,
+                const EmitOptions *options) {
   Net *net = NEW(arena, Net);
   net->arena = arena;
   net->options = options;
@@ -533,28 +450,12 @@ Net *emit_begin(Arena *arena, const Graph *graph, Plan *infer, Plan *train, Plan
   net->model = graph->parameters > 0;
   net->names.arena = net->macros.arena = arena;
   for (const char *const *s = fixed_names; *s; s++) names_reserve(&net->names, *s);
-  for (int phase = 0; infer->together && phase < infer->phases; phase++)
-    names_reserve(&net->names, arena_printf(arena, "run_phase%d", phase));
-  for (int phase = 0; train && phase < train->phases - train->first_phase; phase++) {
-    names_reserve(&net->names, arena_printf(arena, "phase%d_image", phase));
-    names_reserve(&net->names, arena_printf(arena, "phase%d_images", phase));
-    names_reserve(&net->names, arena_printf(arena, "phase%d_batch", phase));
-  }
-  net->team = options->openmp &&
-              (infer->together ||
-               (options->batch <= 1 &&
-                schedule_team(options->target[0], work_of(graph)))); /* a batch shares out its images */
+  reserve_phases(net, programs);
   name_ports(net);
   name_sections(net);
-  net->slots = options->openmp ? at_most(groups_of(infer, options->batch), MOST_SHARDS) : 1;
-  lower_part(net, &net->infer, infer);
-  net->team = infer->together ? net->team : any_shared(net);
-  if (train) {
-    net->train_batch = graph->training->batch;
-    lower_part(net, &net->train, train);
-    choose_shards(net);
-  }
-  if (look) lower_part(net, &net->look, look);
+  name_part(net, &net->infer, programs->infer);
+  if (programs->train) name_part(net, &net->train, programs->train);
+  if (programs->look) name_part(net, &net->look, programs->look);
   return net;
 }
 
@@ -577,25 +478,26 @@ int64_t net_model_floats(const Net *net) {
   return net->infer.members.n ? members_floats(&net->infer) : net->model ? ALIGNED_FLOATS : 0;
 }
 
-int64_t arena_room(int64_t floats) { return floats ? floats : ALIGNED_FLOATS; }
-bool net_counts(const Net *net) { return net->infer.plan->images > 1 || net->infer.plan->together; }
-int64_t net_all_floats(const Net *net) { return net->options->batch * net->infer.plan->all_floats; }
+int64_t net_all_floats(const Net *net) {
+  return net->options->batch * net->infer.program->space[SPACE_ALL].bytes / 4;
+}
 int64_t net_workspace_floats(const Net *net) {
-  return net_all_floats(net) + net->slots * arena_room(net->infer.plan->arena_floats);
+  const Program *p = net->infer.program;
+  return net_all_floats(net) + p->slots * program_room(p, SPACE_ARENA);
 }
 
+static int64_t slack(const Program *p, SpaceKind space) { return p->space[space].bytes - p->space[space].bound; }
+
 NetSizes emit_sizes(const Net *net) {
+  const Program *infer = net->infer.program, *train = net->train.program;
   NetSizes sizes = {.model_bytes = 4 * net_model_floats(net),
                     .workspace_bytes = 4 * net_workspace_floats(net)};
-  sizes.workspace_bound = 4 * (net->options->batch * net->infer.plan->all_bound +
-                               net->slots * arena_room(net->infer.plan->arena_bound));
-  if (!net->train.plan) return sizes;
-  sizes.shards = net->shards;
+  sizes.workspace_bound = sizes.workspace_bytes - net->options->batch * slack(infer, SPACE_ALL) -
+                          infer->slots * slack(infer, SPACE_ARENA);
+  if (!train) return sizes;
+  sizes.shards = train->shards;
   sizes.training_bytes = 4 * training_floats(net);
-  const Plan *train = net->train.plan;
-  const int64_t an_image = train->kept_floats - train->kept_bound + train->all_floats - train->all_bound;
-  sizes.training_bound =
-      sizes.training_bytes -
-      4 * (net->shards * (train->arena_floats - train->arena_bound) + net->train_batch * an_image);
+  sizes.training_bound = sizes.training_bytes - train->shards * slack(train, SPACE_ARENA) -
+                         train->batching.images * (slack(train, SPACE_KEPT) + slack(train, SPACE_ALL));
   return sizes;
 }

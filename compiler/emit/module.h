@@ -6,9 +6,9 @@
 #include "emit/emit.h"
 #include "emit/names.h"
 #include "emit/nest.h"
-#include "ops/engine/lower.h"
+#include "program/program.h"
 
-enum { ALIGNMENT = 64, ALIGNED_FLOATS = 16, MOST_SHARDS = 8 };
+enum { ALIGNMENT = SPACE_ALIGNMENT, ALIGNED_FLOATS = ALIGNMENT / 4 };
 
 /* A C function made of a nest. Kernels whose text is the same, layers of equal shape, share one. */
 typedef struct Function {
@@ -39,24 +39,21 @@ typedef struct Member {
   const float *table; /* constants */
 } Member;
 
-typedef struct Step { /* a kernel */
-  const Kernel *kernel;
+typedef struct Step { /* a call */
+  const KernelCall *call;
   const char *name;       /* "stage1_conv1" */
-  bool team;              /* threads may share its loops */
-  Lower **lower;          /* by target */
-  bool **uses;            /* by target and buffer: it is a parameter of the function */
   Function **function;    /* by target */
   const Member ***member; /* by target and buffer: what a buffer of weights or constants is bound to; NULL:
                              natural weights, or something else */
 } Step;
 
 typedef struct Part { /* inference, training, or looking inside */
-  const Plan *plan;   /* NULL: not wanted */
+  const Program *program; /* NULL: not wanted */
   VEC(Step) steps;
   VEC(Member *) members;
   Names names;         /* of members */
-  Function ***outputs; /* by output and target, of images side by side: what brings an output into the
-                          caller's order; else NULL */
+  Function ***outputs; /* by output and target, of interleaved images: what brings an output into the caller's
+                          order; else NULL */
 } Part;
 
 typedef struct PortNames {
@@ -76,20 +73,11 @@ struct Net {
   Part infer, train, look;
   VEC(Member *) tables;   /* constant tables */
   Section pack, *section; /* section: by target */
-  int64_t train_batch,
-      shards;    /* shards: parts of a batch that are summed on their own, whatever the number of threads */
-  int64_t slots; /* inference: images at work at the same time */
-  bool team;     /* inference: an image is the work of a team of threads */
 };
 
 /* ---- module.c ---- */
 int64_t aligned(int64_t floats);
-int64_t step_scratch(const Step *, int target,
-                     int buffer);           /* where in the kernel's scratch a BIND_SCRATCH buffer starts */
-int64_t arena_room(int64_t floats);         /* no array of C is empty */
-bool step_shared(const Step *, int target); /* threads share its loops; else one of them runs it */
 int64_t members_floats(const Part *);
-bool net_counts(const Net *); /* NAME_run takes a number of images */
 int64_t net_model_floats(const Net *), net_workspace_floats(const Net *);
 int64_t net_all_floats(const Net *); /* of the workspace: what is read for all images together */
 const char *
@@ -122,20 +110,10 @@ typedef struct Frame { /* local variables are declared as the calls need them */
 } Frame;
 Frame frame_begin(Net *, const Part *, int target, FrameKind);
 void frame_call(Frame *, const Step *, const char *indent);
-/* Where a buffer of a step lies: floats from .. to-1 of the arena (0) or of an output (1, 2, ...), of these
- * `width` in each `pitch`. False: nobody writes there. */
-typedef struct Where {
-  int space;
-  int64_t from, to, pitch, width;
-  bool written;
-} Where;
-bool frame_where(const Frame *, const Step *, int buffer, Where *);
 const char *frame_value(Frame *, const Node *); /* an expression for where a value lies */
 void frame_outputs(Frame *, const Step *, const char *(*to)(Frame *, int output),
                    bool optional); /* images side by side: the outputs that the step has made go to the
                                       caller; optional: unless the pointer is NULL */
-int part_images(const Net *, const Part *,
-                int target); /* that lie side by side, for the functions of a target */
 bool frame_mentions(const Frame *, const char *name);
 void frame_end(Text *, Frame *); /* the body of the function */
 

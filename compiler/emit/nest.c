@@ -6,9 +6,9 @@
  * unique in their C scope here, so that schedules need not care. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/nest.h"
-#include "emit/instance.h"
+#include "nest/instance.h"
 #include "emit/names.h"
-#include "emit/team.h"
+#include "nest/team.h"
 #include "nest/build.h"
 #include <math.h>
 #include <stdlib.h>
@@ -826,29 +826,12 @@ static void print_heading(Text *out, const Nest *nest, const Used *used) {
 }
 
 /* ---- what emit calls ---- */
-static const bool *uses_of(const Nest *nest,
-                           const Instances *plan) { /* kept in the nest, which does not change any more: it is
-                                                       asked for each buffer */
-  bool *uses = NEW_ARRAY(nest->arena, bool, nest->nbufs + 1);
-  memcpy(uses, plan->instances.data[plan->instances.n - 1]->used.buf, sizeof *uses * (size_t)nest->nbufs);
-  return ((Nest *)(uintptr_t)nest)->uses = uses;
-}
-
 void emit_nest(Text *out, const Nest *nest, const NestPrint *print) {
   Arena *scratch = arena_new();
   Instances *plan = instances_of(scratch, nest);
-  if (!nest->uses) uses_of(nest, plan);
   print_heading(out, nest, &plan->instances.data[plan->instances.n - 1]->used);
   for (int i = 0; i < plan->instances.n; i++) print_function(out, plan, plan->instances.data[i], print);
   arena_free(scratch);
-}
-
-bool emit_nest_uses(const Nest *nest, int buf_id) {
-  if (nest->uses) return nest->uses[buf_id];
-  Arena *scratch = arena_new();
-  bool answer = uses_of(nest, instances_of(scratch, nest))[buf_id];
-  arena_free(scratch);
-  return answer;
 }
 
 bool emit_nest_shares(const Nest *nest, const NestPrint *print) {
@@ -863,7 +846,7 @@ const char *emit_nest_call(Arena *arena, const Nest *nest, const NestPrint *prin
                            const char *const *argument, const char *const *size) {
   const char *text = arena_printf(arena, "%s%s(", nest->name, print->names.suffix), *gap = "";
   for (int i = 0; i < nest->nbufs; i++) {
-    if (nest->buf[i]->place >= STACK || !emit_nest_uses(nest, i)) continue;
+    if (nest->buf[i]->place >= STACK || !nest_uses(nest, i)) continue;
     text = arena_printf(arena, "%s%s(%s)%s", text, gap, pointer_text(arena, nest->buf[i], ""), argument[i]);
     gap = ", ";
   }

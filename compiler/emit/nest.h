@@ -23,7 +23,6 @@ void emit_nest(Text *, const Nest *, const NestPrint *);
 bool emit_nest_shares(
     const Nest *,
     const NestPrint *); /* is it run by a team? Then `int thread, int threads` are its last parameters */
-bool emit_nest_uses(const Nest *, int buf_id); /* is this buffer a parameter of what is printed? */
 const char *emit_nest_pointer(Arena *, const Nest *,
                               int buf_id); /* its type, for a cast: "const float (*)[56][256]", "float *" */
 

@@ -42,7 +42,7 @@ static void put_assertions(Text *out, Net *net) {
   if (net->model)
     text_put(out, "_Static_assert(sizeof(%s_model) == %s_MODEL_BYTES, \"model\");\n", name, upper);
   text_put(out, "_Static_assert(sizeof(%s_workspace) == %s_WORKSPACE_BYTES, \"workspace\");\n", name, upper);
-  if (net->train.plan)
+  if (net->train.program)
     text_put(out, "_Static_assert(sizeof(%s_training) == %s_TRAINING_BYTES, \"training\");\n", name, upper);
   text_put(out, "\n");
 }
@@ -60,7 +60,7 @@ static void put_labels(Text *out, Net *net) {
 /* ---- layers without code ---- */
 static bool has_code(const Net *net, const Node *node) { /* the comment of a kernel names it */
   for (int s = 0; s < net->infer.steps.n; s++) {
-    const Kernel *k = net->infer.steps.data[s].kernel;
+    const Kernel *k = net->infer.steps.data[s].call->kernel;
     const Node *one[] = {k->root, k->pool, k->normalize};
     for (int i = 0; i < 3; i++)
       if (one[i] && !strcmp(one[i]->name, node->name)) return true;
@@ -137,8 +137,8 @@ static void put_section(Text *out, Net *net, int target) {
   put_attribute(out, section, lowest);
   put_functions(out, section);
   put_infer(out, net, target);
-  if (net->train.plan) put_gradients(out, net, target);
-  if (net->look.plan) put_look(out, net, target);
+  if (net->train.program) put_gradients(out, net, target);
+  if (net->look.program) put_look(out, net, target);
   if (!lowest && section->target->condition) text_put(out, "#endif\n\n");
 }
 
@@ -150,7 +150,7 @@ static void put_end(Text *out, const PreludeNeeds *needs) {
 void emit_c(Text *out, Net *net) {
   PreludeNeeds needs = net->pack.needs;
   for (int t = 0; t < net->options->ntargets; t++) prelude_merge(&needs, &net->section[t].needs);
-  needs.team = needs.team || net->team || packing_shared(net);
+  needs.team = needs.team || net->infer.program->team || packing_shared(net);
   put_banner(out, net, false);
   put_includes(out, net);
   put_assertions(out, net);
@@ -163,14 +163,14 @@ void emit_c(Text *out, Net *net) {
   put_pack(out, net);
   put_open(out, net);
   put_embedded(out, net);
-  if (net->train.plan) put_batch_struct(out, net);
-  if (net->look.plan) put_look_struct(out, net);
+  if (net->train.program) put_batch_struct(out, net);
+  if (net->look.program) put_look_struct(out, net);
   put_codeless(out, net);
   for (int t = net->options->ntargets - 1; t >= 0; t--) put_section(out, net, t);
   put_dispatch(out, net);
   put_infer_entries(out, net);
-  if (net->train.plan) put_gradients_entry(out, net);
-  if (net->look.plan) put_look_entries(out, net);
+  if (net->train.program) put_gradients_entry(out, net);
+  if (net->look.program) put_look_entries(out, net);
   put_network(out, net);
   put_main(out, net);
   put_end(out, &needs);
@@ -179,7 +179,7 @@ void emit_c(Text *out, Net *net) {
 /* ---- a view of the nests ---- */
 static void dump_part(Text *out, const Part *part, int target) {
   for (int s = 0; s < part->steps.n; s++) {
-    const Lower *lower = part->steps.data[s].lower[target];
+    const Lower *lower = part->steps.data[s].call->version[target].lower;
     for (int p = 0; p < lower->packs.n; p++) nest_dump(out, lower->packs.data[p]->nest);
     nest_dump(out, lower->b);
   }
@@ -189,7 +189,7 @@ void emit_nests(Text *out, Net *net) {
   for (int t = 0; t < net->options->ntargets; t++) {
     text_put(out, "%s# %s\n\n", t ? "\n" : "", net->options->target[t]->name);
     dump_part(out, &net->infer, t);
-    if (net->train.plan) dump_part(out, &net->train, t);
-    if (net->look.plan) dump_part(out, &net->look, t);
+    if (net->train.program) dump_part(out, &net->train, t);
+    if (net->look.program) dump_part(out, &net->look, t);
   }
 }

@@ -196,7 +196,7 @@ static void put_steps(Text *out, Net *net) {
   if (!net->infer.steps.n) return;
   text_put(out, "static const cnn_step %s_network_steps[] = {\n", net->name);
   for (int s = 0; s < net->infer.steps.n; s++) {
-    const Kernel *kernel = net->infer.steps.data[s].kernel;
+    const Kernel *kernel = net->infer.steps.data[s].call->kernel;
     int64_t macs = node_macs(kernel->root);
     text_put(out, "  {\"%s", *kernel->root->name ? kernel->root->name : kernel->root->op->name);
     for (int i = 0; i < kernel->nchain; i++) {
@@ -284,7 +284,7 @@ static void put_recipe(Text *out, Net *net) {
 static void put_infer_call(Text *out, Net *net, const char *function, bool timed) {
   static const char *const types[] = {[ELEM_F32] = "float", [ELEM_U8] = "uint8_t", [ELEM_I8] = "int8_t"};
   Text list = {.arena = net->arena};
-  const bool counts = net_counts(net), one = timed && !counts;
+  const bool counts = program_counts(net->infer.program), one = timed && !counts;
   if (net->model) list_add(&list, "model");
   for (int i = 0; i < net->graph->inputs.n; i++) {
     const char *type = types[net->graph->inputs.data[i].type];
@@ -301,11 +301,11 @@ static void put_infer_call(Text *out, Net *net, const char *function, bool timed
     list_add(&list, arena_printf(net->arena, "((%s_workspace *)workspace)->all", net->name));
   if (timed)
     list_add(&list, arena_printf(net->arena, "((%s_workspace *)workspace)->arena%s, mark, context", net->name,
-                                 net->slots > 1 && !net->infer.plan->together ? "[0]" : ""));
+                                 net->infer.program->slots > 1 && net->infer.program->batching.how != WHOLE_BATCH ? "[0]" : ""));
   else list_add(&list, "workspace");
   if (one) text_put(out, "for (int i = 0; i < %s_BATCH; i++) ", net->upper);
-  if (timed && net->team) list_add(&list, "THREAD, THREADS");
-  text_put(out, "%s%s_%s(%s);\n", timed && net->team ? "TEAM " : "", net->name, function, list.s);
+  if (timed && net->infer.program->team) list_add(&list, "THREAD, THREADS");
+  text_put(out, "%s%s_%s(%s);\n", timed && net->infer.program->team ? "TEAM " : "", net->name, function, list.s);
 }
 
 static void put_functions_of_weights(Text *out, Net *net) {
@@ -344,7 +344,7 @@ static void put_function_of_training(Text *out, Net *net) {
     list_add(&list, arena_printf(net->arena, "(const %s_weights *)(const void *)weights", net->name));
   for (int i = 0; i < net->graph->inputs.n; i++) list_add(&list, arena_printf(net->arena, "input[%d]", i));
   for (int o = 0; o < net->graph->outputs.n; o++)
-    if (net->train.plan->target[o]) list_add(&list, arena_printf(net->arena, "target[%d]", o));
+    if (net->train.program->target_of[o]) list_add(&list, arena_printf(net->arena, "target[%d]", o));
   list_add(&list, "count, seed, step");
   if (net->model) list_add(&list, arena_printf(net->arena, "(%s_weights *)(void *)gradients", net->name));
   for (int o = 0; o < net->graph->outputs.n; o++)
@@ -383,7 +383,7 @@ static int64_t total_macs(const Graph *graph) {
 void put_network(Text *out, Net *net) {
   const Graph *graph = net->graph;
   const char *name = net->name, *upper = net->upper;
-  const bool training = net->train.plan != NULL;
+  const bool training = net->train.program != NULL;
   if (!training && !net->options->program) return;
   text_put(out, "/* ---- for the runtime ---- */\n\n");
   put_inputs(out, net);
@@ -397,7 +397,7 @@ void put_network(Text *out, Net *net) {
   put_functions_of_weights(out, net);
   put_functions_of_inference(out, net);
   if (training) put_function_of_training(out, net);
-  if (net->look.plan) put_look_tables(out, net);
+  if (net->look.program) put_look_tables(out, net);
   text_put(out, "\n%sconst cnn_network %s_network = {\n", net->options->program ? "static " : "", name);
   text_put(out, "  .version = CNN_NETWORK_VERSION,\n  .name = \"%s\",\n  .target = \"%s\",\n", graph->name,
            net_target_names(net));
@@ -425,7 +425,7 @@ void put_network(Text *out, Net *net) {
            name, name, name, name);
   if (net->options->program) text_put(out, "  .infer_timed = %s_network_infer_timed,\n", name);
   if (training) text_put(out, "  .gradients = %s_network_gradients,\n", name);
-  if (net->look.plan) text_put(out, "  .look = &%s_network_look,\n", name);
+  if (net->look.program) text_put(out, "  .look = &%s_network_look,\n", name);
   text_put(out, "};\n\n");
 }
 

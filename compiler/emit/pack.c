@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "emit/module.h"
+#include "nest/instance.h"
 
 /* ---- by the compiler ---- */
 static bool fill_pack(const Pack *pack, const float *weights, float *out) {
@@ -62,7 +63,7 @@ static void put_pack_call(Text *out, Net *net, const Member *member, const char 
   text_put(out, "  %s(", member->function->name);
   int n = 0;
   for (int i = 0; i < pack->nest->nbufs; i++) {
-    if (pack->nest->buf[i]->place >= STACK || !emit_nest_uses(pack->nest, i)) continue;
+    if (pack->nest->buf[i]->place >= STACK || !nest_uses(pack->nest, i)) continue;
     text_put(out, "%s", n++ ? ", " : "");
     if (i == pack->out->id)
       text_put(out, "%s",
@@ -95,7 +96,7 @@ void put_packing(Text *out, Net *net, const Part *part, const char *to) {
 enum { SHARED_FLOATS = 1 << 15 }; /* a microsecond, as a team is made */
 
 bool packing_shared(const Net *net) {
-  return net->train.plan && net->options->openmp && net->train.members.n > 1 &&
+  return net->train.program && net->options->openmp && net->train.members.n > 1 &&
          members_floats(&net->train) >= SHARED_FLOATS;
 }
 

@@ -112,10 +112,10 @@ static double cycles_of(const Lower *l) {
 }
 
 static void put_step(Text *out, Net *net, const Step *step, int target, int number, double all) {
-  const Lower *l = step->lower[target];
+  const Lower *l = step->call->version[target].lower;
   text_put(out, "%3d %s: %.1f %%\n", number, step->name, all > 0 ? 100 * cycles_of(l) / all : 0);
-  text_put(out, "      %s\n", layer_text(net, step->kernel->root));
-  put_layers(out, net, step->kernel);
+  text_put(out, "      %s\n", layer_text(net, step->call->kernel->root));
+  put_layers(out, net, step->call->kernel);
   text_put(out, "      %s\n", l->b->about);
   put_decision(out, l);
   for (int i = 0; i < l->details.n; i++) text_put(out, "      %s\n", l->details.data[i]);
@@ -145,7 +145,7 @@ static void put_head(Text *out, const Net *net, const Target *t) {
 static void put_total(Text *out, const Part *part, int target) {
   Cycles all = {0};
   for (int s = 0; s < part->steps.n; s++) {
-    const Lower *l = part->steps.data[s].lower[target];
+    const Lower *l = part->steps.data[s].call->version[target].lower;
     const Cycles *c = &l->decision->candidates.data[l->decision->chosen].cycles;
     all.products += c->products;
     all.transforms += c->transforms;
@@ -159,10 +159,10 @@ static void put_total(Text *out, const Part *part, int target) {
 
 static void put_part(Text *out, Net *net, const Part *part, int target) {
   double all = 0;
-  if (part->plan->images > 1)
+  if (part->program->batching.how == INTERLEAVED)
     text_put(out, "%d images lie side by side in vectors: cycles are for all of them.\n\n",
-             part_images(net, part, target));
-  for (int s = 0; s < part->steps.n; s++) all += cycles_of(part->steps.data[s].lower[target]);
+             program_lanes(part->program, target));
+  for (int s = 0; s < part->steps.n; s++) all += cycles_of(part->steps.data[s].call->version[target].lower);
   for (int s = 0; s < part->steps.n; s++) put_step(out, net, &part->steps.data[s], target, s + 1, all);
   put_total(out, part, target);
 }
@@ -172,7 +172,7 @@ void emit_schedule(Text *out, Net *net) {
     if (t) text_put(out, "\n");
     put_head(out, net, net->options->target[t]);
     put_part(out, net, &net->infer, t);
-    if (net->train.plan) {
+    if (net->train.program) {
       text_put(out, "\ntraining, an image:\n\n");
       put_part(out, net, &net->train, t);
     }

@@ -5,20 +5,22 @@
 #include <inttypes.h>
 #include <string.h>
 #include "emit/module.h"
-#include "passes/plan.h"
 
 /* ---- the struct ---- */
-static int64_t shard_floats(const Net *net) { return arena_room(net->train.plan->arena_floats); }
+static int64_t shard_floats(const Net *net) { return program_room(net->train.program, SPACE_ARENA); }
+
+static int64_t floats_of(const Net *net, SpaceKind space) { /* of all images of a batch, but BATCH: there is one */
+  const Program *p = net->train.program;
+  return p->space[space].bytes / 4 * (space == SPACE_BATCH ? 1 : p->batching.images);
+}
 
 int64_t training_floats(const Net *net) {
-  const Plan *plan = net->train.plan;
-  return members_floats(&net->train) + plan->batch_floats +
-         (plan->all_floats + plan->kept_floats) * net->train_batch + net->shards * shard_floats(net) +
-         (net->shards - 1) * net->graph->parameters;
+  const int64_t shards = net->train.program->shards;
+  return members_floats(&net->train) + floats_of(net, SPACE_BATCH) + floats_of(net, SPACE_ALL) +
+         floats_of(net, SPACE_KEPT) + shards * shard_floats(net) + (shards - 1) * net->graph->parameters;
 }
 
 void put_training_struct(Text *out, Net *net) {
-  const Plan *plan = net->train.plan;
   text_put(out, "struct %s_training {\n", net->name);
   for (int i = 0; i < net->train.members.n; i++) {
     const Member *member = net->train.members.data[i];
@@ -26,19 +28,17 @@ void put_training_struct(Text *out, Net *net) {
     put_dims(out, member->rank, member->dim);
     text_put(out, ";%s\n", i ? "" : " /* weights as the kernels read them */");
   }
-  if (plan->batch_floats)
-    text_put(out, "  float batch[%" PRId64 "]; /* what there is once for a batch */\n", plan->batch_floats);
-  if (plan->all_floats)
-    text_put(out, "  float all[%" PRId64 "]; /* values that are read for all images together */\n",
-             plan->all_floats * net->train_batch);
-  if (plan->kept_floats)
-    text_put(out, "  float kept[%" PRId64 "]; /* by image: values that are needed later */\n",
-             plan->kept_floats * net->train_batch);
+  const int64_t batch = floats_of(net, SPACE_BATCH), all = floats_of(net, SPACE_ALL),
+                kept = floats_of(net, SPACE_KEPT);
+  if (batch) text_put(out, "  float batch[%" PRId64 "]; /* what there is once for a batch */\n", batch);
+  if (all)
+    text_put(out, "  float all[%" PRId64 "]; /* values that are read for all images together */\n", all);
+  if (kept) text_put(out, "  float kept[%" PRId64 "]; /* by image: values that are needed later */\n", kept);
   text_put(out, "  float arena[%" PRId64 "][%" PRId64 "]; /* values of the image that a shard is at */\n",
-           net->shards, shard_floats(net));
-  if (net->model && net->shards > 1)
+           net->train.program->shards, shard_floats(net));
+  if (net->model && net->train.program->shards > 1)
     text_put(out, "  %s_weights sum[%" PRId64 "]; /* gradients of the shards after the first */\n", net->name,
-             net->shards - 1);
+             net->train.program->shards - 1);
   text_put(out, "};\n\n");
 }
 
@@ -48,7 +48,7 @@ static const char *input_type(const Net *net, int i) {
   return types[net->graph->inputs.data[i].type];
 }
 static const char *target_type(const Net *net, int o) {
-  return net->train.plan->target[o]->elem == ELEM_I32 ? "int32_t" : "float";
+  return net->train.program->target_of[o]->elem == ELEM_I32 ? "int32_t" : "float";
 }
 
 const char *gradients_parameters(Net *net) {
@@ -57,7 +57,7 @@ const char *gradients_parameters(Net *net) {
   for (int i = 0; i < net->graph->inputs.n; i++)
     list_add(&list, arena_printf(net->arena, "const %s *%s", input_type(net, i), net->input[i].name));
   for (int o = 0; o < net->graph->outputs.n; o++)
-    if (net->train.plan->target[o])
+    if (net->train.program->target_of[o])
       list_add(&list, arena_printf(net->arena, "const %s *%s", target_type(net, o), net->output[o].target));
   list_add(&list, "int32_t count, uint64_t seed, uint64_t step");
   if (net->model) list_add(&list, arena_printf(net->arena, "%s_weights *gradients", net->name));
@@ -73,7 +73,7 @@ void put_batch_struct(Text *out, Net *net) {
   for (int i = 0; i < net->graph->inputs.n; i++)
     text_put(out, "  const %s *%s;\n", input_type(net, i), net->input[i].name);
   for (int o = 0; o < net->graph->outputs.n; o++)
-    if (net->train.plan->target[o])
+    if (net->train.program->target_of[o])
       text_put(out, "  const %s *%s;\n", target_type(net, o), net->output[o].target);
   for (int o = 0; o < net->graph->outputs.n; o++) text_put(out, "  float *%s;\n", net->output[o].name);
   text_put(out,
@@ -83,24 +83,14 @@ void put_batch_struct(Text *out, Net *net) {
 }
 
 /* ---- phases ---- */
-static bool runs_in(const Step *step, int phase, bool batch) {
-  return step->kernel->phase == phase && step->kernel->batch == batch;
-}
-
-static bool phase_has(const Net *net, int phase, bool batch) {
-  for (int s = 0; s < net->train.steps.n; s++)
-    if (runs_in(&net->train.steps.data[s], phase, batch)) return true;
-  return false;
-}
-
-static bool side_by_side(const Net *net) { return net->train.plan->images > 1; }
+static bool interleaved(const Net *net) { return net->train.program->batching.how == INTERLEAVED; }
 
 /* A phase runs image by image; or, with images side by side, from one image to another, by a function for as
  * many as lie together. */
 static const char *phase_function(Net *net, int phase, bool batch) { /* phase -1, before all images: 0 */
-  return arena_printf(net->arena, "%s_phase%d_%s", net->name, phase - net->train.plan->first_phase,
+  return arena_printf(net->arena, "%s_phase%d_%s", net->name, phase - net->train.program->first_phase,
                       batch               ? "batch"
-                      : side_by_side(net) ? "images"
+                      : interleaved(net) ? "images"
                                           : "image");
 }
 
@@ -112,12 +102,12 @@ static const char *list_of(Net *net, const char *first, const char *images, bool
 }
 static const char *phase_parameters(Net *net, bool batch) {
   const char *images = batch               ? ""
-                       : side_by_side(net) ? ", int64_t from, int64_t to, float *arena"
+                       : interleaved(net) ? ", int64_t from, int64_t to, float *arena"
                                            : ", int64_t n, float *arena";
   return list_of(net, arena_printf(net->arena, "const %s_batch *batch", net->name), images, true);
 }
 static const char *phase_arguments(Net *net, bool batch) {
-  return list_of(net, "batch", batch ? "" : side_by_side(net) ? ", from, to, arena" : ", n, arena", false);
+  return list_of(net, "batch", batch ? "" : interleaved(net) ? ", from, to, arena" : ", n, arena", false);
 }
 
 static const char *output_pointer(Frame *f, int o) {
@@ -133,12 +123,12 @@ static void put_output(Frame *f, int o) {
   if (f->kind == FRAME_BATCH) {
     text_put(&f->calls,
              "  if (batch->%s) memcpy(batch->%s, %s, (size_t)batch->count * %s_%s_SIZE * sizeof(float));\n",
-             port->name, port->name, frame_value(f, f->part->plan->output[o]), net->upper, port->upper);
+             port->name, port->name, frame_value(f, f->part->program->output[o]), net->upper, port->upper);
     return;
   }
   text_put(&f->calls,
            "  if (batch->%s) memcpy(batch->%s + n * %s_%s_SIZE, %s, %s_%s_SIZE * sizeof(float));\n",
-           port->name, port->name, net->upper, port->upper, frame_value(f, f->part->plan->output[o]),
+           port->name, port->name, net->upper, port->upper, frame_value(f, f->part->program->output[o]),
            net->upper, port->upper);
 }
 
@@ -158,7 +148,7 @@ static void put_keys(Text *out, const Frame *f) {
 }
 
 static void put_phase_of_images(Text *out, Net *net, int target, int phase) {
-  const int images = part_images(net, &net->train, target);
+  const int images = program_lanes(net->train.program, target);
   const char *function = phase_function(net, phase, false), *suffix = net->section[target].suffix;
   text_put(out, "static void %s%s(%s) {\n", function, suffix, phase_parameters(net, false));
   text_put(
@@ -168,21 +158,21 @@ static void put_phase_of_images(Text *out, Net *net, int target, int phase) {
               false));
 }
 
-static void put_phase(Text *out, Net *net, int target, int phase, bool batch) {
-  const Plan *plan = net->train.plan;
-  const bool several = !batch && side_by_side(net);
+static void put_copies(Frame *f, int after) {
+  const Program *p = f->part->program;
+  for (int i = 0; i < p->copies.n; i++)
+    if (p->copies.data[i].after == after) put_output(f, p->copies.data[i].output);
+}
+
+static void put_phase(Text *out, Net *net, int target, const Phase *of) {
+  const int phase = of->number;
+  const bool batch = of->once, several = !batch && interleaved(net);
   Frame f = frame_begin(net, &net->train, target, batch ? FRAME_BATCH : FRAME_SAMPLE);
-  for (int o = 0; !batch && phase == 0 && o < net->graph->outputs.n; o++)
-    if (plan->storage[plan->output[o]->id].kind == STORE_INPUT) put_output(&f, o);
-  for (int s = 0; s < net->train.steps.n; s++) {
-    const Step *step = &net->train.steps.data[s];
-    if (!runs_in(step, phase, batch)) continue;
-    frame_call(&f, step, "  ");
-    if (several) frame_outputs(&f, step, output_pointer, true);
-    for (int o = 0; !several && o < net->graph->outputs.n; o++)
-      if (plan->storage[plan->output[o]->id].kind != STORE_INPUT &&
-          plan->last_writer[node_home(plan->output[o]).node->id] == s)
-        put_output(&f, o);
+  if (!batch && phase == 0) put_copies(&f, -1);
+  for (int s = of->first; s < of->first + of->n; s++) {
+    frame_call(&f, &net->train.steps.data[s], "  ");
+    if (several) frame_outputs(&f, &net->train.steps.data[s], output_pointer, true);
+    else put_copies(&f, s);
   }
   const char *function = phase_function(net, phase, batch), *parameters = phase_parameters(net, batch);
   if (several) {
@@ -210,9 +200,8 @@ static void put_phase(Text *out, Net *net, int target, int phase, bool batch) {
 }
 
 void put_gradients(Text *out, Net *net, int target) {
-  for (int phase = net->train.plan->first_phase; phase < net->train.plan->phases; phase++)
-    for (int batch = 0; batch < 2; batch++)
-      if (phase_has(net, phase, batch)) put_phase(out, net, target, phase, batch);
+  const Program *p = net->train.program;
+  for (int i = 0; i < p->phases.n; i++) put_phase(out, net, target, &p->phases.data[i]);
 }
 
 static void put_phase_dispatch(Text *out, Net *net, int phase, bool batch) {
@@ -225,7 +214,7 @@ static void put_phase_dispatch(Text *out, Net *net, int phase, bool batch) {
 /* ---- what the user calls ---- */
 static void put_only_shard(Text *out, Net *net, int phase) { /* all images, one after the other */
   const char *function = phase_function(net, phase, false), *gradients = net->model ? ", gradients" : "";
-  if (side_by_side(net))
+  if (interleaved(net))
     text_put(out, "  %s(&batch, 0, count, workspace->arena[0]%s);\n", function, gradients);
   else
     text_put(out, "  for (int64_t n = 0; n < count; n++) %s(&batch, n, workspace->arena[0]%s);\n", function,
@@ -233,14 +222,14 @@ static void put_only_shard(Text *out, Net *net, int phase) { /* all images, one 
 }
 
 static void put_shards(Text *out, Net *net, int phase) {
-  const int64_t shards = net->shards;
+  const int64_t shards = net->train.program->shards;
   const char *wide =
-      net->train_batch > INT32_MAX / shards ? "(int64_t)" : ""; /* small CPUs divide 32 bits only */
+      net->train.program->batching.images > INT32_MAX / shards ? "(int64_t)" : ""; /* small CPUs divide 32 bits only */
   const char *gradients = !net->model ? "" : ", shard ? &workspace->sum[shard - 1] : gradients";
   if (net->options->openmp)
     text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
-  if (side_by_side(net)) {
-    const int images = net->train.plan->images;
+  if (interleaved(net)) {
+    const int images = net->train.program->batching.lanes;
     text_put(out, "  for (int32_t shard = 0; shard < %" PRId64 "; shard++) { /* whole groups of images */\n",
              shards);
     text_put(out,
@@ -267,7 +256,7 @@ static void put_tree(Text *out, int64_t from, int64_t to) {
     else text_put(out, "g[i]");
     return;
   }
-  const int64_t middle = from + (to - from + 1) / 2;
+  const int64_t middle = program_sum_middle(from, to);
   text_put(out, "(");
   put_tree(out, from, middle);
   text_put(out, " + ");
@@ -275,59 +264,32 @@ static void put_tree(Text *out, int64_t from, int64_t to) {
   text_put(out, ")");
 }
 
-/* Gradients that kernels for all images add to, and no shard does, need not be cleared and added for each
- * shard. */
-static bool shards_add_to(const Net *net, const Weight *weight) {
-  bool together = false;
-  for (int s = 0; s < net->train.steps.n; s++) {
-    const Node *node = net->train.steps.data[s].kernel->root;
-    if (node->target == weight && !node->together) return true;
-    together = together || node->target == weight;
-  }
-  return !together;
-}
-
-typedef struct Stretch {
-  int64_t from, to;
-} Stretch; /* floats of the weights struct */
-typedef VEC(Stretch) Stretches;
-
-static Stretches summed_runs(const Net *net) {
-  Stretches runs = {0};
-  for (int i = 0; i < net->graph->weights.n; i++) {
-    const Weight *weight = net->graph->weights.data[i];
-    Stretch *last = runs.n ? &runs.data[runs.n - 1] : NULL;
-    if (!shards_add_to(net, weight)) continue;
-    if (last && last->to == weight->offset) last->to += weight->size;
-    else vec_push(net->arena, runs, ((Stretch){weight->offset, weight->offset + weight->size}));
-  }
-  return runs;
-}
-
-static bool all_summed(const Net *net, const Stretches *runs) {
-  return runs->n == 1 && runs->data[0].from == 0 && runs->data[0].to == net->graph->parameters;
+/* Do all shards add to all gradients? */
+static bool all_summed(const Net *net) {
+  const Program *p = net->train.program;
+  return p->sums.n == 1 && p->sums.data[0].from == 0 && p->sums.data[0].to == 4 * net->graph->parameters;
 }
 
 static void put_clear(Text *out, Net *net) {
-  const Stretches runs = summed_runs(net);
-  if (!net->model || net->shards < 2 || !runs.n) return;
+  const Program *p = net->train.program;
+  if (!net->model || p->shards < 2 || !p->sums.n) return;
   if (net->options->openmp)
     text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
-  text_put(out, "  for (int32_t shard = 0; shard < %" PRId64 "; shard++)%s\n", net->shards - 1,
-           runs.n > 1 ? " {" : "");
-  if (all_summed(net, &runs))
+  text_put(out, "  for (int32_t shard = 0; shard < %" PRId64 "; shard++)%s\n", net->train.program->shards - 1,
+           p->sums.n > 1 ? " {" : "");
+  if (all_summed(net))
     text_put(out, "    memset(&workspace->sum[shard], 0, sizeof workspace->sum[shard]);\n");
-  for (int i = 0; i < runs.n && !all_summed(net, &runs); i++)
+  for (int i = 0; i < p->sums.n && !all_summed(net); i++)
     text_put(out,
              "    memset((float *)(void *)&workspace->sum[shard] + %" PRId64 ", 0, %" PRId64
              " * sizeof(float));\n",
-             runs.data[i].from, runs.data[i].to - runs.data[i].from);
-  if (runs.n > 1) text_put(out, "  }\n");
+             p->sums.data[i].from / 4, (p->sums.data[i].to - p->sums.data[i].from) / 4);
+  if (p->sums.n > 1) text_put(out, "  }\n");
 }
 
 static void put_sum(Text *out, Net *net) {
-  const Stretches runs = summed_runs(net);
-  if (!net->model || net->shards < 2 || !runs.n) return;
+  const Program *p = net->train.program;
+  if (!net->model || p->shards < 2 || !p->sums.n) return;
   text_put(out,
            "// The gradients of all shards, added in pairs, whatever the number of threads.\nstatic void "
            "%s_add(%s_weights *gradients, const %s_weights *sum) {\n",
@@ -338,15 +300,15 @@ static void put_sum(Text *out, Net *net) {
       net->upper);
   text_put(out, "  float *const g = ((flat *)(void *)gradients)->f;\n  const flat *const s = (const flat "
                 "*)(const void *)sum;\n");
-  for (int i = 0; i < runs.n; i++) {
+  for (int i = 0; i < p->sums.n; i++) {
     if (net->options->openmp)
       text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
-    if (all_summed(net, &runs))
+    if (all_summed(net))
       text_put(out, "  for (int64_t i = 0; i < %s_PARAMETERS; i++) g[i] = ", net->upper);
     else
-      text_put(out, "  for (int64_t i = %" PRId64 "; i < %" PRId64 "; i++) g[i] = ", runs.data[i].from,
-               runs.data[i].to);
-    put_tree(out, 0, net->shards);
+      text_put(out, "  for (int64_t i = %" PRId64 "; i < %" PRId64 "; i++) g[i] = ", p->sums.data[i].from / 4,
+               p->sums.data[i].to / 4);
+    put_tree(out, 0, net->train.program->shards);
     text_put(out, ";\n");
   }
   text_put(out, "}\n\n");
@@ -366,17 +328,17 @@ static void put_batch_value(Text *out, Net *net) {
   if (net->model) list_add(&list, "weights");
   for (int i = 0; i < net->graph->inputs.n; i++) list_add(&list, net->input[i].name);
   for (int o = 0; o < net->graph->outputs.n; o++)
-    if (net->train.plan->target[o]) list_add(&list, net->output[o].target);
+    if (net->train.program->target_of[o]) list_add(&list, net->output[o].target);
   for (int o = 0; o < net->graph->outputs.n; o++) list_add(&list, net->output[o].name);
   text_put(out, "  const %s_batch batch = {%s, count, seed, step, workspace, workspace};\n", net->name,
            list.s);
 }
 
 static void put_loss(Text *out, Net *net) {
-  const Plan *plan = net->train.plan;
+  const Program *p = net->train.program;
   text_put(out, "  double loss = 0;\n");
   for (int i = 0; i < net->graph->training->losses.n; i++) {
-    const int64_t first = plan->storage[plan->loss[i]->id].offset * net->train_batch;
+    const int64_t first = p->value[0][p->loss[i]->id].offset / 4;
     text_put(out, "  for (int32_t n = 0; n < count; n++) loss += (double)workspace->all[%sn];\n",
              first ? arena_printf(net->arena, "%" PRId64 " + ", first) : "");
   }
@@ -384,10 +346,9 @@ static void put_loss(Text *out, Net *net) {
 }
 
 void put_gradients_entry(Text *out, Net *net) {
-  const Plan *plan = net->train.plan;
-  for (int phase = plan->first_phase; net->options->ntargets > 1 && phase < plan->phases; phase++)
-    for (int batch = 0; batch < 2; batch++)
-      if (phase_has(net, phase, batch)) put_phase_dispatch(out, net, phase, batch);
+  const Program *p = net->train.program;
+  for (int i = 0; net->options->ntargets > 1 && i < p->phases.n; i++)
+    put_phase_dispatch(out, net, p->phases.data[i].number, p->phases.data[i].once);
   put_sum(out, net);
   put_shared_packing(out, net);
   put_signature(out, arena_printf(net->arena, "%sfloat %s_gradients", net_linkage(net), net->name),
@@ -399,13 +360,14 @@ void put_gradients_entry(Text *out, Net *net) {
   if (packing_shared(net))
     text_put(out, "  TEAM %s_pack_step(workspace, weights, THREAD, THREADS);\n", net->name);
   else put_packing(out, net, &net->train, "workspace->");
-  for (int phase = plan->first_phase; phase < plan->phases; phase++) {
-    if (phase_has(net, phase, false))
-      net->shards > 1 ? put_shards(out, net, phase) : put_only_shard(out, net, phase);
-    if (phase_has(net, phase, true))
+  for (int i = 0; i < p->phases.n; i++) {
+    const int phase = p->phases.data[i].number;
+    if (p->phases.data[i].once)
       text_put(out, "  %s(&batch%s);\n", phase_function(net, phase, true), net->model ? ", gradients" : "");
+    else if (p->shards > 1) put_shards(out, net, phase);
+    else put_only_shard(out, net, phase);
   }
-  if (net->model && net->shards > 1 && summed_runs(net).n)
+  if (net->model && net->train.program->shards > 1 && net->train.program->sums.n)
     text_put(out, "  %s_add(gradients, workspace->sum);\n", net->name);
   put_loss(out, net);
   text_put(out, "}\n\n");

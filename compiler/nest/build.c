@@ -177,7 +177,7 @@ static void check_buffer(Nest *nest, const Buf *buf) {
     nest_misuse(nest, nest_text(nest, "%s: %d lanes", buf->name, lanes));
 }
 
-static Buf *new_buffer(Nest *nest, Place place, const char *name, Type type, int rank, const int64_t *dim) {
+static Buf *new_buffer(Nest *nest, BufPlace place, const char *name, Type type, int rank, const int64_t *dim) {
   if (rank < 0 || rank > DIMS) nest_misuse(nest, nest_text(nest, "%s has %d dimensions", name, rank));
   if (nest->nbufs == BUFS) nest_misuse(nest, "too many buffers");
   if (place >= STACK && !nest->fn) nest_misuse(nest, nest_text(nest, "%s: a local outside a function", name));
@@ -190,7 +190,7 @@ static Buf *new_buffer(Nest *nest, Place place, const char *name, Type type, int
   return buf;
 }
 
-Buf *nest_buf(Nest *nest, Place place, const char *name, Type type, int rank, const int64_t *dim) {
+Buf *nest_buf(Nest *nest, BufPlace place, const char *name, Type type, int rank, const int64_t *dim) {
   if (place == VIEW) nest_misuse(nest, "a view is made by VIEW_OF");
   Buf *buf = new_buffer(nest, place, name, type, rank, dim);
   if (place >= STACK) statement(nest, DECLARE)->u.declare.buf = buf;

@@ -8,7 +8,7 @@
 
 Nest *nest_new(Arena *, const char *name, const char *about);
 const char *nest_text(Nest *, const char *format, ...) __attribute__((format(printf, 2, 3)));
-Buf *nest_buf(Nest *, Place, const char *name, Type, int rank, const int64_t *dim);
+Buf *nest_buf(Nest *, BufPlace, const char *name, Type, int rank, const int64_t *dim);
 Buf *nest_view(Nest *, const char *name, Buf *of, const Ix *at);
 NestFn *nest_fn(Nest *, const char *name, bool kernel);
 const Ix *nest_param(Nest *, const char *name, bool flag);

@@ -41,7 +41,7 @@ typedef struct Type {
   int lanes;
 } Type;
 
-typedef enum Place {
+typedef enum BufPlace {
   INPUT,   /* parameter, all of it written before the call */
   WEIGHTS, /* the same, packed by the compiler */
   OUTPUT,  /* parameter, all of it written by the nest */
@@ -53,12 +53,12 @@ typedef enum Place {
   REGS,  /* local values: an array's indices become constants when its loops are unrolled; no dims: one
             variable */
   VIEW,  /* a named position in another buffer; the only thing that can be pinned */
-} Place;
+} BufPlace;
 
 typedef struct Nest Nest;
 typedef struct Buf {
   const char *name;
-  Place place;
+  BufPlace place;
   Type type; /* lanes > 1 only in registers */
   int id, rank;
   int64_t dim[DIMS];
@@ -216,7 +216,7 @@ struct Nest {
   } open[40];
   int64_t key[SLOTS + 1], serial;
   int slot_scope[SLOTS], marks;
-  const bool *uses; /* of the printer: by buffer id, what the printed function has as parameters; NULL: not
+  const bool *uses; /* of instance.c: by buffer id, what the printed function has as parameters; NULL: not
                        yet known */
 };
 

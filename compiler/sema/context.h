@@ -127,7 +127,7 @@ struct Sema {
   Arena *arena;
   Diags *diags;
   Sources *sources;
-  const Program *program;
+  const Ast *program;
   const SemaOptions *options;
   Graph *graph;
   VEC(Scope *) files; /* as program->files */

@@ -218,7 +218,7 @@ static void defines_apply(Sema *s, const Define *defines, int n) {
 
 /* ---- the program ---- */
 
-Graph *sema_build(Arena *arena, Diags *diags, Sources *sources, const Program *program, const Define *defines,
+Graph *sema_build(Arena *arena, Diags *diags, Sources *sources, const Ast *program, const Define *defines,
                   int ndefines, const SemaOptions *options) {
   Sema sema = {.arena = arena, .diags = diags, .sources = sources, .program = program, .options = options},
        *s = &sema;

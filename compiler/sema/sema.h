@@ -21,7 +21,7 @@ const struct Param *train_key(int i);
 /* The net of a program. NULL only if it has none: then its blocks are checked by themselves, and it can only
  * be imported. After errors the graph is incomplete: nodes that could not be made have POISON shapes. Texts
  * of -D become sources of their own, so that messages can show them. */
-Graph *sema_build(Arena *, Diags *, Sources *, const Program *, const Define *defines, int ndefines,
+Graph *sema_build(Arena *, Diags *, Sources *, const Ast *, const Define *defines, int ndefines,
                   const SemaOptions *);
 
 /* The name among `names` (NULL-terminated) that a word most likely means: misspelt, or of another framework.

@@ -175,11 +175,11 @@ File *parse_file(Arena *, Diags *, const Sources *,
 /* Reads `path` and, depth first and once each, what it imports (relative to the importing file, then the -I
  * directories). NULL if the main file cannot be read; `files` gets every file, imports before importers;
  * import cycles and unreadable files are reported. */
-typedef struct Program {
+typedef struct Ast {
   VEC(File *) files;
   File *main;
-} Program;
-Program *program_read(Arena *, Diags *, Sources *, const char *path, int ndirs, const char *const *dirs);
+} Ast;
+Ast *program_read(Arena *, Diags *, Sources *, const char *path, int ndirs, const char *const *dirs);
 struct Text;
-void ast_dump(struct Text *, const Program *); /* --emit=ast */
+void ast_dump(struct Text *, const Ast *); /* --emit=ast */
 #endif

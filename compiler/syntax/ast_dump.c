@@ -201,7 +201,7 @@ static void put_decl(Text *text, const Decl *decl) {
   text_put(text, "\n");
 }
 
-void ast_dump(Text *text, const Program *program) {
+void ast_dump(Text *text, const Ast *program) {
   for (int i = 0; i < program->files.n; i++) {
     const File *file = program->files.data[i];
     text_put(text, "# %s\n", file->path);

@@ -22,7 +22,7 @@ typedef struct Reader {
   Sources *sources;
   int ndirs;
   const char *const *dirs;
-  Program *program;
+  Ast *program;
   VEC(Reading *) known;
   int depth;
 } Reader;
@@ -126,14 +126,14 @@ static Reading *file_follow(Reader *r, const char *path, bool by_option, const c
   return reading;
 }
 
-Program *program_read(Arena *arena, Diags *diags, Sources *sources, const char *path, int ndirs,
+Ast *program_read(Arena *arena, Diags *diags, Sources *sources, const char *path, int ndirs,
                       const char *const *dirs) {
   Reader reader = {.arena = arena,
                    .diags = diags,
                    .sources = sources,
                    .ndirs = ndirs,
                    .dirs = dirs,
-                   .program = NEW(arena, Program)};
+                   .program = NEW(arena, Ast)};
   size_t n;
   const char *why;
   const char *text = file_read(arena, path, &n, &why);

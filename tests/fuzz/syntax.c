@@ -7,7 +7,7 @@
 #include "syntax/ast.h"
 
 static Text dump_of(Arena *arena, Diags *diags, Sources *sources, const char *text, size_t n) {
-  Program program = {0};
+  Ast program = {0};
   vec_push(arena, program.files,
            parse_file(arena, diags, sources, sources_add(sources, "fuzz.cnn", text, n)));
   Text dump = {.arena = arena};

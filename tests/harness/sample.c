@@ -20,7 +20,7 @@ bool sample_read(Sample *sample, Arena *arena, const char *path) {
   *sample = (Sample){.arena = arena, .path = path};
   Sources sources = {.arena = arena};
   Diags *diags = diags_new(arena, &sources);
-  Program *program = program_read(arena, diags, &sources, path, 0, NULL);
+  Ast *program = program_read(arena, diags, &sources, path, 0, NULL);
   if (program && !diags_errors(diags))
     sample->graph = sema_build(arena, diags, &sources, program, NULL, 0, NULL);
   if (!sample->graph || diags_errors(diags)) {

@@ -722,7 +722,7 @@ static void test_text(void) {
   CU_ASSERT_STRING_EQUAL(emit_nest_pointer(arena, b, in->id), "const float (*)[3]");
   CU_ASSERT_STRING_EQUAL(emit_nest_call(arena, b, &print, (const char *const[]){"x", "y"}, NULL),
                          "scale((const float (*)[3])x, (float (*)[3])y, thread, threads);");
-  CU_ASSERT(emit_nest_uses(b, out->id));
+  CU_ASSERT(nest_uses(b, out->id));
   nest_dump(&dump, b);
   CU_ASSERT_STRING_EQUAL(dump.s, "nest scale: twice the input, at least 0.1\n"
                                  "  input in[8][3] f32\n"

@@ -25,7 +25,7 @@ static Built build_with(const char *text, const Define *defines, int n) {
   b.sources = NEW(b.arena, Sources);
   b.sources->arena = b.arena;
   b.diags = diags_new(b.arena, b.sources);
-  Program *program = NEW(b.arena, Program);
+  Ast *program = NEW(b.arena, Ast);
   program->main =
       parse_file(b.arena, b.diags, b.sources, sources_add(b.sources, "t.cnn", text, strlen(text)));
   vec_push(b.arena, program->files, program->main);

@@ -22,7 +22,7 @@ static Parsed parsed(const char *text, size_t n) {
   sources->arena = arena;
   Diags *diags = diags_new(arena, sources);
   File *file = parse_file(arena, diags, sources, sources_add(sources, "t.cnn", text, n));
-  Program *program = NEW(arena, Program);
+  Ast *program = NEW(arena, Ast);
   vec_push(arena, program->files, file);
   Text dump = {.arena = arena};
   ast_dump(&dump, program);

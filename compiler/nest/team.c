@@ -5,7 +5,7 @@
  * the same time, too, if none writes what another one touches. What a piece touches is a box for each buffer:
  * the smallest and the largest index in each dimension, over all rounds of all loops. */
 // SPDX-License-Identifier: Apache-2.0
-#include "emit/team.h"
+#include "nest/team.h"
 #include "base/number.h"
 #include "nest/build.h"
 #include <string.h>

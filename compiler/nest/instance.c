@@ -1,7 +1,7 @@
 /* instance.c: which C functions a nest becomes: one for each set of constants a function is called with, and
  * what each of them uses. */
 // SPDX-License-Identifier: Apache-2.0
-#include "emit/instance.h"
+#include "nest/instance.h"
 #include <string.h>
 
 /* ---- constants ---- */
@@ -268,4 +268,15 @@ static Instances *collect(Arena *arena, const Nest *nest, const Instances *befor
 
 Instances *instances_of(Arena *arena, const Nest *nest) {
   return collect(arena, nest, collect(arena, nest, NULL));
+}
+
+bool nest_uses(const Nest *nest, int buf_id) {
+  if (nest->uses) return nest->uses[buf_id];
+  Arena *scratch = arena_new();
+  const Instances *all = instances_of(scratch, nest);
+  bool *uses = NEW_ARRAY(nest->arena, bool, nest->nbufs + 1);
+  memcpy(uses, all->instances.data[all->instances.n - 1]->used.buf, sizeof *uses * (size_t)nest->nbufs);
+  ((Nest *)(uintptr_t)nest)->uses = uses; /* kept: it is asked for each buffer */
+  arena_free(scratch);
+  return uses[buf_id];
 }

@@ -1,8 +1,7 @@
-/* instance.h: which C functions a nest becomes, with which constants, and what each of them uses. Private to
- * emit/. */
+/* instance.h: which C functions a nest becomes, with which constants, and what each of them uses. */
 // SPDX-License-Identifier: Apache-2.0
-#ifndef CNNC_EMIT_INSTANCE_H
-#define CNNC_EMIT_INSTANCE_H
+#ifndef CNNC_NEST_INSTANCE_H
+#define CNNC_NEST_INSTANCE_H
 #include "nest/nest.h"
 
 /* Parameters of a function that are known where it is called. */
@@ -43,5 +42,8 @@ typedef struct Instances {
 
 Instances *instances_of(Arena *, const Nest *);
 void used_by(Instances *, const NestStmt *body, const Known *, Used *);
+/* Is this parameter one of the printed main function? One that is never touched is not. Asked of a nest that
+ * does not change any more. */
+bool nest_uses(const Nest *, int buf_id);
 const Instance *instance_called(Instances *, const NestFn *, const Known *caller, const Index *args);
 #endif

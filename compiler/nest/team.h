@@ -1,7 +1,7 @@
-/* team.h: how the threads of a team run the main function of a nest together. Private to emit/. */
+/* team.h: how the threads of a team run the main function of a nest together. */
 // SPDX-License-Identifier: Apache-2.0
-#ifndef CNNC_EMIT_TEAM_H
-#define CNNC_EMIT_TEAM_H
+#ifndef CNNC_NEST_TEAM_H
+#define CNNC_NEST_TEAM_H
 #include "nest/nest.h"
 
 typedef enum PieceKind {

@@ -1,0 +1,375 @@
+/* lower.c: from a plan to the lowered program: each kernel as a nest for every target, each of their buffers in
+ * its place.
+ *
+ * Needs: a plan, not yet laid out. Keeps: its kernels and their order. */
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include "base/number.h"
+#include "nest/instance.h"
+#include "nest/team.h"
+#include "passes/plan.h"
+#include "program/program.h"
+#include "schedule/schedule.h"
+
+enum { FLOAT = 4, MOST_SHARDS = 8 };
+
+typedef struct Lowering {
+  Arena *arena;
+  Program *program;
+  Plan *plan;
+  const ProgramOptions *options;
+} Lowering;
+
+int program_lanes(const Program *p, int target) {
+  return p->batching.how == INTERLEAVED ? p->target[target]->lanes : 1;
+}
+
+bool program_counts(const Program *p) { return p->batching.how != ONE_BY_ONE; }
+
+bool program_writes(const Program *p, int output) {
+  const Place *place = &p->value[0][p->output[output]->id];
+  return place->space == SPACE_OUTPUT && place->index == output;
+}
+
+int64_t program_room(const Program *p, SpaceKind space) {
+  const int64_t bytes = p->space[space].bytes;
+  return (bytes ? bytes : SPACE_ALIGNMENT) / FLOAT;
+}
+
+int64_t program_sum_middle(int64_t from, int64_t to) { return from + (to - from + 1) / 2; }
+
+const char *space_name(SpaceKind space) {
+  static const char *const names[] = {"nothing", "input", "output", "target", "weights", "model", "table", "keys",
+                                      "arena",   "kept",  "all",    "batch",  "gradient"};
+  return names[space];
+}
+
+/* ---- threads, slots, shards ---- */
+static int64_t groups_of(const Program *p) { /* of images that are run together */
+  return (p->batching.images + p->batching.lanes - 1) / p->batching.lanes;
+}
+
+static int64_t work_of(const Graph *graph) { /* multiply-adds and elements */
+  int64_t work = 0;
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    work += shape_elements(node->shape) + (node->op->cost ? node->op->cost(node).macs : 0);
+  }
+  return work;
+}
+
+static bool wants_team(const Lowering *l) { /* a batch shares out its images */
+  const Program *p = l->program;
+  const ProgramOptions *o = l->options;
+  return p->kind == PROGRAM_INFERENCE && o->openmp &&
+         (p->batching.how == WHOLE_BATCH ||
+          (o->batch <= 1 && schedule_team(o->target[0], work_of(o->written))));
+}
+
+/* Images of one shard run one after the other and add to its own gradients; the sums are then added in a fixed
+ * order. Without threads one shard is all there is: others would only take memory. */
+static int64_t shards_of(const Lowering *l) {
+  const Program *p = l->program;
+  const int64_t most_bytes = INT64_C(512) << 20,
+                a_shard = FLOAT * l->options->written->parameters + p->space[SPACE_ARENA].bytes;
+  int64_t shards = l->options->shards;
+  if (shards) return shards;
+  shards = l->options->openmp ? smaller(groups_of(p), MOST_SHARDS) : 1;
+  while (shards > 2 && shards * a_shard > most_bytes) shards /= 2;
+  return shards;
+}
+
+static bool any_shared(const Program *p) {
+  for (int c = 0; c < p->calls.n; c++)
+    for (int t = 0; t < p->ntargets; t++)
+      if (p->calls.data[c].version[t].shared) return true;
+  return false;
+}
+
+/* ---- nests ---- */
+static LowerOptions lower_options(const Lowering *l, const Kernel *kernel, bool team) {
+  const ProgramOptions *o = l->options;
+  const Target *layout = target_widest(o->ntargets, o->target);
+  const bool infer = l->program->kind == PROGRAM_INFERENCE;
+  return (LowerOptions){.layout_lanes = layout->lanes,
+                        .layout = layout,
+                        .plain = o->plain,
+                        .exact = o->exact,
+                        .threads = team,
+                        .batch = infer && !kernel->batch ? 0 : o->batch,
+                        .call = infer && o->batch > 1 ? o->batch : 0,
+                        .weight_bytes = FLOAT * o->written->parameters,
+                        .tuning = o->tuning};
+}
+
+/* A result that cannot be written over an operand on one target is not on any: all have one layout. */
+static void lower_versions(const Lowering *l, Kernel *kernel, KernelCall *call) {
+  LowerOptions options = lower_options(l, kernel, call->team);
+  bool over = true;
+  for (int t = 0; t < l->program->ntargets; t++) {
+    options.images = program_lanes(l->program, t);
+    Lower *lower = schedule_kernel(l->arena, kernel, l->program->target[t], &options);
+    call->version[t].lower = lower;
+    over = over && lower->out->place == OVER;
+  }
+  if (!kernel->over || over) return;
+  kernel->over = NULL;
+  lower_versions(l, kernel, call);
+}
+
+static int64_t aligned(int64_t bytes) {
+  return (bytes + SPACE_ALIGNMENT - 1) / SPACE_ALIGNMENT * SPACE_ALIGNMENT;
+}
+
+static int64_t scratch_of(const Lower *lower) {
+  int64_t bytes = 0;
+  for (int i = 0; i < lower->b->nbufs; i++)
+    if (lower->b->buf[i]->place < STACK && lower->binding[i].kind == BIND_SCRATCH)
+      bytes += aligned(FLOAT * lower->binding[i].elements);
+  return bytes;
+}
+
+static void lower_call(const Lowering *l, Kernel *kernel, bool team) {
+  Program *p = l->program;
+  const bool whole = p->batching.how == WHOLE_BATCH;
+  KernelCall call = {.kernel = kernel,
+               .how = kernel->batch                        ? CALL_ONCE
+                      : p->batching.how == INTERLEAVED ? CALL_LANES
+                                                       : CALL_IMAGE,
+               .version = NEW_ARRAY(l->arena, Version, p->ntargets + 1)};
+  if (p->kind == PROGRAM_INFERENCE) call.team = team && (kernel->batch || !whole);
+  if (p->kind == PROGRAM_TRAINING) call.team = kernel->batch && l->options->openmp;
+  lower_versions(l, kernel, &call);
+  for (int t = 0; t < p->ntargets; t++) {
+    Version *version = &call.version[t];
+    version->scratch = scratch_of(version->lower);
+    version->shared = call.team && team_shares(version->lower->b->main->body);
+  }
+  vec_push(l->arena, p->calls, call);
+}
+
+/* ---- memory ---- */
+/* One layout for all targets: each kernel has the scratch of the target where it needs most. */
+static void lay_out(const Lowering *l) {
+  Program *p = l->program;
+  Plan *plan = l->plan;
+  int64_t *scratch = NEW_ARRAY(l->arena, int64_t, p->calls.n + 1);
+  for (int c = 0; c < p->calls.n; c++)
+    for (int t = 0; t < p->ntargets; t++)
+      scratch[c] = larger(scratch[c], p->calls.data[c].version[t].scratch / FLOAT);
+  plan_lay_out(l->arena, plan, scratch);
+  for (int c = 0; c < p->calls.n; c++) p->calls.data[c].scratch_from = FLOAT * plan->scratch[c];
+  p->space[SPACE_ARENA] = (Space){FLOAT * plan->arena_floats, FLOAT * plan->arena_bound};
+  p->space[SPACE_KEPT] = (Space){FLOAT * plan->kept_floats, FLOAT * plan->kept_bound};
+  p->space[SPACE_ALL] = (Space){FLOAT * plan->all_floats, FLOAT * plan->all_bound};
+  p->space[SPACE_BATCH] = (Space){FLOAT * plan->batch_floats, FLOAT * plan->batch_floats};
+  p->space[SPACE_GRADIENT] =
+      (Space){FLOAT * l->options->written->parameters, FLOAT * l->options->written->parameters};
+}
+
+static SpaceKind space_of(StoreKind kind) {
+  switch (kind) {
+  case STORE_INPUT: return SPACE_INPUT;
+  case STORE_OUTPUT: return SPACE_OUTPUT;
+  case STORE_TARGET: return SPACE_TARGET;
+  case STORE_ARENA: return SPACE_ARENA;
+  case STORE_KEPT: return SPACE_KEPT;
+  case STORE_ALL: return SPACE_ALL;
+  case STORE_BATCH: return SPACE_BATCH;
+  case STORE_GRADIENT: return SPACE_GRADIENT;
+  case STORE_NONE: break;
+  }
+  return SPACE_NONE;
+}
+
+static Place contiguous(SpaceKind space, int index, int64_t offset, int64_t stride, int64_t bytes) {
+  return (Place){space, index, offset, stride, bytes, bytes, bytes};
+}
+
+/* Where the value of a node lies. */
+static Place value_place(const Lowering *l, const Node *node, int target) {
+  const Program *p = l->program;
+  const Storage *storage = &l->plan->storage[node->id];
+  const SpaceKind space = space_of(storage->kind);
+  const Home home = node_home(node);
+  const Extent e = shape_extent(node->shape);
+  const int64_t lanes = home.node->result == RESULT_BATCH ? 1 : program_lanes(p, target),
+                image = FLOAT * shape_elements(home.node->shape);
+  Place place = {.space = space, .index = storage->index};
+  if (space == SPACE_GRADIENT)
+    return contiguous(space, 0, FLOAT * node->target->offset, 0, FLOAT * node->target->size);
+  place.offset = FLOAT * home.offset * lanes;
+  place.pitch = FLOAT * home.pitch * lanes;
+  place.width = FLOAT * e.c * lanes;
+  place.bytes = (e.h * e.w - 1) * place.pitch + place.width;
+  switch (space) {
+  case SPACE_ALL: place.offset += FLOAT * storage->offset * p->batching.images; break;
+  case SPACE_ARENA:
+  case SPACE_KEPT:
+  case SPACE_BATCH: place.offset += FLOAT * storage->offset; break;
+  default: break;
+  }
+  if (space == SPACE_INPUT || space == SPACE_OUTPUT || space == SPACE_TARGET || space == SPACE_ALL)
+    place.stride = image;
+  if (space == SPACE_KEPT) place.stride = p->space[SPACE_KEPT].bytes;
+  return place;
+}
+
+/* The caller's array of an input or target as the caller has it. */
+static Place port_place(const Node *node) {
+  const int64_t size = node->elem == ELEM_U8 || node->elem == ELEM_I8 ? 1 : FLOAT,
+                image = size * shape_elements(node->shape);
+  return contiguous(node->op == &op_target ? SPACE_TARGET : SPACE_INPUT, node->wrt, 0, image, image);
+}
+
+static Place scratch_place(const KernelCall *call, const Version *version, int buffer) {
+  int64_t from = call->scratch_from;
+  for (int i = 0; i < buffer; i++)
+    if (version->lower->b->buf[i]->place < STACK && version->lower->binding[i].kind == BIND_SCRATCH)
+      from += aligned(FLOAT * version->lower->binding[i].elements);
+  return contiguous(SPACE_ARENA, 0, from, 0, FLOAT * version->lower->binding[buffer].elements);
+}
+
+static Place place_of(const Lowering *l, const KernelCall *call, int target, int buffer) {
+  const Program *p = l->program;
+  const Version *version = &call->version[target];
+  const Binding *binding = &version->lower->binding[buffer];
+  const int64_t bytes = FLOAT * buf_elements(version->lower->b->buf[buffer]);
+  switch (binding->kind) {
+  case BIND_VALUE:
+    /* The targets of interleaved images are gathered for kernels of an image; one for all of them reads them
+     * where the caller has them. */
+    if (p->batching.how == INTERLEAVED && call->how == CALL_ONCE && binding->node->op == &op_target)
+      return port_place(binding->node);
+    return p->value[target][binding->node->id];
+  case BIND_INPUT: return port_place(binding->node);
+  case BIND_WEIGHT:
+    return contiguous(p->kind == PROGRAM_INFERENCE ? SPACE_MODEL : SPACE_WEIGHTS, 0, FLOAT * binding->weight->offset,
+                      0, FLOAT * binding->weight->size);
+  case BIND_GRADIENT:
+    return contiguous(SPACE_GRADIENT, 0, FLOAT * binding->weight->offset, 0, FLOAT * binding->weight->size);
+  case BIND_SCRATCH: return scratch_place(call, version, buffer);
+  case BIND_KEYS: return contiguous(SPACE_KEYS, 0, 0, 0, bytes);
+  case BIND_PACK: return contiguous(SPACE_MODEL, 0, 0, 0, bytes);
+  case BIND_TABLE: return contiguous(SPACE_TABLE, 0, 0, 0, bytes);
+  }
+  return (Place){0};
+}
+
+static void place_arguments(const Lowering *l, KernelCall *call, int target) {
+  Version *version = &call->version[target];
+  const Nest *nest = version->lower->b;
+  version->argument = NEW_ARRAY(l->arena, Operand, nest->nbufs + 1);
+  for (int i = 0; i < nest->nbufs; i++) {
+    Operand *argument = &version->argument[i];
+    argument->used = nest->buf[i]->place < STACK && nest_uses(nest, i);
+    if (nest->buf[i]->place >= STACK) continue;
+    argument->binding = &version->lower->binding[i];
+    argument->place = place_of(l, call, target, i);
+    argument->repeated = argument->place.space == SPACE_BATCH && call->how == CALL_LANES;
+  }
+}
+
+static void place_values(const Lowering *l) {
+  Program *p = l->program;
+  p->value = NEW_ARRAY(l->arena, Place *, p->ntargets + 1);
+  for (int t = 0; t < p->ntargets; t++) {
+    p->value[t] = NEW_ARRAY(l->arena, Place, p->graph->nodes.n + 1);
+    for (int i = 0; i < p->graph->nodes.n; i++) p->value[t][i] = value_place(l, p->graph->nodes.data[i], t);
+    for (int c = 0; c < p->calls.n; c++) place_arguments(l, &p->calls.data[c], t);
+  }
+}
+
+/* ---- phases, outputs, sums ---- */
+static void find_phases(const Lowering *l) {
+  Program *p = l->program;
+  p->first_phase = l->plan->first_phase;
+  for (int c = 0; c < p->calls.n; c++) {
+    const Kernel *kernel = p->calls.data[c].kernel;
+    Phase *last = p->phases.n ? &p->phases.data[p->phases.n - 1] : NULL;
+    if (last && last->number == kernel->phase && last->once == kernel->batch) last->n++;
+    else vec_push(l->arena, p->phases, ((Phase){kernel->phase, c, 1, kernel->batch, false}));
+  }
+}
+
+/* In training an output goes to the caller as soon as it is there, before its place is used again. Inference
+ * writes most of them straight into the caller's arrays; the others are copied at the end. */
+static void find_copies(const Lowering *l) {
+  Program *p = l->program;
+  for (int o = 0; o < p->graph->outputs.n && p->batching.how != INTERLEAVED; o++) {
+    const Node *node = p->output[o];
+    const bool given = l->plan->storage[node->id].kind == STORE_INPUT;
+    if (p->kind == PROGRAM_LOOK || program_writes(p, o)) continue;
+    const int after = p->kind != PROGRAM_TRAINING ? p->calls.n - 1
+                      : given                      ? -1
+                                                   : p->last_writer[node_home(node).node->id];
+    vec_push(l->arena, p->copies, ((Copy){o, after, node}));
+  }
+}
+
+static void scatter_outputs(const Lowering *l) {
+  Program *p = l->program;
+  p->scatter = NEW_ARRAY(l->arena, Nest **, p->graph->outputs.n + 1);
+  for (int o = 0; o < p->graph->outputs.n; o++) {
+    p->scatter[o] = NEW_ARRAY(l->arena, Nest *, p->ntargets + 1);
+    for (int t = 0; t < p->ntargets; t++)
+      p->scatter[o][t] = schedule_outputs(l->arena, p->output[o], program_lanes(p, t));
+  }
+}
+
+/* Gradients that kernels for all images add to, and no shard does, need not be cleared and added for each
+ * shard. */
+static bool shards_add_to(const Program *p, const Weight *weight) {
+  bool together = false;
+  for (int c = 0; c < p->calls.n; c++) {
+    const Node *node = p->calls.data[c].kernel->root;
+    if (node->target == weight && !node->together) return true;
+    together = together || node->target == weight;
+  }
+  return !together;
+}
+
+static void find_sums(const Lowering *l) {
+  Program *p = l->program;
+  const Graph *written = l->options->written;
+  for (int i = 0; i < written->weights.n; i++) {
+    const Weight *weight = written->weights.data[i];
+    ShardSum *last = p->sums.n ? &p->sums.data[p->sums.n - 1] : NULL;
+    const int64_t from = FLOAT * weight->offset, to = from + FLOAT * weight->size;
+    if (!shards_add_to(p, weight)) continue;
+    if (last && last->to == from) last->to = to;
+    else vec_push(l->arena, p->sums, ((ShardSum){from, to}));
+  }
+}
+
+Program *program_lower(Arena *arena, ProgramKind kind, Plan *plan, const ProgramOptions *options) {
+  Program *p = NEW(arena, Program);
+  const Lowering l = {arena, p, plan, options};
+  p->kind = kind;
+  p->graph = plan->graph;
+  p->ntargets = options->ntargets;
+  p->target = options->target;
+  p->threads = options->openmp;
+  p->batching = (Batching){plan->images > 1 ? INTERLEAVED : plan->together ? WHOLE_BATCH : ONE_BY_ONE, plan->images,
+                           options->batch};
+  p->output = plan->output;
+  p->loss = plan->loss;
+  p->target_of = plan->target;
+  p->layer = plan->layer;
+  p->score = plan->score;
+  p->gradient = plan->gradient;
+  p->last_writer = plan->last_writer;
+  const bool team = wants_team(&l);
+  for (int k = 0; k < plan->kernels.n; k++) lower_call(&l, plan->kernels.data[k], team);
+  p->team = p->batching.how == WHOLE_BATCH ? team : kind == PROGRAM_INFERENCE && any_shared(p);
+  p->slots = kind == PROGRAM_INFERENCE && options->openmp ? smaller(groups_of(p), MOST_SHARDS) : 1;
+  lay_out(&l);
+  place_values(&l);
+  find_phases(&l);
+  find_copies(&l);
+  if (p->batching.how == INTERLEAVED) scatter_outputs(&l);
+  p->shards = kind == PROGRAM_TRAINING ? shards_of(&l) : 1;
+  if (kind == PROGRAM_TRAINING) find_sums(&l);
+  program_order(p, arena);
+  return p;
+}
