@@ -4,6 +4,7 @@
 #include "compile.h"
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -405,6 +406,21 @@ static bool fit_training(Compilation *c, Plan *train) {
   return true;
 }
 
+/* A program that is wrong is a bug of the compiler: nothing is written. */
+static void verify(const Compilation *c) {
+  const Program *const all[] = {c->programs.infer, c->programs.train, c->programs.look};
+  for (int i = 0; i < 3; i++) {
+    Arena *scratch = arena_new();
+    const char *error = all[i] ? program_verify(scratch, all[i]) : NULL;
+    if (error) {
+      fprintf(stderr, "cnnc: internal error: the lowered program of %s is wrong: %s\n", c->graph->name,
+              error);
+      exit(3);
+    }
+    arena_free(scratch);
+  }
+}
+
 static bool lower(Compilation *c) {
   const Options *o = c->options;
   const bool plain = options_plain(o);
@@ -450,6 +466,8 @@ static bool lower(Compilation *c) {
   if (train && o->memory && !fit_training(c, train)) return false;
   c->summary = c->emit.summary = with_memory(c);
   stage_done(c, "schedule and prove");
+  verify(c);
+  stage_done(c, "verify");
   tuning_report(&c->tuning, c->diags);
   return good(c);
 }

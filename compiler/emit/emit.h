@@ -23,9 +23,9 @@ typedef struct EmitOptions {
   int ntargets;
   const Target *const *target; /* best first */
   bool openmp;
-  bool program;                /* a program: with cnn_network and main */
-  bool training;               /* with the training code */
-  const float *weights;        /* as the weights struct, or NULL */
+  bool program;         /* a program: with cnn_network and main */
+  bool training;        /* with the training code */
+  const float *weights; /* as the weights struct, or NULL */
   Embed embed;
   int64_t embed_text;
   const char *embed_file;

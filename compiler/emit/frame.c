@@ -8,8 +8,11 @@
 enum { FLOAT = sizeof(float) };
 
 Frame frame_begin(Net *net, const Part *part, int target, FrameKind kind) {
-  Frame frame = {
-      .net = net, .part = part, .target = target, .kind = kind, .images = program_lanes(part->program, target)};
+  Frame frame = {.net = net,
+                 .part = part,
+                 .target = target,
+                 .kind = kind,
+                 .images = program_lanes(part->program, target)};
   frame.locals.arena = frame.calls.arena = frame.names.arena = net->arena;
   for (const char *const *s =
            (const char *const[]){"model",  "batch",   "arena",      "gradients", "n",     "count", "keys",
@@ -85,8 +88,8 @@ static const char *target_value(Frame *f, int index) {
     return local(f, "const void *", arena_printf(net->arena, "%s_seed", net->output[index].name),
                  arena_printf(net->arena, "seed[%d]", index), "");
   const char *name = net->output[index].target,
-             *size =
-                 arena_printf(net->arena, "%" PRId64, shape_elements(f->part->program->target_of[index]->shape));
+             *size = arena_printf(net->arena, "%" PRId64,
+                                  shape_elements(f->part->program->target_of[index]->shape));
   return local(f, "const void *", name, image_text(f, arena_printf(net->arena, "batch->%s", name), size), "");
 }
 
@@ -132,7 +135,8 @@ static const char *repeated_value(Frame *f, const Node *node) {
   text_put(&f->locals,
            "  float %s[%d]; /* 0 for images that do not count: they add nothing to any sum */\n  for "
            "(int32_t i = 0; i < %d; i++) %s[i] = i < count ? batch->at->batch[%" PRId64 "] : 0;\n",
-           made.name, f->images, f->images, made.name, f->part->program->value[f->target][node->id].offset / FLOAT);
+           made.name, f->images, f->images, made.name,
+           f->part->program->value[f->target][node->id].offset / FLOAT);
   return made.name;
 }
 
@@ -245,9 +249,8 @@ static const char *argument(Frame *f, const Step *step, int id) {
         arena_printf(net->arena, "gradients->%s", name_identifier(net->arena, binding->weight->name)),
         binding->weight->rank, binding->weight->dim);
   case BIND_SCRATCH:
-    return local(
-        f, "void *", arena_printf(net->arena, "%s_%s", step->name, nest->buf[id]->name),
-        offset_text(f, "arena", argument->place.offset / FLOAT), "");
+    return local(f, "void *", arena_printf(net->arena, "%s_%s", step->name, nest->buf[id]->name),
+                 offset_text(f, "arena", argument->place.offset / FLOAT), "");
   case BIND_KEYS: return const_argument(f, nest, id, keys_value(f, step, binding->node));
   case BIND_PACK:
   case BIND_TABLE: break; /* members */
@@ -258,13 +261,11 @@ static const char *argument(Frame *f, const Step *step, int id) {
 void frame_call(Frame *f, const Step *step, const char *indent) {
   const Version *version = &step->call->version[f->target];
   const Nest *nest = version->lower->b;
-  const bool shared = version->shared,
-             own = shared && f->kind == FRAME_BATCH; /* a team of its own */
+  const bool shared = version->shared, own = shared && f->kind == FRAME_BATCH; /* a team of its own */
   text_put(&f->calls, "%s%s%s(", indent, own ? "TEAM " : "", step->function[f->target]->name);
   int n = 0;
   for (int i = 0; i < nest->nbufs; i++)
-    if (version->argument[i].used)
-      text_put(&f->calls, "%s%s", n++ ? ", " : "", argument(f, step, i));
+    if (version->argument[i].used) text_put(&f->calls, "%s%s", n++ ? ", " : "", argument(f, step, i));
   for (int i = 0; i < nest->main->nparams; i++)
     if (nest->main->size[i])
       text_put(&f->calls, "%s%s", n++ ? ", " : "", f->kind == FRAME_BATCH ? "batch->count" : "count");

@@ -30,7 +30,8 @@ static void put_numbers(Text *out, Net *net) {
   const NetSizes sizes = emit_sizes(net);
   put_define(out, net, "BATCH", net->options->batch, "images a call of infer takes");
   if (net->train.program)
-    put_define(out, net, "TRAIN_BATCH", net->train.program->batching.images, "the most samples a call of gradients takes");
+    put_define(out, net, "TRAIN_BATCH", net->train.program->batching.images,
+               "the most samples a call of gradients takes");
   for (int i = 0; i < graph->inputs.n; i++) {
     const Port *port = &graph->inputs.data[i];
     const char *order = port->node->shape.rank == 1 ? "" : port->chw ? ", channels first" : ", channels last";
@@ -93,7 +94,8 @@ static void put_model_struct(Text *out, Net *net) {
 }
 
 static void put_workspace_struct(Text *out, Net *net) {
-  const int64_t all = net_all_floats(net), slot = (net_workspace_floats(net) - all) / net->infer.program->slots;
+  const int64_t all = net_all_floats(net),
+                slot = (net_workspace_floats(net) - all) / net->infer.program->slots;
   text_put(out, "/* Room for the values between the layers. It needs no initialisation and keeps nothing "
                 "between calls; each thread needs its own. */\n");
   text_put(out, "typedef struct %s_workspace %s_workspace;\nstruct %s_workspace {\n", net->name, net->name,
@@ -104,7 +106,8 @@ static void put_workspace_struct(Text *out, Net *net) {
   if (net->infer.program->batching.how == WHOLE_BATCH)
     text_put(out, "[%" PRId64 "];\n};\n\n",
              net->infer.program->slots * slot); /* one array: a thread goes from slot to slot */
-  else if (net->infer.program->slots > 1) text_put(out, "[%" PRId64 "][%" PRId64 "];\n};\n\n", net->infer.program->slots, slot);
+  else if (net->infer.program->slots > 1)
+    text_put(out, "[%" PRId64 "][%" PRId64 "];\n};\n\n", net->infer.program->slots, slot);
   else text_put(out, "[%" PRId64 "];\n};\n\n", slot);
 }
 

@@ -246,8 +246,7 @@ static void put_infer_by_phases(Text *out, Net *net, int target) {
       put_phase(out, net, target, phase);
       put_images_of_phase(&f, phase->number);
     }
-    for (int s = phase->first; phase->once && s < phase->first + phase->n; s++)
-      put_together(&f, s);
+    for (int s = phase->first; phase->once && s < phase->first + phase->n; s++) put_together(&f, s);
   }
   put_copies_of_all(&f);
   text_put(out, "/* `count` images: some layers for all of them, the others image by image. */\n");

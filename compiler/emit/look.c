@@ -32,8 +32,7 @@ void put_look_struct(Text *out, Net *net) {
     put_dims(out, part->members.data[i]->rank, part->members.data[i]->dim);
     text_put(out, ";\n");
   }
-  text_put(out, "  float arena[%" PRId64 "]; /* gradients on their way */\n} %s_look;\n\n",
-           arena, net->name);
+  text_put(out, "  float arena[%" PRId64 "]; /* gradients on their way */\n} %s_look;\n\n", arena, net->name);
 }
 
 /* ---- functions ---- */

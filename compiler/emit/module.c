@@ -425,7 +425,9 @@ static const char *const fixed_names[] = {"infer",
                                           "kind",
                                           NULL};
 
-static int phases_of(const Program *p) { return p->phases.n ? p->phases.data[p->phases.n - 1].number + 1 : 0; }
+static int phases_of(const Program *p) {
+  return p->phases.n ? p->phases.data[p->phases.n - 1].number + 1 : 0;
+}
 
 static void reserve_phases(Net *net, const Programs *programs) {
   const Program *infer = programs->infer, *train = programs->train;
@@ -486,7 +488,9 @@ int64_t net_workspace_floats(const Net *net) {
   return net_all_floats(net) + p->slots * program_room(p, SPACE_ARENA);
 }
 
-static int64_t slack(const Program *p, SpaceKind space) { return p->space[space].bytes - p->space[space].bound; }
+static int64_t slack(const Program *p, SpaceKind space) {
+  return p->space[space].bytes - p->space[space].bound;
+}
 
 NetSizes emit_sizes(const Net *net) {
   const Program *infer = net->infer.program, *train = net->train.program;

@@ -47,7 +47,7 @@ typedef struct Step { /* a call */
                              natural weights, or something else */
 } Step;
 
-typedef struct Part { /* inference, training, or looking inside */
+typedef struct Part {     /* inference, training, or looking inside */
   const Program *program; /* NULL: not wanted */
   VEC(Step) steps;
   VEC(Member *) members;

@@ -300,12 +300,16 @@ static void put_infer_call(Text *out, Net *net, const char *function, bool timed
   if (timed && net_all_floats(net))
     list_add(&list, arena_printf(net->arena, "((%s_workspace *)workspace)->all", net->name));
   if (timed)
-    list_add(&list, arena_printf(net->arena, "((%s_workspace *)workspace)->arena%s, mark, context", net->name,
-                                 net->infer.program->slots > 1 && net->infer.program->batching.how != WHOLE_BATCH ? "[0]" : ""));
+    list_add(&list,
+             arena_printf(net->arena, "((%s_workspace *)workspace)->arena%s, mark, context", net->name,
+                          net->infer.program->slots > 1 && net->infer.program->batching.how != WHOLE_BATCH
+                              ? "[0]"
+                              : ""));
   else list_add(&list, "workspace");
   if (one) text_put(out, "for (int i = 0; i < %s_BATCH; i++) ", net->upper);
   if (timed && net->infer.program->team) list_add(&list, "THREAD, THREADS");
-  text_put(out, "%s%s_%s(%s);\n", timed && net->infer.program->team ? "TEAM " : "", net->name, function, list.s);
+  text_put(out, "%s%s_%s(%s);\n", timed && net->infer.program->team ? "TEAM " : "", net->name, function,
+           list.s);
 }
 
 static void put_functions_of_weights(Text *out, Net *net) {

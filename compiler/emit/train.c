@@ -9,7 +9,8 @@
 /* ---- the struct ---- */
 static int64_t shard_floats(const Net *net) { return program_room(net->train.program, SPACE_ARENA); }
 
-static int64_t floats_of(const Net *net, SpaceKind space) { /* of all images of a batch, but BATCH: there is one */
+static int64_t floats_of(const Net *net,
+                         SpaceKind space) { /* of all images of a batch, but BATCH: there is one */
   const Program *p = net->train.program;
   return p->space[space].bytes / 4 * (space == SPACE_BATCH ? 1 : p->batching.images);
 }
@@ -89,9 +90,9 @@ static bool interleaved(const Net *net) { return net->train.program->batching.ho
  * many as lie together. */
 static const char *phase_function(Net *net, int phase, bool batch) { /* phase -1, before all images: 0 */
   return arena_printf(net->arena, "%s_phase%d_%s", net->name, phase - net->train.program->first_phase,
-                      batch               ? "batch"
+                      batch              ? "batch"
                       : interleaved(net) ? "images"
-                                          : "image");
+                                         : "image");
 }
 
 static const char *list_of(Net *net, const char *first, const char *images, bool declared) {
@@ -101,9 +102,9 @@ static const char *list_of(Net *net, const char *first, const char *images, bool
                                   : ", gradients");
 }
 static const char *phase_parameters(Net *net, bool batch) {
-  const char *images = batch               ? ""
+  const char *images = batch              ? ""
                        : interleaved(net) ? ", int64_t from, int64_t to, float *arena"
-                                           : ", int64_t n, float *arena";
+                                          : ", int64_t n, float *arena";
   return list_of(net, arena_printf(net->arena, "const %s_batch *batch", net->name), images, true);
 }
 static const char *phase_arguments(Net *net, bool batch) {
@@ -223,8 +224,9 @@ static void put_only_shard(Text *out, Net *net, int phase) { /* all images, one 
 
 static void put_shards(Text *out, Net *net, int phase) {
   const int64_t shards = net->train.program->shards;
-  const char *wide =
-      net->train.program->batching.images > INT32_MAX / shards ? "(int64_t)" : ""; /* small CPUs divide 32 bits only */
+  const char *wide = net->train.program->batching.images > INT32_MAX / shards
+                         ? "(int64_t)"
+                         : ""; /* small CPUs divide 32 bits only */
   const char *gradients = !net->model ? "" : ", shard ? &workspace->sum[shard - 1] : gradients";
   if (net->options->openmp)
     text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
@@ -303,8 +305,7 @@ static void put_sum(Text *out, Net *net) {
   for (int i = 0; i < p->sums.n; i++) {
     if (net->options->openmp)
       text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
-    if (all_summed(net))
-      text_put(out, "  for (int64_t i = 0; i < %s_PARAMETERS; i++) g[i] = ", net->upper);
+    if (all_summed(net)) text_put(out, "  for (int64_t i = 0; i < %s_PARAMETERS; i++) g[i] = ", net->upper);
     else
       text_put(out, "  for (int64_t i = %" PRId64 "; i < %" PRId64 "; i++) g[i] = ", p->sums.data[i].from / 4,
                p->sums.data[i].to / 4);

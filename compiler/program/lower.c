@@ -1,5 +1,5 @@
-/* lower.c: from a plan to the lowered program: each kernel as a nest for every target, each of their buffers in
- * its place.
+/* lower.c: from a plan to the lowered program: each kernel as a nest for every target, each of their buffers
+ * in its place.
  *
  * Needs: a plan, not yet laid out. Keeps: its kernels and their order. */
 // SPDX-License-Identifier: Apache-2.0
@@ -39,8 +39,8 @@ int64_t program_room(const Program *p, SpaceKind space) {
 int64_t program_sum_middle(int64_t from, int64_t to) { return from + (to - from + 1) / 2; }
 
 const char *space_name(SpaceKind space) {
-  static const char *const names[] = {"nothing", "input", "output", "target", "weights", "model", "table", "keys",
-                                      "arena",   "kept",  "all",    "batch",  "gradient"};
+  static const char *const names[] = {"nothing", "input", "output", "target", "weights", "model",   "table",
+                                      "keys",    "arena", "kept",   "all",    "batch",   "gradient"};
   return names[space];
 }
 
@@ -66,8 +66,8 @@ static bool wants_team(const Lowering *l) { /* a batch shares out its images */
           (o->batch <= 1 && schedule_team(o->target[0], work_of(o->written))));
 }
 
-/* Images of one shard run one after the other and add to its own gradients; the sums are then added in a fixed
- * order. Without threads one shard is all there is: others would only take memory. */
+/* Images of one shard run one after the other and add to its own gradients; the sums are then added in a
+ * fixed order. Without threads one shard is all there is: others would only take memory. */
 static int64_t shards_of(const Lowering *l) {
   const Program *p = l->program;
   const int64_t most_bytes = INT64_C(512) << 20,
@@ -133,10 +133,10 @@ static void lower_call(const Lowering *l, Kernel *kernel, bool team) {
   Program *p = l->program;
   const bool whole = p->batching.how == WHOLE_BATCH;
   KernelCall call = {.kernel = kernel,
-               .how = kernel->batch                        ? CALL_ONCE
-                      : p->batching.how == INTERLEAVED ? CALL_LANES
-                                                       : CALL_IMAGE,
-               .version = NEW_ARRAY(l->arena, Version, p->ntargets + 1)};
+                     .how = kernel->batch                    ? CALL_ONCE
+                            : p->batching.how == INTERLEAVED ? CALL_LANES
+                                                             : CALL_IMAGE,
+                     .version = NEW_ARRAY(l->arena, Version, p->ntargets + 1)};
   if (p->kind == PROGRAM_INFERENCE) call.team = team && (kernel->batch || !whole);
   if (p->kind == PROGRAM_TRAINING) call.team = kernel->batch && l->options->openmp;
   lower_versions(l, kernel, &call);
@@ -244,8 +244,8 @@ static Place place_of(const Lowering *l, const KernelCall *call, int target, int
     return p->value[target][binding->node->id];
   case BIND_INPUT: return port_place(binding->node);
   case BIND_WEIGHT:
-    return contiguous(p->kind == PROGRAM_INFERENCE ? SPACE_MODEL : SPACE_WEIGHTS, 0, FLOAT * binding->weight->offset,
-                      0, FLOAT * binding->weight->size);
+    return contiguous(p->kind == PROGRAM_INFERENCE ? SPACE_MODEL : SPACE_WEIGHTS, 0,
+                      FLOAT * binding->weight->offset, 0, FLOAT * binding->weight->size);
   case BIND_GRADIENT:
     return contiguous(SPACE_GRADIENT, 0, FLOAT * binding->weight->offset, 0, FLOAT * binding->weight->size);
   case BIND_SCRATCH: return scratch_place(call, version, buffer);
@@ -301,8 +301,8 @@ static void find_copies(const Lowering *l) {
     const bool given = l->plan->storage[node->id].kind == STORE_INPUT;
     if (p->kind == PROGRAM_LOOK || program_writes(p, o)) continue;
     const int after = p->kind != PROGRAM_TRAINING ? p->calls.n - 1
-                      : given                      ? -1
-                                                   : p->last_writer[node_home(node).node->id];
+                      : given                     ? -1
+                                                  : p->last_writer[node_home(node).node->id];
     vec_push(l->arena, p->copies, ((Copy){o, after, node}));
   }
 }
@@ -350,8 +350,10 @@ Program *program_lower(Arena *arena, ProgramKind kind, Plan *plan, const Program
   p->ntargets = options->ntargets;
   p->target = options->target;
   p->threads = options->openmp;
-  p->batching = (Batching){plan->images > 1 ? INTERLEAVED : plan->together ? WHOLE_BATCH : ONE_BY_ONE, plan->images,
-                           options->batch};
+  p->batching = (Batching){plan->images > 1 ? INTERLEAVED
+                           : plan->together ? WHOLE_BATCH
+                                            : ONE_BY_ONE,
+                           plan->images, options->batch};
   p->output = plan->output;
   p->loss = plan->loss;
   p->target_of = plan->target;

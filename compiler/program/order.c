@@ -1,11 +1,12 @@
 /* order.c: where the threads of a team wait for each other.
  *
- * All threads walk through the calls. A call that is not shared is run by the first of them. They wait before a
- * call that touches what another thread may still be at. */
+ * All threads walk through the calls. A call that is not shared is run by the first of them. They wait before
+ * a call that touches what another thread may still be at. */
 // SPDX-License-Identifier: Apache-2.0
 #include "program/program.h"
 
-/* Parts of one joined value are interleaved by pixel: two of them share bytes only where their channels do. */
+/* Parts of one joined value are interleaved by pixel: two of them share bytes only where their channels do.
+ */
 bool program_meet(const Place *a, const Place *b) {
   if (a->space != b->space || a->index != b->index) return false;
   if (a->offset + a->bytes <= b->offset || b->offset + b->bytes <= a->offset) return false;
@@ -45,8 +46,7 @@ static void open_touched(Arena *arena, const Version *version, bool one, Opens *
   const Nest *nest = version->lower->b;
   for (int i = 0; i < nest->nbufs; i++)
     if (contended(&version->argument[i]))
-      vec_push(arena, *opens,
-               ((Open){&version->argument[i].place, nest->buf[i]->place >= OUTPUT, one}));
+      vec_push(arena, *opens, ((Open){&version->argument[i].place, nest->buf[i]->place >= OUTPUT, one}));
 }
 
 static void order_calls(Program *p, Arena *arena, int target) {
@@ -60,8 +60,8 @@ static void order_calls(Program *p, Arena *arena, int target) {
   }
 }
 
-/* With kernels for the whole batch: a phase of images is shared out image by image, so all wait between phases,
- * and between the calls of a phase that run once. */
+/* With kernels for the whole batch: a phase of images is shared out image by image, so all wait between
+ * phases, and between the calls of a phase that run once. */
 static void order_phases(Program *p) {
   for (int i = 0; i < p->phases.n; i++) {
     Phase *phase = &p->phases.data[i];

@@ -1,5 +1,5 @@
-/* program.h: the lowered program: which calls of which nests run in which order, and where every byte that they
- * touch lies. All that is decided about a net stands here; emit/ prints it and decides nothing.
+/* program.h: the lowered program: which calls of which nests run in which order, and where every byte that
+ * they touch lies. All that is decided about a net stands here; emit/ prints it and decides nothing.
  *
  *     lower.c    makes it: from a plan, nests for every target and the places of their buffers
  *     order.c    finds where the threads of a team must wait for each other
@@ -15,29 +15,30 @@
 /* ---- memory ---- */
 typedef enum SpaceKind {
   SPACE_NONE,
-  SPACE_INPUT,    /* the caller's array of an input, of all images of a call */
-  SPACE_OUTPUT,   /* the caller's array of an output; looking inside: the value in the struct that is shown */
-  SPACE_TARGET,   /* the caller's targets of an output; looking inside: the weights of its scores */
-  SPACE_WEIGHTS,  /* weights in their natural layout */
-  SPACE_MODEL,    /* weights in the order in which a kernel reads them */
-  SPACE_TABLE,    /* constants */
-  SPACE_KEYS,     /* the keys of an image's random numbers */
-  SPACE_ARENA,    /* values and scratch of the image at work; one for each slot (inference) or shard (training) */
-  SPACE_KEPT,     /* a record for each image of the batch: what a later phase needs */
-  SPACE_ALL,      /* values of all images of a batch, one image after the other */
-  SPACE_BATCH,    /* values that there is one of for a batch */
+  SPACE_INPUT,   /* the caller's array of an input, of all images of a call */
+  SPACE_OUTPUT,  /* the caller's array of an output; looking inside: the value in the struct that is shown */
+  SPACE_TARGET,  /* the caller's targets of an output; looking inside: the weights of its scores */
+  SPACE_WEIGHTS, /* weights in their natural layout */
+  SPACE_MODEL,   /* weights in the order in which a kernel reads them */
+  SPACE_TABLE,   /* constants */
+  SPACE_KEYS,    /* the keys of an image's random numbers */
+  SPACE_ARENA,   /* values and scratch of the image at work; one for each slot (inference) or shard (training)
+                  */
+  SPACE_KEPT,    /* a record for each image of the batch: what a later phase needs */
+  SPACE_ALL,     /* values of all images of a batch, one image after the other */
+  SPACE_BATCH,   /* values that there is one of for a batch */
   SPACE_GRADIENT, /* the gradients of all weights; one for each shard */
 } SpaceKind;
 enum { SPACES = SPACE_GRADIENT + 1, SPACE_ALIGNMENT = 64 };
 
-/* bytes: of one arena, of a record, of an image's part of ALL, of BATCH, as laid out; bound: the least possible
- * for these calls in this order. */
+/* bytes: of one arena, of a record, of an image's part of ALL, of BATCH, as laid out; bound: the least
+ * possible for these calls in this order. */
 typedef struct Space {
   int64_t bytes, bound;
 } Space;
 
-/* Bytes of a space. Those of image n begin at offset + n * stride. Its pixels are `pitch` bytes apart, of which
- * `width` belong to it: less than the pitch in a part of a joined value. */
+/* Bytes of a space. Those of image n begin at offset + n * stride. Its pixels are `pitch` bytes apart, of
+ * which `width` belong to it: less than the pitch in a part of a joined value. */
 typedef struct Place {
   SpaceKind space;
   int index; /* INPUT, OUTPUT, TARGET: of which */
@@ -51,7 +52,7 @@ typedef enum CallHow {
   CALL_ONCE,  /* once for all images, when those of its phase are through */
 } CallHow;
 
-typedef struct Operand { /* a buffer of the nest that its function has as a parameter */
+typedef struct Operand {  /* a buffer of the nest that its function has as a parameter */
   bool used;              /* false: it is none */
   const Binding *binding; /* what it stands for */
   Place place;
@@ -60,11 +61,11 @@ typedef struct Operand { /* a buffer of the nest that its function has as a para
 
 /* A call as it is compiled for one target. */
 typedef struct Version {
-  Lower *lower;       /* its nest */
+  Lower *lower;      /* its nest */
   Operand *argument; /* by buffer id of the nest */
-  int64_t scratch;    /* bytes, all buffers of it */
-  bool shared;        /* the threads of a team share its parallel loops; else the first of them runs it */
-  bool barrier;       /* before it the threads of the team wait for each other */
+  int64_t scratch;   /* bytes, all buffers of it */
+  bool shared;       /* the threads of a team share its parallel loops; else the first of them runs it */
+  bool barrier;      /* before it the threads of the team wait for each other */
 } Version;
 
 typedef struct KernelCall {
@@ -81,7 +82,8 @@ typedef struct Copy {
   const Node *node;
 } Copy;
 
-/* Calls first .. first + n - 1: run for each image, or once. All of a phase are through before the next begins. */
+/* Calls first .. first + n - 1: run for each image, or once. All of a phase are through before the next
+ * begins. */
 typedef struct Phase {
   int number, first, n;
   bool once;
@@ -108,22 +110,22 @@ typedef struct Program {
   int ntargets;
   const Target *const *target; /* best first */
   Batching batching;
-  bool team;    /* inference: the calls of an image are the work of a team of threads */
-  bool threads; /* there are threads at all */
+  bool team;             /* inference: the calls of an image are the work of a team of threads */
+  bool threads;          /* there are threads at all */
   int64_t slots, shards; /* images at work at the same time; parts of a batch that are summed on their own */
   Space space[SPACES];
   VEC(KernelCall) calls;
   VEC(Phase) phases;
   int first_phase; /* the number of the first: -1 where a call before all images reads targets alone */
   VEC(Copy) copies;
-  VEC(ShardSum) sums;           /* training */
-  Place **value;           /* by target and node id: where a node's value lies */
-  int *last_writer;        /* by node id: the last call that writes into it */
-  Node *const *output;     /* by output: the node whose value it is */
-  Node *const *loss;       /* training: by loss, an image's share of it: ALL, one float */
-  Node *const *target_of;  /* training: by output, its op_target, or NULL */
+  VEC(ShardSum) sums;                  /* training */
+  Place **value;                       /* by target and node id: where a node's value lies */
+  int *last_writer;                    /* by node id: the last call that writes into it */
+  Node *const *output;                 /* by output: the node whose value it is */
+  Node *const *loss;                   /* training: by loss, an image's share of it: ALL, one float */
+  Node *const *target_of;              /* training: by output, its op_target, or NULL */
   const int *layer, *score, *gradient; /* looking inside: indices of outputs, as in LookGraph */
-  Nest ***scatter;         /* INTERLEAVED: by output and target: what brings an output into the caller's order */
+  Nest ***scatter; /* INTERLEAVED: by output and target: what brings an output into the caller's order */
 } Program;
 
 /* Of a net; train, look: NULL where they are not wanted. */
@@ -135,9 +137,9 @@ typedef struct ProgramOptions {
   int ntargets;
   const Target *const *target;
   bool openmp, plain, exact; /* exact: no algorithm that rounds differently */
-  int64_t batch;             /* inference: images of a call; training and looking inside: of a batch, at most */
-  int64_t shards;            /* 0: as it is best */
-  const Graph *written;      /* the net as it is written */
+  int64_t batch;        /* inference: images of a call; training and looking inside: of a batch, at most */
+  int64_t shards;       /* 0: as it is best */
+  const Graph *written; /* the net as it is written */
   struct Tuning *tuning;
 } ProgramOptions;
 
@@ -147,18 +149,20 @@ struct Plan;
 Program *program_lower(Arena *, ProgramKind, struct Plan *, const ProgramOptions *);
 void program_order(Program *, Arena *); /* sets `barrier` of phases and versions */
 
-/* What is wrong; NULL: nothing. Every byte that is read was written before, by the same image, and still holds
- * the value that is wanted; what crosses phases outlives them; calls that no barrier parts do not touch what
- * the other one writes; every space is as large as what is in it. */
+/* What is wrong; NULL: nothing. Every byte that is read was written before, by the same image, and still
+ * holds the value that is wanted; what crosses phases outlives them; calls that no barrier parts do not touch
+ * what the other one writes; every space is as large as what is in it. */
 const char *program_verify(Arena *, const Program *);
 void program_dump(Text *, const Program *);
 
-int program_lanes(const Program *, int target);      /* images of a call of a nest: 1, or the target's lanes */
-int64_t program_room(const Program *, SpaceKind);    /* floats of a space; one that C has an array of is never empty */
-bool program_meet(const Place *, const Place *);     /* do they share a byte, for the same image? */
-bool program_counts(const Program *);                /* a call takes a number of images */
-bool program_writes(const Program *, int output);    /* do calls write it where it belongs? Else it is copied */
-/* Sums of shards from .. to - 1 are those of from .. middle - 1, and of middle .. to - 1: pairs, pairs of pairs. */
+int program_lanes(const Program *, int target); /* images of a call of a nest: 1, or the target's lanes */
+int64_t program_room(const Program *,
+                     SpaceKind); /* floats of a space; one that C has an array of is never empty */
+bool program_meet(const Place *, const Place *);  /* do they share a byte, for the same image? */
+bool program_counts(const Program *);             /* a call takes a number of images */
+bool program_writes(const Program *, int output); /* do calls write it where it belongs? Else it is copied */
+/* Sums of shards from .. to - 1 are those of from .. middle - 1, and of middle .. to - 1: pairs, pairs of
+ * pairs. */
 int64_t program_sum_middle(int64_t from, int64_t to);
 const char *space_name(SpaceKind);
 #endif

@@ -1,0 +1,425 @@
+/* verify.c: is a lowered program right? The calls are replayed over ranges of bytes, for an image in general;
+ * what is known of the bytes is which value they hold. Nothing here is shared with the code that made the
+ * program.
+ *
+ * What a nest does with its buffers has been proved by nest/prove.c: it stays in them, reads what its INPUTs
+ * hold and writes all of its OUTPUTs. */
+// SPDX-License-Identifier: Apache-2.0
+#include <inttypes.h>
+#include <stdlib.h>
+#include "base/number.h"
+#include "program/program.h"
+
+/* Bytes that hold a value: `base` is where the value of `home`, in which it lies, would begin. */
+typedef struct Piece {
+  Place place;
+  int home;
+  int64_t base;
+  bool all; /* of all images; else of the image at work */
+} Piece;
+
+typedef struct Verifier {
+  Arena *arena;
+  const Program *program;
+  int target, call;
+  VEC(Piece) pieces;
+  const char *error;
+} Verifier;
+
+static bool fail(Verifier *v, const char *what, const char *buffer) {
+  const Program *p = v->program;
+  const char *call = v->call >= 0 && v->call < p->calls.n
+                         ? p->calls.data[v->call].version[v->target].lower->b->name
+                         : "the program";
+  v->error = arena_printf(v->arena, "%s, call %d (%s)%s%s: %s", p->target[v->target]->name, v->call + 1, call,
+                          *buffer ? ", buffer " : "", buffer, what);
+  return false;
+}
+
+/* ---- bytes ---- */
+/* Strided ranges share a byte where their columns do; ranges of other pitches are taken as whole ones. */
+static bool columns_meet(int64_t a, int64_t wide_a, int64_t b, int64_t wide_b, int64_t pitch) {
+  const int64_t between =
+      ((b - a) % pitch + pitch) % pitch; /* from the start of a to that of b, in a pixel */
+  return between < wide_a || pitch - between < wide_b;
+}
+
+static bool meet(const Place *a, const Place *b) {
+  const int64_t a_end = a->offset + a->bytes, b_end = b->offset + b->bytes;
+  if (a->space != b->space || a->index != b->index || a_end <= b->offset || b_end <= a->offset) return false;
+  if (a->pitch != b->pitch || a->pitch <= 0) return true;
+  return columns_meet(a->offset, a->width, b->offset, b->width, a->pitch);
+}
+
+/* The same of all images. */
+static Place of_all(const Program *p, Place place) {
+  if (place.stride == 0 || place.space == SPACE_KEPT) return place;
+  place.bytes += place.stride * (p->batching.images - 1);
+  if (place.stride % larger(place.pitch, 1) != 0) place.pitch = place.width = place.bytes;
+  return place;
+}
+
+static int64_t room_of(const Program *p, const Place *place) {
+  const int64_t images = p->batching.images;
+  switch (place->space) {
+  case SPACE_ARENA:
+  case SPACE_KEPT:
+  case SPACE_BATCH:
+  case SPACE_GRADIENT: return p->space[place->space].bytes;
+  case SPACE_ALL: return p->space[SPACE_ALL].bytes * images;
+  default: return place->stride ? place->stride * images : INT64_MAX;
+  }
+}
+
+/* The bytes from the first element of a buffer to its last. */
+static int64_t footprint(const Buf *buf) {
+  static const int64_t size[] = {[F32] = 4, [I32] = 4, [U8] = 1, [I8] = 1};
+  int64_t last = 0, step = 1;
+  for (int d = buf->rank - 1; d >= 0; d--) {
+    last += (buf->dim[d] - 1) * step;
+    step *= buf->room[d];
+  }
+  return (last + 1) * size[buf->type.elem];
+}
+
+/* ---- what the bytes hold ---- */
+static bool lasts(SpaceKind space) {
+  return space == SPACE_KEPT || space == SPACE_ALL || space == SPACE_BATCH || space == SPACE_OUTPUT;
+}
+
+static void forget_meeting(Verifier *v, const Place *place) {
+  int n = 0;
+  for (int i = 0; i < v->pieces.n; i++)
+    if (!meet(&v->pieces.data[i].place, place)) v->pieces.data[n++] = v->pieces.data[i];
+  v->pieces.n = n;
+}
+
+/* Another image begins: what the last one had in the arena is no value of it. */
+static void forget_arena(Verifier *v) {
+  int n = 0;
+  for (int i = 0; i < v->pieces.n; i++)
+    if (lasts(v->pieces.data[i].place.space)) v->pieces.data[n++] = v->pieces.data[i];
+  v->pieces.n = n;
+}
+
+static int64_t base_of(const Verifier *v, const Node *node, const Place *place) {
+  const Home home = node_home(node);
+  const int64_t lanes = home.node->result == RESULT_BATCH ? 1 : program_lanes(v->program, v->target);
+  return place->offset - 4 * home.offset * lanes;
+}
+
+static void hold(Verifier *v, const Node *node, const Place *place, bool all) {
+  const Piece piece = {*place, node_home(node).node->id, base_of(v, node, place), all};
+  vec_push(v->arena, v->pieces, piece);
+}
+
+typedef struct Stretch {
+  int64_t from, to;
+} Stretch;
+
+static int by_start(const void *a, const void *b) {
+  const Stretch *x = a, *y = b;
+  return (x->from > y->from) - (x->from < y->from);
+}
+
+static bool covered(Stretch *stretch, int n, int64_t from, int64_t to) {
+  qsort(stretch, (size_t)n, sizeof *stretch, by_start);
+  for (int i = 0; i < n && from < to; i++)
+    if (stretch[i].from <= from && stretch[i].to > from) from = stretch[i].to;
+  return from >= to;
+}
+
+/* One pixel, or pixels without a gap: all bytes from the first to the last. */
+static bool whole_rows(const Place *place) {
+  return place->width >= place->pitch || place->bytes <= place->width;
+}
+
+/* Do pieces that lie as that one does hold all bytes of the place? Pieces of a joined value, each of some
+ * columns, do so together. */
+static bool covers(const Place *place, const Stretch *rows, Stretch *column, int n,
+                   const Piece *const *piece) {
+  int64_t pitch = 0;
+  for (int i = 0; i < n; i++)
+    if (!whole_rows(&piece[i]->place)) pitch = piece[i]->place.pitch;
+  if (!pitch) {
+    for (int i = 0; i < n; i++) column[i] = rows[i];
+    return covered(column, n, place->offset, place->offset + place->bytes);
+  }
+  /* By columns: what is wanted of a pixel, and what each piece that reaches over all pixels has of it. */
+  const int64_t first = piece[0]->base, start = (place->offset - first) % pitch,
+                wanted = whole_rows(place) && start + place->bytes > pitch ? pitch : place->width,
+                last = place->offset + place->bytes - wanted; /* of the last pixel */
+  int count = 0;
+  if (place->pitch != pitch && !whole_rows(place)) return false;
+  if (wanted == pitch && (start != 0 || place->bytes % pitch != 0)) return false;
+  for (int i = 0; i < n; i++) {
+    const Place *of = &piece[i]->place;
+    const bool whole = whole_rows(of);
+    const int64_t column_start = whole ? 0 : (of->offset - first) % pitch, width = whole ? pitch : of->width;
+    const int64_t row = place->offset - start + column_start; /* of the first pixel */
+    if (of->offset > row || of->offset + of->bytes < last - start + column_start + width) continue;
+    column[count++] = (Stretch){column_start, column_start + width};
+  }
+  return covered(column, count, start, start + wanted);
+}
+
+static bool held(Verifier *v, const Node *node, const Place *place, bool all) {
+  const int home = node_home(node).node->id;
+  const int64_t base = base_of(v, node, place);
+  const Piece **piece = NEW_ARRAY(v->arena, const Piece *, v->pieces.n + 1);
+  Stretch *rows = NEW_ARRAY(v->arena, Stretch, v->pieces.n + 1),
+          *column = NEW_ARRAY(v->arena, Stretch, v->pieces.n + 1);
+  int n = 0;
+  for (int i = 0; i < v->pieces.n; i++) {
+    const Piece *one = &v->pieces.data[i];
+    if (one->home != home || one->base != base || one->place.space != place->space ||
+        one->place.index != place->index || (all && !one->all && place->stride) ||
+        one->place.stride != place->stride)
+      continue;
+    rows[n] = (Stretch){one->place.offset, one->place.offset + one->place.bytes};
+    piece[n++] = one;
+  }
+  return n > 0 && covers(place, rows, column, n, piece);
+}
+
+/* ---- a call ---- */
+static bool caller_owned(SpaceKind space) {
+  return space >= SPACE_INPUT && space <= SPACE_KEYS && space != SPACE_OUTPUT;
+}
+
+static bool check_room(Verifier *v, const Operand *operand, const Buf *buf, bool once) {
+  const Place *place = &operand->place;
+  const int64_t images = v->program->batching.images;
+  if (operand->binding->kind == BIND_PACK || operand->binding->kind == BIND_TABLE ||
+      operand->binding->kind == BIND_KEYS || operand->repeated)
+    return true;
+  if (place->space == SPACE_NONE) return fail(v, "has no place", buf->name);
+  const bool gathers = operand->binding->kind == BIND_INPUT && v->program->batching.how == INTERLEAVED;
+  const bool all =
+      place->stride && (once ? buf->rank == 4 : gathers); /* gathers: of the images of a vector */
+  const int64_t bytes = all ? place->bytes + place->stride * (buf->dim[0] - 1) : place->bytes,
+                most =
+                    place->space == SPACE_KEPT ? place->bytes : place->bytes + place->stride * (images - 1);
+  if (place->offset < 0 || place->offset % 4 != 0) return fail(v, "lies before its space", buf->name);
+  if (place->offset + most > room_of(v->program, place)) return fail(v, "lies beyond its space", buf->name);
+  if (footprint(buf) > bytes) return fail(v, "is smaller than what the nest reaches", buf->name);
+  if (all && buf_room(buf, 1) * 4 != place->stride && buf->type.elem == F32 && buf->dim[0] > 1)
+    return fail(v, "has images elsewhere than the nest expects", buf->name);
+  return true;
+}
+
+/* Nothing that the call writes meets what it reads or writes by another name. */
+static bool check_apart(Verifier *v, const Version *version, bool once) {
+  const Nest *nest = version->lower->b;
+  for (int i = 0; i < nest->nbufs; i++) {
+    if (!version->argument[i].used || nest->buf[i]->place < OUTPUT) continue;
+    for (int k = 0; k < nest->nbufs; k++) {
+      if (k == i || !version->argument[k].used) continue;
+      Place a = version->argument[i].place, b = version->argument[k].place;
+      if (once) a = of_all(v->program, a), b = of_all(v->program, b);
+      if (a.space != SPACE_GRADIENT && meet(&a, &b))
+        return fail(v, "is written where the call has something else", nest->buf[i]->name);
+    }
+  }
+  return true;
+}
+
+static bool check_read(Verifier *v, const Operand *operand, const Buf *buf, const Node *node, bool once) {
+  const Place *place = &operand->place;
+  if (place->space == SPACE_ARENA && once) return fail(v, "reads an image's arena for all images", buf->name);
+  if (place->space == SPACE_KEPT && once) return fail(v, "reads an image's record for all images", buf->name);
+  if (caller_owned(place->space)) return true;
+  if (!held(v, node, place, once)) return fail(v, "is read where its value is not", buf->name);
+  return true;
+}
+
+static bool check_reads(Verifier *v, const KernelCall *call, const Version *version) {
+  const Nest *nest = version->lower->b;
+  const bool once = call->how == CALL_ONCE;
+  for (int i = 0; i < nest->nbufs; i++) {
+    const Operand *operand = &version->argument[i];
+    const Buf *buf = nest->buf[i];
+    if (!operand->used) continue;
+    if (!check_room(v, operand, buf, once)) return false;
+    if (buf->place >= OUTPUT && caller_owned(operand->place.space))
+      return fail(v, "is not to be written", buf->name);
+    if (operand->binding->kind != BIND_VALUE) continue;
+    if (buf->place == INPUT && !check_read(v, operand, buf, operand->binding->node, once)) return false;
+    if (buf->place == OVER && !call->kernel->over) return fail(v, "is written over nothing", buf->name);
+    if (buf->place == OVER && !check_read(v, operand, buf, call->kernel->over, once)) return false;
+  }
+  return check_apart(v, version, once);
+}
+
+static bool check_writes(Verifier *v, const KernelCall *call, const Version *version) {
+  const Nest *nest = version->lower->b;
+  const bool once = call->how == CALL_ONCE;
+  for (int i = 0; i < nest->nbufs; i++) {
+    const Operand *operand = &version->argument[i];
+    const Buf *buf = nest->buf[i];
+    if (!operand->used || buf->place < OUTPUT || operand->place.space == SPACE_GRADIENT) continue;
+    const Place all = of_all(v->program, operand->place);
+    if (once && operand->place.space == SPACE_KEPT)
+      return fail(v, "writes an image's record for all images", buf->name);
+    forget_meeting(v, &all);
+    if (operand->binding->kind == BIND_VALUE) hold(v, operand->binding->node, &operand->place, once);
+  }
+  return true;
+}
+
+static bool check_copies(Verifier *v, int after) {
+  const Program *p = v->program;
+  for (int i = 0; i < p->copies.n; i++) {
+    const Copy *copy = &p->copies.data[i];
+    const Place *place = &p->value[v->target][copy->node->id];
+    if (copy->after != after || caller_owned(place->space)) continue;
+    if (!held(v, copy->node, place, false))
+      return fail(v, "an output is copied from where its value is not", "");
+  }
+  return true;
+}
+
+/* ---- a phase ---- */
+/* Images take turns, and may be at work at the same time: what one writes into ALL must not meet what another
+ * one still reads there. Its own part of the same value it may read and write. */
+static bool check_turns(Verifier *v, const Phase *phase) {
+  const Program *p = v->program;
+  for (int a = phase->first; a < phase->first + phase->n; a++)
+    for (int b = phase->first; b < phase->first + phase->n; b++) {
+      const Version *one = &p->calls.data[a].version[v->target],
+                    *other = &p->calls.data[b].version[v->target];
+      for (int i = 0; i < one->lower->b->nbufs; i++) {
+        if (!one->argument[i].used || one->lower->b->buf[i]->place < OUTPUT ||
+            one->argument[i].place.space != SPACE_ALL)
+          continue;
+        const Place written = of_all(p, one->argument[i].place);
+        for (int k = 0; k < other->lower->b->nbufs; k++) {
+          if (!other->argument[k].used || other->argument[k].place.space != SPACE_ALL) continue;
+          const Place touched = of_all(p, other->argument[k].place);
+          const bool same = base_of(v, one->argument[i].binding->node, &one->argument[i].place) ==
+                                base_of(v, other->argument[k].binding->node, &other->argument[k].place) &&
+                            one->argument[i].place.stride == other->argument[k].place.stride;
+          v->call = a;
+          if (!same && meet(&written, &touched))
+            return fail(v, "is written where another image still reads", one->lower->b->buf[i]->name);
+        }
+      }
+    }
+  return true;
+}
+
+/* From one phase to the next: what each image has written is there of all. */
+static void images_through(Verifier *v) {
+  for (int i = 0; i < v->pieces.n; i++) v->pieces.data[i].all = true;
+}
+
+static bool replay(Verifier *v) {
+  const Program *p = v->program;
+  int next = 0;
+  v->call = -1;
+  if (!check_copies(v, -1)) return false;
+  for (int i = 0; i < p->phases.n; i++) {
+    const Phase *phase = &p->phases.data[i];
+    if (phase->first != next || (i && phase->number < p->phases.data[i - 1].number))
+      return fail(v, "phases are not in order", "");
+    next = phase->first + phase->n;
+    forget_arena(v);
+    if (!phase->once && !check_turns(v, phase)) return false;
+    for (int c = phase->first; c < next; c++) {
+      const KernelCall *call = &p->calls.data[c];
+      const Version *version = &call->version[v->target];
+      v->call = c;
+      if ((call->how == CALL_ONCE) != phase->once) return fail(v, "runs in a phase of another kind", "");
+      if (!check_reads(v, call, version) || !check_writes(v, call, version) || !check_copies(v, c))
+        return false;
+    }
+    if (!phase->once) images_through(v);
+  }
+  return next == p->calls.n ? true : fail(v, "calls belong to no phase", "");
+}
+
+/* What is wanted in the end: outputs, losses. */
+static bool check_end(Verifier *v) {
+  const Program *p = v->program;
+  v->call = p->calls.n;
+  for (int o = 0; p->kind != PROGRAM_TRAINING && o < p->graph->outputs.n && p->batching.how != INTERLEAVED;
+       o++)
+    if (program_writes(p, o) && !held(v, p->output[o], &p->value[v->target][p->output[o]->id], false))
+      return fail(v, "an output is not written", "");
+  for (int i = 0; p->kind == PROGRAM_TRAINING && i < p->graph->training->losses.n; i++)
+    if (!held(v, p->loss[i], &p->value[v->target][p->loss[i]->id], true))
+      return fail(v, "a loss is not there in the end", "");
+  return true;
+}
+
+/* ---- teams ---- */
+static bool contended(const Operand *operand) {
+  return operand->used && !caller_owned(operand->place.space) && operand->binding->kind != BIND_PACK;
+}
+
+static const char *conflict(const Program *p, const Version *a, const Version *b, bool all) {
+  for (int i = 0; i < a->lower->b->nbufs; i++)
+    for (int k = 0; contended(&a->argument[i]) && k < b->lower->b->nbufs; k++) {
+      if (!contended(&b->argument[k])) continue;
+      if (a->lower->b->buf[i]->place < OUTPUT && b->lower->b->buf[k]->place < OUTPUT) continue;
+      Place x = a->argument[i].place, y = b->argument[k].place;
+      if (all) x = of_all(p, x), y = of_all(p, y);
+      if (meet(&x, &y)) return b->lower->b->buf[k]->name;
+    }
+  return NULL;
+}
+
+/* Calls that no barrier parts may be run by several threads at the same time, unless one thread runs both. */
+static bool check_team(Verifier *v) {
+  const Program *p = v->program;
+  const bool whole = p->batching.how == WHOLE_BATCH;
+  int open = 0; /* the first call since the last barrier */
+  for (int i = 0; i < p->phases.n; i++) {
+    const Phase *phase = &p->phases.data[i];
+    const bool images = whole && !phase->once; /* each thread runs whole images */
+    if (phase->barrier) open = phase->first;
+    for (int c = phase->first; c < phase->first + phase->n; c++) {
+      const Version *version = &p->calls.data[c].version[v->target];
+      if (version->barrier) open = c;
+      v->call = c;
+      for (int b = images && open > phase->first ? phase->first : open; b < (images ? phase->first : c);
+           b++) {
+        const Version *before = &p->calls.data[b].version[v->target];
+        const bool one = !whole && !version->shared && !before->shared;
+        const char *name = one ? NULL : conflict(p, before, version, whole);
+        if (name) return fail(v, "touches what another thread may still be at", name);
+      }
+    }
+  }
+  return true;
+}
+
+/* ---- sums ---- */
+static bool check_sums(Verifier *v) {
+  const Program *p = v->program;
+  for (int c = 0; p->shards > 1 && c < p->calls.n; c++) {
+    const Version *version = &p->calls.data[c].version[v->target];
+    v->call = c;
+    for (int i = 0; p->calls.data[c].how != CALL_ONCE && i < version->lower->b->nbufs; i++) {
+      const Place *place = &version->argument[i].place;
+      bool summed = place->space != SPACE_GRADIENT || !version->argument[i].used;
+      for (int s = 0; s < p->sums.n; s++)
+        summed = summed || (p->sums.data[s].from <= place->offset &&
+                            place->offset + place->bytes <= p->sums.data[s].to);
+      if (!summed)
+        return fail(v, "is a gradient of a shard that is not added", version->lower->b->buf[i]->name);
+    }
+  }
+  return true;
+}
+
+const char *program_verify(Arena *arena, const Program *p) {
+  Verifier v = {.arena = arena, .program = p};
+  for (v.target = 0; v.target < p->ntargets && !v.error; v.target++) {
+    v.pieces.n = 0;
+    if (!replay(&v) || !check_end(&v)) break;
+    if (p->team && !check_team(&v)) break;
+    if (p->kind == PROGRAM_TRAINING && !check_sums(&v)) break;
+  }
+  return v.error;
+}
