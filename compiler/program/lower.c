@@ -62,7 +62,7 @@ static bool wants_team(const Lowering *l) { /* a batch shares out its images */
   const Program *p = l->program;
   const ProgramOptions *o = l->options;
   return p->kind == PROGRAM_INFERENCE && o->openmp &&
-         (p->batching.how == WHOLE_BATCH ||
+         (p->batching.how == WHOLE_BATCH || o->team ||
           (o->batch <= 1 && schedule_team(o->target[0], work_of(o->written))));
 }
 
@@ -91,14 +91,15 @@ static LowerOptions lower_options(const Lowering *l, const Kernel *kernel, bool 
   const ProgramOptions *o = l->options;
   const Target *layout = target_widest(o->ntargets, o->target);
   const bool infer = l->program->kind == PROGRAM_INFERENCE;
-  return (LowerOptions){.layout_lanes = layout->lanes,
-                        .layout = layout,
+  const bool own = o->layout_lanes == 0;
+  return (LowerOptions){.layout_lanes = own ? layout->lanes : o->layout_lanes,
+                        .layout = own ? layout : NULL,
                         .plain = o->plain,
                         .exact = o->exact,
                         .threads = team,
                         .batch = infer && !kernel->batch ? 0 : o->batch,
                         .call = infer && o->batch > 1 ? o->batch : 0,
-                        .weight_bytes = FLOAT * o->written->parameters,
+                        .weight_bytes = o->weight_bytes ? o->weight_bytes : FLOAT * o->written->parameters,
                         .tuning = o->tuning};
 }
 

@@ -141,6 +141,10 @@ typedef struct ProgramOptions {
   int64_t shards;       /* 0: as it is best */
   const Graph *written; /* the net as it is written */
   struct Tuning *tuning;
+  /* what tests ask for */
+  bool team;            /* a team whatever the work is */
+  int layout_lanes;     /* weights are packed for vectors of so many; 0: for those of the widest target */
+  int64_t weight_bytes; /* of the net that schedules are chosen for; 0: of this one */
 } ProgramOptions;
 
 struct Plan;

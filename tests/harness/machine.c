@@ -1,11 +1,13 @@
-/* machine.c: kernels in the order of a plan, image by image and phase by phase, as the printed functions call
- * them. */
+/* machine.c: the calls of a lowered program, phase by phase and image by image, as the printed functions make
+ * them. What a wrong program does is an error as far as it can be seen: it touches what is no part of a
+ * space, or reads what nobody wrote. */
 // SPDX-License-Identifier: Apache-2.0
 #include "machine.h"
 #include <math.h>
 #include <string.h>
 #include "graph/random.h"
-#include "passes/fuse.h"
+
+enum { FLOAT = 4 };
 
 static double *numbers(const Machine *m, int64_t n) { /* NaN until they are written */
   double *x = NEW_ARRAY(m->arena, double, n + 1);
@@ -13,24 +15,50 @@ static double *numbers(const Machine *m, int64_t n) { /* NaN until they are writ
   return x;
 }
 
-static double *value_at(const Machine *m, const Node *node, int64_t image) {
-  const Storage *s = &m->plan->storage[node->id];
-  const Home home = node_home(node);
-  const int64_t n = shape_elements(home.node->shape);
-  switch (s->kind) {
-  case STORE_INPUT: return m->input[s->index] + image * n + home.offset * m->lanes;
-  case STORE_TARGET: return m->target[s->index] + image * n + home.offset * m->lanes;
-  case STORE_OUTPUT: return m->output[s->index] + image * n + home.offset * m->lanes;
-  case STORE_ARENA: return m->values + s->offset + home.offset * m->lanes;
-  case STORE_KEPT: return m->kept + image * m->plan->kept_floats + s->offset + home.offset;
-  case STORE_ALL: return m->all + s->offset * m->batch + image * n + home.offset * m->lanes;
-  case STORE_BATCH: return m->batch_values + s->offset + home.offset * m->lanes;
-  case STORE_GRADIENT: return m->gradients + node->target->offset;
-  case STORE_NONE: break;
-  }
-  return NULL;
+static bool broken(Machine *m, const Version *version, int buffer, const char *what) {
+  m->error = arena_printf(m->arena, "%s: buffer %s %s", version->lower->b->name,
+                          version->lower->b->buf[buffer]->name, what);
+  return false;
 }
 
+/* ---- where things lie ---- */
+
+/* The memory of a place, of which there are *room elements; NULL: there is none. */
+static double *memory_at(const Machine *m, const Place *place, int64_t image, int shard, int64_t *room) {
+  const Graph *graph = m->program->graph;
+  int64_t at = (place->offset + image * place->stride) / FLOAT, n = m->size[place->space];
+  double *memory = m->space[place->space];
+  switch (place->space) {
+  case SPACE_INPUT:
+    memory = m->input[place->index];
+    n = m->images * shape_elements(graph->inputs.data[place->index].node->shape);
+    break;
+  case SPACE_TARGET:
+    memory = m->target[place->index];
+    n = INT64_MAX;
+    break;
+  case SPACE_OUTPUT:
+    memory = m->output[place->index];
+    n = m->images * shape_elements(m->program->output[place->index]->shape);
+    break;
+  case SPACE_WEIGHTS:
+  case SPACE_MODEL:
+    memory = (double *)(uintptr_t)m->weights; /* only read */
+    n = graph->parameters;
+    break;
+  case SPACE_GRADIENT: at += shard * n; break;
+  default: break;
+  }
+  *room = place->space == SPACE_GRADIENT ? n - place->offset / FLOAT : n - at;
+  return memory && at >= 0 && *room >= 0 ? memory + at : NULL;
+}
+
+static double *value_at(const Machine *m, const Node *node, int64_t image) {
+  int64_t room;
+  return memory_at(m, &m->program->value[0][node->id], image, 0, &room);
+}
+
+/* ---- what buffers are bound to ---- */
 static void run_pack(const Machine *m, const Pack *pack, double *out) {
   Run *run = NEW(m->arena, Run);
   for (int i = 0; i < pack->source.n; i++)
@@ -40,14 +68,16 @@ static void run_pack(const Machine *m, const Pack *pack, double *out) {
   nest_run(pack->nest, run);
 }
 
-static int64_t images_from(const Machine *m, int64_t image) {
+static int64_t images_from(const Machine *m, int64_t image) { /* that are run together */
   return m->images - image < m->lanes ? m->images - image : m->lanes;
-} /* that are run together */
+}
 
-/* What there is once, for each of the images that lie side by side: 0 for those that do not count. */
-static double *repeated(const Machine *m, const Node *node, int64_t image) {
+/* What there is once, for each of the interleaved images: 0 for those that do not count. */
+static double *repeated(const Machine *m, const Place *place, int64_t image) {
+  int64_t room;
   double *own = NEW_ARRAY(m->arena, double, m->lanes);
-  for (int64_t i = 0; i < images_from(m, image); i++) own[i] = value_at(m, node, 0)[0];
+  const double *value = memory_at(m, place, 0, 0, &room);
+  for (int64_t i = 0; i < images_from(m, image) && value; i++) own[i] = *value;
   return own;
 }
 
@@ -67,161 +97,247 @@ static double *keys_at(const Machine *m, const Node *node, int64_t image) {
   return own;
 }
 
-static double *memory(const Machine *m, const Buf *buf, const Binding *binding, int64_t image, bool batch) {
+/* Packs and tables do not depend on the image: they are made once. */
+static double *constant_of(const Machine *m, int call, const Binding *binding, const Buf *buf) {
+  double **own = &m->constant[call][buf->id];
   const int64_t n = buf_elements(buf);
-  switch (binding->kind) {
-  case BIND_VALUE:
-    if (m->plan->images > 1 && batch && binding->node->op == &op_target) return input_at(m, binding->node, 0);
-    if (m->plan->images > 1 && !batch && binding->node->result == RESULT_BATCH)
-      return repeated(m, binding->node, image);
-    return value_at(m, binding->node, image);
-  case BIND_INPUT: return input_at(m, binding->node, image);
-  case BIND_KEYS: return keys_at(m, binding->node, image);
-  case BIND_WEIGHT: return (double *)(uintptr_t)(m->weights + binding->weight->offset);
-  case BIND_GRADIENT: return m->gradients + binding->weight->offset;
-  default: break;
-  }
-  double *own = NEW_ARRAY(m->arena, double, n + 1);
-  if (binding->kind == BIND_PACK) run_pack(m, binding->pack, own);
-  for (int64_t i = 0; i < n && binding->kind == BIND_TABLE; i++) own[i] = (double)binding->table[i];
-  return own;
+  if (*own) return *own;
+  *own = NEW_ARRAY(m->arena, double, n + 1);
+  if (binding->kind == BIND_PACK) run_pack(m, binding->pack, *own);
+  for (int64_t i = 0; i < n && binding->kind == BIND_TABLE; i++) (*own)[i] = (double)binding->table[i];
+  return *own;
 }
 
-/* What does not depend on the image (packs, tables) is made once for each kernel: `own`. */
-static bool run_kernel(Machine *m, const Lower *l, double **own, int64_t scratch, int64_t image) {
-  Run *run = NEW(m->arena, Run);
-  for (int i = 0; i < l->b->nbufs; i++) {
-    if (l->b->buf[i]->place >= STACK) continue;
-    const BindKind kind = l->binding[i].kind;
-    const bool constant = kind == BIND_PACK || kind == BIND_TABLE;
-    const bool batch = l->kernel->batch;
-    if (constant && !own[i]) own[i] = memory(m, l->b->buf[i], &l->binding[i], image, batch);
-    if (constant) run->mem[i] = own[i];
-    else if (kind != BIND_SCRATCH) run->mem[i] = memory(m, l->b->buf[i], &l->binding[i], image, batch);
-    else {
-      run->mem[i] = m->values + scratch;
-      scratch += l->binding[i].elements;
-    }
-    if (run->mem[i]) continue;
-    m->error = arena_printf(m->arena, "%s: buffer %s has no place", l->b->name, l->b->buf[i]->name);
-    return false;
+static int64_t reach(const Buf *buf,
+                     int64_t images) { /* elements from the first to the last, of so many images */
+  int64_t last = 0, step = 1;
+  for (int d = buf->rank - 1; d >= 0; d--) {
+    const int64_t n = d == 0 && buf->rank == 4 && images < buf->dim[0] ? images : buf->dim[d];
+    last += (n - 1) * step;
+    step *= buf->room[d];
   }
-  run->size[0] = l->kernel->batch ? m->images : images_from(m, image);
-  if (nest_run(l->b, run)) return true;
-  m->error = arena_printf(m->arena, "%s: %s", l->b->name, run->error);
+  return last + 1;
+}
+
+static bool bind(Machine *m, Run *run, int c, const Version *version, int i, int64_t image) {
+  const Operand *operand = &version->argument[i];
+  const Binding *binding = operand->binding;
+  const Buf *buf = version->lower->b->buf[i];
+  const bool once = m->program->calls.data[c].how == CALL_ONCE;
+  const int shard = once ? 0 : (int)(image * m->program->shards / m->images);
+  int64_t room = INT64_MAX;
+  switch (binding->kind) {
+  case BIND_PACK:
+  case BIND_TABLE: run->mem[i] = constant_of(m, c, binding, buf); break;
+  case BIND_KEYS: run->mem[i] = keys_at(m, binding->node, image); break;
+  case BIND_INPUT: run->mem[i] = input_at(m, binding->node, image); break;
+  default:
+    run->mem[i] = operand->repeated ? repeated(m, &operand->place, image)
+                                    : memory_at(m, &operand->place, image, shard, &room);
+  }
+  if (!run->mem[i]) return broken(m, version, i, "has no place");
+  if (!operand->repeated && reach(buf, m->images) > room && m->program->batching.how != INTERLEAVED)
+    return broken(m, version, i, "lies beyond its space");
+  return true;
+}
+
+/* ---- calls ---- */
+static bool run_call(Machine *m, int c, int64_t image) {
+  const KernelCall *call = &m->program->calls.data[c];
+  const Version *version = &call->version[0];
+  const Nest *nest = version->lower->b;
+  Run *run = NEW(m->arena, Run);
+  for (int i = 0; i < nest->nbufs; i++)
+    if (nest->buf[i]->place < STACK && !bind(m, run, c, version, i, image)) return false;
+  run->size[0] = call->how == CALL_ONCE ? m->images : images_from(m, image);
+  if (nest_run(nest, run)) return true;
+  m->error = arena_printf(m->arena, "%s: %s", nest->name, run->error);
   return false;
 }
 
-/* Outputs are the caller's as soon as they are there, before their place is taken again. */
-static void keep_outputs(Machine *m, const Node *of, int64_t image) { /* of: the value in which they lie */
-  for (int o = 0; o < m->plan->graph->outputs.n; o++) {
-    const Node *node = m->plan->output[o];
-    const int64_t n = shape_elements(node->shape);
-    const double *from = node_home(node).node->id == of->id ? value_at(m, node, image) : NULL;
-    for (int64_t lane = 0; from && m->plan->images > 1 && lane < images_from(m, image); lane++)
+static void copy_output(Machine *m, const Copy *copy, int64_t image) {
+  const int64_t n = shape_elements(copy->node->shape);
+  const double *from = value_at(m, copy->node, image);
+  double *to = m->output[copy->output] + image * n;
+  if (from && from != to) memcpy(to, from, (size_t)n * sizeof *from);
+}
+
+/* Outputs are the caller's as soon as they are there, before their place is used again. */
+static void give_outputs(Machine *m, int after, int64_t image, int64_t images) {
+  const Program *p = m->program;
+  for (int i = 0; i < p->copies.n; i++)
+    for (int64_t n = 0; p->copies.data[i].after == after && n < images; n++)
+      copy_output(m, &p->copies.data[i], image + n);
+  for (int o = 0; p->batching.how == INTERLEAVED && after >= 0 && o < p->graph->outputs.n; o++) {
+    const int64_t n = shape_elements(p->output[o]->shape);
+    if (p->last_writer[node_home(p->output[o]).node->id] != after) continue;
+    const double *from = value_at(m, p->output[o], image);
+    for (int64_t lane = 0; lane < images; lane++)
       for (int64_t i = 0; i < n; i++) m->output[o][(image + lane) * n + i] = from[i * m->lanes + lane];
-    if (m->plan->images > 1) continue;
-    if (from && from != m->output[o] + image * n)
-      memcpy(m->output[o] + image * n, from, (size_t)n * sizeof *from);
   }
 }
 
-typedef struct Step {
-  const Kernel *kernel;
-  const Lower *lower;
-  double **own;
-} Step;
+static bool run_and_give(Machine *m, int c, int64_t image) {
+  const bool once = m->program->calls.data[c].how == CALL_ONCE;
+  if (!run_call(m, c, image)) return false;
+  give_outputs(m, c, once ? 0 : image, once ? m->images : images_from(m, image));
+  return true;
+}
 
-static bool run_steps(Machine *m, const Step *step, int phase, bool batch, int64_t image) {
-  for (int k = 0; k < m->plan->kernels.n; k++) {
-    const Kernel *kernel = step[k].kernel;
-    if (kernel->phase != phase || kernel->batch != batch) continue;
-    if (!run_kernel(m, step[k].lower, step[k].own, m->plan->scratch[k], image)) return false;
-    const Node *home = node_home(kernel->result).node;
-    const int64_t made = m->plan->last_writer[home->id] != k ? 0
-                         : !batch                            ? 1
-                         : m->plan->images == 1 ? m->images
-                                                : 0; /* images, or groups of them, whose value it is */
-    for (int64_t i = 0; i < made; i++) keep_outputs(m, home, image + i);
+/* ---- orders ---- */
+/* Calls from .. to - 1, of which no barrier parts any two: those that one thread runs stay in their order;
+ * the others come before or behind them, the last one first. */
+static bool run_group(Machine *m, int from, int to, int64_t image) {
+  const Program *p = m->program;
+  for (int pass = 1; pass <= 2; pass++)
+    for (int i = 0; i < to - from; i++) {
+      const bool shared_now = pass == m->turns;
+      const int c = shared_now ? to - 1 - i : from + i;
+      if (p->calls.data[c].version[0].shared == shared_now && !run_and_give(m, c, image)) return false;
+    }
+  return true;
+}
+
+static bool run_calls(Machine *m, const Phase *phase, int64_t image) {
+  const Program *p = m->program;
+  const int end = phase->first + phase->n;
+  if (!m->turns || !p->team || p->batching.how == WHOLE_BATCH) {
+    for (int c = phase->first; c < end; c++)
+      if (!run_and_give(m, c, image)) return false;
+    return true;
+  }
+  for (int from = phase->first, to; from < end; from = to) {
+    for (to = from + 1; to < end && !p->calls.data[to].version[0].barrier;) to++;
+    if (!run_group(m, from, to, image)) return false;
   }
   return true;
 }
 
-static void prepare(Machine *m) {
-  const Plan *plan = m->plan;
-  const Graph *graph = plan->graph;
-  m->error = NULL;
-  m->values = numbers(m, plan->arena_floats);
-  m->kept = numbers(m, plan->kept_floats * m->images);
-  m->all = numbers(m, plan->all_floats * m->batch);
-  m->batch_values = numbers(m, plan->batch_floats);
-  m->output = NEW_ARRAY(m->arena, double *, graph->outputs.n + 1);
-  for (int o = 0; o < graph->outputs.n; o++) {
-    const Node *node = plan->output[o];
-    m->output[o] = numbers(m, m->images * shape_elements(node->shape));
+static bool run_images(Machine *m, const Phase *phase) {
+  for (int64_t image = 0; image < m->images; image += m->lanes) {
+    for (int64_t i = 0; i < m->size[SPACE_ARENA]; i++)
+      m->space[SPACE_ARENA][i] = NAN; /* no image sees another's values */
+    if (!run_calls(m, phase, image)) return false;
   }
-  m->gradients = NEW_ARRAY(m->arena, double, graph->parameters + 1);
+  return true;
+}
+
+/* Parts of a program that a barrier may stand before: the images of a phase, or one call for all of them. */
+typedef struct Part {
+  const Phase *phase;
+  int call; /* -1: all images */
+  bool barrier;
+} Part;
+
+static bool run_part(Machine *m, const Part *part) {
+  return part->call < 0 ? run_images(m, part->phase) : run_and_give(m, part->call, 0);
+}
+
+static bool run_parts(Machine *m) {
+  const Program *p = m->program;
+  Part *part = NEW_ARRAY(m->arena, Part, p->phases.n + p->calls.n + 1);
+  int n = 0;
+  for (int i = 0; i < p->phases.n; i++) {
+    const Phase *phase = &p->phases.data[i];
+    if (!phase->once) part[n++] = (Part){phase, -1, phase->barrier};
+    for (int c = phase->first; phase->once && c < phase->first + phase->n; c++)
+      part[n++] =
+          (Part){phase, c, p->calls.data[c].version[0].barrier || (c == phase->first && phase->barrier)};
+  }
+  const bool turned = m->turns && p->team && p->batching.how == WHOLE_BATCH;
+  for (int from = 0, to; from < n; from = to) {
+    for (to = from + 1; turned && to < n && !part[to].barrier;) to++;
+    for (int i = to - 1; i >= from; i--)
+      if (!run_part(m, &part[i])) return false;
+  }
+  return true;
+}
+
+/* ---- a whole program ---- */
+static void prepare(Machine *m) {
+  const Program *p = m->program;
+  const Graph *graph = p->graph;
+  const int64_t times[SPACES] = {
+      [SPACE_ARENA] = 1, [SPACE_KEPT] = m->images, [SPACE_ALL] = p->batching.images, [SPACE_BATCH] = 1};
+  m->error = NULL;
+  for (int s = SPACE_ARENA; s <= SPACE_BATCH; s++) {
+    m->size[s] = p->space[s].bytes / FLOAT * times[s];
+    m->space[s] = numbers(m, m->size[s]);
+  }
+  m->size[SPACE_GRADIENT] = p->space[SPACE_GRADIENT].bytes / FLOAT;
+  m->space[SPACE_GRADIENT] = NEW_ARRAY(m->arena, double, p->shards * m->size[SPACE_GRADIENT] + 1);
+  m->output = NEW_ARRAY(m->arena, double *, graph->outputs.n + 1);
+  for (int o = 0; o < graph->outputs.n; o++)
+    m->output[o] = numbers(m, m->images * shape_elements(p->output[o]->shape));
   for (int i = 0; i < graph->weights.n; i++) {
     const Weight *w = graph->weights.data[i];
     if (w->statistic)
-      memcpy(m->gradients + w->offset, m->weights + w->offset, (size_t)w->size * sizeof(double));
+      memcpy(m->space[SPACE_GRADIENT] + w->offset, m->weights + w->offset, (size_t)w->size * sizeof(double));
   }
-  for (int o = 0; o < graph->outputs.n; o++)
-    for (int64_t image = 0; image < m->images && plan->storage[plan->output[o]->id].kind == STORE_INPUT;
-         image++)
-      keep_outputs(m, node_home(plan->output[o]).node, image);
+  m->constant = NEW_ARRAY(m->arena, double **, p->calls.n + 1);
+  for (int c = 0; c < p->calls.n; c++)
+    m->constant[c] = NEW_ARRAY(m->arena, double *, p->calls.data[c].version[0].lower->b->nbufs + 1);
 }
 
-static int64_t scratch_of(const Lower *l) {
-  int64_t floats = 0;
-  for (int i = 0; i < l->b->nbufs; i++)
-    floats += l->b->buf[i]->place < STACK && l->binding[i].kind == BIND_SCRATCH ? l->binding[i].elements : 0;
-  return floats;
+static double sum_of(const Machine *m, int64_t i, int64_t from, int64_t to) {
+  if (to - from == 1) return m->space[SPACE_GRADIENT][from * m->size[SPACE_GRADIENT] + i];
+  const int64_t middle = program_sum_middle(from, to);
+  return sum_of(m, i, from, middle) + sum_of(m, i, middle, to);
+}
+
+static void add_shards(Machine *m) {
+  const Program *p = m->program;
+  for (int s = 0; p->shards > 1 && s < p->sums.n; s++)
+    for (int64_t i = p->sums.data[s].from / FLOAT; i < p->sums.data[s].to / FLOAT; i++)
+      m->space[SPACE_GRADIENT][i] = sum_of(m, i, 0, p->shards);
+  m->gradients = m->space[SPACE_GRADIENT];
+}
+
+bool machine_execute(Machine *m, const Program *p) {
+  m->program = p;
+  m->lanes = program_lanes(p, 0);
+  prepare(m);
+  give_outputs(m, -1, 0, m->images);
+  if (!run_parts(m)) return false;
+  /* Outputs that are others, or inputs, too; looking inside says where, and copies nothing. */
+  for (int o = 0; p->kind != PROGRAM_TRAINING && p->batching.how != INTERLEAVED && o < p->graph->outputs.n;
+       o++)
+    for (int64_t n = 0; n < m->images && !program_writes(p, o); n++) {
+      const SpaceKind space = p->value[0][p->output[o]->id].space;
+      if (space == SPACE_OUTPUT || p->kind == PROGRAM_LOOK) copy_output(m, &(Copy){o, 0, p->output[o]}, n);
+    }
+  if (p->kind == PROGRAM_TRAINING) {
+    add_shards(m);
+    m->loss = NEW_ARRAY(m->arena, double *, p->graph->training->losses.n + 1);
+    for (int i = 0; i < p->graph->training->losses.n; i++) m->loss[i] = value_at(m, p->loss[i], 0);
+  }
+  return true;
+}
+
+Program *machine_lower(const Machine *m, const Target *target, bool plain) {
+  const Target **list = NEW_ARRAY(m->arena, const Target *, 2);
+  list[0] = target;
+  const ProgramKind kind = m->plan->training ? PROGRAM_TRAINING
+                           : m->plan->layer  ? PROGRAM_LOOK
+                                             : PROGRAM_INFERENCE;
+  return program_lower(m->arena, kind, m->plan,
+                       &(ProgramOptions){.ntargets = 1,
+                                         .target = list,
+                                         .openmp = m->threads,
+                                         .team = m->threads,
+                                         .plain = plain,
+                                         .exact = m->exact,
+                                         .batch = m->batch ? m->batch : 1,
+                                         .written = m->plan->graph,
+                                         .tuning = m->tuning,
+                                         .layout_lanes = m->layout_lanes ? m->layout_lanes : target->lanes,
+                                         .weight_bytes = m->weight_bytes});
 }
 
 bool machine_run(Machine *m, const Target *target, bool plain) {
-  Plan *plan = m->plan;
-  Step *step = NEW_ARRAY(m->arena, Step, plan->kernels.n + 1);
-  m->lanes = plan->images > 1 ? target->lanes : 1;
-  int64_t *scratch = NEW_ARRAY(m->arena, int64_t, plan->kernels.n + 1);
-  for (int k = 0; k < plan->kernels.n; k++) {
-    step[k] =
-        (Step){plan->kernels.data[k],
-               schedule_kernel(
-                   m->arena, plan->kernels.data[k], target,
-                   &(LowerOptions){.layout_lanes = m->layout_lanes ? m->layout_lanes : target->lanes,
-                                   .plain = plain,
-                                   .exact = m->exact,
-                                   .threads = m->threads,
-                                   .weight_bytes = m->weight_bytes,
-                                   .tuning = m->tuning,
-                                   .batch = plan->training || plan->kernels.data[k]->batch ? m->batch : 0,
-                                   .call = plan->together ? m->batch : 0,
-                                   .images = plan->images > 1 ? target->lanes : 1}),
-               NEW_ARRAY(m->arena, double *, BUFS)};
-    if (step[k].lower->out->place != OVER) plan->kernels.data[k]->over = NULL;
-    scratch[k] = scratch_of(step[k].lower);
-  }
-  plan_lay_out(m->arena, plan, scratch);
-  prepare(m);
-  for (int phase = plan->first_phase; phase < plan->phases; phase++) {
-    for (int64_t image = 0; image < m->images; image += m->lanes) {
-      for (int64_t i = 0; i < plan->arena_floats; i++)
-        m->values[i] = NAN; /* no image sees another's values */
-      if (!run_steps(m, step, phase, false, image)) return false;
-      for (int o = 0; !plan->training && o < plan->graph->outputs.n;
-           o++) /* an output that is another output, too */
-        if (plan->copy_output[o] && plan->storage[plan->output[o]->id].kind == STORE_OUTPUT)
-          memcpy(m->output[o] + image * shape_elements(plan->output[o]->shape),
-                 value_at(m, plan->output[o], image),
-                 (size_t)shape_elements(plan->output[o]->shape) * sizeof(double));
-    }
-    if (!run_steps(m, step, phase, true, 0)) return false;
-  }
-  m->loss = NEW_ARRAY(m->arena, double *, plan->training ? plan->graph->training->losses.n + 1 : 1);
-  for (int i = 0; plan->training && i < plan->graph->training->losses.n; i++)
-    m->loss[i] = value_at(m, plan->loss[i], 0);
-  return true;
+  const Program *program = machine_lower(m, target, plain);
+  m->error = program_verify(m->arena, program);
+  return !m->error && machine_execute(m, program);
 }
 
 bool machine_seen(const Target *target) {

@@ -1,20 +1,23 @@
-/* machine.h: a plan in the interpreter: what the printed C would do, without a C compiler. Values lie where
- * the plan says, so that its layout is tested, too. */
+/* machine.h: a lowered program in the interpreter: what the printed C would do, without a C compiler. Values
+ * lie where the program says, calls run in its order. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef TEST_MACHINE_H
 #define TEST_MACHINE_H
-#include "ops/engine/lower.h"
 #include "passes/plan.h"
+#include "program/program.h"
 
 typedef struct Machine {
   Arena *arena;
-  Plan *plan;            /* laid out by machine_run, for the scratch of its target */
-  int64_t images, batch; /* how many are run; training: the most there may be */
+  Plan *plan;            /* lowered by machine_run */
+  int64_t images, batch; /* how many are run; the most there may be */
   int layout_lanes;      /* 0: the target's own */
-  int64_t weight_bytes;  /* of the net that schedules are chosen for; 0: a small one */
+  int64_t weight_bytes;  /* of the net that schedules are chosen for; 0: of this one */
   bool threads;          /* as for code with OpenMP */
   bool exact;            /* no method that rounds differently */
   struct Tuning *tuning; /* choices of schedules, or NULL: the cost model's */
+  /* Of calls that no barrier parts: 0: in their order; 1 and 2: in orders in which a team's threads may run
+   * them. */
+  int turns;
   uint64_t seed, step;
   const double *weights;                /* as the weights struct */
   double *const *input, *const *target; /* by input, by output: of all images, in the caller's order */
@@ -24,11 +27,17 @@ typedef struct Machine {
   double *gradients; /* training: as the weights struct */
   const char *error; /* what went wrong, or NULL */
   /* its own */
-  double *values, *kept, *all, *batch_values;
-  int64_t lanes; /* images that are run together: 1, or where the plan has them side by side the target's */
+  const Program *program;
+  double *space[SPACES];
+  int64_t size[SPACES]; /* floats */
+  int64_t lanes;        /* images that are run together: 1, or where they are interleaved the target's */
+  double ***constant;   /* by call and buffer: packs and tables */
 } Machine;
 
-bool machine_run(Machine *, const Target *, bool plain); /* false: see error */
+/* Lowers the plan for one target, verifies it and runs it. False: see error. */
+bool machine_run(Machine *, const Target *, bool plain);
+Program *machine_lower(const Machine *, const Target *, bool plain);
+bool machine_execute(Machine *, const Program *); /* of which the first target is run */
 
 /* What schedules see of a target is much as in an earlier row of the table: its lanes, registers and fused
  * multiply-adds. */

@@ -154,6 +154,7 @@ void check_look(Check *check) {
   m.target = seed;
   double error = machine_run(&m, target, false) ? 0 : HUGE_VAL;
   if (m.error) printf("# %s\n", m.error);
+  if (m.error) printf("# %s\n", m.error);
   for (int o = 0; o < plan->graph->outputs.n && !m.error; o++) {
     const Node *node = plan->output[o];
     error = worse(

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "emit/nest.h"
 #include "nest/build.h"
+#include "nest/instance.h"
 #include "nest_kernels.h"
 #include "printed.h"
 
