@@ -507,7 +507,11 @@ static bool write_view(Compilation *c) {
   else if (!lower(c)) return false;
   else if (o->kind == OUTPUT_SUMMARY) text_put(&text, "%s", c->summary);
   else if (o->kind == OUTPUT_NESTS) emit_nests(&text, c->net);
-  else if (o->kind == OUTPUT_SCHEDULE) emit_schedule(&text, c->net);
+  else if (o->kind == OUTPUT_LOWERED) {
+    const Program *const all[] = {c->programs.infer, c->programs.train, c->programs.look};
+    for (int i = 0; i < 3; i++)
+      if (all[i]) program_dump(&text, all[i]);
+  } else if (o->kind == OUTPUT_SCHEDULE) emit_schedule(&text, c->net);
   else {
     const SummarySizes sizes = sizes_of(c);
     graph_json(&text, &c->sources, c->graph, &sizes);

@@ -47,7 +47,7 @@ const OptionRow options_table[] = {
      "@file"},
     {"emit", LONG_EMIT, required_argument, "--emit=KIND",
      "c header obj shared exe wasm model, or a view of the program: summary json dot ast graph nests "
-     "schedule",
+     "program schedule",
      "@kinds"},
     {"single-file", LONG_SINGLE_FILE, no_argument, "--single-file", "the header's text goes into the C file",
      NULL},
@@ -142,6 +142,7 @@ static const Kind kinds[] = {
     {"ast", OUTPUT_AST, NULL},
     {"graph", OUTPUT_GRAPH, NULL},
     {"nests", OUTPUT_NESTS, NULL},
+    {"program", OUTPUT_LOWERED, NULL},
     {"schedule", OUTPUT_SCHEDULE, NULL},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };

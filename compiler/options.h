@@ -23,6 +23,7 @@ typedef enum OutputKind {
   OUTPUT_AST,
   OUTPUT_GRAPH,
   OUTPUT_NESTS,
+  OUTPUT_LOWERED,
   OUTPUT_SCHEDULE, /* views of the program */
 } OutputKind;
 
