@@ -29,7 +29,7 @@ dist-hook:
 check_PROGRAMS += netcheck randomnet hugenet mutant golden
 golden_SOURCES = %D%/harness/golden.c
 golden_LDADD = libcnn.la -ldl -lm
-netcheck_SOURCES = %D%/harness/netcheck.c %D%/harness/check.h %D%/harness/compiled.c %D%/harness/nests.c \
+netcheck_SOURCES = %D%/harness/netcheck.c %D%/harness/check.h %D%/harness/compiled.c %D%/harness/nests.c %D%/harness/programs.c \
   %D%/harness/slopes.c %D%/harness/compare.c %D%/harness/compare.h %D%/harness/foreign.c %D%/harness/foreign.h %D%/harness/sample.c %D%/harness/sample.h %D%/harness/machine.c %D%/harness/machine.h
 netcheck_LDADD = libcnnc.a $(CNNC_LIBS) -ldl -lm
 randomnet_SOURCES = %D%/harness/randomnet.c %D%/harness/random_draw.c %D%/harness/random_ops.c %D%/harness/random.h

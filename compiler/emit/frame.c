@@ -275,11 +275,13 @@ void frame_call(Frame *f, const Step *step, const char *indent) {
 
 void frame_outputs(Frame *f, const Step *step, const char *(*to)(Frame *, int), bool optional) {
   const Program *p = f->part->program;
-  for (int o = 0; f->images > 1 && o < f->net->graph->outputs.n; o++)
-    if (p->last_writer[node_home(p->output[o]).node->id] == step - f->part->steps.data)
+  for (int i = 0; f->images > 1 && i < p->copies.n; i++) {
+    const int o = p->copies.data[i].output;
+    if (p->copies.data[i].after == step - f->part->steps.data)
       text_put(&f->calls, "  %s%s(%s, %s, count);\n",
                optional ? arena_printf(f->net->arena, "if (batch->%s) ", f->net->output[o].name) : "",
                f->part->outputs[o][f->target]->name, frame_value(f, p->output[o]), to(f, o));
+  }
 }
 
 bool frame_mentions(const Frame *f, const char *name) {

@@ -87,7 +87,7 @@ static const char *output_pointer(Frame *f, int o) { return f->net->output[o].na
 static void put_output_copies(Frame *f, const char *indent, const char *images) {
   Net *net = f->net;
   const Program *p = f->part->program;
-  for (int i = 0; i < p->copies.n; i++) {
+  for (int i = 0; f->images == 1 && i < p->copies.n; i++) {
     const int o = p->copies.data[i].output;
     text_put(&f->calls, "%smemcpy(%s, %s, %s%s_%s_SIZE * sizeof(float));\n", indent, net->output[o].name,
              frame_value(f, p->output[o]), images, net->upper, net->output[o].upper);

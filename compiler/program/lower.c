@@ -297,13 +297,14 @@ static void find_phases(const Lowering *l) {
  * writes most of them straight into the caller's arrays; the others are copied at the end. */
 static void find_copies(const Lowering *l) {
   Program *p = l->program;
-  for (int o = 0; o < p->graph->outputs.n && p->batching.how != INTERLEAVED; o++) {
+  const bool interleaved = p->batching.how == INTERLEAVED;
+  for (int o = 0; o < p->graph->outputs.n; o++) {
     const Node *node = p->output[o];
     const bool given = l->plan->storage[node->id].kind == STORE_INPUT;
     if (p->kind == PROGRAM_LOOK || program_writes(p, o)) continue;
-    const int after = p->kind != PROGRAM_TRAINING ? p->calls.n - 1
-                      : given                     ? -1
-                                                  : p->last_writer[node_home(node).node->id];
+    const int after = p->kind != PROGRAM_TRAINING && !interleaved ? p->calls.n - 1
+                      : given ? -1
+                              : l->plan->last_writer[node_home(node).node->id];
     vec_push(l->arena, p->copies, ((Copy){o, after, node}));
   }
 }
@@ -361,7 +362,6 @@ Program *program_lower(Arena *arena, ProgramKind kind, Plan *plan, const Program
   p->layer = plan->layer;
   p->score = plan->score;
   p->gradient = plan->gradient;
-  p->last_writer = plan->last_writer;
   const bool team = wants_team(&l);
   for (int k = 0; k < plan->kernels.n; k++) lower_call(&l, plan->kernels.data[k], team);
   p->team = p->batching.how == WHOLE_BATCH ? team : kind == PROGRAM_INFERENCE && any_shared(p);

@@ -76,7 +76,8 @@ typedef struct KernelCall {
   Version *version;     /* by target */
 } KernelCall;
 
-/* An output that no call writes for the caller is copied. After call `after`, -1: before the first. */
+/* An output that no call writes for the caller is copied after call `after`, -1: before the first; of
+ * interleaved images, brought into the caller's order. */
 typedef struct Copy {
   int output, after;
   const Node *node;
@@ -120,7 +121,6 @@ typedef struct Program {
   VEC(Copy) copies;
   VEC(ShardSum) sums;                  /* training */
   Place **value;                       /* by target and node id: where a node's value lies */
-  int *last_writer;                    /* by node id: the last call that writes into it */
   Node *const *output;                 /* by output: the node whose value it is */
   Node *const *loss;                   /* training: by loss, an image's share of it: ALL, one float */
   Node *const *target_of;              /* training: by output, its op_target, or NULL */

@@ -233,6 +233,20 @@ static bool check_read(Verifier *v, const Operand *operand, const Buf *buf, cons
   return true;
 }
 
+/* Weights and gradients lie as in the struct of the weights. */
+static bool check_weight(Verifier *v, const Operand *operand, const Buf *buf) {
+  const Binding *binding = operand->binding;
+  const Place *place = &operand->place;
+  if (binding->kind != BIND_WEIGHT && binding->kind != BIND_GRADIENT) return true;
+  const bool gradient = binding->kind == BIND_GRADIENT;
+  const SpaceKind space = gradient                                ? SPACE_GRADIENT
+                          : v->program->kind == PROGRAM_INFERENCE ? SPACE_MODEL
+                                                                  : SPACE_WEIGHTS;
+  if (place->space == space && place->offset == 4 * binding->weight->offset && place->stride == 0)
+    return true;
+  return fail(v, gradient ? "is no gradient of its weight" : "is not its weight", buf->name);
+}
+
 static bool check_reads(Verifier *v, const KernelCall *call, const Version *version) {
   const Nest *nest = version->lower->b;
   const bool once = call->how == CALL_ONCE;
@@ -240,7 +254,7 @@ static bool check_reads(Verifier *v, const KernelCall *call, const Version *vers
     const Operand *operand = &version->argument[i];
     const Buf *buf = nest->buf[i];
     if (!operand->used) continue;
-    if (!check_room(v, operand, buf, once)) return false;
+    if (!check_room(v, operand, buf, once) || !check_weight(v, operand, buf)) return false;
     if (buf->place >= OUTPUT && caller_owned(operand->place.space))
       return fail(v, "is not to be written", buf->name);
     if (operand->binding->kind != BIND_VALUE) continue;
@@ -296,7 +310,8 @@ static bool check_turns(Verifier *v, const Phase *phase) {
         for (int k = 0; k < other->lower->b->nbufs; k++) {
           if (!other->argument[k].used || other->argument[k].place.space != SPACE_ALL) continue;
           const Place touched = of_all(p, other->argument[k].place);
-          const bool same = base_of(v, one->argument[i].binding->node, &one->argument[i].place) ==
+          const bool same = one->argument[i].binding->node && other->argument[k].binding->node &&
+                            base_of(v, one->argument[i].binding->node, &one->argument[i].place) ==
                                 base_of(v, other->argument[k].binding->node, &other->argument[k].place) &&
                             one->argument[i].place.stride == other->argument[k].place.stride;
           v->call = a;
@@ -342,8 +357,7 @@ static bool replay(Verifier *v) {
 static bool check_end(Verifier *v) {
   const Program *p = v->program;
   v->call = p->calls.n;
-  for (int o = 0; p->kind != PROGRAM_TRAINING && o < p->graph->outputs.n && p->batching.how != INTERLEAVED;
-       o++)
+  for (int o = 0; p->kind != PROGRAM_TRAINING && o < p->graph->outputs.n; o++)
     if (program_writes(p, o) && !held(v, p->output[o], &p->value[v->target][p->output[o]->id], false))
       return fail(v, "an output is not written", "");
   for (int i = 0; p->kind == PROGRAM_TRAINING && i < p->graph->training->losses.n; i++)

@@ -44,6 +44,7 @@ void check_compiled(Check *, const Target *, const char *level); /* compiled.c *
 void check_foreign(Check *, const Target *);                     /* compiled.c */
 void check_nests(Check *);                                       /* nests.c */
 void check_choices(Check *);                                     /* nests.c */
+void check_programs(Check *);                                    /* programs.c */
 void check_differences(Check *);                                 /* slopes.c */
 void check_look(Check *);                                        /* slopes.c */
 #endif

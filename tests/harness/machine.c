@@ -112,7 +112,7 @@ static int64_t reach(const Buf *buf,
                      int64_t images) { /* elements from the first to the last, of so many images */
   int64_t last = 0, step = 1;
   for (int d = buf->rank - 1; d >= 0; d--) {
-    const int64_t n = d == 0 && buf->rank == 4 && images < buf->dim[0] ? images : buf->dim[d];
+    const int64_t n = once && d == 0 && buf->rank == 4 && images < buf->dim[0] ? images : buf->dim[d];
     last += (n - 1) * step;
     step *= buf->room[d];
   }
@@ -136,7 +136,7 @@ static bool bind(Machine *m, Run *run, int c, const Version *version, int i, int
                                     : memory_at(m, &operand->place, image, shard, &room);
   }
   if (!run->mem[i]) return broken(m, version, i, "has no place");
-  if (!operand->repeated && reach(buf, m->images) > room && m->program->batching.how != INTERLEAVED)
+  if (!operand->repeated && reach(buf, m->images, once) > room && binding->kind != BIND_INPUT)
     return broken(m, version, i, "lies beyond its space");
   return true;
 }
@@ -162,19 +162,21 @@ static void copy_output(Machine *m, const Copy *copy, int64_t image) {
   if (from && from != to) memcpy(to, from, (size_t)n * sizeof *from);
 }
 
+static void scatter_output(Machine *m, const Copy *copy, int64_t image, int64_t images) {
+  const int64_t n = shape_elements(copy->node->shape);
+  const double *from = value_at(m, copy->node, image);
+  for (int64_t lane = 0; lane < images && from; lane++)
+    for (int64_t i = 0; i < n; i++)
+      m->output[copy->output][(image + lane) * n + i] = from[i * m->lanes + lane];
+}
+
 /* Outputs are the caller's as soon as they are there, before their place is used again. */
 static void give_outputs(Machine *m, int after, int64_t image, int64_t images) {
   const Program *p = m->program;
   for (int i = 0; i < p->copies.n; i++)
-    for (int64_t n = 0; p->copies.data[i].after == after && n < images; n++)
-      copy_output(m, &p->copies.data[i], image + n);
-  for (int o = 0; p->batching.how == INTERLEAVED && after >= 0 && o < p->graph->outputs.n; o++) {
-    const int64_t n = shape_elements(p->output[o]->shape);
-    if (p->last_writer[node_home(p->output[o]).node->id] != after) continue;
-    const double *from = value_at(m, p->output[o], image);
-    for (int64_t lane = 0; lane < images; lane++)
-      for (int64_t i = 0; i < n; i++) m->output[o][(image + lane) * n + i] = from[i * m->lanes + lane];
-  }
+    if (p->copies.data[i].after == after && p->scatter) scatter_output(m, &p->copies.data[i], image, images);
+    else if (p->copies.data[i].after == after)
+      for (int64_t n = 0; n < images; n++) copy_output(m, &p->copies.data[i], image + n);
 }
 
 static bool run_and_give(Machine *m, int c, int64_t image) {

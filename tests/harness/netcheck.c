@@ -1,16 +1,17 @@
 /* netcheck.c: what the compiler writes does what the program means.
  *
- *     netcheck [--infer] [--special] [--nests | --choices | --on=TARGET] FILE.cnn...
+ *     netcheck [--infer] [--special] [--nests | --choices | --programs | --on=TARGET] FILE.cnn...
  *
  * For each program: eval in double is compared with the compiled C, for every target that this CPU runs, at
  * -O0 and -O2; with a train block also eval's gradients with central differences, and the compiled
  * gradients with eval's. Code of -O2 is run by threads too: the bits must be those of one. With --nests the
  * loop nests are run by the interpreter instead, which is fast and needs no C compiler; with --choices so
- * are those of each schedule that could be chosen; with --on=TARGET code for another CPU runs in an
- * emulator, at -O2. What programs have for looking inside, the values of all layers and the gradients with
- * respect to the inputs, is always run by the interpreter. With --special inputs hold NaN, infinities,
- * zeros of both signs and denormal numbers, and inference alone is compared, without methods that round
- * differently: what is no finite number must be none in eval either. With --infer inference alone is
+ * are those of each schedule that could be chosen; with --programs damaged lowered programs are run by it, of
+ * which those that misbehave must have been refused ($MUTANTS of each); with --on=TARGET code for another CPU
+ * runs in an emulator, at -O2. What programs have for looking inside, the values of all layers and the
+ * gradients with respect to the inputs, is always run by the interpreter. With --special inputs hold NaN,
+ * infinities, zeros of both signs and denormal numbers, and inference alone is compared, without methods that
+ * round differently: what is no finite number must be none in eval either. With --infer inference alone is
  * compared, for large nets. A line a comparison, in TAP. The first lines of a program may say
  *     # check: images=3 batch=2 tolerance=1e-5 gradient=1e-4 difference=1e-6 targets=generic */
 // SPDX-License-Identifier: Apache-2.0
@@ -133,14 +134,14 @@ double training_error(const Check *check, float loss, const float *gradients, fl
 }
 
 /* ---- a program ---- */
-typedef enum Mode { COMPILED, FOREIGN, NESTS, CHOICES } Mode;
+typedef enum Mode { COMPILED, FOREIGN, NESTS, CHOICES, PROGRAMS } Mode;
 
 static void draw(Check *check, Mode mode) {
   Limits *limits = &check->limits;
   Sample *s = &check->sample;
   if (check->special) limits->images = SPOILED;
   if (!limits->images) limits->images = limits->batch > 2 ? limits->batch : 2;
-  if (mode == NESTS && limits->images < SEVERAL) limits->images = SEVERAL;
+  if ((mode == NESTS || mode == PROGRAMS) && limits->images < SEVERAL) limits->images = SEVERAL;
   sample_draw(s, limits->images, 1);
   if (check->special) sample_spoil(s, 1);
   check->forward = sample_infer(s);
@@ -172,10 +173,11 @@ static void check_file(const char *path, Mode mode, bool special, bool infer, co
     return;
   }
   draw(&check, mode);
-  if (check.gradients && !foreign) check_differences(&check);
-  if (mode != CHOICES && !foreign && !check.infer) check_look(&check);
+  if (check.gradients && !foreign && mode != PROGRAMS) check_differences(&check);
+  if (mode != CHOICES && mode != PROGRAMS && !foreign && !check.infer) check_look(&check);
   switch (mode) {
   case CHOICES: check_choices(&check); break;
+  case PROGRAMS: check_programs(&check); break;
   case NESTS: check_nests(&check); break;
   case FOREIGN: check_foreign(&check, foreign); break;
   case COMPILED: check_all_compiled(&check); break;
@@ -193,6 +195,7 @@ int main(int argc, char **argv) {
     const char *option = argv[first];
     if (!strcmp(option, "--nests")) mode = NESTS;
     else if (!strcmp(option, "--choices")) mode = CHOICES;
+    else if (!strcmp(option, "--programs")) mode = PROGRAMS;
     else if (!strcmp(option, "--special")) special = true;
     else if (!strcmp(option, "--infer")) infer = true;
     else if (!strncmp(option, "--on=", 5)) {
