@@ -108,8 +108,8 @@ static double *constant_of(const Machine *m, int call, const Binding *binding, c
   return *own;
 }
 
-static int64_t reach(const Buf *buf,
-                     int64_t images) { /* elements from the first to the last, of so many images */
+/* Elements from the first to the last; of a call for all images, of so many. */
+static int64_t reach(const Buf *buf, int64_t images, bool once) {
   int64_t last = 0, step = 1;
   for (int d = buf->rank - 1; d >= 0; d--) {
     const int64_t n = once && d == 0 && buf->rank == 4 && images < buf->dim[0] ? images : buf->dim[d];
