@@ -11,15 +11,19 @@ Graph *graph_new(Arena *arena, const char *name) {
   return graph;
 }
 
+void graph_append(Graph *graph, Node *node) {
+  node->id = graph->nodes.n;
+  vec_push(graph->arena, graph->nodes, node);
+}
+
 Node *graph_node(Graph *graph, const struct Op *op, int nin, Node *const *in) {
   Node *node = NEW(graph->arena, Node);
   node->op = op;
-  node->id = graph->nodes.n;
   node->nin = nin;
   node->name = "";
   node->in = NEW_ARRAY(graph->arena, Node *, nin ? nin : 1);
   for (int i = 0; i < nin; i++) node->in[i] = in[i];
-  vec_push(graph->arena, graph->nodes, node);
+  graph_append(graph, node);
   return node;
 }
 
@@ -72,13 +76,6 @@ const Node *graph_flatten_before(const Weight *weight) {
   if (node->op->family != FAMILY_ALIAS || !node->nin) return NULL;
   const Extent e = shape_extent(node->in[0]->shape);
   return e.h * e.w > 1 && e.c > 1 ? node : NULL;
-}
-
-void graph_count_uses(const Graph *graph, int *uses) {
-  for (int i = graph->nodes.n - 1; i >= 0; i--) { /* who reads a value stands behind it */
-    const Node *node = graph->nodes.data[i];
-    for (int k = 0; k < node->nin && uses[i]; k++) uses[node->in[k]->id]++;
-  }
 }
 
 void graph_layout_weights(Graph *graph) {

@@ -192,7 +192,14 @@ void graph_layout_weights(Graph *); /* ids and offsets */
 /* For the weight of a dense layer: the flatten behind which it reads a picture or a sequence in the order
  * height, width, channels; else NULL. */
 const Node *graph_flatten_before(const Weight *);
-void graph_count_uses(const Graph *, int *uses); /* by node id: how often outputs are read, as given, and so
-                                                    what they are made of; 0: not at all */
-void graph_verify(const Graph *);                /* a broken invariant is a bug: reported, exit 3 */
+/* By node id: how often a live node, an output or a root reads it; 0: it is dead. Roots are given, and what
+ * sums a gradient. */
+int *graph_live(Arena *, const Graph *, int nroots, Node *const *root);
+/* Copies. A node's copy has inputs of its own: map[id] stands for each, where there is a map. */
+Node *graph_copy_node(Arena *, const Node *, Node *const *map);
+void graph_append(Graph *, Node *);
+Graph *graph_copy_head(Arena *, const Graph *); /* all but nodes and ports */
+void graph_copy_ports(Graph *, const Graph *from, Node *const *map);
+Graph *graph_clone(Arena *, const Graph *, Node **map); /* all; sets map, by node id */
+void graph_verify(const Graph *);                       /* a broken invariant is a bug: reported, exit 3 */
 #endif

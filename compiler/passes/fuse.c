@@ -31,14 +31,8 @@ bool fuse_in_place(const Plan *plan, const Node *node) {
 
 /* ---- liveness ---- */
 int *fuse_uses(Arena *arena, const Plan *plan) {
-  const Graph *graph = plan->graph;
-  int *uses = NEW_ARRAY(arena, int, graph->nodes.n + 1);
-  for (int i = 0; i < graph->outputs.n; i++) uses[graph->outputs.data[i].node->id]++;
-  for (int i = 0; plan->training && i < graph->training->losses.n; i++) uses[plan->loss[i]->id]++;
-  for (int i = 0; i < graph->nodes.n; i++)
-    if (graph->nodes.data[i]->target) uses[i]++;
-  graph_count_uses(graph, uses);
-  return uses;
+  const int nlosses = plan->training ? plan->graph->training->losses.n : 0;
+  return graph_live(arena, plan->graph, nlosses, plan->loss);
 }
 
 /* ---- phases ----
@@ -173,10 +167,8 @@ static void fold_normalize(Fuser *f, Kernel *kernel) {
   Node *node = kernel->root;
   if (!foldable_normalize(f, node)) return;
   Node *normalize = node->in[0];
-  Node *copy = NEW(f->arena, Node);
-  *copy = *node;
-  copy->in = NEW_ARRAY(f->arena, Node *, node->nin);
-  for (int k = 0; k < node->nin; k++) copy->in[k] = k ? node->in[k] : normalize->in[0];
+  Node *copy = graph_copy_node(f->arena, node, NULL);
+  copy->in[0] = normalize->in[0];
   kernel->normalize = normalize;
   kernel->normalize_shift = true;
   kernel->root = copy;

@@ -136,10 +136,7 @@ static void note_reads(Recompute *r, Node *reader, Time time, bool copy) {
 }
 
 static void copy_for(Recompute *r, Node *node, Reader *reader, int n) {
-  Node *copy = NEW(r->arena, Node);
-  *copy = *node;
-  copy->in = NEW_ARRAY(r->arena, Node *, node->nin);
-  for (int k = 0; k < node->nin; k++) copy->in[k] = node->in[k];
+  Node *copy = graph_copy_node(r->arena, node, NULL);
   Time time = reader[0].time;
   for (int i = 0; i < n; i++) {
     if (reader[i].time.before < time.before) time.before = reader[i].time.before;
