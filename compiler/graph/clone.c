@@ -49,11 +49,11 @@ void graph_copy_ports(Graph *graph, const Graph *from, Node *const *map) {
 Graph *graph_clone(Arena *arena, const Graph *graph, Node **map) {
   Graph *copy = graph_copy_head(arena, graph);
   for (int i = 0; i < graph->nodes.n; i++) {
-    const Node *node = graph->nodes.data[i];
-    map[i] = graph_copy_node(arena, node, map);
-    if (node->of) map[i]->of = map[node->of->id];
+    map[i] = graph_copy_node(arena, graph->nodes.data[i], map);
     graph_append(copy, map[i]);
   }
+  for (int i = 0; i < copy->nodes.n; i++)
+    if (map[i]->of) map[i]->of = map[map[i]->of->id];
   graph_copy_ports(copy, graph, map);
   return copy;
 }

@@ -1,11 +1,13 @@
-/* plan.h: what emit prints: kernels in order, and where every value lives. Made by passes/plan.c from an
- * inference graph or a training graph. */
+/* plan.h: what emit prints: kernels in order, and where every value lives. Made by the passes (passes.c). */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PLAN_H
 #define CNNC_PLAN_H
+#include "base/text.h"
 #include "graph/graph.h"
 
 struct Kernel;
+
+typedef enum PlanKind { PLAN_INFERENCE, PLAN_TRAINING, PLAN_LOOK } PlanKind;
 
 /* What becomes part of the kernel before it. */
 typedef enum Fusing {
@@ -13,6 +15,12 @@ typedef enum Fusing {
   FUSE_NOTHING, /* -O0 */
   FUSE_APART,   /* -Os: as FUSE_ALL, but no layer is computed for all images at once */
 } Fusing;
+
+typedef struct PlanOptions {
+  Fusing fusing;
+  int images;          /* interleaved, as far as no layer looks at all of them; 0 or 1: one after the other */
+  int64_t whole_batch; /* inference: of so many images large dense layers are computed at once; 0: no */
+} PlanOptions;
 
 typedef enum StoreKind {
   STORE_NONE,   /* fused into its producer: never in memory */
@@ -65,19 +73,12 @@ typedef struct Plan {
   int *last_writer;               /* by node id: the last kernel that writes into it */
   int64_t again_work, again_macs; /* training: what is made again instead of kept, an image: multiply-adds and
                                      elements; multiply-adds */
-  struct Life *life;              /* by node id: of plan.c */
+  struct Life *life;              /* by node id: of store.c */
 } Plan;
 
-/* Simplified, folded, fused, aliased. together: of so many images large dense layers are computed at once; 0:
- * no. */
-Plan *plan_inference(Arena *, const Graph *, Fusing, int images, int64_t together);
-Plan *plan_training(Arena *, const Graph *, Fusing,
-                    int images); /* differentiated first; graph->training says the losses; images: as far as
-                                    no layer looks at all of them */
-Plan *
-plan_training_again(Arena *, const Graph *, Fusing, int images,
-                    const unsigned char *again); /* again: by node id of the differentiated graph, how often
-                                                    it is made again, as passes/recompute.h has it */
+Plan *plan_inference(Arena *, const Graph *, Fusing, int images, int64_t whole_batch);
+Plan *plan_training(Arena *, const Graph *, Fusing, int images);
+Plan *plan_look(Arena *, const Graph *); /* nothing is fused, each value to be seen is an output */
 /* The plan with the least work whose values take at most so many floats, as plan_training_needs counts them;
  * or, where there is none, one with as few as can be found. */
 Plan *plan_training_within(Arena *, const Graph *, Fusing, int images, int64_t floats, int64_t shards);
@@ -87,9 +88,13 @@ typedef struct TrainingNeeds {
   int64_t floats, over;
 } TrainingNeeds;
 TrainingNeeds plan_training_needs(const Plan *, int64_t shards, int64_t room);
-Plan *plan_look(Arena *,
-                const Graph *); /* pass_look first; nothing is fused, each value to be seen is an output */
 void plan_lay_out(Arena *, Plan *,
                   const int64_t *scratch); /* when the kernels are lowered: places in the arena, for the
                                               values and for the floats of scratch that each kernel needs */
+
+/* ---- for --emit=graph --after=PASS ---- */
+const char *const *pass_names(Arena *);        /* in the order in which they run; NULL-terminated */
+bool pass_belongs(const char *name, PlanKind); /* is it run for such a plan? */
+Plan *plan_after(Arena *, const Graph *, PlanKind, PlanOptions, const char *name); /* as it is behind it */
+void plan_dump(Text *, const Plan *); /* its graph, with what is known of each node so far */
 #endif
