@@ -112,7 +112,7 @@ struct Node {
   Span span;
   const Site *site; /* the call in the source, and the blocks it was expanded through */
   Result result;
-  bool together; /* one kernel for all images of the batch; set by passes/plan.c */
+  bool together; /* one kernel for all images of the batch; set by passes/whole_batch.c */
   Node *of;
   int wrt; /* hidden operators of the backward pass: the forward node, and with respect to which input or
               weight */

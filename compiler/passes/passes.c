@@ -101,22 +101,22 @@ void passes_run(PassState *state, PassId first, PassId last) {
   }
 }
 
-static Plan *plan_of(Arena *arena, const Graph *graph, PlanKind kind, PlanOptions options) {
+Plan *plan_new(Arena *arena, const Graph *graph, PlanKind kind, PlanOptions options) {
   PassState state = passes_begin(arena, graph, kind, options);
   passes_run(&state, 0, PASSES - 1);
   return state.plan;
 }
 
 Plan *plan_inference(Arena *arena, const Graph *graph, Fusing fusing, int images, int64_t whole_batch) {
-  return plan_of(arena, graph, PLAN_INFERENCE, (PlanOptions){fusing, images, whole_batch});
+  return plan_new(arena, graph, PLAN_INFERENCE, (PlanOptions){fusing, images, whole_batch});
 }
 
 Plan *plan_training(Arena *arena, const Graph *graph, Fusing fusing, int images) {
-  return plan_of(arena, graph, PLAN_TRAINING, (PlanOptions){fusing, images, 0});
+  return plan_new(arena, graph, PLAN_TRAINING, (PlanOptions){fusing, images, 0});
 }
 
 Plan *plan_look(Arena *arena, const Graph *graph) {
-  return plan_of(arena, graph, PLAN_LOOK, (PlanOptions){FUSE_NOTHING, 1, 0});
+  return plan_new(arena, graph, PLAN_LOOK, (PlanOptions){FUSE_NOTHING, 1, 0});
 }
 
 /* ---- looking at them ---- */

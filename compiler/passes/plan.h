@@ -76,6 +76,7 @@ typedef struct Plan {
   struct Life *life;              /* by node id: of store.c */
 } Plan;
 
+Plan *plan_new(Arena *, const Graph *, PlanKind, PlanOptions);
 Plan *plan_inference(Arena *, const Graph *, Fusing, int images, int64_t whole_batch);
 Plan *plan_training(Arena *, const Graph *, Fusing, int images);
 Plan *plan_look(Arena *, const Graph *); /* nothing is fused, each value to be seen is an output */

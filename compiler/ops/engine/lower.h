@@ -16,8 +16,8 @@ typedef struct Kernel {
   Node **chain;
   Node *pool;       /* a pooling behind them that root->op->takes_pool; NULL: none */
   Node *result;     /* the last of them */
-  const Node *over; /* set by passes/plan.c: what it reads and nobody after it: the result is written over it,
-                       if the nest allows; NULL: none */
+  const Node *over; /* set by passes/in_place.c: what it reads and nobody after it: the result is written over
+                       it, if the nest allows; NULL: none */
   /* folded away by passes, applied when the weights are packed: per output channel w' = w*gain, b' = (b -
    * mean)*gain + shift of these batchnorm nodes, in order; */
   int nscales;
