@@ -59,11 +59,13 @@ static const char *value_name(const Part *part, const Node *node) { /* of an ali
 }
 
 /* "28x28x64", "28x28x64 of 28x28x128" */
-static const char *value_text(Arena *arena, const Node *node) {
+static const char *value_text(const Frame *f, const Node *node) {
+  Arena *arena = f->net->arena;
+  const Plan *plan = f->part->plan;
   while (node->op->family == FAMILY_ALIAS && node->nin) node = node->in[0];
-  const Node *around = node->within;
+  const Node *around = plan->inside[node->id].within;
   return around ? arena_printf(arena, "%s of %s", shape_text(arena, node->shape),
-                               shape_text(arena, node_home(around).node->shape))
+                               shape_text(arena, plan->home[around->id].node->shape))
                 : shape_text(arena, node->shape);
 }
 
@@ -94,13 +96,13 @@ static const char *kept_value(Frame *f, const Node *node, int64_t offset, const 
   Arena *arena = f->net->arena;
   const char *record = arena_printf(arena, "batch->at->kept + n * %" PRId64, f->part->plan->kept_floats);
   return local(f, "void *", name, offset_text(f, record, offset),
-               arena_printf(arena, "%s, kept", value_text(arena, node)));
+               arena_printf(arena, "%s, kept", value_text(f, node)));
 }
 
 /* What is read for all images together lies one after the other. */
 static const char *value_of_all(Frame *f, const Node *node, const Storage *storage, const char *name) {
   Net *net = f->net;
-  const Home home = node_home(node);
+  const Home home = f->part->plan->home[node->id];
   const bool infer = f->kind == FRAME_INFER || f->kind == FRAME_TOGETHER;
   const char *first = offset_text(f, infer ? "all" : "batch->at->all",
                                   storage->offset * (infer ? net->options->batch : net->train_batch) +
@@ -109,18 +111,17 @@ static const char *value_of_all(Frame *f, const Node *node, const Storage *stora
   const char *value = f->kind == FRAME_SAMPLE || f->kind == FRAME_INFER
                           ? arena_printf(net->arena, "%s + n * %" PRId64, first, size)
                           : first;
-  return local(f, "void *", name, value,
-               arena_printf(net->arena, "%s, of all images", value_text(net->arena, node)));
+  return local(f, "void *", name, value, arena_printf(net->arena, "%s, of all images", value_text(f, node)));
 }
 
 /* Some channels of what is the caller's. */
 static const char *part_of(Frame *f, const char *type, const char *whole, const Node *node,
                            const char *name) {
-  const int64_t offset = node_home(node).offset;
+  const int64_t offset = f->part->plan->home[node->id].offset;
   if (!offset) return whole;
   return local(f, arena_printf(f->net->arena, "%svoid *", type), name,
                arena_printf(f->net->arena, "(%sfloat *)%s + %" PRId64, type, whole, offset),
-               value_text(f->net->arena, node));
+               value_text(f, node));
 }
 
 /* What there is once for a batch, for each of the images side by side: nothing for those that do not count,
@@ -142,23 +143,23 @@ static const char *repeated_value(Frame *f, const Node *node) {
 const char *frame_value(Frame *f, const Node *node) {
   Net *net = f->net;
   const Storage *storage = &f->part->plan->storage[node->id];
-  const int64_t offset = storage->offset + node_home(node).offset * f->images;
+  const int64_t offset = storage->offset + f->part->plan->home[node->id].offset * f->images;
   const char *name = value_name(f->part, node);
   switch (storage->kind) {
   case STORE_INPUT: return part_of(f, "const ", input_value(f, storage->index), node, name);
   case STORE_OUTPUT:
     if (f->kind != FRAME_LOOK) return part_of(f, "", net->output[storage->index].name, node, name);
     return local(f, "void *", name,
-                 offset_text(f, "look->value", look_place(f->part, storage->index) + node_home(node).offset),
-                 value_text(net->arena, node));
+                 offset_text(f, "look->value",
+                             look_place(f->part, storage->index) + f->part->plan->home[node->id].offset),
+                 value_text(f, node));
   case STORE_TARGET: return part_of(f, "const ", target_value(f, storage->index), node, name);
   case STORE_KEPT: return kept_value(f, node, offset, name);
   case STORE_ALL: return value_of_all(f, node, storage, name);
-  case STORE_ARENA:
-    return local(f, "void *", name, offset_text(f, "arena", offset), value_text(net->arena, node));
+  case STORE_ARENA: return local(f, "void *", name, offset_text(f, "arena", offset), value_text(f, node));
   case STORE_BATCH:
     return local(f, "void *", name, offset_text(f, "batch->at->batch", offset),
-                 arena_printf(net->arena, "%s, one for all images", value_text(net->arena, node)));
+                 arena_printf(net->arena, "%s, one for all images", value_text(f, node)));
   case STORE_GRADIENT:
   case STORE_NONE: break;
   }
@@ -272,7 +273,7 @@ bool frame_where(const Frame *f, const Step *step, int id, Where *where) {
   else if (binding->kind == BIND_VALUE) {
     const Storage *storage = &plan->storage[binding->node->id];
     if (storage->kind != STORE_ARENA && storage->kind != STORE_OUTPUT) return false;
-    const Home home = node_home(binding->node);
+    const Home home = plan->home[binding->node->id];
     where->space = storage->kind == STORE_OUTPUT ? 1 + storage->index : 0;
     where->from = storage->offset + home.offset * f->images;
     where->pitch = home.pitch * f->images;
@@ -301,7 +302,7 @@ void frame_call(Frame *f, const Step *step, const char *indent) {
 void frame_outputs(Frame *f, const Step *step, const char *(*to)(Frame *, int), bool optional) {
   const Plan *plan = f->part->plan;
   for (int o = 0; f->images > 1 && o < f->net->graph->outputs.n; o++)
-    if (plan->last_writer[node_home(plan->output[o]).node->id] == step - f->part->steps.data)
+    if (plan->last_writer[plan->home[plan->output[o]->id].node->id] == step - f->part->steps.data)
       text_put(&f->calls, "  %s%s(%s, %s, count);\n",
                optional ? arena_printf(f->net->arena, "if (batch->%s) ", f->net->output[o].name) : "",
                f->part->outputs[o][f->target]->name, frame_value(f, plan->output[o]), to(f, o));

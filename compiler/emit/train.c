@@ -181,7 +181,7 @@ static void put_phase(Text *out, Net *net, int target, int phase, bool batch) {
     if (several) frame_outputs(&f, step, output_pointer, true);
     for (int o = 0; !several && o < net->graph->outputs.n; o++)
       if (plan->storage[plan->output[o]->id].kind != STORE_INPUT &&
-          plan->last_writer[node_home(plan->output[o]).node->id] == s)
+          plan->last_writer[plan->home[plan->output[o]->id].node->id] == s)
         put_output(&f, o);
   }
   const char *function = phase_function(net, phase, batch), *parameters = phase_parameters(net, batch);
@@ -280,8 +280,9 @@ static void put_tree(Text *out, int64_t from, int64_t to) {
 static bool shards_add_to(const Net *net, const Weight *weight) {
   bool together = false;
   for (int s = 0; s < net->train.steps.n; s++) {
-    const Node *node = net->train.steps.data[s].kernel->root;
-    if (node->target == weight && !node->together) return true;
+    const Kernel *kernel = net->train.steps.data[s].kernel;
+    const Node *node = kernel->root;
+    if (node->target == weight && !kernel_whole_batch(kernel)) return true;
     together = together || node->target == weight;
   }
   return !together;

@@ -48,24 +48,7 @@ Node *graph_hidden(Graph *graph, const struct Op *op, Node *of, Shape shape, Res
   return node;
 }
 
-static const Node *around(const Node *node) { /* the value in which it lies, or NULL */
-  if (node->within) return node->within;
-  return node->op->family == FAMILY_ALIAS && node->nin ? node->in[0] : NULL;
-}
-
-Home node_home(const Node *node) {
-  Home home = {node, 0, 0};
-  for (const Node *in = around(node); in; in = around(in)) {
-    const Extent own = shape_extent(home.node->shape), outer = shape_extent(in->shape);
-    const bool reshaped =
-        own.h != outer.h || own.w != outer.w; /* all of it side by side, seen in another shape */
-    if (reshaped && !home.pitch) home.pitch = own.c;
-    home.offset += home.node->channel;
-    home.node = in;
-  }
-  if (!home.pitch) home.pitch = shape_extent(home.node->shape).c;
-  return home;
-}
+Home home_own(const Node *node) { return (Home){node, 0, shape_extent(node->shape).c}; }
 
 const Node *graph_flatten_before(const Weight *weight) {
   const Node *node = weight->owner;

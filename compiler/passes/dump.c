@@ -3,6 +3,7 @@
 #include "graph/dump.h"
 #include "ops/engine/lower.h"
 #include "passes/passes.h"
+#include "passes/tables.h"
 
 /* By node id: the kernel in which it is computed; -1: none. */
 static int *kernels_of(Arena *arena, const Plan *plan) {
@@ -42,10 +43,11 @@ void plan_dump(Text *out, const Plan *plan) {
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
     graph_dump_node(out, graph, node);
-    if (node->together) text_put(out, "; all images at once");
-    if (node->not_before) text_put(out, "; not before phase %d", node->not_before);
-    if (node->within)
-      text_put(out, "; part of %%%d from channel %lld", node->within->id, (long long)node->channel);
+    if (plan_whole_batch(plan, node)) text_put(out, "; all images at once");
+    if (plan_not_before(plan, node)) text_put(out, "; not before phase %d", plan_not_before(plan, node));
+    if (plan->inside && plan->inside[i].within)
+      text_put(out, "; part of %%%d from channel %lld", plan->inside[i].within->id,
+               (long long)plan->inside[i].channel);
     if (kernel[i] >= 0) dump_kernel(out, plan, kernel[i], node);
     if (plan->storage) dump_storage(out, &plan->storage[i]);
     text_put(out, "\n");

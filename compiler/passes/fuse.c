@@ -7,10 +7,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/fuse.h"
 #include <stdlib.h>
+#include "passes/tables.h"
 
 enum { MOST_FUSED = 8, MOST_OPERANDS = 8 };
 
 typedef struct Phases { /* by node id */
+  const Plan *plan;
   int *phase;
   bool *late; /* it is there when all images of its phase are through */
 } Phases;
@@ -37,7 +39,9 @@ int *fuse_uses(Arena *arena, const Plan *plan) {
 
 /* ---- phases ----
  * What is computed once for all images runs after the phase in which they all have what it reads. */
-static bool for_all_images(const Node *node) { return node->result == RESULT_BATCH || node->together; }
+static bool for_all_images(const Plan *plan, const Node *node) {
+  return node->result == RESULT_BATCH || plan_whole_batch(plan, node);
+}
 
 static int ready_for(const Phases *p, const Node *node,
                      bool late) { /* the phase in which what it reads is there */
@@ -52,21 +56,23 @@ static int ready_for(const Phases *p, const Node *node,
 static void set_phase(const Phases *p, const Node *node) {
   const bool given = node->op == &op_input || node->op == &op_target,
              alias = node->op->family == FAMILY_ALIAS && node->nin;
-  const int first = node->result == RESULT_BATCH || given ? -1 : node->not_before;
+  const int first = node->result == RESULT_BATCH || given ? -1 : plan_not_before(p->plan, node);
   const bool late =
-      alias ? p->late[node->in[0]->id] && p->phase[node->in[0]->id] >= first : for_all_images(node);
+      alias ? p->late[node->in[0]->id] && p->phase[node->in[0]->id] >= first : for_all_images(p->plan, node);
   const int ready = ready_for(p, node, late);
   p->phase[node->id] = ready > first ? ready : first;
   p->late[node->id] = late;
 }
 
-static Phases phases_of_none(Arena *arena, const Graph *graph) {
-  return (Phases){NEW_ARRAY(arena, int, graph->nodes.n + 1), NEW_ARRAY(arena, bool, graph->nodes.n + 1)};
+static Phases phases_of_none(Arena *arena, const Plan *plan) {
+  const Graph *graph = plan->graph;
+  return (Phases){plan, NEW_ARRAY(arena, int, graph->nodes.n + 1),
+                  NEW_ARRAY(arena, bool, graph->nodes.n + 1)};
 }
 
-int *fuse_phases(Arena *arena, const Graph *graph) {
-  const Phases phases = phases_of_none(arena, graph);
-  for (int i = 0; i < graph->nodes.n; i++) set_phase(&phases, graph->nodes.data[i]);
+int *fuse_phases(Arena *arena, const Plan *plan) {
+  const Phases phases = phases_of_none(arena, plan);
+  for (int i = 0; i < plan->graph->nodes.n; i++) set_phase(&phases, plan->graph->nodes.data[i]);
   return phases.phase;
 }
 
@@ -94,9 +100,9 @@ static bool extendable(const Fuser *f, const Node *node, const Kernel *kernel) {
     return false; /* it only brings images side by side */
   if (!sole_reader(f, node->in[0], node) || !shape_equal(node->shape, node->in[0]->shape)) return false;
   if (kernel->nchain == MOST_FUSED || kernel->pool || node->nin > MOST_OPERANDS) return false;
-  return kernel->batch
-             ? ready_for(&f->phases, node, true) <= kernel->phase && node->not_before <= kernel->phase
-             : kernel->phase == kernel_phase(f, node);
+  return kernel->batch ? ready_for(&f->phases, node, true) <= kernel->phase &&
+                             plan_not_before(f->plan, node) <= kernel->phase
+                       : kernel->phase == kernel_phase(f, node);
 }
 
 static bool foldable_scale(const Fuser *f, const Node *node, const Kernel *kernel) {
@@ -150,7 +156,8 @@ static void append_node(Fuser *f, Node *node) {
   kernel->scale = NEW_ARRAY(f->arena, Node *, 4);
   kernel->root = kernel->result = node;
   kernel->phase = kernel_phase(f, node);
-  kernel->batch = for_all_images(node);
+  kernel->batch = for_all_images(f->plan, node);
+  kernel->home = f->plan->home;
   f->kernel[node->id] = kernel;
 }
 
@@ -183,11 +190,12 @@ void fuse_kernels(Arena *arena, Plan *plan, Fusing fusing) {
              fusing,
              fuse_uses(arena, plan),
              NEW_ARRAY(arena, Kernel *, graph->nodes.n + 1),
-             phases_of_none(arena, graph)};
+             phases_of_none(arena, plan)};
   for (int i = 0; i < graph->nodes.n; i++) {
     Node *node = graph->nodes.data[i];
     set_phase(&f.phases, node);
-    if (!f.uses[i] || node->op->family == FAMILY_ALIAS || node->placed || fuse_in_place(plan, node)) continue;
+    if (!f.uses[i] || node->op->family == FAMILY_ALIAS || plan->inside[i].done || fuse_in_place(plan, node))
+      continue;
     append_node(&f, node);
   }
   for (int i = graph->nodes.n - 1; i >= 0; i--)

@@ -12,7 +12,6 @@ typedef struct Life {
   bool all; /* read or made for all images together */
 } Life;
 
-const Node *home_of(const Node *);
-int64_t plan_aligned(int64_t floats);                        /* as much as a value of so many takes */
-bool plan_is_output(const Plan *, const Node *, int *index); /* the first output of that very value */
+const Node *home_of(const Plan *, const Node *); /* the value in which it lies */
+int64_t plan_aligned(int64_t floats);            /* as much as a value of so many takes */
 #endif

@@ -19,10 +19,10 @@ static Block **value_blocks(Arena *arena, const Plan *plan) {
   for (int k = 0; k < plan->kernels.n; k++) {
     const Kernel *kernel = plan->kernels.data[k];
     if (!kernel->over) continue;
-    Block *block = of[kernel->result->id] = of[home_of(kernel->over)->id];
+    Block *block = of[kernel->result->id] = of[home_of(plan, kernel->over)->id];
     block->dies = own[kernel->result->id].dies;
   }
-  for (int i = 0; i < nodes; i++) of[i] = of[home_of(plan->graph->nodes.data[i])->id];
+  for (int i = 0; i < nodes; i++) of[i] = of[home_of(plan, plan->graph->nodes.data[i])->id];
   return of;
 }
 

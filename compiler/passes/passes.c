@@ -26,7 +26,7 @@ static void look(PassState *state) {
 
 static void recompute(PassState *state) {
   if (!state->phases && !state->again) return;
-  const Recomputed done = pass_recompute(state->plan->graph, state->again);
+  const Recomputed done = pass_recompute(state->plan, state->again);
   state->plan->again_work = done.work;
   state->plan->again_macs = done.macs;
 }

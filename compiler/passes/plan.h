@@ -41,7 +41,13 @@ typedef struct Storage {
   StoreKind kind;
   int index;
   int64_t offset;
-} Storage; /* of the value in which it lies: node_home */
+} Storage; /* of the value in which it lies: plan->home */
+
+typedef struct Inside {
+  const Node *within; /* its value lies in that one's, from that channel on; NULL: it does not */
+  int64_t channel;
+  bool done; /* no kernel makes it: it lies in its input (slice), or its inputs lie in it (concat) */
+} Inside;
 
 typedef struct Plan {
   Graph *graph;
@@ -55,7 +61,13 @@ typedef struct Plan {
               kernels */
   int first_phase,
       phases; /* phases run from first_phase (-1 when a BATCH kernel needs only targets) to phases - 1 */
-  Storage *storage;  /* by node id */
+  /* Tables by node id, each made by one pass; NULL before it. */
+  bool *whole_batch; /* whole-batch: one kernel computes it for all images of the batch */
+  int *not_before;   /* recompute: the phase in which it runs at the earliest */
+  Inside *inside;    /* place */
+  Home *home;        /* place: where its value lies */
+  Storage *storage;  /* store */
+  int *output_of;    /* store: the first output whose value lies in it as a whole or in part; -1: none */
   Node **output;     /* by output: the node whose value it is (as in graph->outputs, after passes) */
   bool *copy_output; /* inference: that value has a home of its own (an input, a shared output, another
                         output): copy it to the caller's buffer at the end */

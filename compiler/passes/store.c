@@ -9,10 +9,10 @@
 enum { ALIGN = 16 }; /* floats: 64 bytes */
 int64_t plan_aligned(int64_t floats) { return (floats + ALIGN - 1) / ALIGN * ALIGN; }
 
-const Node *home_of(const Node *node) { return node_home(node).node; }
+const Node *home_of(const Plan *plan, const Node *node) { return plan->home[node->id].node; }
 
 static void use(Plan *plan, const Node *node, int kernel) {
-  Life *life = &plan->life[home_of(node)->id];
+  Life *life = &plan->life[home_of(plan, node)->id];
   const Kernel *reader = plan->kernels.data[kernel];
   if (kernel > life->block.dies) life->block.dies = kernel;
   if (reader->phase > life->last_phase) life->last_phase = reader->phase;
@@ -34,7 +34,7 @@ static void live_for_phases(const Plan *plan, Life *life) {
 static void set_lives(Plan *plan) {
   for (int k = 0; k < plan->kernels.n; k++) {
     const Kernel *kernel = plan->kernels.data[k];
-    const Node *home = plan->graph->nodes.data[home_of(kernel->result)->id];
+    const Node *home = plan->graph->nodes.data[home_of(plan, kernel->result)->id];
     const int64_t images = home->result == RESULT_BATCH ? 1 : plan->images;
     Life *life = &plan->life[home->id];
     if (!life->node)
@@ -62,20 +62,21 @@ static void set_lives(Plan *plan) {
   }
 }
 
-bool plan_is_output(const Plan *plan, const Node *node, int *index) {
-  for (int o = 0; o < plan->graph->outputs.n; o++)
-    if (home_of(plan->graph->outputs.data[o].node)->id == node->id) {
-      *index = o;
-      return true;
-    }
-  return false;
+static void find_outputs(Arena *arena, Plan *plan) {
+  plan->output_of = NEW_ARRAY(arena, int, plan->graph->nodes.n + 1);
+  for (int i = 0; i < plan->graph->nodes.n; i++) plan->output_of[i] = -1;
+  for (int o = plan->graph->outputs.n - 1; o >= 0; o--)
+    plan->output_of[home_of(plan, plan->graph->outputs.data[o].node)->id] = o;
 }
 
 static StoreKind kind_of(const Plan *plan, const Life *life, int *index) {
   const Node *node = life->node;
   if (node->target) return STORE_GRADIENT;
   if (node->result == RESULT_BATCH) return STORE_BATCH;
-  if (!plan->training && plan->images == 1 && plan_is_output(plan, node, index)) return STORE_OUTPUT;
+  if (!plan->training && plan->images == 1 && plan->output_of[node->id] >= 0) {
+    *index = plan->output_of[node->id];
+    return STORE_OUTPUT;
+  }
   return life->all ? STORE_ALL : life->last_phase > life->phase ? STORE_KEPT : STORE_ARENA;
 }
 
@@ -96,7 +97,7 @@ static void set_storage(Plan *plan) {
     }
   }
   for (int i = 0; i < graph->nodes.n; i++)
-    plan->storage[i] = plan->storage[home_of(graph->nodes.data[i])->id];
+    plan->storage[i] = plan->storage[home_of(plan, graph->nodes.data[i])->id];
 }
 
 static void set_outputs(Arena *arena, Plan *plan) {
@@ -117,6 +118,7 @@ void pass_store(PassState *state) {
   plan->life = NEW_ARRAY(state->arena, Life, n);
   plan->last_writer = NEW_ARRAY(state->arena, int, n);
   set_lives(plan);
+  find_outputs(state->arena, plan);
   set_storage(plan);
   set_outputs(state->arena, plan);
 }

@@ -17,12 +17,13 @@ static _Noreturn void broken(const Plan *plan, const Node *node, const char *wha
 /* A value that lies in another has its pixels, or they are one behind the other, and no more channels. */
 void verify_places(const Plan *plan) {
   for (int i = 0; i < plan->graph->nodes.n; i++) {
-    const Node *node = plan->graph->nodes.data[i], *around = node->within;
+    const Node *node = plan->graph->nodes.data[i], *around = plan->inside[i].within;
+    const int64_t channel = plan->inside[i].channel;
     if (!around) continue;
     const Extent own = shape_extent(node->shape), outer = shape_extent(around->shape);
-    if (node->channel < 0 || node->channel + shape_elements(node->shape) > shape_elements(around->shape))
+    if (channel < 0 || channel + shape_elements(node->shape) > shape_elements(around->shape))
       broken(plan, node, "it lies outside the value that it is part of");
-    if (own.h == outer.h && own.w == outer.w && node->channel + own.c > outer.c)
+    if (own.h == outer.h && own.w == outer.w && channel + own.c > outer.c)
       broken(plan, node, "it has channels beyond those of the value that it is part of");
   }
 }
@@ -45,7 +46,7 @@ void verify_kernels(const Plan *plan) {
   for (int o = 0; o < plan->graph->outputs.n; o++) {
     const Node *node = plan->graph->outputs.data[o].node;
     while (node->op->family == FAMILY_ALIAS && node->nin) node = node->in[0];
-    if (live[node->id] && !made[node->id] && !node->placed && !fuse_in_place(plan, node))
+    if (live[node->id] && !made[node->id] && !plan->inside[node->id].done && !fuse_in_place(plan, node))
       broken(plan, node, "it is an output, and no kernel makes it");
   }
   arena_free(arena);
@@ -55,7 +56,8 @@ void verify_storage(const Plan *plan) {
   for (int k = 0; k < plan->kernels.n; k++) {
     const Node *result = plan->kernels.data[k]->result;
     if (plan->storage[result->id].kind == STORE_NONE) broken(plan, result, "it is stored nowhere");
-    if (plan->life[home_of(result)->id].block.dies < k) broken(plan, result, "it dies before it is made");
+    if (plan->life[home_of(plan, result)->id].block.dies < k)
+      broken(plan, result, "it dies before it is made");
   }
 }
 
@@ -63,7 +65,7 @@ void verify_storage(const Plan *plan) {
 void verify_in_place(const Plan *plan) {
   for (int k = 0; k < plan->kernels.n; k++) {
     const Kernel *kernel = plan->kernels.data[k];
-    if (kernel->over && plan->life[home_of(kernel->over)->id].block.dies != k)
+    if (kernel->over && plan->life[home_of(plan, kernel->over)->id].block.dies != k)
       broken(plan, kernel->result, "it is written over a value that is needed later");
     if (kernel->over && plan->storage[kernel->over->id].kind != plan->storage[kernel->result->id].kind)
       broken(plan, kernel->result, "it is written over a value of another memory");

@@ -28,12 +28,13 @@ static bool computed_together(const Node *node, int64_t batch) {
   return !forward->in[0]->shape.regions && inputs * units >= TOGETHER_WEIGHTS && larger <= INT32_MAX / batch;
 }
 
-static bool compute_together(Graph *graph, int64_t batch) { /* false: there are none */
+static bool compute_together(PassState *state, int64_t batch) { /* false: there are none */
+  const Graph *graph = state->plan->graph;
+  bool *whole_batch = state->plan->whole_batch = NEW_ARRAY(state->arena, bool, graph->nodes.n + 1);
   bool any = false;
   for (int i = 0; i < graph->nodes.n && batch <= MOST_IMAGES; i++) {
-    Node *node = graph->nodes.data[i];
-    node->together = computed_together(node, batch);
-    any = any || node->together;
+    whole_batch[i] = computed_together(graph->nodes.data[i], batch);
+    any = any || whole_batch[i];
   }
   return any;
 }
@@ -42,15 +43,15 @@ static void infer_whole_batch(PassState *state) {
   Plan *plan = state->plan;
   const int64_t batch = state->options.whole_batch;
   plan->together =
-      plan->images == 1 && state->options.fusing == FUSE_ALL && batch && compute_together(plan->graph, batch);
+      plan->images == 1 && state->options.fusing == FUSE_ALL && batch && compute_together(state, batch);
 }
 
 static void train_whole_batch(PassState *state) {
   Plan *plan = state->plan;
   const int64_t batch = plan->graph->training->batch;
   const bool statistics = looks_at_all_images(plan->graph), apart = statistics || plan->images == 1;
-  const bool together = apart && state->options.fusing == FUSE_ALL && batch >= FEWEST_IMAGES &&
-                        compute_together(plan->graph, batch);
+  const bool together =
+      apart && state->options.fusing == FUSE_ALL && batch >= FEWEST_IMAGES && compute_together(state, batch);
   state->phases = statistics || together;
   if (apart) plan->images = 1;
 }

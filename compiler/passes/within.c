@@ -46,7 +46,7 @@ typedef struct Trial {
 /* What of the forward pass is read late. */
 static void find_values(Search *s) {
   const Graph *graph = s->base.plan->graph;
-  const bool *late = recompute_late(s->arena, graph);
+  const bool *late = recompute_late(s->arena, s->base.plan);
   s->nodes = graph->nodes.n;
   s->value = NEW_ARRAY(s->arena, Value, s->nodes + 1);
   for (int i = 0; i < s->nodes && graph->nodes.data[i] != s->base.plan->loss[0]; i++)

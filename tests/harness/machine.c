@@ -15,7 +15,7 @@ static double *numbers(const Machine *m, int64_t n) { /* NaN until they are writ
 
 static double *value_at(const Machine *m, const Node *node, int64_t image) {
   const Storage *s = &m->plan->storage[node->id];
-  const Home home = node_home(node);
+  const Home home = m->plan->home[node->id];
   const int64_t n = shape_elements(home.node->shape);
   switch (s->kind) {
   case STORE_INPUT: return m->input[s->index] + image * n + home.offset * m->lanes;
@@ -117,7 +117,7 @@ static void keep_outputs(Machine *m, const Node *of, int64_t image) { /* of: the
   for (int o = 0; o < m->plan->graph->outputs.n; o++) {
     const Node *node = m->plan->output[o];
     const int64_t n = shape_elements(node->shape);
-    const double *from = node_home(node).node->id == of->id ? value_at(m, node, image) : NULL;
+    const double *from = m->plan->home[node->id].node->id == of->id ? value_at(m, node, image) : NULL;
     for (int64_t lane = 0; from && m->plan->images > 1 && lane < images_from(m, image); lane++)
       for (int64_t i = 0; i < n; i++) m->output[o][(image + lane) * n + i] = from[i * m->lanes + lane];
     if (m->plan->images > 1) continue;
@@ -137,7 +137,7 @@ static bool run_steps(Machine *m, const Step *step, int phase, bool batch, int64
     const Kernel *kernel = step[k].kernel;
     if (kernel->phase != phase || kernel->batch != batch) continue;
     if (!run_kernel(m, step[k].lower, step[k].own, m->plan->scratch[k], image)) return false;
-    const Node *home = node_home(kernel->result).node;
+    const Node *home = m->plan->home[kernel->result->id].node;
     const int64_t made = m->plan->last_writer[home->id] != k ? 0
                          : !batch                            ? 1
                          : m->plan->images == 1 ? m->images
@@ -169,7 +169,7 @@ static void prepare(Machine *m) {
   for (int o = 0; o < graph->outputs.n; o++)
     for (int64_t image = 0; image < m->images && plan->storage[plan->output[o]->id].kind == STORE_INPUT;
          image++)
-      keep_outputs(m, node_home(plan->output[o]).node, image);
+      keep_outputs(m, plan->home[plan->output[o]->id].node, image);
 }
 
 static int64_t scratch_of(const Lower *l) {
