@@ -13,10 +13,15 @@ static bool meet(const Block *a, const Block *b) { return a->born <= b->dies && 
 static int64_t span(const Block *a) { return a->dies - a->born + 1; }
 
 static int64_t largest_sum(Arena *arena, Block *const *block, int n, int steps) {
-  int64_t *alive = NEW_ARRAY(arena, int64_t, steps + 1), most = 0;
-  for (int i = 0; i < n; i++)
-    for (int k = block[i]->born; k <= block[i]->dies; k++) alive[k] += block[i]->floats;
-  for (int k = 0; k < steps; k++) most = alive[k] > most ? alive[k] : most;
+  int64_t *change = NEW_ARRAY(arena, int64_t, steps + 2), alive = 0, most = 0;
+  for (int i = 0; i < n; i++) {
+    change[block[i]->born] += block[i]->floats;
+    change[block[i]->dies + 1] -= block[i]->floats;
+  }
+  for (int k = 0; k < steps; k++) {
+    alive += change[k];
+    most = alive > most ? alive : most;
+  }
   return most;
 }
 
