@@ -133,7 +133,9 @@ static bool build_graph(Compilation *c) {
   const SemaOptions options = {o->directories.n, o->directories.data, &c->labels_file};
   c->graph = sema_build(c->arena, c->diags, &c->sources, c->program, defines, o->defines.n, &options);
   stage_done(c, "check and expand");
-  return good(c) && !is_library(c);
+  if (!good(c) || is_library(c)) return false;
+  graph_verify(c->graph);
+  return true;
 }
 
 /* A summary tells the memory of all that can be made of the program. */

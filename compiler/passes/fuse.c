@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include "passes/tables.h"
 
-enum { MOST_FUSED = 8, MOST_OPERANDS = 8 };
+enum { MOST_FUSED = 8, MOST_OPERANDS = 8, MOST_SCALES = 4 };
+_Static_assert(sizeof((Lower *)0)->other / sizeof(Buf *) >= MOST_FUSED * (MOST_OPERANDS - 1),
+               "a kernel has room for the operands of all that is fused");
 
 typedef struct Phases { /* by node id */
   const Plan *plan;
@@ -107,7 +109,7 @@ static bool extendable(const Fuser *f, const Node *node, const Kernel *kernel) {
 
 static bool foldable_scale(const Fuser *f, const Node *node, const Kernel *kernel) {
   return !f->plan->training && kernel && node->op->fold == FOLD_SCALE && weighted(kernel->root) &&
-         !kernel->root->of && kernel->nchain == 0 && kernel->nscales < 4;
+         !kernel->root->of && kernel->nchain == 0 && kernel->nscales < MOST_SCALES;
 }
 
 /* (x*scale - mean)/std before a convolution: the factor and the shift move into the weights and the bias;
@@ -153,7 +155,7 @@ static void append_node(Fuser *f, Node *node) {
   }
   Kernel *kernel = NEW(f->arena, Kernel);
   kernel->chain = NEW_ARRAY(f->arena, Node *, MOST_FUSED);
-  kernel->scale = NEW_ARRAY(f->arena, Node *, 4);
+  kernel->scale = NEW_ARRAY(f->arena, Node *, MOST_SCALES);
   kernel->root = kernel->result = node;
   kernel->phase = kernel_phase(f, node);
   kernel->batch = for_all_images(f->plan, node);

@@ -34,8 +34,8 @@ typedef struct Search {
   int nodes;
   int64_t room, shards;
   int n;
-  Value *value;
-  int trials; /* that may still be made */
+  Value *value, *by_price; /* in order of the graph; from the cheapest on */
+  int trials;              /* that may still be made */
 } Search;
 
 typedef struct Trial {
@@ -85,14 +85,16 @@ static int by_price(const void *a, const void *b) {
   return x != y ? (x > y) - (x < y) : ((const Value *)a)->id - ((const Value *)b)->id;
 }
 
+static void sort_values(Search *s) {
+  s->by_price = NEW_ARRAY(s->arena, Value, s->n + 1);
+  for (int i = 0; i < s->n; i++) s->by_price[i] = s->value[i];
+  qsort(s->by_price, (size_t)s->n, sizeof *s->by_price, by_price);
+}
+
 /* The n-th of LEVELS limits to what a float may cost. */
 static double limit_of(const Search *s, int n) {
-  Value *sorted = NEW_ARRAY(s->arena, Value, s->n);
-  for (int i = 0; i < s->n; i++) sorted[i] = s->value[i];
-  qsort(sorted, (size_t)s->n, sizeof *sorted, by_price);
-  return price(
-      &sorted[(int)((int64_t)(n + 1) * s->n / LEVELS) - 1 < 0 ? 0
-                                                              : (int)((int64_t)(n + 1) * s->n / LEVELS) - 1]);
+  const int at = (int)((int64_t)(n + 1) * s->n / LEVELS) - 1;
+  return price(&s->by_price[at < 0 ? 0 : at]);
 }
 
 static Trial in_runs(Search *s, double limit, int64_t longest) {
@@ -164,16 +166,13 @@ static bool improve(Search *s, Trial *best) {
 
 /* Dear values first. */
 static void keep_what_fits(Search *s, Trial *best) {
-  Value *sorted = NEW_ARRAY(s->arena, Value, s->n + 1);
-  for (int i = 0; i < s->n; i++) sorted[i] = s->value[i];
-  qsort(sorted, (size_t)s->n, sizeof *sorted, by_price);
   for (int i = s->n - 1; i >= 0; i--)
-    for (bool kept = true; kept && best->again[sorted[i].id];) {
-      const Trial trial = changed(s, best, sorted[i].id, -1);
+    for (bool kept = true; kept && best->again[s->by_price[i].id];) {
+      const Trial trial = changed(s, best, s->by_price[i].id, -1);
       kept = better(&trial, best);
       if (kept) {
         *best = trial;
-        best->again[sorted[i].id]--;
+        best->again[s->by_price[i].id]--;
       }
     }
 }
@@ -221,6 +220,7 @@ Plan *plan_training_within(Arena *arena, const Graph *graph, Fusing fusing, int 
   s.base = passes_begin(arena, graph, PLAN_TRAINING, (PlanOptions){fusing, images, 0});
   passes_run(&s.base, 0, PASS_RECOMPUTE - 1);
   find_values(&s);
+  sort_values(&s);
   s.trials = TRIED_NODES / (s.nodes + 1);
   const Trial none = nothing_again(&s), runs = best_of_runs(&s, &none), from_runs = search(&s, &runs),
               from_none = search(&s, &none);

@@ -123,7 +123,7 @@ static void make_inputs(Lower *l) {
     l->in[0] = bind(l, nest_buf(l->b, INPUT, "in", (Type){element_of(root), 1}, 3, root->chw ? chw : hwc),
                     (Binding){.kind = BIND_INPUT, .node = root});
   }
-  for (int k = 0; k < root->nin && k < 16; k++) {
+  for (int k = 0; k < root->nin; k++) {
     const Node *in = root->in[k];
     const bool all_images = l->kernel->batch && in->result != RESULT_BATCH;
     l->in[k] = read_buffer(l, k ? nest_text(l->b, "in%d", k) : "in", in, all_images);
