@@ -17,6 +17,7 @@
 #include "graph/dump.h"
 #include "graph/summary.h"
 #include "ops/engine/lower.h"
+#include "passes/plan.h"
 #include "schedule/images.h"
 #include "schedule/schedule.h"
 #include "schedule/tuning.h"
@@ -135,7 +136,9 @@ static bool build_graph(Compilation *c) {
   const SemaOptions options = {o->directories.n, o->directories.data, &c->labels_file};
   c->graph = sema_build(c->arena, c->diags, &c->sources, c->program, defines, o->defines.n, &options);
   stage_done(c, "check and expand");
-  return good(c) && !is_library(c);
+  if (!good(c) || is_library(c)) return false;
+  graph_verify(c->graph);
+  return true;
 }
 
 /* A summary tells the memory of all that can be made of the program. */
@@ -421,9 +424,25 @@ static void verify(const Compilation *c) {
   }
 }
 
+static PlanOptions plan_options(const Compilation *c, PlanKind kind) {
+  const Options *o = c->options;
+  if (kind == PLAN_LOOK) return (PlanOptions){.fusing = FUSE_NOTHING};
+  const bool training = kind == PLAN_TRAINING;
+  const int64_t batch = options_plain(o) ? 1 : training ? c->graph->training->batch : o->batch;
+  PlanOptions options = {.fusing = fusing_of(o),
+                         .images =
+                             images_side_by_side(c->graph, o->targets.n, o->targets.data, batch, training)};
+  if (!training && dense_pays_together(c->graph, o->targets.n, o->targets.data, o->batch))
+    options.whole_batch = o->batch;
+  return options;
+}
+
+static Plan *make_plan(const Compilation *c, PlanKind kind) {
+  return plan_new(c->arena, c->graph, kind, plan_options(c, kind));
+}
+
 static bool lower(Compilation *c) {
   const Options *o = c->options;
-  const bool plain = options_plain(o);
   if (!calls_fit(c)) return false;
   c->emit = (EmitOptions){.prefix = c_name(c),
                           .header = o->kind == OUTPUT_C ? base_name(header_path(c)) : NULL,
@@ -438,24 +457,14 @@ static bool lower(Compilation *c) {
   c->lowering = (ProgramOptions){.ntargets = o->targets.n,
                                  .target = o->targets.data,
                                  .openmp = o->openmp,
-                                 .plain = plain,
+                                 .plain = options_plain(o),
                                  .exact = o->exact || o->level == LEVEL_QUICK,
                                  .batch = o->batch,
                                  .written = c->graph,
                                  .tuning = &c->tuning};
   choose_embedding(c);
-  const int64_t together =
-      dense_pays_together(c->graph, o->targets.n, o->targets.data, o->batch) ? o->batch : 0;
-  const Fusing fusing = fusing_of(o);
-  const int images =
-      images_side_by_side(c->graph, o->targets.n, o->targets.data, plain ? 1 : o->batch, false);
-  Plan *infer = plan_inference(c->arena, c->graph, fusing, images, together), *train = NULL;
-  if (c->training) {
-    const int64_t batch = plain ? 1 : c->graph->training->batch;
-    const int side_by_side = images_side_by_side(c->graph, o->targets.n, o->targets.data, batch, true);
-    train = plan_training(c->arena, c->graph, fusing, side_by_side);
-  }
-  Plan *look = o->kind == OUTPUT_PROGRAM ? plan_look(c->arena, c->graph) : NULL;
+  Plan *infer = make_plan(c, PLAN_INFERENCE), *train = c->training ? make_plan(c, PLAN_TRAINING) : NULL,
+       *look = o->kind == OUTPUT_PROGRAM ? make_plan(c, PLAN_LOOK) : NULL;
   stage_done(c, "plan");
   if (!batch_fits(c, train)) return false;
   const ProgramOptions training = lowering_of_training(c);
@@ -498,11 +507,20 @@ static bool add_output(Compilation *c, const char *path, const Text *text) {
   return add_bytes(c, path, text->n ? text->s : "", text->n);
 }
 
+static void dump_after(const Compilation *c, Text *text) {
+  const char *pass = c->options->after;
+  const PlanKind kind = c->training                          ? PLAN_TRAINING
+                        : pass_belongs(pass, PLAN_INFERENCE) ? PLAN_INFERENCE
+                                                             : PLAN_LOOK;
+  plan_dump(text, plan_after(c->arena, c->graph, kind, plan_options(c, kind), pass));
+}
+
 static bool write_view(Compilation *c) {
   const Options *o = c->options;
   Text text = {.arena = c->arena};
   if (o->kind == OUTPUT_AST) ast_dump(&text, c->program);
   else if (o->kind == OUTPUT_DOT) graph_dot(&text, c->graph);
+  else if (o->kind == OUTPUT_GRAPH && o->after) dump_after(c, &text);
   else if (o->kind == OUTPUT_GRAPH) graph_dump(&text, c->graph);
   else if (!lower(c)) return false;
   else if (o->kind == OUTPUT_SUMMARY) text_put(&text, "%s", c->summary);

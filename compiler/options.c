@@ -11,9 +11,11 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/text.h"
+#include "passes/plan.h"
 
 enum { /* long options without a letter of their own */
        LONG_EMIT = 256,
+       LONG_AFTER,
        LONG_WEIGHTS,
        LONG_WEIGHTS_PREFIX,
        LONG_EMBED,
@@ -49,6 +51,11 @@ const OptionRow options_table[] = {
      "c header obj shared exe wasm model, or a view of the program: summary json dot ast graph nests "
      "program schedule",
      "@kinds"},
+    {"after", LONG_AFTER, required_argument, "--after=PASS",
+     "with --emit=graph: the graph behind that pass of the compiler, for inference; with --train the "
+     "training "
+     "graph, before --memory is looked at",
+     "@passes"},
     {"single-file", LONG_SINGLE_FILE, no_argument, "--single-file", "the header's text goes into the C file",
      NULL},
     {"weights", LONG_WEIGHTS, required_argument, "--weights=FILE",
@@ -253,6 +260,12 @@ static bool read_kind(Options *options, Arena *arena, const char *value, bool *g
   if (!read_word("--emit", value, options_kinds(arena), &index)) return false;
   options->kind = kinds[index].kind;
   return *given = true;
+}
+
+static bool read_after(Options *options, Arena *arena, const char *value) {
+  int index;
+  options->after = value;
+  return read_word("--after", value, pass_names(arena), &index);
 }
 
 /* What others write under suffixes that cnnc does not. */
@@ -492,6 +505,19 @@ static bool check_input(Options *options, Arena *arena, int n, char **words) {
   return true;
 }
 
+/* A pass belongs to some graphs only: with --train that of training is shown. */
+static bool check_after(const Options *options) {
+  const char *pass = options->after;
+  if (!pass) return true;
+  if (options->kind != OUTPUT_GRAPH)
+    return usage_error("--after=%s shows a graph: it wants --emit=graph", pass);
+  if (!options->train)
+    return pass_belongs(pass, PLAN_INFERENCE) || pass_belongs(pass, PLAN_LOOK) ||
+           usage_error("'%s' is a pass of the training graph, which --train shows", pass);
+  return pass_belongs(pass, PLAN_TRAINING) ||
+         usage_error("'%s' is no pass of the training graph, which --train shows", pass);
+}
+
 static bool check_together(Options *options, Arena *arena, bool kind_given, int threads) {
   if (options->tune && options_plain(options))
     return usage_error("--tune has nothing to choose from with -O0 and -Os");
@@ -516,6 +542,7 @@ static bool check_together(Options *options, Arena *arena, bool kind_given, int 
   if (options->dependencies && !options->dependency_file &&
       (!options->output || strcmp(options->output, "-") == 0))
     return usage_error("-MD without -o FILE needs -MF FILE");
+  if (!check_after(options)) return false;
   if (!options->train_given) options->train = options->kind == OUTPUT_PROGRAM;
   if (options->targets.n == 0) default_targets(options, arena);
   options->openmp = threads == 0 || (threads < 0 && options->kind == OUTPUT_PROGRAM);
@@ -550,6 +577,7 @@ bool options_parse(Options *options, Arena *arena, int argc, char **argv) {
     case 'M': good = read_dependencies(options, optarg, argc, argv); break;
     case 'v': options->verbose = true; break;
     case LONG_EMIT: good = read_kind(options, arena, optarg, &kind_given); break;
+    case LONG_AFTER: good = read_after(options, arena, optarg); break;
     case LONG_WEIGHTS:
       if (!*optarg) good = usage_error("--weights wants a file name");
       options->weights = optarg;

@@ -47,7 +47,7 @@ typedef struct OptionRow {
   int has_arg;              /* as getopt_long has it */
   const char *shown, *help; /* NULL: not told */
   const char *values;       /* words that the value may be, @file, @folder, or where its words are:
-                             * @kinds @targets @warnings @messages @topics; NULL: anything */
+                             * @kinds @passes @targets @warnings @messages @topics; NULL: anything */
 } OptionRow;
 
 typedef struct Options {
@@ -55,6 +55,7 @@ typedef struct Options {
   const char *topic;          /* HELP: what about, or NULL; EXPLAIN: a slug */
   const char *input, *output; /* output NULL: none; "-": standard output */
   OutputKind kind;
+  const char *after; /* a pass: with OUTPUT_GRAPH the graph behind it; NULL: as written */
   const char *weights, *weights_prefix, *prefix, *cc, *runtime; /* NULL: not given */
   EmbedKind embed;
   int64_t batch;

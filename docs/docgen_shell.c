@@ -6,6 +6,7 @@
 #include "docgen.h"
 #include "help.h"
 #include "options.h"
+#include "passes/plan.h"
 
 static const char *joined(Arena *arena, const char *const *words) {
   Text text = {.arena = arena};
@@ -18,6 +19,7 @@ static const char *words_of(Arena *arena, const OptionRow *row) {
   if (!row->values) return NULL;
   if (row->values[0] != '@') return row->values;
   if (strcmp(row->values, "@kinds") == 0) return joined(arena, options_kinds(arena));
+  if (strcmp(row->values, "@passes") == 0) return joined(arena, pass_names(arena));
   if (strcmp(row->values, "@targets") == 0) return joined(arena, options_targets(arena));
   if (strcmp(row->values, "@warnings") == 0) return joined(arena, options_slugs(arena, true));
   if (strcmp(row->values, "@messages") == 0) return joined(arena, options_slugs(arena, false));

@@ -63,12 +63,12 @@ static const char *value_name(const Part *part, const Node *node) { /* of an ali
 }
 
 /* "28x28x64", "28x28x64 of 28x28x128" */
-static const char *value_text(Arena *arena, const Node *node) {
+static const char *value_text(const Frame *f, const Node *node) {
+  Arena *arena = f->net->arena;
   while (node->op->family == FAMILY_ALIAS && node->nin) node = node->in[0];
-  const Node *around = node->within;
-  return around ? arena_printf(arena, "%s of %s", shape_text(arena, node->shape),
-                               shape_text(arena, node_home(around).node->shape))
-                : shape_text(arena, node->shape);
+  const Node *home = f->part->program->home[node->id].node;
+  const char *shape = shape_text(arena, node->shape);
+  return home == node ? shape : arena_printf(arena, "%s of %s", shape, shape_text(arena, home->shape));
 }
 
 static const char *input_value(Frame *f, int index) {
@@ -98,7 +98,7 @@ static const char *kept_value(Frame *f, const Node *node, const Place *place, co
   Arena *arena = f->net->arena;
   const char *record = arena_printf(arena, "batch->at->kept + n * %" PRId64, place->stride / FLOAT);
   return local(f, "void *", name, offset_text(f, record, place->offset / FLOAT),
-               arena_printf(arena, "%s, kept", value_text(arena, node)));
+               arena_printf(arena, "%s, kept", value_text(f, node)));
 }
 
 /* What is read for all images together lies one after the other. */
@@ -109,8 +109,7 @@ static const char *value_of_all(Frame *f, const Node *node, const Place *place, 
   const char *value = f->kind == FRAME_SAMPLE || f->kind == FRAME_INFER
                           ? arena_printf(net->arena, "%s + n * %" PRId64, first, place->stride / FLOAT)
                           : first;
-  return local(f, "void *", name, value,
-               arena_printf(net->arena, "%s, of all images", value_text(net->arena, node)));
+  return local(f, "void *", name, value, arena_printf(net->arena, "%s, of all images", value_text(f, node)));
 }
 
 /* Some channels of what is the caller's. */
@@ -120,7 +119,7 @@ static const char *part_of(Frame *f, const char *type, const char *whole, const 
   if (!offset) return whole;
   return local(f, arena_printf(f->net->arena, "%svoid *", type), name,
                arena_printf(f->net->arena, "(%sfloat *)%s + %" PRId64, type, whole, offset),
-               value_text(f->net->arena, node));
+               value_text(f, node));
 }
 
 /* What there is once for a batch, for each of the images side by side: nothing for those that do not count,
@@ -150,15 +149,14 @@ const char *frame_value(Frame *f, const Node *node) {
   case SPACE_OUTPUT:
     if (f->kind != FRAME_LOOK) return part_of(f, "", net->output[place->index].name, node, name);
     return local(f, "void *", name, offset_text(f, "look->value", look_place(f->part, place->index) + offset),
-                 value_text(net->arena, node));
+                 value_text(f, node));
   case SPACE_TARGET: return part_of(f, "const ", target_value(f, place->index), node, name);
   case SPACE_KEPT: return kept_value(f, node, place, name);
   case SPACE_ALL: return value_of_all(f, node, place, name);
-  case SPACE_ARENA:
-    return local(f, "void *", name, offset_text(f, "arena", offset), value_text(net->arena, node));
+  case SPACE_ARENA: return local(f, "void *", name, offset_text(f, "arena", offset), value_text(f, node));
   case SPACE_BATCH:
     return local(f, "void *", name, offset_text(f, "batch->at->batch", offset),
-                 arena_printf(net->arena, "%s, one for all images", value_text(net->arena, node)));
+                 arena_printf(net->arena, "%s, one for all images", value_text(f, node)));
   default: return "NULL";
   }
 }

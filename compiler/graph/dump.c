@@ -14,19 +14,30 @@ static void dump_weights(Text *out, const Node *node) {
   }
 }
 
-void graph_dump(Text *out, const Graph *graph) {
+void graph_dump_head(Text *out, const Graph *graph) {
+  text_put(out, "graph %s: %lld parameters\n", graph->name, (long long)graph->parameters);
+}
+
+void graph_dump_node(Text *out, const Graph *graph, const Node *node) {
   static const char *const result[] = {
       [RESULT_SAMPLE] = "", [RESULT_SUM] = " summed over images", [RESULT_BATCH] = " once a batch"};
-  text_put(out, "graph %s: %lld parameters\n", graph->name, (long long)graph->parameters);
-  for (int i = 0; i < graph->nodes.n; i++) {
-    const Node *node = graph->nodes.data[i];
-    text_put(out, "%%%d = %s(", node->id, node->op->name);
-    for (int k = 0; k < node->nin; k++) text_put(out, k ? ", %%%d" : "%%%d", node->in[k]->id);
-    text_put(out, ") %s: %s%s", node->name, shape_text(graph->arena, node->shape), result[node->result]);
-    if (node->target) text_put(out, " -> gradient of %s", node->target->name);
-    if (!node->of) dump_weights(out, node);
-    text_put(out, "\n");
-  }
+  text_put(out, "%%%d = %s(", node->id, node->op->name);
+  for (int k = 0; k < node->nin; k++) text_put(out, k ? ", %%%d" : "%%%d", node->in[k]->id);
+  text_put(out, ") %s: %s%s", node->name, shape_text(graph->arena, node->shape), result[node->result]);
+  if (node->target) text_put(out, " -> gradient of %s", node->target->name);
+  if (!node->of) dump_weights(out, node);
+}
+
+void graph_dump_outputs(Text *out, const Graph *graph) {
   for (int i = 0; i < graph->outputs.n; i++)
     text_put(out, "output %s = %%%d\n", graph->outputs.data[i].name, graph->outputs.data[i].node->id);
+}
+
+void graph_dump(Text *out, const Graph *graph) {
+  graph_dump_head(out, graph);
+  for (int i = 0; i < graph->nodes.n; i++) {
+    graph_dump_node(out, graph, graph->nodes.data[i]);
+    text_put(out, "\n");
+  }
+  graph_dump_outputs(out, graph);
 }

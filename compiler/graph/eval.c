@@ -39,6 +39,7 @@ static void run_node(GraphRun *run, const Node *node) {
 }
 
 void graph_run(Arena *arena, const Graph *graph, GraphRun *run) {
+  graph_verify(graph); /* so that inputs and weights of a node fit into Eval */
   run->value = NEW_ARRAY(arena, double *, graph->nodes.n);
   if (run->gradients) {
     memset(run->gradients, 0, (size_t)graph->parameters * sizeof *run->gradients);

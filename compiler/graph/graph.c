@@ -11,15 +11,19 @@ Graph *graph_new(Arena *arena, const char *name) {
   return graph;
 }
 
+void graph_append(Graph *graph, Node *node) {
+  node->id = graph->nodes.n;
+  vec_push(graph->arena, graph->nodes, node);
+}
+
 Node *graph_node(Graph *graph, const struct Op *op, int nin, Node *const *in) {
   Node *node = NEW(graph->arena, Node);
   node->op = op;
-  node->id = graph->nodes.n;
   node->nin = nin;
   node->name = "";
   node->in = NEW_ARRAY(graph->arena, Node *, nin ? nin : 1);
   for (int i = 0; i < nin; i++) node->in[i] = in[i];
-  vec_push(graph->arena, graph->nodes, node);
+  graph_append(graph, node);
   return node;
 }
 
@@ -44,24 +48,7 @@ Node *graph_hidden(Graph *graph, const struct Op *op, Node *of, Shape shape, Res
   return node;
 }
 
-static const Node *around(const Node *node) { /* the value in which it lies, or NULL */
-  if (node->within) return node->within;
-  return node->op->family == FAMILY_ALIAS && node->nin ? node->in[0] : NULL;
-}
-
-Home node_home(const Node *node) {
-  Home home = {node, 0, 0};
-  for (const Node *in = around(node); in; in = around(in)) {
-    const Extent own = shape_extent(home.node->shape), outer = shape_extent(in->shape);
-    const bool reshaped =
-        own.h != outer.h || own.w != outer.w; /* all of it side by side, seen in another shape */
-    if (reshaped && !home.pitch) home.pitch = own.c;
-    home.offset += home.node->channel;
-    home.node = in;
-  }
-  if (!home.pitch) home.pitch = shape_extent(home.node->shape).c;
-  return home;
-}
+Home home_own(const Node *node) { return (Home){node, 0, shape_extent(node->shape).c}; }
 
 const Node *graph_flatten_before(const Weight *weight) {
   const Node *node = weight->owner;
@@ -72,13 +59,6 @@ const Node *graph_flatten_before(const Weight *weight) {
   if (node->op->family != FAMILY_ALIAS || !node->nin) return NULL;
   const Extent e = shape_extent(node->in[0]->shape);
   return e.h * e.w > 1 && e.c > 1 ? node : NULL;
-}
-
-void graph_count_uses(const Graph *graph, int *uses) {
-  for (int i = graph->nodes.n - 1; i >= 0; i--) { /* who reads a value stands behind it */
-    const Node *node = graph->nodes.data[i];
-    for (int k = 0; k < node->nin && uses[i]; k++) uses[node->in[k]->id]++;
-  }
 }
 
 void graph_layout_weights(Graph *graph) {

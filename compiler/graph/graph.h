@@ -112,7 +112,6 @@ struct Node {
   Span span;
   const Site *site; /* the call in the source, and the blocks it was expanded through */
   Result result;
-  bool together; /* one kernel for all images of the batch; set by passes/plan.c */
   Node *of;
   int wrt; /* hidden operators of the backward pass: the forward node, and with respect to which input or
               weight */
@@ -120,13 +119,8 @@ struct Node {
   ElemType elem;
   bool chw; /* op_input, op_target: what the caller's buffer holds (I32: classes); `wrt` is the index of the
                input or output */
-  int not_before;     /* training: the phase in which it runs at the earliest */
   int64_t salt;       /* numbers the consumers of random numbers */
   const void *detail; /* what an operator keeps for itself */
-  Node *within;
-  int64_t channel; /* set by passes/place.c: its value lies in that one's, from that channel on; NULL: it does
-                      not */
-  bool placed; /* also: no kernel makes it. It lies in its input (slice), or its inputs lie in it (concat) */
 };
 
 /* Where a value lies: `offset` floats behind the start of the value of `node`, its pixels `pitch` floats
@@ -135,7 +129,7 @@ typedef struct Home {
   const Node *node;
   int64_t offset, pitch;
 } Home;
-Home node_home(const Node *);
+Home home_own(const Node *); /* of a value that lies in no other */
 
 typedef struct Port {
   const char *name;
@@ -192,7 +186,14 @@ void graph_layout_weights(Graph *); /* ids and offsets */
 /* For the weight of a dense layer: the flatten behind which it reads a picture or a sequence in the order
  * height, width, channels; else NULL. */
 const Node *graph_flatten_before(const Weight *);
-void graph_count_uses(const Graph *, int *uses); /* by node id: how often outputs are read, as given, and so
-                                                    what they are made of; 0: not at all */
-void graph_verify(const Graph *);                /* a broken invariant is a bug: reported, exit 3 */
+/* By node id: how often a live node, an output or a root reads it; 0: it is dead. Roots are given, and what
+ * sums a gradient. */
+int *graph_live(Arena *, const Graph *, int nroots, Node *const *root);
+/* Copies. A node's copy has inputs of its own: map[id] stands for each, where there is a map. */
+Node *graph_copy_node(Arena *, const Node *, Node *const *map);
+void graph_append(Graph *, Node *);
+Graph *graph_copy_head(Arena *, const Graph *); /* all but nodes and ports */
+void graph_copy_ports(Graph *, const Graph *from, Node *const *map);
+Graph *graph_clone(Arena *, const Graph *, Node **map); /* all; sets map, by node id */
+void graph_verify(const Graph *);                       /* a broken invariant is a bug: reported, exit 3 */
 #endif

@@ -43,56 +43,19 @@ Node *gradient_sum(Gradient *gradient, const Op *op, Node *of, int weight, int n
 }
 
 /* ---- the forward pass ---- */
-static Node *copy_node(Graph *to, const Node *node, Node *const *map) {
-  Node *in[MOST_INPUTS] = {0};
-  for (int k = 0; k < node->nin; k++) in[k] = map[node->in[k]->id];
-  Node *copy = graph_node(to, node->op, node->nin, in);
-  const int id = copy->id;
-  Node **inputs = copy->in;
-  *copy = *node;
-  copy->id = id;
-  copy->in = inputs;
-  return copy;
-}
-
 static Graph *copy_forward(Arena *arena, const Graph *graph, Node **map) {
-  Graph *copy = graph_new(arena, graph->name);
-  *copy = *graph;
-  copy->arena = arena;
-  copy->nodes.data = NULL;
-  copy->nodes.n = copy->nodes.room = 0;
-  int *uses = NEW_ARRAY(arena, int, graph->nodes.n + 1);
-  for (int i = 0; i < graph->outputs.n; i++) uses[graph->outputs.data[i].node->id]++;
-  for (int i = 0; i < graph->inputs.n; i++) uses[graph->inputs.data[i].node->id]++;
-  graph_count_uses(graph, uses);
+  Graph *copy = graph_copy_head(arena, graph);
+  const int *live = graph_live(arena, graph, 0, NULL);
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
-    if (!uses[i]) continue;
-    map[i] = copy_node(copy, node, map);
+    if (!live[i] && node->op != &op_input) continue;
+    map[i] = graph_copy_node(arena, node, map);
+    graph_append(copy, map[i]);
     map[i]->salt = i;
     if (node->op->train) map[i] = node->op->train(copy, map[i]);
   }
+  graph_copy_ports(copy, graph, map);
   return copy;
-}
-
-/* Ports are copied: the copy's point to its own nodes. */
-static void copy_ports(Graph *graph, Node *const *map) {
-  for (int pass = 0; pass < 2; pass++) {
-    Port *from = pass ? graph->outputs.data : graph->inputs.data;
-    const int n = pass ? graph->outputs.n : graph->inputs.n;
-    Port *to = NEW_ARRAY(graph->arena, Port, n ? n : 1);
-    for (int i = 0; i < n; i++) {
-      to[i] = from[i];
-      to[i].node = map[from[i].node->id];
-    }
-    if (pass) {
-      graph->outputs.data = to;
-      graph->outputs.room = n;
-    } else {
-      graph->inputs.data = to;
-      graph->inputs.room = n;
-    }
-  }
 }
 
 /* ---- losses ---- */
@@ -190,26 +153,27 @@ static Gradient gradient_begin(Graph *graph, bool training) {
 TrainingGraph pass_differentiate(Arena *arena, const Graph *from) {
   Node **map = NEW_ARRAY(arena, Node *, from->nodes.n);
   Graph *graph = copy_forward(arena, from, map);
-  copy_ports(graph, map);
   TrainingGraph result = {graph, NEW_ARRAY(arena, Node *, graph->training->losses.n + 1),
                           NEW_ARRAY(arena, Node *, graph->outputs.n + 1)};
   Gradient gradient = gradient_begin(graph, true);
   for (int i = 0; i < graph->training->losses.n; i++)
     append_loss(&gradient, &graph->training->losses.data[i], &result, i);
   backward(&gradient);
-  graph_verify(graph);
   return result;
 }
 
 /* ---- looking inside ---- */
 static Graph *copy_inference(Arena *arena, const Graph *graph, Node **map) {
-  Graph *copy = graph_new(arena, graph->name);
-  copy->weights = graph->weights;
-  copy->parameters = graph->parameters;
+  Graph *copy = graph_copy_head(arena, graph);
+  copy->training = NULL;
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
-    map[i] = node->op->identity && node->nin && node->op->identity(node) ? map[node->in[0]->id]
-                                                                         : copy_node(copy, node, map);
+    if (node->op->identity && node->nin && node->op->identity(node)) {
+      map[i] = map[node->in[0]->id];
+      continue;
+    }
+    map[i] = graph_copy_node(arena, node, map);
+    graph_append(copy, map[i]);
   }
   return copy;
 }
@@ -246,6 +210,5 @@ LookGraph pass_look(Arena *arena, const Graph *from) {
     const Contributions *part = &gradient.part[input->id];
     look.gradient[i] = part->n ? show(graph, input->name, sum_of_parts(graph, input, part)) : -1;
   }
-  graph_verify(graph);
   return look;
 }

@@ -7,10 +7,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/fuse.h"
 #include <stdlib.h>
+#include "passes/tables.h"
 
-enum { MOST_FUSED = 8, MOST_OPERANDS = 8 };
+enum { MOST_FUSED = 8, MOST_OPERANDS = 8, MOST_SCALES = 4 };
+_Static_assert(sizeof((Lower *)0)->other / sizeof(Buf *) >= MOST_FUSED * (MOST_OPERANDS - 1),
+               "a kernel has room for the operands of all that is fused");
 
 typedef struct Phases { /* by node id */
+  const Plan *plan;
   int *phase;
   bool *late; /* it is there when all images of its phase are through */
 } Phases;
@@ -31,19 +35,15 @@ bool fuse_in_place(const Plan *plan, const Node *node) {
 
 /* ---- liveness ---- */
 int *fuse_uses(Arena *arena, const Plan *plan) {
-  const Graph *graph = plan->graph;
-  int *uses = NEW_ARRAY(arena, int, graph->nodes.n + 1);
-  for (int i = 0; i < graph->outputs.n; i++) uses[graph->outputs.data[i].node->id]++;
-  for (int i = 0; plan->training && i < graph->training->losses.n; i++) uses[plan->loss[i]->id]++;
-  for (int i = 0; i < graph->nodes.n; i++)
-    if (graph->nodes.data[i]->target) uses[i]++;
-  graph_count_uses(graph, uses);
-  return uses;
+  const int nlosses = plan->training ? plan->graph->training->losses.n : 0;
+  return graph_live(arena, plan->graph, nlosses, plan->loss);
 }
 
 /* ---- phases ----
  * What is computed once for all images runs after the phase in which they all have what it reads. */
-static bool for_all_images(const Node *node) { return node->result == RESULT_BATCH || node->together; }
+static bool for_all_images(const Plan *plan, const Node *node) {
+  return node->result == RESULT_BATCH || plan_whole_batch(plan, node);
+}
 
 static int ready_for(const Phases *p, const Node *node,
                      bool late) { /* the phase in which what it reads is there */
@@ -58,21 +58,23 @@ static int ready_for(const Phases *p, const Node *node,
 static void set_phase(const Phases *p, const Node *node) {
   const bool given = node->op == &op_input || node->op == &op_target,
              alias = node->op->family == FAMILY_ALIAS && node->nin;
-  const int first = node->result == RESULT_BATCH || given ? -1 : node->not_before;
+  const int first = node->result == RESULT_BATCH || given ? -1 : plan_not_before(p->plan, node);
   const bool late =
-      alias ? p->late[node->in[0]->id] && p->phase[node->in[0]->id] >= first : for_all_images(node);
+      alias ? p->late[node->in[0]->id] && p->phase[node->in[0]->id] >= first : for_all_images(p->plan, node);
   const int ready = ready_for(p, node, late);
   p->phase[node->id] = ready > first ? ready : first;
   p->late[node->id] = late;
 }
 
-static Phases phases_of_none(Arena *arena, const Graph *graph) {
-  return (Phases){NEW_ARRAY(arena, int, graph->nodes.n + 1), NEW_ARRAY(arena, bool, graph->nodes.n + 1)};
+static Phases phases_of_none(Arena *arena, const Plan *plan) {
+  const Graph *graph = plan->graph;
+  return (Phases){plan, NEW_ARRAY(arena, int, graph->nodes.n + 1),
+                  NEW_ARRAY(arena, bool, graph->nodes.n + 1)};
 }
 
-int *fuse_phases(Arena *arena, const Graph *graph) {
-  const Phases phases = phases_of_none(arena, graph);
-  for (int i = 0; i < graph->nodes.n; i++) set_phase(&phases, graph->nodes.data[i]);
+int *fuse_phases(Arena *arena, const Plan *plan) {
+  const Phases phases = phases_of_none(arena, plan);
+  for (int i = 0; i < plan->graph->nodes.n; i++) set_phase(&phases, plan->graph->nodes.data[i]);
   return phases.phase;
 }
 
@@ -100,14 +102,14 @@ static bool extendable(const Fuser *f, const Node *node, const Kernel *kernel) {
     return false; /* it only brings images side by side */
   if (!sole_reader(f, node->in[0], node) || !shape_equal(node->shape, node->in[0]->shape)) return false;
   if (kernel->nchain == MOST_FUSED || kernel->pool || node->nin > MOST_OPERANDS) return false;
-  return kernel->batch
-             ? ready_for(&f->phases, node, true) <= kernel->phase && node->not_before <= kernel->phase
-             : kernel->phase == kernel_phase(f, node);
+  return kernel->batch ? ready_for(&f->phases, node, true) <= kernel->phase &&
+                             plan_not_before(f->plan, node) <= kernel->phase
+                       : kernel->phase == kernel_phase(f, node);
 }
 
 static bool foldable_scale(const Fuser *f, const Node *node, const Kernel *kernel) {
   return !f->plan->training && kernel && node->op->fold == FOLD_SCALE && weighted(kernel->root) &&
-         !kernel->root->of && kernel->nchain == 0 && kernel->nscales < 4;
+         !kernel->root->of && kernel->nchain == 0 && kernel->nscales < MOST_SCALES;
 }
 
 /* (x*scale - mean)/std before a convolution: the factor and the shift move into the weights and the bias;
@@ -153,10 +155,11 @@ static void append_node(Fuser *f, Node *node) {
   }
   Kernel *kernel = NEW(f->arena, Kernel);
   kernel->chain = NEW_ARRAY(f->arena, Node *, MOST_FUSED);
-  kernel->scale = NEW_ARRAY(f->arena, Node *, 4);
+  kernel->scale = NEW_ARRAY(f->arena, Node *, MOST_SCALES);
   kernel->root = kernel->result = node;
   kernel->phase = kernel_phase(f, node);
-  kernel->batch = for_all_images(node);
+  kernel->batch = for_all_images(f->plan, node);
+  kernel->home = f->plan->home;
   f->kernel[node->id] = kernel;
 }
 
@@ -173,10 +176,8 @@ static void fold_normalize(Fuser *f, Kernel *kernel) {
   Node *node = kernel->root;
   if (!foldable_normalize(f, node)) return;
   Node *normalize = node->in[0];
-  Node *copy = NEW(f->arena, Node);
-  *copy = *node;
-  copy->in = NEW_ARRAY(f->arena, Node *, node->nin);
-  for (int k = 0; k < node->nin; k++) copy->in[k] = k ? node->in[k] : normalize->in[0];
+  Node *copy = graph_copy_node(f->arena, node, NULL);
+  copy->in[0] = normalize->in[0];
   kernel->normalize = normalize;
   kernel->normalize_shift = true;
   kernel->root = copy;
@@ -191,11 +192,12 @@ void fuse_kernels(Arena *arena, Plan *plan, Fusing fusing) {
              fusing,
              fuse_uses(arena, plan),
              NEW_ARRAY(arena, Kernel *, graph->nodes.n + 1),
-             phases_of_none(arena, graph)};
+             phases_of_none(arena, plan)};
   for (int i = 0; i < graph->nodes.n; i++) {
     Node *node = graph->nodes.data[i];
     set_phase(&f.phases, node);
-    if (!f.uses[i] || node->op->family == FAMILY_ALIAS || node->placed || fuse_in_place(plan, node)) continue;
+    if (!f.uses[i] || node->op->family == FAMILY_ALIAS || plan->inside[i].done || fuse_in_place(plan, node))
+      continue;
     append_node(&f, node);
   }
   for (int i = graph->nodes.n - 1; i >= 0; i--)

@@ -8,10 +8,8 @@
 #include "passes/passes.h"
 
 typedef struct Copy {
-  const Graph *from;
   Graph *to;
-  Node **map;
-  int *uses;
+  Node **map; /* by node id of the graph that is copied */
 } Copy;
 
 static bool takes_zeros(const Node *node) {
@@ -42,51 +40,23 @@ static void merge_border(Copy *copy, Node *node) {
 
 static Node *copy_node(Copy *copy, const Node *node) {
   if (node->op->identity && node->op->identity(node) && node->nin) return copy->map[node->in[0]->id];
-  Node *twin = graph_node(copy->to, node->op, node->nin, node->in);
-  const int id = twin->id;
-  Node **in = twin->in;
-  *twin = *node;
-  twin->id = id;
-  twin->in = in;
-  for (int k = 0; k < node->nin; k++) in[k] = copy->map[node->in[k]->id];
+  Node *twin = graph_copy_node(copy->to->arena, node, copy->map);
+  graph_append(copy->to, twin);
   merge_border(copy, twin);
   return twin;
 }
 
-static void copy_ports(Copy *copy, Port *to, const Port *from, int n) {
-  for (int i = 0; i < n; i++) {
-    to[i] = from[i];
-    to[i].node = copy->map[from[i].node->id];
-  }
-}
-
 static Graph *copy_live(Arena *arena, const Graph *from) {
-  Copy copy = {.from = from,
-               .to = graph_new(arena, from->name),
-               .map = NEW_ARRAY(arena, Node *, from->nodes.n + 1),
-               .uses = NEW_ARRAY(arena, int, from->nodes.n + 1)};
-  Graph *to = copy.to;
-  *to = *from;
-  to->arena = arena;
-  to->nodes.data = NULL;
-  to->nodes.n = to->nodes.room = 0;
-  for (int i = 0; i < from->outputs.n; i++) copy.uses[from->outputs.data[i].node->id]++;
-  graph_count_uses(from, copy.uses);
-  for (int i = 0; i < from->inputs.n; i++) copy.uses[from->inputs.data[i].node->id]++;
+  Copy copy = {graph_copy_head(arena, from), NEW_ARRAY(arena, Node *, from->nodes.n + 1)};
+  const int *live = graph_live(arena, from, 0, NULL);
   for (int i = 0; i < from->nodes.n; i++)
-    if (copy.uses[i]) copy.map[i] = copy_node(&copy, from->nodes.data[i]);
-  to->inputs.data = NEW_ARRAY(arena, Port, from->inputs.n + 1);
-  to->inputs.room = from->inputs.n + 1;
-  to->outputs.data = NEW_ARRAY(arena, Port, from->outputs.n + 1);
-  to->outputs.room = from->outputs.n + 1;
-  copy_ports(&copy, to->inputs.data, from->inputs.data, from->inputs.n);
-  copy_ports(&copy, to->outputs.data, from->outputs.data, from->outputs.n);
-  return to;
+    if (live[i] || from->nodes.data[i]->op == &op_input) copy.map[i] = copy_node(&copy, from->nodes.data[i]);
+  graph_copy_ports(copy.to, from, copy.map);
+  return copy.to;
 }
 
 Graph *pass_inference(Arena *arena, const Graph *from) {
   Graph *graph = copy_live(
       arena, copy_live(arena, from)); /* twice: the first leaves borders that nobody reads any more */
-  graph_verify(graph);
   return graph;
 }

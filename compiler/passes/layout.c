@@ -9,14 +9,18 @@
 
 enum { SEARCH_WORK = 10 * 1000 * 1000 }; /* comparisons of blocks, from each order: about 20 milliseconds */
 
-static bool meet(const Block *a, const Block *b) { return a->born <= b->dies && b->born <= a->dies; }
 static int64_t span(const Block *a) { return a->dies - a->born + 1; }
 
 static int64_t largest_sum(Arena *arena, Block *const *block, int n, int steps) {
-  int64_t *alive = NEW_ARRAY(arena, int64_t, steps + 1), most = 0;
-  for (int i = 0; i < n; i++)
-    for (int k = block[i]->born; k <= block[i]->dies; k++) alive[k] += block[i]->floats;
-  for (int k = 0; k < steps; k++) most = alive[k] > most ? alive[k] : most;
+  int64_t *change = NEW_ARRAY(arena, int64_t, steps + 2), alive = 0, most = 0;
+  for (int i = 0; i < n; i++) {
+    change[block[i]->born] += block[i]->floats;
+    change[block[i]->dies + 1] -= block[i]->floats;
+  }
+  for (int k = 0; k < steps; k++) {
+    alive += change[k];
+    most = alive > most ? alive : most;
+  }
   return most;
 }
 
@@ -60,15 +64,59 @@ static int64_t lowest_place(const Block *block, Block *const *placed,
   return offset;
 }
 
-static int64_t place_in_order(Block *const *order, int n, Block **placed) {
+/* Blocks that are placed, to be found by the steps that they live for. A block lives at some time of a span
+ * if it does at the first step, or is born later in it. */
+typedef VEC(Block *) Blocks;
+typedef struct Placed {
+  Arena *arena;
+  int steps, leaves; /* leaves: at least as many as steps, a power of two */
+  Blocks *cover;   /* a binary tree over the steps, 1 the root: what lives at all steps of a node, not of its
+                      parent */
+  Blocks *born;    /* by step */
+  Block **meeting; /* room for all */
+} Placed;
+
+static Placed placed_new(Arena *arena, int n, int steps) {
+  Placed placed = {.arena = arena, .steps = steps, .leaves = 1};
+  while (placed.leaves < steps) placed.leaves *= 2;
+  placed.cover = NEW_ARRAY(arena, Blocks, 2 * placed.leaves);
+  placed.born = NEW_ARRAY(arena, Blocks, steps + 1);
+  placed.meeting = NEW_ARRAY(arena, Block *, n + 1);
+  return placed;
+}
+
+static void placed_clear(Placed *placed) {
+  for (int i = 0; i < 2 * placed->leaves; i++) placed->cover[i].n = 0;
+  for (int i = 0; i < placed->steps; i++) placed->born[i].n = 0;
+}
+
+static void placed_add(Placed *placed, Block *block) {
+  vec_push(placed->arena, placed->born[block->born], block);
+  int from = block->born + placed->leaves, to = block->dies + placed->leaves + 1;
+  for (; from < to; from = (from + 1) / 2, to /= 2) {
+    if (from % 2) vec_push(placed->arena, placed->cover[from], block);
+    if (to % 2) vec_push(placed->arena, placed->cover[to - 1], block);
+  }
+}
+
+static int placed_meeting(Placed *placed, const Block *block) { /* how many; they are in placed->meeting */
+  int n = 0;
+  for (int node = block->born + placed->leaves; node; node /= 2)
+    for (int i = 0; i < placed->cover[node].n; i++) placed->meeting[n++] = placed->cover[node].data[i];
+  for (int step = block->born + 1; step <= block->dies; step++)
+    for (int i = 0; i < placed->born[step].n; i++) placed->meeting[n++] = placed->born[step].data[i];
+  return n;
+}
+
+static int64_t place_in_order(Block *const *order, int n, Placed *placed) {
   int64_t height = 0;
+  placed_clear(placed);
   for (int i = 0; i < n; i++) {
-    int meeting = 0;
-    for (int j = 0; j < i; j++)
-      if (meet(order[j], order[i])) placed[meeting++] = order[j];
-    qsort(placed, (size_t)meeting, sizeof *placed, by_offset);
-    order[i]->offset = lowest_place(order[i], placed, meeting);
+    const int meeting = placed_meeting(placed, order[i]);
+    qsort(placed->meeting, (size_t)meeting, sizeof *placed->meeting, by_offset);
+    order[i]->offset = lowest_place(order[i], placed->meeting, meeting);
     if (order[i]->offset + order[i]->floats > height) height = order[i]->offset + order[i]->floats;
+    placed_add(placed, order[i]);
   }
   return height;
 }
@@ -101,7 +149,7 @@ static void move_back(Block **order, int from, int to) {
 
 /* A block that lies too high moves to a place further ahead in the order; that is undone where the whole is
  * higher then. */
-static int64_t improve(Block **order, int n, int64_t bound, Block **placed) {
+static int64_t improve(Block **order, int n, int64_t bound, Placed *placed) {
   uint64_t state = 1;
   int64_t height = place_in_order(order, n, placed);
   for (int64_t work = SEARCH_WORK; work > 0 && height > bound; work -= (int64_t)n * (n + 16)) {
@@ -122,14 +170,15 @@ Layout layout_blocks(Block *const *block, int n, int steps) {
   enum { ORDERS = sizeof orders / sizeof *orders };
   Arena *arena = arena_new();
   Layout layout = {INT64_MAX, largest_sum(arena, block, n, steps)};
-  Block **order = NEW_ARRAY(arena, Block *, n + 1), **placed = NEW_ARRAY(arena, Block *, n + 1);
+  Block **order = NEW_ARRAY(arena, Block *, n + 1);
+  Placed placed = placed_new(arena, n, steps);
   int64_t *best = NEW_ARRAY(arena, int64_t, n + 1);
   for (int o = 0; o < 2 * ORDERS && layout.floats > layout.bound;
        o++) { /* each order as it is; then the search from each */
     for (int i = 0; i < n; i++) order[i] = block[i];
     qsort(order, (size_t)n, sizeof *order, orders[o % ORDERS]);
     const int64_t height =
-        o < ORDERS ? place_in_order(order, n, placed) : improve(order, n, layout.bound, placed);
+        o < ORDERS ? place_in_order(order, n, &placed) : improve(order, n, layout.bound, &placed);
     if (height >= layout.floats) continue;
     layout.floats = height;
     for (int i = 0; i < n; i++) best[i] = block[i]->offset;

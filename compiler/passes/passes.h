@@ -1,5 +1,4 @@
-/* passes.h: from the graph as written to what is compiled. Each pass makes a new graph or a plan and keeps
- * its input. */
+/* passes.h: from the graph as written to a plan. passes.c holds the list of passes as a table. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PASSES_H
 #define CNNC_PASSES_H
@@ -7,9 +6,45 @@
 #include "ops/op.h"
 #include "passes/plan.h"
 
-Graph *pass_inference(
-    Arena *,
-    const Graph *); /* drops what inference does not need, dead values, merges zero_pad into windows */
+typedef struct PassState { /* what passes hand on */
+  Arena *arena;
+  PlanKind kind;
+  PlanOptions options;
+  const Graph *written;       /* as the program has it: never changed */
+  Plan *plan;                 /* plan->graph: as the passes so far have left it */
+  bool phases;                /* training: a step has several phases; set by whole-batch */
+  const unsigned char *again; /* training: by node id in front of recompute, how often it is computed again;
+                                 NULL: what costs nearly nothing */
+} PassState;
+
+typedef enum PassId {
+  PASS_SIMPLIFY,
+  PASS_DIFFERENTIATE,
+  PASS_LOOK,
+  PASS_WHOLE_BATCH,
+  PASS_RECOMPUTE,
+  PASS_PLACE,
+  PASS_FUSE,
+  PASS_STORE,
+  PASS_IN_PLACE,
+  PASSES
+} PassId;
+
+typedef struct Pass {
+  const char *name;
+  unsigned kinds; /* bit k: it belongs to plans of PlanKind k */
+  const char *needs, *keeps;
+  void (*run)(PassState *);
+  void (*verify)(const Plan *); /* besides graph_verify; NULL: nothing. A broken invariant is a bug: exit 3 */
+} Pass;
+extern const Pass pass_table[PASSES]; /* in the order in which they run */
+
+PassState passes_begin(Arena *, const Graph *, PlanKind, PlanOptions);
+PassState passes_fork(Arena *, const PassState *); /* a copy of what is made so far, in front of recompute */
+void passes_run(PassState *, PassId first, PassId last); /* those of its kind */
+
+/* ---- the passes; inference.c and so on say what each does ---- */
+Graph *pass_inference(Arena *, const Graph *);
 /* The training graph: forward in training mode, losses, backward. loss[i]: the loss node of graph->training's
  * loss i; target[o]: the op_target node of output o or NULL. loss and target are arrays in the arena.
  * Parameters keep their offsets. */
@@ -18,9 +53,6 @@ typedef struct TrainingGraph {
   Node **loss, **target;
 } TrainingGraph;
 TrainingGraph pass_differentiate(Arena *, const Graph *);
-/* The same, with what plan.c decides first: layers of all images at once, how many images lie side by side,
- * whether there are several phases. */
-TrainingGraph plan_differentiate(Arena *, const Graph *, Fusing, int *images, bool *phases);
 /* The graph behind `features` and `saliency`: inference with every layer's value, then the gradient of the
  * scores with respect to the inputs. Its outputs are all there is to see; the rest are indices of them:
  * layer[n], the value of node n as written; score[o], what the class scores of output o are before their
@@ -31,4 +63,13 @@ typedef struct LookGraph {
   int *layer, *score, *gradient;
 } LookGraph;
 LookGraph pass_look(Arena *, const Graph *);
+void pass_whole_batch(PassState *);
+void pass_store(PassState *);
+void pass_in_place(PassState *);
+
+/* ---- what must hold behind them (verify.c) ---- */
+void verify_places(const Plan *);
+void verify_kernels(const Plan *);
+void verify_storage(const Plan *);
+void verify_in_place(const Plan *);
 #endif

@@ -8,11 +8,14 @@
 #include "passes/place.h"
 #include "ops/op.h"
 #include "passes/fuse.h"
+#include "passes/tables.h"
 
 enum { NEAR = 2 };
 
 typedef struct Placer {
   Arena *arena;
+  Inside *inside; /* by node id; new nodes have ids behind all others until the end */
+  int ids;
   bool training;
   Graph *graph;
   int *uses;            /* by node id */
@@ -63,7 +66,8 @@ static Node *producer(Node *node) {
 }
 
 static bool can_lie_in(const Placer *p, const Node *node, const Node *join) {
-  if (node->within || p->output[node->id] || node->op == &op_input || !plain_value(node)) return false;
+  if (p->inside[node->id].within || p->output[node->id] || node->op == &op_input || !plain_value(node))
+    return false;
   return same_pixels(node, join) ? can_be_spread(p, node) : one_pixel(join);
 }
 
@@ -79,14 +83,15 @@ static bool is_near(const Placer *p, const Node *node, const Node *join) {
   return p->training || between <= NEAR * shape_elements(join->shape);
 }
 
-static void place_in(Node *node, Node *join, int k) {
-  node->within = join;
-  node->channel = join->op->join(join, k);
+static void place_in(Placer *p, const Node *node, const Node *join, int k) {
+  p->inside[node->id].within = join;
+  p->inside[node->id].channel = join->op->join(join, k);
 }
 
 static Node *copy_of(Placer *p, Node *join, int k) {
   Node *copy = NEW(p->arena, Node);
   *copy = (Node){.op = &op_copy,
+                 .id = p->ids++,
                  .name = join->name,
                  .shape = join->in[k]->shape,
                  .nin = 1,
@@ -106,62 +111,80 @@ static bool is_fused(const Placer *p, const Node *join) {
 }
 
 /* Inputs lie in the join where they can; copies of the others are made before it. */
-static void place_join(Placer *p, Node *join, Graph *to) {
+static void place_join(Placer *p, Node *join, Nodes *to) {
   int n = 0;
   for (int k = 0; k < join->nin; k++) {
     Node *node = producer(join->in[k]);
     if (!can_lie_in(p, node, join) || !is_near(p, node, join)) continue;
-    place_in(node, join, k);
+    place_in(p, node, join, k);
     n++;
   }
-  join->placed = n > 0 && (n == join->nin || !is_fused(p, join));
+  const bool done = p->inside[join->id].done = n > 0 && (n == join->nin || !is_fused(p, join));
   for (int k = 0; k < join->nin; k++) {
     Node *node = producer(join->in[k]);
-    const bool here = node->within == join && node->channel == join->op->join(join, k);
-    if (!join->placed && here) {
-      node->within = NULL;
-      node->channel = 0;
+    Inside *inside = &p->inside[node->id];
+    const bool here = inside->within == join && inside->channel == join->op->join(join, k);
+    if (!done && here) {
+      inside->within = NULL;
+      inside->channel = 0;
     }
-    if (!join->placed || here) continue;
+    if (!done || here) continue;
     Node *copy = join->in[k] = copy_of(p, join, k);
-    place_in(copy, join, k);
-    vec_push(p->arena, to->nodes, copy);
+    place_in(p, copy, join, k);
+    vec_push(p->arena, *to, copy);
   }
 }
 
 /* ---- slice ---- */
-static void place_part(const Placer *p, Node *node) {
+static void place_part(const Placer *p, const Node *node) {
   const int64_t channel = node->op->part(node);
-  if (channel < 0 || node->within || p->output[node->id] || !plain_value(node) || !plain_value(node->in[0]) ||
-      !can_be_spread(p, node))
+  if (channel < 0 || p->inside[node->id].within || p->output[node->id] || !plain_value(node) ||
+      !plain_value(node->in[0]) || !can_be_spread(p, node))
     return;
-  node->within = node->in[0];
-  node->channel = channel;
-  node->placed = true;
+  p->inside[node->id] = (Inside){node->in[0], channel, true};
+}
+
+/* The nodes of the graph may each bring copies of its inputs. */
+static Placer placer_of(Arena *arena, Plan *plan) {
+  Graph *graph = plan->graph;
+  const int n = graph->nodes.n;
+  int most = n;
+  for (int i = 0; i < n; i++) most += graph->nodes.data[i]->op->join ? graph->nodes.data[i]->nin : 0;
+  return (Placer){arena,
+                  NEW_ARRAY(arena, Inside, most + 1),
+                  n,
+                  plan->training,
+                  graph,
+                  fuse_uses(arena, plan),
+                  NEW_ARRAY(arena, bool, n + 1),
+                  NEW_ARRAY(arena, bool, n + 1),
+                  NEW_ARRAY(arena, const Node *, n + 1)};
+}
+
+static void set_places(const Placer *p, Plan *plan, const Nodes *nodes) {
+  const int before = plan->graph->nodes.n;
+  int *was = NEW_ARRAY(p->arena, int, nodes->n + 1);
+  plan->inside = NEW_ARRAY(p->arena, Inside, nodes->n + 1);
+  for (int i = 0; i < nodes->n; i++) {
+    const int id = nodes->data[i]->id;
+    plan->inside[i] = p->inside[id];
+    was[i] = id < before ? id : -1;
+  }
+  plan_set_nodes(p->arena, plan, nodes, was);
+  plan_set_homes(p->arena, plan);
 }
 
 void place_values(Arena *arena, Plan *plan) {
-  Graph *graph = plan->graph;
-  const int n = graph->nodes.n + 1;
-  Placer p = {arena,
-              plan->training,
-              graph,
-              fuse_uses(arena, plan),
-              NEW_ARRAY(arena, bool, n),
-              NEW_ARRAY(arena, bool, n),
-              NEW_ARRAY(arena, const Node *, n)};
-  Graph to = {0};
+  const Graph *graph = plan->graph;
+  Placer p = placer_of(arena, plan);
+  Nodes to = {0};
   look_around(&p);
   for (int i = 0; i < graph->nodes.n; i++) {
     Node *node = graph->nodes.data[i];
     if (p.uses[i] && node->op->join && plain_value(node)) place_join(&p, node, &to);
-    vec_push(arena, to.nodes, node);
+    vec_push(arena, to, node);
   }
   for (int i = 0; i < graph->nodes.n; i++)
     if (p.uses[i] && graph->nodes.data[i]->op->part) place_part(&p, graph->nodes.data[i]);
-  graph->nodes.data = to.nodes.data;
-  graph->nodes.n = to.nodes.n;
-  graph->nodes.room = to.nodes.room;
-  for (int i = 0; i < graph->nodes.n; i++) graph->nodes.data[i]->id = i;
-  graph_verify(graph);
+  set_places(&p, plan, &to);
 }

@@ -4,7 +4,7 @@
 #define CNNC_PLACE_H
 #include "passes/plan.h"
 
-/* Before kernels are made: sets node->within and node->placed in plan->graph, so that producers write
+/* Before kernels are made: sets plan->inside and plan->home, so that producers write
  * straight into a concat's value and a slice is read where it is. Inputs of a concat that cannot lie there
  * get a node that copies them. */
 void place_values(Arena *, Plan *);

@@ -1,11 +1,13 @@
-/* plan.h: what emit prints: kernels in order, and where every value lives. Made by passes/plan.c from an
- * inference graph or a training graph. */
+/* plan.h: what emit prints: kernels in order, and where every value lives. Made by the passes (passes.c). */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PLAN_H
 #define CNNC_PLAN_H
+#include "base/text.h"
 #include "graph/graph.h"
 
 struct Kernel;
+
+typedef enum PlanKind { PLAN_INFERENCE, PLAN_TRAINING, PLAN_LOOK } PlanKind;
 
 /* What becomes part of the kernel before it. */
 typedef enum Fusing {
@@ -13,6 +15,12 @@ typedef enum Fusing {
   FUSE_NOTHING, /* -O0 */
   FUSE_APART,   /* -Os: as FUSE_ALL, but no layer is computed for all images at once */
 } Fusing;
+
+typedef struct PlanOptions {
+  Fusing fusing;
+  int images;          /* interleaved, as far as no layer looks at all of them; 0 or 1: one after the other */
+  int64_t whole_batch; /* inference: of so many images large dense layers are computed at once; 0: no */
+} PlanOptions;
 
 typedef enum StoreKind {
   STORE_NONE,   /* fused into its producer: never in memory */
@@ -33,7 +41,13 @@ typedef struct Storage {
   StoreKind kind;
   int index;
   int64_t offset;
-} Storage; /* of the value in which it lies: node_home */
+} Storage; /* of the value in which it lies: plan->home */
+
+typedef struct Inside {
+  const Node *within; /* its value lies in that one's, from that channel on; NULL: it does not */
+  int64_t channel;
+  bool done; /* no kernel makes it: it lies in its input (slice), or its inputs lie in it (concat) */
+} Inside;
 
 typedef struct Plan {
   Graph *graph;
@@ -47,7 +61,13 @@ typedef struct Plan {
               kernels */
   int first_phase,
       phases; /* phases run from first_phase (-1 when a BATCH kernel needs only targets) to phases - 1 */
-  Storage *storage;  /* by node id */
+  /* Tables by node id, each made by one pass; NULL before it. */
+  bool *whole_batch; /* whole-batch: one kernel computes it for all images of the batch */
+  int *not_before;   /* recompute: the phase in which it runs at the earliest */
+  Inside *inside;    /* place */
+  Home *home;        /* place: where its value lies */
+  Storage *storage;  /* store */
+  int *output_of;    /* store: the first output whose value lies in it as a whole or in part; -1: none */
   Node **output;     /* by output: the node whose value it is (as in graph->outputs, after passes) */
   bool *copy_output; /* inference: that value has a home of its own (an input, a shared output, another
                         output): copy it to the caller's buffer at the end */
@@ -65,19 +85,13 @@ typedef struct Plan {
   int *last_writer;               /* by node id: the last kernel that writes into it */
   int64_t again_work, again_macs; /* training: what is made again instead of kept, an image: multiply-adds and
                                      elements; multiply-adds */
-  struct Life *life;              /* by node id: of plan.c */
+  struct Life *life;              /* by node id: of store.c */
 } Plan;
 
-/* Simplified, folded, fused, aliased. together: of so many images large dense layers are computed at once; 0:
- * no. */
-Plan *plan_inference(Arena *, const Graph *, Fusing, int images, int64_t together);
-Plan *plan_training(Arena *, const Graph *, Fusing,
-                    int images); /* differentiated first; graph->training says the losses; images: as far as
-                                    no layer looks at all of them */
-Plan *
-plan_training_again(Arena *, const Graph *, Fusing, int images,
-                    const unsigned char *again); /* again: by node id of the differentiated graph, how often
-                                                    it is made again, as passes/recompute.h has it */
+Plan *plan_new(Arena *, const Graph *, PlanKind, PlanOptions);
+Plan *plan_inference(Arena *, const Graph *, Fusing, int images, int64_t whole_batch);
+Plan *plan_training(Arena *, const Graph *, Fusing, int images);
+Plan *plan_look(Arena *, const Graph *); /* nothing is fused, each value to be seen is an output */
 /* The plan with the least work whose values take at most so many floats, as plan_training_needs counts them;
  * or, where there is none, one with as few as can be found. */
 Plan *plan_training_within(Arena *, const Graph *, Fusing, int images, int64_t floats, int64_t shards);
@@ -87,9 +101,13 @@ typedef struct TrainingNeeds {
   int64_t floats, over;
 } TrainingNeeds;
 TrainingNeeds plan_training_needs(const Plan *, int64_t shards, int64_t room);
-Plan *plan_look(Arena *,
-                const Graph *); /* pass_look first; nothing is fused, each value to be seen is an output */
 void plan_lay_out(Arena *, Plan *,
                   const int64_t *scratch); /* when the kernels are lowered: places in the arena, for the
                                               values and for the floats of scratch that each kernel needs */
+
+/* ---- for --emit=graph --after=PASS ---- */
+const char *const *pass_names(Arena *);        /* in the order in which they run; NULL-terminated */
+bool pass_belongs(const char *name, PlanKind); /* is it run for such a plan? */
+Plan *plan_after(Arena *, const Graph *, PlanKind, PlanOptions, const char *name); /* as it is behind it */
+void plan_dump(Text *, const Plan *); /* its graph, with what is known of each node so far */
 #endif

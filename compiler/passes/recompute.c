@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include "ops/op.h"
 #include "passes/fuse.h"
+#include "passes/tables.h"
 
 enum {
   MOST_AGAIN = 4,
@@ -29,12 +30,13 @@ typedef VEC(Reader) Readers;
 
 typedef struct Recompute {
   Arena *arena;
-  Graph *graph;
-  Time *time;  /* by node id, as all that follow */
-  int *last;   /* the phase that reads it last */
-  bool *all;   /* read for all images together */
-  bool *again; /* made again: found cheap, or told to, or read by a copy of such a one */
-  int *told;   /* how often, if it was told */
+  Plan *plan;
+  Graph *graph; /* the plan's */
+  Time *time;   /* by node id, as all that follow */
+  int *last;    /* the phase that reads it last */
+  bool *all;    /* read for all images together */
+  bool *again;  /* made again: found cheap, or told to, or read by a copy of such a one */
+  int *told;    /* how often, if it was told */
   Readers *readers;
   Readers copies;
   Recomputed done;
@@ -49,8 +51,9 @@ static bool is_cheap(const Node *node) {
   return node->op->family == FAMILY_MAP || node->op->elementwise || is_alias(node);
 }
 
-static bool can_copy(const Node *node) {
-  return node->nin && node->result == RESULT_SAMPLE && !node->target && !node->together && !is_caller(node);
+static bool can_copy(const Recompute *r, const Node *node) {
+  return node->nin && node->result == RESULT_SAMPLE && !node->target && !plan_whole_batch(r->plan, node) &&
+         !is_caller(node);
 }
 
 /* ---- when nodes run, and until when they are read ---- */
@@ -62,7 +65,7 @@ static int sooner(const void *a, const void *b) {
 
 static void set_times(Recompute *r) {
   const int n = r->graph->nodes.n;
-  const int *phase = fuse_phases(r->arena, r->graph);
+  const int *phase = fuse_phases(r->arena, r->plan);
   Reader *order = NEW_ARRAY(r->arena, Reader, n + 1);
   for (int i = 0; i < n; i++) order[i] = (Reader){r->graph->nodes.data[i], {phase[i], 0, i}, false};
   qsort(order, (size_t)n, sizeof *order, sooner);
@@ -77,8 +80,8 @@ static void set_times(Recompute *r) {
     for (int k = 0; k < node->nin; k++) {
       const int in = node->in[k]->id;
       if (r->last[in] < read) r->last[in] = read;
-      r->all[in] =
-          r->all[in] || node->result == RESULT_BATCH || node->together || (is_alias(node) && r->all[i]);
+      r->all[in] = r->all[in] || node->result == RESULT_BATCH || plan_whole_batch(r->plan, node) ||
+                   (is_alias(node) && r->all[i]);
     }
   }
 }
@@ -101,7 +104,7 @@ static void find_cheap(Recompute *r) {
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
     until[i] = is_there(node) ? INT32_MAX : r->last[i];
-    if (r->again[i] || !can_copy(node) || !is_cheap(node)) continue;
+    if (r->again[i] || !can_copy(r, node) || !is_cheap(node)) continue;
     int inputs = INT32_MAX;
     int64_t sum = is_alias(node) ? 0 : most_elements(node);
     for (int k = 0; k < node->nin; k++) {
@@ -136,19 +139,15 @@ static void note_reads(Recompute *r, Node *reader, Time time, bool copy) {
 }
 
 static void copy_for(Recompute *r, Node *node, Reader *reader, int n) {
-  Node *copy = NEW(r->arena, Node);
-  *copy = *node;
-  copy->in = NEW_ARRAY(r->arena, Node *, node->nin);
-  for (int k = 0; k < node->nin; k++) copy->in[k] = node->in[k];
+  Node *copy = graph_copy_node(r->arena, node, NULL);
   Time time = reader[0].time;
   for (int i = 0; i < n; i++) {
     if (reader[i].time.before < time.before) time.before = reader[i].time.before;
     for (int k = 0; k < reader[i].node->nin; k++)
       if (reader[i].node->in[k] == node) reader[i].node->in[k] = copy;
   }
-  copy->not_before = time.phase;
   for (int k = 0; k < copy->nin; k++)
-    if (!r->again[copy->in[k]->id] && can_copy(copy->in[k]) && !is_alive(r, copy->in[k], time.rank)) {
+    if (!r->again[copy->in[k]->id] && can_copy(r, copy->in[k]) && !is_alive(r, copy->in[k], time.rank)) {
       r->again[copy->in[k]->id] = true;
       r->told[copy->in[k]->id] = 1;
     }
@@ -201,24 +200,30 @@ static void split(Recompute *r, Node *node) {
 
 /* Copies were made from the last to the first. */
 static void put_copies_in(Recompute *r) {
-  Graph to = {0};
-  Readers *copies = NEW_ARRAY(r->arena, Readers, r->graph->nodes.n + 1);
+  const int nodes = r->graph->nodes.n, all = nodes + r->copies.n;
+  Nodes to = {0};
+  int *was = NEW_ARRAY(r->arena, int, all + 1), *phase = NEW_ARRAY(r->arena, int, all + 1);
+  Readers *copies = NEW_ARRAY(r->arena, Readers, nodes + 1);
   for (int i = r->copies.n - 1; i >= 0; i--)
     vec_push(r->arena, copies[r->copies.data[i].time.before], r->copies.data[i]);
-  for (int i = 0; i < r->graph->nodes.n; i++) {
-    for (int k = 0; k < copies[i].n; k++) vec_push(r->arena, to.nodes, copies[i].data[k].node);
-    vec_push(r->arena, to.nodes, r->graph->nodes.data[i]);
+  for (int i = 0; i < nodes; i++) {
+    for (int k = 0; k < copies[i].n; k++) {
+      was[to.n] = -1;
+      phase[to.n] = copies[i].data[k].time.phase;
+      vec_push(r->arena, to, copies[i].data[k].node);
+    }
+    was[to.n] = i;
+    vec_push(r->arena, to, r->graph->nodes.data[i]);
   }
-  r->graph->nodes.data = to.nodes.data;
-  r->graph->nodes.n = to.nodes.n;
-  r->graph->nodes.room = to.nodes.room;
-  for (int i = 0; i < to.nodes.n; i++) to.nodes.data[i]->id = i;
+  plan_set_nodes(r->arena, r->plan, &to, was);
+  r->plan->not_before = phase;
 }
 
-static Recompute recompute_begin(Arena *arena, Graph *graph) {
-  const int n = graph->nodes.n + 1;
+static Recompute recompute_begin(Arena *arena, Plan *plan) {
+  const int n = plan->graph->nodes.n + 1;
   Recompute r = {.arena = arena,
-                 .graph = graph,
+                 .plan = plan,
+                 .graph = plan->graph,
                  .time = NEW_ARRAY(arena, Time, n),
                  .last = NEW_ARRAY(arena, int, n),
                  .all = NEW_ARRAY(arena, bool, n),
@@ -229,16 +234,16 @@ static Recompute recompute_begin(Arena *arena, Graph *graph) {
   return r;
 }
 
-const bool *recompute_late(Arena *arena, const Graph *given) {
-  Graph graph = *given;
-  Recompute r = recompute_begin(arena, &graph);
-  bool *late = NEW_ARRAY(arena, bool, graph.nodes.n + 1);
+const bool *recompute_late(Arena *arena, Plan *plan) {
+  const Graph *graph = plan->graph;
+  Recompute r = recompute_begin(arena, plan);
+  bool *late = NEW_ARRAY(arena, bool, graph->nodes.n + 1);
   find_cheap(&r);
-  for (int i = graph.nodes.n - 1; i >= 0; i--) {
-    Node *node = graph.nodes.data[i];
+  for (int i = graph->nodes.n - 1; i >= 0; i--) {
+    Node *node = graph->nodes.data[i];
     note_reads(&r, node, r.time[i], false);
     Readers *readers = &r.readers[i];
-    if (r.again[i] || r.all[i] || !can_copy(node)) continue;
+    if (r.again[i] || r.all[i] || !can_copy(&r, node)) continue;
     if (readers->n) qsort(readers->data, (size_t)readers->n, sizeof *readers->data, sooner);
     for (int k = 0, before = r.time[i].rank; k < readers->n; before = readers->data[k++].time.rank)
       late[i] = late[i] || readers->data[k].time.rank - before > LATE;
@@ -246,10 +251,11 @@ const bool *recompute_late(Arena *arena, const Graph *given) {
   return late;
 }
 
-Recomputed pass_recompute(Graph *graph, const unsigned char *again) {
-  Recompute r = recompute_begin(graph->arena, graph);
+Recomputed pass_recompute(Plan *plan, const unsigned char *again) {
+  const Graph *graph = plan->graph;
+  Recompute r = recompute_begin(graph->arena, plan);
   for (int i = 0; again && i < graph->nodes.n; i++) {
-    r.again[i] = again[i] && !r.all[i] && can_copy(graph->nodes.data[i]);
+    r.again[i] = again[i] && !r.all[i] && can_copy(&r, graph->nodes.data[i]);
     if (r.again[i]) r.told[i] = again[i];
   }
   find_cheap(&r);
@@ -260,6 +266,5 @@ Recomputed pass_recompute(Graph *graph, const unsigned char *again) {
     note_reads(&r, node, r.time[i], false);
   }
   put_copies_in(&r);
-  graph_verify(graph);
   return r.done;
 }

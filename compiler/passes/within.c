@@ -30,13 +30,12 @@ typedef struct Value {
 
 typedef struct Search {
   Arena *arena;
-  const Graph *graph;
-  Fusing fusing;
-  int images, nodes;
+  PassState base; /* in front of recompute: the graph is differentiated once, and copied for each trial */
+  int nodes;
   int64_t room, shards;
   int n;
-  Value *value;
-  int trials; /* that may still be made */
+  Value *value, *by_price; /* in order of the graph; from the cheapest on */
+  int trials;              /* that may still be made */
 } Search;
 
 typedef struct Trial {
@@ -46,22 +45,26 @@ typedef struct Trial {
 
 /* What of the forward pass is read late. */
 static void find_values(Search *s) {
-  int images = s->images;
-  bool phases;
-  const TrainingGraph training = plan_differentiate(s->arena, s->graph, s->fusing, &images, &phases);
-  const Graph *graph = training.graph;
-  const bool *late = recompute_late(s->arena, graph);
+  const Graph *graph = s->base.plan->graph;
+  const bool *late = recompute_late(s->arena, s->base.plan);
   s->nodes = graph->nodes.n;
   s->value = NEW_ARRAY(s->arena, Value, s->nodes + 1);
-  for (int i = 0; i < s->nodes && graph->nodes.data[i] != training.loss[0]; i++)
+  for (int i = 0; i < s->nodes && graph->nodes.data[i] != s->base.plan->loss[0]; i++)
     if (late[i])
       s->value[s->n++] =
           (Value){i, shape_elements(graph->nodes.data[i]->shape), recompute_work(graph->nodes.data[i])};
 }
 
+static Plan *plan_again(Arena *arena, const PassState *base, const unsigned char *again) {
+  PassState state = passes_fork(arena, base);
+  state.again = again;
+  passes_run(&state, PASS_RECOMPUTE, PASSES - 1);
+  return state.plan;
+}
+
 static void try_it(Search *s, Trial *trial) {
   Arena *arena = arena_new();
-  const Plan *plan = plan_training_again(arena, s->graph, s->fusing, s->images, trial->again);
+  const Plan *plan = plan_again(arena, &s->base, trial->again);
   const TrainingNeeds needs = plan_training_needs(plan, s->shards, s->room);
   trial->floats = needs.floats;
   trial->over = needs.over;
@@ -82,14 +85,16 @@ static int by_price(const void *a, const void *b) {
   return x != y ? (x > y) - (x < y) : ((const Value *)a)->id - ((const Value *)b)->id;
 }
 
+static void sort_values(Search *s) {
+  s->by_price = NEW_ARRAY(s->arena, Value, s->n + 1);
+  for (int i = 0; i < s->n; i++) s->by_price[i] = s->value[i];
+  qsort(s->by_price, (size_t)s->n, sizeof *s->by_price, by_price);
+}
+
 /* The n-th of LEVELS limits to what a float may cost. */
 static double limit_of(const Search *s, int n) {
-  Value *sorted = NEW_ARRAY(s->arena, Value, s->n);
-  for (int i = 0; i < s->n; i++) sorted[i] = s->value[i];
-  qsort(sorted, (size_t)s->n, sizeof *sorted, by_price);
-  return price(
-      &sorted[(int)((int64_t)(n + 1) * s->n / LEVELS) - 1 < 0 ? 0
-                                                              : (int)((int64_t)(n + 1) * s->n / LEVELS) - 1]);
+  const int at = (int)((int64_t)(n + 1) * s->n / LEVELS) - 1;
+  return price(&s->by_price[at < 0 ? 0 : at]);
 }
 
 static Trial in_runs(Search *s, double limit, int64_t longest) {
@@ -161,16 +166,13 @@ static bool improve(Search *s, Trial *best) {
 
 /* Dear values first. */
 static void keep_what_fits(Search *s, Trial *best) {
-  Value *sorted = NEW_ARRAY(s->arena, Value, s->n + 1);
-  for (int i = 0; i < s->n; i++) sorted[i] = s->value[i];
-  qsort(sorted, (size_t)s->n, sizeof *sorted, by_price);
   for (int i = s->n - 1; i >= 0; i--)
-    for (bool kept = true; kept && best->again[sorted[i].id];) {
-      const Trial trial = changed(s, best, sorted[i].id, -1);
+    for (bool kept = true; kept && best->again[s->by_price[i].id];) {
+      const Trial trial = changed(s, best, s->by_price[i].id, -1);
       kept = better(&trial, best);
       if (kept) {
         *best = trial;
-        best->again[sorted[i].id]--;
+        best->again[s->by_price[i].id]--;
       }
     }
 }
@@ -214,9 +216,11 @@ static Trial least(Search *s, const Trial *from) {
 
 Plan *plan_training_within(Arena *arena, const Graph *graph, Fusing fusing, int images, int64_t room,
                            int64_t shards) {
-  Search s = {
-      .arena = arena, .graph = graph, .fusing = fusing, .images = images, .room = room, .shards = shards};
+  Search s = {.arena = arena, .room = room, .shards = shards};
+  s.base = passes_begin(arena, graph, PLAN_TRAINING, (PlanOptions){fusing, images, 0});
+  passes_run(&s.base, 0, PASS_RECOMPUTE - 1);
   find_values(&s);
+  sort_values(&s);
   s.trials = TRIED_NODES / (s.nodes + 1);
   const Trial none = nothing_again(&s), runs = best_of_runs(&s, &none), from_runs = search(&s, &runs),
               from_none = search(&s, &none);
@@ -226,5 +230,5 @@ Plan *plan_training_within(Arena *arena, const Graph *graph, Fusing fusing, int 
     best.over = 0;
     best = least(&s, &best);
   }
-  return plan_training_again(arena, graph, fusing, images, best.again);
+  return plan_again(arena, &s.base, best.again);
 }

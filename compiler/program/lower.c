@@ -192,7 +192,7 @@ static Place value_place(const Lowering *l, const Node *node, int target) {
   const Program *p = l->program;
   const Storage *storage = &l->plan->storage[node->id];
   const SpaceKind space = space_of(storage->kind);
-  const Home home = node_home(node);
+  const Home home = p->home[node->id];
   const Extent e = shape_extent(node->shape);
   const int64_t lanes = home.node->result == RESULT_BATCH ? 1 : program_lanes(p, target),
                 image = FLOAT * shape_elements(home.node->shape);
@@ -304,7 +304,7 @@ static void find_copies(const Lowering *l) {
     if (p->kind == PROGRAM_LOOK || program_writes(p, o)) continue;
     const int after = p->kind != PROGRAM_TRAINING && !interleaved ? p->calls.n - 1
                       : given ? -1
-                              : l->plan->last_writer[node_home(node).node->id];
+                              : l->plan->last_writer[p->home[node->id].node->id];
     vec_push(l->arena, p->copies, ((Copy){o, after, node}));
   }
 }
@@ -325,7 +325,7 @@ static bool shards_add_to(const Program *p, const Weight *weight) {
   bool together = false;
   for (int c = 0; c < p->calls.n; c++) {
     const Node *node = p->calls.data[c].kernel->root;
-    if (node->target == weight && !node->together) return true;
+    if (node->target == weight && !kernel_whole_batch(p->calls.data[c].kernel)) return true;
     together = together || node->target == weight;
   }
   return !together;
@@ -356,6 +356,7 @@ Program *program_lower(Arena *arena, ProgramKind kind, Plan *plan, const Program
                            : plan->together ? WHOLE_BATCH
                                             : ONE_BY_ONE,
                            plan->images, options->batch};
+  p->home = plan->home;
   p->output = plan->output;
   p->loss = plan->loss;
   p->target_of = plan->target;

@@ -120,6 +120,7 @@ typedef struct Program {
   int first_phase; /* the number of the first: -1 where a call before all images reads targets alone */
   VEC(Copy) copies;
   VEC(ShardSum) sums;                  /* training */
+  const Home *home;                    /* by node id: the value in which a node's value lies */
   Place **value;                       /* by target and node id: where a node's value lies */
   Node *const *output;                 /* by output: the node whose value it is */
   Node *const *loss;                   /* training: by loss, an image's share of it: ALL, one float */

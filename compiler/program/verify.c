@@ -103,13 +103,13 @@ static void forget_arena(Verifier *v) {
 }
 
 static int64_t base_of(const Verifier *v, const Node *node, const Place *place) {
-  const Home home = node_home(node);
+  const Home home = v->program->home[node->id];
   const int64_t lanes = home.node->result == RESULT_BATCH ? 1 : program_lanes(v->program, v->target);
   return place->offset - 4 * home.offset * lanes;
 }
 
 static void hold(Verifier *v, const Node *node, const Place *place, bool all) {
-  const Piece piece = {*place, node_home(node).node->id, base_of(v, node, place), all};
+  const Piece piece = {*place, v->program->home[node->id].node->id, base_of(v, node, place), all};
   vec_push(v->arena, v->pieces, piece);
 }
 
@@ -164,7 +164,7 @@ static bool covers(const Place *place, const Stretch *rows, Stretch *column, int
 }
 
 static bool held(Verifier *v, const Node *node, const Place *place, bool all) {
-  const int home = node_home(node).node->id;
+  const int home = v->program->home[node->id].node->id;
   const int64_t base = base_of(v, node, place);
   const Piece **piece = NEW_ARRAY(v->arena, const Piece *, v->pieces.n + 1);
   Stretch *rows = NEW_ARRAY(v->arena, Stretch, v->pieces.n + 1),

@@ -49,7 +49,7 @@ bool choice_near_limits(const Lower *l) {
   switch (l->node->op->family) {
   case FAMILY_DENSE:
   case FAMILY_DENSE_INPUT:
-  case FAMILY_DENSE_WEIGHTS: return !l->node->together && dense_near_limits(l->node);
+  case FAMILY_DENSE_WEIGHTS: return !kernel_whole_batch(l->kernel) && dense_near_limits(l->node);
   case FAMILY_CONV:
   case FAMILY_CONV_SCATTER:
   case FAMILY_CONV_WEIGHTS:
@@ -135,7 +135,7 @@ static void offer_dense(const Lower *l, Decision *d) {
   const int64_t macs = l->node->op->cost(l->node).macs;
   const Cycles alone = stream_of(l),
                together = cost_together(l->target, macs, 4 * macs, l->call, l->weight_bytes);
-  const bool small = !l->node->together && together.total < GAIN * alone.total;
+  const bool small = !kernel_whole_batch(l->kernel) && together.total < GAIN * alone.total;
   offer(l, d, (Candidate){.choice = {.method = METHOD_OWN}, .name = "image by image", .cycles = alone});
   offer(l, d,
         (Candidate){.choice = {.method = METHOD_OWN},
@@ -202,7 +202,7 @@ static void pick_by_model(const Lower *l, Decision *d) {
       least = cycles;
     }
   }
-  if (l->node->op->family == FAMILY_DENSE && d->candidates.n > 1) d->model = l->node->together;
+  if (l->node->op->family == FAMILY_DENSE && d->candidates.n > 1) d->model = kernel_whole_batch(l->kernel);
   d->chosen = d->model;
   d->why = possible == 1 ? d->candidates.n > 1 ? "nothing else is possible" : ""
            : d->model    ? "the least cycles"

@@ -115,13 +115,13 @@ static bool exchange_calls(Draw *d, Program *p) {
 /* All that lies in a value, wherever it is named. */
 static void move_value(Program *p, int home, int64_t by) {
   for (int i = 0; i < p->graph->nodes.n; i++)
-    if (node_home(p->graph->nodes.data[i]).node->id == home) p->value[0][i].offset += by;
+    if (p->home[i].node->id == home) p->value[0][i].offset += by;
   for (int c = 0; c < p->calls.n; c++) {
     const Version *version = &p->calls.data[c].version[0];
     for (int i = 0; i < version->lower->b->nbufs; i++) {
       Operand *operand = &version->argument[i];
       if (movable(operand) && operand->binding->kind == BIND_VALUE &&
-          node_home(operand->binding->node).node->id == home)
+          p->home[operand->binding->node->id].node->id == home)
         operand->place.offset += by;
     }
   }
@@ -133,7 +133,7 @@ static bool shorten_life(Draw *d, Program *p) {
   if (!operand || !other || operand->binding->kind != BIND_VALUE) return false;
   const bool same = operand->place.space == other->place.space && other->binding != operand->binding;
   const int64_t by = same ? other->place.offset - operand->place.offset : step(d);
-  move_value(p, node_home(operand->binding->node).node->id, by);
+  move_value(p, p->home[operand->binding->node->id].node->id, by);
   return by != 0;
 }
 

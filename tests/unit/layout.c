@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include "base/arena.h"
 
 enum { MOST = 200 };
@@ -111,7 +112,27 @@ static void test_random(void) {
   CU_ASSERT_TRUE(exact >= 45 && worst <= 0.15);
 }
 
+/* The values of the longest chain of layers: where each block were compared with all others, ten seconds. */
+static void test_long(void) {
+  enum { LAYERS = 100 * 1000 };
+  Arena *arena = arena_new();
+  Block *block = NEW_ARRAY(arena, Block, LAYERS), **list = NEW_ARRAY(arena, Block *, LAYERS);
+  for (int i = 0; i < LAYERS; i++) {
+    block[i] = (Block){16 + i % 7, i, i + 1, -1};
+    list[i] = &block[i];
+  }
+  const clock_t before = clock();
+  const Layout layout = layout_blocks(list, LAYERS, LAYERS + 1);
+  CU_ASSERT_TRUE(clock() - before < 4 * CLOCKS_PER_SEC);
+  CU_ASSERT_EQUAL(layout.bound, 22 + 21);
+  CU_ASSERT_TRUE(layout.floats >= layout.bound && layout.floats <= 2 * layout.bound);
+  for (int i = 1; i < LAYERS; i++)
+    if (!apart(&block[i - 1], &block[i])) CU_FAIL("two blocks share a place");
+  arena_free(arena);
+}
+
 CU_TestInfo suite_layout[] = {{"small", test_small},
                               {"a chain of layers", test_orders},
                               {"rectangles cut into blocks", test_random},
+                              {"100,000 layers", test_long},
                               CU_TEST_INFO_NULL};

@@ -57,6 +57,10 @@ void lower_detail(Lower *l, const char *format, ...) {
   va_end(ap);
 }
 
+bool kernel_whole_batch(const Kernel *kernel) {
+  return kernel->batch && kernel->root->result != RESULT_BATCH;
+}
+
 /* ---- buffers ---- */
 static Buf *bind(Lower *l, Buf *buf, Binding binding) {
   l->binding[buf->id] = binding;
@@ -77,8 +81,8 @@ static Elem element_of(const Node *node) { /* of the caller's buffer */
 
 /* In another value pixels are further apart, and the values of images are as far apart as that one's. Seen as
  * an array, the last of them would reach beyond what there is: positions are computed. */
-static void lie_within(Buf *buf, const Node *value) {
-  const Home home = node_home(value);
+static void lie_within(const Kernel *kernel, Buf *buf, const Node *value) {
+  const Home home = kernel->home ? kernel->home[value->id] : home_own(value);
   const int64_t channels = buf->dim[buf->rank - 1],
                 pitch = buf->rank == 4 && buf_elements(buf) == buf->dim[0] * channels
                             ? shape_elements(home.node->shape)
@@ -93,7 +97,7 @@ static Buf *value_buffer(Lower *l, const char *name, const Node *value, bool all
   const int64_t dim[4] = {l->batch, e.h, e.w, e.c};
   const Elem elem = value->op == &op_target ? element_of(value) : F32;
   Buf *buf = nest_buf(l->b, INPUT, name, (Type){elem, 1}, all_images ? 4 : 3, all_images ? dim : dim + 1);
-  lie_within(buf, value);
+  lie_within(l->kernel, buf, value);
   return bind(l, buf, (Binding){.kind = BIND_VALUE, .node = value});
 }
 
@@ -119,7 +123,7 @@ static void make_inputs(Lower *l) {
     l->in[0] = bind(l, nest_buf(l->b, INPUT, "in", (Type){element_of(root), 1}, 3, root->chw ? chw : hwc),
                     (Binding){.kind = BIND_INPUT, .node = root});
   }
-  for (int k = 0; k < root->nin && k < 16; k++) {
+  for (int k = 0; k < root->nin; k++) {
     const Node *in = root->in[k];
     const bool all_images = l->kernel->batch && in->result != RESULT_BATCH;
     l->in[k] = read_buffer(l, k ? nest_text(l->b, "in%d", k) : "in", in, all_images);
@@ -137,20 +141,20 @@ static void make_output(Lower *l) {
   }
   const Extent e = shape_extent(result->shape);
   const Elem elem = result->op == &op_target ? element_of(result) : F32;
-  const bool all_images = l->node->together;
+  const bool all_images = kernel_whole_batch(l->kernel);
   const int64_t dim[4] = {l->batch, e.h, e.w, e.c};
   l->out = bind(l,
                 nest_buf(l->b, l->kernel->over ? OVER : OUTPUT, "out", (Type){elem, 1}, all_images ? 4 : 3,
                          all_images ? dim : dim + 1),
                 (Binding){.kind = BIND_VALUE, .node = result});
-  lie_within(l->out, result);
+  lie_within(l->kernel, l->out, result);
 }
 
 static void make_operands(Lower *l) {
   for (int i = 0; i < l->kernel->nchain; i++)
     for (int k = 1; k < l->kernel->chain[i]->nin; k++) {
       const Node *operand = l->kernel->chain[i]->in[k];
-      const bool all_images = l->node->together && operand->result != RESULT_BATCH;
+      const bool all_images = kernel_whole_batch(l->kernel) && operand->result != RESULT_BATCH;
       l->other[l->nothers] =
           read_buffer(l, l->nothers ? nest_text(l->b, "other%d", l->nothers) : "other", operand, all_images);
       l->nothers++;

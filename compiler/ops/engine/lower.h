@@ -16,8 +16,8 @@ typedef struct Kernel {
   Node **chain;
   Node *pool;       /* a pooling behind them that root->op->takes_pool; NULL: none */
   Node *result;     /* the last of them */
-  const Node *over; /* set by passes/plan.c: what it reads and nobody after it: the result is written over it,
-                       if the nest allows; NULL: none */
+  const Node *over; /* set by passes/in_place.c: what it reads and nobody after it: the result is written over
+                       it, if the nest allows; NULL: none */
   /* folded away by passes, applied when the weights are packed: per output channel w' = w*gain, b' = (b -
    * mean)*gain + shift of these batchnorm nodes, in order; */
   int nscales;
@@ -28,7 +28,10 @@ typedef struct Kernel {
   int phase;  /* kernels of a phase run image by image */
   bool batch; /* runs once for all images, when those of its phase are through: a BATCH node, or one that is
                  computed together */
+  const Home *home; /* by node id: where values lie; NULL: each in its own place */
 } Kernel;
+bool kernel_whole_batch(
+    const Kernel *); /* its value is one of each image, and it computes them all at once */
 
 typedef enum BindKind {
   BIND_VALUE,  /* the value of `node`: [h][w][c]; in a nest for all images the values of all: [batch][h][w][c]

@@ -1,0 +1,59 @@
+/* clone.c: copies of graphs, and which of their nodes are live. */
+// SPDX-License-Identifier: Apache-2.0
+#include "graph/graph.h"
+
+int *graph_live(Arena *arena, const Graph *graph, int nroots, Node *const *root) {
+  int *uses = NEW_ARRAY(arena, int, graph->nodes.n + 1);
+  for (int i = 0; i < graph->outputs.n; i++) uses[graph->outputs.data[i].node->id]++;
+  for (int i = 0; i < nroots; i++) uses[root[i]->id]++;
+  for (int i = graph->nodes.n - 1; i >= 0; i--) { /* readers come behind what they read */
+    const Node *node = graph->nodes.data[i];
+    if (node->target) uses[i]++;
+    for (int k = 0; k < node->nin && uses[i]; k++) uses[node->in[k]->id]++;
+  }
+  return uses;
+}
+
+Node *graph_copy_node(Arena *arena, const Node *node, Node *const *map) {
+  Node *copy = NEW(arena, Node);
+  *copy = *node;
+  copy->in = NEW_ARRAY(arena, Node *, node->nin ? node->nin : 1);
+  for (int k = 0; k < node->nin; k++) copy->in[k] = map ? map[node->in[k]->id] : node->in[k];
+  return copy;
+}
+
+Graph *graph_copy_head(Arena *arena, const Graph *graph) {
+  Graph *copy = NEW(arena, Graph);
+  *copy = *graph;
+  copy->arena = arena;
+  copy->nodes.data = NULL;
+  copy->nodes.n = copy->nodes.room = 0;
+  copy->inputs.data = copy->outputs.data = NULL;
+  copy->inputs.n = copy->inputs.room = copy->outputs.n = copy->outputs.room = 0;
+  return copy;
+}
+
+void graph_copy_ports(Graph *graph, const Graph *from, Node *const *map) {
+  for (int i = 0; i < from->inputs.n; i++) {
+    Port port = from->inputs.data[i];
+    port.node = map[port.node->id];
+    vec_push(graph->arena, graph->inputs, port);
+  }
+  for (int i = 0; i < from->outputs.n; i++) {
+    Port port = from->outputs.data[i];
+    port.node = map[port.node->id];
+    vec_push(graph->arena, graph->outputs, port);
+  }
+}
+
+Graph *graph_clone(Arena *arena, const Graph *graph, Node **map) {
+  Graph *copy = graph_copy_head(arena, graph);
+  for (int i = 0; i < graph->nodes.n; i++) {
+    map[i] = graph_copy_node(arena, graph->nodes.data[i], map);
+    graph_append(copy, map[i]);
+  }
+  for (int i = 0; i < copy->nodes.n; i++)
+    if (map[i]->of) map[i]->of = map[map[i]->of->id];
+  graph_copy_ports(copy, graph, map);
+  return copy;
+}

@@ -1,0 +1,60 @@
+/* in_place.c: which result may be written over an operand of its kernel. What an element-wise operator reads,
+ * in a kernel of its own or fused into another one, is read at the element that is stored.
+ *
+ * Needs: lives and storage. Keeps: all but kernel->over, which it sets: a proposal that the proof of the nest
+ * confirms or refuses. */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/engine/lower.h"
+#include "passes/life.h"
+#include "passes/passes.h"
+
+static bool same_home(const Plan *plan, const Node *a, const Node *b) {
+  return home_of(plan, a)->id == home_of(plan, b)->id;
+}
+
+static bool read_at_the_element(const Plan *plan, const Kernel *kernel, const Node *value) {
+  const bool map = kernel->root->op->family == FAMILY_MAP;
+  for (int i = 0; i < kernel->root->nin; i++)
+    if (same_home(plan, kernel->root->in[i], value) && !(map && kernel->root->in[i] == value)) return false;
+  for (int c = 0; c < kernel->nchain; c++)
+    for (int i = 1; i < kernel->chain[c]->nin; i++)
+      if (same_home(plan, kernel->chain[c]->in[i], value) && kernel->chain[c]->in[i] != value) return false;
+  return true;
+}
+
+static bool
+fills_place(const Plan *plan,
+            const Node *value) { /* all of one that is laid out, and nobody but kernels looks at it */
+  const Home home = plan->home[value->id];
+  const StoreKind kind = plan->storage[value->id].kind;
+  return (kind == STORE_ARENA || kind == STORE_KEPT) &&
+         shape_elements(home.node->shape) == shape_elements(value->shape) && value->op != &op_target &&
+         home.node->result == RESULT_SAMPLE && plan->output_of[value->id] < 0;
+}
+
+static bool dies_in(const Plan *plan, int k, const Node *value) {
+  const Kernel *kernel = plan->kernels.data[k];
+  return fills_place(plan, value) &&
+         plan->storage[value->id].kind == plan->storage[kernel->result->id].kind &&
+         shape_equal(value->shape, kernel->result->shape) &&
+         plan->life[home_of(plan, value)->id].block.dies == k && read_at_the_element(plan, kernel, value);
+}
+
+static const Node *operand_to_replace(const Plan *plan, int k) {
+  const Kernel *kernel = plan->kernels.data[k];
+  const bool own = home_of(plan, kernel->result)->id == kernel->result->id &&
+                   plan->life[kernel->result->id].block.born == k;
+  if (!own || kernel->pool || kernel->root->result != RESULT_SAMPLE || !fills_place(plan, kernel->result))
+    return NULL;
+  for (int i = 0; i < kernel->root->nin; i++)
+    if (dies_in(plan, k, kernel->root->in[i])) return kernel->root->in[i];
+  for (int c = 0; c < kernel->nchain; c++)
+    for (int i = 1; i < kernel->chain[c]->nin; i++)
+      if (dies_in(plan, k, kernel->chain[c]->in[i])) return kernel->chain[c]->in[i];
+  return NULL;
+}
+
+void pass_in_place(PassState *state) {
+  Plan *plan = state->plan;
+  for (int k = 0; k < plan->kernels.n; k++) plan->kernels.data[k]->over = operand_to_replace(plan, k);
+}

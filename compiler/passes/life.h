@@ -1,0 +1,17 @@
+/* life.h: from which kernel to which a value is needed. For the passes that decide where values lie. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_LIFE_H
+#define CNNC_LIFE_H
+#include "passes/layout.h"
+#include "passes/plan.h"
+
+typedef struct Life {
+  const Node *node;
+  Block block; /* steps are kernels */
+  int phase, last_phase;
+  bool all; /* read or made for all images together */
+} Life;
+
+const Node *home_of(const Plan *, const Node *); /* the value in which it lies */
+int64_t plan_aligned(int64_t floats);            /* as much as a value of so many takes */
+#endif

@@ -1,0 +1,142 @@
+/* passes.c: the list of passes, in the order in which they run, and the plans that are made by it. */
+// SPDX-License-Identifier: Apache-2.0
+#include "passes/passes.h"
+#include <string.h>
+#include "ops/engine/lower.h"
+#include "passes/fuse.h"
+#include "passes/place.h"
+#include "passes/recompute.h"
+
+static void simplify(PassState *state) { state->plan->graph = pass_inference(state->arena, state->written); }
+
+static void differentiate(PassState *state) {
+  const TrainingGraph training = pass_differentiate(state->arena, state->written);
+  state->plan->graph = training.graph;
+  state->plan->loss = training.loss;
+  state->plan->target = training.target;
+}
+
+static void look(PassState *state) {
+  const LookGraph look = pass_look(state->arena, state->written);
+  state->plan->graph = look.graph;
+  state->plan->layer = look.layer;
+  state->plan->score = look.score;
+  state->plan->gradient = look.gradient;
+}
+
+static void recompute(PassState *state) {
+  if (!state->phases && !state->again) return;
+  const Recomputed done = pass_recompute(state->plan, state->again);
+  state->plan->again_work = done.work;
+  state->plan->again_macs = done.macs;
+}
+
+static void place(PassState *state) { place_values(state->arena, state->plan); }
+static void fuse(PassState *state) { fuse_kernels(state->arena, state->plan, state->options.fusing); }
+
+enum {
+  INFERENCE = 1u << PLAN_INFERENCE,
+  TRAINING = 1u << PLAN_TRAINING,
+  LOOK = 1u << PLAN_LOOK,
+  ALL = INFERENCE | TRAINING | LOOK
+};
+
+const Pass pass_table[PASSES] = {
+    [PASS_SIMPLIFY] = {"simplify", INFERENCE, "the checked graph",
+                       "values of outputs; parameters; the order of nodes", simplify, NULL},
+    [PASS_DIFFERENTIATE] = {"differentiate", TRAINING, "the checked graph and its train block",
+                            "values of the forward pass; parameters; topological order", differentiate, NULL},
+    [PASS_LOOK] = {"look", LOOK, "the checked graph", "values of all layers; parameters; topological order",
+                   look, NULL},
+    [PASS_WHOLE_BATCH] = {"whole-batch", INFERENCE | TRAINING, "a graph to be run",
+                          "the graph; marks the layers that are computed for all images at once",
+                          pass_whole_batch, NULL},
+    [PASS_RECOMPUTE] = {"recompute", TRAINING, "the training graph; which layers see all images",
+                        "values, to the bit; adds copies of nodes, so that less is kept", recompute, NULL},
+    [PASS_PLACE] = {"place", ALL, "a graph to be run",
+                    "values; adds copies of inputs of concats; says which values lie in others", place,
+                    verify_places},
+    [PASS_FUSE] = {"fuse", ALL, "which values lie in others", "the graph; groups its nodes into kernels",
+                   fuse, verify_kernels},
+    [PASS_STORE] = {"store", ALL, "kernels in order",
+                    "them; says how long each value lives, and in which memory", pass_store, verify_storage},
+    [PASS_IN_PLACE] = {"in-place", ALL, "lives of values", "them; proposes which results go over operands",
+                       pass_in_place, verify_in_place},
+};
+
+/* ---- running them ---- */
+PassState passes_begin(Arena *arena, const Graph *graph, PlanKind kind, PlanOptions options) {
+  PassState state = {.arena = arena, .kind = kind, .options = options, .written = graph};
+  state.plan = NEW(arena, Plan);
+  state.plan->training = kind == PLAN_TRAINING;
+  state.plan->images = options.images > 1 ? options.images : 1;
+  return state;
+}
+
+static Node **mapped(Arena *arena, Node *const *node, int n, Node *const *map) {
+  Node **to = NEW_ARRAY(arena, Node *, n + 1);
+  for (int i = 0; i < n; i++) to[i] = node[i] ? map[node[i]->id] : NULL;
+  return to;
+}
+
+PassState passes_fork(Arena *arena, const PassState *from) {
+  PassState state = *from;
+  const Graph *graph = from->plan->graph;
+  Node **map = NEW_ARRAY(arena, Node *, graph->nodes.n + 1);
+  state.arena = arena;
+  state.plan = NEW(arena, Plan);
+  *state.plan = *from->plan;
+  state.plan->graph = graph_clone(arena, graph, map);
+  state.plan->loss = mapped(arena, from->plan->loss, graph->training->losses.n, map);
+  state.plan->target = mapped(arena, from->plan->target, graph->outputs.n, map);
+  return state;
+}
+
+void passes_run(PassState *state, PassId first, PassId last) {
+  for (const Pass *pass = pass_table + first; pass <= pass_table + last; pass++) {
+    if (!(pass->kinds >> state->kind & 1)) continue;
+    pass->run(state);
+    graph_verify(state->plan->graph);
+    if (pass->verify) pass->verify(state->plan);
+  }
+}
+
+Plan *plan_new(Arena *arena, const Graph *graph, PlanKind kind, PlanOptions options) {
+  PassState state = passes_begin(arena, graph, kind, options);
+  passes_run(&state, 0, PASSES - 1);
+  return state.plan;
+}
+
+Plan *plan_inference(Arena *arena, const Graph *graph, Fusing fusing, int images, int64_t whole_batch) {
+  return plan_new(arena, graph, PLAN_INFERENCE, (PlanOptions){fusing, images, whole_batch});
+}
+
+Plan *plan_training(Arena *arena, const Graph *graph, Fusing fusing, int images) {
+  return plan_new(arena, graph, PLAN_TRAINING, (PlanOptions){fusing, images, 0});
+}
+
+Plan *plan_look(Arena *arena, const Graph *graph) {
+  return plan_new(arena, graph, PLAN_LOOK, (PlanOptions){FUSE_NOTHING, 1, 0});
+}
+
+/* ---- looking at them ---- */
+const char *const *pass_names(Arena *arena) {
+  VEC(const char *) names = {0};
+  for (int i = 0; i < PASSES; i++) vec_push(arena, names, pass_table[i].name);
+  vec_push(arena, names, NULL);
+  return names.data;
+}
+
+static PassId pass_find(const char *name) {
+  int i = 0;
+  while (i < PASSES && strcmp(pass_table[i].name, name) != 0) i++;
+  return (PassId)i;
+}
+
+bool pass_belongs(const char *name, PlanKind kind) { return pass_table[pass_find(name)].kinds >> kind & 1; }
+
+Plan *plan_after(Arena *arena, const Graph *graph, PlanKind kind, PlanOptions options, const char *name) {
+  PassState state = passes_begin(arena, graph, kind, options);
+  passes_run(&state, 0, pass_find(name));
+  return state.plan;
+}

@@ -1,0 +1,62 @@
+/* whole_batch.c: which layers are computed for all images of a batch at once, and whether images may be
+ * interleaved. Image by image, the weights of large dense layers would be read once an image, in training
+ * three times and their gradients written; those that stay in the first caches may.
+ *
+ * Needs: a graph. Keeps: it; marks nodes, sets plan->together or plan->images. */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/op.h"
+#include "passes/passes.h"
+
+enum { TOGETHER_WEIGHTS = 1 << 14, FEWEST_IMAGES = 8, MOST_IMAGES = 1024 };
+
+/* Statistics over the values of all images are made of images that lie one after the other. */
+static bool looks_at_all_images(const Graph *graph) {
+  for (int i = 0; i < graph->nodes.n; i++)
+    for (int k = 0; graph->nodes.data[i]->result == RESULT_BATCH && k < graph->nodes.data[i]->nin; k++) {
+      const Node *in = graph->nodes.data[i]->in[k];
+      if (in->result == RESULT_SAMPLE && in->op != &op_target && in->op != &op_input) return true;
+    }
+  return false;
+}
+
+static bool computed_together(const Node *node, int64_t batch) {
+  const Family family = node->op->family;
+  if (family != FAMILY_DENSE && family != FAMILY_DENSE_INPUT && family != FAMILY_DENSE_WEIGHTS) return false;
+  const Node *forward = family == FAMILY_DENSE ? node : node->of;
+  const int64_t inputs = shape_elements(forward->in[0]->shape), units = shape_elements(forward->shape),
+                larger = inputs > units ? inputs : units;
+  return !forward->in[0]->shape.regions && inputs * units >= TOGETHER_WEIGHTS && larger <= INT32_MAX / batch;
+}
+
+static bool compute_together(PassState *state, int64_t batch) { /* false: there are none */
+  const Graph *graph = state->plan->graph;
+  bool *whole_batch = state->plan->whole_batch = NEW_ARRAY(state->arena, bool, graph->nodes.n + 1);
+  bool any = false;
+  for (int i = 0; i < graph->nodes.n && batch <= MOST_IMAGES; i++) {
+    whole_batch[i] = computed_together(graph->nodes.data[i], batch);
+    any = any || whole_batch[i];
+  }
+  return any;
+}
+
+static void infer_whole_batch(PassState *state) {
+  Plan *plan = state->plan;
+  const int64_t batch = state->options.whole_batch;
+  plan->together =
+      plan->images == 1 && state->options.fusing == FUSE_ALL && batch && compute_together(state, batch);
+}
+
+static void train_whole_batch(PassState *state) {
+  Plan *plan = state->plan;
+  const int64_t batch = plan->graph->training->batch;
+  const bool statistics = looks_at_all_images(plan->graph), apart = statistics || plan->images == 1;
+  const bool together =
+      apart && state->options.fusing == FUSE_ALL && batch >= FEWEST_IMAGES && compute_together(state, batch);
+  state->phases = statistics || together;
+  if (apart) plan->images = 1;
+}
+
+void pass_whole_batch(PassState *state) {
+  if (state->kind == PLAN_TRAINING) train_whole_batch(state);
+  else infer_whole_batch(state);
+}
