@@ -8,7 +8,7 @@
 #include "schedule/direct.h"
 #include "schedule/images.h"
 
-enum { PANEL_VECTORS = 4, CHAINS = 8, ROWS = 4 };
+enum { PANEL_VECTORS = 4, ROWS = 4 };
 
 /* ---- packed weights ---- */
 static Buf *pack_panels(Lower *l, const DensePacks *d, const char *member, int64_t first, int64_t count,
@@ -73,7 +73,8 @@ static void units(Nest *b, const Dense *d, Buf *w, const Ix *panel, const Ix *fi
   const Ix none = {0};
   const int L = d->lanes;
   int together = 1;
-  while (together < CHAINS && together * vectors < CHAINS && together * 2 <= d->inputs) together *= 2;
+  const int chains = d->l->target->chains;
+  while (together < chains && together * vectors < chains && together * 2 <= d->inputs) together *= 2;
   Buf *acc = REGISTERS("a", L, together, vectors);
   for (int u = 0; u < together; u++)
     for (int v = 0; v < vectors; v++)
@@ -182,7 +183,7 @@ bool schedule_dense_input(Lower *l) {
   const int64_t inputs = shape_elements(l->node->shape), units_ = shape_elements(l->node->in[0]->shape);
   const int lanes = lanes_for(l, inputs),
             most = l->images > 1 ? l->target->registers * 5 / 8
-                                 : CHAINS; /* images: each weight is loaded for one vector */
+                                 : l->target->chains; /* images: each weight is loaded for one vector */
   const int64_t step = most * lanes, whole = inputs / step, rest = inputs % step;
   const int vectors = (int)((rest + lanes - 1) / lanes);
   Nest *b = l->b;
@@ -289,7 +290,7 @@ bool schedule_dense_weights_images(Lower *l) {
                 units_ = shape_elements(l->node->in[1]->shape);
   const int64_t step = 2 * l->images, whole = inputs / step, rest = inputs % step,
                 vectors = (rest + l->images - 1) / l->images;
-  Outer o = {.l = l, .rows = l->target->registers >= 32 ? 8 : 4, .vectors = 2, .part = l->images};
+  Outer o = {.l = l, .rows = l->target->blocking.gradient_rows, .vectors = 2, .part = l->images};
   Nest *b = l->b;
   images_values(l);
   nest_fn(b, b->name, false);

@@ -1,9 +1,9 @@
-// target.c: the CPUs that code can be made for. One row a target: all that schedules know about one machine
-// alone. Thresholds that were measured once, for all machines, stand in the schedules that use them.
+// target.c: the CPUs that code can be made for. One row a target: all that schedules know about a machine.
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/target.h"
 #include <stddef.h>
 #include <string.h>
+#include "base/number.h"
 
 #define KB (INT64_C(1) << 10)
 #define MB (INT64_C(1) << 20)
@@ -12,6 +12,44 @@
 /* Objects for other machines are made without their C library: of it they need memcpy and memset at most. */
 #define CROSS(...)                                                                                           \
   (const char *const[]) { __VA_ARGS__, "-ffreestanding", NULL }
+
+#define BLOCKING(REGISTERS)                                                                                  \
+  {                                                                                                          \
+      .direct_panel = 192 * KB,                                                                              \
+      .direct_weights = 256 * KB,                                                                            \
+      .direct_sums = 600,                                                                                    \
+      .direct_row = 8,                                                                                       \
+      .unrolled_taps = 12,                                                                                   \
+      .edge_tiles = 8,                                                                                       \
+      .winograd_channels = 16,                                                                               \
+      .winograd_block = 1 * MB,                                                                              \
+      .winograd_tiles = 64,                                                                                  \
+      .winograd_products = 64,                                                                               \
+      .winograd_input = 512 * KB,                                                                            \
+      .winograd_weights = 160 * KB,                                                                          \
+      .dense_depth = 256,                                                                                    \
+      .dense_packed = 128,                                                                                   \
+      .dense_vectors = REGISTERS / 8,                                                                        \
+      .dense_rows = REGISTERS < 32 ? 6 : 8,                                                                  \
+      .gradient_rows = REGISTERS / 4,                                                                        \
+      .depthwise_pixels = REGISTERS / 4,                                                                     \
+  }
+
+/* Measured on AVX-512 cores; what matters is that they rank schedules alike elsewhere. */
+static const Rates measured = {.direct = 0.95,
+                               .winograd = 0.92,
+                               .plain = 0.5,
+                               .together = 0.9,
+                               .interleaved = 0.9,
+                               .input_tile = 120,
+                               .far_input_tile = 200,
+                               .output_tile = 80,
+                               .packed_point = 3,
+                               .lane_store = 0.5,
+                               .lane_add = 1.3,
+                               .joined_point = 2.5,
+                               .gradients = 1.3,
+                               .far_input = 1 * MB};
 
 const Target target_table[] = {
     {.name = "x86-64-v4",
@@ -26,6 +64,10 @@ const Target target_table[] = {
      .l2_rate = 62,
      .l3_rate = 27,
      .memory_rate = 9.3,
+     .line = 64,
+     .chains = 8,
+     .blocking = BLOCKING(32),
+     .rates = &measured,
      .condition = X86,
      .march_level = 4,
      .arch = "x86-64",
@@ -45,6 +87,10 @@ const Target target_table[] = {
      .l2_rate = 32,
      .l3_rate = 27,
      .memory_rate = 9.3,
+     .line = 64,
+     .chains = 8,
+     .blocking = BLOCKING(16),
+     .rates = &measured,
      .condition = X86,
      .march_level = 3,
      .arch = "x86-64",
@@ -63,6 +109,10 @@ const Target target_table[] = {
      .l2_rate = 16,
      .l3_rate = 12,
      .memory_rate = 8,
+     .line = 64,
+     .chains = 8,
+     .blocking = BLOCKING(16),
+     .rates = &measured,
      .condition = X86,
      .march_level = 1,
      .arch = "x86-64",
@@ -78,7 +128,11 @@ const Target target_table[] = {
      .fmas = 1,
      .l2_rate = 8,
      .l3_rate = 8,
-     .memory_rate = 6},
+     .memory_rate = 6,
+     .line = 64,
+     .chains = 8,
+     .blocking = BLOCKING(16),
+     .rates = &measured},
     {.name = "aarch64",
      .suffix = "neon",
      .lanes = 4,
@@ -91,6 +145,10 @@ const Target target_table[] = {
      .l2_rate = 32,
      .l3_rate = 12,
      .memory_rate = 6,
+     .line = 64,
+     .chains = 8,
+     .blocking = BLOCKING(32),
+     .rates = &measured,
      .condition = "defined(__aarch64__) && defined(__GNUC__)",
      .march_level = 1,
      .arch = "aarch64",
@@ -107,6 +165,10 @@ const Target target_table[] = {
      .l2_rate = 4,
      .l3_rate = 4,
      .memory_rate = 4,
+     .line = 64,
+     .chains = 8,
+     .blocking = BLOCKING(32),
+     .rates = &measured,
      .condition = "defined(__arm__)",
      .march_level = 1,
      .arch = "arm",
@@ -125,6 +187,10 @@ const Target target_table[] = {
      .l2_rate = 8,
      .l3_rate = 8,
      .memory_rate = 4,
+     .line = 64,
+     .chains = 8,
+     .blocking = BLOCKING(32),
+     .rates = &measured,
      .condition = "defined(__riscv)",
      .march_level = 1,
      .arch = "riscv64",
@@ -141,6 +207,10 @@ const Target target_table[] = {
      .l2_rate = 16,
      .l3_rate = 12,
      .memory_rate = 8,
+     .line = 64,
+     .chains = 8,
+     .blocking = BLOCKING(16),
+     .rates = &measured,
      .condition = "defined(__wasm_simd128__)",
      .march_level = 1,
      .arch = "wasm32",
@@ -166,6 +236,11 @@ const Target *target_widest(int n, const Target *const *target) {
   for (int t = 1; t < n; t++)
     if (target[t]->lanes > widest->lanes) widest = target[t];
   return widest;
+}
+
+int64_t target_odd_lines(const Target *target, int64_t floats) {
+  const int64_t line = target->line / 4;
+  return (ceil_divide(floats, line) | 1) * line;
 }
 
 const Target *target_native(void) {
