@@ -72,8 +72,9 @@ static bool pointwise(const Correlation *k) { /* output pixel i is made of input
   return same && k->large.h == k->small.h && k->large.w == k->small.w;
 }
 
+/* A row of fewer pixels than sums have to be under way makes narrow tiles. */
 static bool joins_rows(const Lower *l, const Correlation *k) {
-  return pointwise(k) && k->small.w <= l->target->blocking.direct_row && !l->kernel->pool;
+  return pointwise(k) && k->small.w <= l->target->chains && !l->kernel->pool;
 }
 
 /* A convolution's own tile first, then others that are worth a try. */
@@ -342,8 +343,7 @@ static int64_t edge_tiles(const Axis *x, int64_t pixels) {
   return n;
 }
 
-/* Taps are unrolled where tiles at an edge leave some out, and where the code stays small: of 700 sums in one
- * piece, compilers load all inputs first and spill them (11x11 of 3 channels: half the speed). */
+/* Taps are unrolled where tiles at an edge leave some out, and where the code stays small. */
 static LoopKind taps_kind(const Tile *t) {
   const Axis *x = t->x;
   const Blocking *most = &t->d->l->target->blocking;

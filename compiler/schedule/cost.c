@@ -66,7 +66,7 @@ Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t batch
   const int64_t n = m + k->kernel[0] - 1, rows = (k->small.h + m - 1) / m, columns = (k->small.w + m - 1) / m;
   const double points = (double)(n * n), tiles = (double)(rows * columns), in = vectors(k->l, t->lanes),
                out = vectors(k->s, t->lanes);
-  const bool far = k->large.h * k->large.w * k->large.c * 4 > t->rates->far_input;
+  const bool far = k->large.h * k->large.w * k->large.c * 4 > t->l2;
   const double sums = tiles * (out < PANEL_VECTORS ? out : PANEL_VECTORS), waits = fmax(t->chains / sums, 1);
   Cycles c = {.transforms = tiles *
                             (in * (far ? t->rates->far_input_tile : t->rates->input_tile) +

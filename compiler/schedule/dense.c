@@ -5,6 +5,7 @@
 // Forward: panels [units/64][inputs][64] are read once from start to end, with at least eight independent
 // sums. Backward: rows of the natural weights [units][inputs] lie in the order that both gradients want.
 #include "schedule/dense.h"
+#include "base/number.h"
 #include "schedule/direct.h"
 #include "schedule/images.h"
 
@@ -111,10 +112,23 @@ static void panels(Nest *b, const Dense *d, Buf *w, int64_t first, int64_t count
   }
 }
 
-/* Images side by side: each weight is broadcast, so it need not lie beside those of other units. Rows that
- * begin a page apart would share a few places of the first cache. */
+static int natural_units(const Lower *l) { return l->target->registers * 5 / 8; } /* at a time */
+
+/* Can the first cache hold a line of each of so many rows, in half of its ways? Lines that are a multiple of
+ * a page apart share the ways of one place: a way is as large as a page, in all first caches of this table.
+ */
+static bool rows_fit_ways(const Target *target, int64_t rows, int64_t floats) {
+  enum { PAGE = 4096 };
+  const int64_t ways = target->l1 / PAGE;
+  const int64_t bytes = 4 * floats, step = bytes & -bytes; /* the largest power of two that divides it */
+  const int64_t places = PAGE / larger(smaller(step, PAGE), target->line);
+  return ceil_divide(rows, places) <= ways / 2;
+}
+
+/* Images side by side: each weight is broadcast, so it need not lie beside those of other units. */
 static bool reads_natural(const Lower *l, int64_t inputs) {
-  return l->images > 1 && l->batch && !l->kernel->normalize && !l->kernel->nscales && inputs % 256 != 0;
+  return l->images > 1 && l->batch && !l->kernel->normalize && !l->kernel->nscales &&
+         rows_fit_ways(l->target, natural_units(l), inputs);
 }
 
 static void natural_rows(Dense *d) {
@@ -124,7 +138,7 @@ static void natural_rows(Dense *d) {
   d->natural = lower_weight(l, 0);
   d->bias = lower_weight(l, 1);
   d->lanes = 1;
-  d->vectors = l->target->registers * 5 / 8;
+  d->vectors = natural_units(l);
   const int64_t whole = d->units / d->vectors, rest = d->units % d->vectors;
   nest_fn(b, b->name, false);
   if (whole)

@@ -12,7 +12,6 @@ typedef struct Blocking {
   int64_t direct_panel;   /* layout: weights that the tiles of a direct convolution read again and again */
   int64_t direct_weights; /* all weights of a convolution up to which rows are its outer loop */
   int direct_sums;   /* multiply-adds of vectors in one piece of unrolled code, with few input channels */
-  int direct_row;    /* pixels of a row up to which a pointwise convolution joins its rows */
   int unrolled_taps; /* of a row of the kernel */
   int edge_tiles;    /* of a row, each with a call of its own; more go pixel by pixel */
   int64_t winograd_channels; /* layout: the fewest input channels */
@@ -39,7 +38,6 @@ typedef struct Rates {
   double lane_add;     /* to add it to memory */
   double joined_point; /* to join a vector of weight gradients, for each point */
   double gradients; /* so much longer they take image by image: those of weights sum few channels at a time */
-  int64_t far_input; /* bytes: a larger input comes from beyond the second cache */
 } Rates;
 
 typedef struct Target {
