@@ -19,9 +19,8 @@ static double dense_alone(const Target *target, int64_t macs, int64_t batch, int
 static double one_by_one(
     const Node *node, const Target *target, int64_t batch,
     int64_t weight_bytes) { /* cycles of an image; batch: dense layers of so many may be computed at once */
-  const double macs = (double)node->op->cost(node).macs;
-  if (node->op->family == FAMILY_DENSE)
-    return dense_alone(target, node->op->cost(node).macs, batch, weight_bytes);
+  const double macs = (double)node_macs(node);
+  if (node->op->family == FAMILY_DENSE) return dense_alone(target, node_macs(node), batch, weight_bytes);
   if (node->op->family == FAMILY_DEPTHWISE)
     return macs / (target->lanes * target->fmas * target->rates->interleaved); /* its vectors are filled */
   const Correlation k = correlation_of(node);
@@ -59,7 +58,7 @@ int images_side_by_side(const Graph *graph, int ntargets, const Target *const *t
         family != FAMILY_DENSE)
       continue;
     apart += one_by_one(node, widest, training ? 0 : batch, 4 * graph->parameters);
-    together += (double)node->op->cost(node).macs / (widest->fmas * lanes * widest->rates->interleaved);
+    together += (double)node_macs(node) / (widest->fmas * lanes * widest->rates->interleaved);
   }
   return apart * (training ? widest->rates->gradients : 1) > WORTH * together ? lanes : 1;
 }

@@ -4,7 +4,7 @@
 #include "machine.h"
 #include <math.h>
 #include <string.h>
-#include "graph/random.h"
+#include "base/random.h"
 #include "passes/fuse.h"
 
 static double *numbers(const Machine *m, int64_t n) { /* NaN until they are written */
