@@ -339,8 +339,7 @@ static void choose_embedding(Compilation *c) {
 /* ---- training in the memory that there is ---- */
 static int64_t macs_of(const Graph *graph) {
   int64_t macs = 0;
-  for (int i = 0; i < graph->nodes.n; i++)
-    macs += graph->nodes.data[i]->op->cost ? graph->nodes.data[i]->op->cost(graph->nodes.data[i]).macs : 0;
+  for (int i = 0; i < graph->nodes.n; i++) macs += node_macs(graph->nodes.data[i]);
   return macs;
 }
 

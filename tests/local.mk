@@ -43,7 +43,7 @@ if HAVE_CUNIT
 check_PROGRAMS += unit
 TESTS += unit
 unit_SOURCES = %D%/unit/main.c %D%/unit/suites.def %D%/unit/base.c %D%/unit/syntax.c %D%/unit/sema.c \
-  %D%/unit/nest.c %D%/unit/nest_kernels.c %D%/unit/nest_kernels.h %D%/unit/mutate.c %D%/unit/prelude.c %D%/unit/printed.c %D%/unit/printed.h %D%/unit/lower.c %D%/unit/ops.c %D%/unit/layout.c %D%/unit/winograd.c \
+  %D%/unit/nest.c %D%/unit/nest_kernels.c %D%/unit/nest_kernels.h %D%/unit/mutate.c %D%/unit/prelude.c %D%/unit/printed.c %D%/unit/printed.h %D%/unit/lower.c %D%/unit/ops.c %D%/unit/layout.c %D%/unit/winograd.c %D%/unit/target.c \
   %D%/unit/compare.c %D%/harness/compare.c %D%/harness/compare.h \
   %D%/harness/machine.c %D%/harness/machine.h %D%/harness/sample.c %D%/harness/sample.h %D%/harness/foreign.c %D%/harness/foreign.h \
   %D%/unit/runtime_augment.c %D%/unit/runtime_core.c %D%/unit/runtime_data.c %D%/unit/runtime_files.c %D%/unit/runtime_formats.c %D%/unit/runtime_matching.c %D%/unit/runtime_net.c %D%/unit/runtime_net.h %D%/unit/runtime_scratch.c \

@@ -5,7 +5,7 @@ libcnnc_a_SOURCES += \
   %D%/diag.c %D%/diag.h %D%/diag.def %D%/diag_record.h \
   %D%/diag_fix.c %D%/diag_json.c %D%/diag_print.c \
   %D%/file.c %D%/file.h \
-  %D%/number.h \
+  %D%/number.h %D%/random.h \
   %D%/source.c \
   %D%/suggest.c \
   %D%/text.c %D%/text.h

@@ -164,8 +164,6 @@ static void put_weights(Text *out, Net *net) {
   text_put(out, "};\n");
 }
 
-static int64_t node_macs(const Node *node) { return node->op->cost ? node->op->cost(node).macs : 0; }
-
 static int64_t own_parameters(const Node *node) {
   int64_t n = 0;
   for (int k = 0; k < node->nweights; k++)

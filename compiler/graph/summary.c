@@ -73,7 +73,6 @@ static int64_t node_parameters(const Node *node) { /* shared ones belong to the 
   return n;
 }
 
-static int64_t node_macs(const Node *node) { return node->op->cost ? node->op->cost(node).macs : 0; }
 static int64_t node_bytes(const Node *node) { return 4 * shape_elements(node->shape); }
 static bool is_layer(const Node *node) { return node->op != &op_input; }
 

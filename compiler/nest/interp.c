@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "base/random.h"
 
 enum { SEVERAL = -1 }; /* of `reader`: more than one iteration of the parallel loop */
 
@@ -103,18 +104,8 @@ static bool holds(const int64_t *env, const Cond *cond) {
   return false;
 }
 
-static double random_value(double key0, double key1,
-                           double counter) { /* as the prelude's and the runtime's */
-  uint32_t x = (uint32_t)(int32_t)counter * 0x9E3779B9u ^ (uint32_t)(int32_t)key0;
-  x ^= x >> 16;
-  x *= 0x85EBCA6Bu;
-  x ^= x >> 13;
-  x += (uint32_t)(int32_t)key1;
-  x *= 0xC2B2AE35u;
-  x ^= x >> 16;
-  x *= 0x7FEB352Du;
-  x ^= x >> 15;
-  return (double)(x >> 8) * 0x1p-24;
+static double random_value(double key0, double key1, double counter) {
+  return (double)random_uniform((uint32_t)(int32_t)key0, (uint32_t)(int32_t)key1, (uint32_t)(int32_t)counter);
 }
 
 static double converted(Interp *in, double x, Elem elem) {

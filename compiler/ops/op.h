@@ -45,7 +45,7 @@ const char *param_type_text(const Param *); /* what the argument may be, in word
 typedef struct Form {
   const char *name, *summary;
   const Param *params;
-  int code; /* the runtime's enumerator */
+  int code; /* of ops/forms/forms.h: what the compiler has to know about it; else 0 */
 } Form;
 
 const Const *arg_const(const Node *, const char *name); /* never NULL; kind CONST_NONE if absent */
@@ -215,6 +215,7 @@ extern const Op *const
 extern const Op *const loss_table[]; /* same for losses */
 extern const Form *const optimizer_table[],
     *const schedule_table[], *const augment_table[], *const metric_table[], *const init_table[];
+int64_t node_macs(const Node *);                     /* multiply-adds; 0 where an operator has no cost */
 const Op *op_find(const char *name);                 /* of op_table, or NULL */
 extern const char *const op_later_names[];           /* NULL-terminated */
 bool op_later(const char *name, const char **group); /* a name of the language that is not built yet */

@@ -120,7 +120,7 @@ static void find_cheap(Recompute *r) {
 
 /* ---- copies ---- */
 int64_t recompute_work(const Node *node) {
-  return is_alias(node) ? 0 : most_elements(node) + (node->op->cost ? node->op->cost(node).macs : 0);
+  return is_alias(node) ? 0 : most_elements(node) + node_macs(node);
 }
 
 /* Is it, as things are, in memory when a node of that rank runs? */
@@ -154,7 +154,7 @@ static void copy_for(Recompute *r, Node *node, Reader *reader, int n) {
   vec_push(r->arena, r->copies, ((Reader){copy, time, true}));
   note_reads(r, copy, time, true);
   r->done.work += recompute_work(copy);
-  r->done.macs += copy->op->cost ? copy->op->cost(copy).macs : 0;
+  r->done.macs += node_macs(copy);
 }
 
 /* An alias costs nothing: each reader has its own. */

@@ -53,7 +53,7 @@ static int64_t work_of(const Graph *graph) { /* multiply-adds and elements */
   int64_t work = 0;
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
-    work += shape_elements(node->shape) + (node->op->cost ? node->op->cost(node).macs : 0);
+    work += shape_elements(node->shape) + node_macs(node);
   }
   return work;
 }

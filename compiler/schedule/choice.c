@@ -126,13 +126,13 @@ static Cycles stream_of(const Lower *l) {
   for (int k = 0; k < root->nin; k++) values += shape_elements(root->in[k]->shape);
   const int64_t window = root->window ? root->window->kernel[0] * root->window->kernel[1] : 1;
   const int64_t elements = shape_elements(root->shape);
-  const int64_t macs = root->op->cost ? root->op->cost(root).macs : bounded_product(window, elements);
+  const int64_t macs = root->op->cost ? node_macs(root) : bounded_product(window, elements);
   return cost_stream(l->target, macs, 4 * values, 4 * weights, l->weight_bytes);
 }
 
 /* Inference of several images; the plan has chosen: what is computed for all images at once ends a phase. */
 static void offer_dense(const Lower *l, Decision *d) {
-  const int64_t macs = l->node->op->cost(l->node).macs;
+  const int64_t macs = node_macs(l->node);
   const Cycles alone = stream_of(l),
                together = cost_together(l->target, macs, 4 * macs, l->call, l->weight_bytes);
   const bool small = !kernel_whole_batch(l->kernel) && together.total < GAIN * alone.total;

@@ -7,7 +7,7 @@
 // Results leave lane by lane, for the filters of a pixel lie side by side in memory.
 #include "schedule/direct.h"
 
-enum { MOST_FILTERS = 6, MOST_VECTORS = 2, MOST_UNROLLED_TAPS = 12, MOST_POOLED = 4 };
+enum { MOST_FILTERS = 6, MOST_VECTORS = 2, MOST_POOLED = 4 };
 
 typedef struct Columns {
   Lower *l;
@@ -167,7 +167,8 @@ static void tile(Nest *b, const Columns *c, const Ix *y, const Ix *first, const 
       for (int v = 0; v < c->vectors; v++)
         store(at(acc, f, r, v), c->bias ? load(at(c->bias, *f0 + f), 1) : num(b, 0));
   FOR(ky, c->y.taps)
-    NEST_LOOP(kx, c->x.taps <= MOST_UNROLLED_TAPS ? UNROLLED : SERIAL, 1, NEST_IX(0), 1, NEST_IX(c->x.taps)) {
+    NEST_LOOP(kx, c->x.taps <= c->l->target->blocking.unrolled_taps ? UNROLLED : SERIAL, 1, NEST_IX(0), 1,
+              NEST_IX(c->x.taps)) {
       Val in[MOST_POOLED];
       for (int r = 0; r < rows; r++)
         for (int v = 0; v < c->vectors; v++)

@@ -10,16 +10,8 @@
 #include "schedule/direct.h"
 
 enum {
-  PANEL_BYTES = 192 << 10, /* of weights that a tile reads again and again: a good part of the second cache */
-  ROWS_FIRST = 256 << 10,  /* all weights together, up to which rows are the outer loop */
-  MOST_UNROLLED_TAPS = 12,
-  MOST_UNROLLED_SUMS = 600,
-  MOST_EDGE_TILES = 8,
   FEW_CHANNELS = 4,
-  CHAINS = 8,
-  LINE = 16 /* floats */,
   MOST_POOLED = 4,
-  NARROW = 8, /* pixels of a row, below which rows are joined if the kernel allows it */
 };
 
 /* ---- choices ---- */
@@ -31,9 +23,9 @@ int64_t direct_unit(const Lower *l, int64_t channels) {
   return unit;
 }
 
-static int64_t choose_block(int64_t channels,
-                            int64_t floats_a_channel) { /* the largest divisor that keeps a panel small */
-  const int64_t most = PANEL_BYTES / 4 / floats_a_channel;
+/* The largest divisor that keeps a panel small. */
+static int64_t choose_block(const Lower *l, int64_t channels, int64_t floats_a_channel) {
+  const int64_t most = l->layout->blocking.direct_panel / 4 / floats_a_channel;
   if (channels <= most || most < 16) return channels;
   for (int64_t block = most; block >= 16; block--)
     if (channels % block == 0) return block;
@@ -53,8 +45,8 @@ static int tile_pixels(const Lower *l, int64_t width, int vectors, int64_t parts
   const int64_t most = most_pixels(l, vectors, parts);
   if (l->choice.method == METHOD_DIRECT && l->choice.pixels)
     return (int)smaller(l->choice.pixels, smaller(width, most));
-  for (int64_t pixels = smaller(width, most); pixels * 2 > most && pixels * vectors * parts >= CHAINS;
-       pixels--)
+  for (int64_t pixels = smaller(width, most);
+       pixels * 2 > most && pixels * vectors * parts >= l->target->chains; pixels--)
     if (width % pixels == 0) return (int)pixels;
   const int64_t tiles = (width + most - 1) / most;
   return (int)((width + tiles - 1) / tiles);
@@ -80,8 +72,9 @@ static bool pointwise(const Correlation *k) { /* output pixel i is made of input
   return same && k->large.h == k->small.h && k->large.w == k->small.w;
 }
 
+/* A row of fewer pixels than sums have to be under way makes narrow tiles. */
 static bool joins_rows(const Lower *l, const Correlation *k) {
-  return pointwise(k) && k->small.w <= NARROW && !l->kernel->pool;
+  return pointwise(k) && k->small.w <= l->target->chains && !l->kernel->pool;
 }
 
 /* A convolution's own tile first, then others that are worth a try. */
@@ -144,7 +137,7 @@ Direct direct_begin(Lower *l, bool spread) {
                         : d.out > unit ? 2 * unit
                                        : unit,
                 taps = d.k.kernel[0] * d.k.kernel[1];
-  d.block = l->kernel->pool ? d.in : choose_block(d.in, width * taps);
+  d.block = l->kernel->pool ? d.in : choose_block(l, d.in, width * taps);
   d.blocks = d.in / d.block;
   const int64_t whole = d.out / width, rest = d.out % width;
   d.panels[0] = (Panels){.count = whole, .width = width, .valid = width};
@@ -232,11 +225,11 @@ static void fetch_output(Nest *b, const Tile *t, const TileArgs *a) {
   if (d->blocks > 1 || t->rows > 1 || d->l->images > 1 || d->lanes == 1 ||
       4 * buf_elements(out) <= d->l->target->l2)
     return;
-  const int64_t lines = (t->vectors * d->lanes + LINE - 1) / LINE;
+  const int64_t line_floats = d->l->target->line / 4, lines = ceil_divide(t->vectors * d->lanes, line_floats);
   FOR(p, t->pixels)
     FOR(line, lines)
-      prefetch(out,
-               row_of(t, a, 0) * buf_room(out, 1) + column_of(t, a, &p) * out->room[2] + a->f0 + LINE * line);
+      prefetch(out, row_of(t, a, 0) * buf_room(out, 1) + column_of(t, a, &p) * out->room[2] + a->f0 +
+                        line_floats * line);
 }
 
 static Val whole_sum(Nest *b, const Tile *t, Buf *acc, const Ix *p, int v) {
@@ -282,13 +275,13 @@ static void finish_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
 static void fetch_next(Nest *b, const Tile *t, const TileArgs *a, const Ix *ty, const Ix *c, int u) {
   const Direct *d = t->d;
   const int64_t panel = d->k.kernel[0] * d->k.kernel[1] * d->block * t->panels->width,
-                share = (panel / t->runs + LINE - 1) / LINE * LINE;
-  const int64_t sites = t->y->taps * d->block, lines = (share / LINE + sites - 1) / sites,
+                line = d->l->target->line / 4, share = ceil_divide(panel / t->runs, line) * line;
+  const int64_t sites = t->y->taps * d->block, lines = (share / line + sites - 1) / sites,
                 tiles = (t->x->count + t->pixels - 1) / t->pixels;
   const Ix tile = a->y * (tiles * share) + a->x0 * (share / t->pixels),
            site = *ty * d->block + *c * t->chains + u;
   for (int64_t i = 0; i < lines; i++)
-    prefetch(t->panels->w, (a->panel + 1) * panel + tile + (site * lines + i) * LINE);
+    prefetch(t->panels->w, (a->panel + 1) * panel + tile + (site * lines + i) * line);
 }
 
 /* Several rows: each is tested where the tile lies at an edge. One: the range of ty has been cut already. */
@@ -350,13 +343,13 @@ static int64_t edge_tiles(const Axis *x, int64_t pixels) {
   return n;
 }
 
-/* Taps are unrolled where tiles at an edge leave some out, and where the code stays small: of 700 sums in one
- * piece, compilers load all inputs first and spill them (11x11 of 3 channels: half the speed). */
+/* Taps are unrolled where tiles at an edge leave some out, and where the code stays small. */
 static LoopKind taps_kind(const Tile *t) {
   const Axis *x = t->x;
+  const Blocking *most = &t->d->l->target->blocking;
   const int64_t sums = x->taps * t->d->block * t->columns * t->vectors;
-  const bool large = t->d->block <= FEW_CHANNELS && sums > MOST_UNROLLED_SUMS && t->d->l->images <= 1;
-  return x->taps > MOST_UNROLLED_TAPS || (large && edge_tiles(x, t->pixels) == 0) ? SERIAL : UNROLLED;
+  const bool large = t->d->block <= FEW_CHANNELS && sums > most->direct_sums && t->d->l->images <= 1;
+  return x->taps > most->unrolled_taps || (large && edge_tiles(x, t->pixels) == 0) ? SERIAL : UNROLLED;
 }
 
 static NestFn *tile_function(Tile *t, const char *phase) {
@@ -430,7 +423,7 @@ static int64_t all_weights(const Direct *d) {
  * the first cache. */
 static bool rows_first(const Direct *d, const Axis *y) {
   const Order order = d->l->choice.order;
-  const bool own = d->l->images <= 1 && all_weights(d) <= ROWS_FIRST;
+  const bool own = d->l->images <= 1 && all_weights(d) <= d->l->target->blocking.direct_weights;
   return d->l->kernel->pool || (y->count > 1 && (order == ORDER_OWN ? own : order == ORDER_ROWS));
 }
 
@@ -439,8 +432,9 @@ static NestFn *row_function(Direct *d, const Panels *panels, const Axis *y, cons
   Nest *b = d->l->b;
   const int64_t pixels = tile_pixels(d->l, x->count, vectors, y->parts * x->parts), tiles = x->count / pixels,
                 rest = x->count % pixels;
-  const bool wide =
-      edge_tiles(x, pixels) > MOST_EDGE_TILES || (edge_tiles(x, pixels) && x->taps > MOST_UNROLLED_TAPS);
+  const Blocking *most = &d->l->target->blocking;
+  const int64_t edges = edge_tiles(x, pixels);
+  const bool wide = edges > most->edge_tiles || (edges && x->taps > most->unrolled_taps);
   Tile t = {.d = d,
             .panels = panels,
             .y = y,
@@ -450,7 +444,8 @@ static NestFn *row_function(Direct *d, const Panels *panels, const Axis *y, cons
             .part = part,
             .chains = 1};
   if (!rows_first(d, y) && !wide && d->l->images <= 1) t.runs = y->count * ((x->count + pixels - 1) / pixels);
-  while (t.chains < CHAINS && pixels * y->parts * x->parts * vectors * t.chains < CHAINS &&
+  const int chains = d->l->target->chains;
+  while (t.chains < chains && pixels * y->parts * x->parts * vectors * t.chains < chains &&
          d->block % (2 * t.chains) == 0)
     t.chains *= 2;
   RowTiles run[64];

@@ -9,7 +9,7 @@
 #include "schedule/axis.h"
 #include "schedule/schedule.h"
 
-enum { CHAINS = 8, FEW = 4, MOST_VECTORS = 4, WORTH_A_COPY = 4 };
+enum { FEW = 4, MOST_VECTORS = 4, WORTH_A_COPY = 4 };
 
 typedef struct Side {
   Buf *buf;
@@ -210,7 +210,8 @@ static Piece piece_of(const Weights *w, int64_t broadcast,
                  .part = (int)(vector_channels - (vectors - 1) * w->lanes),
                  .taps = w->whole_rows ? (int)w->k.kernel[1] : 1,
                  .unroll = 1};
-  while (piece.unroll < CHAINS && piece.taps * piece.broadcast * piece.vectors * piece.unroll < CHAINS)
+  const int chains = w->l->target->chains;
+  while (piece.unroll < chains && piece.taps * piece.broadcast * piece.vectors * piece.unroll < chains)
     piece.unroll *= 2;
   return piece;
 }
@@ -299,14 +300,14 @@ bool schedule_conv_weights(Lower *l) {
   w.vector_channels = w.over_large ? k->l : k->s;
   w.broadcast_channels = w.over_large ? k->s : k->l;
   w.vectors = w.vector_channels > w.lanes ? 2 : 1;
-  w.broadcast = l->target->registers >= 32 ? 8 : 4;
+  w.broadcast = l->target->blocking.gradient_rows;
   const TapRun all = common_columns(&w, &taps);
   const int64_t most = l->target->registers * 3 / 4;
   if (l->images > 1) take_rows(&w, most);
   const int64_t sums_of_row =
       k->kernel[1] * (w.broadcast_channels < w.broadcast ? w.broadcast_channels : w.broadcast);
   w.whole_rows = !w.over_large && k->kernel[1] > 1 && (w.broadcast_channels <= FEW || l->images > 1) &&
-                 all.count == k->kernel[1] && all.to - all.from >= (l->images > 1 ? 1 : CHAINS) &&
+                 all.count == k->kernel[1] && all.to - all.from >= (l->images > 1 ? 1 : l->target->chains) &&
                  sums_of_row <= most;
   if (w.whole_rows && sums_of_row * w.vectors > most) w.vectors = 1;
   if (w.pointwise) l->out->rank = 2; /* [s][l][1][1] is [s][l] */

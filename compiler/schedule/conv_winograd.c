@@ -24,15 +24,8 @@
 #include "schedule/winograd.h"
 
 enum {
-  BLOCK_BYTES = 1 << 20,    /* of V and M together */
-  FEW_TILES = 64,           /* one block */
-  GROUP_CHANNELS = 64,      /* of M at a time, where blocks are many */
-  FAR_INPUT = 512 << 10,    /* bytes that the second cache does not keep */
-  NEAR_WEIGHTS = 160 << 10, /* bytes that each thread can read for itself without much loss */
-  FEWEST_CHANNELS = 16,
   MOST_SLOTS = 8,
   FEW_BLOCKS = 4,
-  LINE = 16,
   WIDEST_EDGE = 2,
   POOLED = 2,
 };
@@ -70,9 +63,8 @@ typedef struct Conv {
   int nmultiply;
 } Conv;
 
-static int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-/* Rows of an odd number of cache lines, so that a step along a row or a plane changes the set. */
-static int64_t padded(int64_t floats) { return (divide_up(floats, LINE) | 1) * LINE; }
+static int64_t line_of(const Conv *c) { return c->l->target->line / 4; } /* floats of a cache line */
+static int64_t padded(const Conv *c, int64_t floats) { return target_odd_lines(c->l->target, floats); }
 
 /* ---- choices ---- */
 const char *winograd_refused(const Lower *l, const Correlation *k) { /* k: as a gathering */
@@ -80,7 +72,8 @@ const char *winograd_refused(const Lower *l, const Correlation *k) { /* k: as a 
   if (k->stride[0] != 1 || k->stride[1] != 1) return "a stride";
   if (k->dilation[0] != 1 || k->dilation[1] != 1) return "a dilation";
   if (k->groups != 1) return "groups";
-  if (k->l < FEWEST_CHANNELS) return "fewer than 16 input channels";
+  if (k->l < l->layout->blocking.winograd_channels)
+    return arena_printf(l->arena, "fewer than %d input channels", (int)l->layout->blocking.winograd_channels);
   if (l->layout_lanes == 1) return "no vectors";
   return l->exact ? "--exact" : NULL;
 }
@@ -91,7 +84,8 @@ static int64_t choose_slots(int64_t blocks) {
   for (int64_t slots = 2; slots <= MOST_SLOTS; slots++) {
     int64_t time = 0;
     for (int64_t threads = 2; threads <= 8; threads *= 2)
-      time += (divide_up(slots, threads) * (blocks / slots) + divide_up(blocks % slots, threads)) * threads;
+      time +=
+          (ceil_divide(slots, threads) * (blocks / slots) + ceil_divide(blocks % slots, threads)) * threads;
     if (time < least) {
       best = slots;
       least = time;
@@ -110,17 +104,18 @@ static Group group_of(const Conv *c, int64_t panels, bool rest) {
 static void choose_blocks(Conv *c) {
   const bool rest = c->panels[1].count > 0,
              threads = c->l->threads && schedule_outer(c->l, correlation_macs(&c->k)) == PARALLEL;
-  const bool near = threads && 4 * c->points * c->k.l * c->k.s <= NEAR_WEIGHTS;
+  const Blocking *most = &c->l->target->blocking;
+  const bool near = threads && 4 * c->points * c->k.l * c->k.s <= most->winograd_weights;
   const int64_t panels = c->panels[0].count;
   int64_t group = panels;
   c->block = c->rows;
-  if (c->rows * c->columns > FEW_TILES || c->l->choice.tiles) {
-    if (panels) group = smaller(panels, divide_up(GROUP_CHANNELS, c->panels[0].width));
+  if (c->rows * c->columns > most->winograd_tiles || c->l->choice.tiles) {
+    if (panels) group = smaller(panels, ceil_divide(most->winograd_products, c->panels[0].width));
     const int64_t bytes = 4 * c->points * c->columns *
-                          (padded(c->k.l) + padded(group * c->panels[0].width + c->panels[1].width));
-    c->block = smaller(c->rows, bytes < BLOCK_BYTES ? BLOCK_BYTES / bytes : 1);
+                          (padded(c, c->k.l) + padded(c, group * c->panels[0].width + c->panels[1].width));
+    c->block = smaller(c->rows, larger(most->winograd_block / bytes, 1));
     if (c->l->choice.tiles) c->block = smaller(c->rows, larger(c->l->choice.tiles / c->columns, 1));
-    c->block = divide_up(c->rows, divide_up(c->rows, c->block));
+    c->block = ceil_divide(c->rows, ceil_divide(c->rows, c->block));
   }
   if (near && c->rows > 1) c->block = smaller(c->block, larger(1, c->rows / FEW_BLOCKS));
   c->blocks = c->rows / c->block;
@@ -182,7 +177,7 @@ static void make_panels(Conv *c) {
   if (whole) c->panels[0] = (Panels){.count = whole, .width = width, .valid = width};
   if (rest)
     c->panels[1] =
-        (Panels){.count = 1, .width = divide_up(rest, unit) * unit, .valid = rest, .first = whole * width};
+        (Panels){.count = 1, .width = ceil_divide(rest, unit) * unit, .valid = rest, .first = whole * width};
   if (whole) pack_panels(c, &c->panels[0], "weight");
   if (rest) pack_panels(c, &c->panels[1], whole ? "weight_rest" : "weight");
   c->bias = correlation_bias(c->l, &c->own, c->spread, c->k.s + unit);
@@ -229,10 +224,10 @@ static void fetch_ahead(const Conv *c, const Ix *y0, const Ix *x0, const Ix *v) 
   Nest *b = c->l->b;
   Buf *in = c->l->in[0];
   const int m = c->w.m, n = c->w.n;
-  const int64_t lines = divide_up(m * c->lanes, LINE);
-  const Ix first = (*x0 + m + n) * in->room[2] + *v * (lines * LINE);
+  const int64_t size = line_of(c), lines = ceil_divide(m * c->lanes, size);
+  const Ix first = (*x0 + m + n) * in->room[2] + *v * (lines * size);
   FOR(y, n)
-    FOR(line, lines) prefetch(in, (*y0 + y) * buf_room(in, 1) + first + LINE * line);
+    FOR(line, lines) prefetch(in, (*y0 + y) * buf_room(in, 1) + first + size * line);
 }
 
 static NestFn *split_tile(const Conv *c, Tests tests) {
@@ -245,7 +240,8 @@ static NestFn *split_tile(const Conv *c, Tests tests) {
   const Ix slot = arg("slot"), ty = arg("ty"), tx = arg("tx"), t = arg("t");
   const Ix y0 = c->w.m * ty - c->k.before[0], x0 = c->w.m * tx - c->k.before[1];
   const int64_t whole = c->k.l / c->lanes;
-  const bool far = tests == TEST_NONE && buf_elements(c->l->in[0]) * 4 > FAR_INPUT;
+  const bool far =
+      tests == TEST_NONE && buf_elements(c->l->in[0]) * 4 > c->l->target->blocking.winograd_input;
   FOR(v, whole) {
     if (far) fetch_ahead(c, &y0, &x0, &v);
     split_channels(c, tests, &slot, &y0, &x0, &t, NEST_IX(c->lanes * v), c->lanes);
@@ -297,8 +293,8 @@ NestFn *winograd_split(Lower *l, const Correlation *k, const Winograd *w, int la
                   .k = *k,
                   .w = *w,
                   .lanes = lanes,
-                  .rows = divide_up(k->small.h, w->m),
-                  .columns = divide_up(k->small.w, w->m),
+                  .rows = ceil_divide(k->small.h, w->m),
+                  .columns = ceil_divide(k->small.w, w->m),
                   .V = V};
   return split_row(&c);
 }
@@ -320,7 +316,7 @@ static NestFn *multiply_tile(Conv *c, const Panels *panels, int64_t count, int v
   UNROLL(p, count)
     for (int v = 0; v < vectors; v++) store(at(a, p, v), num(b, 0));
   FOR(i, c->k.l) {
-    for (int64_t line = 0; line < lines; line++) prefetch(panels->w, ahead + LINE * lines * i + LINE * line);
+    for (int64_t k = 0; k < lines; k++) prefetch(panels->w, ahead + line_of(c) * lines * i + line_of(c) * k);
     Val w[4];
     for (int v = 0; v < vectors; v++)
       w[v] = let(nest_text(b, "w%d", v), load(at(panels->w, xi, panel, i, h + L * v), L));
@@ -347,9 +343,9 @@ static Product product_functions(Conv *c, const Panels *panels, int64_t tiles_) 
   p.wholes = tiles_ / p.pixels;
   p.left = tiles_ % p.pixels;
   p.calls = p.wholes + (p.left > 0);
-  p.share =
-      divide_up(divide_up(c->k.l * panels->width, LINE), p.calls * (panels->width / (p.vectors * c->lanes)));
-  const int64_t lines = divide_up(p.share, c->k.l);
+  p.share = ceil_divide(ceil_divide(c->k.l * panels->width, line_of(c)),
+                        p.calls * (panels->width / (p.vectors * c->lanes)));
+  const int64_t lines = ceil_divide(p.share, c->k.l);
   p.whole = multiply_tile(c, panels, p.pixels, p.vectors, lines);
   if (p.left) p.rest = multiply_tile(c, panels, p.left, p.vectors, lines);
   return p;
@@ -358,7 +354,7 @@ static Product product_functions(Conv *c, const Panels *panels, int64_t tiles_) 
 /* next: the number of the panel that follows, counted through all points. */
 static void product(Nest *b, const Conv *c, const Panels *panels, const Product *p, const Ix *slot,
                     const Ix *xi, const Ix *panel, const Ix *f, const Ix *next) {
-  const int64_t step = p->vectors * c->lanes, share = LINE * p->share;
+  const int64_t step = p->vectors * c->lanes, share = line_of(c) * p->share;
   FOR(h, panels->width / step) {
     const Ix ahead = *next * (c->k.l * panels->width) + share * p->calls * h;
     FOR(i, p->wholes) call(p->whole, *slot, *xi, p->pixels * i, *panel, step * h, *f, ahead + share * i);
@@ -569,13 +565,13 @@ bool schedule_conv_winograd(Lower *l) {
                                       : k.small; /* windows may leave a row or a column over */
   const int64_t size = l->kernel->pool ? POOLED : 1;
   c.points = c.w.n * c.w.n;
-  c.rows = divide_up(size * used.h, m);
-  c.columns = divide_up(size * used.w, m);
+  c.rows = ceil_divide(size * used.h, m);
+  c.columns = ceil_divide(size * used.w, m);
   make_panels(&c);
   choose_blocks(&c);
   const int64_t tiles_ = (c.block * c.columns) | 1, channels = larger(c.group[0].width, c.group[1].width);
-  c.V = lower_scratch(l, "V", 4, (int64_t[]){c.slots, c.points, tiles_, padded(k.l)});
-  c.M = lower_scratch(l, "M", 4, (int64_t[]){c.slots, c.points, tiles_, padded(channels)});
+  c.V = lower_scratch(l, "V", 4, (int64_t[]){c.slots, c.points, tiles_, padded(&c, k.l)});
+  c.M = lower_scratch(l, "M", 4, (int64_t[]){c.slots, c.points, tiles_, padded(&c, channels)});
   block_functions(&c);
   nest_fn(l->b, l->b->name, false);
   all_blocks(l->b, &c);
@@ -583,6 +579,6 @@ bool schedule_conv_winograd(Lower *l) {
               (int)(c.block * c.columns));
   lower_detail(l, "blocks: %d of %d tiles; transformed inputs and products of a block take %d KB",
                (int)(c.blocks + (c.last > 0)), (int)(c.block * c.columns),
-               (int)(4 * c.points * tiles_ * (padded(k.l) + padded(channels)) >> 10));
+               (int)(4 * c.points * tiles_ * (padded(&c, k.l) + padded(&c, channels)) >> 10));
   return true;
 }

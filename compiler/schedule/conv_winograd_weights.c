@@ -15,7 +15,7 @@
 #include "schedule/schedule.h"
 #include "schedule/winograd.h"
 
-enum { BLOCK_BYTES = 1 << 20 /* of V and Y together */, LINE = 16, MOST_VECTORS = 2 };
+enum { MOST_VECTORS = 2 };
 
 typedef struct Weights {
   Lower *l;
@@ -28,8 +28,7 @@ typedef struct Weights {
   NestFn *split_large, *split_small;
 } Weights;
 
-static int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-static int64_t padded(int64_t floats) { return (divide_up(floats, LINE) | 1) * LINE; }
+static int64_t padded(const Weights *k, int64_t floats) { return target_odd_lines(k->l->target, floats); }
 
 /* ---- split of the small side ---- */
 static void split_channels(const Weights *k, bool edge, const Ix *y0, const Ix *x0, const Ix *t,
@@ -169,7 +168,7 @@ static Pieces all_pieces(const Weights *k) {
       Piece *p = &all.piece[i][j];
       if (!all.large[i] || !all.small[j]) continue;
       p->broadcast = j ? few : k->broadcast;
-      p->vectors = i ? (int)divide_up(rest, k->lanes) : MOST_VECTORS;
+      p->vectors = i ? (int)ceil_divide(rest, k->lanes) : MOST_VECTORS;
       p->part = i ? (int)(rest - (p->vectors - 1) * k->lanes) : k->lanes;
       p->multiply = multiply_tile(k, p);
       p->join = join_tile(k, p);
@@ -202,15 +201,15 @@ bool schedule_conv_winograd_weights(Lower *l) {
   k.w = winograd_of(m, (int)k.k.kernel[0]);
   const int64_t points = k.w.n * k.w.n;
   k.lanes = l->target->lanes;
-  k.broadcast = l->target->registers >= 32 ? 8 : 4;
-  k.rows = divide_up(k.k.small.h, m);
-  k.columns = divide_up(k.k.small.w, m);
-  const int64_t bytes = 4 * points * k.columns * (padded(k.k.l) + padded(k.k.s)),
-                most = bytes < BLOCK_BYTES ? BLOCK_BYTES / bytes : 1;
-  k.block = divide_up(k.rows, divide_up(k.rows, smaller(k.rows, most)));
+  k.broadcast = l->target->blocking.gradient_rows;
+  k.rows = ceil_divide(k.k.small.h, m);
+  k.columns = ceil_divide(k.k.small.w, m);
+  const int64_t bytes = 4 * points * k.columns * (padded(&k, k.k.l) + padded(&k, k.k.s)),
+                most = larger(l->target->blocking.winograd_block / bytes, 1);
+  k.block = ceil_divide(k.rows, ceil_divide(k.rows, smaller(k.rows, most)));
   const int64_t tiles = (k.block * k.columns) | 1, blocks = k.rows / k.block, last = k.rows % k.block;
-  k.V = lower_scratch(l, "V", 4, (int64_t[]){1, points, tiles, padded(k.k.l)});
-  k.Y = lower_scratch(l, "Y", 3, (int64_t[]){points, tiles, padded(k.k.s)});
+  k.V = lower_scratch(l, "V", 4, (int64_t[]){1, points, tiles, padded(&k, k.k.l)});
+  k.Y = lower_scratch(l, "Y", 3, (int64_t[]){points, tiles, padded(&k, k.k.s)});
   k.S = lower_scratch(l, "S", 3, (int64_t[]){points, k.broadcast, MOST_VECTORS * k.lanes});
   k.split_large = winograd_split(l, &k.k, &k.w, k.lanes, k.V);
   k.split_small = split_row(&k);

@@ -2,24 +2,12 @@
 // what transforms cost.
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a machine can do is in the target's row; the constants here say how much of it code reaches. They were
-// measured on an AVX-512 core; what matters is that they rank alike elsewhere.
+// What a machine can do, and how much of it code reaches, is in the target's row.
 #include "schedule/cost.h"
 #include <math.h>
 #include "base/number.h"
 
-static const double DIRECT_SHARE = 0.95, WINOGRAD_SHARE = 0.92, PLAIN_SHARE = 0.5,
-                    TOGETHER_SHARE = 0.9; /* of the multiply-adds that the core could start */
-static const double INPUT_TILE = 120, FAR_INPUT_TILE = 200,
-                    OUTPUT_TILE = 80; /* cycles to transform a vector of channels of a 6x6 tile */
-static const double PACKED_POINT = 3; /* cycles to transform the weights of two channels, for each point */
-static const double CHAINS = 8,
-                    PANEL_VECTORS = 2; /* sums at work for full speed; vectors of a register tile */
-static const double LANE_STORE = 0.5;  /* cycles to store a lane of a vector alone */
-static const double LANE_ADD = 1.3,
-                    JOINED_POINT = 2.5; /* cycles to add a lane of a vector to memory alone; to join a vector
-                                           of weight gradients, for each point */
-enum { LARGE_INPUT = 1 << 20 };         /* bytes */
+static const double PANEL_VECTORS = 2; /* of a register tile */
 
 static double vectors(int64_t channels, int lanes) { return (double)((channels + lanes - 1) / lanes); }
 
@@ -59,8 +47,8 @@ double cost_padding(const Correlation *k) {
 }
 
 Cycles cost_direct(const Target *t, const Correlation *k, int64_t net_bytes) {
-  Cycles c = {.products =
-                  taps(k) * (double)(k->groups * k->l) * vectors(k->s, t->lanes) / t->fmas / DIRECT_SHARE};
+  Cycles c = {.products = taps(k) * (double)(k->groups * k->l) * vectors(k->s, t->lanes) / t->fmas /
+                          t->rates->direct};
   set_memory(&c, t, weight_bytes_of(k), net_bytes);
   return summed(c);
 }
@@ -68,8 +56,8 @@ Cycles cost_direct(const Target *t, const Correlation *k, int64_t net_bytes) {
 Cycles cost_columns(const Target *t, const Correlation *k, int64_t outputs, int64_t net_bytes) {
   const double rows = (double)k->small.h * vectors(k->small.w, t->lanes),
                filters = (double)(k->s * k->l * k->kernel[0] * k->kernel[1]);
-  Cycles c = {.products = rows * filters / t->fmas / DIRECT_SHARE,
-              .transforms = LANE_STORE * (double)outputs};
+  Cycles c = {.products = rows * filters / t->fmas / t->rates->direct,
+              .transforms = t->rates->lane_store * (double)outputs};
   set_memory(&c, t, weight_bytes_of(k), net_bytes);
   return summed(c);
 }
@@ -78,12 +66,14 @@ Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t batch
   const int64_t n = m + k->kernel[0] - 1, rows = (k->small.h + m - 1) / m, columns = (k->small.w + m - 1) / m;
   const double points = (double)(n * n), tiles = (double)(rows * columns), in = vectors(k->l, t->lanes),
                out = vectors(k->s, t->lanes);
-  const bool far = k->large.h * k->large.w * k->large.c * 4 > LARGE_INPUT;
-  const double sums = tiles * (out < PANEL_VECTORS ? out : PANEL_VECTORS), waits = fmax(CHAINS / sums, 1);
-  Cycles c = {.transforms =
-                  tiles * (in * (far ? FAR_INPUT_TILE : INPUT_TILE) + out * OUTPUT_TILE) * points / 36,
-              .products = points * tiles * (double)k->l * out / t->fmas / WINOGRAD_SHARE * waits};
-  if (batch) c.transforms += PACKED_POINT * points * (double)(k->l * k->s) / (double)batch;
+  const bool far = k->large.h * k->large.w * k->large.c * 4 > t->l2;
+  const double sums = tiles * (out < PANEL_VECTORS ? out : PANEL_VECTORS), waits = fmax(t->chains / sums, 1);
+  Cycles c = {.transforms = tiles *
+                            (in * (far ? t->rates->far_input_tile : t->rates->input_tile) +
+                             out * t->rates->output_tile) *
+                            points / 36,
+              .products = points * tiles * (double)k->l * out / t->fmas / t->rates->winograd * waits};
+  if (batch) c.transforms += t->rates->packed_point * points * (double)(k->l * k->s) / (double)batch;
   set_memory(&c, t, 4 * points * (double)(k->l * k->s), net_bytes);
   return summed(c);
 }
@@ -92,8 +82,8 @@ Cycles cost_weights(const Target *t, const Correlation *k) {
   const double large = vectors(k->l, t->lanes) * (double)k->s, small = vectors(k->s, t->lanes) * (double)k->l;
   const double elements = (double)(k->groups * k->l * k->s * k->kernel[0] * k->kernel[1]);
   return summed((Cycles){.products = taps(k) * (double)k->groups * (large < small ? large : small) / t->fmas /
-                                     DIRECT_SHARE,
-                         .transforms = LANE_ADD * elements});
+                                     t->rates->direct,
+                         .transforms = t->rates->lane_add * elements});
 }
 
 Cycles cost_winograd_weights(const Target *t, const Correlation *k, int m) {
@@ -101,20 +91,21 @@ Cycles cost_winograd_weights(const Target *t, const Correlation *k, int m) {
                tiles = (double)((k->small.h + m - 1) / m * ((k->small.w + m - 1) / m));
   const double large = vectors(k->l, t->lanes), small = vectors(k->s, t->lanes),
                elements = (double)(k->l * k->s * k->kernel[0] * k->kernel[1]);
-  return summed((Cycles){.products = points * tiles * (double)k->s * large / t->fmas / WINOGRAD_SHARE,
-                         .transforms = tiles * (large * INPUT_TILE + small * OUTPUT_TILE) * points / 36 +
-                                       JOINED_POINT * points * (double)k->s * large + LANE_ADD * elements});
+  return summed((Cycles){
+      .products = points * tiles * (double)k->s * large / t->fmas / t->rates->winograd,
+      .transforms = tiles * (large * t->rates->input_tile + small * t->rates->output_tile) * points / 36 +
+                    t->rates->joined_point * points * (double)k->s * large + t->rates->lane_add * elements});
 }
 
 Cycles cost_stream(const Target *t, int64_t macs, int64_t value_bytes, int64_t own_bytes, int64_t net_bytes) {
-  Cycles c = {.products = (double)macs / t->lanes / t->fmas / PLAIN_SHARE};
+  Cycles c = {.products = (double)macs / t->lanes / t->fmas / t->rates->plain};
   set_memory(&c, t, (double)own_bytes, net_bytes);
   c.memory += (double)value_bytes / t->l2_rate;
   return summed(c);
 }
 
 Cycles cost_together(const Target *t, int64_t macs, int64_t own_bytes, int64_t batch, int64_t net_bytes) {
-  Cycles c = {.products = (double)macs / t->lanes / t->fmas / TOGETHER_SHARE};
+  Cycles c = {.products = (double)macs / t->lanes / t->fmas / t->rates->together};
   set_memory(&c, t, (double)own_bytes, net_bytes);
   c.memory /= (double)batch;
   return summed(c);

@@ -5,10 +5,11 @@
 // Forward: panels [units/64][inputs][64] are read once from start to end, with at least eight independent
 // sums. Backward: rows of the natural weights [units][inputs] lie in the order that both gradients want.
 #include "schedule/dense.h"
+#include "base/number.h"
 #include "schedule/direct.h"
 #include "schedule/images.h"
 
-enum { PANEL_VECTORS = 4, CHAINS = 8, ROWS = 4 };
+enum { PANEL_VECTORS = 4, ROWS = 4 };
 
 /* ---- packed weights ---- */
 static Buf *pack_panels(Lower *l, const DensePacks *d, const char *member, int64_t first, int64_t count,
@@ -73,7 +74,8 @@ static void units(Nest *b, const Dense *d, Buf *w, const Ix *panel, const Ix *fi
   const Ix none = {0};
   const int L = d->lanes;
   int together = 1;
-  while (together < CHAINS && together * vectors < CHAINS && together * 2 <= d->inputs) together *= 2;
+  const int chains = d->l->target->chains;
+  while (together < chains && together * vectors < chains && together * 2 <= d->inputs) together *= 2;
   Buf *acc = REGISTERS("a", L, together, vectors);
   for (int u = 0; u < together; u++)
     for (int v = 0; v < vectors; v++)
@@ -110,10 +112,23 @@ static void panels(Nest *b, const Dense *d, Buf *w, int64_t first, int64_t count
   }
 }
 
-/* Images side by side: each weight is broadcast, so it need not lie beside those of other units. Rows that
- * begin a page apart would share a few places of the first cache. */
+static int natural_units(const Lower *l) { return l->target->registers * 5 / 8; } /* at a time */
+
+/* Can the first cache hold a line of each of so many rows, in half of its ways? Lines that are a multiple of
+ * a page apart share the ways of one place: a way is as large as a page, in all first caches of this table.
+ */
+static bool rows_fit_ways(const Target *target, int64_t rows, int64_t floats) {
+  enum { PAGE = 4096 };
+  const int64_t ways = target->l1 / PAGE;
+  const int64_t bytes = 4 * floats, step = bytes & -bytes; /* the largest power of two that divides it */
+  const int64_t places = PAGE / larger(smaller(step, PAGE), target->line);
+  return ceil_divide(rows, places) <= ways / 2;
+}
+
+/* Images side by side: each weight is broadcast, so it need not lie beside those of other units. */
 static bool reads_natural(const Lower *l, int64_t inputs) {
-  return l->images > 1 && l->batch && !l->kernel->normalize && !l->kernel->nscales && inputs % 256 != 0;
+  return l->images > 1 && l->batch && !l->kernel->normalize && !l->kernel->nscales &&
+         rows_fit_ways(l->target, natural_units(l), inputs);
 }
 
 static void natural_rows(Dense *d) {
@@ -123,7 +138,7 @@ static void natural_rows(Dense *d) {
   d->natural = lower_weight(l, 0);
   d->bias = lower_weight(l, 1);
   d->lanes = 1;
-  d->vectors = l->target->registers * 5 / 8;
+  d->vectors = natural_units(l);
   const int64_t whole = d->units / d->vectors, rest = d->units % d->vectors;
   nest_fn(b, b->name, false);
   if (whole)
@@ -182,7 +197,7 @@ bool schedule_dense_input(Lower *l) {
   const int64_t inputs = shape_elements(l->node->shape), units_ = shape_elements(l->node->in[0]->shape);
   const int lanes = lanes_for(l, inputs),
             most = l->images > 1 ? l->target->registers * 5 / 8
-                                 : CHAINS; /* images: each weight is loaded for one vector */
+                                 : l->target->chains; /* images: each weight is loaded for one vector */
   const int64_t step = most * lanes, whole = inputs / step, rest = inputs % step;
   const int vectors = (int)((rest + lanes - 1) / lanes);
   Nest *b = l->b;
@@ -289,7 +304,7 @@ bool schedule_dense_weights_images(Lower *l) {
                 units_ = shape_elements(l->node->in[1]->shape);
   const int64_t step = 2 * l->images, whole = inputs / step, rest = inputs % step,
                 vectors = (rest + l->images - 1) / l->images;
-  Outer o = {.l = l, .rows = l->target->registers >= 32 ? 8 : 4, .vectors = 2, .part = l->images};
+  Outer o = {.l = l, .rows = l->target->blocking.gradient_rows, .vectors = 2, .part = l->images};
   Nest *b = l->b;
   images_values(l);
   nest_fn(b, b->name, false);

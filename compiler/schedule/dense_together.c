@@ -7,7 +7,7 @@
 //     weight gradient  dw[u][i] += sum over n of dy[n][u] * x[n][i]
 //
 // Each is sums[row][column] += sum over k of a[row][k] * b[k][column]. The columns are cut into panels of a
-// few vectors, of whose part of b at most DEPTH rows are read at a time; register tiles of some rows go
+// few vectors, of whose part of b at most dense_depth rows are read at a time; register tiles of some rows go
 // through it. In training that part is first brought together, so that any number of columns does; in
 // inference it lies together already, as weights are packed, and while a tile goes through it, it brings its
 // share of the next part nearer.
@@ -16,7 +16,7 @@
 #include "schedule/images.h"
 #include "schedule/schedule.h"
 
-enum { VECTORS = 2, DEPTH = 256, MOST_VECTORS = 4, PACKED_DEPTH = 128, LINE = 16 };
+enum { VECTORS = 2, MOST_VECTORS = 4 };
 static const double WORTH =
     0.9; /* of the time image by image: phases of images end before and begin after it */
 
@@ -122,12 +122,12 @@ static Val part_of_b(Nest *b, const Product *p, const Panel *panel, const Ix *fi
  * few tiles. The last tiles are beyond them. */
 static void fetch_next(Nest *b, const Product *p, const Panel *panel, const Ix *number, const Ix *first,
                        const Ix *k, int64_t depth) {
-  const int64_t width = panel->b->dim[2], lines = width / LINE, tiles = (p->rows + p->tile - 1) / p->tile,
-                each = (lines + tiles - 1) / tiles;
+  const int64_t width = panel->b->dim[2], line = p->l->target->line / 4, lines = width / line,
+                tiles = (p->rows + p->tile - 1) / p->tile, each = (lines + tiles - 1) / tiles;
   if (panel->vectors * p->lanes < width) return;
   for (int64_t i = 0; i < each; i++)
     prefetch(panel->b, panel->number * (p->depth * width) + (*first + *k + depth) * width +
-                           (*number * each + i) * LINE);
+                           (*number * each + i) * line);
 }
 
 static Ref a_at(Nest *b, const Product *p, const Ix *row, const Ix *block, int r, const Ix *k) {
@@ -201,8 +201,10 @@ static Val begin_sum(Nest *b, const Product *p, const Panel *panel, int v) {
 }
 
 static void panel_of_images(Nest *b, const Product *p, const Panel *panel) {
-  const int64_t most = panel->packed ? PACKED_DEPTH : DEPTH, blocks = (p->depth + most - 1) / most,
-                each = (p->depth + blocks - 1) / blocks, size = (each + p->lanes - 1) / p->lanes * p->lanes;
+  const Blocking *blocking = &p->l->target->blocking;
+  const int64_t most = panel->packed ? blocking->dense_packed : blocking->dense_depth,
+                blocks = (p->depth + most - 1) / most, each = (p->depth + blocks - 1) / blocks,
+                size = (each + p->lanes - 1) / p->lanes * p->lanes;
   const int64_t whole = p->depth / size, rest = p->depth % size;
   const Ix none = {0};
   FROM(n, 0, *p->count)
@@ -277,7 +279,7 @@ static bool packed_product(Lower *l) {
                .lanes = packs.lanes,
                .bias = packs.bias,
                .loops = l->threads ? PARALLEL : SERIAL};
-  const int most = l->target->registers >= 32 ? MOST_VECTORS : VECTORS;
+  const int most = l->target->blocking.dense_vectors;
   const Ix none = {0};
   p.vectors = packs.width / p.lanes < most ? (int)(packs.width / p.lanes) : most;
   p.tile = tile_of(&p);
@@ -314,7 +316,7 @@ bool schedule_dense_together(Lower *l) {
   p.loops = l->threads ? PARALLEL : SERIAL;
   p.lanes = l->target->lanes;
   p.vectors = VECTORS;
-  p.tile = l->target->registers >= 32 ? 8 : 6;
+  p.tile = l->target->blocking.dense_rows;
   if (!weights) p.w = lower_weight(l, 0);
   if (out) p.bias = lower_weight(l, 1);
   if (weights)

@@ -7,7 +7,7 @@
 // are convolved directly (conv_direct.c).
 #include "schedule/direct.h"
 
-enum { MOST_PIXELS = 8, MOST_PHASES = 9, MOST_UNROLLED = 9 };
+enum { MOST_PHASES = 9, MOST_UNROLLED = 9 };
 
 typedef struct Depthwise {
   Lower *l;
@@ -107,7 +107,7 @@ static NestFn *row_function(const Depthwise *d, const Axis *y, const Axis *x, co
   Tile t = {.d = d, .y = y, .x = x};
   int64_t from, to;
   axis_inside(x, &from, &to);
-  const int64_t most = d->l->target->registers >= 32 ? MOST_PIXELS : MOST_PIXELS / 2, inside = to - from,
+  const int64_t most = d->l->target->blocking.depthwise_pixels, inside = to - from,
                 tiles = (inside + most - 1) / most;
   const int64_t pixels = tiles ? (inside + tiles - 1) / tiles : 1, whole = inside / pixels,
                 rest = inside % pixels;

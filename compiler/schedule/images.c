@@ -5,12 +5,8 @@
 #include "schedule/cost.h"
 
 /* ---- when: by what a batch costs either way ---- */
-static const double REACHED = 0.9; /* of the multiply-adds that the core could start, whatever the channels */
 static const double WORTH =
     1.05; /* so much faster it must be, for values are brought into another order and back */
-static const double TRAINING =
-    1.3; /* so much longer gradients take one by one: those of weights sum a few channels at a time */
-enum { WINOGRAD_CHANNELS = 16 };
 
 static double dense_alone(const Target *target, int64_t macs, int64_t batch, int64_t weight_bytes) {
   const double streamed = 4 * (double)macs / target->l3_rate,
@@ -23,16 +19,16 @@ static double dense_alone(const Target *target, int64_t macs, int64_t batch, int
 static double one_by_one(
     const Node *node, const Target *target, int64_t batch,
     int64_t weight_bytes) { /* cycles of an image; batch: dense layers of so many may be computed at once */
-  const double macs = (double)node->op->cost(node).macs;
-  if (node->op->family == FAMILY_DENSE)
-    return dense_alone(target, node->op->cost(node).macs, batch, weight_bytes);
+  const double macs = (double)node_macs(node);
+  if (node->op->family == FAMILY_DENSE) return dense_alone(target, node_macs(node), batch, weight_bytes);
   if (node->op->family == FAMILY_DEPTHWISE)
-    return macs / (target->lanes * target->fmas * REACHED); /* its vectors are filled */
+    return macs / (target->lanes * target->fmas * target->rates->interleaved); /* its vectors are filled */
   const Correlation k = correlation_of(node);
   const double direct = cost_direct(target, &k, weight_bytes).total;
   const bool squares =
       k.kernel[0] == 3 && k.kernel[1] == 3 && k.stride[0] == 1 && k.stride[1] == 1 && k.groups == 1;
-  if (!squares || k.l < WINOGRAD_CHANNELS || k.s < WINOGRAD_CHANNELS) return direct;
+  if (!squares || k.l < target->blocking.winograd_channels || k.s < target->blocking.winograd_channels)
+    return direct;
   const double winograd = cost_winograd(target, &k, 4, 0, weight_bytes).total;
   return winograd < direct ? winograd : direct;
 }
@@ -62,9 +58,9 @@ int images_side_by_side(const Graph *graph, int ntargets, const Target *const *t
         family != FAMILY_DENSE)
       continue;
     apart += one_by_one(node, widest, training ? 0 : batch, 4 * graph->parameters);
-    together += (double)node->op->cost(node).macs / (widest->fmas * lanes * REACHED);
+    together += (double)node_macs(node) / (widest->fmas * lanes * widest->rates->interleaved);
   }
-  return apart * (training ? TRAINING : 1) > WORTH * together ? lanes : 1;
+  return apart * (training ? widest->rates->gradients : 1) > WORTH * together ? lanes : 1;
 }
 
 /* ---- a kernel of scalars ---- */

@@ -5,6 +5,41 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* How much of a kernel's work is done at a time: what has to stay in a cache, what may be unrolled. Bytes
+ * where nothing else is said. The packed weights of a file are laid out by the row of its widest target;
+ * fields marked "layout" are read from there. */
+typedef struct Blocking {
+  int64_t direct_panel;   /* layout: weights that the tiles of a direct convolution read again and again */
+  int64_t direct_weights; /* all weights of a convolution up to which rows are its outer loop */
+  int direct_sums;   /* multiply-adds of vectors in one piece of unrolled code, with few input channels */
+  int unrolled_taps; /* of a row of the kernel */
+  int edge_tiles;    /* of a row, each with a call of its own; more go pixel by pixel */
+  int64_t winograd_channels; /* layout: the fewest input channels */
+  int64_t winograd_block;    /* transformed inputs and products of a block of tiles */
+  int64_t winograd_tiles;    /* of a picture, up to which they are one block */
+  int64_t winograd_products; /* output channels whose products are kept at a time, where blocks are many */
+  int64_t winograd_input;    /* above it, what the transform will read next is prefetched */
+  int64_t winograd_weights;  /* that each thread reads for itself rather than to wait for the others */
+  int64_t dense_depth;  /* inputs whose weights, two vectors of each, the images of a batch read one after the
+                           other */
+  int64_t dense_packed; /* likewise where weights are packed, in inference, dense_vectors of each */
+  int dense_vectors;    /* of a register tile there, in rows of packed weights */
+  int dense_rows;       /* of a register tile in training, by two vectors */
+  int gradient_rows;    /* of a register tile of a weight gradient, by two vectors */
+  int depthwise_pixels; /* of a register tile of one vector */
+} Blocking;
+
+/* What schedules reach and what transforms take, for the cost model. */
+typedef struct Rates {
+  double direct, winograd, plain, together, interleaved; /* of the multiply-adds that a core could start */
+  double input_tile, far_input_tile, output_tile; /* cycles to transform a vector of channels of a 6x6 tile */
+  double packed_point; /* cycles to transform the weights of two channels, for each point */
+  double lane_store;   /* cycles to store a lane of a vector alone */
+  double lane_add;     /* to add it to memory */
+  double joined_point; /* to join a vector of weight gradients, for each point */
+  double gradients; /* so much longer they take image by image: those of weights sum few channels at a time */
+} Rates;
+
 typedef struct Target {
   const char *name;   /* "x86-64-v4" */
   const char *suffix; /* of C names: "v4" */
@@ -14,7 +49,11 @@ typedef struct Target {
   int64_t l1, l2, l3;                   /* bytes */
   double fmas;                          /* vector multiply-adds that it starts in a cycle */
   double l2_rate, l3_rate, memory_rate; /* bytes that arrive in a cycle from there */
-  const char *condition;                /* of #if, NULL: any CPU */
+  int line;                             /* bytes of a cache line */
+  int chains; /* sums apart that keep the multiply-adds busy: their latency * fmas */
+  Blocking blocking;
+  const Rates *rates;
+  const char *condition;    /* of #if, NULL: any CPU */
   const char *attribute;    /* of every function, NULL: none (the lowest target of a file needs none) */
   const char *supported;    /* C expression that is true on a CPU that can run it, NULL: always */
   int march_level;          /* order within an architecture */
@@ -27,6 +66,9 @@ const Target *target_find(const char *name);
 const Target *target_of_lanes(int lanes); /* the first of the table whose vectors have so many */
 const Target *target_widest(int n, const Target *const *); /* the first of them with the longest vectors */
 const Target *target_native(void);                         /* the best of the table that this CPU runs */
+/* Rows of an odd number of cache lines, at least so many floats, so that a step along a row or a plane
+ * changes the set. */
+int64_t target_odd_lines(const Target *, int64_t floats);
 bool target_runs_here(const Target *);
 bool target_is_foreign(const Target *); /* of another architecture than this machine's */
 #endif

@@ -68,7 +68,7 @@ static void sizes_check(Sema *s, Node *node) {
     diag_report(s->diags, DIAG_too_large, node->span, node->site,
                 "with this layer the values and weights of the net are more than 2^40 bytes");
   const double macs_before = s->macs;
-  if (node->op->cost) s->macs += (double)node->op->cost(node).macs;
+  s->macs += (double)node_macs(node);
   if (macs_before <= (double)NET_MOST_MACS && s->macs > (double)NET_MOST_MACS)
     diag_report(s->diags, DIAG_too_large, node->span, node->site,
                 "with this layer the net has more than 2^60 multiply-adds");

@@ -103,7 +103,7 @@ static void schedule_read(const Reading *r, const Expr *e) {
   if (!form_read(r, "schedule", schedule_table, e, schedule)) return;
   const Const *every = form_arg(schedule, "every"), *at = form_arg(schedule, "at");
   if (at->kind == CONST_LIST) milestones_check(r, at);
-  const bool stepped = strcmp(schedule->form->name, "step") == 0;
+  const bool stepped = schedule->form->code == SCHEDULE_STEP;
   if (stepped && every->kind == CONST_NONE && at->kind == CONST_NONE)
     diag_help(diag_report(r->s->diags, DIAG_missing_argument, e->span, NULL,
                           "step needs its argument 'every' or 'at'"),

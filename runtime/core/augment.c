@@ -11,13 +11,34 @@ static int64_t elements(cnn_plane plane) { return (int64_t)plane.height * plane.
 
 /* ---- Drawing */
 
-bool cnn_option_is(const cnn_option *option, const char *name) {
-  const char *a = option->name;
-  while (*a && *a == *name) {
+static const char *const NAMES[] = {[CNN_AUGMENT_HFLIP] = "hflip",
+                                    [CNN_AUGMENT_VFLIP] = "vflip",
+                                    [CNN_AUGMENT_SHIFT] = "shift",
+                                    [CNN_AUGMENT_ROTATE] = "rotate",
+                                    [CNN_AUGMENT_ZOOM] = "zoom",
+                                    [CNN_AUGMENT_CROP] = "crop",
+                                    [CNN_AUGMENT_RESIZED_CROP] = "resized_crop",
+                                    [CNN_AUGMENT_NOISE] = "noise",
+                                    [CNN_AUGMENT_BRIGHTNESS] = "brightness",
+                                    [CNN_AUGMENT_CONTRAST] = "contrast",
+                                    [CNN_AUGMENT_SATURATION] = "saturation",
+                                    [CNN_AUGMENT_HUE] = "hue",
+                                    [CNN_AUGMENT_CUTOUT] = "cutout",
+                                    [CNN_AUGMENT_MIXUP] = "mixup",
+                                    [CNN_AUGMENT_CUTMIX] = "cutmix"};
+
+static bool same_text(const char *a, const char *b) {
+  while (*a && *a == *b) {
     a++;
-    name++;
+    b++;
   }
-  return *a == *name;
+  return *a == *b;
+}
+
+cnn_augment_kind cnn_augment_kind_of(const cnn_option *option) {
+  int kind = 0;
+  while (kind < CNN_AUGMENTS && !same_text(NAMES[kind], option->name)) kind++;
+  return (cnn_augment_kind)kind;
 }
 
 double cnn_draw_uniform(const cnn_augmentation *a, int32_t step, uint32_t k) {
@@ -87,28 +108,30 @@ static bool step_warp(const cnn_augmentation *a, int32_t step, Warp *warp) {
   const cnn_option *option = &a->recipe->augment[step];
   const double *v = option->value;
   *warp = NOTHING;
-  if (cnn_option_is(option, "hflip")) {
+  switch (cnn_augment_kind_of(option)) {
+  case CNN_AUGMENT_HFLIP:
     if (heads(a, step)) warp->xx = -1;
-  } else if (cnn_option_is(option, "vflip")) {
+    return true;
+  case CNN_AUGMENT_VFLIP:
     if (heads(a, step)) warp->yy = -1;
-  } else if (cnn_option_is(option, "shift")) {
+    return true;
+  case CNN_AUGMENT_SHIFT: {
     const int32_t most = (int32_t)v[0];
     warp->y = most - whole(a, step, 0, 2 * most + 1);
     warp->x = most - whole(a, step, 1, 2 * most + 1);
-  } else if (cnn_option_is(option, "rotate")) {
-    *warp = rotation(between(a, step, 0, -v[0], v[0]));
-  } else if (cnn_option_is(option, "zoom")) {
-    warp->xx = warp->yy = 1 / between(a, step, 0, v[0], v[1]);
-  } else if (cnn_option_is(option, "crop")) {
+    return true;
+  }
+  case CNN_AUGMENT_ROTATE: *warp = rotation(between(a, step, 0, -v[0], v[0])); return true;
+  case CNN_AUGMENT_ZOOM: warp->xx = warp->yy = 1 / between(a, step, 0, v[0], v[1]); return true;
+  case CNN_AUGMENT_CROP: {
     const int32_t height = (int32_t)v[0], width = (int32_t)v[1];
     *warp = piece(a->plane, height, width, whole(a, step, 0, a->plane.height - height + 1),
                   whole(a, step, 1, a->plane.width - width + 1));
-  } else if (cnn_option_is(option, "resized_crop")) {
-    *warp = random_piece(a, step, v[0], v[1]);
-  } else {
-    return false;
+    return true;
   }
-  return true;
+  case CNN_AUGMENT_RESIZED_CROP: *warp = random_piece(a, step, v[0], v[1]); return true;
+  default: return false;
+  }
 }
 
 static bool is_picture(cnn_plane plane) {
@@ -324,21 +347,25 @@ static void step_values(const cnn_augmentation *a, int32_t step, cnn_plane plane
   const cnn_option *option = &a->recipe->augment[step];
   const double *v = option->value;
   const int64_t n = elements(plane);
-  if (cnn_option_is(option, "noise")) {
-    noise(a, step, plane, pixel, v[0] * (double)scale);
-  } else if (!is_picture(plane)) {
-    return;
-  } else if (cnn_option_is(option, "brightness")) {
+  const cnn_augment_kind kind = cnn_augment_kind_of(option);
+  if (kind == CNN_AUGMENT_NOISE) noise(a, step, plane, pixel, v[0] * (double)scale);
+  if (!is_picture(plane)) return;
+  const bool colours = plane.channels == 3;
+  switch (kind) {
+  case CNN_AUGMENT_BRIGHTNESS: {
     const float more = scale * (float)between(a, step, 0, -v[0], v[0]);
     for (int64_t i = 0; i < n; i++) pixel[i] += more;
-  } else if (cnn_option_is(option, "contrast")) {
-    contrast(plane, pixel, (float)between(a, step, 0, v[0], v[1]));
-  } else if (cnn_option_is(option, "saturation") && plane.channels == 3) {
-    saturation(plane, pixel, (float)between(a, step, 0, v[0], v[1]));
-  } else if (cnn_option_is(option, "hue") && plane.channels == 3) {
-    hue(plane, pixel, (float)between(a, step, 0, -v[0], v[0]));
-  } else if (cnn_option_is(option, "cutout")) {
-    cutout(a, step, plane, pixel);
+    break;
+  }
+  case CNN_AUGMENT_CONTRAST: contrast(plane, pixel, (float)between(a, step, 0, v[0], v[1])); break;
+  case CNN_AUGMENT_SATURATION:
+    if (colours) saturation(plane, pixel, (float)between(a, step, 0, v[0], v[1]));
+    break;
+  case CNN_AUGMENT_HUE:
+    if (colours) hue(plane, pixel, (float)between(a, step, 0, -v[0], v[0]));
+    break;
+  case CNN_AUGMENT_CUTOUT: cutout(a, step, plane, pixel); break;
+  default: break;
   }
 }
 

@@ -1,10 +1,30 @@
-/* augment.h: the random numbers of a sample's augmentation, for those who augment and those who mix. */
+/* augment.h: the steps of a sample's augmentation and their random numbers, for those who augment and those
+ * who mix. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_CORE_AUGMENT_H
 #define CNN_CORE_AUGMENT_H
 #include "cnn_core.h"
 
-bool cnn_option_is(const cnn_option *, const char *name); /* called so */
+typedef enum cnn_augment_kind {
+  CNN_AUGMENT_HFLIP,
+  CNN_AUGMENT_VFLIP,
+  CNN_AUGMENT_SHIFT,
+  CNN_AUGMENT_ROTATE,
+  CNN_AUGMENT_ZOOM,
+  CNN_AUGMENT_CROP,
+  CNN_AUGMENT_RESIZED_CROP,
+  CNN_AUGMENT_NOISE,
+  CNN_AUGMENT_BRIGHTNESS,
+  CNN_AUGMENT_CONTRAST,
+  CNN_AUGMENT_SATURATION,
+  CNN_AUGMENT_HUE,
+  CNN_AUGMENT_CUTOUT,
+  CNN_AUGMENT_MIXUP,
+  CNN_AUGMENT_CUTMIX,
+  CNN_AUGMENTS, /* none that is known here */
+} cnn_augment_kind;
+
+cnn_augment_kind cnn_augment_kind_of(const cnn_option *); /* by its name */
 double cnn_draw_uniform(const cnn_augmentation *, int32_t step,
                         uint32_t k); /* number k of a step of the recipe, 0 <= u < 1 */
 double cnn_draw_normal(cnn_random random, uint32_t counter);

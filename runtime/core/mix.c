@@ -43,15 +43,15 @@ static int32_t within(int32_t x, int32_t size) { return x < 0 ? 0 : x > size ? s
 
 bool cnn_mix_draw(const cnn_augmentation *a, int32_t step, int64_t samples, cnn_mix *mix) {
   const cnn_option *option = &a->recipe->augment[step];
-  const bool up = cnn_option_is(option, "mixup");
-  if (!up && !cnn_option_is(option, "cutmix")) return false;
+  const cnn_augment_kind kind = cnn_augment_kind_of(option);
+  if (kind != CNN_AUGMENT_MIXUP && kind != CNN_AUGMENT_CUTMIX) return false;
   const cnn_random random =
       cnn_random_keys((uint64_t)a->random.key[1] << 32 | a->random.key[0], (uint64_t)step + 1);
   const double share = beta_draw(random, option->value[0]);
   *mix = (cnn_mix){.plane = a->plane,
                    .share = share,
                    .partner = (int64_t)(cnn_draw_uniform(a, step, PARTNER) * (double)samples)};
-  if (!up) {
+  if (kind == CNN_AUGMENT_CUTMIX) {
     const int32_t h = a->plane.height, w = a->plane.width, tall = (int32_t)(h * cnn_sqrt(1 - share)),
                   wide = (int32_t)(w * cnn_sqrt(1 - share));
     const int32_t top = middle_of(a, step, TOP, h) - tall / 2, left = middle_of(a, step, LEFT, w) - wide / 2;

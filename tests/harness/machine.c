@@ -5,7 +5,7 @@
 #include "machine.h"
 #include <math.h>
 #include <string.h>
-#include "graph/random.h"
+#include "base/random.h"
 
 enum { FLOAT = 4 };
 

@@ -10,6 +10,9 @@
 #include "ops/convolution/correlation.h"
 #include "ops/engine/window.h"
 
+/* Fewer than Winograd's algorithm takes. A pooled direct convolution reads all its weights for each row of
+ * the result, and four sums a result make its tiles narrow: what is saved, one walk over the result, has to
+ * be much of the work. */
 enum { MOST_CHANNELS_POOLED = 15 };
 
 static const Param params[] = {

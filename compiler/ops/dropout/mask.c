@@ -2,7 +2,7 @@
  * layer and (dropout) the element's index only, so the backward pass draws the same again. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/dropout/mask.h"
-#include "graph/random.h"
+#include "base/random.h"
 #include "ops/engine/lower.h"
 
 static double rate_of(const Node *node) { return arg_number(node, "rate"); }

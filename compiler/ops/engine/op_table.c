@@ -81,6 +81,8 @@ const Loss *loss_parts(const Op *op) {
   return NULL;
 }
 
+int64_t node_macs(const Node *node) { return node->op->cost ? node->op->cost(node).macs : 0; }
+
 /* What an argument may be, for help and documents. */
 const char *param_type_text(const Param *param) {
   switch (param->type) {

@@ -1,7 +1,13 @@
-/* forms.h: what the codes of augmentations and metrics mean: what they can be applied to. */
+/* forms.h: what the codes of augmentations and metrics mean: what they can be applied to; and those of
+ * schedules. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_FORMS_H
 #define CNNC_FORMS_H
+
+typedef enum ScheduleCode {
+  SCHEDULE_PLAIN, /* its arguments need no other */
+  SCHEDULE_STEP,  /* `every` or `at`, one of them */
+} ScheduleCode;
 
 typedef enum AugmentCode {
   AUGMENT_ANY,     /* any input */

@@ -2,8 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/op.h"
 
-enum { SGD, ADAM, ADAMW, RMSPROP }; /* as cnn_optimizer_kind */
-
 #define RATE(value) {"rate", PARAM_NUMBER, value, "the learning rate, before the schedule", 0, 1e6, NULL}
 #define MOMENTUM {"momentum", PARAM_NUMBER, "0", "what remains of the last step", 0, 1, NULL}
 #define EPSILON {"epsilon", PARAM_NUMBER, "1e-8", "added to the root of the mean square", 0, 1e6, NULL}
@@ -33,11 +31,11 @@ static const Param rmsprop_params[] = {
     {0},
 };
 
-static const Form sgd = {"sgd", "stochastic gradient descent with momentum", sgd_params, SGD};
-static const Form adam = {"adam", "Adam (Kingma & Ba, 2015)", adam_params, ADAM};
+static const Form sgd = {"sgd", "stochastic gradient descent with momentum", sgd_params, 0};
+static const Form adam = {"adam", "Adam (Kingma & Ba, 2015)", adam_params, 0};
 static const Form adamw = {"adamw", "Adam with decoupled weight decay (Loshchilov & Hutter, 2019)",
-                           adamw_params, ADAMW};
+                           adamw_params, 0};
 static const Form rmsprop = {"rmsprop", "gradients divided by the root of their mean square (Hinton, 2012)",
-                             rmsprop_params, RMSPROP};
+                             rmsprop_params, 0};
 
 const Form *const optimizer_table[] = {&sgd, &adam, &adamw, &rmsprop, NULL};

@@ -1,9 +1,8 @@
 /* schedules.c: the arguments of learning-rate schedules; units are epochs. The arithmetic is the runtime's.
  */
 // SPDX-License-Identifier: Apache-2.0
+#include "ops/forms/forms.h"
 #include "ops/op.h"
-
-enum { CONSTANT, STEP, EXPONENTIAL, POLY, COSINE, PLATEAU }; /* as cnn_schedule_kind */
 
 #define WARMUP {"warmup", PARAM_NUMBER, "0", "epochs of a linear rise from 0", 0, 1e9, NULL}, {0}
 #define FACTOR(value, when)                                                                                  \
@@ -26,13 +25,13 @@ static const Param plateau_params[] = {
     FACTOR("0.1", "then"),
     WARMUP};
 
-static const Form constant = {"constant", "the rate stays", constant_params, CONSTANT};
-static const Form step = {"step", "the rate falls in steps", step_params, STEP};
+static const Form constant = {"constant", "the rate stays", constant_params, SCHEDULE_PLAIN};
+static const Form step = {"step", "the rate falls in steps", step_params, SCHEDULE_STEP};
 static const Form exponential = {"exponential", "the rate falls by a factor an epoch", exponential_params,
-                                 EXPONENTIAL};
-static const Form poly = {"poly", "the rate falls to 0 by a power", poly_params, POLY};
-static const Form cosine = {"cosine", "the rate falls along half a cosine", cosine_params, COSINE};
+                                 SCHEDULE_PLAIN};
+static const Form poly = {"poly", "the rate falls to 0 by a power", poly_params, SCHEDULE_PLAIN};
+static const Form cosine = {"cosine", "the rate falls along half a cosine", cosine_params, SCHEDULE_PLAIN};
 static const Form plateau = {"plateau", "the rate falls when the validation loss does not", plateau_params,
-                             PLATEAU};
+                             SCHEDULE_PLAIN};
 
 const Form *const schedule_table[] = {&constant, &step, &exponential, &poly, &cosine, &plateau, NULL};

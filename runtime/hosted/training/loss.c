@@ -17,6 +17,7 @@ struct Loss {
   /* one position of `n` scores with class `label`, or one value with its target; the other is NULL */
   double (*of_class)(const cnn_port *, const cnn_loss *, const float *score, int64_t n, int32_t label);
   double (*of_value)(const cnn_port *, const cnn_loss *, double value, double target);
+  bool weighted; /* the mean is by the weights of the classes */
 };
 
 static double log_of(double p) { return log(p > (double)FLT_MIN ? p : (double)FLT_MIN); }
@@ -95,13 +96,13 @@ static double huber(const cnn_port *output, const cnn_loss *loss, double value, 
 }
 
 static const Loss LOSSES[] = {
-    {"cross_entropy", 0, cross_entropy, NULL},
-    {"focal", 2, focal, NULL},
-    {"hinge", 0, hinge, NULL},
-    {"binary_cross_entropy", 0, NULL, binary_cross_entropy},
-    {"mse", 0, NULL, mse},
-    {"mae", 0, NULL, mae},
-    {"huber", 1, NULL, huber},
+    {"cross_entropy", 0, cross_entropy, NULL, true},
+    {"focal", 2, focal, NULL, false},
+    {"hinge", 0, hinge, NULL, false},
+    {"binary_cross_entropy", 0, NULL, binary_cross_entropy, false},
+    {"mse", 0, NULL, mse, false},
+    {"mae", 0, NULL, mae, false},
+    {"huber", 1, NULL, huber, false},
 };
 
 static const Loss *find(const cnn_port *output) {
@@ -135,11 +136,10 @@ cnn_loss_sum cnn_loss_sample(const cnn_port *output, const float *values, const 
   }
   const int32_t *label = target;
   int64_t n = output->size / output->target_size; /* classes */
-  bool weighted = strcmp(loss->name, "cross_entropy") == 0;
   for (int64_t i = 0; i < output->target_size; i++) {
     if (label[i] < 0 || label[i] >= n || label[i] == numbers.ignore) continue;
     result.sum += loss->of_class(output, &numbers, values + i * n, n, label[i]);
-    result.weight += weighted ? class_weight(&numbers, label[i]) : 1;
+    result.weight += loss->weighted ? class_weight(&numbers, label[i]) : 1;
   }
   return result;
 }

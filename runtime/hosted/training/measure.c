@@ -45,24 +45,36 @@ cnn_judged cnn_judge(const cnn_network *network, int32_t o) {
 }
 
 /* Metrics: those of the program that make sense for an output, else the usual one. */
-static bool metric_fits(const cnn_option *metric, const cnn_judged *judged) {
-  if (!judged->has_target) return false;
-  if (strcmp(metric->name, "mae") == 0) return judged->classes == 0;
-  if (strcmp(metric->name, "top") == 0) return judged->classes > 0 && !judged->binary;
-  return judged->classes > 0 && (strcmp(metric->name, "accuracy") == 0 || strcmp(metric->name, "iou") == 0);
+typedef enum Kind { KIND_ACCURACY, KIND_TOP, KIND_IOU, KIND_MAE, KINDS } Kind;
+static const char *const NAMES[] = {
+    [KIND_ACCURACY] = "accuracy", [KIND_TOP] = "top", [KIND_IOU] = "iou", [KIND_MAE] = "mae"};
+
+typedef struct Metric {
+  Kind kind;
+  double best; /* of top: so many classes count */
+} Metric;
+
+static Kind kind_of(const char *name) { /* KINDS: none that is known here */
+  int kind = 0;
+  while (kind < KINDS && strcmp(NAMES[kind], name) != 0) kind++;
+  return (Kind)kind;
 }
 
-static const cnn_option ACCURACY = {.name = "accuracy"}, IOU = {.name = "iou"}, MAE = {.name = "mae"};
+static bool kind_fits(Kind kind, const cnn_judged *judged) {
+  if (!judged->has_target || kind == KINDS) return false;
+  if (kind == KIND_MAE) return judged->classes == 0;
+  return judged->classes > 0 && !(kind == KIND_TOP && judged->binary);
+}
 
-static int32_t metrics_of(const cnn_network *network, const cnn_judged *judged,
-                          const cnn_option *metric[CNN_METRICS]) {
+static int32_t metrics_of(const cnn_network *network, const cnn_judged *judged, Metric metric[CNN_METRICS]) {
   const cnn_recipe *recipe = network->recipe;
   int32_t n = 0;
   for (int32_t i = 0; recipe && i < recipe->metrics && n < CNN_METRICS; i++) {
-    if (metric_fits(&recipe->metric[i], judged)) metric[n++] = &recipe->metric[i];
+    const Kind kind = kind_of(recipe->metric[i].name);
+    if (kind_fits(kind, judged)) metric[n++] = (Metric){kind, recipe->metric[i].value[0]};
   }
   if (n == 0 && judged->has_target)
-    metric[n++] = judged->classes == 0 ? &MAE : judged->positions > 1 ? &IOU : &ACCURACY;
+    metric[n++].kind = judged->classes == 0 ? KIND_MAE : judged->positions > 1 ? KIND_IOU : KIND_ACCURACY;
   return n;
 }
 
@@ -163,8 +175,8 @@ static void judge_binary(const cnn_port *port, const cnn_judged *judged, int64_t
 }
 
 static void judge_classes(const cnn_port *port, const cnn_judged *judged, int64_t *count,
-                          cnn_class_counts *counts, int64_t *confusion, int32_t metrics,
-                          const cnn_option *const *metric, const float *score, const void *target) {
+                          cnn_class_counts *counts, int64_t *confusion, int32_t metrics, const Metric *metric,
+                          const float *score, const void *target) {
   const int32_t *label = target;
   const float *value = target;
   int64_t n = judged->channels;
@@ -177,8 +189,7 @@ static void judge_classes(const cnn_port *port, const cnn_judged *judged, int64_
     count_class(counts, truth, answer);
     if (confusion) confusion[truth * n + answer]++;
     for (int32_t m = 0, top = 0; m < metrics && top < TOPS; m++) {
-      if (strcmp(metric[m]->name, "top") == 0)
-        count[TOP + top++] += (double)rank_of(score, n, truth) < metric[m]->value[0];
+      if (metric[m].kind == KIND_TOP) count[TOP + top++] += (double)rank_of(score, n, truth) < metric[m].best;
     }
   }
 }
@@ -196,7 +207,7 @@ void cnn_tally_sample(cnn_tally *tally, float *const output[], void *const targe
         tally->confusion && o == first ? tally->count + counts_at(network, network->outputs) : NULL;
     sums[o] = (cnn_sums){0};
     if (target[o]) {
-      const cnn_option *metric[CNN_METRICS];
+      Metric metric[CNN_METRICS];
       int32_t metrics = metrics_of(network, &judged, metric);
       const float *score = output[o] + slot * port->size;
       int64_t targets = judged.class_target ? judged.positions : port->size;
@@ -240,14 +251,14 @@ static double mean_iou(const cnn_class_counts *counts, int64_t classes) {
   return ratio(sum, present);
 }
 
-static void add_metric(cnn_measures *measures, const cnn_port *port, const cnn_option *metric, double value,
+static void add_metric(cnn_measures *measures, const cnn_port *port, const Metric *metric, double value,
                        bool several) {
   if (measures->metrics == CNN_METRICS) return;
   cnn_metric *to = &measures->metric[measures->metrics++];
   char number[16] = "";
-  if (strcmp(metric->name, "top") == 0) snprintf(number, sizeof number, "%d", (int)metric->value[0]);
+  if (metric->kind == KIND_TOP) snprintf(number, sizeof number, "%d", (int)metric->best);
   snprintf(to->name, sizeof to->name, "%.40s%s%s%s", several ? port->name : "", several ? "_" : "",
-           metric->name, number);
+           NAMES[metric->kind], number);
   to->value = value;
 }
 
@@ -267,21 +278,21 @@ void cnn_tally_measures(const cnn_tally *tally, int64_t samples, const cnn_sums 
       measures->loss +=
           cnn_loss_known(port) ? cnn_loss_weight(port) * ratio(total[o].loss, total[o].loss_weight) : NAN;
     }
-    const cnn_option *metric[CNN_METRICS];
+    Metric metric[CNN_METRICS];
     int32_t metrics = metrics_of(network, &judged, metric);
     for (int32_t m = 0, top = 0; m < metrics; m++) {
-      double value;
-      if (strcmp(metric[m]->name, "accuracy") == 0) {
-        value = ratio((double)count[CORRECT], (double)count[COUNTED]);
-      } else if (strcmp(metric[m]->name, "top") == 0) {
+      double value = 0;
+      switch (metric[m].kind) {
+      case KIND_ACCURACY: value = ratio((double)count[CORRECT], (double)count[COUNTED]); break;
+      case KIND_TOP:
         value = top < TOPS ? ratio((double)count[TOP + top], (double)count[COUNTED]) : NAN;
         top++;
-      } else if (strcmp(metric[m]->name, "iou") == 0) {
-        value = mean_iou(counts, judged.classes);
-      } else {
-        value = ratio(total[o].absolute, (double)samples * (double)port->size);
+        break;
+      case KIND_IOU: value = mean_iou(counts, judged.classes); break;
+      case KIND_MAE: value = ratio(total[o].absolute, (double)samples * (double)port->size); break;
+      case KINDS: break;
       }
-      add_metric(measures, port, metric[m], value, judged_outputs > 1);
+      add_metric(measures, port, &metric[m], value, judged_outputs > 1);
     }
     count += HEAD + CLASS_COUNTS * judged.classes;
   }

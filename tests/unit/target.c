@@ -1,0 +1,52 @@
+// target.c: the table of targets: blocks fit the caches and register tiles the registers that their row
+// states.
+// SPDX-License-Identifier: Apache-2.0
+#include "schedule/target.h"
+#include <CUnit/CUnit.h>
+
+static void test_caches(void) {
+  for (const Target *t = target_table; t->name; t++) {
+    const Blocking *b = &t->blocking;
+    CU_ASSERT(t->l1 <= t->l2 && t->l2 <= t->l3);
+    CU_ASSERT(b->direct_panel > 0 && b->direct_panel < t->l2);
+    CU_ASSERT(b->direct_weights > 0 && b->direct_weights <= t->l2);
+    CU_ASSERT(b->winograd_block > 0 && b->winograd_block <= t->l2);
+    CU_ASSERT(b->winograd_input > 0 && b->winograd_input < t->l2);
+    CU_ASSERT(b->winograd_weights > 0);
+    CU_ASSERT(4 * b->dense_depth * 2 * t->lanes <= t->l1);
+    CU_ASSERT(4 * b->dense_packed * b->dense_vectors * t->lanes <= t->l1);
+  }
+}
+
+/* Sums, the vectors that all rows share, a broadcast, and a product where there is no fused multiply-add. */
+static void fits(const Target *t, int rows, int vectors) {
+  CU_ASSERT(rows > 0 && vectors > 0);
+  CU_ASSERT(rows * vectors + vectors + 1 + !t->fma <= t->registers);
+}
+
+static void test_registers(void) {
+  for (const Target *t = target_table; t->name; t++) {
+    fits(t, t->blocking.dense_rows, 2);
+    fits(t, t->blocking.gradient_rows, 2);
+    fits(t, t->blocking.depthwise_pixels, 1);
+    fits(t, 6, t->blocking.dense_vectors);
+    CU_ASSERT(t->chains >= t->fmas);
+    CU_ASSERT_PTR_NOT_NULL(t->rates);
+  }
+}
+
+static void test_lines(void) {
+  const Target *wide = target_find("x86-64-v4"), *small = target_find("armv7m");
+  CU_ASSERT_EQUAL(target_odd_lines(wide, 1), 16);
+  CU_ASSERT_EQUAL(target_odd_lines(wide, 16), 16);
+  CU_ASSERT_EQUAL(target_odd_lines(wide, 17), 48);
+  CU_ASSERT_EQUAL(target_odd_lines(small, 8), 8);
+  CU_ASSERT_EQUAL(target_odd_lines(small, 9), 24);
+}
+
+CU_TestInfo suite_target[] = {
+    {"blocks and caches", test_caches},
+    {"tiles and registers", test_registers},
+    {"rows of an odd number of lines", test_lines},
+    CU_TEST_INFO_NULL,
+};
