@@ -43,11 +43,17 @@ if HAVE_CUNIT
 check_PROGRAMS += unit
 TESTS += unit
 unit_SOURCES = %D%/unit/main.c %D%/unit/suites.def %D%/unit/base.c %D%/unit/syntax.c %D%/unit/sema.c \
-  %D%/unit/nest.c %D%/unit/nest_kernels.c %D%/unit/nest_kernels.h %D%/unit/mutate.c %D%/unit/prelude.c %D%/unit/printed.c %D%/unit/printed.h %D%/unit/lower.c %D%/unit/ops.c %D%/unit/layout.c %D%/unit/winograd.c \
-  %D%/unit/compare.c %D%/harness/compare.c %D%/harness/compare.h \
-  %D%/harness/machine.c %D%/harness/machine.h %D%/harness/sample.c %D%/harness/sample.h %D%/harness/foreign.c %D%/harness/foreign.h \
-  %D%/unit/runtime_augment.c %D%/unit/runtime_core.c %D%/unit/runtime_data.c %D%/unit/runtime_files.c %D%/unit/runtime_formats.c %D%/unit/runtime_matching.c %D%/unit/runtime_net.c %D%/unit/runtime_net.h %D%/unit/runtime_scratch.c \
-  %D%/unit/runtime_scratch.h %D%/unit/runtime_train.c %D%/unit/runtime_program.c %D%/unit/runtime_place.c %D%/unit/runtime_place.h %D%/unit/runtime_pace.c
+  %D%/unit/nest.c %D%/unit/nest_cases.c %D%/unit/nest_cases.h %D%/unit/nest_kernels.c \
+  %D%/unit/nest_kernels.h %D%/unit/nest_refused.c %D%/unit/mutate.c %D%/unit/prelude.c %D%/unit/printed.c \
+  %D%/unit/printed.h %D%/unit/lower.c %D%/unit/ops.c %D%/unit/ops_check.c %D%/unit/ops_net.c \
+  %D%/unit/ops_net.h %D%/unit/layout.c %D%/unit/winograd.c %D%/unit/compare.c %D%/harness/compare.c \
+  %D%/harness/compare.h %D%/harness/machine.c %D%/harness/machine.h %D%/harness/sample.c \
+  %D%/harness/sample.h %D%/harness/foreign.c %D%/harness/foreign.h %D%/unit/runtime_augment.c \
+  %D%/unit/runtime_core.c %D%/unit/runtime_data.c %D%/unit/runtime_files.c %D%/unit/runtime_formats.c \
+  %D%/unit/runtime_matching.c %D%/unit/runtime_measure.c %D%/unit/runtime_net.c %D%/unit/runtime_net.h \
+  %D%/unit/runtime_pace.c %D%/unit/runtime_place.c %D%/unit/runtime_place.h %D%/unit/runtime_program.c \
+  %D%/unit/runtime_scratch.c %D%/unit/runtime_scratch.h %D%/unit/runtime_sets.c %D%/unit/runtime_sets.h \
+  %D%/unit/runtime_synthetic.c %D%/unit/runtime_train.c
 unit_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS) $(JANSSON_CFLAGS) -I$(top_srcdir)/%D%/unit -I$(top_srcdir)/%D%/harness
 unit_LDADD = libcnnc.a libcnn.la $(CUNIT_LIBS) $(CNNC_LIBS) $(PNG_LIBS) $(JPEG_LIBS) $(WEBP_LIBS) -lm
 endif
