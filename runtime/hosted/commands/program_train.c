@@ -216,6 +216,8 @@ static int run(const cnn_program *program, const cnn_usage *usage, const Argumen
 int cnn_program_train(const cnn_program *program, int argc, char **argv) {
   static const char *const on_off[] = {"on", "off", NULL}, *const progress[] = {"auto", "plain", "none",
                                                                                 NULL};
+  static const char about[] =
+      "Trains the net. Messages go to standard error; Ctrl-C saves and stops, --resume goes on.";
   Arguments a = {.progress = CNN_PROGRESS_AUTO};
   const double most = INT32_MAX;
   const cnn_flag flag[] = {
@@ -265,13 +267,7 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
       {"progress", 0, CNN_VALUE_CHOICE, &a.progress, "auto|plain|none",
        "a live bar on a terminal, a line an epoch, or neither", 0, 0, progress, NULL},
   };
-  cnn_usage usage = {
-      program->name,
-      "train",
-      "",
-      "Trains the net. Messages go to standard error; Ctrl-C saves and stops, --resume goes on.",
-      flag,
-      sizeof flag / sizeof *flag};
+  cnn_usage usage = {program->name, "train", "", about, flag, sizeof flag / sizeof *flag};
   const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);
   return parsed == CNN_GO_ON ? run(program, &usage, &a) : parsed;
 }
