@@ -163,9 +163,9 @@ special_values() {
 
 valgrind_programs() {
   mkdir -p "$here/long-valgrind"
-  for program in "$top"/tests/broken/*.cnn "$top"/tests/diag/*.cnn "$top/examples/lenet5/lenet5.cnn"; do
+  for program in "$top"/tests/broken/*.cnn "$top"/tests/diag/*/*.cnn "$top/examples/lenet5/lenet5.cnn"; do
     status=0
-    name=$(basename "$program" .cnn)
+    name=$(basename "$(dirname "$program")")-$(basename "$program" .cnn)
     (cd "$(dirname "$program")" && valgrind -q --error-exitcode=99 "$here/cnnc" "$(basename "$program")" -o "$here/long-valgrind/$name.c") >"$here/long-valgrind/$name.log" 2>&1 || status=$?
     if [ "$status" -le 1 ]; then verdict 0 "valgrind: $name"; else verdict 1 "valgrind: $name (status $status, long-valgrind/$name.log)"; fi
   done
