@@ -108,8 +108,8 @@ class Text:
         scores = function(self, "x")
         return "\n".join([f"net {net} {{", "    input x: " + "x".join(map(str, shape)), *self.lines,
                           f"    out = {scores} -> softmax", "    output out",
-                          f"    train {{ loss = cross_entropy; optimizer = sgd(rate={RATE}, momentum={MOMENTUM}); "
-                          f"batch = {batch} }}", "}"])
+                          f"    train {{ loss = cross_entropy; optimizer = sgd(rate={RATE}, "
+                          f"momentum={MOMENTUM}); batch = {batch} }}", "}"])
 
 
 def draw_weights(rows):

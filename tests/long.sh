@@ -153,8 +153,8 @@ threads() {
     [ "$found" -gt 0 ] 2>/dev/null && verdict 0 "races without barriers: $layers" ||
       verdict 1 "races without barriers: $layers ($found)"
   done <<EOF
-1 conv(32, 3x3, pad=same) -> relu -> maxpool(2) -> conv(64, 3x3, pad=same) -> batchnorm -> relu -> dropout -> \
-global_avgpool -> dense(10)
+1 conv(32, 3x3, pad=same) -> relu -> maxpool(2) -> conv(64, 3x3, pad=same) -> batchnorm -> relu -> \
+dropout -> global_avgpool -> dense(10)
 1 depthwise(3x3, pad=same) -> batchnorm -> relu6 -> conv(64, 1x1) -> relu6 -> avgpool(2) -> \
 flatten -> dense(100)
 1 conv(48, 5x5, stride=2, pad=2) -> tanh -> conv_transpose(16, 4x4, stride=2, pad=1) -> softmax -> add(x)
