@@ -16,10 +16,10 @@
 #include "nest/prover.h"
 #include <string.h>
 
-static void walk(Prover *, const Env *, NestStmt *);
+static void walk(Prover *, const ProofEnv *, NestStmt *);
 
 /* ---- conditions: 1 always, 0 never, -1 sometimes ---- */
-static int decide_all(Prover *p, const Env *env, const All *all) {
+static int decide_all(Prover *p, const ProofEnv *env, const All *all) {
   int verdict = 1;
   for (int i = 0; i < all->n; i++) {
     prover_check_magnitude(p, env, &all->range[i].e, NULL);
@@ -32,7 +32,7 @@ static int decide_all(Prover *p, const Env *env, const All *all) {
   return verdict;
 }
 
-static int decide(Prover *p, const Env *env, const Cond *cond) {
+static int decide(Prover *p, const ProofEnv *env, const Cond *cond) {
   int verdict = 0;
   for (int i = 0; i < cond->n; i++) {
     int v = decide_all(p, env, &cond->any[i]);
@@ -44,18 +44,18 @@ static int decide(Prover *p, const Env *env, const Cond *cond) {
 
 static int seen_bit(int verdict) { return verdict == 1 ? 1 : verdict == 0 ? 2 : 4; }
 
-static void assume_range(Prover *p, const Env *env, const Range *range) {
+static void assume_range(Prover *p, const ProofEnv *env, const Range *range) {
   Lin e = lin_of(env, &range->e);
   if (lin_constant(&e) || p->nguards + 2 > GUARDS) return;
   if (range->lo != NO_LO) p->guard[p->nguards++] = lin_plus(e, -range->lo);
   if (range->hi != NO_HI) p->guard[p->nguards++] = lin_plus(lin_times(&e, -1), range->hi - 1);
 }
 
-static void assume(Prover *p, const Env *env, const All *all) {
+static void assume(Prover *p, const ProofEnv *env, const All *all) {
   for (int i = 0; i < all->n; i++) assume_range(p, env, &all->range[i]);
 }
 
-static void assume_not(Prover *p, const Env *env, const Cond *cond) { /* where that is one range */
+static void assume_not(Prover *p, const ProofEnv *env, const Cond *cond) { /* where that is one range */
   if (cond->n != 1 || cond->any[0].n != 1) return;
   Range range = cond->any[0].range[0];
   if (range.lo == NO_LO) {
@@ -69,9 +69,9 @@ static void assume_not(Prover *p, const Env *env, const Cond *cond) { /* where t
 }
 
 /* ---- the walk ---- */
-static void values(Prover *, const Env *, Val);
+static void values(Prover *, const ProofEnv *, Val);
 
-static void values_pick(Prover *p, const Env *env, Val e) {
+static void values_pick(Prover *p, const ProofEnv *env, Val e) {
   int verdict = decide(p, env, e->cond), guards = p->nguards;
   ((ValNode *)(uintptr_t)e)->seen |= seen_bit(verdict);
   if (verdict == 1) values(p, env, e->a[0]);
@@ -87,7 +87,7 @@ static void values_pick(Prover *p, const Env *env, Val e) {
   p->nguards = guards;
 }
 
-static void values(Prover *p, const Env *env, Val e) {
+static void values(Prover *p, const ProofEnv *env, Val e) {
   if (e->op == LOAD) {
     prover_check(p, env, e->ref, e->part, false);
     return;
@@ -124,7 +124,7 @@ static int needed_bounds(Prover *p, int n, const Lin *bound,
   return prover_low_of_difference(p, a, b) >= 0 ? 1 : prover_low_of_difference(p, b, a) >= 0 ? 2 : 3;
 }
 
-static void walk_loop(Prover *p, const Env *env, NestStmt *stmt) {
+static void walk_loop(Prover *p, const ProofEnv *env, NestStmt *stmt) {
   if (p->nvars == VARS) {
     prover_fail(p, "too many loops around an access", NULL, -1, 0, 0);
     return;
@@ -151,7 +151,7 @@ static void walk_loop(Prover *p, const Env *env, NestStmt *stmt) {
   p->level = boxes;
   p->depth++;
   p->parallel += parallel;
-  Env inner = *env;
+  ProofEnv inner = *env;
   inner.slot[slot] = (Lin){0};
   inner.slot[slot].k[v] = 1;
   inner.size[slot] = prover_slot_size(p, &inner.slot[slot]);
@@ -170,7 +170,7 @@ static void walk_loop(Prover *p, const Env *env, NestStmt *stmt) {
 
 /* After `if (lo <= e < hi)`, a box whose index is e (plus a constant) in some dimension is written where the
  * index is in that range. */
-static bool clip(const Env *env, WrittenBox *box, const Range *range) {
+static bool clip(const ProofEnv *env, WrittenBox *box, const Range *range) {
   Lin e = lin_of(env, &range->e);
   for (int d = 0; d < box->buf->rank; d++) {
     Lin shift = lin_add(box->lo[d], &e, -1);
@@ -194,7 +194,7 @@ static bool same_box(const WrittenBox *a, const WrittenBox *b) {
   return true;
 }
 
-static void walk_branch(Prover *p, const Env *env, NestStmt *body, int boxes) {
+static void walk_branch(Prover *p, const ProofEnv *env, NestStmt *body, int boxes) {
   p->depth++;
   walk(p, env, body);
   p->depth--;
@@ -205,7 +205,7 @@ static void set_aside(Prover *p, int first, bool aside) { /* only one of the bra
   for (int i = first; i < p->accesses.n; i++) p->accesses.data[i].aside = aside;
 }
 
-static void walk_if(Prover *p, const Env *env, NestStmt *stmt) {
+static void walk_if(Prover *p, const ProofEnv *env, NestStmt *stmt) {
   const Cond *cond = &stmt->u.branch.cond;
   int verdict = decide(p, env, cond), guards = p->nguards, boxes = p->boxes.n, level = p->level;
   stmt->u.branch.seen |= seen_bit(verdict);
@@ -249,8 +249,8 @@ static void walk_if(Prover *p, const Env *env, NestStmt *stmt) {
   for (int j = 0; j < kept.n; j++) prover_add_box(p, kept.data[j]);
 }
 
-static void walk_call(Prover *p, const Env *env, const NestStmt *stmt) {
-  Env callee = {0};
+static void walk_call(Prover *p, const ProofEnv *env, const NestStmt *stmt) {
+  ProofEnv callee = {0};
   int boxes = p->boxes.n;
   for (int i = 0; i < stmt->u.call.fn->nparams; i++) {
     prover_check_magnitude(p, env, &stmt->u.call.arg[i], NULL);
@@ -260,7 +260,7 @@ static void walk_call(Prover *p, const Env *env, const NestStmt *stmt) {
   walk_branch(p, &callee, stmt->u.call.fn->body, boxes);
 }
 
-static void check_view(Prover *p, const Env *env,
+static void check_view(Prover *p, const ProofEnv *env,
                        const Buf *view) { /* its position is printed as one sum: terms must not overflow */
   int64_t sum = 0, term;
   for (int d = 0; d < view->rank; d++) {
@@ -274,7 +274,7 @@ static void check_view(Prover *p, const Env *env,
     prover_fail(p, "a position that may exceed 31 bits", view, -1, 0, 0);
 }
 
-static void walk(Prover *p, const Env *env, NestStmt *stmt) {
+static void walk(Prover *p, const ProofEnv *env, NestStmt *stmt) {
   for (; stmt && !p->proof->error[0]; stmt = stmt->next) switch (stmt->kind) {
     case LOOP: walk_loop(p, env, stmt); break;
     case IF: walk_if(p, env, stmt); break;
@@ -332,7 +332,7 @@ bool nest_prove(Nest *nest, Proof *proof) {
   p->proof = proof;
   p->arena = arena;
   const NestFn *entry = nest->main;
-  Env env = {0};
+  ProofEnv env = {0};
   if (!entry) prover_fail(p, "a nest without a function", NULL, -1, 0, 0);
   if (nest->depth) prover_fail(p, "a block was left by break or return", NULL, -1, 0, 0);
   for (NestFn *fn = nest->fns; fn; fn = fn->next) clear_seen(fn->body);

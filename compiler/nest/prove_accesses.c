@@ -142,7 +142,7 @@ static void check_not_written(Prover *p, const Buf *buf, const Lin *lo, const Li
   }
 }
 
-void prover_check(Prover *p, const Env *env, const Ref *ref, int lanes, bool write) {
+void prover_check(Prover *p, const ProofEnv *env, const Ref *ref, int lanes, bool write) {
   const Buf *buf = ref->buf->of ? ref->buf->of : ref->buf;
   Lin lo[DIMS] = {{0}}, hi[DIMS] = {{0}};
   for (int d = 0; d < buf->rank; d++) {

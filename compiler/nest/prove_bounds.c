@@ -32,7 +32,7 @@ bool lin_equal(const Lin *a, const Lin *b) {
   return !a->bad && !b->bad && a->c == b->c && !memcmp(a->k, b->k, sizeof a->k);
 }
 
-Lin lin_of(const Env *env, const Index *ix) {
+Lin lin_of(const ProofEnv *env, const Index *ix) {
   Lin r = {.c = ix->c};
   for (int s = 1; s < SLOTS; s++)
     if (ix->k[s]) r = lin_add(r, &env->slot[s], ix->k[s]);
@@ -109,7 +109,7 @@ void prover_fail(Prover *p, const char *what, const Buf *buf, int d, int64_t lo,
 }
 
 /* ---- sizes of what is printed: indices are ints ---- */
-int64_t prover_magnitude(const Env *env, const Index *ix) {
+int64_t prover_magnitude(const ProofEnv *env, const Index *ix) {
   int64_t sum = ix->c < 0 ? -ix->c : ix->c, term;
   for (int s = 1; s < SLOTS; s++) {
     if (!ix->k[s]) continue;
@@ -120,7 +120,7 @@ int64_t prover_magnitude(const Env *env, const Index *ix) {
   return sum;
 }
 
-void prover_check_magnitude(Prover *p, const Env *env, const Index *ix, const Buf *buf) {
+void prover_check_magnitude(Prover *p, const ProofEnv *env, const Index *ix, const Buf *buf) {
   if (prover_magnitude(env, ix) > INT32_MAX)
     prover_fail(p, "an index that may exceed 31 bits", buf, -1, 0, 0);
 }

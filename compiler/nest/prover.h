@@ -15,10 +15,10 @@ typedef struct Var {
   Lin lo[BOUNDS], hi[BOUNDS];
   const char *name;
 } Var; /* hi: inclusive */
-typedef struct Env {
+typedef struct ProofEnv {
   Lin slot[SLOTS];
   int64_t size[SLOTS];
-} Env; /* size: the largest magnitude of the slot */
+} ProofEnv; /* size: the largest magnitude of the slot */
 typedef struct WrittenBox {
   const Buf *buf;
   int64_t clip_lo[DIMS], clip_hi[DIMS];
@@ -53,7 +53,7 @@ Lin lin_plus(Lin a, int64_t c);
 Lin lin_times(const Lin *a, int64_t k);
 bool lin_equal(const Lin *a, const Lin *b);
 bool lin_constant(const Lin *);
-Lin lin_of(const Env *, const Index *);
+Lin lin_of(const ProofEnv *, const Index *);
 
 int64_t prover_low(Prover *, const Lin *); /* a lower bound, at most UNKNOWN: none was found */
 int64_t prover_high(Prover *, const Lin *);
@@ -63,8 +63,8 @@ bool prover_one_round(const Var *);                                     /* a loo
 void prover_fail(Prover *, const char *what, const Buf *buf, int d, int64_t lo, int64_t hi);
 
 /* Indices are printed as ints: no sum of their terms may exceed 31 bits. */
-int64_t prover_magnitude(const Env *, const Index *);
-void prover_check_magnitude(Prover *, const Env *, const Index *, const Buf *);
+int64_t prover_magnitude(const ProofEnv *, const Index *);
+void prover_check_magnitude(Prover *, const ProofEnv *, const Index *, const Buf *);
 int64_t prover_slot_size(Prover *, const Lin *);
 
 /* ---- written boxes and accesses: prove_accesses.c ---- */
@@ -74,7 +74,7 @@ void prover_forget(Prover *, const Buf *);           /* a new life of a local */
 void prover_leave_block(Prover *, int first);        /* forget its locals, whose boxes begin at first */
 void prover_close_boxes(Prover *, int first, int v); /* loop variable v ends: widen what was written in it */
 
-void prover_check(Prover *, const Env *, const Ref *, int lanes, bool write); /* one load or store */
+void prover_check(Prover *, const ProofEnv *, const Ref *, int lanes, bool write); /* one load or store */
 /* Rounds of loop t do not meet, in whatever order they run: if they are parallel, nowhere where one of them
  * writes; if they are not, where one reads what another one writes over. */
 void prover_check_rounds(Prover *, int first, int t, bool parallel);
