@@ -1,4 +1,5 @@
-"""compile.py: how long cnnc takes for each example, and the C compiler for what it writes: without weights, and with (drawn) ones beside the C."""
+"""compile.py: how long cnnc takes for each example, and the C compiler for what it writes: without weights,
+and with (drawn) ones beside the C."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse, json, os, struct, subprocess, tempfile, time
 import numpy as np
@@ -31,7 +32,8 @@ def seconds(tries, *command):
 
 def measure(options, net):
     source = os.path.join(ROOT, "examples", net, net + ".cnn")
-    facts = json.loads(subprocess.run([options.cnnc, source, "--emit=json", "-Wno-unread-input"], check=True, capture_output=True).stdout)
+    facts = json.loads(subprocess.run([options.cnnc, source, "--emit=json", "-Wno-unread-input"], check=True,
+                                      capture_output=True).stdout)
     with tempfile.TemporaryDirectory() as work:
         code, weights = os.path.join(work, "net.c"), os.path.join(work, "net.safetensors")
         cnnc = [options.cnnc, source, "--no-train", "-Wno-unread-input", "-o", code]
@@ -49,8 +51,10 @@ def main():
     parser.add_argument("--cc", default=newest_clang(), help="compiler of the generated C (the newest clang)")
     parser.add_argument("nets", nargs="*", help="folders of examples/ (all)")
     options = parser.parse_args()
-    folders = sorted(name for name in os.listdir(os.path.join(ROOT, "examples")) if os.path.isdir(os.path.join(ROOT, "examples", name)))
-    print(f"three targets in one file; {options.cc} -O2\n\n| net | cnnc ms | C compiler s | with weights: cnnc ms | C compiler s |\n|---|---|---|---|---|")
+    folders = sorted(name for name in os.listdir(os.path.join(ROOT, "examples"))
+                     if os.path.isdir(os.path.join(ROOT, "examples", name)))
+    print(f"three targets in one file; {options.cc} -O2\n\n| net | cnnc ms | C compiler s | with weights: "
+          "cnnc ms | C compiler s |\n|---|---|---|---|---|")
     for net in options.nets or folders:
         print("| " + " | ".join([net, *measure(options, net)]) + " |", flush=True)
 

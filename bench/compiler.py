@@ -4,4 +4,5 @@ import shutil
 
 
 def newest_clang():
-    return next((name for name in (f"clang-{version}" for version in range(30, 13, -1)) if shutil.which(name)), "clang")
+    return next((name for name in (f"clang-{version}" for version in range(30, 13, -1))
+                 if shutil.which(name)), "clang")

@@ -1,7 +1,9 @@
-"""inference.py: the same net, weights and pictures in generated C and in other runtimes: are the outputs equal, and which is faster?
+"""inference.py: the same net, weights and pictures in generated C and in other runtimes: are the outputs
+equal, and which is faster?
 
-Every net is built by cnnc from examples/, and as ONNX by nets.py, with the weights that the program's own table of parameters asks for. The weights reach
-the generated code through NAME_pack, as those of a program that loads a file would. The sides take turns, and of each the shortest call counts.
+Every net is built by cnnc from examples/, and as ONNX by nets.py, with the weights that the program's own
+table of parameters asks for. The weights reach the generated code through NAME_pack, as those of a program
+that loads a file would. The sides take turns, and of each the shortest call counts.
 """
 # SPDX-License-Identifier: Apache-2.0
 import argparse, json, os, platform, subprocess, tempfile, time
@@ -12,13 +14,15 @@ from sides import PEERS, ROOT, Case, Ours, march
 from timing import shortest
 
 TURN = 0.1    # seconds of calls before the next has its turn
-PAUSE = 0.25  # seconds before a turn with several threads: those of the others spin for up to 0.2 s after their last call
+# seconds before a turn with several threads: those of the others spin for up to 0.2 s after their last call
+PAUSE = 0.25
 BATCHES = [("lenet5", 64), ("alexnet", 16)]  # measured besides batch 1
 
 
 def make_case(options, net, batch):
     source = os.path.join(ROOT, "examples", net, net + ".cnn")
-    facts = json.loads(subprocess.run([options.cnnc, source, "--emit=json", "-Wno-unread-input"], check=True, capture_output=True).stdout)
+    facts = json.loads(subprocess.run([options.cnnc, source, "--emit=json", "-Wno-unread-input"], check=True,
+                                      capture_output=True).stdout)
     return Case(net, source, NETS[net], batch, facts, draw_weights(net, facts["weights"]))
 
 
@@ -48,7 +52,8 @@ def compare(options, case, threads):
 
 
 def vector_bytes(target):
-    return {"x86-64-v4": 64, "x86-64-v3": 32, "x86-64": 16}.get(target) or (64 if "avx512f" in open("/proc/cpuinfo").read() else 32)
+    return {"x86-64-v4": 64, "x86-64-v3": 32,
+            "x86-64": 16}.get(target) or (64 if "avx512f" in open("/proc/cpuinfo").read() else 32)
 
 
 def peak(options, threads):
@@ -56,8 +61,10 @@ def peak(options, threads):
     with tempfile.TemporaryDirectory() as work:
         program = os.path.join(work, "peak")
         width = f"-DBYTES={vector_bytes(options.target)}"
-        subprocess.run([options.cc, "-O2", march(options.target), width, os.path.join(ROOT, "bench", "peak.c"), "-o", program, "-lpthread"], check=True)
-        return float(subprocess.run([program, str(threads)], check=True, capture_output=True, text=True).stdout)
+        subprocess.run([options.cc, "-O2", march(options.target), width,
+                        os.path.join(ROOT, "bench", "peak.c"), "-o", program, "-lpthread"], check=True)
+        return float(subprocess.run([program, str(threads)], check=True, capture_output=True, text=True)
+                     .stdout)
 
 
 def read_options(known, kind, seconds):
@@ -66,8 +73,11 @@ def read_options(known, kind, seconds):
     parser.add_argument("--cc", default=newest_clang(), help="compiler of the generated C (the newest clang)")
     parser.add_argument("--threads", default="1,2", help="of all sides, one row each (1,2)")
     parser.add_argument("--batch", type=int, help="pictures a call (1, and 64 for lenet5, 16 for alexnet)")
-    parser.add_argument("--target", default="native", help="of cnnc (native); below it, OpenVINO is held to AVX2, but nothing holds onnxruntime")
-    parser.add_argument("--peers", default=",".join(peer.name for peer in PEERS), help="who is measured besides (all)")
+    parser.add_argument("--target", default="native",
+                        help="of cnnc (native); below it, OpenVINO is held to AVX2, but nothing holds "
+                             "onnxruntime")
+    parser.add_argument("--peers", default=",".join(peer.name for peer in PEERS),
+                        help="who is measured besides (all)")
     parser.add_argument("--seconds", type=float, default=seconds, help=f"for each row ({seconds})")
     parser.add_argument("nets", nargs="*", metavar=kind, help="of: " + ", ".join(known))
     options = parser.parse_args()
@@ -84,17 +94,23 @@ def read_options(known, kind, seconds):
 def print_head(options, peaks, kind):
     version = subprocess.run([options.cc, "-dumpversion"], capture_output=True, text=True).stdout.strip()
     peers = ", ".join(f"{peer.name} {peer.version()}" for peer in options.peers)
-    processor = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
+    processor = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo")
+                      if line.startswith("model name")), platform.machine())
     print(f"fp32; {processor}; target {options.target}; {options.cc} {version}; {peers}")
-    print("peak of " + "; ".join(f"{threads} thread{'s' * (threads > 1)}: {peaks[threads]:.0f} GFLOP/s" for threads in options.threads) + "\n")
-    columns = [kind, "batch", "threads", "cnnc ms", "of peak"] + [text for peer in options.peers for text in (peer.name + " ms", "ratio")] + ["largest difference"]
+    print("peak of " + "; ".join(f"{threads} thread{'s' * (threads > 1)}: {peaks[threads]:.0f} GFLOP/s"
+                                 for threads in options.threads) + "\n")
+    columns = [kind, "batch", "threads", "cnnc ms",
+               "of peak"] + [text for peer in options.peers
+                             for text in (peer.name + " ms", "ratio")] + ["largest difference"]
     print("| " + " | ".join(columns) + " |\n" + "|---" * len(columns) + "|", flush=True)
 
 
 def print_row(options, name, case, threads, peaks):
     (ours, *theirs), difference = compare(options, case, threads)
     share = 2e-9 * case.batch * case.facts["totals"]["macs"] / ours / peaks[threads]
-    cells = [name, case.batch, threads, f"{1e3 * ours:.4g}", f"{100 * share:.0f} %"] + [text for seconds in theirs for text in (f"{1e3 * seconds:.4g}", f"{seconds / ours:.2f}")]
+    cells = [name, case.batch, threads, f"{1e3 * ours:.4g}",
+             f"{100 * share:.0f} %"] + [text for seconds in theirs
+                                        for text in (f"{1e3 * seconds:.4g}", f"{seconds / ours:.2f}")]
     print("| " + " | ".join(str(cell) for cell in [*cells, f"{difference:.0e}"]) + " |", flush=True)
 
 
@@ -103,7 +119,8 @@ def main():
     peaks = {threads: peak(options, threads) for threads in options.threads}
     print_head(options, peaks, "net")
     nets = options.nets or list(NETS)
-    cases = [(net, options.batch or 1) for net in nets] + [pair for pair in BATCHES if pair[0] in nets and not options.batch]
+    cases = [(net, options.batch or 1) for net in nets] + [pair for pair in BATCHES if pair[0] in nets
+                                                           and not options.batch]
     for net, batch in cases:
         case = make_case(options, net, batch)
         for threads in options.threads:

@@ -1,4 +1,5 @@
-"""memory.py: what training in less memory costs: a step in all the memory that it takes by default, and in parts of it (--memory), in turns; the shortest step of each."""
+"""memory.py: what training in less memory costs: a step in all the memory that it takes by default, and in
+parts of it (--memory), in turns; the shortest step of each."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse, copy, json, subprocess, tempfile, time
 import numpy as np
@@ -14,7 +15,8 @@ def facts_of(options, program, memory=0):
     with tempfile.NamedTemporaryFile("w", suffix=".cnn") as source:
         source.write(program)
         source.flush()
-        run = subprocess.run([options.cnnc, source.name, "--train", "--target=native", "--emit=json"] + ([f"--memory={memory}"] if memory else []), capture_output=True)
+        run = subprocess.run([options.cnnc, source.name, "--train", "--target=native", "--emit=json"] +
+                             ([f"--memory={memory}"] if memory else []), capture_output=True)
     return json.loads(run.stdout) if run.returncode == 0 else None
 
 
@@ -27,7 +29,8 @@ def sides_of(options, net, program):
         own.memory = 0 if part == 100 else full["totals"]["training_bytes"] * part // 100
         facts = facts_of(options, program, own.memory)
         if facts:
-            sides.append((part, facts["totals"]["training_bytes"], Ours(own, net, weights, full["weights"], program)))
+            sides.append((part, facts["totals"]["training_bytes"],
+                          Ours(own, net, weights, full["weights"], program)))
         else:
             print(f"| {net} | | less than {part} % | | |", flush=True)
     losses = [[side.step(*batch) for batch in data] for _, _, side in sides]
@@ -43,7 +46,8 @@ def measure(options, net):
         for i, (_, _, side) in enumerate(sides):
             least[i] = min(least[i], shortest(side.bound(*data[0]), TURN))
     for (part, taken, _), seconds in zip(sides, least):
-        print(f"| {net} | {NETS[net][2]} | {taken / 1e6:.1f} MB, {100 * taken / sides[0][1]:.0f} % | {1e3 * seconds:.2f} | {seconds / least[0]:.2f} |", flush=True)
+        print(f"| {net} | {NETS[net][2]} | {taken / 1e6:.1f} MB, {100 * taken / sides[0][1]:.0f} % | "
+              f"{1e3 * seconds:.2f} | {seconds / least[0]:.2f} |", flush=True)
 
 
 def main():
@@ -56,7 +60,8 @@ def main():
     options = parser.parse_args()
     if any(net not in NETS for net in options.nets):
         parser.error("not known: " + " ".join(net for net in options.nets if net not in NETS))
-    print(f"a training step with {options.threads} thread{'s' if options.threads > 1 else ''}, the same bits in each row\n")
+    print(f"a training step with {options.threads} thread{'s' if options.threads > 1 else ''}, the same "
+          "bits in each row\n")
     print("| net | batch | training takes | milliseconds | times |\n|---|---|---|---|---|")
     for net in options.nets or ["resnet20"]:
         measure(options, net)

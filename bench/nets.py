@@ -1,7 +1,8 @@
 """nets.py: the nets of examples/ as ONNX, with weights drawn from a fixed seed.
 
-A picture is read as the generated code reads it, 8 bits a channel, and normalized in the graph; beyond that a graph is what an exporter that favours
-onnxruntime would write: the normalization is one multiplication and one addition, and flatten's order is in the weights of the dense layer that follows.
+A picture is read as the generated code reads it, 8 bits a channel, and normalized in the graph; beyond that a
+graph is what an exporter that favours onnxruntime would write: the normalization is one multiplication and
+one addition, and flatten's order is in the weights of the dense layer that follows.
 """
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
@@ -45,15 +46,19 @@ class Builder:
         return self.op("MaxPool", [x], kernel_shape=[kernel, kernel], strides=[stride, stride], **edges)
 
     def batchnorm(self, x, layer):
-        return self.op("BatchNormalization", [x] + [self.weight(f"{layer}.{p}") for p in ("weight", "bias", "running_mean", "running_var")], epsilon=1e-5)
+        return self.op("BatchNormalization",
+                       [x] + [self.weight(f"{layer}.{p}")
+                              for p in ("weight", "bias", "running_mean", "running_var")], epsilon=1e-5)
 
     def dense(self, x, layer, picture=None):
-        """`picture` is the h, w, c of the value before flatten, whose order in .cnn is hwc; ONNX flattens chw."""
+        """`picture` is the h, w, c of the value before flatten, whose order in .cnn is hwc; ONNX flattens
+        chw."""
         weight = self.weights[layer + ".weight"]
         if picture:
             x = self.op("Flatten", [x])
             weight = weight.reshape(-1, *picture).transpose(0, 3, 1, 2).reshape(weight.shape)
-        return self.op("Gemm", [x, self.constant(layer + ".weight", weight), self.weight(layer + ".bias")], transB=1)
+        return self.op("Gemm", [x, self.constant(layer + ".weight", weight), self.weight(layer + ".bias")],
+                       transB=1)
 
     def normalize(self, mean=0.0, std=1.0, scale=1.0):
         mean, std = (np.asarray(v, np.float64).reshape(1, -1, 1, 1) for v in (mean, std))
@@ -69,8 +74,11 @@ class Builder:
         return self.op("Softmax", [x], axis=1)
 
     def model(self, shape, output, output_shape, pixels):
-        graph = helper.make_graph(self.nodes, "net", [helper.make_tensor_value_info("image", TensorProto.UINT8 if pixels else TensorProto.FLOAT, shape)],
-                                  [helper.make_tensor_value_info(output, TensorProto.FLOAT, output_shape)], self.initializers)
+        kind = TensorProto.UINT8 if pixels else TensorProto.FLOAT
+        graph = helper.make_graph(self.nodes, "net",
+                                  [helper.make_tensor_value_info("image", kind, shape)],
+                                  [helper.make_tensor_value_info(output, TensorProto.FLOAT, output_shape)],
+                                  self.initializers)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
         model.ir_version = 8
         onnx.checker.check_model(model)
@@ -84,7 +92,8 @@ CAFFE = dict(mean=[123.68, 116.78, 103.94])
 def lenet5(b):
     x = b.normalize(0.2860, 0.3530, 1 / 255)
     for layer, pad in [("stage1.conv1", 2), ("stage2.conv1", 0)]:
-        x = b.op("AveragePool", [b.op("Tanh", [b.conv(x, layer, pad=pad)])], kernel_shape=[2, 2], strides=[2, 2])
+        x = b.op("AveragePool", [b.op("Tanh", [b.conv(x, layer, pad=pad)])], kernel_shape=[2, 2],
+                 strides=[2, 2])
     x = b.op("Tanh", [b.dense(x, "dense1", picture=(5, 5, 16))])
     x = b.op("Tanh", [b.dense(x, "dense2")])
     return b.softmax(b.dense(x, "dense3"))
@@ -110,7 +119,8 @@ def mobilenet_v1(b):
     for i, stride in enumerate([1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1]):
         p = f"separable{i + 1}."
         groups = b.weights[p + "depthwise1.weight"].shape[0]
-        x = relu6(b.batchnorm(b.conv(x, p + "depthwise1", stride=stride, groups=groups, same=True), p + "batchnorm1"))
+        x = relu6(b.batchnorm(b.conv(x, p + "depthwise1", stride=stride, groups=groups, same=True),
+                              p + "batchnorm1"))
         x = relu6(b.batchnorm(b.conv(x, p + "conv1"), p + "batchnorm2"))
     return b.softmax(b.dense(b.pooled(x), "dense1"))
 
@@ -178,16 +188,19 @@ def unet(b):
 def tiny_yolo(b):
     x = b.normalize(scale=1 / 255)
     for i in range(1, 9):
-        x = b.op("LeakyRelu", [b.batchnorm(b.conv(x, f"layer{i}.conv1", same=True), f"layer{i}.batchnorm1")], alpha=0.1)
+        x = b.op("LeakyRelu", [b.batchnorm(b.conv(x, f"layer{i}.conv1", same=True), f"layer{i}.batchnorm1")],
+                 alpha=0.1)
         if i <= 6:
             x = b.maxpool(x, 2, 2) if i <= 5 else b.maxpool(x, 2, 1, same=True)
     return b.conv(x, "cells")
 
 
-NETS = {f.__name__: f for f in (lenet5, resnet8, mobilenet_v1, squeezenet, resnet18, vgg16, alexnet, unet, tiny_yolo)}
+NETS = {f.__name__: f for f in (lenet5, resnet8, mobilenet_v1, squeezenet, resnet18, vgg16, alexnet, unet,
+                                tiny_yolo)}
 
 
-# What the last layer's weights are divided by, where the softmax of random logits would be 0 and 1 only and agree whatever the logits are.
+# What the last layer's weights are divided by, where the softmax of random logits would be 0 and 1 only and
+# agree whatever the logits are.
 LOGITS = {"resnet8": 10, "squeezenet": 10, "resnet18": 100, "vgg16": 300, "alexnet": 100}
 
 

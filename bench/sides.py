@@ -1,5 +1,6 @@
-"""sides.py: the sides that are measured: a net as C made by cnnc, in onnxruntime, in OpenVINO. Each is built from the same weights, has a `call` that timing.py
-times, one foreign function with inputs and outputs bound beforehand, and gives the outputs of the last call, [batch][h][w][c].
+"""sides.py: the sides that are measured: a net as C made by cnnc, in onnxruntime, in OpenVINO. Each is built
+from the same weights, has a `call` that timing.py times, one foreign function with inputs and outputs bound
+beforehand, and gives the outputs of the last call, [batch][h][w][c].
 """
 # SPDX-License-Identifier: Apache-2.0
 import ctypes, functools, glob, os, subprocess, tempfile
@@ -22,7 +23,8 @@ static const void *image;
 static float *output;
 
 static void *room(size_t bytes) {{
-  return aligned_alloc({upper}_ALIGNMENT, (bytes + {upper}_ALIGNMENT - 1) / {upper}_ALIGNMENT * {upper}_ALIGNMENT);
+  const size_t blocks = (bytes + {upper}_ALIGNMENT - 1) / {upper}_ALIGNMENT;
+  return aligned_alloc({upper}_ALIGNMENT, blocks * {upper}_ALIGNMENT);
 }}
 
 int start(const float *weights, int threads) {{
@@ -58,13 +60,16 @@ def march(target):
 
 
 class Case:
-    """A net with its program, the same as ONNX, weights, a batch of inputs and what the program says about it."""
+    """A net with its program, the same as ONNX, weights, a batch of inputs and what the program says about
+    it."""
 
     def __init__(self, net, source, build, batch, facts, weights):
-        self.net, self.source, self.build, self.batch, self.facts, self.weights = net, source, build, batch, facts, weights
+        self.net, self.source, self.build = net, source, build
+        self.batch, self.facts, self.weights = batch, facts, weights
         random, shape = np.random.default_rng(2), [batch, *facts["inputs"][0]["shape"]]
         pixels = facts["inputs"][0]["type"] == "u8"
-        self.images = random.integers(0, 256, shape, dtype=np.uint8) if pixels else random.normal(0, 1, shape).astype(np.float32)
+        self.images = random.integers(0, 256, shape, dtype=np.uint8) if pixels else random.normal(0, 1,
+            shape).astype(np.float32)
         self.shape = [batch, *facts["outputs"][0]["shape"]]
 
 
@@ -76,10 +81,12 @@ class Ours:
         with tempfile.TemporaryDirectory() as work:
             code, glue, library = (os.path.join(work, name) for name in (net + ".c", "glue.c", net + ".so"))
             kind = "--threads=" + ("openmp" if threads > 1 else "none")
-            subprocess.run([options.cnnc, source, "--no-train", "--target=" + options.target, f"--batch={case.batch}", kind, "-Wno-unread-input", "-o", code], check=True)
+            subprocess.run([options.cnnc, source, "--no-train", "--target=" + options.target,
+                            f"--batch={case.batch}", kind, "-Wno-unread-input", "-o", code], check=True)
             with open(glue, "w") as f:
                 f.write(GLUE.format(net=net, upper=net.upper()))
-            flags = ["-O2", march(options.target), "-shared", "-fPIC", "-I", work] + (["-fopenmp"] if threads > 1 else [])
+            flags = ["-O2", march(options.target), "-shared", "-fPIC", "-I",
+                     work] + (["-fopenmp"] if threads > 1 else [])
             subprocess.run([options.cc, *flags, code, glue, "-o", library], check=True)
             self.library = ctypes.CDLL(library)
         flat = np.concatenate([case.weights[row["name"]].ravel() for row in case.facts["weights"]])
@@ -106,7 +113,9 @@ def as_onnx(case):
     *regions, channels = case.shape[1:]
     builder = Builder(case.weights)
     output = case.build(builder)
-    model = builder.model([batch, c, *plane], output, [batch, channels, *([] if regions == [1, 1] else regions)], case.images.dtype == np.uint8)
+    model = builder.model([batch, c, *plane], output,
+                          [batch, channels, *([] if regions == [1, 1] else regions)],
+                          case.images.dtype == np.uint8)
     return model, np.ascontiguousarray(np.moveaxis(case.images, -1, 1)), output
 
 
@@ -122,7 +131,8 @@ class OnnxRuntime:
         self.binding = self.session.io_binding()
         self.binding.bind_cpu_input("image", images)
         self.binding.bind_output(output)
-        self.call = functools.partial(self.session._sess.run_with_iobinding, self.binding._iobinding, None)  # what its Python method calls
+        # what its Python method calls
+        self.call = functools.partial(self.session._sess.run_with_iobinding, self.binding._iobinding, None)
 
     def result(self):
         return np.moveaxis(self.binding.copy_outputs_to_cpu()[0], 1, -1)
@@ -134,20 +144,26 @@ class OnnxRuntime:
 
 
 class OpenVINO:
-    """Its CPU kernels are those of oneDNN, and code of its own. Called through its C interface: the method of its Python class makes a dictionary of the outputs
-    in each call, which takes longer than a small net."""
+    """Its CPU kernels are those of oneDNN, and code of its own. Called through its C interface: the method of
+    its Python class makes a dictionary of the outputs in each call, which takes longer than a small net."""
     name = "OpenVINO"
 
     def __init__(self, options, case, threads):
         import openvino
         model, images, _ = as_onnx(case)
-        self.library = ctypes.CDLL(glob.glob(os.path.join(os.path.dirname(openvino.__file__), "libs", "libopenvino_c.so*"))[0])
-        settings = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": "NO"}
+        self.library = ctypes.CDLL(
+                                   glob.glob(os.path.join(os.path.dirname(openvino.__file__), "libs",
+                                                          "libopenvino_c.so*"))[0])
+        settings = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32",
+                    "ENABLE_CPU_PINNING": "NO"}
         words = [ctypes.c_char_p(str(word).encode()) for pair in settings.items() for word in pair]
         core, network, compiled, self.request = (ctypes.c_void_p() for _ in range(4))
         self.check(self.library.ov_core_create(ctypes.byref(core)))
-        self.check(self.library.ov_core_read_model_from_memory_buffer(core, ctypes.c_char_p(model), ctypes.c_size_t(len(model)), None, ctypes.byref(network)))
-        self.check(self.library.ov_core_compile_model(core, network, ctypes.c_char_p(b"CPU"), ctypes.c_size_t(len(words)), ctypes.byref(compiled), *words))
+        self.check(self.library.ov_core_read_model_from_memory_buffer(core, ctypes.c_char_p(model),
+            ctypes.c_size_t(len(model)), None, ctypes.byref(network)))
+        self.check(self.library.ov_core_compile_model(core, network, ctypes.c_char_p(b"CPU"),
+                                                      ctypes.c_size_t(len(words)), ctypes.byref(compiled),
+                                                      *words))
         self.check(self.library.ov_compiled_model_create_infer_request(compiled, ctypes.byref(self.request)))
         where, n = self.tensor(self.library.ov_infer_request_get_input_tensor)
         assert n == images.nbytes

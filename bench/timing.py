@@ -1,5 +1,6 @@
-"""timing.py: the one loop that times calls, the same for all sides. A call is a foreign function with everything bound beforehand, so that what Python adds is
-the same for all, too: less than a microsecond, which can be seen in the smallest nets only."""
+"""timing.py: the one loop that times calls, the same for all sides. A call is a foreign function with
+everything bound beforehand, so that what Python adds is the same for all, too: less than a microsecond, which
+can be seen in the smallest nets only."""
 # SPDX-License-Identifier: Apache-2.0
 import math, time
 

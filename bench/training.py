@@ -1,7 +1,8 @@
-"""training.py: training steps of the same net on the same batches from the same weights, in generated C, PyTorch and TensorFlow: images a second.
+"""training.py: training steps of the same net on the same batches from the same weights, in generated C,
+PyTorch and TensorFlow: images a second.
 
-A step is forward, backward and the optimizer's update. The nets are described once, below, for all; the losses of the first steps have to agree. The sides take turns,
-and of each the shortest step counts.
+A step is forward, backward and the optimizer's update. The nets are described once, below, for all; the
+losses of the first steps have to agree. The sides take turns, and of each the shortest step counts.
 """
 # SPDX-License-Identifier: Apache-2.0
 import argparse, ctypes, functools, json, multiprocessing, os, subprocess, tempfile, time
@@ -11,10 +12,13 @@ from timing import shortest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TURN = 0.4     # seconds of steps before another has its turn
-PAUSE = 0.25   # seconds before a turn with several threads: those of the others spin for up to 0.2 s after their last step
+# seconds before a turn with several threads: those of the others spin for up to 0.2 s after their last step
+PAUSE = 0.25
 BATCHES = 4    # different ones
 RATE, MOMENTUM = 0.01, 0.9
-FIRST, LATER = 1e-4, 5e-2  # how far losses may differ before the first update, and after: nets with batchnorm on a few pixels magnify rounding
+# how far losses may differ before the first update, and after: nets with batchnorm on a few pixels magnify
+# rounding
+FIRST, LATER = 1e-4, 5e-2
 
 
 # ---- the nets: functions of a builder and a value ----
@@ -42,7 +46,8 @@ def resnet20(b, x):  # He et al. (2016), section 4.2
 
 def mobilenet(b, x):  # Howard et al. (2017), width 0.25
     x = b.relu6(b.norm(b.conv(x, 8, 3, 2, 1, bias=False)))
-    for filters, stride in ((16, 1), (32, 2), (32, 1), (64, 2), (64, 1), (128, 2), *[(128, 1)] * 5, (256, 2), (256, 1)):
+    for filters, stride in ((16, 1), (32, 2), (32, 1), (64, 2), (64, 1), (128, 2), *[(128, 1)] * 5, (256, 2),
+                            (256, 1)):
         x = b.relu6(b.norm(b.depthwise(x, 3, stride, 1)))
         x = b.relu6(b.norm(b.conv(x, filters, 1, bias=False)))
     return b.dense(b.mean(x), 10)
@@ -67,7 +72,9 @@ class Text:
         return name
 
     def conv(self, x, filters, kernel, stride=1, pad=0, bias=True):
-        return self.put(x, f"conv({filters}, {kernel}x{kernel}, stride={stride}, pad={pad}, bias={str(bias).lower()})")
+        return self.put(x,
+                        f"conv({filters}, {kernel}x{kernel}, stride={stride}, pad={pad}, "
+                        f"bias={str(bias).lower()})")
 
     def depthwise(self, x, kernel, stride, pad):
         return self.put(x, f"depthwise({kernel}x{kernel}, stride={stride}, pad={pad}, bias=false)")
@@ -99,8 +106,10 @@ class Text:
     def program(self, net):
         function, shape, batch = NETS[net]
         scores = function(self, "x")
-        return "\n".join([f"net {net} {{", "    input x: " + "x".join(map(str, shape)), *self.lines, f"    out = {scores} -> softmax", "    output out",
-                          f"    train {{ loss = cross_entropy; optimizer = sgd(rate={RATE}, momentum={MOMENTUM}); batch = {batch} }}", "}"])
+        return "\n".join([f"net {net} {{", "    input x: " + "x".join(map(str, shape)), *self.lines,
+                          f"    out = {scores} -> softmax", "    output out",
+                          f"    train {{ loss = cross_entropy; optimizer = sgd(rate={RATE}, "
+                          f"momentum={MOMENTUM}); batch = {batch} }}", "}"])
 
 
 def draw_weights(rows):
@@ -153,16 +162,21 @@ class Ours:
         openmp = options.threads > 1
         memory = [f"--memory={options.memory}"] if options.memory else []
         runtime = os.path.join(HERE, "..", "runtime")
-        core = [os.path.join(runtime, "core", name) for name in sorted(os.listdir(os.path.join(runtime, "core"))) if name.endswith(".c")]
+        core = [os.path.join(runtime, "core", name)
+                for name in sorted(os.listdir(os.path.join(runtime, "core"))) if name.endswith(".c")]
         with tempfile.TemporaryDirectory() as work:
-            source, code, glue, library = (os.path.join(work, name) for name in (net + ".cnn", net + ".c", "glue.c", net + ".so"))
+            source, code, glue, library = (os.path.join(work, name)
+                                           for name in (net + ".cnn", net + ".c", "glue.c", net + ".so"))
             with open(source, "w") as f:
                 f.write(program)
-            subprocess.run([options.cnnc, source, "--train", "--target=native", "--threads=" + ("openmp" if openmp else "none"), *memory, "-o", code], check=True)
+            subprocess.run([options.cnnc, source, "--train", "--target=native",
+                            "--threads=" + ("openmp" if openmp else "none"), *memory, "-o", code], check=True)
             with open(glue, "w") as f:
                 f.write(GLUE.format(net=net, upper=net.upper()))
-            flags = ["-O2", "-fno-math-errno", "-shared", "-fPIC", "-I", work, "-I", os.path.join(runtime, "include")] + (["-fopenmp"] if openmp else [])
-            subprocess.run([options.cc, *flags, "-march=native", code, glue, *core, "-o", library], check=True)
+            flags = ["-O2", "-fno-math-errno", "-shared", "-fPIC", "-I", work, "-I",
+                     os.path.join(runtime, "include")] + (["-fopenmp"] if openmp else [])
+            subprocess.run([options.cc, *flags, "-march=native", code, glue, *core, "-o", library],
+                           check=True)
             self.library = ctypes.CDLL(library)
         self.library.step.restype = ctypes.c_float
         flat = np.concatenate([weights[row["name"]].ravel() for row in rows])
@@ -201,7 +215,8 @@ class Torch:
 
     def conv(self, x, filters, kernel, stride=1, pad=0, bias=True):
         name = self.take()
-        return self.F.conv2d(x, self.weight[name + ".weight"], self.weight[name + ".bias"] if bias else None, stride, pad)
+        return self.F.conv2d(x, self.weight[name + ".weight"], self.weight[name + ".bias"] if bias else None,
+                             stride, pad)
 
     def depthwise(self, x, kernel, stride, pad):
         return self.F.conv2d(x, self.weight[self.take() + ".weight"], None, stride, pad, 1, x.shape[1])
@@ -292,7 +307,8 @@ class TensorFlow:
         def run(x, y):
             with tf.GradientTape() as tape:
                 loss = loss_of(y, self.model(x, training=True))
-            self.optimizer.apply_gradients(zip(tape.gradient(loss, self.model.trainable_variables), self.model.trainable_variables))
+            self.optimizer.apply_gradients(zip(tape.gradient(loss, self.model.trainable_variables),
+                                               self.model.trainable_variables))
             return loss
 
         self.run = run
@@ -303,20 +319,25 @@ class TensorFlow:
 
     def set_weights(self):
         for layer in self.model.layers:
-            w = {part: self.weight[f"{layer.name}.{part}"] for part in ("weight", "bias", "running_mean", "running_var") if f"{layer.name}.{part}" in self.weight}
+            w = {part: self.weight[f"{layer.name}.{part}"]
+                 for part in ("weight", "bias", "running_mean", "running_var")
+                 if f"{layer.name}.{part}" in self.weight}
             if "running_mean" in w:
                 layer.set_weights([w["weight"], w["bias"], w["running_mean"], w["running_var"]])
             elif w:
                 value = w["weight"]
                 depthwise = isinstance(layer, self.keras.layers.DepthwiseConv2D)
-                value = value.T if value.ndim == 2 else value.transpose(2, 3, 0, 1) if depthwise else value.transpose(2, 3, 1, 0)
+                value = value.T if value.ndim == 2 else value.transpose(2, 3, 0,
+                    1) if depthwise else value.transpose(2, 3, 1, 0)
                 layer.set_weights([value] + ([w["bias"]] if "bias" in w else []))
 
     def padded(self, x, pad):
         return self.keras.layers.ZeroPadding2D(pad)(x) if pad else x
 
     def conv(self, x, filters, kernel, stride=1, pad=0, bias=True):
-        return self.keras.layers.Conv2D(filters, kernel, stride, use_bias=bias, name=self.take(), padding=self.padding(kernel, stride, pad))(self.unpadded(x, kernel, stride, pad))
+        return self.keras.layers.Conv2D(filters, kernel, stride, use_bias=bias, name=self.take(),
+                                        padding=self.padding(kernel, stride, pad))(self.unpadded(x, kernel,
+            stride, pad))
 
     @staticmethod
     def padding(kernel, stride, pad):  # "same" of stride 1 needs no layer for the zeros
@@ -326,7 +347,9 @@ class TensorFlow:
         return x if self.padding(kernel, stride, pad) == "same" else self.padded(x, pad)
 
     def depthwise(self, x, kernel, stride, pad):
-        return self.keras.layers.DepthwiseConv2D(kernel, stride, use_bias=False, name=self.take(), padding=self.padding(kernel, stride, pad))(self.unpadded(x, kernel, stride, pad))
+        return self.keras.layers.DepthwiseConv2D(kernel, stride, use_bias=False, name=self.take(),
+                                                 padding=self.padding(kernel, stride, pad))(self.unpadded(x,
+            kernel, stride, pad))
 
     def dense(self, x, units):
         return self.keras.layers.Dense(units, name=self.take())(x)
@@ -365,7 +388,8 @@ class TensorFlowXla(TensorFlow):
         super().__init__(*arguments, xla=True)
 
 
-SIDES = {"cnnc": Ours, "torch": Torch, "compiled": TorchCompiled, "tensorflow": TensorFlow, "xla": TensorFlowXla}
+SIDES = {"cnnc": Ours, "torch": Torch, "compiled": TorchCompiled, "tensorflow": TensorFlow,
+         "xla": TensorFlowXla}
 
 
 # ---- each side in a process of its own: their libraries do not bear one another ----
@@ -400,7 +424,8 @@ class Side:
 
 def batches(net):
     random, (_, shape, batch) = np.random.default_rng(2), NETS[net]
-    return [(random.normal(0, 1, (batch, *shape)).astype(np.float32), random.integers(0, 10, batch, dtype=np.int32)) for _ in range(BATCHES)]
+    return [(random.normal(0, 1, (batch, *shape)).astype(np.float32),
+             random.integers(0, 10, batch, dtype=np.int32)) for _ in range(BATCHES)]
 
 
 def compare(options, net):
@@ -408,14 +433,17 @@ def compare(options, net):
     with tempfile.NamedTemporaryFile("w", suffix=".cnn") as source:
         source.write(program)
         source.flush()
-        facts = json.loads(subprocess.run([options.cnnc, source.name, "--emit=json"], check=True, capture_output=True).stdout)
+        facts = json.loads(subprocess.run([options.cnnc, source.name, "--emit=json"], check=True,
+                                          capture_output=True).stdout)
     rows, data = facts["weights"], batches(net)
     weights = draw_weights(rows)
     sides = [Side(kind, options, net, weights, rows, program, data) for kind in ["cnnc", *options.peers]]
     for side in sides[1:]:
         errors = [abs(a - b) / max(1, abs(a)) for a, b in zip(sides[0].losses, side.losses)]
         if not (errors[0] <= FIRST and max(errors) <= LATER):
-            raise SystemExit(f"{net}: the losses of cnnc {sides[0].losses} and {side.name} {side.losses} differ")
+            raise SystemExit(
+                             f"{net}: the losses of cnnc {sides[0].losses} and {side.name} {side.losses} "
+                             "differ")
     least, end = [np.inf] * len(sides), time.monotonic() + options.seconds
     while time.monotonic() < end or np.inf in least:
         for i, side in enumerate(sides):
@@ -433,19 +461,24 @@ def main():
     parser.add_argument("--cc", default=newest_clang(), help="compiler of the generated C (the newest clang)")
     parser.add_argument("--threads", type=int, default=1, help="of all (1)")
     parser.add_argument("--seconds", type=float, default=10, help="for each net (10)")
-    parser.add_argument("--peers", default="torch,compiled,tensorflow,xla", type=lambda text: text.split(","), help="of " + " ".join(list(SIDES)[1:]))
+    parser.add_argument("--peers", default="torch,compiled,tensorflow,xla",
+                        type=lambda text: text.split(","), help="of " + " ".join(list(SIDES)[1:]))
     parser.add_argument("--memory", default="", help="BYTES for ours, as cnnc takes it")
     parser.add_argument("nets", nargs="*", help="of " + " ".join(NETS))
     options = parser.parse_args()
-    unknown = [net for net in options.nets if net not in NETS] + [peer for peer in options.peers if peer not in SIDES]
+    unknown = [net for net in options.nets if net not in NETS] + [peer for peer in options.peers
+        if peer not in SIDES]
     if unknown:
         parser.error("not known: " + " ".join(unknown))
     for i, net in enumerate(options.nets or NETS):
         names, rates = compare(options, net)
         if i == 0:
-            print(f"images/s, training with {options.threads} thread{'s' if options.threads > 1 else ''}, fp32, SGD with momentum\n")
-            print("| net | batch | " + " | ".join(names) + " | ratio to the best |\n|---" + "|---" * (len(names) + 2) + "|")
-        print(f"| {net} | {NETS[net][2]} | " + " | ".join(f"{rate:,.0f}" for rate in rates) + f" | {rates[0] / max(rates[1:]):.2f} |", flush=True)
+            print(f"images/s, training with {options.threads} thread{'s' if options.threads > 1 else ''}, "
+                  "fp32, SGD with momentum\n")
+            print("| net | batch | " + " | ".join(names) + " | ratio to the best |\n|---" +
+                  "|---" * (len(names) + 2) + "|")
+        print(f"| {net} | {NETS[net][2]} | " + " | ".join(f"{rate:,.0f}" for rate in rates) +
+              f" | {rates[0] / max(rates[1:]):.2f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -5,5 +5,6 @@ EXTRA_DIST += %D%/cnncConfig.cmake.in
 CLEANFILES += %D%/cnncConfig.cmake
 # By make, not by configure: the directories depend on make's variables.
 %D%/cnncConfig.cmake: %D%/cnncConfig.cmake.in Makefile
-	$(AM_V_GEN)$(MKDIR_P) %D% && sed -e 's|@bindir_full[@]|$(bindir)|' -e 's|@includedir_full[@]|$(includedir)|' -e 's|@libdir_full[@]|$(libdir)|' \
+	$(AM_V_GEN)$(MKDIR_P) %D% && sed -e 's|@bindir_full[@]|$(bindir)|' \
+	  -e 's|@includedir_full[@]|$(includedir)|' -e 's|@libdir_full[@]|$(libdir)|' \
 	  $(srcdir)/%D%/cnncConfig.cmake.in >$@

@@ -2,10 +2,10 @@
  * misspelt option is compared with. */
 // SPDX-License-Identifier: Apache-2.0
 #include "options.h"
+#include "options_words.h"
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -187,71 +187,6 @@ const char *const *options_slugs(Arena *arena, bool warnings) {
     if (!warnings || diag_info[i].level == DIAG_WARNING) vec_push(arena, words, diag_info[i].slug);
   vec_push(arena, words, NULL);
   return words.data;
-}
-
-/* ---- mistakes ---- */
-__attribute__((format(printf, 1, 2))) static bool usage_error(const char *format, ...) {
-  va_list args;
-  va_start(args, format);
-  fputs("cnnc: error: ", stderr);
-  vfprintf(stderr, format, args);
-  fputs("\ncnnc --help shows the options\n", stderr);
-  va_end(args);
-  return false;
-}
-
-static void print_names(FILE *out, const char *const *names) {
-  enum { WIDTH = 100 };
-  int column = 0;
-  for (; *names; names++) {
-    const int length = (int)strlen(*names) + 2;
-    if (column && column + length > WIDTH) {
-      fputc('\n', out);
-      column = 0;
-    }
-    column += fprintf(out, "  %s", *names);
-  }
-  fputc('\n', out);
-}
-
-static bool unknown_word(const char *what, const char *word, const char *const *names) {
-  const char *near = suggest(word, names);
-  fprintf(stderr, "cnnc: error: unknown %s '%s'", what, word);
-  if (near) fprintf(stderr, "; did you mean '%s'?", near);
-  fputs("\nthere are\n", stderr);
-  print_names(stderr, names);
-  return false;
-}
-
-static bool unknown_option(const char *option) {
-  const char *names[ROWS + 1];
-  int n = 0;
-  for (int i = 0; i < ROWS; i++)
-    if (options_table[i].name) names[n++] = options_table[i].name;
-  names[n] = NULL;
-  const char *dashes = option[0] == '-' && option[1] == '-' ? "--" : "-";
-  const char *name = option + strspn(option, "-");
-  char word[64];
-  const size_t length = strcspn(name, "=");
-  if (length == 0 || length >= sizeof word) return usage_error("unknown option '%s'", option);
-  memcpy(word, name, length);
-  word[length] = 0;
-  const char *near = suggest(word, names);
-  return near ? usage_error("unknown option '%s%s'; did you mean '--%s'?", dashes, word, near)
-              : usage_error("unknown option '%s%s'", dashes, word);
-}
-
-/* An option is written in full: what getopt_long takes for one by its first letters may be a mistake. */
-static bool in_full(const char *word, const char *name) {
-  return strncmp(word, "--", 2) != 0 || strcspn(word + 2, "=") == strlen(name);
-}
-
-static bool read_word(const char *option, const char *value, const char *const *names, int *index) {
-  for (*index = 0; names[*index]; ++*index)
-    if (strcmp(names[*index], value) == 0) return true;
-  char what[64];
-  snprintf(what, sizeof what, "value of %s", option);
-  return unknown_word(what, value, names);
 }
 
 /* ---- single options ---- */
@@ -549,6 +484,78 @@ static bool check_together(Options *options, Arena *arena, bool kind_given, int 
   return !(options_backend(options->kind) || options->embed == EMBED_AS_OBJECT) || choose_machine(options);
 }
 
+/* What was given, where that is not yet what it means. */
+typedef struct Given {
+  bool kind;
+  int format, colour, threads;
+} Given;
+
+static bool take_long(Options *options, Arena *arena, Given *given, int code) {
+  static const char *const formats[] = {"text", "json", "sarif", NULL},
+                           *const colours[] = {"auto", "always", "never", NULL},
+                           *const thread_kinds[] = {"openmp", "none", NULL};
+  switch (code) {
+  case LONG_EMIT: return read_kind(options, arena, optarg, &given->kind);
+  case LONG_WEIGHTS: options->weights = optarg; return *optarg || usage_error("--weights wants a file name");
+  case LONG_WEIGHTS_PREFIX: options->weights_prefix = optarg; break;
+  case LONG_EMBED: return read_embed(options, optarg);
+  case LONG_SINGLE_FILE: options->single_file = true; break;
+  case LONG_BATCH: return read_batch(options, optarg);
+  case LONG_TRAIN:
+  case LONG_NO_TRAIN:
+    options->train_given = true;
+    options->train = code == LONG_TRAIN;
+    break;
+  case LONG_MEMORY: return read_memory(options, optarg);
+  case LONG_TARGET: return read_targets(options, arena, optarg);
+  case LONG_THREADS: return read_word("--threads", optarg, thread_kinds, &given->threads);
+  case LONG_PREFIX:
+    options->prefix = optarg;
+    return is_name(optarg, strlen(optarg)) ||
+           usage_error("--prefix wants a name as C has them, not '%s'", optarg);
+  case LONG_EXACT: options->exact = true; break;
+  case LONG_TUNE: options->tune = true; break;
+  case LONG_AFTER: return read_after(options, arena, optarg);
+  case LONG_DIAGNOSTICS: return read_word("--diagnostics", optarg, formats, &given->format);
+  case LONG_COLOR: return read_word("--color", optarg, colours, &given->colour);
+  case LONG_EXPLAIN: return read_explain(options, arena, optarg);
+  case LONG_FIX: options->fix = true; break;
+  case LONG_SUMMARY: options->summary = true; break;
+  case LONG_TIME_REPORT: options->time_report = true; break;
+  case LONG_CC: options->cc = optarg; return *optarg || usage_error("--cc wants the name of a C compiler");
+  case LONG_RUNTIME: options->runtime = optarg; break;
+  case LONG_VERSION: options->action = ACTION_VERSION; break;
+  case LONG_HELP:
+    options->action = ACTION_HELP;
+    if (optarg) options->topic = optarg;
+    break;
+  }
+  return true;
+}
+
+static bool take_letter(Options *options, Arena *arena, int code, int argc, char **argv) {
+  switch (code) {
+  case 'o':
+    if (options->output) return usage_error("-o is given twice");
+    options->output = optarg;
+    break;
+  case 'D': return read_define(options, arena, optarg);
+  case 'I': vec_push(arena, options->directories, optarg); break;
+  case 'O': return read_level(options, optarg);
+  case 'W': return read_warning(options, arena, optarg);
+  case 'M': return read_dependencies(options, optarg, argc, argv);
+  case 'v': options->verbose = true; break;
+  case 'V': options->action = ACTION_VERSION; break;
+  case 'h': options->action = ACTION_HELP; break;
+  case ':': return usage_error("%s wants a value", argv[optind - 1]);
+  default:
+    return optopt >= 256                          ? usage_error("%s takes no value", argv[optind - 1])
+           : optopt && argv[optind - 1][1] != '-' ? usage_error("unknown option '-%c'", optopt)
+                                                  : unknown_option(arena, argv[optind - 1]);
+  }
+  return true;
+}
+
 bool options_parse(Options *options, Arena *arena, int argc, char **argv) {
   *options = (Options){.batch = 1};
   struct option table[ROWS + 1] = {{0}};
@@ -556,82 +563,22 @@ bool options_parse(Options *options, Arena *arena, int argc, char **argv) {
     if (options_table[i].name)
       table[n++] =
           (struct option){options_table[i].name, options_table[i].has_arg, NULL, options_table[i].code};
-  static const char *const formats[] = {"text", "json", "sarif", NULL},
-                           *const colours[] = {"auto", "always", "never", NULL},
-                           *const thread_kinds[] = {"openmp", "none", NULL};
-  bool kind_given = false, good = true;
-  int format = 0, colour = 0, threads = -1, row = -1;
+  Given given = {.threads = -1};
+  bool good = true;
+  int row = -1;
   opterr = 0;
   for (int code; good && (code = getopt_long(argc, argv, ":o:D:I:O:W:M:vhV", table, &row)) != -1;) {
     const char *word = argv[optind - 1 - (optarg && optarg == argv[optind - 1])];
-    if (code >= LONG_EMIT && !in_full(word, table[row].name)) return unknown_option(word);
-    switch (code) {
-    case 'o':
-      if (options->output) good = usage_error("-o is given twice");
-      options->output = optarg;
-      break;
-    case 'D': good = read_define(options, arena, optarg); break;
-    case 'I': vec_push(arena, options->directories, optarg); break;
-    case 'O': good = read_level(options, optarg); break;
-    case 'W': good = read_warning(options, arena, optarg); break;
-    case 'M': good = read_dependencies(options, optarg, argc, argv); break;
-    case 'v': options->verbose = true; break;
-    case LONG_EMIT: good = read_kind(options, arena, optarg, &kind_given); break;
-    case LONG_AFTER: good = read_after(options, arena, optarg); break;
-    case LONG_WEIGHTS:
-      if (!*optarg) good = usage_error("--weights wants a file name");
-      options->weights = optarg;
-      break;
-    case LONG_WEIGHTS_PREFIX: options->weights_prefix = optarg; break;
-    case LONG_EMBED: good = read_embed(options, optarg); break;
-    case LONG_SINGLE_FILE: options->single_file = true; break;
-    case LONG_BATCH: good = read_batch(options, optarg); break;
-    case LONG_TRAIN:
-    case LONG_NO_TRAIN:
-      options->train_given = true;
-      options->train = code == LONG_TRAIN;
-      break;
-    case LONG_MEMORY: good = read_memory(options, optarg); break;
-    case LONG_TARGET: good = read_targets(options, arena, optarg); break;
-    case LONG_THREADS: good = read_word("--threads", optarg, thread_kinds, &threads); break;
-    case LONG_PREFIX:
-      if (!is_name(optarg, strlen(optarg)))
-        good = usage_error("--prefix wants a name as C has them, not '%s'", optarg);
-      options->prefix = optarg;
-      break;
-    case LONG_EXACT: options->exact = true; break;
-    case LONG_TUNE: options->tune = true; break;
-    case LONG_DIAGNOSTICS: good = read_word("--diagnostics", optarg, formats, &format); break;
-    case LONG_COLOR: good = read_word("--color", optarg, colours, &colour); break;
-    case LONG_EXPLAIN: good = read_explain(options, arena, optarg); break;
-    case LONG_FIX: options->fix = true; break;
-    case LONG_SUMMARY: options->summary = true; break;
-    case LONG_TIME_REPORT: options->time_report = true; break;
-    case LONG_CC:
-      if (!*optarg) good = usage_error("--cc wants the name of a C compiler");
-      options->cc = optarg;
-      break;
-    case LONG_RUNTIME: options->runtime = optarg; break;
-    case 'V':
-    case LONG_VERSION: options->action = ACTION_VERSION; break;
-    case 'h':
-    case LONG_HELP:
-      options->action = ACTION_HELP;
-      if (code == LONG_HELP && optarg) options->topic = optarg;
-      break;
-    case ':': good = usage_error("%s wants a value", argv[optind - 1]); break;
-    default:
-      good = optopt >= 256                          ? usage_error("%s takes no value", argv[optind - 1])
-             : optopt && argv[optind - 1][1] != '-' ? usage_error("unknown option '-%c'", optopt)
-                                                    : unknown_option(argv[optind - 1]);
-    }
+    if (code >= LONG_EMIT && !in_full(word, table[row].name)) return unknown_option(arena, word);
+    good = code >= LONG_EMIT ? take_long(options, arena, &given, code)
+                             : take_letter(options, arena, code, argc, argv);
   }
-  options->format = (DiagFormat)format;
-  options->colour = colour_wanted(colour);
+  options->format = (DiagFormat)given.format;
+  options->colour = colour_wanted(given.colour);
   if (!good) return false;
   if (options->action == ACTION_HELP && !options->topic && optind < argc && !is_program(argv[optind]))
     options->topic = argv[optind];
   if (options->action != ACTION_COMPILE) return true;
   return check_input(options, arena, argc - optind, argv + optind) &&
-         (options->later.n || check_together(options, arena, kind_given, threads));
+         (options->later.n || check_together(options, arena, given.kind, given.threads));
 }

@@ -1,9 +1,12 @@
-# docs: operators.md and diagnostics.md are made from the compiler's tables (`make docs`); tests/docs.tap checks that they are current. The manual and what shells complete are
-# made of them whenever cnnc is built.
-nobase_dist_doc_DATA += %D%/development.md %D%/language.md %D%/c-interface.md %D%/operators.md %D%/diagnostics.md %D%/schedules.md %D%/looking.md %D%/errors.md %D%/misra.md %D%/data.md \
+# docs: operators.md and diagnostics.md are made from the compiler's tables (`make docs`); tests/docs.tap
+# checks that they are current. The manual and what shells complete are made of them whenever cnnc is built.
+nobase_dist_doc_DATA += %D%/development.md %D%/language.md %D%/c-interface.md %D%/operators.md \
+  %D%/diagnostics.md %D%/schedules.md %D%/looking.md %D%/errors.md %D%/misra.md %D%/data.md \
   %D%/from-pytorch.md %D%/from-keras.md \
-  %D%/looking/fashion-occlude.png %D%/looking/fashion-relu2.png %D%/looking/lenet5-dream-from.png %D%/looking/lenet5-dream.png %D%/looking/lenet5-features.png \
-  %D%/looking/lenet5-filters.png %D%/looking/lenet5-filters2.png %D%/looking/lenet5-occlude.png %D%/looking/lenet5-saliency.png %D%/looking/lenet5-stage1.png \
+  %D%/looking/fashion-occlude.png %D%/looking/fashion-relu2.png %D%/looking/lenet5-dream-from.png \
+  %D%/looking/lenet5-dream.png %D%/looking/lenet5-features.png \
+  %D%/looking/lenet5-filters.png %D%/looking/lenet5-filters2.png %D%/looking/lenet5-occlude.png \
+  %D%/looking/lenet5-saliency.png %D%/looking/lenet5-stage1.png \
   %D%/looking/speech-occlude.png %D%/looking/speech-relu1.png
 noinst_PROGRAMS += docgen
 docgen_SOURCES = %D%/docgen.h %D%/docgen.c %D%/docgen_man.c %D%/docgen_program.c %D%/docgen_shell.c

@@ -1,5 +1,6 @@
 #!/bin/sh
-# generate.sh [FOLDER]: writes the editors' syntax files, whose words come from grammar/keywords.def and compiler/ops/ops.def, here or below FOLDER.
+# generate.sh [FOLDER]: writes the editors' syntax files, whose words come from grammar/keywords.def and
+# compiler/ops/ops.def, here or below FOLDER.
 # SPDX-License-Identifier: Apache-2.0
 set -e
 here=$(cd "$(dirname "$0")" && pwd)
@@ -31,7 +32,8 @@ joined() {
 # write TEMPLATE SEPARATOR-OF-KEYWORDS SEPARATOR-OF-OPERATORS
 write() {
   mkdir -p "$out/$(dirname "$1")"
-  sed -e "s/@STATEMENTS@/$(joined "$2" $statements)/" -e "s/@WORD_OPERATORS@/$(joined "$2" $word_operators)/" \
+  sed -e "s/@STATEMENTS@/$(joined "$2" $statements)/" \
+    -e "s/@WORD_OPERATORS@/$(joined "$2" $word_operators)/" \
       -e "s/@BOOLEANS@/$(joined "$2" $booleans)/" -e "s/@VALUES@/$(joined "$2" $values)/" \
       -e "s/@OPERATORS@/$(joined "$3" $operators)/" "$here/$1.in" >"$out/$1"
 }

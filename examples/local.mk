@@ -5,4 +5,5 @@ nobase_dist_pkgdata_DATA += \
   %D%/sobel/sobel.cnn %D%/resnet8/resnet8.cnn %D%/resnet18/resnet18.cnn %D%/mobilenet_v1/mobilenet_v1.cnn \
   %D%/alexnet/alexnet.cnn %D%/vgg16/vgg16.cnn %D%/autoencoder/autoencoder.cnn %D%/speech/speech.cnn \
   %D%/unet/unet.cnn %D%/squeezenet/squeezenet.cnn %D%/tiny_yolo/tiny_yolo.cnn \
-  %D%/fashion/lenet5_relu.cnn %D%/fashion/fashion.cnn %D%/adapt/adapt.cnn %D%/adapt/learner.h %D%/adapt/learner.c %D%/adapt/stream.c %D%/adapt/README.md
+  %D%/fashion/lenet5_relu.cnn %D%/fashion/fashion.cnn %D%/adapt/adapt.cnn %D%/adapt/learner.h \
+  %D%/adapt/learner.c %D%/adapt/stream.c %D%/adapt/README.md

@@ -1,4 +1,5 @@
-/* parser.y: the grammar of .cnn files. It builds the tree in the parser's arena; no semantic value owns memory. */
+/* parser.y: the grammar of .cnn files. It builds the tree in the parser's arena; no semantic value owns
+ * memory. */
 /* SPDX-License-Identifier: Apache-2.0 */
 %require "3.8"
 %define api.pure full
@@ -21,7 +22,8 @@
   int cnn_lex(CNN_STYPE *value, CNN_LTYPE *where, struct Parser *p);
 }
 %code top {
-  /* What bison itself writes converts freely between its small integer types, and counts errors that nobody asks for. */
+  /* What bison itself writes converts freely between its small integer types, and counts errors that
+   * nobody asks for. */
   #pragma GCC diagnostic ignored "-Wconversion"
   #pragma GCC diagnostic ignored "-Wsign-conversion"
   #pragma GCC diagnostic ignored "-Wunused-but-set-variable"
@@ -29,24 +31,30 @@
 %code {
   static void cnn_error(const CNN_LTYPE *at, struct Parser *p, const char *message);
 
-  /* Right recursion (unary minus, ?:, else if) is the only thing that grows the stack beyond the nesting of brackets. */
+  /* Right recursion (unary minus, ?:, else if) is the only thing that grows the stack beyond the nesting
+   * of brackets. */
   #define YYMAXDEPTH 4000
   /* A span covers its first to its last symbol; an empty rule sits at the end of what precedes it. */
   #define YYLLOC_DEFAULT(cur, rhs, n) ((cur) = (n) \
     ? (Span){p->source, YYRHSLOC(rhs, 1).start, YYRHSLOC(rhs, n).end} \
     : (Span){p->source, YYRHSLOC(rhs, 0).end, YYRHSLOC(rhs, 0).end})
   /* A new list with its first item, and a list with one more. */
-  #define FIRST(list, type, item) do { (list) = NEW(p->arena, type); vec_push(p->arena, (list)->v, item); } while (0)
+  #define FIRST(list, type, item) \
+    do { (list) = NEW(p->arena, type); vec_push(p->arena, (list)->v, item); } while (0)
   #define NEXT(list, shorter, item) do { (list) = (shorter); vec_push(p->arena, (list)->v, item); } while (0)
 }
 
 %token END 0 "end of file"  SEP "end of line"
-%token <Ident> NET "'net'" BLOCK "'block'" INPUT "'input'" OUTPUT "'output'" CONST "'const'" LABELS "'labels'" TRAIN "'train'" REPEAT "'repeat'"
-%token <Ident> IF "'if'" ELSE "'else'" IMPORT "'import'" IN "'in'" AS "'as'" AND "'and'" OR "'or'" NOT "'not'" TRUE "'true'" FALSE "'false'"
+%token <Ident> NET "'net'" BLOCK "'block'" INPUT "'input'" OUTPUT "'output'" CONST "'const'" LABELS "'labels'"
+               TRAIN "'train'" REPEAT "'repeat'"
+%token <Ident> IF "'if'" ELSE "'else'" IMPORT "'import'" IN "'in'" AS "'as'" AND "'and'" OR "'or'" NOT "'not'"
+               TRUE "'true'" FALSE "'false'"
 %token <Ident> NAME "name"
 %token <const Expr *> NUMBER "number" DIMS "dimensions" STRING "string"
-%token ARROW "'->'" LPAREN "'('" RPAREN "')'" LBRACK "'['" RBRACK "']'" LBRACE "'{'" RBRACE "'}'" COMMA "','" ASSIGN "'='" DOT "'.'" QUESTION "'?'" COLON "':'"
-%token EQ "'=='" NE "'!='" LT "'<'" LE "'<='" GT "'>'" GE "'>='" RANGE "'..'" PLUS "'+'" MINUS "'-'" TIMES "'*'" DIVIDE "'/'" MODULO "'%'" POWER "'**'"
+%token ARROW "'->'" LPAREN "'('" RPAREN "')'" LBRACK "'['" RBRACK "']'" LBRACE "'{'" RBRACE "'}'" COMMA "','"
+       ASSIGN "'='" DOT "'.'" QUESTION "'?'" COLON "':'"
+%token EQ "'=='" NE "'!='" LT "'<'" LE "'<='" GT "'>'" GE "'>='" RANGE "'..'" PLUS "'+'" MINUS "'-'"
+       TIMES "'*'" DIVIDE "'/'" MODULO "'%'" POWER "'**'"
 
 /* Lowest first, in the order of the language page: unary minus binds tighter than **, so -2 ** 2 is 4. */
 %right QUESTION COLON
@@ -88,7 +96,8 @@ decls : %empty
       | decls error SEP       { yyerrok; }
       | decls error body SEP ;
 
-decl : IMPORT STRING          { Import *import = NEW(p->arena, Import); *import = (Import){.path = $2->s, .span = @2};
+decl : IMPORT STRING          { Import *import = NEW(p->arena, Import);
+                                *import = (Import){.path = $2->s, .span = @2};
                                 decl_add(p, DECL_IMPORT, @$, import, NULL, NULL, NULL); }
      | constant               { decl_add(p, DECL_CONST, @$, NULL, $1, NULL, NULL); }
      | BLOCK NAME params body { Block *block = NEW(p->arena, Block);
@@ -112,7 +121,8 @@ param : NAME             { $$ = (Parameter){$1, NULL}; }
       | NAME ASSIGN expr { $$ = (Parameter){$1, $3}; } ;
 
 /* ---- statements ---- */
-/* After an error the tokens up to the end of the statement are dropped; a body among them is read nevertheless, so that its braces are in order. */
+/* After an error the tokens up to the end of the statement are dropped; a body among them is read
+ * nevertheless, so that its braces are in order. */
 body : LBRACE items RBRACE            { $$ = body_make(p, @$, $2); }
      | LBRACE items item RBRACE       { vec_push(p->arena, $2->v, $3); $$ = body_make(p, @$, $2); }
      | LBRACE items error RBRACE      { yyerrok; $$ = body_make(p, @$, $2); }
@@ -124,26 +134,37 @@ items : %empty               { $$ = NEW(p->arena, StmtList); }
       | items error SEP      { yyerrok; $$ = $1; }
       | items error body SEP { $$ = $1; } ;
 
-item : INPUT NAME COLON shape as_type options { Stmt *s = stmt_new(p, STMT_INPUT, @$); s->name = $2; s->value = $4; s->type = $5; s->args = $6; $$ = s; }
-     | OUTPUT outs            { Stmt *s = stmt_new(p, STMT_OUTPUT, @$); s->noutputs = $2->v.n; s->output = $2->v.data; $$ = s; }
+item : INPUT NAME COLON shape as_type options { Stmt *s = stmt_new(p, STMT_INPUT, @$); s->name = $2;
+                                s->value = $4; s->type = $5; s->args = $6; $$ = s; }
+     | OUTPUT outs            { Stmt *s = stmt_new(p, STMT_OUTPUT, @$); s->noutputs = $2->v.n;
+                                s->output = $2->v.data; $$ = s; }
      | LABELS expr            { Stmt *s = stmt_new(p, STMT_LABELS, @$); s->value = $2; $$ = s; }
      | TRAIN train_body       { Stmt *s = stmt_new(p, STMT_TRAIN, @$); s->settings = $2; $$ = s; }
      | constant
-     | chain                  { Stmt *s = stmt_new(p, STMT_CHAIN, @$); s->head = $1->head; s->ncalls = $1->v.n; s->call = $1->v.data; $$ = s; }
-     | NAME ASSIGN chain      { Stmt *s = stmt_new(p, STMT_CHAIN, @$); s->name = $1; s->head = $3->head; s->ncalls = $3->v.n; s->call = $3->v.data; $$ = s; }
-     | REPEAT expr body       { Stmt *s = stmt_new(p, STMT_REPEAT, @$); s->value = $2; s->body = body_inner(p, $3, "a repeat"); $$ = s; }
-     | REPEAT expr AS NAME body { Stmt *s = stmt_new(p, STMT_REPEAT, @$); s->value = $2; s->name = $4; s->body = body_inner(p, $5, "a repeat"); $$ = s; }
+     | chain                  { Stmt *s = stmt_new(p, STMT_CHAIN, @$); s->head = $1->head;
+                                s->ncalls = $1->v.n; s->call = $1->v.data; $$ = s; }
+     | NAME ASSIGN chain      { Stmt *s = stmt_new(p, STMT_CHAIN, @$); s->name = $1; s->head = $3->head;
+                                s->ncalls = $3->v.n; s->call = $3->v.data; $$ = s; }
+     | REPEAT expr body       { Stmt *s = stmt_new(p, STMT_REPEAT, @$); s->value = $2;
+                                s->body = body_inner(p, $3, "a repeat"); $$ = s; }
+     | REPEAT expr AS NAME body { Stmt *s = stmt_new(p, STMT_REPEAT, @$); s->value = $2; s->name = $4;
+                                s->body = body_inner(p, $5, "a repeat"); $$ = s; }
      | if
      | BLOCK NAME params body { $$ = stmt_misplaced(p, @1, "block"); }
      | NET net_name body      { $$ = stmt_misplaced(p, @1, "net"); } ;
 
-constant : CONST NAME ASSIGN expr { Stmt *s = stmt_new(p, STMT_CONST, @$); s->name = $2; s->value = $4; $$ = s; } ;
+constant : CONST NAME ASSIGN expr { Stmt *s = stmt_new(p, STMT_CONST, @$); s->name = $2; s->value = $4;
+                                $$ = s; } ;
 
-if : IF expr body             { Stmt *s = stmt_new(p, STMT_IF, @$); s->value = $2; s->body = body_inner(p, $3, "an if"); $$ = s; }
-   | IF expr body ELSE body   { Stmt *s = stmt_new(p, STMT_IF, @$); s->value = $2; s->body = body_inner(p, $3, "an if");
+if : IF expr body             { Stmt *s = stmt_new(p, STMT_IF, @$); s->value = $2;
+                                s->body = body_inner(p, $3, "an if"); $$ = s; }
+   | IF expr body ELSE body   { Stmt *s = stmt_new(p, STMT_IF, @$); s->value = $2;
+                                s->body = body_inner(p, $3, "an if");
                                 s->otherwise = body_inner(p, $5, "an else"); $$ = s; }
-   | IF expr body ELSE if     { Stmt *s = stmt_new(p, STMT_IF, @$); s->value = $2; s->body = body_inner(p, $3, "an if");
-                                StmtList *only; FIRST(only, StmtList, $5); s->otherwise = body_make(p, @5, only); $$ = s; } ;
+   | IF expr body ELSE if     { Stmt *s = stmt_new(p, STMT_IF, @$); s->value = $2;
+                                s->body = body_inner(p, $3, "an if");
+                                StmtList *only; FIRST(only, StmtList, $5);
+                                s->otherwise = body_make(p, @5, only); $$ = s; } ;
 
 as_type : %empty              { $$ = (Ident){NULL, NO_SPAN}; }
         | AS NAME             { $$ = $2; } ;
@@ -180,7 +201,8 @@ chain : call                  { FIRST($$, Chain, $1); }
       | dotted                { $$ = NEW(p->arena, Chain); $$->head = $1; }
       | chain ARROW call      { NEXT($$, $1, $3); }
       | chain ARROW NAME DOT names { const Ident name = ident_qualified(p, @3, @5);
-                                NEXT($$, $1, ((Call){name, {.span = {p->source, @5.end, @5.end}}, name.span})); } ;
+                                NEXT($$, $1, ((Call){name, {.span = {p->source, @5.end, @5.end}},
+                                                     name.span})); } ;
 
 call : NAME                   { $$ = (Call){$1, {.span = {p->source, @1.end, @1.end}}, @$}; }
      | NAME LPAREN given RPAREN { $$ = (Call){$1, $3, @$};
@@ -190,9 +212,13 @@ call : NAME                   { $$ = (Call){$1, {.span = {p->source, @1.end, @1.
 
 /* A value that cannot be taken for an operator. */
 dotted : IN                   { $$ = expr_word(p, $1); }
-       | IN DOT names         { NameList *all; FIRST(all, NameList, $1); for (int i = 0; i < $3->v.n; i++) vec_push(p->arena, all->v, $3->v.data[i]);
+       | IN DOT names         { NameList *all; FIRST(all, NameList, $1);
+                                for (int i = 0; i < $3->v.n; i++)
+                                  vec_push(p->arena, all->v, $3->v.data[i]);
                                 $$ = expr_path(p, @$, all); }
-       | NAME DOT names       { NameList *all; FIRST(all, NameList, $1); for (int i = 0; i < $3->v.n; i++) vec_push(p->arena, all->v, $3->v.data[i]);
+       | NAME DOT names       { NameList *all; FIRST(all, NameList, $1);
+                                for (int i = 0; i < $3->v.n; i++)
+                                  vec_push(p->arena, all->v, $3->v.data[i]);
                                 $$ = expr_path(p, @$, all); } ;
 
 names : NAME                  { FIRST($$, NameList, $1); }
@@ -216,7 +242,8 @@ argument_name : NAME | word | IN | AND | OR | NOT | TRUE | FALSE ;
 
 word : choice | NET | BLOCK | CONST | REPEAT | IF | ELSE | IMPORT | AS ;
 
-/* Keywords that may be an argument's choice, as in target=labels. The others are left out, so that what misses a value before them is noticed. */
+/* Keywords that may be an argument's choice, as in target=labels. The others are left out, so that what
+ * misses a value before them is noticed. */
 choice : INPUT | OUTPUT | LABELS | TRAIN ;
 
 /* ---- expressions ---- */
@@ -248,7 +275,8 @@ expr : expr QUESTION expr COLON expr { $$ = expr_conditional(p, @$, $1, $3, $5);
 
 /* What an index may follow. */
 operand : path
-        | NAME LPAREN given RPAREN { Arguments args = $3; args.span = (Span){p->source, @2.start, @4.end}; $$ = expr_call(p, @$, $1, args); }
+        | NAME LPAREN given RPAREN { Arguments args = $3; args.span = (Span){p->source, @2.start, @4.end};
+                                $$ = expr_call(p, @$, $1, args); }
         | NAME DOT names LPAREN given RPAREN { Arguments args = $5;
                                 args.span = (Span){p->source, @4.start, @6.end};
                                 $$ = expr_call(p, @$, ident_qualified(p, @1, @3), args); }

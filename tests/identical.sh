@@ -1,7 +1,7 @@
 #!/bin/sh
-# identical.sh OLD NEW [FILE.cnn...]: two builds of cnnc write the same C, byte for byte, for every program of tests/,
-# examples/ and docs/ in each way of use below. Prints what differs, then the totals; status 1 where something does.
-# For changes that must not change what is generated.
+# identical.sh OLD NEW [FILE.cnn...]: two builds of cnnc write the same C, byte for byte, for every program of
+# tests/, examples/ and docs/ in each way of use below. Prints what differs, then the totals; status 1 where
+# something does. For changes that must not change what is generated.
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 old=$1 new=$2
@@ -17,7 +17,8 @@ if [ $# -eq 0 ]; then
     awk -v out="$work/docs/$(basename "$page" .md)" '/^```cnn/ { n++; on = 1; next } /^```/ { on = 0 }
       on { print > (out "-" n ".cnn") }' "$page"
   done
-  set -- "$top"/tests/run/*.cnn "$top"/tests/grad/*.cnn "$top"/tests/emit/*.cnn "$top"/tests/golden/nets/*.cnn \
+  set -- "$top"/tests/run/*.cnn "$top"/tests/grad/*.cnn "$top"/tests/emit/*.cnn \
+    "$top"/tests/golden/nets/*.cnn \
     $(find "$top/examples" -name '*.cnn') "$work"/docs/*.cnn
 fi
 same=0 refused=0 different=0

@@ -1,4 +1,5 @@
-# tests: a case is a file. Programs in run/ and grad/ are compared with eval by netcheck; *.tap are scripts; unit/ are CUnit suites.
+# tests: a case is a file. Programs in run/ and grad/ are compared with eval by netcheck; *.tap are scripts;
+# unit/ are CUnit suites.
 TEST_EXTENSIONS = .tap .cnn
 TAP_LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 TAP_LOG_COMPILER = $(SHELL)
@@ -6,21 +7,27 @@ CNN_LOG_DRIVER = $(TAP_LOG_DRIVER)
 CNN_LOG_COMPILER = $(builddir)/netcheck
 LOG_DRIVER = $(TAP_LOG_DRIVER)
 AM_TESTS_ENVIRONMENT = \
-  CNNC='$(abs_top_builddir)/cnnc'; export CNNC; CC='$(CC)'; export CC; CXX='$(CXX)'; export CXX; CLANG='$(CLANG)'; export CLANG; \
-  srcdir='$(srcdir)'; export srcdir; top_srcdir='$(abs_top_srcdir)'; export top_srcdir; top_builddir='$(abs_top_builddir)'; export top_builddir; \
+  CNNC='$(abs_top_builddir)/cnnc'; export CNNC; CC='$(CC)'; export CC; CXX='$(CXX)'; export CXX; \
+  CLANG='$(CLANG)'; export CLANG; \
+  srcdir='$(srcdir)'; export srcdir; top_srcdir='$(abs_top_srcdir)'; export top_srcdir; \
+  top_builddir='$(abs_top_builddir)'; export top_builddir; \
   $(SANITIZER_ENVIRONMENT)
 
-# Memory of cnnc is given back by the arena or at the end of the process; SANITIZED tells scripts that valgrind would see nothing more.
+# Memory of cnnc is given back by the arena or at the end of the process; SANITIZED tells scripts that
+# valgrind would see nothing more.
 if SANITIZERS
-SANITIZER_ENVIRONMENT = SANITIZED=yes; export SANITIZED; ASAN_OPTIONS='detect_leaks=0:allocator_may_return_null=1'; export ASAN_OPTIONS; \
+SANITIZER_ENVIRONMENT = SANITIZED=yes; export SANITIZED; \
+  ASAN_OPTIONS='detect_leaks=0:allocator_may_return_null=1'; export ASAN_OPTIONS; \
   UBSAN_OPTIONS='print_stacktrace=1'; export UBSAN_OPTIONS;
 else
 SANITIZER_ENVIRONMENT =
 endif
 
-# Adding a file adds a case: configure substitutes a list that make evaluates, which automake itself would not have in TESTS.
+# Adding a file adds a case: configure substitutes a list that make evaluates, which automake itself would not
+# have in TESTS.
 TESTS += @NET_CASES@ @SCRIPT_CASES@
-EXTRA_DIST += @SCRIPT_CASES@ %D%/long.sh %D%/identical.sh %D%/harness/bare.c %D%/harness/bare.mjs %D%/run %D%/grad %D%/special %D%/diag %D%/broken %D%/emit %D%/cli %D%/fuzz %D%/golden
+EXTRA_DIST += @SCRIPT_CASES@ %D%/long.sh %D%/identical.sh %D%/harness/bare.c %D%/harness/bare.mjs %D%/run \
+  %D%/grad %D%/special %D%/diag %D%/broken %D%/emit %D%/cli %D%/fuzz %D%/golden
 
 # Where a folder of cases is also in the build directory, make dist copies that too: results are no sources.
 dist-hook:
@@ -29,10 +36,13 @@ dist-hook:
 check_PROGRAMS += netcheck randomnet hugenet mutant golden
 golden_SOURCES = %D%/harness/golden.c
 golden_LDADD = libcnn.la -ldl -lm
-netcheck_SOURCES = %D%/harness/netcheck.c %D%/harness/check.h %D%/harness/compiled.c %D%/harness/nests.c %D%/harness/programs.c \
-  %D%/harness/slopes.c %D%/harness/compare.c %D%/harness/compare.h %D%/harness/foreign.c %D%/harness/foreign.h %D%/harness/sample.c %D%/harness/sample.h %D%/harness/machine.c %D%/harness/machine.h
+netcheck_SOURCES = %D%/harness/netcheck.c %D%/harness/check.h %D%/harness/compiled.c %D%/harness/nests.c \
+  %D%/harness/programs.c %D%/harness/slopes.c %D%/harness/compare.c %D%/harness/compare.h %D%/harness/foreign.c \
+  %D%/harness/foreign.h %D%/harness/sample.c %D%/harness/sample.h %D%/harness/machine.c \
+  %D%/harness/machine.h
 netcheck_LDADD = libcnnc.a $(CNNC_LIBS) -ldl -lm
-randomnet_SOURCES = %D%/harness/randomnet.c %D%/harness/random_draw.c %D%/harness/random_ops.c %D%/harness/random.h
+randomnet_SOURCES = %D%/harness/randomnet.c %D%/harness/random_draw.c %D%/harness/random_ops.c \
+  %D%/harness/random.h
 randomnet_LDADD = libcnnc.a $(CNNC_LIBS) -lm
 hugenet_SOURCES = %D%/harness/hugenet.c %D%/harness/random_draw.c %D%/harness/random.h
 hugenet_LDADD = libcnnc.a $(CNNC_LIBS) -lm
@@ -43,11 +53,18 @@ if HAVE_CUNIT
 check_PROGRAMS += unit
 TESTS += unit
 unit_SOURCES = %D%/unit/main.c %D%/unit/suites.def %D%/unit/base.c %D%/unit/syntax.c %D%/unit/sema.c \
-  %D%/unit/nest.c %D%/unit/nest_kernels.c %D%/unit/nest_kernels.h %D%/unit/mutate.c %D%/unit/prelude.c %D%/unit/printed.c %D%/unit/printed.h %D%/unit/lower.c %D%/unit/ops.c %D%/unit/layout.c %D%/unit/winograd.c %D%/unit/target.c \
-  %D%/unit/compare.c %D%/harness/compare.c %D%/harness/compare.h \
-  %D%/harness/machine.c %D%/harness/machine.h %D%/harness/sample.c %D%/harness/sample.h %D%/harness/foreign.c %D%/harness/foreign.h \
-  %D%/unit/runtime_augment.c %D%/unit/runtime_core.c %D%/unit/runtime_data.c %D%/unit/runtime_files.c %D%/unit/runtime_formats.c %D%/unit/runtime_matching.c %D%/unit/runtime_net.c %D%/unit/runtime_net.h %D%/unit/runtime_scratch.c \
-  %D%/unit/runtime_scratch.h %D%/unit/runtime_train.c %D%/unit/runtime_program.c %D%/unit/runtime_place.c %D%/unit/runtime_place.h %D%/unit/runtime_pace.c
-unit_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS) $(JANSSON_CFLAGS) -I$(top_srcdir)/%D%/unit -I$(top_srcdir)/%D%/harness
+  %D%/unit/nest.c %D%/unit/nest_cases.c %D%/unit/nest_cases.h %D%/unit/nest_kernels.c \
+  %D%/unit/nest_kernels.h %D%/unit/nest_refused.c %D%/unit/mutate.c %D%/unit/prelude.c %D%/unit/printed.c \
+  %D%/unit/printed.h %D%/unit/lower.c %D%/unit/ops.c %D%/unit/ops_check.c %D%/unit/ops_net.c \
+  %D%/unit/ops_net.h %D%/unit/layout.c %D%/unit/target.c %D%/unit/winograd.c %D%/unit/compare.c %D%/harness/compare.c \
+  %D%/harness/compare.h %D%/harness/machine.c %D%/harness/machine.h %D%/harness/sample.c \
+  %D%/harness/sample.h %D%/harness/foreign.c %D%/harness/foreign.h %D%/unit/runtime_augment.c \
+  %D%/unit/runtime_core.c %D%/unit/runtime_data.c %D%/unit/runtime_files.c %D%/unit/runtime_formats.c \
+  %D%/unit/runtime_matching.c %D%/unit/runtime_measure.c %D%/unit/runtime_net.c %D%/unit/runtime_net.h \
+  %D%/unit/runtime_pace.c %D%/unit/runtime_place.c %D%/unit/runtime_place.h %D%/unit/runtime_program.c \
+  %D%/unit/runtime_scratch.c %D%/unit/runtime_scratch.h %D%/unit/runtime_sets.c %D%/unit/runtime_sets.h \
+  %D%/unit/runtime_synthetic.c %D%/unit/runtime_train.c
+unit_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS) $(JANSSON_CFLAGS) -I$(top_srcdir)/%D%/unit \
+  -I$(top_srcdir)/%D%/harness
 unit_LDADD = libcnnc.a libcnn.la $(CUNIT_LIBS) $(CNNC_LIBS) $(PNG_LIBS) $(JPEG_LIBS) $(WEBP_LIBS) -lm
 endif

@@ -1,9 +1,10 @@
 #!/bin/sh
-# long.sh: what takes too long for every change: all tests with sanitizers, a minute of fuzzing for each reader, thousands of random programs,
-# every choice of schedules, errors of functions, hundreds of kills of a training run, every allocation
-# failing once, the nets of examples/, NaN in every program, a race
+# long.sh: what takes too long for every change: all tests with sanitizers, a minute of fuzzing for each
+# reader, thousands of random programs, every choice of schedules, errors of functions, hundreds of kills of a
+# training run, every allocation failing once, the nets of examples/, NaN in every program, a race
 # detector, valgrind over hostile programs. `make check-long` runs it in the build directory.
-#     long.sh SOURCE_DIR [sanitizers|fuzz|random|choices|functions|kills|memory|examples|special|threads|valgrind]...
+# long.sh SOURCE_DIR
+# [sanitizers|fuzz|random|choices|functions|kills|memory|examples|special|threads|valgrind]...
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 top=$(cd "$1" && pwd)
@@ -15,13 +16,16 @@ clang=${CLANG:-clang}
 passed=0 failed=0
 
 verdict() { # verdict STATUS TITLE
-  if [ "$1" = 0 ]; then passed=$((passed + 1)); echo "ok - $2"; else failed=$((failed + 1)); echo "not ok - $2"; fi
+  if [ "$1" = 0 ]; then passed=$((passed + 1)); echo "ok - $2"; else failed=$((failed + 1))
+  echo "not ok - $2"; fi
 }
 
 sanitizers() {
   mkdir -p "$here/long-sanitizers"
   status=0
-  (cd "$here/long-sanitizers" && { [ -f config.status ] || "$top/configure" --silent --enable-sanitizers CC="$clang" CFLAGS='-O1 -g'; } && make -j2 -s && make -s check) >"$here/long-sanitizers.log" 2>&1 || status=$?
+  (cd "$here/long-sanitizers" && { [ -f config.status ] ||
+    "$top/configure" --silent --enable-sanitizers CC="$clang" CFLAGS='-O1 -g'; } && make -j2 -s &&
+    make -s check) >"$here/long-sanitizers.log" 2>&1 || status=$?
   verdict "$status" "all tests with the address and undefined-behaviour sanitizers (long-sanitizers.log)"
   same_bytes
 }
@@ -32,7 +36,8 @@ same_bytes() {
   for program in "$top"/tests/run/*.cnn "$top"/tests/grad/*.cnn "$top"/examples/*/*.cnn; do
     for options in -O0 -O2; do
       "$here/cnnc" "$program" "$options" -o - >"$here/long-one.c" 2>/dev/null || status=1
-      ASAN_OPTIONS=detect_leaks=0 "$here/long-sanitizers/cnnc" "$program" "$options" -o - 2>/dev/null | cmp -s - "$here/long-one.c" || { status=1; echo "# $program $options"; }
+      ASAN_OPTIONS=detect_leaks=0 "$here/long-sanitizers/cnnc" "$program" "$options" -o - 2>/dev/null |
+        cmp -s - "$here/long-one.c" || { status=1; echo "# $program $options"; }
     done
   done
   rm -f "$here/long-one.c"
@@ -50,12 +55,14 @@ fuzz() {
   for source in "$top"/tests/fuzz/*.c; do
     name=$(basename "$source" .c)
     status=0
-    sh "$top/tests/fuzz/build.sh" "$clang" "$top" "$here" "$name" "$here/long-fuzz/$name" >"$here/long-fuzz/$name.log" 2>&1 || status=$?
+    sh "$top/tests/fuzz/build.sh" "$clang" "$top" "$here" "$name" "$here/long-fuzz/$name" \
+      >"$here/long-fuzz/$name.log" 2>&1 || status=$?
     mkdir -p "$here/long-fuzz/$name.corpus"
     if [ "$status" = 0 ]; then
       dictionary=$top/tests/fuzz/$name.dict
       # shellcheck disable=SC2046
-      (cd "$here/long-fuzz" && "./$name" -max_total_time="$seconds" -rss_limit_mb=4096 -timeout=20 -max_len=4096 -artifact_prefix="$name-" $([ ! -f "$dictionary" ] || echo "-dict=$dictionary") \
+      (cd "$here/long-fuzz" && "./$name" -max_total_time="$seconds" -rss_limit_mb=4096 -timeout=20 \
+        -max_len=4096 -artifact_prefix="$name-" $([ ! -f "$dictionary" ] || echo "-dict=$dictionary") \
         "$name.corpus" $(seeds "$name")) >>"$here/long-fuzz/$name.log" 2>&1 || status=$?
     fi
     verdict "$status" "$name: $seconds seconds of fuzzing without a finding (long-fuzz/$name.log)"
@@ -68,7 +75,9 @@ random_programs() {
   [ ! -x "$here/long-sanitizers/cnnc" ] || cnnc=$here/long-sanitizers/cnnc
   status=0
   make -s netcheck randomnet hugenet mutant >"$here/long-random.log" 2>&1 || status=$?
-  top_srcdir=$top top_builddir=$here CNNC=$cnnc FIRST=${RANDOM_FIRST:-100000} NESTS=${RANDOM_NESTS:-3000} CODE=${RANDOM_CODE:-100} MUTANTS=${RANDOM_MUTANTS:-5000} LIMITS=${RANDOM_LIMITS:-20000} FAR=${RANDOM_FAR:-1000} \
+  top_srcdir=$top top_builddir=$here CNNC=$cnnc FIRST=${RANDOM_FIRST:-100000} NESTS=${RANDOM_NESTS:-3000} \
+    CODE=${RANDOM_CODE:-100} MUTANTS=${RANDOM_MUTANTS:-5000} LIMITS=${RANDOM_LIMITS:-20000} \
+    FAR=${RANDOM_FAR:-1000} \
     sh "$top/tests/random.tap" >>"$here/long-random.log" 2>&1 || status=$?
   grep -q '^not ok' "$here/long-random.log" && status=1
   verdict "$status" "random programs and mutants (long-random.log)"
@@ -78,7 +87,8 @@ random_programs() {
 schedule_choices() {
   status=0
   make -s netcheck >"$here/long-choices.log" 2>&1 || status=$?
-  top_builddir=$here SHAPES='12x12x35 13x15x1 7x7x3' sh "$top/tests/choices.tap" "$top"/tests/run/*.cnn >>"$here/long-choices.log" 2>&1 || status=$?
+  top_builddir=$here SHAPES='12x12x35 13x15x1 7x7x3' sh "$top/tests/choices.tap" "$top"/tests/run/*.cnn \
+    >>"$here/long-choices.log" 2>&1 || status=$?
   grep -q '^not ok' "$here/long-choices.log" && status=1
   verdict "$status" "each schedule that could be chosen (long-choices.log)"
 }
@@ -86,7 +96,9 @@ schedule_choices() {
 # The bounds on the errors of exp and the like, on one of every 61 floats.
 functions() {
   status=0
-  make -s unit >"$here/long-functions.log" 2>&1 && CNNC=$here/cnnc CLANG=$clang top_srcdir=$top PRELUDE_STEP=61 ./unit prelude >>"$here/long-functions.log" 2>&1 || status=$?
+  make -s unit >"$here/long-functions.log" 2>&1 &&
+    CNNC=$here/cnnc CLANG=$clang top_srcdir=$top PRELUDE_STEP=61 ./unit prelude >>"$here/long-functions.log" \
+    2>&1 || status=$?
   grep -q '^not ok' "$here/long-functions.log" && status=1
   verdict "$status" "functions against the C library (long-functions.log)"
 }
@@ -94,7 +106,8 @@ functions() {
 # Training that is killed and resumed far more often than in make check, at other moments.
 kills() {
   status=0
-  CNNC=$here/cnnc KILLS=${KILLS:-300} KILL_SEED=${KILL_SEED:-2} sh "$top/tests/cli/steadfast.tap" >"$here/long-kills.log" 2>&1 || status=$?
+  CNNC=$here/cnnc KILLS=${KILLS:-300} KILL_SEED=${KILL_SEED:-2} sh "$top/tests/cli/steadfast.tap" \
+    >"$here/long-kills.log" 2>&1 || status=$?
   grep -q '^not ok' "$here/long-kills.log" && status=1
   verdict "$status" "the same bits from a training run that is killed and resumed (long-kills.log)"
 }
@@ -107,11 +120,14 @@ memory() {
   verdict "$status" "a message and whole files, whichever allocation fails (long-memory.log)"
 }
 
-# Threads touch nothing that another one is at: ThreadSanitizer over nets that threads share, told of OpenMP's barriers by Archer. Vectors of more than 16 bytes
-# are not looked at, so code is for x86-64. That it sees anything is shown by the same code without its barriers.
+# Threads touch nothing that another one is at: ThreadSanitizer over nets that threads share, told of OpenMP's
+# barriers by Archer. Vectors of more than 16 bytes are not looked at, so code is for x86-64. That it sees
+# anything is shown by the same code without its barriers.
 racing() { # racing NAME OPTIONS: races that were seen
-  "$clang" -g -O1 -fopenmp -fsanitize=thread -I. "$1.c" "$top/tests/cli/racer.c" -o "$1" >"$1.log" 2>&1 || { echo compilation; return; }
-  OMP_TOOL_LIBRARIES=$archer TSAN_OPTIONS=ignore_noninstrumented_modules=1:exitcode=0 timeout 600 "./$1" >>"$1.log" 2>&1 || { echo status; return; }
+  "$clang" -g -O1 -fopenmp -fsanitize=thread -I. "$1.c" "$top/tests/cli/racer.c" -o "$1" >"$1.log" 2>&1 ||
+    { echo compilation; return; }
+  OMP_TOOL_LIBRARIES=$archer TSAN_OPTIONS=ignore_noninstrumented_modules=1:exitcode=0 timeout 600 "./$1" \
+    >>"$1.log" 2>&1 || { echo status; return; }
   grep -c 'WARNING: ThreadSanitizer' "$1.log" || true
 }
 
@@ -123,18 +139,24 @@ threads() {
   n=0
   while read -r batch layers; do
     n=$((n + 1))
-    printf 'net n {\n  input x: 32x32x16\n  %s\n  train {\n    loss = mse\n    batch = 8\n  }\n}\n' "$layers" >"$n.cnn"
-    "$here/cnnc" "$n.cnn" -o net.c --train --threads=openmp --target=x86-64 --prefix=n --batch="$batch" >"$n.log" 2>&1
+    printf 'net n {\n  input x: 32x32x16\n  %s\n  train {\n    loss = mse\n    batch = 8\n  }\n}\n' \
+      "$layers" >"$n.cnn"
+    "$here/cnnc" "$n.cnn" -o net.c --train --threads=openmp --target=x86-64 --prefix=n --batch="$batch" \
+      >"$n.log" 2>&1
     cp net.c "net$n.c"
     found=$(racing "net$n")
-    [ "$found" = 0 ] && verdict 0 "no races: $layers, batch $batch" || verdict 1 "no races: $layers, batch $batch ($found, long-threads/net$n.log)"
+    [ "$found" = 0 ] && verdict 0 "no races: $layers, batch $batch" ||
+      verdict 1 "no races: $layers, batch $batch ($found, long-threads/net$n.log)"
     grep -q '^  BARRIER();' net.c || continue
     sed 's/^  BARRIER();//' net.c >"unguarded$n.c"
     found=$(racing "unguarded$n")
-    [ "$found" -gt 0 ] 2>/dev/null && verdict 0 "races without barriers: $layers" || verdict 1 "races without barriers: $layers ($found)"
-  done <<'EOF'
-1 conv(32, 3x3, pad=same) -> relu -> maxpool(2) -> conv(64, 3x3, pad=same) -> batchnorm -> relu -> dropout -> global_avgpool -> dense(10)
-1 depthwise(3x3, pad=same) -> batchnorm -> relu6 -> conv(64, 1x1) -> relu6 -> avgpool(2) -> flatten -> dense(100)
+    [ "$found" -gt 0 ] 2>/dev/null && verdict 0 "races without barriers: $layers" ||
+      verdict 1 "races without barriers: $layers ($found)"
+  done <<EOF
+1 conv(32, 3x3, pad=same) -> relu -> maxpool(2) -> conv(64, 3x3, pad=same) -> batchnorm -> relu -> \
+dropout -> global_avgpool -> dense(10)
+1 depthwise(3x3, pad=same) -> batchnorm -> relu6 -> conv(64, 1x1) -> relu6 -> avgpool(2) -> \
+flatten -> dense(100)
 1 conv(48, 5x5, stride=2, pad=2) -> tanh -> conv_transpose(16, 4x4, stride=2, pad=1) -> softmax -> add(x)
 4 maxpool(4) -> flatten -> dense(1024) -> relu -> dense(1024) -> relu -> dense(10)
 4 conv(8, 3x3) -> relu -> maxpool(2) -> flatten -> dense(10)
@@ -142,12 +164,14 @@ EOF
   cd "$here"
 }
 
-# The nets of examples/ at sizes that eval can do, and NaN and infinities in every program, both compiled for every target of this CPU.
+# The nets of examples/ at sizes that eval can do, and NaN and infinities in every program, both compiled for
+# every target of this CPU.
 examples() {
   status=0
   make -s netcheck >"$here/long-examples.log" 2>&1 || status=$?
   top_srcdir=$top top_builddir=$here CNNC=$here/cnnc CLANG=$clang TARGETS=x86-64-v4,x86-64-v3,generic \
-    EXAMPLES='lenet5 autoencoder speech resnet8 sobel alexnet:67 vgg16:32 resnet18:64 mobilenet_v1:64 squeezenet:64 unet:32 tiny_yolo:64' \
+    EXAMPLES="lenet5 autoencoder speech resnet8 sobel alexnet:67 vgg16:32 resnet18:64 mobilenet_v1:64 \
+      squeezenet:64 unet:32 tiny_yolo:64" \
     sh "$top/tests/examples.tap" >>"$here/long-examples.log" 2>&1 || status=$?
   grep -q '^not ok' "$here/long-examples.log" && status=1
   verdict "$status" "examples against eval (long-examples.log)"
@@ -156,18 +180,21 @@ examples() {
 special_values() {
   status=0
   make -s netcheck >"$here/long-special.log" 2>&1 || status=$?
-  CNNC=$here/cnnc CLANG=$clang ./netcheck --special "$top"/tests/run/*.cnn "$top"/tests/special/every_element.cnn >>"$here/long-special.log" 2>&1 || status=$?
+  CNNC=$here/cnnc CLANG=$clang ./netcheck --special "$top"/tests/run/*.cnn \
+    "$top"/tests/special/every_element.cnn >>"$here/long-special.log" 2>&1 || status=$?
   grep -q '^not ok' "$here/long-special.log" && status=1
   verdict "$status" "NaN and infinities in every program (long-special.log)"
 }
 
 valgrind_programs() {
   mkdir -p "$here/long-valgrind"
-  for program in "$top"/tests/broken/*.cnn "$top"/tests/diag/*.cnn "$top/examples/lenet5/lenet5.cnn"; do
+  for program in "$top"/tests/broken/*.cnn "$top"/tests/diag/*/*.cnn "$top/examples/lenet5/lenet5.cnn"; do
     status=0
-    name=$(basename "$program" .cnn)
-    (cd "$(dirname "$program")" && valgrind -q --error-exitcode=99 "$here/cnnc" "$(basename "$program")" -o "$here/long-valgrind/$name.c") >"$here/long-valgrind/$name.log" 2>&1 || status=$?
-    if [ "$status" -le 1 ]; then verdict 0 "valgrind: $name"; else verdict 1 "valgrind: $name (status $status, long-valgrind/$name.log)"; fi
+    name=$(basename "$(dirname "$program")")-$(basename "$program" .cnn)
+    (cd "$(dirname "$program")" && valgrind -q --error-exitcode=99 "$here/cnnc" "$(basename "$program")" -o \
+      "$here/long-valgrind/$name.c") >"$here/long-valgrind/$name.log" 2>&1 || status=$?
+    if [ "$status" -le 1 ]; then verdict 0 "valgrind: $name"
+    else verdict 1 "valgrind: $name (status $status, long-valgrind/$name.log)"; fi
   done
 }
 

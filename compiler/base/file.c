@@ -77,14 +77,14 @@ const char *file_beside(Arena *arena, const char *beside, const char *path) {
 
 /* ---- outputs ---- */
 
-typedef enum OutputKind {
+typedef enum FileKind {
   OUTPUT_RENAMED, /* written under the temporary name, renamed at the end */
   OUTPUT_DIRECT,  /* a device or pipe: the bytes are kept and written at the end */
   OUTPUT_STDOUT,  /* likewise */
-} OutputKind;
+} FileKind;
 
 typedef struct Output {
-  OutputKind kind;
+  FileKind kind;
   const char *path, *temporary;
   const char *bytes;
   size_t n;

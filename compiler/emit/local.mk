@@ -1,14 +1,16 @@
 # compiler/emit: C text
 # SPDX-License-Identifier: Apache-2.0
-libcnnc_a_SOURCES += %D%/nest.h %D%/nest.c
+libcnnc_a_SOURCES += %D%/nest.h %D%/nest.c %D%/nest_print.h %D%/nest_values.c %D%/nest_statements.c
 libcnnc_a_SOURCES += %D%/prelude.h %D%/prelude.c
 libcnnc_a_SOURCES += %D%/emit.h %D%/module.h %D%/module.c %D%/names.h %D%/names.c %D%/frame.c
-libcnnc_a_SOURCES += %D%/net.c %D%/header.c %D%/pack.c %D%/embed.c %D%/infer.c %D%/dispatch.c %D%/init.c %D%/train.c %D%/network.c %D%/schedule.c %D%/timing.c
+libcnnc_a_SOURCES += %D%/net.c %D%/header.c %D%/pack.c %D%/embed.c %D%/infer.c %D%/dispatch.c %D%/init.c \
+  %D%/train.c %D%/network.c %D%/schedule.c %D%/timing.c
 libcnnc_a_SOURCES += %D%/look.c
 
 # The text of the header that generated code shares with the runtime, as a C string.
 %D%/network_text.inc: runtime/include/cnn_network.h
-	$(AM_V_GEN)$(MKDIR_P) %D% && $(SED) -n '/^#ifndef CNN_NETWORK_VERSION/,$$p' $(top_srcdir)/runtime/include/cnn_network.h | \
+	$(AM_V_GEN)$(MKDIR_P) %D% && $(SED) -n '/^#ifndef CNN_NETWORK_VERSION/,$$p' \
+	  $(top_srcdir)/runtime/include/cnn_network.h | \
 	  $(SED) -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' > $@.tmp && mv $@.tmp $@
 BUILT_SOURCES += %D%/network_text.inc
 CLEANFILES += %D%/network_text.inc

@@ -101,6 +101,33 @@ static void put_binary(Dump *d, Val e, const char *sign) {
   text_put(d->out, ")");
 }
 
+static void put_lanes(Dump *d,
+                      Val e) { /* what puts lanes or elements elsewhere, or makes other ones of them */
+  switch (e->op) {
+  case SHUFFLE:
+    put_arguments(d, "shuffle", e);
+    text_put(d->out, ";");
+    for (int i = 0; i < e->type.lanes; i++) text_put(d->out, " %d", e->lane[i]);
+    text_put(d->out, ")");
+    break;
+  case LANE:
+    put_arguments(d, "lane", e);
+    text_put(d->out, ", ");
+    index_put(d->out, &e->index, d->name);
+    text_put(d->out, ")");
+    break;
+  case SPLAT:
+    put_arguments(d, "splat", e);
+    text_put(d->out, ", %d)", e->type.lanes);
+    break;
+  case CONVERT:
+    put_arguments(d, elem_name[e->type.elem], e);
+    text_put(d->out, ")");
+    break;
+  default: break;
+  }
+}
+
 static void put_value(Dump *d, Val e) {
   static const char *const sign[] = {[ADD] = "+",  [SUB] = "-",      [MUL] = "*",   [DIV] = "/",
                                      [LESS] = "<", [LESS_EQ] = "<=", [EQUAL] = "=="};
@@ -141,25 +168,9 @@ static void put_value(Dump *d, Val e) {
     text_put(d->out, ")");
     break;
   case SHUFFLE:
-    put_arguments(d, "shuffle", e);
-    text_put(d->out, ";");
-    for (int i = 0; i < e->type.lanes; i++) text_put(d->out, " %d", e->lane[i]);
-    text_put(d->out, ")");
-    break;
   case LANE:
-    put_arguments(d, "lane", e);
-    text_put(d->out, ", ");
-    index_put(d->out, &e->index, d->name);
-    text_put(d->out, ")");
-    break;
   case SPLAT:
-    put_arguments(d, "splat", e);
-    text_put(d->out, ", %d)", e->type.lanes);
-    break;
-  case CONVERT:
-    put_arguments(d, elem_name[e->type.elem], e);
-    text_put(d->out, ")");
-    break;
+  case CONVERT: put_lanes(d, e); break;
   case POSITION:
     text_put(d->out, "position(");
     index_put(d->out, &e->index, d->name);

@@ -21,9 +21,9 @@ typedef struct Fill {
   int64_t stored;
 } Fill;
 
-typedef struct Span {
+typedef struct Lanes {
   int a, b;
-} Span; /* the lanes a .. b-1 */
+} Lanes; /* the lanes a .. b-1 */
 
 /* ---- what can be run this way ---- */
 static bool is_register(const Buf *buf) { return buf->place == REGS || buf->place == STACK; }
@@ -154,8 +154,8 @@ static bool holds(const Fill *f, const Cond *cond, int lane) {
 }
 
 /* The lanes from `at` on for which the condition is the same, and what it is. */
-static Span same(const Fill *f, const Cond *cond, Span all, int at, bool *is) {
-  Span run = {at, at + 1};
+static Lanes same(const Fill *f, const Cond *cond, Lanes all, int at, bool *is) {
+  Lanes run = {at, at + 1};
   *is = holds(f, cond, at);
   while (run.b < all.b && holds(f, cond, run.b) == *is) run.b++;
   return run;
@@ -172,9 +172,9 @@ static int64_t place_of(const Fill *f, const Ref *ref,
   return flat;
 }
 
-static void eval(const Fill *, Val, Span, float *);
+static void eval(const Fill *, Val, Lanes, float *);
 
-static void eval_load(const Fill *f, const Ref *ref, Span at, float *r) {
+static void eval_load(const Fill *f, const Ref *ref, Lanes at, float *r) {
   int64_t step;
   const int64_t flat = place_of(f, ref, &step);
   const bool own = is_register(ref->buf);
@@ -183,17 +183,17 @@ static void eval_load(const Fill *f, const Ref *ref, Span at, float *r) {
   for (int l = at.a; l < at.b; l++) r[l] = from[l * step];
 }
 
-static void eval_pick(const Fill *f, Val e, Span at, float *r) {
+static void eval_pick(const Fill *f, Val e, Lanes at, float *r) {
   for (int l = at.a; l < at.b;) {
     bool is;
-    const Span run = same(f, e->cond, at, l, &is);
+    const Lanes run = same(f, e->cond, at, l, &is);
     eval(f, e->a[is ? 0 : 1], run, r);
     l = run.b;
   }
 }
 
 /* x*y - z and z - x*y are fused by compilers that contract, as interp.c does it. */
-static bool eval_difference(const Fill *f, Val e, Span at, float *r) {
+static bool eval_difference(const Fill *f, Val e, Lanes at, float *r) {
   const bool left = e->a[0]->op == MUL;
   if (left == (e->a[1]->op == MUL)) return false;
   Val product = e->a[left ? 0 : 1];
@@ -205,7 +205,7 @@ static bool eval_difference(const Fill *f, Val e, Span at, float *r) {
   return true;
 }
 
-static void eval(const Fill *f, Val e, Span at, float *r) {
+static void eval(const Fill *f, Val e, Lanes at, float *r) {
   float a[3][MOST];
   if (e->op == LOAD) {
     eval_load(f, e->ref, at, r);
@@ -234,9 +234,9 @@ static void eval(const Fill *f, Val e, Span at, float *r) {
 #undef EACH
 }
 
-static void exec(Fill *, const NestStmt *, Span);
+static void exec(Fill *, const NestStmt *, Lanes);
 
-static void exec_store(Fill *f, const NestStmt *stmt, Span at) {
+static void exec_store(Fill *f, const NestStmt *stmt, Lanes at) {
   const Ref *ref = &stmt->u.store.ref;
   float v[MOST];
   eval(f, stmt->u.store.val, at, v);
@@ -249,10 +249,10 @@ static void exec_store(Fill *f, const NestStmt *stmt, Span at) {
   for (int l = at.a; l < at.b; l++) to[l * step] = v[l];
 }
 
-static void exec_if(Fill *f, const NestStmt *stmt, Span at) {
+static void exec_if(Fill *f, const NestStmt *stmt, Lanes at) {
   for (int l = at.a; l < at.b;) {
     bool is;
-    const Span run = same(f, &stmt->u.branch.cond, at, l, &is);
+    const Lanes run = same(f, &stmt->u.branch.cond, at, l, &is);
     exec(f, is ? stmt->body : stmt->otherwise, run);
     l = run.b;
   }
@@ -264,7 +264,7 @@ static bool in_lanes(const Fill *f, const NestStmt *loop) {
   return false;
 }
 
-static void exec_loop(Fill *f, const NestStmt *stmt, Span at) {
+static void exec_loop(Fill *f, const NestStmt *stmt, Lanes at) {
   int64_t lo = INT64_MIN, hi = INT64_MAX;
   for (int i = 0; i < stmt->u.loop.nlo; i++) {
     const int64_t v = value_of(f, &stmt->u.loop.lo[i]);
@@ -279,13 +279,13 @@ static void exec_loop(Fill *f, const NestStmt *stmt, Span at) {
   if (lanes) f->slot = slot;
   for (int64_t v = lo; v < hi; v += lanes ? MOST : 1) {
     f->env[slot] = v;
-    exec(f, stmt->body, !lanes ? at : (Span){0, hi - v < MOST ? (int)(hi - v) : MOST});
+    exec(f, stmt->body, !lanes ? at : (Lanes){0, hi - v < MOST ? (int)(hi - v) : MOST});
   }
   f->env[slot] = 0;
   if (lanes) f->slot = 0;
 }
 
-static void exec(Fill *f, const NestStmt *stmt, Span at) {
+static void exec(Fill *f, const NestStmt *stmt, Lanes at) {
   for (; stmt; stmt = stmt->next) switch (stmt->kind) {
     case LOOP: exec_loop(f, stmt, at); break;
     case IF: exec_if(f, stmt, at); break;
@@ -305,6 +305,6 @@ bool nest_fill(const Nest *nest, const float *const *from, float *to) {
   }
   if (!out || nest->main->nparams || !fits(nest->main->body)) return false;
   choose_lanes(&f, nest->main->body);
-  exec(&f, nest->main->body, (Span){0, 1});
+  exec(&f, nest->main->body, (Lanes){0, 1});
   return f.stored == buf_elements(out);
 }

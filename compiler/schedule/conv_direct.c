@@ -427,6 +427,21 @@ static bool rows_first(const Direct *d, const Axis *y) {
   return d->l->kernel->pool || (y->count > 1 && (order == ORDER_OWN ? own : order == ORDER_ROWS));
 }
 
+/* Left edge, middle, right edge: the edges by guarded tiles of single pixels. */
+static int runs_with_edges(Tile *t, NestFn *whole, int64_t pixels, const char *phase, RowTiles *run) {
+  int64_t from, to;
+  axis_inside(t->x, &from, &to);
+  t->pixels = 1;
+  t->guarded = true;
+  t->chains = 1;
+  NestFn *edge = tile_function(t, phase);
+  const int64_t middle = (to - from) / pixels, end = from + middle * pixels;
+  run[0] = (RowTiles){.fn = edge, .first = 0, .count = from, .pixels = 1};
+  run[1] = (RowTiles){.fn = whole, .first = from, .count = middle, .pixels = (int)pixels};
+  run[2] = (RowTiles){.fn = edge, .first = end, .count = t->x->count - end, .pixels = 1};
+  return 3;
+}
+
 static NestFn *row_function(Direct *d, const Panels *panels, const Axis *y, const Axis *x, int vectors,
                             int part, const char *phase) {
   Nest *b = d->l->b;
@@ -459,18 +474,7 @@ static NestFn *row_function(Direct *d, const Panels *panels, const Axis *y, cons
     n = runs_of(x, &(RowTiles){.fn = whole, .pixels = (int)pixels}, tiles, run, n);
     if (rest)
       n = runs_of(x, &(RowTiles){.fn = last, .first = tiles * pixels, .pixels = (int)rest}, 1, run, n);
-  } else { /* left edge, middle, right edge: the edges by guarded tiles of single pixels */
-    int64_t from, to;
-    axis_inside(x, &from, &to);
-    t.pixels = 1;
-    t.guarded = true;
-    t.chains = 1;
-    NestFn *edge = tile_function(&t, phase);
-    const int64_t middle = (to - from) / pixels, end = from + middle * pixels;
-    run[n++] = (RowTiles){.fn = edge, .first = 0, .count = from, .pixels = 1};
-    run[n++] = (RowTiles){.fn = whole, .first = from, .count = middle, .pixels = (int)pixels};
-    run[n++] = (RowTiles){.fn = edge, .first = end, .count = x->count - end, .pixels = 1};
-  }
+  } else n = runs_with_edges(&t, whole, pixels, phase, run);
   NestFn *fn = nest_fn(b,
                        nest_text(b, "%srow_%d%s", phase, vectors,
                                  part < d->lanes ? "_part"

@@ -3,11 +3,11 @@
 #include <string.h>
 #include "sema/context.h"
 
-typedef struct Reading {
+typedef struct LossReading {
   Sema *s;
   const Frame *frame;
   Training *training;
-} Reading;
+} LossReading;
 
 static const Op *loss_find(const char *name) {
   for (int i = 0; loss_table[i]; i++)
@@ -15,7 +15,7 @@ static const Op *loss_find(const char *name) {
   return NULL;
 }
 
-static const Op *loss_named(const Reading *r, const char *name, Span span) {
+static const Op *loss_named(const LossReading *r, const char *name, Span span) {
   const Op *op = loss_find(name);
   if (op) return op;
   VEC(const char *) names = {0};
@@ -43,7 +43,7 @@ static int output_index(const Graph *graph, const char *name) {
 }
 
 /* A first positional argument that is a bare word names an output, unless it is a constant. */
-static bool names_output(const Reading *r, const Arguments *args) {
+static bool names_output(const LossReading *r, const Arguments *args) {
   if (args->n == 0 || args->list[0].name.s || args->list[0].value->kind != EXPR_PATH ||
       args->list[0].value->nparts != 1)
     return false;
@@ -52,7 +52,7 @@ static bool names_output(const Reading *r, const Arguments *args) {
   return output_index(r->s->graph, word) >= 0 || !entry || entry->value.kind == CONST_VALUE;
 }
 
-static int output_unknown(const Reading *r, Ident name) {
+static int output_unknown(const LossReading *r, Ident name) {
   VEC(const char *) names = {0};
   for (int i = 0; i < r->s->graph->outputs.n; i++)
     vec_push(r->s->arena, names, r->s->graph->outputs.data[i].name);
@@ -66,7 +66,7 @@ static int output_unknown(const Reading *r, Ident name) {
   return -1;
 }
 
-static int output_of(const Reading *r, const Op *op, const Arguments *args, bool named, Span span) {
+static int output_of(const LossReading *r, const Op *op, const Arguments *args, bool named, Span span) {
   const Graph *graph = r->s->graph;
   if (named) {
     const Ident name = args->list[0].value->part[0];
@@ -84,7 +84,7 @@ static int output_of(const Reading *r, const Op *op, const Arguments *args, bool
 
 /* ---- whether loss and output go together ---- */
 
-static bool loss_fits(const Reading *r, const LossUse *use) {
+static bool loss_fits(const LossReading *r, const LossUse *use) {
   const Loss *parts = loss_parts(use->op);
   Node *output = r->s->graph->outputs.data[use->output].node, *before = output;
   if (!output->shape.rank) return false;
@@ -116,7 +116,8 @@ static bool loss_fits(const Reading *r, const LossUse *use) {
 
 /* ---- one loss: name, name(...), with weight= and the output besides its own arguments ---- */
 
-static Arguments own_arguments(const Reading *r, const Arguments *args, bool named, const Argument **weight) {
+static Arguments own_arguments(const LossReading *r, const Arguments *args, bool named,
+                               const Argument **weight) {
   VEC(Argument) own = {0};
   *weight = NULL;
   for (int i = named ? 1 : 0; i < args->n; i++) {
@@ -130,7 +131,7 @@ static Arguments own_arguments(const Reading *r, const Arguments *args, bool nam
   return rest;
 }
 
-static double weight_of(const Reading *r, const Op *op, const Argument *given) {
+static double weight_of(const LossReading *r, const Op *op, const Argument *given) {
   static const Param param = {.name = "weight", .type = PARAM_NUMBER, .lo = 0, .hi = 1e9};
   if (!given) return 1;
   const Const value = expr_eval(r->s, r->frame, given->value, NULL),
@@ -138,7 +139,7 @@ static double weight_of(const Reading *r, const Op *op, const Argument *given) {
   return const_is_number(&weight) ? weight.f : 1;
 }
 
-static void loss_add(const Reading *r, const Op *op, const Arguments *args, Span span) {
+static void loss_add(const LossReading *r, const Op *op, const Arguments *args, Span span) {
   Sema *s = r->s;
   const bool named = names_output(r, args);
   const Argument *weight;
@@ -158,7 +159,7 @@ static void loss_add(const Reading *r, const Op *op, const Arguments *args, Span
   vec_push(s->arena, r->training->losses, use);
 }
 
-static void loss_read(const Reading *r, const Expr *e) {
+static void loss_read(const LossReading *r, const Expr *e) {
   static const Arguments none = {0};
   const Op *op = NULL;
   if (e->kind == EXPR_CALL) {
@@ -180,7 +181,7 @@ static void loss_read(const Reading *r, const Expr *e) {
 }
 
 void losses_read(Sema *s, const Frame *frame, const Expr *e, Training *training) {
-  const Reading r = {s, frame, training};
+  const LossReading r = {s, frame, training};
   if (e->kind != EXPR_LIST) return loss_read(&r, e);
   if (e->n == 0)
     diag_report(s->diags, DIAG_missing_argument, e->span, NULL, "a net is trained by at least one loss");

@@ -9,32 +9,32 @@ enum { DEEPEST_IMPORTS = 100 };
 
 typedef enum FileState { FILE_BEING_READ, FILE_READ } FileState;
 
-typedef struct Reading {
+typedef struct ReadFile {
   const char *identity;
   FileState state;
   File *file;
   const Import *through;
-} Reading; /* through: the import being followed from it */
+} ReadFile; /* through: the import being followed from it */
 
-typedef struct Reader {
+typedef struct Importer {
   Arena *arena;
   Diags *diags;
   Sources *sources;
   int ndirs;
   const char *const *dirs;
   Ast *program;
-  VEC(Reading *) known;
+  VEC(ReadFile *) known;
   int depth;
-} Reader;
+} Importer;
 
-static Reading *known_find(const Reader *r, const char *identity) {
+static ReadFile *known_find(const Importer *r, const char *identity) {
   for (int i = 0; i < r->known.n; i++)
     if (strcmp(r->known.data[i]->identity, identity) == 0) return r->known.data[i];
   return NULL;
 }
 
 /* The import's path beside the importing file, then in each directory of -I; NULL after a report. */
-static const char *import_find(Reader *r, const File *from, const Import *import, bool *by_option) {
+static const char *import_find(Importer *r, const File *from, const Import *import, bool *by_option) {
   const char *beside = file_beside(r->arena, from->path, import->path);
   *by_option = from->found_by_option;
   if (*import->path && file_exists(beside)) return beside;
@@ -53,13 +53,13 @@ static const char *import_find(Reader *r, const File *from, const Import *import
   return NULL;
 }
 
-static void cycle_report(Reader *r, const Import *import, const Reading *start) {
+static void cycle_report(Importer *r, const Import *import, const ReadFile *start) {
   Diag *diag = diag_report(r->diags, DIAG_import_cycle, import->span, NULL, "with this, '%s' imports itself",
                            start->file->path);
   bool within = false; /* files are known in the order in which they were begun, so those of the cycle follow
                           its start */
   for (int i = 0; i < r->known.n; i++) {
-    const Reading *reading = r->known.data[i];
+    const ReadFile *reading = r->known.data[i];
     within = within || reading == start;
     if (within && reading->state == FILE_BEING_READ && reading->through != import)
       diag_note(diag, reading->through->span, "'%s' is imported here", reading->through->path);
@@ -72,14 +72,14 @@ static const NetDecl *net_of(const File *file) {
   return NULL;
 }
 
-static Reading *file_follow(Reader *r, const char *path, bool by_option, const char *text, size_t n);
+static ReadFile *file_follow(Importer *r, const char *path, bool by_option, const char *text, size_t n);
 
-static void import_follow(Reader *r, Reading *from, Import *import) {
+static void import_follow(Importer *r, ReadFile *from, Import *import) {
   bool by_option;
   const char *path = import_find(r, from->file, import, &by_option);
   if (!path) return;
   from->through = import;
-  Reading *reading = known_find(r, file_identity(r->arena, path));
+  ReadFile *reading = known_find(r, file_identity(r->arena, path));
   if (reading && reading->state == FILE_BEING_READ) {
     cycle_report(r, import, reading);
     return;
@@ -108,9 +108,9 @@ static void import_follow(Reader *r, Reading *from, Import *import) {
   diag_help(diag, "move the constants and blocks that both need into a file without a net");
 }
 
-static Reading *file_follow(Reader *r, const char *path, bool by_option, const char *text, size_t n) {
-  Reading *reading = NEW(r->arena, Reading);
-  *reading = (Reading){.identity = file_identity(r->arena, path), .state = FILE_BEING_READ};
+static ReadFile *file_follow(Importer *r, const char *path, bool by_option, const char *text, size_t n) {
+  ReadFile *reading = NEW(r->arena, ReadFile);
+  *reading = (ReadFile){.identity = file_identity(r->arena, path), .state = FILE_BEING_READ};
   vec_push(r->arena, r->known, reading);
   const uint32_t source = sources_add(r->sources, path, text, n);
   reading->file = parse_file(r->arena, r->diags, r->sources, source);
@@ -127,13 +127,13 @@ static Reading *file_follow(Reader *r, const char *path, bool by_option, const c
 }
 
 Ast *program_read(Arena *arena, Diags *diags, Sources *sources, const char *path, int ndirs,
-                      const char *const *dirs) {
-  Reader reader = {.arena = arena,
-                   .diags = diags,
-                   .sources = sources,
-                   .ndirs = ndirs,
-                   .dirs = dirs,
-                   .program = NEW(arena, Ast)};
+                  const char *const *dirs) {
+  Importer reader = {.arena = arena,
+                     .diags = diags,
+                     .sources = sources,
+                     .ndirs = ndirs,
+                     .dirs = dirs,
+                     .program = NEW(arena, Ast)};
   size_t n;
   const char *why;
   const char *text = file_read(arena, path, &n, &why);

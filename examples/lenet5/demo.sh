@@ -1,5 +1,6 @@
 #!/bin/sh
-# demo.sh CNNC SOURCE_DIR WORK_DIR: trains LeNet-5 on Fashion-MNIST, tests it, emits it as C with the weights inside, and embeds that in a program.
+# demo.sh CNNC SOURCE_DIR WORK_DIR: trains LeNet-5 on Fashion-MNIST, tests it, emits it as C with the weights
+# inside, and embeds that in a program.
 # SPDX-License-Identifier: MIT-0
 set -eu
 cnnc=$1 top=$2 work=$3
@@ -32,4 +33,5 @@ gzip -dc "$data/t10k-labels-idx1-ubyte.gz" >t10k-labels
 ${CC:-cc} -O2 -I. "$here/embed.c" lenet5.c -o embed
 ./embed t10k-images t10k-labels
 
-printf '\nEverything is in %s: the program lenet5, its weights, the plot lenet5.svg, lenet5.c, lenet5.h.\n' "$work"
+printf '\nEverything is in %s: the program lenet5, its weights, the plot lenet5.svg, lenet5.c, lenet5.h.\n' \
+  "$work"

@@ -1,4 +1,5 @@
-# classes.py: the cases of classes.tap: programs that tell colours apart, on folders that are named in many ways.
+# classes.py: the cases of classes.tap: programs that tell colours apart, on folders that are named in many
+# ways.
 # SPDX-License-Identifier: Apache-2.0
 import json, os, random, shutil, struct, subprocess, unicodedata, zlib
 from tap import check, finish, start

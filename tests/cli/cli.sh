@@ -1,4 +1,5 @@
-# cli.sh: what the scripts of this folder share. Each sources it, checks, and ends with `finish`. CNNC, CC, CXX and CLANG name the tools.
+# cli.sh: what the scripts of this folder share. Each sources it, checks, and ends with `finish`. CNNC, CC,
+# CXX and CLANG name the tools.
 # SPDX-License-Identifier: Apache-2.0
 here=$(cd "$(dirname "$0")" && pwd) || exit 99
 CNNC=${CNNC:-cnnc} CC=${CC:-cc} CXX=${CXX:-c++} CLANG=${CLANG:-clang}
@@ -29,7 +30,9 @@ runs() { # runs STATUS TITLE COMMAND...: ends with that status
   result $? "$title" err
 }
 
-says() { # says TITLE PATTERN [FILE]: what the last command printed on standard error, or the file, has a line like this
+# says TITLE PATTERN [FILE]: what the last command printed on standard error, or the file, has a line like
+# this
+says() {
   grep -q -e "$2" "${3:-err}"
   result $? "$1" "${3:-err}"
 }

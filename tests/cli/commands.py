@@ -1,4 +1,5 @@
-# commands.py: the cases of commands.tap. Programs are built by $CNNC, run in a directory of their own, and judged by exit status, output and files.
+# commands.py: the cases of commands.tap. Programs are built by $CNNC, run in a directory of their own, and
+# judged by exit status, output and files.
 # SPDX-License-Identifier: Apache-2.0
 import json, math, os, pty, select, shutil, signal, struct, subprocess, time, zipfile
 from tap import check, finish, start
@@ -7,14 +8,16 @@ start("commands")
 
 
 def run(*words, env=None):
-    done = subprocess.run(words, capture_output=True, text=True, timeout=120, env={**os.environ, **(env or {})})
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120,
+                          env={**os.environ, **(env or {})})
     done.both = done.stdout + done.stderr
     return done
 
 
 def exits(status, title, *words, says="", env=None):
     done = run(*words, env=env)
-    check(done.returncode == status and says in done.both, title, f"{' '.join(words)}: exit {done.returncode}\n{done.both}")
+    check(done.returncode == status and says in done.both, title,
+          f"{' '.join(words)}: exit {done.returncode}\n{done.both}")
     return done
 
 
@@ -32,7 +35,9 @@ def content(path):
 def npy(path, shape, values, code="B", kind="|u1"):  # an array of numpy's format, version 1
     head = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': ({''.join(f'{n}, ' for n in shape)}), }}"
     head += " " * ((64 - (11 + len(head)) % 64) % 64) + "\n"
-    data = b"\x93NUMPY\1\0" + struct.pack("<H", len(head)) + head.encode() + struct.pack(f"<{len(values)}{code}", *values)
+    data = b"\x93NUMPY\1\0" + struct.pack("<H",
+                                          len(head)) + head.encode() + struct.pack(f"<{len(values)}{code}",
+        *values)
     if path:
         with open(path, "wb") as file:
             file.write(data)
@@ -76,35 +81,48 @@ done = exits(2, "without arguments: the help, exit 2", "./dot", says="usage: dot
 exits(0, "--help", "./dot", "--help", says="predict")
 for command in "train", "eval", "predict", "bench", "info":
     exits(0, f"{command} --help", "./dot", command, "--help", says=f"usage: dot {command}")
-for words in (["frobnicate"], ["train"], ["train", *DATA, "--frobnicate"], ["train", *DATA, "--epochs", "0"], ["train", *DATA, "--rate", "x"], ["train", *DATA, "--seed"],
-              ["train", *DATA, "--log", "log.txt"], ["train", *DATA, "--plot", "plot.png"], ["train", *DATA, "--progress=loud"], ["train", *DATA, "more"], ["eval", *DATA],
-              ["predict", "--weights", "w"], ["predict", "x.npy"], ["bench", "--seconds", "-1"], ["info", "x"], ["eval", *DATA, "--weights", "w", "--confusion", "c.png"]):
+for words in (["frobnicate"], ["train"], ["train", *DATA, "--frobnicate"], ["train", *DATA, "--epochs", "0"],
+              ["train", *DATA, "--rate", "x"], ["train", *DATA, "--seed"],
+              ["train", *DATA, "--log", "log.txt"], ["train", *DATA, "--plot", "plot.png"],
+              ["train", *DATA, "--progress=loud"], ["train", *DATA, "more"], ["eval", *DATA],
+              ["predict", "--weights", "w"], ["predict", "x.npy"], ["bench", "--seconds", "-1"],
+              ["info", "x"], ["eval", *DATA, "--weights", "w", "--confusion", "c.png"]):
     exits(2, "exit 2: " + " ".join(words), "./dot", *words, says="dot")
 for command in "train", "eval", "bench", "info", "filters", "dream":
-    exits(2, f"{command} takes no inputs", "./dot", command, "more", says=f"dot {command}: 'more' is one word too many")
+    exits(2, f"{command} takes no inputs", "./dot", command, "more",
+          says=f"dot {command}: 'more' is one word too many")
 for command in "features", "occlude", "saliency":
     exits(2, f"{command} takes one input", "./dot", command, "one.png", "two.png", says="it takes one input")
 for command in "predict", "features", "occlude", "saliency":
     exits(2, f"{command} needs an input", "./dot", command, says="it needs an input")
-exits(1, "a file where TensorBoard's directory should be", "./dot", "train", *DATA, "--tensorboard", "dot.cnn", says="Not a directory")
+exits(1, "a file where TensorBoard's directory should be", "./dot", "train", *DATA, "--tensorboard",
+      "dot.cnn", says="Not a directory")
 exits(1, "no such data", "./dot", "train", "--data", "nowhere", says="nowhere")
 exits(1, "no checkpoint to go on from", "./dot", "train", *DATA, "--resume", says="checkpoint")
-exits(1, "a directory that does not exist", "./dot", "train", *DATA, "--out", "no/such.safetensors", says="no/such")
+exits(1, "a directory that does not exist", "./dot", "train", *DATA, "--out", "no/such.safetensors",
+      says="no/such")
 
 # ---- training
 TRAIN = ("./dot", "train", *DATA, "--limit", "400", "--progress", "none")
 done = exits(0, "train", *TRAIN, "--log", "dot.jsonl", "--plot", "dot.svg", "--threads", "1")
-check(done.stdout.startswith("dot.safetensors: epoch ") and done.stdout.count("\n") == 1, "the result is on standard output", done.both)
-check("epoch" not in done.stderr and done.stderr.startswith("data: ") and "\nlabels: 4 classes" in done.stderr, "--progress none leaves what was seen of the data", done.both)
-check(all(os.path.exists(f"dot{kind}.safetensors") for kind in ("", ".last", ".checkpoint")), "weights, the last, a checkpoint", os.listdir())
+check(done.stdout.startswith("dot.safetensors: epoch ") and done.stdout.count("\n") == 1,
+      "the result is on standard output", done.both)
+check("epoch" not in done.stderr and done.stderr.startswith("data: ")
+      and "\nlabels: 4 classes" in done.stderr, "--progress none leaves what was seen of the data", done.both)
+check(all(os.path.exists(f"dot{kind}.safetensors") for kind in ("", ".last", ".checkpoint")),
+      "weights, the last, a checkpoint", os.listdir())
 rows = [json.loads(line) for line in open("dot.jsonl")]
-check(list(rows[0]) == ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "rate", "images_per_second", "seconds"] and len(rows) == 12, "the log", rows[:1])
+check(list(rows[0]) == ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "rate", "images_per_second",
+                        "seconds"] and len(rows) == 12, "the log", rows[:1])
 check(content("dot.svg").startswith(b"<svg") and b"</svg>" in content("dot.svg"), "the plot")
 exits(0, "the log as CSV", *TRAIN, "--out", "csv.safetensors", "--log", "dot.csv", "--epochs", "2")
 lines = open("dot.csv").read().splitlines()
-check(lines[0] == "epoch,loss,accuracy,val_loss,val_accuracy,rate,images_per_second,seconds" and len(lines) == 3, "its columns", lines)
-done = run("./dot", "train", *DATA, "--limit", "100", "--epochs", "2", "--out", "plain.safetensors", env={"LC_ALL": "C"})
-check("epoch 2/2  loss" in done.stderr and "\r" not in done.stderr and "\x1b" not in done.stderr, "a line an epoch where there is no terminal", done.both)
+check(lines[0] == "epoch,loss,accuracy,val_loss,val_accuracy,rate,images_per_second,seconds"
+      and len(lines) == 3, "its columns", lines)
+done = run("./dot", "train", *DATA, "--limit", "100", "--epochs", "2", "--out", "plain.safetensors",
+           env={"LC_ALL": "C"})
+check("epoch 2/2  loss" in done.stderr and "\r" not in done.stderr and "\x1b" not in done.stderr,
+      "a line an epoch where there is no terminal", done.both)
 
 
 def crc32c(data):
@@ -133,11 +151,13 @@ def fields(data):  # of a protocol buffer: numbers and values
             yield number, varint()
             continue
         size = varint() if wire == 2 else {1: 8, 5: 4}[wire]
-        yield number, data[at:at + size] if wire == 2 else struct.unpack("<d" if wire == 1 else "<f", data[at:at + size])[0]
+        yield number, data[at:at + size] if wire == 2 else struct.unpack("<d" if wire == 1 else "<f",
+            data[at:at + size])[0]
         at += size
 
 
-def events(path):  # step, time and values of each event but the first, with checksums as TensorBoard checks them
+# step, time and values of each event but the first, with checksums as TensorBoard checks them
+def events(path):
     def masked(data):
         crc = crc32c(data)
         return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
@@ -146,27 +166,40 @@ def events(path):  # step, time and values of each event but the first, with che
     while at < len(data):
         length = struct.unpack("<Q", data[at:at + 8])[0]
         event = data[at + 12:at + 12 + length]
-        assert data[at + 8:at + 12] == masked(data[at:at + 8]) and data[at + 12 + length:at + 16 + length] == masked(event)
+        assert data[at + 8:at + 12] == masked(data[at:at + 8]) and data[at + 12 + length:at + 16 +
+            length] == masked(event)
         out.append(dict(fields(event)))
         at += 16 + length
     assert out[0][3] == b"brain.Event:2" and at == len(data)
-    return [(event[2], event[1], {tag.decode(): value for tag, value in (dict(fields(value)).values() for _, value in fields(event[5]))}) for event in out[1:]]
+    return [(event[2], event[1], {tag.decode(): value for tag,
+                                  value in (dict(fields(value)).values() for _, value in fields(event[5]))})
+                                  for event in out[1:]]
 
 
 EVENTS = "events.out.tfevents.dot"
-exits(0, "events for TensorBoard, in a directory of its own", *TRAIN, "--out", "board.safetensors", "--log", "board.jsonl", "--tensorboard", "runs/board", "--epochs", "3")
+exits(0, "events for TensorBoard, in a directory of its own", *TRAIN, "--out", "board.safetensors", "--log",
+      "board.jsonl", "--tensorboard", "runs/board", "--epochs", "3")
 logged, board = [json.loads(line) for line in open("board.jsonl")], events(f"runs/board/{EVENTS}")
-check([step for step, _, _ in board] == [20, 40, 60] and all(abs(when - time.time()) < 60 for _, when, _ in board), "the step and the time of each epoch", board)
-check(len(logged) == 3 and all(list(row) == list(values) and all(math.isclose(row[name], values[name], rel_tol=1e-5) for name in row) for row, (_, _, values) in zip(logged, board)),
+check([step for step, _, _ in board] == [20, 40, 60]
+      and all(abs(when - time.time()) < 60 for _, when, _ in board), "the step and the time of each epoch",
+      board)
+check(len(logged) == 3 and all(list(row) == list(values)
+                               and all(math.isclose(row[name], values[name], rel_tol=1e-5) for name in row)
+                               for row, (_, _, values) in zip(logged, board)),
       "and the numbers of the log", (logged, board))
 before = content(f"runs/board/{EVENTS}")
-exits(0, "which a resumed run goes on with", *TRAIN, "--out", "board.safetensors", "--tensorboard", "runs/board", "--resume", "--epochs", "5")
-check(content(f"runs/board/{EVENTS}").startswith(before) and [step for step, _, _ in events(f"runs/board/{EVENTS}")] == [20, 40, 60, 80, 100], "behind the same bytes")
+exits(0, "which a resumed run goes on with", *TRAIN, "--out", "board.safetensors", "--tensorboard",
+      "runs/board", "--resume", "--epochs", "5")
+check(content(f"runs/board/{EVENTS}").startswith(before)
+      and [step for step, _, _ in events(f"runs/board/{EVENTS}")] == [20, 40, 60, 80, 100],
+      "behind the same bytes")
 try:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     theirs = EventAccumulator("runs/board").Reload()
-    ours = {(name, step): value for step, _, values in events(f"runs/board/{EVENTS}") for name, value in values.items()}
-    read = {(name, event.step): event.value for name in theirs.Tags()["scalars"] for event in theirs.Scalars(name)}
+    ours = {(name, step): value for step, _, values in events(f"runs/board/{EVENTS}") for name,
+            value in values.items()}
+    read = {(name, event.step): event.value for name in theirs.Tags()["scalars"]
+            for event in theirs.Scalars(name)}
     check(len(read) > 10 and read == ours, "TensorBoard reads the same scalars", f"{read}\n{ours}")
 except ImportError:
     check(True, "TensorBoard reads the same scalars # SKIP there is no tensorboard")
@@ -178,7 +211,8 @@ def same(name):
     return (content(f"{name}.safetensors"), content(f"{name}.last.safetensors")) == reference
 
 
-for words, env in (["--threads", "2"], {}), (["--threads", "3"], {}), ([], {"OMP_NUM_THREADS": "1"}), ([], {"OMP_NUM_THREADS": "3"}):
+for words, env in (["--threads", "2"], {}), (["--threads", "3"], {}), ([], {"OMP_NUM_THREADS": "1"}), ([],
+        {"OMP_NUM_THREADS": "3"}):
     run(*TRAIN, "--out", "again.safetensors", *words, env=env)
     check(same("again"), f"the same bits: {' '.join(words)} {env}")
 run(*TRAIN, "--out", "seed.safetensors", "--seed", "2")
@@ -206,25 +240,31 @@ for number, what in (signal.SIGINT, "Ctrl-C"), (signal.SIGKILL, "kill -9"), (sig
     check(same(name) and all(code in (0, -9 if number == signal.SIGKILL else 128 + number) for code in codes),
           f"to the bit after {what}, {stops} times", codes)
     mine = [json.loads(line) for line in open(f"{name}.jsonl")]
-    check([[row["epoch"], row["val_loss"]] for row in mine] == [[row["epoch"], row["val_loss"]] for row in rows], "and the log is whole")
+    check([[row["epoch"], row["val_loss"]] for row in mine] == [[row["epoch"], row["val_loss"]]
+                                                                for row in rows], "and the log is whole")
     left = [file for file in os.listdir() if file.startswith(name) and file.endswith(".tmp")]
     check(not left, "and nothing half written is left", left)
 done = exits(0, "going on to more epochs", *TRAIN, "--resume", "--epochs", "14")
 
 # ---- experiments
 before = sorted(os.listdir())
-exits(0, "--dry-run", *TRAIN, "--dry-run", "--out", "dry.safetensors", "--log", "dry.csv", "--plot", "dry.svg", "--tensorboard", "dry")
+exits(0, "--dry-run", *TRAIN, "--dry-run", "--out", "dry.safetensors", "--log", "dry.csv", "--plot",
+      "dry.svg", "--tensorboard", "dry")
 check(sorted(os.listdir()) == before, "which writes nothing", os.listdir())
 exits(0, "--overfit", *TRAIN, "--overfit", "8", "--out", "over.safetensors", says="accuracy 1.0000")
-exits(0, "--init", *TRAIN[:-1], "plain", "--init", "dot.safetensors", "--out", "init.safetensors", "--epochs", "1", says="of 8 weights taken")
-exits(0, "--val 0, --shuffle=off", *TRAIN, "--val", "0", "--shuffle=off", "--epochs", "1", "--out", "v.safetensors", "--log", "v.jsonl")
-exits(0, "without labels of its own: any batch", *TRAIN, "--batch", "50", "--epochs", "1", "--out", "v.safetensors")
+exits(0, "--init", *TRAIN[:-1], "plain", "--init", "dot.safetensors", "--out", "init.safetensors",
+      "--epochs", "1", says="of 8 weights taken")
+exits(0, "--val 0, --shuffle=off", *TRAIN, "--val", "0", "--shuffle=off", "--epochs", "1", "--out",
+      "v.safetensors", "--log", "v.jsonl")
+exits(0, "without labels of its own: any batch", *TRAIN, "--batch", "50", "--epochs", "1", "--out",
+      "v.safetensors")
 
 # ---- the live bar
 child, screen = pty.fork()
 if child == 0:
     os.environ.update(TERM="xterm", LC_ALL="C.UTF-8")
-    os.execvp("./dot", ["./dot", "train", *DATA, "--limit", "2000", "--epochs", "3", "--out", "bar.safetensors"])
+    os.execvp("./dot", ["./dot", "train", *DATA, "--limit", "2000", "--epochs", "3", "--out",
+                        "bar.safetensors"])
 shown, begun = b"", time.time()
 while time.time() - begun < 60:
     if select.select([screen], [], [], 1)[0]:
@@ -237,20 +277,25 @@ while time.time() - begun < 60:
         shown += got
 status = os.waitpid(child, 0)[1]
 shown = shown.decode()
-check(status == 0 and "\r\x1b[K" in shown and "images/s" in shown and "left" in shown and "accuracy" in shown, "the live bar", shown[-600:])
+check(status == 0 and "\r\x1b[K" in shown and "images/s" in shown and "left" in shown
+      and "accuracy" in shown, "the live bar", shown[-600:])
 
 # ---- evaluation
 WEIGHTS = ("--weights", "dot.safetensors")
 done = exits(0, "eval", "./dot", "eval", *DATA, *WEIGHTS, "--confusion", "c.svg", says="precision")
-check("north" in done.stdout and b"</svg>" in content("c.svg"), "its table of classes and the picture of confusions", done.both)
+check("north" in done.stdout and b"</svg>" in content("c.svg"),
+      "its table of classes and the picture of confusions", done.both)
 exits(0, "the confusions as text", "./dot", "eval", *DATA, *WEIGHTS, "--confusion", "c.txt")
 table = [line.split() for line in open("c.txt").read().splitlines()[2:]]
 shown = [[int(value.replace(".", "0")) for value in row[1:]] for row in table[1:]]
 samples = [int(line.split()[1]) for line in done.stdout.splitlines()[-4:]]
-check(table[0] == ["north", "east", "south", "west"] and [sum(row) for row in shown] == samples, "whose rows add up to the samples of each class", (table, samples))
+check(table[0] == ["north", "east", "south", "west"] and [sum(row) for row in shown] == samples,
+      "whose rows add up to the samples of each class", (table, samples))
 result = json.loads(exits(0, "eval --json", "./dot", "eval", *DATA, *WEIGHTS, "--json").stdout)
-check(list(result) == ["samples", "loss", "metrics", "classes"] and list(result["metrics"]) == ["accuracy"] and len(result["classes"]) == 4
-      and list(result["classes"][0]) == ["label", "samples", "precision", "recall", "f1"] and result["classes"][1]["label"] == "east", "its keys", result)
+check(list(result) == ["samples", "loss", "metrics", "classes"] and list(result["metrics"]) == ["accuracy"]
+      and len(result["classes"]) == 4
+      and list(result["classes"][0]) == ["label", "samples", "precision", "recall", "f1"]
+      and result["classes"][1]["label"] == "east", "its keys", result)
 check(sum(row["samples"] for row in result["classes"]) == result["samples"], "its samples")
 
 # ---- prediction
@@ -259,15 +304,20 @@ npy("one.npy", (8, 8, 1), picture[:64])
 npy("three.npy", (3, 8, 8, 1), picture)
 done = exits(0, "predict", "./dot", "predict", "one.npy", "three.npy", *WEIGHTS)
 lines = done.stdout.splitlines()
-check([line.split(":")[0] for line in lines] == ["one.npy", "three.npy[0]", "three.npy[1]", "three.npy[2]"], "a line an input", done.both)
-check(all(len(line.split(": ")[1].split(", ")) == 4 and len(line.split()[-1].split(".")[1]) == 4 for line in lines), "labels and scores of four decimals", done.both)
+check([line.split(":")[0] for line in lines] == ["one.npy", "three.npy[0]", "three.npy[1]", "three.npy[2]"],
+      "a line an input", done.both)
+check(all(len(line.split(": ")[1].split(", ")) == 4 and len(line.split()[-1].split(".")[1]) == 4
+          for line in lines), "labels and scores of four decimals", done.both)
 rows = json.loads(exits(0, "predict --json", "./dot", "predict", "three.npy", *WEIGHTS, "--json").stdout)
-check([list(row) for row in rows] == [["input", "index", "class", "label", "score", "scores"]] * 3 and [row["index"] for row in rows] == [0, 1, 2], "its keys", rows)
-check(all(abs(sum(row["scores"]) - 1) < 1e-6 and row["score"] == max(row["scores"]) for row in rows), "scores of a linear output are its softmax", rows)
+check([list(row) for row in rows] == [["input", "index", "class", "label", "score", "scores"]] * 3
+      and [row["index"] for row in rows] == [0, 1, 2], "its keys", rows)
+check(all(abs(sum(row["scores"]) - 1) < 1e-6 and row["score"] == max(row["scores"]) for row in rows),
+      "scores of a linear output are its softmax", rows)
 exits(0, "-o OUT.npy", "./dot", "predict", "three.npy", *WEIGHTS, "-o", "out.npy")
 shape, raw = floats(content("out.npy"))
 powers = [math.exp(value - max(raw[:4])) for value in raw[:4]]
-check(shape == (3, 4) and all(abs(p / sum(powers) - s) < 1e-6 for p, s in zip(powers, rows[0]["scores"])), "raw outputs stay raw", (shape, raw))
+check(shape == (3, 4) and all(abs(p / sum(powers) - s) < 1e-6 for p, s in zip(powers, rows[0]["scores"])),
+      "raw outputs stay raw", (shape, raw))
 exits(0, "-o for one input", "./dot", "predict", "one.npy", *WEIGHTS, "-o", "out.npy")
 check(floats(content("out.npy")) == ((4,), raw[:4]), "has no leading n, and the same bits")
 exits(2, "-o with another suffix", "./dot", "predict", "one.npy", *WEIGHTS, "-o", "out.txt")
@@ -278,7 +328,8 @@ exits(1, "an input of another size", "./dot", "predict", "small.npy", *WEIGHTS, 
 exits(1, "an input that is not there", "./dot", "predict", "nothing.png", *WEIGHTS, says="nothing.png")
 with open("cut.safetensors", "wb") as file:
     file.write(reference[0][:-9])
-exits(1, "weights that are cut off", "./dot", "predict", "one.npy", "--weights", "cut.safetensors", says="cut.safetensors")
+exits(1, "weights that are cut off", "./dot", "predict", "one.npy", "--weights", "cut.safetensors",
+      says="cut.safetensors")
 npz("class.npz", x=npy(None, (3, 8, 8, 1), picture), y=npy(None, (3,), [0, 4, 1], "q", "<i8"))
 exits(1, "a class out of range", "./dot", "train", "--data", "class.npz", says="label 1 is 4")
 npz("short.npz", x=npy(None, (3, 8, 8, 1), picture), y=npy(None, (2,), [0, 1], "q", "<i8"))
@@ -286,16 +337,21 @@ exits(1, "fewer targets than samples", "./dot", "train", "--data", "short.npz", 
 
 # ---- time
 result = json.loads(exits(0, "bench --json", "./dot", "bench", "--seconds", "0.1", "--json").stdout)
-check(list(result) == ["latency_ms", "images_per_second", "gflops", "threads", "layers"] and list(result["latency_ms"]) == ["min", "median", "p99"]
-      and all(list(row) == ["name", "ms", "gflops"] for row in result["layers"]) and result["layers"], "its keys", result)
-result = json.loads(exits(0, "bench --train --json", "./dot", "bench", "--train", "--seconds", "0.1", "--json", "--threads", "1").stdout)
-check(list(result["step_ms"]) == ["min", "median", "p99"] and result["images_per_second"] > 0, "its keys", result)
+check(list(result) == ["latency_ms", "images_per_second", "gflops", "threads", "layers"]
+      and list(result["latency_ms"]) == ["min", "median", "p99"]
+      and all(list(row) == ["name", "ms", "gflops"] for row in result["layers"]) and result["layers"],
+      "its keys", result)
+result = json.loads(exits(0, "bench --train --json", "./dot", "bench", "--train", "--seconds", "0.1",
+                          "--json", "--threads", "1").stdout)
+check(list(result["step_ms"]) == ["min", "median", "p99"] and result["images_per_second"] > 0, "its keys",
+      result)
 exits(0, "info", "./dot", "info", says="parameters")
 
 # ---- other nets
 shutil.copy("dot.safetensors", "kept.safetensors")
 exits(0, "with weights inside", os.environ["CNNC"], "dot.cnn", "--weights=kept.safetensors", "-o", "full")
-check(run("./full", "predict", "one.npy").stdout == lines[0] + "\n", "no --weights is needed, and the answers are the same")
+check(run("./full", "predict", "one.npy").stdout == lines[0] + "\n",
+      "no --weights is needed, and the answers are the same")
 exits(0, "and trains on from them", "./full", "train", *DATA, "--limit", "40", "--epochs", "1")
 exits(0, "evaluates", "./full", "eval", *DATA, says="accuracy")
 
@@ -305,7 +361,8 @@ build("edge", """net edge {
 }
 """)
 npy("ramp.npy", (4, 4, 1), list(range(0, 32, 2)))
-done = exits(0, "a net of frozen constants needs no weights", "./edge", "predict", "ramp.npy", says="ramp.npy: -4 -4 -4")
+done = exits(0, "a net of frozen constants needs no weights", "./edge", "predict", "ramp.npy",
+             says="ramp.npy: -4 -4 -4")
 exits(1, "and cannot be trained", "./edge", "train", *DATA, says="without training code")
 
 build("pair", """net pair {
@@ -322,17 +379,23 @@ build("pair", """net pair {
     }
 }
 """)
-exits(0, "several inputs and outputs", "./pair", "train", *DATA, "--limit", "60", "--progress", "none", "--log", "pair.jsonl")
-check(list(json.loads(open("pair.jsonl").readline()))[:5] == ["epoch", "loss", "kind_accuracy", "size_mae", "val_loss"], "metrics by output")
-exits(1, "a loss that is not finite", "./pair", "train", *DATA, "--rate", "1e30", "--out", "nan.safetensors", says="epoch 1, step 2: the gradient of ")
+exits(0, "several inputs and outputs", "./pair", "train", *DATA, "--limit", "60", "--progress", "none",
+      "--log", "pair.jsonl")
+check(list(json.loads(open("pair.jsonl").readline()))[:5] == ["epoch", "loss", "kind_accuracy", "size_mae",
+                                                              "val_loss"], "metrics by output")
+exits(1, "a loss that is not finite", "./pair", "train", *DATA, "--rate", "1e30", "--out", "nan.safetensors",
+      says="epoch 1, step 2: the gradient of ")
 check(not os.path.exists("nan.safetensors") and not os.path.exists("nan.last.safetensors"), "saves nothing")
-npz("pair.npz", image=npy(None, (2, 4, 4, 1), list(range(-16, 16)), "b", "|i1"), more=npy(None, (2, 3), [1, 2, 3, 4, 5, 6], "f", "<f4"))
+npz("pair.npz", image=npy(None, (2, 4, 4, 1), list(range(-16, 16)), "b", "|i1"),
+    more=npy(None, (2, 3), [1, 2, 3, 4, 5, 6], "f", "<f4"))
 PAIR = ("./pair", "predict", "pair.npz", "--weights", "pair.safetensors")
 rows = json.loads(exits(0, "predict of several", *PAIR, "--json").stdout)
-check([list(row) for row in rows] == [["input", "index", "outputs"]] * 2 and list(rows[0]["outputs"]) == ["kind", "size"] and rows[0]["outputs"]["size"]["shape"] == [2]
+check([list(row) for row in rows] == [["input", "index", "outputs"]] * 2
+      and list(rows[0]["outputs"]) == ["kind", "size"] and rows[0]["outputs"]["size"]["shape"] == [2]
       and len(rows[0]["outputs"]["size"]["values"]) == 2, "its keys", rows)
 exits(0, "-o OUT.npz", *PAIR, "-o", "pair_out.npz")
 with zipfile.ZipFile("pair_out.npz") as archive:
-    check(sorted(archive.namelist()) == ["kind.npy", "size.npy"] and floats(archive.read("size.npy"))[0] == (2, 2), "keyed by output", archive.namelist())
+    check(sorted(archive.namelist()) == ["kind.npy", "size.npy"]
+          and floats(archive.read("size.npy"))[0] == (2, 2), "keyed by output", archive.namelist())
 exits(2, "which .npy cannot hold", *PAIR, "-o", "pair_out.npy")
 finish()

@@ -1,5 +1,6 @@
-# fix.py: the fixes of all messages of tests/diag: each one applied by itself makes its message go away; --fix applies all of them, and where each message
-# had one the program is right. Then what --fix does to files: imports, byte order marks, permissions, files that it must not change.
+# fix.py: the fixes of all messages of tests/diag: each one applied by itself makes its message go away; --fix
+# applies all of them, and where each message had one the program is right. Then what --fix does to files:
+# imports, byte order marks, permissions, files that it must not change.
 # SPDX-License-Identifier: Apache-2.0
 import glob, json, os, shlex, shutil, stat, subprocess
 from tap import check, finish, start
@@ -10,12 +11,13 @@ work = start("fix")
 
 # What the fixes lead to is another mistake, which the first one hid.
 NOT_RIGHT_YET = {
-    "unknown-operator-elsewhere": ["not-built-yet"],  # upsample
+    "unknown-operator/elsewhere": ["not-built-yet"],  # upsample
 }
 
 
 def run(arguments):
-    return subprocess.run([cnnc, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", timeout=120)
+    return subprocess.run([cnnc, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          errors="replace", timeout=120)
 
 
 def options(path):
@@ -41,7 +43,8 @@ def apply(path, fixes):
     mark = text.startswith("\ufeff")
     text = text[mark:]
     for fix in sorted(fixes, key=lambda fix: (fix["line"], fix["column"]), reverse=True):
-        text = text[:offset(text, fix["line"], fix["column"])] + fix["text"] + text[offset(text, fix["end_line"], fix["end_column"]):]
+        text = text[:offset(text, fix["line"], fix["column"])] + fix["text"] + text[offset(text,
+            fix["end_line"], fix["end_column"]):]
     with open(path, "w", encoding="utf-8", newline="") as file:
         file.write("\ufeff" * mark + text)
 
@@ -59,28 +62,33 @@ def alone(name, path, before):
         original = open(path, "rb").read()
         apply(path, message["fixes"])
         after = messages(path)
-        check(count(after, message) < count(before, message), f"{name}: message {number + 1} goes away", open(path).read() + json.dumps(after))
+        check(count(after, message) < count(before, message), f"{name}: message {number + 1} goes away",
+              open(path).read() + json.dumps(after))
         open(path, "wb").write(original)
 
 
 def together(name, path, before):
     result = run(["--fix", path])
     after = messages(path)
-    check(not any(one["fixes"] for one in after), f"{name}: --fix leaves none", open(path).read() + result.stderr)
+    check(not any(one["fixes"] for one in after), f"{name}: --fix leaves none",
+          open(path).read() + result.stderr)
     if any(not one["fixes"] for one in before):
         return
     slugs = [one["slug"] for one in after]
-    check(slugs == NOT_RIGHT_YET.get(name, []), f"{name}: --fix makes it right", open(path).read() + result.stderr)
-    check(result.returncode == (1 if any(one["severity"] == "error" for one in after) else 0), f"{name}: the status is that of the fixed program")
+    check(slugs == NOT_RIGHT_YET.get(name, []), f"{name}: --fix makes it right",
+          open(path).read() + result.stderr)
+    check(result.returncode == (1 if any(one["severity"] == "error" for one in after) else 0),
+          f"{name}: the status is that of the fixed program")
 
 
 shutil.copytree(source, "diag")
-for path in sorted(glob.glob("diag/*.cnn")):
-    name = os.path.basename(path)[:-4]
-    if options(path):
+for path in sorted(glob.glob("diag/*/*.cnn")):
+    name = path[len("diag/"):-len(".cnn")]
+    if name.startswith("lib/") or options(path):
         continue
     before = messages(path)
-    if any("file" in fix for one in before for fix in one["fixes"]) or not any(one["fixes"] for one in before):
+    if any("file" in fix for one in before for fix in one["fixes"]) or not any(one["fixes"]
+            for one in before):
         continue
     try:
         open(path, encoding="utf-8").read()
@@ -91,11 +99,13 @@ for path in sorted(glob.glob("diag/*.cnn")):
 
 
 # What looks like a thing of the language and is another one is not replaced.
-found = messages(os.path.join(source, "unknown-operator-habits.cnn"))
+found = messages(os.path.join(source, "unknown-operator/habits.cnn"))
 texts = [fix["text"] for one in found for fix in one["fixes"]]
-check(len(found) > 20 and texts == ["u8", "square", ""], "what other frameworks have besides is left as it is", json.dumps(found))
-found = messages(os.path.join(source, "unknown-name-other.cnn"))
-check(len(found) == 1 and not found[0]["fixes"], "a name with another number is left as it is", json.dumps(found))
+check(len(found) > 20 and texts == ["u8", "square", ""],
+      "what other frameworks have besides is left as it is", json.dumps(found))
+found = messages(os.path.join(source, "unknown-name/other.cnn"))
+check(len(found) == 1 and not found[0]["fixes"], "a name with another number is left as it is",
+      json.dumps(found))
 
 
 # ---- files ----
@@ -114,24 +124,32 @@ def read(path):
 
 write("own.cnn", 'block stage(n) { densse(n) -> rellu }\n')
 write("lib/far.cnn", 'block far(n) { densse(n) }\n')
-write("net.cnn", '\ufeffimport "own.cnn"\r\nnet a {\r\n    input x: 8\r\n    stage(4)\r\n    dense(2) -> sotfmax\r\n}\r\n', 0o640)
+write("net.cnn",
+      '\ufeffimport "own.cnn"\r\nnet a {\r\n    input x: 8\r\n    stage(4)\r\n    dense(2) -> '
+      'sotfmax\r\n}\r\n', 0o640)
 result = run(["--fix", "net.cnn"])
-check(result.returncode == 0 and read("own.cnn") == 'block stage(n) { dense(n) -> relu }\n', "imports are fixed too", result.stderr)
-check(read("net.cnn") == '\ufeffimport "own.cnn"\r\nnet a {\r\n    input x: 8\r\n    stage(4)\r\n    dense(2) -> softmax\r\n}\r\n', "the rest of the file stays, to the byte")
+check(result.returncode == 0 and read("own.cnn") == 'block stage(n) { dense(n) -> relu }\n',
+      "imports are fixed too", result.stderr)
+check(read(
+           "net.cnn") == '\ufeffimport "own.cnn"\r\nnet a {\r\n    input x: 8\r\n    stage(4)\r\n    '
+                         'dense(2) -> softmax\r\n}\r\n', "the rest of the file stays, to the byte")
 check(stat.S_IMODE(os.stat("net.cnn").st_mode) == 0o640, "so do its permissions")
-check("net.cnn: fixed in 1 place\n" in result.stderr and "own.cnn: fixed in 2 places\n" in result.stderr, "what was changed is told", result.stderr)
+check("net.cnn: fixed in 1 place\n" in result.stderr and "own.cnn: fixed in 2 places\n" in result.stderr,
+      "what was changed is told", result.stderr)
 check(run(["--fix", "net.cnn"]).stderr == "", "a second time there is nothing to do")
 
 write("far.cnn", 'import "far.cnn"\nnet a { input x: 8; far(2) }\n')
 os.mkdir("user")
 shutil.move("far.cnn", "user/net.cnn")
 result = run(["-I", "lib", "--fix", "user/net.cnn"])
-check(result.returncode == 1 and read("lib/far.cnn") == 'block far(n) { densse(n) }\n', "what -I finds is not changed", result.stderr)
+check(result.returncode == 1 and read("lib/far.cnn") == 'block far(n) { densse(n) }\n',
+      "what -I finds is not changed", result.stderr)
 
 write("target.cnn", "net a { input x: 8; densse(2) }\n")
 os.symlink("target.cnn", "link.cnn")
 result = run(["--fix", "link.cnn"])
-check(os.path.islink("link.cnn") and read("target.cnn") == "net a { input x: 8; dense(2) }\n", "a link is written through", result.stderr)
+check(os.path.islink("link.cnn") and read("target.cnn") == "net a { input x: 8; dense(2) }\n",
+      "a link is written through", result.stderr)
 
 write("one.cnn", "net a { input x: 8; densse(2) }\n")
 result = run(["--fix", "one.cnn", "-o", "one.c"])
@@ -139,25 +157,30 @@ check(result.returncode == 0 and os.path.exists("one.c"), "the fixed program is 
 
 write("json.cnn", "net a { input x: 8; densse(2); transformer(3) }\n")
 result = run(["--fix", "--diagnostics=json", "json.cnn"])
-check([one["slug"] for one in json.loads(result.stderr)] == ["unknown-operator"], "what remains is told as JSON alone", result.stderr)
+check([one["slug"] for one in json.loads(result.stderr)] == ["unknown-operator"],
+      "what remains is told as JSON alone", result.stderr)
 
 write("twice.cnn", "block b(n) { densse(n) }\nnet a { input x: 8; b(4); b(2) }\n")
 result = run(["--fix", "twice.cnn"])
-check(result.returncode == 0 and read("twice.cnn").count("dense(n)") == 1, "a block that is applied twice is fixed once", result.stderr)
+check(result.returncode == 0 and read("twice.cnn").count("dense(n)") == 1,
+      "a block that is applied twice is fixed once", result.stderr)
 
 write("define.cnn", "const n = 4\nnet a { input x: 8; dense(n) }\n")
 result = run(["--fix", "-D", "n=mni(2, 3)", "define.cnn"])
-check(read("define.cnn") == "const n = 4\nnet a { input x: 8; dense(n) }\n", "what -D says is not written into the program", result.stderr)
+check(read("define.cnn") == "const n = 4\nnet a { input x: 8; dense(n) }\n",
+      "what -D says is not written into the program", result.stderr)
 
 if os.geteuid() != 0:
     write("readonly.cnn", "net a { input x: 8; densse(2) }\n", 0o444)
     result = run(["--fix", "readonly.cnn"])
-    check(result.returncode == 1 and "densse" in read("readonly.cnn"), "a file that may not be written stays", result.stderr)
+    check(result.returncode == 1 and "densse" in read("readonly.cnn"),
+          "a file that may not be written stays", result.stderr)
 
 result = run(["--fix", "--diagnostics=sarif", "lib/far.cnn"])
 write("sarif.cnn", "net a { input x: 8; densse(2) }\n")
 found = json.loads(run(["--diagnostics=sarif", "sarif.cnn"]).stderr)["runs"][0]["results"][0]["fixes"][0]
 change = found["artifactChanges"][0]
 check(change["artifactLocation"]["uri"] == "sarif.cnn" and change["replacements"] == [
-    {"deletedRegion": {"startLine": 1, "startColumn": 21, "endLine": 1, "endColumn": 27}, "insertedContent": {"text": "dense"}}], "SARIF has the fix", found)
+    {"deletedRegion": {"startLine": 1, "startColumn": 21, "endLine": 1, "endColumn": 27},
+     "insertedContent": {"text": "dense"}}], "SARIF has the fix", found)
 finish()

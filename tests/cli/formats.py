@@ -50,59 +50,93 @@ build("beans", """net beans {
     train { loss = cross_entropy; optimizer = adam(rate=0.05); epochs = 30; batch = 8 }
 }
 """)
-rows = [(3 + i % 7 * 0.1, 1 + i % 5 * 0.1, "small") if i % 2 else (6 + i % 7 * 0.1, 3 - i % 5 * 0.1, "large") for i in range(60)]
-write("beans.csv", "length,width,kind,colour\n" + "".join(f"{a:.2f},{b:.2f},{kind},{a * b:.3f}\n" for a, b, kind in rows))
-exits(1, "the last column is the target", "./beans", "train", "--data", "beans.csv", says="beans.csv:2: column 4 (colour): '18.000' is none of the net's labels; --target names another column")
-exits(0, "a table is learnt", "./beans", "train", "--data", "beans.csv", "--target", "kind", says="CSV with a header: 54 training, 6 validation and 0 test samples, 2 classes")
-done = exits(0, "and evaluated", "./beans", "eval", "--data", "beans.csv", "--target", "kind", "--weights", "beans.safetensors", "--json")
+rows = [(3 + i % 7 * 0.1, 1 + i % 5 * 0.1, "small") if i % 2 else (6 + i % 7 * 0.1, 3 - i % 5 * 0.1, "large")
+        for i in range(60)]
+write("beans.csv", "length,width,kind,colour\n" + "".join(f"{a:.2f},{b:.2f},{kind},{a * b:.3f}\n" for a, b,
+                                                          kind in rows))
+exits(1, "the last column is the target", "./beans", "train", "--data", "beans.csv",
+      says="beans.csv:2: column 4 (colour): '18.000' is none of the net's labels; --target names another "
+           "column")
+exits(0, "a table is learnt", "./beans", "train", "--data", "beans.csv", "--target", "kind",
+      says="CSV with a header: 54 training, 6 validation and 0 test samples, 2 classes")
+done = exits(0, "and evaluated", "./beans", "eval", "--data", "beans.csv", "--target", "kind", "--weights",
+             "beans.safetensors", "--json")
 facts = json.loads(done.stdout)
-check(facts["metrics"]["accuracy"] > 0.95 and [c["label"] for c in facts["classes"]] == ["small", "large"], "  by the names of its classes", facts)
-exits(0, "going on needs no --target again", "./beans", "train", "--data", "beans.csv", "--resume", "--epochs", "31", says="CSV with a header")
-exits(1, "a column that is not there", "./beans", "eval", "--data", "beans.csv", "--target", "kinds", "--weights", "beans.safetensors", says="did you mean 'kind'?")
-exits(1, "--target of another set", "./beans", "train", "--data", "synthetic", "--target", "kind", says="a target column is chosen in tables")
+check(facts["metrics"]["accuracy"] > 0.95 and [c["label"] for c in facts["classes"]] == ["small", "large"],
+      "  by the names of its classes", facts)
+exits(0, "going on needs no --target again", "./beans", "train", "--data", "beans.csv", "--resume",
+      "--epochs", "31", says="CSV with a header")
+exits(1, "a column that is not there", "./beans", "eval", "--data", "beans.csv", "--target", "kinds",
+      "--weights", "beans.safetensors", says="did you mean 'kind'?")
+exits(1, "--target of another set", "./beans", "train", "--data", "synthetic", "--target", "kind",
+      says="a target column is chosen in tables")
 
 # ---- raw values
-plain = "net %s { input image: 8x8x1%s \n %sconv(2, 3x3) -> relu -> flatten -> dense(3) \n train { loss = cross_entropy; epochs = 1 } }\n"
-for name, type_, first, hint in (("raw", "", "", "0 to 255"), ("bytes", " as u8", "", "0 to 255"), ("signed", " as i8", "", "normalize(scale=1/128)"), ("scaled", "", "normalize(scale=1/255) \n ", None),
+plain = ("net %s { input image: 8x8x1%s \n %sconv(2, 3x3) -> relu -> flatten -> dense(3) \n train { loss = "
+         "cross_entropy; epochs = 1 } }\n")
+for name, type_, first, hint in (("raw", "", "", "0 to 255"), ("bytes", " as u8", "", "0 to 255"),
+                                 ("signed", " as i8", "", "normalize(scale=1/128)"),
+                                 ("scaled", "", "normalize(scale=1/255) \n ", None),
                                  ("normed", "", "batchnorm \n ", None)):
     build(name, plain % (name, type_, first))
     with zipfile.ZipFile(name + ".npz", "w") as archive:
-        for key, shape, kind, values in ("x", (40, 8, 8), "|i1" if name == "signed" else "|u1", bytes(range(64)) * 40), ("y", (40,), "|u1", bytes(i % 3 for i in range(40))):
-            head = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': ({''.join(f'{n}, ' for n in shape)}), }}"
+        for key, shape, kind, values in ("x", (40, 8, 8), "|i1" if name == "signed" else "|u1",
+                                         bytes(range(64)) * 40), ("y", (40,), "|u1",
+                bytes(i % 3 for i in range(40))):
+            sizes = "".join(f"{n}, " for n in shape)
+            head = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': ({sizes}), }}"
             head += " " * ((64 - (11 + len(head)) % 64) % 64) + "\n"
             values = bytes(4 * v & 255 if key == "x" else v for v in values)
-            archive.writestr(key + ".npy", b"\x93NUMPY\1\0" + struct.pack("<H", len(head)) + head.encode() + values)
+            archive.writestr(key + ".npy",
+                             b"\x93NUMPY\1\0" + struct.pack("<H", len(head)) + head.encode() + values)
     words = ("./" + name, "train", "--data", name + ".npz", "--limit", "20")
     if hint is None:
         exits(0, f"{name}: no hint", *words, silent="hint:")
     else:
         done = exits(0, f"{name}: a hint", *words, says="hint: the input")
-        check("normalize(scale=1/" in done.stderr and sum("hint" in line for line in done.stderr.splitlines()) == 1, "  of one line, on standard error", done.stderr)
-exits(0, "a hint is told whatever progress is wanted", "./raw", "train", "--data", "raw.npz", "--progress", "none",
+        check("normalize(scale=1/" in done.stderr
+              and sum("hint" in line for line in done.stderr.splitlines()) == 1,
+              "  of one line, on standard error", done.stderr)
+exits(0, "a hint is told whatever progress is wanted", "./raw", "train", "--data", "raw.npz", "--progress",
+      "none",
       says="hint:")
 
 # ---- pictures
 write("a.bmp", b"BM" + struct.pack("<IHHI", 70, 0, 0, 54) + bytes(56))
 write("a.gif", b"GIF89a" + bytes(20))
 write("a.png", b"no picture")
-for name, says in ("a.bmp", "a.bmp: is a BMP picture; PNG, JPEG and WebP are read: convert it"), ("a.gif", "is a GIF picture"), ("a.png", "neither a picture (PNG, JPEG, WebP) nor an array"):
-    exits(1, f"{name} is refused by name", "./raw", "predict", name, "--weights", "raw.safetensors", says=says)
+for name, says in ("a.bmp", "a.bmp: is a BMP picture; PNG, JPEG and WebP are read: convert it"), ("a.gif",
+        "is a GIF picture"), ("a.png", "neither a picture (PNG, JPEG, WebP) nor an array"):
+    exits(1, f"{name} is refused by name", "./raw", "predict", name, "--weights", "raw.safetensors",
+          says=says)
 
 # ---- weights
 rename("raw.safetensors", "module.safetensors", lambda name: "module." + name, {"format": "pt"})
-exits(1, "a common prefix is told in a line", "./raw", "eval", "--data", "raw.npz", "--weights", "module.safetensors",
-      says="has 4 of the net's 4 weights, with 'module.' before their names; --weights-prefix=module. leaves that out")
-exits(0, "  and left out", "./raw", "eval", "--data", "raw.npz", "--weights", "module.safetensors", "--weights-prefix=module.", says="module.safetensors: warning: dense1.weight belongs to a flattened 6x6x2")
-exits(0, "  also by train", "./raw", "train", "--data", "raw.npz", "--init", "module.safetensors", "--weights-prefix", "module.", "-o", "again.safetensors", says="4 of 4 weights taken")
-exits(1, "  and told there", "./raw", "train", "--data", "raw.npz", "--init", "module.safetensors", "-o", "again.safetensors", says="--weights-prefix=module.")
-exits(0, "  and by cnnc", os.environ["CNNC"], "raw.cnn", "--weights=module.safetensors", "--weights-prefix=module.", "-o", "raw.c", says="[weights-order]")
-exits(2, "a prefix of no file", os.environ["CNNC"], "raw.cnn", "--weights-prefix=module.", "-o", "raw.c", says="--weights, which is not given")
-exits(0, "own weights bring no warning", "./raw", "eval", "--data", "raw.npz", "--weights", "raw.safetensors", silent="warning")
+exits(1, "a common prefix is told in a line", "./raw", "eval", "--data", "raw.npz", "--weights",
+      "module.safetensors",
+      says="has 4 of the net's 4 weights, with 'module.' before their names; --weights-prefix=module. "
+           "leaves that out")
+exits(0, "  and left out", "./raw", "eval", "--data", "raw.npz", "--weights", "module.safetensors",
+      "--weights-prefix=module.",
+      says="module.safetensors: warning: dense1.weight belongs to a flattened 6x6x2")
+exits(0, "  also by train", "./raw", "train", "--data", "raw.npz", "--init", "module.safetensors",
+      "--weights-prefix", "module.", "-o", "again.safetensors", says="4 of 4 weights taken")
+exits(1, "  and told there", "./raw", "train", "--data", "raw.npz", "--init", "module.safetensors", "-o",
+      "again.safetensors", says="--weights-prefix=module.")
+exits(0, "  and by cnnc", os.environ["CNNC"], "raw.cnn", "--weights=module.safetensors",
+      "--weights-prefix=module.", "-o", "raw.c", says="[weights-order]")
+exits(2, "a prefix of no file", os.environ["CNNC"], "raw.cnn", "--weights-prefix=module.", "-o", "raw.c",
+      says="--weights, which is not given")
+exits(0, "own weights bring no warning", "./raw", "eval", "--data", "raw.npz", "--weights",
+      "raw.safetensors", silent="warning")
 rename("raw.safetensors", "keras.safetensors", lambda name: name, {"format": "keras"})
-exits(0, "nor do those of a framework with the same order", "./raw", "eval", "--data", "raw.npz", "--weights", "keras.safetensors", silent="warning")
+exits(0, "nor do those of a framework with the same order", "./raw", "eval", "--data", "raw.npz",
+      "--weights", "keras.safetensors", silent="warning")
 with zipfile.ZipFile("model.pt", "w") as archive:
     archive.writestr("model/data.pkl", b"\x80\2}.")
-exits(1, "a file of PyTorch", "./raw", "eval", "--data", "raw.npz", "--weights", "model.pt", says="model.pt: is a file of PyTorch")
+exits(1, "a file of PyTorch", "./raw", "eval", "--data", "raw.npz", "--weights", "model.pt",
+      says="model.pt: is a file of PyTorch")
 write("model.h5", b"\x89HDF\r\n\x1a\n" + bytes(64))
-exits(1, "a file of Keras", "./raw", "train", "--data", "raw.npz", "--init", "model.h5", says="model.h5: is an HDF5 file")
+exits(1, "a file of Keras", "./raw", "train", "--data", "raw.npz", "--init", "model.h5",
+      says="model.h5: is an HDF5 file")
 finish()

@@ -1,14 +1,18 @@
-# guides.py: the cases of guides.tap. A page's blocks are taken in their order: programs and tables become files named after the net before or behind them, shell
-# lines are run, and so is Python, if $PYTHON (python3) has what the page imports. Where it has not, the arrays and weights that the Python would have
-# written are made here, so that the other blocks are run all the same.
+# guides.py: the cases of guides.tap. A page's blocks are taken in their order: programs and tables become
+# files named after the net before or behind them, shell lines are run, and so is Python, if $PYTHON (python3)
+# has what the page imports. Where it has not, the arrays and weights that the Python would have written are
+# made here, so that the other blocks are run all the same.
 # SPDX-License-Identifier: Apache-2.0
 import json, os, random, re, shutil, struct, subprocess, zipfile
 from tap import check, finish, start
 
 work = start("guides")
-docs = os.path.join(os.environ.get("top_srcdir", os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")), "docs")
+docs = os.path.join(os.environ.get("top_srcdir",
+                                   os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")),
+                                   "docs")
 os.mkdir("bin")
-os.symlink(os.path.abspath(os.environ["CNNC"]) if os.sep in os.environ["CNNC"] else shutil.which(os.environ["CNNC"]), "bin/cnnc")
+os.symlink(os.path.abspath(os.environ["CNNC"]) if os.sep in os.environ["CNNC"]
+           else shutil.which(os.environ["CNNC"]), "bin/cnnc")
 environment = {**os.environ, "PATH": os.path.join(work, "bin") + os.pathsep + os.environ["PATH"]}
 python = os.environ.get("PYTHON", "python3")
 
@@ -24,10 +28,13 @@ def has(*packages):
 def npy(shape, values, code="B", kind="|u1"):
     head = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': ({''.join(f'{n}, ' for n in shape)}), }}"
     head += " " * ((64 - (11 + len(head)) % 64) % 64) + "\n"
-    return b"\x93NUMPY\1\0" + struct.pack("<H", len(head)) + head.encode() + struct.pack(f"<{len(values)}{code}", *values)
+    return b"\x93NUMPY\1\0" + struct.pack("<H",
+                                          len(head)) + head.encode() + struct.pack(f"<{len(values)}{code}",
+        *values)
 
 
-def stand_in(net, framework):  # what the page's Python would have left: weights of the program's names and shapes, and inputs
+# what the page's Python would have left: weights of the program's names and shapes, and inputs
+def stand_in(net, framework):
     facts = json.loads(run(["cnnc", net + ".cnn", "--emit=json", "-o", "-"]).stdout)
     header, data = {"__metadata__": {"format": framework}}, b""
     for weight in facts["weights"]:
@@ -35,7 +42,8 @@ def stand_in(net, framework):  # what the page's Python would have left: weights
         for n in weight["shape"]:
             size *= n
         data += struct.pack(f"<{size}f", *(random.uniform(0.1, 0.5) for _ in range(size)))
-        header[weight["name"]] = {"dtype": "F32", "shape": weight["shape"], "data_offsets": [len(data) - 4 * size, len(data)]}
+        header[weight["name"]] = {"dtype": "F32", "shape": weight["shape"],
+                                  "data_offsets": [len(data) - 4 * size, len(data)]}
     text = json.dumps(header).encode()
     with open(net + ".safetensors", "wb") as file:
         file.write(struct.pack("<Q", len(text)) + text + data)
@@ -43,7 +51,8 @@ def stand_in(net, framework):  # what the page's Python would have left: weights
         file.write(npy((5, 28, 28, 1), [random.randrange(256) for _ in range(5 * 784)]))
     with zipfile.ZipFile("waves.npz", "w") as archive:
         for part, n in ("", 60), ("_test", 20):
-            archive.writestr(f"x{part}.npy", npy((n, 32, 1), [random.random() for _ in range(32 * n)], "f", "<f4"))
+            archive.writestr(f"x{part}.npy",
+                             npy((n, 32, 1), [random.random() for _ in range(32 * n)], "f", "<f4"))
             archive.writestr(f"y{part}.npy", npy((n,), [i % 4 for i in range(n)], "q", "<i8"))
 
 
@@ -76,7 +85,8 @@ def follow(page, *packages):
                 file.write(body)
         else:
             done = run(["sh", "-e", "-c", body])
-            check(kind == "sh" and done.returncode == 0 and "warning" not in done.stderr, title, done.stdout + done.stderr)
+            check(kind == "sh" and done.returncode == 0 and "warning" not in done.stderr, title,
+                  done.stdout + done.stderr)
     os.chdir(work)
 
 

@@ -269,7 +269,8 @@ for what, value, line in (
         ("clip", "1", "from here on, clip_norm is 1; until here it was 0"),
         ("epochs", "3", "from here on, epochs is 3; until here it was 2"),
         ("activation", "tanh",
-         "from here on, layers is flatten -> dense -> tanh -> dense -> softmax; until here it was flatten -> dense -> relu")):
+         "from here on, layers is flatten -> dense -> tanh -> dense -> softmax; until here it was flatten "
+         "-> dense -> relu")):
     again()
     changed(**{what: value})
     exits(0, f"{what} = {value}: said", "./turn", "train", *GOES,
@@ -315,7 +316,8 @@ def rates(path):
 check(rates("rate.csv") == [0.002], "a constant rate is itself", rates("rate.csv"))
 changed(schedule="cosine")
 begin("--epochs=2", "--log=rate.csv", "--batch=9", "--val=0")  # 60 samples: 6 steps of 9 and one of 6
-wanted = [sum(0.002 * 0.5 * (1 + math.cos(math.pi * (e + 9 * i / 60) / 2)) for i in range(7)) / 7 for e in range(2)]
+wanted = [sum(0.002 * 0.5 * (1 + math.cos(math.pi * (e + 9 * i / 60) / 2)) for i in range(7)) / 7
+          for e in range(2)]
 check(all(abs(a - b) < 1e-9 for a, b in zip(rates("rate.csv"), wanted)), "that of a schedule is the mean",
       f"{rates('rate.csv')} {wanted}")
 
@@ -339,7 +341,8 @@ exits(0, "a bad run", *RUN, *BAD, says=(OLD, "val_loss 0.", "they are kept as ru
 bad = content("run.safetensors")
 check(kept(".safetensors") == good and bad != good, "  keeps the weights before it")
 exits(0, "another bad run", *RUN, *BAD, "--seed=7", says=(OLD,
-                                                          "run.previous.safetensors has better ones (epoch ", "and stays"))
+                                                          "run.previous.safetensors has better ones (epoch ",
+                                                          "and stays"))
 check(kept(".safetensors") == good and content("run.safetensors") != bad, "  keeps the better ones")
 exits(0, "a good run over it", *RUN, *GOOD, says="and stays")
 check(kept(".safetensors") == good and content("run.safetensors") == good, "  and these")
@@ -358,9 +361,11 @@ with open("other.safetensors", "wb") as file:
 exits(1, "what is no weights", *TRAIN, "--data=d.npz", "-o", "other.safetensors",
       says="other.safetensors: is not written over: it is no weights of a program of cnnc")
 shutil.copy("d.npz", "fresh.previous.npz")
-exits(1, "a data set where weights would be kept", *TRAIN, "--data=d.npz", "-o", "fresh.npz", "--log=fresh.csv",
+exits(1, "a data set where weights would be kept", *TRAIN, "--data=d.npz", "-o", "fresh.npz",
+      "--log=fresh.csv",
       says="fresh.previous.npz: is not written over")
-check(content("other.safetensors") == b"something else" and content("fresh.previous.npz") == content("d.npz") and
+check(content("other.safetensors") == b"something else" and content("fresh.previous.npz") == content("d.npz")
+      and
       not os.path.exists("fresh.csv"), "  nothing of them is touched")
 header = json.dumps({"layer.weight": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
 elsewhere = struct.pack("<Q", len(header)) + header + b"\0\0\0\0"
@@ -370,7 +375,8 @@ exits(0, "weights from elsewhere", *TRAIN, "--data=d.npz", "-o", "torch.safetens
       says="they are kept as torch.original.safetensors")
 exits(0, "  a second run", *TRAIN, "--data=d.npz", "-o", "torch.safetensors",
       says="they are kept as torch.previous.safetensors")
-exits(0, "  and a third", *TRAIN, "--data=d.npz", "-o", "torch.safetensors", says="torch.previous.safetensors")
+exits(0, "  and a third", *TRAIN, "--data=d.npz", "-o", "torch.safetensors",
+      says="torch.previous.safetensors")
 check(content("torch.original.safetensors") == elsewhere, "  leave the first as they are")
 with open("torch.safetensors", "wb") as file:
     file.write(elsewhere)

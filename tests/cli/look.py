@@ -1,5 +1,6 @@
-# look.py: the cases of look.tap. What is drawn is also written as numbers, and those are compared with predictions: features with outputs, saliency with
-# differences, occlude with predictions of covered inputs, dream with the class that it shall be taken for.
+# look.py: the cases of look.tap. What is drawn is also written as numbers, and those are compared with
+# predictions: features with outputs, saliency with differences, occlude with predictions of covered inputs,
+# dream with the class that it shall be taken for.
 # SPDX-License-Identifier: Apache-2.0
 import json, math, os, random, struct, subprocess, zlib
 from tap import check, finish, start
@@ -10,7 +11,8 @@ start("look")
 def exits(status, title, *words, says=""):
     done = subprocess.run(words, capture_output=True, text=True, timeout=120)
     both = done.stdout + done.stderr
-    check(done.returncode == status and says in both, title, f"{' '.join(words)}: exit {done.returncode}\n{both}")
+    check(done.returncode == status and says in both, title,
+          f"{' '.join(words)}: exit {done.returncode}\n{both}")
     return done
 
 
@@ -24,7 +26,8 @@ def write_npy(path, shape, values, code="f", kind="<f4"):
     head = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': ({''.join(f'{n}, ' for n in shape)}), }}"
     head += " " * ((64 - (11 + len(head)) % 64) % 64) + "\n"
     with open(path, "wb") as file:
-        file.write(b"\x93NUMPY\1\0" + struct.pack("<H", len(head)) + head.encode() + struct.pack(f"<{len(values)}{code}", *values))
+        file.write(b"\x93NUMPY\1\0" + struct.pack("<H", len(head)) + head.encode() +
+                   struct.pack(f"<{len(values)}{code}", *values))
 
 
 def read_npy(path):
@@ -37,13 +40,17 @@ def read_npy(path):
 
 def write_weights(program, path, seed):  # of every weight of the program, by its names and shapes
     random.seed(seed)
-    facts = json.loads(subprocess.run([os.environ["CNNC"], program + ".cnn", "--emit=json", "-o", "-"], capture_output=True, text=True, check=True).stdout)
+    facts = json.loads(subprocess.run([os.environ["CNNC"], program + ".cnn", "--emit=json", "-o", "-"],
+                                      capture_output=True, text=True, check=True).stdout)
     header, data = {}, b""
     for weight in facts["weights"]:
         n = math.prod(weight["shape"])
         positive = weight["name"].endswith("running_var")
-        data += struct.pack(f"<{n}f", *(random.uniform(0.5, 1.5) if positive else random.uniform(-0.6, 0.6) for _ in range(n)))
-        header[weight["name"]] = {"dtype": "F32", "shape": weight["shape"], "data_offsets": [len(data) - 4 * n, len(data)]}
+        data += struct.pack(f"<{n}f",
+                            *(random.uniform(0.5, 1.5) if positive else random.uniform(-0.6, 0.6)
+                              for _ in range(n)))
+        header[weight["name"]] = {"dtype": "F32", "shape": weight["shape"],
+                                  "data_offsets": [len(data) - 4 * n, len(data)]}
     text = json.dumps(header).encode()
     with open(path, "wb") as file:
         file.write(struct.pack("<Q", len(text)) + text + data)
@@ -65,9 +72,11 @@ def read_png(path):  # width, height, rows of RGB
     for y in range(height):
         kind, line = raw[y * (stride + 1)], bytearray(raw[y * (stride + 1) + 1:(y + 1) * (stride + 1)])
         for x in range(stride):
-            a, b, c = line[x - channels] if x >= channels else 0, above[x], above[x - channels] if x >= channels else 0
+            a, b, c = line[x - channels] if x >= channels else 0, above[x], above[
+                x - channels] if x >= channels else 0
             p = a + b - c
-            paeth = a if abs(p - a) <= abs(p - b) and abs(p - a) <= abs(p - c) else b if abs(p - b) <= abs(p - c) else c
+            paeth = a if abs(p - a) <= abs(p - b) and abs(p - a) <= abs(p - c) else b if abs(p - b) <= abs(
+                p - c) else c
             line[x] = line[x] + [0, a, b, (a + b) // 2, paeth][kind] & 255
         rows.append(bytes(line))
         above = bytes(line)
@@ -102,11 +111,14 @@ write_npy("x.npy", (6, 5, 3), image)
 exits(0, "predictions", "./smooth", "predict", "x.npy", *W, "-o", "y.npy")
 output = read_npy("y.npy")[1]
 exits(0, "features of the last layer", "./smooth", "features", "x.npy", *W, "--layer", "last", "-o", "f.npy")
-check(max(abs(a - b) for a, b in zip(output, read_npy("f.npy")[1])) < 1e-5, "are the output", (output, read_npy("f.npy")))
-exits(0, "features of a layer in the middle", "./smooth", "features", "x.npy", *W, "--layer", "first", "-o", "f.npy")
+check(max(abs(a - b) for a, b in zip(output, read_npy("f.npy")[1])) < 1e-5, "are the output",
+      (output, read_npy("f.npy")))
+exits(0, "features of a layer in the middle", "./smooth", "features", "x.npy", *W, "--layer", "first", "-o",
+      "f.npy")
 shape, values = read_npy("f.npy")
 exits(0, "and of the one behind it", "./smooth", "features", "x.npy", *W, "--layer", "tanh1", "-o", "g.npy")
-check(shape == (6, 5, 4) and max(abs(math.tanh(a) - b) for a, b in zip(values, read_npy("g.npy")[1])) < 1e-5, "are its input and its output", shape)
+check(shape == (6, 5, 4) and max(abs(math.tanh(a) - b) for a, b in zip(values, read_npy("g.npy")[1])) < 1e-5,
+      "are its input and its output", shape)
 
 exits(0, "the gradient of a score", "./smooth", "saliency", "x.npy", *W, "--class", "1", "-o", "s.npy")
 shape, gradient = read_npy("s.npy")
@@ -119,11 +131,13 @@ exits(0, "  predictions nearby", "./smooth", "predict", "batch.npy", *W, "-o", "
 near = read_npy("near.npy")[1]
 differences = [(near[6 * i + 1] - near[6 * i + 4]) / (2 * step) for i in range(len(image))]
 largest = max(map(abs, differences))
-check(shape == (6, 5, 3) and max(abs(a - b) for a, b in zip(gradient, differences)) < 2e-3 * largest, "  it is that of differences", (gradient[:6], differences[:6]))
+check(shape == (6, 5, 3) and max(abs(a - b) for a, b in zip(gradient, differences)) < 2e-3 * largest,
+      "  it is that of differences", (gradient[:6], differences[:6]))
 
 exits(0, "a picture of it", "./smooth", "saliency", "x.npy", *W, "-o", "s.png")
 width, height, rows = read_png("s.png")
-check(width > 300 and height > 200 and YELLOW in colours(rows), "  has the brightest colour where the gradient is largest", (width, height))
+check(width > 300 and height > 200 and YELLOW in colours(rows),
+      "  has the brightest colour where the gradient is largest", (width, height))
 exits(0, "smoothed", "./smooth", "saliency", "x.npy", *W, "--smooth", "8", "--seed", "5", "-o", "s2.png")
 exits(0, "  and again", "./smooth", "saliency", "x.npy", *W, "--smooth", "8", "--seed", "5", "-o", "s3.png")
 check(content("s2.png") == content("s3.png") != content("s.png"), "  gives the same bytes")
@@ -143,7 +157,8 @@ B = ("--weights", "b.safetensors")
 picture = [random.randrange(256) for _ in range(120)]
 write_npy("p.npy", (12, 10, 1), picture, "B", "|u1")
 scores = json.loads(exits(0, "a prediction", "./bytes", "predict", "p.npy", *B, "--json").stdout)[0]
-done = exits(0, "occlusion", "./bytes", "occlude", "p.npy", *B, "--window", "3", "--stride", "2", "--fill", "128", "-o", "o.npy")
+done = exits(0, "occlusion", "./bytes", "occlude", "p.npy", *B, "--window", "3", "--stride", "2", "--fill",
+             "128", "-o", "o.npy")
 shape, value = read_npy("o.npy")
 check(shape == (6, 5), "  has a number for each position of the window", shape)
 covered, places = [], []
@@ -155,40 +170,54 @@ for row in range(shape[0]):
         covered += one
         places.append((top, left))
 write_npy("covered.npy", (len(places), 12, 10, 1), covered, "B", "|u1")
-wanted = [p["scores"][scores["class"]] for p in json.loads(exits(0, "  predictions of covered pictures", "./bytes", "predict", "covered.npy", *B, "--json").stdout)]
+wanted = [p["scores"][scores["class"]]
+          for p in json.loads(exits(0, "  predictions of covered pictures", "./bytes", "predict",
+                                    "covered.npy", *B, "--json").stdout)]
 check(max(abs(a - b) for a, b in zip(value, wanted)) < 1e-5, "  they are the probabilities", (value, wanted))
 top, left = places[value.index(min(value))]
-check(f"rows {top} to {top + 2}, columns {left} to {left + 2} covered" in done.stdout and scores["label"] in done.stdout, "  the one that matters most is told", done.stdout)
+check(f"rows {top} to {top + 2}, columns {left} to {left + 2} covered" in done.stdout
+      and scores["label"] in done.stdout, "  the one that matters most is told", done.stdout)
 exits(0, "  a picture of it", "./bytes", "occlude", "p.npy", *B, "-o", "o.png")
-check(DARK_RED in colours(read_png("o.png")[2]) or DARK_BLUE in colours(read_png("o.png")[2]), "  has the darkest colour where it matters most")
+check(DARK_RED in colours(read_png("o.png")[2]) or DARK_BLUE in colours(read_png("o.png")[2]),
+      "  has the darkest colour where it matters most")
 
 done = exits(0, "a dream", "./bytes", "dream", *B, "--output", "South", "--steps", "60", "-o", "d.npy")
 words = done.stdout.replace(",", "").split()
 check(words[0] == "south:" and float(words[4]) > float(words[2]) + 0.05, "  raises its score", done.stdout)
 exits(0, "  it is predicted as what was asked for", "./bytes", "predict", "d.npy", *B, says="d.npy[0]: south")
-exits(0, "  all of them on one page", "./bytes", "dream", *B, "--output", "all", "--steps", "5", "-o", "d.png")
+exits(0, "  all of them on one page", "./bytes", "dream", *B, "--output", "all", "--steps", "5", "-o",
+      "d.png")
 exits(0, "  and the same again", "./bytes", "dream", *B, "--output", "all", "--steps", "5", "-o", "d2.png")
 check(content("d.png") == content("d2.png"), "  gives the same bytes")
-exits(0, "  from a picture", "./bytes", "dream", *B, "--output", "2", "--from", "p.npy", "--steps", "5", "-o", "d.png", says="south")
+exits(0, "  from a picture", "./bytes", "dream", *B, "--output", "2", "--from", "p.npy", "--steps", "5",
+      "-o", "d.png", says="south")
 
 exits(0, "all features", "./bytes", "features", "p.npy", *B, "-o", "f.png")
-exits(0, "those of a layer, eight pixels a value", "./bytes", "features", "p.npy", *B, "--layer", "conv1", "--scale", "8", "--channels", "4", "-o", "f1.png")
+exits(0, "those of a layer, eight pixels a value", "./bytes", "features", "p.npy", *B, "--layer", "conv1",
+      "--scale", "8", "--channels", "4", "-o", "f1.png")
 width, height, rows = read_png("f1.png")
-check(width >= 4 * 8 * 8 and height >= 10 * 8 and {DARK_RED, DARK_BLUE} & colours(rows), "  show the largest value", (width, height))
+check(width >= 4 * 8 * 8 and height >= 10 * 8 and {DARK_RED, DARK_BLUE} & colours(rows),
+      "  show the largest value", (width, height))
 exits(0, "filters of the first convolution", "./bytes", "filters", *B, "--scale", "16", "-o", "k.png")
 width, height, rows = read_png("k.png")
-check(width >= 3 * (3 * 16) and {DARK_RED, DARK_BLUE} & colours(rows), "  show the largest weight", (width, height))
+check(width >= 3 * (3 * 16) and {DARK_RED, DARK_BLUE} & colours(rows), "  show the largest weight",
+      (width, height))
 exits(0, "filters of many channels", "./bytes", "filters", *B, "--layer", "conv2", "-o", "k2.png")
 exits(0, "weights of a dense layer", "./bytes", "filters", *B, "--layer", "dense1", "-o", "k3.png")
 
 # ---- sequences, several inputs, nets without parameters
-build("tones", "net tones { input sound: 20x5 \n conv(6, 3) -> relu -> global_avgpool -> dense(2) -> softmax }\n")
+build("tones",
+      "net tones { input sound: 20x5 \n conv(6, 3) -> relu -> global_avgpool -> dense(2) -> softmax }\n")
 write_weights("tones", "t.safetensors", 4)
 write_npy("t.npy", (20, 5), [random.uniform(-1, 1) for _ in range(100)])
-for words in (["features", "t.npy"], ["features", "t.npy", "--layer", "conv1"], ["filters"], ["saliency", "t.npy"], ["occlude", "t.npy"], ["dream", "--output", "1", "--steps", "5"]):
-    exits(0, "a sequence: " + " ".join(words), "./tones", *words, "--weights", "t.safetensors", "-o", "out.png")
-exits(0, "what is covered of a sequence are positions", "./tones", "occlude", "t.npy", "--weights", "t.safetensors", "-o", "out.npy", says="with positions ")
-exits(0, "features of a sequence", "./tones", "features", "t.npy", "--weights", "t.safetensors", "-o", "out.png")
+for words in (["features", "t.npy"], ["features", "t.npy", "--layer", "conv1"], ["filters"],
+              ["saliency", "t.npy"], ["occlude", "t.npy"], ["dream", "--output", "1", "--steps", "5"]):
+    exits(0, "a sequence: " + " ".join(words), "./tones", *words, "--weights", "t.safetensors", "-o",
+          "out.png")
+exits(0, "what is covered of a sequence are positions", "./tones", "occlude", "t.npy", "--weights",
+      "t.safetensors", "-o", "out.npy", says="with positions ")
+exits(0, "features of a sequence", "./tones", "features", "t.npy", "--weights", "t.safetensors", "-o",
+      "out.png")
 
 
 def lines_of_frames(rows):  # where frames around wide panels begin and end
@@ -202,27 +231,41 @@ def lines_of_frames(rows):  # where frames around wide panels begin and end
 
 
 ends = lines_of_frames(read_png("out.png")[2])
-check(len(ends) == 6 and len(set(ends)) == 1, "  all strips of it begin and end together", ends)  # the input of 20 steps, conv1 and relu1 of 18
-build("longnames", "net longnames { input x: 8x8x1 \n conv(2, 3x3, name=\"a.layer.of.quite.a.long.name.indeed\") -> flatten -> dense(2) }\n")
+# the input of 20 steps, conv1 and relu1 of 18
+check(len(ends) == 6 and len(set(ends)) == 1, "  all strips of it begin and end together", ends)
+build("longnames",
+      "net longnames { input x: 8x8x1 \n conv(2, 3x3, name=\"a.layer.of.quite.a.long.name.indeed\") -> "
+      "flatten -> dense(2) }\n")
 lines = exits(0, "bench with long names", "./longnames", "bench", "--seconds", "0.05").stdout.splitlines()
 table = lines[lines.index("") + 1:] if "" in lines else []
 check(len(table) > 1 and len({len(line) for line in table}) == 1, "  keeps its columns in line", lines)
-build("edges", "net edges { input image: 6x6x1 as u8 \n conv(1, 3x3, init=[[1, 0, -1], [2, 0, -2], [1, 0, -1]], bias=false, frozen=true) -> abs }\n")
+build("edges",
+      "net edges { input image: 6x6x1 as u8 \n conv(1, 3x3, init=[[1, 0, -1], [2, 0, -2], [1, 0, -1]], "
+      "bias=false, frozen=true) -> abs }\n")
 write_npy("e.npy", (6, 6, 1), list(range(0, 252, 7)), "B", "|u1")
-for words in (["features", "e.npy"], ["filters"], ["saliency", "e.npy"], ["occlude", "e.npy"], ["dream", "--output", "0", "--steps", "5"]):
+for words in (["features", "e.npy"], ["filters"], ["saliency", "e.npy"], ["occlude", "e.npy"],
+              ["dream", "--output", "0", "--steps", "5"]):
     exits(0, "constant weights: " + " ".join(words), "./edges", *words, "-o", "out.png")
 
 # ---- command lines
 for command in "features", "filters", "dream", "occlude", "saliency":
     exits(0, f"{command} --help", "./bytes", command, "--help", says=f"usage: bytes {command}")
-for words in (["features", "-o", "x.png"], ["features", "p.npy"], ["features", "p.npy", "-o", "x.jpg"], ["features", "p.npy", "-o", "x.npy"], ["features", "p.npy", "p.npy", "-o", "x.png"],
-              ["filters"], ["filters", "-o", "x.npy"], ["dream", "-o", "x.png"], ["dream", "--output", "1"], ["dream", "--output", "1", "--steps", "0", "-o", "x.png"], ["occlude", "p.npy"],
-              ["occlude", "p.npy", "--window", "0", "-o", "x.png"], ["saliency", "p.npy", "--smooth", "0", "-o", "x.png"]):
+for words in (["features", "-o", "x.png"], ["features", "p.npy"], ["features", "p.npy", "-o", "x.jpg"],
+              ["features", "p.npy", "-o", "x.npy"], ["features", "p.npy", "p.npy", "-o", "x.png"],
+              ["filters"], ["filters", "-o", "x.npy"], ["dream", "-o", "x.png"], ["dream", "--output", "1"],
+              ["dream", "--output", "1", "--steps", "0", "-o", "x.png"], ["occlude", "p.npy"],
+              ["occlude", "p.npy", "--window", "0", "-o", "x.png"],
+              ["saliency", "p.npy", "--smooth", "0", "-o", "x.png"]):
     exits(2, "exit 2: " + " ".join(words), "./bytes", *words, *B, says="bytes")
 exits(2, "no weights", "./bytes", "saliency", "p.npy", "-o", "x.png", says="--weights")
-for words, says in ((["features", "p.npy", "--layer", "conv"], "the nearest is 'conv1'"), (["filters", "--layer", "relu1"], "no filters"), (["dream", "--output", "up"], "no output 'up'"),
-                    (["dream", "--output", "4"], "no output '4'"), (["saliency", "p.npy", "--class", "-1"], "no output '-1'"), (["saliency", "nowhere.png"], "nowhere.png"),
-                    (["saliency", "p.npy", "--index", "1"], "no sample 1"), (["occlude", "p.npy", "--window", "40"], "covers all"), (["features", "x.npy"], "x.npy")):
+for words, says in ((["features", "p.npy", "--layer", "conv"], "the nearest is 'conv1'"),
+                    (["filters", "--layer", "relu1"], "no filters"),
+                    (["dream", "--output", "up"], "no output 'up'"),
+                    (["dream", "--output", "4"], "no output '4'"),
+                    (["saliency", "p.npy", "--class", "-1"], "no output '-1'"),
+                    (["saliency", "nowhere.png"], "nowhere.png"),
+                    (["saliency", "p.npy", "--index", "1"], "no sample 1"),
+                    (["occlude", "p.npy", "--window", "40"], "covers all"), (["features", "x.npy"], "x.npy")):
     exits(1, "refused: " + " ".join(words), "./bytes", *words, *B, "-o", "x.png", says=says)
 exits(1, "a directory that does not exist", "./bytes", "filters", *B, "-o", "no/such.png", says="no/such.png")
 check(not os.path.exists("x.png"), "nothing was written")

@@ -102,7 +102,8 @@ def suffers(title, *words, limit=None, status=0):
     check(done.returncode == status, f"{title}: {count} allocations", done.stderr)
     tries = limit or most
     numbers = range(1,
-                    count + 1) if tries == 0 or tries >= count else sorted({1 + i * count // tries for i in range(tries)})
+                    count + 1) if tries == 0 or tries >= count else sorted(
+        {1 + i * count // tries for i in range(tries)})
     wrong, refused = [], 0
     for n in numbers:
         shutil.copytree("fresh", "try")
@@ -115,9 +116,11 @@ def suffers(title, *words, limit=None, status=0):
             why = f"status {done.returncode}"
         elif done.returncode == 1 and status == 0 and "memory" not in done.stderr:
             why = "no message of memory"
-        elif done.returncode == 0 and (steady(found) != steady(whole) or set(found) != set(whole) or done.stdout != normal.stdout):
+        elif done.returncode == 0 and (steady(found) != steady(whole) or set(found) != set(whole)
+                                       or done.stdout != normal.stdout):
             why = "success, and another result"
-        elif any(found.get(name) != before[name] for name in before if name not in whole or whole[name] == before[name]):
+        elif any(found.get(name) != before[name] for name in before if name not in whole
+                 or whole[name] == before[name]):
             why = "an input is touched"
         elif not all(sound(name, data, whole) for name, data in found.items()):
             why = f"left: {[name for name, data in found.items() if not sound(name, data, whole)]}"
@@ -140,7 +143,8 @@ def goes_on(title, *words):
         found = files("try")
         shutil.rmtree("try")
         calls = int(open("count").read().split()[1])
-        if done.returncode or done.stdout != normal.stdout or steady(found) != steady(whole) or set(found) != set(whole) or calls < 2:
+        if done.returncode or done.stdout != normal.stdout or steady(found) != steady(whole) or set(
+                found) != set(whole) or calls < 2:
             wrong.append(f"every {every}. of {calls}: {done.returncode} {done.stderr}")
     check(normal.returncode == 0 and not wrong, f"{title}, with interrupted calls", "\n".join(wrong))
 

@@ -1,4 +1,5 @@
-# numbers.py: every numeric setting and argument of a train block with a fraction: it stands in the generated recipe as it was written, or is refused.
+# numbers.py: every numeric setting and argument of a train block with a fraction: it stands in the generated
+# recipe as it was written, or is refused.
 # SPDX-License-Identifier: Apache-2.0
 import os, re, subprocess
 from tap import check, finish, start
@@ -10,14 +11,17 @@ start("numbers")
 
 def compiled(settings, end="-> softmax", loss="cross_entropy"):
     with open("n.cnn", "w") as file:
-        file.write(f"net n {{ input image: 16x16x3; flatten -> dense(4) {end}\n train {{ loss = {loss}; {settings} }} }}\n")
-    return subprocess.run([cnnc, "--train", "--target=generic", "n.cnn", "-o", "-"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        file.write(f"net n {{ input image: 16x16x3; flatten -> dense(4) {end}\n "
+                   f"train {{ loss = {loss}; {settings} }} }}\n")
+    return subprocess.run([cnnc, "--train", "--target=generic", "n.cnn", "-o", "-"], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE,
                           text=True, timeout=120)
 
 
 def kept(title, wanted, *program, **more):
     result = compiled(*program, **more)
-    check(result.returncode == 0 and re.search(wanted, result.stdout), f"{title} is kept", result.stderr or re.findall(r".*(?:recipe|loss0|classes0)[^;]*;", result.stdout))
+    check(result.returncode == 0 and re.search(wanted, result.stdout), f"{title} is kept",
+          result.stderr or re.findall(r".*(?:recipe|loss0|classes0)[^;]*;", result.stdout))
 
 
 def refused(title, *program, **more):
@@ -28,25 +32,31 @@ def refused(title, *program, **more):
 # what is asked for in (kind, form, argument)
 tried = set()
 
-OPTIMIZERS = {"sgd": "rate momentum weight_decay", "adam": "rate beta1 beta2 epsilon weight_decay", "adamw": "rate beta1 beta2 epsilon weight_decay",
+OPTIMIZERS = {"sgd": "rate momentum weight_decay", "adam": "rate beta1 beta2 epsilon weight_decay",
+              "adamw": "rate beta1 beta2 epsilon weight_decay",
               "rmsprop": "rate alpha epsilon momentum weight_decay"}
 for form, arguments in OPTIMIZERS.items():
     for argument in arguments.split():
         tried.add(("Optimizers", form, argument))
-        kept(f"{form}({argument}=0.375)", rf"\.{argument} = 0\.375\b", f"optimizer = {form}({argument}=0.375)")
+        kept(f"{form}({argument}=0.375)", rf"\.{argument} = 0\.375\b",
+             f"optimizer = {form}({argument}=0.375)")
 
-SCHEDULES = [("constant", "warmup", ""), ("step", "every", ""), ("step", "factor", "every=2, "), ("step", "warmup", "every=2, "), ("exponential", "factor", ""),
-             ("exponential", "warmup", "factor=0.5, "), ("poly", "power", ""), ("poly", "warmup", ""), ("cosine", "floor", ""), ("cosine", "warmup", ""),
+SCHEDULES = [("constant", "warmup", ""), ("step", "every", ""), ("step", "factor", "every=2, "),
+             ("step", "warmup", "every=2, "), ("exponential", "factor", ""),
+             ("exponential", "warmup", "factor=0.5, "), ("poly", "power", ""), ("poly", "warmup", ""),
+             ("cosine", "floor", ""), ("cosine", "warmup", ""),
              ("plateau", "factor", ""), ("plateau", "warmup", "")]
 for form, argument, others in SCHEDULES:
     tried.add(("Schedules", form, argument))
-    kept(f"{form}({argument}=0.375)", rf"\.{argument} = 0\.375\b", f"schedule = {form}({others}{argument}=0.375)")
+    kept(f"{form}({argument}=0.375)", rf"\.{argument} = 0\.375\b",
+         f"schedule = {form}({others}{argument}=0.375)")
 kept("step(at=[0.5, 1.25])", r"milestones\[\] = \{0\.5, 1\.25\}", "schedule = step(at=[0.5, 1.25])")
 tried.add(("Schedules", "step", "at"))
 refused("plateau(patience=2.5)", "schedule = plateau(patience=2.5)")
 tried.add(("Schedules", "plateau", "patience"))
 
-AUGMENTATIONS = {"rotate": "degrees", "brightness": "delta", "noise": "std", "hue": "delta", "mixup": "alpha", "cutmix": "alpha"}
+AUGMENTATIONS = {"rotate": "degrees", "brightness": "delta", "noise": "std", "hue": "delta",
+                 "mixup": "alpha", "cutmix": "alpha"}
 for form, argument in AUGMENTATIONS.items():
     tried.add(("Augmentations", form, argument))
     kept(f"{form}(0.375)", rf'"{form}", \{{0\.375\}}, 1', f"augment = {form}(0.375)")
@@ -61,10 +71,12 @@ tried.add(("Metrics", "top", "k"))
 
 kept("huber(delta=0.375)", r"\.parameter = 0\.375\b", "", end="", loss="huber(delta=0.375)")
 kept("focal(gamma=0.375)", r"\.parameter = 0\.375\b", "", loss="focal(gamma=0.375)")
-kept("cross_entropy(weights=[...])", r"\{0\.375f?, 1(\.0f)?, ", "", loss="cross_entropy(weights=[0.375, 1, 1, 1])")
+kept("cross_entropy(weights=[...])", r"\{0\.375f?, 1(\.0f)?, ", "",
+     loss="cross_entropy(weights=[0.375, 1, 1, 1])")
 kept("the weight of a loss", r"\.weight = 0\.375\b", "", loss="cross_entropy(weight=0.375)")
 refused("cross_entropy(ignore=1.5)", "", loss="cross_entropy(ignore=1.5)")
-tried |= {("Losses", "huber", "delta"), ("Losses", "focal", "gamma"), ("Losses", "cross_entropy", "weights"), ("Losses", "cross_entropy", "ignore")}
+tried |= {("Losses", "huber", "delta"), ("Losses", "focal", "gamma"), ("Losses", "cross_entropy", "weights"),
+          ("Losses", "cross_entropy", "ignore")}
 
 for setting in "batch epochs seed accumulate early_stop".split():
     refused(f"{setting} = 2.5", f"{setting} = 2.5")
@@ -81,7 +93,8 @@ with open(reference) as file:
         chapter = line[3:].strip() if line.startswith("## ") else chapter
         form = line[4:].strip() if line.startswith("### ") else form
         row = re.match(r"\| `(\w+)` \| (number|integer|range lo\.\.hi|N, HxW or \[h, w\]|list) ", line)
-        if row and chapter in ("Optimizers", "Schedules", "Augmentations", "Metrics", "Losses") and (chapter, form, row[1]) not in tried:
+        if row and chapter in ("Optimizers", "Schedules", "Augmentations", "Metrics", "Losses") and (chapter,
+                form, row[1]) not in tried:
             missing.append((chapter, form, row[1]))
 check(not missing, "every number of docs/operators.md is here", missing)
 finish()

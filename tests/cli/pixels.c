@@ -77,14 +77,7 @@ static void check_init(void) {
         "statistics");
 }
 
-int main(void) {
-  for (size_t i = 0; i < sizeof picture; i++) picture[i] = (uint8_t)(i * 37 % 251);
-  for (size_t i = 0; i < FLOATS(sound); i++) sound[i] = (float)(i * 29 % 23) / 23 - 0.5f;
-  for (size_t i = 0; i < FLOATS(vector); i++) vector[i] = (float)(i * 5 % 7) / 7;
-  for (size_t i = 0; i < FLOATS(value); i++) value[i] = (float)(i % 3);
-  for (int i = 0; i < N * AREA; i++) class[i] = i * 7 % 4 - 1;
-  check_init();
-
+static void check_counts(void) { /* batches of 1 to N samples */
   for (int count = 1; count <= N; count++) {
     memset(&gradients, 0xff, sizeof gradients);
     memset(&training, 0xff, sizeof training);
@@ -107,8 +100,9 @@ int main(void) {
     check(!memcmp(&same, &loss, sizeof same) && !memcmp(&other, &gradients, sizeof other),
           "without outputs: the same bits");
   }
+}
 
-  /* random numbers: (seed, step, sample) only */
+static void check_random(void) { /* random numbers: (seed, step, sample) only */
   run(0, N, 1, 2, &gradients, out_map);
   run(0, N, 1, 3, &other, again_map);
   check(memcmp(&gradients, &other, sizeof other), "the step changes dropout");
@@ -124,7 +118,9 @@ int main(void) {
         "of a sample the same in a shorter batch");
   for (int i = 0; i < N * PIXELS_NOISE_SIZE; i++)
     check(noise[i] == 0 || noise[i] == 2 * vector[i], "dropout scales what it keeps");
+}
 
+static void check_ignored(void) {
   /* all ignored: only the other loss is left */
   memset(class, 0xff, sizeof class);
   const float rest = run(0, N, 1, 2, &gradients, out_map);
@@ -144,5 +140,17 @@ int main(void) {
   check(one > rest && (z[0] < z[1] + 20), "one pixel");
   for (int i = 0; i < AREA; i++) class[i] = 1; /* of one sample all, of the others none */
   check(run(0, N, 1, 2, &gradients, out_map) > rest, "pixels of one sample");
+}
+
+int main(void) {
+  for (size_t i = 0; i < sizeof picture; i++) picture[i] = (uint8_t)(i * 37 % 251);
+  for (size_t i = 0; i < FLOATS(sound); i++) sound[i] = (float)(i * 29 % 23) / 23 - 0.5f;
+  for (size_t i = 0; i < FLOATS(vector); i++) vector[i] = (float)(i * 5 % 7) / 7;
+  for (size_t i = 0; i < FLOATS(value); i++) value[i] = (float)(i % 3);
+  for (int i = 0; i < N * AREA; i++) class[i] = i * 7 % 4 - 1;
+  check_init();
+  check_counts();
+  check_random();
+  check_ignored();
   return failures > 0;
 }

@@ -1,4 +1,5 @@
-# steadfast.py: the cases of steadfast.tap: the same weights to the bit for any number of threads, from any directory, and after being killed at any moment.
+# steadfast.py: the cases of steadfast.tap: the same weights to the bit for any number of threads, from any
+# directory, and after being killed at any moment.
 # SPDX-License-Identifier: Apache-2.0
 import json, os, random, subprocess, time
 from tap import check, finish, start
@@ -48,12 +49,14 @@ def build(directory, name, text):
     os.makedirs(directory, exist_ok=True)
     with open(f"{directory}/{name}.cnn", "w") as file:
         file.write(text)
-    done = subprocess.run([os.environ["CNNC"], f"{name}.cnn", "-o", name], cwd=directory, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([os.environ["CNNC"], f"{name}.cnn", "-o", name], cwd=directory,
+                          capture_output=True, text=True, timeout=120)
     check(done.returncode == 0, f"{name} is built in {directory}", done.stderr)
 
 
 def words(name, out, *more):
-    return [f"{work}/{name}", "train", "--data", "synthetic", "--limit", "400", "--progress", "none", "--out", f"{out}.safetensors", *more]
+    return [f"{work}/{name}", "train", "--data", "synthetic", "--limit", "400", "--progress", "none",
+            "--out", f"{out}.safetensors", *more]
 
 
 def train(name, out, *more):
@@ -66,7 +69,8 @@ def weights(out):
 
 
 def rows(path):
-    return [{key: value for key, value in json.loads(line).items() if key not in ("images_per_second", "seconds")} for line in open(path)]
+    return [{key: value for key, value in json.loads(line).items()
+             if key not in ("images_per_second", "seconds")} for line in open(path)]
 
 
 for name, text in ("lenet", LENET), ("norms", NORMS):
@@ -74,11 +78,14 @@ for name, text in ("lenet", LENET), ("norms", NORMS):
     build("two/deeper", name, text)
     train(f"one/{name}", f"{name}1", "--threads", "1")
     for threads in 2, 3, 7:
-        same = train(f"one/{name}", f"{name}{threads}", "--threads", str(threads)) and weights(f"{name}{threads}") == weights(f"{name}1")
+        same = train(f"one/{name}", f"{name}{threads}", "--threads",
+                     str(threads)) and weights(f"{name}{threads}") == weights(f"{name}1")
         check(same, f"{name}: two epochs with {threads} threads: the bits of one thread")
-    check(train(f"two/deeper/{name}", "deeper") and weights("deeper") == weights(f"{name}1"), f"{name}: the same bits, built in another directory")
+    check(train(f"two/deeper/{name}", "deeper") and weights("deeper") == weights(f"{name}1"),
+          f"{name}: the same bits, built in another directory")
 
-# A run is killed at random moments, and taken up again each time, until nobody kills it any more. Checkpoints are written often: a few batches an epoch.
+# A run is killed at random moments, and taken up again each time, until nobody kills it any more. Checkpoints
+# are written often: a few batches an epoch.
 random.seed(os.environ.get("KILL_SEED", "1"))
 LONG = ("--epochs", "40", "--limit", "150", "--threads", "2", "--log")
 begun = time.time()
@@ -87,11 +94,13 @@ whole = time.time() - begun
 killed, tries, codes = 0, 0, set()
 while killed < kills and tries < 20 * kills:
     resume = ["--resume"] if os.path.exists("part.checkpoint.safetensors") else []
-    if resume and len(rows("whole.jsonl")) == len(open("part.jsonl").readlines()):  # it was over before the kills were
+    # it was over before the kills were
+    if resume and len(rows("whole.jsonl")) == len(open("part.jsonl").readlines()):
         for kind in "", ".last", ".checkpoint":
             os.remove(f"part{kind}.safetensors")
         continue
-    child = subprocess.Popen(words("one/lenet", "part", *LONG, "part.jsonl", *resume), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    child = subprocess.Popen(words("one/lenet", "part", *LONG, "part.jsonl", *resume),
+                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     tries += 1
     time.sleep(random.uniform(0.003, 2.5 * whole / kills))
     child.kill()
@@ -100,10 +109,14 @@ while killed < kills and tries < 20 * kills:
     killed += child.returncode == -9
     if child.returncode not in (0, -9):
         print("#", said.decode())
-done = train("one/lenet", "part", *LONG, "part.jsonl", *(["--resume"] if os.path.exists("part.checkpoint.safetensors") else []))
+done = train("one/lenet", "part", *LONG, "part.jsonl",
+             *(["--resume"] if os.path.exists("part.checkpoint.safetensors") else []))
 check(killed == kills and codes <= {0, -9}, f"killed {killed} times", codes)
-check(done and weights("part") == weights("whole"), "and resumed: the weights of the uninterrupted run to the bit")
+check(done and weights("part") == weights("whole"),
+      "and resumed: the weights of the uninterrupted run to the bit")
 check(rows("part.jsonl") == rows("whole.jsonl"), "and its log")
-left = [name for name in os.listdir(".") if name.startswith("part") and name not in ("part.safetensors", "part.last.safetensors", "part.checkpoint.safetensors", "part.jsonl")]
+left = [name for name in os.listdir(".") if name.startswith("part")
+        and name not in ("part.safetensors", "part.last.safetensors", "part.checkpoint.safetensors",
+                         "part.jsonl")]
 print("# files left behind by kills:", len(left))
 finish()

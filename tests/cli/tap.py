@@ -1,4 +1,5 @@
-# tap.py: what the Python cases of this folder share: a directory of their own, which is removed in the end, and checks, printed in TAP.
+# tap.py: what the Python cases of this folder share: a directory of their own, which is removed in the end,
+# and checks, printed in TAP.
 # SPDX-License-Identifier: Apache-2.0
 import os, shutil, tempfile
 

@@ -1,22 +1,26 @@
 #!/bin/sh
-# build.sh CLANG SOURCE_DIR BUILD_DIR TARGET OUTPUT: builds tests/fuzz/TARGET.c with libFuzzer and sanitizers, all that it tests included.
+# build.sh CLANG SOURCE_DIR BUILD_DIR TARGET OUTPUT: builds tests/fuzz/TARGET.c with libFuzzer and sanitizers,
+# all that it tests included.
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 clang=$1 top=$2 build=$3 target=$4 output=$5
 readers="status file archive safetensors npz notes classes foreign"
-sets="listing target array data data_arrays data_cifar csv data_csv data_classes data_folders data_idx data_synthetic pictures similar image
-  image_png image_jpeg image_webp image_exif feed"
+sets="listing target array data data_arrays data_cifar csv data_csv data_classes data_folders data_idx
+  data_synthetic pictures similar image image_png image_jpeg image_webp image_exif feed"
 
 hosted() { for name in "$@"; do printf '%s ' "$top"/runtime/hosted/*/"$name.c"; done; }
 
 case $target in
   safetensors|npy) sources=$(hosted $readers) ;;
   csv) sources=$(hosted status csv) ;;
-  picture) sources="$(hosted status file image image_png image_jpeg image_webp image_exif feed) $top/runtime/core/resample.c" ;;
+  picture) sources="$(hosted status file image image_png image_jpeg image_webp image_exif \
+    feed) $top/runtime/core/resample.c" ;;
   idx) sources="$(hosted $readers $sets) $top/runtime/core/random.c $top/runtime/core/resample.c" ;;
-  *) sources="$(ls "$top"/compiler/base/*.c "$top"/compiler/syntax/*.c | tr '\n' ' ') $(ls "$build"/grammar/*.c | tr '\n' ' ')" ;;
+  *) sources="$(ls "$top"/compiler/base/*.c "$top"/compiler/syntax/*.c |
+    tr '\n' ' ') $(ls "$build"/grammar/*.c | tr '\n' ' ')" ;;
 esac
 # FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION: checksums are not looked at, for no mutation would get past them.
-exec "$clang" -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION \
+exec "$clang" -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+  -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION \
   -I"$top/compiler" -I"$top/grammar" -I"$build/grammar" -I"$build" -I"$top/runtime" -I"$top/runtime/include" \
   "$top/tests/fuzz/$target.c" $sources -o "$output" -ljansson -lpng -ljpeg -lwebpdemux -lwebp -lexif -lz -lm

@@ -1,7 +1,9 @@
-# nets.py: makes nets.txt, the losses and weights of PyTorch after 1 and 100 steps of the nets in nets/, in double. Needs torch and numpy.
+# nets.py: makes nets.txt, the losses and weights of PyTorch after 1 and 100 steps of the nets in nets/, in
+# double. Needs torch and numpy.
 # SPDX-License-Identifier: Apache-2.0
 #
-# Weights, samples and targets come from the runtime's random numbers by counter, so that the test makes the same ones; each case is in the file of its name.
+# Weights, samples and targets come from the runtime's random numbers by counter, so that the test makes the
+# same ones; each case is in the file of its name.
 import math
 import os
 import numpy
@@ -36,7 +38,8 @@ def uniform(seed, stream, n):
 
 
 def first_weight(index, name, shape):
-    """As tests/harness/golden.c: dense and conv weights within sqrt(3/fan_in), factors and variances around 1."""
+    """As tests/harness/golden.c: dense and conv weights within sqrt(3/fan_in), factors and variances around
+    1."""
     u = uniform(11, index, int(numpy.prod(shape)))
     if len(shape) > 1:
         values = (2 * u - 1) * math.sqrt(3 / numpy.prod(shape[1:]))
@@ -67,11 +70,13 @@ class Net:
         return F.conv2d(x, w, self.take(name + ".bias", (filters,)) if bias else None, stride, pad, 1, groups)
 
     def dense(self, name, x, units):
-        return F.linear(x, self.take(name + ".weight", (units, x.shape[1])), self.take(name + ".bias", (units,)))
+        return F.linear(x, self.take(name + ".weight", (units, x.shape[1])),
+                        self.take(name + ".bias", (units,)))
 
     def norm(self, name, x):
         c = x.shape[1]
-        w = [self.take("%s.%s" % (name, part), (c,)) for part in ("weight", "bias", "running_mean", "running_var")]
+        w = [self.take("%s.%s" % (name, part), (c,))
+             for part in ("weight", "bias", "running_mean", "running_var")]
         return F.batch_norm(x, w[2], w[3], w[0], w[1], training=True, momentum=0.1, eps=1e-5)
 
 
@@ -84,10 +89,12 @@ def lenet(net, x):
 
 
 def residual(net, name, x, filters, stride=1):
-    y = F.relu(net.norm(name + ".batchnorm1", net.conv(name + ".conv1", x, filters, 3, stride, 1, bias=False)))
+    y = F.relu(net.norm(name + ".batchnorm1",
+                        net.conv(name + ".conv1", x, filters, 3, stride, 1, bias=False)))
     y = net.norm(name + ".main.batchnorm1", net.conv(name + ".main.conv1", y, filters, 3, 1, 1, bias=False))
     if stride != 1:
-        x = net.norm(name + ".shortcut.batchnorm1", net.conv(name + ".shortcut.conv1", x, filters, 1, stride, bias=False))
+        x = net.norm(name + ".shortcut.batchnorm1",
+                     net.conv(name + ".shortcut.conv1", x, filters, 1, stride, bias=False))
     return F.relu(y + x)
 
 
@@ -98,7 +105,8 @@ def resnet(net, x):
 
 
 def separable(net, name, x, filters, stride=1):
-    x = F.relu6(net.norm(name + ".batchnorm1", net.conv(name + ".depthwise1", x, x.shape[1], 3, stride, 1, x.shape[1], bias=False)))
+    x = F.relu6(net.norm(name + ".batchnorm1",
+                         net.conv(name + ".depthwise1", x, x.shape[1], 3, stride, 1, x.shape[1], bias=False)))
     return F.relu6(net.norm(name + ".batchnorm2", net.conv(name + ".conv1", x, filters, 1, bias=False)))
 
 
@@ -126,25 +134,39 @@ def constant(t):
 
 
 def cosine(t):  # of rate 0.02, two epochs of warm-up from 0
-    return t / 2 if t < 2 else (0.001 + (0.02 - 0.001) * (1 + math.cos(math.pi * (t - 2) / (EPOCHS - 2))) / 2) / 0.02
+    return t / 2 if t < 2 else (0.001 +
+                                (0.02 - 0.001) * (1 + math.cos(math.pi * (t - 2) / (EPOCHS - 2))) / 2) / 0.02
 
 
-# name: net, input, loss, classes or floats as targets, optimizer with its arguments, factor of the rate at t epochs, more
+# name: net, input, loss, classes or floats as targets, optimizer with its arguments, factor of the rate at t
+# epochs, more
 CASES = {
     "lenet_sgd": (lenet, (20, 20, 1), F.cross_entropy, True, SGD, dict(lr=0.05, momentum=0.9), constant, {}),
-    "lenet_nesterov": (lenet, (20, 20, 1), cross_entropy(label_smoothing=0.1), True, SGD, dict(lr=0.02, momentum=0.8, nesterov=True, weight_decay=0.01), cosine, {}),
-    "lenet_adam": (lenet, (20, 20, 1), cross_entropy(weight=WEIGHTS, ignore_index=1), True, ADAM, dict(lr=0.001, weight_decay=0.01), constant, {}),
-    "lenet_adamw": (lenet, (20, 20, 1), F.multi_margin_loss, True, ADAMW, dict(lr=0.002, weight_decay=0.05), lambda t: 0.3 ** (t // 10), dict(decay="weights")),
+    "lenet_nesterov": (lenet, (20, 20, 1), cross_entropy(label_smoothing=0.1), True, SGD,
+                       dict(lr=0.02, momentum=0.8, nesterov=True, weight_decay=0.01), cosine, {}),
+    "lenet_adam": (lenet, (20, 20, 1), cross_entropy(weight=WEIGHTS, ignore_index=1), True, ADAM,
+                   dict(lr=0.001, weight_decay=0.01), constant, {}),
+    "lenet_adamw": (lenet, (20, 20, 1), F.multi_margin_loss, True, ADAMW, dict(lr=0.002, weight_decay=0.05),
+                    lambda t: 0.3 ** (t // 10), dict(decay="weights")),
     "lenet_rmsprop": (lenet, (20, 20, 1), focal, True, RMSPROP, dict(lr=0.0005, momentum=0.5), constant, {}),
-    "lenet_average": (lenet, (20, 20, 1), F.cross_entropy, True, SGD, dict(lr=0.05, momentum=0.9), lambda t: (1 - t / EPOCHS) ** 0.9, dict(clip=0.1, average=0.95)),
-    "resnet_sgd": (resnet, (12, 12, 3), F.cross_entropy, True, SGD, dict(lr=0.02, momentum=0.9, weight_decay=5e-4), lambda t: 0.95 ** t, {}),
-    "resnet_adamw": (resnet, (12, 12, 3), cross_entropy(label_smoothing=0.2), True, ADAMW, dict(lr=0.002, eps=0.1, weight_decay=0.01), constant, dict(clip=0.5)),
-    "resnet_huber": (resnet, (12, 12, 3), lambda y, t: F.huber_loss(y, t, delta=0.3), False, SGD, dict(lr=0.05, momentum=0.5), constant, {}),
-    "resnet_rmsprop": (resnet, (12, 12, 3), F.mse_loss, False, RMSPROP, dict(lr=0.0005, alpha=0.9), constant, {}),
-    "mobile_adam": (mobile, (16, 16, 3), F.cross_entropy, True, ADAM, dict(lr=0.001, betas=(0.8, 0.99), eps=1e-6), constant, {}),
-    "mobile_sgd": (mobile, (16, 16, 3), F.binary_cross_entropy_with_logits, False, SGD, dict(lr=0.05, momentum=0.9, nesterov=True), constant, {}),
+    "lenet_average": (lenet, (20, 20, 1), F.cross_entropy, True, SGD, dict(lr=0.05, momentum=0.9),
+                      lambda t: (1 - t / EPOCHS) ** 0.9, dict(clip=0.1, average=0.95)),
+    "resnet_sgd": (resnet, (12, 12, 3), F.cross_entropy, True, SGD,
+                   dict(lr=0.02, momentum=0.9, weight_decay=5e-4), lambda t: 0.95 ** t, {}),
+    "resnet_adamw": (resnet, (12, 12, 3), cross_entropy(label_smoothing=0.2), True, ADAMW,
+                     dict(lr=0.002, eps=0.1, weight_decay=0.01), constant, dict(clip=0.5)),
+    "resnet_huber": (resnet, (12, 12, 3), lambda y, t: F.huber_loss(y, t, delta=0.3), False, SGD,
+                     dict(lr=0.05, momentum=0.5), constant, {}),
+    "resnet_rmsprop": (resnet, (12, 12, 3), F.mse_loss, False, RMSPROP, dict(lr=0.0005, alpha=0.9), constant,
+                       {}),
+    "mobile_adam": (mobile, (16, 16, 3), F.cross_entropy, True, ADAM,
+                    dict(lr=0.001, betas=(0.8, 0.99), eps=1e-6), constant, {}),
+    "mobile_sgd": (mobile, (16, 16, 3), F.binary_cross_entropy_with_logits, False, SGD,
+                   dict(lr=0.05, momentum=0.9, nesterov=True), constant, {}),
     "mobile_mae": (mobile, (16, 16, 3), F.l1_loss, False, SGD, dict(lr=0.02, momentum=0.9), constant, {}),
-    "mobile_accumulate": (mobile, (16, 16, 3), F.cross_entropy, True, SGD, dict(lr=0.05, momentum=0.9, weight_decay=0.001), constant, dict(decay="weights", accumulate=2)),
+    "mobile_accumulate": (mobile, (16, 16, 3), F.cross_entropy, True, SGD,
+                          dict(lr=0.05, momentum=0.9, weight_decay=0.001), constant,
+                          dict(decay="weights", accumulate=2)),
 }
 
 
@@ -152,7 +174,8 @@ def batch(k, shape, classes):
     x = (2 * uniform(12, k, SAMPLES * int(numpy.prod(shape))) - 1).astype(numpy.float32).astype(numpy.float64)
     x = torch.tensor(x.reshape((SAMPLES,) + shape)).permute(0, 3, 1, 2)
     u = uniform(13, k, SAMPLES * CLASSES).astype(numpy.float32).astype(numpy.float64)
-    return x, torch.tensor(numpy.floor(u[:SAMPLES] * CLASSES).astype(numpy.int64)) if classes else torch.tensor(u.reshape(SAMPLES, CLASSES))
+    return x, torch.tensor(numpy.floor(u[:SAMPLES] * CLASSES)
+                           .astype(numpy.int64)) if classes else torch.tensor(u.reshape(SAMPLES, CLASSES))
 
 
 def write(out, weights):
@@ -191,7 +214,9 @@ def run(out, case):
         stepper.step()
         if "average" in more:
             with torch.no_grad():
-                average = {n: v.clone() if average is None or not v.requires_grad else average[n] + (1 - more["average"]) * (v - average[n]) for n, v in net.weight.items()}
+                average = {n: v.clone() if average is None or not v.requires_grad
+                           else average[n] + (1 - more["average"]) * (v - average[n]) for n,
+                           v in net.weight.items()}
         if step in (0, 99):
             out.write("step %d %.9g\n" % (step + 1, mean))
             write(out, average or net.weight)

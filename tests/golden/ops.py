@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Makes ops.inc: what PyTorch computes for small nets, forward and backward, in double: the numbers that tests/unit/ops.c holds against eval.
+"""Makes ops.inc: what PyTorch computes for small nets, forward and backward, in double: the numbers that
+tests/unit/ops.c holds against eval.
 
     python3 ops.py > ops.inc          (needs torch; the numbers are kept, so that the tests do not)
 """
@@ -25,8 +26,10 @@ def numbers(name, values):
     print("  .%s = (const double[]){%s}," % (name, text))
 
 
-def case(shape, layers, net, x, target=None, loss=None, loss_text=("mse", ""), layer_parameters=(), statistics=()):
-    """shape: the language's, of one image; x: a batch. The net begins with a trained factor a channel, 1, as the tests do."""
+def case(shape, layers, net, x, target=None, loss=None, loss_text=("mse", ""), layer_parameters=(),
+         statistics=()):
+    """shape: the language's, of one image; x: a batch. The net begins with a trained factor a channel, 1, as
+    the tests do."""
     x = x.clone().requires_grad_()
     factor = torch.ones(x.shape[1], requires_grad=True)
     scaled = x * factor.reshape([1, -1] + [1] * (x.dim() - 2))
@@ -36,12 +39,16 @@ def case(shape, layers, net, x, target=None, loss=None, loss_text=("mse", ""), l
         target = torch.rand_like(y.detach()) * 2 - 1
     total = (loss or F.mse_loss)(y, target)
     total.backward()
-    gradients = [factor.grad.flatten()] + [p.grad.flatten() for p in layer_parameters] + [s.detach().flatten() for s in statistics]
+    gradients = [factor.grad.flatten()] + [p.grad.flatten()
+                                           for p in layer_parameters] + [s.detach().flatten()
+        for s in statistics]
     print("{")
-    print('  .rank = %d, .dim = {%s}, .layers = "%s", .loss = "%s", .loss_arguments = "%s", .total = %.12g,' % (
-        len(shape), ", ".join(map(str, shape)), layers, loss_text[0], loss_text[1], float(total.detach())))
+    print('  .rank = %d, .dim = {%s}, .layers = "%s", .loss = "%s", ' % (
+        len(shape), ", ".join(map(str, shape)), layers, loss_text[0]), end="")
+    print('.loss_arguments = "%s", .total = %.12g,' % (loss_text[1], float(total.detach())))
     numbers("input", flat(x))
-    numbers("target", flat(target if target.dim() != 3 or target.is_floating_point() else target.unsqueeze(1)))
+    numbers("target", flat(target if target.dim() != 3 or target.is_floating_point()
+                           else target.unsqueeze(1)))
     numbers("output", flat(y))
     numbers("input_gradient", flat(scaled.grad))
     numbers("gradients", [float(v) for g in gradients for v in g])
@@ -54,12 +61,18 @@ def kinks():
 
 
 def activations():
-    # clip is not tried at its limits themselves: there its derivative is 1, as in torch 2.3; torch 2.15 gives 0
+    # clip is not tried at its limits themselves: there its derivative is 1, as in torch 2.3; torch 2.15 gives
+    # 0
     for layers, net in [
-        ("relu", F.relu), ("relu6", F.relu6), ("leaky_relu", F.leaky_relu), ("leaky_relu slope=-0.5", lambda x: F.leaky_relu(x, -0.5)), ("elu", F.elu), ("elu alpha=2", lambda x: F.elu(x, 2)),
-        ("selu", F.selu), ("gelu", F.gelu), ("silu", F.silu), ("sigmoid", torch.sigmoid), ("hard_sigmoid", F.hardsigmoid), ("hard_swish", F.hardswish), ("tanh", torch.tanh),
-        ("softplus", F.softplus), ("clip min=-0.9 max=2.4", lambda x: torch.clamp(x, -0.9, 2.4)), ("softmax", lambda x: F.softmax(x, 1)), ("log_softmax", lambda x: F.log_softmax(x, 1)),
-        ("abs", torch.abs), ("square", torch.square), ("exp", torch.exp), ("@0 -> relu -> maximum x=$0", lambda x: torch.maximum(F.relu(x), x)),
+        ("relu", F.relu), ("relu6", F.relu6), ("leaky_relu", F.leaky_relu),
+        ("leaky_relu slope=-0.5", lambda x: F.leaky_relu(x, -0.5)), ("elu", F.elu),
+        ("elu alpha=2", lambda x: F.elu(x, 2)),
+        ("selu", F.selu), ("gelu", F.gelu), ("silu", F.silu), ("sigmoid", torch.sigmoid),
+        ("hard_sigmoid", F.hardsigmoid), ("hard_swish", F.hardswish), ("tanh", torch.tanh),
+        ("softplus", F.softplus), ("clip min=-0.9 max=2.4", lambda x: torch.clamp(x, -0.9, 2.4)),
+        ("softmax", lambda x: F.softmax(x, 1)), ("log_softmax", lambda x: F.log_softmax(x, 1)),
+        ("abs", torch.abs), ("square", torch.square), ("exp", torch.exp),
+        ("@0 -> relu -> maximum x=$0", lambda x: torch.maximum(F.relu(x), x)),
     ]:
         case([12], layers, net, kinks())
     slope = torch.full([12], 0.25, requires_grad=True)
@@ -77,7 +90,8 @@ def pools():
         ("avgpool kernel=3 stride=2 pad=1", lambda x: F.avg_pool2d(x, 3, 2, 1, count_include_pad=False)),
         ("avgpool kernel=3 stride=2 pad=1 count_pad=true", lambda x: F.avg_pool2d(x, 3, 2, 1)),
         ("avgpool kernel=3 stride=2 pad=1 ceil=true", lambda x: F.avg_pool2d(x, 3, 2, 1, True, False)),
-        ("avgpool kernel=3 stride=2 pad=1 ceil=true count_pad=true", lambda x: F.avg_pool2d(x, 3, 2, 1, True, True)),
+        ("avgpool kernel=3 stride=2 pad=1 ceil=true count_pad=true",
+         lambda x: F.avg_pool2d(x, 3, 2, 1, True, True)),
         ("avgpool kernel=2 stride=3 ceil=true", lambda x: F.avg_pool2d(x, 2, 3, 0, True)),
         ("global_avgpool", lambda x: F.adaptive_avg_pool2d(x, 1)),
         ("global_maxpool", lambda x: F.adaptive_max_pool2d(x, 1)),
@@ -85,39 +99,54 @@ def pools():
         case([5, 6, 2], layers, net, ties)
     line = torch.randint(-2, 3, [IMAGES, 3, 9]).double()
     case([9, 3], "maxpool kernel=3 stride=2 pad=1", lambda x: F.max_pool1d(x, 3, 2, 1), line)
-    case([9, 3], "avgpool kernel=4 stride=3 pad=1 count_pad=true ceil=true", lambda x: F.avg_pool1d(x, 4, 3, 1, True, True), line)
+    case([9, 3], "avgpool kernel=4 stride=3 pad=1 count_pad=true ceil=true",
+         lambda x: F.avg_pool1d(x, 4, 3, 1, True, True), line)
 
 
 def normalisation():
     x = torch.randn(IMAGES, 6, 2, 2)
-    for size, alpha, beta, k in [(5, 1e-4, 0.75, 1.0), (4, 0.5, 0.75, 2.0), (3, 1.0, 0.5, 1.0), (2, 2.0, 0.6, 1.0)]:
-        case([2, 2, 6], "lrn size=%d alpha=%g beta=%g bias=%g" % (size, alpha, beta, k), lambda x: F.local_response_norm(x, size, alpha, beta, k), x)
+    for size, alpha, beta, k in [(5, 1e-4, 0.75, 1.0), (4, 0.5, 0.75, 2.0), (3, 1.0, 0.5, 1.0),
+                                 (2, 2.0, 0.6, 1.0)]:
+        case([2, 2, 6], "lrn size=%d alpha=%g beta=%g bias=%g" % (size, alpha, beta, k),
+             lambda x: F.local_response_norm(x, size, alpha, beta, k), x)
     for shape, batch in [([2, 2, 6], x), ([4], torch.randn(IMAGES, 4)), ([5, 2], torch.randn(IMAGES, 2, 5))]:
         channels = batch.shape[1]
         weight, bias = torch.ones(channels, requires_grad=True), torch.zeros(channels, requires_grad=True)
         mean, variance = torch.zeros(channels), torch.ones(channels)
-        case(shape, "batchnorm momentum=0.75", lambda x: F.batch_norm(x, mean, variance, weight, bias, True, 0.25, 1e-5), batch, layer_parameters=[weight, bias], statistics=[mean, variance])
+        case(shape, "batchnorm momentum=0.75",
+             lambda x: F.batch_norm(x, mean, variance, weight, bias, True, 0.25, 1e-5), batch,
+             layer_parameters=[weight, bias], statistics=[mean, variance])
 
 
 def losses():
     scores, pixels = torch.randn(IMAGES, 5) * 3, torch.randn(IMAGES, 4, 2, 3) * 3
-    labels, map_ = torch.tensor([1, -1, 4]), torch.tensor([[[0, 1, 2], [3, -1, 2]], [[2, 2, 0], [1, 1, 3]], [[-1, -1, 0], [3, 2, 1]]])
+    labels, map_ = torch.tensor([1, -1, 4]), torch.tensor([[[0, 1, 2], [3, -1, 2]], [[2, 2, 0], [1, 1, 3]],
+                                                           [[-1, -1, 0], [3, 2, 1]]])
     weights5, weights4 = torch.tensor([1, 2, 0.5, 0, 3.0]), torch.tensor([1, 2, 0.5, 0.25])
-    for text, smoothing, weighted, ignore in [("", 0, False, -1), ("smoothing", 0.1, False, -1), ("weights", 0, True, -1), ("weights smoothing", 0.1, True, -1), ("ignore=1 weights smoothing", 0.1, True, 1)]:
+    for text, smoothing, weighted, ignore in [("", 0, False, -1), ("smoothing", 0.1, False, -1),
+                                              ("weights", 0, True, -1), ("weights smoothing", 0.1, True, -1),
+                                              ("ignore=1 weights smoothing", 0.1, True, 1)]:
         for x, t, w, shape in [(scores, labels, weights5, [5]), (pixels, map_, weights4, [2, 3, 4])]:
             listed = "weights=[%s]" % ",".join("%g" % v for v in w)
             kept = torch.where(t == ignore, torch.full_like(t, -1), t)
-            case(shape, "", lambda x: x, x, t, lambda y, _: F.cross_entropy(y, kept, w if weighted else None, ignore_index=-1, label_smoothing=smoothing), ("cross_entropy", text.replace("weights", listed)))
+            case(shape, "", lambda x: x, x, t, lambda y,
+                 _: F.cross_entropy(y, kept, w if weighted else None, ignore_index=-1,
+                                    label_smoothing=smoothing),
+                                    ("cross_entropy", text.replace("weights", listed)))
     hinge_labels = torch.tensor([1, 0, 4])
     case([5], "", lambda x: x, scores, hinge_labels, F.multi_margin_loss, ("hinge", ""))
     target = torch.randn(IMAGES, 5)
     target[0, 0] = scores[0, 0]
     case([5], "", lambda x: x, scores, target, F.mse_loss, ("mse", ""))
     case([5], "", lambda x: x, scores, target, F.l1_loss, ("mae", ""))
-    case([5], "", lambda x: x, scores, target, lambda y, t: F.huber_loss(y, t, delta=1.5), ("huber", "delta=1.5"))
-    case([5], "sigmoid", torch.sigmoid, scores, (target > 0).double(), F.binary_cross_entropy, ("binary_cross_entropy", ""))
-    case([5], "softmax", lambda x: F.softmax(x, 1), scores, labels, lambda y, t: F.nll_loss(torch.log(y), t, ignore_index=-1), ("cross_entropy", ""))
-    case([2, 3, 4], "log_softmax", lambda x: F.log_softmax(x, 1), pixels, map_, lambda y, t: F.nll_loss(y, t, ignore_index=-1), ("cross_entropy", ""))
+    case([5], "", lambda x: x, scores, target, lambda y, t: F.huber_loss(y, t, delta=1.5),
+         ("huber", "delta=1.5"))
+    case([5], "sigmoid", torch.sigmoid, scores, (target > 0).double(), F.binary_cross_entropy,
+         ("binary_cross_entropy", ""))
+    case([5], "softmax", lambda x: F.softmax(x, 1), scores, labels, lambda y,
+         t: F.nll_loss(torch.log(y), t, ignore_index=-1), ("cross_entropy", ""))
+    case([2, 3, 4], "log_softmax", lambda x: F.log_softmax(x, 1), pixels, map_, lambda y,
+         t: F.nll_loss(y, t, ignore_index=-1), ("cross_entropy", ""))
 
 
 print("/* ops.inc: made by ops.py with PyTorch %s. */" % torch.__version__.split("+")[0])

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Makes special.inc: what PyTorch's activations make of NaN, infinities and zeros: tests/unit/ops.c holds them against eval.
+"""Makes special.inc: what PyTorch's activations make of NaN, infinities and zeros: tests/unit/ops.c holds
+them against eval.
 
     python3 special.py > special.inc          (needs torch)
 """
@@ -17,13 +18,19 @@ def text(v):
     return "NAN" if math.isnan(v) else ("-" if v < 0 else "") + "INFINITY" if math.isinf(v) else "%.17g" % v
 
 
-print("/* special.inc: made by special.py with PyTorch %s, a value at a time. */" % torch.__version__.split("+")[0])
+print("/* special.inc: made by special.py with PyTorch %s, a value at a time. */" % torch.__version__.split(
+    "+")[0])
 print("// SPDX-License-Identifier: Apache-2.0")
 for layers, f in [
-    ("relu", F.relu), ("relu6", F.relu6), ("leaky_relu", F.leaky_relu), ("elu", F.elu), ("selu", F.selu), ("gelu", F.gelu), ("silu", F.silu),
-    ("sigmoid", torch.sigmoid), ("hard_sigmoid", F.hardsigmoid), ("hard_swish", F.hardswish), ("tanh", torch.tanh), ("softplus", F.softplus),
-    ("clip min=-0.9 max=2.4", lambda x: torch.clamp(x, -0.9, 2.4)), ("abs", torch.abs), ("square", torch.square), ("sqrt", torch.sqrt),
+    ("relu", F.relu), ("relu6", F.relu6), ("leaky_relu", F.leaky_relu), ("elu", F.elu), ("selu", F.selu),
+    ("gelu", F.gelu), ("silu", F.silu),
+    ("sigmoid", torch.sigmoid), ("hard_sigmoid", F.hardsigmoid), ("hard_swish", F.hardswish),
+    ("tanh", torch.tanh), ("softplus", F.softplus),
+    ("clip min=-0.9 max=2.4", lambda x: torch.clamp(x, -0.9, 2.4)), ("abs", torch.abs),
+    ("square", torch.square), ("sqrt", torch.sqrt),
     ("exp", torch.exp),
-    ("@0 -> relu -> maximum x=$0", lambda x: torch.maximum(F.relu(x), x)), ("maximum x=0.5", lambda x: torch.maximum(x, torch.tensor([0.5]))),
+    ("@0 -> relu -> maximum x=$0", lambda x: torch.maximum(F.relu(x), x)),
+    ("maximum x=0.5", lambda x: torch.maximum(x, torch.tensor([0.5]))),
 ]:
-    print('{"%s",\n {%s}},' % (layers, ", ".join(text(float(f(torch.tensor([v])).flatten()[0])) for v in VALUES)))
+    print('{"%s",\n {%s}},' % (layers,
+                               ", ".join(text(float(f(torch.tensor([v])).flatten()[0])) for v in VALUES)))

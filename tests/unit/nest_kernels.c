@@ -184,6 +184,57 @@ static NestFn *micro(Nest *b, int PX, int CI, Buf *V, Buf *U, Buf *M) { /* PX ti
   return fn;
 }
 
+/* Tile (ty, tx) of the input, transformed, into tile t of V. */
+static NestFn *winograd_input(Nest *b, Buf *in, Buf *V, int H, int CI) {
+  NestFn *split = nest_fn(b, "input", true);
+  const Ix ty = arg("ty"), tx = arg("tx"), t = arg("t");
+  const Ix y0 = 4 * ty - 1, x0 = 4 * tx - 1;
+  WHEN(both(within(y0, 0, H - 5), within(x0, 0, H - 5))) {
+    FROM(y, 2, 6)
+      FOR(c, 4 * CI / L) prefetch(in, H * CI * (y0 + y) + CI * (x0 + 14) + L * c); /* two tiles ahead */
+    FOR(c, CI / L) {
+      const Ix c0 = L * c;
+      input_tile(b, in, &y0, &x0, &c0, V, &t, &c0);
+    }
+  }
+  OTHERWISE()
+    FOR(c, CI / L) {
+      const Ix c0 = L * c, zero = 0 * c;
+      Buf *g = nest_buf(b, STACK, "g", (Type){F32, 1}, NEST_DIMS(6, 6, L));
+      FOR(y, 6)
+        FOR(x, 6)
+          store(at(g, y, x, 0), pick(b, both(within(y0 + y, 0, H), within(x0 + x, 0, H)),
+                                     load(at(in, y0 + y, x0 + x, c0), L), num(b, 0)));
+      input_tile(b, g, &zero, &zero, &zero, V, &t, &c0);
+    }
+  return split;
+}
+
+/* Tile t of M, transformed, to the pixels of tile (ty, tx), filters from 32*f. */
+static NestFn *winograd_output(Nest *b, Buf *M, Buf *bias, Buf *out, int H, int ncb) {
+  NestFn *join = nest_fn(b, "output", true);
+  const Ix ty = arg("ty"), tx = arg("tx"), t = arg("t"), f = arg("f");
+  FOR(c, N * ncb / L) {
+    Buf *d = REGISTERS("d", L, 4, 6);
+    Val x[6], y[4];
+    UNROLL(i, 6) {
+      for (int k = 0; k < 6; k++) x[k] = let(nest_text(b, "x%d", k), load(at(M, 6 * k + i, t, L * c), L));
+      output_1d(b, x, y);
+      for (int k = 0; k < 4; k++) store(at(d, k, i), y[k]);
+    }
+    Val bv = let("bv", load(at(bias, N * f + L * c), L));
+    UNROLL(i, 4)
+      WHEN(below(4 * ty + i, H)) {
+        for (int k = 0; k < 6; k++) x[k] = get(at(d, i, k));
+        output_1d(b, x, y);
+        for (int k = 0; k < 4; k++)
+          WHEN(below(4 * tx + k, H))
+            store(at(out, 4 * ty + i, 4 * tx + k, N * f + L * c), vmax(add(y[k], bv), num(b, 0)));
+      }
+  }
+  return join;
+}
+
 Nest *conv_winograd(Arena *arena, const char *name, int H, int CI, int CO, int rows, int ncb) {
   const int NT = (H + 3) / 4, T = rows * NT;
   Nest *b = nest_new(
@@ -196,52 +247,7 @@ Nest *conv_winograd(Arena *arena, const char *name, int H, int CI, int CO, int r
   Buf *V = BUF(WORK, "V", 36, T, CI + 16),
       *M = BUF(WORK, "M", 36, T, N * ncb); /* V's rows are padded against aliasing */
 
-  NestFn *split = nest_fn(b, "input", true); /* tile (ty, tx) into V, tile t of the block */
-  {
-    const Ix ty = arg("ty"), tx = arg("tx"), t = arg("t");
-    const Ix y0 = 4 * ty - 1, x0 = 4 * tx - 1;
-    WHEN(both(within(y0, 0, H - 5), within(x0, 0, H - 5))) {
-      FROM(y, 2, 6)
-        FOR(c, 4 * CI / L) prefetch(in, H * CI * (y0 + y) + CI * (x0 + 14) + L * c); /* two tiles ahead */
-      FOR(c, CI / L) {
-        const Ix c0 = L * c;
-        input_tile(b, in, &y0, &x0, &c0, V, &t, &c0);
-      }
-    }
-    OTHERWISE()
-      FOR(c, CI / L) {
-        const Ix c0 = L * c, zero = 0 * c;
-        Buf *g = nest_buf(b, STACK, "g", (Type){F32, 1}, NEST_DIMS(6, 6, L));
-        FOR(y, 6)
-          FOR(x, 6)
-            store(at(g, y, x, 0), pick(b, both(within(y0 + y, 0, H), within(x0 + x, 0, H)),
-                                       load(at(in, y0 + y, x0 + x, c0), L), num(b, 0)));
-        input_tile(b, g, &zero, &zero, &zero, V, &t, &c0);
-      }
-  }
-  NestFn *join =
-      nest_fn(b, "output", true); /* tile t of M to the pixels of tile (ty, tx), filters from 32*f */
-  {
-    const Ix ty = arg("ty"), tx = arg("tx"), t = arg("t"), f = arg("f");
-    FOR(c, N * ncb / L) {
-      Buf *d = REGISTERS("d", L, 4, 6);
-      Val x[6], y[4];
-      UNROLL(i, 6) {
-        for (int k = 0; k < 6; k++) x[k] = let(nest_text(b, "x%d", k), load(at(M, 6 * k + i, t, L * c), L));
-        output_1d(b, x, y);
-        for (int k = 0; k < 4; k++) store(at(d, k, i), y[k]);
-      }
-      Val bv = let("bv", load(at(bias, N * f + L * c), L));
-      UNROLL(i, 4)
-        WHEN(below(4 * ty + i, H)) {
-          for (int k = 0; k < 6; k++) x[k] = get(at(d, i, k));
-          output_1d(b, x, y);
-          for (int k = 0; k < 4; k++)
-            WHEN(below(4 * tx + k, H))
-              store(at(out, 4 * ty + i, 4 * tx + k, N * f + L * c), vmax(add(y[k], bv), num(b, 0)));
-        }
-    }
-  }
+  NestFn *split = winograd_input(b, in, V, H, CI), *join = winograd_output(b, M, bias, out, H, ncb);
   const int whole = T / 14, rest = T % 14;
   NestFn *body = whole ? micro(b, 14, CI, V, U, M) : NULL, *tail = rest ? micro(b, rest, CI, V, U, M) : NULL;
 

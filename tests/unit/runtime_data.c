@@ -1,5 +1,4 @@
-/* runtime_data.c: data sets of every kind, made here as files; their parts, samples and targets; what
- * `predict` reads and writes. */
+/* runtime_data.c: data sets of every kind of files, made here; their samples and targets. */
 // SPDX-License-Identifier: Apache-2.0
 #define _XOPEN_SOURCE 700
 #include <CUnit/CUnit.h>
@@ -9,79 +8,8 @@
 #include <zlib.h>
 #include "cnn_data.h"
 #include "cnn_image.h"
-#include "hosted/weights/npz.h"
 #include "runtime_scratch.h"
-
-/* ---- a net with one input and one output, as the tests change it ---- */
-
-typedef struct Net {
-  cnn_network network;
-  cnn_port input[2], output[2];
-  cnn_recipe recipe;
-} Net;
-
-static cnn_port port_of(const char *name, cnn_type type, int32_t h, int32_t w, int32_t c) {
-  cnn_port port = {.name = name, .type = type, .rank = 3, .dim = {h, w, c}, .size = (int64_t)h * w * c};
-  return port;
-}
-
-static cnn_port classes_of(const char *name, int32_t n) {
-  cnn_port port = {.name = name,
-                   .rank = 1,
-                   .dim = {n},
-                   .size = n,
-                   .target = CNN_TARGET_CLASS,
-                   .target_size = 1,
-                   .scores = CNN_SCORES_PROBABILITY,
-                   .loss = "cross_entropy"};
-  return port;
-}
-
-static cnn_port values_of(const char *name, int32_t n, cnn_scores scores) {
-  cnn_port port = {.name = name,
-                   .rank = 1,
-                   .dim = {n},
-                   .size = n,
-                   .target = CNN_TARGET_VALUES,
-                   .target_size = n,
-                   .scores = scores,
-                   .loss = "mse"};
-  return port;
-}
-
-static void net_make_one(Net *net, cnn_port input, cnn_port output) {
-  *net = (Net){.input = {input}, .output = {output}, .recipe = {.seed = 3}};
-  net->network = (cnn_network){.name = "net",
-                               .inputs = 1,
-                               .outputs = 1,
-                               .input = net->input,
-                               .output = net->output,
-                               .recipe = &net->recipe};
-}
-
-static cnn_data *open_set(const Net *net, const char *path, double val, int64_t limit) {
-  cnn_data *data = NULL;
-  cnn_data_options options = {val, limit, CNN_FIT_STRETCH, 0, NULL};
-  cnn_status status = cnn_data_open(&data, path, &net->network, &options);
-  if (status.code != CNN_OK) printf("# %s\n", status.message);
-  CU_ASSERT_EQUAL_FATAL(status.code, CNN_OK);
-  return data;
-}
-
-static void refuse(const Net *net, const char *path, cnn_code code, const char *says) {
-  cnn_data *data = NULL;
-  cnn_status status = cnn_data_open(&data, path, &net->network, NULL);
-  CU_ASSERT_EQUAL(status.code, code);
-  CU_ASSERT_PTR_NULL(data);
-  if (!strstr(status.message, says)) printf("# %s\n", status.message);
-  CU_ASSERT_PTR_NOT_NULL(strstr(status.message, says));
-}
-
-static int32_t label_of(const cnn_data *data, cnn_part part, int64_t i) {
-  int32_t label = -9;
-  CU_ASSERT(cnn_data_label(data, part, i, &label));
-  return label;
-}
+#include "runtime_sets.h"
 
 /* ---- IDX ---- */
 
@@ -160,13 +88,14 @@ static void idx_may_be_packed_and_fit_other_inputs(void) {
   cnn_data_close(data);
   size_t n = idx_images(bytes, 7);
   gz_write(scratch("gz/t10k-images-idx3-ubyte.gz"), bytes, n - 1);
-  refuse(&net, scratch("gz"), CNN_BAD_FORMAT,
-         "t10k-images-idx3-ubyte.gz: is cut off: [7, 4, 4] needs 112 bytes behind the header, there are 111");
+  refuse_set(
+      &net, scratch("gz"), CNN_BAD_FORMAT,
+      "t10k-images-idx3-ubyte.gz: is cut off: [7, 4, 4] needs 112 bytes behind the header, there are 111");
   gz_write(scratch("gz/t10k-images-idx3-ubyte.gz"), bytes, n + 1);
-  refuse(&net, scratch("gz"), CNN_BAD_FORMAT, "has bytes left over");
+  refuse_set(&net, scratch("gz"), CNN_BAD_FORMAT, "has bytes left over");
   bytes[2] = 7;
   gz_write(scratch("gz/t10k-images-idx3-ubyte.gz"), bytes, n);
-  refuse(&net, scratch("gz"), CNN_BAD_FORMAT, "unknown type 0x07 at byte 2");
+  refuse_set(&net, scratch("gz"), CNN_BAD_FORMAT, "unknown type 0x07 at byte 2");
 }
 
 static void labels_are_checked_when_opening(void) {
@@ -174,15 +103,15 @@ static void labels_are_checked_when_opening(void) {
   Net net;
   net_make_one(&net, port_of("image", CNN_U8, SIDE, SIDE, 1), classes_of("output", 2));
   scratch_bytes("labels/train-images-idx3-ubyte", bytes, idx_images(bytes, 9));
-  refuse(&net, scratch("labels"), CNN_BAD_FILE, "no file of labels");
+  refuse_set(&net, scratch("labels"), CNN_BAD_FILE, "no file of labels");
   scratch_bytes("labels/train-labels-idx1-ubyte", bytes, idx_labels(bytes, 9));
-  refuse(&net, scratch("labels"), CNN_MISMATCH, "label 2 is 2, but the output \"output\" has 2 classes");
+  refuse_set(&net, scratch("labels"), CNN_MISMATCH, "label 2 is 2, but the output \"output\" has 2 classes");
   cnn_loss ignore = {.weight = 1, .ignore = 2};
   net.output[0].criterion = &ignore;
   cnn_data *data = open_set(&net, scratch("labels"), 0.1, 0);
   cnn_data_close(data);
   scratch_bytes("labels/train-labels-idx1-ubyte", bytes, idx_labels(bytes, 8));
-  refuse(&net, scratch("labels"), CNN_MISMATCH, "has the shape [8], but there are 9 pictures");
+  refuse_set(&net, scratch("labels"), CNN_MISMATCH, "has the shape [8], but there are 9 pictures");
 }
 
 /* ---- CIFAR ---- */
@@ -214,9 +143,9 @@ static void cifar_is_read(void) {
   for (int i = 0; i < 3072; i++) CU_ASSERT_EQUAL(pixel[i], i % 3 * 50 + i / 3 % 32 - 128);
   cnn_data_close(data);
   scratch_bytes("cifar/cifar-10-batches-bin/test_batch.bin", records, 3072);
-  refuse(&net, scratch("cifar"), CNN_BAD_FORMAT, "not a whole number of records");
+  refuse_set(&net, scratch("cifar"), CNN_BAD_FORMAT, "not a whole number of records");
   net.output[0] = classes_of("output", 4);
-  refuse(&net, scratch("cifar"), CNN_MISMATCH, "has 10 classes");
+  refuse_set(&net, scratch("cifar"), CNN_MISMATCH, "has 10 classes");
   memset(records, 0, 2);
   records[1] = 99;
   scratch_bytes("cifar100/train.bin", records, 3074);
@@ -306,8 +235,8 @@ static void folders_have_the_names_of_labels(void) {
   cnn_data_close(data);
   net.network.labels = 3;
   net.network.label = names;
-  refuse(&net, scratch("named"), CNN_MISMATCH,
-         "the folder 'Dog' is none of the labels owl, cat, dog; did you mean 'dog'?");
+  refuse_set(&net, scratch("named"), CNN_MISMATCH,
+             "the folder 'Dog' is none of the labels owl, cat, dog; did you mean 'dog'?");
   picture_write("bin/1/a.png", 4, 10);
   picture_write("bin/02/a.png", 4, 10);
   data = open_set(&net, scratch("bin"), 0, 0);
@@ -316,17 +245,17 @@ static void folders_have_the_names_of_labels(void) {
   CU_ASSERT_STRING_EQUAL(cnn_data_class(data, 2), "dog");
   cnn_data_close(data);
   picture_write("bin/2/a.png", 4, 10);
-  refuse(&net, scratch("bin"), CNN_MISMATCH, "the folder '02' is none of the labels");
+  refuse_set(&net, scratch("bin"), CNN_MISMATCH, "the folder '02' is none of the labels");
   picture_write("alone/cat/a.png", 4, 10);
   data = open_set(&net, scratch("alone"), 0, 0);
   CU_ASSERT_EQUAL(label_of(data, CNN_PART_TRAIN, 0), 1);
   cnn_data_close(data);
   net.network.labels = 0;
-  refuse(&net, scratch("alone"), CNN_MISMATCH,
-         "has one folder of pictures, 'cat', but the net tells 3 classes apart");
+  refuse_set(&net, scratch("alone"), CNN_MISMATCH,
+             "has one folder of pictures, 'cat', but the net tells 3 classes apart");
   scratch_text("named/empty/notes.txt", "no picture");
-  refuse(&net, scratch("named"), CNN_MISMATCH,
-         "named/empty: this folder of a class has no picture that can be read");
+  refuse_set(&net, scratch("named"), CNN_MISMATCH,
+             "named/empty: this folder of a class has no picture that can be read");
 }
 
 static void names_in_another_order_are_refused(void) {
@@ -339,41 +268,28 @@ static void names_in_another_order_are_refused(void) {
   net.network.label = names;
   scratch_bytes("order/data_batch_1.bin", record, sizeof record);
   scratch_text("order/batches.meta.txt", "airplane\ncar\nbird\n");
-  refuse(&net, scratch("order"), CNN_MISMATCH,
-         "class 0 is 'airplane' in the data set, but the net's label for it is 'bird'");
+  refuse_set(&net, scratch("order"), CNN_MISMATCH,
+             "class 0 is 'airplane' in the data set, but the net's label for it is 'bird'");
 }
 
 static void what_is_no_set_is_said(void) {
   Net net;
   net_make_one(&net, port_of("image", CNN_U8, 4, 4, 1), classes_of("output", 3));
-  refuse(&net, scratch("nowhere/at/all"), CNN_BAD_FILE, "cannot be opened");
+  refuse_set(&net, scratch("nowhere/at/all"), CNN_BAD_FILE, "cannot be opened");
   scratch_text("nothing/readme", "");
-  refuse(&net, scratch("nothing"), CNN_BAD_FORMAT, "no data set is recognised");
-  refuse(&net, scratch_text("some.txt", "hello"), CNN_BAD_FORMAT, "is no data set");
-  refuse(&net, scratch_text("segments/images/a.png", ""), CNN_BAD_FORMAT, "is no data set");
+  refuse_set(&net, scratch("nothing"), CNN_BAD_FORMAT, "no data set is recognised");
+  refuse_set(&net, scratch_text("some.txt", "hello"), CNN_BAD_FORMAT, "is no data set");
+  refuse_set(&net, scratch_text("segments/images/a.png", ""), CNN_BAD_FORMAT, "is no data set");
   scratch_text("segments/masks/a.png", "");
-  refuse(&net, scratch("segments"), CNN_NOT_BUILT, "[not-built-yet]");
+  refuse_set(&net, scratch("segments"), CNN_NOT_BUILT, "[not-built-yet]");
   scratch_text("boxes/images/a.png", "");
   scratch_text("boxes/labels/a.txt", "");
-  refuse(&net, scratch("boxes"), CNN_NOT_BUILT, "[not-built-yet]");
+  refuse_set(&net, scratch("boxes"), CNN_NOT_BUILT, "[not-built-yet]");
   net.output[0].target = CNN_TARGET_BOXES;
-  refuse(&net, "synthetic", CNN_NOT_BUILT, "[not-built-yet]");
+  refuse_set(&net, "synthetic", CNN_NOT_BUILT, "[not-built-yet]");
 }
 
 /* ---- arrays ---- */
-
-static cnn_tensor tensor_of(const char *name, cnn_dtype dtype, const void *data, int32_t rank, int64_t a,
-                            int64_t b, int64_t c, int64_t d) {
-  cnn_tensor tensor = {.name = name, .dtype = dtype, .rank = rank, .dim = {a, b, c, d}, .data = data};
-  cnn_tensor_measure(&tensor);
-  return tensor;
-}
-
-static const char *npz_write(const char *name, const cnn_tensor *tensor, int32_t count) {
-  const char *path = scratch(name);
-  CU_ASSERT_EQUAL_FATAL(cnn_npz_write(path, tensor, count, NULL, 0).code, CNN_OK);
-  return path;
-}
 
 static void arrays_are_read(void) {
   static const float x[12] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
@@ -414,13 +330,13 @@ static void arrays_are_read(void) {
   }
   Net net;
   net_make_one(&net, port_of("image", CNN_F32, 2, 3, 1), classes_of("output", 3));
-  refuse(&net, npz_write("a.npz", set, 6), CNN_MISMATCH,
-         "\"x\": has the shape [3, 2, 2], but samples of \"image\" have [2, 3, 1]");
+  refuse_set(&net, npz_write("a.npz", set, 6), CNN_MISMATCH,
+             "\"x\": has the shape [3, 2, 2], but samples of \"image\" have [2, 3, 1]");
   net_make_one(&net, port_of("image", CNN_F32, 2, 2, 1), classes_of("output", 3));
-  refuse(&net, npz_write("b.npz", set, 1), CNN_MISMATCH,
-         "has no targets \"y\" or \"output_target\"; it has x");
-  refuse(&net, npz_write("b.npz", set + 1, 1), CNN_MISMATCH,
-         "has no inputs: neither \"x\" nor \"image\"; it has y");
+  refuse_set(&net, npz_write("b.npz", set, 1), CNN_MISMATCH,
+             "has no targets \"y\" or \"output_target\"; it has x");
+  refuse_set(&net, npz_write("b.npz", set + 1, 1), CNN_MISMATCH,
+             "has no inputs: neither \"x\" nor \"image\"; it has y");
   net.recipe.target_is_input = 1;
   cnn_data *data = open_set(&net, npz_write("b.npz", set, 1), 0, 0); /* no targets are wanted */
   cnn_data_close(data);
@@ -458,9 +374,9 @@ static void several_inputs_and_targets_go_by_name(void) {
                   CNN_OK);
   CU_ASSERT_EQUAL(pixels[2], -1);
   cnn_data_close(data);
-  refuse(&net, npz_write("several.npz", set, 3), CNN_MISMATCH, "pixels_target");
-  refuse(&net, npz_write("several.npz", set + 1, 3), CNN_MISMATCH,
-         "each wants the array of its name: \"left\" and \"right\"");
+  refuse_set(&net, npz_write("several.npz", set, 3), CNN_MISMATCH, "pixels_target");
+  refuse_set(&net, npz_write("several.npz", set + 1, 3), CNN_MISMATCH,
+             "each wants the array of its name: \"left\" and \"right\"");
 }
 
 static void labels_become_the_targets_that_outputs_want(void) {
@@ -491,7 +407,7 @@ static void labels_become_the_targets_that_outputs_want(void) {
   CU_ASSERT_EQUAL(cnn_data_classes(data), 0);
   cnn_data_close(data);
   net.output[0] = values_of("output", 1, CNN_SCORES_BINARY);
-  refuse(&net, npz_write("l.npz", set, 2), CNN_MISMATCH, "label 0 is 70000");
+  refuse_set(&net, npz_write("l.npz", set, 2), CNN_MISMATCH, "label 0 is 70000");
   net.output[0] =
       classes_of("output", 3); /* a net without losses, but with scores: eval still wants classes */
   net.output[0].target = CNN_TARGET_NONE;
@@ -502,210 +418,6 @@ static void labels_become_the_targets_that_outputs_want(void) {
   CU_ASSERT(cnn_data_sample(data, CNN_PART_TEST, 2, (void *[]){&input}, (void *[]){&class}).code == CNN_OK &&
             class == 1);
   cnn_data_close(data);
-}
-
-/* ---- parts ---- */
-
-static void the_split_is_seeded_and_exact(void) {
-  Net net, other;
-  net_make_one(&net, port_of("x", CNN_U8, 2, 2, 1), classes_of("output", 10));
-  net_make_one(&other, port_of("x", CNN_U8, 2, 2, 1), classes_of("output", 10));
-  other.recipe.seed = 4;
-  cnn_data *a = open_set(&net, "synthetic", 0.1, 0), *b = open_set(&net, "synthetic", 0.1, 0),
-           *c = open_set(&other, "synthetic", 0.1, 0);
-  CU_ASSERT(cnn_data_count(a, CNN_PART_TRAIN) == 900 && cnn_data_count(a, CNN_PART_VAL) == 100 &&
-            cnn_data_count(a, CNN_PART_TEST) == 200);
-  int same = 0, differing = 0;
-  for (int64_t i = 0; i < 100; i++) {
-    uint8_t one[4], two[4], three[4];
-    cnn_data_sample(a, CNN_PART_VAL, i, (void *[]){one}, NULL);
-    cnn_data_sample(b, CNN_PART_VAL, i, (void *[]){two}, NULL);
-    cnn_data_sample(c, CNN_PART_VAL, i, (void *[]){three}, NULL);
-    same += memcmp(one, two, 4) == 0;
-    differing += memcmp(one, three, 4) != 0;
-  }
-  CU_ASSERT(same == 100 && differing > 50);
-  cnn_data_close(a);
-  cnn_data_close(b);
-  cnn_data_close(c);
-  cnn_data_options wrong = {1, 0, CNN_FIT_STRETCH, 0, NULL}, negative = {0.1, -1, CNN_FIT_STRETCH, 0, NULL};
-  CU_ASSERT_EQUAL(cnn_data_open(&a, "synthetic", &net.network, &wrong).code, CNN_BAD_ARGUMENT);
-  CU_ASSERT_EQUAL(cnn_data_open(&a, "synthetic", &net.network, &negative).code, CNN_BAD_ARGUMENT);
-  a = open_set(&net, "synthetic", 0.9999, 0); /* a sample to train on always remains */
-  CU_ASSERT_EQUAL(cnn_data_count(a, CNN_PART_TRAIN), 1);
-  cnn_data_close(a);
-}
-
-/* ---- synthetic ---- */
-
-enum { CLASSES = 7, PLACES = 12 * 12 * 2 };
-
-/* The class whose training samples' mean is nearest. If that is right for most test samples, a net can learn
- * them. */
-static double nearest_mean(const cnn_data *data) {
-  static double mean[CLASSES][PLACES];
-  double number[CLASSES] = {0};
-  uint8_t pixel[PLACES];
-  int32_t label;
-  int right = 0;
-  memset(mean, 0, sizeof mean);
-  for (int64_t i = 0; i < cnn_data_count(data, CNN_PART_TRAIN); i++) {
-    CU_ASSERT_EQUAL_FATAL(
-        cnn_data_sample(data, CNN_PART_TRAIN, i, (void *[]){pixel}, (void *[]){&label}).code, CNN_OK);
-    number[label]++;
-    for (int p = 0; p < PLACES; p++) mean[label][p] += pixel[p];
-  }
-  for (int64_t i = 0; i < cnn_data_count(data, CNN_PART_TEST); i++) {
-    int best = 0;
-    double least = 1e300;
-    cnn_data_sample(data, CNN_PART_TEST, i, (void *[]){pixel}, (void *[]){&label});
-    for (int c = 0; c < CLASSES; c++) {
-      double sum = 0;
-      for (int p = 0; p < PLACES; p++)
-        sum += (pixel[p] - mean[c][p] / number[c]) * (pixel[p] - mean[c][p] / number[c]);
-      if (sum < least) {
-        least = sum;
-        best = c;
-      }
-    }
-    right += best == label;
-  }
-  return (double)right / (double)cnn_data_count(data, CNN_PART_TEST);
-}
-
-static void synthetic_classes_can_be_learnt(void) {
-  Net net;
-  net_make_one(&net, port_of("x", CNN_U8, 12, 12, 2), classes_of("output", CLASSES));
-  cnn_data *data = open_set(&net, "synthetic", 0.1, 0);
-  CU_ASSERT_EQUAL(cnn_data_classes(data), CLASSES);
-  CU_ASSERT(nearest_mean(data) > 0.95);
-  cnn_data_close(data);
-}
-
-static void synthetic_serves_every_kind_of_target(void) {
-  Net net;
-  float x[16], values[6];
-  int32_t pixels[16], label;
-  net_make_one(&net, port_of("x", CNN_F32, 4, 4, 1), values_of("output", 6, CNN_SCORES_NONE));
-  cnn_data *data = open_set(&net, "synthetic", 0.1, 0);
-  CU_ASSERT_EQUAL(cnn_data_sample(data, CNN_PART_TRAIN, 0, (void *[]){x}, (void *[]){values}).code, CNN_OK);
-  for (int i = 0; i < 6; i++) CU_ASSERT(values[i] >= 0 && values[i] < 1);
-  for (int i = 0; i < 16; i++) CU_ASSERT(x[i] >= -1 && x[i] <= 1);
-  CU_ASSERT_FALSE(cnn_data_label(data, CNN_PART_TRAIN, 0, &label));
-  cnn_data_close(data);
-  net.output[0] = (cnn_port){.name = "output",
-                             .rank = 3,
-                             .dim = {4, 4, 5},
-                             .size = 80,
-                             .target = CNN_TARGET_CLASS,
-                             .target_size = 16,
-                             .scores = CNN_SCORES_LOGIT};
-  data = open_set(&net, "synthetic", 0.1, 0);
-  int seen[5] = {0};
-  for (int64_t s = 0; s < 50; s++) {
-    CU_ASSERT_EQUAL(cnn_data_sample(data, CNN_PART_TRAIN, s, (void *[]){x}, (void *[]){pixels}).code, CNN_OK);
-    for (int i = 0; i < 16; i++) {
-      CU_ASSERT_FATAL(pixels[i] >= 0 && pixels[i] < 5);
-      seen[pixels[i]]++;
-    }
-  }
-  for (int c = 0; c < 5; c++) CU_ASSERT(seen[c] > 50);
-  cnn_data_close(data);
-  net.output[0] = values_of("output", 1, CNN_SCORES_BINARY);
-  data = open_set(&net, "synthetic", 0.1, 0);
-  int ones = 0;
-  for (int64_t s = 0; s < 100; s++) {
-    CU_ASSERT_EQUAL(cnn_data_sample(data, CNN_PART_TEST, s, (void *[]){x}, (void *[]){values}).code, CNN_OK);
-    ones += values[0] == 1;
-    CU_ASSERT(values[0] == (float)label_of(data, CNN_PART_TEST, s));
-  }
-  CU_ASSERT_EQUAL(ones, 50);
-  cnn_data_close(data);
-  cnn_layer normalize = {.name = "normalize1",
-                         .op = "normalize"}; /* a program that scales pictures gets pictures */
-  net.network.layers = 1;
-  net.network.layer = &normalize;
-  net.recipe.target_is_input = 1;
-  data = open_set(&net, "synthetic", 0.1, 0);
-  CU_ASSERT_EQUAL(cnn_data_sample(data, CNN_PART_TRAIN, 0, (void *[]){x}, (void *[]){NULL}).code, CNN_OK);
-  float largest = 0;
-  for (int i = 0; i < 16; i++) largest = x[i] > largest ? x[i] : largest;
-  CU_ASSERT(largest > 20 && largest <= 255);
-  cnn_data_close(data);
-}
-
-/* ---- predict ---- */
-
-static void inputs_are_pictures_or_arrays(void) {
-  static const uint8_t x[24] = {1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12,
-                                13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24};
-  Net net;
-  net_make_one(&net, port_of("image", CNN_U8, 2, 2, 3), classes_of("output", 3));
-  uint8_t pixel[12];
-  cnn_inputs *inputs;
-  const char *path = scratch("p.png");
-  cnn_image_write(path, &(cnn_image){2, 2, 3, (uint8_t *)(uintptr_t)x});
-  CU_ASSERT_EQUAL_FATAL(cnn_inputs_open(&inputs, path, &net.network, CNN_FIT_STRETCH).code, CNN_OK);
-  CU_ASSERT(cnn_inputs_count(inputs) == 1 && !cnn_inputs_batched(inputs));
-  CU_ASSERT(cnn_inputs_sample(inputs, 0, (void *[]){pixel}).code == CNN_OK && memcmp(pixel, x, 12) == 0);
-  CU_ASSERT_EQUAL(cnn_inputs_sample(inputs, 1, (void *[]){pixel}).code, CNN_BAD_ARGUMENT);
-  cnn_inputs_close(inputs);
-  for (int batch = 0; batch < 2; batch++) {
-    cnn_tensor tensor =
-        batch ? tensor_of("", CNN_DTYPE_U8, x, 4, 2, 2, 2, 3) : tensor_of("", CNN_DTYPE_U8, x, 3, 2, 2, 3, 0);
-    CU_ASSERT_EQUAL(cnn_npy_write(scratch("p.npy"), &tensor).code, CNN_OK);
-    CU_ASSERT_EQUAL_FATAL(cnn_inputs_open(&inputs, scratch("p.npy"), &net.network, CNN_FIT_STRETCH).code,
-                          CNN_OK);
-    CU_ASSERT(cnn_inputs_count(inputs) == 1 + batch && cnn_inputs_batched(inputs) == (batch == 1));
-    CU_ASSERT(cnn_inputs_sample(inputs, batch, (void *[]){pixel}).code == CNN_OK &&
-              memcmp(pixel, x + 12 * batch, 12) == 0);
-    cnn_inputs_close(inputs);
-  }
-  net.input[0].chw = 1; /* such a net may be given planes */
-  cnn_tensor planes = tensor_of("image", CNN_DTYPE_U8, x, 4, 2, 3, 2, 2);
-  CU_ASSERT_EQUAL_FATAL(
-      cnn_inputs_open(&inputs, npz_write("p.npz", &planes, 1), &net.network, CNN_FIT_STRETCH).code, CNN_OK);
-  CU_ASSERT(cnn_inputs_sample(inputs, 1, (void *[]){pixel}).code == CNN_OK && pixel[0] == 13 &&
-            pixel[1] == 17 && pixel[2] == 21 && pixel[3] == 14);
-  uint8_t arranged[12];
-  cnn_port_arrange(&net.input[0], pixel, arranged);
-  CU_ASSERT_EQUAL(memcmp(arranged, x + 12, 12), 0);
-  cnn_inputs_close(inputs);
-  net.input[0].chw = 0;
-  cnn_status status = cnn_inputs_open(&inputs, scratch("p.npz"), &net.network, CNN_FIT_STRETCH);
-  CU_ASSERT(status.code == CNN_MISMATCH && strstr(status.message, "[2, 3, 2, 2]"));
-  CU_ASSERT_EQUAL(cnn_inputs_open(&inputs, scratch_text("p.txt", "no"), &net.network, CNN_FIT_STRETCH).code,
-                  CNN_BAD_FORMAT);
-  CU_ASSERT_EQUAL(cnn_inputs_open(&inputs, scratch("p.none"), &net.network, CNN_FIT_STRETCH).code,
-                  CNN_BAD_FILE);
-}
-
-static void outputs_are_written_as_arrays(void) {
-  static const float one[6] = {1, 2, 3, 4, 5, 6}, two[4] = {7, 8, 9, 10};
-  Net net;
-  net_make_one(&net, port_of("image", CNN_U8, 2, 2, 3), classes_of("a", 3));
-  net.output[1] = port_of("b", CNN_F32, 1, 2, 1);
-  cnn_archive archive;
-  char shape[40];
-  CU_ASSERT_EQUAL(cnn_outputs_write(scratch("o.npy"), &net.network, 2, true, (const float *[]){one}).code,
-                  CNN_OK);
-  CU_ASSERT_EQUAL_FATAL(cnn_archive_open(&archive, scratch("o.npy")).code, CNN_OK);
-  CU_ASSERT_STRING_EQUAL(cnn_tensor_shape(archive.tensor, shape, sizeof shape), "[2, 3]");
-  CU_ASSERT_EQUAL(cnn_tensor_number(archive.tensor, 5), 6);
-  cnn_archive_close(&archive);
-  CU_ASSERT_EQUAL(cnn_outputs_write(scratch("o.npy"), &net.network, 1, false, (const float *[]){one}).code,
-                  CNN_OK);
-  CU_ASSERT_EQUAL_FATAL(cnn_archive_open(&archive, scratch("o.npy")).code, CNN_OK);
-  CU_ASSERT_STRING_EQUAL(cnn_tensor_shape(archive.tensor, shape, sizeof shape), "[3]");
-  cnn_archive_close(&archive);
-  net.network.outputs = 2;
-  CU_ASSERT_EQUAL(
-      cnn_outputs_write(scratch("o.npz"), &net.network, 2, true, (const float *[]){one, two}).code, CNN_OK);
-  CU_ASSERT_EQUAL_FATAL(cnn_archive_open(&archive, scratch("o.npz")).code, CNN_OK);
-  CU_ASSERT_STRING_EQUAL(cnn_tensor_shape(cnn_archive_find(&archive, "b"), shape, sizeof shape),
-                         "[2, 1, 2, 1]");
-  CU_ASSERT_EQUAL(cnn_tensor_number(cnn_archive_find(&archive, "b"), 3), 10);
-  cnn_archive_close(&archive);
 }
 
 CU_TestInfo suite_data[] = {
@@ -720,10 +432,5 @@ CU_TestInfo suite_data[] = {
     {"arrays are read", arrays_are_read},
     {"several inputs and targets go by name", several_inputs_and_targets_go_by_name},
     {"labels become the targets that outputs want", labels_become_the_targets_that_outputs_want},
-    {"the split is seeded and exact", the_split_is_seeded_and_exact},
-    {"synthetic classes can be learnt", synthetic_classes_can_be_learnt},
-    {"synthetic serves every kind of target", synthetic_serves_every_kind_of_target},
-    {"inputs are pictures or arrays", inputs_are_pictures_or_arrays},
-    {"outputs are written as arrays", outputs_are_written_as_arrays},
     CU_TEST_INFO_NULL,
 };

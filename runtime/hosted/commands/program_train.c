@@ -192,9 +192,32 @@ static int suffixes_check(const cnn_usage *usage, const Arguments *a, const char
   return status;
 }
 
+static int run(const cnn_program *program, const cnn_usage *usage, const Arguments *a) {
+  if (!a->data) return cnn_usage_error(usage, "it needs --data");
+  if (a->resume && a->init)
+    return cnn_usage_error(usage,
+                           "--resume goes on from a checkpoint, --init starts from weights: one of them");
+  char out[512];
+  snprintf(out, sizeof out, "%s.safetensors", program->network->name);
+  cnn_train_options options = cnn_train_defaults(program->network);
+  options.out = a->out ? a->out : out;
+  int status = suffixes_check(usage, a, options.out);
+  Outputs outputs = {0};
+  if (status == CNN_GO_ON && !outputs_of(&outputs, program, a, options.out)) {
+    const cnn_status failed = cnn_failure(CNN_NO_MEMORY, "out of memory");
+    status = cnn_program_fail(program, &failed);
+  }
+  if (status == CNN_GO_ON && !a->dry_run) status = outputs_check(usage, &outputs, a);
+  if (status == CNN_GO_ON) status = train(program, usage, a, &outputs, &options);
+  outputs_free(&outputs);
+  return status;
+}
+
 int cnn_program_train(const cnn_program *program, int argc, char **argv) {
   static const char *const on_off[] = {"on", "off", NULL}, *const progress[] = {"auto", "plain", "none",
                                                                                 NULL};
+  static const char about[] =
+      "Trains the net. Messages go to standard error; Ctrl-C saves and stops, --resume goes on.";
   Arguments a = {.progress = CNN_PROGRESS_AUTO};
   const double most = INT32_MAX;
   const cnn_flag flag[] = {
@@ -244,31 +267,7 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
       {"progress", 0, CNN_VALUE_CHOICE, &a.progress, "auto|plain|none",
        "a live bar on a terminal, a line an epoch, or neither", 0, 0, progress, NULL},
   };
-  cnn_usage usage = {
-      program->name,
-      "train",
-      "",
-      "Trains the net. Messages go to standard error; Ctrl-C saves and stops, --resume goes on.",
-      flag,
-      sizeof flag / sizeof *flag};
+  cnn_usage usage = {program->name, "train", "", about, flag, sizeof flag / sizeof *flag};
   const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);
-  if (parsed != CNN_GO_ON) return parsed;
-  if (!a.data) return cnn_usage_error(&usage, "it needs --data");
-  if (a.resume && a.init)
-    return cnn_usage_error(&usage,
-                           "--resume goes on from a checkpoint, --init starts from weights: one of them");
-  char out[512];
-  snprintf(out, sizeof out, "%s.safetensors", program->network->name);
-  cnn_train_options options = cnn_train_defaults(program->network);
-  options.out = a.out ? a.out : out;
-  int status = suffixes_check(&usage, &a, options.out);
-  Outputs outputs = {0};
-  if (status == CNN_GO_ON && !outputs_of(&outputs, program, &a, options.out)) {
-    const cnn_status failed = cnn_failure(CNN_NO_MEMORY, "out of memory");
-    status = cnn_program_fail(program, &failed);
-  }
-  if (status == CNN_GO_ON && !a.dry_run) status = outputs_check(&usage, &outputs, &a);
-  if (status == CNN_GO_ON) status = train(program, &usage, &a, &outputs, &options);
-  outputs_free(&outputs);
-  return status;
+  return parsed == CNN_GO_ON ? run(program, &usage, &a) : parsed;
 }

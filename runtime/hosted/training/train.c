@@ -2,45 +2,19 @@
 // SPDX-License-Identifier: MIT-0
 #include <inttypes.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "hosted/data/batch.h"
-#include "cnn.h"
 #include "hosted/training/diverge.h"
-#include "hosted/training/evaluate.h"
 #include "hosted/training/facts.h"
 #include "hosted/base/file.h"
-#include "hosted/display/journal.h"
 #include "hosted/training/loss.h"
 #include "hosted/base/number.h"
 #include "hosted/weights/origin.h"
 #include "hosted/weights/previous.h"
-#include "hosted/training/pace.h"
-#include "hosted/training/run.h"
 #include "hosted/base/threads.h"
-
-typedef struct Training {
-  const cnn_network *network;
-  const cnn_data *data;
-  const cnn_train_options *options;
-  cnn_run run;
-  cnn_course course;
-  cnn_loader *loader;
-  cnn_evaluator *evaluator;
-  cnn_journal log, events;
-  float **output;
-  cnn_sums *sums; /* of one sample */
-  int32_t *order;
-  char *last, *checkpoint; /* paths */
-  int32_t threads;
-  cnn_pace pace;     /* of the steps */
-  int64_t validated; /* samples of the validation part; 0: none */
-  double began, reported, validation_seconds;
-  int64_t began_at; /* samples seen when this process took the epoch up */
-} Training;
+#include "hosted/training/training.h"
 
 cnn_train_options cnn_train_defaults(const cnn_network *network) {
   cnn_train_options options = {.shuffle = true, .val = 0.1};
@@ -75,126 +49,8 @@ static bool finished(const Training *training) {
 
 static bool stopped(const Training *training) { return training->options->stop && *training->options->stop; }
 
-/* ---- Telling the caller */
-
-static void send(const Training *training, cnn_event event) {
-  event.epoch = training->run.finished + (event.kind != CNN_EVENT_EPOCH && event.kind != CNN_EVENT_END);
-  event.epochs = training->run.trainer.recipe.epochs;
-  if (training->options->report) training->options->report(training->options->context, &event);
-}
-
-__attribute__((format(printf, 2, 3))) static void note(const Training *training, const char *format, ...) {
-  char text[1024];
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(text, sizeof text, format, arguments);
-  va_end(arguments);
-  send(training, (cnn_event){.kind = CNN_EVENT_NOTE, .note = text});
-}
-
-static void tell(void *training, const char *text) {
-  send(training, (cnn_event){.kind = CNN_EVENT_NOTE, .note = text});
-}
-
-static void note_memory(const Training *training) {
-  const cnn_network *network = training->network;
-  const cnn_trainer *trainer = &training->run.trainer;
-  uint64_t array = (uint64_t)network->parameters * sizeof(float);
-  uint64_t arrays =
-      (uint64_t)((trainer->slot[0] != NULL) + (trainer->slot[1] != NULL) + (trainer->average != NULL));
-  uint64_t evaluation =
-      network->model_bytes +
-      network->workspace_bytes * (uint64_t)(training->validated > 0 ? training->threads : 0);
-  note(training, "memory: weights %s, gradients %s, optimizer %s, training workspace %s, validation %s",
-       cnn_number_bytes(array).text, cnn_number_bytes(array * (trainer->sum ? 2 : 1)).text,
-       cnn_number_bytes(array * arrays).text, cnn_number_bytes(network->training_bytes).text,
-       cnn_number_bytes(evaluation).text);
-}
-
-static const char *class_name(const Training *training, int32_t c, char room[24]) {
-  const cnn_network *network = training->network;
-  if (network->label && c < network->labels) return network->label[c];
-  snprintf(room, 24, "class %d", (int)c);
-  return room;
-}
-
-/* One line: a bar a class, and the smallest and the largest class by name. */
-static void note_labels(const Training *training) {
-  static const char *const bar[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
-  enum { BARS = 64 };
-  int32_t classes = cnn_data_classes(training->data), fewest = 0, most = 0;
-  if (classes < 2) return;
-  int64_t *count = calloc((size_t)classes, sizeof *count);
-  if (!count) return;
-  for (int64_t i = 0; i < training->run.samples; i++) {
-    int32_t label;
-    if (cnn_data_label(training->data, CNN_PART_TRAIN, i, &label) && label >= 0 && label < classes)
-      count[label]++;
-  }
-  char bars[BARS * 4 + 1] = "", name[2][24];
-  for (int32_t c = 0; c < classes; c++) {
-    if (count[c] < count[fewest]) fewest = c;
-    if (count[c] > count[most]) most = c;
-  }
-  for (int32_t c = 0; c < classes && classes <= BARS; c++)
-    strcat(bars, bar[count[most] ? (count[c] * 8 + count[most] - 1) / count[most] : 0]);
-  if (count[most] > 0 && count[fewest] == count[most]) {
-    note(training, "labels: %d classes %s%s%s samples each", (int)classes, bars, bars[0] ? " " : "",
-         cnn_number_grouped(count[most]).text);
-  } else if (count[most] > 0) {
-    note(training, "labels: %d classes %s%s%s samples (%s) to %s (%s)", (int)classes, bars,
-         bars[0] ? " " : "", cnn_number_grouped(count[fewest]).text, class_name(training, fewest, name[0]),
-         cnn_number_grouped(count[most]).text, class_name(training, most, name[1]));
-  }
-  free(count);
-}
-
 static const char *kept_so_far(const Training *training) {
   return training->run.finished == 0 ? "nothing was saved" : "the epochs before are saved";
-}
-
-/* Whether something in front of the first weights, or those themselves, brings values of any size to about 1.
- */
-static bool scales_itself(const cnn_network *network) {
-  static const char *const scaling[] = {"normalize", "multiply",  "divide",       "scale",  "batchnorm",
-                                        "layernorm", "groupnorm", "instancenorm", "l2norm", "lrn"};
-  for (int32_t i = 0; i < network->layers; i++) {
-    for (size_t s = 0; s < sizeof scaling / sizeof *scaling; s++)
-      if (strcmp(network->layer[i].op, scaling[s]) == 0) return true;
-    if (network->layer[i].parameters > 0) return false;
-  }
-  return true;
-}
-
-/* Raw bytes that go into the first weights as they are: a beginner's net that learns badly, and nobody knows
- * why. */
-static cnn_status note_scale(const Training *training) {
-  enum { SAMPLES = 16 };
-  const double large = 16;
-  const cnn_network *network = training->network;
-  const cnn_port *port = &network->input[0];
-  if (network->inputs != 1 || cnn_data_scale(training->data, 0) < 255 || scales_itself(network))
-    return cnn_success();
-  void *input = malloc((size_t)port->size * cnn_type_bytes(port->type));
-  double low = 0, high = 0;
-  cnn_status status = input ? cnn_success() : cnn_failure(CNN_NO_MEMORY, "no memory for a sample");
-  for (int64_t i = 0; i < SAMPLES && i < training->run.samples && status.code == CNN_OK; i++) {
-    status = cnn_data_sample(training->data, CNN_PART_TRAIN, i, (void *[]){input}, NULL);
-    for (int64_t k = 0; k < port->size && status.code == CNN_OK; k++) {
-      double value = port->type == CNN_F32  ? (double)((float *)input)[k]
-                     : port->type == CNN_U8 ? ((uint8_t *)input)[k]
-                                            : ((int8_t *)input)[k];
-      low = value < low ? value : low;
-      high = value > high ? value : high;
-    }
-  }
-  free(input);
-  if (status.code == CNN_OK && fmax(high, -low) > large)
-    note(training,
-         "hint: the input \"%s\" has values from %g to %g, and nothing scales them: nets learn better behind "
-         "normalize(scale=1/%d)",
-         port->name, low, high, port->type == CNN_I8 ? 128 : 255);
-  return status;
 }
 
 /* ---- Setting up */
@@ -257,7 +113,8 @@ static cnn_status compare_classes(const Training *training) {
   if (status.code != CNN_OK) return status;
   status = cnn_origin_check(&archive, path, training->network, doubt, sizeof doubt);
   cnn_archive_close(&archive);
-  if (*doubt || status.code == CNN_MISMATCH) note(training, "%s", *doubt ? doubt : status.message);
+  if (*doubt || status.code == CNN_MISMATCH)
+    cnn_training_note(training, "%s", *doubt ? doubt : status.message);
   return status.code == CNN_MISMATCH ? cnn_success() : status;
 }
 
@@ -267,9 +124,11 @@ static cnn_status take_init(Training *training) {
       cnn_weights_load_behind(training->network, training->options->init, training->options->init_prefix,
                               true, training->run.trainer.weights, &report);
   if (status.code == CNN_OK) {
-    note(training, "%s: %d of %d weights taken%s%s", training->options->init, (int)report.matched,
-         (int)training->network->weights, report.text ? "; not:\n" : "", report.text ? report.text : "");
-    if (*report.warning) note(training, "%s: warning: %s", training->options->init, report.warning);
+    cnn_training_note(training, "%s: %d of %d weights taken%s%s", training->options->init,
+                      (int)report.matched, (int)training->network->weights, report.text ? "; not:\n" : "",
+                      report.text ? report.text : "");
+    if (*report.warning)
+      cnn_training_note(training, "%s: warning: %s", training->options->init, report.warning);
   }
   free(report.text);
   return status.code == CNN_OK ? compare_classes(training) : status;
@@ -377,7 +236,8 @@ static void note_resumption(Training *training) {
                 program = training->network->recipe->epochs;
   char more[200] = "with a larger N trains on", text[600];
   if (done < wanted) {
-    note(training, "%s: going on after epoch %d of %d", training->checkpoint, (int)done, (int)wanted);
+    cnn_training_note(training, "%s: going on after epoch %d of %d", training->checkpoint, (int)done,
+                      (int)wanted);
     return;
   }
   if (program > done) {
@@ -386,7 +246,7 @@ static void note_resumption(Training *training) {
   const cnn_text epochs = program > done ? cnn_number(program, 9) : (cnn_text){"N"};
   snprintf(text, sizeof text, "%.300s: all %d epochs are done; --epochs=%s %s", training->checkpoint,
            (int)done, epochs.text, more);
-  tell(training, text);
+  cnn_training_tell(training, text);
 }
 
 static cnn_status prepare(Training *training) {
@@ -395,19 +255,20 @@ static cnn_status prepare(Training *training) {
   if (status.code == CNN_OK) status = open_training(training);
   if (status.code != CNN_OK) return status;
   training->pace = cnn_pace_of(training->threads);
-  note(training, "data: %s", cnn_data_describe(training->data));
+  cnn_training_note(training, "data: %s", cnn_data_describe(training->data));
   if (*cnn_data_notes(training->data))
-    send(training, (cnn_event){.kind = CNN_EVENT_NOTE, .note = cnn_data_notes(training->data)});
-  note_labels(training);
-  note_memory(training);
-  if (!options->resume) status = note_scale(training);
+    cnn_training_send(training, (cnn_event){.kind = CNN_EVENT_NOTE, .note = cnn_data_notes(training->data)});
+  cnn_training_note_labels(training);
+  cnn_training_note_memory(training);
+  if (!options->resume) status = cnn_training_note_scale(training);
   if (status.code != CNN_OK) return status;
   if (training->course.batch > training->course.part) {
-    note(training, "a batch of %d is computed in parts of %d: the program was compiled for %d at most",
-         (int)training->course.batch, (int)training->course.part, (int)training->network->train_batch);
+    cnn_training_note(
+        training, "a batch of %d is computed in parts of %d: the program was compiled for %d at most",
+        (int)training->course.batch, (int)training->course.part, (int)training->network->train_batch);
   }
   if (options->resume) {
-    status = cnn_run_load(&training->run, training->checkpoint, tell, training);
+    status = cnn_run_load(&training->run, training->checkpoint, cnn_training_tell, training);
     if (status.code == CNN_OK) note_resumption(training);
   } else {
     first_weights(training);
@@ -416,7 +277,8 @@ static cnn_status prepare(Training *training) {
   if (status.code != CNN_OK || options->dry_run) return status;
   if (!options->resume) status = cnn_previous_check(options->out);
   if (status.code == CNN_OK) status = open_files(training);
-  if (status.code == CNN_OK && !options->resume) status = cnn_previous_keep(options->out, tell, training);
+  if (status.code == CNN_OK && !options->resume)
+    status = cnn_previous_keep(options->out, cnn_training_tell, training);
   return status;
 }
 
@@ -449,7 +311,7 @@ static void report_step(Training *training, bool last) {
   if (rate > 0)
     event.seconds_left =
         (left + epochs_left * (double)run->samples) / rate + (epochs_left + 1) * training->validation_seconds;
-  send(training, event);
+  cnn_training_send(training, event);
 }
 
 static void count_batch(Training *training, const cnn_batch *batch, float loss) {
@@ -533,7 +395,7 @@ static bool losses_known(const cnn_network *network) {
 static cnn_status validate(Training *training, cnn_measures *measures) {
   *measures = (cnn_measures){0};
   if (training->validated == 0 || stopped(training)) return cnn_success();
-  send(training, (cnn_event){.kind = CNN_EVENT_VALIDATION});
+  cnn_training_send(training, (cnn_event){.kind = CNN_EVENT_VALIDATION});
   double start = cnn_clock();
   int64_t limit = training->options->dry_run ? training->course.batch : -1;
   cnn_status status =
@@ -607,7 +469,8 @@ static cnn_status run_epoch(Training *training) {
   epoch.step = run->trainer.steps;
   epoch.time = cnn_wall_clock();
   if (!training->options->dry_run) status = end_epoch(training, &epoch);
-  if (status.code == CNN_OK) send(training, (cnn_event){.kind = CNN_EVENT_EPOCH, .done = &epoch});
+  if (status.code == CNN_OK)
+    cnn_training_send(training, (cnn_event){.kind = CNN_EVENT_EPOCH, .done = &epoch});
   return status;
 }
 
@@ -629,18 +492,19 @@ static cnn_status save_stopped(Training *training) {
 static void report_end(const Training *training) {
   const cnn_run *run = &training->run;
   if (training->options->dry_run) {
-    note(training, "dry run: a step and a validation went well; nothing was written");
+    cnn_training_note(training, "dry run: a step and a validation went well; nothing was written");
   } else if (run->finished < run->trainer.recipe.epochs) {
-    note(training, "stopped early: no progress for %d epochs", (int)run->waiting);
+    cnn_training_note(training, "stopped early: no progress for %d epochs", (int)run->waiting);
   }
   if (training->options->overfit > 0 && run->finished > 0) {
     const cnn_measures *end = &run->history[run->finished - 1].train;
-    note(training, "overfit: %" PRId64 " samples, loss from %s to %s", run->samples,
-         cnn_number(run->history[0].train.loss, 4).text, cnn_number(end->loss, 4).text);
+    cnn_training_note(training, "overfit: %" PRId64 " samples, loss from %s to %s", run->samples,
+                      cnn_number(run->history[0].train.loss, 4).text, cnn_number(end->loss, 4).text);
   }
   const cnn_epoch *best = NULL;
   for (int32_t i = 0; i < run->finished; i++) best = run->history[i].best ? &run->history[i] : best;
-  if (best && !training->options->dry_run) send(training, (cnn_event){.kind = CNN_EVENT_END, .done = best});
+  if (best && !training->options->dry_run)
+    cnn_training_send(training, (cnn_event){.kind = CNN_EVENT_END, .done = best});
 }
 
 static void close_training(Training *training) {

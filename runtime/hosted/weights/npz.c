@@ -439,6 +439,32 @@ static void member_header(cnn_writer *writer, const char *name, const Stored *st
   cnn_writer_put(writer, extra, (size_t)(e - extra));
 }
 
+/* What follows the directory, which has `size` bytes from `at` on; the comment comes behind it. */
+static void put_end(cnn_writer *writer, int32_t count, uint64_t at, uint64_t size, size_t comment_bytes) {
+  unsigned char tail[98], *p = tail;
+  p = put_number(p, 0x06064b50, 4); /* zip64 end of the directory */
+  p = put_number(p, 44, 8);
+  p = put_number(p, 45, 2);
+  p = put_number(p, 45, 2);
+  p = put_number(p, 0, 8);
+  p = put_number(p, (uint64_t)count, 8);
+  p = put_number(p, (uint64_t)count, 8);
+  p = put_number(p, size, 8);
+  p = put_number(p, at, 8);
+  p = put_number(p, 0x07064b50, 4); /* where that is */
+  p = put_number(p, 0, 4);
+  p = put_number(p, at + size, 8);
+  p = put_number(p, 1, 4);
+  p = put_number(p, 0x06054b50, 4); /* the old end */
+  p = put_number(p, 0, 4);
+  p = put_number(p, 0xFFFF, 2);
+  p = put_number(p, 0xFFFF, 2);
+  p = put_number(p, 0xFFFFFFFFu, 4);
+  p = put_number(p, 0xFFFFFFFFu, 4);
+  p = put_number(p, comment_bytes, 2);
+  cnn_writer_put(writer, tail, (size_t)(p - tail));
+}
+
 /* Notes as text, empty if they are more than an archive's comment can hold; NULL: no memory. */
 static char *comment_make(const cnn_note *note, int32_t notes) {
   json_t *object = cnn_notes_make(note, notes);
@@ -482,28 +508,7 @@ cnn_status cnn_npz_write(const char *path, const cnn_tensor *tensor, int32_t cou
     member_header(&writer, tensor[i].name, &stored[i], false);
     at += 46 + strlen(tensor[i].name) + 4 + 28;
   }
-  unsigned char tail[98], *p = tail;
-  p = put_number(p, 0x06064b50, 4); /* zip64 end of the directory */
-  p = put_number(p, 44, 8);
-  p = put_number(p, 45, 2);
-  p = put_number(p, 45, 2);
-  p = put_number(p, 0, 8);
-  p = put_number(p, (uint64_t)count, 8);
-  p = put_number(p, (uint64_t)count, 8);
-  p = put_number(p, at - directory, 8);
-  p = put_number(p, directory, 8);
-  p = put_number(p, 0x07064b50, 4); /* where that is */
-  p = put_number(p, 0, 4);
-  p = put_number(p, at, 8);
-  p = put_number(p, 1, 4);
-  p = put_number(p, 0x06054b50, 4); /* the old end */
-  p = put_number(p, 0, 4);
-  p = put_number(p, 0xFFFF, 2);
-  p = put_number(p, 0xFFFF, 2);
-  p = put_number(p, 0xFFFFFFFFu, 4);
-  p = put_number(p, 0xFFFFFFFFu, 4);
-  p = put_number(p, comment_bytes, 2);
-  cnn_writer_put(&writer, tail, (size_t)(p - tail));
+  put_end(&writer, count, directory, at - directory, comment_bytes);
   cnn_writer_put(&writer, comment, comment_bytes);
   free(comment);
   free(stored);

@@ -1,0 +1,49 @@
+/* nest_print.h: the printer of one C function of a nest. nest_values.c prints what stands inside statements,
+ * nest_statements.c statements, nest.c whole functions. Private to these three. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_EMIT_NEST_PRINT_H
+#define CNNC_EMIT_NEST_PRINT_H
+#include "nest/instance.h"
+#include "emit/nest.h"
+
+typedef VEC(const char *) Words;
+
+typedef struct Printer {
+  Text *out;
+  Arena *arena;
+  const Nest *nest;
+  const NestPrint *print;
+  Instances *plan;
+  const Instance *instance;
+  Known known;
+  const Used *used;
+  const char *slot_name[SLOTS], *buf_name[BUFS];
+  Words taken; /* names of this C function that are visible here */
+  bool team;   /* the statements being printed are run by all threads of a team */
+} Printer;
+
+#define put(...) text_put(p->out, __VA_ARGS__)
+
+/* Precedence of C's operators, lowest first: a value is put in parentheses where more is asked for than its
+ * own. */
+enum { CHOICE, COMPARISON, SUM, PRODUCT, UNARY, PRIMARY };
+
+const char *printer_name(Printer *, const char *wanted); /* a name that is free here, taken from now on */
+Index printer_fold(const Printer *, const Index *);      /* with the constants of this function */
+/* Texts of the prelude, which is told that they are needed. */
+const char *printer_function(Printer *, PreludeFn, Elem, int lanes);
+const char *printer_type(Printer *, Elem, int lanes);
+const char *printer_memory_type(Printer *, Elem, int lanes); /* that may lie at any address */
+
+bool one_register(const Buf *); /* a variable, whatever its dimensions */
+bool negative(Val);             /* a negative number */
+void print_index(Printer *, const Index *);
+bool print_flat(Printer *, const Buf *, const Index *at); /* false: all zeros, nothing was printed */
+void print_ref(Printer *, const Ref *);
+void print_cond(Printer *, const Cond *);
+void print_value(Printer *, Val, int precedence);
+void print_wide(Printer *, Val, int lanes); /* broadcast where C does not do so by itself */
+
+void print_body(Printer *, const NestStmt *, int depth);
+void print_list(Printer *, const Words *); /* (a, b, c) */
+#endif

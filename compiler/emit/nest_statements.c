@@ -1,0 +1,285 @@
+/* nest_statements.c: the statements of a nest as C, and what a team of threads does between them. */
+// SPDX-License-Identifier: Apache-2.0
+#include "emit/nest_print.h"
+#include <string.h>
+#include "nest/team.h"
+
+enum { WIDTH = 140 }; /* columns of a line of parameters */
+
+typedef VEC(const NestStmt *) Stmts;
+
+/* ---- statements ---- */
+static void indent(Printer *p, int depth) { put("%*s", 2 * depth, ""); }
+
+static void live_statements(Printer *p, const NestStmt *stmt,
+                            Stmts *list) { /* what is to be printed of a body, settled branches resolved */
+  for (; stmt; stmt = stmt->next) {
+    if (used_dead(p->used, stmt) || (stmt->kind == PIN && p->print->standard)) continue;
+    if (stmt->kind == IF || stmt->kind == LOOP) {
+      int verdict = stmt->kind == IF ? known_branch(&p->known, stmt) : -1;
+      if (verdict >= 0) {
+        live_statements(p, verdict ? stmt->body : stmt->otherwise, list);
+        continue;
+      }
+      Stmts inner = {0};
+      live_statements(p, stmt->body, &inner);
+      live_statements(p, stmt->otherwise, &inner);
+      if (!inner.n) continue;
+    }
+    vec_push(p->arena, *list, stmt);
+  }
+}
+
+static void print_block(Printer *p, const NestStmt *body, int depth, bool before_else) {
+  Stmts list = {0};
+  live_statements(p, body, &list);
+  const NestStmt *only = list.n == 1 ? list.data[0] : NULL;
+  bool one = only && !p->team && only->kind != DECLARE && only->kind != COMMENT &&
+             !(only->kind == STORE && only->u.store.declare) && !(only->kind == IF && only->otherwise) &&
+             !(before_else && (only->kind == IF || only->kind == LOOP));
+  put(one ? "\n" : " {\n");
+  print_body(p, body, depth + 1);
+  if (!one) {
+    indent(p, depth);
+    put("}");
+  }
+  if (!one && !before_else) put("\n");
+  if (before_else) one ? indent(p, depth) : put(" ");
+}
+
+static void print_limit(Printer *p, int n, const Index *bound,
+                        bool max) { /* of two bounds, the larger or the smaller */
+  Index a = printer_fold(p, &bound[0]), b = n > 1 ? printer_fold(p, &bound[1]) : a, gap = b;
+  gap.c -= a.c;
+  for (int s = 1; s < SLOTS; s++) gap.k[s] -= a.k[s];
+  if (index_constant(&gap)) {
+    index_put(p->out, max == (gap.c > 0) ? &b : &a, p->slot_name);
+    return;
+  }
+  put("(");
+  print_index(p, &b);
+  put(max ? " > " : " < ");
+  print_index(p, &a);
+  put(" ? ");
+  print_index(p, &b);
+  put(" : ");
+  print_index(p, &a);
+  put(")");
+}
+
+static void print_shared_bounds(Printer *p, const NestStmt *stmt, const char *v,
+                                const char *end) { /* this thread's share of the rounds */
+  const Index *lo = stmt->u.loop.lo, *hi = stmt->u.loop.hi;
+  for (int i = 0; i < 2; i++) {
+    put(i ? ", %s = SHARE(" : "%s = SHARE(", i ? end : v);
+    print_index(p, lo);
+    put(", ");
+    print_index(p, hi);
+    put(i ? ", thread + 1)" : ", thread)");
+  }
+  put("; %s < %s", v, end);
+  p->print->needs->team = true;
+}
+
+static void print_loop(Printer *p, const NestStmt *stmt, int depth) {
+  int taken = p->taken.n, slot = stmt->u.loop.slot;
+  const bool shared = p->team && stmt->u.loop.kind == PARALLEL, team = p->team;
+  const char *v = printer_name(p, stmt->u.loop.name), *end = NULL, *saved = p->slot_name[slot];
+  if (stmt->u.loop.kind == UNROLLED) {
+    put("UNROLL ");
+    p->print->needs->unroll = true;
+  }
+  put("for (int ");
+  if (stmt->u.loop.nhi > 1 || shared) end = printer_name(p, arena_printf(p->arena, "%s_end", v));
+  if (shared) print_shared_bounds(p, stmt, v, end);
+  else {
+    put("%s = ", v);
+    print_limit(p, stmt->u.loop.nlo, stmt->u.loop.lo, true);
+    if (end) {
+      put(", %s = ", end);
+      print_limit(p, 2, stmt->u.loop.hi, false);
+      put("; %s < %s", v, end);
+    } else {
+      put("; %s < ", v);
+      print_limit(p, 1, stmt->u.loop.hi, false);
+    }
+  }
+  put("; %s++)", v);
+  p->slot_name[slot] = v;
+  p->team = team && !shared;
+  print_block(p, stmt->body, depth, false);
+  p->slot_name[slot] = saved;
+  p->team = team;
+  p->taken.n = taken;
+}
+
+static void print_store(Printer *p, const NestStmt *stmt) {
+  const Ref *ref = &stmt->u.store.ref;
+  const Buf *buf = ref->buf;
+  Val val = stmt->u.store.val;
+  int lanes = buf->place == REGS ? buf->type.lanes : val->type.lanes;
+  if (stmt->u.store.declare) {
+    const char *type = printer_type(p, buf->type.elem, lanes);
+    Text *out = p->out, text = {.arena = p->arena};
+    p->out = &text; /* the value first: the name is not visible in it */
+    print_wide(p, val, lanes);
+    p->out = out;
+    p->buf_name[buf->id] = printer_name(p, buf->name);
+    put("const %s %s = %s;\n", type, p->buf_name[buf->id], text.s);
+    return;
+  }
+  if (buf->place != REGS && stmt->u.store.part != lanes) {
+    put("%s(&", printer_function(p, FN_STORE_PART, buf->type.elem, lanes));
+    print_ref(p, ref);
+    put(", ");
+    print_value(p, val, CHOICE);
+    put(", %d);\n", stmt->u.store.part);
+    return;
+  }
+  if (buf->place == REGS || lanes == 1) print_ref(p, ref);
+  else {
+    put("AT(%s, ", printer_memory_type(p, buf->type.elem, lanes));
+    print_ref(p, ref);
+    put(")");
+  }
+  Val sum = val->op == FMA && !negative(val->a[0]) && !negative(val->a[1]) ? val->a[2] : NULL;
+  if (sum && sum->op == LOAD && sum->part == lanes && !memcmp(sum->ref, ref, sizeof *ref)) {
+    put(" += ");
+    print_value(p, val->a[0], PRODUCT);
+    put(" * ");
+    print_value(p, val->a[1], UNARY);
+  } else {
+    put(" = ");
+    print_wide(p, val, lanes);
+  }
+  put(";\n");
+}
+
+static void print_declaration(Printer *p, const Buf *buf) {
+  const char *name = printer_name(p, buf->name);
+  if (buf->place == VIEW) {
+    put("ptrdiff_t %s = ", name);
+    if (!print_flat(p, buf, buf->base)) put("0");
+  } else {
+    put("%s %s", printer_type(p, buf->type.elem, buf->type.lanes), name);
+    if (buf->flat) put("[%lld]", (long long)buf_elements(buf));
+    for (int d = 0; d < buf->rank && !buf->flat && !one_register(buf); d++)
+      put("[%lld]", (long long)buf->dim[d]);
+  }
+  put(";\n");
+  p->buf_name[buf->id] = name;
+}
+
+void print_list(Printer *p, const Words *items) { /* (a, b, c), lines of at most WIDTH columns */
+  size_t column = p->out->n;
+  while (column > 0 && p->out->s[column - 1] != '\n') column--;
+  size_t margin = 0;
+  while (column + margin < p->out->n && p->out->s[column + margin] == ' ') margin++;
+  column = p->out->n - column;
+  put("(");
+  for (int i = 0; i < items->n; i++) {
+    size_t n = strlen(items->data[i]) + 2;
+    if (column + n > WIDTH && i) {
+      put(",\n%*s", (int)margin + 4, "");
+      column = margin + 4;
+    } else if (i) put(", ");
+    put("%s", items->data[i]);
+    column += n;
+  }
+  put(")");
+}
+
+static void print_call(Printer *p, const NestStmt *stmt) {
+  const Instance *callee = instance_called(p->plan, stmt->u.call.fn, &p->known, stmt->u.call.arg);
+  Words items = {0};
+  for (int i = 0; i < p->nest->nbufs; i++)
+    if (callee->used.buf[i] && p->nest->buf[i]->place < STACK) vec_push(p->arena, items, p->buf_name[i]);
+  for (int i = 0; i < callee->fn->nparams; i++) {
+    if (callee->known.fixed[i + 1] || !callee->used.slot[i + 1]) continue;
+    Text text = {.arena = p->arena};
+    Index ix = printer_fold(p, &stmt->u.call.arg[i]);
+    index_put(&text, &ix, p->slot_name);
+    vec_push(p->arena, items, text.s);
+  }
+  put("%s%s", callee->name, p->print->names.suffix);
+  print_list(p, &items);
+  put(";\n");
+}
+
+static void print_if(Printer *p, const NestStmt *stmt, int depth) {
+  Stmts otherwise = {0};
+  live_statements(p, stmt->otherwise, &otherwise);
+  put("if (");
+  print_cond(p, &stmt->u.branch.cond);
+  put(")");
+  print_block(p, stmt->body, depth, otherwise.n > 0);
+  if (otherwise.n) {
+    put("else");
+    print_block(p, stmt->otherwise, depth, false);
+  }
+}
+
+static void print_stmt(Printer *p, const NestStmt *stmt, int depth) {
+  if (stmt->kind == COMMENT) {
+    emit_comment(p->out, 2 * depth, stmt->u.comment);
+    return;
+  }
+  indent(p, depth);
+  switch (stmt->kind) {
+  case LOOP: print_loop(p, stmt, depth); break;
+  case IF: print_if(p, stmt, depth); break;
+  case STORE: print_store(p, stmt); break;
+  case DECLARE: print_declaration(p, stmt->u.declare.buf); break;
+  case CALL: print_call(p, stmt); break;
+  case PIN:
+    put("PIN(%s);\n", p->buf_name[stmt->u.pin.view->id]);
+    p->print->needs->pin = true;
+    break; /* not where print->standard */
+  case PREFETCH: {
+    const Buf *buf = stmt->u.prefetch.buf;
+    p->print->needs->prefetch = true;
+    put("PREFETCH(");
+    if (buf->rank > 1 && !buf->flat) put("(const %s *)", printer_type(p, buf->type.elem, 1));
+    put("%s + ", p->buf_name[buf->id]);
+    print_index(p, &stmt->u.prefetch.flat);
+    put(");\n");
+    break;
+  }
+  case COMMENT: break;
+  }
+}
+
+static void print_wait(Printer *p, int depth) {
+  indent(p, depth);
+  put("BARRIER();\n");
+  p->print->needs->team = true;
+}
+
+static void print_piece(Printer *p, const Piece *piece, const NestStmt *const *stmt, int depth) {
+  if (piece->wait) print_wait(p, depth);
+  const bool one = piece->kind == PIECE_ONE;
+  if (one) {
+    indent(p, depth);
+    put("if (thread == %s) {\n", piece->last ? "threads - 1" : "0");
+    p->team = false;
+  }
+  for (int i = 0; i < piece->n; i++) print_stmt(p, stmt[piece->first + i], depth + one);
+  if (one) {
+    indent(p, depth);
+    put("}\n");
+    p->team = true;
+  }
+}
+
+void print_body(Printer *p, const NestStmt *stmt, int depth) {
+  int taken = p->taken.n;
+  Stmts list = {0};
+  live_statements(p, stmt, &list);
+  if (p->team) {
+    const Pieces pieces = team_pieces(p->arena, p->nest, list.data, list.n);
+    for (int i = 0; i < pieces.n; i++) print_piece(p, &pieces.data[i], list.data, depth);
+    if (depth > 1) print_wait(p, depth); /* before the next round */
+  } else
+    for (int i = 0; i < list.n; i++) print_stmt(p, list.data[i], depth);
+  p->taken.n = taken;
+}

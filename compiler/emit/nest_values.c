@@ -1,0 +1,393 @@
+/* nest_values.c: what stands inside a statement of a nest, as C: names, indices, conditions, values. */
+// SPDX-License-Identifier: Apache-2.0
+#include "emit/nest_print.h"
+#include "nest/build.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- names ---- */
+static bool reserved(const char *name) {
+  static const char *const words[] = {
+      "auto",      "break",   "case",    "char",     "const",    "continue", "default",  "do",
+      "double",    "else",    "enum",    "extern",   "float",    "for",      "goto",     "if",
+      "inline",    "int",     "long",    "register", "restrict", "return",   "short",    "signed",
+      "sizeof",    "static",  "struct",  "switch",   "typedef",  "union",    "unsigned", "void",
+      "volatile",  "while",   "asm",     "typeof",   "bool",     "true",     "false",    "int8_t",
+      "int16_t",   "int32_t", "int64_t", "uint8_t",  "uint16_t", "uint32_t", "uint64_t", "size_t",
+      "ptrdiff_t", "thread",  "threads"};
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+    if (!strcmp(words[i], name)) return true;
+  return prelude_has_name(name);
+}
+
+const char *printer_name(Printer *p, const char *name) { /* w0, w0_2, w0_3, ... */
+  const char *wanted = name;
+  for (int n = 2;; n++) {
+    bool taken = reserved(wanted);
+    for (int i = 0; i < p->taken.n && !taken; i++) taken = !strcmp(p->taken.data[i], wanted);
+    if (!taken) break;
+    wanted = arena_printf(p->arena, "%s_%d", name, n);
+  }
+  vec_push(p->arena, p->taken, wanted);
+  return wanted;
+}
+
+const char *printer_function(Printer *p, PreludeFn fn, Elem elem, int lanes) {
+  if (lanes > p->print->lanes_max) nest_misuse(p->nest, "a vector is wider than the target's");
+  prelude_need(p->print->needs, fn, elem, lanes);
+  return prelude_function(p->arena, &p->print->names, fn, elem, lanes);
+}
+
+const char *printer_type(Printer *p, Elem elem, int lanes) {
+  if (lanes > p->print->lanes_max) nest_misuse(p->nest, "a vector is wider than the target's");
+  prelude_need_type(p->print->needs, elem, lanes, false);
+  return prelude_type(p->arena, &p->print->names, elem, lanes);
+}
+
+const char *printer_memory_type(Printer *p, Elem elem, int lanes) {
+  prelude_need_type(p->print->needs, elem, lanes, true);
+  return printer_type(p, elem, lanes);
+}
+
+/* ---- indices ---- */
+Index printer_fold(const Printer *p, const Index *ix) { return known_fold(&p->known, ix); }
+
+void print_index(Printer *p, const Index *raw) {
+  Index ix = printer_fold(p, raw);
+  index_put(p->out, &ix, p->slot_name);
+}
+
+bool print_flat(Printer *p, const Buf *buf,
+                const Index *at_) { /* (y)*14336 + (x)*256 + c; false if it is nothing but zeros */
+  bool any = false;
+  const char *cast = buf_room(buf, 0) >= NEST_FAR ? "(ptrdiff_t)" : "";
+  for (int d = 0; d < buf->rank; d++) {
+    Index ix = printer_fold(p, &at_[d]);
+    int n = index_terms(&ix);
+    const int64_t stride = buf_room(buf, d + 1);
+    if (!n) continue;
+    bool paren = stride > 1 && (n > 1 || (*cast && !index_constant(&ix)));
+    put("%s%s%s", any ? " + " : "", stride > 1 ? cast : "", paren ? "(" : "");
+    print_index(p, &ix);
+    put("%s", paren ? ")" : "");
+    if (stride > 1) put("*%lld", (long long)stride);
+    any = true;
+  }
+  return any;
+}
+
+bool one_register(const Buf *buf) {
+  return buf->place == REGS && buf_elements(buf) == 1;
+} /* a variable, whatever its dimensions */
+
+void print_ref(Printer *p, const Ref *ref) {
+  const Buf *buf = ref->buf, *of = buf->of ? buf->of : buf;
+  put("%s", p->buf_name[of->id]);
+  if (one_register(buf)) return;
+  if (buf->of) {
+    put("[%s", p->buf_name[buf->id]);
+    Index sum = {0};
+    for (int d = 0; d < of->rank; d++) {
+      Index ix = printer_fold(p, &ref->at[d]);
+      sum.c = sum.c * of->room[d] + ix.c;
+      for (int s = 1; s < SLOTS; s++) sum.k[s] = sum.k[s] * of->room[d] + ix.k[s];
+    }
+    if (sum.c && index_constant(&sum)) put(" %c %lld", sum.c < 0 ? '-' : '+', llabs(sum.c));
+    else if (!index_constant(&sum)) {
+      put(" + ");
+      print_index(p, &sum);
+    }
+    put("]");
+  } else if (buf->flat) {
+    put("[");
+    if (!print_flat(p, buf, ref->at)) put("0");
+    put("]");
+  } else
+    for (int d = 0; d < buf->rank; d++) {
+      put("[");
+      print_index(p, &ref->at[d]);
+      put("]");
+    }
+}
+
+/* ---- conditions ---- */
+static int flag_slot(const Printer *p, const Index *e) { /* of a condition on a flag of this function alone */
+  const NestFn *fn = p->instance->fn;
+  for (int s = 1; s <= fn->nparams; s++)
+    if (fn->flag[s - 1] && e->k[s] == 1 && index_terms(e) == 1) return s;
+  return 0;
+}
+
+static void print_range(Printer *p, const Range *r) {
+  Index e = printer_fold(p, &r->e);
+  int flag = flag_slot(p, &e);
+  if (flag && r->lo <= 0 && r->hi == 1) put("!%s", p->slot_name[flag]);
+  else if (flag && r->lo == 1 && r->hi > 1) put("%s", p->slot_name[flag]);
+  else if (r->lo != NO_LO && r->hi == r->lo + 1) {
+    print_index(p, &e);
+    put(" == %lld", (long long)r->lo);
+  } else if (r->lo == NO_LO) {
+    print_index(p, &e);
+    put(" < %lld", (long long)r->hi);
+  } else if (r->hi == NO_HI) {
+    print_index(p, &e);
+    put(" >= %lld", (long long)r->lo);
+  } else {
+    put("%lld <= ", (long long)r->lo);
+    print_index(p, &e);
+    put(" && ");
+    print_index(p, &e);
+    put(" < %lld", (long long)r->hi);
+  }
+}
+
+static bool open_range(const Printer *p,
+                       const Range *r) { /* not settled by constants, nor by having no bounds */
+  Index e = printer_fold(p, &r->e);
+  return !index_constant(&e) && (r->lo != NO_LO || r->hi != NO_HI);
+}
+
+static int tests_in(const Printer *p, const All *all) { /* comparisons that are printed */
+  int n = 0;
+  for (int i = 0; i < all->n; i++)
+    if (open_range(p, &all->range[i]))
+      n += all->range[i].lo != NO_LO && all->range[i].hi != NO_HI && all->range[i].hi != all->range[i].lo + 1
+               ? 2
+               : 1;
+  return n;
+}
+
+void print_cond(Printer *p, const Cond *cond) {
+  bool any = false;
+  for (int i = 0; i < cond->n; i++) {
+    if (known_decide_all(&p->known, &cond->any[i]) == 0) continue;
+    bool paren = cond->n > 1 && tests_in(p, &cond->any[i]) > 1, more = false;
+    put("%s%s", any ? " || " : "", paren ? "(" : "");
+    for (int j = 0; j < cond->any[i].n; j++) {
+      if (!open_range(p, &cond->any[i].range[j])) continue;
+      if (more) put(" && ");
+      print_range(p, &cond->any[i].range[j]);
+      more = true;
+    }
+    put("%s", paren ? ")" : "");
+    any = true;
+  }
+}
+
+/* ---- values ---- */
+static void print_number(Printer *p, Elem elem, double value) {
+  if (elem != F32 && value == INT32_MIN) {
+    put("(-2147483647 - 1)");
+    return;
+  }
+  if (elem != F32) {
+    put("%lld", (long long)value);
+    return;
+  }
+  if (isinf((float)value)) {
+    put(value < 0 ? "-INFINITE" : "INFINITE");
+    p->print->needs->infinite = true;
+    return;
+  }
+  const char *text = text_float(p->arena, value);
+  put("%s%sf", text, strpbrk(text, ".e") ? "" : ".");
+}
+
+void print_wide(Printer *p, Val e, int lanes) { /* where C does not broadcast by itself */
+  if (e->type.lanes == lanes) print_value(p, e, CHOICE);
+  else if (e->op == NUM && e->num == 0) put("(%s){0}", printer_type(p, e->type.elem, lanes));
+  else {
+    put("%s(", printer_function(p, FN_SPLAT, e->type.elem, lanes));
+    print_value(p, e, CHOICE);
+    put(")");
+  }
+}
+
+static void print_arguments(Printer *p, const char *name, Val e) {
+  put("%s(", name);
+  for (int i = 0; i < 3 && e->a[i]; i++) {
+    if (i) put(", ");
+    print_wide(p, e->a[i], e->op == HSUM || e->op == HMAX ? e->a[i]->type.lanes : e->type.lanes);
+  }
+  put(")");
+}
+
+static void print_load(Printer *p, Val e) {
+  int lanes = e->type.lanes;
+  if (e->ref->buf->place == REGS || lanes == 1) {
+    print_ref(p, e->ref);
+    return;
+  }
+  if (e->part == lanes) {
+    put("LOAD(%s, ", printer_memory_type(p, e->type.elem, lanes));
+    print_ref(p, e->ref);
+    put(")");
+    return;
+  }
+  put("%s(&", printer_function(p, FN_LOAD_PART, e->type.elem, lanes));
+  print_ref(p, e->ref);
+  put(", %d)", e->part);
+}
+
+bool negative(Val e) { return e->op == NUM && e->num < 0; }
+
+static void print_fma(Printer *p, Val e) { /* x * y + z, or z - 4.f * y */
+  Val x = e->a[0], y = e->a[1];
+  if (negative(y)) {
+    x = e->a[1];
+    y = e->a[0];
+  }
+  if (negative(x)) {
+    print_value(p, e->a[2], SUM);
+    put(" - ");
+    print_number(p, x->type.elem, -x->num);
+    put(" * ");
+    print_value(p, y, UNARY);
+    return;
+  }
+  print_value(p, e->a[0], PRODUCT);
+  put(" * ");
+  print_value(p, e->a[1], UNARY);
+  put(" + ");
+  print_value(p, e->a[2], SUM);
+}
+
+static void print_convert(Printer *p, Val e) {
+  Elem to = e->type.elem, from = e->a[0]->type.elem;
+  int lanes = e->type.lanes;
+  if (lanes == 1) {
+    put("(%s)", printer_type(p, to, 1));
+    print_value(p, e->a[0], UNARY);
+    return;
+  }
+  if (lanes > p->print->lanes_max) nest_misuse(p->nest, "a vector is wider than the target's");
+  prelude_need_convert(p->print->needs, to, from, lanes);
+  put("%s(", prelude_convert(p->arena, &p->print->names, to, from, lanes));
+  print_value(p, e->a[0], CHOICE);
+  put(")");
+}
+
+static void print_compare(Printer *p, Val e, const char *sign) {
+  int lanes = e->type.lanes;
+  for (int i = 0; i < 2; i++) {
+    if (i) put("%s", sign);
+    if (lanes > 1 && e->a[i]->type.lanes == 1) print_wide(p, e->a[i], lanes);
+    else print_value(p, e->a[i], SUM);
+  }
+}
+
+static void print_choice(Printer *p, Val e) { /* PICK, or SELECT by a scalar */
+  if (e->op == PICK) print_cond(p, e->cond);
+  else print_value(p, e->a[0], COMPARISON);
+  int first = e->op == PICK ? 0 : 1;
+  put(" ? ");
+  print_wide(p, e->a[first], e->type.lanes);
+  put(" : ");
+  print_wide(p, e->a[first + 1], e->type.lanes);
+}
+
+static void print_shuffle(Printer *p, Val e) {
+  put("__builtin_shufflevector(");
+  print_value(p, e->a[0], CHOICE);
+  put(", ");
+  print_value(p, e->a[1], CHOICE);
+  for (int i = 0; i < e->type.lanes; i++) put(", %d", e->lane[i]);
+  put(")");
+  printer_type(p, e->type.elem, e->type.lanes);
+}
+
+static void print_lane(Printer *p, Val e) {
+  if (e->a[0]->op == LOAD && e->a[0]->ref->buf->place == REGS) print_value(p, e->a[0], PRIMARY);
+  else {
+    put("(");
+    print_value(p, e->a[0], CHOICE);
+    put(")");
+  }
+  put("[");
+  print_index(p, &e->index);
+  put("]");
+}
+
+static int precedence_of(const Printer *p, Val e) {
+  switch (e->op) {
+  case MUL:
+  case DIV: return PRODUCT;
+  case ADD:
+  case SUB:
+  case FMA: return SUM;
+  case LESS:
+  case LESS_EQ:
+  case EQUAL: return COMPARISON;
+  case PICK: return CHOICE;
+  case SELECT: return e->a[0]->type.lanes == 1 ? CHOICE : PRIMARY;
+  case NUM: return negative(e) ? UNARY : PRIMARY;
+  case CONVERT: return e->type.lanes == 1 ? UNARY : PRIMARY;
+  case POSITION: {
+    Index ix = printer_fold(p, &e->index);
+    return index_terms(&ix) > 1 ? SUM : ix.c < 0 ? UNARY : index_constant(&ix) ? PRIMARY : PRODUCT;
+  }
+  default: return PRIMARY;
+  }
+}
+
+void print_value(Printer *p, Val e, int precedence) {
+  static const char *const sign[] = {[ADD] = " + ",  [SUB] = " - ",      [MUL] = " * ",   [DIV] = " / ",
+                                     [LESS] = " < ", [LESS_EQ] = " <= ", [EQUAL] = " == "};
+  static const PreludeFn fn[] = {
+      [MIN] = FN_MIN, [MAX] = FN_MAX,   [MAX_NAN] = FN_MAX_NAN, [SELECT] = FN_SELECT,   [EXP] = FN_EXP,
+      [LOG] = FN_LOG, [SQRT] = FN_SQRT, [TANH] = FN_TANH,       [SIGMOID] = FN_SIGMOID, [ERF] = FN_ERF,
+      [ABS] = FN_ABS, [HSUM] = FN_SUM,  [HMAX] = FN_HIGHEST,    [RANDOM] = FN_RANDOM};
+  int verdict = e->op == PICK ? known_pick(&p->known, e) : -1, lanes = e->type.lanes;
+  if (verdict >= 0) {
+    if (e->a[1 - verdict]->type.lanes == lanes) print_value(p, e->a[1 - verdict], precedence);
+    else print_wide(p, e->a[1 - verdict], lanes);
+    return;
+  }
+  int own = precedence_of(p, e);
+  bool paren = own < precedence;
+  if (paren) put("(");
+  switch (e->op) {
+  case NUM: print_number(p, e->type.elem, e->num); break;
+  case LOAD: print_load(p, e); break;
+  case ADD:
+  case SUB:
+  case MUL:
+  case DIV:
+    print_value(p, e->a[0], own);
+    put("%s", sign[e->op]);
+    print_value(p, e->a[1], own + (e->op != ADD));
+    break;
+  case LESS:
+  case LESS_EQ:
+  case EQUAL: print_compare(p, e, sign[e->op]); break;
+  case FMA: print_fma(p, e); break;
+  case SELECT:
+    if (e->a[0]->type.lanes == 1) {
+      print_choice(p, e);
+      break;
+    }
+    print_arguments(p, printer_function(p, FN_SELECT, e->type.elem, lanes), e);
+    break;
+  case MIN:
+  case MAX:
+  case MAX_NAN:
+  case EXP:
+  case LOG:
+  case SQRT:
+  case TANH:
+  case SIGMOID:
+  case ERF:
+  case ABS:
+  case RANDOM: print_arguments(p, printer_function(p, fn[e->op], e->type.elem, lanes), e); break;
+  case HSUM:
+  case HMAX: print_arguments(p, printer_function(p, fn[e->op], F32, e->a[0]->type.lanes), e); break;
+  case SHUFFLE: print_shuffle(p, e); break;
+  case SPLAT: print_wide(p, e->a[0], lanes); break;
+  case LANE: print_lane(p, e); break;
+  case CONVERT: print_convert(p, e); break;
+  case POSITION: print_index(p, &e->index); break;
+  case PICK: print_choice(p, e); break;
+  }
+  if (paren) put(")");
+}

@@ -1,0 +1,255 @@
+/* prove_accesses.c: which elements were written, as boxes; each access against them, its bounds and the
+ * accesses of other rounds. */
+// SPDX-License-Identifier: Apache-2.0
+#include "nest/prover.h"
+#include <string.h>
+
+/* ---- written boxes ---- */
+static bool merge(Prover *p, WrittenBox *into,
+                  const WrittenBox *other) { /* equal but for one dimension, and they meet or overlap there */
+  int differ = -1;
+  for (int d = 0; d < into->buf->rank; d++) {
+    if (other->clip_lo[d] != into->clip_lo[d] || other->clip_hi[d] != into->clip_hi[d]) return false;
+    if (lin_equal(&into->lo[d], &other->lo[d]) && lin_equal(&into->hi[d], &other->hi[d])) continue;
+    if (differ >= 0) return false;
+    differ = d;
+  }
+  if (differ < 0) return true;
+  const Lin *alo = &into->lo[differ], *ahi = &into->hi[differ], *blo = &other->lo[differ],
+            *bhi = &other->hi[differ];
+  if (prover_low_of_difference(p, ahi, blo) < -1 || prover_low_of_difference(p, bhi, alo) < -1) return false;
+  bool lower_a = prover_low_of_difference(p, blo, alo) >= 0,
+       upper_a = prover_low_of_difference(p, ahi, bhi) >= 0;
+  if (!lower_a && prover_low_of_difference(p, alo, blo) < 0) return false;
+  if (!upper_a && prover_low_of_difference(p, bhi, ahi) < 0) return false;
+  if (!lower_a) into->lo[differ] = *blo;
+  if (!upper_a) into->hi[differ] = *bhi;
+  return true;
+}
+
+void prover_add_box(Prover *p, WrittenBox box) { /* a merge may make another possible */
+  for (int i = p->level; i < p->boxes.n; i++)
+    if (p->boxes.data[i].buf == box.buf && merge(p, &box, &p->boxes.data[i])) {
+      p->boxes.data[i] = p->boxes.data[--p->boxes.n];
+      i = p->level - 1;
+    }
+  vec_push(p->arena, p->boxes, box);
+}
+
+void prover_forget(Prover *p, const Buf *buf) { /* a new life of a local */
+  for (int i = 0; i < p->boxes.n; i++)
+    if (p->boxes.data[i].buf == buf) p->boxes.data[i].buf = NULL; /* in place: boxes keep their levels */
+  p->home[buf->id] = p->parallel;
+  p->block[buf->id] = p->depth;
+}
+
+void prover_leave_block(
+    Prover *p, int first) { /* locals of the block that ends, whose boxes stand from `first` on, are gone */
+  int n = first;
+  for (int i = first; i < p->boxes.n; i++) {
+    const WrittenBox *box = &p->boxes.data[i];
+    if (!box->buf || (box->buf->place >= STACK && p->block[box->buf->id] > p->depth)) continue;
+    if (n != i) p->boxes.data[n] = *box;
+    n++;
+  }
+  p->boxes.n = n;
+}
+
+bool prover_written(Prover *p, const Buf *buf, const Lin *lo, const Lin *hi) {
+  for (int i = p->boxes.n - 1; i >= 0; i--) {
+    const WrittenBox *box = &p->boxes.data[i];
+    if (box->buf != buf) continue;
+    bool inside = true;
+    for (int d = 0; d < buf->rank && inside; d++) {
+      inside = prover_low_of_difference(p, &lo[d], &box->lo[d]) >= 0 &&
+               prover_low_of_difference(p, &box->hi[d], &hi[d]) >= 0;
+      if (inside && box->clip_lo[d] != NO_LO) inside = prover_low(p, &lo[d]) >= box->clip_lo[d];
+      if (inside && box->clip_hi[d] != NO_HI) inside = prover_high(p, &hi[d]) < box->clip_hi[d];
+    }
+    if (inside) return true;
+  }
+  return false;
+}
+
+static void substitute(Lin *e, int v, const Lin *value) {
+  const int64_t k = e->k[v];
+  e->k[v] = 0;
+  *e = lin_add(*e, value, k);
+}
+
+static bool
+widen(Prover *p, WrittenBox *box,
+      int v) { /* to what all rounds of loop v wrote; false: gaps, a diagonal, a range that is not plain */
+  const Var *var = &p->var[v];
+  int dim = -1;
+  if (prover_one_round(var)) { /* the variable is that number */
+    for (int d = 0; d < box->buf->rank; d++) {
+      substitute(&box->lo[d], v, &var->lo[0]);
+      substitute(&box->hi[d], v, &var->lo[0]);
+    }
+    return true;
+  }
+  for (int d = 0; d < box->buf->rank; d++) {
+    if (!box->lo[d].k[v] && !box->hi[d].k[v]) continue;
+    if (dim >= 0) return false;
+    dim = d;
+  }
+  if (dim < 0) return true;
+  Lin *lo = &box->lo[dim], *hi = &box->hi[dim];
+  int64_t k = lo->k[v];
+  if (k != hi->k[v] || var->nlo != 1 || var->nhi != 1) return false;
+  if (prover_low_of_difference(p, hi, lo) + 1 < (k > 0 ? k : -k)) return false;
+  lo->k[v] = hi->k[v] = 0;
+  *lo = lin_add(*lo, k > 0 ? &var->lo[0] : &var->hi[0], k);
+  *hi = lin_add(*hi, k > 0 ? &var->hi[0] : &var->lo[0], k);
+  return true;
+}
+
+void prover_close_boxes(Prover *p, int first,
+                        int v) { /* loop variable v ends: widen what was written in it */
+  int n = p->boxes.n - first;
+  WrittenBox *fresh = NEW_ARRAY(p->arena, WrittenBox, n + 1);
+  if (n) memcpy(fresh, p->boxes.data + first, (size_t)n * sizeof *fresh);
+  p->boxes.n = first;
+  for (int i = 0; i < n; i++)
+    if (fresh[i].buf && widen(p, &fresh[i], v)) prover_add_box(p, fresh[i]);
+}
+
+/* ---- accesses ---- */
+static void note_access(Prover *p, const Buf *buf, bool write, const Lin *lo, const Lin *hi) {
+  Access access = {.buf = buf, .write = write};
+  memcpy(access.lo, lo, sizeof access.lo);
+  memcpy(access.hi, hi, sizeof access.hi);
+  vec_push(p->arena, p->accesses, access);
+}
+
+static bool disjoint(Prover *p, const Access *a, const Lin *lo,
+                     const Lin *hi) { /* in the same rounds of all loops that are open */
+  for (int d = 0; d < a->buf->rank; d++)
+    if (prover_low_of_difference(p, &lo[d], &a->hi[d]) > 0 ||
+        prover_low_of_difference(p, &a->lo[d], &hi[d]) > 0)
+      return true;
+  return false;
+}
+
+/* A read finds what was there before the call: nothing that stands before it has written there. Other rounds:
+ * check_rounds. */
+static void check_not_written(Prover *p, const Buf *buf, const Lin *lo, const Lin *hi) {
+  for (int i = 0; i < p->accesses.n; i++) {
+    const Access *a = &p->accesses.data[i];
+    if (a->buf == buf && a->write && !a->aside && !disjoint(p, a, lo, hi))
+      prover_fail(p, "read of elements that may be written over", buf, -1, 0, 0);
+  }
+}
+
+void prover_check(Prover *p, const ProofEnv *env, const Ref *ref, int lanes, bool write) {
+  const Buf *buf = ref->buf->of ? ref->buf->of : ref->buf;
+  Lin lo[DIMS] = {{0}}, hi[DIMS] = {{0}};
+  for (int d = 0; d < buf->rank; d++) {
+    prover_check_magnitude(p, env, &ref->at[d], buf);
+    lo[d] = lin_of(env, &ref->at[d]);
+    if (ref->buf->of) {
+      Lin base = lin_of(env, &ref->buf->base[d]);
+      lo[d] = lin_add(lo[d], &base, 1);
+    }
+    hi[d] = d == buf->rank - 1 && buf->place != REGS ? lin_plus(lo[d], lanes - 1) : lo[d];
+    int64_t l = prover_low(p, &lo[d]), h = prover_high(p, &hi[d]);
+    if (l < 0 || h >= buf->dim[d])
+      prover_fail(p, write ? "store out of bounds" : "load out of bounds", buf, d, l, h);
+  }
+  if (buf->place != REGS && buf->rank == 0 && lanes > 1)
+    prover_fail(p, "a vector in a single element", buf, -1, 0, 0);
+  p->proof->accesses++;
+  if (write && (buf->place == INPUT || buf->place == WEIGHTS))
+    prover_fail(p, "store to an input", buf, -1, 0, 0);
+  bool fresh = buf->place != INPUT && buf->place != WEIGHTS && buf->place != UPDATE;
+  bool known = fresh && prover_written(p, buf, lo, hi);
+  if (!write && buf->place == OVER) check_not_written(p, buf, lo, hi);
+  if (!write && fresh && buf->place != OVER) {
+    p->proof->reads++;
+    if (!known) prover_fail(p, "read of elements that may not be written", buf, -1, 0, 0);
+  }
+  if (write && buf->place >= STACK && p->home[buf->id] != p->parallel)
+    prover_fail(p, "parallel iterations share the local", buf, -1, 0, 0);
+  if (buf->place == OVER || (p->parallel && buf->place < STACK)) note_access(p, buf, write, lo, hi);
+  if (write && fresh && !known) {
+    WrittenBox box = {.buf = buf};
+    for (int d = 0; d < buf->rank; d++) {
+      box.lo[d] = lo[d];
+      box.hi[d] = hi[d];
+      box.clip_lo[d] = NO_LO;
+      box.clip_hi[d] = NO_HI;
+    }
+    prover_add_box(p, box);
+  }
+}
+
+static void widest(const Prover *p, Lin *e, int upto,
+                   bool up) { /* a bound of e in the variables before upto */
+  for (int v = p->nvars - 1; v >= upto; v--)
+    if (e->k[v]) {
+      int64_t k = e->k[v];
+      e->k[v] = 0;
+      *e = lin_add(*e, (k > 0) == up ? &p->var[v].hi[0] : &p->var[v].lo[0], k);
+    }
+}
+
+static bool apart(Prover *p, const Lin *hi, const Lin *lo, int t) { /* lo at any later t' > hi at t */
+  Lin gap = lin_add(*lo, hi, -1);
+  if (gap.bad || gap.k[t] != 0) return false; /* different steps */
+  int64_t step = lo->k[t];
+  return step > 0 && prover_low(p, &gap) > -step;
+}
+
+/* Rounds of loop t do not meet, in whatever order they run: if they are parallel, nowhere where one of them
+ * writes; if they are not, where one reads what another one writes over. */
+void prover_check_rounds(Prover *p, int first, int t, bool parallel) {
+  if (!parallel && prover_one_round(&p->var[t])) return;
+  for (int i = first; i < p->accesses.n; i++)
+    for (int j = i; j < p->accesses.n; j++) {
+      const Access *a = &p->accesses.data[i], *b = &p->accesses.data[j];
+      if (a->buf != b->buf ||
+          !(parallel ? a->write || b->write : a->buf->place == OVER && a->write != b->write))
+        continue;
+      bool apart_ = false;
+      for (int d = 0; d < a->buf->rank && !apart_; d++)
+        apart_ = apart(p, &a->hi[d], &b->lo[d], t) && apart(p, &b->hi[d], &a->lo[d], t);
+      p->proof->pairs++;
+      if (!apart_)
+        prover_fail(p,
+                    parallel ? "parallel iterations may meet in elements"
+                             : "a round may read elements that another one has written over",
+                    a->buf, -1, 0, 0);
+    }
+}
+
+static bool same_access(const Access *a, const Access *b) {
+  if (a->buf != b->buf || a->write != b->write) return false;
+  for (int d = 0; d < a->buf->rank; d++)
+    if (!lin_equal(&a->lo[d], &b->lo[d]) || !lin_equal(&a->hi[d], &b->hi[d])) return false;
+  return true;
+}
+
+void prover_close_accesses(Prover *p, int first,
+                           int v) { /* out of loop v: forget v, and repeat no access twice */
+  int n = p->accesses.n;
+  p->accesses.n = first;
+  for (int i = first; i < n; i++) {
+    Access access = p->accesses.data[i];
+    for (int d = 0; d < access.buf->rank; d++) {
+      widest(p, &access.lo[d], v, false);
+      widest(p, &access.hi[d], v, true);
+    }
+    bool known = false;
+    for (int j = first; j < p->accesses.n && !known; j++) known = same_access(&p->accesses.data[j], &access);
+    if (!known) p->accesses.data[p->accesses.n++] = access;
+  }
+}
+
+void prover_leave_parallel(Prover *p,
+                           int first) { /* outside of parallel loops only what is written over matters */
+  int n = first;
+  for (int i = first; i < p->accesses.n; i++)
+    if (p->accesses.data[i].buf->place == OVER) p->accesses.data[n++] = p->accesses.data[i];
+  p->accesses.n = n;
+}

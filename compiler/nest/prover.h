@@ -1,0 +1,85 @@
+/* prover.h: what a proof knows while it walks over a nest (prove.c says how). Private to prove*.c. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_NEST_PROVER_H
+#define CNNC_NEST_PROVER_H
+#include "nest/nest.h"
+
+enum { VARS = 24, GUARDS = 32 };
+#define UNKNOWN (-(INT64_C(1) << 61)) /* a lower bound that says nothing */
+
+typedef struct Lin {
+  int64_t c, k[VARS], bad;
+} Lin; /* bad: it did not fit into 64 bits */
+typedef struct Var {
+  int nlo, nhi;
+  Lin lo[BOUNDS], hi[BOUNDS];
+  const char *name;
+} Var; /* hi: inclusive */
+typedef struct ProofEnv {
+  Lin slot[SLOTS];
+  int64_t size[SLOTS];
+} ProofEnv; /* size: the largest magnitude of the slot */
+typedef struct WrittenBox {
+  const Buf *buf;
+  int64_t clip_lo[DIMS], clip_hi[DIMS];
+  Lin lo[DIMS], hi[DIMS];
+} WrittenBox; /* written where also clip_lo <= i < clip_hi */
+typedef struct Access {
+  const Buf *buf;
+  bool write, aside;
+  Lin lo[DIMS], hi[DIMS];
+} Access; /* aside: in another branch than the one that is walked */
+
+typedef struct Prover {
+  const Nest *nest;
+  Proof *proof;
+  Arena *arena; /* scratch */
+  int nvars, nguards, fuel;
+  int level; /* boxes from `level` on were written in the innermost open loop or branch: only they may merge
+              */
+  int parallel;    /* how many parallel loops are open */
+  int depth;       /* how many blocks are open */
+  int home[BUFS];  /* by buffer: how many parallel loops were open where it was declared */
+  int block[BUFS]; /* by buffer: how many blocks */
+  Var var[VARS];
+  Lin guard[GUARDS]; /* affine and >= 0 here */
+  VEC(WrittenBox) boxes;
+  VEC(Access) accesses;
+} Prover;
+
+/* ---- affine arithmetic and bounds: prove_bounds.c ---- */
+Lin lin_add(Lin a, const Lin *b, int64_t k); /* a + k*b */
+Lin lin_plus(Lin a, int64_t c);
+Lin lin_times(const Lin *a, int64_t k);
+bool lin_equal(const Lin *a, const Lin *b);
+bool lin_constant(const Lin *);
+Lin lin_of(const ProofEnv *, const Index *);
+
+int64_t prover_low(Prover *, const Lin *); /* a lower bound, at most UNKNOWN: none was found */
+int64_t prover_high(Prover *, const Lin *);
+int64_t prover_low_of_difference(Prover *, const Lin *a, const Lin *b); /* of a - b */
+bool prover_one_round(const Var *);                                     /* a loop of exactly one round */
+/* The proof fails, for the first reason that is given. d: the dimension of buf that lo..hi leaves, or -1. */
+void prover_fail(Prover *, const char *what, const Buf *buf, int d, int64_t lo, int64_t hi);
+
+/* Indices are printed as ints: no sum of their terms may exceed 31 bits. */
+int64_t prover_magnitude(const ProofEnv *, const Index *);
+void prover_check_magnitude(Prover *, const ProofEnv *, const Index *, const Buf *);
+int64_t prover_slot_size(Prover *, const Lin *);
+
+/* ---- written boxes and accesses: prove_accesses.c ---- */
+void prover_add_box(Prover *, WrittenBox);
+bool prover_written(Prover *, const Buf *, const Lin *lo, const Lin *hi);
+void prover_forget(Prover *, const Buf *);           /* a new life of a local */
+void prover_leave_block(Prover *, int first);        /* forget its locals, whose boxes begin at first */
+void prover_close_boxes(Prover *, int first, int v); /* loop variable v ends: widen what was written in it */
+
+void prover_check(Prover *, const ProofEnv *, const Ref *, int lanes, bool write); /* one load or store */
+/* Rounds of loop t do not meet, in whatever order they run: if they are parallel, nowhere where one of them
+ * writes; if they are not, where one reads what another one writes over. */
+void prover_check_rounds(Prover *, int first, int t, bool parallel);
+void prover_close_accesses(Prover *, int first,
+                           int v); /* out of loop v: forget v, and repeat no access twice */
+void prover_leave_parallel(Prover *,
+                           int first); /* outside of parallel loops only what is written over matters */
+#endif

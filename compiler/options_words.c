@@ -1,0 +1,71 @@
+/* options_words.c: words on the command line, and what is said about wrong ones. */
+// SPDX-License-Identifier: Apache-2.0
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "options_words.h"
+#include "base/text.h"
+#include "options.h"
+
+bool usage_error(const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  fputs("cnnc: error: ", stderr);
+  vfprintf(stderr, format, args);
+  fputs("\ncnnc --help shows the options\n", stderr);
+  va_end(args);
+  return false;
+}
+
+static void print_names(FILE *out, const char *const *names) {
+  enum { WIDTH = 100 };
+  int column = 0;
+  for (; *names; names++) {
+    const int length = (int)strlen(*names) + 2;
+    if (column && column + length > WIDTH) {
+      fputc('\n', out);
+      column = 0;
+    }
+    column += fprintf(out, "  %s", *names);
+  }
+  fputc('\n', out);
+}
+
+bool unknown_word(const char *what, const char *word, const char *const *names) {
+  const char *near = suggest(word, names);
+  fprintf(stderr, "cnnc: error: unknown %s '%s'", what, word);
+  if (near) fprintf(stderr, "; did you mean '%s'?", near);
+  fputs("\nthere are\n", stderr);
+  print_names(stderr, names);
+  return false;
+}
+
+bool unknown_option(Arena *arena, const char *option) {
+  VEC(const char *) names = {0};
+  for (const OptionRow *row = options_table; row->code; row++)
+    if (row->name) vec_push(arena, names, row->name);
+  vec_push(arena, names, NULL);
+  const char *dashes = option[0] == '-' && option[1] == '-' ? "--" : "-";
+  const char *name = option + strspn(option, "-");
+  char word[64];
+  const size_t length = strcspn(name, "=");
+  if (length == 0 || length >= sizeof word) return usage_error("unknown option '%s'", option);
+  memcpy(word, name, length);
+  word[length] = 0;
+  const char *near = suggest(word, names.data);
+  return near ? usage_error("unknown option '%s%s'; did you mean '--%s'?", dashes, word, near)
+              : usage_error("unknown option '%s%s'", dashes, word);
+}
+
+/* An option is written in full: what getopt_long takes for one by its first letters may be a mistake. */
+bool in_full(const char *word, const char *name) {
+  return strncmp(word, "--", 2) != 0 || strcspn(word + 2, "=") == strlen(name);
+}
+
+bool read_word(const char *option, const char *value, const char *const *names, int *index) {
+  for (*index = 0; names[*index]; ++*index)
+    if (strcmp(names[*index], value) == 0) return true;
+  char what[64];
+  snprintf(what, sizeof what, "value of %s", option);
+  return unknown_word(what, value, names);
+}

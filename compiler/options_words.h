@@ -1,0 +1,15 @@
+/* options_words.h: words on the command line. What returns false has said why on standard error. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_OPTIONS_WORDS_H
+#define CNNC_OPTIONS_WORDS_H
+#include <stdbool.h>
+#include "base/arena.h"
+
+__attribute__((format(printf, 1, 2))) bool usage_error(const char *format, ...); /* always false */
+bool unknown_option(Arena *, const char *option);                                /* always false */
+bool unknown_word(const char *what, const char *word, const char *const *names); /* always false */
+/* An option is written in full: what getopt_long takes for one by its first letters may be a mistake. */
+bool in_full(const char *word, const char *name);
+/* The index of an option's value among `names`, which NULL ends. */
+bool read_word(const char *option, const char *value, const char *const *names, int *index);
+#endif

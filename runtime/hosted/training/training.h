@@ -1,0 +1,40 @@
+/* training.h: a run of training. Private to train.c and tell.c. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_TRAINING_H
+#define CNN_TRAINING_H
+#include "cnn.h"
+#include "hosted/data/batch.h"
+#include "hosted/display/journal.h"
+#include "hosted/training/evaluate.h"
+#include "hosted/training/pace.h"
+#include "hosted/training/run.h"
+
+typedef struct Training {
+  const cnn_network *network;
+  const cnn_data *data;
+  const cnn_train_options *options;
+  cnn_run run;
+  cnn_course course;
+  cnn_loader *loader;
+  cnn_evaluator *evaluator;
+  cnn_journal log, events;
+  float **output;
+  cnn_sums *sums; /* of one sample */
+  int32_t *order;
+  char *last, *checkpoint; /* paths */
+  int32_t threads;
+  cnn_pace pace;     /* of the steps */
+  int64_t validated; /* samples of the validation part; 0: none */
+  double began, reported, validation_seconds;
+  int64_t began_at; /* samples seen when this process took the epoch up */
+} Training;
+
+void cnn_training_send(const Training *, cnn_event);
+__attribute__((format(printf, 2, 3))) void cnn_training_note(const Training *, const char *format, ...);
+void cnn_training_tell(void *training, const char *note); /* as others call it back */
+
+void cnn_training_note_memory(const Training *);
+void cnn_training_note_labels(const Training *); /* how many samples each class has */
+/* A hint where raw bytes go into the first weights and nothing scales them. */
+cnn_status cnn_training_note_scale(const Training *);
+#endif

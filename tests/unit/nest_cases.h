@@ -1,0 +1,29 @@
+// nest_cases.h: nests with what they are given, to be run in the interpreter and as compiled C.
+// SPDX-License-Identifier: Apache-2.0
+#ifndef NEST_CASES_H
+#define NEST_CASES_H
+#include "emit/nest.h"
+#include "nest/nest.h"
+
+/* A nest, its memory, how far compiled C may be from the float interpreter. */
+typedef struct Case {
+  Nest *nest;
+  Run run;
+  double tolerance;
+} Case; /* tolerance 0: the same bits on a CPU with fused multiply-adds */
+typedef struct Cases {
+  Arena *arena;
+  VEC(Case) list;
+} Cases;
+
+Cases *cases_new(void);
+double *cases_numbers(Arena *, int64_t n, unsigned seed); /* few bits, so that sums are exact in double */
+bool cases_prove(Nest *);
+/* Proves, runs in double and float, compares the buffer "out" with want, unless that is NULL; simplifies, and
+ * all of it again with the same result. Then it is one of the cases. */
+void cases_check(Cases *, Nest *, Run given, const double *want, double tolerance);
+/* A file of all cases; `void call_K(void *const *p, const int32_t *size)` calls case K. */
+const char *cases_print(const Cases *, const char *suffix, const char *attribute, int lanes_max);
+/* Compiles and runs that file with the first nflags sets of flags of each compiler. */
+void cases_compile(const Cases *, const char *attribute, int lanes_max, bool fused, int nflags);
+#endif

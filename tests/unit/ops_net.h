@@ -1,0 +1,40 @@
+// ops_net.h: small nets of the operators for tests: built from words, run on drawn numbers, checked.
+// SPDX-License-Identifier: Apache-2.0
+#ifndef OPS_NET_H
+#define OPS_NET_H
+#include "graph/eval.h"
+#include "passes/passes.h"
+
+enum { IMAGES = 3 };
+
+typedef struct Net {
+  Arena *arena;
+  Graph *graph;
+  Diags *diags;
+  Node *last, *named[4]; /* $0, $1, ... of the text */
+  uint64_t random;
+  char what[200];
+  bool good;
+} Net;
+
+typedef struct Data {
+  double *weights, *input[4], *target;
+  double **all_input, **all_target;
+} Data;
+
+Net net_new(void);
+Node *net_input(Net *, Shape, ElemType, bool chw);
+Node *net_layer(Net *, const char *op_name, const char *text); /* text: "kernel=3 pad=same" */
+/* "maxpool kernel=3 -> relu -> @0 -> add x=$1": layers; @0 names the current value, <0 goes on from it. */
+void net_chain(Net *, const char *text);
+void net_end(Net *, const char *loss, const char *text);
+
+Data net_draw(Net *, double scale);
+GraphRun net_eval(Net *, const Graph *, const Data *, bool training);
+
+bool close_to(const char *what, const char *where, const double *got, const double *want, int64_t n,
+              double tolerance);
+const Node *gradient_of_scale(const Graph *, const Node *scale); /* with respect to its input */
+void net_check_nests(Net *, const Data *); /* inference and training, for each target, in the interpreter */
+void net_check_gradients(Net *, Data *);   /* against central differences */
+#endif
