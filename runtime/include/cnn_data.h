@@ -18,6 +18,7 @@
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_DATA_H
 #define CNN_DATA_H
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -68,6 +69,18 @@ int32_t cnn_data_classes(const cnn_data *data); /* 0: its samples have no class 
 const char *cnn_data_class(const cnn_data *data, int32_t c); /* the set's name for a class, or NULL */
 const char *const *
 cnn_data_class_names(const cnn_data *data); /* all; NULL where one is missing or no UTF-8 */
+
+/* Whether the files of a set can be read, before its samples are needed. Pictures of folders are opened: such
+ * as will be kept in memory are decoded, of others it is seen whether they begin and end as they should. One
+ * that cannot be read is the error; of several, `tell` gets a line for each of the first ten. */
+typedef struct cnn_inspection {
+  int64_t samples[3]; /* of each part, from its first */
+  int32_t threads;
+  void (*tell)(void *context, const char *line); /* NULL: nobody; also told how far it is, if it takes long */
+  void *context;
+  const volatile sig_atomic_t *stop; /* ends it early where it is not 0; NULL: nothing does */
+} cnn_inspection;
+cnn_status cnn_data_inspect(const cnn_data *data, const cnn_inspection *inspection);
 
 /* Reads a sample; any number of threads may read at once. input[i] has network->input[i].size elements of its
  * type. target[o] has network->output[o].target_size elements: int32_t for classes, float for values; NULL

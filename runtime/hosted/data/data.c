@@ -215,8 +215,7 @@ const char *const *cnn_data_class_names(const cnn_data *data) {
   return data->nameless ? NULL : (const char *const *)data->class_name;
 }
 
-/* Where sample `index` of a part is: its pool, and its place there. */
-static bool locate(const cnn_data *data, cnn_part part, int64_t index, int *pool, int64_t *place) {
+bool cnn_data_locate(const cnn_data *data, cnn_part part, int64_t index, int *pool, int64_t *place) {
   const Part *p = &data->part[part];
   if (index < 0 || index >= p->count) return false;
   int64_t at = p->list ? p->list[index] : p->first + index;
@@ -258,7 +257,7 @@ cnn_status cnn_data_sample(const cnn_data *data, cnn_part part, int64_t index, v
                            void *const target[]) {
   int pool;
   int64_t place;
-  if (!locate(data, part, index, &pool, &place))
+  if (!cnn_data_locate(data, part, index, &pool, &place))
     return cnn_failure(CNN_BAD_ARGUMENT, "%s: there is no sample %lld", data->path, (long long)index);
   for (int32_t o = 0; target && o < data->network->outputs; o++)
     if (target[o] && cnn_target_optional(data, o)) /* all bits set: class -1, which is ignored */
@@ -280,6 +279,6 @@ void cnn_data_files(const cnn_data *data, cnn_each_file *each, void *context) {
 bool cnn_data_label(const cnn_data *data, cnn_part part, int64_t index, int32_t *label) {
   int pool;
   int64_t place;
-  return data->kind->label && locate(data, part, index, &pool, &place) &&
+  return data->kind->label && cnn_data_locate(data, part, index, &pool, &place) &&
          data->kind->label(data, pool, place, label);
 }

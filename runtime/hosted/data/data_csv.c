@@ -439,7 +439,7 @@ static void csv_files(const cnn_data *data, cnn_each_file *each, void *context) 
   }
 }
 
-static const DataKind tables = {csv_read, csv_label, csv_close, csv_unit, csv_files};
+static const DataKind tables = {csv_read, csv_label, csv_close, csv_unit, csv_files, NULL};
 
 bool cnn_data_is_csv(const cnn_data *data) { return data->kind == &tables; }
 

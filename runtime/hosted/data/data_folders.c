@@ -35,6 +35,7 @@ typedef struct Folders {
   int32_t names;
   cnn_skipped skipped; /* files in folders of classes that are no pictures */
   cnn_skipped loose;   /* pictures that lie in no such folder */
+  bool all_kept;       /* all pictures for training and validation have a place in memory */
 } Folders;
 
 static const char *const part_names[POOLS][8] = {
@@ -151,6 +152,7 @@ static size_t input_bytes(const cnn_data *data) {
  * each time. */
 static void kept_open(cnn_data *data, Folders *set) {
   int64_t room = data->options.keep / (int64_t)input_bytes(data);
+  set->all_kept = true;
   for (int p = 0; p < POOL_TEST; p++) {
     Kept *kept = &set->pool[p].kept;
     int64_t count = set->pool[p].count < room ? set->pool[p].count : room;
@@ -160,6 +162,8 @@ static void kept_open(cnn_data *data, Folders *set) {
     if (kept->input && kept->state) kept->count = count;
     room -= count;
   }
+  for (int p = 0; p < POOL_TEST; p++)
+    set->all_kept = set->all_kept && set->pool[p].kept.count == set->pool[p].count;
 }
 
 /* Threads that read the same picture at once all decode it; the first one keeps it. */
@@ -191,6 +195,16 @@ static cnn_status folder_read(const cnn_data *data, int pool, int64_t index, voi
   return status.code == CNN_OK ? status : cnn_failure(status.code, "%s: %s", path, status.message);
 }
 
+/* Pictures that stay in memory are decoded once anyway. So are those for an input that is no picture, for
+ * they must have its size. */
+static cnn_status folder_inspect(const cnn_data *data, int pool, int64_t index, void *input) {
+  const Folders *set = data->set;
+  const bool kept = set->all_kept && index < set->pool[pool].kept.count;
+  if (kept || data->network->input[0].rank != 3)
+    return folder_read(data, pool, index, (void *[]){input}, NULL);
+  return cnn_image_inspect(set->pool[pool].picture[index].path);
+}
+
 static void folder_close(cnn_data *data) {
   Folders *set = data->set;
   for (int p = 0; p < POOLS; p++) {
@@ -214,7 +228,7 @@ static void folder_files(const cnn_data *data, cnn_each_file *each, void *contex
   }
 }
 
-static const DataKind folders = {folder_read, folder_label, folder_close, NULL, folder_files};
+static const DataKind folders = {folder_read, folder_label, folder_close, NULL, folder_files, folder_inspect};
 
 static cnn_status known_but_not_built(const cnn_data *data, const Listing *listing) {
   const Entry *images = cnn_listing_find(listing, "images"), *masks = cnn_listing_find(listing, "masks"),

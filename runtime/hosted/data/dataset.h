@@ -39,6 +39,9 @@ typedef struct DataKind {
   bool (*unit)(const cnn_data *data,
                int32_t input); /* NULL, or: an f32 input's values are about 1, not pixels of 0..255 */
   void (*files)(const cnn_data *data, cnn_each_file *each, void *context); /* NULL: it reads none */
+  /* Whether the sample can be read, as far as is cheap to see; `input` is room for one. NULL: opening the set
+   * has shown it. */
+  cnn_status (*inspect)(const cnn_data *data, int pool, int64_t index, void *input);
 } DataKind;
 
 typedef struct Part {
@@ -74,6 +77,8 @@ cnn_status cnn_data_open_csv(cnn_data *data);    /* so is it here */
 cnn_status cnn_data_open_synthetic(cnn_data *data);
 bool cnn_data_is_csv(const cnn_data *data);
 cnn_status cnn_data_no_memory(const cnn_data *data);
+/* Where sample `index` of a part is: its pool, and its place there. False: there is none. */
+bool cnn_data_locate(const cnn_data *data, cnn_part part, int64_t index, int *pool, int64_t *place);
 /* A line for those who use the set, besides its description. Where there is no memory for it, it is lost. */
 void cnn_data_note(cnn_data *data, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
