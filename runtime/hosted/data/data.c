@@ -1,7 +1,7 @@
 /* data.c: opening a data set by what its path holds, its parts, and its samples. */
 // SPDX-License-Identifier: MIT-0
-#ifndef _POSIX_C_SOURCE
-#define _POSIX_C_SOURCE 200809L
+#ifndef _XOPEN_SOURCE
+#define _XOPEN_SOURCE 700 /* realpath */
 #endif
 #include <errno.h>
 #include <math.h>
@@ -274,6 +274,28 @@ double cnn_data_scale(const cnn_data *data, int32_t input) {
 
 void cnn_data_files(const cnn_data *data, cnn_each_file *each, void *context) {
   if (data->kind->files) data->kind->files(data, each, context);
+}
+
+/* The path behind the directory and a slash; NULL: it is not in there. */
+static const char *below(const char *directory, const char *path) {
+  const size_t n = strlen(directory);
+  return strncmp(directory, path, n) == 0 && path[n] == '/' ? path + n + 1 : NULL;
+}
+
+bool cnn_data_takes(const cnn_data *data, const char *path) {
+  const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+  if (!data->kind->takes) return false;
+  char *set = realpath(data->path, NULL), *place = cnn_path_join("", path), *folder = NULL, *full = NULL;
+  if (place) place[name - path] = 0;
+  if (set && place) folder = realpath(*place ? place : ".", NULL);
+  if (folder) full = cnn_path_join(folder, name);
+  const char *inside = full ? below(set, full) : NULL;
+  const bool takes = inside && data->kind->takes(data, inside);
+  free(set);
+  free(place);
+  free(folder);
+  free(full);
+  return takes;
 }
 
 bool cnn_data_label(const cnn_data *data, cnn_part part, int64_t index, int32_t *label) {

@@ -32,6 +32,16 @@ typedef struct Tables {
   int32_t names_room;
 } Tables;
 
+static const char *const part_files[POOLS][2] = {
+    {"train.csv", "train.tsv"}, {"val.csv", "val.tsv"}, {"test.csv", "test.tsv"}};
+
+bool cnn_csv_is_part(const char *name) {
+  for (int pool = 0; pool < POOLS; pool++)
+    for (int kind = 0; kind < 2; kind++)
+      if (strcmp(name, part_files[pool][kind]) == 0) return true;
+  return false;
+}
+
 /* ---- Cells */
 
 static bool whole(const char *cell) {
@@ -439,7 +449,13 @@ static void csv_files(const cnn_data *data, cnn_each_file *each, void *context) 
   }
 }
 
-static const DataKind tables = {csv_read, csv_label, csv_close, csv_unit, csv_files, NULL};
+/* Of a directory, a part that is not there yet. */
+static bool csv_takes(const cnn_data *data, const char *below) {
+  (void)data;
+  return cnn_csv_is_part(below);
+}
+
+static const DataKind tables = {csv_read, csv_label, csv_close, csv_unit, csv_files, NULL, csv_takes};
 
 bool cnn_data_is_csv(const cnn_data *data) { return data->kind == &tables; }
 
@@ -539,15 +555,13 @@ cnn_status cnn_data_open_csv(cnn_data *data) {
 }
 
 cnn_status cnn_data_open_csv_parts(cnn_data *data, const Listing *listing) {
-  static const char *const names[POOLS][2] = {
-      {"train.csv", "train.tsv"}, {"val.csv", "val.tsv"}, {"test.csv", "test.tsv"}};
   char *path[POOLS] = {0};
   bool found = false, memory = true;
   for (int pool = 0; pool < POOLS; pool++)
     for (int kind = 0; kind < 2 && !path[pool]; kind++) {
-      if (!cnn_listing_find(listing, names[pool][kind])) continue;
+      if (!cnn_listing_find(listing, part_files[pool][kind])) continue;
       found = true;
-      memory = (path[pool] = cnn_path_join(listing->path, names[pool][kind])) && memory;
+      memory = (path[pool] = cnn_path_join(listing->path, part_files[pool][kind])) && memory;
     }
   if (found && memory) return set_open(data, path);
   for (int pool = 0; pool < POOLS; pool++) free(path[pool]);
