@@ -103,13 +103,17 @@ int64_t cnn_port_targets(
 void cnn_port_arrange(const cnn_port *input, const void *hwc,
                       void *out); /* one sample, in the layout that the net takes; a copy if that is hwc */
 
-/* What `predict` reads: a picture (PNG, JPEG, WebP), an .npy file with one input or a batch, or an .npz keyed
- * by input name. */
+/* What `predict` reads: a picture (PNG, JPEG, WebP), an .npy file with one input or a batch, an .npz keyed
+ * by input name, or a table (.csv), with or without the target's columns. */
 typedef struct cnn_inputs cnn_inputs;
 cnn_status cnn_inputs_open(cnn_inputs **inputs, const char *path, const cnn_network *network, cnn_fit fit);
+/* The same; of a table the column `target` is left out, as in cnn_data_options; NULL: the last, where there
+ * is one more than the input has. */
+cnn_status cnn_inputs_open_table(cnn_inputs **inputs, const char *path, const cnn_network *network,
+                                 cnn_fit fit, const char *target);
 void cnn_inputs_close(cnn_inputs *inputs);
 int64_t cnn_inputs_count(const cnn_inputs *inputs);
-bool cnn_inputs_batched(const cnn_inputs *inputs); /* arrays with a leading n, also if n is 1 */
+bool cnn_inputs_batched(const cnn_inputs *inputs); /* tables, and arrays with a leading n, also if n is 1 */
 cnn_status cnn_inputs_sample(const cnn_inputs *inputs, int64_t index, void *const input[]);
 
 /* Writes outputs of `count` samples, output[o] laid out [count][...]: one output as .npy, several (or a path

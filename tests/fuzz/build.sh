@@ -11,7 +11,7 @@ hosted() { for name in "$@"; do printf '%s ' "$top"/runtime/hosted/*/"$name.c"; 
 
 case $target in
   safetensors|npy) sources=$(hosted $readers) ;;
-  csv) sources=$(hosted status csv) ;;
+  csv) sources=$(hosted status csv unicode) ;;
   picture) sources="$(hosted status file image image_png image_jpeg image_webp image_exif feed) $top/runtime/core/resample.c" ;;
   idx) sources="$(hosted $readers $sets) $top/runtime/core/random.c $top/runtime/core/resample.c" ;;
   *) sources="$(ls "$top"/compiler/base/*.c "$top"/compiler/syntax/*.c | tr '\n' ' ') $(ls "$build"/grammar/*.c | tr '\n' ' ')" ;;

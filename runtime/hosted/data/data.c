@@ -185,6 +185,22 @@ cnn_status cnn_data_open(cnn_data **opened, const char *path, const cnn_network 
   return status;
 }
 
+cnn_status cnn_data_open_rows(cnn_data **rows, const char *path, const cnn_network *network,
+                              const char *target) {
+  *rows = NULL;
+  cnn_data *data = calloc(1, sizeof *data);
+  if (!data) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
+  data->network = network;
+  data->options.target = target;
+  data->inputs_only = true;
+  data->path = cnn_path_join("", path);
+  const cnn_status status =
+      data->path ? cnn_data_open_csv(data) : cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
+  if (status.code == CNN_OK && data->kind) *rows = data;
+  else cnn_data_close(data);
+  return status;
+}
+
 void cnn_data_close(cnn_data *data) {
   if (!data) return;
   if (data->kind && data->kind->close) data->kind->close(data);

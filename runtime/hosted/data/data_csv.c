@@ -13,6 +13,7 @@
 #include "hosted/data/csv.h"
 #include "hosted/data/dataset.h"
 #include "hosted/base/similar.h"
+#include "hosted/base/unicode.h"
 
 typedef struct Table {
   char *path; /* NULL: no such file */
@@ -155,6 +156,7 @@ static cnn_status target_find(const cnn_data *data, Tables *set) {
 /* The output whose target the set has; -1: none is wanted. Several cannot be had. */
 static cnn_status output_find(const cnn_data *data, int32_t *output) {
   *output = -1;
+  if (data->inputs_only) return cnn_success();
   for (int32_t o = 0; o < data->network->outputs; o++) {
     if (!cnn_target_wanted(data, o)) continue;
     if (*output >= 0)
@@ -178,6 +180,12 @@ static const char *index_help(const Tables *set) {
                  : "";
 }
 
+static const char *columns_help(const cnn_data *data, const Tables *set, int64_t inputs) {
+  const char *help = index_help(set);
+  const bool more = data->inputs_only && !data->options.target && inputs > data->network->input[0].size;
+  return !*help && more ? "; --target=NAME leaves a column out" : help;
+}
+
 static cnn_status columns_check(const cnn_data *data, Tables *set) {
   const cnn_port *input = &data->network->input[0];
   int64_t inputs = set->columns - set->targets;
@@ -192,7 +200,25 @@ static cnn_status columns_check(const cnn_data *data, Tables *set) {
   else if (set->targets > 1) snprintf(of_target, sizeof of_target, " without the target's %d", set->targets);
   return cnn_failure(CNN_MISMATCH, "%s: has %lld columns%s, but the input \"%s\" has %lld values%s",
                      data->path, (long long)inputs, of_target, input->name, (long long)input->size,
-                     index_help(set));
+                     columns_help(data, set, inputs));
+}
+
+static int32_t target_columns(const cnn_data *data, const Tables *set, const cnn_port *port) {
+  bool values =
+      port->target == CNN_TARGET_VALUES &&
+      (port->scores == CNN_SCORES_NONE || set->columns - data->network->input[0].size == port->size);
+  return values && port->size <= set->columns ? (int32_t)port->size : 1;
+}
+
+/* Of a table to predict: the target's columns, where they are there as in training; else none. */
+static int32_t columns_beyond(const cnn_data *data, const Tables *set) {
+  const int64_t beyond = set->columns - data->network->input[0].size;
+  if (beyond == 0 && !data->options.target) return 0;
+  for (int32_t o = 0; o < data->network->outputs; o++) {
+    const int32_t targets = target_columns(data, set, &data->network->output[o]);
+    if (cnn_target_wanted(data, o) && (targets == beyond || data->options.target)) return targets;
+  }
+  return data->options.target ? 1 : 0;
 }
 
 /* The target is one column, a class or a number; or as many as a regression has values. Where the input is
@@ -202,13 +228,8 @@ static cnn_status columns_find(const cnn_data *data, Tables *set) {
   cnn_status status = output_find(data, &output);
   if (status.code != CNN_OK) return status;
   set->targets = data->options.target ? 1 : 0;
-  if (output >= 0) {
-    const cnn_port *port = &data->network->output[output];
-    bool values =
-        port->target == CNN_TARGET_VALUES &&
-        (port->scores == CNN_SCORES_NONE || set->columns - data->network->input[0].size == port->size);
-    set->targets = values && port->size <= set->columns ? (int32_t)port->size : 1;
-  }
+  if (output >= 0) set->targets = target_columns(data, set, &data->network->output[output]);
+  if (data->inputs_only) set->targets = columns_beyond(data, set);
   status = target_find(data, set);
   return status.code == CNN_OK ? columns_check(data, set) : status;
 }
@@ -251,7 +272,7 @@ typedef struct Survey {
 
 static int32_t label_find(const cnn_data *data, const char *name) {
   for (int32_t c = 0; data->network->label && c < data->network->labels; c++)
-    if (strcmp(data->network->label[c], name) == 0) return c;
+    if (cnn_names_compare(data->network->label[c], name) == CNN_SAME_NAME) return c;
   return -1;
 }
 
@@ -287,7 +308,7 @@ static cnn_status class_row(cnn_data *data, Table *table, const cnn_csv *csv, vo
   if (data->network->label)
     return label_find(data, name) >= 0 ? cnn_success() : label_unknown(data, csv, name);
   for (int32_t c = 0; c < data->classes; c++)
-    if (strcmp(data->class_name[c], name) == 0) return cnn_success();
+    if (cnn_names_compare(data->class_name[c], name) == CNN_SAME_NAME) return cnn_success();
   char where[600];
   if (data->classes == *limit)
     return cnn_failure(CNN_MISMATCH,
@@ -369,7 +390,7 @@ static cnn_status target_store(cnn_data *data, Table *table, const cnn_csv *csv,
   double value = 0;
   if (set->texts) {
     int32_t c = 0;
-    while (strcmp(data->class_name[c], cell) != 0) c++; /* it was counted */
+    while (cnn_names_compare(data->class_name[c], cell) != CNN_SAME_NAME) c++; /* it was counted */
     *target = (float)c;
     return cnn_success();
   }

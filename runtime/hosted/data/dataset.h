@@ -64,6 +64,7 @@ struct cnn_data {
   int64_t pool[POOLS];  /* samples */
   int32_t classes;      /* 0: none */
   char **class_name;    /* NULL, or one a class, from malloc */
+  bool inputs_only;     /* rows to predict: a target may be there or not, and is not looked at */
   bool nameless;        /* they cannot be kept in files */
   Part part[3];
   char description[240];
@@ -79,6 +80,10 @@ cnn_status cnn_data_open_folders(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_csv_parts(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_arrays(cnn_data *data); /* path is a file */
 cnn_status cnn_data_open_csv(cnn_data *data);    /* so is it here */
+/* A table to predict, with or without the target; NULL with success: the path's name is not that of a table.
+ */
+cnn_status cnn_data_open_rows(cnn_data **rows, const char *path, const cnn_network *network,
+                              const char *target);
 cnn_status cnn_data_open_synthetic(cnn_data *data);
 bool cnn_data_is_csv(const cnn_data *data);
 bool cnn_csv_is_part(const char *name); /* train.csv and the like, which make a directory a set of tables */
