@@ -418,7 +418,27 @@ exits(
         "--epochs",
         "1",
     ),
-    says=("2 of 2 weights taken", "class 0 of these weights is 'blue'"),
+    says=(
+        "2 of 2 weights taken",
+        "class 0 of these weights is 'blue'",
+        "rgb.safetensors: the rows of dense1 are taken by name, in the order of the labels",
+    ),
+)
+AT_ONCE = ("--init", "rgb.safetensors", "--epochs", "1", "--rate", "0")
+exits(0, "the classes keep their rows", *train("other", "order", *AT_ONCE, "--out", "rows.safetensors"))
+exits(
+    0,
+    "so that the net knows them before it learns",
+    *evaluate("other", "order", "--weights", "rows.safetensors"),
+    says="accuracy     1.0000",
+)
+build("colours", 3, 'labels ["red", "green", "cyan"]')
+folders("cyan", red="red", green="green", cyan="blue")
+exits(
+    0,
+    "other classes are learnt anew",
+    *train("colours", "cyan", *AT_ONCE, "--out", "cyan.safetensors"),
+    says="the scores begin with those of other classes, and are learnt anew",
 )
 rename(
     "rgb.checkpoint.safetensors",

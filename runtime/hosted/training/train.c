@@ -19,6 +19,7 @@
 #include "hosted/base/number.h"
 #include "hosted/weights/origin.h"
 #include "hosted/weights/previous.h"
+#include "hosted/weights/rows.h"
 #include "hosted/training/pace.h"
 #include "hosted/training/run.h"
 #include "hosted/base/threads.h"
@@ -262,17 +263,28 @@ static void first_weights(Training *training) {
   }
 }
 
-/* Weights of other classes are no mistake here: the net learns its own. */
+/* Weights of other classes are no mistake here: the net learns its own. The same ones in another order are
+ * put in that of the labels. */
 static cnn_status compare_classes(const Training *training) {
-  const char *path = training->options->init;
+  const char *path = training->options->init, *layer = NULL;
   cnn_archive archive;
   char doubt[700] = "";
   cnn_status status = cnn_archive_open(&archive, path);
   if (status.code != CNN_OK) return status;
   status = cnn_origin_check(&archive, path, training->network, doubt, sizeof doubt);
+  const bool moved = status.code == CNN_MISMATCH;
+  if (moved) {
+    note(training, "%s", status.message);
+    status = cnn_rows_by_class(training->network, &archive, path, training->options->init_prefix,
+                               training->run.trainer.weights, &layer);
+  }
   cnn_archive_close(&archive);
-  if (*doubt || status.code == CNN_MISMATCH) note(training, "%s", *doubt ? doubt : status.message);
-  return status.code == CNN_MISMATCH ? cnn_success() : status;
+  if (status.code == CNN_OK && layer)
+    note(training, "%s: the rows of %s are taken by name, in the order of the labels", path, layer);
+  else if (status.code == CNN_OK && moved)
+    note(training, "%s: the scores begin with those of other classes, and are learnt anew", path);
+  if (*doubt) note(training, "%s", doubt);
+  return status;
 }
 
 static cnn_status take_init(Training *training) {
