@@ -34,8 +34,9 @@ static cnn_status webp_fill(cnn_image *image, const char *path, const unsigned c
 bool cnn_webp_whole(const unsigned char *bytes, size_t n) {
   WebPBitstreamFeatures features;
   if (n < 8 || WebPGetFeatures(bytes, n, &features) != VP8_STATUS_OK || features.has_animation) return false;
-  const uint64_t size = bytes[4] | bytes[5] << 8 | bytes[6] << 16 | (uint64_t)bytes[7] << 24;
-  return size + 8 <= n; /* of RIFF, which begins the file */
+  uint64_t size = 0; /* of RIFF, which begins the file */
+  for (int b = 3; b >= 0; b--) size = size << 8 | bytes[4 + b];
+  return size + 8 <= n;
 }
 
 cnn_status cnn_webp_decode(cnn_image *image, const char *path, const unsigned char *bytes, size_t n,
