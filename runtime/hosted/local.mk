@@ -1,7 +1,8 @@
 # runtime/hosted: data sets, weights and pictures in files
 # SPDX-License-Identifier: MIT-0
 libcnn_la_SOURCES += %D%/base/file.c %D%/base/file.h %D%/base/number.c %D%/base/number.h %D%/base/similar.c \
-  %D%/base/similar.h %D%/base/status.c %D%/base/threads.c %D%/base/threads.h
+  %D%/base/similar.h %D%/base/status.c %D%/base/threads.c %D%/base/threads.h %D%/base/unicode.c \
+  %D%/base/unicode.h
 libcnn_la_SOURCES += %D%/commands/inputs.c %D%/commands/main.c %D%/commands/options.c \
   %D%/commands/options.h %D%/commands/program.h %D%/commands/program_bench.c %D%/commands/program_dream.c \
   %D%/commands/program_eval.c %D%/commands/program_features.c %D%/commands/program_filters.c \
@@ -12,7 +13,7 @@ libcnn_la_SOURCES += %D%/data/array.c %D%/data/batch.c %D%/data/batch.h %D%/data
   %D%/data/data.c %D%/data/data_arrays.c %D%/data/data_cifar.c %D%/data/data_classes.c %D%/data/data_csv.c \
   %D%/data/data_folders.c %D%/data/data_idx.c %D%/data/data_synthetic.c %D%/data/dataset.h %D%/data/feed.c \
   %D%/data/image.c %D%/data/image.h %D%/data/image_exif.c %D%/data/image_jpeg.c %D%/data/image_png.c \
-  %D%/data/image_webp.c %D%/data/listing.c %D%/data/loader.c %D%/data/pictures.c %D%/data/pictures.h \
+  %D%/data/image_webp.c %D%/data/inspect.c %D%/data/listing.c %D%/data/loader.c %D%/data/pictures.c %D%/data/pictures.h \
   %D%/data/target.c
 libcnn_la_SOURCES += %D%/display/events.c %D%/display/figure.c %D%/display/figure.h %D%/display/journal.c \
   %D%/display/journal.h %D%/display/lettering.c %D%/display/lettering.h %D%/display/plot.c \
@@ -25,4 +26,5 @@ libcnn_la_SOURCES += %D%/weights/archive.c %D%/weights/archive.h %D%/weights/cla
   %D%/weights/classes.h %D%/weights/foreign.c %D%/weights/foreign.h %D%/weights/matching.c \
   %D%/weights/matching.h %D%/weights/notes.c %D%/weights/notes.h %D%/weights/npz.c %D%/weights/npz.h \
   %D%/weights/origin.c %D%/weights/origin.h %D%/weights/previous.c %D%/weights/previous.h \
+  %D%/weights/rows.c %D%/weights/rows.h \
   %D%/weights/safetensors.c %D%/weights/safetensors.h %D%/weights/weights.c

@@ -18,6 +18,7 @@
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_DATA_H
 #define CNN_DATA_H
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -69,6 +70,18 @@ const char *cnn_data_class(const cnn_data *data, int32_t c); /* the set's name f
 const char *const *
 cnn_data_class_names(const cnn_data *data); /* all; NULL where one is missing or no UTF-8 */
 
+/* Whether the files of a set can be read, before its samples are needed. Pictures of folders are opened: such
+ * as will be kept in memory are decoded, of others it is seen whether they begin and end as they should. One
+ * that cannot be read is the error; of several, `tell` gets a line for each of the first ten. */
+typedef struct cnn_inspection {
+  int64_t samples[3]; /* of each part, from its first */
+  int32_t threads;
+  void (*tell)(void *context, const char *line); /* NULL: nobody; also told how far it is, if it takes long */
+  void *context;
+  const volatile sig_atomic_t *stop; /* ends it early where it is not 0; NULL: nothing does */
+} cnn_inspection;
+cnn_status cnn_data_inspect(const cnn_data *data, const cnn_inspection *inspection);
+
 /* Reads a sample; any number of threads may read at once. input[i] has network->input[i].size elements of its
  * type. target[o] has network->output[o].target_size elements: int32_t for classes, float for values; NULL
  * skips it. An output that has no loss but class scores counts as an output with classes, one a position.
@@ -90,13 +103,17 @@ int64_t cnn_port_targets(
 void cnn_port_arrange(const cnn_port *input, const void *hwc,
                       void *out); /* one sample, in the layout that the net takes; a copy if that is hwc */
 
-/* What `predict` reads: a picture (PNG, JPEG, WebP), an .npy file with one input or a batch, or an .npz keyed
- * by input name. */
+/* What `predict` reads: a picture (PNG, JPEG, WebP), an .npy file with one input or a batch, an .npz keyed
+ * by input name, or a table (.csv), with or without the target's columns. */
 typedef struct cnn_inputs cnn_inputs;
 cnn_status cnn_inputs_open(cnn_inputs **inputs, const char *path, const cnn_network *network, cnn_fit fit);
+/* The same; of a table the column `target` is left out, as in cnn_data_options; NULL: the last, where there
+ * is one more than the input has. */
+cnn_status cnn_inputs_open_table(cnn_inputs **inputs, const char *path, const cnn_network *network,
+                                 cnn_fit fit, const char *target);
 void cnn_inputs_close(cnn_inputs *inputs);
 int64_t cnn_inputs_count(const cnn_inputs *inputs);
-bool cnn_inputs_batched(const cnn_inputs *inputs); /* arrays with a leading n, also if n is 1 */
+bool cnn_inputs_batched(const cnn_inputs *inputs); /* tables, and arrays with a leading n, also if n is 1 */
 cnn_status cnn_inputs_sample(const cnn_inputs *inputs, int64_t index, void *const input[]);
 
 /* Writes outputs of `count` samples, output[o] laid out [count][...]: one output as .npy, several (or a path

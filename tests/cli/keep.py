@@ -32,6 +32,11 @@ def content(path):
         return file.read()
 
 
+def tensors(path):  # without the notes
+    data = content(path)
+    return data[8 + struct.unpack("<Q", data[:8])[0]:]
+
+
 def npy(shape, values, code, kind):
     head = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': ({''.join(f'{n}, ' for n in shape)}), }}"
     head += " " * ((64 - (11 + len(head)) % 64) % 64) + "\n"
@@ -430,7 +435,25 @@ check("smaller rate" not in done.both and not os.path.exists("nan.safetensors"),
 npz("nan.npz", x=npy((N, 6, 6, 1), values, "f", "<f4"), y=npy((N,), labels, "i", "<i4"),
     x_val=npy((N, 6, 6, 1), sick, "f", "<f4"), y_val=npy((N,), labels, "i", "<i4"))
 exits(1, "validation data that are not finite", *TRAIN, "--data=nan.npz", "-o", "nan.safetensors",
-      says='nan.npz: the data are not finite: validation sample 7, number 5 of the input "image" is nan')
+      says=('nan.npz: the data are not finite: validation sample 7, number 5 of the input "image" is nan',
+            "epoch 1 is saved as far as it went: when the data can be read, --resume goes on from nan.checkpoint"))
+npz("nan.npz", x=npy((N, 6, 6, 1), values, "f", "<f4"), y=npy((N,), labels, "i", "<i4"),
+    x_val=npy((N, 6, 6, 1), values, "f", "<f4"), y_val=npy((N,), labels, "i", "<i4"))
+exits(0, "  what was learnt is not lost", *TRAIN, "--data=nan.npz", "-o", "nan.safetensors", "--resume")
+exits(0, "  beside a run that never stopped", *TRAIN, "--data=nan.npz", "-o", "never.safetensors")
+check(tensors("nan.last.safetensors") == tensors("never.last.safetensors"), "  it is the same to the bit")
+sick = list(values)
+sick[7 * 36 + 5] = math.nan
+npz("step.npz", x=npy((N, 6, 6, 1), sick, "f", "<f4"), y=npy((N,), labels, "i", "<i4"))
+for more in [], ["--batch=4"]:
+    exits(1, f"samples that cannot be read in the middle of an epoch {more}", *TRAIN, "--data=step.npz", "--val=0",
+          "--shuffle=off", "--init=never.safetensors", "-o", "step.safetensors", "--batch=2", *more,
+          says=("sample 7, number 5", "epoch 1 is saved as far as it went"))
+    check(not os.path.exists("step.safetensors"), "  are not called a result")
+    check(tensors("step.last.safetensors") != tensors("never.safetensors"), "  leave what was learnt before")
+npz("step.npz", x=npy((N, 6, 6, 1), values, "f", "<f4"), y=npy((N,), labels, "i", "<i4"))
+exits(0, "  and the run goes on", *TRAIN, "--data=step.npz", "-o", "step.safetensors", "--resume",
+      says="going on after epoch 0 of 2")
 build("line", """net line {
     input x: 2
     dense(1)

@@ -6,13 +6,13 @@ set -eu
 clang=$1 top=$2 build=$3 target=$4 output=$5
 readers="status file archive safetensors npz notes classes foreign"
 sets="listing target array data data_arrays data_cifar csv data_csv data_classes data_folders data_idx
-  data_synthetic pictures similar image image_png image_jpeg image_webp image_exif feed"
+  data_synthetic pictures similar image image_png image_jpeg image_webp image_exif feed inspect unicode"
 
 hosted() { for name in "$@"; do printf '%s ' "$top"/runtime/hosted/*/"$name.c"; done; }
 
 case $target in
   safetensors|npy) sources=$(hosted $readers) ;;
-  csv) sources=$(hosted status csv) ;;
+  csv) sources=$(hosted status csv unicode) ;;
   picture) sources="$(hosted status file image image_png image_jpeg image_webp image_exif \
     feed) $top/runtime/core/resample.c" ;;
   idx) sources="$(hosted $readers $sets) $top/runtime/core/random.c $top/runtime/core/resample.c" ;;

@@ -13,6 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   if (orientation < 1 || orientation > 8) abort();
   cnn_status status = cnn_image_decode(&image, "input", bytes, n);
   if ((status.code == CNN_OK) != (image.pixel != NULL)) abort();
+  if (cnn_png_whole(bytes, n) + cnn_jpeg_whole(bytes, n) + cnn_webp_whole(bytes, n) > 1) abort();
   volatile unsigned sum = 0;
   for (size_t i = 0; image.pixel && i < (size_t)image.height * (size_t)image.width * (size_t)image.channels;
        i++)

@@ -219,6 +219,12 @@ static void folders_are_read(void) {
   data = open_set(&net, scratch("folders"), 0, 0);
   cnn_status status = cnn_data_sample(data, CNN_PART_TRAIN, 1, (void *[]){pixel}, NULL);
   CU_ASSERT(status.code == CNN_BAD_FORMAT && strstr(status.message, "train/dog/a.png"));
+  cnn_inspection all = {.samples = {4, 1, 1}, .threads = 3};
+  status = cnn_data_inspect(data, &all); /* by header alone */
+  CU_ASSERT(status.code == CNN_BAD_FORMAT &&
+            strstr(status.message, "folders: 2 of 6 pictures cannot be read"));
+  all.samples[CNN_PART_TRAIN] = 1;
+  CU_ASSERT_EQUAL(cnn_data_inspect(data, &all).code, CNN_OK);
   cnn_data_close(data);
 }
 

@@ -192,6 +192,30 @@ static void webp_is_read(void) {
   WebPFree(bytes);
 }
 
+/* Inspecting finds what decoding finds, wherever a file is cut. */
+static void pictures_that_are_cut_are_found(void) {
+  uint8_t rgb[HEIGHT * WIDTH * 3], exif[32];
+  draw(rgb);
+  for (size_t kind = 0; kind < sizeof makers / sizeof *makers; kind++) {
+    cnn_file file;
+    cnn_image image;
+    const char *path = makers[kind](rgb, exif, exif_make(exif, 6, false));
+    CU_ASSERT_EQUAL(cnn_image_inspect(path).code, CNN_OK);
+    CU_ASSERT_EQUAL_FATAL(cnn_file_open(&file, path).code, CNN_OK);
+    for (size_t n = 0; n < file.size; n += n + 20 < file.size && n > 40 ? 7 : 1) {
+      const cnn_code decoded = cnn_image_decode(&image, "cut", file.data, n).code;
+      cnn_image_free(&image);
+      CU_ASSERT_EQUAL(cnn_image_inspect(scratch_bytes("cut", file.data, n)).code, decoded);
+      CU_ASSERT(decoded != CNN_OK || n + 40 > file.size);
+    }
+    cnn_file_close(&file);
+  }
+  CU_ASSERT_PTR_NOT_NULL(strstr(cnn_image_inspect(scratch_bytes("cut", "", 0)).message, "cut: is empty"));
+  CU_ASSERT_EQUAL(cnn_image_inspect(scratch("none.png")).code, CNN_BAD_FILE);
+  CU_ASSERT_PTR_NOT_NULL(
+      strstr(cnn_image_inspect(scratch_text("a.png", "GIF89a and more")).message, "is a GIF picture"));
+}
+
 static void pictures_of_other_kinds_are_named(void) {
   static const struct {
     const char *kind, *bytes;
@@ -581,6 +605,7 @@ CU_TestInfo suite_formats[] = {
     {"pictures are turned upright", pictures_are_turned_upright},
     {"damaged EXIF does no harm", damaged_exif_does_no_harm},
     {"WebP is read", webp_is_read},
+    {"pictures that are cut are found", pictures_that_are_cut_are_found},
     {"pictures of other kinds are named", pictures_of_other_kinds_are_named},
     {"arrays have names that are said", arrays_have_names_that_are_said},
     {"texts are no labels", texts_are_no_labels},

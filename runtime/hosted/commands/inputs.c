@@ -10,7 +10,8 @@ struct cnn_inputs {
   const cnn_network *network;
   char *path;
   cnn_fit fit;
-  cnn_image image; /* a picture; else its pixels are NULL, and */
+  cnn_image image; /* a picture; else its pixels are NULL */
+  cnn_data *rows;  /* a table; else NULL, and */
   cnn_archive archive;
   const cnn_tensor **tensor; /* [inputs] */
   ArrayForm *form;           /* [inputs] */
@@ -75,7 +76,21 @@ static cnn_status arrays_open(cnn_inputs *inputs) {
   return cnn_success();
 }
 
-cnn_status cnn_inputs_open(cnn_inputs **opened, const char *path, const cnn_network *network, cnn_fit fit) {
+static cnn_status rows_open(cnn_inputs *inputs, const char *target) {
+  cnn_status status = cnn_data_open_rows(&inputs->rows, inputs->path, inputs->network, target);
+  if (status.code != CNN_OK) return status;
+  if (!inputs->rows)
+    return cnn_failure(
+        CNN_BAD_FORMAT,
+        "%s: is neither a picture (PNG, JPEG, WebP) nor an array (.npy, .npz) nor a table (.csv)",
+        inputs->path);
+  inputs->count = inputs->rows->pool[POOL_TRAIN];
+  inputs->batched = true;
+  return status;
+}
+
+cnn_status cnn_inputs_open_table(cnn_inputs **opened, const char *path, const cnn_network *network,
+                                 cnn_fit fit, const char *target) {
   *opened = NULL;
   cnn_inputs *inputs = calloc(1, sizeof *inputs);
   if (!inputs) return no_memory(path);
@@ -93,17 +108,23 @@ cnn_status cnn_inputs_open(cnn_inputs **opened, const char *path, const cnn_netw
     status = cnn_archive_open(&inputs->archive, path);
     if (status.code == CNN_OK) status = arrays_open(inputs);
   } else if (status.code == CNN_OK && !picture) {
-    status = cnn_failure(CNN_BAD_FORMAT,
-                         "%s: is neither a picture (PNG, JPEG, WebP) nor an array (.npy, .npz)", path);
+    status = rows_open(inputs, target);
   }
+  if (status.code == CNN_OK && target && !inputs->rows)
+    status = cnn_failure(CNN_BAD_ARGUMENT, "%s: a target column is chosen in tables (.csv)", path);
   if (status.code == CNN_OK) *opened = inputs;
   else cnn_inputs_close(inputs);
   return status;
 }
 
+cnn_status cnn_inputs_open(cnn_inputs **opened, const char *path, const cnn_network *network, cnn_fit fit) {
+  return cnn_inputs_open_table(opened, path, network, fit, NULL);
+}
+
 void cnn_inputs_close(cnn_inputs *inputs) {
   if (!inputs) return;
   cnn_image_free(&inputs->image);
+  cnn_data_close(inputs->rows);
   cnn_archive_close(&inputs->archive);
   free(inputs->tensor);
   free(inputs->form);
@@ -123,6 +144,7 @@ cnn_status cnn_inputs_sample(const cnn_inputs *inputs, int64_t index, void *cons
     status = cnn_image_feed(&inputs->image, &network->input[0], inputs->fit, input[0]);
     return status.code == CNN_OK ? status : cnn_failure(status.code, "%s: %s", inputs->path, status.message);
   }
+  if (inputs->rows) return inputs->rows->kind->read(inputs->rows, POOL_TRAIN, index, input, NULL);
   for (int32_t i = 0; i < network->inputs && status.code == CNN_OK; i++)
     status =
         cnn_array_read(inputs->tensor[i], inputs->form[i], index, &network->input[i], inputs->path, input[i]);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "hosted/base/number.h"
+#include "hosted/base/threads.h"
 #include "hosted/commands/program.h"
 #include "hosted/display/width.h"
 #include "hosted/commands/written.h"
@@ -98,6 +99,18 @@ static void print_samples(const cnn_network *network, const cnn_data *data, cons
   fprintf(stderr, "\n%s", cnn_data_notes(data));
 }
 
+static void print_line(void *context, const char *line) {
+  (void)context;
+  fprintf(stderr, "%s\n", line);
+}
+
+static cnn_status inspect(const cnn_data *data, const Arguments *arguments) {
+  const cnn_inspection inspection = {.samples = {[CNN_PART_TEST] = cnn_data_count(data, CNN_PART_TEST)},
+                                     .threads = cnn_threads((int32_t)arguments->threads),
+                                     .tell = print_line};
+  return cnn_data_inspect(data, &inspection);
+}
+
 static int evaluate(const cnn_program *program, const cnn_usage *usage, const cnn_written *written,
                     const Arguments *arguments) {
   const cnn_network *network = program->network;
@@ -121,6 +134,9 @@ static int evaluate(const cnn_program *program, const cnn_usage *usage, const cn
   }
   if (status.code == CNN_OK) {
     print_samples(network, data, arguments);
+    status = inspect(data, arguments);
+  }
+  if (status.code == CNN_OK) {
     status = cnn_evaluate(network, weights, data, CNN_PART_TEST, (int32_t)arguments->threads,
                           arguments->confusion != NULL, NULL, &evaluation);
   }

@@ -20,7 +20,7 @@
 enum { SHOWN_SCORES = 5, SHOWN_VALUES = 8 };
 
 typedef struct Arguments {
-  const char *weights, *prefix, *out;
+  const char *weights, *prefix, *out, *target;
   bool json;
   int64_t threads;
   int fit;
@@ -353,7 +353,8 @@ static cnn_status read_sample(Prediction *prediction, const cnn_inputs *inputs, 
 static cnn_status predict_file(Prediction *prediction, const char *path) {
   const cnn_network *network = prediction->network;
   cnn_inputs *inputs;
-  cnn_status status = cnn_inputs_open(&inputs, path, network, (cnn_fit)prediction->arguments->fit);
+  cnn_status status = cnn_inputs_open_table(&inputs, path, network, (cnn_fit)prediction->arguments->fit,
+                                            prediction->arguments->target);
   if (status.code != CNN_OK) return status;
   int64_t count = cnn_inputs_count(inputs);
   bool batched = cnn_inputs_batched(inputs);
@@ -469,15 +470,19 @@ int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
       {"json", 0, CNN_VALUE_FLAG, &a.json, "", "an array of objects instead of lines", 0, 0, NULL, NULL},
       {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox",
        "how pictures of another size come to fit", 0, 0, cnn_fit_choices, NULL},
+      {"target", 0, CNN_VALUE_TEXT, &a.target, "NAME",
+       "the column of a .csv that is left out (the last, where it has one too many), by name or number", 0, 0,
+       NULL, NULL},
       {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},
   };
-  cnn_usage usage = {
-      program->name,
-      "predict",
-      "INPUT...",
-      "Labels and scores of pictures (PNG, JPEG, WebP), of folders of them, and of arrays (.npy, .npz).",
-      flag,
-      sizeof flag / sizeof *flag};
+  cnn_usage usage = {program->name,
+                     "predict",
+                     "INPUT...",
+                     "Labels and scores of pictures (PNG, JPEG, WebP), of folders of them, of arrays (.npy, "
+                     ".npz) and of the "
+                     "rows of tables (.csv).",
+                     flag,
+                     sizeof flag / sizeof *flag};
   int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
   if (parsed != CNN_GO_ON) return parsed;
   int ready = cnn_program_needs_weights(&usage, program, a.weights);

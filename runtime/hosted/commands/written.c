@@ -72,6 +72,8 @@ int cnn_written_spares_data(const cnn_usage *usage, const cnn_written *written, 
   bool exists = false;
   Identity identity;
   for (const cnn_written *each = written; each->option; each++) {
+    if (each->path && cnn_data_takes(data, each->path))
+      return refuse(usage, each->path, "it would lie among the data, and be read as such", "");
     exists = exists || is_file(each->path, &identity);
   }
   if (exists) cnn_data_files(data, look_at, &search);

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "hosted/base/unicode.h"
 
 enum { CELLS_MOST = 1 << 20, CELL_MOST = 1 << 16 };
 
@@ -23,12 +24,24 @@ static char separator_of(const unsigned char *at, const unsigned char *end) {
   return separators[best];
 }
 
+static cnn_status no_utf8(const char *path, const unsigned char *bytes, const unsigned char *bad) {
+  int64_t line = 1;
+  for (const unsigned char *at = bytes; at < bad; at++) line += *at == '\n' || (*at == '\r' && at[1] != '\n');
+  return cnn_failure(
+      CNN_BAD_FORMAT,
+      "%s:%lld: is not UTF-8: the byte 0x%02X; a table in Latin-1 or Windows-1252 is converted by "
+      "iconv -f WINDOWS-1252 -t UTF-8 \"%s\" >utf8.csv",
+      path, (long long)line, *bad, path);
+}
+
 cnn_status cnn_csv_open(cnn_csv *csv, const char *path, const unsigned char *bytes, size_t n) {
   *csv = (cnn_csv){.path = path, .next_line = 1};
   bool wide = n >= 2 && ((bytes[0] == 0xFF && bytes[1] == 0xFE) || (bytes[0] == 0xFE && bytes[1] == 0xFF));
   if (wide) return cnn_failure(CNN_BAD_FORMAT, "%s: is UTF-16; save it as UTF-8", path);
   if (n && memchr(bytes, 0, n))
     return cnn_failure(CNN_BAD_FORMAT, "%s: is no text: it has zero bytes in it", path);
+  const size_t sound = cnn_utf8_length(bytes, n);
+  if (sound < n) return no_utf8(path, bytes, bytes + sound);
   size_t mark = n >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
   csv->at = n ? bytes + mark : bytes;
   csv->end = n ? bytes + n : bytes;

@@ -22,7 +22,8 @@ typedef struct cnn_csv {
   size_t text_bytes, text_room;
 } cnn_csv;
 
-/* The bytes must stay. UTF-8 with or without a byte order mark; lines end in LF, CRLF or CR. */
+/* The bytes must stay. UTF-8, which is checked, with or without a byte order mark; lines end in LF, CRLF or
+ * CR. */
 cnn_status cnn_csv_open(cnn_csv *csv, const char *path, const unsigned char *bytes, size_t n);
 /* Empty lines are passed over. `more` is false behind the last row. */
 cnn_status cnn_csv_row(cnn_csv *csv, bool *more);

@@ -1,7 +1,7 @@
 /* data.c: opening a data set by what its path holds, its parts, and its samples. */
 // SPDX-License-Identifier: MIT-0
-#ifndef _POSIX_C_SOURCE
-#define _POSIX_C_SOURCE 200809L
+#ifndef _XOPEN_SOURCE
+#define _XOPEN_SOURCE 700 /* realpath */
 #endif
 #include <errno.h>
 #include <math.h>
@@ -185,6 +185,22 @@ cnn_status cnn_data_open(cnn_data **opened, const char *path, const cnn_network 
   return status;
 }
 
+cnn_status cnn_data_open_rows(cnn_data **rows, const char *path, const cnn_network *network,
+                              const char *target) {
+  *rows = NULL;
+  cnn_data *data = calloc(1, sizeof *data);
+  if (!data) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
+  data->network = network;
+  data->options.target = target;
+  data->inputs_only = true;
+  data->path = cnn_path_join("", path);
+  const cnn_status status =
+      data->path ? cnn_data_open_csv(data) : cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
+  if (status.code == CNN_OK && data->kind) *rows = data;
+  else cnn_data_close(data);
+  return status;
+}
+
 void cnn_data_close(cnn_data *data) {
   if (!data) return;
   if (data->kind && data->kind->close) data->kind->close(data);
@@ -215,8 +231,7 @@ const char *const *cnn_data_class_names(const cnn_data *data) {
   return data->nameless ? NULL : (const char *const *)data->class_name;
 }
 
-/* Where sample `index` of a part is: its pool, and its place there. */
-static bool locate(const cnn_data *data, cnn_part part, int64_t index, int *pool, int64_t *place) {
+bool cnn_data_locate(const cnn_data *data, cnn_part part, int64_t index, int *pool, int64_t *place) {
   const Part *p = &data->part[part];
   if (index < 0 || index >= p->count) return false;
   int64_t at = p->list ? p->list[index] : p->first + index;
@@ -258,7 +273,7 @@ cnn_status cnn_data_sample(const cnn_data *data, cnn_part part, int64_t index, v
                            void *const target[]) {
   int pool;
   int64_t place;
-  if (!locate(data, part, index, &pool, &place))
+  if (!cnn_data_locate(data, part, index, &pool, &place))
     return cnn_failure(CNN_BAD_ARGUMENT, "%s: there is no sample %lld", data->path, (long long)index);
   for (int32_t o = 0; target && o < data->network->outputs; o++)
     if (target[o] && cnn_target_optional(data, o)) /* all bits set: class -1, which is ignored */
@@ -277,9 +292,31 @@ void cnn_data_files(const cnn_data *data, cnn_each_file *each, void *context) {
   if (data->kind->files) data->kind->files(data, each, context);
 }
 
+/* The path behind the directory and a slash; NULL: it is not in there. */
+static const char *below(const char *directory, const char *path) {
+  const size_t n = strlen(directory);
+  return strncmp(directory, path, n) == 0 && path[n] == '/' ? path + n + 1 : NULL;
+}
+
+bool cnn_data_takes(const cnn_data *data, const char *path) {
+  const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+  if (!data->kind->takes) return false;
+  char *set = realpath(data->path, NULL), *place = cnn_path_join("", path), *folder = NULL, *full = NULL;
+  if (place) place[name - path] = 0;
+  if (set && place) folder = realpath(*place ? place : ".", NULL);
+  if (folder) full = cnn_path_join(folder, name);
+  const char *inside = full ? below(set, full) : NULL;
+  const bool takes = inside && data->kind->takes(data, inside);
+  free(set);
+  free(place);
+  free(folder);
+  free(full);
+  return takes;
+}
+
 bool cnn_data_label(const cnn_data *data, cnn_part part, int64_t index, int32_t *label) {
   int pool;
   int64_t place;
-  return data->kind->label && locate(data, part, index, &pool, &place) &&
+  return data->kind->label && cnn_data_locate(data, part, index, &pool, &place) &&
          data->kind->label(data, pool, place, label);
 }

@@ -7,6 +7,7 @@
 #include "hosted/weights/classes.h"
 #include "hosted/data/dataset.h"
 #include "hosted/base/similar.h"
+#include "hosted/base/unicode.h"
 
 enum { LIST = 300 }; /* bytes for the names in a message */
 
@@ -25,7 +26,7 @@ static bool has_labels(const cnn_data *data) {
 
 static int32_t label_find(const cnn_network *network, const char *name) {
   for (int32_t c = 0; c < network->labels; c++)
-    if (strcmp(network->label[c], name) == 0) return c;
+    if (cnn_names_compare(network->label[c], name) == CNN_SAME_NAME) return c;
   return -1;
 }
 
@@ -73,6 +74,58 @@ static cnn_status refuse(const cnn_data *data, char *const *folder, int32_t fold
     snprintf(hint, sizeof hint, ", nor the number of one, from 0 to %d", (int)network->labels - 1);
   return cnn_failure(CNN_MISMATCH, "%s: the folder '%s' is none of the labels %s%s", data->path, name,
                      cnn_classes_list(network->label, network->labels, list, sizeof list), hint);
+}
+
+/* ---- Parts that spell a folder in several ways */
+
+/* Whether two folders of different parts are one: nothing but capitals tells them apart, no other folder
+ * comes into question for either, and they are not the labels of two classes. */
+static bool is_one(const cnn_data *data, char *const *folder, const uint8_t *pools, int32_t folders,
+                   int32_t f, int32_t g) {
+  const cnn_network *network = data->network;
+  if ((pools[f] & pools[g]) || cnn_names_compare(folder[f], folder[g]) != CNN_SAME_LETTERS) return false;
+  uint8_t all = 0;
+  for (int32_t h = 0; h < folders; h++) {
+    if (h != f && cnn_names_compare(folder[f], folder[h]) == CNN_OTHER_NAME) continue;
+    if (all & pools[h]) return false;
+    all |= pools[h];
+  }
+  return !has_labels(data) || label_find(network, folder[f]) < 0 || label_find(network, folder[g]) < 0;
+}
+
+/* The name that is kept is a label, or that of the training part. */
+static bool is_better(const cnn_data *data, const char *name, uint8_t pools, const char *other) {
+  if (has_labels(data) && label_find(data->network, other) >= 0) return false;
+  return (has_labels(data) && label_find(data->network, name) >= 0) || (pools & 1 << POOL_TRAIN);
+}
+
+/* The list without the folders that have become another: number[f] was f, or which one it has become. */
+static int32_t join(char **folder, int32_t folders, int32_t *number) {
+  int32_t kept = 0;
+  for (int32_t f = 0; f < folders; f++)
+    while (number[number[f]] != number[f]) number[f] = number[number[f]];
+  for (int32_t f = 0; f < folders; f++) {
+    if (number[f] != f) free(folder[f]);
+    else folder[kept++] = folder[f], number[f] = -kept; /* its new number, told from the old ones */
+  }
+  for (int32_t f = 0; f < folders; f++)
+    if (number[f] >= 0) number[f] = number[number[f]];
+  for (int32_t f = 0; f < folders; f++) number[f] = -number[f] - 1;
+  return kept;
+}
+
+int32_t cnn_folders_join(cnn_data *data, char **folder, const uint8_t *pools, int32_t folders,
+                         int32_t *number) {
+  for (int32_t f = 0; f < folders; f++) number[f] = f;
+  for (int32_t f = 0; f < folders; f++)
+    for (int32_t g = f + 1; number[f] == f && g < folders; g++) {
+      if (number[g] != g || !is_one(data, folder, pools, folders, f, g)) continue;
+      const bool better = is_better(data, folder[g], pools[g], folder[f]);
+      cnn_data_note(data, "the folders '%s' and '%s' of different parts are taken for one class, '%s'",
+                    folder[f], folder[g], folder[better ? g : f]);
+      number[better ? f : g] = better ? g : f;
+    }
+  return join(folder, folders, number);
 }
 
 /* ---- The names of the classes */

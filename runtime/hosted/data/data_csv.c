@@ -13,6 +13,7 @@
 #include "hosted/data/csv.h"
 #include "hosted/data/dataset.h"
 #include "hosted/base/similar.h"
+#include "hosted/base/unicode.h"
 
 typedef struct Table {
   char *path; /* NULL: no such file */
@@ -31,6 +32,16 @@ typedef struct Tables {
   bool fractions;                  /* some number of the inputs is not whole */
   int32_t names_room;
 } Tables;
+
+static const char *const part_files[POOLS][2] = {
+    {"train.csv", "train.tsv"}, {"val.csv", "val.tsv"}, {"test.csv", "test.tsv"}};
+
+bool cnn_csv_is_part(const char *name) {
+  for (int pool = 0; pool < POOLS; pool++)
+    for (int kind = 0; kind < 2; kind++)
+      if (strcmp(name, part_files[pool][kind]) == 0) return true;
+  return false;
+}
 
 /* ---- Cells */
 
@@ -145,6 +156,7 @@ static cnn_status target_find(const cnn_data *data, Tables *set) {
 /* The output whose target the set has; -1: none is wanted. Several cannot be had. */
 static cnn_status output_find(const cnn_data *data, int32_t *output) {
   *output = -1;
+  if (data->inputs_only) return cnn_success();
   for (int32_t o = 0; o < data->network->outputs; o++) {
     if (!cnn_target_wanted(data, o)) continue;
     if (*output >= 0)
@@ -168,6 +180,12 @@ static const char *index_help(const Tables *set) {
                  : "";
 }
 
+static const char *columns_help(const cnn_data *data, const Tables *set, int64_t inputs) {
+  const char *help = index_help(set);
+  const bool more = data->inputs_only && !data->options.target && inputs > data->network->input[0].size;
+  return !*help && more ? "; --target=NAME leaves a column out" : help;
+}
+
 static cnn_status columns_check(const cnn_data *data, Tables *set) {
   const cnn_port *input = &data->network->input[0];
   int64_t inputs = set->columns - set->targets;
@@ -182,7 +200,25 @@ static cnn_status columns_check(const cnn_data *data, Tables *set) {
   else if (set->targets > 1) snprintf(of_target, sizeof of_target, " without the target's %d", set->targets);
   return cnn_failure(CNN_MISMATCH, "%s: has %lld columns%s, but the input \"%s\" has %lld values%s",
                      data->path, (long long)inputs, of_target, input->name, (long long)input->size,
-                     index_help(set));
+                     columns_help(data, set, inputs));
+}
+
+static int32_t target_columns(const cnn_data *data, const Tables *set, const cnn_port *port) {
+  bool values =
+      port->target == CNN_TARGET_VALUES &&
+      (port->scores == CNN_SCORES_NONE || set->columns - data->network->input[0].size == port->size);
+  return values && port->size <= set->columns ? (int32_t)port->size : 1;
+}
+
+/* Of a table to predict: the target's columns, where they are there as in training; else none. */
+static int32_t columns_beyond(const cnn_data *data, const Tables *set) {
+  const int64_t beyond = set->columns - data->network->input[0].size;
+  if (beyond == 0 && !data->options.target) return 0;
+  for (int32_t o = 0; o < data->network->outputs; o++) {
+    const int32_t targets = target_columns(data, set, &data->network->output[o]);
+    if (cnn_target_wanted(data, o) && (targets == beyond || data->options.target)) return targets;
+  }
+  return data->options.target ? 1 : 0;
 }
 
 /* The target is one column, a class or a number; or as many as a regression has values. Where the input is
@@ -192,13 +228,8 @@ static cnn_status columns_find(const cnn_data *data, Tables *set) {
   cnn_status status = output_find(data, &output);
   if (status.code != CNN_OK) return status;
   set->targets = data->options.target ? 1 : 0;
-  if (output >= 0) {
-    const cnn_port *port = &data->network->output[output];
-    bool values =
-        port->target == CNN_TARGET_VALUES &&
-        (port->scores == CNN_SCORES_NONE || set->columns - data->network->input[0].size == port->size);
-    set->targets = values && port->size <= set->columns ? (int32_t)port->size : 1;
-  }
+  if (output >= 0) set->targets = target_columns(data, set, &data->network->output[output]);
+  if (data->inputs_only) set->targets = columns_beyond(data, set);
   status = target_find(data, set);
   return status.code == CNN_OK ? columns_check(data, set) : status;
 }
@@ -241,7 +272,7 @@ typedef struct Survey {
 
 static int32_t label_find(const cnn_data *data, const char *name) {
   for (int32_t c = 0; data->network->label && c < data->network->labels; c++)
-    if (strcmp(data->network->label[c], name) == 0) return c;
+    if (cnn_names_compare(data->network->label[c], name) == CNN_SAME_NAME) return c;
   return -1;
 }
 
@@ -277,7 +308,7 @@ static cnn_status class_row(cnn_data *data, Table *table, const cnn_csv *csv, vo
   if (data->network->label)
     return label_find(data, name) >= 0 ? cnn_success() : label_unknown(data, csv, name);
   for (int32_t c = 0; c < data->classes; c++)
-    if (strcmp(data->class_name[c], name) == 0) return cnn_success();
+    if (cnn_names_compare(data->class_name[c], name) == CNN_SAME_NAME) return cnn_success();
   char where[600];
   if (data->classes == *limit)
     return cnn_failure(CNN_MISMATCH,
@@ -359,7 +390,7 @@ static cnn_status target_store(cnn_data *data, Table *table, const cnn_csv *csv,
   double value = 0;
   if (set->texts) {
     int32_t c = 0;
-    while (strcmp(data->class_name[c], cell) != 0) c++; /* it was counted */
+    while (cnn_names_compare(data->class_name[c], cell) != CNN_SAME_NAME) c++; /* it was counted */
     *target = (float)c;
     return cnn_success();
   }
@@ -439,7 +470,13 @@ static void csv_files(const cnn_data *data, cnn_each_file *each, void *context) 
   }
 }
 
-static const DataKind tables = {csv_read, csv_label, csv_close, csv_unit, csv_files};
+/* Of a directory, a part that is not there yet. */
+static bool csv_takes(const cnn_data *data, const char *below) {
+  (void)data;
+  return cnn_csv_is_part(below);
+}
+
+static const DataKind tables = {csv_read, csv_label, csv_close, csv_unit, csv_files, NULL, csv_takes};
 
 bool cnn_data_is_csv(const cnn_data *data) { return data->kind == &tables; }
 
@@ -539,15 +576,13 @@ cnn_status cnn_data_open_csv(cnn_data *data) {
 }
 
 cnn_status cnn_data_open_csv_parts(cnn_data *data, const Listing *listing) {
-  static const char *const names[POOLS][2] = {
-      {"train.csv", "train.tsv"}, {"val.csv", "val.tsv"}, {"test.csv", "test.tsv"}};
   char *path[POOLS] = {0};
   bool found = false, memory = true;
   for (int pool = 0; pool < POOLS; pool++)
     for (int kind = 0; kind < 2 && !path[pool]; kind++) {
-      if (!cnn_listing_find(listing, names[pool][kind])) continue;
+      if (!cnn_listing_find(listing, part_files[pool][kind])) continue;
       found = true;
-      memory = (path[pool] = cnn_path_join(listing->path, names[pool][kind])) && memory;
+      memory = (path[pool] = cnn_path_join(listing->path, part_files[pool][kind])) && memory;
     }
   if (found && memory) return set_open(data, path);
   for (int pool = 0; pool < POOLS; pool++) free(path[pool]);

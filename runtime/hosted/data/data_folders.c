@@ -3,9 +3,11 @@
  * first N of a part have all of them. */
 // SPDX-License-Identifier: MIT-0
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include "hosted/base/unicode.h"
 #include "hosted/weights/classes.h"
 #include "hosted/data/dataset.h"
 #include "hosted/data/image.h"
@@ -31,10 +33,13 @@ typedef struct Pool {
 typedef struct Folders {
   Pool pool[POOLS];
   int32_t *class_of; /* [folder] */
-  char **name;
+  char **name;       /* composed: see unicode.h */
+  uint8_t *pools;    /* [folder] a bit a pool that has it */
   int32_t names;
+  bool parts;          /* the classes are in folders for the parts */
   cnn_skipped skipped; /* files in folders of classes that are no pictures */
   cnn_skipped loose;   /* pictures that lie in no such folder */
+  bool all_kept;       /* all pictures for training and validation have a place in memory */
 } Folders;
 
 static const char *const part_names[POOLS][8] = {
@@ -42,6 +47,8 @@ static const char *const part_names[POOLS][8] = {
     {"val", "valid", "validation", "valset", "val_set", "validset", "valid_set", "validation_set"},
     {"test", "testing", "testset", "test_set", "testing_set"},
 };
+
+static const char *const part_titles[POOLS] = {"training", "validation", "test"};
 
 static int part_of(const char *name) {
   for (int p = 0; p < POOLS; p++)
@@ -70,19 +77,39 @@ static void skip(cnn_skipped *all, cnn_skipped *some) {
   some->first = NULL;
 }
 
-/* The number of a folder's name; a new one, if it has not been seen. -1: no memory. */
-static int32_t folder_number(Folders *set, const char *name) {
-  for (int32_t f = 0; f < set->names; f++)
-    if (strcmp(set->name[f], name) == 0) return f;
-  char **moved = realloc(set->name, sizeof *moved * (size_t)(set->names + 1)),
-       *copy = cnn_path_join("", name);
+/* Another name; the set owns it from then on. */
+static bool name_add(Folders *set, char *name) {
+  char **moved = realloc(set->name, sizeof *moved * (size_t)(set->names + 1));
   if (moved) set->name = moved;
-  if (!moved || !copy) {
-    free(copy);
-    return -1;
+  uint8_t *pools = realloc(set->pools, (size_t)set->names + 1);
+  if (pools) set->pools = pools;
+  if (!moved || !pools) return false;
+  set->name[set->names] = name;
+  set->pools[set->names++] = 0;
+  return true;
+}
+
+/* The number of a folder's name; a new one, if it has not been seen. */
+static cnn_status folder_number(cnn_data *data, Folders *set, int pool, const char *path, const char *name,
+                                int32_t *folder) {
+  char *composed = cnn_composed(name);
+  int32_t f = 0;
+  while (composed && f < set->names && strcmp(set->name[f], composed) != 0) f++;
+  if (!composed || (f == set->names && !name_add(set, composed))) {
+    free(composed);
+    return cnn_data_no_memory(data);
   }
-  set->name[set->names] = copy;
-  return set->names++;
+  if (set->name[f] != composed) free(composed);
+  *folder = f;
+  const uint8_t bit = (uint8_t)(1 << pool);
+  if (set->pools[f] & bit)
+    return cnn_failure(
+        CNN_MISMATCH,
+        "%s: another folder beside it has the same name, with its accents stored in another way "
+        "(Unicode NFC and NFD); merge the two, or rename one",
+        path);
+  set->pools[f] |= bit;
+  return cnn_success();
 }
 
 /* What is said of a class without a picture. In a set where nothing is a picture, folders are no classes. */
@@ -104,9 +131,11 @@ static cnn_status folder_collect(cnn_data *data, Folders *set, int pool, const c
   if (pictures.count == 0) {
     if (empty->code == CNN_OK) *empty = empty_folder(path, &pictures);
   } else {
-    int32_t folder = folder_number(set, name);
+    int32_t folder = 0;
+    status = folder_number(data, set, pool, path, name, &folder);
     skip(&set->skipped, &pictures.skipped);
-    if (folder < 0 || !pictures_take(&set->pool[pool], &pictures, folder)) status = cnn_data_no_memory(data);
+    if (status.code == CNN_OK && !pictures_take(&set->pool[pool], &pictures, folder))
+      status = cnn_data_no_memory(data);
   }
   cnn_pictures_free(&pictures);
   return status;
@@ -151,6 +180,7 @@ static size_t input_bytes(const cnn_data *data) {
  * each time. */
 static void kept_open(cnn_data *data, Folders *set) {
   int64_t room = data->options.keep / (int64_t)input_bytes(data);
+  set->all_kept = true;
   for (int p = 0; p < POOL_TEST; p++) {
     Kept *kept = &set->pool[p].kept;
     int64_t count = set->pool[p].count < room ? set->pool[p].count : room;
@@ -160,6 +190,8 @@ static void kept_open(cnn_data *data, Folders *set) {
     if (kept->input && kept->state) kept->count = count;
     room -= count;
   }
+  for (int p = 0; p < POOL_TEST; p++)
+    set->all_kept = set->all_kept && set->pool[p].kept.count == set->pool[p].count;
 }
 
 /* Threads that read the same picture at once all decode it; the first one keeps it. */
@@ -191,6 +223,16 @@ static cnn_status folder_read(const cnn_data *data, int pool, int64_t index, voi
   return status.code == CNN_OK ? status : cnn_failure(status.code, "%s: %s", path, status.message);
 }
 
+/* Pictures that stay in memory are decoded once anyway. So are those for an input that is no picture, for
+ * they must have its size. */
+static cnn_status folder_inspect(const cnn_data *data, int pool, int64_t index, void *input) {
+  const Folders *set = data->set;
+  const bool kept = set->all_kept && index < set->pool[pool].kept.count;
+  if (kept || data->network->input[0].rank != 3)
+    return folder_read(data, pool, index, (void *[]){input}, NULL);
+  return cnn_image_inspect(set->pool[pool].picture[index].path);
+}
+
 static void folder_close(cnn_data *data) {
   Folders *set = data->set;
   for (int p = 0; p < POOLS; p++) {
@@ -201,6 +243,7 @@ static void folder_close(cnn_data *data) {
   }
   for (int32_t f = 0; f < set->names; f++) free(set->name[f]);
   free(set->name);
+  free(set->pools);
   free(set->class_of);
   free(set->skipped.first);
   free(set->loose.first);
@@ -214,7 +257,18 @@ static void folder_files(const cnn_data *data, cnn_each_file *each, void *contex
   }
 }
 
-static const DataKind folders = {folder_read, folder_label, folder_close, NULL, folder_files};
+/* Files in hidden folders are not listed. A table in the directory itself would be the set from then on. */
+static bool folder_takes(const cnn_data *data, const char *below) {
+  const Folders *set = data->set;
+  char first[64];
+  if (below[0] == '.' || strstr(below, "/.")) return false;
+  if (!strchr(below, '/')) return cnn_csv_is_part(below);
+  snprintf(first, sizeof first, "%.*s", (int)strcspn(below, "/"), below);
+  return !set->parts || part_of(first) != POOLS;
+}
+
+static const DataKind folders = {folder_read,  folder_label,   folder_close, NULL,
+                                 folder_files, folder_inspect, folder_takes};
 
 static cnn_status known_but_not_built(const cnn_data *data, const Listing *listing) {
   const Entry *images = cnn_listing_find(listing, "images"), *masks = cnn_listing_find(listing, "masks"),
@@ -244,8 +298,12 @@ static cnn_status part_collect(cnn_data *data, Folders *set, int pool, const cha
   Listing below;
   cnn_status status = cnn_listing_read(&below, path);
   if (status.code == CNN_OK && has_folders(&below)) {
-    set->pool[pool].there = true;
-    status = known_but_not_built(data, &below);
+    if (set->pool[pool].there)
+      status = cnn_failure(CNN_MISMATCH,
+                           "%s: another folder beside it is the %s part, too; merge the two, or rename one",
+                           path, part_titles[pool]);
+    set->pool[pool].there = set->parts = true;
+    if (status.code == CNN_OK) status = known_but_not_built(data, &below);
     if (status.code == CNN_OK) status = pool_collect(data, set, pool, &below, empty);
   }
   cnn_listing_free(&below);
@@ -268,18 +326,16 @@ static void others_note(cnn_data *data, const Folders *set, const Listing *listi
 
 /* A directory with train/, val/ or test/ in it has parts; then nothing else counts. */
 static cnn_status parts_collect(cnn_data *data, Folders *set, const Listing *listing, cnn_status *empty) {
-  bool parts = false;
   cnn_status status = known_but_not_built(data, listing);
   for (int32_t i = 0; i < listing->count && status.code == CNN_OK; i++) {
     int pool = listing->entry[i].directory ? part_of(listing->entry[i].name) : POOLS;
     if (pool == POOLS) continue;
     char *path = cnn_path_join(listing->path, listing->entry[i].name);
     status = path ? part_collect(data, set, pool, path, empty) : cnn_data_no_memory(data);
-    parts = parts || set->pool[pool].there;
     free(path);
   }
   if (status.code != CNN_OK) return status;
-  if (!parts) return pool_collect(data, set, POOL_TRAIN, listing, empty);
+  if (!set->parts) return pool_collect(data, set, POOL_TRAIN, listing, empty);
   others_note(data, set, listing);
   return status;
 }
@@ -295,7 +351,6 @@ static bool has_class(const Pool *pool, const int32_t *class_of, int32_t c) {
 /* The classes that other parts have, and this one does not. Pictures are in the order of their turns: each
  * class comes early. */
 static void part_note(cnn_data *data, const Folders *set, int pool) {
-  static const char *const part[POOLS] = {"training", "validation", "test"};
   const char **missing = calloc((size_t)data->classes + 1, sizeof *missing);
   int32_t count = 0;
   char list[300];
@@ -305,7 +360,7 @@ static void part_note(cnn_data *data, const Folders *set, int pool) {
     if (elsewhere && !has_class(&set->pool[pool], set->class_of, c)) missing[count++] = data->class_name[c];
   }
   if (count > 0)
-    cnn_data_note(data, "the %s part has no picture of %s", part[pool],
+    cnn_data_note(data, "the %s part has no picture of %s", part_titles[pool],
                   cnn_classes_list(missing, count, list, sizeof list));
   free(missing);
 }
@@ -324,6 +379,18 @@ static void set_note(cnn_data *data, const Folders *set) {
 }
 
 /* ---- Opening */
+
+/* Folders of several parts become one where their names differ in capitals alone. */
+static cnn_status folders_join(cnn_data *data, Folders *set) {
+  int32_t *number = calloc((size_t)set->names + 1, sizeof *number);
+  if (!number) return cnn_data_no_memory(data);
+  set->names = cnn_folders_join(data, set->name, set->pools, set->names, number);
+  for (int p = 0; p < POOLS; p++)
+    for (int64_t i = 0; i < set->pool[p].count; i++)
+      set->pool[p].picture[i].folder = number[set->pool[p].picture[i].folder];
+  free(number);
+  return cnn_success();
+}
 
 static cnn_status classes_find(cnn_data *data, Folders *set) {
   set->class_of = calloc((size_t)set->names + 1, sizeof *set->class_of);
@@ -350,6 +417,8 @@ cnn_status cnn_data_open_folders(cnn_data *data, const Listing *listing) {
   if (data->network->inputs != 1)
     return cnn_failure(CNN_MISMATCH, "%s: a picture is one input, the net has %d", data->path,
                        data->network->inputs);
+  status = folders_join(data, set);
+  if (status.code != CNN_OK) return status;
   for (int p = 0; p < POOLS; p++) {
     Pool *pool = &set->pool[p];
     if (pool->count > 0) qsort(pool->picture, (size_t)pool->count, sizeof *pool->picture, picture_order);

@@ -30,6 +30,8 @@ char *cnn_path_join(const char *directory, const char *name); /* from malloc; NU
 typedef void cnn_each_file(void *context, const char *path);
 /* all that the set reads its samples from */
 void cnn_data_files(const cnn_data *data, cnn_each_file *each, void *context);
+/* Whether a file of this name would be read the next time, as it lies among the data. */
+bool cnn_data_takes(const cnn_data *data, const char *path);
 
 typedef struct DataKind {
   cnn_status (*read)(const cnn_data *data, int pool, int64_t index, void *const input[],
@@ -39,6 +41,12 @@ typedef struct DataKind {
   bool (*unit)(const cnn_data *data,
                int32_t input); /* NULL, or: an f32 input's values are about 1, not pixels of 0..255 */
   void (*files)(const cnn_data *data, cnn_each_file *each, void *context); /* NULL: it reads none */
+  /* Whether the sample can be read, as far as is cheap to see; `input` is room for one. NULL: opening the set
+   * has shown it. */
+  cnn_status (*inspect)(const cnn_data *data, int pool, int64_t index, void *input);
+  /* Whether a file that is written to this path below the set's directory would be data the next time; NULL:
+   * none would. */
+  bool (*takes)(const cnn_data *data, const char *below);
 } DataKind;
 
 typedef struct Part {
@@ -56,6 +64,7 @@ struct cnn_data {
   int64_t pool[POOLS];  /* samples */
   int32_t classes;      /* 0: none */
   char **class_name;    /* NULL, or one a class, from malloc */
+  bool inputs_only;     /* rows to predict: a target may be there or not, and is not looked at */
   bool nameless;        /* they cannot be kept in files */
   Part part[3];
   char description[240];
@@ -71,12 +80,23 @@ cnn_status cnn_data_open_folders(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_csv_parts(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_arrays(cnn_data *data); /* path is a file */
 cnn_status cnn_data_open_csv(cnn_data *data);    /* so is it here */
+/* A table to predict, with or without the target; NULL with success: the path's name is not that of a table.
+ */
+cnn_status cnn_data_open_rows(cnn_data **rows, const char *path, const cnn_network *network,
+                              const char *target);
 cnn_status cnn_data_open_synthetic(cnn_data *data);
 bool cnn_data_is_csv(const cnn_data *data);
+bool cnn_csv_is_part(const char *name); /* train.csv and the like, which make a directory a set of tables */
 cnn_status cnn_data_no_memory(const cnn_data *data);
+/* Where sample `index` of a part is: its pool, and its place there. False: there is none. */
+bool cnn_data_locate(const cnn_data *data, cnn_part part, int64_t index, int *pool, int64_t *place);
 /* A line for those who use the set, besides its description. Where there is no memory for it, it is lost. */
 void cnn_data_note(cnn_data *data, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Gives each folder its number in a list without the names that another part spells with other capitals, and
+ * the length of that list. pools: a bit for each pool that has the folder. */
+int32_t cnn_folders_join(cnn_data *data, char **folder, const uint8_t *pools, int32_t folders,
+                         int32_t *number);
 /* Which class each of the folders is: class_of[folders]. Sets classes and class_name. */
 cnn_status cnn_folders_name(cnn_data *data, char *const *folder, int32_t folders, int32_t *class_of);
 

@@ -40,20 +40,21 @@ typedef struct Kind {
   const char *magic;
   cnn_status (*decode)(cnn_image *image, const char *path, const unsigned char *bytes, size_t n,
                        int *orientation); /* NULL: not read */
+  bool (*whole)(const unsigned char *bytes, size_t n);
 } Kind;
 
 static const Kind kinds[] = {
-    {"PNG", 0, 8, "\x89PNG\r\n\x1a\n", cnn_png_decode},
-    {"JPEG", 0, 3, "\xff\xd8\xff", cnn_jpeg_decode},
-    {"WebP", 8, 4, "WEBP", cnn_webp_decode},
-    {"GIF", 0, 4, "GIF8", NULL},
-    {"BMP", 0, 2, "BM", NULL},
-    {"TIFF", 0, 4, "II*\0", NULL},
-    {"TIFF", 0, 4, "MM\0*", NULL},
-    {"HEIC", 4, 7, "ftyphei", NULL},
-    {"HEIC", 4, 8, "ftypmif1", NULL},
-    {"AVIF", 4, 8, "ftypavif", NULL},
-    {"JPEG XL", 0, 8, "\0\0\0\x0cJXL ", NULL},
+    {"PNG", 0, 8, "\x89PNG\r\n\x1a\n", cnn_png_decode, cnn_png_whole},
+    {"JPEG", 0, 3, "\xff\xd8\xff", cnn_jpeg_decode, cnn_jpeg_whole},
+    {"WebP", 8, 4, "WEBP", cnn_webp_decode, cnn_webp_whole},
+    {"GIF", 0, 4, "GIF8", NULL, NULL},
+    {"BMP", 0, 2, "BM", NULL, NULL},
+    {"TIFF", 0, 4, "II*\0", NULL, NULL},
+    {"TIFF", 0, 4, "MM\0*", NULL, NULL},
+    {"HEIC", 4, 7, "ftyphei", NULL, NULL},
+    {"HEIC", 4, 8, "ftypmif1", NULL, NULL},
+    {"AVIF", 4, 8, "ftypavif", NULL, NULL},
+    {"JPEG XL", 0, 8, "\0\0\0\x0cJXL ", NULL, NULL},
 };
 
 static const Kind *kind_of(const unsigned char *bytes, size_t n) {
@@ -85,6 +86,7 @@ bool cnn_image_named(const char *name) {
 cnn_status cnn_image_decode(cnn_image *image, const char *path, const unsigned char *bytes, size_t n) {
   *image = (cnn_image){0};
   const Kind *kind = kind_of(bytes, n);
+  if (n == 0) return cnn_failure(CNN_BAD_FORMAT, "%s: is empty: a picture of no bytes", path);
   if (!kind) return cnn_failure(CNN_BAD_FORMAT, "%s: is no picture: neither PNG, JPEG nor WebP", path);
   if (!kind->decode)
     return cnn_failure(CNN_BAD_FORMAT,
@@ -95,6 +97,20 @@ cnn_status cnn_image_decode(cnn_image *image, const char *path, const unsigned c
   cnn_status status = kind->decode(image, path, bytes, n, &orientation);
   if (status.code == CNN_OK) status = cnn_image_turn(image, path, orientation);
   if (status.code != CNN_OK) cnn_image_free(image);
+  return status;
+}
+
+/* What does not look whole is decoded: the reader knows best, and says where the damage is. */
+cnn_status cnn_image_inspect(const char *path) {
+  cnn_file file;
+  cnn_status status = cnn_file_open(&file, path);
+  const Kind *kind = status.code == CNN_OK ? kind_of(file.data, file.size) : NULL;
+  if (status.code == CNN_OK && !(kind && kind->whole && kind->whole(file.data, file.size))) {
+    cnn_image image;
+    status = cnn_image_decode(&image, path, file.data, file.size);
+    cnn_image_free(&image);
+  }
+  cnn_file_close(&file);
   return status;
 }
 

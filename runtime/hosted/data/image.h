@@ -9,6 +9,8 @@ bool cnn_image_known(const unsigned char *bytes,
                      size_t n); /* they begin as files of pictures do, also of kinds that are not read */
 bool cnn_image_named(
     const char *name); /* a file of this name is a picture that is read, as its ending says */
+/* Whether a file is a picture: one that begins and ends as it should is not decoded. */
+cnn_status cnn_image_inspect(const char *path);
 cnn_status cnn_image_decode(cnn_image *image, const char *path, const unsigned char *bytes, size_t n);
 /* Whether an input of the net can take pictures of so many channels and this size (0 x 0: not known yet).
  * `what` names the picture. */
@@ -27,6 +29,10 @@ int cnn_exif_orientation(const unsigned char *bytes,
 cnn_status cnn_image_turn(cnn_image *image, const char *path, int orientation);
 
 /* Each sets the orientation that its EXIF asks for; pixels are as they are stored. */
+bool cnn_png_whole(const unsigned char *bytes,
+                   size_t n); /* header and end are there, as far as can be seen */
+bool cnn_jpeg_whole(const unsigned char *bytes, size_t n);
+bool cnn_webp_whole(const unsigned char *bytes, size_t n);
 cnn_status cnn_png_decode(cnn_image *image, const char *path, const unsigned char *bytes, size_t n,
                           int *orientation);
 cnn_status cnn_jpeg_decode(cnn_image *image, const char *path, const unsigned char *bytes, size_t n,

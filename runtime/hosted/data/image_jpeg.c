@@ -39,6 +39,7 @@ static int jpeg_orientation(jpeg_saved_marker_ptr marker) {
   return 1;
 }
 
+/* Without an image only the header. */
 static void jpeg_read_whole(JpegReader *reader, cnn_image *image, cnn_status *status, const char *path,
                             const unsigned char *bytes, size_t n) {
   struct jpeg_decompress_struct *jpeg = &reader->jpeg;
@@ -46,6 +47,7 @@ static void jpeg_read_whole(JpegReader *reader, cnn_image *image, cnn_status *st
   jpeg_mem_src(jpeg, bytes, (unsigned long)n);
   jpeg_save_markers(jpeg, EXIF_MARKER, 0xFFFF);
   jpeg_read_header(jpeg, TRUE);
+  if (!image) return;
   reader->orientation = jpeg_orientation(jpeg->marker_list);
   bool inks = jpeg->jpeg_color_space == JCS_CMYK || jpeg->jpeg_color_space == JCS_YCCK;
   jpeg->out_color_space = inks ? JCS_CMYK : jpeg->jpeg_color_space == JCS_GRAYSCALE ? JCS_GRAYSCALE : JCS_RGB;
@@ -79,16 +81,32 @@ static bool jpeg_guarded(JpegReader *reader, cnn_image *image, cnn_status *statu
   return true;
 }
 
-cnn_status cnn_jpeg_decode(cnn_image *image, const char *path, const unsigned char *bytes, size_t n,
-                           int *orientation) {
-  cnn_status status = cnn_success();
+static JpegReader *jpeg_open(void) {
   JpegReader *reader = calloc(1, sizeof *reader);
-  if (!reader) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
+  if (!reader) return NULL;
   reader->orientation = 1;
   reader->jpeg.err = jpeg_std_error(&reader->manager);
   reader->jpeg.client_data = reader;
   reader->manager.error_exit = jpeg_fail;
   reader->manager.emit_message = jpeg_warn;
+  return reader;
+}
+
+bool cnn_jpeg_whole(const unsigned char *bytes, size_t n) {
+  cnn_status status = cnn_success();
+  if (n < 4 || memcmp(bytes + n - 2, "\xff\xd9", 2) != 0) return false;
+  JpegReader *reader = jpeg_open();
+  const bool whole = reader && jpeg_guarded(reader, NULL, &status, "", bytes, n);
+  if (reader) jpeg_destroy_decompress(&reader->jpeg);
+  free(reader);
+  return whole;
+}
+
+cnn_status cnn_jpeg_decode(cnn_image *image, const char *path, const unsigned char *bytes, size_t n,
+                           int *orientation) {
+  cnn_status status = cnn_success();
+  JpegReader *reader = jpeg_open();
+  if (!reader) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   if (!jpeg_guarded(reader, image, &status, path, bytes, n)) {
     size_t left = reader->jpeg.src ? reader->jpeg.src->bytes_in_buffer : 0;
     status = cnn_failure(CNN_BAD_FORMAT, "%s: the JPEG is damaged near byte %zu: %s", path,

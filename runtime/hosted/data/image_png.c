@@ -88,6 +88,13 @@ static bool png_guarded(PngReader *reader, cnn_image *image, cnn_status *status,
   return true;
 }
 
+bool cnn_png_whole(const unsigned char *bytes, size_t n) {
+  static const char first[] = "\0\0\0\x0dIHDR", last[] = "\0\0\0\0IEND\xae\x42\x60\x82";
+  enum { SIGNATURE = 8, FIRST = sizeof first - 1, HEADER = 25, LAST = sizeof last - 1 };
+  return n >= SIGNATURE + HEADER + LAST && memcmp(bytes + SIGNATURE, first, FIRST) == 0 &&
+         memcmp(bytes + n - LAST, last, LAST) == 0;
+}
+
 cnn_status cnn_png_decode(cnn_image *image, const char *path, const unsigned char *bytes, size_t n,
                           int *orientation) {
   PngReader reader = {.at = bytes, .left = n, .orientation = 1};

@@ -31,6 +31,14 @@ static cnn_status webp_fill(cnn_image *image, const char *path, const unsigned c
               : cnn_failure(CNN_BAD_FORMAT, "%s: the WebP is damaged or cut off: it has %zu bytes", path, n);
 }
 
+bool cnn_webp_whole(const unsigned char *bytes, size_t n) {
+  WebPBitstreamFeatures features;
+  if (n < 8 || WebPGetFeatures(bytes, n, &features) != VP8_STATUS_OK || features.has_animation) return false;
+  uint64_t size = 0; /* of RIFF, which begins the file */
+  for (int b = 3; b >= 0; b--) size = size << 8 | bytes[4 + b];
+  return size + 8 <= n;
+}
+
 cnn_status cnn_webp_decode(cnn_image *image, const char *path, const unsigned char *bytes, size_t n,
                            int *orientation) {
   WebPBitstreamFeatures features;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "hosted/base/number.h"
+#include "hosted/data/dataset.h"
 #include "hosted/training/training.h"
 
 void cnn_training_send(const Training *training, cnn_event event) {
@@ -97,15 +98,23 @@ static bool scales_itself(const cnn_network *network) {
   return true;
 }
 
+/* In a table only bytes are, and where there are enough of them for a picture. */
+static bool are_pixels(const Training *training, double low, double high) {
+  enum { FEW = 64 };
+  const cnn_port *port = &training->network->input[0];
+  if (!cnn_data_is_csv(training->data)) return true;
+  return cnn_data_scale(training->data, 0) >= 255 && low >= 0 && high <= 255 &&
+         (port->rank == 3 || port->size >= FEW);
+}
+
 /* Raw bytes that go into the first weights as they are: a beginner's net that learns badly, and nobody knows
  * why. */
 cnn_status cnn_training_note_scale(const Training *training) {
   enum { SAMPLES = 16 };
-  const double large = 16;
   const cnn_network *network = training->network;
   const cnn_port *port = &network->input[0];
-  if (network->inputs != 1 || cnn_data_scale(training->data, 0) < 255 || scales_itself(network))
-    return cnn_success();
+  const bool raw = cnn_data_scale(training->data, 0) >= 255 || cnn_data_is_csv(training->data);
+  if (network->inputs != 1 || !raw || scales_itself(network)) return cnn_success();
   void *input = malloc((size_t)port->size * cnn_type_bytes(port->type));
   double low = 0, high = 0;
   cnn_status status = input ? cnn_success() : cnn_failure(CNN_NO_MEMORY, "no memory for a sample");
@@ -120,11 +129,15 @@ cnn_status cnn_training_note_scale(const Training *training) {
     }
   }
   free(input);
+  const bool pixels = are_pixels(training, low, high);
+  const double large = pixels ? 16 : 100;
+  char remedy[40] = "batchnorm, which scales each column";
+  if (pixels) snprintf(remedy, sizeof remedy, "normalize(scale=1/%d)", port->type == CNN_I8 ? 128 : 255);
   if (status.code == CNN_OK && fmax(high, -low) > large)
     cnn_training_note(
         training,
         "hint: the input \"%s\" has values from %g to %g, and nothing scales them: nets learn better behind "
-        "normalize(scale=1/%d)",
-        port->name, low, high, port->type == CNN_I8 ? 128 : 255);
+        "%s",
+        port->name, low, high, remedy);
   return status;
 }

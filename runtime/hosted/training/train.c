@@ -15,6 +15,7 @@
 #include "hosted/weights/previous.h"
 #include "hosted/base/threads.h"
 #include "hosted/training/training.h"
+#include "hosted/weights/rows.h"
 
 cnn_train_options cnn_train_defaults(const cnn_network *network) {
   cnn_train_options options = {.shuffle = true, .val = 0.1};
@@ -104,18 +105,28 @@ static void first_weights(Training *training) {
   }
 }
 
-/* Weights of other classes are no mistake here: the net learns its own. */
+/* Weights of other classes are no mistake here: the net learns its own. The same ones in another order are
+ * put in that of the labels. */
 static cnn_status compare_classes(const Training *training) {
-  const char *path = training->options->init;
+  const char *path = training->options->init, *layer = NULL;
   cnn_archive archive;
   char doubt[700] = "";
   cnn_status status = cnn_archive_open(&archive, path);
   if (status.code != CNN_OK) return status;
   status = cnn_origin_check(&archive, path, training->network, doubt, sizeof doubt);
+  const bool moved = status.code == CNN_MISMATCH;
+  if (moved) {
+    cnn_training_note(training, "%s", status.message);
+    status = cnn_rows_by_class(training->network, &archive, path, training->options->init_prefix,
+                               training->run.trainer.weights, &layer);
+  }
   cnn_archive_close(&archive);
-  if (*doubt || status.code == CNN_MISMATCH)
-    cnn_training_note(training, "%s", *doubt ? doubt : status.message);
-  return status.code == CNN_MISMATCH ? cnn_success() : status;
+  if (status.code == CNN_OK && layer)
+    cnn_training_note(training, "%s: the rows of %s are taken by name, in the order of the labels", path, layer);
+  else if (status.code == CNN_OK && moved)
+    cnn_training_note(training, "%s: the scores begin with those of other classes, and are learnt anew", path);
+  if (*doubt) cnn_training_note(training, "%s", doubt);
+  return status;
 }
 
 static cnn_status take_init(Training *training) {
@@ -249,6 +260,17 @@ static void note_resumption(Training *training) {
   cnn_training_tell(training, text);
 }
 
+/* Files that cannot be read are told before any time is spent on training. */
+static cnn_status inspect(Training *training) {
+  const cnn_inspection inspection = {
+      .samples = {[CNN_PART_TRAIN] = training->run.samples, [CNN_PART_VAL] = training->validated},
+      .threads = training->threads,
+      .tell = cnn_training_tell,
+      .context = training,
+      .stop = training->options->stop};
+  return cnn_data_inspect(training->data, &inspection);
+}
+
 static cnn_status prepare(Training *training) {
   const cnn_train_options *options = training->options;
   cnn_status status = check_options(training->network, options);
@@ -260,7 +282,8 @@ static cnn_status prepare(Training *training) {
     cnn_training_send(training, (cnn_event){.kind = CNN_EVENT_NOTE, .note = cnn_data_notes(training->data)});
   cnn_training_note_labels(training);
   cnn_training_note_memory(training);
-  if (!options->resume) status = cnn_training_note_scale(training);
+  status = inspect(training);
+  if (status.code == CNN_OK && !options->resume) status = cnn_training_note_scale(training);
   if (status.code != CNN_OK) return status;
   if (training->course.batch > training->course.part) {
     cnn_training_note(
@@ -339,16 +362,22 @@ static cnn_status not_finite(const Training *training, const cnn_batch *batch, f
                      (int)run->finished + 1, step, where, kept_so_far(training));
 }
 
-/* A step: batches until the optimizer has what it wants, at the rate of the moment when it began. */
+/* A step: batches until the optimizer has what it wants, at the rate of the moment when it began. Where the
+ * next samples cannot be read, it ends with those that it has. */
 static cnn_status make_step(Training *training, bool *over) {
   cnn_run *run = &training->run;
   cnn_trainer *trainer = &run->trainer;
   double t = run->finished + (double)run->at / (double)run->samples;
   int32_t batches = 0;
+  const int64_t first = run->at;
+  cnn_status status = cnn_success();
   const cnn_batch *batch = NULL;
   while (batches < trainer->recipe.accumulate && run->at < run->samples) {
-    cnn_status status = cnn_loader_next(training->loader, &batch);
-    if (status.code != CNN_OK) return status;
+    const cnn_batch *next;
+    status = cnn_loader_next(training->loader, &next);
+    training->unread = status.code != CNN_OK;
+    if (training->unread) break;
+    batch = next;
     double begun = cnn_pace_begin(&training->pace);
     float loss = cnn_trainer_batch(trainer, (const void *const *)batch->input,
                                    (const void *const *)batch->target, batch->count, training->output);
@@ -357,13 +386,14 @@ static cnn_status make_step(Training *training, bool *over) {
     if (!isfinite(loss)) return not_finite(training, batch, loss);
     batches += cnn_course_ends_batch(&training->course, run->at);
   }
+  if (run->at == first) return status;
   if (cnn_trainer_overflow(trainer) >= 0) return not_finite(training, batch, 0);
   run->rate = cnn_schedule_rate(&trainer->schedule, &trainer->recipe, t);
   run->mean_rate += (run->rate - run->mean_rate) / (double)++run->rates;
   cnn_trainer_update(trainer, run->rate);
   *over = run->at >= run->samples;
   report_step(training, *over);
-  return cnn_success();
+  return status;
 }
 
 /* The rest of the current epoch's steps; a stop leaves the run between two steps. */
@@ -401,6 +431,7 @@ static cnn_status validate(Training *training, cnn_measures *measures) {
   cnn_status status =
       cnn_evaluator_run(training->evaluator, cnn_trainer_result(&training->run.trainer), training->data,
                         CNN_PART_VAL, limit, training->options->stop, measures);
+  training->unread = status.code != CNN_OK && status.code != CNN_STOPPED;
   training->validation_seconds = cnn_clock() - start;
   if (status.code == CNN_OK && isnan(measures->loss) && losses_known(training->network)) {
     return cnn_failure(
@@ -476,14 +507,27 @@ static cnn_status run_epoch(Training *training) {
 
 /* ---- The whole run */
 
+/* The run as it stands, between two steps or two epochs. */
+static cnn_status save_here(const Training *training) {
+  cnn_status status = save(training, training->last);
+  return status.code == CNN_OK ? cnn_run_save(&training->run, training->options, training->checkpoint)
+                               : status;
+}
+
+/* What has been learnt until samples could not be read is not lost. */
+static void save_unread(Training *training) {
+  if (training->options->dry_run || training->run.trainer.steps == 0) return;
+  if (weights_check(training).code != CNN_OK || save_here(training).code != CNN_OK) return;
+  cnn_training_note(training, "epoch %d is saved as far as it went: when the data can be read, --resume goes on from %s",
+       (int)training->run.finished + 1, training->checkpoint);
+}
+
 static cnn_status save_stopped(Training *training) {
   const cnn_run *run = &training->run;
   cnn_status status = weights_check(training);
-  if (status.code == CNN_OK && !training->options->dry_run) status = save(training, training->last);
   if (status.code == CNN_OK && run->finished == 0 && !training->options->dry_run)
     status = save(training, training->options->out);
-  if (status.code == CNN_OK && !training->options->dry_run)
-    status = cnn_run_save(run, training->options, training->checkpoint);
+  if (status.code == CNN_OK && !training->options->dry_run) status = save_here(training);
   if (status.code != CNN_OK) return status;
   return cnn_failure(CNN_STOPPED, "stopped in epoch %d; %s holds everything to go on with --resume",
                      (int)run->finished + 1, training->checkpoint);
@@ -539,6 +583,7 @@ cnn_status cnn_train(const cnn_network *network, const cnn_data *data, const cnn
   }
   bool interrupted =
       status.code == CNN_STOPPED || (status.code == CNN_OK && stopped(&training) && !finished(&training));
+  if (training.unread) save_unread(&training);
   if (interrupted) status = save_stopped(&training);
   if (status.code == CNN_OK) report_end(&training);
   close_training(&training);

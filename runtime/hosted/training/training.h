@@ -27,6 +27,7 @@ typedef struct Training {
   int64_t validated; /* samples of the validation part; 0: none */
   double began, reported, validation_seconds;
   int64_t began_at; /* samples seen when this process took the epoch up */
+  bool unread;      /* samples could not be read */
 } Training;
 
 void cnn_training_send(const Training *, cnn_event);
