@@ -407,6 +407,7 @@ static bool lower(Compilation *c) {
                           .openmp = o->openmp,
                           .plain = plain,
                           .exact = o->exact || o->level == LEVEL_QUICK,
+                          .no_fma = o->no_fma,
                           .program = o->kind == OUTPUT_PROGRAM,
                           .training = c->training,
                           .weights = c->weights,
