@@ -21,6 +21,7 @@
 #include "schedule/tuning.h"
 #include "sema/sema.h"
 #include "syntax/ast.h"
+#include "capacity.h"
 #include "fix.h"
 #include "tune.h"
 
@@ -429,6 +430,8 @@ static bool lower(Compilation *c) {
   if (!batch_fits(c, train)) return false;
   c->net = emit_begin(c->arena, c->graph, infer, train, look, &c->sources, &c->emit);
   if (train && o->memory && !fit_training(c, infer, train, look)) return false;
+  const NetSizes sizes = emit_sizes(c->net);
+  if (!capacity_check(c->arena, c->diags, c->graph, &c->emit, &sizes)) return false;
   c->summary = c->emit.summary = with_memory(c);
   stage_done(c, "schedule and prove");
   tuning_report(&c->tuning, c->diags);

@@ -1,3 +1,3 @@
 # compiler: the command line and the pipeline
 # SPDX-License-Identifier: Apache-2.0
-libcnnc_a_SOURCES += %D%/options.h %D%/options.c %D%/help.h %D%/help.c %D%/topics.def %D%/compile.h %D%/compile.c %D%/fix.h %D%/fix.c %D%/tune.h %D%/tune.c
+libcnnc_a_SOURCES += %D%/options.h %D%/options.c %D%/help.h %D%/help.c %D%/topics.def %D%/compile.h %D%/compile.c %D%/fix.h %D%/fix.c %D%/capacity.h %D%/capacity.c %D%/tune.h %D%/tune.c

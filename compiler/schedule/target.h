@@ -14,6 +14,7 @@ typedef struct Target {
   int64_t l1, l2, l3;                   /* bytes */
   double fmas;                          /* vector multiply-adds that it starts in a cycle */
   double l2_rate, l3_rate, memory_rate; /* bytes that arrive in a cycle from there */
+  int64_t most_bytes;                   /* of an object, where addresses have 32 bits; 0: 64 bits, or any */
   const char *condition;                /* of #if, NULL: any CPU */
   const char *attribute;    /* of every function, NULL: none (the lowest target of a file needs none) */
   const char *supported;    /* C expression that is true on a CPU that can run it, NULL: always */
