@@ -23,6 +23,7 @@
 #include "schedule/tuning.h"
 #include "sema/sema.h"
 #include "syntax/ast.h"
+#include "capacity.h"
 #include "fix.h"
 #include "tune.h"
 
@@ -450,6 +451,7 @@ static bool lower(Compilation *c) {
                           .ntargets = o->targets.n,
                           .target = o->targets.data,
                           .openmp = o->openmp,
+                          .no_fma = o->no_fma,
                           .program = o->kind == OUTPUT_PROGRAM,
                           .training = c->training,
                           .weights = c->weights};
@@ -472,6 +474,8 @@ static bool lower(Compilation *c) {
   if (look) c->programs.look = program_lower(c->arena, PROGRAM_LOOK, look, &training);
   c->net = emit_begin(c->arena, c->graph, &c->programs, &c->sources, &c->emit);
   if (train && o->memory && !fit_training(c, train)) return false;
+  const NetSizes sizes = emit_sizes(c->net);
+  if (!capacity_check(c->arena, c->diags, c->graph, &c->emit, &sizes)) return false;
   c->summary = c->emit.summary = with_memory(c);
   stage_done(c, "schedule and prove");
   verify(c);

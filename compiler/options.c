@@ -28,6 +28,7 @@ enum { /* long options without a letter of their own */
        LONG_THREADS,
        LONG_PREFIX,
        LONG_EXACT,
+       LONG_NO_FMA,
        LONG_TUNE,
        LONG_DIAGNOSTICS,
        LONG_COLOR,
@@ -97,6 +98,8 @@ const OptionRow options_table[] = {
      "for generic unless --target says otherwise",
      "0 1 2 s"},
     {"exact", LONG_EXACT, no_argument, "--exact", "no algorithm that rounds differently (Winograd)", NULL},
+    {"no-fma", LONG_NO_FMA, no_argument, "--no-fma",
+     "no fused multiply-adds: with --target=generic the C file gives the same bits on every CPU", NULL},
     {"tune", LONG_TUNE, no_argument, "--tune",
      "measures schedules on this machine; what is fastest is kept in NAME.tune beside NAME.cnn, for "
      "later compilations too",
@@ -514,6 +517,7 @@ static bool take_long(Options *options, Arena *arena, Given *given, int code) {
     return is_name(optarg, strlen(optarg)) ||
            usage_error("--prefix wants a name as C has them, not '%s'", optarg);
   case LONG_EXACT: options->exact = true; break;
+  case LONG_NO_FMA: options->no_fma = true; break;
   case LONG_TUNE: options->tune = true; break;
   case LONG_AFTER: return read_after(options, arena, optarg);
   case LONG_DIAGNOSTICS: return read_word("--diagnostics", optarg, formats, &given->format);

@@ -128,8 +128,16 @@ void shell_bash(Text *out) {
 }
 
 /* ---- zsh ---- */
+/* For -W: error, and each slug with and without no-. */
+static const char *warning_words(Arena *arena) {
+  const char *words = "error";
+  for (const char *const *slug = options_slugs(arena, true); *slug; slug++)
+    words = arena_printf(arena, "%s %s no-%s", words, *slug, *slug);
+  return words;
+}
+
 static void zsh_row(Text *out, const OptionRow *row) {
-  const char *help = short_help(out->arena, row, "'\\''"), *words = words_of(out->arena, row);
+  const char *help = short_help(out->arena, row, "'\\''"), *words = is_kind(row, "@warnings") ? warning_words(out->arena) : words_of(out->arena, row);
   const char *action = is_kind(row, "@file")     ? ":file:_files"
                        : is_kind(row, "@folder") ? ":folder:_files -/"
                        : words                   ? arena_printf(out->arena, ":value:(%s)", words)
@@ -156,7 +164,7 @@ void shell_fish(Text *out) {
   text_put(out, "%scomplete -c cnnc -f -a '(__fish_complete_suffix .cnn)'\n", commands);
   for (const OptionRow *row = options_table; row->code; row++) {
     if (!row->shown) continue;
-    const char *words = words_of(out->arena, row);
+    const char *words = is_kind(row, "@warnings") ? warning_words(out->arena) : words_of(out->arena, row);
     text_put(out, "complete -c cnnc ");
     if (row->name) text_put(out, "-l %s", row->name);
     else text_put(out, "-s %c", row->code);

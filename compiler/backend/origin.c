@@ -7,6 +7,27 @@
 #include "hosted/weights/classes.h"
 #include "hosted/weights/origin.h"
 
+static void tell_renamed(Diags *diags, const char *path, const Graph *graph, const char *const *name,
+                         int32_t names) {
+  int32_t place[CNN_CLASSES_SHOWN];
+  const int32_t count =
+      cnn_classes_renamed(name, names, graph->label, graph->nlabels, place, CNN_CLASSES_SHOWN);
+  Diag *diag;
+  if (count == 1) {
+    diag = diag_report(diags, DIAG_label_renamed, graph->name_span, NULL,
+                       "class %d was '%s' when the weights in %s were trained; the label is '%s' now",
+                       (int)place[0], name[place[0]], path, graph->label[place[0]]);
+  } else {
+    diag = diag_report(diags, DIAG_label_renamed, graph->name_span, NULL,
+                       "%d classes had other names when the weights in %s were trained", (int)count, path);
+    for (int i = 0; i < count && i < CNN_CLASSES_SHOWN; i++)
+      diag_fact(diag, "class %d was '%s'; the label is '%s' now", (int)place[i], name[place[i]],
+                graph->label[place[i]]);
+    if (count > CNN_CLASSES_SHOWN) diag_fact(diag, "and %d more", (int)count - CNN_CLASSES_SHOWN);
+  }
+  diag_help(diag, "without `labels` the program takes the names of the weights");
+}
+
 static bool compare(Diags *diags, const char *path, const Graph *graph, const char *const *name,
                     int32_t names) {
   int32_t c = 0;
@@ -14,10 +35,7 @@ static bool compare(Diags *diags, const char *path, const Graph *graph, const ch
   const cnn_agreement agreement = cnn_classes_compare(name, names, graph->label, graph->nlabels, &c);
   if (agreement == CNN_CLASSES_AGREE) return true;
   if (agreement == CNN_CLASSES_RENAMED) {
-    Diag *diag = diag_report(diags, DIAG_label_renamed, graph->name_span, NULL,
-                             "class %d was '%s' when the weights in %s were trained; the label is '%s' now",
-                             (int)c, name[c], path, graph->label[c]);
-    diag_help(diag, "without `labels` the program takes the names of the weights");
+    tell_renamed(diags, path, graph, name, names);
     return true;
   }
   Diag *diag = diag_report(diags, DIAG_weights_mismatch, graph->name_span, NULL,

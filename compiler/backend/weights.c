@@ -19,12 +19,14 @@ static const cnn_wanted *wanted_of(Arena *arena, const Graph *graph) {
   return wanted;
 }
 
-static void report_prefix(Diags *diags, const char *path, const Graph *graph, const cnn_matching *m) {
+static void report_prefix(Diags *diags, const char *path, const Graph *graph, const cnn_matching *m,
+                          const char *given) {
   Diag *diag = diag_report(diags, DIAG_weights_mismatch, graph->name_span, NULL,
                            "%s has %d of the %d weights of %s, with '%s' before their names", path,
                            (int)m->behind, graph->weights.n, graph->name, m->prefix);
   for (int i = 0; i < m->lines; i++) diag_fact(diag, "%s", m->line[i]);
-  diag_help(diag, "--weights-prefix=%s leaves that out", m->prefix);
+  if (given) diag_help(diag, "did you mean '--weights-prefix=%s'?", m->prefix);
+  else diag_help(diag, "--weights-prefix=%s leaves that out", m->prefix);
 }
 
 static void report_differences(Diags *diags, const char *path, const Graph *graph, const cnn_matching *m) {
@@ -39,8 +41,9 @@ static void report_differences(Diags *diags, const char *path, const Graph *grap
   if (renamed) diag_help(diag, "a layer is called as the file calls it with name=\"...\"");
 }
 
-static bool weights_match(Diags *diags, const char *path, const Graph *graph, const cnn_matching *m) {
-  if (m->prefix) return report_prefix(diags, path, graph, m), false;
+static bool weights_match(Diags *diags, const char *path, const Graph *graph, const cnn_matching *m,
+                          const char *prefix) {
+  if (m->prefix) return report_prefix(diags, path, graph, m, prefix), false;
   if (m->lines) return report_differences(diags, path, graph, m), false;
   if (m->warning) {
     const Node *flatten = graph_flatten_before(graph->weights.data[m->unordered]);
@@ -65,7 +68,7 @@ bool weights_read(Arena *arena, Diags *diags, const char *path, const char *pref
     diag_report(diags, DIAG_weights_file, NO_SPAN, NULL, "%s", status.message);
     return false;
   }
-  bool fine = weights_match(diags, path, graph, &matching);
+  bool fine = weights_match(diags, path, graph, &matching, prefix);
   for (int w = 0; fine && w < graph->weights.n; w++) {
     status = cnn_tensor_finite(matching.source[w], path);
     fine = status.code == CNN_OK;

@@ -152,6 +152,7 @@ static void put_source(const Diags *diags, Text *text, const Palette *colour, Sp
 
 /* ---- messages ---- */
 
+/* The slug is behind the first line: what follows may be code that a reader copies. */
 static void put_message(const Diags *diags, Text *text, const Palette *colour, DiagLevel level, Span span,
                         const char *message, const char *slug) {
   static const char *const word[] = {"note", "warning", "error"};
@@ -166,9 +167,11 @@ static void put_message(const Diags *diags, Text *text, const Palette *colour, D
   }
   text_put(text, "%s%s%s:%s %s", colour->reset, paint[level], word[level], colour->reset,
            level == DIAG_NOTE ? "" : colour->bold);
-  put_clean(text, message);
+  const size_t first = strcspn(message, "\n");
+  put_clean(text, arena_copy(text->arena, message, first));
   text_put(text, "%s", level == DIAG_NOTE ? "" : colour->reset);
   if (slug) text_put(text, " [%s]", slug);
+  put_clean(text, message + first);
   text_put(text, "\n");
   if (sources_get(diags->sources, span.file)) put_source(diags, text, colour, span);
 }

@@ -23,6 +23,7 @@ typedef struct EmitOptions {
   int ntargets;
   const Target *const *target; /* best first */
   bool openmp;
+  bool no_fma;          /* no fused multiply-adds */
   bool program;         /* a program: with cnn_network and main */
   bool training;        /* with the training code */
   const float *weights; /* as the weights struct, or NULL */

@@ -157,7 +157,7 @@ void emit_c(Text *out, Net *net) {
   put_labels(out, net);
   emit_precise(out);
   put_init(out, net);
-  emit_contraction(out);
+  emit_contraction(out, !net->options->no_fma);
   text_put(out, "\n");
   emit_prelude_file(out, &needs, net->section[0].print.names.prefix);
   put_pack(out, net);

@@ -278,7 +278,16 @@ void emit_precise(Text *out) {
            "__FAST_MATH__\n#pragma GCC optimize(\"no-fast-math\")\n#endif\n#endif\n\n");
 }
 
-void emit_contraction(Text *out) {
+void emit_contraction(Text *out, bool fused) {
+  if (!fused) {
+    text_put(out, "%s",
+             "// Each product is rounded before it is added to something, on every CPU and whatever the "
+             "command line says: equal bits everywhere.\n"
+             "#if defined(__clang__)\n#pragma clang fp contract(off)\n#elif defined(__GNUC__)\n#pragma GCC "
+             "optimize(\"fp-contract=off\", \"no-tree-loop-distribute-patterns\")\n#else\n#pragma STDC "
+             "FP_CONTRACT OFF\n#endif\n");
+    return;
+  }
   text_put(out, "%s",
            "// Products and sums become fused multiply-adds where the CPU has them, whatever the command "
            "line says; loops that copy stay loops.\n"

@@ -53,7 +53,7 @@ void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from);
  * types. The file includes <stdint.h> and <stddef.h> before. At its end macros and contraction are as they
  * were: other files may follow in the same translation unit. */
 void emit_precise(Text *); /* before the first function */
-void emit_contraction(Text *);
+void emit_contraction(Text *, bool fused);
 void emit_prelude_file(Text *, const PreludeNeeds *, const char *prefix);
 void emit_prelude_end(Text *, const PreludeNeeds *);
 

@@ -116,7 +116,7 @@ void emit_timing(Text *out, const Target *target, int n, const Lower *const *low
            "\n#define WEIGHTS (size_t)%" PRId64 "\n#define POOL (size_t)%" PRId64
            "\n#define OTHERS (size_t)%" PRId64 "\n#define SECONDS %g\n\n",
            n, t.values, t.inputs, t.weights, pool, near ? 0 : 2 * target->l2, 0.04 * n);
-  emit_contraction(out);
+  emit_contraction(out, true);
   text_put(out, "\n");
   emit_prelude_file(out, &t.needs, "");
   if (target->attribute) text_put(out, "#define ON_TARGET %s\n\n", target->attribute);

@@ -92,11 +92,9 @@ const char *window_transposed_formula(Arena *arena, int64_t input, int64_t kerne
 
 int64_t window_unread(int64_t input, int64_t output, int64_t kernel, int64_t stride, int64_t dilation,
                       int64_t before) {
-  if (output < 1 || stride > dilation * (kernel - 1) +
-                                 1) { /* the gap after the last window counts only beyond a whole stride */
-    const int64_t next = output * stride - before;
-    return output < 1 || next >= input ? 0 : input - next;
-  }
+  const bool gaps = stride > dilation * (kernel - 1) + 1; /* then the last one counts if a window could begin
+                                                             behind it */
+  if (output < 1 || (gaps && output * stride - before >= input)) return 0;
   const int64_t last =
       (output - 1) * stride + dilation * (kernel - 1) - before; /* the last element the last window sees */
   return larger(input - 1 - last, 0);

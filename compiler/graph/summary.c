@@ -188,18 +188,20 @@ void graph_summary(Text *out, const Graph *graph) {
 
 /* What all values and all scratch need that are alive at the same time is the least possible for these
  * kernels in this order. */
-static void memory_put(Text *out, const char *what, int64_t bytes, int64_t bound) {
+static void memory_put(Text *out, const char *what, int64_t bytes, int64_t bound, const char *of) {
   const double above = 100. * (double)(bytes - bound) / (double)bound, remarkable = 2;
   text_put(out, "%-15s%s bytes, ", what, text_thousands(out->arena, bytes));
-  if (bytes == bound) text_put(out, "the least possible\n");
+  if (bytes == bound) text_put(out, "the least possible%s\n", of);
   else
-    text_put(out, "%.2f %% above the least possible (%s)%s\n", above, text_thousands(out->arena, bound),
+    text_put(out, "%.2f %% above the least possible%s (%s)%s\n", above, of, text_thousands(out->arena, bound),
              above > remarkable ? ": no search found a layout without gaps" : "");
 }
 
 void graph_memory(Text *out, const SummarySizes *sizes) {
-  memory_put(out, "workspace", sizes->workspace_bytes, sizes->workspace_bound);
-  if (sizes->training_bytes >= 0) memory_put(out, "training", sizes->training_bytes, sizes->training_bound);
+  memory_put(out, "workspace", sizes->workspace_bytes, sizes->workspace_bound, "");
+  const char *of = sizes->training_most ? " for the values that are kept" : ""; /* others may take less */
+  if (sizes->training_bytes >= 0)
+    memory_put(out, "training", sizes->training_bytes, sizes->training_bound, of);
   if (sizes->training_most)
     text_put(out, "%-15sof at most %s bytes: %.1f %% more multiply-adds, for values that are not kept\n", "",
              text_thousands(out->arena, sizes->training_most), 100 * sizes->again);

@@ -177,7 +177,8 @@ static void check_buffer(Nest *nest, const Buf *buf) {
     nest_misuse(nest, nest_text(nest, "%s: %d lanes", buf->name, lanes));
 }
 
-static Buf *new_buffer(Nest *nest, BufPlace place, const char *name, Type type, int rank, const int64_t *dim) {
+static Buf *new_buffer(Nest *nest, BufPlace place, const char *name, Type type, int rank,
+                       const int64_t *dim) {
   if (rank < 0 || rank > DIMS) nest_misuse(nest, nest_text(nest, "%s has %d dimensions", name, rank));
   if (nest->nbufs == BUFS) nest_misuse(nest, "too many buffers");
   if (place >= STACK && !nest->fn) nest_misuse(nest, nest_text(nest, "%s: a local outside a function", name));

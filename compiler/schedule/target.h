@@ -49,6 +49,7 @@ typedef struct Target {
   int64_t l1, l2, l3;                   /* bytes */
   double fmas;                          /* vector multiply-adds that it starts in a cycle */
   double l2_rate, l3_rate, memory_rate; /* bytes that arrive in a cycle from there */
+  int64_t most_bytes;                   /* of an object, where addresses have 32 bits; 0: 64 bits, or any */
   int line;                             /* bytes of a cache line */
   int chains; /* sums apart that keep the multiply-adds busy: their latency * fmas */
   Blocking blocking;

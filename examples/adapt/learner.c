@@ -17,6 +17,10 @@ static adapt_workspace workspace;
 static cnn_trainer trainer;
 static uint8_t picture[ADAPT_TRAIN_BATCH][PICTURE_BYTES];
 static int32_t label[ADAPT_TRAIN_BATCH], waiting;
+static bool stopped;
+
+/* Not of NaN and infinities; without <math.h>. */
+static bool is_finite(float x) { return x - x == 0; }
 
 bool learner_begin(void) {
   const cnn_network *network = &adapt_network;
@@ -25,6 +29,7 @@ bool learner_begin(void) {
   for (int32_t i = 0; i < ADAPT_PARAMETERS; i++) trainer.weights[i] = network->initial[i];
   network->pack(&model, trainer.weights);
   waiting = 0;
+  stopped = false;
   return true;
 }
 
@@ -37,13 +42,16 @@ int32_t learner_predict(const uint8_t in[PICTURE_BYTES]) {
   return best;
 }
 
-void learner_sample(const uint8_t in[PICTURE_BYTES], int32_t truth) {
+bool learner_sample(const uint8_t in[PICTURE_BYTES], int32_t truth) {
+  if (stopped) return false;
   for (int32_t i = 0; i < PICTURE_BYTES; i++) picture[waiting][i] = in[i];
   label[waiting++] = truth;
-  if (waiting < ADAPT_TRAIN_BATCH) return;
+  if (waiting < ADAPT_TRAIN_BATCH) return true;
   const void *input[] = {picture}, *target[] = {label};
   float *output[] = {0};
-  cnn_train_step(&trainer, input, target, waiting, output, 0);
-  adapt_network.pack(&model, trainer.weights);
+  const float loss = cnn_train_step(&trainer, input, target, waiting, output, 0);
   waiting = 0;
+  stopped = !is_finite(loss); /* the weights are spoiled: the model of the step before stays */
+  if (!stopped) adapt_network.pack(&model, trainer.weights);
+  return !stopped;
 }

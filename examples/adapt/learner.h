@@ -10,6 +10,7 @@ enum { PICTURE_BYTES = 28 * 28 };
 
 bool learner_begin(void); /* false: the memory is too small, which shows on the first try */
 int32_t learner_predict(const uint8_t picture[PICTURE_BYTES]); /* the class, 0 to 9 */
-void learner_sample(const uint8_t picture[PICTURE_BYTES],
-                    int32_t label); /* after every eighth one a step is made */
+/* After every eighth one a step is made. False: its loss was not finite, so learning has stopped; predictions
+ * are those of the step before. */
+bool learner_sample(const uint8_t picture[PICTURE_BYTES], int32_t label);
 #endif

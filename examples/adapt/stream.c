@@ -42,7 +42,10 @@ int main(int argc, char **argv) {
   for (int seen = 0; seen <= STREAM; seen++) {
     if (seen % STEP == 0 && (seen < 3 * STEP || seen == STREAM)) test(file[2], file[3], seen);
     if (!next(file[0], file[1], picture, &label)) break;
-    learner_sample(picture, label);
+    if (!learner_sample(picture, label)) {
+      fprintf(stderr, "the loss is not finite after %d pictures: learning has stopped\n", seen + 1);
+      return 1;
+    }
   }
   return 0;
 }

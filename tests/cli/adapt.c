@@ -32,7 +32,7 @@ int main(void) {
   const int before = right_of(300);
   for (int i = 0; i < 2000; i++) {
     const int32_t label = make(picture);
-    learner_sample(picture, label);
+    if (!learner_sample(picture, label)) return printf("learning stopped\n"), 1;
   }
   const int after = right_of(300);
   printf("%d of 300 before, %d after\n", before, after);

@@ -366,6 +366,18 @@ exits(
     says="other: warning: renamed.safetensors: class 0 was 'rot' when these weights were trained; "
     "the label is 'red' now",
 )
+rename("rgb.safetensors", "rot.safetensors", lambda notes: notes.update(classes='["rot","green","blau"]'))
+exits(
+    0,
+    "of two other names both are told",
+    "./other",
+    "predict",
+    picture,
+    "--weights",
+    "rot.safetensors",
+    says="other: warning: rot.safetensors: 2 classes had other names when these weights were trained: "
+    "0 was 'rot', is 'red' now; 2 was 'blau', is 'blue' now\n",
+)
 rename(
     "rgb.safetensors",
     "brighter.safetensors",

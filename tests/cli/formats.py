@@ -168,10 +168,24 @@ exits(0, "  also by train", "./raw", "train", "--data", "raw.npz", "--init", "mo
       "--weights-prefix", "module.", "-o", "again.safetensors", says="4 of 4 weights taken")
 exits(1, "  and told there", "./raw", "train", "--data", "raw.npz", "--init", "module.safetensors", "-o",
       "again.safetensors", says="--weights-prefix=module.")
+exits(1, "  a prefix without its dot is told", "./raw", "eval", "--data", "raw.npz", "--weights",
+      "module.safetensors", "--weights-prefix=module", says="did you mean '--weights-prefix=module.'?\n")
 exits(0, "  and by cnnc", os.environ["CNNC"], "raw.cnn", "--weights=module.safetensors",
       "--weights-prefix=module.", "-o", "raw.c", says="[weights-order]")
 exits(2, "a prefix of no file", os.environ["CNNC"], "raw.cnn", "--weights-prefix=module.", "-o", "raw.c",
       says="--weights, which is not given")
+write("state.pt", b"\x80\x02}q\x00." + bytes(8))
+write("net.onnx", b"\x08\x08\x12\x04test" + bytes(16))
+write("net.h5", b"\x89HDF\r\n\x1a\n" + bytes(16))
+for name in "state.pt", "net.onnx", "net.h5":
+    for words in (os.environ["CNNC"], "raw.cnn", "-o", "raw.c"), ("./raw", "eval", "--data", "raw.npz"):
+        done = exits(1, f"{name} is answered by Python", *words, f"--weights={name}", says="import ")
+        lines = done.stderr.splitlines()[1:]
+        try:
+            compile("\n".join(lines[:-1] if lines[-1] == "1 error" else lines), name, "exec")
+            check(True, "  that can be pasted")
+        except SyntaxError as error:
+            check(False, "  that can be pasted", f"{error}\n{done.stderr}")
 exits(0, "own weights bring no warning", "./raw", "eval", "--data", "raw.npz", "--weights",
       "raw.safetensors", silent="warning")
 rename("raw.safetensors", "keras.safetensors", lambda name: name, {"format": "keras"})

@@ -44,7 +44,7 @@ const char *printed_attribute(int *lanes) {
 void printed_file(Text *out, const PreludeNeeds *needs, const char *suffix, const char *attribute,
                   const char *body) {
   text_put(out, "#include <stddef.h>\n#include <stdint.h>\n");
-  emit_contraction(out);
+  emit_contraction(out, true);
   if (*attribute) text_put(out, "#define TARGET %s\n", attribute);
   emit_prelude_file(out, needs, "");
   emit_prelude(out, needs, &(PreludeNames){"", suffix, *attribute ? "TARGET" : ""});

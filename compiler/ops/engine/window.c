@@ -148,6 +148,17 @@ static void put_formulas(ShapeContext *context, Diag *diag, const Node *node, co
     diag_fact(diag, "%s: %s", window_axis_name(node, 1), width);
 }
 
+/* The largest dilation with which the kernel fits along all axes, 0: none. */
+static int64_t most_dilation(const Window *w, const int64_t input[2]) {
+  int64_t most = SHAPE_MOST_ELEMENTS;
+  for (int axis = 0; axis < 2; axis++) {
+    if (w->kernel[axis] == 1) continue;
+    const int64_t fits = (input[axis] + w->before[axis] + w->after[axis] - 1) / (w->kernel[axis] - 1);
+    if (fits < most) most = fits;
+  }
+  return most;
+}
+
 static void too_small(ShapeContext *context, const Node *node, const Window *w, const int64_t input[2],
                       const bool bad[2]) {
   Arena *arena = context->arena;
@@ -167,8 +178,12 @@ static void too_small(ShapeContext *context, const Node *node, const Window *w, 
     same[axis] = (input[axis] + w->stride[axis] - 1) / w->stride[axis];
   }
   const bool keeps = w->stride[0] == 1 && w->stride[1] == 1;
-  diag_help(diag, "pad=same %s %s, or use a kernel of at most %s", keeps ? "keeps" : "makes it",
-            window_size_text(arena, node, same), window_size_text(arena, node, most));
+  const int64_t dilations = dilated ? most_dilation(w, input) : 0;
+  const char *less = dilations > 0
+                         ? arena_printf(arena, "a dilation of at most %lld", (long long)dilations)
+                         : arena_printf(arena, "a kernel of at most %s", window_size_text(arena, node, most));
+  diag_help(diag, "pad=same %s %s, or use %s", keeps ? "keeps" : "makes it",
+            window_size_text(arena, node, same), less);
 }
 
 static const char *unread_text(ShapeContext *context, const Node *node, const int64_t unread[2]) {
@@ -198,8 +213,20 @@ static void warn_unread(ShapeContext *context, const Node *node, const Window *w
                unread_text(context, node, unread), shape_text(context->arena, node->in[0]->shape));
   put_formulas(context, diag, node, w, input, bad);
   op_note_origin(context, diag, node->in[0]);
-  diag_help(diag, arg_const(node, "ceil")->kind == CONST_NONE ? "pad=same reads all of it"
-                                                              : "ceil=true or pad=same reads all of it");
+  bool gaps = false; /* between windows: then nothing reads all of it */
+  for (int axis = 0; axis < 2; axis++)
+    gaps = gaps || (bad[axis] && w->stride[axis] > w->dilation[axis] * (w->kernel[axis] - 1) + 1);
+  diag_help(diag, "%spad=same %s", arg_const(node, "ceil")->kind == CONST_NONE ? "" : "ceil=true or ",
+            gaps ? "has a window there" : "reads all of it");
+}
+
+/* The argument that takes the windows farthest. pad=same follows the kernel and its dilation. */
+static const char *far_argument(const Window *w, int axis, int64_t outputs) {
+  const int64_t kernel = w->dilation[axis] * (w->kernel[axis] - 1), stride = w->stride[axis] * (outputs - 1),
+                padding = w->before[axis];
+  if (kernel >= padding && kernel >= stride)
+    return w->dilation[axis] >= w->kernel[axis] ? "dilation" : "kernel";
+  return padding >= stride / 2 ? "padding" : "stride"; /* windows go over the padding, too */
 }
 
 bool window_addressable(ShapeContext *context, const Node *node, const Window *w, const int64_t large[2],
@@ -218,7 +245,7 @@ bool window_addressable(ShapeContext *context, const Node *node, const Window *w
               (long long)w->dilation[axis], (long long)w->kernel[axis],
               (long long)window_reach(w, axis, small[axis]), (long long)SHAPE_MOST_ELEMENTS);
     op_note_origin(context, diag, node->in[0]);
-    diag_help(diag, "a smaller stride, dilation or padding");
+    diag_help(diag, "a smaller %s", far_argument(w, axis, small[axis]));
     return false;
   }
   return true;

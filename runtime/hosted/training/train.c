@@ -122,9 +122,11 @@ static cnn_status compare_classes(const Training *training) {
   }
   cnn_archive_close(&archive);
   if (status.code == CNN_OK && layer)
-    cnn_training_note(training, "%s: the rows of %s are taken by name, in the order of the labels", path, layer);
+    cnn_training_note(training, "%s: the rows of %s are taken by name, in the order of the labels", path,
+                      layer);
   else if (status.code == CNN_OK && moved)
-    cnn_training_note(training, "%s: the scores begin with those of other classes, and are learnt anew", path);
+    cnn_training_note(training, "%s: the scores begin with those of other classes, and are learnt anew",
+                      path);
   if (*doubt) cnn_training_note(training, "%s", doubt);
   return status;
 }
@@ -518,8 +520,9 @@ static cnn_status save_here(const Training *training) {
 static void save_unread(Training *training) {
   if (training->options->dry_run || training->run.trainer.steps == 0) return;
   if (weights_check(training).code != CNN_OK || save_here(training).code != CNN_OK) return;
-  cnn_training_note(training, "epoch %d is saved as far as it went: when the data can be read, --resume goes on from %s",
-       (int)training->run.finished + 1, training->checkpoint);
+  cnn_training_note(
+      training, "epoch %d is saved as far as it went: when the data can be read, --resume goes on from %s",
+      (int)training->run.finished + 1, training->checkpoint);
 }
 
 static cnn_status save_stopped(Training *training) {

@@ -67,7 +67,6 @@ char *cnn_classes_note(const char *const *name, int32_t count) {
 
 cnn_agreement cnn_classes_compare(const char *const *a, int32_t as, const char *const *b, int32_t bs,
                                   int32_t *place) {
-  cnn_agreement agreement = CNN_CLASSES_AGREE;
   for (int32_t i = 0; i < as; i++) {
     if (!a[i] || (i < bs && (!b[i] || strcmp(a[i], b[i]) == 0))) continue;
     for (int32_t j = 0; j < bs; j++) {
@@ -75,11 +74,19 @@ cnn_agreement cnn_classes_compare(const char *const *a, int32_t as, const char *
       *place = i;
       return CNN_CLASSES_MOVED;
     }
-    if (agreement == CNN_CLASSES_RENAMED || i >= bs) continue;
-    agreement = CNN_CLASSES_RENAMED;
-    *place = i;
   }
-  return agreement;
+  return cnn_classes_renamed(a, as, b, bs, place, 1) > 0 ? CNN_CLASSES_RENAMED : CNN_CLASSES_AGREE;
+}
+
+int32_t cnn_classes_renamed(const char *const *a, int32_t as, const char *const *b, int32_t bs,
+                            int32_t *place, int32_t room) {
+  int32_t count = 0;
+  for (int32_t i = 0; i < as && i < bs; i++) {
+    if (!a[i] || !b[i] || strcmp(a[i], b[i]) == 0) continue;
+    if (count < room) place[count] = i;
+    count++;
+  }
+  return count;
 }
 
 const char *cnn_classes_list(const char *const *name, int32_t count, char *text, size_t room) {

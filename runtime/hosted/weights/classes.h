@@ -19,12 +19,17 @@ char *cnn_classes_note(const char *const *name, int32_t count);
 
 typedef enum cnn_agreement {
   CNN_CLASSES_AGREE,
-  CNN_CLASSES_RENAMED, /* class `place` has two names */
+  CNN_CLASSES_RENAMED, /* class `place` is the first that has two names */
   CNN_CLASSES_MOVED    /* the first list's name at `place` is the other's for another class */
 } cnn_agreement;
 /* How the names of two lists go together, class by class. A NULL name agrees with any. */
 cnn_agreement cnn_classes_compare(const char *const *a, int32_t as, const char *const *b, int32_t bs,
                                   int32_t *place);
+
+enum { CNN_CLASSES_SHOWN = 10 }; /* in a message about renamed classes */
+/* How many classes have two names; place[] gets the first of them, at most `room`. */
+int32_t cnn_classes_renamed(const char *const *a, int32_t as, const char *const *b, int32_t bs,
+                            int32_t *place, int32_t room);
 
 /* "red, green, blue", or "a, b, c ... (100 in all)" where they do not fit into `room` bytes. Returns text. */
 const char *cnn_classes_list(const char *const *name, int32_t count, char *text, size_t room);

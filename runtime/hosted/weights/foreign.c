@@ -42,22 +42,22 @@ static cnn_status torch(const char *path) {
   return cnn_failure(CNN_BAD_FORMAT,
                      "%s: is a file of PyTorch: a pickle, which can run code, so it is not opened. In Python "
                      "this makes an .npz of it, which is read:\n"
-                     "  import numpy, torch\n"
-                     "  state = torch.load(\"%s\", map_location=\"cpu\")  # a state dict; of a whole module: "
+                     "import numpy, torch\n"
+                     "state = torch.load(\"%s\", map_location=\"cpu\")  # a state dict; of a whole module: "
                      ".state_dict()\n"
-                     "  numpy.savez(\"weights.npz\", **{name: value.float().numpy() for name, value in "
+                     "numpy.savez(\"weights.npz\", **{name: value.float().numpy() for name, value in "
                      "state.items()})",
                      path, path);
 }
 
 static cnn_status keras(const char *path, const char *what) {
   return cnn_failure(CNN_BAD_FORMAT,
-                     "%s: is %s, which is not read. In Python this makes an .npz of it:\n"
-                     "  import keras, numpy\n"
-                     "  numpy.savez(\"weights.npz\", **{w.path: w.numpy() for w in "
-                     "keras.models.load_model(\"%s\").weights})\n"
-                     "Keras's kernels lie in another order and have other names: docs/from-keras.md has the "
-                     "lines that change both",
+                     "%s: is %s, which is not read. Keras's kernels have another order of dimensions and "
+                     "other names: docs/from-keras.md has the Python lines that change both. These make an "
+                     ".npz of it as it is:\n"
+                     "import keras, numpy\n"
+                     "numpy.savez(\"weights.npz\", **{w.path: w.numpy() for w in "
+                     "keras.models.load_model(\"%s\").weights})",
                      path, what, path);
 }
 
@@ -80,9 +80,9 @@ cnn_status cnn_foreign_check(const char *path, const unsigned char *bytes, size_
     return cnn_failure(CNN_BAD_FORMAT,
                        "%s: is a model of ONNX, not a file of weights. In Python this makes an .npz of its "
                        "weights, which is read:\n"
-                       "  import numpy, onnx\n"
-                       "  model = onnx.load(\"%s\")\n"
-                       "  numpy.savez(\"weights.npz\", **{t.name: onnx.numpy_helper.to_array(t) for t in "
+                       "import numpy, onnx\n"
+                       "model = onnx.load(\"%s\")\n"
+                       "numpy.savez(\"weights.npz\", **{t.name: onnx.numpy_helper.to_array(t) for t in "
                        "model.graph.initializer})",
                        path, path);
   return cnn_success();

@@ -297,7 +297,7 @@ bool cnn_match(cnn_archive *archive, const cnn_wanted *wanted, int32_t count, co
   match.used = cnn_archive_alloc(archive, sizeof *match.used * ((size_t)archive->count + 1));
   if (!matching->source || !matching->line || !match.used) return false;
   matching->behind = count_behind(&match, match.prefix);
-  if (!prefix && matching->behind < count) prefix_look(&match);
+  if (matching->behind < count) prefix_look(&match);
   if (matching->prefix) match.prefix = matching->prefix;
   take_by_name(&match);
   for (int32_t w = 0; w < count; w++) {

@@ -19,8 +19,9 @@ typedef struct cnn_matching {
       differing;     /* found; not in the file; not in the net; of another shape or type */
   const char **line; /* a line for each of the last three */
   int32_t lines;
-  const char *prefix;  /* "module.": more names are found behind it, and the rest is told of those; or NULL */
-  int32_t behind;      /* how many */
+  const char *prefix; /* "module.": more names are found behind it than behind the one that was given, and the
+                         rest is told of those; or NULL */
+  int32_t behind;     /* how many */
   const char *warning; /* what shapes cannot tell, or NULL */
   int32_t unordered;   /* then: of which weight */
 } cnn_matching;

@@ -52,6 +52,33 @@ void cnn_origin_free(cnn_origin *origin) {
   *origin = (cnn_origin){0};
 }
 
+/* All on one line: the first ten, as far as they fit. */
+static void tell_renamed(const cnn_classes *classes, const char *path, const cnn_network *network,
+                         char *doubt, size_t room) {
+  enum { ENDING = 40 };
+  const char *const *name = (const char *const *)classes->name;
+  int32_t place[CNN_CLASSES_SHOWN];
+  const int32_t count =
+      cnn_classes_renamed(name, classes->count, network->label, network->labels, place, CNN_CLASSES_SHOWN);
+  if (count == 1) {
+    snprintf(doubt, room, "%s: class %d was '%s' when these weights were trained; the label is '%s' now",
+             path, (int)place[0], name[place[0]], network->label[place[0]]);
+    return;
+  }
+  size_t n = (size_t)snprintf(
+      doubt, room, "%s: %d classes had other names when these weights were trained: ", path, (int)count);
+  int32_t told = 0;
+  for (; told < count && told < CNN_CLASSES_SHOWN && n < room; told++) {
+    const int32_t c = place[told];
+    const char *was = name[c], *is = network->label[c];
+    if (n + strlen(was) + strlen(is) + 2 * ENDING > room) break;
+    n += (size_t)snprintf(doubt + n, room - n, "%s%d was '%s', is '%s' now", told ? "; " : "", (int)c, was,
+                          is);
+  }
+  if (told < count && n < room)
+    snprintf(doubt + n, room - n, "%sand %d more", told ? "; " : "", (int)(count - told));
+}
+
 static cnn_status classes_check(const cnn_archive *archive, const char *path, const cnn_network *network,
                                 char *doubt, size_t room) {
   cnn_classes classes;
@@ -65,10 +92,7 @@ static cnn_status classes_check(const cnn_archive *archive, const char *path, co
   char list[300];
   switch (cnn_classes_compare(name, classes.count, network->label, network->labels, &c)) {
   case CNN_CLASSES_AGREE: break;
-  case CNN_CLASSES_RENAMED:
-    snprintf(doubt, room, "%s: class %d was '%s' when these weights were trained; the label is '%s' now",
-             path, (int)c, name[c], network->label[c]);
-    break;
+  case CNN_CLASSES_RENAMED: tell_renamed(&classes, path, network, doubt, room); break;
   case CNN_CLASSES_MOVED:
     status =
         cnn_failure(CNN_MISMATCH,

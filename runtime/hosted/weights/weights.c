@@ -64,14 +64,15 @@ static void lines_add(cnn_status *status, const cnn_matching *matching) {
 }
 
 static cnn_status refuse(const cnn_network *network, const char *path, const cnn_matching *matching,
-                         bool some) {
+                         const char *given, bool some) {
   cnn_status status;
   if (matching->prefix)
     status = cnn_failure(CNN_MISMATCH,
                          "%.400s: has %d of the net's %d weights, with '%.200s' before their names; "
-                         "--weights-prefix=%.200s leaves that out%s",
+                         "%s--weights-prefix=%.200s%s%s",
                          path, (int)matching->behind, (int)network->weights, matching->prefix,
-                         matching->prefix, matching->lines ? ". What differs besides:" : "");
+                         given ? "did you mean '" : "", matching->prefix, given ? "'?" : " leaves that out",
+                         matching->lines ? given ? " What differs besides:" : ". What differs besides:" : "");
   else
     status = cnn_failure(CNN_MISMATCH, "%.400s: %s:", path,
                          some ? "nothing matches the net's weights" : "these weights are not the net's");
@@ -96,7 +97,7 @@ cnn_status cnn_weights_load_behind(const cnn_network *network, const char *path,
   }
   bool differs = matching.missing + matching.extra + matching.differing > 0;
   if (matching.prefix || (!some ? differs : matching.matched == 0 && network->weights > 0))
-    status = refuse(network, path, &matching, some);
+    status = refuse(network, path, &matching, prefix, some);
   if (status.code == CNN_OK) status = all_finite(network, path, matching.source);
   for (int32_t w = 0; w < network->weights && status.code == CNN_OK; w++)
     if (matching.source[w])
