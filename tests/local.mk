@@ -20,7 +20,7 @@ endif
 
 # Adding a file adds a case: configure substitutes a list that make evaluates, which automake itself would not have in TESTS.
 TESTS += @NET_CASES@ @SCRIPT_CASES@
-EXTRA_DIST += @SCRIPT_CASES@ %D%/long.sh %D%/identical.sh %D%/harness/bare.c %D%/harness/bare.mjs %D%/run %D%/grad %D%/special %D%/diag %D%/broken %D%/emit %D%/cli %D%/fuzz %D%/golden
+EXTRA_DIST += @SCRIPT_CASES@ %D%/long.sh %D%/identical.sh %D%/harness/bare.c %D%/harness/bare.mjs %D%/harness/racer.c %D%/run %D%/grad %D%/special %D%/diag %D%/broken %D%/emit %D%/cli %D%/fuzz %D%/golden
 
 # Where a folder of cases is also in the build directory, make dist copies that too: results are no sources.
 dist-hook:
@@ -30,7 +30,8 @@ check_PROGRAMS += netcheck randomnet hugenet mutant golden
 golden_SOURCES = %D%/harness/golden.c
 golden_LDADD = libcnn.la -ldl -lm
 netcheck_SOURCES = %D%/harness/netcheck.c %D%/harness/check.h %D%/harness/compiled.c %D%/harness/nests.c \
-  %D%/harness/slopes.c %D%/harness/compare.c %D%/harness/compare.h %D%/harness/foreign.c %D%/harness/foreign.h %D%/harness/sample.c %D%/harness/sample.h %D%/harness/machine.c %D%/harness/machine.h
+  %D%/harness/slopes.c %D%/harness/races.c %D%/harness/races.h %D%/harness/bytes.c %D%/harness/bytes.h \
+  %D%/harness/compare.c %D%/harness/compare.h %D%/harness/foreign.c %D%/harness/foreign.h %D%/harness/sample.c %D%/harness/sample.h %D%/harness/machine.c %D%/harness/machine.h
 netcheck_LDADD = libcnnc.a $(CNNC_LIBS) -ldl -lm
 randomnet_SOURCES = %D%/harness/randomnet.c %D%/harness/random_draw.c %D%/harness/random_ops.c %D%/harness/random.h
 randomnet_LDADD = libcnnc.a $(CNNC_LIBS) -lm
@@ -46,6 +47,7 @@ unit_SOURCES = %D%/unit/main.c %D%/unit/suites.def %D%/unit/base.c %D%/unit/synt
   %D%/unit/nest.c %D%/unit/nest_kernels.c %D%/unit/nest_kernels.h %D%/unit/mutate.c %D%/unit/prelude.c %D%/unit/printed.c %D%/unit/printed.h %D%/unit/lower.c %D%/unit/ops.c %D%/unit/layout.c %D%/unit/winograd.c \
   %D%/unit/compare.c %D%/harness/compare.c %D%/harness/compare.h \
   %D%/harness/machine.c %D%/harness/machine.h %D%/harness/sample.c %D%/harness/sample.h %D%/harness/foreign.c %D%/harness/foreign.h \
+  %D%/harness/bytes.c %D%/harness/bytes.h \
   %D%/unit/runtime_augment.c %D%/unit/runtime_core.c %D%/unit/runtime_data.c %D%/unit/runtime_files.c %D%/unit/runtime_formats.c %D%/unit/runtime_matching.c %D%/unit/runtime_net.c %D%/unit/runtime_net.h %D%/unit/runtime_scratch.c \
   %D%/unit/runtime_scratch.h %D%/unit/runtime_train.c %D%/unit/runtime_program.c %D%/unit/runtime_place.c %D%/unit/runtime_place.h %D%/unit/runtime_pace.c
 unit_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS) $(JANSSON_CFLAGS) -I$(top_srcdir)/%D%/unit -I$(top_srcdir)/%D%/harness
