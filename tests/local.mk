@@ -26,8 +26,8 @@ endif
 # Adding a file adds a case: configure substitutes a list that make evaluates, which automake itself would not
 # have in TESTS.
 TESTS += @NET_CASES@ @SCRIPT_CASES@
-EXTRA_DIST += @SCRIPT_CASES@ %D%/long.sh %D%/identical.sh %D%/harness/bare.c %D%/harness/bare.mjs %D%/run \
-  %D%/grad %D%/special %D%/diag %D%/broken %D%/emit %D%/cli %D%/fuzz %D%/golden
+EXTRA_DIST += @SCRIPT_CASES@ %D%/long.sh %D%/identical.sh %D%/harness/bare.c %D%/harness/bare.mjs \
+  %D%/harness/racer.c %D%/run %D%/grad %D%/special %D%/diag %D%/broken %D%/emit %D%/cli %D%/fuzz %D%/golden
 
 # Where a folder of cases is also in the build directory, make dist copies that too: results are no sources.
 dist-hook:
@@ -37,9 +37,10 @@ check_PROGRAMS += netcheck randomnet hugenet mutant golden
 golden_SOURCES = %D%/harness/golden.c
 golden_LDADD = libcnn.la -ldl -lm
 netcheck_SOURCES = %D%/harness/netcheck.c %D%/harness/check.h %D%/harness/compiled.c %D%/harness/nests.c \
-  %D%/harness/programs.c %D%/harness/slopes.c %D%/harness/compare.c %D%/harness/compare.h %D%/harness/foreign.c \
-  %D%/harness/foreign.h %D%/harness/sample.c %D%/harness/sample.h %D%/harness/machine.c \
-  %D%/harness/machine.h
+  %D%/harness/programs.c %D%/harness/slopes.c %D%/harness/races.c %D%/harness/races.h \
+  %D%/harness/bytes.c %D%/harness/bytes.h %D%/harness/compare.c %D%/harness/compare.h \
+  %D%/harness/foreign.c %D%/harness/foreign.h %D%/harness/sample.c %D%/harness/sample.h \
+  %D%/harness/machine.c %D%/harness/machine.h
 netcheck_LDADD = libcnnc.a $(CNNC_LIBS) -ldl -lm
 randomnet_SOURCES = %D%/harness/randomnet.c %D%/harness/random_draw.c %D%/harness/random_ops.c \
   %D%/harness/random.h
@@ -56,7 +57,8 @@ unit_SOURCES = %D%/unit/main.c %D%/unit/suites.def %D%/unit/base.c %D%/unit/synt
   %D%/unit/nest.c %D%/unit/nest_cases.c %D%/unit/nest_cases.h %D%/unit/nest_kernels.c \
   %D%/unit/nest_kernels.h %D%/unit/nest_refused.c %D%/unit/mutate.c %D%/unit/prelude.c %D%/unit/printed.c \
   %D%/unit/printed.h %D%/unit/lower.c %D%/unit/ops.c %D%/unit/ops_check.c %D%/unit/ops_net.c \
-  %D%/unit/ops_net.h %D%/unit/layout.c %D%/unit/target.c %D%/unit/winograd.c %D%/unit/compare.c %D%/harness/compare.c \
+  %D%/unit/ops_net.h %D%/unit/layout.c %D%/unit/target.c %D%/unit/winograd.c %D%/unit/compare.c \
+  %D%/harness/bytes.c %D%/harness/bytes.h %D%/harness/compare.c \
   %D%/harness/compare.h %D%/harness/machine.c %D%/harness/machine.h %D%/harness/sample.c \
   %D%/harness/sample.h %D%/harness/foreign.c %D%/harness/foreign.h %D%/unit/runtime_augment.c \
   %D%/unit/runtime_core.c %D%/unit/runtime_data.c %D%/unit/runtime_files.c %D%/unit/runtime_formats.c \

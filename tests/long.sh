@@ -1,15 +1,16 @@
 #!/bin/sh
 # long.sh: what takes too long for every change: all tests with sanitizers, a minute of fuzzing for each
 # reader, thousands of random programs, every choice of schedules, errors of functions, hundreds of kills of a
-# training run, every allocation failing once, the nets of examples/, NaN in every program, a race
-# detector, valgrind over hostile programs. `make check-long` runs it in the build directory.
+# training run, every allocation failing once, the nets of examples/, NaN in every program, damaged lowered
+# programs, every program by threads under a race detector, valgrind over hostile programs. `make check-long`
+# runs it in the build directory.
 # long.sh SOURCE_DIR
-# [sanitizers|fuzz|random|choices|functions|kills|memory|examples|special|threads|valgrind]...
+# [sanitizers|fuzz|random|choices|programs|functions|kills|memory|examples|special|threads|valgrind]...
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 top=$(cd "$1" && pwd)
 shift
-[ $# -gt 0 ] || set -- sanitizers fuzz random choices functions kills memory examples special threads valgrind
+[ $# -gt 0 ] || set -- sanitizers fuzz random choices programs functions kills memory examples special threads valgrind
 here=$(pwd)
 seconds=${FUZZ_SECONDS:-65}
 clang=${CLANG:-clang}
@@ -83,6 +84,17 @@ random_programs() {
   verdict "$status" "random programs and mutants (long-random.log)"
 }
 
+# Damaged lowered programs: those that misbehave are refused.
+lowered_programs() {
+  status=0
+  make -s netcheck >"$here/long-programs.log" 2>&1 || status=$?
+  MUTANTS=100 "$here/netcheck" --programs "$top"/tests/grad/*.cnn "$top"/tests/run/*.cnn \
+    >>"$here/long-programs.log" 2>&1 || status=$?
+  grep -q '^not ok' "$here/long-programs.log" && status=1
+  mutants=$(sed -n 's/^# .*: \([0-9]*\) mutants.*/\1/p' "$here/long-programs.log" | paste -sd+ | tr -d '\n')
+  verdict "$status" "$((${mutants:-0})) damaged lowered programs (long-programs.log)"
+}
+
 # Other shapes than make check's, and all programs that it compiles.
 schedule_choices() {
   status=0
@@ -120,39 +132,33 @@ memory() {
   verdict "$status" "a message and whole files, whichever allocation fails (long-memory.log)"
 }
 
-# Threads touch nothing that another one is at: ThreadSanitizer over nets that threads share, told of OpenMP's
-# barriers by Archer. Vectors of more than 16 bytes are not looked at, so code is for x86-64. That it sees
-# anything is shown by the same code without its barriers.
-racing() { # racing NAME OPTIONS: races that were seen
-  "$clang" -g -O1 -fopenmp -fsanitize=thread -I. "$1.c" "$top/tests/cli/racer.c" -o "$1" >"$1.log" 2>&1 ||
-    { echo compilation; return; }
-  OMP_TOOL_LIBRARIES=$archer TSAN_OPTIONS=ignore_noninstrumented_modules=1:exitcode=0 timeout 600 "./$1" \
-    >>"$1.log" 2>&1 || { echo status; return; }
-  grep -c 'WARNING: ThreadSanitizer' "$1.log" || true
+# Threads touch nothing that another one is at: ThreadSanitizer over all programs, and over nets of large
+# layers. A program without a train block gets one, so that all of them train.
+trained() { # trained PROGRAM
+  losses=$("$here/cnnc" --emit=json "$1" -o - 2>/dev/null |
+    sed -n '/^  "outputs"/,/^  ]/s/.*{"name": "\([^"]*\)".*/mse(\1)/p' | paste -sd,)
+  if grep -q 'train {' "$1"; then cat "$1"; return; fi
+  sed "\$s/}[^}]*\$/  train { loss = [$losses]; batch = 16 }\n}/" "$1"
 }
 
 threads() {
-  archer=$("$clang" -print-file-name=libarcher.so)
-  if [ ! -f "$archer" ]; then echo "ok - threads # SKIP no libarcher.so beside $clang"; return; fi
-  mkdir -p "$here/long-threads"
-  cd "$here/long-threads"
+  rm -rf "$here/long-threads"
+  log=$here/long-threads.log
+  status=0
+  make -s netcheck >"$log" 2>&1 || status=$?
+  for kind in run grad; do
+    mkdir -p "$here/long-threads/$kind"
+    for program in "$top/tests/$kind"/*.cnn; do
+      trained "$program" >"$here/long-threads/$kind/${program##*/}"
+    done
+  done
+  cp "$top"/tests/run/*.tune "$here/long-threads/run"
   n=0
-  while read -r batch layers; do
+  while read batch layers; do # lines go on behind a backslash
     n=$((n + 1))
-    printf 'net n {\n  input x: 32x32x16\n  %s\n  train {\n    loss = mse\n    batch = 8\n  }\n}\n' \
-      "$layers" >"$n.cnn"
-    "$here/cnnc" "$n.cnn" -o net.c --train --threads=openmp --target=x86-64 --prefix=n --batch="$batch" \
-      >"$n.log" 2>&1
-    cp net.c "net$n.c"
-    found=$(racing "net$n")
-    [ "$found" = 0 ] && verdict 0 "no races: $layers, batch $batch" ||
-      verdict 1 "no races: $layers, batch $batch ($found, long-threads/net$n.log)"
-    grep -q '^  BARRIER();' net.c || continue
-    sed 's/^  BARRIER();//' net.c >"unguarded$n.c"
-    found=$(racing "unguarded$n")
-    [ "$found" -gt 0 ] 2>/dev/null && verdict 0 "races without barriers: $layers" ||
-      verdict 1 "races without barriers: $layers ($found)"
-  done <<EOF
+    printf '# check: images=8 batch=%s\nnet n {\n  input x: 32x32x16\n  %s\n%s\n}\n' \
+      "$batch" "$layers" '  train { loss = mse; batch = 8 }' >"$here/long-threads/$n.cnn"
+  done <<'EOF'
 1 conv(32, 3x3, pad=same) -> relu -> maxpool(2) -> conv(64, 3x3, pad=same) -> batchnorm -> relu -> \
 dropout -> global_avgpool -> dense(10)
 1 depthwise(3x3, pad=same) -> batchnorm -> relu6 -> conv(64, 1x1) -> relu6 -> avgpool(2) -> \
@@ -161,7 +167,12 @@ flatten -> dense(100)
 4 maxpool(4) -> flatten -> dense(1024) -> relu -> dense(1024) -> relu -> dense(10)
 4 conv(8, 3x3) -> relu -> maxpool(2) -> flatten -> dense(10)
 EOF
-  cd "$here"
+  CNNC=$here/cnnc CLANG=$clang top_srcdir=$top \
+    ./netcheck --races long-threads/*.cnn long-threads/*/*.cnn >>"$log" 2>&1 || status=$?
+  if grep -q '^1\.\.0 # SKIP' "$log"; then sed -n 's/^1\.\.0/ok - threads/p' "$log"; return; fi
+  grep -q '^not ok' "$log" && status=1
+  runs=$(grep -c '^ok.* races of' "$log" || true)
+  verdict "$status" "no races in $runs runs by threads, and some without a barrier (long-threads.log)"
 }
 
 # The nets of examples/ at sizes that eval can do, and NaN and infinities in every program, both compiled for
@@ -204,6 +215,7 @@ for part in "$@"; do
   fuzz) fuzz ;;
   random) random_programs ;;
   choices) schedule_choices ;;
+  programs) lowered_programs ;;
   functions) functions ;;
   kills) kills ;;
   memory) memory ;;

@@ -70,7 +70,7 @@ static const Function function[FN_COUNT] = {
                 .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT}, .nuses = 3},
     [FN_LOG] = {"log",
                 .text =
-                    "// Natural logarithm, within 1.1 ulp: x = 2^k * m, sqrt(1/2) <= m < sqrt(2), a "
+                    "// Natural logarithm, within 1.2 ulp: x = 2^k * m, sqrt(1/2) <= m < sqrt(2), a "
                     "polynomial in m - 1.\n"
                     "INLINE @a@F log@n(@F x) {\n"
                     "  const @I tiny = x < @(0.f) + 1.17549435e-38f;\n"
@@ -115,7 +115,7 @@ static const Function function[FN_COUNT] = {
              "}\n",
          .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT}, .nuses = 3},
     [FN_TANH] = {"tanh",
-                 .text = "// Hyperbolic tangent, within 2.5 ulp: H / (H + 1) with H = (exp(2|x|) - 1) / 2 = "
+                 .text = "// Hyperbolic tangent, within 2.7 ulp: H / (H + 1) with H = (exp(2|x|) - 1) / 2 = "
                          "2^n * (exp(2v) - 1) / 2 + (2^n - 1) / 2, which loses nothing near zero.\n"
                          "INLINE @a@F tanh@n(@F x) {\n"
                          "  const @F a = abs@n(x), c = select@n(a > @(10.f), @(10.f), a);\n"

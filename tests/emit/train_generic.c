@@ -501,7 +501,7 @@ INLINE float train_generic_exp_x1(float x) {
   const uint32_t e = train_generic_bits_x1(shifted) - 0x4b400000u + 254u, half = e >> 1;
   return p * train_generic_float_of_x1(half << 23) * train_generic_float_of_x1((e - half) << 23);
 }
-// Natural logarithm, within 1.1 ulp: x = 2^k * m, sqrt(1/2) <= m < sqrt(2), a polynomial in m - 1.
+// Natural logarithm, within 1.2 ulp: x = 2^k * m, sqrt(1/2) <= m < sqrt(2), a polynomial in m - 1.
 INLINE float train_generic_log_x1(float x) {
   const int32_t tiny = x < 0.f + 1.17549435e-38f;
   const uint32_t u = train_generic_bits_x1(train_generic_select_x1(tiny, x * 8388608.f, x)) + (0x3f800000u - 0x3f3504f3u);

@@ -28,6 +28,8 @@ typedef struct Check {
 
 enum { SEED = 11, STEP = 3 };
 
+/* Whether C is compiled for a target. */
+bool check_wants(const Check *, const char *target);
 /* A line of TAP. */
 void report(bool ok, const Check *, const char *what, double error, double limit);
 void report_error(const Check *, const char *what, double error, double limit); /* ok if error <= limit */
@@ -42,6 +44,7 @@ double gradient_floor(const Sample *, const GraphRun *, const Weight *, double p
 /* ---- the checks ---- */
 void check_compiled(Check *, const Target *, const char *level); /* compiled.c */
 void check_foreign(Check *, const Target *);                     /* compiled.c */
+void check_races(const Check *);                                 /* compiled.c */
 void check_nests(Check *);                                       /* nests.c */
 void check_choices(Check *);                                     /* nests.c */
 void check_programs(Check *);                                    /* programs.c */

@@ -1,4 +1,5 @@
-/* compiled.c: generated C, compiled for this CPU or for another one in an emulator, against eval. */
+/* compiled.c: generated C, compiled for this CPU or for another one in an emulator, against eval, and by
+ * threads under ThreadSanitizer. */
 // SPDX-License-Identifier: Apache-2.0
 #include <ctype.h>
 #include <dlfcn.h>
@@ -6,9 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/file.h"
 #include "base/text.h"
 #include "check.h"
 #include "foreign.h"
+#include "races.h"
 
 typedef void InferFunction(const float *weights, void *const *input, float **output);
 typedef void ThreadsFunction(int threads);
@@ -324,25 +327,32 @@ static void put_bare_gradients(Bare *bare) {
            STEP, bare->gradients_at);
 }
 
+/* net.c and glue.c in a directory of their own, where glue.c has what bare.c and racer.c want; NULL if cnnc
+ * failed. */
+static const char *write_bare(Bare *bare, const char *targets, bool threads) {
+  const Sample *s = &bare->check->sample;
+  const bool train = bare->check->gradients != NULL;
+  Text glue = {.arena = s->arena};
+  bare->main.arena = s->arena;
+  bare->infer_at = NEW_ARRAY(s->arena, size_t, s->graph->outputs.n + 1);
+  bare->train_at = NEW_ARRAY(s->arena, size_t, s->graph->outputs.n + 1);
+  put_glue(&glue, bare->check, train);
+  put_bare_infer(bare);
+  if (train) put_bare_gradients(bare);
+  text_put(&glue, "void bare_run(void);\nextern unsigned char bare_in[], bare_out[];\n");
+  text_put(&glue, "extern const long bare_in_bytes, bare_out_bytes;\n");
+  text_put(&glue, "const long bare_in_bytes = %zu, bare_out_bytes = %zu;\n", bare->in.n, bare->out.n);
+  text_put(&glue, "_Alignas(64) unsigned char bare_in[%zu], bare_out[%zu];\n%s}\n", bare->in.n, bare->out.n,
+           bare->main.s);
+  return write_code(bare->check, targets, "-O2", threads, train, &glue);
+}
+
 static void check_foreign_file(const Check *check, const Target *target, const char *targets) {
   const Sample *s = &check->sample;
   const int outputs = s->graph->outputs.n;
-  const bool train = check->gradients != NULL;
-  Text glue = {.arena = s->arena};
-  Bare bare = {.check = check, .main.arena = s->arena};
-  bare.infer_at = NEW_ARRAY(s->arena, size_t, outputs + 1);
-  bare.train_at = NEW_ARRAY(s->arena, size_t, outputs + 1);
-  put_glue(&glue, check, train);
-  put_bare_infer(&bare);
-  if (train) put_bare_gradients(&bare);
-  text_put(&glue, "void bare_run(void);\nextern unsigned char bare_in[], bare_out[];\n");
-  text_put(&glue, "extern const long bare_in_bytes, bare_out_bytes;\n");
-  text_put(&glue, "const long bare_in_bytes = %zu, bare_out_bytes = %zu;\n", bare.in.n, bare.out.n);
-  text_put(&glue, "_Alignas(64) unsigned char bare_in[%zu], bare_out[%zu];\n%s}\n", bare.in.n, bare.out.n,
-           bare.main.s);
+  Bare bare = {.check = check};
+  const char *dir = write_bare(&bare, targets, false), *what = arena_printf(s->arena, "infer %s", targets);
   unsigned char *out = NEW_ARRAY(s->arena, unsigned char, bare.out.n);
-  const char *dir = write_code(check, targets, "-O2", false, train, &glue);
-  const char *what = arena_printf(s->arena, "infer %s", targets);
   if (!dir || !foreign_run(s->arena, target, dir, bare.in.data, bare.in.n, out, bare.out.n)) {
     report(false, check, what, HUGE_VAL, check->limits.tolerance);
     return;
@@ -350,7 +360,7 @@ static void check_foreign_file(const Check *check, const Target *target, const c
   float **output = NEW_ARRAY(s->arena, float *, outputs + 1);
   for (int o = 0; o < outputs; o++) output[o] = (float *)(void *)(out + bare.infer_at[o]);
   report_error(check, what, outputs_error(check, s->graph, &check->forward, output), check->limits.tolerance);
-  if (!train) return;
+  if (!check->gradients) return;
   for (int o = 0; o < outputs; o++) output[o] = (float *)(void *)(out + bare.train_at[o]);
   const float loss = *(float *)(void *)(out + bare.loss_at);
   const float *gradients = (float *)(void *)(out + bare.gradients_at);
@@ -363,4 +373,62 @@ void check_foreign(Check *check, const Target *target) {
   static int programs;
   const char *wide = arena_printf(check->sample.arena, "x86-64-v4,%s", target->name);
   check_foreign_file(check, target, programs++ % 2 ? wide : target->name);
+}
+
+/* ---- by threads, under ThreadSanitizer ---- */
+/* It does not look at vectors of more than 16 bytes. */
+static const char *raced_target(const Check *check) {
+  for (const char *const *name = (const char *const[]){"x86-64", "aarch64", NULL}; *name; name++)
+    if (target_runs_here(target_find(*name)) && check_wants(check, *name)) return *name;
+  return "generic";
+}
+
+static int occurrences(const char *text, const char *word) {
+  int n = 0;
+  for (; (text = strstr(text, word)); text++) n++;
+  return n;
+}
+
+/* want: what one thread makes */
+static void check_raced(const Bare *bare, const char *dir, int threads, const unsigned char *want) {
+  const Check *check = bare->check;
+  Arena *arena = check->sample.arena;
+  unsigned char *out = NEW_ARRAY(arena, unsigned char, bare->out.n);
+  const Races races = races_run(arena, dir, threads, NO_BARRIER, bare->in.data, bare->in.n, out, bare->out.n);
+  report(races == RACES_NONE, check, arena_printf(arena, "races of %d threads", threads), races, RACES_NONE);
+  if (races == RACES_FAILED) return;
+  const bool differ = memcmp(out, want, bare->out.n) != 0;
+  report(!differ, check, arena_printf(arena, "bits of %d threads", threads), differ, 0);
+}
+
+/* That races would be seen: the threads do not wait at one barrier after the other. Some of these are no
+ * race: another barrier stands close by, or all threads share two loops in the same way, which 3 of them do
+ * less often than 4. */
+static void check_barriers(const Bare *bare, const char *dir, int barriers) {
+  const Check *check = bare->check;
+  Arena *arena = check->sample.arena;
+  int unseen = 0;
+  for (int i = 0; i < barriers; i++)
+    if (races_run(arena, dir, 3, i, bare->in.data, bare->in.n, NULL, 0) != RACES_SEEN) unseen++;
+  const char *what = arena_printf(arena, "silence without one of %d barriers", barriers);
+  report_error(check, what, unseen, barriers - 1);
+}
+
+void check_races(const Check *check) {
+  Arena *arena = check->sample.arena;
+  Bare bare = {.check = check};
+  const char *dir = write_bare(&bare, raced_target(check), true), *why = NULL;
+  size_t n;
+  const char *net = dir ? file_read(arena, arena_printf(arena, "%s/net.c", dir), &n, &why) : NULL;
+  if (net && !strstr(net, "omp parallel")) return;
+  if (!net || !races_compile(arena, dir)) {
+    report(false, check, "races: no program", HUGE_VAL, 0);
+    return;
+  }
+  unsigned char *want = NEW_ARRAY(arena, unsigned char, bare.out.n);
+  if (races_run(arena, dir, 1, NO_BARRIER, bare.in.data, bare.in.n, want, bare.out.n) != RACES_NONE)
+    report(false, check, "races of 1 thread", HUGE_VAL, 0);
+  for (int threads = 2; threads <= 4; threads += 2) check_raced(&bare, dir, threads, want);
+  const int barriers = occurrences(net, "BARRIER();");
+  if (barriers > 1) check_barriers(&bare, dir, barriers);
 }

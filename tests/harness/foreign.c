@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/text.h"
+#include "bytes.h"
 
 static const struct {
   const char *target, *command;
@@ -19,11 +20,6 @@ static const char *emulator_of(const Target *target) {
   for (int i = 0; emulator[i].target; i++)
     if (!strcmp(emulator[i].target, target->name)) return emulator[i].command;
   return NULL;
-}
-
-static const char *variable(const char *name, const char *otherwise) {
-  const char *value = getenv(name);
-  return value && *value ? value : otherwise;
 }
 
 /* Besides the target's options: with doubles of its own a Cortex-M7 needs no library for the few of the
@@ -57,28 +53,14 @@ static bool compile(Arena *arena, const Target *target, const char *dir) {
   return system(command.s) == 0;
 }
 
-static bool write_bytes(const char *path, const unsigned char *bytes, size_t n) {
-  FILE *file = fopen(path, "wb");
-  if (!file) return false;
-  const bool written = fwrite(bytes, 1, n, file) == n;
-  return fclose(file) == 0 && written;
-}
-
-static bool read_bytes(const char *path, unsigned char *bytes, size_t n) {
-  FILE *file = fopen(path, "rb");
-  if (!file) return false;
-  const bool whole = fread(bytes, 1, n, file) == n && fgetc(file) == EOF;
-  return fclose(file) == 0 && whole;
-}
-
 bool foreign_run(Arena *arena, const Target *target, const char *dir, const unsigned char *in,
                  size_t in_bytes, unsigned char *out, size_t out_bytes) {
-  if (!compile(arena, target, dir) || !write_bytes(arena_printf(arena, "%s/in", dir), in, in_bytes))
+  if (!compile(arena, target, dir) || !bytes_write(arena_printf(arena, "%s/in", dir), in, in_bytes))
     return false;
   const char *script = !strcmp(target->name, "wasm32")
                            ? arena_printf(arena, " %s/tests/harness/bare.mjs", variable("top_srcdir", "."))
                            : "";
   return system(arena_printf(arena, "%s%s %s/program <%s/in >%s/out", emulator_of(target), script, dir, dir,
                              dir)) == 0 &&
-         read_bytes(arena_printf(arena, "%s/out", dir), out, out_bytes);
+         bytes_read(arena_printf(arena, "%s/out", dir), out, out_bytes);
 }

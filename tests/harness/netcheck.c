@@ -1,6 +1,6 @@
 /* netcheck.c: what the compiler writes does what the program means.
  *
- *     netcheck [--infer] [--special] [--nests | --choices | --programs | --on=TARGET] FILE.cnn...
+ *     netcheck [--infer] [--special] [--nests | --choices | --programs | --races | --on=TARGET] FILE.cnn...
  *
  * For each program: eval in double is compared with the compiled C, for every target that this CPU runs, at
  * -O0 and -O2; with a train block also eval's gradients with central differences, and the compiled
@@ -8,11 +8,14 @@
  * loop nests are run by the interpreter instead, which is fast and needs no C compiler; with --choices so
  * are those of each schedule that could be chosen; with --programs damaged lowered programs are run by it, of
  * which those that misbehave must have been refused ($MUTANTS of each); with --on=TARGET code for another CPU
- * runs in an emulator, at -O2. What programs have for looking inside, the values of all layers and the
- * gradients with respect to the inputs, is always run by the interpreter. With --special inputs hold NaN,
- * infinities, zeros of both signs and denormal numbers, and inference alone is compared, without methods that
- * round differently: what is no finite number must be none in eval either. With --infer inference alone is
- * compared, for large nets. A line a comparison, in TAP. The first lines of a program may say
+ * runs in an emulator, at -O2. With --races code runs with 2 and 4 threads under ThreadSanitizer, which has
+ * to report nothing, and to report a barrier that is left out; a program whose code has no threads gets no
+ * line. What programs have for looking inside, the values of all layers and the gradients with respect to the
+ * inputs, is always run by the interpreter. With --special inputs hold NaN, infinities, zeros of both signs
+ * and denormal numbers, and inference alone is compared, without methods that round differently: what is no
+ * finite number must be none in eval either. With --infer inference alone is compared, for large nets. A line
+ * a comparison, in TAP. The first lines of a program may say
+ *
  *     # check: images=3 batch=2 tolerance=1e-5 gradient=1e-4 difference=1e-6 targets=generic */
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
@@ -23,6 +26,7 @@
 #include "base/file.h"
 #include "check.h"
 #include "foreign.h"
+#include "races.h"
 
 /* images for nests: side by side in vectors of four, one whole group and a part of one */
 enum { SEVERAL = 5 };
@@ -134,7 +138,7 @@ double training_error(const Check *check, float loss, const float *gradients, fl
 }
 
 /* ---- a program ---- */
-typedef enum Mode { COMPILED, FOREIGN, NESTS, CHOICES, PROGRAMS } Mode;
+typedef enum Mode { COMPILED, FOREIGN, NESTS, CHOICES, PROGRAMS, RACES } Mode;
 
 static void draw(Check *check, Mode mode) {
   Limits *limits = &check->limits;
@@ -144,13 +148,19 @@ static void draw(Check *check, Mode mode) {
   if ((mode == NESTS || mode == PROGRAMS) && limits->images < SEVERAL) limits->images = SEVERAL;
   sample_draw(s, limits->images, 1);
   if (check->special) sample_spoil(s, 1);
-  check->forward = sample_infer(s);
+  const bool compares = mode != RACES; /* with eval */
+  if (compares) check->forward = sample_infer(s);
   if (!s->training.graph || check->infer || mode == CHOICES) return;
   check->gradients = NEW_ARRAY(s->arena, double, s->graph->parameters + 1);
-  check->training = sample_train(s, s->weights_double, check->gradients);
+  if (limits->images > s->graph->training->batch && mode != NESTS && mode != PROGRAMS) {
+    fprintf(stderr, "%s: %lld images are more than a batch of training\n", s->path,
+            (long long)limits->images);
+    exit(2);
+  }
+  if (compares) check->training = sample_train(s, s->weights_double, check->gradients);
 }
 
-static bool wanted(const Check *check, const char *target) {
+bool check_wants(const Check *check, const char *target) {
   return !check->limits.targets || strstr(check->limits.targets, target);
 }
 
@@ -159,7 +169,8 @@ static void check_all_compiled(Check *check) {
       "-O0", "-O2", "-Os"}; /* loops are plain at -Os as at -O0, the same for every target */
   for (const Target *target = target_table; target->name; target++)
     for (int l = 0; l < (strcmp(target->name, "generic") == 0 ? 3 : 2); l++)
-      if (target_runs_here(target) && wanted(check, target->name)) check_compiled(check, target, level[l]);
+      if (target_runs_here(target) && check_wants(check, target->name))
+        check_compiled(check, target, level[l]);
 }
 
 static void check_file(const char *path, Mode mode, bool special, bool infer, const char *work,
@@ -173,13 +184,15 @@ static void check_file(const char *path, Mode mode, bool special, bool infer, co
     return;
   }
   draw(&check, mode);
-  if (check.gradients && !foreign && mode != PROGRAMS) check_differences(&check);
-  if (mode != CHOICES && mode != PROGRAMS && !foreign && !check.infer) check_look(&check);
+  const bool here = mode == COMPILED || mode == NESTS;
+  if (check.gradients && here) check_differences(&check);
+  if (here && !check.infer) check_look(&check);
   switch (mode) {
   case CHOICES: check_choices(&check); break;
   case PROGRAMS: check_programs(&check); break;
   case NESTS: check_nests(&check); break;
   case FOREIGN: check_foreign(&check, foreign); break;
+  case RACES: check_races(&check); break;
   case COMPILED: check_all_compiled(&check); break;
   }
   arena_free(arena);
@@ -196,6 +209,7 @@ int main(int argc, char **argv) {
     if (!strcmp(option, "--nests")) mode = NESTS;
     else if (!strcmp(option, "--choices")) mode = CHOICES;
     else if (!strcmp(option, "--programs")) mode = PROGRAMS;
+    else if (!strcmp(option, "--races")) mode = RACES;
     else if (!strcmp(option, "--special")) special = true;
     else if (!strcmp(option, "--infer")) infer = true;
     else if (!strncmp(option, "--on=", 5)) {
@@ -205,10 +219,12 @@ int main(int argc, char **argv) {
     if (mode == FOREIGN && !foreign) return fprintf(stderr, "netcheck: no target %s\n", option + 5), 99;
   }
   Arena *arena = arena_new();
-  const char *missing = foreign ? foreign_missing(arena, foreign) : NULL;
-  if (missing) return printf("1..0 # SKIP %s wants %s\n", foreign->name, missing), 0;
+  const char *missing = foreign         ? foreign_missing(arena, foreign)
+                        : mode == RACES ? races_missing(arena)
+                                        : NULL;
+  if (missing) return printf("1..0 # SKIP %s wants %s\n", foreign ? foreign->name : "--races", missing), 0;
   arena_free(arena);
-  const bool compiles = mode == COMPILED || mode == FOREIGN;
+  const bool compiles = mode == COMPILED || mode == FOREIGN || mode == RACES;
   if (compiles && !mkdtemp(work)) return perror(work), 99;
   for (int i = first; i < argc; i++)
     check_file(argv[i], mode, special, infer, compiles ? work : NULL, foreign);

@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #define _XOPEN_SOURCE 700
 #include <CUnit/CUnit.h>
+#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,6 +81,39 @@ static void safetensors_are_written_as_the_reference_writes_them(void) {
   snprintf(copy, sizeof copy, "%s", scratch("copy.safetensors"));
   CU_ASSERT(same_files(copy, golden("reference.safetensors")));
   CU_ASSERT_EQUAL(cnn_safetensors_write(scratch("no/such/directory"), NULL, 0, NULL, 0).code, CNN_BAD_FILE);
+}
+
+/* Of Jansson's allocations this one fails. */
+static int failing;
+static void *fail_once(size_t n) { return failing-- == 0 ? NULL : malloc(n); }
+
+static bool written_whole_or_refused(const cnn_archive *archive, const cnn_note *note) {
+  char whole[4096], scarce[4096];
+  snprintf(whole, sizeof whole, "%s", scratch("whole.safetensors"));
+  snprintf(scarce, sizeof scarce, "%s", scratch("scarce.safetensors"));
+  bool good = cnn_safetensors_write(whole, archive->tensor, archive->count, note, 1).code == CNN_OK;
+  bool failed = true;
+  for (int allocation = 0; failed; allocation++) {
+    failing = allocation;
+    json_set_alloc_funcs(fail_once, free);
+    const cnn_status status = cnn_safetensors_write(scarce, archive->tensor, archive->count, note, 1);
+    json_set_alloc_funcs(malloc, free);
+    failed = failing < 0;
+    good = good && (failed ? status.code == CNN_NO_MEMORY || same_files(scarce, whole)
+                           : status.code == CNN_OK && same_files(scarce, whole));
+  }
+  return good;
+}
+
+static void safetensors_are_written_whole_when_memory_runs_out(void) {
+  cnn_archive archive;
+  CU_ASSERT_EQUAL_FATAL(cnn_archive_open(&archive, golden("reference.safetensors")).code, CNN_OK);
+  for (int n = 0; n < 40; n++) { /* so that memory runs out in any part of the header */
+    char text[40] = "";
+    memset(text, 'a', (size_t)n);
+    CU_ASSERT(written_whole_or_refused(&archive, &(cnn_note){"note", text}));
+  }
+  cnn_archive_close(&archive);
 }
 
 static void bfloat_and_half_numbers_are_exact(void) {
@@ -496,6 +530,8 @@ CU_TestInfo suite_weights[] = {
     {"safetensors of the reference are read", safetensors_of_the_reference_are_read},
     {"safetensors are written as the reference writes them",
      safetensors_are_written_as_the_reference_writes_them},
+    {"safetensors are written whole when memory runs out",
+     safetensors_are_written_whole_when_memory_runs_out},
     {"bfloat and half numbers are exact", bfloat_and_half_numbers_are_exact},
     {"hostile safetensors are refused", hostile_safetensors_are_refused},
     {"zips of NumPy are read", zips_of_numpy_are_read},

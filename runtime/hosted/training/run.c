@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hosted/base/json.h"
 #include "hosted/training/evaluate.h"
 #include "hosted/training/facts.h"
 #include "hosted/weights/origin.h"
@@ -231,7 +232,7 @@ cnn_status cnn_run_save(const cnn_run *run, const cnn_train_options *options, co
   collected = (Collected){.tensor = calloc(count + 1, sizeof *collected.tensor),
                           .name = calloc(count + 1, sizeof *collected.name)};
   json_t *state = state_json(run, options);
-  char *text = state ? json_dumps(state, JSON_COMPACT) : NULL;
+  char *text = state ? cnn_json_text(state) : NULL;
   cnn_origin origin;
   cnn_status status = cnn_origin_make(&origin, run->trainer.network);
   if (status.code == CNN_OK && collected.tensor && collected.name && text) {

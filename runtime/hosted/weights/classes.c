@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "hosted/base/json.h"
 
 /* ---- Notes: a JSON list of strings under "classes", beside "net", which marks the files of programs. */
 
@@ -58,7 +59,7 @@ char *cnn_classes_note(const char *const *name, int32_t count) {
   json_t *list = json_array();
   int failed = list == NULL;
   for (int32_t c = 0; c < count; c++) failed |= json_array_append_new(list, json_string(name[c]));
-  char *text = failed ? NULL : json_dumps(list, JSON_COMPACT);
+  char *text = failed ? NULL : cnn_json_text(list);
   json_decref(list);
   return text;
 }

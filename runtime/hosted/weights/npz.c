@@ -7,6 +7,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "hosted/base/json.h"
 #include "hosted/weights/notes.h"
 
 /* ---- .npy: magic, version, the length of a header that is a Python dictionary, the header, the numbers. */
@@ -468,7 +469,7 @@ static void put_end(cnn_writer *writer, int32_t count, uint64_t at, uint64_t siz
 /* Notes as text, empty if they are more than an archive's comment can hold; NULL: no memory. */
 static char *comment_make(const cnn_note *note, int32_t notes) {
   json_t *object = cnn_notes_make(note, notes);
-  char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+  char *text = object ? cnn_json_text(object) : NULL;
   json_decref(object);
   if (text && (notes == 0 || strlen(text) > 0xFFFF)) *text = 0;
   return text;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hosted/base/json.h"
 #include "hosted/weights/notes.h"
 
 enum { HEADER_MOST = 100000000 };
@@ -212,7 +213,7 @@ cnn_status cnn_safetensors_write(const char *path, const cnn_tensor *tensor, int
     for (int32_t i = 0; i < count; i++) order[i] = &tensor[i];
     qsort(order, (size_t)count, sizeof *order, tensor_order);
     header = header_make(order, count, note, notes);
-    text = header ? json_dumps(header, JSON_COMPACT) : NULL;
+    text = header ? cnn_json_text(header) : NULL;
   }
   cnn_writer writer;
   cnn_status status = text ? cnn_writer_open(&writer, path)
