@@ -1,7 +1,8 @@
-/* capacity.c: nets that are too large for a CPU of 32 bits are refused with their numbers, not by the C
- * compiler. */
+/* capacity.c: nets that are too large for an array of C, for a CPU of 32 bits, or for the memory that
+ * training may take are refused with their numbers. */
 // SPDX-License-Identifier: Apache-2.0
 #include "capacity.h"
+#include <inttypes.h>
 
 typedef struct Object {
   const char *name;
@@ -51,4 +52,67 @@ bool capacity_check(Arena *arena, Diags *diags, const Graph *graph, const EmitOp
     if (diag) return false;
   }
   return true;
+}
+
+/* ---- arrays of C ---- */
+/* What is one array of C has at most 2^31 - 1 elements. */
+static bool fits(Arena *arena, Diags *diags, const Graph *graph, const Node *node, const char *option,
+                 int64_t images) {
+  if (shape_elements(node->shape) <= INT32_MAX / images) return true;
+  Diag *diag = diag_report(diags, DIAG_too_large, node->span.file ? node->span : graph->name_span, NULL,
+                           "%" PRId64 " images of %s have more than 2147483647 elements", images,
+                           shape_text(arena, node->shape));
+  diag_help(diag, "a smaller %s", option);
+  return false;
+}
+
+bool capacity_of_calls(Arena *arena, Diags *diags, const Graph *graph, int64_t batch) {
+  bool good = true;
+  for (int i = 0; i < graph->inputs.n; i++)
+    good = fits(arena, diags, graph, graph->inputs.data[i].node, "--batch=N", batch) && good;
+  for (int i = 0; i < graph->outputs.n; i++)
+    good = fits(arena, diags, graph, graph->outputs.data[i].node, "--batch=N", batch) && good;
+  return good;
+}
+
+/* Losses, batchnorm and large dense layers see the values of a whole batch. */
+bool capacity_of_batch(Arena *arena, Diags *diags, const Graph *graph, const Plan *training) {
+  bool good = true;
+  for (int k = 0; k < training->kernels.n; k++) {
+    const Node *root = training->kernels.data[k]->root;
+    for (int i = 0; training->kernels.data[k]->batch && good && i < root->nin; i++)
+      good = fits(arena, diags, graph, root->in[i], "batch in the train block", graph->training->batch);
+  }
+  return good;
+}
+
+/* ---- training in the memory that there is ---- */
+/* Steps of as many images, some at a time: one by one, but for statistics of a batch, which want some. */
+static const char *smaller_batch(Arena *arena, const Graph *graph) {
+  const int64_t batch = graph->training->batch;
+  bool statistics = false;
+  for (int i = 0; i < graph->weights.n; i++) statistics = statistics || graph->weights.data[i]->statistic;
+  const int64_t parts = !statistics ? batch : batch % 2 == 0 ? 2 : 1;
+  if (parts == 1) return "a smaller batch takes less";
+  return arena_printf(arena,
+                      "a smaller batch takes less: 'batch = %" PRId64 "' with 'accumulate = %" PRId64
+                      "' makes steps of the same images%s",
+                      batch / parts, graph->training->accumulate * parts,
+                      statistics ? ", with batch statistics of half of them" : "");
+}
+
+bool capacity_refused(Arena *arena, Diags *diags, const Graph *graph, int64_t memory, int64_t shards,
+                      int64_t least) {
+  Diag *diag = diag_report(diags, DIAG_too_little_memory, graph->training->span, NULL,
+                           "training cannot do with %s bytes: the least that was found is %s",
+                           text_thousands(arena, memory), text_thousands(arena, least));
+  const int64_t batch = graph->training->batch;
+  const char *sums = text_thousands(arena, 4 * graph->parameters * (shards - 1));
+  if (shards > 1)
+    diag_fact(diag, "a batch of %" PRId64 " images; %s bytes of gradients of its %" PRId64 " shards", batch,
+              sums, shards);
+  else diag_fact(diag, "a batch of %" PRId64 " images", batch);
+  if (batch > 1) diag_help(diag, "%s", smaller_batch(arena, graph));
+  if (shards > 1) diag_help(diag, "--threads=none makes no shards: %s bytes less", sums);
+  return false;
 }

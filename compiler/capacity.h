@@ -1,12 +1,21 @@
-/* capacity.h: what a target can address. */
+/* capacity.h: what is too large: for an array of C, for a target's addresses, for --memory. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_CAPACITY_H
 #define CNNC_CAPACITY_H
 #include "base/diag.h"
 #include "emit/emit.h"
 #include "graph/graph.h"
+#include "passes/plan.h"
 
 /* Whether each object of the generated C, and each array that its caller has, can be there on all targets;
  * reports [too-large] if not. */
 bool capacity_check(Arena *, Diags *, const Graph *, const EmitOptions *, const NetSizes *);
+
+/* Whether the inputs and outputs of a call of `batch` images are arrays that C can have; whether the values
+ * are that a training step has of all images. */
+bool capacity_of_calls(Arena *, Diags *, const Graph *, int64_t batch);
+bool capacity_of_batch(Arena *, Diags *, const Graph *, const Plan *training);
+
+/* Reports that training wants more than `memory` bytes: the least that was found is `least`. False. */
+bool capacity_refused(Arena *, Diags *, const Graph *, int64_t memory, int64_t shards, int64_t least);
 #endif

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include "compile.h"
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -273,37 +272,6 @@ static Fusing fusing_of(const Options *o) {
   return o->level == LEVEL_PLAIN ? FUSE_NOTHING : o->level == LEVEL_SMALL ? FUSE_APART : FUSE_ALL;
 }
 
-/* What is one array of C has at most 2^31 - 1 elements. */
-static bool fits(Compilation *c, const Node *node, const char *option, int64_t images) {
-  if (shape_elements(node->shape) <= INT32_MAX / images) return true;
-  Diag *diag = diag_report(c->diags, DIAG_too_large, node->span.file ? node->span : c->graph->name_span, NULL,
-                           "%" PRId64 " images of %s have more than 2147483647 elements", images,
-                           shape_text(c->arena, node->shape));
-  diag_help(diag, "a smaller %s", option);
-  return false;
-}
-
-static bool calls_fit(Compilation *c) {
-  const Graph *graph = c->graph;
-  bool good = true;
-  for (int i = 0; i < graph->inputs.n; i++)
-    good = fits(c, graph->inputs.data[i].node, "--batch=N", c->options->batch) && good;
-  for (int i = 0; i < graph->outputs.n; i++)
-    good = fits(c, graph->outputs.data[i].node, "--batch=N", c->options->batch) && good;
-  return good;
-}
-
-/* Losses, batchnorm and large dense layers see the values of a whole batch. */
-static bool batch_fits(Compilation *c, const Plan *train) {
-  bool good = true;
-  for (int k = 0; train && k < train->kernels.n; k++) {
-    const Node *root = train->kernels.data[k]->root;
-    for (int i = 0; train->kernels.data[k]->batch && good && i < root->nin; i++)
-      good = fits(c, root->in[i], "batch in the train block", c->graph->training->batch);
-  }
-  return good;
-}
-
 static SummarySizes sizes_of(const Compilation *c) {
   const NetSizes sizes = emit_sizes(c->net);
   return (SummarySizes){sizes.workspace_bytes,
@@ -344,36 +312,6 @@ static int64_t macs_of(const Graph *graph) {
   return macs;
 }
 
-/* Steps of as many images, some at a time: one by one, but for statistics of a batch, which want some. */
-static const char *smaller_batch(const Compilation *c) {
-  const int64_t batch = c->graph->training->batch;
-  bool statistics = false;
-  for (int i = 0; i < c->graph->weights.n; i++)
-    statistics = statistics || c->graph->weights.data[i]->statistic;
-  const int64_t parts = !statistics ? batch : batch % 2 == 0 ? 2 : 1;
-  if (parts == 1) return "a smaller batch takes less";
-  return arena_printf(c->arena,
-                      "a smaller batch takes less: 'batch = %" PRId64 "' with 'accumulate = %" PRId64
-                      "' makes steps of the same images%s",
-                      batch / parts, c->graph->training->accumulate * parts,
-                      statistics ? ", with batch statistics of half of them" : "");
-}
-
-static bool does_not_fit(Compilation *c, int64_t least) {
-  Diag *diag = diag_report(c->diags, DIAG_too_little_memory, c->graph->training->span, NULL,
-                           "training cannot do with %s bytes: the least that was found is %s",
-                           text_thousands(c->arena, c->options->memory), text_thousands(c->arena, least));
-  const int64_t batch = c->graph->training->batch;
-  const char *sums = text_thousands(c->arena, 4 * c->graph->parameters * (c->lowering.shards - 1));
-  if (c->lowering.shards > 1)
-    diag_fact(diag, "a batch of %" PRId64 " images; %s bytes of gradients of its %" PRId64 " shards", batch,
-              sums, c->lowering.shards);
-  else diag_fact(diag, "a batch of %" PRId64 " images", batch);
-  if (batch > 1) diag_help(diag, "%s", smaller_batch(c));
-  if (c->lowering.shards > 1) diag_help(diag, "--threads=none makes no shards: %s bytes less", sums);
-  return false;
-}
-
 /* Looking inside takes one image; where training code is there too, it has the same functions. */
 static ProgramOptions lowering_of_training(const Compilation *c) {
   ProgramOptions options = c->lowering;
@@ -393,7 +331,8 @@ static bool fit_training(Compilation *c, Plan *train) {
   for (int i = 0; sizes.training_bytes > most; i++) {
     const int64_t others = sizes.training_bytes / 4 - plan_training_needs(train, sizes.shards, room).floats,
                   left = most / 4 - others;
-    if (i == TRIES || room <= 0) return does_not_fit(c, least);
+    if (i == TRIES || room <= 0)
+      return capacity_refused(c->arena, c->diags, c->graph, most, sizes.shards, least);
     room = i == TRIES - 1 || left < 0 ? 0 : left < room ? left : room - room / 64 - 1;
     train =
         plan_training_within(c->arena, c->graph, fusing_of(c->options), train->images, room, sizes.shards);
@@ -443,7 +382,7 @@ static Plan *make_plan(const Compilation *c, PlanKind kind) {
 
 static bool lower(Compilation *c) {
   const Options *o = c->options;
-  if (!calls_fit(c)) return false;
+  if (!capacity_of_calls(c->arena, c->diags, c->graph, o->batch)) return false;
   c->emit = (EmitOptions){.prefix = c_name(c),
                           .header = o->kind == OUTPUT_C ? base_name(header_path(c)) : NULL,
                           .summary = c->summary,
@@ -467,7 +406,7 @@ static bool lower(Compilation *c) {
   Plan *infer = make_plan(c, PLAN_INFERENCE), *train = c->training ? make_plan(c, PLAN_TRAINING) : NULL,
        *look = o->kind == OUTPUT_PROGRAM ? make_plan(c, PLAN_LOOK) : NULL;
   stage_done(c, "plan");
-  if (!batch_fits(c, train)) return false;
+  if (train && !capacity_of_batch(c->arena, c->diags, c->graph, train)) return false;
   const ProgramOptions training = lowering_of_training(c);
   c->programs.infer = program_lower(c->arena, PROGRAM_INFERENCE, infer, &c->lowering);
   if (train) c->programs.train = program_lower(c->arena, PROGRAM_TRAINING, train, &training);
