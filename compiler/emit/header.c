@@ -100,8 +100,7 @@ static void put_workspace_struct(Text *out, Net *net) {
                 "between calls; each thread needs its own. */\n");
   text_put(out, "typedef struct %s_workspace %s_workspace;\nstruct %s_workspace {\n", net->name, net->name,
            net->name);
-  if (all)
-    text_put(out, "  float all[%" PRId64 "]; /* values that are read for all images together */\n", all);
+  if (all) text_put(out, "  float all[%" PRId64 "]; /* values of all images of a call */\n", all);
   text_put(out, "  float arena");
   if (net->infer.program->batching.how == WHOLE_BATCH)
     text_put(out, "[%" PRId64 "];\n};\n\n",

@@ -249,7 +249,7 @@ static void put_infer_by_phases(Text *out, Net *net, int target) {
     for (int s = phase->first; phase->once && s < phase->first + phase->n; s++) put_together(&f, s);
   }
   put_copies_of_all(&f);
-  text_put(out, "/* `count` images: some layers for all of them, the others image by image. */\n");
+  text_put(out, "/* `count` images: some layers run once for all of them, the others image by image. */\n");
   put_signature(out, arena_printf(net->arena, "static void %s_run%s", net->name, net->section[target].suffix),
                 run_parameters(net, false), " {\n");
   put_body(out, &f, false);
@@ -264,12 +264,12 @@ void put_infer(Text *out, Net *net, int target) {
   put_steps(&f);
   if (f.images > 1)
     text_put(out,
-             "/* %d images side by side: each value is [height][width][channels][%d]. The first `count` of "
-             "them count; the last of these stands in all other lanes. */\n",
+             "/* %d interleaved images, one in each lane: a value is [height][width][channels][%d]. Only the "
+             "first `count` are there; the other lanes repeat the last of them. */\n",
              f.images, f.images);
   else
-    text_put(out, "/* One image. Values lie in the arena, in places that are taken again when nobody needs "
-                  "them any more. */\n");
+    text_put(out,
+             "/* One image. Activations share one arena: the space of values that are dead is reused. */\n");
   put_signature(out,
                 arena_printf(net->arena, "static void %s_%s%s", net->name, f.images > 1 ? "images" : "run",
                              net->section[target].suffix),

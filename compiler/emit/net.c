@@ -89,8 +89,8 @@ static const char *where_it_went(const Net *net, const Node *node) {
   if (op->identity && op->identity(node)) return "does nothing in inference";
   if (op->border) return arena_printf(net->arena, "in the bounds of the windows of %s", reader_of(net, node));
   if (op->family == FAMILY_ALIAS) return "the same values under another shape";
-  if (op->join) return "its inputs are written where their parts of it lie";
-  if (op->part) return "is read where it lies in its input";
+  if (op->join) return "its inputs are written straight into it";
+  if (op->part) return "is a view of its input";
   return "nothing that inference computes depends on it";
 }
 

@@ -160,7 +160,7 @@ static void put_total(Text *out, const Part *part, int target) {
 static void put_part(Text *out, Net *net, const Part *part, int target) {
   double all = 0;
   if (part->program->batching.how == INTERLEAVED)
-    text_put(out, "%d images lie side by side in vectors: cycles are for all of them.\n\n",
+    text_put(out, "%d images are interleaved in the lanes of vectors: cycles are for all of them.\n\n",
              program_lanes(part->program, target));
   for (int s = 0; s < part->steps.n; s++) all += cycles_of(part->steps.data[s].call->version[target].lower);
   for (int s = 0; s < part->steps.n; s++) put_step(out, net, &part->steps.data[s], target, s + 1, all);

@@ -27,15 +27,19 @@ void put_training_struct(Text *out, Net *net) {
     const Member *member = net->train.members.data[i];
     text_put(out, "  float %s", member->name);
     put_dims(out, member->rank, member->dim);
-    text_put(out, ";%s\n", i ? "" : " /* weights as the kernels read them */");
+    text_put(out, ";%s\n", i ? "" : " /* weights, packed in the order in which kernels read them */");
   }
   const int64_t batch = floats_of(net, SPACE_BATCH), all = floats_of(net, SPACE_ALL),
                 kept = floats_of(net, SPACE_KEPT);
-  if (batch) text_put(out, "  float batch[%" PRId64 "]; /* what there is once for a batch */\n", batch);
-  if (all)
-    text_put(out, "  float all[%" PRId64 "]; /* values that are read for all images together */\n", all);
-  if (kept) text_put(out, "  float kept[%" PRId64 "]; /* by image: values that are needed later */\n", kept);
-  text_put(out, "  float arena[%" PRId64 "][%" PRId64 "]; /* values of the image that a shard is at */\n",
+  if (batch) text_put(out, "  float batch[%" PRId64 "]; /* values of the batch as a whole */\n", batch);
+  if (all) text_put(out, "  float all[%" PRId64 "]; /* values of all images of the batch */\n", all);
+  if (kept)
+    text_put(out,
+             "  float kept[%" PRId64 "]; /* a record for each image: values that a later phase needs */\n",
+             kept);
+  text_put(out,
+           "  float arena[%" PRId64 "][%" PRId64
+           "]; /* activations of the image at work, one arena a shard */\n",
            net->train.program->shards, shard_floats(net));
   if (net->model && net->train.program->shards > 1)
     text_put(out, "  %s_weights sum[%" PRId64 "]; /* gradients of the shards after the first */\n", net->name,
@@ -178,8 +182,8 @@ static void put_phase(Text *out, Net *net, int target, const Phase *of) {
   const char *function = phase_function(net, phase, batch), *parameters = phase_parameters(net, batch);
   if (several) {
     text_put(out,
-             "/* %d images side by side: each value is [height][width][channels][%d]. The first `count` of "
-             "them count; the last of these stands in all other lanes. */\n",
+             "/* %d interleaved images, one in each lane: a value is [height][width][channels][%d]. Only the "
+             "first `count` are there; the other lanes repeat the last of them. */\n",
              f.images, f.images);
     function = arena_printf(net->arena, "%s_%d", function, f.images);
     parameters = list_of(net, arena_printf(net->arena, "const %s_batch *batch", net->name),

@@ -319,6 +319,6 @@ bool schedule_dense_weights_images(Lower *l) {
     o.part = (int)(rest - (vectors - 1) * l->images);
     outer_columns(b, &o, units_);
   }
-  lower_about(l, "%d rows by 2 vectors of %d inputs; %d images side by side", o.rows, l->images, l->images);
+  lower_about(l, "%d rows by 2 vectors of %d inputs; %d interleaved images", o.rows, l->images, l->images);
   return true;
 }

@@ -89,7 +89,7 @@ void images_end(Lower *l) {
   nest_widen(l->b, l->images, images);
   for (int i = 0; i < l->b->nbufs; i++)
     if (l->b->buf[i]->place == WORK) l->binding[i].elements = buf_elements(l->b->buf[i]);
-  lower_about(l, "%d images side by side", l->images);
+  lower_about(l, "%d interleaved images", l->images);
 }
 
 /* ---- into that order and back ---- */
@@ -160,12 +160,12 @@ bool images_gather(Lower *l) {
   OTHERWISE()
     FOR(row, rows)
       FOR(i, length) gather_element(b, in, out, &row, &i, &count);
-  lower_about(l, "%d images side by side", l->images);
+  lower_about(l, "%d interleaved images", l->images);
   return true;
 }
 
 Nest *images_scatter(Arena *arena, const Node *value, int images) {
-  Nest *b = nest_new(arena, "outputs", "values of images that lie side by side, one image after the other");
+  Nest *b = nest_new(arena, "outputs", "values of interleaved images, one image after the other");
   const int64_t length = shape_elements(value->shape);
   Buf *in = BUF(INPUT, "in", length, images), *out = BUF(OUTPUT, "out", images, length);
   nest_fn(b, b->name, false);

@@ -290,7 +290,7 @@ static void conv_v3_global_avgpool1_v1(const float (*restrict in)[6][16], float 
   }
 }
 
-/* One image. Values lie in the arena, in places that are taken again when nobody needs them any more. */
+/* One image. Activations share one arena: the space of values that are dead is reused. */
 static void conv_v3_run_v1(const conv_v3_model *model, const void *image, void *output, float *arena) {
   void *const conv1 = arena; /* 6x6x16 */
 
@@ -423,7 +423,7 @@ static CONV_V3_V3 void conv_v3_global_avgpool1_v3(const float (*restrict in)[6][
   }
 }
 
-/* One image. Values lie in the arena, in places that are taken again when nobody needs them any more. */
+/* One image. Activations share one arena: the space of values that are dead is reused. */
 static void conv_v3_run_v3(const conv_v3_model *model, const void *image, void *output, float *arena) {
   void *const conv1 = arena; /* 6x6x16 */
 

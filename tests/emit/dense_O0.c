@@ -208,7 +208,7 @@ static void dense_O0_dense2(const float (*restrict in)[1][3], float (*restrict o
   }
 }
 
-/* One image. Values lie in the arena, in places that are taken again when nobody needs them any more. */
+/* One image. Activations share one arena: the space of values that are dead is reused. */
 static void dense_O0_run(const dense_O0_model *model, const void *x, void *output, float *arena) {
   void *const dense1 = arena; /* 3 */
   void *const relu1 = arena; /* 3 */

@@ -560,7 +560,7 @@ static TEAM_V3 void team_c_softmax1(const float (*restrict in)[1][5], float (*re
   team_store_part_x8(&out[0][0][0], team_load_part_x8(&row[0], 5) * factor, 5);
 }
 
-/* One image. Values lie in the arena, in places that are taken again when nobody needs them any more. */
+/* One image. Activations share one arena: the space of values that are dead is reused. */
 static void team_run(const team_model *model, const void *x, void *b, void *c, float *arena, int thread, int threads) {
   void *const a = arena; /* 24x24x16 */
   void *const c_conv1 = arena + 9216; /* 24x24x16 */

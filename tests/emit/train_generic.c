@@ -255,13 +255,13 @@ const char *train_generic_target(void);
 /* As the workspace, for gradients. */
 typedef struct train_generic_training train_generic_training;
 struct train_generic_training {
-  float dense1_weight[2][8]; /* weights as the kernels read them */
+  float dense1_weight[2][8]; /* weights, packed in the order in which kernels read them */
   float conv1_weight[2][1][3][3];
   float dense1_bias[2];
-  float batch[48]; /* what there is once for a batch */
-  float all[128]; /* values that are read for all images together */
-  float kept[192]; /* by image: values that are needed later */
-  float arena[1][80]; /* values of the image that a shard is at */
+  float batch[48]; /* values of the batch as a whole */
+  float all[128]; /* values of all images of the batch */
+  float kept[192]; /* a record for each image: values that a later phase needs */
+  float arena[1][80]; /* activations of the image at work, one arena a shard */
 };
 
 /* Weights to start from; the same seed gives the same weights on every machine. */
@@ -995,7 +995,7 @@ static void train_generic_conv1_weight_gradient(const float (*restrict in)[4][1]
       }
 }
 
-/* One image. Values lie in the arena, in places that are taken again when nobody needs them any more. */
+/* One image. Activations share one arena: the space of values that are dead is reused. */
 static void train_generic_run(const train_generic_model *model, const void *x, void *output, float *arena) {
   void *const x_floats = arena; /* 4x4x1 */
   void *const normalize1 = arena; /* 4x4x1 */
