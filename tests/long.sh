@@ -10,7 +10,8 @@
 set -eu
 top=$(cd "$1" && pwd)
 shift
-[ $# -gt 0 ] || set -- sanitizers fuzz random choices programs functions kills memory examples special threads valgrind
+[ $# -gt 0 ] || set -- sanitizers fuzz random choices programs functions kills memory examples special \
+  threads valgrind
 here=$(pwd)
 seconds=${FUZZ_SECONDS:-65}
 clang=${CLANG:-clang}

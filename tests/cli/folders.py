@@ -1,5 +1,5 @@
-# folders.py: what the cases of classes.tap and sets.tap share: programs that tell colours apart, and folders of
-# small pictures.
+# folders.py: what the cases of classes.tap and sets.tap share: programs that tell colours apart, and folders
+# of small pictures.
 # SPDX-License-Identifier: Apache-2.0
 import os, random, struct, subprocess, zlib
 from tap import check

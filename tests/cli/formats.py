@@ -75,23 +75,29 @@ exits(1, "--target of another set", "./beans", "train", "--data", "synthetic", "
 BEANS = ("./beans", "predict", "--weights", "beans.safetensors")
 done = exits(0, "rows with the target", *BEANS, "beans.csv", "--target", "kind")
 lines = done.stdout.splitlines()
-check(len(lines) == 60 and all(line.startswith(f"beans.csv[{i}]: {rows[i][2]} ") for i, line in enumerate(lines)),
+check(len(lines) == 60 and all(line.startswith(f"beans.csv[{i}]: {rows[i][2]} ") for i,
+                               line in enumerate(lines)),
       "  are told by name, in their order", done.stdout)
 header, *cells = [line.split(",") for line in open("beans.csv").read().splitlines()]
 write("bare.csv", "".join(f"{a},{b},{c}\n" for a, b, _, c in [header, *cells]))
 done = exits(0, "rows without it", *BEANS, "bare.csv")
 check(done.stdout.replace("bare", "beans").splitlines() == lines, "  are the same", done.stdout)
-write("last.tsv", "".join(f"{a}\t{b}\t{c}\t{kind if i % 2 else ''}\n" for i, (a, b, kind, c) in enumerate(cells)))
+write("last.tsv", "".join(f"{a}\t{b}\t{c}\t{kind if i % 2 else ''}\n" for i,
+                          (a, b, kind, c) in enumerate(cells)))
 done = exits(0, "the last column is the target, whatever is in it", *BEANS, "last.tsv")
-check(done.stdout.replace("last.tsv", "beans.csv").splitlines() == lines, "  without a header, too", done.stdout)
+check(done.stdout.replace("last.tsv", "beans.csv").splitlines() == lines, "  without a header, too",
+      done.stdout)
 exits(0, "raw outputs of rows", *BEANS, "bare.csv", "-o", "bare.npy")
 check(open("bare.npy", "rb").read(90).count(b"(60, 2)") == 1, "  are one array")
 exits(0, "rows as JSON", *BEANS, "bare.csv", "--json", says='"index": 59')
 write("more.csv", "".join(f"1,{a},{b},{c},{kind}\n" for a, b, kind, c in cells))
-exits(1, "too many columns", *BEANS, "more.csv", says='has 5 columns, but the input "sizes" has 3 values; --target=NAME leaves a column out')
-exits(1, "a cell that is no number", *BEANS, "beans.csv", says="beans.csv:2: column 3 (kind): 'large' is no number")
+exits(1, "too many columns", *BEANS, "more.csv",
+      says='has 5 columns, but the input "sizes" has 3 values; --target=NAME leaves a column out')
+exits(1, "a cell that is no number", *BEANS, "beans.csv",
+      says="beans.csv:2: column 3 (kind): 'large' is no number")
 write("a.png", b"no picture")
-exits(1, "--target of a file that is no table", *BEANS, "beans.safetensors", "--target", "kind", says="nor a table (.csv)")
+exits(1, "--target of a file that is no table", *BEANS, "beans.safetensors", "--target", "kind",
+      says="nor a table (.csv)")
 
 # ---- tables in other encodings
 build("cafes", """net cafes {
@@ -103,16 +109,24 @@ build("cafes", """net cafes {
 """)
 cafes = "a,b,c,kind\n" + "".join(f"{900 * i},{i},1,{'thé' if i % 2 else 'café'}\n" for i in range(30))
 write("latin.csv", cafes.encode("latin-1"))
-for words in ("./cafes", "train", "--data", "latin.csv"), ("./beans", "predict", "latin.csv", "--weights", "beans.safetensors"):
-    exits(1, f"{words[1]} of Latin-1", *words, says='latin.csv:2: is not UTF-8: the byte 0xE9; a table in Latin-1 or Windows-1252 is converted by iconv -f WINDOWS-1252 -t UTF-8 "latin.csv" >utf8.csv')
+for words in ("./cafes", "train", "--data", "latin.csv"), ("./beans", "predict", "latin.csv", "--weights",
+                                                           "beans.safetensors"):
+    exits(1, f"{words[1]} of Latin-1", *words,
+          says='latin.csv:2: is not UTF-8: the byte 0xE9; a table in Latin-1 or Windows-1252 is converted '
+               'by iconv -f WINDOWS-1252 -t UTF-8 "latin.csv" >utf8.csv')
 write("cafes.csv", unicodedata.normalize("NFD", cafes))
-done = exits(0, "letters and accents apart", "./cafes", "train", "--data", "cafes.csv", says="2 classes", silent="normalize")
-check("hint: the input \"sizes\" has values from 0 to" in done.stderr and "behind batchnorm, which scales each column" in done.stderr,
+done = exits(0, "letters and accents apart", "./cafes", "train", "--data", "cafes.csv", says="2 classes",
+             silent="normalize")
+check("hint: the input \"sizes\" has values from 0 to" in done.stderr
+      and "behind batchnorm, which scales each column" in done.stderr,
       "a hint for columns of other sizes", done.stderr)
-build("scaled_cafes", open("cafes.cnn").read().replace("net cafes", "net scaled_cafes").replace("dense", "batchnorm -> dense"))
+build("scaled_cafes", open("cafes.cnn").read().replace("net cafes", "net scaled_cafes")
+      .replace("dense", "batchnorm -> dense"))
 exits(0, "  that helps", "./scaled_cafes", "train", "--data", "cafes.csv", silent="hint")
-write("digits.csv", "".join(",".join(str((p * i) % 256) for p in range(64)) + f",{i % 3}\n" for i in range(30)))
-PLAIN = "net digits { input image: 8x8x1 \n conv(2, 3x3) -> relu -> flatten -> dense(3) \n train { loss = cross_entropy; epochs = 1 } }\n"
+write("digits.csv", "".join(",".join(str((p * i) % 256) for p in range(64)) + f",{i % 3}\n"
+                            for i in range(30)))
+PLAIN = ("net digits { input image: 8x8x1 \n conv(2, 3x3) -> relu -> flatten -> dense(3) \n train { loss = "
+         "cross_entropy; epochs = 1 } }\n")
 build("digits", PLAIN)
 exits(0, "pixels in a table", "./digits", "train", "--data", "digits.csv", says="normalize(scale=1/255)")
 

@@ -436,7 +436,8 @@ npz("nan.npz", x=npy((N, 6, 6, 1), values, "f", "<f4"), y=npy((N,), labels, "i",
     x_val=npy((N, 6, 6, 1), sick, "f", "<f4"), y_val=npy((N,), labels, "i", "<i4"))
 exits(1, "validation data that are not finite", *TRAIN, "--data=nan.npz", "-o", "nan.safetensors",
       says=('nan.npz: the data are not finite: validation sample 7, number 5 of the input "image" is nan',
-            "epoch 1 is saved as far as it went: when the data can be read, --resume goes on from nan.checkpoint"))
+            "epoch 1 is saved as far as it went: when the data can be read, --resume goes on from "
+            "nan.checkpoint"))
 npz("nan.npz", x=npy((N, 6, 6, 1), values, "f", "<f4"), y=npy((N,), labels, "i", "<i4"),
     x_val=npy((N, 6, 6, 1), values, "f", "<f4"), y_val=npy((N,), labels, "i", "<i4"))
 exits(0, "  what was learnt is not lost", *TRAIN, "--data=nan.npz", "-o", "nan.safetensors", "--resume")
@@ -446,7 +447,8 @@ sick = list(values)
 sick[7 * 36 + 5] = math.nan
 npz("step.npz", x=npy((N, 6, 6, 1), sick, "f", "<f4"), y=npy((N,), labels, "i", "<i4"))
 for more in [], ["--batch=4"]:
-    exits(1, f"samples that cannot be read in the middle of an epoch {more}", *TRAIN, "--data=step.npz", "--val=0",
+    exits(1, f"samples that cannot be read in the middle of an epoch {more}", *TRAIN, "--data=step.npz",
+          "--val=0",
           "--shuffle=off", "--init=never.safetensors", "-o", "step.safetensors", "--batch=2", *more,
           says=("sample 7, number 5", "epoch 1 is saved as far as it went"))
     check(not os.path.exists("step.safetensors"), "  are not called a result")

@@ -25,7 +25,8 @@ done = exits(
     *train("three", "rgb", "--epochs", "1", "--out", "one.safetensors"),
     says="rgb/red/03.png: is empty",
 )
-check(not any(name.startswith("one.") for name in os.listdir(".")), "  and nothing is written", os.listdir("."))
+check(not any(name.startswith("one.") for name in os.listdir(".")), "  and nothing is written",
+      os.listdir("."))
 check("cannot be read" not in done.both, "  one is told by itself", done.both)
 os.makedirs("rgb/val")
 for name in "red", "green", "blue":
@@ -128,7 +129,8 @@ done = exits(
     *evaluate("three", "capitals", "--weights", "capitals.safetensors"),
     says="accuracy     1.0000",
 )
-check([line.split()[0] for line in done.stdout.splitlines()[-3:]] == ["Red", "blau", "green"], "  by name", done.both)
+check([line.split()[0] for line in done.stdout.splitlines()[-3:]] == ["Red", "blau", "green"], "  by name",
+      done.both)
 build("labelled", 3, 'labels ["red", "green", "blau"]')
 exits(
     0,

@@ -31,7 +31,7 @@ static double *memory_at(const Machine *m, const Place *place, int64_t image, in
   switch (place->space) {
   case SPACE_INPUT:
     memory = m->input[place->index];
-    n = m->images * shape_elements(graph->inputs.data[place->index].node->shape);
+    n = m->images * place->stride / FLOAT;
     break;
   case SPACE_TARGET:
     memory = m->target[place->index];
