@@ -163,6 +163,35 @@ static void picture_write(const char *name, int32_t side, uint8_t value) {
   CU_ASSERT_EQUAL_FATAL(cnn_image_write(scratch(name), &(cnn_image){side, side, 3, pixel}).code, CNN_OK);
 }
 
+/* Pictures that have been kept are not read again; others are, and damaged ones are found. */
+static void damaged_pictures_are_found(const Net *net) {
+  cnn_data *kept = NULL;
+  cnn_data_options two = {.keep = 40}; /* of 16 bytes each */
+  CU_ASSERT_EQUAL_FATAL(cnn_data_open(&kept, scratch("folders"), &net->network, &two).code, CNN_OK);
+  uint8_t pixel[16];
+  for (int i = 0; i < 4; i++)
+    CU_ASSERT_EQUAL(cnn_data_sample(kept, CNN_PART_TRAIN, i, (void *[]){pixel}, NULL).code, CNN_OK);
+  scratch_text("folders/train/dog/a.png", "\x89PNG\r\n\x1a\n and no more");
+  scratch_text("folders/train/owl/d.png", "\x89PNG\r\n\x1a\n and no more");
+  CU_ASSERT_EQUAL(cnn_data_sample(kept, CNN_PART_TRAIN, 1, (void *[]){pixel}, NULL).code,
+                  CNN_OK); /* not read again */
+  CU_ASSERT(pixel[0] == 10 && pixel[15] == 10);
+  CU_ASSERT_EQUAL(cnn_data_sample(kept, CNN_PART_TRAIN, 2, (void *[]){pixel}, NULL).code, CNN_BAD_FORMAT);
+  CU_ASSERT_EQUAL(cnn_data_sample(kept, CNN_PART_TRAIN, 3, (void *[]){pixel}, NULL).code, CNN_OK);
+  CU_ASSERT_EQUAL(pixel[0], 20);
+  cnn_data_close(kept);
+  cnn_data *data = open_set(net, scratch("folders"), 0, 0);
+  cnn_status status = cnn_data_sample(data, CNN_PART_TRAIN, 1, (void *[]){pixel}, NULL);
+  CU_ASSERT(status.code == CNN_BAD_FORMAT && strstr(status.message, "train/dog/a.png"));
+  cnn_inspection all = {.samples = {4, 1, 1}, .threads = 3};
+  status = cnn_data_inspect(data, &all); /* by header alone */
+  CU_ASSERT(status.code == CNN_BAD_FORMAT &&
+            strstr(status.message, "folders: 2 of 6 pictures cannot be read"));
+  all.samples[CNN_PART_TRAIN] = 1;
+  CU_ASSERT_EQUAL(cnn_data_inspect(data, &all).code, CNN_OK);
+  cnn_data_close(data);
+}
+
 static void folders_are_read(void) {
   Net net;
   net_make_one(&net, port_of("image", CNN_U8, 4, 4, 1), classes_of("output", 3));
@@ -201,31 +230,7 @@ static void folders_are_read(void) {
   data = open_set(&net, scratch("folders/train"), 0, 0); /* classes alone */
   CU_ASSERT(cnn_data_count(data, CNN_PART_TRAIN) == 4 && !cnn_data_has_test(data));
   cnn_data_close(data);
-  cnn_data *kept = NULL;
-  cnn_data_options two = {.keep = 40}; /* of 16 bytes each */
-  CU_ASSERT_EQUAL_FATAL(cnn_data_open(&kept, scratch("folders"), &net.network, &two).code, CNN_OK);
-  uint8_t pixel[16];
-  for (int i = 0; i < 4; i++)
-    CU_ASSERT_EQUAL(cnn_data_sample(kept, CNN_PART_TRAIN, i, (void *[]){pixel}, NULL).code, CNN_OK);
-  scratch_text("folders/train/dog/a.png", "\x89PNG\r\n\x1a\n and no more");
-  scratch_text("folders/train/owl/d.png", "\x89PNG\r\n\x1a\n and no more");
-  CU_ASSERT_EQUAL(cnn_data_sample(kept, CNN_PART_TRAIN, 1, (void *[]){pixel}, NULL).code,
-                  CNN_OK); /* not read again */
-  CU_ASSERT(pixel[0] == 10 && pixel[15] == 10);
-  CU_ASSERT_EQUAL(cnn_data_sample(kept, CNN_PART_TRAIN, 2, (void *[]){pixel}, NULL).code, CNN_BAD_FORMAT);
-  CU_ASSERT_EQUAL(cnn_data_sample(kept, CNN_PART_TRAIN, 3, (void *[]){pixel}, NULL).code, CNN_OK);
-  CU_ASSERT_EQUAL(pixel[0], 20);
-  cnn_data_close(kept);
-  data = open_set(&net, scratch("folders"), 0, 0);
-  cnn_status status = cnn_data_sample(data, CNN_PART_TRAIN, 1, (void *[]){pixel}, NULL);
-  CU_ASSERT(status.code == CNN_BAD_FORMAT && strstr(status.message, "train/dog/a.png"));
-  cnn_inspection all = {.samples = {4, 1, 1}, .threads = 3};
-  status = cnn_data_inspect(data, &all); /* by header alone */
-  CU_ASSERT(status.code == CNN_BAD_FORMAT &&
-            strstr(status.message, "folders: 2 of 6 pictures cannot be read"));
-  all.samples[CNN_PART_TRAIN] = 1;
-  CU_ASSERT_EQUAL(cnn_data_inspect(data, &all).code, CNN_OK);
-  cnn_data_close(data);
+  damaged_pictures_are_found(&net);
 }
 
 static void folders_have_the_names_of_labels(void) {
