@@ -202,6 +202,8 @@ static bool check_room(Verifier *v, const Operand *operand, const Buf *buf, bool
                     place->space == SPACE_KEPT ? place->bytes : place->bytes + place->stride * (images - 1);
   if (place->offset < 0 || place->offset % 4 != 0) return fail(v, "lies before its space", buf->name);
   if (place->offset + most > room_of(v->program, place)) return fail(v, "lies beyond its space", buf->name);
+  if (place->space == SPACE_KEPT && place->stride != v->program->space[SPACE_KEPT].bytes)
+    return fail(v, "has records of another size", buf->name);
   if (footprint(buf) > bytes) return fail(v, "is smaller than what the nest reaches", buf->name);
   if (all && buf_room(buf, 1) * 4 != place->stride && buf->type.elem == F32 && buf->dim[0] > 1)
     return fail(v, "has images elsewhere than the nest expects", buf->name);
