@@ -131,7 +131,7 @@ static bool passes_flag(const Nest *nest, const Index *arg) { /* 0, 1, or a flag
   return index_terms(arg) == 1 && arg->k[slot] == 1 && slot <= nest->fn->nparams && nest->fn->flag[slot - 1];
 }
 
-void nest_call(Nest *nest, NestFn *fn, int n, const Ix *args) {
+void nest_call_list(Nest *nest, NestFn *fn, int n, const Ix *args) {
   if (fn == nest->fn) nest_misuse(nest, "a function calls itself");
   if (n != fn->nparams) nest_misuse(nest, "call with the wrong number of arguments");
   NestStmt *stmt = statement(nest, CALL);
@@ -253,7 +253,7 @@ int nest_if(Nest *nest, Cond cond) {
 
 int nest_else(Nest *nest) {
   NestStmt *stmt = nest->fn ? nest->open[nest->depth].last : NULL;
-  if (!stmt || stmt->kind != IF || stmt->otherwise) nest_misuse(nest, "OTHERWISE() without WHEN");
+  if (!stmt || stmt->kind != IF || stmt->otherwise) nest_misuse(nest, "NEST_ELSE without NEST_IF");
   open_block(nest, nest->depth + 1, stmt, &stmt->otherwise);
   return 1;
 }
@@ -275,7 +275,7 @@ void nest_pin(Nest *nest, Buf *view) {
   statement(nest, PIN)->u.pin.view = view;
 }
 
-void nest_prefetch(Nest *nest, Buf *buf, const Ix *flat) {
+void nest_prefetch_at(Nest *nest, Buf *buf, const Ix *flat) {
   Index index = nest_index(nest, flat);
   if (buf->place >= STACK) nest_misuse(nest, "prefetch of a local");
   NestStmt *stmt = statement(nest, PREFETCH);

@@ -1,6 +1,5 @@
-/* build.h: how a schedule writes a nest. A `Nest *b` is in scope of all macros. Everything that is a C
- * variable is staged: a C `if` or `for` in the schedule happens in the compiler, a FOR, UNROLL or WHEN in the
- * printed code. */
+/* build.h: how a schedule writes a nest. Everything that is a C variable is staged: a C `if` or `for` in the
+ * schedule happens in the compiler, a NEST_FOR, NEST_UNROLL or NEST_IF in the printed code. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_BUILD_H
 #define CNNC_BUILD_H
@@ -14,14 +13,14 @@ NestFn *nest_fn(Nest *, const char *name, bool kernel);
 const Ix *nest_param(Nest *, const char *name, bool flag);
 const Ix *nest_size(Nest *, const char *name, int64_t lo,
                     int64_t hi); /* main function only: a number known when it runs, lo <= n <= hi */
-void nest_call(Nest *, NestFn *, int n, const Ix *args);
+void nest_call_list(Nest *, NestFn *, int n, const Ix *args);
 const Ix *nest_loop(Nest *, const char *name, LoopKind, int nlo, const Ix *lo, int nhi, const Ix *hi);
 int nest_if(Nest *, Cond);
 int nest_else(Nest *);
 bool nest_enter(
     Nest *); /* true the first time it is asked about the innermost open statement, then closes it */
 void nest_pin(Nest *, Buf *view);
-void nest_prefetch(Nest *, Buf *, const Ix *flat);
+void nest_prefetch_at(Nest *, Buf *, const Ix *flat);
 void nest_comment(Nest *, const char *);
 Index nest_index(Nest *, const Ix *);
 Val nest_name(Nest *, const char *name, Val settled); /* `let` without val_settle */
@@ -60,7 +59,7 @@ Ref nest_ref(Nest *, Buf *, int rank, const Ix *);
 Cond cond_within(Nest *, const Ix *e, int64_t lo, int64_t hi);  /* lo <= e < hi */
 Cond cond_and(Cond, Cond), cond_or(Cond, Cond), cond_not(Cond); /* not: of one range */
 
-/* ---- the builder as a schedule writes it; a Nest *b is in scope ---- */
+/* ---- the builder as a schedule writes it ---- */
 #define NEST_Z ((const Ix){0})
 #define NEST_1(a) NEST_Z + (a)
 #define NEST_2(a, ...) NEST_Z + (a), NEST_1(__VA_ARGS__)
@@ -80,46 +79,37 @@ Cond cond_and(Cond, Cond), cond_or(Cond, Cond), cond_not(Cond); /* not: of one r
   (const Ix[]) { NEST_CAT(NEST_, NEST_COUNT(__VA_ARGS__))(__VA_ARGS__) }
 #define NEST_DIMS(...)                                                                                       \
   (int)(sizeof(int64_t[]){__VA_ARGS__} / sizeof(int64_t)), (const int64_t[]) { __VA_ARGS__ }
-#define NEST_LOOP(v, kind, ...)                                                                              \
+#define NEST_LOOP(b, v, kind, ...)                                                                           \
   for (const Ix v __attribute__((unused)) = *nest_loop(b, #v, kind, __VA_ARGS__); nest_enter(b);)
 
-#define BUF_OF(place, name, elem, ...) nest_buf(b, place, name, (Type){elem, 1}, NEST_DIMS(__VA_ARGS__))
-#define BUF(place, name, ...)                                                                                \
-  nest_buf(b, place, name, (Type){F32, 1}, NEST_DIMS(__VA_ARGS__)) /* float name[..][..] */
-#define REGISTERS(name, lanes, ...) nest_buf(b, REGS, name, (Type){F32, lanes}, NEST_DIMS(__VA_ARGS__))
-#define VIEW_OF(name, buf, ...) nest_view(b, name, buf, NEST_IX(__VA_ARGS__))
-#define at(buf, ...) nest_ref(b, buf, NEST_LIST(__VA_ARGS__)) /* buf[..][..] */
-#define load(ref, lanes) nest_load(b, ref, lanes)
-#define get(ref) nest_load(b, ref, 0) /* one element, or one register */
-#define store(ref, val) nest_store(b, ref, val)
-#define load_part(ref, part, lanes) nest_load_part(b, ref, part, lanes)
-#define store_part(ref, val, part) nest_store_part(b, ref, val, part)
-#define index_value(e) position(b, NEST_IX(e))
-#define accumulate(ref, x, y) nest_accumulate(b, ref, x, y) /* ref += x * y */
-#define let(name, val) nest_let(b, name, val)
-#define FOR(v, n) NEST_LOOP(v, SERIAL, 1, NEST_IX(0), 1, NEST_IX(n))
-#define FROM(v, lo, hi) NEST_LOOP(v, SERIAL, 1, NEST_IX(lo), 1, NEST_IX(hi))
-#define UNROLL(v, n) NEST_LOOP(v, UNROLLED, 1, NEST_IX(0), 1, NEST_IX(n))
-#define PAR(v, n) NEST_LOOP(v, PARALLEL, 1, NEST_IX(0), 1, NEST_IX(n))
-#define CLIP(v, lo, lo2, hi, hi2)                                                                            \
-  NEST_LOOP(v, SERIAL, 2, NEST_IX(lo, lo2), 2, NEST_IX(hi, hi2)) /* max(lo,lo2) <= v < min(hi,hi2) */
-#define WHEN(cond) for (nest_if(b, cond); nest_enter(b);)
-#define OTHERWISE() for (nest_else(b); nest_enter(b);)
-#define within(e, lo, hi) cond_within(b, NEST_IX(e), lo, hi)
-#define atleast(e, lo) within(e, lo, NO_HI)
-#define below(e, hi) within(e, NO_LO, hi)
-#define either(a, c) cond_or(a, c)
-#define both(a, c) cond_and(a, c)
-#define negate(a) cond_not(a)
-#define is(e, n) within(e, n, (n) + 1)
-#define yes(flag) within(flag, 1, 2)
-#define no(flag) within(flag, 0, 1)
-#define arg(name) (*nest_param(b, name, false))
-#define flag_arg(name) (*nest_param(b, name, true))
-#define size_arg(name, lo, hi) (*nest_size(b, name, lo, hi))
-#define call(fn, ...) nest_call(b, fn, NEST_LIST(__VA_ARGS__))
-#define prefetch(buf, e) nest_prefetch(b, buf, NEST_IX(e))
-#define pin(view) nest_pin(b, view)
-#define note(text) nest_comment(b, text)
+#define NEST_BUF_OF(b, place, name, elem, ...)                                                               \
+  nest_buf(b, place, name, (Type){elem, 1}, NEST_DIMS(__VA_ARGS__))
+#define NEST_BUF(b, place, name, ...) NEST_BUF_OF(b, place, name, F32, __VA_ARGS__) /* float name[..][..] */
+#define NEST_REGISTERS(b, name, lanes, ...)                                                                  \
+  nest_buf(b, REGS, name, (Type){F32, lanes}, NEST_DIMS(__VA_ARGS__))
+#define NEST_VIEW(b, name, buf, ...) nest_view(b, name, buf, NEST_IX(__VA_ARGS__))
+#define NEST_FOR(b, v, n) NEST_LOOP(b, v, SERIAL, 1, NEST_IX(0), 1, NEST_IX(n))
+#define NEST_FROM(b, v, lo, hi) NEST_LOOP(b, v, SERIAL, 1, NEST_IX(lo), 1, NEST_IX(hi))
+#define NEST_UNROLL(b, v, n) NEST_LOOP(b, v, UNROLLED, 1, NEST_IX(0), 1, NEST_IX(n))
+#define NEST_PARALLEL(b, v, n) NEST_LOOP(b, v, PARALLEL, 1, NEST_IX(0), 1, NEST_IX(n))
+#define NEST_CLIP(b, v, lo, lo2, hi, hi2)                                                                    \
+  NEST_LOOP(b, v, SERIAL, 2, NEST_IX(lo, lo2), 2, NEST_IX(hi, hi2)) /* max(lo,lo2) <= v < min(hi,hi2) */
+#define NEST_IF(b, cond) for (nest_if(b, cond); nest_enter(b);)
+#define NEST_ELSE(b) for (nest_else(b); nest_enter(b);)
+
+#define nest_at(b, buf, ...) nest_ref(b, buf, NEST_LIST(__VA_ARGS__)) /* buf[..][..] */
+#define nest_get(b, ref) nest_load(b, ref, 0)                         /* one element, or one register */
+#define nest_index_value(b, e) position(b, NEST_IX(e))
+#define nest_within(b, e, lo, hi) cond_within(b, NEST_IX(e), lo, hi)
+#define nest_at_least(b, e, lo) nest_within(b, e, lo, NO_HI)
+#define nest_below(b, e, hi) nest_within(b, e, NO_LO, hi)
+#define nest_is(b, e, n) nest_within(b, e, n, (n) + 1)
+#define nest_yes(b, flag) nest_within(b, flag, 1, 2)
+#define nest_no(b, flag) nest_within(b, flag, 0, 1)
+#define nest_arg(b, name) (*nest_param(b, name, false))
+#define nest_flag(b, name) (*nest_param(b, name, true))
+#define nest_size_arg(b, name, lo, hi) (*nest_size(b, name, lo, hi))
+#define nest_call(b, fn, ...) nest_call_list(b, fn, NEST_LIST(__VA_ARGS__))
+#define nest_prefetch(b, buf, e) nest_prefetch_at(b, buf, NEST_IX(e))
 
 #endif

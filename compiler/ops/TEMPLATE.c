@@ -54,11 +54,11 @@ static void lower(Lower *l) {
   const Extent e = shape_extent(l->node->shape);
   const double amount = arg_number(l->node, "amount");
   nest_fn(b, b->name, false);
-  FOR(y, e.h)
-    FOR(x, e.w)
-      FOR(c, e.c) {
-        Val own = mul(num(b, 1 - amount), load(at(l->in[0], y, x, c), 1)),
-            mirrored = mul(num(b, amount), load(at(l->in[0], y, x, e.c - 1 - c), 1));
+  NEST_FOR(b, y, e.h)
+    NEST_FOR(b, x, e.w)
+      NEST_FOR(b, c, e.c) {
+        Val own = mul(num(b, 1 - amount), nest_load(b, nest_at(b, l->in[0], y, x, c), 1)),
+            mirrored = mul(num(b, amount), nest_load(b, nest_at(b, l->in[0], y, x, e.c - 1 - c), 1));
         lower_store(l, add(own, mirrored), &y, &x, &c, 1, 1);
       }
 }

@@ -59,13 +59,14 @@ static void pack_weights(Columns *c) {
   const Correlation *k = &c->k;
   Pack *pack = lower_pack(l, "weight", 3, (int64_t[]){k->kernel[0], k->kernel[1], k->s});
   Nest *b = pack->nest;
-  FOR(ky, k->kernel[0])
-    FOR(kx, k->kernel[1])
-      FOR(f, k->s) {
+  NEST_FOR(b, ky, k->kernel[0])
+    NEST_FOR(b, kx, k->kernel[1])
+      NEST_FOR(b, f, k->s) {
         Ix index[4];
         const Ix channel = {0};
         const int rank = correlation_weight_index(k, index, &f, &channel, &ky, &kx);
-        store(at(pack->out, ky, kx, f), lower_packed_weight(l, pack, rank, index, &f, &channel));
+        nest_store(b, nest_at(b, pack->out, ky, kx, f),
+                   lower_packed_weight(l, pack, rank, index, &f, &channel));
       }
   c->w = lower_pack_done(l, pack);
   c->bias = correlation_bias(l, k, false, 0);
@@ -87,16 +88,20 @@ static void copy_row(Nest *b, const Columns *c, const Ix *row, int64_t shift, in
                 rest = count % L;
   const Ix iy = *row + c->y.in_first;
   if (whole)
-    FOR(v, whole) store(at(c->padded, *row, to + v * L), load(at(c->l->in[0], 0, iy, from + v * L), L));
+    NEST_FOR(b, v, whole)
+      nest_store(b, nest_at(b, c->padded, *row, to + v * L),
+                 nest_load(b, nest_at(b, c->l->in[0], 0, iy, from + v * L), L));
   if (rest)
-    nest_store_part(b, at(c->padded, *row, to + whole * L),
-                    load_part(at(c->l->in[0], 0, iy, from + whole * L), (int)rest, L), (int)rest);
+    nest_store_part(b, nest_at(b, c->padded, *row, to + whole * L),
+                    nest_load_part(b, nest_at(b, c->l->in[0], 0, iy, from + whole * L), (int)rest, L),
+                    (int)rest);
 }
 
 static void clear(Nest *b, const Columns *c, LoopKind kind, int64_t from, int64_t to) {
   if (from < to)
-    NEST_LOOP(r, kind, 1, NEST_IX(from), 1, NEST_IX(to))
-      FOR(v, c->padded->dim[1] / c->lanes) store(at(c->padded, r, v * c->lanes), nothing(b, c));
+    NEST_LOOP(b, r, kind, 1, NEST_IX(from), 1, NEST_IX(to))
+      NEST_FOR(b, v, c->padded->dim[1] / c->lanes)
+        nest_store(b, nest_at(b, c->padded, r, v * c->lanes), nothing(b, c));
 }
 
 static void copy_input(Nest *b, const Columns *c, LoopKind kind) {
@@ -113,8 +118,8 @@ static void copy_input(Nest *b, const Columns *c, LoopKind kind) {
                 count = width - left - right;
   clear(b, c, kind, 0, from);
   if (from < to)
-    NEST_LOOP(r, kind, 1, NEST_IX(from), 1, NEST_IX(to)) {
-      FOR(v, all / c->lanes) store(at(c->padded, r, v * c->lanes), nothing(b, c));
+    NEST_LOOP(b, r, kind, 1, NEST_IX(from), 1, NEST_IX(to)) {
+      NEST_FOR(b, v, all / c->lanes) nest_store(b, nest_at(b, c->padded, r, v * c->lanes), nothing(b, c));
       if (count > 0) copy_row(b, c, &r, shift, count);
     }
   clear(b, c, kind, to, rows);
@@ -124,7 +129,7 @@ static void copy_input(Nest *b, const Columns *c, LoopKind kind) {
 static Val plain_sum(Nest *b, const Columns *c, Buf *acc, const Ix *f, int r, int v, const Ix *y,
                      const Ix *filter) {
   const Ix zero = {0};
-  return lower_finish(c->l, get(at(acc, *f, r, v)), y, &zero, filter, 1, 1);
+  return lower_finish(c->l, nest_get(b, nest_at(b, acc, *f, r, v)), y, &zero, filter, 1, 1);
 }
 
 /* Every second lane of two vectors side by side, or of one. */
@@ -141,7 +146,7 @@ static Val pooled(Nest *b, const Columns *c, Buf *acc, const Ix *f, const Ix *y,
   for (int r = 0; r < c->y.parts; r++) {
     Val row[MOST_VECTORS];
     for (int v = 0; v < c->vectors; v++)
-      row[v] = let(nest_text(b, "r%d", v), wide(plain_sum(b, c, acc, f, r, v, y, filter), c));
+      row[v] = nest_let(b, nest_text(b, "r%d", v), wide(plain_sum(b, c, acc, f, r, v, y, filter), c));
     for (int i = 0; i < c->x.parts; i++) x[n++] = c->lanes == 1 ? row[i] : alternate(b, c, row, i);
   }
   return c->l->kernel->pool->op->pool(x, n);
@@ -153,36 +158,39 @@ static void store_lanes(Nest *b, const Columns *c, Val v, const Ix *y, const Ix 
     lower_put(c->l, v, y, x, filter, 1, 1);
     return;
   }
-  Val all = let("all", wide(v, c));
-  UNROLL(i, count) lower_put(c->l, lane_at(b, all, &i), y, NEST_IX(*x + i), filter, 1, 1);
+  Val all = nest_let(b, "all", wide(v, c));
+  NEST_UNROLL(b, i, count) lower_put(c->l, lane_at(b, all, &i), y, NEST_IX(*x + i), filter, 1, 1);
 }
 
 /* `count` outputs of row y from output column `first` on, of `filters` filters from *f0 on. */
 static void tile(Nest *b, const Columns *c, const Ix *y, const Ix *first, const Ix *f0, int64_t filters,
                  int64_t count) {
   const int rows = (int)c->y.parts;
-  Buf *acc = REGISTERS("a", c->lanes, filters, rows, c->vectors);
-  UNROLL(f, filters)
+  Buf *acc = NEST_REGISTERS(b, "a", c->lanes, filters, rows, c->vectors);
+  NEST_UNROLL(b, f, filters)
     for (int r = 0; r < rows; r++)
       for (int v = 0; v < c->vectors; v++)
-        store(at(acc, f, r, v), c->bias ? load(at(c->bias, *f0 + f), 1) : num(b, 0));
-  FOR(ky, c->y.taps)
-    NEST_LOOP(kx, c->x.taps <= c->l->target->blocking.unrolled_taps ? UNROLLED : SERIAL, 1, NEST_IX(0), 1,
+        nest_store(b, nest_at(b, acc, f, r, v),
+                   c->bias ? nest_load(b, nest_at(b, c->bias, *f0 + f), 1) : num(b, 0));
+  NEST_FOR(b, ky, c->y.taps)
+    NEST_LOOP(b, kx, c->x.taps <= c->l->target->blocking.unrolled_taps ? UNROLLED : SERIAL, 1, NEST_IX(0), 1,
               NEST_IX(c->x.taps)) {
       Val in[MOST_POOLED];
       for (int r = 0; r < rows; r++)
         for (int v = 0; v < c->vectors; v++)
-          in[r * c->vectors + v] =
-              let(nest_text(b, "in%d_%d", r, v),
-                  load(at(c->padded, *y * c->y.in_step + r * c->y.part_step + ky * c->y.tap_step,
-                          *first * c->x.parts + c->lanes * v + kx * c->x.tap_step),
-                       c->lanes));
-      UNROLL(f, filters)
+          in[r * c->vectors + v] = nest_let(
+              b, nest_text(b, "in%d_%d", r, v),
+              nest_load(b,
+                        nest_at(b, c->padded, *y * c->y.in_step + r * c->y.part_step + ky * c->y.tap_step,
+                                *first * c->x.parts + c->lanes * v + kx * c->x.tap_step),
+                        c->lanes));
+      NEST_UNROLL(b, f, filters)
         for (int r = 0; r < rows; r++)
           for (int v = 0; v < c->vectors; v++)
-            accumulate(at(acc, f, r, v), in[r * c->vectors + v], load(at(c->w, ky, kx, *f0 + f), 1));
+            nest_accumulate(b, nest_at(b, acc, f, r, v), in[r * c->vectors + v],
+                            nest_load(b, nest_at(b, c->w, ky, kx, *f0 + f), 1));
     }
-  UNROLL(f, filters) {
+  NEST_UNROLL(b, f, filters) {
     const Ix filter = *f0 + f;
     const int64_t a_vector = c->lanes;
     if (c->l->kernel->pool) store_lanes(b, c, pooled(b, c, acc, &f, y, &filter), y, first, &filter, count);
@@ -198,7 +206,7 @@ static void tile(Nest *b, const Columns *c, const Ix *y, const Ix *first, const 
 
 static void filters_of_tile(Nest *b, const Columns *c, const Ix *y, const Ix *first, int64_t count) {
   const int64_t whole = c->k.s / c->filters, rest = c->k.s % c->filters;
-  FOR(g, whole) tile(b, c, y, first, NEST_IX(g * c->filters), c->filters, count);
+  NEST_FOR(b, g, whole) tile(b, c, y, first, NEST_IX(g * c->filters), c->filters, count);
   if (rest) tile(b, c, y, first, NEST_IX(whole * c->filters), rest, count);
 }
 
@@ -214,10 +222,10 @@ bool schedule_conv_columns(Lower *l) {
   nest_fn(b, b->name, false);
   const LoopKind kind = schedule_outer(l, correlation_macs(&k));
   copy_input(b, &c, kind);
-  NEST_LOOP(y, kind, 1, NEST_IX(0), 1, NEST_IX(c.y.count)) {
+  NEST_LOOP(b, y, kind, 1, NEST_IX(0), 1, NEST_IX(c.y.count)) {
     const int64_t last = c.x.count - (c.tiles - 1) * outputs;
     if (c.tiles > 1)
-      FOR(t, c.tiles - 1) filters_of_tile(b, &c, &y, NEST_IX(t * outputs), outputs);
+      NEST_FOR(b, t, c.tiles - 1) filters_of_tile(b, &c, &y, NEST_IX(t * outputs), outputs);
     filters_of_tile(b, &c, &y, NEST_IX((c.tiles - 1) * outputs), last);
   }
   lower_about(l, "%d filters x %d vectors of %d columns", (int)c.filters, c.vectors, c.lanes);

@@ -104,24 +104,25 @@ static void pack_panels(Direct *d, Panels *panels, const char *member) {
                           (int64_t[]){k->groups * panels->count * d->blocks, k->kernel[0], k->kernel[1],
                                       d->block, panels->width});
   Nest *b = pack->nest;
-  FOR(g, k->groups)
-    FOR(fb, panels->count)
-      FOR(ib, d->blocks)
-        FOR(ky, k->kernel[0])
-          FOR(kx, k->kernel[1])
-            FOR(c, d->block) {
+  NEST_FOR(b, g, k->groups)
+    NEST_FOR(b, fb, panels->count)
+      NEST_FOR(b, ib, d->blocks)
+        NEST_FOR(b, ky, k->kernel[0])
+          NEST_FOR(b, kx, k->kernel[1])
+            NEST_FOR(b, c, d->block) {
               const Ix panel = (g * panels->count + fb) * d->blocks + ib, in = ib * d->block + c;
-              FOR(f, panels->valid) {
+              NEST_FOR(b, f, panels->valid) {
                 const Ix out = panels->first + fb * panels->width + f, out_channel = g * d->out + out,
                          in_channel = g * d->in + in;
                 Ix index[4];
                 const int rank = correlation_weight_index(k, index, d->spread ? &in_channel : &out_channel,
                                                           d->spread ? &out : &in, &ky, &kx);
-                store(at(pack->out, panel, ky, kx, c, f),
-                      lower_packed_weight(l, pack, rank, index, &out_channel, &in_channel));
+                nest_store(b, nest_at(b, pack->out, panel, ky, kx, c, f),
+                           lower_packed_weight(l, pack, rank, index, &out_channel, &in_channel));
               }
               if (panels->valid < panels->width)
-                FROM(f, panels->valid, panels->width) store(at(pack->out, panel, ky, kx, c, f), num(b, 0));
+                NEST_FROM(b, f, panels->valid, panels->width)
+                  nest_store(b, nest_at(b, pack->out, panel, ky, kx, c, f), num(b, 0));
             }
   panels->w = lower_pack_done(l, pack);
 }
@@ -170,20 +171,20 @@ typedef struct TileArgs {
 } TileArgs; /* edge: rows may lie outside; only where several are pooled */
 
 static TileArgs tile_params(Nest *b, const Tile *t) {
-  TileArgs a = {.y = arg("y"),
-                .x0 = arg("x0"),
-                .panel = arg("panel"),
-                .c0 = arg("c0"),
-                .f0 = arg("f0"),
-                .h = arg("h"),
-                .left = flag_arg("left"),
-                .right = flag_arg("right")};
+  TileArgs a = {.y = nest_arg(b, "y"),
+                .x0 = nest_arg(b, "x0"),
+                .panel = nest_arg(b, "panel"),
+                .c0 = nest_arg(b, "c0"),
+                .f0 = nest_arg(b, "f0"),
+                .h = nest_arg(b, "h"),
+                .left = nest_flag(b, "left"),
+                .right = nest_flag(b, "right")};
   a.first = a.last = NEST_Z + 1;
   if (t->d->blocks > 1) {
-    a.first = flag_arg("first");
-    a.last = flag_arg("last");
+    a.first = nest_flag(b, "first");
+    a.last = nest_flag(b, "last");
   }
-  if (t->rows > 1) a.edge = flag_arg("edge");
+  if (t->rows > 1) a.edge = nest_flag(b, "edge");
   return a;
 }
 
@@ -200,20 +201,21 @@ static int lanes_stored(const Tile *t, int v) { return v == t->vectors - 1 ? t->
 static Val start_value(Nest *b, const Tile *t, const TileArgs *a, const Ix *oy, const Ix *ox, int v) {
   const Direct *d = t->d;
   const int L = d->lanes;
-  Val zero = num(b, 0), bias = d->bias ? load(at(d->bias, a->f0 + L * v), L) : zero;
+  Val zero = num(b, 0), bias = d->bias ? nest_load(b, nest_at(b, d->bias, a->f0 + L * v), L) : zero;
   if (d->blocks == 1) return bias;
-  const Ref sum = at(d->l->out, *oy, *ox, a->f0 + L * v);
-  return pick(b, yes(a->first), bias,
-              lanes_stored(t, v) < L ? load_part(sum, lanes_stored(t, v), L) : load(sum, L));
+  const Ref sum = nest_at(b, d->l->out, *oy, *ox, a->f0 + L * v);
+  return pick(b, nest_yes(b, a->first), bias,
+              lanes_stored(t, v) < L ? nest_load_part(b, sum, lanes_stored(t, v), L) : nest_load(b, sum, L));
 }
 
 static void start_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   for (int r = 0; r < t->rows; r++)
-    UNROLL(q, t->columns) {
+    NEST_UNROLL(b, q, t->columns) {
       const Ix oy = row_of(t, a, r), ox = column_of(t, a, &q), p = r * t->columns + q;
-      for (int v = 0; v < t->vectors; v++) store(at(acc, 0, p, v), start_value(b, t, a, &oy, &ox, v));
+      for (int v = 0; v < t->vectors; v++)
+        nest_store(b, nest_at(b, acc, 0, p, v), start_value(b, t, a, &oy, &ox, v));
       for (int u = 1; u < t->chains; u++)
-        for (int v = 0; v < t->vectors; v++) store(at(acc, u, p, v), num(b, 0));
+        for (int v = 0; v < t->vectors; v++) nest_store(b, nest_at(b, acc, u, p, v), num(b, 0));
     }
 }
 
@@ -226,22 +228,23 @@ static void fetch_output(Nest *b, const Tile *t, const TileArgs *a) {
       4 * buf_elements(out) <= d->l->target->l2)
     return;
   const int64_t line_floats = d->l->target->line / 4, lines = ceil_divide(t->vectors * d->lanes, line_floats);
-  FOR(p, t->pixels)
-    FOR(line, lines)
-      prefetch(out, row_of(t, a, 0) * buf_room(out, 1) + column_of(t, a, &p) * out->room[2] + a->f0 +
+  NEST_FOR(b, p, t->pixels)
+    NEST_FOR(b, line, lines)
+      nest_prefetch(b, out,
+                    row_of(t, a, 0) * buf_room(out, 1) + column_of(t, a, &p) * out->room[2] + a->f0 +
                         line_floats * line);
 }
 
 static Val whole_sum(Nest *b, const Tile *t, Buf *acc, const Ix *p, int v) {
-  Val sum = get(at(acc, 0, *p, v));
-  for (int u = 1; u < t->chains; u++) sum = add(sum, get(at(acc, u, *p, v)));
+  Val sum = nest_get(b, nest_at(b, acc, 0, *p, v));
+  for (int u = 1; u < t->chains; u++) sum = add(sum, nest_get(b, nest_at(b, acc, u, *p, v)));
   return sum;
 }
 
 /* Each output from its window of sums, with what is fused behind the convolution applied to these. */
 static void finish_windows(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   const Direct *d = t->d;
-  UNROLL(p, t->pixels)
+  NEST_UNROLL(b, p, t->pixels)
     for (int v = 0; v < t->vectors; v++) {
       const Ix ox = a->x0 + p, f = a->f0 + d->lanes * v;
       Val x[MOST_POOLED];
@@ -260,13 +263,13 @@ static void finish_windows(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) 
 static void finish_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   const Direct *d = t->d;
   const Ix oy = row_of(t, a, 0);
-  UNROLL(p, t->pixels)
+  NEST_UNROLL(b, p, t->pixels)
     for (int v = 0; v < t->vectors; v++) {
       const Ix ox = column_of(t, a, &p), f = a->f0 + d->lanes * v;
       Val sum = whole_sum(b, t, acc, &p, v);
-      WHEN(yes(a->last)) lower_store(d->l, sum, &oy, &ox, &f, lanes_stored(t, v), d->lanes);
+      NEST_IF(b, nest_yes(b, a->last)) lower_store(d->l, sum, &oy, &ox, &f, lanes_stored(t, v), d->lanes);
       if (d->blocks > 1)
-        OTHERWISE() store_part(at(d->l->out, oy, ox, f), sum, lanes_stored(t, v));
+        NEST_ELSE(b) nest_store_part(b, nest_at(b, d->l->out, oy, ox, f), sum, lanes_stored(t, v));
     }
 }
 
@@ -281,13 +284,14 @@ static void fetch_next(Nest *b, const Tile *t, const TileArgs *a, const Ix *ty, 
   const Ix tile = a->y * (tiles * share) + a->x0 * (share / t->pixels),
            site = *ty * d->block + *c * t->chains + u;
   for (int64_t i = 0; i < lines; i++)
-    prefetch(t->panels->w, (a->panel + 1) * panel + tile + (site * lines + i) * line);
+    nest_prefetch(b, t->panels->w, (a->panel + 1) * panel + tile + (site * lines + i) * line);
 }
 
 /* Several rows: each is tested where the tile lies at an edge. One: the range of ty has been cut already. */
 static Cond row_inside(Nest *b, const Tile *t, const TileArgs *a, const Ix *iy, int r) {
-  return t->rows > 1 ? either(no(a->edge), within(*iy + r * t->y->part_step, 0, t->y->in_size))
-                     : within(NEST_Z, 0, 1);
+  return t->rows > 1
+             ? cond_or(nest_no(b, a->edge), nest_within(b, *iy + r * t->y->part_step, 0, t->y->in_size))
+             : nest_within(b, NEST_Z, 0, 1);
 }
 
 /* The sums of one tap over a block of input channels. */
@@ -298,41 +302,42 @@ static void tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *t
   const Ix iy = t->y->in_first + a->y * t->y->in_step + *ty * t->y->tap_step,
            ix = x->in_first + a->x0 * x->in_step + *tx * x->tap_step;
   const Ix ky = t->y->tap_first + *ty * t->y->tap_stride, kx = x->tap_first + *tx * x->tap_stride;
-  Buf *in = VIEW_OF("i", d->l->in[0], iy, ix, a->c0);
+  Buf *in = NEST_VIEW(b, "i", d->l->in[0], iy, ix, a->c0);
   const bool each = d->l->images > 1 && !t->guarded; /* vectors of images would be loaded for several channels
                                                         at once, and then have no registers */
-  if (!each) pin(in);
+  if (!each) nest_pin(b, in);
   if (t->guarded) {
     for (int r = 0; r < t->rows; r++)
-      UNROLL(q, t->columns)
-        WHEN(row_inside(b, t, a, &iy, r))
-          WHEN(within(ix + q * x->part_step, 0, x->in_size))
-            FOR(c, d->block)
+      NEST_UNROLL(b, q, t->columns)
+        NEST_IF(b, row_inside(b, t, a, &iy, r))
+          NEST_IF(b, nest_within(b, ix + q * x->part_step, 0, x->in_size))
+            NEST_FOR(b, c, d->block)
               for (int v = 0; v < t->vectors; v++) {
-                Val w = load(at(t->panels->w, a->panel, ky, kx, c, a->h + L * v), L);
-                accumulate(at(acc, 0, r * t->columns + q, v),
-                           load(at(in, r * t->y->part_step, q * x->part_step, c), 1), w);
+                Val w = nest_load(b, nest_at(b, t->panels->w, a->panel, ky, kx, c, a->h + L * v), L);
+                nest_accumulate(b, nest_at(b, acc, 0, r * t->columns + q, v),
+                                nest_load(b, nest_at(b, in, r * t->y->part_step, q * x->part_step, c), 1), w);
               }
     return;
   }
-  NEST_LOOP(c, few ? UNROLLED : SERIAL, 1, NEST_IX(0), 1, NEST_IX(d->block / t->chains))
+  NEST_LOOP(b, c, few ? UNROLLED : SERIAL, 1, NEST_IX(0), 1, NEST_IX(d->block / t->chains))
     for (int u = 0; u < t->chains; u++) {
       const Ix channel = c * t->chains + u;
-      if (each) pin(in);
+      if (each) nest_pin(b, in);
       if (t->runs)
-        WHEN(is(*tx, 0)) fetch_next(b, t, a, ty, &c, u);
+        NEST_IF(b, nest_is(b, *tx, 0)) fetch_next(b, t, a, ty, &c, u);
       Val w[4];
       for (int v = 0; v < t->vectors; v++)
-        w[v] =
-            let(nest_text(b, "w%d", v), load(at(t->panels->w, a->panel, ky, kx, channel, a->h + L * v), L));
+        w[v] = nest_let(b, nest_text(b, "w%d", v),
+                        nest_load(b, nest_at(b, t->panels->w, a->panel, ky, kx, channel, a->h + L * v), L));
       for (int r = 0; r < t->rows; r++)
-        WHEN(row_inside(b, t, a, &iy, r))
-          UNROLL(q, t->columns)
-            WHEN(either(no(a->left), atleast(ix + q * x->part_step, 0)))
-              WHEN(either(no(a->right), below(ix + q * x->part_step, x->in_size)))
+        NEST_IF(b, row_inside(b, t, a, &iy, r))
+          NEST_UNROLL(b, q, t->columns)
+            NEST_IF(b, cond_or(nest_no(b, a->left), nest_at_least(b, ix + q * x->part_step, 0)))
+              NEST_IF(b, cond_or(nest_no(b, a->right), nest_below(b, ix + q * x->part_step, x->in_size)))
                 for (int v = 0; v < t->vectors; v++)
-                  accumulate(at(acc, u, r * t->columns + q, v),
-                             load(at(in, r * t->y->part_step, q * x->part_step, channel), 1), w[v]);
+                  nest_accumulate(
+                      b, nest_at(b, acc, u, r * t->columns + q, v),
+                      nest_load(b, nest_at(b, in, r * t->y->part_step, q * x->part_step, channel), 1), w[v]);
     }
 }
 
@@ -363,14 +368,15 @@ static NestFn *tile_function(Tile *t, const char *phase) {
              *edge = t->guarded ? "_edge" : "";
   NestFn *fn = nest_fn(b, nest_text(b, "%stile_%dx%d%s%s", phase, t->pixels, t->vectors, kind, edge), true);
   const TileArgs a = tile_params(b, t);
-  Buf *acc = REGISTERS("a", d->lanes, t->chains, t->rows * t->columns, t->vectors);
+  Buf *acc = NEST_REGISTERS(b, "a", d->lanes, t->chains, t->rows * t->columns, t->vectors);
   start_tile(b, t, &a, acc);
   fetch_output(b, t, &a);
   if (t->y->taps && t->x->taps)
     for (const Ix ty = *axis_taps(b, "ty", t->y, &a.y); nest_enter(b);)
-      WHEN(t->rows > 1 ? within(NEST_Z, 0, 1)
-                       : within(t->y->in_first + a.y * t->y->in_step + ty * t->y->tap_step, 0, t->y->in_size))
-        NEST_LOOP(tx, taps_kind(t), 1, NEST_IX(0), 1, NEST_IX(t->x->taps)) tap(b, t, &a, acc, &ty, &tx);
+      NEST_IF(b, t->rows > 1 ? nest_within(b, NEST_Z, 0, 1)
+                             : nest_within(b, t->y->in_first + a.y * t->y->in_step + ty * t->y->tap_step, 0,
+                                           t->y->in_size))
+        NEST_LOOP(b, tx, taps_kind(t), 1, NEST_IX(0), 1, NEST_IX(t->x->taps)) tap(b, t, &a, acc, &ty, &tx);
   if (d->l->kernel->pool) finish_windows(b, t, &a, acc);
   else finish_tile(b, t, &a, acc);
   return fn;
@@ -393,7 +399,7 @@ static void call_tile(Nest *b, const Direct *d, const RowTiles *run, const TileA
     args[n++] = row->last;
   }
   if (d->l->kernel->pool) args[n++] = row->edge;
-  nest_call(b, run->fn, n, args);
+  nest_call_list(b, run->fn, n, args);
 }
 
 /* The tiles from pixel `first` on: those at an edge apart, those between in one run. */
@@ -481,17 +487,21 @@ static NestFn *row_function(Direct *d, const Panels *panels, const Axis *y, cons
                                  : panels->first ? "_rest"
                                                  : ""),
                        false);
-  TileArgs a = {.y = arg("y"), .panel = arg("panel"), .c0 = arg("c0"), .f0 = arg("f0"), .h = arg("h")};
+  TileArgs a = {.y = nest_arg(b, "y"),
+                .panel = nest_arg(b, "panel"),
+                .c0 = nest_arg(b, "c0"),
+                .f0 = nest_arg(b, "f0"),
+                .h = nest_arg(b, "h")};
   if (d->blocks > 1) {
-    a.first = flag_arg("first");
-    a.last = flag_arg("last");
+    a.first = nest_flag(b, "first");
+    a.last = nest_flag(b, "last");
   }
-  if (y->parts > 1) a.edge = flag_arg("edge");
+  if (y->parts > 1) a.edge = nest_flag(b, "edge");
   for (int i = 0; i < n; i++) {
     if (run[i].count == 0) continue;
     if (run[i].count == 1) call_tile(b, d, &run[i], &a, NEST_IX(run[i].first));
     else
-      FOR(i_, run[i].count) call_tile(b, d, &run[i], &a, NEST_IX(run[i].first + run[i].pixels * i_));
+      NEST_FOR(b, i_, run[i].count) call_tile(b, d, &run[i], &a, NEST_IX(run[i].first + run[i].pixels * i_));
   }
   return fn;
 }
@@ -524,7 +534,7 @@ static void call_row(Nest *b, const Direct *d, NestFn *row, const Panels *panels
     args[n++] = NEST_Z + (int)flags.last;
   }
   if (d->l->kernel->pool) args[n++] = NEST_Z + (int)flags.edge;
-  nest_call(b, row, n, args);
+  nest_call_list(b, row, n, args);
 }
 
 /* All of one panel's channels in row y, from one block of the input channels. */
@@ -532,7 +542,7 @@ static void panel_row(Nest *b, const Direct *d, NestFn *const row[2], const Pane
                       const Ix *g, const Ix *fb, const Ix *ib, Flags flags) {
   const int64_t step = d->vectors * d->lanes, whole = panels->valid / step;
   if (row[0])
-    FOR(h, whole) call_row(b, d, row[0], panels, y, g, fb, ib, NEST_IX(step * h), flags);
+    NEST_FOR(b, h, whole) call_row(b, d, row[0], panels, y, g, fb, ib, NEST_IX(step * h), flags);
   if (row[1]) call_row(b, d, row[1], panels, y, g, fb, ib, NEST_IX(step * whole), flags);
 }
 
@@ -547,10 +557,10 @@ static void each_block(Nest *b, const Direct *d, NestFn *const row[2], const Pan
                                    : d->blocks;
     if (from >= to || (part == 2 && d->blocks == 1)) continue;
     const Flags flags = {part == 0, to == d->blocks, edge};
-    FROM(ib, from, to) {
+    NEST_FROM(b, ib, from, to) {
       if (y) panel_row(b, d, row, panels, y, g, fb, &ib, flags);
       else
-        FOR(y_, rows->count) panel_row(b, d, row, panels, &y_, g, fb, &ib, flags);
+        NEST_FOR(b, y_, rows->count) panel_row(b, d, row, panels, &y_, g, fb, &ib, flags);
     }
   }
 }
@@ -559,11 +569,12 @@ static void each_row(Direct *d, const Axis *y, NestFn *const row[2][2], LoopKind
                      int64_t to, bool edge) {
   Nest *b = d->l->b;
   if (from < to)
-    NEST_LOOP(y_, kind, 1, NEST_IX(from), 1, NEST_IX(to))
-      FOR(g, d->k.groups)
+    NEST_LOOP(b, y_, kind, 1, NEST_IX(from), 1, NEST_IX(to))
+      NEST_FOR(b, g, d->k.groups)
         for (int i = 0; i < 2; i++)
           if (d->panels[i].count)
-            FOR(fb, d->panels[i].count) each_block(b, d, row[i], &d->panels[i], y, &y_, &g, &fb, edge);
+            NEST_FOR(b, fb, d->panels[i].count)
+              each_block(b, d, row[i], &d->panels[i], y, &y_, &g, &fb, edge);
 }
 
 void direct_loops(Direct *d, const Axis *y, NestFn *const row[2][2], LoopKind outer) {
@@ -577,11 +588,11 @@ void direct_loops(Direct *d, const Axis *y, NestFn *const row[2][2], LoopKind ou
     return;
   }
   const bool by_group = d->k.groups > 1;
-  NEST_LOOP(g, by_group ? outer : SERIAL, 1, NEST_IX(0), 1, NEST_IX(d->k.groups))
+  NEST_LOOP(b, g, by_group ? outer : SERIAL, 1, NEST_IX(0), 1, NEST_IX(d->k.groups))
     for (int i = 0; i < 2; i++)
       if (d->panels[i].count) {
         const LoopKind kind = by_group || d->panels[i].count == 1 ? SERIAL : outer;
-        NEST_LOOP(fb, kind, 1, NEST_IX(0), 1, NEST_IX(d->panels[i].count))
+        NEST_LOOP(b, fb, kind, 1, NEST_IX(0), 1, NEST_IX(d->panels[i].count))
           each_block(b, d, row[i], &d->panels[i], y, NULL, &g, &fb, false);
       }
 }

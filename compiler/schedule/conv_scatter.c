@@ -14,13 +14,15 @@ void direct_fill(Lower *l, Buf *bias, int lanes) {
   const Extent e = shape_extent(l->node->shape);
   const int64_t vectors = e.c / lanes, rest = e.c % lanes;
   Val zero = lanes > 1 ? splat(num(b, 0), lanes) : num(b, 0);
-  FOR(y, e.h)
-    FOR(x, e.w) {
+  NEST_FOR(b, y, e.h)
+    NEST_FOR(b, x, e.w) {
       if (vectors)
-        FOR(v, vectors) store(at(l->out, y, x, lanes * v), bias ? load(at(bias, lanes * v), lanes) : zero);
+        NEST_FOR(b, v, vectors)
+          nest_store(b, nest_at(b, l->out, y, x, lanes * v),
+                     bias ? nest_load(b, nest_at(b, bias, lanes * v), lanes) : zero);
       if (rest)
-        store_part(at(l->out, y, x, lanes * vectors), bias ? load(at(bias, lanes * vectors), lanes) : zero,
-                   (int)rest);
+        nest_store_part(b, nest_at(b, l->out, y, x, lanes * vectors),
+                        bias ? nest_load(b, nest_at(b, bias, lanes * vectors), lanes) : zero, (int)rest);
     }
 }
 
@@ -49,23 +51,26 @@ static void spread_vectors(Nest *b, const Direct *d, const Panels *panels, const
                            const Ix *f0, const Ix *h, int vectors, int part, const Ix *y, const Ix *x) {
   const Correlation *k = &d->k;
   const int L = d->lanes;
-  FOR(ky, k->kernel[0])
-    FOR(kx, k->kernel[1]) {
+  NEST_FOR(b, ky, k->kernel[0])
+    NEST_FOR(b, kx, k->kernel[1]) {
       const Ix oy = *y * k->stride[0] + ky * k->dilation[0] - k->before[0],
                ox = *x * k->stride[1] + kx * k->dilation[1] - k->before[1];
-      WHEN(both(within(oy, 0, k->large.h), within(ox, 0, k->large.w))) {
-        Buf *acc = REGISTERS("a", L, vectors);
+      NEST_IF(b, cond_and(nest_within(b, oy, 0, k->large.h), nest_within(b, ox, 0, k->large.w))) {
+        Buf *acc = NEST_REGISTERS(b, "a", L, vectors);
         for (int v = 0; v < vectors; v++) {
-          const Ref sum = at(d->l->out, oy, ox, *f0 + L * v);
-          store(at(acc, v), v == vectors - 1 && part < L ? load_part(sum, part, L) : load(sum, L));
+          const Ref sum = nest_at(b, d->l->out, oy, ox, *f0 + L * v);
+          nest_store(b, nest_at(b, acc, v),
+                     v == vectors - 1 && part < L ? nest_load_part(b, sum, part, L) : nest_load(b, sum, L));
         }
-        FOR(c, d->block)
+        NEST_FOR(b, c, d->block)
           for (int v = 0; v < vectors; v++) {
-            Val w = load(at(panels->w, *panel, ky, kx, c, *h + L * v), L);
-            accumulate(at(acc, v), load(at(d->l->in[0], *y, *x, *c0 + c), 1), w);
+            Val w = nest_load(b, nest_at(b, panels->w, *panel, ky, kx, c, *h + L * v), L);
+            nest_accumulate(b, nest_at(b, acc, v), nest_load(b, nest_at(b, d->l->in[0], *y, *x, *c0 + c), 1),
+                            w);
           }
         for (int v = 0; v < vectors; v++)
-          store_part(at(d->l->out, oy, ox, *f0 + L * v), get(at(acc, v)), v == vectors - 1 ? part : L);
+          nest_store_part(b, nest_at(b, d->l->out, oy, ox, *f0 + L * v), nest_get(b, nest_at(b, acc, v)),
+                          v == vectors - 1 ? part : L);
       }
     }
 }
@@ -77,20 +82,20 @@ static void by_pixels(Direct *d) {
   const int64_t step = d->vectors * d->lanes;
   nest_fn(b, b->name, false);
   direct_fill(l, d->bias, d->lanes);
-  FOR(y, d->k.small.h)
-    FOR(x, d->k.small.w)
-      FOR(g, d->k.groups)
+  NEST_FOR(b, y, d->k.small.h)
+    NEST_FOR(b, x, d->k.small.w)
+      NEST_FOR(b, g, d->k.groups)
         for (int i = 0; i < 2; i++) {
           const Panels *panels = &d->panels[i];
           const int64_t whole = panels->valid / step, rest = panels->valid % step;
           const int vectors = (int)((rest + d->lanes - 1) / d->lanes);
           if (panels->count)
-            FOR(fb, panels->count)
-              FOR(ib, d->blocks) {
+            NEST_FOR(b, fb, panels->count)
+              NEST_FOR(b, ib, d->blocks) {
                 const Ix panel = (g * panels->count + fb) * d->blocks + ib, c0 = g * d->in + ib * d->block,
                          f0 = g * d->out + panels->first + fb * panels->width;
                 if (whole)
-                  FOR(n, whole)
+                  NEST_FOR(b, n, whole)
                     spread_vectors(b, d, panels, &panel, &c0, NEST_IX(f0 + step * n), NEST_IX(step * n),
                                    d->vectors, d->lanes, &y, &x);
                 if (rest)
@@ -100,15 +105,15 @@ static void by_pixels(Direct *d) {
         }
   const int64_t whole = large.c / d->lanes, rest = large.c % d->lanes;
   if (l->kernel->nchain)
-    FOR(y, large.h)
-      FOR(x, large.w) {
+    NEST_FOR(b, y, large.h)
+      NEST_FOR(b, x, large.w) {
         if (whole)
-          FOR(v, whole)
-            lower_store(l, load(at(l->out, y, x, d->lanes * v), d->lanes), &y, &x, NEST_IX(d->lanes * v),
-                        d->lanes, d->lanes);
+          NEST_FOR(b, v, whole)
+            lower_store(l, nest_load(b, nest_at(b, l->out, y, x, d->lanes * v), d->lanes), &y, &x,
+                        NEST_IX(d->lanes * v), d->lanes, d->lanes);
         if (rest)
-          lower_store(l, load_part(at(l->out, y, x, d->lanes * whole), (int)rest, d->lanes), &y, &x,
-                      NEST_IX(d->lanes * whole), (int)rest, d->lanes);
+          lower_store(l, nest_load_part(b, nest_at(b, l->out, y, x, d->lanes * whole), (int)rest, d->lanes),
+                      &y, &x, NEST_IX(d->lanes * whole), (int)rest, d->lanes);
       }
   lower_about(l, "each pixel spread by vectors of %d channels", d->lanes);
 }

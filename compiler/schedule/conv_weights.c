@@ -41,11 +41,11 @@ typedef struct Taps {
 
 static Val vector_at(Nest *b, const Weights *w, const Piece *piece, const Ix *sy, const Ix *sx, const Ix *ly,
                      const Ix *lx, const Ix *channel, int v) {
-  if (w->tile) return load(at(w->tile, *sy, *sx, v), 1);
+  if (w->tile) return nest_load(b, nest_at(b, w->tile, *sy, *sx, v), 1);
   const Ix c = *channel + w->lanes * v;
-  const Ref ref = w->over_large ? at(w->l->in[0], *ly, *lx, c) : at(w->l->in[1], *sy, *sx, c);
-  return v == piece->vectors - 1 && piece->part < w->lanes ? load_part(ref, piece->part, w->lanes)
-                                                           : load(ref, w->lanes);
+  const Ref ref = w->over_large ? nest_at(b, w->l->in[0], *ly, *lx, c) : nest_at(b, w->l->in[1], *sy, *sx, c);
+  return v == piece->vectors - 1 && piece->part < w->lanes ? nest_load_part(b, ref, piece->part, w->lanes)
+                                                           : nest_load(b, ref, w->lanes);
 }
 
 typedef struct Channels {
@@ -62,13 +62,16 @@ static void add_pixel(Nest *b, const Weights *w, const Piece *piece, Buf *acc, i
            lx = *x * k->stride[1] + *kx * k->dilation[1] - k->before[1];
   Val v[MOST_VECTORS];
   for (int i = 0; i < piece->vectors; i++)
-    v[i] = let(nest_text(b, "v%d", i), vector_at(b, w, piece, y, x, &ly, &lx, &c->vector, i));
+    v[i] = nest_let(b, nest_text(b, "v%d", i), vector_at(b, w, piece, y, x, &ly, &lx, &c->vector, i));
   for (int64_t t = 0; t < count; t++)
-    UNROLL(p, piece->broadcast) {
-      Val other = load(w->over_large ? at(w->l->in[1], *y, *x, c->broadcast + p)
-                                     : at(w->l->in[0], ly, lx + t * k->dilation[1], c->broadcast + p),
-                       1);
-      for (int i = 0; i < piece->vectors; i++) accumulate(at(acc, u, slot + t, p, i), other, v[i]);
+    NEST_UNROLL(b, p, piece->broadcast) {
+      Val other =
+          nest_load(b,
+                    w->over_large ? nest_at(b, w->l->in[1], *y, *x, c->broadcast + p)
+                                  : nest_at(b, w->l->in[0], ly, lx + t * k->dilation[1], c->broadcast + p),
+                    1);
+      for (int i = 0; i < piece->vectors; i++)
+        nest_accumulate(b, nest_at(b, acc, u, slot + t, p, i), other, v[i]);
     }
 }
 
@@ -76,36 +79,37 @@ static void add_to_gradient(Nest *b, const Weights *w, const Piece *piece, Buf *
                             const Ix *kx, const Ix *s0, const Ix *l0) {
   const int L = w->lanes;
   for (int64_t t = 0; t < piece->taps; t++)
-    UNROLL(p, piece->broadcast)
+    NEST_UNROLL(b, p, piece->broadcast)
       for (int i = 0; i < piece->vectors; i++) {
         const int part = i == piece->vectors - 1 ? piece->part : L;
-        Val sum = get(at(acc, 0, t, p, i));
-        for (int u = 1; u < piece->unroll; u++) sum = add(sum, get(at(acc, u, t, p, i)));
+        Val sum = nest_get(b, nest_at(b, acc, 0, t, p, i));
+        for (int u = 1; u < piece->unroll; u++) sum = add(sum, nest_get(b, nest_at(b, acc, u, t, p, i)));
         if (w->pointwise && w->over_large) {
-          const Ref ref = at(w->l->out, *s0 + p, *l0 + L * i);
-          store_part(ref, add(part < L ? load_part(ref, part, L) : load(ref, L), sum), part);
+          const Ref ref = nest_at(b, w->l->out, *s0 + p, *l0 + L * i);
+          nest_store_part(b, ref, add(part < L ? nest_load_part(b, ref, part, L) : nest_load(b, ref, L), sum),
+                          part);
           continue;
         }
-        Val total = let("sum", sum);
+        Val total = nest_let(b, "sum", sum);
         for (int lane = 0; lane < part; lane++) {
           const Ix s = w->over_large ? *s0 + p : *s0 + L * i + lane,
                    l = w->over_large ? *l0 + L * i + lane : *l0 + p, tap = *kx + t;
           Ix index[4];
           const Ref ref =
               w->pointwise
-                  ? at(w->l->out, s, l)
+                  ? nest_at(b, w->l->out, s, l)
                   : nest_ref(b, w->l->out, correlation_weight_index(&w->k, index, &s, &l, ky, &tap), index);
-          store(ref, add(L > 1 ? lane_at(b, total, NEST_IX(lane)) : total, load(ref, 1)));
+          nest_store(b, ref, add(L > 1 ? lane_at(b, total, NEST_IX(lane)) : total, nest_load(b, ref, 1)));
         }
       }
 }
 
 static Buf *sums(Nest *b, const Weights *w, const Piece *piece) {
-  Buf *acc = REGISTERS("a", w->lanes, piece->unroll, piece->taps, piece->broadcast, piece->vectors);
+  Buf *acc = NEST_REGISTERS(b, "a", w->lanes, piece->unroll, piece->taps, piece->broadcast, piece->vectors);
   for (int u = 0; u < piece->unroll; u++)
     for (int64_t t = 0; t < piece->taps; t++)
-      UNROLL(p, piece->broadcast)
-        for (int i = 0; i < piece->vectors; i++) store(at(acc, u, t, p, i), num(b, 0));
+      NEST_UNROLL(b, p, piece->broadcast)
+        for (int i = 0; i < piece->vectors; i++) nest_store(b, nest_at(b, acc, u, t, p, i), num(b, 0));
   return acc;
 }
 
@@ -117,17 +121,19 @@ static NestFn *tap_function(const Weights *w, const Piece *piece) {
                        nest_text(b, "tap_%dx%d%s", (int)piece->broadcast, piece->vectors,
                                  piece->part < w->lanes ? "_part" : ""),
                        false);
-  const Ix ky = arg("ky"), kx = arg("kx"), y0 = arg("y0"), yn = arg("yn"), x0 = arg("x0"), xn = arg("xn"),
-           xr = arg("xr"), s0 = arg("s0"), l0 = arg("l0"), g0 = arg("g0");
+  const Ix ky = nest_arg(b, "ky"), kx = nest_arg(b, "kx"), y0 = nest_arg(b, "y0"), yn = nest_arg(b, "yn"),
+           x0 = nest_arg(b, "x0"), xn = nest_arg(b, "xn"), xr = nest_arg(b, "xr"), s0 = nest_arg(b, "s0"),
+           l0 = nest_arg(b, "l0"), g0 = nest_arg(b, "g0");
   const Channels c = w->over_large ? (Channels){g0 + l0, s0} : (Channels){s0, g0 + l0};
   Buf *acc = sums(b, w, piece);
-  FOR(n, yn) {
+  NEST_FOR(b, n, yn) {
     const Ix y = y0 + n;
-    FOR(m, xn)
+    NEST_FOR(b, m, xn)
       for (int u = 0; u < piece->unroll; u++)
         add_pixel(b, w, piece, acc, u, &y, NEST_IX(x0 + m * piece->unroll + u), &ky, &kx, 1, 0, &c);
     if (piece->unroll > 1)
-      FOR(m, xr) add_pixel(b, w, piece, acc, 0, &y, NEST_IX(x0 + xn * piece->unroll + m), &ky, &kx, 1, 0, &c);
+      NEST_FOR(b, m, xr)
+        add_pixel(b, w, piece, acc, 0, &y, NEST_IX(x0 + xn * piece->unroll + m), &ky, &kx, 1, 0, &c);
   }
   add_to_gradient(b, w, piece, acc, &ky, &kx, &s0, &l0);
   return fn;
@@ -153,15 +159,15 @@ static NestFn *row_function(const Weights *w, const Taps *taps, const Piece *pie
                        nest_text(b, "taps_%dx%d%s", (int)piece->broadcast, piece->vectors,
                                  piece->part < w->lanes ? "_part" : ""),
                        false);
-  const Ix ky = arg("ky"), y0 = arg("y0"), yn = arg("yn"), s0 = arg("s0"), l0 = arg("l0"), g0 = arg("g0"),
-           none = {0};
+  const Ix ky = nest_arg(b, "ky"), y0 = nest_arg(b, "y0"), yn = nest_arg(b, "yn"), s0 = nest_arg(b, "s0"),
+           l0 = nest_arg(b, "l0"), g0 = nest_arg(b, "g0"), none = {0};
   const Channels c = {s0, g0 + l0};
   const TapRun all = common_columns(w, taps);
   const int64_t rounds = (all.to - all.from) / piece->unroll;
   Buf *acc = sums(b, w, piece);
-  FOR(n, yn) {
+  NEST_FOR(b, n, yn) {
     const Ix y = y0 + n;
-    FOR(m, rounds)
+    NEST_FOR(b, m, rounds)
       for (int u = 0; u < piece->unroll; u++)
         add_pixel(b, w, piece, acc, u, &y, NEST_IX(all.from + m * piece->unroll + u), &ky, &none, piece->taps,
                   0, &c);
@@ -171,10 +177,10 @@ static NestFn *row_function(const Weights *w, const Taps *taps, const Piece *pie
     for (int i = 0; i < taps->ncolumns; i++) { /* what some taps see before and behind that */
       const TapRun *run = &taps->columns[i];
       if (run->from < all.from)
-        FROM(x, run->from, all.from)
+        NEST_FROM(b, x, run->from, all.from)
           add_pixel(b, w, piece, acc, 0, &y, &x, &ky, NEST_IX(run->first), run->count, run->first, &c);
       if (run->to > all.to)
-        FROM(x, all.to, run->to)
+        NEST_FROM(b, x, all.to, run->to)
           add_pixel(b, w, piece, acc, 0, &y, &x, &ky, NEST_IX(run->first), run->count, run->first, &c);
     }
   }
@@ -188,16 +194,16 @@ static void call_taps(Nest *b, const Weights *w, const Taps *taps, const Piece *
   const Ix s0 = *g * w->k.s + (w->over_large ? *broadcast : *vector),
            l0 = w->over_large ? *vector : *broadcast, g0 = *g * w->k.l;
   for (const TapRun *r = taps->rows; r < taps->rows + taps->nrows; r++)
-    FROM(ky, r->first, r->first + r->count) {
-      if (w->whole_rows) call(fn, ky, r->from, r->to - r->from, s0, l0, g0);
+    NEST_FROM(b, ky, r->first, r->first + r->count) {
+      if (w->whole_rows) nest_call(b, fn, ky, r->from, r->to - r->from, s0, l0, g0);
       else
         for (const TapRun *c = taps->columns; c < taps->columns + taps->ncolumns; c++) {
           const int64_t width = c->to - c->from;
-          FROM(kx, c->first, c->first + c->count)
-            nest_call(b, fn, 10,
-                      (const Ix[]){ky, kx, NEST_Z + r->from, NEST_Z + (r->to - r->from), NEST_Z + c->from,
-                                   NEST_Z + width / piece->unroll, NEST_Z + width % piece->unroll, s0, l0,
-                                   g0});
+          NEST_FROM(b, kx, c->first, c->first + c->count)
+            nest_call_list(b, fn, 10,
+                           (const Ix[]){ky, kx, NEST_Z + r->from, NEST_Z + (r->to - r->from),
+                                        NEST_Z + c->from, NEST_Z + width / piece->unroll,
+                                        NEST_Z + width % piece->unroll, s0, l0, g0});
         }
     }
 }
@@ -219,9 +225,11 @@ static Piece piece_of(const Weights *w, int64_t broadcast,
 /* The channels of a pixel lie far apart for a tile that takes a few of many: as pixels often do by a power of
  * two, which a cache holds few of. */
 static void copy_tile(Nest *b, const Weights *w, const Ix *channel, int vectors) {
-  FOR(y, w->k.small.h)
-    FOR(x, w->k.small.w)
-      UNROLL(v, vectors) store(at(w->tile, y, x, v), load(at(w->l->in[1], y, x, *channel + v), 1));
+  NEST_FOR(b, y, w->k.small.h)
+    NEST_FOR(b, x, w->k.small.w)
+      NEST_UNROLL(b, v, vectors)
+        nest_store(b, nest_at(b, w->tile, y, x, v),
+                   nest_load(b, nest_at(b, w->l->in[1], y, x, *channel + v), 1));
 }
 
 static void all_tiles(const Weights *w, const Taps *taps) {
@@ -238,14 +246,14 @@ static void all_tiles(const Weights *w, const Taps *taps) {
       fn[v][c] = w->whole_rows ? row_function(w, taps, &piece[v][c]) : tap_function(w, &piece[v][c]);
     }
   nest_fn(b, b->name, false);
-  FOR(g, w->k.groups)
+  NEST_FOR(b, g, w->k.groups)
     for (int v = 0; v < 2; v++)
       for (int c = 0; c < 2; c++)
         if (fn[v][c])
-          FOR(m, v ? 1 : size[0]) {
+          NEST_FOR(b, m, v ? 1 : size[0]) {
             const Ix vector = v ? NEST_Z + size[0] * step : m * step;
             if (w->tile) copy_tile(b, w, NEST_IX(g * w->k.s + vector), piece[v][c].vectors);
-            FOR(n, c ? 1 : size[1]) {
+            NEST_FOR(b, n, c ? 1 : size[1]) {
               const Ix broadcast = c ? NEST_Z + size[1] * w->broadcast : n * w->broadcast;
               call_taps(b, w, taps, &piece[v][c], fn[v][c], &g, &vector, &broadcast);
             }

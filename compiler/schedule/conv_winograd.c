@@ -140,32 +140,34 @@ static void pack_element(const Conv *c, Pack *pack, const Ix *panel, const Ix *i
       Ix index[4];
       const int rank =
           correlation_weight_index(&c->own, index, c->spread ? in : out, c->spread ? out : in, &ky, &kx);
-      x[i] = let(nest_text(b, "w%d%d", i, j), lower_packed_weight(c->l, pack, rank, index, out, in));
+      x[i] = nest_let(b, nest_text(b, "w%d%d", i, j), lower_packed_weight(c->l, pack, rank, index, out, in));
     }
     winograd_weight(b, w, x, y);
-    for (int i = 0; i < w->n; i++) half[i][j] = let(nest_text(b, "g%d%d", i, j), y[i]);
+    for (int i = 0; i < w->n; i++) half[i][j] = nest_let(b, nest_text(b, "g%d%d", i, j), y[i]);
   }
   for (int i = 0; i < w->n; i++) {
     winograd_weight(b, w, half[i], y);
     for (int j = 0; j < w->n; j++)
-      store(at(pack->out, w->n * i + j, *panel, *in, *f), mul(num(b, w->scale[i] * w->scale[j]), y[j]));
+      nest_store(b, nest_at(b, pack->out, w->n * i + j, *panel, *in, *f),
+                 mul(num(b, w->scale[i] * w->scale[j]), y[j]));
   }
 }
 
 static void pack_panels(Conv *c, Panels *panels, const char *member) {
   Pack *pack = lower_pack(c->l, member, 4, (int64_t[]){c->points, panels->count, c->k.l, panels->width});
   Nest *b = pack->nest;
-  FOR(panel, panels->count)
-    FOR(in, c->k.l)
-      FOR(f, panels->valid) {
+  NEST_FOR(b, panel, panels->count)
+    NEST_FOR(b, in, c->k.l)
+      NEST_FOR(b, f, panels->valid) {
         const Ix out = panels->first + panels->width * panel + f;
         pack_element(c, pack, &panel, &in, &f, &out);
       }
   if (panels->valid < panels->width)
-    FOR(xi, c->points)
-      FOR(panel, panels->count)
-        FOR(in, c->k.l)
-          FROM(f, panels->valid, panels->width) store(at(pack->out, xi, panel, in, f), num(b, 0));
+    NEST_FOR(b, xi, c->points)
+      NEST_FOR(b, panel, panels->count)
+        NEST_FOR(b, in, c->k.l)
+          NEST_FROM(b, f, panels->valid, panels->width)
+            nest_store(b, nest_at(b, pack->out, xi, panel, in, f), num(b, 0));
   panels->w = lower_pack_done(c->l, pack);
 }
 
@@ -190,31 +192,33 @@ static Val input_at(const Conv *c, Tests tests, const Ix *y, const Ix *x, const 
   Nest *b = c->l->b;
   const int L = c->lanes;
   const Extent e = c->k.large;
-  const Ref ref = at(c->l->in[0], *y, *x, *channel);
-  Val value = part < L ? load_part(ref, part, L) : load(ref, L),
+  const Ref ref = nest_at(b, c->l->in[0], *y, *x, *channel);
+  Val value = part < L ? nest_load_part(b, ref, part, L) : nest_load(b, ref, L),
       zero = L > 1 ? splat(num(b, 0), L) : num(b, 0);
   if (tests == TEST_NONE) return value;
-  return pick(b, tests == TEST_ALL ? both(within(*y, 0, e.h), within(*x, 0, e.w)) : within(*y, 0, e.h), value,
-              zero);
+  return pick(b,
+              tests == TEST_ALL ? cond_and(nest_within(b, *y, 0, e.h), nest_within(b, *x, 0, e.w))
+                                : nest_within(b, *y, 0, e.h),
+              value, zero);
 }
 
 static void split_channels(const Conv *c, Tests tests, const Ix *slot, const Ix *y0, const Ix *x0,
                            const Ix *t, const Ix *channel, int part) {
   Nest *b = c->l->b;
   const int n = c->w.n;
-  Buf *d = REGISTERS("d", c->lanes, n, n);
+  Buf *d = NEST_REGISTERS(b, "d", c->lanes, n, n);
   Val x[WINOGRAD_TILE], y[WINOGRAD_TILE];
-  UNROLL(i, n) {
+  NEST_UNROLL(b, i, n) {
     for (int k = 0; k < n; k++)
-      x[k] =
-          let(nest_text(b, "x%d", k), input_at(c, tests, NEST_IX(*y0 + k), NEST_IX(*x0 + i), channel, part));
+      x[k] = nest_let(b, nest_text(b, "x%d", k),
+                      input_at(c, tests, NEST_IX(*y0 + k), NEST_IX(*x0 + i), channel, part));
     winograd_input(b, &c->w, x, y);
-    for (int k = 0; k < n; k++) store(at(d, k, i), y[k]);
+    for (int k = 0; k < n; k++) nest_store(b, nest_at(b, d, k, i), y[k]);
   }
-  UNROLL(i, n) {
-    for (int k = 0; k < n; k++) x[k] = get(at(d, i, k));
+  NEST_UNROLL(b, i, n) {
+    for (int k = 0; k < n; k++) x[k] = nest_get(b, nest_at(b, d, i, k));
     winograd_input(b, &c->w, x, y);
-    for (int k = 0; k < n; k++) store(at(c->V, *slot, n * i + k, *t, *channel), y[k]);
+    for (int k = 0; k < n; k++) nest_store(b, nest_at(b, c->V, *slot, n * i + k, *t, *channel), y[k]);
   }
 }
 
@@ -226,8 +230,8 @@ static void fetch_ahead(const Conv *c, const Ix *y0, const Ix *x0, const Ix *v) 
   const int m = c->w.m, n = c->w.n;
   const int64_t size = line_of(c), lines = ceil_divide(m * c->lanes, size);
   const Ix first = (*x0 + m + n) * in->room[2] + *v * (lines * size);
-  FOR(y, n)
-    FOR(line, lines) prefetch(in, (*y0 + y) * buf_room(in, 1) + first + size * line);
+  NEST_FOR(b, y, n)
+    NEST_FOR(b, line, lines) nest_prefetch(b, in, (*y0 + y) * buf_room(in, 1) + first + size * line);
 }
 
 static NestFn *split_tile(const Conv *c, Tests tests) {
@@ -237,12 +241,12 @@ static NestFn *split_tile(const Conv *c, Tests tests) {
                        : tests == TEST_ROWS ? "split_border"
                                             : "split_edge",
                        true);
-  const Ix slot = arg("slot"), ty = arg("ty"), tx = arg("tx"), t = arg("t");
+  const Ix slot = nest_arg(b, "slot"), ty = nest_arg(b, "ty"), tx = nest_arg(b, "tx"), t = nest_arg(b, "t");
   const Ix y0 = c->w.m * ty - c->k.before[0], x0 = c->w.m * tx - c->k.before[1];
   const int64_t whole = c->k.l / c->lanes;
   const bool far =
       tests == TEST_NONE && buf_elements(c->l->in[0]) * 4 > c->l->target->blocking.winograd_input;
-  FOR(v, whole) {
+  NEST_FOR(b, v, whole) {
     if (far) fetch_ahead(c, &y0, &x0, &v);
     split_channels(c, tests, &slot, &y0, &x0, &t, NEST_IX(c->lanes * v), c->lanes);
   }
@@ -258,10 +262,11 @@ static void tiles(Nest *b, NestFn *fn, bool edge, const Ix *slot, const Ix *ty, 
   if (from >= to) return;
   const int n = f0 ? 5 : 4;
   if (!edge || to - from > WIDEST_EDGE)
-    FROM(tx, from, to) nest_call(b, fn, n, (const Ix[]){*slot, *ty, tx, *t0 + tx, f0 ? *f0 : *slot});
+    NEST_FROM(b, tx, from, to)
+      nest_call_list(b, fn, n, (const Ix[]){*slot, *ty, tx, *t0 + tx, f0 ? *f0 : *slot});
   else
     for (int64_t tx = from; tx < to; tx++)
-      nest_call(b, fn, n, (const Ix[]){*slot, *ty, NEST_Z + tx, *t0 + tx, f0 ? *f0 : *slot});
+      nest_call_list(b, fn, n, (const Ix[]){*slot, *ty, NEST_Z + tx, *t0 + tx, f0 ? *f0 : *slot});
 }
 
 static NestFn *split_row(const Conv *c) {
@@ -277,12 +282,12 @@ static NestFn *split_row(const Conv *c) {
   NestFn *border = from < to && bottom - top < c->rows ? split_tile(c, TEST_ROWS) : NULL;
   NestFn *edge = to - from < c->columns ? split_tile(c, TEST_ALL) : NULL;
   NestFn *fn = nest_fn(b, "split_row", false);
-  const Ix slot = arg("slot"), ty = arg("ty"), t0 = arg("t0");
+  const Ix slot = nest_arg(b, "slot"), ty = nest_arg(b, "ty"), t0 = nest_arg(b, "t0");
   if (edge) tiles(b, edge, true, &slot, &ty, &t0, NULL, 0, from);
   if (inside)
-    WHEN(within(ty, top, bottom)) tiles(b, inside, false, &slot, &ty, &t0, NULL, from, to);
+    NEST_IF(b, nest_within(b, ty, top, bottom)) tiles(b, inside, false, &slot, &ty, &t0, NULL, from, to);
   if (inside && border)
-    OTHERWISE() tiles(b, border, false, &slot, &ty, &t0, NULL, from, to);
+    NEST_ELSE(b) tiles(b, border, false, &slot, &ty, &t0, NULL, from, to);
   if (!inside && border) tiles(b, border, false, &slot, &ty, &t0, NULL, from, to);
   if (edge) tiles(b, edge, true, &slot, &ty, &t0, NULL, to, c->columns);
   return fn;
@@ -310,21 +315,26 @@ static NestFn *multiply_tile(Conv *c, const Panels *panels, int64_t count, int v
       return c->multiply[i].fn;
   NestFn *fn =
       nest_fn(b, nest_text(b, "multiply_%dx%d%s", (int)count, vectors, panels->first ? "_rest" : ""), true);
-  const Ix slot = arg("slot"), xi = arg("xi"), t = arg("t"), panel = arg("panel"), h = arg("h"), f = arg("f");
-  const Ix ahead = arg("ahead");
-  Buf *a = REGISTERS("a", L, count, vectors);
-  UNROLL(p, count)
-    for (int v = 0; v < vectors; v++) store(at(a, p, v), num(b, 0));
-  FOR(i, c->k.l) {
-    for (int64_t k = 0; k < lines; k++) prefetch(panels->w, ahead + line_of(c) * lines * i + line_of(c) * k);
+  const Ix slot = nest_arg(b, "slot"), xi = nest_arg(b, "xi"), t = nest_arg(b, "t"),
+           panel = nest_arg(b, "panel"), h = nest_arg(b, "h"), f = nest_arg(b, "f");
+  const Ix ahead = nest_arg(b, "ahead");
+  Buf *a = NEST_REGISTERS(b, "a", L, count, vectors);
+  NEST_UNROLL(b, p, count)
+    for (int v = 0; v < vectors; v++) nest_store(b, nest_at(b, a, p, v), num(b, 0));
+  NEST_FOR(b, i, c->k.l) {
+    for (int64_t k = 0; k < lines; k++)
+      nest_prefetch(b, panels->w, ahead + line_of(c) * lines * i + line_of(c) * k);
     Val w[4];
     for (int v = 0; v < vectors; v++)
-      w[v] = let(nest_text(b, "w%d", v), load(at(panels->w, xi, panel, i, h + L * v), L));
-    UNROLL(p, count)
-      for (int v = 0; v < vectors; v++) accumulate(at(a, p, v), load(at(c->V, slot, xi, t + p, i), 1), w[v]);
+      w[v] = nest_let(b, nest_text(b, "w%d", v),
+                      nest_load(b, nest_at(b, panels->w, xi, panel, i, h + L * v), L));
+    NEST_UNROLL(b, p, count)
+      for (int v = 0; v < vectors; v++)
+        nest_accumulate(b, nest_at(b, a, p, v), nest_load(b, nest_at(b, c->V, slot, xi, t + p, i), 1), w[v]);
   }
-  UNROLL(p, count)
-    for (int v = 0; v < vectors; v++) store(at(c->M, slot, xi, t + p, f + h + L * v), get(at(a, p, v)));
+  NEST_UNROLL(b, p, count)
+    for (int v = 0; v < vectors; v++)
+      nest_store(b, nest_at(b, c->M, slot, xi, t + p, f + h + L * v), nest_get(b, nest_at(b, a, p, v)));
   c->multiply[c->nmultiply++] = (MultiplyTile){panels, count, lines, fn};
   return fn;
 }
@@ -355,12 +365,13 @@ static Product product_functions(Conv *c, const Panels *panels, int64_t tiles_) 
 static void product(Nest *b, const Conv *c, const Panels *panels, const Product *p, const Ix *slot,
                     const Ix *xi, const Ix *panel, const Ix *f, const Ix *next) {
   const int64_t step = p->vectors * c->lanes, share = line_of(c) * p->share;
-  FOR(h, panels->width / step) {
+  NEST_FOR(b, h, panels->width / step) {
     const Ix ahead = *next * (c->k.l * panels->width) + share * p->calls * h;
-    FOR(i, p->wholes) call(p->whole, *slot, *xi, p->pixels * i, *panel, step * h, *f, ahead + share * i);
+    NEST_FOR(b, i, p->wholes)
+      nest_call(b, p->whole, *slot, *xi, p->pixels * i, *panel, step * h, *f, ahead + share * i);
     if (p->left)
-      call(p->rest, *slot, *xi, NEST_Z + p->pixels * p->wholes, *panel, step * h, *f,
-           ahead + share * p->wholes);
+      nest_call(b, p->rest, *slot, *xi, NEST_Z + p->pixels * p->wholes, *panel, step * h, *f,
+                ahead + share * p->wholes);
   }
 }
 
@@ -376,12 +387,12 @@ static NestFn *multiply_point(Conv *c, const Group *group, int64_t rows) {
                        nest_text(b, "multiply_%s%s", rows == c->block ? "block" : "last",
                                  group == &c->group[1] ? "_rest" : ""),
                        false);
-  const Ix slot = arg("slot"), xi = arg("xi"), first = arg("first");
+  const Ix slot = nest_arg(b, "slot"), xi = nest_arg(b, "xi"), first = nest_arg(b, "first");
   const bool whole_points =
       group->count == panels[0].count; /* else the next panel that follows in the file is another group's */
   const Ix here = panels[0].count * xi + first;
   if (group->count)
-    FOR(i, group->count)
+    NEST_FOR(b, i, group->count)
       product(b, c, &panels[0], &whole, &slot, &xi, NEST_IX(first + i), NEST_IX(panels[0].width * i),
               NEST_IX(here + i + (whole_points ? 1 : panels[0].count)));
   if (group->rest)
@@ -409,7 +420,7 @@ static void put_row(const Join *j, const Val *y, const Ix *oy) {
   Nest *b = j->c->l->b;
   for (int k = 0; k < j->c->w.m; k++) {
     const Ix ox = j->c->w.m * j->tx + k;
-    WHEN(j->edge ? below(ox, j->c->k.small.w) : within(NEST_Z, 0, 1))
+    NEST_IF(b, j->edge ? nest_below(b, ox, j->c->k.small.w) : nest_within(b, NEST_Z, 0, 1))
       lower_put(j->c->l, finished(j, y[k], oy, &ox), oy, &ox, &j->channel, j->part, j->c->lanes);
   }
 }
@@ -423,7 +434,7 @@ static void pool_rows(const Join *j, Val y[2][WINOGRAD_TILE], const Ix *oy) {
   for (int k = 0; k < c->w.m; k += POOLED) {
     const Ix ox[POOLED] = {c->w.m * j->tx + k, c->w.m * j->tx + k + 1},
              px = (c->w.m / POOLED) * j->tx + k / POOLED;
-    WHEN(j->edge ? below(px, shape_extent(pool->shape).w) : within(NEST_Z, 0, 1)) {
+    NEST_IF(b, j->edge ? nest_below(b, px, shape_extent(pool->shape).w) : nest_within(b, NEST_Z, 0, 1)) {
       Val x[POOLED * POOLED];
       for (int i = 0; i < POOLED * POOLED; i++)
         x[i] = finished(j, y[i / POOLED][k + i % POOLED], &oy[i / POOLED], &ox[i % POOLED]);
@@ -437,22 +448,24 @@ static void join_channels(Join *j) {
   Nest *b = c->l->b;
   const Node *pool = c->l->kernel->pool;
   const int m = c->w.m, n = c->w.n, L = c->lanes, rows = pool ? POOLED : 1;
-  Buf *d = REGISTERS("d", L, m, n);
+  Buf *d = NEST_REGISTERS(b, "d", L, m, n);
   Val x[WINOGRAD_TILE], y[POOLED][WINOGRAD_TILE];
-  UNROLL(i, n) {
+  NEST_UNROLL(b, i, n) {
     for (int k = 0; k < n; k++)
-      x[k] = let(nest_text(b, "x%d", k), load(at(c->M, j->slot, n * k + i, j->t, j->f), L));
+      x[k] = nest_let(b, nest_text(b, "x%d", k),
+                      nest_load(b, nest_at(b, c->M, j->slot, n * k + i, j->t, j->f), L));
     winograd_output(b, &c->w, x, y[0]);
-    for (int k = 0; k < m; k++) store(at(d, k, i), y[0][k]);
+    for (int k = 0; k < m; k++) nest_store(b, nest_at(b, d, k, i), y[0][k]);
   }
-  j->bias = c->bias ? let("b", load(at(c->bias, j->channel), L)) : num(b, 0);
-  UNROLL(i, m / rows) {
+  j->bias = c->bias ? nest_let(b, "b", nest_load(b, nest_at(b, c->bias, j->channel), L)) : num(b, 0);
+  NEST_UNROLL(b, i, m / rows) {
     const Ix first = m * j->ty + rows * i, oy[POOLED + 1] = {first, first + 1, i};
-    WHEN(pool ? below((m / POOLED) * j->ty + i, shape_extent(pool->shape).h) : below(first, c->k.small.h)) {
+    NEST_IF(b, pool ? nest_below(b, (m / POOLED) * j->ty + i, shape_extent(pool->shape).h)
+                    : nest_below(b, first, c->k.small.h)) {
       for (int r = 0; r < rows; r++) {
-        for (int k = 0; k < n; k++) x[k] = get(at(d, rows * i + r, k));
+        for (int k = 0; k < n; k++) x[k] = nest_get(b, nest_at(b, d, rows * i + r, k));
         winograd_output(b, &c->w, x, y[r]);
-        for (int k = 0; pool && k < m; k++) y[r][k] = let(nest_text(b, "y%d%d", r, k), y[r][k]);
+        for (int k = 0; pool && k < m; k++) y[r][k] = nest_let(b, nest_text(b, "y%d%d", r, k), y[r][k]);
       }
       if (pool) pool_rows(j, y, oy);
       else put_row(j, y[0], oy);
@@ -464,11 +477,12 @@ static NestFn *join_tile(const Conv *c, const Group *group, bool edge) {
   Nest *b = c->l->b;
   NestFn *fn =
       nest_fn(b, nest_text(b, "join%s%s", edge ? "_edge" : "", group == &c->group[1] ? "_rest" : ""), true);
-  const Ix slot = arg("slot"), ty = arg("ty"), tx = arg("tx"), t = arg("t"), f0 = arg("f0");
+  const Ix slot = nest_arg(b, "slot"), ty = nest_arg(b, "ty"), tx = nest_arg(b, "tx"), t = nest_arg(b, "t"),
+           f0 = nest_arg(b, "f0");
   const int64_t whole = group->valid / c->lanes, rest = group->valid % c->lanes;
   Join join = {.c = c, .edge = edge, .slot = slot, .ty = ty, .tx = tx, .t = t, .part = c->lanes};
   if (whole)
-    FOR(v, whole) {
+    NEST_FOR(b, v, whole) {
       join.f = c->lanes * v;
       join.channel = f0 + join.f;
       join_channels(&join);
@@ -489,7 +503,7 @@ static NestFn *join_row(const Conv *c, const Group *group) {
   NestFn *whole = inside ? join_tile(c, group, false) : NULL,
          *edge = inside < c->columns ? join_tile(c, group, true) : NULL;
   NestFn *fn = nest_fn(b, nest_text(b, "join_row%s", group == &c->group[1] ? "_rest" : ""), false);
-  const Ix slot = arg("slot"), ty = arg("ty"), t0 = arg("t0"), f0 = arg("f0");
+  const Ix slot = nest_arg(b, "slot"), ty = nest_arg(b, "ty"), t0 = nest_arg(b, "t0"), f0 = nest_arg(b, "f0");
   if (whole) tiles(b, whole, false, &slot, &ty, &t0, &f0, 0, inside);
   if (edge) tiles(b, edge, true, &slot, &ty, &t0, &f0, inside, c->columns);
   return fn;
@@ -523,18 +537,18 @@ static int64_t block_rows(const Conv *c, const Block *k) { return k->last ? c->l
 static void group_of_block(Nest *b, const Conv *c, const Block *k, int kind, const Ix *g) {
   const Group *group = &c->group[kind];
   const Ix panel = *g * c->group[0].count, f0 = panel * c->panels[0].width;
-  NEST_LOOP(xi, k->kind, 1, NEST_IX(0), 1, NEST_IX(c->points))
-    call(group->multiply[k->last], *k->slot, xi, panel);
-  NEST_LOOP(r, k->kind, 1, NEST_IX(0), 1, NEST_IX(block_rows(c, k)))
-    call(c->join_row[kind], *k->slot, *k->ty + r, c->columns * r, f0);
+  NEST_LOOP(b, xi, k->kind, 1, NEST_IX(0), 1, NEST_IX(c->points))
+    nest_call(b, group->multiply[k->last], *k->slot, xi, panel);
+  NEST_LOOP(b, r, k->kind, 1, NEST_IX(0), 1, NEST_IX(block_rows(c, k)))
+    nest_call(b, c->join_row[kind], *k->slot, *k->ty + r, c->columns * r, f0);
 }
 
 static void block(Nest *b, const Conv *c, bool last, LoopKind kind, const Ix *slot, const Ix *ty) {
   const Block k = {last, kind, slot, ty};
-  NEST_LOOP(r, kind, 1, NEST_IX(0), 1, NEST_IX(block_rows(c, &k)))
-    call(c->split_row, *slot, *ty + r, c->columns * r);
+  NEST_LOOP(b, r, kind, 1, NEST_IX(0), 1, NEST_IX(block_rows(c, &k)))
+    nest_call(b, c->split_row, *slot, *ty + r, c->columns * r);
   if (c->groups)
-    FOR(g, c->groups) group_of_block(b, c, &k, 0, &g);
+    NEST_FOR(b, g, c->groups) group_of_block(b, c, &k, 0, &g);
   if (group_used(c, 1)) group_of_block(b, c, &k, 1, NEST_IX(c->groups));
 }
 
@@ -544,12 +558,12 @@ static void all_blocks(Nest *b, const Conv *c) {
   const LoopKind kind =
       c->by_blocks || c->by_points ? PARALLEL : SERIAL; /* of what threads do together on one block */
   if (c->by_blocks)
-    PAR(s, c->slots)
-      FOR(k, each) block(b, c, false, SERIAL, &s, NEST_IX(c->block * (each * s + k)));
+    NEST_PARALLEL(b, s, c->slots)
+      NEST_FOR(b, k, each) block(b, c, false, SERIAL, &s, NEST_IX(c->block * (each * s + k)));
   if (c->by_blocks && left)
-    PAR(s, left) block(b, c, false, SERIAL, &s, NEST_IX(c->block * (each * c->slots + s)));
+    NEST_PARALLEL(b, s, left) block(b, c, false, SERIAL, &s, NEST_IX(c->block * (each * c->slots + s)));
   if (!c->by_blocks)
-    FOR(k, c->blocks) block(b, c, false, kind, &none, NEST_IX(c->block * k));
+    NEST_FOR(b, k, c->blocks) block(b, c, false, kind, &none, NEST_IX(c->block * k));
   if (c->last) block(b, c, true, kind, &none, NEST_IX(c->block * c->blocks));
 }
 

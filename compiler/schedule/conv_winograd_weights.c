@@ -36,32 +36,35 @@ static void split_channels(const Weights *k, bool edge, const Ix *y0, const Ix *
   Nest *b = k->l->b;
   const int L = k->lanes, m = k->w.m, n = k->w.n;
   const Extent e = k->k.small;
-  Buf *d = REGISTERS("d", L, n, m);
+  Buf *d = NEST_REGISTERS(b, "d", L, n, m);
   Val x[WINOGRAD_TILE], y[WINOGRAD_TILE], zero = L > 1 ? splat(num(b, 0), L) : num(b, 0);
-  UNROLL(i, m) {
+  NEST_UNROLL(b, i, m) {
     for (int j = 0; j < m; j++) {
-      const Ref ref = at(k->l->in[1], *y0 + j, *x0 + i, *channel);
-      Val value = part < L ? load_part(ref, part, L) : load(ref, L);
-      x[j] = let(nest_text(b, "x%d", j),
-                 edge ? pick(b, both(below(*y0 + j, e.h), below(*x0 + i, e.w)), value, zero) : value);
+      const Ref ref = nest_at(b, k->l->in[1], *y0 + j, *x0 + i, *channel);
+      Val value = part < L ? nest_load_part(b, ref, part, L) : nest_load(b, ref, L);
+      x[j] = nest_let(
+          b, nest_text(b, "x%d", j),
+          edge ? pick(b, cond_and(nest_below(b, *y0 + j, e.h), nest_below(b, *x0 + i, e.w)), value, zero)
+               : value);
     }
     winograd_output_gradient(b, &k->w, x, y);
-    for (int j = 0; j < n; j++) store(at(d, j, i), y[j]);
+    for (int j = 0; j < n; j++) nest_store(b, nest_at(b, d, j, i), y[j]);
   }
-  UNROLL(i, n) {
-    for (int j = 0; j < m; j++) x[j] = get(at(d, i, j));
+  NEST_UNROLL(b, i, n) {
+    for (int j = 0; j < m; j++) x[j] = nest_get(b, nest_at(b, d, i, j));
     winograd_output_gradient(b, &k->w, x, y);
-    for (int j = 0; j < n; j++) store(at(k->Y, n * i + j, *t, *channel), y[j]);
+    for (int j = 0; j < n; j++) nest_store(b, nest_at(b, k->Y, n * i + j, *t, *channel), y[j]);
   }
 }
 
 static NestFn *split_tile(const Weights *k, bool edge) {
   Nest *b = k->l->b;
   NestFn *fn = nest_fn(b, edge ? "split_small_edge" : "split_small", true);
-  const Ix ty = arg("ty"), tx = arg("tx"), t = arg("t"), y0 = k->w.m * ty, x0 = k->w.m * tx;
+  const Ix ty = nest_arg(b, "ty"), tx = nest_arg(b, "tx"), t = nest_arg(b, "t"), y0 = k->w.m * ty,
+           x0 = k->w.m * tx;
   const int64_t whole = k->k.s / k->lanes, rest = k->k.s % k->lanes;
   if (whole)
-    FOR(v, whole) split_channels(k, edge, &y0, &x0, &t, NEST_IX(k->lanes * v), k->lanes);
+    NEST_FOR(b, v, whole) split_channels(k, edge, &y0, &x0, &t, NEST_IX(k->lanes * v), k->lanes);
   if (rest) split_channels(k, edge, &y0, &x0, &t, NEST_IX(k->lanes * whole), (int)rest);
   return fn;
 }
@@ -72,16 +75,16 @@ static NestFn *split_row(const Weights *k) {
   NestFn *inside = rows && columns ? split_tile(k, false) : NULL;
   NestFn *edge = rows < k->rows || columns < k->columns ? split_tile(k, true) : NULL;
   NestFn *fn = nest_fn(b, "split_small_row", false);
-  const Ix ty = arg("ty"), t0 = arg("t0");
+  const Ix ty = nest_arg(b, "ty"), t0 = nest_arg(b, "t0");
   if (inside && rows < k->rows) {
-    WHEN(below(ty, rows))
-      FOR(tx, columns) call(inside, ty, tx, t0 + tx);
-    OTHERWISE()
-      FOR(tx, columns) call(edge, ty, tx, t0 + tx);
+    NEST_IF(b, nest_below(b, ty, rows))
+      NEST_FOR(b, tx, columns) nest_call(b, inside, ty, tx, t0 + tx);
+    NEST_ELSE(b)
+      NEST_FOR(b, tx, columns) nest_call(b, edge, ty, tx, t0 + tx);
   } else if (columns)
-    FOR(tx, columns) call(inside ? inside : edge, ty, tx, t0 + tx);
+    NEST_FOR(b, tx, columns) nest_call(b, inside ? inside : edge, ty, tx, t0 + tx);
   if (columns < k->columns)
-    FROM(tx, columns, k->columns) call(edge, ty, tx, t0 + tx);
+    NEST_FROM(b, tx, columns, k->columns) nest_call(b, edge, ty, tx, t0 + tx);
   return fn;
 }
 
@@ -96,19 +99,22 @@ static NestFn *multiply_tile(const Weights *k, const Piece *p) {
   Nest *b = k->l->b;
   const int L = k->lanes;
   NestFn *fn = nest_fn(b, nest_text(b, "multiply_%dx%d", (int)p->broadcast, p->vectors), false);
-  const Ix xi = arg("xi"), tiles = arg("tiles"), s0 = arg("s0"), l0 = arg("l0");
-  Buf *a = REGISTERS("a", L, p->broadcast, p->vectors);
-  UNROLL(i, p->broadcast)
-    for (int v = 0; v < p->vectors; v++) store(at(a, i, v), num(b, 0));
-  FOR(t, tiles) {
+  const Ix xi = nest_arg(b, "xi"), tiles = nest_arg(b, "tiles"), s0 = nest_arg(b, "s0"),
+           l0 = nest_arg(b, "l0");
+  Buf *a = NEST_REGISTERS(b, "a", L, p->broadcast, p->vectors);
+  NEST_UNROLL(b, i, p->broadcast)
+    for (int v = 0; v < p->vectors; v++) nest_store(b, nest_at(b, a, i, v), num(b, 0));
+  NEST_FOR(b, t, tiles) {
     Val x[MOST_VECTORS];
     for (int v = 0; v < p->vectors; v++)
-      x[v] = let(nest_text(b, "v%d", v), load(at(k->V, 0, xi, t, l0 + L * v), L));
-    UNROLL(i, p->broadcast)
-      for (int v = 0; v < p->vectors; v++) accumulate(at(a, i, v), load(at(k->Y, xi, t, s0 + i), 1), x[v]);
+      x[v] = nest_let(b, nest_text(b, "v%d", v), nest_load(b, nest_at(b, k->V, 0, xi, t, l0 + L * v), L));
+    NEST_UNROLL(b, i, p->broadcast)
+      for (int v = 0; v < p->vectors; v++)
+        nest_accumulate(b, nest_at(b, a, i, v), nest_load(b, nest_at(b, k->Y, xi, t, s0 + i), 1), x[v]);
   }
-  UNROLL(i, p->broadcast)
-    for (int v = 0; v < p->vectors; v++) store(at(k->S, xi, i, L * v), get(at(a, i, v)));
+  NEST_UNROLL(b, i, p->broadcast)
+    for (int v = 0; v < p->vectors; v++)
+      nest_store(b, nest_at(b, k->S, xi, i, L * v), nest_get(b, nest_at(b, a, i, v)));
   return fn;
 }
 
@@ -119,7 +125,7 @@ static void add_taps(const Weights *k, Val sum, int ky_, int kx_, const Ix *s, c
     const Ix l = *l0 + lane;
     Ix index[4];
     const Ref ref = nest_ref(b, k->l->out, correlation_weight_index(&k->k, index, s, &l, &ky, &kx), index);
-    store(ref, add(k->lanes > 1 ? lane_at(b, sum, NEST_IX(lane)) : sum, load(ref, 1)));
+    nest_store(b, ref, add(k->lanes > 1 ? lane_at(b, sum, NEST_IX(lane)) : sum, nest_load(b, ref, 1)));
   }
 }
 
@@ -129,14 +135,15 @@ static void join_vector(const Weights *k, const Ix *i, const Ix *at_, const Ix *
   Val x[WINOGRAD_TILE], y[WINOGRAD_TILE], half[WINOGRAD_TILE][WINOGRAD_TILE];
   for (int column = 0; column < w->n; column++) {
     for (int j = 0; j < w->n; j++)
-      x[j] = let(nest_text(b, "x%d", j), mul(load(at(k->S, w->n * j + column, *i, *at_), k->lanes),
-                                             num(b, w->scale[j] * w->scale[column])));
+      x[j] = nest_let(b, nest_text(b, "x%d", j),
+                      mul(nest_load(b, nest_at(b, k->S, w->n * j + column, *i, *at_), k->lanes),
+                          num(b, w->scale[j] * w->scale[column])));
     winograd_weight_gradient(b, w, x, y);
-    for (int j = 0; j < w->r; j++) half[j][column] = let(nest_text(b, "h%d%d", j, column), y[j]);
+    for (int j = 0; j < w->r; j++) half[j][column] = nest_let(b, nest_text(b, "h%d%d", j, column), y[j]);
   }
   for (int ky = 0; ky < w->r; ky++) {
     winograd_weight_gradient(b, w, half[ky], y);
-    for (int kx = 0; kx < w->r; kx++) add_taps(k, let("sum", y[kx]), ky, kx, s, l0, part);
+    for (int kx = 0; kx < w->r; kx++) add_taps(k, nest_let(b, "sum", y[kx]), ky, kx, s, l0, part);
   }
 }
 
@@ -144,10 +151,10 @@ static NestFn *join_tile(const Weights *k, const Piece *p) {
   Nest *b = k->l->b;
   const int L = k->lanes, whole = p->part < L ? p->vectors - 1 : p->vectors;
   NestFn *fn = nest_fn(b, nest_text(b, "join_%dx%d", (int)p->broadcast, p->vectors), false);
-  const Ix s0 = arg("s0"), l0 = arg("l0");
-  FOR(i, p->broadcast) {
+  const Ix s0 = nest_arg(b, "s0"), l0 = nest_arg(b, "l0");
+  NEST_FOR(b, i, p->broadcast) {
     if (whole)
-      FOR(v, whole) join_vector(k, &i, NEST_IX(L * v), NEST_IX(s0 + i), NEST_IX(l0 + L * v), L);
+      NEST_FOR(b, v, whole) join_vector(k, &i, NEST_IX(L * v), NEST_IX(s0 + i), NEST_IX(l0 + L * v), L);
     if (whole < p->vectors)
       join_vector(k, &i, NEST_IX(L * whole), NEST_IX(s0 + i), NEST_IX(l0 + L * whole), p->part);
   }
@@ -178,19 +185,19 @@ static Pieces all_pieces(const Weights *k) {
 
 static void block(Nest *b, const Weights *k, const Pieces *all, const Ix *ty, int64_t rows) {
   const Ix none = {0}, tiles = none + rows * k->columns;
-  FOR(r, rows) {
-    call(k->split_large, none, *ty + r, k->columns * r);
-    call(k->split_small, *ty + r, k->columns * r);
+  NEST_FOR(b, r, rows) {
+    nest_call(b, k->split_large, none, *ty + r, k->columns * r);
+    nest_call(b, k->split_small, *ty + r, k->columns * r);
   }
   for (int i = 0; i < 2; i++)
     for (int j = 0; j < 2; j++)
       if (all->large[i] && all->small[j])
-        FOR(panel, all->large[i])
-          FOR(group, all->small[j]) {
+        NEST_FOR(b, panel, all->large[i])
+          NEST_FOR(b, group, all->small[j]) {
             const Ix l0 = MOST_VECTORS * k->lanes * (i ? none + all->large[0] : panel),
                      s0 = k->broadcast * (j ? none + all->small[0] : group);
-            FOR(xi, k->w.n * k->w.n) call(all->piece[i][j].multiply, xi, tiles, s0, l0);
-            call(all->piece[i][j].join, s0, l0);
+            NEST_FOR(b, xi, k->w.n * k->w.n) nest_call(b, all->piece[i][j].multiply, xi, tiles, s0, l0);
+            nest_call(b, all->piece[i][j].join, s0, l0);
           }
 }
 
@@ -215,7 +222,7 @@ bool schedule_conv_winograd_weights(Lower *l) {
   k.split_small = split_row(&k);
   const Pieces all = all_pieces(&k);
   nest_fn(b, b->name, false);
-  FOR(i, blocks) block(b, &k, &all, NEST_IX(k.block * i), k.block);
+  NEST_FOR(b, i, blocks) block(b, &k, &all, NEST_IX(k.block * i), k.block);
   if (last) block(b, &k, &all, NEST_IX(k.block * blocks), last);
   lower_about(l, "Winograd F(%dx%d,%dx%d), blocks of %d tiles", m, m, k.w.r, k.w.r,
               (int)(k.block * k.columns));

@@ -16,14 +16,15 @@ static Buf *pack_panels(Lower *l, const DensePacks *d, const char *member, int64
                         int64_t width, int64_t valid) {
   Pack *pack = lower_pack(l, member, 3, (int64_t[]){count, d->inputs, width});
   Nest *b = pack->nest;
-  FOR(p, count)
-    FOR(i, d->inputs) {
-      FOR(n, valid) {
+  NEST_FOR(b, p, count)
+    NEST_FOR(b, i, d->inputs) {
+      NEST_FOR(b, n, valid) {
         const Ix unit = first + p * width + n;
-        store(at(pack->out, p, i, n), lower_packed_weight(l, pack, 2, NEST_IX(unit, i), &unit, &i));
+        nest_store(b, nest_at(b, pack->out, p, i, n),
+                   lower_packed_weight(l, pack, 2, NEST_IX(unit, i), &unit, &i));
       }
       if (valid < width)
-        FROM(n, valid, width) store(at(pack->out, p, i, n), num(b, 0));
+        NEST_FROM(b, n, valid, width) nest_store(b, nest_at(b, pack->out, p, i, n), num(b, 0));
     }
   return lower_pack_done(l, pack);
 }
@@ -32,9 +33,9 @@ static Buf *pack_bias(Lower *l, const DensePacks *d, int64_t padded) {
   Pack *pack = lower_pack(l, "bias", 1, &padded);
   Nest *b = pack->nest;
   const Ix none = {0};
-  FOR(u, d->units) store(at(pack->out, u), lower_packed_bias(l, pack, &u, &none));
+  NEST_FOR(b, u, d->units) nest_store(b, nest_at(b, pack->out, u), lower_packed_bias(l, pack, &u, &none));
   if (padded > d->units)
-    FROM(u, d->units, padded) store(at(pack->out, u), num(b, 0));
+    NEST_FROM(b, u, d->units, padded) nest_store(b, nest_at(b, pack->out, u), num(b, 0));
   return lower_pack_done(l, pack);
 }
 
@@ -65,7 +66,8 @@ typedef struct Dense {
 
 static Ref weight_at(Nest *b, const Dense *d, Buf *w, const Ix *panel, const Ix *input, const Ix *first,
                      const Ix *h, int v) {
-  return d->natural ? at(d->natural, *first + v, *input) : at(w, *panel, *input, *h + d->lanes * v);
+  return d->natural ? nest_at(b, d->natural, *first + v, *input)
+                    : nest_at(b, w, *panel, *input, *h + d->lanes * v);
 }
 
 /* `vectors` of units from place h of a panel's rows; the last has `part` real lanes. */
@@ -76,23 +78,26 @@ static void units(Nest *b, const Dense *d, Buf *w, const Ix *panel, const Ix *fi
   int together = 1;
   const int chains = d->l->target->chains;
   while (together < chains && together * vectors < chains && together * 2 <= d->inputs) together *= 2;
-  Buf *acc = REGISTERS("a", L, together, vectors);
+  Buf *acc = NEST_REGISTERS(b, "a", L, together, vectors);
   for (int u = 0; u < together; u++)
     for (int v = 0; v < vectors; v++)
-      store(at(acc, u, v), u || !d->bias ? num(b, 0) : load(at(d->bias, *first + L * v), L));
+      nest_store(b, nest_at(b, acc, u, v),
+                 u || !d->bias ? num(b, 0) : nest_load(b, nest_at(b, d->bias, *first + L * v), L));
   const int64_t rounds = d->inputs / together;
-  FOR(n, rounds)
+  NEST_FOR(b, n, rounds)
     for (int u = 0; u < together; u++)
       for (int v = 0; v < vectors; v++)
-        accumulate(at(acc, u, v), load(at(d->l->in[0], 0, 0, n * together + u), 1),
-                   load(weight_at(b, d, w, panel, NEST_IX(n * together + u), first, h, v), L));
+        nest_accumulate(b, nest_at(b, acc, u, v),
+                        nest_load(b, nest_at(b, d->l->in[0], 0, 0, n * together + u), 1),
+                        nest_load(b, weight_at(b, d, w, panel, NEST_IX(n * together + u), first, h, v), L));
   for (int64_t i = rounds * together; i < d->inputs; i++)
     for (int v = 0; v < vectors; v++)
-      accumulate(at(acc, i - rounds * together, v), load(at(d->l->in[0], 0, 0, i), 1),
-                 load(weight_at(b, d, w, panel, NEST_IX(i), first, h, v), L));
+      nest_accumulate(b, nest_at(b, acc, i - rounds * together, v),
+                      nest_load(b, nest_at(b, d->l->in[0], 0, 0, i), 1),
+                      nest_load(b, weight_at(b, d, w, panel, NEST_IX(i), first, h, v), L));
   for (int v = 0; v < vectors; v++) {
-    Val sum = get(at(acc, 0, v));
-    for (int u = 1; u < together; u++) sum = add(sum, get(at(acc, u, v)));
+    Val sum = nest_get(b, nest_at(b, acc, 0, v));
+    for (int u = 1; u < together; u++) sum = add(sum, nest_get(b, nest_at(b, acc, u, v)));
     const Ix unit = *first + L * v;
     lower_store(d->l, sum, &none, &none, &unit, v == vectors - 1 ? part : L, L);
   }
@@ -102,9 +107,9 @@ static void panels(Nest *b, const Dense *d, Buf *w, int64_t first, int64_t count
                    int64_t valid, LoopKind kind) {
   const int64_t step = d->vectors * d->lanes, whole = valid / step, rest = valid % step;
   const int vectors = (int)((rest + d->lanes - 1) / d->lanes);
-  NEST_LOOP(p, kind, 1, NEST_IX(0), 1, NEST_IX(count)) {
+  NEST_LOOP(b, p, kind, 1, NEST_IX(0), 1, NEST_IX(count)) {
     if (whole)
-      FOR(n, whole)
+      NEST_FOR(b, n, whole)
         units(b, d, w, &p, NEST_IX(first + p * width + n * step), NEST_IX(n * step), d->vectors, d->lanes);
     if (rest)
       units(b, d, w, &p, NEST_IX(first + p * width + whole * step), NEST_IX(whole * step), vectors,
@@ -142,7 +147,7 @@ static void natural_rows(Dense *d) {
   const int64_t whole = d->units / d->vectors, rest = d->units % d->vectors;
   nest_fn(b, b->name, false);
   if (whole)
-    FOR(n, whole) units(b, d, NULL, &none, NEST_IX(n * d->vectors), &none, d->vectors, 1);
+    NEST_FOR(b, n, whole) units(b, d, NULL, &none, NEST_IX(n * d->vectors), &none, d->vectors, 1);
   if (rest) units(b, d, NULL, &none, NEST_IX(whole * d->vectors), &none, (int)rest, 1);
   lower_about(l, "%d units at a time", d->vectors);
 }
@@ -173,17 +178,18 @@ bool schedule_dense(Lower *l) {
 static void input_vectors(Nest *b, Lower *l, Buf *w, int64_t units_, const Ix *first, int lanes, int vectors,
                           int part) {
   const Ix none = {0};
-  Buf *acc = REGISTERS("a", lanes, vectors);
-  for (int v = 0; v < vectors; v++) store(at(acc, v), num(b, 0));
-  FOR(u, units_)
+  Buf *acc = NEST_REGISTERS(b, "a", lanes, vectors);
+  for (int v = 0; v < vectors; v++) nest_store(b, nest_at(b, acc, v), num(b, 0));
+  NEST_FOR(b, u, units_)
     for (int v = 0; v < vectors; v++) {
-      const Ref row = at(w, u, *first + lanes * v);
-      accumulate(at(acc, v), load(at(l->in[0], 0, 0, u), 1),
-                 v == vectors - 1 && part < lanes ? load_part(row, part, lanes) : load(row, lanes));
+      const Ref row = nest_at(b, w, u, *first + lanes * v);
+      nest_accumulate(b, nest_at(b, acc, v), nest_load(b, nest_at(b, l->in[0], 0, 0, u), 1),
+                      v == vectors - 1 && part < lanes ? nest_load_part(b, row, part, lanes)
+                                                       : nest_load(b, row, lanes));
     }
   for (int v = 0; v < vectors; v++) {
     const Ix i = *first + lanes * v;
-    lower_store(l, get(at(acc, v)), &none, &none, &i, v == vectors - 1 ? part : lanes, lanes);
+    lower_store(l, nest_get(b, nest_at(b, acc, v)), &none, &none, &i, v == vectors - 1 ? part : lanes, lanes);
   }
 }
 
@@ -204,7 +210,7 @@ bool schedule_dense_input(Lower *l) {
   Buf *w = lower_weight(l, 0);
   nest_fn(b, b->name, false);
   if (whole)
-    FOR(n, whole) input_vectors(b, l, w, units_, NEST_IX(n * step), lanes, most, lanes);
+    NEST_FOR(b, n, whole) input_vectors(b, l, w, units_, NEST_IX(n * step), lanes, most, lanes);
   if (rest)
     input_vectors(b, l, w, units_, NEST_IX(whole * step), lanes, vectors, (int)rest - (vectors - 1) * lanes);
   lower_about(l, "%d vectors of %d inputs at a time", most, lanes);
@@ -215,20 +221,22 @@ bool schedule_dense_input(Lower *l) {
 static void weight_rows(Nest *b, Lower *l, const Ix *first, int rows, int64_t inputs, int lanes) {
   const int64_t vectors = inputs / lanes, rest = inputs % lanes;
   Val dy[ROWS];
-  for (int r = 0; r < rows; r++) dy[r] = let(nest_text(b, "d%d", r), load(at(l->in[1], 0, 0, *first + r), 1));
+  for (int r = 0; r < rows; r++)
+    dy[r] = nest_let(b, nest_text(b, "d%d", r), nest_load(b, nest_at(b, l->in[1], 0, 0, *first + r), 1));
   if (vectors)
-    FOR(v, vectors) {
-      Val x = let("x", load(at(l->in[0], 0, 0, lanes * v), lanes));
+    NEST_FOR(b, v, vectors) {
+      Val x = nest_let(b, "x", nest_load(b, nest_at(b, l->in[0], 0, 0, lanes * v), lanes));
       for (int r = 0; r < rows; r++)
-        store(at(l->out, *first + r, lanes * v),
-              fma_(dy[r], x, load(at(l->out, *first + r, lanes * v), lanes)));
+        nest_store(b, nest_at(b, l->out, *first + r, lanes * v),
+                   fma_(dy[r], x, nest_load(b, nest_at(b, l->out, *first + r, lanes * v), lanes)));
     }
   if (rest) {
     const Ix i = NEST_Z + vectors * lanes;
-    Val x = let("x", load_part(at(l->in[0], 0, 0, i), (int)rest, lanes));
+    Val x = nest_let(b, "x", nest_load_part(b, nest_at(b, l->in[0], 0, 0, i), (int)rest, lanes));
     for (int r = 0; r < rows; r++)
-      store_part(at(l->out, *first + r, i),
-                 fma_(dy[r], x, load_part(at(l->out, *first + r, i), (int)rest, lanes)), (int)rest);
+      nest_store_part(b, nest_at(b, l->out, *first + r, i),
+                      fma_(dy[r], x, nest_load_part(b, nest_at(b, l->out, *first + r, i), (int)rest, lanes)),
+                      (int)rest);
   }
 }
 
@@ -239,7 +247,7 @@ bool schedule_dense_weights(Lower *l) {
   Nest *b = l->b;
   nest_fn(b, b->name, false);
   if (units_ >= ROWS)
-    FOR(u, units_ / ROWS) weight_rows(b, l, NEST_IX(u * ROWS), ROWS, inputs, lanes);
+    NEST_FOR(b, u, units_ / ROWS) weight_rows(b, l, NEST_IX(u * ROWS), ROWS, inputs, lanes);
   if (units_ % ROWS) weight_rows(b, l, NEST_IX(units_ / ROWS * ROWS), (int)(units_ % ROWS), inputs, lanes);
   lower_about(l, "%d rows by vectors of %d inputs", ROWS, lanes);
   return true;
@@ -255,47 +263,50 @@ typedef struct Outer {
 } Outer; /* x: inputs first .. of each image, [images][inputs]; part: lanes of the last vector */
 
 static Val sums_at(Nest *b, const Outer *o, const Ix *unit, int v) {
-  const Ref ref = at(o->l->out, *unit, o->first + v * o->l->images);
-  return v == o->vectors - 1 ? load_part(ref, o->part, o->l->images) : load(ref, o->l->images);
+  const Ref ref = nest_at(b, o->l->out, *unit, o->first + v * o->l->images);
+  return v == o->vectors - 1 ? nest_load_part(b, ref, o->part, o->l->images)
+                             : nest_load(b, ref, o->l->images);
 }
 
 static void outer_rows(Nest *b, const Outer *o, const Ix *unit, int64_t rows) {
   const int lanes = o->l->images;
-  Buf *acc = REGISTERS("a", lanes, rows, o->vectors);
-  UNROLL(r, rows)
-    for (int v = 0; v < o->vectors; v++) store(at(acc, r, v), sums_at(b, o, NEST_IX(*unit + r), v));
-  FOR(n, lanes) {
+  Buf *acc = NEST_REGISTERS(b, "a", lanes, rows, o->vectors);
+  NEST_UNROLL(b, r, rows)
+    for (int v = 0; v < o->vectors; v++)
+      nest_store(b, nest_at(b, acc, r, v), sums_at(b, o, NEST_IX(*unit + r), v));
+  NEST_FOR(b, n, lanes) {
     Val x[2];
     for (int v = 0; v < o->vectors; v++)
-      x[v] = let(nest_text(b, "x%d", v), load(at(o->x, n, v * lanes), lanes));
-    UNROLL(r, rows)
+      x[v] = nest_let(b, nest_text(b, "x%d", v), nest_load(b, nest_at(b, o->x, n, v * lanes), lanes));
+    NEST_UNROLL(b, r, rows)
       for (int v = 0; v < o->vectors; v++)
-        accumulate(at(acc, r, v), load(at(o->l->in[1], 0, 0, *unit + r, n), 1), x[v]);
+        nest_accumulate(b, nest_at(b, acc, r, v),
+                        nest_load(b, nest_at(b, o->l->in[1], 0, 0, *unit + r, n), 1), x[v]);
   }
-  UNROLL(r, rows)
+  NEST_UNROLL(b, r, rows)
     for (int v = 0; v < o->vectors; v++)
-      store_part(at(o->l->out, *unit + r, o->first + v * lanes), get(at(acc, r, v)),
-                 v == o->vectors - 1 ? o->part : lanes);
+      nest_store_part(b, nest_at(b, o->l->out, *unit + r, o->first + v * lanes),
+                      nest_get(b, nest_at(b, acc, r, v)), v == o->vectors - 1 ? o->part : lanes);
 }
 
 /* All units for a few vectors of inputs, which are first turned from [inputs][images]. */
 static void outer_columns(Nest *b, const Outer *o, int64_t units_) {
   const int lanes = o->l->images;
   Outer own = *o;
-  own.x = BUF(STACK, "x", lanes, o->vectors * lanes);
+  own.x = NEST_BUF(b, STACK, "x", lanes, o->vectors * lanes);
   for (int v = 0; v < o->vectors; v++) {
     Val x[LANES];
     for (int k = 0; k < lanes; k++) {
       const bool real = v < o->vectors - 1 || k < o->part;
-      x[k] =
-          real ? let(nest_text(b, "x%d", k), load(at(o->l->in[0], 0, 0, o->first + v * lanes + k, 0), lanes))
-               : splat(num(b, 0), lanes);
+      x[k] = real ? nest_let(b, nest_text(b, "x%d", k),
+                             nest_load(b, nest_at(b, o->l->in[0], 0, 0, o->first + v * lanes + k, 0), lanes))
+                  : splat(num(b, 0), lanes);
     }
     images_transpose(b, x, lanes);
-    for (int n = 0; n < lanes; n++) store(at(own.x, n, v * lanes), x[n]);
+    for (int n = 0; n < lanes; n++) nest_store(b, nest_at(b, own.x, n, v * lanes), x[n]);
   }
   if (units_ >= o->rows)
-    FOR(u, units_ / o->rows) outer_rows(b, &own, NEST_IX(u * o->rows), o->rows);
+    NEST_FOR(b, u, units_ / o->rows) outer_rows(b, &own, NEST_IX(u * o->rows), o->rows);
   if (units_ % o->rows) outer_rows(b, &own, NEST_IX(units_ / o->rows * o->rows), units_ % o->rows);
 }
 
@@ -309,7 +320,7 @@ bool schedule_dense_weights_images(Lower *l) {
   images_values(l);
   nest_fn(b, b->name, false);
   if (whole)
-    FOR(m, whole) {
+    NEST_FOR(b, m, whole) {
       o.first = m * step;
       outer_columns(b, &o, units_);
     }

@@ -48,26 +48,26 @@ static int part_of(const Product *p, const Panel *panel, int v) {
 
 static Ref sum_at(Nest *b, const Product *p, const Panel *panel, const Ix *row, int v) {
   const Ix column = panel->first + v * p->lanes;
-  return of_images(p) ? at(p->l->out, *row, 0, 0, column) : at(p->l->out, *row, column);
+  return of_images(p) ? nest_at(b, p->l->out, *row, 0, 0, column) : nest_at(b, p->l->out, *row, column);
 }
 
 static Val load_sum(Nest *b, const Product *p, const Panel *panel, const Ix *row, int v) {
   const Ref ref = sum_at(b, p, panel, row, v);
   const int part = part_of(p, panel, v);
-  return part < p->lanes ? load_part(ref, part, p->lanes) : load(ref, p->lanes);
+  return part < p->lanes ? nest_load_part(b, ref, part, p->lanes) : nest_load(b, ref, p->lanes);
 }
 
 static void store_sum(Nest *b, const Product *p, const Panel *panel, const Ix *row, int v, Val sum) {
   const Ref ref = sum_at(b, p, panel, row, v);
   const int part = part_of(p, panel, v);
-  if (part < p->lanes) store_part(ref, sum, part);
-  else store(ref, sum);
+  if (part < p->lanes) nest_store_part(b, ref, sum, part);
+  else nest_store(b, ref, sum);
 }
 
 /* ---- the part of b in a panel ---- */
 static Val load_columns(Nest *b, const Product *p, const Panel *panel, Ref ref, int v) {
   const int part = part_of(p, panel, v);
-  return part < p->lanes ? load_part(ref, part, p->lanes) : load(ref, p->lanes);
+  return part < p->lanes ? nest_load_part(b, ref, part, p->lanes) : nest_load(b, ref, p->lanes);
 }
 
 /* Weights [units][inputs] to [inputs][units], squares of vectors first. Units that do not exist are zeros. */
@@ -76,20 +76,23 @@ static void turn_weights(Nest *b, const Product *p, const Panel *panel, const Ix
   for (int v = 0; v < panel->vectors; v++) {
     const int part = part_of(p, panel, v);
     if (squares)
-      FOR(q, squares) {
+      NEST_FOR(b, q, squares) {
         Val x[LANES];
         for (int t = 0; t < L; t++)
-          x[t] = t < part ? let(nest_text(b, "x%d", t),
-                                load(at(p->w, panel->first + v * L + t, *first + q * L), (int)L))
-                          : splat(num(b, 0), (int)L);
+          x[t] =
+              t < part
+                  ? nest_let(b, nest_text(b, "x%d", t),
+                             nest_load(b, nest_at(b, p->w, panel->first + v * L + t, *first + q * L), (int)L))
+                  : splat(num(b, 0), (int)L);
         images_transpose(b, x, (int)L);
-        for (int t = 0; t < L; t++) store(at(panel->b, q * L + t, v * L), x[t]);
+        for (int t = 0; t < L; t++) nest_store(b, nest_at(b, panel->b, q * L + t, v * L), x[t]);
       }
     if (depth % L)
-      FROM(k, squares * L, depth)
+      NEST_FROM(b, k, squares * L, depth)
         for (int t = 0; t < L; t++)
-          store(at(panel->b, k, v * L + t),
-                t < part ? load(at(p->w, panel->first + v * L + t, *first + k), 1) : num(b, 0));
+          nest_store(b, nest_at(b, panel->b, k, v * L + t),
+                     t < part ? nest_load(b, nest_at(b, p->w, panel->first + v * L + t, *first + k), 1)
+                              : num(b, 0));
   }
 }
 
@@ -98,24 +101,26 @@ static void fill_panel(Nest *b, const Product *p, const Panel *panel, const Ix *
   switch (p->family) {
   case FAMILY_DENSE: turn_weights(b, p, panel, first, depth); break;
   case FAMILY_DENSE_INPUT:
-    FOR(k, depth)
+    NEST_FOR(b, k, depth)
       for (int v = 0; v < panel->vectors; v++)
-        store(at(panel->b, k, v * L),
-              load_columns(b, p, panel, at(p->w, *first + k, panel->first + v * L), v));
+        nest_store(b, nest_at(b, panel->b, k, v * L),
+                   load_columns(b, p, panel, nest_at(b, p->w, *first + k, panel->first + v * L), v));
     break;
   default:
-    FROM(n, 0, *p->count)
+    NEST_FROM(b, n, 0, *p->count)
       for (int v = 0; v < panel->vectors; v++)
-        store(at(panel->b, n, v * L),
-              load_columns(b, p, panel, at(p->l->in[0], n, 0, 0, panel->first + v * L), v));
+        nest_store(b, nest_at(b, panel->b, n, v * L),
+                   load_columns(b, p, panel, nest_at(b, p->l->in[0], n, 0, 0, panel->first + v * L), v));
   }
 }
 
 /* ---- tiles ---- */
 static Val part_of_b(Nest *b, const Product *p, const Panel *panel, const Ix *first, const Ix *k, int v) {
-  return load(panel->packed ? at(panel->b, panel->number, *first + *k, panel->from + v * p->lanes)
-                            : at(panel->b, *k, v * p->lanes),
-              p->lanes);
+  return nest_load(b,
+                   panel->packed
+                       ? nest_at(b, panel->b, panel->number, *first + *k, panel->from + v * p->lanes)
+                       : nest_at(b, panel->b, *k, v * p->lanes),
+                   p->lanes);
 }
 
 /* Lines of the weights that come next, of the row as many behind: one for each tile, or more where there are
@@ -126,12 +131,13 @@ static void fetch_next(Nest *b, const Product *p, const Panel *panel, const Ix *
                 tiles = (p->rows + p->tile - 1) / p->tile, each = (lines + tiles - 1) / tiles;
   if (panel->vectors * p->lanes < width) return;
   for (int64_t i = 0; i < each; i++)
-    prefetch(panel->b, panel->number * (p->depth * width) + (*first + *k + depth) * width +
-                           (*number * each + i) * line);
+    nest_prefetch(b, panel->b,
+                  panel->number * (p->depth * width) + (*first + *k + depth) * width +
+                      (*number * each + i) * line);
 }
 
 static Ref a_at(Nest *b, const Product *p, const Ix *row, const Ix *block, int r, const Ix *k) {
-  return of_images(p) ? at(p->l->in[0], *row + r, 0, 0, *k) : at(p->dy, *block, *k, r);
+  return of_images(p) ? nest_at(b, p->l->in[0], *row + r, 0, 0, *k) : nest_at(b, p->dy, *block, *k, r);
 }
 
 /* `rows` of them from `row`, which is the first of tile `block`; the panel's rows are those from `first` of
@@ -140,36 +146,38 @@ static void tile(Nest *b, const Product *p, const Panel *panel, const Ix *row, c
                  const Ix *first, int64_t depth) {
   const int L = p->lanes;
   const Ix begin = {0}, end = of_images(p) ? NEST_Z + depth : *p->count;
-  Buf *acc = REGISTERS("a", L, rows, panel->vectors);
-  UNROLL(r, rows)
+  Buf *acc = NEST_REGISTERS(b, "a", L, rows, panel->vectors);
+  NEST_UNROLL(b, r, rows)
     for (int v = 0; v < panel->vectors; v++)
-      store(at(acc, r, v), load_sum(b, p, panel, NEST_IX(*row + r), v));
-  FROM(k, begin, end) {
+      nest_store(b, nest_at(b, acc, r, v), load_sum(b, p, panel, NEST_IX(*row + r), v));
+  NEST_FROM(b, k, begin, end) {
     Val w[MOST_VECTORS];
     if (panel->packed && rows == p->tile) fetch_next(b, p, panel, block, first, &k, depth);
     for (int v = 0; v < panel->vectors; v++)
-      w[v] = let(nest_text(b, "w%d", v), part_of_b(b, p, panel, first, &k, v));
+      w[v] = nest_let(b, nest_text(b, "w%d", v), part_of_b(b, p, panel, first, &k, v));
     for (int r = 0; r < rows; r++)
       for (int v = 0; v < panel->vectors; v++)
-        accumulate(at(acc, r, v), load(a_at(b, p, row, block, r, NEST_IX(*first + k)), 1), w[v]);
+        nest_accumulate(b, nest_at(b, acc, r, v),
+                        nest_load(b, a_at(b, p, row, block, r, NEST_IX(*first + k)), 1), w[v]);
   }
-  UNROLL(r, rows)
-    for (int v = 0; v < panel->vectors; v++) store_sum(b, p, panel, NEST_IX(*row + r), v, get(at(acc, r, v)));
+  NEST_UNROLL(b, r, rows)
+    for (int v = 0; v < panel->vectors; v++)
+      store_sum(b, p, panel, NEST_IX(*row + r), v, nest_get(b, nest_at(b, acc, r, v)));
 }
 
 /* Whole tiles; of the rows that are left, half a tile and single ones. */
 static void tiles_of_images(Nest *b, const Product *p, const Panel *panel, const Ix *first, int64_t depth) {
   const int T = p->tile, half = T / 2;
   const Ix count = *p->count, none = {0};
-  FOR(m, (p->rows + T - 1) / T) {
-    WHEN(atleast(count - m * T, T)) tile(b, p, panel, NEST_IX(m * T), &m, T, first, depth);
-    OTHERWISE() {
-      WHEN(atleast(count - m * T, half)) {
+  NEST_FOR(b, m, (p->rows + T - 1) / T) {
+    NEST_IF(b, nest_at_least(b, count - m * T, T)) tile(b, p, panel, NEST_IX(m * T), &m, T, first, depth);
+    NEST_ELSE(b) {
+      NEST_IF(b, nest_at_least(b, count - m * T, half)) {
         tile(b, p, panel, NEST_IX(m * T), &none, half, first, depth);
-        FROM(n, m * T + half, count) tile(b, p, panel, &n, &none, 1, first, depth);
+        NEST_FROM(b, n, m * T + half, count) tile(b, p, panel, &n, &none, 1, first, depth);
       }
-      OTHERWISE()
-        FROM(n, m * T, count) tile(b, p, panel, &n, &none, 1, first, depth);
+      NEST_ELSE(b)
+        NEST_FROM(b, n, m * T, count) tile(b, p, panel, &n, &none, 1, first, depth);
     }
   }
 }
@@ -178,7 +186,7 @@ static void tiles_of_units(Nest *b, const Product *p, const Panel *panel) {
   const int64_t whole = p->rows / p->tile, rest = p->rows % p->tile;
   const Ix none = {0};
   if (whole)
-    FOR(m, whole) tile(b, p, panel, NEST_IX(m * p->tile), &m, p->tile, &none, 0);
+    NEST_FOR(b, m, whole) tile(b, p, panel, NEST_IX(m * p->tile), &m, p->tile, &none, 0);
   if (rest) tile(b, p, panel, NEST_IX(whole * p->tile), NEST_IX(whole), (int)rest, &none, 0);
 }
 
@@ -187,7 +195,7 @@ static void block(Nest *b, const Product *p, const Panel *given, const Ix *first
                   int64_t depth) { /* `depth` rows of b */
   Panel panel = *given;
   if (!panel.packed) {
-    panel.b = BUF(STACK, "b", depth, panel.vectors * p->lanes);
+    panel.b = NEST_BUF(b, STACK, "b", depth, panel.vectors * p->lanes);
     fill_panel(b, p, &panel, first, depth);
   }
   if (of_images(p)) tiles_of_images(b, p, &panel, first, depth);
@@ -195,8 +203,8 @@ static void block(Nest *b, const Product *p, const Panel *given, const Ix *first
 }
 
 static Val begin_sum(Nest *b, const Product *p, const Panel *panel, int v) {
-  if (panel->packed) return load(at(p->bias, panel->first + v * p->lanes), p->lanes);
-  return p->bias ? load_columns(b, p, panel, at(p->bias, panel->first + v * p->lanes), v)
+  if (panel->packed) return nest_load(b, nest_at(b, p->bias, panel->first + v * p->lanes), p->lanes);
+  return p->bias ? load_columns(b, p, panel, nest_at(b, p->bias, panel->first + v * p->lanes), v)
                  : splat(num(b, 0), p->lanes);
 }
 
@@ -207,13 +215,13 @@ static void panel_of_images(Nest *b, const Product *p, const Panel *panel) {
                 size = (each + p->lanes - 1) / p->lanes * p->lanes;
   const int64_t whole = p->depth / size, rest = p->depth % size;
   const Ix none = {0};
-  FROM(n, 0, *p->count)
+  NEST_FROM(b, n, 0, *p->count)
     for (int v = 0; v < panel->vectors; v++) store_sum(b, p, panel, &n, v, begin_sum(b, p, panel, v));
   if (whole)
-    FOR(q, whole) block(b, p, panel, NEST_IX(q * size), size);
+    NEST_FOR(b, q, whole) block(b, p, panel, NEST_IX(q * size), size);
   if (rest) block(b, p, panel, NEST_IX(whole * size), rest);
   if (p->l->kernel->nchain)
-    FROM(n, 0, *p->count) {
+    NEST_FROM(b, n, 0, *p->count) {
       p->l->image = &n;
       for (int v = 0; v < panel->vectors; v++)
         lower_store(p->l, load_sum(b, p, panel, &n, v), &none, &none, NEST_IX(panel->first + v * p->lanes),
@@ -230,12 +238,16 @@ static void panel(Nest *b, const Product *p, const Panel *panel) {
 /* The gradients of a tile's units lie beside each other, image after image. */
 static void gather_units(Nest *b, const Product *p) {
   const int64_t whole = p->units / p->tile, rest = p->units % p->tile;
-  NEST_LOOP(n, p->loops, 1, NEST_IX(0), 1, NEST_IX(*p->count)) {
+  NEST_LOOP(b, n, p->loops, 1, NEST_IX(0), 1, NEST_IX(*p->count)) {
     if (whole)
-      FOR(m, whole)
-        UNROLL(r, p->tile) store(at(p->dy, m, n, r), load(at(p->l->in[1], n, 0, 0, m * p->tile + r), 1));
+      NEST_FOR(b, m, whole)
+        NEST_UNROLL(b, r, p->tile)
+          nest_store(b, nest_at(b, p->dy, m, n, r),
+                     nest_load(b, nest_at(b, p->l->in[1], n, 0, 0, m * p->tile + r), 1));
     if (rest)
-      UNROLL(r, rest) store(at(p->dy, whole, n, r), load(at(p->l->in[1], n, 0, 0, whole * p->tile + r), 1));
+      NEST_UNROLL(b, r, rest)
+        nest_store(b, nest_at(b, p->dy, whole, n, r),
+                   nest_load(b, nest_at(b, p->l->in[1], n, 0, 0, whole * p->tile + r), 1));
   }
 }
 
@@ -246,7 +258,7 @@ static void packed_panel(Nest *b, const Product *p, Buf *w, const Ix *number, co
                 vectors = (rest + p->lanes - 1) / p->lanes;
   Panel panel = {.vectors = p->vectors, .part = p->lanes, .b = w, .packed = true, .number = *number};
   if (whole)
-    FOR(m, whole) {
+    NEST_FOR(b, m, whole) {
       panel.first = *first + m * step;
       panel.from = m * step;
       panel_of_images(b, p, &panel);
@@ -287,7 +299,7 @@ static bool packed_product(Lower *l) {
   nest_fn(b, b->name, false);
   p.count = lower_count(l);
   if (packs.panels)
-    NEST_LOOP(m, p.loops, 1, NEST_IX(0), 1, NEST_IX(packs.panels))
+    NEST_LOOP(b, m, p.loops, 1, NEST_IX(0), 1, NEST_IX(packs.panels))
       packed_panel(b, &p, packs.w[0], &m, NEST_IX(m * packs.width), packs.width);
   if (packs.rest) packed_panel(b, &p, packs.w[1], &none, NEST_IX(packs.panels * packs.width), packs.rest);
   lower_about(l, "all images at once: %d rows by %d vectors of %d columns", p.tile, p.vectors, p.lanes);
@@ -328,7 +340,7 @@ bool schedule_dense_together(Lower *l) {
   p.count = lower_count(l);
   if (weights) gather_units(b, &p);
   if (whole)
-    NEST_LOOP(m, p.loops, 1, NEST_IX(0), 1, NEST_IX(whole))
+    NEST_LOOP(b, m, p.loops, 1, NEST_IX(0), 1, NEST_IX(whole))
       panel(b, &p, &(Panel){.first = m * width, .vectors = VECTORS, .part = p.lanes});
   if (rest)
     panel(b, &p,

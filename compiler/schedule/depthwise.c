@@ -25,16 +25,16 @@ static Depthwise begin(Lower *l, bool spread) {
   d.lanes = l->target->lanes < unit ? l->target->lanes : (int)unit;
   Pack *pack = lower_pack(l, "weight", 3, (int64_t[]){k->kernel[0], k->kernel[1], padded});
   Nest *b = pack->nest;
-  FOR(ky, k->kernel[0])
-    FOR(kx, k->kernel[1]) {
-      FOR(c, k->groups) {
+  NEST_FOR(b, ky, k->kernel[0])
+    NEST_FOR(b, kx, k->kernel[1]) {
+      NEST_FOR(b, c, k->groups) {
         Ix index[4];
         const Ix none = {0};
         const int rank = correlation_weight_index(k, index, &c, &none, &ky, &kx);
-        store(at(pack->out, ky, kx, c), lower_packed_weight(l, pack, rank, index, &c, &c));
+        nest_store(b, nest_at(b, pack->out, ky, kx, c), lower_packed_weight(l, pack, rank, index, &c, &c));
       }
       if (padded > k->groups)
-        FROM(c, k->groups, padded) store(at(pack->out, ky, kx, c), num(b, 0));
+        NEST_FROM(b, c, k->groups, padded) nest_store(b, nest_at(b, pack->out, ky, kx, c), num(b, 0));
     }
   d.w = lower_pack_done(l, pack);
   d.bias = correlation_bias(l, k, spread, padded);
@@ -52,36 +52,36 @@ typedef struct TileArgs {
 } TileArgs; /* top: the row is at the top or bottom edge */
 
 static Val input_at(Nest *b, const Depthwise *d, const Ix *y, const Ix *x, const Ix *c, int part) {
-  const Ref ref = at(d->l->in[0], *y, *x, *c);
-  return part < d->lanes ? load_part(ref, part, d->lanes) : load(ref, d->lanes);
+  const Ref ref = nest_at(b, d->l->in[0], *y, *x, *c);
+  return part < d->lanes ? nest_load_part(b, ref, part, d->lanes) : nest_load(b, ref, d->lanes);
 }
 
 static void tile_vector(Nest *b, const Tile *t, const TileArgs *a, const Ix *c, int part) {
   const Depthwise *d = t->d;
   const Axis *y = t->y, *x = t->x;
-  Buf *acc = REGISTERS("a", d->lanes, t->pixels);
-  Val start = d->bias ? let("bias", load(at(d->bias, *c), d->lanes)) : num(b, 0);
-  UNROLL(p, t->pixels) store(at(acc, p), start);
+  Buf *acc = NEST_REGISTERS(b, "a", d->lanes, t->pixels);
+  Val start = d->bias ? nest_let(b, "bias", nest_load(b, nest_at(b, d->bias, *c), d->lanes)) : num(b, 0);
+  NEST_UNROLL(b, p, t->pixels) nest_store(b, nest_at(b, acc, p), start);
   if (y->taps && x->taps)
-    NEST_LOOP(ty, y->taps <= MOST_UNROLLED ? UNROLLED : SERIAL, 1, NEST_IX(0), 1, NEST_IX(y->taps)) {
+    NEST_LOOP(b, ty, y->taps <= MOST_UNROLLED ? UNROLLED : SERIAL, 1, NEST_IX(0), 1, NEST_IX(y->taps)) {
       const Ix iy = y->in_first + a->y * y->in_step + ty * y->tap_step,
                ky = y->tap_first + ty * y->tap_stride;
-      WHEN(either(no(a->top), within(iy, 0, y->in_size)))
-        NEST_LOOP(tx, x->taps <= MOST_UNROLLED ? UNROLLED : SERIAL, 1, NEST_IX(0), 1, NEST_IX(x->taps)) {
+      NEST_IF(b, cond_or(nest_no(b, a->top), nest_within(b, iy, 0, y->in_size)))
+        NEST_LOOP(b, tx, x->taps <= MOST_UNROLLED ? UNROLLED : SERIAL, 1, NEST_IX(0), 1, NEST_IX(x->taps)) {
           const Ix kx = x->tap_first + tx * x->tap_stride;
-          Val w = let("w", load(at(d->w, ky, kx, *c), d->lanes));
-          UNROLL(p, t->pixels) {
+          Val w = nest_let(b, "w", nest_load(b, nest_at(b, d->w, ky, kx, *c), d->lanes));
+          NEST_UNROLL(b, p, t->pixels) {
             const Ix ix = x->in_first + (a->x0 + p) * x->in_step + tx * x->tap_step;
-            WHEN(either(no(a->left), atleast(ix, 0)))
-              WHEN(either(no(a->right), below(ix, x->in_size)))
-                accumulate(at(acc, p), input_at(b, d, &iy, &ix, c, part), w);
+            NEST_IF(b, cond_or(nest_no(b, a->left), nest_at_least(b, ix, 0)))
+              NEST_IF(b, cond_or(nest_no(b, a->right), nest_below(b, ix, x->in_size)))
+                nest_accumulate(b, nest_at(b, acc, p), input_at(b, d, &iy, &ix, c, part), w);
           }
         }
     }
   const Ix oy = y->out_first + a->y * y->out_step;
-  UNROLL(p, t->pixels) {
+  NEST_UNROLL(b, p, t->pixels) {
     const Ix ox = x->out_first + (a->x0 + p) * x->out_step;
-    lower_store(d->l, get(at(acc, p)), &oy, &ox, c, part, d->lanes);
+    lower_store(d->l, nest_get(b, nest_at(b, acc, p)), &oy, &ox, c, part, d->lanes);
   }
 }
 
@@ -89,14 +89,14 @@ static NestFn *tile_function(const Tile *t, const char *phase) {
   const Depthwise *d = t->d;
   Nest *b = d->l->b;
   NestFn *fn = nest_fn(b, nest_text(b, "%stile_%d", phase, t->pixels), true);
-  const TileArgs a = {.y = arg("y"),
-                      .x0 = arg("x0"),
-                      .top = flag_arg("top"),
-                      .left = flag_arg("left"),
-                      .right = flag_arg("right")};
+  const TileArgs a = {.y = nest_arg(b, "y"),
+                      .x0 = nest_arg(b, "x0"),
+                      .top = nest_flag(b, "top"),
+                      .left = nest_flag(b, "left"),
+                      .right = nest_flag(b, "right")};
   const int64_t vectors = d->k.groups / d->lanes, rest = d->k.groups % d->lanes;
   if (vectors)
-    FOR(v, vectors) tile_vector(b, t, &a, NEST_IX(v * d->lanes), d->lanes);
+    NEST_FOR(b, v, vectors) tile_vector(b, t, &a, NEST_IX(v * d->lanes), d->lanes);
   if (rest) tile_vector(b, t, &a, NEST_IX(vectors * d->lanes), (int)rest);
   return fn;
 }
@@ -125,15 +125,15 @@ static NestFn *row_function(const Depthwise *d, const Axis *y, const Axis *x, co
     edge = tile_function(&t, nest_text(b, "%sedge_", phase));
   }
   NestFn *fn = nest_fn(b, nest_text(b, "%srow", phase), false);
-  const Ix y_ = arg("y"), top = flag_arg("top");
+  const Ix y_ = nest_arg(b, "y"), top = nest_flag(b, "top");
   if (from > 0)
-    FOR(i, from) call(edge, y_, i, top, 1, 1);
-  if (whole == 1) call(body, y_, from, top, 0, 0);
+    NEST_FOR(b, i, from) nest_call(b, edge, y_, i, top, 1, 1);
+  if (whole == 1) nest_call(b, body, y_, from, top, 0, 0);
   else if (whole)
-    FOR(i, whole) call(body, y_, from + i * pixels, top, 0, 0);
-  if (rest) call(last, y_, from + whole * pixels, top, 0, 0);
+    NEST_FOR(b, i, whole) nest_call(b, body, y_, from + i * pixels, top, 0, 0);
+  if (rest) nest_call(b, last, y_, from + whole * pixels, top, 0, 0);
   if (to < x->count)
-    FROM(i, to, x->count) call(edge, y_, i, top, 1, 1);
+    NEST_FROM(b, i, to, x->count) nest_call(b, edge, y_, i, top, 1, 1);
   return fn;
 }
 
@@ -142,12 +142,12 @@ static void rows(const Depthwise *d, const Axis *y, NestFn *row) {
   int64_t from, to;
   axis_inside(y, &from, &to);
   if (from > 0)
-    FOR(y_, from) call(row, y_, 1);
+    NEST_FOR(b, y_, from) nest_call(b, row, y_, 1);
   if (to > from)
-    NEST_LOOP(y_, schedule_outer(d->l, correlation_macs(&d->k)), 1, NEST_IX(from), 1, NEST_IX(to))
-      call(row, y_, 0);
+    NEST_LOOP(b, y_, schedule_outer(d->l, correlation_macs(&d->k)), 1, NEST_IX(from), 1, NEST_IX(to))
+      nest_call(b, row, y_, 0);
   if (to < y->count)
-    FROM(y_, to, y->count) call(row, y_, 1);
+    NEST_FROM(b, y_, to, y->count) nest_call(b, row, y_, 1);
 }
 
 bool schedule_depthwise(Lower *l) {
@@ -191,14 +191,16 @@ static void add_columns(Nest *b, const Lower *l, const Correlation *k, Buf *acc,
                         int vectors, const Ix *y, const Ix *ky, const Ix *c, TapRun run) {
   const Ix iy = *y * k->stride[0] + *ky * k->dilation[0] - k->before[0];
   if (run.from < run.to)
-    FROM(x, run.from, run.to)
+    NEST_FROM(b, x, run.from, run.to)
       for (int v = 0; v < vectors; v++) {
-        const Ref dy = at(l->in[1], *y, x, *c + v * lanes);
-        Val d = let(nest_text(b, "d%d", v), part < lanes ? load_part(dy, part, lanes) : load(dy, lanes));
+        const Ref dy = nest_at(b, l->in[1], *y, x, *c + v * lanes);
+        Val d = nest_let(b, nest_text(b, "d%d", v),
+                         part < lanes ? nest_load_part(b, dy, part, lanes) : nest_load(b, dy, lanes));
         for (int64_t kx = run.first; kx < run.first + run.count; kx++) {
           const Ref in =
-              at(l->in[0], iy, x * k->stride[1] + kx * k->dilation[1] - k->before[1], *c + v * lanes);
-          accumulate(at(acc, v, kx), part < lanes ? load_part(in, part, lanes) : load(in, lanes), d);
+              nest_at(b, l->in[0], iy, x * k->stride[1] + kx * k->dilation[1] - k->before[1], *c + v * lanes);
+          nest_accumulate(b, nest_at(b, acc, v, kx),
+                          part < lanes ? nest_load_part(b, in, part, lanes) : nest_load(b, in, lanes), d);
         }
       }
 }
@@ -214,11 +216,11 @@ static void add_channels(Nest *b, const Lower *l, const Correlation *k, const Ta
   }
   if (inside < k->kernel[1] || common.from >= common.to) common.from = common.to = k->small.w;
   for (int r = 0; r < nrows; r++)
-    FROM(ky, row[r].first, row[r].first + row[r].count) {
-      Buf *acc = REGISTERS("a", lanes, vectors, k->kernel[1]);
+    NEST_FROM(b, ky, row[r].first, row[r].first + row[r].count) {
+      Buf *acc = NEST_REGISTERS(b, "a", lanes, vectors, k->kernel[1]);
       for (int v = 0; v < vectors; v++)
-        UNROLL(kx, k->kernel[1]) store(at(acc, v, kx), num(b, 0));
-      FROM(y, row[r].from, row[r].to) {
+        NEST_UNROLL(b, kx, k->kernel[1]) nest_store(b, nest_at(b, acc, v, kx), num(b, 0));
+      NEST_FROM(b, y, row[r].from, row[r].to) {
         add_columns(b, l, k, acc, lanes, part, vectors, &y, &ky, c, common);
         for (int i = 0; i < ncolumns; i++) { /* what single taps see beyond that */
           TapRun before = column[i], behind = column[i];
@@ -229,14 +231,14 @@ static void add_channels(Nest *b, const Lower *l, const Correlation *k, const Ta
         }
       }
       for (int v = 0; v < vectors; v++)
-        UNROLL(kx, k->kernel[1]) {
-          Val sum = let("sum", get(at(acc, v, kx)));
+        NEST_UNROLL(b, kx, k->kernel[1]) {
+          Val sum = nest_let(b, "sum", nest_get(b, nest_at(b, acc, v, kx)));
           for (int lane = 0; lane < part; lane++) {
             Ix index[4];
             const Ix none = {0}, channel = *c + v * lanes + lane;
             const Ref ref =
                 nest_ref(b, l->out, correlation_weight_index(k, index, &channel, &none, &ky, &kx), index);
-            store(ref, add(lanes > 1 ? lane_at(b, sum, NEST_IX(lane)) : sum, load(ref, 1)));
+            nest_store(b, ref, add(lanes > 1 ? lane_at(b, sum, NEST_IX(lane)) : sum, nest_load(b, ref, 1)));
           }
         }
     }
@@ -255,7 +257,7 @@ bool schedule_depthwise_weights(Lower *l) {
                 tail = (k.groups / lanes) * lanes;
   nest_fn(b, b->name, false);
   if (pairs)
-    FOR(c, pairs)
+    NEST_FOR(b, c, pairs)
       add_channels(b, l, &k, row, nrows, column, ncolumns, NEST_IX(c * 2 * lanes), lanes, lanes, 2);
   if (single)
     add_channels(b, l, &k, row, nrows, column, ncolumns, NEST_IX(pairs * 2 * lanes), lanes, lanes, 1);

@@ -98,11 +98,13 @@ void images_end(Lower *l) {
 static void gather_element(Nest *b, Buf *in, Buf *out, const Ix *row, const Ix *i, const Ix *count) {
   const int64_t lanes = out->dim[2];
   const Elem elem = out->type.elem;
-  Buf *side = BUF_OF(STACK, "side", elem, lanes);
-  FOR(n, lanes)
-    store(at(side, n), pick(b, below(n - *count, 0), convert(load(at(in, n, *row, *i), 1), elem),
-                            convert(load(at(in, *count - 1, *row, *i), 1), elem)));
-  store(at(out, *i, *row, 0), load(at(side, 0), (int)lanes));
+  Buf *side = NEST_BUF_OF(b, STACK, "side", elem, lanes);
+  NEST_FOR(b, n, lanes)
+    nest_store(b, nest_at(b, side, n),
+               pick(b, nest_below(b, n - *count, 0),
+                    convert(nest_load(b, nest_at(b, in, n, *row, *i), 1), elem),
+                    convert(nest_load(b, nest_at(b, in, *count - 1, *row, *i), 1), elem)));
+  nest_store(b, nest_at(b, out, *i, *row, 0), nest_load(b, nest_at(b, side, 0), (int)lanes));
 }
 
 /* Halves are interleaved again and again. */
@@ -115,8 +117,9 @@ void images_transpose(Nest *b, Val x[LANES], int lanes) {
   }
   for (int step = 1; step < lanes; step *= 2) {
     for (int n = 0; n < lanes / 2; n++) {
-      y[2 * n] = let(nest_text(b, "x%d", 2 * n), shuffle(x[n], x[n + lanes / 2], lanes, low));
-      y[2 * n + 1] = let(nest_text(b, "x%d", 2 * n + 1), shuffle(x[n], x[n + lanes / 2], lanes, high));
+      y[2 * n] = nest_let(b, nest_text(b, "x%d", 2 * n), shuffle(x[n], x[n + lanes / 2], lanes, low));
+      y[2 * n + 1] =
+          nest_let(b, nest_text(b, "x%d", 2 * n + 1), shuffle(x[n], x[n + lanes / 2], lanes, high));
     }
     for (int n = 0; n < lanes; n++) x[n] = y[n];
   }
@@ -126,9 +129,10 @@ static void gather_square(Nest *b, Buf *in, Buf *out, const Ix *row, const Ix *f
   const int lanes = (int)out->dim[2];
   Val x[LANES];
   for (int n = 0; n < lanes; n++)
-    x[n] = let(nest_text(b, "x%d", n), convert(load(at(in, n, *row, *first), lanes), out->type.elem));
+    x[n] = nest_let(b, nest_text(b, "x%d", n),
+                    convert(nest_load(b, nest_at(b, in, n, *row, *first), lanes), out->type.elem));
   images_transpose(b, x, lanes);
-  for (int n = 0; n < lanes; n++) store(at(out, *first + n, *row, 0), x[n]);
+  for (int n = 0; n < lanes; n++) nest_store(b, nest_at(b, out, *first + n, *row, 0), x[n]);
 }
 
 bool images_gather(Lower *l) {
@@ -150,16 +154,16 @@ bool images_gather(Lower *l) {
   }
   nest_fn(b, b->name, false);
   const Ix count = *nest_size(b, "count", 1, lanes);
-  WHEN(atleast(count, lanes))
-    FOR(row, rows) {
+  NEST_IF(b, nest_at_least(b, count, lanes))
+    NEST_FOR(b, row, rows) {
       if (whole)
-        FOR(m, whole) gather_square(b, in, out, &row, NEST_IX(m * lanes));
+        NEST_FOR(b, m, whole) gather_square(b, in, out, &row, NEST_IX(m * lanes));
       if (length % lanes)
-        FROM(i, whole * lanes, length) gather_element(b, in, out, &row, &i, &count);
+        NEST_FROM(b, i, whole * lanes, length) gather_element(b, in, out, &row, &i, &count);
     }
-  OTHERWISE()
-    FOR(row, rows)
-      FOR(i, length) gather_element(b, in, out, &row, &i, &count);
+  NEST_ELSE(b)
+    NEST_FOR(b, row, rows)
+      NEST_FOR(b, i, length) gather_element(b, in, out, &row, &i, &count);
   lower_about(l, "%d interleaved images", l->images);
   return true;
 }
@@ -167,10 +171,10 @@ bool images_gather(Lower *l) {
 Nest *images_scatter(Arena *arena, const Node *value, int images) {
   Nest *b = nest_new(arena, "outputs", "values of interleaved images, one image after the other");
   const int64_t length = shape_elements(value->shape);
-  Buf *in = BUF(INPUT, "in", length, images), *out = BUF(OUTPUT, "out", images, length);
+  Buf *in = NEST_BUF(b, INPUT, "in", length, images), *out = NEST_BUF(b, OUTPUT, "out", images, length);
   nest_fn(b, b->name, false);
   const Ix count = *nest_size(b, "count", 1, images);
-  FROM(n, 0, count)
-    FOR(i, length) store(at(out, n, i), load(at(in, i, n), 1));
+  NEST_FROM(b, n, 0, count)
+    NEST_FOR(b, i, length) nest_store(b, nest_at(b, out, n, i), nest_load(b, nest_at(b, in, i, n), 1));
   return b;
 }

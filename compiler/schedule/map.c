@@ -15,7 +15,7 @@ static void row(Lower *l, const Ix *y, const Ix *first, const Ix *c, int part, i
                 const void *context) {
   Nest *b = l->b;
   (void)first;
-  FOR(x, shape_extent(l->node->shape).w) element(l, y, &x, c, part, lanes, context);
+  NEST_FOR(b, x, shape_extent(l->node->shape).w) element(l, y, &x, c, part, lanes, context);
 }
 
 static bool costly_channels(const Kernel *kernel) {
@@ -33,7 +33,7 @@ bool schedule_map(Lower *l) {
     walk_pixels(l, e, element, NULL);
     return true;
   }
-  NEST_LOOP(y, walk_rows(l, e.h * e.w * e.c), 1, NEST_IX(0), 1, NEST_IX(e.h))
+  NEST_LOOP(b, y, walk_rows(l, e.h * e.w * e.c), 1, NEST_IX(0), 1, NEST_IX(e.h))
     walk_channels(l, e.c, &y, &zero, row, NULL);
   return true;
 }

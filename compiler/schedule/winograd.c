@@ -115,7 +115,7 @@ static Val add_scaled(Nest *b, Val sum, double factor, Val x) {
 static Val whole_sum(Nest *b, const Scaled *s) {
   return s->factor == 1 ? s->sum : mul(num(b, s->factor), s->sum);
 }
-static Val named(Nest *b, const char *name, Val x) { return x->op == LOAD ? x : let(name, x); }
+static Val named(Nest *b, const char *name, Val x) { return x->op == LOAD ? x : nest_let(b, name, x); }
 
 /* The first and the last row have coefficients like 5 = 4 + 1. */
 static Val lone_row(Nest *b, int columns, const double *k, const Val *x) {
@@ -157,8 +157,8 @@ static void by_columns(Nest *b, int n, int rows, const double matrix[][WINOGRAD_
   even[0] = odd[0] = x[0];
   even[n - 1] = odd[n - 1] = x[n - 1];
   for (int j = 1; j + 1 < n; j += 2) {
-    even[j] = let("s", add(x[j], x[j + 1]));
-    odd[j] = let("d", sub(x[j], x[j + 1]));
+    even[j] = nest_let(b, "s", add(x[j], x[j + 1]));
+    odd[j] = nest_let(b, "d", sub(x[j], x[j + 1]));
   }
   for (int i = 0; i < rows; i++) {
     double k[WINOGRAD_TILE];

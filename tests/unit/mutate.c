@@ -180,23 +180,26 @@ static Nest *build_conv2(Arena *arena) { return lenet_conv2(arena, "conv2"); }
 static Nest *build_batch(Arena *arena) { /* a size, a tail of lanes, scratch, an update, branches */
   enum { BATCH = 3, N = 7, L = 4 };
   Nest *b = nest_new(arena, "batch", "");
-  Buf *in = BUF(INPUT, "in", BATCH, N), *out = BUF(OUTPUT, "out", BATCH, N),
-      *tmp = BUF(WORK, "tmp", BATCH, N), *sum = BUF(UPDATE, "sum", N);
+  Buf *in = NEST_BUF(b, INPUT, "in", BATCH, N), *out = NEST_BUF(b, OUTPUT, "out", BATCH, N),
+      *tmp = NEST_BUF(b, WORK, "tmp", BATCH, N), *sum = NEST_BUF(b, UPDATE, "sum", N);
   nest_fn(b, "batch", false);
-  const Ix n = size_arg("count", 1, BATCH);
-  PAR(i, n) {
+  const Ix n = nest_size_arg(b, "count", 1, BATCH);
+  NEST_PARALLEL(b, i, n) {
     Buf *s = nest_buf(b, STACK, "s", (Type){F32, 1}, NEST_DIMS(N));
-    store(at(s, 0), load(at(in, i, 0), L));
-    store_part(at(s, L), load_part(at(in, i, L), N - L, L), N - L);
-    FOR(k, N) {
-      WHEN(below(k, 3)) store(at(tmp, i, k), load(at(s, k), 1));
-      OTHERWISE() store(at(tmp, i, k), pick(b, within(k, 4, N), load(at(s, k - 4), 1), num(b, 1)));
+    nest_store(b, nest_at(b, s, 0), nest_load(b, nest_at(b, in, i, 0), L));
+    nest_store_part(b, nest_at(b, s, L), nest_load_part(b, nest_at(b, in, i, L), N - L, L), N - L);
+    NEST_FOR(b, k, N) {
+      NEST_IF(b, nest_below(b, k, 3)) nest_store(b, nest_at(b, tmp, i, k), nest_load(b, nest_at(b, s, k), 1));
+      NEST_ELSE(b)
+        nest_store(b, nest_at(b, tmp, i, k),
+                   pick(b, nest_within(b, k, 4, N), nest_load(b, nest_at(b, s, k - 4), 1), num(b, 1)));
     }
   }
-  FROM(i, 0, n)
-    FOR(k, N) {
-      store(at(out, i, k), load(at(tmp, i, k), 1));
-      WHEN(atleast(k, 1)) accumulate(at(sum, k), load(at(tmp, i, k - 1), 1), num(b, 2));
+  NEST_FROM(b, i, 0, n)
+    NEST_FOR(b, k, N) {
+      nest_store(b, nest_at(b, out, i, k), nest_load(b, nest_at(b, tmp, i, k), 1));
+      NEST_IF(b, nest_at_least(b, k, 1))
+        nest_accumulate(b, nest_at(b, sum, k), nest_load(b, nest_at(b, tmp, i, k - 1), 1), num(b, 2));
     }
   return b;
 }
@@ -205,25 +208,32 @@ static Nest *build_over(Arena *arena) { /* a result that is written over an oper
                                            two reads of an element, branches */
   enum { ROWS = 4, COLUMNS = 5, N = 7, L = 4, TILE = 2 };
   Nest *b = nest_new(arena, "over", "");
-  Buf *in = BUF(INPUT, "in", ROWS, COLUMNS, N), *out = BUF(OVER, "out", ROWS, COLUMNS, N);
+  Buf *in = NEST_BUF(b, INPUT, "in", ROWS, COLUMNS, N), *out = NEST_BUF(b, OVER, "out", ROWS, COLUMNS, N);
   NestFn *tile = nest_fn(b, "tile", false);
-  const Ix y = arg("y"), x0 = arg("x0");
-  UNROLL(i, TILE) {
+  const Ix y = nest_arg(b, "y"), x0 = nest_arg(b, "x0");
+  NEST_UNROLL(b, i, TILE) {
     const Ix x = x0 + i;
-    Val before = let("before", load(at(out, y, x, 0), L));
-    store(at(out, y, x, 0), fma_(before, load(at(out, y, x, 0), L), load(at(in, y, x, 0), L)));
-    store_part(at(out, y, x, L),
-               add(load_part(at(out, y, x, L), N - L, L), load_part(at(in, y, x, L), N - L, L)), N - L);
+    Val before = nest_let(b, "before", nest_load(b, nest_at(b, out, y, x, 0), L));
+    nest_store(
+        b, nest_at(b, out, y, x, 0),
+        fma_(before, nest_load(b, nest_at(b, out, y, x, 0), L), nest_load(b, nest_at(b, in, y, x, 0), L)));
+    nest_store_part(b, nest_at(b, out, y, x, L),
+                    add(nest_load_part(b, nest_at(b, out, y, x, L), N - L, L),
+                        nest_load_part(b, nest_at(b, in, y, x, L), N - L, L)),
+                    N - L);
   }
   nest_fn(b, "over", false);
-  PAR(y_, ROWS)
-    FOR(t, COLUMNS / TILE) call(tile, y_, TILE * t);
-  FOR(y_, ROWS)
-    FOR(c, N) {
-      WHEN(below(c, 2))
-        store(at(out, y_, COLUMNS - 1, c),
-              add(load(at(out, y_, COLUMNS - 1, c), 1), load(at(in, y_, 0, c), 1)));
-      OTHERWISE() store(at(out, y_, COLUMNS - 1, c), mul(load(at(out, y_, COLUMNS - 1, c), 1), num(b, 2)));
+  NEST_PARALLEL(b, y_, ROWS)
+    NEST_FOR(b, t, COLUMNS / TILE) nest_call(b, tile, y_, TILE * t);
+  NEST_FOR(b, y_, ROWS)
+    NEST_FOR(b, c, N) {
+      NEST_IF(b, nest_below(b, c, 2))
+        nest_store(b, nest_at(b, out, y_, COLUMNS - 1, c),
+                   add(nest_load(b, nest_at(b, out, y_, COLUMNS - 1, c), 1),
+                       nest_load(b, nest_at(b, in, y_, 0, c), 1)));
+      NEST_ELSE(b)
+        nest_store(b, nest_at(b, out, y_, COLUMNS - 1, c),
+                   mul(nest_load(b, nest_at(b, out, y_, COLUMNS - 1, c), 1), num(b, 2)));
     }
   return b;
 }

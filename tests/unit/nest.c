@@ -189,16 +189,19 @@ static void size_case(
     int count) { /* the first `count` images of a batch, through scratch, in parallel, with a tail of lanes */
   enum { BATCH = 5, N = 11, L = 4 };
   Nest *b = nest_new(cases->arena, "some", "twice the first count images");
-  Buf *in = BUF(INPUT, "in", BATCH, N), *out = BUF(OUTPUT, "out", BATCH, N),
-      *tmp = BUF(WORK, "tmp", BATCH, N);
+  Buf *in = NEST_BUF(b, INPUT, "in", BATCH, N), *out = NEST_BUF(b, OUTPUT, "out", BATCH, N),
+      *tmp = NEST_BUF(b, WORK, "tmp", BATCH, N);
   nest_fn(b, "some", false);
-  const Ix n = size_arg("count", 1, BATCH);
-  PAR(i, n) {
-    FOR(k, N / L) store(at(tmp, i, L * k), add(load(at(in, i, L * k), L), load(at(in, i, L * k), L)));
-    store_part(at(tmp, i, N / L * L), mul(load_part(at(in, i, N / L * L), N % L, L), num(b, 2)), N % L);
+  const Ix n = nest_size_arg(b, "count", 1, BATCH);
+  NEST_PARALLEL(b, i, n) {
+    NEST_FOR(b, k, N / L)
+      nest_store(b, nest_at(b, tmp, i, L * k),
+                 add(nest_load(b, nest_at(b, in, i, L * k), L), nest_load(b, nest_at(b, in, i, L * k), L)));
+    nest_store_part(b, nest_at(b, tmp, i, N / L * L),
+                    mul(nest_load_part(b, nest_at(b, in, i, N / L * L), N % L, L), num(b, 2)), N % L);
   }
-  FROM(i, 0, n)
-    FOR(k, N) store(at(out, i, k), load(at(tmp, i, k), 1));
+  NEST_FROM(b, i, 0, n)
+    NEST_FOR(b, k, N) nest_store(b, nest_at(b, out, i, k), nest_load(b, nest_at(b, tmp, i, k), 1));
   double *x = cases_numbers(cases->arena, BATCH * N, 5);
   Run given = {.mem = {x}, .size = {count}};
   cases_check(cases, b, given, NULL, 0);
@@ -211,20 +214,27 @@ static void size_case(
 static void byte_case(Cases *cases, Elem elem, int L) { /* bytes in, normalised; and back */
   enum { N = 40 };
   Nest *b = nest_new(cases->arena, elem == U8 ? "u8" : "i8", "bytes to floats and back");
-  Buf *in = BUF_OF(INPUT, "in", elem, N), *out = BUF_OF(OUTPUT, "out", elem, N), *f = BUF(WORK, "f", N);
+  Buf *in = NEST_BUF_OF(b, INPUT, "in", elem, N), *out = NEST_BUF_OF(b, OUTPUT, "out", elem, N),
+      *f = NEST_BUF(b, WORK, "f", N);
   nest_fn(b, b->name, false);
-  FOR(i, N / 8) { /* 8 = a vector and what is left, or two */
+  NEST_FOR(b, i, N / 8) { /* 8 = a vector and what is left, or two */
     if (L == 1)
-      FOR(k, 8) store(at(f, 8 * i + k), mul(convert(load(at(in, 8 * i + k), 1), F32), num(b, .5)));
+      NEST_FOR(b, k, 8)
+        nest_store(b, nest_at(b, f, 8 * i + k),
+                   mul(convert(nest_load(b, nest_at(b, in, 8 * i + k), 1), F32), num(b, .5)));
     else
-      FOR(k, 8 / L)
-        store(at(f, 8 * i + L * k), mul(convert(load(at(in, 8 * i + L * k), L), F32), num(b, .5)));
+      NEST_FOR(b, k, 8 / L)
+        nest_store(b, nest_at(b, f, 8 * i + L * k),
+                   mul(convert(nest_load(b, nest_at(b, in, 8 * i + L * k), L), F32), num(b, .5)));
   }
-  FOR(i, N / 8) {
+  NEST_FOR(b, i, N / 8) {
     if (L == 1)
-      FOR(k, 8) store(at(out, 8 * i + k), convert(load(at(f, 8 * i + k), 1), elem));
+      NEST_FOR(b, k, 8)
+        nest_store(b, nest_at(b, out, 8 * i + k), convert(nest_load(b, nest_at(b, f, 8 * i + k), 1), elem));
     else
-      FOR(k, 8 / L) store(at(out, 8 * i + L * k), convert(convert(load(at(f, 8 * i + L * k), L), I32), elem));
+      NEST_FOR(b, k, 8 / L)
+        nest_store(b, nest_at(b, out, 8 * i + L * k),
+                   convert(convert(nest_load(b, nest_at(b, f, 8 * i + L * k), L), I32), elem));
   }
   double *x = NEW_ARRAY(cases->arena, double, N), *want = NEW_ARRAY(cases->arena, double, N);
   for (int i = 0; i < N; i++) {
@@ -237,9 +247,10 @@ static void byte_case(Cases *cases, Elem elem, int L) { /* bytes in, normalised;
 static void update_case(Cases *cases) { /* a gradient that is summed over samples: read, changed, written, in
                                            parallel over its elements */
   Nest *b = nest_new(cases->arena, "sum", "out += 3 * x");
-  Buf *in = BUF(INPUT, "in", 24), *out = BUF(UPDATE, "out", 24);
+  Buf *in = NEST_BUF(b, INPUT, "in", 24), *out = NEST_BUF(b, UPDATE, "out", 24);
   nest_fn(b, "sum", false);
-  PAR(i, 6) accumulate(at(out, 4 * i), load(at(in, 4 * i), 4), num(b, 3));
+  NEST_PARALLEL(b, i, 6)
+    nest_accumulate(b, nest_at(b, out, 4 * i), nest_load(b, nest_at(b, in, 4 * i), 4), num(b, 3));
   double *x = cases_numbers(cases->arena, 24, 8), *want = NEW_ARRAY(cases->arena, double, 24);
   for (int i = 0; i < 24; i++) want[i] = i % 7 + 3 * x[i];
   cases_check(cases, b, (Run){.mem = {x}}, want, 0);
@@ -249,14 +260,20 @@ static void over_case(Cases *cases) { /* what is read is written over: rows in p
                                          statements that read, branches */
   enum { ROWS = 6, N = 7, L = 4 };
   Nest *b = nest_new(cases->arena, "over", "out = x * out + out");
-  Buf *in = BUF(INPUT, "in", ROWS, N), *out = BUF(OVER, "out", ROWS, N);
+  Buf *in = NEST_BUF(b, INPUT, "in", ROWS, N), *out = NEST_BUF(b, OVER, "out", ROWS, N);
   nest_fn(b, "over", false);
-  PAR(y, ROWS) {
-    Val before = let("before", load(at(out, y, 0), L));
-    WHEN(below(y, 2)) store(at(out, y, 0), fma_(load(at(in, y, 0), L), load(at(out, y, 0), L), before));
-    OTHERWISE() store(at(out, y, 0), add(mul(load(at(in, y, 0), L), load(at(out, y, 0), L)), before));
-    Val rest = load_part(at(out, y, L), N - L, L);
-    store_part(at(out, y, L), fma_(load_part(at(in, y, L), N - L, L), rest, rest), N - L);
+  NEST_PARALLEL(b, y, ROWS) {
+    Val before = nest_let(b, "before", nest_load(b, nest_at(b, out, y, 0), L));
+    NEST_IF(b, nest_below(b, y, 2))
+      nest_store(b, nest_at(b, out, y, 0),
+                 fma_(nest_load(b, nest_at(b, in, y, 0), L), nest_load(b, nest_at(b, out, y, 0), L), before));
+    NEST_ELSE(b)
+      nest_store(
+          b, nest_at(b, out, y, 0),
+          add(mul(nest_load(b, nest_at(b, in, y, 0), L), nest_load(b, nest_at(b, out, y, 0), L)), before));
+    Val rest = nest_load_part(b, nest_at(b, out, y, L), N - L, L);
+    nest_store_part(b, nest_at(b, out, y, L),
+                    fma_(nest_load_part(b, nest_at(b, in, y, L), N - L, L), rest, rest), N - L);
   }
   double *x = cases_numbers(cases->arena, ROWS * N, 9), *want = NEW_ARRAY(cases->arena, double, ROWS *N);
   for (int i = 0; i < ROWS * N; i++) want[i] = x[i] * (i % 7) + i % 7;
@@ -266,12 +283,15 @@ static void over_case(Cases *cases) { /* what is read is written over: rows in p
 static void dropout_case(Cases *cases) { /* RANDOM and POSITION; keys from a buffer of integers */
   enum { N = 30 };
   Nest *b = nest_new(cases->arena, "drop", "dropout by counter");
-  Buf *in = BUF(INPUT, "in", N), *key = BUF_OF(INPUT, "key", I32, 2), *out = BUF(OUTPUT, "out", N);
+  Buf *in = NEST_BUF(b, INPUT, "in", N), *key = NEST_BUF_OF(b, INPUT, "key", I32, 2),
+      *out = NEST_BUF(b, OUTPUT, "out", N);
   nest_fn(b, "drop", false);
-  Val k0 = let("k0", load(at(key, 0), 1)), k1 = let("k1", load(at(key, 1), 1));
-  PAR(i, N)
-    store(at(out, i), choose(less(uniform(k0, k1, index_value(3 * i + 1)), num(b, .25)), num(b, 0),
-                             mul(load(at(in, i), 1), num(b, 1 / .75))));
+  Val k0 = nest_let(b, "k0", nest_load(b, nest_at(b, key, 0), 1)),
+      k1 = nest_let(b, "k1", nest_load(b, nest_at(b, key, 1), 1));
+  NEST_PARALLEL(b, i, N)
+    nest_store(b, nest_at(b, out, i),
+               choose(less(uniform(k0, k1, nest_index_value(b, 3 * i + 1)), num(b, .25)), num(b, 0),
+                      mul(nest_load(b, nest_at(b, in, i), 1), num(b, 1 / .75))));
   double *x = cases_numbers(cases->arena, N, 3), *keys = NEW_ARRAY(cases->arena, double, 2);
   keys[0] = -123456789;
   keys[1] = 987654321;
@@ -283,15 +303,19 @@ label_case(Cases *cases,
            int L) { /* one-hot by comparing positions with an integer; integer arithmetic, minimum, maximum */
   enum { N = 12 };
   Nest *b = nest_new(cases->arena, "label", "one-hot, clamped label");
-  Buf *label = BUF_OF(INPUT, "label", I32, 1), *out = BUF(OUTPUT, "out", N);
+  Buf *label = NEST_BUF_OF(b, INPUT, "label", I32, 1), *out = NEST_BUF(b, OUTPUT, "out", N);
   nest_fn(b, "label", false);
-  Val l = let("l", vmin(vmax(add(load(at(label, 0), 1), num_i32(b, -3)), num_i32(b, 0)), num_i32(b, N - 1)));
+  Val l = nest_let(b, "l",
+                   vmin(vmax(add(nest_load(b, nest_at(b, label, 0), 1), num_i32(b, -3)), num_i32(b, 0)),
+                        num_i32(b, N - 1)));
   if (L == 1)
-    FOR(i, N) store(at(out, i), choose(equal(index_value(i), l), num(b, 1), num(b, 0)));
+    NEST_FOR(b, i, N)
+      nest_store(b, nest_at(b, out, i), choose(equal(nest_index_value(b, i), l), num(b, 1), num(b, 0)));
   else
-    FOR(i, N / L) {
-      Val p = splat(index_value(L * i), L);
-      store(at(out, L * i), choose(less_eq(p, splat(l, L)), num(b, 1), splat(num(b, -1.5), L)));
+    NEST_FOR(b, i, N / L) {
+      Val p = splat(nest_index_value(b, L * i), L);
+      nest_store(b, nest_at(b, out, L * i),
+                 choose(less_eq(p, splat(l, L)), num(b, 1), splat(num(b, -1.5), L)));
     }
   double *x = NEW_ARRAY(cases->arena, double, 1);
   x[0] = 10;
@@ -303,15 +327,17 @@ static void math_case(Cases *cases,
   enum { ROWS = 9 };
   const int N = 3 * L;
   Nest *b = nest_new(cases->arena, "math", "functions of the prelude");
-  Buf *in = BUF(INPUT, "in", ROWS, N), *out = BUF(OUTPUT, "out", ROWS, N);
+  Buf *in = NEST_BUF(b, INPUT, "in", ROWS, N), *out = NEST_BUF(b, OUTPUT, "out", ROWS, N);
   nest_fn(b, "math", false);
-  FOR(y, ROWS) {
-    Buf *top = REGISTERS("top", L, 1);
-    store(at(top, 0), num(b, -INFINITY));
-    FOR(i, 3) store(at(top, 0), vmax(get(at(top, 0)), load(at(in, y, L * i), L)));
-    Val most = let("most", hmax(get(at(top, 0))));
-    FOR(i, 3) {
-      Val x = sub(load(at(in, y, L * i), L), most), e = vexp(x);
+  NEST_FOR(b, y, ROWS) {
+    Buf *top = NEST_REGISTERS(b, "top", L, 1);
+    nest_store(b, nest_at(b, top, 0), num(b, -INFINITY));
+    NEST_FOR(b, i, 3)
+      nest_store(b, nest_at(b, top, 0),
+                 vmax(nest_get(b, nest_at(b, top, 0)), nest_load(b, nest_at(b, in, y, L * i), L)));
+    Val most = nest_let(b, "most", hmax(nest_get(b, nest_at(b, top, 0))));
+    NEST_FOR(b, i, 3) {
+      Val x = sub(nest_load(b, nest_at(b, in, y, L * i), L), most), e = vexp(x);
       Val parts[] = {vtanh(x),
                      vsigmoid(x),
                      verf(x),
@@ -321,7 +347,7 @@ static void math_case(Cases *cases,
                      vmin(x, num(b, -.5))};
       Val sum = choose(less(x, num(b, -1)), e, num(b, .25));
       for (int k = 0; k < 7; k++) sum = add(sum, parts[k]);
-      store(at(out, y, L * i), add(sum, hsum(e)));
+      nest_store(b, nest_at(b, out, y, L * i), add(sum, hsum(e)));
     }
   }
   cases_check(cases, b, (Run){.mem = {cases_numbers(cases->arena, ROWS * N, 4)}}, NULL, 2e-5);
@@ -330,37 +356,39 @@ static void math_case(Cases *cases,
 static void name_case(Cases *cases) { /* names that C or other names would not allow, unrolled loops, arrays
                                          on the stack, branches, views, a dead name */
   Nest *b = nest_new(cases->arena, "names", "names that clash \\");
-  Buf *in = BUF(INPUT, "int", 6, 8), *out = BUF(OUTPUT, "out", 6, 8);
+  Buf *in = NEST_BUF(b, INPUT, "int", 6, 8), *out = NEST_BUF(b, OUTPUT, "out", 6, 8);
   NestFn *row = nest_fn(b, "row", false);
   {
-    const Ix y = arg("y"), unused = arg("unused");
-    const Ix odd = flag_arg("odd");
+    const Ix y = nest_arg(b, "y"), unused = nest_arg(b, "unused");
+    const Ix odd = nest_flag(b, "odd");
     (void)unused;
     Buf *s = nest_buf(b, STACK, "for", (Type){F32, 1}, NEST_DIMS(2, 4));
-    Val dead = let("w", load(at(in, y, 0), 1));
-    note("a comment with a backslash \\\nand a second line ?\?/");
-    FOR(k, 2)
-      FOR(i, 4) {
-        Val w = let("w", load(at(in, y, 4 * k + i), 1));
-        WHEN(yes(odd)) store(at(s, k, i), sub(mul(w, w), w));
-        OTHERWISE() {
-          WHEN(yes(odd)) store(at(s, k, i), dead);
-          OTHERWISE() store(at(s, k, i), let("w", sub(w, mul(num(b, 4), w))));
+    Val dead = nest_let(b, "w", nest_load(b, nest_at(b, in, y, 0), 1));
+    nest_comment(b, "a comment with a backslash \\\nand a second line ?\?/");
+    NEST_FOR(b, k, 2)
+      NEST_FOR(b, i, 4) {
+        Val w = nest_let(b, "w", nest_load(b, nest_at(b, in, y, 4 * k + i), 1));
+        NEST_IF(b, nest_yes(b, odd)) nest_store(b, nest_at(b, s, k, i), sub(mul(w, w), w));
+        NEST_ELSE(b) {
+          NEST_IF(b, nest_yes(b, odd)) nest_store(b, nest_at(b, s, k, i), dead);
+          NEST_ELSE(b) nest_store(b, nest_at(b, s, k, i), nest_let(b, "w", sub(w, mul(num(b, 4), w))));
         }
       }
-    FOR(k, 1)
-      FOR(i, 4) { /* one round */
-        Buf *v = VIEW_OF("v", s, k, i);
-        pin(v);
-        store(at(out, y, i), add(load(at(v, 0, 0), 1), load(at(v, 1, 0), 1)));
-        WHEN(within(i, 0, 4))
-          store(at(out, y, 4 + i), pick(b, within(i, 1, 3), load(at(v, 0, 0), 1), num(b, 7)));
+    NEST_FOR(b, k, 1)
+      NEST_FOR(b, i, 4) { /* one round */
+        Buf *v = NEST_VIEW(b, "v", s, k, i);
+        nest_pin(b, v);
+        nest_store(b, nest_at(b, out, y, i),
+                   add(nest_load(b, nest_at(b, v, 0, 0), 1), nest_load(b, nest_at(b, v, 1, 0), 1)));
+        NEST_IF(b, nest_within(b, i, 0, 4))
+          nest_store(b, nest_at(b, out, y, 4 + i),
+                     pick(b, nest_within(b, i, 1, 3), nest_load(b, nest_at(b, v, 0, 0), 1), num(b, 7)));
       }
   }
   nest_fn(b, "names", false);
-  FOR(y, 3) {
-    call(row, 2 * y, 5 * y, 0);
-    call(row, 2 * y + 1, y, 1);
+  NEST_FOR(b, y, 3) {
+    nest_call(b, row, 2 * y, 5 * y, 0);
+    nest_call(b, row, 2 * y + 1, y, 1);
   }
   double *x = cases_numbers(cases->arena, 48, 6), *want = NEW_ARRAY(cases->arena, double, 48);
   for (int y = 0; y < 6; y++)
@@ -380,12 +408,13 @@ static void name_case(Cases *cases) { /* names that C or other names would not a
 
 static void shuffle_case(Cases *cases) { /* lanes by name, lanes reversed, narrower */
   Nest *b = nest_new(cases->arena, "lanes", "shuffles");
-  Buf *in = BUF(INPUT, "in", 8), *out = BUF(OUTPUT, "out", 12);
+  Buf *in = NEST_BUF(b, INPUT, "in", 8), *out = NEST_BUF(b, OUTPUT, "out", 12);
   nest_fn(b, "lanes", false);
-  Val a = let("a", load(at(in, 0), 4)), c = let("c", load(at(in, 4), 4));
-  store(at(out, 0), shuffle(a, c, 4, (int[]){7, 5, 3, 1}));
-  UNROLL(i, 4) store(at(out, 4 + i), lane_at(b, a, &i));
-  UNROLL(i, 4) store(at(out, 11 - i), lane_at(b, add(c, a), &i));
+  Val a = nest_let(b, "a", nest_load(b, nest_at(b, in, 0), 4)),
+      c = nest_let(b, "c", nest_load(b, nest_at(b, in, 4), 4));
+  nest_store(b, nest_at(b, out, 0), shuffle(a, c, 4, (int[]){7, 5, 3, 1}));
+  NEST_UNROLL(b, i, 4) nest_store(b, nest_at(b, out, 4 + i), lane_at(b, a, &i));
+  NEST_UNROLL(b, i, 4) nest_store(b, nest_at(b, out, 11 - i), lane_at(b, add(c, a), &i));
   double *x = cases_numbers(cases->arena, 8, 2), *want = NEW_ARRAY(cases->arena, double, 12);
   for (int i = 0; i < 4; i++) {
     want[i] = x[7 - 2 * i];
@@ -476,10 +505,12 @@ static void test_generic(void) { /* no vector type in the text: C for any compil
 static void test_text(void) {
   Arena *arena = arena_new();
   Nest *b = nest_new(arena, "scale", "twice the input, at least 0.1");
-  Buf *in = BUF(INPUT, "in", 8, 3), *out = BUF(OUTPUT, "out", 8, 3);
+  Buf *in = NEST_BUF(b, INPUT, "in", 8, 3), *out = NEST_BUF(b, OUTPUT, "out", 8, 3);
   nest_fn(b, "scale", false);
-  PAR(y, 8)
-    FOR(c, 3) store(at(out, y, c), vmax(mul(load(at(in, y, c), 1), num(b, 2)), num(b, .1)));
+  NEST_PARALLEL(b, y, 8)
+    NEST_FOR(b, c, 3)
+      nest_store(b, nest_at(b, out, y, c),
+                 vmax(mul(nest_load(b, nest_at(b, in, y, c), 1), num(b, 2)), num(b, .1)));
   CU_ASSERT_FATAL(cases_prove(b));
   nest_simplify(b);
   PreludeNeeds needs = {0};
@@ -514,9 +545,9 @@ static void test_text(void) {
 static void test_values(void) { /* folding, fusing, naming */
   Arena *arena = arena_new();
   Nest *b = nest_new(arena, "values", "");
-  Buf *in = BUF(INPUT, "in", 4);
+  Buf *in = NEST_BUF(b, INPUT, "in", 4);
   nest_fn(b, "values", false);
-  Val x = load(at(in, 0), 1), y = load(at(in, 1), 1);
+  Val x = nest_load(b, nest_at(b, in, 0), 1), y = nest_load(b, nest_at(b, in, 1), 1);
   CU_ASSERT_PTR_EQUAL(add(x, num(b, 0)), x);
   CU_ASSERT_PTR_EQUAL(mul(num(b, 1), x), x);
   CU_ASSERT_EQUAL(add(num(b, 2), num(b, 3))->num, 5);
@@ -526,8 +557,8 @@ static void test_values(void) { /* folding, fusing, naming */
   CU_ASSERT_EQUAL(fma_(x, y, num(b, 0))->op, MUL);
   Val e = x;
   for (int i = 0; i < 60; i++) e = add(e, vexp(e)); /* 2^60 nodes as a tree: named as they are met */
-  Buf *out = BUF(OUTPUT, "out", 1);
-  store(at(out, 0), e);
+  Buf *out = NEST_BUF(b, OUTPUT, "out", 1);
+  nest_store(b, nest_at(b, out, 0), e);
   CU_ASSERT(cases_prove(b));
   arena_free(arena);
 }

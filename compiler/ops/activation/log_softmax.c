@@ -33,11 +33,11 @@ static void lower(Lower *l) {
   const LoopKind kind = l->threads ? walk_rows(l, 4 * e.h * e.w * e.c) : SERIAL;
   Buf *row = walk_row_scratch(l, "row", kind, e.h, e.c);
   nest_fn(b, b->name, false);
-  NEST_LOOP(y, kind, 1, NEST_IX(0), 1, NEST_IX(e.h))
-    FOR(x, e.w) {
+  NEST_LOOP(b, y, kind, 1, NEST_IX(0), 1, NEST_IX(e.h))
+    NEST_FOR(b, x, e.w) {
       Shift shift;
       Val sum = softmax_exponentials(l, l->in[0], row, e.c, &y, &x, &shift.largest);
-      shift.log_sum = let("log_sum", vlog(sum));
+      shift.log_sum = nest_let(b, "log_sum", vlog(sum));
       walk_channels(l, e.c, &y, &x, shifted_body, &shift);
     }
 }

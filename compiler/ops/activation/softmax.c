@@ -45,8 +45,8 @@ void softmax_lower_gradient(Lower *l, WalkValue element, WalkBody body) {
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->shape);
   nest_fn(b, b->name, false);
-  FOR(y, e.h)
-    FOR(x, e.w) {
+  NEST_FOR(b, y, e.h)
+    NEST_FOR(b, x, e.w) {
       const Val sum = walk_row_sum(l, e.c, &y, &x, element, NULL);
       walk_channels(l, e.c, &y, &x, body, &sum);
     }
@@ -86,10 +86,10 @@ static void lower(Lower *l) {
   const LoopKind kind = l->threads ? walk_rows(l, 4 * e.h * e.w * e.c) : SERIAL;
   Buf *row = walk_row_scratch(l, "row", kind, e.h, e.c);
   nest_fn(b, b->name, false);
-  NEST_LOOP(y, kind, 1, NEST_IX(0), 1, NEST_IX(e.h))
-    FOR(x, e.w) {
+  NEST_LOOP(b, y, kind, 1, NEST_IX(0), 1, NEST_IX(e.h))
+    NEST_FOR(b, x, e.w) {
       Val largest, sum = softmax_exponentials(l, l->in[0], row, e.c, &y, &x, &largest);
-      const Scaled scaled = {row, let("factor", div_(num(b, 1), sum))};
+      const Scaled scaled = {row, nest_let(b, "factor", div_(num(b, 1), sum))};
       walk_channels(l, e.c, &y, &x, scaled_body, &scaled);
     }
 }

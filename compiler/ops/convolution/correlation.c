@@ -173,8 +173,8 @@ static const Ix *places(Nest *b, const char *name, const Correlation *k, int axi
   return nest_loop(b, name, SERIAL, clip_lo ? 2 : 1, lo, clip_hi ? 2 : 1, hi);
 }
 
-#define TAPS(v, axis, i) for (const Ix v = *taps(b, #v, &k, axis, &i); nest_enter(b);)
-#define PLACES(v, axis, tap) for (const Ix v = *places(b, #v, &k, axis, &tap); nest_enter(b);)
+#define TAPS(b, v, axis, i) for (const Ix v = *taps(b, #v, &k, axis, &i); nest_enter(b);)
+#define PLACES(b, v, axis, tap) for (const Ix v = *places(b, #v, &k, axis, &tap); nest_enter(b);)
 
 /* The weights as they are, with what was folded into them. `spread`: the output channel is the large side's.
  */
@@ -183,17 +183,17 @@ static Buf *natural_weights(Lower *l, const Correlation *k, bool spread) {
   if (k->rank == 3) dim[2] = dim[3];
   Pack *pack = lower_pack(l, "weight", k->rank, dim);
   Nest *b = pack->nest;
-  FOR(g, k->groups)
-    FOR(s, k->s)
-      FOR(c, k->l)
-        FOR(ky, k->kernel[0])
-          FOR(kx, k->kernel[1]) {
+  NEST_FOR(b, g, k->groups)
+    NEST_FOR(b, s, k->s)
+      NEST_FOR(b, c, k->l)
+        NEST_FOR(b, ky, k->kernel[0])
+          NEST_FOR(b, kx, k->kernel[1]) {
             Ix index[4];
             const Ix small = g * k->s + s, large = g * k->l + c;
             const int rank = correlation_weight_index(k, index, &small, &c, &ky, &kx);
-            store(nest_ref(b, pack->out, rank, index),
-                  lower_packed_weight(l, pack, rank, index, spread ? &large : &small,
-                                      spread ? &small : &large));
+            nest_store(b, nest_ref(b, pack->out, rank, index),
+                       lower_packed_weight(l, pack, rank, index, spread ? &large : &small,
+                                           spread ? &small : &large));
           }
   return lower_pack_done(l, pack);
 }
@@ -210,13 +210,13 @@ Buf *correlation_bias(Lower *l, const Correlation *k, bool spread, int64_t padde
                 dim = padded > total ? padded : total;
   Pack *pack = lower_pack(l, "bias", 1, &dim);
   Nest *b = pack->nest;
-  FOR(g, k->groups)
-    FOR(c, out) {
+  NEST_FOR(b, g, k->groups)
+    NEST_FOR(b, c, out) {
       const Ix channel = g * out + c, first = g * in;
-      store(at(pack->out, channel), lower_packed_bias(l, pack, &channel, &first));
+      nest_store(b, nest_at(b, pack->out, channel), lower_packed_bias(l, pack, &channel, &first));
     }
   if (dim > total)
-    FROM(c, total, dim) store(at(pack->out, c), num(b, 0));
+    NEST_FROM(b, c, total, dim) nest_store(b, nest_at(b, pack->out, c), num(b, 0));
   return lower_pack_done(l, pack);
 }
 
@@ -230,17 +230,17 @@ static void gather_sum(Lower *l, const Gather *gather, const Ref *sum, const Ix 
                        const Ix *s) {
   const Correlation k = gather->k;
   Nest *b = l->b;
-  store(*sum, gather->bias ? load(at(gather->bias, *s), 1) : num(b, 0));
-  TAPS(ky, 0, *y)
-    TAPS(kx, 1, *x) {
+  nest_store(b, *sum, gather->bias ? nest_load(b, nest_at(b, gather->bias, *s), 1) : num(b, 0));
+  TAPS(b, ky, 0, *y)
+    TAPS(b, kx, 1, *x) {
       const Ix ly = *y * k.stride[0] + ky * k.dilation[0] - k.before[0];
       const Ix lx = *x * k.stride[1] + kx * k.dilation[1] - k.before[1];
-      WHEN(both(within(ly, 0, k.large.h), within(lx, 0, k.large.w)))
-        FOR(c, k.l) {
+      NEST_IF(b, cond_and(nest_within(b, ly, 0, k.large.h), nest_within(b, lx, 0, k.large.w)))
+        NEST_FOR(b, c, k.l) {
           Ix index[4];
           const int rank = correlation_weight_index(&k, index, s, &c, &ky, &kx);
-          const Val element = load(at(l->in[0], ly, lx, *g * k.l + c), 1);
-          accumulate(*sum, element, load(nest_ref(b, gather->weights, rank, index), 1));
+          const Val element = nest_load(b, nest_at(b, l->in[0], ly, lx, *g * k.l + c), 1);
+          nest_accumulate(b, *sum, element, nest_load(b, nest_ref(b, gather->weights, rank, index), 1));
         }
     }
 }
@@ -252,22 +252,22 @@ static void gather_windows(Lower *l, const Gather *gather) {
   const Node *pool = l->kernel->pool;
   const Extent e = shape_extent(pool->shape);
   Nest *b = l->b;
-  FOR(y, e.h)
-    FOR(x, e.w)
-      FOR(g, k->groups)
-        FOR(f, k->s) {
-          Buf *sum = REGISTERS("sum", 1, SIDE, SIDE);
+  NEST_FOR(b, y, e.h)
+    NEST_FOR(b, x, e.w)
+      NEST_FOR(b, g, k->groups)
+        NEST_FOR(b, f, k->s) {
+          Buf *sum = NEST_REGISTERS(b, "sum", 1, SIDE, SIDE);
           const Ix s = g * k->s + f;
           Val window[SIDE * SIDE];
-          FOR(r, SIDE)
-            FOR(q, SIDE) {
+          NEST_FOR(b, r, SIDE)
+            NEST_FOR(b, q, SIDE) {
               const Ix sy = SIDE * y + r, sx = SIDE * x + q;
-              const Ref place = at(sum, r, q);
+              const Ref place = nest_at(b, sum, r, q);
               gather_sum(l, gather, &place, &sy, &sx, &g, &s);
             }
           for (int i = 0; i < SIDE * SIDE; i++) {
             const Ix sy = SIDE * y + i / SIDE, sx = SIDE * x + i % SIDE;
-            window[i] = lower_finish(l, get(at(sum, i / SIDE, i % SIDE)), &sy, &sx, &s, 1, 1);
+            window[i] = lower_finish(l, nest_get(b, nest_at(b, sum, i / SIDE, i % SIDE)), &sy, &sx, &s, 1, 1);
           }
           lower_put(l, pool->op->pool(window, SIDE * SIDE), &y, &x, &s, 1, 1);
         }
@@ -283,15 +283,15 @@ void correlation_lower_gather(Lower *l) {
     gather_windows(l, &gather);
     return;
   }
-  FOR(y, k.small.h)
-    FOR(x, k.small.w)
-      FOR(g, k.groups)
-        FOR(f, k.s) {
-          Buf *registers = REGISTERS("sum", 1, 1);
+  NEST_FOR(b, y, k.small.h)
+    NEST_FOR(b, x, k.small.w)
+      NEST_FOR(b, g, k.groups)
+        NEST_FOR(b, f, k.s) {
+          Buf *registers = NEST_REGISTERS(b, "sum", 1, 1);
           const Ix s = g * k.s + f;
-          const Ref sum = at(registers, 0);
+          const Ref sum = nest_at(b, registers, 0);
           gather_sum(l, &gather, &sum, &y, &x, &g, &s);
-          lower_store(l, get(sum), &y, &x, &s, 1, 1);
+          lower_store(l, nest_get(b, sum), &y, &x, &s, 1, 1);
         }
 }
 
@@ -300,57 +300,61 @@ void correlation_lower_spread(Lower *l) {
   Buf *w = natural_weights(l, &k, true), *bias = correlation_bias(l, &k, true, 0);
   Nest *b = l->b;
   nest_fn(b, b->name, false);
-  FOR(y, k.large.h)
-    FOR(x, k.large.w)
-      FOR(c, k.large.c) store(at(l->out, y, x, c), bias ? load(at(bias, c), 1) : num(b, 0));
-  FOR(y, k.small.h)
-    FOR(x, k.small.w)
-      FOR(g, k.groups)
-        FOR(f, k.s) {
+  NEST_FOR(b, y, k.large.h)
+    NEST_FOR(b, x, k.large.w)
+      NEST_FOR(b, c, k.large.c)
+        nest_store(b, nest_at(b, l->out, y, x, c), bias ? nest_load(b, nest_at(b, bias, c), 1) : num(b, 0));
+  NEST_FOR(b, y, k.small.h)
+    NEST_FOR(b, x, k.small.w)
+      NEST_FOR(b, g, k.groups)
+        NEST_FOR(b, f, k.s) {
           const Ix s = g * k.s + f;
-          TAPS(ky, 0, y)
-            TAPS(kx, 1, x) {
+          TAPS(b, ky, 0, y)
+            TAPS(b, kx, 1, x) {
               const Ix ly = y * k.stride[0] + ky * k.dilation[0] - k.before[0],
                        lx = x * k.stride[1] + kx * k.dilation[1] - k.before[1];
-              WHEN(both(within(ly, 0, k.large.h), within(lx, 0, k.large.w)))
-                FOR(c, k.l) {
+              NEST_IF(b, cond_and(nest_within(b, ly, 0, k.large.h), nest_within(b, lx, 0, k.large.w)))
+                NEST_FOR(b, c, k.l) {
                   Ix index[4];
                   const int rank = correlation_weight_index(&k, index, &s, &c, &ky, &kx);
-                  accumulate(at(l->out, ly, lx, g * k.l + c), load(at(l->in[0], y, x, s), 1),
-                             load(nest_ref(b, w, rank, index), 1));
+                  nest_accumulate(b, nest_at(b, l->out, ly, lx, g * k.l + c),
+                                  nest_load(b, nest_at(b, l->in[0], y, x, s), 1),
+                                  nest_load(b, nest_ref(b, w, rank, index), 1));
                 }
             }
         }
   if (l->kernel->nchain)
-    FOR(y, k.large.h)
-      FOR(x, k.large.w)
-        FOR(c, k.large.c) lower_store(l, load(at(l->out, y, x, c), 1), &y, &x, &c, 1, 1);
+    NEST_FOR(b, y, k.large.h)
+      NEST_FOR(b, x, k.large.w)
+        NEST_FOR(b, c, k.large.c)
+          lower_store(l, nest_load(b, nest_at(b, l->out, y, x, c), 1), &y, &x, &c, 1, 1);
 }
 
 void correlation_lower_weights(Lower *l) {
   const Correlation k = correlation_of(l->node);
   Nest *b = l->b;
   nest_fn(b, b->name, false);
-  FOR(g, k.groups)
-    FOR(f, k.s)
-      FOR(c, k.l)
-        FOR(ky, k.kernel[0])
-          FOR(kx, k.kernel[1]) {
-            Buf *sum = REGISTERS("sum", 1, 1);
+  NEST_FOR(b, g, k.groups)
+    NEST_FOR(b, f, k.s)
+      NEST_FOR(b, c, k.l)
+        NEST_FOR(b, ky, k.kernel[0])
+          NEST_FOR(b, kx, k.kernel[1]) {
+            Buf *sum = NEST_REGISTERS(b, "sum", 1, 1);
             const Ix s = g * k.s + f;
-            store(at(sum, 0), num(b, 0));
-            PLACES(y, 0, ky)
-              PLACES(x, 1, kx) {
+            nest_store(b, nest_at(b, sum, 0), num(b, 0));
+            PLACES(b, y, 0, ky)
+              PLACES(b, x, 1, kx) {
                 const Ix ly = y * k.stride[0] + ky * k.dilation[0] - k.before[0],
                          lx = x * k.stride[1] + kx * k.dilation[1] - k.before[1];
-                WHEN(both(within(ly, 0, k.large.h), within(lx, 0, k.large.w)))
-                  accumulate(at(sum, 0), load(at(l->in[0], ly, lx, g * k.l + c), 1),
-                             load(at(l->in[1], y, x, s), 1));
+                NEST_IF(b, cond_and(nest_within(b, ly, 0, k.large.h), nest_within(b, lx, 0, k.large.w)))
+                  nest_accumulate(b, nest_at(b, sum, 0),
+                                  nest_load(b, nest_at(b, l->in[0], ly, lx, g * k.l + c), 1),
+                                  nest_load(b, nest_at(b, l->in[1], y, x, s), 1));
               }
             Ix index[4];
             const Ref element =
                 nest_ref(b, l->out, correlation_weight_index(&k, index, &s, &c, &ky, &kx), index);
-            store(element, add(get(at(sum, 0)), load(element, 1)));
+            nest_store(b, element, add(nest_get(b, nest_at(b, sum, 0)), nest_load(b, element, 1)));
           }
 }
 

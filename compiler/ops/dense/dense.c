@@ -58,19 +58,22 @@ static void lower(Lower *l) {
   const Ix none = {0};
   Pack *weight = lower_pack(l, "weight", 2, (int64_t[]){units, inputs});
   Nest *b = weight->nest;
-  FOR(u, units)
-    FOR(i, inputs) store(at(weight->out, u, i), lower_packed_weight(l, weight, 2, NEST_IX(u, i), &u, &i));
+  NEST_FOR(b, u, units)
+    NEST_FOR(b, i, inputs)
+      nest_store(b, nest_at(b, weight->out, u, i), lower_packed_weight(l, weight, 2, NEST_IX(u, i), &u, &i));
   Pack *bias = lower_pack(l, "bias", 1, &units);
   b = bias->nest;
-  FOR(u, units) store(at(bias->out, u), lower_packed_bias(l, bias, &u, &none));
+  NEST_FOR(b, u, units) nest_store(b, nest_at(b, bias->out, u), lower_packed_bias(l, bias, &u, &none));
   Buf *w = lower_pack_done(l, weight), *v = lower_pack_done(l, bias);
   b = l->b;
   nest_fn(b, b->name, false);
-  FOR(u, units) {
-    Buf *sum = REGISTERS("sum", 1, 1);
-    store(at(sum, 0), load(at(v, u), 1));
-    FOR(i, inputs) accumulate(at(sum, 0), load(at(l->in[0], 0, 0, i), 1), load(at(w, u, i), 1));
-    lower_store(l, get(at(sum, 0)), &none, &none, &u, 1, 1);
+  NEST_FOR(b, u, units) {
+    Buf *sum = NEST_REGISTERS(b, "sum", 1, 1);
+    nest_store(b, nest_at(b, sum, 0), nest_load(b, nest_at(b, v, u), 1));
+    NEST_FOR(b, i, inputs)
+      nest_accumulate(b, nest_at(b, sum, 0), nest_load(b, nest_at(b, l->in[0], 0, 0, i), 1),
+                      nest_load(b, nest_at(b, w, u, i), 1));
+    lower_store(l, nest_get(b, nest_at(b, sum, 0)), &none, &none, &u, 1, 1);
   }
 }
 
@@ -90,11 +93,13 @@ static void input_lower(Lower *l) {
   Nest *b = l->b;
   Buf *w = lower_weight(l, 0);
   nest_fn(b, b->name, false);
-  FOR(i, inputs) {
-    Buf *sum = REGISTERS("sum", 1, 1);
-    store(at(sum, 0), num(b, 0));
-    FOR(u, units) accumulate(at(sum, 0), load(at(l->in[0], 0, 0, u), 1), load(at(w, u, i), 1));
-    lower_store(l, get(at(sum, 0)), &none, &none, &i, 1, 1);
+  NEST_FOR(b, i, inputs) {
+    Buf *sum = NEST_REGISTERS(b, "sum", 1, 1);
+    nest_store(b, nest_at(b, sum, 0), num(b, 0));
+    NEST_FOR(b, u, units)
+      nest_accumulate(b, nest_at(b, sum, 0), nest_load(b, nest_at(b, l->in[0], 0, 0, u), 1),
+                      nest_load(b, nest_at(b, w, u, i), 1));
+    lower_store(l, nest_get(b, nest_at(b, sum, 0)), &none, &none, &i, 1, 1);
   }
 }
 
@@ -110,9 +115,10 @@ static void weight_lower(Lower *l) {
   const int64_t inputs = shape_elements(l->node->in[0]->shape), units = shape_elements(l->node->in[1]->shape);
   Nest *b = l->b;
   nest_fn(b, b->name, false);
-  FOR(u, units)
-    FOR(i, inputs)
-      accumulate(at(l->out, u, i), load(at(l->in[1], 0, 0, u), 1), load(at(l->in[0], 0, 0, i), 1));
+  NEST_FOR(b, u, units)
+    NEST_FOR(b, i, inputs)
+      nest_accumulate(b, nest_at(b, l->out, u, i), nest_load(b, nest_at(b, l->in[1], 0, 0, u), 1),
+                      nest_load(b, nest_at(b, l->in[0], 0, 0, i), 1));
 }
 
 static const Op op_dense_input_gradient = {.name = "dense input gradient",

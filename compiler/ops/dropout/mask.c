@@ -39,17 +39,18 @@ static void lower(Lower *l) {
   const bool whole = by_sample(l->node);
   Buf *keys = lower_keys(l);
   nest_fn(b, b->name, false);
-  Val key0 = let("key0", load(at(keys, 0), 1)), key1 = let("key1", load(at(keys, 1), 1)),
-      limit = num(b, (double)(float)rate);
-  Val all_dropped = whole ? let("u", uniform(key0, key1, num_i32(b, 0))) : NULL;
-  FOR(y, e.h)
-    FOR(x, e.w)
-      FOR(c, e.c) {
+  Val key0 = nest_let(b, "key0", nest_load(b, nest_at(b, keys, 0), 1)),
+      key1 = nest_let(b, "key1", nest_load(b, nest_at(b, keys, 1), 1)), limit = num(b, (double)(float)rate);
+  Val all_dropped = whole ? nest_let(b, "u", uniform(key0, key1, num_i32(b, 0))) : NULL;
+  NEST_FOR(b, y, e.h)
+    NEST_FOR(b, x, e.w)
+      NEST_FOR(b, c, e.c) {
         const Ix index = (y * e.w + x) * e.c + c;
         Val u = whole ? all_dropped : uniform(key0, key1, position(b, &index));
-        lower_store(
-            l, choose(less(u, limit), num(b, 0), mul(load(at(l->in[0], y, x, c), 1), num(b, 1 / (1 - rate)))),
-            &y, &x, &c, 1, 1);
+        lower_store(l,
+                    choose(less(u, limit), num(b, 0),
+                           mul(nest_load(b, nest_at(b, l->in[0], y, x, c), 1), num(b, 1 / (1 - rate)))),
+                    &y, &x, &c, 1, 1);
       }
 }
 

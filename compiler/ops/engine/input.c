@@ -8,10 +8,11 @@ static void lower(Lower *l) { /* in[0]: the caller's buffer */
   const Node *node = l->node;
   const Extent e = shape_extent(node->shape);
   nest_fn(b, b->name, false);
-  FOR(y, e.h)
-    FOR(x, e.w)
-      FOR(c, e.c) {
-        Val value = node->chw ? load(at(l->in[0], c, y, x), 1) : load(at(l->in[0], y, x, c), 1);
+  NEST_FOR(b, y, e.h)
+    NEST_FOR(b, x, e.w)
+      NEST_FOR(b, c, e.c) {
+        Val value = node->chw ? nest_load(b, nest_at(b, l->in[0], c, y, x), 1)
+                              : nest_load(b, nest_at(b, l->in[0], y, x, c), 1);
         lower_store(l, convert(value, F32), &y, &x, &c, 1, 1);
       }
 }

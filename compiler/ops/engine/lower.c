@@ -268,8 +268,8 @@ static double normalize_shift(const Node *n, int64_t c) {
 
 static Buf *constants(Nest *b, const char *name, const Node *normalize, int64_t channels,
                       double (*of)(const Node *, int64_t)) {
-  Buf *table = BUF(STACK, name, channels);
-  for (int64_t c = 0; c < channels; c++) store(at(table, c), num(b, (float)of(normalize, c)));
+  Buf *table = NEST_BUF(b, STACK, name, channels);
+  for (int64_t c = 0; c < channels; c++) nest_store(b, nest_at(b, table, c), num(b, (float)of(normalize, c)));
   return table;
 }
 
@@ -311,7 +311,9 @@ static Val scale_part(Lower *l, Pack *pack, int i, int k, const Ix *channel, dou
   const Node *scale = l->kernel->scale[i];
   Nest *b = pack->nest;
   if (!scale->weight[k]) return num(b, otherwise);
-  return load(at(pack_source(l, pack, scale->weight[k], nest_text(b, "%s_", scale->op->name)), *channel), 1);
+  return nest_load(
+      b, nest_at(b, pack_source(l, pack, scale->weight[k], nest_text(b, "%s_", scale->op->name)), *channel),
+      1);
 }
 
 static Val scale_gain(Lower *l, Pack *pack, int i, const Ix *channel) {
@@ -325,8 +327,8 @@ Val lower_packed_weight(Lower *l, Pack *pack, int rank, const Ix *index, const I
                         const Ix *in_channel) {
   Nest *b = pack->nest;
   const Node *normalize = l->kernel->normalize;
-  Val w = load(nest_ref(b, pack_source(l, pack, l->node->weight[0], ""), rank, index), 1);
-  if (pack->factor) w = mul(w, load(at(pack->factor, *in_channel), 1));
+  Val w = nest_load(b, nest_ref(b, pack_source(l, pack, l->node->weight[0], ""), rank, index), 1);
+  if (pack->factor) w = mul(w, nest_load(b, nest_at(b, pack->factor, *in_channel), 1));
   else if (normalize) w = mul(w, num(b, normalize_factor(normalize, 0)));
   for (int i = 0; i < l->kernel->nscales; i++) w = mul(w, scale_gain(l, pack, i, out_channel));
   return w;
@@ -336,25 +338,28 @@ Val lower_packed_weight(Lower *l, Pack *pack, int rank, const Ix *index, const I
 static Val shifted(Lower *l, Pack *pack, const Ix *out_channel, const Ix *group_channel) {
   Nest *b = pack->nest;
   const Weight *weight = l->node->weight[0];
-  Buf *source = pack_source(l, pack, l->node->weight[0], ""), *sum = REGISTERS("sum", 1, 1);
+  Buf *source = pack_source(l, pack, l->node->weight[0], ""), *sum = NEST_REGISTERS(b, "sum", 1, 1);
   const int64_t n[3] = {weight->dim[1], weight->rank > 2 ? weight->dim[2] : 1,
                         weight->rank > 3 ? weight->dim[3] : 1};
-  store(at(sum, 0), num(b, 0));
-  FOR(c, n[0])
-    FOR(i, n[1])
-      FOR(j, n[2]) {
+  nest_store(b, nest_at(b, sum, 0), num(b, 0));
+  NEST_FOR(b, c, n[0])
+    NEST_FOR(b, i, n[1])
+      NEST_FOR(b, j, n[2]) {
         const Ix index[4] = {*out_channel, c, i, j}, channel = *group_channel + c;
-        Val shift = pack->shift ? load(at(pack->shift, channel), 1)
+        Val shift = pack->shift ? nest_load(b, nest_at(b, pack->shift, channel), 1)
                                 : num(b, normalize_shift(l->kernel->normalize, 0));
-        accumulate(at(sum, 0), load(nest_ref(b, source, weight->rank, index), 1), shift);
+        nest_accumulate(b, nest_at(b, sum, 0), nest_load(b, nest_ref(b, source, weight->rank, index), 1),
+                        shift);
       }
-  return get(at(sum, 0));
+  return nest_get(b, nest_at(b, sum, 0));
 }
 
 Val lower_packed_bias(Lower *l, Pack *pack, const Ix *out_channel, const Ix *group_channel) {
   Nest *b = pack->nest;
   const bool has_bias = !l->node->of && l->node->nweights > 1 && l->node->weight[1];
-  Val bias = has_bias ? load(at(pack_source(l, pack, l->node->weight[1], ""), *out_channel), 1) : num(b, 0);
+  Val bias = has_bias
+                 ? nest_load(b, nest_at(b, pack_source(l, pack, l->node->weight[1], ""), *out_channel), 1)
+                 : num(b, 0);
   if (l->kernel->normalize && l->kernel->normalize_shift)
     bias = sub(bias, shifted(l, pack, out_channel, group_channel));
   for (int i = 0; i < l->kernel->nscales;
@@ -380,9 +385,9 @@ Val map_weight(Map *map, int k) {
   if (!weight) nest_misuse(b, "a parameter that the operator does not have");
   Buf *buf = weight_buffer(map->lower, weight);
   const Ix zero = {0};
-  if (weight->size == 1) return load(at(buf, zero), 1);
-  return map->part < map->lanes ? load_part(at(buf, *map->c), map->part, map->lanes)
-                                : load(at(buf, *map->c), map->lanes);
+  if (weight->size == 1) return nest_load(b, nest_at(b, buf, zero), 1);
+  return map->part < map->lanes ? nest_load_part(b, nest_at(b, buf, *map->c), map->part, map->lanes)
+                                : nest_load(b, nest_at(b, buf, *map->c), map->lanes);
 }
 
 static Buf *table_buffer(Lower *l, const float *values, int64_t n) {
@@ -398,14 +403,14 @@ Val map_constant(Map *map, const float *per_channel_value, int64_t n) {
   Nest *b = map->b;
   if (n == 1) return num(b, per_channel_value[0]);
   Buf *buf = table_buffer(map->lower, per_channel_value, n);
-  return map->part < map->lanes ? load_part(at(buf, *map->c), map->part, map->lanes)
-                                : load(at(buf, *map->c), map->lanes);
+  return map->part < map->lanes ? nest_load_part(b, nest_at(b, buf, *map->c), map->part, map->lanes)
+                                : nest_load(b, nest_at(b, buf, *map->c), map->lanes);
 }
 
 /* [h][w][c] of a value; of one that all images have together, of l->image. */
 static Ref value_at(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c) {
   Nest *b = l->b;
-  return buf->rank == 4 ? at(buf, *l->image, *y, *x, *c) : at(buf, *y, *x, *c);
+  return buf->rank == 4 ? nest_at(b, buf, *l->image, *y, *x, *c) : nest_at(b, buf, *y, *x, *c);
 }
 
 /* An operand at the element; the only pixel of one that is repeated. */
@@ -414,7 +419,7 @@ static Val operand_at(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c,
   const int64_t *size = buf->dim + buf->rank - 3;
   const Ix zero = {0}, row = size[0] == 1 ? zero : *y, column = size[1] == 1 ? zero : *x;
   const Ref ref = value_at(l, buf, &row, &column, c);
-  return part < lanes ? load_part(ref, part, lanes) : load(ref, lanes);
+  return part < lanes ? nest_load_part(b, ref, part, lanes) : nest_load(b, ref, lanes);
 }
 
 Val lower_root_map(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
@@ -443,15 +448,15 @@ void lower_put(Lower *l, Val v, const Ix *y, const Ix *x, const Ix *c, int part,
   Nest *b = l->b;
   if (lanes > 1) v = splat(v, lanes);
   const Ref ref = value_at(l, l->out, y, x, c);
-  if (part < lanes) store_part(ref, v, part);
-  else store(ref, v);
+  if (part < lanes) nest_store_part(b, ref, v, part);
+  else nest_store(b, ref, v);
 }
 
 void lower_plain_map(Lower *l) {
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->shape);
   nest_fn(b, b->name, false);
-  FOR(y, e.h)
-    FOR(x, e.w)
-      FOR(c, e.c) lower_store(l, lower_root_map(l, &y, &x, &c, 1, 1), &y, &x, &c, 1, 1);
+  NEST_FOR(b, y, e.h)
+    NEST_FOR(b, x, e.w)
+      NEST_FOR(b, c, e.c) lower_store(l, lower_root_map(l, &y, &x, &c, 1, 1), &y, &x, &c, 1, 1);
 }

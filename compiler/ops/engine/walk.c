@@ -27,7 +27,9 @@ Buf *walk_row_scratch(Lower *l, const char *name, LoopKind kind, int64_t rows, i
 
 static Ref place(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c) {
   Nest *b = l->b;
-  return buf->rank == 1 ? at(buf, *c) : buf->rank == 2 ? at(buf, *y, *c) : at(buf, *y, *x, *c);
+  return buf->rank == 1   ? nest_at(b, buf, *c)
+         : buf->rank == 2 ? nest_at(b, buf, *y, *c)
+                          : nest_at(b, buf, *y, *x, *c);
 }
 
 Val walk_load(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
@@ -44,7 +46,7 @@ void walk_channels(Lower *l, int64_t channels, const Ix *y, const Ix *x, WalkBod
   const int lanes = walk_lanes(l, channels);
   const int64_t vectors = channels / lanes, rest = channels % lanes;
   if (vectors)
-    FOR(v, vectors) {
+    NEST_FOR(b, v, vectors) {
       const Ix c = v * lanes;
       body(l, y, x, &c, lanes, lanes, context);
     }
@@ -56,8 +58,8 @@ void walk_channels(Lower *l, int64_t channels, const Ix *y, const Ix *x, WalkBod
 
 void walk_pixels(Lower *l, Extent e, WalkBody body, const void *context) {
   Nest *b = l->b;
-  NEST_LOOP(y, walk_rows(l, e.h * e.w * e.c), 1, NEST_IX(0), 1, NEST_IX(e.h))
-    FOR(x, e.w) walk_channels(l, e.c, &y, &x, body, context);
+  NEST_LOOP(b, y, walk_rows(l, e.h * e.w * e.c), 1, NEST_IX(0), 1, NEST_IX(e.h))
+    NEST_FOR(b, x, e.w) walk_channels(l, e.c, &y, &x, body, context);
 }
 
 /* `count` vectors from channel c on, side by side; the only one may be a part. */
@@ -65,18 +67,19 @@ static void sum_vectors(Lower *l, Extent e, const Ix *c, int count, int part, in
                         const void *context) {
   Nest *b = l->b;
   const Ix zero = {0};
-  Buf *sum = REGISTERS("sum", lanes, count);
+  Buf *sum = NEST_REGISTERS(b, "sum", lanes, count);
   Val nothing = num(b, 0);
-  UNROLL(v, count) store(at(sum, v), nothing);
-  FOR(y, e.h)
-    FOR(x, e.w)
-      UNROLL(v, count) {
+  NEST_UNROLL(b, v, count) nest_store(b, nest_at(b, sum, v), nothing);
+  NEST_FOR(b, y, e.h)
+    NEST_FOR(b, x, e.w)
+      NEST_UNROLL(b, v, count) {
         const Ix cv = *c + v * lanes;
-        store(at(sum, v), add(value(l, &y, &x, &cv, part, lanes, context), get(at(sum, v))));
+        nest_store(b, nest_at(b, sum, v),
+                   add(value(l, &y, &x, &cv, part, lanes, context), nest_get(b, nest_at(b, sum, v))));
       }
-  UNROLL(v, count) {
+  NEST_UNROLL(b, v, count) {
     const Ix cv = *c + v * lanes;
-    Val total = get(at(sum, v));
+    Val total = nest_get(b, nest_at(b, sum, v));
     if (l->node->result == RESULT_SUM)
       walk_put(l, l->out, add(walk_load(l, l->out, &zero, &zero, &cv, part, lanes), total), &zero, &zero, &cv,
                part, lanes);
@@ -91,7 +94,7 @@ void walk_sum_pixels(Lower *l, Extent e, WalkValue value, const void *context) {
                 rest = e.c % lanes;
   const Ix zero = {0};
   if (groups)
-    FOR(g, groups) {
+    NEST_FOR(b, g, groups) {
       const Ix c = g * (TOGETHER * lanes);
       sum_vectors(l, e, &c, TOGETHER, lanes, lanes, value, context);
     }
@@ -126,15 +129,18 @@ Val walk_row_max(Lower *l, Buf *buf, const Ix *y, const Ix *x, int64_t channels)
   const int64_t vectors = channels / lanes, rest = channels % lanes;
   const Ix zero = {0},
            last = zero + (channels - lanes); /* the rest is in a vector that overlaps the one before */
-  Buf *most = REGISTERS("most", lanes, 1);
-  store(at(most, 0), walk_load(l, buf, y, x, &zero, lanes, lanes));
+  Buf *most = NEST_REGISTERS(b, "most", lanes, 1);
+  nest_store(b, nest_at(b, most, 0), walk_load(l, buf, y, x, &zero, lanes, lanes));
   if (vectors > 1)
-    FROM(v, 1, vectors) {
+    NEST_FROM(b, v, 1, vectors) {
       const Ix c = v * lanes;
-      store(at(most, 0), vmax(get(at(most, 0)), walk_load(l, buf, y, x, &c, lanes, lanes)));
+      nest_store(b, nest_at(b, most, 0),
+                 vmax(nest_get(b, nest_at(b, most, 0)), walk_load(l, buf, y, x, &c, lanes, lanes)));
     }
-  if (rest) store(at(most, 0), vmax(get(at(most, 0)), walk_load(l, buf, y, x, &last, lanes, lanes)));
-  return let("largest", hmax(get(at(most, 0))));
+  if (rest)
+    nest_store(b, nest_at(b, most, 0),
+               vmax(nest_get(b, nest_at(b, most, 0)), walk_load(l, buf, y, x, &last, lanes, lanes)));
+  return nest_let(b, "largest", hmax(nest_get(b, nest_at(b, most, 0))));
 }
 
 Val walk_row_sum(Lower *l, int64_t channels, const Ix *y, const Ix *x, WalkValue value, const void *context) {
@@ -142,13 +148,16 @@ Val walk_row_sum(Lower *l, int64_t channels, const Ix *y, const Ix *x, WalkValue
   const int lanes = walk_lanes(l, channels);
   const int64_t vectors = channels / lanes, rest = channels % lanes;
   const Ix zero = {0}, tail = zero + vectors * lanes;
-  Buf *sum = REGISTERS("sum", lanes, 1);
-  store(at(sum, 0), num(b, 0));
+  Buf *sum = NEST_REGISTERS(b, "sum", lanes, 1);
+  nest_store(b, nest_at(b, sum, 0), num(b, 0));
   if (vectors)
-    FOR(v, vectors) {
+    NEST_FOR(b, v, vectors) {
       const Ix c = v * lanes;
-      store(at(sum, 0), add(get(at(sum, 0)), value(l, y, x, &c, lanes, lanes, context)));
+      nest_store(b, nest_at(b, sum, 0),
+                 add(nest_get(b, nest_at(b, sum, 0)), value(l, y, x, &c, lanes, lanes, context)));
     }
-  if (rest) store(at(sum, 0), add(get(at(sum, 0)), value(l, y, x, &tail, (int)rest, lanes, context)));
-  return let("total", hsum(get(at(sum, 0))));
+  if (rest)
+    nest_store(b, nest_at(b, sum, 0),
+               add(nest_get(b, nest_at(b, sum, 0)), value(l, y, x, &tail, (int)rest, lanes, context)));
+  return nest_let(b, "total", hsum(nest_get(b, nest_at(b, sum, 0))));
 }

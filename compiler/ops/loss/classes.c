@@ -102,32 +102,35 @@ static Val counts_value(Lower *l, Val label, int64_t classes) {
 static Val weight_value(Lower *l, Val label, Val counts, int64_t classes) {
   Nest *b = l->b;
   if (!weights_of(l->node)) return counts;
-  Buf *weight = REGISTERS("weight", 1, 1);
-  store(at(weight, 0), num(b, 0));
-  FOR(c, classes)
-    store(at(weight, 0), add(get(at(weight, 0)),
-                             choose(loss_is_label(l, label, &c), loss_class_weight_value(l, &c), num(b, 0))));
-  return mul(get(at(weight, 0)), counts);
+  Buf *weight = NEST_REGISTERS(b, "weight", 1, 1);
+  nest_store(b, nest_at(b, weight, 0), num(b, 0));
+  NEST_FOR(b, c, classes)
+    nest_store(b, nest_at(b, weight, 0),
+               add(nest_get(b, nest_at(b, weight, 0)),
+                   choose(loss_is_label(l, label, &c), loss_class_weight_value(l, &c), num(b, 0))));
+  return mul(nest_get(b, nest_at(b, weight, 0)), counts);
 }
 
 void loss_label_weights(Lower *l, Val label, Val *counts, Val *weight) {
   Nest *b = l->b;
   const int64_t classes = classes_of(l->node);
-  *counts = let("counts", counts_value(l, label, classes));
-  *weight = let("label_weight", weight_value(l, label, *counts, classes));
+  *counts = nest_let(b, "counts", counts_value(l, label, classes));
+  *weight = nest_let(b, "label_weight", weight_value(l, label, *counts, classes));
 }
 
 LabelValues loss_label(Lower *l, const Ix *y, const Ix *x) {
   Nest *b = l->b;
   const int64_t classes = classes_of(l->node);
-  LabelValues v = {.label = let("label", load(at(l->in[1], *y, *x, 0), 1))};
+  LabelValues v = {.label = nest_let(b, "label", nest_load(b, nest_at(b, l->in[1], *y, *x, 0), 1))};
   loss_label_weights(l, v.label, &v.counts, &v.weight);
-  Buf *score = REGISTERS("score", 1, 1);
-  store(at(score, 0), num(b, 0));
-  FOR(c, classes)
-    store(at(score, 0), add(get(at(score, 0)), choose(loss_is_label(l, v.label, &c),
-                                                      load(at(l->in[0], *y, *x, c), 1), num(b, 0))));
-  v.score = get(at(score, 0));
+  Buf *score = NEST_REGISTERS(b, "score", 1, 1);
+  nest_store(b, nest_at(b, score, 0), num(b, 0));
+  NEST_FOR(b, c, classes)
+    nest_store(b, nest_at(b, score, 0),
+               add(nest_get(b, nest_at(b, score, 0)),
+                   choose(loss_is_label(l, v.label, &c), nest_load(b, nest_at(b, l->in[0], *y, *x, c), 1),
+                          num(b, 0))));
+  v.score = nest_get(b, nest_at(b, score, 0));
   return v;
 }
 
@@ -138,15 +141,18 @@ void loss_classes_lower(Lower *l, LossShare *share) {
   const Ix zero = {0};
   Buf *row = lower_scratch(l, "row", 1, &e.c);
   nest_fn(b, b->name, false);
-  Buf *total = REGISTERS("total", 1, 1);
-  store(at(total, 0), num(b, 0));
-  FOR(y, e.h) {
-    Buf *line = REGISTERS("line", 1, 1);
-    store(at(line, 0), num(b, 0));
-    FOR(x, e.w) store(at(line, 0), add(get(at(line, 0)), share(l, row, &y, &x)));
-    store(at(total, 0), add(get(at(total, 0)), get(at(line, 0))));
+  Buf *total = NEST_REGISTERS(b, "total", 1, 1);
+  nest_store(b, nest_at(b, total, 0), num(b, 0));
+  NEST_FOR(b, y, e.h) {
+    Buf *line = NEST_REGISTERS(b, "line", 1, 1);
+    nest_store(b, nest_at(b, line, 0), num(b, 0));
+    NEST_FOR(b, x, e.w)
+      nest_store(b, nest_at(b, line, 0), add(nest_get(b, nest_at(b, line, 0)), share(l, row, &y, &x)));
+    nest_store(b, nest_at(b, total, 0),
+               add(nest_get(b, nest_at(b, total, 0)), nest_get(b, nest_at(b, line, 0))));
   }
-  lower_store(l, mul(get(at(total, 0)), load(at(l->in[2], 0, 0, 0), 1)), &zero, &zero, &zero, 1, 1);
+  lower_store(l, mul(nest_get(b, nest_at(b, total, 0)), nest_load(b, nest_at(b, l->in[2], 0, 0, 0), 1)),
+              &zero, &zero, &zero, 1, 1);
 }
 
 /* ---- the scale: input target ---- */
@@ -165,20 +171,22 @@ void loss_classes_scale_lower(Lower *l) {
   const Ix zero = {0};
   nest_fn(b, b->name, false);
   const Ix count = *lower_count(l);
-  Buf *total = REGISTERS("total", 1, 1);
-  store(at(total, 0), num(b, 0));
-  FROM(n, 0, count)
-    FOR(y, e.h) {
-      Buf *row = REGISTERS("row", 1, 1);
-      store(at(row, 0), num(b, 0));
-      FOR(x, e.w) {
-        Val label = let("label", load(at(l->in[0], n, y, x, 0), 1));
-        store(at(row, 0),
-              add(get(at(row, 0)), weight_value(l, label, counts_value(l, label, classes), classes)));
+  Buf *total = NEST_REGISTERS(b, "total", 1, 1);
+  nest_store(b, nest_at(b, total, 0), num(b, 0));
+  NEST_FROM(b, n, 0, count)
+    NEST_FOR(b, y, e.h) {
+      Buf *row = NEST_REGISTERS(b, "row", 1, 1);
+      nest_store(b, nest_at(b, row, 0), num(b, 0));
+      NEST_FOR(b, x, e.w) {
+        Val label = nest_let(b, "label", nest_load(b, nest_at(b, l->in[0], n, y, x, 0), 1));
+        nest_store(b, nest_at(b, row, 0),
+                   add(nest_get(b, nest_at(b, row, 0)),
+                       weight_value(l, label, counts_value(l, label, classes), classes)));
       }
-      store(at(total, 0), add(get(at(total, 0)), get(at(row, 0))));
+      nest_store(b, nest_at(b, total, 0),
+                 add(nest_get(b, nest_at(b, total, 0)), nest_get(b, nest_at(b, row, 0))));
     }
-  Val sum = let("sum", get(at(total, 0))), some = less(num(b, 0), sum);
+  Val sum = nest_let(b, "sum", nest_get(b, nest_at(b, total, 0))), some = less(num(b, 0), sum);
   lower_store(l, choose(some, div_(num(b, loss_weight(l->node)), choose(some, sum, num(b, 1))), num(b, 0)),
               &zero, &zero, &zero, 1, 1);
 }

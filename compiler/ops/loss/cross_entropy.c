@@ -45,10 +45,12 @@ static void run(const Eval *eval) {
 
 static Val weighted_scores(Lower *l, int64_t classes, const Ix *y, const Ix *x) { /* sum of w[c]*o[c] */
   Nest *b = l->b;
-  Buf *scores = REGISTERS("scores", 1, 1);
-  store(at(scores, 0), num(b, 0));
-  FOR(c, classes) accumulate(at(scores, 0), load(at(l->in[0], *y, *x, c), 1), loss_class_weight_value(l, &c));
-  return get(at(scores, 0));
+  Buf *scores = NEST_REGISTERS(b, "scores", 1, 1);
+  nest_store(b, nest_at(b, scores, 0), num(b, 0));
+  NEST_FOR(b, c, classes)
+    nest_accumulate(b, nest_at(b, scores, 0), nest_load(b, nest_at(b, l->in[0], *y, *x, c), 1),
+                    loss_class_weight_value(l, &c));
+  return nest_get(b, nest_at(b, scores, 0));
 }
 
 static Val share(Lower *l, Buf *row, const Ix *y, const Ix *x) {
@@ -56,7 +58,7 @@ static Val share(Lower *l, Buf *row, const Ix *y, const Ix *x) {
   const int64_t classes = shape_extent(l->node->in[0]->shape).c;
   const Numbers n = numbers_of(l->node, classes);
   Val largest, sum = softmax_exponentials(l, l->in[0], row, classes, y, x, &largest);
-  Val log_sum = let("log_sum", add(vlog(sum), largest));
+  Val log_sum = nest_let(b, "log_sum", add(vlog(sum), largest));
   LabelValues label = loss_label(l, y, x);
   Val own = mul(mul(label.weight, num(b, n.kept)), sub(log_sum, label.score));
   if (n.spread == 0) return own;
@@ -90,17 +92,19 @@ static void gradient_lower(Lower *l) {
   const Numbers n = numbers_of(l->node, e.c);
   Buf *row = lower_scratch(l, "row", 1, &e.c);
   nest_fn(b, b->name, false);
-  Val scale = let("scale", load(at(l->in[2], 0, 0, 0), 1));
-  FOR(y, e.h)
-    FOR(x, e.w) {
+  Val scale = nest_let(b, "scale", nest_load(b, nest_at(b, l->in[2], 0, 0, 0), 1));
+  NEST_FOR(b, y, e.h)
+    NEST_FOR(b, x, e.w) {
       Val largest, sum = softmax_exponentials(l, l->in[0], row, e.c, &y, &x, &largest);
-      Val label = let("label", load(at(l->in[1], y, x, 0), 1)), counts, weight;
+      Val label = nest_let(b, "label", nest_load(b, nest_at(b, l->in[1], y, x, 0), 1)), counts, weight;
       loss_label_weights(l, label, &counts, &weight);
-      Val own = let("own", mul(mul(scale, weight), num(b, n.kept)));
-      Val spread = n.spread > 0 ? let("spread", mul(mul(scale, counts), num(b, n.spread))) : num(b, 0);
-      Val all = let("all", div_(n.spread > 0 ? fma_(spread, num(b, n.weights), own) : own, sum));
-      FOR(c, e.c) {
-        Val d = sub(mul(load(at(row, c), 1), all), choose(loss_is_label(l, label, &c), own, num(b, 0)));
+      Val own = nest_let(b, "own", mul(mul(scale, weight), num(b, n.kept)));
+      Val spread =
+          n.spread > 0 ? nest_let(b, "spread", mul(mul(scale, counts), num(b, n.spread))) : num(b, 0);
+      Val all = nest_let(b, "all", div_(n.spread > 0 ? fma_(spread, num(b, n.weights), own) : own, sum));
+      NEST_FOR(b, c, e.c) {
+        Val d = sub(mul(nest_load(b, nest_at(b, row, c), 1), all),
+                    choose(loss_is_label(l, label, &c), own, num(b, 0)));
         lower_store(l, n.spread > 0 ? sub(d, mul(spread, loss_class_weight_value(l, &c))) : d, &y, &x, &c, 1,
                     1);
       }

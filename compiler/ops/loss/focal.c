@@ -66,21 +66,25 @@ static Focus focus_at(Lower *l, Buf *row, int64_t classes, const Ix *y, const Ix
   Focus f = {0};
   Val largest, weight;
   f.sum = softmax_exponentials(l, l->in[0], row, classes, y, x, &largest);
-  f.label = let("label", load(at(l->in[1], *y, *x, 0), 1));
+  f.label = nest_let(b, "label", nest_load(b, nest_at(b, l->in[1], *y, *x, 0), 1));
   loss_label_weights(l, f.label, &f.counts, &weight);
-  Buf *others = REGISTERS("others", 1, 1), *own = REGISTERS("own", 1, 1);
-  store(at(others, 0), num(b, 0));
-  store(at(own, 0), num(b, 0));
-  FOR(c, classes) {
-    Val is_label = loss_is_label(l, f.label, &c), e = load(at(row, c), 1);
-    store(at(others, 0), add(get(at(others, 0)), choose(is_label, num(b, 0), e)));
-    store(at(own, 0), add(get(at(own, 0)), choose(is_label, load(at(l->in[0], *y, *x, c), 1), num(b, 0))));
+  Buf *others = NEST_REGISTERS(b, "others", 1, 1), *own = NEST_REGISTERS(b, "own", 1, 1);
+  nest_store(b, nest_at(b, others, 0), num(b, 0));
+  nest_store(b, nest_at(b, own, 0), num(b, 0));
+  NEST_FOR(b, c, classes) {
+    Val is_label = loss_is_label(l, f.label, &c), e = nest_load(b, nest_at(b, row, c), 1);
+    nest_store(b, nest_at(b, others, 0),
+               add(nest_get(b, nest_at(b, others, 0)), choose(is_label, num(b, 0), e)));
+    nest_store(b, nest_at(b, own, 0),
+               add(nest_get(b, nest_at(b, own, 0)),
+                   choose(is_label, nest_load(b, nest_at(b, l->in[0], *y, *x, c), 1), num(b, 0))));
   }
-  f.q = let("q", vmax(div_(get(at(others, 0)), f.sum), num(b, 1e-30)));
-  f.power = let("power", vexp(mul(num(b, gamma_of(l->node)), vlog(f.q))));
+  f.q = nest_let(b, "q", vmax(div_(nest_get(b, nest_at(b, others, 0)), f.sum), num(b, 1e-30)));
+  f.power = nest_let(b, "power", vexp(mul(num(b, gamma_of(l->node)), vlog(f.q))));
   Val series = mul(num(b, -1), mul(f.q, add(num(b, 1), mul(f.q, num(b, 0.5))))); /* log(1 - q) for small q */
-  f.log_p =
-      let("log_p", choose(less(f.q, num(b, 1e-3)), series, sub(sub(get(at(own, 0)), largest), vlog(f.sum))));
+  f.log_p = nest_let(b, "log_p",
+                     choose(less(f.q, num(b, 1e-3)), series,
+                            sub(sub(nest_get(b, nest_at(b, own, 0)), largest), vlog(f.sum))));
   return f;
 }
 
@@ -96,17 +100,18 @@ static void gradient_lower(Lower *l) {
   const Extent e = shape_extent(l->node->shape);
   Buf *row = lower_scratch(l, "row", 1, &e.c);
   nest_fn(b, b->name, false);
-  Val scale = let("scale", load(at(l->in[2], 0, 0, 0), 1));
-  FOR(y, e.h)
-    FOR(x, e.w) {
+  Val scale = nest_let(b, "scale", nest_load(b, nest_at(b, l->in[2], 0, 0, 0), 1));
+  NEST_FOR(b, y, e.h)
+    NEST_FOR(b, x, e.w) {
       const Focus f = focus_at(l, row, e.c, &y, &x);
       Val slope = div_(mul(mul(sub(num(b, 1), f.q), f.log_p), num(b, gamma_of(l->node))), f.q);
-      Val factor = let("factor", mul(mul(scale, f.counts), mul(f.power, sub(num(b, 1), slope)))),
-          part = let("part", div_(factor, f.sum));
-      Val own = let("minus", mul(num(b, -1), mul(factor, f.q)));
-      FOR(c, e.c)
-        lower_store(l, choose(loss_is_label(l, f.label, &c), own, mul(part, load(at(row, c), 1))), &y, &x, &c,
-                    1, 1);
+      Val factor = nest_let(b, "factor", mul(mul(scale, f.counts), mul(f.power, sub(num(b, 1), slope)))),
+          part = nest_let(b, "part", div_(factor, f.sum));
+      Val own = nest_let(b, "minus", mul(num(b, -1), mul(factor, f.q)));
+      NEST_FOR(b, c, e.c)
+        lower_store(
+            l, choose(loss_is_label(l, f.label, &c), own, mul(part, nest_load(b, nest_at(b, row, c), 1))), &y,
+            &x, &c, 1, 1);
     }
 }
 

@@ -36,14 +36,16 @@ static Val share(Lower *l, Buf *row, const Ix *y, const Ix *x) {
   Nest *b = l->b;
   const int64_t classes = shape_extent(l->node->in[0]->shape).c;
   LabelValues label = loss_label(l, y, x);
-  Val short_of = let("short_of", sub(num(b, 1), label.score));
-  Buf *sum = REGISTERS("sum", 1, 1);
-  store(at(sum, 0), num(b, 0));
-  FOR(c, classes) {
-    Val margin = vmax(add(short_of, load(at(l->in[0], *y, *x, c), 1)), num(b, 0));
-    store(at(sum, 0), add(get(at(sum, 0)), choose(loss_is_label(l, label.label, &c), num(b, 0), margin)));
+  Val short_of = nest_let(b, "short_of", sub(num(b, 1), label.score));
+  Buf *sum = NEST_REGISTERS(b, "sum", 1, 1);
+  nest_store(b, nest_at(b, sum, 0), num(b, 0));
+  NEST_FOR(b, c, classes) {
+    Val margin = vmax(add(short_of, nest_load(b, nest_at(b, l->in[0], *y, *x, c), 1)), num(b, 0));
+    nest_store(
+        b, nest_at(b, sum, 0),
+        add(nest_get(b, nest_at(b, sum, 0)), choose(loss_is_label(l, label.label, &c), num(b, 0), margin)));
   }
-  return mul(mul(get(at(sum, 0)), label.counts), num(b, 1 / (double)classes));
+  return mul(mul(nest_get(b, nest_at(b, sum, 0)), label.counts), num(b, 1 / (double)classes));
 }
 
 static void lower(Lower *l) { loss_classes_lower(l, share); }
@@ -69,24 +71,28 @@ static void gradient_lower(Lower *l) {
   const Extent e = shape_extent(l->node->shape);
   Buf *row = lower_scratch(l, "row", 1, &e.c);
   nest_fn(b, b->name, false);
-  Val share = let("share", mul(load(at(l->in[2], 0, 0, 0), 1), num(b, 1 / (double)e.c)));
-  FOR(y, e.h)
-    FOR(x, e.w) {
+  Val share =
+      nest_let(b, "share", mul(nest_load(b, nest_at(b, l->in[2], 0, 0, 0), 1), num(b, 1 / (double)e.c)));
+  NEST_FOR(b, y, e.h)
+    NEST_FOR(b, x, e.w) {
       LabelValues label = loss_label(l, &y, &x);
-      Val short_of = let("short_of", sub(num(b, 1), label.score)),
-          part = let("part", mul(share, label.counts));
-      Buf *inside = REGISTERS("inside", 1, 1);
-      store(at(inside, 0), num(b, 0));
-      FOR(c, e.c) {
-        Val counted = choose(less(num(b, 0), add(short_of, load(at(l->in[0], y, x, c), 1))), part, num(b, 0));
-        store(at(row, c), choose(loss_is_label(l, label.label, &c), num(b, 0), counted));
-        store(at(inside, 0), add(get(at(inside, 0)), get(at(row, c))));
+      Val short_of = nest_let(b, "short_of", sub(num(b, 1), label.score)),
+          part = nest_let(b, "part", mul(share, label.counts));
+      Buf *inside = NEST_REGISTERS(b, "inside", 1, 1);
+      nest_store(b, nest_at(b, inside, 0), num(b, 0));
+      NEST_FOR(b, c, e.c) {
+        Val counted = choose(less(num(b, 0), add(short_of, nest_load(b, nest_at(b, l->in[0], y, x, c), 1))),
+                             part, num(b, 0));
+        nest_store(b, nest_at(b, row, c), choose(loss_is_label(l, label.label, &c), num(b, 0), counted));
+        nest_store(b, nest_at(b, inside, 0),
+                   add(nest_get(b, nest_at(b, inside, 0)), nest_get(b, nest_at(b, row, c))));
       }
-      FOR(c, e.c)
-        lower_store(
-            l,
-            choose(loss_is_label(l, label.label, &c), mul(num(b, -1), get(at(inside, 0))), get(at(row, c))),
-            &y, &x, &c, 1, 1);
+      NEST_FOR(b, c, e.c)
+        lower_store(l,
+                    choose(loss_is_label(l, label.label, &c),
+                           mul(num(b, -1), nest_get(b, nest_at(b, inside, 0))),
+                           nest_get(b, nest_at(b, row, c))),
+                    &y, &x, &c, 1, 1);
     }
 }
 

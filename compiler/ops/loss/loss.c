@@ -34,7 +34,7 @@ static Map map_at(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int
 
 static Val scale_value(Lower *l) {
   Nest *b = l->b;
-  return load(at(l->in[2], 0, 0, 0), 1);
+  return nest_load(b, nest_at(b, l->in[2], 0, 0, 0), 1);
 }
 
 static void store_share(Lower *l, Val sum) {
@@ -51,29 +51,31 @@ void loss_elements_lower(Lower *l) {
   if (lanes < 4) lanes = 1;
   const int64_t vectors = e.c / lanes, rest = e.c % lanes;
   nest_fn(b, b->name, false);
-  Buf *total = REGISTERS("total", 1, 1);
-  store(at(total, 0), num(b, 0));
-  FOR(y, e.h) {
-    Buf *row = REGISTERS("row", lanes, 1), *tail = rest ? REGISTERS("tail", 1, 1) : NULL;
-    store(at(row, 0), num(b, 0));
-    if (tail) store(at(tail, 0), num(b, 0));
-    FOR(x, e.w) {
-      FOR(v, vectors) {
+  Buf *total = NEST_REGISTERS(b, "total", 1, 1);
+  nest_store(b, nest_at(b, total, 0), num(b, 0));
+  NEST_FOR(b, y, e.h) {
+    Buf *row = NEST_REGISTERS(b, "row", lanes, 1), *tail = rest ? NEST_REGISTERS(b, "tail", 1, 1) : NULL;
+    nest_store(b, nest_at(b, row, 0), num(b, 0));
+    if (tail) nest_store(b, nest_at(b, tail, 0), num(b, 0));
+    NEST_FOR(b, x, e.w) {
+      NEST_FOR(b, v, vectors) {
         const Ix c = v * lanes;
         Map m = map_at(l, &y, &x, &c, lanes, lanes);
-        store(at(row, 0), add(get(at(row, 0)), l->node->op->map(&m)));
+        nest_store(b, nest_at(b, row, 0), add(nest_get(b, nest_at(b, row, 0)), l->node->op->map(&m)));
       }
       if (rest)
-        FOR(i, rest) {
+        NEST_FOR(b, i, rest) {
           const Ix c = i + vectors * lanes;
           Map m = map_at(l, &y, &x, &c, 1, 1);
-          store(at(tail, 0), add(get(at(tail, 0)), l->node->op->map(&m)));
+          nest_store(b, nest_at(b, tail, 0), add(nest_get(b, nest_at(b, tail, 0)), l->node->op->map(&m)));
         }
     }
-    Val sum = hsum(get(at(row, 0)));
-    store(at(total, 0), add(get(at(total, 0)), tail ? add(sum, get(at(tail, 0))) : sum));
+    Val sum = hsum(nest_get(b, nest_at(b, row, 0)));
+    nest_store(
+        b, nest_at(b, total, 0),
+        add(nest_get(b, nest_at(b, total, 0)), tail ? add(sum, nest_get(b, nest_at(b, tail, 0))) : sum));
   }
-  store_share(l, get(at(total, 0)));
+  store_share(l, nest_get(b, nest_at(b, total, 0)));
 }
 
 /* ---- the scale: input target ---- */
@@ -109,6 +111,6 @@ static void gradient_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int p
 void loss_elements_gradient_lower(Lower *l) {
   Nest *b = l->b;
   nest_fn(b, b->name, false);
-  const Val scale = let("scale", scale_value(l));
+  const Val scale = nest_let(b, "scale", scale_value(l));
   walk_pixels(l, shape_extent(l->node->shape), gradient_body, &scale);
 }

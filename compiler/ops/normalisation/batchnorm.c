@@ -121,19 +121,21 @@ static void moments_of_channels(Lower *l, const Ix *y0, const Ix *x0, const Ix *
   (void)context;
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->in[0]->shape);
-  Buf *sum = REGISTERS("sum", lanes, 1), *squares = REGISTERS("squares", lanes, 1);
-  store(at(sum, 0), num(b, 0));
-  FOR(y, e.h)
-    FOR(x, e.w) store(at(sum, 0), add(get(at(sum, 0)), walk_load(l, l->in[0], &y, &x, c, part, lanes)));
-  Val mean = let("mean", mul(get(at(sum, 0)), num(b, 1.0 / (double)(e.h * e.w))));
-  store(at(squares, 0), num(b, 0));
-  FOR(y, e.h)
-    FOR(x, e.w) {
-      Val d = let("d", sub(walk_load(l, l->in[0], &y, &x, c, part, lanes), mean));
-      accumulate(at(squares, 0), d, d);
+  Buf *sum = NEST_REGISTERS(b, "sum", lanes, 1), *squares = NEST_REGISTERS(b, "squares", lanes, 1);
+  nest_store(b, nest_at(b, sum, 0), num(b, 0));
+  NEST_FOR(b, y, e.h)
+    NEST_FOR(b, x, e.w)
+      nest_store(b, nest_at(b, sum, 0),
+                 add(nest_get(b, nest_at(b, sum, 0)), walk_load(l, l->in[0], &y, &x, c, part, lanes)));
+  Val mean = nest_let(b, "mean", mul(nest_get(b, nest_at(b, sum, 0)), num(b, 1.0 / (double)(e.h * e.w))));
+  nest_store(b, nest_at(b, squares, 0), num(b, 0));
+  NEST_FOR(b, y, e.h)
+    NEST_FOR(b, x, e.w) {
+      Val d = nest_let(b, "d", sub(walk_load(l, l->in[0], &y, &x, c, part, lanes), mean));
+      nest_accumulate(b, nest_at(b, squares, 0), d, d);
     }
   store_row(l, mean, 0, c, part, lanes);
-  store_row(l, get(at(squares, 0)), 1, c, part, lanes);
+  store_row(l, nest_get(b, nest_at(b, squares, 0)), 1, c, part, lanes);
 }
 
 static void moments_lower(Lower *l) {
@@ -180,22 +182,24 @@ static void merge_channels(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, in
   Nest *b = l->b;
   const Ix count = *((const BatchContext *)context)->count, pixels_all = count * pixels_of(l->node);
   const double pixels = (double)pixels_of(l->node);
-  Buf *mean = REGISTERS("mean", lanes, 1), *squares = REGISTERS("squares", lanes, 1);
-  store(at(mean, 0), num(b, 0));
-  store(at(squares, 0), num(b, 0));
-  FROM(n, 0, count) {
+  Buf *mean = NEST_REGISTERS(b, "mean", lanes, 1), *squares = NEST_REGISTERS(b, "squares", lanes, 1);
+  nest_store(b, nest_at(b, mean, 0), num(b, 0));
+  nest_store(b, nest_at(b, squares, 0), num(b, 0));
+  NEST_FROM(b, n, 0, count) {
     const Ix next = n + 1;
-    Val share = let("share", div_(num(b, 1), whole(b, &next)));
-    Val delta =
-        let("delta", sub(nest_load_part(b, at(l->in[0], n, 0, 0, *c), part, lanes), get(at(mean, 0))));
+    Val share = nest_let(b, "share", div_(num(b, 1), whole(b, &next)));
+    Val delta = nest_let(b, "delta",
+                         sub(nest_load_part(b, nest_at(b, l->in[0], n, 0, 0, *c), part, lanes),
+                             nest_get(b, nest_at(b, mean, 0))));
     Val between = mul(mul(whole(b, &n), share), num(b, pixels));
-    store(at(mean, 0), fma_(delta, share, get(at(mean, 0))));
-    store(at(squares, 0),
-          add(get(at(squares, 0)),
-              fma_(mul(delta, delta), between, nest_load_part(b, at(l->in[0], n, 0, 1, *c), part, lanes))));
+    nest_store(b, nest_at(b, mean, 0), fma_(delta, share, nest_get(b, nest_at(b, mean, 0))));
+    nest_store(b, nest_at(b, squares, 0),
+               add(nest_get(b, nest_at(b, squares, 0)),
+                   fma_(mul(delta, delta), between,
+                        nest_load_part(b, nest_at(b, l->in[0], n, 0, 1, *c), part, lanes))));
   }
-  Val variance = let("variance", div_(get(at(squares, 0)), whole(b, &pixels_all)));
-  store_row(l, get(at(mean, 0)), MERGED_MEAN, c, part, lanes);
+  Val variance = nest_let(b, "variance", div_(nest_get(b, nest_at(b, squares, 0)), whole(b, &pixels_all)));
+  store_row(l, nest_get(b, nest_at(b, mean, 0)), MERGED_MEAN, c, part, lanes);
   store_row(l, div_(num(b, 1), vsqrt(add(variance, num(b, epsilon(l->node))))), MERGED_FACTOR, c, part,
             lanes);
   store_row(l, variance, MERGED_VARIANCE, c, part, lanes);
@@ -300,19 +304,20 @@ static void sums_of_channels(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, 
   (void)context;
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->in[0]->shape);
-  Buf *sum = REGISTERS("sum", lanes, 1), *products = REGISTERS("products", lanes, 1);
-  store(at(sum, 0), num(b, 0));
-  store(at(products, 0), num(b, 0));
-  Val mean = let("mean", load_row(l, 2, MERGED_MEAN, c, part, lanes)),
+  Buf *sum = NEST_REGISTERS(b, "sum", lanes, 1), *products = NEST_REGISTERS(b, "products", lanes, 1);
+  nest_store(b, nest_at(b, sum, 0), num(b, 0));
+  nest_store(b, nest_at(b, products, 0), num(b, 0));
+  Val mean = nest_let(b, "mean", load_row(l, 2, MERGED_MEAN, c, part, lanes)),
       factor = load_row(l, 2, MERGED_FACTOR, c, part, lanes);
-  FOR(y, e.h)
-    FOR(x, e.w) {
-      Val dy = let("dy", walk_load(l, l->in[0], &y, &x, c, part, lanes));
-      store(at(sum, 0), add(get(at(sum, 0)), dy));
-      accumulate(at(products, 0), dy, sub(walk_load(l, l->in[1], &y, &x, c, part, lanes), mean));
+  NEST_FOR(b, y, e.h)
+    NEST_FOR(b, x, e.w) {
+      Val dy = nest_let(b, "dy", walk_load(l, l->in[0], &y, &x, c, part, lanes));
+      nest_store(b, nest_at(b, sum, 0), add(nest_get(b, nest_at(b, sum, 0)), dy));
+      nest_accumulate(b, nest_at(b, products, 0), dy,
+                      sub(walk_load(l, l->in[1], &y, &x, c, part, lanes), mean));
     }
-  store_row(l, get(at(sum, 0)), 0, c, part, lanes);
-  store_row(l, mul(get(at(products, 0)), factor), 1, c, part, lanes);
+  store_row(l, nest_get(b, nest_at(b, sum, 0)), 0, c, part, lanes);
+  store_row(l, mul(nest_get(b, nest_at(b, products, 0)), factor), 1, c, part, lanes);
 }
 
 static void sums_lower(Lower *l) {
@@ -340,11 +345,13 @@ static void means_of_channels(Lower *l, const Ix *y0, const Ix *x0, const Ix *c,
   Nest *b = l->b;
   const Ix count = *((const BatchContext *)context)->count, pixels_all = count * pixels_of(l->node);
   for (int row = 0; row < 2; row++) {
-    Buf *sum = REGISTERS(row ? "products" : "sum", lanes, 1);
-    store(at(sum, 0), num(b, 0));
-    FROM(n, 0, count)
-      store(at(sum, 0), add(get(at(sum, 0)), nest_load_part(b, at(l->in[0], n, 0, row, *c), part, lanes)));
-    store_row(l, div_(get(at(sum, 0)), whole(b, &pixels_all)), row, c, part, lanes);
+    Buf *sum = NEST_REGISTERS(b, row ? "products" : "sum", lanes, 1);
+    nest_store(b, nest_at(b, sum, 0), num(b, 0));
+    NEST_FROM(b, n, 0, count)
+      nest_store(b, nest_at(b, sum, 0),
+                 add(nest_get(b, nest_at(b, sum, 0)),
+                     nest_load_part(b, nest_at(b, l->in[0], n, 0, row, *c), part, lanes)));
+    store_row(l, div_(nest_get(b, nest_at(b, sum, 0)), whole(b, &pixels_all)), row, c, part, lanes);
   }
 }
 
@@ -369,7 +376,7 @@ static void input_gradient_body(Lower *l, const Ix *y, const Ix *x, const Ix *c,
                                 const void *context) {
   const ApplyContext *apply = context;
   Nest *b = l->b;
-  Val factor = let("factor", load_row(l, 2, MERGED_FACTOR, c, part, lanes));
+  Val factor = nest_let(b, "factor", load_row(l, 2, MERGED_FACTOR, c, part, lanes));
   Val h = mul(sub(walk_load(l, l->in[1], y, x, c, part, lanes), load_row(l, 2, MERGED_MEAN, c, part, lanes)),
               factor);
   Val centred = sub(walk_load(l, l->in[0], y, x, c, part, lanes),

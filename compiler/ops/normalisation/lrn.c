@@ -87,20 +87,21 @@ typedef struct Rows {
 
 static void zero_row(Lower *l, Buf *row, const Ix *y) {
   Nest *b = l->b;
-  FOR(i, row->dim[row->rank - 1]) walk_put(l, row, num(b, 0), y, NULL, &i, 1, 1);
+  NEST_FOR(b, i, row->dim[row->rank - 1]) walk_put(l, row, num(b, 0), y, NULL, &i, 1, 1);
 }
 
 /* The sum of size elements of a row from c on, where the row began with zeros. */
 static Val window_sum(Lower *l, Buf *row, const Ix *y, const Ix *c, int part, int lanes) {
   Nest *b = l->b;
   const int64_t size = size_of(l->node);
-  Buf *sum = REGISTERS("sum", lanes, 1);
-  store(at(sum, 0), num(b, 0));
-  NEST_LOOP(k, size <= UNROLL_MOST && !l->plain ? UNROLLED : SERIAL, 1, NEST_IX(0), 1, NEST_IX(size)) {
+  Buf *sum = NEST_REGISTERS(b, "sum", lanes, 1);
+  nest_store(b, nest_at(b, sum, 0), num(b, 0));
+  NEST_LOOP(b, k, size <= UNROLL_MOST && !l->plain ? UNROLLED : SERIAL, 1, NEST_IX(0), 1, NEST_IX(size)) {
     const Ix from = *c + k;
-    store(at(sum, 0), add(get(at(sum, 0)), walk_load(l, row, y, NULL, &from, part, lanes)));
+    nest_store(b, nest_at(b, sum, 0),
+               add(nest_get(b, nest_at(b, sum, 0)), walk_load(l, row, y, NULL, &from, part, lanes)));
   }
-  return get(at(sum, 0));
+  return nest_get(b, nest_at(b, sum, 0));
 }
 
 /* d^-beta: roots where roots do. */
@@ -108,7 +109,7 @@ static Val to_minus_beta(Nest *b, Val d, double beta) {
   if (beta == 1) return div_(num(b, 1), d);
   if (beta == 0.5) return div_(num(b, 1), vsqrt(d));
   if (beta == 0.75) {
-    Val root = let("root", vsqrt(d));
+    Val root = nest_let(b, "root", vsqrt(d));
     return div_(num(b, 1), mul(root, vsqrt(root)));
   }
   return vexp(mul(num(b, -beta), vlog(d)));
@@ -124,7 +125,8 @@ static void square_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int par
 
 static Val denominator_value(Lower *l, const Rows *rows, const Ix *y, const Ix *c, int part, int lanes) {
   Nest *b = l->b;
-  return let("d", fma_(window_sum(l, rows->squares, y, c, part, lanes), num(b, factor_of(l->node)),
+  return nest_let(b, "d",
+                  fma_(window_sum(l, rows->squares, y, c, part, lanes), num(b, factor_of(l->node)),
                        num(b, arg_number(l->node, "bias"))));
 }
 
@@ -151,9 +153,9 @@ static void lower(Lower *l) {
   const LoopKind kind = shares ? walk_rows(l, e.h * e.w * e.c * size_of(l->node)) : SERIAL;
   const Rows rows = make_rows(l, kind, e);
   nest_fn(b, b->name, false);
-  NEST_LOOP(y, kind, 1, NEST_IX(0), 1, NEST_IX(e.h)) {
+  NEST_LOOP(b, y, kind, 1, NEST_IX(0), 1, NEST_IX(e.h)) {
     zero_row(l, rows.squares, &y);
-    FOR(x, e.w) {
+    NEST_FOR(b, x, e.w) {
       walk_channels(l, e.c, &y, &x, square_body, &rows);
       walk_channels(l, e.c, &y, &x, result_body, &rows);
     }
@@ -166,8 +168,9 @@ static void terms_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part
   Nest *b = l->b;
   const Ix to = *c + rows->after;
   Val d = denominator_value(l, rows, y, c, part, lanes);
-  Val scaled = let("scaled", mul(walk_load(l, l->in[0], y, x, c, part, lanes),
-                                 to_minus_beta(b, d, arg_number(l->node, "beta"))));
+  Val scaled = nest_let(
+      b, "scaled",
+      mul(walk_load(l, l->in[0], y, x, c, part, lanes), to_minus_beta(b, d, arg_number(l->node, "beta"))));
   walk_put(l, rows->scaled, scaled, y, x, c, part, lanes);
   walk_put(l, rows->terms, div_(mul(scaled, walk_load(l, l->in[1], y, x, c, part, lanes)), d), y, x, &to,
            part, lanes);
@@ -195,8 +198,8 @@ static void gradient_lower(Lower *l) {
   nest_fn(b, b->name, false);
   zero_row(l, rows.squares, NULL);
   zero_row(l, rows.terms, NULL);
-  FOR(y, e.h)
-    FOR(x, e.w) {
+  NEST_FOR(b, y, e.h)
+    NEST_FOR(b, x, e.w) {
       walk_channels(l, e.c, &y, &x, square_body, &rows);
       walk_channels(l, e.c, &y, &x, terms_body, &rows);
       walk_channels(l, e.c, &y, &x, gradient_body, &rows);

@@ -77,13 +77,14 @@ static Val counted(Lower *l, const Node *forward, const PoolPixel *pixel, int ax
   const Ix start = (axis ? *pixel->x : *pixel->y) * w->stride[axis] - w->before[axis], end = start + kernel;
   if (dilation == 1)
     return sub(vmin(whole(b, &end), num(b, (double)to)), vmax(whole(b, &start), num(b, (double)from)));
-  Buf *n = REGISTERS("n", 1, 1);
-  store(at(n, 0), num(b, 0));
-  FOR(k, kernel) {
+  Buf *n = NEST_REGISTERS(b, "n", 1, 1);
+  nest_store(b, nest_at(b, n, 0), num(b, 0));
+  NEST_FOR(b, k, kernel) {
     const Ix position_ = start + k * dilation;
-    WHEN(within(position_, from, to)) store(at(n, 0), add(get(at(n, 0)), num(b, 1)));
+    NEST_IF(b, nest_within(b, position_, from, to))
+      nest_store(b, nest_at(b, n, 0), add(nest_get(b, nest_at(b, n, 0)), num(b, 1)));
   }
-  return get(at(n, 0));
+  return nest_get(b, nest_at(b, n, 0));
 }
 
 static Val share_value(Lower *l, const PoolPixel *pixel) {
@@ -94,7 +95,7 @@ static Val share_value(Lower *l, const PoolPixel *pixel) {
   if (!rows && !columns) return num(b, 1 / ((double)w->kernel[0] * (double)w->kernel[1]));
   if (!rows) rows = num(b, (double)w->kernel[0]);
   if (!columns) columns = num(b, (double)w->kernel[1]);
-  return let("share", div_(num(b, 1), mul(rows, columns)));
+  return nest_let(b, "share", div_(num(b, 1), mul(rows, columns)));
 }
 
 typedef struct Tap {
@@ -106,17 +107,19 @@ typedef struct Tap {
 static void sum_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
   const Tap *t = context;
   Nest *b = l->b;
-  store(at(t->sum, 0), add(get(at(t->sum, 0)), walk_load(l, l->in[0], y, x, t->c, t->part, t->lanes)));
+  nest_store(b, nest_at(b, t->sum, 0),
+             add(nest_get(b, nest_at(b, t->sum, 0)), walk_load(l, l->in[0], y, x, t->c, t->part, t->lanes)));
 }
 
 static void sum_window(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int lanes,
                        const void *context) {
   (void)context;
   Nest *b = l->b;
-  Tap tap = {REGISTERS("sum", lanes, 1), c, part, lanes};
-  store(at(tap.sum, 0), num(b, 0));
+  Tap tap = {NEST_REGISTERS(b, "sum", lanes, 1), c, part, lanes};
+  nest_store(b, nest_at(b, tap.sum, 0), num(b, 0));
   pool_each_tap(l, pixel, sum_tap, &tap);
-  lower_store(l, mul(get(at(tap.sum, 0)), share_value(l, pixel)), pixel->y, pixel->x, c, part, lanes);
+  lower_store(l, mul(nest_get(b, nest_at(b, tap.sum, 0)), share_value(l, pixel)), pixel->y, pixel->x, c, part,
+              lanes);
 }
 
 void avgpool_lower(Lower *l) {
@@ -154,7 +157,8 @@ static void gradient_window(Lower *l, const PoolPixel *pixel, const Ix *c, int p
                             const void *context) {
   Nest *b = l->b;
   GradientTap tap = {
-      let("d", mul(walk_load(l, l->in[0], pixel->y, pixel->x, c, part, lanes), share_value(l, pixel))),
+      nest_let(b, "d",
+               mul(walk_load(l, l->in[0], pixel->y, pixel->x, c, part, lanes), share_value(l, pixel))),
       context, c, part, lanes};
   pool_each_tap(l, pixel, gradient_tap, &tap);
 }

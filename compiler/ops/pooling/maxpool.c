@@ -50,17 +50,19 @@ typedef struct Tap {
 static void max_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
   const Tap *t = context;
   Nest *b = l->b;
-  store(at(t->most, 0), vmax_nan(get(at(t->most, 0)), walk_load(l, l->in[0], y, x, t->c, t->part, t->lanes)));
+  nest_store(
+      b, nest_at(b, t->most, 0),
+      vmax_nan(nest_get(b, nest_at(b, t->most, 0)), walk_load(l, l->in[0], y, x, t->c, t->part, t->lanes)));
 }
 
 static void max_window(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int lanes,
                        const void *context) {
   (void)context;
   Nest *b = l->b;
-  Tap tap = {REGISTERS("most", lanes, 1), c, part, lanes};
-  store(at(tap.most, 0), num(b, -INFINITY));
+  Tap tap = {NEST_REGISTERS(b, "most", lanes, 1), c, part, lanes};
+  nest_store(b, nest_at(b, tap.most, 0), num(b, -INFINITY));
   pool_each_tap(l, pixel, max_tap, &tap);
-  lower_store(l, get(at(tap.most, 0)), pixel->y, pixel->x, c, part, lanes);
+  lower_store(l, nest_get(b, nest_at(b, tap.most, 0)), pixel->y, pixel->x, c, part, lanes);
 }
 
 void maxpool_lower(Lower *l) {
@@ -107,22 +109,22 @@ typedef struct GradientTap {
 static void gradient_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
   const GradientTap *t = context;
   Nest *b = l->b;
-  Val less_than = let("less", less(walk_load(l, l->in[1], y, x, t->c, t->part, t->lanes), t->most));
-  Val left = let("before", get(at(t->left, 0)));
+  Val less_than = nest_let(b, "less", less(walk_load(l, l->in[1], y, x, t->c, t->part, t->lanes), t->most));
+  Val left = nest_let(b, "before", nest_get(b, nest_at(b, t->left, 0)));
   pool_target_put(l, t->target, choose(less_than, num(b, 0), left), y, x, t->c, t->part, t->lanes);
-  store(at(t->left, 0), choose(less_than, left, num(b, 0)));
+  nest_store(b, nest_at(b, t->left, 0), choose(less_than, left, num(b, 0)));
 }
 
 static void gradient_window(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int lanes,
                             const void *context) {
   Nest *b = l->b;
-  GradientTap tap = {REGISTERS("left", lanes, 1),
-                     let("most", walk_load(l, l->in[2], pixel->y, pixel->x, c, part, lanes)),
+  GradientTap tap = {NEST_REGISTERS(b, "left", lanes, 1),
+                     nest_let(b, "most", walk_load(l, l->in[2], pixel->y, pixel->x, c, part, lanes)),
                      context,
                      c,
                      part,
                      lanes};
-  store(at(tap.left, 0), walk_load(l, l->in[0], pixel->y, pixel->x, c, part, lanes));
+  nest_store(b, nest_at(b, tap.left, 0), walk_load(l, l->in[0], pixel->y, pixel->x, c, part, lanes));
   pool_each_tap(l, pixel, gradient_tap, &tap);
 }
 

@@ -106,7 +106,7 @@ static void columns(Lower *l, const Walk *walk, const Ix *y, bool clip_rows, int
                     bool clip_columns) {
   Nest *b = l->b;
   if (from < to)
-    FROM(x, from, to) {
+    NEST_FROM(b, x, from, to) {
       const PoolPixel pixel = {walk->pool, y, &x, {clip_rows, clip_columns}};
       walk_channels(l, walk->pool->small.c, y, &x, channels_of_window, &(WalkPixel){walk, &pixel});
     }
@@ -119,7 +119,7 @@ static void rows(Lower *l, const Walk *walk, int64_t from, int64_t to, bool clip
   const int64_t taps = p->window.kernel[0] * p->window.kernel[1];
   const int64_t work = bounded_product((to - from) * width * p->small.c, taps);
   if (from < to)
-    NEST_LOOP(y, l->node->of ? SERIAL : walk_rows(l, work), 1, NEST_IX(from), 1, NEST_IX(to)) {
+    NEST_LOOP(b, y, l->node->of ? SERIAL : walk_rows(l, work), 1, NEST_IX(from), 1, NEST_IX(to)) {
       if (clip_rows || l->plain) {
         columns(l, walk, &y, clip_rows, 0, width, inner[0] > 0 || inner[1] < width);
       } else {
@@ -161,7 +161,7 @@ static void each_tap(Lower *l, const PoolPixel *at_, int axis, const Ix *row, Po
        nest_enter(b);) {
     const Ix position_ = start + k * dilation;
     if (clip && !by_bounds) {
-      WHEN(within(position_, 0, size)) {
+      NEST_IF(b, nest_within(b, position_, 0, size)) {
         if (axis) tap(l, row, &position_, context);
         else each_tap(l, at_, 1, &position_, tap, context);
       }

@@ -56,11 +56,11 @@ static void planes_lower(Lower *l) {
   const Extent e = shape_extent(l->node->in[0]->shape);
   const Ix zero = {0};
   nest_fn(b, b->name, false);
-  FOR(c, e.c)
-    FOR(y, e.h)
-      FOR(x, e.w) {
+  NEST_FOR(b, c, e.c)
+    NEST_FOR(b, y, e.h)
+      NEST_FOR(b, x, e.w) {
         const Ix to = (c * e.h + y) * e.w + x;
-        lower_store(l, load(at(l->in[0], y, x, c), 1), &zero, &zero, &to, 1, 1);
+        lower_store(l, nest_load(b, nest_at(b, l->in[0], y, x, c), 1), &zero, &zero, &to, 1, 1);
       }
 }
 
@@ -74,9 +74,11 @@ static void planes_back_lower(Lower *l) {
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->shape);
   nest_fn(b, b->name, false);
-  FOR(y, e.h)
-    FOR(x, e.w)
-      FOR(c, e.c) lower_store(l, load(at(l->in[0], 0, 0, (c * e.h + y) * e.w + x), 1), &y, &x, &c, 1, 1);
+  NEST_FOR(b, y, e.h)
+    NEST_FOR(b, x, e.w)
+      NEST_FOR(b, c, e.c)
+        lower_store(l, nest_load(b, nest_at(b, l->in[0], 0, 0, (c * e.h + y) * e.w + x), 1), &y, &x, &c, 1,
+                    1);
 }
 
 static const Op op_planes_back = {
