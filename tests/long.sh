@@ -5,12 +5,12 @@
 # programs, every program by threads under a race detector, valgrind over hostile programs. `make check-long`
 # runs it in the build directory.
 # long.sh SOURCE_DIR
-# [sanitizers|fuzz|random|choices|programs|functions|kills|memory|examples|special|threads|valgrind]...
+# [sanitizers|fuzz|random|choices|rows|programs|functions|kills|memory|examples|special|threads|valgrind]...
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 top=$(cd "$1" && pwd)
 shift
-[ $# -gt 0 ] || set -- sanitizers fuzz random choices programs functions kills memory examples special \
+[ $# -gt 0 ] || set -- sanitizers fuzz random choices rows programs functions kills memory examples special \
   threads valgrind
 here=$(pwd)
 seconds=${FUZZ_SECONDS:-65}
@@ -104,6 +104,17 @@ schedule_choices() {
     >>"$here/long-choices.log" 2>&1 || status=$?
   grep -q '^not ok' "$here/long-choices.log" && status=1
   verdict "$status" "each schedule that could be chosen (long-choices.log)"
+}
+
+# All programs that make check compiles, with three rows of every value.
+all_rows() {
+  status=0
+  make -s netcheck >"$here/long-rows.log" 2>&1 || status=$?
+  names=$(cd "$top/tests" && ls run/*.cnn grad/*.cnn | sed 's/\.cnn$//' | grep -v -e _far -e _large)
+  top_builddir=$here top_srcdir=$top ROWS_OF=$names sh "$top/tests/rows.tap" \
+    >>"$here/long-rows.log" 2>&1 || status=$?
+  grep -q '^not ok' "$here/long-rows.log" && status=1
+  verdict "$status" "values with a leading axis (long-rows.log)"
 }
 
 # The bounds on the errors of exp and the like, on one of every 61 floats.
@@ -216,6 +227,7 @@ for part in "$@"; do
   fuzz) fuzz ;;
   random) random_programs ;;
   choices) schedule_choices ;;
+  rows) all_rows ;;
   programs) lowered_programs ;;
   functions) functions ;;
   kills) kills ;;

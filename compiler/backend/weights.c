@@ -11,7 +11,7 @@ static const cnn_wanted *wanted_of(Arena *arena, const Graph *graph) {
   for (int w = 0; w < graph->weights.n; w++) {
     const Weight *weight = graph->weights.data[w];
     const Node *flatten = graph_flatten_before(weight);
-    const Extent from = flatten ? shape_extent(flatten->in[0]->shape) : (Extent){0, 0, 0};
+    const Extent from = flatten ? shape_extent(flatten->in[0]->shape) : (Extent){0};
     wanted[w] =
         (cnn_wanted){.name = weight->name, .rank = weight->rank, .flattened = {from.h, from.w, from.c}};
     for (int d = 0; d < weight->rank; d++) wanted[w].dim[d] = weight->dim[d];

@@ -157,7 +157,7 @@ static void put_weights(Text *out, Net *net) {
     for (int d = 0; d < weight->rank; d++) text_put(out, "%s%" PRId64, d ? ", " : "", weight->dim[d]);
     const char *role = weight->statistic ? "CNN_STATISTIC" : weight->frozen ? "CNN_FROZEN" : "CNN_TRAINED";
     const Node *flatten = graph_flatten_before(weight);
-    const Extent from = flatten ? shape_extent(flatten->in[0]->shape) : (Extent){0, 0, 0};
+    const Extent from = flatten ? shape_extent(flatten->in[0]->shape) : (Extent){0};
     text_put(out, "}, %" PRId64 ", %" PRId64 ", %s, %d, {", weight->offset, weight->size, role, decays);
     text_put(out, from.h ? "%" PRId64 ", %" PRId64 ", %" PRId64 "}},\n" : "0}},\n", from.h, from.w, from.c);
   }

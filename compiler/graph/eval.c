@@ -3,12 +3,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/eval.h"
 #include <string.h>
+#include "base/number.h"
 #include "ops/op.h"
 
 static void read_input(const Node *node, const double *from, int64_t count,
                        double *to) { /* the caller's order to [h][w][c] */
   const Extent e = shape_extent(node->shape);
   const int64_t size = e.h * e.w * e.c;
+  count *= e.n;
   if (!node->chw) {
     memcpy(to, from, (size_t)(count * size) * sizeof *to);
     return;
@@ -18,24 +20,38 @@ static void read_input(const Node *node, const double *from, int64_t count,
       for (int64_t p = 0; p < e.h * e.w; p++) to[n * size + p * e.c + c] = from[n * size + c * e.h * e.w + p];
 }
 
+/* Times that an operator is asked for an image: for each row of its value; for a sum, of what it is taken
+ * over. What makes a value without rows of one that has them sees all of them. */
+static int64_t rows_of(const Node *node) {
+  int64_t rows = shape_rows(node->shape);
+  for (int k = 0; node->result == RESULT_SUM && k < node->nin; k++)
+    rows = larger(rows, shape_rows(node->in[k]->shape));
+  return node->result == RESULT_BATCH ? 1 : rows;
+}
+
 static void run_node(GraphRun *run, const Node *node) {
   Eval eval = {
       .node = node, .training = run->training, .count = run->count, .seed = run->seed, .step = run->step};
   for (int k = 0; k < node->nweights; k++)
     if (node->weight[k]) eval.weight[k] = run->weights + node->weight[k]->offset;
   const bool sums = node->target != NULL;
-  const int64_t size = shape_elements(node->shape), rounds = node->result == RESULT_BATCH ? 1 : run->count;
-  for (int64_t n = 0; n < rounds; n++) {
-    eval.sample = n;
-    for (int k = 0; k < node->nin; k++) {
-      const Node *in = node->in[k];
-      const int64_t step =
-          in->result == RESULT_BATCH || node->result == RESULT_BATCH ? 0 : shape_elements(in->shape);
-      eval.in[k] = run->value[in->id] + n * step;
+  const int64_t size = shape_elements(node->shape), rounds = node->result == RESULT_BATCH ? 1 : run->count,
+                rows = rows_of(node);
+  for (int64_t n = 0; n < rounds; n++)
+    for (int64_t row = 0; row < rows; row++) {
+      eval.sample = n;
+      eval.row = row;
+      for (int k = 0; k < node->nin; k++) {
+        const Node *in = node->in[k];
+        const int64_t step =
+            in->result == RESULT_BATCH || node->result == RESULT_BATCH ? 0 : shape_elements(in->shape);
+        eval.in[k] = run->value[in->id] + n * step;
+        if (rows > 1 && in->shape.regions) eval.in[k] += row * shape_row_elements(in->shape);
+      }
+      eval.out = sums ? run->gradients + node->target->offset
+                      : run->value[node->id] + n * size + row * shape_row_elements(node->shape);
+      node->op->eval(&eval);
     }
-    eval.out = sums ? run->gradients + node->target->offset : run->value[node->id] + n * size;
-    node->op->eval(&eval);
-  }
 }
 
 void graph_run(Arena *arena, const Graph *graph, GraphRun *run) {

@@ -18,19 +18,26 @@ typedef struct Shape {
   int rank; /* 3: height, width, channels; 2: length, channels; 1: a vector; 0: poison, an error was reported
              */
   int64_t dim[3];
-  int64_t regions; /* 0, or so many regions of that shape */
+  int64_t regions; /* 0, or so many regions of that shape: the rows of the leading axis */
 } Shape;
 #define POISON ((Shape){0, {0, 0, 0}, 0})
 Shape shape_picture(int64_t h, int64_t w, int64_t c);
 Shape shape_sequence(int64_t length, int64_t c);
 Shape shape_vector(int64_t n);
-int64_t shape_elements(Shape); /* of one image */
+int64_t shape_elements(Shape);     /* of one image: of all its rows */
+int64_t shape_rows(Shape);         /* of the leading axis: its regions, or 1 */
+int64_t shape_row_elements(Shape); /* height * width * channels */
 bool shape_equal(Shape, Shape);
 const char *shape_text(Arena *, Shape); /* 28x28x1, 49x40, 784, "100 of 7x7x512" */
+/* How a value lies in memory, [n][h][w][c]: a sequence is 1 x length x channels, a vector 1 x 1 x n. The
+ * leading axis has the regions of a value, or one row; where a kernel computes all images of a batch at once,
+ * it has those. Operators see one row of it: the nest's builder puts a loop around what they say (nest_lead).
+ */
 typedef struct Extent {
-  int64_t h, w, c;
-} Extent; /* how a value lies in memory, [h][w][c]: a sequence is 1 x length x channels, a vector 1 x 1 x n */
+  int64_t n, h, w, c;
+} Extent;
 Extent shape_extent(Shape);
+Extent shape_joined(Shape); /* all rows as one picture of n*h rows of pixels: for sums over all pixels */
 
 /* ---- the window formula: its only copy is shape.c ---- */
 typedef struct Window { /* axis 0 is the height, 1 the width; a sequence has the trivial axis 0 and its length

@@ -7,11 +7,15 @@ Shape shape_picture(int64_t h, int64_t w, int64_t c) { return (Shape){3, {h, w, 
 Shape shape_sequence(int64_t length, int64_t c) { return (Shape){2, {length, c, 0}, 0}; }
 Shape shape_vector(int64_t n) { return (Shape){1, {n, 0, 0}, 0}; }
 
-int64_t shape_elements(Shape s) {
-  int64_t n = s.regions ? s.regions : 1;
+int64_t shape_rows(Shape s) { return s.regions ? s.regions : 1; }
+
+int64_t shape_row_elements(Shape s) {
+  int64_t n = 1;
   for (int d = 0; d < s.rank; d++) n *= s.dim[d];
   return s.rank ? n : 0;
 }
+
+int64_t shape_elements(Shape s) { return shape_rows(s) * shape_row_elements(s); }
 
 bool shape_equal(Shape a, Shape b) {
   bool equal = a.rank == b.rank && a.regions == b.regions;
@@ -30,9 +34,15 @@ const char *shape_text(Arena *arena, Shape s) {
 }
 
 Extent shape_extent(Shape s) {
-  if (s.rank == 3) return (Extent){s.dim[0], s.dim[1], s.dim[2]};
-  if (s.rank == 2) return (Extent){1, s.dim[0], s.dim[1]};
-  return (Extent){1, 1, s.rank ? s.dim[0] : 0};
+  const int64_t n = shape_rows(s);
+  if (s.rank == 3) return (Extent){n, s.dim[0], s.dim[1], s.dim[2]};
+  if (s.rank == 2) return (Extent){n, 1, s.dim[0], s.dim[1]};
+  return (Extent){n, 1, 1, s.rank ? s.dim[0] : 0};
+}
+
+Extent shape_joined(Shape s) {
+  const Extent e = shape_extent(s);
+  return (Extent){1, e.n * e.h, e.w, e.c};
 }
 
 bool size_multiply(int64_t a, int64_t b, int64_t *product) { return !__builtin_mul_overflow(a, b, product); }

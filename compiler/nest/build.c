@@ -73,16 +73,35 @@ Nest *nest_new(Arena *arena, const char *name, const char *about) {
   return nest;
 }
 
+void nest_lead(Nest *nest, int64_t rows) {
+  if (nest->fn || rows < 1) nest_misuse(nest, "a leading axis is declared before all functions");
+  nest->lead = rows;
+}
+
+/* The main function goes through the rows; the others are told which one. */
+static void begin_row(Nest *nest) {
+  if (strcmp(nest->fn->name, nest->name) != 0) {
+    nest->row = nest_param(nest, "n", false);
+    return;
+  }
+  const Ix none = {0}, rows = none + nest->lead;
+  nest->row = nest_loop(nest, "n", SERIAL, 1, &none, 1, &rows);
+  nest_enter(nest); /* stays open: all of the function is in it */
+  nest->ground = nest->depth;
+}
+
 NestFn *nest_fn(Nest *nest, const char *name, bool kernel) {
-  if (nest->depth) nest_misuse(nest, "a block of the function before was left by break or return");
+  if (nest->depth != nest->ground)
+    nest_misuse(nest, "a block of the function before was left by break or return");
   NestFn *fn = NEW(nest->arena, NestFn), **end = &nest->fns;
   while (*end) end = &(*end)->next;
   *end = fn;
   fn->name = name;
   fn->kernel = kernel;
   nest->fn = nest->main = fn;
-  nest->nslots = 0;
+  nest->nslots = nest->ground = 0;
   open_block(nest, 0, NULL, &fn->body);
+  if (nest->lead) begin_row(nest);
   return fn;
 }
 
@@ -132,12 +151,13 @@ static bool passes_flag(const Nest *nest, const Index *arg) { /* 0, 1, or a flag
 }
 
 void nest_call_list(Nest *nest, NestFn *fn, int n, const Ix *args) {
+  const int row = nest->lead != 0; /* the first argument, which callers leave out */
   if (fn == nest->fn) nest_misuse(nest, "a function calls itself");
-  if (n != fn->nparams) nest_misuse(nest, "call with the wrong number of arguments");
+  if (n + row != fn->nparams) nest_misuse(nest, "call with the wrong number of arguments");
   NestStmt *stmt = statement(nest, CALL);
   stmt->u.call.fn = fn;
-  for (int i = 0; i < n; i++) {
-    stmt->u.call.arg[i] = nest_index(nest, &args[i]);
+  for (int i = 0; i < fn->nparams; i++) {
+    stmt->u.call.arg[i] = nest_index(nest, i < row ? nest->row : &args[i - row]);
     if (fn->size[i]) nest_misuse(nest, "a size parameter belongs to the main function, which nobody calls");
     if (fn->flag[i] && !passes_flag(nest, &stmt->u.call.arg[i]))
       nest_misuse(nest, "a flag is 0, 1 or a flag of the caller");
@@ -204,10 +224,11 @@ Buf *nest_view(Nest *nest, const char *name, Buf *of, const Ix *base) {
   check_scope(nest, of->scope, of->name);
   Buf *buf = new_buffer(nest, VIEW, name, of->type, of->rank, of->dim);
   buf->of = of;
+  buf->leads = of->leads;
   of->flat = true;
   for (int d = 0; d < of->rank; d++) {
     buf->room[d] = of->room[d];
-    buf->base[d] = nest_index(nest, &base[d]);
+    buf->base[d] = nest_index(nest, d < of->leads ? nest->row : &base[d - of->leads]);
   }
   statement(nest, DECLARE)->u.declare.buf = buf;
   return buf;
@@ -215,11 +236,13 @@ Buf *nest_view(Nest *nest, const char *name, Buf *of, const Ix *base) {
 
 Ref nest_ref(Nest *nest, Buf *buf, int rank, const Ix *ix) {
   if (buf->nest != nest) nest_misuse(nest, nest_text(nest, "%s is of another nest", buf->name));
-  if (rank != buf->rank)
-    nest_misuse(nest, nest_text(nest, "%s has %d dimensions, not %d", buf->name, buf->rank, rank));
+  if (rank + buf->leads != buf->rank)
+    nest_misuse(nest,
+                nest_text(nest, "%s has %d dimensions, not %d", buf->name, buf->rank - buf->leads, rank));
   check_scope(nest, buf->scope, buf->name);
   Ref ref = {.buf = buf};
-  for (int d = 0; d < rank; d++) ref.at[d] = nest_index(nest, &ix[d]);
+  if (buf->leads && buf->place != VIEW) ref.at[0] = nest_index(nest, nest->row);
+  for (int d = 0; d < rank; d++) ref.at[d + buf->leads] = nest_index(nest, &ix[d]);
   return ref;
 }
 
@@ -263,7 +286,7 @@ bool nest_enter(Nest *nest) {
     nest->open[nest->depth].stmt = NULL;
     return true;
   }
-  if (nest->depth == 0) nest_misuse(nest, "a block was left by break or return");
+  if (nest->depth == nest->ground) nest_misuse(nest, "a block was left by break or return");
   const NestStmt *closed = nest->open[--nest->depth].last;
   if (closed->kind == LOOP) nest->nslots = closed->u.loop.slot - 1; /* its slot is free again */
   return false;

@@ -10,6 +10,10 @@ const char *nest_text(Nest *, const char *format, ...) __attribute__((format(pri
 Buf *nest_buf(Nest *, BufPlace, const char *name, Type, int rank, const int64_t *dim);
 Buf *nest_view(Nest *, const char *name, Buf *of, const Ix *at);
 NestFn *nest_fn(Nest *, const char *name, bool kernel);
+/* Before any function: what is built is done for each row of a leading axis. Buffers that are marked have it
+ * as their first dimension, and are used as if they had not. The main function is the one with the nest's
+ * name. */
+void nest_lead(Nest *, int64_t rows);
 const Ix *nest_param(Nest *, const char *name, bool flag);
 const Ix *nest_size(Nest *, const char *name, int64_t lo,
                     int64_t hi); /* main function only: a number known when it runs, lo <= n <= hi */

@@ -26,7 +26,7 @@
 #include "base/arena.h"
 #include "base/text.h"
 
-enum { SLOTS = 15, DIMS = 6, LANES = 16, PARAMS = 10, BUFS = 1024, BOUNDS = 2 };
+enum { SLOTS = 15, DIMS = 6, LANES = 16, PARAMS = 11, BUFS = 1024, BOUNDS = 2 };
 enum { NEST_FAR = 1 << 28 }; /* elements of a buffer from which positions in it are computed in ptrdiff_t */
 typedef int64_t Ix __attribute__((vector_size(128)));
 
@@ -67,6 +67,7 @@ typedef struct Buf {
   struct Buf *of;   /* VIEW: the buffer */
   Index base[DIMS]; /* VIEW: where in it */
   bool flat;        /* seen through views, or a part of an array: printed as a flat pointer */
+  bool leads;       /* its first dimension is the leading axis: references leave it out */
   int scope;        /* STACK, REGS, VIEW: the block that declares it; use outside is refused when built */
 } Buf;
 
@@ -208,7 +209,7 @@ struct Nest {
   NestFn *fns, *main; /* main: the last one */
   /* where the builder stands */
   NestFn *fn;
-  int depth, nslots, scopes;
+  int depth, ground, nslots, scopes; /* ground: the depth at which its own statements stand */
   struct {
     NestStmt **tail;
     NestStmt *stmt, *last;
@@ -216,6 +217,8 @@ struct Nest {
   } open[40];
   int64_t key[SLOTS + 1], serial;
   int slot_scope[SLOTS], marks;
+  int64_t lead;     /* rows of the leading axis; 0: it has none */
+  const Ix *row;    /* of the leading axis, in this function */
   const bool *uses; /* of instance.c: by buffer id, what the printed function has as parameters; NULL: not
                        yet known */
 };

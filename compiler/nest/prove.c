@@ -334,7 +334,7 @@ bool nest_prove(Nest *nest, Proof *proof) {
   const NestFn *entry = nest->main;
   ProofEnv env = {0};
   if (!entry) prover_fail(p, "a nest without a function", NULL, -1, 0, 0);
-  if (nest->depth) prover_fail(p, "a block was left by break or return", NULL, -1, 0, 0);
+  if (nest->depth != nest->ground) prover_fail(p, "a block was left by break or return", NULL, -1, 0, 0);
   for (NestFn *fn = nest->fns; fn; fn = fn->next) clear_seen(fn->body);
   for (int i = 0; entry && i < entry->nparams; i++) {
     if (!entry->size[i]) prover_fail(p, "a parameter of the main function that is no size", NULL, -1, 0, 0);

@@ -70,9 +70,11 @@ before_activation(const Loss *loss,
 static Shape target_shape(const Op *loss, Shape output) {
   if (!loss->class_target) return output;
   Extent e = shape_extent(output);
-  return output.rank == 3 && e.h * e.w > 1 ? shape_picture(e.h, e.w, 1)
-         : output.rank == 2                ? shape_sequence(e.w, 1)
-                                           : shape_vector(1);
+  Shape shape = output.rank == 3 && e.h * e.w > 1 ? shape_picture(e.h, e.w, 1)
+                : output.rank == 2                ? shape_sequence(e.w, 1)
+                                                  : shape_vector(1);
+  shape.regions = output.regions;
+  return shape;
 }
 
 static void append_loss(Gradient *gradient, const LossUse *use, TrainingGraph *result, int index) {

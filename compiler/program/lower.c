@@ -202,7 +202,7 @@ static Place value_place(const Lowering *l, const Node *node, int target) {
   place.offset = FLOAT * home.offset * lanes;
   place.pitch = FLOAT * home.pitch * lanes;
   place.width = FLOAT * e.c * lanes;
-  place.bytes = (e.h * e.w - 1) * place.pitch + place.width;
+  place.bytes = (e.n * e.h * e.w - 1) * place.pitch + place.width;
   switch (space) {
   case SPACE_ALL: place.offset += FLOAT * storage->offset * p->batching.images; break;
   case SPACE_ARENA:

@@ -41,7 +41,8 @@ static const char *key_of(const Lower *l) {
 static bool dense_near_limits(const Node *node) {
   enum { UNIT = 64, MOST_PACKED = INT32_MAX - (1 << 26) };
   const Node *forward = node->of ? node->of : node;
-  const int64_t inputs = shape_elements(forward->in[0]->shape), units = shape_elements(forward->shape);
+  const int64_t inputs = shape_row_elements(forward->in[0]->shape),
+                units = shape_row_elements(forward->shape);
   return bounded_product(inputs + UNIT, units + UNIT) > MOST_PACKED;
 }
 
@@ -73,7 +74,7 @@ static Cycles cycles_of(const Lower *l, const Target *target, const Correlation 
     return method == METHOD_WINOGRAD ? cost_winograd_weights(target, k, m) : cost_weights(target, k);
   if (method == METHOD_WINOGRAD) return cost_winograd(target, k, m, l->batch, l->weight_bytes);
   if (method == METHOD_COLUMNS)
-    return cost_columns(target, k, shape_elements(l->kernel->result->shape), l->weight_bytes);
+    return cost_columns(target, k, shape_row_elements(l->kernel->result->shape), l->weight_bytes);
   return cost_direct(target, k, l->weight_bytes);
 }
 
@@ -121,11 +122,11 @@ static void offer_conv(const Lower *l, Decision *d, const Correlation *k) {
 
 static Cycles stream_of(const Lower *l) {
   const Node *root = l->node;
-  int64_t weights = 0, values = shape_elements(l->kernel->result->shape);
+  int64_t weights = 0, values = shape_row_elements(l->kernel->result->shape);
   for (int k = 0; k < root->nweights; k++) weights += root->weight[k] ? root->weight[k]->size : 0;
-  for (int k = 0; k < root->nin; k++) values += shape_elements(root->in[k]->shape);
+  for (int k = 0; k < root->nin; k++) values += shape_row_elements(root->in[k]->shape);
   const int64_t window = root->window ? root->window->kernel[0] * root->window->kernel[1] : 1;
-  const int64_t elements = shape_elements(root->shape);
+  const int64_t elements = shape_row_elements(root->shape);
   const int64_t macs = root->op->cost ? node_macs(root) : bounded_product(window, elements);
   return cost_stream(l->target, macs, 4 * values, 4 * weights, l->weight_bytes);
 }

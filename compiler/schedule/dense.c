@@ -40,7 +40,8 @@ static Buf *pack_bias(Lower *l, const DensePacks *d, int64_t padded) {
 }
 
 DensePacks dense_packs(Lower *l) {
-  DensePacks d = {.inputs = shape_elements(l->node->in[0]->shape), .units = shape_elements(l->node->shape)};
+  DensePacks d = {.inputs = shape_row_elements(l->node->in[0]->shape),
+                  .units = shape_row_elements(l->node->shape)};
   const int64_t unit = direct_unit(l, d.units);
   d.lanes = l->target->lanes < unit ? l->target->lanes : (int)unit;
   d.width = PANEL_VECTORS * unit;
@@ -153,8 +154,9 @@ static void natural_rows(Dense *d) {
 }
 
 bool schedule_dense(Lower *l) {
-  Dense d = {
-      .l = l, .inputs = shape_elements(l->node->in[0]->shape), .units = shape_elements(l->node->shape)};
+  Dense d = {.l = l,
+             .inputs = shape_row_elements(l->node->in[0]->shape),
+             .units = shape_row_elements(l->node->shape)};
   if (reads_natural(l, d.inputs)) {
     natural_rows(&d);
     return true;
@@ -200,7 +202,8 @@ static int lanes_for(const Lower *l, int64_t n) {
 }
 
 bool schedule_dense_input(Lower *l) {
-  const int64_t inputs = shape_elements(l->node->shape), units_ = shape_elements(l->node->in[0]->shape);
+  const int64_t inputs = shape_row_elements(l->node->shape),
+                units_ = shape_row_elements(l->node->in[0]->shape);
   const int lanes = lanes_for(l, inputs),
             most = l->images > 1 ? l->target->registers * 5 / 8
                                  : l->target->chains; /* images: each weight is loaded for one vector */
@@ -241,8 +244,8 @@ static void weight_rows(Nest *b, Lower *l, const Ix *first, int rows, int64_t in
 }
 
 bool schedule_dense_weights(Lower *l) {
-  const int64_t inputs = shape_elements(l->node->in[0]->shape),
-                units_ = shape_elements(l->node->in[1]->shape);
+  const int64_t inputs = shape_row_elements(l->node->in[0]->shape),
+                units_ = shape_row_elements(l->node->in[1]->shape);
   const int lanes = lanes_for(l, inputs);
   Nest *b = l->b;
   nest_fn(b, b->name, false);
@@ -311,8 +314,8 @@ static void outer_columns(Nest *b, const Outer *o, int64_t units_) {
 }
 
 bool schedule_dense_weights_images(Lower *l) {
-  const int64_t inputs = shape_elements(l->node->in[0]->shape),
-                units_ = shape_elements(l->node->in[1]->shape);
+  const int64_t inputs = shape_row_elements(l->node->in[0]->shape),
+                units_ = shape_row_elements(l->node->in[1]->shape);
   const int64_t step = 2 * l->images, whole = inputs / step, rest = inputs % step,
                 vectors = (rest + l->images - 1) / l->images;
   Outer o = {.l = l, .rows = l->target->blocking.gradient_rows, .vectors = 2, .part = l->images};

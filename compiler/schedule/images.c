@@ -51,6 +51,7 @@ int images_side_by_side(const Graph *graph, int ntargets, const Target *const *t
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
     const Family family = node->op->family;
+    if (node->shape.regions) return 1; /* they fill vectors, and kernels go through them one by one */
     if (family == FAMILY_MAP || family == FAMILY_ALIAS)
       continue; /* most are done where their input is made */
     if (!near_enough(node, lanes, target[0]->l2)) return 1;

@@ -6,7 +6,7 @@ libcnnc_a_SOURCES += \
   %D%/conv_winograd_weights.c \
   %D%/choice.c %D%/choice.h \
   %D%/cost.c %D%/cost.h \
-  %D%/dense.c %D%/dense.h %D%/dense_together.c \
+  %D%/dense.c %D%/dense.h %D%/dense_rows.c \
   %D%/depthwise.c \
   %D%/direct.h \
   %D%/images.c %D%/images.h \

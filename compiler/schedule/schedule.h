@@ -17,7 +17,7 @@ bool schedule_depthwise_weights(Lower *);
 bool schedule_dense(Lower *); /* dense.c */
 bool schedule_dense_input(Lower *);
 bool schedule_dense_weights(Lower *);
-bool schedule_dense_together(Lower *); /* dense_together.c: all three, for all images */
+bool schedule_dense_rows(Lower *); /* dense_rows.c: all three, for all rows of the leading axis */
 bool dense_pays_together(
     const Graph *, int ntargets, const Target *const *target,
     int64_t batch); /* inference of so many images a call: do dense layers that are large enough? */

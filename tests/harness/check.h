@@ -21,6 +21,7 @@ typedef struct Check {
      compared */
   bool special;
   bool infer;        /* inference alone */
+  bool rows;         /* values have a leading axis: images are not interleaved */
   double *gradients; /* eval's; NULL without a train block */
   GraphRun forward;  /* eval's runs: inference, training */
   GraphRun training;

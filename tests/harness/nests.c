@@ -121,7 +121,7 @@ void check_nests(Check *check) {
       if (machine_seen(target) || (level->plain && strcmp(target->name, "generic") != 0)) continue;
       const Way way = {.target = target, .level = level};
       check_layouts(check, way, 1);
-      if (target->lanes > 1) check_layouts(check, way, target->lanes);
+      if (target->lanes > 1 && !check->rows) check_layouts(check, way, target->lanes);
     }
 }
 

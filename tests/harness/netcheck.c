@@ -1,20 +1,22 @@
 /* netcheck.c: what the compiler writes does what the program means.
  *
- *     netcheck [--infer] [--special] [--nests | --choices | --programs | --races | --on=TARGET] FILE.cnn...
+ *     netcheck [--infer] [--special] [--nests | --rows=N | --choices | --programs | --races | --on=TARGET]
+ * FILE.cnn...
  *
  * For each program: eval in double is compared with the compiled C, for every target that this CPU runs, at
  * -O0 and -O2; with a train block also eval's gradients with central differences, and the compiled
  * gradients with eval's. Code of -O2 is run by threads too: the bits must be those of one. With --nests the
- * loop nests are run by the interpreter instead, which is fast and needs no C compiler; with --choices so
- * are those of each schedule that could be chosen; with --programs damaged lowered programs are run by it, of
- * which those that misbehave must have been refused ($MUTANTS of each); with --on=TARGET code for another CPU
- * runs in an emulator, at -O2. With --races code runs with 2 and 4 threads under ThreadSanitizer, which has
- * to report nothing, and to report a barrier that is left out; a program whose code has no threads gets no
- * line. What programs have for looking inside, the values of all layers and the gradients with respect to the
- * inputs, is always run by the interpreter. With --special inputs hold NaN, infinities, zeros of both signs
- * and denormal numbers, and inference alone is compared, without methods that round differently: what is no
- * finite number must be none in eval either. With --infer inference alone is compared, for large nets. A line
- * a comparison, in TAP. The first lines of a program may say
+ * loop nests are run by the interpreter instead, which is fast and needs no C compiler; with --rows all
+ * values have so many rows of a leading axis then; with --choices so are those of each schedule that could be
+ * chosen; with --programs damaged lowered programs are run by it, of which those that misbehave must have
+ * been refused ($MUTANTS of each); with --on=TARGET code for another CPU runs in an emulator, at -O2. With
+ * --races code runs with 2 and 4 threads under ThreadSanitizer, which has to report nothing, and to report a
+ * barrier that is left out; a program whose code has no threads gets no line. What programs have for looking
+ * inside, the values of all layers and the gradients with respect to the inputs, is always run by the
+ * interpreter. With --special inputs hold NaN, infinities, zeros of both signs and denormal numbers, and
+ * inference alone is compared, without methods that round differently: what is no finite number must be none
+ * in eval either. With --infer inference alone is compared, for large nets. A line a comparison, in TAP. The
+ * first lines of a program may say
  *
  *     # check: images=3 batch=2 tolerance=1e-5 gradient=1e-4 difference=1e-6 targets=generic */
 // SPDX-License-Identifier: Apache-2.0
@@ -173,13 +175,14 @@ static void check_all_compiled(Check *check) {
         check_compiled(check, target, level[l]);
 }
 
-static void check_file(const char *path, Mode mode, bool special, bool infer, const char *work,
+static void check_file(const char *path, Mode mode, bool special, bool infer, int64_t rows, const char *work,
                        const Target *foreign) {
   Arena *arena = arena_new();
   Check check = {.work = work, .limits = read_limits(arena, path), .special = special};
   check.infer = infer || special;
+  check.rows = rows;
   check.sample.path = path;
-  if (!sample_read(&check.sample, arena, path)) {
+  if (!sample_read(&check.sample, arena, path, rows)) {
     printf("not ok %d - %s does not compile\n", ++cases, path);
     return;
   }
@@ -203,6 +206,7 @@ int main(int argc, char **argv) {
   Mode mode = COMPILED;
   bool special = false, infer = false;
   const Target *foreign = NULL;
+  int64_t rows = 0;
   int first = 1;
   for (; first < argc && !strncmp(argv[first], "--", 2); first++) {
     const char *option = argv[first];
@@ -212,7 +216,10 @@ int main(int argc, char **argv) {
     else if (!strcmp(option, "--races")) mode = RACES;
     else if (!strcmp(option, "--special")) special = true;
     else if (!strcmp(option, "--infer")) infer = true;
-    else if (!strncmp(option, "--on=", 5)) {
+    else if (!strncmp(option, "--rows=", 7)) {
+      mode = NESTS;
+      rows = atoll(option + 7);
+    } else if (!strncmp(option, "--on=", 5)) {
       mode = FOREIGN;
       foreign = target_find(option + 5);
     } else return fprintf(stderr, "netcheck: no option %s\n", option), 99;
@@ -227,7 +234,7 @@ int main(int argc, char **argv) {
   const bool compiles = mode == COMPILED || mode == FOREIGN || mode == RACES;
   if (compiles && !mkdtemp(work)) return perror(work), 99;
   for (int i = first; i < argc; i++)
-    check_file(argv[i], mode, special, infer, compiles ? work : NULL, foreign);
+    check_file(argv[i], mode, special, infer, rows, compiles ? work : NULL, foreign);
   printf("1..%d\n", cases);
   if (!compiles) return 0;
   snprintf(command, sizeof command, "rm -rf %s", work);

@@ -16,7 +16,7 @@ double sample_number(uint64_t *state) { /* xorshift64* (Vigna, 2016) */
   return (double)((*state * UINT64_C(2685821657736338717)) >> 40) / (double)(1 << 24);
 }
 
-bool sample_read(Sample *sample, Arena *arena, const char *path) {
+bool sample_read(Sample *sample, Arena *arena, const char *path, int64_t rows) {
   *sample = (Sample){.arena = arena, .path = path};
   Sources sources = {.arena = arena};
   Diags *diags = diags_new(arena, &sources);
@@ -27,6 +27,7 @@ bool sample_read(Sample *sample, Arena *arena, const char *path) {
     diags_print(diags, stderr, DIAG_TEXT, false);
     return false;
   }
+  for (int i = 0; i < sample->graph->nodes.n; i++) sample->graph->nodes.data[i]->shape.regions = rows;
   sample->cname = sample->graph->name;
   if (sample->graph->training) sample->training = pass_differentiate(arena, sample->graph);
   return true;

@@ -20,7 +20,8 @@ typedef struct Sample {
   double **target_double;
 } Sample;
 
-bool sample_read(Sample *, Arena *, const char *path);    /* false after printing the program's errors */
+/* False after printing the program's errors. rows: of a leading axis that all values get; 0: none. */
+bool sample_read(Sample *, Arena *, const char *path, int64_t rows);
 void sample_draw(Sample *, int64_t count, uint64_t seed); /* weights, inputs and targets for `count` images */
 void sample_spoil(Sample *, uint64_t seed); /* NaN, infinities, zeros of both signs and denormal numbers into
                                                the inputs of floats: an image of each kind */

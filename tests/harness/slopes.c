@@ -95,7 +95,8 @@ static double score_at(void *context, double x) {
 /* Element i of [h][w][c] where the caller has it. */
 static int64_t place_in_input(const Node *input, int64_t i) {
   const Extent e = shape_extent(input->shape);
-  return input->chw ? i % e.c * e.h * e.w + i / e.c : i;
+  const int64_t row = shape_row_elements(input->shape), j = i % row;
+  return input->chw ? i - j + j % e.c * e.h * e.w + j / e.c : i;
 }
 
 /* A few elements of each input; relative to the largest gradient. */

@@ -12,7 +12,7 @@ static const Param params[] = {
     {0},
 };
 
-static int64_t inputs_of(const Node *node) { return shape_elements(node->in[0]->shape); }
+static int64_t inputs_of(const Node *node) { return shape_row_elements(node->in[0]->shape); }
 
 static void shape(ShapeContext *context, Node *node) {
   const Shape in = node->in[0]->shape;
@@ -23,7 +23,8 @@ static void shape(ShapeContext *context, Node *node) {
     Diag *diag = op_error(context, node, DIAG_dense_needs_vector,
                           "dense needs a vector, but its input is the %s %s", kind, size);
     op_note_origin(context, diag, node->in[0]);
-    diag_help(diag, "put flatten before it, which makes it a vector of %lld", (long long)shape_elements(in));
+    diag_help(diag, "put flatten before it, which makes it a vector of %lld",
+              (long long)shape_row_elements(in));
     diag_fix(diag, (Span){node->span.file, node->span.start, node->span.start}, "flatten -> ");
     return;
   }
@@ -41,11 +42,11 @@ static void shape(ShapeContext *context, Node *node) {
 
 static Cost cost(const Node *node) {
   const Node *forward = node->op->params ? node : node->of;
-  return (Cost){inputs_of(forward) * shape_elements(forward->shape)};
+  return (Cost){inputs_of(forward) * shape_row_elements(forward->shape)};
 }
 
 static void eval(const Eval *eval) {
-  const int64_t inputs = inputs_of(eval->node), units = shape_elements(eval->node->shape);
+  const int64_t inputs = inputs_of(eval->node), units = shape_row_elements(eval->node->shape);
   for (int64_t u = 0; u < units; u++) {
     double sum = eval->weight[1] ? eval->weight[1][u] : 0;
     for (int64_t i = 0; i < inputs; i++) sum += eval->weight[0][u * inputs + i] * eval->in[0][i];
@@ -54,7 +55,7 @@ static void eval(const Eval *eval) {
 }
 
 static void lower(Lower *l) {
-  const int64_t inputs = inputs_of(l->node), units = shape_elements(l->node->shape);
+  const int64_t inputs = inputs_of(l->node), units = shape_row_elements(l->node->shape);
   const Ix none = {0};
   Pack *weight = lower_pack(l, "weight", 2, (int64_t[]){units, inputs});
   Nest *b = weight->nest;
@@ -79,7 +80,8 @@ static void lower(Lower *l) {
 
 /* ---- dx[i] = sum over u of dy[u] * weight[u][i] ---- */
 static void input_eval(const Eval *eval) {
-  const int64_t units = shape_elements(eval->node->in[0]->shape), inputs = shape_elements(eval->node->shape);
+  const int64_t units = shape_row_elements(eval->node->in[0]->shape),
+                inputs = shape_row_elements(eval->node->shape);
   for (int64_t i = 0; i < inputs; i++) {
     double sum = 0;
     for (int64_t u = 0; u < units; u++) sum += eval->in[0][u] * eval->weight[0][u * inputs + i];
@@ -88,7 +90,8 @@ static void input_eval(const Eval *eval) {
 }
 
 static void input_lower(Lower *l) {
-  const int64_t units = shape_elements(l->node->in[0]->shape), inputs = shape_elements(l->node->shape);
+  const int64_t units = shape_row_elements(l->node->in[0]->shape),
+                inputs = shape_row_elements(l->node->shape);
   const Ix none = {0};
   Nest *b = l->b;
   Buf *w = lower_weight(l, 0);
@@ -105,14 +108,15 @@ static void input_lower(Lower *l) {
 
 /* ---- dweight[u][i] += dy[u] * in[i] ---- */
 static void weight_eval(const Eval *eval) {
-  const int64_t inputs = shape_elements(eval->node->in[0]->shape),
-                units = shape_elements(eval->node->in[1]->shape);
+  const int64_t inputs = shape_row_elements(eval->node->in[0]->shape),
+                units = shape_row_elements(eval->node->in[1]->shape);
   for (int64_t u = 0; u < units; u++)
     for (int64_t i = 0; i < inputs; i++) eval->out[u * inputs + i] += eval->in[1][u] * eval->in[0][i];
 }
 
 static void weight_lower(Lower *l) {
-  const int64_t inputs = shape_elements(l->node->in[0]->shape), units = shape_elements(l->node->in[1]->shape);
+  const int64_t inputs = shape_row_elements(l->node->in[0]->shape),
+                units = shape_row_elements(l->node->in[1]->shape);
   Nest *b = l->b;
   nest_fn(b, b->name, false);
   NEST_FOR(b, u, units)

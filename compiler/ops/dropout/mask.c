@@ -22,12 +22,13 @@ void mask_shape(ShapeContext *context, Node *node) {
 static void run(const Eval *eval) {
   const Node *node = eval->node;
   const double rate = rate_of(node);
-  const int64_t n = shape_elements(node->shape);
+  const int64_t n = shape_row_elements(node->shape);
   uint32_t key[2];
   random_keys(eval->seed, eval->step, (uint64_t)eval->sample, key);
   key[1] ^= (uint32_t)node->salt;
   for (int64_t i = 0; i < n; i++) {
-    const bool dropped = random_uniform(key[0], key[1], by_sample(node) ? 0 : (uint32_t)i) < (float)rate;
+    const bool dropped =
+        random_uniform(key[0], key[1], by_sample(node) ? 0 : (uint32_t)(eval->row * n + i)) < (float)rate;
     eval->out[i] = dropped ? 0 : eval->in[0][i] / (1 - rate);
   }
 }
@@ -45,7 +46,7 @@ static void lower(Lower *l) {
   NEST_FOR(b, y, e.h)
     NEST_FOR(b, x, e.w)
       NEST_FOR(b, c, e.c) {
-        const Ix index = (y * e.w + x) * e.c + c;
+        const Ix index = ((lower_row(l) * e.h + y) * e.w + x) * e.c + c;
         Val u = whole ? all_dropped : uniform(key0, key1, position(b, &index));
         lower_store(l,
                     choose(less(u, limit), num(b, 0),
@@ -70,7 +71,7 @@ Node *mask_train(Graph *graph, Node *node, const Op *mask) {
 
 /* ---- inference ---- */
 void mask_eval(const Eval *eval) {
-  const int64_t n = shape_elements(eval->node->shape);
+  const int64_t n = shape_row_elements(eval->node->shape);
   for (int64_t i = 0; i < n; i++) eval->out[i] = eval->in[0][i];
 }
 

@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <stdarg.h>
 #include <string.h>
+#include "base/number.h"
 
 /* ---- names ---- */
 static const char *c_name(Arena *arena, const char *name) {
@@ -85,25 +86,36 @@ static void lie_within(const Kernel *kernel, Buf *buf, const Node *value) {
   const Home home = kernel->home ? kernel->home[value->id] : home_own(value);
   const int64_t channels = buf->dim[buf->rank - 1],
                 pitch = buf->rank == 4 && buf_elements(buf) == buf->dim[0] * channels
-                            ? shape_elements(home.node->shape)
+                            ? shape_row_elements(home.node->shape)
                             : home.pitch;
   if (pitch == channels || buf_elements(buf) == channels) return;
   buf->room[buf->rank - 1] = pitch;
   buf->flat = true;
 }
 
-static Buf *value_buffer(Lower *l, const char *name, const Node *value, bool all_images) {
-  const Extent e = shape_extent(value->shape);
-  const int64_t dim[4] = {l->batch, e.h, e.w, e.c};
+/* A value as the nest sees it: with a leading axis where the nest or its builder goes through rows; of all
+ * images where the kernel computes them at once. Where nobody goes through rows they are one picture. n 0: no
+ * leading axis. */
+static Extent extent_of(const Lower *l, const Node *value) {
+  const bool all_images = l->kernel->batch && value->result != RESULT_BATCH;
+  Extent e = l->rows || l->b->lead ? shape_extent(value->shape) : shape_joined(value->shape);
+  e.n = all_images ? l->batch * e.n : (l->rows || l->b->lead) && value->shape.regions ? e.n : 0;
+  return e;
+}
+
+static Buf *value_buffer(Lower *l, BufPlace place, const char *name, const Node *value) {
+  const Extent e = extent_of(l, value);
+  const int64_t dim[4] = {e.n, e.h, e.w, e.c};
   const Elem elem = value->op == &op_target ? element_of(value) : F32;
-  Buf *buf = nest_buf(l->b, INPUT, name, (Type){elem, 1}, all_images ? 4 : 3, all_images ? dim : dim + 1);
+  Buf *buf = nest_buf(l->b, place, name, (Type){elem, 1}, e.n ? 4 : 3, e.n ? dim : dim + 1);
+  buf->leads = e.n && l->b->lead;
   lie_within(l->kernel, buf, value);
   return bind(l, buf, (Binding){.kind = BIND_VALUE, .node = value});
 }
 
 static void make_output(Lower *);
 
-static Buf *read_buffer(Lower *l, const char *name, const Node *value, bool all_images) {
+static Buf *read_buffer(Lower *l, const char *name, const Node *value) {
   if (value == l->kernel->over) {
     make_output(l);
     return l->out;
@@ -112,22 +124,21 @@ static Buf *read_buffer(Lower *l, const char *name, const Node *value, bool all_
   while (value->op->family == FAMILY_ALIAS && value->nin && shape_equal(value->shape, value->in[0]->shape))
     value = value->in[0];
   Buf *known = find_bound(l, BIND_VALUE, value, NULL);
-  return known ? known : value_buffer(l, name, value, all_images);
+  return known ? known : value_buffer(l, INPUT, name, value);
 }
 
 static void make_inputs(Lower *l) {
   const Node *root = l->node;
   if (root->op == &op_input || root->op == &op_target) { /* the caller's buffer, as the caller has it */
     const Extent e = shape_extent(root->shape);
-    const int64_t hwc[3] = {e.h, e.w, e.c}, chw[3] = {e.c, e.h, e.w};
-    l->in[0] = bind(l, nest_buf(l->b, INPUT, "in", (Type){element_of(root), 1}, 3, root->chw ? chw : hwc),
-                    (Binding){.kind = BIND_INPUT, .node = root});
+    const int64_t hwc[4] = {e.n, e.h, e.w, e.c}, chw[4] = {e.n, e.c, e.h, e.w}, *dim = root->chw ? chw : hwc;
+    const bool leads = l->b->lead;
+    Buf *in = nest_buf(l->b, INPUT, "in", (Type){element_of(root), 1}, 3 + leads, leads ? dim : dim + 1);
+    in->leads = leads;
+    l->in[0] = bind(l, in, (Binding){.kind = BIND_INPUT, .node = root});
   }
-  for (int k = 0; k < root->nin; k++) {
-    const Node *in = root->in[k];
-    const bool all_images = l->kernel->batch && in->result != RESULT_BATCH;
-    l->in[k] = read_buffer(l, k ? nest_text(l->b, "in%d", k) : "in", in, all_images);
-  }
+  for (int k = 0; k < root->nin; k++)
+    l->in[k] = read_buffer(l, k ? nest_text(l->b, "in%d", k) : "in", root->in[k]);
 }
 
 static void make_output(Lower *l) {
@@ -139,26 +150,35 @@ static void make_output(Lower *l) {
                   (Binding){.kind = BIND_GRADIENT, .node = result, .weight = result->target});
     return;
   }
-  const Extent e = shape_extent(result->shape);
-  const Elem elem = result->op == &op_target ? element_of(result) : F32;
-  const bool all_images = kernel_whole_batch(l->kernel);
-  const int64_t dim[4] = {l->batch, e.h, e.w, e.c};
-  l->out = bind(l,
-                nest_buf(l->b, l->kernel->over ? OVER : OUTPUT, "out", (Type){elem, 1}, all_images ? 4 : 3,
-                         all_images ? dim : dim + 1),
-                (Binding){.kind = BIND_VALUE, .node = result});
-  lie_within(l->kernel, l->out, result);
+  l->out = value_buffer(l, l->kernel->over ? OVER : OUTPUT, "out", result);
 }
 
 static void make_operands(Lower *l) {
   for (int i = 0; i < l->kernel->nchain; i++)
     for (int k = 1; k < l->kernel->chain[i]->nin; k++) {
-      const Node *operand = l->kernel->chain[i]->in[k];
-      const bool all_images = kernel_whole_batch(l->kernel) && operand->result != RESULT_BATCH;
-      l->other[l->nothers] =
-          read_buffer(l, l->nothers ? nest_text(l->b, "other%d", l->nothers) : "other", operand, all_images);
+      l->other[l->nothers] = read_buffer(l, l->nothers ? nest_text(l->b, "other%d", l->nothers) : "other",
+                                         l->kernel->chain[i]->in[k]);
       l->nothers++;
     }
+}
+
+static bool is_dense(const Node *root) {
+  enum { MOST_WEIGHTS_PACKED = 1 << 30 };
+  const Family family = root->op->family;
+  if (family != FAMILY_DENSE && family != FAMILY_DENSE_INPUT && family != FAMILY_DENSE_WEIGHTS) return false;
+  return (root->target ? root->target : root->weight[0])->size < MOST_WEIGHTS_PACKED;
+}
+
+/* Dense layers compute all rows at once; for other kernels the builder goes through them. What makes a value
+ * without rows of one that has them sees all of them: a loss, statistics. */
+static void begin_rows(Lower *l) {
+  const Node *root = l->node;
+  int64_t rows = root->shape.regions;
+  for (int k = 0; root->result == RESULT_SUM && k < root->nin; k++)
+    rows = larger(rows, root->in[k]->shape.regions);
+  if (kernel_whole_batch(l->kernel)) l->rows = l->batch * larger(rows, 1);
+  else if (rows && is_dense(root) && !l->plain && l->images <= 1) l->rows = rows;
+  else if (rows) nest_lead(l->b, rows);
 }
 
 Lower *lower_begin(Arena *arena, const Kernel *kernel, const Target *target, const LowerOptions *o) {
@@ -180,6 +200,7 @@ Lower *lower_begin(Arena *arena, const Kernel *kernel, const Target *target, con
   l->call = o->call;
   l->images = o->images;
   l->b = nest_new(arena, kernel_name(arena, kernel->root), about_kernel(arena, kernel));
+  begin_rows(l);
   make_inputs(l);
   make_output(l);
   make_operands(l);
@@ -212,12 +233,13 @@ Buf *lower_keys(Lower *l) {
 }
 
 static void join_rows(Buf *buf, Extent e) {
-  if (buf->rank == 3 && buf->dim[0] == e.h && buf->dim[1] == e.w) {
-    buf->dim[1] *= buf->dim[0];
-    buf->dim[0] = 1;
+  int64_t *dim = buf->dim + buf->leads, *room = buf->room + buf->leads;
+  if (buf->rank == 3 + buf->leads && dim[0] == e.h && dim[1] == e.w) {
+    dim[1] *= dim[0];
+    dim[0] = 1;
   }
-  buf->room[0] = buf->dim[0];
-  buf->room[1] = buf->dim[1];
+  room[0] = dim[0];
+  room[1] = dim[1];
 }
 
 void lower_join_rows(Lower *l) {
@@ -229,13 +251,24 @@ void lower_join_rows(Lower *l) {
 
 void lower_columns(Lower *l) {
   Buf *in = l->in[0];
-  in->dim[2] = in->dim[1];
-  in->dim[1] = in->dim[0];
-  in->dim[0] = 1;
-  for (int d = 0; d < 3; d++) in->room[d] = in->dim[d];
+  int64_t *dim = in->dim + in->leads;
+  dim[2] = dim[1];
+  dim[1] = dim[0];
+  dim[0] = 1;
+  for (int d = 0; d < 3; d++) in->room[d + in->leads] = dim[d];
 }
 
 const Ix *lower_count(Lower *l) { return nest_size(l->b, "count", 1, l->batch); }
+
+Ix lower_rows(Lower *l) {
+  const Ix none = {0};
+  return kernel_whole_batch(l->kernel) ? *lower_count(l) : none + l->rows;
+}
+
+Ix lower_row(const Lower *l) {
+  const Ix none = {0};
+  return l->b->lead ? *l->b->row : none;
+}
 
 /* ---- packed weights ---- */
 static Buf *pack_source(Lower *l, Pack *pack, Weight *weight, const char *prefix) {
@@ -407,10 +440,10 @@ Val map_constant(Map *map, const float *per_channel_value, int64_t n) {
                                 : nest_load(b, nest_at(b, buf, *map->c), map->lanes);
 }
 
-/* [h][w][c] of a value; of one that all images have together, of l->image. */
+/* [h][w][c] of a value; of one that has rows in this nest, of l->row. */
 static Ref value_at(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c) {
   Nest *b = l->b;
-  return buf->rank == 4 ? nest_at(b, buf, *l->image, *y, *x, *c) : nest_at(b, buf, *y, *x, *c);
+  return buf->rank == 4 && !buf->leads ? nest_at(b, buf, *l->row, *y, *x, *c) : nest_at(b, buf, *y, *x, *c);
 }
 
 /* An operand at the element; the only pixel of one that is repeated. */

@@ -112,15 +112,18 @@ typedef struct Lower {
   int64_t call; /* inference: images of a call, which take turns or are computed together; 0: there is one */
   int images; /* side by side in the lanes of a vector, [h][w][c][images]: the nest is built of scalars, then
                  widened; 0 or 1: one after the other */
+  int64_t rows; /* of the leading axis that the nest has: the images of a batch, at most, or the regions of an
+                   image; 0: it has none, or the builder goes through them (nest_lead) */
   Buf *in[MOST_INPUTS],
-      *out; /* made by lower_begin: [h][w][c] of each root input and of the result (kernel->batch:
-               [batch][h][w][c]); RESULT_SUM: out is the gradient buffer in the weight's dims, UPDATE; with
-               kernel->over it is that value's buffer, too, OVER */
+      *out; /* made by lower_begin: [h][w][c] of each root input and of the result ([rows][h][w][c] in a nest
+               that has the leading axis; [batch][h][w][c] of inputs of a RESULT_BATCH node); RESULT_SUM: out
+               is the gradient buffer in the weight's dims, UPDATE; with kernel->over it is that value's
+               buffer, too, OVER */
   Binding binding[BUFS]; /* by buffer id */
   VEC(Pack *) packs;
   Buf *other[64];
-  int nothers;     /* operands of the chain */
-  const Ix *image; /* nests of nodes computed together: the image that lower_finish and lower_store mean */
+  int nothers;   /* operands of the chain */
+  const Ix *row; /* nests that have the leading axis: the row that lower_finish and lower_store mean */
   VEC(const char *) details; /* what else the schedule says about itself */
 } Lower;
 
@@ -136,6 +139,8 @@ void lower_join_rows(Lower *); /* before nest_fn: pictures of the result's size 
 void lower_columns(Lower *); /* before nest_fn: an input of one channel is seen as [1][h][w], so that vectors
                                 run over columns */
 const Ix *lower_count(Lower *); /* nests for all images: the size parameter `count`, after nest_fn */
+Ix lower_rows(Lower *); /* nests that have the leading axis, after nest_fn: the rows that count, of l->rows */
+Ix lower_row(const Lower *); /* others: the row that is at work */
 
 /* A packed copy of weights. Between lower_pack and lower_pack_done the caller builds `pack->nest` (with Nest
  * *b = pack->nest) as loops that store to pack->out; lower_packed_weight and lower_packed_bias give natural

@@ -81,7 +81,10 @@ const Loss *loss_parts(const Op *op) {
   return NULL;
 }
 
-int64_t node_macs(const Node *node) { return node->op->cost ? node->op->cost(node).macs : 0; }
+int64_t node_macs(const Node *node) {
+  const Node *rows = node->of ? node->of : node;
+  return node->op->cost ? shape_rows(rows->shape) * node->op->cost(node).macs : 0;
+}
 
 /* What an argument may be, for help and documents. */
 const char *param_type_text(const Param *param) {

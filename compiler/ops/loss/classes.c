@@ -137,7 +137,7 @@ LabelValues loss_label(Lower *l, const Ix *y, const Ix *x) {
 /* Rows are summed by themselves, so that a small number is not added to the sum of a whole picture. */
 void loss_classes_lower(Lower *l, LossShare *share) {
   Nest *b = l->b;
-  const Extent e = shape_extent(l->node->in[0]->shape);
+  const Extent e = shape_joined(l->node->in[0]->shape);
   const Ix zero = {0};
   Buf *row = lower_scratch(l, "row", 1, &e.c);
   nest_fn(b, b->name, false);
@@ -166,7 +166,7 @@ void loss_classes_scale_run(const Eval *eval) {
 
 void loss_classes_scale_lower(Lower *l) {
   Nest *b = l->b;
-  const Extent e = shape_extent(l->node->in[0]->shape);
+  const Extent e = shape_joined(l->node->in[0]->shape);
   const int64_t classes = classes_of(l->node);
   const Ix zero = {0};
   nest_fn(b, b->name, false);

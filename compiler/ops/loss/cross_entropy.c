@@ -30,7 +30,7 @@ static Numbers numbers_of(const Node *node, int64_t classes) {
 /* ---- the loss ---- */
 static void run(const Eval *eval) {
   const Node *node = eval->node;
-  const Extent e = shape_extent(node->in[0]->shape);
+  const Extent e = shape_joined(node->in[0]->shape);
   const Numbers n = numbers_of(node, e.c);
   double sum = 0;
   for (int64_t p = 0; p < e.h * e.w; p++) {

@@ -28,7 +28,7 @@ static Rest rest_of(const double *o, int64_t classes, int64_t label) {
 
 static void run(const Eval *eval) {
   const Node *node = eval->node;
-  const Extent e = shape_extent(node->in[0]->shape);
+  const Extent e = shape_joined(node->in[0]->shape);
   double sum = 0;
   for (int64_t p = 0; p < e.h * e.w; p++) {
     const double label = eval->in[1][p];

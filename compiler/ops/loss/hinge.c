@@ -19,7 +19,7 @@ static void shape(ShapeContext *context, Node *node) {
 
 /* ---- the loss ---- */
 static void run(const Eval *eval) {
-  const Extent e = shape_extent(eval->node->in[0]->shape);
+  const Extent e = shape_joined(eval->node->in[0]->shape);
   double sum = 0;
   for (int64_t p = 0; p < e.h * e.w; p++) {
     const double *o = eval->in[0] + p * e.c, label = eval->in[1][p];

@@ -45,7 +45,7 @@ static void store_share(Lower *l, Val sum) {
 /* Rows are summed by themselves, so that a small number is not added to the sum of a whole picture. */
 void loss_elements_lower(Lower *l) {
   Nest *b = l->b;
-  const Extent e = shape_extent(l->node->in[0]->shape);
+  const Extent e = shape_joined(l->node->in[0]->shape);
   int lanes = l->plain ? 1 : l->target->lanes;
   while (lanes > e.c) lanes /= 2;
   if (lanes < 4) lanes = 1;
@@ -95,7 +95,7 @@ void loss_elements_scale_lower(Lower *l) {
 /* ---- the gradient: inputs output, target, scale ---- */
 void loss_elements_gradient_run(const Eval *eval) {
   const Node *node = eval->node;
-  const int64_t n = shape_elements(node->shape);
+  const int64_t n = shape_row_elements(node->shape);
   for (int64_t i = 0; i < n; i++)
     eval->out[i] =
         eval->in[2][0] * node->op->map_slope(node, (double[]){eval->in[0][i], eval->in[1][i]}, 0, NULL, 0, 0);

@@ -91,7 +91,7 @@ MAP_GRADIENT(gradient) { return mul(dy, gain(m)); }
 
 /* ---- moments: 1x2xC of each image ---- */
 static void moments_run(const Eval *eval) {
-  const Extent e = shape_extent(eval->node->in[0]->shape);
+  const Extent e = shape_joined(eval->node->in[0]->shape);
   const int64_t pixels = e.h * e.w;
   for (int64_t c = 0; c < e.c; c++) {
     double sum = 0, squares = 0;
@@ -120,7 +120,7 @@ static void moments_of_channels(Lower *l, const Ix *y0, const Ix *x0, const Ix *
   (void)x0;
   (void)context;
   Nest *b = l->b;
-  const Extent e = shape_extent(l->node->in[0]->shape);
+  const Extent e = shape_joined(l->node->in[0]->shape);
   Buf *sum = NEST_REGISTERS(b, "sum", lanes, 1), *squares = NEST_REGISTERS(b, "squares", lanes, 1);
   nest_store(b, nest_at(b, sum, 0), num(b, 0));
   NEST_FOR(b, y, e.h)
@@ -148,7 +148,7 @@ static const Op op_moments = {.name = "batchnorm moments", .eval = moments_run, 
 
 /* ---- merge: 1x3xC of the batch; images in order, so that the result does not depend on threads ---- */
 static int64_t pixels_of(const Node *hidden) { /* pixels of an image of the layer's input */
-  const Extent e = shape_extent(hidden->of->in[0]->shape);
+  const Extent e = shape_joined(hidden->of->in[0]->shape);
   return e.h * e.w;
 }
 
@@ -287,7 +287,7 @@ static void apply_lower(Lower *l) {
 
 /* ---- sums: 1x2xC of each image: sum dy, sum dy*h; inputs dy, x, merged ---- */
 static void sums_run(const Eval *eval) {
-  const Extent e = shape_extent(eval->node->in[0]->shape);
+  const Extent e = shape_joined(eval->node->in[0]->shape);
   const double *mean = eval->in[2] + MERGED_MEAN * e.c, *factor = eval->in[2] + MERGED_FACTOR * e.c;
   for (int64_t c = 0; c < 2 * e.c; c++) eval->out[c] = 0;
   for (int64_t i = 0; i < e.h * e.w * e.c; i++) {
@@ -303,7 +303,7 @@ static void sums_of_channels(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, 
   (void)x0;
   (void)context;
   Nest *b = l->b;
-  const Extent e = shape_extent(l->node->in[0]->shape);
+  const Extent e = shape_joined(l->node->in[0]->shape);
   Buf *sum = NEST_REGISTERS(b, "sum", lanes, 1), *products = NEST_REGISTERS(b, "products", lanes, 1);
   nest_store(b, nest_at(b, sum, 0), num(b, 0));
   nest_store(b, nest_at(b, products, 0), num(b, 0));

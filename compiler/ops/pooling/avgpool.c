@@ -57,7 +57,7 @@ static void run(const Node *forward, const double *from, double *to, bool spread
 }
 
 void avgpool_run(const Eval *eval) {
-  const int64_t n = shape_elements(eval->node->shape);
+  const int64_t n = shape_row_elements(eval->node->shape);
   for (int64_t i = 0; i < n; i++) eval->out[i] = 0;
   run(eval->node, eval->in[0], eval->out, false);
 }
@@ -136,7 +136,7 @@ static Val mean_of(const Val *x, int n) {
 
 /* ---- input gradient: dx += dy / n under each window ---- */
 static void gradient_run(const Eval *eval) {
-  const int64_t n = shape_elements(eval->node->shape);
+  const int64_t n = shape_row_elements(eval->node->shape);
   for (int64_t i = 0; i < n; i++) eval->out[i] = 0;
   run(eval->node->of, eval->in[0], eval->out, true);
 }

@@ -50,7 +50,8 @@ static void fill_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part,
 /* Zeros to rows y0 .. y1-1, columns x0 .. x1-1, channels c0 .. c1-1 of the result. */
 static void fill(Lower *l, int64_t y0, int64_t y1, int64_t x0, int64_t x1, int64_t c0, int64_t c1) {
   const Box corner = {y0, x0, c0};
-  if (y0 < y1 && x0 < x1 && c0 < c1) walk_pixels(l, (Extent){y1 - y0, x1 - x0, c1 - c0}, fill_body, &corner);
+  if (y0 < y1 && x0 < x1 && c0 < c1)
+    walk_pixels(l, (Extent){1, y1 - y0, x1 - x0, c1 - c0}, fill_body, &corner);
 }
 
 void box_lower_place(Lower *l, Box box) {

@@ -24,7 +24,7 @@ static void shape(ShapeContext *context, Node *node) {
 
 /* ---- order=hwc: an alias ---- */
 static void run(const Eval *eval) {
-  const int64_t n = shape_elements(eval->node->shape);
+  const int64_t n = shape_row_elements(eval->node->shape);
   for (int64_t i = 0; i < n; i++) eval->out[i] = eval->in[0][i];
 }
 

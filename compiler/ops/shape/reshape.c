@@ -34,7 +34,7 @@ static void shape(ShapeContext *context, Node *node) {
   const Shape in = node->in[0]->shape;
   Shape to;
   if (!in.rank || !read_shape(context, node, &to)) return;
-  const int64_t have = shape_elements(in), want = shape_elements(to);
+  const int64_t have = shape_row_elements(in), want = shape_row_elements(to);
   if (have == want) {
     node->shape = to;
     return;
@@ -48,7 +48,7 @@ static void shape(ShapeContext *context, Node *node) {
 }
 
 static void run(const Eval *eval) {
-  const int64_t n = shape_elements(eval->node->shape);
+  const int64_t n = shape_row_elements(eval->node->shape);
   for (int64_t i = 0; i < n; i++) eval->out[i] = eval->in[0][i];
 }
 

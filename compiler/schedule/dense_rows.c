@@ -1,5 +1,5 @@
-// dense_together.c: large dense layers and their gradients, for all images of the batch at once: products of
-// matrices that read each weight once.
+// dense_rows.c: dense layers and their gradients for all rows of the leading axis at once, the images of a
+// batch or the regions of an image: products of matrices that read each weight once.
 // SPDX-License-Identifier: Apache-2.0
 //
 //     forward          out[n][u] = finish(bias[u] + sum over i of x[n][i] * w[u][i])
@@ -24,9 +24,9 @@ typedef struct Product {
   Lower *l;
   Family family;
   int64_t inputs, units;
-  int64_t rows, columns, depth; /* rows of all images: the most there may be; likewise depth */
+  int64_t rows, columns, depth; /* of the leading axis the most there may be; likewise depth */
   int lanes, vectors, tile;     /* vectors of a panel, rows of a tile */
-  Buf *w, *bias, *dy;           /* dy: of the weight gradient, [units/tile][images][tile] */
+  Buf *w, *bias, *dy;           /* dy: of the weight gradient, [units/tile][rows][tile] */
   const Ix *count;
   LoopKind loops; /* over panels: threads share them */
 } Product;
@@ -40,7 +40,7 @@ typedef struct Panel {
   Ix number, from;
 } Panel;
 
-static bool of_images(const Product *p) { return p->family != FAMILY_DENSE_WEIGHTS; } /* a row is an image */
+static bool of_rows(const Product *p) { return p->family != FAMILY_DENSE_WEIGHTS; } /* else of units */
 
 static int part_of(const Product *p, const Panel *panel, int v) {
   return v == panel->vectors - 1 ? panel->part : p->lanes;
@@ -48,7 +48,7 @@ static int part_of(const Product *p, const Panel *panel, int v) {
 
 static Ref sum_at(Nest *b, const Product *p, const Panel *panel, const Ix *row, int v) {
   const Ix column = panel->first + v * p->lanes;
-  return of_images(p) ? nest_at(b, p->l->out, *row, 0, 0, column) : nest_at(b, p->l->out, *row, column);
+  return of_rows(p) ? nest_at(b, p->l->out, *row, 0, 0, column) : nest_at(b, p->l->out, *row, column);
 }
 
 static Val load_sum(Nest *b, const Product *p, const Panel *panel, const Ix *row, int v) {
@@ -137,7 +137,7 @@ static void fetch_next(Nest *b, const Product *p, const Panel *panel, const Ix *
 }
 
 static Ref a_at(Nest *b, const Product *p, const Ix *row, const Ix *block, int r, const Ix *k) {
-  return of_images(p) ? nest_at(b, p->l->in[0], *row + r, 0, 0, *k) : nest_at(b, p->dy, *block, *k, r);
+  return of_rows(p) ? nest_at(b, p->l->in[0], *row + r, 0, 0, *k) : nest_at(b, p->dy, *block, *k, r);
 }
 
 /* `rows` of them from `row`, which is the first of tile `block`; the panel's rows are those from `first` of
@@ -145,7 +145,7 @@ static Ref a_at(Nest *b, const Product *p, const Ix *row, const Ix *block, int r
 static void tile(Nest *b, const Product *p, const Panel *panel, const Ix *row, const Ix *block, int rows,
                  const Ix *first, int64_t depth) {
   const int L = p->lanes;
-  const Ix begin = {0}, end = of_images(p) ? NEST_Z + depth : *p->count;
+  const Ix begin = {0}, end = of_rows(p) ? NEST_Z + depth : *p->count;
   Buf *acc = NEST_REGISTERS(b, "a", L, rows, panel->vectors);
   NEST_UNROLL(b, r, rows)
     for (int v = 0; v < panel->vectors; v++)
@@ -166,7 +166,7 @@ static void tile(Nest *b, const Product *p, const Panel *panel, const Ix *row, c
 }
 
 /* Whole tiles; of the rows that are left, half a tile and single ones. */
-static void tiles_of_images(Nest *b, const Product *p, const Panel *panel, const Ix *first, int64_t depth) {
+static void tiles_of_rows(Nest *b, const Product *p, const Panel *panel, const Ix *first, int64_t depth) {
   const int T = p->tile, half = T / 2;
   const Ix count = *p->count, none = {0};
   NEST_FOR(b, m, (p->rows + T - 1) / T) {
@@ -198,7 +198,7 @@ static void block(Nest *b, const Product *p, const Panel *given, const Ix *first
     panel.b = NEST_BUF(b, STACK, "b", depth, panel.vectors * p->lanes);
     fill_panel(b, p, &panel, first, depth);
   }
-  if (of_images(p)) tiles_of_images(b, p, &panel, first, depth);
+  if (of_rows(p)) tiles_of_rows(b, p, &panel, first, depth);
   else tiles_of_units(b, p, &panel);
 }
 
@@ -208,7 +208,7 @@ static Val begin_sum(Nest *b, const Product *p, const Panel *panel, int v) {
                  : splat(num(b, 0), p->lanes);
 }
 
-static void panel_of_images(Nest *b, const Product *p, const Panel *panel) {
+static void panel_of_rows(Nest *b, const Product *p, const Panel *panel) {
   const Blocking *blocking = &p->l->target->blocking;
   const int64_t most = panel->packed ? blocking->dense_packed : blocking->dense_depth,
                 blocks = (p->depth + most - 1) / most, each = (p->depth + blocks - 1) / blocks,
@@ -222,7 +222,7 @@ static void panel_of_images(Nest *b, const Product *p, const Panel *panel) {
   if (rest) block(b, p, panel, NEST_IX(whole * size), rest);
   if (p->l->kernel->nchain)
     NEST_FROM(b, n, 0, *p->count) {
-      p->l->image = &n;
+      p->l->row = &n;
       for (int v = 0; v < panel->vectors; v++)
         lower_store(p->l, load_sum(b, p, panel, &n, v), &none, &none, NEST_IX(panel->first + v * p->lanes),
                     part_of(p, panel, v), p->lanes);
@@ -231,7 +231,7 @@ static void panel_of_images(Nest *b, const Product *p, const Panel *panel) {
 
 static void panel(Nest *b, const Product *p, const Panel *panel) {
   const Ix none = {0};
-  if (of_images(p)) panel_of_images(b, p, panel);
+  if (of_rows(p)) panel_of_rows(b, p, panel);
   else block(b, p, panel, &none, p->depth);
 }
 
@@ -251,6 +251,10 @@ static void gather_units(Nest *b, const Product *p) {
   }
 }
 
+static const char *all_rows(const Lower *l) {
+  return kernel_whole_batch(l->kernel) ? "all images" : "all regions";
+}
+
 /* ---- inference ---- */
 static void packed_panel(Nest *b, const Product *p, Buf *w, const Ix *number, const Ix *first,
                          int64_t units) {
@@ -261,14 +265,14 @@ static void packed_panel(Nest *b, const Product *p, Buf *w, const Ix *number, co
     NEST_FOR(b, m, whole) {
       panel.first = *first + m * step;
       panel.from = m * step;
-      panel_of_images(b, p, &panel);
+      panel_of_rows(b, p, &panel);
     }
   if (!rest) return;
   panel.first = *first + whole * step;
   panel.from = NEST_Z + whole * step;
   panel.vectors = (int)vectors;
   panel.part = (int)(rest - (vectors - 1) * p->lanes);
-  panel_of_images(b, p, &panel);
+  panel_of_rows(b, p, &panel);
 }
 
 /* Rows of a tile: as many as the registers take, fewer where all tiles are then of one size. */
@@ -285,7 +289,7 @@ static bool packed_product(Lower *l) {
                .family = FAMILY_DENSE,
                .inputs = packs.inputs,
                .units = packs.units,
-               .rows = l->batch,
+               .rows = l->rows,
                .columns = packs.units,
                .depth = packs.inputs,
                .lanes = packs.lanes,
@@ -297,12 +301,13 @@ static bool packed_product(Lower *l) {
   p.tile = tile_of(&p);
   Nest *b = l->b;
   nest_fn(b, b->name, false);
-  p.count = lower_count(l);
+  const Ix count = lower_rows(l);
+  p.count = &count;
   if (packs.panels)
     NEST_LOOP(b, m, p.loops, 1, NEST_IX(0), 1, NEST_IX(packs.panels))
       packed_panel(b, &p, packs.w[0], &m, NEST_IX(m * packs.width), packs.width);
   if (packs.rest) packed_panel(b, &p, packs.w[1], &none, NEST_IX(packs.panels * packs.width), packs.rest);
-  lower_about(l, "all images at once: %d rows by %d vectors of %d columns", p.tile, p.vectors, p.lanes);
+  lower_about(l, "%s at once: %d rows by %d vectors of %d columns", all_rows(l), p.tile, p.vectors, p.lanes);
   return true;
 }
 
@@ -314,17 +319,17 @@ bool dense_pays_together(const Graph *graph, int ntargets, const Target *const *
 }
 
 /* ---- training ---- */
-bool schedule_dense_together(Lower *l) {
-  if (l->call) return packed_product(l);
+bool schedule_dense_rows(Lower *l) {
+  if (l->call || !l->batch) return packed_product(l);
   const Node *forward = l->node->op->family == FAMILY_DENSE ? l->node : l->node->of;
   Product p = {.l = l,
                .family = l->node->op->family,
-               .inputs = shape_elements(forward->in[0]->shape),
-               .units = shape_elements(forward->shape)};
+               .inputs = shape_row_elements(forward->in[0]->shape),
+               .units = shape_row_elements(forward->shape)};
   const bool weights = p.family == FAMILY_DENSE_WEIGHTS, out = p.family == FAMILY_DENSE;
-  p.rows = weights ? p.units : l->batch;
+  p.rows = weights ? p.units : l->rows;
   p.columns = out ? p.units : p.inputs;
-  p.depth = weights ? l->batch : out ? p.inputs : p.units;
+  p.depth = weights ? l->rows : out ? p.inputs : p.units;
   p.loops = l->threads ? PARALLEL : SERIAL;
   p.lanes = l->target->lanes;
   p.vectors = VECTORS;
@@ -332,12 +337,13 @@ bool schedule_dense_together(Lower *l) {
   if (!weights) p.w = lower_weight(l, 0);
   if (out) p.bias = lower_weight(l, 1);
   if (weights)
-    p.dy = lower_scratch(l, "dy", 3, (int64_t[]){(p.units + p.tile - 1) / p.tile, l->batch, p.tile});
+    p.dy = lower_scratch(l, "dy", 3, (int64_t[]){(p.units + p.tile - 1) / p.tile, l->rows, p.tile});
   const int64_t width = VECTORS * p.lanes, whole = p.columns / width, rest = p.columns % width,
                 vectors = (rest + p.lanes - 1) / p.lanes;
   Nest *b = l->b;
   nest_fn(b, b->name, false);
-  p.count = lower_count(l);
+  const Ix count = lower_rows(l);
+  p.count = &count;
   if (weights) gather_units(b, &p);
   if (whole)
     NEST_LOOP(b, m, p.loops, 1, NEST_IX(0), 1, NEST_IX(whole))
@@ -347,6 +353,6 @@ bool schedule_dense_together(Lower *l) {
           &(Panel){.first = NEST_Z + whole * width,
                    .vectors = (int)vectors,
                    .part = (int)(rest - (vectors - 1) * p.lanes)});
-  lower_about(l, "all images at once: %d rows by %d vectors of %d columns", p.tile, VECTORS, p.lanes);
+  lower_about(l, "%s at once: %d rows by %d vectors of %d columns", all_rows(l), p.tile, VECTORS, p.lanes);
   return true;
 }
