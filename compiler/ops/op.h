@@ -153,6 +153,9 @@ struct Op {
   Scores scores;    /* what an output of this operator says about classes */
   bool elementwise; /* each element of the value is made of that one of in[0] in no time, as by FAMILY_MAP */
   bool keeps_spatial; /* receptive field passes unchanged (kernel 1, stride 1) */
+  void (*field)(const Node *, int axis, int64_t *sees,
+                double *jump); /* NULL, or: an element sees so many of the input's along the axis, and the
+                                  next one's begin `jump` times as far on */
 
   void (*shape)(ShapeContext *, Node *); /* sets shape and weights, or reports why not and leaves POISON */
   Cost (*cost)(const Node *);            /* NULL: none */

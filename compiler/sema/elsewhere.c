@@ -327,14 +327,6 @@ static const Advice advice[] = {
     {ADVICE_AUGMENT, "rotation", "write rotate(degrees): at most so far either way", false},
     {ADVICE_OPERATOR, "rescaling", "to bring bytes to 0..1: normalize(scale=1/255)", false},
     {ADVICE_OPERATOR, "rescale", "to bring bytes to 0..1: normalize(scale=1/255)", false},
-    {ADVICE_OPERATOR, "upsample",
-     "until then conv_transpose(filters, 2, stride=2) doubles height and width, with weights that are "
-     "trained",
-     false},
-    {ADVICE_OPERATOR, "resize",
-     "until then conv_transpose(filters, 2, stride=2) doubles height and width, with weights that are "
-     "trained",
-     false},
     {ADVICE_OPERATOR, "adaptiveavgpool",
      "global_avgpool takes the mean of the whole picture, as AdaptiveAvgPool2d(1) does", false},
     {ADVICE_OPERATOR, "adaptivemaxpool",

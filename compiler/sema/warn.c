@@ -27,6 +27,16 @@ static void unused_report(Sema *s, const Node *node, const Ending *ending) {
   }
 }
 
+/* A value whose size alone counts is an argument and no input: crop_like. */
+static void mark_arguments(const Node *node, bool *live, bool *read) {
+  for (int k = 0; node->arg && node->op->params && node->op->params[k].name; k++)
+    if (node->op->params[k].type == PARAM_VALUE) {
+      const int id = node->arg[k].node->id;
+      live[id] |= live[node->id];
+      read[id] = true;
+    }
+}
+
 /* Of what has no effect only the last operators are told: those that nobody reads. */
 void warn_unused_values(Sema *s) {
   const Graph *graph = s->graph;
@@ -38,6 +48,7 @@ void warn_unused_values(Sema *s) {
       live[node->in[k]->id] |= live[i];
       read[node->in[k]->id] = true;
     }
+    mark_arguments(node, live, read);
   }
   const Ending **endings = endings_find(s);
   for (int i = 0; i < graph->nodes.n; i++)

@@ -149,9 +149,46 @@ def losses():
          t: F.nll_loss(y, t, ignore_index=-1), ("cross_entropy", ""))
 
 
+def blurred(x, kernel, stride):
+    """Zhang's blurpool: the binomial filter over a border that is mirrored."""
+    taps = torch.tensor({2: [1., 1], 3: [1., 2, 1], 4: [1., 3, 3, 1], 5: [1., 4, 6, 4, 1]}[kernel])
+    taps = torch.outer(taps, taps) / taps.sum() ** 2
+    before, after, channels = (kernel - 1) // 2, kernel // 2, x.shape[1]
+    padded = F.pad(x, (before, after, before, after), mode="reflect")
+    return F.conv2d(padded, taps.expand(channels, 1, kernel, kernel), stride=stride, groups=channels)
+
+
+def resizing():
+    x, line, deep = torch.randn(IMAGES, 3, 5, 4), torch.randn(IMAGES, 3, 7), torch.randn(IMAGES, 12, 3, 2)
+
+    def to(mode, size, corners=None):
+        return lambda x: F.interpolate(x, size, mode=mode, align_corners=corners)
+    for layers, net in [
+        ("resize size=7x9", to("bilinear", (7, 9), False)),
+        ("resize size=3x2", to("bilinear", (3, 2), False)),
+        ("resize size=8x7 corners=true", to("bilinear", (8, 7), True)),
+        ("resize size=3x3 corners=true", to("bilinear", (3, 3), True)),
+        ("resize size=7x9 mode=nearest", to("nearest", (7, 9))),
+        ("resize size=2x3 mode=nearest", to("nearest", (2, 3))),
+        ("upsample factor=2", to("nearest", (10, 8))),
+        ("upsample factor=3x2 mode=bilinear", to("bilinear", (15, 8), False)),
+        ("blurpool", lambda x: blurred(x, 3, 2)),
+        ("blurpool kernel=2 stride=1", lambda x: blurred(x, 2, 1)),
+        ("blurpool kernel=5 stride=2", lambda x: blurred(x, 5, 2)),
+    ]:
+        case([5, 4, 3], layers, net, x)
+    case([7, 3], "resize size=12", to("linear", 12, False), line)
+    case([7, 3], "upsample factor=2", to("nearest", 14), line)
+    case([3, 2, 12], "depth_to_space factor=2", lambda x: F.pixel_shuffle(x, 2), deep)
+    case([3, 2, 12], "channel_shuffle groups=3", lambda x: F.channel_shuffle(x, 3), deep)
+    case([4, 6, 3], "space_to_depth factor=2", lambda x: F.pixel_unshuffle(x, 2),
+         torch.randn(IMAGES, 3, 4, 6))
+
+
 print("/* ops.inc: made by ops.py with PyTorch %s. */" % torch.__version__.split("+")[0])
 print("// SPDX-License-Identifier: Apache-2.0")
 activations()
 pools()
 normalisation()
 losses()
+resizing()

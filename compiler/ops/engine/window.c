@@ -36,8 +36,7 @@ static bool two_on_sequence(ShapeContext *context, const Node *node, const char 
   return false;
 }
 
-/* N, HxW or [h, w] into [axis]; a sequence has axis 1 only. */
-static bool read_pair(ShapeContext *context, const Node *node, const char *param, int64_t to[2]) {
+bool window_pair(ShapeContext *context, const Node *node, const char *param, int64_t to[2]) {
   const Const *value = arg_const(node, param);
   to[0] = to[1] = 1;
   if (value->kind == CONST_NONE) return true;
@@ -128,9 +127,10 @@ bool window_arguments(ShapeContext *context, const Node *node, Window *window, P
               "reshape makes a picture of a vector, as in reshape([28, 28, 1]); a dense layer takes vectors");
     return false;
   }
-  return read_pair(context, node, "kernel", window->kernel) &&
-         read_pair(context, node, "stride", window->stride) &&
-         read_pair(context, node, "dilation", window->dilation) && read_padding(context, node, window, rule);
+  return window_pair(context, node, "kernel", window->kernel) &&
+         window_pair(context, node, "stride", window->stride) &&
+         window_pair(context, node, "dilation", window->dilation) &&
+         read_padding(context, node, window, rule);
 }
 
 /* ---- what is wrong with a size ---- */
@@ -182,8 +182,10 @@ static void too_small(ShapeContext *context, const Node *node, const Window *w, 
   const char *less = dilations > 0
                          ? arena_printf(arena, "a dilation of at most %lld", (long long)dilations)
                          : arena_printf(arena, "a kernel of at most %s", window_size_text(arena, node, most));
-  diag_help(diag, "pad=same %s %s, or use %s", keeps ? "keeps" : "makes it",
-            window_size_text(arena, node, same), less);
+  if (arg_const(node, "pad")->kind == CONST_NONE) diag_help(diag, "use %s", less);
+  else
+    diag_help(diag, "pad=same %s %s, or use %s", keeps ? "keeps" : "makes it",
+              window_size_text(arena, node, same), less);
 }
 
 static const char *unread_text(ShapeContext *context, const Node *node, const int64_t unread[2]) {
@@ -216,8 +218,11 @@ static void warn_unread(ShapeContext *context, const Node *node, const Window *w
   bool gaps = false; /* between windows: then nothing reads all of it */
   for (int axis = 0; axis < 2; axis++)
     gaps = gaps || (bad[axis] && w->stride[axis] > w->dilation[axis] * (w->kernel[axis] - 1) + 1);
-  diag_help(diag, "%spad=same %s", arg_const(node, "ceil")->kind == CONST_NONE ? "" : "ceil=true or ",
-            gaps ? "has a window there" : "reads all of it");
+  if (arg_const(node, "pad")->kind == CONST_NONE)
+    diag_help(diag, "zero_pad before it makes room for a window there");
+  else
+    diag_help(diag, "%spad=same %s", arg_const(node, "ceil")->kind == CONST_NONE ? "" : "ceil=true or ",
+              gaps ? "has a window there" : "reads all of it");
 }
 
 /* The argument that takes the windows farthest. pad=same follows the kernel and its dilation. */

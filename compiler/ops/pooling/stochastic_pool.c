@@ -1,0 +1,312 @@
+/* stochastic_pool.c: stochastic_pool (Zeiler & Fergus, 2013). In each window an element is drawn with a
+ * probability that is proportional to it, r[i] / sum of r, where r = max(x, 0):
+ *
+ *     training   y = the r[i] that was drawn: the first whose sum r[0] + ... + r[i] exceeds u * sum of r
+ *     inference  y = sum of r*r / sum of r, the mean of what could be drawn
+ *
+ * Where nothing in a window is positive y is 0. */
+// SPDX-License-Identifier: Apache-2.0
+#include "base/random.h"
+#include "ops/pooling/pool.h"
+
+static const Param params[] = {
+    {"kernel", PARAM_WINDOW, NULL, "size of the window", 0, 0, NULL},
+    {"stride", PARAM_WINDOW, "kernel", "steps between windows", 0, 0, NULL},
+    {0},
+};
+
+static const Op op_sample, op_sample_gradient, op_mean_gradient;
+
+/* ---- the oracle ---- */
+typedef struct Sight { /* a window of one channel, without padding */
+  const double *x;
+  Extent in;
+  const Window *window;
+  int64_t first;
+} Sight;
+
+static Sight sight_of(const Node *forward, const double *x, int64_t oy, int64_t ox, int64_t c) {
+  const Extent in = shape_extent(forward->in[0]->shape);
+  const Window *w = forward->window;
+  return (Sight){x, in, w, (oy * w->stride[0] * in.w + ox * w->stride[1]) * in.c + c};
+}
+
+static int64_t place(const Sight *s, int64_t k) { /* of its element k, in row order */
+  return s->first + (k / s->window->kernel[1] * s->in.w + k % s->window->kernel[1]) * s->in.c;
+}
+static int64_t count(const Sight *s) { return s->window->kernel[0] * s->window->kernel[1]; }
+static double rate(const Sight *s, int64_t k) { return s->x[place(s, k)] > 0 ? s->x[place(s, k)] : 0; }
+
+static double total(const Sight *s, int power) {
+  double sum = 0;
+  for (int64_t k = 0; k < count(s); k++) sum += power == 2 ? rate(s, k) * rate(s, k) : rate(s, k);
+  return sum;
+}
+
+static int64_t drawn(const Sight *s, double u) { /* -1: nothing is positive */
+  double sum = 0;
+  int64_t last = -1;
+  const double limit = u * total(s, 1);
+  for (int64_t k = 0; k < count(s); k++) {
+    if (rate(s, k) <= 0) continue;
+    last = k;
+    sum += rate(s, k);
+    if (sum > limit) break;
+  }
+  return last;
+}
+
+static double mean_of(const Sight *s) { return total(s, 1) > 0 ? total(s, 2) / total(s, 1) : 0; }
+
+static void keys_of(const Eval *eval, uint32_t key[2]) {
+  random_keys(eval->seed, eval->step, (uint64_t)eval->sample, key);
+  key[1] ^= (uint32_t)eval->node->salt;
+}
+
+static void forward_run(const Eval *eval, bool sample) {
+  const Extent out = shape_extent(eval->node->shape);
+  const Node *forward = eval->node->of ? eval->node->of : eval->node;
+  const int64_t first = eval->row * shape_row_elements(forward->shape);
+  uint32_t key[2];
+  keys_of(eval, key);
+  for (int64_t i = 0; i < out.h * out.w * out.c; i++) {
+    const Sight s = sight_of(forward, eval->in[0], i / out.c / out.w, i / out.c % out.w, i % out.c);
+    const int64_t k = sample ? drawn(&s, random_uniform(key[0], key[1], (uint32_t)(first + i))) : 0;
+    eval->out[i] = !sample ? mean_of(&s) : k < 0 ? 0 : rate(&s, k);
+  }
+}
+
+static void back_run(const Eval *eval, bool sample) {
+  const Node *forward = eval->node->of;
+  const Extent out = shape_extent(forward->shape);
+  const int64_t first = eval->row * shape_row_elements(forward->shape);
+  uint32_t key[2];
+  keys_of(eval, key);
+  for (int64_t i = 0; i < shape_row_elements(eval->node->shape); i++) eval->out[i] = 0;
+  for (int64_t i = 0; i < out.h * out.w * out.c; i++) {
+    const Sight s = sight_of(forward, eval->in[1], i / out.c / out.w, i / out.c % out.w, i % out.c);
+    const int64_t k = sample ? drawn(&s, random_uniform(key[0], key[1], (uint32_t)(first + i))) : -1;
+    if (k >= 0) eval->out[place(&s, k)] += eval->in[0][i];
+    for (int64_t j = 0; !sample && j < count(&s); j++)
+      if (rate(&s, j) > 0)
+        eval->out[place(&s, j)] += eval->in[0][i] * (2 * rate(&s, j) - mean_of(&s)) / total(&s, 1);
+  }
+}
+
+static void mean_run(const Eval *eval) { forward_run(eval, false); }
+static void sample_run(const Eval *eval) { forward_run(eval, true); }
+static void mean_back_run(const Eval *eval) { back_run(eval, false); }
+static void sample_back_run(const Eval *eval) { back_run(eval, true); }
+
+/* ---- the nests ---- */
+typedef struct Tap { /* of a window: registers, and what stands in them */
+  const PoolPixel *pixel;
+  Buf *x, *sum, *squares, *found;
+  Val limit, dy, mean;
+  const PoolTarget *target;
+  const Ix *c;
+  int part, lanes;
+} Tap;
+
+static Val rate_at(Lower *l, const Tap *t, const Ix *y, const Ix *x) {
+  return nest_let(l->b, "r", vmax(walk_load(l, t->x, y, x, t->c, t->part, t->lanes), num(l->b, 0)));
+}
+
+static Buf *zero_register(Nest *b, const char *name, int lanes) {
+  Buf *buf = NEST_REGISTERS(b, name, lanes, 1);
+  nest_store(b, nest_at(b, buf, 0), num(b, 0));
+  return buf;
+}
+
+static Val held(Nest *b, Buf *buf) { return nest_get(b, nest_at(b, buf, 0)); }
+
+static void sum_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
+  const Tap *t = context;
+  Nest *b = l->b;
+  Val r = rate_at(l, t, y, x);
+  nest_store(b, nest_at(b, t->sum, 0), add(held(b, t->sum), r));
+  if (t->squares) nest_store(b, nest_at(b, t->squares, 0), add(mul(r, r), held(b, t->squares)));
+}
+
+static Tap tap_of(Lower *l, const PoolPixel *pixel, Buf *x, bool squares, const Ix *c, int part, int lanes) {
+  Nest *b = l->b;
+  Tap tap = {.pixel = pixel, .x = x, .c = c, .part = part, .lanes = lanes};
+  tap.sum = zero_register(b, "sum", lanes);
+  if (squares) tap.squares = zero_register(b, "squares", lanes);
+  pool_each_tap(l, pixel, sum_tap, &tap);
+  return tap;
+}
+
+static Val mean_value(Nest *b, const Tap *t) {
+  Val sum = held(b, t->sum), none = less_eq(sum, num(b, 0));
+  return choose(none, num(b, 0), div_(held(b, t->squares), choose(none, num(b, 1), sum)));
+}
+
+static void mean_window(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int lanes,
+                        const void *context) {
+  const Tap tap = tap_of(l, pixel, l->in[0], true, c, part, lanes);
+  (void)context;
+  lower_store(l, mean_value(l->b, &tap), pixel->y, pixel->x, c, part, lanes);
+}
+
+static void mean_lower(Lower *l) {
+  const Pool pool = pool_of(l->node);
+  nest_fn(l->b, l->b->name, false);
+  pool_walk(l, &pool, mean_window, NULL);
+}
+
+static void mean_back_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
+  const Tap *t = context;
+  Nest *b = l->b;
+  Val r = rate_at(l, t, y, x);
+  Val slope = mul(t->dy, sub(mul(num(b, 2), r), t->mean));
+  pool_target_put(l, t->target, choose(less_eq(r, num(b, 0)), num(b, 0), slope), y, x, t->c, t->part,
+                  t->lanes);
+}
+
+static void mean_back_window(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int lanes,
+                             const void *context) {
+  Nest *b = l->b;
+  Tap tap = tap_of(l, pixel, l->in[1], true, c, part, lanes);
+  Val dy = walk_load(l, l->in[0], pixel->y, pixel->x, c, part, lanes), sum = held(b, tap.sum);
+  tap.target = context;
+  tap.mean = nest_let(b, "mean", mean_value(b, &tap));
+  tap.dy = nest_let(b, "d", div_(dy, choose(less_eq(sum, num(b, 0)), num(b, 1), sum)));
+  pool_each_tap(l, pixel, mean_back_tap, &tap);
+}
+
+static void mean_back_lower(Lower *l) { pool_lower_gradient(l, mean_back_window); }
+
+/* Random numbers are drawn one by one, and read as a vector. */
+static Val uniforms(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int lanes) {
+  Nest *b = l->b;
+  const Extent e = pixel->pool->small;
+  Buf *keys = lower_keys(l);
+  const Ix first = ((lower_row(l) * e.h + *pixel->y) * e.w + *pixel->x) * e.c + *c;
+  Val key0 = nest_load(b, nest_at(b, keys, 0), 1), key1 = nest_load(b, nest_at(b, keys, 1), 1);
+  if (lanes == 1) return uniform(key0, key1, position(b, &first));
+  Buf *u = NEST_BUF(b, STACK, "u", lanes);
+  NEST_FOR(b, k, part) {
+    const Ix index = first + k;
+    nest_store(b, nest_at(b, u, k), uniform(key0, key1, position(b, &index)));
+  }
+  return nest_load_part(b, nest_at(b, u, 0), part, lanes);
+}
+
+/* The sum that the element which is drawn exceeds. */
+static void draw(Lower *l, Tap *tap, const Ix *c, int part, int lanes) {
+  Nest *b = l->b;
+  tap->limit = nest_let(b, "limit", mul(uniforms(l, tap->pixel, c, part, lanes), held(b, tap->sum)));
+  nest_store(b, nest_at(b, tap->sum, 0), num(b, 0));
+  tap->found = zero_register(b, "found", lanes);
+}
+
+/* The last positive element before which the sum is not above the limit: the first that takes it there, also
+ * where rounding leaves the sum of all at the limit. */
+static void sample_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
+  const Tap *t = context;
+  Nest *b = l->b;
+  Val r = rate_at(l, t, y, x), sum = held(b, t->sum), found = held(b, t->found);
+  Val positive = choose(less(num(b, 0), r), r, found);
+  nest_store(b, nest_at(b, t->found, 0), choose(less_eq(sum, t->limit), positive, found));
+  nest_store(b, nest_at(b, t->sum, 0), add(held(b, t->sum), r));
+}
+
+static void sample_window(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int lanes,
+                          const void *context) {
+  Tap tap = tap_of(l, pixel, l->in[0], false, c, part, lanes);
+  (void)context;
+  draw(l, &tap, c, part, lanes);
+  pool_each_tap(l, pixel, sample_tap, &tap);
+  lower_store(l, held(l->b, tap.found), pixel->y, pixel->x, c, part, lanes);
+}
+
+static void sample_lower(Lower *l) {
+  const Pool pool = pool_of(l->node);
+  lower_keys(l);
+  nest_fn(l->b, l->b->name, false);
+  pool_walk(l, &pool, sample_window, NULL);
+}
+
+/* ---- backward: dy goes to the element that was drawn, which is found again ---- */
+static Val tap_number(Lower *l, const Tap *t, const Ix *y, const Ix *x) {
+  const Window *w = &t->pixel->pool->window;
+  const Ix number = (*y - *t->pixel->y * w->stride[0]) * w->kernel[1] + (*x - *t->pixel->x * w->stride[1]);
+  return convert(position(l->b, &number), F32);
+}
+
+static void find_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
+  const Tap *t = context;
+  Nest *b = l->b;
+  Val r = rate_at(l, t, y, x), sum = held(b, t->sum), found = held(b, t->found);
+  Val positive = choose(less(num(b, 0), r), tap_number(l, t, y, x), found);
+  nest_store(b, nest_at(b, t->found, 0), choose(less_eq(sum, t->limit), positive, found));
+  nest_store(b, nest_at(b, t->sum, 0), add(held(b, t->sum), r));
+}
+
+static void give_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
+  const Tap *t = context;
+  Nest *b = l->b;
+  Val here = equal(held(b, t->found), tap_number(l, t, y, x));
+  pool_target_put(l, t->target, choose(here, t->dy, num(b, 0)), y, x, t->c, t->part, t->lanes);
+}
+
+static void sample_back_window(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int lanes,
+                               const void *context) {
+  Nest *b = l->b;
+  Tap tap = tap_of(l, pixel, l->in[1], false, c, part, lanes);
+  draw(l, &tap, c, part, lanes);
+  nest_store(b, nest_at(b, tap.found, 0), num(b, -1));
+  pool_each_tap(l, pixel, find_tap, &tap);
+  tap.target = context;
+  tap.dy = nest_let(b, "d", walk_load(l, l->in[0], pixel->y, pixel->x, c, part, lanes));
+  pool_each_tap(l, pixel, give_tap, &tap);
+}
+
+static void sample_back_lower(Lower *l) {
+  lower_keys(l);
+  pool_lower_gradient(l, sample_back_window);
+}
+
+/* ---- the operators ---- */
+static void backward(Gradient *gradient, Node *node, Node *dy, const Op *op) {
+  const Node *forward = node->of ? node->of : node;
+  Node *const in[2] = {dy, node->in[0]};
+  if (gradient_wanted(gradient, node->in[0]))
+    gradient_add(
+        gradient, node->in[0],
+        graph_hidden(gradient_graph(gradient), op, node, forward->in[0]->shape, RESULT_SAMPLE, 2, in));
+}
+static void mean_backward(Gradient *gradient, Node *node, Node *dy) {
+  backward(gradient, node, dy, &op_mean_gradient);
+}
+static void sample_backward(Gradient *gradient, Node *node, Node *dy) {
+  backward(gradient, node, dy, &op_sample_gradient);
+}
+
+static Node *train(Graph *graph, Node *node) {
+  return graph_hidden(graph, &op_sample, node, node->shape, RESULT_SAMPLE, 1, node->in);
+}
+
+static const Op op_sample = {
+    .name = "stochastic_pool sample", .eval = sample_run, .gradient = sample_backward, .lower = sample_lower};
+static const Op op_sample_gradient = {
+    .name = "stochastic_pool sample gradient", .eval = sample_back_run, .lower = sample_back_lower};
+static const Op op_mean_gradient = {
+    .name = "stochastic_pool input gradient", .eval = mean_back_run, .lower = mean_back_lower};
+
+const Op op_stochastic_pool = {
+    .name = "stochastic_pool",
+    .group = "pooling",
+    .summary = "in training an element of each window drawn by its size, else their weighted mean",
+    .detail =
+        "r = max(x, 0); training: y = r[i] with probability r[i] / sum of r; inference: y = sum of r*r / "
+        "sum of r. Zeiler & Fergus, 2013",
+    .params = params,
+    .example = "conv(16, 3x3) -> relu -> stochastic_pool(2)",
+    .shape = pool_shape,
+    .eval = mean_run,
+    .gradient = mean_backward,
+    .train = train,
+    .lower = mean_lower,
+};

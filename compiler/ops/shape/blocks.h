@@ -1,0 +1,24 @@
+/* blocks.h: what depth_to_space and space_to_depth share: a pixel of many channels here is a block of pixels
+ * there. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_BLOCKS_H
+#define CNNC_BLOCKS_H
+#include "ops/op.h"
+
+bool blocks_factor(ShapeContext *, const Node *, int64_t factor[2]); /* false after an error */
+void blocks_run(const Eval *, bool to_deep);
+void blocks_lower(struct Lower *, bool to_deep);
+void blocks_gradient(Gradient *, Node *, Node *dy, bool to_deep); /* to_deep: what the forward node does */
+void blocks_field(const Node *, int axis, int64_t *sees, double *jump);
+#define BLOCKS_PARAMS                                                                                        \
+  {"factor", PARAM_WINDOW, NULL, "height and width of a block; on a sequence its length", 0, 0, NULL},       \
+      {"order",                                                                                              \
+       PARAM_CHOICE,                                                                                         \
+       "crd",                                                                                                \
+       "crd: the elements of a channel side by side, as PyTorch's pixel_shuffle; dcr: the channels of an "   \
+       "element side by side, as TensorFlow and ONNX's default",                                             \
+       0,                                                                                                    \
+       0,                                                                                                    \
+       "crd dcr"},                                                                                           \
+      {0}
+#endif

@@ -1,0 +1,85 @@
+/* crop_like.c: crop_like, the middle of the input, as high and wide as another value: a crop whose sizes come
+ * from there. What is one too many is taken off the end. */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/engine/window.h"
+#include "ops/shape/box.h"
+
+static const Param params[] = {{"x", PARAM_VALUE, NULL,
+                                "a value that is as high and wide as the output; only its size counts", 0, 0,
+                                NULL},
+                               {0}};
+
+static bool same_kind(ShapeContext *context, const Node *node, const Node *like) {
+  const Shape in = node->in[0]->shape;
+  Arena *arena = context->arena;
+  if (in.rank > 1 && in.rank == like->shape.rank) return true;
+  Diag *diag = in.rank == 1
+                   ? op_error(context, node, DIAG_wrong_shape,
+                              "%s needs a picture or a sequence, but its input is the vector %s",
+                              node->op->name, shape_text(arena, in))
+                   : op_error(context, node, DIAG_shape_mismatch,
+                              "crop_like of %s to the size of %s: both must be pictures, or both sequences",
+                              shape_text(arena, in), shape_text(arena, like->shape));
+  op_note_origin(context, diag, node->in[0]);
+  if (in.rank > 1) op_note_origin(context, diag, like);
+  else diag_help(diag, "a vector has no border");
+  return false;
+}
+
+static void shape(ShapeContext *context, Node *node) {
+  const Node *like = node->in[1];
+  if (!node->in[0]->shape.rank || !like->shape.rank || !same_kind(context, node, like)) return;
+  const Extent e = shape_extent(node->in[0]->shape), to = shape_extent(like->shape);
+  if (e.h >= to.h && e.w >= to.w) {
+    Box *box = NEW(context->arena, Box);
+    *box = (Box){(e.h - to.h) / 2, (e.w - to.w) / 2, 0};
+    node->detail = box;
+    node->nin = 1; /* nothing of the other value is read */
+    node->shape = window_shape(node, to.h, to.w, e.c);
+    return;
+  }
+  Diag *diag = op_error(context, node, DIAG_bad_size, "crop_like cannot make %s of its smaller %s input",
+                        shape_text(context->arena, window_shape(node, to.h, to.w, e.c)),
+                        shape_text(context->arena, node->in[0]->shape));
+  if (e.h < to.h)
+    diag_fact(diag, "height: %lld - %lld = %lld", (long long)e.h, (long long)to.h, (long long)(e.h - to.h));
+  if (e.w < to.w)
+    diag_fact(diag, "%s: %lld - %lld = %lld", window_axis_name(node, 1), (long long)e.w, (long long)to.w,
+              (long long)(e.w - to.w));
+  op_note_origin(context, diag, node->in[0]);
+  op_note_origin(context, diag, like);
+  if (e.h <= to.h && e.w <= to.w)
+    diag_help(diag, "the larger value is the one to crop: begin the chain with it");
+  else diag_help(diag, "zero_pad makes the input large enough");
+}
+
+static const Box *box_of(const Node *node) { return node->detail; }
+
+static void run(const Eval *eval) {
+  box_cut(eval->in[0], shape_extent(eval->node->in[0]->shape), eval->out, shape_extent(eval->node->shape),
+          *box_of(eval->node));
+}
+static void lower(Lower *l) { box_lower_cut(l, *box_of(l->node)); }
+
+static bool identity(const Node *node) { return shape_equal(node->shape, node->in[0]->shape); }
+
+static void backward(Gradient *gradient, Node *node, Node *dy) {
+  if (gradient_wanted(gradient, node->in[0]))
+    gradient_add(gradient, node->in[0],
+                 box_gradient_place(gradient, node, dy, node->in[0]->shape, *box_of(node)));
+}
+
+const Op op_crop_like = {
+    .name = "crop_like",
+    .group = "shape",
+    .summary = "the middle of the input, as high and wide as another value",
+    .detail = "crop by floor((H - H2)/2) at the top and ceil((H - H2)/2) at the bottom, the width likewise",
+    .params = params,
+    .example = "crop_like(decoded) -> concat(decoded)",
+    .keeps_spatial = true,
+    .shape = shape,
+    .identity = identity,
+    .eval = run,
+    .gradient = backward,
+    .lower = lower,
+};

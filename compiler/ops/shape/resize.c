@@ -1,0 +1,181 @@
+/* resize.c: resize, a picture or a sequence at another size. On each axis, of I elements to O:
+ *
+ *   nearest    y[o] = x[floor(o * I / O)]
+ *   bilinear   s = max(0, (o + 1/2) * I / O - 1/2), with corners s = o * (I - 1) / (O - 1);
+ *              y[o] = (1 - f) * x[floor(s)] + f * x[min(floor(s) + 1, I - 1)], where f = s - floor(s)
+ *
+ * as PyTorch's interpolate. */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/shape/resize.h"
+#include <math.h>
+#include "base/number.h"
+#include "graph/shape.h"
+#include "ops/engine/axes.h"
+#include "ops/engine/window.h"
+
+static const Param params[] = {
+    {"size", PARAM_WINDOW, NULL, "height and width of the output; on a sequence the length", 0, 0, NULL},
+    {"mode", PARAM_CHOICE, "bilinear", "nearest: the element below; bilinear: a mean of the two on each axis",
+     0, 0, "nearest bilinear"},
+    {"corners", PARAM_BOOL, "false", "first and last elements stay where they are (align_corners)", 0, 0,
+     NULL},
+    {0},
+};
+
+static bool is_nearest(const Node *node) { return arg_is(node, "mode", "nearest"); }
+static int64_t size_of(const Node *node, int axis) {
+  const Extent e = shape_extent(node->shape);
+  return axis ? e.w : e.h;
+}
+
+/* ---- the shape ---- */
+bool resize_input(ShapeContext *context, const Node *node) {
+  const Shape in = node->in[0]->shape;
+  if (in.rank != 1) return in.rank > 0;
+  Diag *diag = op_error(context, node, DIAG_wrong_shape,
+                        "%s needs a picture or a sequence, but its input is the vector %s", node->op->name,
+                        shape_text(context->arena, in));
+  op_note_origin(context, diag, node->in[0]);
+  diag_help(diag, "reshape makes a picture of a vector, as in reshape([7, 7, 32])");
+  return false;
+}
+
+static int64_t common_divisor(int64_t a, int64_t b) {
+  while (b) {
+    const int64_t next = a % b;
+    a = b;
+    b = next;
+  }
+  return a;
+}
+
+static AxisPeriod period_of(const Node *node, int axis) {
+  const int64_t in = size_of(node->in[0], axis), out = size_of(node, axis),
+                corners = arg_bool(node, "corners");
+  if (in == 1) return (AxisPeriod){0, 1};
+  if (out == 1) return (AxisPeriod){in, 1};
+  const int64_t divisor = common_divisor(in - corners, out - corners);
+  return (AxisPeriod){(in - corners) / divisor, (out - corners) / divisor};
+}
+
+static bool period_fits(ShapeContext *context, const Node *node, const char *param, int axis) {
+  const AxisPeriod period = period_of(node, axis);
+  const int64_t in = size_of(node->in[0], axis), out = size_of(node, axis);
+  if (period.from <= AXIS_PERIOD && period.to <= AXIS_PERIOD) return true;
+  const int corners = arg_bool(node, "corners");
+  Diag *diag = op_error_at(context, node, param, DIAG_too_large,
+                           "%s from %lld to %lld is a ratio of too large numbers", node->op->name,
+                           (long long)in, (long long)out);
+  diag_fact(diag, "%s: %lld%s / %lld%s is %lld/%lld in lowest terms, and neither may be above %d",
+            window_axis_name(node, axis), (long long)out - corners, corners ? " steps" : "",
+            (long long)in - corners, corners ? " steps" : "", (long long)period.to, (long long)period.from,
+            AXIS_PERIOD);
+  op_note_origin(context, diag, node->in[0]);
+  diag_help(diag, "a size that has more factors in common with %lld", (long long)in);
+  return false;
+}
+
+void resize_to(ShapeContext *context, Node *node, const char *param, const int64_t size[2]) {
+  const Extent in = shape_extent(node->in[0]->shape);
+  int64_t elements;
+  if (!size_multiply(size[0], size[1], &elements) || !size_multiply(elements, in.c, &elements) ||
+      elements > SHAPE_MOST_ELEMENTS) {
+    Diag *diag =
+        op_error(context, node, DIAG_too_large,
+                 "%s makes %s of its %s input, more than the 2147483647 elements that can be handled",
+                 node->op->name, shape_text(context->arena, window_shape(node, size[0], size[1], in.c)),
+                 shape_text(context->arena, node->in[0]->shape));
+    op_note_origin(context, diag, node->in[0]);
+    return;
+  }
+  node->shape = window_shape(node, size[0], size[1], in.c);
+  for (int axis = 0; axis < 2; axis++)
+    if (!period_fits(context, node, param, axis)) {
+      node->shape = POISON;
+      return;
+    }
+}
+
+static void shape(ShapeContext *context, Node *node) {
+  int64_t size[2];
+  if (!resize_input(context, node) || !window_pair(context, node, "size", size)) return;
+  if (is_nearest(node) && arg_bool(node, "corners")) {
+    Diag *diag = op_error_at(context, node, "corners", DIAG_bad_value,
+                             "corners=true is for mode=bilinear: nearest has no weights to align");
+    diag_help(diag, "leave corners out, or mode=nearest");
+    return;
+  }
+  resize_to(context, node, "size", size);
+}
+
+/* ---- the oracle ---- */
+static int eval_rule(const Node *node, int axis, int64_t to, AxisTap tap[AXIS_TAPS]) {
+  const double in = (double)size_of(node->in[0], axis), out = (double)size_of(node, axis), o = (double)to;
+  if (is_nearest(node)) {
+    tap[0] = (AxisTap){to * (int64_t)in / (int64_t)out, 1};
+    return 1;
+  }
+  const double at = !arg_bool(node, "corners") ? fmax(0, (o + 0.5) * in / out - 0.5)
+                    : out > 1                  ? o * (in - 1) / (out - 1)
+                                               : 0;
+  const double below = floor(at);
+  tap[0] = (AxisTap){(int64_t)below, 1 - (at - below)};
+  tap[1] = (AxisTap){(int64_t)fmin(below + 1, in - 1), at - below};
+  return 2;
+}
+
+void resize_eval(const Eval *eval) { axes_run(eval, eval_rule); }
+static void back_eval(const Eval *eval) { axes_run_back(eval, eval_rule); }
+
+/* ---- the nest: the same in whole numbers, so that weights that repeat are equal to the bit ---- */
+static int nest_rule(const Node *node, int axis, int64_t to, AxisTap tap[AXIS_TAPS]) {
+  const int64_t in = size_of(node->in[0], axis), out = size_of(node, axis);
+  if (is_nearest(node)) {
+    tap[0] = (AxisTap){to * in / out, 1};
+    return 1;
+  }
+  const bool corners = arg_bool(node, "corners");
+  const int64_t parts = corners ? larger(1, out - 1) : 2 * out,
+                at = corners ? to * (in - 1) : larger(0, (2 * to + 1) * in - out);
+  const int64_t below = at / parts;
+  const double above = (double)(at % parts) / (double)parts;
+  tap[0] = (AxisTap){below, 1 - above};
+  tap[1] = (AxisTap){smaller(below + 1, in - 1), above};
+  return 2;
+}
+
+void resize_lower(Lower *l) { axes_lower(l, nest_rule, period_of); }
+static void back_lower(Lower *l) { axes_lower_back(l, nest_rule, period_of); }
+
+static const Op op_back = {.name = "resize input gradient", .eval = back_eval, .lower = back_lower};
+
+void resize_gradient(Gradient *gradient, Node *node, Node *dy) {
+  if (gradient_wanted(gradient, node->in[0]))
+    gradient_add(
+        gradient, node->in[0],
+        graph_hidden(gradient_graph(gradient), &op_back, node, node->in[0]->shape, RESULT_SAMPLE, 1, &dy));
+}
+
+bool resize_identity(const Node *node) { return shape_equal(node->shape, node->in[0]->shape); }
+
+void resize_field(const Node *node, int axis, int64_t *sees, double *jump) {
+  const int64_t in = size_of(node->in[0], axis), out = size_of(node, axis);
+  *sees = is_nearest(node) || in == 1 || in == out ? 1 : 2;
+  *jump *= (double)in / (double)out;
+}
+
+const Op op_resize = {
+    .name = "resize",
+    .group = "shape",
+    .summary = "the input at another size",
+    .detail = "bilinear: s = (o + 0.5)*I/O - 0.5, not below 0, or with corners o*(I - 1)/(O - 1); a mean of "
+              "x[floor(s)] and the next one; nearest: x[floor(o*I/O)]",
+    .params = params,
+    .example = "resize(56x56, mode=nearest)",
+    .shape = shape,
+    .identity = resize_identity,
+    .field = resize_field,
+    .eval = resize_eval,
+    .gradient = resize_gradient,
+    .lower = resize_lower,
+};

@@ -1,0 +1,36 @@
+/* upsample.c: upsample, a picture or a sequence `factor` times as large: resize to that size. */
+// SPDX-License-Identifier: Apache-2.0
+#include "graph/shape.h"
+#include "ops/engine/window.h"
+#include "ops/shape/resize.h"
+
+static const Param params[] = {
+    {"factor", PARAM_WINDOW, NULL, "how many times as high and wide; on a sequence as long", 0, 0, NULL},
+    {"mode", PARAM_CHOICE, "nearest", "nearest: each element is repeated; bilinear: as resize", 0, 0,
+     "nearest bilinear"},
+    {0},
+};
+
+static void shape(ShapeContext *context, Node *node) {
+  const Extent in = shape_extent(node->in[0]->shape);
+  int64_t factor[2], size[2];
+  if (!resize_input(context, node) || !window_pair(context, node, "factor", factor)) return;
+  size[0] = in.h * factor[0]; /* both have 31 bits */
+  size[1] = in.w * factor[1];
+  resize_to(context, node, "factor", size);
+}
+
+const Op op_upsample = {
+    .name = "upsample",
+    .group = "shape",
+    .summary = "the input a whole number of times as large",
+    .detail = "nearest: y[i][j] = x[floor(i/factor)][floor(j/factor)]; bilinear: resize to that size",
+    .params = params,
+    .example = "upsample(2) -> conv(16, 3x3, pad=same)",
+    .shape = shape,
+    .identity = resize_identity,
+    .field = resize_field,
+    .eval = resize_eval,
+    .gradient = resize_gradient,
+    .lower = resize_lower,
+};
