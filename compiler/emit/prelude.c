@@ -179,6 +179,9 @@ static const Function function[FN_COUNT] = {
                              "  return (float)(x >> 8) * 0x1p-24f;\n"
                              "}\n",
                    .uses = {FN_BITS}, .nuses = 1},
+    [FN_CHOSEN] = {"chosen", .scalar = "// x as an index, cut to lo .. last; NaN is lo.\n"
+                                       "INLINE @aint chosen@l(@T x, int lo, int last) { return x > (@T)lo ? "
+                                       "x < (@T)last ? (int)x : last : lo; }\n"},
     [FN_LOAD_PART] = {"load_part", .vector =
                                        "// The first n elements at p, then zeros.\n"
                                        "INLINE @a@T load_part@l(const @E *p, int n) {\n"

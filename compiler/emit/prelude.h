@@ -23,6 +23,7 @@ typedef enum PreludeFn { /* in the order in which they are printed: a function u
                          FN_SUM,
                          FN_HIGHEST,
                          FN_RANDOM,
+                         FN_CHOSEN,
                          FN_LOAD_PART,
                          FN_STORE_PART,
                          FN_COUNT

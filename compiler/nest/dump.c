@@ -209,8 +209,15 @@ void buf_put_dims(Text *out, const Buf *buf) {
 }
 
 static void put_loop(Dump *d, const NestStmt *stmt, int depth) {
-  static const char *const kind[] = {[SERIAL] = "for", [UNROLLED] = "unroll", [PARALLEL] = "parallel"};
-  text_put(d->out, "%s %s in ", kind[stmt->u.loop.kind], stmt->u.loop.name);
+  static const char *const kind[] = {
+      [SERIAL] = "for", [UNROLLED] = "unroll", [PARALLEL] = "parallel", [CHOSEN] = "choose"};
+  text_put(d->out, "%s %s ", kind[stmt->u.loop.kind], stmt->u.loop.name);
+  if (stmt->u.loop.chosen) {
+    text_put(d->out, "= ");
+    put_value(d, stmt->u.loop.chosen);
+    text_put(d->out, " ");
+  }
+  text_put(d->out, "in ");
   put_bounds(d, stmt->u.loop.nlo, stmt->u.loop.lo, "max");
   text_put(d->out, " .. ");
   put_bounds(d, stmt->u.loop.nhi, stmt->u.loop.hi, "min");

@@ -243,6 +243,16 @@ static void eval(Interp *in, const int64_t *env, Val e, double *r) {
 }
 
 /* ---- statements ---- */
+static void exec_chosen(Interp *in, int64_t *env, const NestStmt *stmt) {
+  const int64_t lo = value_of(env, &stmt->u.loop.lo[0]), last = value_of(env, &stmt->u.loop.hi[0]) - 1;
+  double x[LANES];
+  eval(in, env, stmt->u.loop.chosen, x);
+  if (last < lo) stop(in, "a chosen index of an empty range", NULL);
+  if (in->run->error[0]) return;
+  env[stmt->u.loop.slot] = x[0] > (double)lo ? x[0] < (double)last ? (int64_t)x[0] : last : lo;
+  exec(in, env, stmt->body);
+}
+
 static void exec_loop(Interp *in, int64_t *env, const NestStmt *stmt) {
   int64_t lo = INT64_MIN, hi = INT64_MAX;
   for (int i = 0; i < stmt->u.loop.nlo; i++) {
@@ -285,7 +295,7 @@ static void fill(Interp *in, const Buf *buf) { fill_from(in->run->mem[buf->id], 
 
 static void exec(Interp *in, int64_t *env, const NestStmt *stmt) {
   for (; stmt && !in->run->error[0]; stmt = stmt->next) switch (stmt->kind) {
-    case LOOP: exec_loop(in, env, stmt); break;
+    case LOOP: (stmt->u.loop.kind == CHOSEN ? exec_chosen : exec_loop)(in, env, stmt); break;
     case IF: exec(in, env, holds(env, &stmt->u.branch.cond) ? stmt->body : stmt->otherwise); break;
     case STORE: exec_store(in, env, stmt); break;
     case DECLARE:

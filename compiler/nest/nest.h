@@ -145,7 +145,12 @@ typedef const ValNode *Val;
 
 /* ---- statements ---- */
 typedef enum StmtKind_ { LOOP, IF, STORE, DECLARE, CALL, PIN, PREFETCH, COMMENT } NestStmtKind;
-typedef enum LoopKind { SERIAL, UNROLLED, PARALLEL } LoopKind;
+typedef enum LoopKind {
+  SERIAL,
+  UNROLLED,
+  PARALLEL,
+  CHOSEN, /* one round only: the variable is a value known when it runs, clamped to lo .. hi - 1 */
+} LoopKind;
 typedef struct NestStmt {
   NestStmtKind kind;
   struct NestStmt *next;
@@ -156,6 +161,7 @@ typedef struct NestStmt {
       LoopKind kind;
       int slot, nlo, nhi;
       Index lo[BOUNDS], hi[BOUNDS];
+      Val chosen; /* CHOSEN: I32, or F32 that is truncated; NaN is lo */
       int seen, need;
     } loop; /* max(lo) <= v < min(hi); seen: as for a branch, whether it runs at all; need: bits of the bounds
                that matter, lo first */

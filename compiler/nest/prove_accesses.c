@@ -95,6 +95,7 @@ widen(Prover *p, WrittenBox *box,
     dim = d;
   }
   if (dim < 0) return true;
+  if (var->chosen) return false; /* somewhere in the range: no element of it is known to be written */
   Lin *lo = &box->lo[dim], *hi = &box->hi[dim];
   int64_t k = lo->k[v];
   if (k != hi->k[v] || var->nlo != 1 || var->nhi != 1) return false;
@@ -142,6 +143,18 @@ static void check_not_written(Prover *p, const Buf *buf, const Lin *lo, const Li
   }
 }
 
+/* A store at a chosen place changes what was written before it; it fills nothing by itself, and writes over
+ * no operand. */
+static void check_not_chosen(Prover *p, const Buf *buf, const Lin *lo, const Lin *hi) {
+  bool chosen = false;
+  for (int d = 0; d < buf->rank; d++) chosen = chosen || prover_chosen(p, &lo[d]) || prover_chosen(p, &hi[d]);
+  if (!chosen) return;
+  prover_fail(p,
+              buf->place == OVER ? "store at a chosen place of what is written over"
+                                 : "store at a chosen place that may not be written before",
+              buf, -1, 0, 0);
+}
+
 void prover_check(Prover *p, const ProofEnv *env, const Ref *ref, int lanes, bool write) {
   const Buf *buf = ref->buf->of ? ref->buf->of : ref->buf;
   Lin lo[DIMS] = {{0}}, hi[DIMS] = {{0}};
@@ -164,6 +177,7 @@ void prover_check(Prover *p, const ProofEnv *env, const Ref *ref, int lanes, boo
     prover_fail(p, "store to an input", buf, -1, 0, 0);
   bool fresh = buf->place != INPUT && buf->place != WEIGHTS && buf->place != UPDATE;
   bool known = fresh && prover_written(p, buf, lo, hi);
+  if (write && p->chosen && (buf->place == OVER || (fresh && !known))) check_not_chosen(p, buf, lo, hi);
   if (!write && buf->place == OVER) check_not_written(p, buf, lo, hi);
   if (!write && fresh && buf->place != OVER) {
     p->proof->reads++;

@@ -14,7 +14,8 @@ typedef struct Var {
   int nlo, nhi;
   Lin lo[BOUNDS], hi[BOUNDS];
   const char *name;
-} Var; /* hi: inclusive */
+  bool chosen;
+} Var; /* hi: inclusive; chosen: one number of the range, and the body runs once */
 typedef struct ProofEnv {
   Lin slot[SLOTS];
   int64_t size[SLOTS];
@@ -38,6 +39,7 @@ typedef struct Prover {
   int level; /* boxes from `level` on were written in the innermost open loop or branch: only they may merge
               */
   int parallel;    /* how many parallel loops are open */
+  int chosen;      /* how many chosen indices are in scope */
   int depth;       /* how many blocks are open */
   int home[BUFS];  /* by buffer: how many parallel loops were open where it was declared */
   int block[BUFS]; /* by buffer: how many blocks */
@@ -58,7 +60,8 @@ Lin lin_of(const ProofEnv *, const Index *);
 int64_t prover_low(Prover *, const Lin *); /* a lower bound, at most UNKNOWN: none was found */
 int64_t prover_high(Prover *, const Lin *);
 int64_t prover_low_of_difference(Prover *, const Lin *a, const Lin *b); /* of a - b */
-bool prover_one_round(const Var *);                                     /* a loop of exactly one round */
+bool prover_one_round(const Var *);                                     /* the variable is one number */
+bool prover_chosen(const Prover *, const Lin *); /* does it depend on a chosen index? */
 /* The proof fails, for the first reason that is given. d: the dimension of buf that lo..hi leaves, or -1. */
 void prover_fail(Prover *, const char *what, const Buf *buf, int d, int64_t lo, int64_t hi);
 

@@ -105,8 +105,9 @@ static void touch_value(const Walk *w, const Env *env, Val v) {
 
 static void touch_body(const Walk *w, const Env *env, const NestStmt *stmt);
 
-static void touch_loop(const Walk *w, const Env *env, const NestStmt *stmt) {
+static void touch_loop(const Walk *w, const Env *env, const NestStmt *stmt) { /* chosen: all of the range */
   Env inner = *env;
+  if (stmt->u.loop.chosen) touch_value(w, env, stmt->u.loop.chosen);
   Bounds b = {INT64_MIN, INT64_MAX};
   for (int i = 0; i < stmt->u.loop.nlo; i++) b.lo = larger(b.lo, bounds_of(env, &stmt->u.loop.lo[i]).lo);
   for (int i = 0; i < stmt->u.loop.nhi; i++) b.hi = smaller(b.hi, bounds_of(env, &stmt->u.loop.hi[i]).hi - 1);
