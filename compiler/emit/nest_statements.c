@@ -233,6 +233,19 @@ static void print_call(Printer *p, const NestStmt *stmt) {
   put(";\n");
 }
 
+static void print_routine(Printer *p, const NestStmt *stmt) {
+  const Routine *routine = stmt->u.routine.of;
+  prelude_need_routine(p->print->needs, routine);
+  put("%s%s_routine(", p->print->names.prefix, routine->name);
+  for (int i = 0; i < routine->nbufs; i++)
+    put("%s%s", i ? ", " : "", p->buf_name[stmt->u.routine.buf[i]->id]);
+  for (int i = 0; i < routine->nnumbers; i++) {
+    put(", ");
+    print_number(p, routine->whole[i] ? I32 : F32, stmt->u.routine.number[i]);
+  }
+  put(");\n");
+}
+
 static void print_if(Printer *p, const NestStmt *stmt, int depth) {
   Stmts otherwise = {0};
   live_statements(p, stmt->otherwise, &otherwise);
@@ -265,6 +278,7 @@ static void print_stmt(Printer *p, const NestStmt *stmt, int depth) {
   case STORE: print_store(p, stmt); break;
   case DECLARE: print_declaration(p, stmt->u.declare.buf); break;
   case CALL: print_call(p, stmt); break;
+  case ROUTINE: print_routine(p, stmt); break;
   case PIN:
     put("PIN(%s);\n", p->buf_name[stmt->u.pin.view->id]);
     p->print->needs->pin = true;

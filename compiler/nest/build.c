@@ -223,6 +223,22 @@ Ref nest_ref(Nest *nest, Buf *buf, int rank, const Ix *ix) {
   return ref;
 }
 
+void nest_routine(Nest *nest, const Routine *routine, Buf *const *bufs, const double *numbers) {
+  NestStmt *stmt = statement(nest, ROUTINE);
+  stmt->u.routine.of = routine;
+  for (int i = 0; i < routine->nbufs; i++) {
+    Buf *buf = bufs[i];
+    check_scope(nest, buf->scope, buf->name);
+    if (buf->place > STACK || buf->type.elem != routine->elem[i] || buf_elements(buf) != buf_room(buf, 0))
+      nest_misuse(nest, nest_text(nest, "%s is no array that a routine takes", buf->name));
+    for (int k = 0; k < i; k++)
+      if (bufs[k] == buf) nest_misuse(nest, nest_text(nest, "%s is given to a routine twice", buf->name));
+    buf->flat = true;
+    stmt->u.routine.buf[i] = buf;
+  }
+  for (int i = 0; i < routine->nnumbers; i++) stmt->u.routine.number[i] = numbers[i];
+}
+
 /* ---- loops, branches ---- */
 const Ix *nest_loop(Nest *nest, const char *name, LoopKind kind, int nlo, const Ix *lo, int nhi,
                     const Ix *hi) {

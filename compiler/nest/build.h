@@ -14,6 +14,7 @@ const Ix *nest_param(Nest *, const char *name, bool flag);
 const Ix *nest_size(Nest *, const char *name, int64_t lo,
                     int64_t hi); /* main function only: a number known when it runs, lo <= n <= hi */
 void nest_call_list(Nest *, NestFn *, int n, const Ix *args);
+void nest_routine(Nest *, const Routine *, Buf *const *, const double *numbers);
 const Ix *nest_loop(Nest *, const char *name, LoopKind, int nlo, const Ix *lo, int nhi, const Ix *hi);
 const Ix *nest_chosen(Nest *, const char *name, Val, const Ix *lo, const Ix *hi);
 int nest_if(Nest *, Cond);

@@ -264,6 +264,16 @@ static void put_call(Dump *d, const NestStmt *stmt) {
   text_put(d->out, ")\n");
 }
 
+static void put_routine(Dump *d, const NestStmt *stmt) {
+  const Routine *routine = stmt->u.routine.of;
+  text_put(d->out, "routine %s(", routine->name);
+  for (int i = 0; i < routine->nbufs; i++)
+    text_put(d->out, "%s%s%s", i ? ", " : "", routine->writes[i] ? "out " : "", stmt->u.routine.buf[i]->name);
+  for (int i = 0; i < routine->nnumbers; i++)
+    text_put(d->out, ", %s", text_float(d->out->arena, stmt->u.routine.number[i]));
+  text_put(d->out, ")\n");
+}
+
 static void put_body(Dump *d, const NestStmt *stmt, int depth) {
   for (; stmt; stmt = stmt->next) {
     text_put(d->out, "%*s", 2 * depth, "");
@@ -282,6 +292,7 @@ static void put_body(Dump *d, const NestStmt *stmt, int depth) {
     case STORE: put_store(d, stmt); break;
     case DECLARE: put_declaration(d, stmt->u.declare.buf); break;
     case CALL: put_call(d, stmt); break;
+    case ROUTINE: put_routine(d, stmt); break;
     case PIN: text_put(d->out, "pin %s\n", stmt->u.pin.view->name); break;
     case PREFETCH:
       text_put(d->out, "prefetch %s + ", stmt->u.prefetch.buf->name);

@@ -64,6 +64,8 @@ static void read_body(const Reader *r, const NestStmt *stmt) {
     int verdict = stmt->kind == IF ? known_branch(r->known, stmt) : -1;
     if (stmt->kind == STORE) read_value(r, stmt->u.store.val);
     if (stmt->kind == LOOP && stmt->u.loop.chosen) read_value(r, stmt->u.loop.chosen);
+    for (int i = 0; stmt->kind == ROUTINE && i < stmt->u.routine.of->nbufs; i++)
+      r->used->read[stmt->u.routine.buf[i]->id] = true;
     if (stmt->kind == CALL) {
       const Instance *callee = instance_called(r->plan, stmt->u.call.fn, r->known, stmt->u.call.arg);
       for (int i = 0; i < BUFS; i++) r->used->read[i] |= callee->used.read[i];
@@ -172,6 +174,9 @@ static void use_statement(const Reader *r, const NestStmt *stmt) {
       if (callee->used.slot[i + 1]) use_index(r, &stmt->u.call.arg[i]);
     break;
   }
+  case ROUTINE:
+    for (int i = 0; i < stmt->u.routine.of->nbufs; i++) use_buf(r, stmt->u.routine.buf[i]);
+    break;
   case PIN: break; /* no use by itself */
   case PREFETCH:
     use_buf(r, stmt->u.prefetch.buf);

@@ -293,6 +293,25 @@ static void fill_from(double *at, const Buf *buf,
 
 static void fill(Interp *in, const Buf *buf) { fill_from(in->run->mem[buf->id], buf, 0); }
 
+static void exec_routine(Interp *in, const NestStmt *stmt) {
+  const Routine *routine = stmt->u.routine.of;
+  double *memory[ROUTINE_BUFS];
+  for (int i = 0; i < routine->nbufs && !in->run->error[0]; i++) {
+    const Buf *buf = stmt->u.routine.buf[i];
+    const int64_t n = buf_elements(buf);
+    memory[i] = in->run->mem[buf->id];
+    if (in->now && buf->place < STACK) touched(in, buf, 0, (int)n, routine->writes[i]);
+    if (buf->place == OVER) written_over(in, buf, 0, (int)n, routine->writes[i]);
+    for (int64_t e = 0; e < n && !routine->writes[i]; e++)
+      if (nest_unset(memory[i][e])) stop(in, "read before it is written", buf);
+  }
+  if (in->run->error[0]) return;
+  routine->run(memory, stmt->u.routine.number);
+  for (int i = 0; i < routine->nbufs; i++)
+    for (int64_t e = 0; e < buf_elements(stmt->u.routine.buf[i]) && routine->writes[i]; e++)
+      memory[i][e] = rounded(in, routine->elem[i], memory[i][e]);
+}
+
 static void exec(Interp *in, int64_t *env, const NestStmt *stmt) {
   for (; stmt && !in->run->error[0]; stmt = stmt->next) switch (stmt->kind) {
     case LOOP: (stmt->u.loop.kind == CHOSEN ? exec_chosen : exec_loop)(in, env, stmt); break;
@@ -307,6 +326,7 @@ static void exec(Interp *in, int64_t *env, const NestStmt *stmt) {
       exec(in, callee, stmt->u.call.fn->body);
       break;
     }
+    case ROUTINE: exec_routine(in, stmt); break;
     case PIN:
     case PREFETCH:
     case COMMENT: break;

@@ -144,7 +144,22 @@ typedef struct ValNode {
 typedef const ValNode *Val;
 
 /* ---- statements ---- */
-typedef enum StmtKind_ { LOOP, IF, STORE, DECLARE, CALL, PIN, PREFETCH, COMMENT } NestStmtKind;
+typedef enum StmtKind_ { LOOP, IF, STORE, DECLARE, CALL, ROUTINE, PIN, PREFETCH, COMMENT } NestStmtKind;
+
+/* C written by hand for what is no nest, as sorting: one function over whole buffers. It reads all of those
+ * that are no output of its own and writes all of the others; the proof takes that as it stands, so a routine
+ * is tested on its own. Its functions are called NAME_routine; its file may be copied with generated code. */
+enum { ROUTINE_BUFS = 6 };
+typedef struct Routine {
+  const char *name, *text;
+  int nbufs, nnumbers; /* what it takes: pointers to buffers, then numbers */
+  Elem elem[ROUTINE_BUFS];
+  bool writes[ROUTINE_BUFS]; /* all of that buffer, before it reads any of it */
+  bool whole[ROUTINE_BUFS];  /* of the numbers: an int, not a float */
+  void (*run)(double *const *buf,
+              const double *number); /* the same in double, sharing no code with the text */
+} Routine;
+
 typedef enum LoopKind {
   SERIAL,
   UNROLLED,
@@ -182,6 +197,11 @@ typedef struct NestStmt {
       struct NestFn *fn;
       Index arg[PARAMS];
     } call;
+    struct {
+      const Routine *of;
+      Buf *buf[ROUTINE_BUFS];
+      double number[ROUTINE_BUFS];
+    } routine;
     struct {
       Buf *view;
     } pin;

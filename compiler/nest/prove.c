@@ -282,6 +282,13 @@ static void walk_call(Prover *p, const ProofEnv *env, const NestStmt *stmt) {
   walk_branch(p, &callee, stmt->u.call.fn->body, boxes);
 }
 
+static void walk_routine(Prover *p, const NestStmt *stmt) {
+  const Routine *routine = stmt->u.routine.of;
+  for (int pass = 0; pass < 2; pass++)
+    for (int i = 0; i < routine->nbufs; i++)
+      if (routine->writes[i] == (pass == 1)) prover_check_whole(p, stmt->u.routine.buf[i], pass == 1);
+}
+
 static void check_view(Prover *p, const ProofEnv *env,
                        const Buf *view) { /* its position is printed as one sum: terms must not overflow */
   int64_t sum = 0, term;
@@ -310,6 +317,7 @@ static void walk(Prover *p, const ProofEnv *env, NestStmt *stmt) {
       if (stmt->u.declare.buf->place == VIEW) check_view(p, env, stmt->u.declare.buf);
       break;
     case CALL: walk_call(p, env, stmt); break;
+    case ROUTINE: walk_routine(p, stmt); break;
     case PREFETCH: prover_check_magnitude(p, env, &stmt->u.prefetch.flat, stmt->u.prefetch.buf); break;
     case PIN:
     case COMMENT: break;

@@ -78,6 +78,7 @@ void prover_leave_block(Prover *, int first);        /* forget its locals, whose
 void prover_close_boxes(Prover *, int first, int v); /* loop variable v ends: widen what was written in it */
 
 void prover_check(Prover *, const ProofEnv *, const Ref *, int lanes, bool write); /* one load or store */
+void prover_check_whole(Prover *, const Buf *, bool write);                        /* all of a buffer */
 /* Rounds of loop t do not meet, in whatever order they run: if they are parallel, nowhere where one of them
  * writes; if they are not, where one reads what another one writes over. */
 void prover_check_rounds(Prover *, int first, int t, bool parallel);

@@ -62,6 +62,7 @@ static void put_in_body(const Simplifier *s, NestStmt *stmt) {
       for (int i = 0; i < stmt->u.call.fn->nparams; i++) put_in(s, &stmt->u.call.arg[i]);
       break;
     case PREFETCH: put_in(s, &stmt->u.prefetch.flat); break;
+    case ROUTINE:
     case PIN:
     case COMMENT: break;
     }

@@ -117,6 +117,7 @@ static void widen_body(Widener *w, NestStmt *stmt) {
   for (; stmt; stmt = stmt->next) {
     if (stmt->kind == STORE) widen_store(w, stmt);
     if (stmt->kind == PREFETCH) widen_prefetch(w, stmt);
+    if (stmt->kind == ROUTINE) nest_misuse(w->nest, "a routine is for one image");
     if (stmt->kind == LOOP && stmt->u.loop.kind == PARALLEL) stmt->u.loop.kind = SERIAL;
     if (stmt->kind == LOOP && stmt->u.loop.kind == CHOSEN && is_wide(w, stmt->u.loop.chosen))
       nest_misuse(w->nest, "images side by side cannot share an index that each chooses for itself");
