@@ -41,6 +41,7 @@ void print_index(Printer *, const Index *);
 bool print_flat(Printer *, const Buf *, const Index *at); /* false: all zeros, nothing was printed */
 void print_ref(Printer *, const Ref *);
 void print_cond(Printer *, const Cond *);
+void print_number(Printer *, Elem, double);
 void print_value(Printer *, Val, int precedence);
 void print_wide(Printer *, Val, int lanes); /* broadcast where C does not do so by itself */
 

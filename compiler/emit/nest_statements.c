@@ -30,11 +30,13 @@ static void live_statements(Printer *p, const NestStmt *stmt,
   }
 }
 
+static bool is_chosen(const NestStmt *stmt) { return stmt->kind == LOOP && stmt->u.loop.kind == CHOSEN; }
+
 static void print_block(Printer *p, const NestStmt *body, int depth, bool before_else) {
   Stmts list = {0};
   live_statements(p, body, &list);
   const NestStmt *only = list.n == 1 ? list.data[0] : NULL;
-  bool one = only && !p->team && only->kind != DECLARE && only->kind != COMMENT &&
+  bool one = only && !p->team && !is_chosen(only) && only->kind != DECLARE && only->kind != COMMENT &&
              !(only->kind == STORE && only->u.store.declare) && !(only->kind == IF && only->otherwise) &&
              !(before_else && (only->kind == IF || only->kind == LOOP));
   put(one ? "\n" : " {\n");
@@ -110,6 +112,31 @@ static void print_loop(Printer *p, const NestStmt *stmt, int depth) {
   print_block(p, stmt->body, depth, false);
   p->slot_name[slot] = saved;
   p->team = team;
+  p->taken.n = taken;
+}
+
+static void print_chosen(Printer *p, const NestStmt *stmt, int depth) { /* const int y = ...; and its body */
+  const int taken = p->taken.n, slot = stmt->u.loop.slot;
+  const bool team = p->team;
+  const char *saved = p->slot_name[slot];
+  Val value = stmt->u.loop.chosen;
+  Index last = stmt->u.loop.hi[0];
+  last.c--;
+  if (used_chosen(p->plan, stmt, &p->known, p->used)) {
+    indent(p, depth);
+    p->slot_name[slot] = printer_name(p, stmt->u.loop.name);
+    put("const int %s = %s(", p->slot_name[slot], printer_function(p, FN_CHOSEN, value->type.elem, 1));
+    print_value(p, value, CHOICE);
+    put(", ");
+    print_index(p, &stmt->u.loop.lo[0]);
+    put(", ");
+    print_index(p, &last);
+    put(");\n");
+  }
+  p->team = false;
+  print_body(p, stmt->body, depth);
+  p->team = team;
+  p->slot_name[slot] = saved;
   p->taken.n = taken;
 }
 
@@ -206,6 +233,19 @@ static void print_call(Printer *p, const NestStmt *stmt) {
   put(";\n");
 }
 
+static void print_routine(Printer *p, const NestStmt *stmt) {
+  const Routine *routine = stmt->u.routine.of;
+  prelude_need_routine(p->print->needs, routine);
+  put("%s%s_routine(", p->print->names.prefix, routine->name);
+  for (int i = 0; i < routine->nbufs; i++)
+    put("%s%s", i ? ", " : "", p->buf_name[stmt->u.routine.buf[i]->id]);
+  for (int i = 0; i < routine->nnumbers; i++) {
+    put(", ");
+    print_number(p, routine->whole[i] ? I32 : F32, stmt->u.routine.number[i]);
+  }
+  put(");\n");
+}
+
 static void print_if(Printer *p, const NestStmt *stmt, int depth) {
   Stmts otherwise = {0};
   live_statements(p, stmt->otherwise, &otherwise);
@@ -226,11 +266,19 @@ static void print_stmt(Printer *p, const NestStmt *stmt, int depth) {
   }
   indent(p, depth);
   switch (stmt->kind) {
-  case LOOP: print_loop(p, stmt, depth); break;
+  case LOOP:
+    if (is_chosen(stmt)) {
+      put("{\n");
+      print_chosen(p, stmt, depth + 1);
+      indent(p, depth);
+      put("}\n");
+    } else print_loop(p, stmt, depth);
+    break;
   case IF: print_if(p, stmt, depth); break;
   case STORE: print_store(p, stmt); break;
   case DECLARE: print_declaration(p, stmt->u.declare.buf); break;
   case CALL: print_call(p, stmt); break;
+  case ROUTINE: print_routine(p, stmt); break;
   case PIN:
     put("PIN(%s);\n", p->buf_name[stmt->u.pin.view->id]);
     p->print->needs->pin = true;
@@ -280,6 +328,9 @@ void print_body(Printer *p, const NestStmt *stmt, int depth) {
     for (int i = 0; i < pieces.n; i++) print_piece(p, &pieces.data[i], list.data, depth);
     if (depth > 1) print_wait(p, depth); /* before the next round */
   } else
-    for (int i = 0; i < list.n; i++) print_stmt(p, list.data[i], depth);
+    for (int i = 0; i < list.n; i++) { /* the last statement needs no block of its own */
+      const bool last = i == list.n - 1 && is_chosen(list.data[i]);
+      (last ? print_chosen : print_stmt)(p, list.data[i], depth);
+    }
   p->taken.n = taken;
 }

@@ -176,7 +176,7 @@ void print_cond(Printer *p, const Cond *cond) {
 }
 
 /* ---- values ---- */
-static void print_number(Printer *p, Elem elem, double value) {
+void print_number(Printer *p, Elem elem, double value) {
   if (elem != F32 && value == INT32_MIN) {
     put("(-2147483647 - 1)");
     return;

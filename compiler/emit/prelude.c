@@ -179,6 +179,9 @@ static const Function function[FN_COUNT] = {
                              "  return (float)(x >> 8) * 0x1p-24f;\n"
                              "}\n",
                    .uses = {FN_BITS}, .nuses = 1},
+    [FN_CHOSEN] = {"chosen", .scalar = "// x as an index, cut to lo .. last; NaN is lo.\n"
+                                       "INLINE @aint chosen@l(@T x, int lo, int last) { return x > (@T)lo ? "
+                                       "x < (@T)last ? (int)x : last : lo; }\n"},
     [FN_LOAD_PART] = {"load_part", .vector =
                                        "// The first n elements at p, then zeros.\n"
                                        "INLINE @a@T load_part@l(const @E *p, int n) {\n"
@@ -231,6 +234,12 @@ void prelude_need_convert(PreludeNeeds *needs, Elem to, Elem from, int lanes) {
   if (elem_bytes[to] != elem_bytes[from]) needs->type[I32] |= bit;
 }
 
+void prelude_need_routine(PreludeNeeds *needs, const Routine *routine) {
+  int i = 0;
+  while (needs->routine[i] && needs->routine[i] != routine) i++; /* there are fewer of them than places */
+  needs->routine[i] = routine;
+}
+
 static void or_bytes(uint8_t *into, const uint8_t *from, size_t n) {
   for (size_t i = 0; i < n; i++) into[i] |= from[i];
 }
@@ -240,6 +249,7 @@ void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from) {
   or_bytes(&into->convert[0][0], &from->convert[0][0], sizeof into->convert);
   or_bytes(into->type, from->type, sizeof into->type);
   or_bytes(into->memory, from->memory, sizeof into->memory);
+  for (int i = 0; i < ROUTINES && from->routine[i]; i++) prelude_need_routine(into, from->routine[i]);
   into->inlined |= from->inlined;
   into->kernel |= from->kernel;
   into->unroll |= from->unroll;
@@ -355,6 +365,8 @@ bool prelude_has_name(const char *name) {
     if (!strncmp(name, function[fn].name, length) && !strncmp(name + length, "_x", 2))
       return digits_then(name + length + 2, "ibc");
   }
+  const char *routine = strstr(name, "_routine");
+  if (routine && !routine[8]) return true;
   return (*name == 'v' && digits_then(name + 1, "ibcnstu")) ||
          is_conversion(name); /* v16, v16u, v16i, v16iu, ... */
 }
@@ -404,9 +416,22 @@ static void emit_types(Text *out, const PreludeNeeds *needs, const char *prefix)
         "#define AT(type, element) (*(type##u *)&(element))              // the same, to be stored to\n");
 }
 
+/* Its text, with the prefix before the names of its functions. */
+static void emit_routine(Text *out, const Routine *routine, const char *prefix) {
+  static const char mark[] = "cnn_";
+  const char *text = routine->text;
+  text_put(out, "\n");
+  for (const char *at; (at = strstr(text, mark)); text = at + strlen(mark)) {
+    text_bytes(out, text, (size_t)(at - text));
+    text_put(out, "%s", prefix);
+  }
+  text_put(out, "%s", text);
+}
+
 void emit_prelude_file(Text *out, const PreludeNeeds *needs, const char *prefix) {
   emit_macros(out, needs);
   emit_types(out, needs, prefix);
+  for (int i = 0; i < ROUTINES && needs->routine[i]; i++) emit_routine(out, needs->routine[i], prefix);
   text_put(out, "\n");
 }
 

@@ -23,18 +23,20 @@ typedef enum PreludeFn { /* in the order in which they are printed: a function u
                          FN_SUM,
                          FN_HIGHEST,
                          FN_RANDOM,
+                         FN_CHOSEN,
                          FN_LOAD_PART,
                          FN_STORE_PART,
                          FN_COUNT
 } PreludeFn;
 
-enum { ELEMS = 4 };
+enum { ELEMS = 4, ROUTINES = 8 };
 
 /* Collected by emit_nest. A bit stands for a width: 1 << log2(lanes). All zero: nothing is needed. */
 typedef struct PreludeNeeds {
   uint8_t fn[FN_COUNT][ELEMS];        /* functions by element type and width */
   uint8_t convert[ELEMS][ELEMS];      /* of vectors: [to][from] */
   uint8_t type[ELEMS], memory[ELEMS]; /* vector types: values, and as they stand anywhere in memory */
+  const Routine *routine[ROUTINES];   /* NULL behind the last one */
   bool inlined, kernel, unroll, team, prefetch, pin, infinite; /* macros */
 } PreludeNeeds;
 
@@ -47,6 +49,7 @@ typedef struct PreludeNames {
 void prelude_need(PreludeNeeds *, PreludeFn, Elem, int lanes);
 void prelude_need_type(PreludeNeeds *, Elem, int lanes, bool memory);
 void prelude_need_convert(PreludeNeeds *, Elem to, Elem from, int lanes); /* of vectors */
+void prelude_need_routine(PreludeNeeds *, const Routine *);
 void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from);
 
 /* Once a file, from the merged needs of its targets: how floats are computed first, then macros and vector

@@ -246,6 +246,22 @@ Ref nest_ref(Nest *nest, Buf *buf, int rank, const Ix *ix) {
   return ref;
 }
 
+void nest_routine(Nest *nest, const Routine *routine, Buf *const *bufs, const double *numbers) {
+  NestStmt *stmt = statement(nest, ROUTINE);
+  stmt->u.routine.of = routine;
+  for (int i = 0; i < routine->nbufs; i++) {
+    Buf *buf = bufs[i];
+    check_scope(nest, buf->scope, buf->name);
+    if (buf->place > STACK || buf->type.elem != routine->elem[i] || buf_elements(buf) != buf_room(buf, 0))
+      nest_misuse(nest, nest_text(nest, "%s is no array that a routine takes", buf->name));
+    for (int k = 0; k < i; k++)
+      if (bufs[k] == buf) nest_misuse(nest, nest_text(nest, "%s is given to a routine twice", buf->name));
+    buf->flat = true;
+    stmt->u.routine.buf[i] = buf;
+  }
+  for (int i = 0; i < routine->nnumbers; i++) stmt->u.routine.number[i] = numbers[i];
+}
+
 /* ---- loops, branches ---- */
 const Ix *nest_loop(Nest *nest, const char *name, LoopKind kind, int nlo, const Ix *lo, int nhi,
                     const Ix *hi) {
@@ -264,6 +280,15 @@ const Ix *nest_loop(Nest *nest, const char *name, LoopKind kind, int nlo, const 
   stmt->u.loop.slot = nest->nslots;
   open_block(nest, nest->depth + 1, stmt, &stmt->body);
   nest->slot_scope[nest->nslots] = nest->open[nest->depth].scope;
+  return ix;
+}
+
+const Ix *nest_chosen(Nest *nest, const char *name, Val value, const Ix *lo, const Ix *hi) {
+  if (value->type.lanes != 1 || (value->type.elem != F32 && value->type.elem != I32))
+    nest_misuse(nest, "a chosen index is a float or an I32, and no vector");
+  value = val_settle(nest, value); /* stands before the block, and is evaluated once */
+  const Ix *ix = nest_loop(nest, name, CHOSEN, 1, lo, 1, hi);
+  nest->open[nest->depth].stmt->u.loop.chosen = value;
   return ix;
 }
 

@@ -18,7 +18,9 @@ const Ix *nest_param(Nest *, const char *name, bool flag);
 const Ix *nest_size(Nest *, const char *name, int64_t lo,
                     int64_t hi); /* main function only: a number known when it runs, lo <= n <= hi */
 void nest_call_list(Nest *, NestFn *, int n, const Ix *args);
+void nest_routine(Nest *, const Routine *, Buf *const *, const double *numbers);
 const Ix *nest_loop(Nest *, const char *name, LoopKind, int nlo, const Ix *lo, int nhi, const Ix *hi);
+const Ix *nest_chosen(Nest *, const char *name, Val, const Ix *lo, const Ix *hi);
 int nest_if(Nest *, Cond);
 int nest_else(Nest *);
 bool nest_enter(
@@ -98,6 +100,10 @@ Cond cond_and(Cond, Cond), cond_or(Cond, Cond), cond_not(Cond); /* not: of one r
 #define NEST_PARALLEL(b, v, n) NEST_LOOP(b, v, PARALLEL, 1, NEST_IX(0), 1, NEST_IX(n))
 #define NEST_CLIP(b, v, lo, lo2, hi, hi2)                                                                    \
   NEST_LOOP(b, v, SERIAL, 2, NEST_IX(lo, lo2), 2, NEST_IX(hi, hi2)) /* max(lo,lo2) <= v < min(hi,hi2) */
+/* v is `value` cut to lo <= v < hi, a whole number: an access that depends on data */
+#define NEST_CHOSEN(b, v, value, lo, hi)                                                                     \
+  for (const Ix v __attribute__((unused)) = *nest_chosen(b, #v, value, NEST_IX(lo), NEST_IX(hi));            \
+       nest_enter(b);)
 #define NEST_IF(b, cond) for (nest_if(b, cond); nest_enter(b);)
 #define NEST_ELSE(b) for (nest_else(b); nest_enter(b);)
 

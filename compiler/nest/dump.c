@@ -209,8 +209,15 @@ void buf_put_dims(Text *out, const Buf *buf) {
 }
 
 static void put_loop(Dump *d, const NestStmt *stmt, int depth) {
-  static const char *const kind[] = {[SERIAL] = "for", [UNROLLED] = "unroll", [PARALLEL] = "parallel"};
-  text_put(d->out, "%s %s in ", kind[stmt->u.loop.kind], stmt->u.loop.name);
+  static const char *const kind[] = {
+      [SERIAL] = "for", [UNROLLED] = "unroll", [PARALLEL] = "parallel", [CHOSEN] = "choose"};
+  text_put(d->out, "%s %s ", kind[stmt->u.loop.kind], stmt->u.loop.name);
+  if (stmt->u.loop.chosen) {
+    text_put(d->out, "= ");
+    put_value(d, stmt->u.loop.chosen);
+    text_put(d->out, " ");
+  }
+  text_put(d->out, "in ");
   put_bounds(d, stmt->u.loop.nlo, stmt->u.loop.lo, "max");
   text_put(d->out, " .. ");
   put_bounds(d, stmt->u.loop.nhi, stmt->u.loop.hi, "min");
@@ -257,6 +264,16 @@ static void put_call(Dump *d, const NestStmt *stmt) {
   text_put(d->out, ")\n");
 }
 
+static void put_routine(Dump *d, const NestStmt *stmt) {
+  const Routine *routine = stmt->u.routine.of;
+  text_put(d->out, "routine %s(", routine->name);
+  for (int i = 0; i < routine->nbufs; i++)
+    text_put(d->out, "%s%s%s", i ? ", " : "", routine->writes[i] ? "out " : "", stmt->u.routine.buf[i]->name);
+  for (int i = 0; i < routine->nnumbers; i++)
+    text_put(d->out, ", %s", text_float(d->out->arena, stmt->u.routine.number[i]));
+  text_put(d->out, ")\n");
+}
+
 static void put_body(Dump *d, const NestStmt *stmt, int depth) {
   for (; stmt; stmt = stmt->next) {
     text_put(d->out, "%*s", 2 * depth, "");
@@ -275,6 +292,7 @@ static void put_body(Dump *d, const NestStmt *stmt, int depth) {
     case STORE: put_store(d, stmt); break;
     case DECLARE: put_declaration(d, stmt->u.declare.buf); break;
     case CALL: put_call(d, stmt); break;
+    case ROUTINE: put_routine(d, stmt); break;
     case PIN: text_put(d->out, "pin %s\n", stmt->u.pin.view->name); break;
     case PREFETCH:
       text_put(d->out, "prefetch %s + ", stmt->u.prefetch.buf->name);

@@ -52,7 +52,7 @@ static bool value_fits(Val e) {
 static bool fits(const NestStmt *stmt) {
   for (; stmt; stmt = stmt->next) switch (stmt->kind) {
     case LOOP:
-      if (!fits(stmt->body)) return false;
+      if (stmt->u.loop.kind == CHOSEN || !fits(stmt->body)) return false;
       break;
     case IF:
       if (!fits(stmt->body) || !fits(stmt->otherwise)) return false;

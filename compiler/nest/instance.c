@@ -63,6 +63,9 @@ static void read_body(const Reader *r, const NestStmt *stmt) {
   for (; stmt; stmt = stmt->next) {
     int verdict = stmt->kind == IF ? known_branch(r->known, stmt) : -1;
     if (stmt->kind == STORE) read_value(r, stmt->u.store.val);
+    if (stmt->kind == LOOP && stmt->u.loop.chosen) read_value(r, stmt->u.loop.chosen);
+    for (int i = 0; stmt->kind == ROUTINE && i < stmt->u.routine.of->nbufs; i++)
+      r->used->read[stmt->u.routine.buf[i]->id] = true;
     if (stmt->kind == CALL) {
       const Instance *callee = instance_called(r->plan, stmt->u.call.fn, r->known, stmt->u.call.arg);
       for (int i = 0; i < BUFS; i++) r->used->read[i] |= callee->used.read[i];
@@ -126,15 +129,27 @@ static bool anything(const Reader *r, const NestStmt *stmt) {
 
 static void use_body(const Reader *, const NestStmt *);
 
+static void use_loop(const Reader *r, const NestStmt *stmt) {
+  bool *named = &r->used->slot[stmt->u.loop.slot];
+  *named = false;
+  use_body(r, stmt->body);
+  if (!anything(r, stmt->body) || (stmt->u.loop.chosen && !*named)) return;
+  for (int i = 0; i < stmt->u.loop.nlo; i++) use_index(r, &stmt->u.loop.lo[i]);
+  for (int i = 0; i < stmt->u.loop.nhi; i++) use_index(r, &stmt->u.loop.hi[i]);
+  if (stmt->u.loop.chosen) use_value(r, stmt->u.loop.chosen);
+}
+
+bool used_chosen(Instances *plan, const NestStmt *stmt, const Known *known, const Used *used) {
+  Used inside = *used;
+  inside.slot[stmt->u.loop.slot] = false;
+  used_by(plan, stmt->body, known, &inside);
+  return inside.slot[stmt->u.loop.slot];
+}
+
 static void use_statement(const Reader *r, const NestStmt *stmt) {
   if (used_dead(r->used, stmt)) return;
   switch (stmt->kind) {
-  case LOOP:
-    use_body(r, stmt->body);
-    if (!anything(r, stmt->body)) break;
-    for (int i = 0; i < stmt->u.loop.nlo; i++) use_index(r, &stmt->u.loop.lo[i]);
-    for (int i = 0; i < stmt->u.loop.nhi; i++) use_index(r, &stmt->u.loop.hi[i]);
-    break;
+  case LOOP: use_loop(r, stmt); break;
   case IF: {
     int verdict = known_branch(r->known, stmt);
     if (verdict != 0) use_body(r, stmt->body);
@@ -159,6 +174,9 @@ static void use_statement(const Reader *r, const NestStmt *stmt) {
       if (callee->used.slot[i + 1]) use_index(r, &stmt->u.call.arg[i]);
     break;
   }
+  case ROUTINE:
+    for (int i = 0; i < stmt->u.routine.of->nbufs; i++) use_buf(r, stmt->u.routine.buf[i]);
+    break;
   case PIN: break; /* no use by itself */
   case PREFETCH:
     use_buf(r, stmt->u.prefetch.buf);

@@ -42,6 +42,7 @@ typedef struct Instances {
 
 Instances *instances_of(Arena *, const Nest *);
 void used_by(Instances *, const NestStmt *body, const Known *, Used *);
+bool used_chosen(Instances *, const NestStmt *, const Known *, const Used *); /* is a chosen index named? */
 /* Is this parameter one of the printed main function? One that is never touched is not. Asked of a nest that
  * does not change any more. */
 bool nest_uses(const Nest *, int buf_id);

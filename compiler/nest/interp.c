@@ -243,6 +243,16 @@ static void eval(Interp *in, const int64_t *env, Val e, double *r) {
 }
 
 /* ---- statements ---- */
+static void exec_chosen(Interp *in, int64_t *env, const NestStmt *stmt) {
+  const int64_t lo = value_of(env, &stmt->u.loop.lo[0]), last = value_of(env, &stmt->u.loop.hi[0]) - 1;
+  double x[LANES];
+  eval(in, env, stmt->u.loop.chosen, x);
+  if (last < lo) stop(in, "a chosen index of an empty range", NULL);
+  if (in->run->error[0]) return;
+  env[stmt->u.loop.slot] = x[0] > (double)lo ? x[0] < (double)last ? (int64_t)x[0] : last : lo;
+  exec(in, env, stmt->body);
+}
+
 static void exec_loop(Interp *in, int64_t *env, const NestStmt *stmt) {
   int64_t lo = INT64_MIN, hi = INT64_MAX;
   for (int i = 0; i < stmt->u.loop.nlo; i++) {
@@ -283,9 +293,28 @@ static void fill_from(double *at, const Buf *buf,
 
 static void fill(Interp *in, const Buf *buf) { fill_from(in->run->mem[buf->id], buf, 0); }
 
+static void exec_routine(Interp *in, const NestStmt *stmt) {
+  const Routine *routine = stmt->u.routine.of;
+  double *memory[ROUTINE_BUFS];
+  for (int i = 0; i < routine->nbufs && !in->run->error[0]; i++) {
+    const Buf *buf = stmt->u.routine.buf[i];
+    const int64_t n = buf_elements(buf);
+    memory[i] = in->run->mem[buf->id];
+    if (in->now && buf->place < STACK) touched(in, buf, 0, (int)n, routine->writes[i]);
+    if (buf->place == OVER) written_over(in, buf, 0, (int)n, routine->writes[i]);
+    for (int64_t e = 0; e < n && !routine->writes[i]; e++)
+      if (nest_unset(memory[i][e])) stop(in, "read before it is written", buf);
+  }
+  if (in->run->error[0]) return;
+  routine->run(memory, stmt->u.routine.number);
+  for (int i = 0; i < routine->nbufs; i++)
+    for (int64_t e = 0; e < buf_elements(stmt->u.routine.buf[i]) && routine->writes[i]; e++)
+      memory[i][e] = rounded(in, routine->elem[i], memory[i][e]);
+}
+
 static void exec(Interp *in, int64_t *env, const NestStmt *stmt) {
   for (; stmt && !in->run->error[0]; stmt = stmt->next) switch (stmt->kind) {
-    case LOOP: exec_loop(in, env, stmt); break;
+    case LOOP: (stmt->u.loop.kind == CHOSEN ? exec_chosen : exec_loop)(in, env, stmt); break;
     case IF: exec(in, env, holds(env, &stmt->u.branch.cond) ? stmt->body : stmt->otherwise); break;
     case STORE: exec_store(in, env, stmt); break;
     case DECLARE:
@@ -297,6 +326,7 @@ static void exec(Interp *in, int64_t *env, const NestStmt *stmt) {
       exec(in, callee, stmt->u.call.fn->body);
       break;
     }
+    case ROUTINE: exec_routine(in, stmt); break;
     case PIN:
     case PREFETCH:
     case COMMENT: break;

@@ -145,8 +145,28 @@ typedef struct ValNode {
 typedef const ValNode *Val;
 
 /* ---- statements ---- */
-typedef enum StmtKind_ { LOOP, IF, STORE, DECLARE, CALL, PIN, PREFETCH, COMMENT } NestStmtKind;
-typedef enum LoopKind { SERIAL, UNROLLED, PARALLEL } LoopKind;
+typedef enum StmtKind_ { LOOP, IF, STORE, DECLARE, CALL, ROUTINE, PIN, PREFETCH, COMMENT } NestStmtKind;
+
+/* C written by hand for what is no nest, as sorting: one function over whole buffers. It reads all of those
+ * that are no output of its own and writes all of the others; the proof takes that as it stands, so a routine
+ * is tested on its own. Its functions are called NAME_routine; its file may be copied with generated code. */
+enum { ROUTINE_BUFS = 6 };
+typedef struct Routine {
+  const char *name, *text;
+  int nbufs, nnumbers; /* what it takes: pointers to buffers, then numbers */
+  Elem elem[ROUTINE_BUFS];
+  bool writes[ROUTINE_BUFS]; /* all of that buffer, before it reads any of it */
+  bool whole[ROUTINE_BUFS];  /* of the numbers: an int, not a float */
+  void (*run)(double *const *buf,
+              const double *number); /* the same in double, sharing no code with the text */
+} Routine;
+
+typedef enum LoopKind {
+  SERIAL,
+  UNROLLED,
+  PARALLEL,
+  CHOSEN, /* one round only: the variable is a value known when it runs, clamped to lo .. hi - 1 */
+} LoopKind;
 typedef struct NestStmt {
   NestStmtKind kind;
   struct NestStmt *next;
@@ -157,6 +177,7 @@ typedef struct NestStmt {
       LoopKind kind;
       int slot, nlo, nhi;
       Index lo[BOUNDS], hi[BOUNDS];
+      Val chosen; /* CHOSEN: I32, or F32 that is truncated; NaN is lo */
       int seen, need;
     } loop; /* max(lo) <= v < min(hi); seen: as for a branch, whether it runs at all; need: bits of the bounds
                that matter, lo first */
@@ -177,6 +198,11 @@ typedef struct NestStmt {
       struct NestFn *fn;
       Index arg[PARAMS];
     } call;
+    struct {
+      const Routine *of;
+      Buf *buf[ROUTINE_BUFS];
+      double number[ROUTINE_BUFS];
+    } routine;
     struct {
       Buf *view;
     } pin;

@@ -16,6 +16,8 @@
 #include "nest/prover.h"
 #include <string.h>
 
+enum { FLOAT_WHOLE = 1 << 24 }; /* up to here every whole number is a float */
+
 static void walk(Prover *, const ProofEnv *, NestStmt *);
 
 /* ---- conditions: 1 always, 0 never, -1 sometimes ---- */
@@ -124,15 +126,51 @@ static int needed_bounds(Prover *p, int n, const Lin *bound,
   return prover_low_of_difference(p, a, b) >= 0 ? 1 : prover_low_of_difference(p, b, a) >= 0 ? 2 : 3;
 }
 
+/* A chosen index has a value in its range, so the range is not empty; and a float counts to both its ends. */
+static void check_choice(Prover *p, const ProofEnv *env, const NestStmt *stmt, const Var *var, int verdict) {
+  Val value = stmt->u.loop.chosen;
+  values(p, env, value);
+  if (verdict != 1) prover_fail(p, "a chosen index of a range that may be empty", NULL, -1, 0, 0);
+  if (value->type.elem == F32 &&
+      (prover_low(p, &var->lo[0]) < -FLOAT_WHOLE || prover_high(p, &var->hi[0]) > FLOAT_WHOLE))
+    prover_fail(p, "a chosen index beyond the whole numbers of a float", NULL, -1, 0, 0);
+}
+
+static void walk_rounds(Prover *p, const ProofEnv *env, const NestStmt *stmt, bool runs) {
+  const LoopKind kind = stmt->u.loop.kind;
+  int v = p->nvars++, slot = stmt->u.loop.slot;
+  int boxes = p->boxes.n, accesses = p->accesses.n, level = p->level;
+  p->level = boxes;
+  p->depth++;
+  p->parallel += kind == PARALLEL;
+  p->chosen += kind == CHOSEN;
+  ProofEnv inner = *env;
+  inner.slot[slot] = (Lin){0};
+  inner.slot[slot].k[v] = 1;
+  inner.size[slot] = prover_slot_size(p, &inner.slot[slot]);
+  walk(p, &inner, stmt->body);
+  p->level = level;
+  p->depth--;
+  p->parallel -= kind == PARALLEL;
+  p->chosen -= kind == CHOSEN;
+  prover_leave_block(p, boxes);
+  if (kind != CHOSEN) prover_check_rounds(p, accesses, v, kind == PARALLEL);
+  prover_close_accesses(p, accesses, v);
+  if (!p->parallel) prover_leave_parallel(p, accesses);
+  if (runs) prover_close_boxes(p, boxes, v);
+  else p->boxes.n = boxes; /* perhaps it never ran */
+  p->nvars--;
+}
+
 static void walk_loop(Prover *p, const ProofEnv *env, NestStmt *stmt) {
   if (p->nvars == VARS) {
     prover_fail(p, "too many loops around an access", NULL, -1, 0, 0);
     return;
   }
-  int v = p->nvars, slot = stmt->u.loop.slot;
-  bool parallel = stmt->u.loop.kind == PARALLEL;
-  Var *var = &p->var[v];
-  *var = (Var){.nlo = stmt->u.loop.nlo, .nhi = stmt->u.loop.nhi, .name = stmt->u.loop.name};
+  const LoopKind kind = stmt->u.loop.kind;
+  Var *var = &p->var[p->nvars];
+  *var = (Var){
+      .nlo = stmt->u.loop.nlo, .nhi = stmt->u.loop.nhi, .name = stmt->u.loop.name, .chosen = kind == CHOSEN};
   for (int i = 0; i < var->nlo; i++) {
     var->lo[i] = lin_of(env, &stmt->u.loop.lo[i]);
     prover_check_magnitude(p, env, &stmt->u.loop.lo[i], NULL);
@@ -143,29 +181,13 @@ static void walk_loop(Prover *p, const ProofEnv *env, NestStmt *stmt) {
   }
   int verdict = verdict_of_loop(p, var);
   stmt->u.loop.seen |= seen_bit(verdict);
+  if (kind == CHOSEN) check_choice(p, env, stmt, var, verdict);
+  if (kind == PARALLEL && p->chosen) /* each thread of a team would have to choose the same */
+    prover_fail(p, "a parallel loop in the scope of a chosen index", NULL, -1, 0, 0);
   if (verdict == 0) return;
   stmt->u.loop.need |= needed_bounds(p, var->nlo, var->lo, true) | needed_bounds(p, var->nhi, var->hi, false)
                                                                        << BOUNDS;
-  int boxes = p->boxes.n, accesses = p->accesses.n, level = p->level;
-  p->nvars++;
-  p->level = boxes;
-  p->depth++;
-  p->parallel += parallel;
-  ProofEnv inner = *env;
-  inner.slot[slot] = (Lin){0};
-  inner.slot[slot].k[v] = 1;
-  inner.size[slot] = prover_slot_size(p, &inner.slot[slot]);
-  walk(p, &inner, stmt->body);
-  p->level = level;
-  p->depth--;
-  p->parallel -= parallel;
-  prover_leave_block(p, boxes);
-  prover_check_rounds(p, accesses, v, parallel);
-  prover_close_accesses(p, accesses, v);
-  if (!p->parallel) prover_leave_parallel(p, accesses);
-  if (verdict == 1) prover_close_boxes(p, boxes, v);
-  else p->boxes.n = boxes; /* perhaps it never ran */
-  p->nvars--;
+  walk_rounds(p, env, stmt, verdict == 1);
 }
 
 /* After `if (lo <= e < hi)`, a box whose index is e (plus a constant) in some dimension is written where the
@@ -260,6 +282,13 @@ static void walk_call(Prover *p, const ProofEnv *env, const NestStmt *stmt) {
   walk_branch(p, &callee, stmt->u.call.fn->body, boxes);
 }
 
+static void walk_routine(Prover *p, const NestStmt *stmt) {
+  const Routine *routine = stmt->u.routine.of;
+  for (int pass = 0; pass < 2; pass++)
+    for (int i = 0; i < routine->nbufs; i++)
+      if (routine->writes[i] == (pass == 1)) prover_check_whole(p, stmt->u.routine.buf[i], pass == 1);
+}
+
 static void check_view(Prover *p, const ProofEnv *env,
                        const Buf *view) { /* its position is printed as one sum: terms must not overflow */
   int64_t sum = 0, term;
@@ -288,6 +317,7 @@ static void walk(Prover *p, const ProofEnv *env, NestStmt *stmt) {
       if (stmt->u.declare.buf->place == VIEW) check_view(p, env, stmt->u.declare.buf);
       break;
     case CALL: walk_call(p, env, stmt); break;
+    case ROUTINE: walk_routine(p, stmt); break;
     case PREFETCH: prover_check_magnitude(p, env, &stmt->u.prefetch.flat, stmt->u.prefetch.buf); break;
     case PIN:
     case COMMENT: break;
@@ -303,6 +333,7 @@ static void clear_value(Val v) {
 static void clear_seen(NestStmt *stmt) {
   for (; stmt; stmt = stmt->next) {
     if (stmt->kind == LOOP) stmt->u.loop.seen = stmt->u.loop.need = 0;
+    if (stmt->kind == LOOP && stmt->u.loop.chosen) clear_value(stmt->u.loop.chosen);
     if (stmt->kind == IF) stmt->u.branch.seen = 0;
     if (stmt->kind == STORE) clear_value(stmt->u.store.val);
     clear_seen(stmt->body);

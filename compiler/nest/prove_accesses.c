@@ -95,6 +95,7 @@ widen(Prover *p, WrittenBox *box,
     dim = d;
   }
   if (dim < 0) return true;
+  if (var->chosen) return false; /* somewhere in the range: no element of it is known to be written */
   Lin *lo = &box->lo[dim], *hi = &box->hi[dim];
   int64_t k = lo->k[v];
   if (k != hi->k[v] || var->nlo != 1 || var->nhi != 1) return false;
@@ -142,28 +143,26 @@ static void check_not_written(Prover *p, const Buf *buf, const Lin *lo, const Li
   }
 }
 
-void prover_check(Prover *p, const ProofEnv *env, const Ref *ref, int lanes, bool write) {
-  const Buf *buf = ref->buf->of ? ref->buf->of : ref->buf;
-  Lin lo[DIMS] = {{0}}, hi[DIMS] = {{0}};
-  for (int d = 0; d < buf->rank; d++) {
-    prover_check_magnitude(p, env, &ref->at[d], buf);
-    lo[d] = lin_of(env, &ref->at[d]);
-    if (ref->buf->of) {
-      Lin base = lin_of(env, &ref->buf->base[d]);
-      lo[d] = lin_add(lo[d], &base, 1);
-    }
-    hi[d] = d == buf->rank - 1 && buf->place != REGS ? lin_plus(lo[d], lanes - 1) : lo[d];
-    int64_t l = prover_low(p, &lo[d]), h = prover_high(p, &hi[d]);
-    if (l < 0 || h >= buf->dim[d])
-      prover_fail(p, write ? "store out of bounds" : "load out of bounds", buf, d, l, h);
-  }
-  if (buf->place != REGS && buf->rank == 0 && lanes > 1)
-    prover_fail(p, "a vector in a single element", buf, -1, 0, 0);
+/* A store at a chosen place changes what was written before it; it fills nothing by itself, and writes over
+ * no operand. */
+static void check_not_chosen(Prover *p, const Buf *buf, const Lin *lo, const Lin *hi) {
+  bool chosen = false;
+  for (int d = 0; d < buf->rank; d++) chosen = chosen || prover_chosen(p, &lo[d]) || prover_chosen(p, &hi[d]);
+  if (!chosen) return;
+  prover_fail(p,
+              buf->place == OVER ? "store at a chosen place of what is written over"
+                                 : "store at a chosen place that may not be written before",
+              buf, -1, 0, 0);
+}
+
+/* What is read was written, what is written may be; both are noted. */
+static void check_range(Prover *p, const Buf *buf, const Lin *lo, const Lin *hi, bool write) {
   p->proof->accesses++;
   if (write && (buf->place == INPUT || buf->place == WEIGHTS))
     prover_fail(p, "store to an input", buf, -1, 0, 0);
   bool fresh = buf->place != INPUT && buf->place != WEIGHTS && buf->place != UPDATE;
   bool known = fresh && prover_written(p, buf, lo, hi);
+  if (write && p->chosen && (buf->place == OVER || (fresh && !known))) check_not_chosen(p, buf, lo, hi);
   if (!write && buf->place == OVER) check_not_written(p, buf, lo, hi);
   if (!write && fresh && buf->place != OVER) {
     p->proof->reads++;
@@ -182,6 +181,32 @@ void prover_check(Prover *p, const ProofEnv *env, const Ref *ref, int lanes, boo
     }
     prover_add_box(p, box);
   }
+}
+
+void prover_check(Prover *p, const ProofEnv *env, const Ref *ref, int lanes, bool write) {
+  const Buf *buf = ref->buf->of ? ref->buf->of : ref->buf;
+  Lin lo[DIMS] = {{0}}, hi[DIMS] = {{0}};
+  for (int d = 0; d < buf->rank; d++) {
+    prover_check_magnitude(p, env, &ref->at[d], buf);
+    lo[d] = lin_of(env, &ref->at[d]);
+    if (ref->buf->of) {
+      Lin base = lin_of(env, &ref->buf->base[d]);
+      lo[d] = lin_add(lo[d], &base, 1);
+    }
+    hi[d] = d == buf->rank - 1 && buf->place != REGS ? lin_plus(lo[d], lanes - 1) : lo[d];
+    int64_t l = prover_low(p, &lo[d]), h = prover_high(p, &hi[d]);
+    if (l < 0 || h >= buf->dim[d])
+      prover_fail(p, write ? "store out of bounds" : "load out of bounds", buf, d, l, h);
+  }
+  if (buf->place != REGS && buf->rank == 0 && lanes > 1)
+    prover_fail(p, "a vector in a single element", buf, -1, 0, 0);
+  check_range(p, buf, lo, hi, write);
+}
+
+void prover_check_whole(Prover *p, const Buf *buf, bool write) {
+  Lin lo[DIMS] = {{0}}, hi[DIMS] = {{0}};
+  for (int d = 0; d < buf->rank; d++) hi[d].c = buf->dim[d] - 1;
+  check_range(p, buf, lo, hi, write);
 }
 
 static void widest(const Prover *p, Lin *e, int upto,

@@ -96,6 +96,19 @@ bool prover_one_round(const Var *var) {
   return var->nlo == 1 && var->nhi == 1 && lin_equal(&var->lo[0], &var->hi[0]);
 }
 
+bool prover_chosen(const Prover *p, const Lin *e) { /* itself, or by a bound of a loop */
+  for (int v = 0; v < p->nvars; v++) {
+    const Var *var = &p->var[v];
+    if (!e->k[v]) continue;
+    if (var->chosen && !prover_one_round(var)) return true;
+    for (int i = 0; i < var->nlo; i++)
+      if (prover_chosen(p, &var->lo[i])) return true;
+    for (int i = 0; i < var->nhi; i++)
+      if (prover_chosen(p, &var->hi[i])) return true;
+  }
+  return false;
+}
+
 void prover_fail(Prover *p, const char *what, const Buf *buf, int d, int64_t lo, int64_t hi) {
   if (p->proof->error[0]) return;
   const char *text =

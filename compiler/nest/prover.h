@@ -14,7 +14,8 @@ typedef struct Var {
   int nlo, nhi;
   Lin lo[BOUNDS], hi[BOUNDS];
   const char *name;
-} Var; /* hi: inclusive */
+  bool chosen;
+} Var; /* hi: inclusive; chosen: one number of the range, and the body runs once */
 typedef struct ProofEnv {
   Lin slot[SLOTS];
   int64_t size[SLOTS];
@@ -38,6 +39,7 @@ typedef struct Prover {
   int level; /* boxes from `level` on were written in the innermost open loop or branch: only they may merge
               */
   int parallel;    /* how many parallel loops are open */
+  int chosen;      /* how many chosen indices are in scope */
   int depth;       /* how many blocks are open */
   int home[BUFS];  /* by buffer: how many parallel loops were open where it was declared */
   int block[BUFS]; /* by buffer: how many blocks */
@@ -58,7 +60,8 @@ Lin lin_of(const ProofEnv *, const Index *);
 int64_t prover_low(Prover *, const Lin *); /* a lower bound, at most UNKNOWN: none was found */
 int64_t prover_high(Prover *, const Lin *);
 int64_t prover_low_of_difference(Prover *, const Lin *a, const Lin *b); /* of a - b */
-bool prover_one_round(const Var *);                                     /* a loop of exactly one round */
+bool prover_one_round(const Var *);                                     /* the variable is one number */
+bool prover_chosen(const Prover *, const Lin *); /* does it depend on a chosen index? */
 /* The proof fails, for the first reason that is given. d: the dimension of buf that lo..hi leaves, or -1. */
 void prover_fail(Prover *, const char *what, const Buf *buf, int d, int64_t lo, int64_t hi);
 
@@ -75,6 +78,7 @@ void prover_leave_block(Prover *, int first);        /* forget its locals, whose
 void prover_close_boxes(Prover *, int first, int v); /* loop variable v ends: widen what was written in it */
 
 void prover_check(Prover *, const ProofEnv *, const Ref *, int lanes, bool write); /* one load or store */
+void prover_check_whole(Prover *, const Buf *, bool write);                        /* all of a buffer */
 /* Rounds of loop t do not meet, in whatever order they run: if they are parallel, nowhere where one of them
  * writes; if they are not, where one reads what another one writes over. */
 void prover_check_rounds(Prover *, int first, int t, bool parallel);

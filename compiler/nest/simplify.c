@@ -47,6 +47,7 @@ static void put_in_body(const Simplifier *s, NestStmt *stmt) {
     case LOOP:
       for (int i = 0; i < stmt->u.loop.nlo; i++) put_in(s, &stmt->u.loop.lo[i]);
       for (int i = 0; i < stmt->u.loop.nhi; i++) put_in(s, &stmt->u.loop.hi[i]);
+      if (stmt->u.loop.chosen) put_in_value(s, stmt->u.loop.chosen);
       break;
     case IF: put_in_cond(s, &stmt->u.branch.cond); break;
     case STORE:
@@ -61,6 +62,7 @@ static void put_in_body(const Simplifier *s, NestStmt *stmt) {
       for (int i = 0; i < stmt->u.call.fn->nparams; i++) put_in(s, &stmt->u.call.arg[i]);
       break;
     case PREFETCH: put_in(s, &stmt->u.prefetch.flat); break;
+    case ROUTINE:
     case PIN:
     case COMMENT: break;
     }
@@ -121,6 +123,7 @@ static NestStmt *simple_statement(Nest *nest, NestStmt *stmt) {
   }
   if (stmt->kind != LOOP) return stmt;
   if (stmt->u.loop.seen == 2 || !stmt->body) return NULL;
+  if (stmt->u.loop.chosen) stmt->u.loop.chosen = simple_value(nest, stmt->u.loop.chosen);
   drop_bounds(&stmt->u.loop.nlo, stmt->u.loop.lo, stmt->u.loop.need & 3);
   drop_bounds(&stmt->u.loop.nhi, stmt->u.loop.hi, stmt->u.loop.need >> BOUNDS);
   if (!one_round(stmt)) return stmt;

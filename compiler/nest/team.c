@@ -103,10 +103,21 @@ static void touch_value(const Walk *w, const Env *env, Val v) {
   for (int i = 0; i < 3 && v->a[i]; i++) touch_value(w, env, v->a[i]);
 }
 
+static void touch_routine(const Walk *w, const NestStmt *stmt) { /* all of its buffers */
+  const Routine *routine = stmt->u.routine.of;
+  for (int i = 0; i < routine->nbufs; i++) {
+    const Buf *buf = stmt->u.routine.buf[i];
+    Box box = {.any = true};
+    for (int d = 0; d < buf->rank; d++) box.at[d] = (Bounds){0, buf->dim[d] - 1};
+    box_add(routine->writes[i] ? &w->touched->written[buf->id] : &w->touched->read[buf->id], &box, buf->rank);
+  }
+}
+
 static void touch_body(const Walk *w, const Env *env, const NestStmt *stmt);
 
-static void touch_loop(const Walk *w, const Env *env, const NestStmt *stmt) {
+static void touch_loop(const Walk *w, const Env *env, const NestStmt *stmt) { /* chosen: all of the range */
   Env inner = *env;
+  if (stmt->u.loop.chosen) touch_value(w, env, stmt->u.loop.chosen);
   Bounds b = {INT64_MIN, INT64_MAX};
   for (int i = 0; i < stmt->u.loop.nlo; i++) b.lo = larger(b.lo, bounds_of(env, &stmt->u.loop.lo[i]).lo);
   for (int i = 0; i < stmt->u.loop.nhi; i++) b.hi = smaller(b.hi, bounds_of(env, &stmt->u.loop.hi[i]).hi - 1);
@@ -133,6 +144,7 @@ static void touch_statement(const Walk *w, const Env *env, const NestStmt *stmt)
     touch(w, env, &stmt->u.store.ref, stmt->u.store.part, true);
     break;
   case CALL: touch_call(w, env, stmt); break;
+  case ROUTINE: touch_routine(w, stmt); break;
   case PIN: touch_local(w, stmt->u.pin.view); break;
   case PREFETCH: touch_local(w, stmt->u.prefetch.buf); break;
   case DECLARE:

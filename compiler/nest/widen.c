@@ -6,7 +6,8 @@
  * images (UPDATE) is the sum of a vector's lanes. Images run side by side instead of in threads: no loop
  * stays parallel.
  *
- * Needs: a nest without vectors, before it is proved. The result is proved like any other. */
+ * Needs: a nest without vectors, and without an index chosen by an image's own values, before it is proved.
+ * The result is proved like any other. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/build.h"
 
@@ -116,7 +117,10 @@ static void widen_body(Widener *w, NestStmt *stmt) {
   for (; stmt; stmt = stmt->next) {
     if (stmt->kind == STORE) widen_store(w, stmt);
     if (stmt->kind == PREFETCH) widen_prefetch(w, stmt);
+    if (stmt->kind == ROUTINE) nest_misuse(w->nest, "a routine is for one image");
     if (stmt->kind == LOOP && stmt->u.loop.kind == PARALLEL) stmt->u.loop.kind = SERIAL;
+    if (stmt->kind == LOOP && stmt->u.loop.kind == CHOSEN && is_wide(w, stmt->u.loop.chosen))
+      nest_misuse(w->nest, "images side by side cannot share an index that each chooses for itself");
     widen_body(w, stmt->body);
     widen_body(w, stmt->otherwise);
   }

@@ -13,6 +13,7 @@ libcnnc_a_SOURCES += %D%/arithmetic/abs.c %D%/arithmetic/add.c %D%/arithmetic/ch
 libcnnc_a_SOURCES += %D%/convolution/conv.c %D%/convolution/conv_transpose.c %D%/convolution/correlation.c \
   %D%/convolution/correlation.h %D%/convolution/depthwise.c
 libcnnc_a_SOURCES += %D%/dense/dense.c
+libcnnc_a_SOURCES += %D%/detection/nms.c %D%/detection/nms_routine.h
 libcnnc_a_SOURCES += %D%/dropout/drop_path.c %D%/dropout/dropout.c %D%/dropout/mask.c %D%/dropout/mask.h
 libcnnc_a_SOURCES += %D%/engine/axes.c %D%/engine/axes.h %D%/engine/input.c %D%/engine/lower.c \
   %D%/engine/lower.h %D%/engine/map.c %D%/engine/map.h %D%/engine/op_table.c %D%/engine/walk.c %D%/engine/walk.h %D%/engine/window.c \
@@ -28,3 +29,12 @@ libcnnc_a_SOURCES += %D%/shape/blocks.c %D%/shape/blocks.h %D%/shape/box.c %D%/s
   %D%/shape/resize.c %D%/shape/resize.h %D%/shape/slice.c %D%/shape/space_to_depth.c %D%/shape/upsample.c \
   %D%/shape/weave.c %D%/shape/weave.h %D%/shape/zero_pad.c
 EXTRA_DIST += %D%/TEMPLATE.c
+
+# Routines: C that is copied into generated code, as a C string without its licence line.
+%D%/detection/nms_text.inc: compiler/ops/detection/nms_routine.h
+	$(AM_V_GEN)$(MKDIR_P) %D%/detection && \
+	  $(SED) -e 1d -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' \
+	  $(top_srcdir)/compiler/ops/detection/nms_routine.h > $@.tmp && mv $@.tmp $@
+BUILT_SOURCES += %D%/detection/nms_text.inc
+CLEANFILES += %D%/detection/nms_text.inc
+%D%/detection/libcnnc_a-nms.$(OBJEXT): %D%/detection/nms_text.inc

@@ -56,7 +56,14 @@ static void train_whole_batch(PassState *state) {
   if (apart) plan->images = 1;
 }
 
+static bool any_alone(const Graph *graph) {
+  for (int i = 0; i < graph->nodes.n; i++)
+    if (graph->nodes.data[i]->op->alone) return true;
+  return false;
+}
+
 void pass_whole_batch(PassState *state) {
+  if (any_alone(state->plan->graph)) state->plan->images = 1;
   if (state->kind == PLAN_TRAINING) train_whole_batch(state);
   else infer_whole_batch(state);
 }

@@ -84,6 +84,34 @@ static int output_of(const LossReading *r, const Op *op, const Arguments *args, 
 
 /* ---- whether loss and output go together ---- */
 
+/* The operator that lets no gradient through to any parameter before the value; NULL: there is none. */
+static const Node *gradient_stopped_by(const LossReading *r, const Node *output) {
+  const Graph *graph = r->s->graph;
+  const Node *stops = NULL;
+  bool *wanted = NEW_ARRAY(r->s->arena, bool, graph->nodes.n + 1);
+  wanted[output->id] = true;
+  for (int i = output->id; i >= 0; i--) {
+    const Node *node = graph->nodes.data[i];
+    if (!wanted[i]) continue;
+    if (node->nweights) return NULL;
+    if (!node->op->gradient && node->nin) stops = node;
+    for (int k = 0; k < node->nin && node->op->gradient; k++) wanted[node->in[k]->id] = true;
+  }
+  return stops;
+}
+
+static bool gradient_reaches(const LossReading *r, const LossUse *use) {
+  const Port *output = &r->s->graph->outputs.data[use->output];
+  const Node *stops = gradient_stopped_by(r, output->node);
+  if (!stops) return true;
+  Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, use->span, NULL,
+                           "the loss of output '%s' trains nothing: no gradient passes %s", output->name,
+                           stops->op->name);
+  diag_note(diag, stops->span, "%s is here", stops->op->name);
+  diag_help(diag, "give the loss what stands before %s as an output of its own", stops->op->name);
+  return false;
+}
+
 static bool loss_fits(const LossReading *r, const LossUse *use) {
   const Loss *parts = loss_parts(use->op);
   Node *output = r->s->graph->outputs.data[use->output].node, *before = output;
@@ -154,7 +182,7 @@ static void loss_add(const LossReading *r, const Op *op, const Arguments *args, 
     diag_note(diag, r->training->losses.data[i].span, "the first one is here");
     return;
   }
-  if (!loss_fits(r, &use)) return;
+  if (!loss_fits(r, &use) || !gradient_reaches(r, &use)) return;
   if (!loss_parts(op)) not_built(s, r->training, span, arena_printf(s->arena, "loss %s", op->name));
   vec_push(s->arena, r->training->losses, use);
 }

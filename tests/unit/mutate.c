@@ -5,6 +5,7 @@
 // meet.
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
+#include <math.h>
 #include <stdio.h>
 #include "nest/build.h"
 #include "nest_kernels.h"
@@ -49,7 +50,8 @@ static void add_body(Mutants *m, NestStmt *stmt) {
     case LOOP:
       add_index(m, stmt->u.loop.lo, stmt->u.loop.nlo);
       add_index(m, stmt->u.loop.hi, stmt->u.loop.nhi);
-      vec_push(m->arena, m->loop, stmt);
+      if (stmt->u.loop.chosen) add_value(m, stmt->u.loop.chosen);
+      else vec_push(m->arena, m->loop, stmt);
       break;
     case IF: add_cond(m, &stmt->u.branch.cond); break;
     case STORE:
@@ -69,11 +71,27 @@ static void add_body(Mutants *m, NestStmt *stmt) {
 }
 
 /* ---- what a mutant does ---- */
-static bool misbehaves(const Nest *nest, int64_t size) {
+enum { FILLS = 6 };
+
+/* What stands in buffers; with the first one, zeros. The others are for indices that are chosen by data. */
+static double filled(const Buf *buf, int fill, int64_t i) {
+  static const double number[] = {0, 1e30, -1e30, NAN, INFINITY, 2147483648.},
+                      whole[] = {0, INT32_MAX, INT32_MIN, 1, 3, -1};
+  const double *from = buf->type.elem == F32 ? number : whole;
+  if (fill < FILLS - 1) return from[fill];
+  return i % 3 == 2 ? from[i / 3 % FILLS] : (double)(i * 7 % 11 - 2);
+}
+
+static bool misbehaves(const Nest *nest, int64_t size, int fill) {
   Arena *arena = arena_new();
   Run run = {.single = false, .size = {size}};
-  for (int i = 0; i < nest->nbufs; i++)
-    if (nest->buf[i]->place < STACK) run.mem[i] = NEW_ARRAY(arena, double, buf_elements(nest->buf[i]));
+  for (int i = 0; i < nest->nbufs; i++) {
+    const Buf *buf = nest->buf[i];
+    if (buf->place >= STACK) continue;
+    const int64_t n = buf_elements(buf);
+    run.mem[i] = NEW_ARRAY(arena, double, n);
+    for (int64_t j = 0; j < n && fill; j++) run.mem[i][j] = filled(buf, fill, j);
+  }
   bool wrong = !nest_run(nest, &run);
   for (int i = 0; i < nest->nbufs; i++) {
     const Buf *buf = nest->buf[i];
@@ -86,10 +104,19 @@ static bool misbehaves(const Nest *nest, int64_t size) {
   return wrong;
 }
 
+static bool chooses(const NestStmt *stmt) {
+  for (; stmt; stmt = stmt->next)
+    if ((stmt->kind == LOOP && stmt->u.loop.chosen) || chooses(stmt->body) || chooses(stmt->otherwise))
+      return true;
+  return false;
+}
+
 static bool wrong_for_some_size(const Nest *nest) {
-  if (!nest->main->nparams) return misbehaves(nest, 0);
-  for (int64_t size = nest->main->lo[0]; size <= nest->main->hi[0]; size++)
-    if (misbehaves(nest, size)) return true;
+  const int64_t lo = nest->main->nparams ? nest->main->lo[0] : 0,
+                hi = nest->main->nparams ? nest->main->hi[0] : 0;
+  for (int fill = 0; fill < (chooses(nest->main->body) ? FILLS : 1); fill++)
+    for (int64_t size = lo; size <= hi; size++)
+      if (misbehaves(nest, size, fill)) return true;
   return false;
 }
 
@@ -250,6 +277,18 @@ static void test_others(void) {
   run_mutants(build_batch);
 }
 static void test_over(void) { run_mutants(build_over); }
+static Nest *build_rows(Arena *arena) { return chosen_rows(arena, 4, 3, 8, 4); }
+static Nest *build_rows_gradient(Arena *arena) { return chosen_rows_gradient(arena, 4, 3, 8, 4); }
+static Nest *build_sampling(Arena *arena) { return chosen_sampling(arena, 5, 3, 4, 8, 4); }
+static Nest *build_sampling_gradient(Arena *arena) { return chosen_sampling_gradient(arena, 5, 3, 4, 8, 4); }
+static Nest *build_window(Arena *arena) { return chosen_window(arena, 4); }
+static void test_chosen(void) {
+  run_mutants(build_rows);
+  run_mutants(build_rows_gradient);
+  run_mutants(build_sampling);
+  run_mutants(build_sampling_gradient);
+  run_mutants(build_window);
+}
 static void test_large(void) {
   Arena *arena = arena_new();
   mutate(build_gradient(arena));
@@ -262,5 +301,6 @@ CU_TestInfo suite_mutate[] = {{"plain convolution", test_plain},
                               {"tiled convolutions", test_direct},
                               {"dense, pool, a batch with sizes and tails", test_others},
                               {"a result that is written over an operand", test_over},
+                              {"indices that are chosen by data", test_chosen},
                               {"weight gradient, Winograd, LeNet's second layer", test_large},
                               CU_TEST_INFO_NULL};

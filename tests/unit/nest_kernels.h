@@ -23,4 +23,11 @@ Nest *max_pool2(Arena *, const char *name, int H, int W, int C);
 Nest *dense(Arena *, const char *name, int I, int O, int NV, int U, bool relu);
 Nest *lenet_conv1(Arena *, const char *name); /* 28x28x1, 5x5 pad 2, 6 filters, relu, 2x2 max: 14x14x6 */
 Nest *lenet_conv2(Arena *, const char *name); /* 14x14x6, 5x5, 16 filters, relu, 2x2 max: 5x5x16 */
+
+/* nest_chosen.c: indices that are chosen when the nest runs; C channels in vectors of `lanes`. */
+Nest *chosen_rows(Arena *, int N, int ROWS, int C, int lanes);
+Nest *chosen_rows_gradient(Arena *, int N, int ROWS, int C, int lanes);
+Nest *chosen_sampling(Arena *, int N, int H, int W, int C, int lanes);
+Nest *chosen_sampling_gradient(Arena *, int N, int H, int W, int C, int lanes);
+Nest *chosen_window(Arena *, int N);
 #endif

@@ -72,10 +72,39 @@ static void misuse_else(Nest *b) {
   NEST_ELSE(b) nest_comment(b, "");
 }
 
+static void misuse_chosen_bytes(Nest *b) {
+  Buf *a = NEST_BUF_OF(b, INPUT, "a", U8, 4);
+  NEST_CHOSEN(b, x, nest_load(b, nest_at(b, a, 0), 1), 0, 4) nest_comment(b, "");
+}
+static void misuse_chosen_vector(Nest *b) {
+  Buf *a = NEST_BUF(b, INPUT, "a", 4);
+  NEST_CHOSEN(b, x, nest_load(b, nest_at(b, a, 0), 4), 0, 4) nest_comment(b, "");
+}
+static void misuse_chosen_outside(Nest *b) {
+  Buf *a = NEST_BUF(b, INPUT, "a", 4), *c = NEST_BUF(b, UPDATE, "c", 4);
+  Ix kept = {0};
+  NEST_CHOSEN(b, x, nest_load(b, nest_at(b, a, 0), 1), 0, 4) kept = x;
+  nest_store(b, nest_at(b, c, kept), num(b, 0));
+}
+static void misuse_chosen_value(Nest *b) { /* a value of a block that is closed */
+  Buf *a = NEST_BUF(b, INPUT, "a", 4);
+  Val kept = NULL;
+  NEST_FOR(b, x, 4) kept = nest_load(b, nest_at(b, a, x), 1);
+  NEST_CHOSEN(b, x, kept, 0, 4) nest_comment(b, "");
+}
+static void misuse_chosen_images(Nest *b) {
+  Buf *in = NEST_BUF(b, INPUT, "in", 4), *out = NEST_BUF(b, OUTPUT, "out", 4);
+  NEST_FOR(b, i, 4) NEST_CHOSEN(b, x, nest_load(b, nest_at(b, in, i), 1), 0, 4)
+  nest_store(b, nest_at(b, out, i), nest_load(b, nest_at(b, in, x), 1));
+  nest_widen(b, 4, (const bool[BUFS]){true, true});
+}
+
 static void test_misuse(void) {
-  static void (*const misuse[])(Nest *) = {misuse_product,  misuse_variable, misuse_value,
-                                           misuse_register, misuse_rank,     misuse_lanes,
-                                           misuse_type,     misuse_size,     misuse_else};
+  static void (*const misuse[])(Nest *) = {misuse_product,      misuse_variable,      misuse_value,
+                                           misuse_register,     misuse_rank,          misuse_lanes,
+                                           misuse_type,         misuse_size,          misuse_else,
+                                           misuse_chosen_bytes, misuse_chosen_vector, misuse_chosen_outside,
+                                           misuse_chosen_value, misuse_chosen_images};
   for (size_t i = 0; i < sizeof misuse / sizeof *misuse; i++) CU_ASSERT_EQUAL(status_of(misuse[i]), 3);
 }
 
@@ -352,6 +381,196 @@ static void test_over_parts_refused(void) {
   arena_free(arena);
 }
 
+/* ---- indices that are chosen by data: they may be any number of their range ---- */
+typedef struct Choice {
+  Nest *nest;
+  Buf *at, *in;
+  Val value;
+} Choice;
+
+static Choice choice(Arena *arena, const char *name) {
+  Choice c = {.nest = nest_new(arena, name, "")};
+  c.at = NEST_BUF(c.nest, INPUT, "at", 8);
+  c.in = NEST_BUF(c.nest, INPUT, "in", 8, 8);
+  nest_fn(c.nest, name, false);
+  c.value = nest_load(c.nest, nest_at(c.nest, c.at, 0), 1);
+  return c;
+}
+
+static void zero(Nest *b, Buf *buf, int n) {
+  NEST_FOR(b, i, n) nest_store(b, nest_at(b, buf, i), num(b, 0));
+}
+
+static void test_chosen_range_refused(void) {
+  Arena *arena = arena_new();
+  Choice c = choice(arena, "above");
+  Nest *b = c.nest;
+  Buf *out = NEST_BUF(b, OUTPUT, "out", 8);
+  NEST_CHOSEN(b, x, c.value, 0, 8)
+  NEST_FOR(b, i, 8) nest_store(b, nest_at(b, out, i), nest_load(b, nest_at(b, c.in, i, x + 1), 1));
+  refuse(b, "load out of bounds");
+
+  c = choice(arena, "below");
+  b = c.nest;
+  out = NEST_BUF(b, UPDATE, "out", 8);
+  NEST_CHOSEN(b, x, c.value, -1, 8) nest_store(b, nest_at(b, out, x), num(b, 0));
+  refuse(b, "store out of bounds");
+
+  c = choice(arena, "none");
+  b = c.nest;
+  out = NEST_BUF(b, UPDATE, "out", 8);
+  NEST_FOR(b, i, 5)
+    NEST_CHOSEN(b, x, c.value, i, 4) nest_store(b, nest_at(b, out, x), num(b, 0)); /* none for i = 4 */
+  refuse(b, "may be empty");
+
+  b = nest_new(arena, "coarse", "");
+  Buf *in = NEST_BUF(b, INPUT, "in", (1 << 24) + 2);
+  out = NEST_BUF(b, OUTPUT, "out", 1);
+  nest_fn(b, "coarse", false);
+  NEST_CHOSEN(b, x, nest_load(b, nest_at(b, in, 0), 1), 0, (1 << 24) + 2)
+  nest_store(b, nest_at(b, out, 0), nest_load(b, nest_at(b, in, x), 1));
+  refuse(b, "whole numbers of a float");
+
+  c = choice(arena, "value");
+  b = c.nest;
+  out = NEST_BUF(b, OUTPUT, "out", 1);
+  Buf *s = nest_buf(b, STACK, "s", (Type){F32, 1}, NEST_DIMS(1));
+  NEST_CHOSEN(b, x, nest_load(b, nest_at(b, s, 0), 1), 0, 8)
+  nest_store(b, nest_at(b, out, 0), nest_load(b, nest_at(b, c.at, x), 1));
+  refuse(b, "may not be written");
+  arena_free(arena);
+}
+
+static void test_chosen_stores_refused(void) {
+  Arena *arena = arena_new();
+  Choice c = choice(arena, "first");
+  Nest *b = c.nest;
+  Buf *out = NEST_BUF(b, OUTPUT, "out", 8);
+  NEST_CHOSEN(b, x, c.value, 0, 8) nest_store(b, nest_at(b, out, x), num(b, 1)); /* what of the others? */
+  zero(b, out, 8);
+  refuse(b, "may not be written before");
+
+  c = choice(arena, "from");
+  b = c.nest;
+  out = NEST_BUF(b, OUTPUT, "out", 8);
+  NEST_CHOSEN(b, x, c.value, 0, 8)
+  NEST_FROM(b, i, x, x + 1) nest_store(b, nest_at(b, out, i), num(b, 1)); /* by the bounds of a loop */
+  refuse(b, "may not be written before");
+
+  c = choice(arena, "part");
+  b = c.nest;
+  out = NEST_BUF(b, OUTPUT, "out", 8);
+  zero(b, out, 4);
+  NEST_CHOSEN(b, x, c.value, 0, 5) nest_store(b, nest_at(b, out, x), num(b, 1)); /* 4 is not written */
+  refuse(b, "may not be written before");
+
+  c = choice(arena, "branch");
+  b = c.nest;
+  out = NEST_BUF(b, OUTPUT, "out", 8);
+  NEST_CHOSEN(b, x, c.value, 0, 8)
+  NEST_IF(b, nest_below(b, x, 7)) zero(b, out, 8); /* x may be 7 */
+  refuse(b, "not every element");
+
+  c = choice(arena, "rounds");
+  b = c.nest;
+  out = NEST_BUF(b, OUTPUT, "out", 8);
+  NEST_CHOSEN(b, x, c.value, 1, 9)
+  NEST_FROM(b, i, 0, x) nest_store(b, nest_at(b, out, i), num(b, 1)); /* fewer for a smaller x */
+  refuse(b, "may not be written before");
+
+  c = choice(arena, "over");
+  b = c.nest;
+  out = NEST_BUF(b, OVER, "out", 8);
+  zero(b, out, 8);
+  NEST_CHOSEN(b, x, c.value, 0, 8) nest_store(b, nest_at(b, out, x), num(b, 1));
+  refuse(b, "of what is written over");
+
+  c = choice(arena, "operand");
+  b = c.nest;
+  out = NEST_BUF(b, OVER, "out", 8);
+  NEST_FOR(b, i, 8) NEST_CHOSEN(b, x, c.value, 0, 8)
+  nest_store(b, nest_at(b, out, i), nest_load(b, nest_at(b, out, x), 1)); /* reads what a round wrote */
+  refuse(b, "another one has written over");
+  arena_free(arena);
+}
+
+static void test_chosen_parallel_refused(void) {
+  Arena *arena = arena_new();
+  Choice c = choice(arena, "meet");
+  Nest *b = c.nest;
+  Buf *out = NEST_BUF(b, UPDATE, "out", 8);
+  NEST_PARALLEL(b, i, 8) NEST_CHOSEN(b, x, nest_load(b, nest_at(b, c.at, i), 1), 0, 8)
+  nest_accumulate(b, nest_at(b, out, x), nest_load(b, nest_at(b, c.in, i, x), 1), num(b, 2));
+  refuse(b, "parallel iterations");
+
+  c = choice(arena, "read");
+  b = c.nest;
+  out = NEST_BUF(b, UPDATE, "out", 8);
+  NEST_PARALLEL(b, i, 8) NEST_CHOSEN(b, x, nest_load(b, nest_at(b, c.at, i), 1), 0, 8)
+  nest_store(b, nest_at(b, out, i), nest_load(b, nest_at(b, out, x), 1));
+  refuse(b, "parallel iterations");
+
+  c = choice(arena, "shifted");
+  b = c.nest;
+  out = NEST_BUF(b, UPDATE, "out", 16);
+  NEST_PARALLEL(b, i, 8) NEST_CHOSEN(b, x, nest_load(b, nest_at(b, c.at, i), 1), i, i + 2)
+  nest_store(b, nest_at(b, out, x), num(b, 1)); /* neighbours may choose the same */
+  refuse(b, "parallel iterations");
+
+  c = choice(arena, "team");
+  b = c.nest;
+  out = NEST_BUF(b, OUTPUT, "out", 8);
+  NEST_CHOSEN(b, x, c.value, 0, 8)
+  NEST_PARALLEL(b, i, 8) nest_store(b, nest_at(b, out, i), nest_load(b, nest_at(b, c.in, x, i), 1));
+  refuse(b, "in the scope of a chosen index");
+  arena_free(arena);
+}
+
+static void test_chosen_proved(void) { /* what is near those that are refused, and right */
+  Arena *arena = arena_new();
+  Choice c = choice(arena, "apart");
+  Nest *b = c.nest;
+  Buf *out = NEST_BUF(b, UPDATE, "out", 8, 8), *other = NEST_BUF(b, OUTPUT, "other", 8);
+  Proof proof;
+  NEST_PARALLEL(b, i, 8)
+    NEST_CHOSEN(b, x, nest_load(b, nest_at(b, c.at, i), 1), 0, 8) /* a row for each round */
+  nest_accumulate(b, nest_at(b, out, i, x), nest_load(b, nest_at(b, c.in, x, i), 1), num(b, 2));
+  NEST_CHOSEN(b, x, c.value, 0, 8) {
+    NEST_IF(b, nest_below(b, x, 7)) zero(b, other, 8);
+    NEST_ELSE(b) zero(b, other, 8);
+    nest_store(b, nest_at(b, other, x), num(b, 1));
+    nest_store(b, nest_at(b, other, 0), nest_load(b, nest_at(b, other, x), 1));
+  }
+  CU_ASSERT(nest_prove(b, &proof));
+
+  c = choice(arena, "blocks");
+  b = c.nest;
+  out = NEST_BUF(b, UPDATE, "out", 16);
+  NEST_PARALLEL(b, i, 8)
+    NEST_CHOSEN(b, x, nest_load(b, nest_at(b, c.at, i), 1), 2 * i, 2 * i + 2) /* two of its own */
+  nest_store(b, nest_at(b, out, x), num(b, 1));
+  CU_ASSERT(nest_prove(b, &proof));
+
+  c = choice(arena, "one");
+  b = c.nest;
+  out = NEST_BUF(b, OUTPUT, "out", 8);
+  NEST_FOR(b, i, 8)
+    NEST_CHOSEN(b, x, c.value, i, i + 1) nest_store(b, nest_at(b, out, x), num(b, 1)); /* x is i */
+  CU_ASSERT(nest_prove(b, &proof));
+  nest_simplify(b);
+  CU_ASSERT(nest_prove(b, &proof) && b->main->body->body->kind == STORE);
+
+  b = nest_new(arena, "count", "");
+  Buf *id = NEST_BUF_OF(b, INPUT, "id", I32, 8);
+  out = NEST_BUF(b, OUTPUT, "out", 8);
+  nest_fn(b, "count", false);
+  const Ix n = nest_size_arg(b, "n", 1, 8);
+  NEST_FROM(b, i, 0, n) NEST_CHOSEN(b, x, nest_load(b, nest_at(b, id, i), 1), 0, n)
+  nest_store(b, nest_at(b, out, i), convert(nest_load(b, nest_at(b, id, x), 1), F32));
+  CU_ASSERT(nest_prove(b, &proof));
+  arena_free(arena);
+}
+
 CU_TestInfo suite_nest_refused[] = {
     {"misuse of the builder ends with status 3", test_misuse},
     {"refused: out of bounds", test_bounds_refused},
@@ -361,4 +580,8 @@ CU_TestInfo suite_nest_refused[] = {
     {"refused: read of what is not written at times", test_unwritten_at_times_refused},
     {"refused: read of what may be written over", test_over_refused},
     {"refused: parts of what may be written over", test_over_parts_refused},
+    {"refused: ranges of chosen indices", test_chosen_range_refused},
+    {"refused: stores at chosen places", test_chosen_stores_refused},
+    {"refused: chosen indices in parallel iterations", test_chosen_parallel_refused},
+    {"proved: chosen indices", test_chosen_proved},
     CU_TEST_INFO_NULL};

@@ -1,0 +1,66 @@
+/* nms.c: fuzz target for the routine nms: any numbers, arrays of just the size that it is told; what it keeps
+ * is what nms means, whatever the numbers. */
+// SPDX-License-Identifier: Apache-2.0
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include "ops/detection/nms_routine.h"
+
+static void hold(int truth) {
+  if (!truth) abort();
+}
+
+static void check_rows(const float *out, int kept, int classes, float overlap, float least) {
+  for (int i = 0; i < kept; i++) {
+    const float *row = out + 6 * i;
+    hold(row[4] >= least && row[5] >= 0 && row[5] < (float)classes && (float)(int)row[5] == row[5]);
+    hold(i == 0 || out[6 * i - 2] >= row[4]);
+    for (int k = 0; k < i; k++)
+      hold(out[6 * k + 5] != row[5] || !(cnn_nms_overlap_routine(out + 6 * k, row) > overlap));
+  }
+}
+
+/* A candidate that is not there is covered by a row, or worse than the last of a full result. */
+static void check_missing(const float *boxes, const float *scores, const float *out, int rows, int classes,
+                          int most, int kept, float overlap, float least) {
+  for (int i = 0; i < rows * classes; i++) {
+    int found = !(scores[i] >= least) || (kept == most && scores[i] <= out[6 * most - 2]);
+    for (int k = 0; k < kept && !found; k++)
+      found = (int)out[6 * k + 5] == i % classes && out[6 * k + 4] >= scores[i] &&
+              (!memcmp(out + 6 * k, boxes + i / classes * 4, 4 * sizeof *out) ||
+               cnn_nms_overlap_routine(out + 6 * k, boxes + i / classes * 4) > overlap);
+    hold(found);
+  }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
+  if (n < 5) return 0;
+  const int rows = bytes[0] % 24 + 1, classes = bytes[1] % 5 + 1, most = bytes[2] % 30 + 1,
+            floats = rows * (4 + classes);
+  const float overlap = (float)bytes[3] / 255.f, least = (float)bytes[4] / 16.f - 8.f;
+  float *boxes = calloc((size_t)rows * 4, sizeof *boxes),
+        *scores = calloc((size_t)(rows * classes), sizeof *scores),
+        *heap = malloc((size_t)(rows * classes) * sizeof *heap),
+        *out = malloc((size_t)most * 6 * sizeof *out);
+  hold(boxes && scores && heap && out);
+  for (int i = 0; i < floats && (size_t)i < n - 5;
+       i++) { /* a byte a number: most of them odd ones, else quarters */
+    const uint8_t b = bytes[5 + i];
+    static const float odd[] = {0.f, -0.f, 1e38f, -1e38f, 1e-45f};
+    float x = b < 5 ? odd[b] : (float)b / 4.f - 32.f;
+    if (b == 255) x = (float)strtod("nan", NULL);
+    if (b == 254) x = (float)strtod("inf", NULL);
+    *(i < rows * 4 ? boxes + i : scores + i - rows * 4) = x;
+  }
+  cnn_nms_routine(boxes, scores, heap, out, rows, classes, most, overlap, least);
+  int kept = 0;
+  while (kept < most && out[6 * kept + 5] >= 0.f) kept++;
+  for (int i = kept; i < most; i++) hold(out[6 * i + 5] == -1.f && out[6 * i + 4] == 0.f);
+  check_rows(out, kept, classes, overlap, least);
+  check_missing(boxes, scores, out, rows, classes, most, kept, overlap, least);
+  free(boxes);
+  free(scores);
+  free(heap);
+  free(out);
+  return 0;
+}

@@ -1,0 +1,252 @@
+// routine.c: nests that call C written by hand: proved by what the routine says of its buffers, run, printed;
+// and the routines themselves against the operators' eval, which shares no code with them.
+// SPDX-License-Identifier: Apache-2.0
+#define _DEFAULT_SOURCE
+#include <CUnit/CUnit.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "nest/build.h"
+#include "nest_cases.h"
+#include "ops/detection/nms_routine.h"
+#include "ops/op.h"
+#include "ops_net.h"
+#include "printed.h"
+
+/* ---- nests ---- */
+enum { N = 12 };
+
+static void run_reverse(double *const *buf,
+                        const double *number) { /* twice the last first, so many of them */
+  const int n = (int)number[0];
+  for (int i = 0; i < n; i++) buf[1][i] = number[1] * buf[0][n - 1 - i];
+}
+
+static const Routine reverse = {
+    .name = "reverse",
+    .text =
+        "static void cnn_reverse_routine(const float *restrict in, float *restrict out, int n, float by) {\n"
+        "  for (int i = 0; i < n; i++) out[i] = by * in[n - 1 - i];\n"
+        "}\n",
+    .nbufs = 2,
+    .nnumbers = 2,
+    .elem = {F32, F32},
+    .writes = {false, true},
+    .whole = {true, false},
+    .run = run_reverse};
+
+static const double numbers[] = {N, 2};
+
+static Nest *between_loops(Arena *arena) { /* threads wait for the routine, and it for them */
+  Nest *b = nest_new(arena, "between", "backwards");
+  Buf *in = NEST_BUF(b, INPUT, "in", 3, 4), *out = NEST_BUF(b, OUTPUT, "out", N),
+      *first = NEST_BUF(b, WORK, "first", 3, 4), *second = NEST_BUF(b, WORK, "second", N);
+  nest_fn(b, "between", false);
+  NEST_PARALLEL(b, y, 3)
+    NEST_FOR(b, x, 4)
+      nest_store(b, nest_at(b, first, y, x), add(nest_load(b, nest_at(b, in, y, x), 1), num(b, 1)));
+  nest_routine(b, &reverse, (Buf *[]){first, second}, numbers);
+  NEST_PARALLEL(b, i, N) nest_store(b, nest_at(b, out, i), nest_load(b, nest_at(b, second, i), 1));
+  return b;
+}
+
+static void test_run(void) {
+  int lanes;
+  const char *attribute = printed_attribute(&lanes);
+  Cases *cases = cases_new();
+  double *x = cases_numbers(cases->arena, N, 1), *want = NEW_ARRAY(cases->arena, double, N);
+  for (int i = 0; i < N; i++) want[i] = 2 * (x[N - 1 - i] + 1);
+  cases_check(cases, between_loops(cases->arena), (Run){.mem = {x}}, want, 2e-6);
+  cases_compile(cases, attribute, lanes, *attribute != 0, 3);
+  const char *text = cases_print(cases, "", "", 1);
+  CU_ASSERT_PTR_NOT_NULL(strstr(text, "  reverse_routine(first, second, 12, 2.f);\n"));
+  const char *last = strstr(text, "out[i] = second[i]"), *call = strstr(text, "  reverse_routine(first");
+  CU_ASSERT_FATAL(last && call);
+  const char *wait = strstr(call, "BARRIER()");
+  CU_ASSERT(wait && wait < last);
+  arena_free(cases->arena);
+}
+
+static void refuse(Nest *b, const char *word) {
+  Proof proof;
+  const bool proved = nest_prove(b, &proof);
+  if (proved || !strstr(proof.error, word)) printf("# %s: %s\n", b->name, proved ? "proved" : proof.error);
+  CU_ASSERT(!proved && strstr(proof.error, word));
+}
+
+static void test_refused(void) {
+  Arena *arena = arena_new();
+  Nest *b = nest_new(arena, "unset", "");
+  Buf *work = NEST_BUF(b, WORK, "work", N), *out = NEST_BUF(b, OUTPUT, "out", N);
+  nest_fn(b, "unset", false);
+  NEST_FOR(b, i, N - 1) nest_store(b, nest_at(b, work, i), num(b, 1)); /* the last one is missing */
+  nest_routine(b, &reverse, (Buf *[]){work, out}, numbers);
+  refuse(b, "may not be written");
+  Run run = {.mem = {NEW_ARRAY(arena, double, N), NEW_ARRAY(arena, double, N)}};
+  CU_ASSERT(!nest_run(b, &run));
+
+  b = nest_new(arena, "input", "");
+  Buf *in = NEST_BUF(b, INPUT, "in", N), *other = NEST_BUF(b, INPUT, "other", N);
+  nest_fn(b, "input", false);
+  nest_routine(b, &reverse, (Buf *[]){in, other}, numbers);
+  refuse(b, "store to an input");
+
+  b = nest_new(arena, "meet", "");
+  in = NEST_BUF(b, INPUT, "in", N);
+  out = NEST_BUF(b, OUTPUT, "out", N);
+  nest_fn(b, "meet", false);
+  NEST_PARALLEL(b, i, 2) nest_routine(b, &reverse, (Buf *[]){in, out}, numbers);
+  refuse(b, "parallel iterations");
+  run = (Run){.mem = {NEW_ARRAY(arena, double, N), NEW_ARRAY(arena, double, N)}};
+  CU_ASSERT(!nest_run(b, &run));
+
+  b = nest_new(arena, "over", "");
+  out = NEST_BUF(b, OVER, "out", N);
+  work = NEST_BUF(b, WORK, "work", N);
+  nest_fn(b, "over", false);
+  NEST_FOR(b, i, N) nest_store(b, nest_at(b, out, i), num(b, 1));
+  nest_routine(b, &reverse, (Buf *[]){out, work}, numbers); /* the operand is gone */
+  refuse(b, "may be written over");
+  arena_free(arena);
+}
+
+static void misuse_twice(Nest *b) {
+  Buf *a = NEST_BUF(b, UPDATE, "a", N);
+  nest_routine(b, &reverse, (Buf *[]){a, a}, numbers);
+}
+static void misuse_bytes(Nest *b) {
+  Buf *a = NEST_BUF_OF(b, INPUT, "a", U8, N), *c = NEST_BUF(b, OUTPUT, "c", N);
+  nest_routine(b, &reverse, (Buf *[]){a, c}, numbers);
+}
+static void misuse_gaps(Nest *b) {
+  Buf *a = NEST_BUF(b, INPUT, "a", 3, 4), *c = NEST_BUF(b, OUTPUT, "c", N);
+  a->room[1] = 5;
+  nest_routine(b, &reverse, (Buf *[]){a, c}, numbers);
+}
+static void misuse_register(Nest *b) {
+  Buf *a = NEST_REGISTERS(b, "a", 1, N), *c = NEST_BUF(b, OUTPUT, "c", N);
+  nest_routine(b, &reverse, (Buf *[]){a, c}, numbers);
+}
+static void misuse_images(Nest *b) {
+  Buf *a = NEST_BUF(b, INPUT, "a", N), *c = NEST_BUF(b, OUTPUT, "c", N);
+  nest_routine(b, &reverse, (Buf *[]){a, c}, numbers);
+  nest_widen(b, 4, (const bool[BUFS]){true, true});
+}
+
+static int status_of(void (*misuse)(Nest *)) { /* of a process that builds a nest wrongly */
+  fflush(stdout);
+  const pid_t child = fork();
+  if (child == 0) {
+    if (!freopen("/dev/null", "w", stderr)) _exit(9);
+    Nest *b = nest_new(arena_new(), "misuse", "");
+    nest_fn(b, "misuse", false);
+    misuse(b);
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void test_misuse(void) {
+  static void (*const misuse[])(Nest *) = {misuse_twice, misuse_bytes, misuse_gaps, misuse_register,
+                                           misuse_images};
+  for (size_t i = 0; i < sizeof misuse / sizeof *misuse; i++) CU_ASSERT_EQUAL(status_of(misuse[i]), 3);
+}
+
+/* ---- nms ---- */
+enum { ROWS = 20, CLASSES = 3, MOST = 12, ROUNDS = 3000 };
+
+static bool same(double a, double b) { return a == b || (isnan(a) && isnan(b)); }
+
+typedef struct Drawn {
+  float boxes[ROWS * 4], scores[ROWS * CLASSES];
+} Drawn;
+
+static double draw(uint64_t *state, int n) { /* 0 .. n - 1 */
+  *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+  return (double)((*state >> 33) % (uint64_t)n);
+}
+
+/* Few different numbers, so that boxes coincide, scores are equal and overlaps meet the limit; and odd ones.
+ */
+static Drawn drawn(uint64_t *state, int round) {
+  Drawn d;
+  for (int i = 0; i < ROWS; i++)
+    for (int c = 0; c < 4; c++)
+      d.boxes[4 * i + c] = (float)(c < 2 ? draw(state, 7) : d.boxes[4 * i + c - 2] + draw(state, 5));
+  for (int i = 0; i < ROWS * CLASSES; i++) d.scores[i] = (float)(draw(state, round % 9 + 1) / 8 - .25);
+  static const float odd[] = {NAN, INFINITY, -INFINITY, 3e38f, -3e38f, 1e-45f};
+  for (int k = 0; k < round % 4; k++) {
+    d.boxes[(int)draw(state, ROWS * 4)] = odd[(int)draw(state, 6)];
+    d.scores[(int)draw(state, ROWS * CLASSES)] = odd[(int)draw(state, 6)];
+  }
+  return d;
+}
+
+static void nms_both(const Drawn *d, Net *net, double *want, float *got) {
+  double boxes[ROWS * 4], scores[ROWS * CLASSES];
+  float heap[ROWS * CLASSES];
+  for (int i = 0; i < ROWS * 4; i++) boxes[i] = (double)d->boxes[i];
+  for (int i = 0; i < ROWS * CLASSES; i++) scores[i] = (double)d->scores[i];
+  op_find("nms")->eval(&(Eval){.node = net->last, .in = {boxes, scores}, .out = want});
+  cnn_nms_routine(d->boxes, d->scores, heap, got, ROWS, CLASSES, MOST, .5f, .25f);
+}
+
+static Net nms_net(void) {
+  Net net = net_new();
+  Node *boxes = net_input(&net, shape_sequence(ROWS, 4), ELEM_F32, false),
+       *scores = net_input(&net, shape_sequence(ROWS, CLASSES), ELEM_F32, false);
+  net.named[0] = scores;
+  net.last = boxes;
+  net.last = net_layer(&net, "nms", "scores=$0 iou=0.5 score=0.25 max=12");
+  return net;
+}
+
+static void test_nms(void) {
+  Net net = nms_net();
+  uint64_t state = 1;
+  int wrong = 0, full = 0, missing = 0;
+  for (int round = 0; round < ROUNDS; round++) {
+    const Drawn d = drawn(&state, round);
+    double want[MOST * 6];
+    float got[MOST * 6];
+    nms_both(&d, &net, want, got);
+    bool equal = true;
+    for (int i = 0; i < MOST * 6; i++) equal = equal && same((double)got[i], want[i]);
+    wrong += !equal;
+    full += got[6 * MOST - 1] >= 0;
+    missing += got[6 * MOST - 1] < 0;
+  }
+  CU_ASSERT_EQUAL(wrong, 0);
+  CU_ASSERT(full > 0 && missing > 0); /* both were tried */
+  arena_free(net.arena);
+}
+
+static void test_nms_by_hand(void) {
+  Net net = nms_net();
+  Drawn d = {{0}, {0}};
+  static const float boxes[][4] = {{0, 0, 10, 10}, {0, 0, 10, 9}, {20, 20, 30, 30}, {0, 0, 10, 5}},
+                     scores[][CLASSES] = {{.75f, 0, .5f}, {.875f, .25f, 0}, {.5f, 0, .125f}, {.25f, 0, .5f}};
+  /* Of class 0, row 1 covers rows 0 (0.9) and 3 (5/9); of class 2, row 0 covers row 3 by just 0.5: it stays.
+   */
+  static const float want[][6] = {{0, 0, 10, 9, .875f, 0}, {0, 0, 10, 10, .5f, 2}, {20, 20, 30, 30, .5f, 0},
+                                  {0, 0, 10, 5, .5f, 2},   {0, 0, 10, 9, .25f, 1}, {0, 0, 0, 0, 0, -1}};
+  memcpy(d.boxes, boxes, sizeof boxes);
+  memcpy(d.scores, scores, sizeof scores);
+  double eval[MOST * 6];
+  float got[MOST * 6];
+  nms_both(&d, &net, eval, got);
+  for (int i = 0; i < 36; i++)
+    CU_ASSERT(same((double)got[i], (double)want[i / 6][i % 6]) && same(eval[i], (double)got[i]));
+  arena_free(net.arena);
+}
+
+CU_TestInfo suite_routine[] = {{"between loops: interpreter, compiled C", test_run},
+                               {"refused: what its buffers do not hold", test_refused},
+                               {"misuse of the builder ends with status 3", test_misuse},
+                               {"nms by hand", test_nms_by_hand},
+                               {"nms: the routine and eval", test_nms},
+                               CU_TEST_INFO_NULL};
