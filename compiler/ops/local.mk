@@ -10,23 +10,27 @@ libcnnc_a_SOURCES += %D%/arithmetic/abs.c %D%/arithmetic/add.c %D%/arithmetic/ch
   %D%/arithmetic/combine.c %D%/arithmetic/combine.h %D%/arithmetic/divide.c %D%/arithmetic/exp.c \
   %D%/arithmetic/maximum.c %D%/arithmetic/multiply.c %D%/arithmetic/scale.c %D%/arithmetic/sqrt.c \
   %D%/arithmetic/square.c %D%/arithmetic/subtract.c %D%/arithmetic/sum_gradients.c
-libcnnc_a_SOURCES += %D%/convolution/conv.c %D%/convolution/conv_transpose.c %D%/convolution/correlation.c \
-  %D%/convolution/correlation.h %D%/convolution/depthwise.c
+libcnnc_a_SOURCES += %D%/convolution/conv.c %D%/convolution/conv_transpose.c \
+  %D%/convolution/correlation.c %D%/convolution/correlation.h %D%/convolution/depthwise.c
 libcnnc_a_SOURCES += %D%/dense/dense.c
 libcnnc_a_SOURCES += %D%/detection/nms.c %D%/detection/nms_routine.h
-libcnnc_a_SOURCES += %D%/dropout/drop_path.c %D%/dropout/dropout.c %D%/dropout/mask.c %D%/dropout/mask.h
+libcnnc_a_SOURCES += %D%/dropout/drop_path.c %D%/dropout/dropout.c %D%/dropout/mask.c \
+  %D%/dropout/mask.h
 libcnnc_a_SOURCES += %D%/engine/axes.c %D%/engine/axes.h %D%/engine/input.c %D%/engine/lower.c \
-  %D%/engine/lower.h %D%/engine/map.c %D%/engine/map.h %D%/engine/op_table.c %D%/engine/walk.c %D%/engine/walk.h %D%/engine/window.c \
-  %D%/engine/window.h
+  %D%/engine/lower.h %D%/engine/map.c %D%/engine/map.h %D%/engine/op_table.c %D%/engine/walk.c \
+  %D%/engine/walk.h %D%/engine/window.c %D%/engine/window.h
 libcnnc_a_SOURCES += %D%/loss/binary_cross_entropy.c %D%/loss/classes.c %D%/loss/cross_entropy.c \
   %D%/loss/dice.c %D%/loss/focal.c %D%/loss/hinge.c %D%/loss/huber.c %D%/loss/loss.c %D%/loss/loss.h \
   %D%/loss/losses.def %D%/loss/mae.c %D%/loss/mse.c %D%/loss/yolo.c
-libcnnc_a_SOURCES += %D%/normalisation/batchnorm.c %D%/normalisation/lrn.c %D%/normalisation/normalize.c
+libcnnc_a_SOURCES += %D%/normalisation/batchnorm.c %D%/normalisation/lrn.c \
+  %D%/normalisation/normalize.c
 libcnnc_a_SOURCES += %D%/pooling/avgpool.c %D%/pooling/blurpool.c %D%/pooling/global_avgpool.c \
-  %D%/pooling/global_maxpool.c %D%/pooling/maxpool.c %D%/pooling/pool.c %D%/pooling/pool.h %D%/pooling/stochastic_pool.c
+  %D%/pooling/global_maxpool.c %D%/pooling/maxpool.c %D%/pooling/pool.c %D%/pooling/pool.h \
+  %D%/pooling/stochastic_pool.c
 libcnnc_a_SOURCES += %D%/shape/blocks.c %D%/shape/blocks.h %D%/shape/box.c %D%/shape/box.h \
-  %D%/shape/channel_shuffle.c %D%/shape/concat.c %D%/shape/crop.c %D%/shape/crop_like.c %D%/shape/depth_to_space.c %D%/shape/flatten.c %D%/shape/reshape.c \
-  %D%/shape/resize.c %D%/shape/resize.h %D%/shape/slice.c %D%/shape/space_to_depth.c %D%/shape/upsample.c \
+  %D%/shape/channel_shuffle.c %D%/shape/concat.c %D%/shape/crop.c %D%/shape/crop_like.c \
+  %D%/shape/depth_to_space.c %D%/shape/flatten.c %D%/shape/reshape.c %D%/shape/resize.c \
+  %D%/shape/resize.h %D%/shape/slice.c %D%/shape/space_to_depth.c %D%/shape/upsample.c \
   %D%/shape/weave.c %D%/shape/weave.h %D%/shape/zero_pad.c
 EXTRA_DIST += %D%/TEMPLATE.c
 
