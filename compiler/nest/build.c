@@ -58,7 +58,7 @@ static Ix *variable(Nest *nest) {
   nest->key[slot] = 1000003 + (++nest->serial * INT64_C(0x9E3779B1)) % INT64_C(0x3fffffdd);
   unsigned char *room = arena_alloc(nest->arena, 2 * sizeof(Ix));
   Ix *ix = (Ix *)(void *)(room + (sizeof(Ix) - (uintptr_t)room % sizeof(Ix)) %
-                                     sizeof(Ix)); /* vectors of 256 bytes are aligned to 256 */
+                                     sizeof(Ix)); /* vectors of 128 bytes are aligned to 128 */
   (*ix)[slot] = 1;
   (*ix)[SLOTS] = nest->key[slot];
   return ix;

@@ -138,7 +138,8 @@ Direct direct_begin(Lower *l, bool spread) {
                         : d.out > unit ? 2 * unit
                                        : unit,
                 taps = d.k.kernel[0] * d.k.kernel[1];
-  d.block = l->kernel->pool ? d.in : choose_block(l, d.in, width * taps);
+  /* With windows or rows a tile has no parameters left for blocks. */
+  d.block = l->kernel->pool || l->b->lead ? d.in : choose_block(l, d.in, width * taps);
   d.blocks = d.in / d.block;
   const int64_t whole = d.out / width, rest = d.out % width;
   d.panels[0] = (Panels){.count = whole, .width = width, .valid = width};

@@ -70,7 +70,7 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
  * the tiles of others would become too narrow. */
 static bool takes_pool(const Node *node, const Node *pool) {
   const Correlation k = correlation_of(node);
-  if (correlation_near_limits(&k)) return false;
+  if (correlation_near_limits(&k) || node->shape.regions) return false;
   const Window *w = pool->window;
   const Extent e = shape_extent(pool->shape);
   const bool winograd = k.kernel[0] == k.kernel[1] && (k.kernel[0] == 3 || k.kernel[0] == 5) &&
