@@ -449,7 +449,7 @@ static Ref value_at(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c) {
 /* An operand at the element; the only pixel of one that is repeated. */
 static Val operand_at(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
   Nest *b = l->b;
-  const int64_t *size = buf->dim + buf->rank - 3;
+  const int64_t *size = buf->dim + (buf->rank == 4); /* behind the leading axis */
   const Ix zero = {0}, row = size[0] == 1 ? zero : *y, column = size[1] == 1 ? zero : *x;
   const Ref ref = value_at(l, buf, &row, &column, c);
   return part < lanes ? nest_load_part(b, ref, part, lanes) : nest_load(b, ref, lanes);

@@ -238,7 +238,7 @@ static void sum_lower(Lower *l) {
 const Op op_sum_pixels = {.name = "sum over pixels", .eval = sum_run, .lower = sum_lower};
 
 Val map_operand(Lower *l, int k, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
-  const Buf *buf = l->in[k];
+  const int64_t *size = l->in[k]->dim + l->in[k]->leads;
   const Ix zero = {0};
-  return walk_load(l, l->in[k], buf->dim[0] == 1 ? &zero : y, buf->dim[1] == 1 ? &zero : x, c, part, lanes);
+  return walk_load(l, l->in[k], size[0] == 1 ? &zero : y, size[1] == 1 ? &zero : x, c, part, lanes);
 }
