@@ -8,4 +8,5 @@ libcnnc_a_SOURCES += \
   %D%/number.h %D%/random.h \
   %D%/source.c \
   %D%/suggest.c \
+  %D%/table.c %D%/table.h \
   %D%/text.c %D%/text.h

@@ -31,18 +31,27 @@ Frame frame_begin(Net *net, const Part *part, int target, FrameKind kind) {
   return frame;
 }
 
+/* ---- local variables: by what is wanted and its value ---- */
+static const char *local_key(Frame *f, const char *wanted, const char *value) {
+  return arena_printf(f->net->arena, "%s = %s", wanted, value);
+}
+
+static const char *local_new(Frame *f, const char *key, const char *name) {
+  const char *unique = names_unique(&f->names, name);
+  table_set(f->net->arena, &f->local, key, arena_copy(f->net->arena, unique, strlen(unique)));
+  return unique;
+}
+
 /* Declares a pointer the first time that it is asked for. `comment` may be empty. */
 static const char *local(Frame *f, const char *type, const char *wanted, const char *value,
                          const char *comment) {
-  for (int i = 0; i < f->local.n; i++)
-    if (strcmp(f->local.data[i].wanted, wanted) == 0 && strcmp(f->local.data[i].value, value) == 0)
-      return f->local.data[i].name;
-  const char *name = name_of_runtime(wanted) ? arena_printf(f->net->arena, "value_%s", wanted) : wanted;
-  const Local made = {wanted, value, names_unique(&f->names, name_identifier(f->net->arena, name))};
-  vec_push(f->net->arena, f->local, made);
-  text_put(&f->locals, "  %sconst %s = %s;%s%s%s\n", type, made.name, value, *comment ? " /* " : "", comment,
+  const char *key = local_key(f, wanted, value), *name = table_find(&f->local, key);
+  if (name) return name;
+  name = name_of_runtime(wanted) ? arena_printf(f->net->arena, "value_%s", wanted) : wanted;
+  name = local_new(f, key, name_identifier(f->net->arena, name));
+  text_put(&f->locals, "  %sconst %s = %s;%s%s%s\n", type, name, value, *comment ? " /* " : "", comment,
            *comment ? " */" : "");
-  return made.name;
+  return name;
 }
 
 /* "arena + 4704" */
@@ -57,9 +66,8 @@ static const char *image_text(Frame *f, const char *base, const char *size) {
 
 static const char *value_name(const Part *part, const Node *node) { /* of an alias (flatten), what it is of */
   while (node->op->family == FAMILY_ALIAS && node->nin) node = node->in[0];
-  for (int i = 0; i < part->steps.n; i++)
-    if (part->steps.data[i].call->kernel->result->id == node->id) return part->steps.data[i].name;
-  return *node->name ? node->name : "value";
+  const char *step = part->value[node->id];
+  return step ? step : *node->name ? node->name : "value";
 }
 
 /* "28x28x64", "28x28x64 of 28x28x128" */
@@ -127,16 +135,14 @@ static const char *part_of(Frame *f, const char *type, const char *whole, const 
 static const char *repeated_value(Frame *f, const Node *node) {
   Arena *arena = f->net->arena;
   const char *wanted = arena_printf(arena, "%s_of_images", value_name(f->part, node));
-  for (int i = 0; i < f->local.n; i++)
-    if (strcmp(f->local.data[i].wanted, wanted) == 0) return f->local.data[i].name;
-  const Local made = {wanted, "", names_unique(&f->names, name_identifier(arena, wanted))};
-  vec_push(arena, f->local, made);
+  const char *key = local_key(f, wanted, ""), *name = table_find(&f->local, key);
+  if (name) return name;
+  name = local_new(f, key, name_identifier(arena, wanted));
   text_put(&f->locals,
            "  float %s[%d]; /* 0 for images that do not count: they add nothing to any sum */\n  for "
            "(int32_t i = 0; i < %d; i++) %s[i] = i < count ? batch->at->batch[%" PRId64 "] : 0;\n",
-           made.name, f->images, f->images, made.name,
-           f->part->program->value[f->target][node->id].offset / FLOAT);
-  return made.name;
+           name, f->images, f->images, name, f->part->program->value[f->target][node->id].offset / FLOAT);
+  return name;
 }
 
 const char *frame_value(Frame *f, const Node *node) {
@@ -193,19 +199,17 @@ static const char *keys_value(Frame *f, const Step *step, const Node *node) {
   const bool several = f->images > 1;
   const char *wanted = arena_printf(net->arena, "%s_keys", step->name),
              *value = arena_printf(net->arena, "keys[1]%s ^ %" PRId64, several ? "[i]" : "", node->salt);
-  for (int i = 0; i < f->local.n; i++)
-    if (strcmp(f->local.data[i].wanted, wanted) == 0 && strcmp(f->local.data[i].value, value) == 0)
-      return f->local.data[i].name;
-  const Local made = {wanted, value, names_unique(&f->names, wanted)};
-  vec_push(net->arena, f->local, made);
+  const char *key = local_key(f, wanted, value), *name = table_find(&f->local, key);
+  if (name) return name;
+  name = local_new(f, key, wanted);
   if (several)
     text_put(
         &f->locals,
         "  int32_t %s[2][%d];\n  for (int32_t i = 0; i < %d; i++) %s[0][i] = keys[0][i], %s[1][i] = %s;\n",
-        made.name, f->images, f->images, made.name, made.name, value);
-  else text_put(&f->locals, "  const int32_t %s[2] = {keys[0], %s};\n", made.name, value);
+        name, f->images, f->images, name, name, value);
+  else text_put(&f->locals, "  const int32_t %s[2] = {keys[0], %s};\n", name, value);
   f->keys = true;
-  return made.name;
+  return name;
 }
 
 /* C does not add the const of elements by itself when a const void pointer becomes one to arrays; gcc's

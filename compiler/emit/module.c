@@ -37,9 +37,9 @@ static const char *renamed(Arena *arena, const char *text, const char *name) {
 
 static void also_of(Net *net, Function *function, const Node *node) {
   const char *layer = node ? layer_text(net, node) : "";
-  bool told = !*layer || strstr(function->comment, layer);
-  for (int i = 0; i < function->also.n; i++) told = told || !strcmp(function->also.data[i], layer);
-  if (!told) vec_push(net->arena, function->also, layer);
+  if (!*layer || table_find(&function->told, layer)) return;
+  table_set(net->arena, &function->told, layer, function);
+  if (!strstr(function->comment, layer)) vec_push(net->arena, function->also, layer);
 }
 
 static void also_for(Net *net, Function *function, const Kernel *kernel) {
@@ -55,18 +55,18 @@ static void also_for(Net *net, Function *function, const Kernel *kernel) {
 static Function *section_function(Net *net, Section *section, Nest *nest, bool team, const char *name,
                                   const char *comment, const Kernel *kernel) {
   const char *key = print_nest(net, section, nest, team);
-  for (int i = 0; i < section->functions.n; i++) {
-    Function *function = section->functions.data[i];
-    if (strcmp(function->key, key) != 0) continue;
+  Function *function = table_find(&section->by_key, key);
+  if (function) {
     if (kernel) also_for(net, function, kernel);
     return function;
   }
-  Function *function = NEW(net->arena, Function);
+  function = NEW(net->arena, Function);
   function->key = key;
   function->comment = comment;
   function->text = renamed(net->arena, key, arena_printf(net->arena, "%s_%s", net->name, name));
   function->name = arena_printf(net->arena, "%s_%s%s", net->name, name, section->suffix);
   vec_push(net->arena, section->functions, function);
+  table_set(net->arena, &section->by_key, key, function);
   return function;
 }
 
@@ -126,12 +126,6 @@ static const char *kernel_comment(Net *net, const Kernel *kernel, const Nest *ne
 }
 
 /* ---- members ---- */
-static Member *find_member(Member **list, int n, const char *key) {
-  for (int i = 0; i < n; i++)
-    if (strcmp(list[i]->key, key) == 0) return list[i];
-  return NULL;
-}
-
 static Member *new_member(Net *net, Part *part, const char *key, const char *name, const Buf *shape) {
   Member *member = NEW(net->arena, Member);
   member->key = key;
@@ -141,6 +135,7 @@ static Member *new_member(Net *net, Part *part, const char *key, const char *nam
   member->floats = buf_elements(shape);
   if (part) vec_push(net->arena, part->members, member);
   else vec_push(net->arena, net->tables, member);
+  table_set(net->arena, part ? &part->member_of : &net->table_of, key, member);
   return member;
 }
 
@@ -156,8 +151,7 @@ static const Member *pack_member(Net *net, Part *part, Pack *pack) {
   text_put(&key, "pack");
   for (int i = 0; i < pack->source.n; i++) text_put(&key, " %d", pack->source.data[i]->id);
   text_put(&key, "\n%s", print_nest(net, &net->pack, pack->nest, false));
-  Member *member = constant ? find_member(net->tables.data, net->tables.n, key.s)
-                            : find_member(part->members.data, part->members.n, key.s);
+  Member *member = table_find(constant ? &net->table_of : &part->member_of, key.s);
   if (member) return member;
   member = new_member(net, constant ? NULL : part, key.s, pack->name, pack->out);
   member->pack = pack;
@@ -169,7 +163,7 @@ static const Member *pack_member(Net *net, Part *part, Pack *pack) {
 
 static const Member *weight_member(Net *net, Part *part, const Weight *weight, const Buf *shape) {
   const char *key = arena_printf(net->arena, "weight %d", weight->id);
-  Member *member = find_member(part->members.data, part->members.n, key);
+  Member *member = table_find(&part->member_of, key);
   if (member) return member;
   member = new_member(net, part, key, weight->name, shape);
   member->copy = weight;
@@ -184,7 +178,7 @@ static const Member *table_member(Net *net, const float *table, int64_t n, const
     text_put(&key, " ");
     put_hex_float(&key, table[i]);
   }
-  Member *member = find_member(net->tables.data, net->tables.n, key.s);
+  Member *member = table_find(&net->table_of, key.s);
   if (member) return member;
   member = new_member(net, NULL, key.s, name, shape);
   member->table = table;
@@ -231,6 +225,8 @@ static void name_call(Net *net, Part *part, const KernelCall *call) {
                                         kernel_comment(net, call->kernel, nest), call->kernel);
   }
   vec_push(net->arena, part->steps, step);
+  const char **value = &part->value[call->kernel->result->id];
+  if (!*value) *value = step.name;
 }
 
 /* Members of whole vectors come first, so that all of them are aligned when the struct is. */
@@ -262,6 +258,7 @@ static void name_outputs(Net *net, Part *part) {
 static void name_part(Net *net, Part *part, const Program *program) {
   part->program = program;
   part->names.arena = net->arena;
+  part->value = NEW_ARRAY(net->arena, const char *, program->graph->nodes.n + 1);
   for (int c = 0; c < program->calls.n; c++) name_call(net, part, &program->calls.data[c]);
   if (program->scatter) name_outputs(net, part);
   order_members(net, part);

@@ -14,6 +14,7 @@ enum { ALIGNMENT = SPACE_ALIGNMENT, ALIGNED_FLOATS = ALIGNMENT / 4 };
 typedef struct Function {
   const char *text, *key, *name, *comment;
   VEC(const char *) also;
+  Table told; /* what `also` has, and is not to have */
 } Function;
 
 /* The functions of one target, or those of no target in particular (packing). */
@@ -24,6 +25,7 @@ typedef struct Section {
   NestPrint print;
   PreludeNeeds needs;
   VEC(Function *) functions;
+  Table by_key;
 } Section;
 
 /* Weights in the order in which kernels read them: a member of the model (inference) or of the training
@@ -51,6 +53,8 @@ typedef struct Part {     /* inference, training, or looking inside */
   const Program *program; /* NULL: not wanted */
   VEC(Step) steps;
   VEC(Member *) members;
+  Table member_of;     /* by key */
+  const char **value;  /* by node id: the name of the step that makes its value; NULL: none does */
   Names names;         /* of members */
   Function ***outputs; /* by output and target, of interleaved images: what brings an output into the caller's
                           order; else NULL */
@@ -72,6 +76,7 @@ struct Net {
   PortNames *input, *output;
   Part infer, train, look;
   VEC(Member *) tables;   /* constant tables */
+  Table table_of;         /* by key */
   Section pack, *section; /* section: by target */
 };
 
@@ -94,9 +99,6 @@ typedef enum FrameKind {
   FRAME_BATCH,    /* training: what is computed from all images */
   FRAME_LOOK,     /* looking inside: one image, all values kept */
 } FrameKind;
-typedef struct Local {
-  const char *wanted, *value, *name;
-} Local;
 typedef struct Frame { /* local variables are declared as the calls need them */
   Net *net;
   const Part *part;
@@ -104,7 +106,7 @@ typedef struct Frame { /* local variables are declared as the calls need them */
   FrameKind kind;
   int images; /* that the functions called work on: 1, or the target's lanes, of which `count` count */
   Text locals, calls;
-  VEC(Local) local;
+  Table local; /* by what is wanted, and its value: the name */
   Names names;
   bool keys; /* the image's random numbers are needed */
 } Frame;

@@ -146,17 +146,20 @@ const char *name_upper(Arena *arena, const char *name) {
   return s;
 }
 
-bool names_taken(const Names *names, const char *name) {
-  for (int i = 0; i < names->taken.n; i++)
-    if (strcmp(names->taken.data[i], name) == 0) return true;
-  return false;
-}
+bool names_taken(const Names *names, const char *name) { return table_find(&names->last, name) != NULL; }
 
-void names_reserve(Names *names, const char *name) { vec_push(names->arena, names->taken, name); }
+void names_reserve(Names *names, const char *name) {
+  if (names_taken(names, name)) return;
+  int *last = NEW(names->arena, int);
+  *last = 1;
+  table_set(names->arena, &names->last, name, last);
+  vec_push(names->arena, names->taken, name);
+}
 
 const char *names_unique(Names *names, const char *name) {
   const char *unique = name;
-  for (int i = 2; names_taken(names, unique); i++) unique = arena_printf(names->arena, "%s_%d", name, i);
+  int *last = table_find(&names->last, name);
+  while (last && names_taken(names, unique)) unique = arena_printf(names->arena, "%s_%d", name, ++*last);
   names_reserve(names, unique);
   return unique;
 }

@@ -5,13 +5,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/arena.h"
+#include "base/table.h"
 #include "base/text.h"
 
 /* ---- names ---- */
 typedef struct Names {
   Arena *arena;
   VEC(const char *) taken;
-} Names; /* of one scope */
+  Table last; /* by name taken: the last number that was put behind it, 1: none */
+} Names;      /* of one scope */
 bool names_taken(const Names *, const char *name);
 void names_reserve(Names *, const char *name);
 const char *names_unique(Names *, const char *name); /* the name, or name_2, ...: taken from now on */

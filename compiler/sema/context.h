@@ -2,24 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SEMA_CONTEXT_H
 #define CNNC_SEMA_CONTEXT_H
+#include "base/table.h"
 #include "base/text.h"
 #include "ops/op.h"
 #include "sema/sema.h"
 
 typedef struct Sema Sema;
 typedef struct Frame Frame;
-
-/* ---- a table from names to things (table.c) ---- */
-typedef struct Slot {
-  const char *key;
-  void *thing;
-} Slot;
-typedef struct Table {
-  Slot *slot;
-  int n, room;
-} Table;
-void *table_find(const Table *, const char *key);               /* NULL if it is not there */
-void table_set(Arena *, Table *, const char *key, void *thing); /* replaces */
 
 /* ---- scopes: which names are visible (scope.c) ---- */
 typedef enum EntryKind { ENTRY_CONST, ENTRY_PARAMETER, ENTRY_VALUE, ENTRY_INPUT, ENTRY_ROUND } EntryKind;

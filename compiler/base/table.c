@@ -1,7 +1,8 @@
 /* table.c: from names to things: open addressing, never more than half full. */
 // SPDX-License-Identifier: Apache-2.0
+#include "base/table.h"
+#include <stdint.h>
 #include <string.h>
-#include "sema/context.h"
 
 static uint64_t hash(const char *key) { /* FNV-1a */
   uint64_t h = 14695981039346656037u;

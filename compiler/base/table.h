@@ -1,0 +1,17 @@
+/* table.h: from names to things, by open addressing; lives in an arena. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_TABLE_H
+#define CNNC_TABLE_H
+#include "base/arena.h"
+
+typedef struct Slot {
+  const char *key;
+  void *thing;
+} Slot;
+typedef struct Table {
+  Slot *slot;
+  int n, room;
+} Table;                                                        /* all zero: an empty one */
+void *table_find(const Table *, const char *key);               /* NULL if it is not there */
+void table_set(Arena *, Table *, const char *key, void *thing); /* replaces; the key is not copied */
+#endif
