@@ -75,8 +75,21 @@ bool capacity_of_calls(Arena *arena, Diags *diags, const Graph *graph, int64_t b
   return good;
 }
 
+/* Each kernel takes some 100 KB for each target while nests are proved and printed. */
+static bool few_kernels(Arena *arena, Diags *diags, const Graph *graph, const Plan *plan) {
+  enum { MOST_KERNELS = 10000 };
+  if (plan->kernels.n <= MOST_KERNELS) return true;
+  Diag *diag = diag_report(diags, DIAG_too_large, graph->name_span, NULL,
+                           "net %s has %s kernels%s, more than the %s that can be compiled", graph->name,
+                           text_thousands(arena, plan->kernels.n), plan->training ? " in training" : "",
+                           text_thousands(arena, MOST_KERNELS));
+  diag_fact(diag, "%s layers; element-wise ones are part of the kernel before them",
+            text_thousands(arena, graph->nodes.n - graph->inputs.n));
+  return false;
+}
+
 /* Losses, batchnorm and large dense layers see the values of a whole batch. */
-bool capacity_of_batch(Arena *arena, Diags *diags, const Graph *graph, const Plan *training) {
+static bool batch_fits(Arena *arena, Diags *diags, const Graph *graph, const Plan *training) {
   bool good = true;
   for (int k = 0; k < training->kernels.n; k++) {
     const Node *root = training->kernels.data[k]->root;
@@ -84,6 +97,11 @@ bool capacity_of_batch(Arena *arena, Diags *diags, const Graph *graph, const Pla
       good = fits(arena, diags, graph, root->in[i], "batch in the train block", graph->training->batch);
   }
   return good;
+}
+
+bool capacity_of_plans(Arena *arena, Diags *diags, const Graph *graph, const Plan *infer, const Plan *train) {
+  return few_kernels(arena, diags, graph, infer) && (!train || few_kernels(arena, diags, graph, train)) &&
+         (!train || batch_fits(arena, diags, graph, train));
 }
 
 /* ---- training in the memory that there is ---- */

@@ -11,10 +11,12 @@
  * reports [too-large] if not. */
 bool capacity_check(Arena *, Diags *, const Graph *, const EmitOptions *, const NetSizes *);
 
-/* Whether the inputs and outputs of a call of `batch` images are arrays that C can have; whether the values
- * are that a training step has of all images. */
+/* Whether the inputs and outputs of a call of `batch` images are arrays that C can have. */
 bool capacity_of_calls(Arena *, Diags *, const Graph *, int64_t batch);
-bool capacity_of_batch(Arena *, Diags *, const Graph *, const Plan *training);
+
+/* Whether there are few enough kernels to be compiled, and the values that a training step has of all images
+ * are arrays that C can have; train: NULL without training. */
+bool capacity_of_plans(Arena *, Diags *, const Graph *, const Plan *infer, const Plan *train);
 
 /* Reports that training wants more than `memory` bytes: the least that was found is `least`. False. */
 bool capacity_refused(Arena *, Diags *, const Graph *, int64_t memory, int64_t shards, int64_t least);

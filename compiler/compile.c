@@ -406,7 +406,7 @@ static bool lower(Compilation *c) {
   Plan *infer = make_plan(c, PLAN_INFERENCE), *train = c->training ? make_plan(c, PLAN_TRAINING) : NULL,
        *look = o->kind == OUTPUT_PROGRAM ? make_plan(c, PLAN_LOOK) : NULL;
   stage_done(c, "plan");
-  if (train && !capacity_of_batch(c->arena, c->diags, c->graph, train)) return false;
+  if (!capacity_of_plans(c->arena, c->diags, c->graph, infer, train)) return false;
   const ProgramOptions training = lowering_of_training(c);
   c->programs.infer = program_lower(c->arena, PROGRAM_INFERENCE, infer, &c->lowering);
   if (train) c->programs.train = program_lower(c->arena, PROGRAM_TRAINING, train, &training);

@@ -58,16 +58,18 @@ static void put_labels(Text *out, Net *net) {
 }
 
 /* ---- layers without code ---- */
-static bool has_code(const Net *net, const Node *node) { /* the comment of a kernel names it */
+/* The names of layers that the comment of a kernel tells. */
+static Table told_by_kernels(const Net *net) {
+  Table told = {0};
   for (int s = 0; s < net->infer.steps.n; s++) {
     const Kernel *k = net->infer.steps.data[s].call->kernel;
-    const Node *one[] = {k->root, k->pool, k->normalize};
+    Node *one[] = {k->root, k->pool, k->normalize};
     for (int i = 0; i < 3; i++)
-      if (one[i] && !strcmp(one[i]->name, node->name)) return true;
-    for (int i = 0; i < k->nchain + k->nscales; i++)
-      if (!strcmp((i < k->nchain ? k->chain[i] : k->scale[i - k->nchain])->name, node->name)) return true;
+      if (one[i]) table_set(net->arena, &told, one[i]->name, one[i]);
+    for (int i = 0; i < k->nchain; i++) table_set(net->arena, &told, k->chain[i]->name, k->chain[i]);
+    for (int i = 0; i < k->nscales; i++) table_set(net->arena, &told, k->scale[i]->name, k->scale[i]);
   }
-  return false;
+  return told;
 }
 
 static bool is_output(const Net *net, const Node *node) {
@@ -97,9 +99,10 @@ static const char *where_it_went(const Net *net, const Node *node) {
 /* Each line of the program is found in the C file: here, or above a function. */
 static void put_codeless(Text *out, Net *net) {
   bool any = false;
+  const Table told = told_by_kernels(net);
   for (int i = 0; i < net->graph->nodes.n; i++) {
     const Node *node = net->graph->nodes.data[i];
-    if (node->op == &op_input || !*node->name || has_code(net, node)) continue;
+    if (node->op == &op_input || !*node->name || table_find(&told, node->name)) continue;
     if (!any) text_put(out, "// Layers without code of their own:\n");
     any = true;
     emit_comment(out, 0,
