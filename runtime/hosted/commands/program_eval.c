@@ -11,6 +11,7 @@
 #include "hosted/commands/program.h"
 #include "hosted/display/width.h"
 #include "hosted/commands/written.h"
+#include "hosted/training/measure.h"
 
 typedef struct Arguments {
   const char *data, *target, *weights, *prefix, *confusion;
@@ -21,14 +22,24 @@ typedef struct Arguments {
 
 static json_t *real(double value) { return isfinite(value) ? json_real(value) : json_null(); }
 
+/* Whether classes are counted pixel by pixel; then each has its intersection over union. */
+static bool counts_pixels(const cnn_network *network) {
+  const int32_t output = cnn_tally_first(network);
+  return output >= 0 && cnn_judge(network, output).positions > 1;
+}
+
 static json_t *class_json(const cnn_network *network, const cnn_data *data, const cnn_class_counts *counts,
                           int32_t c) {
   char room[24];
   /* none where the name is no UTF-8 */
   json_t *label = json_string(cnn_program_label(network, data, c, room));
-  return json_pack("{s:o, s:I, s:o, s:o, s:o}", "label", label ? label : json_null(), "samples",
-                   (json_int_t)counts->samples, "precision", real(cnn_class_precision(counts)), "recall",
-                   real(cnn_class_recall(counts)), "f1", real(cnn_class_f1(counts)));
+  json_t *row = json_pack("{s:o, s:I, s:o, s:o, s:o}", "label", label ? label : json_null(), "samples",
+                          (json_int_t)counts->samples, "precision", real(cnn_class_precision(counts)),
+                          "recall", real(cnn_class_recall(counts)), "f1", real(cnn_class_f1(counts)));
+  if (!row || !counts_pixels(network) || json_object_set_new(row, "iou", real(cnn_class_iou(counts))) == 0)
+    return row;
+  json_decref(row);
+  return NULL;
 }
 
 static cnn_status print_json(const cnn_network *network, const cnn_data *data,
@@ -73,14 +84,20 @@ static cnn_status print_text(const cnn_network *network, const cnn_data *data,
     int own = cnn_text_columns(cnn_program_label(network, data, c, room));
     if (own > width) width = own;
   }
-  printf("\n%-*s %10s %10s %10s %10s\n", width, "class", "samples", "precision", "recall", "f1");
+  const bool pixels = counts_pixels(network);
+  printf("\n%-*s %10s %10s %10s %10s", width, "class", pixels ? "pixels" : "samples", "precision", "recall",
+         "f1");
+  if (pixels) printf(" %10s", "iou");
+  printf("\n");
   for (int32_t c = 0; c < evaluation->classes; c++) {
     const cnn_class_counts *counts = &evaluation->counts[c];
     const char *label = cnn_program_label(network, data, c, room);
-    printf("%s%*s %10s %10s %10s %10s\n", label, width - cnn_text_columns(label), "",
+    printf("%s%*s %10s %10s %10s %10s", label, width - cnn_text_columns(label), "",
            cnn_number_grouped(counts->samples).text, cnn_number_fixed(cnn_class_precision(counts), 4).text,
            cnn_number_fixed(cnn_class_recall(counts), 4).text,
            cnn_number_fixed(cnn_class_f1(counts), 4).text);
+    if (pixels) printf(" %10s", cnn_number_fixed(cnn_class_iou(counts), 4).text);
+    printf("\n");
   }
   return cnn_success();
 }
