@@ -11,7 +11,9 @@ libcnn_la_SOURCES += %D%/commands/inputs.c %D%/commands/main.c %D%/commands/opti
   %D%/commands/written.c %D%/commands/written.h
 libcnn_la_SOURCES += %D%/data/array.c %D%/data/batch.c %D%/data/batch.h %D%/data/csv.c %D%/data/csv.h \
   %D%/data/data.c %D%/data/data_arrays.c %D%/data/data_cifar.c %D%/data/data_classes.c %D%/data/data_csv.c \
-  %D%/data/data_folders.c %D%/data/data_idx.c %D%/data/data_synthetic.c %D%/data/dataset.h %D%/data/feed.c \
+  %D%/data/data_folders.c %D%/data/data_idx.c %D%/data/data_synthetic.c \
+  %D%/data/data_masks.c %D%/data/data_shapes.c %D%/data/pixels.c %D%/data/pixels.h %D%/data/shapes.c \
+  %D%/data/shapes.h %D%/data/truth.h %D%/data/dataset.h %D%/data/feed.c \
   %D%/data/image.c %D%/data/image.h %D%/data/image_exif.c %D%/data/image_jpeg.c %D%/data/image_png.c \
   %D%/data/image_webp.c %D%/data/inspect.c %D%/data/listing.c %D%/data/loader.c %D%/data/pictures.c \
   %D%/data/pictures.h \

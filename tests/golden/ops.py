@@ -147,7 +147,8 @@ def losses():
          t: F.nll_loss(torch.log(y), t, ignore_index=-1), ("cross_entropy", ""))
     case([2, 3, 4], "log_softmax", lambda x: F.log_softmax(x, 1), pixels, map_, lambda y,
          t: F.nll_loss(y, t, ignore_index=-1), ("cross_entropy", ""))
-    for text, net, p in [("", lambda x: x, lambda y: F.softmax(y, 1)), ("sigmoid", torch.sigmoid, lambda y: y),
+    for text, net, p in [("", lambda x: x, lambda y: F.softmax(y, 1)),
+                         ("sigmoid", torch.sigmoid, lambda y: y),
                          ("softmax", lambda x: F.softmax(x, 1), lambda y: y)]:
         case([2, 3, 4], text, net, pixels, map_, lambda y, t: dice(p(y), t), ("dice", ""))
 

@@ -15,7 +15,7 @@
 
 typedef struct Arguments {
   const char *data, *target, *weights, *prefix, *confusion;
-  bool json;
+  bool json, skip_bad;
   int64_t threads, limit;
   int fit;
 } Arguments;
@@ -138,6 +138,7 @@ static int evaluate(const cnn_program *program, const cnn_usage *usage, const cn
   options.limit = arguments->limit;
   options.target = arguments->target;
   options.fit = (cnn_fit)arguments->fit;
+  options.skip_bad = arguments->skip_bad;
   cnn_status status = cnn_program_weights(program, arguments->weights, arguments->prefix, &weights);
   if (status.code == CNN_OK) status = cnn_data_open(&data, arguments->data, network, &options);
   const int spared = status.code == CNN_OK ? cnn_written_spares_data(usage, written, data) : CNN_GO_ON;
@@ -190,6 +191,8 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
       {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},
       {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox",
        "how pictures of another size come to fit", 0, 0, cnn_fit_choices, NULL},
+      {"skip-bad", 0, CNN_VALUE_FLAG, &a.skip_bad, "",
+       "leaves out pictures whose mask is missing or wrong, and counts them", 0, 0, NULL, NULL},
   };
   cnn_usage usage = {program->name,
                      "eval",

@@ -77,6 +77,7 @@ struct cnn_data {
 cnn_status cnn_data_open_idx(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_cifar(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_folders(cnn_data *data, const Listing *listing);
+cnn_status cnn_data_open_masks(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_csv_parts(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_arrays(cnn_data *data); /* path is a file */
 cnn_status cnn_data_open_csv(cnn_data *data);    /* so is it here */
@@ -85,6 +86,7 @@ cnn_status cnn_data_open_csv(cnn_data *data);    /* so is it here */
 cnn_status cnn_data_open_rows(cnn_data **rows, const char *path, const cnn_network *network,
                               const char *target);
 cnn_status cnn_data_open_synthetic(cnn_data *data);
+cnn_status cnn_data_open_shapes(cnn_data *data, const char *options); /* what follows synthetic: */
 bool cnn_data_is_csv(const cnn_data *data);
 bool cnn_csv_is_part(const char *name); /* train.csv and the like, which make a directory a set of tables */
 cnn_status cnn_data_no_memory(const cnn_data *data);
@@ -92,6 +94,8 @@ cnn_status cnn_data_no_memory(const cnn_data *data);
 bool cnn_data_locate(const cnn_data *data, cnn_part part, int64_t index, int *pool, int64_t *place);
 /* A line for those who use the set, besides its description. Where there is no memory for it, it is lost. */
 void cnn_data_note(cnn_data *data, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+int cnn_data_part_of(const char *name); /* the pool that a folder of this name is for; POOLS: it is none */
 
 /* Gives each folder its number in a list without the names that another part spells with other capitals, and
  * the length of that list. pools: a bit for each pool that has the folder. */
