@@ -9,7 +9,7 @@ enum {
   CNN_SHAPES = 5,
   CNN_SHAPES_LEAST = 16,
   CNN_SHAPES_MOST = 1024
-};                                                        /* kinds; a side of a picture in pixels */
+}; /* kinds; a side of a picture in pixels */
 extern const char *const cnn_shape_names[1 + CNN_SHAPES]; /* of the classes of pixels; 0: what is no shape */
 
 /* Picture `index` of `stream`, size x size; its truth has objects, instances and pixels. The same on every
