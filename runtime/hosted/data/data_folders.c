@@ -268,7 +268,7 @@ static bool folder_takes(const cnn_data *data, const char *below) {
 }
 
 static const DataKind folders = {folder_read,  folder_label,   folder_close, NULL,
-                                 folder_files, folder_inspect, folder_takes};
+                                 folder_files, folder_inspect, folder_takes, NULL};
 
 static cnn_status known_but_not_built(const cnn_data *data, const Listing *listing) {
   const Entry *images = cnn_listing_find(listing, "images"), *labels = cnn_listing_find(listing, "labels");

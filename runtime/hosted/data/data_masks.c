@@ -54,29 +54,36 @@ static cnn_status pair_open(const cnn_data *data, const Pair *pair, cnn_image *i
   return status;
 }
 
-static cnn_status pixels_store(const cnn_data *data, const cnn_image *mask, void *const target[]) {
-  const int64_t n = (int64_t)mask->height * mask->width;
-  int32_t *pixels = malloc(sizeof *pixels * (size_t)n);
-  if (!pixels) return cnn_data_no_memory(data);
-  for (int64_t i = 0; i < n; i++) pixels[i] = mask->pixel[i] == IGNORED ? -1 : mask->pixel[i];
-  cnn_pixels_store(data, pixels, mask->height, mask->width, target);
-  free(pixels);
-  return cnn_success();
+static cnn_status masks_truth(const cnn_data *data, int pool, int64_t index, cnn_image *image,
+                              cnn_truth *truth) {
+  const Masks *set = data->set;
+  cnn_image mask;
+  cnn_status status = pair_open(data, &set->pool[pool].pair[index], image, &mask);
+  if (status.code != CNN_OK) return status;
+  const int64_t n = (int64_t)mask.height * mask.width;
+  *truth =
+      (cnn_truth){.width = mask.width, .height = mask.height, .pixels = malloc(sizeof(int32_t) * (size_t)n)};
+  for (int64_t i = 0; truth->pixels && i < n; i++)
+    truth->pixels[i] = mask.pixel[i] == IGNORED ? -1 : mask.pixel[i];
+  cnn_image_free(&mask);
+  if (truth->pixels) return status;
+  cnn_image_free(image);
+  return cnn_data_no_memory(data);
 }
 
 static cnn_status masks_read(const cnn_data *data, int pool, int64_t index, void *const input[],
                              void *const target[]) {
   const Masks *set = data->set;
-  const Pair *pair = &set->pool[pool].pair[index];
-  cnn_image image, mask;
-  cnn_status status = pair_open(data, pair, &image, &mask);
+  cnn_image image;
+  cnn_truth truth;
+  cnn_status status = masks_truth(data, pool, index, &image, &truth);
   if (status.code != CNN_OK) return status;
   status = cnn_image_feed(&image, &data->network->input[0], data->options.fit, input[0]);
-  if (status.code != CNN_OK) status = cnn_failure(status.code, "%s: %s", pair->image, status.message);
-  else if (target) status = pixels_store(data, &mask, target);
+  cnn_pixels_store(data, truth.pixels, truth.height, truth.width, target);
   cnn_image_free(&image);
-  cnn_image_free(&mask);
-  return status;
+  free(truth.pixels);
+  if (status.code == CNN_OK) return status;
+  return cnn_failure(status.code, "%s: %s", set->pool[pool].pair[index].image, status.message);
 }
 
 static cnn_status masks_inspect(const cnn_data *data, int pool, int64_t index, void *input) {
@@ -111,7 +118,8 @@ static void masks_close(cnn_data *data) {
   free(set);
 }
 
-static const DataKind masks = {masks_read, NULL, masks_close, NULL, masks_files, masks_inspect, masks_takes};
+static const DataKind masks = {masks_read,  NULL,          masks_close, NULL,
+                               masks_files, masks_inspect, masks_takes, masks_truth};
 
 /* ---- Pairs */
 

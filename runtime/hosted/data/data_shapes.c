@@ -19,13 +19,18 @@ typedef struct Shapes {
   int kind;
 } Shapes;
 
+static cnn_status shapes_truth(const cnn_data *data, int pool, int64_t index, cnn_image *image,
+                               cnn_truth *truth) {
+  const Shapes *set = data->set;
+  return cnn_shapes_make((uint64_t)set->seed, (uint64_t)pool, (uint32_t)index, (int32_t)set->size, image,
+                         truth);
+}
+
 static cnn_status shapes_read(const cnn_data *data, int pool, int64_t index, void *const input[],
                               void *const target[]) {
-  const Shapes *set = data->set;
   cnn_image image;
   cnn_truth truth;
-  cnn_status status = cnn_shapes_make((uint64_t)set->seed, (uint64_t)pool, (uint32_t)index,
-                                      (int32_t)set->size, &image, &truth);
+  cnn_status status = shapes_truth(data, pool, index, &image, &truth);
   if (status.code != CNN_OK) return status;
   status = cnn_image_feed(&image, &data->network->input[0], data->options.fit, input[0]);
   cnn_pixels_store(data, truth.pixels, truth.height, truth.width, target);
@@ -35,7 +40,7 @@ static cnn_status shapes_read(const cnn_data *data, int pool, int64_t index, voi
 
 static void shapes_close(cnn_data *data) { free(data->set); }
 
-static const DataKind shapes = {shapes_read, NULL, shapes_close, NULL, NULL, NULL, NULL};
+static const DataKind shapes = {shapes_read, NULL, shapes_close, NULL, NULL, NULL, NULL, shapes_truth};
 
 /* ---- The words behind synthetic: */
 

@@ -5,6 +5,8 @@
 #define CNN_DATASET_H
 #include "hosted/weights/archive.h"
 #include "cnn_data.h"
+#include "cnn_image.h"
+#include "hosted/data/truth.h"
 
 enum { POOL_TRAIN, POOL_VAL, POOL_TEST, POOLS };
 
@@ -47,6 +49,9 @@ typedef struct DataKind {
   /* Whether a file that is written to this path below the set's directory would be data the next time; NULL:
    * none would. */
   bool (*takes)(const cnn_data *data, const char *below);
+  /* The picture of a sample as it is, and what is true of it, for cnn_sample_free; NULL: it has no such
+   * truth. */
+  cnn_status (*truth)(const cnn_data *data, int pool, int64_t index, cnn_image *image, cnn_truth *truth);
 } DataKind;
 
 typedef struct Part {
