@@ -88,7 +88,8 @@ static const char *scores_of(const Graph *graph, int output) {
                                                                                : "CNN_SCORES_NONE";
   case SCORES_NONE: break;
   }
-  if (use && absorbs(use->op, SCORES_BINARY)) return "CNN_SCORES_BINARY_LOGIT";
+  const bool one_of_several = use && use->op->class_target && channels > 1;
+  if (use && absorbs(use->op, SCORES_BINARY) && !one_of_several) return "CNN_SCORES_BINARY_LOGIT";
   if (use ? use->op->class_target : graph->nlabels > 0 && graph->nlabels == channels)
     return "CNN_SCORES_LOGIT";
   return "CNN_SCORES_NONE";

@@ -211,8 +211,9 @@ typedef struct LossDetail {
   const Training *training;
   double weight;
   int64_t classes;
+  Scores scores;
 } LossDetail; /* node->detail of all three: label smoothing, the loss's weight (scale multiplies it), channels
-                 of the output */
+                 of the output, and the kind of activation that was absorbed (SCORES_NONE: there was none) */
 extern const Op op_sum_gradients; /* hidden, FAMILY_MAP: adds its inputs, all of one shape */
 
 extern const Op *const

@@ -80,11 +80,12 @@ static Shape target_shape(const Op *loss, Shape output) {
 static void append_loss(Gradient *gradient, const LossUse *use, TrainingGraph *result, int index) {
   Graph *graph = gradient->graph;
   const Loss *loss = loss_parts(use->op);
-  Node *output = before_activation(loss, graph->outputs.data[use->output].node);
+  Node *made = graph->outputs.data[use->output].node, *output = before_activation(loss, made);
   LossDetail *detail = NEW(graph->arena, LossDetail);
   detail->training = graph->training;
   detail->weight = use->weight;
   detail->classes = shape_extent(output->shape).c;
+  detail->scores = output == made ? SCORES_NONE : made->op->scores;
   if (!result->target[use->output]) {
     Node *target = graph_node(graph, &op_target, 0, NULL);
     target->shape = target_shape(use->op, output->shape);

@@ -173,12 +173,15 @@ static void metrics_read(const Reading *r, const Expr *e) {
 }
 static void loss_read(const Reading *r, const Expr *e) { losses_read(r->s, r->frame, e, r->training); }
 
+static bool has_pixels(const Graph *graph, const LossUse *use) {
+  const Shape shape = graph->outputs.data[use->output].node->shape;
+  return shape.rank == 3 && shape.dim[0] * shape.dim[1] > 1;
+}
+
 /* What a loss is measured by: classes, a class for each pixel, or numbers. A sigmoid's scores are classes,
  * too: those of two. */
 static MetricCode loss_measure(const Graph *graph, const LossUse *use) {
-  const Shape shape = graph->outputs.data[use->output].node->shape;
-  if (use->op->class_target)
-    return shape.rank == 3 && shape.dim[0] * shape.dim[1] > 1 ? METRIC_PIXELS : METRIC_CLASSES;
+  if (use->op->class_target) return has_pixels(graph, use) ? METRIC_PIXELS : METRIC_CLASSES;
   return METRIC_VALUES;
 }
 
@@ -193,6 +196,7 @@ static bool metric_fits(const Graph *graph, const Form *metric, const LossUse *u
   const int code = metric->code;
   if (code == METRIC_CLASSES)
     return measure != METRIC_VALUES || (is_binary(use) && metric->params[0].name == NULL);
+  if (code == METRIC_PIXELS && is_binary(use)) return has_pixels(graph, use);
   return code == (int)measure;
 }
 
@@ -208,7 +212,8 @@ static void metrics_finish(const Reading *r) {
     Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, t->metrics.data[i].span, NULL,
                              "%s does not measure what %s trains", t->metrics.data[i].form->name,
                              t->losses.data[0].op->name);
-    diag_help(diag, "accuracy and top(k) are for classes, mae for numbers, iou for a class at each pixel");
+    diag_help(diag,
+              "accuracy and top(k) are for classes, mae for numbers, iou and dice for a class at each pixel");
   }
   if (t->metrics.n) return;
   const LossUse *first = &t->losses.data[0];

@@ -54,6 +54,8 @@ typedef struct cnn_class_counts {
 double cnn_class_precision(const cnn_class_counts *counts); /* correct / predicted; 0 when never predicted */
 double cnn_class_recall(const cnn_class_counts *counts);    /* correct / samples */
 double cnn_class_f1(const cnn_class_counts *counts);
+double
+cnn_class_iou(const cnn_class_counts *counts); /* intersection over union; 0 for a class that is nowhere */
 
 typedef struct cnn_evaluation {
   cnn_measures measures;

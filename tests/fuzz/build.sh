@@ -6,7 +6,8 @@ set -eu
 clang=$1 top=$2 build=$3 target=$4 output=$5
 readers="status file json archive safetensors npz notes classes foreign"
 sets="listing target array data data_arrays data_cifar csv data_csv data_classes data_folders data_idx
-  data_synthetic pictures similar image image_png image_jpeg image_webp image_exif feed inspect unicode"
+  data_synthetic data_masks data_shapes pixels shapes pictures similar image image_png image_jpeg image_webp
+  image_exif feed inspect unicode"
 
 hosted() { for name in "$@"; do printf '%s ' "$top"/runtime/hosted/*/"$name.c"; done; }
 

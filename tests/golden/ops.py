@@ -147,6 +147,19 @@ def losses():
          t: F.nll_loss(torch.log(y), t, ignore_index=-1), ("cross_entropy", ""))
     case([2, 3, 4], "log_softmax", lambda x: F.log_softmax(x, 1), pixels, map_, lambda y,
          t: F.nll_loss(y, t, ignore_index=-1), ("cross_entropy", ""))
+    for text, net, p in [("", lambda x: x, lambda y: F.softmax(y, 1)),
+                         ("sigmoid", torch.sigmoid, lambda y: y),
+                         ("softmax", lambda x: F.softmax(x, 1), lambda y: y)]:
+        case([2, 3, 4], text, net, pixels, map_, lambda y, t: dice(p(y), t), ("dice", ""))
+
+
+def dice(p, labels):
+    """The mean over images, and over the classes that appear in them, of 1 - (2*sum(p*t) + 1)/(...)."""
+    counts = (labels >= 0).double().unsqueeze(1)
+    t = F.one_hot(labels.clamp(min=0), p.shape[1]).movedim(-1, 1).double() * counts
+    both, each, true = [v.sum((2, 3)) for v in (p * t, p * counts, t)]
+    miss, appears = 1 - (2 * both + 1) / (each + true + 1), (true > 0).double()
+    return ((miss * appears).sum(1) / appears.sum(1)).mean()
 
 
 def blurred(x, kernel, stride):

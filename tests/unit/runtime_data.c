@@ -292,7 +292,7 @@ static void what_is_no_set_is_said(void) {
   refuse_set(&net, scratch_text("some.txt", "hello"), CNN_BAD_FORMAT, "is no data set");
   refuse_set(&net, scratch_text("segments/images/a.png", ""), CNN_BAD_FORMAT, "is no data set");
   scratch_text("segments/masks/a.png", "");
-  refuse_set(&net, scratch("segments"), CNN_NOT_BUILT, "[not-built-yet]");
+  refuse_set(&net, scratch("segments"), CNN_MISMATCH, "has a class for each pixel, but the output");
   scratch_text("boxes/images/a.png", "");
   scratch_text("boxes/labels/a.txt", "");
   refuse_set(&net, scratch("boxes"), CNN_NOT_BUILT, "[not-built-yet]");

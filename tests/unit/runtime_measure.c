@@ -61,6 +61,31 @@ static void losses_are_those_of_pytorch(void) {
   CU_ASSERT_FALSE(cnn_loss_known(&port));
 }
 
+/* One image: the mean over the classes that appear; pixels of class -1 do not count. */
+static void dice_is_the_overlap(void) {
+  static const float two[] = {0.75f, 0.25f, 0, 0.5f, 0.5f, 0, 0.25f, 0.75f, 0, 0, 0, 1};
+  static const int32_t labels[] = {0, 1, 1, -1}, none[] = {-1, -1, -1, -1}, yes[] = {1, 0, 1, -1};
+  static const float one[] = {2, -1, 0.5f, 3};
+  cnn_port port = {.rank = 3,
+                   .dim = {2, 2, 3},
+                   .size = 12,
+                   .target = CNN_TARGET_CLASS,
+                   .target_size = 4,
+                   .scores = CNN_SCORES_PROBABILITY,
+                   .loss = "dice"};
+  const double first = 1 - (2 * 0.75 + 1) / (1.5 + 1 + 1), second = 1 - (2 * 1.25 + 1) / (1.5 + 2 + 1);
+  CU_ASSERT_TRUE(cnn_loss_known(&port));
+  CU_ASSERT_DOUBLE_EQUAL(cnn_loss_sample(&port, two, labels).sum, (first + second) / 2, 1e-9);
+  CU_ASSERT_EQUAL(cnn_loss_sample(&port, two, labels).weight, 1);
+  CU_ASSERT_EQUAL(cnn_loss_sample(&port, two, none).sum, 0);
+  port.dim[2] = 1;
+  port.size = 4;
+  port.scores = CNN_SCORES_BINARY_LOGIT;
+  const double p[] = {1 / (1 + exp(-2)), 1 / (1 + exp(1)), 1 / (1 + exp(-0.5))};
+  CU_ASSERT_DOUBLE_EQUAL(cnn_loss_sample(&port, one, yes).sum,
+                         1 - (2 * (p[0] + p[2]) + 1) / (p[0] + p[1] + p[2] + 2 + 1), 1e-7);
+}
+
 static void metrics_count_what_they_say(void) {
   static const cnn_port ports[] = {{.name = "map",
                                     .rank = 3,
@@ -113,6 +138,7 @@ static void metrics_count_what_they_say(void) {
   CU_ASSERT_DOUBLE_EQUAL(cnn_class_precision(&counts), 0.5, 1e-12);
   CU_ASSERT_DOUBLE_EQUAL(cnn_class_recall(&counts), 0.75, 1e-12);
   CU_ASSERT_DOUBLE_EQUAL(cnn_class_f1(&counts), 0.6, 1e-12);
+  CU_ASSERT_DOUBLE_EQUAL(cnn_class_iou(&counts), 3.0 / 7, 1e-12);
 }
 
 enum { H = 4, W = 6, C = 3, SIZE = H * W * C, AT = 7 };
@@ -270,6 +296,7 @@ static void samples_are_mixed_with_others(void) {
 
 CU_TestInfo suite_measure[] = {
     {"losses are those of PyTorch", losses_are_those_of_pytorch},
+    {"dice is the overlap", dice_is_the_overlap},
     {"metrics count what they say", metrics_count_what_they_say},
     {"batches are augmented and arranged", batches_are_augmented_and_arranged},
     {"targets that are inputs are augmented", targets_that_are_inputs_are_augmented},

@@ -11,6 +11,10 @@ static const Form accuracy = {"accuracy", "the part that is classified correctly
                               METRIC_CLASSES};
 static const Form top = {"top", "the part whose class is among the k best", top_params, METRIC_CLASSES};
 static const Form mae = {"mae", "mean absolute error", none, METRIC_VALUES};
-static const Form iou = {"iou", "intersection over union, the mean over classes", none, METRIC_PIXELS};
+static const Form iou = {"iou", "intersection over union, the mean over the classes that appear", none,
+                         METRIC_PIXELS};
+static const Form dice = {"dice",
+                          "overlap of predicted and true pixels, the mean over the classes that appear", none,
+                          METRIC_PIXELS};
 
-const Form *const metric_table[] = {&accuracy, &top, &mae, &iou, NULL};
+const Form *const metric_table[] = {&accuracy, &top, &mae, &iou, &dice, NULL};

@@ -1,7 +1,13 @@
-/* dice.c: dice, one minus the overlap of predicted and true pixels  (Milletari, Navab and Ahmadi, 2016). Its
- * output is checked; it is not built. */
+/* dice.c: dice, one minus the overlap of predicted and true pixels (Milletari, Navab and Ahmadi, 2016): for
+ * an image the mean over the classes c that appear in its labels of 1 - N/D, where sums go over the pixels
+ * that count, t is 1 where the label is c, and p = softmax(o), or sigmoid(o) where the output is a sigmoid or
+ * has one channel. One channel is class 1 of two, which is always looked at.
+ *
+ *     N = 2 * sum(p*t) + 1          D = sum(p) + sum(t) + 1          dL/dp = (N/D - 2*t) / D / classes */
 // SPDX-License-Identifier: Apache-2.0
+#include <math.h>
 #include "ops/loss/loss.h"
+#include "ops/activation/softmax.h"
 
 static const Param params[] = {{0}};
 
@@ -17,13 +23,272 @@ static void shape(ShapeContext *context, Node *node) {
   diag_help(diag, "cross_entropy is for one label a picture");
 }
 
+/* With sigmoids, each channel is a probability of its own. */
+static bool is_binary(const Node *node, int64_t channels) {
+  const LossDetail *detail = node->detail;
+  const Scores scores = detail ? detail->scores : SCORES_NONE;
+  return scores == SCORES_BINARY || (scores == SCORES_NONE && channels == 1);
+}
+static int64_t labels_of(int64_t channels) { return channels == 1 ? 2 : channels; }
+static int64_t label_of(int64_t channels, int64_t c) { return channels == 1 ? 1 : c; }
+
+/* ---- eval ---- */
+typedef struct Overlap {
+  double both, predicted, truth;
+  bool appears;
+} Overlap; /* of a class: sum(p*t), sum(p), sum(t) */
+
+static double probability(const Node *node, const double *o, int64_t channels, int64_t c) {
+  double largest, log_sum = 0;
+  if (is_binary(node, channels)) return 1 / (1 + exp(-o[c]));
+  log_sum = softmax_log_sum(o, channels, &largest);
+  return exp(o[c] - largest - log_sum);
+}
+
+static bool label_counts(double label, int64_t channels) {
+  return label >= 0 && label < (double)labels_of(channels);
+}
+
+static Overlap overlap_run(const Eval *eval, Extent e, int64_t c) {
+  Overlap sum = {0};
+  for (int64_t i = 0; i < e.h * e.w; i++) {
+    const double label = eval->in[1][i], t = label == (double)label_of(e.c, c);
+    if (!label_counts(label, e.c)) continue;
+    const double p = probability(eval->node, eval->in[0] + i * e.c, e.c, c);
+    sum.both += p * t;
+    sum.predicted += p;
+    sum.truth += t;
+  }
+  sum.appears = e.c == 1 || sum.truth > 0;
+  return sum;
+}
+
+static void run(const Eval *eval) {
+  const Extent e = shape_joined(eval->node->in[0]->shape);
+  double sum = 0, classes = 0;
+  for (int64_t c = 0; c < e.c; c++) {
+    const Overlap o = overlap_run(eval, e, c);
+    if (o.appears) sum += 1 - (2 * o.both + 1) / (o.predicted + o.truth + 1);
+    classes += o.appears;
+  }
+  eval->out[0] = classes > 0 ? sum / classes * eval->in[2][0] : 0;
+}
+
+static void scale_run(const Eval *eval) { eval->out[0] = loss_weight(eval->node) / (double)eval->count; }
+
+/* dL/do from dL/dp at a pixel, in place. */
+static void through_probabilities(const Node *node, const double *o, int64_t channels, double *d) {
+  double dot = 0;
+  for (int64_t c = 0; c < channels; c++) dot += d[c] * probability(node, o, channels, c);
+  for (int64_t c = 0; c < channels; c++) {
+    const double p = probability(node, o, channels, c);
+    d[c] = p * (is_binary(node, channels) ? d[c] * (1 - p) : d[c] - dot);
+  }
+}
+
+static void gradient_run(const Eval *eval) {
+  const Extent e = shape_joined(eval->node->shape);
+  double classes = 0;
+  for (int64_t c = 0; c < e.c; c++) {
+    const Overlap o = overlap_run(eval, e, c);
+    const double d = o.predicted + o.truth + 1, share = (2 * o.both + 1) / d;
+    for (int64_t i = 0; i < e.h * e.w; i++) {
+      const double label = eval->in[1][i], t = label == (double)label_of(e.c, c);
+      eval->out[i * e.c + c] = o.appears && label_counts(label, e.c) ? (share - 2 * t) / d : 0;
+    }
+    classes += o.appears;
+  }
+  for (int64_t i = 0; i < e.h * e.w; i++) {
+    double *d = eval->out + i * e.c;
+    through_probabilities(eval->node, eval->in[0] + i * e.c, e.c, d);
+    for (int64_t c = 0; c < e.c; c++) d[c] *= classes > 0 ? eval->in[2][0] / classes : 0;
+  }
+}
+
+/* ---- nests ---- */
+enum { BOTH, PREDICTED, TRUTH, SUMS };
+
+typedef struct Pixels {
+  Extent e;
+  Buf *row, *line,
+      *total; /* row: the exponentials of a pixel; sums of a row of pixels, and of all: [SUMS][c] */
+  bool binary;
+} Pixels;
+
+static Pixels pixels_begin(Lower *l, Shape shape) {
+  const Extent e = shape_joined(shape);
+  const int64_t dim[2] = {SUMS, e.c};
+  return (Pixels){e, lower_scratch(l, "row", 1, &e.c), lower_scratch(l, "line", 2, dim),
+                  lower_scratch(l, "total", 2, dim), is_binary(l->node, e.c)};
+}
+
+typedef struct Pixel {
+  Val label, counts, share;
+} Pixel; /* share: of the exponentials, 1 / their sum */
+
+static Pixel pixel_at(Lower *l, const Pixels *s, const Ix *y, const Ix *x) {
+  Nest *b = l->b;
+  Pixel pixel = {.share = NULL};
+  if (!s->binary) {
+    Val largest, sum = softmax_exponentials(l, l->in[0], s->row, s->e.c, y, x, &largest);
+    pixel.share = nest_let(b, "share", div_(num(b, 1), sum));
+  }
+  pixel.label = nest_let(b, "label", nest_load(b, nest_at(b, l->in[1], *y, *x, 0), 1));
+  const Val zero = num(b, 0), known = less(pixel.label, num_i32(b, (int32_t)labels_of(s->e.c)));
+  pixel.counts =
+      nest_let(b, "counts", choose(less(pixel.label, num_i32(b, 0)), zero, choose(known, num(b, 1), zero)));
+  return pixel;
+}
+
+static Val probability_at(Lower *l, const Pixels *s, const Pixel *pixel, const Ix *y, const Ix *x,
+                          const Ix *c) {
+  Nest *b = l->b;
+  if (s->binary) return vsigmoid(nest_load(b, nest_at(b, l->in[0], *y, *x, *c), 1));
+  return mul(nest_load(b, nest_at(b, s->row, *c), 1), pixel->share);
+}
+
+static Val is_class(Lower *l, const Pixels *s, const Pixel *pixel, const Ix *c) {
+  return s->e.c == 1 ? equal(pixel->label, num_i32(l->b, 1)) : loss_is_label(l, pixel->label, c);
+}
+
+static void add_to(Nest *b, Ref at, Val more) { nest_store(b, at, add(nest_load(b, at, 1), more)); }
+
+static void clear(Nest *b, Buf *sums, int64_t channels) {
+  NEST_FOR(b, k, SUMS)
+    NEST_FOR(b, c, channels) nest_store(b, nest_at(b, sums, k, c), num(b, 0));
+}
+
+/* Rows are summed by themselves, so that a small number is not added to the sum of a whole picture. */
+static void sums_lower(Lower *l, const Pixels *s) {
+  Nest *b = l->b;
+  clear(b, s->total, s->e.c);
+  NEST_FOR(b, y, s->e.h) {
+    clear(b, s->line, s->e.c);
+    NEST_FOR(b, x, s->e.w) {
+      const Pixel pixel = pixel_at(l, s, &y, &x);
+      NEST_FOR(b, c, s->e.c) {
+        const Val p = nest_let(b, "p", mul(pixel.counts, probability_at(l, s, &pixel, &y, &x, &c))),
+                  is = is_class(l, s, &pixel, &c);
+        add_to(b, nest_at(b, s->line, BOTH, c), choose(is, p, num(b, 0)));
+        add_to(b, nest_at(b, s->line, PREDICTED, c), p);
+        add_to(b, nest_at(b, s->line, TRUTH, c), choose(is, num(b, 1), num(b, 0)));
+      }
+    }
+    NEST_FOR(b, k, SUMS)
+      NEST_FOR(b, c, s->e.c)
+        add_to(b, nest_at(b, s->total, k, c), nest_load(b, nest_at(b, s->line, k, c), 1));
+  }
+}
+
+static Val appears(Nest *b, const Pixels *s, const Ix *c) { /* 1 or 0 */
+  if (s->e.c == 1) return num(b, 1);
+  return choose(less(num(b, 0), nest_load(b, nest_at(b, s->total, TRUTH, *c), 1)), num(b, 1), num(b, 0));
+}
+
+static Val numerator(Nest *b, const Pixels *s, const Ix *c) {
+  return fma_(nest_load(b, nest_at(b, s->total, BOTH, *c), 1), num(b, 2), num(b, 1));
+}
+
+static Val denominator(Nest *b, const Pixels *s, const Ix *c) {
+  return add(add(nest_load(b, nest_at(b, s->total, PREDICTED, *c), 1),
+                 nest_load(b, nest_at(b, s->total, TRUTH, *c), 1)),
+             num(b, 1));
+}
+
+/* The scale divided by the number of classes that appear, 0 where there is none. */
+static Val scale_of_class(Lower *l, const Pixels *s) {
+  Nest *b = l->b;
+  Buf *classes = NEST_REGISTERS(b, "classes", 1, 1);
+  nest_store(b, nest_at(b, classes, 0), num(b, 0));
+  NEST_FOR(b, c, s->e.c)
+    nest_store(b, nest_at(b, classes, 0), add(nest_get(b, nest_at(b, classes, 0)), appears(b, s, &c)));
+  const Val n = nest_get(b, nest_at(b, classes, 0));
+  return nest_let(b, "scale", div_(nest_load(b, nest_at(b, l->in[2], 0, 0, 0), 1), vmax(n, num(b, 1))));
+}
+
+static void lower(Lower *l) {
+  Nest *b = l->b;
+  const Ix zero = {0};
+  const Pixels s = pixels_begin(l, l->node->in[0]->shape);
+  nest_fn(b, b->name, false);
+  sums_lower(l, &s);
+  const Val scale = scale_of_class(l, &s);
+  Buf *sum = NEST_REGISTERS(b, "sum", 1, 1);
+  nest_store(b, nest_at(b, sum, 0), num(b, 0));
+  NEST_FOR(b, c, s.e.c) {
+    const Val miss = sub(num(b, 1), div_(numerator(b, &s, &c), denominator(b, &s, &c)));
+    nest_store(b, nest_at(b, sum, 0), fma_(appears(b, &s, &c), miss, nest_get(b, nest_at(b, sum, 0))));
+  }
+  lower_store(l, mul(nest_get(b, nest_at(b, sum, 0)), scale), &zero, &zero, &zero, 1, 1);
+}
+
+static void scale_lower(Lower *l) {
+  Nest *b = l->b;
+  const Ix zero = {0};
+  nest_fn(b, b->name, false);
+  lower_store(l, div_(num(b, loss_weight(l->node)), convert(position(b, lower_count(l)), F32)), &zero, &zero,
+              &zero, 1, 1);
+}
+
+/* dL/dp of a class is `line[BOTH]` where the label is another, and `line[TRUTH]` where it is this one. */
+static void slopes_lower(Lower *l, const Pixels *s) {
+  Nest *b = l->b;
+  const Val scale = scale_of_class(l, s);
+  NEST_FOR(b, c, s->e.c) {
+    const Val d = nest_let(b, "d", denominator(b, s, &c)),
+              part = nest_let(b, "part", div_(mul(scale, appears(b, s, &c)), d)),
+              share = nest_let(b, "overlap", div_(numerator(b, s, &c), d));
+    nest_store(b, nest_at(b, s->line, BOTH, c), mul(part, share));
+    nest_store(b, nest_at(b, s->line, TRUTH, c), mul(part, sub(share, num(b, 2))));
+  }
+}
+
+static Val slope_at(Lower *l, const Pixels *s, const Pixel *pixel, const Ix *c) {
+  Nest *b = l->b;
+  return mul(pixel->counts, choose(is_class(l, s, pixel, c), nest_load(b, nest_at(b, s->line, TRUTH, *c), 1),
+                                   nest_load(b, nest_at(b, s->line, BOTH, *c), 1)));
+}
+
+static void gradient_lower(Lower *l) {
+  Nest *b = l->b;
+  const Pixels s = pixels_begin(l, l->node->shape);
+  nest_fn(b, b->name, false);
+  sums_lower(l, &s);
+  slopes_lower(l, &s);
+  NEST_FOR(b, y, s.e.h)
+    NEST_FOR(b, x, s.e.w) {
+      const Pixel pixel = pixel_at(l, &s, &y, &x);
+      Buf *dot = NEST_REGISTERS(b, "dot", 1, 1);
+      nest_store(b, nest_at(b, dot, 0), num(b, 0));
+      if (!s.binary)
+        NEST_FOR(b, c, s.e.c)
+          nest_store(b, nest_at(b, dot, 0),
+                     fma_(slope_at(l, &s, &pixel, &c), probability_at(l, &s, &pixel, &y, &x, &c),
+                          nest_get(b, nest_at(b, dot, 0))));
+      NEST_FOR(b, c, s.e.c) {
+        const Val p = nest_let(b, "p", probability_at(l, &s, &pixel, &y, &x, &c)),
+                  slope = slope_at(l, &s, &pixel, &c);
+        const Val through =
+            s.binary ? mul(slope, sub(num(b, 1), p)) : sub(slope, nest_get(b, nest_at(b, dot, 0)));
+        lower_store(l, mul(p, through), &y, &x, &c, 1, 1);
+      }
+    }
+}
+
 const Op op_loss_dice = {
     .name = "dice",
     .group = "loss",
-    .summary = "overlap of predicted and true pixels",
-    .detail = "1 - (2 * sum p*t + 1) / (sum p + sum t + 1)",
+    .summary = "overlap of predicted and true pixels: with a softmax, sigmoids or raw scores",
+    .detail = "mean over images, and over the classes that appear in them, of "
+              "1 - (2 * sum p*t + 1) / (sum p + sum t + 1); labels -1 do not count",
     .params = params,
     .example = "loss = dice",
     .class_target = true,
     .shape = shape,
+    .eval = run,
+    .lower = lower,
 };
+const Op op_loss_dice_scale = {
+    .name = "dice scale", .params = params, .eval = scale_run, .lower = scale_lower};
+const Op op_loss_dice_gradient = {
+    .name = "dice gradient", .params = params, .eval = gradient_run, .lower = gradient_lower};

@@ -31,6 +31,7 @@ static const Command COMMANDS[] = {
     {"train", "--data PATH", "trains the net and writes its weights", cnn_program_train, false},
     {"eval", "--data PATH", "loss, metrics and a table of classes on a data set", cnn_program_eval, false},
     {"predict", "INPUT...", "labels and scores of pictures, or raw outputs", cnn_program_predict, false},
+    {"data", "--data PATH -o DIR", "a data set of pictures with masks as files", cnn_program_data, false},
     {"bench", "", "how fast it is, layer by layer", cnn_program_bench, false},
     {"info", "", "the layers, the target chosen on this machine, threads", cnn_program_info, false},
     {"features", "IMAGE --layer NAME -o OUT.png", "what the layers make of a picture", cnn_program_features,

@@ -14,6 +14,7 @@ typedef struct cnn_program {
 int cnn_program_train(const cnn_program *program, int argc, char **argv);
 int cnn_program_eval(const cnn_program *program, int argc, char **argv);
 int cnn_program_predict(const cnn_program *program, int argc, char **argv);
+int cnn_program_data(const cnn_program *program, int argc, char **argv);
 int cnn_program_bench(const cnn_program *program, int argc, char **argv);
 int cnn_program_info(const cnn_program *program, int argc, char **argv);
 int cnn_program_features(const cnn_program *program, int argc, char **argv);

@@ -11,24 +11,35 @@
 #include "hosted/commands/program.h"
 #include "hosted/display/width.h"
 #include "hosted/commands/written.h"
+#include "hosted/training/measure.h"
 
 typedef struct Arguments {
   const char *data, *target, *weights, *prefix, *confusion;
-  bool json;
+  bool json, skip_bad;
   int64_t threads, limit;
   int fit;
 } Arguments;
 
 static json_t *real(double value) { return isfinite(value) ? json_real(value) : json_null(); }
 
+/* Whether classes are counted pixel by pixel; then each has its intersection over union. */
+static bool counts_pixels(const cnn_network *network) {
+  const int32_t output = cnn_tally_first(network);
+  return output >= 0 && cnn_judge(network, output).positions > 1;
+}
+
 static json_t *class_json(const cnn_network *network, const cnn_data *data, const cnn_class_counts *counts,
                           int32_t c) {
   char room[24];
   /* none where the name is no UTF-8 */
   json_t *label = json_string(cnn_program_label(network, data, c, room));
-  return json_pack("{s:o, s:I, s:o, s:o, s:o}", "label", label ? label : json_null(), "samples",
-                   (json_int_t)counts->samples, "precision", real(cnn_class_precision(counts)), "recall",
-                   real(cnn_class_recall(counts)), "f1", real(cnn_class_f1(counts)));
+  json_t *row = json_pack("{s:o, s:I, s:o, s:o, s:o}", "label", label ? label : json_null(), "samples",
+                          (json_int_t)counts->samples, "precision", real(cnn_class_precision(counts)),
+                          "recall", real(cnn_class_recall(counts)), "f1", real(cnn_class_f1(counts)));
+  if (!row || !counts_pixels(network) || json_object_set_new(row, "iou", real(cnn_class_iou(counts))) == 0)
+    return row;
+  json_decref(row);
+  return NULL;
 }
 
 static cnn_status print_json(const cnn_network *network, const cnn_data *data,
@@ -73,14 +84,20 @@ static cnn_status print_text(const cnn_network *network, const cnn_data *data,
     int own = cnn_text_columns(cnn_program_label(network, data, c, room));
     if (own > width) width = own;
   }
-  printf("\n%-*s %10s %10s %10s %10s\n", width, "class", "samples", "precision", "recall", "f1");
+  const bool pixels = counts_pixels(network);
+  printf("\n%-*s %10s %10s %10s %10s", width, "class", pixels ? "pixels" : "samples", "precision", "recall",
+         "f1");
+  if (pixels) printf(" %10s", "iou");
+  printf("\n");
   for (int32_t c = 0; c < evaluation->classes; c++) {
     const cnn_class_counts *counts = &evaluation->counts[c];
     const char *label = cnn_program_label(network, data, c, room);
-    printf("%s%*s %10s %10s %10s %10s\n", label, width - cnn_text_columns(label), "",
+    printf("%s%*s %10s %10s %10s %10s", label, width - cnn_text_columns(label), "",
            cnn_number_grouped(counts->samples).text, cnn_number_fixed(cnn_class_precision(counts), 4).text,
            cnn_number_fixed(cnn_class_recall(counts), 4).text,
            cnn_number_fixed(cnn_class_f1(counts), 4).text);
+    if (pixels) printf(" %10s", cnn_number_fixed(cnn_class_iou(counts), 4).text);
+    printf("\n");
   }
   return cnn_success();
 }
@@ -121,6 +138,7 @@ static int evaluate(const cnn_program *program, const cnn_usage *usage, const cn
   options.limit = arguments->limit;
   options.target = arguments->target;
   options.fit = (cnn_fit)arguments->fit;
+  options.skip_bad = arguments->skip_bad;
   cnn_status status = cnn_program_weights(program, arguments->weights, arguments->prefix, &weights);
   if (status.code == CNN_OK) status = cnn_data_open(&data, arguments->data, network, &options);
   const int spared = status.code == CNN_OK ? cnn_written_spares_data(usage, written, data) : CNN_GO_ON;
@@ -173,6 +191,8 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
       {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},
       {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox",
        "how pictures of another size come to fit", 0, 0, cnn_fit_choices, NULL},
+      {"skip-bad", 0, CNN_VALUE_FLAG, &a.skip_bad, "",
+       "leaves out pictures whose mask is missing or wrong, and counts them", 0, 0, NULL, NULL},
   };
   cnn_usage usage = {program->name,
                      "eval",

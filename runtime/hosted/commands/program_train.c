@@ -32,7 +32,7 @@ typedef struct Arguments {
   int64_t epochs, batch, threads, limit, overfit;
   double rate, val;
   uint64_t seed;
-  bool resume, dry_run;
+  bool resume, dry_run, skip_bad;
   int shuffle, progress, fit;
   bool epochs_given, batch_given, rate_given, seed_given, shuffle_given, limit_given, val_given,
       overfit_given, fit_given;
@@ -157,6 +157,7 @@ static int train(const cnn_program *program, const cnn_usage *usage, const Argum
                                    .limit = options->limit,
                                    .fit = options->fit,
                                    .keep = memory_for_pictures(),
+                                   .skip_bad = arguments->skip_bad,
                                    .target = *options->target ? options->target : NULL};
   if (status.code == CNN_OK) status = cnn_data_open(&data, arguments->data, program->network, &data_options);
   int spared = CNN_GO_ON;
@@ -256,6 +257,8 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
        &a.val_given},
       {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox",
        "how pictures of another size come to fit", 0, 0, cnn_fit_choices, &a.fit_given},
+      {"skip-bad", 0, CNN_VALUE_FLAG, &a.skip_bad, "",
+       "leaves out pictures whose mask is missing or wrong, and counts them", 0, 0, NULL, NULL},
       {"log", 0, CNN_VALUE_TEXT, &a.log, "FILE", ".jsonl or .csv: a row an epoch", 0, 0, NULL, NULL},
       {"plot", 0, CNN_VALUE_TEXT, &a.plot, "FILE.svg", "curves of loss, metrics and rate", 0, 0, NULL, NULL},
       {"tensorboard", 0, CNN_VALUE_TEXT, &a.tensorboard, "DIR",

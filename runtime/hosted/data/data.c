@@ -122,11 +122,13 @@ static cnn_status labels_agree(const cnn_data *data) {
 static const char understood[] =
     "understood are IDX files (train-images-idx3-ubyte[.gz] ...), CIFAR-10/100 in binary, folders of "
     "pictures (train/CLASS/*.png|jpg|webp or CLASS/*), "
-    ".npz files, tables (.csv, or train.csv and test.csv in a directory) and the word synthetic";
+    "pictures with masks (images/ and masks/, or Pascal VOC's folders), .npz files, tables (.csv, or "
+    "train.csv and test.csv in a directory), synthetic and synthetic:shapes";
 
 static cnn_status directory_open(cnn_data *data) {
   static cnn_status (*const kinds[])(cnn_data *, const Listing *) = {
-      cnn_data_open_idx, cnn_data_open_cifar, cnn_data_open_csv_parts, cnn_data_open_folders};
+      cnn_data_open_idx, cnn_data_open_cifar, cnn_data_open_masks, cnn_data_open_csv_parts,
+      cnn_data_open_folders};
   Listing listing;
   cnn_status status = cnn_listing_read(&listing, data->path);
   for (size_t k = 0; k < sizeof kinds / sizeof *kinds && status.code == CNN_OK && !data->kind; k++)
@@ -144,6 +146,7 @@ static cnn_status kind_open(cnn_data *data) {
       return cnn_failure(CNN_NOT_BUILT, "%s: data sets with boxes [not-built-yet]", data->path);
   struct stat about;
   if (strcmp(data->path, "synthetic") == 0) return cnn_data_open_synthetic(data);
+  if (strncmp(data->path, "synthetic:", 10) == 0) return cnn_data_open_shapes(data, data->path + 10);
   if (stat(data->path, &about) != 0)
     return cnn_failure(CNN_BAD_FILE, "%s: cannot be opened: %s", data->path, strerror(errno));
   if (S_ISDIR(about.st_mode)) return directory_open(data);

@@ -476,7 +476,7 @@ static bool csv_takes(const cnn_data *data, const char *below) {
   return cnn_csv_is_part(below);
 }
 
-static const DataKind tables = {csv_read, csv_label, csv_close, csv_unit, csv_files, NULL, csv_takes};
+static const DataKind tables = {csv_read, csv_label, csv_close, csv_unit, csv_files, NULL, csv_takes, NULL};
 
 bool cnn_data_is_csv(const cnn_data *data) { return data->kind == &tables; }
 

@@ -50,7 +50,7 @@ static const char *const part_names[POOLS][8] = {
 
 static const char *const part_titles[POOLS] = {"training", "validation", "test"};
 
-static int part_of(const char *name) {
+int cnn_data_part_of(const char *name) {
   for (int p = 0; p < POOLS; p++)
     for (int k = 0; k < 8 && part_names[p][k]; k++)
       if (strcasecmp(name, part_names[p][k]) == 0) return p;
@@ -264,20 +264,16 @@ static bool folder_takes(const cnn_data *data, const char *below) {
   if (below[0] == '.' || strstr(below, "/.")) return false;
   if (!strchr(below, '/')) return cnn_csv_is_part(below);
   snprintf(first, sizeof first, "%.*s", (int)strcspn(below, "/"), below);
-  return !set->parts || part_of(first) != POOLS;
+  return !set->parts || cnn_data_part_of(first) != POOLS;
 }
 
 static const DataKind folders = {folder_read,  folder_label,   folder_close, NULL,
-                                 folder_files, folder_inspect, folder_takes};
+                                 folder_files, folder_inspect, folder_takes, NULL};
 
 static cnn_status known_but_not_built(const cnn_data *data, const Listing *listing) {
-  const Entry *images = cnn_listing_find(listing, "images"), *masks = cnn_listing_find(listing, "masks"),
-              *labels = cnn_listing_find(listing, "labels");
+  const Entry *images = cnn_listing_find(listing, "images"), *labels = cnn_listing_find(listing, "labels");
   const Entry *annotations =
       cnn_listing_find(listing, "annotations"); /* COCO; YOLO has labels/ and data.yaml */
-  if (images && masks && images->directory && masks->directory)
-    return cnn_failure(CNN_NOT_BUILT, "%s: segmentation folders (images/ and masks/) [not-built-yet]",
-                       data->path);
   if ((images && labels && images->directory && labels->directory) ||
       (annotations && annotations->directory) || cnn_listing_find(listing, "data.yaml"))
     return cnn_failure(CNN_NOT_BUILT, "%s: data sets with boxes [not-built-yet]", data->path);
@@ -314,7 +310,7 @@ static cnn_status part_collect(cnn_data *data, Folders *set, int pool, const cha
 static void others_note(cnn_data *data, const Folders *set, const Listing *listing) {
   for (int32_t i = 0; i < listing->count; i++) {
     const Entry *entry = &listing->entry[i];
-    int pool = part_of(entry->name);
+    int pool = cnn_data_part_of(entry->name);
     if (!entry->directory || (pool != POOLS && set->pool[pool].there)) continue;
     char *path = cnn_path_join(listing->path, entry->name);
     cnn_data_note(data, "%s is not read: %s", path ? path : entry->name,
@@ -328,7 +324,7 @@ static void others_note(cnn_data *data, const Folders *set, const Listing *listi
 static cnn_status parts_collect(cnn_data *data, Folders *set, const Listing *listing, cnn_status *empty) {
   cnn_status status = known_but_not_built(data, listing);
   for (int32_t i = 0; i < listing->count && status.code == CNN_OK; i++) {
-    int pool = listing->entry[i].directory ? part_of(listing->entry[i].name) : POOLS;
+    int pool = listing->entry[i].directory ? cnn_data_part_of(listing->entry[i].name) : POOLS;
     if (pool == POOLS) continue;
     char *path = cnn_path_join(listing->path, listing->entry[i].name);
     status = path ? part_collect(data, set, pool, path, empty) : cnn_data_no_memory(data);

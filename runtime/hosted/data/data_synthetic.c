@@ -208,7 +208,8 @@ static bool synthetic_unit(const cnn_data *data, int32_t input) {
   return !takes_pixels(data->network, &data->network->input[input]);
 }
 
-static const DataKind synthetic = {synthetic_read, synthetic_label, NULL, synthetic_unit, NULL, NULL, NULL};
+static const DataKind synthetic = {
+    synthetic_read, synthetic_label, NULL, synthetic_unit, NULL, NULL, NULL, NULL};
 
 cnn_status cnn_data_open_synthetic(cnn_data *data) {
   int32_t label;

@@ -5,6 +5,8 @@
 #define CNN_DATASET_H
 #include "hosted/weights/archive.h"
 #include "cnn_data.h"
+#include "cnn_image.h"
+#include "hosted/data/truth.h"
 
 enum { POOL_TRAIN, POOL_VAL, POOL_TEST, POOLS };
 
@@ -47,6 +49,9 @@ typedef struct DataKind {
   /* Whether a file that is written to this path below the set's directory would be data the next time; NULL:
    * none would. */
   bool (*takes)(const cnn_data *data, const char *below);
+  /* The picture of a sample as it is, and what is true of it, for cnn_sample_free; NULL: it has no such
+   * truth. */
+  cnn_status (*truth)(const cnn_data *data, int pool, int64_t index, cnn_image *image, cnn_truth *truth);
 } DataKind;
 
 typedef struct Part {
@@ -77,6 +82,7 @@ struct cnn_data {
 cnn_status cnn_data_open_idx(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_cifar(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_folders(cnn_data *data, const Listing *listing);
+cnn_status cnn_data_open_masks(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_csv_parts(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_arrays(cnn_data *data); /* path is a file */
 cnn_status cnn_data_open_csv(cnn_data *data);    /* so is it here */
@@ -85,6 +91,7 @@ cnn_status cnn_data_open_csv(cnn_data *data);    /* so is it here */
 cnn_status cnn_data_open_rows(cnn_data **rows, const char *path, const cnn_network *network,
                               const char *target);
 cnn_status cnn_data_open_synthetic(cnn_data *data);
+cnn_status cnn_data_open_shapes(cnn_data *data, const char *options); /* what follows synthetic: */
 bool cnn_data_is_csv(const cnn_data *data);
 bool cnn_csv_is_part(const char *name); /* train.csv and the like, which make a directory a set of tables */
 cnn_status cnn_data_no_memory(const cnn_data *data);
@@ -92,6 +99,8 @@ cnn_status cnn_data_no_memory(const cnn_data *data);
 bool cnn_data_locate(const cnn_data *data, cnn_part part, int64_t index, int *pool, int64_t *place);
 /* A line for those who use the set, besides its description. Where there is no memory for it, it is lost. */
 void cnn_data_note(cnn_data *data, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+int cnn_data_part_of(const char *name); /* the pool that a folder of this name is for; POOLS: it is none */
 
 /* Gives each folder its number in a list without the names that another part spells with other capitals, and
  * the length of that list. pools: a bit for each pool that has the folder. */

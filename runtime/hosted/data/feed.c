@@ -44,13 +44,8 @@ static uint8_t *recoloured(const cnn_image *image, int32_t channels) {
   return out;
 }
 
-typedef struct Frame {
-  cnn_area source;
-  int32_t top, left, height, width;
-} Frame; /* an area of the picture, a rectangle of the input */
-
-static Frame frame_make(int32_t h, int32_t w, int32_t out_h, int32_t out_w, cnn_fit fit) {
-  Frame frame = {{0, 0, h, w}, 0, 0, out_h, out_w};
+cnn_frame cnn_frame_make(int32_t h, int32_t w, int32_t out_h, int32_t out_w, cnn_fit fit) {
+  cnn_frame frame = {{0, 0, h, w}, 0, 0, out_h, out_w};
   bool wide = (int64_t)w * out_h > (int64_t)out_w * h; /* than the input */
   if (fit == CNN_FIT_CROP && wide) {
     frame.source.width = (double)out_w * h / out_h;
@@ -74,7 +69,7 @@ static Frame frame_make(int32_t h, int32_t w, int32_t out_h, int32_t out_w, cnn_
 static cnn_status resize(const uint8_t *pixel, int32_t h, int32_t w, const cnn_port *port, cnn_fit fit,
                          void *input) {
   int32_t out_h = port->dim[0], out_w = port->dim[1], channels = port->dim[2];
-  Frame frame = frame_make(h, w, out_h, out_w, fit);
+  cnn_frame frame = cnn_frame_make(h, w, out_h, out_w, fit);
   size_t bytes = (size_t)port->size, stride = (size_t)out_w * (size_t)channels;
   uint8_t *fitted = calloc(1, bytes); /* black where the picture does not reach */
   void *scratch = malloc(cnn_resample_scratch(h, w, channels, frame.source, frame.height, frame.width));

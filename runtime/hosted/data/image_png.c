@@ -19,6 +19,7 @@ typedef struct PngReader {
   uint8_t **row;
   uint8_t *mixed;  /* pixels with alpha, before it is laid over black */
   int orientation; /* of its EXIF */
+  bool classes;    /* a mask: values as they stand in the file */
   char reason[200];
 } PngReader;
 
@@ -53,6 +54,21 @@ static int png_orientation(png_structp png, png_infop info) {
   return 1;
 }
 
+/* Indices and greys stay what they are, a byte each. */
+static void png_keep_classes(png_structp png, png_infop info) {
+  const png_byte type = png_get_color_type(png, info);
+  if (type != PNG_COLOR_TYPE_GRAY && type != PNG_COLOR_TYPE_PALETTE)
+    png_error(png, "a mask of classes is grey or has a palette, and this picture is in colours or has alpha");
+  if (png_get_bit_depth(png, info) == 16)
+    png_error(png, "a mask of classes has at most 8 bits a pixel, not 16");
+  png_set_packing(png);
+}
+
+static void png_expand_pixels(png_structp png) {
+  png_set_expand(png); /* palettes, fewer bits, transparent colours */
+  png_set_scale_16(png);
+}
+
 /* Any kind of PNG to 8 bits a channel, with or without alpha. */
 static void png_read_whole(PngReader *reader, cnn_image *image, cnn_status *status, const char *path,
                            bool *alpha) {
@@ -61,8 +77,8 @@ static void png_read_whole(PngReader *reader, cnn_image *image, cnn_status *stat
   png_set_user_limits(png, CNN_PIXELS_MOST, CNN_PIXELS_MOST);
   png_set_crc_action(png, PNG_CRC_ERROR_QUIT, PNG_CRC_WARN_DISCARD);
   png_read_info(png, reader->info);
-  png_set_expand(png); /* palettes, fewer bits, transparent colours */
-  png_set_scale_16(png);
+  if (reader->classes) png_keep_classes(png, reader->info);
+  else png_expand_pixels(png);
   png_set_interlace_handling(png);
   png_read_update_info(png, reader->info);
   uint32_t height = png_get_image_height(png, reader->info), width = png_get_image_width(png, reader->info);
@@ -95,9 +111,9 @@ bool cnn_png_whole(const unsigned char *bytes, size_t n) {
          memcmp(bytes + n - LAST, last, LAST) == 0;
 }
 
-cnn_status cnn_png_decode(cnn_image *image, const char *path, const unsigned char *bytes, size_t n,
-                          int *orientation) {
-  PngReader reader = {.at = bytes, .left = n, .orientation = 1};
+static cnn_status decode(cnn_image *image, const char *path, const unsigned char *bytes, size_t n,
+                         bool classes, int *orientation) {
+  PngReader reader = {.at = bytes, .left = n, .orientation = 1, .classes = classes};
   bool alpha = false;
   cnn_status status = cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   reader.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &reader, png_fail, png_hush);
@@ -110,6 +126,25 @@ cnn_status cnn_png_decode(cnn_image *image, const char *path, const unsigned cha
   png_destroy_read_struct(&reader.png, &reader.info, NULL);
   free(reader.row);
   free(reader.mixed);
+  return status;
+}
+
+cnn_status cnn_png_decode(cnn_image *image, const char *path, const unsigned char *bytes, size_t n,
+                          int *orientation) {
+  return decode(image, path, bytes, n, false, orientation);
+}
+
+cnn_status cnn_image_read_classes(cnn_image *mask, const char *path) {
+  cnn_file file;
+  int orientation;
+  *mask = (cnn_image){0};
+  cnn_status status = cnn_file_open(&file, path);
+  if (status.code == CNN_OK && !cnn_png_whole(file.data, file.size))
+    status = cnn_failure(CNN_BAD_FORMAT, "%s: a mask of classes is a PNG, and this file is none, or cut off",
+                         path);
+  if (status.code == CNN_OK) status = decode(mask, path, file.data, file.size, true, &orientation);
+  cnn_file_close(&file);
+  if (status.code != CNN_OK) cnn_image_free(mask);
   return status;
 }
 

@@ -18,6 +18,9 @@ struct Loss {
   double (*of_class)(const cnn_port *, const cnn_loss *, const float *score, int64_t n, int32_t label);
   double (*of_value)(const cnn_port *, const cnn_loss *, double value, double target);
   bool weighted; /* the mean is by the weights of the classes */
+  /* a whole image of `positions`; its mean is over images */
+  double (*of_image)(const cnn_port *, const float *score, int64_t n, const int32_t *label,
+                     int64_t positions);
 };
 
 static double log_of(double p) { return log(p > (double)FLT_MIN ? p : (double)FLT_MIN); }
@@ -95,14 +98,48 @@ static double huber(const cnn_port *output, const cnn_loss *loss, double value, 
   return d < delta ? 0.5 * d * d : delta * (d - 0.5 * delta);
 }
 
+/* Of class `c` at a position; `all` is its normaliser. */
+static double probability(const cnn_port *output, const float *score, int64_t c, double all) {
+  const double value = (double)score[c];
+  switch (output->scores) {
+  case CNN_SCORES_PROBABILITY:
+  case CNN_SCORES_BINARY: return value;
+  case CNN_SCORES_BINARY_LOGIT: return 1 / (1 + exp(-value));
+  default: return exp(value - all);
+  }
+}
+
+/* One minus the overlap of predicted and true pixels, the mean over the classes that appear. One channel is
+ * class 1 of two, which is always looked at. */
+static double dice(const cnn_port *output, const float *score, int64_t n, const int32_t *label,
+                   int64_t positions) {
+  double miss = 0, classes = 0;
+  for (int64_t c = 0; c < n; c++) {
+    double both = 0, predicted = 0, truth = 0;
+    for (int64_t i = 0; i < positions; i++) {
+      if (label[i] < 0 || label[i] >= (n == 1 ? 2 : n)) continue;
+      const double p = probability(output, score + i * n, c, normaliser(output, score + i * n, n));
+      const double t = label[i] == (n == 1 ? 1 : c) ? 1 : 0;
+      both += p * t;
+      predicted += p;
+      truth += t;
+    }
+    if (truth == 0 && n > 1) continue;
+    miss += 1 - (2 * both + 1) / (predicted + truth + 1);
+    classes++;
+  }
+  return classes > 0 ? miss / classes : 0;
+}
+
 static const Loss LOSSES[] = {
-    {"cross_entropy", 0, cross_entropy, NULL, true},
-    {"focal", 2, focal, NULL, false},
-    {"hinge", 0, hinge, NULL, false},
-    {"binary_cross_entropy", 0, NULL, binary_cross_entropy, false},
-    {"mse", 0, NULL, mse, false},
-    {"mae", 0, NULL, mae, false},
-    {"huber", 1, NULL, huber, false},
+    {"cross_entropy", 0, cross_entropy, NULL, true, NULL},
+    {"focal", 2, focal, NULL, false, NULL},
+    {"hinge", 0, hinge, NULL, false, NULL},
+    {"binary_cross_entropy", 0, NULL, binary_cross_entropy, false, NULL},
+    {"mse", 0, NULL, mse, false, NULL},
+    {"mae", 0, NULL, mae, false, NULL},
+    {"huber", 1, NULL, huber, false, NULL},
+    {"dice", 0, NULL, NULL, false, dice},
 };
 
 static const Loss *find(const cnn_port *output) {
@@ -110,7 +147,7 @@ static const Loss *find(const cnn_port *output) {
   for (size_t i = 0; i < sizeof LOSSES / sizeof *LOSSES; i++) {
     const Loss *loss = &LOSSES[i];
     if (strcmp(loss->name, output->loss) == 0 &&
-        output->target == (loss->of_class ? CNN_TARGET_CLASS : CNN_TARGET_VALUES))
+        output->target == (loss->of_value ? CNN_TARGET_VALUES : CNN_TARGET_CLASS))
       return loss;
   }
   return NULL;
@@ -136,6 +173,7 @@ cnn_loss_sum cnn_loss_sample(const cnn_port *output, const float *values, const 
   }
   const int32_t *label = target;
   int64_t n = output->size / output->target_size; /* classes */
+  if (loss->of_image) return (cnn_loss_sum){loss->of_image(output, values, n, label, output->target_size), 1};
   for (int64_t i = 0; i < output->target_size; i++) {
     if (label[i] < 0 || label[i] >= n || label[i] == numbers.ignore) continue;
     result.sum += loss->of_class(output, &numbers, values + i * n, n, label[i]);

@@ -45,9 +45,12 @@ cnn_judged cnn_judge(const cnn_network *network, int32_t o) {
 }
 
 /* Metrics: those of the program that make sense for an output, else the usual one. */
-typedef enum Kind { KIND_ACCURACY, KIND_TOP, KIND_IOU, KIND_MAE, KINDS } Kind;
-static const char *const NAMES[] = {
-    [KIND_ACCURACY] = "accuracy", [KIND_TOP] = "top", [KIND_IOU] = "iou", [KIND_MAE] = "mae"};
+typedef enum Kind { KIND_ACCURACY, KIND_TOP, KIND_IOU, KIND_DICE, KIND_MAE, KINDS } Kind;
+static const char *const NAMES[] = {[KIND_ACCURACY] = "accuracy",
+                                    [KIND_TOP] = "top",
+                                    [KIND_IOU] = "iou",
+                                    [KIND_DICE] = "dice",
+                                    [KIND_MAE] = "mae"};
 
 typedef struct Metric {
   Kind kind;
@@ -239,13 +242,13 @@ void cnn_sums_add(cnn_sums *total, const cnn_sums *sums, int32_t outputs) {
 
 static double ratio(double a, double b) { return b > 0 ? a / b : 0; }
 
-/* Mean over the classes that occur of intersection over union. */
-static double mean_iou(const cnn_class_counts *counts, int64_t classes) {
+/* Mean over the classes that appear, in the truth or in the answers. */
+static double mean_of_classes(const cnn_class_counts *counts, int64_t classes,
+                              double (*of_class)(const cnn_class_counts *)) {
   double sum = 0, present = 0;
   for (int64_t c = 0; c < classes; c++) {
-    int64_t either = counts[c].samples + counts[c].predicted - counts[c].correct;
-    if (either == 0) continue;
-    sum += (double)counts[c].correct / (double)either;
+    if (counts[c].samples + counts[c].predicted == 0) continue;
+    sum += of_class(&counts[c]);
     present++;
   }
   return ratio(sum, present);
@@ -288,7 +291,8 @@ void cnn_tally_measures(const cnn_tally *tally, int64_t samples, const cnn_sums 
         value = top < TOPS ? ratio((double)count[TOP + top], (double)count[COUNTED]) : NAN;
         top++;
         break;
-      case KIND_IOU: value = mean_iou(counts, judged.classes); break;
+      case KIND_IOU: value = mean_of_classes(counts, judged.classes, cnn_class_iou); break;
+      case KIND_DICE: value = mean_of_classes(counts, judged.classes, cnn_class_f1); break;
       case KIND_MAE: value = ratio(total[o].absolute, (double)samples * (double)port->size); break;
       case KINDS: break;
       }
@@ -323,4 +327,9 @@ double cnn_class_recall(const cnn_class_counts *counts) {
 
 double cnn_class_f1(const cnn_class_counts *counts) {
   return ratio(2 * (double)counts->correct, (double)counts->samples + (double)counts->predicted);
+}
+
+double cnn_class_iou(const cnn_class_counts *counts) {
+  return ratio((double)counts->correct,
+               (double)counts->samples + (double)counts->predicted - (double)counts->correct);
 }

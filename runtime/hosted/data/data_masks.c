@@ -1,0 +1,312 @@
+/* data_masks.c: pictures with a mask of classes each: images/ and masks/ with files of equal stems, in the
+ * directory itself or in train/, val/ and test/; and Pascal VOC's JPEGImages, SegmentationClass and
+ * ImageSets/Segmentation. A pixel of a mask is a class; 255 does not count. */
+// SPDX-License-Identifier: MIT-0
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "hosted/base/file.h"
+#include "hosted/data/image.h"
+#include "hosted/data/pictures.h"
+#include "hosted/data/pixels.h"
+
+enum { IGNORED = 255 };
+
+typedef struct Pair {
+  char *image, *mask;
+} Pair;
+typedef struct Pairs {
+  Pair *pair;
+  int64_t count;
+} Pairs;
+typedef struct Masks {
+  Pairs pool[POOLS];
+  int64_t left_out; /* pairs that --skip-bad left out, and the first message */
+  char first[300];
+} Masks;
+
+/* ---- A sample */
+
+static cnn_status classes_check(const cnn_data *data, const Pair *pair, const cnn_image *mask) {
+  const int64_t limit = cnn_pixels_limit(data);
+  for (int64_t i = 0; limit > 0 && i < (int64_t)mask->height * mask->width; i++) {
+    if (mask->pixel[i] == IGNORED || mask->pixel[i] < limit) continue;
+    return cnn_failure(CNN_MISMATCH,
+                       "%s: the class of row %lld, column %lld is %d, but the net tells only %lld apart (255 "
+                       "does not count)",
+                       pair->mask, (long long)(i / mask->width), (long long)(i % mask->width), mask->pixel[i],
+                       (long long)limit);
+  }
+  return cnn_success();
+}
+
+static cnn_status pair_open(const cnn_data *data, const Pair *pair, cnn_image *image, cnn_image *mask) {
+  *mask = (cnn_image){0};
+  cnn_status status = cnn_image_read(image, pair->image);
+  if (status.code == CNN_OK) status = cnn_image_read_classes(mask, pair->mask);
+  if (status.code == CNN_OK && (image->height != mask->height || image->width != mask->width))
+    status = cnn_failure(CNN_MISMATCH, "%s: the mask is %dx%d (height x width), but its picture %s is %dx%d",
+                         pair->mask, mask->height, mask->width, pair->image, image->height, image->width);
+  if (status.code == CNN_OK) status = classes_check(data, pair, mask);
+  if (status.code == CNN_OK) return status;
+  cnn_image_free(image);
+  cnn_image_free(mask);
+  return status;
+}
+
+static cnn_status masks_truth(const cnn_data *data, int pool, int64_t index, cnn_image *image,
+                              cnn_truth *truth) {
+  const Masks *set = data->set;
+  cnn_image mask;
+  cnn_status status = pair_open(data, &set->pool[pool].pair[index], image, &mask);
+  if (status.code != CNN_OK) return status;
+  const int64_t n = (int64_t)mask.height * mask.width;
+  *truth =
+      (cnn_truth){.width = mask.width, .height = mask.height, .pixels = malloc(sizeof(int32_t) * (size_t)n)};
+  for (int64_t i = 0; truth->pixels && i < n; i++)
+    truth->pixels[i] = mask.pixel[i] == IGNORED ? -1 : mask.pixel[i];
+  cnn_image_free(&mask);
+  if (truth->pixels) return status;
+  cnn_image_free(image);
+  return cnn_data_no_memory(data);
+}
+
+static cnn_status masks_read(const cnn_data *data, int pool, int64_t index, void *const input[],
+                             void *const target[]) {
+  const Masks *set = data->set;
+  cnn_image image;
+  cnn_truth truth;
+  cnn_status status = masks_truth(data, pool, index, &image, &truth);
+  if (status.code != CNN_OK) return status;
+  status = cnn_image_feed(&image, &data->network->input[0], data->options.fit, input[0]);
+  cnn_pixels_store(data, truth.pixels, truth.height, truth.width, target);
+  cnn_image_free(&image);
+  free(truth.pixels);
+  if (status.code == CNN_OK) return status;
+  return cnn_failure(status.code, "%s: %s", set->pool[pool].pair[index].image, status.message);
+}
+
+static cnn_status masks_inspect(const cnn_data *data, int pool, int64_t index, void *input) {
+  return masks_read(data, pool, index, (void *[]){input}, NULL);
+}
+
+static void masks_files(const cnn_data *data, cnn_each_file *each, void *context) {
+  const Masks *set = data->set;
+  for (int p = 0; p < POOLS; p++)
+    for (int64_t i = 0; i < set->pool[p].count; i++) {
+      each(context, set->pool[p].pair[i].image);
+      each(context, set->pool[p].pair[i].mask);
+    }
+}
+
+static bool masks_takes(const cnn_data *data, const char *below) {
+  (void)data;
+  return below[0] != '.' && !strstr(below, "/.") && strchr(below, '/') && cnn_image_named(below);
+}
+
+static void pair_free(const Pair *pair) {
+  free(pair->image);
+  free(pair->mask);
+}
+
+static void masks_close(cnn_data *data) {
+  Masks *set = data->set;
+  for (int p = 0; p < POOLS; p++) {
+    for (int64_t i = 0; i < set->pool[p].count; i++) pair_free(&set->pool[p].pair[i]);
+    free(set->pool[p].pair);
+  }
+  free(set);
+}
+
+static const DataKind masks = {masks_read,  NULL,          masks_close, NULL,
+                               masks_files, masks_inspect, masks_takes, masks_truth};
+
+/* ---- Pairs */
+
+/* The set owns both paths from then on. */
+static cnn_status pair_add(const cnn_data *data, Pairs *pairs, Pair pair) {
+  if ((pairs->count & (pairs->count - 1)) == 0) { /* room doubles at each power of two */
+    Pair *moved = realloc(pairs->pair, sizeof *moved * (size_t)(pairs->count ? 2 * pairs->count : 1));
+    if (!moved) {
+      pair_free(&pair);
+      return cnn_data_no_memory(data);
+    }
+    pairs->pair = moved;
+  }
+  pairs->pair[pairs->count++] = pair;
+  return cnn_success();
+}
+
+static bool file_there(const char *path) {
+  FILE *file = fopen(path, "rb");
+  if (file) fclose(file);
+  return file != NULL;
+}
+
+/* directory/stem.png, from malloc. */
+static char *mask_path(const char *directory, const char *stem, size_t n) {
+  char *name = malloc(n + sizeof ".png");
+  if (!name) return NULL;
+  memcpy(name, stem, n);
+  memcpy(name + n, ".png", sizeof ".png");
+  char *path = cnn_path_join(directory, name);
+  free(name);
+  return path;
+}
+
+/* A picture and the mask of the same stem. With --skip-bad, what cannot be read is counted and left out. */
+static cnn_status pair_take(cnn_data *data, Masks *set, int pool, Pair pair) {
+  cnn_status status = cnn_success();
+  if (!pair.image || !pair.mask) status = cnn_data_no_memory(data);
+  else if (!file_there(pair.mask))
+    status = cnn_failure(CNN_MISMATCH, "%s: this picture has no mask: there is no %s", pair.image, pair.mask);
+  else if (data->options.skip_bad) {
+    cnn_image image, mask;
+    status = pair_open(data, &pair, &image, &mask);
+    if (status.code == CNN_OK) {
+      cnn_image_free(&image);
+      cnn_image_free(&mask);
+    }
+  }
+  if (status.code == CNN_OK) return pair_add(data, &set->pool[pool], pair);
+  pair_free(&pair);
+  if (!data->options.skip_bad || status.code == CNN_NO_MEMORY) return status;
+  if (set->left_out++ == 0) snprintf(set->first, sizeof set->first, "%.299s", status.message);
+  return cnn_success();
+}
+
+static cnn_status folders_pair(cnn_data *data, Masks *set, int pool, const char *image_directory,
+                               const char *mask_directory) {
+  cnn_pictures pictures;
+  if (!image_directory || !mask_directory) return cnn_data_no_memory(data);
+  cnn_status status = cnn_pictures_collect(&pictures, image_directory);
+  const size_t above = strlen(image_directory) + 1;
+  for (int64_t i = 0; i < pictures.count && status.code == CNN_OK; i++) {
+    const char *below = pictures.path[i] + above, *dot = strrchr(below, '.');
+    Pair pair = {cnn_path_join("", pictures.path[i]),
+                 mask_path(mask_directory, below, (size_t)(dot - below))};
+    status = pair_take(data, set, pool, pair);
+  }
+  cnn_pictures_free(&pictures);
+  return status;
+}
+
+static bool has_folder(const Listing *listing, const char *name) {
+  const Entry *entry = cnn_listing_find(listing, name);
+  return entry && entry->directory;
+}
+
+/* images/ and masks/ of a directory; `there`: they are both. */
+static cnn_status directory_pair(cnn_data *data, Masks *set, int pool, const char *path, bool *there) {
+  Listing listing;
+  cnn_status status = cnn_listing_read(&listing, path);
+  *there = status.code == CNN_OK && has_folder(&listing, "images") && has_folder(&listing, "masks");
+  if (*there) {
+    char *images = cnn_path_join(path, "images"), *beside = cnn_path_join(path, "masks");
+    status = folders_pair(data, set, pool, images, beside);
+    free(images);
+    free(beside);
+  }
+  cnn_listing_free(&listing);
+  return status;
+}
+
+/* ---- Pascal VOC */
+
+static cnn_status voc_names_take(cnn_data *data, Masks *set, int pool, char *names) {
+  char *images = cnn_path_join(data->path, "JPEGImages"),
+       *beside = cnn_path_join(data->path, "SegmentationClass");
+  cnn_status status = images && beside ? cnn_success() : cnn_data_no_memory(data);
+  for (char *name = names; *name && status.code == CNN_OK;) {
+    const size_t n = strcspn(name, "\r\n \t");
+    const char end = name[n];
+    name[n] = 0;
+    if (n > 0) {
+      char file[256];
+      snprintf(file, sizeof file, "%.200s.jpg", name);
+      status = pair_take(data, set, pool, (Pair){cnn_path_join(images, file), mask_path(beside, name, n)});
+    }
+    name += n + (end != 0);
+  }
+  free(images);
+  free(beside);
+  return status;
+}
+
+/* The names in ImageSets/Segmentation/PART.txt; a part without that file is empty. */
+static cnn_status voc_part(cnn_data *data, Masks *set, int pool, const char *part) {
+  char below[64];
+  snprintf(below, sizeof below, "ImageSets/Segmentation/%s.txt", part);
+  char *path = cnn_path_join(data->path, below);
+  if (!path) return cnn_data_no_memory(data);
+  cnn_file file = {0};
+  cnn_status status = file_there(path) ? cnn_file_open(&file, path) : cnn_success();
+  free(path);
+  char *names = file.size > 0 ? malloc(file.size + 1) : NULL;
+  if (file.size > 0 && !names) status = cnn_data_no_memory(data);
+  if (names) {
+    memcpy(names, file.data, file.size);
+    names[file.size] = 0;
+    status = voc_names_take(data, set, pool, names);
+  }
+  free(names);
+  cnn_file_close(&file);
+  return status;
+}
+
+static cnn_status voc_take(cnn_data *data, Masks *set) {
+  cnn_status status = voc_part(data, set, POOL_TRAIN, "train");
+  if (status.code == CNN_OK) status = voc_part(data, set, POOL_VAL, "val");
+  if (status.code == CNN_OK) status = voc_part(data, set, POOL_TEST, "test");
+  return status;
+}
+
+/* ---- Opening */
+
+static cnn_status parts_take(cnn_data *data, Masks *set, const Listing *listing, bool *ours) {
+  if (has_folder(listing, "JPEGImages") && has_folder(listing, "SegmentationClass")) {
+    *ours = true;
+    return voc_take(data, set);
+  }
+  cnn_status status = directory_pair(data, set, POOL_TRAIN, data->path, ours);
+  for (int32_t i = 0; i < listing->count && status.code == CNN_OK && !has_folder(listing, "images"); i++) {
+    const int pool = listing->entry[i].directory ? cnn_data_part_of(listing->entry[i].name) : POOLS;
+    if (pool == POOLS) continue;
+    bool there = false;
+    char *path = cnn_path_join(data->path, listing->entry[i].name);
+    status = path ? directory_pair(data, set, pool, path, &there) : cnn_data_no_memory(data);
+    *ours = *ours || there;
+    free(path);
+  }
+  return status;
+}
+
+cnn_status cnn_data_open_masks(cnn_data *data, const Listing *listing) {
+  Masks *set = calloc(1, sizeof *set);
+  if (!set) return cnn_data_no_memory(data);
+  data->kind = &masks; /* closes the set from here on */
+  data->set = set;
+  data->title = "pictures with masks";
+  bool ours = false;
+  cnn_status status = parts_take(data, set, listing, &ours);
+  if (!ours) { /* not ours, after all */
+    masks_close(data);
+    data->kind = NULL;
+    data->set = NULL;
+    return cnn_success();
+  }
+  int64_t pairs = 0;
+  for (int p = 0; p < POOLS; p++) pairs += data->pool[p] = set->pool[p].count;
+  if (status.code == CNN_OK && pairs == 0)
+    status = cnn_failure(CNN_MISMATCH, "%s: no picture with a mask is in it%s%s", data->path,
+                         set->left_out ? "; the first that was skipped: " : "", set->first);
+  if (status.code == CNN_OK && data->network->inputs != 1)
+    status = cnn_failure(CNN_MISMATCH, "%s: a picture is one input, the net has %d", data->path,
+                         (int)data->network->inputs);
+  if (status.code == CNN_OK) status = cnn_image_fits(data->path, 0, 0, 3, &data->network->input[0]);
+  if (status.code == CNN_OK) status = cnn_pixels_fit(data, data->path);
+  if (set->left_out > 0)
+    cnn_data_note(data, "skipped %lld picture%s with %s (first: %s)", (long long)set->left_out,
+                  set->left_out == 1 ? "" : "s", set->left_out == 1 ? "a mistake" : "mistakes", set->first);
+  return status;
+}

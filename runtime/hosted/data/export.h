@@ -1,0 +1,10 @@
+/* export.h: a data set as files. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_EXPORT_H
+#define CNN_EXPORT_H
+#include "cnn_data.h"
+
+/* Writes every part as folders that are read as pictures with masks, and sheet.png with the first pictures.
+ */
+cnn_status cnn_data_export(const cnn_data *data, const char *directory);
+#endif

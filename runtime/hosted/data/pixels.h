@@ -1,0 +1,16 @@
+/* pixels.h: a class for each pixel of a picture, as the targets of a net. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_PIXELS_H
+#define CNN_PIXELS_H
+#include "hosted/data/dataset.h"
+
+/* Whether every output that wants a target takes classes of pixels, as many as data->classes; `what` names
+ * the set. */
+cnn_status cnn_pixels_fit(const cnn_data *data, const char *what);
+/* How many classes every output of pixels can tell apart; 0: there is no such output. */
+int64_t cnn_pixels_limit(const cnn_data *data);
+/* The classes of a picture ([height][width], -1: ignored) as targets: fitted as its pixels are, the nearest
+ * one; what lies beside the picture is ignored. */
+void cnn_pixels_store(const cnn_data *data, const int32_t *pixels, int32_t height, int32_t width,
+                      void *const target[]);
+#endif
