@@ -22,6 +22,9 @@ libcnnc_a_SOURCES += %D%/engine/axes.c %D%/engine/axes.h %D%/engine/input.c %D%/
 libcnnc_a_SOURCES += %D%/loss/binary_cross_entropy.c %D%/loss/classes.c %D%/loss/cross_entropy.c \
   %D%/loss/dice.c %D%/loss/focal.c %D%/loss/hinge.c %D%/loss/huber.c %D%/loss/loss.c %D%/loss/loss.h \
   %D%/loss/losses.def %D%/loss/mae.c %D%/loss/mse.c %D%/loss/yolo.c
+libcnnc_a_SOURCES += %D%/normalisation/groupnorm.c %D%/normalisation/instancenorm.c \
+  %D%/normalisation/l2norm.c %D%/normalisation/layernorm.c %D%/normalisation/standardize.c \
+  %D%/normalisation/standardize.h
 libcnnc_a_SOURCES += %D%/normalisation/batchnorm.c %D%/normalisation/lrn.c \
   %D%/normalisation/normalize.c
 libcnnc_a_SOURCES += %D%/pooling/avgpool.c %D%/pooling/blurpool.c %D%/pooling/global_avgpool.c \

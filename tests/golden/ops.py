@@ -198,6 +198,31 @@ def resizing():
          torch.randn(IMAGES, 3, 4, 6))
 
 
+def norms():
+    x, line, row = torch.randn(IMAGES, 6, 3, 2) + 2, torch.randn(IMAGES, 4, 5), torch.randn(IMAGES, 8)
+    w = {n: torch.ones(n, requires_grad=True) for n in (4, 6, 8)}
+    b = {n: torch.zeros(n, requires_grad=True) for n in (4, 6, 8)}
+
+    def over_channels(x):
+        return F.layer_norm(x.movedim(1, -1), [x.shape[1]], w[x.shape[1]], b[x.shape[1]]).movedim(-1, 1)
+
+    def both(n):
+        w[n].grad = b[n].grad = None
+        return [w[n], b[n]]
+    case([3, 2, 6], "layernorm", over_channels, x, layer_parameters=both(6))
+    case([5, 4], "layernorm", over_channels, line, layer_parameters=both(4))
+    case([8], "layernorm", over_channels, row, layer_parameters=both(8))
+    for groups in (1, 2, 3, 6):
+        case([3, 2, 6], "groupnorm groups=%d" % groups, lambda x: F.group_norm(x, groups, w[6], b[6]), x,
+             layer_parameters=both(6))
+    case([5, 4], "groupnorm groups=2 epsilon=0.1", lambda x: F.group_norm(x, 2, w[4], b[4], 0.1), line,
+         layer_parameters=both(4))
+    case([3, 2, 6], "instancenorm", lambda x: F.instance_norm(x, weight=w[6], bias=b[6]), x,
+         layer_parameters=both(6))
+    case([3, 2, 6], "l2norm", lambda x: F.normalize(x, dim=1), x)
+    case([8], "l2norm epsilon=30", lambda x: F.normalize(x, dim=1, eps=30), row)
+
+
 print("/* ops.inc: made by ops.py with PyTorch %s. */" % torch.__version__.split("+")[0])
 print("// SPDX-License-Identifier: Apache-2.0")
 activations()
@@ -205,3 +230,4 @@ pools()
 normalisation()
 losses()
 resizing()
+norms()
