@@ -239,12 +239,13 @@ static Colour colour_at(const Scene *s, float y, float x) {
 
 static void picture_draw(Draw *d, const Scene *s, uint8_t *pixel) {
   const float middle = 0.5f * (float)s->size;
+  const float step = 1 / (float)SAMPLES;
   for (int32_t y = 0; y < s->size; y++)
     for (int32_t x = 0; x < s->size; x++, pixel += 3) {
       Colour sum = {{0}};
       for (int i = 0; i < SAMPLES * SAMPLES; i++) {
-        const Colour c = colour_at(s, (float)y + ((float)(i / SAMPLES) + 0.5f) / SAMPLES,
-                                   (float)x + ((float)(i % SAMPLES) + 0.5f) / SAMPLES);
+        const Colour c = colour_at(s, (float)y + ((float)(i / SAMPLES) + 0.5f) * step,
+                                   (float)x + ((float)(i % SAMPLES) + 0.5f) * step);
         for (int k = 0; k < 3; k++) sum.part[k] += c.part[k] / (SAMPLES * SAMPLES);
       }
       const float light =
