@@ -152,7 +152,9 @@ struct Op {
   bool softmax;     /* output is probabilities over the channels */
   Scores scores;    /* what an output of this operator says about classes */
   bool elementwise; /* each element of the value is made of that one of in[0] in no time, as by FAMILY_MAP */
-  bool alone;       /* an image at a time: its nest calls a routine, so images are not interleaved */
+  bool alone;       /* an image at a time: its nest calls a routine or chooses indices by the image's values,
+                       so images are not interleaved */
+  bool own_rows;    /* its nest goes through the rows of its value by itself */
   bool keeps_spatial; /* receptive field passes unchanged (kernel 1, stride 1) */
   void (*field)(const Node *, int axis, int64_t *sees,
                 double *jump); /* NULL, or: an element sees so many of the input's along the axis, and the
