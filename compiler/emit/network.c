@@ -139,7 +139,7 @@ static void put_outputs(Text *out, Net *net) {
                ", .target = %s, .target_size = %" PRId64
                ",\n   .loss = \"%s\", .criterion = &%s_network_loss%d",
                classes ? "CNN_TARGET_CLASS" : "CNN_TARGET_VALUES",
-               classes ? e.h * e.w : shape_elements(port->node->shape), use->op->name, net->name, o);
+               classes ? e.n * e.h * e.w : shape_elements(port->node->shape), use->op->name, net->name, o);
     }
     text_put(out, "},\n");
   }

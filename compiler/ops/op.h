@@ -66,6 +66,8 @@ Diag *op_error(ShapeContext *, const Node *, DiagId, const char *format, ...)
 Diag *op_error_at(ShapeContext *, const Node *, const char *param, DiagId, const char *format, ...)
     __attribute__((format(printf, 5, 6))); /* at an argument, or at the call where it is a default */
 void op_note_origin(ShapeContext *, Diag *, const Node *value); /* "4x4x16 is the output of avgpool here" */
+/* Do two inputs have the same regions, or none? If not, that is said. */
+bool op_same_regions(ShapeContext *, const Node *, const Node *a, const Node *b);
 /* A parameter of the node: made, or the shared one (its shape is checked). `init` is the node's argument of
  * type PARAM_INIT, or NULL with a constant. fan_in and fan_out count the products that meet in one output and
  * one input. The caller puts it into node->weight. NULL only after an error was reported. */

@@ -6,7 +6,7 @@
 #define CNNC_ROI_H
 #include "ops/engine/walk.h"
 
-enum { ROI_FAR = 1 << 23 }; /* features from the origin: so far, a float has halves */
+enum { ROI_FAR = 1 << 22 }; /* features from the origin: so far, a float has quarters */
 typedef struct Roi {
   int64_t rows, channels;
   int64_t size[2], length[2]; /* height and width of a region's value, and of the features */

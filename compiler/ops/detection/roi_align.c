@@ -35,6 +35,11 @@ static Align align_of(const Node *node) {
   return (Align){roi_of(node), samples, aligned, aligned ? 0.5 : 0, 1. / (double)samples};
 }
 
+/* An axis of one feature has no second one. */
+static bool has_corner(const Align *a, int k) {
+  return (k / 2 == 0 || a->roi.length[0] > 1) && (k % 2 == 0 || a->roi.length[1] > 1);
+}
+
 static Cost cost(const Node *node) {
   const int64_t samples = arg_int(node, "samples");
   return (Cost){4 * samples * samples * shape_row_elements((node->of ? node->of : node)->shape)};
@@ -67,11 +72,10 @@ static void each_corner(const Align *a, const double *box, const int64_t bin[2],
   for (int64_t i = 0; i < a->samples * a->samples; i++) {
     const Point y = point_of(a, box, 0, bin[0], i / a->samples),
                 x = point_of(a, box, 1, bin[1], i % a->samples);
-    for (int k = 0; k < 4; k++) {
-      const int64_t row = smaller(y.low + k / 2, a->roi.length[0] - 1),
-                    column = smaller(x.low + k % 2, a->roi.length[1] - 1);
-      corner(context, row * a->roi.length[1] + column, (k / 2 ? y.far : y.near) * (k % 2 ? x.far : x.near));
-    }
+    for (int k = 0; k < 4; k++)
+      if (has_corner(a, k))
+        corner(context, (y.low + k / 2) * a->roi.length[1] + x.low + k % 2,
+               (k / 2 ? y.far : y.near) * (k % 2 ? x.far : x.near));
   }
 }
 
@@ -185,7 +189,7 @@ static Val table_at(const Work *w, const char *name, Buf *buf, const Ix *k) {
   return nest_let(w->l->b, name, walk_load(w->l, buf, w->n, NULL, k, 1, 1));
 }
 
-/* At each point of a bin, with the weights of its corners: an axis of one feature has no second one. */
+/* At each point of a bin, with the weights of its corners. */
 typedef void PointBody(const Work *, const Ix *y, const Ix *x, const Val weight[4], const void *context);
 
 static void each_point(const Work *w, PointBody body, const void *context) {
@@ -209,10 +213,6 @@ static void each_point(const Work *w, PointBody body, const void *context) {
       }
     }
   }
-}
-
-static bool has_corner(const Work *w, int k) {
-  return (k / 2 == 0 || w->align.roi.length[0] > 1) && (k % 2 == 0 || w->align.roi.length[1] > 1);
 }
 
 static void each_bin(Work *w, LoopKind kind, RoiBody body) {
@@ -244,7 +244,7 @@ static void gather_point(const Work *w, const Ix *y, const Ix *x, const Val weig
     Val sum = nest_get(b, nest_at(b, v->sum, i));
     for (int k = 0; k < 4; k++) {
       const Ix row = *y + k / 2, column = *x + k % 2;
-      if (has_corner(w, k))
+      if (has_corner(&w->align, k))
         sum = fma_(walk_load(w->l, w->features, &row, &column, &c, v->part, v->lanes), weight[k], sum);
     }
     nest_store(b, nest_at(b, v->sum, i), sum);
@@ -281,7 +281,7 @@ static void scatter_point(const Work *w, const Ix *y, const Ix *x, const Val wei
     Val dy = nest_get(b, nest_at(b, v->sum, i));
     for (int k = 0; k < 4; k++) {
       const Ix row = *y + k / 2, column = *x + k % 2;
-      if (has_corner(w, k))
+      if (has_corner(&w->align, k))
         walk_put(w->l, w->features,
                  fma_(dy, weight[k], walk_load(w->l, w->features, &row, &column, &c, v->part, v->lanes)),
                  &row, &column, &c, v->part, v->lanes);

@@ -26,8 +26,8 @@ typedef struct Bin { /* from[axis] .. to[axis] - 1 */
 } Bin;
 
 static float cell_of(const Roi *roi, double at) {
-  const float cell = (float)at * (float)roi->scale;
-  return roundf(cell > -ROI_FAR ? cell < ROI_FAR ? cell : ROI_FAR : -ROI_FAR);
+  const float cell = (float)at * (float)roi->scale, far = (float)ROI_FAR;
+  return roundf(cell > -far ? cell < far ? cell : far : -far);
 }
 
 static int64_t cut(float x, int64_t from, int64_t to) {
@@ -100,8 +100,9 @@ static Val whole(Val x) { return convert(convert(x, I32), F32); } /* towards zer
  * with it, so that it is rounded as eval rounds it. */
 static Val cell_at(const Work *w, const char *name, int side) {
   Nest *b = w->l->b;
+  const double most = 2 * (double)ROI_FAR;
   Val at_ = mul(mul(roi_side(w->l, w->boxes, w->n, side), num(b, w->roi.scale)), num(b, 2)),
-      halves = nest_let(b, "halves", whole(vmin(vmax(at_, num(b, -2. * ROI_FAR)), num(b, 2. * ROI_FAR)))),
+      halves = nest_let(b, "halves", whole(vmin(vmax(at_, num(b, -most)), num(b, most)))),
       more = add(halves, choose(less(halves, num(b, 0)), num(b, -1), num(b, 1)));
   return nest_let(b, name, whole(mul(more, num(b, 0.5))));
 }
