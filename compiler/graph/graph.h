@@ -27,6 +27,8 @@ Shape shape_vector(int64_t n);
 int64_t shape_elements(Shape);     /* of one image: of all its rows */
 int64_t shape_rows(Shape);         /* of the leading axis: its regions, or 1 */
 int64_t shape_row_elements(Shape); /* height * width * channels */
+/* A table: R x C, or R regions of a vector of C. False: it is something else. */
+bool shape_table(Shape, int64_t *rows, int64_t *columns);
 bool shape_equal(Shape, Shape);
 const char *shape_text(Arena *, Shape); /* 28x28x1, 49x40, 784, "100 of 7x7x512" */
 /* How a value lies in memory, [n][h][w][c]: a sequence is 1 x length x channels, a vector 1 x 1 x n. The

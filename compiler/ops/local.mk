@@ -15,6 +15,8 @@ libcnnc_a_SOURCES += %D%/convolution/conv.c %D%/convolution/conv_transpose.c \
 libcnnc_a_SOURCES += %D%/dense/dense.c
 libcnnc_a_SOURCES += %D%/detection/box_routine.h %D%/detection/delta_routine.h %D%/detection/match_routine.h \
   %D%/detection/nms.c %D%/detection/nms_routine.h
+libcnnc_a_SOURCES += %D%/detection/roi.c %D%/detection/roi.h %D%/detection/roi_align.c \
+  %D%/detection/roi_pool.c
 libcnnc_a_SOURCES += %D%/dropout/drop_path.c %D%/dropout/dropout.c %D%/dropout/mask.c \
   %D%/dropout/mask.h
 libcnnc_a_SOURCES += %D%/engine/axes.c %D%/engine/axes.h %D%/engine/input.c %D%/engine/lower.c \

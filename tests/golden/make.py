@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # make.py: makes the golden vectors again, with a real PyTorch: optimizers.txt, ops.inc, special.inc and
-# nets.txt. Needs torch (1.13 or later) and numpy.
+# nets.txt. Needs torch (1.13 or later), torchvision and numpy.
 # SPDX-License-Identifier: Apache-2.0
 import os
 import subprocess

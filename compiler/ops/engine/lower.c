@@ -169,15 +169,16 @@ static bool is_dense(const Node *root) {
   return (root->target ? root->target : root->weight[0])->size < MOST_WEIGHTS_PACKED;
 }
 
-/* Dense layers compute all rows at once; for other kernels the builder goes through them. What makes a value
- * without rows of one that has them sees all of them: a loss, statistics. */
+/* Dense layers compute all rows at once, and some operators go through them by themselves; for other kernels
+ * the builder does. What makes a value without rows of one that has them sees all of them: a loss,
+ * statistics. */
 static void begin_rows(Lower *l) {
   const Node *root = l->node;
   int64_t rows = root->shape.regions;
   for (int k = 0; root->result == RESULT_SUM && k < root->nin; k++)
     rows = larger(rows, root->in[k]->shape.regions);
   if (kernel_whole_batch(l->kernel)) l->rows = l->batch * larger(rows, 1);
-  else if (rows && is_dense(root) && !l->plain && l->images <= 1) l->rows = rows;
+  else if (rows && (root->op->own_rows || (is_dense(root) && !l->plain && l->images <= 1))) l->rows = rows;
   else if (rows) nest_lead(l->b, rows);
 }
 
