@@ -249,7 +249,9 @@ struct Nest {
                        yet known */
 };
 
+int elem_bytes(Elem);
 int64_t buf_elements(const Buf *);
+int64_t buf_bytes(const Buf *);          /* of so many elements side by side */
 void buf_append(Buf *, int64_t n);       /* a last dimension */
 int64_t buf_room(const Buf *, int from); /* the elements in memory of dimensions from, from + 1, ... */
 
