@@ -51,9 +51,17 @@ static bool meet(const Place *a, const Place *b) {
   return columns_meet(a->offset, a->width, b->offset, b->width, a->pitch);
 }
 
-/* The same of all images. */
+/* One pixel, or pixels without a gap: all bytes from the first to the last. */
+static bool whole_rows(const Place *place) {
+  return place->width >= place->pitch || place->bytes <= place->width;
+}
+
+/* The same of all images: where a place is one stretch of bytes, the images' stretches are a stride apart. */
 static Place of_all(const Program *p, Place place) {
   if (place.stride == 0 || place.space == SPACE_KEPT) return place;
+  const bool stretch = whole_rows(&place);
+  if (stretch) place.width = place.bytes;
+  if (stretch) place.pitch = place.stride;
   place.bytes += place.stride * (p->batching.images - 1);
   if (place.stride % larger(place.pitch, 1) != 0) place.pitch = place.width = place.bytes;
   return place;
@@ -93,8 +101,10 @@ static bool lasts(SpaceKind space) {
 
 static void forget_meeting(Verifier *v, const Place *place) {
   int n = 0;
-  for (int i = 0; i < v->pieces.n; i++)
-    if (!meet(&v->pieces.data[i].place, place)) v->pieces.data[n++] = v->pieces.data[i];
+  for (int i = 0; i < v->pieces.n; i++) {
+    const Place held = of_all(v->program, v->pieces.data[i].place);
+    if (!meet(&held, place)) v->pieces.data[n++] = v->pieces.data[i];
+  }
   v->pieces.n = n;
 }
 
@@ -131,11 +141,6 @@ static bool covered(Stretch *stretch, int n, int64_t from, int64_t to) {
   for (int i = 0; i < n && from < to; i++)
     if (stretch[i].from <= from && stretch[i].to > from) from = stretch[i].to;
   return from >= to;
-}
-
-/* One pixel, or pixels without a gap: all bytes from the first to the last. */
-static bool whole_rows(const Place *place) {
-  return place->width >= place->pitch || place->bytes <= place->width;
 }
 
 /* Do pieces that lie as that one does hold all bytes of the place? Pieces of a joined value, each of some
@@ -233,6 +238,8 @@ static bool check_apart(Verifier *v, const Version *version, bool once) {
 
 static bool check_read(Verifier *v, const Operand *operand, const Buf *buf, const Node *node, bool once) {
   const Place *place = &operand->place;
+  if (elem_type_bytes(v->program->home[node->id].elem) != size_of(buf))
+    return fail(v, "has elements of another size than its value", buf->name);
   if (place->space == SPACE_ARENA && once) return fail(v, "reads an image's arena for all images", buf->name);
   if (place->space == SPACE_KEPT && once) return fail(v, "reads an image's record for all images", buf->name);
   if (caller_owned(place->space)) return true;

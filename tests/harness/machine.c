@@ -5,6 +5,7 @@
 #include "machine.h"
 #include <math.h>
 #include <string.h>
+#include "base/number.h"
 #include "base/random.h"
 
 static double *numbers(const Machine *m, int64_t n) { /* NaN until they are written */
@@ -273,7 +274,7 @@ static void prepare(Machine *m) {
   m->space[SPACE_GRADIENT] = NEW_ARRAY(m->arena, double, p->shards *gradients_of(m) + 1);
   m->output = NEW_ARRAY(m->arena, double *, graph->outputs.n + 1);
   for (int o = 0; o < graph->outputs.n; o++)
-    m->output[o] = numbers(m, m->images * shape_elements(p->output[o]->shape));
+    m->output[o] = numbers(m, larger(m->images, p->batching.images) * shape_elements(p->output[o]->shape));
   for (int i = 0; i < graph->weights.n; i++) {
     const Weight *w = graph->weights.data[i];
     if (w->statistic)
