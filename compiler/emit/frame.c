@@ -121,10 +121,14 @@ static const char *value_of_all(Frame *f, const Node *node, const Place *place, 
 /* Some channels of what is the caller's. */
 static const char *part_of(Frame *f, const char *type, const char *whole, const Node *node,
                            const char *name) {
-  const int64_t offset = floats_in(f->part->program->value[f->target][node->id].offset);
+  static const char *const types[] = {
+      [ELEM_F32] = "float", [ELEM_U8] = "uint8_t", [ELEM_I8] = "int8_t", [ELEM_I32] = "int32_t"};
+  const Program *p = f->part->program;
+  const ElemType elem = p->home[node->id].elem;
+  const int64_t offset = p->value[f->target][node->id].offset / elem_type_bytes(elem);
   if (!offset) return whole;
   return local(f, arena_printf(f->net->arena, "%svoid *", type), name,
-               arena_printf(f->net->arena, "(%sfloat *)%s + %" PRId64, type, whole, offset),
+               arena_printf(f->net->arena, "(%s%s *)%s + %" PRId64, type, types[elem], whole, offset),
                value_text(f, node));
 }
 

@@ -229,6 +229,7 @@ Buf *nest_view(Nest *nest, const char *name, Buf *of, const Ix *base) {
   Buf *buf = new_buffer(nest, VIEW, name, of->type, of->rank, of->dim);
   buf->of = of;
   buf->leads = of->leads;
+  buf->as_floats = of->as_floats;
   of->flat = true;
   for (int d = 0; d < of->rank; d++) {
     buf->room[d] = of->room[d];

@@ -66,6 +66,7 @@ typedef struct Buf {
   Nest *nest;
   struct Buf *of;   /* VIEW: the buffer */
   Index base[DIMS]; /* VIEW: where in it */
+  bool as_floats;   /* bytes that loads convert to F32 */
   bool flat;        /* seen through views, or a part of an array: printed as a flat pointer */
   bool leads;       /* its first dimension is the leading axis: references leave it out */
   int scope;        /* STACK, REGS, VIEW: the block that declares it; use outside is refused when built */

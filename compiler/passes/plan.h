@@ -23,18 +23,18 @@ typedef struct PlanOptions {
 } PlanOptions;
 
 typedef enum StoreKind {
-  STORE_NONE,   /* fused into its producer: never in memory */
-  STORE_INPUT,  /* the caller's buffer of input `index`, read in place (f32, hwc) or by the conversion kernel
-                 */
-  STORE_OUTPUT, /* inference: written straight into the caller's buffer of output `index` */
-  STORE_TARGET, /* training: the caller's target of output `index`; looking inside: the caller's weights of
-                   its scores */
-  STORE_ARENA,  /* `offset` bytes into the arena of one image (training: of a shard) */
-  STORE_KEPT,   /* training: needed in a later phase: `offset` bytes into the record of its image, of which
-                   there is one an image of the batch */
-  STORE_ALL,    /* read or made for all images together: one after the other for all images of the batch,
-                   `offset` bytes an image behind the first */
-  STORE_BATCH,  /* training: value of a BATCH node: `offset` bytes into the part that exists once */
+  STORE_NONE,     /* fused into its producer: never in memory */
+  STORE_INPUT,    /* the caller's buffer of input `index`, read in place or by the conversion kernel
+                   */
+  STORE_OUTPUT,   /* inference: written straight into the caller's buffer of output `index` */
+  STORE_TARGET,   /* training: the caller's target of output `index`; looking inside: the caller's weights of
+                     its scores */
+  STORE_ARENA,    /* `offset` bytes into the arena of one image (training: of a shard) */
+  STORE_KEPT,     /* training: needed in a later phase: `offset` bytes into the record of its image, of which
+                     there is one an image of the batch */
+  STORE_ALL,      /* read or made for all images together: one after the other for all images of the batch,
+                     `offset` bytes an image behind the first */
+  STORE_BATCH,    /* training: value of a BATCH node: `offset` bytes into the part that exists once */
   STORE_GRADIENT, /* RESULT_SUM, and BATCH nodes with a target: the gradient of node->target */
 } StoreKind;
 typedef struct Storage {
@@ -63,6 +63,7 @@ typedef struct Plan {
       phases; /* phases run from first_phase (-1 when a BATCH kernel needs only targets) to phases - 1 */
   /* Tables by node id, each made by one pass; NULL before it. */
   bool *whole_batch; /* whole-batch: one kernel computes it for all images of the batch */
+  bool *given;       /* given: an input or target that is read where the caller has it */
   int *not_before;   /* recompute: the phase in which it runs at the earliest */
   Inside *inside;    /* place */
   Home *home;        /* place: where its value lies */

@@ -2,9 +2,10 @@
  *
  * Needs: the kernels in order. Keeps: them; sets life, storage and outputs. */
 // SPDX-License-Identifier: Apache-2.0
-#include "passes/fuse.h"
+#include "ops/engine/lower.h"
 #include "passes/life.h"
 #include "passes/passes.h"
+#include "passes/tables.h"
 
 enum { ALIGN = 64 };
 int64_t plan_aligned(int64_t bytes) { return (bytes + ALIGN - 1) / ALIGN * ALIGN; }
@@ -88,7 +89,7 @@ static void set_storage(Plan *plan) {
     const Node *node = graph->nodes.data[i];
     Storage *storage = &plan->storage[i];
     *storage = (Storage){STORE_NONE, 0, 0};
-    if (fuse_in_place(plan, node))
+    if (plan_given(plan, node))
       *storage = (Storage){node->op == &op_target ? STORE_TARGET : STORE_INPUT, node->wrt, 0};
     if (!life->node) continue;
     storage->kind = kind_of(plan, life, &storage->index);

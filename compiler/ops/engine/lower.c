@@ -113,6 +113,7 @@ static Buf *value_buffer(Lower *l, BufPlace place, const char *name, const Node 
   const Elem elem = element_of(home_in(l->kernel, value).elem);
   Buf *buf = nest_buf(l->b, place, name, (Type){elem, 1}, e.n ? 4 : 3, e.n ? dim : dim + 1);
   buf->leads = e.n && l->b->lead;
+  buf->as_floats = elem == U8 || elem == I8;
   lie_within(l->kernel, buf, value);
   return bind(l, buf, (Binding){.kind = BIND_VALUE, .node = value});
 }
