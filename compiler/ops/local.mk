@@ -13,7 +13,8 @@ libcnnc_a_SOURCES += %D%/arithmetic/abs.c %D%/arithmetic/add.c %D%/arithmetic/ch
 libcnnc_a_SOURCES += %D%/convolution/conv.c %D%/convolution/conv_transpose.c \
   %D%/convolution/correlation.c %D%/convolution/correlation.h %D%/convolution/depthwise.c
 libcnnc_a_SOURCES += %D%/dense/dense.c
-libcnnc_a_SOURCES += %D%/detection/nms.c %D%/detection/nms_routine.h
+libcnnc_a_SOURCES += %D%/detection/box.c %D%/detection/box.h %D%/detection/nms.c \
+  %D%/detection/nms_routine.h %D%/detection/yolo.c %D%/detection/yolo.h
 libcnnc_a_SOURCES += %D%/dropout/drop_path.c %D%/dropout/dropout.c %D%/dropout/mask.c \
   %D%/dropout/mask.h
 libcnnc_a_SOURCES += %D%/engine/axes.c %D%/engine/axes.h %D%/engine/input.c %D%/engine/lower.c \
