@@ -169,7 +169,7 @@ struct Op {
       const Node *, int64_t before[2],
       int64_t after[2]); /* zero_pad: the zeros that a following convolution can take into its window */
   int64_t (*join)(const Node *, int k); /* NULL, or concat: the channel of its value where input k starts;
-                                           there is nothing else in it */
+                                           there is nothing else in it. -1: it does not join channels */
   int64_t (*part)(const Node *); /* NULL, or slice: its value is some channels of its input, from this one on;
                                     -1: it is not */
   bool (*takes_pool)(const Node *, const Node *pool); /* NULL, or: can a pooling right behind the node be done
