@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include "ops/detection/yolo.h"
+#include "ops/engine/routine.h"
 #include "ops/engine/walk.h"
 
 static const char text[] =
@@ -194,18 +195,6 @@ static const Routine routine = {.name = "nms",
                                 .whole = {true, true, true},
                                 .run = run};
 
-/* A routine takes arrays without gaps: a part of a joined value is copied first. */
-static Buf *without_gaps(Lower *l, const char *name, Buf *in) {
-  Nest *b = l->b;
-  if (buf_elements(in) == buf_room(in, 0)) return in;
-  Buf *copy = lower_scratch(l, name, in->rank, in->dim);
-  NEST_FOR(b, y, in->dim[0])
-    NEST_FOR(b, x, in->dim[1])
-      NEST_FOR(b, c, in->dim[2])
-        nest_store(b, nest_at(b, copy, y, x, c), nest_load(b, nest_at(b, in, y, x, c), 1));
-  return copy;
-}
-
 /* ---- rows of yolo ---- */
 static void score_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
                        const void *context) {
@@ -243,8 +232,8 @@ static void lower(Lower *l) {
     buf[1] = lower_scratch(l, "scores", 2, scores.dim);
     take_apart(l, buf[0], buf[1]);
   } else {
-    buf[0] = without_gaps(l, "boxes", l->in[0]);
-    buf[1] = without_gaps(l, "scores", l->in[1]);
+    buf[0] = lower_contiguous(l, "boxes", l->in[0]);
+    buf[1] = lower_contiguous(l, "scores", l->in[1]);
   }
   nest_routine(b, &routine, buf,
                (double[]){(double)scores.dim[0], (double)scores.dim[1], (double)rows,
