@@ -153,12 +153,12 @@ typedef enum StmtKind_ { LOOP, IF, STORE, DECLARE, CALL, ROUTINE, PIN, PREFETCH,
 enum { ROUTINE_BUFS = 16 };
 typedef struct Routine {
   const char *name, *text;
-  int nbufs, nnumbers; /* what it takes: pointers to buffers, then numbers */
+  const struct Routine *uses; /* NULL, or: its text comes first */
+  int nbufs, nnumbers;        /* what it takes: pointers to buffers, then numbers */
   Elem elem[ROUTINE_BUFS];
-  bool writes[ROUTINE_BUFS]; /* all of that buffer, before it reads any of it */
-  bool whole[ROUTINE_BUFS];  /* of the numbers: an int, not a float */
-  void (*run)(double *const *buf,
-              const double *number); /* the same in double, sharing no code with the text */
+  bool writes[ROUTINE_BUFS];                             /* all of that buffer, before it reads any of it */
+  bool whole[ROUTINE_BUFS];                              /* of the numbers: an int, not a float */
+  void (*run)(double *const *buf, const double *number); /* the same in double */
 } Routine;
 
 typedef enum LoopKind {

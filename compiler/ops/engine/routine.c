@@ -2,6 +2,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/engine/routine.h"
 
+static const char box_text[] =
+#include "ops/detection/box_text.inc"
+    ;
+static const char match_text[] =
+#include "ops/detection/match_text.inc"
+    ;
+static const char delta_text[] =
+#include "ops/detection/delta_text.inc"
+    ;
+
+const Routine box_routine = {.name = "box", .text = box_text};
+const Routine match_routine = {.name = "match", .text = match_text, .uses = &box_routine};
+const Routine delta_routine = {.name = "delta", .text = delta_text, .uses = &match_routine};
+
 Buf *lower_contiguous(Lower *l, const char *name, Buf *in) {
   Nest *b = l->b;
   if (buf_elements(in) == buf_room(in, 0)) return in;
