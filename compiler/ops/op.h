@@ -219,7 +219,9 @@ typedef struct LossDetail {
   double weight;
   int64_t classes;
   Scores scores;
-  int64_t at; /* op_object_part: of the vector, from here on */
+  int64_t at;         /* op_object_part: of the vector, from here on */
+  const Node *made;   /* the value that the loss is of, as its activation gives it */
+  const Graph *graph; /* of which it is, with those of the other losses; NULL while the program is read */
 } LossDetail; /* node->detail of all three: label smoothing, the loss's weight (scale multiplies it), channels
                  of the output, and the kind of activation that was absorbed (SCORES_NONE: there was none) */
 extern const Op op_sum_gradients; /* hidden, FAMILY_MAP: adds its inputs, all of one shape */

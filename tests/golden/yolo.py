@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Makes yolo.inc: what nms behind yolo, and panoptic, give by a program of their own: the numbers that
-tests/unit/yolo.c holds against eval.
+"""Makes yolo.inc: what nms behind yolo, panoptic, and the loss yolo give by a program of their own, whose
+gradients are PyTorch's: the numbers that tests/unit/yolo.c holds against eval.
 
-    python3 yolo.py > yolo.inc          (needs torch, for sampling masks; the numbers are kept)
+    python3 yolo.py > yolo.inc          (needs torch; the numbers are kept)
 """
 import torch
 import torch.nn.functional as F
@@ -99,6 +99,86 @@ def panoptic(h, w, classes, rows, size, things, threshold, picture):
     print("},")
 
 
+def decoded(t, anchors, picture):
+    """Centres and sizes of t: H x W x A x (5 + classes)."""
+    h, w = t.shape[:2]
+    column, row = torch.arange(w).reshape(1, w, 1), torch.arange(h).reshape(h, 1, 1)
+    x = (torch.sigmoid(t[..., 0]) + column) * (picture[1] / w)
+    y = (torch.sigmoid(t[..., 1]) + row) * (picture[0] / h)
+    size = torch.exp(t[..., 2:4]) * torch.tensor(anchors)
+    return torch.stack([x - size[..., 0] / 2, y - size[..., 1] / 2, x + size[..., 0] / 2,
+                        y + size[..., 1] / 2], -1)
+
+
+def shape_overlap(size, anchor):
+    shared = min(size[0], anchor[0]) * min(size[1], anchor[1])
+    return shared / (size[0] * size[1] + anchor[0] * anchor[1] - shared)
+
+
+def owners(truths, heads, picture, classes):
+    """Of each truth (head, row of cells, column, anchor); None where it does not count."""
+    found = []
+    for label, box in truths:
+        size = (box[2] - box[0], box[3] - box[1])
+        if not 0 <= label < classes or min(size) <= 0:
+            found.append(None)
+            continue
+        k, a = max(((k, a) for k, head in enumerate(heads) for a in range(len(head[1]))),
+                   key=lambda at: shape_overlap(size, heads[at[0]][1][at[1]]))
+        h, w = heads[k][0].shape[:2]
+        x, y = (box[0] + box[2]) / 2 * w / picture[1], (box[1] + box[3]) / 2 * h / picture[0]
+        found.append((k, min(max(int(y), 0), h - 1), min(max(int(x), 0), w - 1), a))
+    return found
+
+
+def head_loss(k, heads, truths, ignore, picture):
+    t, anchors = heads[k]
+    h, w, classes = t.shape[0], t.shape[1], t.shape[3] - 5
+    own = owners(truths, heads, picture, classes)
+    boxes = decoded(t, anchors, picture).detach()
+    total = 0
+    for place in ((y, x, a) for y in range(h) for x in range(w) for a in range(len(anchors))):
+        of = [i for i, o in enumerate(own) if o == (k,) + place]
+        if not of:
+            near = [overlap(boxes[place], torch.tensor(box)) for label, box in truths if 0 <= label < classes]
+            if not any(float(n) > ignore for n in near):
+                total = total + F.binary_cross_entropy_with_logits(t[place][4], torch.tensor(0.))
+            continue
+        box = truths[of[-1]][1]
+        size = torch.tensor([box[2] - box[0], box[3] - box[1]])
+        centre = torch.tensor([(box[0] + box[2]) / 2 * w / picture[1] - place[1],
+                               (box[1] + box[3]) / 2 * h / picture[0] - place[0]])
+        scale = 2 - float(size.prod()) / (picture[0] * picture[1])
+        total = total + scale * ((torch.sigmoid(t[place][:2]) - centre) ** 2).sum()
+        want = torch.log(size / torch.tensor(anchors[place[2]]))
+        total = total + scale * ((t[place][2:4] - want) ** 2).sum()
+        labels = torch.zeros(1 + classes)
+        labels[[0] + [1 + truths[i][0] for i in of]] = 1
+        total = total + F.binary_cross_entropy_with_logits(t[place][4:], labels, reduction="sum")
+    return total
+
+
+def loss(picture, shapes, classes, ignore, truths, most):
+    """shapes: of each head the cells and the anchors."""
+    heads = [(rounded(torch.randn(*cells, len(anchors), 5 + classes) * 0.7).requires_grad_(), anchors)
+             for cells, anchors in shapes]
+    for k, (t, anchors) in enumerate(heads):
+        total = head_loss(k, heads, truths, ignore, picture)
+        total.backward()
+        print("{")
+        print("  .picture_h = %d, .picture_w = %d, .classes = %d, .heads = %d, .head = %d, .most = %d," % (
+            *picture, classes, len(heads), k, most))
+        print("  .cells = {%s}," % ", ".join("{%d, %d}" % cells for cells, _ in shapes))
+        print("  .yolo = {%s}, .ignore = %g," % (", ".join('"classes=%d anchors=[%s]"' % (
+            classes, ",".join("[%g,%g]" % tuple(a) for a in anchors)) for _, anchors in shapes), ignore))
+        print("  .count = %d, .total = %.12g," % (len(truths), float(total.detach())))
+        numbers("label", [label for label, _ in truths])
+        numbers("box", [x for _, box in truths for x in box])
+        numbers("input", t.flatten().tolist())
+        numbers("gradient", t.grad.flatten().tolist())
+        print("},")
+
+
 print("/* yolo.inc: made by yolo.py with PyTorch %s. */" % torch.__version__.split("+")[0])
 print("// SPDX-License-Identifier: Apache-2.0")
 print("#ifdef HEADS")
@@ -110,4 +190,11 @@ print("#ifdef PAINTINGS")
 panoptic(9, 12, 4, 6, (5, 5), 3, 0.4, (9, 12))
 panoptic(12, 10, 3, 8, (4, 6), 2, 0.45, (24, 40))
 panoptic(7, 7, 1, 5, (1, 1), 1, 0.3, (28, 28))
+print("#endif")
+print("#ifdef LOSSES")
+truths = [(1, [3, 2, 9, 12]), (2, [1, 1, 14.5, 10]), (0, [3.5, 2.75, 9, 11.75]), (2, [20, 9, 26, 16]),
+          (3, [8, 8, 12, 12]), (-1, [0, 0, 20, 16]), (1, [6, 6, 6, 9]), (0, [16, 0, 32, 15.5])]
+loss((16, 24), [((2, 3), [[12, 8], [16, 14]]), ((4, 6), [[4, 5], [7, 3], [6, 10]])], 3, 0.3, truths, 9)
+loss((16, 24), [((4, 6), [[5, 5], [10, 10]])], 3, 0.5, truths[:4], 4)
+loss((8, 8), [((2, 2), [[3, 4]])], 1, 0.5, [], 2)
 print("#endif")

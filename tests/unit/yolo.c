@@ -1,11 +1,12 @@
-/* yolo.c: nms behind yolo, and panoptic, against programs of their own (tests/golden/yolo.py); the routine of
- * panoptic against eval, which shares no code with it. */
+/* yolo.c: nms behind yolo, panoptic, and the loss yolo against programs of their own (tests/golden/yolo.py);
+ * the routine of panoptic against eval, which shares no code with it. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include "ops/detection/panoptic_routine.h"
+#include "ops/detection/yolo.h"
 #include "ops/op.h"
 #include "ops_net.h"
 
@@ -172,7 +173,81 @@ static void test_routine(void) {
   arena_free(net.arena);
 }
 
+/* ---- the loss ---- */
+enum { MOST_HEADS = 2 };
+
+typedef struct HeadLoss {
+  int64_t picture_h, picture_w, classes, most, cells[MOST_HEADS][2];
+  int heads, head;
+  const char *yolo[MOST_HEADS];
+  double ignore, count, total;
+  const double *label, *box, *input, *gradient;
+} HeadLoss;
+
+static const HeadLoss losses_made[] = {
+#define LOSSES
+#include "../golden/yolo.inc"
+#undef LOSSES
+};
+
+static const Op *loss_named(const char *name) {
+  int i = 0;
+  while (strcmp(loss_table[i]->name, name)) i++;
+  return loss_table[i];
+}
+
+/* A net with the heads as outputs, each with its loss. */
+static Net heads_net(const HeadLoss *of) {
+  Net net = net_new();
+  Training *training = net.graph->training = NEW(net.arena, Training);
+  for (int k = 0; k < of->heads; k++) {
+    const Shape input =
+        shape_picture(of->cells[k][0], of->cells[k][1], items(of->yolo[k]) * (5 + of->classes));
+    net_input(&net, input, ELEM_F32, false);
+    Node *head = net_layer(&net, "yolo", of->yolo[k]);
+    YoloHead *detail = NEW(net.arena, YoloHead);
+    *detail = *(const YoloHead *)head->detail;
+    detail->picture_h = of->picture_h;
+    detail->picture_w = of->picture_w;
+    head->detail = detail;
+    const Port port = {"head", head, ELEM_F32, false, NO_SPAN};
+    vec_push(net.arena, net.graph->outputs, port);
+    vec_push(net.arena, training->losses, ((LossUse){.op = loss_named("yolo"), .port = k, .weight = 1}));
+  }
+  return net;
+}
+
+static void check_loss(const HeadLoss *of) {
+  Net net = heads_net(of);
+  const Node *made = graph_port(net.graph, of->head)->node;
+  const LossDetail detail = {.training = net.graph->training, .made = made, .graph = net.graph};
+  const Shape shape[] = {shape_vector(1), shape_vector(of->most), shape_sequence(of->most, 4)};
+  Node truth[3], *in[4] = {made->in[0]};
+  for (int i = 0; i < 3; i++) {
+    truth[i] = (Node){.shape = shape[i]};
+    in[i + 1] = &truth[i];
+  }
+  const Const args[] = {{.kind = CONST_FLOAT, .f = of->ignore}, {.kind = CONST_INT, .i = of->most}};
+  const Node loss = {.op = loss_named("yolo"), .nin = 4, .in = in, .arg = args, .detail = &detail};
+  const int64_t n = shape_elements(in[0]->shape);
+  double *label = NEW_ARRAY(net.arena, double, of->most), *box = NEW_ARRAY(net.arena, double, of->most * 4),
+         *got = NEW_ARRAY(net.arena, double, n + 1);
+  memcpy(label, of->label, (size_t)of->count * sizeof *label);
+  memcpy(box, of->box, (size_t)of->count * 4 * sizeof *box);
+  const Eval eval = {.node = &loss, .in = {of->input, &of->count, label, box}, .out = got, .count = 1};
+  loss.op->eval(&eval);
+  snprintf(net.what, sizeof net.what, "loss of head %d of %s", of->head, of->yolo[of->head]);
+  CU_ASSERT_TRUE(close_to(net.what, "loss", got, &of->total, 1, 1e-7));
+  CU_ASSERT_TRUE(close_to(net.what, "gradient", got + 1, of->gradient, n, 1e-7));
+  arena_free(net.arena);
+}
+
+static void test_loss(void) {
+  for (size_t i = 0; i < sizeof losses_made / sizeof *losses_made; i++) check_loss(&losses_made[i]);
+}
+
 CU_TestInfo suite_yolo[] = {{"nms behind yolo", test_heads},
+                            {"the loss", test_loss},
                             {"panoptic", test_paintings},
                             {"panoptic: the routine and eval", test_routine},
                             CU_TEST_INFO_NULL};
