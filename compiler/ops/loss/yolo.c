@@ -43,6 +43,11 @@ static void shape(ShapeContext *context, Node *node) {
     diag_help(diag,
               "name what yolo gives, head = ... -> yolo(...), and write yolo(head): each head has a loss "
               "of its own");
+  } else if (made->shape.regions) {
+    Diag *diag = op_error(context, node, DIAG_loss_mismatch,
+                          "the loss yolo takes boxes of a picture, but these are %s",
+                          shape_text(context->arena, made->shape));
+    op_note_origin(context, diag, made);
   } else if (head->h * head->w * head->anchors > FLOAT_COUNTS) {
     op_error(context, node, DIAG_too_large, "the loss yolo of %s boxes: it takes at most 16,777,216 (2^24)",
              shape_text(context->arena, made->shape));
