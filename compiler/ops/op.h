@@ -174,7 +174,7 @@ struct Op {
       const Node *, int64_t before[2],
       int64_t after[2]); /* zero_pad: the zeros that a following convolution can take into its window */
   int64_t (*join)(const Node *, int k); /* NULL, or concat: the channel of its value where input k starts;
-                                           there is nothing else in it */
+                                           there is nothing else in it. -1: it does not join channels */
   int64_t (*part)(const Node *); /* NULL, or slice: its value is some channels of its input, from this one on;
                                     -1: it is not */
   bool (*takes_pool)(const Node *, const Node *pool); /* NULL, or: can a pooling right behind the node be done
@@ -224,7 +224,9 @@ typedef struct LossDetail {
   double weight;
   int64_t classes;
   Scores scores;
-  int64_t at; /* op_object_part: of the vector, from here on */
+  int64_t at;         /* op_object_part: of the vector, from here on */
+  const Node *made;   /* the value that the loss is of, as its activation gives it */
+  const Graph *graph; /* of which it is, with those of the other losses; NULL while the program is read */
 } LossDetail; /* node->detail of all three: label smoothing, the loss's weight (scale multiplies it), channels
                  of the output, and the kind of activation that was absorbed (SCORES_NONE: there was none) */
 extern const Op op_sum_gradients; /* hidden, FAMILY_MAP: adds its inputs, all of one shape */

@@ -87,6 +87,8 @@ static const LossDetail *detail_of(const Graph *graph, const LossUse *use, const
   detail->weight = use->weight;
   detail->classes = shape_extent(output->shape).c;
   detail->scores = output == made ? SCORES_NONE : made->op->scores;
+  detail->made = made;
+  detail->graph = graph;
   return detail;
 }
 

@@ -181,7 +181,8 @@ void place_values(Arena *arena, Plan *plan) {
   look_around(&p);
   for (int i = 0; i < graph->nodes.n; i++) {
     Node *node = graph->nodes.data[i];
-    if (p.uses[i] && node->op->join && plain_value(node)) place_join(&p, node, &to);
+    if (p.uses[i] && node->op->join && node->op->join(node, 0) == 0 && plain_value(node))
+      place_join(&p, node, &to);
     vec_push(arena, to, node);
   }
   for (int i = 0; i < graph->nodes.n; i++)

@@ -90,6 +90,17 @@ static void values_of(Sema *s, Bound *bound, const Param *params, int n) {
       values_collect(s, bound, &bound->arg[i]);
 }
 
+/* A value that may be left out, as the scores of nms: an argument without a name that is a number is meant
+ * for the next parameter. */
+static bool passed_over(Sema *s, const Frame *frame, const Param *params, const Arguments *args,
+                        Const *given) {
+  if (!params || !params->name || params->type != PARAM_VALUE || !params->value || !args->n ||
+      args->list[0].name.s)
+    return false;
+  *given = expr_eval(s, frame, args->list[0].value, NULL);
+  return given->kind != CONST_VALUE && given->kind != CONST_POISON;
+}
+
 Bound params_bind(Sema *s, const Frame *frame, const char *what, const char *kind, const Param *params,
                   const Arguments *args, Span call, int nextras, Extras *extras) {
   const int n = params_count(params);
@@ -100,7 +111,9 @@ Bound params_bind(Sema *s, const Frame *frame, const char *what, const char *kin
     if (takes_many(params[i].type)) variadic = i;
   }
   for (int i = 0; i < nextras; i++) names[all++] = extra_names[i];
-  const Matched m = arguments_match(s, frame, what, kind, all, names, n, variadic, args);
+  Const given = {0};
+  const int first = passed_over(s, frame, params, args, &given);
+  const Matched m = arguments_match(s, frame, what, kind, all, names, first, n, variadic, args);
   if (extras)
     *extras = (Extras){nextras > 0 ? m.slot[n] : NULL, nextras > 1 ? m.slot[n + 1] : NULL,
                        nextras > 2 ? m.slot[n + 2] : NULL};
@@ -110,6 +123,7 @@ Bound params_bind(Sema *s, const Frame *frame, const char *what, const char *kin
   for (int i = 0; i < n; i++) {
     if (i == variadic && (m.nrest || m.slot[i]))
       bound.arg[i] = many_bind(s, frame, what, &params[i], &m, m.slot[i], call);
+    else if (i == 0 && m.slot[0] && given.kind == CONST_POISON) bound.arg[0] = given;
     else if (m.slot[i]) bound.arg[i] = argument_bind(s, frame, what, &params[i], m.slot[i]->value);
     else missing |= !params[i].value;
   }

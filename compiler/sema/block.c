@@ -108,7 +108,7 @@ static Application arguments_of(Sema *s, const Frame *frame, const Block *block,
     for (int i = 0; i < block->nparams; i++) own |= strcmp(names[i], extra_names[e]) == 0;
     if (!own) names[at[e] = n++] = extra_names[e];
   }
-  Application a = {arguments_match(s, frame, block->name.s, "block", n, names, block->nparams, -1, args),
+  Application a = {arguments_match(s, frame, block->name.s, "block", n, names, 0, block->nparams, -1, args),
                    block->nparams,
                    {0}};
   a.extras.name = at[0] < 0 ? NULL : a.matched.slot[at[0]];

@@ -181,9 +181,10 @@ typedef struct Matched { /* which argument goes to which parameter */
   const Argument *const *rest; /* positional ones of the variadic parameter */
   bool ok;
 } Matched;
-/* `positional` of the n names take arguments without a name; `variadic` (or -1) takes all that are left. */
+/* Of the n names those from `first` to `positional` take arguments without a name; `variadic` (or -1) takes
+ * all that are left. */
 Matched arguments_match(Sema *, const Frame *, const char *what, const char *kind, int n,
-                        const char *const *names, int positional, int variadic, const Arguments *);
+                        const char *const *names, int first, int positional, int variadic, const Arguments *);
 void arguments_check(Sema *, const Frame *,
                      const Arguments *); /* of a call that is unknown or not built: names must still exist */
 

@@ -150,7 +150,18 @@ static bool loss_fits(const LossReading *r, const LossUse *use) {
   const bool absorbs = parts && parts->absorbs[0], absorbed = absorbs_output(parts, output);
   Node *in[MOST_INPUTS];
   const int nin = operands_of(r, use, absorbed, in);
-  Node loss = {.op = use->op, .name = "loss", .nin = nin, .in = in, .arg = use->arg, .span = use->span};
+  const LossDetail detail = {.training = r->training,
+                             .weight = use->weight,
+                             .classes = shape_extent(in[0]->shape).c,
+                             .scores = absorbed ? output->op->scores : SCORES_NONE,
+                             .made = output};
+  Node loss = {.op = use->op,
+               .name = "loss",
+               .nin = nin,
+               .in = in,
+               .arg = use->arg,
+               .span = use->span,
+               .detail = &detail};
   ShapeContext context = {.arena = r->s->arena, .graph = r->s->graph, .diags = r->s->diags};
   if (use->op->shape) use->op->shape(&context, &loss);
   if (use->op->shape && !loss.shape.rank) return false;

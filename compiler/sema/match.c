@@ -124,10 +124,11 @@ static void duplicate_report(Sema *s, const Frame *frame, const char *what, cons
 }
 
 Matched arguments_match(Sema *s, const Frame *frame, const char *what, const char *kind, int n,
-                        const char *const *names, int positional, int variadic, const Arguments *args) {
+                        const char *const *names, int first, int positional, int variadic,
+                        const Arguments *args) {
   Matched m = {.slot = NEW_ARRAY(s->arena, const Argument *, n), .ok = true};
   VEC(const Argument *) rest = {0};
-  int at = 0;
+  int at = first;
   bool clean = true;
   m.ok = !damage_within(s, args->span.file, args->span.start,
                         args->span.end); /* else they are not what was meant */
@@ -138,11 +139,11 @@ Matched arguments_match(Sema *s, const Frame *frame, const char *what, const cha
     } else if (!given->name.s && at < positional) {
       m.slot[at++] = given;
     } else if (!given->name.s) {
-      const char *most = positional ? arena_printf(s->arena, "at most %d", positional) : "no";
+      const char *most = positional ? arena_printf(s->arena, "at most %d", positional - first) : "no";
       Diag *diag = diag_report(s->diags, DIAG_too_many_arguments, given->span, frame->site,
                                "too many arguments: %s takes %s argument%s without a name", what, most,
-                               plural(positional));
-      if (positional) arguments_help(s, diag, kind, positional, names);
+                               plural(positional - first));
+      if (positional) arguments_help(s, diag, kind, positional - first, names + first);
       else diag_help(diag, "remove this one");
       clean = false;
       break;

@@ -30,7 +30,7 @@ static void unused_report(Sema *s, const Node *node, const Ending *ending) {
 /* A value whose size alone counts is an argument and no input: crop_like. */
 static void mark_arguments(const Node *node, bool *live, bool *read) {
   for (int k = 0; node->arg && node->op->params && node->op->params[k].name; k++)
-    if (node->op->params[k].type == PARAM_VALUE) {
+    if (node->op->params[k].type == PARAM_VALUE && node->arg[k].node) {
       const int id = node->arg[k].node->id;
       live[id] |= live[node->id];
       read[id] = true;

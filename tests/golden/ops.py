@@ -254,6 +254,30 @@ def regions():
          lambda x: torchvision.ops.roi_pool(x, list(boxes), 2, 0.25), thin, boxes=boxes)
 
 
+def yolo_rows(t, anchors, stride):
+    """As the layer of that name in Darknet: t is N x A*(5 + classes) x H x W, anchor-major."""
+    n, channels, h, w = t.shape
+    t = t.reshape(n, len(anchors), channels // len(anchors), h, w).permute(0, 3, 4, 1, 2)
+    column, row = torch.arange(w).reshape(1, 1, w, 1), torch.arange(h).reshape(1, h, 1, 1)
+    size = torch.tensor(anchors)
+    return torch.stack([(torch.sigmoid(t[..., 0]) + column) * stride[1],
+                        (torch.sigmoid(t[..., 1]) + row) * stride[0],
+                        torch.exp(t[..., 2]) * size[:, 0], torch.exp(t[..., 3]) * size[:, 1]]
+                       + list(torch.sigmoid(t[..., 4:]).unbind(-1)), -1).reshape(n, h * w * len(anchors), -1)
+
+
+def yolo():
+    for shape, classes, anchors in [([2, 3, 12], 1, [[0.5, 1.25], [2, 0.75]]), ([1, 2, 8], 3, [[3, 2]])]:
+        text = ",".join("[%g,%g]" % tuple(a) for a in anchors)
+        x = torch.randn(IMAGES, shape[2], shape[0], shape[1])
+        case(shape, "yolo classes=%d anchors=[%s]" % (classes, text),
+             lambda x: yolo_rows(x, anchors, (1, 1)).transpose(1, 2), x)
+    anchors = [[4, 7], [9, 3]]
+    case([4, 6, 12], "avgpool kernel=2x3 -> yolo classes=1 anchors=[[4,7],[9,3]]",
+         lambda x: yolo_rows(F.avg_pool2d(x, (2, 3)), anchors, (2, 3)).transpose(1, 2),
+         torch.randn(IMAGES, 12, 4, 6))
+
+
 print("/* ops.inc: made by ops.py with PyTorch %s and torchvision %s. */" % (
     torch.__version__.split("+")[0], torchvision.__version__.split("+")[0]))
 print("// SPDX-License-Identifier: Apache-2.0")
@@ -264,3 +288,4 @@ losses()
 resizing()
 norms()
 regions()
+yolo()

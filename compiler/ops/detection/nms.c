@@ -3,7 +3,9 @@
  * area of both. Those that are left come by descending score, ties by row; as torchvision's batched_nms. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
+#include "ops/detection/yolo.h"
 #include "ops/engine/routine.h"
+#include "ops/engine/walk.h"
 
 static const char text[] =
 #include "ops/detection/nms_text.inc"
@@ -12,7 +14,8 @@ static const char text[] =
 enum { BOX = 4, ROW = 6, FLOAT_COUNTS = 1 << 24 };
 
 static const Param params[] = {
-    {"scores", PARAM_VALUE, NULL, "the score of each box for each class: as many rows as there are boxes", 0,
+    {"scores", PARAM_VALUE, "",
+     "the score of each box for each class: as many rows as there are boxes; rows of yolo have their own", 0,
      0, NULL},
     {"iou", PARAM_NUMBER, "0.5", "a box that overlaps a better one by more is dropped", 0, 1, NULL},
     {"score", PARAM_NUMBER, "0.25", "a score below is no detection", 0, 0, NULL},
@@ -20,7 +23,45 @@ static const Param params[] = {
     {0},
 };
 
+/* Rows of yolo have scores of their own. */
+static bool has_scores(const Node *node) { return node->nin == 1; }
+
+static Shape scores_shape(const Node *node) {
+  const Shape in = node->in[0]->shape;
+  return has_scores(node) ? shape_sequence(in.dim[0], in.dim[1] - YOLO_CLASSES) : node->in[1]->shape;
+}
+
+static void shape_of_rows(ShapeContext *context, Node *node) {
+  const Shape in = node->in[0]->shape;
+  if (!in.rank) return;
+  const bool rows = in.rank == 2 && !in.regions;
+  if (rows && in.dim[1] > YOLO_CLASSES) {
+    if (shape_elements(scores_shape(node)) > FLOAT_COUNTS)
+      op_error(context, node, DIAG_too_large, "nms of %s scores: it takes at most 16,777,216 (2^24)",
+               shape_text(context->arena, scores_shape(node)));
+    else node->shape = shape_sequence(arg_int(node, "max"), ROW);
+    return;
+  }
+  Diag *diag =
+      rows && in.dim[1] == BOX
+          ? op_error(context, node, DIAG_missing_argument, "nms of %s boxes needs their scores",
+                     shape_text(context->arena, in))
+          : op_error(context, node, DIAG_wrong_shape,
+                     "nms without scores takes rows of yolo, x y w h, objectness and a number for each "
+                     "class, but its input is %s",
+                     shape_text(context->arena, in));
+  op_note_origin(context, diag, node->in[0]);
+  if (rows && in.dim[1] == BOX)
+    diag_help(diag, "nms(scores), where scores is a value of %lld rows with a number for each class",
+              (long long)in.dim[0]);
+  else diag_help(diag, "boxes are rows of x1 y1 x2 y2, and need scores: boxes -> nms(scores)");
+}
+
 static void shape(ShapeContext *context, Node *node) {
+  if (has_scores(node)) {
+    shape_of_rows(context, node);
+    return;
+  }
   const Shape boxes = node->in[0]->shape, scores = node->in[1]->shape;
   int64_t rows, columns, scored, classes;
   if (!boxes.rank || !scores.rank) return;
@@ -115,12 +156,28 @@ static void suppress(const Suppression *s, const double *boxes, const double *sc
 /* As the generated code has them. */
 static double in_float(const Node *node, const char *name) { return (double)(float)arg_number(node, name); }
 
+/* Of rows of yolo: corners of the boxes, and objectness times class. */
+static void run_rows(const Suppression *s, const double *rows, double *out) {
+  Arena *arena = arena_new();
+  double *boxes = NEW_ARRAY(arena, double, s->rows *BOX),
+         *scores = NEW_ARRAY(arena, double, s->rows * s->classes);
+  for (int64_t i = 0; i < s->rows; i++) {
+    const double *row = rows + i * (YOLO_CLASSES + s->classes);
+    for (int c = 0; c < BOX; c++) boxes[i * BOX + c] = row[c % 2] + (c < 2 ? -.5 : .5) * row[YOLO_W + c % 2];
+    for (int64_t c = 0; c < s->classes; c++)
+      scores[i * s->classes + c] = row[YOLO_OBJECT] * row[YOLO_CLASSES + c];
+  }
+  suppress(s, boxes, scores, out);
+  arena_free(arena);
+}
+
 static void eval(const Eval *eval) {
   Suppression s = {.most = arg_int(eval->node, "max"),
                    .iou = in_float(eval->node, "iou"),
                    .least = in_float(eval->node, "score")};
-  shape_table(eval->node->in[1]->shape, &s.rows, &s.classes);
-  suppress(&s, eval->in[0], eval->in[1], eval->out);
+  shape_table(scores_shape(eval->node), &s.rows, &s.classes);
+  if (has_scores(eval->node)) run_rows(&s, eval->in[0], eval->out);
+  else suppress(&s, eval->in[0], eval->in[1], eval->out);
 }
 
 /* ---- the routine ---- */
@@ -140,15 +197,48 @@ static const Routine routine = {.name = "nms",
                                 .whole = {true, true, true},
                                 .run = run};
 
+/* ---- rows of yolo ---- */
+static void score_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                       const void *context) {
+  Buf *const *scores = context;
+  const Ix object = 0 * *x + YOLO_OBJECT, column = *c + YOLO_CLASSES;
+  const Val likely = walk_load(l, l->in[0], y, x, &object, 1, 1);
+  walk_put(l, *scores, mul(walk_load(l, l->in[0], y, x, &column, part, lanes), likely), x, x, c, part, lanes);
+}
+
+/* Corners and scores of the rows. */
+static void take_apart(Lower *l, Buf *boxes, Buf *scores) {
+  Nest *b = l->b;
+  const int64_t rows = scores->dim[0], classes = scores->dim[1];
+  NEST_LOOP(b, x, walk_rows(l, 2 * rows * classes), 1, NEST_IX(0), 1, NEST_IX(rows)) {
+    const Ix y = 0 * x;
+    for (int c = 0; c < BOX; c++) {
+      Val centre = nest_load(b, nest_at(b, l->in[0], y, x, c % 2), 1),
+          size = nest_load(b, nest_at(b, l->in[0], y, x, YOLO_W + c % 2), 1);
+      nest_store(b, nest_at(b, boxes, x, c), add(centre, mul(num(b, c < 2 ? -.5 : .5), size)));
+    }
+    walk_channels(l, classes, &y, &x, score_body, &scores);
+  }
+}
+
 static void lower(Lower *l) {
   Nest *b = l->b;
+  const Shape scores = scores_shape(l->node);
   const int64_t rows = arg_int(l->node, "max");
   int64_t boxes, classes;
-  shape_table(l->node->in[1]->shape, &boxes, &classes);
+  shape_table(scores, &boxes, &classes);
   Buf *heap = lower_scratch(l, "heap", 1, (int64_t[]){boxes * classes}),
       *found = lower_scratch(l, "found", 2, (int64_t[]){rows, ROW});
   nest_fn(b, b->name, false);
-  Buf *buf[] = {lower_contiguous(l, "boxes", l->in[0]), lower_contiguous(l, "scores", l->in[1]), heap, found};
+  Buf *buf[] = {NULL, NULL, heap, found};
+  if (has_scores(l->node)) {
+    buf[0] = lower_scratch(l, "boxes", 2, (int64_t[]){scores.dim[0], BOX});
+    buf[1] = lower_scratch(l, "scores", 2, scores.dim);
+    take_apart(l, buf[0], buf[1]);
+  } else {
+    buf[0] = lower_contiguous(l, "boxes", l->in[0]);
+    buf[1] = lower_contiguous(l, "scores", l->in[1]);
+  }
   nest_routine(b, &routine, buf,
                (double[]){(double)boxes, (double)classes, (double)rows, arg_number(l->node, "iou"),
                           arg_number(l->node, "score")});
@@ -164,6 +254,7 @@ const Op op_nms = {
     .group = "detection",
     .summary = "the best boxes, without those that overlap a better one of their class",
     .detail =
+        "of boxes x1 y1 x2 y2 with scores, or of rows of yolo, where a score is objectness times class; "
         "rows x1 y1 x2 y2 score class by descending score, ties by row; missing rows have class -1; a box "
         "is dropped whose shared area with a better one, divided by the area of both, is more than iou; no "
         "gradient passes",

@@ -1,16 +1,72 @@
 /* concat.c: concat, values side by side: the channels of the current value, then those of the named ones in
- * order. */
+ * order; or their rows, along another axis. */
 // SPDX-License-Identifier: Apache-2.0
+#include <string.h>
 #include "ops/shape/box.h"
 #include "ops/engine/map.h"
 
-static const Param params[] = {{"x", PARAM_VALUES, NULL, "values of the same height and width", 0, 0, NULL},
-                               {0}};
+static const Param params[] = {
+    {"x", PARAM_VALUES, NULL, "values whose shapes differ along the axis alone", 0, 0, NULL},
+    {"axis", PARAM_CHOICE, "channels",
+     "what is counted on: channels; the height or width of pictures, the length of sequences", 0, 0,
+     "channels length height width"},
+    {0}};
+
+typedef enum Axis { HEIGHT, WIDTH, CHANNELS } Axis; /* of an extent: a sequence's length is its width */
+
+static Axis axis_of(const Node *node) {
+  return arg_is(node, "axis", "height") ? HEIGHT : arg_is(node, "axis", "channels") ? CHANNELS : WIDTH;
+}
+
+static int64_t size_along(const Node *node, Axis axis) {
+  const Extent e = shape_extent(node->shape);
+  return axis == HEIGHT ? e.h : axis == WIDTH ? e.w : e.c;
+}
+
+static Box start_of(const Node *node, int k) { /* where operand k begins */
+  const Axis axis = axis_of(node);
+  int64_t at = 0;
+  for (int i = 0; i < k; i++) at += size_along(node->in[i], axis);
+  return (Box){axis == HEIGHT ? at : 0, axis == WIDTH ? at : 0, axis == CHANNELS ? at : 0};
+}
 
 static int64_t offset_of(const Node *node, int k) { /* the first channel of operand k */
-  int64_t c = 0;
-  for (int i = 0; i < k; i++) c += shape_extent(node->in[i]->shape).c;
-  return c;
+  return axis_of(node) == CHANNELS ? start_of(node, k).c : -1;
+}
+
+/* ---- the shape ---- */
+static bool axis_exists(ShapeContext *context, const Node *node) {
+  const Shape in = node->in[0]->shape;
+  const char *axis = arg_const(node, "axis")->s;
+  const bool picture = in.rank == 3, of_length = !strcmp(axis, "length");
+  if (axis_of(node) == CHANNELS || (in.rank > 1 && picture != of_length)) return true;
+  Diag *diag = op_error_at(context, node, "axis", DIAG_bad_value, "concat along the %s of %s: %s", axis,
+                           shape_text(context->arena, in),
+                           picture        ? "a picture has height, width and channels"
+                           : in.rank == 2 ? "a sequence has length and channels"
+                                          : "a vector has channels alone");
+  op_note_origin(context, diag, node->in[0]);
+  return false;
+}
+
+/* Of the same form, and as large on each axis but the one. */
+static bool agree(Shape a, Shape b, Axis axis) {
+  const Extent x = shape_extent(a), y = shape_extent(b);
+  return a.rank == b.rank && a.regions == b.regions && (axis == HEIGHT || x.h == y.h) &&
+         (axis == WIDTH || x.w == y.w) && (axis == CHANNELS || x.c == y.c);
+}
+
+static void disagree(ShapeContext *context, const Node *node, const Node *other) {
+  const Node *first = node->in[0];
+  Diag *diag = op_error(context, node, DIAG_shape_mismatch, "concat of %s and %s: all but the %s must agree",
+                        shape_text(context->arena, first->shape), shape_text(context->arena, other->shape),
+                        arg_const(node, "axis")->s);
+  op_note_origin(context, diag, first);
+  op_note_origin(context, diag, other);
+  if (first->shape.rank != other->shape.rank)
+    diag_help(diag, "flatten makes vectors of both; reshape gives them the same number of dimensions");
+  else if (axis_of(node) == CHANNELS)
+    diag_help(diag, "pad=same or zero_pad on one of the two ways, or crop on the other, makes them agree");
 }
 
 static void shape(ShapeContext *context, Node *node) {
@@ -22,42 +78,42 @@ static void shape(ShapeContext *context, Node *node) {
              "concat takes at most 15 values besides the current one");
     return;
   }
+  if (!axis_exists(context, node)) return;
+  const Axis axis = axis_of(node);
   for (int k = 1; k < node->nin; k++) {
-    const Shape other = node->in[k]->shape;
-    const Extent a = shape_extent(first), b = shape_extent(other);
     if (!op_same_regions(context, node, node->in[0], node->in[k])) return;
-    if (first.rank == other.rank && a.h == b.h && a.w == b.w) continue;
-    Diag *diag =
-        op_error(context, node, DIAG_shape_mismatch, "concat of %s and %s: all but the channels must agree",
-                 shape_text(context->arena, first), shape_text(context->arena, other));
-    op_note_origin(context, diag, node->in[0]);
-    op_note_origin(context, diag, node->in[k]);
-    if (first.rank != other.rank)
-      diag_help(diag, "flatten makes vectors of both; reshape gives them the same number of dimensions");
-    else
-      diag_help(diag, "pad=same or zero_pad on one of the two ways, or crop on the other, makes them agree");
-    return;
+    if (!agree(first, node->in[k]->shape, axis)) {
+      disagree(context, node, node->in[k]);
+      return;
+    }
   }
+  const Box end = start_of(node, node->nin);
   node->shape = first;
-  node->shape.dim[first.rank - 1] = offset_of(node, node->nin);
+  node->shape.dim[axis == CHANNELS ? first.rank - 1
+                  : axis == WIDTH  ? first.rank - 2
+                                   : 0] = end.y + end.x + end.c;
 }
 
+/* ---- the meaning, and the nest ---- */
 static void run(const Eval *eval) {
   const Node *node = eval->node;
   const Extent out = shape_extent(node->shape);
   for (int k = 0; k < node->nin; k++) {
-    const int64_t channels = shape_extent(node->in[k]->shape).c, offset = offset_of(node, k);
-    for (int64_t p = 0; p < out.h * out.w; p++)
-      for (int64_t c = 0; c < channels; c++)
-        eval->out[p * out.c + offset + c] = eval->in[k][p * channels + c];
+    const Extent in = shape_extent(node->in[k]->shape);
+    const Box at = start_of(node, k);
+    for (int64_t i = 0; i < in.h * in.w * in.c; i++) {
+      const int64_t y = i / (in.w * in.c) + at.y, x = i / in.c % in.w + at.x, c = i % in.c + at.c;
+      eval->out[(y * out.w + x) * out.c + c] = eval->in[k][i];
+    }
   }
 }
 
 static void copy_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
                       const void *context) {
   const int k = *(const int *)context;
-  const Ix to = *c + offset_of(l->node, k);
-  lower_store(l, walk_load(l, l->in[k], y, x, c, part, lanes), y, x, &to, part, lanes);
+  const Box at = start_of(l->node, k);
+  const Ix ty = *y + at.y, tx = *x + at.x, tc = *c + at.c;
+  lower_store(l, walk_load(l, l->in[k], y, x, c, part, lanes), &ty, &tx, &tc, part, lanes);
 }
 
 static void lower(Lower *l) {
@@ -69,14 +125,16 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
   for (int k = 0; k < node->nin; k++)
     if (gradient_wanted(gradient, node->in[k]))
       gradient_add(gradient, node->in[k],
-                   box_gradient_cut(gradient, node, dy, node->in[k]->shape, (Box){0, 0, offset_of(node, k)}));
+                   box_gradient_cut(gradient, node, dy, node->in[k]->shape, start_of(node, k)));
 }
 
 const Op op_concat = {
     .name = "concat",
     .group = "combining",
-    .summary = "the channels of the current value and of others, one after the other",
-    .detail = "channels of x0, then of x1, ...",
+    .summary =
+        "the current value and others, one after the other: their channels, or rows along another axis",
+    .detail = "channels of x0, then of x1, ...; axis=length joins sequences, as the rows of several yolo, "
+              "axis=height and axis=width pictures",
     .params = params,
     .example = "conv(16, 3x3, pad=same) -> concat(skip)",
     .keeps_spatial = true,

@@ -1,0 +1,229 @@
+/* panoptic.c: panoptic, a class and an instance for each pixel  (Kirillov et al., 2019). Instances paint by
+ * descending score where nothing is painted yet; one of whose mask less than half would be left is dropped;
+ * the rest has the best class of the current value. A mask is seen at the middles of pixels, bilinear between
+ * the middles of its cells; beside it is 0. */
+// SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+#include <stdlib.h>
+#include "ops/detection/box.h"
+#include "ops/engine/routine.h"
+
+static const char text[] =
+#include "ops/detection/panoptic_text.inc"
+    ;
+
+enum { ROW = 6, SCORE = 4, LABEL = 5, FLOAT_COUNTS = 1 << 24 };
+
+static const Param params[] = {
+    {"boxes", PARAM_VALUE, NULL, "the instances, rows of nms: x1 y1 x2 y2 score class", 0, 0, NULL},
+    {"masks", PARAM_VALUE, NULL, "for each row of boxes a mask of its class's channel", 0, 0, NULL},
+    {"threshold", PARAM_NUMBER, "0.5", "a pixel belongs to an instance whose mask is above", 0, 0, NULL},
+    {0},
+};
+
+/* ---- the shape ---- */
+typedef struct Scale {
+  double across, down; /* pixels of the result in a pixel of the picture that boxes are found in */
+} Scale;               /* node->detail */
+
+static bool inputs_fit(ShapeContext *context, const Node *node) {
+  const Shape in = node->in[0]->shape, boxes = node->in[1]->shape, masks = node->in[2]->shape;
+  Diag *diag = NULL;
+  const Node *wrong = node->in[0];
+  if (in.rank != 3 || in.regions)
+    diag = op_error(context, node, DIAG_wrong_shape,
+                    "panoptic takes a picture with a number for each class, but its input is %s",
+                    shape_text(context->arena, in));
+  else if (boxes.rank != 2 || boxes.dim[1] != ROW || boxes.regions) {
+    wrong = node->in[1];
+    diag = op_error_at(context, node, "boxes", DIAG_wrong_shape,
+                       "panoptic takes boxes as nms gives them, rows of x1 y1 x2 y2 score class, not %s",
+                       shape_text(context->arena, boxes));
+  } else if (masks.rank != 3 || masks.regions != boxes.dim[0]) {
+    wrong = node->in[2];
+    diag = op_error_at(
+        context, node, "masks", DIAG_wrong_shape, "panoptic of %s boxes takes %lld masks, but these are %s",
+        shape_text(context->arena, boxes), (long long)boxes.dim[0], shape_text(context->arena, masks));
+    diag_help(diag, "roi_align takes a region for each box: %lld of height x width x classes",
+              (long long)boxes.dim[0]);
+  } else if (boxes.dim[0] > FLOAT_COUNTS)
+    diag = op_error_at(context, node, "boxes", DIAG_too_large,
+                       "panoptic of %s boxes: it takes at most 16,777,216 (2^24)",
+                       shape_text(context->arena, boxes));
+  if (diag) op_note_origin(context, diag, wrong);
+  return !diag;
+}
+
+static void shape(ShapeContext *context, Node *node) {
+  for (int k = 0; k < 3; k++)
+    if (!node->in[k]->shape.rank) return;
+  if (!inputs_fit(context, node)) return;
+  const Shape in = node->in[0]->shape;
+  const Node *picture = picture_of(node);
+  Scale *scale = NEW(context->arena, Scale);
+  *scale = (Scale){1, 1};
+  if (picture)
+    *scale = (Scale){(double)in.dim[1] / (double)picture->shape.dim[1],
+                     (double)in.dim[0] / (double)picture->shape.dim[0]};
+  node->detail = scale;
+  node->shape = shape_picture(in.dim[0], in.dim[1], 2);
+}
+
+/* ---- the meaning ---- */
+typedef struct Panoptic {
+  int64_t h, w, classes, rows, height, width, channels; /* height, width: of a mask */
+  double threshold, across, down;
+  const double *scores, *boxes, *masks;
+} Panoptic;
+
+static int by_score(const void *a, const void *b) { /* rows; of equal scores the first one comes first */
+  const double *x = *(const double *const *)a, *y = *(const double *const *)b;
+  if (x[SCORE] != y[SCORE]) return x[SCORE] > y[SCORE] ? -1 : 1;
+  return (x > y) - (x < y);
+}
+
+static double cell(const Panoptic *p, const double *mask, int64_t y, int64_t x) {
+  return y < 0 || y >= p->height || x < 0 || x >= p->width ? 0 : mask[(y * p->width + x) * p->channels];
+}
+
+/* Does the pixel belong to the instance? `at`: where its middle lies in the box, 0 .. 1. */
+static bool belongs(const Panoptic *p, const double *mask, double across, double down) {
+  if (!(across >= 0 && across < 1 && down >= 0 && down < 1)) return false;
+  const double x = across * (double)p->width - .5, y = down * (double)p->height - .5;
+  const int64_t j = (int64_t)floor(x), i = (int64_t)floor(y);
+  double sum = 0;
+  for (int64_t k = 0; k < 4; k++) {
+    const int64_t row = i + k / 2, column = j + k % 2;
+    sum += cell(p, mask, row, column) * (1 - fabs((double)row - y)) * (1 - fabs((double)column - x));
+  }
+  return sum > p->threshold;
+}
+
+/* Which pixels an instance has; how many. */
+static int64_t outline(const Panoptic *p, const double *row, bool *own) {
+  const double left = row[0] * p->across, top = row[1] * p->down, width = row[2] * p->across - left,
+               height = row[3] * p->down - top;
+  const double *mask =
+      p->masks + (row - p->boxes) / ROW * p->height * p->width * p->channels + (int64_t)row[LABEL];
+  int64_t n = 0;
+  for (int64_t i = 0; i < p->h * p->w; i++) {
+    const double x = (double)(i % p->w) + .5 - left, y = (double)(i / p->w) + .5 - top;
+    own[i] = width > 0 && height > 0 && belongs(p, mask, x / width, y / height);
+    n += own[i];
+  }
+  return n;
+}
+
+static void paint(const Panoptic *p, double *out) {
+  Arena *arena = arena_new();
+  const double **order = NEW_ARRAY(arena, const double *, p->rows + 1);
+  bool *own = NEW_ARRAY(arena, bool, p->h * p->w);
+  size_t n = 0;
+  for (int64_t r = 0; r < p->rows; r++)
+    if (!isnan(p->boxes[r * ROW + SCORE])) order[n++] = p->boxes + r * ROW;
+  qsort(order, n, sizeof *order, by_score);
+  for (int64_t i = 0; i < p->h * p->w; i++) out[2 * i + 1] = 0;
+  for (size_t k = 0; k < n; k++) {
+    if (!(order[k][LABEL] >= 0 && order[k][LABEL] < (double)p->channels)) continue;
+    const int64_t area = outline(p, order[k], own);
+    int64_t left = 0;
+    for (int64_t i = 0; i < p->h * p->w; i++) left += own[i] && out[2 * i + 1] == 0;
+    for (int64_t i = 0; 2 * left >= area && i < p->h * p->w; i++) {
+      if (!own[i] || out[2 * i + 1] != 0) continue;
+      out[2 * i] = floor(order[k][LABEL]);
+      out[2 * i + 1] = (double)((order[k] - p->boxes) / ROW + 1);
+    }
+  }
+  for (int64_t i = 0; i < p->h * p->w; i++) {
+    const double *score = p->scores + i * p->classes;
+    int64_t best = 0;
+    for (int64_t c = 0; c < p->classes; c++) best = score[c] > score[best] ? c : best;
+    if (out[2 * i + 1] == 0) out[2 * i] = (double)best;
+  }
+  arena_free(arena);
+}
+
+static void eval(const Eval *eval) {
+  const Node *node = eval->node;
+  const Extent e = shape_extent(node->in[0]->shape), mask = shape_extent(node->in[2]->shape);
+  const Scale *scale = node->detail;
+  const Panoptic p = {e.h,
+                      e.w,
+                      e.c,
+                      mask.n,
+                      mask.h,
+                      mask.w,
+                      mask.c,
+                      (double)(float)arg_number(node, "threshold"),
+                      (double)(float)scale->across,
+                      (double)(float)scale->down,
+                      eval->in[0],
+                      eval->in[1],
+                      eval->in[2]};
+  paint(&p, eval->out);
+}
+
+/* ---- the routine ---- */
+enum { NUMBERS = 10 };
+
+static void run(double *const *buf, const double *number) {
+  const Panoptic p = {(int64_t)number[0],
+                      (int64_t)number[1],
+                      (int64_t)number[2],
+                      (int64_t)number[3],
+                      (int64_t)number[4],
+                      (int64_t)number[5],
+                      (int64_t)number[6],
+                      (double)(float)number[7],
+                      (double)(float)number[8],
+                      (double)(float)number[9],
+                      buf[0],
+                      buf[1],
+                      buf[2]};
+  paint(&p, buf[3]);
+}
+
+static const Routine routine = {.name = "panoptic",
+                                .text = text,
+                                .nbufs = 4,
+                                .nnumbers = NUMBERS,
+                                .elem = {F32, F32, F32, F32},
+                                .writes = {[3] = true},
+                                .whole = {true, true, true, true, true, true, true},
+                                .run = run};
+
+static void lower(Lower *l) {
+  Nest *b = l->b;
+  const Extent e = shape_extent(l->node->in[0]->shape), mask = shape_extent(l->node->in[2]->shape);
+  const Scale *scale = l->node->detail;
+  Buf *painted = lower_scratch(l, "painted", 3, (int64_t[]){e.h, e.w, 2});
+  nest_fn(b, b->name, false);
+  Buf *buf[] = {lower_contiguous(l, "scores", l->in[0]), lower_contiguous(l, "boxes", l->in[1]),
+                lower_contiguous(l, "masks", l->in[2]), painted};
+  nest_routine(b, &routine, buf,
+               (double[NUMBERS]){(double)e.h, (double)e.w, (double)e.c, (double)mask.n, (double)mask.h,
+                                 (double)mask.w, (double)mask.c, arg_number(l->node, "threshold"),
+                                 scale->across, scale->down});
+  NEST_FOR(b, y, e.h)
+    NEST_FOR(b, x, e.w)
+      NEST_FOR(b, c, 2) lower_store(l, nest_load(b, nest_at(b, painted, y, x, c), 1), &y, &x, &c, 1, 1);
+}
+
+const Op op_panoptic = {
+    .name = "panoptic",
+    .group = "detection",
+    .summary = "a class and an instance for each pixel",
+    .detail =
+        "channels class, instance; the boxes' rows paint by descending score where nothing is painted, each "
+        "where "
+        "its mask (bilinear, in the channel of its class) is above the threshold; one that keeps less than "
+        "half "
+        "of its mask is dropped; instance k is row k - 1 of the boxes; other pixels have the current value's "
+        "largest channel as class, and instance 0; no gradient passes",
+    .params = params,
+    .example = "panoptic(found, masks, threshold=0.5)",
+    .alone = true,
+    .shape = shape,
+    .eval = eval,
+    .lower = lower,
+};
