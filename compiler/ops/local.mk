@@ -14,6 +14,8 @@ libcnnc_a_SOURCES += %D%/convolution/conv.c %D%/convolution/conv_transpose.c \
   %D%/convolution/correlation.c %D%/convolution/correlation.h %D%/convolution/depthwise.c
 libcnnc_a_SOURCES += %D%/dense/dense.c
 libcnnc_a_SOURCES += %D%/detection/nms.c %D%/detection/nms_routine.h
+libcnnc_a_SOURCES += %D%/detection/box.c %D%/detection/box.h %D%/detection/decode.c \
+  %D%/detection/default_boxes.c %D%/detection/lists.c %D%/detection/lists.h
 libcnnc_a_SOURCES += %D%/dropout/drop_path.c %D%/dropout/dropout.c %D%/dropout/mask.c \
   %D%/dropout/mask.h
 libcnnc_a_SOURCES += %D%/engine/axes.c %D%/engine/axes.h %D%/engine/input.c %D%/engine/lower.c \

@@ -162,7 +162,7 @@ enum { ROWS = 20, CLASSES = 3, MOST = 12, ROUNDS = 3000 };
 static bool same(double a, double b) { return a == b || (isnan(a) && isnan(b)); }
 
 typedef struct Drawn {
-  float boxes[ROWS * 4], scores[ROWS * CLASSES];
+  float boxes[ROWS * CLASSES * 4], scores[ROWS * CLASSES];
 } Drawn;
 
 static double draw(uint64_t *state, int n) { /* 0 .. n - 1 */
@@ -174,30 +174,30 @@ static double draw(uint64_t *state, int n) { /* 0 .. n - 1 */
  */
 static Drawn drawn(uint64_t *state, int round) {
   Drawn d;
-  for (int i = 0; i < ROWS; i++)
+  for (int i = 0; i < ROWS * CLASSES; i++)
     for (int c = 0; c < 4; c++)
       d.boxes[4 * i + c] = (float)(c < 2 ? draw(state, 7) : d.boxes[4 * i + c - 2] + draw(state, 5));
   for (int i = 0; i < ROWS * CLASSES; i++) d.scores[i] = (float)(draw(state, round % 9 + 1) / 8 - .25);
   static const float odd[] = {NAN, INFINITY, -INFINITY, 3e38f, -3e38f, 1e-45f};
   for (int k = 0; k < round % 4; k++) {
-    d.boxes[(int)draw(state, ROWS * 4)] = odd[(int)draw(state, 6)];
+    d.boxes[(int)draw(state, ROWS * CLASSES * 4)] = odd[(int)draw(state, 6)];
     d.scores[(int)draw(state, ROWS * CLASSES)] = odd[(int)draw(state, 6)];
   }
   return d;
 }
 
-static void nms_both(const Drawn *d, Net *net, double *want, float *got) {
-  double boxes[ROWS * 4], scores[ROWS * CLASSES];
+static void nms_both(const Drawn *d, Net *net, int each, double *want, float *got) {
+  double boxes[ROWS * CLASSES * 4], scores[ROWS * CLASSES];
   float heap[ROWS * CLASSES];
-  for (int i = 0; i < ROWS * 4; i++) boxes[i] = (double)d->boxes[i];
+  for (int i = 0; i < ROWS * CLASSES * 4; i++) boxes[i] = (double)d->boxes[i];
   for (int i = 0; i < ROWS * CLASSES; i++) scores[i] = (double)d->scores[i];
   op_find("nms")->eval(&(Eval){.node = net->last, .in = {boxes, scores}, .out = want});
-  cnn_nms_routine(d->boxes, d->scores, heap, got, ROWS, CLASSES, MOST, .5f, .25f);
+  cnn_nms_routine(d->boxes, d->scores, heap, got, ROWS, CLASSES, MOST, each, .5f, .25f);
 }
 
-static Net nms_net(void) {
+static Net nms_net(int each) { /* boxes of a row: one, or one for each class */
   Net net = net_new();
-  Node *boxes = net_input(&net, shape_sequence(ROWS, 4), ELEM_F32, false),
+  Node *boxes = net_input(&net, shape_sequence(ROWS, 4 * each), ELEM_F32, false),
        *scores = net_input(&net, shape_sequence(ROWS, CLASSES), ELEM_F32, false);
   net.named[0] = scores;
   net.last = boxes;
@@ -205,15 +205,15 @@ static Net nms_net(void) {
   return net;
 }
 
-static void test_nms(void) {
-  Net net = nms_net();
+static void nms_rounds(int each) {
+  Net net = nms_net(each);
   uint64_t state = 1;
   int wrong = 0, full = 0, missing = 0;
   for (int round = 0; round < ROUNDS; round++) {
     const Drawn d = drawn(&state, round);
     double want[MOST * 6];
     float got[MOST * 6];
-    nms_both(&d, &net, want, got);
+    nms_both(&d, &net, each, want, got);
     bool equal = true;
     for (int i = 0; i < MOST * 6; i++) equal = equal && same((double)got[i], want[i]);
     wrong += !equal;
@@ -225,8 +225,13 @@ static void test_nms(void) {
   arena_free(net.arena);
 }
 
+static void test_nms(void) {
+  nms_rounds(1);
+  nms_rounds(CLASSES);
+}
+
 static void test_nms_by_hand(void) {
-  Net net = nms_net();
+  Net net = nms_net(1);
   Drawn d = {{0}, {0}};
   static const float boxes[][4] = {{0, 0, 10, 10}, {0, 0, 10, 9}, {20, 20, 30, 30}, {0, 0, 10, 5}},
                      scores[][CLASSES] = {{.75f, 0, .5f}, {.875f, .25f, 0}, {.5f, 0, .125f}, {.25f, 0, .5f}};
@@ -238,7 +243,7 @@ static void test_nms_by_hand(void) {
   memcpy(d.scores, scores, sizeof scores);
   double eval[MOST * 6];
   float got[MOST * 6];
-  nms_both(&d, &net, eval, got);
+  nms_both(&d, &net, 1, eval, got);
   for (int i = 0; i < 36; i++)
     CU_ASSERT(same((double)got[i], (double)want[i / 6][i % 6]) && same(eval[i], (double)got[i]));
   arena_free(net.arena);

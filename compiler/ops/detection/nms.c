@@ -23,7 +23,7 @@ static const Param params[] = {
 static void shape(ShapeContext *context, Node *node) {
   const Shape boxes = node->in[0]->shape, scores = node->in[1]->shape;
   if (!boxes.rank || !scores.rank) return;
-  if (boxes.rank != 2 || boxes.dim[1] != BOX) {
+  if (boxes.rank != 2 || boxes.dim[1] % BOX) {
     Diag *diag =
         op_error(context, node, DIAG_wrong_shape, "nms takes boxes, rows of x1 y1 x2 y2, but its input is %s",
                  shape_text(context->arena, boxes));
@@ -34,6 +34,15 @@ static void shape(ShapeContext *context, Node *node) {
     Diag *diag = op_error_at(context, node, "scores", DIAG_shape_mismatch,
                              "nms of %s boxes and %s scores: each box needs a row of scores",
                              shape_text(context->arena, boxes), shape_text(context->arena, scores));
+    op_note_origin(context, diag, node->in[0]);
+    op_note_origin(context, diag, node->in[1]);
+    return;
+  }
+  if (boxes.dim[1] != BOX && boxes.dim[1] != BOX * scores.dim[1]) {
+    Diag *diag = op_error(context, node, DIAG_shape_mismatch,
+                          "nms of %s boxes and %s scores: a row has one box, or one for each of %lld classes",
+                          shape_text(context->arena, boxes), shape_text(context->arena, scores),
+                          (long long)scores.dim[1]);
     op_note_origin(context, diag, node->in[0]);
     op_note_origin(context, diag, node->in[1]);
     return;
@@ -72,7 +81,7 @@ static double overlap(const double *a, const double *b) {
 }
 
 typedef struct Suppression {
-  int64_t rows, classes, most;
+  int64_t rows, classes, most, each; /* each: boxes of a row, 1 or one for each class */
   double iou, least;
 } Suppression;
 
@@ -84,7 +93,8 @@ static int64_t keep(const Suppression *s, const double *boxes, const double *sco
     int64_t n = 0, left = 0;
     for (int64_t row = 0; row < s->rows; row++) {
       const double score = scores[row * s->classes + label];
-      if (score >= s->least) own[n++] = (Found){score, row, label, boxes + row * BOX};
+      if (score >= s->least)
+        own[n++] = (Found){score, row, label, boxes + (row * s->each + (s->each > 1 ? label : 0)) * BOX};
     }
     qsort(own, (size_t)n, sizeof *own, best_first);
     for (int64_t i = 0; i < n; i++) {
@@ -116,15 +126,19 @@ static double in_float(const Node *node, const char *name) { return (double)(flo
 
 static void eval(const Eval *eval) {
   const Shape scores = eval->node->in[1]->shape;
-  const Suppression s = {scores.dim[0], scores.dim[1], arg_int(eval->node, "max"),
-                         in_float(eval->node, "iou"), in_float(eval->node, "score")};
+  const Suppression s = {scores.dim[0],
+                         scores.dim[1],
+                         arg_int(eval->node, "max"),
+                         eval->node->in[0]->shape.dim[1] / BOX,
+                         in_float(eval->node, "iou"),
+                         in_float(eval->node, "score")};
   suppress(&s, eval->in[0], eval->in[1], eval->out);
 }
 
 /* ---- the routine ---- */
 static void run(double *const *buf, const double *number) {
-  const Suppression s = {(int64_t)number[0], (int64_t)number[1], (int64_t)number[2], (double)(float)number[3],
-                         (double)(float)number[4]};
+  const Suppression s = {(int64_t)number[0], (int64_t)number[1],       (int64_t)number[2],
+                         (int64_t)number[3], (double)(float)number[4], (double)(float)number[5]};
   for (int64_t i = 0; i < s.rows * s.classes; i++) buf[2][i] = 0;
   suppress(&s, buf[0], buf[1], buf[3]);
 }
@@ -132,10 +146,10 @@ static void run(double *const *buf, const double *number) {
 static const Routine routine = {.name = "nms",
                                 .text = text,
                                 .nbufs = 4,
-                                .nnumbers = 5,
+                                .nnumbers = 6,
                                 .elem = {F32, F32, F32, F32},
                                 .writes = {[2] = true, [3] = true},
-                                .whole = {true, true, true},
+                                .whole = {true, true, true, true},
                                 .run = run};
 
 /* A routine takes arrays without gaps: a part of a joined value is copied first. */
@@ -160,7 +174,8 @@ static void lower(Lower *l) {
   Buf *buf[] = {without_gaps(l, "boxes", l->in[0]), without_gaps(l, "scores", l->in[1]), heap, found};
   nest_routine(b, &routine, buf,
                (double[]){(double)scores.dim[0], (double)scores.dim[1], (double)rows,
-                          arg_number(l->node, "iou"), arg_number(l->node, "score")});
+                          (double)(l->node->in[0]->shape.dim[1] / BOX), arg_number(l->node, "iou"),
+                          arg_number(l->node, "score")});
   NEST_FOR(b, x, rows)
     NEST_FOR(b, c, ROW) {
       const Ix y = 0 * x;
@@ -173,6 +188,7 @@ const Op op_nms = {
     .group = "detection",
     .summary = "the best boxes, without those that overlap a better one of their class",
     .detail =
+        "boxes are rows of four, or of four for each class, as decode makes them of deltas for each class; "
         "rows x1 y1 x2 y2 score class by descending score, ties by row; missing rows have class -1; a box "
         "is dropped whose shared area with a better one, divided by the area of both, is more than iou; no "
         "gradient passes",

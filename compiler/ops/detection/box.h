@@ -1,0 +1,11 @@
+/* box.h: what operators of boxes share. Boxes are rows x1 y1 x2 y2 in pixels of the picture. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_DETECTION_BOX_H
+#define CNNC_DETECTION_BOX_H
+#include "graph/graph.h"
+
+/* The picture that boxes are found in: the first input of the net with height, width and channels that the
+ * node depends on; NULL: there is none. */
+const Node *picture_of(const Node *);
+
+#endif
