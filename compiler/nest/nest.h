@@ -150,15 +150,15 @@ typedef enum StmtKind_ { LOOP, IF, STORE, DECLARE, CALL, ROUTINE, PIN, PREFETCH,
 /* C written by hand for what is no nest, as sorting: one function over whole buffers. It reads all of those
  * that are no output of its own and writes all of the others; the proof takes that as it stands, so a routine
  * is tested on its own. Its functions are called NAME_routine; its file may be copied with generated code. */
-enum { ROUTINE_BUFS = 6 };
+enum { ROUTINE_BUFS = 16 };
 typedef struct Routine {
   const char *name, *text;
-  int nbufs, nnumbers; /* what it takes: pointers to buffers, then numbers */
+  const struct Routine *uses; /* NULL, or: its text comes first */
+  int nbufs, nnumbers;        /* what it takes: pointers to buffers, then numbers */
   Elem elem[ROUTINE_BUFS];
-  bool writes[ROUTINE_BUFS]; /* all of that buffer, before it reads any of it */
-  bool whole[ROUTINE_BUFS];  /* of the numbers: an int, not a float */
-  void (*run)(double *const *buf,
-              const double *number); /* the same in double, sharing no code with the text */
+  bool writes[ROUTINE_BUFS];                             /* all of that buffer, before it reads any of it */
+  bool whole[ROUTINE_BUFS];                              /* of the numbers: an int, not a float */
+  void (*run)(double *const *buf, const double *number); /* the same in double */
 } Routine;
 
 typedef enum LoopKind {

@@ -13,13 +13,16 @@ libcnnc_a_SOURCES += %D%/arithmetic/abs.c %D%/arithmetic/add.c %D%/arithmetic/ch
 libcnnc_a_SOURCES += %D%/convolution/conv.c %D%/convolution/conv_transpose.c \
   %D%/convolution/correlation.c %D%/convolution/correlation.h %D%/convolution/depthwise.c
 libcnnc_a_SOURCES += %D%/dense/dense.c
-libcnnc_a_SOURCES += %D%/detection/nms.c %D%/detection/nms_routine.h
+libcnnc_a_SOURCES += %D%/detection/box_routine.h %D%/detection/nms.c %D%/detection/nms_routine.h
 libcnnc_a_SOURCES += %D%/detection/box.c %D%/detection/box.h %D%/detection/decode.c \
-  %D%/detection/default_boxes.c %D%/detection/lists.c %D%/detection/lists.h
+  %D%/detection/decoder.c %D%/detection/decoder.h %D%/detection/default_boxes.c \
+  %D%/detection/lists.c %D%/detection/lists.h %D%/detection/proposals.c \
+  %D%/detection/proposals_routine.h
 libcnnc_a_SOURCES += %D%/dropout/drop_path.c %D%/dropout/dropout.c %D%/dropout/mask.c \
   %D%/dropout/mask.h
 libcnnc_a_SOURCES += %D%/engine/axes.c %D%/engine/axes.h %D%/engine/input.c %D%/engine/lower.c \
-  %D%/engine/lower.h %D%/engine/map.c %D%/engine/map.h %D%/engine/op_table.c %D%/engine/walk.c \
+  %D%/engine/lower.h %D%/engine/map.c %D%/engine/map.h %D%/engine/op_table.c %D%/engine/routine.c \
+  %D%/engine/routine.h %D%/engine/walk.c \
   %D%/engine/walk.h %D%/engine/window.c %D%/engine/window.h
 libcnnc_a_SOURCES += %D%/loss/binary_cross_entropy.c %D%/loss/classes.c %D%/loss/cross_entropy.c \
   %D%/loss/dice.c %D%/loss/focal.c %D%/loss/hinge.c %D%/loss/huber.c %D%/loss/loss.c %D%/loss/loss.h \
@@ -40,10 +43,12 @@ libcnnc_a_SOURCES += %D%/shape/blocks.c %D%/shape/blocks.h %D%/shape/box.c %D%/s
 EXTRA_DIST += %D%/TEMPLATE.c
 
 # Routines: C that is copied into generated code, as a C string without its licence line.
-%D%/detection/nms_text.inc: compiler/ops/detection/nms_routine.h
-	$(AM_V_GEN)$(MKDIR_P) %D%/detection && \
-	  $(SED) -e 1d -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' \
-	  $(top_srcdir)/compiler/ops/detection/nms_routine.h > $@.tmp && mv $@.tmp $@
-BUILT_SOURCES += %D%/detection/nms_text.inc
-CLEANFILES += %D%/detection/nms_text.inc
+ROUTINE_TEXTS = %D%/detection/box_text.inc %D%/detection/nms_text.inc %D%/detection/proposals_text.inc
+$(ROUTINE_TEXTS): compiler/ops/%_text.inc: compiler/ops/%_routine.h
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && \
+	  $(SED) -e 1d -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $< > $@.tmp && mv $@.tmp $@
+BUILT_SOURCES += $(ROUTINE_TEXTS)
+CLEANFILES += $(ROUTINE_TEXTS)
 %D%/detection/libcnnc_a-nms.$(OBJEXT): %D%/detection/nms_text.inc
+%D%/detection/libcnnc_a-proposals.$(OBJEXT): %D%/detection/proposals_text.inc
+%D%/engine/libcnnc_a-routine.$(OBJEXT): %D%/detection/box_text.inc

@@ -13,7 +13,7 @@
 
 static Const integer(int64_t i) { return (Const){.kind = CONST_INT, .i = i, .f = (double)i}; }
 
-/* 3, 0.5, 3x5, [1,2], 1..3, $0, a word. */
+/* 3, 0.5, 3x5, [1,2], [[1,2],[3,4]], 1..3, $0, a word. */
 static Const parse(Net *net, const char *s) {
   if (*s == '$') return (Const){.kind = CONST_VALUE, .node = net->named[s[1] - '0']};
   const bool list = *s == '[', range = strstr(s, "..") != NULL,
@@ -22,7 +22,7 @@ static Const parse(Net *net, const char *s) {
     Const *items = NEW_ARRAY(net->arena, Const, 16);
     int n = 0;
     for (const char *p = s + list; *p && *p != ']' && n < 16;) {
-      const size_t size = strcspn(p, list ? ",]" : range ? "." : "x");
+      const size_t size = *p == '[' ? strcspn(p, "]") + 1 : strcspn(p, list ? ",]" : range ? "." : "x");
       items[n++] = parse(net, arena_copy(net->arena, p, size));
       p += size + strspn(p + size, list ? "," : range ? "." : "x");
     }

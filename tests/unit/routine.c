@@ -11,6 +11,7 @@
 #include "nest/build.h"
 #include "nest_cases.h"
 #include "ops/detection/nms_routine.h"
+#include "ops/detection/proposals_routine.h"
 #include "ops/op.h"
 #include "ops_net.h"
 #include "printed.h"
@@ -249,9 +250,74 @@ static void test_nms_by_hand(void) {
   arena_free(net.arena);
 }
 
+/* ---- proposals ---- */
+enum { SIDE = 3, ANCHORS = 2, CANDIDATES = SIDE * SIDE * ANCHORS, BEFORE = 14, REGIONS = 9 };
+static const float anchor_side[ANCHORS][2] = {{1, 1}, {2, 1.5f}};
+
+/* Deltas of quarters, so that boxes are made without rounding, and many coincide. */
+typedef struct Field {
+  float deltas[CANDIDATES * 4], scores[CANDIDATES], boxes[CANDIDATES * 4];
+} Field;
+
+static float cut_to_field(float x) { return x < 0 ? 0 : x > SIDE ? SIDE : x; }
+
+static Field drawn_field(uint64_t *state, int round) {
+  Field f = {{0}, {0}, {0}};
+  for (int i = 0; i < CANDIDATES; i++) {
+    f.scores[i] = (float)(draw(state, round % 9 + 1) - 3);
+    for (int c = 0; c < 2; c++) f.deltas[4 * i + c] = (float)((draw(state, 9) - 4) / 4);
+  }
+  static const float odd[] = {NAN, INFINITY, -INFINITY, -0.f};
+  for (int k = 0; k < round % 4; k++) {
+    f.scores[(int)draw(state, CANDIDATES)] = odd[(int)draw(state, 4)];
+    f.deltas[4 * (int)draw(state, CANDIDATES) + (int)draw(state, 2)] = odd[(int)draw(state, 3)];
+  }
+  for (int i = 0; i < CANDIDATES; i++)
+    for (int c = 0; c < 2; c++) {
+      const int cell = i / ANCHORS, at = c == 0 ? cell % SIDE : cell / SIDE;
+      const float side = anchor_side[i % ANCHORS][c], centre = (float)at + .5f + f.deltas[4 * i + c] * side;
+      f.boxes[4 * i + c] = cut_to_field(centre - side / 2);
+      f.boxes[4 * i + c + 2] = cut_to_field(centre + side / 2);
+    }
+  return f;
+}
+
+static Net proposals_net(void) {
+  Net net = net_new();
+  net.named[0] = net_input(&net, shape_picture(SIDE, SIDE, 4 * ANCHORS), ELEM_F32, false);
+  net_input(&net, shape_picture(SIDE, SIDE, ANCHORS), ELEM_F32, false);
+  net_layer(&net, "proposals", "deltas=$0 anchors=[[1,1],[2,1.5]] stride=1 before=14 max=9 iou=0.5");
+  return net;
+}
+
+static void test_proposals(void) {
+  Net net = proposals_net();
+  uint64_t state = 1;
+  int wrong = 0, full = 0, missing = 0;
+  CU_ASSERT_TRUE_FATAL(net.good);
+  for (int round = 0; round < ROUNDS; round++) {
+    const Field f = drawn_field(&state, round);
+    double scores[CANDIDATES], deltas[CANDIDATES * 4], want[REGIONS * 4];
+    float heap[BEFORE], kept[REGIONS * 4], got[REGIONS * 4];
+    for (int i = 0; i < CANDIDATES; i++) scores[i] = (double)f.scores[i];
+    for (int i = 0; i < CANDIDATES * 4; i++) deltas[i] = (double)f.deltas[i];
+    op_find("proposals")->eval(&(Eval){.node = net.last, .in = {scores, deltas}, .out = want});
+    cnn_proposals_routine(f.boxes, f.scores, heap, kept, got, CANDIDATES, BEFORE, REGIONS, .5f);
+    bool equal = true;
+    for (int i = 0; i < REGIONS * 4; i++) equal = equal && same((double)got[i], want[i]);
+    wrong += !equal;
+    full += got[4 * REGIONS - 1] > 0;
+    missing += got[4 * REGIONS - 1] == 0;
+  }
+  CU_ASSERT_EQUAL(wrong, 0);
+  CU_ASSERT(full > 0 && missing > 0); /* both were tried */
+  arena_free(net.arena);
+}
+
 CU_TestInfo suite_routine[] = {{"between loops: interpreter, compiled C", test_run},
                                {"refused: what its buffers do not hold", test_refused},
                                {"misuse of the builder ends with status 3", test_misuse},
                                {"nms by hand", test_nms_by_hand},
                                {"nms: the routine and eval", test_nms},
+                               {"proposals: the routine and eval", test_proposals},
                                CU_TEST_INFO_NULL};

@@ -1,17 +1,9 @@
-/* decode.c: decode, boxes moved and stretched by what a net predicts for them (Ren et al., 2015), as
- * torchvision's BoxCoder. A box of centre (cx, cy), width w and height h and its deltas dx dy dw dh, each
- * divided by its weight:
- *
- *     centre (cx + dx*w, cy + dy*h), width w * exp(min(dw, log(1000/16))), height h * exp(min(dh, ...))
- *
- * The corners are cut to the picture, which is the net's. Deltas of several classes give as many boxes. */
+/* decode.c: decode, boxes moved and stretched by what a net predicts for them. decoder.c has the arithmetic.
+ * A row of deltas has those of one class or of several: as many boxes. */
 // SPDX-License-Identifier: Apache-2.0
-#include <math.h>
 #include "ops/detection/box.h"
+#include "ops/detection/decoder.h"
 #include "ops/detection/lists.h"
-#include "ops/engine/walk.h"
-
-enum { BOX = 4 };
 
 static const Param params[] = {
     {"deltas", PARAM_VALUE, NULL, "dx dy dw dh of each box, or of each box for each class", 0, 0, NULL},
@@ -51,89 +43,33 @@ static void shape(ShapeContext *context, Node *node) {
   node->shape = shape_sequence(boxes.dim[0], deltas.dim[1]);
 }
 
-/* A side grows at most so much: the largest d of exp(d). */
-static double most_growth(void) { return log(1000. / 16); }
-
-/* ---- the meaning ---- */
-static double cut(double x, double most) { return x < 0 ? 0 : x > most ? most : x; }
-
-static void run(const Eval *eval) {
-  const Node *node = eval->node, *picture = picture_of(node);
-  const int64_t rows = node->shape.dim[0], columns = node->shape.dim[1];
-  for (int64_t i = 0; i < rows * columns / BOX; i++) {
-    const double *box = eval->in[0] + i * BOX / columns * BOX, *delta = eval->in[1] + i * BOX;
-    for (int axis = 0; axis < 2; axis++) { /* x, y */
-      const double side = box[axis + 2] - box[axis],
-                   grown = delta[axis + 2] / list_number(node, "weights", axis + 2),
-                   centre = box[axis] + side / 2 + delta[axis] / list_number(node, "weights", axis) * side,
-                   half = exp(grown > most_growth() ? most_growth() : grown) * side / 2,
-                   most = picture ? (double)picture->shape.dim[1 - axis] : INFINITY;
-      eval->out[i * BOX + axis] = cut(centre - half, most);
-      eval->out[i * BOX + axis + 2] = cut(centre + half, most);
-    }
-  }
-}
-
-/* ---- the nest ---- */
-typedef struct Decoder {
-  const Node *picture;
-  Buf *factor, *sign, *most; /* of the numbers of a vector of boxes */
-} Decoder;
-
-/* So many numbers, of which each box has four. */
-static Buf *pattern(Lower *l, int lanes, const double *of) {
-  float *values = NEW_ARRAY(l->arena, float, lanes);
-  for (int i = 0; i < lanes; i++) values[i] = (float)of[i % BOX];
-  return lower_table(l, values, lanes);
-}
-
-static Decoder decoder(Lower *l, int lanes) {
-  Decoder d = {.picture = picture_of(l->node)};
-  double factor[BOX];
-  for (int i = 0; i < BOX; i++) factor[i] = 1 / list_number(l->node, "weights", i);
-  d.factor = pattern(l, lanes, factor);
-  d.sign = pattern(l, lanes, (double[]){-1, -1, 1, 1});
-  if (d.picture) {
-    const double h = (double)d.picture->shape.dim[0], w = (double)d.picture->shape.dim[1];
-    d.most = pattern(l, lanes, (double[]){w, h, w, h});
-  }
+static Decoder decoder_of(const Node *node) {
+  Decoder d = {.picture = picture_of(node)};
+  for (int i = 0; i < BOX; i++) d.weight[i] = list_number(node, "weights", i);
   return d;
 }
 
-/* NaN stays. */
-static Val cut_value(Nest *b, Val x, Val most) { return vmax(num(b, 0), most ? vmin(most, x) : x); }
-static Val growth(Nest *b, Val d) { return vexp(vmin(num(b, most_growth()), d)); }
-
-/* Lane k of the boxes of a vector, and the one behind it, twice: (a, b, c, d) is (a, b, a, b) or (c, d, c,
- * d).
- */
-static Val pairs(Val x, int lanes, int k) {
-  int lane[LANES] = {0};
-  for (int i = 0; i < lanes; i++) lane[i] = i / BOX * BOX % x->type.lanes + k + i % 2;
-  return shuffle(x, x, lanes, lane);
+static void run(const Eval *eval) {
+  const Decoder d = decoder_of(eval->node);
+  const int64_t rows = eval->node->shape.dim[0], columns = eval->node->shape.dim[1];
+  for (int64_t i = 0; i < rows * columns; i += BOX)
+    decoder_run(&d, eval->in[0] + i / columns * BOX, eval->in[1] + i, eval->out + i);
 }
 
+/* ---- the nest ---- */
 typedef struct Row { /* of boxes: of each number of a vector the centre and the side along its axis */
-  const Decoder *d;
+  const DecoderTables *tables;
   Val centre, side;
 } Row;
 
 static void decode_vector(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
                           const void *context) {
   const Row *row = context;
-  const Decoder *d = row->d;
-  Nest *b = l->b;
-  const int boxes = row->side->type.lanes;
-  Val side = boxes == lanes ? row->side : pairs(row->side, lanes, 0),
-      centre = boxes == lanes ? row->centre : pairs(row->centre, lanes, 0),
-      delta = nest_let(
-          b, "d",
-          mul(walk_load(l, l->in[1], y, x, c, part, lanes), nest_load(b, nest_at(b, d->factor, 0), lanes)));
-  Val moved = pairs(fma_(delta, side, centre), lanes, 0),
-      half = pairs(mul(growth(b, delta), mul(side, num(b, 0.5))), lanes, 2);
-  Val corner = fma_(half, nest_load(b, nest_at(b, d->sign, 0), lanes), moved),
-      most = d->picture ? nest_load(b, nest_at(b, d->most, 0), lanes) : NULL;
-  lower_store(l, cut_value(b, corner, most), y, x, c, part, lanes);
+  const bool wide = lanes > BOX;
+  Val side = wide ? decoder_pairs(row->side, lanes, 0) : row->side,
+      centre = wide ? decoder_pairs(row->centre, lanes, 0) : row->centre,
+      delta = walk_load(l, l->in[1], y, x, c, part, lanes);
+  lower_store(l, decoder_vector(l, row->tables, delta, centre, side), y, x, c, part, lanes);
 }
 
 static Val lane_of(Lower *l, Buf *buf, const Ix *row, const Ix *column) {
@@ -147,38 +83,40 @@ static void decode_scalar(Lower *l, const Decoder *d, const Ix *row, const Ix *f
   const Ix zero = {0};
   for (int axis = 0; axis < 2; axis++) {
     const Ix low = zero + axis, high = low + 2, from = *first + axis, to = from + 2;
-    Val corner = lane_of(l, l->in[0], row, &low),
+    Val corner = lane_of(l, l->in[0], row, &low), out[2],
         side = nest_let(b, "side", sub(lane_of(l, l->in[0], row, &high), corner)),
-        by = mul(lane_of(l, l->in[1], row, &from), nest_load(b, nest_at(b, d->factor, low), 1)),
-        grown = mul(lane_of(l, l->in[1], row, &to), nest_load(b, nest_at(b, d->factor, high), 1)),
-        centre = nest_let(b, "centre", fma_(by, side, fma_(side, num(b, 0.5), corner))),
-        half = nest_let(b, "half", mul(growth(b, grown), mul(side, num(b, 0.5)))),
-        most = d->picture ? num(b, (double)d->picture->shape.dim[1 - axis]) : NULL;
-    lower_store(l, cut_value(b, sub(centre, half), most), &zero, row, &from, 1, 1);
-    lower_store(l, cut_value(b, add(centre, half), most), &zero, row, &to, 1, 1);
+        centre = fma_(side, num(b, 0.5), corner);
+    decoder_scalar(l, d, axis, lane_of(l, l->in[1], row, &from), lane_of(l, l->in[1], row, &to), centre, side,
+                   out);
+    lower_store(l, out[0], &zero, row, &from, 1, 1);
+    lower_store(l, out[1], &zero, row, &to, 1, 1);
   }
+}
+
+static void decode_row(Lower *l, const DecoderTables *tables, const Ix *row, int64_t columns) {
+  Nest *b = l->b;
+  const Ix zero = {0};
+  Val box = nest_let(b, "box", nest_load(b, nest_at(b, l->in[0], zero, *row, zero), BOX)),
+      corner = decoder_pairs(box, BOX, 0);
+  Row of = {.tables = tables, .side = nest_let(b, "side", sub(decoder_pairs(box, BOX, 2), corner))};
+  of.centre = nest_let(b, "centre", fma_(of.side, num(b, 0.5), corner));
+  walk_channels(l, columns, &zero, row, decode_vector, &of);
 }
 
 static void lower(Lower *l) {
   Nest *b = l->b;
   const int64_t rows = l->node->shape.dim[0], columns = l->node->shape.dim[1];
   const int lanes = walk_lanes(l, columns);
-  const Ix zero = {0};
-  const Decoder d = decoder(l, lanes == 1 ? BOX : lanes);
+  const Decoder d = decoder_of(l->node);
+  const DecoderTables tables = decoder_tables(l, &d, lanes);
   nest_fn(b, b->name, false);
   NEST_LOOP(b, i, walk_rows(l, rows * columns * 8), 1, NEST_IX(0), 1, NEST_IX(rows)) {
-    if (lanes == 1) {
+    if (lanes > 1) decode_row(l, &tables, &i, columns);
+    else
       NEST_FOR(b, k, columns / BOX) {
         const Ix first = k * BOX;
         decode_scalar(l, &d, &i, &first);
       }
-      continue;
-    }
-    Val box = nest_let(b, "box", nest_load(b, nest_at(b, l->in[0], 0, i, 0), BOX)),
-        corner = pairs(box, BOX, 0);
-    Row row = {.d = &d, .side = nest_let(b, "side", sub(pairs(box, BOX, 2), corner))};
-    row.centre = nest_let(b, "centre", fma_(row.side, num(b, 0.5), corner));
-    walk_channels(l, columns, &zero, &i, decode_vector, &row);
   }
 }
 

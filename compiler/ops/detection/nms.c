@@ -3,7 +3,7 @@
  * area of both. Those that are left come by descending score, ties by row; as torchvision's batched_nms. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
-#include "ops/engine/lower.h"
+#include "ops/engine/routine.h"
 
 static const char text[] =
 #include "ops/detection/nms_text.inc"
@@ -152,18 +152,6 @@ static const Routine routine = {.name = "nms",
                                 .whole = {true, true, true, true},
                                 .run = run};
 
-/* A routine takes arrays without gaps: a part of a joined value is copied first. */
-static Buf *without_gaps(Lower *l, const char *name, Buf *in) {
-  Nest *b = l->b;
-  if (buf_elements(in) == buf_room(in, 0)) return in;
-  Buf *copy = lower_scratch(l, name, in->rank, in->dim);
-  NEST_FOR(b, y, in->dim[0])
-    NEST_FOR(b, x, in->dim[1])
-      NEST_FOR(b, c, in->dim[2])
-        nest_store(b, nest_at(b, copy, y, x, c), nest_load(b, nest_at(b, in, y, x, c), 1));
-  return copy;
-}
-
 static void lower(Lower *l) {
   Nest *b = l->b;
   const Shape scores = l->node->in[1]->shape;
@@ -171,7 +159,7 @@ static void lower(Lower *l) {
   Buf *heap = lower_scratch(l, "heap", 1, (int64_t[]){shape_elements(scores)}),
       *found = lower_scratch(l, "found", 2, (int64_t[]){rows, ROW});
   nest_fn(b, b->name, false);
-  Buf *buf[] = {without_gaps(l, "boxes", l->in[0]), without_gaps(l, "scores", l->in[1]), heap, found};
+  Buf *buf[] = {lower_contiguous(l, "boxes", l->in[0]), lower_contiguous(l, "scores", l->in[1]), heap, found};
   nest_routine(b, &routine, buf,
                (double[]){(double)scores.dim[0], (double)scores.dim[1], (double)rows,
                           (double)(l->node->in[0]->shape.dim[1] / BOX), arg_number(l->node, "iou"),

@@ -1,0 +1,20 @@
+/* routine.c: what operators share that call routines. */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/engine/routine.h"
+
+static const char text[] =
+#include "ops/detection/box_text.inc"
+    ;
+
+const Routine box_routine = {.name = "box", .text = text};
+
+Buf *lower_contiguous(Lower *l, const char *name, Buf *in) {
+  Nest *b = l->b;
+  if (buf_elements(in) == buf_room(in, 0)) return in;
+  Buf *copy = lower_scratch(l, name, in->rank, in->dim);
+  NEST_FOR(b, y, in->dim[0])
+    NEST_FOR(b, x, in->dim[1])
+      NEST_FOR(b, c, in->dim[2])
+        nest_store(b, nest_at(b, copy, y, x, c), nest_load(b, nest_at(b, in, y, x, c), 1));
+  return copy;
+}

@@ -1,0 +1,12 @@
+/* routine.h: what operators share that call routines: C that is copied into generated code. Where the oracle
+ * compiles the same text, it does so in double, with float and int32_t defined as double. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_ROUTINE_H
+#define CNNC_ROUTINE_H
+#include "ops/engine/lower.h"
+
+extern const Routine box_routine; /* box_routine.h: boxes that overlap, deltas from one to another */
+
+/* A routine takes arrays without gaps: a part of a joined value is copied first. */
+Buf *lower_contiguous(Lower *, const char *name, Buf *in);
+#endif
