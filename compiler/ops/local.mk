@@ -13,7 +13,9 @@ libcnnc_a_SOURCES += %D%/arithmetic/abs.c %D%/arithmetic/add.c %D%/arithmetic/ch
 libcnnc_a_SOURCES += %D%/convolution/conv.c %D%/convolution/conv_transpose.c \
   %D%/convolution/correlation.c %D%/convolution/correlation.h %D%/convolution/depthwise.c
 libcnnc_a_SOURCES += %D%/dense/dense.c
-libcnnc_a_SOURCES += %D%/detection/box_routine.h %D%/detection/nms.c %D%/detection/nms_routine.h
+libcnnc_a_SOURCES += %D%/detection/best_routine.h %D%/detection/box_routine.h \
+  %D%/detection/delta_routine.h %D%/detection/match_routine.h %D%/detection/nms.c \
+  %D%/detection/nms_routine.h
 libcnnc_a_SOURCES += %D%/detection/box.c %D%/detection/box.h %D%/detection/decode.c \
   %D%/detection/decoder.c %D%/detection/decoder.h %D%/detection/default_boxes.c \
   %D%/detection/lists.c %D%/detection/lists.h %D%/detection/proposals.c \
@@ -43,7 +45,8 @@ libcnnc_a_SOURCES += %D%/shape/blocks.c %D%/shape/blocks.h %D%/shape/box.c %D%/s
 EXTRA_DIST += %D%/TEMPLATE.c
 
 # Routines: C that is copied into generated code, as a C string without its licence line.
-ROUTINE_TEXTS = %D%/detection/box_text.inc %D%/detection/nms_text.inc %D%/detection/proposals_text.inc
+ROUTINE_TEXTS = %D%/detection/best_text.inc %D%/detection/box_text.inc %D%/detection/delta_text.inc \
+  %D%/detection/match_text.inc %D%/detection/nms_text.inc %D%/detection/proposals_text.inc
 $(ROUTINE_TEXTS): compiler/ops/%_text.inc: compiler/ops/%_routine.h
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && \
 	  $(SED) -e 1d -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $< > $@.tmp && mv $@.tmp $@
@@ -51,4 +54,5 @@ BUILT_SOURCES += $(ROUTINE_TEXTS)
 CLEANFILES += $(ROUTINE_TEXTS)
 %D%/detection/libcnnc_a-nms.$(OBJEXT): %D%/detection/nms_text.inc
 %D%/detection/libcnnc_a-proposals.$(OBJEXT): %D%/detection/proposals_text.inc
-%D%/engine/libcnnc_a-routine.$(OBJEXT): %D%/detection/box_text.inc
+%D%/engine/libcnnc_a-routine.$(OBJEXT): %D%/detection/best_text.inc %D%/detection/box_text.inc \
+  %D%/detection/delta_text.inc %D%/detection/match_text.inc

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include "ops/detection/best_routine.h"
 #include "ops/detection/proposals_routine.h"
 
 typedef struct Case {
@@ -27,7 +28,7 @@ static int covers(const float *kept, const float *box, float overlap) {
 static int better(const Case *c, int i) {
   int n = 0;
   for (int k = 0; k < c->rows; k++)
-    n += c->scores[k] == c->scores[k] && cnn_proposals_behind_routine(c->scores, (float)i, (float)k);
+    n += c->scores[k] == c->scores[k] && cnn_best_behind_routine(c->scores, (float)i, (float)k);
   return n;
 }
 
@@ -62,20 +63,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   if (n < 4) return 0;
   const int rows = bytes[0] % 90 + 1, before = bytes[1] % rows + 1, most = bytes[2] % 80 + 1;
   float *boxes = calloc((size_t)rows * 4, sizeof *boxes), *scores = calloc((size_t)rows, sizeof *scores),
-        *heap = malloc((size_t)before * sizeof *heap), *kept = malloc((size_t)most * 4 * sizeof *kept),
+        *best = malloc((size_t)rows * sizeof *best), *kept = malloc((size_t)most * 4 * sizeof *kept),
         *out = malloc((size_t)most * 4 * sizeof *out);
-  hold(boxes && scores && heap && kept && out);
+  hold(boxes && scores && best && kept && out);
   for (int i = 0; i < rows * 5 && (size_t)i < n - 4; i++)
     *(i % 5 < 4 ? boxes + i / 5 * 4 + i % 5 : scores + i / 5) = number_of(bytes[4 + i]);
   const Case c = {rows, before, most, (float)bytes[3] / 255.f, boxes, scores, out};
-  cnn_proposals_routine(boxes, scores, heap, kept, out, rows, before, most, c.overlap);
+  cnn_proposals_routine(boxes, scores, best, kept, out, rows, before, most, c.overlap);
   static const float none[4];
   int found = most;
   while (found > 0 && same(out + 4 * (found - 1), none)) found--;
   check(&c, found);
   free(boxes);
   free(scores);
-  free(heap);
+  free(best);
   free(kept);
   free(out);
   return 0;

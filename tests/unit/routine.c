@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "nest/build.h"
 #include "nest_cases.h"
+#include "ops/detection/best_routine.h"
 #include "ops/detection/nms_routine.h"
 #include "ops/detection/proposals_routine.h"
 #include "ops/op.h"
@@ -298,11 +299,11 @@ static void test_proposals(void) {
   for (int round = 0; round < ROUNDS; round++) {
     const Field f = drawn_field(&state, round);
     double scores[CANDIDATES], deltas[CANDIDATES * 4], want[REGIONS * 4];
-    float heap[BEFORE], kept[REGIONS * 4], got[REGIONS * 4];
+    float best[CANDIDATES], kept[REGIONS * 4], got[REGIONS * 4];
     for (int i = 0; i < CANDIDATES; i++) scores[i] = (double)f.scores[i];
     for (int i = 0; i < CANDIDATES * 4; i++) deltas[i] = (double)f.deltas[i];
     op_find("proposals")->eval(&(Eval){.node = net.last, .in = {scores, deltas}, .out = want});
-    cnn_proposals_routine(f.boxes, f.scores, heap, kept, got, CANDIDATES, BEFORE, REGIONS, .5f);
+    cnn_proposals_routine(f.boxes, f.scores, best, kept, got, CANDIDATES, BEFORE, REGIONS, .5f);
     bool equal = true;
     for (int i = 0; i < REGIONS * 4; i++) equal = equal && same((double)got[i], want[i]);
     wrong += !equal;

@@ -162,12 +162,13 @@ static void eval(const Eval *eval) {
 static void run_routine(double *const *buf, const double *number) {
   const int64_t rows = (int64_t)number[0], before = (int64_t)number[1], most = (int64_t)number[2];
   choose_best(buf[0], buf[1], rows, before, most, (double)(float)number[3], buf[4]);
-  for (int64_t i = 0; i < before; i++) buf[2][i] = 0;
+  for (int64_t i = 0; i < rows; i++) buf[2][i] = 0;
   for (int64_t i = 0; i < BOX * most; i++) buf[3][i] = 0;
 }
 
 static const Routine routine = {.name = "proposals",
                                 .text = text,
+                                .uses = &best_routine,
                                 .nbufs = 5,
                                 .nnumbers = 4,
                                 .elem = {F32, F32, F32, F32, F32},
@@ -244,13 +245,13 @@ static void lower(Lower *l) {
   const int lanes = walk_lanes(l, a.cells.c * BOX);
   const DecoderTables tables = decoder_tables(l, &a.decoder, lanes);
   Buf *boxes = lower_scratch(l, "boxes", 2, (int64_t[]){a.count / a.cells.c, a.cells.c * BOX}),
-      *heap = lower_scratch(l, "heap", 1, &a.before),
+      *best = lower_scratch(l, "best", 1, &a.count),
       *kept = lower_scratch(l, "kept", 2, (int64_t[]){BOX, a.most}),
       *found = lower_scratch(l, "found", 2, (int64_t[]){a.most, BOX});
   Cell cell = {.tables = &tables, .sides = sides(l, a.cells.c), .boxes = boxes};
   nest_fn(b, b->name, false);
   decode_cells(l, &a, &cell, lanes);
-  nest_routine(b, &routine, (Buf *[]){boxes, lower_contiguous(l, "scores", l->in[0]), heap, kept, found},
+  nest_routine(b, &routine, (Buf *[]){boxes, lower_contiguous(l, "scores", l->in[0]), best, kept, found},
                (double[]){(double)a.count, (double)a.before, (double)a.most, arg_number(l->node, "iou")});
   NEST_FOR(b, x, a.most)
     NEST_FOR(b, c, BOX) {
