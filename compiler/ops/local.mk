@@ -16,7 +16,8 @@ libcnnc_a_SOURCES += %D%/dense/dense.c
 libcnnc_a_SOURCES += %D%/detection/best_routine.h %D%/detection/box_routine.h \
   %D%/detection/delta_routine.h %D%/detection/match_routine.h %D%/detection/nms.c \
   %D%/detection/nms_routine.h
-libcnnc_a_SOURCES += %D%/detection/box.c %D%/detection/box.h %D%/detection/decode.c \
+libcnnc_a_SOURCES += %D%/detection/box.c %D%/detection/box.h %D%/detection/cells.c \
+  %D%/detection/cells.h %D%/detection/decode.c \
   %D%/detection/decoder.c %D%/detection/decoder.h %D%/detection/default_boxes.c \
   %D%/detection/lists.c %D%/detection/lists.h %D%/detection/proposals.c \
   %D%/detection/proposals_routine.h

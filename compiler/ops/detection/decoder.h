@@ -2,9 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_DETECTION_DECODER_H
 #define CNNC_DETECTION_DECODER_H
+#include "ops/detection/box.h"
 #include "ops/engine/walk.h"
-
-enum { BOX = 4 };
 
 /* How deltas are read, and to which picture boxes are cut. */
 typedef struct Decoder {

@@ -6,11 +6,9 @@
  * Only the size of the input counts, not its numbers. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
+#include "ops/detection/cells.h"
 #include "ops/detection/lists.h"
-#include "ops/engine/walk.h"
 #include "ops/engine/window.h"
-
-enum { BOX = 4 };
 
 static const Param params[] = {
     {"sizes", PARAM_LIST, NULL, "the sides of square boxes, in pixels of the picture", 0, 0, NULL},
@@ -21,11 +19,6 @@ static const Param params[] = {
 
 static int64_t boxes_of_cell(const Node *node) {
   return (int64_t)list_count(node, "sizes") * list_count(node, "ratios");
-}
-
-static void strides(const Node *node, double to[2]) { /* of rows, of columns */
-  const Const *stride = arg_const(node, "stride");
-  for (int axis = 0; axis < 2; axis++) to[axis] = (double)stride->items[axis < stride->n ? axis : 0].i;
 }
 
 static void shape(ShapeContext *context, Node *node) {
@@ -49,7 +42,7 @@ static void run(const Eval *eval) {
   const Node *node = eval->node;
   const Extent cells = shape_extent(node->in[0]->shape);
   double stride[2], *out = eval->out;
-  strides(node, stride);
+  cells_strides(node, stride);
   for (int64_t i = 0; i < cells.h; i++)
     for (int64_t j = 0; j < cells.w; j++)
       for (int s = 0; s < list_count(node, "sizes"); s++)
@@ -78,34 +71,12 @@ static Buf *corners(Lower *l) {
   return lower_table(l, to, n * BOX);
 }
 
-static Val centre(Nest *b, const Ix *cell, double stride) {
-  return mul(add(convert(position(b, cell), F32), num(b, 0.5)), num(b, stride));
-}
-
-/* A box is a vector of four, where the target has vectors. */
 static void lower(Lower *l) {
-  Nest *b = l->b;
-  const Extent cells = shape_extent(l->node->in[0]->shape);
-  const int64_t n = boxes_of_cell(l->node);
-  const int lanes = walk_lanes(l, BOX);
-  const Ix zero = {0};
   double stride[2];
-  strides(l->node, stride);
+  cells_strides(l->node, stride);
   Buf *table = corners(l);
-  nest_fn(b, b->name, false);
-  NEST_LOOP(b, i, walk_rows(l, cells.h * cells.w * n * BOX), 1, NEST_IX(0), 1, NEST_IX(cells.h))
-    NEST_FOR(b, j, cells.w) {
-      Val at[2] = {nest_let(b, "x", centre(b, &j, stride[1])), nest_let(b, "y", centre(b, &i, stride[0]))};
-      if (lanes == BOX)
-        at[0] =
-            nest_let(b, "centre", shuffle(splat(at[0], BOX), splat(at[1], BOX), BOX, (int[]){0, 4, 0, 4}));
-      NEST_FOR(b, k, n)
-        for (int64_t from = 0; from < BOX; from += lanes) {
-          const Ix row = (i * cells.w + j) * n + k, c = zero + from;
-          Val corner = nest_load(b, nest_at(b, table, k * BOX + from), lanes);
-          lower_store(l, add(at[lanes == BOX ? 0 : from % 2], corner), &zero, &row, &c, lanes, lanes);
-        }
-    }
+  nest_fn(l->b, l->b->name, false);
+  cells_boxes(l, shape_extent(l->node->in[0]->shape), stride, boxes_of_cell(l->node), table, NULL);
 }
 
 const Op op_default_boxes = {

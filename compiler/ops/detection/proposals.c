@@ -4,7 +4,7 @@
  * torchvision's filter_proposals; of these the best `max`. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
-#include "ops/detection/box.h"
+#include "ops/detection/cells.h"
 #include "ops/detection/decoder.h"
 #include "ops/detection/lists.h"
 #include "ops/engine/routine.h"
@@ -87,13 +87,12 @@ typedef struct Anchors {
 } Anchors;
 
 static Anchors anchors_of(const Node *node) {
-  const Const *stride = arg_const(node, "stride");
   Anchors a = {.cells = shape_extent(node->in[0]->shape),
                .most = arg_int(node, "max"),
                .decoder = {{1, 1, 1, 1}, picture_of(node)}};
   a.count = a.cells.h * a.cells.w * a.cells.c;
   a.before = arg_int(node, "before") < a.count ? arg_int(node, "before") : a.count;
-  for (int axis = 0; axis < 2; axis++) a.stride[axis] = (double)stride->items[axis < stride->n ? axis : 0].i;
+  cells_strides(node, a.stride);
   return a;
 }
 
@@ -145,13 +144,9 @@ static void eval(const Eval *eval) {
   Arena *arena = arena_new();
   double *boxes = NEW_ARRAY(arena, double, a.count *BOX);
   for (int64_t i = 0; i < a.count; i++) {
-    const int64_t cell = i / a.cells.c;
-    const int anchor = (int)(i % a.cells.c);
-    const double x = ((double)(cell % a.cells.w) + 0.5) * a.stride[1],
-                 y = ((double)(cell / a.cells.w) + 0.5) * a.stride[0],
-                 w = list_pair(node, "anchors", anchor, 0), h = list_pair(node, "anchors", anchor, 1);
-    decoder_run(&a.decoder, (double[]){x - w / 2, y - h / 2, x + w / 2, y + h / 2}, eval->in[1] + i * BOX,
-                boxes + i * BOX);
+    double anchor[BOX];
+    cells_anchor(node, a.cells, i, anchor);
+    decoder_run(&a.decoder, anchor, eval->in[1] + i * BOX, boxes + i * BOX);
   }
   choose_best(boxes, eval->in[0], a.count, a.before, a.most, (double)(float)arg_number(node, "iou"),
               eval->out);
@@ -214,17 +209,13 @@ static void decode_anchor(Lower *l, const Cell *cell, const Val *centre, const I
   }
 }
 
-static Val centre_of(Nest *b, const Ix *cell, double stride) {
-  return mul(add(convert(position(b, cell), F32), num(b, 0.5)), num(b, stride));
-}
-
 static void decode_cells(Lower *l, const Anchors *a, Cell *cell, int lanes) {
   Nest *b = l->b;
   NEST_LOOP(b, y, walk_rows(l, a->count * BOX * 8), 1, NEST_IX(0), 1, NEST_IX(a->cells.h))
     NEST_FOR(b, x, a->cells.w) {
       const Ix number = y * a->cells.w + x;
-      const Val at[2] = {nest_let(b, "cx", centre_of(b, &x, a->stride[1])),
-                         nest_let(b, "cy", centre_of(b, &y, a->stride[0]))};
+      const Val at[2] = {nest_let(b, "cx", cells_centre(b, &x, a->stride[1])),
+                         nest_let(b, "cy", cells_centre(b, &y, a->stride[0]))};
       cell->number = &number;
       if (lanes == 1)
         NEST_FOR(b, k, a->cells.c) {
