@@ -90,11 +90,22 @@ static const char *input_value(Frame *f, int index) {
                image_text(f, arena_printf(net->arena, "batch->%s", port->name), size), "");
 }
 
+/* Parts of the truth lie in one struct an image. */
+static const char *truth_value(Frame *f, int part) {
+  static const char *const members[] = {"count", "class", "box", "instance"};
+  Arena *arena = f->net->arena;
+  return local(
+      f, "const void *", arena_printf(arena, "truth_%s", members[part]),
+      arena_printf(arena, "%sbatch->%s[n].%s", part == TRUTH_COUNT ? "&" : "", f->net->truth, members[part]),
+      "");
+}
+
 static const char *target_value(Frame *f, int index) {
   Net *net = f->net;
   if (f->kind == FRAME_LOOK)
     return local(f, "const void *", arena_printf(net->arena, "%s_seed", net->output[index].name),
                  arena_printf(net->arena, "seed[%d]", index), "");
+  if (index >= graph_ports(net->graph)) return truth_value(f, index - graph_ports(net->graph));
   const char *name = net->output[index].target,
              *size = arena_printf(net->arena, "%" PRId64,
                                   shape_elements(f->part->program->target_of[index]->shape));

@@ -148,6 +148,7 @@ static void put_training(Text *out, Net *net) {
            "%s_training;\n",
            name, name);
   put_training_struct(out, net);
+  if (truth_read(net)) put_truth_struct(out, net);
   if (net->model)
     text_put(out,
              "/* Weights to start from; the same seed gives the same weights on every machine. */\n%svoid "

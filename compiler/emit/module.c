@@ -316,7 +316,7 @@ static void name_ports(Net *net) {
   const Graph *graph = net->graph;
   Names names = {.arena = net->arena}, uppers = {.arena = net->arena};
   net->input = NEW_ARRAY(net->arena, PortNames, graph->inputs.n + 1);
-  net->output = NEW_ARRAY(net->arena, PortNames, graph->outputs.n + 1);
+  net->output = NEW_ARRAY(net->arena, PortNames, graph_ports(graph) + 1);
   for (int i = 0; i < graph->inputs.n; i++)
     net->input[i].upper = names_unique(&uppers, name_upper(net->arena, graph->inputs.data[i].name));
   for (int i = 0; i < graph->outputs.n; i++)
@@ -332,6 +332,10 @@ static void name_ports(Net *net) {
     port->target =
         in ? NULL : names_unique(&names, port_name(net, arena_printf(net->arena, "%s_target", given)));
   }
+  for (int i = graph->outputs.n; i < graph_ports(graph); i++)
+    net->output[i].target = names_unique(
+        &names, port_name(net, arena_printf(net->arena, "%s_target", graph_port(graph, i)->name)));
+  net->truth = names_unique(&names, "truth");
 }
 
 static void section_begin(Net *net, Section *section, const Target *target, const char *suffix,

@@ -69,11 +69,12 @@ struct Net {
   const EmitOptions *options;
   const Graph *graph;
   const Sources *sources;
-  const char *name, *upper; /* lenet5, LENET5 */
-  bool model;               /* there are parameters, so there are weights and a model */
-  Names names;              /* of functions and tables, without the net's */
-  Names macros;             /* LENET5_BATCH, LENET5_IMAGE_SIZE */
-  PortNames *input, *output;
+  const char *name, *upper;  /* lenet5, LENET5 */
+  bool model;                /* there are parameters, so there are weights and a model */
+  Names names;               /* of functions and tables, without the net's */
+  Names macros;              /* LENET5_BATCH, LENET5_IMAGE_SIZE */
+  PortNames *input, *output; /* output: and behind them the values that losses read */
+  const char *truth;         /* the argument of that name */
   Part infer, train, look;
   VEC(Member *) tables;   /* constant tables */
   Table table_of;         /* by key */
@@ -153,6 +154,8 @@ void put_batch_struct(Text *, Net *); /* train.c */
 void put_gradients(Text *, Net *, int target);
 void put_gradients_entry(Text *, Net *);
 void put_training_struct(Text *, Net *);
+bool truth_read(const Net *); /* is there a NAME_truth? */
+void put_truth_struct(Text *, Net *);
 int64_t training_floats(const Net *);
 void put_look_struct(Text *, Net *); /* look.c */
 void put_look(Text *, Net *, int target);

@@ -63,7 +63,7 @@ static void put_inputs(Text *out, Net *net) {
 
 static const LossUse *loss_of(const Graph *graph, int output) {
   for (int i = 0; graph->training && i < graph->training->losses.n; i++)
-    if (graph->training->losses.data[i].output == output) return &graph->training->losses.data[i];
+    if (graph->training->losses.data[i].port == output) return &graph->training->losses.data[i];
   return NULL;
 }
 
@@ -76,7 +76,7 @@ static bool absorbs(const Op *op, Scores scores) { /* does the loss belong to th
 
 /* How the runtime gets scores of classes from an output. */
 static const char *scores_of(const Graph *graph, int output) {
-  const Node *node = graph->outputs.data[output].node;
+  const Node *node = graph_port(graph, output)->node;
   const LossUse *use = loss_of(graph, output);
   const int64_t channels = shape_extent(node->shape).c;
   if (graph->training && graph->training->target_is_input) return "CNN_SCORES_NONE";
@@ -118,29 +118,38 @@ static void put_criterion(Text *out, Net *net, const LossUse *use, int output) {
   text_put(out, "};\n");
 }
 
+/* What the loss of a port compares it with. */
+static void put_target(Text *out, const Net *net, const LossUse *use, int port) {
+  const Shape shape = graph_port(net->graph, port)->node->shape;
+  const Extent e = shape_extent(shape);
+  if (use->op->object_target) {
+    text_put(out, ", .loss = \"%s\", .criterion = &%s_network_loss%d", use->op->name, net->name, port);
+    return;
+  }
+  const bool classes = use->op->class_target;
+  text_put(out,
+           ", .target = %s, .target_size = %" PRId64 ",\n   .loss = \"%s\", .criterion = &%s_network_loss%d",
+           classes ? "CNN_TARGET_CLASS" : "CNN_TARGET_VALUES", classes ? e.h * e.w : shape_elements(shape),
+           use->op->name, net->name, port);
+}
+
+/* Outputs, and behind them the values that only losses read. */
 static void put_outputs(Text *out, Net *net) {
   const Graph *graph = net->graph;
-  for (int o = 0; o < graph->outputs.n; o++)
+  for (int o = 0; o < graph_ports(graph); o++)
     if (loss_of(graph, o)) put_criterion(out, net, loss_of(graph, o), o);
   text_put(out, "static const cnn_port %s_network_outputs[] = {\n", net->name);
-  for (int o = 0; o < graph->outputs.n; o++) {
-    const Port *port = &graph->outputs.data[o];
+  for (int o = 0; o < graph_ports(graph); o++) {
+    const Port *port = graph_port(graph, o);
     const LossUse *use = loss_of(graph, o);
-    const Extent e = shape_extent(port->node->shape);
     text_put(out, "  {.name = ");
     put_string(out, port->name);
     text_put(out, ", ");
     put_shape(out, port->node->shape);
-    text_put(out, ", .size = %s_%s_SIZE, .scores = %s", net->upper, net->output[o].upper,
-             scores_of(graph, o));
-    if (use) {
-      const bool classes = use->op->class_target;
-      text_put(out,
-               ", .target = %s, .target_size = %" PRId64
-               ",\n   .loss = \"%s\", .criterion = &%s_network_loss%d",
-               classes ? "CNN_TARGET_CLASS" : "CNN_TARGET_VALUES",
-               classes ? e.h * e.w : shape_elements(port->node->shape), use->op->name, net->name, o);
-    }
+    if (o < graph->outputs.n) text_put(out, ", .size = %s_%s_SIZE", net->upper, net->output[o].upper);
+    else text_put(out, ", .size = %" PRId64, shape_elements(port->node->shape));
+    text_put(out, ", .scores = %s", scores_of(graph, o));
+    if (use) put_target(out, net, use, o);
     text_put(out, "},\n");
   }
   text_put(out, "};\n");
@@ -346,8 +355,9 @@ static void put_function_of_training(Text *out, Net *net) {
   if (net->model)
     list_add(&list, arena_printf(net->arena, "(const %s_weights *)(const void *)weights", net->name));
   for (int i = 0; i < net->graph->inputs.n; i++) list_add(&list, arena_printf(net->arena, "input[%d]", i));
-  for (int o = 0; o < net->graph->outputs.n; o++)
+  for (int o = 0; o < graph_ports(net->graph); o++)
     if (net->train.program->target_of[o]) list_add(&list, arena_printf(net->arena, "target[%d]", o));
+  if (truth_read(net)) list_add(&list, arena_printf(net->arena, "target[%d]", graph_ports(net->graph)));
   list_add(&list, "count, seed, step");
   if (net->model) list_add(&list, arena_printf(net->arena, "(%s_weights *)(void *)gradients", net->name));
   for (int o = 0; o < net->graph->outputs.n; o++)
@@ -383,6 +393,16 @@ static int64_t total_macs(const Graph *graph) {
   return macs;
 }
 
+static void put_truth_facts(Text *out, const Net *net) {
+  const Graph *graph = net->graph;
+  const Node *instance = net->train.program->target_of[graph_ports(graph) + TRUTH_INSTANCE];
+  text_put(out, "  .truth_objects = %s_TRUTH_OBJECTS, .truth_bytes = sizeof(%s_truth),\n", net->upper,
+           net->name);
+  if (instance)
+    text_put(out, "  .truth_height = %" PRId64 ", .truth_width = %" PRId64 ",\n", instance->shape.dim[0],
+             instance->shape.dim[1]);
+}
+
 void put_network(Text *out, Net *net) {
   const Graph *graph = net->graph;
   const char *name = net->name, *upper = net->upper;
@@ -410,6 +430,8 @@ void put_network(Text *out, Net *net) {
            "  .input = %s_network_inputs,\n  .output = %s_network_outputs,\n  .layer = %s_network_layers,\n  "
            ".summary = %s_network_summary,\n",
            name, name, name, name);
+  if (graph->values.n) text_put(out, "  .values = %d,\n", graph->values.n);
+  if (training && truth_read(net)) put_truth_facts(out, net);
   if (graph->weights.n) text_put(out, "  .weight = %s_network_weights,\n", name);
   if (net->infer.steps.n) text_put(out, "  .step = %s_network_steps,\n", name);
   if (graph->nlabels) text_put(out, "  .label = %s_labels,\n", name);

@@ -56,14 +56,34 @@ static const char *target_type(const Net *net, int o) {
   return net->train.program->target_of[o]->elem == ELEM_I32 ? "int32_t" : "float";
 }
 
+bool truth_read(const Net *net) { return net->graph->training && net->graph->training->objects > 0; }
+
+/* The struct of what is true of an image. C++ does not let a member be called class. */
+void put_truth_struct(Text *out, Net *net) {
+  const Training *t = net->graph->training;
+  const Node *instance = net->train.program->target_of[graph_ports(net->graph) + TRUTH_INSTANCE];
+  text_put(out,
+           "/* The objects of an image. Boxes are x1 y1 x2 y2 in pixels of the input. */\n"
+           "enum { %s_TRUTH_OBJECTS = %" PRId64 " };\ntypedef struct %s_truth {\n"
+           "  int32_t count;\n#ifdef __cplusplus\n  int32_t label[%s_TRUTH_OBJECTS];\n#else\n"
+           "  int32_t class[%s_TRUTH_OBJECTS];\n#endif\n  float box[%s_TRUTH_OBJECTS][4];\n",
+           net->upper, t->objects, net->name, net->upper, net->upper, net->upper);
+  if (t->instances && instance)
+    text_put(out,
+             "  uint8_t instance[%" PRId64 "][%" PRId64 "]; /* of each pixel: 0, or k + 1 for object k */\n",
+             instance->shape.dim[0], instance->shape.dim[1]);
+  text_put(out, "} %s_truth;\n\n", net->name);
+}
+
 const char *gradients_parameters(Net *net) {
   Text list = {.arena = net->arena};
   if (net->model) list_add(&list, arena_printf(net->arena, "const %s_weights *weights", net->name));
   for (int i = 0; i < net->graph->inputs.n; i++)
     list_add(&list, arena_printf(net->arena, "const %s *%s", input_type(net, i), net->input[i].name));
-  for (int o = 0; o < net->graph->outputs.n; o++)
+  for (int o = 0; o < graph_ports(net->graph); o++)
     if (net->train.program->target_of[o])
       list_add(&list, arena_printf(net->arena, "const %s *%s", target_type(net, o), net->output[o].target));
+  if (truth_read(net)) list_add(&list, arena_printf(net->arena, "const %s_truth *%s", net->name, net->truth));
   list_add(&list, "int32_t count, uint64_t seed, uint64_t step");
   if (net->model) list_add(&list, arena_printf(net->arena, "%s_weights *gradients", net->name));
   for (int o = 0; o < net->graph->outputs.n; o++)
@@ -77,9 +97,10 @@ void put_batch_struct(Text *out, Net *net) {
   if (net->model) text_put(out, "  const %s_weights *weights;\n", net->name);
   for (int i = 0; i < net->graph->inputs.n; i++)
     text_put(out, "  const %s *%s;\n", input_type(net, i), net->input[i].name);
-  for (int o = 0; o < net->graph->outputs.n; o++)
+  for (int o = 0; o < graph_ports(net->graph); o++)
     if (net->train.program->target_of[o])
       text_put(out, "  const %s *%s;\n", target_type(net, o), net->output[o].target);
+  if (truth_read(net)) text_put(out, "  const %s_truth *%s;\n", net->name, net->truth);
   for (int o = 0; o < net->graph->outputs.n; o++) text_put(out, "  float *%s;\n", net->output[o].name);
   text_put(out,
            "  int32_t count;\n  uint64_t seed, step;\n  %s_training *at;\n  const %s_training *packed; // "
@@ -332,8 +353,9 @@ static void put_batch_value(Text *out, Net *net) {
   Text list = {.arena = net->arena};
   if (net->model) list_add(&list, "weights");
   for (int i = 0; i < net->graph->inputs.n; i++) list_add(&list, net->input[i].name);
-  for (int o = 0; o < net->graph->outputs.n; o++)
+  for (int o = 0; o < graph_ports(net->graph); o++)
     if (net->train.program->target_of[o]) list_add(&list, net->output[o].target);
+  if (truth_read(net)) list_add(&list, net->truth);
   for (int o = 0; o < net->graph->outputs.n; o++) list_add(&list, net->output[o].name);
   text_put(out, "  const %s_batch batch = {%s, count, seed, step, workspace, workspace};\n", net->name,
            list.s);

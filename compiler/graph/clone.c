@@ -28,9 +28,21 @@ Graph *graph_copy_head(Arena *arena, const Graph *graph) {
   copy->arena = arena;
   copy->nodes.data = NULL;
   copy->nodes.n = copy->nodes.room = 0;
-  copy->inputs.data = copy->outputs.data = NULL;
+  copy->inputs.data = copy->outputs.data = copy->values.data = NULL;
   copy->inputs.n = copy->inputs.room = copy->outputs.n = copy->outputs.room = 0;
+  copy->values.n = copy->values.room = 0;
+  for (int i = 0; i < TRUTH_PARTS; i++) copy->truth[i] = NULL;
   return copy;
+}
+
+void graph_copy_values(Graph *graph, const Graph *from, Node *const *map) {
+  for (int i = 0; i < from->values.n; i++) {
+    Port port = from->values.data[i];
+    port.node = map[port.node->id];
+    vec_push(graph->arena, graph->values, port);
+  }
+  for (int i = 0; i < TRUTH_PARTS; i++)
+    if (from->truth[i]) graph->truth[i] = map[from->truth[i]->id];
 }
 
 void graph_copy_ports(Graph *graph, const Graph *from, Node *const *map) {
@@ -55,5 +67,6 @@ Graph *graph_clone(Arena *arena, const Graph *graph, Node **map) {
   for (int i = 0; i < copy->nodes.n; i++)
     if (map[i]->of) map[i]->of = map[map[i]->of->id];
   graph_copy_ports(copy, graph, map);
+  graph_copy_values(copy, graph, map);
   return copy;
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/graph.h"
 #include <string.h>
+#include "graph/shape.h"
 #include "ops/op.h"
 
 Graph *graph_new(Arena *arena, const char *name) {
@@ -59,6 +60,37 @@ const Node *graph_flatten_before(const Weight *weight) {
   if (node->op->family != FAMILY_ALIAS || !node->nin) return NULL;
   const Extent e = shape_extent(node->in[0]->shape);
   return e.h * e.w > 1 && e.c > 1 ? node : NULL;
+}
+
+int graph_ports(const Graph *graph) { return graph->outputs.n + graph->values.n; }
+
+const Port *graph_port(const Graph *graph, int index) {
+  return index < graph->outputs.n ? &graph->outputs.data[index]
+                                  : &graph->values.data[index - graph->outputs.n];
+}
+
+/* The first picture that comes in: what boxes and instances are counted in. */
+static Extent picture_extent(const Graph *graph) {
+  for (int i = 0; i < graph->inputs.n; i++)
+    if (graph->inputs.data[i].node->shape.rank == 3) return shape_extent(graph->inputs.data[i].node->shape);
+  return (Extent){1, 1, 1, 1};
+}
+
+Node *graph_truth(Graph *graph, TruthPart part) {
+  static const char *const names[] = {"count", "class", "box", "instance"};
+  static const ElemType types[] = {ELEM_I32, ELEM_I32, ELEM_F32, ELEM_U8};
+  if (graph->truth[part]) return graph->truth[part];
+  const Extent picture = picture_extent(graph);
+  const int64_t objects = graph->training->objects;
+  Node *node = graph->truth[part] = graph_node(graph, &op_target, 0, NULL);
+  node->shape = part == TRUTH_COUNT   ? shape_vector(1)
+                : part == TRUTH_CLASS ? shape_vector(objects)
+                : part == TRUTH_BOX   ? shape_sequence(objects, 4)
+                                      : shape_picture(picture.h, picture.w, 1);
+  node->elem = types[part];
+  node->name = names[part];
+  node->wrt = graph_ports(graph) + (int)part;
+  return node;
 }
 
 void graph_layout_weights(Graph *graph) {

@@ -154,7 +154,9 @@ typedef struct Setting {
 typedef struct LossUse {
   const struct Op *op;
   const Const *arg;
-  int output;
+  int port;  /* of the value it is of: graph_port */
+  int nmore; /* losses of several values: those that its arguments name, in their order */
+  int *more;
   double weight;
   Span span;
 } LossUse;
@@ -165,11 +167,22 @@ typedef struct Training { /* the train block, checked; numbers and names as in l
   int64_t batch, epochs, seed, accumulate, early_stop; /* early_stop 0: off */
   double average, clip_norm, label_smoothing;          /* 0: off */
   bool decay_weights_only, target_is_input;
+  int64_t objects; /* losses that look for objects: the most that an image has; 0: there are none */
+  bool instances;  /* they also want to know which pixels belong to which */
   VEC(Setting) augment, metrics;
   VEC(Span) not_built;
   VEC(const char *)
   not_built_name; /* what is checked but not built yet: an error where training code is written */
 } Training;
+
+/* What is true of the objects of an image, as the caller gives it: NAME_truth. Each part is a target. */
+typedef enum TruthPart {
+  TRUTH_COUNT,    /* I32 [1] */
+  TRUTH_CLASS,    /* I32 [objects] */
+  TRUTH_BOX,      /* F32 [objects][4]: x1 y1 x2 y2 in pixels of the picture */
+  TRUTH_INSTANCE, /* U8 [height][width][1]: 0, or k + 1: pixels of object k */
+  TRUTH_PARTS
+} TruthPart;
 
 struct Graph {
   Arena *arena;
@@ -177,11 +190,13 @@ struct Graph {
   Span name_span;
   VEC(Node *) nodes; /* inputs first; then in program order, which is topological */
   VEC(Port) inputs, outputs;
+  VEC(Port) values;      /* that losses read, and are no outputs: inference does not have them */
   VEC(Weight *) weights; /* program order, shared ones once */
   int64_t parameters;    /* floats of the weights struct */
   int nlabels;
   const char *const *label;
-  Training *training; /* NULL without a train block */
+  Training *training;       /* NULL without a train block */
+  Node *truth[TRUTH_PARTS]; /* training graphs: NULL, or the op_target; graph_truth makes it */
 };
 
 Graph *graph_new(Arena *, const char *name);
@@ -190,6 +205,11 @@ Node *graph_hidden(
     Graph *, const struct Op *, Node *of, Shape, Result, int nin,
     Node *const *in); /* a node made by a pass: name, span, window, arguments and weights from `of` */
 void graph_layout_weights(Graph *); /* ids and offsets */
+/* Outputs, then the values that losses read: what targets are numbered by. Behind them come the parts of the
+ * truth. */
+int graph_ports(const Graph *);
+const Port *graph_port(const Graph *, int index);
+Node *graph_truth(Graph *, TruthPart);
 /* For the weight of a dense layer: the flatten behind which it reads a picture or a sequence in the order
  * height, width, channels; else NULL. */
 const Node *graph_flatten_before(const Weight *);
@@ -201,6 +221,7 @@ Node *graph_copy_node(Arena *, const Node *, Node *const *map);
 void graph_append(Graph *, Node *);
 Graph *graph_copy_head(Arena *, const Graph *); /* all but nodes and ports */
 void graph_copy_ports(Graph *, const Graph *from, Node *const *map);
-Graph *graph_clone(Arena *, const Graph *, Node **map); /* all; sets map, by node id */
-void graph_verify(const Graph *);                       /* a broken invariant is a bug: reported, exit 3 */
+void graph_copy_values(Graph *, const Graph *from, Node *const *map); /* and the parts of the truth */
+Graph *graph_clone(Arena *, const Graph *, Node **map);               /* all; sets map, by node id */
+void graph_verify(const Graph *); /* a broken invariant is a bug: reported, exit 3 */
 #endif

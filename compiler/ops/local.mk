@@ -28,8 +28,9 @@ libcnnc_a_SOURCES += %D%/engine/axes.c %D%/engine/axes.h %D%/engine/input.c %D%/
   %D%/engine/routine.h %D%/engine/walk.c \
   %D%/engine/walk.h %D%/engine/window.c %D%/engine/window.h
 libcnnc_a_SOURCES += %D%/loss/binary_cross_entropy.c %D%/loss/classes.c %D%/loss/cross_entropy.c \
-  %D%/loss/dice.c %D%/loss/focal.c %D%/loss/hinge.c %D%/loss/huber.c %D%/loss/loss.c %D%/loss/loss.h \
-  %D%/loss/losses.def %D%/loss/mae.c %D%/loss/mse.c %D%/loss/yolo.c
+  %D%/loss/detection.c %D%/loss/detection_routine.h %D%/loss/dice.c %D%/loss/focal.c %D%/loss/hinge.c \
+  %D%/loss/huber.c %D%/loss/loss.c %D%/loss/loss.h %D%/loss/losses.def %D%/loss/mae.c %D%/loss/mse.c \
+  %D%/loss/objects.c %D%/loss/objects.h %D%/loss/yolo.c
 libcnnc_a_SOURCES += %D%/normalisation/groupnorm.c %D%/normalisation/instancenorm.c \
   %D%/normalisation/l2norm.c %D%/normalisation/layernorm.c %D%/normalisation/standardize.c \
   %D%/normalisation/standardize.h
@@ -47,7 +48,8 @@ EXTRA_DIST += %D%/TEMPLATE.c
 
 # Routines: C that is copied into generated code, as a C string without its licence line.
 ROUTINE_TEXTS = %D%/detection/best_text.inc %D%/detection/box_text.inc %D%/detection/delta_text.inc \
-  %D%/detection/match_text.inc %D%/detection/nms_text.inc %D%/detection/proposals_text.inc
+  %D%/detection/match_text.inc %D%/detection/nms_text.inc %D%/detection/proposals_text.inc \
+  %D%/loss/detection_text.inc
 $(ROUTINE_TEXTS): compiler/ops/%_text.inc: compiler/ops/%_routine.h
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && \
 	  $(SED) -e 1d -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $< > $@.tmp && mv $@.tmp $@
@@ -57,3 +59,4 @@ CLEANFILES += $(ROUTINE_TEXTS)
 %D%/detection/libcnnc_a-proposals.$(OBJEXT): %D%/detection/proposals_text.inc
 %D%/engine/libcnnc_a-routine.$(OBJEXT): %D%/detection/best_text.inc %D%/detection/box_text.inc \
   %D%/detection/delta_text.inc %D%/detection/match_text.inc
+%D%/loss/libcnnc_a-detection.$(OBJEXT): %D%/loss/detection_text.inc

@@ -195,7 +195,8 @@ struct Op {
   const struct ValNode *(*map_weight_gradient)(struct Map *, const struct ValNode *dy, int k);
 
   /* losses (group "loss") */
-  bool class_target; /* int32 classes, else floats of the output's shape */
+  bool class_target;  /* int32 classes, else floats of the output's shape */
+  bool object_target; /* the objects of an image: graph_truth */
 };
 
 /* The parts of a loss. All see what lies before the activation that belongs to the loss (`absorbs`: softmax
@@ -204,14 +205,21 @@ struct Op {
 typedef struct Loss {
   const Op *op, *scale, *gradient;
   const Op *absorbs[4];
+  /* Losses of objects: scale and gradient are NULL. op: SAMPLE, inputs (values, count, class, box and, if
+   * `instances`, instance) -> vector: the share of this image, without weight and mean over the images, then
+   * its gradients with respect to the first `trained` values, one behind the other. */
+  int trained;
+  bool instances;
 } Loss;
-extern const Loss losses[];         /* ends with op NULL */
-const Loss *loss_parts(const Op *); /* NULL: a loss of the language that is not built yet */
+extern const Op op_object_scale, op_object_part; /* weight / images; a part of such a vector times that */
+extern const Loss losses[];                      /* ends with op NULL */
+const Loss *loss_parts(const Op *);              /* NULL: a loss of the language that is not built yet */
 typedef struct LossDetail {
   const Training *training;
   double weight;
   int64_t classes;
   Scores scores;
+  int64_t at; /* op_object_part: of the vector, from here on */
 } LossDetail; /* node->detail of all three: label smoothing, the loss's weight (scale multiplies it), channels
                  of the output, and the kind of activation that was absorbed (SCORES_NONE: there was none) */
 extern const Op op_sum_gradients; /* hidden, FAMILY_MAP: adds its inputs, all of one shape */

@@ -45,7 +45,9 @@ Node *gradient_sum(Gradient *gradient, const Op *op, Node *of, int weight, int n
 /* ---- the forward pass ---- */
 static Graph *copy_forward(Arena *arena, const Graph *graph, Node **map) {
   Graph *copy = graph_copy_head(arena, graph);
-  const int *live = graph_live(arena, graph, 0, NULL);
+  VEC(Node *) roots = {0};
+  for (int i = 0; i < graph->values.n; i++) vec_push(arena, roots, graph->values.data[i].node);
+  const int *live = graph_live(arena, graph, roots.n, roots.data);
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
     if (!live[i] && node->op != &op_input) continue;
@@ -55,6 +57,7 @@ static Graph *copy_forward(Arena *arena, const Graph *graph, Node **map) {
     if (node->op->train) map[i] = node->op->train(copy, map[i]);
   }
   graph_copy_ports(copy, graph, map);
+  graph_copy_values(copy, graph, map);
   return copy;
 }
 
@@ -77,40 +80,83 @@ static Shape target_shape(const Op *loss, Shape output) {
   return shape;
 }
 
-static void append_loss(Gradient *gradient, const LossUse *use, TrainingGraph *result, int index) {
-  Graph *graph = gradient->graph;
-  const Loss *loss = loss_parts(use->op);
-  Node *made = graph->outputs.data[use->output].node, *output = before_activation(loss, made);
+static const LossDetail *detail_of(const Graph *graph, const LossUse *use, const Node *made,
+                                   const Node *output) {
   LossDetail *detail = NEW(graph->arena, LossDetail);
   detail->training = graph->training;
   detail->weight = use->weight;
   detail->classes = shape_extent(output->shape).c;
   detail->scores = output == made ? SCORES_NONE : made->op->scores;
-  if (!result->target[use->output]) {
-    Node *target = graph_node(graph, &op_target, 0, NULL);
-    target->shape = target_shape(use->op, output->shape);
-    target->wrt = use->output;
-    target->elem = use->op->class_target ? ELEM_I32 : ELEM_F32;
-    target->name = graph->outputs.data[use->output].name;
-    result->target[use->output] = target;
+  return detail;
+}
+
+static Node *target_of(Graph *graph, const LossUse *use, const Node *output) {
+  Node *target = graph_node(graph, &op_target, 0, NULL);
+  target->shape = target_shape(use->op, output->shape);
+  target->wrt = use->port;
+  target->elem = use->op->class_target ? ELEM_I32 : ELEM_F32;
+  target->name = graph_port(graph, use->port)->name;
+  return target;
+}
+
+static Node *loss_node(Graph *graph, const Op *op, const LossUse *use, const LossDetail *detail, Shape shape,
+                       Result result, int nin, Node *const *in) {
+  Node *node = graph_hidden(graph, op, NULL, shape, result, nin, in);
+  node->arg = use->arg;
+  node->detail = detail;
+  node->name = "loss";
+  node->span = use->span;
+  return node;
+}
+
+static Node *object_part(Graph *graph, const LossUse *use, const LossDetail *of, int64_t at, Shape shape,
+                         Node *const from[2]) {
+  LossDetail *detail = NEW(graph->arena, LossDetail);
+  *detail = *of;
+  detail->at = at;
+  return loss_node(graph, &op_object_part, use, detail, shape, RESULT_SAMPLE, 2, from);
+}
+
+/* A loss of objects is one node, which makes its share and all of its gradients, one behind the other. */
+static Node *append_object_loss(Gradient *gradient, const LossUse *use, const Loss *loss) {
+  Graph *graph = gradient->graph;
+  Node *in[MOST_INPUTS];
+  int n = 0, values = use->nmore + 1;
+  int64_t size = 1;
+  for (int i = 0; i < values; i++) in[n++] = graph_port(graph, i ? use->more[i - 1] : use->port)->node;
+  in[0] = before_activation(loss, in[0]);
+  for (int i = 0; i < TRUTH_PARTS; i++)
+    if (i != TRUTH_INSTANCE || loss->instances) in[n++] = graph_truth(graph, (TruthPart)i);
+  for (int i = 0; i < loss->trained; i++) size += shape_elements(in[i]->shape);
+  const LossDetail *detail = detail_of(graph, use, graph_port(graph, use->port)->node, in[0]);
+  Node *made = loss_node(graph, loss->op, use, detail, shape_vector(size), RESULT_SAMPLE, n, in),
+       *scale = loss_node(graph, &op_object_scale, use, detail, shape_vector(1), RESULT_BATCH, 0, NULL),
+       *from[2] = {made, scale};
+  made->salt = made->id;
+  for (int64_t i = 0, at = 1; i < loss->trained; at += shape_elements(in[i++]->shape)) {
+    if (!gradient_wanted(gradient, in[i])) continue;
+    gradient_add(gradient, in[i], object_part(graph, use, detail, at, in[i]->shape, from));
   }
-  Node *target = result->target[use->output];
-  Node *scale = graph_hidden(graph, loss->scale, NULL, shape_vector(1), RESULT_BATCH, 1, &target);
+  return object_part(graph, use, detail, 0, shape_vector(1), from);
+}
+
+static void append_loss(Gradient *gradient, const LossUse *use, TrainingGraph *result, int index) {
+  Graph *graph = gradient->graph;
+  const Loss *loss = loss_parts(use->op);
+  if (use->op->object_target) {
+    result->loss[index] = append_object_loss(gradient, use, loss);
+    return;
+  }
+  Node *made = graph_port(graph, use->port)->node, *output = before_activation(loss, made);
+  const LossDetail *detail = detail_of(graph, use, made, output);
+  if (!result->target[use->port]) result->target[use->port] = target_of(graph, use, output);
+  Node *target = result->target[use->port];
+  Node *scale = loss_node(graph, loss->scale, use, detail, shape_vector(1), RESULT_BATCH, 1, &target);
   Node *in[3] = {output, target, scale};
-  Node *share = graph_hidden(graph, loss->op, NULL, shape_vector(1), RESULT_SAMPLE, 3, in);
-  result->loss[index] = share;
-  Node *part[3] = {scale, share, NULL};
-  if (gradient_wanted(gradient, output)) {
-    part[2] = graph_hidden(graph, loss->gradient, NULL, output->shape, RESULT_SAMPLE, 3, in);
-    gradient_add(gradient, output, part[2]);
-  }
-  for (int i = 0; i < 3; i++)
-    if (part[i]) {
-      part[i]->arg = use->arg;
-      part[i]->detail = detail;
-      part[i]->name = "loss";
-      part[i]->span = use->span;
-    }
+  result->loss[index] = loss_node(graph, loss->op, use, detail, shape_vector(1), RESULT_SAMPLE, 3, in);
+  if (gradient_wanted(gradient, output))
+    gradient_add(gradient, output,
+                 loss_node(graph, loss->gradient, use, detail, output->shape, RESULT_SAMPLE, 3, in));
 }
 
 /* What was added to the gradient of a value, in one: sums of at most MOST_INPUTS, the last of which take the
@@ -157,10 +203,11 @@ TrainingGraph pass_differentiate(Arena *arena, const Graph *from) {
   Node **map = NEW_ARRAY(arena, Node *, from->nodes.n);
   Graph *graph = copy_forward(arena, from, map);
   TrainingGraph result = {graph, NEW_ARRAY(arena, Node *, graph->training->losses.n + 1),
-                          NEW_ARRAY(arena, Node *, graph->outputs.n + 1)};
+                          NEW_ARRAY(arena, Node *, graph_ports(graph) + TRUTH_PARTS)};
   Gradient gradient = gradient_begin(graph, true);
   for (int i = 0; i < graph->training->losses.n; i++)
     append_loss(&gradient, &graph->training->losses.data[i], &result, i);
+  for (int i = 0; i < TRUTH_PARTS; i++) result.target[graph_ports(graph) + i] = graph->truth[i];
   backward(&gradient);
   return result;
 }

@@ -88,7 +88,7 @@ PassState passes_fork(Arena *arena, const PassState *from) {
   *state.plan = *from->plan;
   state.plan->graph = graph_clone(arena, graph, map);
   state.plan->loss = mapped(arena, from->plan->loss, graph->training->losses.n, map);
-  state.plan->target = mapped(arena, from->plan->target, graph->outputs.n, map);
+  state.plan->target = mapped(arena, from->plan->target, graph_ports(graph) + TRUTH_PARTS, map);
   return state;
 }
 

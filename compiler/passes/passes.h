@@ -46,8 +46,8 @@ void passes_run(PassState *, PassId first, PassId last); /* those of its kind */
 /* ---- the passes; inference.c and so on say what each does ---- */
 Graph *pass_inference(Arena *, const Graph *);
 /* The training graph: forward in training mode, losses, backward. loss[i]: the loss node of graph->training's
- * loss i; target[o]: the op_target node of output o or NULL. loss and target are arrays in the arena.
- * Parameters keep their offsets. */
+ * loss i; target[o]: the op_target node of port o (graph_port), then those of the parts of the truth, or
+ * NULL. loss and target are arrays in the arena. Parameters keep their offsets. */
 typedef struct TrainingGraph {
   Graph *graph;
   Node **loss, **target;

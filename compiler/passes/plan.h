@@ -73,7 +73,7 @@ typedef struct Plan {
                         output): copy it to the caller's buffer at the end */
   Node **loss; /* training: by loss of graph->training: the node with an image's share of it, STORE_KEPT, one
                   float */
-  Node **target;                 /* training: by output: its op_target node, or NULL */
+  Node **target; /* training: by port, then by part of the truth: its op_target node, or NULL */
   int *layer, *score, *gradient; /* looking inside: indices of outputs, as in LookGraph */
   int64_t arena_floats;          /* of values and scratch, as laid out */
   int64_t arena_bound; /* the least possible, what is written over something counted once: the largest sum of

@@ -187,6 +187,13 @@ static Place contiguous(SpaceKind space, int index, int64_t offset, int64_t stri
   return (Place){space, index, offset, stride, bytes, bytes, bytes};
 }
 
+/* The caller's array of an input or target as the caller has it. */
+static Place port_place(const Node *node) {
+  const int64_t size = node->elem == ELEM_U8 || node->elem == ELEM_I8 ? 1 : FLOAT,
+                image = size * shape_elements(node->shape);
+  return contiguous(node->op == &op_target ? SPACE_TARGET : SPACE_INPUT, node->wrt, 0, image, image);
+}
+
 /* Where the value of a node lies. */
 static Place value_place(const Lowering *l, const Node *node, int target) {
   const Program *p = l->program;
@@ -197,6 +204,7 @@ static Place value_place(const Lowering *l, const Node *node, int target) {
   const int64_t lanes = home.node->result == RESULT_BATCH ? 1 : program_lanes(p, target),
                 image = FLOAT * shape_elements(home.node->shape);
   Place place = {.space = space, .index = storage->index};
+  if (space == SPACE_TARGET && home.node->elem == ELEM_U8) return port_place(home.node);
   if (space == SPACE_GRADIENT)
     return contiguous(space, 0, FLOAT * node->target->offset, 0, FLOAT * node->target->size);
   place.offset = FLOAT * home.offset * lanes;
@@ -214,13 +222,6 @@ static Place value_place(const Lowering *l, const Node *node, int target) {
     place.stride = image;
   if (space == SPACE_KEPT) place.stride = p->space[SPACE_KEPT].bytes;
   return place;
-}
-
-/* The caller's array of an input or target as the caller has it. */
-static Place port_place(const Node *node) {
-  const int64_t size = node->elem == ELEM_U8 || node->elem == ELEM_I8 ? 1 : FLOAT,
-                image = size * shape_elements(node->shape);
-  return contiguous(node->op == &op_target ? SPACE_TARGET : SPACE_INPUT, node->wrt, 0, image, image);
 }
 
 static Place scratch_place(const KernelCall *call, const Version *version, int buffer) {

@@ -119,12 +119,12 @@ typedef struct Program {
   VEC(Phase) phases;
   int first_phase; /* the number of the first: -1 where a call before all images reads targets alone */
   VEC(Copy) copies;
-  VEC(ShardSum) sums;                  /* training */
-  const Home *home;                    /* by node id: the value in which a node's value lies */
-  Place **value;                       /* by target and node id: where a node's value lies */
-  Node *const *output;                 /* by output: the node whose value it is */
-  Node *const *loss;                   /* training: by loss, an image's share of it: ALL, one float */
-  Node *const *target_of;              /* training: by output, its op_target, or NULL */
+  VEC(ShardSum) sums;     /* training */
+  const Home *home;       /* by node id: the value in which a node's value lies */
+  Place **value;          /* by target and node id: where a node's value lies */
+  Node *const *output;    /* by output: the node whose value it is */
+  Node *const *loss;      /* training: by loss, an image's share of it: ALL, one float */
+  Node *const *target_of; /* training: by port (graph_port), then part of the truth: its op_target, or NULL */
   const int *layer, *score, *gradient; /* looking inside: indices of outputs, as in LookGraph */
   Nest ***scatter; /* INTERLEAVED: by output and target: what brings an output into the caller's order */
 } Program;

@@ -1,6 +1,9 @@
-/* loss.c: the losses of a train block: which output each belongs to, and whether the two go together. */
+/* loss.c: the losses of a train block: which output or value each belongs to, and whether the two go
+ * together.
+ */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
+#include "base/number.h"
 #include "sema/context.h"
 
 typedef struct LossReading {
@@ -42,11 +45,9 @@ static int output_index(const Graph *graph, const char *name) {
   return -1;
 }
 
-/* A first positional argument that is a bare word names an output, unless it is a constant. */
-static bool names_output(const LossReading *r, const Arguments *args) {
-  if (args->n == 0 || args->list[0].name.s || args->list[0].value->kind != EXPR_PATH ||
-      args->list[0].value->nparts != 1)
-    return false;
+/* A first positional argument that is a path names an output or a value, unless it is a constant. */
+static bool names_port(const LossReading *r, const Arguments *args) {
+  if (args->n == 0 || args->list[0].name.s || args->list[0].value->kind != EXPR_PATH) return false;
   const char *word = args->list[0].value->part[0].s;
   const Entry *entry = scope_find(r->frame->scope, word);
   return output_index(r->s->graph, word) >= 0 || !entry || entry->value.kind == CONST_VALUE;
@@ -57,22 +58,37 @@ static int output_unknown(const LossReading *r, Ident name) {
   for (int i = 0; i < r->s->graph->outputs.n; i++)
     vec_push(r->s->arena, names, r->s->graph->outputs.data[i].name);
   vec_push(r->s->arena, names, NULL);
-  Diag *diag =
-      diag_report(r->s->diags, DIAG_unknown_name, name.span, NULL, "the net has no output '%s'", name.s);
+  Diag *diag = diag_report(r->s->diags, DIAG_unknown_name, name.span, NULL,
+                           "the net has no output or value '%s'", name.s);
   const char *meant = name_meant(r->s->arena, name.s, names.data);
+  if (!meant) meant = name_meant(r->s->arena, name.s, names_visible(r->s, r->frame->scope));
   if (meant) name_suggest(r->s->arena, diag, name.span, name.s, meant);
   else if (names.n == 2) diag_help(diag, "its only output is '%s'", names.data[0]);
   else diag_help(diag, "output statements name them: output %s", name.s);
   return -1;
 }
 
-static int output_of(const LossReading *r, const Op *op, const Arguments *args, bool named, Span span) {
+/* The port of a value: its output, or else one of those that only losses read. */
+static int port_of(const LossReading *r, Node *node, const char *name, Span span) {
+  Graph *graph = r->s->graph;
+  for (int i = 0; i < graph_ports(graph); i++)
+    if (graph_port(graph, i)->node == node) return i;
+  vec_push(r->s->arena, graph->values, ((Port){name, node, ELEM_F32, false, span}));
+  return graph_ports(graph) - 1;
+}
+
+static int port_named(const LossReading *r, const Expr *e) {
+  if (e->nparts == 1 && output_index(r->s->graph, e->part[0].s) >= 0)
+    return output_index(r->s->graph, e->part[0].s);
+  if (e->nparts == 1 && !scope_find(r->frame->scope, e->part[0].s)) return output_unknown(r, e->part[0]);
+  const Const value = path_eval(r->s, r->frame, e, false);
+  if (value.kind != CONST_VALUE || !value.node->shape.rank) return -1;
+  return port_of(r, value.node, path_text(r->s->arena, e, 0, e->nparts), e->span);
+}
+
+static int port_of_loss(const LossReading *r, const Op *op, const Arguments *args, bool named, Span span) {
   const Graph *graph = r->s->graph;
-  if (named) {
-    const Ident name = args->list[0].value->part[0];
-    const int index = output_index(graph, name.s);
-    return index < 0 ? output_unknown(r, name) : index;
-  }
+  if (named) return port_named(r, args->list[0].value);
   if (graph->outputs.n == 1) return 0;
   Diag *diag =
       diag_report(r->s->diags, DIAG_loss_mismatch, span, NULL,
@@ -85,7 +101,7 @@ static int output_of(const LossReading *r, const Op *op, const Arguments *args, 
 /* ---- whether loss and output go together ---- */
 
 /* The operator that lets no gradient through to any parameter before the value; NULL: there is none. */
-static const Node *gradient_stopped_by(const LossReading *r, const Node *output) {
+static const Node *gradient_stopped_by(const LossReading *r, const Node *output, bool inside) {
   const Graph *graph = r->s->graph;
   const Node *stops = NULL;
   bool *wanted = NEW_ARRAY(r->s->arena, bool, graph->nodes.n + 1);
@@ -94,15 +110,22 @@ static const Node *gradient_stopped_by(const LossReading *r, const Node *output)
     const Node *node = graph->nodes.data[i];
     if (!wanted[i]) continue;
     if (node->nweights) return NULL;
-    if (!node->op->gradient && node->nin) stops = node;
-    for (int k = 0; k < node->nin && node->op->gradient; k++) wanted[node->in[k]->id] = true;
+    const bool passes = node->op->gradient || (inside && node == output);
+    if (!passes && node->nin) stops = node;
+    for (int k = 0; k < node->nin && passes; k++) wanted[node->in[k]->id] = true;
   }
   return stops;
 }
 
+static bool absorbs_output(const Loss *parts, const Node *output) {
+  for (int i = 0; parts && i < 4 && parts->absorbs[i]; i++)
+    if (output->op == parts->absorbs[i]) return true;
+  return false;
+}
+
 static bool gradient_reaches(const LossReading *r, const LossUse *use) {
-  const Port *output = &r->s->graph->outputs.data[use->output];
-  const Node *stops = gradient_stopped_by(r, output->node);
+  const Port *output = graph_port(r->s->graph, use->port);
+  const Node *stops = gradient_stopped_by(r, output->node, absorbs_output(loss_parts(use->op), output->node));
   if (!stops) return true;
   Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, use->span, NULL,
                            "the loss of output '%s' trains nothing: no gradient passes %s", output->name,
@@ -112,17 +135,22 @@ static bool gradient_reaches(const LossReading *r, const LossUse *use) {
   return false;
 }
 
+/* The values that a loss works on, before the activation that belongs to it. */
+static int operands_of(const LossReading *r, const LossUse *use, bool absorbed, Node **in) {
+  for (int i = 0; i <= use->nmore; i++)
+    in[i] = graph_port(r->s->graph, i ? use->more[i - 1] : use->port)->node;
+  if (absorbed) in[0] = in[0]->in[0];
+  return use->nmore + 1;
+}
+
 static bool loss_fits(const LossReading *r, const LossUse *use) {
   const Loss *parts = loss_parts(use->op);
-  Node *output = r->s->graph->outputs.data[use->output].node, *before = output;
+  const Node *output = graph_port(r->s->graph, use->port)->node;
   if (!output->shape.rank) return false;
-  bool absorbs = false, absorbed = false;
-  for (int i = 0; parts && i < 4 && parts->absorbs[i]; i++) {
-    absorbs = true;
-    absorbed |= output->op == parts->absorbs[i];
-  }
-  if (absorbed) before = output->in[0];
-  Node loss = {.op = use->op, .name = "loss", .nin = 1, .in = &before, .arg = use->arg, .span = use->span};
+  const bool absorbs = parts && parts->absorbs[0], absorbed = absorbs_output(parts, output);
+  Node *in[MOST_INPUTS];
+  const int nin = operands_of(r, use, absorbed, in);
+  Node loss = {.op = use->op, .name = "loss", .nin = nin, .in = in, .arg = use->arg, .span = use->span};
   ShapeContext context = {.arena = r->s->arena, .graph = r->s->graph, .diags = r->s->diags};
   if (use->op->shape) use->op->shape(&context, &loss);
   if (use->op->shape && !loss.shape.rank) return false;
@@ -130,7 +158,7 @@ static bool loss_fits(const LossReading *r, const LossUse *use) {
   if (!absorbs || absorbed || !activation) return true;
   const char *takes = parts->absorbs[0]->name;
   const char *loss_name = use->op->name, *made_by = output->op->name,
-             *name = r->s->graph->outputs.data[use->output].name;
+             *name = graph_port(r->s->graph, use->port)->name;
   Diag *diag = output->op->softmax
                    ? diag_report(r->s->diags, DIAG_loss_mismatch, use->span, NULL,
                                  "%s does not go with the %s of output '%s'", loss_name, made_by, name)
@@ -167,24 +195,50 @@ static double weight_of(const LossReading *r, const Op *op, const Argument *give
   return const_is_number(&weight) ? weight.f : 1;
 }
 
+/* The other values of a loss: deltas, boxes. */
+static void more_ports(const LossReading *r, LossUse *use, const Bound *bound) {
+  use->nmore = bound->values.n;
+  use->more = NEW_ARRAY(r->s->arena, int, bound->values.n + 1);
+  for (int i = 0; i < bound->values.n; i++) {
+    Node *node = bound->values.data[i];
+    use->more[i] = port_of(r, node, node->name, use->span);
+  }
+}
+
+/* An image has so many objects as the loss that asks for the most. */
+static void count_objects(Training *training, const LossUse *use) {
+  const Node node = {.op = use->op, .arg = use->arg};
+  const bool told = arg_const(&node, "most")->kind == CONST_INT;
+  const int64_t most = told ? arg_int(&node, "most") : 64;
+  training->objects = larger(training->objects, most);
+  training->instances = training->instances || (loss_parts(use->op) && loss_parts(use->op)->instances);
+}
+
 static void loss_add(const LossReading *r, const Op *op, const Arguments *args, Span span) {
   Sema *s = r->s;
-  const bool named = names_output(r, args);
+  const bool named = names_port(r, args);
   const Argument *weight;
   const Arguments own = own_arguments(r, args, named, &weight);
   const Bound bound = params_bind(s, r->frame, op->name, "loss", op->params, &own, span, 0, NULL);
-  const LossUse use = {op, bound.arg, output_of(r, op, args, named, span), weight_of(r, op, weight), span};
-  if (use.output < 0 || !bound.ok) return;
+  LossUse use = {.op = op,
+                 .arg = bound.arg,
+                 .port = port_of_loss(r, op, args, named, span),
+                 .weight = weight_of(r, op, weight),
+                 .span = span};
+  if (use.port < 0 || !bound.ok) return;
+  more_ports(r, &use, &bound);
   for (int i = 0; i < r->training->losses.n; i++) {
-    if (r->training->losses.data[i].output != use.output) continue;
-    Diag *diag = diag_report(s->diags, DIAG_loss_mismatch, span, NULL, "output '%s' has a loss already",
-                             s->graph->outputs.data[use.output].name);
+    if (r->training->losses.data[i].port != use.port) continue;
+    Diag *diag = diag_report(s->diags, DIAG_loss_mismatch, span, NULL, "%s '%s' has a loss already",
+                             use.port < s->graph->outputs.n ? "output" : "value",
+                             graph_port(s->graph, use.port)->name);
     diag_note(diag, r->training->losses.data[i].span, "the first one is here");
     return;
   }
   if (!loss_fits(r, &use) || !gradient_reaches(r, &use)) return;
   if (!loss_parts(op)) not_built(s, r->training, span, arena_printf(s->arena, "loss %s", op->name));
   vec_push(s->arena, r->training->losses, use);
+  if (op->object_target) count_objects(r->training, &use);
 }
 
 static void loss_read(const LossReading *r, const Expr *e) {

@@ -174,7 +174,7 @@ static void metrics_read(const Reading *r, const Expr *e) {
 static void loss_read(const Reading *r, const Expr *e) { losses_read(r->s, r->frame, e, r->training); }
 
 static bool has_pixels(const Graph *graph, const LossUse *use) {
-  const Shape shape = graph->outputs.data[use->output].node->shape;
+  const Shape shape = graph_port(graph, use->port)->node->shape;
   return shape.rank == 3 && shape.dim[0] * shape.dim[1] > 1;
 }
 
@@ -373,7 +373,7 @@ static void target_check(const Reading *r) {
   const Port *input = &graph->inputs.data[0];
   for (int i = 0; i < r->training->losses.n; i++) {
     const LossUse *use = &r->training->losses.data[i];
-    const Port *output = &graph->outputs.data[use->output];
+    const Port *output = graph_port(graph, use->port);
     if (use->op->class_target) {
       Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, use->span, NULL,
                                "%s compares classes, but the target is the input", use->op->name);

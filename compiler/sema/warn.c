@@ -41,7 +41,7 @@ static void mark_arguments(const Node *node, bool *live, bool *read) {
 void warn_unused_values(Sema *s) {
   const Graph *graph = s->graph;
   bool *live = NEW_ARRAY(s->arena, bool, graph->nodes.n), *read = NEW_ARRAY(s->arena, bool, graph->nodes.n);
-  for (int i = 0; i < graph->outputs.n; i++) live[graph->outputs.data[i].node->id] = true;
+  for (int i = 0; i < graph_ports(graph); i++) live[graph_port(graph, i)->node->id] = true;
   for (int i = graph->nodes.n - 1; i >= 0; i--) {
     const Node *node = graph->nodes.data[i];
     for (int k = 0; k < node->nin; k++) {

@@ -3,7 +3,7 @@
  * constant; pointers are never NULL unless said. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_NETWORK_VERSION
-#define CNN_NETWORK_VERSION 3
+#define CNN_NETWORK_VERSION 4
 #include <stddef.h>
 #include <stdint.h>
 #ifdef __cplusplus
@@ -14,8 +14,7 @@ typedef enum cnn_type { CNN_F32, CNN_U8, CNN_I8 } cnn_type;
 typedef enum cnn_target {
   CNN_TARGET_NONE,
   CNN_TARGET_CLASS,
-  CNN_TARGET_VALUES,
-  CNN_TARGET_BOXES
+  CNN_TARGET_VALUES
 } cnn_target; /* classes: int32_t, -1 is ignored; values: float of the output's shape */
 typedef enum cnn_scores {
   CNN_SCORES_NONE,
@@ -107,12 +106,6 @@ typedef struct cnn_recipe { /* the train block */
   const cnn_option *augment, *metric; /* metric: {"accuracy"}, {"top", {5}, 1}, {"mae"}, {"iou"} */
 } cnn_recipe;
 
-typedef struct cnn_boxes {
-  int32_t count;
-  const float *box;
-  const int32_t *label;
-} cnn_boxes;
-
 typedef struct cnn_look { /* one image from the inside: all values lie in memory of the caller's, at places in
                              floats from its start */
   size_t bytes;           /* of that memory, aligned to 64 */
@@ -131,7 +124,13 @@ typedef struct cnn_network {
   int32_t version;           /* CNN_NETWORK_VERSION */
   const char *name, *target; /* target: a summary of what it was compiled for, "x86-64-v4,x86-64-v3,x86-64" */
   int32_t inputs, outputs, weights, layers, steps, labels;
-  const cnn_port *input, *output;
+  const cnn_port *input, *output; /* output: behind the outputs come `values` that only losses read */
+  int32_t values;
+  /* Losses that look for objects compare them with a record of each image, NAME_truth: int32_t count,
+   * class[objects], float box[objects][4] of x1 y1 x2 y2 in pixels of the first picture that comes in, and,
+   * where the height is not 0, uint8_t instance[height][width]. objects is 0 where there is none. */
+  int32_t truth_objects, truth_height, truth_width;
+  size_t truth_bytes;
   const cnn_weight *weight;
   const cnn_layer *layer;
   const cnn_step *step;
@@ -152,11 +151,11 @@ typedef struct cnn_network {
   void (*infer_timed)(const void *model, const void *const *input, float *const *output, void *workspace,
                       void (*mark)(void *, int32_t step),
                       void *context); /* calls mark after each step; NULL: not compiled in */
-  float (*gradients)(
-      const float *weights, const void *const *input, const void *const *target, int32_t count, uint64_t seed,
-      uint64_t step, float *gradients, float *const *output,
-      void *training);  /* target: one per output, NULL where it has no loss; NULL without training */
-  const cnn_look *look; /* NULL: not compiled in */
+  float (*gradients)(const float *weights, const void *const *input, const void *const *target, int32_t count,
+                     uint64_t seed, uint64_t step, float *gradients, float *const *output,
+                     void *training); /* target: one per output and value, NULL where it has none, then the
+                                         records of the truth; gradients: NULL without training */
+  const cnn_look *look;               /* NULL: not compiled in */
 } cnn_network;
 
 #ifdef __cplusplus

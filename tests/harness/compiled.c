@@ -78,8 +78,10 @@ static void put_gradients(Text *out, const Check *check) {
   if (weights) text_put(out, "(const %s_weights *)(const void *)weights, ", p);
   for (int i = 0; i < graph->inputs.n; i++)
     text_put(out, "(const %s *)input[%d], ", port_type(graph->inputs.data[i].node), i);
-  for (int i = 0; i < graph->outputs.n; i++)
+  const int ports = graph_ports(graph);
+  for (int i = 0; i < ports; i++)
     if (s->training.target[i]) text_put(out, "(const %s *)target[%d], ", port_type(s->training.target[i]), i);
+  if (s->training.target[ports]) text_put(out, "(const %s_truth *)target[%d], ", p, ports);
   text_put(out, "count, seed, step, ");
   if (weights) text_put(out, "(%s_weights *)(void *)gradients, ", p);
   for (int i = 0; i < graph->outputs.n; i++) text_put(out, "output[%d], ", i);
@@ -307,14 +309,10 @@ static void put_bare_gradients(Bare *bare) {
   bare->loss_at = bytes_room(&bare->out, sizeof(float));
   bare->gradients_at = bytes_room(&bare->out, (size_t)s->graph->parameters * sizeof(float));
   text_put(main, "  void *const target[] = {");
-  for (int o = 0; o < s->graph->outputs.n; o++) {
-    const Node *target = s->training.target[o];
-    if (!target) {
-      text_put(main, "0, ");
-      continue;
-    }
-    const size_t at = bytes_add(s->arena, &bare->in, s->target[o], values_bytes(s, target));
-    text_put(main, "bare_in + %zu, ", at);
+  for (int o = 0; o <= graph_ports(s->graph); o++) {
+    const size_t bytes = sample_target_bytes(s, o);
+    if (bytes) text_put(main, "bare_in + %zu, ", bytes_add(s->arena, &bare->in, s->target[o], bytes));
+    else text_put(main, "0, ");
   }
   text_put(main, "0};\n");
   for (int o = 0; o < s->graph->outputs.n; o++) {

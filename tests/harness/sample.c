@@ -79,6 +79,103 @@ static void draw_target(const Node *node, int64_t classes, int64_t n, void *to, 
   }
 }
 
+/* ---- what is true of objects ---- */
+static void draw_box(double *box, double height, double width, uint64_t *state) {
+  const double side[2] = {width, height};
+  for (int c = 0; c < 2; c++) {
+    const double size = side[c] * (0.2 + 0.5 * sample_number(state)),
+                 from = (side[c] - size) * sample_number(state);
+    box[c] = (double)(float)from;
+    box[c + 2] = (double)(float)(from + size);
+  }
+}
+
+/* A few objects in each image, none in some; the last of them of a class that is none. */
+static void draw_objects(Sample *sample, int64_t image, uint64_t *state) {
+  const Graph *graph = sample->training.graph;
+  const int first = graph_ports(graph);
+  const int64_t most = graph->training->objects;
+  double **part = sample->target_double + first;
+  const Extent picture = shape_extent(graph->inputs.data[0].node->shape);
+  int64_t count = (int64_t)(6 * sample_number(state));
+  if (count > most) count = most;
+  part[TRUTH_COUNT][image] = (double)count;
+  for (int64_t k = 0; k < most; k++) {
+    part[TRUTH_CLASS][image * most + k] = k == 4 ? -1 : floor(3 * sample_number(state));
+    draw_box(part[TRUTH_BOX] + (image * most + k) * 4, (double)picture.h, (double)picture.w, state);
+  }
+  if (!graph->truth[TRUTH_INSTANCE]) return;
+  const Extent e = shape_extent(graph->truth[TRUTH_INSTANCE]->shape);
+  for (int64_t i = 0; i < e.h * e.w; i++)
+    part[TRUTH_INSTANCE][image * e.h * e.w + i] = floor((double)(count + 1) * sample_number(state));
+}
+
+static size_t truth_bytes(const Graph *graph, size_t *instance) {
+  const size_t most = (size_t)graph->training->objects, boxes = 4 + most * 4 + most * 16;
+  const Node *map = graph->truth[TRUTH_INSTANCE];
+  *instance = boxes;
+  return (boxes + (map ? (size_t)shape_elements(map->shape) : 0) + 3) / 4 * 4;
+}
+
+/* The record of an image, as NAME_truth has it. */
+static void pack_objects(const Sample *sample, int64_t image, char *to) {
+  const Graph *graph = sample->training.graph;
+  double *const *part = sample->target_double + graph_ports(graph);
+  const int64_t most = graph->training->objects;
+  const Node *map = graph->truth[TRUTH_INSTANCE];
+  size_t instance;
+  truth_bytes(graph, &instance);
+  int32_t *whole = (int32_t *)(void *)to;
+  float *box = (float *)(void *)(to + 4 + most * 4);
+  whole[0] = (int32_t)part[TRUTH_COUNT][image];
+  for (int64_t k = 0; k < most; k++) whole[1 + k] = (int32_t)part[TRUTH_CLASS][image * most + k];
+  for (int64_t k = 0; k < 4 * most; k++) box[k] = (float)part[TRUTH_BOX][image * 4 * most + k];
+  const int64_t pixels = map ? shape_elements(map->shape) : 0;
+  for (int64_t i = 0; i < pixels; i++)
+    to[instance + (size_t)i] = (char)(uint8_t)part[TRUTH_INSTANCE][image * pixels + i];
+}
+
+static void draw_truth(Sample *sample, uint64_t *state) {
+  const Graph *graph = sample->training.graph;
+  const int first = graph_ports(graph);
+  if (!graph->truth[TRUTH_COUNT]) return;
+  for (int p = 0; p < TRUTH_PARTS; p++)
+    if (graph->truth[p])
+      sample->target_double[first + p] =
+          NEW_ARRAY(sample->arena, double, sample->count *shape_elements(graph->truth[p]->shape));
+  size_t instance, bytes = truth_bytes(graph, &instance);
+  sample->target[first] = NEW_ARRAY(sample->arena, char, (int64_t)bytes * sample->count);
+  for (int64_t image = 0; image < sample->count; image++) {
+    draw_objects(sample, image, state);
+    pack_objects(sample, image, (char *)sample->target[first] + (size_t)image * bytes);
+  }
+}
+
+size_t sample_target_bytes(const Sample *sample, int index) {
+  const Graph *graph = sample->training.graph;
+  const Node *node = sample->training.target[index];
+  size_t instance;
+  if (!node || index > graph_ports(graph)) return 0;
+  if (index == graph_ports(graph)) return (size_t)sample->count * truth_bytes(graph, &instance);
+  return (size_t)(sample->count * shape_elements(node->shape)) * 4;
+}
+
+/* Boxes that come in are boxes. */
+static bool is_boxes(const Sample *sample, const Node *input) {
+  return sample->graph->training && sample->graph->training->objects && input->shape.rank == 2 &&
+         input->shape.dim[1] == 4;
+}
+
+static void draw_boxes(Sample *sample, int input, uint64_t *state) {
+  const Extent picture = shape_extent(sample->graph->inputs.data[0].node->shape);
+  const int64_t n = sample->count * shape_elements(sample->graph->inputs.data[input].node->shape);
+  for (int64_t i = 0; i < n; i += 4) {
+    draw_box(sample->input_double[input] + i, (double)picture.h, (double)picture.w, state);
+    for (int c = 0; c < 4; c++)
+      ((float *)sample->input[input])[i + c] = (float)sample->input_double[input][i + c];
+  }
+}
+
 void sample_draw(Sample *sample, int64_t count, uint64_t seed) {
   const Graph *graph = sample->graph;
   uint64_t state = seed * 2 + 1;
@@ -90,20 +187,22 @@ void sample_draw(Sample *sample, int64_t count, uint64_t seed) {
   for (int64_t i = 0; i < graph->parameters; i++) sample->weights_double[i] = (double)sample->weights[i];
   sample->input = NEW_ARRAY(sample->arena, void *, graph->inputs.n + 1);
   sample->input_double = NEW_ARRAY(sample->arena, double *, graph->inputs.n + 1);
-  sample->target = NEW_ARRAY(sample->arena, void *, graph->outputs.n + 1);
-  sample->target_double = NEW_ARRAY(sample->arena, double *, graph->outputs.n + 1);
+  sample->target = NEW_ARRAY(sample->arena, void *, graph_ports(graph) + TRUTH_PARTS);
+  sample->target_double = NEW_ARRAY(sample->arena, double *, graph_ports(graph) + TRUTH_PARTS);
   for (int i = 0; i < graph->inputs.n; i++) {
     const Node *node = graph->inputs.data[i].node;
     const int64_t n = count * shape_elements(node->shape);
     sample->input[i] = NEW_ARRAY(sample->arena, float, n);
     sample->input_double[i] = NEW_ARRAY(sample->arena, double, n);
-    draw_input(node, n, sample->input[i], sample->input_double[i], &state);
+    if (is_boxes(sample, node)) draw_boxes(sample, i, &state);
+    else draw_input(node, n, sample->input[i], sample->input_double[i], &state);
   }
-  for (int o = 0; sample->training.graph && o < graph->outputs.n; o++) {
+  if (sample->training.graph) draw_truth(sample, &state);
+  for (int o = 0; sample->training.graph && o < graph_ports(graph); o++) {
     const Node *target = sample->training.target[o];
     if (!target) continue;
     const int64_t n = count * shape_elements(target->shape),
-                  classes = shape_extent(graph->outputs.data[o].node->shape).c;
+                  classes = shape_extent(graph_port(graph, o)->node->shape).c;
     sample->target[o] = NEW_ARRAY(sample->arena, float, n);
     sample->target_double[o] = NEW_ARRAY(sample->arena, double, n);
     draw_target(target, classes, n, sample->target[o], sample->target_double[o], &state);

@@ -16,9 +16,13 @@ typedef struct Sample {
   void **input;           /* as the caller holds them: float, uint8_t or int8_t */
   double **input_double;
   TrainingGraph training; /* graph NULL without a train block */
-  void **target;          /* int32_t classes or floats; NULL where an output has no loss */
+  /* By port, int32_t classes or floats; NULL where there is no loss. Behind them the records of the truth, as
+   * the caller holds them; as doubles, each of its parts. */
+  void **target;
   double **target_double;
 } Sample;
+
+size_t sample_target_bytes(const Sample *, int index); /* of all images; 0: there is no such target */
 
 /* False after printing the program's errors. rows: of a leading axis that all values get; 0: none. */
 bool sample_read(Sample *, Arena *, const char *path, int64_t rows);

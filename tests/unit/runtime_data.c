@@ -296,7 +296,7 @@ static void what_is_no_set_is_said(void) {
   scratch_text("boxes/images/a.png", "");
   scratch_text("boxes/labels/a.txt", "");
   refuse_set(&net, scratch("boxes"), CNN_NOT_BUILT, "[not-built-yet]");
-  net.output[0].target = CNN_TARGET_BOXES;
+  net.network.truth_objects = 8;
   refuse_set(&net, "synthetic", CNN_NOT_BUILT, "[not-built-yet]");
 }
 

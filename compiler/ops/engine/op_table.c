@@ -52,27 +52,37 @@ bool op_later(const char *name, const char **group) {
 }
 
 #define LOSS(name, ...) extern const Op op_loss_##name, op_loss_##name##_scale, op_loss_##name##_gradient;
+#define OBJECTS(name, ...) extern const Op op_loss_##name;
 #define LATER(name) extern const Op op_loss_##name;
 #include "ops/loss/losses.def"
 #undef LOSS
+#undef OBJECTS
 #undef LATER
 
 const Op *const loss_table[] = {
 #define LOSS(name, ...) &op_loss_##name,
+#define OBJECTS(name, ...) &op_loss_##name,
 #define LATER(name) &op_loss_##name,
 #include "ops/loss/losses.def"
 #undef LOSS
+#undef OBJECTS
 #undef LATER
     NULL,
 };
 
 const Loss losses[] = {
-#define LOSS(name, ...) {&op_loss_##name, &op_loss_##name##_scale, &op_loss_##name##_gradient, {__VA_ARGS__}},
+#define LOSS(name, ...)                                                                                      \
+  {.op = &op_loss_##name,                                                                                    \
+   .scale = &op_loss_##name##_scale,                                                                         \
+   .gradient = &op_loss_##name##_gradient,                                                                   \
+   .absorbs = {__VA_ARGS__}},
+#define OBJECTS(name, ...) {.op = &op_loss_##name, __VA_ARGS__},
 #define LATER(name)
 #include "ops/loss/losses.def"
 #undef LOSS
+#undef OBJECTS
 #undef LATER
-    {NULL, NULL, NULL, {NULL}},
+    {.op = NULL},
 };
 
 const Loss *loss_parts(const Op *op) {

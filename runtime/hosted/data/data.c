@@ -141,9 +141,8 @@ static cnn_status directory_open(cnn_data *data) {
 }
 
 static cnn_status kind_open(cnn_data *data) {
-  for (int32_t o = 0; o < data->network->outputs; o++)
-    if (data->network->output[o].target == CNN_TARGET_BOXES)
-      return cnn_failure(CNN_NOT_BUILT, "%s: data sets with boxes [not-built-yet]", data->path);
+  if (data->network->truth_objects > 0)
+    return cnn_failure(CNN_NOT_BUILT, "%s: data sets with boxes [not-built-yet]", data->path);
   struct stat about;
   if (strcmp(data->path, "synthetic") == 0) return cnn_data_open_synthetic(data);
   if (strncmp(data->path, "synthetic:", 10) == 0) return cnn_data_open_shapes(data, data->path + 10);
