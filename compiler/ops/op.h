@@ -210,10 +210,15 @@ typedef struct Loss {
    * its gradients with respect to the first `trained` values, one behind the other. */
   int trained;
   bool instances;
+  const Op *inside; /* NULL, or rpn: the loss is of a value of this operator, and works on what that reads;
+                       then `of` of its node is that node */
 } Loss;
 extern const Op op_object_scale, op_object_part; /* weight / images; a part of such a vector times that */
 extern const Loss losses[];                      /* ends with op NULL */
 const Loss *loss_parts(const Op *);              /* NULL: a loss of the language that is not built yet */
+/* What a loss of a value works on: what lies before the activation that belongs to it, or what the operator
+ * reads that it is inside of. How many nodes; loss may be NULL. */
+int loss_operands(const Loss *, Node *value, Node **in);
 typedef struct LossDetail {
   const Training *training;
   double weight;

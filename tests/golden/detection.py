@@ -1,22 +1,26 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Makes detection.inc: what torchvision's box coder, suppression and region proposals make of drawn numbers,
-in double: tests/unit/detection.c holds them against eval.
+"""Makes detection.inc and detection_losses.inc: what torchvision's box coder, suppression, region proposals and
+losses make of drawn numbers, in double: tests/unit/detection.c holds them against eval.
 
-    python3 detection.py > detection.inc      (needs torch and torchvision)
+    python3 detection.py      (needs torch and torchvision)
 """
+import contextlib
+import os
+import types
 import torch
 import torchvision
-from torchvision.models.detection._utils import BoxCoder
 from torchvision.models.detection.rpn import RegionProposalNetwork
-from torchvision.ops import batched_nms, clip_boxes_to_image
+from torchvision.models.detection.ssd import SSD
+from torchvision.models.detection._utils import BoxCoder, SSDMatcher
+from torchvision.ops import batched_nms, box_iou, clip_boxes_to_image
 
 torch.manual_seed(1)
 torch.set_default_dtype(torch.float64)
 
 
 def numbers(values):
-    return "(const double[]){%s}" % ", ".join("%.10g" % v for v in values.flatten())
+    return "(const double[]){%s}" % (", ".join("%.10g" % v for v in values.detach().flatten()) or "0")
 
 
 def case(layers, inputs, output):
@@ -98,10 +102,59 @@ def proposed():
                  before, most, iou), [picture], torch.cat([found[0], missing]))
 
 
+def loss_case(name, arguments, values, labels, truth, total):
+    """The gradients of the total with respect to the first two values are those of the loss."""
+    by = torch.autograd.grad(total, values[:2])
+    print('{"%s", "%s",' % (name, arguments))
+    print("  %d, {%s}," % (len(values), ", ".join("{%d, {%s}}" % (
+        x.dim(), ", ".join(map(str, x.shape))) for x in values)))
+    print("  {%s}," % ",\n   ".join(numbers(x) for x in values))
+    print("  %d, %s, %s, %.12g," % (len(labels), numbers(labels), numbers(truth), float(total.detach())))
+    print("  {%s}}," % ",\n   ".join(numbers(x) for x in by))
+
+
+def multibox():
+    made = cells(4, 4, [6, 11], [1, 2, 0.5], 6)
+    for count, overlap, negatives in [(3, 0.5, 3), (5, 0.3, 1), (0, 0.5, 3), (4, 0.5, 9)]:
+        scores = (torch.randn(len(made), 4) * 2).round(decimals=4).requires_grad_()
+        deltas = torch.randn(len(made), 4).round(decimals=4).requires_grad_()
+        truth, labels = boxes(count, 16).round(decimals=3), torch.randint(0, 3, [count])
+        matched = SSDMatcher(overlap)(box_iou(truth, made)) if count else torch.full([len(made)], -1)
+        detector = types.SimpleNamespace(box_coder=BoxCoder((10., 10., 5., 5.)), neg_to_pos_ratio=negatives)
+        made_losses = SSD.compute_loss(detector, [{"boxes": truth, "labels": labels + 1}], {
+            "bbox_regression": deltas[None], "cls_logits": scores[None]}, [made], [matched])
+        loss_case("multibox", "overlap=%g negatives=%d" % (overlap, negatives), [scores, deltas, made], labels,
+                  truth, sum(made_losses.values()))
+
+
+def rpn():
+    """Every anchor that counts is in the sample: none is drawn."""
+    height, width, stride, sides = 6, 7, 4, [(6, 8), (12, 7)]
+    anchors = torch.stack([cells(height, width, [1], [1], stride)] * len(sides), 1)
+    centre, half = (anchors[..., :2] + anchors[..., 2:]) / 2, torch.tensor(sides).double() / 2
+    anchors = torch.cat([centre - half, centre + half], -1).reshape(-1, 4)
+    inside = ((anchors[:, :2] >= 0).all(1) & (anchors[:, 2] <= width * stride) &
+              (anchors[:, 3] <= height * stride)).nonzero()[:, 0]
+    for count, high, low, sample in [(3, 0.7, 0.3, 200), (6, 0.5, 0.4, 100), (1, 0.9, 0.1, 84)]:
+        scores = (torch.randn(height, width, 2) * 2).round(decimals=4).requires_grad_()
+        deltas = torch.randn(height, width, 8).round(decimals=4).requires_grad_()
+        truth, labels = boxes(count, 18).round(decimals=3), torch.randint(0, 3, [count])
+        network = RegionProposalNetwork(None, None, high, low, 1000, 1.0, {}, {}, 0.5)
+        found, matched = network.assign_targets_to_anchors([anchors[inside]], [{"boxes": truth}])
+        found = [found[0].double()]
+        wanted = BoxCoder((1., 1., 1., 1.)).encode_single(matched[0], anchors[inside])
+        parts = network.compute_loss(scores.reshape(-1)[inside], deltas.reshape(-1, 4)[inside], found, [wanted])
+        counted = int((found[0] >= 0).sum())
+        loss_case("rpn", "high=%g low=%g sample=%d positives=1" % (high, low, sample), [scores, deltas],
+                  labels, truth, sum(parts) * counted / sample)
+
+
 version = torchvision.__version__.split("+")[0]
-print("/* detection.inc: made by detection.py with torchvision %s. */" % version)
-print("// SPDX-License-Identifier: Apache-2.0")
-decoded()
-default_boxes()
-suppressed()
-proposed()
+here = os.path.dirname(os.path.abspath(__file__))
+for name, cases in ("detection", (decoded, default_boxes, suppressed, proposed)), ("detection_losses",
+                                                                                   (multibox, rpn)):
+    with open(os.path.join(here, name + ".inc"), "w") as out, contextlib.redirect_stdout(out):
+        print("/* %s.inc: made by detection.py with torchvision %s. */" % (name, version))
+        print("// SPDX-License-Identifier: Apache-2.0")
+        for make in cases:
+            make()

@@ -52,7 +52,7 @@ void cells_boxes(Lower *l, Extent cells, const double stride[2], int64_t n, Buf 
           const Ix row = (i * cells.w + j) * n + k, c = zero + from;
           Val box =
               add(at[lanes == BOX ? 0 : from % 2], nest_load(b, nest_at(b, corners, k * BOX + from), lanes));
-          if (to) walk_put(l, to, box, &row, &zero, &c, lanes, lanes);
+          if (to) walk_put(l, to, box, &zero, &row, &c, lanes, lanes);
           else lower_store(l, box, &zero, &row, &c, lanes, lanes);
         }
     }

@@ -13,7 +13,7 @@ void cells_anchor(const Node *, Extent cells, int64_t i, double box[BOX]);
 /* ---- in a nest ---- */
 Val cells_centre(Nest *, const Ix *cell, double stride); /* (cell + 0.5) * stride */
 Buf *cells_anchor_corners(Lower *, const Node *);        /* of the list `anchors`, around 0: [anchors * 4] */
-/* Boxes by cell, then by the n boxes of `corners`, to rows of `to`; NULL: of the result. */
+/* Boxes by cell, then by the n boxes of `corners`, to rows of `to`, [1][boxes][4]; NULL: of the result. */
 void cells_boxes(Lower *, Extent cells, const double stride[2], int64_t n, Buf *corners, Buf *to);
 
 #endif

@@ -7,6 +7,7 @@
 #include "ops/detection/cells.h"
 #include "ops/detection/decoder.h"
 #include "ops/detection/lists.h"
+#include "ops/detection/sample.h"
 #include "ops/engine/routine.h"
 #include "ops/engine/window.h"
 
@@ -260,11 +261,16 @@ const Op op_proposals = {
         "anchor; an anchor is a box of its width and height around (i + 0.5)*stride. Boxes are decoded as by "
         "decode with weights of 1 and cut to the picture; of the `before` of the best scores those smaller "
         "than 0.001 drop out, then those that overlap a better one by more than iou. Rows x1 y1 x2 y2 by "
-        "descending score; missing ones are zeros. No gradient passes. Ren et al., 2015",
+        "descending score; missing ones are zeros. In training, where a loss looks for objects: `sample` "
+        "rows, "
+        "the boxes of the truth, then of these regions, drawn at random, those that overlap one by a half, "
+        "until there are positives*sample rows, then others; missing ones are zeros. No gradient passes. Ren "
+        "et al., 2015",
     .params = params,
     .example = "scores -> proposals(deltas, anchors=[[64, 64], [128, 64], [64, 128]], stride=16)",
     .alone = true,
     .shape = shape,
     .eval = eval,
+    .train = sample_train,
     .lower = lower,
 };

@@ -91,6 +91,18 @@ const Loss *loss_parts(const Op *op) {
   return NULL;
 }
 
+int loss_operands(const Loss *loss, Node *value, Node **in) {
+  const bool inside = loss && loss->inside && value->op == loss->inside;
+  const int n = inside ? value->nin : 1;
+  for (int i = 0; i < n; i++) in[i] = inside ? value->in[i] : value;
+  for (int i = 0; loss && i < 4 && loss->absorbs[i]; i++)
+    if (in[0]->op == loss->absorbs[i]) {
+      in[0] = in[0]->in[0];
+      break;
+    }
+  return n;
+}
+
 int64_t node_macs(const Node *node) {
   const Node *rows = node->of ? node->of : node;
   return node->op->cost ? shape_rows(rows->shape) * node->op->cost(node).macs : 0;

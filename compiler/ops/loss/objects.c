@@ -112,7 +112,7 @@ static void part_lower(Lower *l) {
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->shape);
   int lanes = l->plain ? 1 : l->target->lanes;
-  while (lanes > 1 && e.c % lanes) lanes /= 2;
+  while (lanes > 1 && e.c % lanes) lanes = lanes > 4 ? lanes / 2 : 1;
   nest_fn(b, b->name, false);
   const Val scale = nest_let(b, "scale", nest_load(b, nest_at(b, l->in[1], 0, 0, 0), 1));
   NEST_FOR(b, y, e.h)
