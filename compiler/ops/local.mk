@@ -20,7 +20,7 @@ libcnnc_a_SOURCES += %D%/detection/box.c %D%/detection/box.h %D%/detection/cells
   %D%/detection/cells.h %D%/detection/decode.c \
   %D%/detection/decoder.c %D%/detection/decoder.h %D%/detection/default_boxes.c \
   %D%/detection/lists.c %D%/detection/lists.h %D%/detection/proposals.c \
-  %D%/detection/proposals_routine.h %D%/detection/sample.c %D%/detection/sample.h \
+  %D%/detection/proposals_routine.h %D%/detection/proposals_sample.c %D%/detection/proposals_sample.h \
   %D%/detection/sample_routine.h
 libcnnc_a_SOURCES += %D%/dropout/drop_path.c %D%/dropout/dropout.c %D%/dropout/mask.c \
   %D%/dropout/mask.h
@@ -62,7 +62,7 @@ CLEANFILES += $(ROUTINE_TEXTS)
 %D%/detection/libcnnc_a-proposals.$(OBJEXT): %D%/detection/proposals_text.inc
 %D%/engine/libcnnc_a-routine.$(OBJEXT): %D%/detection/best_text.inc %D%/detection/box_text.inc \
   %D%/detection/delta_text.inc %D%/detection/match_text.inc
-%D%/detection/libcnnc_a-sample.$(OBJEXT): %D%/detection/sample_text.inc
+%D%/detection/libcnnc_a-proposals_sample.$(OBJEXT): %D%/detection/sample_text.inc
 %D%/loss/libcnnc_a-detection.$(OBJEXT): %D%/loss/detection_text.inc
 %D%/loss/libcnnc_a-multibox.$(OBJEXT): %D%/loss/multibox_text.inc
 %D%/loss/libcnnc_a-rpn.$(OBJEXT): %D%/loss/rpn_text.inc

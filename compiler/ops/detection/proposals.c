@@ -7,7 +7,7 @@
 #include "ops/detection/cells.h"
 #include "ops/detection/decoder.h"
 #include "ops/detection/lists.h"
-#include "ops/detection/sample.h"
+#include "ops/detection/proposals_sample.h"
 #include "ops/engine/routine.h"
 #include "ops/engine/window.h"
 
@@ -271,6 +271,6 @@ const Op op_proposals = {
     .alone = true,
     .shape = shape,
     .eval = eval,
-    .train = sample_train,
+    .train = proposals_sample,
     .lower = lower,
 };

@@ -1,7 +1,7 @@
-/* sample.c: what stands for proposals in training: the boxes of the truth, and of its own result some that
- * hold an object and some that do not, drawn by the image's random numbers. */
+/* proposals_sample.c: what stands for proposals in training: the boxes of the truth, and of its own result
+ * some that hold an object and some that do not, drawn by the image's random numbers. */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/detection/sample.h"
+#include "ops/detection/proposals_sample.h"
 #include <math.h>
 #include "base/random.h"
 #include "ops/detection/box.h"
@@ -88,7 +88,7 @@ static void lower(Lower *l) {
 
 static const Op op_sample = {.name = "proposals sample", .alone = true, .eval = eval, .lower = lower};
 
-Node *sample_train(Graph *graph, Node *node) {
+Node *proposals_sample(Graph *graph, Node *node) {
   if (!graph->training || !graph->training->objects) return node;
   Node *const in[] = {node, graph_truth(graph, TRUTH_COUNT), graph_truth(graph, TRUTH_CLASS),
                       graph_truth(graph, TRUTH_BOX)};
