@@ -11,8 +11,11 @@
 #include "nest/build.h"
 #include "nest_cases.h"
 #include "ops/detection/best_routine.h"
+#include "ops/detection/box_routine.h"
+#include "ops/detection/match_routine.h"
 #include "ops/detection/nms_routine.h"
 #include "ops/detection/proposals_routine.h"
+#include "ops/detection/sample_routine.h"
 #include "ops/op.h"
 #include "ops_net.h"
 #include "printed.h"
@@ -315,10 +318,39 @@ static void test_proposals(void) {
   arena_free(net.arena);
 }
 
+/* Of six regions three overlap a truth by a half, one has no size. */
+static void test_sample(void) {
+  static const float regions[][4] = {{0, 0, 4, 4},     {0, 0, 8, 8},     {20, 20, 30, 30},
+                                     {10, 10, 20, 15}, {10, 10, 20, 20}, {5, 5, 5, 9}},
+                     draws[] = {.5f, .1f, .9f, .4f, .3f, .99f},
+                     truth[][4] = {{0, 0, 8, 8}, {1, 1, 1, 1}, {10, 10, 20, 20}, {50, 50, 60, 60}};
+  static const int32_t count = 3, label[] = {2, -1, 0, 1};
+  static const struct {
+    int sample, positives, row[8]; /* -1: nothing; below 10: a region, else 10 + a truth */
+  } cases[] = {{8, 2, {10, 12, 2, 0, -1, -1, -1, -1}}, /* the truths are positive: no region is */
+               {8, 4, {10, 12, 3, 4, 2, 0, -1, -1}},   /* two that overlap one, by their draws */
+               {8, 3, {10, 12, 3, 2, 0, -1, -1, -1}},
+               {3, 3, {10, 12, 3}},
+               {1, 1, {10}}, /* more truths than rows */
+               {8, 0, {10, 12, 2, 0, -1, -1, -1, -1}}};
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+    float kind[6], rows_of[6], out[8 * 4];
+    cnn_sample_routine(*regions, draws, &count, label, *truth, kind, rows_of, out, 6, 4, cases[k].sample,
+                       cases[k].positives);
+    for (int i = 0; i < cases[k].sample; i++) {
+      static const float none[4];
+      const int row = cases[k].row[i];
+      const float *want = row < 0 ? none : row >= 10 ? truth[row - 10] : regions[row];
+      CU_ASSERT(!memcmp(out + 4 * i, want, sizeof none));
+    }
+  }
+}
+
 CU_TestInfo suite_routine[] = {{"between loops: interpreter, compiled C", test_run},
                                {"refused: what its buffers do not hold", test_refused},
                                {"misuse of the builder ends with status 3", test_misuse},
                                {"nms by hand", test_nms_by_hand},
                                {"nms: the routine and eval", test_nms},
                                {"proposals: the routine and eval", test_proposals},
+                               {"sample of proposals by hand", test_sample},
                                CU_TEST_INFO_NULL};
