@@ -155,9 +155,6 @@ static bool check_training(Compilation *c) {
     return false;
   }
   c->training = training && (c->options->train || (summarised(c->options) && !c->options->train_given));
-  for (int i = 0; c->training && i < training->not_built.n; i++)
-    diag_report(c->diags, DIAG_not_built_yet, training->not_built.data[i], NULL, "%s is not built yet",
-                training->not_built_name.data[i]);
   return good(c);
 }
 

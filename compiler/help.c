@@ -150,9 +150,6 @@ static void put_end(Text *out, const char *example) {
 static void list_operators(Text *out) {
   for (const Op *const *op = op_table; *op; op++)
     if (first_of_group(op)) put_group(out, (*op)->group);
-  text_put(out, "not built yet:");
-  for (const char *const *name = op_later_names; *name; name++) text_put(out, " %s", *name);
-  text_put(out, "\n\n");
   put_end(out, "conv");
 }
 
@@ -223,17 +220,14 @@ static bool is_group(const char *name) {
 
 bool help_topic(Text *out, const char *name) {
   const size_t before = out->n;
-  const char *group;
   for (const Topic *topic = topic_table; topic->name; topic++)
     if (strcmp(topic->name, name) == 0) put_topic(out, topic);
   for (const Op *const *op = op_table; *op; op++)
     if (strcmp((*op)->name, name) == 0) put_op(out, *op, (*op)->group);
-  if (out->n == before && op_later(name, &group))
-    text_put(out, "%s (%s): known to the language, but not built yet\n", name, group);
   for (const Op *const *op = loss_table; *op; op++) {
     if (strcmp((*op)->name, name) != 0) continue;
     put_apart(out, before);
-    put_op(out, *op, loss_parts(*op) ? "loss" : "loss, not built yet");
+    put_op(out, *op, "loss");
   }
   for (const FormKind *kind = help_forms(out->arena); kind->table; kind++)
     for (const Form *const *form = kind->table; *form; form++) {

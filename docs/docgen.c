@@ -36,9 +36,8 @@ static void put_params(const Param *params) {
   puts("");
 }
 
-static void put_op(const Op *op, bool built) {
-  printf("### %s\n\n%s%s\n\n", op->name, op->summary ? op->summary : "",
-         built ? "" : " (known to the language, but not built yet)");
+static void put_op(const Op *op) {
+  printf("### %s\n\n%s\n\n", op->name, op->summary ? op->summary : "");
   if (op->detail) printf("%s\n\n", op->detail);
   put_params(op->params);
   if (op->example) printf("Example: `%s`\n\n", op->example);
@@ -131,11 +130,11 @@ static void put_operators(void) {
     const char *group = (*first)->group;
     printf("## %c%s\n\n", group[0] >= 'a' && group[0] <= 'z' ? group[0] - 'a' + 'A' : group[0], group + 1);
     for (const Op *const *op = first; *op; op++)
-      if (!strcmp((*op)->group, group)) put_op(*op, true);
+      if (!strcmp((*op)->group, group)) put_op(*op);
   }
   put_special_values();
   puts("## Losses\n");
-  for (const Op *const *loss = loss_table; *loss; loss++) put_op(*loss, loss_parts(*loss) != NULL);
+  for (const Op *const *loss = loss_table; *loss; loss++) put_op(*loss);
   put_forms("Initialisations", init_table);
   put_forms("Optimizers", optimizer_table);
   put_forms("Schedules", schedule_table);

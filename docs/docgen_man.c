@@ -183,9 +183,6 @@ static void put_operators(Text *out) {
     for (const Op *const *op = first; *op; op++)
       if (strcmp((*op)->group, (*first)->group) == 0) put_op(out, *op);
   }
-  text_put(out, ".SS not built yet\n");
-  for (const char *const *name = op_later_names; *name; name++)
-    text_put(out, "%s%s", *name, name[1] ? ",\n" : "\n");
 }
 
 static const char *capitals(Arena *arena, const char *word) {

@@ -236,6 +236,7 @@ void prelude_need_convert(PreludeNeeds *needs, Elem to, Elem from, int lanes) {
 void prelude_need_routine(PreludeNeeds *needs, const Routine *routine) {
   int i = 0;
   if (routine->uses) prelude_need_routine(needs, routine->uses);
+  if (routine->also) prelude_need_routine(needs, routine->also);
   while (needs->routine[i] && needs->routine[i] != routine) i++; /* there are fewer of them than places */
   needs->routine[i] = routine;
 }

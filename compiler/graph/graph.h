@@ -175,9 +175,6 @@ typedef struct Training { /* the train block, checked; numbers and names as in l
   int64_t objects; /* losses that look for objects: the most that an image has; 0: there are none */
   bool instances;  /* they also want to know which pixels belong to which */
   VEC(Setting) augment, metrics;
-  VEC(Span) not_built;
-  VEC(const char *)
-  not_built_name; /* what is checked but not built yet: an error where training code is written */
 } Training;
 
 /* What is true of the objects of an image, as the caller gives it: NAME_truth. Each part is a target. */

@@ -155,6 +155,7 @@ enum { ROUTINE_BUFS = 16 };
 typedef struct Routine {
   const char *name, *text;
   const struct Routine *uses; /* NULL, or: its text comes first */
+  const struct Routine *also; /* NULL, or: that of another one, too */
   int nbufs, nnumbers;        /* what it takes: pointers to buffers, then numbers */
   Elem elem[ROUTINE_BUFS];
   bool writes[ROUTINE_BUFS];                             /* all of that buffer, before it reads any of it */

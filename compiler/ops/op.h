@@ -215,10 +215,15 @@ typedef struct Loss {
    * its gradients with respect to the first `trained` values, one behind the other. */
   int trained;
   bool instances;
+  const Op *inside; /* NULL, or rpn: the loss is of a value of this operator, and works on what that reads;
+                       then `of` of its node is that node */
 } Loss;
 extern const Op op_object_scale, op_object_part; /* weight / images; a part of such a vector times that */
 extern const Loss losses[];                      /* ends with op NULL */
-const Loss *loss_parts(const Op *);              /* NULL: a loss of the language that is not built yet */
+const Loss *loss_parts(const Op *);
+/* What a loss of a value works on: what lies before the activation that belongs to it, or what the operator
+ * reads that it is inside of. How many nodes; loss may be NULL. */
+int loss_operands(const Loss *, Node *value, Node **in);
 typedef struct LossDetail {
   const Training *training;
   double weight;
@@ -236,10 +241,8 @@ extern const Op *const
 extern const Op *const loss_table[]; /* same for losses */
 extern const Form *const optimizer_table[],
     *const schedule_table[], *const augment_table[], *const metric_table[], *const init_table[];
-int64_t node_macs(const Node *);                     /* multiply-adds; 0 where an operator has no cost */
-const Op *op_find(const char *name);                 /* of op_table, or NULL */
-extern const char *const op_later_names[];           /* NULL-terminated */
-bool op_later(const char *name, const char **group); /* a name of the language that is not built yet */
+int64_t node_macs(const Node *);     /* multiply-adds; 0 where an operator has no cost */
+const Op *op_find(const char *name); /* of op_table, or NULL */
 extern const Op op_copy;             /* hidden, FAMILY_MAP: what lies elsewhere, as a part of a concat */
 extern const Op op_input, op_target; /* hidden: a network input; the target of a loss */
 #endif

@@ -7,6 +7,7 @@
  * Needs: a graph whose training block was checked. Keeps: parameters and their offsets; nodes stay in
  * topological order. */
 // SPDX-License-Identifier: Apache-2.0
+#include "graph/forward.h"
 #include "passes/passes.h"
 
 typedef VEC(Node *) Contributions;
@@ -42,34 +43,7 @@ Node *gradient_sum(Gradient *gradient, const Op *op, Node *of, int weight, int n
   return node;
 }
 
-/* ---- the forward pass ---- */
-static Graph *copy_forward(Arena *arena, const Graph *graph, Node **map) {
-  Graph *copy = graph_copy_head(arena, graph);
-  VEC(Node *) roots = {0};
-  for (int i = 0; i < graph->values.n; i++) vec_push(arena, roots, graph->values.data[i].node);
-  const int *live = graph_live(arena, graph, roots.n, roots.data);
-  for (int i = 0; i < graph->nodes.n; i++) {
-    const Node *node = graph->nodes.data[i];
-    if (!live[i] && node->op != &op_input) continue;
-    map[i] = graph_copy_node(arena, node, map);
-    graph_append(copy, map[i]);
-    map[i]->salt = i;
-    if (node->op->train) map[i] = node->op->train(copy, map[i]);
-  }
-  graph_copy_ports(copy, graph, map);
-  graph_copy_values(copy, graph, map);
-  return copy;
-}
-
 /* ---- losses ---- */
-static Node *
-before_activation(const Loss *loss,
-                  Node *output) { /* softmax belongs to cross_entropy, sigmoid to binary_cross_entropy */
-  for (int i = 0; i < 4 && loss->absorbs[i]; i++)
-    if (output->op == loss->absorbs[i]) return output->in[0];
-  return output;
-}
-
 static Shape target_shape(const Op *loss, Shape output) {
   if (!loss->class_target) return output;
   Extent e = shape_extent(output);
@@ -122,11 +96,11 @@ static Node *object_part(Graph *graph, const LossUse *use, const LossDetail *of,
 /* A loss of objects is one node, which makes its share and all of its gradients, one behind the other. */
 static Node *append_object_loss(Gradient *gradient, const LossUse *use, const Loss *loss) {
   Graph *graph = gradient->graph;
-  Node *in[MOST_INPUTS];
-  int n = 0, values = use->nmore + 1;
+  Node *in[MOST_INPUTS], *own = graph_port(graph, use->port)->node;
   int64_t size = 1;
-  for (int i = 0; i < values; i++) in[n++] = graph_port(graph, i ? use->more[i - 1] : use->port)->node;
-  in[0] = before_activation(loss, in[0]);
+  if (loss->inside && own->op != loss->inside) own = own->of; /* what stands for it in training */
+  int n = loss_operands(loss, own, in);
+  for (int i = 0; i < use->nmore; i++) in[n++] = graph_port(graph, use->more[i])->node;
   for (int i = 0; i < TRUTH_PARTS; i++)
     if (i != TRUTH_INSTANCE || loss->instances) in[n++] = graph_truth(graph, (TruthPart)i);
   for (int i = 0; i < loss->trained; i++) size += shape_elements(in[i]->shape);
@@ -135,6 +109,7 @@ static Node *append_object_loss(Gradient *gradient, const LossUse *use, const Lo
        *scale = loss_node(graph, &op_object_scale, use, detail, shape_vector(1), RESULT_BATCH, 0, NULL),
        *from[2] = {made, scale};
   made->salt = made->id;
+  if (loss->inside) made->of = own;
   for (int64_t i = 0, at = 1; i < loss->trained; at += shape_elements(in[i++]->shape)) {
     if (!gradient_wanted(gradient, in[i])) continue;
     gradient_add(gradient, in[i], object_part(graph, use, detail, at, in[i]->shape, from));
@@ -149,7 +124,8 @@ static void append_loss(Gradient *gradient, const LossUse *use, TrainingGraph *r
     result->loss[index] = append_object_loss(gradient, use, loss);
     return;
   }
-  Node *made = graph_port(graph, use->port)->node, *output = before_activation(loss, made);
+  Node *made = graph_port(graph, use->port)->node, *output;
+  loss_operands(loss, made, &output);
   const LossDetail *detail = detail_of(graph, use, made, output);
   if (!result->target[use->port]) result->target[use->port] = target_of(graph, use, output);
   Node *target = result->target[use->port];
@@ -203,7 +179,7 @@ static Gradient gradient_begin(Graph *graph, bool training) {
 
 TrainingGraph pass_differentiate(Arena *arena, const Graph *from) {
   Node **map = NEW_ARRAY(arena, Node *, from->nodes.n);
-  Graph *graph = copy_forward(arena, from, map);
+  Graph *graph = graph_forward(arena, from, map, NULL);
   TrainingGraph result = {graph, NEW_ARRAY(arena, Node *, graph->training->losses.n + 1),
                           NEW_ARRAY(arena, Node *, graph_ports(graph) + TRUTH_PARTS)};
   Gradient gradient = gradient_begin(graph, true);

@@ -186,7 +186,7 @@ typedef struct Matched { /* which argument goes to which parameter */
 Matched arguments_match(Sema *, const Frame *, const char *what, const char *kind, int n,
                         const char *const *names, int first, int positional, int variadic, const Arguments *);
 void arguments_check(Sema *, const Frame *,
-                     const Arguments *); /* of a call that is unknown or not built: names must still exist */
+                     const Arguments *); /* of a call that is unknown: names must still exist */
 
 typedef struct Extras {
   const Argument *name, *weights, *frozen;
@@ -258,7 +258,6 @@ void labels_check(Sema *);
 void net_build(Sema *, const Scope *file, int order, const NetDecl *);
 void train_read(Sema *, const Frame *, const Stmt *);
 void losses_read(Sema *, const Frame *, const Expr *, Training *);
-void not_built(Sema *, Training *, Span, const char *name);
 void warn_unused_values(Sema *);
 void warn_unused_blocks(Sema *, const NetDecl *);
 void warn_softmax(Sema *, const Node *);

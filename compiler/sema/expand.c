@@ -10,20 +10,11 @@ enum { DEEPEST_BODIES = 1000, MOST_ROUNDS = 100000, LONGEST_SHOWN = 40 };
 typedef struct Link {
   const Op *op;
   BlockDef *block;
-} Link; /* both NULL: unknown, or not built yet */
+} Link; /* both NULL: unknown */
 
 static Link link_find(const Sema *s, const Call *call) {
   const Op *op = op_find(call->name.s);
   return (Link){op, op ? NULL : table_find(&s->blocks, call->name.s)};
-}
-
-static void later_report(Sema *s, const Frame *frame, const Call *call) {
-  Diag *diag =
-      diag_report(s->diags, DIAG_not_built_yet, call->span, frame->site, "%s is not built yet", call->name.s);
-  const char *advice = name_advice(s->arena, ADVICE_OPERATOR, call->name.s, NULL);
-  diag_help(diag, "the language has the operator %s, but this version of cnnc does not compile it",
-            call->name.s);
-  if (advice) diag_help(diag, "%s", advice);
 }
 
 /* The value that is called: x(...), e.c1(...); NULL: none. */
@@ -36,7 +27,6 @@ static const Entry *value_called(Sema *s, const Frame *frame, const char *name) 
 static const char *const *call_names(Sema *s, const Frame *frame, bool value) {
   VEC(const char *) names = {0};
   for (int i = 0; op_table[i]; i++) vec_push(s->arena, names, op_table[i]->name);
-  for (int i = 0; op_later_names[i]; i++) vec_push(s->arena, names, op_later_names[i]);
   for (int i = 0; i < s->block_list.n; i++) vec_push(s->arena, names, s->block_list.data[i]->block->name.s);
   for (const char *const *visible = names_visible(s, frame->scope); value && *visible; visible++)
     vec_push(s->arena, names, *visible);
@@ -101,8 +91,7 @@ static void call_advise(Sema *s, Diag *diag, const Call *call, const char *meant
 }
 
 static void call_report(Sema *s, const Frame *frame, const Call *call, bool first, bool last) {
-  const char *name = call->name.s, *group = NULL;
-  if (op_later(name, &group)) return later_report(s, frame, call);
+  const char *name = call->name.s;
   const Entry *entry = value_called(s, frame, name);
   if (entry && entry->value.kind == CONST_POISON && !s->abstract)
     return; /* what it should have been was reported */

@@ -123,9 +123,15 @@ static bool absorbs_output(const Loss *parts, const Node *output) {
   return false;
 }
 
+static bool inside_of(const Loss *parts, const Node *output) {
+  return parts && parts->inside && output->op == parts->inside;
+}
+
 static bool gradient_reaches(const LossReading *r, const LossUse *use) {
   const Port *output = graph_port(r->s->graph, use->port);
-  const Node *stops = gradient_stopped_by(r, output->node, absorbs_output(loss_parts(use->op), output->node));
+  const Loss *parts = loss_parts(use->op);
+  const Node *stops = gradient_stopped_by(
+      r, output->node, absorbs_output(parts, output->node) || inside_of(parts, output->node));
   if (!stops) return true;
   Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, use->span, NULL,
                            "the loss of output '%s' trains nothing: no gradient passes %s", output->name,
@@ -135,21 +141,20 @@ static bool gradient_reaches(const LossReading *r, const LossUse *use) {
   return false;
 }
 
-/* The values that a loss works on, before the activation that belongs to it. */
-static int operands_of(const LossReading *r, const LossUse *use, bool absorbed, Node **in) {
-  for (int i = 0; i <= use->nmore; i++)
-    in[i] = graph_port(r->s->graph, i ? use->more[i - 1] : use->port)->node;
-  if (absorbed) in[0] = in[0]->in[0];
-  return use->nmore + 1;
+/* The values that a loss works on. */
+static int operands_of(const LossReading *r, const LossUse *use, Node **in) {
+  int n = loss_operands(loss_parts(use->op), graph_port(r->s->graph, use->port)->node, in);
+  for (int i = 0; i < use->nmore; i++) in[n++] = graph_port(r->s->graph, use->more[i])->node;
+  return n;
 }
 
 static bool loss_fits(const LossReading *r, const LossUse *use) {
   const Loss *parts = loss_parts(use->op);
-  const Node *output = graph_port(r->s->graph, use->port)->node;
+  Node *output = graph_port(r->s->graph, use->port)->node;
   if (!output->shape.rank) return false;
   const bool absorbs = parts && parts->absorbs[0], absorbed = absorbs_output(parts, output);
   Node *in[MOST_INPUTS];
-  const int nin = operands_of(r, use, absorbed, in);
+  const int nin = operands_of(r, use, in);
   const LossDetail detail = {.training = r->training,
                              .weight = use->weight,
                              .classes = shape_extent(in[0]->shape).c,
@@ -163,6 +168,7 @@ static bool loss_fits(const LossReading *r, const LossUse *use) {
                .span = use->span,
                .detail = &detail};
   ShapeContext context = {.arena = r->s->arena, .graph = r->s->graph, .diags = r->s->diags};
+  if (inside_of(parts, output)) loss.of = output;
   if (use->op->shape) use->op->shape(&context, &loss);
   if (use->op->shape && !loss.shape.rank) return false;
   const bool activation = output->op->group && strcmp(output->op->group, "activation") == 0;
@@ -247,7 +253,6 @@ static void loss_add(const LossReading *r, const Op *op, const Arguments *args, 
     return;
   }
   if (!loss_fits(r, &use) || !gradient_reaches(r, &use)) return;
-  if (!loss_parts(op)) not_built(s, r->training, span, arena_printf(s->arena, "loss %s", op->name));
   vec_push(s->arena, r->training->losses, use);
   if (op->object_target) count_objects(r->training, &use);
 }

@@ -1,6 +1,7 @@
 /* net.c: the net itself: inputs, outputs, and what is checked when all of it is known. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
+#include "graph/forward.h"
 #include "graph/shape.h"
 #include "sema/context.h"
 
@@ -143,6 +144,13 @@ static void outputs_finish(Sema *s, const NetDecl *net) {
   diag_help(diag, "apply an operator, as in dense(10)");
 }
 
+/* What stands for others in training may have another shape: those behind it have to take it. */
+static void training_check(Sema *s) {
+  const Graph *graph = s->graph;
+  if (!graph->training || !graph->training->objects || diags_errors(s->diags)) return;
+  graph_forward(s->arena, graph, NEW_ARRAY(s->arena, Node *, graph->nodes.n + 1), s->diags);
+}
+
 void net_build(Sema *s, const Scope *file, int order, const NetDecl *net) {
   s->graph->name = net->name.s;
   s->graph->name_span = net->name.span;
@@ -163,4 +171,5 @@ void net_build(Sema *s, const Scope *file, int order, const NetDecl *net) {
   inputs_first(s->graph, s->arena);
   graph_layout_weights(s->graph);
   names_check(s);
+  training_check(s);
 }

@@ -27,10 +27,7 @@ const Const *scope_in(const Scope *scope) {
   return &none;
 }
 
-bool name_is_reserved(const char *name) {
-  const char *group;
-  return op_find(name) || op_later(name, &group);
-}
+bool name_is_reserved(const char *name) { return op_find(name) != NULL; }
 
 void scope_define(Sema *s, Scope *scope, EntryKind kind, Ident name, Const value, const Site *site) {
   const Entry *before = scope_find(scope, name.s);

@@ -13,11 +13,6 @@ typedef struct Reading {
   Training *training;
 } Reading;
 
-void not_built(Sema *s, Training *training, Span span, const char *name) {
-  vec_push(s->arena, training->not_built, span);
-  vec_push(s->arena, training->not_built_name, name);
-}
-
 /* ---- forms: adam, adam(rate=0.01), or a constant string ---- */
 
 static bool form_named(const Reading *r, const char *kind, const Form *const *table, const char *name,

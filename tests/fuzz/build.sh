@@ -12,7 +12,7 @@ sets="listing target array data data_arrays data_cifar csv data_csv data_classes
 hosted() { for name in "$@"; do printf '%s ' "$top"/runtime/hosted/*/"$name.c"; done; }
 
 case $target in
-  nms|panoptic|yolo) sources= ;;
+  nms|panoptic|proposals|yolo) sources= ;;
   safetensors|npy) sources=$(hosted $readers) ;;
   csv) sources=$(hosted status csv unicode) ;;
   picture) sources="$(hosted status file image image_png image_jpeg image_webp image_exif \

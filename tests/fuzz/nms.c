@@ -22,13 +22,14 @@ static void check_rows(const float *out, int kept, int classes, float overlap, f
 
 /* A candidate that is not there is covered by a row, or worse than the last of a full result. */
 static void check_missing(const float *boxes, const float *scores, const float *out, int rows, int classes,
-                          int most, int kept, float overlap, float least) {
+                          int most, int each, int kept, float overlap, float least) {
   for (int i = 0; i < rows * classes; i++) {
+    const float *box = boxes + (each > 1 ? i : i / classes) * 4;
     int found = !(scores[i] >= least) || (kept == most && scores[i] <= out[6 * most - 2]);
     for (int k = 0; k < kept && !found; k++)
-      found = (int)out[6 * k + 5] == i % classes && out[6 * k + 4] >= scores[i] &&
-              (!memcmp(out + 6 * k, boxes + i / classes * 4, 4 * sizeof *out) ||
-               cnn_nms_overlap_routine(out + 6 * k, boxes + i / classes * 4) > overlap);
+      found =
+          (int)out[6 * k + 5] == i % classes && out[6 * k + 4] >= scores[i] &&
+          (!memcmp(out + 6 * k, box, 4 * sizeof *out) || cnn_nms_overlap_routine(out + 6 * k, box) > overlap);
     hold(found);
   }
 }
@@ -36,9 +37,9 @@ static void check_missing(const float *boxes, const float *scores, const float *
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   if (n < 5) return 0;
   const int rows = bytes[0] % 24 + 1, classes = bytes[1] % 5 + 1, most = bytes[2] % 30 + 1,
-            floats = rows * (4 + classes);
+            each = bytes[2] > 200 ? classes : 1, numbers = rows * each * 4, floats = numbers + rows * classes;
   const float overlap = (float)bytes[3] / 255.f, least = (float)bytes[4] / 16.f - 8.f;
-  float *boxes = calloc((size_t)rows * 4, sizeof *boxes),
+  float *boxes = calloc((size_t)numbers, sizeof *boxes),
         *scores = calloc((size_t)(rows * classes), sizeof *scores),
         *heap = malloc((size_t)(rows * classes) * sizeof *heap),
         *out = malloc((size_t)most * 6 * sizeof *out);
@@ -50,14 +51,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     float x = b < 5 ? odd[b] : (float)b / 4.f - 32.f;
     if (b == 255) x = (float)strtod("nan", NULL);
     if (b == 254) x = (float)strtod("inf", NULL);
-    *(i < rows * 4 ? boxes + i : scores + i - rows * 4) = x;
+    *(i < numbers ? boxes + i : scores + i - numbers) = x;
   }
-  cnn_nms_routine(boxes, scores, heap, out, rows, classes, most, overlap, least);
+  cnn_nms_routine(boxes, scores, heap, out, rows, classes, most, each, overlap, least);
   int kept = 0;
   while (kept < most && out[6 * kept + 5] >= 0.f) kept++;
   for (int i = kept; i < most; i++) hold(out[6 * i + 5] == -1.f && out[6 * i + 4] == 0.f);
   check_rows(out, kept, classes, overlap, least);
-  check_missing(boxes, scores, out, rows, classes, most, kept, overlap, least);
+  check_missing(boxes, scores, out, rows, classes, most, each, kept, overlap, least);
   free(boxes);
   free(scores);
   free(heap);

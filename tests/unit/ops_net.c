@@ -119,6 +119,19 @@ void net_chain(Net *net, const char *text) {
   }
 }
 
+Node *net_loss(Net *net, const char *loss, const char *text, int nin, Node *const *in) {
+  for (int i = 0; loss_table[i]; i++) {
+    if (strcmp(loss_table[i]->name, loss)) continue;
+    Node *node = graph_node(net->graph, loss_table[i], nin, in), *named[16];
+    int values = 0;
+    node->name = "loss";
+    node->arg = arguments(net, loss_table[i]->params, text, named, &values);
+    return node;
+  }
+  net->good = false;
+  return NULL;
+}
+
 void net_end(Net *net, const char *loss, const char *text) {
   const Port port = {"output", net->last, ELEM_F32, false, NO_SPAN};
   vec_push(net->arena, net->graph->outputs, port);

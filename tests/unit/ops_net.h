@@ -27,6 +27,7 @@ Node *net_input(Net *, Shape, ElemType, bool chw);
 Node *net_layer(Net *, const char *op_name, const char *text); /* text: "kernel=3 pad=same" */
 /* "maxpool kernel=3 -> relu -> @0 -> add x=$1": layers; @0 names the current value, <0 goes on from it. */
 void net_chain(Net *, const char *text);
+Node *net_loss(Net *, const char *loss, const char *text, int nin, Node *const *in); /* its node alone */
 void net_end(Net *, const char *loss, const char *text);
 
 Data net_draw(Net *, double scale);

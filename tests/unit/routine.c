@@ -10,7 +10,12 @@
 #include <unistd.h>
 #include "nest/build.h"
 #include "nest_cases.h"
+#include "ops/detection/best_routine.h"
+#include "ops/detection/box_routine.h"
+#include "ops/detection/match_routine.h"
 #include "ops/detection/nms_routine.h"
+#include "ops/detection/proposals_routine.h"
+#include "ops/detection/sample_routine.h"
 #include "ops/op.h"
 #include "ops_net.h"
 #include "printed.h"
@@ -162,7 +167,7 @@ enum { ROWS = 20, CLASSES = 3, MOST = 12, ROUNDS = 3000 };
 static bool same(double a, double b) { return a == b || (isnan(a) && isnan(b)); }
 
 typedef struct Drawn {
-  float boxes[ROWS * 4], scores[ROWS * CLASSES];
+  float boxes[ROWS * CLASSES * 4], scores[ROWS * CLASSES];
 } Drawn;
 
 static double draw(uint64_t *state, int n) { /* 0 .. n - 1 */
@@ -174,30 +179,30 @@ static double draw(uint64_t *state, int n) { /* 0 .. n - 1 */
  */
 static Drawn drawn(uint64_t *state, int round) {
   Drawn d;
-  for (int i = 0; i < ROWS; i++)
+  for (int i = 0; i < ROWS * CLASSES; i++)
     for (int c = 0; c < 4; c++)
       d.boxes[4 * i + c] = (float)(c < 2 ? draw(state, 7) : d.boxes[4 * i + c - 2] + draw(state, 5));
   for (int i = 0; i < ROWS * CLASSES; i++) d.scores[i] = (float)(draw(state, round % 9 + 1) / 8 - .25);
   static const float odd[] = {NAN, INFINITY, -INFINITY, 3e38f, -3e38f, 1e-45f};
   for (int k = 0; k < round % 4; k++) {
-    d.boxes[(int)draw(state, ROWS * 4)] = odd[(int)draw(state, 6)];
+    d.boxes[(int)draw(state, ROWS * CLASSES * 4)] = odd[(int)draw(state, 6)];
     d.scores[(int)draw(state, ROWS * CLASSES)] = odd[(int)draw(state, 6)];
   }
   return d;
 }
 
-static void nms_both(const Drawn *d, Net *net, double *want, float *got) {
-  double boxes[ROWS * 4], scores[ROWS * CLASSES];
+static void nms_both(const Drawn *d, Net *net, int each, double *want, float *got) {
+  double boxes[ROWS * CLASSES * 4], scores[ROWS * CLASSES];
   float heap[ROWS * CLASSES];
-  for (int i = 0; i < ROWS * 4; i++) boxes[i] = (double)d->boxes[i];
+  for (int i = 0; i < ROWS * CLASSES * 4; i++) boxes[i] = (double)d->boxes[i];
   for (int i = 0; i < ROWS * CLASSES; i++) scores[i] = (double)d->scores[i];
   op_find("nms")->eval(&(Eval){.node = net->last, .in = {boxes, scores}, .out = want});
-  cnn_nms_routine(d->boxes, d->scores, heap, got, ROWS, CLASSES, MOST, .5f, .25f);
+  cnn_nms_routine(d->boxes, d->scores, heap, got, ROWS, CLASSES, MOST, each, .5f, .25f);
 }
 
-static Net nms_net(void) {
+static Net nms_net(int each) { /* boxes of a row: one, or one for each class */
   Net net = net_new();
-  Node *boxes = net_input(&net, shape_sequence(ROWS, 4), ELEM_F32, false),
+  Node *boxes = net_input(&net, shape_sequence(ROWS, 4 * each), ELEM_F32, false),
        *scores = net_input(&net, shape_sequence(ROWS, CLASSES), ELEM_F32, false);
   net.named[0] = scores;
   net.last = boxes;
@@ -205,15 +210,15 @@ static Net nms_net(void) {
   return net;
 }
 
-static void test_nms(void) {
-  Net net = nms_net();
+static void nms_rounds(int each) {
+  Net net = nms_net(each);
   uint64_t state = 1;
   int wrong = 0, full = 0, missing = 0;
   for (int round = 0; round < ROUNDS; round++) {
     const Drawn d = drawn(&state, round);
     double want[MOST * 6];
     float got[MOST * 6];
-    nms_both(&d, &net, want, got);
+    nms_both(&d, &net, each, want, got);
     bool equal = true;
     for (int i = 0; i < MOST * 6; i++) equal = equal && same((double)got[i], want[i]);
     wrong += !equal;
@@ -225,8 +230,13 @@ static void test_nms(void) {
   arena_free(net.arena);
 }
 
+static void test_nms(void) {
+  nms_rounds(1);
+  nms_rounds(CLASSES);
+}
+
 static void test_nms_by_hand(void) {
-  Net net = nms_net();
+  Net net = nms_net(1);
   Drawn d = {{0}, {0}};
   static const float boxes[][4] = {{0, 0, 10, 10}, {0, 0, 10, 9}, {20, 20, 30, 30}, {0, 0, 10, 5}},
                      scores[][CLASSES] = {{.75f, 0, .5f}, {.875f, .25f, 0}, {.5f, 0, .125f}, {.25f, 0, .5f}};
@@ -238,10 +248,101 @@ static void test_nms_by_hand(void) {
   memcpy(d.scores, scores, sizeof scores);
   double eval[MOST * 6];
   float got[MOST * 6];
-  nms_both(&d, &net, eval, got);
+  nms_both(&d, &net, 1, eval, got);
   for (int i = 0; i < 36; i++)
     CU_ASSERT(same((double)got[i], (double)want[i / 6][i % 6]) && same(eval[i], (double)got[i]));
   arena_free(net.arena);
+}
+
+/* ---- proposals ---- */
+enum { SIDE = 3, ANCHORS = 2, CANDIDATES = SIDE * SIDE * ANCHORS, BEFORE = 14, REGIONS = 9 };
+static const float anchor_side[ANCHORS][2] = {{1, 1}, {2, 1.5f}};
+
+/* Deltas of quarters, so that boxes are made without rounding, and many coincide. */
+typedef struct Field {
+  float deltas[CANDIDATES * 4], scores[CANDIDATES], boxes[CANDIDATES * 4];
+} Field;
+
+static float cut_to_field(float x) { return x < 0 ? 0 : x > SIDE ? SIDE : x; }
+
+static Field drawn_field(uint64_t *state, int round) {
+  Field f = {{0}, {0}, {0}};
+  for (int i = 0; i < CANDIDATES; i++) {
+    f.scores[i] = (float)(draw(state, round % 9 + 1) - 3);
+    for (int c = 0; c < 2; c++) f.deltas[4 * i + c] = (float)((draw(state, 9) - 4) / 4);
+  }
+  static const float odd[] = {NAN, INFINITY, -INFINITY, -0.f};
+  for (int k = 0; k < round % 4; k++) {
+    f.scores[(int)draw(state, CANDIDATES)] = odd[(int)draw(state, 4)];
+    f.deltas[4 * (int)draw(state, CANDIDATES) + (int)draw(state, 2)] = odd[(int)draw(state, 3)];
+  }
+  for (int i = 0; i < CANDIDATES; i++)
+    for (int c = 0; c < 2; c++) {
+      const int cell = i / ANCHORS, at = c == 0 ? cell % SIDE : cell / SIDE;
+      const float side = anchor_side[i % ANCHORS][c], centre = (float)at + .5f + f.deltas[4 * i + c] * side;
+      f.boxes[4 * i + c] = cut_to_field(centre - side / 2);
+      f.boxes[4 * i + c + 2] = cut_to_field(centre + side / 2);
+    }
+  return f;
+}
+
+static Net proposals_net(void) {
+  Net net = net_new();
+  net.named[0] = net_input(&net, shape_picture(SIDE, SIDE, 4 * ANCHORS), ELEM_F32, false);
+  net_input(&net, shape_picture(SIDE, SIDE, ANCHORS), ELEM_F32, false);
+  net_layer(&net, "proposals", "deltas=$0 anchors=[[1,1],[2,1.5]] stride=1 before=14 max=9 iou=0.5");
+  return net;
+}
+
+static void test_proposals(void) {
+  Net net = proposals_net();
+  uint64_t state = 1;
+  int wrong = 0, full = 0, missing = 0;
+  CU_ASSERT_TRUE_FATAL(net.good);
+  for (int round = 0; round < ROUNDS; round++) {
+    const Field f = drawn_field(&state, round);
+    double scores[CANDIDATES], deltas[CANDIDATES * 4], want[REGIONS * 4];
+    float best[CANDIDATES], kept[REGIONS * 4], got[REGIONS * 4];
+    for (int i = 0; i < CANDIDATES; i++) scores[i] = (double)f.scores[i];
+    for (int i = 0; i < CANDIDATES * 4; i++) deltas[i] = (double)f.deltas[i];
+    op_find("proposals")->eval(&(Eval){.node = net.last, .in = {scores, deltas}, .out = want});
+    cnn_proposals_routine(f.boxes, f.scores, best, kept, got, CANDIDATES, BEFORE, REGIONS, .5f);
+    bool equal = true;
+    for (int i = 0; i < REGIONS * 4; i++) equal = equal && same((double)got[i], want[i]);
+    wrong += !equal;
+    full += got[4 * REGIONS - 1] > 0;
+    missing += got[4 * REGIONS - 1] == 0;
+  }
+  CU_ASSERT_EQUAL(wrong, 0);
+  CU_ASSERT(full > 0 && missing > 0); /* both were tried */
+  arena_free(net.arena);
+}
+
+/* Of six regions three overlap a truth by a half, one has no size. */
+static void test_sample(void) {
+  static const float regions[][4] = {{0, 0, 4, 4},     {0, 0, 8, 8},     {20, 20, 30, 30},
+                                     {10, 10, 20, 15}, {10, 10, 20, 20}, {5, 5, 5, 9}},
+                     draws[] = {.5f, .1f, .9f, .4f, .3f, .99f},
+                     truth[][4] = {{0, 0, 8, 8}, {1, 1, 1, 1}, {10, 10, 20, 20}, {50, 50, 60, 60}};
+  static const int32_t count = 3, label[] = {2, -1, 0, 1};
+  static const struct {
+    int sample, positives, row[8]; /* -1: nothing; below 10: a region, else 10 + a truth */
+  } cases[] = {
+      {8, 2, {10, 12, 2, 0, -1, -1, -1, -1}}, /* the truths are positive: no region is */
+      {8, 4, {10, 12, 3, 4, 2, 0, -1, -1}},   /* two that overlap one, by their draws */
+      {8, 3, {10, 12, 3, 2, 0, -1, -1, -1}},  {3, 3, {10, 12, 3}}, {1, 1, {10}}, /* more truths than rows */
+      {8, 0, {10, 12, 2, 0, -1, -1, -1, -1}}};
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+    float kind[6], rows_of[6], out[8 * 4];
+    cnn_sample_routine(*regions, draws, &count, label, *truth, kind, rows_of, out, 6, 4, cases[k].sample,
+                       cases[k].positives);
+    for (int i = 0; i < cases[k].sample; i++) {
+      static const float none[4];
+      const int row = cases[k].row[i];
+      const float *want = row < 0 ? none : row >= 10 ? truth[row - 10] : regions[row];
+      CU_ASSERT(!memcmp(out + 4 * i, want, sizeof none));
+    }
+  }
 }
 
 CU_TestInfo suite_routine[] = {{"between loops: interpreter, compiled C", test_run},
@@ -249,4 +350,6 @@ CU_TestInfo suite_routine[] = {{"between loops: interpreter, compiled C", test_r
                                {"misuse of the builder ends with status 3", test_misuse},
                                {"nms by hand", test_nms_by_hand},
                                {"nms: the routine and eval", test_nms},
+                               {"proposals: the routine and eval", test_proposals},
+                               {"sample of proposals by hand", test_sample},
                                CU_TEST_INFO_NULL};

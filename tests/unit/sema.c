@@ -406,7 +406,6 @@ static void training(void) {
     CU_ASSERT(t->decay_weights_only && !t->target_is_input);
     CU_ASSERT_EQUAL(t->augment.n, 3);
     CU_ASSERT_EQUAL(t->metrics.n, 2);
-    CU_ASSERT_EQUAL(t->not_built.n, 0);
   }
   arena_free(b.arena);
 }

@@ -4,6 +4,8 @@
 #define CNNC_DETECTION_BOX_H
 #include "graph/graph.h"
 
+enum { BOX = 4 };
+
 /* The picture that boxes are found in: the first input of the net with height, width and channels that the
  * node depends on; NULL: there is none. */
 const Node *picture_of(const Node *);

@@ -31,6 +31,13 @@ static Shape scores_shape(const Node *node) {
   return has_scores(node) ? shape_sequence(in.dim[0], in.dim[1] - YOLO_CLASSES) : node->in[1]->shape;
 }
 
+/* Boxes of a row: one, or one for each class. */
+static int64_t boxes_of_row(const Node *node) {
+  int64_t rows, columns = BOX;
+  if (!has_scores(node)) shape_table(node->in[0]->shape, &rows, &columns);
+  return columns / BOX;
+}
+
 static void shape_of_rows(ShapeContext *context, Node *node) {
   const Shape in = node->in[0]->shape;
   if (!in.rank) return;
@@ -65,7 +72,7 @@ static void shape(ShapeContext *context, Node *node) {
   const Shape boxes = node->in[0]->shape, scores = node->in[1]->shape;
   int64_t rows, columns, scored, classes;
   if (!boxes.rank || !scores.rank) return;
-  if (!shape_table(boxes, &rows, &columns) || columns != BOX) {
+  if (!shape_table(boxes, &rows, &columns) || columns % BOX) {
     Diag *diag =
         op_error(context, node, DIAG_wrong_shape, "nms takes boxes, rows of x1 y1 x2 y2, but its input is %s",
                  shape_text(context->arena, boxes));
@@ -76,6 +83,15 @@ static void shape(ShapeContext *context, Node *node) {
     Diag *diag = op_error_at(context, node, "scores", DIAG_shape_mismatch,
                              "nms of %s boxes and %s scores: each box needs a row of scores",
                              shape_text(context->arena, boxes), shape_text(context->arena, scores));
+    op_note_origin(context, diag, node->in[0]);
+    op_note_origin(context, diag, node->in[1]);
+    return;
+  }
+  if (columns != BOX && columns != BOX * classes) {
+    Diag *diag =
+        op_error(context, node, DIAG_shape_mismatch,
+                 "nms of %s boxes and %s scores: a row has one box, or one for each of %lld classes",
+                 shape_text(context->arena, boxes), shape_text(context->arena, scores), (long long)classes);
     op_note_origin(context, diag, node->in[0]);
     op_note_origin(context, diag, node->in[1]);
     return;
@@ -114,7 +130,7 @@ static double overlap(const double *a, const double *b) {
 }
 
 typedef struct Suppression {
-  int64_t rows, classes, most;
+  int64_t rows, classes, most, each; /* each: boxes of a row, 1 or one for each class */
   double iou, least;
 } Suppression;
 
@@ -126,7 +142,8 @@ static int64_t keep(const Suppression *s, const double *boxes, const double *sco
     int64_t n = 0, left = 0;
     for (int64_t row = 0; row < s->rows; row++) {
       const double score = scores[row * s->classes + label];
-      if (score >= s->least) own[n++] = (Found){score, row, label, boxes + row * BOX};
+      if (score >= s->least)
+        own[n++] = (Found){score, row, label, boxes + (row * s->each + (s->each > 1 ? label : 0)) * BOX};
     }
     qsort(own, (size_t)n, sizeof *own, best_first);
     for (int64_t i = 0; i < n; i++) {
@@ -173,6 +190,7 @@ static void run_rows(const Suppression *s, const double *rows, double *out) {
 
 static void eval(const Eval *eval) {
   Suppression s = {.most = arg_int(eval->node, "max"),
+                   .each = boxes_of_row(eval->node),
                    .iou = in_float(eval->node, "iou"),
                    .least = in_float(eval->node, "score")};
   shape_table(scores_shape(eval->node), &s.rows, &s.classes);
@@ -182,8 +200,8 @@ static void eval(const Eval *eval) {
 
 /* ---- the routine ---- */
 static void run(double *const *buf, const double *number) {
-  const Suppression s = {(int64_t)number[0], (int64_t)number[1], (int64_t)number[2], (double)(float)number[3],
-                         (double)(float)number[4]};
+  const Suppression s = {(int64_t)number[0], (int64_t)number[1],       (int64_t)number[2],
+                         (int64_t)number[3], (double)(float)number[4], (double)(float)number[5]};
   for (int64_t i = 0; i < s.rows * s.classes; i++) buf[2][i] = 0;
   suppress(&s, buf[0], buf[1], buf[3]);
 }
@@ -191,10 +209,10 @@ static void run(double *const *buf, const double *number) {
 static const Routine routine = {.name = "nms",
                                 .text = text,
                                 .nbufs = 4,
-                                .nnumbers = 5,
+                                .nnumbers = 6,
                                 .elem = {F32, F32, F32, F32},
                                 .writes = {[2] = true, [3] = true},
-                                .whole = {true, true, true},
+                                .whole = {true, true, true, true},
                                 .run = run};
 
 /* ---- rows of yolo ---- */
@@ -240,8 +258,8 @@ static void lower(Lower *l) {
     buf[1] = lower_contiguous(l, "scores", l->in[1]);
   }
   nest_routine(b, &routine, buf,
-               (double[]){(double)boxes, (double)classes, (double)rows, arg_number(l->node, "iou"),
-                          arg_number(l->node, "score")});
+               (double[]){(double)boxes, (double)classes, (double)rows, (double)boxes_of_row(l->node),
+                          arg_number(l->node, "iou"), arg_number(l->node, "score")});
   NEST_FOR(b, x, rows)
     NEST_FOR(b, c, ROW) {
       const Ix y = 0 * x;
@@ -255,6 +273,7 @@ const Op op_nms = {
     .summary = "the best boxes, without those that overlap a better one of their class",
     .detail =
         "of boxes x1 y1 x2 y2 with scores, or of rows of yolo, where a score is objectness times class; "
+        "boxes are rows of four, or of four for each class, as decode makes them of deltas for each class; "
         "rows x1 y1 x2 y2 score class by descending score, ties by row; missing rows have class -1; a box "
         "is dropped whose shared area with a better one, divided by the area of both, is more than iou; no "
         "gradient passes",

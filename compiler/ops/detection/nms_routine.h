@@ -30,10 +30,11 @@ static float cnn_nms_overlap_routine(const float *a, const float *b) {
   return shared / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared);
 }
 
-/* boxes[rows][4], scores[rows][classes] -> out[most][6]: a box, its score and its class; missing rows are of
- * class -1. heap[rows * classes]: scratch; a float counts so far. */
+/* boxes[rows][each][4], scores[rows][classes] -> out[most][6]: a box, its score and its class; missing rows
+ * are of class -1. A row has one box, or one for each class. heap[rows * classes]: scratch; a float counts so
+ * far. */
 static void cnn_nms_routine(const float *restrict boxes, const float *restrict scores, float *restrict heap,
-                            float *restrict out, int rows, int classes, int most, float overlap,
+                            float *restrict out, int rows, int classes, int most, int each, float overlap,
                             float least) {
   int n = 0, kept = 0;
   for (int i = 0; i < rows * classes; i++)
@@ -41,7 +42,7 @@ static void cnn_nms_routine(const float *restrict boxes, const float *restrict s
   for (int i = n / 2 - 1; i >= 0; i--) cnn_nms_sink_routine(scores, heap, i, n);
   while (n > 0 && kept < most) {
     const int best = (int)heap[0], label = best % classes;
-    const float *box = boxes + best / classes * 4;
+    const float *box = boxes + (each > 1 ? best : best / classes) * 4;
     int covered = 0;
     heap[0] = heap[--n];
     cnn_nms_sink_routine(scores, heap, 0, n);

@@ -12,7 +12,7 @@
 #include "ops/engine/map.h"
 #include "ops/engine/walk.h"
 
-enum { BOX = YOLO_OBJECT, MOST_CLASSES = 1000000 };
+enum { MOST_CLASSES = 1000000 };
 
 static const Param params[] = {
     {"classes", PARAM_INT, NULL, "kinds of objects", 1, MOST_CLASSES, NULL},

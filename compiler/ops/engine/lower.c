@@ -430,7 +430,7 @@ Val map_weight(Map *map, int k) {
                                 : nest_load(b, nest_at(b, buf, *map->c), map->lanes);
 }
 
-static Buf *table_buffer(Lower *l, const float *values, int64_t n) {
+Buf *lower_table(Lower *l, const float *values, int64_t n) {
   for (int i = 0; i < l->b->nbufs; i++)
     if (l->b->buf[i]->place < STACK && l->binding[i].kind == BIND_TABLE && l->binding[i].elements == n &&
         !memcmp(l->binding[i].table, values, (size_t)n * sizeof *values))
@@ -442,7 +442,7 @@ static Buf *table_buffer(Lower *l, const float *values, int64_t n) {
 Val map_constant(Map *map, const float *per_channel_value, int64_t n) {
   Nest *b = map->b;
   if (n == 1) return num(b, per_channel_value[0]);
-  Buf *buf = table_buffer(map->lower, per_channel_value, n);
+  Buf *buf = lower_table(map->lower, per_channel_value, n);
   return map->part < map->lanes ? nest_load_part(b, nest_at(b, buf, *map->c), map->part, map->lanes)
                                 : nest_load(b, nest_at(b, buf, *map->c), map->lanes);
 }

@@ -134,6 +134,7 @@ Buf *lower_weight(Lower *,
                   int k); /* node->weight[k], natural layout [dims]; NULL if the node has no such weight */
 Buf *lower_scratch(Lower *, const char *name, int rank, const int64_t *dim); /* WORK */
 Buf *lower_keys(Lower *);                                                    /* I32 [2] */
+Buf *lower_table(Lower *, const float *values, int64_t n); /* constants [n]; equal ones once */
 void lower_join_rows(Lower *); /* before nest_fn: pictures of the result's size are seen as one row
                                   [1][h*w][c], where the kernel treats pixels alike */
 void lower_columns(Lower *); /* before nest_fn: an input of one channel is seen as [1][h][w], so that vectors

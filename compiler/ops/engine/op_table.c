@@ -4,17 +4,13 @@
 #include "ops/op.h"
 
 #define OP(name) extern const Op op_##name;
-#define LATER(name, group)
 #include "ops/ops.def"
 #undef OP
-#undef LATER
 
 const Op *const op_table[] = {
 #define OP(name) &op_##name,
-#define LATER(name, group)
 #include "ops/ops.def"
 #undef OP
-#undef LATER
     NULL,
 };
 
@@ -24,49 +20,18 @@ const Op *op_find(const char *name) {
   return NULL;
 }
 
-const char *const op_later_names[] = {
-#define OP(name)
-#define LATER(name, group) #name,
-#include "ops/ops.def"
-#undef OP
-#undef LATER
-    NULL,
-};
-
-bool op_later(const char *name, const char **group) {
-  static const struct {
-    const char *name, *group;
-  } later[] = {
-#define OP(name)
-#define LATER(name, group) {#name, group},
-#include "ops/ops.def"
-#undef OP
-#undef LATER
-  };
-  for (size_t i = 0; i < sizeof later / sizeof *later; i++)
-    if (!strcmp(later[i].name, name)) {
-      if (group) *group = later[i].group;
-      return true;
-    }
-  return false;
-}
-
 #define LOSS(name, ...) extern const Op op_loss_##name, op_loss_##name##_scale, op_loss_##name##_gradient;
 #define OBJECTS(name, ...) extern const Op op_loss_##name;
-#define LATER(name) extern const Op op_loss_##name;
 #include "ops/loss/losses.def"
 #undef LOSS
 #undef OBJECTS
-#undef LATER
 
 const Op *const loss_table[] = {
 #define LOSS(name, ...) &op_loss_##name,
 #define OBJECTS(name, ...) &op_loss_##name,
-#define LATER(name) &op_loss_##name,
 #include "ops/loss/losses.def"
 #undef LOSS
 #undef OBJECTS
-#undef LATER
     NULL,
 };
 
@@ -77,11 +42,9 @@ const Loss losses[] = {
    .gradient = &op_loss_##name##_gradient,                                                                   \
    .absorbs = {__VA_ARGS__}},
 #define OBJECTS(name, ...) {.op = &op_loss_##name, __VA_ARGS__},
-#define LATER(name)
 #include "ops/loss/losses.def"
 #undef LOSS
 #undef OBJECTS
-#undef LATER
     {.op = NULL},
 };
 
@@ -89,6 +52,18 @@ const Loss *loss_parts(const Op *op) {
   for (const Loss *loss = losses; loss->op; loss++)
     if (loss->op == op) return loss;
   return NULL;
+}
+
+int loss_operands(const Loss *loss, Node *value, Node **in) {
+  const bool inside = loss && loss->inside && value->op == loss->inside;
+  const int n = inside ? value->nin : 1;
+  for (int i = 0; i < n; i++) in[i] = inside ? value->in[i] : value;
+  for (int i = 0; loss && i < 4 && loss->absorbs[i]; i++)
+    if (in[0]->op == loss->absorbs[i]) {
+      in[0] = in[0]->in[0];
+      break;
+    }
+  return n;
 }
 
 int64_t node_macs(const Node *node) {

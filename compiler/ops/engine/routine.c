@@ -11,10 +11,14 @@ static const char match_text[] =
 static const char delta_text[] =
 #include "ops/detection/delta_text.inc"
     ;
+static const char best_text[] =
+#include "ops/detection/best_text.inc"
+    ;
 
 const Routine box_routine = {.name = "box", .text = box_text};
 const Routine match_routine = {.name = "match", .text = match_text, .uses = &box_routine};
 const Routine delta_routine = {.name = "delta", .text = delta_text, .uses = &match_routine};
+const Routine best_routine = {.name = "best", .text = best_text};
 
 Buf *lower_contiguous(Lower *l, const char *name, Buf *in) {
   Nest *b = l->b;

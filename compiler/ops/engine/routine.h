@@ -7,6 +7,7 @@
 
 /* What the texts of others use; each uses the one before: NAME_routine.h in ops/detection. */
 extern const Routine box_routine, match_routine, delta_routine;
+extern const Routine best_routine; /* uses none of them */
 
 /* A routine takes arrays without gaps: a part of a joined value is copied first. */
 Buf *lower_contiguous(Lower *, const char *name, Buf *in);

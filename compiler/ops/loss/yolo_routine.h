@@ -92,7 +92,7 @@ static float cnn_yolo_empty_routine(const cnn_yolo_head_routine *of, const float
       float box[4], shared;
       if (by[r * columns + 4] > 0.f) continue;
       cnn_yolo_box_routine(of, r, sigmoid + r * columns, size + 2 * r, box);
-      cnn_box_truth_routine(box, truth, label, n, of->classes, &shared);
+      cnn_match_truth_routine(box, truth, label, n, of->classes, &shared);
       if (shared > ignore) continue;
       line += softplus[r * columns + 4];
       by[r * columns + 4] = sigmoid[r * columns + 4];
@@ -113,7 +113,7 @@ static void cnn_yolo_routine(const float *restrict t, const float *restrict sigm
                              int h, int w, int own, int first, int total, int classes, int most, float across,
                              float down, float area, float ignore) {
   const cnn_yolo_head_routine head = {h, w, own, first, total, classes, across, down, anchor};
-  const int n = cnn_box_count_routine(count, most), columns = 5 + classes;
+  const int n = cnn_match_count_routine(count, most), columns = 5 + classes;
   float *by = out + 1;
   for (int i = 0; i < h * w * own * columns; i++) by[i] = 0.f;
   for (int k = 0; k < most; k++) {

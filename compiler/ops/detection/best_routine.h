@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT-0
+/* The rows of the best scores. Copied into generated C. */
+
+/* Of two rows, does the first come behind the second? That of the smaller score does; of equal ones the last.
+ */
+static int cnn_best_behind_routine(const float *scores, float a, float b) {
+  const float x = scores[(int)a], y = scores[(int)b];
+  return x < y || (x == y && a > b);
+}
+
+/* The place `at` of a heap, below which all is in order: the worst of it rises to it. */
+static void cnn_best_sink_routine(const float *scores, float *heap, int at, int n) {
+  for (int child = 2 * at + 1; child < n; child = 2 * at + 1) {
+    if (child + 1 < n && cnn_best_behind_routine(scores, heap[child + 1], heap[child])) child++;
+    if (!cnn_best_behind_routine(scores, heap[child], heap[at])) return;
+    const float moved = heap[at];
+    heap[at] = heap[child];
+    heap[child] = moved;
+    at = child;
+  }
+}
+
+/* rows[n]: numbers of rows whose scores are not NaN, in ascending order. The `most` best of them come to the
+ * front, the best first; how many there are. A float counts so far. */
+static int cnn_best_routine(const float *scores, float *rows, int n, int most) {
+  const int kept = n < most ? n : most;
+  for (int k = kept / 2 - 1; k >= 0; k--) cnn_best_sink_routine(scores, rows, k, kept);
+  for (int i = kept; kept > 0 && i < n; i++) {
+    if (!cnn_best_behind_routine(scores, rows[0], rows[i])) continue;
+    rows[0] = rows[i];
+    cnn_best_sink_routine(scores, rows, 0, kept);
+  }
+  for (int left = kept - 1; left > 0; left--) { /* the worst goes to the end */
+    const float worst = rows[0];
+    rows[0] = rows[left];
+    rows[left] = worst;
+    cnn_best_sink_routine(scores, rows, 0, left);
+  }
+  return kept;
+}

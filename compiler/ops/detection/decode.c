@@ -1,0 +1,141 @@
+/* decode.c: decode, boxes moved and stretched by what a net predicts for them. decoder.c has the arithmetic.
+ * A row of deltas has those of one class or of several: as many boxes. */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/detection/box.h"
+#include "ops/detection/decoder.h"
+#include "ops/detection/lists.h"
+
+static const Param params[] = {
+    {"deltas", PARAM_VALUE, NULL, "dx dy dw dh of each box, or of each box for each class", 0, 0, NULL},
+    {"weights", PARAM_LIST, "[10,10,5,5]", "what dx dy dw dh are divided by", 0, 0, NULL},
+    {0},
+};
+
+static void shape(ShapeContext *context, Node *node) {
+  const Shape boxes = node->in[0]->shape, deltas = node->in[1]->shape;
+  if (!boxes.rank || !deltas.rank) return;
+  if (boxes.rank != 2 || boxes.dim[1] != BOX || boxes.regions) {
+    Diag *diag = op_error(context, node, DIAG_wrong_shape,
+                          "decode takes boxes, rows of x1 y1 x2 y2, but its input is %s",
+                          shape_text(context->arena, boxes));
+    op_note_origin(context, diag, node->in[0]);
+    return;
+  }
+  if (deltas.rank != 2 || deltas.dim[0] != boxes.dim[0] || deltas.regions) {
+    Diag *diag = op_error_at(context, node, "deltas", DIAG_shape_mismatch,
+                             "decode of %s boxes and %s deltas: each box needs a row of deltas",
+                             shape_text(context->arena, boxes), shape_text(context->arena, deltas));
+    op_note_origin(context, diag, node->in[0]);
+    op_note_origin(context, diag, node->in[1]);
+    if (deltas.rank != 2 && shape_elements(deltas) == boxes.dim[0] * BOX)
+      diag_help(diag, "reshape([%lld, 4]) makes such rows of it", (long long)boxes.dim[0]);
+    return;
+  }
+  if (deltas.dim[1] % BOX) {
+    Diag *diag = op_error_at(context, node, "deltas", DIAG_wrong_shape,
+                             "deltas of decode are four numbers, or four for each class, but a row of %s has "
+                             "%lld",
+                             shape_text(context->arena, deltas), (long long)deltas.dim[1]);
+    op_note_origin(context, diag, node->in[1]);
+    return;
+  }
+  if (!list_of_numbers(context, node, "weights", BOX)) return;
+  node->shape = shape_sequence(boxes.dim[0], deltas.dim[1]);
+}
+
+static Decoder decoder_of(const Node *node) {
+  Decoder d = {.picture = picture_of(node)};
+  for (int i = 0; i < BOX; i++) d.weight[i] = list_number(node, "weights", i);
+  return d;
+}
+
+static void run(const Eval *eval) {
+  const Decoder d = decoder_of(eval->node);
+  const int64_t rows = eval->node->shape.dim[0], columns = eval->node->shape.dim[1];
+  for (int64_t i = 0; i < rows * columns; i += BOX)
+    decoder_run(&d, eval->in[0] + i / columns * BOX, eval->in[1] + i, eval->out + i);
+}
+
+/* ---- the nest ---- */
+typedef struct Row { /* of boxes: of each number of a vector the centre and the side along its axis */
+  const DecoderTables *tables;
+  Val centre, side;
+} Row;
+
+static void decode_vector(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                          const void *context) {
+  const Row *row = context;
+  const bool wide = lanes > BOX;
+  Val side = wide ? decoder_pairs(row->side, lanes, 0) : row->side,
+      centre = wide ? decoder_pairs(row->centre, lanes, 0) : row->centre,
+      delta = walk_load(l, l->in[1], y, x, c, part, lanes);
+  lower_store(l, decoder_vector(l, row->tables, delta, centre, side), y, x, c, part, lanes);
+}
+
+static Val lane_of(Lower *l, Buf *buf, const Ix *row, const Ix *column) {
+  const Ix zero = {0};
+  return walk_load(l, buf, &zero, row, column, 1, 1);
+}
+
+/* One box, number by number. */
+static void decode_scalar(Lower *l, const Decoder *d, const Ix *row, const Ix *first) {
+  Nest *b = l->b;
+  const Ix zero = {0};
+  for (int axis = 0; axis < 2; axis++) {
+    const Ix low = zero + axis, high = low + 2, from = *first + axis, to = from + 2;
+    Val corner = lane_of(l, l->in[0], row, &low), out[2],
+        side = nest_let(b, "side", sub(lane_of(l, l->in[0], row, &high), corner)),
+        centre = fma_(side, num(b, 0.5), corner);
+    decoder_scalar(l, d, axis, lane_of(l, l->in[1], row, &from), lane_of(l, l->in[1], row, &to), centre, side,
+                   out);
+    lower_store(l, out[0], &zero, row, &from, 1, 1);
+    lower_store(l, out[1], &zero, row, &to, 1, 1);
+  }
+}
+
+static void decode_row(Lower *l, const DecoderTables *tables, const Ix *row, int64_t columns) {
+  Nest *b = l->b;
+  const Ix zero = {0};
+  Val box = nest_let(b, "box", nest_load(b, nest_at(b, l->in[0], zero, *row, zero), BOX)),
+      corner = decoder_pairs(box, BOX, 0);
+  Row of = {.tables = tables, .side = nest_let(b, "side", sub(decoder_pairs(box, BOX, 2), corner))};
+  of.centre = nest_let(b, "centre", fma_(of.side, num(b, 0.5), corner));
+  walk_channels(l, columns, &zero, row, decode_vector, &of);
+}
+
+static void lower(Lower *l) {
+  Nest *b = l->b;
+  const int64_t rows = l->node->shape.dim[0], columns = l->node->shape.dim[1];
+  const int lanes = walk_lanes(l, columns);
+  const Decoder d = decoder_of(l->node);
+  const DecoderTables tables = decoder_tables(l, &d, lanes);
+  nest_fn(b, b->name, false);
+  NEST_LOOP(b, i, walk_rows(l, rows * columns * 8), 1, NEST_IX(0), 1, NEST_IX(rows)) {
+    if (lanes > 1) decode_row(l, &tables, &i, columns);
+    else
+      NEST_FOR(b, k, columns / BOX) {
+        const Ix first = k * BOX;
+        decode_scalar(l, &d, &i, &first);
+      }
+  }
+}
+
+const Op op_decode = {
+    .name = "decode",
+    .group = "detection",
+    .summary = "boxes moved and stretched by predicted deltas",
+    .detail =
+        "the current value is the boxes, rows x1 y1 x2 y2; deltas dx dy dw dh are divided by the weights: "
+        "the "
+        "centre moves by dx*width, dy*height, the sides grow by exp(dw), exp(dh), where dw and dh count as "
+        "at "
+        "most log(1000/16). The corners are cut to the picture, the first input of height, width and "
+        "channels "
+        "that the boxes or deltas depend on; without one, only to 0. Deltas of 4*classes give a box for each "
+        "class, which nms takes. No gradient passes",
+    .params = params,
+    .example = "default_boxes([30, 60], [1, 2, 0.5], 8) -> decode(deltas)",
+    .shape = shape,
+    .eval = run,
+    .lower = lower,
+};

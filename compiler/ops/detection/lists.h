@@ -1,0 +1,17 @@
+/* lists.h: the lists of positive numbers that operators of boxes take: sizes, ratios, weights, anchors. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_DETECTION_LISTS_H
+#define CNNC_DETECTION_LISTS_H
+#include "ops/op.h"
+
+/* Whether the argument is a list of positive numbers: `count` of them, or at least one where that is 0. A
+ * message says what it has to be. */
+bool list_of_numbers(ShapeContext *, const Node *, const char *param, int count);
+/* The same for a list of pairs [width, height] of positive numbers. */
+bool list_of_pairs(ShapeContext *, const Node *, const char *param);
+
+int list_count(const Node *, const char *param);
+double list_number(const Node *, const char *param, int i);
+double list_pair(const Node *, const char *param, int i, int k); /* k 0: width, 1: height */
+
+#endif

@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Makes detection.inc and detection_losses.inc: what torchvision's box coder, suppression, region proposals and
+losses make of drawn numbers, in double: tests/unit/detection.c holds them against eval.
+
+    python3 detection.py      (needs torch and torchvision)
+"""
+import contextlib
+import os
+import types
+import torch
+import torchvision
+from torchvision.models.detection.rpn import RegionProposalNetwork
+from torchvision.models.detection.ssd import SSD
+from torchvision.models.detection._utils import BoxCoder, SSDMatcher
+from torchvision.ops import batched_nms, box_iou, clip_boxes_to_image
+
+torch.manual_seed(1)
+torch.set_default_dtype(torch.float64)
+
+
+def numbers(values):
+    return "(const double[]){%s}" % (", ".join("%.10g" % v for v in values.detach().flatten()) or "0")
+
+
+def case(layers, inputs, output):
+    """inputs: of the net, as its values lie in memory; the last of them is the current value, $0, $1, ... are
+    the others."""
+    print('{"%s",' % layers)
+    print("  %d, {%s}," % (len(inputs), ", ".join("{%d, {%s}}" % (
+        x.dim(), ", ".join(map(str, x.shape))) for x in inputs)))
+    print("  {%s}," % ",\n   ".join(numbers(x) for x in inputs))
+    print("  %d, %s}," % (output.numel(), numbers(output)))
+
+
+def boxes(n, side):
+    corner = torch.rand(n, 2) * side
+    return torch.cat([corner, corner + torch.rand(n, 2) * side / 2 + 0.5], 1)
+
+
+def decoded():
+    b = boxes(9, 60)
+    for classes, weights in [(1, (10., 10., 5., 5.)), (3, (10., 10., 5., 5.)), (5, (1., 2., 0.5, 0.25))]:
+        deltas = torch.randn(9, 4 * classes) * 8
+        made = BoxCoder(weights).decode_single(deltas, b).clamp(min=0)
+        text = "" if weights[0] == 10 else " weights=[1,2,0.5,0.25]"
+        case("decode deltas=$0" + text, [deltas, b], made)
+
+
+def cells(height, width, sizes, ratios, stride):
+    """Boxes by cell, size, ratio."""
+    y = (torch.arange(height).double() + 0.5).mul(stride).reshape(-1, 1, 1, 1)
+    x = (torch.arange(width).double() + 0.5).mul(stride).reshape(1, -1, 1, 1)
+    sizes, roots = torch.tensor(sizes).double().reshape(-1, 1), torch.tensor(ratios).double().sqrt().reshape(
+        1, -1)
+    w, h = (sizes * roots)[None, None], (sizes / roots)[None, None]
+    zero = torch.zeros(height, width, *w.shape[2:])
+    return torch.stack([zero + v for v in (x - w / 2, y - h / 2, x + w / 2, y + h / 2)], -1).reshape(-1, 4)
+
+
+def default_boxes():
+    picture = torch.zeros(3, 4, 1)
+    made = cells(3, 4, [2, 3.5], [1, 0.5, 3], 1)
+    case("default_boxes sizes=[2,3.5] ratios=[1,0.5,3] stride=1", [picture], made)
+    deltas = torch.randn(72, 8)
+    moved = BoxCoder((10., 10., 5., 5.)).decode_single(deltas, made)
+    case("default_boxes sizes=[2,3.5] ratios=[1,0.5,3] stride=1 -> decode deltas=$0", [deltas, picture],
+         clip_boxes_to_image(moved.reshape(-1, 4), (3, 4)))
+
+
+def suppressed():
+    b, scores = boxes(20, 30), torch.rand(20, 3)
+    each = boxes(60, 30).reshape(20, 12)
+    for of in (b, each):
+        rows = of.reshape(20, -1, 4).expand(20, 3, 4).reshape(-1, 4)
+        flat, labels = scores.flatten(), torch.arange(3).repeat(20)
+        kept = (flat >= 0.3).nonzero()[:, 0]
+        kept = kept[batched_nms(rows[kept], flat[kept], labels[kept], 0.3)][:25]
+        found = torch.cat([rows[kept], flat[kept, None], labels[kept, None]], 1)
+        missing = torch.tensor([[0., 0, 0, 0, 0, -1]]).expand(25 - len(found), 6)
+        case("nms scores=$0 iou=0.3 score=0.3 max=25", [scores, of], torch.cat([found, missing]))
+
+
+def proposed():
+    height, width, stride, sides = 6, 7, 2, [(3, 4), (8, 5)]
+    for before, most, iou in [(40, 12, 0.5), (90, 90, 0.7), (7, 9, 0.3)]:
+        picture = torch.randn(height * stride, width * stride, 5 * len(sides)).mul(2).round(decimals=4)
+        features = picture.reshape(height, stride, width, stride, -1).mean((1, 3))
+        objectness, deltas = features[..., :len(sides)], features[..., len(sides):]
+        anchors = torch.stack([cells(height, width, [1], [1], stride)] * len(sides), 1)
+        centre = (anchors[..., :2] + anchors[..., 2:]) / 2
+        half = torch.tensor(sides).double() / 2
+        anchors = torch.cat([centre - half, centre + half], -1).reshape(-1, 4)
+        moved = BoxCoder((1., 1., 1., 1.)).decode_single(deltas.reshape(-1, 4), anchors)
+        network = RegionProposalNetwork(None, None, 0.7, 0.3, 256, 0.5, dict(training=before, testing=before),
+                                        dict(training=most, testing=most), iou).eval()
+        found, _ = network.filter_proposals(moved[None], objectness.reshape(1, -1),
+                                            [(height * stride, width * stride)], [len(moved)])
+        missing = torch.zeros(most - len(found[0]), 4)
+        case("avgpool kernel=2 -> @0 -> slice channels=2..10 -> @1 -> <0 -> slice channels=0..2 -> "
+             "proposals deltas=$1 anchors=[3x4,8x5] stride=2 before=%d max=%d iou=%g" % (
+                 before, most, iou), [picture], torch.cat([found[0], missing]))
+
+
+def loss_case(name, arguments, values, labels, truth, total):
+    """The gradients of the total with respect to the first two values are those of the loss."""
+    by = torch.autograd.grad(total, values[:2])
+    print('{"%s", "%s",' % (name, arguments))
+    print("  %d, {%s}," % (len(values), ", ".join("{%d, {%s}}" % (
+        x.dim(), ", ".join(map(str, x.shape))) for x in values)))
+    print("  {%s}," % ",\n   ".join(numbers(x) for x in values))
+    print("  %d, %s, %s, %.12g," % (len(labels), numbers(labels), numbers(truth), float(total.detach())))
+    print("  {%s}}," % ",\n   ".join(numbers(x) for x in by))
+
+
+def multibox():
+    made = cells(4, 4, [6, 11], [1, 2, 0.5], 6)
+    for count, overlap, negatives in [(3, 0.5, 3), (5, 0.3, 1), (0, 0.5, 3), (4, 0.5, 9)]:
+        scores = (torch.randn(len(made), 4) * 2).round(decimals=4).requires_grad_()
+        deltas = torch.randn(len(made), 4).round(decimals=4).requires_grad_()
+        truth, labels = boxes(count, 16).round(decimals=3), torch.randint(0, 3, [count])
+        matched = SSDMatcher(overlap)(box_iou(truth, made)) if count else torch.full([len(made)], -1)
+        detector = types.SimpleNamespace(box_coder=BoxCoder((10., 10., 5., 5.)), neg_to_pos_ratio=negatives)
+        made_losses = SSD.compute_loss(detector, [{"boxes": truth, "labels": labels + 1}], {
+            "bbox_regression": deltas[None], "cls_logits": scores[None]}, [made], [matched])
+        loss_case("multibox", "overlap=%g negatives=%d" % (overlap, negatives), [scores, deltas, made], labels,
+                  truth, sum(made_losses.values()))
+
+
+def rpn():
+    """Every anchor that counts is in the sample: none is drawn."""
+    height, width, stride, sides = 6, 7, 4, [(6, 8), (12, 7)]
+    anchors = torch.stack([cells(height, width, [1], [1], stride)] * len(sides), 1)
+    centre, half = (anchors[..., :2] + anchors[..., 2:]) / 2, torch.tensor(sides).double() / 2
+    anchors = torch.cat([centre - half, centre + half], -1).reshape(-1, 4)
+    inside = ((anchors[:, :2] >= 0).all(1) & (anchors[:, 2] <= width * stride) &
+              (anchors[:, 3] <= height * stride)).nonzero()[:, 0]
+    for count, high, low, sample in [(3, 0.7, 0.3, 200), (6, 0.5, 0.4, 100), (1, 0.9, 0.1, 84)]:
+        scores = (torch.randn(height, width, 2) * 2).round(decimals=4).requires_grad_()
+        deltas = torch.randn(height, width, 8).round(decimals=4).requires_grad_()
+        truth, labels = boxes(count, 18).round(decimals=3), torch.randint(0, 3, [count])
+        network = RegionProposalNetwork(None, None, high, low, 1000, 1.0, {}, {}, 0.5)
+        found, matched = network.assign_targets_to_anchors([anchors[inside]], [{"boxes": truth}])
+        found = [found[0].double()]
+        wanted = BoxCoder((1., 1., 1., 1.)).encode_single(matched[0], anchors[inside])
+        parts = network.compute_loss(scores.reshape(-1)[inside], deltas.reshape(-1, 4)[inside], found, [wanted])
+        counted = int((found[0] >= 0).sum())
+        loss_case("rpn", "high=%g low=%g sample=%d positives=1" % (high, low, sample), [scores, deltas],
+                  labels, truth, sum(parts) * counted / sample)
+
+
+version = torchvision.__version__.split("+")[0]
+here = os.path.dirname(os.path.abspath(__file__))
+for name, cases in ("detection", (decoded, default_boxes, suppressed, proposed)), ("detection_losses",
+                                                                                   (multibox, rpn)):
+    with open(os.path.join(here, name + ".inc"), "w") as out, contextlib.redirect_stdout(out):
+        print("/* %s.inc: made by detection.py with torchvision %s. */" % (name, version))
+        print("// SPDX-License-Identifier: Apache-2.0")
+        for make in cases:
+            make()
