@@ -34,7 +34,8 @@ static cnn_status shapes_read(const cnn_data *data, int pool, int64_t index, voi
   if (status.code != CNN_OK) return status;
   status = cnn_image_feed(&image, &data->network->input[0], data->options.fit, input[0]);
   cnn_pixels_store(data, truth.pixels, truth.height, truth.width, target);
-  cnn_shapes_free(&image, &truth);
+  cnn_image_free(&image);
+  cnn_truth_free(&truth);
   return status;
 }
 

@@ -121,7 +121,8 @@ static cnn_status part_write(const cnn_data *data, cnn_part part, const char *di
     if (status.code == CNN_OK) status = sample_write(directory, i, &image, &truth);
     if (status.code == CNN_OK && part == CNN_PART_TRAIN && i < COLUMNS * ROWS)
       sheet_add(sheet, i, height, width, &image, &truth);
-    cnn_shapes_free(&image, &truth);
+    cnn_image_free(&image);
+    cnn_truth_free(&truth);
   }
   return status;
 }
