@@ -18,7 +18,7 @@ libcnn_la_SOURCES += %D%/data/array.c %D%/data/batch.c %D%/data/batch.h %D%/data
   %D%/data/shapes.h %D%/data/truth.h %D%/data/dataset.h %D%/data/feed.c \
   %D%/data/image.c %D%/data/image.h %D%/data/image_exif.c %D%/data/image_jpeg.c %D%/data/image_png.c \
   %D%/data/image_webp.c %D%/data/inspect.c %D%/data/listing.c %D%/data/loader.c %D%/data/pictures.c \
-  %D%/data/pictures.h %D%/data/truth.c \
+  %D%/data/pictures.h %D%/data/truth.c %D%/data/outline.c %D%/data/outline.h \
   %D%/data/target.c
 libcnn_la_SOURCES += %D%/display/events.c %D%/display/figure.c %D%/display/figure.h %D%/display/journal.c \
   %D%/display/journal.h %D%/display/lettering.c %D%/display/lettering.h %D%/display/plot.c \
