@@ -15,9 +15,10 @@ static int64_t pixel_classes(const cnn_port *output) {
 }
 
 cnn_status cnn_pixels_fit(const cnn_data *data, const char *what) {
+  if (data->options.any_target) return cnn_success();
   for (int32_t o = 0; o < data->network->outputs; o++) {
     const cnn_port *output = &data->network->output[o];
-    if (!cnn_target_wanted(data, o)) continue;
+    if (!cnn_target_wanted(data, o) || (data->objects && output->target == CNN_TARGET_BOXES)) continue;
     const int64_t classes = pixel_classes(output);
     if (classes == 0)
       return cnn_failure(CNN_MISMATCH, "%s: has a class for each pixel, but the output \"%s\" has none", what,

@@ -49,6 +49,12 @@ bool cnn_target_wanted(const cnn_data *data, int32_t output) {
   return losses ? port->target != CNN_TARGET_NONE : port->scores != CNN_SCORES_NONE;
 }
 
+bool cnn_boxes_wanted(const cnn_network *network) {
+  for (int32_t o = 0; o < network->outputs; o++)
+    if (network->output[o].target == CNN_TARGET_BOXES) return true;
+  return false;
+}
+
 bool cnn_target_optional(const cnn_data *data, int32_t output) {
   const cnn_port *port = &data->network->output[output];
   return !cnn_target_wanted(data, output) && port->target == CNN_TARGET_NONE &&
