@@ -382,26 +382,30 @@ static cnn_status segment_read(const File *file, size_t k, const json_t *segment
   return wrong(file, list, s, "", "%s", status.message);
 }
 
-/* One broken segment spoils the picture: its pixels would belong to nothing. */
-static cnn_status segments_read(const File *file, const json_t *list, size_t k, const Id *all, size_t alls) {
+static cnn_status segments_take(const File *file, const json_t *list, size_t k, cnn_scene *scene) {
   const json_t *annotation = json_array_get(list, k),
                *segments = json_object_get(annotation, "segments_info");
   const char *name = json_string_value(json_object_get(annotation, "file_name"));
-  cnn_scene *scene;
   size_t ids;
-  cnn_status status = scene_of(file, list, k, all, alls, &scene);
-  if (status.code != CNN_OK || !scene) return status;
   if (!name || !*name) return wrong(file, "annotations", k, "file_name", "must be a text");
   if (!json_is_array(segments)) return wrong(file, "annotations", k, "segments_info", "must be a list");
   if (scene->segments)
     return wrong(file, "annotations", k, "image_id", "an annotation before it is for the same picture");
   scene->segments = cnn_path_join(file->segments, name);
   Id *id = ids_of(segments, &ids);
-  status = id && scene->segments ? cnn_success() : cnn_data_no_memory(file->data);
+  cnn_status status = id && scene->segments ? cnn_success() : cnn_data_no_memory(file->data);
   for (size_t s = 0; s < json_array_size(segments) && status.code == CNN_OK; s++)
     status = segment_read(file, k, segments, s, id, ids, scene);
   free(id);
-  if (status.code != CNN_OK) { /* the picture is told of here, and not once more */
+  return status;
+}
+
+/* One broken segment spoils the picture: its pixels would belong to nothing. */
+static cnn_status segments_read(const File *file, const json_t *list, size_t k, const Id *all, size_t alls) {
+  cnn_scene *scene;
+  cnn_status status = scene_of(file, list, k, all, alls, &scene);
+  if (status.code == CNN_OK && scene) status = segments_take(file, list, k, scene);
+  if (status.code != CNN_OK && scene) { /* the picture is told of here, and not once more */
     free(scene->segments);
     scene->segments = NULL;
     scene->height = 0;

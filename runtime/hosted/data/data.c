@@ -176,8 +176,9 @@ static cnn_status boxes_agree(const cnn_data *data) {
                        "files (`data`), but the net cannot learn from it",
                        data->path);
   if (wanted && network->labels > 0 && data->classes - data->stuff > network->labels)
-    return cnn_failure(CNN_MISMATCH, "%s: has %d classes of boxes, but the net has %d labels", data->path,
-                       (int)(data->classes - data->stuff), (int)network->labels);
+    return cnn_failure(CNN_MISMATCH, "%s: has %d classes of boxes, but the net has %d label%s", data->path,
+                       (int)(data->classes - data->stuff), (int)network->labels,
+                       network->labels == 1 ? "" : "s");
   if (wanted && mixes >= 0)
     return cnn_failure(CNN_MISMATCH,
                        "%s: the augmentation %s mixes two pictures, and boxes cannot be mixed; leave it out",
