@@ -35,7 +35,8 @@ def load(path):
 for kind in ("boxes", "masks", "panoptic"):
     made = f"synthetic:shapes,count=20,size=48,kind={kind}"
     exits(0, f"shapes, {kind}: are written", "./net", "data", "--data", made, "-o", kind)
-    check(size_of(f"{kind}/sheet.png") == (8 * 48, 2 * 3 * 48), "  with a sheet", size_of(f"{kind}/sheet.png"))
+    size = size_of(f"{kind}/sheet.png")
+    check(size == (8 * 48, 2 * 3 * 48), "  with a sheet", size)
     with open(f"{kind}/classes.txt") as file:
         check(file.read().split() == NAMES, "  and the names of the classes")
     one, two = counted("  counted as they are made", made).stdout, counted("  counted as files", kind).stdout
@@ -64,7 +65,8 @@ done = counted("boxes of one JSON file are read", "boxes/annotations/instances_t
                "3 training, 1 validation and 0 test samples, 5 classes")
 check("pixels" not in done.stdout, "  they have no pixels", done.stdout)
 shutil.rmtree("boxes/annotations")
-counted("boxes without JSON are YOLO's", "boxes", "pictures with YOLO's boxes: 18 training, 2 validation and 4")
+counted("boxes without JSON are YOLO's", "boxes",
+        "pictures with YOLO's boxes: 18 training, 2 validation and 4")
 again = exits(0, "  and are written again", "./net", "data", "--data", "boxes", "-o", "boxes2")
 check(load("boxes2/annotations/instances_val.json")["categories"][4]["name"] == "ring", "  with their names")
 
@@ -82,7 +84,8 @@ with open(path, "a") as file:
     file.write("0 0.5 0.5 0.2 0.2\n7 0.5 0.5 0.2 0.2\n")
 with open(path) as file:
     line = len(file.readlines())
-counted("a class that is too large", "boxes", f"{path}:{line}: the class is 7, but there are 5 classes", status=1)
+counted("a class that is too large", "boxes", f"{path}:{line}: the class is 7, but there are 5 classes",
+        status=1)
 counted("  --skip-bad leaves it out", "boxes", "skipped 1 object with a mistake (first: boxes/train/labels",
         "18 training", options=["--skip-bad"])
 os.remove("boxes/train/images/000005.png")
@@ -98,6 +101,7 @@ check(not os.path.exists("boxes3"), "  and no folder is made", os.listdir("."))
 write("voc/Annotations/x.xml", "<annotation><size><width>4</width><height>4</height></size></annotation>")
 os.makedirs("voc/JPEGImages", exist_ok=True)
 counted("a picture that VOC's XML lacks", "voc", "voc/JPEGImages/x.jpg: the picture is missing", status=1)
-write("empty/annotations/instances_train.json", '{"images":[],"categories":[{"id":1,"name":"a"}],"annotations":[]}')
+write("empty/annotations/instances_train.json",
+      '{"images":[],"categories":[{"id":1,"name":"a"}],"annotations":[]}')
 counted("a set without pictures", "empty", "no picture is in it", status=1)
 finish()

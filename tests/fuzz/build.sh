@@ -28,4 +28,5 @@ esac
 exec "$clang" -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
   -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION \
   -I"$top/compiler" -I"$top/grammar" -I"$build/grammar" -I"$build" -I"$top/runtime" -I"$top/runtime/include" \
-  "$top/tests/fuzz/$target.c" $sources -o "$output" -ljansson -lexpat -lpng -ljpeg -lwebpdemux -lwebp -lexif -lz -lm
+  "$top/tests/fuzz/$target.c" $sources -o "$output" -ljansson -lexpat -lpng -ljpeg \
+  -lwebpdemux -lwebp -lexif -lz -lm
