@@ -51,13 +51,15 @@ static void place_name(Place *place, const char *name, bool panoptic, bool bare)
 
 /* ---- Where the pictures are */
 
-static bool has_pictures(const json_t *root, const char *list, const char *folder) {
+/* memory: false where there was too little to look. */
+static bool has_pictures(const json_t *root, const char *list, const char *folder, bool *memory) {
   const json_t *elements = json_object_get(root, list);
   bool there = false;
-  for (size_t k = 0; k < LOOKED_AT && k < json_array_size(elements) && !there; k++) {
+  for (size_t k = 0; k < LOOKED_AT && k < json_array_size(elements) && !there && *memory; k++) {
     const char *name = json_string_value(json_object_get(json_array_get(elements, k), "file_name"));
     char *path = name ? cnn_path_join(folder, name) : NULL;
     there = path && cnn_file_there(path);
+    *memory = path || !name;
     free(path);
   }
   return there;
@@ -78,11 +80,14 @@ static char *folder_find(const Place *place, const json_t *root, const char *lis
       {place->root, "images", ""}, {place->folder, "", ""},       {place->root, "", ""},
       {place->folder, name, ""},
   };
-  for (size_t k = 0; k < sizeof usual / sizeof *usual; k++) {
+  bool memory = true;
+  for (size_t k = 0; k < sizeof usual / sizeof *usual && memory; k++) {
     char *path = *usual[k][1] ? below(usual[k][0], usual[k][1], usual[k][2]) : cnn_path_join("", usual[k][0]);
-    if (!path || has_pictures(root, list, path)) return path;
+    memory = path != NULL;
+    if (path && has_pictures(root, list, path, &memory)) return path;
     free(path);
   }
+  if (!memory) return NULL;
   return below(place->root, *name ? name : "images", "");
 }
 
@@ -95,7 +100,8 @@ static cnn_status json_read(const char *path, json_t **root) {
   *root = NULL;
   if (status.code != CNN_OK) return status;
   *root = json_loadb((const char *)file.data, file.size, JSON_REJECT_DUPLICATES, &error);
-  if (!*root)
+  if (!*root && !*error.text) status = cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
+  else if (!*root)
     status =
         cnn_failure(CNN_BAD_FORMAT, "%s:%d:%d: is no JSON: %s", path, error.line, error.column, error.text);
   cnn_file_close(&file);

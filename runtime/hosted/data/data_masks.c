@@ -284,7 +284,7 @@ cnn_status cnn_data_open_masks(cnn_data *data, const Listing *listing) {
     masks_close(data);
     data->kind = NULL;
     data->set = NULL;
-    return cnn_success();
+    return status;
   }
   data->pixels = true;
   int64_t pairs = 0;

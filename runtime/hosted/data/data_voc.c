@@ -85,7 +85,7 @@ static char *image_path(const char *images, const char *stem) {
     char name[300];
     snprintf(name, sizeof name, "%.280s.%s", stem, endings[k]);
     char *path = cnn_path_join(images, name);
-    if (path && cnn_file_there(path)) {
+    if (!path || cnn_file_there(path)) {
       free(first);
       return path;
     }
@@ -179,36 +179,38 @@ static cnn_status folder_take(cnn_data *data, Voc *voc, int pool, const char *im
 
 /* ---- Opening */
 
-static bool has_xml(const char *folder) {
+static cnn_status has_xml(const char *folder, bool *there) {
   Listing listing;
-  bool there = false;
-  if (cnn_listing_read(&listing, folder).code != CNN_OK) return false;
-  for (int32_t i = 0; i < listing.count && !there; i++) {
+  cnn_status status = cnn_listing_read(&listing, folder);
+  *there = false;
+  for (int32_t i = 0; status.code == CNN_OK && i < listing.count && !*there; i++) {
     const char *dot = strrchr(listing.entry[i].name, '.');
-    there = dot && strcmp(dot, ".xml") == 0;
+    *there = dot && strcmp(dot, ".xml") == 0;
   }
   cnn_listing_free(&listing);
-  return there;
+  return status;
 }
 
-/* The folders of one directory, from malloc; NULL: it has none. */
-static bool folders_find(const char *directory, char **images, char **annotations) {
+/* The folders of one directory, from malloc; both NULL: it has none. */
+static cnn_status folders_find(const cnn_data *data, const char *directory, char **images,
+                               char **annotations) {
   Listing listing;
-  *images = *annotations = NULL;
-  if (cnn_listing_read(&listing, directory).code != CNN_OK) return false;
+  cnn_status status = cnn_listing_read(&listing, directory);
   bool found = false;
-  for (int k = 0; k < 2 && !found; k++) {
+  *images = *annotations = NULL;
+  for (int k = 0; k < 2 && !found && status.code == CNN_OK; k++) {
     if (!cnn_listing_folder(&listing, layouts[k][0]) || !cnn_listing_folder(&listing, layouts[k][1]))
       continue;
     *images = cnn_path_join(directory, layouts[k][0]);
     *annotations = cnn_path_join(directory, layouts[k][1]);
-    found = *images && *annotations && has_xml(*annotations);
+    status = *images && *annotations ? has_xml(*annotations, &found) : cnn_data_no_memory(data);
     if (found) break;
     free(*images);
     free(*annotations);
+    *images = *annotations = NULL;
   }
   cnn_listing_free(&listing);
-  return found;
+  return status;
 }
 
 /* One directory with folders of pictures and XML; pool POOLS: it may have lists of its parts. */
@@ -216,8 +218,9 @@ static cnn_status directory_take(cnn_data *data, Voc *voc, const char *directory
   static const char *const parts[] = {"train", "val", "test", "trainval"};
   static const int pools[] = {POOL_TRAIN, POOL_VAL, POOL_TEST, POOL_TRAIN};
   char *images, *annotations;
-  if (!folders_find(directory, &images, &annotations)) return cnn_success();
-  cnn_status status = data->kind ? cnn_success() : cnn_boxes_begin(data, "pictures with Pascal VOC's boxes");
+  cnn_status status = folders_find(data, directory, &images, &annotations);
+  if (!images) return status;
+  if (!data->kind) status = cnn_boxes_begin(data, "pictures with Pascal VOC's boxes");
   bool there = false, trained = false;
   for (int k = 0; k < 4 && pool == POOLS && status.code == CNN_OK; k++) {
     if (k == 3 && trained) continue;
@@ -236,8 +239,9 @@ cnn_status cnn_data_open_voc(cnn_data *data, const Listing *listing) {
   cnn_status status = directory_take(data, &voc, data->path, POOLS);
   for (int32_t i = 0; i < listing->count && status.code == CNN_OK; i++) {
     const int pool = listing->entry[i].directory ? cnn_data_part_of(listing->entry[i].name) : POOLS;
-    char *path = pool == POOLS ? NULL : cnn_path_join(data->path, listing->entry[i].name);
-    if (path) status = directory_take(data, &voc, path, pool);
+    if (pool == POOLS) continue;
+    char *path = cnn_path_join(data->path, listing->entry[i].name);
+    status = path ? directory_take(data, &voc, path, pool) : cnn_data_no_memory(data);
     free(path);
   }
   if (status.code == CNN_OK && data->kind) status = classes_number(data, &voc);

@@ -221,30 +221,34 @@ static cnn_status names_take(cnn_data *data, Yolo *yolo, const Listing *listing)
 
 /* ---- Opening */
 
-static bool has_both(const char *path) {
+static cnn_status has_both(const char *path, bool *both) {
   Listing listing;
-  const bool both = cnn_listing_read(&listing, path).code == CNN_OK &&
-                    cnn_listing_folder(&listing, "images") && cnn_listing_folder(&listing, "labels");
+  const cnn_status status = cnn_listing_read(&listing, path);
+  *both = status.code == CNN_OK && cnn_listing_folder(&listing, "images") &&
+          cnn_listing_folder(&listing, "labels");
   cnn_listing_free(&listing);
-  return both;
+  return status;
 }
 
-static bool parts_have_both(const cnn_data *data, const Listing *listing) {
-  bool both = false;
-  for (int32_t i = 0; i < listing->count && !both; i++) {
+static cnn_status parts_have_both(const cnn_data *data, const Listing *listing, bool *both) {
+  cnn_status status = cnn_success();
+  *both = false;
+  for (int32_t i = 0; i < listing->count && !*both && status.code == CNN_OK; i++) {
     if (!listing->entry[i].directory || cnn_data_part_of(listing->entry[i].name) == POOLS) continue;
     char *path = cnn_path_join(data->path, listing->entry[i].name);
-    both = path && has_both(path);
+    status = path ? has_both(path, both) : cnn_data_no_memory(data);
     free(path);
   }
-  return both;
+  return status;
 }
 
 cnn_status cnn_data_open_yolo(cnn_data *data, const Listing *listing) {
   const bool here = cnn_listing_folder(listing, "images") && cnn_listing_folder(listing, "labels");
-  if (!here && !parts_have_both(data, listing)) return cnn_success();
+  bool both = here;
+  cnn_status status = here ? cnn_success() : parts_have_both(data, listing, &both);
+  if (!both) return status;
   Yolo yolo = {.names_path = NULL};
-  cnn_status status = cnn_boxes_begin(data, "pictures with YOLO's boxes");
+  status = cnn_boxes_begin(data, "pictures with YOLO's boxes");
   if (status.code == CNN_OK) status = names_take(data, &yolo, listing);
   if (status.code == CNN_OK)
     status = here ? inner_parts_take(data, &yolo) : outer_parts_take(data, &yolo, listing);
