@@ -171,7 +171,7 @@ static void point_add(Changes *c, int32_t x, int32_t y) {
   if (c->begun && x != c->x) {
     const int32_t column = x < c->x ? x : x - 1, row = y < c->y ? y : c->y;
     if (column >= 0 && column % FINE == FINE / 2 && column / FINE < c->width) {
-      double down = ceil((row + 0.5) / FINE - 0.5);
+      double down = ceil((row + 0.5) / (double)FINE - 0.5);
       down = down < 0 ? 0 : down > c->height ? c->height : down;
       int64_t *place = room_for(c->place, c->count, sizeof *place);
       c->full = c->full || !place;
@@ -216,7 +216,7 @@ static bool polygon_paint(const double *corner, int32_t points, int32_t height, 
   for (int32_t k = 0; k < points && !c.full; k++) {
     int32_t end[2][2];
     for (int i = 0; i < 4; i++)
-      end[i / 2][i % 2] = (int32_t)(FINE * corner[2 * ((k + i / 2) % points) + i % 2] + 0.5);
+      end[i / 2][i % 2] = (int32_t)((double)FINE * corner[2 * ((k + i / 2) % points) + i % 2] + 0.5);
     side_add(&c, end[0], end[1]);
   }
   if (c.count > 0) qsort(c.place, (size_t)c.count, sizeof *c.place, place_order);
