@@ -95,6 +95,16 @@ static void files_lie_where_they_usually_do(void) {
   }
 }
 
+static void other_names_are_told(void) {
+  Net net;
+  net_of_boxes(&net);
+  picture_make("other/images/a.png");
+  coco_write("other/annotations/pets.json", "{\"id\":7,\"file_name\":\"a.png\",\"height\":20,\"width\":40}",
+             categories, sound);
+  refuse_set(&net, scratch("other"), CNN_BAD_FORMAT, "annotations/pets.json: is not known by its name");
+  cnn_data_close(open_set(&net, scratch("other/annotations/pets.json"), 0, 0));
+}
+
 #define WITH(rest) "{\"id\":2,\"image_id\":7,\"category_id\":18,\"bbox\":[4,2,8,6]," rest "}"
 
 static void broken_annotations_are_named_and_skipped(void) {
@@ -403,6 +413,7 @@ static void shapes_are_what_the_net_takes(void) {
 CU_TestInfo suite_coco[] = {
     {"instances are read", instances_are_read},
     {"files lie where they usually do", files_lie_where_they_usually_do},
+    {"other names are told", other_names_are_told},
     {"broken annotations are named and skipped", broken_annotations_are_named_and_skipped},
     {"broken pictures are named and skipped", broken_pictures_are_named_and_skipped},
     {"broken files are refused", broken_files_are_refused},

@@ -163,6 +163,28 @@ static cnn_status end(cnn_coco *coco, cnn_status status) {
   return status;
 }
 
+/* annotations/ with JSON files of other names alone: what names they should have. */
+static cnn_status names_tell(const cnn_data *data) {
+  Listing listing;
+  char *folder = cnn_path_join(data->path, "annotations");
+  cnn_status status = folder ? cnn_listing_read(&listing, folder) : cnn_data_no_memory(data);
+  const char *strange = NULL;
+  bool panoptic = false;
+  for (int32_t i = 0; status.code == CNN_OK && i < listing.count; i++) {
+    const char *name = listing.entry[i].name;
+    panoptic = panoptic || (is_json(name) && begins(name, "panoptic"));
+    if (is_json(name) && !strange) strange = name;
+  }
+  if (strange && !panoptic)
+    status = cnn_failure(CNN_BAD_FORMAT,
+                         "%s/%s: is not known by its name; COCO's files are named instances_train.json, "
+                         "instances_val.json ..., or one is chosen by --data %s/%s",
+                         folder, strange, folder, strange);
+  if (folder) cnn_listing_free(&listing);
+  free(folder);
+  return status;
+}
+
 static cnn_status directory_open(cnn_data *data, const Listing *listing, bool panoptic) {
   cnn_coco coco = {.data = data, .panoptic = panoptic};
   cnn_status status = folder_take(&coco, data->path, data->path, POOLS, false);
@@ -176,6 +198,8 @@ static cnn_status directory_open(cnn_data *data, const Listing *listing, bool pa
                     : cnn_data_no_memory(data);
     free(folder);
   }
+  if (status.code == CNN_OK && !data->kind && !panoptic && cnn_listing_folder(listing, "annotations"))
+    status = names_tell(data);
   return end(&coco, status);
 }
 
