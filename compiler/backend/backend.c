@@ -218,8 +218,8 @@ static bool add_runtime(Command *command, const Backend *backend, const char **w
   command_add_all(command, WORDS(SANITIZER_FLAGS));
 #endif
   command_add(command, find_runtime(backend->arena, backend->runtime, why));
-  command_add_all(command, WORDS("-ljansson", "-lpng", "-ljpeg", "-lwebpdemux", "-lwebp", "-lexif", "-lz",
-                                 "-lpthread", "-lm"));
+  command_add_all(command, WORDS("-ljansson", "-lexpat", "-lpng", "-ljpeg", "-lwebpdemux", "-lwebp", "-lexif",
+                                 "-lz", "-lpthread", "-lm"));
   return !*why;
 }
 

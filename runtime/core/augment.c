@@ -237,16 +237,20 @@ static void resample(const Warp *warp, cnn_plane plane, const float *in, float *
   }
 }
 
-/* The class of the nearest pixel; -1, ignored, outside. */
-static void pick_nearest(const Warp *w, cnn_plane plane, const int32_t *in, int32_t *out) {
+/* The nearest pixel of so many bytes; outside each of them is `border`. */
+static void pick_nearest(const Warp *w, cnn_plane plane, size_t bytes, int border, const void *in,
+                         void *out) {
   const double half_w = plane.width / 2.0, half_h = plane.height / 2.0;
+  char *to = out;
   for (int32_t i = 0; i < plane.height; i++) {
-    for (int32_t j = 0; j < plane.width; j++) {
+    for (int32_t j = 0; j < plane.width; j++, to += bytes) {
       const double x = j + 0.5 - half_w, y = i + 0.5 - half_h;
       const int32_t sx = floor_of(w->xx * x + w->xy * y + w->x + half_w),
                     sy = floor_of(w->yx * x + w->yy * y + w->y + half_h);
       const bool inside = sx >= 0 && sx < plane.width && sy >= 0 && sy < plane.height;
-      *out++ = inside ? in[(int64_t)sy * plane.width + sx] : -1;
+      if (inside)
+        memcpy(to, (const char *)in + ((size_t)sy * (size_t)plane.width + (size_t)sx) * bytes, bytes);
+      else memset(to, border, bytes);
     }
   }
 }
@@ -434,15 +438,61 @@ void cnn_augment_input(const cnn_augmentation *a, cnn_plane plane, cnn_type type
   values_write(type, now, out, n);
 }
 
-void cnn_augment_target(const cnn_augmentation *a, cnn_plane plane, bool classes, const void *in, void *out) {
+/* All geometric steps in one, for a plane. */
+static Warp warp_of(const cnn_augmentation *a, cnn_plane plane) {
   Warp all = NOTHING, next;
   for (int32_t step = 0; step < a->recipe->augments; step++)
     if (step_warp(a, step, &next)) all = warp_after(&all, &next);
-  const Warp own = warp_on(&all, a->plane, plane);
+  return warp_on(&all, a->plane, plane);
+}
+
+void cnn_augment_target(const cnn_augmentation *a, cnn_plane plane, bool classes, const void *in, void *out) {
+  const Warp own = warp_of(a, plane);
+  const int border = classes ? 0xFF : 0; /* all bits set: -1 */
   cnn_move move;
   if (warp_is_move(&own, &move))
-    cnn_move_picture(&move, in, out, plane.height, plane.width, plane.channels * 4,
-                     classes ? 0xFF : 0); /* all bits set: -1 */
-  else if (classes) pick_nearest(&own, plane, in, out);
+    cnn_move_picture(&move, in, out, plane.height, plane.width, plane.channels * 4, border);
+  else if (classes) pick_nearest(&own, plane, sizeof(int32_t), border, in, out);
   else resample(&own, plane, in, out);
+}
+
+/* ---- Objects */
+
+int32_t cnn_augment_mixes(const cnn_recipe *recipe) {
+  for (int32_t step = 0; step < recipe->augments; step++) {
+    const cnn_augment_kind kind = cnn_augment_kind_of(&recipe->augment[step]);
+    if (kind == CNN_AUGMENT_MIXUP || kind == CNN_AUGMENT_CUTMIX) return step;
+  }
+  return -1;
+}
+
+void cnn_augment_instances(const cnn_augmentation *a, cnn_plane plane, const uint8_t *in, uint8_t *out) {
+  const Warp own = warp_of(a, plane);
+  pick_nearest(&own, plane, 1, 0, in, out);
+}
+
+bool cnn_box_cut(float box[4], float left, float top, float right, float bottom) {
+  const double whole_area = ((double)box[2] - (double)box[0]) * ((double)box[3] - (double)box[1]);
+  if (box[0] < left) box[0] = left;
+  if (box[1] < top) box[1] = top;
+  if (box[2] > right) box[2] = right;
+  if (box[3] > bottom) box[3] = bottom;
+  const double width = (double)box[2] - (double)box[0], height = (double)box[3] - (double)box[1];
+  return width > 0 && height > 0 && 4 * width * height >= whole_area;
+}
+
+bool cnn_augment_box(const cnn_augmentation *a, cnn_plane plane, const float in[4], float out[4]) {
+  const Warp w = warp_of(a, plane); /* from the result to the source: corners go the other way */
+  const double half_w = plane.width / 2.0, half_h = plane.height / 2.0, scale = w.xx * w.yy - w.xy * w.yx;
+  for (int corner = 0; corner < 4; corner++) {
+    const double u = (double)in[corner & 1 ? 2 : 0] - half_w - w.x,
+                 v = (double)in[corner & 2 ? 3 : 1] - half_h - w.y;
+    const float x = (float)((w.yy * u - w.xy * v) / scale + half_w),
+                y = (float)((w.xx * v - w.yx * u) / scale + half_h);
+    if (corner == 0 || x < out[0]) out[0] = x;
+    if (corner == 0 || y < out[1]) out[1] = y;
+    if (corner == 0 || x > out[2]) out[2] = x;
+    if (corner == 0 || y > out[3]) out[3] = y;
+  }
+  return cnn_box_cut(out, 0, 0, (float)plane.width, (float)plane.height);
 }

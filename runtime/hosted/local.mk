@@ -13,13 +13,14 @@ libcnn_la_SOURCES += %D%/commands/inputs.c %D%/commands/main.c %D%/commands/opti
 libcnn_la_SOURCES += %D%/data/array.c %D%/data/batch.c %D%/data/batch.h %D%/data/csv.c %D%/data/csv.h \
   %D%/data/data.c %D%/data/data_arrays.c %D%/data/data_cifar.c %D%/data/data_classes.c %D%/data/data_csv.c \
   %D%/data/data_folders.c %D%/data/data_idx.c %D%/data/data_synthetic.c \
-  %D%/data/data_masks.c %D%/data/export.c %D%/data/export.h \
+  %D%/data/data_masks.c %D%/data/export.c %D%/data/export.h %D%/data/export_coco.c %D%/data/export_coco.h \
   %D%/data/data_shapes.c %D%/data/pixels.c %D%/data/pixels.h %D%/data/shapes.c \
   %D%/data/shapes.h %D%/data/truth.h %D%/data/dataset.h %D%/data/feed.c \
   %D%/data/image.c %D%/data/image.h %D%/data/image_exif.c %D%/data/image_jpeg.c %D%/data/image_png.c \
   %D%/data/image_webp.c %D%/data/inspect.c %D%/data/listing.c %D%/data/loader.c %D%/data/pictures.c \
-  %D%/data/pictures.h \
-  %D%/data/target.c
+  %D%/data/pictures.h %D%/data/truth.c %D%/data/outline.c %D%/data/outline.h \
+  %D%/data/target.c %D%/data/boxes.c %D%/data/boxes.h %D%/data/coco.c %D%/data/coco.h %D%/data/data_coco.c \
+  %D%/data/data_voc.c %D%/data/data_yolo.c %D%/data/voc.c %D%/data/voc.h %D%/data/yolo.c %D%/data/yolo.h
 libcnn_la_SOURCES += %D%/display/events.c %D%/display/figure.c %D%/display/figure.h %D%/display/journal.c \
   %D%/display/journal.h %D%/display/lettering.c %D%/display/lettering.h %D%/display/plot.c \
   %D%/display/progress.c %D%/display/width.c %D%/display/width.h

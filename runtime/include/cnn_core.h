@@ -120,6 +120,17 @@ void cnn_augment_input(const cnn_augmentation *augmentation, cnn_plane plane, cn
 void cnn_augment_target(const cnn_augmentation *augmentation, cnn_plane plane, bool classes, const void *in,
                         void *out);
 
+/* The number of an object for each pixel: the nearest; 0 from outside. */
+void cnn_augment_instances(const cnn_augmentation *augmentation, cnn_plane plane, const uint8_t *in,
+                           uint8_t *out);
+/* A box x1 y1 x2 y2 in pixels of the plane: the least one that holds its four corners where they are moved
+ * to, cut at the edges. False: less than a quarter of that is inside. */
+bool cnn_augment_box(const cnn_augmentation *augmentation, cnn_plane plane, const float in[4], float out[4]);
+/* Cuts a box. False: less than a quarter of its area is left. */
+bool cnn_box_cut(float box[4], float left, float top, float right, float bottom);
+/* The first step that mixes two samples, which those with boxes cannot be; -1: there is none. */
+int32_t cnn_augment_mixes(const cnn_recipe *recipe);
+
 typedef struct cnn_move {
   int32_t down, right; /* shift in pixels */
   bool mirror, upend;  /* left and right, top and bottom exchanged, before the shift */

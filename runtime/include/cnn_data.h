@@ -3,9 +3,10 @@
  * A set is opened by looking at what the path holds: IDX files (MNIST, Fashion-MNIST; plain or .gz),
  * CIFAR-10/100 in binary, folders of pictures (train/CLASS, val/CLASS, test/CLASS, or CLASS alone), an .npz
  * file (x, y, x_val, y_val, x_test, y_test), a table (.csv; or train.csv, val.csv and test.csv in a
- * directory), pictures with a mask of classes each (images/ and masks/; Pascal VOC's folders), the word
- * "synthetic", a small learnable set made on the spot for any net, or "synthetic:shapes", pictures of shapes
- * with a class for each pixel. Boxes are known but not read yet.
+ * directory), pictures with a mask of classes each (images/ and masks/; Pascal VOC's folders), pictures with
+ * boxes (YOLO's images/ and labels/, COCO's annotations/ or one of its JSON files, Pascal VOC's
+ * Annotations/), the word "synthetic", a small learnable set made on the spot for any net, or
+ * "synthetic:shapes", pictures of shapes with boxes, masks or a class for each pixel.
  *
  * A folder is the class whose label it has (cnn_network.label); folders named by whole numbers are the
  * classes of these numbers; where the net has no labels, they are numbered in the order of their names.
@@ -49,9 +50,11 @@ typedef struct cnn_data_options {
   int64_t keep; /* bytes of memory for pictures of folders that have been decoded, so that each is once; 0:
                    decode each time */
   const char *target; /* CSV: the column of the target, by its name or its number from 1; NULL: the last */
-  bool skip_bad;      /* pictures with masks: those that cannot be read are counted and left out */
+  bool skip_bad;      /* pictures with masks or boxes: what cannot be read is counted and left out */
+  bool any_target; /* the set is looked at or written as files: it need not have what the net is compared with
+                    */
 } cnn_data_options;
-#define CNN_DATA_DEFAULTS {0.1, 0, CNN_FIT_STRETCH, 0, NULL, false}
+#define CNN_DATA_DEFAULTS {0.1, 0, CNN_FIT_STRETCH, 0, NULL, false, false}
 
 typedef struct cnn_data cnn_data;
 

@@ -7,8 +7,10 @@ clang=$1 top=$2 build=$3 target=$4 output=$5
 readers="status file json archive safetensors npz notes classes foreign"
 sets="listing target array data data_arrays data_cifar csv data_csv data_classes data_folders data_idx
   data_synthetic data_masks data_shapes pixels shapes pictures similar image image_png image_jpeg image_webp
-  image_exif feed inspect unicode"
+  image_exif feed inspect unicode boxes coco data_coco voc data_voc yolo data_yolo outline truth"
+core="random resample augment scalar"
 
+cores() { for name in $core; do printf '%s ' "$top/runtime/core/$name.c"; done; }
 hosted() { for name in "$@"; do printf '%s ' "$top"/runtime/hosted/*/"$name.c"; done; }
 
 case $target in
@@ -17,7 +19,8 @@ case $target in
   csv) sources=$(hosted status csv unicode) ;;
   picture) sources="$(hosted status file image image_png image_jpeg image_webp image_exif \
     feed) $top/runtime/core/resample.c" ;;
-  idx) sources="$(hosted $readers $sets) $top/runtime/core/random.c $top/runtime/core/resample.c" ;;
+  idx|coco|yolo_text|voc) sources="$(hosted $readers $sets) $(cores)" ;;
+  runs) sources=$(hosted status outline) ;;
   *) sources="$(ls "$top"/compiler/base/*.c "$top"/compiler/syntax/*.c |
     tr '\n' ' ') $(ls "$build"/grammar/*.c | tr '\n' ' ')" ;;
 esac
@@ -25,4 +28,5 @@ esac
 exec "$clang" -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
   -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION \
   -I"$top/compiler" -I"$top/grammar" -I"$build/grammar" -I"$build" -I"$top/runtime" -I"$top/runtime/include" \
-  "$top/tests/fuzz/$target.c" $sources -o "$output" -ljansson -lpng -ljpeg -lwebpdemux -lwebp -lexif -lz -lm
+  "$top/tests/fuzz/$target.c" $sources -o "$output" -ljansson -lexpat -lpng -ljpeg \
+  -lwebpdemux -lwebp -lexif -lz -lm

@@ -295,9 +295,9 @@ static void what_is_no_set_is_said(void) {
   refuse_set(&net, scratch("segments"), CNN_MISMATCH, "has a class for each pixel, but the output");
   scratch_text("boxes/images/a.png", "");
   scratch_text("boxes/labels/a.txt", "");
-  refuse_set(&net, scratch("boxes"), CNN_NOT_BUILT, "[not-built-yet]");
+  refuse_set(&net, scratch("boxes"), CNN_MISMATCH, "has boxes, which no output of the net takes");
   net.network.truth_objects = 8;
-  refuse_set(&net, "synthetic", CNN_NOT_BUILT, "[not-built-yet]");
+  refuse_set(&net, "synthetic", CNN_MISMATCH, "have no boxes, which the net is compared with");
 }
 
 /* ---- arrays ---- */

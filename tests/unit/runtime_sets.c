@@ -47,7 +47,7 @@ void net_make_one(Net *net, cnn_port input, cnn_port output) {
 
 cnn_data *open_set(const Net *net, const char *path, double val, int64_t limit) {
   cnn_data *data = NULL;
-  cnn_data_options options = {val, limit, CNN_FIT_STRETCH, 0, NULL, false};
+  cnn_data_options options = {val, limit, CNN_FIT_STRETCH, 0, NULL, false, false};
   cnn_status status = cnn_data_open(&data, path, &net->network, &options);
   if (status.code != CNN_OK) printf("# %s\n", status.message);
   CU_ASSERT_EQUAL_FATAL(status.code, CNN_OK);

@@ -31,8 +31,8 @@ static void the_split_is_seeded_and_exact(void) {
   cnn_data_close(a);
   cnn_data_close(b);
   cnn_data_close(c);
-  cnn_data_options wrong = {1, 0, CNN_FIT_STRETCH, 0, NULL, false},
-                   negative = {0.1, -1, CNN_FIT_STRETCH, 0, NULL, false};
+  cnn_data_options wrong = {1, 0, CNN_FIT_STRETCH, 0, NULL, false, false},
+                   negative = {0.1, -1, CNN_FIT_STRETCH, 0, NULL, false, false};
   CU_ASSERT_EQUAL(cnn_data_open(&a, "synthetic", &net.network, &wrong).code, CNN_BAD_ARGUMENT);
   CU_ASSERT_EQUAL(cnn_data_open(&a, "synthetic", &net.network, &negative).code, CNN_BAD_ARGUMENT);
   a = open_set(&net, "synthetic", 0.9999, 0); /* a sample to train on always remains */

@@ -192,7 +192,7 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
       {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox",
        "how pictures of another size come to fit", 0, 0, cnn_fit_choices, NULL},
       {"skip-bad", 0, CNN_VALUE_FLAG, &a.skip_bad, "",
-       "leaves out pictures whose mask is missing or wrong, and counts them", 0, 0, NULL, NULL},
+       "leaves out masks, boxes and pictures with mistakes, and counts them", 0, 0, NULL, NULL},
   };
   cnn_usage usage = {program->name,
                      "eval",

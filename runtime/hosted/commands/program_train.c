@@ -258,7 +258,7 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
       {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox",
        "how pictures of another size come to fit", 0, 0, cnn_fit_choices, &a.fit_given},
       {"skip-bad", 0, CNN_VALUE_FLAG, &a.skip_bad, "",
-       "leaves out pictures whose mask is missing or wrong, and counts them", 0, 0, NULL, NULL},
+       "leaves out masks, boxes and pictures with mistakes, and counts them", 0, 0, NULL, NULL},
       {"log", 0, CNN_VALUE_TEXT, &a.log, "FILE", ".jsonl or .csv: a row an epoch", 0, 0, NULL, NULL},
       {"plot", 0, CNN_VALUE_TEXT, &a.plot, "FILE.svg", "curves of loss, metrics and rate", 0, 0, NULL, NULL},
       {"tensorboard", 0, CNN_VALUE_TEXT, &a.tensorboard, "DIR",

@@ -13,6 +13,7 @@
 #include "hosted/weights/classes.h"
 #include "cnn_core.h"
 #include "hosted/data/dataset.h"
+#include "hosted/data/pixels.h"
 
 cnn_status cnn_data_no_memory(const cnn_data *data) {
   return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", data->path);
@@ -122,17 +123,23 @@ static cnn_status labels_agree(const cnn_data *data) {
 static const char understood[] =
     "understood are IDX files (train-images-idx3-ubyte[.gz] ...), CIFAR-10/100 in binary, folders of "
     "pictures (train/CLASS/*.png|jpg|webp or CLASS/*), "
-    "pictures with masks (images/ and masks/, or Pascal VOC's folders), .npz files, tables (.csv, or "
-    "train.csv and test.csv in a directory), synthetic and synthetic:shapes";
+    "pictures with masks (images/ and masks/), pictures with boxes (YOLO's images/ and labels/, COCO's "
+    "annotations/*.json, Pascal VOC's folders), .npz files, tables (.csv, or train.csv and test.csv in a "
+    "directory), synthetic and synthetic:shapes";
 
 static cnn_status directory_open(cnn_data *data) {
-  static cnn_status (*const kinds[])(cnn_data *, const Listing *) = {
-      cnn_data_open_idx, cnn_data_open_cifar, cnn_data_open_masks, cnn_data_open_csv_parts,
-      cnn_data_open_folders};
+  /* Where several truths lie side by side, the net decides between classes of pixels and boxes. */
+  static cnn_status (*const kinds[2][9])(cnn_data *, const Listing *) = {
+      {cnn_data_open_idx, cnn_data_open_cifar, cnn_data_open_coco, cnn_data_open_voc, cnn_data_open_yolo,
+       cnn_data_open_masks, cnn_data_open_panoptic, cnn_data_open_csv_parts, cnn_data_open_folders},
+      {cnn_data_open_idx, cnn_data_open_cifar, cnn_data_open_panoptic, cnn_data_open_masks,
+       cnn_data_open_coco, cnn_data_open_voc, cnn_data_open_yolo, cnn_data_open_csv_parts,
+       cnn_data_open_folders}};
+  const int pixels = cnn_pixels_limit(data) > 0;
   Listing listing;
   cnn_status status = cnn_listing_read(&listing, data->path);
-  for (size_t k = 0; k < sizeof kinds / sizeof *kinds && status.code == CNN_OK && !data->kind; k++)
-    status = kinds[k](data, &listing);
+  for (size_t k = 0; k < sizeof *kinds / sizeof **kinds && status.code == CNN_OK && !data->kind; k++)
+    status = kinds[pixels][k](data, &listing);
   if (status.code == CNN_OK && !data->kind)
     status = cnn_failure(CNN_BAD_FORMAT, "%s: no data set is recognised in this directory; %s", data->path,
                          understood);
@@ -141,19 +148,49 @@ static cnn_status directory_open(cnn_data *data) {
 }
 
 static cnn_status kind_open(cnn_data *data) {
-  if (data->network->truth_objects > 0)
-    return cnn_failure(CNN_NOT_BUILT, "%s: data sets with boxes [not-built-yet]", data->path);
   struct stat about;
   if (strcmp(data->path, "synthetic") == 0) return cnn_data_open_synthetic(data);
   if (strncmp(data->path, "synthetic:", 10) == 0) return cnn_data_open_shapes(data, data->path + 10);
   if (stat(data->path, &about) != 0)
     return cnn_failure(CNN_BAD_FILE, "%s: cannot be opened: %s", data->path, strerror(errno));
   if (S_ISDIR(about.st_mode)) return directory_open(data);
-  cnn_status status = cnn_data_open_arrays(data);
+  cnn_status status = cnn_data_open_coco_file(data);
+  if (status.code == CNN_OK && !data->kind) status = cnn_data_open_arrays(data);
   if (status.code == CNN_OK && !data->kind) status = cnn_data_open_csv(data);
   if (status.code == CNN_OK && !data->kind)
     status = cnn_failure(CNN_BAD_FORMAT, "%s: is no data set; %s", data->path, understood);
   return status;
+}
+
+/* Whether boxes are there where the net wants some, and are of use where they are there. */
+static cnn_status boxes_agree(const cnn_data *data) {
+  const cnn_network *network = data->network;
+  const bool wanted = cnn_boxes_wanted(network);
+  const int32_t mixes = network->recipe ? cnn_augment_mixes(network->recipe) : -1;
+  if (wanted && !data->objects)
+    return cnn_failure(CNN_MISMATCH, "%s: %s have no boxes, which the net is compared with", data->path,
+                       data->title);
+  if (data->objects && !wanted && !data->pixels)
+    return cnn_failure(CNN_MISMATCH,
+                       "%s: has boxes, which no output of the net takes: it can be looked at and written as "
+                       "files (`data`), but the net cannot learn from it",
+                       data->path);
+  if (wanted && network->labels > 0 && data->classes - data->stuff > network->labels)
+    return cnn_failure(CNN_MISMATCH, "%s: has %d classes of boxes, but the net has %d label%s", data->path,
+                       (int)(data->classes - data->stuff), (int)network->labels,
+                       network->labels == 1 ? "" : "s");
+  if (wanted && mixes >= 0)
+    return cnn_failure(CNN_MISMATCH,
+                       "%s: the augmentation %s mixes two pictures, and boxes cannot be mixed; leave it out",
+                       data->path, network->recipe->augment[mixes].name);
+  return cnn_success();
+}
+
+/* What the set tells against what the net wants to be told. */
+static cnn_status targets_agree(const cnn_data *data) {
+  if (data->options.any_target) return cnn_success();
+  const cnn_status status = boxes_agree(data);
+  return status.code == CNN_OK ? labels_agree(data) : status;
 }
 
 cnn_status cnn_data_open(cnn_data **opened, const char *path, const cnn_network *network,
@@ -172,7 +209,7 @@ cnn_status cnn_data_open(cnn_data **opened, const char *path, const cnn_network 
   data->options = *options;
   data->path = cnn_path_join("", path);
   cnn_status status = data->path ? kind_open(data) : cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
-  if (status.code == CNN_OK) status = labels_agree(data);
+  if (status.code == CNN_OK) status = targets_agree(data);
   if (status.code == CNN_OK && options->target && !cnn_data_is_csv(data))
     status =
         cnn_failure(CNN_BAD_ARGUMENT, "%s: a target column is chosen in tables (.csv); this set is of %s",
@@ -282,6 +319,17 @@ cnn_status cnn_data_sample(const cnn_data *data, cnn_part part, int64_t index, v
       memset(target[o], 0xFF, (size_t)cnn_port_targets(&data->network->output[o]) * sizeof(int32_t));
   cnn_status status = data->kind->read(data, pool, place, input, target);
   return status.code == CNN_OK ? sample_check(data, pool, place, input, target) : status;
+}
+
+cnn_status cnn_data_truth(const cnn_data *data, cnn_part part, int64_t index, cnn_image *image,
+                          cnn_truth *truth) {
+  int pool;
+  int64_t place;
+  if (!data->kind->truth)
+    return cnn_failure(CNN_MISMATCH, "%s: %s have neither boxes nor masks", data->path, data->title);
+  if (!cnn_data_locate(data, part, index, &pool, &place))
+    return cnn_failure(CNN_BAD_ARGUMENT, "%s: there is no sample %lld", data->path, (long long)index);
+  return data->kind->truth(data, pool, place, image, truth);
 }
 
 double cnn_data_scale(const cnn_data *data, int32_t input) {

@@ -24,7 +24,7 @@ static bool has_labels(const cnn_data *data) {
   return classes && data->network->labels > 0 && data->network->label;
 }
 
-static int32_t label_find(const cnn_network *network, const char *name) {
+int32_t cnn_label_find(const cnn_network *network, const char *name) {
   for (int32_t c = 0; c < network->labels; c++)
     if (cnn_names_compare(network->label[c], name) == CNN_SAME_NAME) return c;
   return -1;
@@ -33,7 +33,7 @@ static int32_t label_find(const cnn_network *network, const char *name) {
 /* The first folder whose name is no label; `folders` if there is none. */
 static int32_t stranger(const cnn_network *network, char *const *folder, int32_t folders) {
   int32_t f = 0;
-  while (f < folders && label_find(network, folder[f]) >= 0) f++;
+  while (f < folders && cnn_label_find(network, folder[f]) >= 0) f++;
   return f;
 }
 
@@ -90,13 +90,14 @@ static bool is_one(const cnn_data *data, char *const *folder, const uint8_t *poo
     if (all & pools[h]) return false;
     all |= pools[h];
   }
-  return !has_labels(data) || label_find(network, folder[f]) < 0 || label_find(network, folder[g]) < 0;
+  return !has_labels(data) || cnn_label_find(network, folder[f]) < 0 ||
+         cnn_label_find(network, folder[g]) < 0;
 }
 
 /* The name that is kept is a label, or that of the training part. */
 static bool is_better(const cnn_data *data, const char *name, uint8_t pools, const char *other) {
-  if (has_labels(data) && label_find(data->network, other) >= 0) return false;
-  return (has_labels(data) && label_find(data->network, name) >= 0) || (pools & 1 << POOL_TRAIN);
+  if (has_labels(data) && cnn_label_find(data->network, other) >= 0) return false;
+  return (has_labels(data) && cnn_label_find(data->network, name) >= 0) || (pools & 1 << POOL_TRAIN);
 }
 
 /* The list without the folders that have become another: number[f] was f, or which one it has become. */
@@ -145,7 +146,7 @@ static cnn_status by_label(cnn_data *data, char *const *folder, int32_t folders,
   const cnn_network *network = data->network;
   cnn_status status = names_make(data, network->labels);
   for (int32_t f = 0; f < folders; f++) {
-    const int32_t c = label_find(network, folder[f]);
+    const int32_t c = cnn_label_find(network, folder[f]);
     class_of[f] = c >= 0 ? c : (int32_t)number_of(folder[f]);
   }
   for (int32_t c = 0; c < network->labels && status.code == CNN_OK; c++)

@@ -270,16 +270,6 @@ static bool folder_takes(const cnn_data *data, const char *below) {
 static const DataKind folders = {folder_read,  folder_label,   folder_close, NULL,
                                  folder_files, folder_inspect, folder_takes, NULL};
 
-static cnn_status known_but_not_built(const cnn_data *data, const Listing *listing) {
-  const Entry *images = cnn_listing_find(listing, "images"), *labels = cnn_listing_find(listing, "labels");
-  const Entry *annotations =
-      cnn_listing_find(listing, "annotations"); /* COCO; YOLO has labels/ and data.yaml */
-  if ((images && labels && images->directory && labels->directory) ||
-      (annotations && annotations->directory) || cnn_listing_find(listing, "data.yaml"))
-    return cnn_failure(CNN_NOT_BUILT, "%s: data sets with boxes [not-built-yet]", data->path);
-  return cnn_success();
-}
-
 /* ---- Parts */
 
 static bool has_folders(const Listing *listing) {
@@ -299,7 +289,6 @@ static cnn_status part_collect(cnn_data *data, Folders *set, int pool, const cha
                            "%s: another folder beside it is the %s part, too; merge the two, or rename one",
                            path, part_titles[pool]);
     set->pool[pool].there = set->parts = true;
-    if (status.code == CNN_OK) status = known_but_not_built(data, &below);
     if (status.code == CNN_OK) status = pool_collect(data, set, pool, &below, empty);
   }
   cnn_listing_free(&below);
@@ -322,7 +311,7 @@ static void others_note(cnn_data *data, const Folders *set, const Listing *listi
 
 /* A directory with train/, val/ or test/ in it has parts; then nothing else counts. */
 static cnn_status parts_collect(cnn_data *data, Folders *set, const Listing *listing, cnn_status *empty) {
-  cnn_status status = known_but_not_built(data, listing);
+  cnn_status status = cnn_success();
   for (int32_t i = 0; i < listing->count && status.code == CNN_OK; i++) {
     int pool = listing->entry[i].directory ? cnn_data_part_of(listing->entry[i].name) : POOLS;
     if (pool == POOLS) continue;

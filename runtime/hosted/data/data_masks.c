@@ -28,7 +28,7 @@ typedef struct Masks {
 /* ---- A sample */
 
 static cnn_status classes_check(const cnn_data *data, const Pair *pair, const cnn_image *mask) {
-  const int64_t limit = cnn_pixels_limit(data);
+  const int64_t limit = data->options.any_target ? 0 : cnn_pixels_limit(data);
   for (int64_t i = 0; limit > 0 && i < (int64_t)mask->height * mask->width; i++) {
     if (mask->pixel[i] == IGNORED || mask->pixel[i] < limit) continue;
     return cnn_failure(CNN_MISMATCH,
@@ -137,12 +137,6 @@ static cnn_status pair_add(const cnn_data *data, Pairs *pairs, Pair pair) {
   return cnn_success();
 }
 
-static bool file_there(const char *path) {
-  FILE *file = fopen(path, "rb");
-  if (file) fclose(file);
-  return file != NULL;
-}
-
 /* directory/stem.png, from malloc. */
 static char *mask_path(const char *directory, const char *stem, size_t n) {
   char *name = malloc(n + sizeof ".png");
@@ -158,7 +152,7 @@ static char *mask_path(const char *directory, const char *stem, size_t n) {
 static cnn_status pair_take(cnn_data *data, Masks *set, int pool, Pair pair) {
   cnn_status status = cnn_success();
   if (!pair.image || !pair.mask) status = cnn_data_no_memory(data);
-  else if (!file_there(pair.mask))
+  else if (!cnn_file_there(pair.mask))
     status = cnn_failure(CNN_MISMATCH, "%s: this picture has no mask: there is no %s", pair.image, pair.mask);
   else if (data->options.skip_bad) {
     cnn_image image, mask;
@@ -191,16 +185,12 @@ static cnn_status folders_pair(cnn_data *data, Masks *set, int pool, const char 
   return status;
 }
 
-static bool has_folder(const Listing *listing, const char *name) {
-  const Entry *entry = cnn_listing_find(listing, name);
-  return entry && entry->directory;
-}
-
 /* images/ and masks/ of a directory; `there`: they are both. */
 static cnn_status directory_pair(cnn_data *data, Masks *set, int pool, const char *path, bool *there) {
   Listing listing;
   cnn_status status = cnn_listing_read(&listing, path);
-  *there = status.code == CNN_OK && has_folder(&listing, "images") && has_folder(&listing, "masks");
+  *there = status.code == CNN_OK && cnn_listing_folder(&listing, "images") &&
+           cnn_listing_folder(&listing, "masks");
   if (*there) {
     char *images = cnn_path_join(path, "images"), *beside = cnn_path_join(path, "masks");
     status = folders_pair(data, set, pool, images, beside);
@@ -240,7 +230,7 @@ static cnn_status voc_part(cnn_data *data, Masks *set, int pool, const char *par
   char *path = cnn_path_join(data->path, below);
   if (!path) return cnn_data_no_memory(data);
   cnn_file file = {0};
-  cnn_status status = file_there(path) ? cnn_file_open(&file, path) : cnn_success();
+  cnn_status status = cnn_file_there(path) ? cnn_file_open(&file, path) : cnn_success();
   free(path);
   char *names = file.size > 0 ? malloc(file.size + 1) : NULL;
   if (file.size > 0 && !names) status = cnn_data_no_memory(data);
@@ -264,12 +254,13 @@ static cnn_status voc_take(cnn_data *data, Masks *set) {
 /* ---- Opening */
 
 static cnn_status parts_take(cnn_data *data, Masks *set, const Listing *listing, bool *ours) {
-  if (has_folder(listing, "JPEGImages") && has_folder(listing, "SegmentationClass")) {
+  if (cnn_listing_folder(listing, "JPEGImages") && cnn_listing_folder(listing, "SegmentationClass")) {
     *ours = true;
     return voc_take(data, set);
   }
   cnn_status status = directory_pair(data, set, POOL_TRAIN, data->path, ours);
-  for (int32_t i = 0; i < listing->count && status.code == CNN_OK && !has_folder(listing, "images"); i++) {
+  for (int32_t i = 0; i < listing->count && status.code == CNN_OK && !cnn_listing_folder(listing, "images");
+       i++) {
     const int pool = listing->entry[i].directory ? cnn_data_part_of(listing->entry[i].name) : POOLS;
     if (pool == POOLS) continue;
     bool there = false;
@@ -293,8 +284,9 @@ cnn_status cnn_data_open_masks(cnn_data *data, const Listing *listing) {
     masks_close(data);
     data->kind = NULL;
     data->set = NULL;
-    return cnn_success();
+    return status;
   }
+  data->pixels = true;
   int64_t pairs = 0;
   for (int p = 0; p < POOLS; p++) pairs += data->pool[p] = set->pool[p].count;
   if (status.code == CNN_OK && pairs == 0)

@@ -1,5 +1,6 @@
 /* data_shapes.c: synthetic:shapes[,count=N,size=N,seed=N,kind=K], pictures of shapes made on the spot
- * (shapes.c), with a class for each pixel: 0 what is no shape, then disc, square, triangle, star and ring. */
+ * (shapes.c). kind=boxes: the shapes are objects: disc, square, triangle, star and ring; masks: with their
+ * pixels; pixels: a class for each pixel: 0 what is no shape, then the shapes; panoptic: all of that. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L /* strtok_r */
@@ -11,7 +12,7 @@
 #include "hosted/data/pixels.h"
 #include "hosted/data/shapes.h"
 
-enum { KIND_BOXES, KIND_MASKS, KIND_PIXELS, KIND_PANOPTIC, KINDS };
+enum { KIND_BOXES, KIND_MASKS, KIND_PIXELS, KIND_PANOPTIC, KINDS /* none is chosen */ };
 static const char *const kind_names[KINDS] = {"boxes", "masks", "pixels", "panoptic"};
 
 typedef struct Shapes {
@@ -22,8 +23,22 @@ typedef struct Shapes {
 static cnn_status shapes_truth(const cnn_data *data, int pool, int64_t index, cnn_image *image,
                                cnn_truth *truth) {
   const Shapes *set = data->set;
-  return cnn_shapes_make((uint64_t)set->seed, (uint64_t)pool, (uint32_t)index, (int32_t)set->size, image,
-                         truth);
+  const cnn_status status =
+      cnn_shapes_make((uint64_t)set->seed, (uint64_t)pool, (uint32_t)index, (int32_t)set->size, image, truth);
+  if (!data->objects) {
+    free(truth->object);
+    truth->object = NULL;
+    truth->count = 0;
+  }
+  if (!data->masks) {
+    free(truth->instance);
+    truth->instance = NULL;
+  }
+  if (!data->pixels) {
+    free(truth->pixels);
+    truth->pixels = NULL;
+  }
+  return status;
 }
 
 static cnn_status shapes_read(const cnn_data *data, int pool, int64_t index, void *const input[],
@@ -33,8 +48,9 @@ static cnn_status shapes_read(const cnn_data *data, int pool, int64_t index, voi
   cnn_status status = shapes_truth(data, pool, index, &image, &truth);
   if (status.code != CNN_OK) return status;
   status = cnn_image_feed(&image, &data->network->input[0], data->options.fit, input[0]);
-  cnn_pixels_store(data, truth.pixels, truth.height, truth.width, target);
-  cnn_shapes_free(&image, &truth);
+  if (truth.pixels) cnn_pixels_store(data, truth.pixels, truth.height, truth.width, target);
+  cnn_image_free(&image);
+  cnn_truth_free(&truth);
   return status;
 }
 
@@ -94,12 +110,27 @@ static cnn_status options_read(const cnn_data *data, Shapes *set, const char *op
   return status;
 }
 
+/* What no word says is what the net takes. */
+static int kind_for(const cnn_data *data) {
+  if (!cnn_boxes_wanted(data->network)) return KIND_PIXELS;
+  return cnn_pixels_limit(data) > 0 ? KIND_PANOPTIC : KIND_MASKS;
+}
+
+static void truths_choose(cnn_data *data, int kind) {
+  data->objects = kind != KIND_PIXELS;
+  data->masks = kind == KIND_MASKS || kind == KIND_PANOPTIC;
+  data->pixels = kind == KIND_PIXELS || kind == KIND_PANOPTIC;
+  data->stuff = kind == KIND_PANOPTIC ? 1 : 0;
+}
+
+/* Of pixels, or of objects alone. */
 static cnn_status classes_name(cnn_data *data) {
+  const int32_t first = data->pixels ? 0 : 1;
   data->class_name = calloc(1 + CNN_SHAPES, sizeof *data->class_name);
   if (!data->class_name) return cnn_data_no_memory(data);
-  data->classes = 1 + CNN_SHAPES;
+  data->classes = 1 + CNN_SHAPES - first;
   for (int32_t c = 0; c < data->classes; c++) {
-    data->class_name[c] = cnn_path_join("", cnn_shape_names[c]);
+    data->class_name[c] = cnn_path_join("", cnn_shape_names[first + c]);
     if (!data->class_name[c]) return cnn_data_no_memory(data);
   }
   return cnn_success();
@@ -108,7 +139,7 @@ static cnn_status classes_name(cnn_data *data) {
 cnn_status cnn_data_open_shapes(cnn_data *data, const char *options) {
   Shapes *set = calloc(1, sizeof *set);
   if (!set) return cnn_data_no_memory(data);
-  *set = (Shapes){.count = 2000, .size = 96, .seed = 1, .kind = KIND_PIXELS};
+  *set = (Shapes){.count = 2000, .size = 96, .seed = 1, .kind = KINDS};
   data->kind = &shapes;
   data->set = set;
   data->title = "shapes";
@@ -116,14 +147,10 @@ cnn_status cnn_data_open_shapes(cnn_data *data, const char *options) {
   if (status.code == CNN_OK && data->network->inputs != 1)
     status = cnn_failure(CNN_MISMATCH, "%s: a picture is one input, the net has %d", data->path,
                          (int)data->network->inputs);
-  if (status.code == CNN_OK && (set->kind == KIND_BOXES || set->kind == KIND_MASKS))
-    status = cnn_failure(CNN_MISMATCH,
-                         "%s: kind=%s has boxes, which no output of the net takes; kind=pixels has "
-                         "a class for each pixel",
-                         data->path, kind_names[set->kind]);
   if (status.code == CNN_OK) status = cnn_image_fits(data->path, 0, 0, 3, &data->network->input[0]);
+  truths_choose(data, set->kind < KINDS ? set->kind : kind_for(data));
   if (status.code == CNN_OK) status = classes_name(data);
-  if (status.code == CNN_OK) status = cnn_pixels_fit(data, data->path);
+  if (status.code == CNN_OK && data->pixels) status = cnn_pixels_fit(data, data->path);
   data->pool[POOL_TRAIN] = set->count;
   data->pool[POOL_TEST] = (set->count + 4) / 5;
   return status;

@@ -25,6 +25,8 @@ typedef struct Listing {
 cnn_status cnn_listing_read(Listing *listing, const char *path);
 void cnn_listing_free(Listing *listing);
 const Entry *cnn_listing_find(const Listing *listing, const char *name);
+bool cnn_listing_folder(const Listing *listing, const char *name); /* there is a folder of this name */
+bool cnn_file_there(const char *path);
 char *cnn_path_join(const char *directory, const char *name); /* from malloc; NULL: no memory */
 
 /* ---- Sets */
@@ -49,7 +51,7 @@ typedef struct DataKind {
   /* Whether a file that is written to this path below the set's directory would be data the next time; NULL:
    * none would. */
   bool (*takes)(const cnn_data *data, const char *below);
-  /* The picture of a sample as it is, and what is true of it, for cnn_sample_free; NULL: it has no such
+  /* The picture of a sample as it is, and what is true of it; both are to be freed. NULL: it has no such
    * truth. */
   cnn_status (*truth)(const cnn_data *data, int pool, int64_t index, cnn_image *image, cnn_truth *truth);
 } DataKind;
@@ -63,14 +65,16 @@ struct cnn_data {
   const cnn_network *network;
   cnn_data_options options;
   char *path;
-  const DataKind *kind; /* NULL: not recognised yet */
-  const char *title;    /* "IDX files" */
-  void *set;            /* the kind's own */
-  int64_t pool[POOLS];  /* samples */
-  int32_t classes;      /* 0: none */
-  char **class_name;    /* NULL, or one a class, from malloc */
-  bool inputs_only;     /* rows to predict: a target may be there or not, and is not looked at */
-  bool nameless;        /* they cannot be kept in files */
+  const DataKind *kind;        /* NULL: not recognised yet */
+  const char *title;           /* "IDX files" */
+  void *set;                   /* the kind's own */
+  int64_t pool[POOLS];         /* samples */
+  int32_t classes;             /* 0: none */
+  char **class_name;           /* NULL, or one a class, from malloc */
+  bool inputs_only;            /* rows to predict: a target may be there or not, and is not looked at */
+  bool nameless;               /* they cannot be kept in files */
+  bool objects, masks, pixels; /* its truths have objects, maps of their pixels, classes of pixels */
+  int32_t stuff;               /* of the classes, those of pixels of what is no object: they come first */
   Part part[3];
   char description[240];
   char *notes;    /* lines; NULL: none */
@@ -83,6 +87,11 @@ cnn_status cnn_data_open_idx(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_cifar(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_folders(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_masks(cnn_data *data, const Listing *listing);
+cnn_status cnn_data_open_yolo(cnn_data *data, const Listing *listing);
+cnn_status cnn_data_open_voc(cnn_data *data, const Listing *listing);
+cnn_status cnn_data_open_coco(cnn_data *data, const Listing *listing);
+cnn_status cnn_data_open_panoptic(cnn_data *data, const Listing *listing);
+cnn_status cnn_data_open_coco_file(cnn_data *data); /* path is a file */
 cnn_status cnn_data_open_csv_parts(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_arrays(cnn_data *data); /* path is a file */
 cnn_status cnn_data_open_csv(cnn_data *data);    /* so is it here */
@@ -100,18 +109,24 @@ bool cnn_data_locate(const cnn_data *data, cnn_part part, int64_t index, int *po
 /* A line for those who use the set, besides its description. Where there is no memory for it, it is lost. */
 void cnn_data_note(cnn_data *data, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The picture of a sample as it is, and what is true of it, both to be freed. */
+cnn_status cnn_data_truth(const cnn_data *data, cnn_part part, int64_t index, cnn_image *image,
+                          cnn_truth *truth);
+
 int cnn_data_part_of(const char *name); /* the pool that a folder of this name is for; POOLS: it is none */
 
 /* Gives each folder its number in a list without the names that another part spells with other capitals, and
  * the length of that list. pools: a bit for each pool that has the folder. */
 int32_t cnn_folders_join(cnn_data *data, char **folder, const uint8_t *pools, int32_t folders,
                          int32_t *number);
+int32_t cnn_label_find(const cnn_network *network, const char *name); /* the net's label; -1: there is none */
 /* Which class each of the folders is: class_of[folders]. Sets classes and class_name. */
 cnn_status cnn_folders_name(cnn_data *data, char *const *folder, int32_t folders, int32_t *class_of);
 
 /* ---- Targets */
 
 bool cnn_target_wanted(const cnn_data *data, int32_t output); /* a sample needs one for this output */
+bool cnn_boxes_wanted(const cnn_network *network); /* something of the net is compared with objects */
 bool cnn_target_optional(
     const cnn_data *data,
     int32_t output); /* it has scores, but no loss while others have: a class is welcome, -1 will do */

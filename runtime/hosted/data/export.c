@@ -1,5 +1,6 @@
-/* export.c: a data set as files: for each part images/ and masks/, labels/ of boxes where there are objects,
- * and one sheet.png of the first pictures with their masks below them. */
+/* export.c: a data set as files: for each part images/, masks/ of classes of pixels, labels/ of boxes;
+ * classes.txt and annotations/ with COCO's JSON where there are objects; and one sheet.png of the first
+ * pictures with their masks and boxes below them. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
@@ -7,13 +8,14 @@
 #include "hosted/data/export.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include "hosted/base/file.h"
 #include "hosted/data/dataset.h"
-#include "hosted/data/shapes.h"
+#include "hosted/data/export_coco.h"
 
 enum { COLUMNS = 8, ROWS = 4, PATH_ROOM = 4096, IGNORED = 255 };
 
@@ -63,18 +65,59 @@ static void colour_of(int32_t class, uint8_t colour[3]) { /* other classes, othe
   }
 }
 
-/* A picture in its place, cut off where it is larger than the first one. */
+/* What is known of a pixel: its class, or that of its object; else the pixel itself. */
+static void pixel_show(const cnn_truth *truth, int64_t i, const uint8_t own[3], uint8_t colour[3]) {
+  memcpy(colour, own, 3);
+  if (truth->pixels) colour_of(truth->pixels[i], colour);
+  else if (truth->instance)
+    colour_of(truth->instance[i] ? truth->object[truth->instance[i] - 1].label + 1 : 0, colour);
+}
+
+typedef struct Cell { /* of a sheet */
+  uint8_t *corner;
+  int64_t stride;
+  int32_t height, width;
+} Cell;
+
+static void dot(const Cell *cell, int32_t y, int32_t x, const uint8_t colour[3]) {
+  if (y >= 0 && y < cell->height && x >= 0 && x < cell->width)
+    memcpy(cell->corner + y * cell->stride + 3 * (int64_t)x, colour, 3);
+}
+
+/* The box's outermost pixels. */
+static void box_draw(const Cell *cell, const cnn_object *object) {
+  const int32_t left = (int32_t)object->box[0], top = (int32_t)object->box[1],
+                right = (int32_t)(object->box[2] + 0.999f) - 1,
+                bottom = (int32_t)(object->box[3] + 0.999f) - 1;
+  uint8_t colour[3];
+  colour_of(object->ignored ? -1 : object->label + 1, colour);
+  for (int k = 0; k < 3; k++) colour[k] = (uint8_t)(128 + colour[k] / 2); /* told apart from its own pixels */
+  for (int32_t x = left; x <= right && x < cell->width; x++) {
+    dot(cell, top, x, colour);
+    dot(cell, bottom, x, colour);
+  }
+  for (int32_t y = top; y <= bottom && y < cell->height; y++) {
+    dot(cell, y, left, colour);
+    dot(cell, y, right, colour);
+  }
+}
+
+/* A picture in its place, cut off where it is larger than the first one; below it what is known of it. */
 static void sheet_add(cnn_image *sheet, int64_t place, int32_t height, int32_t width, const cnn_image *image,
                       const cnn_truth *truth) {
   const int64_t top = place / COLUMNS * 2 * height, left = place % COLUMNS * width;
-  for (int64_t y = 0; y < height && y < image->height; y++)
-    for (int64_t x = 0; x < width && x < image->width; x++) {
-      uint8_t *to = sheet->pixel + 3 * ((top + y) * sheet->width + left + x);
+  Cell cell = {.stride = 3 * (int64_t)sheet->width,
+               .height = height < image->height ? height : image->height,
+               .width = width < image->width ? width : image->width};
+  cell.corner = sheet->pixel + (top + height) * cell.stride + 3 * left;
+  for (int64_t y = 0; y < cell.height; y++)
+    for (int64_t x = 0; x < cell.width; x++) {
+      uint8_t *below = cell.corner + y * cell.stride + 3 * x, *to = below - height * cell.stride;
       const uint8_t *from = image->pixel + image->channels * (y * image->width + x);
       for (int k = 0; k < 3; k++) to[k] = from[image->channels == 3 ? k : 0];
-      if (truth->pixels)
-        colour_of(truth->pixels[y * image->width + x], to + 3 * (int64_t)height * sheet->width);
+      pixel_show(truth, y * image->width + x, to, below);
     }
+  for (int k = 0; k < truth->count; k++) box_draw(&cell, &truth->object[k]);
 }
 
 static cnn_status sheet_open(cnn_image *sheet, int64_t samples, const cnn_image *first) {
@@ -86,64 +129,123 @@ static cnn_status sheet_open(cnn_image *sheet, int64_t samples, const cnn_image 
 
 /* ---- Parts */
 
-static cnn_status sample_write(const char *directory, int64_t index, const cnn_image *image,
-                               const cnn_truth *truth) {
+typedef struct Export {
+  const cnn_data *data;
+  const char *directory, *part; /* part: "train" */
+  cnn_coco_writer coco;
+  cnn_image sheet;
+  int32_t height, width; /* of a picture on the sheet */
+} Export;
+
+/* "DIRECTORY/BELOW", of which parts are formatted. */
+__attribute__((format(printf, 3, 4))) static const char *path_to(const Export *e, char path[PATH_ROOM],
+                                                                 const char *format, ...) {
+  char below[100];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(below, sizeof below, format, arguments);
+  va_end(arguments);
+  snprintf(path, PATH_ROOM, "%.3980s/%s", e->directory, below);
+  return path;
+}
+
+static cnn_status folders_make(const Export *e) {
+  const cnn_data *data = e->data;
+  const struct {
+    const char *name;
+    bool wanted;
+  } folder[] = {{"", true}, {"/images", true}, {"/masks", data->pixels}, {"/labels", data->objects}};
   char path[PATH_ROOM];
-  snprintf(path, sizeof path, "%.4040s/images/%06lld.png", directory, (long long)index);
-  cnn_status status = cnn_image_write(path, image);
-  snprintf(path, sizeof path, "%.4040s/masks/%06lld.png", directory, (long long)index);
-  if (status.code == CNN_OK && truth->pixels) status = mask_write(path, truth);
-  snprintf(path, sizeof path, "%.4040s/labels/%06lld.txt", directory, (long long)index);
-  if (status.code == CNN_OK && truth->object) status = labels_write(path, truth);
+  cnn_status status = cnn_success();
+  for (int k = 0; k < 4 && status.code == CNN_OK; k++)
+    if (folder[k].wanted) status = folder_make(path_to(e, path, "%s%s", e->part, folder[k].name));
+  if (status.code == CNN_OK && data->objects) status = folder_make(path_to(e, path, "annotations"));
+  if (status.code == CNN_OK && e->coco.segments)
+    status = folder_make(path_to(e, path, "annotations/panoptic_%s", e->part));
   return status;
 }
 
-static cnn_status part_write(const cnn_data *data, cnn_part part, const char *directory, cnn_image *sheet) {
-  char path[PATH_ROOM];
-  int32_t height = 0, width = 0;
-  cnn_status status = folder_make(directory);
-  for (int64_t i = 0; i < cnn_data_count(data, part) && status.code == CNN_OK; i++) {
-    int pool;
-    int64_t place;
+static cnn_status sample_write(Export *e, int64_t index, const cnn_image *image, const cnn_truth *truth) {
+  char path[PATH_ROOM], name[40];
+  snprintf(name, sizeof name, "%06lld", (long long)index);
+  cnn_status status = cnn_image_write(path_to(e, path, "%s/images/%s.png", e->part, name), image);
+  if (status.code == CNN_OK && truth->pixels)
+    status = mask_write(path_to(e, path, "%s/masks/%s.png", e->part, name), truth);
+  if (status.code == CNN_OK && e->data->objects)
+    status = labels_write(path_to(e, path, "%s/labels/%s.txt", e->part, name), truth);
+  if (status.code != CNN_OK || !e->data->objects) return status;
+  path_to(e, path, "annotations/panoptic_%s/%s.png", e->part, name);
+  snprintf(name, sizeof name, "%06lld.png", (long long)index);
+  return cnn_coco_writer_add(&e->coco, index, name, truth, path);
+}
+
+static cnn_status samples_write(Export *e, cnn_part part) {
+  const int64_t count = cnn_data_count(e->data, part);
+  cnn_status status = folders_make(e);
+  for (int64_t i = 0; i < count && status.code == CNN_OK; i++) {
     cnn_image image;
     cnn_truth truth;
-    cnn_data_locate(data, part, i, &pool, &place);
-    status = data->kind->truth(data, pool, place, &image, &truth);
-    if (status.code != CNN_OK) return status;
-    static const char *const folder[] = {"images", "masks", "labels"};
-    for (int k = 0; k < 3 && i == 0 && status.code == CNN_OK; k++) {
-      snprintf(path, sizeof path, "%.4040s/%.8s", directory, folder[k]);
-      if (k != 2 || truth.object) status = folder_make(path);
+    status = cnn_data_truth(e->data, part, i, &image, &truth);
+    if (status.code != CNN_OK) break;
+    if (!e->sheet.pixel) {
+      status = sheet_open(&e->sheet, count, &image);
+      e->height = image.height, e->width = image.width;
     }
-    if (i == 0 && !sheet->pixel && status.code == CNN_OK)
-      status = sheet_open(sheet, cnn_data_count(data, part), &image);
-    if (i == 0) height = image.height, width = image.width;
-    if (status.code == CNN_OK) status = sample_write(directory, i, &image, &truth);
+    if (status.code == CNN_OK) status = sample_write(e, i, &image, &truth);
     if (status.code == CNN_OK && part == CNN_PART_TRAIN && i < COLUMNS * ROWS)
-      sheet_add(sheet, i, height, width, &image, &truth);
-    cnn_shapes_free(&image, &truth);
+      sheet_add(&e->sheet, i, e->height, e->width, &image, &truth);
+    cnn_image_free(&image);
+    cnn_truth_free(&truth);
   }
   return status;
+}
+
+static cnn_status part_write(Export *e, cnn_part part) {
+  char instances[PATH_ROOM], panoptic[PATH_ROOM];
+  cnn_status status = cnn_coco_writer_open(&e->coco, e->data);
+  if (status.code == CNN_OK) status = samples_write(e, part);
+  if (status.code == CNN_OK && e->data->objects)
+    status = cnn_coco_writer_commit(&e->coco, path_to(e, instances, "annotations/instances_%s.json", e->part),
+                                    path_to(e, panoptic, "annotations/panoptic_%s.json", e->part));
+  cnn_coco_writer_close(&e->coco);
+  return status;
+}
+
+/* classes.txt: the names of the classes of objects, a line each. */
+static cnn_status classes_write(const Export *e) {
+  char path[PATH_ROOM], line[300];
+  cnn_writer file;
+  const cnn_status status = cnn_writer_open(&file, path_to(e, path, "classes.txt"));
+  if (status.code != CNN_OK) return status;
+  for (int32_t c = e->data->stuff; c < e->data->classes; c++) {
+    const char *name = cnn_data_class(e->data, c);
+    const int n = name ? snprintf(line, sizeof line, "%.298s\n", name)
+                       : snprintf(line, sizeof line, "%d\n", (int)(c - e->data->stuff));
+    cnn_writer_put(&file, line, (size_t)n);
+  }
+  return cnn_writer_commit(&file);
 }
 
 cnn_status cnn_data_export(const cnn_data *data, const char *directory) {
   static const char *const names[] = {
       [CNN_PART_TRAIN] = "train", [CNN_PART_VAL] = "val", [CNN_PART_TEST] = "test"};
   char path[PATH_ROOM];
-  cnn_image sheet = {0};
+  Export e = {.data = data, .directory = directory};
   if (!data->kind->truth)
-    return cnn_failure(CNN_NOT_BUILT, "%s: only pictures with masks and shapes can be written as files",
+    return cnn_failure(CNN_NOT_BUILT,
+                       "%s: only pictures with masks or boxes, and shapes, can be written as files",
                        data->path);
-  if (strlen(directory) + 64 > PATH_ROOM)
+  if (strlen(directory) + 110 > PATH_ROOM)
     return cnn_failure(CNN_BAD_ARGUMENT, "%s: the path is too long", directory);
   cnn_status status = folder_make(directory);
   for (int p = 0; p < 3 && status.code == CNN_OK; p++) {
     if (cnn_data_count(data, (cnn_part)p) == 0 || (p == CNN_PART_TEST && !cnn_data_has_test(data))) continue;
-    snprintf(path, sizeof path, "%.4032s/%.8s", directory, names[p]);
-    status = part_write(data, (cnn_part)p, path, &sheet);
+    e.part = names[p];
+    status = part_write(&e, (cnn_part)p);
   }
-  snprintf(path, sizeof path, "%.4040s/sheet.png", directory);
-  if (status.code == CNN_OK && sheet.pixel) status = cnn_image_write(path, &sheet);
-  cnn_image_free(&sheet);
+  if (status.code == CNN_OK && data->objects) status = classes_write(&e);
+  if (status.code == CNN_OK && e.sheet.pixel)
+    status = cnn_image_write(path_to(&e, path, "sheet.png"), &e.sheet);
+  cnn_image_free(&e.sheet);
   return status;
 }

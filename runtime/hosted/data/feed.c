@@ -65,6 +65,14 @@ cnn_frame cnn_frame_make(int32_t h, int32_t w, int32_t out_h, int32_t out_w, cnn
   return frame;
 }
 
+int64_t cnn_frame_source(const cnn_frame *frame, int32_t y, int32_t x, int32_t height, int32_t width) {
+  const int32_t v = y - frame->top, u = x - frame->left;
+  if (v < 0 || v >= frame->height || u < 0 || u >= frame->width) return -1;
+  const int32_t at_y = (int32_t)(frame->source.y + (v + 0.5) * frame->source.height / frame->height),
+                at_x = (int32_t)(frame->source.x + (u + 0.5) * frame->source.width / frame->width);
+  return (int64_t)(at_y < height ? at_y : height - 1) * width + (at_x < width ? at_x : width - 1);
+}
+
 /* Pixels of the right colours to the size of the input. */
 static cnn_status resize(const uint8_t *pixel, int32_t h, int32_t w, const cnn_port *port, cnn_fit fit,
                          void *input) {

@@ -25,6 +25,8 @@ typedef struct cnn_frame {
   int32_t top, left, height, width;
 } cnn_frame;
 cnn_frame cnn_frame_make(int32_t h, int32_t w, int32_t out_h, int32_t out_w, cnn_fit fit);
+/* The pixel of a picture of height x width that is nearest to one of the input; -1: it lies beside it. */
+int64_t cnn_frame_source(const cnn_frame *frame, int32_t y, int32_t x, int32_t height, int32_t width);
 
 /* ---- For the readers */
 

@@ -67,3 +67,13 @@ const Entry *cnn_listing_find(const Listing *listing, const char *name) {
     if (strcmp(listing->entry[i].name, name) == 0) return &listing->entry[i];
   return NULL;
 }
+
+bool cnn_listing_folder(const Listing *listing, const char *name) {
+  const Entry *entry = cnn_listing_find(listing, name);
+  return entry && entry->directory;
+}
+
+bool cnn_file_there(const char *path) {
+  struct stat about;
+  return stat(path, &about) == 0 && S_ISREG(about.st_mode);
+}

@@ -15,6 +15,7 @@ static int64_t pixel_classes(const cnn_port *output) {
 }
 
 cnn_status cnn_pixels_fit(const cnn_data *data, const char *what) {
+  if (data->options.any_target) return cnn_success();
   for (int32_t o = 0; o < data->network->outputs; o++) {
     const cnn_port *output = &data->network->output[o];
     if (!cnn_target_wanted(data, o)) continue;
@@ -54,14 +55,8 @@ static void store(const cnn_port *output, const cnn_frame *frame, const int32_t 
                   int32_t width, void *target) {
   for (int32_t y = 0; y < output->dim[0]; y++)
     for (int32_t x = 0; x < output->dim[1]; x++) {
-      const int32_t v = y - frame->top, u = x - frame->left;
-      int32_t class = -1;
-      if (v >= 0 && v < frame->height && u >= 0 && u < frame->width) {
-        const int32_t at_y = (int32_t)(frame->source.y + (v + 0.5) * frame->source.height / frame->height),
-                      at_x = (int32_t)(frame->source.x + (u + 0.5) * frame->source.width / frame->width);
-        class =
-            pixels[(int64_t)(at_y < height ? at_y : height - 1) * width + (at_x < width ? at_x : width - 1)];
-      }
+      const int64_t from = cnn_frame_source(frame, y, x, height, width);
+      const int32_t class = from < 0 ? -1 : pixels[from];
       store_one(output, (int64_t)y * output->dim[1] + x, class, target);
     }
 }

@@ -286,7 +286,8 @@ cnn_status cnn_shapes_make(uint64_t seed, uint64_t stream, uint32_t index, int32
                        .instance = calloc(pixels, 1),
                        .pixels = malloc(pixels * sizeof *truth->pixels)};
   if (!image->pixel || !truth->object || !truth->instance || !truth->pixels) {
-    cnn_shapes_free(image, truth);
+    cnn_image_free(image);
+    cnn_truth_free(truth);
     return cnn_failure(CNN_NO_MEMORY, "out of memory for a picture of %d x %d", (int)size, (int)size);
   }
   Draw d = {.random = cnn_random_stream(seed * 4 + stream, CNN_STREAM_DATA, index)};
@@ -300,12 +301,4 @@ cnn_status cnn_shapes_make(uint64_t seed, uint64_t stream, uint32_t index, int32
   picture_draw(&d, &scene, image->pixel);
   truth_find(&scene, truth);
   return cnn_success();
-}
-
-void cnn_shapes_free(cnn_image *image, cnn_truth *truth) {
-  cnn_image_free(image);
-  free(truth->object);
-  free(truth->instance);
-  free(truth->pixels);
-  *truth = (cnn_truth){0};
 }

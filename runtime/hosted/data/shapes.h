@@ -16,5 +16,4 @@ extern const char *const cnn_shape_names[1 + CNN_SHAPES]; /* of the classes of p
  * machine. Both are to be freed; they are empty after a failure. */
 cnn_status cnn_shapes_make(uint64_t seed, uint64_t stream, uint32_t index, int32_t size, cnn_image *image,
                            cnn_truth *truth);
-void cnn_shapes_free(cnn_image *image, cnn_truth *truth);
 #endif

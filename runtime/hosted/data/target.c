@@ -41,13 +41,15 @@ void cnn_port_arrange(const cnn_port *input, const void *hwc, void *out) {
 /* An output without a loss is compared by its scores, where no output has a loss. */
 bool cnn_target_wanted(const cnn_data *data, int32_t output) {
   const cnn_network *network = data->network;
-  bool losses = false;
+  bool losses = cnn_boxes_wanted(network);
   if (network->recipe && network->recipe->target_is_input) return false;
-  for (int32_t o = 0; o < network->outputs; o++)
+  for (int32_t o = 0; o < network->outputs + network->values; o++)
     losses = losses || network->output[o].target != CNN_TARGET_NONE;
   const cnn_port *port = &network->output[output];
   return losses ? port->target != CNN_TARGET_NONE : port->scores != CNN_SCORES_NONE;
 }
+
+bool cnn_boxes_wanted(const cnn_network *network) { return network->truth_objects > 0; }
 
 bool cnn_target_optional(const cnn_data *data, int32_t output) {
   const cnn_port *port = &data->network->output[output];

@@ -5,6 +5,10 @@
 #define CNN_TRUTH_H
 #include <stdbool.h>
 #include <stdint.h>
+#include "cnn_core.h"
+#include "cnn_data.h"
+
+enum { CNN_INSTANCES_MOST = 255 }; /* objects of a picture that have a place in a map of instances */
 
 typedef struct cnn_object {
   int32_t label; /* 0 .. classes - 1 */
@@ -12,6 +16,8 @@ typedef struct cnn_object {
   float box[4];  /* x1 y1 x2 y2 in pixels of the picture */
 } cnn_object;
 
+/* Where a set has objects and classes of pixels, those of what is no object come first: an object's pixels
+ * are of the class cnn_data_stuff + label. */
 typedef struct cnn_truth {
   int width, height; /* of the picture */
   int count;
@@ -19,4 +25,16 @@ typedef struct cnn_truth {
   uint8_t *instance; /* [height][width]: 0 none, k: object k - 1; where they overlap the later one; or NULL */
   int32_t *pixels;   /* [height][width]: the class, -1: ignored; or NULL */
 } cnn_truth;
+
+void cnn_truth_free(cnn_truth *truth);
+/* To the size of an input, as cnn_image_feed brings its picture there. An object that keeps less than a
+ * quarter of its box is dropped. */
+cnn_status cnn_truth_fit(cnn_truth *truth, int32_t height, int32_t width, cnn_fit fit);
+/* As cnn_augment_input moves a picture of that size; an object is dropped as above. */
+cnn_status cnn_truth_augment(cnn_truth *truth, const cnn_augmentation *augmentation);
+/* What a loss reads: int32_t count; int32_t class[most]; float box[most][4]; uint8_t
+ * instance[height][width], filled up to 4 bytes. height 0: no instances. The first `most` objects that are
+ * not ignored. */
+size_t cnn_truth_record_bytes(int32_t most, int32_t height, int32_t width);
+void cnn_truth_record(const cnn_truth *truth, int32_t most, int32_t height, int32_t width, void *record);
 #endif

@@ -1,0 +1,31 @@
+/* coco.h: COCO's JSON as objects of pictures. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_COCO_H
+#define CNN_COCO_H
+#include <jansson.h>
+#include "hosted/data/boxes.h"
+
+typedef struct cnn_category {
+  int64_t id;
+  const char *name; /* in the JSON */
+  int32_t place;    /* in the list */
+  bool stuff;       /* of a panoptic set: no object */
+} cnn_category;
+
+/* What the files of a set have in common. */
+typedef struct cnn_coco {
+  cnn_data *data;
+  bool panoptic;
+  int32_t categories; /* 0: no file has been read */
+  int64_t *id;        /* [categories], rising */
+  char **name;        /* [categories] */
+  bool *stuff;        /* [categories] */
+  int32_t *class_of;  /* [categories] */
+} cnn_coco;
+
+/* One file with the objects of a part. file_name of a picture is below `images`, of its segments below
+ * `segments`; whether they are there is not looked at. */
+cnn_status cnn_coco_read(cnn_coco *coco, int pool, const char *path, const json_t *root, const char *images,
+                         const char *segments);
+void cnn_coco_free(cnn_coco *coco);
+#endif

@@ -1,0 +1,21 @@
+/* export_coco.h: objects of pictures as COCO's JSON. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_EXPORT_COCO_H
+#define CNN_EXPORT_COCO_H
+#include "hosted/base/json.h"
+#include "hosted/data/dataset.h"
+
+typedef struct cnn_coco_writer {
+  const cnn_data *data;
+  json_t *images, *objects, *segments; /* lists; segments: NULL without classes of pixels */
+} cnn_coco_writer;
+
+cnn_status cnn_coco_writer_open(cnn_coco_writer *writer, const cnn_data *data);
+/* A picture of the file `name`. segments: NULL, or the path of the picture of its segments, which is written.
+ */
+cnn_status cnn_coco_writer_add(cnn_coco_writer *writer, int64_t index, const char *name,
+                               const cnn_truth *truth, const char *segments);
+/* instances: the path of the file; panoptic: that of the other one, where there are segments. */
+cnn_status cnn_coco_writer_commit(const cnn_coco_writer *writer, const char *instances, const char *panoptic);
+void cnn_coco_writer_close(cnn_coco_writer *writer);
+#endif

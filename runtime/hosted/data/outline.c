@@ -1,0 +1,243 @@
+/* outline.c: polygons and runs of pixels as maps. A polygon is drawn by the rule of COCO's tools: its sides
+ * are lines of points on a grid that is five times finer; where a line goes from one column of that grid to
+ * the next at the middle of a column of pixels, inside and outside change places below it. */
+// SPDX-License-Identifier: MIT-0
+#include "hosted/data/outline.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FINE = 5, LEAST = 6 }; /* points of the finer grid a pixel; numbers of a polygon */
+
+void cnn_outline_free(cnn_outline *outline) {
+  if (!outline) return;
+  free(outline->points);
+  free(outline->corner);
+  free(outline->run);
+  free(outline);
+}
+
+static cnn_status no_memory(void) { return cnn_failure(CNN_NO_MEMORY, "out of memory for a mask"); }
+
+/* Room for one more element; it doubles at each power of two. NULL: no memory, the array is as it was. */
+static void *room_for(void *array, int64_t count, size_t bytes) {
+  if (count & (count - 1)) return array;
+  return realloc(array, bytes * (size_t)(count ? 2 * count : 1));
+}
+
+static size_t power_above(size_t n) {
+  size_t power = 1;
+  while (power < n) power *= 2;
+  return power;
+}
+
+/* ---- Reading */
+
+cnn_status cnn_outline_polygon(cnn_outline *outline, const double *corner, size_t n, int32_t height,
+                               int32_t width) {
+  if (n < LEAST || n % 2 != 0)
+    return cnn_failure(CNN_BAD_FORMAT, "has %zu numbers; a polygon has x and y of 3 points at least", n);
+  if (n > INT32_MAX) return cnn_failure(CNN_BAD_FORMAT, "has %zu numbers, which is too many", n);
+  for (size_t i = 0; i < n; i++) {
+    const double size = i % 2 == 0 ? width : height;
+    if (corner[i] >= -CNN_REACH * size && corner[i] <= (1 + CNN_REACH) * size) continue;
+    return cnn_failure(CNN_BAD_FORMAT, "[%zu]: %g lies far outside the picture of %dx%d (height x width)", i,
+                       corner[i], (int)height, (int)width);
+  }
+  int32_t *points = room_for(outline->points, outline->polygons, sizeof *points);
+  if (!points) return no_memory();
+  outline->points = points;
+  const size_t room = power_above(outline->numbers + n);
+  if (!outline->corner || room > power_above(outline->numbers)) {
+    double *all = realloc(outline->corner, room * sizeof *all);
+    if (!all) return no_memory();
+    outline->corner = all;
+  }
+  memcpy(outline->corner + outline->numbers, corner, n * sizeof *corner);
+  outline->numbers += n;
+  points[outline->polygons++] = (int32_t)(n / 2);
+  return cnn_success();
+}
+
+cnn_status cnn_outline_run(cnn_outline *outline, double pixels, int64_t *sum, int32_t height, int32_t width) {
+  const int64_t all = (int64_t)height * width;
+  if (!(pixels >= 0) || pixels != floor(pixels) || pixels > (double)(all - *sum))
+    return cnn_failure(
+        CNN_BAD_FORMAT, "run %d is %.17g, but %lld of the %lld pixels of %dx%d (height x width) are left",
+        (int)outline->runs, pixels, (long long)(all - *sum), (long long)all, (int)height, (int)width);
+  if (outline->runs > 2 && pixels == 0 && outline->run[outline->runs - 1] == 0)
+    return cnn_failure(CNN_BAD_FORMAT, "runs %d and %d are both empty", (int)outline->runs - 1,
+                       (int)outline->runs);
+  uint32_t *run = room_for(outline->run, outline->runs, sizeof *run);
+  if (!run) return no_memory();
+  outline->run = run;
+  run[outline->runs++] = (uint32_t)pixels;
+  *sum += (int64_t)pixels;
+  return cnn_success();
+}
+
+/* One number: 5 bits a letter, the least first; the bit behind them says that more follow, and the highest
+ * of the last five is the sign. False: it does not end, or is too long. */
+static bool number_unpack(const char **text, const char *end, int64_t *number) {
+  uint64_t bits = 0;
+  for (int shift = 0; shift <= 30; shift += 5) {
+    if (*text == end || **text < '0' || **text > 'o') return false;
+    const uint64_t letter = (uint64_t)(*(*text)++ - '0');
+    bits |= (letter & 31) << shift;
+    if (letter & 32) continue;
+    *number = (int64_t)bits - (letter & 16 ? (int64_t)1 << (shift + 5) : 0);
+    return true;
+  }
+  return false;
+}
+
+cnn_status cnn_outline_unpack(cnn_outline *outline, const char *text, size_t n, int32_t height,
+                              int32_t width) {
+  const char *const begin = text, *const end = text + n;
+  int64_t sum = 0, number;
+  cnn_status status = cnn_success();
+  while (text < end && status.code == CNN_OK) {
+    const char *const at = text;
+    if (!number_unpack(&text, end, &number))
+      return cnn_failure(CNN_BAD_FORMAT, "letter %zu begins no number of packed runs", (size_t)(at - begin));
+    if (outline->runs > 2) number += outline->run[outline->runs - 2]; /* from the third run on: differences */
+    status = cnn_outline_run(outline, (double)number, &sum, height, width);
+  }
+  if (status.code == CNN_OK && sum != (int64_t)height * width)
+    return cnn_failure(CNN_BAD_FORMAT, "the runs have %lld pixels, but %dx%d (height x width) are %lld",
+                       (long long)sum, (int)height, (int)width, (long long)height * width);
+  return status;
+}
+
+/* ---- Writing */
+
+char *cnn_outline_pack(const cnn_outline *outline) {
+  char *text = malloc((size_t)outline->runs * 8 + 1), *to = text;
+  for (int32_t i = 0; text && i < outline->runs; i++) {
+    int64_t number = (int64_t)outline->run[i] - (i > 2 ? outline->run[i - 2] : 0);
+    for (bool more = true; more;) {
+      const int64_t letter = number & 31;
+      number = (number - letter) / 32;
+      more = letter & 16 ? number != -1 : number != 0;
+      *to++ = (char)('0' + letter + (more ? 32 : 0));
+    }
+  }
+  if (text) *to = 0;
+  return text;
+}
+
+cnn_status cnn_outline_trace(cnn_outline *outline, const uint8_t *map, uint8_t value, int32_t height,
+                             int32_t width) {
+  int64_t sum = 0;
+  double pixels = 0;
+  bool inside = false;
+  cnn_status status = cnn_success();
+  for (int64_t i = 0; i <= (int64_t)height * width && status.code == CNN_OK; i++) {
+    const bool end = i == (int64_t)height * width;
+    if (end || (map[i % height * width + i / height] == value) != inside) {
+      status = cnn_outline_run(outline, pixels, &sum, height, width);
+      inside = !inside;
+      pixels = 0;
+    }
+    pixels++;
+  }
+  return status;
+}
+
+/* ---- Painting */
+
+/* Pixels first .. end - 1, counted down the columns. */
+static void span_paint(int64_t first, int64_t end, int32_t height, int32_t width, uint8_t value,
+                       uint8_t *map) {
+  int64_t x = first / height, y = first % height;
+  for (int64_t i = first; i < end; i++) {
+    map[y * width + x] = value;
+    if (++y == height) y = 0, x++;
+  }
+}
+
+/* Places where inside and outside change, counted down the columns. */
+typedef struct Changes {
+  int64_t count, *place;
+  bool full; /* no memory */
+  int32_t height, width;
+  bool begun;
+  int32_t x, y; /* the last point of the finer grid */
+} Changes;
+
+/* The next point of a side. */
+static void point_add(Changes *c, int32_t x, int32_t y) {
+  if (c->begun && x != c->x) {
+    const int32_t column = x < c->x ? x : x - 1, row = y < c->y ? y : c->y;
+    if (column >= 0 && column % FINE == FINE / 2 && column / FINE < c->width) {
+      double down = ceil((row + 0.5) / (double)FINE - 0.5);
+      down = down < 0 ? 0 : down > c->height ? c->height : down;
+      int64_t *place = room_for(c->place, c->count, sizeof *place);
+      c->full = c->full || !place;
+      if (place) {
+        c->place = place;
+        place[c->count++] = (int64_t)(column / FINE) * c->height + (int64_t)down;
+      }
+    }
+  }
+  c->begun = true;
+  c->x = x;
+  c->y = y;
+}
+
+/* A side from a to b: a point for each step along its longer axis, computed from the end with the smaller
+ * number there. */
+static void side_add(Changes *c, const int32_t a[2], const int32_t b[2]) {
+  const int32_t wide = abs(b[0] - a[0]), tall = abs(b[1] - a[1]), along = wide >= tall ? 0 : 1;
+  const int32_t steps = along == 0 ? wide : tall;
+  if (steps == 0) {
+    point_add(c, a[0], a[1]);
+    return;
+  }
+  const bool back = a[along] > b[along];
+  const int32_t *from = back ? b : a, *to = back ? a : b;
+  const double slope = (double)(to[1 - along] - from[1 - along]) / steps;
+  for (int32_t i = 0; i <= steps; i++) {
+    const int32_t t = back ? steps - i : i, across = (int32_t)(from[1 - along] + slope * t + 0.5);
+    if (along == 0) point_add(c, from[0] + t, across);
+    else point_add(c, across, from[1] + t);
+  }
+}
+
+static int place_order(const void *a, const void *b) {
+  const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+  return (x > y) - (x < y);
+}
+
+static bool polygon_paint(const double *corner, int32_t points, int32_t height, int32_t width, uint8_t value,
+                          uint8_t *map) {
+  Changes c = {.height = height, .width = width};
+  for (int32_t k = 0; k < points && !c.full; k++) {
+    int32_t end[2][2];
+    for (int i = 0; i < 4; i++)
+      end[i / 2][i % 2] = (int32_t)((double)FINE * corner[2 * ((k + i / 2) % points) + i % 2] + 0.5);
+    side_add(&c, end[0], end[1]);
+  }
+  if (c.count > 0) qsort(c.place, (size_t)c.count, sizeof *c.place, place_order);
+  const int64_t all = (int64_t)height * width;
+  for (int64_t i = 0; i < c.count && !c.full; i += 2)
+    span_paint(c.place[i], i + 1 < c.count ? c.place[i + 1] : all, height, width, value, map);
+  free(c.place);
+  return !c.full;
+}
+
+bool cnn_outline_paint(const cnn_outline *outline, int32_t height, int32_t width, uint8_t value,
+                       uint8_t *map) {
+  const double *corner = outline->corner;
+  for (int32_t k = 0; k < outline->polygons; k++) {
+    if (!polygon_paint(corner, outline->points[k], height, width, value, map)) return false;
+    corner += 2 * (size_t)outline->points[k];
+  }
+  int64_t at = 0;
+  for (int32_t i = 0; i < outline->runs; i++) {
+    if (i % 2 == 1) span_paint(at, at + outline->run[i], height, width, value, map);
+    at += outline->run[i];
+  }
+  return true;
+}

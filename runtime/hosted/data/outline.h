@@ -1,0 +1,39 @@
+/* outline.h: the pixels of an object as COCO writes them: polygons, or runs (RLE). */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_OUTLINE_H
+#define CNN_OUTLINE_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "cnn_status.h"
+
+/* Either polygons, of which the union counts, or runs: pixels outside and inside in turns, beginning with
+ * those outside, down the columns from left to right. */
+typedef struct cnn_outline {
+  int32_t polygons, runs;
+  int32_t *points; /* of each polygon */
+  double *corner;  /* x y x y ... of all of them */
+  size_t numbers;  /* in it */
+  uint32_t *run;
+} cnn_outline;
+
+enum { CNN_REACH = 1 }; /* a corner lies beside the picture by no more than so many times its size */
+
+void cnn_outline_free(cnn_outline *outline); /* NULL is fine */
+/* Adds a polygon of n numbers; what is wrong with it is the failure's message. */
+cnn_status cnn_outline_polygon(cnn_outline *outline, const double *corner, size_t n, int32_t height,
+                               int32_t width);
+/* Adds a run of pixels; `sum` is what there was before, and must not exceed height * width. */
+cnn_status cnn_outline_run(cnn_outline *outline, double pixels, int64_t *sum, int32_t height, int32_t width);
+/* Runs packed into a text: differences in groups of 5 bits, each a letter from '0' on. */
+cnn_status cnn_outline_unpack(cnn_outline *outline, const char *text, size_t n, int32_t height,
+                              int32_t width);
+/* Packs runs the same way; from malloc, NULL: no memory. */
+char *cnn_outline_pack(const cnn_outline *outline);
+/* The runs of the pixels of a map that have this value. */
+cnn_status cnn_outline_trace(cnn_outline *outline, const uint8_t *map, uint8_t value, int32_t height,
+                             int32_t width);
+/* Writes `value` to the pixels inside. False: no memory. */
+bool cnn_outline_paint(const cnn_outline *outline, int32_t height, int32_t width, uint8_t value,
+                       uint8_t *map);
+#endif

@@ -1,0 +1,26 @@
+/* voc.h: Pascal VOC's XML of one picture. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_VOC_H
+#define CNN_VOC_H
+#include "cnn_status.h"
+#include "hosted/data/truth.h"
+
+typedef struct cnn_voc_object {
+  char *name;
+  int64_t line;
+  cnn_object object; /* its label is not known here; the box is as the file has it, from 1 on */
+  int32_t sides;     /* a bit for each side of the box that is a number */
+} cnn_voc_object;
+
+typedef struct cnn_voc {
+  int32_t height, width; /* 0: it does not say */
+  int32_t count;
+  cnn_voc_object *object;
+} cnn_voc;
+
+/* Free it after a failure as well. */
+cnn_status cnn_voc_parse(cnn_voc *voc, const char *path, const char *bytes, size_t n);
+void cnn_voc_free(cnn_voc *voc);
+/* Whether the object has a name and a box in its picture; the box is then in pixels from 0. */
+cnn_status cnn_voc_check(const cnn_voc *voc, const char *path, cnn_voc_object *object);
+#endif
