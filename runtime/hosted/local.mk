@@ -25,7 +25,8 @@ libcnn_la_SOURCES += %D%/display/events.c %D%/display/figure.c %D%/display/figur
   %D%/display/progress.c %D%/display/width.c %D%/display/width.h
 libcnn_la_SOURCES += %D%/training/diverge.c %D%/training/diverge.h %D%/training/evaluate.c \
   %D%/training/evaluate.h %D%/training/facts.c %D%/training/facts.h %D%/training/loss.c %D%/training/loss.h \
-  %D%/training/measure.c %D%/training/measure.h %D%/training/pace.c %D%/training/pace.h %D%/training/run.c \
+  %D%/training/measure.c %D%/training/measure.h %D%/training/pace.c %D%/training/pace.h \
+  %D%/training/precision.c %D%/training/precision.h %D%/training/run.c \
   %D%/training/run.h %D%/training/tell.c %D%/training/train.c %D%/training/training.h
 libcnn_la_SOURCES += %D%/weights/archive.c %D%/weights/archive.h %D%/weights/classes.c \
   %D%/weights/classes.h %D%/weights/foreign.c %D%/weights/foreign.h %D%/weights/matching.c \
