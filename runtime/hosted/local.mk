@@ -18,7 +18,7 @@ libcnn_la_SOURCES += %D%/data/array.c %D%/data/batch.c %D%/data/batch.h %D%/data
   %D%/data/shapes.h %D%/data/truth.h %D%/data/dataset.h %D%/data/feed.c \
   %D%/data/image.c %D%/data/image.h %D%/data/image_exif.c %D%/data/image_jpeg.c %D%/data/image_png.c \
   %D%/data/image_webp.c %D%/data/inspect.c %D%/data/listing.c %D%/data/loader.c %D%/data/pictures.c \
-  %D%/data/pictures.h \
+  %D%/data/pictures.h %D%/data/runs.c %D%/data/runs.h \
   %D%/data/target.c
 libcnn_la_SOURCES += %D%/display/events.c %D%/display/figure.c %D%/display/figure.h %D%/display/journal.c \
   %D%/display/journal.h %D%/display/lettering.c %D%/display/lettering.h %D%/display/plot.c \
@@ -26,6 +26,7 @@ libcnn_la_SOURCES += %D%/display/events.c %D%/display/figure.c %D%/display/figur
 libcnn_la_SOURCES += %D%/training/diverge.c %D%/training/diverge.h %D%/training/evaluate.c \
   %D%/training/evaluate.h %D%/training/facts.c %D%/training/facts.h %D%/training/loss.c %D%/training/loss.h \
   %D%/training/measure.c %D%/training/measure.h %D%/training/pace.c %D%/training/pace.h \
+  %D%/training/panoptic.c %D%/training/panoptic.h \
   %D%/training/precision.c %D%/training/precision.h %D%/training/run.c \
   %D%/training/run.h %D%/training/tell.c %D%/training/train.c %D%/training/training.h
 libcnn_la_SOURCES += %D%/weights/archive.c %D%/weights/archive.h %D%/weights/classes.c \

@@ -1,19 +1,25 @@
-/* precision.h: the average precision of detected boxes, as COCO counts it. */
+/* precision.h: the average precision of detections, as COCO counts it. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_PRECISION_H
 #define CNN_PRECISION_H
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "hosted/data/runs.h"
+
+enum { CNN_RECALL_POINTS = 101 };
+
 typedef struct cnn_found {
   int32_t image, label;
   double score, box[4]; /* x1 y1 x2 y2 */
+  cnn_runs mask;        /* looked at only where masks are compared */
 } cnn_found;
 
 typedef struct cnn_sought {
   int32_t image, label;
   bool ignored;        /* a crowd: neither truth nor mistake */
   double area, box[4]; /* area: that of the mask where the data has one */
+  cnn_runs mask;
 } cnn_sought;
 
 /* Means over the classes that have a truth; -1: there is none. */
@@ -21,7 +27,14 @@ typedef struct cnn_precision {
   double ap, ap50, ap75, small, medium, large;
 } cnn_precision;
 
-/* of_class[classes], or NULL: the AP of each class. Labels are below `classes`. false: no memory. */
-bool cnn_precision_boxes(const cnn_found *found, int64_t founds, const cnn_sought *sought, int64_t soughts,
-                         int32_t classes, cnn_precision *result, double *of_class);
+typedef struct cnn_precision_class {
+  int64_t truths;                  /* those that are not ignored; 0: its AP is -1 */
+  double ap, ap50;                 /* at an IoU from 0.50 to 0.95, and of 0.50 */
+  double curve[CNN_RECALL_POINTS]; /* precision at a recall of 0, 0.01, ... 1, at an IoU of 0.50 */
+} cnn_precision_class;
+
+/* By the IoU of boxes or of masks; of_class[classes], or NULL. Labels are below `classes`. False: no memory.
+ */
+bool cnn_precision_measure(const cnn_found *found, int64_t founds, const cnn_sought *sought, int64_t soughts,
+                           int32_t classes, bool masks, cnn_precision *result, cnn_precision_class *of_class);
 #endif
