@@ -20,9 +20,11 @@ libcnn_la_SOURCES += %D%/data/array.c %D%/data/batch.c %D%/data/batch.h %D%/data
   %D%/data/image_webp.c %D%/data/inspect.c %D%/data/listing.c %D%/data/loader.c %D%/data/pictures.c \
   %D%/data/pictures.h %D%/data/runs.c %D%/data/runs.h \
   %D%/data/target.c
-libcnn_la_SOURCES += %D%/display/events.c %D%/display/figure.c %D%/display/figure.h %D%/display/journal.c \
-  %D%/display/journal.h %D%/display/lettering.c %D%/display/lettering.h %D%/display/plot.c \
-  %D%/display/progress.c %D%/display/width.c %D%/display/width.h
+libcnn_la_SOURCES += %D%/display/colour.c %D%/display/colour.h %D%/display/curves.c \
+  %D%/display/curves.h %D%/display/events.c %D%/display/figure.c %D%/display/figure.h %D%/display/journal.c \
+  %D%/display/journal.h %D%/display/lettering.c %D%/display/lettering.h %D%/display/overlay.c \
+  %D%/display/overlay.h %D%/display/plot.c \
+  %D%/display/progress.c %D%/display/svg.c %D%/display/svg.h %D%/display/width.c %D%/display/width.h
 libcnn_la_SOURCES += %D%/training/diverge.c %D%/training/diverge.h %D%/training/evaluate.c \
   %D%/training/evaluate.h %D%/training/facts.c %D%/training/facts.h %D%/training/loss.c %D%/training/loss.h \
   %D%/training/measure.c %D%/training/measure.h %D%/training/pace.c %D%/training/pace.h \

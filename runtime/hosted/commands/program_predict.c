@@ -14,6 +14,7 @@
 #include "hosted/training/pace.h"
 #include "hosted/data/pictures.h"
 #include "hosted/commands/program.h"
+#include "hosted/display/colour.h"
 #include "hosted/base/threads.h"
 #include "hosted/commands/written.h"
 
@@ -242,15 +243,6 @@ static cnn_status keep(Prediction *prediction, int32_t count) {
   return cnn_success();
 }
 
-/* The colours of PASCAL VOC's masks: the bits of the class, spread over the high bits of red, green and blue.
- */
-static void class_colour(int64_t c, uint8_t rgb[3]) {
-  rgb[0] = rgb[1] = rgb[2] = 0;
-  for (int bit = 7; bit >= 0 && c > 0; bit--, c >>= 3) {
-    for (int i = 0; i < 3; i++) rgb[i] = (uint8_t)(rgb[i] | ((c >> i & 1) << bit));
-  }
-}
-
 static uint8_t byte_of(float value) {
   return value >= 1 ? 255 : value > 0 ? (uint8_t)(value * 255 + 0.5f) : 0;
 }
@@ -288,8 +280,8 @@ static cnn_status write_picture(Prediction *prediction, const char *path) {
   if (!image.pixel) return cnn_failure(CNN_NO_MEMORY, "%s: no memory", path);
   const float *value = prediction->kept[o];
   for (int64_t i = 0; map && i < judged.positions; i++) {
-    class_colour(class_at(port, &judged, value + i * judged.channels, prediction->score),
-                 image.pixel + 3 * i);
+    cnn_mask_colour(class_at(port, &judged, value + i * judged.channels, prediction->score),
+                    image.pixel + 3 * i);
   }
   for (int64_t i = 0; !map && i < port->size; i++) image.pixel[i] = byte_of(value[i]);
   cnn_status status = cnn_image_write(path, &image);
