@@ -3,7 +3,7 @@
  * constant; pointers are never NULL unless said. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_NETWORK_VERSION
-#define CNN_NETWORK_VERSION 3
+#define CNN_NETWORK_VERSION 4
 #include <stddef.h>
 #include <stdint.h>
 #ifdef __cplusplus
@@ -26,6 +26,15 @@ typedef enum cnn_scores {
   CNN_SCORES_BINARY_LOGIT
 } cnn_scores; /* how an output becomes class scores */
 
+typedef enum cnn_output_kind {
+  CNN_OUTPUT_VALUES,     /* numbers, or scores of classes */
+  CNN_OUTPUT_DETECTIONS, /* rows x1 y1 x2 y2 score class, in pixels of the first input that is a picture;
+                            class -1: none */
+  CNN_OUTPUT_MASKS, /* a region for each of those rows: from 0 to 1 for each pixel of its box and class */
+  CNN_OUTPUT_MASK_LOGITS, /* the same before a sigmoid */
+  CNN_OUTPUT_PANOPTIC     /* for each pixel its class and the number of its instance, 0: none */
+} cnn_output_kind;
+
 typedef struct cnn_loss { /* the numbers of a loss, for computing it from the outputs of infer (validation) */
   double weight;          /* of this output in the sum of losses */
   double smoothing;       /* label_smoothing */
@@ -40,13 +49,14 @@ typedef struct cnn_port { /* an input or an output */
   int32_t rank;    /* 3: height, width, channels; 2: length, channels; 1: a vector */
   int32_t regions; /* 0, or how many regions of that shape */
   int32_t dim[3];
-  int32_t chw;         /* inputs: the caller's buffer has the channels first */
-  int64_t size;        /* elements of one image */
-  cnn_target target;   /* outputs: what its loss compares it with */
-  int64_t target_size; /* elements of the target of one image: 1 class, or height*width classes, or `size`
-                          values */
-  cnn_scores scores;   /* outputs */
-  const char *loss;    /* outputs: the loss's name, or NULL */
+  int32_t chw;          /* inputs: the caller's buffer has the channels first */
+  int64_t size;         /* elements of one image */
+  cnn_target target;    /* outputs: what its loss compares it with */
+  int64_t target_size;  /* elements of the target of one image: 1 class, or height*width classes, or `size`
+                           values */
+  cnn_scores scores;    /* outputs */
+  cnn_output_kind kind; /* outputs */
+  const char *loss;     /* outputs: the loss's name, or NULL */
   const cnn_loss *criterion; /* its numbers; NULL: weight 1, no smoothing, delta 1, gamma 2, ignore -1 */
   const char *normalize;     /* inputs: "normalize(mean=0, std=1, scale=0.5)" if it is next, or NULL */
 } cnn_port;

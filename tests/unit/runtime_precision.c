@@ -120,7 +120,7 @@ static cnn_segments segments_of(const char *const text[2]) {
   for (int64_t i = 0; i < pixels; i++) s.of[i] = -1;
   for (int32_t k = 0; k < s.count; k++) {
     const char name = text[1][2 * k];
-    s.segment[k] = (cnn_segment){text[1][2 * k + 1] - '0', name >= 'A' && name <= 'Z'};
+    s.segment[k] = (cnn_segment){text[1][2 * k + 1] - '0', k, name >= 'A' && name <= 'Z'};
     for (int64_t i = 0; i < pixels; i++)
       if (text[0][i] == name) s.of[i] = k;
   }

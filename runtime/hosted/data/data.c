@@ -285,6 +285,17 @@ cnn_status cnn_data_sample(const cnn_data *data, cnn_part part, int64_t index, v
   return status.code == CNN_OK ? sample_check(data, pool, place, input, target) : status;
 }
 
+cnn_status cnn_data_truth(const cnn_data *data, cnn_part part, int64_t index, cnn_image *image,
+                          cnn_truth *truth) {
+  int pool;
+  int64_t place;
+  if (!data->kind->truth)
+    return cnn_failure(CNN_MISMATCH, "%s: %s have neither boxes nor masks", data->path, data->title);
+  if (!cnn_data_locate(data, part, index, &pool, &place))
+    return cnn_failure(CNN_BAD_ARGUMENT, "%s: there is no sample %lld", data->path, (long long)index);
+  return data->kind->truth(data, pool, place, image, truth);
+}
+
 double cnn_data_scale(const cnn_data *data, int32_t input) {
   const bool unit =
       data->network->input[input].type == CNN_F32 && data->kind->unit && data->kind->unit(data, input);

@@ -49,7 +49,7 @@ typedef struct DataKind {
   /* Whether a file that is written to this path below the set's directory would be data the next time; NULL:
    * none would. */
   bool (*takes)(const cnn_data *data, const char *below);
-  /* The picture of a sample as it is, and what is true of it, for cnn_sample_free; NULL: it has no such
+  /* The picture of a sample as it is, and what is true of it; both are to be freed. NULL: it has no such
    * truth. */
   cnn_status (*truth)(const cnn_data *data, int pool, int64_t index, cnn_image *image, cnn_truth *truth);
 } DataKind;
@@ -71,6 +71,7 @@ struct cnn_data {
   char **class_name;    /* NULL, or one a class, from malloc */
   bool inputs_only;     /* rows to predict: a target may be there or not, and is not looked at */
   bool nameless;        /* they cannot be kept in files */
+  int32_t stuff;        /* of the classes, those of pixels of what is no object: they come first */
   Part part[3];
   char description[240];
   char *notes;    /* lines; NULL: none */
@@ -99,6 +100,10 @@ cnn_status cnn_data_no_memory(const cnn_data *data);
 bool cnn_data_locate(const cnn_data *data, cnn_part part, int64_t index, int *pool, int64_t *place);
 /* A line for those who use the set, besides its description. Where there is no memory for it, it is lost. */
 void cnn_data_note(cnn_data *data, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The picture of a sample as it is, and what is true of it, both to be freed. */
+cnn_status cnn_data_truth(const cnn_data *data, cnn_part part, int64_t index, cnn_image *image,
+                          cnn_truth *truth);
 
 int cnn_data_part_of(const char *name); /* the pool that a folder of this name is for; POOLS: it is none */
 

@@ -26,6 +26,9 @@ typedef struct cnn_frame {
 } cnn_frame;
 cnn_frame cnn_frame_make(int32_t h, int32_t w, int32_t out_h, int32_t out_w, cnn_fit fit);
 
+/* The picture that the inputs of a prediction were read from; NULL: they were none. */
+const cnn_image *cnn_inputs_picture(const cnn_inputs *inputs);
+
 /* ---- For the readers */
 
 enum { CNN_PIXELS_MOST = 1 << 27 }; /* a small file can claim to be a picture of any size */

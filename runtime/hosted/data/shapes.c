@@ -304,8 +304,5 @@ cnn_status cnn_shapes_make(uint64_t seed, uint64_t stream, uint32_t index, int32
 
 void cnn_shapes_free(cnn_image *image, cnn_truth *truth) {
   cnn_image_free(image);
-  free(truth->object);
-  free(truth->instance);
-  free(truth->pixels);
-  *truth = (cnn_truth){0};
+  cnn_truth_free(truth);
 }

@@ -19,4 +19,6 @@ typedef struct cnn_truth {
   uint8_t *instance; /* [height][width]: 0 none, k: object k - 1; where they overlap the later one; or NULL */
   int32_t *pixels;   /* [height][width]: the class, -1: ignored; or NULL */
 } cnn_truth;
+
+void cnn_truth_free(cnn_truth *truth);
 #endif

@@ -4,10 +4,11 @@
 #define CNN_PANOPTIC_H
 #include <stdbool.h>
 #include <stdint.h>
+#include "cnn.h"
 
 typedef struct cnn_segment {
-  int32_t label;
-  bool ignored; /* of a truth: a crowd, neither truth nor mistake */
+  int32_t label, instance; /* instance: tells apart those of a class */
+  bool ignored;            /* of a truth: a crowd, neither truth nor mistake */
 } cnn_segment;
 
 /* What each pixel of a picture belongs to. */
@@ -22,10 +23,6 @@ typedef struct cnn_quality_counts { /* of one class, over any number of pictures
   double iou;                       /* the sum over the segments that were found */
   int64_t right, wrong, missed;
 } cnn_quality_counts;
-
-typedef struct cnn_quality {
-  double pq, sq, rq; /* pq = sq * rq: the mean IoU of what was found, and how much was found */
-} cnn_quality;
 
 /* Adds a picture to of_class[classes]; labels are below `classes`. False: no memory. */
 bool cnn_quality_add(cnn_quality_counts *of_class, const cnn_segments *truth, const cnn_segments *found);

@@ -5,9 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cnn.h"
 #include "hosted/data/runs.h"
-
-enum { CNN_RECALL_POINTS = 101 };
 
 typedef struct cnn_found {
   int32_t image, label;
@@ -21,17 +20,6 @@ typedef struct cnn_sought {
   double area, box[4]; /* area: that of the mask where the data has one */
   cnn_runs mask;
 } cnn_sought;
-
-/* Means over the classes that have a truth; -1: there is none. */
-typedef struct cnn_precision {
-  double ap, ap50, ap75, small, medium, large;
-} cnn_precision;
-
-typedef struct cnn_precision_class {
-  int64_t truths;                  /* those that are not ignored; 0: its AP is -1 */
-  double ap, ap50;                 /* at an IoU from 0.50 to 0.95, and of 0.50 */
-  double curve[CNN_RECALL_POINTS]; /* precision at a recall of 0, 0.01, ... 1, at an IoU of 0.50 */
-} cnn_precision_class;
 
 /* By the IoU of boxes or of masks; of_class[classes], or NULL. Labels are below `classes`. False: no memory.
  */
