@@ -49,16 +49,16 @@ typedef struct cnn_port { /* an input or an output */
   int32_t rank;    /* 3: height, width, channels; 2: length, channels; 1: a vector */
   int32_t regions; /* 0, or how many regions of that shape */
   int32_t dim[3];
-  int32_t chw;          /* inputs: the caller's buffer has the channels first */
-  int64_t size;         /* elements of one image */
-  cnn_target target;    /* outputs: what its loss compares it with */
-  int64_t target_size;  /* elements of the target of one image: 1 class, or height*width classes, or `size`
-                           values */
-  cnn_scores scores;    /* outputs */
-  cnn_output_kind kind; /* outputs */
-  const char *loss;     /* outputs: the loss's name, or NULL */
+  int32_t chw;         /* inputs: the caller's buffer has the channels first */
+  int64_t size;        /* elements of one image */
+  cnn_target target;   /* outputs: what its loss compares it with */
+  int64_t target_size; /* elements of the target of one image: 1 class, or height*width classes, or `size`
+                          values */
+  cnn_scores scores;   /* outputs */
+  const char *loss;    /* outputs: the loss's name, or NULL */
   const cnn_loss *criterion; /* its numbers; NULL: weight 1, no smoothing, delta 1, gamma 2, ignore -1 */
   const char *normalize;     /* inputs: "normalize(mean=0, std=1, scale=0.5)" if it is next, or NULL */
+  cnn_output_kind kind;      /* outputs */
 } cnn_port;
 
 typedef enum cnn_role {
