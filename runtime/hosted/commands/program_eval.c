@@ -198,8 +198,7 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
       {"limit", 0, CNN_VALUE_WHOLE, &a.limit, "N", "only the first N samples", 1, 1e15, NULL, NULL},
       {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},
       {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox",
-       "how pictures of another size come to fit (stretch; letterbox for boxes)", 0, 0, cnn_fit_choices,
-       NULL},
+       "how pictures of another size fit (stretch; boxes: letterbox)", 0, 0, cnn_fit_choices, NULL},
       {"skip-bad", 0, CNN_VALUE_FLAG, &a.skip_bad, "",
        "leaves out pictures whose mask is missing or wrong, and counts them", 0, 0, NULL, NULL},
   };
