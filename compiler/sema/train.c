@@ -202,6 +202,7 @@ static bool metric_fits(const Graph *graph, const Form *metric, const LossUse *u
 
 /* What metrics of boxes and segments look at is an output, whatever is trained. */
 static bool is_found(const Graph *graph, const Form *metric) {
+  if (metric->code != METRIC_BOXES && metric->code != METRIC_SEGMENTS) return false;
   const Finds wanted = metric->code == METRIC_BOXES ? FINDS_BOXES : FINDS_SEGMENTS;
   for (int o = 0; o < graph->outputs.n; o++)
     if (graph->outputs.data[o].node->op->finds == wanted) return true;
@@ -239,6 +240,9 @@ static void metrics_finish(const Reading *r) {
               "accuracy and top(k) are for classes, mae for numbers, iou and dice for a class at each pixel");
   }
   if (t->metrics.n) return;
+  for (int i = 0; metric_table[i]; i++)
+    if (is_found(graph, metric_table[i]))
+      vec_push(r->s->arena, t->metrics, ((Setting){metric_table[i], NULL, NO_SPAN}));
   const LossUse *first = &t->losses.data[0];
   for (int i = 0; metric_table[i] && !t->metrics.n; i++) {
     const Form *form = metric_table[i];

@@ -175,6 +175,12 @@ same = [run(*EVAL, "--json", f"--threads={n}").stdout for n in (1, 3)]
 check(same[0] == same[1] == done.stdout, "the same for any number of threads", same[0])
 with open("curves.svg") as file:
     check(file.read().count("<polyline") == 5, "each class has a curve of precision")
+exits(0, "training validates them", "./both", "train", "--data", "synthetic:shapes,count=40,size=32", "--log",
+      "log.csv", "--plot", "plot.svg", "--progress=plain", says="  val_map50 ")
+with open("log.csv") as log, open("plot.svg") as plot:
+    head, picture = log.readline(), plot.read()
+check(",iou,val_loss,val_iou,val_map,val_map50,val_map75," in head and ">map50<" in picture,
+      "and has them in its log and plot", head)
 exits(0, "a table has them, too", *EVAL, says=("map ", "map50 ", "AP50\n", "boxes: AP of small ones"))
 npz("one.npz", x=npy((1, 8, 8, 3), [7] * 192, "|u1", "B"), y=npy((1, 8, 8), [1] * 64, "<i4", "i"))
 exits(1, "no curves without boxes", "./soft", "eval", "--data", "one.npz", "--weights=soft.npz", "--curves",

@@ -40,7 +40,7 @@ typedef struct PanopticCase {
   double mean[3], of_class[MOST_CLASSES][3];
 } PanopticCase;
 
-#include "../golden/detection.inc"
+#include "../golden/precision.inc"
 
 static cnn_runs mask_of(const double box[4], int cut) {
   uint8_t pixel[SIDE * SIDE];

@@ -8,7 +8,8 @@
 #include "hosted/display/colour.h"
 #include "hosted/display/svg.h"
 
-enum { LEFT = 70, TOP = 84, SIDE = 460, LINE = 20, LISTED = 22, COLUMN = 210, NAME_MOST = 20 };
+enum { LISTED = 22, NAME_MOST = 20, POINTS = CNN_RECALL_POINTS };
+static const double LEFT = 70, TOP = 84, SIDE = 460, LINE = 20, COLUMN = 210;
 
 typedef struct Row {
   double ap;
@@ -45,9 +46,9 @@ static void put_curve(cnn_writer *writer, const cnn_precision_class *of, int32_t
   cnn_svg_put(writer, "<polyline fill=\"none\" stroke-width=\"2\" stroke-linejoin=\"round\" stroke=\"");
   put_colour(writer, label);
   cnn_svg_put(writer, "\" points=\"");
-  for (int point = 0; point < CNN_RECALL_POINTS; point++)
+  for (int point = 0; point < POINTS; point++)
     cnn_svg_put(writer, "%s%s,%s", point ? " " : "",
-                cnn_svg_at(LEFT + SIDE * point / (CNN_RECALL_POINTS - 1.0)).text,
+                cnn_svg_at(LEFT + SIDE * point / (double)(POINTS - 1)).text,
                 cnn_svg_at(TOP + SIDE * (1 - of->curve[point])).text);
   cnn_svg_put(writer, "\"/>\n");
 }
@@ -55,7 +56,8 @@ static void put_curve(cnn_writer *writer, const cnn_precision_class *of, int32_t
 static void put_legend(cnn_writer *writer, const Row *row, int32_t rows, const cnn_precision_class *of_class,
                        const char *const *name) {
   for (int32_t i = 0; i < rows; i++) {
-    const double x = LEFT + SIDE + 30 + i / LISTED * COLUMN, y = TOP + 14 + i % LISTED * LINE;
+    const int32_t column = i / LISTED, line = i % LISTED;
+    const double x = LEFT + SIDE + 30 + column * COLUMN, y = TOP + 14 + line * LINE;
     const cnn_precision_class *of = &of_class[row[i].label];
     cnn_svg_put(writer, "<rect x=\"%s\" y=\"%s\" width=\"20\" height=\"4\" fill=\"", cnn_svg_at(x).text,
                 cnn_svg_at(y - 6).text);

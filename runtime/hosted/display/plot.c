@@ -150,7 +150,9 @@ cnn_status cnn_plot_write(const char *path, const char *title, const cnn_epoch *
   cnn_writer writer;
   cnn_status status = cnn_writer_open(&writer, path);
   if (status.code != CNN_OK) return status;
-  int32_t metrics = epochs > 0 ? epoch[0].train.metrics : 0, rows = (metrics + 2) / 2;
+  const cnn_measures *first = epochs > 0 ? &epoch[0].train : NULL; /* or validation, which may have more */
+  if (first && epoch[0].val.samples && epoch[0].val.metrics > first->metrics) first = &epoch[0].val;
+  const int32_t metrics = first ? first->metrics : 0, rows = (metrics + 2) / 2;
   double height = 84 + rows * (HEIGHT + 84) + RATE_HEIGHT + 60;
   cnn_svg_begin(&writer, WIDTH, height);
   cnn_svg_text(&writer, 70, 36, "start", "font-weight=\"bold\" font-size=\"18\"", title, 80);
@@ -158,7 +160,7 @@ cnn_status cnn_plot_write(const char *path, const char *title, const cnn_epoch *
     Panel panel = {.width = PANEL, .height = HEIGHT, .low = NAN, .high = NAN, .epochs = epochs};
     panel.left = 70 + i % 2 * (PANEL + 100);
     panel.top = 90 + i / 2 * (HEIGHT + 84);
-    panel.title = i == 0 ? "loss" : epoch[0].train.metric[i - 1].name;
+    panel.title = i == 0 ? "loss" : first->metric[i - 1].name;
     put_pair(&writer, panel, epoch, i == 0 ? train_loss : train_metric, i == 0 ? val_loss : val_metric,
              i - 1);
   }

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BOX = 4, SCORE = 4, LABEL = 5, ROW = 6, CLASSES_MOST = 1 << 20 };
+enum { BOX = 4, SCORE = 4, LABEL = 5, ROW = 6 };
+static const float CLASSES_MOST = 1 << 20;
 
 int32_t cnn_output_first(const cnn_network *network, cnn_output_kind kind) {
   for (int32_t o = 0; o < network->outputs; o++)
@@ -183,7 +184,7 @@ bool cnn_segments_read(cnn_segments *segments, const cnn_network *network, float
       const int64_t at = cnn_view_place(view, y, x, port->dim[0], port->dim[1]);
       if (at < 0 || !(value[2 * at] >= 0 && value[2 * at] < CLASSES_MOST)) continue;
       const int32_t label = (int32_t)value[2 * at],
-                    instance = (int32_t)fmax(0, fmin((double)value[2 * at + 1], CLASSES_MOST));
+                    instance = (int32_t)fmax(0, fmin((double)value[2 * at + 1], (double)CLASSES_MOST));
       if (!cnn_segments_put(segments, (int64_t)y * view->width + x, label + (instance ? stuff : 0), instance,
                             false))
         return false;

@@ -215,8 +215,9 @@ static void sum_class(Room *room, Found *f, int64_t founds, const int64_t truths
       if (which == 0 && k == 0) sums->mean[1] += ap;
       if (which == 0 && k == OVERLAPS / 2) sums->mean[2] += ap;
     }
-    if (which == 0) of->ap = sum / OVERLAPS;
-    sums->mean[which ? which + 2 : 0] += sum / OVERLAPS;
+    sum /= (double)OVERLAPS;
+    if (which == 0) of->ap = sum;
+    sums->mean[which ? which + 2 : 0] += sum;
     sums->classes[which]++;
   }
 }

@@ -3,7 +3,7 @@
 """Random detections, masks and segments with what COCO's programs make of them; needs numpy, pycocotools and
 panopticapi (https://github.com/cocodataset/panopticapi, which need not be installed: PYTHONPATH).
 
-    python3 tests/golden/detection.py >tests/golden/detection.inc
+    python3 tests/golden/precision.py >tests/golden/precision.inc
 
 Cases have ties in scores, classes without truths or without detections, crowds over truths, more than 100
 detections in an image, and areas on the limits 32^2 and 96^2. A mask is a box without the corner of `cut`
@@ -221,7 +221,7 @@ def put_panoptic(case):
 
 
 def main():
-    print("/* detection.inc: made by detection.py with pycocotools and panopticapi. */")
+    print("/* precision.inc: made by precision.py with pycocotools and panopticapi. */")
     print("// SPDX-License-Identifier: Apache-2.0")
     cases = [put_case("boxes%d" % k, "bbox", *make(k, False)) for k in range(6)]
     cases += [put_case("crowds%d" % k, "bbox", *make(10 + k, True)) for k in range(2)]
