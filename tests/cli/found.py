@@ -171,6 +171,10 @@ check(0 < found["map"] < found["map50"] < 0.9 and found["map"] == boxes["ap"] an
 classes = boxes["classes"]
 check(len(classes) == 5 and all(0 <= c["ap"] <= c["ap50"] and c["samples"] > 0 for c in classes)
       and abs(sum(c["ap"] for c in classes) / 5 - boxes["ap"]) < 1e-8, "and so has each class", boxes)
+alone = run("./find", "eval", "--data", "synthetic:shapes,count=50,size=64", WEIGHTS, "--json")
+only = json.loads(alone.stdout)
+check(only["classes"] == only["boxes"]["classes"] and only["classes"][1]["label"] == "dog"
+      and only["loss"] is None, "a net of boxes alone has them as its classes", only)
 same = [run(*EVAL, "--json", f"--threads={n}").stdout for n in (1, 3)]
 check(same[0] == same[1] == done.stdout, "the same for any number of threads", same[0])
 with open("curves.svg") as file:

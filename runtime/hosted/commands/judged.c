@@ -130,20 +130,22 @@ static json_t *quality_json(const cnn_network *network, const cnn_data *data, co
   return NULL;
 }
 
-bool cnn_objects_json(const cnn_network *network, const cnn_data *data, const cnn_objects *objects,
+bool cnn_objects_json(const cnn_network *network, const cnn_data *data, const cnn_evaluation *evaluation,
                       json_t *result) {
+  const cnn_objects *o = &evaluation->objects;
   bool fine = true;
-  if (objects->of_box)
-    fine = json_object_set_new(
-               result, "boxes",
-               precision_json(network, data, &objects->boxes, objects->of_box, objects->classes)) == 0;
-  if (objects->of_mask)
-    fine = json_object_set_new(
-               result, "masks",
-               precision_json(network, data, &objects->masks, objects->of_mask, objects->classes)) == 0 &&
-           fine;
-  if (objects->of_segment)
-    fine = json_object_set_new(result, "segments", quality_json(network, data, objects)) == 0 && fine;
+  if (o->of_box) {
+    json_t *boxes = precision_json(network, data, &o->boxes, o->of_box, o->classes);
+    fine = json_object_set_new(result, "boxes", boxes) == 0;
+    if (!evaluation->classes)
+      fine = json_object_set(result, "classes", json_object_get(boxes, "classes")) == 0 && fine;
+  }
+  if (o->of_mask) {
+    json_t *masks = precision_json(network, data, &o->masks, o->of_mask, o->classes);
+    fine = json_object_set_new(result, "masks", masks) == 0 && fine;
+  }
+  if (o->of_segment)
+    fine = json_object_set_new(result, "segments", quality_json(network, data, o)) == 0 && fine;
   return fine;
 }
 

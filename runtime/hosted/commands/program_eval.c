@@ -59,7 +59,7 @@ static cnn_status print_json(const cnn_network *network, const cnn_data *data,
   }
   json_t *root = json_pack("{s:I, s:o, s:o, s:o}", "samples", (json_int_t)measures->samples, "loss",
                            real(measures->loss), "metrics", metrics, "classes", classes);
-  complete = complete && root && cnn_objects_json(network, data, &evaluation->objects, root);
+  complete = complete && root && cnn_objects_json(network, data, evaluation, root);
   complete = complete && json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0;
   json_decref(root);
   if (!complete && !ferror(stdout)) return cnn_failure(CNN_NO_MEMORY, "no memory for the result as JSON");
