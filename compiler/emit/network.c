@@ -74,12 +74,23 @@ static bool absorbs(const Op *op, Scores scores) { /* does the loss belong to th
   return false;
 }
 
+/* Regions of an output are masks where another output has as many boxes. */
+static bool is_masks(const Graph *graph, Shape shape) {
+  bool found = false;
+  for (int o = 0; o < graph->outputs.n; o++) {
+    const Node *node = graph->outputs.data[o].node;
+    found = found || (node->op->finds == FINDS_BOXES && node->shape.dim[0] == shape.regions);
+  }
+  return found && shape.rank == 3;
+}
+
 /* How the runtime gets scores of classes from an output. */
 static const char *scores_of(const Graph *graph, int output) {
   const Node *node = graph_port(graph, output)->node;
   const LossUse *use = loss_of(graph, output);
   const int64_t channels = shape_extent(node->shape).c;
   if (graph->training && graph->training->target_is_input) return "CNN_SCORES_NONE";
+  if (node->op->finds != FINDS_NOTHING || is_masks(graph, node->shape)) return "CNN_SCORES_NONE";
   switch (node->op->scores) {
   case SCORES_PROBABILITY: return "CNN_SCORES_PROBABILITY";
   case SCORES_LOG: return "CNN_SCORES_LOG";
@@ -93,6 +104,15 @@ static const char *scores_of(const Graph *graph, int output) {
   if (use ? use->op->class_target : graph->nlabels > 0 && graph->nlabels == channels)
     return "CNN_SCORES_LOGIT";
   return "CNN_SCORES_NONE";
+}
+
+static void put_kind(Text *out, const Graph *graph, int output) {
+  const Node *node = graph->outputs.data[output].node;
+  if (node->op->finds == FINDS_BOXES) text_put(out, ", .kind = CNN_OUTPUT_DETECTIONS");
+  if (node->op->finds == FINDS_SEGMENTS) text_put(out, ", .kind = CNN_OUTPUT_PANOPTIC");
+  if (is_masks(graph, node->shape))
+    text_put(out, ", .kind = %s",
+             node->op->scores == SCORES_BINARY ? "CNN_OUTPUT_MASKS" : "CNN_OUTPUT_MASK_LOGITS");
 }
 
 static void put_criterion(Text *out, Net *net, const LossUse *use, int output) {
@@ -149,6 +169,7 @@ static void put_outputs(Text *out, Net *net) {
     if (o < graph->outputs.n) text_put(out, ", .size = %s_%s_SIZE", net->upper, net->output[o].upper);
     else text_put(out, ", .size = %" PRId64, shape_elements(port->node->shape));
     text_put(out, ", .scores = %s", scores_of(graph, o));
+    if (o < graph->outputs.n) put_kind(out, graph, o);
     if (use) put_target(out, net, use, o);
     text_put(out, "},\n");
   }

@@ -137,6 +137,12 @@ typedef enum Scores {
   SCORES_BINARY
 } Scores; /* softmax, log_softmax, sigmoid */
 
+typedef enum Finds {
+  FINDS_NOTHING,
+  FINDS_BOXES,   /* rows x1 y1 x2 y2 score class, in pixels of the input; class -1: none */
+  FINDS_SEGMENTS /* for each pixel class and instance */
+} Finds;
+
 struct Lower;
 struct Map;
 struct ValNode;
@@ -151,8 +157,10 @@ struct Op {
   const Param *params;
   const char *example; /* a line of the language */
   Family family;
-  bool softmax;     /* output is probabilities over the channels */
-  Scores scores;    /* what an output of this operator says about classes */
+  bool softmax;                     /* output is probabilities over the channels */
+  Scores scores;                    /* what an output of this operator says about classes */
+  Finds finds;                      /* what it is to those who look at it as an output; then */
+  int64_t (*classes)(const Node *); /* how many classes it tells apart; NULL: its channels */
   bool elementwise; /* each element of the value is made of that one of in[0] in no time, as by FAMILY_MAP */
   bool reads_once;  /* its nest reads each element of its inputs about once, as those of FAMILY_MAP do */
   bool alone;       /* an image at a time: its nest calls a routine or chooses indices by the image's values,

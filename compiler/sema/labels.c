@@ -127,24 +127,27 @@ void labels_read(Sema *s, const Frame *frame, const Stmt *stmt) {
   s->graph->label = labels.data;
 }
 
-/* ---- a label for each channel of an output; one unit tells two apart ---- */
+/* ---- a label for each class of an output; one unit tells two apart ---- */
+
+static int64_t classes_of(const Node *node) {
+  return node->op->classes ? node->op->classes(node) : node->shape.dim[node->shape.rank - 1];
+}
 
 void labels_check(Sema *s) {
   const Graph *graph = s->graph;
   if (!graph->nlabels || graph->outputs.n == 0) return;
   for (int i = 0; i < graph->outputs.n; i++) {
-    const Shape shape = graph->outputs.data[i].node->shape;
-    if (!shape.rank) return;
-    const int64_t channels = shape.dim[shape.rank - 1];
+    const Node *node = graph->outputs.data[i].node;
+    if (!node->shape.rank) return;
+    const int64_t channels = classes_of(node);
     if (channels == graph->nlabels || (channels == 1 && graph->nlabels == 2)) return;
   }
   const Port *output = &graph->outputs.data[0];
-  const Shape shape = output->node->shape;
-  const long long channels = (long long)shape.dim[shape.rank - 1];
+  const long long channels = (long long)classes_of(output->node);
   Diag *diag = diag_report(s->diags, DIAG_labels_count, s->labels->value->span, NULL,
                            "%d label%s for an output of %lld class%s", graph->nlabels,
                            graph->nlabels == 1 ? "" : "s", channels, channels == 1 ? "" : "es");
   diag_note(diag, output->node->span, "the output '%s' has the shape %s here", output->name,
-            shape_text(s->arena, shape));
+            shape_text(s->arena, output->node->shape));
   diag_help(diag, "there is one label for each channel of the output; two labels also fit one sigmoid unit");
 }

@@ -195,11 +195,35 @@ static bool metric_fits(const Graph *graph, const Form *metric, const LossUse *u
   return code == (int)measure;
 }
 
+/* What metrics of boxes and segments look at is an output, whatever is trained. */
+static bool is_found(const Graph *graph, const Form *metric) {
+  if (metric->code != METRIC_BOXES && metric->code != METRIC_SEGMENTS) return false;
+  const Finds wanted = metric->code == METRIC_BOXES ? FINDS_BOXES : FINDS_SEGMENTS;
+  for (int o = 0; o < graph->outputs.n; o++)
+    if (graph->outputs.data[o].node->op->finds == wanted) return true;
+  return false;
+}
+
+static void metric_check_found(const Reading *r, const Setting *metric) {
+  if (is_found(r->s->graph, metric->form)) return;
+  const bool boxes = metric->form->code == METRIC_BOXES;
+  Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, metric->span, NULL,
+                           "%s measures %s, but no output of the net has any", metric->form->name,
+                           boxes ? "boxes" : "segments");
+  diag_help(diag, boxes ? "the boxes are those of nms: name its value in `output`"
+                        : "the segments are those of panoptic: name its value in `output`");
+}
+
 static void metrics_finish(const Reading *r) {
   Training *t = r->training;
   const Graph *graph = r->s->graph;
   if (t->losses.n == 0) return;
   for (int i = 0; i < t->metrics.n; i++) {
+    const int code = t->metrics.data[i].form->code;
+    if (code == METRIC_BOXES || code == METRIC_SEGMENTS) {
+      metric_check_found(r, &t->metrics.data[i]);
+      continue;
+    }
     bool fits = false;
     for (int k = 0; k < t->losses.n; k++)
       fits |= metric_fits(graph, t->metrics.data[i].form, &t->losses.data[k]);
@@ -211,6 +235,9 @@ static void metrics_finish(const Reading *r) {
               "accuracy and top(k) are for classes, mae for numbers, iou and dice for a class at each pixel");
   }
   if (t->metrics.n) return;
+  for (int i = 0; metric_table[i]; i++)
+    if (is_found(graph, metric_table[i]))
+      vec_push(r->s->arena, t->metrics, ((Setting){metric_table[i], NULL, NO_SPAN}));
   const LossUse *first = &t->losses.data[0];
   for (int i = 0; metric_table[i] && !t->metrics.n; i++) {
     const Form *form = metric_table[i];

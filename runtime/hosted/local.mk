@@ -3,7 +3,9 @@
 libcnn_la_SOURCES += %D%/base/file.c %D%/base/file.h %D%/base/json.c %D%/base/json.h %D%/base/number.c \
   %D%/base/number.h %D%/base/similar.c %D%/base/similar.h %D%/base/status.c %D%/base/threads.c \
   %D%/base/threads.h %D%/base/unicode.c %D%/base/unicode.h
-libcnn_la_SOURCES += %D%/commands/inputs.c %D%/commands/main.c %D%/commands/options.c \
+libcnn_la_SOURCES += %D%/commands/found.c %D%/commands/found.h %D%/commands/inputs.c \
+  %D%/commands/judged.c %D%/commands/judged.h \
+  %D%/commands/main.c %D%/commands/options.c \
   %D%/commands/options.h %D%/commands/program.h %D%/commands/program_bench.c %D%/commands/program_data.c \
   %D%/commands/program_dream.c \
   %D%/commands/program_eval.c %D%/commands/program_features.c %D%/commands/program_filters.c \
@@ -15,18 +17,25 @@ libcnn_la_SOURCES += %D%/data/array.c %D%/data/batch.c %D%/data/batch.h %D%/data
   %D%/data/data_folders.c %D%/data/data_idx.c %D%/data/data_synthetic.c \
   %D%/data/data_masks.c %D%/data/export.c %D%/data/export.h %D%/data/export_coco.c %D%/data/export_coco.h \
   %D%/data/data_shapes.c %D%/data/pixels.c %D%/data/pixels.h %D%/data/shapes.c \
-  %D%/data/shapes.h %D%/data/truth.h %D%/data/dataset.h %D%/data/feed.c \
+  %D%/data/shapes.h %D%/data/truth.c %D%/data/truth.h %D%/data/dataset.h %D%/data/feed.c \
   %D%/data/image.c %D%/data/image.h %D%/data/image_exif.c %D%/data/image_jpeg.c %D%/data/image_png.c \
   %D%/data/image_webp.c %D%/data/inspect.c %D%/data/listing.c %D%/data/loader.c %D%/data/pictures.c \
-  %D%/data/pictures.h %D%/data/truth.c %D%/data/outline.c %D%/data/outline.h \
-  %D%/data/target.c %D%/data/boxes.c %D%/data/boxes.h %D%/data/coco.c %D%/data/coco.h %D%/data/data_coco.c \
-  %D%/data/data_voc.c %D%/data/data_yolo.c %D%/data/voc.c %D%/data/voc.h %D%/data/yolo.c %D%/data/yolo.h
-libcnn_la_SOURCES += %D%/display/events.c %D%/display/figure.c %D%/display/figure.h %D%/display/journal.c \
-  %D%/display/journal.h %D%/display/lettering.c %D%/display/lettering.h %D%/display/plot.c \
-  %D%/display/progress.c %D%/display/width.c %D%/display/width.h
+  %D%/data/pictures.h %D%/data/outline.c %D%/data/outline.h %D%/data/runs.c \
+  %D%/data/runs.h %D%/data/target.c %D%/data/boxes.c %D%/data/boxes.h %D%/data/coco.c %D%/data/coco.h \
+  %D%/data/data_coco.c %D%/data/data_voc.c %D%/data/data_yolo.c %D%/data/voc.c %D%/data/voc.h \
+  %D%/data/yolo.c %D%/data/yolo.h
+libcnn_la_SOURCES += %D%/display/colour.c %D%/display/colour.h %D%/display/curves.c \
+  %D%/display/curves.h %D%/display/events.c %D%/display/figure.c %D%/display/figure.h \
+  %D%/display/journal.c %D%/display/journal.h %D%/display/lettering.c %D%/display/lettering.h \
+  %D%/display/overlay.c %D%/display/overlay.h %D%/display/plot.c %D%/display/progress.c \
+  %D%/display/svg.c %D%/display/svg.h %D%/display/width.c %D%/display/width.h
 libcnn_la_SOURCES += %D%/training/diverge.c %D%/training/diverge.h %D%/training/evaluate.c \
-  %D%/training/evaluate.h %D%/training/facts.c %D%/training/facts.h %D%/training/loss.c %D%/training/loss.h \
-  %D%/training/measure.c %D%/training/measure.h %D%/training/pace.c %D%/training/pace.h %D%/training/run.c \
+  %D%/training/evaluate.h %D%/training/facts.c %D%/training/facts.h %D%/training/findings.c \
+  %D%/training/findings.h %D%/training/judge.c \
+  %D%/training/judge.h %D%/training/loss.c %D%/training/loss.h \
+  %D%/training/measure.c %D%/training/measure.h %D%/training/pace.c %D%/training/pace.h \
+  %D%/training/panoptic.c %D%/training/panoptic.h \
+  %D%/training/precision.c %D%/training/precision.h %D%/training/run.c \
   %D%/training/run.h %D%/training/tell.c %D%/training/train.c %D%/training/training.h
 libcnn_la_SOURCES += %D%/weights/archive.c %D%/weights/archive.h %D%/weights/classes.c \
   %D%/weights/classes.h %D%/weights/foreign.c %D%/weights/foreign.h %D%/weights/matching.c \

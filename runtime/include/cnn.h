@@ -37,7 +37,8 @@ int32_t cnn_threads(int32_t wanted);
 enum { CNN_METRICS = 16 }; /* most metrics of a net */
 
 typedef struct cnn_metric {
-  char name[64]; /* "accuracy", "top5", "mae", "iou"; with several measured outputs "OUTPUT_accuracy" */
+  char
+      name[64]; /* "accuracy", "top5", "mae", "iou", "map"; with several measured outputs "OUTPUT_accuracy" */
   double value;
 } cnn_metric;
 
@@ -57,11 +58,39 @@ double cnn_class_f1(const cnn_class_counts *counts);
 double
 cnn_class_iou(const cnn_class_counts *counts); /* intersection over union; 0 for a class that is nowhere */
 
+enum { CNN_RECALL_POINTS = 101 };
+
+/* Average precision, as COCO counts it: means over the classes that have a truth; -1: there is none. */
+typedef struct cnn_precision {
+  double ap, ap50, ap75, small, medium, large;
+} cnn_precision;
+
+typedef struct cnn_precision_class {
+  int64_t truths;                  /* those that are not ignored; 0: its AP is -1 */
+  double ap, ap50;                 /* at an IoU from 0.50 to 0.95, and of 0.50 */
+  double curve[CNN_RECALL_POINTS]; /* precision at a recall of 0, 0.01, ... 1, at an IoU of 0.50 */
+} cnn_precision_class;
+
+/* Panoptic quality; -1: there was nothing to find and nothing found. */
+typedef struct cnn_quality {
+  double pq, sq, rq; /* pq = sq * rq: the mean IoU of what was found, and how much was found */
+} cnn_quality;
+
+/* What outputs with boxes, masks and segments find; arrays are NULL where no output does. */
+typedef struct cnn_objects {
+  int32_t classes;
+  cnn_precision boxes, masks;
+  cnn_precision_class *of_box, *of_mask; /* [classes] */
+  int32_t segment_classes;
+  cnn_quality segments, *of_segment; /* [segment_classes] */
+} cnn_objects;
+
 typedef struct cnn_evaluation {
   cnn_measures measures;
   int32_t classes; /* of the first output that tells classes apart; 0: there is none */
   cnn_class_counts *counts;
   int64_t *confusion; /* [true class][predicted class], where it was asked for, else NULL */
+  cnn_objects objects;
 } cnn_evaluation;
 
 /* Runs the net on a part of a data set. `stop` may be NULL; when it becomes non-zero the result is

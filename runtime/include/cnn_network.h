@@ -25,6 +25,15 @@ typedef enum cnn_scores {
   CNN_SCORES_BINARY_LOGIT
 } cnn_scores; /* how an output becomes class scores */
 
+typedef enum cnn_output_kind {
+  CNN_OUTPUT_VALUES,     /* numbers, or scores of classes */
+  CNN_OUTPUT_DETECTIONS, /* rows x1 y1 x2 y2 score class, in pixels of the first input that is a picture;
+                            class -1: none */
+  CNN_OUTPUT_MASKS, /* a region for each of those rows: from 0 to 1 for each pixel of its box and class */
+  CNN_OUTPUT_MASK_LOGITS, /* the same before a sigmoid */
+  CNN_OUTPUT_PANOPTIC     /* for each pixel its class and the number of its instance, 0: none */
+} cnn_output_kind;
+
 typedef struct cnn_loss { /* the numbers of a loss, for computing it from the outputs of infer (validation) */
   double weight;          /* of this output in the sum of losses */
   double smoothing;       /* label_smoothing */
@@ -48,6 +57,7 @@ typedef struct cnn_port { /* an input or an output */
   const char *loss;    /* outputs: the loss's name, or NULL */
   const cnn_loss *criterion; /* its numbers; NULL: weight 1, no smoothing, delta 1, gamma 2, ignore -1 */
   const char *normalize;     /* inputs: "normalize(mean=0, std=1, scale=0.5)" if it is next, or NULL */
+  cnn_output_kind kind;      /* outputs */
 } cnn_port;
 
 typedef enum cnn_role {

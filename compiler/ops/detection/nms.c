@@ -104,6 +104,11 @@ static void shape(ShapeContext *context, Node *node) {
   node->shape = shape_sequence(arg_int(node, "max"), ROW);
 }
 
+static int64_t classes(const Node *node) {
+  const Shape scores = scores_shape(node);
+  return scores.dim[scores.rank - 1];
+}
+
 /* ---- the meaning ---- */
 typedef struct Found {
   double score;
@@ -280,6 +285,8 @@ const Op op_nms = {
     .params = params,
     .example = "nms(scores, iou=0.5, max=20)",
     .alone = true,
+    .finds = FINDS_BOXES,
+    .classes = classes,
     .shape = shape,
     .eval = eval,
     .lower = lower,

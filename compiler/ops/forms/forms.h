@@ -17,8 +17,10 @@ typedef enum AugmentCode {
 } AugmentCode;
 
 typedef enum MetricCode {
-  METRIC_CLASSES, /* losses with classes, and binary_cross_entropy */
-  METRIC_PIXELS,  /* losses with a class for each pixel */
-  METRIC_VALUES,  /* losses with numbers */
+  METRIC_CLASSES,  /* losses with classes, and binary_cross_entropy */
+  METRIC_PIXELS,   /* losses with a class for each pixel */
+  METRIC_VALUES,   /* losses with numbers */
+  METRIC_BOXES,    /* any loss; an output has boxes */
+  METRIC_SEGMENTS, /* the same with segments */
 } MetricCode;
 #endif

@@ -17,4 +17,10 @@ static const Form dice = {"dice",
                           "overlap of predicted and true pixels, the mean over the classes that appear", none,
                           METRIC_PIXELS};
 
-const Form *const metric_table[] = {&accuracy, &top, &mae, &iou, &dice, NULL};
+static const Form map = {
+    "map", "average precision of boxes and masks, as COCO has it: the mean over IoUs from 0.50 to 0.95", none,
+    METRIC_BOXES};
+static const Form pq = {"pq", "panoptic quality: how well segments are found and told apart", none,
+                        METRIC_SEGMENTS};
+
+const Form *const metric_table[] = {&accuracy, &top, &mae, &iou, &dice, &map, &pq, NULL};

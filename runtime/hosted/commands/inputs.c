@@ -133,6 +133,9 @@ void cnn_inputs_close(cnn_inputs *inputs) {
 }
 
 int64_t cnn_inputs_count(const cnn_inputs *inputs) { return inputs->count; }
+const cnn_image *cnn_inputs_picture(const cnn_inputs *inputs) {
+  return inputs->image.pixel ? &inputs->image : NULL;
+}
 bool cnn_inputs_batched(const cnn_inputs *inputs) { return inputs->batched; }
 
 cnn_status cnn_inputs_sample(const cnn_inputs *inputs, int64_t index, void *const input[]) {

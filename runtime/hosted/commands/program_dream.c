@@ -12,6 +12,7 @@
 #include "hosted/base/number.h"
 #include "hosted/commands/program.h"
 #include "hosted/commands/viewer.h"
+#include "hosted/training/findings.h"
 
 enum { BLUR_EVERY = 4, CLASSES_MOST = 64 };
 
@@ -234,7 +235,12 @@ static int dream(const cnn_program *program, Arguments *a) {
 }
 
 int cnn_program_dream(const cnn_program *program, int argc, char **argv) {
-  Arguments a = {.steps = 256, .jitter = -1, .rate = 8, .decay = 0.01, .blur = 1};
+  Arguments a = {.steps = 256,
+                 .jitter = -1,
+                 .rate = 8,
+                 .decay = 0.01,
+                 .blur = 1,
+                 .fit = (int)cnn_fit_usual(program->network)};
   const cnn_flag flag[] = {
       {"output", 0, CNN_VALUE_TEXT, &a.output, "K|all",
        "a class by number or label, or an output's channel; all: one picture each", 0, 0, NULL, NULL},

@@ -8,13 +8,15 @@
 
 #include "hosted/base/number.h"
 #include "hosted/base/threads.h"
+#include "hosted/commands/judged.h"
 #include "hosted/commands/program.h"
 #include "hosted/display/width.h"
 #include "hosted/commands/written.h"
+#include "hosted/training/findings.h"
 #include "hosted/training/measure.h"
 
 typedef struct Arguments {
-  const char *data, *target, *weights, *prefix, *confusion;
+  const char *data, *target, *weights, *prefix, *confusion, *curves;
   bool json, skip_bad;
   int64_t threads, limit;
   int fit;
@@ -57,7 +59,8 @@ static cnn_status print_json(const cnn_network *network, const cnn_data *data,
   }
   json_t *root = json_pack("{s:I, s:o, s:o, s:o}", "samples", (json_int_t)measures->samples, "loss",
                            real(measures->loss), "metrics", metrics, "classes", classes);
-  complete = complete && root && json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0;
+  complete = complete && root && cnn_objects_json(network, data, evaluation, root);
+  complete = complete && json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0;
   json_decref(root);
   if (!complete && !ferror(stdout)) return cnn_failure(CNN_NO_MEMORY, "no memory for the result as JSON");
   printf("\n");
@@ -77,6 +80,7 @@ static cnn_status print_text(const cnn_network *network, const cnn_data *data,
   for (int32_t i = 0; i < measures->metrics; i++) {
     printf("%-*s %s\n", width, measures->metric[i].name, cnn_number_fixed(measures->metric[i].value, 4).text);
   }
+  cnn_objects_print(network, data, &evaluation->objects);
   if (evaluation->classes == 0) return cnn_success();
   width = 5;
   char room[24];
@@ -164,6 +168,8 @@ static int evaluate(const cnn_program *program, const cnn_usage *usage, const cn
   }
   if (status.code == CNN_OK && arguments->confusion)
     status = cnn_confusion_write(arguments->confusion, network, data, &evaluation);
+  if (status.code == CNN_OK && arguments->curves)
+    status = cnn_objects_curves(arguments->curves, network, data, &evaluation.objects);
   cnn_evaluation_free(&evaluation);
   cnn_data_close(data);
   free(weights);
@@ -171,7 +177,7 @@ static int evaluate(const cnn_program *program, const cnn_usage *usage, const cn
 }
 
 int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
-  Arguments a = {0};
+  Arguments a = {.fit = (int)cnn_fit_usual(program->network)};
   const cnn_flag flag[] = {
       {"data", 0, CNN_VALUE_TEXT, &a.data, "PATH",
        "a data set; its test part is read, or all of it where it has none", 0, 0, NULL, NULL},
@@ -187,10 +193,12 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
       {"json", 0, CNN_VALUE_FLAG, &a.json, "", "the same as JSON", 0, 0, NULL, NULL},
       {"confusion", 0, CNN_VALUE_TEXT, &a.confusion, "FILE.svg|.txt", "which classes are taken for which", 0,
        0, NULL, NULL},
+      {"curves", 0, CNN_VALUE_TEXT, &a.curves, "FILE.svg",
+       "precision over recall of each class, of boxes or masks", 0, 0, NULL, NULL},
       {"limit", 0, CNN_VALUE_WHOLE, &a.limit, "N", "only the first N samples", 1, 1e15, NULL, NULL},
       {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},
       {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox",
-       "how pictures of another size come to fit", 0, 0, cnn_fit_choices, NULL},
+       "how pictures of another size fit (stretch; boxes: letterbox)", 0, 0, cnn_fit_choices, NULL},
       {"skip-bad", 0, CNN_VALUE_FLAG, &a.skip_bad, "",
        "leaves out masks, boxes and pictures with mistakes, and counts them", 0, 0, NULL, NULL},
   };
@@ -205,9 +213,10 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
   if (!a.data) return cnn_usage_error(&usage, "it needs --data");
   int ready = cnn_program_needs_weights(&usage, program, a.weights);
   if (ready != CNN_GO_ON) return ready;
-  static const char *const kinds[] = {".svg", ".txt", NULL};
-  const cnn_written written[] = {{"--confusion", a.confusion}, {NULL, NULL}};
+  static const char *const kinds[] = {".svg", ".txt", NULL}, *const svg[] = {".svg", NULL};
+  const cnn_written written[] = {{"--confusion", a.confusion}, {"--curves", a.curves}, {NULL, NULL}};
   int status = cnn_usage_suffix(&usage, "--confusion", a.confusion, kinds);
+  if (status == CNN_GO_ON) status = cnn_usage_suffix(&usage, "--curves", a.curves, svg);
   if (status == CNN_GO_ON) status = cnn_written_apart(&usage, written);
   if (status == CNN_GO_ON) status = cnn_written_spares(&usage, written, a.data, "the data are read from it");
   if (status == CNN_GO_ON) {

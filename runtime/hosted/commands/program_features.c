@@ -6,6 +6,7 @@
 
 #include "hosted/base/number.h"
 #include "hosted/commands/program.h"
+#include "hosted/training/findings.h"
 #include "hosted/commands/viewer.h"
 
 enum {
@@ -114,7 +115,7 @@ static int features(const cnn_program *program, const Arguments *a, const char *
 }
 
 int cnn_program_features(const cnn_program *program, int argc, char **argv) {
-  Arguments a = {.channels = 64};
+  Arguments a = {.channels = 64, .fit = (int)cnn_fit_usual(program->network)};
   const cnn_flag flag[] = {
       {"layer", 0, CNN_VALUE_TEXT, &a.layer, "NAME",
        "a layer, as info lists them (all, a few channels of each)", 0, 0, NULL, NULL},

@@ -10,6 +10,7 @@
 #include "hosted/base/number.h"
 #include "hosted/commands/program.h"
 #include "hosted/commands/viewer.h"
+#include "hosted/training/findings.h"
 
 enum { STRIP = 600 }; /* how wide a sequence is drawn, about */
 
@@ -198,7 +199,7 @@ static int occlude(const cnn_program *program, const Arguments *a, const char *p
 }
 
 int cnn_program_occlude(const cnn_program *program, int argc, char **argv) {
-  Arguments a = {0};
+  Arguments a = {.fit = (int)cnn_fit_usual(program->network)};
   const cnn_flag flag[] = {
       {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT",
        ".png: a page; .npy: the probability (or score) for each position of the window", 0, 0, NULL, NULL},

@@ -13,7 +13,11 @@
 #include "hosted/base/number.h"
 #include "hosted/training/pace.h"
 #include "hosted/data/pictures.h"
+#include "hosted/commands/found.h"
 #include "hosted/commands/program.h"
+#include "hosted/commands/viewer.h"
+#include "hosted/display/colour.h"
+#include "hosted/display/overlay.h"
 #include "hosted/base/threads.h"
 #include "hosted/commands/written.h"
 
@@ -36,9 +40,11 @@ typedef struct Prediction {
   float **output; /* of one call */
   float **kept;   /* of all samples, for -o */
   int64_t samples, room;
-  bool batched;  /* the arrays had a leading n, or there are several inputs */
-  double *score; /* of the classes of one position */
-  int64_t *rank; /* classes, the best first */
+  bool batched;      /* the arrays had a leading n, or there are several inputs */
+  double *score;     /* of the classes of one position */
+  int64_t *rank;     /* classes, the best first */
+  cnn_image picture; /* RGB: what -o OUT.png is drawn on */
+  cnn_shown shown;   /* the sample at work */
   json_t *json;
   bool incomplete;   /* there was no memory for all of it */
   cnn_status unread; /* CNN_OK, or that some pictures of a folder are damaged */
@@ -141,6 +147,11 @@ static void print_sample(Prediction *prediction, const char *path, int64_t index
                          int32_t slot) {
   const cnn_network *network = prediction->network;
   printf(batched ? "%s[%lld]: " : "%s: ", path, (long long)index);
+  if (cnn_net_finds(network)) {
+    if (!cnn_found_print(&prediction->shown, prediction->output, slot)) prediction->incomplete = true;
+    printf("\n");
+    return;
+  }
   for (int32_t o = 0; o < network->outputs; o++) {
     const cnn_port *port = &network->output[o];
     cnn_judged judged = cnn_judge(network, o);
@@ -192,6 +203,11 @@ static json_t *raw_output(Prediction *prediction, const cnn_port *port, const fl
 static void add_sample(Prediction *prediction, const char *path, int64_t index, int32_t slot) {
   const cnn_network *network = prediction->network;
   cnn_judged first = cnn_judge(network, 0);
+  if (cnn_net_finds(network)) {
+    if (!cnn_found_add(&prediction->shown, prediction->output, slot, prediction->json))
+      prediction->incomplete = true;
+    return;
+  }
   json_t *object = json_object(), *name = json_string(path);
   put(prediction, object, "input", name ? name : json_null());
   put(prediction, object, "index", json_integer(index));
@@ -242,15 +258,6 @@ static cnn_status keep(Prediction *prediction, int32_t count) {
   return cnn_success();
 }
 
-/* The colours of PASCAL VOC's masks: the bits of the class, spread over the high bits of red, green and blue.
- */
-static void class_colour(int64_t c, uint8_t rgb[3]) {
-  rgb[0] = rgb[1] = rgb[2] = 0;
-  for (int bit = 7; bit >= 0 && c > 0; bit--, c >>= 3) {
-    for (int i = 0; i < 3; i++) rgb[i] = (uint8_t)(rgb[i] | ((c >> i & 1) << bit));
-  }
-}
-
 static uint8_t byte_of(float value) {
   return value >= 1 ? 255 : value > 0 ? (uint8_t)(value * 255 + 0.5f) : 0;
 }
@@ -264,15 +271,65 @@ static bool is_map(const cnn_network *network, int32_t o) {
 static bool is_picture(const cnn_network *network, int32_t o) {
   cnn_judged judged = cnn_judge(network, o);
   return network->output[o].rank == 3 && !network->output[o].regions && judged.classes == 0 &&
-         (judged.channels == 1 || judged.channels == 3);
+         network->output[o].kind == CNN_OUTPUT_VALUES && (judged.channels == 1 || judged.channels == 3);
 }
 
-/* The first output that can be shown: a map of classes in colours, or a picture of values from 0 to 1. */
+/* The sample as it was, for what is drawn on it; none where its input is no picture. */
+static cnn_status keep_picture(Prediction *prediction, const cnn_inputs *inputs) {
+  const cnn_status no_memory = cnn_failure(CNN_NO_MEMORY, "no memory for the picture");
+  const cnn_image *picture = cnn_inputs_picture(inputs);
+  const cnn_port *port = cnn_picture_input(prediction->network);
+  cnn_image *kept = &prediction->picture;
+  if (!cnn_port_is_picture(port)) return cnn_success();
+  if (picture) {
+    *kept = cnn_overlay_copy(picture);
+    return kept->pixel ? cnn_success() : no_memory;
+  }
+  float *value = malloc((size_t)port->size * sizeof *value);
+  *kept = (cnn_image){port->dim[0], port->dim[1], 3, malloc(3 * (size_t)port->dim[0] * (size_t)port->dim[1])};
+  const bool fine = value && kept->pixel;
+  if (fine) {
+    cnn_port_floats(port, prediction->reader.raw.input[port - prediction->network->input], value);
+    cnn_port_pixels(port, value, kept->pixel);
+  }
+  free(value);
+  return fine ? cnn_success() : no_memory;
+}
+
+/* Each pixel of the picture in the colour of its class. */
+static bool draw_map(Prediction *prediction, int32_t o, const cnn_image *picture) {
+  const cnn_port *port = &prediction->network->output[o];
+  const cnn_judged judged = cnn_judge(prediction->network, o);
+  const int64_t pixels = (int64_t)picture->height * picture->width;
+  int32_t *class = malloc((size_t)pixels * sizeof *class);
+  for (int64_t i = 0; class && i < pixels; i++) {
+    const int64_t at = cnn_view_place(&prediction->shown.view, (int32_t)(i / picture->width),
+                                      (int32_t)(i % picture->width), port->dim[0], port->dim[1]);
+    class[i] = at < 0 ? -1
+                      : (int32_t)class_at(port, &judged, prediction->kept[o] + at * judged.channels,
+                                          prediction->score);
+  }
+  if (class) cnn_overlay_classes(picture, class, NULL, cnn_mask_colour);
+  free(class);
+  return class != NULL;
+}
+
+/* What is found, on the picture: boxes and segments, or (o >= 0) a map of classes. */
+static cnn_status write_overlay(Prediction *prediction, const char *path, int32_t o) {
+  const cnn_image *picture = &prediction->picture;
+  const bool drawn = o < 0 ? cnn_found_draw(&prediction->shown, prediction->kept, picture)
+                           : draw_map(prediction, o, picture);
+  return drawn ? cnn_image_write(path, picture) : cnn_failure(CNN_NO_MEMORY, "%s: no memory", path);
+}
+
+/* What is found; or the first output that can be shown: a map of classes in colours, over the picture if
+ * there is one, or a picture of values from 0 to 1. */
 static cnn_status write_picture(Prediction *prediction, const char *path) {
   const cnn_network *network = prediction->network;
+  const bool finds = cnn_net_finds(network);
   int32_t o = 0;
   while (o < network->outputs && !is_map(network, o) && !is_picture(network, o)) o++;
-  if (o == network->outputs) {
+  if (o == network->outputs && !finds) {
     return cnn_failure(CNN_BAD_ARGUMENT, "%s: no output is a picture; -o OUT.%s writes numbers", path,
                        o > 1 ? "npz" : "npy");
   }
@@ -280,6 +337,8 @@ static cnn_status write_picture(Prediction *prediction, const char *path) {
     return cnn_failure(CNN_BAD_ARGUMENT, "%s: a picture shows one sample, not %lld", path,
                        (long long)prediction->samples);
   }
+  if (finds || (prediction->picture.pixel && is_map(network, o)))
+    return write_overlay(prediction, path, finds ? -1 : o);
   const cnn_port *port = &network->output[o];
   cnn_judged judged = cnn_judge(network, o);
   bool map = is_map(network, o);
@@ -288,8 +347,8 @@ static cnn_status write_picture(Prediction *prediction, const char *path) {
   if (!image.pixel) return cnn_failure(CNN_NO_MEMORY, "%s: no memory", path);
   const float *value = prediction->kept[o];
   for (int64_t i = 0; map && i < judged.positions; i++) {
-    class_colour(class_at(port, &judged, value + i * judged.channels, prediction->score),
-                 image.pixel + 3 * i);
+    cnn_mask_colour(class_at(port, &judged, value + i * judged.channels, prediction->score),
+                    image.pixel + 3 * i);
   }
   for (int64_t i = 0; !map && i < port->size; i++) image.pixel[i] = byte_of(value[i]);
   cnn_status status = cnn_image_write(path, &image);
@@ -335,6 +394,7 @@ static void close_prediction(Prediction *prediction) {
   free(prediction->workspace);
   free(prediction->score);
   free(prediction->rank);
+  cnn_image_free(&prediction->picture);
   json_decref(prediction->json);
 }
 
@@ -350,6 +410,21 @@ static cnn_status read_sample(Prediction *prediction, const cnn_inputs *inputs, 
   return status;
 }
 
+/* Of sample `index`: the first one is kept where a picture is wanted. */
+static cnn_status see_sample(Prediction *prediction, const cnn_inputs *inputs, const char *path,
+                             int64_t index) {
+  const cnn_network *network = prediction->network;
+  const cnn_port *port = cnn_picture_input(network);
+  const cnn_image *picture = cnn_inputs_picture(inputs);
+  if (!port) return cnn_success();
+  prediction->shown = (cnn_shown){network, path, cnn_inputs_batched(inputs) ? index : -1,
+                                  cnn_view_make(port, picture ? picture->height : port->dim[0],
+                                                picture ? picture->width : port->dim[1],
+                                                (cnn_fit)prediction->arguments->fit)};
+  const bool wanted = prediction->arguments->out && ends_in(prediction->arguments->out, ".png");
+  return wanted && !prediction->picture.pixel ? keep_picture(prediction, inputs) : cnn_success();
+}
+
 static cnn_status predict_file(Prediction *prediction, const char *path) {
   const cnn_network *network = prediction->network;
   cnn_inputs *inputs;
@@ -363,12 +438,14 @@ static cnn_status predict_file(Prediction *prediction, const char *path) {
     int32_t now = count - first < network->batch ? (int32_t)(count - first) : network->batch;
     for (int32_t i = 0; status.code == CNN_OK && i < now; i++)
       status = read_sample(prediction, inputs, first + i, i);
+    if (status.code == CNN_OK) status = see_sample(prediction, inputs, path, first);
     if (status.code != CNN_OK) break;
     double begun = cnn_pace_begin(&prediction->pace);
     network->infer(prediction->model, (const void *const *)prediction->batch.input, prediction->output,
                    prediction->workspace);
     cnn_pace_end(&prediction->pace, begun);
     for (int32_t i = 0; i < now; i++) {
+      if (prediction->shown.index >= 0) prediction->shown.index = first + i;
       if (prediction->arguments->json) {
         add_sample(prediction, path, first + i, i);
       } else if (!prediction->arguments->out) {
@@ -456,7 +533,7 @@ static int spares_input(const cnn_usage *usage, const cnn_written *written, cons
 }
 
 int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
-  Arguments a = {0};
+  Arguments a = {.fit = (int)cnn_fit_usual(program->network)};
   const cnn_flag flag[] = {
       {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W",
        ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL,
@@ -466,10 +543,11 @@ int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
        "ignored",
        0, 0, NULL, NULL},
       {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT",
-       ".npy or .npz: raw outputs; .png: a picture or a map of classes", 0, 0, NULL, NULL},
+       ".npy or .npz: raw outputs; .png: the picture with what is found in it, or one that the net makes", 0,
+       0, NULL, NULL},
       {"json", 0, CNN_VALUE_FLAG, &a.json, "", "an array of objects instead of lines", 0, 0, NULL, NULL},
       {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox",
-       "how pictures of another size come to fit", 0, 0, cnn_fit_choices, NULL},
+       "how pictures of another size fit (stretch; boxes: letterbox)", 0, 0, cnn_fit_choices, NULL},
       {"target", 0, CNN_VALUE_TEXT, &a.target, "NAME",
        "the column of a .csv that is left out (the last, where it has one too many), by name or number", 0, 0,
        NULL, NULL},

@@ -9,6 +9,7 @@
 
 #include "hosted/base/number.h"
 #include "hosted/commands/program.h"
+#include "hosted/training/findings.h"
 #include "hosted/commands/viewer.h"
 
 typedef struct Arguments {
@@ -121,7 +122,7 @@ static int saliency(const cnn_program *program, const Arguments *a, const char *
 }
 
 int cnn_program_saliency(const cnn_program *program, int argc, char **argv) {
-  Arguments a = {.smooth = 1, .noise = 0.15};
+  Arguments a = {.smooth = 1, .noise = 0.15, .fit = (int)cnn_fit_usual(program->network)};
   const cnn_flag flag[] = {
       {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT", ".png: a page; .npy: the gradient, with its signs", 0, 0,
        NULL, NULL},

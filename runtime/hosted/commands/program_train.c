@@ -256,7 +256,7 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
        "part of the training samples for validation (0.1), where the set has none", 0, 0.999, NULL,
        &a.val_given},
       {"fit", 0, CNN_VALUE_CHOICE, &a.fit, "stretch|crop|letterbox",
-       "how pictures of another size come to fit", 0, 0, cnn_fit_choices, &a.fit_given},
+       "how pictures of another size fit (stretch; boxes: letterbox)", 0, 0, cnn_fit_choices, &a.fit_given},
       {"skip-bad", 0, CNN_VALUE_FLAG, &a.skip_bad, "",
        "leaves out masks, boxes and pictures with mistakes, and counts them", 0, 0, NULL, NULL},
       {"log", 0, CNN_VALUE_TEXT, &a.log, "FILE", ".jsonl or .csv: a row an epoch", 0, 0, NULL, NULL},

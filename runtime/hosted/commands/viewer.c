@@ -62,6 +62,14 @@ void cnn_viewer_close(cnn_viewer *viewer) {
   *viewer = (cnn_viewer){.network = viewer->network};
 }
 
+void cnn_port_floats(const cnn_port *port, const void *raw, float *value) {
+  const uint8_t *u8 = raw;
+  const int8_t *i8 = raw;
+  const float *f32 = raw;
+  for (int64_t k = 0; k < port->size; k++)
+    value[k] = port->type == CNN_U8 ? (float)u8[k] : port->type == CNN_I8 ? (float)i8[k] : f32[k];
+}
+
 cnn_status cnn_viewer_read(cnn_viewer *viewer, const char *path, int64_t index, cnn_fit fit) {
   const cnn_network *network = viewer->network;
   cnn_inputs *inputs;
@@ -74,16 +82,8 @@ cnn_status cnn_viewer_read(cnn_viewer *viewer, const char *path, int64_t index, 
     status = cnn_inputs_sample(inputs, index, viewer->raw);
   }
   cnn_inputs_close(inputs);
-  for (int32_t i = 0; status.code == CNN_OK && i < network->inputs; i++) {
-    const cnn_port *port = &network->input[i];
-    const uint8_t *u8 = viewer->raw[i];
-    const int8_t *i8 = viewer->raw[i];
-    const float *f32 = viewer->raw[i];
-    for (int64_t k = 0; k < port->size; k++)
-      viewer->value[i][k] = port->type == CNN_U8   ? (float)u8[k]
-                            : port->type == CNN_I8 ? (float)i8[k]
-                                                   : f32[k];
-  }
+  for (int32_t i = 0; status.code == CNN_OK && i < network->inputs; i++)
+    cnn_port_floats(&network->input[i], viewer->raw[i], viewer->value[i]);
   return status;
 }
 
@@ -281,10 +281,7 @@ cnn_sheet cnn_sheet_of(int32_t rank, const int32_t dim[3]) {
   return (cnn_sheet){1, n / width, width, width, 1};
 }
 
-/* Pictures are 0..255 whatever the type, i8 minus 128; arrays of other numbers are stretched to what can be
- * seen. */
-static void draw_picture(cnn_figure *figure, const cnn_port *port, const float *value, const char *caption) {
-  uint8_t *rgb = cnn_figure_panel(figure, port->dim[0], port->dim[1], caption);
+void cnn_port_pixels(const cnn_port *port, const float *value, uint8_t *rgb) {
   const cnn_scale found = cnn_scale_of(value, port->size);
   double low, high;
   cnn_port_range(port, &low, &high);
@@ -292,7 +289,7 @@ static void draw_picture(cnn_figure *figure, const cnn_port *port, const float *
     low = found.low;
     high = found.high;
   }
-  for (int64_t i = 0; rgb && i < port->size; i++) {
+  for (int64_t i = 0; i < port->size; i++) {
     const double shade = fmin(fmax(((double)value[i] - low) / (high - low) * 255, 0), 255);
     const uint8_t byte = isnan(shade) ? 0 : (uint8_t)(shade + 0.5);
     if (port->dim[2] == 3) rgb[i] = byte;
@@ -302,7 +299,8 @@ static void draw_picture(cnn_figure *figure, const cnn_port *port, const float *
 
 void cnn_figure_input(cnn_figure *figure, const cnn_port *port, const float *value, const char *caption) {
   if (cnn_port_is_picture(port)) {
-    draw_picture(figure, port, value, caption);
+    uint8_t *rgb = cnn_figure_panel(figure, port->dim[0], port->dim[1], caption);
+    if (rgb) cnn_port_pixels(port, value, rgb);
     return;
   }
   const cnn_sheet sheet = cnn_sheet_of(port->rank, port->dim);

@@ -48,7 +48,11 @@ const char *cnn_unit_name(const cnn_network *network, cnn_unit unit, char room[1
 /* The layer of that name, as the summary has it; else what it may have been. */
 cnn_status cnn_layer_find(const cnn_network *network, const char *name, int32_t *layer);
 
-bool cnn_port_is_picture(const cnn_port *port); /* 1 or 3 channels */
+void cnn_port_floats(const cnn_port *port, const void *raw, float *value); /* of an input */
+bool cnn_port_is_picture(const cnn_port *port);                            /* 1 or 3 channels */
+/* Such an input in RGB. Pictures are 0..255 whatever the type, i8 minus 128; arrays of other numbers are
+ * stretched to what can be seen. */
+void cnn_port_pixels(const cnn_port *port, const float *value, uint8_t *rgb);
 void cnn_port_range(const cnn_port *port, double *low,
                     double *high); /* of its values; infinite where there is none */
 /* How a value of some shape is laid out in panels: rows and columns, and how far apart their numbers are. */

@@ -143,6 +143,7 @@ cnn_status cnn_data_open_shapes(cnn_data *data, const char *options) {
   data->kind = &shapes;
   data->set = set;
   data->title = "shapes";
+  data->stuff = 1;
   cnn_status status = options_read(data, set, options);
   if (status.code == CNN_OK && data->network->inputs != 1)
     status = cnn_failure(CNN_MISMATCH, "%s: a picture is one input, the net has %d", data->path,

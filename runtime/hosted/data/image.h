@@ -28,6 +28,9 @@ cnn_frame cnn_frame_make(int32_t h, int32_t w, int32_t out_h, int32_t out_w, cnn
 /* The pixel of a picture of height x width that is nearest to one of the input; -1: it lies beside it. */
 int64_t cnn_frame_source(const cnn_frame *frame, int32_t y, int32_t x, int32_t height, int32_t width);
 
+/* The picture that the inputs of a prediction were read from; NULL: they were none. */
+const cnn_image *cnn_inputs_picture(const cnn_inputs *inputs);
+
 /* ---- For the readers */
 
 enum { CNN_PIXELS_MOST = 1 << 27 }; /* a small file can claim to be a picture of any size */

@@ -33,8 +33,11 @@ static int32_t columns_of(const cnn_epoch *epoch, cnn_column column[CNN_COLUMNS]
   for (int32_t i = 0; i < train->metrics; i++)
     n = add(column, n, "", train->metric[i].name, train->metric[i].value, 9);
   n = add(column, n, "val_", "loss", validated ? val->loss : NAN, 9);
-  for (int32_t i = 0; i < train->metrics; i++)
-    n = add(column, n, "val_", train->metric[i].name, validated ? val->metric[i].value : NAN, 9);
+  const int32_t measured = validated && val->metrics > train->metrics ? val->metrics : train->metrics;
+  for (int32_t i = 0; i < measured; i++) { /* some metrics, as map, are those of validation alone */
+    const char *name = i < train->metrics ? train->metric[i].name : val->metric[i].name;
+    n = add(column, n, "val_", name, validated ? val->metric[i].value : NAN, 9);
+  }
   n = add(column, n, "", "rate", epoch->rate, 9);
   n = add(column, n, "", "images_per_second", epoch->images_per_second, 6);
   return add(column, n, "", "seconds", epoch->seconds, 6);

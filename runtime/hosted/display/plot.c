@@ -3,7 +3,6 @@
 // SPDX-License-Identifier: MIT-0
 #include <inttypes.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,65 +10,9 @@
 #include "cnn.h"
 #include "hosted/base/file.h"
 #include "hosted/base/number.h"
+#include "hosted/display/svg.h"
 
 static const char *const TRAINING = "#d95f02", *const VALIDATION = "#1f6fb4", *const RATE = "#5b6770";
-static const char *const INK = "#24292f", *const FAINT = "#d8dee4";
-
-__attribute__((format(printf, 2, 3))) static void put(cnn_writer *writer, const char *format, ...) {
-  char text[1024];
-  va_list arguments;
-  va_start(arguments, format);
-  int length = vsnprintf(text, sizeof text, format, arguments);
-  va_end(arguments);
-  if (length > 0)
-    cnn_writer_put(writer, text, (size_t)length < sizeof text ? (size_t)length : sizeof text - 1);
-}
-
-static cnn_text at(double value) { return cnn_number_fixed(value, 1); } /* a coordinate */
-
-/* Text with what XML reserves replaced; no more than `most` characters. */
-static void put_escaped(cnn_writer *writer, const char *text, int most) {
-  for (int n = 0; *text; text++) {
-    if (((unsigned char)*text & 0xC0) != 0x80 && ++n > most) {
-      cnn_writer_put(writer, "…", 3);
-      return;
-    }
-    const char *replacement = *text == '<'   ? "&lt;"
-                              : *text == '>' ? "&gt;"
-                              : *text == '&' ? "&amp;"
-                              : *text == '"' ? "&quot;"
-                                             : NULL;
-    if (replacement) {
-      cnn_writer_put(writer, replacement, strlen(replacement));
-    } else if ((unsigned char)*text >= 32) {
-      cnn_writer_put(writer, text, 1);
-    }
-  }
-}
-
-static void put_text(cnn_writer *writer, double x, double y, const char *anchor, const char *style,
-                     const char *text, int most) {
-  put(writer, "<text x=\"%s\" y=\"%s\" text-anchor=\"%s\" %s>", at(x).text, at(y).text, anchor, style);
-  put_escaped(writer, text, most);
-  put(writer, "</text>\n");
-}
-
-static void put_line(cnn_writer *writer, double x1, double y1, double x2, double y2, const char *colour) {
-  put(writer, "<line x1=\"%s\" y1=\"%s\" x2=\"%s\" y2=\"%s\" stroke=\"%s\"/>\n", at(x1).text, at(y1).text,
-      at(x2).text, at(y2).text, colour);
-}
-
-static void put_dot(cnn_writer *writer, double x, double y, const char *colour) {
-  put(writer, "<circle cx=\"%s\" cy=\"%s\" r=\"3\" fill=\"%s\"/>\n", at(x).text, at(y).text, colour);
-}
-
-static void begin(cnn_writer *writer, double width, double height) {
-  put(writer,
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %s %s\" width=\"%s\" height=\"%s\" "
-      "font-family=\"Helvetica, Arial, sans-serif\" font-size=\"12\" fill=\"%s\">\n",
-      at(width).text, at(height).text, at(width).text, at(height).text, INK);
-  put(writer, "<rect width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>\n");
-}
 
 /* ---- Curves */
 
@@ -138,22 +81,22 @@ static void round_range(Panel *panel) {
 
 static void put_frame(cnn_writer *writer, const Panel *panel) {
   double bottom = panel->top + panel->height, right = panel->left + panel->width;
-  put_text(writer, panel->left, panel->top - 14, "start", "font-weight=\"bold\" font-size=\"14\"",
-           panel->title, 60);
+  cnn_svg_text(writer, panel->left, panel->top - 14, "start", "font-weight=\"bold\" font-size=\"14\"",
+               panel->title, 60);
   int ticks = (int)floor((panel->high - panel->low) / panel->step + 0.5);
   for (int i = 0; i <= ticks; i++) {
     double value = panel->low + i * panel->step, y = panel_y(panel, value);
     if (fabs(value) < 1e-9 * panel->step) value = 0;
-    put_line(writer, panel->left, y, right, y, i == 0 ? INK : FAINT);
-    put_text(writer, panel->left - 8, y + 4, "end", "", cnn_number(value, 4).text, 20);
+    cnn_svg_line(writer, panel->left, y, right, y, i == 0 ? CNN_SVG_INK : CNN_SVG_FAINT);
+    cnn_svg_text(writer, panel->left - 8, y + 4, "end", "", cnn_number(value, 4).text, 20);
   }
   double step = panel->epochs > 1 ? fmax(1, nice_step(panel->epochs - 1, 8)) : 1;
   for (double epoch = 1; epoch <= panel->epochs; epoch = epoch == 1 && step > 1 ? step : epoch + step) {
     double x = panel_x(panel, epoch);
-    put_line(writer, x, bottom, x, bottom + 4, INK);
-    put_text(writer, x, bottom + 18, "middle", "", cnn_number(epoch, 8).text, 20);
+    cnn_svg_line(writer, x, bottom, x, bottom + 4, CNN_SVG_INK);
+    cnn_svg_text(writer, x, bottom + 18, "middle", "", cnn_number(epoch, 8).text, 20);
   }
-  put_text(writer, right, bottom + 34, "end", "font-size=\"11\" fill=\"#57606a\"", "epoch", 20);
+  cnn_svg_text(writer, right, bottom + 34, "end", "font-size=\"11\" fill=\"#57606a\"", "epoch", 20);
 }
 
 static bool put_curve(cnn_writer *writer, const Panel *panel, const cnn_epoch *epoch, Series *series,
@@ -164,28 +107,29 @@ static bool put_curve(cnn_writer *writer, const Panel *panel, const cnn_epoch *e
     if (isfinite(value)) {
       double x = panel_x(panel, i + 1), y = panel_y(panel, value);
       if (!drawing)
-        put(writer,
+        cnn_svg_put(
+            writer,
             "<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"2\" stroke-linejoin=\"round\" points=\"",
             colour);
-      put(writer, "%s%s,%s", drawing ? " " : "", at(x).text, at(y).text);
+      cnn_svg_put(writer, "%s%s,%s", drawing ? " " : "", cnn_svg_at(x).text, cnn_svg_at(y).text);
       any = drawing = true;
     }
     if (drawing && (!isfinite(value) || i == panel->epochs - 1)) {
-      put(writer, "\"/>\n");
+      cnn_svg_put(writer, "\"/>\n");
       drawing = false;
     }
   }
   for (int32_t i = 0; panel->epochs <= 40 && i < panel->epochs; i++) { /* few points are shown as such */
     double value = series(&epoch[i], metric);
-    if (isfinite(value)) put_dot(writer, panel_x(panel, i + 1), panel_y(panel, value), colour);
+    if (isfinite(value)) cnn_svg_dot(writer, panel_x(panel, i + 1), panel_y(panel, value), colour);
   }
   return any;
 }
 
 static void put_legend(cnn_writer *writer, double right, double y, const char *colour, const char *text) {
-  put_line(writer, right - 24, y - 4, right - 2, y - 4, colour);
-  put_dot(writer, right - 13, y - 4, colour);
-  put_text(writer, right - 30, y, "end", "", text, 20);
+  cnn_svg_line(writer, right - 24, y - 4, right - 2, y - 4, colour);
+  cnn_svg_dot(writer, right - 13, y - 4, colour);
+  cnn_svg_text(writer, right - 30, y, "end", "", text, 20);
 }
 
 static void put_pair(cnn_writer *writer, Panel panel, const cnn_epoch *epoch, Series *train, Series *val,
@@ -206,15 +150,17 @@ cnn_status cnn_plot_write(const char *path, const char *title, const cnn_epoch *
   cnn_writer writer;
   cnn_status status = cnn_writer_open(&writer, path);
   if (status.code != CNN_OK) return status;
-  int32_t metrics = epochs > 0 ? epoch[0].train.metrics : 0, rows = (metrics + 2) / 2;
+  const cnn_measures *first = epochs > 0 ? &epoch[0].train : NULL; /* or validation, which may have more */
+  if (first && epoch[0].val.samples && epoch[0].val.metrics > first->metrics) first = &epoch[0].val;
+  const int32_t metrics = first ? first->metrics : 0, rows = (metrics + 2) / 2;
   double height = 84 + rows * (HEIGHT + 84) + RATE_HEIGHT + 60;
-  begin(&writer, WIDTH, height);
-  put_text(&writer, 70, 36, "start", "font-weight=\"bold\" font-size=\"18\"", title, 80);
+  cnn_svg_begin(&writer, WIDTH, height);
+  cnn_svg_text(&writer, 70, 36, "start", "font-weight=\"bold\" font-size=\"18\"", title, 80);
   for (int32_t i = 0; i <= metrics; i++) { /* the loss first, then the metrics, two in a row */
     Panel panel = {.width = PANEL, .height = HEIGHT, .low = NAN, .high = NAN, .epochs = epochs};
     panel.left = 70 + i % 2 * (PANEL + 100);
     panel.top = 90 + i / 2 * (HEIGHT + 84);
-    panel.title = i == 0 ? "loss" : epoch[0].train.metric[i - 1].name;
+    panel.title = i == 0 ? "loss" : first->metric[i - 1].name;
     put_pair(&writer, panel, epoch, i == 0 ? train_loss : train_metric, i == 0 ? val_loss : val_metric,
              i - 1);
   }
@@ -231,7 +177,7 @@ cnn_status cnn_plot_write(const char *path, const char *title, const cnn_epoch *
   panel.step = (panel.high - panel.low) / 2;
   put_frame(&writer, &panel);
   put_curve(&writer, &panel, epoch, rate, 0, RATE);
-  put(&writer, "</svg>\n");
+  cnn_svg_put(&writer, "</svg>\n");
   return cnn_writer_commit(&writer);
 }
 
@@ -257,9 +203,9 @@ static int start_of(const char *name, int most, int *bytes) {
 /* A name of at most `most` characters in a column of `width`, at its right end or its left one. */
 static void put_cell(cnn_writer *writer, const char *name, int most, int width, bool right) {
   int bytes, length = start_of(name, most, &bytes);
-  if (right) put(writer, "%*s", width - length, "");
+  if (right) cnn_svg_put(writer, "%*s", width - length, "");
   cnn_writer_put(writer, name, (size_t)bytes);
-  if (!right) put(writer, "%*s", width - length, "");
+  if (!right) cnn_svg_put(writer, "%*s", width - length, "");
 }
 
 /* The same as numbers in columns; names are shortened so that ten classes fit into 80 characters. */
@@ -271,17 +217,17 @@ static cnn_status confusion_print(const char *path, const cnn_network *network, 
   cnn_status status = cnn_writer_open(&writer, path);
   if (status.code != CNN_OK) return status;
   char room[16];
-  put(&writer, "rows: true class, columns: predicted class\n\n%*s", NAME, "");
+  cnn_svg_put(&writer, "rows: true class, columns: predicted class\n\n%*s", NAME, "");
   for (int32_t c = 0; c < n; c++) put_cell(&writer, class_name(network, data, c, room), CELL - 1, CELL, true);
-  put(&writer, "\n");
+  cnn_svg_put(&writer, "\n");
   for (int32_t r = 0; r < n; r++) {
     put_cell(&writer, class_name(network, data, r, room), NAME, NAME, false);
     for (int32_t c = 0; c < n; c++) {
       const long long count = (long long)evaluation->confusion[(int64_t)r * n + c];
-      if (count == 0) put(&writer, "%*s", CELL, ".");
-      else put(&writer, " %*lld", CELL - 1, count);
+      if (count == 0) cnn_svg_put(&writer, "%*s", CELL, ".");
+      else cnn_svg_put(&writer, " %*lld", CELL - 1, count);
     }
-    put(&writer, "\n");
+    cnn_svg_put(&writer, "\n");
   }
   return cnn_writer_commit(&writer);
 }
@@ -310,9 +256,10 @@ static cnn_status confusion_draw(const char *path, const cnn_network *network, c
   const double names = width_of_names(network, data, n), left = 28 + names,
                top = 76 + 0.87 * names; /* those of columns stand at 60 degrees */
   bool named = n <= NAMED, numbered = n <= 30;
-  begin(&writer, fmax(left + n * cell + fmax(names / 2, 20) + 8, 340), top + n * cell + 24);
-  put_text(&writer, 20, 30, "start", "font-weight=\"bold\" font-size=\"16\"", network->name, 60);
-  put_text(&writer, 20, 50, "start", "fill=\"#57606a\"", "rows: true class, columns: predicted class", 60);
+  cnn_svg_begin(&writer, fmax(left + n * cell + fmax(names / 2, 20) + 8, 340), top + n * cell + 24);
+  cnn_svg_text(&writer, 20, 30, "start", "font-weight=\"bold\" font-size=\"16\"", network->name, 60);
+  cnn_svg_text(&writer, 20, 50, "start", "fill=\"#57606a\"", "rows: true class, columns: predicted class",
+               60);
   for (int32_t r = 0; r < n; r++) {
     const int64_t *row = evaluation->confusion + (int64_t)r * n;
     double all = 0, middle = (r + 0.5) * cell;
@@ -320,11 +267,11 @@ static cnn_status confusion_draw(const char *path, const cnn_network *network, c
     const char *name = class_name(network, data, r, room), *style = cell < 20 ? "font-size=\"9\"" : "";
     for (int32_t c = 0; c < n; c++) all += (double)row[c];
     if (named) {
-      put_text(&writer, left - 8, top + middle + 4, "end", style, name, NAME_MOST);
-      put(&writer, "<g transform=\"translate(%s %s) rotate(-60)\">\n", at(left + middle + 4).text,
-          at(top - 8).text);
-      put_text(&writer, 0, 0, "start", style, name, NAME_MOST);
-      put(&writer, "</g>\n");
+      cnn_svg_text(&writer, left - 8, top + middle + 4, "end", style, name, NAME_MOST);
+      cnn_svg_put(&writer, "<g transform=\"translate(%s %s) rotate(-60)\">\n",
+                  cnn_svg_at(left + middle + 4).text, cnn_svg_at(top - 8).text);
+      cnn_svg_text(&writer, 0, 0, "start", style, name, NAME_MOST);
+      cnn_svg_put(&writer, "</g>\n");
     }
     for (int32_t c = 0; c < n; c++) {
       double part = all > 0 ? (double)row[c] / all : 0,
@@ -334,22 +281,24 @@ static cnn_status confusion_draw(const char *path, const cnn_network *network, c
       int blue = (int)(255 - shade * (r == c ? 75 : 215));
       if (row[c] == 0 && n > 30) continue;
       double x = left + c * cell, y = top + r * cell;
-      put(&writer,
-          "<rect x=\"%s\" y=\"%s\" width=\"%s\" height=\"%s\" fill=\"#%02x%02x%02x\" stroke=\"%s\" "
-          "stroke-width=\"0.5\"/>\n",
-          at(x).text, at(y).text, at(cell).text, at(cell).text, (unsigned)red, (unsigned)green,
-          (unsigned)blue, FAINT);
+      cnn_svg_put(&writer,
+                  "<rect x=\"%s\" y=\"%s\" width=\"%s\" height=\"%s\" fill=\"#%02x%02x%02x\" stroke=\"%s\" "
+                  "stroke-width=\"0.5\"/>\n",
+                  cnn_svg_at(x).text, cnn_svg_at(y).text, cnn_svg_at(cell).text, cnn_svg_at(cell).text,
+                  (unsigned)red, (unsigned)green, (unsigned)blue, CNN_SVG_FAINT);
       if (numbered && row[c] > 0) {
         char number[64];
         snprintf(number, sizeof number, "font-size=\"%d\" fill=\"%s\"", cell > 40 ? 12 : 9,
-                 shade > 0.6 ? "#ffffff" : INK);
-        put_text(&writer, x + cell / 2, y + cell / 2 + 4, "middle", number,
-                 cnn_number((double)row[c], 6).text, 12);
+                 shade > 0.6 ? "#ffffff" : CNN_SVG_INK);
+        cnn_svg_text(&writer, x + cell / 2, y + cell / 2 + 4, "middle", number,
+                     cnn_number((double)row[c], 6).text, 12);
       }
     }
   }
-  put(&writer, "<rect x=\"%s\" y=\"%s\" width=\"%s\" height=\"%s\" fill=\"none\" stroke=\"%s\"/>\n</svg>\n",
-      at(left).text, at(top).text, at(n * cell).text, at(n * cell).text, INK);
+  cnn_svg_put(&writer,
+              "<rect x=\"%s\" y=\"%s\" width=\"%s\" height=\"%s\" fill=\"none\" stroke=\"%s\"/>\n</svg>\n",
+              cnn_svg_at(left).text, cnn_svg_at(top).text, cnn_svg_at(n * cell).text,
+              cnn_svg_at(n * cell).text, CNN_SVG_INK);
   return cnn_writer_commit(&writer);
 }
 

@@ -15,6 +15,7 @@
 
 #include "hosted/data/batch.h"
 #include "hosted/base/threads.h"
+#include "hosted/training/judge.h"
 
 enum { LINE = 64, HUGE_PAGE = 2 << 20 };
 
@@ -35,7 +36,9 @@ struct cnn_evaluator {
   int32_t threads, threads_inside; /* workers, and what each lets the net itself use */
   Worker *worker;
   void *model;
-  cnn_sums *sums; /* [samples][outputs] */
+  cnn_sums *sums;            /* [samples][outputs] */
+  cnn_judged_sample *judged; /* [samples]; NULL: nothing is looked for */
+  cnn_objects objects;
   int64_t room;
   const cnn_data *data;
   cnn_part part;
@@ -113,6 +116,7 @@ void cnn_evaluator_close(cnn_evaluator *evaluator) {
   free(evaluator->worker);
   free(evaluator->model);
   free(evaluator->sums);
+  cnn_objects_free(&evaluator->objects);
   free(evaluator);
 }
 
@@ -133,6 +137,10 @@ static cnn_status evaluate_batch(Worker *worker, int64_t first) {
   for (int32_t i = 0; i < count; i++) {
     cnn_tally_sample(&worker->tally, worker->output, worker->batch.target, i,
                      evaluator->sums + (first + i) * network->outputs);
+    if (!evaluator->judged) continue;
+    const cnn_status status = cnn_judge_sample(&evaluator->judged[first + i], network, worker->output, i,
+                                               evaluator->data, evaluator->part, first + i);
+    if (status.code != CNN_OK) return status;
   }
   return cnn_success();
 }
@@ -163,26 +171,39 @@ static int32_t share_threads(cnn_evaluator *evaluator) {
   return workers;
 }
 
-cnn_status cnn_evaluator_run(cnn_evaluator *evaluator, const float *weights, const cnn_data *data,
-                             cnn_part part, int64_t limit, const volatile sig_atomic_t *stop,
-                             cnn_measures *measures) {
-  const cnn_network *network = evaluator->network;
-  evaluator->data = data;
-  evaluator->part = part;
-  evaluator->stop = stop;
-  evaluator->samples = cnn_data_count(data, part);
-  if (limit >= 0 && evaluator->samples > limit) evaluator->samples = limit;
+static void forget_samples(cnn_evaluator *evaluator) {
+  for (int64_t i = 0; evaluator->judged && i < evaluator->samples; i++) cnn_judge_free(&evaluator->judged[i]);
+  free(evaluator->judged);
+  evaluator->judged = NULL;
+}
+
+/* Adds what the samples come to, where anything is looked for. */
+static cnn_status judge_samples(cnn_evaluator *evaluator, cnn_measures *measures) {
+  if (!evaluator->judged) return cnn_success();
+  cnn_objects_free(&evaluator->objects);
+  const cnn_status status = cnn_judge_all(&evaluator->objects, evaluator->judged, evaluator->samples);
+  if (status.code == CNN_OK) cnn_objects_measures(&evaluator->objects, measures);
+  return status;
+}
+
+/* Room for what each sample comes to. */
+static cnn_status make_room(cnn_evaluator *evaluator) {
+  const size_t samples = (size_t)evaluator->samples;
   if (evaluator->samples > evaluator->room) {
     free(evaluator->sums);
-    evaluator->sums = calloc((size_t)evaluator->samples * (size_t)network->outputs, sizeof *evaluator->sums);
+    evaluator->sums = calloc(samples * (size_t)evaluator->network->outputs, sizeof *evaluator->sums);
     evaluator->room = evaluator->sums ? evaluator->samples : 0;
-    if (!evaluator->sums)
-      return cnn_failure(CNN_NO_MEMORY, "no memory to evaluate %lld samples", (long long)evaluator->samples);
   }
-  if (network->pack) network->pack(evaluator->model, weights);
-  for (int32_t i = 0; i < evaluator->threads; i++) cnn_tally_clear(&evaluator->worker[i].tally);
-  atomic_store(&evaluator->next, 0);
+  if (cnn_judge_can(evaluator->network, evaluator->data)) {
+    evaluator->judged = calloc(samples + 1, sizeof *evaluator->judged);
+    if (!evaluator->judged) evaluator->room = 0;
+  }
+  if (evaluator->samples <= evaluator->room) return cnn_success();
+  return cnn_failure(CNN_NO_MEMORY, "no memory to evaluate %lld samples", (long long)evaluator->samples);
+}
 
+/* Each worker takes samples until there are no more; the first failure is that of the first sample. */
+static cnn_status run_workers(cnn_evaluator *evaluator) {
   int32_t workers = share_threads(evaluator), running = 0;
   while (running < workers &&
          pthread_create(&evaluator->worker[running].thread, NULL, work, &evaluator->worker[running]) == 0)
@@ -199,15 +220,39 @@ cnn_status cnn_evaluator_run(cnn_evaluator *evaluator, const float *weights, con
     if (worker->status.code != CNN_OK && (!first || worker->failed < first->failed)) first = worker;
     if (i > 0) cnn_tally_add(&evaluator->worker[0].tally, &worker->tally);
   }
-  if (first) return first->status;
-  if (stop && *stop) return cnn_failure(CNN_STOPPED, "stopped");
+  return first ? first->status : cnn_success();
+}
+
+static cnn_status measure_samples(cnn_evaluator *evaluator, cnn_measures *measures) {
+  const cnn_network *network = evaluator->network;
   cnn_sums *total = calloc((size_t)network->outputs + 1, sizeof *total);
   if (!total) return cnn_failure(CNN_NO_MEMORY, "no memory to evaluate the net");
   for (int64_t i = 0; i < evaluator->samples; i++)
     cnn_sums_add(total, evaluator->sums + i * network->outputs, network->outputs);
   cnn_tally_measures(&evaluator->worker[0].tally, evaluator->samples, total, measures);
   free(total);
-  return cnn_success();
+  return judge_samples(evaluator, measures);
+}
+
+cnn_status cnn_evaluator_run(cnn_evaluator *evaluator, const float *weights, const cnn_data *data,
+                             cnn_part part, int64_t limit, const volatile sig_atomic_t *stop,
+                             cnn_measures *measures) {
+  const cnn_network *network = evaluator->network;
+  evaluator->data = data;
+  evaluator->part = part;
+  evaluator->stop = stop;
+  evaluator->samples = cnn_data_count(data, part);
+  if (limit >= 0 && evaluator->samples > limit) evaluator->samples = limit;
+  cnn_status status = make_room(evaluator);
+  if (status.code != CNN_OK) return status;
+  if (network->pack) network->pack(evaluator->model, weights);
+  for (int32_t i = 0; i < evaluator->threads; i++) cnn_tally_clear(&evaluator->worker[i].tally);
+  atomic_store(&evaluator->next, 0);
+  status = run_workers(evaluator);
+  if (status.code == CNN_OK && stop && *stop) status = cnn_failure(CNN_STOPPED, "stopped");
+  if (status.code == CNN_OK) status = measure_samples(evaluator, measures);
+  forget_samples(evaluator);
+  return status;
 }
 
 const cnn_tally *cnn_evaluator_tally(const cnn_evaluator *evaluator) { return &evaluator->worker[0].tally; }
@@ -238,12 +283,15 @@ cnn_status cnn_evaluate(const cnn_network *network, const float *weights, const 
   if (status.code == CNN_OK && !copy_counts(cnn_evaluator_tally(evaluator), evaluation)) {
     status = cnn_failure(CNN_NO_MEMORY, "no memory for the counts by class");
   }
+  evaluation->objects = evaluator->objects;
+  evaluator->objects = (cnn_objects){0};
   cnn_evaluator_close(evaluator);
   if (status.code != CNN_OK) cnn_evaluation_free(evaluation);
   return status;
 }
 
 void cnn_evaluation_free(cnn_evaluation *evaluation) {
+  cnn_objects_free(&evaluation->objects);
   free(evaluation->counts);
   free(evaluation->confusion);
   evaluation->counts = NULL;

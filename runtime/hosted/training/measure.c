@@ -32,6 +32,7 @@ cnn_judged cnn_judge(const cnn_network *network, int32_t o) {
   const cnn_port *port = &network->output[o];
   cnn_judged judged = {.channels = port->dim[port->rank - 1]};
   judged.positions = port->size / judged.channels;
+  if (port->kind != CNN_OUTPUT_VALUES) return judged;
   judged.class_target =
       port->target == CNN_TARGET_CLASS || (!has_losses(network) && port->scores != CNN_SCORES_NONE);
   judged.has_target = judged.class_target || port->target == CNN_TARGET_VALUES;

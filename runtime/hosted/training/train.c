@@ -15,10 +15,11 @@
 #include "hosted/weights/previous.h"
 #include "hosted/base/threads.h"
 #include "hosted/training/training.h"
+#include "hosted/training/findings.h"
 #include "hosted/weights/rows.h"
 
 cnn_train_options cnn_train_defaults(const cnn_network *network) {
-  cnn_train_options options = {.shuffle = true, .val = 0.1};
+  cnn_train_options options = {.shuffle = true, .val = 0.1, .fit = cnn_fit_usual(network)};
   if (network->recipe) options.recipe = *network->recipe;
   return options;
 }

@@ -1,0 +1,25 @@
+/* found.h: what `predict` shows of boxes, masks and segments: lines, COCO's results, pictures. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_FOUND_H
+#define CNN_FOUND_H
+#include <jansson.h>
+#include "cnn_network.h"
+#include "hosted/training/findings.h"
+
+bool cnn_net_finds(const cnn_network *network); /* boxes or segments, in a picture */
+
+/* The picture that a sample was made of. */
+typedef struct cnn_shown {
+  const cnn_network *network;
+  const char *path;
+  int64_t index; /* in an array; -1: it was a picture */
+  cnn_view view;
+} cnn_shown;
+
+/* "disc 0.9134 (12.0 30.5 80.2 99.0), ..." False: no memory. */
+bool cnn_found_print(const cnn_shown *shown, float *const output[], int64_t slot);
+/* Appends to an array, as COCO has its results. False: no memory. */
+bool cnn_found_add(const cnn_shown *shown, float *const output[], int64_t slot, json_t *results);
+/* Onto the RGB picture. False: no memory. */
+bool cnn_found_draw(const cnn_shown *shown, float *const output[], const cnn_image *picture);
+#endif

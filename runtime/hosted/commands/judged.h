@@ -1,0 +1,16 @@
+/* judged.h: what `eval` shows of boxes, masks and segments: tables, JSON and curves. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_JUDGED_H
+#define CNN_JUDGED_H
+#include <jansson.h>
+#include "cnn.h"
+
+void cnn_objects_print(const cnn_network *network, const cnn_data *data, const cnn_objects *objects);
+/* Adds "boxes", "masks" and "segments" to the result; the classes of boxes are its "classes" where it has no
+ * others. False: no memory. */
+bool cnn_objects_json(const cnn_network *network, const cnn_data *data, const cnn_evaluation *evaluation,
+                      json_t *result);
+/* Precision over recall of masks, or of boxes where there are none. */
+cnn_status cnn_objects_curves(const char *path, const cnn_network *network, const cnn_data *data,
+                              const cnn_objects *objects);
+#endif

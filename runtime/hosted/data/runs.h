@@ -1,0 +1,21 @@
+/* runs.h: a mask as COCO has it: the lengths of its runs, column by column from the top left, the first of
+ * what does not belong to it. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_RUNS_H
+#define CNN_RUNS_H
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct cnn_runs {
+  int32_t height, width;
+  int64_t count;
+  uint32_t *run; /* their sum is height * width */
+} cnn_runs;
+
+/* Of pixel[height][width]: what is not 0 belongs to it. False: no memory. */
+bool cnn_runs_make(cnn_runs *runs, const uint8_t *pixel, int32_t height, int32_t width);
+void cnn_runs_free(cnn_runs *runs);
+int64_t cnn_runs_area(const cnn_runs *runs);
+int64_t cnn_runs_shared(const cnn_runs *a, const cnn_runs *b); /* pixels of both; 0 if their sizes differ */
+char *cnn_runs_text(const cnn_runs *runs); /* COCO's "counts", from malloc; NULL: no memory */
+#endif

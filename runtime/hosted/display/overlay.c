@@ -1,0 +1,125 @@
+/* overlay.c: boxes, labels and masks on pictures. */
+// SPDX-License-Identifier: MIT-0
+#include "hosted/display/overlay.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hosted/display/lettering.h"
+
+static const uint8_t BLACK[3] = {0, 0, 0}, WHITE[3] = {255, 255, 255};
+static const int PART = 115; /* of 256, that a colour covers of what is below it */
+
+static int32_t least(int32_t a, int32_t b) { return a < b ? a : b; }
+static int32_t most(int32_t a, int32_t b) { return a > b ? a : b; }
+
+cnn_image cnn_overlay_copy(const cnn_image *image) {
+  const size_t n = (size_t)image->height * (size_t)image->width;
+  cnn_image copy = {image->height, image->width, 3, malloc(3 * n)};
+  for (size_t i = 0; copy.pixel && i < 3 * n; i++)
+    copy.pixel[i] = image->pixel[image->channels == 3 ? i : i / 3];
+  return copy;
+}
+
+static uint8_t *pixel_at(const cnn_image *image, int32_t y, int32_t x) {
+  return image->pixel + 3 * ((size_t)y * (size_t)image->width + (size_t)x);
+}
+
+static int32_t short_side(const cnn_image *image) { return least(image->height, image->width); }
+
+static int32_t pen_of(const cnn_image *image) {
+  const int32_t side = short_side(image);
+  return side < 100 ? 1 : most(2, side / 400);
+}
+
+/* ---- Boxes */
+
+typedef struct Area {
+  int32_t left, top, right, bottom; /* right and bottom are outside of it */
+} Area;
+
+static int32_t pixel_of(double value, int32_t end) { /* an edge, NaN too */
+  return value > 0 ? value < end ? (int32_t)(value + 0.5) : end : 0;
+}
+
+static Area area_of(const cnn_image *image, const double box[4]) {
+  return (Area){pixel_of(box[0], image->width), pixel_of(box[1], image->height),
+                pixel_of(box[2], image->width), pixel_of(box[3], image->height)};
+}
+
+static void fill(const cnn_image *image, Area area, const uint8_t colour[3]) {
+  for (int32_t y = most(area.top, 0); y < least(area.bottom, image->height); y++)
+    for (int32_t x = most(area.left, 0); x < least(area.right, image->width); x++)
+      memcpy(pixel_at(image, y, x), colour, 3);
+}
+
+void cnn_overlay_box(const cnn_image *image, const double box[4], const uint8_t colour[3]) {
+  const Area a = area_of(image, box);
+  const int32_t pen = pen_of(image), top = least(a.top + pen, a.bottom), bottom = most(a.bottom - pen, a.top);
+  fill(image, (Area){a.left, a.top, a.right, top}, colour);
+  fill(image, (Area){a.left, bottom, a.right, a.bottom}, colour);
+  fill(image, (Area){a.left, a.top, least(a.left + pen, a.right), a.bottom}, colour);
+  fill(image, (Area){most(a.right - pen, a.left), a.top, a.right, a.bottom}, colour);
+}
+
+void cnn_overlay_label(const cnn_image *image, const double box[4], const uint8_t colour[3],
+                       const char *text) {
+  const double size = fmin(2.5, fmax(short_side(image) < 200 ? 0.5 : 0.7, short_side(image) / 600.0));
+  const Area a = area_of(image, box);
+  const int32_t edge = (int32_t)(3 * size + 1.5), width = cnn_text_width(text, size) + 2 * edge;
+  const int32_t height = cnn_text_height(size) + edge;
+  const int32_t left = most(0, least(a.left, image->width - width));
+  const int32_t top = a.top >= height ? a.top - height : a.top;
+  uint8_t luma;
+  cnn_luma(colour, 1, &luma);
+  fill(image, (Area){left, top, left + width, top + height}, colour);
+  cnn_text_draw(image, left + edge, top + edge, size, luma > 140 ? BLACK : WHITE, text);
+}
+
+/* ---- Masks */
+
+static void blend(uint8_t *pixel, const uint8_t colour[3]) {
+  for (int i = 0; i < 3; i++) pixel[i] = (uint8_t)((pixel[i] * (256 - PART) + colour[i] * PART + 128) / 256);
+}
+
+/* Whether the pixel lies within `pen` of one with another number, up, down, left or right. */
+static bool on_edge(const int32_t *number, int32_t height, int32_t width, int32_t y, int32_t x, int32_t pen) {
+  const int64_t at = (int64_t)y * width + x;
+  for (int32_t d = 1; d <= pen; d++) {
+    if ((x >= d && number[at - d] != number[at]) || (x + d < width && number[at + d] != number[at]) ||
+        (y >= d && number[at - (int64_t)d * width] != number[at]) ||
+        (y + d < height && number[at + (int64_t)d * width] != number[at]))
+      return true;
+  }
+  return false;
+}
+
+void cnn_overlay_mask(const cnn_image *image, const uint8_t *mask, const uint8_t colour[3]) {
+  const int32_t height = image->height, width = image->width, pen = pen_of(image);
+  for (int32_t y = 0; y < height; y++)
+    for (int32_t x = 0; x < width; x++) {
+      const uint8_t *at = mask + (int64_t)y * width + x;
+      if (!*at) continue;
+      bool edge = false;
+      for (int32_t d = 1; d <= pen && !edge; d++)
+        edge = x < d || !at[-d] || x + d >= width || !at[d] || y < d || !at[-(int64_t)d * width] ||
+               y + d >= height || !at[(int64_t)d * width];
+      if (edge) memcpy(pixel_at(image, y, x), colour, 3);
+      else blend(pixel_at(image, y, x), colour);
+    }
+}
+
+void cnn_overlay_classes(const cnn_image *image, const int32_t *class, const int32_t *segment,
+                         void colour(int64_t class, uint8_t rgb[3])) {
+  const int32_t height = image->height, width = image->width, pen = (pen_of(image) + 1) / 2;
+  for (int32_t y = 0; y < height; y++)
+    for (int32_t x = 0; x < width; x++) {
+      const int32_t own = class[(int64_t)y * width + x];
+      uint8_t rgb[3];
+      if (own < 0) continue;
+      colour(own, rgb);
+      if (on_edge(segment ? segment : class, height, width, y, x, pen)) memcpy(pixel_at(image, y, x), rgb, 3);
+      else blend(pixel_at(image, y, x), rgb);
+    }
+}

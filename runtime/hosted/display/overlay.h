@@ -1,0 +1,22 @@
+/* overlay.h: what a net finds, drawn on the picture that it was given. All pictures here are RGB. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_OVERLAY_H
+#define CNN_OVERLAY_H
+#include <stdbool.h>
+#include "cnn_image.h"
+
+/* A copy in RGB; its pixels are NULL where there is no memory. */
+cnn_image cnn_overlay_copy(const cnn_image *image);
+/* A frame inside of a box x1 y1 x2 y2, two pixels thick or more on a large picture; what lies outside of the
+ * picture is cut off. */
+void cnn_overlay_box(const cnn_image *image, const double box[4], const uint8_t colour[3]);
+/* A tab with a text on top of a box, or, where there is no room above it, at its upper left corner inside. */
+void cnn_overlay_label(const cnn_image *image, const double box[4], const uint8_t colour[3],
+                       const char *text);
+/* Colours the pixels of a mask [height][width] that are not 0, and draws its outline. */
+void cnn_overlay_mask(const cnn_image *image, const uint8_t *mask, const uint8_t colour[3]);
+/* Colours each pixel by its class, class[height][width]; -1: as it was. Where segment[height][width] changes
+ * there is an outline; NULL: where the class does. */
+void cnn_overlay_classes(const cnn_image *image, const int32_t *class, const int32_t *segment,
+                         void colour(int64_t class, uint8_t rgb[3]));
+#endif

@@ -1,0 +1,46 @@
+/* findings.h: what a net finds in a picture, in pixels of that picture, however it was brought to the input's
+ * size. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_FINDINGS_H
+#define CNN_FINDINGS_H
+#include "cnn_network.h"
+#include "hosted/data/image.h"
+#include "hosted/training/panoptic.h"
+#include "hosted/training/precision.h"
+
+int32_t cnn_output_first(const cnn_network *network, cnn_output_kind kind); /* -1: there is none */
+const cnn_port *cnn_picture_input(const cnn_network *network); /* the first input that is one; NULL: none */
+cnn_fit cnn_fit_usual(const cnn_network *network); /* letterbox where objects are found, else stretch */
+
+/* How a picture of height x width lies in the input that the net finds things in. */
+typedef struct cnn_view {
+  int32_t height, width; /* of the picture */
+  int32_t input_height, input_width;
+  cnn_frame frame;
+} cnn_view;
+cnn_view cnn_view_make(const cnn_port *input, int32_t height, int32_t width, cnn_fit fit);
+/* Where a pixel of the picture is in a map of out_height x out_width that covers the input; -1: it is not
+ * there. */
+int64_t cnn_view_place(const cnn_view *view, int32_t y, int32_t x, int32_t out_height, int32_t out_width);
+
+typedef struct cnn_findings {
+  int32_t count;
+  cnn_found *found; /* the best first; with masks, if an output has them */
+  bool masks;
+} cnn_findings;
+
+/* Of image `slot` of the outputs; `image` is the number that they get. What lies outside of the picture is
+ * cut off. False: no memory. */
+bool cnn_findings_read(cnn_findings *findings, const cnn_network *network, float *const output[],
+                       int64_t slot, const cnn_view *view, int32_t image);
+void cnn_findings_free(cnn_findings *findings);
+
+/* The segments of a panoptic output, for each pixel of the picture. Classes of objects are numbered behind
+ * `stuff` others. False: no memory. */
+bool cnn_segments_read(cnn_segments *segments, const cnn_network *network, float *const output[],
+                       int64_t slot, const cnn_view *view, int32_t stuff);
+bool cnn_segments_open(cnn_segments *segments, int64_t pixels); /* of which none belongs to one yet */
+/* Collects segments pixel by pixel: `instance` tells apart those of a class. False: no memory. */
+bool cnn_segments_put(cnn_segments *segments, int64_t pixel, int32_t label, int32_t instance, bool ignored);
+void cnn_segments_free(cnn_segments *segments);
+#endif

@@ -1,0 +1,32 @@
+/* panoptic.h: panoptic quality, how well segments are found and told apart (Kirillov et al. 2019). */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_PANOPTIC_H
+#define CNN_PANOPTIC_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "cnn.h"
+
+typedef struct cnn_segment {
+  int32_t label, instance; /* instance: tells apart those of a class */
+  bool ignored;            /* of a truth: a crowd, neither truth nor mistake */
+} cnn_segment;
+
+/* What each pixel of a picture belongs to. */
+typedef struct cnn_segments {
+  int64_t pixels;
+  int32_t *of; /* of[pixels]: its segment; -1: none, and in a truth nobody knows */
+  int32_t count;
+  cnn_segment *segment; /* each has a pixel */
+} cnn_segments;
+
+typedef struct cnn_quality_counts { /* of one class, over any number of pictures */
+  double iou;                       /* the sum over the segments that were found */
+  int64_t right, wrong, missed;
+} cnn_quality_counts;
+
+/* Adds a picture to of_class[classes]; labels are below `classes`. False: no memory. */
+bool cnn_quality_add(cnn_quality_counts *of_class, const cnn_segments *truth, const cnn_segments *found);
+cnn_quality cnn_quality_of(const cnn_quality_counts *counts); /* all 0 for a class that is nowhere */
+/* Means over the classes that are somewhere; -1: none is. */
+cnn_quality cnn_quality_mean(const cnn_quality_counts *of_class, int32_t classes);
+#endif

@@ -1,0 +1,294 @@
+/* precision.c: the average precision of detections, as COCO counts it (Lin et al. 2014): IoU from 0.50 to
+ * 0.95, 101 points of recall, at most 100 detections of a class in an image. */
+// SPDX-License-Identifier: MIT-0
+#include "hosted/training/precision.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST = 100, OVERLAPS = 10, RANGES = 4, TRIALS = RANGES * OVERLAPS };
+enum { WRONG, RIGHT, NEITHER }; /* a verdict */
+
+typedef struct Found {
+  const cnn_found *of;
+  int64_t row;
+  double score, area;
+} Found;
+
+typedef struct Sought {
+  const cnn_sought *of;
+  int64_t row;
+  double area;
+  bool ignored, taken;
+} Sought;
+
+static const double range[RANGES][2] = {{0, 1e10}, {0, 1024}, {1024, 9216}, {9216, 1e10}};
+
+typedef struct Room {
+  bool masks;
+  Found *found;
+  Sought *sought, **order; /* order: of the truths of an image, those that are ignored last */
+  uint8_t *verdict;        /* [TRIALS][detections of a class] */
+  double *overlap;         /* of an image: [detections][truths] */
+  int64_t overlaps;
+  double *precision, *recall;
+} Room;
+
+/* ---- Order */
+
+static int before(int64_t a, int64_t b) { return (a > b) - (a < b); }
+
+static int by_image(const void *a, const void *b) { /* best first */
+  const Found *x = a, *y = b;
+  if (x->of->label != y->of->label) return before(x->of->label, y->of->label);
+  if (x->of->image != y->of->image) return before(x->of->image, y->of->image);
+  if (x->score != y->score) return x->score > y->score ? -1 : 1;
+  return before(x->row, y->row);
+}
+
+/* Behind by_image: images of a class one after the other, each with its best first. */
+static int by_score(const void *a, const void *b) {
+  const Found *x = a, *y = b;
+  if (x->score != y->score) return x->score > y->score ? -1 : 1;
+  return before(x->row, y->row);
+}
+
+static int sought_by_image(const void *a, const void *b) {
+  const Sought *x = a, *y = b;
+  if (x->of->label != y->of->label) return before(x->of->label, y->of->label);
+  if (x->of->image != y->of->image) return before(x->of->image, y->of->image);
+  return before(x->row, y->row);
+}
+
+/* ---- One image */
+
+static double area_of(const double box[4]) { return (box[2] - box[0]) * (box[3] - box[1]); }
+
+static double overlap_of(const Room *room, const Found *f, const Sought *s) {
+  const cnn_found *of = f->of;
+  double both = 0, area = s->area;
+  if (room->masks) {
+    both = (double)cnn_runs_shared(&of->mask, &s->of->mask);
+  } else {
+    const double w = fmin(of->box[2], s->of->box[2]) - fmax(of->box[0], s->of->box[0]);
+    const double h = fmin(of->box[3], s->of->box[3]) - fmax(of->box[1], s->of->box[1]);
+    if (w > 0 && h > 0) both = w * h;
+  }
+  return both > 0 ? both / (s->of->ignored ? f->area : f->area + area - both) : 0;
+}
+
+/* The truth that a detection is of: the best that is free; one that is ignored only where no other will do,
+ * and a crowd is never taken. */
+static Sought *match(const Room *room, const Sought *first, const double *overlap, int64_t soughts,
+                     double least) {
+  Sought *best = NULL;
+  for (int64_t i = 0; i < soughts; i++) {
+    Sought *s = room->order[i];
+    if (s->taken && !s->of->ignored) continue;
+    if (best && !best->ignored && s->ignored) break;
+    const double own = overlap[s - first];
+    if (own < least) continue;
+    least = own;
+    best = s;
+  }
+  return best;
+}
+
+/* With `order` as it is for a range of areas: verdict[OVERLAPS] rows that are `stride` long. */
+static void judge(const Room *room, const Found *f, int64_t founds, const Sought *first, int64_t soughts,
+                  const double bound[2], uint8_t *verdict, int64_t stride) {
+  for (int k = 0; k < OVERLAPS; k++, verdict += stride) {
+    const double least = fmin(0.5 + k * ((0.95 - 0.5) / (OVERLAPS - 1)), 1 - 1e-10);
+    for (int64_t i = 0; i < soughts; i++) room->order[i]->taken = false;
+    for (int64_t i = 0; i < founds; i++) {
+      Sought *best = match(room, first, room->overlap + i * soughts, soughts, least);
+      if (best) best->taken = true;
+      if (best) verdict[i] = best->ignored ? NEITHER : RIGHT;
+      else verdict[i] = f[i].area < bound[0] || f[i].area > bound[1] ? NEITHER : WRONG;
+    }
+  }
+}
+
+/* The detections of a class in an image and its truths from number `first` on; counts the truths. */
+static bool judge_image(Room *room, const Found *f, int64_t founds, int64_t first, int64_t soughts,
+                        int64_t truths[RANGES], uint8_t *verdict, int64_t stride) {
+  Sought *s = room->sought + first;
+  if (founds * soughts > room->overlaps) {
+    free(room->overlap);
+    room->overlaps = founds * soughts;
+    room->overlap = malloc((size_t)room->overlaps * sizeof(double));
+    if (!room->overlap) return false;
+  }
+  for (int64_t i = 0; i < founds; i++)
+    for (int64_t k = 0; k < soughts; k++) room->overlap[i * soughts + k] = overlap_of(room, &f[i], &s[k]);
+  for (int which = 0; which < RANGES; which++, verdict += OVERLAPS * stride) {
+    int64_t n = 0;
+    for (int64_t k = 0; k < soughts; k++) {
+      const double area = s[k].of->area;
+      s[k].ignored = s[k].of->ignored || area < range[which][0] || area > range[which][1];
+      if (!s[k].ignored) room->order[n++] = &s[k];
+    }
+    truths[which] += n;
+    for (int64_t k = 0; k < soughts; k++)
+      if (s[k].ignored) room->order[n++] = &s[k];
+    judge(room, f, founds, s, soughts, range[which], verdict, stride);
+  }
+  return true;
+}
+
+/* ---- One class */
+
+/* The precision at each point of recall, at[CNN_RECALL_POINTS]; its mean. `f` by descending score; its rows
+ * are the places of the verdicts. */
+static double average(const Room *room, const Found *f, int64_t founds, int64_t truths,
+                      const uint8_t *verdict, double *at) {
+  double right = 0, wrong = 0, sum = 0;
+  for (int64_t i = 0; i < founds; i++) {
+    right += verdict[f[i].row] == RIGHT;
+    wrong += verdict[f[i].row] == WRONG;
+    room->recall[i] = right / (double)truths;
+    room->precision[i] = right / (right + wrong + DBL_EPSILON);
+  }
+  for (int64_t i = founds - 1; i > 0; i--)
+    if (room->precision[i] > room->precision[i - 1]) room->precision[i - 1] = room->precision[i];
+  int64_t i = 0;
+  for (int point = 0; point < CNN_RECALL_POINTS; point++) {
+    const double least = point == CNN_RECALL_POINTS - 1 ? 1 : point * 0.01;
+    while (i < founds && room->recall[i] < least) i++;
+    at[point] = i < founds ? room->precision[i] : 0;
+    sum += at[point];
+  }
+  return sum / (double)CNN_RECALL_POINTS;
+}
+
+/* Keeps the best MOST detections of each image: how many there are. */
+static int64_t keep_best(Found *f, int64_t founds) {
+  int64_t kept = 0, rank = 0;
+  for (int64_t i = 0; i < founds; i++) {
+    const int32_t image = f[i].of->image;
+    rank = kept && f[kept - 1].of->image == image ? rank + 1 : 0;
+    if (rank >= MOST) continue;
+    f[kept] = f[i];
+    f[kept].row = kept;
+    kept++;
+  }
+  return kept;
+}
+
+static bool judge_class(Room *room, const Found *f, int64_t founds, int64_t s, int64_t s_end,
+                        int64_t truths[RANGES]) {
+  int64_t i = 0;
+  while (i < founds || s < s_end) {
+    int32_t image = i < founds ? f[i].of->image : INT32_MAX;
+    if (s < s_end && room->sought[s].of->image < image) image = room->sought[s].of->image;
+    int64_t i_end = i, t = s;
+    while (i_end < founds && f[i_end].of->image == image) i_end++;
+    while (t < s_end && room->sought[t].of->image == image) t++;
+    if (!judge_image(room, f + i, i_end - i, s, t - s, truths, room->verdict + i, founds)) return false;
+    i = i_end;
+    s = t;
+  }
+  return true;
+}
+
+typedef struct Sums {
+  double mean[6];
+  int64_t classes[RANGES];
+} Sums;
+
+static void sum_class(Room *room, Found *f, int64_t founds, const int64_t truths[RANGES], Sums *sums,
+                      cnn_precision_class *of) {
+  double at[CNN_RECALL_POINTS];
+  of->truths = truths[0];
+  of->ap = of->ap50 = -1;
+  if (founds) qsort(f, (size_t)founds, sizeof *f, by_score);
+  for (int which = 0; which < RANGES; which++) {
+    if (!truths[which]) continue;
+    double sum = 0;
+    for (int k = 0; k < OVERLAPS; k++) {
+      const uint8_t *verdict = room->verdict + (which * OVERLAPS + k) * founds;
+      const double ap = average(room, f, founds, truths[which], verdict, at);
+      sum += ap;
+      if (which == 0 && k == 0) of->ap50 = ap, memcpy(of->curve, at, sizeof at);
+      if (which == 0 && k == 0) sums->mean[1] += ap;
+      if (which == 0 && k == OVERLAPS / 2) sums->mean[2] += ap;
+    }
+    sum /= (double)OVERLAPS;
+    if (which == 0) of->ap = sum;
+    sums->mean[which ? which + 2 : 0] += sum;
+    sums->classes[which]++;
+  }
+}
+
+/* ---- All */
+
+static bool measure(Room *room, int64_t founds, int64_t soughts, int32_t classes, Sums *sums,
+                    cnn_precision_class *of_class) {
+  int64_t f = 0, s = 0;
+  for (int32_t label = 0; label < classes; label++) {
+    int64_t f_end = f, s_end = s, truths[RANGES] = {0};
+    while (f_end < founds && room->found[f_end].of->label == label) f_end++;
+    while (s_end < soughts && room->sought[s_end].of->label == label) s_end++;
+    Found *own = room->found + f;
+    const int64_t kept = keep_best(own, f_end - f);
+    if (!judge_class(room, own, kept, s, s_end, truths)) return false;
+    cnn_precision_class of = {0};
+    sum_class(room, own, kept, truths, sums, &of);
+    if (of_class) of_class[label] = of;
+    f = f_end;
+    s = s_end;
+  }
+  return true;
+}
+
+/* A score that is no number comes last. */
+static void fill(Room *room, const cnn_found *found, int64_t founds, const cnn_sought *sought,
+                 int64_t soughts) {
+  for (int64_t i = 0; i < founds; i++) {
+    const double area = room->masks ? (double)cnn_runs_area(&found[i].mask) : area_of(found[i].box);
+    const double score = isnan(found[i].score) ? -INFINITY : found[i].score;
+    room->found[i] = (Found){&found[i], i, score, area};
+  }
+  for (int64_t i = 0; i < soughts; i++) {
+    const double area = room->masks ? (double)cnn_runs_area(&sought[i].mask) : area_of(sought[i].box);
+    room->sought[i] = (Sought){.of = &sought[i], .row = i, .area = area};
+  }
+  if (founds) qsort(room->found, (size_t)founds, sizeof *room->found, by_image);
+  if (soughts) qsort(room->sought, (size_t)soughts, sizeof *room->sought, sought_by_image);
+}
+
+bool cnn_precision_measure(const cnn_found *found, int64_t founds, const cnn_sought *sought, int64_t soughts,
+                           int32_t classes, bool masks, cnn_precision *result,
+                           cnn_precision_class *of_class) {
+  const size_t n = (size_t)founds + 1, m = (size_t)soughts + 1;
+  Room room = {.masks = masks,
+               .found = calloc(n, sizeof *room.found),
+               .sought = calloc(m, sizeof *room.sought),
+               .order = calloc(m, sizeof *room.order),
+               .verdict = malloc(n * TRIALS),
+               .precision = malloc(n * sizeof(double)),
+               .recall = malloc(n * sizeof(double))};
+  bool fine = room.found && room.sought && room.order && room.verdict && room.precision && room.recall;
+  Sums sums = {0};
+  if (fine) {
+    fill(&room, found, founds, sought, soughts);
+    fine = measure(&room, founds, soughts, classes, &sums, of_class);
+  }
+  for (int i = 0; i < 6; i++) {
+    const int64_t count = sums.classes[i < 3 ? 0 : i - 2];
+    sums.mean[i] = count ? sums.mean[i] / (double)count : -1;
+  }
+  if (fine)
+    *result =
+        (cnn_precision){sums.mean[0], sums.mean[1], sums.mean[2], sums.mean[3], sums.mean[4], sums.mean[5]};
+  free(room.found);
+  free(room.sought);
+  free(room.order);
+  free(room.verdict);
+  free(room.overlap);
+  free(room.precision);
+  free(room.recall);
+  return fine;
+}

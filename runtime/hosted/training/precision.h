@@ -1,0 +1,28 @@
+/* precision.h: the average precision of detections, as COCO counts it. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_PRECISION_H
+#define CNN_PRECISION_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cnn.h"
+#include "hosted/data/runs.h"
+
+typedef struct cnn_found {
+  int32_t image, label;
+  double score, box[4]; /* x1 y1 x2 y2 */
+  cnn_runs mask;        /* looked at only where masks are compared */
+} cnn_found;
+
+typedef struct cnn_sought {
+  int32_t image, label;
+  bool ignored;        /* a crowd: neither truth nor mistake */
+  double area, box[4]; /* area: that of the mask where the data has one */
+  cnn_runs mask;
+} cnn_sought;
+
+/* By the IoU of boxes or of masks; of_class[classes], or NULL. Labels are below `classes`. False: no memory.
+ */
+bool cnn_precision_measure(const cnn_found *found, int64_t founds, const cnn_sought *sought, int64_t soughts,
+                           int32_t classes, bool masks, cnn_precision *result, cnn_precision_class *of_class);
+#endif

@@ -1,0 +1,157 @@
+/* runtime_display.c: boxes, labels and masks on pictures, the colours of classes, and curves of precision. */
+// SPDX-License-Identifier: Apache-2.0
+#include <CUnit/CUnit.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hosted/base/file.h"
+#include "hosted/display/colour.h"
+#include "hosted/display/curves.h"
+#include "hosted/display/overlay.h"
+#include "runtime_scratch.h"
+
+enum { HEIGHT = 120, WIDTH = 160, GREY = 90 };
+static const uint8_t RED[3] = {230, 20, 30}, PALE[3] = {240, 240, 120};
+
+static uint8_t pixel[HEIGHT * WIDTH * 3];
+static const cnn_image page = {HEIGHT, WIDTH, 3, pixel};
+
+static void clear(void) { memset(pixel, GREY, sizeof pixel); }
+
+static bool is(int y, int x, const uint8_t colour[3]) {
+  return memcmp(pixel + 3 * (y * WIDTH + x), colour, 3) == 0;
+}
+static bool is_clear(int y, int x) { return is(y, x, (const uint8_t[3]){GREY, GREY, GREY}); }
+
+/* Pixels of the colour in a rectangle; NULL: that are not clear. */
+static int count(int top, int left, int bottom, int right, const uint8_t *colour) {
+  int n = 0;
+  for (int y = top; y < bottom; y++)
+    for (int x = left; x < right; x++) n += colour ? is(y, x, colour) : !is_clear(y, x);
+  return n;
+}
+static int count_all(void) { return count(0, 0, HEIGHT, WIDTH, NULL); }
+
+static void frames_lie_inside_of_boxes(void) {
+  clear();
+  cnn_overlay_box(&page, (const double[]){20.2, 30, 60, 69.8}, RED);
+  CU_ASSERT_EQUAL(count(30, 20, 70, 60, RED), 40 * 40 - 36 * 36);
+  CU_ASSERT_EQUAL(count_all(), 40 * 40 - 36 * 36);
+  CU_ASSERT_TRUE(is(30, 20, RED) && is(69, 59, RED) && is(31, 21, RED) && is_clear(32, 22));
+}
+
+static void frames_are_cut_at_the_edges(void) {
+  clear();
+  cnn_overlay_box(&page, (const double[]){-50, -1e30, 1e30, 500}, RED);
+  CU_ASSERT_EQUAL(count_all(), HEIGHT * WIDTH - (HEIGHT - 4) * (WIDTH - 4));
+  clear();
+  cnn_overlay_box(&page, (const double[]){10, 10, 11, 11}, RED);
+  CU_ASSERT_EQUAL(count_all(), 1);
+  clear();
+  cnn_overlay_box(&page, (const double[]){(double)NAN, 50, (double)NAN, 40}, RED);
+  cnn_overlay_box(&page, (const double[]){300, 300, 400, 400}, RED);
+  CU_ASSERT_EQUAL(count_all(), 0);
+}
+
+static void labels_stand_above_boxes(void) {
+  clear();
+  cnn_overlay_label(&page, (const double[]){20, 60, 90, 100}, RED, "disc 0.91");
+  CU_ASSERT_TRUE(is(59, 20, RED) && is_clear(60, 20) && is_clear(59, 19));
+  const int all = count_all(), ground = count(0, 0, HEIGHT, WIDTH, RED);
+  CU_ASSERT_TRUE(ground > all / 2 && all - ground > 60); /* the tab, and letters on it */
+  const uint8_t *white = (const uint8_t[3]){255, 255, 255};
+  CU_ASSERT_TRUE(count(0, 0, HEIGHT, WIDTH, white) > 20);
+  clear();
+  cnn_overlay_label(&page, (const double[]){20, 60, 90, 100}, PALE, "disc 0.91");
+  CU_ASSERT_TRUE(count(0, 0, HEIGHT, WIDTH, (const uint8_t[3]){0, 0, 0}) > 20);
+}
+
+static void labels_stay_on_the_picture(void) {
+  clear();
+  cnn_overlay_label(&page, (const double[]){140, 3, 159, 100}, RED, "triangle 0.50");
+  CU_ASSERT_TRUE(is(3, WIDTH - 1, RED) && is_clear(2, WIDTH - 1));
+  clear();
+  cnn_overlay_label(&page, (const double[]){-20, 118, 10, 119}, RED,
+                    "a name that is far too long to stand on such a small picture as this one");
+  CU_ASSERT_TRUE(is(117, 0, RED) && is(117, WIDTH - 1, RED));
+}
+
+static void masks_have_an_outline(void) {
+  uint8_t mask[HEIGHT * WIDTH] = {0};
+  clear();
+  for (int y = 40; y < 80; y++) memset(mask + y * WIDTH + 50, 1, 30);
+  cnn_overlay_mask(&page, mask, RED);
+  CU_ASSERT_EQUAL(count_all(), 40 * 30);
+  CU_ASSERT_EQUAL(count(0, 0, HEIGHT, WIDTH, RED), 40 * 30 - 36 * 26);
+  const uint8_t *inside = pixel + 3 * (60 * WIDTH + 60);
+  CU_ASSERT_TRUE(inside[0] > GREY && inside[0] < RED[0] && inside[1] < GREY);
+}
+
+static void classes_colour_their_pixels(void) {
+  int32_t class[HEIGHT * WIDTH];
+  for (int i = 0; i < HEIGHT * WIDTH; i++) class[i] = i % WIDTH < 40 ? -1 : i % WIDTH < 100 ? 1 : 2;
+  clear();
+  cnn_overlay_classes(&page, class, NULL, cnn_mask_colour);
+  uint8_t rgb[3];
+  cnn_mask_colour(1, rgb);
+  CU_ASSERT_TRUE(rgb[0] == 128 && rgb[1] == 0 && rgb[2] == 0);
+  CU_ASSERT_TRUE(is_clear(5, 39) && is(5, 40, rgb) && is(5, 99, rgb) && !is(5, 70, rgb) && !is_clear(5, 70));
+  CU_ASSERT_EQUAL(count_all(), HEIGHT * 120);
+}
+
+static void grey_becomes_colour(void) {
+  uint8_t grey[6] = {1, 2, 3, 4, 5, 6};
+  cnn_image copy = cnn_overlay_copy(&(cnn_image){2, 3, 1, grey});
+  CU_ASSERT_PTR_NOT_NULL_FATAL(copy.pixel);
+  CU_ASSERT_TRUE(copy.channels == 3 && copy.pixel[0] == 1 && copy.pixel[2] == 1 && copy.pixel[17] == 6);
+  cnn_image_free(&copy);
+}
+
+static void classes_have_colours_of_their_own(void) {
+  enum { CLASSES = 30 };
+  uint8_t rgb[CLASSES][3];
+  for (int c = 0; c < CLASSES; c++) {
+    cnn_class_colour(c, rgb[c]);
+    for (int k = 0; k < c; k++) {
+      int apart = 0;
+      for (int i = 0; i < 3; i++) apart += abs(rgb[c][i] - rgb[k][i]);
+      CU_ASSERT_TRUE(apart >= 24);
+    }
+  }
+}
+
+static void curves_name_their_classes(void) {
+  static cnn_precision_class of[3] = {{.truths = 4, .ap = 0.25}, {.ap = -1}, {.truths = 9, .ap = 0.75}};
+  static const char *const name[] = {"disc", "square", "<star>"};
+  for (int point = 0; point < CNN_RECALL_POINTS; point++) {
+    of[0].curve[point] = point < 50 ? 1 - 0.01 * point : 0;
+    of[2].curve[point] = point < 90 ? 1 : 0.7;
+  }
+  const cnn_precision mean = {.ap = 0.5, .ap50 = 0.75, .ap75 = 0.25};
+  const char *path = scratch("curves.svg");
+  CU_ASSERT_EQUAL_FATAL(cnn_curves_write(path, "shapes", &mean, of, 3, name).code, CNN_OK);
+  cnn_file file;
+  CU_ASSERT_EQUAL_FATAL(cnn_file_open(&file, path).code, CNN_OK);
+  char *text = calloc(file.size + 1, 1);
+  CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+  memcpy(text, file.data, file.size);
+  const char *first = strstr(text, "<polyline"), *second = first ? strstr(first + 1, "<polyline") : NULL;
+  CU_ASSERT_TRUE(second && !strstr(second + 1, "<polyline") && !strstr(text, "square"));
+  const char *star = strstr(text, "&lt;star&gt;"), *disc = strstr(text, "disc");
+  CU_ASSERT_TRUE(star && disc && star < disc);
+  CU_ASSERT_TRUE(strstr(text, "0.750") && strstr(text, "0.250"));
+  free(text);
+  cnn_file_close(&file);
+}
+
+CU_TestInfo suite_display[] = {{"frames lie inside of boxes", frames_lie_inside_of_boxes},
+                               {"frames are cut at the edges", frames_are_cut_at_the_edges},
+                               {"labels stand above boxes", labels_stand_above_boxes},
+                               {"labels stay on the picture", labels_stay_on_the_picture},
+                               {"masks have an outline", masks_have_an_outline},
+                               {"classes colour their pixels", classes_colour_their_pixels},
+                               {"grey becomes colour", grey_becomes_colour},
+                               {"classes have colours of their own", classes_have_colours_of_their_own},
+                               {"curves name their classes", curves_name_their_classes},
+                               CU_TEST_INFO_NULL};

@@ -1,0 +1,218 @@
+/* runtime_findings.c: boxes, masks and segments from outputs, in pixels of the picture, and held against what
+ * is true of made-up pictures. */
+// SPDX-License-Identifier: Apache-2.0
+#include <CUnit/CUnit.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hosted/commands/found.h"
+#include "hosted/data/dataset.h"
+#include "hosted/training/judge.h"
+
+enum { SIDE = 32, ROWS = 2, MASK = 4, CLASSES = 3 };
+static const cnn_port input[] = {
+    {.name = "image", .rank = 3, .dim = {SIDE, SIDE, 3}, .size = SIDE * SIDE * 3}};
+static const cnn_port output[] = {
+    {.name = "boxes", .rank = 2, .dim = {ROWS, 6}, .size = ROWS * 6, .kind = CNN_OUTPUT_DETECTIONS},
+    {.name = "masks",
+     .rank = 3,
+     .regions = ROWS,
+     .dim = {MASK, MASK, CLASSES},
+     .size = ROWS * MASK * MASK * CLASSES,
+     .kind = CNN_OUTPUT_MASKS},
+    {.name = "all", .rank = 3, .dim = {SIDE, SIDE, 2}, .size = SIDE * SIDE * 2, .kind = CNN_OUTPUT_PANOPTIC}};
+static const cnn_network net = {.name = "net", .inputs = 1, .outputs = 3, .input = input, .output = output};
+
+static float rows[ROWS * 6], masks[ROWS][MASK][MASK][CLASSES], map[SIDE][SIDE][2];
+static float *const values[] = {rows, &masks[0][0][0][0], &map[0][0][0]};
+
+/* A box of class 1 whose mask is its left half, and nothing. */
+static void set_outputs(float x1, float y1, float x2, float y2) {
+  const float row[ROWS * 6] = {x1, y1, x2, y2, 0.75f, 1, 0, 0, 0, 0, 0, -1};
+  memcpy(rows, row, sizeof rows);
+  memset(masks, 0, sizeof masks);
+  for (int y = 0; y < MASK; y++)
+    for (int x = 0; x < MASK; x++) masks[0][y][x][1] = x < MASK / 2 ? 0.9f : 0.1f;
+  for (int y = 0; y < SIDE; y++)
+    for (int x = 0; x < SIDE; x++) {
+      map[y][x][0] = x < 8 ? 2 : 0;
+      map[y][x][1] = x < 8 && y >= 16;
+    }
+}
+
+static cnn_findings read_findings(int32_t height, int32_t width, cnn_fit fit) {
+  const cnn_view view = cnn_view_make(&input[0], height, width, fit);
+  cnn_findings findings;
+  CU_ASSERT_FATAL(cnn_findings_read(&findings, &net, values, 0, &view, 7));
+  return findings;
+}
+
+static void check_box(const double got[4], double x1, double y1, double x2, double y2) {
+  const double wanted[] = {x1, y1, x2, y2};
+  for (int i = 0; i < 4; i++) CU_ASSERT_DOUBLE_EQUAL(got[i], wanted[i], 1e-6);
+}
+
+static void boxes_and_masks_come_in_pixels_of_the_picture(void) {
+  set_outputs(8, 8, 24, 24);
+  cnn_findings findings = read_findings(64, 64, CNN_FIT_STRETCH);
+  CU_ASSERT_EQUAL_FATAL(findings.count, 1);
+  const cnn_found *found = &findings.found[0];
+  CU_ASSERT_TRUE(findings.masks && found->label == 1 && found->image == 7 && found->score == 0.75);
+  check_box(found->box, 16, 16, 48, 48);
+  CU_ASSERT_EQUAL(cnn_runs_area(&found->mask), 16 * 32);
+  CU_ASSERT_EQUAL(found->mask.run[0], 16 * 64 + 16); /* 16 columns, and 16 pixels above it */
+  cnn_findings_free(&findings);
+}
+
+static void letterbox_is_undone(void) {
+  set_outputs(8, 0, 24, 24); /* the picture lies in rows 8 to 24 */
+  cnn_findings findings = read_findings(32, 64, CNN_FIT_LETTERBOX);
+  CU_ASSERT_EQUAL_FATAL(findings.count, 1);
+  check_box(findings.found[0].box, 16, 0, 48, 32);
+  CU_ASSERT_EQUAL(cnn_runs_area(&findings.found[0].mask), 16 * 32);
+  cnn_findings_free(&findings);
+  set_outputs(8, 0, 24, 7);
+  findings = read_findings(32, 64, CNN_FIT_LETTERBOX);
+  CU_ASSERT_EQUAL(findings.count, 0); /* beside the picture */
+  cnn_findings_free(&findings);
+}
+
+static void no_numbers_are_no_boxes(void) {
+  set_outputs(NAN, 8, 24, 24);
+  cnn_findings findings = read_findings(64, 64, CNN_FIT_STRETCH);
+  CU_ASSERT_TRUE(findings.count <= 1);
+  cnn_findings_free(&findings);
+  set_outputs(-INFINITY, -1e30f, INFINITY, 1e30f);
+  findings = read_findings(64, 64, CNN_FIT_LETTERBOX);
+  CU_ASSERT_EQUAL_FATAL(findings.count, 1);
+  check_box(findings.found[0].box, 0, 0, 64, 64);
+  cnn_findings_free(&findings);
+  rows[5] = NAN;
+  findings = read_findings(64, 64, CNN_FIT_CROP);
+  CU_ASSERT_EQUAL(findings.count, 0);
+  cnn_findings_free(&findings);
+}
+
+static void segments_come_in_pixels_of_the_picture(void) {
+  set_outputs(8, 8, 24, 24);
+  const cnn_view view = cnn_view_make(&input[0], 16, 64, CNN_FIT_STRETCH);
+  cnn_segments segments;
+  CU_ASSERT_FATAL(cnn_segments_read(&segments, &net, values, 0, &view, 1));
+  CU_ASSERT_EQUAL_FATAL(segments.count, 3);
+  const cnn_segment *stuff = &segments.segment[segments.of[0]], *ground = &segments.segment[segments.of[63]];
+  const cnn_segment *object = &segments.segment[segments.of[8 * 64]];
+  CU_ASSERT_TRUE(stuff->label == 2 && stuff->instance == 0 && ground->label == 0);
+  CU_ASSERT_TRUE(object->label == 3 && object->instance == 1); /* behind one class of stuff */
+  CU_ASSERT_TRUE(segments.of[15] == segments.of[0] && segments.of[16] == segments.of[63]);
+  cnn_segments_free(&segments);
+}
+
+static void results_are_those_of_coco(void) {
+  set_outputs(8, 8, 24, 24);
+  const cnn_shown shown = {&net, "val/000042.jpg", -1, cnn_view_make(&input[0], 32, 32, CNN_FIT_LETTERBOX)};
+  json_t *results = json_array();
+  CU_ASSERT_FATAL(cnn_found_add(&shown, values, 0, results));
+  CU_ASSERT_EQUAL_FATAL(json_array_size(results), 2);
+  const json_t *first = json_array_get(results, 0), *mask = json_object_get(first, "segmentation");
+  CU_ASSERT_EQUAL(json_integer_value(json_object_get(first, "image_id")), 42);
+  CU_ASSERT_EQUAL(json_integer_value(json_object_get(first, "category_id")), 2);
+  const json_t *box = json_object_get(first, "bbox");
+  CU_ASSERT_EQUAL(json_number_value(json_array_get(box, 2)), 16);
+  CU_ASSERT_EQUAL(json_integer_value(json_array_get(json_object_get(mask, "size"), 1)), 32);
+  /* as pycocotools.mask.encode has the rectangle of columns 8 to 15 and rows 8 to 23 */
+  CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(mask, "counts")), "X8`0`00000000000000h?");
+  const json_t *segments = json_object_get(json_array_get(results, 1), "segments_info");
+  CU_ASSERT_EQUAL(json_array_size(segments), 3);
+  json_decref(results);
+}
+
+/* ---- Against the truth of made-up pictures */
+
+static cnn_network pixel_net(cnn_port port[4]) { /* made-up pictures go to nets with a class for each pixel */
+  memcpy(port, output, sizeof output);
+  port[3] = (cnn_port){.name = "pixels",
+                       .rank = 3,
+                       .dim = {SIDE, SIDE, 6},
+                       .size = SIDE * SIDE * 6,
+                       .target = CNN_TARGET_CLASS,
+                       .target_size = SIDE * SIDE,
+                       .scores = CNN_SCORES_LOGIT,
+                       .loss = "cross_entropy"};
+  cnn_network network = net;
+  network.output = port;
+  network.outputs = 4;
+  return network;
+}
+
+/* The first object of a sample as the net's only box, and its class of pixels as the only segment. */
+static void find_first(const cnn_truth *truth) {
+  const cnn_object *object = &truth->object[0];
+  set_outputs(0, 0, 0, 0);
+  for (int i = 0; i < 4; i++) rows[i] = object->box[i];
+  rows[5] = (float)object->label;
+  for (int i = 0; i < MASK * MASK * CLASSES; i++) (&masks[0][0][0][0])[i] = 0.9f;
+  for (int y = 0; y < SIDE; y++)
+    for (int x = 0; x < SIDE; x++) {
+      const int k = truth->instance[y * SIDE + x];
+      map[y][x][0] = (float)(k ? truth->object[k - 1].label : 0);
+      map[y][x][1] = (float)k;
+    }
+}
+
+static void findings_are_held_against_the_truth(void) {
+  enum { SAMPLES = 6 };
+  cnn_port port[4];
+  const cnn_network network = pixel_net(port);
+  const cnn_data_options options = CNN_DATA_DEFAULTS;
+  cnn_data *data;
+  const char *path = "synthetic:shapes,count=6,size=32,kind=pixels";
+  CU_ASSERT_EQUAL_FATAL(cnn_data_open(&data, path, &network, &options).code, CNN_OK);
+  CU_ASSERT_TRUE(cnn_judge_can(&network, data));
+  data->stuff = 1;
+  cnn_judged_sample sample[SAMPLES];
+  int64_t truths = 0;
+  for (int i = 0; i < SAMPLES; i++) {
+    cnn_image image;
+    cnn_truth truth;
+    CU_ASSERT_EQUAL_FATAL(cnn_data_truth(data, CNN_PART_TRAIN, i % 4, &image, &truth).code, CNN_OK);
+    find_first(&truth);
+    truths += truth.count;
+    cnn_image_free(&image);
+    cnn_truth_free(&truth);
+    CU_ASSERT_EQUAL_FATAL(cnn_judge_sample(&sample[i], &network, values, 0, data, CNN_PART_TRAIN, i % 4).code,
+                          CNN_OK);
+    for (int32_t k = 0; k < sample[i].soughts; k++) sample[i].sought[k].image = i;
+    sample[i].findings.found[0].image = i;
+  }
+  cnn_objects objects;
+  CU_ASSERT_EQUAL_FATAL(cnn_judge_all(&objects, sample, SAMPLES).code, CNN_OK);
+  int64_t counted = 0;
+  for (int32_t c = 0; c < objects.classes; c++) {
+    const cnn_precision_class *of = &objects.of_box[c];
+    counted += of->truths;
+    CU_ASSERT_TRUE(of->truths ? of->ap50 >= 0 && of->curve[0] <= 1 : of->ap == -1);
+  }
+  CU_ASSERT_EQUAL(counted, truths);
+  CU_ASSERT_TRUE(objects.boxes.ap > 0);
+  CU_ASSERT_DOUBLE_EQUAL(objects.boxes.ap, objects.boxes.ap50, 1e-12); /* those that are found are exact */
+  CU_ASSERT_TRUE(objects.of_mask && objects.masks.ap <= objects.boxes.ap);
+  CU_ASSERT_DOUBLE_EQUAL(objects.segments.pq, 1, 1e-12);
+  cnn_measures measures = {0};
+  cnn_objects_measures(&objects, &measures);
+  CU_ASSERT_EQUAL(measures.metrics, 9);
+  CU_ASSERT_STRING_EQUAL(measures.metric[6].name, "pq");
+  for (int i = 0; i < SAMPLES; i++) cnn_judge_free(&sample[i]);
+  cnn_objects_free(&objects);
+  cnn_data_close(data);
+}
+
+CU_TestInfo suite_findings[] = {
+    {"boxes and masks come in pixels of the picture", boxes_and_masks_come_in_pixels_of_the_picture},
+    {"letterbox is undone", letterbox_is_undone},
+    {"no numbers are no boxes", no_numbers_are_no_boxes},
+    {"segments come in pixels of the picture", segments_come_in_pixels_of_the_picture},
+    {"results are those of COCO", results_are_those_of_coco},
+    {"findings are held against the truth", findings_are_held_against_the_truth},
+    CU_TEST_INFO_NULL};
