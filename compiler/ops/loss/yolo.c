@@ -157,19 +157,6 @@ static const Routine routine = {
     .run = run_routine,
 };
 
-typedef struct Made {
-  Buf *sigmoid, *softplus;
-} Made;
-
-static void made_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
-                      const void *context) {
-  const Made *made = context;
-  Nest *b = l->b;
-  const Val t = walk_load(l, l->in[0], y, x, c, part, lanes), small = vexp(mul(num(b, -1), vabs(t)));
-  walk_put(l, made->sigmoid, vsigmoid(t), y, x, c, part, lanes);
-  walk_put(l, made->softplus, add(vmax(t, num(b, 0)), vlog(add(small, num(b, 1)))), y, x, c, part, lanes);
-}
-
 static void fill_sizes(Lower *l, Buf *size, const YoloHead *head) {
   Nest *b = l->b;
   NEST_FOR(b, y, head->h)
@@ -200,26 +187,18 @@ static void lower(Lower *l) {
   const Objects truth = objects_of(l, 1);
   const Anchors anchors = anchors_of(l->arena, l->node);
   const int64_t room[] = {e.h, e.w, e.c}, sides = anchors.total * SIDES;
-  const Made made = {lower_scratch(l, "sigmoid", 3, room), lower_scratch(l, "softplus", 3, room)};
-  Buf *size = lower_scratch(l, "size", 2, (int64_t[]){e.h * e.w * head->anchors, 2}),
+  Buf *sigmoid = lower_scratch(l, "sigmoid", 3, room), *softplus = lower_scratch(l, "softplus", 3, room),
+      *size = lower_scratch(l, "size", 2, (int64_t[]){e.h * e.w * head->anchors, 2}),
       *side = lower_scratch(l, "anchor", 1, &sides), *place = lower_scratch(l, "place", 1, &truth.most),
       *truth_log = objects_logs_room(l, "truth_log", truth.most);
   nest_fn(b, b->name, false);
-  walk_pixels(l, e, made_body, &made);
+  Buf *t = lower_contiguous(l, "t", l->in[0]);
+  objects_sigmoid(l, t, sigmoid, softplus);
   fill_sizes(l, size, head);
   fill_anchors(l, side, &anchors);
   objects_logs_fill(l, truth_log, truth.box, truth.most);
-  Buf *buf[] = {lower_contiguous(l, "t", l->in[0]),
-                made.sigmoid,
-                made.softplus,
-                size,
-                side,
-                truth.count,
-                truth.label,
-                truth.box,
-                truth_log,
-                place,
-                l->out};
+  Buf *buf[] = {t,           sigmoid,   softplus,  size,  side,  truth.count,
+                truth.label, truth.box, truth_log, place, l->out};
   double number[NUMBERS];
   numbers_of(l->node, &anchors, number);
   nest_routine(b, &routine, buf, number);
