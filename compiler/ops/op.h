@@ -152,7 +152,6 @@ struct Op {
   bool softmax;     /* output is probabilities over the channels */
   Scores scores;    /* what an output of this operator says about classes */
   bool elementwise; /* each element of the value is made of that one of in[0] in no time, as by FAMILY_MAP */
-  bool reads_once;  /* its nest reads each element of its inputs about once, as those of FAMILY_MAP do */
   bool alone;       /* an image at a time: its nest calls a routine, so images are not interleaved */
   bool keeps_spatial; /* receptive field passes unchanged (kernel 1, stride 1) */
   void (*field)(const Node *, int axis, int64_t *sees,
