@@ -21,7 +21,8 @@ static bool is_output(const Graph *graph, const Node *node) {
 static bool pools_slowly(const Node *pool) {
   const Extent in = shape_extent(pool->in[0]->shape), out = shape_extent(pool->shape);
   const double taps = (double)pool->window->kernel[0] * (double)pool->window->kernel[1];
-  return taps * (double)(out.h * out.w) > 2 * (double)(in.h * in.w) || (in.c == 1 && taps > WRITTEN_OUT);
+  return taps * (double)(out.h * out.w) > 2 * (double)(in.h * in.w) ||
+         (in.c == 1 && taps > (double)WRITTEN_OUT);
 }
 
 /* Measured: convolutions, dense layers and copies of boxes of few channels take longer to convert what they
