@@ -376,7 +376,7 @@ static bool any_convert(const PreludeNeeds *needs, int bit) { /* of bytes, which
   int bits = 0;
   for (int to = 0; to < ELEMS; to++)
     for (int from = 0; from < ELEMS; from++)
-      if (elem_bytes(to) != elem_bytes(from)) bits |= needs->convert[to][from];
+      if (elem_bytes((Elem)to) != elem_bytes((Elem)from)) bits |= needs->convert[to][from];
   return bits & bit;
 }
 
@@ -397,11 +397,11 @@ static void emit_types(Text *out, const PreludeNeeds *needs, const char *prefix)
       }
       const char *name = prelude_type(out->arena, &names, (Elem)e, lanes);
       text_put(out, "typedef %s %s __attribute__((vector_size(%d)));\n", elem_type[e], name,
-               lanes * elem_bytes(e));
+               lanes * elem_bytes((Elem)e));
       if (!(needs->memory[e] & bit)) continue;
       memory = true;
       text_put(out, "typedef %s %su __attribute__((vector_size(%d), aligned(%d), may_alias));\n",
-               elem_type[e], name, lanes * elem_bytes(e), elem_bytes(e));
+               elem_type[e], name, lanes * elem_bytes((Elem)e), elem_bytes((Elem)e));
     }
     if (unsigned_needed)
       text_put(out, "typedef uint32_t %sv%dn __attribute__((vector_size(%d)));\n", prefix, lanes, bytes);

@@ -162,7 +162,6 @@ struct Op {
   Finds finds;                      /* what it is to those who look at it as an output; then */
   int64_t (*classes)(const Node *); /* how many classes it tells apart; NULL: its channels */
   bool elementwise; /* each element of the value is made of that one of in[0] in no time, as by FAMILY_MAP */
-  bool reads_once;  /* its nest reads each element of its inputs about once, as those of FAMILY_MAP do */
   bool alone;       /* an image at a time: its nest calls a routine or chooses indices by the image's values,
                        so images are not interleaved */
   bool own_rows;    /* its nest goes through the rows of its value by itself */

@@ -8,7 +8,7 @@
 #include "ops/op.h"
 #include "passes/passes.h"
 
-enum { MOST_ALIASES = 8 }; /* of an input, one of the other */
+enum { MOST_ALIASES = 8, WRITTEN_OUT = 16 }; /* of an input, one of the other; taps of a window */
 
 static bool is_output(const Graph *graph, const Node *node) {
   for (int o = 0; o < graph->outputs.n; o++)
@@ -16,15 +16,22 @@ static bool is_output(const Graph *graph, const Node *node) {
   return false;
 }
 
-/* Overlapping windows see an element again and again. */
-static bool overlaps(const Window *window) {
-  return window->kernel[0] * window->kernel[1] > 2 * window->stride[0] * window->stride[1];
+/* Windows that overlap see an element again and again. One channel is summed number by number, unless the
+ * window is written out. */
+static bool pools_slowly(const Node *pool) {
+  const Extent in = shape_extent(pool->in[0]->shape), out = shape_extent(pool->shape);
+  const double taps = (double)pool->window->kernel[0] * (double)pool->window->kernel[1];
+  return taps * (double)(out.h * out.w) > 2 * (double)(in.h * in.w) ||
+         (in.c == 1 && taps > (double)WRITTEN_OUT);
 }
 
-static bool reads_once(const Node *node) {
+/* Measured: convolutions, dense layers and copies of boxes of few channels take longer to convert what they
+ * read than a kernel that converts all of it once. */
+static bool reads_once(const Node *node, const Node *value) {
+  const bool repeated = shape_elements(value->shape) < shape_elements(node->shape);
   if (node->result != RESULT_SAMPLE) return false;
-  return node->op->family == FAMILY_MAP || (node->op->family == FAMILY_POOL && !overlaps(node->window)) ||
-         node->op->reads_once;
+  return (node->op->family == FAMILY_MAP && !repeated) ||
+         (node->op->family == FAMILY_POOL && !pools_slowly(node)) || node->op->part;
 }
 
 /* A slice may be made by a kernel, or lie in its input as an alias does. */
@@ -36,7 +43,7 @@ static bool read_once(const Graph *graph, const Node *value, int aliases) {
     for (int k = 0; k < node->nin; k++) reads = reads || node->in[k] == value;
     if (!reads) continue;
     const bool alias = node->op->family == FAMILY_ALIAS;
-    if (!alias && !reads_once(node)) return false;
+    if (!alias && !reads_once(node, value)) return false;
     if ((alias || node->op->part) && !read_once(graph, node, aliases + 1)) return false;
   }
   return true;

@@ -1,5 +1,5 @@
-/* input.c: what comes from outside: the inputs of a net, and the targets of its losses. An input of bytes, or
- * with the channels first, is converted to floats with the channels last; others are read where they lie. */
+/* input.c: what comes from outside: the inputs of a net, and the targets of its losses. What is not read
+ * where the caller has it (passes/given.c) is converted to floats with the channels last. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/engine/lower.h"
 

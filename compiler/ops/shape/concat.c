@@ -138,7 +138,6 @@ const Op op_concat = {
     .params = params,
     .example = "conv(16, 3x3, pad=same) -> concat(skip)",
     .keeps_spatial = true,
-    .reads_once = true,
     .shape = shape,
     .join = offset_of,
     .eval = run,
