@@ -133,6 +133,9 @@ static const Elsewhere same[] = {
     {"rho", "alpha"},
     {"etamin", "floor"},
     {"targetshape", "shape"},
+    {"outputsize", "size"},
+    {"spatialscale", "scale"},
+    {"samplingratio", "samples"},
     /* losses */
     {"bce", "binary_cross_entropy"},
     {"bcewithlogits", "binary_cross_entropy"},

@@ -11,10 +11,11 @@ static Const evaluate(Sema *, const Frame *, const Expr *, const Choices *, int 
 
 /* ---- names, attributes and members ---- */
 
-/* Of a vector the one dimension counts as channels, as it does for operators over channels. */
+/* Of a vector the one dimension counts as channels, as it does for operators over channels; of regions each
+ * has these numbers. */
 static bool attribute_read(Shape shape, const char *name, int64_t *value) {
   const int rank = shape.rank;
-  if (strcmp(name, "size") == 0) return *value = shape_elements(shape), true;
+  if (strcmp(name, "size") == 0) return *value = shape_row_elements(shape), true;
   if (strcmp(name, "channels") == 0) return *value = shape.dim[rank - 1], true;
   if (strcmp(name, "height") == 0 && rank == 3) return *value = shape.dim[0], true;
   if (strcmp(name, "width") == 0 && rank == 3) return *value = shape.dim[1], true;
