@@ -13,7 +13,7 @@ nobase_dist_pkgdata_DATA += \
   %D%/deeplab/README.md %D%/deeplab/deeplab_v3.cnn \
   %D%/densenet/README.md %D%/densenet/densenet121.cnn \
   %D%/efficientnet/README.md %D%/efficientnet/efficientnet_b0.cnn \
-  %D%/fashion/fashion.cnn \
+  %D%/fashion/README.md %D%/fashion/fashion.cnn \
   %D%/fcn/README.md %D%/fcn/fcn8s.cnn \
   %D%/filters/README.md %D%/filters/draw.py %D%/filters/filters.cnn %D%/filters/filters.svg \
     %D%/filters/picture.png %D%/filters/sobel.cnn \
@@ -30,7 +30,7 @@ nobase_dist_pkgdata_DATA += \
     %D%/resnet/resnet8.cnn \
   %D%/squeezenet/README.md %D%/squeezenet/squeezenet.cnn \
   %D%/super_resolution/README.md %D%/super_resolution/draw.py %D%/super_resolution/espcn.cnn \
-    %D%/super_resolution/fsrcnn.cnn \
+    %D%/super_resolution/fsrcnn.cnn %D%/super_resolution/super_resolution.svg \
   %D%/tiny_yolo/tiny_yolo.cnn \
   %D%/unet/README.md %D%/unet/unet.cnn %D%/unet/unet_2015.cnn \
   %D%/vgg16/README.md %D%/vgg16/vgg16.cnn
