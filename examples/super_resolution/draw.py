@@ -1,5 +1,6 @@
-"""draw.py CNNC FSRCNN_WEIGHTS ESPCN_WEIGHTS: shrinks a part of ../filters/picture.png to a third and enlarges
-it again, with bilinear interpolation and with both nets: super_resolution.svg, and how far each is off."""
+"""draw.py CNNC FSRCNN_WEIGHTS [ESPCN_WEIGHTS]: shrinks a part of ../filters/picture.png to a third and
+enlarges it again, with bilinear interpolation and with the nets: super_resolution.svg, and how far each is off.
+"""
 # SPDX-License-Identifier: MIT-0
 import math, os, subprocess, sys, tempfile
 here = os.path.dirname(os.path.abspath(__file__))
@@ -40,6 +41,8 @@ def main():
     page.add([[x for x in row for _ in range(FACTOR)] for row in figure.grey(shown["small"], SIDE // FACTOR)
               for _ in range(FACTOR)], "a third of its size")
     for name, title in [("large", "bilinear"), ("fsrcnn", "FSRCNN"), ("espcn", "ESPCN")]:
+        if name not in shown:
+            continue
         error = sum((a - b)**2 for a, b in zip(shown[name], shown["given"])) / SIDE**2
         caption = f"{title}, {-10 * math.log10(error):.1f} dB"
         print(caption)
