@@ -1,10 +1,10 @@
 """compile.py: how long cnnc takes for each example, and the C compiler for what it writes: without weights,
 and with (drawn) ones beside the C."""
 # SPDX-License-Identifier: Apache-2.0
-import argparse, json, os, struct, subprocess, tempfile, time
+import argparse, glob, json, os, struct, subprocess, tempfile, time
 import numpy as np
 from compiler import newest_clang
-from nets import draw_weights
+from nets import draw_weights, find
 from sides import ROOT
 
 
@@ -31,7 +31,7 @@ def seconds(tries, *command):
 
 
 def measure(options, net):
-    source = os.path.join(ROOT, "examples", net, net + ".cnn")
+    source = find(net)
     facts = json.loads(subprocess.run([options.cnnc, source, "--emit=json", "-Wno-unread-input"], check=True,
                                       capture_output=True).stdout)
     with tempfile.TemporaryDirectory() as work:
@@ -49,13 +49,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cnnc", required=True)
     parser.add_argument("--cc", default=newest_clang(), help="compiler of the generated C (the newest clang)")
-    parser.add_argument("nets", nargs="*", help="folders of examples/ (all)")
+    parser.add_argument("nets", nargs="*", help="nets of examples/ (all)")
     options = parser.parse_args()
-    folders = sorted(name for name in os.listdir(os.path.join(ROOT, "examples"))
-                     if os.path.isdir(os.path.join(ROOT, "examples", name)))
+    known = sorted(os.path.basename(path)[:-len(".cnn")]
+                   for path in glob.glob(os.path.join(ROOT, "examples", "*", "*.cnn"))
+                   if "\nnet " in open(path).read())
     print(f"three targets in one file; {options.cc} -O2\n\n| net | cnnc ms | C compiler s | with weights: "
           "cnnc ms | C compiler s |\n|---|---|---|---|---|")
-    for net in options.nets or folders:
+    for net in options.nets or known:
         print("| " + " | ".join([net, *measure(options, net)]) + " |", flush=True)
 
 

@@ -9,7 +9,7 @@ that loads a file would. The sides take turns, and of each the shortest call cou
 import argparse, json, os, platform, subprocess, tempfile, time
 import numpy as np
 from compiler import newest_clang
-from nets import NETS, draw_weights
+from nets import COMPARED, NETS, SIZES, draw_weights, find
 from sides import PEERS, ROOT, Case, Ours, march
 from timing import shortest
 
@@ -20,10 +20,11 @@ BATCHES = [("lenet5", 64), ("alexnet", 16)]  # measured besides batch 1
 
 
 def make_case(options, net, batch):
-    source = os.path.join(ROOT, "examples", net, net + ".cnn")
-    facts = json.loads(subprocess.run([options.cnnc, source, "--emit=json", "-Wno-unread-input"], check=True,
+    source = [find(net), *SIZES.get(net, [])]
+    facts = json.loads(subprocess.run([options.cnnc, *source, "--emit=json", "-Wno-unread-input"], check=True,
                                       capture_output=True).stdout)
-    return Case(net, source, NETS[net], batch, facts, draw_weights(net, facts["weights"]))
+    build = {**NETS, **COMPARED}[net]
+    return Case(net, source, build, batch, facts, draw_weights(net, facts["weights"]))
 
 
 def error(case, ours, theirs):
@@ -67,7 +68,7 @@ def peak(options, threads):
                      .stdout)
 
 
-def read_options(known, kind, seconds):
+def read_options(known, kind, seconds, peers=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cnnc", required=True)
     parser.add_argument("--cc", default=newest_clang(), help="compiler of the generated C (the newest clang)")
@@ -76,8 +77,8 @@ def read_options(known, kind, seconds):
     parser.add_argument("--target", default="native",
                         help="of cnnc (native); below it, OpenVINO is held to AVX2, but nothing holds "
                              "onnxruntime")
-    parser.add_argument("--peers", default=",".join(peer.name for peer in PEERS),
-                        help="who is measured besides (all)")
+    parser.add_argument("--peers", default=peers or ",".join(peer.name for peer in PEERS),
+                        help=f"who is measured besides ({peers or 'all'})")
     parser.add_argument("--seconds", type=float, default=seconds, help=f"for each row ({seconds})")
     parser.add_argument("nets", nargs="*", metavar=kind, help="of: " + ", ".join(known))
     options = parser.parse_args()
@@ -115,7 +116,7 @@ def print_row(options, name, case, threads, peaks):
 
 
 def main():
-    options = read_options(NETS, "net", 6)
+    options = read_options([*NETS, *COMPARED], "net", 6)
     peaks = {threads: peak(options, threads) for threads in options.threads}
     print_head(options, peaks, "net")
     nets = options.nets or list(NETS)

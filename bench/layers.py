@@ -49,7 +49,7 @@ def make_case(options, work, shape, text, build, batch):
     random = np.random.default_rng(1)
     weights = {row["name"]: random.normal(0, 1 / np.sqrt(max(1, np.prod(row["shape"][1:]))), row["shape"])
                .astype(np.float32) for row in facts["weights"]}
-    return Case("net", source, build, batch, facts, weights)
+    return Case("net", [source], build, batch, facts, weights)
 
 
 def main():

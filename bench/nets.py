@@ -5,6 +5,7 @@ graph is what an exporter that favours onnxruntime would write: the normalizatio
 one addition, and flatten's order is in the weights of the dense layer that follows.
 """
 # SPDX-License-Identifier: Apache-2.0
+import glob, math, os
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -27,28 +28,58 @@ class Builder:
             self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(array, np.float32), name))
         return name
 
+    def integers(self, name, values):
+        self.initializers.append(numpy_helper.from_array(np.asarray(values, np.int64), name))
+        return name
+
     def weight(self, name):
         return self.constant(name, self.weights[name])
 
-    def conv(self, x, layer, stride=1, pad=0, groups=1, same=False, kind="Conv"):
+    def conv(self, x, layer, stride=1, pad=0, groups=1, same=False, kind="Conv", pads=None, dilation=1):
+        """`pads` are the sides, where they are not all `pad`."""
         inputs = [x, self.weight(layer + ".weight")]
         if layer + ".bias" in self.weights:
             inputs.append(self.weight(layer + ".bias"))
         kernel = self.weights[layer + ".weight"].shape[2:]
-        edges = dict(auto_pad="SAME_UPPER") if same else dict(pads=[pad] * 4)
-        return self.op(kind, inputs, kernel_shape=kernel, strides=[stride, stride], group=groups, **edges)
+        axes = len(kernel)
+        edges = dict(auto_pad="SAME_UPPER") if same else dict(pads=pads or [pad] * 2 * axes)
+        return self.op(kind, inputs, kernel_shape=kernel, strides=[stride] * axes, group=groups,
+                       dilations=[dilation] * axes, **edges)
+
+    def depthwise(self, x, layer, **arguments):
+        return self.conv(x, layer, groups=self.weights[layer + ".weight"].shape[0], **arguments)
 
     def relu(self, x):
         return self.op("Relu", [x])
+
+    def relu6(self, x):
+        return self.op("Clip", [x, self.constant("zero", 0.0), self.constant("six", 6.0)])
+
+    def silu(self, x):
+        return self.op("Mul", [x, self.op("Sigmoid", [x])])
+
+    def hard_swish(self, x):
+        return self.op("HardSwish", [x])
+
+    def gelu(self, x):
+        erf = self.op("Erf", [self.op("Mul", [x, self.constant("root", math.sqrt(0.5))])])
+        half = self.op("Mul", [x, self.constant("half", 0.5)])
+        return self.op("Mul", [half, self.op("Add", [erf, self.constant("one", 1.0)])])
 
     def maxpool(self, x, kernel, stride, pad=0, ceil=0, same=False):
         edges = dict(auto_pad="SAME_UPPER") if same else dict(pads=[pad] * 4, ceil_mode=ceil)
         return self.op("MaxPool", [x], kernel_shape=[kernel, kernel], strides=[stride, stride], **edges)
 
-    def batchnorm(self, x, layer):
+    def batchnorm(self, x, layer, epsilon=1e-5):
         return self.op("BatchNormalization",
                        [x] + [self.weight(f"{layer}.{p}")
-                              for p in ("weight", "bias", "running_mean", "running_var")], epsilon=1e-5)
+                              for p in ("weight", "bias", "running_mean", "running_var")], epsilon=epsilon)
+
+    def layernorm(self, x, layer):
+        """Over channels, which stand last for ONNX's."""
+        x = self.op("LayerNormalization", [self.op("Transpose", [x], perm=[0, 2, 3, 1]),
+            self.weight(layer + ".weight"), self.weight(layer + ".bias")], epsilon=1e-6)
+        return self.op("Transpose", [x], perm=[0, 3, 1, 2])
 
     def dense(self, x, layer, picture=None):
         """`picture` is the h, w, c of the value before flatten, whose order in .cnn is hwc; ONNX flattens
@@ -113,15 +144,77 @@ def resnet8(b):
 
 
 def mobilenet_v1(b):
-    relu6 = lambda x: b.op("Clip", [x, b.constant("zero", 0.0), b.constant("six", 6.0)])
     x = b.normalize(1, 1, 1 / 127.5)
-    x = relu6(b.batchnorm(b.conv(x, "conv1", stride=2, same=True), "batchnorm1"))
+    x = b.relu6(b.batchnorm(b.conv(x, "conv1", stride=2, same=True), "batchnorm1"))
     for i, stride in enumerate([1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1]):
         p = f"separable{i + 1}."
-        groups = b.weights[p + "depthwise1.weight"].shape[0]
-        x = relu6(b.batchnorm(b.conv(x, p + "depthwise1", stride=stride, groups=groups, same=True),
-                              p + "batchnorm1"))
-        x = relu6(b.batchnorm(b.conv(x, p + "conv1"), p + "batchnorm2"))
+        x = b.relu6(b.batchnorm(b.depthwise(x, p + "depthwise1", stride=stride, same=True), p + "batchnorm1"))
+        x = b.relu6(b.batchnorm(b.conv(x, p + "conv1"), p + "batchnorm2"))
+    return b.softmax(b.dense(b.pooled(x), "dense1"))
+
+
+def gated(b, x, layer, activation, kind, **slope):
+    """Squeeze and excitation."""
+    y = activation(b.conv(b.op("GlobalAveragePool", [x]), layer + ".conv1"))
+    return b.op("Mul", [x, b.op(kind, [b.conv(y, layer + ".conv2")], **slope)])
+
+
+def inverted(b, x, p, stride, activation, norm, gate):
+    """1x1 to more channels, where there is one, depthwise, 1x1 to fewer: the block of MobileNetV2 and of what
+    came after. `p` begins the names of its layers; norm(x, p, n) is the nth normalization there."""
+    y, n, layer = x, 1, p + "depthwise1"
+    if p + "conv1.weight" in b.weights:
+        y, n = activation(norm(b.conv(y, p + "conv1"), p, 1)), 2
+    y = b.depthwise(y, layer, stride=stride, pad=b.weights[layer + ".weight"].shape[2] // 2)
+    y = gate(activation(norm(y, p, n)))
+    y = norm(b.conv(y, p + "narrow.conv1"), p + "narrow.", 1)
+    channels = lambda name: b.weights[name + ".weight"].shape
+    before = channels(p + "conv1")[1] if n == 2 else channels(layer)[0]
+    return b.op("Add", [y, x]) if stride == 1 and before == channels(p + "narrow.conv1")[0] else y
+
+
+def mobilenet_v2(b):
+    norm = lambda x, p, n: b.batchnorm(x, f"{p}batchnorm{n}")
+    block = lambda x, p, stride: inverted(b, x, p, stride, b.relu6, norm, lambda y: y)
+    x = b.relu6(norm(b.conv(b.normalize(**IMAGENET), "conv1", stride=2, pad=1), "", 1))
+    x = block(x, "inverted1.", 1)
+    for stage, (depth, stride) in enumerate([(2, 2), (3, 2), (4, 2), (3, 1), (3, 2), (1, 1)], 1):
+        for i in range(depth):
+            x = block(x, f"stage{stage}.inverted{i + 1}.", 1 if i else stride)
+    x = b.relu6(norm(b.conv(x, "conv2"), "", 2))
+    return b.softmax(b.dense(b.pooled(x), "dense1"))
+
+
+def mobilenet_v3(b, strides, hard):
+    """`hard`: the number of the first block with hard_swish."""
+    norm = lambda x, p, n: b.batchnorm(x, f"{p}norm{n}.batchnorm1", 1e-3)
+    x = b.hard_swish(norm(b.conv(b.normalize(**IMAGENET), "conv1", stride=2, pad=1), "", 1))
+    for i, stride in enumerate(strides, 1):
+        layer = f"bneck{i}.excite1.gate"
+        gate = lambda y: y if layer + ".conv1.weight" not in b.weights else gated(
+            b, y, layer, b.relu, "HardSigmoid", alpha=1 / 6, beta=0.5)
+        x = inverted(b, x, f"bneck{i}.", stride, b.hard_swish if i >= hard else b.relu, norm, gate)
+    x = b.pooled(b.hard_swish(norm(b.conv(x, "conv2"), "", 2)))
+    return b.softmax(b.dense(b.hard_swish(b.dense(x, "dense1")), "dense2"))
+
+
+def mobilenet_v3_small(b):
+    return mobilenet_v3(b, [2, 2, 1, 2, 1, 1, 1, 1, 2, 1, 1], 4)
+
+
+def mobilenet_v3_large(b):
+    return mobilenet_v3(b, [1, 2, 1, 2, 1, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1], 7)
+
+
+def efficientnet_b0(b):
+    norm = lambda x, p, n: b.batchnorm(x, f"{p}batchnorm{n}")
+    x = b.silu(norm(b.conv(b.normalize(**IMAGENET), "conv1", stride=2, pad=1), "", 1))
+    for stage, (depth, stride) in enumerate([(1, 1), (2, 2), (2, 2), (3, 2), (3, 1), (4, 2), (1, 1)], 1):
+        for i in range(depth):
+            p = f"stage{stage}.mbconv{i + 1}."
+            x = inverted(b, x, p, 1 if i else stride, b.silu, norm,
+                         lambda y: gated(b, y, p + "excite1.gate", b.silu, "Sigmoid"))
+    x = b.silu(norm(b.conv(x, "conv2"), "", 2))
     return b.softmax(b.dense(b.pooled(x), "dense1"))
 
 
@@ -146,6 +239,132 @@ def resnet18(b):
         if stride != 1:
             start = b.batchnorm(b.conv(start, p + "shortcut.conv1", stride=stride), p + "shortcut.batchnorm1")
         x = b.relu(b.op("Add", [x, start]))
+    return b.softmax(b.dense(b.pooled(x), "dense1"))
+
+
+def resnet20(b):
+    x = b.normalize([0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616], 1 / 255)
+    x = b.relu(b.batchnorm(b.conv(x, "conv1", pad=1), "batchnorm1"))
+    for i in range(9):
+        p, start, stride = f"residual{i + 1}.", x, 2 if i in (3, 6) else 1
+        x = b.relu(b.batchnorm(b.conv(x, p + "conv1", stride=stride, pad=1), p + "batchnorm1"))
+        x = b.batchnorm(b.conv(x, p + "main.conv1", pad=1), p + "main.batchnorm1")
+        if stride != 1:
+            half = b.maxpool(start, 1, 2)
+            start = b.op("Concat", [half, b.op("Mul", [half, b.constant("nothing", 0.0)])], axis=1)
+        x = b.relu(b.op("Add", [x, start]))
+    return b.softmax(b.dense(b.pooled(x), "dense1"))
+
+
+def resnet50(b):
+    x = b.relu(b.batchnorm(b.conv(b.normalize(**IMAGENET), "conv1", stride=2, pad=3), "batchnorm1"))
+    x = b.maxpool(x, 3, 2, pad=1)
+    for stage, depth in enumerate([3, 4, 6, 3], 1):
+        for i in range(depth):
+            p, start, stride = f"stage{stage}.bottleneck{i + 1}.", x, 2 if stage > 1 and i == 0 else 1
+            x = b.relu(b.batchnorm(b.conv(x, p + "conv1"), p + "batchnorm1"))
+            x = b.relu(b.batchnorm(b.conv(x, p + "conv2", stride=stride, pad=1), p + "batchnorm2"))
+            x = b.batchnorm(b.conv(x, p + "main.conv1"), p + "main.batchnorm1")
+            if i == 0:
+                start = b.batchnorm(b.conv(start, p + "shortcut.conv1", stride=stride),
+                                    p + "shortcut.batchnorm1")
+            x = b.relu(b.op("Add", [x, start]))
+    return b.softmax(b.dense(b.pooled(x), "dense1"))
+
+
+def densenet121(b):
+    halve = lambda x: b.op("AveragePool", [x], kernel_shape=[2, 2], strides=[2, 2])
+    x = b.relu(b.batchnorm(b.conv(b.normalize(**IMAGENET), "conv1", stride=2, pad=3), "batchnorm1"))
+    x = b.maxpool(x, 3, 2, pad=1)
+    for block, depth in enumerate([6, 12, 24, 16], 1):
+        for i in range(depth):
+            p = f"dense_block{block}.layer{i + 1}.new."
+            y = b.conv(b.relu(b.batchnorm(x, p + "batchnorm1")), p + "conv1")
+            y = b.conv(b.relu(b.batchnorm(y, p + "batchnorm2")), p + "conv2", pad=1)
+            x = b.op("Concat", [x, y], axis=1)
+        p = f"transition{block}."
+        x = b.relu(b.batchnorm(x, p + "batchnorm1" if block < 4 else "batchnorm2"))
+        if block < 4:
+            x = halve(b.conv(x, p + "conv1"))
+    return b.softmax(b.dense(b.pooled(x), "dense1"))
+
+
+def convnext_t(b):
+    x = b.layernorm(b.conv(b.normalize(**IMAGENET), "conv1", stride=4), "layernorm1")
+    for stage, depth in enumerate([3, 3, 9, 3], 1):
+        if stage > 1:
+            x = b.conv(b.layernorm(x, f"stage{stage}.layernorm1"), f"stage{stage}.conv1", stride=2)
+        for i in range(depth):
+            p = f"stage{stage}.mix{i + 1}.main."
+            y = b.layernorm(b.depthwise(x, p + "depthwise1", pad=3), p + "layernorm1")
+            y = b.conv(b.gelu(b.conv(y, p + "conv1")), p + "conv2")
+            factor = b.weights[p + "scale1.weight"].reshape(1, -1, 1, 1)
+            x = b.op("Add", [b.op("Mul", [y, b.constant(p + "scale1.weight", factor)]), x])
+    x = b.layernorm(b.op("GlobalAveragePool", [x]), "layernorm2")
+    return b.softmax(b.dense(b.op("Flatten", [x]), "dense1"))
+
+
+def googlenet(b):
+    lrn = lambda x: b.op("LRN", [x], size=5, alpha=1e-4, beta=0.75, bias=1.0)
+    halve = lambda x: b.maxpool(x, 3, 2, ceil=1)
+    layer = lambda x, name, **window: b.relu(b.conv(x, name, **window))
+    x = lrn(halve(layer(b.normalize(**CAFFE), "conv1", stride=2, pad=3)))
+    x = halve(lrn(layer(layer(x, "conv2"), "conv3", pad=1)))
+    for name in ["3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b"]:
+        three = layer(layer(x, name + ".three.conv1"), name + ".three.conv2", pad=1)
+        five = layer(layer(x, name + ".five.conv1"), name + ".five.conv2", pad=2)
+        pool = layer(b.maxpool(x, 3, 1, pad=1), name + ".pool")
+        x = b.op("Concat", [layer(x, name + ".conv2"), three, five, pool], axis=1)
+        if name in ("3b", "4e"):
+            x = halve(x)
+    return b.softmax(b.dense(b.pooled(x), "dense1"))
+
+
+def lenet5_relu(b):
+    x = b.normalize(0.2860, 0.3530, 1 / 255)
+    x = b.maxpool(b.relu(b.conv(x, "stage1.conv1", pad=2)), 2, 2)
+    x = b.maxpool(b.relu(b.conv(x, "stage2.conv1")), 2, 2)
+    x = b.relu(b.dense(x, "dense1", picture=(5, 5, 16)))
+    return b.softmax(b.dense(b.relu(b.dense(x, "dense2")), "dense3"))
+
+
+def lenet5_1998(b):
+    squash = lambda x: b.op("Mul", [b.op("Tanh", [b.op("Mul", [x, b.constant("in", 2 / 3)])]),
+                                    b.constant("out", 1.7159)])
+    pool = lambda x, p: squash(b.depthwise(b.op("AveragePool", [x], kernel_shape=[2, 2], strides=[2, 2]),
+                                           p + ".depthwise1"))
+
+    def see(maps, layer):
+        maps = b.op("Gather", [x, b.integers("maps " + layer, [i % 6 for i in maps])], axis=1)
+        return b.conv(maps, layer)
+
+    x = pool(squash(b.conv(b.normalize(0.2860, 0.3530, 1 / 255), "c1.conv1", pad=2)), "s2")
+    maps = [see([0, 1, 2], "see1.conv1")]
+    maps += [see([i + 1, i + 2, i + 3], f"three.{i}.conv1") for i in range(5)]
+    maps += [see([i, i + 1, i + 2, i + 3], f"four.{i}.conv1") for i in range(6)]
+    maps += [see([i, i + 1, i + 3, i + 4], f"pairs.{i}.conv1") for i in range(3)]
+    x = pool(squash(b.op("Concat", maps + [see(range(6), "all")], axis=1)), "s4")
+    x = b.op("Flatten", [squash(b.conv(x, "c5.conv1"))])
+    return b.softmax(b.dense(squash(b.dense(x, "f6.dense1")), "dense1"))
+
+
+def ds_cnn(b):
+    layer = lambda x, p, i: b.relu(b.batchnorm(x, f"{p}batchnorm{i}"))
+    x = layer(b.conv("image", "conv1", stride=2, same=True), "", 1)
+    for i in range(4):
+        p = f"separable{i + 1}."
+        x = layer(b.depthwise(x, p + "depthwise1", pad=1), p, 1)
+        x = layer(b.conv(x, p + "conv1"), p, 2)
+    return b.softmax(b.dense(b.pooled(x), "dense1"))
+
+
+def speech(b):
+    x = b.relu(b.conv("image", "conv1", pad=1))
+    for i in range(3):
+        p, dilation = f"temporal{i + 1}.y.", 2**i
+        y = b.depthwise(x, p + "depthwise1", pads=[8 * dilation, 0], dilation=dilation)
+        y = b.conv(b.relu(b.batchnorm(y, p + "batchnorm1")), p + "conv1")
+        x = b.relu(b.op("Add", [b.batchnorm(y, p + "batchnorm2"), x]))
     return b.softmax(b.dense(b.pooled(x), "dense1"))
 
 
@@ -195,13 +414,27 @@ def tiny_yolo(b):
     return b.conv(x, "cells")
 
 
+# Those that bench/run measures, and those that are compared only unless they are named.
 NETS = {f.__name__: f for f in (lenet5, resnet8, mobilenet_v1, squeezenet, resnet18, vgg16, alexnet, unet,
                                 tiny_yolo)}
+COMPARED = {f.__name__: f for f in (lenet5_1998, lenet5_relu, speech, ds_cnn, resnet20, resnet50, densenet121,
+                                    googlenet, mobilenet_v2, mobilenet_v3_small, mobilenet_v3_large,
+                                    efficientnet_b0, convnext_t)}
 
+# Constants of examples that are not those of the table.
+SIZES = {"unet": ["-D", "side=128", "-D", "classes=2"]}
 
 # What the last layer's weights are divided by, where the softmax of random logits would be 0 and 1 only and
 # agree whatever the logits are.
-LOGITS = {"resnet8": 10, "squeezenet": 10, "resnet18": 100, "vgg16": 300, "alexnet": 100}
+LOGITS = {"resnet8": 10, "resnet20": 10, "squeezenet": 10, "resnet18": 100, "resnet50": 10000, "vgg16": 300,
+          "alexnet": 100, "googlenet": 40, "densenet121": 3, "mobilenet_v3_small": 5,
+          "mobilenet_v3_large": 100}
+
+
+def find(net):
+    """The program of a net of examples/."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    return glob.glob(os.path.join(here, "..", "examples", "*", net + ".cnn"))[0]
 
 
 def draw_weights(net, table):

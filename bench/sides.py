@@ -60,8 +60,8 @@ def march(target):
 
 
 class Case:
-    """A net with its program, the same as ONNX, weights, a batch of inputs and what the program says about
-    it."""
+    """A net with its program (a file, and what cnnc is told besides), the same as ONNX, weights, a batch of
+    inputs and what the program says about it."""
 
     def __init__(self, net, source, build, batch, facts, weights):
         self.net, self.source, self.build = net, source, build
@@ -81,7 +81,7 @@ class Ours:
         with tempfile.TemporaryDirectory() as work:
             code, glue, library = (os.path.join(work, name) for name in (net + ".c", "glue.c", net + ".so"))
             kind = "--threads=" + ("openmp" if threads > 1 else "none")
-            subprocess.run([options.cnnc, source, "--no-train", "--target=" + options.target,
+            subprocess.run([options.cnnc, *source, "--no-train", "--target=" + options.target,
                             f"--batch={case.batch}", kind, "-Wno-unread-input", "-o", code], check=True)
             with open(glue, "w") as f:
                 f.write(GLUE.format(net=net, upper=net.upper()))

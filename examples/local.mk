@@ -1,9 +1,36 @@
-# examples: a folder a net. They are installed beside the sources of the runtime that examples/adapt compiles.
+# examples: a folder for each kind of net. They are installed beside the sources of the runtime that
+# examples/adapt compiles.
 EXTRA_DIST += %D%/lenet5/demo.sh
 nobase_dist_pkgdata_DATA += \
-  %D%/lenet5/lenet5.cnn %D%/lenet5/embed.c %D%/lenet5/README.md \
-  %D%/sobel/sobel.cnn %D%/resnet8/resnet8.cnn %D%/resnet18/resnet18.cnn %D%/mobilenet_v1/mobilenet_v1.cnn \
-  %D%/alexnet/alexnet.cnn %D%/vgg16/vgg16.cnn %D%/autoencoder/autoencoder.cnn %D%/speech/speech.cnn \
-  %D%/unet/unet.cnn %D%/squeezenet/squeezenet.cnn %D%/tiny_yolo/tiny_yolo.cnn \
-  %D%/fashion/lenet5_relu.cnn %D%/fashion/fashion.cnn %D%/adapt/adapt.cnn %D%/adapt/learner.h \
-  %D%/adapt/learner.c %D%/adapt/stream.c %D%/adapt/README.md
+  %D%/figure.py \
+  %D%/adapt/README.md %D%/adapt/adapt.cnn %D%/adapt/learner.c %D%/adapt/learner.h %D%/adapt/stream.c \
+  %D%/alexnet/README.md %D%/alexnet/alexnet.cnn \
+  %D%/antialias/README.md %D%/antialias/antialias.cnn %D%/antialias/antialias.svg %D%/antialias/draw.py \
+  %D%/autoencoder/README.md %D%/autoencoder/autoencoder.cnn %D%/autoencoder/autoencoder.svg \
+    %D%/autoencoder/draw.py \
+  %D%/convnext/README.md %D%/convnext/convnext_t.cnn \
+  %D%/dcgan/README.md %D%/dcgan/dcgan.cnn \
+  %D%/deeplab/README.md %D%/deeplab/deeplab_v3.cnn \
+  %D%/densenet/README.md %D%/densenet/densenet121.cnn \
+  %D%/efficientnet/README.md %D%/efficientnet/efficientnet_b0.cnn \
+  %D%/fashion/README.md %D%/fashion/fashion.cnn \
+  %D%/fcn/README.md %D%/fcn/fcn8s.cnn \
+  %D%/filters/README.md %D%/filters/draw.py %D%/filters/filters.cnn %D%/filters/filters.svg \
+    %D%/filters/picture.png %D%/filters/sobel.cnn \
+  %D%/googlenet/README.md %D%/googlenet/googlenet.cnn \
+  %D%/keyword/README.md %D%/keyword/ds_cnn.cnn %D%/keyword/speech.cnn \
+  %D%/lenet5/README.md %D%/lenet5/embed.c %D%/lenet5/lenet5.cnn %D%/lenet5/lenet5_1998.cnn \
+    %D%/lenet5/lenet5_relu.cnn \
+  %D%/mobilenet/README.md %D%/mobilenet/blocks_v3.cnn %D%/mobilenet/mobilenet_v1.cnn \
+    %D%/mobilenet/mobilenet_v2.cnn %D%/mobilenet/mobilenet_v3_large.cnn \
+    %D%/mobilenet/mobilenet_v3_small.cnn \
+  %D%/receptive/README.md %D%/receptive/dilated.cnn %D%/receptive/measure.py %D%/receptive/plain.cnn \
+    %D%/receptive/pooled.cnn %D%/receptive/receptive.svg \
+  %D%/resnet/README.md %D%/resnet/resnet18.cnn %D%/resnet/resnet20.cnn %D%/resnet/resnet50.cnn \
+    %D%/resnet/resnet8.cnn \
+  %D%/squeezenet/README.md %D%/squeezenet/squeezenet.cnn \
+  %D%/super_resolution/README.md %D%/super_resolution/draw.py %D%/super_resolution/espcn.cnn \
+    %D%/super_resolution/fsrcnn.cnn %D%/super_resolution/super_resolution.svg \
+  %D%/tiny_yolo/tiny_yolo.cnn \
+  %D%/unet/README.md %D%/unet/unet.cnn %D%/unet/unet_2015.cnn \
+  %D%/vgg16/README.md %D%/vgg16/vgg16.cnn

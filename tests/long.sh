@@ -1,17 +1,18 @@
 #!/bin/sh
 # long.sh: what takes too long for every change: all tests with sanitizers, a minute of fuzzing for each
 # reader, thousands of random programs, every choice of schedules, errors of functions, hundreds of kills of a
-# training run, every allocation failing once, the nets of examples/, NaN in every program, damaged lowered
-# programs, every program by threads under a race detector, valgrind over hostile programs. `make check-long`
-# runs it in the build directory.
+# training run, every allocation failing once, the nets of examples/ beside eval and onnxruntime, NaN
+# in every program, damaged lowered programs, every program by threads under a race detector, valgrind over
+# hostile programs. `make check-long` runs it in the build directory.
 # long.sh SOURCE_DIR
-# [sanitizers|fuzz|random|choices|rows|programs|functions|kills|memory|examples|special|threads|valgrind]...
+# [sanitizers|fuzz|random|choices|rows|programs|functions|kills|memory|examples|outputs|special|threads|
+#  valgrind]...
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 top=$(cd "$1" && pwd)
 shift
-[ $# -gt 0 ] || set -- sanitizers fuzz random choices rows programs functions kills memory examples special \
-  threads valgrind
+[ $# -gt 0 ] || set -- sanitizers fuzz random choices rows programs functions kills memory examples outputs \
+  special threads valgrind
 here=$(pwd)
 seconds=${FUZZ_SECONDS:-65}
 clang=${CLANG:-clang}
@@ -35,7 +36,8 @@ sanitizers() {
 # Two compilers made the two cnnc, and evaluate arguments in different orders: what they write is the same.
 same_bytes() {
   status=0
-  for program in "$top"/tests/run/*.cnn "$top"/tests/grad/*.cnn "$top"/examples/*/*.cnn; do
+  for program in "$top"/tests/run/*.cnn "$top"/tests/grad/*.cnn \
+    $(grep -l '^net ' "$top"/examples/*/*.cnn); do
     for options in -O0 -O2; do
       "$here/cnnc" "$program" "$options" -o - >"$here/long-one.c" 2>/dev/null || status=1
       ASAN_OPTIONS=detect_leaks=0 "$here/long-sanitizers/cnnc" "$program" "$options" -o - 2>/dev/null |
@@ -194,11 +196,21 @@ examples() {
   status=0
   make -s netcheck >"$here/long-examples.log" 2>&1 || status=$?
   top_srcdir=$top top_builddir=$here CNNC=$here/cnnc CLANG=$clang TARGETS=x86-64-v4,x86-64-v3,generic \
-    EXAMPLES="lenet5 autoencoder speech resnet8 sobel alexnet:67 vgg16:32 resnet18:64 mobilenet_v1:64 \
-      squeezenet:64 unet:32 tiny_yolo:64" \
+    EXAMPLES="lenet5 lenet5_1998 lenet5_relu autoencoder speech ds_cnn resnet8 resnet20 filters:48 antialias \
+      alexnet:67 vgg16:32 resnet18:64 resnet50:64 mobilenet_v1:64 mobilenet_v2:64 mobilenet_v3_small:64 \
+      mobilenet_v3_large:64 squeezenet:64 googlenet:64 densenet121:64 efficientnet_b0:64 convnext_t:64 \
+      unet,side=32 unet_2015:188,width=4 fcn8s,side=32 deeplab_v3,side=32 tiny_yolo:64 fsrcnn espcn dcgan" \
     sh "$top/tests/examples.tap" >>"$here/long-examples.log" 2>&1 || status=$?
   grep -q '^not ok' "$here/long-examples.log" && status=1
   verdict "$status" "examples against eval (long-examples.log)"
+}
+
+# The nets of examples/ give what onnxruntime gives, at full size. Wants Python's venv and a package index the
+# first time.
+outputs() {
+  status=0
+  sh "$top/bench/run" outputs "$here" >"$here/long-outputs.log" 2>&1 || status=$?
+  verdict "$status" "examples against onnxruntime (long-outputs.log)"
 }
 
 special_values() {
@@ -234,6 +246,7 @@ for part in "$@"; do
   kills) kills ;;
   memory) memory ;;
   examples) examples ;;
+  outputs) outputs ;;
   special) special_values ;;
   threads) threads ;;
   valgrind) valgrind_programs ;;
