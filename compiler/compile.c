@@ -254,7 +254,7 @@ static bool measure(Compilation *c) {
                        .target = o->targets.data,
                        .exact = o->exact,
                        .threads = (o->openmp || !o->output) && o->batch <= 1,
-                       .weight_bytes = 4 * c->graph->parameters,
+                       .weight_bytes = graph_weight_bytes(c->graph),
                        .backend = {.arena = c->arena, .cc = o->cc, .verbose = o->verbose},
                        .progress = o->format == DIAG_TEXT,
                        .tuning = &c->tuning};
@@ -329,8 +329,8 @@ static bool fit_training(Compilation *c, Plan *train) {
   c->lowering.shards = sizes.shards;
   const ProgramOptions lowering = lowering_of_training(c);
   for (int i = 0; sizes.training_bytes > most; i++) {
-    const int64_t others = sizes.training_bytes / 4 - plan_training_needs(train, sizes.shards, room).floats,
-                  left = most / 4 - others;
+    const int64_t others = sizes.training_bytes - plan_training_needs(train, sizes.shards, room).bytes,
+                  left = most - others;
     if (i == TRIES || room <= 0)
       return capacity_refused(c->arena, c->diags, c->graph, most, sizes.shards, least);
     room = i == TRIES - 1 || left < 0 ? 0 : left < room ? left : room - room / 64 - 1;
@@ -342,7 +342,7 @@ static bool fit_training(Compilation *c, Plan *train) {
     if (sizes.training_bytes < least) least = sizes.training_bytes;
     const int64_t all = macs_of(train->graph);
     c->again = all > train->again_macs ? (double)train->again_macs / (double)(all - train->again_macs) : 0;
-    if (sizes.training_bytes > most && plan_training_needs(train, sizes.shards, room).floats > room) room = 0;
+    if (sizes.training_bytes > most && plan_training_needs(train, sizes.shards, room).bytes > room) room = 0;
   }
   stage_done(c, "fit training into memory");
   return true;

@@ -5,8 +5,6 @@
 #include <string.h>
 #include "emit/module.h"
 
-enum { FLOAT = sizeof(float) };
-
 Frame frame_begin(Net *net, const Part *part, int target, FrameKind kind) {
   Frame frame = {.net = net,
                  .part = part,
@@ -115,8 +113,8 @@ static const char *target_value(Frame *f, int index) {
 /* What a later phase needs is in the record of its image. */
 static const char *kept_value(Frame *f, const Node *node, const Place *place, const char *name) {
   Arena *arena = f->net->arena;
-  const char *record = arena_printf(arena, "batch->at->kept + n * %" PRId64, place->stride / FLOAT);
-  return local(f, "void *", name, offset_text(f, record, place->offset / FLOAT),
+  const char *record = arena_printf(arena, "batch->at->kept + n * %" PRId64, floats_in(place->stride));
+  return local(f, "void *", name, offset_text(f, record, floats_in(place->offset)),
                arena_printf(arena, "%s, kept", value_text(f, node)));
 }
 
@@ -124,9 +122,9 @@ static const char *kept_value(Frame *f, const Node *node, const Place *place, co
 static const char *value_of_all(Frame *f, const Node *node, const Place *place, const char *name) {
   Net *net = f->net;
   const bool infer = f->kind == FRAME_INFER || f->kind == FRAME_TOGETHER;
-  const char *first = offset_text(f, infer ? "all" : "batch->at->all", place->offset / FLOAT);
+  const char *first = offset_text(f, infer ? "all" : "batch->at->all", floats_in(place->offset));
   const char *value = f->kind == FRAME_SAMPLE || f->kind == FRAME_INFER
-                          ? arena_printf(net->arena, "%s + n * %" PRId64, first, place->stride / FLOAT)
+                          ? arena_printf(net->arena, "%s + n * %" PRId64, first, floats_in(place->stride))
                           : first;
   return local(f, "void *", name, value, arena_printf(net->arena, "%s, of all images", value_text(f, node)));
 }
@@ -134,10 +132,14 @@ static const char *value_of_all(Frame *f, const Node *node, const Place *place, 
 /* Some channels of what is the caller's. */
 static const char *part_of(Frame *f, const char *type, const char *whole, const Node *node,
                            const char *name) {
-  const int64_t offset = f->part->program->value[f->target][node->id].offset / FLOAT;
+  static const char *const types[] = {
+      [ELEM_F32] = "float", [ELEM_U8] = "uint8_t", [ELEM_I8] = "int8_t", [ELEM_I32] = "int32_t"};
+  const Program *p = f->part->program;
+  const ElemType elem = p->home[node->id].elem;
+  const int64_t offset = p->value[f->target][node->id].offset / elem_type_bytes(elem);
   if (!offset) return whole;
   return local(f, arena_printf(f->net->arena, "%svoid *", type), name,
-               arena_printf(f->net->arena, "(%sfloat *)%s + %" PRId64, type, whole, offset),
+               arena_printf(f->net->arena, "(%s%s *)%s + %" PRId64, type, types[elem], whole, offset),
                value_text(f, node));
 }
 
@@ -152,14 +154,14 @@ static const char *repeated_value(Frame *f, const Node *node) {
   text_put(&f->locals,
            "  float %s[%d]; /* 0 for images that do not count: they add nothing to any sum */\n  for "
            "(int32_t i = 0; i < %d; i++) %s[i] = i < count ? batch->at->batch[%" PRId64 "] : 0;\n",
-           name, f->images, f->images, name, f->part->program->value[f->target][node->id].offset / FLOAT);
+           name, f->images, f->images, name, floats_in(f->part->program->value[f->target][node->id].offset));
   return name;
 }
 
 const char *frame_value(Frame *f, const Node *node) {
   Net *net = f->net;
   const Place *place = &f->part->program->value[f->target][node->id];
-  const int64_t offset = place->offset / FLOAT;
+  const int64_t offset = floats_in(place->offset);
   const char *name = value_name(f->part, node);
   switch (place->space) {
   case SPACE_INPUT: return part_of(f, "const ", input_value(f, place->index), node, name);
@@ -263,7 +265,7 @@ static const char *argument(Frame *f, const Step *step, int id) {
         binding->weight->rank, binding->weight->dim);
   case BIND_SCRATCH:
     return local(f, "void *", arena_printf(net->arena, "%s_%s", step->name, nest->buf[id]->name),
-                 offset_text(f, "arena", argument->place.offset / FLOAT), "");
+                 offset_text(f, "arena", floats_in(argument->place.offset)), "");
   case BIND_KEYS: return const_argument(f, nest, id, keys_value(f, step, binding->node));
   case BIND_PACK:
   case BIND_TABLE: break; /* members */

@@ -203,7 +203,7 @@ static void put_images_of_phase(Frame *f, int phase) {
              *mark = net->infer.program->team ? "thread == 0 ? mark : NULL, context" : "mark, context";
   const char *all = net_all_floats(net) ? "all, " : "",
              *place = slots > 1 ? arena_printf(net->arena, "%sarena + slot * %" PRId64, all,
-                                               program_room(net->infer.program, SPACE_ARENA))
+                                               floats_in(program_room(net->infer.program, SPACE_ARENA)))
                                 : arena_printf(net->arena, "%sarena", all);
   const char *arguments = run_arguments(net, &(RunArguments){"n", "n", place, mark, true, ""});
   if (slots > 1) {

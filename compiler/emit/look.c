@@ -21,7 +21,7 @@ static int64_t place_of(const Part *part, int output) {
 
 void put_look_struct(Text *out, Net *net) {
   const Part *part = &net->look;
-  const int64_t arena = program_room(part->program, SPACE_ARENA);
+  const int64_t arena = floats_in(program_room(part->program, SPACE_ARENA));
   text_put(out,
            "/* All values of one image, with what is needed to compute them. */\ntypedef struct %s_look {\n",
            net->name);

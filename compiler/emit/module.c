@@ -205,6 +205,8 @@ static void bind_members(Net *net, Part *part, Step *step, int target) {
 
 int64_t aligned(int64_t floats) { return (floats + ALIGNED_FLOATS - 1) / ALIGNED_FLOATS * ALIGNED_FLOATS; }
 
+int64_t floats_in(int64_t bytes) { return bytes / (int64_t)sizeof(float); }
+
 static const char *step_wanted_name(Net *net, const Part *part, const Kernel *kernel, const Nest *nest) {
   const char *name = prelude_has_name(nest->name) ? arena_printf(net->arena, "%s_", nest->name) : nest->name;
   if (kernel->root->op == &op_input) return arena_printf(net->arena, "%s_floats", nest->name);
@@ -482,11 +484,11 @@ int64_t net_model_floats(const Net *net) {
 }
 
 int64_t net_all_floats(const Net *net) {
-  return net->options->batch * net->infer.program->space[SPACE_ALL].bytes / 4;
+  return net->options->batch * floats_in(net->infer.program->space[SPACE_ALL].bytes);
 }
 int64_t net_workspace_floats(const Net *net) {
   const Program *p = net->infer.program;
-  return net_all_floats(net) + p->slots * program_room(p, SPACE_ARENA);
+  return net_all_floats(net) + p->slots * floats_in(program_room(p, SPACE_ARENA));
 }
 
 static int64_t slack(const Program *p, SpaceKind space) {

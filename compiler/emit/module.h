@@ -82,7 +82,7 @@ struct Net {
 };
 
 /* ---- module.c ---- */
-int64_t aligned(int64_t floats);
+int64_t aligned(int64_t floats), floats_in(int64_t bytes);
 int64_t members_floats(const Part *);
 int64_t net_model_floats(const Net *), net_workspace_floats(const Net *);
 int64_t net_all_floats(const Net *); /* of the workspace: what is read for all images together */

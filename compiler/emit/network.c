@@ -129,8 +129,8 @@ static void put_target(Text *out, const Net *net, const LossUse *use, int port) 
   const bool classes = use->op->class_target;
   text_put(out,
            ", .target = %s, .target_size = %" PRId64 ",\n   .loss = \"%s\", .criterion = &%s_network_loss%d",
-           classes ? "CNN_TARGET_CLASS" : "CNN_TARGET_VALUES", classes ? e.h * e.w : shape_elements(shape),
-           use->op->name, net->name, port);
+           classes ? "CNN_TARGET_CLASS" : "CNN_TARGET_VALUES",
+           classes ? e.n * e.h * e.w : shape_elements(shape), use->op->name, net->name, port);
 }
 
 /* Outputs, and behind them the values that only losses read. */

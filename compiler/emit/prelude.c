@@ -22,7 +22,6 @@ static const char letters[] = "abcdefghijklmnopqrstuvwxyz_"; /* of names */
 static const char *const elem_type[ELEMS] = {
     [F32] = "float", [I32] = "int32_t", [U8] = "uint8_t", [I8] = "int8_t"};
 static const char *const elem_name[ELEMS] = {[F32] = "f32", [I32] = "i32", [U8] = "u8", [I8] = "i8"};
-static const int elem_bytes[ELEMS] = {[F32] = 4, [I32] = 4, [U8] = 1, [I8] = 1};
 
 static const Function function[FN_COUNT] = {
     [FN_BITS] = {"bits",
@@ -231,7 +230,7 @@ void prelude_need_convert(PreludeNeeds *needs, Elem to, Elem from, int lanes) {
   needs->type[to] |= bit;
   needs->type[from] |= bit;
   needs->inlined = true;
-  if (elem_bytes[to] != elem_bytes[from]) needs->type[I32] |= bit;
+  if (elem_bytes(to) != elem_bytes(from)) needs->type[I32] |= bit;
 }
 
 void prelude_need_routine(PreludeNeeds *needs, const Routine *routine) {
@@ -377,7 +376,7 @@ static bool any_convert(const PreludeNeeds *needs, int bit) { /* of bytes, which
   int bits = 0;
   for (int to = 0; to < ELEMS; to++)
     for (int from = 0; from < ELEMS; from++)
-      if (elem_bytes[to] != elem_bytes[from]) bits |= needs->convert[to][from];
+      if (elem_bytes(to) != elem_bytes(from)) bits |= needs->convert[to][from];
   return bits & bit;
 }
 
@@ -398,11 +397,11 @@ static void emit_types(Text *out, const PreludeNeeds *needs, const char *prefix)
       }
       const char *name = prelude_type(out->arena, &names, (Elem)e, lanes);
       text_put(out, "typedef %s %s __attribute__((vector_size(%d)));\n", elem_type[e], name,
-               lanes * elem_bytes[e]);
+               lanes * elem_bytes(e));
       if (!(needs->memory[e] & bit)) continue;
       memory = true;
       text_put(out, "typedef %s %su __attribute__((vector_size(%d), aligned(%d), may_alias));\n",
-               elem_type[e], name, lanes * elem_bytes[e], elem_bytes[e]);
+               elem_type[e], name, lanes * elem_bytes(e), elem_bytes(e));
     }
     if (unsigned_needed)
       text_put(out, "typedef uint32_t %sv%dn __attribute__((vector_size(%d)));\n", prefix, lanes, bytes);
@@ -528,7 +527,7 @@ static void emit_halves(Text *out, PreludeFn fn, int lanes,
 static void emit_convert(Text *out, Elem to, Elem from, int lanes, const PreludeNames *names) {
   const char *value = "x", *vector = arena_printf(out->arena, "%sv%d", names->prefix, lanes);
   Arena *arena = out->arena;
-  bool narrow = elem_bytes[to]<elem_bytes[from], wide = elem_bytes[to]> elem_bytes[from];
+  bool narrow = elem_bytes(to)<elem_bytes(from), wide = elem_bytes(to)> elem_bytes(from);
   if (from == F32 && to != I32)
     value = arena_printf(arena, "__builtin_convertvector(%s, %si)", value, vector);
   if (narrow) value = arena_printf(arena, "__builtin_convertvector(%s, %ss)", value, vector);

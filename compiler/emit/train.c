@@ -7,12 +7,14 @@
 #include "emit/module.h"
 
 /* ---- the struct ---- */
-static int64_t shard_floats(const Net *net) { return program_room(net->train.program, SPACE_ARENA); }
+static int64_t shard_floats(const Net *net) {
+  return floats_in(program_room(net->train.program, SPACE_ARENA));
+}
 
 static int64_t floats_of(const Net *net,
                          SpaceKind space) { /* of all images of a batch, but BATCH: there is one */
   const Program *p = net->train.program;
-  return p->space[space].bytes / 4 * (space == SPACE_BATCH ? 1 : p->batching.images);
+  return floats_in(p->space[space].bytes) * (space == SPACE_BATCH ? 1 : p->batching.images);
 }
 
 int64_t training_floats(const Net *net) {
@@ -294,7 +296,7 @@ static void put_tree(Text *out, int64_t from, int64_t to) {
 /* Do all shards add to all gradients? */
 static bool all_summed(const Net *net) {
   const Program *p = net->train.program;
-  return p->sums.n == 1 && p->sums.data[0].from == 0 && p->sums.data[0].to == 4 * net->graph->parameters;
+  return p->sums.n == 1 && p->sums.data[0].from == 0 && p->sums.data[0].to == graph_weight_bytes(net->graph);
 }
 
 static void put_clear(Text *out, Net *net) {
@@ -310,7 +312,7 @@ static void put_clear(Text *out, Net *net) {
     text_put(out,
              "    memset((float *)(void *)&workspace->sum[shard] + %" PRId64 ", 0, %" PRId64
              " * sizeof(float));\n",
-             p->sums.data[i].from / 4, (p->sums.data[i].to - p->sums.data[i].from) / 4);
+             floats_in(p->sums.data[i].from), floats_in(p->sums.data[i].to - p->sums.data[i].from));
   if (p->sums.n > 1) text_put(out, "  }\n");
 }
 
@@ -332,8 +334,8 @@ static void put_sum(Text *out, Net *net) {
       text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
     if (all_summed(net)) text_put(out, "  for (int64_t i = 0; i < %s_PARAMETERS; i++) g[i] = ", net->upper);
     else
-      text_put(out, "  for (int64_t i = %" PRId64 "; i < %" PRId64 "; i++) g[i] = ", p->sums.data[i].from / 4,
-               p->sums.data[i].to / 4);
+      text_put(out, "  for (int64_t i = %" PRId64 "; i < %" PRId64 "; i++) g[i] = ",
+               floats_in(p->sums.data[i].from), floats_in(p->sums.data[i].to));
     put_tree(out, 0, net->train.program->shards);
     text_put(out, ";\n");
   }
@@ -365,7 +367,7 @@ static void put_loss(Text *out, Net *net) {
   const Program *p = net->train.program;
   text_put(out, "  double loss = 0;\n");
   for (int i = 0; i < net->graph->training->losses.n; i++) {
-    const int64_t first = p->value[0][p->loss[i]->id].offset / 4;
+    const int64_t first = floats_in(p->value[0][p->loss[i]->id].offset);
     text_put(out, "  for (int32_t n = 0; n < count; n++) loss += (double)workspace->all[%sn];\n",
              first ? arena_printf(net->arena, "%" PRId64 " + ", first) : "");
   }

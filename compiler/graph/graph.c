@@ -49,7 +49,18 @@ Node *graph_hidden(Graph *graph, const struct Op *op, Node *of, Shape shape, Res
   return node;
 }
 
-Home home_own(const Node *node) { return (Home){node, 0, shape_extent(node->shape).c}; }
+int64_t elem_type_bytes(ElemType elem) { return elem == ELEM_U8 || elem == ELEM_I8 ? 1 : 4; }
+
+/* What kernels make are floats, and so are inputs when kernels have converted them. */
+Home home_own(const Node *node) {
+  return (Home){node, 0, shape_extent(node->shape).c, node->op == &op_target ? node->elem : ELEM_F32};
+}
+
+int64_t home_bytes(const Home *home, int64_t elements) { return elem_type_bytes(home->elem) * elements; }
+
+int64_t graph_weight_bytes(const Graph *graph) { return elem_type_bytes(ELEM_F32) * graph->parameters; }
+int64_t weight_bytes(const Weight *weight) { return elem_type_bytes(ELEM_F32) * weight->size; }
+int64_t weight_from(const Weight *weight) { return elem_type_bytes(ELEM_F32) * weight->offset; }
 
 const Node *graph_flatten_before(const Weight *weight) {
   const Node *node = weight->owner;

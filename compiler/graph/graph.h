@@ -27,6 +27,8 @@ Shape shape_vector(int64_t n);
 int64_t shape_elements(Shape);     /* of one image: of all its rows */
 int64_t shape_rows(Shape);         /* of the leading axis: its regions, or 1 */
 int64_t shape_row_elements(Shape); /* height * width * channels */
+/* A table: R x C, or R regions of a vector of C. False: it is something else. */
+bool shape_table(Shape, int64_t *rows, int64_t *columns);
 bool shape_equal(Shape, Shape);
 const char *shape_text(Arena *, Shape); /* 28x28x1, 49x40, 784, "100 of 7x7x512" */
 /* How a value lies in memory, [n][h][w][c]: a sequence is 1 x length x channels, a vector 1 x 1 x n. The
@@ -97,6 +99,7 @@ typedef struct Weight {
 /* ---- nodes ---- */
 enum { MOST_INPUTS = 16, MOST_WEIGHTS = 8 }; /* of a node; graph_verify holds all graphs to that */
 typedef enum ElemType { ELEM_F32, ELEM_U8, ELEM_I8, ELEM_I32 } ElemType;
+int64_t elem_type_bytes(ElemType);
 
 typedef enum Result {
   RESULT_SAMPLE, /* a value for each image */
@@ -130,13 +133,15 @@ struct Node {
   const void *detail; /* what an operator keeps for itself */
 };
 
-/* Where a value lies: `offset` floats behind the start of the value of `node`, its pixels `pitch` floats
+/* Where a value lies: `offset` elements behind the start of the value of `node`, its pixels `pitch` elements
  * apart. */
 typedef struct Home {
   const Node *node;
   int64_t offset, pitch;
+  ElemType elem;
 } Home;
 Home home_own(const Node *); /* of a value that lies in no other */
+int64_t home_bytes(const Home *, int64_t elements);
 
 typedef struct Port {
   const char *name;
@@ -210,6 +215,9 @@ void graph_layout_weights(Graph *); /* ids and offsets */
 int graph_ports(const Graph *);
 const Port *graph_port(const Graph *, int index);
 Node *graph_truth(Graph *, TruthPart);
+/* In bytes: of the struct of weights, of a weight, from the start of the struct to it. */
+int64_t graph_weight_bytes(const Graph *);
+int64_t weight_bytes(const Weight *), weight_from(const Weight *);
 /* For the weight of a dense layer: the flatten behind which it reads a picture or a sequence in the order
  * height, width, channels; else NULL. */
 const Node *graph_flatten_before(const Weight *);

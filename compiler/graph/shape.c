@@ -17,6 +17,14 @@ int64_t shape_row_elements(Shape s) {
 
 int64_t shape_elements(Shape s) { return shape_rows(s) * shape_row_elements(s); }
 
+bool shape_table(Shape s, int64_t *rows, int64_t *columns) {
+  const bool regions = s.regions && s.rank == 1;
+  if (!regions && (s.regions || s.rank != 2)) return false;
+  *rows = regions ? s.regions : s.dim[0];
+  *columns = regions ? s.dim[0] : s.dim[1];
+  return true;
+}
+
 bool shape_equal(Shape a, Shape b) {
   bool equal = a.rank == b.rank && a.regions == b.regions;
   for (int d = 0; d < a.rank && equal; d++) equal = a.dim[d] == b.dim[d];

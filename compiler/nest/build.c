@@ -171,6 +171,10 @@ int64_t buf_elements(const Buf *buf) {
   return n;
 }
 
+int elem_bytes(Elem elem) { return elem == U8 || elem == I8 ? 1 : 4; }
+
+int64_t buf_bytes(const Buf *buf) { return elem_bytes(buf->type.elem) * buf_elements(buf); }
+
 void buf_append(Buf *buf, int64_t n) {
   buf->dim[buf->rank] = buf->room[buf->rank] = n;
   buf->rank++;
@@ -225,6 +229,7 @@ Buf *nest_view(Nest *nest, const char *name, Buf *of, const Ix *base) {
   Buf *buf = new_buffer(nest, VIEW, name, of->type, of->rank, of->dim);
   buf->of = of;
   buf->leads = of->leads;
+  buf->as_floats = of->as_floats;
   of->flat = true;
   for (int d = 0; d < of->rank; d++) {
     buf->room[d] = of->room[d];

@@ -66,6 +66,7 @@ typedef struct Buf {
   Nest *nest;
   struct Buf *of;   /* VIEW: the buffer */
   Index base[DIMS]; /* VIEW: where in it */
+  bool as_floats;   /* bytes that loads convert to F32 */
   bool flat;        /* seen through views, or a part of an array: printed as a flat pointer */
   bool leads;       /* its first dimension is the leading axis: references leave it out */
   int scope;        /* STACK, REGS, VIEW: the block that declares it; use outside is refused when built */
@@ -250,7 +251,9 @@ struct Nest {
                        yet known */
 };
 
+int elem_bytes(Elem);
 int64_t buf_elements(const Buf *);
+int64_t buf_bytes(const Buf *);          /* of so many elements side by side */
 void buf_append(Buf *, int64_t n);       /* a last dimension */
 int64_t buf_room(const Buf *, int from); /* the elements in memory of dimensions from, from + 1, ... */
 

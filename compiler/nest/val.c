@@ -237,7 +237,7 @@ Val nest_load_part(Nest *nest, Ref ref, int part, int lanes) {
     int scope = nest_scope_of(nest, &ref.at[d]);
     if (scope > e->scope) e->scope = scope;
   }
-  return e;
+  return ref.buf->as_floats ? convert(e, F32) : e;
 }
 
 Val nest_load(Nest *nest, Ref ref, int lanes) {

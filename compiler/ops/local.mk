@@ -22,6 +22,8 @@ libcnnc_a_SOURCES += %D%/detection/box.c %D%/detection/box.h %D%/detection/cells
   %D%/detection/lists.c %D%/detection/lists.h %D%/detection/proposals.c \
   %D%/detection/proposals_routine.h %D%/detection/proposals_sample.c %D%/detection/proposals_sample.h \
   %D%/detection/sample_routine.h
+libcnnc_a_SOURCES += %D%/detection/roi.c %D%/detection/roi.h %D%/detection/roi_align.c \
+  %D%/detection/roi_pool.c
 libcnnc_a_SOURCES += %D%/dropout/drop_path.c %D%/dropout/dropout.c %D%/dropout/mask.c \
   %D%/dropout/mask.h
 libcnnc_a_SOURCES += %D%/engine/axes.c %D%/engine/axes.h %D%/engine/input.c %D%/engine/lower.c \
@@ -30,9 +32,9 @@ libcnnc_a_SOURCES += %D%/engine/axes.c %D%/engine/axes.h %D%/engine/input.c %D%/
   %D%/engine/walk.h %D%/engine/window.c %D%/engine/window.h
 libcnnc_a_SOURCES += %D%/loss/binary_cross_entropy.c %D%/loss/classes.c %D%/loss/cross_entropy.c \
   %D%/loss/detection.c %D%/loss/detection_routine.h %D%/loss/dice.c %D%/loss/focal.c %D%/loss/hinge.c \
-  %D%/loss/huber.c %D%/loss/loss.c %D%/loss/loss.h %D%/loss/losses.def %D%/loss/mae.c %D%/loss/mse.c \
-  %D%/loss/multibox.c %D%/loss/multibox_routine.h %D%/loss/rpn.c %D%/loss/rpn_routine.h \
-  %D%/loss/objects.c %D%/loss/objects.h %D%/loss/yolo.c
+  %D%/loss/huber.c %D%/loss/loss.c %D%/loss/loss.h %D%/loss/losses.def %D%/loss/mae.c %D%/loss/masks.c \
+  %D%/loss/masks_routine.h %D%/loss/mse.c %D%/loss/multibox.c %D%/loss/multibox_routine.h \
+  %D%/loss/objects.c %D%/loss/objects.h %D%/loss/rpn.c %D%/loss/rpn_routine.h %D%/loss/yolo.c
 libcnnc_a_SOURCES += %D%/normalisation/groupnorm.c %D%/normalisation/instancenorm.c \
   %D%/normalisation/l2norm.c %D%/normalisation/layernorm.c %D%/normalisation/standardize.c \
   %D%/normalisation/standardize.h
@@ -51,8 +53,8 @@ EXTRA_DIST += %D%/TEMPLATE.c
 # Routines: C that is copied into generated code, as a C string without its licence line.
 ROUTINE_TEXTS = %D%/detection/best_text.inc %D%/detection/box_text.inc %D%/detection/delta_text.inc \
   %D%/detection/match_text.inc %D%/detection/nms_text.inc %D%/detection/proposals_text.inc \
-  %D%/detection/sample_text.inc %D%/loss/detection_text.inc %D%/loss/multibox_text.inc \
-  %D%/loss/rpn_text.inc
+  %D%/detection/sample_text.inc %D%/loss/detection_text.inc %D%/loss/masks_text.inc \
+  %D%/loss/multibox_text.inc %D%/loss/rpn_text.inc
 $(ROUTINE_TEXTS): compiler/ops/%_text.inc: compiler/ops/%_routine.h
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && \
 	  $(SED) -e 1d -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $< > $@.tmp && mv $@.tmp $@
@@ -64,5 +66,6 @@ CLEANFILES += $(ROUTINE_TEXTS)
   %D%/detection/delta_text.inc %D%/detection/match_text.inc
 %D%/detection/libcnnc_a-proposals_sample.$(OBJEXT): %D%/detection/sample_text.inc
 %D%/loss/libcnnc_a-detection.$(OBJEXT): %D%/loss/detection_text.inc
+%D%/loss/libcnnc_a-masks.$(OBJEXT): %D%/loss/masks_text.inc
 %D%/loss/libcnnc_a-multibox.$(OBJEXT): %D%/loss/multibox_text.inc
 %D%/loss/libcnnc_a-rpn.$(OBJEXT): %D%/loss/rpn_text.inc

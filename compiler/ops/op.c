@@ -60,6 +60,20 @@ void op_note_origin(ShapeContext *context, Diag *diag, const Node *value) {
   else diag_note(diag, value->span, "%s is the output of %s here", shape, value->op->name);
 }
 
+bool op_same_regions(ShapeContext *context, const Node *node, const Node *a, const Node *b) {
+  const int64_t some = a->shape.regions, others = b->shape.regions;
+  if (some == others) return true;
+  Diag *diag = op_error(context, node, DIAG_shape_mismatch, "%s of %s and %s: %s", node->op->name,
+                        shape_text(context->arena, a->shape), shape_text(context->arena, b->shape),
+                        some && others ? "their numbers of regions differ"
+                                       : "one has regions, the other is one value for all of them");
+  op_note_origin(context, diag, a);
+  op_note_origin(context, diag, b);
+  diag_help(diag, some && others ? "take the regions of both with the same boxes"
+                                 : "roi_align or roi_pool takes regions of the other one, too");
+  return false;
+}
+
 /* ---- initial values ---- */
 static double number_of(const Const *value) { return value->kind == CONST_INT ? (double)value->i : value->f; }
 static bool is_number(const Const *value) { return value->kind == CONST_INT || value->kind == CONST_FLOAT; }

@@ -66,6 +66,8 @@ Diag *op_error(ShapeContext *, const Node *, DiagId, const char *format, ...)
 Diag *op_error_at(ShapeContext *, const Node *, const char *param, DiagId, const char *format, ...)
     __attribute__((format(printf, 5, 6))); /* at an argument, or at the call where it is a default */
 void op_note_origin(ShapeContext *, Diag *, const Node *value); /* "4x4x16 is the output of avgpool here" */
+/* Do two inputs have the same regions, or none? If not, that is said. */
+bool op_same_regions(ShapeContext *, const Node *, const Node *a, const Node *b);
 /* A parameter of the node: made, or the shared one (its shape is checked). `init` is the node's argument of
  * type PARAM_INIT, or NULL with a constant. fan_in and fan_out count the products that meet in one output and
  * one input. The caller puts it into node->weight. NULL only after an error was reported. */
@@ -152,7 +154,10 @@ struct Op {
   bool softmax;     /* output is probabilities over the channels */
   Scores scores;    /* what an output of this operator says about classes */
   bool elementwise; /* each element of the value is made of that one of in[0] in no time, as by FAMILY_MAP */
-  bool alone;       /* an image at a time: its nest calls a routine, so images are not interleaved */
+  bool reads_once;  /* its nest reads each element of its inputs about once, as those of FAMILY_MAP do */
+  bool alone;       /* an image at a time: its nest calls a routine or chooses indices by the image's values,
+                       so images are not interleaved */
+  bool own_rows;    /* its nest goes through the rows of its value by itself */
   bool keeps_spatial; /* receptive field passes unchanged (kernel 1, stride 1) */
   void (*field)(const Node *, int axis, int64_t *sees,
                 double *jump); /* NULL, or: an element sees so many of the input's along the axis, and the

@@ -28,11 +28,6 @@ typedef struct Fuser {
   Phases phases;
 } Fuser;
 
-bool fuse_in_place(const Plan *plan, const Node *node) {
-  return plan->images == 1 &&
-         (node->op == &op_target || (node->op == &op_input && node->elem == ELEM_F32 && !node->chw));
-}
-
 /* ---- liveness ---- */
 int *fuse_uses(Arena *arena, const Plan *plan) {
   const int nlosses = plan->training ? plan->graph->training->losses.n : 0;
@@ -121,6 +116,8 @@ static bool foldable_normalize(const Fuser *f, const Node *node) {
       !weighted(node) || node->of || !sole_reader(f, before, node))
     return false;
   if (node->op->family != FAMILY_CONV && node->op->family != FAMILY_DENSE) return false;
+  if (f->plan->home[before->in[0]->id].elem != ELEM_F32)
+    return false; /* a convolution would convert each byte again and again */
   const Kernel *own = f->kernel[before->id];
   if (!own || own->root != before || own->result != before)
     return false; /* fused elsewhere, where it costs nothing */
@@ -196,7 +193,7 @@ void fuse_kernels(Arena *arena, Plan *plan, Fusing fusing) {
   for (int i = 0; i < graph->nodes.n; i++) {
     Node *node = graph->nodes.data[i];
     set_phase(&f.phases, node);
-    if (!f.uses[i] || node->op->family == FAMILY_ALIAS || plan->inside[i].done || fuse_in_place(plan, node))
+    if (!f.uses[i] || node->op->family == FAMILY_ALIAS || plan->inside[i].done || plan_given(plan, node))
       continue;
     append_node(&f, node);
   }

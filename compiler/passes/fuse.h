@@ -12,5 +12,4 @@ int *fuse_uses(Arena *, const Plan *); /* by node id: how many live nodes and ou
 int *fuse_phases(
     Arena *,
     const Plan *); /* by node id: the phase of the training step in which it runs; -1: before all images */
-bool fuse_in_place(const Plan *, const Node *); /* an input whose buffer is read where the caller has it */
 #endif

@@ -14,8 +14,8 @@ static int64_t span(const Block *a) { return a->dies - a->born + 1; }
 static int64_t largest_sum(Arena *arena, Block *const *block, int n, int steps) {
   int64_t *change = NEW_ARRAY(arena, int64_t, steps + 2), alive = 0, most = 0;
   for (int i = 0; i < n; i++) {
-    change[block[i]->born] += block[i]->floats;
-    change[block[i]->dies + 1] -= block[i]->floats;
+    change[block[i]->born] += block[i]->bytes;
+    change[block[i]->dies + 1] -= block[i]->bytes;
   }
   for (int k = 0; k < steps; k++) {
     alive += change[k];
@@ -32,7 +32,7 @@ static int larger_first(int64_t x, int64_t y) { return (x < y) - (x > y); }
 
 static int by_size(const void *a, const void *b) {
   const Block *x = *(Block *const *)a, *y = *(Block *const *)b;
-  return x->floats != y->floats ? larger_first(x->floats, y->floats) : sooner(x, y);
+  return x->bytes != y->bytes ? larger_first(x->bytes, y->bytes) : sooner(x, y);
 }
 
 static int by_span(const void *a, const void *b) {
@@ -42,7 +42,7 @@ static int by_span(const void *a, const void *b) {
 
 static int by_area(const void *a, const void *b) {
   const Block *x = *(Block *const *)a, *y = *(Block *const *)b;
-  const int order = larger_first(x->floats * span(x), y->floats * span(y));
+  const int order = larger_first(x->bytes * span(x), y->bytes * span(y));
   return order ? order : by_size(a, b);
 }
 
@@ -59,8 +59,8 @@ static int by_offset(const void *a, const void *b) {
 static int64_t lowest_place(const Block *block, Block *const *placed,
                             int n) { /* placed: those that meet it, by offset */
   int64_t offset = 0;
-  for (int i = 0; i < n && placed[i]->offset < offset + block->floats; i++)
-    if (placed[i]->offset + placed[i]->floats > offset) offset = placed[i]->offset + placed[i]->floats;
+  for (int i = 0; i < n && placed[i]->offset < offset + block->bytes; i++)
+    if (placed[i]->offset + placed[i]->bytes > offset) offset = placed[i]->offset + placed[i]->bytes;
   return offset;
 }
 
@@ -115,7 +115,7 @@ static int64_t place_in_order(Block *const *order, int n, Placed *placed) {
     const int meeting = placed_meeting(placed, order[i]);
     qsort(placed->meeting, (size_t)meeting, sizeof *placed->meeting, by_offset);
     order[i]->offset = lowest_place(order[i], placed->meeting, meeting);
-    if (order[i]->offset + order[i]->floats > height) height = order[i]->offset + order[i]->floats;
+    if (order[i]->offset + order[i]->bytes > height) height = order[i]->offset + order[i]->bytes;
     placed_add(placed, order[i]);
   }
   return height;
@@ -131,7 +131,7 @@ static int too_high(Block *const *order, int n, int64_t bound,
                     uint64_t *state) { /* one of those above the bound */
   int chosen = 0, count = 0;
   for (int i = 0; i < n; i++)
-    if (order[i]->offset + order[i]->floats > bound && draw(state, ++count) == 0) chosen = i;
+    if (order[i]->offset + order[i]->bytes > bound && draw(state, ++count) == 0) chosen = i;
   return chosen;
 }
 
@@ -173,14 +173,14 @@ Layout layout_blocks(Block *const *block, int n, int steps) {
   Block **order = NEW_ARRAY(arena, Block *, n + 1);
   Placed placed = placed_new(arena, n, steps);
   int64_t *best = NEW_ARRAY(arena, int64_t, n + 1);
-  for (int o = 0; o < 2 * ORDERS && layout.floats > layout.bound;
+  for (int o = 0; o < 2 * ORDERS && layout.bytes > layout.bound;
        o++) { /* each order as it is; then the search from each */
     for (int i = 0; i < n; i++) order[i] = block[i];
     qsort(order, (size_t)n, sizeof *order, orders[o % ORDERS]);
     const int64_t height =
         o < ORDERS ? place_in_order(order, n, &placed) : improve(order, n, layout.bound, &placed);
-    if (height >= layout.floats) continue;
-    layout.floats = height;
+    if (height >= layout.bytes) continue;
+    layout.bytes = height;
     for (int i = 0; i < n; i++) best[i] = block[i]->offset;
   }
   for (int i = 0; i < n; i++) block[i]->offset = best[i];

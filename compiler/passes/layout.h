@@ -5,12 +5,12 @@
 #include <stdint.h>
 
 typedef struct Block {
-  int64_t floats;
+  int64_t bytes;
   int born, dies;
   int64_t offset;
 } Block; /* needed from step born to step dies, both counted; the layout sets offset */
 typedef struct Layout {
-  int64_t floats, bound;
+  int64_t bytes, bound;
 } Layout; /* the room that is taken, and the least possible: the largest sum of blocks at one step */
 
 Layout layout_blocks(Block *const *, int n,

@@ -59,11 +59,11 @@ void plan_lay_out(Arena *arena, Plan *plan, const int64_t *scratch) {
     if (scratch[k]) block[n++] = &own[k];
   }
   const Layout values = lay_out_kind(plan, STORE_ARENA, value, block, n);
-  plan->kept_floats = kept.floats;
+  plan->kept_bytes = kept.bytes;
   plan->kept_bound = kept.bound;
-  plan->all_floats = all.floats;
+  plan->all_bytes = all.bytes;
   plan->all_bound = all.bound;
-  plan->arena_floats = values.floats;
+  plan->arena_bytes = values.bytes;
   plan->arena_bound = values.bound;
   plan->scratch = NEW_ARRAY(arena, int64_t, kernels + 1);
   for (int k = 0; k < kernels; k++) plan->scratch[k] = own[k].offset;
@@ -72,14 +72,14 @@ void plan_lay_out(Arena *arena, Plan *plan, const int64_t *scratch) {
 /* ---- how much memory a training step takes ---- */
 typedef struct Needs {
   int64_t *alive, most;
-} Needs; /* floats of values of a kind, in a batch: at each kernel, at the most */
+} Needs; /* bytes of values of a kind, in a batch: at each kernel, at the most */
 
 static Needs needs_of(Arena *arena, const Plan *plan, Block *const *value, StoreKind kind, int64_t times) {
   Needs needs = {NEW_ARRAY(arena, int64_t, plan->kernels.n + 2), 0};
   for (int i = 0; i < plan->graph->nodes.n; i++)
     if (has_block(plan, value, i, kind)) {
-      needs.alive[value[i]->born] += times * value[i]->floats;
-      needs.alive[value[i]->dies + 1] -= times * value[i]->floats;
+      needs.alive[value[i]->born] += times * value[i]->bytes;
+      needs.alive[value[i]->dies + 1] -= times * value[i]->bytes;
     }
   for (int k = 0; k < plan->kernels.n; k++) {
     if (k) needs.alive[k] += needs.alive[k - 1];

@@ -51,6 +51,8 @@ const Pass pass_table[PASSES] = {
     [PASS_WHOLE_BATCH] = {"whole-batch", INFERENCE | TRAINING, "a graph to be run",
                           "the graph; marks the layers that are computed for all images at once",
                           pass_whole_batch, NULL},
+    [PASS_GIVEN] = {"given", ALL, "a graph to be run",
+                    "the graph; marks the inputs that are read where the caller has them", pass_given, NULL},
     [PASS_RECOMPUTE] = {"recompute", TRAINING, "the training graph; which layers see all images",
                         "values, to the bit; adds copies of nodes, so that less is kept", recompute, NULL},
     [PASS_PLACE] = {"place", ALL, "a graph to be run",

@@ -22,6 +22,7 @@ typedef enum PassId {
   PASS_DIFFERENTIATE,
   PASS_LOOK,
   PASS_WHOLE_BATCH,
+  PASS_GIVEN,
   PASS_RECOMPUTE,
   PASS_PLACE,
   PASS_FUSE,
@@ -64,6 +65,7 @@ typedef struct LookGraph {
 } LookGraph;
 LookGraph pass_look(Arena *, const Graph *);
 void pass_whole_batch(PassState *);
+void pass_given(PassState *);
 void pass_store(PassState *);
 void pass_in_place(PassState *);
 

@@ -23,18 +23,18 @@ typedef struct PlanOptions {
 } PlanOptions;
 
 typedef enum StoreKind {
-  STORE_NONE,   /* fused into its producer: never in memory */
-  STORE_INPUT,  /* the caller's buffer of input `index`, read in place (f32, hwc) or by the conversion kernel
-                 */
-  STORE_OUTPUT, /* inference: written straight into the caller's buffer of output `index` */
-  STORE_TARGET, /* training: the caller's target of output `index`; looking inside: the caller's weights of
-                   its scores */
-  STORE_ARENA,  /* `offset` floats into the arena of one image (training: of a shard) */
-  STORE_KEPT,   /* training: needed in a later phase: `offset` floats into the record of its image, of which
-                   there is one an image of the batch */
-  STORE_ALL,    /* read or made for all images together: one after the other for all images of the batch,
-                   `offset` floats an image behind the first */
-  STORE_BATCH,  /* training: value of a BATCH node: `offset` floats into the part that exists once */
+  STORE_NONE,     /* fused into its producer: never in memory */
+  STORE_INPUT,    /* the caller's buffer of input `index`, read in place or by the conversion kernel
+                   */
+  STORE_OUTPUT,   /* inference: written straight into the caller's buffer of output `index` */
+  STORE_TARGET,   /* training: the caller's target of output `index`; looking inside: the caller's weights of
+                     its scores */
+  STORE_ARENA,    /* `offset` bytes into the arena of one image (training: of a shard) */
+  STORE_KEPT,     /* training: needed in a later phase: `offset` bytes into the record of its image, of which
+                     there is one an image of the batch */
+  STORE_ALL,      /* read or made for all images together: one after the other for all images of the batch,
+                     `offset` bytes an image behind the first */
+  STORE_BATCH,    /* training: value of a BATCH node: `offset` bytes into the part that exists once */
   STORE_GRADIENT, /* RESULT_SUM, and BATCH nodes with a target: the gradient of node->target */
 } StoreKind;
 typedef struct Storage {
@@ -63,6 +63,7 @@ typedef struct Plan {
       phases; /* phases run from first_phase (-1 when a BATCH kernel needs only targets) to phases - 1 */
   /* Tables by node id, each made by one pass; NULL before it. */
   bool *whole_batch; /* whole-batch: one kernel computes it for all images of the batch */
+  bool *given;       /* given: an input or target that is read where the caller has it */
   int *not_before;   /* recompute: the phase in which it runs at the earliest */
   Inside *inside;    /* place */
   Home *home;        /* place: where its value lies */
@@ -75,13 +76,13 @@ typedef struct Plan {
                   float */
   Node **target; /* training: by port, then by part of the truth: its op_target node, or NULL */
   int *layer, *score, *gradient; /* looking inside: indices of outputs, as in LookGraph */
-  int64_t arena_floats;          /* of values and scratch, as laid out */
+  int64_t arena_bytes;           /* of values and scratch, as laid out */
   int64_t arena_bound; /* the least possible, what is written over something counted once: the largest sum of
                           values alive and scratch at one kernel */
   int64_t *scratch;    /* by kernel: where its scratch starts in the arena */
-  int64_t kept_floats, kept_bound; /* training: of a record, as laid out and the least possible */
-  int64_t all_floats, all_bound;   /* an image of the batch */
-  int64_t batch_floats;
+  int64_t kept_bytes, kept_bound; /* training: of a record, as laid out and the least possible */
+  int64_t all_bytes, all_bound;   /* an image of the batch */
+  int64_t batch_bytes;
   int *last_writer;               /* by node id: the last kernel that writes into it */
   int64_t again_work, again_macs; /* training: what is made again instead of kept, an image: multiply-adds and
                                      elements; multiply-adds */
@@ -92,18 +93,18 @@ Plan *plan_new(Arena *, const Graph *, PlanKind, PlanOptions);
 Plan *plan_inference(Arena *, const Graph *, Fusing, int images, int64_t whole_batch);
 Plan *plan_training(Arena *, const Graph *, Fusing, int images);
 Plan *plan_look(Arena *, const Graph *); /* nothing is fused, each value to be seen is an output */
-/* The plan with the least work whose values take at most so many floats, as plan_training_needs counts them;
+/* The plan with the least work whose values take at most so many bytes, as plan_training_needs counts them;
  * or, where there is none, one with as few as can be found. */
-Plan *plan_training_within(Arena *, const Graph *, Fusing, int images, int64_t floats, int64_t shards);
-/* floats: the least possible for the values of a batch, without scratch; over: what of them is above the room
+Plan *plan_training_within(Arena *, const Graph *, Fusing, int images, int64_t bytes, int64_t shards);
+/* bytes: the least possible for the values of a batch, without scratch; over: what of them is above the room
  * that there is, added up over all kernels. */
 typedef struct TrainingNeeds {
-  int64_t floats, over;
+  int64_t bytes, over;
 } TrainingNeeds;
 TrainingNeeds plan_training_needs(const Plan *, int64_t shards, int64_t room);
 void plan_lay_out(Arena *, Plan *,
                   const int64_t *scratch); /* when the kernels are lowered: places in the arena, for the
-                                              values and for the floats of scratch that each kernel needs */
+                                              values and for the bytes of scratch that each kernel needs */
 
 /* ---- for --emit=graph --after=PASS ---- */
 const char *const *pass_names(Arena *);        /* in the order in which they run; NULL-terminated */

@@ -44,9 +44,10 @@ typedef struct Recompute {
 
 static bool is_alias(const Node *node) { return node->op->family == FAMILY_ALIAS && node->nin; }
 static bool is_caller(const Node *node) { return node->op == &op_input || node->op == &op_target; }
-static bool is_there(const Node *node) {
-  return node->result == RESULT_BATCH || (is_caller(node) && node->elem == ELEM_F32 && !node->chw);
-} /* all the time */
+static bool is_there(const Recompute *r, const Node *node) { /* all the time */
+  const bool floats = is_caller(node) && node->elem == ELEM_F32 && !node->chw;
+  return node->result == RESULT_BATCH || floats || (node->op == &op_input && plan_given(r->plan, node));
+}
 static bool is_cheap(const Node *node) {
   return node->op->family == FAMILY_MAP || node->op->elementwise || is_alias(node);
 }
@@ -103,7 +104,7 @@ static void find_cheap(Recompute *r) {
   int64_t *work = NEW_ARRAY(r->arena, int64_t, graph->nodes.n + 1);
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
-    until[i] = is_there(node) ? INT32_MAX : r->last[i];
+    until[i] = is_there(r, node) ? INT32_MAX : r->last[i];
     if (r->again[i] || !can_copy(r, node) || !is_cheap(node)) continue;
     int inputs = INT32_MAX;
     int64_t sum = is_alias(node) ? 0 : most_elements(node);
@@ -125,7 +126,7 @@ int64_t recompute_work(const Node *node) {
 
 /* Is it, as things are, in memory when a node of that rank runs? */
 static bool is_alive(const Recompute *r, const Node *node, int rank) {
-  if (is_there(node) || r->all[node->id]) return true;
+  if (is_there(r, node) || r->all[node->id]) return true;
   for (int i = 0; i < r->readers[node->id].n; i++) {
     const Reader *reader = &r->readers[node->id].data[i];
     if (!reader->copy && reader->time.rank >= rank) return true;

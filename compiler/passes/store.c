@@ -2,12 +2,13 @@
  *
  * Needs: the kernels in order. Keeps: them; sets life, storage and outputs. */
 // SPDX-License-Identifier: Apache-2.0
-#include "passes/fuse.h"
+#include "ops/engine/lower.h"
 #include "passes/life.h"
 #include "passes/passes.h"
+#include "passes/tables.h"
 
-enum { ALIGN = 16 }; /* floats: 64 bytes */
-int64_t plan_aligned(int64_t floats) { return (floats + ALIGN - 1) / ALIGN * ALIGN; }
+enum { ALIGN = 64 };
+int64_t plan_aligned(int64_t bytes) { return (bytes + ALIGN - 1) / ALIGN * ALIGN; }
 
 const Node *home_of(const Plan *plan, const Node *node) { return plan->home[node->id].node; }
 
@@ -38,11 +39,12 @@ static void set_lives(Plan *plan) {
     const int64_t images = home->result == RESULT_BATCH ? 1 : plan->images;
     Life *life = &plan->life[home->id];
     if (!life->node)
-      *life = (Life){home,
-                     {plan_aligned(images * shape_elements(home->shape)), k, k, 0},
-                     kernel->phase,
-                     kernel->phase,
-                     false};
+      *life = (Life){
+          home,
+          {plan_aligned(home_bytes(&plan->home[home->id], images * shape_elements(home->shape))), k, k, 0},
+          kernel->phase,
+          kernel->phase,
+          false};
     use(plan, home, k); /* what is joined is written by several */
     plan->last_writer[home->id] = k;
     for (int i = 0; i < kernel->root->nin; i++) use(plan, kernel->root->in[i], k);
@@ -87,13 +89,13 @@ static void set_storage(Plan *plan) {
     const Node *node = graph->nodes.data[i];
     Storage *storage = &plan->storage[i];
     *storage = (Storage){STORE_NONE, 0, 0};
-    if (fuse_in_place(plan, node))
+    if (plan_given(plan, node))
       *storage = (Storage){node->op == &op_target ? STORE_TARGET : STORE_INPUT, node->wrt, 0};
     if (!life->node) continue;
     storage->kind = kind_of(plan, life, &storage->index);
     if (storage->kind == STORE_BATCH) {
-      storage->offset = plan->batch_floats;
-      plan->batch_floats += life->block.floats;
+      storage->offset = plan->batch_bytes;
+      plan->batch_bytes += life->block.bytes;
     }
   }
   for (int i = 0; i < graph->nodes.n; i++)

@@ -7,19 +7,24 @@ bool plan_whole_batch(const Plan *plan, const Node *node) {
   return plan->whole_batch && plan->whole_batch[node->id];
 }
 
+bool plan_given(const Plan *plan, const Node *node) { return plan->given && plan->given[node->id]; }
+
 int plan_not_before(const Plan *plan, const Node *node) {
   return plan->not_before ? plan->not_before[node->id] : 0;
 }
 
 void plan_set_nodes(Arena *arena, Plan *plan, const Nodes *nodes, const int *was) {
   bool *whole_batch = NEW_ARRAY(arena, bool, nodes->n + 1);
+  bool *given = NEW_ARRAY(arena, bool, nodes->n + 1);
   int *not_before = NEW_ARRAY(arena, int, nodes->n + 1);
   for (int i = 0; i < nodes->n; i++) {
     whole_batch[i] = was[i] >= 0 && plan->whole_batch && plan->whole_batch[was[i]];
+    given[i] = was[i] >= 0 && plan->given && plan->given[was[i]];
     not_before[i] = was[i] >= 0 && plan->not_before ? plan->not_before[was[i]] : 0;
     nodes->data[i]->id = i;
   }
   plan->whole_batch = whole_batch;
+  plan->given = given;
   plan->not_before = not_before;
   plan->graph->nodes.data = nodes->data;
   plan->graph->nodes.n = nodes->n;
@@ -30,6 +35,13 @@ static const Node *around(const Plan *plan, const Node *node) { /* the value in 
   const Node *within = plan->inside[node->id].within;
   if (within) return within;
   return node->op->family == FAMILY_ALIAS && node->nin ? node->in[0] : NULL;
+}
+
+/* What kernels make are floats; the caller's elements are what they are. */
+static Home home_of_its_own(const Plan *plan, const Node *node) {
+  Home home = home_own(node);
+  if (plan_given(plan, node)) home.elem = node->elem;
+  return home;
 }
 
 static Home home_inside(const Plan *plan, const Node *node, const Node *in) {
@@ -52,7 +64,7 @@ void plan_set_homes(Arena *arena, Plan *plan) {
     for (; node && !plan->home[node->id].node; node = around(plan, node)) path[n++] = node;
     while (n--) {
       const Node *in = around(plan, path[n]);
-      plan->home[path[n]->id] = in ? home_inside(plan, path[n], in) : home_own(path[n]);
+      plan->home[path[n]->id] = in ? home_inside(plan, path[n], in) : home_of_its_own(plan, path[n]);
     }
   }
 }

@@ -7,6 +7,7 @@
 #include "passes/fuse.h"
 #include "passes/life.h"
 #include "passes/passes.h"
+#include "passes/tables.h"
 
 static _Noreturn void broken(const Plan *plan, const Node *node, const char *what) {
   fprintf(stderr, "cnnc: internal error: plan of %s, node %d (%s %s): %s\n", plan->graph->name, node->id,
@@ -46,7 +47,7 @@ void verify_kernels(const Plan *plan) {
   for (int o = 0; o < plan->graph->outputs.n; o++) {
     const Node *node = plan->graph->outputs.data[o].node;
     while (node->op->family == FAMILY_ALIAS && node->nin) node = node->in[0];
-    if (live[node->id] && !made[node->id] && !plan->inside[node->id].done && !fuse_in_place(plan, node))
+    if (live[node->id] && !made[node->id] && !plan->inside[node->id].done && !plan_given(plan, node))
       broken(plan, node, "it is an output, and no kernel makes it");
   }
   arena_free(arena);

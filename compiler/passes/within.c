@@ -25,7 +25,7 @@ static const int parts[RUNS] = {
 
 typedef struct Value {
   int id;
-  int64_t floats, work;
+  int64_t bytes, work;
 } Value;
 
 typedef struct Search {
@@ -40,8 +40,13 @@ typedef struct Search {
 
 typedef struct Trial {
   unsigned char *again;
-  int64_t floats, over, work;
+  int64_t bytes, over, work;
 } Trial; /* again: by node id, how often */
+
+static int64_t value_bytes(const Node *node) {
+  const Home home = home_own(node);
+  return home_bytes(&home, shape_elements(node->shape));
+}
 
 /* What of the forward pass is read late. */
 static void find_values(Search *s) {
@@ -51,8 +56,7 @@ static void find_values(Search *s) {
   s->value = NEW_ARRAY(s->arena, Value, s->nodes + 1);
   for (int i = 0; i < s->nodes && graph->nodes.data[i] != s->base.plan->loss[0]; i++)
     if (late[i])
-      s->value[s->n++] =
-          (Value){i, shape_elements(graph->nodes.data[i]->shape), recompute_work(graph->nodes.data[i])};
+      s->value[s->n++] = (Value){i, value_bytes(graph->nodes.data[i]), recompute_work(graph->nodes.data[i])};
 }
 
 static Plan *plan_again(Arena *arena, const PassState *base, const unsigned char *again) {
@@ -66,7 +70,7 @@ static void try_it(Search *s, Trial *trial) {
   Arena *arena = arena_new();
   const Plan *plan = plan_again(arena, &s->base, trial->again);
   const TrainingNeeds needs = plan_training_needs(plan, s->shards, s->room);
-  trial->floats = needs.floats;
+  trial->bytes = needs.bytes;
   trial->over = needs.over;
   trial->work = plan->again_work;
   arena_free(arena);
@@ -75,10 +79,10 @@ static void try_it(Search *s, Trial *trial) {
 
 static bool better(const Trial *a, const Trial *b) {
   if (a->over != b->over) return a->over < b->over;
-  return a->work != b->work ? a->work < b->work : a->floats < b->floats;
+  return a->work != b->work ? a->work < b->work : a->bytes < b->bytes;
 }
 
-static double price(const Value *value) { return (double)value->work / (double)value->floats; }
+static double price(const Value *value) { return (double)value->work / (double)value->bytes; }
 
 static int by_price(const void *a, const void *b) {
   const double x = price(a), y = price(b);
@@ -91,7 +95,7 @@ static void sort_values(Search *s) {
   qsort(s->by_price, (size_t)s->n, sizeof *s->by_price, by_price);
 }
 
-/* The n-th of LEVELS limits to what a float may cost. */
+/* The n-th of LEVELS limits to what a byte may cost. */
 static double limit_of(const Search *s, int n) {
   const int at = (int)((int64_t)(n + 1) * s->n / LEVELS) - 1;
   return price(&s->by_price[at < 0 ? 0 : at]);
@@ -103,8 +107,8 @@ static Trial in_runs(Search *s, double limit, int64_t longest) {
   for (int i = 0; i < s->n; i++) {
     const Value *value = &s->value[i];
     if (price(value) > limit) continue;
-    trial.again[value->id] = run + value->floats <= longest;
-    run = trial.again[value->id] ? run + value->floats : 0;
+    trial.again[value->id] = run + value->bytes <= longest;
+    run = trial.again[value->id] ? run + value->bytes : 0;
   }
   try_it(s, &trial);
   return trial;
@@ -118,7 +122,7 @@ static Trial nothing_again(Search *s) {
 
 static Trial best_of_runs(Search *s, const Trial *none) {
   int64_t all = 0;
-  for (int i = 0; i < s->n; i++) all += s->value[i].floats;
+  for (int i = 0; i < s->n; i++) all += s->value[i].bytes;
   Trial best = *none;
   for (int level = 0; level < LEVELS && s->n; level++)
     for (int run = 0; run < RUNS; run++) {
@@ -207,7 +211,7 @@ static Trial least(Search *s, const Trial *from) {
   Trial best = copy_of(s, from);
   for (Trial next = best; !next.over && s->trials > 0;) {
     best = copy_of(s, &next);
-    s->room = best.floats - best.floats / STEP - 1;
+    s->room = best.bytes - best.bytes / STEP - 1;
     try_it(s, &next);
     while (next.over && s->trials > 0 && improve(s, &next));
   }
@@ -226,7 +230,7 @@ Plan *plan_training_within(Arena *arena, const Graph *graph, Fusing fusing, int 
               from_none = search(&s, &none);
   Trial best = better(&from_none, &from_runs) ? from_none : from_runs;
   if (best.over) {
-    s.room = best.floats;
+    s.room = best.bytes;
     best.over = 0;
     best = least(&s, &best);
   }

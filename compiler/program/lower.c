@@ -11,7 +11,7 @@
 #include "program/program.h"
 #include "schedule/schedule.h"
 
-enum { FLOAT = 4, MOST_SHARDS = 8 };
+enum { MOST_SHARDS = 8 };
 
 typedef struct Lowering {
   Arena *arena;
@@ -33,7 +33,7 @@ bool program_writes(const Program *p, int output) {
 
 int64_t program_room(const Program *p, SpaceKind space) {
   const int64_t bytes = p->space[space].bytes;
-  return (bytes ? bytes : SPACE_ALIGNMENT) / FLOAT;
+  return bytes ? bytes : SPACE_ALIGNMENT;
 }
 
 int64_t program_sum_middle(int64_t from, int64_t to) { return from + (to - from + 1) / 2; }
@@ -71,7 +71,7 @@ static bool wants_team(const Lowering *l) { /* a batch shares out its images */
 static int64_t shards_of(const Lowering *l) {
   const Program *p = l->program;
   const int64_t most_bytes = INT64_C(512) << 20,
-                a_shard = FLOAT * l->options->written->parameters + p->space[SPACE_ARENA].bytes;
+                a_shard = graph_weight_bytes(l->options->written) + p->space[SPACE_ARENA].bytes;
   int64_t shards = l->options->shards;
   if (shards) return shards;
   shards = l->options->openmp ? smaller(groups_of(p), MOST_SHARDS) : 1;
@@ -99,7 +99,7 @@ static LowerOptions lower_options(const Lowering *l, const Kernel *kernel, bool 
                         .threads = team,
                         .batch = infer && !kernel->batch ? 0 : o->batch,
                         .call = infer && o->batch > 1 ? o->batch : 0,
-                        .weight_bytes = o->weight_bytes ? o->weight_bytes : FLOAT * o->written->parameters,
+                        .weight_bytes = o->weight_bytes ? o->weight_bytes : graph_weight_bytes(o->written),
                         .tuning = o->tuning};
 }
 
@@ -126,7 +126,7 @@ static int64_t scratch_of(const Lower *lower) {
   int64_t bytes = 0;
   for (int i = 0; i < lower->b->nbufs; i++)
     if (lower->b->buf[i]->place < STACK && lower->binding[i].kind == BIND_SCRATCH)
-      bytes += aligned(FLOAT * lower->binding[i].elements);
+      bytes += aligned(buf_bytes(lower->b->buf[i]));
   return bytes;
 }
 
@@ -157,15 +157,15 @@ static void lay_out(const Lowering *l) {
   int64_t *scratch = NEW_ARRAY(l->arena, int64_t, p->calls.n + 1);
   for (int c = 0; c < p->calls.n; c++)
     for (int t = 0; t < p->ntargets; t++)
-      scratch[c] = larger(scratch[c], p->calls.data[c].version[t].scratch / FLOAT);
+      scratch[c] = larger(scratch[c], p->calls.data[c].version[t].scratch);
   plan_lay_out(l->arena, plan, scratch);
-  for (int c = 0; c < p->calls.n; c++) p->calls.data[c].scratch_from = FLOAT * plan->scratch[c];
-  p->space[SPACE_ARENA] = (Space){FLOAT * plan->arena_floats, FLOAT * plan->arena_bound};
-  p->space[SPACE_KEPT] = (Space){FLOAT * plan->kept_floats, FLOAT * plan->kept_bound};
-  p->space[SPACE_ALL] = (Space){FLOAT * plan->all_floats, FLOAT * plan->all_bound};
-  p->space[SPACE_BATCH] = (Space){FLOAT * plan->batch_floats, FLOAT * plan->batch_floats};
-  p->space[SPACE_GRADIENT] =
-      (Space){FLOAT * l->options->written->parameters, FLOAT * l->options->written->parameters};
+  for (int c = 0; c < p->calls.n; c++) p->calls.data[c].scratch_from = plan->scratch[c];
+  const int64_t gradients = graph_weight_bytes(l->options->written);
+  p->space[SPACE_ARENA] = (Space){plan->arena_bytes, plan->arena_bound};
+  p->space[SPACE_KEPT] = (Space){plan->kept_bytes, plan->kept_bound};
+  p->space[SPACE_ALL] = (Space){plan->all_bytes, plan->all_bound};
+  p->space[SPACE_BATCH] = (Space){plan->batch_bytes, plan->batch_bytes};
+  p->space[SPACE_GRADIENT] = (Space){gradients, gradients};
 }
 
 static SpaceKind space_of(StoreKind kind) {
@@ -189,8 +189,7 @@ static Place contiguous(SpaceKind space, int index, int64_t offset, int64_t stri
 
 /* The caller's array of an input or target as the caller has it. */
 static Place port_place(const Node *node) {
-  const int64_t size = node->elem == ELEM_U8 || node->elem == ELEM_I8 ? 1 : FLOAT,
-                image = size * shape_elements(node->shape);
+  const int64_t image = elem_type_bytes(node->elem) * shape_elements(node->shape);
   return contiguous(node->op == &op_target ? SPACE_TARGET : SPACE_INPUT, node->wrt, 0, image, image);
 }
 
@@ -202,20 +201,19 @@ static Place value_place(const Lowering *l, const Node *node, int target) {
   const Home home = p->home[node->id];
   const Extent e = shape_extent(node->shape);
   const int64_t lanes = home.node->result == RESULT_BATCH ? 1 : program_lanes(p, target),
-                image = FLOAT * shape_elements(home.node->shape);
+                image = home_bytes(&home, shape_elements(home.node->shape));
   Place place = {.space = space, .index = storage->index};
-  if (space == SPACE_TARGET && home.node->elem == ELEM_U8) return port_place(home.node);
   if (space == SPACE_GRADIENT)
-    return contiguous(space, 0, FLOAT * node->target->offset, 0, FLOAT * node->target->size);
-  place.offset = FLOAT * home.offset * lanes;
-  place.pitch = FLOAT * home.pitch * lanes;
-  place.width = FLOAT * e.c * lanes;
+    return contiguous(space, 0, weight_from(node->target), 0, weight_bytes(node->target));
+  place.offset = home_bytes(&home, home.offset * lanes);
+  place.pitch = home_bytes(&home, home.pitch * lanes);
+  place.width = home_bytes(&home, e.c * lanes);
   place.bytes = (e.n * e.h * e.w - 1) * place.pitch + place.width;
   switch (space) {
-  case SPACE_ALL: place.offset += FLOAT * storage->offset * p->batching.images; break;
+  case SPACE_ALL: place.offset += storage->offset * p->batching.images; break;
   case SPACE_ARENA:
   case SPACE_KEPT:
-  case SPACE_BATCH: place.offset += FLOAT * storage->offset; break;
+  case SPACE_BATCH: place.offset += storage->offset; break;
   default: break;
   }
   if (space == SPACE_INPUT || space == SPACE_OUTPUT || space == SPACE_TARGET || space == SPACE_ALL)
@@ -228,15 +226,15 @@ static Place scratch_place(const KernelCall *call, const Version *version, int b
   int64_t from = call->scratch_from;
   for (int i = 0; i < buffer; i++)
     if (version->lower->b->buf[i]->place < STACK && version->lower->binding[i].kind == BIND_SCRATCH)
-      from += aligned(FLOAT * version->lower->binding[i].elements);
-  return contiguous(SPACE_ARENA, 0, from, 0, FLOAT * version->lower->binding[buffer].elements);
+      from += aligned(buf_bytes(version->lower->b->buf[i]));
+  return contiguous(SPACE_ARENA, 0, from, 0, buf_bytes(version->lower->b->buf[buffer]));
 }
 
 static Place place_of(const Lowering *l, const KernelCall *call, int target, int buffer) {
   const Program *p = l->program;
   const Version *version = &call->version[target];
   const Binding *binding = &version->lower->binding[buffer];
-  const int64_t bytes = FLOAT * buf_elements(version->lower->b->buf[buffer]);
+  const int64_t bytes = buf_bytes(version->lower->b->buf[buffer]);
   switch (binding->kind) {
   case BIND_VALUE:
     /* The targets of interleaved images are gathered for kernels of an image; one for all of them reads them
@@ -247,9 +245,9 @@ static Place place_of(const Lowering *l, const KernelCall *call, int target, int
   case BIND_INPUT: return port_place(binding->node);
   case BIND_WEIGHT:
     return contiguous(p->kind == PROGRAM_INFERENCE ? SPACE_MODEL : SPACE_WEIGHTS, 0,
-                      FLOAT * binding->weight->offset, 0, FLOAT * binding->weight->size);
+                      weight_from(binding->weight), 0, weight_bytes(binding->weight));
   case BIND_GRADIENT:
-    return contiguous(SPACE_GRADIENT, 0, FLOAT * binding->weight->offset, 0, FLOAT * binding->weight->size);
+    return contiguous(SPACE_GRADIENT, 0, weight_from(binding->weight), 0, weight_bytes(binding->weight));
   case BIND_SCRATCH: return scratch_place(call, version, buffer);
   case BIND_KEYS: return contiguous(SPACE_KEYS, 0, 0, 0, bytes);
   case BIND_PACK: return contiguous(SPACE_MODEL, 0, 0, 0, bytes);
@@ -338,7 +336,7 @@ static void find_sums(const Lowering *l) {
   for (int i = 0; i < written->weights.n; i++) {
     const Weight *weight = written->weights.data[i];
     ShardSum *last = p->sums.n ? &p->sums.data[p->sums.n - 1] : NULL;
-    const int64_t from = FLOAT * weight->offset, to = from + FLOAT * weight->size;
+    const int64_t from = weight_from(weight), to = from + weight_bytes(weight);
     if (!shards_add_to(p, weight)) continue;
     if (last && last->to == from) last->to = to;
     else vec_push(l->arena, p->sums, ((ShardSum){from, to}));

@@ -162,7 +162,7 @@ void program_dump(Text *, const Program *);
 
 int program_lanes(const Program *, int target); /* images of a call of a nest: 1, or the target's lanes */
 int64_t program_room(const Program *,
-                     SpaceKind); /* floats of a space; one that C has an array of is never empty */
+                     SpaceKind); /* bytes of a space; one that C has an array of is never empty */
 bool program_meet(const Place *, const Place *);  /* do they share a byte, for the same image? */
 bool program_counts(const Program *);             /* a call takes a number of images */
 bool program_writes(const Program *, int output); /* do calls write it where it belongs? Else it is copied */

@@ -51,9 +51,17 @@ static bool meet(const Place *a, const Place *b) {
   return columns_meet(a->offset, a->width, b->offset, b->width, a->pitch);
 }
 
-/* The same of all images. */
+/* One pixel, or pixels without a gap: all bytes from the first to the last. */
+static bool whole_rows(const Place *place) {
+  return place->width >= place->pitch || place->bytes <= place->width;
+}
+
+/* The same of all images: where a place is one stretch of bytes, the images' stretches are a stride apart. */
 static Place of_all(const Program *p, Place place) {
   if (place.stride == 0 || place.space == SPACE_KEPT) return place;
+  const bool stretch = whole_rows(&place);
+  if (stretch) place.width = place.bytes;
+  if (stretch) place.pitch = place.stride;
   place.bytes += place.stride * (p->batching.images - 1);
   if (place.stride % larger(place.pitch, 1) != 0) place.pitch = place.width = place.bytes;
   return place;
@@ -71,15 +79,19 @@ static int64_t room_of(const Program *p, const Place *place) {
   }
 }
 
+static int64_t size_of(const Buf *buf) { /* of an element */
+  static const int64_t size[] = {[F32] = 4, [I32] = 4, [U8] = 1, [I8] = 1};
+  return size[buf->type.elem];
+}
+
 /* The bytes from the first element of a buffer to its last. */
 static int64_t footprint(const Buf *buf) {
-  static const int64_t size[] = {[F32] = 4, [I32] = 4, [U8] = 1, [I8] = 1};
   int64_t last = 0, step = 1;
   for (int d = buf->rank - 1; d >= 0; d--) {
     last += (buf->dim[d] - 1) * step;
     step *= buf->room[d];
   }
-  return (last + 1) * size[buf->type.elem];
+  return (last + 1) * size_of(buf);
 }
 
 /* ---- what the bytes hold ---- */
@@ -89,8 +101,10 @@ static bool lasts(SpaceKind space) {
 
 static void forget_meeting(Verifier *v, const Place *place) {
   int n = 0;
-  for (int i = 0; i < v->pieces.n; i++)
-    if (!meet(&v->pieces.data[i].place, place)) v->pieces.data[n++] = v->pieces.data[i];
+  for (int i = 0; i < v->pieces.n; i++) {
+    const Place held = of_all(v->program, v->pieces.data[i].place);
+    if (!meet(&held, place)) v->pieces.data[n++] = v->pieces.data[i];
+  }
   v->pieces.n = n;
 }
 
@@ -105,7 +119,7 @@ static void forget_arena(Verifier *v) {
 static int64_t base_of(const Verifier *v, const Node *node, const Place *place) {
   const Home home = v->program->home[node->id];
   const int64_t lanes = home.node->result == RESULT_BATCH ? 1 : program_lanes(v->program, v->target);
-  return place->offset - 4 * home.offset * lanes;
+  return place->offset - home_bytes(&home, home.offset * lanes);
 }
 
 static void hold(Verifier *v, const Node *node, const Place *place, bool all) {
@@ -127,11 +141,6 @@ static bool covered(Stretch *stretch, int n, int64_t from, int64_t to) {
   for (int i = 0; i < n && from < to; i++)
     if (stretch[i].from <= from && stretch[i].to > from) from = stretch[i].to;
   return from >= to;
-}
-
-/* One pixel, or pixels without a gap: all bytes from the first to the last. */
-static bool whole_rows(const Place *place) {
-  return place->width >= place->pitch || place->bytes <= place->width;
 }
 
 /* Do pieces that lie as that one does hold all bytes of the place? Pieces of a joined value, each of some
@@ -200,12 +209,13 @@ static bool check_room(Verifier *v, const Operand *operand, const Buf *buf, bool
   const int64_t bytes = all ? place->bytes + place->stride * (buf->dim[0] - 1) : place->bytes,
                 most =
                     place->space == SPACE_KEPT ? place->bytes : place->bytes + place->stride * (images - 1);
-  if (place->offset < 0 || place->offset % 4 != 0) return fail(v, "lies before its space", buf->name);
+  if (place->offset < 0 || place->offset % size_of(buf) != 0)
+    return fail(v, "lies before its space", buf->name);
   if (place->offset + most > room_of(v->program, place)) return fail(v, "lies beyond its space", buf->name);
   if (place->space == SPACE_KEPT && place->stride != v->program->space[SPACE_KEPT].bytes)
     return fail(v, "has records of another size", buf->name);
   if (footprint(buf) > bytes) return fail(v, "is smaller than what the nest reaches", buf->name);
-  if (all && buf_room(buf, 1) * 4 != place->stride && buf->type.elem == F32 && buf->dim[0] > 1)
+  if (all && buf_room(buf, 1) * size_of(buf) != place->stride && buf->dim[0] > 1)
     return fail(v, "has images elsewhere than the nest expects", buf->name);
   return true;
 }
@@ -228,6 +238,8 @@ static bool check_apart(Verifier *v, const Version *version, bool once) {
 
 static bool check_read(Verifier *v, const Operand *operand, const Buf *buf, const Node *node, bool once) {
   const Place *place = &operand->place;
+  if (elem_type_bytes(v->program->home[node->id].elem) != size_of(buf))
+    return fail(v, "has elements of another size than its value", buf->name);
   if (place->space == SPACE_ARENA && once) return fail(v, "reads an image's arena for all images", buf->name);
   if (place->space == SPACE_KEPT && once) return fail(v, "reads an image's record for all images", buf->name);
   if (caller_owned(place->space)) return true;
@@ -244,7 +256,7 @@ static bool check_weight(Verifier *v, const Operand *operand, const Buf *buf) {
   const SpaceKind space = gradient                                ? SPACE_GRADIENT
                           : v->program->kind == PROGRAM_INFERENCE ? SPACE_MODEL
                                                                   : SPACE_WEIGHTS;
-  if (place->space == space && place->offset == 4 * binding->weight->offset && place->stride == 0)
+  if (place->space == space && place->offset == weight_from(binding->weight) && place->stride == 0)
     return true;
   return fail(v, gradient ? "is no gradient of its weight" : "is not its weight", buf->name);
 }

@@ -88,8 +88,6 @@ void images_end(Lower *l) {
   bool images[BUFS];
   for (int i = 0; i < l->b->nbufs; i++) images[i] = of_images(l, i);
   nest_widen(l->b, l->images, images);
-  for (int i = 0; i < l->b->nbufs; i++)
-    if (l->b->buf[i]->place == WORK) l->binding[i].elements = buf_elements(l->b->buf[i]);
   lower_about(l, "%d interleaved images", l->images);
 }
 

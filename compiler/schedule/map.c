@@ -24,10 +24,19 @@ static bool costly_channels(const Kernel *kernel) {
   return costly;
 }
 
+/* Bytes of fewer channels than a vector has lanes: compilers make vectors of a whole row. */
+static bool few_bytes(const Lower *l) {
+  return l->in[0]->as_floats && shape_extent(l->node->shape).c < l->target->lanes;
+}
+
 bool schedule_map(Lower *l) {
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->shape);
   const Ix zero = {0};
+  if (few_bytes(l)) {
+    lower_plain_map(l);
+    return true;
+  }
   nest_fn(b, b->name, false);
   if (!costly_channels(l->kernel)) {
     walk_pixels(l, e, element, NULL);

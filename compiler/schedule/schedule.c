@@ -23,7 +23,7 @@ LoopKind schedule_outer(const Lower *l, int64_t macs) {
 
 static bool scheduled(Lower *l) {
   if (l->plain || choice_near_limits(l)) return false;
-  if (l->rows) return schedule_dense_rows(l);
+  if (l->rows && !l->node->op->own_rows) return schedule_dense_rows(l);
   switch (l->node->op->family) {
   case FAMILY_MAP: return schedule_map(l);
   case FAMILY_CONV:

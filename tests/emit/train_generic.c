@@ -19,7 +19,7 @@
  * multiply-adds  88
  * activations    240 bytes
  * workspace      128 bytes, the least possible
- * training       1,936 bytes, the least possible
+ * training       1,680 bytes, the least possible
  */
 // SPDX-License-Identifier: MIT-0
 #include <stddef.h>
@@ -206,7 +206,7 @@ typedef struct cnn_network {
 #define TRAIN_GENERIC_MODEL_BYTES 176
 #define TRAIN_GENERIC_FILE_BYTES 240         /* a model in a file */
 #define TRAIN_GENERIC_WORKSPACE_BYTES 128
-#define TRAIN_GENERIC_TRAINING_BYTES 1936
+#define TRAIN_GENERIC_TRAINING_BYTES 1680
 
 /* Trained parameters in the usual layouts, one after the other without padding: also an array of TRAIN_GENERIC_PARAMETERS floats. */
 typedef struct train_generic_weights train_generic_weights;
@@ -259,7 +259,7 @@ struct train_generic_training {
   float dense1_bias[2];
   float batch[48]; /* values of the batch as a whole */
   float all[128]; /* values of all images of the batch */
-  float kept[192]; /* a record for each image: values that a later phase needs */
+  float kept[128]; /* a record for each image: values that a later phase needs */
   float arena[1][80]; /* activations of the image at work, one arena a shard */
 };
 
@@ -546,24 +546,15 @@ INLINE float train_generic_random_x1(int32_t key0, int32_t key1, int32_t counter
   return (float)(x >> 8) * 0x1p-24f;
 }
 
-// x
-// input: 4x4x1
-//   in  [4][4][1]  input
-//   out [4][4][1]  output
-static void train_generic_x_floats(const uint8_t (*restrict in)[4][1], float (*restrict out)[4][1]) {
-  for (int y = 0; y < 4; y++)
-    for (int x = 0; x < 4; x++)
-      out[y][x][0] = (float)in[y][x][0];
-}
-
 // normalize1, line 4: normalize(scale=1/255)
 //     y = (x*scale - mean) / std = x*(scale/std) - mean/std
 // normalize: 4x4x1 -> 4x4x1
-//   out [4][4][1]  input and output
-static void train_generic_normalize1(float (*restrict out)[4][1]) {
+//   in  [4][4][1]  input
+//   out [4][4][1]  output
+static void train_generic_normalize1(const uint8_t (*restrict in)[4][1], float (*restrict out)[4][1]) {
   for (int y = 0; y < 4; y++)
     for (int x = 0; x < 4; x++)
-      out[y][x][0] = out[y][x][0] * 0.003921569f;
+      out[y][x][0] = (float)in[y][x][0] * 0.003921569f;
 }
 
 // conv1, line 5: conv(2, 3x3, bias=false)
@@ -670,17 +661,6 @@ static void train_generic_loss_18_cross_entropy_scale(const int32_t (*restrict i
   const float sum = total;
   const int32_t t = 0.f < sum;
   out[0][0][0] = t ? 1.f / (t ? sum : 1.f) : 0.f;
-}
-
-// normalize1, line 4: normalize(scale=1/255)
-//     y = (x*scale - mean) / std = x*(scale/std) - mean/std
-// normalize: 4x4x1 -> 4x4x1
-//   in  [4][4][1]  input
-//   out [4][4][1]  output
-static void train_generic_normalize1_training(const float (*restrict in)[4][1], float (*restrict out)[4][1]) {
-  for (int y = 0; y < 4; y++)
-    for (int x = 0; x < 4; x++)
-      out[y][x][0] = in[y][x][0] * 0.003921569f;
 }
 
 // batchnorm moments of batchnorm1, line 5: batchnorm
@@ -996,7 +976,6 @@ static void train_generic_conv1_weight_gradient(const float (*restrict in)[4][1]
 
 /* One image. Activations share one arena: the space of values that are dead is reused. */
 static void train_generic_run(const train_generic_model *model, const void *x, void *output, float *arena) {
-  void *const x_floats = arena; /* 4x4x1 */
   void *const normalize1 = arena; /* 4x4x1 */
   void *const conv1 = arena + 16; /* 2x2x2 */
   void *const batchnorm1 = arena + 16; /* 2x2x2 */
@@ -1004,8 +983,7 @@ static void train_generic_run(const train_generic_model *model, const void *x, v
   void *const dense1 = arena; /* 2 */
   void *const softmax1_row = arena + 16;
 
-  train_generic_x_floats((const uint8_t (*)[4][1])(uintptr_t)x, x_floats);
-  train_generic_normalize1(normalize1);
+  train_generic_normalize1((const uint8_t (*)[4][1])(uintptr_t)x, normalize1);
   train_generic_conv1(normalize1, conv1, model->conv1_weight);
   train_generic_batchnorm1(batchnorm1, model->batchnorm1_running_mean, model->batchnorm1_running_var, model->batchnorm1_weight, model->batchnorm1_bias);
   train_generic_relu1(relu1);
@@ -1024,13 +1002,11 @@ static void train_generic_phase0_batch(const train_generic_batch *batch, train_g
 static void train_generic_phase1_image(const train_generic_batch *batch, int64_t n, float *arena, train_generic_weights *gradients) {
   (void)gradients;
   const void *const x = batch->x + n * TRAIN_GENERIC_X_SIZE;
-  void *const x_floats_2 = arena; /* 4x4x1 */
-  void *const normalize1_training = batch->at->kept + n * 48; /* 4x4x1, kept */
-  void *const conv1_training = batch->at->kept + n * 48 + 16; /* 2x2x2, kept */
+  void *const normalize1_training = arena; /* 4x4x1 */
+  void *const conv1_training = batch->at->kept + n * 32; /* 2x2x2, kept */
   void *const batchnorm1_moments = batch->at->all + n * 4; /* 1x2x2, of all images */
 
-  train_generic_x_floats((const uint8_t (*)[4][1])(uintptr_t)x, x_floats_2);
-  train_generic_normalize1_training(x_floats_2, normalize1_training);
+  train_generic_normalize1((const uint8_t (*)[4][1])(uintptr_t)x, normalize1_training);
   train_generic_conv1(normalize1_training, conv1_training, batch->packed->conv1_weight);
   train_generic_batchnorm1_moments(conv1_training, batchnorm1_moments);
 }
@@ -1047,7 +1023,7 @@ static void train_generic_phase1_batch(const train_generic_batch *batch, train_g
 static void train_generic_phase2_image(const train_generic_batch *batch, int64_t n, float *arena, train_generic_weights *gradients) {
   int32_t keys[2];
   train_generic_keys(batch->seed, batch->step, (uint64_t)n, keys);
-  void *const conv1_training = batch->at->kept + n * 48 + 16; /* 2x2x2, kept */
+  void *const conv1_training = batch->at->kept + n * 32; /* 2x2x2, kept */
   void *const batchnorm1_merge = batch->at->batch; /* 1x3x2, one for all images */
   void *const batchnorm1_apply = arena; /* 2x2x2 */
   void *const relu1_training = arena; /* 2x2x2 */
@@ -1065,7 +1041,7 @@ static void train_generic_phase2_image(const train_generic_batch *batch, int64_t
   void *const dense1_input_gradient = arena + 32; /* 8 */
   void *const dropout1_dropout_mask = arena + 16; /* 8 */
   const int32_t dropout1_dropout_mask_keys[2] = {keys[0], keys[1] ^ 6};
-  void *const relu1_map_gradient_0 = batch->at->kept + n * 48 + 32; /* 2x2x2, kept */
+  void *const relu1_map_gradient_0 = batch->at->kept + n * 32 + 16; /* 2x2x2, kept */
   void *const batchnorm1_batchnorm_sums = batch->at->all + n * 4; /* 1x2x2, of all images */
 
   train_generic_batchnorm1_apply(conv1_training, batchnorm1_merge, batchnorm1_apply, batch->weights->batchnorm1_weight, batch->weights->batchnorm1_bias);
@@ -1095,15 +1071,17 @@ static void train_generic_phase2_batch(const train_generic_batch *batch, train_g
 }
 
 static void train_generic_phase3_image(const train_generic_batch *batch, int64_t n, float *arena, train_generic_weights *gradients) {
-  void *const relu1_map_gradient_0 = batch->at->kept + n * 48 + 32; /* 2x2x2, kept */
-  void *const conv1_training = batch->at->kept + n * 48 + 16; /* 2x2x2, kept */
+  void *const relu1_map_gradient_0 = batch->at->kept + n * 32 + 16; /* 2x2x2, kept */
+  void *const conv1_training = batch->at->kept + n * 32; /* 2x2x2, kept */
   void *const batchnorm1_merge = batch->at->batch; /* 1x3x2, one for all images */
   void *const batchnorm1_batchnorm_means = batch->at->batch + 32; /* 1x2x2, one for all images */
   void *const batchnorm1_batchnorm_input_gradient = arena; /* 2x2x2 */
-  void *const normalize1_training = batch->at->kept + n * 48; /* 4x4x1, kept */
+  const void *const x = batch->x + n * TRAIN_GENERIC_X_SIZE;
+  void *const normalize1_training_2 = arena + 16; /* 4x4x1 */
 
   train_generic_batchnorm1_batchnorm_input_gradient(relu1_map_gradient_0, conv1_training, batchnorm1_merge, batchnorm1_batchnorm_means, batchnorm1_batchnorm_input_gradient, batch->weights->batchnorm1_weight);
-  train_generic_conv1_weight_gradient(normalize1_training, batchnorm1_batchnorm_input_gradient, gradients->conv1_weight);
+  train_generic_normalize1((const uint8_t (*)[4][1])(uintptr_t)x, normalize1_training_2);
+  train_generic_conv1_weight_gradient(normalize1_training_2, batchnorm1_batchnorm_input_gradient, gradients->conv1_weight);
 }
 
 const char *train_generic_target(void) { return "generic"; }
@@ -1165,7 +1143,6 @@ static const cnn_layer train_generic_network_layers[] = {
   {.name = "softmax1", .op = "softmax", .line = 6, .rank = 1, .dim = {2}, .parameters = 0, .macs = 0, .bytes = 8},
 };
 static const cnn_step train_generic_network_steps[] = {
-  {"x", 0},
   {"normalize1", 0},
   {"conv1", 72},
   {"batchnorm1", 0},
@@ -1207,7 +1184,7 @@ static const char train_generic_network_summary[] =
   "multiply-adds  88\n"
   "activations    240 bytes\n"
   "workspace      128 bytes, the least possible\n"
-  "training       1,936 bytes, the least possible\n";
+  "training       1,680 bytes, the least possible\n";
 #ifdef __GNUC__
 #pragma GCC diagnostic pop
 #endif
@@ -1226,7 +1203,7 @@ const cnn_network train_generic_network = {
   .version = CNN_NETWORK_VERSION,
   .name = "train_generic",
   .target = "generic",
-  .inputs = 1, .outputs = 1, .weights = 7, .layers = 8, .steps = 7, .labels = 0,
+  .inputs = 1, .outputs = 1, .weights = 7, .layers = 8, .steps = 6, .labels = 0,
   .input = train_generic_network_inputs,
   .output = train_generic_network_outputs,
   .layer = train_generic_network_layers,

@@ -3,10 +3,12 @@
 """Makes ops.inc: what PyTorch computes for small nets, forward and backward, in double: the numbers that
 tests/unit/ops.c holds against eval.
 
-    python3 ops.py > ops.inc          (needs torch; the numbers are kept, so that the tests do not)
+    python3 ops.py > ops.inc          (needs torch and torchvision; the numbers are kept, so that the tests
+                                       do not)
 """
 import torch
 import torch.nn.functional as F
+import torchvision.ops
 
 torch.manual_seed(1)
 torch.set_default_dtype(torch.float64)
@@ -27,9 +29,9 @@ def numbers(name, values):
 
 
 def case(shape, layers, net, x, target=None, loss=None, loss_text=("mse", ""), layer_parameters=(),
-         statistics=()):
+         statistics=(), boxes=None):
     """shape: the language's, of one image; x: a batch. The net begins with a trained factor a channel, 1, as
-    the tests do."""
+    the tests do. boxes: a second input, on which the layers begin; the first one is their $0."""
     x = x.clone().requires_grad_()
     factor = torch.ones(x.shape[1], requires_grad=True)
     scaled = x * factor.reshape([1, -1] + [1] * (x.dim() - 2))
@@ -46,6 +48,9 @@ def case(shape, layers, net, x, target=None, loss=None, loss_text=("mse", ""), l
     print('  .rank = %d, .dim = {%s}, .layers = "%s", .loss = "%s", ' % (
         len(shape), ", ".join(map(str, shape)), layers, loss_text[0]), end="")
     print('.loss_arguments = "%s", .total = %.12g,' % (loss_text[1], float(total.detach())))
+    if boxes is not None:
+        print("  .nboxes = %d," % len(boxes[0]))
+        numbers("boxes", flat(boxes.movedim(-1, 1)))
     numbers("input", flat(x))
     numbers("target", flat(target if target.dim() != 3 or target.is_floating_point()
                            else target.unsqueeze(1)))
@@ -223,7 +228,34 @@ def norms():
     case([8], "l2norm epsilon=30", lambda x: F.normalize(x, dim=1, eps=30), row)
 
 
-print("/* ops.inc: made by ops.py with PyTorch %s. */" % torch.__version__.split("+")[0])
+def regions():
+    # inside; a part of it outside; all of it; the whole; of a point; of less than a feature; inverted; far
+    # away; on both sides of all features; with corners that lie on halves
+    boxes = torch.tensor([
+        [[1, 2, 9, 11], [-3, 4, 5, 19.5], [30, 30, 40, 35], [0, 0, 14, 12]],
+        [[0, 0, 0, 0], [4.25, 3.5, 4.75, 3.75], [11, 10, 3, 2], [-900, -900, -800, 900]],
+        [[-50, -40, 60, 70], [5, 3, 9, 7], [13.5, 11.5, 14.5, 12.5], [-2, -2, -1, 0.5]],
+    ])
+    x, ties = torch.randn(IMAGES, 2, 6, 7), torch.randint(-2, 3, [IMAGES, 2, 6, 7]).double()
+    thin = torch.randn(IMAGES, 2, 1, 5)
+    for size, scale, samples, aligned in [((3, 3), 0.5, 2, True), ((2, 4), 0.5, 3, False),
+                                          ((1, 1), 0.25, 1, True), ((5, 2), 1.5, 2, False)]:
+        case([6, 7, 2], "roi_align features=$0 size=%dx%d scale=%g samples=%d aligned=%s" % (
+            *size, scale, samples, str(aligned).lower()),
+            lambda x: torchvision.ops.roi_align(x, list(boxes), size, scale, samples, aligned), x,
+            boxes=boxes)
+    for features in (x, ties):
+        for size, scale in [((3, 3), 0.5), ((2, 4), 0.25), ((8, 1), 1)]:
+            case([6, 7, 2], "roi_pool features=$0 size=%dx%d scale=%g" % (*size, scale),
+                 lambda x: torchvision.ops.roi_pool(x, list(boxes), size, scale), features, boxes=boxes)
+    case([1, 5, 2], "roi_align features=$0 size=2 scale=0.25",
+         lambda x: torchvision.ops.roi_align(x, list(boxes), 2, 0.25, 2, True), thin, boxes=boxes)
+    case([1, 5, 2], "roi_pool features=$0 size=2 scale=0.25",
+         lambda x: torchvision.ops.roi_pool(x, list(boxes), 2, 0.25), thin, boxes=boxes)
+
+
+print("/* ops.inc: made by ops.py with PyTorch %s and torchvision %s. */" % (
+    torch.__version__.split("+")[0], torchvision.__version__.split("+")[0]))
 print("// SPDX-License-Identifier: Apache-2.0")
 activations()
 pools()
@@ -231,3 +263,4 @@ normalisation()
 losses()
 resizing()
 norms()
+regions()

@@ -11,6 +11,7 @@ typedef struct Limits {
   int64_t images, batch;
   double tolerance, gradient, difference;
   const char *targets; /* those that C is compiled for, or NULL: all */
+  const char *cut;     /* an input that no gradient reaches, though values depend on it, or NULL */
 } Limits;
 
 typedef struct Check {

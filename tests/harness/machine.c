@@ -5,9 +5,8 @@
 #include "machine.h"
 #include <math.h>
 #include <string.h>
+#include "base/number.h"
 #include "base/random.h"
-
-enum { FLOAT = 4 };
 
 static double *numbers(const Machine *m, int64_t n) { /* NaN until they are written */
   double *x = NEW_ARRAY(m->arena, double, n + 1);
@@ -23,15 +22,16 @@ static bool broken(Machine *m, const Version *version, int buffer, const char *w
 
 /* ---- where things lie ---- */
 
-/* The memory of a place, of which there are *room elements; NULL: there is none. */
-static double *memory_at(const Machine *m, const Place *place, int64_t image, int shard, int64_t *room) {
+/* The memory of a place with elements of so many bytes, of which there are *room; NULL: there is none. */
+static double *memory_at(const Machine *m, const Place *place, int64_t size, int64_t image, int shard,
+                         int64_t *room) {
   const Graph *graph = m->program->graph;
-  int64_t at = (place->offset + image * place->stride) / FLOAT, n = m->size[place->space];
+  int64_t at = (place->offset + image * place->stride) / size, n = m->size[place->space] / size;
   double *memory = m->space[place->space];
   switch (place->space) {
   case SPACE_INPUT:
     memory = m->input[place->index];
-    n = m->images * place->stride / FLOAT;
+    n = m->images * place->stride / size;
     break;
   case SPACE_TARGET:
     memory = m->target[place->index];
@@ -49,13 +49,14 @@ static double *memory_at(const Machine *m, const Place *place, int64_t image, in
   case SPACE_GRADIENT: at += shard * n; break;
   default: break;
   }
-  *room = place->space == SPACE_GRADIENT ? n - place->offset / FLOAT : n - at;
+  *room = place->space == SPACE_GRADIENT ? n - place->offset / size : n - at;
   return memory && at >= 0 && *room >= 0 ? memory + at : NULL;
 }
 
 static double *value_at(const Machine *m, const Node *node, int64_t image) {
   int64_t room;
-  return memory_at(m, &m->program->value[0][node->id], image, 0, &room);
+  const int64_t size = elem_type_bytes(m->program->home[node->id].elem);
+  return memory_at(m, &m->program->value[0][node->id], size, image, 0, &room);
 }
 
 /* ---- what buffers are bound to ---- */
@@ -76,7 +77,7 @@ static int64_t images_from(const Machine *m, int64_t image) { /* that are run to
 static double *repeated(const Machine *m, const Place *place, int64_t image) {
   int64_t room;
   double *own = NEW_ARRAY(m->arena, double, m->lanes);
-  const double *value = memory_at(m, place, 0, 0, &room);
+  const double *value = memory_at(m, place, elem_bytes(F32), 0, 0, &room);
   for (int64_t i = 0; i < images_from(m, image) && value; i++) own[i] = *value;
   return own;
 }
@@ -132,8 +133,9 @@ static bool bind(Machine *m, Run *run, int c, const Version *version, int i, int
   case BIND_KEYS: run->mem[i] = keys_at(m, binding->node, image); break;
   case BIND_INPUT: run->mem[i] = input_at(m, binding->node, image); break;
   default:
-    run->mem[i] = operand->repeated ? repeated(m, &operand->place, image)
-                                    : memory_at(m, &operand->place, image, shard, &room);
+    run->mem[i] = operand->repeated
+                      ? repeated(m, &operand->place, image)
+                      : memory_at(m, &operand->place, elem_bytes(buf->type.elem), image, shard, &room);
   }
   if (!run->mem[i]) return broken(m, version, i, "has no place");
   if (!operand->repeated && reach(buf, m->images, once) > room && binding->kind != BIND_INPUT)
@@ -217,7 +219,7 @@ static bool run_calls(Machine *m, const Phase *phase, int64_t image) {
 
 static bool run_images(Machine *m, const Phase *phase) {
   for (int64_t image = 0; image < m->images; image += m->lanes) {
-    for (int64_t i = 0; i < m->size[SPACE_ARENA]; i++)
+    for (int64_t i = 0; i < m->size[SPACE_ARENA] / elem_bytes(F32); i++)
       m->space[SPACE_ARENA][i] = NAN; /* no image sees another's values */
     if (!run_calls(m, phase, image)) return false;
   }
@@ -256,6 +258,8 @@ static bool run_parts(Machine *m) {
 }
 
 /* ---- a whole program ---- */
+static int64_t gradients_of(const Machine *m) { return m->size[SPACE_GRADIENT] / elem_bytes(F32); }
+
 static void prepare(Machine *m) {
   const Program *p = m->program;
   const Graph *graph = p->graph;
@@ -263,14 +267,14 @@ static void prepare(Machine *m) {
       [SPACE_ARENA] = 1, [SPACE_KEPT] = m->images, [SPACE_ALL] = p->batching.images, [SPACE_BATCH] = 1};
   m->error = NULL;
   for (int s = SPACE_ARENA; s <= SPACE_BATCH; s++) {
-    m->size[s] = p->space[s].bytes / FLOAT * times[s];
-    m->space[s] = numbers(m, m->size[s]);
+    m->size[s] = p->space[s].bytes * times[s];
+    m->space[s] = numbers(m, m->size[s] / elem_bytes(F32));
   }
-  m->size[SPACE_GRADIENT] = p->space[SPACE_GRADIENT].bytes / FLOAT;
-  m->space[SPACE_GRADIENT] = NEW_ARRAY(m->arena, double, p->shards * m->size[SPACE_GRADIENT] + 1);
+  m->size[SPACE_GRADIENT] = p->space[SPACE_GRADIENT].bytes;
+  m->space[SPACE_GRADIENT] = NEW_ARRAY(m->arena, double, p->shards *gradients_of(m) + 1);
   m->output = NEW_ARRAY(m->arena, double *, graph->outputs.n + 1);
   for (int o = 0; o < graph->outputs.n; o++)
-    m->output[o] = numbers(m, m->images * shape_elements(p->output[o]->shape));
+    m->output[o] = numbers(m, larger(m->images, p->batching.images) * shape_elements(p->output[o]->shape));
   for (int i = 0; i < graph->weights.n; i++) {
     const Weight *w = graph->weights.data[i];
     if (w->statistic)
@@ -282,7 +286,7 @@ static void prepare(Machine *m) {
 }
 
 static double sum_of(const Machine *m, int64_t i, int64_t from, int64_t to) {
-  if (to - from == 1) return m->space[SPACE_GRADIENT][from * m->size[SPACE_GRADIENT] + i];
+  if (to - from == 1) return m->space[SPACE_GRADIENT][from * gradients_of(m) + i];
   const int64_t middle = program_sum_middle(from, to);
   return sum_of(m, i, from, middle) + sum_of(m, i, middle, to);
 }
@@ -290,7 +294,7 @@ static double sum_of(const Machine *m, int64_t i, int64_t from, int64_t to) {
 static void add_shards(Machine *m) {
   const Program *p = m->program;
   for (int s = 0; p->shards > 1 && s < p->sums.n; s++)
-    for (int64_t i = p->sums.data[s].from / FLOAT; i < p->sums.data[s].to / FLOAT; i++)
+    for (int64_t i = p->sums.data[s].from / elem_bytes(F32); i < p->sums.data[s].to / elem_bytes(F32); i++)
       m->space[SPACE_GRADIENT][i] = sum_of(m, i, 0, p->shards);
   m->gradients = m->space[SPACE_GRADIENT];
 }

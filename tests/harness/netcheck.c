@@ -18,7 +18,7 @@
  * in eval either. With --infer inference alone is compared, for large nets. A line a comparison, in TAP. The
  * first lines of a program may say
  *
- *     # check: images=3 batch=2 tolerance=1e-5 gradient=1e-4 difference=1e-6 targets=generic */
+ *     # check: images=3 batch=2 tolerance=1e-5 gradient=1e-4 difference=1e-6 targets=generic cut=boxes */
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
 #include <math.h>
@@ -48,7 +48,7 @@ void report_error(const Check *check, const char *what, double error, double lim
 }
 
 static Limits read_limits(Arena *arena, const char *path) {
-  Limits limits = {0, 1, 1e-5, 1e-4, 1e-6, NULL};
+  Limits limits = {0, 1, 1e-5, 1e-4, 1e-6, NULL, NULL};
   size_t n;
   const char *why, *text = file_read(arena, path, &n, &why), *line = text ? strstr(text, "# check:") : NULL;
   if (!line) return limits;
@@ -63,6 +63,7 @@ static Limits read_limits(Arena *arena, const char *path) {
     else if (!strcmp(word, "gradient")) limits.gradient = atof(value);
     else if (!strcmp(word, "difference")) limits.difference = atof(value);
     else if (!strcmp(word, "targets")) limits.targets = value;
+    else if (!strcmp(word, "cut")) limits.cut = value;
     else {
       fprintf(stderr, "%s: unknown limit %s\n", path, word);
       exit(2);

@@ -27,7 +27,7 @@ bool sample_read(Sample *sample, Arena *arena, const char *path, int64_t rows) {
     diags_print(diags, stderr, DIAG_TEXT, false);
     return false;
   }
-  for (int i = 0; i < sample->graph->nodes.n; i++) sample->graph->nodes.data[i]->shape.regions = rows;
+  for (int i = 0; rows && i < sample->graph->nodes.n; i++) sample->graph->nodes.data[i]->shape.regions = rows;
   sample->cname = sample->graph->name;
   if (sample->graph->training) sample->training = pass_differentiate(arena, sample->graph);
   return true;

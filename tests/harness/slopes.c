@@ -99,7 +99,7 @@ static int64_t place_in_input(const Node *input, int64_t i) {
   return input->chw ? i - j + j % e.c * e.h * e.w + j / e.c : i;
 }
 
-/* A few elements of each input; relative to the largest gradient. */
+/* A few elements of each input; relative to the largest gradient. What is cut off has none. */
 static void check_input_gradients(Check *check, const Plan *plan, const GraphRun *run,
                                   double *const *caller) {
   const Sample *s = &check->sample;
@@ -112,6 +112,10 @@ static void check_input_gradients(Check *check, const Plan *plan, const GraphRun
     const Node *shown = none ? NULL : plan->output[plan->gradient[i]];
     const double *gradient = none ? NEW_ARRAY(s->arena, double, size) : run->value[shown->id];
     const double scale = largest_of(gradient, size, 1e-4);
+    if (check->limits.cut && !strcmp(input->name, check->limits.cut)) {
+      slopes_add(&slopes, none ? SLOPE_RIGHT : SLOPE_WRONG, none ? 0 : HUGE_VAL);
+      continue;
+    }
     for (int k = 0; k < EACH; k++) {
       const int64_t element = (int64_t)(sample_number(&state) * (double)size);
       GraphRun again = *run;

@@ -20,27 +20,27 @@ static int draw(uint64_t *state, int n) {
   return (int)((*state >> 33) % (uint64_t)n);
 }
 
-static bool add(Case *c, int64_t floats, int born, int dies) {
+static bool add(Case *c, int64_t bytes, int born, int dies) {
   if (c->n == MOST) return false;
-  c->block[c->n] = (Block){floats, born, dies, -1};
+  c->block[c->n] = (Block){bytes, born, dies, -1};
   c->list[c->n] = &c->block[c->n];
   c->n++;
   return true;
 }
 
-/* A rectangle of steps and floats cut into blocks: there is a layout without any gap. */
-static void cut(Case *c, uint64_t *state, int born, int dies, int64_t floats) {
-  const bool stop = draw(state, 4) == 0 || (born == dies && floats < 4) || c->n > MOST / 2;
+/* A rectangle of steps and bytes cut into blocks: there is a layout without any gap. */
+static void cut(Case *c, uint64_t *state, int born, int dies, int64_t bytes) {
+  const bool stop = draw(state, 4) == 0 || (born == dies && bytes < 4) || c->n > MOST / 2;
   if (stop) {
-    add(c, floats, born, dies);
-  } else if (born < dies && (floats < 4 || draw(state, 2))) {
+    add(c, bytes, born, dies);
+  } else if (born < dies && (bytes < 4 || draw(state, 2))) {
     const int middle = born + draw(state, dies - born);
-    cut(c, state, born, middle, floats);
-    cut(c, state, middle + 1, dies, floats);
+    cut(c, state, born, middle, bytes);
+    cut(c, state, middle + 1, dies, bytes);
   } else {
-    const int64_t part = 1 + draw(state, (int)floats - 1);
+    const int64_t part = 1 + draw(state, (int)bytes - 1);
     cut(c, state, born, dies, part);
-    cut(c, state, born, dies, floats - part);
+    cut(c, state, born, dies, bytes - part);
   }
 }
 
@@ -54,15 +54,15 @@ static void shuffle(Case *c, uint64_t *state) {
 }
 
 static bool apart(const Block *a, const Block *b) {
-  return a->dies < b->born || b->dies < a->born || a->offset + a->floats <= b->offset ||
-         b->offset + b->floats <= a->offset;
+  return a->dies < b->born || b->dies < a->born || a->offset + a->bytes <= b->offset ||
+         b->offset + b->bytes <= a->offset;
 }
 
 static Layout checked(Case *c) {
   const Layout layout = layout_blocks(c->list, c->n, c->steps);
-  bool good = layout.floats >= layout.bound;
+  bool good = layout.bytes >= layout.bound;
   for (int i = 0; i < c->n; i++) {
-    good = good && c->block[i].offset >= 0 && c->block[i].offset + c->block[i].floats <= layout.floats;
+    good = good && c->block[i].offset >= 0 && c->block[i].offset + c->block[i].bytes <= layout.bytes;
     for (int j = 0; j < i; j++) good = good && apart(&c->block[i], &c->block[j]);
   }
   CU_ASSERT_TRUE(good);
@@ -72,21 +72,21 @@ static Layout checked(Case *c) {
 static void test_small(void) {
   Case c = {.steps = 3};
   const Layout empty = checked(&c);
-  CU_ASSERT_TRUE(empty.floats == 0 && empty.bound == 0);
+  CU_ASSERT_TRUE(empty.bytes == 0 && empty.bound == 0);
   add(&c, 5, 0, 0);
   add(&c, 7, 1, 1);
   add(&c, 3, 0, 1);
   const Layout layout = checked(&c);
-  CU_ASSERT_TRUE(layout.floats == 10 && layout.bound == 10);
+  CU_ASSERT_TRUE(layout.bytes == 10 && layout.bound == 10);
 }
 
 /* A chain of layers has nothing to search for; where the largest first fails, another order must do. */
 static void test_orders(void) {
   Case c = {.steps = 6};
-  static const int64_t floats[] = {10, 40, 20, 50, 10};
-  for (int i = 0; i < 5; i++) add(&c, floats[i], i, i + 1);
+  static const int64_t bytes[] = {10, 40, 20, 50, 10};
+  for (int i = 0; i < 5; i++) add(&c, bytes[i], i, i + 1);
   const Layout chain = checked(&c);
-  CU_ASSERT_EQUAL(chain.floats, 70);
+  CU_ASSERT_EQUAL(chain.bytes, 70);
   CU_ASSERT_EQUAL(chain.bound, 70);
 }
 
@@ -100,7 +100,7 @@ static void test_random(void) {
     shuffle(&c, &state);
     const Layout layout = checked(&c);
     CU_ASSERT_EQUAL(layout.bound, 100 + 10 * seed);
-    const double above = (double)(layout.floats - layout.bound) / (double)layout.bound;
+    const double above = (double)(layout.bytes - layout.bound) / (double)layout.bound;
     exact += above <= 0;
     worst = above > worst ? above : worst;
     int64_t before[MOST];
@@ -125,7 +125,7 @@ static void test_long(void) {
   const Layout layout = layout_blocks(list, LAYERS, LAYERS + 1);
   CU_ASSERT_TRUE(clock() - before < 4 * CLOCKS_PER_SEC);
   CU_ASSERT_EQUAL(layout.bound, 22 + 21);
-  CU_ASSERT_TRUE(layout.floats >= layout.bound && layout.floats <= 2 * layout.bound);
+  CU_ASSERT_TRUE(layout.bytes >= layout.bound && layout.bytes <= 2 * layout.bound);
   for (int i = 1; i < LAYERS; i++)
     if (!apart(&block[i - 1], &block[i])) CU_FAIL("two blocks share a place");
   arena_free(arena);

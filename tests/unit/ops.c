@@ -262,6 +262,8 @@ typedef struct Golden {
   int64_t dim[3];
   const char *layers, *loss, *loss_arguments;
   double total;
+  int nboxes; /* of a second input, on which the layers begin */
+  const double *boxes;
   const double *input, *target, *output, *input_gradient, *gradients;
 } Golden;
 
@@ -281,6 +283,8 @@ static void check_golden(const Golden *g) {
   snprintf(net.what, sizeof net.what, "PyTorch: %s -> %s, %s %s", shape_text(net.arena, shape), g->layers,
            g->loss, g->loss_arguments);
   const Node *image = net_input(&net, shape, ELEM_F32, false), *scale = net_layer(&net, "scale", "init=1");
+  net.named[0] = net.last;
+  if (g->boxes) net_input(&net, shape_sequence(g->nboxes, 4), ELEM_F32, false);
   net_chain(&net, g->layers);
   net_end(&net, g->loss, g->loss_arguments);
   CU_ASSERT_TRUE(net.good);
@@ -292,6 +296,7 @@ static void check_golden(const Golden *g) {
   const TrainingGraph training = pass_differentiate(net.arena, net.graph);
   const int64_t n = IMAGES * shape_elements(shape), outputs = IMAGES * shape_elements(net.last->shape);
   data.all_input[0] = copy(&net, g->input, n);
+  if (g->boxes) data.all_input[1] = copy(&net, g->boxes, (int64_t)IMAGES * g->nboxes * 4);
   data.all_target[0] = copy(&net, g->target, IMAGES * shape_elements(training.target[0]->shape));
   CU_ASSERT_PTR_EQUAL(image, net.graph->inputs.data[0].node);
   const GraphRun run = net_eval(&net, training.graph, &data, true);

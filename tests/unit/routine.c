@@ -327,12 +327,11 @@ static void test_sample(void) {
   static const int32_t count = 3, label[] = {2, -1, 0, 1};
   static const struct {
     int sample, positives, row[8]; /* -1: nothing; below 10: a region, else 10 + a truth */
-  } cases[] = {{8, 2, {10, 12, 2, 0, -1, -1, -1, -1}}, /* the truths are positive: no region is */
-               {8, 4, {10, 12, 3, 4, 2, 0, -1, -1}},   /* two that overlap one, by their draws */
-               {8, 3, {10, 12, 3, 2, 0, -1, -1, -1}},
-               {3, 3, {10, 12, 3}},
-               {1, 1, {10}}, /* more truths than rows */
-               {8, 0, {10, 12, 2, 0, -1, -1, -1, -1}}};
+  } cases[] = {
+      {8, 2, {10, 12, 2, 0, -1, -1, -1, -1}}, /* the truths are positive: no region is */
+      {8, 4, {10, 12, 3, 4, 2, 0, -1, -1}},   /* two that overlap one, by their draws */
+      {8, 3, {10, 12, 3, 2, 0, -1, -1, -1}},  {3, 3, {10, 12, 3}}, {1, 1, {10}}, /* more truths than rows */
+      {8, 0, {10, 12, 2, 0, -1, -1, -1, -1}}};
   for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
     float kind[6], rows_of[6], out[8 * 4];
     cnn_sample_routine(*regions, draws, &count, label, *truth, kind, rows_of, out, 6, 4, cases[k].sample,

@@ -3,8 +3,8 @@
 
 /* How a box is moved and stretched to become another (Ren et al., 2015): dx dy dw dh times 10 10 5 5. The
  * logarithms of width and height are given. */
-static void cnn_box_encode_routine(const float *box, const float *box_log, const float *truth,
-                                   const float *truth_log, const float *weight, float *delta) {
+static void cnn_delta_encode_routine(const float *box, const float *box_log, const float *truth,
+                                     const float *truth_log, const float *weight, float *delta) {
   for (int k = 0; k < 2; k++) {
     const float size = box[k + 2] - box[k], from = box[k] + 0.5f * size,
                 to = truth[k] + 0.5f * (truth[k + 2] - truth[k]);
@@ -14,7 +14,7 @@ static void cnn_box_encode_routine(const float *box, const float *box_log, const
 }
 
 /* The smooth L1 loss of a difference (Girshick, 2015), and its slope. */
-static float cnn_box_smooth_routine(float difference, float beta, float *slope) {
+static float cnn_delta_smooth_routine(float difference, float beta, float *slope) {
   const float size = difference < 0.f ? -difference : difference;
   *slope = size < beta ? difference / beta : difference < 0.f ? -1.f : 1.f;
   return size < beta ? 0.5f * size * size / beta : size - 0.5f * beta;

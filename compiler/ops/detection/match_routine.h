@@ -2,13 +2,13 @@
 /* Which truth a box belongs to. Copied into generated C. */
 
 /* Whole numbers 0 .. most of a count that comes from outside. */
-static int cnn_box_count_routine(const int32_t *count, int most) {
+static int cnn_match_count_routine(const int32_t *count, int most) {
   return !(count[0] > 0) ? 0 : count[0] < most ? (int)count[0] : most;
 }
 
 /* The truth of classes 0 .. classes - 1 that a box overlaps most, and by how much; -1: none of `n`. */
-static int cnn_box_truth_routine(const float *box, const float *truth, const int32_t *label, int n,
-                                 int classes, float *most) {
+static int cnn_match_truth_routine(const float *box, const float *truth, const int32_t *label, int n,
+                                   int classes, float *most) {
   int best = -1;
   *most = 0.f;
   for (int t = 0; t < n; t++) {

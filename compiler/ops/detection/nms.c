@@ -22,15 +22,16 @@ static const Param params[] = {
 
 static void shape(ShapeContext *context, Node *node) {
   const Shape boxes = node->in[0]->shape, scores = node->in[1]->shape;
+  int64_t rows, columns, scored, classes;
   if (!boxes.rank || !scores.rank) return;
-  if (boxes.rank != 2 || boxes.dim[1] % BOX) {
+  if (!shape_table(boxes, &rows, &columns) || columns % BOX) {
     Diag *diag =
         op_error(context, node, DIAG_wrong_shape, "nms takes boxes, rows of x1 y1 x2 y2, but its input is %s",
                  shape_text(context->arena, boxes));
     op_note_origin(context, diag, node->in[0]);
     return;
   }
-  if (scores.rank != 2 || scores.dim[0] != boxes.dim[0]) {
+  if (!shape_table(scores, &scored, &classes) || scored != rows) {
     Diag *diag = op_error_at(context, node, "scores", DIAG_shape_mismatch,
                              "nms of %s boxes and %s scores: each box needs a row of scores",
                              shape_text(context->arena, boxes), shape_text(context->arena, scores));
@@ -38,11 +39,11 @@ static void shape(ShapeContext *context, Node *node) {
     op_note_origin(context, diag, node->in[1]);
     return;
   }
-  if (boxes.dim[1] != BOX && boxes.dim[1] != BOX * scores.dim[1]) {
-    Diag *diag = op_error(context, node, DIAG_shape_mismatch,
-                          "nms of %s boxes and %s scores: a row has one box, or one for each of %lld classes",
-                          shape_text(context->arena, boxes), shape_text(context->arena, scores),
-                          (long long)scores.dim[1]);
+  if (columns != BOX && columns != BOX * classes) {
+    Diag *diag =
+        op_error(context, node, DIAG_shape_mismatch,
+                 "nms of %s boxes and %s scores: a row has one box, or one for each of %lld classes",
+                 shape_text(context->arena, boxes), shape_text(context->arena, scores), (long long)classes);
     op_note_origin(context, diag, node->in[0]);
     op_note_origin(context, diag, node->in[1]);
     return;
@@ -125,13 +126,13 @@ static void suppress(const Suppression *s, const double *boxes, const double *sc
 static double in_float(const Node *node, const char *name) { return (double)(float)arg_number(node, name); }
 
 static void eval(const Eval *eval) {
-  const Shape scores = eval->node->in[1]->shape;
-  const Suppression s = {scores.dim[0],
-                         scores.dim[1],
-                         arg_int(eval->node, "max"),
-                         eval->node->in[0]->shape.dim[1] / BOX,
-                         in_float(eval->node, "iou"),
-                         in_float(eval->node, "score")};
+  int64_t rows, columns;
+  Suppression s = {.most = arg_int(eval->node, "max"),
+                   .iou = in_float(eval->node, "iou"),
+                   .least = in_float(eval->node, "score")};
+  shape_table(eval->node->in[0]->shape, &rows, &columns);
+  shape_table(eval->node->in[1]->shape, &s.rows, &s.classes);
+  s.each = columns / BOX;
   suppress(&s, eval->in[0], eval->in[1], eval->out);
 }
 
@@ -154,16 +155,17 @@ static const Routine routine = {.name = "nms",
 
 static void lower(Lower *l) {
   Nest *b = l->b;
-  const Shape scores = l->node->in[1]->shape;
   const int64_t rows = arg_int(l->node, "max");
-  Buf *heap = lower_scratch(l, "heap", 1, (int64_t[]){shape_elements(scores)}),
+  int64_t boxes, classes, columns;
+  shape_table(l->node->in[0]->shape, &boxes, &columns);
+  shape_table(l->node->in[1]->shape, &boxes, &classes);
+  Buf *heap = lower_scratch(l, "heap", 1, (int64_t[]){boxes * classes}),
       *found = lower_scratch(l, "found", 2, (int64_t[]){rows, ROW});
   nest_fn(b, b->name, false);
   Buf *buf[] = {lower_contiguous(l, "boxes", l->in[0]), lower_contiguous(l, "scores", l->in[1]), heap, found};
   nest_routine(b, &routine, buf,
-               (double[]){(double)scores.dim[0], (double)scores.dim[1], (double)rows,
-                          (double)(l->node->in[0]->shape.dim[1] / BOX), arg_number(l->node, "iou"),
-                          arg_number(l->node, "score")});
+               (double[]){(double)boxes, (double)classes, (double)rows, (double)(columns / BOX),
+                          arg_number(l->node, "iou"), arg_number(l->node, "score")});
   NEST_FOR(b, x, rows)
     NEST_FOR(b, c, ROW) {
       const Ix y = 0 * x;

@@ -23,7 +23,7 @@ static void cnn_sample_routine(const float *restrict regions, const float *restr
                                const int32_t *restrict count, const int32_t *restrict label,
                                const float *restrict truth, float *restrict kind, float *restrict rows_of,
                                float *restrict out, int rows, int most, int sample, int positives) {
-  const int n = cnn_box_count_routine(count, most);
+  const int n = cnn_match_count_routine(count, most);
   int found = 0;
   for (int t = 0; t < n && found < sample; t++) {
     if (label[t] < 0) continue;
@@ -33,7 +33,7 @@ static void cnn_sample_routine(const float *restrict regions, const float *restr
   for (int r = 0; r < rows; r++) {
     const float *box = regions + 4 * r;
     float shared;
-    cnn_box_truth_routine(box, truth, label, n, 1 << 30, &shared);
+    cnn_match_truth_routine(box, truth, label, n, 1 << 30, &shared);
     kind[r] = !(box[2] > box[0] && box[3] > box[1]) ? -1.f : shared >= 0.5f ? 1.f : 0.f;
   }
   found = cnn_sample_add_routine(regions, draws, kind, rows_of, out, rows, 1.f, found, positives);

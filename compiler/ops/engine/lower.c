@@ -76,14 +76,18 @@ static Buf *find_bound(const Lower *l, BindKind kind, const Node *node, const We
   return NULL;
 }
 
-static Elem element_of(const Node *node) { /* of the caller's buffer */
-  return node->elem == ELEM_U8 ? U8 : node->elem == ELEM_I8 ? I8 : node->elem == ELEM_I32 ? I32 : F32;
+static Elem element_of(ElemType elem) {
+  return elem == ELEM_U8 ? U8 : elem == ELEM_I8 ? I8 : elem == ELEM_I32 ? I32 : F32;
+}
+
+static Home home_in(const Kernel *kernel, const Node *value) {
+  return kernel->home ? kernel->home[value->id] : home_own(value);
 }
 
 /* In another value pixels are further apart, and the values of images are as far apart as that one's. Seen as
  * an array, the last of them would reach beyond what there is: positions are computed. */
 static void lie_within(const Kernel *kernel, Buf *buf, const Node *value) {
-  const Home home = kernel->home ? kernel->home[value->id] : home_own(value);
+  const Home home = home_in(kernel, value);
   const int64_t channels = buf->dim[buf->rank - 1],
                 pitch = buf->rank == 4 && buf_elements(buf) == buf->dim[0] * channels
                             ? shape_row_elements(home.node->shape)
@@ -106,9 +110,10 @@ static Extent extent_of(const Lower *l, const Node *value) {
 static Buf *value_buffer(Lower *l, BufPlace place, const char *name, const Node *value) {
   const Extent e = extent_of(l, value);
   const int64_t dim[4] = {e.n, e.h, e.w, e.c};
-  const Elem elem = value->op == &op_target ? element_of(value) : F32;
+  const Elem elem = element_of(home_in(l->kernel, value).elem);
   Buf *buf = nest_buf(l->b, place, name, (Type){elem, 1}, e.n ? 4 : 3, e.n ? dim : dim + 1);
   buf->leads = e.n && l->b->lead;
+  buf->as_floats = elem == U8 || elem == I8;
   lie_within(l->kernel, buf, value);
   return bind(l, buf, (Binding){.kind = BIND_VALUE, .node = value});
 }
@@ -133,7 +138,8 @@ static void make_inputs(Lower *l) {
     const Extent e = shape_extent(root->shape);
     const int64_t hwc[4] = {e.n, e.h, e.w, e.c}, chw[4] = {e.n, e.c, e.h, e.w}, *dim = root->chw ? chw : hwc;
     const bool leads = l->b->lead;
-    Buf *in = nest_buf(l->b, INPUT, "in", (Type){element_of(root), 1}, 3 + leads, leads ? dim : dim + 1);
+    Buf *in =
+        nest_buf(l->b, INPUT, "in", (Type){element_of(root->elem), 1}, 3 + leads, leads ? dim : dim + 1);
     in->leads = leads;
     l->in[0] = bind(l, in, (Binding){.kind = BIND_INPUT, .node = root});
   }
@@ -169,15 +175,16 @@ static bool is_dense(const Node *root) {
   return (root->target ? root->target : root->weight[0])->size < MOST_WEIGHTS_PACKED;
 }
 
-/* Dense layers compute all rows at once; for other kernels the builder goes through them. What makes a value
- * without rows of one that has them sees all of them: a loss, statistics. */
+/* Dense layers compute all rows at once, and some operators go through them by themselves; for other kernels
+ * the builder does. What makes a value without rows of one that has them sees all of them: a loss,
+ * statistics. */
 static void begin_rows(Lower *l) {
   const Node *root = l->node;
   int64_t rows = root->shape.regions;
   for (int k = 0; root->result == RESULT_SUM && k < root->nin; k++)
     rows = larger(rows, root->in[k]->shape.regions);
   if (kernel_whole_batch(l->kernel)) l->rows = l->batch * larger(rows, 1);
-  else if (rows && is_dense(root) && !l->plain && l->images <= 1) l->rows = rows;
+  else if (rows && (root->op->own_rows || (is_dense(root) && !l->plain && l->images <= 1))) l->rows = rows;
   else if (rows) nest_lead(l->b, rows);
 }
 
@@ -222,7 +229,7 @@ Buf *lower_weight(Lower *l, int k) {
 
 Buf *lower_scratch(Lower *l, const char *name, int rank, const int64_t *dim) {
   Buf *buf = nest_buf(l->b, WORK, name, (Type){F32, 1}, rank, dim);
-  return bind(l, buf, (Binding){.kind = BIND_SCRATCH, .elements = buf_elements(buf)});
+  return bind(l, buf, (Binding){.kind = BIND_SCRATCH});
 }
 
 Buf *lower_keys(Lower *l) {

@@ -41,9 +41,9 @@ typedef enum BindKind {
   BIND_WEIGHT, /* `weight` in its natural layout */
   BIND_PACK,   /* `pack` */
   BIND_GRADIENT, /* the gradient of `weight`, natural layout (RESULT_SUM, BATCH with a target) */
-  BIND_SCRATCH,  /* `elements` floats of scratch */
-  BIND_KEYS,     /* int32 [2]: the keys of this image's random numbers, the second one XOR node->salt */
-  BIND_TABLE,    /* constants: `elements` floats, `table` */
+  BIND_SCRATCH,
+  BIND_KEYS,  /* int32 [2]: the keys of this image's random numbers, the second one XOR node->salt */
+  BIND_TABLE, /* constants: `elements` floats, `table` */
 } BindKind;
 typedef struct Pack { /* weights in the order a kernel reads them: a nest from natural weights to one OUTPUT
                          buffer */

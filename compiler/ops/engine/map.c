@@ -29,7 +29,7 @@ bool map_repeats(Shape whole, Shape part) {
 
 static bool same_extent(Shape a, Shape b) {
   const Extent x = shape_extent(a), y = shape_extent(b);
-  return x.h == y.h && x.w == y.w && x.c == y.c && a.regions == b.regions;
+  return x.h == y.h && x.w == y.w && x.c == y.c;
 }
 
 /* The operand that the others are repeated to: the first with more than one pixel; of several 1x1xC the one
@@ -52,12 +52,12 @@ void map_shape_operands(ShapeContext *context, Node *node) {
              node->op->name);
     return;
   }
+  for (int i = 1; i < node->nin; i++)
+    if (!op_same_regions(context, node, node->in[0], node->in[i])) return;
   Node *whole = largest(node);
   for (int i = 0; i < node->nin; i++) {
     Node *in = node->in[i];
-    if (same_extent(in->shape, whole->shape) ||
-        (in->shape.regions == whole->shape.regions && map_repeats(whole->shape, in->shape)))
-      continue;
+    if (same_extent(in->shape, whole->shape) || map_repeats(whole->shape, in->shape)) continue;
     Arena *arena = context->arena;
     const char *a = shape_text(arena, node->in[0]->shape), *b = shape_text(arena, (i ? in : whole)->shape);
     Diag *diag = op_error(context, node, DIAG_shape_mismatch, "%s of %s and %s: the shapes differ",

@@ -108,6 +108,14 @@ void walk_sum_pixels(Lower *l, Extent e, WalkValue value, const void *context) {
   }
 }
 
+static void clear_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                       const void *context) {
+  Buf *const *buf = context;
+  walk_put(l, *buf, num(l->b, 0), y, x, c, part, lanes);
+}
+
+void walk_clear(Lower *l, Buf *buf, Extent e) { walk_pixels(l, e, clear_body, &buf); }
+
 static void finish_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
                         const void *context) {
   Buf *const *from = context;

@@ -26,7 +26,8 @@ void walk_sum_pixels(Lower *, Extent, WalkValue, const void *context);
 Buf *walk_row_scratch(Lower *, const char *name, LoopKind, int64_t rows, int64_t channels);
 Val walk_row_max(Lower *, Buf *, const Ix *y, const Ix *x, int64_t channels);
 Val walk_row_sum(Lower *, int64_t channels, const Ix *y, const Ix *x, WalkValue,
-                 const void *context); /* the value of lanes beyond `part` must be 0 */
+                 const void *context);   /* the value of lanes beyond `part` must be 0 */
+void walk_clear(Lower *, Buf *, Extent); /* zeros, for what is added up there */
 /* The result, element by element, from a value of it: where a sum had to be collected in another buffer
  * before the fused nodes. */
 void walk_finish(Lower *, Buf *from, Extent);

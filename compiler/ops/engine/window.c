@@ -36,16 +36,17 @@ static bool two_on_sequence(ShapeContext *context, const Node *node, const char 
   return false;
 }
 
-bool window_pair(ShapeContext *context, const Node *node, const char *param, int64_t to[2]) {
+static bool window_numbers(ShapeContext *context, const Node *node, const char *param, bool sequence,
+                           int64_t to[2]) {
   const Const *value = arg_const(node, param);
   to[0] = to[1] = 1;
   if (value->kind == CONST_NONE) return true;
   if (value->kind == CONST_POISON) return false;
   const bool list = value->kind == CONST_DIMS || value->kind == CONST_LIST;
   const int n = list ? value->n : 1;
-  if (n == 2 && is_sequence(node)) return two_on_sequence(context, node, param);
+  if (n == 2 && sequence) return two_on_sequence(context, node, param);
   to[1] = list ? value->items[n - 1].i : value->i;
-  if (!is_sequence(node)) to[0] = list ? value->items[0].i : value->i;
+  if (!sequence) to[0] = list ? value->items[0].i : value->i;
   for (int axis = 0; axis < 2; axis++) {
     if (to[axis] >= 1 && to[axis] <= LARGEST) continue;
     op_error_at(context, node, param, to[axis] < 1 ? DIAG_bad_size : DIAG_too_large,
@@ -54,6 +55,14 @@ bool window_pair(ShapeContext *context, const Node *node, const char *param, int
     return false;
   }
   return true;
+}
+
+bool window_pair(ShapeContext *context, const Node *node, const char *param, int64_t to[2]) {
+  return window_numbers(context, node, param, is_sequence(node), to);
+}
+
+bool window_size(ShapeContext *context, const Node *node, const char *param, int64_t to[2]) {
+  return window_numbers(context, node, param, false, to);
 }
 
 static bool wrong_padding(ShapeContext *context, const Node *node, int n) {

@@ -9,6 +9,8 @@
 /* N, HxW or [h, w], positive numbers, into to[axis]; on a sequence N, and to[0] is 1. False after an error.
  */
 bool window_pair(ShapeContext *, const Node *, const char *param, int64_t to[2]);
+bool window_size(ShapeContext *, const Node *, const char *param,
+                 int64_t to[2]); /* of a picture, whatever the input is */
 /* Fills kernel, stride, dilation and explicit padding from the arguments; groups and multiplier are 1. False
  * after an error, or when the input is poison. */
 bool window_arguments(ShapeContext *, const Node *, Window *, PadRule *);

@@ -14,12 +14,12 @@ static void cnn_detection_routine(const float *restrict scores, const float *res
                                   float overlap) {
   static const float weight[4] = {10.f, 10.f, 5.f, 5.f};
   const float share = 1.f / (float)rows;
-  const int n = cnn_box_count_routine(count, most);
+  const int n = cnn_match_count_routine(count, most);
   float *by_score = out + 1, *by_delta = by_score + rows * classes, sum = 0.f;
   for (int i = 0; i < rows * width; i++) by_delta[i] = 0.f;
   for (int r = 0; r < rows; r++) {
     float shared, wanted[4], slope;
-    int best = cnn_box_truth_routine(boxes + 4 * r, truth, label, n, classes - 1, &shared);
+    int best = cnn_match_truth_routine(boxes + 4 * r, truth, label, n, classes - 1, &shared);
     if (!(shared >= overlap)) best = -1;
     const int class_of_row = best < 0 ? 0 : (int)label[best] + 1;
     for (int c = 0; c < classes; c++)
@@ -27,10 +27,10 @@ static void cnn_detection_routine(const float *restrict scores, const float *res
     sum += log_sum[r] - scores[r * classes + class_of_row];
     if (best < 0) continue;
     const int first = r * width + (width > 4 ? 4 * class_of_row : 0);
-    cnn_box_encode_routine(boxes + 4 * r, box_log + 2 * r, truth + 4 * best, truth_log + 2 * best, weight,
-                           wanted);
+    cnn_delta_encode_routine(boxes + 4 * r, box_log + 2 * r, truth + 4 * best, truth_log + 2 * best, weight,
+                             wanted);
     for (int k = 0; k < 4; k++) {
-      sum += cnn_box_smooth_routine(deltas[first + k] - wanted[k], 1.f, &slope);
+      sum += cnn_delta_smooth_routine(deltas[first + k] - wanted[k], 1.f, &slope);
       by_delta[first + k] = share * slope;
     }
   }

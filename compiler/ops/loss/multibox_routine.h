@@ -9,7 +9,7 @@ static int cnn_multibox_match_routine(const float *restrict boxes, const int32_t
   int positives = 0;
   for (int r = 0; r < rows; r++) {
     float shared;
-    const int best = cnn_box_truth_routine(boxes + 4 * r, truth, label, n, classes - 1, &shared);
+    const int best = cnn_match_truth_routine(boxes + 4 * r, truth, label, n, classes - 1, &shared);
     match[r] = shared >= overlap ? (float)best : -1.f;
   }
   for (int t = 0; t < n; t++) {
@@ -39,7 +39,7 @@ static void cnn_multibox_routine(const float *restrict scores, const float *rest
                                  float *restrict out, int rows, int classes, int most, int negatives,
                                  float overlap) {
   static const float weight[4] = {10.f, 10.f, 5.f, 5.f};
-  const int n = cnn_box_count_routine(count, most),
+  const int n = cnn_match_count_routine(count, most),
             positives = cnn_multibox_match_routine(boxes, label, truth, match, rows, classes, n, overlap);
   const float share = 1.f / (float)(positives > 0 ? positives : 1);
   float *by_score = out + 1, *by_delta = by_score + rows * classes, sum = 0.f;
@@ -57,9 +57,10 @@ static void cnn_multibox_routine(const float *restrict scores, const float *rest
     sum += cost[r];
     for (int c = 0; c < classes; c++)
       by_score[r * classes + c] = share * (softmax[r * classes + c] - (c == class_of_row ? 1.f : 0.f));
-    cnn_box_encode_routine(boxes + 4 * r, box_log + 2 * r, truth + 4 * t, truth_log + 2 * t, weight, wanted);
+    cnn_delta_encode_routine(boxes + 4 * r, box_log + 2 * r, truth + 4 * t, truth_log + 2 * t, weight,
+                             wanted);
     for (int k = 0; k < 4; k++) {
-      sum += cnn_box_smooth_routine(deltas[4 * r + k] - wanted[k], 1.f, &slope);
+      sum += cnn_delta_smooth_routine(deltas[4 * r + k] - wanted[k], 1.f, &slope);
       by_delta[4 * r + k] = share * slope;
     }
   }

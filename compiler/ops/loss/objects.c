@@ -88,6 +88,22 @@ void chances_run(const double *scores, int64_t rows, int64_t classes, double *so
   }
 }
 
+void objects_sigmoid(Lower *l, Buf *x, Buf *sigmoid, Buf *softplus) {
+  Nest *b = l->b;
+  int lanes = l->plain ? 1 : l->target->lanes;
+  while (lanes > 1 && x->dim[2] % lanes) lanes /= 2;
+  NEST_FOR(b, y, x->dim[0])
+    NEST_FOR(b, column, x->dim[1])
+      NEST_FOR(b, v, x->dim[2] / lanes) {
+        const Ix c = v * lanes;
+        const Val at = nest_let(b, "x", nest_load(b, nest_at(b, x, y, column, c), lanes)),
+                  less_than_one = vexp(sub(num(b, 0), vabs(at)));
+        nest_store(b, nest_at(b, sigmoid, y, column, c), vsigmoid(at));
+        nest_store(b, nest_at(b, softplus, y, column, c),
+                   add(vlog(add(num(b, 1), less_than_one)), vmax(at, num(b, 0))));
+      }
+}
+
 /* ---- weight / images ---- */
 static void scale_run(const Eval *eval) { eval->out[0] = loss_weight(eval->node) / (double)eval->count; }
 

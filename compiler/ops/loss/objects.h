@@ -29,6 +29,8 @@ typedef struct Chances {
 Chances chances_room(Lower *, Shape scores); /* before nest_fn */
 void chances_fill(Lower *, const Chances *, Buf *scores);
 void chances_run(const double *scores, int64_t rows, int64_t classes, double *softmax, double *log_sum);
+/* sigmoid(x) and softplus(x) of each element: what binary cross-entropy and its slope are made of. */
+void objects_sigmoid(Lower *, Buf *x, Buf *sigmoid, Buf *softplus);
 int64_t objects_rows(Shape); /* of a table of rows: R x C, or R regions of C */
 int64_t objects_columns(Shape);
 

@@ -13,7 +13,7 @@ static void cnn_rpn_match_routine(const float *restrict anchors, const int32_t *
     const float *a = anchors + 4 * r;
     const int inside =
         width == 0 || (a[0] >= 0.f && a[1] >= 0.f && a[2] <= (float)width && a[3] <= (float)height);
-    const int best = inside ? cnn_box_truth_routine(a, truth, label, n, classes, &shared) : -1;
+    const int best = inside ? cnn_match_truth_routine(a, truth, label, n, classes, &shared) : -1;
     if (!inside) match[r] = -3.f;
     else match[r] = shared >= high && best >= 0 ? (float)best : shared < low ? -1.f : -2.f;
   }
@@ -26,7 +26,7 @@ static void cnn_rpn_match_routine(const float *restrict anchors, const int32_t *
     for (int r = 0; r < rows && label[t] >= 0 && most > 0.f; r++) { /* all that share it, up to rounding */
       if (match[r] == -3.f) continue;
       if (cnn_box_overlap_routine(anchors + 4 * r, truth + 4 * t) >= 0.99999f * most)
-        match[r] = (float)cnn_box_truth_routine(anchors + 4 * r, truth, label, n, classes, &shared);
+        match[r] = (float)cnn_match_truth_routine(anchors + 4 * r, truth, label, n, classes, &shared);
     }
   }
 }
@@ -54,7 +54,7 @@ static void cnn_rpn_routine(const float *restrict scores, const float *restrict 
                             int positives, float high, float low) {
   static const float weight[4] = {1.f, 1.f, 1.f, 1.f};
   const float share = 1.f / (float)sample, beta = 1.f / (float)9;
-  const int n = cnn_box_count_routine(count, most);
+  const int n = cnn_match_count_routine(count, most);
   float *by_score = out + 1, *by_delta = by_score + rows, sum = 0.f;
   for (int i = 0; i < 5 * rows; i++) by_score[i] = 0.f;
   cnn_rpn_match_routine(anchors, label, truth, match, rows, n, height, width, high, low);
@@ -64,10 +64,10 @@ static void cnn_rpn_routine(const float *restrict scores, const float *restrict 
     float wanted[4], slope;
     sum += softplus[r] - scores[r];
     by_score[r] = share * (sigmoid[r] - 1.f);
-    cnn_box_encode_routine(anchors + 4 * r, anchor_log + 2 * r, truth + 4 * t, truth_log + 2 * t, weight,
-                           wanted);
+    cnn_delta_encode_routine(anchors + 4 * r, anchor_log + 2 * r, truth + 4 * t, truth_log + 2 * t, weight,
+                             wanted);
     for (int k = 0; k < 4; k++) {
-      sum += cnn_box_smooth_routine(deltas[4 * r + k] - wanted[k], beta, &slope);
+      sum += cnn_delta_smooth_routine(deltas[4 * r + k] - wanted[k], beta, &slope);
       by_delta[4 * r + k] = share * slope;
     }
   }

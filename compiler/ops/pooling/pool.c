@@ -192,11 +192,6 @@ static PoolTarget target_of(Lower *l, const Pool *p) { /* before nest_fn */
   return target;
 }
 
-static void zero_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
-                      const void *context) {
-  walk_put(l, ((const PoolTarget *)context)->buf, num(l->b, 0), y, x, c, part, lanes);
-}
-
 void pool_target_put(Lower *l, const PoolTarget *target, Val val, const Ix *y, const Ix *x, const Ix *c,
                      int part, int lanes) {
   if (target->sum == POOL_FINAL) lower_store(l, val, y, x, c, part, lanes);
@@ -210,7 +205,7 @@ void pool_lower_gradient(Lower *l, PoolBody body) {
   const Pool pool = pool_of(l->node);
   const PoolTarget target = target_of(l, &pool);
   nest_fn(l->b, l->b->name, false);
-  if (target.sum != POOL_FINAL) walk_pixels(l, pool.large, zero_body, &target);
+  if (target.sum != POOL_FINAL) walk_clear(l, target.buf, pool.large);
   pool_walk(l, &pool, body, &target);
   if (target.buf != l->out) walk_finish(l, target.buf, pool.large);
 }

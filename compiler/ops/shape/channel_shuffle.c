@@ -95,6 +95,7 @@ const Op op_channel_shuffle = {
     .params = params,
     .example = "conv(48, 1x1, groups=3) -> channel_shuffle(3)",
     .keeps_spatial = true,
+    .reads_once = true,
     .shape = shape,
     .identity = identity,
     .eval = run,

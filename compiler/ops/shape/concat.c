@@ -25,7 +25,8 @@ static void shape(ShapeContext *context, Node *node) {
   for (int k = 1; k < node->nin; k++) {
     const Shape other = node->in[k]->shape;
     const Extent a = shape_extent(first), b = shape_extent(other);
-    if (first.rank == other.rank && a.h == b.h && a.w == b.w && first.regions == other.regions) continue;
+    if (!op_same_regions(context, node, node->in[0], node->in[k])) return;
+    if (first.rank == other.rank && a.h == b.h && a.w == b.w) continue;
     Diag *diag =
         op_error(context, node, DIAG_shape_mismatch, "concat of %s and %s: all but the channels must agree",
                  shape_text(context->arena, first), shape_text(context->arena, other));
@@ -79,6 +80,7 @@ const Op op_concat = {
     .params = params,
     .example = "conv(16, 3x3, pad=same) -> concat(skip)",
     .keeps_spatial = true,
+    .reads_once = true,
     .shape = shape,
     .join = offset_of,
     .eval = run,

@@ -49,6 +49,7 @@ const Op op_crop = {
     .params = params,
     .example = "crop(2)",
     .keeps_spatial = true,
+    .reads_once = true,
     .shape = shape,
     .eval = run,
     .gradient = backward,

@@ -40,10 +40,12 @@ static void shape(ShapeContext *context, Node *node) {
     return;
   }
   Arena *arena = context->arena;
+  Shape row = in;
+  row.regions = to.regions = 0;
   Diag *diag = op_error(context, node, DIAG_shape_mismatch, "reshape to %s does not hold its %s input",
                         shape_text(arena, to), shape_text(arena, in));
-  diag_fact(diag, "%s has %s elements, %s has %s", shape_text(arena, to), text_thousands(arena, want),
-            shape_text(arena, in), text_thousands(arena, have));
+  diag_fact(diag, "%s has %s elements, %s%s has %s", shape_text(arena, to), text_thousands(arena, want),
+            in.regions ? "each region of " : "", shape_text(arena, row), text_thousands(arena, have));
   op_note_origin(context, diag, node->in[0]);
 }
 

@@ -68,6 +68,7 @@ const Op op_slice = {
     .params = params,
     .example = "slice(0..16)",
     .keeps_spatial = true,
+    .reads_once = true,
     .shape = shape,
     .part = from_of,
     .eval = run,

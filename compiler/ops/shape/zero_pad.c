@@ -41,6 +41,7 @@ const Op op_zero_pad = {
     .params = params,
     .example = "zero_pad(2)",
     .keeps_spatial = true,
+    .reads_once = true,
     .shape = shape,
     .border = border,
     .eval = run,

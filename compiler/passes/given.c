@@ -1,0 +1,56 @@
+/* given.c: which inputs and targets are read where the caller has them. Others are brought into the order and
+ * the floats that kernels work with by a kernel of their own: pixels with the channels first, images that are
+ * to be interleaved, and bytes that some layer reads again and again. What reads each element about once
+ * converts bytes as it loads them.
+ *
+ * Needs: a graph, and whether images are interleaved. Keeps: it; marks nodes. */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/op.h"
+#include "passes/passes.h"
+
+enum { MOST_ALIASES = 8 }; /* of an input, one of the other */
+
+static bool is_output(const Graph *graph, const Node *node) {
+  for (int o = 0; o < graph->outputs.n; o++)
+    if (graph->outputs.data[o].node == node) return true;
+  return false;
+}
+
+/* Overlapping windows see an element again and again. */
+static bool overlaps(const Window *window) {
+  return window->kernel[0] * window->kernel[1] > 2 * window->stride[0] * window->stride[1];
+}
+
+static bool reads_once(const Node *node) {
+  if (node->result != RESULT_SAMPLE) return false;
+  return node->op->family == FAMILY_MAP || (node->op->family == FAMILY_POOL && !overlaps(node->window)) ||
+         node->op->reads_once;
+}
+
+/* A slice may be made by a kernel, or lie in its input as an alias does. */
+static bool read_once(const Graph *graph, const Node *value, int aliases) {
+  if (is_output(graph, value) || aliases > MOST_ALIASES) return false;
+  for (int i = value->id + 1; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    bool reads = false;
+    for (int k = 0; k < node->nin; k++) reads = reads || node->in[k] == value;
+    if (!reads) continue;
+    const bool alias = node->op->family == FAMILY_ALIAS;
+    if (!alias && !reads_once(node)) return false;
+    if ((alias || node->op->part) && !read_once(graph, node, aliases + 1)) return false;
+  }
+  return true;
+}
+
+static bool is_given(const Plan *plan, const Node *node) {
+  if (plan->images > 1) return false;
+  if (node->op == &op_target) return true;
+  if (node->op != &op_input || node->chw) return false;
+  return node->elem == ELEM_F32 || read_once(plan->graph, node, 0);
+}
+
+void pass_given(PassState *state) {
+  Plan *plan = state->plan;
+  plan->given = NEW_ARRAY(state->arena, bool, plan->graph->nodes.n + 1);
+  for (int i = 0; i < plan->graph->nodes.n; i++) plan->given[i] = is_given(plan, plan->graph->nodes.data[i]);
+}
