@@ -60,7 +60,7 @@ static void run(const Eval *eval) {
 /* Regions stand one below the other, rows of a sequence side by side. */
 static Val load_row(Lower *l, Buf *buf, const Ix *row, const Ix *c, int part, int lanes) {
   const Ix zero = {0};
-  const bool below = buf->dim[0] > 1;
+  const bool below = buf->dim[buf->leads] > 1;
   return walk_load(l, buf, below ? row : &zero, below ? &zero : row, c, part, lanes);
 }
 
