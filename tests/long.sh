@@ -106,8 +106,8 @@ schedule_choices() {
   verdict "$status" "each schedule that could be chosen (long-choices.log)"
 }
 
-# All programs that make check compiles, with three rows of every value; but for nms and the losses of objects,
-# which take tables of rows.
+# All programs that make check compiles, with three rows of every value; but for nms and the losses of
+# objects, which take tables of rows.
 all_rows() {
   status=0
   make -s netcheck >"$here/long-rows.log" 2>&1 || status=$?
