@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Makes detection.inc and detection_losses.inc: what torchvision's box coder, suppression, region proposals and
-losses make of drawn numbers, in double: tests/unit/detection.c holds them against eval.
+"""Makes detection.inc and detection_losses.inc: what torchvision's box coder, suppression, region proposals
+and losses make of drawn numbers, in double: tests/unit/detection.c holds them against eval.
 
     python3 detection.py      (needs torch and torchvision)
 """
@@ -123,8 +123,8 @@ def multibox():
         detector = types.SimpleNamespace(box_coder=BoxCoder((10., 10., 5., 5.)), neg_to_pos_ratio=negatives)
         made_losses = SSD.compute_loss(detector, [{"boxes": truth, "labels": labels + 1}], {
             "bbox_regression": deltas[None], "cls_logits": scores[None]}, [made], [matched])
-        loss_case("multibox", "overlap=%g negatives=%d" % (overlap, negatives), [scores, deltas, made], labels,
-                  truth, sum(made_losses.values()))
+        loss_case("multibox", "overlap=%g negatives=%d" % (overlap, negatives), [scores, deltas, made],
+                  labels, truth, sum(made_losses.values()))
 
 
 def rpn():
@@ -143,7 +143,8 @@ def rpn():
         found, matched = network.assign_targets_to_anchors([anchors[inside]], [{"boxes": truth}])
         found = [found[0].double()]
         wanted = BoxCoder((1., 1., 1., 1.)).encode_single(matched[0], anchors[inside])
-        parts = network.compute_loss(scores.reshape(-1)[inside], deltas.reshape(-1, 4)[inside], found, [wanted])
+        parts = network.compute_loss(scores.reshape(-1)[inside], deltas.reshape(-1, 4)[inside], found,
+                                     [wanted])
         counted = int((found[0] >= 0).sum())
         loss_case("rpn", "high=%g low=%g sample=%d positives=1" % (high, low, sample), [scores, deltas],
                   labels, truth, sum(parts) * counted / sample)

@@ -13,34 +13,34 @@ static const Param params[] = {
 
 static void shape(ShapeContext *context, Node *node) {
   const Shape boxes = node->in[0]->shape, deltas = node->in[1]->shape;
+  int64_t rows, side, moved, columns;
   if (!boxes.rank || !deltas.rank) return;
-  if (boxes.rank != 2 || boxes.dim[1] != BOX || boxes.regions) {
+  if (!shape_table(boxes, &rows, &side) || side != BOX) {
     Diag *diag = op_error(context, node, DIAG_wrong_shape,
                           "decode takes boxes, rows of x1 y1 x2 y2, but its input is %s",
                           shape_text(context->arena, boxes));
     op_note_origin(context, diag, node->in[0]);
     return;
   }
-  if (deltas.rank != 2 || deltas.dim[0] != boxes.dim[0] || deltas.regions) {
+  if (!shape_table(deltas, &moved, &columns) || moved != rows) {
     Diag *diag = op_error_at(context, node, "deltas", DIAG_shape_mismatch,
                              "decode of %s boxes and %s deltas: each box needs a row of deltas",
                              shape_text(context->arena, boxes), shape_text(context->arena, deltas));
     op_note_origin(context, diag, node->in[0]);
     op_note_origin(context, diag, node->in[1]);
-    if (deltas.rank != 2 && shape_elements(deltas) == boxes.dim[0] * BOX)
-      diag_help(diag, "reshape([%lld, 4]) makes such rows of it", (long long)boxes.dim[0]);
+    if (deltas.rank != 2 && shape_elements(deltas) == rows * BOX)
+      diag_help(diag, "reshape([%lld, 4]) makes such rows of it", (long long)rows);
     return;
   }
-  if (deltas.dim[1] % BOX) {
-    Diag *diag = op_error_at(context, node, "deltas", DIAG_wrong_shape,
-                             "deltas of decode are four numbers, or four for each class, but a row of %s has "
-                             "%lld",
-                             shape_text(context->arena, deltas), (long long)deltas.dim[1]);
+  if (columns % BOX) {
+    Diag *diag =
+        op_error_at(context, node, "deltas", DIAG_wrong_shape,
+                    "deltas of decode are four numbers, or four for each class, but a row of %s has %lld",
+                    shape_text(context->arena, deltas), (long long)columns);
     op_note_origin(context, diag, node->in[1]);
     return;
   }
-  if (!list_of_numbers(context, node, "weights", BOX)) return;
-  node->shape = shape_sequence(boxes.dim[0], deltas.dim[1]);
+  if (list_of_numbers(context, node, "weights", BOX)) node->shape = shape_sequence(rows, columns);
 }
 
 static Decoder decoder_of(const Node *node) {
@@ -57,6 +57,13 @@ static void run(const Eval *eval) {
 }
 
 /* ---- the nest ---- */
+/* Regions stand one below the other, rows of a sequence side by side. */
+static Val load_row(Lower *l, Buf *buf, const Ix *row, const Ix *c, int part, int lanes) {
+  const Ix zero = {0};
+  const bool below = buf->dim[buf->leads] > 1;
+  return walk_load(l, buf, below ? row : &zero, below ? &zero : row, c, part, lanes);
+}
+
 typedef struct Row { /* of boxes: of each number of a vector the centre and the side along its axis */
   const DecoderTables *tables;
   Val centre, side;
@@ -68,13 +75,8 @@ static void decode_vector(Lower *l, const Ix *y, const Ix *x, const Ix *c, int p
   const bool wide = lanes > BOX;
   Val side = wide ? decoder_pairs(row->side, lanes, 0) : row->side,
       centre = wide ? decoder_pairs(row->centre, lanes, 0) : row->centre,
-      delta = walk_load(l, l->in[1], y, x, c, part, lanes);
+      delta = load_row(l, l->in[1], x, c, part, lanes);
   lower_store(l, decoder_vector(l, row->tables, delta, centre, side), y, x, c, part, lanes);
-}
-
-static Val lane_of(Lower *l, Buf *buf, const Ix *row, const Ix *column) {
-  const Ix zero = {0};
-  return walk_load(l, buf, &zero, row, column, 1, 1);
 }
 
 /* One box, number by number. */
@@ -83,11 +85,11 @@ static void decode_scalar(Lower *l, const Decoder *d, const Ix *row, const Ix *f
   const Ix zero = {0};
   for (int axis = 0; axis < 2; axis++) {
     const Ix low = zero + axis, high = low + 2, from = *first + axis, to = from + 2;
-    Val corner = lane_of(l, l->in[0], row, &low), out[2],
-        side = nest_let(b, "side", sub(lane_of(l, l->in[0], row, &high), corner)),
+    Val corner = load_row(l, l->in[0], row, &low, 1, 1), out[2],
+        side = nest_let(b, "side", sub(load_row(l, l->in[0], row, &high, 1, 1), corner)),
         centre = fma_(side, num(b, 0.5), corner);
-    decoder_scalar(l, d, axis, lane_of(l, l->in[1], row, &from), lane_of(l, l->in[1], row, &to), centre, side,
-                   out);
+    decoder_scalar(l, d, axis, load_row(l, l->in[1], row, &from, 1, 1), load_row(l, l->in[1], row, &to, 1, 1),
+                   centre, side, out);
     lower_store(l, out[0], &zero, row, &from, 1, 1);
     lower_store(l, out[1], &zero, row, &to, 1, 1);
   }
@@ -96,7 +98,7 @@ static void decode_scalar(Lower *l, const Decoder *d, const Ix *row, const Ix *f
 static void decode_row(Lower *l, const DecoderTables *tables, const Ix *row, int64_t columns) {
   Nest *b = l->b;
   const Ix zero = {0};
-  Val box = nest_let(b, "box", nest_load(b, nest_at(b, l->in[0], zero, *row, zero), BOX)),
+  Val box = nest_let(b, "box", load_row(l, l->in[0], row, &zero, BOX, BOX)),
       corner = decoder_pairs(box, BOX, 0);
   Row of = {.tables = tables, .side = nest_let(b, "side", sub(decoder_pairs(box, BOX, 2), corner))};
   of.centre = nest_let(b, "centre", fma_(of.side, num(b, 0.5), corner));

@@ -22,11 +22,12 @@ const Routine best_routine = {.name = "best", .text = best_text};
 
 Buf *lower_contiguous(Lower *l, const char *name, Buf *in) {
   Nest *b = l->b;
-  if (buf_elements(in) == buf_room(in, 0)) return in;
-  Buf *copy = lower_scratch(l, name, in->rank, in->dim);
-  NEST_FOR(b, y, in->dim[0])
-    NEST_FOR(b, x, in->dim[1])
-      NEST_FOR(b, c, in->dim[2])
+  const int64_t *dim = in->dim + in->leads;
+  if (!in->leads && buf_elements(in) == buf_room(in, 0)) return in;
+  Buf *copy = lower_scratch(l, name, in->rank - in->leads, dim);
+  NEST_FOR(b, y, dim[0])
+    NEST_FOR(b, x, dim[1])
+      NEST_FOR(b, c, dim[2])
         nest_store(b, nest_at(b, copy, y, x, c), nest_load(b, nest_at(b, in, y, x, c), 1));
   return copy;
 }

@@ -9,6 +9,6 @@
 extern const Routine box_routine, match_routine, delta_routine;
 extern const Routine best_routine; /* uses none of them */
 
-/* A routine takes arrays without gaps: a part of a joined value is copied first. */
+/* A routine takes arrays without gaps, of one row: a part of a joined value, and a row, are copied first. */
 Buf *lower_contiguous(Lower *, const char *name, Buf *in);
 #endif
