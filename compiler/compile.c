@@ -471,7 +471,7 @@ static bool write_view(Compilation *c) {
     const Program *const all[] = {c->programs.infer, c->programs.train, c->programs.look};
     for (int i = 0; i < 3; i++)
       if (all[i]) program_dump(&text, all[i]);
-  } else if (o->kind == OUTPUT_SCHEDULE) emit_schedule(&text, c->net);
+  } else if (o->kind == OUTPUT_SCHEDULE) program_schedules(&text, &c->programs, &c->lowering, &c->sources);
   else {
     const SummarySizes sizes = sizes_of(c);
     graph_json(&text, &c->sources, c->graph, &sizes);

@@ -44,7 +44,6 @@ const void *emit_weights(Net *, size_t *n); /* what is in embed_file; NULL if it
 void emit_weights_object(Text *, Net *);
 const void *emit_model(Net *, size_t *n); /* --emit=model: what NAME_open takes */
 void emit_nests(Text *, Net *);           /* --emit=nests */
-void emit_schedule(Text *, Net *);        /* --emit=schedule */
 struct Lower;
 void emit_timing(
     Text *, const Target *, int n, const struct Lower *const *,

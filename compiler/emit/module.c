@@ -36,7 +36,7 @@ static const char *renamed(Arena *arena, const char *text, const char *name) {
 }
 
 static void also_of(Net *net, Function *function, const Node *node) {
-  const char *layer = node ? layer_text(net, node) : "";
+  const char *layer = node ? layer_text(net->arena, net->sources, node) : "";
   if (!*layer || table_find(&function->told, layer)) return;
   table_set(net->arena, &function->told, layer, function);
   if (!strstr(function->comment, layer)) vec_push(net->arena, function->also, layer);
@@ -71,44 +71,8 @@ static Function *section_function(Net *net, Section *section, Nest *nest, bool t
 }
 
 /* ---- comments ---- */
-/* The text of a call on one line, without comments of the program. */
-static const char *call_text(Net *net, Span span) {
-  const Source *source = sources_get(net->sources, span.file);
-  if (!source || span.end > source->n || span.start >= span.end) return "";
-  Text out = {.arena = net->arena};
-  bool blank = false;
-  for (uint32_t i = span.start; i < span.end; i++) {
-    const char c = source->text[i];
-    if (c == '#') {
-      while (i + 1 < span.end && source->text[i + 1] != '\n') i++;
-    } else if (c == ' ' || c == '\n' || c == '\r' || c == '\t') blank = out.n > 0;
-    else {
-      text_put(&out, blank ? " %c" : "%c", c);
-      blank = false;
-    }
-  }
-  return out.n ? out.s : "";
-}
-
-const char *layer_place(Net *net, const Node *node) {
-  const Source *source = sources_get(net->sources, node->span.file);
-  if (!source) return "";
-  const SourcePlace place = sources_place(net->sources, node->span.file, node->span.start);
-  const char *slash = strrchr(place.path, '/');
-  const char *file =
-      node->span.file == 1 ? "line" : arena_printf(net->arena, "%s, line", slash ? slash + 1 : place.path);
-  return arena_printf(net->arena, "%s %d: %s", file, place.line, call_text(net, node->span));
-}
-
-/* "conv1, line 14: conv(6, 5x5)"; of a node of the backward pass also what it is of that layer. */
-const char *layer_text(Net *net, const Node *node) {
-  const char *place = node->op == &op_input || !*node->name ? "" : layer_place(net, node);
-  const char *text = arena_printf(net->arena, "%s%s%s", node->name, *place ? ", " : "", place);
-  return node->of ? arena_printf(net->arena, "%s of %s", node->op->name, text) : text;
-}
-
 static void put_layer(Net *net, Text *out, const Node *node) {
-  text_put(out, "%s%s", out->n ? "\n" : "", layer_text(net, node));
+  text_put(out, "%s%s", out->n ? "\n" : "", layer_text(net->arena, net->sources, node));
   if (!node->of && node->op->detail) text_put(out, "\n    %s", node->op->detail);
 }
 

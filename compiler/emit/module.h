@@ -6,6 +6,7 @@
 #include "emit/emit.h"
 #include "emit/names.h"
 #include "emit/nest.h"
+#include "graph/layer.h"
 #include "program/program.h"
 
 enum { ALIGNMENT = SPACE_ALIGNMENT, ALIGNED_FLOATS = ALIGNMENT / 4 };
@@ -87,9 +88,7 @@ int64_t net_model_floats(const Net *), net_workspace_floats(const Net *);
 int64_t net_all_floats(const Net *); /* of the workspace: what is read for all images together */
 const char *
 net_linkage(const Net *); /* "static " in a program, whose libraries may have functions of the same name */
-const char *net_target_names(const Net *);    /* "x86-64-v4,x86-64-v3,x86-64" */
-const char *layer_text(Net *, const Node *);  /* "conv1, line 14: conv(6, 5x5)" */
-const char *layer_place(Net *, const Node *); /* "line 14: conv(6, 5x5)" */
+const char *net_target_names(const Net *); /* "x86-64-v4,x86-64-v3,x86-64" */
 
 /* ---- frame.c: functions that call kernels ---- */
 typedef enum FrameKind {
