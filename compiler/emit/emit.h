@@ -48,7 +48,6 @@ struct Lower;
 void emit_timing(
     Text *, const Target *, int n, const struct Lower *const *,
     int64_t weight_bytes); /* a program that runs a kernel in n ways; it prints the microseconds of each */
-const char *emit_timing_key(Arena *, const struct Lower *); /* equal where the code is */
 const float *constant_weights(Arena *, const Graph *); /* the weights of a net whose parameters are all frozen
                                                           and start from constants; else NULL */
 #endif

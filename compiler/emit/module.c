@@ -1,8 +1,8 @@
 /* module.c: lowers every kernel for every target, prints its function, finds what can be shared, and names
  * everything.
  *
- * Kernels are printed under a stand-in for their name. Where the text is the same, for layers of equal shape,
- * or in inference and training, one function serves all. */
+ * Where nests are the same code, for layers of equal shape, or in inference and training, one function serves
+ * all. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/module.h"
 #include <inttypes.h>
@@ -54,19 +54,23 @@ static void also_for(Net *net, Function *function, const Kernel *kernel) {
  * out. */
 static Function *section_function(Net *net, Section *section, Nest *nest, bool team, const char *name,
                                   const char *comment, const Kernel *kernel) {
-  const char *key = print_nest(net, section, nest, team);
-  Function *function = table_find(&section->by_key, key);
+  const NestKey *key = nest_key(net->arena, nest, team);
+  const char *hash = arena_printf(net->arena, "%" PRIx64, key->hash);
+  Function *first = table_find(&section->by_hash, hash), *function = first;
+  while (function && !nest_key_equal(function->key, key)) function = function->next;
   if (function) {
     if (kernel) also_for(net, function, kernel);
     return function;
   }
   function = NEW(net->arena, Function);
   function->key = key;
+  function->next = first;
   function->comment = comment;
-  function->text = renamed(net->arena, key, arena_printf(net->arena, "%s_%s", net->name, name));
+  function->code = print_nest(net, section, nest, team);
+  function->text = renamed(net->arena, function->code, arena_printf(net->arena, "%s_%s", net->name, name));
   function->name = arena_printf(net->arena, "%s_%s%s", net->name, name, section->suffix);
   vec_push(net->arena, section->functions, function);
-  table_set(net->arena, &section->by_key, key, function);
+  table_set(net->arena, &section->by_hash, hash, function);
   return function;
 }
 
@@ -114,11 +118,14 @@ static const Member *pack_member(Net *net, Part *part, Pack *pack) {
   Text key = {.arena = net->arena};
   text_put(&key, "pack");
   for (int i = 0; i < pack->source.n; i++) text_put(&key, " %d", pack->source.data[i]->id);
-  text_put(&key, "\n%s", print_nest(net, &net->pack, pack->nest, false));
-  Member *member = table_find(constant ? &net->table_of : &part->member_of, key.s);
+  const NestKey *nest = nest_key(net->arena, pack->nest, false);
+  Member *first = table_find(constant ? &net->table_of : &part->member_of, key.s), *member = first;
+  while (member && !nest_key_equal(member->nest, nest)) member = member->next;
   if (member) return member;
   member = new_member(net, constant ? NULL : part, key.s, pack->name, pack->out);
   member->pack = pack;
+  member->nest = nest;
+  member->next = first;
   if (!constant)
     member->function = section_function(net, &net->pack, pack->nest, false, pack_function_name(net, pack),
                                         pack->nest->about ? pack->nest->about : "", NULL);

@@ -11,9 +11,12 @@
 
 enum { ALIGNMENT = SPACE_ALIGNMENT, ALIGNED_FLOATS = ALIGNMENT / 4 };
 
-/* A C function made of a nest. Kernels whose text is the same, layers of equal shape, share one. */
+/* A C function made of a nest. Kernels that are the same code, layers of equal shape, share one. */
 typedef struct Function {
-  const char *text, *key, *name, *comment;
+  const char *text, *name, *comment;
+  const char *code; /* the text under a stand-in for the name */
+  const NestKey *key;
+  struct Function *next; /* whose key has the same hash */
   VEC(const char *) also;
   Table told; /* what `also` has, and is not to have */
 } Function;
@@ -26,20 +29,22 @@ typedef struct Section {
   NestPrint print;
   PreludeNeeds needs;
   VEC(Function *) functions;
-  Table by_key;
+  Table by_hash;
 } Section;
 
 /* Weights in the order in which kernels read them: a member of the model (inference) or of the training
  * struct; or, made of no weights, a constant table. */
 typedef struct Member {
-  const char *name, *key;
+  const char *name, *key; /* key: equal where the same is in it */
   int rank;
   const int64_t *dim;
   int64_t floats;
   const Weight *copy; /* the natural weight as it is, or */
   const Pack *pack;   /* what its nest makes of the natural weights (of none: constants), by `function`, or */
   const Function *function;
-  const float *table; /* constants */
+  const NestKey *nest; /* of the pack */
+  struct Member *next; /* with the same key, but another pack */
+  const float *table;  /* constants */
 } Member;
 
 typedef struct Step { /* a call */
