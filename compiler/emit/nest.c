@@ -31,6 +31,10 @@ static void name_parameter(Printer *p, const Buf *buf, Words *items) {
 
 static void print_parameters(Printer *p, const Instance *instance, bool entry) {
   Words items = {0};
+  if (p->team) { /* SHARE reads `threads` */
+    printer_name(p, "thread");
+    printer_name(p, "threads");
+  }
   for (int i = 0; i < p->nest->nbufs; i++)
     if (instance->used.buf[i] && p->nest->buf[i]->place < STACK) name_parameter(p, p->nest->buf[i], &items);
   for (int i = 0; i < instance->fn->nparams; i++) {
@@ -55,7 +59,8 @@ static void print_shared_call(Printer *p,
                               const Instance *instance) { /* the body with this instance's constants */
   Words items = {0};
   for (int i = 0; i < p->nest->nbufs; i++)
-    if (instance->used.buf[i] && p->nest->buf[i]->place < STACK) vec_push(p->arena, items, p->buf_name[i]);
+    if (instance->used.buf[i] && p->nest->buf[i]->place < STACK)
+      vec_push(p->arena, items, printer_buf(p, p->nest->buf[i]));
   for (int i = 0; i < instance->fn->nparams; i++) {
     if (!instance->used.slot[i + 1]) continue;
     if (instance->known.fixed[i + 1])
@@ -94,13 +99,11 @@ static void print_function(Text *out, Instances *plan, const Instance *instance,
   put(" {\n");
   for (int i = 0; entry && i < instance->fn->nparams; i++)
     if (!instance->used.slot[i + 1]) put("  (void)%s;\n", p->slot_name[i + 1]);
-  const size_t body = text.n;
   if (instance->body) print_shared_call(p, instance);
   else print_body(p, instance->fn->body, 1);
   for (int i = 0; i < p->nest->nbufs;
        i++) /* a tile that sees padding alone reads no input, which shows when its loops are written out */
-    if (instance->used.buf[i] && p->nest->buf[i]->place < STACK &&
-        !text_mentions(&(Text){.s = text.s + body, .n = text.n - body}, p->buf_name[i]))
+    if (instance->used.buf[i] && p->nest->buf[i]->place < STACK && !p->mentioned[i])
       put("  (void)%s;\n", p->buf_name[i]);
   put("}\n\n");
   text_bytes(out, text.s, text.n);
