@@ -103,6 +103,10 @@ typedef enum FrameKind {
   FRAME_BATCH,    /* training: what is computed from all images */
   FRAME_LOOK,     /* looking inside: one image, all values kept */
 } FrameKind;
+typedef struct Parameter {
+  const char *name, *declared; /* "n", "int64_t n" */
+} Parameter;
+typedef VEC(Parameter) Parameters;
 typedef struct Frame { /* local variables are declared as the calls need them */
   Net *net;
   const Part *part;
@@ -112,21 +116,26 @@ typedef struct Frame { /* local variables are declared as the calls need them */
   Text locals, calls;
   Table local; /* by what is wanted, and its value: the name */
   Names names;
-  bool keys; /* the image's random numbers are needed */
+  Parameters parameters;
+  Table mentioned; /* the names of parameters, and of what else is there, that the text has */
+  bool keys;       /* the image's random numbers are needed */
 } Frame;
-Frame frame_begin(Net *, const Part *, int target, FrameKind);
+void add_parameter(Arena *, Parameters *, const char *name, const char *declared);
+const char *parameters_text(Arena *, const Parameters *);
+Frame frame_begin(Net *, const Part *, int target, FrameKind, const Parameters *);
+void frame_own(Frame *, const char *name);         /* a variable that the caller declares itself */
+const char *frame_name(Frame *, const char *name); /* the name, which is mentioned now */
 void frame_call(Frame *, const Step *, const char *indent);
 const char *frame_value(Frame *, const Node *); /* an expression for where a value lies */
 void frame_outputs(Frame *, const Step *, const char *(*to)(Frame *, int output),
                    bool optional); /* images side by side: the outputs that the step has made go to the
                                       caller; optional: unless the pointer is NULL */
 bool frame_mentions(const Frame *, const char *name);
-void frame_end(Text *, Frame *); /* the body of the function */
+void frame_unused(Text *, const Frame *); /* "(void)name;" for each parameter that is not mentioned */
+void frame_end(Text *, Frame *);          /* the body of the function */
 
 const char *array_argument(Arena *, const Nest *, int buffer, const char *array, int rank,
                            const int64_t *dim);
-void put_unused(Text *, const Frame *,
-                const char *name);           /* "(void)name;" for a parameter that the body does not use */
 void list_add(Text *list, const char *item); /* with commas between */
 void put_signature(Text *, const char *head, const char *list,
                    const char *tail); /* "head(list)tail", the list on several lines where it is long */

@@ -167,15 +167,6 @@ const char *names_unique(Names *names, const char *name) {
   return unique;
 }
 
-static bool is_word(char c) { return is_letter(c) || is_digit(c); }
-
-bool text_mentions(const Text *text, const char *name) {
-  const size_t n = strlen(name);
-  for (const char *at = text->n ? text->s : ""; (at = strstr(at, name)); at += n)
-    if ((at == text->s || !is_word(at[-1])) && !is_word(at[n])) return true;
-  return false;
-}
-
 /* ---- literals ---- */
 static bool put_special(Text *out, double value, const char *suffix) {
   if (isnan(value)) text_put(out, "__builtin_nan%s(\"\")", suffix);

@@ -23,7 +23,6 @@ name_identifier(Arena *,
 bool name_of_c(const char *name);       /* a word of C or C++, or one that the file has from their headers */
 bool name_of_runtime(const char *name); /* names of the shared header begin as this one does */
 const char *name_upper(Arena *, const char *name);
-bool text_mentions(const Text *, const char *name); /* as a word */
 
 /* ---- literals: exact, and the same under any locale ---- */
 void put_float(Text *, float);                                         /* 0.1f: shortest */
