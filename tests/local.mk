@@ -64,7 +64,8 @@ unit_SOURCES = %D%/unit/main.c %D%/unit/suites.def %D%/unit/base.c %D%/unit/synt
   %D%/harness/sample.h %D%/harness/foreign.c %D%/harness/foreign.h %D%/unit/runtime_augment.c \
   %D%/unit/runtime_core.c %D%/unit/runtime_data.c %D%/unit/runtime_files.c %D%/unit/runtime_formats.c \
   %D%/unit/runtime_matching.c %D%/unit/runtime_measure.c %D%/unit/runtime_net.c %D%/unit/runtime_net.h \
-  %D%/unit/runtime_pace.c %D%/unit/runtime_place.c %D%/unit/runtime_place.h %D%/unit/runtime_program.c \
+  %D%/unit/runtime_pace.c %D%/unit/runtime_pictures.c \
+  %D%/unit/runtime_place.c %D%/unit/runtime_place.h %D%/unit/runtime_program.c \
   %D%/unit/runtime_scratch.c %D%/unit/runtime_scratch.h %D%/unit/runtime_sets.c %D%/unit/runtime_sets.h \
   %D%/unit/runtime_synthetic.c %D%/unit/runtime_train.c
 unit_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS) $(JANSSON_CFLAGS) -I$(top_srcdir)/%D%/unit \
