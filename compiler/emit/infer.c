@@ -194,9 +194,9 @@ static void put_phase(Text *out, Net *net, int target, const Phase *of) {
     frame_call(&f, &net->infer.steps.data[s], "  ");
     put_mark(&f, "  ", s);
   }
-  text_put(out, "/* Image n of a call, of which the parameters are: %s. */\n",
-           phase ? "what follows layers that are computed for all images"
-                 : "up to the layers that are computed for all images");
+  text_put(out, "/* Image n of a call: its layers %s. */\n",
+           phase ? "behind those that are computed for all images at once"
+                 : "up to those that are computed for all images at once");
   put_function(out, &f, phase_function(net, target, phase));
 }
 

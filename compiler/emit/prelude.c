@@ -282,7 +282,7 @@ const char *prelude_convert(Arena *arena, const PreludeNames *names, Elem to, El
 /* ---- the file's part ---- */
 void emit_precise(Text *out) {
   text_put(out, "%s",
-           "// -ffast-math is for other files: here each operation is the one that is written.\n"
+           "// -ffast-math has no effect on this file: each operation is done as it is written.\n"
            "#if defined(__clang__) && defined(__FAST_MATH__)\n#pragma float_control(precise, on, push)\n"
            "#elif defined(__GNUC__) && !defined(__clang__)\n#pragma GCC push_options\n#ifdef "
            "__FAST_MATH__\n#pragma GCC optimize(\"no-fast-math\")\n#endif\n#endif\n\n");
@@ -325,14 +325,15 @@ static void emit_macros(Text *out, const PreludeNeeds *needs) {
                   "defined(__GNUC__)\n#define UNROLL _Pragma(\"GCC unroll 128\")\n"
                   "#else\n#define UNROLL\n#endif\n");
   if (needs->team)
-    text_put(out, "// A net is run by a team of threads. Each has its share of the rounds from .. to-1 of a "
-                  "loop; where one needs what others make, all wait for each other.\n"
-                  "#ifdef _OPENMP\n#include <omp.h>\n#define TEAM _Pragma(\"omp parallel\")\n#define THREAD "
-                  "omp_get_thread_num()\n#define THREADS omp_get_num_threads()\n"
-                  "#define BARRIER() _Pragma(\"omp barrier\")\n#else\n#define TEAM\n#define THREAD "
-                  "0\n#define THREADS 1\n#define BARRIER() ((void)0)\n#endif\n"
-                  "#define SHARE(from, to, thread) ((from) + (int)((int64_t)((to) - (from)) * (thread) / "
-                  "threads)) // where it begins\n");
+    text_put(out,
+             "// A net is run by a team of threads. Each runs its share of the iterations from .. to-1 of "
+             "a loop; where one needs what others compute, all wait for each other.\n"
+             "#ifdef _OPENMP\n#include <omp.h>\n#define TEAM _Pragma(\"omp parallel\")\n#define THREAD "
+             "omp_get_thread_num()\n#define THREADS omp_get_num_threads()\n"
+             "#define BARRIER() _Pragma(\"omp barrier\")\n#else\n#define TEAM\n#define THREAD "
+             "0\n#define THREADS 1\n#define BARRIER() ((void)0)\n#endif\n"
+             "#define SHARE(from, to, thread) ((from) + (int)((int64_t)((to) - (from)) * (thread) / "
+             "threads)) // where it begins\n");
   if (needs->infinite)
     text_put(out, "#if defined(__GNUC__)\n#define INFINITE __builtin_inff()\n#else\n#define INFINITE (1e30f "
                   "* 1e30f)\n#endif\n");
@@ -389,7 +390,7 @@ static void emit_types(Text *out, const PreludeNeeds *needs, const char *prefix)
       if (!((needs->type[e] | needs->memory[e]) & bit)) continue;
       if (first) {
         text_put(out,
-                 "// Vectors; those with a u may stand anywhere in an array. Extensions of GCC and Clang.\n"
+                 "// Vectors; those with a u need not be aligned. Extensions of GCC and Clang.\n"
                  "#if !defined(__GNUC__) || defined(__TINYC__)\n#error \"this compiler has no vectors: take "
                  "the C that cnnc --target=generic writes\"\n#endif\n");
         first = false;
