@@ -305,6 +305,28 @@ void emit_contraction(Text *out, bool fused) {
            "optimize(\"fp-contract=fast\", \"no-tree-loop-distribute-patterns\")\n#endif\n");
 }
 
+/* The macros of a file, in the order in which they are undefined at its end. */
+enum { NEED_MEMORY = -1 }; /* vectors anywhere in memory */
+static const struct {
+  const char *name;
+  int need; /* where in PreludeNeeds, or NEED_MEMORY */
+} macros[] = {
+    {"INLINE", offsetof(PreludeNeeds, inlined)},
+    {"KERNEL", offsetof(PreludeNeeds, kernel)},
+    {"PREFETCH", offsetof(PreludeNeeds, prefetch)},
+    {"PIN", offsetof(PreludeNeeds, pin)},
+    {"UNROLL", offsetof(PreludeNeeds, unroll)},
+    {"INFINITE", offsetof(PreludeNeeds, infinite)},
+    {"TEAM", offsetof(PreludeNeeds, team)},
+    {"THREAD", offsetof(PreludeNeeds, team)},
+    {"THREADS", offsetof(PreludeNeeds, team)},
+    {"BARRIER", offsetof(PreludeNeeds, team)},
+    {"SHARE", offsetof(PreludeNeeds, team)},
+    {"LOAD", NEED_MEMORY},
+    {"AT", NEED_MEMORY},
+};
+enum { MACROS = sizeof macros / sizeof *macros };
+
 static void emit_macros(Text *out, const PreludeNeeds *needs) {
   bool gnu = needs->inlined || needs->kernel || needs->prefetch || needs->pin;
   if (gnu) text_put(out, "#if defined(__GNUC__)\n");
@@ -356,11 +378,8 @@ static bool digits_then(const char *s, const char *set) {
 }
 
 bool prelude_has_name(const char *name) {
-  for (const char *const *s =
-           (const char *const[]){"INLINE", "KERNEL", "UNROLL", "TEAM", "THREAD", "THREADS", "BARRIER",
-                                 "SHARE", "PREFETCH", "PIN", "LOAD", "AT", "INFINITE", NULL};
-       *s; s++)
-    if (!strcmp(name, *s)) return true;
+  for (int i = 0; i < MACROS; i++)
+    if (!strcmp(name, macros[i].name)) return true;
   for (int fn = 0; fn < FN_COUNT; fn++) {
     const size_t length = strlen(function[fn].name);
     if (!strncmp(name, function[fn].name, length) && !strncmp(name + length, "_x", 2))
@@ -436,25 +455,18 @@ void emit_prelude_file(Text *out, const PreludeNeeds *needs, const char *prefix)
   text_put(out, "\n");
 }
 
-static void emit_undef(Text *out, bool defined, const char *name) {
-  if (defined) text_put(out, "#undef %s\n", name);
+static bool needs_macro(const PreludeNeeds *needs, int i) {
+  if (macros[i].need != NEED_MEMORY) return *(const bool *)((const char *)needs + macros[i].need);
+  for (int e = 0; e < ELEMS; e++)
+    if (needs->memory[e]) return true;
+  return false;
 }
 
 void emit_prelude_end(Text *out, const PreludeNeeds *needs) {
-  bool memory = false;
-  for (int e = 0; e < ELEMS; e++) memory = memory || needs->memory[e];
   text_put(out, "/* ---- the end: what follows in the same translation unit is compiled as if this file were "
                 "not there ---- */\n\n");
-  emit_undef(out, needs->inlined, "INLINE");
-  emit_undef(out, needs->kernel, "KERNEL");
-  emit_undef(out, needs->prefetch, "PREFETCH");
-  emit_undef(out, needs->pin, "PIN");
-  emit_undef(out, needs->unroll, "UNROLL");
-  emit_undef(out, needs->infinite, "INFINITE");
-  for (const char *const *s = (const char *const[]){"TEAM", "THREAD", "THREADS", "BARRIER", "SHARE", NULL};
-       *s; s++)
-    emit_undef(out, needs->team, *s);
-  for (const char *const *s = (const char *const[]){"LOAD", "AT", NULL}; *s; s++) emit_undef(out, memory, *s);
+  for (int i = 0; i < MACROS; i++)
+    if (needs_macro(needs, i)) text_put(out, "#undef %s\n", macros[i].name);
   text_put(out, "#if defined(__clang__)\n#pragma STDC FP_CONTRACT DEFAULT\n#elif defined(__GNUC__)\n#pragma "
                 "GCC pop_options\n#endif\n"
                 "#if defined(__clang__) && defined(__FAST_MATH__)\n#pragma float_control(pop)\n#endif\n");
