@@ -203,7 +203,7 @@ const char *array_argument(Arena *arena, const Nest *nest, int id, const char *a
                            const int64_t *dim) {
   const Buf *buf = nest->buf[id];
   const char *type = emit_nest_pointer(arena, nest, id);
-  const bool flat = !strstr(type, "(*)");
+  const bool flat = emit_nest_flat(buf);
   bool same = rank == buf->rank;
   for (int i = 1; i < rank && same; i++) same = dim[i] == buf->dim[i];
   if (flat ? rank <= 1 : same) return array;
@@ -244,7 +244,8 @@ static const char *keys_value(Frame *f, const Step *step, const Node *node) {
  * -Wcast-qual takes it for a loss of const, but by way of a number. */
 static const char *const_argument(const Frame *f, const Nest *nest, int id, const char *value) {
   const char *type = emit_nest_pointer(f->net->arena, nest, id);
-  return strstr(type, "(*)") ? arena_printf(f->net->arena, "(%s)(uintptr_t)%s", type, value) : value;
+  return emit_nest_flat(nest->buf[id]) ? value
+                                       : arena_printf(f->net->arena, "(%s)(uintptr_t)%s", type, value);
 }
 
 static const char *argument(Frame *f, const Step *step, int id) {

@@ -35,19 +35,20 @@ static const char *renamed(Arena *arena, const char *text, const char *name) {
   return out.s;
 }
 
-static void also_of(Net *net, Function *function, const Node *node) {
+static void tell_of(Net *net, Function *function, const Node *node, bool also) {
   const char *layer = node ? layer_text(net->arena, net->sources, node) : "";
   if (!*layer || table_find(&function->told, layer)) return;
   table_set(net->arena, &function->told, layer, function);
-  if (!strstr(function->comment, layer)) vec_push(net->arena, function->also, layer);
+  if (also) vec_push(net->arena, function->also, layer);
 }
 
-static void also_for(Net *net, Function *function, const Kernel *kernel) {
-  also_of(net, function, kernel->normalize);
-  also_of(net, function, kernel->root);
-  for (int i = 0; i < kernel->nscales; i++) also_of(net, function, kernel->scale[i]);
-  for (int i = 0; i < kernel->nchain; i++) also_of(net, function, kernel->chain[i]);
-  also_of(net, function, kernel->pool);
+/* The function computes the layers of the kernel; also: beside those that its comment has. */
+static void tell(Net *net, Function *function, const Kernel *kernel, bool also) {
+  tell_of(net, function, kernel->normalize, also);
+  tell_of(net, function, kernel->root, also);
+  for (int i = 0; i < kernel->nscales; i++) tell_of(net, function, kernel->scale[i], also);
+  for (int i = 0; i < kernel->nchain; i++) tell_of(net, function, kernel->chain[i], also);
+  tell_of(net, function, kernel->pool, also);
 }
 
 /* The function for a nest: an existing one, or a new one with that name. team: its parallel loops are shared
@@ -59,13 +60,14 @@ static Function *section_function(Net *net, Section *section, Nest *nest, bool t
   Function *first = table_find(&section->by_hash, hash), *function = first;
   while (function && !nest_key_equal(function->key, key)) function = function->next;
   if (function) {
-    if (kernel) also_for(net, function, kernel);
+    if (kernel) tell(net, function, kernel, true);
     return function;
   }
   function = NEW(net->arena, Function);
   function->key = key;
   function->next = first;
   function->comment = comment;
+  if (kernel) tell(net, function, kernel, false);
   function->code = print_nest(net, section, nest, team);
   function->text = renamed(net->arena, function->code, arena_printf(net->arena, "%s_%s", net->name, name));
   function->name = arena_printf(net->arena, "%s_%s%s", net->name, name, section->suffix);

@@ -18,7 +18,7 @@ typedef struct Function {
   const NestKey *key;
   struct Function *next; /* whose key has the same hash */
   VEC(const char *) also;
-  Table told; /* what `also` has, and is not to have */
+  Table told; /* the layers in its comment and in `also` */
 } Function;
 
 /* The functions of one target, or those of no target in particular (packing). */
