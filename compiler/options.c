@@ -55,7 +55,7 @@ const OptionRow options_table[] = {
     {"after", LONG_AFTER, required_argument, "--after=PASS",
      "with --emit=graph: the graph behind that pass of the compiler, for inference; with --train the "
      "training "
-     "graph, before --memory is looked at",
+     "graph, before --memory takes effect",
      "@passes"},
     {"single-file", LONG_SINGLE_FILE, no_argument, "--single-file", "the header's text goes into the C file",
      NULL},

@@ -15,7 +15,7 @@ typedef struct Trials {
   int n;
   Choice choice[MOST_VARIANTS];
   const Lower *lower[MOST_VARIANTS];
-  const char *key[MOST_VARIANTS]; /* the code: what is equal is measured once */
+  const NestKey *key[MOST_VARIANTS]; /* the code: what is equal is measured once */
   double us[MOST_VARIANTS];
 } Trials;
 
@@ -53,9 +53,9 @@ static Trials trials_of(const TuneJob *job, const Kernel *kernel, const Target *
   for (int i = 0; i < variants; i++) {
     const Lower *lower = lower_by(job, kernel, target, model, variant[i]);
     if (!lower->decision->tuned) continue;
-    const char *key = emit_timing_key(job->arena, lower);
+    const NestKey *key = nest_key(job->arena, lower->b, false);
     bool known = false;
-    for (int k = 0; k < t.n; k++) known = known || strcmp(t.key[k], key) == 0;
+    for (int k = 0; k < t.n; k++) known = known || nest_key_equal(t.key[k], key);
     if (known) continue;
     t.choice[t.n] = variant[i];
     t.lower[t.n] = lower;

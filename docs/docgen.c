@@ -38,7 +38,8 @@ static void put_params(const Param *params) {
 
 static void put_op(const Op *op) {
   printf("### %s\n\n%s\n\n", op->name, op->summary ? op->summary : "");
-  if (op->detail) printf("%s\n\n", op->detail);
+  const size_t n = op->detail ? strlen(op->detail) : 0;
+  if (n) printf("```\n%s%s```\n\n", op->detail, op->detail[n - 1] == '\n' ? "" : "\n");
   put_params(op->params);
   if (op->example) printf("Example: `%s`\n\n", op->example);
 }
@@ -119,7 +120,7 @@ static void put_special_values(void) {
 
 static void put_operators(void) {
   puts("<!-- Made by `make docs` from the compiler's tables; do not edit. -->\n# Operators\n");
-  puts("All operators take `name=\"…\"`; those with parameters also `weights=LAYER` (share its parameters) "
+  puts("All operators take `name=\"…\"`; those with parameters also `weights=LAYER` (share its parameters)\n"
        "and `frozen=true` (not trained).\n");
   for (const Op *const *first = op_table; *first;
        first++) { /* chapters in the order in which their first operator stands */
@@ -144,7 +145,7 @@ static void put_operators(void) {
 
 static void put_diagnostics(void) {
   puts("<!-- Made by `make docs` from compiler/base/diag.def; do not edit. -->\n# Diagnostics\n");
-  puts("Every message ends in a slug; `cnnc --explain=SLUG` prints its page. `-Wno-SLUG` turns a warning "
+  puts("Every message ends in a slug; `cnnc --explain=SLUG` prints its page. `-Wno-SLUG` turns a warning\n"
        "off, `-Werror=SLUG` makes it an error.\n");
   puts("| slug | level | |\n|---|---|---|");
   for (int i = 0; i < DIAG_COUNT; i++)

@@ -285,9 +285,12 @@ static uint64_t fingerprint(const Net *net) {
     for (int d = 0; d < weight->rank; d++)
       hash = hashed(hash, arena_printf(net->arena, "%" PRId64, weight->dim[d]));
   }
-  for (int i = 0; i < net->infer.members.n; i++) { /* the key has the nest that packs it */
+  for (int i = 0; i < net->infer.members.n; i++) {
     const Member *member = net->infer.members.data[i];
-    hash = hashed(hashed(hash, member->name), member->key);
+    const char *made = member->function
+                           ? arena_printf(net->arena, "%s\n%s", member->key, member->function->code)
+                           : member->key; /* the weights in it, and the code that packs them */
+    hash = hashed(hashed(hash, member->name), made);
     for (int d = 0; d < member->rank; d++)
       hash = hashed(hash, arena_printf(net->arena, "%" PRId64, member->dim[d]));
   }

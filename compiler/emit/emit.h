@@ -44,12 +44,10 @@ const void *emit_weights(Net *, size_t *n); /* what is in embed_file; NULL if it
 void emit_weights_object(Text *, Net *);
 const void *emit_model(Net *, size_t *n); /* --emit=model: what NAME_open takes */
 void emit_nests(Text *, Net *);           /* --emit=nests */
-void emit_schedule(Text *, Net *);        /* --emit=schedule */
 struct Lower;
 void emit_timing(
     Text *, const Target *, int n, const struct Lower *const *,
     int64_t weight_bytes); /* a program that runs a kernel in n ways; it prints the microseconds of each */
-const char *emit_timing_key(Arena *, const struct Lower *); /* equal where the code is */
 const float *constant_weights(Arena *, const Graph *); /* the weights of a net whose parameters are all frozen
                                                           and start from constants; else NULL */
 #endif

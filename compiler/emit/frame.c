@@ -5,29 +5,45 @@
 #include <string.h>
 #include "emit/module.h"
 
-Frame frame_begin(Net *net, const Part *part, int target, FrameKind kind) {
+/* ---- names ---- */
+void add_parameter(Arena *arena, Parameters *list, const char *name, const char *declared) {
+  const Parameter parameter = {name, declared};
+  vec_push(arena, *list, parameter);
+}
+
+const char *parameters_text(Arena *arena, const Parameters *list) {
+  Text text = {.arena = arena};
+  for (int i = 0; i < list->n; i++) list_add(&text, list->data[i].declared);
+  return text.s;
+}
+
+Frame frame_begin(Net *net, const Part *part, int target, FrameKind kind, const Parameters *parameters) {
   Frame frame = {.net = net,
                  .part = part,
                  .target = target,
                  .kind = kind,
-                 .images = program_lanes(part->program, target)};
+                 .images = program_lanes(part->program, target),
+                 .parameters = *parameters};
   frame.locals.arena = frame.calls.arena = frame.names.arena = net->arena;
-  for (const char *const *s =
-           (const char *const[]){"model",  "batch",   "arena",      "gradients", "n",     "count", "keys",
-                                 "mark",   "context", "thread",     "threads",   "slot",  "all",   "look",
-                                 "packed", "memory",  "parameters", "weights",   "input", "seed",  NULL};
-       *s; s++)
-    names_reserve(&frame.names, *s);
+  for (int i = 0; i < parameters->n; i++) names_reserve(&frame.names, parameters->data[i].name);
   for (int i = 0; i < net->names.taken.n; i++)
     names_reserve(&frame.names, arena_printf(net->arena, "%s_%s", net->name,
                                              net->names.taken.data[i])); /* types and functions */
   for (int i = 0; i < net->macros.taken.n; i++) names_reserve(&frame.names, net->macros.taken.data[i]);
-  if (kind == FRAME_INFER || kind == FRAME_TOGETHER) {
-    for (int i = 0; i < net->graph->inputs.n; i++) names_reserve(&frame.names, net->input[i].name);
-    for (int i = 0; i < net->graph->outputs.n; i++) names_reserve(&frame.names, net->output[i].name);
-  }
+  frame_own(&frame, "keys");
+  frame_own(&frame, "key");
+  frame_own(&frame, "i"); /* of loops */
   return frame;
 }
+
+void frame_own(Frame *f, const char *name) { names_reserve(&f->names, name); }
+
+const char *frame_name(Frame *f, const char *name) {
+  table_set(f->net->arena, &f->mentioned, name, f->net);
+  return name;
+}
+
+bool frame_mentions(const Frame *f, const char *name) { return table_find(&f->mentioned, name) != NULL; }
 
 /* ---- local variables: by what is wanted and its value ---- */
 static const char *local_key(Frame *f, const char *wanted, const char *value) {
@@ -59,7 +75,8 @@ static const char *offset_text(Frame *f, const char *base, int64_t floats) {
 
 /* "image + n * LENET5_IMAGE_SIZE": the part of a caller's array that belongs to the image. */
 static const char *image_text(Frame *f, const char *base, const char *size) {
-  return f->kind == FRAME_SAMPLE ? arena_printf(f->net->arena, "%s + n * %s", base, size) : base;
+  return f->kind == FRAME_SAMPLE ? arena_printf(f->net->arena, "%s + %s * %s", base, frame_name(f, "n"), size)
+                                 : base;
 }
 
 static const char *value_name(const Part *part, const Node *node) { /* of an alias (flatten), what it is of */
@@ -80,40 +97,44 @@ static const char *value_text(const Frame *f, const Node *node) {
 static const char *input_value(Frame *f, int index) {
   Net *net = f->net;
   const PortNames *port = &net->input[index];
-  if (f->kind == FRAME_INFER || f->kind == FRAME_TOGETHER) return port->name;
+  if (f->kind == FRAME_INFER || f->kind == FRAME_TOGETHER) return frame_name(f, port->name);
   if (f->kind == FRAME_LOOK)
-    return local(f, "const void *", port->name, arena_printf(net->arena, "input[%d]", index), "");
+    return local(f, "const void *", port->name,
+                 arena_printf(net->arena, "%s[%d]", frame_name(f, "input"), index), "");
   const char *size = arena_printf(net->arena, "%s_%s_SIZE", net->upper, port->upper);
   return local(f, "const void *", port->name,
-               image_text(f, arena_printf(net->arena, "batch->%s", port->name), size), "");
+               image_text(f, arena_printf(net->arena, "%s->%s", frame_name(f, "batch"), port->name), size),
+               "");
 }
 
 /* Parts of the truth lie in one struct an image. */
 static const char *truth_value(Frame *f, int part) {
   static const char *const members[] = {"count", "class", "box", "instance"};
   Arena *arena = f->net->arena;
-  return local(
-      f, "const void *", arena_printf(arena, "truth_%s", members[part]),
-      arena_printf(arena, "%sbatch->%s[n].%s", part == TRUTH_COUNT ? "&" : "", f->net->truth, members[part]),
-      "");
+  return local(f, "const void *", arena_printf(arena, "truth_%s", members[part]),
+               arena_printf(arena, "%s%s->%s[%s].%s", part == TRUTH_COUNT ? "&" : "", frame_name(f, "batch"),
+                            f->net->truth, frame_name(f, "n"), members[part]),
+               "");
 }
 
 static const char *target_value(Frame *f, int index) {
   Net *net = f->net;
   if (f->kind == FRAME_LOOK)
     return local(f, "const void *", arena_printf(net->arena, "%s_seed", net->output[index].name),
-                 arena_printf(net->arena, "seed[%d]", index), "");
+                 arena_printf(net->arena, "%s[%d]", frame_name(f, "seed"), index), "");
   if (index >= graph_ports(net->graph)) return truth_value(f, index - graph_ports(net->graph));
   const char *name = net->output[index].target,
              *size = arena_printf(net->arena, "%" PRId64,
                                   shape_elements(f->part->program->target_of[index]->shape));
-  return local(f, "const void *", name, image_text(f, arena_printf(net->arena, "batch->%s", name), size), "");
+  return local(f, "const void *", name,
+               image_text(f, arena_printf(net->arena, "%s->%s", frame_name(f, "batch"), name), size), "");
 }
 
 /* What a later phase needs is in the record of its image. */
 static const char *kept_value(Frame *f, const Node *node, const Place *place, const char *name) {
   Arena *arena = f->net->arena;
-  const char *record = arena_printf(arena, "batch->at->kept + n * %" PRId64, floats_in(place->stride));
+  const char *record = arena_printf(arena, "%s->at->kept + %s * %" PRId64, frame_name(f, "batch"),
+                                    frame_name(f, "n"), floats_in(place->stride));
   return local(f, "void *", name, offset_text(f, record, floats_in(place->offset)),
                arena_printf(arena, "%s, kept", value_text(f, node)));
 }
@@ -122,9 +143,12 @@ static const char *kept_value(Frame *f, const Node *node, const Place *place, co
 static const char *value_of_all(Frame *f, const Node *node, const Place *place, const char *name) {
   Net *net = f->net;
   const bool infer = f->kind == FRAME_INFER || f->kind == FRAME_TOGETHER;
-  const char *first = offset_text(f, infer ? "all" : "batch->at->all", floats_in(place->offset));
+  const char *first = offset_text(
+      f, infer ? frame_name(f, "all") : arena_printf(net->arena, "%s->at->all", frame_name(f, "batch")),
+      floats_in(place->offset));
   const char *value = f->kind == FRAME_SAMPLE || f->kind == FRAME_INFER
-                          ? arena_printf(net->arena, "%s + n * %" PRId64, first, floats_in(place->stride))
+                          ? arena_printf(net->arena, "%s + %s * %" PRId64, first, frame_name(f, "n"),
+                                         floats_in(place->stride))
                           : first;
   return local(f, "void *", name, value, arena_printf(net->arena, "%s, of all images", value_text(f, node)));
 }
@@ -153,8 +177,9 @@ static const char *repeated_value(Frame *f, const Node *node) {
   name = local_new(f, key, name_identifier(arena, wanted));
   text_put(&f->locals,
            "  float %s[%d]; /* 0 for images that do not count: they add nothing to any sum */\n  for "
-           "(int32_t i = 0; i < %d; i++) %s[i] = i < count ? batch->at->batch[%" PRId64 "] : 0;\n",
-           name, f->images, f->images, name, floats_in(f->part->program->value[f->target][node->id].offset));
+           "(int32_t i = 0; i < %d; i++) %s[i] = i < %s ? %s->at->batch[%" PRId64 "] : 0;\n",
+           name, f->images, f->images, name, frame_name(f, "count"), frame_name(f, "batch"),
+           floats_in(f->part->program->value[f->target][node->id].offset));
   return name;
 }
 
@@ -166,15 +191,20 @@ const char *frame_value(Frame *f, const Node *node) {
   switch (place->space) {
   case SPACE_INPUT: return part_of(f, "const ", input_value(f, place->index), node, name);
   case SPACE_OUTPUT:
-    if (f->kind != FRAME_LOOK) return part_of(f, "", net->output[place->index].name, node, name);
-    return local(f, "void *", name, offset_text(f, "look->value", look_place(f->part, place->index) + offset),
+    if (f->kind != FRAME_LOOK)
+      return part_of(f, "", frame_name(f, net->output[place->index].name), node, name);
+    return local(f, "void *", name,
+                 offset_text(f, arena_printf(net->arena, "%s->value", frame_name(f, "look")),
+                             look_place(f->part, place->index) + offset),
                  value_text(f, node));
   case SPACE_TARGET: return part_of(f, "const ", target_value(f, place->index), node, name);
   case SPACE_KEPT: return kept_value(f, node, place, name);
   case SPACE_ALL: return value_of_all(f, node, place, name);
-  case SPACE_ARENA: return local(f, "void *", name, offset_text(f, "arena", offset), value_text(f, node));
+  case SPACE_ARENA:
+    return local(f, "void *", name, offset_text(f, frame_name(f, "arena"), offset), value_text(f, node));
   case SPACE_BATCH:
-    return local(f, "void *", name, offset_text(f, "batch->at->batch", offset),
+    return local(f, "void *", name,
+                 offset_text(f, arena_printf(net->arena, "%s->at->batch", frame_name(f, "batch")), offset),
                  arena_printf(net->arena, "%s, one for all images", value_text(f, node)));
   default: return "NULL";
   }
@@ -186,7 +216,7 @@ const char *array_argument(Arena *arena, const Nest *nest, int id, const char *a
                            const int64_t *dim) {
   const Buf *buf = nest->buf[id];
   const char *type = emit_nest_pointer(arena, nest, id);
-  const bool flat = !strstr(type, "(*)");
+  const bool flat = emit_nest_flat(buf);
   bool same = rank == buf->rank;
   for (int i = 1; i < rank && same; i++) same = dim[i] == buf->dim[i];
   if (flat ? rank <= 1 : same) return array;
@@ -196,14 +226,12 @@ const char *array_argument(Arena *arena, const Nest *nest, int id, const char *a
   return first;
 }
 
-static const char *member_text(const Frame *f, const Member *member) {
+static const char *member_text(Frame *f, const Member *member) {
   if (member->table || (member->pack && member->pack->source.n == 0))
     return arena_printf(f->net->arena, "%s_%s", f->net->name, member->name);
-  return arena_printf(f->net->arena, "%s->%s",
-                      f->kind == FRAME_INFER || f->kind == FRAME_TOGETHER ? "model"
-                      : f->kind == FRAME_LOOK                             ? "packed"
-                                                                          : "batch->packed",
-                      member->name);
+  const bool infer = f->kind == FRAME_INFER || f->kind == FRAME_TOGETHER, look = f->kind == FRAME_LOOK;
+  const char *holder = frame_name(f, infer ? "model" : look ? "packed" : "batch");
+  return arena_printf(f->net->arena, "%s%s->%s", holder, infer || look ? "" : "->packed", member->name);
 }
 
 /* The keys of the image's random numbers, made different for each layer that uses them. */
@@ -229,7 +257,8 @@ static const char *keys_value(Frame *f, const Step *step, const Node *node) {
  * -Wcast-qual takes it for a loss of const, but by way of a number. */
 static const char *const_argument(const Frame *f, const Nest *nest, int id, const char *value) {
   const char *type = emit_nest_pointer(f->net->arena, nest, id);
-  return strstr(type, "(*)") ? arena_printf(f->net->arena, "(%s)(uintptr_t)%s", type, value) : value;
+  return emit_nest_flat(nest->buf[id]) ? value
+                                       : arena_printf(f->net->arena, "(%s)(uintptr_t)%s", type, value);
 }
 
 static const char *argument(Frame *f, const Step *step, int id) {
@@ -255,17 +284,20 @@ static const char *argument(Frame *f, const Step *step, int id) {
                                                           : input_value(f, binding->node->wrt));
   case BIND_WEIGHT:
     return array_argument(net->arena, nest, id,
-                          arena_printf(net->arena, "%sweights->%s", f->kind == FRAME_LOOK ? "" : "batch->",
+                          arena_printf(net->arena, "%s->%s",
+                                       f->kind == FRAME_LOOK
+                                           ? frame_name(f, "weights")
+                                           : arena_printf(net->arena, "%s->weights", frame_name(f, "batch")),
                                        name_identifier(net->arena, binding->weight->name)),
                           binding->weight->rank, binding->weight->dim);
   case BIND_GRADIENT:
-    return array_argument(
-        net->arena, nest, id,
-        arena_printf(net->arena, "gradients->%s", name_identifier(net->arena, binding->weight->name)),
-        binding->weight->rank, binding->weight->dim);
+    return array_argument(net->arena, nest, id,
+                          arena_printf(net->arena, "%s->%s", frame_name(f, "gradients"),
+                                       name_identifier(net->arena, binding->weight->name)),
+                          binding->weight->rank, binding->weight->dim);
   case BIND_SCRATCH:
     return local(f, "void *", arena_printf(net->arena, "%s_%s", step->name, nest->buf[id]->name),
-                 offset_text(f, "arena", floats_in(argument->place.offset)), "");
+                 offset_text(f, frame_name(f, "arena"), floats_in(argument->place.offset)), "");
   case BIND_KEYS: return const_argument(f, nest, id, keys_value(f, step, binding->node));
   case BIND_PACK:
   case BIND_TABLE: break; /* members */
@@ -283,8 +315,12 @@ void frame_call(Frame *f, const Step *step, const char *indent) {
     if (version->argument[i].used) text_put(&f->calls, "%s%s", n++ ? ", " : "", argument(f, step, i));
   for (int i = 0; i < nest->main->nparams; i++)
     if (nest->main->size[i])
-      text_put(&f->calls, "%s%s", n++ ? ", " : "", f->kind == FRAME_BATCH ? "batch->count" : "count");
-  if (shared) text_put(&f->calls, "%s%s", n++ ? ", " : "", own ? "THREAD, THREADS" : "thread, threads");
+      text_put(&f->calls, "%s%s", n++ ? ", " : "",
+               f->kind == FRAME_BATCH ? arena_printf(f->net->arena, "%s->count", frame_name(f, "batch"))
+                                      : frame_name(f, "count"));
+  if (own) text_put(&f->calls, "%sTHREAD, THREADS", n ? ", " : "");
+  else if (shared)
+    text_put(&f->calls, "%s%s, %s", n ? ", " : "", frame_name(f, "thread"), frame_name(f, "threads"));
   text_put(&f->calls, ");\n");
 }
 
@@ -293,14 +329,19 @@ void frame_outputs(Frame *f, const Step *step, const char *(*to)(Frame *, int), 
   for (int i = 0; f->images > 1 && i < p->copies.n; i++) {
     const int o = p->copies.data[i].output;
     if (p->copies.data[i].after == step - f->part->steps.data)
-      text_put(&f->calls, "  %s%s(%s, %s, count);\n",
-               optional ? arena_printf(f->net->arena, "if (batch->%s) ", f->net->output[o].name) : "",
-               f->part->outputs[o][f->target]->name, frame_value(f, p->output[o]), to(f, o));
+      text_put(&f->calls, "  %s%s(%s, %s, %s);\n",
+               optional ? arena_printf(f->net->arena, "if (%s->%s) ", frame_name(f, "batch"),
+                                       f->net->output[o].name)
+                        : "",
+               f->part->outputs[o][f->target]->name, frame_value(f, p->output[o]), to(f, o),
+               frame_name(f, "count"));
   }
 }
 
-bool frame_mentions(const Frame *f, const char *name) {
-  return text_mentions(&f->locals, name) || text_mentions(&f->calls, name);
+void frame_unused(Text *out, const Frame *f) {
+  for (int i = 0; i < f->parameters.n; i++)
+    if (!frame_mentions(f, f->parameters.data[i].name))
+      text_put(out, "  (void)%s;\n", f->parameters.data[i].name);
 }
 
 void frame_end(Text *out, Frame *f) {

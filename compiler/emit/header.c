@@ -96,7 +96,7 @@ static void put_model_struct(Text *out, Net *net) {
 static void put_workspace_struct(Text *out, Net *net) {
   const int64_t all = net_all_floats(net),
                 slot = (net_workspace_floats(net) - all) / net->infer.program->slots;
-  text_put(out, "/* Room for the values between the layers. It needs no initialisation and keeps nothing "
+  text_put(out, "/* Memory for activations and scratch. It needs no initialisation and keeps nothing "
                 "between calls; each thread needs its own. */\n");
   text_put(out, "typedef struct %s_workspace %s_workspace;\nstruct %s_workspace {\n", net->name, net->name,
            net->name);
@@ -144,7 +144,8 @@ static void put_inference(Text *out, Net *net) {
 static void put_training(Text *out, Net *net) {
   const char *name = net->name;
   text_put(out,
-           "/* ---- training ---- */\n\n/* As the workspace, for gradients. */\ntypedef struct %s_training "
+           "/* ---- training ---- */\n\n/* Memory for computing gradients, as the workspace is for "
+           "inference. */\ntypedef struct %s_training "
            "%s_training;\n",
            name, name);
   put_training_struct(out, net);

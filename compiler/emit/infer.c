@@ -4,10 +4,6 @@
 #include <string.h>
 #include "emit/module.h"
 
-void put_unused(Text *out, const Frame *f, const char *name) {
-  if (!frame_mentions(f, name)) text_put(out, "  (void)%s;\n", name);
-}
-
 /* ---- parameters and arguments, in the order of the contract ---- */
 void list_add(Text *list, const char *text) { text_put(list, "%s%s", list->n ? ", " : "", text); }
 
@@ -35,18 +31,35 @@ void put_signature(Text *out, const char *head, const char *list, const char *ta
 
 static bool by_phases(const Net *net) { return net->infer.program->batching.how == WHOLE_BATCH; }
 
-static const char *run_parameters(Net *net, bool phase) { /* phase: of the function for one image */
-  Text list = {.arena = net->arena};
-  if (net->model) list_add(&list, arena_printf(net->arena, "const %s_model *model", net->name));
+static Parameters run_parameters(Net *net, bool phase) { /* phase: of the function for one image */
+  Arena *arena = net->arena;
+  Parameters list = {0};
+  if (net->model)
+    add_parameter(arena, &list, "model", arena_printf(arena, "const %s_model *model", net->name));
   for (int i = 0; i < net->graph->inputs.n; i++)
-    list_add(&list, arena_printf(net->arena, "const void *%s", net->input[i].name));
-  if (phase || program_counts(net->infer.program)) list_add(&list, phase ? "int64_t n" : "int32_t count");
+    add_parameter(arena, &list, net->input[i].name,
+                  arena_printf(arena, "const void *%s", net->input[i].name));
+  if (phase) add_parameter(arena, &list, "n", "int64_t n");
+  else if (program_counts(net->infer.program)) add_parameter(arena, &list, "count", "int32_t count");
   for (int i = 0; i < net->graph->outputs.n; i++)
-    list_add(&list, arena_printf(net->arena, "void *%s", net->output[i].name));
-  list_add(&list, net_all_floats(net) ? "float *all, float *arena" : "float *arena");
-  if (net->options->program) list_add(&list, "void (*mark)(void *, int32_t), void *context");
-  if (net->infer.program->team && !phase) list_add(&list, "int thread, int threads");
-  return list.s;
+    add_parameter(arena, &list, net->output[i].name, arena_printf(arena, "void *%s", net->output[i].name));
+  if (net_all_floats(net)) add_parameter(arena, &list, "all", "float *all");
+  add_parameter(arena, &list, "arena", "float *arena");
+  if (net->options->program) {
+    add_parameter(arena, &list, "mark", "void (*mark)(void *, int32_t)");
+    add_parameter(arena, &list, "context", "void *context");
+  }
+  if (net->infer.program->team && !phase) {
+    add_parameter(arena, &list, "thread", "int thread");
+    add_parameter(arena, &list, "threads", "int threads");
+  }
+  return list;
+}
+
+static void put_run_head(Text *out, Net *net, const char *function) {
+  const Parameters parameters = run_parameters(net, false);
+  put_signature(out, arena_printf(net->arena, "static void %s", function),
+                parameters_text(net->arena, &parameters), " {\n");
 }
 
 typedef struct RunArguments {
@@ -82,20 +95,22 @@ static const char *plain_arguments(Net *net) {
 }
 
 /* ---- one image, or as many as lie side by side ---- */
-static const char *output_pointer(Frame *f, int o) { return f->net->output[o].name; }
+static const char *output_pointer(Frame *f, int o) { return frame_name(f, f->net->output[o].name); }
 
 static void put_output_copies(Frame *f, const char *indent, const char *images) {
   Net *net = f->net;
   const Program *p = f->part->program;
   for (int i = 0; f->images == 1 && i < p->copies.n; i++) {
     const int o = p->copies.data[i].output;
-    text_put(&f->calls, "%smemcpy(%s, %s, %s%s_%s_SIZE * sizeof(float));\n", indent, net->output[o].name,
+    text_put(&f->calls, "%smemcpy(%s, %s, %s%s_%s_SIZE * sizeof(float));\n", indent, output_pointer(f, o),
              frame_value(f, p->output[o]), images, net->upper, net->output[o].upper);
   }
 }
 
 static void put_mark(Frame *f, const char *indent, int step) {
-  if (f->net->options->program) text_put(&f->calls, "%sif (mark) mark(context, %d);\n", indent, step);
+  if (!f->net->options->program) return;
+  const char *mark = frame_name(f, "mark");
+  text_put(&f->calls, "%sif (%s) %s(%s, %d);\n", indent, mark, mark, frame_name(f, "context"), step);
 }
 
 /* ---- by a team ----
@@ -103,11 +118,15 @@ static void put_mark(Frame *f, const char *indent, int step) {
 /* Time passes for all together: a mark is set when every thread is done. */
 static void put_team_mark(Frame *f, int step, bool waited) {
   if (!f->net->options->program) return;
-  if (waited) text_put(&f->calls, "  if (mark && thread == 0) mark(context, %d);\n", step);
+  const char *mark = frame_name(f, "mark"), *thread = frame_name(f, "thread"),
+             *context = frame_name(f, "context");
+  if (waited) text_put(&f->calls, "  if (%s && %s == 0) %s(%s, %d);\n", mark, thread, mark, context, step);
   else
-    text_put(&f->calls, "  if (mark) {\n    BARRIER();\n    if (thread == 0) mark(context, %d);\n  }\n",
-             step);
+    text_put(&f->calls, "  if (%s) {\n    BARRIER();\n    if (%s == 0) %s(%s, %d);\n  }\n", mark, thread,
+             mark, context, step);
 }
+
+static void put_by_one(Frame *f) { text_put(&f->calls, "  if (%s == 0) {\n", frame_name(f, "thread")); }
 
 static void put_team_steps(Frame *f) {
   const Part *part = f->part;
@@ -120,7 +139,7 @@ static void put_team_steps(Frame *f) {
     if (was_one && (!one || wait)) text_put(&f->calls, "  }\n");
     if (wait) text_put(&f->calls, "  BARRIER();\n");
     if (s && !was_one) put_team_mark(f, s - 1, wait);
-    if (one && (!was_one || wait)) text_put(&f->calls, "  if (thread == 0) {\n");
+    if (one && (!was_one || wait)) put_by_one(f);
     frame_call(f, step, one ? "    " : "  ");
     if (one) put_mark(f, "    ", s);
   }
@@ -138,7 +157,8 @@ static void put_steps(Frame *f) {
       put_mark(f, "  ", s);
     }
   const bool one = net->infer.program->team && net->infer.program->copies.n;
-  if (one) text_put(&f->calls, "  BARRIER();\n  if (thread == 0) {\n");
+  if (one) text_put(&f->calls, "  BARRIER();\n");
+  if (one) put_by_one(f);
   put_output_copies(f, one ? "    " : "  ", "");
   if (one) text_put(&f->calls, "  }\n");
 }
@@ -147,28 +167,15 @@ static void put_run_of_images(Text *out, Net *net, int target) {
   const int images = program_lanes(net->infer.program, target);
   const char *suffix = net->section[target].suffix,
              *count = arena_printf(net->arena, "count - n < %d ? count - n : %d", images, images);
-  put_signature(out, arena_printf(net->arena, "static void %s_run%s", net->name, suffix),
-                run_parameters(net, false), " {\n");
+  put_run_head(out, net, arena_printf(net->arena, "%s_run%s", net->name, suffix));
   text_put(out, "  for (int32_t n = 0; n < count; n += %d)\n    %s_images%s(%s);\n}\n\n", images, net->name,
            suffix, run_arguments(net, &(RunArguments){"n", count, "arena", "mark, context", true, ""}));
 }
 
-static void put_body(Text *out, Frame *f, bool phase) {
-  Net *net = f->net;
-  if (net->model) put_unused(out, f, "model");
-  for (int i = 0; i < net->graph->inputs.n; i++) put_unused(out, f, net->input[i].name);
-  for (int i = 0; i < net->graph->outputs.n && by_phases(net); i++) put_unused(out, f, net->output[i].name);
-  if (phase) put_unused(out, f, "n");
-  if (net_all_floats(net)) put_unused(out, f, "all");
-  put_unused(out, f, "arena");
-  if (net->options->program) {
-    put_unused(out, f, "mark");
-    put_unused(out, f, "context");
-  }
-  if (net->infer.program->team && !phase) {
-    put_unused(out, f, "thread");
-    put_unused(out, f, "threads");
-  }
+static void put_function(Text *out, Frame *f, const char *name) {
+  put_signature(out, arena_printf(f->net->arena, "static void %s", name),
+                parameters_text(f->net->arena, &f->parameters), " {\n");
+  frame_unused(out, f);
   frame_end(out, f);
   text_put(out, "}\n\n");
 }
@@ -181,39 +188,42 @@ static const char *phase_function(const Net *net, int target, int phase) {
 
 static void put_phase(Text *out, Net *net, int target, const Phase *of) {
   const int phase = of->number;
-  Frame f = frame_begin(net, &net->infer, target, FRAME_INFER);
+  const Parameters parameters = run_parameters(net, true);
+  Frame f = frame_begin(net, &net->infer, target, FRAME_INFER, &parameters);
   for (int s = of->first; s < of->first + of->n; s++) {
     frame_call(&f, &net->infer.steps.data[s], "  ");
     put_mark(&f, "  ", s);
   }
-  text_put(out, "/* Image n of a call, of which the parameters are: %s. */\n",
-           phase ? "what follows layers that are computed for all images"
-                 : "up to the layers that are computed for all images");
-  put_signature(out, arena_printf(net->arena, "static void %s", phase_function(net, target, phase)),
-                run_parameters(net, true), " {\n");
-  put_body(out, &f, true);
+  text_put(out, "/* Image n of a call: its layers %s. */\n",
+           phase ? "behind those that are computed for all images at once"
+                 : "up to those that are computed for all images at once");
+  put_function(out, &f, phase_function(net, target, phase));
 }
 
 /* The images of a slot run one after the other in its part of the arena; a thread has every threads-th slot.
  */
 static void put_images_of_phase(Frame *f, int phase) {
   Net *net = f->net;
+  const Parameters taken = run_parameters(net, true);
+  for (int i = 0; i < taken.n; i++) frame_name(f, taken.data[i].name);
   const int64_t slots = net->infer.program->slots;
   const char *function = phase_function(net, f->target, phase),
-             *mark = net->infer.program->team ? "thread == 0 ? mark : NULL, context" : "mark, context";
+             *thread = net->infer.program->team ? frame_name(f, "thread") : "0",
+             *mark = net->infer.program->team ? "thread == 0 ? mark : NULL, context" : "mark, context",
+             *count = frame_name(f, "count");
   const char *all = net_all_floats(net) ? "all, " : "",
              *place = slots > 1 ? arena_printf(net->arena, "%sarena + slot * %" PRId64, all,
                                                floats_in(program_room(net->infer.program, SPACE_ARENA)))
                                 : arena_printf(net->arena, "%sarena", all);
   const char *arguments = run_arguments(net, &(RunArguments){"n", "n", place, mark, true, ""});
   if (slots > 1) {
-    text_put(&f->calls, "  for (int32_t slot = %s; slot < %" PRId64 "; slot += %s)\n",
-             net->infer.program->team ? "thread" : "0", slots, net->infer.program->team ? "threads" : "1");
+    text_put(&f->calls, "  for (int32_t slot = %s; slot < %" PRId64 "; slot += %s)\n", thread, slots,
+             net->infer.program->team ? frame_name(f, "threads") : "1");
     text_put(&f->calls,
-             "    for (int64_t n = (int64_t)slot * count / %" PRId64
-             "; n < (int64_t)(slot + 1) * count / %" PRId64 "; n++)\n      %s(%s);\n",
-             slots, slots, function, arguments);
-  } else text_put(&f->calls, "  for (int64_t n = 0; n < count; n++) %s(%s);\n", function, arguments);
+             "    for (int64_t n = (int64_t)slot * %s / %" PRId64 "; n < (int64_t)(slot + 1) * %s / %" PRId64
+             "; n++)\n      %s(%s);\n",
+             count, slots, count, slots, function, arguments);
+  } else text_put(&f->calls, "  for (int64_t n = 0; n < %s; n++) %s(%s);\n", count, function, arguments);
 }
 
 static void put_together(Frame *f, int s) {
@@ -221,7 +231,7 @@ static void put_together(Frame *f, int s) {
   const Version *version = &step->call->version[f->target];
   const bool team = f->net->infer.program->team, one = team && !version->shared;
   if (version->barrier) text_put(&f->calls, "  BARRIER();\n");
-  if (one) text_put(&f->calls, "  if (thread == 0) {\n");
+  if (one) put_by_one(f);
   frame_call(f, step, one ? "    " : "  ");
   if (one) text_put(&f->calls, "  }\n");
   if (team) put_team_mark(f, s, false);
@@ -231,14 +241,19 @@ static void put_together(Frame *f, int s) {
 static void put_copies_of_all(Frame *f) {
   const Program *p = f->net->infer.program;
   if (!p->copies.n) return;
-  if (p->team) text_put(&f->calls, "  BARRIER();\n  if (thread == 0) {\n");
-  put_output_copies(f, p->team ? "    " : "  ", "(size_t)count * ");
+  if (p->team) text_put(&f->calls, "  BARRIER();\n");
+  if (p->team) put_by_one(f);
+  put_output_copies(f, p->team ? "    " : "  ",
+                    arena_printf(f->net->arena, "(size_t)%s * ", frame_name(f, "count")));
   if (p->team) text_put(&f->calls, "  }\n");
 }
 
 static void put_infer_by_phases(Text *out, Net *net, int target) {
   const Program *p = net->infer.program;
-  Frame f = frame_begin(net, &net->infer, target, FRAME_TOGETHER);
+  const Parameters parameters = run_parameters(net, false);
+  Frame f = frame_begin(net, &net->infer, target, FRAME_TOGETHER, &parameters);
+  frame_own(&f, "slot");
+  frame_own(&f, "n");
   for (int i = 0; i < p->phases.n; i++) {
     const Phase *phase = &p->phases.data[i];
     if (phase->barrier) text_put(&f.calls, "  BARRIER();\n");
@@ -250,9 +265,7 @@ static void put_infer_by_phases(Text *out, Net *net, int target) {
   }
   put_copies_of_all(&f);
   text_put(out, "/* `count` images: some layers run once for all of them, the others image by image. */\n");
-  put_signature(out, arena_printf(net->arena, "static void %s_run%s", net->name, net->section[target].suffix),
-                run_parameters(net, false), " {\n");
-  put_body(out, &f, false);
+  put_function(out, &f, arena_printf(net->arena, "%s_run%s", net->name, net->section[target].suffix));
 }
 
 void put_infer(Text *out, Net *net, int target) {
@@ -260,7 +273,8 @@ void put_infer(Text *out, Net *net, int target) {
     put_infer_by_phases(out, net, target);
     return;
   }
-  Frame f = frame_begin(net, &net->infer, target, FRAME_INFER);
+  const Parameters parameters = run_parameters(net, false);
+  Frame f = frame_begin(net, &net->infer, target, FRAME_INFER, &parameters);
   put_steps(&f);
   if (f.images > 1)
     text_put(out,
@@ -270,11 +284,9 @@ void put_infer(Text *out, Net *net, int target) {
   else
     text_put(out,
              "/* One image. Activations share one arena: the space of values that are dead is reused. */\n");
-  put_signature(out,
-                arena_printf(net->arena, "static void %s_%s%s", net->name, f.images > 1 ? "images" : "run",
-                             net->section[target].suffix),
-                run_parameters(net, false), " {\n");
-  put_body(out, &f, false);
+  put_function(out, &f,
+               arena_printf(net->arena, "%s_%s%s", net->name, f.images > 1 ? "images" : "run",
+                            net->section[target].suffix));
   if (f.images > 1) put_run_of_images(out, net, target);
 }
 
@@ -358,8 +370,7 @@ static void put_infer_some(Text *out, Net *net) {
 
 void put_infer_entries(Text *out, Net *net) {
   if (net->options->ntargets > 1) {
-    put_signature(out, arena_printf(net->arena, "static void %s_run", net->name), run_parameters(net, false),
-                  " {\n");
+    put_run_head(out, net, arena_printf(net->arena, "%s_run", net->name));
     put_dispatched(out, net, "", arena_printf(net->arena, "%s_run", net->name), plain_arguments(net));
     text_put(out, "}\n\n");
   }

@@ -36,9 +36,14 @@ void put_look_struct(Text *out, Net *net) {
 }
 
 /* ---- functions ---- */
-static const char forward_parameters[] = "void *memory, const float *parameters, const void *const *input";
-static const char backward_parameters[] =
-    "void *memory, const float *parameters, const void *const *input, const float *const *seed";
+static Parameters pass_parameters(Arena *arena, bool backward) {
+  Parameters list = {0};
+  add_parameter(arena, &list, "memory", "void *memory");
+  add_parameter(arena, &list, "parameters", "const float *parameters");
+  add_parameter(arena, &list, "input", "const void *const *input");
+  if (backward) add_parameter(arena, &list, "seed", "const float *const *seed");
+  return list;
+}
 
 static void put_head(Text *out, const Net *net, const char *function, const char *suffix,
                      const char *parameters) {
@@ -47,26 +52,30 @@ static void put_head(Text *out, const Net *net, const char *function, const char
 
 static void put_pass(Text *out, Net *net, int target, bool backward) {
   const Part *part = &net->look;
-  Frame f = frame_begin(net, part, target, FRAME_LOOK);
+  const Parameters parameters = pass_parameters(net->arena, backward);
+  Frame f = frame_begin(net, part, target, FRAME_LOOK, &parameters);
+  frame_own(&f, "look");
+  frame_own(&f, "packed");
+  frame_own(&f, "weights");
+  frame_own(&f, "arena");
   for (int s = 0; s < part->steps.n; s++)
     if ((part->steps.data[s].call->kernel->root->of != NULL) == backward)
       frame_call(&f, &part->steps.data[s], "  ");
   put_head(out, net, backward ? "look_backward" : "look_forward", net->section[target].suffix,
-           backward ? backward_parameters : forward_parameters);
+           parameters_text(net->arena, &parameters));
   const bool values = frame_mentions(&f, "look") || frame_mentions(&f, "arena"),
              packed = frame_mentions(&f, "packed");
   if (values) text_put(out, "  %s_look *const look = memory;\n", net->name);
   if (packed)
     text_put(out, "  const %s_look *const packed = memory; // the same: its weights are only read\n",
              net->name);
-  if (!values && !packed) text_put(out, "  (void)memory;\n");
+  if (values || packed) frame_name(&f, "memory");
+  if (frame_mentions(&f, "weights")) frame_name(&f, "parameters");
   if (frame_mentions(&f, "arena")) text_put(out, "  float *const arena = look->arena;\n");
   if (frame_mentions(&f, "weights"))
     text_put(out, "  const %s_weights *const weights = (const %s_weights *)(const void *)parameters;\n",
              net->name, net->name);
-  else text_put(out, "  (void)parameters;\n");
-  put_unused(out, &f, "input");
-  if (backward) put_unused(out, &f, "seed");
+  frame_unused(out, &f);
   frame_end(out, &f);
   text_put(out, "}\n\n");
 }
@@ -80,11 +89,13 @@ void put_look(Text *out, Net *net, int target) {
 
 void put_look_entries(Text *out, Net *net) {
   if (net->options->ntargets > 1) {
-    put_head(out, net, "look_forward", "", forward_parameters);
+    const Parameters forward = pass_parameters(net->arena, false),
+                     backward = pass_parameters(net->arena, true);
+    put_head(out, net, "look_forward", "", parameters_text(net->arena, &forward));
     put_dispatched(out, net, "", arena_printf(net->arena, "%s_look_forward", net->name),
                    "memory, parameters, input");
     text_put(out, "}\n\n");
-    put_head(out, net, "look_backward", "", backward_parameters);
+    put_head(out, net, "look_backward", "", parameters_text(net->arena, &backward));
     put_dispatched(out, net, "", arena_printf(net->arena, "%s_look_backward", net->name),
                    "memory, parameters, input, seed");
     text_put(out, "}\n\n");

@@ -1,8 +1,8 @@
 /* module.c: lowers every kernel for every target, prints its function, finds what can be shared, and names
  * everything.
  *
- * Kernels are printed under a stand-in for their name. Where the text is the same, for layers of equal shape,
- * or in inference and training, one function serves all. */
+ * Where nests are the same code, for layers of equal shape, or in inference and training, one function serves
+ * all. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/module.h"
 #include <inttypes.h>
@@ -35,80 +35,50 @@ static const char *renamed(Arena *arena, const char *text, const char *name) {
   return out.s;
 }
 
-static void also_of(Net *net, Function *function, const Node *node) {
-  const char *layer = node ? layer_text(net, node) : "";
+static void tell_of(Net *net, Function *function, const Node *node, bool also) {
+  const char *layer = node ? layer_text(net->arena, net->sources, node) : "";
   if (!*layer || table_find(&function->told, layer)) return;
   table_set(net->arena, &function->told, layer, function);
-  if (!strstr(function->comment, layer)) vec_push(net->arena, function->also, layer);
+  if (also) vec_push(net->arena, function->also, layer);
 }
 
-static void also_for(Net *net, Function *function, const Kernel *kernel) {
-  also_of(net, function, kernel->normalize);
-  also_of(net, function, kernel->root);
-  for (int i = 0; i < kernel->nscales; i++) also_of(net, function, kernel->scale[i]);
-  for (int i = 0; i < kernel->nchain; i++) also_of(net, function, kernel->chain[i]);
-  also_of(net, function, kernel->pool);
+/* The function computes the layers of the kernel; also: beside those that its comment has. */
+static void tell(Net *net, Function *function, const Kernel *kernel, bool also) {
+  tell_of(net, function, kernel->normalize, also);
+  tell_of(net, function, kernel->root, also);
+  for (int i = 0; i < kernel->nscales; i++) tell_of(net, function, kernel->scale[i], also);
+  for (int i = 0; i < kernel->nchain; i++) tell_of(net, function, kernel->chain[i], also);
+  tell_of(net, function, kernel->pool, also);
 }
 
 /* The function for a nest: an existing one, or a new one with that name. team: its parallel loops are shared
  * out. */
 static Function *section_function(Net *net, Section *section, Nest *nest, bool team, const char *name,
                                   const char *comment, const Kernel *kernel) {
-  const char *key = print_nest(net, section, nest, team);
-  Function *function = table_find(&section->by_key, key);
+  const NestKey *key = nest_key(net->arena, nest, team);
+  const char *hash = arena_printf(net->arena, "%" PRIx64, key->hash);
+  Function *first = table_find(&section->by_hash, hash), *function = first;
+  while (function && !nest_key_equal(function->key, key)) function = function->next;
   if (function) {
-    if (kernel) also_for(net, function, kernel);
+    if (kernel) tell(net, function, kernel, true);
     return function;
   }
   function = NEW(net->arena, Function);
   function->key = key;
+  function->next = first;
   function->comment = comment;
-  function->text = renamed(net->arena, key, arena_printf(net->arena, "%s_%s", net->name, name));
+  if (kernel) tell(net, function, kernel, false);
+  function->code = print_nest(net, section, nest, team);
+  function->text = renamed(net->arena, function->code, arena_printf(net->arena, "%s_%s", net->name, name));
   function->name = arena_printf(net->arena, "%s_%s%s", net->name, name, section->suffix);
   vec_push(net->arena, section->functions, function);
-  table_set(net->arena, &section->by_key, key, function);
+  table_set(net->arena, &section->by_hash, hash, function);
   return function;
 }
 
 /* ---- comments ---- */
-/* The text of a call on one line, without comments of the program. */
-static const char *call_text(Net *net, Span span) {
-  const Source *source = sources_get(net->sources, span.file);
-  if (!source || span.end > source->n || span.start >= span.end) return "";
-  Text out = {.arena = net->arena};
-  bool blank = false;
-  for (uint32_t i = span.start; i < span.end; i++) {
-    const char c = source->text[i];
-    if (c == '#') {
-      while (i + 1 < span.end && source->text[i + 1] != '\n') i++;
-    } else if (c == ' ' || c == '\n' || c == '\r' || c == '\t') blank = out.n > 0;
-    else {
-      text_put(&out, blank ? " %c" : "%c", c);
-      blank = false;
-    }
-  }
-  return out.n ? out.s : "";
-}
-
-const char *layer_place(Net *net, const Node *node) {
-  const Source *source = sources_get(net->sources, node->span.file);
-  if (!source) return "";
-  const SourcePlace place = sources_place(net->sources, node->span.file, node->span.start);
-  const char *slash = strrchr(place.path, '/');
-  const char *file =
-      node->span.file == 1 ? "line" : arena_printf(net->arena, "%s, line", slash ? slash + 1 : place.path);
-  return arena_printf(net->arena, "%s %d: %s", file, place.line, call_text(net, node->span));
-}
-
-/* "conv1, line 14: conv(6, 5x5)"; of a node of the backward pass also what it is of that layer. */
-const char *layer_text(Net *net, const Node *node) {
-  const char *place = node->op == &op_input || !*node->name ? "" : layer_place(net, node);
-  const char *text = arena_printf(net->arena, "%s%s%s", node->name, *place ? ", " : "", place);
-  return node->of ? arena_printf(net->arena, "%s of %s", node->op->name, text) : text;
-}
-
 static void put_layer(Net *net, Text *out, const Node *node) {
-  text_put(out, "%s%s", out->n ? "\n" : "", layer_text(net, node));
+  text_put(out, "%s%s", out->n ? "\n" : "", layer_text(net->arena, net->sources, node));
   if (!node->of && node->op->detail) text_put(out, "\n    %s", node->op->detail);
 }
 
@@ -150,11 +120,14 @@ static const Member *pack_member(Net *net, Part *part, Pack *pack) {
   Text key = {.arena = net->arena};
   text_put(&key, "pack");
   for (int i = 0; i < pack->source.n; i++) text_put(&key, " %d", pack->source.data[i]->id);
-  text_put(&key, "\n%s", print_nest(net, &net->pack, pack->nest, false));
-  Member *member = table_find(constant ? &net->table_of : &part->member_of, key.s);
+  const NestKey *nest = nest_key(net->arena, pack->nest, false);
+  Member *first = table_find(constant ? &net->table_of : &part->member_of, key.s), *member = first;
+  while (member && !nest_key_equal(member->nest, nest)) member = member->next;
   if (member) return member;
   member = new_member(net, constant ? NULL : part, key.s, pack->name, pack->out);
   member->pack = pack;
+  member->nest = nest;
+  member->next = first;
   if (!constant)
     member->function = section_function(net, &net->pack, pack->nest, false, pack_function_name(net, pack),
                                         pack->nest->about ? pack->nest->about : "", NULL);

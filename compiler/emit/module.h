@@ -6,15 +6,19 @@
 #include "emit/emit.h"
 #include "emit/names.h"
 #include "emit/nest.h"
+#include "graph/layer.h"
 #include "program/program.h"
 
 enum { ALIGNMENT = SPACE_ALIGNMENT, ALIGNED_FLOATS = ALIGNMENT / 4 };
 
-/* A C function made of a nest. Kernels whose text is the same, layers of equal shape, share one. */
+/* A C function made of a nest. Kernels that are the same code, layers of equal shape, share one. */
 typedef struct Function {
-  const char *text, *key, *name, *comment;
+  const char *text, *name, *comment;
+  const char *code; /* the text under a stand-in for the name */
+  const NestKey *key;
+  struct Function *next; /* whose key has the same hash */
   VEC(const char *) also;
-  Table told; /* what `also` has, and is not to have */
+  Table told; /* the layers in its comment and in `also` */
 } Function;
 
 /* The functions of one target, or those of no target in particular (packing). */
@@ -25,20 +29,22 @@ typedef struct Section {
   NestPrint print;
   PreludeNeeds needs;
   VEC(Function *) functions;
-  Table by_key;
+  Table by_hash;
 } Section;
 
 /* Weights in the order in which kernels read them: a member of the model (inference) or of the training
  * struct; or, made of no weights, a constant table. */
 typedef struct Member {
-  const char *name, *key;
+  const char *name, *key; /* key: equal where the same is in it */
   int rank;
   const int64_t *dim;
   int64_t floats;
   const Weight *copy; /* the natural weight as it is, or */
   const Pack *pack;   /* what its nest makes of the natural weights (of none: constants), by `function`, or */
   const Function *function;
-  const float *table; /* constants */
+  const NestKey *nest; /* of the pack */
+  struct Member *next; /* with the same key, but another pack */
+  const float *table;  /* constants */
 } Member;
 
 typedef struct Step { /* a call */
@@ -88,9 +94,7 @@ int64_t net_model_floats(const Net *), net_workspace_floats(const Net *);
 int64_t net_all_floats(const Net *); /* of the workspace: what is read for all images together */
 const char *
 net_linkage(const Net *); /* "static " in a program, whose libraries may have functions of the same name */
-const char *net_target_names(const Net *);    /* "x86-64-v4,x86-64-v3,x86-64" */
-const char *layer_text(Net *, const Node *);  /* "conv1, line 14: conv(6, 5x5)" */
-const char *layer_place(Net *, const Node *); /* "line 14: conv(6, 5x5)" */
+const char *net_target_names(const Net *); /* "x86-64-v4,x86-64-v3,x86-64" */
 
 /* ---- frame.c: functions that call kernels ---- */
 typedef enum FrameKind {
@@ -100,6 +104,10 @@ typedef enum FrameKind {
   FRAME_BATCH,    /* training: what is computed from all images */
   FRAME_LOOK,     /* looking inside: one image, all values kept */
 } FrameKind;
+typedef struct Parameter {
+  const char *name, *declared; /* "n", "int64_t n" */
+} Parameter;
+typedef VEC(Parameter) Parameters;
 typedef struct Frame { /* local variables are declared as the calls need them */
   Net *net;
   const Part *part;
@@ -109,21 +117,26 @@ typedef struct Frame { /* local variables are declared as the calls need them */
   Text locals, calls;
   Table local; /* by what is wanted, and its value: the name */
   Names names;
-  bool keys; /* the image's random numbers are needed */
+  Parameters parameters;
+  Table mentioned; /* the names of parameters, and of what else is there, that the text has */
+  bool keys;       /* the image's random numbers are needed */
 } Frame;
-Frame frame_begin(Net *, const Part *, int target, FrameKind);
+void add_parameter(Arena *, Parameters *, const char *name, const char *declared);
+const char *parameters_text(Arena *, const Parameters *);
+Frame frame_begin(Net *, const Part *, int target, FrameKind, const Parameters *);
+void frame_own(Frame *, const char *name);         /* a variable that the caller declares itself */
+const char *frame_name(Frame *, const char *name); /* the name, which is mentioned now */
 void frame_call(Frame *, const Step *, const char *indent);
 const char *frame_value(Frame *, const Node *); /* an expression for where a value lies */
 void frame_outputs(Frame *, const Step *, const char *(*to)(Frame *, int output),
                    bool optional); /* images side by side: the outputs that the step has made go to the
                                       caller; optional: unless the pointer is NULL */
 bool frame_mentions(const Frame *, const char *name);
-void frame_end(Text *, Frame *); /* the body of the function */
+void frame_unused(Text *, const Frame *); /* "(void)name;" for each parameter that is not mentioned */
+void frame_end(Text *, Frame *);          /* the body of the function */
 
 const char *array_argument(Arena *, const Nest *, int buffer, const char *array, int rank,
                            const int64_t *dim);
-void put_unused(Text *, const Frame *,
-                const char *name);           /* "(void)name;" for a parameter that the body does not use */
 void list_add(Text *list, const char *item); /* with commas between */
 void put_signature(Text *, const char *head, const char *list,
                    const char *tail); /* "head(list)tail", the list on several lines where it is long */

@@ -119,6 +119,7 @@ static const char *const keywords[] = {/* of C and C++, which reads the header *
                                        "size_t",
                                        "intptr_t",
                                        "uintptr_t",
+                                       "ptrdiff_t",
                                        NULL};
 
 static bool listed(const char *const *list, const char *name) {
@@ -127,6 +128,8 @@ static bool listed(const char *const *list, const char *name) {
   return false;
 }
 
+bool name_of_c(const char *name) { return listed(keywords, name); }
+
 static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -134,7 +137,7 @@ const char *name_identifier(Arena *arena, const char *name) {
   char *s = arena_printf(arena, "%s%s", is_digit(name[0]) || !name[0] ? "_" : "", name);
   for (char *at = s; *at; at++)
     if (!is_letter(*at) && !is_digit(*at)) *at = '_';
-  return listed(keywords, s) || prelude_has_name(s) ? arena_printf(arena, "%s_", s) : s;
+  return name_of_c(s) || prelude_has_name(s) ? arena_printf(arena, "%s_", s) : s;
 }
 
 bool name_of_runtime(const char *name) { return !strncmp(name, "cnn_", 4) || !strncmp(name, "CNN_", 4); }
@@ -162,15 +165,6 @@ const char *names_unique(Names *names, const char *name) {
   while (last && names_taken(names, unique)) unique = arena_printf(names->arena, "%s_%d", name, ++*last);
   names_reserve(names, unique);
   return unique;
-}
-
-static bool is_word(char c) { return is_letter(c) || is_digit(c); }
-
-bool text_mentions(const Text *text, const char *name) {
-  const size_t n = strlen(name);
-  for (const char *at = text->n ? text->s : ""; (at = strstr(at, name)); at += n)
-    if ((at == text->s || !is_word(at[-1])) && !is_word(at[n])) return true;
-  return false;
 }
 
 /* ---- literals ---- */

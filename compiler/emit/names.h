@@ -20,9 +20,9 @@ const char *names_unique(Names *, const char *name); /* the name, or name_2, ...
 const char *
 name_identifier(Arena *,
                 const char *name);      /* "stage1.conv1" -> "stage1_conv1"; a keyword gets a '_' behind it */
+bool name_of_c(const char *name);       /* a word of C or C++, or one that the file has from their headers */
 bool name_of_runtime(const char *name); /* names of the shared header begin as this one does */
 const char *name_upper(Arena *, const char *name);
-bool text_mentions(const Text *, const char *name); /* as a word */
 
 /* ---- literals: exact, and the same under any locale ---- */
 void put_float(Text *, float);                                         /* 0.1f: shortest */

@@ -12,12 +12,14 @@
 #include <string.h>
 
 /* ---- functions ---- */
+bool emit_nest_flat(const Buf *buf) { return buf->rank <= 1 || buf->flat; }
+
 static const char *
 pointer_text(Arena *arena, const Buf *buf,
              const char *declared) { /* declared: "restrict in", or "" for the type alone */
   const char *text = arena_printf(arena, "%s%s ", buf->place <= WEIGHTS ? "const " : "",
                                   prelude_type(arena, NULL, buf->type.elem, 1));
-  if (buf->rank <= 1 || buf->flat) return arena_printf(arena, "%s*%s", text, declared);
+  if (emit_nest_flat(buf)) return arena_printf(arena, "%s*%s", text, declared);
   text = arena_printf(arena, "%s(*%s)", text, declared);
   for (int d = 1; d < buf->rank; d++) text = arena_printf(arena, "%s[%lld]", text, (long long)buf->room[d]);
   return text;
@@ -31,6 +33,10 @@ static void name_parameter(Printer *p, const Buf *buf, Words *items) {
 
 static void print_parameters(Printer *p, const Instance *instance, bool entry) {
   Words items = {0};
+  if (p->team) { /* SHARE reads `threads` */
+    printer_name(p, "thread");
+    printer_name(p, "threads");
+  }
   for (int i = 0; i < p->nest->nbufs; i++)
     if (instance->used.buf[i] && p->nest->buf[i]->place < STACK) name_parameter(p, p->nest->buf[i], &items);
   for (int i = 0; i < instance->fn->nparams; i++) {
@@ -55,7 +61,8 @@ static void print_shared_call(Printer *p,
                               const Instance *instance) { /* the body with this instance's constants */
   Words items = {0};
   for (int i = 0; i < p->nest->nbufs; i++)
-    if (instance->used.buf[i] && p->nest->buf[i]->place < STACK) vec_push(p->arena, items, p->buf_name[i]);
+    if (instance->used.buf[i] && p->nest->buf[i]->place < STACK)
+      vec_push(p->arena, items, printer_buf(p, p->nest->buf[i]));
   for (int i = 0; i < instance->fn->nparams; i++) {
     if (!instance->used.slot[i + 1]) continue;
     if (instance->known.fixed[i + 1])
@@ -94,13 +101,11 @@ static void print_function(Text *out, Instances *plan, const Instance *instance,
   put(" {\n");
   for (int i = 0; entry && i < instance->fn->nparams; i++)
     if (!instance->used.slot[i + 1]) put("  (void)%s;\n", p->slot_name[i + 1]);
-  const size_t body = text.n;
   if (instance->body) print_shared_call(p, instance);
   else print_body(p, instance->fn->body, 1);
   for (int i = 0; i < p->nest->nbufs;
        i++) /* a tile that sees padding alone reads no input, which shows when its loops are written out */
-    if (instance->used.buf[i] && p->nest->buf[i]->place < STACK &&
-        !text_mentions(&(Text){.s = text.s + body, .n = text.n - body}, p->buf_name[i]))
+    if (instance->used.buf[i] && p->nest->buf[i]->place < STACK && !p->mentioned[i])
       put("  (void)%s;\n", p->buf_name[i]);
   put("}\n\n");
   text_bytes(out, text.s, text.n);

@@ -23,6 +23,7 @@ void emit_nest(Text *, const Nest *, const NestPrint *);
 bool emit_nest_shares(
     const Nest *,
     const NestPrint *); /* is it run by a team? Then `int thread, int threads` are its last parameters */
+bool emit_nest_flat(const Buf *); /* its pointer is to elements, not to arrays */
 const char *emit_nest_pointer(Arena *, const Nest *,
                               int buf_id); /* its type, for a cast: "const float (*)[56][256]", "float *" */
 

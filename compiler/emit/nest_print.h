@@ -18,8 +18,9 @@ typedef struct Printer {
   Known known;
   const Used *used;
   const char *slot_name[SLOTS], *buf_name[BUFS];
-  Words taken; /* names of this C function that are visible here */
-  bool team;   /* the statements being printed are run by all threads of a team */
+  bool mentioned[BUFS]; /* its name is in the text */
+  Words taken;          /* names of this C function that are visible here */
+  bool team;            /* the statements being printed are run by all threads of a team */
 } Printer;
 
 #define put(...) text_put(p->out, __VA_ARGS__)
@@ -29,6 +30,7 @@ typedef struct Printer {
 enum { CHOICE, COMPARISON, SUM, PRODUCT, UNARY, PRIMARY };
 
 const char *printer_name(Printer *, const char *wanted); /* a name that is free here, taken from now on */
+const char *printer_buf(Printer *, const Buf *);         /* its name, which is mentioned now */
 Index printer_fold(const Printer *, const Index *);      /* with the constants of this function */
 /* Texts of the prelude, which is told that they are needed. */
 const char *printer_function(Printer *, PreludeFn, Elem, int lanes);

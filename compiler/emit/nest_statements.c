@@ -220,7 +220,8 @@ static void print_call(Printer *p, const NestStmt *stmt) {
   const Instance *callee = instance_called(p->plan, stmt->u.call.fn, &p->known, stmt->u.call.arg);
   Words items = {0};
   for (int i = 0; i < p->nest->nbufs; i++)
-    if (callee->used.buf[i] && p->nest->buf[i]->place < STACK) vec_push(p->arena, items, p->buf_name[i]);
+    if (callee->used.buf[i] && p->nest->buf[i]->place < STACK)
+      vec_push(p->arena, items, printer_buf(p, p->nest->buf[i]));
   for (int i = 0; i < callee->fn->nparams; i++) {
     if (callee->known.fixed[i + 1] || !callee->used.slot[i + 1]) continue;
     Text text = {.arena = p->arena};
@@ -237,8 +238,7 @@ static void print_routine(Printer *p, const NestStmt *stmt) {
   const Routine *routine = stmt->u.routine.of;
   prelude_need_routine(p->print->needs, routine);
   put("%s%s_routine(", p->print->names.prefix, routine->name);
-  for (int i = 0; i < routine->nbufs; i++)
-    put("%s%s", i ? ", " : "", p->buf_name[stmt->u.routine.buf[i]->id]);
+  for (int i = 0; i < routine->nbufs; i++) put("%s%s", i ? ", " : "", printer_buf(p, stmt->u.routine.buf[i]));
   for (int i = 0; i < routine->nnumbers; i++) {
     put(", ");
     print_number(p, routine->whole[i] ? I32 : F32, stmt->u.routine.number[i]);
@@ -280,7 +280,7 @@ static void print_stmt(Printer *p, const NestStmt *stmt, int depth) {
   case CALL: print_call(p, stmt); break;
   case ROUTINE: print_routine(p, stmt); break;
   case PIN:
-    put("PIN(%s);\n", p->buf_name[stmt->u.pin.view->id]);
+    put("PIN(%s);\n", printer_buf(p, stmt->u.pin.view));
     p->print->needs->pin = true;
     break; /* not where print->standard */
   case PREFETCH: {
@@ -288,7 +288,7 @@ static void print_stmt(Printer *p, const NestStmt *stmt, int depth) {
     p->print->needs->prefetch = true;
     put("PREFETCH(");
     if (buf->rank > 1 && !buf->flat) put("(const %s *)", printer_type(p, buf->type.elem, 1));
-    put("%s + ", p->buf_name[buf->id]);
+    put("%s + ", printer_buf(p, buf));
     print_index(p, &stmt->u.prefetch.flat);
     put(");\n");
     break;

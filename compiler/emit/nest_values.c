@@ -1,5 +1,6 @@
 /* nest_values.c: what stands inside a statement of a nest, as C: names, indices, conditions, values. */
 // SPDX-License-Identifier: Apache-2.0
+#include "emit/names.h"
 #include "emit/nest_print.h"
 #include "nest/build.h"
 #include <math.h>
@@ -7,30 +8,21 @@
 #include <string.h>
 
 /* ---- names ---- */
-static bool reserved(const char *name) {
-  static const char *const words[] = {
-      "auto",      "break",   "case",    "char",     "const",    "continue", "default",  "do",
-      "double",    "else",    "enum",    "extern",   "float",    "for",      "goto",     "if",
-      "inline",    "int",     "long",    "register", "restrict", "return",   "short",    "signed",
-      "sizeof",    "static",  "struct",  "switch",   "typedef",  "union",    "unsigned", "void",
-      "volatile",  "while",   "asm",     "typeof",   "bool",     "true",     "false",    "int8_t",
-      "int16_t",   "int32_t", "int64_t", "uint8_t",  "uint16_t", "uint32_t", "uint64_t", "size_t",
-      "ptrdiff_t", "thread",  "threads"};
-  for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-    if (!strcmp(words[i], name)) return true;
-  return prelude_has_name(name);
-}
-
 const char *printer_name(Printer *p, const char *name) { /* w0, w0_2, w0_3, ... */
   const char *wanted = name;
   for (int n = 2;; n++) {
-    bool taken = reserved(wanted);
+    bool taken = name_of_c(wanted) || prelude_has_name(wanted);
     for (int i = 0; i < p->taken.n && !taken; i++) taken = !strcmp(p->taken.data[i], wanted);
     if (!taken) break;
     wanted = arena_printf(p->arena, "%s_%d", name, n);
   }
   vec_push(p->arena, p->taken, wanted);
   return wanted;
+}
+
+const char *printer_buf(Printer *p, const Buf *buf) {
+  p->mentioned[buf->id] = true;
+  return p->buf_name[buf->id];
 }
 
 const char *printer_function(Printer *p, PreludeFn fn, Elem elem, int lanes) {
@@ -83,10 +75,10 @@ bool one_register(const Buf *buf) {
 
 void print_ref(Printer *p, const Ref *ref) {
   const Buf *buf = ref->buf, *of = buf->of ? buf->of : buf;
-  put("%s", p->buf_name[of->id]);
+  put("%s", printer_buf(p, of));
   if (one_register(buf)) return;
   if (buf->of) {
-    put("[%s", p->buf_name[buf->id]);
+    put("[%s", printer_buf(p, buf));
     Index sum = {0};
     for (int d = 0; d < of->rank; d++) {
       Index ix = printer_fold(p, &ref->at[d]);

@@ -106,7 +106,8 @@ static void put_codeless(Text *out, Net *net) {
     if (!any) text_put(out, "// Layers without code of their own:\n");
     any = true;
     emit_comment(out, 0,
-                 arena_printf(net->arena, "  %s: %s", layer_text(net, node), where_it_went(net, node)));
+                 arena_printf(net->arena, "  %s: %s", layer_text(net->arena, net->sources, node),
+                              where_it_went(net, node)));
   }
   if (any) text_put(out, "\n");
 }

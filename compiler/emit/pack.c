@@ -105,8 +105,8 @@ void put_shared_packing(Text *out, Net *net) {
   const int64_t all = members_floats(&net->train);
   int64_t before = 0;
   if (!packing_shared(net)) return;
-  text_put(out, "// The weights as the kernels of a step read them: each thread packs those whose middle "
-                "lies in its share of all floats.\n");
+  text_put(out, "// Packs the weights for the kernels of a training step. Each thread packs the arrays "
+                "whose middle is in its share of all floats.\n");
   put_signature(out, arena_printf(net->arena, "static void %s_pack_step", net->name),
                 arena_printf(net->arena,
                              "%s_training *workspace, const %s_weights *weights, int thread, int threads",

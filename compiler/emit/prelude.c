@@ -283,7 +283,7 @@ const char *prelude_convert(Arena *arena, const PreludeNames *names, Elem to, El
 /* ---- the file's part ---- */
 void emit_precise(Text *out) {
   text_put(out, "%s",
-           "// -ffast-math is for other files: here each operation is the one that is written.\n"
+           "// -ffast-math has no effect on this file: each operation is done as it is written.\n"
            "#if defined(__clang__) && defined(__FAST_MATH__)\n#pragma float_control(precise, on, push)\n"
            "#elif defined(__GNUC__) && !defined(__clang__)\n#pragma GCC push_options\n#ifdef "
            "__FAST_MATH__\n#pragma GCC optimize(\"no-fast-math\")\n#endif\n#endif\n\n");
@@ -306,6 +306,28 @@ void emit_contraction(Text *out, bool fused) {
            "optimize(\"fp-contract=fast\", \"no-tree-loop-distribute-patterns\")\n#endif\n");
 }
 
+/* The macros of a file, in the order in which they are undefined at its end. */
+enum { NEED_MEMORY = -1 }; /* vectors anywhere in memory */
+static const struct {
+  const char *name;
+  int need; /* where in PreludeNeeds, or NEED_MEMORY */
+} macros[] = {
+    {"INLINE", offsetof(PreludeNeeds, inlined)},
+    {"KERNEL", offsetof(PreludeNeeds, kernel)},
+    {"PREFETCH", offsetof(PreludeNeeds, prefetch)},
+    {"PIN", offsetof(PreludeNeeds, pin)},
+    {"UNROLL", offsetof(PreludeNeeds, unroll)},
+    {"INFINITE", offsetof(PreludeNeeds, infinite)},
+    {"TEAM", offsetof(PreludeNeeds, team)},
+    {"THREAD", offsetof(PreludeNeeds, team)},
+    {"THREADS", offsetof(PreludeNeeds, team)},
+    {"BARRIER", offsetof(PreludeNeeds, team)},
+    {"SHARE", offsetof(PreludeNeeds, team)},
+    {"LOAD", NEED_MEMORY},
+    {"AT", NEED_MEMORY},
+};
+enum { MACROS = sizeof macros / sizeof *macros };
+
 static void emit_macros(Text *out, const PreludeNeeds *needs) {
   bool gnu = needs->inlined || needs->kernel || needs->prefetch || needs->pin;
   if (gnu) text_put(out, "#if defined(__GNUC__)\n");
@@ -326,14 +348,15 @@ static void emit_macros(Text *out, const PreludeNeeds *needs) {
                   "defined(__GNUC__)\n#define UNROLL _Pragma(\"GCC unroll 128\")\n"
                   "#else\n#define UNROLL\n#endif\n");
   if (needs->team)
-    text_put(out, "// A net is run by a team of threads. Each has its share of the rounds from .. to-1 of a "
-                  "loop; where one needs what others make, all wait for each other.\n"
-                  "#ifdef _OPENMP\n#include <omp.h>\n#define TEAM _Pragma(\"omp parallel\")\n#define THREAD "
-                  "omp_get_thread_num()\n#define THREADS omp_get_num_threads()\n"
-                  "#define BARRIER() _Pragma(\"omp barrier\")\n#else\n#define TEAM\n#define THREAD "
-                  "0\n#define THREADS 1\n#define BARRIER() ((void)0)\n#endif\n"
-                  "#define SHARE(from, to, thread) ((from) + (int)((int64_t)((to) - (from)) * (thread) / "
-                  "threads)) // where it begins\n");
+    text_put(out,
+             "// A net is run by a team of threads. Each runs its share of the iterations from .. to-1 of "
+             "a loop; where one needs what others compute, all wait for each other.\n"
+             "#ifdef _OPENMP\n#include <omp.h>\n#define TEAM _Pragma(\"omp parallel\")\n#define THREAD "
+             "omp_get_thread_num()\n#define THREADS omp_get_num_threads()\n"
+             "#define BARRIER() _Pragma(\"omp barrier\")\n#else\n#define TEAM\n#define THREAD "
+             "0\n#define THREADS 1\n#define BARRIER() ((void)0)\n#endif\n"
+             "#define SHARE(from, to, thread) ((from) + (int)((int64_t)((to) - (from)) * (thread) / "
+             "threads)) // where it begins\n");
   if (needs->infinite)
     text_put(out, "#if defined(__GNUC__)\n#define INFINITE __builtin_inff()\n#else\n#define INFINITE (1e30f "
                   "* 1e30f)\n#endif\n");
@@ -356,11 +379,8 @@ static bool digits_then(const char *s, const char *set) {
 }
 
 bool prelude_has_name(const char *name) {
-  for (const char *const *s =
-           (const char *const[]){"INLINE", "KERNEL", "UNROLL", "TEAM", "THREAD", "THREADS", "BARRIER",
-                                 "SHARE", "PREFETCH", "PIN", "LOAD", "AT", "INFINITE", NULL};
-       *s; s++)
-    if (!strcmp(name, *s)) return true;
+  for (int i = 0; i < MACROS; i++)
+    if (!strcmp(name, macros[i].name)) return true;
   for (int fn = 0; fn < FN_COUNT; fn++) {
     const size_t length = strlen(function[fn].name);
     if (!strncmp(name, function[fn].name, length) && !strncmp(name + length, "_x", 2))
@@ -390,7 +410,7 @@ static void emit_types(Text *out, const PreludeNeeds *needs, const char *prefix)
       if (!((needs->type[e] | needs->memory[e]) & bit)) continue;
       if (first) {
         text_put(out,
-                 "// Vectors; those with a u may stand anywhere in an array. Extensions of GCC and Clang.\n"
+                 "// Vectors; those with a u need not be aligned. Extensions of GCC and Clang.\n"
                  "#if !defined(__GNUC__) || defined(__TINYC__)\n#error \"this compiler has no vectors: take "
                  "the C that cnnc --target=generic writes\"\n#endif\n");
         first = false;
@@ -436,25 +456,18 @@ void emit_prelude_file(Text *out, const PreludeNeeds *needs, const char *prefix)
   text_put(out, "\n");
 }
 
-static void emit_undef(Text *out, bool defined, const char *name) {
-  if (defined) text_put(out, "#undef %s\n", name);
+static bool needs_macro(const PreludeNeeds *needs, int i) {
+  if (macros[i].need != NEED_MEMORY) return *(const bool *)((const char *)needs + macros[i].need);
+  for (int e = 0; e < ELEMS; e++)
+    if (needs->memory[e]) return true;
+  return false;
 }
 
 void emit_prelude_end(Text *out, const PreludeNeeds *needs) {
-  bool memory = false;
-  for (int e = 0; e < ELEMS; e++) memory = memory || needs->memory[e];
   text_put(out, "/* ---- the end: what follows in the same translation unit is compiled as if this file were "
                 "not there ---- */\n\n");
-  emit_undef(out, needs->inlined, "INLINE");
-  emit_undef(out, needs->kernel, "KERNEL");
-  emit_undef(out, needs->prefetch, "PREFETCH");
-  emit_undef(out, needs->pin, "PIN");
-  emit_undef(out, needs->unroll, "UNROLL");
-  emit_undef(out, needs->infinite, "INFINITE");
-  for (const char *const *s = (const char *const[]){"TEAM", "THREAD", "THREADS", "BARRIER", "SHARE", NULL};
-       *s; s++)
-    emit_undef(out, needs->team, *s);
-  for (const char *const *s = (const char *const[]){"LOAD", "AT", NULL}; *s; s++) emit_undef(out, memory, *s);
+  for (int i = 0; i < MACROS; i++)
+    if (needs_macro(needs, i)) text_put(out, "#undef %s\n", macros[i].name);
   text_put(out, "#if defined(__clang__)\n#pragma STDC FP_CONTRACT DEFAULT\n#elif defined(__GNUC__)\n#pragma "
                 "GCC pop_options\n#endif\n"
                 "#if defined(__clang__) && defined(__FAST_MATH__)\n#pragma float_control(pop)\n#endif\n");

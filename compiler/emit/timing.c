@@ -65,14 +65,6 @@ static void put_trial(Timing *t, const Lower *l, int trial) {
   nest->main->name = main;
 }
 
-const char *emit_timing_key(Arena *arena, const Lower *l) {
-  PreludeNeeds needs = {0};
-  Timing t = {.arena = arena, .target = l->target, .functions.arena = arena, .calls.arena = arena};
-  t.print = (NestPrint){{"", "", ""}, l->target->lanes, .standard = !l->target->condition, .needs = &needs};
-  put_trial(&t, l, 0);
-  return t.functions.s;
-}
-
 /* Weights of a net that is larger than the last cache are never where they were: each round takes others.
  * Between two rounds what lies in the second cache is driven out, as the rest of the net would; the kernel
  * before has just written the inputs. */

@@ -140,20 +140,22 @@ static const char *phase_arguments(Net *net, bool batch) {
 
 static const char *output_pointer(Frame *f, int o) {
   Net *net = f->net;
-  return arena_printf(net->arena, "(void *)(batch->%s + n * %s_%s_SIZE)", net->output[o].name, net->upper,
-                      net->output[o].upper);
+  return arena_printf(net->arena, "(void *)(%s->%s + %s * %s_%s_SIZE)", frame_name(f, "batch"),
+                      net->output[o].name, frame_name(f, "n"), net->upper, net->output[o].upper);
 }
 
 /* Outputs go to the caller as soon as they are there, before their place is taken again. */
 static void put_output(Frame *f, int o) {
   Net *net = f->net;
   const PortNames *port = &net->output[o];
+  frame_name(f, "batch");
   if (f->kind == FRAME_BATCH) {
     text_put(&f->calls,
              "  if (batch->%s) memcpy(batch->%s, %s, (size_t)batch->count * %s_%s_SIZE * sizeof(float));\n",
              port->name, port->name, frame_value(f, f->part->program->output[o]), net->upper, port->upper);
     return;
   }
+  frame_name(f, "n");
   text_put(&f->calls,
            "  if (batch->%s) memcpy(batch->%s + n * %s_%s_SIZE, %s, %s_%s_SIZE * sizeof(float));\n",
            port->name, port->name, net->upper, port->upper, frame_value(f, f->part->program->output[o]),
@@ -192,34 +194,42 @@ static void put_copies(Frame *f, int after) {
     if (p->copies.data[i].after == after) put_output(f, p->copies.data[i].output);
 }
 
+/* Of the function that calls the kernels: once, or for an image or as many as lie together. */
+static Parameters calls_parameters(Net *net, bool batch) {
+  Arena *arena = net->arena;
+  Parameters list = {0};
+  add_parameter(arena, &list, "batch", arena_printf(arena, "const %s_batch *batch", net->name));
+  if (!batch) add_parameter(arena, &list, "n", "int64_t n");
+  if (!batch && interleaved(net)) add_parameter(arena, &list, "count", "int32_t count");
+  if (!batch) add_parameter(arena, &list, "arena", "float *arena");
+  if (net->model)
+    add_parameter(arena, &list, "gradients", arena_printf(arena, "%s_weights *gradients", net->name));
+  return list;
+}
+
 static void put_phase(Text *out, Net *net, int target, const Phase *of) {
   const int phase = of->number;
   const bool batch = of->once, several = !batch && interleaved(net);
-  Frame f = frame_begin(net, &net->train, target, batch ? FRAME_BATCH : FRAME_SAMPLE);
+  const Parameters parameters = calls_parameters(net, batch);
+  Frame f = frame_begin(net, &net->train, target, batch ? FRAME_BATCH : FRAME_SAMPLE, &parameters);
+  if (batch) frame_own(&f, "arena");
   if (!batch && phase == 0) put_copies(&f, -1);
   for (int s = of->first; s < of->first + of->n; s++) {
     frame_call(&f, &net->train.steps.data[s], "  ");
     if (several) frame_outputs(&f, &net->train.steps.data[s], output_pointer, true);
     else put_copies(&f, s);
   }
-  const char *function = phase_function(net, phase, batch), *parameters = phase_parameters(net, batch);
+  const char *function = phase_function(net, phase, batch);
   if (several) {
     text_put(out,
              "/* %d interleaved images, one in each lane: a value is [height][width][channels][%d]. Only the "
              "first `count` are there; the other lanes repeat the last of them. */\n",
              f.images, f.images);
     function = arena_printf(net->arena, "%s_%d", function, f.images);
-    parameters = list_of(net, arena_printf(net->arena, "const %s_batch *batch", net->name),
-                         ", int64_t n, int32_t count, float *arena", true);
   }
-  text_put(out, "static void %s%s(%s) {\n", function, net->section[target].suffix, parameters);
-  put_unused(out, &f, "batch");
-  if (!batch) {
-    put_unused(out, &f, "n");
-    put_unused(out, &f, "arena");
-  }
-  if (several) put_unused(out, &f, "count");
-  if (net->model) put_unused(out, &f, "gradients");
+  text_put(out, "static void %s%s(%s) {\n", function, net->section[target].suffix,
+           parameters_text(net->arena, &parameters));
+  frame_unused(out, &f);
   if (batch && frame_mentions(&f, "arena")) text_put(out, "  float *const arena = batch->at->arena[0];\n");
   put_keys(out, &f);
   frame_end(out, &f);

@@ -7,6 +7,7 @@
  *     prove.c    shows that every access is in bounds, every value read was written, parallel iterations do
  * not meet; and simplifies by what it learns interp.c   runs it in double or float, without a C compiler
  *     fill.c     runs a simple one in float, fast
+ *     key.c      says whether two are the same code
  *     dump.c     shows it (--emit=nests)
  *     emit/nest.c  prints it as C with vector extensions
  *
@@ -287,6 +288,15 @@ bool nest_run(const Nest *, Run *);
  * holds nothing of use. */
 bool nest_fill(const Nest *, const float *const *from, float *to);
 bool nest_unset(double); /* is this what nest_run puts into elements that nobody has written? */
+/* All of a nest that decides what is computed and how it is printed, but its own name and comment. Nests with
+ * equal keys are the same code: one C function serves both. team: a team of
+ * threads shares its PARALLEL loops. Asked of a nest that does not change any more. */
+typedef struct NestKey {
+  uint64_t hash;
+  VEC(int64_t) words;
+} NestKey;
+const NestKey *nest_key(Arena *, const Nest *, bool team);
+bool nest_key_equal(const NestKey *, const NestKey *);
 void nest_dump(Text *, const Nest *);
 void buf_put_dims(Text *, const Buf *); /* [28][28][64], of a part [28][28][64 of 128] */
 void index_put(Text *, const Index *,

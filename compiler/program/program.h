@@ -5,6 +5,7 @@
  *     order.c    finds where the threads of a team must wait for each other
  *     verify.c   checks it, and knows nothing of how it was made; a mistake is a bug of cnnc: exit 3
  *     dump.c     shows it (--emit=program)
+ *     schedules.c  shows how its kernels were scheduled (--emit=schedule)
  *
  * The tests interpret it (tests/harness/machine.c). */
 // SPDX-License-Identifier: Apache-2.0
@@ -159,6 +160,8 @@ void program_order(Program *, Arena *); /* sets `barrier` of phases and versions
  * what the other one writes; every space is as large as what is in it. */
 const char *program_verify(Arena *, const Program *);
 void program_dump(Text *, const Program *);
+/* --emit=schedule: for each kernel, which schedules there were and why one was taken. */
+void program_schedules(Text *, const Programs *, const ProgramOptions *, const Sources *);
 
 int program_lanes(const Program *, int target); /* images of a call of a nest: 1, or the target's lanes */
 int64_t program_room(const Program *,

@@ -56,7 +56,7 @@ struct conv_v3_model {
   float conv1_bias[24];
 };
 
-/* Room for the values between the layers. It needs no initialisation and keeps nothing between calls; each thread needs its own. */
+/* Memory for activations and scratch. It needs no initialisation and keeps nothing between calls; each thread needs its own. */
 typedef struct conv_v3_workspace conv_v3_workspace;
 struct conv_v3_workspace {
   float arena[576];
@@ -78,7 +78,7 @@ _Static_assert(sizeof(conv_v3_weights) == CONV_V3_PARAMETERS * sizeof(float), "w
 _Static_assert(sizeof(conv_v3_model) == CONV_V3_MODEL_BYTES, "model");
 _Static_assert(sizeof(conv_v3_workspace) == CONV_V3_WORKSPACE_BYTES, "workspace");
 
-// -ffast-math is for other files: here each operation is the one that is written.
+// -ffast-math has no effect on this file: each operation is done as it is written.
 #if defined(__clang__) && defined(__FAST_MATH__)
 #pragma float_control(precise, on, push)
 #elif defined(__GNUC__) && !defined(__clang__)
@@ -111,7 +111,7 @@ _Static_assert(sizeof(conv_v3_workspace) == CONV_V3_WORKSPACE_BYTES, "workspace"
 #else
 #define UNROLL
 #endif
-// Vectors; those with a u may stand anywhere in an array. Extensions of GCC and Clang.
+// Vectors; those with a u need not be aligned. Extensions of GCC and Clang.
 #if !defined(__GNUC__) || defined(__TINYC__)
 #error "this compiler has no vectors: take the C that cnnc --target=generic writes"
 #endif

@@ -53,7 +53,7 @@ struct dense_O0_model {
   float dense2_bias[2];
 };
 
-/* Room for the values between the layers. It needs no initialisation and keeps nothing between calls; each thread needs its own. */
+/* Memory for activations and scratch. It needs no initialisation and keeps nothing between calls; each thread needs its own. */
 typedef struct dense_O0_workspace dense_O0_workspace;
 struct dense_O0_workspace {
   float arena[16];
@@ -75,7 +75,7 @@ _Static_assert(sizeof(dense_O0_weights) == DENSE_O0_PARAMETERS * sizeof(float), 
 _Static_assert(sizeof(dense_O0_model) == DENSE_O0_MODEL_BYTES, "model");
 _Static_assert(sizeof(dense_O0_workspace) == DENSE_O0_WORKSPACE_BYTES, "workspace");
 
-// -ffast-math is for other files: here each operation is the one that is written.
+// -ffast-math has no effect on this file: each operation is done as it is written.
 #if defined(__clang__) && defined(__FAST_MATH__)
 #pragma float_control(precise, on, push)
 #elif defined(__GNUC__) && !defined(__clang__)

@@ -73,7 +73,7 @@ struct team_model {
   float c_dense1_bias[8];
 };
 
-/* Room for the values between the layers. It needs no initialisation and keeps nothing between calls; each thread needs its own. */
+/* Memory for activations and scratch. It needs no initialisation and keeps nothing between calls; each thread needs its own. */
 typedef struct team_workspace team_workspace;
 struct team_workspace {
   float arena[18432];
@@ -95,7 +95,7 @@ _Static_assert(sizeof(team_weights) == TEAM_PARAMETERS * sizeof(float), "weights
 _Static_assert(sizeof(team_model) == TEAM_MODEL_BYTES, "model");
 _Static_assert(sizeof(team_workspace) == TEAM_WORKSPACE_BYTES, "workspace");
 
-// -ffast-math is for other files: here each operation is the one that is written.
+// -ffast-math has no effect on this file: each operation is done as it is written.
 #if defined(__clang__) && defined(__FAST_MATH__)
 #pragma float_control(precise, on, push)
 #elif defined(__GNUC__) && !defined(__clang__)
@@ -128,7 +128,7 @@ _Static_assert(sizeof(team_workspace) == TEAM_WORKSPACE_BYTES, "workspace");
 #else
 #define UNROLL
 #endif
-// A net is run by a team of threads. Each has its share of the rounds from .. to-1 of a loop; where one needs what others make, all wait for each other.
+// A net is run by a team of threads. Each runs its share of the iterations from .. to-1 of a loop; where one needs what others compute, all wait for each other.
 #ifdef _OPENMP
 #include <omp.h>
 #define TEAM _Pragma("omp parallel")
@@ -142,7 +142,7 @@ _Static_assert(sizeof(team_workspace) == TEAM_WORKSPACE_BYTES, "workspace");
 #define BARRIER() ((void)0)
 #endif
 #define SHARE(from, to, thread) ((from) + (int)((int64_t)((to) - (from)) * (thread) / threads)) // where it begins
-// Vectors; those with a u may stand anywhere in an array. Extensions of GCC and Clang.
+// Vectors; those with a u need not be aligned. Extensions of GCC and Clang.
 #if !defined(__GNUC__) || defined(__TINYC__)
 #error "this compiler has no vectors: take the C that cnnc --target=generic writes"
 #endif

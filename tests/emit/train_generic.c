@@ -242,7 +242,7 @@ struct train_generic_model {
   float dense1_bias[2];
 };
 
-/* Room for the values between the layers. It needs no initialisation and keeps nothing between calls; each thread needs its own. */
+/* Memory for activations and scratch. It needs no initialisation and keeps nothing between calls; each thread needs its own. */
 typedef struct train_generic_workspace train_generic_workspace;
 struct train_generic_workspace {
   float arena[32];
@@ -261,7 +261,7 @@ const char *train_generic_target(void);
 
 /* ---- training ---- */
 
-/* As the workspace, for gradients. */
+/* Memory for computing gradients, as the workspace is for inference. */
 typedef struct train_generic_training train_generic_training;
 struct train_generic_training {
   float dense1_weight[2][8]; /* weights, packed in the order in which kernels read them */
@@ -291,7 +291,7 @@ _Static_assert(sizeof(train_generic_model) == TRAIN_GENERIC_MODEL_BYTES, "model"
 _Static_assert(sizeof(train_generic_workspace) == TRAIN_GENERIC_WORKSPACE_BYTES, "workspace");
 _Static_assert(sizeof(train_generic_training) == TRAIN_GENERIC_TRAINING_BYTES, "training");
 
-// -ffast-math is for other files: here each operation is the one that is written.
+// -ffast-math has no effect on this file: each operation is done as it is written.
 #if defined(__clang__) && defined(__FAST_MATH__)
 #pragma float_control(precise, on, push)
 #elif defined(__GNUC__) && !defined(__clang__)

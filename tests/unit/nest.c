@@ -563,8 +563,31 @@ static void test_values(void) { /* folding, fusing, naming */
   arena_free(arena);
 }
 
+static const NestKey *scaled(Arena *arena, const char *name, double factor, bool team) {
+  Nest *b = nest_new(arena, name, name);
+  Buf *in = NEST_BUF(b, INPUT, "in", 8), *unused = NEST_BUF(b, INPUT, name, 3);
+  Buf *out = NEST_BUF(b, OUTPUT, "out", 8);
+  (void)unused;
+  nest_fn(b, name, false);
+  NEST_PARALLEL(b, y, 8)
+    nest_store(b, nest_at(b, out, y), mul(nest_load(b, nest_at(b, in, y), 1), num(b, factor)));
+  CU_ASSERT(cases_prove(b));
+  return nest_key(arena, b, team);
+}
+
+static void test_keys(void) { /* what has the same key is one function in C */
+  Arena *arena = arena_new();
+  const NestKey *key = scaled(arena, "a", -2, false);
+  CU_ASSERT(nest_key_equal(key, scaled(arena, "another", -2, false)));
+  CU_ASSERT(!nest_key_equal(key, scaled(arena, "a", -3, false)));
+  CU_ASSERT(!nest_key_equal(key, scaled(arena, "a", -2, true)));
+  CU_ASSERT(!nest_key_equal(scaled(arena, "a", 0.0, false), scaled(arena, "a", -0.0, false)));
+  arena_free(arena);
+}
+
 CU_TestInfo suite_nest[] = {{"values: folded, fused, named", test_values},
                             {"text of C and dump", test_text},
+                            {"keys of equal and of other nests", test_keys},
                             {"kernels: reference, interpreter, compiled C", test_kernels},
                             {"kernels on the baseline CPU", test_narrow},
                             {"sizes, tails, bytes, integers, functions, names", test_language},

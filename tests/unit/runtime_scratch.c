@@ -52,3 +52,7 @@ const char *scratch_bytes(const char *name, const void *bytes, size_t n) {
 const char *scratch_text(const char *name, const char *text) {
   return scratch_bytes(name, text, strlen(text));
 }
+
+void scratch_put_number(uint8_t *at, size_t value, int bytes) {
+  for (int b = 0; b < bytes; b++) at[b] = (uint8_t)(value >> (8 * b));
+}

@@ -4,10 +4,12 @@
 #ifndef RUNTIME_SCRATCH_H
 #define RUNTIME_SCRATCH_H
 #include <stddef.h>
+#include <stdint.h>
 
 const char *
 scratch(const char *name); /* its path; good until the next call but three. Directories on the way are made */
 const char *scratch_bytes(const char *name, const void *bytes,
                           size_t n); /* writes a file, and returns its path */
 const char *scratch_text(const char *name, const char *text);
+void scratch_put_number(uint8_t *at, size_t value, int bytes); /* the lowest byte first */
 #endif

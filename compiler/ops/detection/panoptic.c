@@ -209,6 +209,9 @@ static void lower(Lower *l) {
       NEST_FOR(b, c, 2) lower_store(l, nest_load(b, nest_at(b, painted, y, x, c), 1), &y, &x, &c, 1, 1);
 }
 
+/* Of the current value's pixels, and of the boxes. */
+static int64_t classes(const Node *node) { return shape_extent(node->in[0]->shape).c; }
+
 const Op op_panoptic = {
     .name = "panoptic",
     .group = "detection",
@@ -223,6 +226,8 @@ const Op op_panoptic = {
     .params = params,
     .example = "panoptic(found, masks, threshold=0.5)",
     .alone = true,
+    .finds = FINDS_SEGMENTS,
+    .classes = classes,
     .shape = shape,
     .eval = eval,
     .lower = lower,

@@ -33,6 +33,30 @@ cnn_status cnn_program_weights(const cnn_program *program, const char *path, con
                                float **weights);
 /* CNN_GO_ON, or it has been said that there are none. */
 int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program, const char *path);
+/* Their flags, for the table of a command. */
+#define CNN_FLAG_WEIGHTS(to)                                                                                 \
+  {                                                                                                          \
+      "weights",                                                                                             \
+      0,                                                                                                     \
+      CNN_VALUE_TEXT,                                                                                        \
+      &(to),                                                                                                 \
+      "W",                                                                                                   \
+      ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)",             \
+      0,                                                                                                     \
+      0,                                                                                                     \
+      NULL,                                                                                                  \
+      NULL}
+#define CNN_FLAG_WEIGHTS_PREFIX(to)                                                                          \
+  {"weights-prefix",                                                                                         \
+   0,                                                                                                        \
+   CNN_VALUE_TEXT,                                                                                           \
+   &(to),                                                                                                    \
+   "PREFIX",                                                                                                 \
+   "removes PREFIX ('module.') from the names in that file; names that do not begin with it are ignored",    \
+   0,                                                                                                        \
+   0,                                                                                                        \
+   NULL,                                                                                                     \
+   NULL}
 const char *cnn_program_label(const cnn_network *network, const cnn_data *data, int64_t c, char room[24]);
 
 extern const char *const cnn_fit_choices[];

@@ -535,13 +535,8 @@ static int spares_input(const cnn_usage *usage, const cnn_written *written, cons
 int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
   Arguments a = {.fit = (int)cnn_fit_usual(program->network)};
   const cnn_flag flag[] = {
-      {"weights", 0, CNN_VALUE_TEXT, &a.weights, "W",
-       ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)", 0, 0, NULL,
-       NULL},
-      {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX",
-       "removes PREFIX ('module.') from the names in that file; names that do not begin with it are "
-       "ignored",
-       0, 0, NULL, NULL},
+      CNN_FLAG_WEIGHTS(a.weights),
+      CNN_FLAG_WEIGHTS_PREFIX(a.prefix),
       {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT",
        ".npy or .npz: raw outputs; .png: the picture with what is found in it, or one that the net makes", 0,
        0, NULL, NULL},

@@ -233,10 +233,7 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
        0, 0, NULL, NULL},
       {"init", 0, CNN_VALUE_TEXT, &a.init, "W", "start from these weights, where names and shapes match", 0,
        0, NULL, NULL},
-      {"weights-prefix", 0, CNN_VALUE_TEXT, &a.prefix, "PREFIX",
-       "removes PREFIX ('module.') from the names in that file; names that do not begin with it are "
-       "ignored",
-       0, 0, NULL, NULL},
+      CNN_FLAG_WEIGHTS_PREFIX(a.prefix),
       {"epochs", 0, CNN_VALUE_WHOLE, &a.epochs, "N", "instead of the program's", 1, most, NULL,
        &a.epochs_given},
       {"batch", 0, CNN_VALUE_WHOLE, &a.batch, "N", "samples of a step, instead of the program's", 1, most,

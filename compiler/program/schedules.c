@@ -1,9 +1,10 @@
-/* schedule.c: --emit=schedule: for each kernel what could be done, what each way would cost, what is done and
- * why. */
+/* schedules.c: --emit=schedule: for each kernel what could be done, what each way would cost, what is done
+ * and why. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <math.h>
-#include "emit/module.h"
+#include "graph/layer.h"
+#include "program/program.h"
 #include "schedule/choice.h"
 #include "schedule/schedule.h"
 
@@ -48,11 +49,16 @@ static void put_threads(Text *out, const Lower *l) {
 }
 
 /* ---- one kernel ---- */
-static void put_layers(Text *out, Net *net, const Kernel *k) {
-  if (k->normalize) text_put(out, "      %s\n", layer_text(net, k->normalize));
-  for (int i = 0; i < k->nscales; i++) text_put(out, "      %s\n", layer_text(net, k->scale[i]));
-  for (int i = 0; i < k->nchain; i++) text_put(out, "      %s\n", layer_text(net, k->chain[i]));
-  if (k->pool) text_put(out, "      %s\n", layer_text(net, k->pool));
+static void put_layer(Text *out, const Sources *sources, const Node *node) {
+  if (node) text_put(out, "      %s\n", layer_text(out->arena, sources, node));
+}
+
+static void put_layers(Text *out, const Sources *sources, const Kernel *k) {
+  put_layer(out, sources, k->root);
+  put_layer(out, sources, k->normalize);
+  for (int i = 0; i < k->nscales; i++) put_layer(out, sources, k->scale[i]);
+  for (int i = 0; i < k->nchain; i++) put_layer(out, sources, k->chain[i]);
+  put_layer(out, sources, k->pool);
 }
 
 static void put_cycles(Text *out, const Cycles *c, Method method) {
@@ -111,11 +117,11 @@ static double cycles_of(const Lower *l) {
   return l->decision->candidates.data[l->decision->chosen].cycles.total;
 }
 
-static void put_step(Text *out, Net *net, const Step *step, int target, int number, double all) {
-  const Lower *l = step->call->version[target].lower;
-  text_put(out, "%3d %s: %.1f %%\n", number, step->name, all > 0 ? 100 * cycles_of(l) / all : 0);
-  text_put(out, "      %s\n", layer_text(net, step->call->kernel->root));
-  put_layers(out, net, step->call->kernel);
+static void put_call(Text *out, const Sources *sources, const KernelCall *call, int target, int number,
+                     double all) {
+  const Lower *l = call->version[target].lower;
+  text_put(out, "%3d %s: %.1f %%\n", number, l->b->name, all > 0 ? 100 * cycles_of(l) / all : 0);
+  put_layers(out, sources, call->kernel);
   text_put(out, "      %s\n", l->b->about);
   put_decision(out, l);
   for (int i = 0; i < l->details.n; i++) text_put(out, "      %s\n", l->details.data[i]);
@@ -126,9 +132,9 @@ static void put_step(Text *out, Net *net, const Step *step, int target, int numb
 }
 
 /* ---- a target ---- */
-static void put_head(Text *out, const Net *net, const Target *t) {
-  const int64_t weights = 4 * net->graph->parameters;
-  text_put(out, "%s for %s: %d lanes, %d registers, %g multiply-adds of vectors a cycle\n", net->graph->name,
+static void put_head(Text *out, const Graph *graph, const Target *t) {
+  const int64_t weights = 4 * graph->parameters;
+  text_put(out, "%s for %s: %d lanes, %d registers, %g multiply-adds of vectors a cycle\n", graph->name,
            t->name, t->lanes, t->registers, t->fmas);
   text_put(out, "second cache %s, %g bytes a cycle; last cache %s, %g; memory %g\n",
            bytes_text(out->arena, t->l2), t->l2_rate, bytes_text(out->arena, t->l3), t->l3_rate,
@@ -142,10 +148,10 @@ static void put_head(Text *out, const Net *net, const Target *t) {
                 "same time. * is what is done; shares are those of the net.\n\n");
 }
 
-static void put_total(Text *out, const Part *part, int target) {
+static void put_total(Text *out, const Program *p, int target) {
   Cycles all = {0};
-  for (int s = 0; s < part->steps.n; s++) {
-    const Lower *l = part->steps.data[s].call->version[target].lower;
+  for (int i = 0; i < p->calls.n; i++) {
+    const Lower *l = p->calls.data[i].version[target].lower;
     const Cycles *c = &l->decision->candidates.data[l->decision->chosen].cycles;
     all.products += c->products;
     all.transforms += c->transforms;
@@ -157,24 +163,25 @@ static void put_total(Text *out, const Part *part, int target) {
            thousands(out->arena, all.transforms), thousands(out->arena, all.memory));
 }
 
-static void put_part(Text *out, Net *net, const Part *part, int target) {
+static void put_program(Text *out, const Sources *sources, const Program *p, int target) {
   double all = 0;
-  if (part->program->batching.how == INTERLEAVED)
+  if (p->batching.how == INTERLEAVED)
     text_put(out, "%d images are interleaved in the lanes of vectors: cycles are for all of them.\n\n",
-             program_lanes(part->program, target));
-  for (int s = 0; s < part->steps.n; s++) all += cycles_of(part->steps.data[s].call->version[target].lower);
-  for (int s = 0; s < part->steps.n; s++) put_step(out, net, &part->steps.data[s], target, s + 1, all);
-  put_total(out, part, target);
+             program_lanes(p, target));
+  for (int i = 0; i < p->calls.n; i++) all += cycles_of(p->calls.data[i].version[target].lower);
+  for (int i = 0; i < p->calls.n; i++) put_call(out, sources, &p->calls.data[i], target, i + 1, all);
+  put_total(out, p, target);
 }
 
-void emit_schedule(Text *out, Net *net) {
-  for (int t = 0; t < net->options->ntargets; t++) {
+void program_schedules(Text *out, const Programs *programs, const ProgramOptions *options,
+                       const Sources *sources) {
+  for (int t = 0; t < options->ntargets; t++) {
     if (t) text_put(out, "\n");
-    put_head(out, net, net->options->target[t]);
-    put_part(out, net, &net->infer, t);
-    if (net->train.program) {
+    put_head(out, options->written, options->target[t]);
+    put_program(out, sources, programs->infer, t);
+    if (programs->train) {
       text_put(out, "\ntraining, an image:\n\n");
-      put_part(out, net, &net->train, t);
+      put_program(out, sources, programs->train, t);
     }
   }
 }

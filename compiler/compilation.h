@@ -1,0 +1,65 @@
+/* compilation.h: a program on its way: what its stages find out and leave to those after them. Private to
+ * compile.c, lowering.c and write.c. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_COMPILATION_H
+#define CNNC_COMPILATION_H
+#include "backend/backend.h"
+#include "base/file.h"
+#include "emit/emit.h"
+#include "graph/summary.h"
+#include "passes/plan.h"
+#include "program/program.h"
+#include "schedule/tuning.h"
+#include "syntax/ast.h"
+#include "options.h"
+
+typedef struct Stage {
+  const char *name;
+  double seconds;
+} Stage;
+
+typedef struct Compilation {
+  Arena *arena;
+  const Options *options;
+  Sources sources;
+  Diags *diags;
+  Ast *program;
+  const char *labels_file;
+  Graph *graph;            /* as written */
+  bool training;           /* training code is written */
+  const float *weights;    /* compiled in, or NULL */
+  const char *tuning_file; /* NAME.tune beside the program, if there is one, or NULL */
+  Tuning tuning;
+  const char *summary;
+  EmitOptions emit;
+  ProgramOptions lowering;
+  Programs programs;
+  Net *net;
+  double again; /* multiply-adds of the training step that --memory costs, as a part of all others */
+  Outputs *outputs;
+  VEC(Stage) stages; /* for --time-report */
+  double since;
+} Compilation;
+
+/* ---- compilation.c ---- */
+bool good(const Compilation *);                   /* there are no errors so far */
+double now(void);                                 /* in seconds, from some point on */
+void stage_done(Compilation *, const char *name); /* for --time-report */
+void print_times(const Compilation *);
+bool cannot_write(Compilation *, const char *path, const char *why);    /* reports it; false */
+bool backend_failed(Compilation *, const Backend *, const char *why);   /* reports it; false */
+const char *with_suffix(Arena *, const char *path, const char *suffix); /* net.cnn, ".c": net.c */
+const char *base_name(const char *path);
+const char *header_path(const Compilation *); /* of the header beside the output, or NULL */
+const char *c_name(const Compilation *);      /* what names in C begin with */
+
+/* ---- lowering.c ---- */
+bool lower(Compilation *); /* plans, schedules and names everything: sets `net`, and sizes in `summary` */
+PlanOptions plan_options(const Compilation *, PlanKind);
+SummarySizes sizes_of(const Compilation *); /* behind lower() */
+
+/* ---- write.c ---- */
+bool write_view(Compilation *);
+bool write_all(Compilation *);
+bool write_dependencies(Compilation *);
+#endif

@@ -1,0 +1,167 @@
+/* lowering.c: from the graph to the lowered program of what is wanted: inference, training, looking inside.
+ */
+// SPDX-License-Identifier: Apache-2.0
+#include <stdio.h>
+#include <stdlib.h>
+#include "compilation.h"
+#include "ops/engine/lower.h"
+#include "schedule/images.h"
+#include "schedule/schedule.h"
+#include "capacity.h"
+
+enum { LARGEST_TEXT = 1 << 20 }; /* bytes of weights that are text unless one asks for something else */
+
+static Fusing fusing_of(const Options *o) {
+  return o->level == LEVEL_PLAIN ? FUSE_NOTHING : o->level == LEVEL_SMALL ? FUSE_APART : FUSE_ALL;
+}
+
+SummarySizes sizes_of(const Compilation *c) {
+  const NetSizes sizes = emit_sizes(c->net);
+  return (SummarySizes){sizes.workspace_bytes,
+                        sizes.workspace_bound,
+                        c->training ? sizes.training_bytes : -1,
+                        sizes.training_bound,
+                        c->training ? c->options->memory : 0,
+                        c->again};
+}
+
+static const char *with_memory(const Compilation *c) {
+  Text text = {.arena = c->arena};
+  const SummarySizes sizes = sizes_of(c);
+  text_put(&text, "%s", c->summary);
+  graph_memory(&text, &sizes);
+  return text.s;
+}
+
+/* How weights are compiled in. A program has nothing beside it, and what has no file of its own has none. */
+static void choose_embedding(Compilation *c) {
+  const Options *o = c->options;
+  const bool backend = options_backend(o->kind), accompanied = o->kind == OUTPUT_C && header_path(c);
+  const EmbedKind kind = backend || accompanied ? o->embed : EMBED_AS_TEXT;
+  c->emit.embed_text = kind == EMBED_BY_SIZE ? LARGEST_TEXT : kind == EMBED_AS_TEXT ? INT64_MAX : 0;
+  c->emit.embed = kind == EMBED_AS_TEXT     ? EMBED_TEXT
+                  : backend                 ? EMBED_BACKEND
+                  : kind == EMBED_AS_OBJECT ? EMBED_OBJECT
+                                            : EMBED_BESIDE;
+  c->emit.embed_file = c->emit.embed == EMBED_BESIDE
+                           ? base_name(with_suffix(c->arena, o->output, ".weights.bin"))
+                           : BACKEND_DATA;
+}
+
+/* ---- training in the memory that there is ---- */
+static int64_t macs_of(const Graph *graph) {
+  int64_t macs = 0;
+  for (int i = 0; i < graph->nodes.n; i++) macs += node_macs(graph->nodes.data[i]);
+  return macs;
+}
+
+/* Looking inside takes one image; where training code is there too, it has the same functions. */
+static ProgramOptions lowering_of_training(const Compilation *c) {
+  ProgramOptions options = c->lowering;
+  options.batch = c->training ? c->graph->training->batch : 1;
+  return options;
+}
+
+/* Weights as kernels read them and the gradients of shards take their part; how much scratch there is, one
+ * knows when kernels are lowered. */
+static bool fit_training(Compilation *c, Plan *train) {
+  enum { TRIES = 8 };
+  const int64_t most = c->options->memory;
+  NetSizes sizes = emit_sizes(c->net);
+  int64_t least = sizes.training_bytes, room = INT64_MAX;
+  c->lowering.shards = sizes.shards;
+  const ProgramOptions lowering = lowering_of_training(c);
+  for (int i = 0; sizes.training_bytes > most; i++) {
+    const int64_t others = sizes.training_bytes - plan_training_needs(train, sizes.shards, room).bytes,
+                  left = most - others;
+    if (i == TRIES || room <= 0)
+      return capacity_refused(c->arena, c->diags, c->graph, most, sizes.shards, least);
+    room = i == TRIES - 1 || left < 0 ? 0 : left < room ? left : room - room / 64 - 1;
+    train =
+        plan_training_within(c->arena, c->graph, fusing_of(c->options), train->images, room, sizes.shards);
+    c->programs.train = program_lower(c->arena, PROGRAM_TRAINING, train, &lowering);
+    c->net = emit_begin(c->arena, c->graph, &c->programs, &c->sources, &c->emit);
+    sizes = emit_sizes(c->net);
+    if (sizes.training_bytes < least) least = sizes.training_bytes;
+    const int64_t all = macs_of(train->graph);
+    c->again = all > train->again_macs ? (double)train->again_macs / (double)(all - train->again_macs) : 0;
+    if (sizes.training_bytes > most && plan_training_needs(train, sizes.shards, room).bytes > room) room = 0;
+  }
+  stage_done(c, "fit training into memory");
+  return true;
+}
+
+/* A program that is wrong is a bug of the compiler: nothing is written. */
+static void verify(const Compilation *c) {
+  const Program *const all[] = {c->programs.infer, c->programs.train, c->programs.look};
+  for (int i = 0; i < 3; i++) {
+    Arena *scratch = arena_new();
+    const char *error = all[i] ? program_verify(scratch, all[i]) : NULL;
+    if (error) {
+      fprintf(stderr, "cnnc: internal error: the lowered program of %s is wrong: %s\n", c->graph->name,
+              error);
+      exit(3);
+    }
+    arena_free(scratch);
+  }
+}
+
+PlanOptions plan_options(const Compilation *c, PlanKind kind) {
+  const Options *o = c->options;
+  if (kind == PLAN_LOOK) return (PlanOptions){.fusing = FUSE_NOTHING};
+  const bool training = kind == PLAN_TRAINING;
+  const int64_t batch = options_plain(o) ? 1 : training ? c->graph->training->batch : o->batch;
+  PlanOptions options = {.fusing = fusing_of(o),
+                         .images =
+                             images_side_by_side(c->graph, o->targets.n, o->targets.data, batch, training)};
+  if (!training && dense_pays_together(c->graph, o->targets.n, o->targets.data, o->batch))
+    options.whole_batch = o->batch;
+  return options;
+}
+
+static Plan *make_plan(const Compilation *c, PlanKind kind) {
+  return plan_new(c->arena, c->graph, kind, plan_options(c, kind));
+}
+
+bool lower(Compilation *c) {
+  const Options *o = c->options;
+  if (!capacity_of_calls(c->arena, c->diags, c->graph, o->batch)) return false;
+  c->emit = (EmitOptions){.prefix = c_name(c),
+                          .header = o->kind == OUTPUT_C ? base_name(header_path(c)) : NULL,
+                          .summary = c->summary,
+                          .batch = o->batch,
+                          .ntargets = o->targets.n,
+                          .target = o->targets.data,
+                          .openmp = o->openmp,
+                          .no_fma = o->no_fma,
+                          .program = o->kind == OUTPUT_PROGRAM,
+                          .training = c->training,
+                          .weights = c->weights};
+  c->lowering = (ProgramOptions){.ntargets = o->targets.n,
+                                 .target = o->targets.data,
+                                 .openmp = o->openmp,
+                                 .plain = options_plain(o),
+                                 .exact = o->exact || o->level == LEVEL_QUICK,
+                                 .batch = o->batch,
+                                 .written = c->graph,
+                                 .tuning = &c->tuning};
+  choose_embedding(c);
+  Plan *infer = make_plan(c, PLAN_INFERENCE), *train = c->training ? make_plan(c, PLAN_TRAINING) : NULL,
+       *look = o->kind == OUTPUT_PROGRAM ? make_plan(c, PLAN_LOOK) : NULL;
+  stage_done(c, "plan");
+  if (!capacity_of_plans(c->arena, c->diags, c->graph, infer, train)) return false;
+  const ProgramOptions training = lowering_of_training(c);
+  c->programs.infer = program_lower(c->arena, PROGRAM_INFERENCE, infer, &c->lowering);
+  if (train) c->programs.train = program_lower(c->arena, PROGRAM_TRAINING, train, &training);
+  if (look) c->programs.look = program_lower(c->arena, PROGRAM_LOOK, look, &training);
+  c->net = emit_begin(c->arena, c->graph, &c->programs, &c->sources, &c->emit);
+  if (train && o->memory && !fit_training(c, train)) return false;
+  const NetSizes sizes = emit_sizes(c->net);
+  if (!capacity_check(c->arena, c->diags, c->graph, &c->emit, &sizes)) return false;
+  c->summary = c->emit.summary = with_memory(c);
+  stage_done(c, "schedule and prove");
+  verify(c);
+  stage_done(c, "verify");
+  tuning_report(&c->tuning, c->diags);
+  return good(c);
+}

@@ -1,0 +1,219 @@
+/* conv_tile.c: the innermost function of the direct convolution: the sums of one tile over all taps and the
+ * input channels of a block, from their start to what is stored. */
+// SPDX-License-Identifier: Apache-2.0
+#include "base/number.h"
+#include "schedule/conv_tile.h"
+
+enum { FEW_CHANNELS = 4, MOST_POOLED = 4 };
+
+static TileArgs tile_params(Nest *b, const Tile *t) {
+  TileArgs a = {.y = nest_arg(b, "y"),
+                .x0 = nest_arg(b, "x0"),
+                .panel = nest_arg(b, "panel"),
+                .c0 = nest_arg(b, "c0"),
+                .f0 = nest_arg(b, "f0"),
+                .h = nest_arg(b, "h"),
+                .left = nest_flag(b, "left"),
+                .right = nest_flag(b, "right")};
+  a.first = a.last = NEST_Z + 1;
+  if (t->d->blocks > 1) {
+    a.first = nest_flag(b, "first");
+    a.last = nest_flag(b, "last");
+  }
+  if (t->rows > 1) a.edge = nest_flag(b, "edge");
+  return a;
+}
+
+/* Where in the convolution's own result a tile's sum lies. */
+static Ix row_of(const Tile *t, const TileArgs *a, int r) {
+  return t->y->out_first + (a->y * t->y->parts + r) * t->y->out_step;
+}
+static Ix column_of(const Tile *t, const TileArgs *a, const Ix *q) {
+  return t->x->out_first + (a->x0 * t->x->parts + *q) * t->x->out_step;
+}
+
+static int lanes_stored(const Tile *t, int v) { return v == t->vectors - 1 ? t->part : t->d->lanes; }
+
+static Val start_value(Nest *b, const Tile *t, const TileArgs *a, const Ix *oy, const Ix *ox, int v) {
+  const Direct *d = t->d;
+  const int L = d->lanes;
+  Val zero = num(b, 0), bias = d->bias ? nest_load(b, nest_at(b, d->bias, a->f0 + L * v), L) : zero;
+  if (d->blocks == 1) return bias;
+  const Ref sum = nest_at(b, d->l->out, *oy, *ox, a->f0 + L * v);
+  return pick(b, nest_yes(b, a->first), bias,
+              lanes_stored(t, v) < L ? nest_load_part(b, sum, lanes_stored(t, v), L) : nest_load(b, sum, L));
+}
+
+static void start_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
+  for (int r = 0; r < t->rows; r++)
+    NEST_UNROLL(b, q, t->columns) {
+      const Ix oy = row_of(t, a, r), ox = column_of(t, a, &q), p = r * t->columns + q;
+      for (int v = 0; v < t->vectors; v++)
+        nest_store(b, nest_at(b, acc, 0, p, v), start_value(b, t, a, &oy, &ox, v));
+      for (int u = 1; u < t->chains; u++)
+        for (int v = 0; v < t->vectors; v++) nest_store(b, nest_at(b, acc, u, p, v), num(b, 0));
+    }
+}
+
+/* A result larger than the second cache has left it since the place was last used: its lines come while the
+ * sums are made, so that stores do not wait. */
+static void fetch_output(Nest *b, const Tile *t, const TileArgs *a) {
+  const Direct *d = t->d;
+  Buf *out = d->l->out;
+  if (d->blocks > 1 || t->rows > 1 || d->l->images > 1 || d->lanes == 1 ||
+      4 * buf_elements(out) <= d->l->target->l2)
+    return;
+  const int64_t line_floats = d->l->target->line / 4, lines = ceil_divide(t->vectors * d->lanes, line_floats);
+  NEST_FOR(b, p, t->pixels)
+    NEST_FOR(b, line, lines)
+      nest_prefetch(b, out,
+                    row_of(t, a, 0) * buf_room(out, 1) + column_of(t, a, &p) * out->room[2] + a->f0 +
+                        line_floats * line);
+}
+
+static Val whole_sum(Nest *b, const Tile *t, Buf *acc, const Ix *p, int v) {
+  Val sum = nest_get(b, nest_at(b, acc, 0, *p, v));
+  for (int u = 1; u < t->chains; u++) sum = add(sum, nest_get(b, nest_at(b, acc, u, *p, v)));
+  return sum;
+}
+
+/* Each output from its window of sums, with what is fused behind the convolution applied to these. */
+static void finish_windows(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
+  const Direct *d = t->d;
+  NEST_UNROLL(b, p, t->pixels)
+    for (int v = 0; v < t->vectors; v++) {
+      const Ix ox = a->x0 + p, f = a->f0 + d->lanes * v;
+      Val x[MOST_POOLED];
+      int n = 0;
+      for (int r = 0; r < t->rows; r++)
+        for (int i = 0; i < t->x->parts; i++) {
+          const Ix q = p * t->x->parts + i, place = q + r * t->columns, y = row_of(t, a, r),
+                   x_ = column_of(t, a, &q);
+          x[n++] =
+              lower_finish(d->l, whole_sum(b, t, acc, &place, v), &y, &x_, &f, lanes_stored(t, v), d->lanes);
+        }
+      lower_put(d->l, d->l->kernel->pool->op->pool(x, n), &a->y, &ox, &f, lanes_stored(t, v), d->lanes);
+    }
+}
+
+static void finish_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
+  const Direct *d = t->d;
+  const Ix oy = row_of(t, a, 0);
+  NEST_UNROLL(b, p, t->pixels)
+    for (int v = 0; v < t->vectors; v++) {
+      const Ix ox = column_of(t, a, &p), f = a->f0 + d->lanes * v;
+      Val sum = whole_sum(b, t, acc, &p, v);
+      NEST_IF(b, nest_yes(b, a->last)) lower_store(d->l, sum, &oy, &ox, &f, lanes_stored(t, v), d->lanes);
+      if (d->blocks > 1)
+        NEST_ELSE(b) nest_store_part(b, nest_at(b, d->l->out, oy, ox, f), sum, lanes_stored(t, v));
+    }
+}
+
+/* While a tile reads its panel, it brings its share of the next one nearer: tiles of a row, rows, and
+ * channels at the first column of taps have lines of their own; those of neighbouring tiles overlap. */
+static void fetch_next(Nest *b, const Tile *t, const TileArgs *a, const Ix *ty, const Ix *c, int u) {
+  const Direct *d = t->d;
+  const int64_t panel = d->k.kernel[0] * d->k.kernel[1] * d->block * t->panels->width,
+                line = d->l->target->line / 4, share = ceil_divide(panel / t->runs, line) * line;
+  const int64_t sites = t->y->taps * d->block, lines = (share / line + sites - 1) / sites,
+                tiles = (t->x->count + t->pixels - 1) / t->pixels;
+  const Ix tile = a->y * (tiles * share) + a->x0 * (share / t->pixels),
+           site = *ty * d->block + *c * t->chains + u;
+  for (int64_t i = 0; i < lines; i++)
+    nest_prefetch(b, t->panels->w, (a->panel + 1) * panel + tile + (site * lines + i) * line);
+}
+
+/* Several rows: each is tested where the tile lies at an edge. One: the range of ty has been cut already. */
+static Cond row_inside(Nest *b, const Tile *t, const TileArgs *a, const Ix *iy, int r) {
+  return t->rows > 1
+             ? cond_or(nest_no(b, a->edge), nest_within(b, *iy + r * t->y->part_step, 0, t->y->in_size))
+             : nest_within(b, NEST_Z, 0, 1);
+}
+
+/* The sums of one tap over a block of input channels. */
+static void tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *ty, const Ix *tx) {
+  const Direct *d = t->d;
+  const Axis *x = t->x;
+  const int L = d->lanes, few = d->block <= FEW_CHANNELS;
+  const Ix iy = t->y->in_first + a->y * t->y->in_step + *ty * t->y->tap_step,
+           ix = x->in_first + a->x0 * x->in_step + *tx * x->tap_step;
+  const Ix ky = t->y->tap_first + *ty * t->y->tap_stride, kx = x->tap_first + *tx * x->tap_stride;
+  Buf *in = NEST_VIEW(b, "i", d->l->in[0], iy, ix, a->c0);
+  const bool each = d->l->images > 1 && !t->guarded; /* vectors of images would be loaded for several channels
+                                                        at once, and then have no registers */
+  if (!each) nest_pin(b, in);
+  if (t->guarded) {
+    for (int r = 0; r < t->rows; r++)
+      NEST_UNROLL(b, q, t->columns)
+        NEST_IF(b, row_inside(b, t, a, &iy, r))
+          NEST_IF(b, nest_within(b, ix + q * x->part_step, 0, x->in_size))
+            NEST_FOR(b, c, d->block)
+              for (int v = 0; v < t->vectors; v++) {
+                Val w = nest_load(b, nest_at(b, t->panels->w, a->panel, ky, kx, c, a->h + L * v), L);
+                nest_accumulate(b, nest_at(b, acc, 0, r * t->columns + q, v),
+                                nest_load(b, nest_at(b, in, r * t->y->part_step, q * x->part_step, c), 1), w);
+              }
+    return;
+  }
+  NEST_LOOP(b, c, few ? UNROLLED : SERIAL, 1, NEST_IX(0), 1, NEST_IX(d->block / t->chains))
+    for (int u = 0; u < t->chains; u++) {
+      const Ix channel = c * t->chains + u;
+      if (each) nest_pin(b, in);
+      if (t->runs)
+        NEST_IF(b, nest_is(b, *tx, 0)) fetch_next(b, t, a, ty, &c, u);
+      Val w[4];
+      for (int v = 0; v < t->vectors; v++)
+        w[v] = nest_let(b, nest_text(b, "w%d", v),
+                        nest_load(b, nest_at(b, t->panels->w, a->panel, ky, kx, channel, a->h + L * v), L));
+      for (int r = 0; r < t->rows; r++)
+        NEST_IF(b, row_inside(b, t, a, &iy, r))
+          NEST_UNROLL(b, q, t->columns)
+            NEST_IF(b, cond_or(nest_no(b, a->left), nest_at_least(b, ix + q * x->part_step, 0)))
+              NEST_IF(b, cond_or(nest_no(b, a->right), nest_below(b, ix + q * x->part_step, x->in_size)))
+                for (int v = 0; v < t->vectors; v++)
+                  nest_accumulate(
+                      b, nest_at(b, acc, u, r * t->columns + q, v),
+                      nest_load(b, nest_at(b, in, r * t->y->part_step, q * x->part_step, channel), 1), w[v]);
+    }
+}
+
+int64_t tile_edges(const Axis *x, int64_t pixels) {
+  int64_t n = 0;
+  for (int64_t from = 0; from < x->count; from += pixels)
+    n += axis_before(x, from) || axis_behind(x, smaller(from + pixels, x->count) - 1);
+  return n;
+}
+
+/* Taps are unrolled where tiles at an edge leave some out, and where the code stays small. */
+static LoopKind taps_kind(const Tile *t) {
+  const Axis *x = t->x;
+  const Blocking *most = &t->d->l->target->blocking;
+  const int64_t sums = x->taps * t->d->block * t->columns * t->vectors;
+  const bool large = t->d->block <= FEW_CHANNELS && sums > most->direct_sums && t->d->l->images <= 1;
+  return x->taps > most->unrolled_taps || (large && tile_edges(x, t->pixels) == 0) ? SERIAL : UNROLLED;
+}
+
+NestFn *tile_function(Tile *t, const char *phase) {
+  Direct *d = t->d;
+  t->rows = (int)t->y->parts;
+  t->columns = t->pixels * (int)t->x->parts;
+  Nest *b = d->l->b;
+  const char *kind = t->part < d->lanes ? "_part"
+                     : t->panels->first ? "_rest"
+                                        : "",
+             *edge = t->guarded ? "_edge" : "";
+  NestFn *fn = nest_fn(b, nest_text(b, "%stile_%dx%d%s%s", phase, t->pixels, t->vectors, kind, edge), true);
+  const TileArgs a = tile_params(b, t);
+  Buf *acc = NEST_REGISTERS(b, "a", d->lanes, t->chains, t->rows * t->columns, t->vectors);
+  start_tile(b, t, &a, acc);
+  fetch_output(b, t, &a);
+  if (t->y->taps && t->x->taps)
+    for (const Ix ty = *axis_taps(b, "ty", t->y, &a.y); nest_enter(b);)
+      NEST_IF(b, t->rows > 1 ? nest_within(b, NEST_Z, 0, 1)
+                             : nest_within(b, t->y->in_first + a.y * t->y->in_step + ty * t->y->tap_step, 0,
+                                           t->y->in_size))
+        NEST_LOOP(b, tx, taps_kind(t), 1, NEST_IX(0), 1, NEST_IX(t->x->taps)) tap(b, t, &a, acc, &ty, &tx);
+  if (d->l->kernel->pool) finish_windows(b, t, &a, acc);
+  else finish_tile(b, t, &a, acc);
+  return fn;
+}

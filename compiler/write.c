@@ -1,0 +1,211 @@
+/* write.c: what a compilation writes: a view, C with its header and weights, or what the backend makes of it.
+ */
+// SPDX-License-Identifier: Apache-2.0
+#define _POSIX_C_SOURCE 200809L
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "compilation.h"
+#include "graph/dot.h"
+#include "graph/dump.h"
+
+static bool same_file(const char *a, const char *b) {
+  struct stat x, y;
+  return a && b && stat(a, &x) == 0 && stat(b, &y) == 0 && S_ISREG(x.st_mode) && x.st_dev == y.st_dev &&
+         x.st_ino == y.st_ino;
+}
+
+/* What was read is never written over. */
+static bool spares_inputs(Compilation *c, const char *path) {
+  bool same = same_file(path, c->options->weights) || same_file(path, c->labels_file) ||
+              same_file(path, c->tuning_file);
+  for (int i = 0; i < c->program->files.n; i++)
+    same = same || same_file(path, c->program->files.data[i]->path);
+  return !same || cannot_write(c, path, "the program is read from it");
+}
+
+static bool add_bytes(Compilation *c, const char *path, const void *bytes, size_t n) {
+  const char *why = NULL;
+  if (!spares_inputs(c, path)) return false;
+  return outputs_add(c->outputs, path, bytes, n, &why) || cannot_write(c, path, why);
+}
+
+static bool add_output(Compilation *c, const char *path, const Text *text) {
+  return add_bytes(c, path, text->n ? text->s : "", text->n);
+}
+
+static void dump_after(const Compilation *c, Text *text) {
+  const char *pass = c->options->after;
+  const PlanKind kind = c->training                          ? PLAN_TRAINING
+                        : pass_belongs(pass, PLAN_INFERENCE) ? PLAN_INFERENCE
+                                                             : PLAN_LOOK;
+  plan_dump(text, plan_after(c->arena, c->graph, kind, plan_options(c, kind), pass));
+}
+
+bool write_view(Compilation *c) {
+  const Options *o = c->options;
+  Text text = {.arena = c->arena};
+  if (o->kind == OUTPUT_AST) ast_dump(&text, c->program);
+  else if (o->kind == OUTPUT_DOT) graph_dot(&text, c->graph);
+  else if (o->kind == OUTPUT_GRAPH && o->after) dump_after(c, &text);
+  else if (o->kind == OUTPUT_GRAPH) graph_dump(&text, c->graph);
+  else if (!lower(c)) return false;
+  else if (o->kind == OUTPUT_SUMMARY) text_put(&text, "%s", c->summary);
+  else if (o->kind == OUTPUT_NESTS) emit_nests(&text, c->net);
+  else if (o->kind == OUTPUT_LOWERED) {
+    const Program *const all[] = {c->programs.infer, c->programs.train, c->programs.look};
+    for (int i = 0; i < 3; i++)
+      if (all[i]) program_dump(&text, all[i]);
+  } else if (o->kind == OUTPUT_SCHEDULE) program_schedules(&text, &c->programs, &c->lowering, &c->sources);
+  else {
+    const SummarySizes sizes = sizes_of(c);
+    graph_json(&text, &c->sources, c->graph, &sizes);
+  }
+  return add_output(c, o->output, &text);
+}
+
+static bool write_header(Compilation *c, const char *path) {
+  Text text = {.arena = c->arena};
+  emit_header(&text, c->net);
+  return add_output(c, path, &text);
+}
+
+typedef struct Bytes {
+  const void *data;
+  size_t n;
+} Bytes;
+
+static bool run_backend(Compilation *c, BackendKind kind, const Text *text, Bytes weights, const char *path) {
+  const Options *o = c->options;
+  static const char *const optimise[] = {
+      [LEVEL_FULL] = "-O3", [LEVEL_PLAIN] = "-O1", [LEVEL_QUICK] = "-O1", [LEVEL_SMALL] = "-Os"};
+  const Backend backend = {.arena = c->arena,
+                           .kind = kind,
+                           .cc = o->cc,
+                           .cross = o->machine ? o->machine->cross : NULL,
+                           .soname = base_name(o->output),
+                           .runtime = o->runtime,
+                           .openmp = o->openmp,
+                           .optimise = optimise[o->level],
+                           .verbose = o->verbose,
+                           .data = weights.data,
+                           .data_bytes = weights.n};
+  const char *temporary = NULL, *why = NULL;
+  if (!spares_inputs(c, path)) return false;
+  if (!outputs_adopt(c->outputs, path, &temporary, &why)) return cannot_write(c, path, why);
+  const bool done = backend_compile(&backend, text->s, text->n, temporary, &why);
+  stage_done(c, "C compiler");
+  return done || backend_failed(c, &backend, why);
+}
+
+static bool write_weights_object(Compilation *c, Bytes weights) {
+  Text text = {.arena = c->arena};
+  emit_weights_object(&text, c->net);
+  return run_backend(c, BACKEND_OBJECT, &text, weights,
+                     with_suffix(c->arena, c->options->output, ".weights.o"));
+}
+
+/* What net.c does not hold itself. */
+static bool write_weights(Compilation *c, Bytes weights) {
+  if (!weights.data) return true;
+  if (c->emit.embed == EMBED_OBJECT) return write_weights_object(c, weights);
+  return add_bytes(c, with_suffix(c->arena, c->options->output, ".weights.bin"), weights.data, weights.n);
+}
+
+static bool write_text(Compilation *c) {
+  const Options *o = c->options;
+  static const BackendKind kind[] = {[OUTPUT_OBJECT] = BACKEND_OBJECT,
+                                     [OUTPUT_SHARED] = BACKEND_SHARED,
+                                     [OUTPUT_WASM] = BACKEND_WASM,
+                                     [OUTPUT_PROGRAM] = BACKEND_PROGRAM};
+  Text text = {.arena = c->arena};
+  Bytes weights;
+  emit_c(&text, c->net);
+  stage_done(c, "print");
+  weights.data = emit_weights(c->net, &weights.n);
+  if (weights.data) stage_done(c, "pack weights");
+  if (options_backend(o->kind)) return run_backend(c, kind[o->kind], &text, weights, o->output);
+  if (!add_output(c, o->output, &text) || !write_weights(c, weights)) return false;
+  if (weights.data) stage_done(c, "write weights");
+  return true;
+}
+
+static bool write_model(Compilation *c) {
+  Bytes model;
+  model.data = emit_model(c->net, &model.n);
+  stage_done(c, "pack weights");
+  return add_bytes(c, c->options->output, model.data, model.n);
+}
+
+static bool has_weights(Compilation *c) {
+  if (c->weights && c->graph->parameters) return true;
+  const char *name = c->graph->name;
+  if (c->graph->parameters == 0)
+    diag_report(c->diags, DIAG_no_weights, c->graph->name_span, NULL,
+                "net %s has no parameters, so there is no model to write", name);
+  else {
+    Diag *diag = diag_report(c->diags, DIAG_no_weights, c->graph->name_span, NULL,
+                             "a model is made of trained weights, and none are given for net %s", name);
+    diag_help(diag, "--weights=FILE names a .safetensors or .npz file of them");
+  }
+  return false;
+}
+
+static bool write_code(Compilation *c) {
+  const Options *o = c->options;
+  const char *header = header_path(c);
+  if (header && strpbrk(base_name(header), "\"\\\n"))
+    return cannot_write(c, header, "C cannot include a header of this name");
+  if (o->kind == OUTPUT_MODEL && !has_weights(c)) return false;
+  if (!lower(c)) return false;
+  if (o->kind == OUTPUT_MODEL) return write_model(c);
+  if (o->kind == OUTPUT_HEADER) return write_header(c, o->output);
+  return write_text(c) && (!header || write_header(c, header));
+}
+
+static void put_path(Text *out, const char *path) { /* as make wants it */
+  for (; *path; path++) {
+    if (*path == '$') text_put(out, "$");
+    else if (*path == ' ' || *path == '#' || *path == '\\') text_put(out, "\\");
+    text_bytes(out, path, 1);
+  }
+}
+
+bool write_dependencies(Compilation *c) {
+  const Options *o = c->options;
+  if (!o->dependencies) return true;
+  Text text = {.arena = c->arena};
+  const char *path = o->dependency_file ? o->dependency_file : with_suffix(c->arena, o->output, ".d");
+  put_path(&text, o->output && strcmp(o->output, "-") != 0
+                      ? o->output
+                      : with_suffix(c->arena, base_name(o->input), ".c"));
+  text_put(&text, ":");
+  for (int i = c->program->files.n - 1; i >= 0; i--) {
+    text_put(&text, " ");
+    put_path(&text, c->program->files.data[i]->path);
+  }
+  if (c->labels_file) {
+    text_put(&text, " ");
+    put_path(&text, c->labels_file);
+  }
+  if (o->weights) {
+    text_put(&text, " ");
+    put_path(&text, o->weights);
+  }
+  if (c->tuning_file) {
+    text_put(&text, " ");
+    put_path(&text, c->tuning_file);
+  }
+  text_put(&text, "\n");
+  return add_output(c, path, &text);
+}
+
+bool write_all(Compilation *c) {
+  const Options *o = c->options;
+  bool done = true;
+  if (o->output) done = options_view(o->kind) ? write_view(c) : write_code(c);
+  if (done && !c->net && (o->summary || !o->output)) done = lower(c);
+  done = done && write_dependencies(c);
+  if (done && (o->summary || !o->output)) fputs(c->summary, stdout);
+  return done;
+}
