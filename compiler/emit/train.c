@@ -156,10 +156,13 @@ static void put_output(Frame *f, int o) {
     return;
   }
   frame_name(f, "n");
-  text_put(&f->calls,
-           "  if (batch->%s) memcpy(batch->%s + n * %s_%s_SIZE, %s, %s_%s_SIZE * sizeof(float));\n",
-           port->name, port->name, net->upper, port->upper, frame_value(f, f->part->program->output[o]),
-           net->upper, port->upper);
+  const Node *node = f->part->program->output[o];
+  const int64_t there = shape_elements(node->shape),
+                room = shape_elements(net->graph->outputs.data[o].node->shape);
+  const char *size = there < room ? arena_printf(net->arena, "%" PRId64, there) /* sample of proposals */
+                                  : arena_printf(net->arena, "%s_%s_SIZE", net->upper, port->upper);
+  text_put(&f->calls, "  if (batch->%s) memcpy(batch->%s + n * %s_%s_SIZE, %s, %s * sizeof(float));\n",
+           port->name, port->name, net->upper, port->upper, frame_value(f, node), size);
 }
 
 static void put_keys(Text *out, const Frame *f) {

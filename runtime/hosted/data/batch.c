@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hosted/data/dataset.h"
+#include "hosted/data/pixels.h"
 #include "hosted/training/measure.h"
 
 static int64_t target_elements(const cnn_network *network, int32_t o) {
@@ -21,21 +23,22 @@ static bool allocate(void **place, int64_t elements, size_t bytes) {
 /* Room for `samples` samples. */
 static bool parts_open(cnn_parts *parts, const cnn_network *network, int64_t samples, bool targets) {
   parts->input = calloc((size_t)network->inputs + 1, sizeof(void *));
-  parts->target = calloc((size_t)network->outputs + 1, sizeof(void *));
+  parts->target = calloc((size_t)cnn_ports(network) + 1, sizeof(void *));
   if (!parts->input || !parts->target) return false;
   for (int32_t i = 0; i < network->inputs; i++)
     if (!allocate(&parts->input[i], network->input[i].size * samples, cnn_type_bytes(network->input[i].type)))
       return false;
-  for (int32_t o = 0; targets && o < network->outputs; o++) {
+  for (int32_t o = 0; targets && o < cnn_ports(network); o++) {
     const int64_t elements = target_elements(network, o);
     if (elements > 0 && !allocate(&parts->target[o], elements * samples, 4)) return false;
   }
-  return true;
+  return !targets || network->truth_objects == 0 ||
+         allocate(&parts->target[cnn_ports(network)], samples, network->truth_bytes);
 }
 
 static void parts_close(cnn_parts *parts, const cnn_network *network) {
   for (int32_t i = 0; parts->input && i < network->inputs; i++) free(parts->input[i]);
-  for (int32_t o = 0; parts->target && o < network->outputs; o++) free(parts->target[o]);
+  for (int32_t o = 0; parts->target && o <= cnn_ports(network); o++) free(parts->target[o]);
   free(parts->input);
   free(parts->target);
   *parts = (cnn_parts){0};
@@ -82,6 +85,7 @@ void cnn_reader_close(cnn_reader *reader) {
   parts_close(&reader->own, reader->network);
   parts_close(&reader->other, reader->network);
   free(reader->scratch);
+  cnn_truth_free(&reader->truth);
   *reader = (cnn_reader){0};
 }
 
@@ -101,6 +105,39 @@ static bool is_reflexive(const cnn_network *network) {
   return network->recipe && network->recipe->target_is_input;
 }
 
+/* ---- objects */
+static void record_put(const cnn_reader *reader, const cnn_parts *sample) {
+  const cnn_network *network = reader->network;
+  if (network->truth_objects > 0)
+    cnn_truth_record(&reader->truth, network->truth_objects, network->truth_height, network->truth_width,
+                     sample->target[cnn_ports(network)]);
+}
+
+/* The picture is decoded once, for the input and for what is true of it. */
+static cnn_status objects_read(cnn_reader *reader, const cnn_data *data, cnn_part part, int64_t index) {
+  const cnn_port *port = &reader->network->input[0];
+  cnn_image image;
+  cnn_truth_free(&reader->truth);
+  cnn_status status = cnn_data_truth(data, part, index, &image, &reader->truth);
+  if (status.code != CNN_OK) return status;
+  status = cnn_image_feed(&image, port, data->options.fit, reader->raw.input[0]);
+  cnn_image_free(&image);
+  const cnn_truth *truth = &reader->truth;
+  if (truth->pixels) cnn_pixels_store(data, truth->pixels, truth->height, truth->width, reader->raw.target);
+  if (status.code == CNN_OK)
+    status = cnn_truth_fit(&reader->truth, port->dim[0], port->dim[1], data->options.fit);
+  return status;
+}
+
+/* A sample as the data set gives it. */
+static cnn_status raw_read(cnn_reader *reader, const cnn_data *data, cnn_part part, int64_t index) {
+  if (reader->network->truth_objects == 0)
+    return cnn_data_sample(data, part, index, reader->raw.input, reader->raw.target);
+  const cnn_status status = objects_read(reader, data, part, index);
+  if (status.code == CNN_OK) record_put(reader, &reader->raw);
+  return status;
+}
+
 /* A sample into its place among the others, in the net's layout. */
 static void put_sample(cnn_batch *batch, int32_t slot, const cnn_parts *sample) {
   const cnn_network *network = batch->network;
@@ -109,7 +146,7 @@ static void put_sample(cnn_batch *batch, int32_t slot, const cnn_parts *sample) 
     cnn_port_arrange(port, sample->input[i],
                      (char *)batch->input[i] + (size_t)(slot * port->size) * cnn_type_bytes(port->type));
   }
-  for (int32_t o = 0; o < network->outputs; o++) {
+  for (int32_t o = 0; o < cnn_ports(network); o++) {
     if (!batch->target[o]) continue;
     const int64_t elements = target_elements(network, o);
     const cnn_port *first = &network->input[0];
@@ -118,11 +155,15 @@ static void put_sample(cnn_batch *batch, int32_t slot, const cnn_parts *sample) 
     else if (network->output[o].size == first->size)
       input_as_target(first, sample->input[0], (float *)(void *)to);
   }
+  const int32_t truth = cnn_ports(network);
+  if (batch->target[truth])
+    memcpy((char *)batch->target[truth] + (size_t)slot * network->truth_bytes, sample->target[truth],
+           network->truth_bytes);
 }
 
 cnn_status cnn_batch_read(cnn_batch *batch, cnn_reader *reader, int32_t slot, const cnn_data *data,
                           cnn_part part, int64_t index) {
-  const cnn_status status = cnn_data_sample(data, part, index, reader->raw.input, reader->raw.target);
+  const cnn_status status = raw_read(reader, data, part, index);
   if (status.code == CNN_OK) put_sample(batch, slot, &reader->raw);
   return status;
 }
@@ -148,8 +189,7 @@ static cnn_augmentation augmentation_of(const cnn_reader *reader, const cnn_cour
 static cnn_status read_augmented(cnn_reader *reader, const cnn_course *course, int64_t at,
                                  const cnn_parts *out) {
   const cnn_network *network = reader->network;
-  const cnn_status status = cnn_data_sample(course->data, CNN_PART_TRAIN, index_of(course, at),
-                                            reader->raw.input, reader->raw.target);
+  cnn_status status = raw_read(reader, course->data, CNN_PART_TRAIN, index_of(course, at));
   if (status.code != CNN_OK) return status;
   const cnn_augmentation augmentation = augmentation_of(reader, course, at);
   for (int32_t i = 0; i < network->inputs; i++) {
@@ -158,7 +198,7 @@ static cnn_status read_augmented(cnn_reader *reader, const cnn_course *course, i
     cnn_augment_input(&augmentation, plane_of(port), port->type, scale, reader->raw.input[i], out->input[i],
                       reader->scratch);
   }
-  for (int32_t o = 0; o < network->outputs; o++) {
+  for (int32_t o = 0; o < cnn_ports(network); o++) {
     if (!reader->raw.target[o] || is_reflexive(network)) continue;
     const cnn_plane plane = target_plane(network, o);
     if (plane.height * plane.width > 1)
@@ -166,6 +206,9 @@ static cnn_status read_augmented(cnn_reader *reader, const cnn_course *course, i
                          out->target[o]);
     else memcpy(out->target[o], reader->raw.target[o], (size_t)target_elements(network, o) * 4);
   }
+  if (network->truth_objects == 0) return status;
+  status = cnn_truth_augment(&reader->truth, &augmentation);
+  if (status.code == CNN_OK) record_put(reader, out);
   return status;
 }
 
@@ -174,7 +217,7 @@ static void mix_parts(const cnn_reader *reader, const cnn_mix *mix) {
   for (int32_t i = 0; i < network->inputs; i++)
     cnn_mix_input(mix, plane_of(&network->input[i]), network->input[i].type, reader->own.input[i],
                   reader->other.input[i]);
-  for (int32_t o = 0; o < network->outputs; o++)
+  for (int32_t o = 0; o < cnn_ports(network); o++)
     if (reader->own.target[o] && !is_reflexive(network))
       cnn_mix_target(mix, target_plane(network, o), cnn_judge(network, o).class_target, reader->own.target[o],
                      reader->other.target[o]);

@@ -4,10 +4,11 @@
 #ifndef CNN_BATCH_H
 #define CNN_BATCH_H
 #include "cnn.h"
+#include "hosted/data/truth.h"
 
 typedef struct cnn_parts {
   void **input, **target;
-} cnn_parts; /* [inputs] and [outputs]; target[o] is NULL for an output without one */
+} cnn_parts; /* [inputs] and [cnn_ports], then the record of the truth; NULL for what has none */
 
 typedef struct cnn_batch {
   const cnn_network *network;
@@ -21,6 +22,7 @@ typedef struct cnn_reader {
   cnn_parts raw, own,
       other; /* one sample: as the data set gives it, augmented, and one that is mixed with it */
   float *scratch;
+  cnn_truth truth; /* of the sample that was read last, in pixels of the input */
 } cnn_reader;
 
 /* The samples of an epoch in their order, cut into batches. */

@@ -300,7 +300,7 @@ static cnn_status sample_check(const cnn_data *data, int pool, int64_t place, vo
     if (port->type != CNN_F32) continue;
     status = all_finite(data, pool, place, "input", port->name, input[i], port->size);
   }
-  for (int32_t o = 0; target && o < network->outputs && status.code == CNN_OK; o++) {
+  for (int32_t o = 0; target && o < cnn_ports(network) && status.code == CNN_OK; o++) {
     const cnn_port *port = &network->output[o];
     const bool read = target[o] && port->target == CNN_TARGET_VALUES && cnn_target_wanted(data, o);
     if (read) status = all_finite(data, pool, place, "target of", port->name, target[o], port->size);
@@ -314,7 +314,7 @@ cnn_status cnn_data_sample(const cnn_data *data, cnn_part part, int64_t index, v
   int64_t place;
   if (!cnn_data_locate(data, part, index, &pool, &place))
     return cnn_failure(CNN_BAD_ARGUMENT, "%s: there is no sample %lld", data->path, (long long)index);
-  for (int32_t o = 0; target && o < data->network->outputs; o++)
+  for (int32_t o = 0; target && o < cnn_ports(data->network); o++)
     if (target[o] && cnn_target_optional(data, o)) /* all bits set: class -1, which is ignored */
       memset(target[o], 0xFF, (size_t)cnn_port_targets(&data->network->output[o]) * sizeof(int32_t));
   cnn_status status = data->kind->read(data, pool, place, input, target);

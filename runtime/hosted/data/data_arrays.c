@@ -40,7 +40,7 @@ static const cnn_tensor *find_input(const cnn_archive *archive, const cnn_networ
 
 static int32_t targets_wanted(const cnn_data *data) {
   int32_t wanted = 0;
-  for (int32_t o = 0; o < data->network->outputs; o++) wanted += cnn_target_wanted(data, o);
+  for (int32_t o = 0; o < cnn_ports(data->network); o++) wanted += cnn_target_wanted(data, o);
   return wanted;
 }
 
@@ -173,7 +173,7 @@ static cnn_status pool_open(cnn_data *data, ArraySet *set, int pool) {
   if (found == 0) return cnn_success();
   for (int32_t i = 0; i < network->inputs; i++)
     if (!set->input[pool][i].tensor) return input_missing(data, &set->archive, pool);
-  for (int32_t o = 0; o < network->outputs; o++) {
+  for (int32_t o = 0; o < cnn_ports(network); o++) {
     Column *column = &set->target[pool][o];
     bool useful = cnn_target_wanted(data, o) || cnn_target_optional(data, o);
     const cnn_tensor *tensor = column->tensor = useful ? find_target(data, &set->archive, o, pool) : NULL;
@@ -219,7 +219,7 @@ static cnn_status array_sample(const cnn_data *data, int pool, int64_t index, vo
     snprintf(what, sizeof what, "%.300s: \"%.200s\"", data->path, column->tensor->name);
     status = cnn_array_read(column->tensor, column->form, index, &data->network->input[i], what, input[i]);
   }
-  for (int32_t o = 0; o < data->network->outputs && status.code == CNN_OK && target; o++) {
+  for (int32_t o = 0; o < cnn_ports(data->network) && status.code == CNN_OK && target; o++) {
     const Column *column = &set->target[pool][o];
     if (!target[o] || !column->tensor) continue;
     if (column->labels) {
@@ -237,7 +237,7 @@ static cnn_status array_sample(const cnn_data *data, int pool, int64_t index, vo
 
 static bool array_label(const cnn_data *data, int pool, int64_t index, int32_t *label) {
   const ArraySet *set = data->set;
-  for (int32_t o = 0; o < data->network->outputs; o++) {
+  for (int32_t o = 0; o < cnn_ports(data->network); o++) {
     const Column *column = &set->target[pool][o];
     if (!column->labels || data->classes == 0) continue;
     *label = (int32_t)cnn_tensor_number(column->tensor, index);
@@ -295,7 +295,7 @@ cnn_status cnn_data_open_arrays(cnn_data *data) {
   data->title = "arrays";
   for (int pool = 0; pool < POOLS && status.code == CNN_OK; pool++) {
     set->input[pool] = calloc((size_t)data->network->inputs + 1, sizeof(Column));
-    set->target[pool] = calloc((size_t)data->network->outputs + 1, sizeof(Column));
+    set->target[pool] = calloc((size_t)cnn_ports(data->network) + 1, sizeof(Column));
     status = set->input[pool] && set->target[pool] ? pool_open(data, set, pool) : cnn_data_no_memory(data);
   }
   if (status.code == CNN_OK && data->pool[POOL_TRAIN] + data->pool[POOL_VAL] + data->pool[POOL_TEST] == 0)

@@ -19,7 +19,7 @@ static int64_t number_of(const char *name) {
 
 static bool has_labels(const cnn_data *data) {
   bool classes = false;
-  for (int32_t o = 0; o < data->network->outputs; o++)
+  for (int32_t o = 0; o < cnn_ports(data->network); o++)
     classes = classes || cnn_target_wanted(data, o) || cnn_target_optional(data, o);
   return classes && data->network->labels > 0 && data->network->label;
 }

@@ -157,7 +157,7 @@ static cnn_status target_find(const cnn_data *data, Tables *set) {
 static cnn_status output_find(const cnn_data *data, int32_t *output) {
   *output = -1;
   if (data->inputs_only) return cnn_success();
-  for (int32_t o = 0; o < data->network->outputs; o++) {
+  for (int32_t o = 0; o < cnn_ports(data->network); o++) {
     if (!cnn_target_wanted(data, o)) continue;
     if (*output >= 0)
       return cnn_failure(CNN_MISMATCH,
@@ -214,7 +214,7 @@ static int32_t target_columns(const cnn_data *data, const Tables *set, const cnn
 static int32_t columns_beyond(const cnn_data *data, const Tables *set) {
   const int64_t beyond = set->columns - data->network->input[0].size;
   if (beyond == 0 && !data->options.target) return 0;
-  for (int32_t o = 0; o < data->network->outputs; o++) {
+  for (int32_t o = 0; o < cnn_ports(data->network); o++) {
     const int32_t targets = target_columns(data, set, &data->network->output[o]);
     if (cnn_target_wanted(data, o) && (targets == beyond || data->options.target)) return targets;
   }
@@ -430,7 +430,7 @@ static cnn_status csv_read(const cnn_data *data, int pool, int64_t index, void *
   size_t bytes = (size_t)port->size * cnn_type_bytes(port->type);
   memcpy(input[0], table->input + (size_t)index * bytes, bytes);
   const float *values = table->target + index * set->targets;
-  for (int32_t o = 0; target && o < data->network->outputs; o++) {
+  for (int32_t o = 0; target && o < cnn_ports(data->network); o++) {
     if (!target[o] || !cnn_target_wanted(data, o)) continue;
     if (set->targets == 1) cnn_label_store_one(data, o, (double)values[0], target[o]);
     else memcpy(target[o], values, sizeof *values * (size_t)set->targets);

@@ -217,7 +217,7 @@ static cnn_status pool_open(cnn_data *data, IdxSet *set, int pool) {
   data->pool[pool] = tensor->dim[0];
   if (status.code != CNN_OK) return status;
   if (labels->path) return labels_open(data, labels, data->pool[pool]);
-  for (int32_t o = 0; o < data->network->outputs; o++)
+  for (int32_t o = 0; o < cnn_ports(data->network); o++)
     if (cnn_target_wanted(data, o))
       return cnn_failure(CNN_BAD_FILE, "%s: there is no file of labels beside it", images->path);
   return cnn_success();

@@ -165,13 +165,13 @@ static void input_make(const cnn_data *data, const Sample *sample, int64_t index
   int32_t traces = 0;
   bool pixels = takes_pixels(data->network, port);
   uint32_t counter = 1u << 8 | (uint32_t)which << 28;
-  for (int32_t o = 0; o < data->network->outputs; o++) traces += kind_of(data, o) != KIND_NONE;
+  for (int32_t o = 0; o < cnn_ports(data->network); o++) traces += kind_of(data, o) != KIND_NONE;
   for (int64_t i = 0; i < port->size; i++) {
     Place place = place_of(port, i);
     float value = 0;
     if (traces == 0)
       value = trace(data, sample, index, 0, place); /* an autoencoder: patterns of any strength */
-    for (int32_t o = 0; o < data->network->outputs; o++)
+    for (int32_t o = 0; o < cnn_ports(data->network); o++)
       if (kind_of(data, o) != KIND_NONE) value += trace(data, sample, index, o, place) / (float)traces;
     value = 0.9f * value + 0.1f * cnn_random_uniform(sample->random, counter + (uint32_t)i);
     int32_t pixel = (int32_t)(value * 255 + 0.5f);
@@ -188,14 +188,14 @@ static cnn_status synthetic_read(const cnn_data *data, int pool, int64_t index, 
                                  void *const target[]) {
   Sample sample = sample_make(pool, index);
   for (int32_t i = 0; i < data->network->inputs; i++) input_make(data, &sample, index, i, input[i]);
-  for (int32_t o = 0; target && o < data->network->outputs; o++)
+  for (int32_t o = 0; target && o < cnn_ports(data->network); o++)
     if (target[o]) target_make(data, &sample, index, o, target[o]);
   return cnn_success();
 }
 
 static bool synthetic_label(const cnn_data *data, int pool, int64_t index, int32_t *label) {
   (void)pool;
-  for (int32_t o = 0; o < data->network->outputs; o++) {
+  for (int32_t o = 0; o < cnn_ports(data->network); o++) {
     bool bit = kind_of(data, o) == KIND_BITS && data->network->output[o].size == 1;
     if (kind_of(data, o) != KIND_CLASS && !bit) continue;
     *label = class_draw(index, o, cnn_port_classes(&data->network->output[o]));
@@ -218,7 +218,8 @@ cnn_status cnn_data_open_synthetic(cnn_data *data) {
   data->pool[POOL_TRAIN] = TRAIN_SAMPLES;
   data->pool[POOL_TEST] = TEST_SAMPLES;
   for (int32_t o = 0;
-       o < data->network->outputs && synthetic_label(data, POOL_TRAIN, 0, &label) && data->classes == 0; o++)
+       o < cnn_ports(data->network) && synthetic_label(data, POOL_TRAIN, 0, &label) && data->classes == 0;
+       o++)
     if (kind_of(data, o) == KIND_CLASS || kind_of(data, o) == KIND_BITS)
       data->classes = (int32_t)cnn_port_classes(&data->network->output[o]);
   return cnn_success();

@@ -113,6 +113,9 @@ void cnn_data_note(cnn_data *data, const char *format, ...) __attribute__((forma
 cnn_status cnn_data_truth(const cnn_data *data, cnn_part part, int64_t index, cnn_image *image,
                           cnn_truth *truth);
 
+/* What losses read: outputs, and the values behind them. */
+static inline int32_t cnn_ports(const cnn_network *network) { return network->outputs + network->values; }
+
 int cnn_data_part_of(const char *name); /* the pool that a folder of this name is for; POOLS: it is none */
 
 /* Gives each folder its number in a list without the names that another part spells with other capitals, and

@@ -16,7 +16,7 @@ static int64_t pixel_classes(const cnn_port *output) {
 
 cnn_status cnn_pixels_fit(const cnn_data *data, const char *what) {
   if (data->options.any_target) return cnn_success();
-  for (int32_t o = 0; o < data->network->outputs; o++) {
+  for (int32_t o = 0; o < cnn_ports(data->network); o++) {
     const cnn_port *output = &data->network->output[o];
     if (!cnn_target_wanted(data, o)) continue;
     const int64_t classes = pixel_classes(output);
@@ -32,7 +32,7 @@ cnn_status cnn_pixels_fit(const cnn_data *data, const char *what) {
 
 int64_t cnn_pixels_limit(const cnn_data *data) {
   int64_t limit = 0;
-  for (int32_t o = 0; o < data->network->outputs; o++) {
+  for (int32_t o = 0; o < cnn_ports(data->network); o++) {
     const int64_t classes = cnn_target_wanted(data, o) ? pixel_classes(&data->network->output[o]) : 0;
     if (classes > 0 && (limit == 0 || classes < limit)) limit = classes;
   }
@@ -63,7 +63,7 @@ static void store(const cnn_port *output, const cnn_frame *frame, const int32_t 
 
 void cnn_pixels_store(const cnn_data *data, const int32_t *pixels, int32_t height, int32_t width,
                       void *const target[]) {
-  for (int32_t o = 0; target && o < data->network->outputs; o++) {
+  for (int32_t o = 0; target && o < cnn_ports(data->network); o++) {
     const cnn_port *output = &data->network->output[o];
     if (!target[o] || pixel_classes(output) == 0) continue;
     if (!cnn_target_wanted(data, o) &&

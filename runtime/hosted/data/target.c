@@ -43,13 +43,18 @@ bool cnn_target_wanted(const cnn_data *data, int32_t output) {
   const cnn_network *network = data->network;
   bool losses = cnn_boxes_wanted(network);
   if (network->recipe && network->recipe->target_is_input) return false;
-  for (int32_t o = 0; o < network->outputs + network->values; o++)
+  for (int32_t o = 0; o < cnn_ports(network); o++)
     losses = losses || network->output[o].target != CNN_TARGET_NONE;
   const cnn_port *port = &network->output[output];
   return losses ? port->target != CNN_TARGET_NONE : port->scores != CNN_SCORES_NONE;
 }
 
-bool cnn_boxes_wanted(const cnn_network *network) { return network->truth_objects > 0; }
+bool cnn_boxes_wanted(const cnn_network *network) {
+  bool finds = false;
+  for (int32_t o = 0; o < network->outputs; o++)
+    finds = finds || network->output[o].kind != CNN_OUTPUT_VALUES;
+  return finds || network->truth_objects > 0;
+}
 
 bool cnn_target_optional(const cnn_data *data, int32_t output) {
   const cnn_port *port = &data->network->output[output];
@@ -76,7 +81,7 @@ int64_t cnn_label_limit(const cnn_port *output) {
 
 int64_t cnn_label_classes(const cnn_data *data) {
   int64_t classes = 0;
-  for (int32_t o = 0; o < data->network->outputs; o++) {
+  for (int32_t o = 0; o < cnn_ports(data->network); o++) {
     const int64_t limit = cnn_target_wanted(data, o) ? cnn_label_limit(&data->network->output[o]) : 0;
     if (limit > 0 && (classes == 0 || limit < classes)) classes = limit;
   }
@@ -84,7 +89,7 @@ int64_t cnn_label_classes(const cnn_data *data) {
 }
 
 cnn_status cnn_labels_fit(const cnn_data *data, const char *what) {
-  for (int32_t o = 0; o < data->network->outputs; o++) {
+  for (int32_t o = 0; o < cnn_ports(data->network); o++) {
     const cnn_port *output = &data->network->output[o];
     if (!cnn_target_wanted(data, o)) continue;
     if (label_form(output) == FORM_NONE)
@@ -98,7 +103,7 @@ cnn_status cnn_labels_fit(const cnn_data *data, const char *what) {
 }
 
 cnn_status cnn_label_check(cnn_data *data, const char *where, int64_t i, double label) {
-  for (int32_t o = 0; o < data->network->outputs; o++) {
+  for (int32_t o = 0; o < cnn_ports(data->network); o++) {
     const cnn_port *output = &data->network->output[o];
     int64_t limit = cnn_label_limit(output);
     if (!cnn_target_wanted(data, o) || limit == 0) continue;
@@ -132,6 +137,6 @@ void cnn_label_store_one(const cnn_data *data, int32_t o, double label, void *ta
 }
 
 void cnn_label_store(const cnn_data *data, int32_t label, void *const target[]) {
-  for (int32_t o = 0; target && o < data->network->outputs; o++)
+  for (int32_t o = 0; target && o < cnn_ports(data->network); o++)
     if (target[o]) cnn_label_store_one(data, o, (double)label, target[o]);
 }

@@ -166,12 +166,15 @@ static cnn_status open_training(Training *training) {
     status = cnn_evaluator_open(&training->evaluator, network, training->threads, false);
   if (status.code != CNN_OK) return status;
 
-  training->output = cnn_outputs_alloc(network, part);
+  /* Nets that look for objects are measured by what they find in inference. */
+  const bool measured = network->truth_objects == 0;
+  training->output = measured ? cnn_outputs_alloc(network, part) : NULL;
   training->sums = calloc((size_t)network->outputs + 1, sizeof *training->sums);
   training->order = malloc((size_t)samples * sizeof *training->order);
   training->last = cnn_sibling(options->out, "last");
   training->checkpoint = cnn_sibling(options->out, "checkpoint");
-  if (!training->output || !training->sums || !training->order || !training->last || !training->checkpoint) {
+  if ((measured && !training->output) || !training->sums || !training->order || !training->last ||
+      !training->checkpoint) {
     return cnn_failure(CNN_NO_MEMORY, "no memory to train %s", network->name);
   }
   training->course = (cnn_course){.data = training->data,
@@ -343,7 +346,7 @@ static void report_step(Training *training, bool last) {
 static void count_batch(Training *training, const cnn_batch *batch, float loss) {
   cnn_run *run = &training->run;
   int32_t outputs = training->network->outputs;
-  for (int32_t i = 0; i < batch->count; i++) {
+  for (int32_t i = 0; training->output && i < batch->count; i++) {
     cnn_tally_sample(&run->tally, training->output, batch->target, i, training->sums);
     cnn_sums_add(run->sums, training->sums, outputs);
   }
@@ -422,7 +425,7 @@ static bool losses_known(const cnn_network *network) {
   for (int32_t o = 0; o < network->outputs; o++) {
     if (network->output[o].loss && !cnn_loss_known(&network->output[o])) return false;
   }
-  return true;
+  return network->truth_objects == 0;
 }
 
 static cnn_status validate(Training *training, cnn_measures *measures) {
