@@ -31,6 +31,9 @@ nobase_dist_pkgdata_DATA += \
   %D%/squeezenet/README.md %D%/squeezenet/squeezenet.cnn \
   %D%/super_resolution/README.md %D%/super_resolution/draw.py %D%/super_resolution/espcn.cnn \
     %D%/super_resolution/fsrcnn.cnn %D%/super_resolution/super_resolution.svg \
-  %D%/tiny_yolo/tiny_yolo.cnn \
+  %D%/rcnn/README.md %D%/rcnn/blocks.cnn %D%/rcnn/fast_rcnn.cnn %D%/rcnn/faster_rcnn.cnn \
+    %D%/rcnn/mask_rcnn.cnn %D%/rcnn/panoptic.cnn %D%/rcnn/rcnn.cnn \
+  %D%/ssd/README.md %D%/ssd/ssd.cnn \
   %D%/unet/README.md %D%/unet/unet.cnn %D%/unet/unet_2015.cnn \
-  %D%/vgg16/README.md %D%/vgg16/vgg16.cnn
+  %D%/vgg16/README.md %D%/vgg16/vgg16.cnn \
+  %D%/yolo/README.md %D%/yolo/tiny_yolo.cnn %D%/yolo/tiny_yolov3.cnn

@@ -200,7 +200,9 @@ examples() {
     EXAMPLES="lenet5 lenet5_1998 lenet5_relu autoencoder speech ds_cnn resnet8 resnet20 filters:48 antialias \
       alexnet:67 vgg16:32 resnet18:64 resnet50:64 mobilenet_v1:64 mobilenet_v2:64 mobilenet_v3_small:64 \
       mobilenet_v3_large:64 squeezenet:64 googlenet:64 densenet121:64 efficientnet_b0:64 convnext_t:64 \
-      unet,side=32 unet_2015:188,width=4 fcn8s,side=32 deeplab_v3,side=32 tiny_yolo:64 fsrcnn espcn dcgan" \
+      unet,side=32 unet_2015:188,width=4 fcn8s,side=32 deeplab_v3,side=32 tiny_yolo:64 \
+      tiny_yolov3,side=32 ssd,side=32 faster_rcnn mask_rcnn panoptic fast_rcnn rcnn \
+      fsrcnn espcn dcgan" \
     sh "$top/tests/examples.tap" >>"$here/long-examples.log" 2>&1 || status=$?
   grep -q '^not ok' "$here/long-examples.log" && status=1
   verdict "$status" "examples against eval (long-examples.log)"

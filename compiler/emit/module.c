@@ -143,8 +143,7 @@ static const Member *weight_member(Net *net, Part *part, const Weight *weight, c
   return member;
 }
 
-static const Member *table_member(Net *net, const float *table, int64_t n, const char *name,
-                                  const Buf *shape) {
+static Member *table_member(Net *net, const float *table, int64_t n, const char *name, const Buf *shape) {
   Text key = {.arena = net->arena};
   text_put(&key, "table");
   for (int64_t i = 0; i < n; i++) {
@@ -170,9 +169,12 @@ static void bind_members(Net *net, Part *part, Step *step, int target) {
     if (binding->kind == BIND_PACK) step->member[target][i] = pack_member(net, part, binding->pack);
     if (binding->kind == BIND_WEIGHT && part == &net->infer)
       step->member[target][i] = weight_member(net, part, binding->weight, nest->buf[i]);
-    if (binding->kind == BIND_TABLE)
-      step->member[target][i] = table_member(net, binding->table, binding->elements,
-                                             arena_printf(net->arena, "%s_table", step->name), nest->buf[i]);
+    if (binding->kind == BIND_TABLE) {
+      Member *table = table_member(net, binding->table, binding->elements,
+                                   arena_printf(net->arena, "%s_table", step->name), nest->buf[i]);
+      table->targets |= UINT32_C(1) << target;
+      step->member[target][i] = table;
+    }
   }
 }
 

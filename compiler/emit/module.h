@@ -43,6 +43,7 @@ typedef struct Member {
   const Pack *pack;   /* what its nest makes of the natural weights (of none: constants), by `function`, or */
   const Function *function;
   const NestKey *nest; /* of the pack */
+  uint32_t targets;    /* of a table: bit t: functions of target t read it */
   struct Member *next; /* with the same key, but another pack */
   const float *table;  /* constants */
 } Member;

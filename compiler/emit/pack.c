@@ -42,14 +42,30 @@ void pack_values(Net *net, const Member *member, float *to) {
   else run_pack(net, member->pack, net->options->weights, to);
 }
 
+/* The CPUs for which a table is there: NULL for all, as the lowest target has no condition. */
+static const char *table_condition(const Net *net, const Member *table) {
+  const int n = net->options->ntargets;
+  const char *all = NULL;
+  if (!table->targets || table->targets >> (n - 1) & 1) return NULL;
+  for (int t = 0; t < n; t++) {
+    const char *condition = net->options->target[t]->condition;
+    if (!(table->targets >> t & 1) || (all && strstr(all, condition))) continue;
+    all = all ? arena_printf(net->arena, "%s || (%s)", all, condition)
+              : arena_printf(net->arena, "(%s)", condition);
+  }
+  return all;
+}
+
 static void put_tables(Text *out, Net *net) {
   for (int i = 0; i < net->tables.n; i++) {
     const Member *table = net->tables.data[i];
+    const char *condition = table_condition(net, table);
+    if (condition) text_put(out, "#if %s\n", condition);
     text_put(out, "static const float %s_%s", net->name, table->name);
     put_dims(out, table->rank, table->dim);
     text_put(out, " = ");
     put_member_values(out, net, table);
-    text_put(out, ";\n\n");
+    text_put(out, condition ? ";\n#endif\n\n" : ";\n\n");
   }
 }
 

@@ -3,6 +3,7 @@
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
 #endif
+#include <math.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -49,8 +50,8 @@ static void print_result(const char *out, const cnn_event *event) {
   bool validated = best->val.samples > 0;
   const cnn_measures *measures = validated ? &best->val : &best->train;
   const char *prefix = validated ? "val_" : "";
-  printf("%s: epoch %d of %d, %sloss %s", out, (int)best->epoch, (int)event->epoch, prefix,
-         cnn_number_fixed(measures->loss, 4).text);
+  printf("%s: epoch %d of %d", out, (int)best->epoch, (int)event->epoch);
+  if (!isnan(measures->loss)) printf(", %sloss %s", prefix, cnn_number_fixed(measures->loss, 4).text);
   for (int32_t i = 0; i < measures->metrics; i++) {
     printf(", %s%s %s", prefix, measures->metric[i].name,
            cnn_number_fixed(measures->metric[i].value, 4).text);
