@@ -78,6 +78,42 @@ refused("cross_entropy(ignore=1.5)", "", loss="cross_entropy(ignore=1.5)")
 tried |= {("Losses", "huber", "delta"), ("Losses", "focal", "gamma"), ("Losses", "cross_entropy", "weights"),
           ("Losses", "cross_entropy", "ignore")}
 
+
+def objects(loss):
+    with open("n.cnn", "w") as file:
+        file.write("net n { input image: 16x16x3; input regions: 6x4\n"
+                   "s = image -> flatten -> dense(24) -> reshape([6, 4])\n"
+                   "d = image -> flatten -> dense(24) -> reshape([6, 4])\n"
+                   "m = regions -> roi_align(image, 4, 1) -> conv(3, 1x1)\n"
+                   "v = image -> conv(8, 8x8, stride=8) -> yolo(3, anchors=[[8, 8]])\n"
+                   "b = image -> conv(2, 8x8, stride=8) -> default_boxes([8], [1], 8)\n"
+                   "c = image -> conv(4, 8x8, stride=8) -> reshape([4, 4])\n"
+                   "e = image -> conv(4, 8x8, stride=8) -> reshape([4, 4])\n"
+                   "o = image -> conv(1, 8x8, stride=8)\n"
+                   "q = image -> conv(4, 8x8, stride=8)\n"
+                   "r = o -> proposals(q, anchors=[[8, 8]], stride=8)\n"
+                   f"output s, m\n train {{ loss = {loss} }} }}\n")
+    return subprocess.run([cnnc, "--train", "--target=generic", "-Wno-unused-value", "n.cnn", "-o", "-"],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)
+
+
+LOSSES = {"detection(s, d, boxes=regions, %s)": "overlap", "masks(m, boxes=regions, %s)": "overlap",
+          "yolo(v, %s)": "ignore", "multibox(c, e, boxes=b, %s)": "overlap", "rpn(r, %s)": "positives high low"}
+for call, arguments in LOSSES.items():
+    for argument in arguments.split():
+        form = call.split("(")[0]
+        loss = call % f"{argument}=0.59375"
+        result = objects(loss)
+        wanted = r"\b0\.59375f" if argument != "positives" else r"_rpn_routine\(.*\b152\b"  # of 256
+        check(result.returncode == 0 and re.search(wanted, result.stdout), f"{loss} is kept", result.stderr)
+        tried.add(("Losses", form, argument))
+for call, argument in [("yolo(v, %s)", "most"), ("multibox(c, e, boxes=b, %s)", "negatives"),
+                       ("rpn(r, %s)", "sample")]:
+    result = objects(call % f"{argument}=2.5")
+    check(result.returncode == 1 and "integer" in result.stderr, f"{call % argument} of 2.5 is refused",
+          result.stderr)
+    tried.add(("Losses", call.split("(")[0], argument))
+
 for setting in "batch epochs seed accumulate early_stop".split():
     refused(f"{setting} = 2.5", f"{setting} = 2.5")
 for setting in "average clip_norm".split():

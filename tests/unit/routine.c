@@ -263,7 +263,10 @@ typedef struct Field {
   float deltas[CANDIDATES * 4], scores[CANDIDATES], boxes[CANDIDATES * 4];
 } Field;
 
-static float cut_to_field(float x) { return x < 0 ? 0 : x > SIDE ? SIDE : x; }
+static float cut_to_field(float x) {
+  const float side = (float)SIDE;
+  return x < 0 ? 0 : x > side ? side : x;
+}
 
 static Field drawn_field(uint64_t *state, int round) {
   Field f = {{0}, {0}, {0}};
