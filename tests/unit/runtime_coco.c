@@ -404,8 +404,9 @@ static void shapes_are_what_the_net_takes(void) {
   CU_ASSERT(truth.count > 0 && truth.instance && !truth.pixels && cnn_data_classes(data) == 5);
   cnn_truth_free(&truth);
   cnn_data_close(data);
-  refuse_set(&net, "synthetic:shapes,kind=pixels", CNN_MISMATCH, "a class for each pixel, but the output");
+  refuse_set(&net, "synthetic:shapes,kind=pixels", CNN_MISMATCH, "have no boxes, which the net is compared");
   net.network.outputs = 0;
+  net.network.truth_objects = 0;
   refuse_set(&net, "synthetic:shapes,kind=boxes", CNN_MISMATCH,
              "has boxes, which no output of the net takes");
 }
