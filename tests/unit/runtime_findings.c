@@ -167,10 +167,9 @@ static void findings_are_held_against_the_truth(void) {
   const cnn_network network = pixel_net(port);
   const cnn_data_options options = CNN_DATA_DEFAULTS;
   cnn_data *data;
-  const char *path = "synthetic:shapes,count=6,size=32,kind=pixels";
+  const char *path = "synthetic:shapes,count=6,size=32,kind=panoptic";
   CU_ASSERT_EQUAL_FATAL(cnn_data_open(&data, path, &network, &options).code, CNN_OK);
   CU_ASSERT_TRUE(cnn_judge_can(&network, data));
-  data->stuff = 1;
   cnn_judged_sample sample[SAMPLES];
   int64_t truths = 0;
   for (int i = 0; i < SAMPLES; i++) {
