@@ -102,15 +102,23 @@ def proposed():
                  before, most, iou), [picture], torch.cat([found[0], missing]))
 
 
-def loss_case(name, arguments, values, labels, truth, total):
-    """The gradients of the total with respect to the first two values are those of the loss."""
-    by = torch.autograd.grad(total, values[:2])
+def shape_of(x):
+    """Of four dimensions the first are regions."""
+    size, regions = list(x.shape), 0
+    if len(size) == 4:
+        regions, size = size[0], size[1:]
+    return "{%d, {%s}, %d}" % (len(size), ", ".join(map(str, size)), regions)
+
+
+def loss_case(name, arguments, values, labels, truth, total, trained=2, instance=None):
+    """The gradients of the total with respect to the first values are those of the loss."""
+    by = torch.autograd.grad(total, values[:trained])
     print('{"%s", "%s",' % (name, arguments))
-    print("  %d, {%s}," % (len(values), ", ".join("{%d, {%s}}" % (
-        x.dim(), ", ".join(map(str, x.shape))) for x in values)))
+    print("  %d, {%s}," % (len(values), ", ".join(map(shape_of, values))))
     print("  {%s}," % ",\n   ".join(numbers(x) for x in values))
     print("  %d, %s, %s, %.12g," % (len(labels), numbers(labels), numbers(truth), float(total.detach())))
-    print("  {%s}}," % ",\n   ".join(numbers(x) for x in by))
+    print("  {%s}%s}," % (",\n   ".join(numbers(x) for x in by),
+                          ",\n  %s" % ("NULL" if instance is None else numbers(instance))))
 
 
 def multibox():
@@ -150,10 +158,68 @@ def rpn():
                   labels, truth, sum(parts) * counted / sample)
 
 
+def best_truths(regions, truth, overlap):
+    """Of each region the truth that it overlaps most, -1: by less than `overlap`."""
+    if not len(truth):
+        return torch.full([len(regions)], -1)
+    most, best = box_iou(regions, truth).max(1)
+    return torch.where(most >= overlap, best, -1)
+
+
+def head():
+    """Cross-entropy of all regions, smooth L1 of those with an object, over the regions."""
+    for rows, count, overlap, each in [(8, 3, 0.5, True), (12, 5, 0.3, False), (5, 0, 0.5, True)]:
+        regions, truth = boxes(rows, 20).round(decimals=3), boxes(count, 20).round(decimals=3)
+        regions[:count] = truth + (torch.rand(count, 4) - 0.5).round(decimals=2)  # some that are near
+        labels, classes = torch.randint(0, 3, [count]), 4
+        scores = (torch.randn(rows, classes) * 2).round(decimals=4).requires_grad_()
+        deltas = torch.randn(rows, 4 * classes if each else 4).round(decimals=4).requires_grad_()
+        best = best_truths(regions, truth, overlap)
+        wanted = torch.tensor([0 if b < 0 else int(labels[b]) + 1 for b in best])
+        total = torch.nn.functional.cross_entropy(scores, wanted) + 0 * deltas.sum()
+        for row in (best >= 0).nonzero()[:, 0]:
+            target = BoxCoder((10., 10., 5., 5.)).encode_single(truth[best[row]][None], regions[row][None])[0]
+            first = 4 * int(wanted[row]) if each else 0
+            total = total + torch.nn.functional.smooth_l1_loss(deltas[row, first:first + 4], target,
+                                                               beta=1.0, reduction="sum") / rows
+        loss_case("detection", "overlap=%g" % overlap, [scores, deltas, regions], labels, truth, total)
+
+
+def outlines():
+    """Masks of regions: what grid_sample finds at the centres of their cells, at least a half."""
+    height, width, side, classes = 24, 28, 4, 3
+    for rows, count, overlap in [(6, 3, 0.5), (9, 4, 0.2), (3, 0, 0.5)]:
+        regions, truth = boxes(rows, 20).round(decimals=3), boxes(count, 20).round(decimals=3)
+        regions[:count] = truth + (torch.rand(count, 4) - 0.5).round(decimals=2)
+        labels = torch.randint(0, classes, [count])
+        instance = torch.zeros(height, width)
+        for k, box in enumerate(truth):
+            x1, y1, x2, y2 = box.round().long()
+            instance[y1:y2 + 1, x1:x2] = k + 1
+        scores = (torch.randn(rows, side, side, classes) * 2).round(decimals=4).requires_grad_()
+        total, matched = (scores * 0).sum(), 0
+        for row, best in enumerate(best_truths(regions, truth, overlap)):
+            if best < 0:
+                continue
+            matched += 1
+            step = (torch.arange(side) + 0.5) / side
+            x = regions[row, 0] + step * (regions[row, 2] - regions[row, 0])
+            y = regions[row, 1] + step * (regions[row, 3] - regions[row, 1])
+            grid = torch.stack([(2 * x / width - 1).expand(side, side),
+                                (2 * y / height - 1)[:, None].expand(side, side)], -1)
+            inside = torch.nn.functional.grid_sample((instance == best + 1).double()[None, None], grid[None],
+                                                     padding_mode="border", align_corners=False)[0, 0]
+            total = total + torch.nn.functional.binary_cross_entropy_with_logits(
+                scores[row, :, :, labels[best]], (inside >= 0.5).double())
+        loss_case("masks", "overlap=%g" % overlap, [scores, regions], labels, truth, total / max(matched, 1),
+                  1, instance)
+
+
 version = torchvision.__version__.split("+")[0]
 here = os.path.dirname(os.path.abspath(__file__))
 for name, cases in ("detection", (decoded, default_boxes, suppressed, proposed)), ("detection_losses",
-                                                                                   (multibox, rpn)):
+                                                                                   (multibox, rpn, head,
+                                                                                    outlines)):
     with open(os.path.join(here, name + ".inc"), "w") as out, contextlib.redirect_stdout(out):
         print("/* %s.inc: made by detection.py with torchvision %s. */" % (name, version))
         print("// SPDX-License-Identifier: Apache-2.0")

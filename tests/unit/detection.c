@@ -57,13 +57,14 @@ typedef struct GoldenLoss {
   int values;
   struct {
     int rank;
-    int64_t dim[3];
+    int64_t dim[3], regions;
   } shape[3];
   const double *value[3];
   int64_t objects;
   const double *label, *box;
   double total;
-  const double *gradient[TRAINED];
+  const double *gradient[TRAINED]; /* NULL behind the last one */
+  const double *instance;          /* [24][28], or NULL */
 } GoldenLoss;
 
 static const GoldenLoss golden_losses[] = {
@@ -81,14 +82,16 @@ static Node *loss_of(Net *net, const GoldenLoss *g) {
   int n = 0;
   for (int i = 0; i < g->values; i++) {
     const int64_t *dim = g->shape[i].dim;
-    in[n++] = net_input(
-        net, g->shape[i].rank == 3 ? shape_picture(dim[0], dim[1], dim[2]) : shape_sequence(dim[0], dim[1]),
-        ELEM_F32, false);
-    size += i < TRAINED ? shape_elements(in[i]->shape) : 0;
+    Shape shape =
+        g->shape[i].rank == 3 ? shape_picture(dim[0], dim[1], dim[2]) : shape_sequence(dim[0], dim[1]);
+    shape.regions = g->shape[i].regions;
+    in[n++] = net_input(net, shape, ELEM_F32, false);
+    size += i < TRAINED && g->gradient[i] ? shape_elements(shape) : 0;
   }
   in[n++] = net_input(net, shape_vector(1), ELEM_I32, false);
   in[n++] = net_input(net, shape_vector(MOST), ELEM_I32, false);
   in[n++] = net_input(net, shape_sequence(MOST, 4), ELEM_F32, false);
+  if (g->instance) in[n++] = net_input(net, shape_picture(24, 28, 1), ELEM_U8, false);
   net_input(net, shape_picture(24, 28, 10), ELEM_F32, false);
   net_chain(net, anchors);
   Node *node = net_loss(net, g->loss, g->arguments, n, in);
@@ -112,9 +115,10 @@ static void check_loss(const GoldenLoss *g) {
   eval.in[g->values] = &count;
   eval.in[g->values + 1] = label;
   eval.in[g->values + 2] = box;
+  eval.in[g->values + 3] = g->instance;
   node->op->eval(&eval);
   CU_ASSERT_TRUE(close_to(net.what, "loss", out, &g->total, 1, 1e-8));
-  for (int i = 0, at = 1; i < TRAINED; i++) {
+  for (int i = 0, at = 1; i < TRAINED && g->gradient[i]; i++) {
     const int64_t n = shape_elements(node->in[i]->shape);
     CU_ASSERT_TRUE(close_to(net.what, i ? "gradient of deltas" : "gradient of scores", out + at,
                             g->gradient[i], n, 1e-8));

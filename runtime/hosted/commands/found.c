@@ -174,19 +174,28 @@ static bool draw_mask(const cnn_runs *mask, const cnn_image *picture, const uint
   return true;
 }
 
+/* Findings come by descending score. What is unlikely is for judging a net, and would hide the rest. */
+static int32_t worth_drawing(const cnn_findings *findings) {
+  const double least = 0.25;
+  int32_t n = 0;
+  while (n < findings->count && findings->found[n].score >= least) n++;
+  return n;
+}
+
 /* What has the best score lies on top. */
 static bool draw_findings(const cnn_shown *shown, const cnn_findings *findings, const cnn_image *picture) {
   uint8_t rgb[3];
   bool fine = true;
-  for (int32_t i = findings->count; findings->masks && i-- > 0;) {
+  const int32_t n = worth_drawing(findings);
+  for (int32_t i = n; findings->masks && i-- > 0;) {
     cnn_class_colour(findings->found[i].label, rgb);
     fine = draw_mask(&findings->found[i].mask, picture, rgb) && fine;
   }
-  for (int32_t i = findings->count; i-- > 0;) {
+  for (int32_t i = n; i-- > 0;) {
     cnn_class_colour(findings->found[i].label, rgb);
     cnn_overlay_box(picture, findings->found[i].box, rgb);
   }
-  for (int32_t i = findings->count; i-- > 0;) {
+  for (int32_t i = n; i-- > 0;) {
     const cnn_found *f = &findings->found[i];
     char room[24], text[120];
     cnn_class_colour(f->label, rgb);
