@@ -187,6 +187,7 @@ static bool is_binary(const LossUse *use) {
 }
 
 static bool metric_fits(const Graph *graph, const Form *metric, const LossUse *use) {
+  if (use->op->object_target) return false; /* what is found is measured, not what is trained */
   const MetricCode measure = loss_measure(graph, use);
   const int code = metric->code;
   if (code == METRIC_CLASSES)
@@ -231,15 +232,16 @@ static void metrics_finish(const Reading *r) {
     Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, t->metrics.data[i].span, NULL,
                              "%s does not measure what %s trains", t->metrics.data[i].form->name,
                              t->losses.data[0].op->name);
-    diag_help(diag,
-              "accuracy and top(k) are for classes, mae for numbers, iou and dice for a class at each pixel");
+    diag_help(diag, "accuracy and top(k) are for classes, mae for numbers, iou and dice for a class at each "
+                    "pixel, map and "
+                    "pq for what is found");
   }
   if (t->metrics.n) return;
   for (int i = 0; metric_table[i]; i++)
     if (is_found(graph, metric_table[i]))
       vec_push(r->s->arena, t->metrics, ((Setting){metric_table[i], NULL, NO_SPAN}));
   const LossUse *first = &t->losses.data[0];
-  for (int i = 0; metric_table[i] && !t->metrics.n; i++) {
+  for (int i = 0; metric_table[i] && !t->metrics.n && !first->op->object_target; i++) {
     const Form *form = metric_table[i];
     const bool usual =
         is_binary(first) ? form->code == METRIC_CLASSES : form->code == (int)loss_measure(graph, first);
