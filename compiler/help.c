@@ -49,7 +49,9 @@ static void put_wrapped(Text *out, const char *text, int indent, int width) {
 
 void help_options(Text *out) {
   enum { INDENT = 24, WIDTH = 100 };
-  text_put(out, "cnnc [options] FILE.cnn [-o OUTPUT]\n\nCompiles a convolutional net to C.\n\n");
+  text_put(out, "cnnc [options] FILE.cnn [-o OUTPUT]\n"
+                "cnnc fmt [-w | --check] FILE.cnn...\n\n"
+                "Compiles a convolutional net to C; fmt lays out programs (cnnc fmt --help).\n\n");
   for (const OptionRow *row = options_table; row->code; row++) {
     if (!row->shown) continue;
     const bool alone = strlen(row->shown) > INDENT - 4; /* in a line of its own */

@@ -4,7 +4,9 @@
 #include "config.h"
 #endif
 #include <stdio.h>
+#include <string.h>
 #include "compile.h"
+#include "fmt.h"
 #include "help.h"
 #include "sema/sema.h"
 
@@ -43,7 +45,9 @@ static int run(Arena *arena, const Options *options) {
 int main(int argc, char **argv) {
   Arena *arena = arena_new();
   Options options;
-  int status = options_parse(&options, arena, argc, argv) ? run(arena, &options) : 2;
+  int status;
+  if (argc > 1 && strcmp(argv[1], "fmt") == 0) status = fmt(arena, argc - 1, argv + 1);
+  else status = options_parse(&options, arena, argc, argv) ? run(arena, &options) : 2;
   if (fflush(stdout) != 0 || ferror(stdout)) {
     perror("cnnc: error: standard output");
     status = status ? status : 1;

@@ -411,7 +411,7 @@ static bool read_dependencies(Options *options, const char *value, int argc, cha
   return options->dependencies = true;
 }
 
-static bool colour_wanted(int choice) { /* auto, always, never */
+bool options_colour(int choice) {
   const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
   if (choice != 0) return choice == 1;
   return !(no && *no) && !(term && strcmp(term, "dumb") == 0) && isatty(STDERR_FILENO) == 1;
@@ -424,7 +424,7 @@ static bool is_program(const char *word) {
 
 /* ---- the whole ---- */
 static bool check_input(Options *options, Arena *arena, int n, char **words) {
-  static const char *const commands[] = {"import", "quantize", "fmt", "lsp", "new", NULL};
+  static const char *const commands[] = {"import", "quantize", "lsp", "new", NULL};
   if (n == 0) return usage_error("no program is given: cnnc [options] FILE.cnn [-o OUTPUT]");
   for (int i = 0; commands[i]; i++)
     if (strcmp(words[0], commands[i]) == 0) {
@@ -578,7 +578,7 @@ bool options_parse(Options *options, Arena *arena, int argc, char **argv) {
                              : take_letter(options, arena, code, argc, argv);
   }
   options->format = (DiagFormat)given.format;
-  options->colour = colour_wanted(given.colour);
+  options->colour = options_colour(given.colour);
   if (!good) return false;
   if (options->action == ACTION_HELP && !options->topic && optind < argc && !is_program(argv[optind]))
     options->topic = argv[optind];

@@ -84,6 +84,7 @@ bool options_parse(Options *, Arena *, int argc, char **argv);
 bool options_view(OutputKind);             /* a text about the program rather than the program */
 bool options_backend(OutputKind);          /* made by the C compiler */
 bool options_plain(const Options *);       /* without schedules */
+bool options_colour(int choice);           /* of --color: auto, always, never */
 extern const OptionRow options_table[];    /* ends with a row without a code */
 const char *const *options_kinds(Arena *); /* the values of --emit */
 const char *const *options_targets(Arena *);

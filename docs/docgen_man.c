@@ -117,7 +117,8 @@ static const char *const statuses[][2] = {
 void man_compiler(Text *out) {
   man_title(out, "cnnc", 1, "compiles convolutional nets to C");
   man_heading(out, "SYNOPSIS");
-  text_put(out, ".B cnnc\n[\\fIoption\\fR ...] \\fIFILE.cnn\\fR [\\fB\\-o\\fR \\fIOUTPUT\\fR]\n");
+  text_put(out, ".B cnnc\n[\\fIoption\\fR ...] \\fIFILE.cnn\\fR [\\fB\\-o\\fR \\fIOUTPUT\\fR]\n"
+                ".br\n.B cnnc fmt\n[\\fB\\-w\\fR | \\fB\\-\\-check\\fR] \\fIFILE.cnn\\fR ...\n");
   man_heading(out, "DESCRIPTION");
   man_page(out, "cnnc checks the net that FILE.cnn describes, and writes it as C of fixed dimensions: "
                 "without allocation, libraries or state. cnn(5) is the language. "

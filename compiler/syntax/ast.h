@@ -170,8 +170,17 @@ typedef struct File {
 } File;
 
 /* ---- what syntax/ does ---- */
+/* What the lexer gave the grammar. An end of line where a statement ends is a token without characters. */
+typedef struct Token {
+  int kind; /* as in parser.h */
+  Span span;
+} Token;
+typedef VEC(Token) Tokens;
+
 File *parse_file(Arena *, Diags *, const Sources *,
                  uint32_t source); /* grammar/: errors are recorded; what could be parsed is returned */
+File *parse_tokens(Arena *, Diags *, const Sources *, uint32_t source,
+                   Tokens *tokens); /* and the tokens are kept */
 /* Reads `path` and, depth first and once each, what it imports (relative to the importing file, then the -I
  * directories). NULL if the main file cannot be read; `files` gets every file, imports before importers;
  * import cycles and unreadable files are reported. */

@@ -89,12 +89,17 @@ static bool text_check(Parser *p) {
   return true;
 }
 
-File *parse_file(Arena *arena, Diags *diags, const Sources *sources, uint32_t source) {
+File *parse_tokens(Arena *arena, Diags *diags, const Sources *sources, uint32_t source, Tokens *tokens) {
   const Source *text = sources_get(sources, source);
   Parser *p = NEW(arena, Parser);
   *p = (Parser){.arena = arena, .diags = diags, .sources = sources, .text = text, .source = source};
+  p->tokens = tokens;
   if (text_check(p)) parser_run(p);
   File *file = NEW(arena, File);
   *file = (File){.path = text->path, .source = source, .n = p->decls.n, .decl = p->decls.data};
   return file;
+}
+
+File *parse_file(Arena *arena, Diags *diags, const Sources *sources, uint32_t source) {
+  return parse_tokens(arena, diags, sources, source, NULL);
 }

@@ -25,6 +25,7 @@ typedef struct Parser {
   bool outside; /* since the last declaration something was found that stands in none, which was reported */
   int token, before_token; /* the last token that was given to the grammar, and the one before it */
   Span last, before;       /* where they stand */
+  Tokens *tokens;          /* all of them, if they are wanted, or NULL */
   Span foreign;            /* a sign of another language that was reported already */
   Opening open[DEEPEST_NESTING];
   int depth;
