@@ -11,8 +11,10 @@ AM_TESTS_ENVIRONMENT = \
   CLANG='$(CLANG)'; export CLANG; \
   srcdir='$(srcdir)'; export srcdir; top_srcdir='$(abs_top_srcdir)'; export top_srcdir; \
   top_builddir='$(abs_top_builddir)'; export top_builddir; \
+  OMP_WAIT_POLICY=passive; export OMP_WAIT_POLICY; \
   $(SANITIZER_ENVIRONMENT)
 
+# Threads that wait sleep, so that tests that run beside each other do not wait for those that spin.
 # Memory of cnnc is given back by the arena or at the end of the process; SANITIZED tells scripts that
 # valgrind would see nothing more.
 if SANITIZERS

@@ -175,11 +175,11 @@ static void check_infer_threads(const Check *check, const char *what, void *libr
   report(!differ, check, arena_printf(s->arena, "%s by threads", what), differ, 0);
 }
 
-static void check_infer(const Check *check, const char *targets, const char *forced, const char *level) {
+static void check_infer(const Check *check, void *library, const char *targets, const char *forced,
+                        const char *level) {
   const Sample *s = &check->sample;
   const char *what = forced ? arena_printf(s->arena, "infer %s in a file of %s %s", forced, targets, level)
                             : arena_printf(s->arena, "infer %s %s", targets, level);
-  void *library = build(check, targets, forced, level, false);
   InferFunction *infer = NULL;
   if (library) *(void **)&infer = dlsym(library, "glue_infer");
   if (!infer) {
@@ -213,10 +213,9 @@ static void check_gradient_threads(const Check *check, const char *what, void *l
   report(!differ, check, arena_printf(s->arena, "%s by threads", what), differ, 0);
 }
 
-static void check_gradients(const Check *check, const char *target, const char *level) {
+static void check_gradients(const Check *check, void *library, const char *target, const char *level) {
   const Sample *s = &check->sample;
   const char *what = arena_printf(s->arena, "gradients %s %s", target, level);
-  void *library = build(check, target, NULL, level, true);
   GradientsFunction *function = NULL;
   if (library) *(void **)&function = dlsym(library, "glue_gradients");
   if (!function) {
@@ -241,10 +240,12 @@ static const Target *wider_here(const Target *target) {
 void check_compiled(Check *check, const Target *target, const char *level) {
   const Sample *s = &check->sample;
   const Target *wider = wider_here(target);
-  check_infer(check, target->name, NULL, level);
-  if (wider && s->graph->parameters > 0 && by_threads(level))
-    check_infer(check, arena_printf(s->arena, "%s,%s", wider->name, target->name), target->name, level);
-  if (check->gradients) check_gradients(check, target->name, level);
+  void *library = build(check, target->name, NULL, level, check->gradients != NULL);
+  check_infer(check, library, target->name, NULL, level);
+  if (check->gradients) check_gradients(check, library, target->name, level);
+  if (!wider || s->graph->parameters == 0 || !by_threads(level)) return;
+  const char *both = arena_printf(s->arena, "%s,%s", wider->name, target->name);
+  check_infer(check, build(check, both, target->name, level, false), both, target->name, level);
 }
 
 /* ---- on another CPU ---- */

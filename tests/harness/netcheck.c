@@ -167,13 +167,16 @@ bool check_wants(const Check *check, const char *target) {
   return !check->limits.targets || strstr(check->limits.targets, target);
 }
 
+/* At -O0 and -Os loops are plain, the same for every target: they are compiled for one, or, at -O0, for the
+ * widest besides. */
 static void check_all_compiled(Check *check) {
-  static const char *const level[] = {
-      "-O0", "-O2", "-Os"}; /* loops are plain at -Os as at -O0, the same for every target */
-  for (const Target *target = target_table; target->name; target++)
-    for (int l = 0; l < (strcmp(target->name, "generic") == 0 ? 3 : 2); l++)
-      if (target_runs_here(target) && check_wants(check, target->name))
-        check_compiled(check, target, level[l]);
+  for (const Target *target = target_table; target->name; target++) {
+    if (!target_runs_here(target) || !check_wants(check, target->name)) continue;
+    const bool generic = strcmp(target->name, "generic") == 0;
+    if (generic || target == target_native()) check_compiled(check, target, "-O0");
+    check_compiled(check, target, "-O2");
+    if (generic) check_compiled(check, target, "-Os");
+  }
 }
 
 static void check_file(const char *path, Mode mode, bool special, bool infer, int64_t rows, const char *work,

@@ -90,29 +90,32 @@ int correlation_weight_index(const Correlation *k, Ix *at_, const Ix *s, const I
 }
 
 /* ---- eval ---- */
-/* Walks over every product: small (y, x, s) with large (ly, lx, l) through weight w; offsets into the three
- * arrays. */
-typedef struct Product {
+/* The products of one small (y, x, s) with the large (ly, lx, l) of all l, through one tap of the kernel:
+ * where the first of them stands in the three arrays. */
+typedef struct Products {
   int64_t small, large, weight;
-} Product;
+  int64_t n, taps; /* the next l is one further in large, `taps` further in weight */
+} Products;
 
 static int64_t large_at(const Correlation *k, int axis, int64_t small, int64_t tap) {
   const int64_t at_ = small * k->stride[axis] + tap * k->dilation[axis] - k->before[axis];
   return at_ >= 0 && at_ < (axis ? k->large.w : k->large.h) ? at_ : -1;
 }
 
-static void each_product(const Correlation *k, const Eval *eval, void (*visit)(const Eval *, Product)) {
+static void each_product(const Correlation *k, const Eval *eval, void (*visit)(const Eval *, Products)) {
   for (int64_t y = 0; y < k->small.h; y++)
     for (int64_t x = 0; x < k->small.w; x++)
       for (int64_t ky = 0; ky < k->kernel[0]; ky++)
         for (int64_t kx = 0; kx < k->kernel[1]; kx++) {
           const int64_t ly = large_at(k, 0, y, ky), lx = large_at(k, 1, x, kx);
           if (ly < 0 || lx < 0) continue;
+          const int64_t all = k->kernel[0] * k->kernel[1], tap = ky * k->kernel[1] + kx;
           for (int64_t s = 0; s < k->small.c; s++)
-            for (int64_t l = 0; l < k->l; l++)
-              visit(eval, (Product){(y * k->small.w + x) * k->small.c + s,
-                                    (ly * k->large.w + lx) * k->large.c + s / k->s * k->l + l,
-                                    ((s * k->l + l) * k->kernel[0] + ky) * k->kernel[1] + kx});
+            visit(eval, (Products){.small = (y * k->small.w + x) * k->small.c + s,
+                                   .large = (ly * k->large.w + lx) * k->large.c + s / k->s * k->l,
+                                   .weight = s * k->l * all + tap,
+                                   .n = k->l,
+                                   .taps = all});
         }
 }
 
@@ -122,14 +125,21 @@ static void start_output(const Eval *eval, Extent e) { /* with the bias, or zero
     for (int64_t c = 0; c < e.c; c++) eval->out[p * e.c + c] = bias ? eval->weight[1][c] : 0;
 }
 
-static void visit_gather(const Eval *eval, Product p) {
-  eval->out[p.small] += eval->in[0][p.large] * eval->weight[0][p.weight];
+static void visit_gather(const Eval *eval, Products p) {
+  const double *in = eval->in[0] + p.large, *weight = eval->weight[0] + p.weight;
+  double sum = eval->out[p.small];
+  for (int64_t l = 0; l < p.n; l++) sum += in[l] * weight[l * p.taps];
+  eval->out[p.small] = sum;
 }
-static void visit_spread(const Eval *eval, Product p) {
-  eval->out[p.large] += eval->in[0][p.small] * eval->weight[0][p.weight];
+static void visit_spread(const Eval *eval, Products p) {
+  const double in = eval->in[0][p.small], *weight = eval->weight[0] + p.weight;
+  double *out = eval->out + p.large;
+  for (int64_t l = 0; l < p.n; l++) out[l] += in * weight[l * p.taps];
 }
-static void visit_weights(const Eval *eval, Product p) {
-  eval->out[p.weight] += eval->in[0][p.large] * eval->in[1][p.small];
+static void visit_weights(const Eval *eval, Products p) {
+  const double gradient = eval->in[1][p.small], *in = eval->in[0] + p.large;
+  double *out = eval->out + p.weight;
+  for (int64_t l = 0; l < p.n; l++) out[l * p.taps] += in[l] * gradient;
 }
 
 void correlation_eval_gather(const Eval *eval) {
