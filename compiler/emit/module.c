@@ -79,7 +79,7 @@ static Function *section_function(Net *net, Section *section, Nest *nest, bool t
 /* ---- comments ---- */
 static void put_layer(Net *net, Text *out, const Node *node) {
   text_put(out, "%s%s", out->n ? "\n" : "", layer_text(net->arena, net->sources, node));
-  if (!node->of && node->op->detail) text_put(out, "\n    %s", node->op->detail);
+  if (!node->hidden && node->op->detail) text_put(out, "\n    %s", node->op->detail);
 }
 
 /* What a kernel computes: the layers in it, with their places in the program and their formulas, then what
@@ -446,6 +446,10 @@ const char *net_target_names(const Net *net) {
   for (int t = 1; t < net->options->ntargets; t++)
     names = arena_printf(net->arena, "%s,%s", names, net->options->target[t]->name);
   return names;
+}
+
+const char *net_input_type(const Net *net, int i) {
+  return elem_c_type(net->graph->inputs.data[i].node->port->elem);
 }
 
 int64_t members_floats(const Part *part) {

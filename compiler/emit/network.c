@@ -42,15 +42,16 @@ static void put_shape(Text *out, Shape shape) {
 }
 
 static void put_inputs(Text *out, Net *net) {
-  static const char *const types[] = {[ELEM_F32] = "CNN_F32", [ELEM_U8] = "CNN_U8", [ELEM_I8] = "CNN_I8"};
+  static const char *const types[] = {[F32] = "CNN_F32", [U8] = "CNN_U8", [I8] = "CNN_I8"};
   text_put(out, "static const cnn_port %s_network_inputs[] = {\n", net->name);
   for (int i = 0; i < net->graph->inputs.n; i++) {
     const Port *port = &net->graph->inputs.data[i];
     text_put(out, "  {.name = ");
     put_string(out, port->name);
-    text_put(out, ", .type = %s, ", types[port->type]);
+    text_put(out, ", .type = %s, ", types[port->node->port->elem]);
     put_shape(out, port->node->shape);
-    text_put(out, "%s, .size = %s_%s_SIZE", port->chw ? ", .chw = 1" : "", net->upper, net->input[i].upper);
+    text_put(out, "%s, .size = %s_%s_SIZE", port->node->port->chw ? ", .chw = 1" : "", net->upper,
+             net->input[i].upper);
     const char *normalize = graph_normalize(net->arena, net->graph, port->node);
     if (normalize) {
       text_put(out, ",\n   .normalize = ");
@@ -311,12 +312,11 @@ static void put_recipe(Text *out, Net *net) {
 
 /* ---- functions ---- */
 static void put_infer_call(Text *out, Net *net, const char *function, bool timed) {
-  static const char *const types[] = {[ELEM_F32] = "float", [ELEM_U8] = "uint8_t", [ELEM_I8] = "int8_t"};
   Text list = {.arena = net->arena};
   const bool counts = program_counts(net->infer.program), one = timed && !counts;
   if (net->model) list_add(&list, "model");
   for (int i = 0; i < net->graph->inputs.n; i++) {
-    const char *type = types[net->graph->inputs.data[i].type];
+    const char *type = net_input_type(net, i);
     list_add(&list, one ? arena_printf(net->arena, "(const %s *)input[%d] + i * %s_%s_SIZE", type, i,
                                        net->upper, net->input[i].upper)
                         : arena_printf(net->arena, "input[%d]", i));

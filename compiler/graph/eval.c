@@ -11,7 +11,7 @@ static void read_input(const Node *node, const double *from, int64_t count,
   const Extent e = shape_extent(node->shape);
   const int64_t size = e.h * e.w * e.c;
   count *= e.n;
-  if (!node->chw) {
+  if (!node->port->chw) {
     memcpy(to, from, (size_t)(count * size) * sizeof *to);
     return;
   }
@@ -71,9 +71,9 @@ void graph_run(Arena *arena, const Graph *graph, GraphRun *run) {
     if (!node->target)
       run->value[i] = NEW_ARRAY(
           arena, double, shape_elements(node->shape) * (node->result == RESULT_BATCH ? 1 : run->count));
-    if (node->op == &op_input) read_input(node, run->input[node->wrt], run->count, run->value[i]);
+    if (node->op == &op_input) read_input(node, run->input[node->port->index], run->count, run->value[i]);
     else if (node->op == &op_target)
-      memcpy(run->value[i], run->target[node->wrt],
+      memcpy(run->value[i], run->target[node->port->index],
              (size_t)(run->count * shape_elements(node->shape)) * sizeof(double));
     else run_node(run, node);
   }

@@ -171,8 +171,6 @@ int64_t buf_elements(const Buf *buf) {
   return n;
 }
 
-int elem_bytes(Elem elem) { return elem == U8 || elem == I8 ? 1 : 4; }
-
 int64_t buf_bytes(const Buf *buf) { return elem_bytes(buf->type.elem) * buf_elements(buf); }
 
 void buf_append(Buf *buf, int64_t n) {

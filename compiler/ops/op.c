@@ -13,7 +13,8 @@ static const Const absent = {.kind = CONST_NONE};
 const Const *arg_const(const Node *node, const char *name) {
   const Node *owner = node;
   while (owner && !owner->op->params)
-    owner = owner->of; /* a hidden operator has the arguments of its forward node */
+    owner = owner->hidden ? owner->hidden->of
+                          : NULL; /* a hidden operator has the arguments of its forward node */
   if (!owner || !node->arg) return &absent;
   for (int i = 0; owner->op->params[i].name; i++)
     if (!strcmp(owner->op->params[i].name, name)) return &node->arg[i];

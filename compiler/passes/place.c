@@ -97,7 +97,7 @@ static Node *copy_of(Placer *p, Node *join, int k) {
                  .nin = 1,
                  .span = join->span,
                  .site = join->site,
-                 .of = join};
+                 .hidden = hidden_of(p->arena, join)};
   copy->in = NEW_ARRAY(p->arena, Node *, 1);
   copy->in[0] = join->in[k];
   return copy;

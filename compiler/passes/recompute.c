@@ -45,7 +45,7 @@ typedef struct Recompute {
 static bool is_alias(const Node *node) { return node->op->family == FAMILY_ALIAS && node->nin; }
 static bool is_caller(const Node *node) { return node->op == &op_input || node->op == &op_target; }
 static bool is_there(const Recompute *r, const Node *node) { /* all the time */
-  const bool floats = is_caller(node) && node->elem == ELEM_F32 && !node->chw;
+  const bool floats = is_caller(node) && node->port->elem == F32 && !node->port->chw;
   return node->result == RESULT_BATCH || floats || (node->op == &op_input && plan_given(r->plan, node));
 }
 static bool is_cheap(const Node *node) {

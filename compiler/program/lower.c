@@ -189,8 +189,8 @@ static Place contiguous(SpaceKind space, int index, int64_t offset, int64_t stri
 
 /* The caller's array of an input or target as the caller has it. */
 static Place port_place(const Node *node) {
-  const int64_t image = elem_type_bytes(node->elem) * shape_elements(node->shape);
-  return contiguous(node->op == &op_target ? SPACE_TARGET : SPACE_INPUT, node->wrt, 0, image, image);
+  const int64_t image = elem_bytes(node->port->elem) * shape_elements(node->shape);
+  return contiguous(node->op == &op_target ? SPACE_TARGET : SPACE_INPUT, node->port->index, 0, image, image);
 }
 
 /* Where the value of a node lies. */

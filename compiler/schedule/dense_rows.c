@@ -321,7 +321,7 @@ bool dense_pays_together(const Graph *graph, int ntargets, const Target *const *
 /* ---- training ---- */
 bool schedule_dense_rows(Lower *l) {
   if (l->call || !l->batch) return packed_product(l);
-  const Node *forward = l->node->op->family == FAMILY_DENSE ? l->node : l->node->of;
+  const Node *forward = node_forward(l->node);
   Product p = {.l = l,
                .family = l->node->op->family,
                .inputs = shape_row_elements(forward->in[0]->shape),

@@ -52,10 +52,10 @@ static void draw_weight(const Weight *weight, float *to, uint64_t *state) {
 static void draw_input(const Node *node, int64_t n, void *to, double *numbers, uint64_t *state) {
   for (int64_t i = 0; i < n; i++) {
     const double u = sample_number(state);
-    if (node->elem == ELEM_U8) {
+    if (node->port->elem == U8) {
       ((uint8_t *)to)[i] = (uint8_t)(256 * u);
       numbers[i] = ((uint8_t *)to)[i];
-    } else if (node->elem == ELEM_I8) {
+    } else if (node->port->elem == I8) {
       ((int8_t *)to)[i] = (int8_t)(256 * u - 128);
       numbers[i] = ((int8_t *)to)[i];
     } else {
@@ -69,7 +69,7 @@ static void draw_target(const Node *node, int64_t classes, int64_t n, void *to, 
                         uint64_t *state) {
   for (int64_t i = 0; i < n; i++) {
     const double u = sample_number(state);
-    if (node->elem == ELEM_I32) {
+    if (node->port->elem == I32) {
       ((int32_t *)to)[i] = (int32_t)(u * (double)classes);
       numbers[i] = ((int32_t *)to)[i];
     } else {
@@ -227,7 +227,7 @@ void sample_spoil(Sample *sample, uint64_t seed) {
   for (int i = 0; i < sample->graph->inputs.n; i++) {
     const Node *node = sample->graph->inputs.data[i].node;
     const int64_t n = shape_elements(node->shape);
-    for (int64_t image = 0; image < sample->count && node->elem == ELEM_F32; image++)
+    for (int64_t image = 0; image < sample->count && node->port->elem == F32; image++)
       spoil_image((float *)sample->input[i] + image * n, sample->input_double[i] + image * n, n,
                   (int)(image % 6), &state);
   }

@@ -6,7 +6,7 @@
 #include "graph/shape.h"
 
 Correlation correlation_of(const Node *node) {
-  const Node *forward = node->op->params ? node : node->of;
+  const Node *forward = node_forward(node);
   Window w = *node->window;
   const Extent in = shape_extent(forward->in[0]->shape), out = shape_extent(forward->shape);
   const bool transposed = forward->op == &op_conv_transpose;
@@ -117,7 +117,7 @@ static void each_product(const Correlation *k, const Eval *eval, void (*visit)(c
 }
 
 static void start_output(const Eval *eval, Extent e) { /* with the bias, or zero */
-  const bool bias = !eval->node->of && eval->node->nweights > 1 && eval->node->weight[1];
+  const bool bias = !eval->node->hidden && eval->node->nweights > 1 && eval->node->weight[1];
   for (int64_t p = 0; p < e.h * e.w; p++)
     for (int64_t c = 0; c < e.c; c++) eval->out[p * e.c + c] = bias ? eval->weight[1][c] : 0;
 }
@@ -200,7 +200,7 @@ static Buf *natural_weights(Lower *l, const Correlation *k, bool spread) {
 
 static bool has_bias(const Lower *l) { /* or something folded that acts as one */
   const Node *node = l->node;
-  return (!node->of && node->nweights > 1 && node->weight[1]) || l->kernel->nscales ||
+  return (!node->hidden && node->nweights > 1 && node->weight[1]) || l->kernel->nscales ||
          (l->kernel->normalize && l->kernel->normalize_shift);
 }
 

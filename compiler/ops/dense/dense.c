@@ -41,7 +41,7 @@ static void shape(ShapeContext *context, Node *node) {
 }
 
 static Cost cost(const Node *node) {
-  const Node *forward = node->op->params ? node : node->of;
+  const Node *forward = node_forward(node);
   return (Cost){inputs_of(forward) * shape_row_elements(forward->shape)};
 }
 

@@ -15,7 +15,6 @@ enum {
 
 /* ---- the oracle ---- */
 static int64_t size_of(Extent e, int axis) { return axis ? e.w : e.h; }
-static const Node *forward_of(const Node *node) { return node->of ? node->of : node; }
 
 static void run(const Node *forward, AxisRule rule, const double *from, double *to, bool back) {
   const Extent in = shape_extent(forward->in[0]->shape), out = shape_extent(forward->shape);
@@ -40,7 +39,7 @@ static void run(const Node *forward, AxisRule rule, const double *from, double *
 static void run_from_zero(const Eval *eval, AxisRule rule, bool back) {
   const int64_t n = shape_row_elements(eval->node->shape);
   for (int64_t i = 0; i < n; i++) eval->out[i] = 0;
-  run(forward_of(eval->node), rule, eval->in[0], eval->out, back);
+  run(node_forward(eval->node), rule, eval->in[0], eval->out, back);
 }
 
 void axes_run(const Eval *eval, AxisRule rule) { run_from_zero(eval, rule, false); }
@@ -324,7 +323,7 @@ static void lower_maps(Lower *l, const AxisMap map[2]) {
 }
 
 static void lower(Lower *l, AxisRule rule, AxisPeriodOf period, bool back) {
-  const Node *forward = forward_of(l->node);
+  const Node *forward = node_forward(l->node);
   AxisMap map[2];
   for (int axis = 0; axis < 2; axis++)
     map[axis] = map_make(l->arena, forward, axis, rule, period(forward, axis), back);

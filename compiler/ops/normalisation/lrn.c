@@ -119,7 +119,7 @@ static void square_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int par
                         const void *context) {
   const Rows *rows = context;
   const Ix to = *c + rows->before;
-  Val value = walk_load(l, l->in[l->node->of ? 1 : 0], y, x, c, part, lanes);
+  Val value = walk_load(l, l->in[l->node->hidden ? 1 : 0], y, x, c, part, lanes);
   walk_put(l, rows->squares, mul(value, value), y, x, &to, part, lanes);
 }
 

@@ -9,7 +9,6 @@
 
 enum { WEIGHT, BIAS };
 
-static const Node *forward_of(const Node *node) { return node->of ? node->of : node; }
 static double epsilon_of(const Node *node) { return arg_number(node, "epsilon"); }
 static bool is_affine(const Node *node) { return node->op->params != NULL; }
 
@@ -40,7 +39,7 @@ static int64_t place(const Group *g, int64_t i) {
 static int64_t groups_of(const Group *g) { return g->e.h * g->e.w * g->e.c / g->count; }
 
 static Group group_begin(const Node *node, GroupsOf *groups) {
-  Group g = {.groups = groups(forward_of(node)), .e = shape_extent(node->shape)};
+  Group g = {.groups = groups(node_forward(node)), .e = shape_extent(node->shape)};
   g.count = g.groups.channels * (g.groups.by_pixel ? 1 : g.e.h * g.e.w);
   return g;
 }
@@ -296,7 +295,7 @@ static void lower_over_pixels(Lower *l, Work *w, Extent e, int64_t channels) {
 
 void standardize_lower(Lower *l, GroupsOf *groups_rule) {
   const Extent e = shape_extent(l->node->shape);
-  const Groups groups = groups_rule(forward_of(l->node));
+  const Groups groups = groups_rule(node_forward(l->node));
   Work w = work_begin(l);
   if (groups.by_pixel) lower_by_pixel(l, &w, e);
   else lower_over_pixels(l, &w, e, groups.channels);

@@ -89,7 +89,7 @@ static Val counted(Lower *l, const Node *forward, const PoolPixel *pixel, int ax
 
 static Val share_value(Lower *l, const PoolPixel *pixel) {
   Nest *b = l->b;
-  const Node *forward = l->node->of ? l->node->of : l->node;
+  const Node *forward = node_forward(l->node);
   const Window *w = forward->window;
   Val rows = counted(l, forward, pixel, 0), columns = counted(l, forward, pixel, 1);
   if (!rows && !columns) return num(b, 1 / ((double)w->kernel[0] * (double)w->kernel[1]));
@@ -138,7 +138,7 @@ static Val mean_of(const Val *x, int n) {
 static void gradient_run(const Eval *eval) {
   const int64_t n = shape_row_elements(eval->node->shape);
   for (int64_t i = 0; i < n; i++) eval->out[i] = 0;
-  run(eval->node->of, eval->in[0], eval->out, true);
+  run(eval->node->hidden->of, eval->in[0], eval->out, true);
 }
 
 typedef struct GradientTap {

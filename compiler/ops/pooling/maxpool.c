@@ -89,7 +89,7 @@ static int64_t receiver(const double *x, Extent in, const Window *w, int64_t oy,
 }
 
 static void gradient_run(const Eval *eval) {
-  const Node *of = eval->node->of;
+  const Node *of = eval->node->hidden->of;
   const Extent in = shape_extent(of->in[0]->shape), out = shape_extent(of->shape);
   for (int64_t i = 0; i < in.h * in.w * in.c; i++) eval->out[i] = 0;
   for (int64_t y = 0; y < out.h; y++)

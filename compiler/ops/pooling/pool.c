@@ -67,7 +67,7 @@ void pool_shape_global(ShapeContext *context, Node *node) {
 
 /* ---- walking over windows ---- */
 Pool pool_of(const Node *node) {
-  const Node *forward = node->of ? node->of : node;
+  const Node *forward = node_forward(node);
   Pool p = {.window = *forward->window};
   p.large = shape_extent(forward->in[0]->shape);
   p.small = shape_extent(forward->shape);
@@ -119,7 +119,7 @@ static void rows(Lower *l, const Walk *walk, int64_t from, int64_t to, bool clip
   const int64_t taps = p->window.kernel[0] * p->window.kernel[1];
   const int64_t work = bounded_product((to - from) * width * p->small.c, taps);
   if (from < to)
-    NEST_LOOP(b, y, l->node->of ? SERIAL : walk_rows(l, work), 1, NEST_IX(from), 1, NEST_IX(to)) {
+    NEST_LOOP(b, y, l->node->hidden ? SERIAL : walk_rows(l, work), 1, NEST_IX(from), 1, NEST_IX(to)) {
       if (clip_rows || l->plain) {
         columns(l, walk, &y, clip_rows, 0, width, inner[0] > 0 || inner[1] < width);
       } else {

@@ -27,7 +27,7 @@ static void shape(ShapeContext *context, Node *node) {
  * back. */
 static int64_t rows_of(const Node *node) {
   const int64_t groups = arg_int(node, "groups");
-  return node->of ? shape_extent(node->shape).c / groups : groups;
+  return node->hidden ? shape_extent(node->shape).c / groups : groups;
 }
 
 static void run(const Eval *eval) {
