@@ -256,6 +256,33 @@ GraphRun sample_train(const Sample *sample, const double *weights, double *gradi
   return run;
 }
 
+/* Each element of a value changes by a unit in the last place of a float at most. Values of whole numbers
+ * alone, as indices and classes, are floats as they are. */
+static void round_value(void *context, const Node *node, double *value, int64_t n) {
+  bool whole = node->op == &op_input || node->op == &op_target;
+  for (int64_t i = 0; i < n && !whole; i++) {
+    if (value[i] != floor(value[i])) break;
+    whole = i + 1 == n;
+  }
+  for (int64_t i = 0; i < n && !whole; i++) value[i] *= 1 + (2 * sample_number(context) - 1) * 0x1p-23;
+}
+
+void sample_round(const Sample *sample, const double *gradients, double *moved) {
+  enum { DRAWS = 4 };
+  const int64_t n = sample->graph->parameters;
+  double *rounded = NEW_ARRAY(sample->arena, double, n + 1);
+  uint64_t state = 5;
+  for (int draw = 0; draw < DRAWS; draw++) {
+    GraphRun run = run_of(sample, sample->weights_double);
+    run.training = true;
+    run.gradients = rounded;
+    run.made = round_value;
+    run.context = &state;
+    graph_run(sample->arena, sample->training.graph, &run);
+    for (int64_t i = 0; i < n; i++) moved[i] = fmax(moved[i], fabs(rounded[i] - gradients[i]));
+  }
+}
+
 double sample_loss(const Sample *sample, const GraphRun *run) {
   double sum = 0;
   for (int i = 0; i < sample->graph->training->losses.n; i++)

@@ -37,7 +37,7 @@ typedef enum BindKind {
   BIND_VALUE,  /* the value of `node`: [h][w][c]; in a nest for all images the values of all: [batch][h][w][c]
                 */
   BIND_INPUT,  /* the caller's buffer of `node`, an op_input or op_target: in[0] of its conversion kernel, of
-                  the elements and order that node->elem and node->chw say */
+                  the elements and order that node->port says */
   BIND_WEIGHT, /* `weight` in its natural layout */
   BIND_PACK,   /* `pack` */
   BIND_GRADIENT, /* the gradient of `weight`, natural layout (RESULT_SUM, BATCH with a target) */
