@@ -199,7 +199,7 @@ typedef struct NestStmt {
     } declare; /* stack, registers, view */
     struct {
       struct NestFn *fn;
-      Index arg[PARAMS];
+      Index *arg; /* one a parameter */
     } call;
     struct {
       const Routine *of;
@@ -233,8 +233,8 @@ typedef struct NestFn {
 struct Nest {
   const char *name, *about; /* a C name; a sentence for the comment above it */
   Arena *arena;
-  int nbufs;
-  Buf *buf[BUFS];     /* parameters are the bufs with place < STACK, in this order */
+  int nbufs, room;
+  Buf **buf;          /* parameters are the bufs with place < STACK, in this order */
   NestFn *fns, *main; /* main: the last one */
   /* where the builder stands */
   NestFn *fn;

@@ -76,7 +76,7 @@ Lower *images_begin(Arena *arena, const Kernel *kernel, const Target *target, co
 }
 
 static bool of_images(const Lower *l, int buffer) {
-  return l->binding[buffer].kind == BIND_VALUE || l->binding[buffer].kind == BIND_KEYS;
+  return lower_binding(l, buffer)->kind == BIND_VALUE || lower_binding(l, buffer)->kind == BIND_KEYS;
 }
 
 void images_values(Lower *l) {

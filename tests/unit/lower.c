@@ -205,7 +205,7 @@ static bool run_kernel(const Net *net, const Lower *l, const Values *values, dou
   bool good = true;
   for (int i = 0; i < l->b->nbufs; i++) {
     const Buf *buf = l->b->buf[i];
-    const Binding *binding = &l->binding[i];
+    const Binding *binding = lower_binding(l, i);
     if (buf->place >= STACK) continue;
     if (buf == l->out) run.mem[i] = out;
     else if (binding->kind == BIND_VALUE) run.mem[i] = values->of[binding->node->id];

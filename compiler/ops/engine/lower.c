@@ -64,15 +64,23 @@ bool kernel_whole_batch(const Kernel *kernel) {
 
 /* ---- buffers ---- */
 static Buf *bind(Lower *l, Buf *buf, Binding binding) {
-  l->binding[buf->id] = binding;
+  while (l->bindings.n <= buf->id) vec_push(l->arena, l->bindings, (Binding){0});
+  l->bindings.data[buf->id] = binding;
   return buf;
 }
 
+const Binding *lower_binding(const Lower *l, int buffer) {
+  static const Binding none = {0};
+  return buffer < l->bindings.n ? &l->bindings.data[buffer] : &none;
+}
+
 static Buf *find_bound(const Lower *l, BindKind kind, const Node *node, const Weight *weight) {
-  for (int i = 0; i < l->b->nbufs; i++)
-    if (l->b->buf[i]->place < STACK && l->binding[i].kind == kind && l->binding[i].node == node &&
-        l->binding[i].weight == weight)
+  for (int i = 0; i < l->b->nbufs; i++) {
+    const Binding *binding = lower_binding(l, i);
+    if (l->b->buf[i]->place < STACK && binding->kind == kind && binding->node == node &&
+        binding->weight == weight)
       return l->b->buf[i];
+  }
   return NULL;
 }
 
@@ -428,8 +436,9 @@ Val map_weight(Map *map, int k) {
 
 Buf *lower_table(Lower *l, const float *values, int64_t n) {
   for (int i = 0; i < l->b->nbufs; i++)
-    if (l->b->buf[i]->place < STACK && l->binding[i].kind == BIND_TABLE && l->binding[i].elements == n &&
-        !memcmp(l->binding[i].table, values, (size_t)n * sizeof *values))
+    if (l->b->buf[i]->place < STACK && lower_binding(l, i)->kind == BIND_TABLE &&
+        lower_binding(l, i)->elements == n &&
+        !memcmp(lower_binding(l, i)->table, values, (size_t)n * sizeof *values))
       return l->b->buf[i];
   return bind(l, nest_buf(l->b, INPUT, "table", (Type){F32, 1}, 1, &n),
               (Binding){.kind = BIND_TABLE, .elements = n, .table = values});

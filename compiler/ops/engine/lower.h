@@ -119,7 +119,7 @@ typedef struct Lower {
                that has the leading axis; [batch][h][w][c] of inputs of a RESULT_BATCH node); RESULT_SUM: out
                is the gradient buffer in the weight's dims, UPDATE; with kernel->over it is that value's
                buffer, too, OVER */
-  Binding binding[BUFS]; /* by buffer id */
+  VEC(Binding) bindings; /* by buffer id, as far as they are bound: lower_binding */
   VEC(Pack *) packs;
   Buf *other[64];
   int nothers;   /* operands of the chain */
@@ -130,6 +130,7 @@ typedef struct Lower {
 /* Starts a nest with the buffers of inputs and result and the operands of the chain; other parameters are
  * made when they are asked for, which may be at any time. The main function is named l->b->name. */
 Lower *lower_begin(Arena *, const Kernel *, const Target *, const LowerOptions *);
+const Binding *lower_binding(const Lower *, int buffer); /* of a local one: zeros */
 Buf *lower_weight(Lower *,
                   int k); /* node->weight[k], natural layout [dims]; NULL if the node has no such weight */
 Buf *lower_scratch(Lower *, const char *name, int rank, const int64_t *dim); /* WORK */
