@@ -108,8 +108,8 @@ typedef struct Lower {
   bool plain;                /* -O0 */
   bool exact;                /* no algorithm that rounds differently */
   bool threads;              /* PARALLEL loops are run by threads */
-  int64_t batch;             /* nests for all images: most of them; 0: the nest of an image, in inference */
-  int64_t call; /* inference: images of a call, which take turns or are computed together; 0: there is one */
+  int64_t batch; /* the most images of a nest for the whole batch; 0: one of an image, in inference */
+  int64_t call;  /* inference: images of a call, which take turns or are computed together; 0: there is one */
   int images; /* side by side in the lanes of a vector, [h][w][c][images]: the nest is built of scalars, then
                  widened; 0 or 1: one after the other */
   int64_t rows; /* of the leading axis that the nest has: the images of a batch, at most, or the regions of an
