@@ -39,6 +39,7 @@ const char *shape_text(Arena *, Shape); /* 28x28x1, 49x40, 784, "100 of 7x7x512"
 typedef struct Extent {
   int64_t n, h, w, c;
 } Extent;
+static inline int64_t extent_side(Extent e, int axis) { return axis ? e.w : e.h; } /* 0: height */
 Extent shape_extent(Shape);
 Extent shape_joined(Shape); /* all rows as one picture of n*h rows of pixels: for sums over all pixels */
 

@@ -61,6 +61,14 @@ void op_note_origin(ShapeContext *context, Diag *diag, const Node *value) {
   else diag_note(diag, value->span, "%s is the output of %s here", shape, value->op->name);
 }
 
+Diag *op_error_vector(ShapeContext *context, const Node *node) {
+  Diag *diag = op_error(context, node, DIAG_wrong_shape,
+                        "%s needs a picture or a sequence, but its input is the vector %s", node->op->name,
+                        shape_text(context->arena, node->in[0]->shape));
+  op_note_origin(context, diag, node->in[0]);
+  return diag;
+}
+
 bool op_same_regions(ShapeContext *context, const Node *node, const Node *a, const Node *b) {
   const int64_t some = a->shape.regions, others = b->shape.regions;
   if (some == others) return true;

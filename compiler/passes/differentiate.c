@@ -35,6 +35,13 @@ void gradient_add(Gradient *gradient, Node *input, Node *contribution) {
     vec_push(gradient->graph->arena, gradient->part[input->id], contribution);
 }
 
+void gradient_input(Gradient *gradient, const Op *op, Node *node, int nin, Node *const *in) {
+  Node *input = node->in[0];
+  if (gradient_wanted(gradient, input))
+    gradient_add(gradient, input,
+                 graph_hidden(gradient->graph, op, node, input->shape, RESULT_SAMPLE, nin, in));
+}
+
 Node *gradient_sum(Gradient *gradient, const Op *op, Node *of, int weight, int nin, Node *const *in) {
   Node *node =
       graph_hidden(gradient->graph, op, of, shape_vector(of->weight[weight]->size), RESULT_SUM, nin, in);

@@ -14,7 +14,6 @@ enum {
 };
 
 /* ---- the oracle ---- */
-static int64_t size_of(Extent e, int axis) { return axis ? e.w : e.h; }
 
 static void run(const Node *forward, AxisRule rule, const double *from, double *to, bool back) {
   const Extent in = shape_extent(forward->in[0]->shape), out = shape_extent(forward->shape);
@@ -134,8 +133,8 @@ static AxisMap map_spread(Arena *arena, int64_t size) { /* back to the only elem
 }
 
 static AxisMap map_make(Arena *arena, const Node *forward, int axis, AxisRule rule, AxisPeriod p, bool back) {
-  const int64_t in = size_of(shape_extent(forward->in[0]->shape), axis),
-                out = size_of(shape_extent(forward->shape), axis);
+  const int64_t in = extent_side(shape_extent(forward->in[0]->shape), axis),
+                out = extent_side(shape_extent(forward->shape), axis);
   if (in == 1 && back) return map_spread(arena, out);
   AxisTap tap[AXIS_TAPS];
   int64_t ends = 4;

@@ -209,10 +209,7 @@ static void gradient_lower(Lower *l) {
 static const Op op_gradient = {.name = "lrn input gradient", .eval = gradient_run, .lower = gradient_lower};
 
 static void backward(Gradient *gradient, Node *node, Node *dy) {
-  if (gradient_wanted(gradient, node->in[0]))
-    gradient_add(gradient, node->in[0],
-                 graph_hidden(gradient_graph(gradient), &op_gradient, node, node->shape, RESULT_SAMPLE, 2,
-                              (Node *[]){dy, node->in[0]}));
+  gradient_input(gradient, &op_gradient, node, 2, (Node *[]){dy, node->in[0]});
 }
 
 const Op op_lrn = {

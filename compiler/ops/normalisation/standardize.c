@@ -307,14 +307,8 @@ void standardize_lower(Lower *l) {
   else lower_over_pixels(l, &w, e, of->channels);
 }
 
-static void back_of(Gradient *gradient, Node *node, Node *dy) {
-  gradient_add(gradient, node->in[0],
-               graph_hidden(gradient_graph(gradient), detail_of(node)->back, node, node->shape, RESULT_SAMPLE,
-                            2, (Node *[]){dy, node->in[0]}));
-}
-
 void standardize_gradient(Gradient *gradient, Node *node, Node *dy) {
-  if (gradient_wanted(gradient, node->in[0])) back_of(gradient, node, dy);
+  gradient_input(gradient, detail_of(node)->back, node, 2, (Node *[]){dy, node->in[0]});
 }
 
 /* ---- in training: h, then its factor and constant ---- */
@@ -356,5 +350,6 @@ static const Op op_weighted = {.name = "norm weighted",
 void standardize_affine_gradient(Gradient *gradient, Node *node, Node *dy) {
   if (!gradient_wanted(gradient, node->in[0])) return;
   Graph *graph = gradient_graph(gradient);
-  back_of(gradient, node, graph_hidden(graph, &op_weighted, node, node->shape, RESULT_SAMPLE, 1, &dy));
+  standardize_gradient(gradient, node,
+                       graph_hidden(graph, &op_weighted, node, node->shape, RESULT_SAMPLE, 1, &dy));
 }

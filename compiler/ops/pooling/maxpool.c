@@ -134,10 +134,7 @@ static const Op op_gradient = {
     .name = "maxpool input gradient", .eval = gradient_run, .lower = gradient_lower};
 
 void maxpool_backward(Gradient *gradient, Node *node, Node *dy) {
-  if (gradient_wanted(gradient, node->in[0]))
-    gradient_add(gradient, node->in[0],
-                 graph_hidden(gradient_graph(gradient), &op_gradient, node, node->in[0]->shape, RESULT_SAMPLE,
-                              3, (Node *[]){dy, node->in[0], node}));
+  gradient_input(gradient, &op_gradient, node, 3, (Node *[]){dy, node->in[0], node});
 }
 
 const Op op_maxpool = {

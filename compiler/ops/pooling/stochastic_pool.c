@@ -270,12 +270,7 @@ static void sample_back_lower(Lower *l) {
 
 /* ---- the operators ---- */
 static void backward(Gradient *gradient, Node *node, Node *dy, const Op *op) {
-  const Node *forward = node_forward(node);
-  Node *const in[2] = {dy, node->in[0]};
-  if (gradient_wanted(gradient, node->in[0]))
-    gradient_add(
-        gradient, node->in[0],
-        graph_hidden(gradient_graph(gradient), op, node, forward->in[0]->shape, RESULT_SAMPLE, 2, in));
+  gradient_input(gradient, op, node, 2, (Node *[]){dy, node->in[0]});
 }
 static void mean_backward(Gradient *gradient, Node *node, Node *dy) {
   backward(gradient, node, dy, &op_mean_gradient);
