@@ -125,7 +125,7 @@ double gradient_floor(const Sample *sample, const GraphRun *run, const Weight *w
    normalisation nothing is left of a gradient that is the same for all images. What floats have instead is
    rounding, of whatever was there before. It is no mistake where rounding the values moves the gradient as
    far, but for the places that a sum of many terms loses. */
-static double gradient_rounding(const Weight *weight, const double *moved) {
+double gradient_rounding(const Weight *weight, const double *moved) {
   enum { PLACES = 16 };
   double most = 0;
   for (int64_t i = 0; moved && i < weight->size; i++) most = fmax(most, moved[weight->offset + i]);
@@ -151,11 +151,8 @@ double training_error(const Check *check, float loss, const float *gradients, fl
   const Sample *s = &check->sample;
   const GraphRun *run = &check->training;
   double error = gradients_error(check, gradients, NULL);
-  if (!(error <= check->limits.gradient)) { /* is it rounding? */
-    double *moved = NEW_ARRAY(s->arena, double, s->graph->parameters + 1);
-    sample_round(s, check->gradients, moved);
-    error = gradients_error(check, gradients, moved);
-  }
+  if (!(error <= check->limits.gradient)) /* is it rounding? */
+    error = gradients_error(check, gradients, sample_round(s, check->gradients));
   error = worse(error, number_error((double)loss, sample_loss(s, run)));
   for (int o = 0; o < s->graph->outputs.n; o++) {
     const Node *node = s->training.graph->outputs.data[o].node;

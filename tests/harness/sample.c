@@ -267,10 +267,10 @@ static void round_value(void *context, const Node *node, double *value, int64_t 
   for (int64_t i = 0; i < n && !whole; i++) value[i] *= 1 + (2 * sample_number(context) - 1) * 0x1p-23;
 }
 
-void sample_round(const Sample *sample, const double *gradients, double *moved) {
+const double *sample_round(const Sample *sample, const double *gradients) {
   enum { DRAWS = 4 };
   const int64_t n = sample->graph->parameters;
-  double *rounded = NEW_ARRAY(sample->arena, double, n + 1);
+  double *rounded = NEW_ARRAY(sample->arena, double, n + 1), *moved = NEW_ARRAY(sample->arena, double, n + 1);
   uint64_t state = 5;
   for (int draw = 0; draw < DRAWS; draw++) {
     GraphRun run = run_of(sample, sample->weights_double);
@@ -281,6 +281,7 @@ void sample_round(const Sample *sample, const double *gradients, double *moved) 
     graph_run(sample->arena, sample->training.graph, &run);
     for (int64_t i = 0; i < n; i++) moved[i] = fmax(moved[i], fabs(rounded[i] - gradients[i]));
   }
+  return moved;
 }
 
 double sample_loss(const Sample *sample, const GraphRun *run) {
