@@ -244,25 +244,22 @@ static void put_options(Text *out, Net *net, const char *what, const Setting *li
   if (!n) return;
   text_put(out, "static const cnn_option %s_network_%s[] = {\n", net->name, what);
   for (int i = 0; i < n; i++) {
-    double values[4];
-    int count = 0;
+    VEC(double) values = {0};
     for (int k = 0; list[i].form->params && list[i].form->params[k].name; k++) {
       const Const *value = &list[i].arg[k];
       const bool several = value->kind == CONST_RANGE || value->kind == CONST_DIMS;
       const int items = several ? value->n : value->kind == CONST_INT || value->kind == CONST_FLOAT;
-      for (int m = 0; m < items && count < 4; m++)
-        values[count++] = number(several ? &value->items[m] : value, 0);
-      if (value->kind == CONST_DIMS && items == 1) {
-        values[count] = values[count - 1];
-        count++;
-      } /* N: as high as wide */
+      for (int m = 0; m < items; m++)
+        vec_push(net->arena, values, number(several ? &value->items[m] : value, 0));
+      if (value->kind == CONST_DIMS && items == 1) /* N: as high as wide */
+        vec_push(net->arena, values, number(value->items, 0));
     }
     text_put(out, "  {\"%s\", {", list[i].form->name);
-    for (int k = 0; k < count; k++) {
+    for (int k = 0; k < values.n; k++) {
       text_put(out, "%s", k ? ", " : "");
-      put_double(out, values[k]);
+      put_double(out, values.data[k]);
     }
-    text_put(out, "%s}, %d},\n", count ? "" : "0", count);
+    text_put(out, "%s}, %d},\n", values.n ? "" : "0", values.n);
   }
   text_put(out, "};\n");
 }
