@@ -10,8 +10,6 @@ typedef struct Object {
 } Object;
 typedef VEC(Object) Objects;
 
-static int64_t bytes_of(ElemType elem) { return elem == ELEM_U8 || elem == ELEM_I8 ? 1 : 4; }
-
 static Objects objects_of(Arena *arena, const Graph *graph, const EmitOptions *options,
                           const NetSizes *sizes) {
   Objects all = {0};
@@ -22,7 +20,7 @@ static Objects objects_of(Arena *arena, const Graph *graph, const EmitOptions *o
   if (options->training) vec_push(arena, all, ((Object){"the workspace of training", sizes->training_bytes}));
   for (int i = 0; i < graph->inputs.n; i++) {
     const Port *port = &graph->inputs.data[i];
-    const int64_t bytes = images * shape_elements(port->node->shape) * bytes_of(port->node->elem);
+    const int64_t bytes = images * shape_elements(port->node->shape) * elem_bytes(port->node->port->elem);
     vec_push(arena, all, ((Object){arena_printf(arena, "the input %s", port->name), bytes}));
   }
   for (int o = 0; o < graph->outputs.n; o++) {

@@ -4,6 +4,7 @@ libcnnc_a_SOURCES += \
   %D%/arena.c %D%/arena.h \
   %D%/diag.c %D%/diag.h %D%/diag.def %D%/diag_record.h \
   %D%/diag_fix.c %D%/diag_json.c %D%/diag_print.c \
+  %D%/elem.h \
   %D%/file.c %D%/file.h \
   %D%/number.h %D%/random.h \
   %D%/source.c \

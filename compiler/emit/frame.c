@@ -156,14 +156,12 @@ static const char *value_of_all(Frame *f, const Node *node, const Place *place, 
 /* Some channels of what is the caller's. */
 static const char *part_of(Frame *f, const char *type, const char *whole, const Node *node,
                            const char *name) {
-  static const char *const types[] = {
-      [ELEM_F32] = "float", [ELEM_U8] = "uint8_t", [ELEM_I8] = "int8_t", [ELEM_I32] = "int32_t"};
   const Program *p = f->part->program;
-  const ElemType elem = p->home[node->id].elem;
-  const int64_t offset = p->value[f->target][node->id].offset / elem_type_bytes(elem);
+  const Elem elem = p->home[node->id].elem;
+  const int64_t offset = p->value[f->target][node->id].offset / elem_bytes(elem);
   if (!offset) return whole;
   return local(f, arena_printf(f->net->arena, "%svoid *", type), name,
-               arena_printf(f->net->arena, "(%s%s *)%s + %" PRId64, type, types[elem], whole, offset),
+               arena_printf(f->net->arena, "(%s%s *)%s + %" PRId64, type, elem_c_type(elem), whole, offset),
                value_text(f, node));
 }
 
@@ -280,8 +278,8 @@ static const char *argument(Frame *f, const Step *step, int id) {
   }
   case BIND_INPUT:
     return const_argument(f, nest, id,
-                          binding->node->op == &op_target ? target_value(f, binding->node->wrt)
-                                                          : input_value(f, binding->node->wrt));
+                          binding->node->op == &op_target ? target_value(f, binding->node->port->index)
+                                                          : input_value(f, binding->node->port->index));
   case BIND_WEIGHT:
     return array_argument(net->arena, nest, id,
                           arena_printf(net->arena, "%s->%s",

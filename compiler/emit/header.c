@@ -34,7 +34,9 @@ static void put_numbers(Text *out, Net *net) {
                "the most samples a call of gradients takes");
   for (int i = 0; i < graph->inputs.n; i++) {
     const Port *port = &graph->inputs.data[i];
-    const char *order = port->node->shape.rank == 1 ? "" : port->chw ? ", channels first" : ", channels last";
+    const char *order = port->node->shape.rank == 1 ? ""
+                        : port->node->port->chw     ? ", channels first"
+                                                    : ", channels last";
     put_port(out, net, net->input[i].upper, port->node->shape,
              arena_printf(net->arena, "elements of one `%s`: %s%s", port->name,
                           shape_text(net->arena, port->node->shape), order));

@@ -69,15 +69,14 @@ typedef struct RunArguments {
 } RunArguments; /* step: which image comes first; typed: ports are void pointers there; thread: of a team */
 
 static const char *run_arguments(Net *net, const RunArguments *a) {
-  static const char *const types[] = {[ELEM_F32] = "float", [ELEM_U8] = "uint8_t", [ELEM_I8] = "int8_t"};
   Text list = {.arena = net->arena};
   if (net->model) list_add(&list, "model");
   for (int i = 0; i < net->graph->inputs.n + net->graph->outputs.n; i++) {
     const bool in = i < net->graph->inputs.n;
     const PortNames *port = in ? &net->input[i] : &net->output[i - net->graph->inputs.n];
     const char *cast = !a->typed ? ""
-                       : in ? arena_printf(net->arena, "(const %s *)", types[net->graph->inputs.data[i].type])
-                            : "(float *)";
+                       : in      ? arena_printf(net->arena, "(const %s *)", net_input_type(net, i))
+                                 : "(float *)";
     if (i == net->graph->inputs.n && program_counts(net->infer.program)) list_add(&list, a->count);
     list_add(&list, *a->step ? arena_printf(net->arena, "%s%s + %s * %s_%s_SIZE", cast, port->name, a->step,
                                             net->upper, port->upper)
@@ -292,13 +291,11 @@ void put_infer(Text *out, Net *net, int target) {
 
 /* ---- what the user calls ---- */
 const char *infer_parameters(Net *net, bool some) {
-  static const char *const types[] = {[ELEM_F32] = "float", [ELEM_U8] = "uint8_t", [ELEM_I8] = "int8_t"};
   Text list = {.arena = net->arena};
   if (net->model) list_add(&list, arena_printf(net->arena, "const %s_model *model", net->name));
   for (int i = 0; i < net->graph->inputs.n; i++)
-    list_add(&list, arena_printf(net->arena, "const %s %s[%s_BATCH * %s_%s_SIZE]",
-                                 types[net->graph->inputs.data[i].type], net->input[i].name, net->upper,
-                                 net->upper, net->input[i].upper));
+    list_add(&list, arena_printf(net->arena, "const %s %s[%s_BATCH * %s_%s_SIZE]", net_input_type(net, i),
+                                 net->input[i].name, net->upper, net->upper, net->input[i].upper));
   if (some) list_add(&list, "int32_t count");
   for (int i = 0; i < net->graph->outputs.n; i++)
     list_add(&list, arena_printf(net->arena, "float %s[%s_BATCH * %s_%s_SIZE]", net->output[i].name,

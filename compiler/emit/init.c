@@ -186,7 +186,7 @@ static bool uses_keys(const Net *net) { /* of training: dropout */
   for (int i = 0; i < net->train.steps.n; i++) {
     const Lower *lower = net->train.steps.data[i].call->version[0].lower;
     for (int k = 0; k < lower->b->nbufs; k++)
-      if (lower->b->buf[k]->place < STACK && lower->binding[k].kind == BIND_KEYS) return true;
+      if (lower->b->buf[k]->place < STACK && lower_binding(lower, k)->kind == BIND_KEYS) return true;
   }
   return false;
 }

@@ -79,7 +79,7 @@ static Function *section_function(Net *net, Section *section, Nest *nest, bool t
 /* ---- comments ---- */
 static void put_layer(Net *net, Text *out, const Node *node) {
   text_put(out, "%s%s", out->n ? "\n" : "", layer_text(net->arena, net->sources, node));
-  if (!node->of && node->op->detail) text_put(out, "\n    %s", node->op->detail);
+  if (!node->hidden && node->op->detail) text_put(out, "\n    %s", node->op->detail);
 }
 
 /* What a kernel computes: the layers in it, with their places in the program and their formulas, then what
@@ -285,6 +285,9 @@ static const char *port_name(const Net *net, const char *given) {
   return arena_printf(net->arena, "%s%s", hides ? "port_" : "", name_identifier(net->arena, given));
 }
 
+/* What generated functions that take ports call their other parameters and their variables. A port is named
+ * once, before any function is printed, for it is part of the interface, which must not depend on what the
+ * functions happen to need. */
 static void name_ports(Net *net) {
   static const char *const local[] = {
       "model", "weights", "workspace", "training", "gradients", "count",  "seed",    "step", "arena",
@@ -339,8 +342,12 @@ static void name_sections(Net *net) {
   }
 }
 
-/* What the other files of this folder call after the net, and the ends of the shared header's and C's own
- * types: uint8_t, cnn_optimizer_kind. */
+/* Names of the file that are its interface, or that its fixed text has: NAME_infer, NAME_pack. Layers, whose
+ * functions are called NAME_LAYER, take others. The list must be here: layers get their names, and their
+ * kernels are printed with them, before any of that text is, and a name that was registered when the text
+ * comes to it would be too late. tests/cli/reserved.tap finds what is missing: it calls layers by every word
+ * that any of the generated files has. The last two are the ends of types of C and of the shared header:
+ * uint8_t, cnn_optimizer_kind. */
 static const char *const fixed_names[] = {"infer",
                                           "infer_some",
                                           "pack",
@@ -446,6 +453,10 @@ const char *net_target_names(const Net *net) {
   for (int t = 1; t < net->options->ntargets; t++)
     names = arena_printf(net->arena, "%s,%s", names, net->options->target[t]->name);
   return names;
+}
+
+const char *net_input_type(const Net *net, int i) {
+  return elem_c_type(net->graph->inputs.data[i].node->port->elem);
 }
 
 int64_t members_floats(const Part *part) {

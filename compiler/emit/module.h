@@ -92,7 +92,8 @@ struct Net {
 int64_t aligned(int64_t floats), floats_in(int64_t bytes);
 int64_t members_floats(const Part *);
 int64_t net_model_floats(const Net *), net_workspace_floats(const Net *);
-int64_t net_all_floats(const Net *); /* of the workspace: what is read for all images together */
+const char *net_input_type(const Net *, int); /* of C: "uint8_t" */
+int64_t net_all_floats(const Net *);          /* of the workspace: what is read for all images together */
 const char *
 net_linkage(const Net *); /* "static " in a program, whose libraries may have functions of the same name */
 const char *net_target_names(const Net *); /* "x86-64-v4,x86-64-v3,x86-64" */

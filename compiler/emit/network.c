@@ -42,15 +42,16 @@ static void put_shape(Text *out, Shape shape) {
 }
 
 static void put_inputs(Text *out, Net *net) {
-  static const char *const types[] = {[ELEM_F32] = "CNN_F32", [ELEM_U8] = "CNN_U8", [ELEM_I8] = "CNN_I8"};
+  static const char *const types[] = {[F32] = "CNN_F32", [U8] = "CNN_U8", [I8] = "CNN_I8"};
   text_put(out, "static const cnn_port %s_network_inputs[] = {\n", net->name);
   for (int i = 0; i < net->graph->inputs.n; i++) {
     const Port *port = &net->graph->inputs.data[i];
     text_put(out, "  {.name = ");
     put_string(out, port->name);
-    text_put(out, ", .type = %s, ", types[port->type]);
+    text_put(out, ", .type = %s, ", types[port->node->port->elem]);
     put_shape(out, port->node->shape);
-    text_put(out, "%s, .size = %s_%s_SIZE", port->chw ? ", .chw = 1" : "", net->upper, net->input[i].upper);
+    text_put(out, "%s, .size = %s_%s_SIZE", port->node->port->chw ? ", .chw = 1" : "", net->upper,
+             net->input[i].upper);
     const char *normalize = graph_normalize(net->arena, net->graph, port->node);
     if (normalize) {
       text_put(out, ",\n   .normalize = ");
@@ -243,25 +244,22 @@ static void put_options(Text *out, Net *net, const char *what, const Setting *li
   if (!n) return;
   text_put(out, "static const cnn_option %s_network_%s[] = {\n", net->name, what);
   for (int i = 0; i < n; i++) {
-    double values[4];
-    int count = 0;
+    VEC(double) values = {0};
     for (int k = 0; list[i].form->params && list[i].form->params[k].name; k++) {
       const Const *value = &list[i].arg[k];
       const bool several = value->kind == CONST_RANGE || value->kind == CONST_DIMS;
       const int items = several ? value->n : value->kind == CONST_INT || value->kind == CONST_FLOAT;
-      for (int m = 0; m < items && count < 4; m++)
-        values[count++] = number(several ? &value->items[m] : value, 0);
-      if (value->kind == CONST_DIMS && items == 1) {
-        values[count] = values[count - 1];
-        count++;
-      } /* N: as high as wide */
+      for (int m = 0; m < items; m++)
+        vec_push(net->arena, values, number(several ? &value->items[m] : value, 0));
+      if (value->kind == CONST_DIMS && items == 1) /* N: as high as wide */
+        vec_push(net->arena, values, number(value->items, 0));
     }
     text_put(out, "  {\"%s\", {", list[i].form->name);
-    for (int k = 0; k < count; k++) {
+    for (int k = 0; k < values.n; k++) {
       text_put(out, "%s", k ? ", " : "");
-      put_double(out, values[k]);
+      put_double(out, values.data[k]);
     }
-    text_put(out, "%s}, %d},\n", count ? "" : "0", count);
+    text_put(out, "%s}, %d},\n", values.n ? "" : "0", values.n);
   }
   text_put(out, "};\n");
 }
@@ -311,12 +309,11 @@ static void put_recipe(Text *out, Net *net) {
 
 /* ---- functions ---- */
 static void put_infer_call(Text *out, Net *net, const char *function, bool timed) {
-  static const char *const types[] = {[ELEM_F32] = "float", [ELEM_U8] = "uint8_t", [ELEM_I8] = "int8_t"};
   Text list = {.arena = net->arena};
   const bool counts = program_counts(net->infer.program), one = timed && !counts;
   if (net->model) list_add(&list, "model");
   for (int i = 0; i < net->graph->inputs.n; i++) {
-    const char *type = types[net->graph->inputs.data[i].type];
+    const char *type = net_input_type(net, i);
     list_add(&list, one ? arena_printf(net->arena, "(const %s *)input[%d] + i * %s_%s_SIZE", type, i,
                                        net->upper, net->input[i].upper)
                         : arena_printf(net->arena, "input[%d]", i));

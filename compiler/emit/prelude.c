@@ -19,9 +19,6 @@ typedef struct Function {
 } Function; /* text for both, or one each */
 
 static const char letters[] = "abcdefghijklmnopqrstuvwxyz_"; /* of names */
-static const char *const elem_type[ELEMS] = {
-    [F32] = "float", [I32] = "int32_t", [U8] = "uint8_t", [I8] = "int8_t"};
-static const char *const elem_name[ELEMS] = {[F32] = "f32", [I32] = "i32", [U8] = "u8", [I8] = "i8"};
 
 static const Function function[FN_COUNT] = {
     [FN_BITS] = {"bits",
@@ -266,7 +263,7 @@ static const char *letter_of(Elem elem) {
 }
 
 const char *prelude_type(Arena *arena, const PreludeNames *names, Elem elem, int lanes) {
-  if (lanes == 1) return elem_type[elem];
+  if (lanes == 1) return elem_c_type(elem);
   return arena_printf(arena, "%sv%d%s", names->prefix, lanes, letter_of(elem));
 }
 
@@ -276,8 +273,8 @@ const char *prelude_function(Arena *arena, const PreludeNames *names, PreludeFn 
 }
 
 const char *prelude_convert(Arena *arena, const PreludeNames *names, Elem to, Elem from, int lanes) {
-  return arena_printf(arena, "%s%s_from_%s_x%d%s", names->prefix, elem_name[to], elem_name[from], lanes,
-                      names->suffix);
+  return arena_printf(arena, "%s%s_from_%s_x%d%s", names->prefix, elem_name((Elem)to), elem_name((Elem)from),
+                      lanes, names->suffix);
 }
 
 /* ---- the file's part ---- */
@@ -365,9 +362,9 @@ static void emit_macros(Text *out, const PreludeNeeds *needs) {
 static bool is_conversion(const char *name) { /* f32_from_u8_x16 */
   for (int to = 0; to < ELEMS; to++)
     for (int from = 0; from < ELEMS; from++) {
-      const size_t a = strlen(elem_name[to]), b = strlen(elem_name[from]);
-      if (!strncmp(name, elem_name[to], a) && !strncmp(name + a, "_from_", 6) &&
-          !strncmp(name + a + 6, elem_name[from], b))
+      const size_t a = strlen(elem_name((Elem)to)), b = strlen(elem_name((Elem)from));
+      if (!strncmp(name, elem_name((Elem)to), a) && !strncmp(name + a, "_from_", 6) &&
+          !strncmp(name + a + 6, elem_name((Elem)from), b))
         return !strncmp(name + a + 6 + b, "_x", 2);
     }
   return false;
@@ -416,12 +413,12 @@ static void emit_types(Text *out, const PreludeNeeds *needs, const char *prefix)
         first = false;
       }
       const char *name = prelude_type(out->arena, &names, (Elem)e, lanes);
-      text_put(out, "typedef %s %s __attribute__((vector_size(%d)));\n", elem_type[e], name,
+      text_put(out, "typedef %s %s __attribute__((vector_size(%d)));\n", elem_c_type((Elem)e), name,
                lanes * elem_bytes((Elem)e));
       if (!(needs->memory[e] & bit)) continue;
       memory = true;
       text_put(out, "typedef %s %su __attribute__((vector_size(%d), aligned(%d), may_alias));\n",
-               elem_type[e], name, lanes * elem_bytes((Elem)e), elem_bytes((Elem)e));
+               elem_c_type((Elem)e), name, lanes * elem_bytes((Elem)e), elem_bytes((Elem)e));
     }
     if (unsigned_needed)
       text_put(out, "typedef uint32_t %sv%dn __attribute__((vector_size(%d)));\n", prefix, lanes, bytes);
@@ -495,7 +492,7 @@ static void emit_text(Text *out, const char *text, Elem elem, int lanes, const P
     case 'I': text_put(out, "%s", prelude_type(out->arena, names, I32, lanes)); break;
     case 'U': lanes == 1 ? text_put(out, "uint32_t") : text_put(out, "%sv%dn", names->prefix, lanes); break;
     case 'T': text_put(out, "%s", prelude_type(out->arena, names, elem, lanes)); break;
-    case 'E': text_put(out, "%s", elem_type[elem]); break;
+    case 'E': text_put(out, "%s", elem_c_type(elem)); break;
     case 'n': text_put(out, "_x%d%s", lanes, names->suffix); break;
     case 'l': text_put(out, "_x%d%s%s", lanes, letter_of(elem), names->suffix); break;
     case 'a': text_put(out, "%s%s", names->attribute, gap); break;

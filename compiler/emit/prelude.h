@@ -29,7 +29,7 @@ typedef enum PreludeFn { /* in the order in which they are printed: a function u
                          FN_COUNT
 } PreludeFn;
 
-enum { ELEMS = 4, ROUTINES = 16 };
+enum { ROUTINES = 16 };
 
 /* Collected by emit_nest. A bit stands for a width: 1 << log2(lanes). All zero: nothing is needed. */
 typedef struct PreludeNeeds {

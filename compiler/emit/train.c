@@ -50,12 +50,8 @@ void put_training_struct(Text *out, Net *net) {
 }
 
 /* ---- parameters ---- */
-static const char *input_type(const Net *net, int i) {
-  static const char *const types[] = {[ELEM_F32] = "float", [ELEM_U8] = "uint8_t", [ELEM_I8] = "int8_t"};
-  return types[net->graph->inputs.data[i].type];
-}
 static const char *target_type(const Net *net, int o) {
-  return net->train.program->target_of[o]->elem == ELEM_I32 ? "int32_t" : "float";
+  return elem_c_type(net->train.program->target_of[o]->port->elem);
 }
 
 bool truth_read(const Net *net) { return net->graph->training && net->graph->training->objects > 0; }
@@ -81,7 +77,7 @@ const char *gradients_parameters(Net *net) {
   Text list = {.arena = net->arena};
   if (net->model) list_add(&list, arena_printf(net->arena, "const %s_weights *weights", net->name));
   for (int i = 0; i < net->graph->inputs.n; i++)
-    list_add(&list, arena_printf(net->arena, "const %s *%s", input_type(net, i), net->input[i].name));
+    list_add(&list, arena_printf(net->arena, "const %s *%s", net_input_type(net, i), net->input[i].name));
   for (int o = 0; o < graph_ports(net->graph); o++)
     if (net->train.program->target_of[o])
       list_add(&list, arena_printf(net->arena, "const %s *%s", target_type(net, o), net->output[o].target));
@@ -98,7 +94,7 @@ void put_batch_struct(Text *out, Net *net) {
   text_put(out, "// A call of %s_gradients.\ntypedef struct %s_batch {\n", net->name, net->name);
   if (net->model) text_put(out, "  const %s_weights *weights;\n", net->name);
   for (int i = 0; i < net->graph->inputs.n; i++)
-    text_put(out, "  const %s *%s;\n", input_type(net, i), net->input[i].name);
+    text_put(out, "  const %s *%s;\n", net_input_type(net, i), net->input[i].name);
   for (int o = 0; o < graph_ports(net->graph); o++)
     if (net->train.program->target_of[o])
       text_put(out, "  const %s *%s;\n", target_type(net, o), net->output[o].target);

@@ -17,6 +17,8 @@ int *graph_live(Arena *arena, const Graph *graph, int nroots, Node *const *root)
 Node *graph_copy_node(Arena *arena, const Node *node, Node *const *map) {
   Node *copy = NEW(arena, Node);
   *copy = *node;
+  if (node->hidden) *(copy->hidden = NEW(arena, Hidden)) = *node->hidden;
+  if (node->port) *(copy->port = NEW(arena, PortInfo)) = *node->port;
   copy->in = NEW_ARRAY(arena, Node *, node->nin ? node->nin : 1);
   for (int k = 0; k < node->nin; k++) copy->in[k] = map ? map[node->in[k]->id] : node->in[k];
   return copy;
@@ -65,7 +67,7 @@ Graph *graph_clone(Arena *arena, const Graph *graph, Node **map) {
     graph_append(copy, map[i]);
   }
   for (int i = 0; i < copy->nodes.n; i++)
-    if (map[i]->of) map[i]->of = map[map[i]->of->id];
+    if (map[i]->hidden) map[i]->hidden->of = map[map[i]->hidden->of->id];
   graph_copy_ports(copy, graph, map);
   graph_copy_values(copy, graph, map);
   return copy;

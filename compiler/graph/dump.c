@@ -25,7 +25,7 @@ void graph_dump_node(Text *out, const Graph *graph, const Node *node) {
   for (int k = 0; k < node->nin; k++) text_put(out, k ? ", %%%d" : "%%%d", node->in[k]->id);
   text_put(out, ") %s: %s%s", node->name, shape_text(graph->arena, node->shape), result[node->result]);
   if (node->target) text_put(out, " -> gradient of %s", node->target->name);
-  if (!node->of) dump_weights(out, node);
+  if (!node->hidden) dump_weights(out, node);
 }
 
 void graph_dump_outputs(Text *out, const Graph *graph) {

@@ -11,7 +11,7 @@ static void read_input(const Node *node, const double *from, int64_t count,
   const Extent e = shape_extent(node->shape);
   const int64_t size = e.h * e.w * e.c;
   count *= e.n;
-  if (!node->chw) {
+  if (!node->port->chw) {
     memcpy(to, from, (size_t)(count * size) * sizeof *to);
     return;
   }
@@ -68,13 +68,13 @@ void graph_run(Arena *arena, const Graph *graph, GraphRun *run) {
   }
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
-    if (!node->target)
-      run->value[i] = NEW_ARRAY(
-          arena, double, shape_elements(node->shape) * (node->result == RESULT_BATCH ? 1 : run->count));
-    if (node->op == &op_input) read_input(node, run->input[node->wrt], run->count, run->value[i]);
+    const int64_t n = shape_elements(node->shape) * (node->result == RESULT_BATCH ? 1 : run->count);
+    if (!node->target) run->value[i] = NEW_ARRAY(arena, double, n);
+    if (node->op == &op_input) read_input(node, run->input[node->port->index], run->count, run->value[i]);
     else if (node->op == &op_target)
-      memcpy(run->value[i], run->target[node->wrt],
+      memcpy(run->value[i], run->target[node->port->index],
              (size_t)(run->count * shape_elements(node->shape)) * sizeof(double));
     else run_node(run, node);
+    if (run->made && !node->target) run->made(run->context, node, run->value[i], n);
   }
 }

@@ -13,7 +13,10 @@ typedef struct GraphRun {
   const double *const *target; /* by output: [count][target elements]; NULL without training */
   double *gradients; /* graph->parameters numbers; set to zero (statistics: to their value) first; NULL
                         without RESULT_SUM nodes */
-  double **value;    /* set: by node id: [count][h][w][c]; RESULT_BATCH: one; in the arena */
+  /* Called with each value, of n elements, when it is made; NULL: nothing is. */
+  void (*made)(void *context, const Node *, double *value, int64_t n);
+  void *context;
+  double **value; /* set: by node id: [count][h][w][c]; RESULT_BATCH: one; in the arena */
 } GraphRun;
 void graph_run(Arena *, const Graph *, GraphRun *);
 

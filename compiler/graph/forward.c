@@ -66,6 +66,6 @@ Graph *graph_forward(Arena *arena, const Graph *graph, Node **map, Diags *diags)
   graph_copy_ports(f.copy, graph, map);
   graph_copy_values(f.copy, graph, map);
   for (int i = 0; i < TRUTH_PARTS; i++) /* numbered behind the ports, which it has now */
-    if (f.copy->truth[i]) f.copy->truth[i]->wrt = graph_ports(f.copy) + i;
+    if (f.copy->truth[i]) f.copy->truth[i]->port->index = graph_ports(f.copy) + i;
   return f.copy;
 }

@@ -28,13 +28,19 @@ Node *graph_node(Graph *graph, const struct Op *op, int nin, Node *const *in) {
   return node;
 }
 
+Hidden *hidden_of(Arena *arena, Node *of) {
+  Hidden *hidden = NEW(arena, Hidden);
+  hidden->of = of;
+  return hidden;
+}
+
 Node *graph_hidden(Graph *graph, const struct Op *op, Node *of, Shape shape, Result result, int nin,
                    Node *const *in) {
   Node *node = graph_node(graph, op, nin, in);
-  node->of = of;
   node->shape = shape;
   node->result = result;
   if (of) {
+    node->hidden = hidden_of(graph->arena, of);
     node->name = of->name;
     node->span = of->span;
     node->site = of->site;
@@ -49,18 +55,25 @@ Node *graph_hidden(Graph *graph, const struct Op *op, Node *of, Shape shape, Res
   return node;
 }
 
-int64_t elem_type_bytes(ElemType elem) { return elem == ELEM_U8 || elem == ELEM_I8 ? 1 : 4; }
+Node *graph_outside(Graph *graph, const struct Op *op, PortInfo info) {
+  Node *node = graph_node(graph, op, 0, NULL);
+  node->port = NEW(graph->arena, PortInfo);
+  *node->port = info;
+  return node;
+}
+
+const Node *node_forward(const Node *node) { return node->hidden ? node->hidden->of : node; }
 
 /* What kernels make are floats, and so are inputs when kernels have converted them. */
 Home home_own(const Node *node) {
-  return (Home){node, 0, shape_extent(node->shape).c, node->op == &op_target ? node->elem : ELEM_F32};
+  return (Home){node, 0, shape_extent(node->shape).c, node->op == &op_target ? node->port->elem : F32};
 }
 
-int64_t home_bytes(const Home *home, int64_t elements) { return elem_type_bytes(home->elem) * elements; }
+int64_t home_bytes(const Home *home, int64_t elements) { return elem_bytes(home->elem) * elements; }
 
-int64_t graph_weight_bytes(const Graph *graph) { return elem_type_bytes(ELEM_F32) * graph->parameters; }
-int64_t weight_bytes(const Weight *weight) { return elem_type_bytes(ELEM_F32) * weight->size; }
-int64_t weight_from(const Weight *weight) { return elem_type_bytes(ELEM_F32) * weight->offset; }
+int64_t graph_weight_bytes(const Graph *graph) { return elem_bytes(F32) * graph->parameters; }
+int64_t weight_bytes(const Weight *weight) { return elem_bytes(F32) * weight->size; }
+int64_t weight_from(const Weight *weight) { return elem_bytes(F32) * weight->offset; }
 
 const Node *graph_flatten_before(const Weight *weight) {
   const Node *node = weight->owner;
@@ -89,18 +102,17 @@ static Extent picture_extent(const Graph *graph) {
 
 Node *graph_truth(Graph *graph, TruthPart part) {
   static const char *const names[] = {"count", "class", "box", "instance"};
-  static const ElemType types[] = {ELEM_I32, ELEM_I32, ELEM_F32, ELEM_U8};
+  static const Elem types[] = {I32, I32, F32, U8};
   if (graph->truth[part]) return graph->truth[part];
   const Extent picture = picture_extent(graph);
   const int64_t objects = graph->training->objects;
-  Node *node = graph->truth[part] = graph_node(graph, &op_target, 0, NULL);
+  Node *node = graph->truth[part] =
+      graph_outside(graph, &op_target, (PortInfo){graph_ports(graph) + (int)part, types[part], false});
   node->shape = part == TRUTH_COUNT   ? shape_vector(1)
                 : part == TRUTH_CLASS ? shape_vector(objects)
                 : part == TRUTH_BOX   ? shape_sequence(objects, 4)
                                       : shape_picture(picture.h, picture.w, 1);
-  node->elem = types[part];
   node->name = names[part];
-  node->wrt = graph_ports(graph) + (int)part;
   return node;
 }
 

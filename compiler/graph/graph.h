@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include "base/arena.h"
 #include "base/diag.h"
+#include "base/elem.h"
 
 struct Op;
 typedef struct Node Node;
@@ -38,6 +39,7 @@ const char *shape_text(Arena *, Shape); /* 28x28x1, 49x40, 784, "100 of 7x7x512"
 typedef struct Extent {
   int64_t n, h, w, c;
 } Extent;
+static inline int64_t extent_side(Extent e, int axis) { return axis ? e.w : e.h; } /* 0: height */
 Extent shape_extent(Shape);
 Extent shape_joined(Shape); /* all rows as one picture of n*h rows of pixels: for sums over all pixels */
 
@@ -98,15 +100,22 @@ typedef struct Weight {
 
 /* ---- nodes ---- */
 enum { MOST_INPUTS = 16, MOST_WEIGHTS = 8 }; /* of a node; graph_verify holds all graphs to that */
-typedef enum ElemType { ELEM_F32, ELEM_U8, ELEM_I8, ELEM_I32 } ElemType;
-int64_t elem_type_bytes(ElemType);
-
 typedef enum Result {
   RESULT_SAMPLE, /* a value for each image */
   RESULT_SUM,    /* added, image by image, to the gradient of `target` (training) */
   RESULT_BATCH,  /* computed once for all images of the batch from their values; with a `target` that
                     statistic's new value */
 } Result;
+/* What a node of a pass is for. */
+typedef struct Hidden {
+  Node *of; /* of the forward graph: what it stands for, or whose gradient it makes */
+  int wrt;  /* with respect to which input or weight; which statistic it updates */
+} Hidden;
+typedef struct PortInfo { /* of an op_input or op_target */
+  int index;              /* among the inputs, or of graph_port */
+  Elem elem;              /* what the caller's buffer holds; I32: classes */
+  bool chw;               /* channels first */
+} PortInfo;
 struct Node {
   const struct Op *op;
   int id;           /* position in graph->nodes */
@@ -122,13 +131,9 @@ struct Node {
   Span span;
   const Site *site; /* the call in the source, and the blocks it was expanded through */
   Result result;
-  Node *of;
-  int wrt; /* hidden operators of the backward pass: the forward node, and with respect to which input or
-              weight */
-  Weight *target; /* RESULT_SUM, RESULT_BATCH */
-  ElemType elem;
-  bool chw; /* op_input, op_target: what the caller's buffer holds (I32: classes); `wrt` is the index of the
-               input or output */
+  Hidden *hidden;     /* NULL in the program as written, and where a pass's node is of none */
+  PortInfo *port;     /* NULL but for op_input and op_target */
+  Weight *target;     /* RESULT_SUM, RESULT_BATCH */
   int64_t salt;       /* numbers the consumers of random numbers */
   const void *detail; /* what an operator keeps for itself */
 };
@@ -138,7 +143,7 @@ struct Node {
 typedef struct Home {
   const Node *node;
   int64_t offset, pitch;
-  ElemType elem;
+  Elem elem;
 } Home;
 Home home_own(const Node *); /* of a value that lies in no other */
 int64_t home_bytes(const Home *, int64_t elements);
@@ -146,8 +151,6 @@ int64_t home_bytes(const Home *, int64_t elements);
 typedef struct Port {
   const char *name;
   Node *node;
-  ElemType type;
-  bool chw;
   Span span;
 } Port; /* an input (node->op is op_input) or output */
 
@@ -206,7 +209,10 @@ Node *graph_node(Graph *, const struct Op *, int nin, Node *const *in); /* appen
 Node *graph_hidden(
     Graph *, const struct Op *, Node *of, Shape, Result, int nin,
     Node *const *in); /* a node made by a pass: name, span, window, arguments and weights from `of` */
-void graph_layout_weights(Graph *); /* ids and offsets */
+Node *graph_outside(Graph *, const struct Op *, PortInfo); /* an op_input or op_target */
+Hidden *hidden_of(Arena *, Node *of);
+const Node *node_forward(const Node *); /* what a hidden node is of; any other node itself */
+void graph_layout_weights(Graph *);     /* ids and offsets */
 /* Outputs, then the values that losses read: what targets are numbered by. Behind them come the parts of the
  * truth. */
 int graph_ports(const Graph *);

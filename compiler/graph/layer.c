@@ -38,5 +38,5 @@ static const char *layer_place(Arena *arena, const Sources *sources, const Node 
 const char *layer_text(Arena *arena, const Sources *sources, const Node *node) {
   const char *place = node->op == &op_input || !*node->name ? "" : layer_place(arena, sources, node);
   const char *text = arena_printf(arena, "%s%s%s", node->name, *place ? ", " : "", place);
-  return node->of ? arena_printf(arena, "%s of %s", node->op->name, text) : text;
+  return node->hidden ? arena_printf(arena, "%s of %s", node->op->name, text) : text;
 }

@@ -144,16 +144,12 @@ static void rule_put(Text *out, const int *width) {
   text_bytes(out, "\n", 1);
 }
 
-static const char *type_text(ElemType type) {
-  return type == ELEM_U8 ? "u8" : type == ELEM_I8 ? "i8" : "f32";
-}
-
 static void ports_put(Text *out, const Graph *graph) {
   text_put(out, "net %s:", graph->name);
   for (int i = 0; i < graph->inputs.n; i++) {
     const Port *port = &graph->inputs.data[i];
     text_put(out, "%s %s %s %s", i ? "," : "", port->name, shape_text(graph->arena, port->node->shape),
-             type_text(port->type));
+             elem_name(port->node->port->elem));
   }
   text_put(out, " ->");
   for (int i = 0; i < graph->outputs.n; i++) {
@@ -260,7 +256,7 @@ static void json_ports(Text *out, const char *key, int n, const Port *ports, boo
     text_put(out, ", ");
     json_shape(out, ports[i].node->shape);
     text_put(out, ", ");
-    if (inputs) json_name(out, "type", type_text(ports[i].type));
+    if (inputs) json_name(out, "type", elem_name(ports[i].node->port->elem));
     else json_name(out, "layer", ports[i].node->name);
     text_put(out, "}");
   }

@@ -26,7 +26,8 @@ void graph_verify(const Graph *graph) {
     for (int k = 0; k < node->nweights; k++)
       if (node->weight[k] && node->weight[k]->offset + node->weight[k]->size > graph->parameters)
         broken(graph, node, "a parameter lies outside the weights");
-    if (node->of && (node->of->id >= graph->nodes.n || graph->nodes.data[node->of->id] != node->of))
+    if (node->hidden && (node->hidden->of->id >= graph->nodes.n ||
+                         graph->nodes.data[node->hidden->of->id] != node->hidden->of))
       broken(graph, node, "what it is derived from is no node of the graph");
     if (node->result == RESULT_SUM && !node->target) broken(graph, node, "it adds to no gradient");
     for (int k = 0; k < node->nin && node->result == RESULT_SAMPLE; k++)

@@ -156,6 +156,7 @@ void nest_call_list(Nest *nest, NestFn *fn, int n, const Ix *args) {
   if (n + row != fn->nparams) nest_misuse(nest, "call with the wrong number of arguments");
   NestStmt *stmt = statement(nest, CALL);
   stmt->u.call.fn = fn;
+  stmt->u.call.arg = NEW_ARRAY(nest->arena, Index, fn->nparams);
   for (int i = 0; i < fn->nparams; i++) {
     stmt->u.call.arg[i] = nest_index(nest, i < row ? nest->row : &args[i - row]);
     if (fn->size[i]) nest_misuse(nest, "a size parameter belongs to the main function, which nobody calls");
@@ -170,8 +171,6 @@ int64_t buf_elements(const Buf *buf) {
   for (int d = 0; d < buf->rank; d++) n *= buf->dim[d];
   return n;
 }
-
-int elem_bytes(Elem elem) { return elem == U8 || elem == I8 ? 1 : 4; }
 
 int64_t buf_bytes(const Buf *buf) { return elem_bytes(buf->type.elem) * buf_elements(buf); }
 
@@ -211,6 +210,12 @@ static Buf *new_buffer(Nest *nest, BufPlace place, const char *name, Type type, 
   for (int d = 0; d < rank; d++) buf->dim[d] = buf->room[d] = dim[d];
   if (place != VIEW) check_buffer(nest, buf);
   if (place >= STACK) buf->scope = nest->open[nest->depth].scope;
+  if (nest->nbufs == nest->room) {
+    const int room = nest->room ? 2 * nest->room : 8;
+    nest->buf =
+        arena_grow(nest->arena, nest->buf, sizeof(Buf *) * (size_t)nest->room, sizeof(Buf *) * (size_t)room);
+    nest->room = room;
+  }
   nest->buf[nest->nbufs++] = buf;
   return buf;
 }

@@ -9,7 +9,6 @@ typedef struct Dump {
   const char *name[SLOTS];
 } Dump;
 
-static const char *const elem_name[] = {[F32] = "f32", [I32] = "i32", [U8] = "u8", [I8] = "i8"};
 static const char *const place_name[] = {[INPUT] = "input",   [WEIGHTS] = "weights", [OUTPUT] = "output",
                                          [UPDATE] = "update", [OVER] = "over",       [WORK] = "work",
                                          [STACK] = "stack",   [REGS] = "regs",       [VIEW] = "view"};
@@ -51,7 +50,7 @@ void index_put(Text *out, const Index *index, const char *const name[SLOTS]) { /
 
 /* ---- references, conditions, values ---- */
 static void put_type(Dump *d, Type type) {
-  text_put(d->out, "%s", elem_name[type.elem]);
+  text_put(d->out, "%s", elem_name(type.elem));
   if (type.lanes > 1) text_put(d->out, "x%d", type.lanes);
 }
 
@@ -121,7 +120,7 @@ static void put_lanes(Dump *d,
     text_put(d->out, ", %d)", e->type.lanes);
     break;
   case CONVERT:
-    put_arguments(d, elem_name[e->type.elem], e);
+    put_arguments(d, elem_name(e->type.elem), e);
     text_put(d->out, ")");
     break;
   default: break;

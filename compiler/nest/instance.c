@@ -68,7 +68,7 @@ static void read_body(const Reader *r, const NestStmt *stmt) {
       r->used->read[stmt->u.routine.buf[i]->id] = true;
     if (stmt->kind == CALL) {
       const Instance *callee = instance_called(r->plan, stmt->u.call.fn, r->known, stmt->u.call.arg);
-      for (int i = 0; i < BUFS; i++) r->used->read[i] |= callee->used.read[i];
+      for (int i = 0; i < r->plan->nest->nbufs; i++) r->used->read[i] |= callee->used.read[i];
     }
     if (verdict != 0) read_body(r, stmt->body);
     if (verdict != 1) read_body(r, stmt->otherwise);
@@ -139,8 +139,17 @@ static void use_loop(const Reader *r, const NestStmt *stmt) {
   if (stmt->u.loop.chosen) use_value(r, stmt->u.loop.chosen);
 }
 
+static Used used_new(const Instances *plan) {
+  const int n = plan->nest->nbufs + 1;
+  return (Used){.buf = NEW_ARRAY(plan->arena, bool, n), .read = NEW_ARRAY(plan->arena, bool, n)};
+}
+
 bool used_chosen(Instances *plan, const NestStmt *stmt, const Known *known, const Used *used) {
-  Used inside = *used;
+  const size_t n = (size_t)plan->nest->nbufs;
+  Used inside = used_new(plan);
+  memcpy(inside.buf, used->buf, n * sizeof *used->buf);
+  memcpy(inside.read, used->read, n * sizeof *used->read);
+  memcpy(inside.slot, used->slot, sizeof used->slot);
   inside.slot[stmt->u.loop.slot] = false;
   used_by(plan, stmt->body, known, &inside);
   return inside.slot[stmt->u.loop.slot];
@@ -168,7 +177,7 @@ static void use_statement(const Reader *r, const NestStmt *stmt) {
     break;
   case CALL: {
     const Instance *callee = instance_called(r->plan, stmt->u.call.fn, r->known, stmt->u.call.arg);
-    for (int i = 0; i < BUFS; i++)
+    for (int i = 0; i < r->plan->nest->nbufs; i++)
       r->used->buf[i] |= callee->used.buf[i] && r->plan->nest->buf[i]->place < STACK;
     for (int i = 0; i < callee->fn->nparams; i++)
       if (callee->used.slot[i + 1]) use_index(r, &stmt->u.call.arg[i]);
@@ -231,8 +240,8 @@ static Instance *add_instance(Instances *plan, const NestFn *fn, const Known *kn
                               const char *name) {
   Instance *instance = NEW(plan->arena, Instance);
   *instance = (Instance){.fn = fn, .known = *known, .body = body, .inlined = !fn->kernel};
-  if (body) instance->used = body->used;
-  else used_by(plan, fn->body, known, &instance->used); /* adds its callees first */
+  instance->used = body ? body->used : used_new(plan);
+  if (!body) used_by(plan, fn->body, known, &instance->used); /* adds its callees first */
   instance->name = name ? name : name_of(plan, fn, known);
   vec_push(plan->arena, plan->instances, instance);
   return instance;

@@ -17,8 +17,9 @@ int known_pick(const Known *, Val);
 
 /* What a body needs, dead branches and names that nobody reads left out. */
 typedef struct Used {
-  bool buf[BUFS], read[BUFS], slot[SLOTS];
-} Used; /* by buffer id (views: and what they are of); read: not only stored to */
+  bool *buf, *read; /* by buffer id (views: and what they are of); read: not only stored to */
+  bool slot[SLOTS];
+} Used;
 bool used_dead(const Used *, const NestStmt *); /* a statement that needs no printing: a name, a local or a
                                                    declaration that nobody reads */
 

@@ -12,7 +12,7 @@ typedef struct Writer {
   NestKey *key;
   const Nest *nest;
   bool team;               /* PARALLEL loops are shared out */
-  int met[BUFS], n;        /* by buffer id: when it was met first, from 1 on */
+  int *met, n;             /* by buffer id: when it was met first, from 1 on */
   VEC(const NestFn *) fns; /* in the order in which they are met */
 } Writer;
 
@@ -178,6 +178,7 @@ const NestKey *nest_key(Arena *arena, const Nest *nest, bool team) {
   w->arena = arena;
   w->key = NEW(arena, NestKey);
   w->nest = nest;
+  w->met = NEW_ARRAY(arena, int, nest->nbufs + 1);
   w->team = team && team_shares(nest->main->body);
   add(w, w->team);
   for (int i = 0; i < nest->nbufs; i++)

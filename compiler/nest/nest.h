@@ -25,6 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "base/arena.h"
+#include "base/elem.h"
 #include "base/text.h"
 
 enum { SLOTS = 15, DIMS = 6, LANES = 16, PARAMS = 11, BUFS = 1024, BOUNDS = 2 };
@@ -36,7 +37,6 @@ typedef struct Index {
 } Index; /* c + sum of k[s] * slot s; slot 0 is unused */
 
 /* ---- types, buffers ---- */
-typedef enum Elem { F32, I32, U8, I8 } Elem;
 typedef struct Type {
   Elem elem;
   int lanes;
@@ -199,7 +199,7 @@ typedef struct NestStmt {
     } declare; /* stack, registers, view */
     struct {
       struct NestFn *fn;
-      Index arg[PARAMS];
+      Index *arg; /* one a parameter */
     } call;
     struct {
       const Routine *of;
@@ -233,8 +233,8 @@ typedef struct NestFn {
 struct Nest {
   const char *name, *about; /* a C name; a sentence for the comment above it */
   Arena *arena;
-  int nbufs;
-  Buf *buf[BUFS];     /* parameters are the bufs with place < STACK, in this order */
+  int nbufs, room;
+  Buf **buf;          /* parameters are the bufs with place < STACK, in this order */
   NestFn *fns, *main; /* main: the last one */
   /* where the builder stands */
   NestFn *fn;
@@ -252,7 +252,6 @@ struct Nest {
                        yet known */
 };
 
-int elem_bytes(Elem);
 int64_t buf_elements(const Buf *);
 int64_t buf_bytes(const Buf *);          /* of so many elements side by side */
 void buf_append(Buf *, int64_t n);       /* a last dimension */

@@ -68,11 +68,7 @@ static void lower(Lower *l) {
 static const Op op_mirror_gradient = {.name = "mirror gradient", .eval = eval, .lower = lower};
 
 static void gradient(Gradient *gradient, Node *node, Node *dy) {
-  Node *x = node->in[0];
-  if (gradient_wanted(gradient, x))
-    gradient_add(
-        gradient, x,
-        graph_hidden(gradient_graph(gradient), &op_mirror_gradient, node, x->shape, RESULT_SAMPLE, 1, &dy));
+  gradient_input(gradient, &op_mirror_gradient, node, 1, &dy);
 }
 
 const Op op_mirror = {

@@ -13,7 +13,8 @@ static const Const absent = {.kind = CONST_NONE};
 const Const *arg_const(const Node *node, const char *name) {
   const Node *owner = node;
   while (owner && !owner->op->params)
-    owner = owner->of; /* a hidden operator has the arguments of its forward node */
+    owner = owner->hidden ? owner->hidden->of
+                          : NULL; /* a hidden operator has the arguments of its forward node */
   if (!owner || !node->arg) return &absent;
   for (int i = 0; owner->op->params[i].name; i++)
     if (!strcmp(owner->op->params[i].name, name)) return &node->arg[i];
@@ -58,6 +59,14 @@ void op_note_origin(ShapeContext *context, Diag *diag, const Node *value) {
   const char *shape = shape_text(context->arena, value->shape);
   if (value->op == &op_input) diag_note(diag, value->span, "%s is the input %s here", shape, value->name);
   else diag_note(diag, value->span, "%s is the output of %s here", shape, value->op->name);
+}
+
+Diag *op_error_vector(ShapeContext *context, const Node *node) {
+  Diag *diag = op_error(context, node, DIAG_wrong_shape,
+                        "%s needs a picture or a sequence, but its input is the vector %s", node->op->name,
+                        shape_text(context->arena, node->in[0]->shape));
+  op_note_origin(context, diag, node->in[0]);
+  return diag;
 }
 
 bool op_same_regions(ShapeContext *context, const Node *node, const Node *a, const Node *b) {

@@ -65,6 +65,8 @@ Diag *op_error(ShapeContext *, const Node *, DiagId, const char *format, ...)
     __attribute__((format(printf, 4, 5))); /* at the call, with its blocks */
 Diag *op_error_at(ShapeContext *, const Node *, const char *param, DiagId, const char *format, ...)
     __attribute__((format(printf, 5, 6))); /* at an argument, or at the call where it is a default */
+/* A vector where a picture or a sequence is needed; what would help is to be added. */
+Diag *op_error_vector(ShapeContext *, const Node *);
 void op_note_origin(ShapeContext *, Diag *, const Node *value); /* "4x4x16 is the output of avgpool here" */
 /* Do two inputs have the same regions, or none? If not, that is said. */
 bool op_same_regions(ShapeContext *, const Node *, const Node *a, const Node *b);
@@ -103,6 +105,8 @@ bool gradient_trained(const Gradient *, const Node *,
                       int weight); /* is that parameter trained (there, and not frozen)? */
 Graph *gradient_graph(Gradient *);
 void gradient_add(Gradient *, Node *input, Node *contribution); /* several are summed */
+/* If the gradient of node->in[0] is wanted, what the operator makes of `in` is added to it. */
+void gradient_input(Gradient *, const Op *, Node *node, int nin, Node *const *in);
 /* A RESULT_SUM node of this operator into the gradient of node->weight[k]. */
 Node *gradient_sum(Gradient *, const Op *, Node *of, int weight, int nin, Node *const *in);
 
@@ -161,7 +165,8 @@ struct Op {
   Scores scores;                    /* what an output of this operator says about classes */
   Finds finds;                      /* what it is to those who look at it as an output; then */
   int64_t (*classes)(const Node *); /* how many classes it tells apart; NULL: its channels */
-  bool elementwise; /* each element of the value is made of that one of in[0] in no time, as by FAMILY_MAP */
+  bool elementwise; /* each element of the value depends on that one of in[0] alone, and is cheap: FAMILY_MAP
+                     */
   bool alone;       /* an image at a time: its nest calls a routine or chooses indices by the image's values,
                        so images are not interleaved */
   bool own_rows;    /* its nest goes through the rows of its value by itself */

@@ -35,11 +35,18 @@ void gradient_add(Gradient *gradient, Node *input, Node *contribution) {
     vec_push(gradient->graph->arena, gradient->part[input->id], contribution);
 }
 
+void gradient_input(Gradient *gradient, const Op *op, Node *node, int nin, Node *const *in) {
+  Node *input = node->in[0];
+  if (gradient_wanted(gradient, input))
+    gradient_add(gradient, input,
+                 graph_hidden(gradient->graph, op, node, input->shape, RESULT_SAMPLE, nin, in));
+}
+
 Node *gradient_sum(Gradient *gradient, const Op *op, Node *of, int weight, int nin, Node *const *in) {
   Node *node =
       graph_hidden(gradient->graph, op, of, shape_vector(of->weight[weight]->size), RESULT_SUM, nin, in);
   node->target = of->weight[weight];
-  node->wrt = weight;
+  node->hidden->wrt = weight;
   return node;
 }
 
@@ -67,10 +74,9 @@ static const LossDetail *detail_of(const Graph *graph, const LossUse *use, const
 }
 
 static Node *target_of(Graph *graph, const LossUse *use, const Node *output) {
-  Node *target = graph_node(graph, &op_target, 0, NULL);
+  const PortInfo info = {use->port, use->op->class_target ? I32 : F32, false};
+  Node *target = graph_outside(graph, &op_target, info);
   target->shape = target_shape(use->op, output->shape);
-  target->wrt = use->port;
-  target->elem = use->op->class_target ? ELEM_I32 : ELEM_F32;
   target->name = graph_port(graph, use->port)->name;
   return target;
 }
@@ -98,7 +104,7 @@ static Node *append_object_loss(Gradient *gradient, const LossUse *use, const Lo
   Graph *graph = gradient->graph;
   Node *in[MOST_INPUTS], *own = graph_port(graph, use->port)->node;
   int64_t size = 1;
-  if (loss->inside && own->op != loss->inside) own = own->of; /* what stands for it in training */
+  if (loss->inside && own->op != loss->inside) own = own->hidden->of; /* what stands for it in training */
   int n = loss_operands(loss, own, in);
   for (int i = 0; i < use->nmore; i++) in[n++] = graph_port(graph, use->more[i])->node;
   for (int i = 0; i < TRUTH_PARTS; i++)
@@ -109,7 +115,7 @@ static Node *append_object_loss(Gradient *gradient, const LossUse *use, const Lo
        *scale = loss_node(graph, &op_object_scale, use, detail, shape_vector(1), RESULT_BATCH, 0, NULL),
        *from[2] = {made, scale};
   made->salt = made->id;
-  if (loss->inside) made->of = own;
+  if (loss->inside) made->hidden = hidden_of(graph->arena, own);
   for (int64_t i = 0, at = 1; i < loss->trained; at += shape_elements(in[i++]->shape)) {
     if (!gradient_wanted(gradient, in[i])) continue;
     gradient_add(gradient, in[i], object_part(graph, use, detail, at, in[i]->shape, from));
@@ -224,10 +230,8 @@ LookGraph pass_look(Arena *arena, const Graph *from) {
   for (int i = 0; i < from->nodes.n; i++) look.layer[i] = show(graph, from->nodes.data[i]->name, map[i]);
   for (int o = 0; o < from->outputs.n; o++) {
     Node *score = score_of(map[from->outputs.data[o].node->id]),
-         *seed = graph_node(graph, &op_target, 0, NULL);
+         *seed = graph_outside(graph, &op_target, (PortInfo){o, F32, false});
     seed->shape = score->shape;
-    seed->wrt = o;
-    seed->elem = ELEM_F32;
     seed->name = from->outputs.data[o].name;
     look.score[o] = show(graph, from->outputs.data[o].name, score);
     gradient_add(&gradient, score, seed);

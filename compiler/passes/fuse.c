@@ -104,7 +104,7 @@ static bool extendable(const Fuser *f, const Node *node, const Kernel *kernel) {
 
 static bool foldable_scale(const Fuser *f, const Node *node, const Kernel *kernel) {
   return !f->plan->training && kernel && node->op->fold == FOLD_SCALE && weighted(kernel->root) &&
-         !kernel->root->of && kernel->nchain == 0 && kernel->nscales < MOST_SCALES;
+         !kernel->root->hidden && kernel->nchain == 0 && kernel->nscales < MOST_SCALES;
 }
 
 /* (x*scale - mean)/std before a convolution: the factor and the shift move into the weights and the bias;
@@ -113,10 +113,10 @@ static bool foldable_normalize(const Fuser *f, const Node *node) {
   if (!node->nin) return false;
   const Node *before = node->in[0];
   if (f->plan->training || f->fusing == FUSE_NOTHING || before->op->fold != FOLD_NORMALIZE ||
-      !weighted(node) || node->of || !sole_reader(f, before, node))
+      !weighted(node) || node->hidden || !sole_reader(f, before, node))
     return false;
   if (node->op->family != FAMILY_CONV && node->op->family != FAMILY_DENSE) return false;
-  if (f->plan->home[before->in[0]->id].elem != ELEM_F32)
+  if (f->plan->home[before->in[0]->id].elem != F32)
     return false; /* a convolution would convert each byte again and again */
   const Kernel *own = f->kernel[before->id];
   if (!own || own->root != before || own->result != before)

@@ -52,8 +52,8 @@ static bool read_once(const Graph *graph, const Node *value, int aliases) {
 static bool is_given(const Plan *plan, const Node *node) {
   if (plan->images > 1) return false;
   if (node->op == &op_target) return true;
-  if (node->op != &op_input || node->chw) return false;
-  return node->elem == ELEM_F32 || read_once(plan->graph, node, 0);
+  if (node->op != &op_input || node->port->chw) return false;
+  return node->port->elem == F32 || read_once(plan->graph, node, 0);
 }
 
 void pass_given(PassState *state) {

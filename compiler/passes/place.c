@@ -71,8 +71,9 @@ static bool can_lie_in(const Placer *p, const Node *node, const Node *join) {
   return same_pixels(node, join) ? can_be_spread(p, node) : one_pixel(join);
 }
 
-/* Written early, a value keeps the room of the whole join, and spread over it has less of the caches: worse
- * than to copy it late, when much is computed between. In training both are kept for the backward pass. */
+/* Writing an input straight into the concat makes the whole concat live from then on, and its pixels far
+ * apart, which wastes the caches. If much work lies between, a late copy is cheaper. In training both are
+ * kept for the backward pass. */
 static bool is_near(const Placer *p, const Node *node, const Node *join) {
   int64_t between = 0;
   for (int i = node->id + 1; i < join->id; i++) {
@@ -97,7 +98,7 @@ static Node *copy_of(Placer *p, Node *join, int k) {
                  .nin = 1,
                  .span = join->span,
                  .site = join->site,
-                 .of = join};
+                 .hidden = hidden_of(p->arena, join)};
   copy->in = NEW_ARRAY(p->arena, Node *, 1);
   copy->in[0] = join->in[k];
   return copy;

@@ -84,7 +84,7 @@ typedef struct Plan {
   int64_t all_bytes, all_bound;   /* an image of the batch */
   int64_t batch_bytes;
   int *last_writer;               /* by node id: the last kernel that writes into it */
-  int64_t again_work, again_macs; /* training: what is made again instead of kept, an image: multiply-adds and
+  int64_t again_work, again_macs; /* training: what is rematerialised, an image: multiply-adds and
                                      elements; multiply-adds */
   struct Life *life;              /* by node id: of store.c */
 } Plan;
@@ -96,8 +96,8 @@ Plan *plan_look(Arena *, const Graph *); /* nothing is fused, each value to be s
 /* The plan with the least work whose values take at most so many bytes, as plan_training_needs counts them;
  * or, where there is none, one with as few as can be found. */
 Plan *plan_training_within(Arena *, const Graph *, Fusing, int images, int64_t bytes, int64_t shards);
-/* bytes: the least possible for the values of a batch, without scratch; over: what of them is above the room
- * that there is, added up over all kernels. */
+/* bytes: the least possible for the values of a batch, without scratch; over: the excess above the memory
+ * limit, summed over all kernels. */
 typedef struct TrainingNeeds {
   int64_t bytes, over;
 } TrainingNeeds;

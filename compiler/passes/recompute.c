@@ -1,7 +1,7 @@
-/* recompute.c: values that are made again where they are needed late, so that they need not be kept until
- * then. What a kernel that goes element by element makes of values that are kept anyway (batchnorm and relu
- * of a convolution's result) is made again in each phase that reads it: that takes less time than memory
- * does. Other values are made again when told so.
+/* recompute.c: values that are rematerialised where they are needed late, so that they need not be kept until
+ * then. What an element-wise kernel makes of values that are kept anyway (batchnorm and relu of a
+ * convolution's result) is computed again in each phase that reads it: that takes less time than to read it
+ * from memory. Other values are rematerialised when the caller says so.
  *
  * Needs: a training graph. Keeps: values, to the bit: a copy is the same operator with the same inputs. Nodes
  * stay in topological order; a copy stands right before the first node that reads it. */
@@ -35,7 +35,7 @@ typedef struct Recompute {
   Time *time;   /* by node id, as all that follow */
   int *last;    /* the phase that reads it last */
   bool *all;    /* read for all images together */
-  bool *again;  /* made again: found cheap, or told to, or read by a copy of such a one */
+  bool *again;  /* rematerialised: found cheap, or told to, or read by a copy of such a one */
   int *told;    /* how often, if it was told */
   Readers *readers;
   Readers copies;
@@ -45,7 +45,7 @@ typedef struct Recompute {
 static bool is_alias(const Node *node) { return node->op->family == FAMILY_ALIAS && node->nin; }
 static bool is_caller(const Node *node) { return node->op == &op_input || node->op == &op_target; }
 static bool is_there(const Recompute *r, const Node *node) { /* all the time */
-  const bool floats = is_caller(node) && node->elem == ELEM_F32 && !node->chw;
+  const bool floats = is_caller(node) && node->port->elem == F32 && !node->port->chw;
   return node->result == RESULT_BATCH || floats || (node->op == &op_input && plan_given(r->plan, node));
 }
 static bool is_cheap(const Node *node) {
@@ -96,8 +96,8 @@ static int64_t most_elements(const Node *node) {
   return most;
 }
 
-/* From the inputs on: a value can be had until the phase that reads it last; one that is made again for as
- * long as its inputs, with their work. */
+/* From the inputs on: a value can be had until the phase that reads it last; one that is rematerialised as
+ * long as its inputs can, with their work. */
 static void find_cheap(Recompute *r) {
   const Graph *graph = r->graph;
   int *until = NEW_ARRAY(r->arena, int, graph->nodes.n + 1);

@@ -22,7 +22,7 @@ static bool looks_at_all_images(const Graph *graph) {
 static bool computed_together(const Node *node, int64_t batch) {
   const Family family = node->op->family;
   if (family != FAMILY_DENSE && family != FAMILY_DENSE_INPUT && family != FAMILY_DENSE_WEIGHTS) return false;
-  const Node *forward = family == FAMILY_DENSE ? node : node->of;
+  const Node *forward = node_forward(node);
   const int64_t inputs = shape_row_elements(forward->in[0]->shape),
                 units = shape_row_elements(forward->shape), larger = inputs > units ? inputs : units;
   return !forward->in[0]->shape.regions && inputs * units >= TOGETHER_WEIGHTS && larger <= INT32_MAX / batch;

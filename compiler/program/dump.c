@@ -29,7 +29,7 @@ static const char *what(Text *out, const Binding *binding) {
   switch (binding->kind) {
   case BIND_VALUE:
   case BIND_INPUT:
-    return binding->node->of
+    return binding->node->hidden
                ? arena_printf(out->arena, "%s of %s", binding->node->op->name, binding->node->name)
                : binding->node->name;
   case BIND_WEIGHT:

@@ -125,7 +125,7 @@ static int64_t aligned(int64_t bytes) {
 static int64_t scratch_of(const Lower *lower) {
   int64_t bytes = 0;
   for (int i = 0; i < lower->b->nbufs; i++)
-    if (lower->b->buf[i]->place < STACK && lower->binding[i].kind == BIND_SCRATCH)
+    if (lower->b->buf[i]->place < STACK && lower_binding(lower, i)->kind == BIND_SCRATCH)
       bytes += aligned(buf_bytes(lower->b->buf[i]));
   return bytes;
 }
@@ -189,8 +189,8 @@ static Place contiguous(SpaceKind space, int index, int64_t offset, int64_t stri
 
 /* The caller's array of an input or target as the caller has it. */
 static Place port_place(const Node *node) {
-  const int64_t image = elem_type_bytes(node->elem) * shape_elements(node->shape);
-  return contiguous(node->op == &op_target ? SPACE_TARGET : SPACE_INPUT, node->wrt, 0, image, image);
+  const int64_t image = elem_bytes(node->port->elem) * shape_elements(node->shape);
+  return contiguous(node->op == &op_target ? SPACE_TARGET : SPACE_INPUT, node->port->index, 0, image, image);
 }
 
 /* Where the value of a node lies. */
@@ -225,7 +225,7 @@ static Place value_place(const Lowering *l, const Node *node, int target) {
 static Place scratch_place(const KernelCall *call, const Version *version, int buffer) {
   int64_t from = call->scratch_from;
   for (int i = 0; i < buffer; i++)
-    if (version->lower->b->buf[i]->place < STACK && version->lower->binding[i].kind == BIND_SCRATCH)
+    if (version->lower->b->buf[i]->place < STACK && lower_binding(version->lower, i)->kind == BIND_SCRATCH)
       from += aligned(buf_bytes(version->lower->b->buf[i]));
   return contiguous(SPACE_ARENA, 0, from, 0, buf_bytes(version->lower->b->buf[buffer]));
 }
@@ -233,7 +233,7 @@ static Place scratch_place(const KernelCall *call, const Version *version, int b
 static Place place_of(const Lowering *l, const KernelCall *call, int target, int buffer) {
   const Program *p = l->program;
   const Version *version = &call->version[target];
-  const Binding *binding = &version->lower->binding[buffer];
+  const Binding *binding = lower_binding(version->lower, buffer);
   const int64_t bytes = buf_bytes(version->lower->b->buf[buffer]);
   switch (binding->kind) {
   case BIND_VALUE:
@@ -264,7 +264,7 @@ static void place_arguments(const Lowering *l, KernelCall *call, int target) {
     Operand *argument = &version->argument[i];
     argument->used = nest->buf[i]->place < STACK && nest_uses(nest, i);
     if (nest->buf[i]->place >= STACK) continue;
-    argument->binding = &version->lower->binding[i];
+    argument->binding = lower_binding(version->lower, i);
     argument->place = place_of(l, call, target, i);
     argument->repeated = argument->place.space == SPACE_BATCH && call->how == CALL_LANES;
   }

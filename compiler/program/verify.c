@@ -238,7 +238,7 @@ static bool check_apart(Verifier *v, const Version *version, bool once) {
 
 static bool check_read(Verifier *v, const Operand *operand, const Buf *buf, const Node *node, bool once) {
   const Place *place = &operand->place;
-  if (elem_type_bytes(v->program->home[node->id].elem) != size_of(buf))
+  if (elem_bytes(v->program->home[node->id].elem) != size_of(buf))
     return fail(v, "has elements of another size than its value", buf->name);
   if (place->space == SPACE_ARENA && once) return fail(v, "reads an image's arena for all images", buf->name);
   if (place->space == SPACE_KEPT && once) return fail(v, "reads an image's record for all images", buf->name);

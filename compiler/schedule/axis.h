@@ -9,8 +9,8 @@
  * and are never touched. */
 typedef struct Axis {
   int64_t count, out_first, out_step, in_size, in_first, in_step, taps, tap_step, tap_first, tap_stride;
-  int64_t parts, part_step; /* an output is pooled from so many sums side by side, that begin so many inputs
-                               apart; else 1 */
+  int64_t parts, part_step; /* an output is pooled from `parts` neighbouring sums, whose windows are part_step
+                               inputs apart; else 1 */
 } Axis;
 
 Axis axis_gathered(const Correlation *, int axis); /* the small side computed from the large one */

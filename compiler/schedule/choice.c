@@ -40,7 +40,7 @@ static const char *key_of(const Lower *l) {
 /* ---- sizes that only an operator's own loops take ---- */
 static bool dense_near_limits(const Node *node) {
   enum { UNIT = 64, MOST_PACKED = INT32_MAX - (1 << 26) };
-  const Node *forward = node->of ? node->of : node;
+  const Node *forward = node_forward(node);
   const int64_t inputs = shape_row_elements(forward->in[0]->shape),
                 units = shape_row_elements(forward->shape);
   return bounded_product(inputs + UNIT, units + UNIT) > MOST_PACKED;

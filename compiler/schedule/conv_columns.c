@@ -21,7 +21,7 @@ typedef struct Columns {
 
 /* ---- choices: by the file's vectors and the shape alone, for they decide how the weights lie ---- */
 const char *columns_refused(const Lower *l, const Correlation *k) {
-  if (l->node->op != &op_conv) return "a gradient";
+  if (l->node->hidden) return "a gradient";
   if (l->layout_lanes == 1) return "no vectors";
   if (k->groups != 1 || k->l != 1) return "more than one input channel";
   if (k->stride[1] != 1) return "a stride";

@@ -109,8 +109,8 @@ static void finish_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
     }
 }
 
-/* While a tile reads its panel, it brings its share of the next one nearer: tiles of a row, rows, and
- * channels at the first column of taps have lines of their own; those of neighbouring tiles overlap. */
+/* While a tile reads its panel, it prefetches a slice of the next one, chosen by its place in the row, its
+ * row, and its channel at the first column of taps. Slices of neighbouring tiles may overlap. */
 static void fetch_next(Nest *b, const Tile *t, const TileArgs *a, const Ix *ty, const Ix *c, int u) {
   const Direct *d = t->d;
   const int64_t panel = d->k.kernel[0] * d->k.kernel[1] * d->block * t->panels->width,

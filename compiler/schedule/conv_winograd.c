@@ -78,7 +78,7 @@ const char *winograd_refused(const Lower *l, const Correlation *k) { /* k: as a 
   return l->exact ? "--exact" : NULL;
 }
 
-/* Slots for threads: those that two, four or eight threads wait least for. */
+/* The number of slots at which two, four and eight threads wait for each other least. */
 static int64_t choose_slots(int64_t blocks) {
   int64_t best = 1, least = INT64_MAX;
   for (int64_t slots = 2; slots <= MOST_SLOTS; slots++) {

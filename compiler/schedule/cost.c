@@ -11,7 +11,8 @@ static const double PANEL_VECTORS = 2; /* of a register tile */
 
 static double vectors(int64_t channels, int lanes) { return (double)((channels + lanes - 1) / lanes); }
 
-/* What the rest of a net reads in between drives weights out of every cache that it half fills. */
+/* Between two calls the rest of the net evicts this layer's weights from any cache of which they take more
+ * than half. */
 static void set_memory(Cycles *c, const Target *t, double bytes, int64_t net_bytes) {
   const bool far = net_bytes > t->l3 / 2, near = net_bytes <= t->l2 / 2;
   c->weight_bytes = (int64_t)bytes;

@@ -123,8 +123,8 @@ static Val part_of_b(Nest *b, const Product *p, const Panel *panel, const Ix *fi
                    p->lanes);
 }
 
-/* Lines of the weights that come next, of the row as many behind: one for each tile, or more where there are
- * few tiles. The last tiles are beyond them. */
+/* Prefetches the weights that are used one panel later: a cache line for each tile, or more where there are
+ * few tiles. The last tiles have nothing left to prefetch. */
 static void fetch_next(Nest *b, const Product *p, const Panel *panel, const Ix *number, const Ix *first,
                        const Ix *k, int64_t depth) {
   const int64_t width = panel->b->dim[2], line = p->l->target->line / 4, lines = width / line,
@@ -321,7 +321,7 @@ bool dense_pays_together(const Graph *graph, int ntargets, const Target *const *
 /* ---- training ---- */
 bool schedule_dense_rows(Lower *l) {
   if (l->call || !l->batch) return packed_product(l);
-  const Node *forward = l->node->op->family == FAMILY_DENSE ? l->node : l->node->of;
+  const Node *forward = node_forward(l->node);
   Product p = {.l = l,
                .family = l->node->op->family,
                .inputs = shape_row_elements(forward->in[0]->shape),

@@ -76,7 +76,7 @@ Lower *images_begin(Arena *arena, const Kernel *kernel, const Target *target, co
 }
 
 static bool of_images(const Lower *l, int buffer) {
-  return l->binding[buffer].kind == BIND_VALUE || l->binding[buffer].kind == BIND_KEYS;
+  return lower_binding(l, buffer)->kind == BIND_VALUE || lower_binding(l, buffer)->kind == BIND_KEYS;
 }
 
 void images_values(Lower *l) {
@@ -138,7 +138,7 @@ bool images_gather(Lower *l) {
   Nest *b = l->b;
   if (l->node->op != &op_input && l->node->op != &op_target) return false;
   const Extent e = shape_extent(l->node->shape);
-  const int64_t rows = l->node->chw ? e.c : 1, length = e.h * e.w * e.c / rows, lanes = l->images,
+  const int64_t rows = l->node->port->chw ? e.c : 1, length = e.h * e.w * e.c / rows, lanes = l->images,
                 whole = length / lanes;
   Buf *in = l->in[0], *out = l->out;
   in->dim[0] = lanes;

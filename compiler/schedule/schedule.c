@@ -11,8 +11,8 @@
  * each other half of one. */
 enum {
   TEAM_WORK = 1 << 17,     /* of a lane: 15 microseconds at full speed */
-  PARALLEL_MACS = 1 << 12, /* half a microsecond: the team waits before and after a layer in any case; what is
-                              smaller costs more on its way to another cache */
+  PARALLEL_MACS = 1 << 12, /* half a microsecond: the team waits before and after a layer in any case; below
+                              that, moving the values to another core's cache costs more */
 };
 
 bool schedule_team(const Target *target, int64_t work) { return work > TEAM_WORK * target->lanes; }
@@ -77,8 +77,8 @@ static Lower *lowered(Arena *arena, const Kernel *kernel, const Target *target, 
   return l;
 }
 
-/* The proof says whether each element is read before it is written over. Partial sums in the result, or
- * pixels that two tiles compute, and it is not. */
+/* A result may be written in place if the proof shows that each element is read for the last time before it
+ * is written over. It fails where partial sums are kept in the result or two tiles compute the same pixel. */
 static Lower *lowered_over(Arena *arena, const Kernel *kernel, const Target *target,
                            const LowerOptions *options) {
   Proof proof;

@@ -73,7 +73,7 @@ static int port_of(const LossReading *r, Node *node, const char *name, Span span
   Graph *graph = r->s->graph;
   for (int i = 0; i < graph_ports(graph); i++)
     if (graph_port(graph, i)->node == node) return i;
-  vec_push(r->s->arena, graph->values, ((Port){name, node, ELEM_F32, false, span}));
+  vec_push(r->s->arena, graph->values, ((Port){name, node, span}));
   return graph_ports(graph) - 1;
 }
 
@@ -168,7 +168,7 @@ static bool loss_fits(const LossReading *r, const LossUse *use) {
                .span = use->span,
                .detail = &detail};
   ShapeContext context = {.arena = r->s->arena, .graph = r->s->graph, .diags = r->s->diags};
-  if (inside_of(parts, output)) loss.of = output;
+  if (inside_of(parts, output)) loss.hidden = hidden_of(r->s->arena, output);
   if (use->op->shape) use->op->shape(&context, &loss);
   if (use->op->shape && !loss.shape.rank) return false;
   const bool activation = output->op->group && strcmp(output->op->group, "activation") == 0;

@@ -36,10 +36,10 @@ static Shape shape_eval(Sema *s, const Frame *frame, const Stmt *stmt) {
   return POISON;
 }
 
-static ElemType type_eval(Sema *s, const Frame *frame, Ident type) {
+static Elem type_eval(Sema *s, const Frame *frame, Ident type) {
   static const char *const names[] = {"f32", "u8", "i8", NULL};
-  static const ElemType types[] = {ELEM_F32, ELEM_U8, ELEM_I8};
-  if (!type.s) return ELEM_F32;
+  static const Elem types[] = {F32, U8, I8};
+  if (!type.s) return F32;
   for (int i = 0; names[i]; i++)
     if (strcmp(type.s, names[i]) == 0) return types[i];
   Diag *diag = diag_report(s->diags, DIAG_unknown_choice, type.span, frame->site,
@@ -47,21 +47,20 @@ static ElemType type_eval(Sema *s, const Frame *frame, Ident type) {
   const char *meant = name_meant(s->arena, type.s, names);
   if (meant) name_suggest(s->arena, diag, type.span, type.s, meant);
   else diag_help(diag, "the types are f32 (the default), u8 and i8");
-  return ELEM_F32;
+  return F32;
 }
 
 void input_make(Sema *s, const Frame *frame, const Stmt *stmt) {
-  Node *node = graph_node(s->graph, &op_input, 0, NULL);
+  Node *node = graph_outside(s->graph, &op_input, (PortInfo){.index = s->graph->inputs.n});
   node->name = stmt->name.s;
   node->span = stmt->span;
   node->shape = shape_eval(s, frame, stmt);
   doubt_input(s, stmt, node->shape);
-  node->elem = type_eval(s, frame, stmt->type);
-  node->wrt = s->graph->inputs.n;
+  node->port->elem = type_eval(s, frame, stmt->type);
   const Bound bound = params_bind(s, frame, "input", "input", input_params, &stmt->args, stmt->span, 0, NULL);
-  node->chw = bound.ok && strcmp(bound.arg[0].s, "chw") == 0;
+  node->port->chw = bound.ok && strcmp(bound.arg[0].s, "chw") == 0;
   if (node->shape.rank) s->bytes += 4.0 * (double)shape_elements(node->shape);
-  vec_push(s->arena, s->graph->inputs, ((Port){node->name, node, node->elem, node->chw, stmt->name.span}));
+  vec_push(s->arena, s->graph->inputs, ((Port){node->name, node, stmt->name.span}));
   static const Origin plain = {0};
   const Const value = const_value(stmt->name.span, node, &plain);
   scope_define(s, frame->scope, ENTRY_INPUT, stmt->name, value, frame->site);
@@ -81,7 +80,7 @@ static void output_add(Sema *s, Ident name, Node *node) {
     diag_note(diag, before->span, "the first one is here");
     return;
   }
-  vec_push(s->arena, s->graph->outputs, ((Port){name.s, node, ELEM_F32, false, name.span}));
+  vec_push(s->arena, s->graph->outputs, ((Port){name.s, node, name.span}));
 }
 
 void output_make(Sema *s, const Frame *frame, const Stmt *stmt) {

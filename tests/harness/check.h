@@ -42,6 +42,8 @@ double outputs_error(const Check *, const Graph *, const GraphRun *, float *cons
 double training_error(const Check *, float loss, const float *gradients, float *const *output);
 /* What counts as nothing in a gradient: `part` of the size of the terms that are summed up to it. */
 double gradient_floor(const Sample *, const GraphRun *, const Weight *, double part);
+/* What rounding to floats may make of a gradient, by sample_round; NULL: nothing. */
+double gradient_rounding(const Weight *, const double *moved);
 
 /* ---- the checks ---- */
 void check_compiled(Check *, const Target *, const char *level); /* compiled.c */

@@ -21,11 +21,7 @@ typedef float GradientsFunction(const float *weights, void *const *input, void *
 static int variant; /* of directories: one for each file of C */
 
 /* ---- generated code behind two functions whose form does not depend on the net ---- */
-static const char *port_type(const Node *node) {
-  if (node->elem == ELEM_U8) return "uint8_t";
-  if (node->elem == ELEM_I8) return "int8_t";
-  return node->elem == ELEM_I32 ? "int32_t" : "float";
-}
+static const char *port_type(const Node *node) { return elem_c_type(node->port->elem); }
 
 /* from image `first` on a batch; some: what is left */
 static void put_infer_call(Text *out, const Check *check, bool some) {
@@ -274,7 +270,7 @@ static size_t bytes_add(Arena *arena, Bytes *bytes, const void *from, size_t n) 
 }
 
 static size_t values_bytes(const Sample *s, const Node *node) {
-  const size_t bytes = node->elem == ELEM_U8 || node->elem == ELEM_I8 ? 1 : 4;
+  const size_t bytes = (size_t)elem_bytes(node->port->elem);
   return (size_t)(s->count * shape_elements(node->shape)) * bytes;
 }
 

@@ -55,7 +55,7 @@ static double *memory_at(const Machine *m, const Place *place, int64_t size, int
 
 static double *value_at(const Machine *m, const Node *node, int64_t image) {
   int64_t room;
-  const int64_t size = elem_type_bytes(m->program->home[node->id].elem);
+  const int64_t size = elem_bytes(m->program->home[node->id].elem);
   return memory_at(m, &m->program->value[0][node->id], size, image, 0, &room);
 }
 
@@ -83,7 +83,8 @@ static double *repeated(const Machine *m, const Place *place, int64_t image) {
 }
 
 static double *input_at(const Machine *m, const Node *node, int64_t image) {
-  return (node->op == &op_target ? m->target : m->input)[node->wrt] + image * shape_elements(node->shape);
+  return (node->op == &op_target ? m->target : m->input)[node->port->index] +
+         image * shape_elements(node->shape);
 }
 
 static double *keys_at(const Machine *m, const Node *node, int64_t image) {

@@ -52,10 +52,10 @@ static void draw_weight(const Weight *weight, float *to, uint64_t *state) {
 static void draw_input(const Node *node, int64_t n, void *to, double *numbers, uint64_t *state) {
   for (int64_t i = 0; i < n; i++) {
     const double u = sample_number(state);
-    if (node->elem == ELEM_U8) {
+    if (node->port->elem == U8) {
       ((uint8_t *)to)[i] = (uint8_t)(256 * u);
       numbers[i] = ((uint8_t *)to)[i];
-    } else if (node->elem == ELEM_I8) {
+    } else if (node->port->elem == I8) {
       ((int8_t *)to)[i] = (int8_t)(256 * u - 128);
       numbers[i] = ((int8_t *)to)[i];
     } else {
@@ -69,7 +69,7 @@ static void draw_target(const Node *node, int64_t classes, int64_t n, void *to, 
                         uint64_t *state) {
   for (int64_t i = 0; i < n; i++) {
     const double u = sample_number(state);
-    if (node->elem == ELEM_I32) {
+    if (node->port->elem == I32) {
       ((int32_t *)to)[i] = (int32_t)(u * (double)classes);
       numbers[i] = ((int32_t *)to)[i];
     } else {
@@ -227,7 +227,7 @@ void sample_spoil(Sample *sample, uint64_t seed) {
   for (int i = 0; i < sample->graph->inputs.n; i++) {
     const Node *node = sample->graph->inputs.data[i].node;
     const int64_t n = shape_elements(node->shape);
-    for (int64_t image = 0; image < sample->count && node->elem == ELEM_F32; image++)
+    for (int64_t image = 0; image < sample->count && node->port->elem == F32; image++)
       spoil_image((float *)sample->input[i] + image * n, sample->input_double[i] + image * n, n,
                   (int)(image % 6), &state);
   }
@@ -254,6 +254,34 @@ GraphRun sample_train(const Sample *sample, const double *weights, double *gradi
   run.gradients = gradients;
   graph_run(sample->arena, sample->training.graph, &run);
   return run;
+}
+
+/* Each element of a value changes by a unit in the last place of a float at most. Values of whole numbers
+ * alone, as indices and classes, are floats as they are. */
+static void round_value(void *context, const Node *node, double *value, int64_t n) {
+  bool whole = node->op == &op_input || node->op == &op_target;
+  for (int64_t i = 0; i < n && !whole; i++) {
+    if (value[i] != floor(value[i])) break;
+    whole = i + 1 == n;
+  }
+  for (int64_t i = 0; i < n && !whole; i++) value[i] *= 1 + (2 * sample_number(context) - 1) * 0x1p-23;
+}
+
+const double *sample_round(const Sample *sample, const double *gradients) {
+  enum { DRAWS = 4 };
+  const int64_t n = sample->graph->parameters;
+  double *rounded = NEW_ARRAY(sample->arena, double, n + 1), *moved = NEW_ARRAY(sample->arena, double, n + 1);
+  uint64_t state = 5;
+  for (int draw = 0; draw < DRAWS; draw++) {
+    GraphRun run = run_of(sample, sample->weights_double);
+    run.training = true;
+    run.gradients = rounded;
+    run.made = round_value;
+    run.context = &state;
+    graph_run(sample->arena, sample->training.graph, &run);
+    for (int64_t i = 0; i < n; i++) moved[i] = fmax(moved[i], fabs(rounded[i] - gradients[i]));
+  }
+  return moved;
 }
 
 double sample_loss(const Sample *sample, const GraphRun *run) {

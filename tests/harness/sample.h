@@ -33,5 +33,8 @@ double sample_number(uint64_t *state);      /* uniform in [0, 1) */
 GraphRun sample_infer(const Sample *);      /* eval in double */
 GraphRun sample_train(const Sample *, const double *weights,
                       double *gradients); /* forward and backward in double */
+/* How far each gradient moves when the values of the net and of its backward pass are rounded to floats: at
+   most, in some draws. */
+const double *sample_round(const Sample *, const double *gradients);
 double sample_loss(const Sample *, const GraphRun *);
 #endif

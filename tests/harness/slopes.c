@@ -96,7 +96,7 @@ static double score_at(void *context, double x) {
 static int64_t place_in_input(const Node *input, int64_t i) {
   const Extent e = shape_extent(input->shape);
   const int64_t row = shape_row_elements(input->shape), j = i % row;
-  return input->chw ? i - j + j % e.c * e.h * e.w + j / e.c : i;
+  return input->port->chw ? i - j + j % e.c * e.h * e.w + j / e.c : i;
 }
 
 /* A few elements of each input; relative to the largest gradient. What is cut off has none. */
@@ -141,7 +141,7 @@ void check_look(Check *check) {
     const Node *input = s->graph->inputs.data[i].node;
     const int64_t n = s->count * shape_elements(input->shape);
     caller[i] = NEW_ARRAY(s->arena, double, n);
-    const double shift = input->elem == ELEM_F32 ? 0 : 0.375;
+    const double shift = input->port->elem == F32 ? 0 : 0.375;
     for (int64_t k = 0; k < n; k++) caller[i][k] = s->input_double[i][k] + shift;
   }
   for (int o = 0; o < s->graph->outputs.n; o++) {

@@ -30,7 +30,7 @@ static Net net_of(const Golden *g) {
     const Shape shape = g->shape[i].rank == 3   ? shape_picture(dim[0], dim[1], dim[2])
                         : g->shape[i].rank == 2 ? shape_sequence(dim[0], dim[1])
                                                 : shape_vector(dim[0]);
-    net.named[i] = net_input(&net, shape, ELEM_F32, false);
+    net.named[i] = net_input(&net, shape, F32, false);
   }
   net_chain(&net, g->layers);
   CU_ASSERT_TRUE_FATAL(net.good);
@@ -85,18 +85,18 @@ static Node *loss_of(Net *net, const GoldenLoss *g) {
     Shape shape =
         g->shape[i].rank == 3 ? shape_picture(dim[0], dim[1], dim[2]) : shape_sequence(dim[0], dim[1]);
     shape.regions = g->shape[i].regions;
-    in[n++] = net_input(net, shape, ELEM_F32, false);
+    in[n++] = net_input(net, shape, F32, false);
     size += i < TRAINED && g->gradient[i] ? shape_elements(shape) : 0;
   }
-  in[n++] = net_input(net, shape_vector(1), ELEM_I32, false);
-  in[n++] = net_input(net, shape_vector(MOST), ELEM_I32, false);
-  in[n++] = net_input(net, shape_sequence(MOST, 4), ELEM_F32, false);
-  if (g->instance) in[n++] = net_input(net, shape_picture(24, 28, 1), ELEM_U8, false);
-  net_input(net, shape_picture(24, 28, 10), ELEM_F32, false);
+  in[n++] = net_input(net, shape_vector(1), I32, false);
+  in[n++] = net_input(net, shape_vector(MOST), I32, false);
+  in[n++] = net_input(net, shape_sequence(MOST, 4), F32, false);
+  if (g->instance) in[n++] = net_input(net, shape_picture(24, 28, 1), U8, false);
+  net_input(net, shape_picture(24, 28, 10), F32, false);
   net_chain(net, anchors);
   Node *node = net_loss(net, g->loss, g->arguments, n, in);
   node->shape = shape_vector(size);
-  node->of = net->last;
+  node->hidden = hidden_of(net->arena, net->last);
   return node;
 }
 

@@ -81,7 +81,7 @@ static Net net_start(Shape input) {
   net.last = graph_node(net.graph, &op_input, 0, NULL);
   net.last->shape = input;
   net.last->name = "image";
-  const Port port = {"image", net.last, ELEM_F32, false, NO_SPAN};
+  const Port port = {"image", net.last, NO_SPAN};
   vec_push(net.arena, net.graph->inputs, port);
   return net;
 }
@@ -205,7 +205,7 @@ static bool run_kernel(const Net *net, const Lower *l, const Values *values, dou
   bool good = true;
   for (int i = 0; i < l->b->nbufs; i++) {
     const Buf *buf = l->b->buf[i];
-    const Binding *binding = &l->binding[i];
+    const Binding *binding = lower_binding(l, i);
     if (buf->place >= STACK) continue;
     if (buf == l->out) run.mem[i] = out;
     else if (binding->kind == BIND_VALUE) run.mem[i] = values->of[binding->node->id];
@@ -248,7 +248,7 @@ static void check_against(Net *net, const Kernel *kernel, Values *values) {
       const Lower *l = schedule_kernel(net->arena, kernel, target,
                                        &(LowerOptions){.layout_lanes = form == 2 ? LANES : target->lanes,
                                                        .plain = form == 0,
-                                                       .batch = kernel->result->of ? 1 : 0});
+                                                       .batch = kernel->result->hidden ? 1 : 0});
       double *out = NEW_ARRAY(net->arena, double, values->size), worst = INFINITY;
       if (start) memcpy(out, start, (size_t)values->size * sizeof *out);
       const bool ran = run_kernel(net, l, values, out),
@@ -291,9 +291,10 @@ static double linear_product(Net *net, const Node *hidden, double *x, double *dy
   const int64_t n = hidden->target ? hidden->target->size : shape_elements(hidden->shape);
   Values values = {0};
   double *out = NEW_ARRAY(net->arena, double, n);
-  const bool dy_first = hidden->nin == 1 ||
-                        shape_elements(hidden->in[0]->shape) != shape_elements(hidden->of->in[0]->shape) ||
-                        hidden->of->op == op_find("conv_transpose");
+  const bool dy_first =
+      hidden->nin == 1 ||
+      shape_elements(hidden->in[0]->shape) != shape_elements(hidden->hidden->of->in[0]->shape) ||
+      hidden->hidden->of->op == op_find("conv_transpose");
   values.of[hidden->in[dy_first ? 0 : 1]->id] = dy;
   if (hidden->nin == 2) values.of[hidden->in[dy_first ? 1 : 0]->id] = x;
   eval_node(net, hidden, &values, out);
@@ -323,7 +324,7 @@ static void check_layer(Shape input, const Op *op, const char *text) {
   }
   net_weights(&net);
   check_node(&net, node);
-  const Port port = {"output", node, ELEM_F32, false, NO_SPAN};
+  const Port port = {"output", node, NO_SPAN};
   vec_push(net.arena, net.graph->outputs, port);
   net.graph->training = mean_square(&net);
   Graph *graph = pass_differentiate(net.arena, net.graph).graph;
@@ -333,7 +334,7 @@ static void check_layer(Shape input, const Op *op, const char *text) {
          *dy = draw_array(&net, shape_elements(node->shape));
   for (int i = 0; i < graph->nodes.n; i++) {
     Node *hidden = graph->nodes.data[i];
-    if (!hidden->of || hidden->of->op != op) continue;
+    if (!hidden->hidden || hidden->hidden->of->op != op) continue;
     snprintf(net.what, sizeof net.what, "%s of %s, %s", hidden->op->name, shape_text(net.arena, input), text);
     check_node(&net, hidden);
     if (!hidden->target || hidden->target != node->weight[1])

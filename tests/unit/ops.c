@@ -14,7 +14,7 @@ static void check(Shape shape, const char *layers, const char *loss, const char 
   Net net = net_new();
   snprintf(net.what, sizeof net.what, "%s -> %s, %s %s", shape_text(net.arena, shape), layers, loss,
            loss_arguments);
-  net_input(&net, shape, ELEM_F32, false);
+  net_input(&net, shape, F32, false);
   net_layer(&net, "scale", "init=1");
   net_chain(&net, layers);
   net_end(&net, loss, loss_arguments);
@@ -226,12 +226,13 @@ static void test_inputs(
     void) { /* bytes and planes, read in place or converted, with what is fused behind the conversion */
   static const char *const layers[] = {"normalize mean=0.5 std=0.25 scale=0.00390625 -> tanh", "relu",
                                        "flatten -> add x=1", "maxpool kernel=2"};
+  static const Elem types[] = {F32, U8, I8};
   for (int elem = 0; elem < 3; elem++)
     for (int chw = 0; chw < 2; chw++)
       for (int i = 0; i < 4; i++) {
         Net net = net_new();
         snprintf(net.what, sizeof net.what, "input %d %d -> %s", elem, chw, layers[i]);
-        net_input(&net, picture(3, 4, 3), (ElemType)elem, chw);
+        net_input(&net, picture(3, 4, 3), types[elem], chw);
         net_chain(&net, layers[i]);
         net_end(&net, "mse", "");
         Data data = net_draw(&net, 2);
@@ -243,9 +244,9 @@ static void test_inputs(
 static void test_two_inputs(void) {
   Net net = net_new();
   snprintf(net.what, sizeof net.what, "two inputs");
-  net_input(&net, picture(3, 4, 6), ELEM_F32, false);
+  net_input(&net, picture(3, 4, 6), F32, false);
   net.named[0] = net_layer(&net, "scale", "init=1");
-  net_input(&net, picture(1, 1, 6), ELEM_F32, false);
+  net_input(&net, picture(1, 1, 6), F32, false);
   net.graph->inputs.data[1].name = "gate";
   net_layer(&net, "scale", "init=1");
   net_chain(&net, "sigmoid -> multiply x=$0 -> batchnorm -> relu");
@@ -282,9 +283,9 @@ static void check_golden(const Golden *g) {
   const Shape shape = {g->rank, {g->dim[0], g->dim[1], g->dim[2]}, 0};
   snprintf(net.what, sizeof net.what, "PyTorch: %s -> %s, %s %s", shape_text(net.arena, shape), g->layers,
            g->loss, g->loss_arguments);
-  const Node *image = net_input(&net, shape, ELEM_F32, false), *scale = net_layer(&net, "scale", "init=1");
+  const Node *image = net_input(&net, shape, F32, false), *scale = net_layer(&net, "scale", "init=1");
   net.named[0] = net.last;
-  if (g->boxes) net_input(&net, shape_sequence(g->nboxes, 4), ELEM_F32, false);
+  if (g->boxes) net_input(&net, shape_sequence(g->nboxes, 4), F32, false);
   net_chain(&net, g->layers);
   net_end(&net, g->loss, g->loss_arguments);
   CU_ASSERT_TRUE(net.good);
@@ -335,7 +336,7 @@ static void test_special(void) {
   for (size_t i = 0; i < sizeof special / sizeof *special; i++) {
     Net net = net_new();
     snprintf(net.what, sizeof net.what, "%s", special[i].layers);
-    net_input(&net, shape_vector(SPECIAL), ELEM_F32, false);
+    net_input(&net, shape_vector(SPECIAL), F32, false);
     net_chain(&net, special[i].layers);
     GraphRun run = {.count = 1, .input = (const double *const[]){special_input}};
     graph_run(net.arena, net.graph, &run);

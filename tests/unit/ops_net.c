@@ -75,14 +75,11 @@ Net net_new(void) {
   return net;
 }
 
-Node *net_input(Net *net, Shape shape, ElemType elem, bool chw) {
-  Node *node = graph_node(net->graph, &op_input, 0, NULL);
+Node *net_input(Net *net, Shape shape, Elem elem, bool chw) {
+  Node *node = graph_outside(net->graph, &op_input, (PortInfo){net->graph->inputs.n, elem, chw});
   node->shape = shape;
   node->name = "image";
-  node->wrt = net->graph->inputs.n;
-  node->elem = elem;
-  node->chw = chw;
-  const Port port = {"image", node, elem, chw, NO_SPAN};
+  const Port port = {"image", node, NO_SPAN};
   vec_push(net->arena, net->graph->inputs, port);
   return net->last = node;
 }
@@ -133,7 +130,7 @@ Node *net_loss(Net *net, const char *loss, const char *text, int nin, Node *cons
 }
 
 void net_end(Net *net, const char *loss, const char *text) {
-  const Port port = {"output", net->last, ELEM_F32, false, NO_SPAN};
+  const Port port = {"output", net->last, NO_SPAN};
   vec_push(net->arena, net->graph->outputs, port);
   graph_layout_weights(net->graph);
   Training *training = net->graph->training = NEW(net->arena, Training);
@@ -168,7 +165,7 @@ Data net_draw(Net *net, double scale) {
   for (int i = 0; i < graph->inputs.n; i++) {
     const Node *node = graph->inputs.data[i].node;
     data.input[i] = draw_array(net, IMAGES * shape_elements(node->shape), scale);
-    for (int64_t k = 0; node->elem != ELEM_F32 && k < IMAGES * shape_elements(node->shape); k++)
+    for (int64_t k = 0; node->port->elem != F32 && k < IMAGES * shape_elements(node->shape); k++)
       data.input[i][k] = floor(100 * fabs(draw(net)));
   }
   const Shape output = graph->outputs.data[0].node->shape;

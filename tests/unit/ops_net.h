@@ -23,7 +23,7 @@ typedef struct Data {
 } Data;
 
 Net net_new(void);
-Node *net_input(Net *, Shape, ElemType, bool chw);
+Node *net_input(Net *, Shape, Elem, bool chw);
 Node *net_layer(Net *, const char *op_name, const char *text); /* text: "kernel=3 pad=same" */
 /* "maxpool kernel=3 -> relu -> @0 -> add x=$1": layers; @0 names the current value, <0 goes on from it. */
 void net_chain(Net *, const char *text);

@@ -202,8 +202,8 @@ static void nms_both(const Drawn *d, Net *net, int each, double *want, float *go
 
 static Net nms_net(int each) { /* boxes of a row: one, or one for each class */
   Net net = net_new();
-  Node *boxes = net_input(&net, shape_sequence(ROWS, 4 * each), ELEM_F32, false),
-       *scores = net_input(&net, shape_sequence(ROWS, CLASSES), ELEM_F32, false);
+  Node *boxes = net_input(&net, shape_sequence(ROWS, 4 * each), F32, false),
+       *scores = net_input(&net, shape_sequence(ROWS, CLASSES), F32, false);
   net.named[0] = scores;
   net.last = boxes;
   net.last = net_layer(&net, "nms", "scores=$0 iou=0.5 score=0.25 max=12");
@@ -291,8 +291,8 @@ static Field drawn_field(uint64_t *state, int round) {
 
 static Net proposals_net(void) {
   Net net = net_new();
-  net.named[0] = net_input(&net, shape_picture(SIDE, SIDE, 4 * ANCHORS), ELEM_F32, false);
-  net_input(&net, shape_picture(SIDE, SIDE, ANCHORS), ELEM_F32, false);
+  net.named[0] = net_input(&net, shape_picture(SIDE, SIDE, 4 * ANCHORS), F32, false);
+  net_input(&net, shape_picture(SIDE, SIDE, ANCHORS), F32, false);
   net_layer(&net, "proposals", "deltas=$0 anchors=[[1,1],[2,1.5]] stride=1 before=14 max=9 iou=0.5");
   return net;
 }

@@ -234,8 +234,8 @@ static void several_ports(void) {
     CU_ASSERT_EQUAL(b.graph->inputs.n, 2);
     CU_ASSERT_EQUAL(b.graph->outputs.n, 2);
     CU_ASSERT_EQUAL(b.graph->inputs.data[1].node->id, 1); /* inputs come first */
-    CU_ASSERT_EQUAL(b.graph->inputs.data[1].type, ELEM_U8);
-    CU_ASSERT(b.graph->inputs.data[1].chw);
+    CU_ASSERT_EQUAL(b.graph->inputs.data[1].node->port->elem, U8);
+    CU_ASSERT(b.graph->inputs.data[1].node->port->chw);
     CU_ASSERT_STRING_EQUAL(b.graph->outputs.data[1].name, "first");
   }
   arena_free(b.arena);

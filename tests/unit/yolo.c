@@ -13,9 +13,9 @@
 /* The net depends on a picture of that size, from which its numbers do not come. */
 static Net net_on_picture(int64_t picture_h, int64_t picture_w, Shape numbers) {
   Net net = net_new();
-  net_input(&net, shape_picture(picture_h, picture_w, 1), ELEM_F32, false);
+  net_input(&net, shape_picture(picture_h, picture_w, 1), F32, false);
   Node *picture = net.last;
-  net.named[0] = net_input(&net, numbers, ELEM_F32, false);
+  net.named[0] = net_input(&net, numbers, F32, false);
   net.last = picture;
   net_layer(&net, "avgpool",
             arena_printf(net.arena, "kernel=%lldx%lld", (long long)(picture_h / numbers.dim[0]),
@@ -85,8 +85,8 @@ static Net painting_net(const Painting *p) {
   Node *scores = net.last;
   Shape masks = shape_picture(p->height, p->width, p->things);
   masks.regions = p->rows;
-  net.named[0] = net_input(&net, shape_sequence(p->rows, 6), ELEM_F32, false);
-  net.named[1] = net_input(&net, masks, ELEM_F32, false);
+  net.named[0] = net_input(&net, shape_sequence(p->rows, 6), F32, false);
+  net.named[1] = net_input(&net, masks, F32, false);
   net.last = scores;
   net_layer(&net, "panoptic", arena_printf(net.arena, "boxes=$0 masks=$1 %s", p->panoptic));
   return net;
@@ -203,14 +203,14 @@ static Net heads_net(const HeadLoss *of) {
   for (int k = 0; k < of->heads; k++) {
     const Shape input =
         shape_picture(of->cells[k][0], of->cells[k][1], items(of->yolo[k]) * (5 + of->classes));
-    net_input(&net, input, ELEM_F32, false);
+    net_input(&net, input, F32, false);
     Node *head = net_layer(&net, "yolo", of->yolo[k]);
     YoloHead *detail = NEW(net.arena, YoloHead);
     *detail = *(const YoloHead *)head->detail;
     detail->picture_h = of->picture_h;
     detail->picture_w = of->picture_w;
     head->detail = detail;
-    const Port port = {"head", head, ELEM_F32, false, NO_SPAN};
+    const Port port = {"head", head, NO_SPAN};
     vec_push(net.arena, net.graph->outputs, port);
     vec_push(net.arena, training->losses, ((LossUse){.op = loss_named("yolo"), .port = k, .weight = 1}));
   }

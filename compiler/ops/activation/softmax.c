@@ -53,10 +53,7 @@ void softmax_lower_gradient(Lower *l, WalkValue element, WalkBody body) {
 }
 
 void softmax_backward(Gradient *gradient, Node *node, Node *dy, const Op *op) {
-  if (gradient_wanted(gradient, node->in[0]))
-    gradient_add(gradient, node->in[0],
-                 graph_hidden(gradient_graph(gradient), op, node, node->shape, RESULT_SAMPLE, 2,
-                              (Node *[]){dy, node}));
+  gradient_input(gradient, op, node, 2, (Node *[]){dy, node});
 }
 
 /* ---- forward ---- */

@@ -42,22 +42,17 @@ static void shape(ShapeContext *context, Node *node) {
   if (!correlation_parameters(context, node, &k, filters)) node->shape = POISON;
 }
 
-static Cost cost(const Node *node) {
-  const Correlation k = correlation_of(node);
-  return (Cost){correlation_macs(&k)};
-}
-
 static const Op op_conv_input_gradient = {
     .name = "conv input gradient",
     .family = FAMILY_CONV_SCATTER,
-    .cost = cost,
+    .cost = correlation_cost,
     .eval = correlation_eval_spread,
     .lower = correlation_lower_spread,
 };
 static const Op op_conv_weight_gradient = {
     .name = "conv weight gradient",
     .family = FAMILY_CONV_WEIGHTS,
-    .cost = cost,
+    .cost = correlation_cost,
     .eval = correlation_eval_weights,
     .lower = correlation_lower_weights,
 };
@@ -93,7 +88,7 @@ const Op op_conv = {
               "weight[f][c][ky][kx]",
     .family = FAMILY_CONV,
     .shape = shape,
-    .cost = cost,
+    .cost = correlation_cost,
     .eval = correlation_eval_gather,
     .gradient = gradient,
     .lower = correlation_lower_gather,

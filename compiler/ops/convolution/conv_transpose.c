@@ -72,22 +72,17 @@ static void shape(ShapeContext *context, Node *node) {
   if (!correlation_parameters(context, node, &k, filters)) node->shape = POISON;
 }
 
-static Cost cost(const Node *node) {
-  const Correlation k = correlation_of(node);
-  return (Cost){correlation_macs(&k)};
-}
-
 static const Op op_transpose_input_gradient = {
     .name = "conv_transpose input gradient",
     .family = FAMILY_CONV,
-    .cost = cost,
+    .cost = correlation_cost,
     .eval = correlation_eval_gather,
     .lower = correlation_lower_gather,
 };
 static const Op op_transpose_weight_gradient = {
     .name = "conv_transpose weight gradient",
     .family = FAMILY_CONV_WEIGHTS,
-    .cost = cost,
+    .cost = correlation_cost,
     .eval = correlation_eval_weights,
     .lower = correlation_lower_weights,
 };
@@ -106,7 +101,7 @@ const Op op_conv_transpose = {
         "out[y*S + ky*D - P][x*S + kx*D - P][f] += in[y][x][c] * weight[c][f][ky][kx], starting from bias[f]",
     .family = FAMILY_CONV_SCATTER,
     .shape = shape,
-    .cost = cost,
+    .cost = correlation_cost,
     .eval = correlation_eval_spread,
     .gradient = gradient,
     .lower = correlation_lower_spread,

@@ -6,14 +6,14 @@
 #include "graph/shape.h"
 
 Correlation correlation_of(const Node *node) {
-  const Node *forward = node->op->params ? node : node->of;
+  const Node *forward = node_forward(node);
   Window w = *node->window;
   const Extent in = shape_extent(forward->in[0]->shape), out = shape_extent(forward->shape);
   const bool transposed = forward->op == &op_conv_transpose;
   Correlation k = {.large = transposed ? out : in, .small = transposed ? in : out, .groups = w.groups};
   k.rank = forward->in[0]->shape.rank == 2 ? 3 : 4;
   for (int axis = 0; axis < 2; axis++) {
-    window_compact(&w, axis, axis ? k.large.w : k.large.h, axis ? k.small.w : k.small.h);
+    window_compact(&w, axis, extent_side(k.large, axis), extent_side(k.small, axis));
     k.kernel[axis] = w.kernel[axis];
     k.stride[axis] = w.stride[axis];
     k.dilation[axis] = w.dilation[axis];
@@ -45,7 +45,10 @@ int64_t correlation_macs(const Correlation *k) {
   return k->small.h * k->small.w * k->small.c * k->l * k->kernel[0] * k->kernel[1];
 }
 
-static int64_t side_of(Extent e, int axis) { return axis ? e.w : e.h; }
+Cost correlation_cost(const Node *node) {
+  const Correlation k = correlation_of(node);
+  return (Cost){correlation_macs(&k)};
+}
 
 static int64_t padded(int64_t channels) { /* to two vectors of the widest target */
   enum { VECTORS = 32 };
@@ -66,7 +69,7 @@ bool correlation_near_limits(const Correlation *k) {
   enum { MOST_TAPS = 1 << 16, MOST_PACKED = INT32_MAX - (1 << 26), WINOGRAD_POINTS = 36 };
   int64_t reach[2];
   for (int axis = 0; axis < 2; axis++) {
-    const int64_t large = side_of(k->large, axis), small = side_of(k->small, axis);
+    const int64_t large = extent_side(k->large, axis), small = extent_side(k->small, axis);
     reach[axis] = large + small + k->before[axis] + (small - 1) * k->stride[axis];
     reach[axis] += (k->kernel[axis] - 1) * k->dilation[axis];
     if (k->kernel[axis] > MOST_TAPS) return true;
@@ -99,7 +102,7 @@ typedef struct Products {
 
 static int64_t large_at(const Correlation *k, int axis, int64_t small, int64_t tap) {
   const int64_t at_ = small * k->stride[axis] + tap * k->dilation[axis] - k->before[axis];
-  return at_ >= 0 && at_ < (axis ? k->large.w : k->large.h) ? at_ : -1;
+  return at_ >= 0 && at_ < extent_side(k->large, axis) ? at_ : -1;
 }
 
 static void each_product(const Correlation *k, const Eval *eval, void (*visit)(const Eval *, Products)) {
@@ -120,7 +123,7 @@ static void each_product(const Correlation *k, const Eval *eval, void (*visit)(c
 }
 
 static void start_output(const Eval *eval, Extent e) { /* with the bias, or zero */
-  const bool bias = !eval->node->of && eval->node->nweights > 1 && eval->node->weight[1];
+  const bool bias = !eval->node->hidden && eval->node->nweights > 1 && eval->node->weight[1];
   for (int64_t p = 0; p < e.h * e.w; p++)
     for (int64_t c = 0; c < e.c; c++) eval->out[p * e.c + c] = bias ? eval->weight[1][c] : 0;
 }
@@ -166,7 +169,7 @@ static bool fits(int64_t bound) { return bound <= INT32_MAX; }
  * and its ends can be computed, else a test. */
 static const Ix *taps(Nest *b, const char *name, const Correlation *k, int axis, const Ix *i) {
   const int64_t K = k->kernel[axis], S = k->stride[axis], D = k->dilation[axis], P = k->before[axis];
-  const int64_t large = axis ? k->large.w : k->large.h, small = axis ? k->small.w : k->small.h;
+  const int64_t large = extent_side(k->large, axis), small = extent_side(k->small, axis);
   const Ix lo[2] = {NEST_Z, NEST_Z + P - *i * S}, hi[2] = {NEST_Z + K, NEST_Z + large + P - *i * S};
   const bool sticks_out = (small - 1) * S + K - 1 - P >= large;
   const bool clip_lo = D == 1 && P > 0, clip_hi = D == 1 && sticks_out && fits(large + P + (small - 1) * S);
@@ -176,7 +179,7 @@ static const Ix *taps(Nest *b, const char *name, const Correlation *k, int axis,
 /* The small side's indices from which the tap stays inside the large side, likewise. */
 static const Ix *places(Nest *b, const char *name, const Correlation *k, int axis, const Ix *tap) {
   const int64_t K = k->kernel[axis], S = k->stride[axis], D = k->dilation[axis], P = k->before[axis];
-  const int64_t large = axis ? k->large.w : k->large.h, small = axis ? k->small.w : k->small.h;
+  const int64_t large = extent_side(k->large, axis), small = extent_side(k->small, axis);
   const Ix lo[2] = {NEST_Z, NEST_Z + P - *tap * D}, hi[2] = {NEST_Z + small, NEST_Z + large + P - *tap * D};
   const bool sticks_out = small - 1 + D * (K - 1) - P >= large;
   const bool clip_lo = S == 1 && P > 0, clip_hi = S == 1 && sticks_out && fits(large + P + D * (K - 1));
@@ -210,7 +213,7 @@ static Buf *natural_weights(Lower *l, const Correlation *k, bool spread) {
 
 static bool has_bias(const Lower *l) { /* or something folded that acts as one */
   const Node *node = l->node;
-  return (!node->of && node->nweights > 1 && node->weight[1]) || l->kernel->nscales ||
+  return (!node->hidden && node->nweights > 1 && node->weight[1]) || l->kernel->nscales ||
          (l->kernel->normalize && l->kernel->normalize_shift);
 }
 
@@ -371,9 +374,7 @@ void correlation_lower_weights(Lower *l) {
 /* ---- the backward pass, parameters ---- */
 void correlation_backward(Gradient *gradient, Node *node, Node *dy, const Op *input, const Op *weights) {
   Node *x = node->in[0];
-  Graph *graph = gradient_graph(gradient);
-  if (gradient_wanted(gradient, x))
-    gradient_add(gradient, x, graph_hidden(graph, input, node, x->shape, RESULT_SAMPLE, 1, &dy));
+  gradient_input(gradient, input, node, 1, &dy);
   Node *both_sides[2] = {x, dy};
   if (node->op == &op_conv_transpose) {
     both_sides[0] = dy;

@@ -49,6 +49,7 @@ int correlation_weight_index(const Correlation *, Ix *at, const Ix *s, const Ix 
  * the large side's channels. */
 Buf *correlation_bias(Lower *, const Correlation *, bool spread, int64_t padded);
 int64_t correlation_macs(const Correlation *);
+Cost correlation_cost(const Node *);
 /* Tiles, packed weights or taps one by one might not fit into 31 bits, or into a life: the operator's own
  * loops take any sizes that its shape rule lets pass. */
 bool correlation_near_limits(const Correlation *);

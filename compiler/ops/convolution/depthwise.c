@@ -46,22 +46,17 @@ static void shape(ShapeContext *context, Node *node) {
   if (!correlation_parameters(context, node, &k, outputs)) node->shape = POISON;
 }
 
-static Cost cost(const Node *node) {
-  const Correlation k = correlation_of(node);
-  return (Cost){correlation_macs(&k)};
-}
-
 static const Op op_depthwise_input_gradient = {
     .name = "depthwise input gradient",
     .family = FAMILY_DEPTHWISE_SCATTER,
-    .cost = cost,
+    .cost = correlation_cost,
     .eval = correlation_eval_spread,
     .lower = correlation_lower_spread,
 };
 static const Op op_depthwise_weight_gradient = {
     .name = "depthwise weight gradient",
     .family = FAMILY_DEPTHWISE_WEIGHTS,
-    .cost = cost,
+    .cost = correlation_cost,
     .eval = correlation_eval_weights,
     .lower = correlation_lower_weights,
 };
@@ -80,7 +75,7 @@ const Op op_depthwise = {
               "* weight[c*M + m][0][ky][kx]",
     .family = FAMILY_DEPTHWISE,
     .shape = shape,
-    .cost = cost,
+    .cost = correlation_cost,
     .eval = correlation_eval_gather,
     .gradient = gradient,
     .lower = correlation_lower_gather,

@@ -41,7 +41,7 @@ static void shape(ShapeContext *context, Node *node) {
 }
 
 static Cost cost(const Node *node) {
-  const Node *forward = node->op->params ? node : node->of;
+  const Node *forward = node_forward(node);
   return (Cost){inputs_of(forward) * shape_row_elements(forward->shape)};
 }
 
@@ -138,10 +138,7 @@ static const Op op_dense_weight_gradient = {.name = "dense weight gradient",
 
 static void gradient(Gradient *gradient, Node *node, Node *dy) {
   Node *x = node->in[0], *both_sides[2] = {x, dy};
-  Graph *graph = gradient_graph(gradient);
-  if (gradient_wanted(gradient, x))
-    gradient_add(gradient, x,
-                 graph_hidden(graph, &op_dense_input_gradient, node, x->shape, RESULT_SAMPLE, 1, &dy));
+  gradient_input(gradient, &op_dense_input_gradient, node, 1, &dy);
   if (gradient_trained(gradient, node, 0))
     gradient_sum(gradient, &op_dense_weight_gradient, node, 0, 2, both_sides);
   if (gradient_trained(gradient, node, 1)) gradient_sum(gradient, &op_channel_sum, node, 1, 1, &dy);

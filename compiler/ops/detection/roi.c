@@ -75,7 +75,7 @@ void roi_shape(ShapeContext *context, Node *node) {
 }
 
 Roi roi_of(const Node *node) {
-  const Node *forward = node->of ? node->of : node;
+  const Node *forward = node_forward(node);
   const Extent value = shape_extent(forward->shape), features = shape_extent(forward->in[1]->shape);
   return (Roi){.rows = value.n,
                .channels = value.c,

@@ -288,10 +288,7 @@ static void lower_back(Lower *l) { lower_boxes(l, true); }
 static const Op op_yolo_gradient = {.name = "yolo input gradient", .eval = run_back, .lower = lower_back};
 
 static void gradient(Gradient *gradient, Node *node, Node *dy) {
-  if (gradient_wanted(gradient, node->in[0]))
-    gradient_add(gradient, node->in[0],
-                 graph_hidden(gradient_graph(gradient), &op_yolo_gradient, node, node->in[0]->shape,
-                              RESULT_SAMPLE, 2, (Node *[]){dy, node->in[0]}));
+  gradient_input(gradient, &op_yolo_gradient, node, 2, (Node *[]){dy, node->in[0]});
 }
 
 const Op op_yolo = {

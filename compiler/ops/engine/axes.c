@@ -14,8 +14,6 @@ enum {
 };
 
 /* ---- the oracle ---- */
-static int64_t size_of(Extent e, int axis) { return axis ? e.w : e.h; }
-static const Node *forward_of(const Node *node) { return node->of ? node->of : node; }
 
 static void run(const Node *forward, AxisRule rule, const double *from, double *to, bool back) {
   const Extent in = shape_extent(forward->in[0]->shape), out = shape_extent(forward->shape);
@@ -40,7 +38,7 @@ static void run(const Node *forward, AxisRule rule, const double *from, double *
 static void run_from_zero(const Eval *eval, AxisRule rule, bool back) {
   const int64_t n = shape_row_elements(eval->node->shape);
   for (int64_t i = 0; i < n; i++) eval->out[i] = 0;
-  run(forward_of(eval->node), rule, eval->in[0], eval->out, back);
+  run(node_forward(eval->node), rule, eval->in[0], eval->out, back);
 }
 
 void axes_run(const Eval *eval, AxisRule rule) { run_from_zero(eval, rule, false); }
@@ -135,8 +133,8 @@ static AxisMap map_spread(Arena *arena, int64_t size) { /* back to the only elem
 }
 
 static AxisMap map_make(Arena *arena, const Node *forward, int axis, AxisRule rule, AxisPeriod p, bool back) {
-  const int64_t in = size_of(shape_extent(forward->in[0]->shape), axis),
-                out = size_of(shape_extent(forward->shape), axis);
+  const int64_t in = extent_side(shape_extent(forward->in[0]->shape), axis),
+                out = extent_side(shape_extent(forward->shape), axis);
   if (in == 1 && back) return map_spread(arena, out);
   AxisTap tap[AXIS_TAPS];
   int64_t ends = 4;
@@ -324,7 +322,7 @@ static void lower_maps(Lower *l, const AxisMap map[2]) {
 }
 
 static void lower(Lower *l, AxisRule rule, AxisPeriodOf period, bool back) {
-  const Node *forward = forward_of(l->node);
+  const Node *forward = node_forward(l->node);
   AxisMap map[2];
   for (int axis = 0; axis < 2; axis++)
     map[axis] = map_make(l->arena, forward, axis, rule, period(forward, axis), back);

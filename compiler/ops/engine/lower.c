@@ -20,12 +20,12 @@ static const char *kernel_name(Arena *arena, const Node *node) {
   const bool hidden = strchr(node->op->name, ' ') || (node->op->group && !strcmp(node->op->group, "loss"));
   if (!hidden) return c_name(arena, *node->name ? node->name : node->op->name);
   const char *what = node->op->name;
-  if (!node->of)
+  if (!node->hidden)
     return c_name(arena, arena_printf(arena, "%s_%d_%s", node->name, node->id, what)); /* losses */
-  const size_t n = strlen(node->of->op->name);
-  if (!strncmp(what, node->of->op->name, n) && what[n] == ' ') what += n + 1;
+  const size_t n = strlen(node->hidden->of->op->name);
+  if (!strncmp(what, node->hidden->of->op->name, n) && what[n] == ' ') what += n + 1;
   const bool several = !strncmp(what, "map ", 4); /* one for each operand or parameter */
-  return c_name(arena, several ? arena_printf(arena, "%s_%s_%d", node->name, what, node->wrt)
+  return c_name(arena, several ? arena_printf(arena, "%s_%s_%d", node->name, what, node->hidden->wrt)
                                : arena_printf(arena, "%s_%s", node->name, what));
 }
 
@@ -64,20 +64,24 @@ bool kernel_whole_batch(const Kernel *kernel) {
 
 /* ---- buffers ---- */
 static Buf *bind(Lower *l, Buf *buf, Binding binding) {
-  l->binding[buf->id] = binding;
+  while (l->bindings.n <= buf->id) vec_push(l->arena, l->bindings, (Binding){0});
+  l->bindings.data[buf->id] = binding;
   return buf;
 }
 
-static Buf *find_bound(const Lower *l, BindKind kind, const Node *node, const Weight *weight) {
-  for (int i = 0; i < l->b->nbufs; i++)
-    if (l->b->buf[i]->place < STACK && l->binding[i].kind == kind && l->binding[i].node == node &&
-        l->binding[i].weight == weight)
-      return l->b->buf[i];
-  return NULL;
+const Binding *lower_binding(const Lower *l, int buffer) {
+  static const Binding none = {0};
+  return buffer < l->bindings.n ? &l->bindings.data[buffer] : &none;
 }
 
-static Elem element_of(ElemType elem) {
-  return elem == ELEM_U8 ? U8 : elem == ELEM_I8 ? I8 : elem == ELEM_I32 ? I32 : F32;
+static Buf *find_bound(const Lower *l, BindKind kind, const Node *node, const Weight *weight) {
+  for (int i = 0; i < l->b->nbufs; i++) {
+    const Binding *binding = lower_binding(l, i);
+    if (l->b->buf[i]->place < STACK && binding->kind == kind && binding->node == node &&
+        binding->weight == weight)
+      return l->b->buf[i];
+  }
+  return NULL;
 }
 
 static Home home_in(const Kernel *kernel, const Node *value) {
@@ -110,7 +114,7 @@ static Extent extent_of(const Lower *l, const Node *value) {
 static Buf *value_buffer(Lower *l, BufPlace place, const char *name, const Node *value) {
   const Extent e = extent_of(l, value);
   const int64_t dim[4] = {e.n, e.h, e.w, e.c};
-  const Elem elem = element_of(home_in(l->kernel, value).elem);
+  const Elem elem = home_in(l->kernel, value).elem;
   Buf *buf = nest_buf(l->b, place, name, (Type){elem, 1}, e.n ? 4 : 3, e.n ? dim : dim + 1);
   buf->leads = e.n && l->b->lead;
   buf->as_floats = elem == U8 || elem == I8;
@@ -136,10 +140,10 @@ static void make_inputs(Lower *l) {
   const Node *root = l->node;
   if (root->op == &op_input || root->op == &op_target) { /* the caller's buffer, as the caller has it */
     const Extent e = shape_extent(root->shape);
-    const int64_t hwc[4] = {e.n, e.h, e.w, e.c}, chw[4] = {e.n, e.c, e.h, e.w}, *dim = root->chw ? chw : hwc;
+    const int64_t hwc[4] = {e.n, e.h, e.w, e.c}, chw[4] = {e.n, e.c, e.h, e.w},
+                  *dim = root->port->chw ? chw : hwc;
     const bool leads = l->b->lead;
-    Buf *in =
-        nest_buf(l->b, INPUT, "in", (Type){element_of(root->elem), 1}, 3 + leads, leads ? dim : dim + 1);
+    Buf *in = nest_buf(l->b, INPUT, "in", (Type){root->port->elem, 1}, 3 + leads, leads ? dim : dim + 1);
     in->leads = leads;
     l->in[0] = bind(l, in, (Binding){.kind = BIND_INPUT, .node = root});
   }
@@ -396,7 +400,7 @@ static Val shifted(Lower *l, Pack *pack, const Ix *out_channel, const Ix *group_
 
 Val lower_packed_bias(Lower *l, Pack *pack, const Ix *out_channel, const Ix *group_channel) {
   Nest *b = pack->nest;
-  const bool has_bias = !l->node->of && l->node->nweights > 1 && l->node->weight[1];
+  const bool has_bias = !l->node->hidden && l->node->nweights > 1 && l->node->weight[1];
   Val bias = has_bias
                  ? nest_load(b, nest_at(b, pack_source(l, pack, l->node->weight[1], ""), *out_channel), 1)
                  : num(b, 0);
@@ -432,8 +436,9 @@ Val map_weight(Map *map, int k) {
 
 Buf *lower_table(Lower *l, const float *values, int64_t n) {
   for (int i = 0; i < l->b->nbufs; i++)
-    if (l->b->buf[i]->place < STACK && l->binding[i].kind == BIND_TABLE && l->binding[i].elements == n &&
-        !memcmp(l->binding[i].table, values, (size_t)n * sizeof *values))
+    if (l->b->buf[i]->place < STACK && lower_binding(l, i)->kind == BIND_TABLE &&
+        lower_binding(l, i)->elements == n &&
+        !memcmp(lower_binding(l, i)->table, values, (size_t)n * sizeof *values))
       return l->b->buf[i];
   return bind(l, nest_buf(l->b, INPUT, "table", (Type){F32, 1}, 1, &n),
               (Binding){.kind = BIND_TABLE, .elements = n, .table = values});

@@ -37,7 +37,7 @@ typedef enum BindKind {
   BIND_VALUE,  /* the value of `node`: [h][w][c]; in a nest for all images the values of all: [batch][h][w][c]
                 */
   BIND_INPUT,  /* the caller's buffer of `node`, an op_input or op_target: in[0] of its conversion kernel, of
-                  the elements and order that node->elem and node->chw say */
+                  the elements and order that node->port says */
   BIND_WEIGHT, /* `weight` in its natural layout */
   BIND_PACK,   /* `pack` */
   BIND_GRADIENT, /* the gradient of `weight`, natural layout (RESULT_SUM, BATCH with a target) */
@@ -108,8 +108,8 @@ typedef struct Lower {
   bool plain;                /* -O0 */
   bool exact;                /* no algorithm that rounds differently */
   bool threads;              /* PARALLEL loops are run by threads */
-  int64_t batch;             /* nests for all images: most of them; 0: the nest of an image, in inference */
-  int64_t call; /* inference: images of a call, which take turns or are computed together; 0: there is one */
+  int64_t batch; /* the most images of a nest for the whole batch; 0: one of an image, in inference */
+  int64_t call;  /* inference: images of a call, which take turns or are computed together; 0: there is one */
   int images; /* side by side in the lanes of a vector, [h][w][c][images]: the nest is built of scalars, then
                  widened; 0 or 1: one after the other */
   int64_t rows; /* of the leading axis that the nest has: the images of a batch, at most, or the regions of an
@@ -119,7 +119,7 @@ typedef struct Lower {
                that has the leading axis; [batch][h][w][c] of inputs of a RESULT_BATCH node); RESULT_SUM: out
                is the gradient buffer in the weight's dims, UPDATE; with kernel->over it is that value's
                buffer, too, OVER */
-  Binding binding[BUFS]; /* by buffer id */
+  VEC(Binding) bindings; /* by buffer id, as far as they are bound: lower_binding */
   VEC(Pack *) packs;
   Buf *other[64];
   int nothers;   /* operands of the chain */
@@ -130,6 +130,7 @@ typedef struct Lower {
 /* Starts a nest with the buffers of inputs and result and the operands of the chain; other parameters are
  * made when they are asked for, which may be at any time. The main function is named l->b->name. */
 Lower *lower_begin(Arena *, const Kernel *, const Target *, const LowerOptions *);
+const Binding *lower_binding(const Lower *, int buffer); /* of a local one: zeros */
 Buf *lower_weight(Lower *,
                   int k); /* node->weight[k], natural layout [dims]; NULL if the node has no such weight */
 Buf *lower_scratch(Lower *, const char *name, int rank, const int64_t *dim); /* WORK */

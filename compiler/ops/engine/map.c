@@ -135,7 +135,7 @@ void map_backward_operand(Gradient *gradient, Node *node, Node *dy, int k, bool 
   if (!derivative_is_one) {
     dx = graph_hidden(graph, &op_map_gradient, node, node->shape, RESULT_SAMPLE,
                       derivative_inputs(node, needs(node, k), dy, in), in);
-    dx->wrt = k;
+    dx->hidden->wrt = k;
   }
   if (map_repeats(node->shape, node->in[k]->shape))
     dx = graph_hidden(graph, &op_sum_pixels, node, node->in[k]->shape, RESULT_SAMPLE, 1, &dx);
@@ -153,24 +153,24 @@ void map_backward(Gradient *gradient, Node *node, Node *dy) {
 
 /* ---- `map gradient`: dx = dy * dy/dx[wrt] ---- */
 static double gradient_eval(const Node *node, const double *given, const double *weight, int64_t c) {
-  const Node *of = node->of;
-  const uint32_t needed = needs(of, node->wrt);
+  const Node *of = node->hidden->of;
+  const uint32_t needed = needs(of, node->hidden->wrt);
   double x[MOST_INPUTS], y = NAN; /* what is not asked for is not there */
   int n = 1;
   for (int i = 0; i < of->nin; i++) x[i] = needed >> i & 1 ? given[n++] : NAN;
   if (needed & MAP_NEEDS_Y) y = given[n];
-  return given[0] * of->op->map_slope(of, x, y, weight, c, node->wrt);
+  return given[0] * of->op->map_slope(of, x, y, weight, c, node->hidden->wrt);
 }
 
 static Val gradient_value(Map *m) {
-  const Node *of = m->node->of;
-  const uint32_t needed = needs(of, m->node->wrt);
+  const Node *of = m->node->hidden->of;
+  const uint32_t needed = needs(of, m->node->hidden->wrt);
   Map inner = *m;
   int n = 1;
   inner.node = of;
   for (int i = 0; i < of->nin; i++) inner.x[i] = needed >> i & 1 ? m->x[n++] : NULL;
   inner.y = needed & MAP_NEEDS_Y ? m->x[n] : NULL;
-  return of->op->map_gradient(&inner, m->x[0], m->node->wrt);
+  return of->op->map_gradient(&inner, m->x[0], m->node->hidden->wrt);
 }
 
 const Op op_map_gradient = {
@@ -185,7 +185,7 @@ const Op op_map_gradient = {
 
 /* ---- `map weight gradient`: dw[c] += sum over pixels of dy * dy/dw ---- */
 static void weight_gradient_run(const Eval *eval) {
-  const Node *node = eval->node, *of = node->of;
+  const Node *node = eval->node, *of = node->hidden->of;
   const Extent e = shape_extent(of->shape);
   double x[MOST_INPUTS], weight[MOST_WEIGHTS];
   for (int64_t p = 0; p < e.h * e.w; p++)
@@ -193,7 +193,8 @@ static void weight_gradient_run(const Eval *eval) {
       for (int i = 0; i < of->nin; i++)
         x[i] = eval->in[1 + i][(map_repeats(of->shape, of->in[i]->shape) ? 0 : p * e.c) + c];
       gather_weights(eval, c, weight);
-      eval->out[c] += eval->in[0][p * e.c + c] * of->op->map_weight_slope(of, x, NAN, weight, c, node->wrt);
+      eval->out[c] +=
+          eval->in[0][p * e.c + c] * of->op->map_weight_slope(of, x, NAN, weight, c, node->hidden->wrt);
     }
 }
 
@@ -201,16 +202,16 @@ static void weight_gradient_run(const Eval *eval) {
 static Val weight_gradient_term(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
                                 const void *context) {
   (void)context;
-  const Node *of = l->node->of;
+  const Node *of = l->node->hidden->of;
   Map m = {.b = l->b, .node = of, .lower = l, .c = c, .part = part, .lanes = lanes};
   for (int i = 0; i < of->nin; i++) m.x[i] = map_operand(l, 1 + i, y, x, c, part, lanes);
-  return of->op->map_weight_gradient(&m, map_operand(l, 0, y, x, c, part, lanes), l->node->wrt);
+  return of->op->map_weight_gradient(&m, map_operand(l, 0, y, x, c, part, lanes), l->node->hidden->wrt);
 }
 
 static void weight_gradient_lower(Lower *l) {
   for (int k = 0; k < l->node->nweights; k++) lower_weight(l, k);
   nest_fn(l->b, l->b->name, false);
-  walk_sum_pixels(l, shape_extent(l->node->of->shape), weight_gradient_term, NULL);
+  walk_sum_pixels(l, shape_extent(l->node->hidden->of->shape), weight_gradient_term, NULL);
 }
 
 const Op op_map_weight_gradient = {

@@ -67,7 +67,7 @@ int loss_operands(const Loss *loss, Node *value, Node **in) {
 }
 
 int64_t node_macs(const Node *node) {
-  const Node *rows = node->of ? node->of : node;
+  const Node *rows = node_forward(node);
   return node->op->cost ? shape_rows(rows->shape) * node->op->cost(node).macs : 0;
 }
 

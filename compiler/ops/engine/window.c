@@ -128,11 +128,7 @@ bool window_arguments(ShapeContext *context, const Node *node, Window *window, P
   *window = (Window){.groups = 1, .multiplier = 1};
   if (!in.rank) return false;
   if (in.rank == 1) {
-    Diag *diag = op_error(context, node, DIAG_wrong_shape,
-                          "%s needs a picture or a sequence, but its input is the vector %s", node->op->name,
-                          shape_text(context->arena, in));
-    op_note_origin(context, diag, node->in[0]);
-    diag_help(diag,
+    diag_help(op_error_vector(context, node),
               "reshape makes a picture of a vector, as in reshape([28, 28, 1]); a dense layer takes vectors");
     return false;
   }

@@ -74,8 +74,6 @@ static void run(const Eval *eval) {
   eval->out[0] = classes > 0 ? sum / classes * eval->in[2][0] : 0;
 }
 
-static void scale_run(const Eval *eval) { eval->out[0] = loss_weight(eval->node) / (double)eval->count; }
-
 /* dL/do from dL/dp at a pixel, in place. */
 static void through_probabilities(const Node *node, const double *o, int64_t channels, double *d) {
   double dot = 0;
@@ -222,14 +220,6 @@ static void lower(Lower *l) {
   lower_store(l, mul(nest_get(b, nest_at(b, sum, 0)), scale), &zero, &zero, &zero, 1, 1);
 }
 
-static void scale_lower(Lower *l) {
-  Nest *b = l->b;
-  const Ix zero = {0};
-  nest_fn(b, b->name, false);
-  lower_store(l, div_(num(b, loss_weight(l->node)), convert(position(b, lower_count(l)), F32)), &zero, &zero,
-              &zero, 1, 1);
-}
-
 /* dL/dp of a class is `line[BOTH]` where the label is another, and `line[TRUTH]` where it is this one. */
 static void slopes_lower(Lower *l, const Pixels *s) {
   Nest *b = l->b;
@@ -289,6 +279,6 @@ const Op op_loss_dice = {
     .lower = lower,
 };
 const Op op_loss_dice_scale = {
-    .name = "dice scale", .params = params, .eval = scale_run, .lower = scale_lower};
+    .name = "dice scale", .params = params, .eval = loss_images_scale_run, .lower = loss_images_scale_lower};
 const Op op_loss_dice_gradient = {
     .name = "dice gradient", .params = params, .eval = gradient_run, .lower = gradient_lower};

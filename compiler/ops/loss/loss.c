@@ -79,6 +79,16 @@ void loss_elements_lower(Lower *l) {
 }
 
 /* ---- the scale: input target ---- */
+void loss_images_scale_run(const Eval *eval) { eval->out[0] = loss_weight(eval->node) / (double)eval->count; }
+
+void loss_images_scale_lower(Lower *l) {
+  Nest *b = l->b;
+  const Ix zero = {0};
+  nest_fn(b, b->name, false);
+  lower_store(l, div_(num(b, loss_weight(l->node)), convert(position(b, lower_count(l)), F32)), &zero, &zero,
+              &zero, 1, 1);
+}
+
 void loss_elements_scale_run(const Eval *eval) {
   eval->out[0] = loss_weight(eval->node) / (double)(eval->count * shape_elements(eval->node->in[0]->shape));
 }

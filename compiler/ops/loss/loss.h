@@ -17,6 +17,8 @@ void loss_elements_run(const Eval *);
 void loss_elements_lower(Lower *);
 void loss_elements_scale_run(const Eval *); /* 1 / (images * elements) */
 void loss_elements_scale_lower(Lower *);
+void loss_images_scale_run(const Eval *); /* 1 / images */
+void loss_images_scale_lower(Lower *);
 void loss_elements_gradient_run(const Eval *);
 void loss_elements_gradient_lower(Lower *);
 

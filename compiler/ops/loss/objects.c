@@ -109,16 +109,6 @@ void objects_sigmoid(Lower *l, Buf *x, Buf *sigmoid, Buf *softplus) {
 }
 
 /* ---- weight / images ---- */
-static void scale_run(const Eval *eval) { eval->out[0] = loss_weight(eval->node) / (double)eval->count; }
-
-static void scale_lower(Lower *l) {
-  Nest *b = l->b;
-  const Ix zero = {0};
-  nest_fn(b, b->name, false);
-  lower_store(l, div_(num(b, loss_weight(l->node)), convert(position(b, lower_count(l)), F32)), &zero, &zero,
-              &zero, 1, 1);
-}
-
 /* ---- a part of the vector: inputs vector, scale ---- */
 static int64_t part_at(const Node *node) { return ((const LossDetail *)node->detail)->at; }
 
@@ -146,5 +136,6 @@ static void part_lower(Lower *l) {
       }
 }
 
-const Op op_object_scale = {.name = "object loss scale", .eval = scale_run, .lower = scale_lower};
+const Op op_object_scale = {
+    .name = "object loss scale", .eval = loss_images_scale_run, .lower = loss_images_scale_lower};
 const Op op_object_part = {.name = "object loss part", .eval = part_run, .lower = part_lower};

@@ -33,7 +33,7 @@ static const Param params[] = {
 
 static void shape(ShapeContext *context, Node *node) {
   if (!node->in[0]->shape.rank) return;
-  if (!node->of) {
+  if (!node->hidden) {
     Diag *diag = op_error(context, node, DIAG_loss_mismatch, "rpn is of a value of proposals, but this is %s",
                           shape_text(context->arena, node->in[0]->shape));
     op_note_origin(context, diag, node->in[0]);
@@ -62,7 +62,7 @@ static void run_routine(double *const *b, const double *n) {
 static double softplus_of(double x) { return (x > 0 ? x : 0) + log1p(exp(-fabs(x))); }
 
 static void eval(const Eval *eval) {
-  const Node *node = eval->node, *picture = picture_of(node->of);
+  const Node *node = eval->node, *picture = picture_of(node->hidden->of);
   const Extent cells = shape_extent(node->in[SCORES]->shape);
   const int64_t rows = cells.h * cells.w * cells.c,
                 most = shape_elements(node->in[VALUES + TRUTH_CLASS]->shape);
@@ -78,7 +78,7 @@ static void eval(const Eval *eval) {
     sigmoid[i] = 1 / (1 + exp(-eval->in[SCORES][i]));
     softplus[i] = softplus_of(eval->in[SCORES][i]);
     draws[i] = (double)random_uniform(key[0], key[1], (uint32_t)i);
-    cells_anchor(node->of, cells, i, anchors + i * BOX);
+    cells_anchor(node->hidden->of, cells, i, anchors + i * BOX);
   }
   objects_logs_run(anchors, rows, anchor_log);
   objects_logs_run(eval->in[VALUES + TRUTH_BOX], most, truth_log);
@@ -139,13 +139,13 @@ static void fill_draws(Lower *l, Buf *draws, Buf *keys, int64_t n) {
 
 static void lower(Lower *l) {
   Nest *b = l->b;
-  const Node *node = l->node, *picture = picture_of(node->of);
+  const Node *node = l->node, *picture = picture_of(node->hidden->of);
   const Extent cells = shape_extent(node->in[SCORES]->shape);
   const int64_t count = cells.h * cells.w, rows = count * cells.c;
   const Objects truth = objects_of(l, VALUES);
   double stride[2];
-  cells_strides(node->of, stride);
-  Buf *keys = lower_keys(l), *corners = cells_anchor_corners(l, node->of),
+  cells_strides(node->hidden->of, stride);
+  Buf *keys = lower_keys(l), *corners = cells_anchor_corners(l, node->hidden->of),
       *anchors = lower_scratch(l, "anchors", 3, (int64_t[]){1, rows, BOX}),
       *anchor_log = objects_logs_room(l, "anchor_log", rows),
       *truth_log = objects_logs_room(l, "truth_log", truth.most),

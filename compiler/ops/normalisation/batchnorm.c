@@ -148,7 +148,7 @@ static const Op op_moments = {.name = "batchnorm moments", .eval = moments_run, 
 
 /* ---- merge: 1x3xC of the batch; images in order, so that the result does not depend on threads ---- */
 static int64_t pixels_of(const Node *hidden) { /* pixels of an image of the layer's input */
-  const Extent e = shape_joined(hidden->of->in[0]->shape);
+  const Extent e = shape_joined(hidden->hidden->of->in[0]->shape);
   return e.h * e.w;
 }
 
@@ -216,13 +216,14 @@ static void merge_lower(Lower *l) { lower_batch(l, shape_extent(l->node->shape).
 
 static const Op op_merge = {.name = "batchnorm merge", .eval = merge_run, .lower = merge_lower};
 
-/* ---- running: new value of the statistic node->wrt ---- */
+/* ---- running: new value of the statistic hidden->wrt ---- */
 static void running_run(const Eval *eval) {
   const Node *node = eval->node;
   const int64_t channels = shape_extent(node->shape).c;
   const double momentum = arg_number(node, "momentum"), n = (double)(eval->count * pixels_of(node));
-  const double unbiased = node->wrt == VARIANCE && n > 1 ? n / (n - 1) : 1;
-  const double *batch = eval->in[0] + (node->wrt == VARIANCE ? MERGED_VARIANCE : MERGED_MEAN) * channels;
+  const double unbiased = node->hidden->wrt == VARIANCE && n > 1 ? n / (n - 1) : 1;
+  const double *batch =
+      eval->in[0] + (node->hidden->wrt == VARIANCE ? MERGED_VARIANCE : MERGED_MEAN) * channels;
   for (int64_t c = 0; c < channels; c++)
     eval->out[c] = momentum * eval->out[c] + (1 - momentum) * batch[c] * unbiased;
 }
@@ -230,7 +231,7 @@ static void running_run(const Eval *eval) {
 static void running_channels(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, int part, int lanes,
                              const void *context) {
   Nest *b = l->b;
-  const bool variance = l->node->wrt == VARIANCE;
+  const bool variance = l->node->hidden->wrt == VARIANCE;
   const double momentum = arg_number(l->node, "momentum");
   Val batch = load_row(l, 0, variance ? MERGED_VARIANCE : MERGED_MEAN, c, part, lanes);
   if (variance) {
@@ -396,7 +397,7 @@ static const Op op_input_gradient = {
     .name = "batchnorm input gradient", .eval = input_gradient_run, .lower = input_gradient_lower};
 
 /* ---- weight gradients: an image's sums, added ---- */
-static int64_t row_of(const Node *node) { return node->wrt == WEIGHT ? 1 : 0; }
+static int64_t row_of(const Node *node) { return node->hidden->wrt == WEIGHT ? 1 : 0; }
 
 static void weight_gradient_run(const Eval *eval) {
   const int64_t channels = eval->node->target->size;
@@ -452,7 +453,7 @@ static Node *train(Graph *graph, Node *node) {
       graph_hidden(graph, &op_merge, node, shape_picture(1, 3, channels), RESULT_BATCH, 1, &moments);
   for (int k = MEAN; k <= VARIANCE; k++) {
     Node *running = graph_hidden(graph, &op_running, node, shape_vector(channels), RESULT_BATCH, 1, &merged);
-    running->wrt = k;
+    running->hidden->wrt = k;
     running->target = node->weight[k];
   }
   return graph_hidden(graph, &op_apply, node, node->shape, RESULT_SAMPLE, 2, (Node *[]){node->in[0], merged});

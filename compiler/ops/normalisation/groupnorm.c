@@ -6,15 +6,14 @@ static const Param params[] = {
     {"groups", PARAM_INT, NULL, "parts of the channels that are normalised together", 0, 0, NULL},
     STANDARDIZE_PARAMS};
 
-static Groups groups(const Node *node) {
-  return (Groups){false, shape_extent(node->shape).c / arg_int(node, "groups")};
-}
+static const Op op_back = {.name = "groupnorm input gradient", STANDARDIZE_BACK};
+static const Op op_standardized = {.name = "groupnorm standardized", STANDARDIZE_TRAINED};
 
 static void shape(ShapeContext *context, Node *node) {
   const int64_t channels = shape_extent(node->in[0]->shape).c, parts = arg_int(node, "groups");
   if (!node->in[0]->shape.rank) return;
   if (channels % parts == 0) {
-    standardize_shape(context, node);
+    standardize_shape(context, node, (Standardize){false, channels / parts, &op_standardized, &op_back});
     return;
   }
   Diag *diag = op_error_at(context, node, "groups", DIAG_groups_mismatch,
@@ -26,23 +25,6 @@ static void shape(ShapeContext *context, Node *node) {
   diag_help(diag, "%lld divides them", (long long)near);
 }
 
-static void back_run(const Eval *eval) { standardize_back_run(eval, groups); }
-static void back_lower(Lower *l) { standardize_back_lower(l, groups); }
-static const Op op_back = {.name = "groupnorm input gradient", .eval = back_run, .lower = back_lower};
-
-static void run(const Eval *eval) { standardize_run(eval, groups); }
-static void lower(Lower *l) { standardize_lower(l, groups); }
-static void backward(Gradient *gradient, Node *node, Node *dy) {
-  standardize_gradient(gradient, node, dy, &op_back);
-}
-static const Op op_standardized = {
-    .name = "groupnorm standardized", .eval = run, .gradient = backward, .lower = lower};
-
-static void whole_backward(Gradient *gradient, Node *node, Node *dy) {
-  standardize_affine_gradient(gradient, node, dy, &op_back);
-}
-static Node *train(Graph *graph, Node *node) { return standardize_train(graph, node, &op_standardized); }
-
 const Op op_groupnorm = {
     .name = "groupnorm",
     .group = "normalisation",
@@ -53,8 +35,5 @@ const Op op_groupnorm = {
     .example = "conv(32, 3x3, pad=same) -> groupnorm(8) -> relu",
 
     .shape = shape,
-    .eval = run,
-    .gradient = whole_backward,
-    .train = train,
-    .lower = lower,
+    STANDARDIZE_OPERATOR,
 };

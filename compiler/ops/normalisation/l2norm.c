@@ -80,10 +80,7 @@ static void lower(Lower *l) {
 static const Op op_back = {.name = "l2norm input gradient", .eval = back_run, .lower = lower};
 
 static void backward(Gradient *gradient, Node *node, Node *dy) {
-  if (gradient_wanted(gradient, node->in[0]))
-    gradient_add(gradient, node->in[0],
-                 graph_hidden(gradient_graph(gradient), &op_back, node, node->shape, RESULT_SAMPLE, 2,
-                              (Node *[]){dy, node->in[0]}));
+  gradient_input(gradient, &op_back, node, 2, (Node *[]){dy, node->in[0]});
 }
 
 const Op op_l2norm = {

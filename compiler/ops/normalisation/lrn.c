@@ -119,7 +119,7 @@ static void square_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int par
                         const void *context) {
   const Rows *rows = context;
   const Ix to = *c + rows->before;
-  Val value = walk_load(l, l->in[l->node->of ? 1 : 0], y, x, c, part, lanes);
+  Val value = walk_load(l, l->in[l->node->hidden ? 1 : 0], y, x, c, part, lanes);
   walk_put(l, rows->squares, mul(value, value), y, x, &to, part, lanes);
 }
 
@@ -209,10 +209,7 @@ static void gradient_lower(Lower *l) {
 static const Op op_gradient = {.name = "lrn input gradient", .eval = gradient_run, .lower = gradient_lower};
 
 static void backward(Gradient *gradient, Node *node, Node *dy) {
-  if (gradient_wanted(gradient, node->in[0]))
-    gradient_add(gradient, node->in[0],
-                 graph_hidden(gradient_graph(gradient), &op_gradient, node, node->shape, RESULT_SAMPLE, 2,
-                              (Node *[]){dy, node->in[0]}));
+  gradient_input(gradient, &op_gradient, node, 2, (Node *[]){dy, node->in[0]});
 }
 
 const Op op_lrn = {

@@ -9,13 +9,17 @@
 
 enum { WEIGHT, BIAS };
 
-static const Node *forward_of(const Node *node) { return node->of ? node->of : node; }
 static double epsilon_of(const Node *node) { return arg_number(node, "epsilon"); }
 static bool is_affine(const Node *node) { return node->op->params != NULL; }
 
-void standardize_shape(ShapeContext *context, Node *node) {
+static const Standardize *detail_of(const Node *node) { return node->detail; }
+
+void standardize_shape(ShapeContext *context, Node *node, Standardize detail) {
   const int64_t channels = shape_extent(node->in[0]->shape).c;
   if (!node->in[0]->shape.rank) return;
+  Standardize *kept = NEW(context->arena, Standardize);
+  *kept = detail;
+  node->detail = kept;
   node->nweights = 2;
   node->weight = NEW_ARRAY(context->arena, Weight *, 2);
   node->weight[WEIGHT] = op_weight(context, node, "weight", 1, &channels, "init", 1, 1, 1, false);
@@ -26,22 +30,23 @@ void standardize_shape(ShapeContext *context, Node *node) {
 
 /* ---- the oracle ---- */
 typedef struct Group { /* its elements, and what they come to */
-  Groups groups;
+  bool by_pixel;
   Extent e;
-  int64_t number, count;
+  int64_t channels, number, count;
   double mean, factor;
 } Group;
 
 static int64_t place(const Group *g, int64_t i) {
-  if (g->groups.by_pixel) return g->number * g->e.c + i;
-  return i / g->groups.channels * g->e.c + g->number * g->groups.channels + i % g->groups.channels;
+  if (g->by_pixel) return g->number * g->e.c + i;
+  return i / g->channels * g->e.c + g->number * g->channels + i % g->channels;
 }
 
 static int64_t groups_of(const Group *g) { return g->e.h * g->e.w * g->e.c / g->count; }
 
-static Group group_begin(const Node *node, GroupsOf *groups) {
-  Group g = {.groups = groups(forward_of(node)), .e = shape_extent(node->shape)};
-  g.count = g.groups.channels * (g.groups.by_pixel ? 1 : g.e.h * g.e.w);
+static Group group_begin(const Node *node) {
+  const Standardize *of = detail_of(node);
+  Group g = {.by_pixel = of->by_pixel, .e = shape_extent(node->shape), .channels = of->channels};
+  g.count = g.channels * (g.by_pixel ? 1 : g.e.h * g.e.w);
   return g;
 }
 
@@ -53,8 +58,8 @@ static void group_measure(Group *g, const Node *node, const double *x) {
   g->factor = 1 / sqrt(squares / (double)g->count + epsilon_of(node));
 }
 
-void standardize_run(const Eval *eval, GroupsOf *groups) {
-  Group g = group_begin(eval->node, groups);
+void standardize_run(const Eval *eval) {
+  Group g = group_begin(eval->node);
   const double *weight = eval->weight[WEIGHT], *bias = eval->weight[BIAS];
   for (; g.number < groups_of(&g); g.number++) {
     group_measure(&g, eval->node, eval->in[0]);
@@ -66,8 +71,8 @@ void standardize_run(const Eval *eval, GroupsOf *groups) {
   }
 }
 
-void standardize_back_run(const Eval *eval, GroupsOf *groups) {
-  Group g = group_begin(eval->node, groups);
+void standardize_back_run(const Eval *eval) {
+  Group g = group_begin(eval->node);
   const double *dy = eval->in[0], *x = eval->in[1];
   for (; g.number < groups_of(&g); g.number++) {
     double sum = 0, products = 0;
@@ -294,24 +299,16 @@ static void lower_over_pixels(Lower *l, Work *w, Extent e, int64_t channels) {
   walk_pixels(l, e, value_body, w);
 }
 
-void standardize_lower(Lower *l, GroupsOf *groups_rule) {
+void standardize_lower(Lower *l) {
   const Extent e = shape_extent(l->node->shape);
-  const Groups groups = groups_rule(forward_of(l->node));
+  const Standardize *of = detail_of(l->node);
   Work w = work_begin(l);
-  if (groups.by_pixel) lower_by_pixel(l, &w, e);
-  else lower_over_pixels(l, &w, e, groups.channels);
+  if (of->by_pixel) lower_by_pixel(l, &w, e);
+  else lower_over_pixels(l, &w, e, of->channels);
 }
 
-void standardize_back_lower(Lower *l, GroupsOf *groups) { standardize_lower(l, groups); }
-
-static void back_of(Gradient *gradient, Node *node, Node *dy, const Op *back) {
-  gradient_add(gradient, node->in[0],
-               graph_hidden(gradient_graph(gradient), back, node, node->shape, RESULT_SAMPLE, 2,
-                            (Node *[]){dy, node->in[0]}));
-}
-
-void standardize_gradient(Gradient *gradient, Node *node, Node *dy, const Op *back) {
-  if (gradient_wanted(gradient, node->in[0])) back_of(gradient, node, dy, back);
+void standardize_gradient(Gradient *gradient, Node *node, Node *dy) {
+  gradient_input(gradient, detail_of(node)->back, node, 2, (Node *[]){dy, node->in[0]});
 }
 
 /* ---- in training: h, then its factor and constant ---- */
@@ -334,8 +331,8 @@ static const Op op_affine = {.name = "norm affine",
                              .map_gradient = affine_gradient,
                              .map_weight_gradient = affine_weight_gradient};
 
-Node *standardize_train(Graph *graph, Node *node, const Op *standardized) {
-  Node *h = graph_hidden(graph, standardized, node, node->shape, RESULT_SAMPLE, 1, node->in);
+Node *standardize_train(Graph *graph, Node *node) {
+  Node *h = graph_hidden(graph, detail_of(node)->standardized, node, node->shape, RESULT_SAMPLE, 1, node->in);
   return graph_hidden(graph, &op_affine, node, node->shape, RESULT_SAMPLE, 1, &h);
 }
 
@@ -350,8 +347,9 @@ static const Op op_weighted = {.name = "norm weighted",
                                .map_eval = weighted,
                                .map = weighted_value};
 
-void standardize_affine_gradient(Gradient *gradient, Node *node, Node *dy, const Op *back) {
+void standardize_affine_gradient(Gradient *gradient, Node *node, Node *dy) {
   if (!gradient_wanted(gradient, node->in[0])) return;
   Graph *graph = gradient_graph(gradient);
-  back_of(gradient, node, graph_hidden(graph, &op_weighted, node, node->shape, RESULT_SAMPLE, 1, &dy), back);
+  standardize_gradient(gradient, node,
+                       graph_hidden(graph, &op_weighted, node, node->shape, RESULT_SAMPLE, 1, &dy));
 }

@@ -6,23 +6,31 @@
 #define CNNC_STANDARDIZE_H
 #include "ops/engine/lower.h"
 
-typedef struct Groups {
-  bool by_pixel;    /* the channels of each pixel; else all pixels of some channels */
-  int64_t channels; /* of a group */
-} Groups;
-typedef Groups GroupsOf(const Node *forward);
+typedef struct Standardize {     /* the detail of a node, and of the hidden nodes of it */
+  bool by_pixel;                 /* a group is the channels of a pixel; else all pixels of some channels */
+  int64_t channels;              /* of a group */
+  const Op *standardized, *back; /* h, in training; the gradient with respect to x */
+} Standardize;
 
 #define STANDARDIZE_PARAMS                                                                                   \
   {"epsilon", PARAM_NUMBER, "1e-5", "added to the variance", 0, 1e6, NULL},                                  \
       {"init", PARAM_INIT, "ones", "the factors at the start", 0, 0, NULL},                                  \
       {"bias_init", PARAM_INIT, "zeros", "the constants at the start", 0, 0, NULL}, {0}
 
-void standardize_shape(ShapeContext *, Node *); /* a weight and a bias a channel; the input's shape */
-void standardize_run(const Eval *, GroupsOf *); /* input x; with weight and bias where the op has params */
-void standardize_lower(Lower *, GroupsOf *);
-void standardize_back_run(const Eval *, GroupsOf *); /* inputs dy, x */
-void standardize_back_lower(Lower *, GroupsOf *);
-void standardize_gradient(Gradient *, Node *, Node *dy, const Op *back);
-void standardize_affine_gradient(Gradient *, Node *, Node *dy, const Op *back);
-Node *standardize_train(Graph *, Node *, const Op *standardized);
+/* A weight and a bias a channel; the input's shape. */
+void standardize_shape(ShapeContext *, Node *, Standardize);
+void standardize_run(const Eval *);      /* input x; with weight and bias where the op has params */
+void standardize_back_run(const Eval *); /* inputs dy, x */
+void standardize_lower(Lower *);         /* either */
+void standardize_gradient(Gradient *, Node *, Node *dy); /* of h */
+void standardize_affine_gradient(Gradient *, Node *, Node *dy);
+Node *standardize_train(Graph *, Node *);
+
+/* The functions of the operator; of h; of the gradient. */
+#define STANDARDIZE_OPERATOR                                                                                 \
+  .eval = standardize_run, .gradient = standardize_affine_gradient, .train = standardize_train,              \
+  .lower = standardize_lower
+#define STANDARDIZE_TRAINED                                                                                  \
+  .eval = standardize_run, .gradient = standardize_gradient, .lower = standardize_lower
+#define STANDARDIZE_BACK .eval = standardize_back_run, .lower = standardize_lower
 #endif

@@ -14,12 +14,11 @@ static const Param params[] = {
 };
 
 /* ---- which elements are counted: those at lo <= position < hi ---- */
-static int64_t size_of(Extent e, int axis) { return axis ? e.w : e.h; }
 static int64_t counted_from(const Node *forward, int axis) {
   return arg_bool(forward, "count_pad") ? -forward->window->before[axis] : 0;
 }
 static int64_t counted_to(const Node *forward, int axis) {
-  return size_of(shape_extent(forward->in[0]->shape), axis) +
+  return extent_side(shape_extent(forward->in[0]->shape), axis) +
          (arg_bool(forward, "count_pad") ? forward->window->after[axis] : 0);
 }
 
@@ -71,7 +70,7 @@ static Val counted(Lower *l, const Node *forward, const PoolPixel *pixel, int ax
   const Window *w = &pixel->pool->window;
   const int64_t kernel = w->kernel[axis], dilation = w->dilation[axis], from = counted_from(forward, axis),
                 to = counted_to(forward, axis);
-  const int64_t outputs = size_of(pixel->pool->small, axis),
+  const int64_t outputs = extent_side(pixel->pool->small, axis),
                 last = (outputs - 1) * w->stride[axis] + (kernel - 1) * dilation - w->before[axis];
   if (!pixel->clip[axis] || (-w->before[axis] >= from && last < to)) return NULL;
   const Ix start = (axis ? *pixel->x : *pixel->y) * w->stride[axis] - w->before[axis], end = start + kernel;
@@ -89,7 +88,7 @@ static Val counted(Lower *l, const Node *forward, const PoolPixel *pixel, int ax
 
 static Val share_value(Lower *l, const PoolPixel *pixel) {
   Nest *b = l->b;
-  const Node *forward = l->node->of ? l->node->of : l->node;
+  const Node *forward = node_forward(l->node);
   const Window *w = forward->window;
   Val rows = counted(l, forward, pixel, 0), columns = counted(l, forward, pixel, 1);
   if (!rows && !columns) return num(b, 1 / ((double)w->kernel[0] * (double)w->kernel[1]));
@@ -138,7 +137,7 @@ static Val mean_of(const Val *x, int n) {
 static void gradient_run(const Eval *eval) {
   const int64_t n = shape_row_elements(eval->node->shape);
   for (int64_t i = 0; i < n; i++) eval->out[i] = 0;
-  run(eval->node->of, eval->in[0], eval->out, true);
+  run(eval->node->hidden->of, eval->in[0], eval->out, true);
 }
 
 typedef struct GradientTap {
@@ -169,10 +168,7 @@ static const Op op_gradient = {
     .name = "avgpool input gradient", .eval = gradient_run, .lower = gradient_lower};
 
 void avgpool_backward(Gradient *gradient, Node *node, Node *dy) {
-  if (gradient_wanted(gradient, node->in[0]))
-    gradient_add(gradient, node->in[0],
-                 graph_hidden(gradient_graph(gradient), &op_gradient, node, node->in[0]->shape, RESULT_SAMPLE,
-                              1, &dy));
+  gradient_input(gradient, &op_gradient, node, 1, &dy);
 }
 
 const Op op_avgpool = {

@@ -18,10 +18,7 @@ static const Param params[] = {
     {0},
 };
 
-static int64_t size_of(const Node *node, int axis) {
-  const Extent e = shape_extent(node->shape);
-  return axis ? e.w : e.h;
-}
+static int64_t size_of(const Node *node, int axis) { return extent_side(shape_extent(node->shape), axis); }
 
 /* ---- the shape ---- */
 static bool within_limits(ShapeContext *context, const Node *node, const Window *w) {
@@ -118,10 +115,7 @@ static void back_lower(Lower *l) { axes_lower_back(l, nest_rule, period_of); }
 static const Op op_back = {.name = "blurpool input gradient", .eval = back_run, .lower = back_lower};
 
 static void backward(Gradient *gradient, Node *node, Node *dy) {
-  if (gradient_wanted(gradient, node->in[0]))
-    gradient_add(
-        gradient, node->in[0],
-        graph_hidden(gradient_graph(gradient), &op_back, node, node->in[0]->shape, RESULT_SAMPLE, 1, &dy));
+  gradient_input(gradient, &op_back, node, 1, &dy);
 }
 
 const Op op_blurpool = {

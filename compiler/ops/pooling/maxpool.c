@@ -89,7 +89,7 @@ static int64_t receiver(const double *x, Extent in, const Window *w, int64_t oy,
 }
 
 static void gradient_run(const Eval *eval) {
-  const Node *of = eval->node->of;
+  const Node *of = eval->node->hidden->of;
   const Extent in = shape_extent(of->in[0]->shape), out = shape_extent(of->shape);
   for (int64_t i = 0; i < in.h * in.w * in.c; i++) eval->out[i] = 0;
   for (int64_t y = 0; y < out.h; y++)
@@ -134,10 +134,7 @@ static const Op op_gradient = {
     .name = "maxpool input gradient", .eval = gradient_run, .lower = gradient_lower};
 
 void maxpool_backward(Gradient *gradient, Node *node, Node *dy) {
-  if (gradient_wanted(gradient, node->in[0]))
-    gradient_add(gradient, node->in[0],
-                 graph_hidden(gradient_graph(gradient), &op_gradient, node, node->in[0]->shape, RESULT_SAMPLE,
-                              3, (Node *[]){dy, node->in[0], node}));
+  gradient_input(gradient, &op_gradient, node, 3, (Node *[]){dy, node->in[0], node});
 }
 
 const Op op_maxpool = {

@@ -14,7 +14,6 @@ Taps pool_taps(const Window *w, int axis, int64_t o, int64_t lo, int64_t hi) { /
 }
 
 /* ---- shapes ---- */
-static int64_t input_size(Extent e, int axis) { return axis ? e.w : e.h; }
 
 /* The last window may begin behind the input; those that begin before it may step over it, where it is
  * shorter than the dilation. */
@@ -35,7 +34,7 @@ void pool_shape(ShapeContext *context, Node *node) {
   Extent out;
   if (!op_window(context, node, &out)) return;
   for (int axis = 0; axis < 2; axis++) {
-    if (!sees_padding_alone(node->window, axis, input_size(in, axis), axis ? out.w : out.h)) continue;
+    if (!sees_padding_alone(node->window, axis, extent_side(in, axis), extent_side(out, axis))) continue;
     Diag *diag = op_error_at(context, node, "pad", DIAG_bad_value,
                              "a window of %s would see nothing but padding", node->op->name);
     op_note_origin(context, diag, node->in[0]);
@@ -51,11 +50,8 @@ void pool_shape_global(ShapeContext *context, Node *node) {
   const Extent e = shape_extent(in);
   if (!in.rank) return;
   if (in.rank == 1) {
-    Diag *diag = op_error(context, node, DIAG_wrong_shape,
-                          "%s needs a picture or a sequence, but its input is the vector %s", node->op->name,
-                          shape_text(context->arena, in));
-    op_note_origin(context, diag, node->in[0]);
-    diag_help(diag, "a vector has one element a channel already: leave %s out", node->op->name);
+    diag_help(op_error_vector(context, node), "a vector has one element a channel already: leave %s out",
+              node->op->name);
     return;
   }
   Window *w = NEW(context->arena, Window);
@@ -67,17 +63,18 @@ void pool_shape_global(ShapeContext *context, Node *node) {
 
 /* ---- walking over windows ---- */
 Pool pool_of(const Node *node) {
-  const Node *forward = node->of ? node->of : node;
+  const Node *forward = node_forward(node);
   Pool p = {.window = *forward->window};
   p.large = shape_extent(forward->in[0]->shape);
   p.small = shape_extent(forward->shape);
   for (int axis = 0; axis < 2; axis++) {
     const Window *w = &p.window;
-    const int64_t outputs = axis ? p.small.w : p.small.h;
-    window_compact(&p.window, axis, input_size(p.large, axis), outputs);
+    const int64_t outputs = extent_side(p.small, axis);
+    window_compact(&p.window, axis, extent_side(p.large, axis), outputs);
     const int64_t reach = w->dilation[axis] * (w->kernel[axis] - 1) + 1;
     const int64_t from = smaller(ceil_divide(w->before[axis], w->stride[axis]), outputs);
-    const int64_t to = floor_divide(input_size(p.large, axis) - reach + w->before[axis], w->stride[axis]) + 1;
+    const int64_t to =
+        floor_divide(extent_side(p.large, axis) - reach + w->before[axis], w->stride[axis]) + 1;
     p.inner[axis][0] = from;
     p.inner[axis][1] = larger(from, smaller(to, outputs));
   }
@@ -119,7 +116,7 @@ static void rows(Lower *l, const Walk *walk, int64_t from, int64_t to, bool clip
   const int64_t taps = p->window.kernel[0] * p->window.kernel[1];
   const int64_t work = bounded_product((to - from) * width * p->small.c, taps);
   if (from < to)
-    NEST_LOOP(b, y, l->node->of ? SERIAL : walk_rows(l, work), 1, NEST_IX(from), 1, NEST_IX(to)) {
+    NEST_LOOP(b, y, l->node->hidden ? SERIAL : walk_rows(l, work), 1, NEST_IX(from), 1, NEST_IX(to)) {
       if (clip_rows || l->plain) {
         columns(l, walk, &y, clip_rows, 0, width, inner[0] > 0 || inner[1] < width);
       } else {
@@ -147,12 +144,12 @@ static void each_tap(Lower *l, const PoolPixel *at_, int axis, const Ix *row, Po
   Nest *b = l->b;
   const Window *w = &at_->pool->window;
   const int64_t kernel = w->kernel[axis], dilation = w->dilation[axis],
-                size = input_size(at_->pool->large, axis);
+                size = extent_side(at_->pool->large, axis);
   const Ix start = (axis ? *at_->x : *at_->y) * w->stride[axis] - w->before[axis];
   const bool clip = at_->clip[axis], few = !l->plain && w->kernel[0] * w->kernel[1] <= UNROLL_MOST;
   const char *name = axis ? "kx" : "ky";
   const Ix zero = {0}, whole = zero + kernel, below_edge = -start, beyond_edge = size - start;
-  const int64_t last = (axis ? at_->pool->small.w : at_->pool->small.h) - 1;
+  const int64_t last = extent_side(at_->pool->small, axis) - 1;
   const bool fits = size + w->before[axis] + last * w->stride[axis] <= INT32_MAX;
   const bool by_bounds = clip && dilation == 1 && fits;
   const Ix lo[2] = {zero, below_edge}, hi[2] = {whole, beyond_edge};
@@ -180,10 +177,10 @@ static PoolTarget target_of(Lower *l, const Pool *p) { /* before nest_fn */
   PoolTarget target = {l->out, POOL_FINAL};
   for (int axis = 0; axis < 2; axis++) {
     const int64_t reach = w->dilation[axis] * (w->kernel[axis] - 1) + 1,
-                  outputs = axis ? p->small.w : p->small.h;
+                  outputs = extent_side(p->small, axis);
     const bool inside = p->inner[axis][0] == 0 && p->inner[axis][1] == outputs,
                covers = w->dilation[axis] == 1 && (outputs == 1 || w->stride[axis] == reach) &&
-                        outputs * reach == input_size(p->large, axis);
+                        outputs * reach == extent_side(p->large, axis);
     if (!inside || !covers) target.sum = target.sum == POOL_FINAL ? POOL_ONCE : target.sum;
     if (outputs > 1 && w->stride[axis] < reach) target.sum = POOL_ADD;
   }

@@ -65,7 +65,7 @@ static void keys_of(const Eval *eval, uint32_t key[2]) {
 
 static void forward_run(const Eval *eval, bool sample) {
   const Extent out = shape_extent(eval->node->shape);
-  const Node *forward = eval->node->of ? eval->node->of : eval->node;
+  const Node *forward = node_forward(eval->node);
   const int64_t first = eval->row * shape_row_elements(forward->shape);
   uint32_t key[2];
   keys_of(eval, key);
@@ -77,7 +77,7 @@ static void forward_run(const Eval *eval, bool sample) {
 }
 
 static void back_run(const Eval *eval, bool sample) {
-  const Node *forward = eval->node->of;
+  const Node *forward = eval->node->hidden->of;
   const Extent out = shape_extent(forward->shape);
   const int64_t first = eval->row * shape_row_elements(forward->shape);
   uint32_t key[2];
@@ -270,12 +270,7 @@ static void sample_back_lower(Lower *l) {
 
 /* ---- the operators ---- */
 static void backward(Gradient *gradient, Node *node, Node *dy, const Op *op) {
-  const Node *forward = node->of ? node->of : node;
-  Node *const in[2] = {dy, node->in[0]};
-  if (gradient_wanted(gradient, node->in[0]))
-    gradient_add(
-        gradient, node->in[0],
-        graph_hidden(gradient_graph(gradient), op, node, forward->in[0]->shape, RESULT_SAMPLE, 2, in));
+  gradient_input(gradient, op, node, 2, (Node *[]){dy, node->in[0]});
 }
 static void mean_backward(Gradient *gradient, Node *node, Node *dy) {
   backward(gradient, node, dy, &op_mean_gradient);

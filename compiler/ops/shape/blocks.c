@@ -17,11 +17,7 @@ bool blocks_factor(ShapeContext *context, const Node *node, int64_t factor[2]) {
   const Shape in = node->in[0]->shape;
   if (!in.rank) return false;
   if (in.rank > 1) return window_pair(context, node, "factor", factor);
-  Diag *diag = op_error(context, node, DIAG_wrong_shape,
-                        "%s needs a picture or a sequence, but its input is the vector %s", node->op->name,
-                        shape_text(context->arena, in));
-  op_note_origin(context, diag, node->in[0]);
-  diag_help(diag, "reshape makes a picture of a vector, as in reshape([7, 7, 32])");
+  diag_help(op_error_vector(context, node), "reshape makes a picture of a vector, as in reshape([7, 7, 32])");
   return false;
 }
 
@@ -133,15 +129,12 @@ static const Op op_to_deep = {.name = "depth_to_space input gradient", .eval = d
 static const Op op_to_flat = {.name = "space_to_depth input gradient", .eval = flat_run, .lower = flat_lower};
 
 void blocks_gradient(Gradient *gradient, Node *node, Node *dy, bool to_deep) {
-  if (gradient_wanted(gradient, node->in[0]))
-    gradient_add(gradient, node->in[0],
-                 graph_hidden(gradient_graph(gradient), to_deep ? &op_to_flat : &op_to_deep, node,
-                              node->in[0]->shape, RESULT_SAMPLE, 1, &dy));
+  gradient_input(gradient, to_deep ? &op_to_flat : &op_to_deep, node, 1, &dy);
 }
 
 void blocks_field(const Node *node, int axis, int64_t *sees, double *jump) {
   const Extent in = shape_extent(node->in[0]->shape), out = shape_extent(node->shape);
-  const int64_t large = axis ? in.w : in.h, small = axis ? out.w : out.h;
+  const int64_t large = extent_side(in, axis), small = extent_side(out, axis);
   *sees = larger(1, large / small);
   *jump = (double)large / (double)small;
 }

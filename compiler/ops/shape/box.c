@@ -140,11 +140,7 @@ bool box_border(ShapeContext *context, const Node *node, const char *param, int6
   const Const *value = arg_const(node, param);
   if (!in.rank || value->kind == CONST_POISON) return false;
   if (in.rank == 1) {
-    Diag *diag = op_error(context, node, DIAG_wrong_shape,
-                          "%s needs a picture or a sequence, but its input is the vector %s", node->op->name,
-                          shape_text(context->arena, in));
-    op_note_origin(context, diag, node->in[0]);
-    diag_help(diag, "a vector has no border");
+    diag_help(op_error_vector(context, node), "a vector has no border");
     return false;
   }
   const int n = value->kind == CONST_LIST || value->kind == CONST_DIMS ? value->n : 1;

@@ -27,7 +27,7 @@ static void shape(ShapeContext *context, Node *node) {
  * back. */
 static int64_t rows_of(const Node *node) {
   const int64_t groups = arg_int(node, "groups");
-  return node->of ? shape_extent(node->shape).c / groups : groups;
+  return node->hidden ? shape_extent(node->shape).c / groups : groups;
 }
 
 static void run(const Eval *eval) {
@@ -81,10 +81,7 @@ static bool identity(const Node *node) {
 static const Op op_back = {.name = "channel_shuffle input gradient", .eval = run, .lower = lower};
 
 static void backward(Gradient *gradient, Node *node, Node *dy) {
-  if (gradient_wanted(gradient, node->in[0]))
-    gradient_add(
-        gradient, node->in[0],
-        graph_hidden(gradient_graph(gradient), &op_back, node, node->in[0]->shape, RESULT_SAMPLE, 1, &dy));
+  gradient_input(gradient, &op_back, node, 1, &dy);
 }
 
 const Op op_channel_shuffle = {

@@ -13,16 +13,15 @@ static bool same_kind(ShapeContext *context, const Node *node, const Node *like)
   const Shape in = node->in[0]->shape;
   Arena *arena = context->arena;
   if (in.rank > 1 && in.rank == like->shape.rank) return true;
-  Diag *diag = in.rank == 1
-                   ? op_error(context, node, DIAG_wrong_shape,
-                              "%s needs a picture or a sequence, but its input is the vector %s",
-                              node->op->name, shape_text(arena, in))
-                   : op_error(context, node, DIAG_shape_mismatch,
-                              "crop_like of %s to the size of %s: both must be pictures, or both sequences",
-                              shape_text(arena, in), shape_text(arena, like->shape));
+  if (in.rank == 1) {
+    diag_help(op_error_vector(context, node), "a vector has no border");
+    return false;
+  }
+  Diag *diag = op_error(context, node, DIAG_shape_mismatch,
+                        "crop_like of %s to the size of %s: both must be pictures, or both sequences",
+                        shape_text(arena, in), shape_text(arena, like->shape));
   op_note_origin(context, diag, node->in[0]);
-  if (in.rank > 1) op_note_origin(context, diag, like);
-  else diag_help(diag, "a vector has no border");
+  op_note_origin(context, diag, like);
   return false;
 }
 

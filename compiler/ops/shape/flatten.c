@@ -31,10 +31,7 @@ static void run(const Eval *eval) {
 static const Op op_back = {.name = "flatten input gradient", .family = FAMILY_ALIAS, .eval = run};
 
 static void backward(Gradient *gradient, Node *node, Node *dy) {
-  if (gradient_wanted(gradient, node->in[0]))
-    gradient_add(
-        gradient, node->in[0],
-        graph_hidden(gradient_graph(gradient), &op_back, node, node->in[0]->shape, RESULT_SAMPLE, 1, &dy));
+  gradient_input(gradient, &op_back, node, 1, &dy);
 }
 
 #define FLATTEN                                                                                              \
@@ -85,10 +82,7 @@ static const Op op_planes_back = {
     .name = "flatten planes gradient", .eval = planes_back_run, .lower = planes_back_lower};
 
 static void planes_backward(Gradient *gradient, Node *node, Node *dy) {
-  if (gradient_wanted(gradient, node->in[0]))
-    gradient_add(gradient, node->in[0],
-                 graph_hidden(gradient_graph(gradient), &op_planes_back, node, node->in[0]->shape,
-                              RESULT_SAMPLE, 1, &dy));
+  gradient_input(gradient, &op_planes_back, node, 1, &dy);
 }
 
 static const Op op_flatten_planes = {FLATTEN, .eval = planes_run, .gradient = planes_backward,

@@ -57,10 +57,7 @@ static void run(const Eval *eval) {
 static const Op op_back = {.name = "reshape input gradient", .family = FAMILY_ALIAS, .eval = run};
 
 static void backward(Gradient *gradient, Node *node, Node *dy) {
-  if (gradient_wanted(gradient, node->in[0]))
-    gradient_add(
-        gradient, node->in[0],
-        graph_hidden(gradient_graph(gradient), &op_back, node, node->in[0]->shape, RESULT_SAMPLE, 1, &dy));
+  gradient_input(gradient, &op_back, node, 1, &dy);
 }
 
 const Op op_reshape = {

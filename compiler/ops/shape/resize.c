@@ -23,20 +23,13 @@ static const Param params[] = {
 };
 
 static bool is_nearest(const Node *node) { return arg_is(node, "mode", "nearest"); }
-static int64_t size_of(const Node *node, int axis) {
-  const Extent e = shape_extent(node->shape);
-  return axis ? e.w : e.h;
-}
+static int64_t size_of(const Node *node, int axis) { return extent_side(shape_extent(node->shape), axis); }
 
 /* ---- the shape ---- */
 bool resize_input(ShapeContext *context, const Node *node) {
   const Shape in = node->in[0]->shape;
   if (in.rank != 1) return in.rank > 0;
-  Diag *diag = op_error(context, node, DIAG_wrong_shape,
-                        "%s needs a picture or a sequence, but its input is the vector %s", node->op->name,
-                        shape_text(context->arena, in));
-  op_note_origin(context, diag, node->in[0]);
-  diag_help(diag, "reshape makes a picture of a vector, as in reshape([7, 7, 32])");
+  diag_help(op_error_vector(context, node), "reshape makes a picture of a vector, as in reshape([7, 7, 32])");
   return false;
 }
 
@@ -150,10 +143,7 @@ static void back_lower(Lower *l) { axes_lower_back(l, nest_rule, period_of); }
 static const Op op_back = {.name = "resize input gradient", .eval = back_eval, .lower = back_lower};
 
 void resize_gradient(Gradient *gradient, Node *node, Node *dy) {
-  if (gradient_wanted(gradient, node->in[0]))
-    gradient_add(
-        gradient, node->in[0],
-        graph_hidden(gradient_graph(gradient), &op_back, node, node->in[0]->shape, RESULT_SAMPLE, 1, &dy));
+  gradient_input(gradient, &op_back, node, 1, &dy);
 }
 
 bool resize_identity(const Node *node) { return shape_equal(node->shape, node->in[0]->shape); }

@@ -20,7 +20,7 @@ static void shape(ShapeContext *context, Node *node) {
                            window_size_text(context->arena, node, factor),
                            shape_text(context->arena, node->in[0]->shape));
   for (int axis = 0; axis < 2; axis++) {
-    const int64_t size = axis ? in.w : in.h;
+    const int64_t size = extent_side(in, axis);
     if (!fits[axis])
       diag_fact(diag, "%s: %lld / %lld leaves %lld", window_axis_name(node, axis), (long long)size,
                 (long long)factor[axis], (long long)(size % factor[axis]));

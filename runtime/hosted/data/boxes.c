@@ -145,21 +145,8 @@ static cnn_status boxes_truth(const cnn_data *data, int pool, int64_t index, cnn
   return scene_truth(data, &set->pool[pool].scene[index], image, truth);
 }
 
-static cnn_status boxes_read(const cnn_data *data, int pool, int64_t index, void *const input[],
-                             void *const target[]) {
-  cnn_image image;
-  cnn_truth truth;
-  cnn_status status = boxes_truth(data, pool, index, &image, &truth);
-  if (status.code != CNN_OK) return status;
-  status = cnn_image_feed(&image, &data->network->input[0], data->options.fit, input[0]);
-  if (truth.pixels) cnn_pixels_store(data, truth.pixels, truth.height, truth.width, target);
-  cnn_image_free(&image);
-  cnn_truth_free(&truth);
-  return status;
-}
-
 static cnn_status boxes_inspect(const cnn_data *data, int pool, int64_t index, void *input) {
-  return boxes_read(data, pool, index, (void *[]){input}, NULL);
+  return cnn_pixels_read(data, pool, index, (void *[]){input}, NULL);
 }
 
 /* ---- The set */
@@ -204,8 +191,8 @@ static bool boxes_takes(const cnn_data *data, const char *below) {
          (strchr(below, '/') && (cnn_image_named(below) || ends(below, ".txt") || ends(below, ".xml")));
 }
 
-static const DataKind boxes = {boxes_read,  NULL,          boxes_close, NULL,
-                               boxes_files, boxes_inspect, boxes_takes, boxes_truth};
+static const DataKind boxes = {cnn_pixels_read, NULL,          boxes_close, NULL,
+                               boxes_files,     boxes_inspect, boxes_takes, boxes_truth};
 
 cnn_status cnn_boxes_begin(cnn_data *data, const char *title) {
   BoxesSet *set = calloc(1, sizeof *set);

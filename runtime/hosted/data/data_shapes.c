@@ -41,22 +41,9 @@ static cnn_status shapes_truth(const cnn_data *data, int pool, int64_t index, cn
   return status;
 }
 
-static cnn_status shapes_read(const cnn_data *data, int pool, int64_t index, void *const input[],
-                              void *const target[]) {
-  cnn_image image;
-  cnn_truth truth;
-  cnn_status status = shapes_truth(data, pool, index, &image, &truth);
-  if (status.code != CNN_OK) return status;
-  status = cnn_image_feed(&image, &data->network->input[0], data->options.fit, input[0]);
-  if (truth.pixels) cnn_pixels_store(data, truth.pixels, truth.height, truth.width, target);
-  cnn_image_free(&image);
-  cnn_truth_free(&truth);
-  return status;
-}
-
 static void shapes_close(cnn_data *data) { free(data->set); }
 
-static const DataKind shapes = {shapes_read, NULL, shapes_close, NULL, NULL, NULL, NULL, shapes_truth};
+static const DataKind shapes = {cnn_pixels_read, NULL, shapes_close, NULL, NULL, NULL, NULL, shapes_truth};
 
 /* ---- The words behind synthetic: */
 

@@ -73,3 +73,16 @@ void cnn_pixels_store(const cnn_data *data, const int32_t *pixels, int32_t heigh
     store(output, &frame, pixels, height, width, target[o]);
   }
 }
+
+cnn_status cnn_pixels_read(const cnn_data *data, int pool, int64_t index, void *const input[],
+                           void *const target[]) {
+  cnn_image image;
+  cnn_truth truth;
+  cnn_status status = data->kind->truth(data, pool, index, &image, &truth);
+  if (status.code != CNN_OK) return status;
+  status = cnn_image_feed(&image, &data->network->input[0], data->options.fit, input[0]);
+  if (truth.pixels) cnn_pixels_store(data, truth.pixels, truth.height, truth.width, target);
+  cnn_image_free(&image);
+  cnn_truth_free(&truth);
+  return status;
+}

@@ -13,4 +13,7 @@ int64_t cnn_pixels_limit(const cnn_data *data);
  * one; what lies beside the picture is ignored. */
 void cnn_pixels_store(const cnn_data *data, const int32_t *pixels, int32_t height, int32_t width,
                       void *const target[]);
+/* Reads a sample of a kind that has a truth: its picture, and the classes of its pixels if there are any. */
+cnn_status cnn_pixels_read(const cnn_data *data, int pool, int64_t index, void *const input[],
+                           void *const target[]);
 #endif
