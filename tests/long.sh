@@ -1,18 +1,19 @@
 #!/bin/sh
 # long.sh: what takes too long for every change: all tests with sanitizers, a minute of fuzzing for each
 # reader, thousands of random programs, every choice of schedules, errors of functions, hundreds of kills of a
-# training run, every allocation failing once, the nets of examples/ beside eval and onnxruntime, NaN
-# in every program, damaged lowered programs, every program by threads under a race detector, valgrind over
-# hostile programs. `make check-long` runs it in the build directory.
+# training run, every allocation failing once, the nets of examples/ beside eval and onnxruntime, the first
+# step of nets that find objects beside PyTorch, NaN in every program, damaged lowered programs, every program
+# by threads under a race detector, valgrind over hostile programs. `make check-long` runs it in the build
+# directory.
 # long.sh SOURCE_DIR
-# [sanitizers|fuzz|random|choices|rows|programs|functions|kills|memory|examples|outputs|special|threads|
-#  valgrind]...
+# [sanitizers|fuzz|random|choices|rows|programs|functions|kills|memory|examples|outputs|steps|special|
+#  threads|valgrind]...
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 top=$(cd "$1" && pwd)
 shift
 [ $# -gt 0 ] || set -- sanitizers fuzz random choices rows programs functions kills memory examples outputs \
-  special threads valgrind
+  steps special threads valgrind
 here=$(pwd)
 seconds=${FUZZ_SECONDS:-65}
 clang=${CLANG:-clang}
@@ -216,6 +217,16 @@ outputs() {
   verdict "$status" "examples against onnxruntime (long-outputs.log)"
 }
 
+# tests/steps.tap with the kernels that are chosen for this CPU.
+first_steps() {
+  status=0
+  make -s golden >"$here/long-steps.log" 2>&1 || status=$?
+  top_srcdir=$top top_builddir=$here CNNC=$here/cnnc LEVEL=-O2 sh "$top/tests/steps.tap" \
+    >>"$here/long-steps.log" 2>&1 || status=$?
+  grep -q '^not ok' "$here/long-steps.log" && status=1
+  verdict "$status" "the first step of nets that find objects against PyTorch (long-steps.log)"
+}
+
 special_values() {
   status=0
   make -s netcheck >"$here/long-special.log" 2>&1 || status=$?
@@ -250,6 +261,7 @@ for part in "$@"; do
   memory) memory ;;
   examples) examples ;;
   outputs) outputs ;;
+  steps) first_steps ;;
   special) special_values ;;
   threads) threads ;;
   valgrind) valgrind_programs ;;

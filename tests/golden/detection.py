@@ -10,7 +10,8 @@ import os
 import types
 import torch
 import torchvision
-from torchvision.models.detection.rpn import RegionProposalNetwork
+import objects
+from objects import anchors, cells, detection_loss, masks_loss, rpn_loss
 from torchvision.models.detection.ssd import SSD
 from torchvision.models.detection._utils import BoxCoder, SSDMatcher
 from torchvision.ops import batched_nms, box_iou, clip_boxes_to_image
@@ -47,17 +48,6 @@ def decoded():
         case("decode deltas=$0" + text, [deltas, b], made)
 
 
-def cells(height, width, sizes, ratios, stride):
-    """Boxes by cell, size, ratio."""
-    y = (torch.arange(height).double() + 0.5).mul(stride).reshape(-1, 1, 1, 1)
-    x = (torch.arange(width).double() + 0.5).mul(stride).reshape(1, -1, 1, 1)
-    sizes, roots = torch.tensor(sizes).double().reshape(-1, 1), torch.tensor(ratios).double().sqrt().reshape(
-        1, -1)
-    w, h = (sizes * roots)[None, None], (sizes / roots)[None, None]
-    zero = torch.zeros(height, width, *w.shape[2:])
-    return torch.stack([zero + v for v in (x - w / 2, y - h / 2, x + w / 2, y + h / 2)], -1).reshape(-1, 4)
-
-
 def default_boxes():
     picture = torch.zeros(3, 4, 1)
     made = cells(3, 4, [2, 3.5], [1, 0.5, 3], 1)
@@ -87,19 +77,12 @@ def proposed():
         picture = torch.randn(height * stride, width * stride, 5 * len(sides)).mul(2).round(decimals=4)
         features = picture.reshape(height, stride, width, stride, -1).mean((1, 3))
         objectness, deltas = features[..., :len(sides)], features[..., len(sides):]
-        anchors = torch.stack([cells(height, width, [1], [1], stride)] * len(sides), 1)
-        centre = (anchors[..., :2] + anchors[..., 2:]) / 2
-        half = torch.tensor(sides).double() / 2
-        anchors = torch.cat([centre - half, centre + half], -1).reshape(-1, 4)
-        moved = BoxCoder((1., 1., 1., 1.)).decode_single(deltas.reshape(-1, 4), anchors)
-        network = RegionProposalNetwork(None, None, 0.7, 0.3, 256, 0.5, dict(training=before, testing=before),
-                                        dict(training=most, testing=most), iou).eval()
-        found, _ = network.filter_proposals(moved[None], objectness.reshape(1, -1),
-                                            [(height * stride, width * stride)], [len(moved)])
-        missing = torch.zeros(most - len(found[0]), 4)
+        found = objects.proposed(objectness, deltas.reshape(-1, 4), anchors(height, width, sides, stride),
+                                 (height * stride, width * stride), before, most, iou)
+        missing = torch.zeros(most - len(found), 4)
         case("avgpool kernel=2 -> @0 -> slice channels=2..10 -> @1 -> <0 -> slice channels=0..2 -> "
              "proposals deltas=$1 anchors=[3x4,8x5] stride=2 before=%d max=%d iou=%g" % (
-                 before, most, iou), [picture], torch.cat([found[0], missing]))
+                 before, most, iou), [picture], torch.cat([found, missing]))
 
 
 def shape_of(x):
@@ -136,57 +119,30 @@ def multibox():
 
 
 def rpn():
-    """Every anchor that counts is in the sample: none is drawn."""
     height, width, stride, sides = 6, 7, 4, [(6, 8), (12, 7)]
-    anchors = torch.stack([cells(height, width, [1], [1], stride)] * len(sides), 1)
-    centre, half = (anchors[..., :2] + anchors[..., 2:]) / 2, torch.tensor(sides).double() / 2
-    anchors = torch.cat([centre - half, centre + half], -1).reshape(-1, 4)
-    inside = ((anchors[:, :2] >= 0).all(1) & (anchors[:, 2] <= width * stride) &
-              (anchors[:, 3] <= height * stride)).nonzero()[:, 0]
+    size = (height * stride, width * stride)
     for count, high, low, sample in [(3, 0.7, 0.3, 200), (6, 0.5, 0.4, 100), (1, 0.9, 0.1, 84)]:
         scores = (torch.randn(height, width, 2) * 2).round(decimals=4).requires_grad_()
         deltas = torch.randn(height, width, 8).round(decimals=4).requires_grad_()
         truth, labels = boxes(count, 18).round(decimals=3), torch.randint(0, 3, [count])
-        network = RegionProposalNetwork(None, None, high, low, 1000, 1.0, {}, {}, 0.5)
-        found, matched = network.assign_targets_to_anchors([anchors[inside]], [{"boxes": truth}])
-        found = [found[0].double()]
-        wanted = BoxCoder((1., 1., 1., 1.)).encode_single(matched[0], anchors[inside])
-        parts = network.compute_loss(scores.reshape(-1)[inside], deltas.reshape(-1, 4)[inside], found,
-                                     [wanted])
-        counted = int((found[0] >= 0).sum())
+        total = rpn_loss(scores, deltas, anchors(height, width, sides, stride), size, truth, high, low,
+                         sample)
         loss_case("rpn", "high=%g low=%g sample=%d positives=1" % (high, low, sample), [scores, deltas],
-                  labels, truth, sum(parts) * counted / sample)
-
-
-def best_truths(regions, truth, overlap):
-    """Of each region the truth that it overlaps most, -1: by less than `overlap`."""
-    if not len(truth):
-        return torch.full([len(regions)], -1)
-    most, best = box_iou(regions, truth).max(1)
-    return torch.where(most >= overlap, best, -1)
+                  labels, truth, total)
 
 
 def head():
-    """Cross-entropy of all regions, smooth L1 of those with an object, over the regions."""
     for rows, count, overlap, each in [(8, 3, 0.5, True), (12, 5, 0.3, False), (5, 0, 0.5, True)]:
         regions, truth = boxes(rows, 20).round(decimals=3), boxes(count, 20).round(decimals=3)
         regions[:count] = truth + (torch.rand(count, 4) - 0.5).round(decimals=2)  # some that are near
         labels, classes = torch.randint(0, 3, [count]), 4
         scores = (torch.randn(rows, classes) * 2).round(decimals=4).requires_grad_()
         deltas = torch.randn(rows, 4 * classes if each else 4).round(decimals=4).requires_grad_()
-        best = best_truths(regions, truth, overlap)
-        wanted = torch.tensor([0 if b < 0 else int(labels[b]) + 1 for b in best])
-        total = torch.nn.functional.cross_entropy(scores, wanted) + 0 * deltas.sum()
-        for row in (best >= 0).nonzero()[:, 0]:
-            target = BoxCoder((10., 10., 5., 5.)).encode_single(truth[best[row]][None], regions[row][None])[0]
-            first = 4 * int(wanted[row]) if each else 0
-            total = total + torch.nn.functional.smooth_l1_loss(deltas[row, first:first + 4], target,
-                                                               beta=1.0, reduction="sum") / rows
+        total = detection_loss(scores, deltas, regions, truth, labels, overlap)
         loss_case("detection", "overlap=%g" % overlap, [scores, deltas, regions], labels, truth, total)
 
 
 def outlines():
-    """Masks of regions: what grid_sample finds at the centres of their cells, at least a half."""
     height, width, side, classes = 24, 28, 4, 3
     for rows, count, overlap in [(6, 3, 0.5), (9, 4, 0.2), (3, 0, 0.5)]:
         regions, truth = boxes(rows, 20).round(decimals=3), boxes(count, 20).round(decimals=3)
@@ -197,22 +153,8 @@ def outlines():
             x1, y1, x2, y2 = box.round().long()
             instance[y1:y2 + 1, x1:x2] = k + 1
         scores = (torch.randn(rows, side, side, classes) * 2).round(decimals=4).requires_grad_()
-        total, matched = (scores * 0).sum(), 0
-        for row, best in enumerate(best_truths(regions, truth, overlap)):
-            if best < 0:
-                continue
-            matched += 1
-            step = (torch.arange(side) + 0.5) / side
-            x = regions[row, 0] + step * (regions[row, 2] - regions[row, 0])
-            y = regions[row, 1] + step * (regions[row, 3] - regions[row, 1])
-            grid = torch.stack([(2 * x / width - 1).expand(side, side),
-                                (2 * y / height - 1)[:, None].expand(side, side)], -1)
-            inside = torch.nn.functional.grid_sample((instance == best + 1).double()[None, None], grid[None],
-                                                     padding_mode="border", align_corners=False)[0, 0]
-            total = total + torch.nn.functional.binary_cross_entropy_with_logits(
-                scores[row, :, :, labels[best]], (inside >= 0.5).double())
-        loss_case("masks", "overlap=%g" % overlap, [scores, regions], labels, truth, total / max(matched, 1),
-                  1, instance)
+        loss_case("masks", "overlap=%g" % overlap, [scores, regions], labels, truth,
+                  masks_loss(scores, regions, truth, labels, instance, overlap), 1, instance)
 
 
 version = torchvision.__version__.split("+")[0]

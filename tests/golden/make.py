@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # make.py: makes the golden vectors again, with a real PyTorch: optimizers.txt, ops.inc, special.inc,
-# yolo.inc, detection.inc, detection_losses.inc and nets.txt. Needs torch (1.13 or later), torchvision and
-# numpy.
+# yolo.inc, detection.inc, detection_losses.inc, nets.txt and steps.txt. Needs torch (1.13 or later),
+# torchvision and numpy.
 # SPDX-License-Identifier: Apache-2.0
 import os
 import subprocess
@@ -9,7 +9,8 @@ import sys
 
 here = os.path.dirname(os.path.abspath(__file__))
 for script, printed in (("optimizers.py", None), ("ops.py", "ops.inc"), ("special.py", "special.inc"),
-                        ("yolo.py", "yolo.inc"), ("detection.py", None), ("nets.py", None)):
+                        ("yolo.py", "yolo.inc"), ("detection.py", None), ("nets.py", None),
+                        ("steps.py", None)):
     text = subprocess.run([sys.executable, os.path.join(here, script)], check=True,
                           stdout=subprocess.PIPE).stdout
     if printed:

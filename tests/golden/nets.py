@@ -178,11 +178,11 @@ def batch(k, shape, classes):
                            .astype(numpy.int64)) if classes else torch.tensor(u.reshape(SAMPLES, CLASSES))
 
 
-def write(out, weights):
+def write(out, weights, what="weight"):
     for name, value in weights.items():
         flat = value.detach().flatten()
         some = range(0, len(flat), (len(flat) + 11) // 12)
-        out.write("weight %s %d %.9g %.9g" % (name, len(flat), float(flat.abs().max()), float(flat.norm())))
+        out.write("%s %s %d %.9g %.9g" % (what, name, len(flat), float(flat.abs().max()), float(flat.norm())))
         out.write("".join(" %d:%.9g" % (i, float(flat[i])) for i in some) + "\n")
 
 

@@ -3,10 +3,11 @@
 """Makes yolo.inc: what nms behind yolo, panoptic, and the loss yolo give by a program of their own, whose
 gradients are PyTorch's: the numbers that tests/unit/yolo.c holds against eval.
 
-    python3 yolo.py > yolo.inc          (needs torch; the numbers are kept)
+    python3 yolo.py > yolo.inc          (needs torch and torchvision; the numbers are kept)
 """
 import torch
 import torch.nn.functional as F
+from objects import box_overlap, yolo_loss
 
 torch.manual_seed(4)
 torch.set_default_dtype(torch.float64)
@@ -19,11 +20,6 @@ def numbers(name, values):
 def rounded(t, to=64):
     """To numbers that a float has, so that both see the same."""
     return torch.round(t * to) / to
-
-
-def overlap(a, b):
-    shared = (torch.minimum(a[2:], b[2:]) - torch.maximum(a[:2], b[:2])).clamp(min=0).prod()
-    return shared / ((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - shared)
 
 
 def detections(t, anchors, picture, iou, score, most):
@@ -39,7 +35,7 @@ def detections(t, anchors, picture, iou, score, most):
     for label in range(likely.shape[1]):
         kept = []
         for i in sorted(range(len(boxes)), key=lambda i: -likely[i, label]):
-            if likely[i, label] >= score and all(overlap(boxes[i], boxes[k]) <= iou for k in kept):
+            if likely[i, label] >= score and all(box_overlap(boxes[i], boxes[k]) <= iou for k in kept):
                 kept.append(i)
         found += [(float(likely[i, label]), i, label) for i in kept]
     found.sort(key=lambda f: (-f[0], f[1], f[2]))
@@ -99,71 +95,12 @@ def panoptic(h, w, classes, rows, size, things, threshold, picture):
     print("},")
 
 
-def decoded(t, anchors, picture):
-    """Centres and sizes of t: H x W x A x (5 + classes)."""
-    h, w = t.shape[:2]
-    column, row = torch.arange(w).reshape(1, w, 1), torch.arange(h).reshape(h, 1, 1)
-    x = (torch.sigmoid(t[..., 0]) + column) * (picture[1] / w)
-    y = (torch.sigmoid(t[..., 1]) + row) * (picture[0] / h)
-    size = torch.exp(t[..., 2:4]) * torch.tensor(anchors)
-    return torch.stack([x - size[..., 0] / 2, y - size[..., 1] / 2, x + size[..., 0] / 2,
-                        y + size[..., 1] / 2], -1)
-
-
-def shape_overlap(size, anchor):
-    shared = min(size[0], anchor[0]) * min(size[1], anchor[1])
-    return shared / (size[0] * size[1] + anchor[0] * anchor[1] - shared)
-
-
-def owners(truths, heads, picture, classes):
-    """Of each truth (head, row of cells, column, anchor); None where it does not count."""
-    found = []
-    for label, box in truths:
-        size = (box[2] - box[0], box[3] - box[1])
-        if not 0 <= label < classes or min(size) <= 0:
-            found.append(None)
-            continue
-        k, a = max(((k, a) for k, head in enumerate(heads) for a in range(len(head[1]))),
-                   key=lambda at: shape_overlap(size, heads[at[0]][1][at[1]]))
-        h, w = heads[k][0].shape[:2]
-        x, y = (box[0] + box[2]) / 2 * w / picture[1], (box[1] + box[3]) / 2 * h / picture[0]
-        found.append((k, min(max(int(y), 0), h - 1), min(max(int(x), 0), w - 1), a))
-    return found
-
-
-def head_loss(k, heads, truths, ignore, picture):
-    t, anchors = heads[k]
-    h, w, classes = t.shape[0], t.shape[1], t.shape[3] - 5
-    own = owners(truths, heads, picture, classes)
-    boxes = decoded(t, anchors, picture).detach()
-    total = 0
-    for place in ((y, x, a) for y in range(h) for x in range(w) for a in range(len(anchors))):
-        of = [i for i, o in enumerate(own) if o == (k,) + place]
-        if not of:
-            near = [overlap(boxes[place], torch.tensor(box)) for label, box in truths if 0 <= label < classes]
-            if not any(float(n) > ignore for n in near):
-                total = total + F.binary_cross_entropy_with_logits(t[place][4], torch.tensor(0.))
-            continue
-        box = truths[of[-1]][1]
-        size = torch.tensor([box[2] - box[0], box[3] - box[1]])
-        centre = torch.tensor([(box[0] + box[2]) / 2 * w / picture[1] - place[1],
-                               (box[1] + box[3]) / 2 * h / picture[0] - place[0]])
-        scale = 2 - float(size.prod()) / (picture[0] * picture[1])
-        total = total + scale * ((torch.sigmoid(t[place][:2]) - centre) ** 2).sum()
-        want = torch.log(size / torch.tensor(anchors[place[2]]))
-        total = total + scale * ((t[place][2:4] - want) ** 2).sum()
-        labels = torch.zeros(1 + classes)
-        labels[[0] + [1 + truths[i][0] for i in of]] = 1
-        total = total + F.binary_cross_entropy_with_logits(t[place][4:], labels, reduction="sum")
-    return total
-
-
 def loss(picture, shapes, classes, ignore, truths, most):
     """shapes: of each head the cells and the anchors."""
     heads = [(rounded(torch.randn(*cells, len(anchors), 5 + classes) * 0.7).requires_grad_(), anchors)
              for cells, anchors in shapes]
     for k, (t, anchors) in enumerate(heads):
-        total = head_loss(k, heads, truths, ignore, picture)
+        total = yolo_loss(k, heads, truths, ignore, picture)
         total.backward()
         print("{")
         print("  .picture_h = %d, .picture_w = %d, .classes = %d, .heads = %d, .head = %d, .most = %d," % (
