@@ -14,7 +14,7 @@ cores() { for name in $core; do printf '%s ' "$top/runtime/core/$name.c"; done; 
 hosted() { for name in "$@"; do printf '%s ' "$top"/runtime/hosted/*/"$name.c"; done; }
 
 case $target in
-  nms|panoptic|proposals|yolo) sources= ;;
+  detection|masks|multibox|nms|panoptic|proposals|rpn|sample|yolo) sources= ;;
   safetensors|npy) sources=$(hosted $readers) ;;
   csv) sources=$(hosted status csv unicode) ;;
   picture) sources="$(hosted status file image image_png image_jpeg image_webp image_exif \
