@@ -43,7 +43,7 @@ netcheck_SOURCES = %D%/harness/netcheck.c %D%/harness/check.h %D%/harness/compil
   %D%/harness/machine.c %D%/harness/machine.h
 netcheck_LDADD = libcnnc.a $(CNNC_LIBS) -ldl -lm
 randomnet_SOURCES = %D%/harness/randomnet.c %D%/harness/random_draw.c %D%/harness/random_ops.c \
-  %D%/harness/random.h
+  %D%/harness/random_shapes.c %D%/harness/random_objects.c %D%/harness/random.h
 randomnet_LDADD = libcnnc.a $(CNNC_LIBS) -lm
 hugenet_SOURCES = %D%/harness/hugenet.c %D%/harness/random_draw.c %D%/harness/random.h
 hugenet_LDADD = libcnnc.a $(CNNC_LIBS) -lm
