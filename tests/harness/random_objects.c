@@ -88,9 +88,11 @@ static void write_ssd(Net *net, const Head *h) {
   keep(net, 'd', id, table(rows, 4), 3);
   Value *scores = keep(net, 's', id, table(rows, columns), 3);
   scores->softmax = softmax;
+  /* Many boxes of one size overlap a truth equally; of those that differ no rounding decides. */
+  text_put(net->out, "    w%d = p%d -> add(d%d)\n", id, id, id);
   lose(
       net, scores,
-      arena_printf(net->arena, "multibox(s%d, d%d, boxes=p%d, negatives=%d", id, id, id, (int)below(net, 4)));
+      arena_printf(net->arena, "multibox(s%d, d%d, boxes=w%d, negatives=%d", id, id, id, (int)below(net, 4)));
   if (!chance(net, 70)) return;
   const char *how = settings(net);
   text_put(net->out, "    b%d = p%d -> decode(d%d%s)\n", id, id, id,
