@@ -82,14 +82,14 @@ static void write_ssd(Net *net, const Head *h) {
   text_put(net->out, "    p%d = f%d -> default_boxes(%s, %lldx%lld)\n", id, id, some[kind],
            (long long)h->step[0], (long long)h->step[1]);
   text_put(net->out, "    d%d = f%d -> conv(%lld, 1x1) -> reshape(%lldx4)\n", id, id, 4 * each, rows);
+  /* Many boxes of one size overlap a truth equally; of those that differ no rounding decides. */
+  text_put(net->out, "    w%d = p%d -> add(d%d)\n", id, id, id);
   text_put(net->out, "    s%d = f%d -> conv(%lld, 1x1) -> reshape(%lldx%lld)%s\n", id, id, each * columns,
            rows, columns, softmax ? " -> softmax" : "");
   keep(net, 'p', id, table(rows, 4), 20)->reads++;
   keep(net, 'd', id, table(rows, 4), 3);
   Value *scores = keep(net, 's', id, table(rows, columns), 3);
   scores->softmax = softmax;
-  /* Many boxes of one size overlap a truth equally; of those that differ no rounding decides. */
-  text_put(net->out, "    w%d = p%d -> add(d%d)\n", id, id, id);
   lose(
       net, scores,
       arena_printf(net->arena, "multibox(s%d, d%d, boxes=w%d, negatives=%d", id, id, id, (int)below(net, 4)));
@@ -188,5 +188,6 @@ bool write_objects(Net *net) {
   net->value[0].reads++;
   keep(net, 'f', h.id, picture(h.h, h.w, 4), 1)->equal = 0;
   heads[below(net, 3)](net, &h);
+  net->now = net->value[net->nvalues - 1]; /* that of the last statement */
   return true;
 }
