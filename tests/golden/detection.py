@@ -230,9 +230,8 @@ def outlines():
 
 version = torchvision.__version__.split("+")[0]
 here = os.path.dirname(os.path.abspath(__file__))
-for name, cases in ("detection", (decoded, default_boxes, suppressed, proposed)), ("detection_losses",
-                                                                                   (multibox, rpn, head, outlines,
-                                                                                    multibox_almost_all)):
+losses = (multibox, rpn, head, outlines, multibox_almost_all)
+for name, cases in ("detection", (decoded, default_boxes, suppressed, proposed)), ("detection_losses", losses):
     with open(os.path.join(here, name + ".inc"), "w") as out, contextlib.redirect_stdout(out):
         print("/* %s.inc: made by detection.py with torchvision %s. */" % (name, version))
         print("// SPDX-License-Identifier: Apache-2.0")
