@@ -182,8 +182,9 @@ bool write_objects(Net *net) {
   if (h.h * h.w > MOST_CELLS || !spend(net, (double)(elements(in) * 4))) return false;
   net->names++;
   net->heads++;
-  text_put(net->out, "    f%d = %s -> conv(4, %lldx%lld, stride=%lldx%lld) -> tanh\n", h.id,
-           net->value[0].name, (long long)h.step[0], (long long)h.step[1], (long long)h.step[0],
+  const char *scale = net->value[0].size > 50 ? " -> normalize(scale=1/64)" : "";
+  text_put(net->out, "    f%d = %s%s -> conv(4, %lldx%lld, stride=%lldx%lld) -> tanh\n", h.id,
+           net->value[0].name, scale, (long long)h.step[0], (long long)h.step[1], (long long)h.step[0],
            (long long)h.step[1]);
   net->value[0].reads++;
   keep(net, 'f', h.id, picture(h.h, h.w, 4), 1)->equal = 0;
