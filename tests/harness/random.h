@@ -15,13 +15,13 @@ typedef struct Value {
   char name[16];
   Shape shape;
   double size;
-  bool apart, softmax, named, lost, cut;
+  bool apart, softmax, named, lost, cut, level;
   int reads, equal;
   int64_t regions;
 } Value;
 /* size: about how large its numbers are; apart: not near zero; equal: 1 if some elements are, 2 if but for
  * rounding; regions: which of them it has a shape for each of, 0: none; lost: a loss reads it; cut:
- * it comes from a value that no gradient passes */
+ * it comes from a value that no gradient passes; level: its mean is the same for every picture */
 typedef struct Part {
   char name[24];
   const char *op;

@@ -8,7 +8,8 @@ void becomes(Net *net, Shape shape, double size) {
                      .size = size,
                      .equal = net->now.equal,
                      .regions = net->now.regions,
-                     .cut = net->now.cut};
+                     .cut = net->now.cut,
+                     .level = net->now.level};
   net->layers++;
 }
 
@@ -43,6 +44,7 @@ static bool op_conv(Net *net) {
   text_put(net->out, ")");
   becomes(net, out, 1.5 * net->now.size + 1);
   net->now.equal = 0;
+  net->now.level = false;
   return true;
 }
 
@@ -72,6 +74,7 @@ static bool op_depthwise(Net *net) {
   text_put(net->out, ")");
   becomes(net, out, 1.5 * net->now.size + 1);
   net->now.equal = 0;
+  net->now.level = false;
   return true;
 }
 
@@ -111,6 +114,7 @@ static bool op_transpose(Net *net) {
   text_put(net->out, ")");
   becomes(net, out, 2 * net->now.size + 1);
   net->now.equal = 0;
+  net->now.level = false;
   return true;
 }
 
@@ -118,9 +122,10 @@ static bool op_pool(Net *net) {
   const Shape in = net->now.shape;
   const int equal = net->now.equal;
   const bool average =
-      equal == 2 || chance(net, 50); /* of means that are equal but for rounding, any may be the largest */
+      !net->now.level &&
+      (equal == 2 || chance(net, 50)); /* of means that are equal but for rounding, any may be the largest */
   Window w;
-  if (!draw_window(net, true, NULL, &w)) return false;
+  if ((!average && equal == 2) || !draw_window(net, true, NULL, &w)) return false;
   text_put(net->out, average ? "avgpool(" : "maxpool(");
   put_kernel(net, w.kernel, in.rank);
   if (w.own_stride) put_pair(net, "stride", w.stride, in.rank);
@@ -156,8 +161,9 @@ static bool op_other_pool(Net *net) {
 
 static bool op_global(Net *net) {
   const Shape in = net->now.shape;
-  if (in.rank == 1) return false;
-  text_put(net->out, net->now.equal == 2 || chance(net, 50) ? "global_avgpool" : "global_maxpool");
+  if (in.rank == 1 || (net->now.level && net->now.equal == 2)) return false;
+  text_put(net->out,
+           net->now.equal == 2 || (!net->now.level && chance(net, 50)) ? "global_avgpool" : "global_maxpool");
   becomes(net, in.rank == 3 ? picture(1, 1, in.c) : vector(in.c), net->now.size);
   return true;
 }
@@ -183,6 +189,7 @@ static bool op_dense(Net *net) {
   text_put(net->out, ")");
   becomes(net, vector(p.out), 1.5 * net->now.size + 1);
   net->now.equal = 0;
+  net->now.level = false;
   return true;
 }
 
@@ -192,6 +199,7 @@ static bool op_activation(Net *net) {
                     !strstr(name, "softplus");
   text_put(net->out, "%s", name);
   becomes(net, net->now.shape, wide || net->now.size < 6 ? net->now.size : 6);
+  net->now.level = false;
   return true;
 }
 
@@ -227,6 +235,7 @@ static bool op_curve(Net *net) { /* those that need their input in bounds */
     becomes(net, net->now.shape, 4 + size);
     net->now.softmax = true;
   }
+  net->now.level = false;
   return true;
 }
 
@@ -292,6 +301,7 @@ static bool op_group_norm(Net *net) {
   put_part(net, shared, &p);
   text_put(net->out, ")");
   becomes(net, in, 4);
+  net->now.level = true; /* a gradient of its mean would be rounding alone */
   return true;
 }
 
@@ -349,6 +359,7 @@ static bool op_combine(Net *net) {
   }
   text_put(net->out, ")");
   becomes(net, shape, size + 2);
+  net->now.level = false;
   return true;
 }
 
@@ -417,6 +428,7 @@ static bool op_block(Net *net) {
   put_part(net, shared, &p);
   text_put(net->out, ")");
   becomes(net, out, 2 * net->now.size + 2);
+  net->now.level = false;
   return true;
 }
 
