@@ -98,7 +98,8 @@ def objects(loss):
 
 
 LOSSES = {"detection(s, d, boxes=regions, %s)": "overlap", "masks(m, boxes=regions, %s)": "overlap",
-          "yolo(v, %s)": "ignore", "multibox(c, e, boxes=b, %s)": "overlap", "rpn(r, %s)": "positives high low"}
+          "yolo(v, %s)": "ignore", "multibox(c, e, boxes=b, %s)": "overlap",
+          "rpn(r, %s)": "positives high low"}
 for call, arguments in LOSSES.items():
     for argument in arguments.split():
         form = call.split("(")[0]

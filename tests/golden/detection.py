@@ -230,8 +230,9 @@ def outlines():
 
 version = torchvision.__version__.split("+")[0]
 here = os.path.dirname(os.path.abspath(__file__))
-losses = (multibox, rpn, head, outlines, multibox_almost_all)
-for name, cases in ("detection", (decoded, default_boxes, suppressed, proposed)), ("detection_losses", losses):
+parts = {"detection": (decoded, default_boxes, suppressed, proposed),
+         "detection_losses": (multibox, rpn, head, outlines, multibox_almost_all)}
+for name, cases in parts.items():
     with open(os.path.join(here, name + ".inc"), "w") as out, contextlib.redirect_stdout(out):
         print("/* %s.inc: made by detection.py with torchvision %s. */" % (name, version))
         print("// SPDX-License-Identifier: Apache-2.0")
