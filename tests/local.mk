@@ -28,8 +28,9 @@ endif
 # Adding a file adds a case: configure substitutes a list that make evaluates, which automake itself would not
 # have in TESTS.
 TESTS += @NET_CASES@ @SCRIPT_CASES@
-EXTRA_DIST += @SCRIPT_CASES@ %D%/long.sh %D%/identical.sh %D%/harness/bare.c %D%/harness/bare.mjs \
-  %D%/harness/racer.c %D%/run %D%/grad %D%/special %D%/diag %D%/broken %D%/emit %D%/cli %D%/fuzz %D%/golden
+EXTRA_DIST += @SCRIPT_CASES@ %D%/messages.py %D%/long.sh %D%/identical.sh %D%/harness/bare.c \
+  %D%/harness/bare.mjs %D%/harness/racer.c %D%/run %D%/grad %D%/special %D%/diag %D%/broken %D%/emit \
+  %D%/cli %D%/fuzz %D%/golden
 
 # Where a folder of cases is also in the build directory, make dist copies that too: results are no sources.
 dist-hook:
@@ -45,7 +46,7 @@ netcheck_SOURCES = %D%/harness/netcheck.c %D%/harness/check.h %D%/harness/compil
   %D%/harness/machine.c %D%/harness/machine.h
 netcheck_LDADD = libcnnc.a $(CNNC_LIBS) -ldl -lm
 randomnet_SOURCES = %D%/harness/randomnet.c %D%/harness/random_draw.c %D%/harness/random_ops.c \
-  %D%/harness/random.h
+  %D%/harness/random_shapes.c %D%/harness/random_objects.c %D%/harness/random.h
 randomnet_LDADD = libcnnc.a $(CNNC_LIBS) -lm
 hugenet_SOURCES = %D%/harness/hugenet.c %D%/harness/random_draw.c %D%/harness/random.h
 hugenet_LDADD = libcnnc.a $(CNNC_LIBS) -lm

@@ -140,7 +140,7 @@ void labels_check(Sema *s) {
     const Node *node = graph->outputs.data[i].node;
     if (!node->shape.rank) return;
     const int64_t channels = classes_of(node);
-    if (channels == graph->nlabels || (channels == 1 && graph->nlabels == 2)) return;
+    if (channels == graph->nlabels || (channels == 1 && graph->nlabels == 2 && !node->op->classes)) return;
   }
   const Port *output = &graph->outputs.data[0];
   const long long channels = (long long)classes_of(output->node);
@@ -149,5 +149,9 @@ void labels_check(Sema *s) {
                            graph->nlabels == 1 ? "" : "s", channels, channels == 1 ? "" : "es");
   diag_note(diag, output->node->span, "the output '%s' has the shape %s here", output->name,
             shape_text(s->arena, output->node->shape));
-  diag_help(diag, "there is one label for each channel of the output; two labels also fit one sigmoid unit");
+  if (output->node->op->classes)
+    diag_help(diag, "there is one label for each class of %s", output->node->op->name);
+  else
+    diag_help(diag,
+              "there is one label for each channel of the output; two labels also fit one sigmoid unit");
 }

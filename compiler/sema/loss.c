@@ -250,6 +250,7 @@ static void loss_add(const LossReading *r, const Op *op, const Arguments *args, 
                              use.port < s->graph->outputs.n ? "output" : "value",
                              graph_port(s->graph, use.port)->name);
     diag_note(diag, r->training->losses.data[i].span, "the first one is here");
+    diag_help(diag, "a value has one loss: name another value in one of the two, or remove one");
     return;
   }
   if (!loss_fits(r, &use) || !gradient_reaches(r, &use)) return;

@@ -130,7 +130,8 @@ static void augment_check(const Reading *r, const Setting *setting) {
   if (!input || !input->node->shape.rank) return;
   const Shape shape = input->node->shape;
   const int code = setting->form->code;
-  const bool fits = code == AUGMENT_ANY || (shape.rank == 3 && (code != AUGMENT_COLOUR || shape.dim[2] == 3));
+  const bool fits = code == AUGMENT_ANY || code == AUGMENT_MIX ||
+                    (shape.rank == 3 && (code != AUGMENT_COLOUR || shape.dim[2] == 3));
   if (fits) {
     if (code == AUGMENT_PIECE) piece_check(r, setting, input);
     return;
@@ -412,6 +413,24 @@ static void target_check(const Reading *r) {
   }
 }
 
+/* Of two pictures in one nobody could say whose objects are there. */
+static void mix_check(const Reading *r) {
+  const Training *t = r->training;
+  const LossUse *objects = NULL;
+  for (int i = 0; i < t->losses.n && !objects; i++)
+    if (t->losses.data[i].op->object_target) objects = &t->losses.data[i];
+  for (int i = 0; i < t->augment.n && objects; i++) {
+    const Setting *setting = &t->augment.data[i];
+    if (setting->form->code != AUGMENT_MIX && setting->form->code != AUGMENT_MIX_PICTURE) continue;
+    Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, setting->span, NULL,
+                             "%s mixes two pictures, but the objects of two pictures cannot be mixed",
+                             setting->form->name);
+    diag_note(diag, objects->span, "the loss %s looks for objects", objects->op->name);
+    diag_help(diag, "leave %s out; hflip, shift, zoom and the like move boxes with the picture",
+              setting->form->name);
+  }
+}
+
 static void smoothing_check(const Reading *r) {
   if (r->training->label_smoothing == 0 || r->training->losses.n == 0) return;
   for (int i = 0; i < r->training->losses.n; i++)
@@ -475,6 +494,7 @@ void train_read(Sema *s, const Frame *frame, const Stmt *stmt) {
   training->schedule = default_form(&r, schedule_table[0]);
   block_read(&r, stmt);
   target_check(&r);
+  mix_check(&r);
   smoothing_check(&r);
   metrics_finish(&r);
   if (diags_errors(s->diags) == errors) doubt_training(s, training);

@@ -1,14 +1,9 @@
 /* nms.c: fuzz target for the routine nms: any numbers, arrays of just the size that it is told; what it keeps
  * is what nms means, whatever the numbers. */
 // SPDX-License-Identifier: Apache-2.0
-#include <stdint.h>
-#include <stdlib.h>
+#include "numbers.h"
 #include <string.h>
 #include "ops/detection/nms_routine.h"
-
-static void hold(int truth) {
-  if (!truth) abort();
-}
 
 static void check_rows(const float *out, int kept, int classes, float overlap, float least) {
   for (int i = 0; i < kept; i++) {
@@ -37,31 +32,17 @@ static void check_missing(const float *boxes, const float *scores, const float *
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   if (n < 5) return 0;
   const int rows = bytes[0] % 24 + 1, classes = bytes[1] % 5 + 1, most = bytes[2] % 30 + 1,
-            each = bytes[2] > 200 ? classes : 1, numbers = rows * each * 4, floats = numbers + rows * classes;
+            each = bytes[2] > 200 ? classes : 1;
   const float overlap = (float)bytes[3] / 255.f, least = (float)bytes[4] / 16.f - 8.f;
-  float *boxes = calloc((size_t)numbers, sizeof *boxes),
-        *scores = calloc((size_t)(rows * classes), sizeof *scores),
-        *heap = malloc((size_t)(rows * classes) * sizeof *heap),
-        *out = malloc((size_t)most * 6 * sizeof *out);
-  hold(boxes && scores && heap && out);
-  for (int i = 0; i < floats && (size_t)i < n - 5;
-       i++) { /* a byte a number: most of them odd ones, else quarters */
-    const uint8_t b = bytes[5 + i];
-    static const float odd[] = {0.f, -0.f, 1e38f, -1e38f, 1e-45f};
-    float x = b < 5 ? odd[b] : (float)b / 4.f - 32.f;
-    if (b == 255) x = (float)strtod("nan", NULL);
-    if (b == 254) x = (float)strtod("inf", NULL);
-    *(i < numbers ? boxes + i : scores + i - numbers) = x;
-  }
+  Bytes rest = {bytes + 5, n - 5};
+  float *boxes = numbers(&rest, rows * each * 4), *scores = numbers(&rest, rows * classes),
+        *heap = room(rows * classes), *out = room(most * 6);
   cnn_nms_routine(boxes, scores, heap, out, rows, classes, most, each, overlap, least);
   int kept = 0;
   while (kept < most && out[6 * kept + 5] >= 0.f) kept++;
   for (int i = kept; i < most; i++) hold(out[6 * i + 5] == -1.f && out[6 * i + 4] == 0.f);
   check_rows(out, kept, classes, overlap, least);
   check_missing(boxes, scores, out, rows, classes, most, each, kept, overlap, least);
-  free(boxes);
-  free(scores);
-  free(heap);
-  free(out);
+  release((float *const[]){boxes, scores, heap, out}, 4);
   return 0;
 }

@@ -1,8 +1,7 @@
 /* proposals.c: fuzz target for the routine proposals: any numbers, arrays of just the size that it is told;
  * what it keeps is what proposals means, whatever the numbers. */
 // SPDX-License-Identifier: Apache-2.0
-#include <stdint.h>
-#include <stdlib.h>
+#include "numbers.h"
 #include <string.h>
 #include "ops/detection/best_routine.h"
 #include "ops/detection/proposals_routine.h"
@@ -12,10 +11,6 @@ typedef struct Case {
   float overlap;
   const float *boxes, *scores, *out;
 } Case;
-
-static void hold(int truth) {
-  if (!truth) abort();
-}
 
 static int large(const float *box) { return box[2] - box[0] >= 1e-3f && box[3] - box[1] >= 1e-3f; }
 
@@ -52,32 +47,18 @@ static void check(const Case *c, int kept) {
   }
 }
 
-static float number_of(uint8_t b) { /* a byte a number: some of them odd ones, else quarters */
-  static const float odd[] = {0.f, -0.f, 1e38f, -1e38f, 1e-45f};
-  if (b == 255) return (float)strtod("nan", NULL);
-  if (b == 254) return (float)strtod("inf", NULL);
-  return b < 5 ? odd[b] : (float)b / 4.f - 32.f;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   if (n < 4) return 0;
   const int rows = bytes[0] % 90 + 1, before = bytes[1] % rows + 1, most = bytes[2] % 80 + 1;
-  float *boxes = calloc((size_t)rows * 4, sizeof *boxes), *scores = calloc((size_t)rows, sizeof *scores),
-        *best = malloc((size_t)rows * sizeof *best), *kept = malloc((size_t)most * 4 * sizeof *kept),
-        *out = malloc((size_t)most * 4 * sizeof *out);
-  hold(boxes && scores && best && kept && out);
-  for (int i = 0; i < rows * 5 && (size_t)i < n - 4; i++)
-    *(i % 5 < 4 ? boxes + i / 5 * 4 + i % 5 : scores + i / 5) = number_of(bytes[4 + i]);
+  Bytes rest = {bytes + 4, n - 4};
+  float *boxes = numbers(&rest, rows * 4), *scores = numbers(&rest, rows), *best = room(rows),
+        *kept = room(most * 4), *out = room(most * 4);
   const Case c = {rows, before, most, (float)bytes[3] / 255.f, boxes, scores, out};
   cnn_proposals_routine(boxes, scores, best, kept, out, rows, before, most, c.overlap);
   static const float none[4];
   int found = most;
   while (found > 0 && same(out + 4 * (found - 1), none)) found--;
   check(&c, found);
-  free(boxes);
-  free(scores);
-  free(best);
-  free(kept);
-  free(out);
+  release((float *const[]){boxes, scores, best, kept, out}, 5);
   return 0;
 }

@@ -104,18 +104,31 @@ def loss_case(name, arguments, values, labels, truth, total, trained=2, instance
                           ",\n  %s" % ("NULL" if instance is None else numbers(instance))))
 
 
-def multibox():
+def multibox_case(count, overlap, negatives):
+    """negatives None: as many for each positive as there are, but a few are left."""
     made = cells(4, 4, [6, 11], [1, 2, 0.5], 6)
+    scores = (torch.randn(len(made), 4) * 2).round(decimals=4).requires_grad_()
+    deltas = torch.randn(len(made), 4).round(decimals=4).requires_grad_()
+    truth, labels = boxes(count, 16).round(decimals=3), torch.randint(0, 3, [count])
+    matched = SSDMatcher(overlap)(box_iou(truth, made)) if count else torch.full([len(made)], -1)
+    if negatives is None:
+        positives = int((matched >= 0).sum())
+        negatives, left = divmod(len(made) - positives, positives)
+        assert left > 0
+    detector = types.SimpleNamespace(box_coder=BoxCoder((10., 10., 5., 5.)), neg_to_pos_ratio=negatives)
+    made_losses = SSD.compute_loss(detector, [{"boxes": truth, "labels": labels + 1}], {
+        "bbox_regression": deltas[None], "cls_logits": scores[None]}, [made], [matched])
+    loss_case("multibox", "overlap=%g negatives=%d" % (overlap, negatives), [scores, deltas, made],
+              labels, truth, sum(made_losses.values()))
+
+
+def multibox():
     for count, overlap, negatives in [(3, 0.5, 3), (5, 0.3, 1), (0, 0.5, 3), (4, 0.5, 9)]:
-        scores = (torch.randn(len(made), 4) * 2).round(decimals=4).requires_grad_()
-        deltas = torch.randn(len(made), 4).round(decimals=4).requires_grad_()
-        truth, labels = boxes(count, 16).round(decimals=3), torch.randint(0, 3, [count])
-        matched = SSDMatcher(overlap)(box_iou(truth, made)) if count else torch.full([len(made)], -1)
-        detector = types.SimpleNamespace(box_coder=BoxCoder((10., 10., 5., 5.)), neg_to_pos_ratio=negatives)
-        made_losses = SSD.compute_loss(detector, [{"boxes": truth, "labels": labels + 1}], {
-            "bbox_regression": deltas[None], "cls_logits": scores[None]}, [made], [matched])
-        loss_case("multibox", "overlap=%g negatives=%d" % (overlap, negatives), [scores, deltas, made],
-                  labels, truth, sum(made_losses.values()))
+        multibox_case(count, overlap, negatives)
+
+
+def multibox_almost_all():
+    multibox_case(7, 0.3, None)
 
 
 def rpn():
@@ -159,9 +172,9 @@ def outlines():
 
 version = torchvision.__version__.split("+")[0]
 here = os.path.dirname(os.path.abspath(__file__))
-for name, cases in ("detection", (decoded, default_boxes, suppressed, proposed)), ("detection_losses",
-                                                                                   (multibox, rpn, head,
-                                                                                    outlines)):
+parts = {"detection": (decoded, default_boxes, suppressed, proposed),
+         "detection_losses": (multibox, rpn, head, outlines, multibox_almost_all)}
+for name, cases in parts.items():
     with open(os.path.join(here, name + ".inc"), "w") as out, contextlib.redirect_stdout(out):
         print("/* %s.inc: made by detection.py with torchvision %s. */" % (name, version))
         print("// SPDX-License-Identifier: Apache-2.0")

@@ -6,7 +6,7 @@
 #include <string.h>
 #include "base/text.h"
 
-enum { MOST_MACS = 30000, MOST_ELEMENTS = 3000, MOST_VALUES = 40, MOST_PARTS = 12 };
+enum { MOST_MACS = 30000, MOST_ELEMENTS = 3000, MOST_VALUES = 40, MOST_PARTS = 12, MOST_REGIONS = 6 };
 typedef struct Shape {
   int rank;
   int64_t h, w, c;
@@ -15,11 +15,13 @@ typedef struct Value {
   char name[16];
   Shape shape;
   double size;
-  bool apart, softmax, named;
+  bool apart, softmax, named, lost, cut, level;
   int reads, equal;
+  int64_t regions;
 } Value;
 /* size: about how large its numbers are; apart: not near zero; equal: 1 if some elements are, 2 if but for
- * rounding */
+ * rounding; regions: which of them it has a shape for each of, 0: none; lost: a loss reads it; cut:
+ * it comes from a value that no gradient passes; level: its mean is the same for every picture */
 typedef struct Part {
   char name[24];
   const char *op;
@@ -44,6 +46,9 @@ typedef struct Net {
   int nvalues, nparts, nblocks, depth, names, layers;
   int64_t constant[3]; /* of `const k0 = ...` */
   double macs;
+  Text losses; /* of objects, one after the other, each behind a comma */
+  int heads;   /* of objects */
+  bool jumps;  /* some value is not continuous: no differences say what its slope is */
 } Net;
 
 /* ---- random_draw.c ---- */
@@ -75,8 +80,18 @@ bool draw_window(Net *, bool pool, const int64_t *kernel,
                  Window *); /* one that fits the current value; false if none was found */
 void put_window(Net *, const Window *, int rank, bool stride);
 
-/* ---- random_ops.c: calls for the current value, which becomes what comes out ---- */
+/* ---- random_ops.c: calls for the current value, which becomes what comes out ----
+ * Each writes one call, or returns false with nothing written. */
+typedef bool OpWriter(Net *);
 void becomes(Net *, Shape, double size);
 void tame(Net *); /* large numbers are made small again */
 void write_op(Net *);
+/* A value of those that fit the current one, or NULL. */
+Value *draw_value(Net *, bool (*fits)(Shape now, const Value *));
+
+/* ---- random_shapes.c ---- */
+OpWriter op_flat, op_border, op_resize, op_blocks, op_crop_like, op_concat;
+
+/* ---- random_objects.c: nets that look for objects ---- */
+bool write_objects(Net *); /* a few statements, or false with nothing written */
 #endif

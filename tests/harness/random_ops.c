@@ -1,13 +1,15 @@
-/* random_ops.c: each operator writes one call for the current value and says what comes out, or returns false
- * with nothing written. */
+/* random_ops.c: operators that compute, and blocks: each writes one call for the current value. */
 // SPDX-License-Identifier: Apache-2.0
 #include "random.h"
 
-/* ---- operators ----
- * Each writes one call for the current value and says what comes out, or returns false with nothing
- * written. */
+/* Operators keep the regions of the current value. */
 void becomes(Net *net, Shape shape, double size) {
-  net->now = (Value){.shape = shape, .size = size, .equal = net->now.equal};
+  net->now = (Value){.shape = shape,
+                     .size = size,
+                     .equal = net->now.equal,
+                     .regions = net->now.regions,
+                     .cut = net->now.cut,
+                     .level = net->now.level};
   net->layers++;
 }
 
@@ -42,6 +44,7 @@ static bool op_conv(Net *net) {
   text_put(net->out, ")");
   becomes(net, out, 1.5 * net->now.size + 1);
   net->now.equal = 0;
+  net->now.level = false;
   return true;
 }
 
@@ -71,6 +74,7 @@ static bool op_depthwise(Net *net) {
   text_put(net->out, ")");
   becomes(net, out, 1.5 * net->now.size + 1);
   net->now.equal = 0;
+  net->now.level = false;
   return true;
 }
 
@@ -110,6 +114,7 @@ static bool op_transpose(Net *net) {
   text_put(net->out, ")");
   becomes(net, out, 2 * net->now.size + 1);
   net->now.equal = 0;
+  net->now.level = false;
   return true;
 }
 
@@ -117,9 +122,10 @@ static bool op_pool(Net *net) {
   const Shape in = net->now.shape;
   const int equal = net->now.equal;
   const bool average =
-      equal == 2 || chance(net, 50); /* of means that are equal but for rounding, any may be the largest */
+      !net->now.level &&
+      (equal == 2 || chance(net, 50)); /* of means that are equal but for rounding, any may be the largest */
   Window w;
-  if (!draw_window(net, true, NULL, &w)) return false;
+  if ((!average && equal == 2) || !draw_window(net, true, NULL, &w)) return false;
   text_put(net->out, average ? "avgpool(" : "maxpool(");
   put_kernel(net, w.kernel, in.rank);
   if (w.own_stride) put_pair(net, "stride", w.stride, in.rank);
@@ -132,10 +138,32 @@ static bool op_pool(Net *net) {
   return true;
 }
 
+static bool op_other_pool(Net *net) {
+  const Shape in = net->now.shape;
+  const bool drawn = chance(net, 50);
+  int64_t kernel[2] = {1, 1}, step[2] = {1, 1}, out[2] = {1, 1};
+  const int64_t size[2] = {in.h, in.w}, square = between(net, 2, drawn ? 3 : 5);
+  if (in.rank == 1 || (drawn && net->now.equal == 2)) return false;
+  for (int axis = in.rank == 2; axis < 2; axis++) {
+    kernel[axis] = square;
+    step[axis] = drawn ? square : between(net, 1, 3);
+    if (size[axis] < square) return false;
+    out[axis] = drawn ? (size[axis] - square) / square + 1 : (size[axis] - 1) / step[axis] + 1;
+  }
+  text_put(net->out, drawn ? "stochastic_pool(" : "blurpool(");
+  put_kernel(net, kernel, in.rank);
+  if (!drawn) put_pair(net, "stride", step, in.rank);
+  text_put(net->out, ")");
+  net->jumps |= drawn;
+  becomes(net, (Shape){in.rank, out[0], out[1], in.c}, net->now.size);
+  return true;
+}
+
 static bool op_global(Net *net) {
   const Shape in = net->now.shape;
-  if (in.rank == 1) return false;
-  text_put(net->out, net->now.equal == 2 || chance(net, 50) ? "global_avgpool" : "global_maxpool");
+  if (in.rank == 1 || (net->now.level && net->now.equal == 2)) return false;
+  text_put(net->out,
+           net->now.equal == 2 || (!net->now.level && chance(net, 50)) ? "global_avgpool" : "global_maxpool");
   becomes(net, in.rank == 3 ? picture(1, 1, in.c) : vector(in.c), net->now.size);
   return true;
 }
@@ -161,6 +189,7 @@ static bool op_dense(Net *net) {
   text_put(net->out, ")");
   becomes(net, vector(p.out), 1.5 * net->now.size + 1);
   net->now.equal = 0;
+  net->now.level = false;
   return true;
 }
 
@@ -170,6 +199,7 @@ static bool op_activation(Net *net) {
                     !strstr(name, "softplus");
   text_put(net->out, "%s", name);
   becomes(net, net->now.shape, wide || net->now.size < 6 ? net->now.size : 6);
+  net->now.level = false;
   return true;
 }
 
@@ -205,6 +235,7 @@ static bool op_curve(Net *net) { /* those that need their input in bounds */
     becomes(net, net->now.shape, 4 + size);
     net->now.softmax = true;
   }
+  net->now.level = false;
   return true;
 }
 
@@ -252,6 +283,28 @@ static bool op_norm(Net *net) {
   }
 }
 
+static bool op_group_norm(Net *net) {
+  static const char *const some[] = {"layernorm", "instancenorm", "groupnorm"};
+  const Shape in = net->now.shape;
+  const int kind = (int)below(net, 4);
+  if (kind == 3) {
+    text_put(net->out, "l2norm(epsilon=0.5)");
+    becomes(net, in, 1);
+    return true;
+  }
+  if (kind == 1 && in.rank == 1) return false;
+  const Part *shared = find_part(net, some[kind]), p = {.op = some[kind], .channels = in.c, .rank = in.rank};
+  text_put(net->out, "%s(", some[kind]);
+  if (kind == 2) text_put(net->out, "%lld, ", (long long)divisor(net, in.c, in.c));
+  text_put(net->out, "epsilon=%s", chance(net, 50) ? "0.05" : "0.1");
+  if (!shared) put_init(net, "bias_init");
+  put_part(net, shared, &p);
+  text_put(net->out, ")");
+  becomes(net, in, 4);
+  net->now.level = true; /* a gradient of its mean would be rounding alone */
+  return true;
+}
+
 static bool op_dropout(Net *net) {
   if (chance(net, 50)) text_put(net->out, "dropout");
   else text_put(net->out, "dropout(%s)", chance(net, 20) ? "0" : "0.25");
@@ -259,57 +312,13 @@ static bool op_dropout(Net *net) {
   return true;
 }
 
-static bool op_shape(Net *net) {
-  const Shape in = net->now.shape;
-  const double size = net->now.size;
-  const long long n = elements(in), c = in.c;
-  switch (below(net, 5)) {
-  case 0:
-    text_put(net->out, chance(net, 60)   ? "flatten"
-                       : chance(net, 50) ? "flatten(order=chw)"
-                                         : "flatten(order=\"hwc\")");
-    becomes(net, vector(n), size);
-    return true;
-  case 1: {
-    const int64_t side = divisor(net, n, n), rest = divisor(net, n / side, n / side);
-    if (chance(net, 50)) {
-      text_put(net->out, "reshape([%lld, %lld, %lld])", (long long)side, (long long)rest, n / side / rest);
-      becomes(net, picture(side, rest, n / side / rest), size);
-    } else {
-      text_put(net->out, "reshape(%lldx%lld)", (long long)side, n / side);
-      becomes(net, (Shape){2, 1, side, n / side}, size);
-    }
-    return true;
-  }
-  case 2: {
-    const int64_t from = below(net, c), to = between(net, from + 1, c);
-    if (to - from == c && c > 1) return false;
-    text_put(net->out, "slice(%lld..%lld)", (long long)from, (long long)to);
-    becomes(net, (Shape){in.rank, in.h, in.w, to - from}, size);
-    return true;
-  }
-  default: {
-    const bool crop = chance(net, 50);
-    const long long t = in.rank == 2 ? 0 : below(net, 3), b = in.rank == 2 ? 0 : below(net, 3),
-                    l = below(net, 3), r = below(net, 3);
-    const int64_t h = crop ? in.h - t - b : in.h + t + b, w = crop ? in.w - l - r : in.w + l + r;
-    if (in.rank == 1 || h < 1 || w < 1 || h * w * c > MOST_ELEMENTS) return false;
-    if (in.rank == 2) text_put(net->out, "%s([%lld, %lld])", crop ? "crop" : "zero_pad", l, r);
-    else if (t == b && l == r && t == l) text_put(net->out, "%s(%lld)", crop ? "crop" : "zero_pad", t);
-    else if (t == b && l == r) text_put(net->out, "%s([%lld, %lld])", crop ? "crop" : "zero_pad", t, l);
-    else text_put(net->out, "%s([%lld, %lld, %lld, %lld])", crop ? "crop" : "zero_pad", t, b, l, r);
-    becomes(net, (Shape){in.rank, h, w, c}, size);
-    return true;
-  }
-  }
-}
-
 /* ---- several values ---- */
-static Value *draw_value(Net *net, bool (*fits)(Shape now, const Value *)) {
+Value *draw_value(Net *net, bool (*fits)(Shape now, const Value *)) {
   Value *some[MOST_VALUES];
   int n = 0;
   for (int i = 0; i < net->nvalues; i++)
-    if (fits(net->now.shape, &net->value[i])) some[n++] = &net->value[i];
+    if (net->value[i].regions == net->now.regions && fits(net->now.shape, &net->value[i]))
+      some[n++] = &net->value[i];
   return n ? some[below(net, n)] : NULL;
 }
 static bool combines(Shape now, const Value *v) {
@@ -317,11 +326,6 @@ static bool combines(Shape now, const Value *v) {
          (same_pixels(v->shape, now) ? true : one_pixel(v->shape) || one_pixel(now));
 }
 static bool divides(Shape now, const Value *v) { return combines(now, v) && v->apart; }
-static bool joins(Shape now, const Value *v) {
-  return v->shape.rank == now.rank && same_pixels(v->shape, now) &&
-         (v->shape.c + now.c) * now.h * now.w <= MOST_ELEMENTS;
-}
-
 static bool op_combine(Net *net) {
   static const char *const many[] = {"add", "multiply", "maximum"}, *const one[] = {"subtract", "divide"};
   const bool several = chance(net, 65);
@@ -355,25 +359,7 @@ static bool op_combine(Net *net) {
   }
   text_put(net->out, ")");
   becomes(net, shape, size + 2);
-  return true;
-}
-
-static bool op_concat(Net *net) {
-  Value *other = draw_value(net, joins);
-  if (!other) return false;
-  Shape shape = net->now.shape;
-  double size = net->now.size;
-  text_put(net->out, "concat(");
-  for (int i = 0; i < 3 && other; i++) {
-    text_put(net->out, "%s%s", i ? ", " : "", other->name);
-    other->reads++;
-    shape.c += other->shape.c;
-    size = other->size > size ? other->size : size;
-    net->now.shape = shape;
-    other = chance(net, 30) ? draw_value(net, joins) : NULL;
-  }
-  text_put(net->out, ")");
-  becomes(net, shape, size);
+  net->now.level = false;
   return true;
 }
 
@@ -442,12 +428,11 @@ static bool op_block(Net *net) {
   put_part(net, shared, &p);
   text_put(net->out, ")");
   becomes(net, out, 2 * net->now.size + 2);
+  net->now.level = false;
   return true;
 }
 
 /* ---- one of them ---- */
-typedef bool OpWriter(Net *);
-
 void tame(Net *net) { /* large numbers are made small again */
   static const char *const some[] = {
       "tanh", "sigmoid", "normalize(scale=1/64)", "clip(-4, 4)", "batchnorm(epsilon=0.1)", "hard_sigmoid"};
@@ -458,9 +443,11 @@ void tame(Net *net) { /* large numbers are made small again */
 
 void write_op(Net *net) {
   static OpWriter *const ops[] = {
-      op_conv,  op_conv,    op_conv,  op_depthwise,  op_transpose,  op_pool,       op_pool,  op_global,
-      op_dense, op_dense,   op_dense, op_activation, op_activation, op_activation, op_curve, op_norm,
-      op_norm,  op_dropout, op_shape, op_combine,    op_combine,    op_concat,     op_block, op_block};
+      op_conv,       op_conv,       op_conv,   op_depthwise, op_transpose, op_pool,       op_pool,
+      op_pool,       op_other_pool, op_global, op_dense,     op_dense,     op_dense,      op_activation,
+      op_activation, op_activation, op_curve,  op_norm,      op_norm,      op_group_norm, op_dropout,
+      op_flat,       op_border,     op_resize, op_blocks,    op_crop_like, op_combine,    op_combine,
+      op_concat,     op_concat,     op_block,  op_block};
   if (net->now.size > 50 && chance(net, 80)) {
     tame(net);
     return;

@@ -225,12 +225,14 @@ static void write_tower(Net *net) {
 /* ---- the train block ---- */
 static const char *draw_loss(Net *net, const Value *v, bool *classes) {
   const int64_t c = v->shape.c;
-  int form = (int)below(net, c > 1 ? 9 : 4);
+  const bool pixels = v->shape.rank == 3 && v->shape.h * v->shape.w > 1;
+  int form = (int)below(net, c > 1 ? 11 : 4);
   if (v->softmax && (form == 3 || form == 8)) form = 0; /* binary_cross_entropy and hinge take raw scores */
+  if (form == 10 && (v->softmax || !pixels)) form = 9;
   *classes = form >= 4;
   if (form < 4)
     return ((const char *const[]){"mse", "mae", "huber(delta=0.5)", "binary_cross_entropy"})[form];
-  if (form == 8) return "hinge";
+  if (form >= 8) return ((const char *const[]){"hinge", "focal(gamma=2)", "dice"})[form - 8];
   if (form == 4) return arena_printf(net->arena, "cross_entropy(ignore=%lld)", (long long)below(net, c));
   if (form > 5 || c > 6) return "cross_entropy";
   const char *weights = "1";
@@ -252,14 +254,17 @@ static void write_train(Net *net, int noutputs, const Value *output) {
                                      "early_stop = 4",
                                      "average = 0.99"};
   bool classes = false, any = false;
+  const bool list = noutputs > 1 || net->losses.n > 0;
+  if (!net->losses.n && output[0].cut) return; /* nothing would be trained */
   Text *t = net->out;
-  text_put(t, "    train {\n        loss = %s", noutputs > 1 ? "[" : "");
+  text_put(t, "    train {\n        loss = %s", list ? "[" : "");
   for (int o = 0; o < noutputs; o++) {
-    if (o && (output[o].size > 30 || chance(net, 20))) continue; /* an output without a loss */
+    if (output[o].lost || output[o].cut || (o && (output[o].size > 30 || chance(net, 20))))
+      continue; /* one without a loss */
     bool class_loss;
     const char *loss = draw_loss(net, &output[o], &class_loss);
     classes = classes || class_loss;
-    if (noutputs == 1) text_put(t, "%s\n", loss);
+    if (!list) text_put(t, "%s\n", loss);
     else {
       const char *arguments = strchr(loss, '(');
       const int length = arguments ? (int)(arguments - loss) : (int)strlen(loss);
@@ -270,7 +275,8 @@ static void write_train(Net *net, int noutputs, const Value *output) {
     }
     any = true;
   }
-  if (noutputs > 1) text_put(t, "]\n");
+  if (net->losses.n) text_put(t, "%s", net->losses.s + (any ? 0 : 2));
+  if (list) text_put(t, "]\n");
   text_put(t, "        batch = %lld\n", (long long)between(net, 3, 8));
   if (classes && chance(net, 30)) text_put(t, "        label_smoothing = 0.1\n");
   const int first = (int)below(net, 11), count = (int)below(net, 3);
@@ -343,6 +349,7 @@ static void write_graph(Net *net) {
   write_inputs(net);
   const int n = (int)between(net, 2, 9);
   for (int i = 0; i < n; i++) {
+    if (chance(net, 9) && write_objects(net)) continue;
     if (chance(net, 12)) write_repeat(net);
     else if (chance(net, 8)) write_if(net);
     else write_statement(net);
@@ -359,7 +366,7 @@ int main(int argc, char **argv) {
   if (argc != 2) return fputs("usage: randomnet SEED\n", stderr), 2;
   Arena *arena = arena_new();
   Net *net = NEW(arena, Net);
-  net->arena = net->body.arena = net->blocks.arena = arena;
+  net->arena = net->body.arena = net->blocks.arena = net->losses.arena = arena;
   const uint64_t seed = strtoull(argv[1], NULL, 10);
   net->random = seed * UINT64_C(0xd1342543de82ef95);
   net->out = &net->body;
@@ -376,8 +383,8 @@ int main(int argc, char **argv) {
                                         "generic"}; /* one of them compiles C */
   static const int batches[] = {
       1, 1, 1, 2, 3, 5}; /* of three images: some calls have fewer than a batch, some no whole batch at all */
-  printf("# check: images=3 batch=%d tolerance=5e-5 gradient=1e-3 difference=1e-4 targets=%s\n",
-         batches[below(net, 6)], targets[below(net, 4)]);
+  printf("# check: images=3 batch=%d tolerance=5e-5 gradient=1e-3 difference=%s targets=%s\n",
+         batches[below(net, 6)], net->jumps ? "inf" : "1e-4", targets[below(net, 4)]);
   printf("# Made by randomnet %s\n", argv[1]);
   for (int k = 0; k < 3; k++) printf("const k%d = %lld\n", k, (long long)net->constant[k]);
   const bool blocks_first = chance(net, 50);

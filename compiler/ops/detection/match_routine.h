@@ -6,14 +6,16 @@ static int cnn_match_count_routine(const int32_t *count, int most) {
   return !(count[0] > 0) ? 0 : count[0] < most ? (int)count[0] : most;
 }
 
-/* The truth of classes 0 .. classes - 1 that a box overlaps most, and by how much; -1: none of `n`. */
+/* The truth of classes 0 .. classes - 1, or of any if that is 0, that a box overlaps most, and by how much;
+ * -1: none of `n`. */
 static int cnn_match_truth_routine(const float *box, const float *truth, const int32_t *label, int n,
                                    int classes, float *most) {
   int best = -1;
   *most = 0.f;
   for (int t = 0; t < n; t++) {
-    const float overlap =
-        label[t] >= 0 && label[t] < classes ? cnn_box_overlap_routine(box, truth + 4 * t) : 0.f;
+    const float overlap = label[t] >= 0 && (classes == 0 || label[t] < classes)
+                              ? cnn_box_overlap_routine(box, truth + 4 * t)
+                              : 0.f;
     if (overlap > *most) *most = overlap, best = t;
   }
   return best;

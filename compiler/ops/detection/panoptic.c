@@ -12,7 +12,7 @@ static const char text[] =
 #include "ops/detection/panoptic_text.inc"
     ;
 
-enum { ROW = 6, SCORE = 4, LABEL = 5, FLOAT_COUNTS = 1 << 24 };
+enum { ROW = 6, SCORE = 4, LABEL = 5 };
 
 static const Param params[] = {
     {"boxes", PARAM_VALUE, NULL, "the instances, rows of nms: x1 y1 x2 y2 score class", 0, 0, NULL},
@@ -46,10 +46,7 @@ static bool inputs_fit(ShapeContext *context, const Node *node) {
         shape_text(context->arena, boxes), (long long)boxes.dim[0], shape_text(context->arena, masks));
     diag_help(diag, "roi_align takes a region for each box: %lld of height x width x classes",
               (long long)boxes.dim[0]);
-  } else if (boxes.dim[0] > FLOAT_COUNTS)
-    diag = op_error_at(context, node, "boxes", DIAG_too_large,
-                       "panoptic of %s boxes: it takes at most 16,777,216 (2^24)",
-                       shape_text(context->arena, boxes));
+  }
   if (diag) op_note_origin(context, diag, wrong);
   return !diag;
 }

@@ -47,7 +47,10 @@ static bool scores_fit(ShapeContext *context, const Node *node) {
                              "proposals has %d anchors, but its input %s has %lld scores a cell", anchors,
                              shape_text(context->arena, scores), (long long)scores.dim[2]);
     op_note_origin(context, diag, node->in[0]);
-    diag_help(diag, "conv(%d, 1x1) before it gives each anchor a score", anchors);
+    if (scores.dim[2] == BOX * anchors)
+      diag_help(diag,
+                "the current value is the scores, the argument the deltas: scores -> proposals(deltas)");
+    else diag_help(diag, "conv(%d, 1x1) before it gives each anchor a score", anchors);
     return false;
   }
   if (shape_elements(scores) <= FLOAT_COUNTS) return true;

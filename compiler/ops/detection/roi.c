@@ -35,7 +35,13 @@ static bool takes_features(ShapeContext *context, const Node *node) {
 
 static bool takes_scale(ShapeContext *context, const Node *node) {
   if (arg_const(node, "scale")->kind == CONST_POISON) return false;
-  if ((float)arg_number(node, "scale") > 0) return true;
+  const double scale = arg_number(node, "scale");
+  if (scale > 1) {
+    Diag *diag = op_error_at(context, node, "scale", DIAG_suspicious_value,
+                             "a scale of %.9g: %.9g features for each pixel of the input", scale, scale);
+    diag_help(diag, "scale is features a pixel: 1/%.9g where a feature is %.9g pixels wide", scale, scale);
+  }
+  if ((float)scale > 0) return true;
   Diag *diag = op_error_at(context, node, "scale", DIAG_bad_value, "scale of %s is %g, but must be positive",
                            node->op->name, arg_number(node, "scale"));
   diag_help(diag,

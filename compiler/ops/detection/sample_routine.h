@@ -33,7 +33,7 @@ static void cnn_sample_routine(const float *restrict regions, const float *restr
   for (int r = 0; r < rows; r++) {
     const float *box = regions + 4 * r;
     float shared;
-    cnn_match_truth_routine(box, truth, label, n, 1 << 30, &shared);
+    cnn_match_truth_routine(box, truth, label, n, 0, &shared);
     kind[r] = !(box[2] > box[0] && box[3] > box[1]) ? -1.f : shared >= 0.5f ? 1.f : 0.f;
   }
   found = cnn_sample_add_routine(regions, draws, kind, rows_of, out, rows, 1.f, found, positives);

@@ -291,6 +291,8 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
   gradient_input(gradient, &op_yolo_gradient, node, 2, (Node *[]){dy, node->in[0]});
 }
 
+static int64_t classes(const Node *node) { return node->shape.dim[1] - YOLO_CLASSES; }
+
 const Op op_yolo = {
     .name = "yolo",
     .group = "detection",
@@ -302,6 +304,7 @@ const Op op_yolo = {
         "exp(t), in pixels of the picture, then sigmoids; stride = size of the net's first picture / cells",
     .params = params,
     .example = "conv(255, 1x1) -> yolo(80, anchors=[[10, 14], [23, 27], [37, 58]]) -> nms",
+    .classes = classes,
     .shape = shape,
     .eval = run,
     .gradient = gradient,

@@ -44,10 +44,10 @@ static const Form saturation = {"saturation", "colours made stronger or weaker",
                                 AUGMENT_COLOUR};
 static const Form hue = {"hue", "colours turned", hue_params, AUGMENT_COLOUR};
 static const Form mixup = {"mixup", "two samples and their targets mixed (Zhang et al., 2018)", alpha_params,
-                           AUGMENT_ANY};
+                           AUGMENT_MIX};
 static const Form cutmix = {"cutmix",
                             "a piece of another sample, and its share of the target (Yun et al., 2019)",
-                            alpha_params, AUGMENT_PICTURE};
+                            alpha_params, AUGMENT_MIX_PICTURE};
 
 const Form *const augment_table[] = {&hflip,    &vflip,  &shift,  &rotate, &zoom,         &brightness,
                                      &contrast, &cutout, &noise,  &crop,   &resized_crop, &saturation,

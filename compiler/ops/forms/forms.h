@@ -10,10 +10,12 @@ typedef enum ScheduleCode {
 } ScheduleCode;
 
 typedef enum AugmentCode {
-  AUGMENT_ANY,     /* any input */
-  AUGMENT_PICTURE, /* the first input is a picture */
-  AUGMENT_COLOUR,  /* a picture of three channels */
-  AUGMENT_PIECE,   /* a picture that is not smaller than the size, its first argument */
+  AUGMENT_ANY,         /* any input */
+  AUGMENT_MIX,         /* any input, of two samples */
+  AUGMENT_PICTURE,     /* the first input is a picture */
+  AUGMENT_MIX_PICTURE, /* the same, of two samples */
+  AUGMENT_COLOUR,      /* a picture of three channels */
+  AUGMENT_PIECE,       /* a picture that is not smaller than the size, its first argument */
 } AugmentCode;
 
 typedef enum MetricCode {

@@ -52,6 +52,7 @@ static void shape(ShapeContext *context, Node *node) {
         op_error(context, node, DIAG_loss_mismatch, "boxes have rows of x1 y1 x2 y2, but these are %s",
                  shape_text(context->arena, boxes->shape));
     op_note_origin(context, diag, boxes);
+    diag_help(diag, "they are what roi_align or roi_pool took the regions from");
     return;
   }
   if (classes < 2) {

@@ -46,6 +46,7 @@ static void shape(ShapeContext *context, Node *node) {
                shape_text(context->arena, scores->shape), shape_text(context->arena, boxes->shape));
   op_note_origin(context, diag, scores);
   op_note_origin(context, diag, boxes);
+  diag_help(diag, "they are what roi_align or roi_pool took the regions from");
 }
 
 /* ---- the meaning ---- */

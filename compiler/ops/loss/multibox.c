@@ -41,6 +41,7 @@ static bool rows_equal(ShapeContext *context, const Node *node, int k, const cha
                shape_text(context->arena, other->shape));
   op_note_origin(context, diag, scores);
   op_note_origin(context, diag, other);
+  diag_help(diag, "each box has a row in all three: multibox(scores, deltas, boxes=priors)");
   return false;
 }
 

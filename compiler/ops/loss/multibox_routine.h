@@ -64,7 +64,8 @@ static void cnn_multibox_routine(const float *restrict scores, const float *rest
       by_delta[4 * r + k] = share * slope;
     }
   }
-  if (positives > 0 && negatives < others / positives)
+  if (positives > 0 && others > 0 &&
+      negatives <= (others - 1) / positives) /* negatives * positives < others */
     others = cnn_best_routine(cost, worst, others, negatives * positives);
   for (int i = 0; i < others && positives > 0; i++) {
     const int r = (int)worst[i];

@@ -7,13 +7,12 @@
 static void cnn_rpn_match_routine(const float *restrict anchors, const int32_t *restrict label,
                                   const float *restrict truth, float *restrict match, int rows, int n,
                                   int height, int width, float high, float low) {
-  const int classes = 1 << 30;
   float shared;
   for (int r = 0; r < rows; r++) {
     const float *a = anchors + 4 * r;
     const int inside =
         width == 0 || (a[0] >= 0.f && a[1] >= 0.f && a[2] <= (float)width && a[3] <= (float)height);
-    const int best = inside ? cnn_match_truth_routine(a, truth, label, n, classes, &shared) : -1;
+    const int best = inside ? cnn_match_truth_routine(a, truth, label, n, 0, &shared) : -1;
     if (!inside) match[r] = -3.f;
     else match[r] = shared >= high && best >= 0 ? (float)best : shared < low ? -1.f : -2.f;
   }
@@ -26,7 +25,7 @@ static void cnn_rpn_match_routine(const float *restrict anchors, const int32_t *
     for (int r = 0; r < rows && label[t] >= 0 && most > 0.f; r++) { /* all that share it, up to rounding */
       if (match[r] == -3.f) continue;
       if (cnn_box_overlap_routine(anchors + 4 * r, truth + 4 * t) >= 0.99999f * most)
-        match[r] = (float)cnn_match_truth_routine(anchors + 4 * r, truth, label, n, classes, &shared);
+        match[r] = (float)cnn_match_truth_routine(anchors + 4 * r, truth, label, n, 0, &shared);
     }
   }
 }

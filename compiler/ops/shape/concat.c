@@ -65,6 +65,8 @@ static void disagree(ShapeContext *context, const Node *node, const Node *other)
   op_note_origin(context, diag, other);
   if (first->shape.rank != other->shape.rank)
     diag_help(diag, "flatten makes vectors of both; reshape gives them the same number of dimensions");
+  else if (axis_of(node) == CHANNELS && first->shape.rank == 2 && first->shape.dim[1] == other->shape.dim[1])
+    diag_help(diag, "axis=length joins the rows of one and the rows of the other");
   else if (axis_of(node) == CHANNELS)
     diag_help(diag, "pad=same or zero_pad on one of the two ways, or crop on the other, makes them agree");
 }

@@ -29,5 +29,7 @@ cnn_status cnn_failure(cnn_code code, const char *format, ...) {
       end--; /* never half of a character */
     memcpy(status.message + end, more, sizeof more);
   }
+  for (char *at = status.message; *at; at++) /* names in files may have what terminals obey */
+    if (((unsigned char)*at < ' ' && *at != '\n' && *at != '\t') || *at == 127) *at = '?';
   return status;
 }

@@ -47,6 +47,16 @@ size_t cnn_utf8_length(const unsigned char *bytes, size_t n) {
   return (size_t)(at - bytes);
 }
 
+bool cnn_text_plain(const char *text, size_t n) {
+  const unsigned char *at = (const unsigned char *)text, *const end = at + n;
+  while (at < end) {
+    const uint32_t character = next(&at, end);
+    if (character == CHARACTERS_END || character < ' ' || (character >= 0x7F && character < 0xA0))
+      return false;
+  }
+  return true;
+}
+
 /* ---- Letters and marks */
 
 typedef struct Mark {

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+bool cnn_text_plain(const char *text, size_t n);              /* UTF-8 without control characters */
 size_t cnn_utf8_length(const unsigned char *bytes, size_t n); /* how many bytes at the beginning are UTF-8 */
 
 /* A copy in which a letter and the marks behind it are one character, where there is one (NFC, for the

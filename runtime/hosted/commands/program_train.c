@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "hosted/display/journal.h"
+#include "hosted/base/memory.h"
 #include "hosted/base/number.h"
 #include "hosted/commands/program.h"
 #include "hosted/commands/written.h"
@@ -90,13 +91,7 @@ static void apply(const Arguments *arguments, cnn_train_options *options) {
 
 /* A quarter of the machine's memory for pictures that have been decoded: enough for most sets of folders, and
  * no file that nobody asked for. */
-static int64_t memory_for_pictures(void) {
-#ifdef _SC_PHYS_PAGES
-  const long pages = sysconf(_SC_PHYS_PAGES), bytes = sysconf(_SC_PAGESIZE);
-  if (pages > 0 && bytes > 0) return (int64_t)pages / 4 * bytes;
-#endif
-  return 0;
-}
+static int64_t memory_for_pictures(void) { return cnn_memory() / 4; }
 
 /* All that the run writes; the paths that are made here are freed with it. */
 enum { WRITTEN = 9 };

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "hosted/base/unicode.h"
 #include "hosted/data/image.h"
 
 /* A number of an element of a list, for finding the element. */
@@ -95,7 +96,8 @@ static cnn_status category_read(const File *file, const json_t *list, size_t k, 
   if (is_second(id, ids, category->id, k, &first))
     return wrong(file, "categories", k, "id", "%lld is the id of categories[%zu], too",
                  (long long)category->id, first);
-  if (!category->name) return wrong(file, "categories", k, "name", "must be a text");
+  if (!category->name || !cnn_text_plain(category->name, strlen(category->name)))
+    return wrong(file, "categories", k, "name", "must be a text without control characters");
   category->stuff = file->coco->panoptic && json_is_number(thing) && json_number_value(thing) == 0;
   return cnn_success();
 }

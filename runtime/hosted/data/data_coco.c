@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "hosted/base/file.h"
+#include "hosted/base/memory.h"
 #include "hosted/data/coco.h"
 #include "hosted/data/pixels.h"
 
@@ -93,12 +94,28 @@ static char *folder_find(const Place *place, const json_t *root, const char *lis
 
 /* ---- A file */
 
+/* A number of two bytes takes twenty times as much memory when it has been read. Refused is what cannot fit:
+ * a machine that has no memory left may stop anything. */
+static cnn_status json_fits(const char *path, const cnn_file *file) {
+  enum { VALUE_BYTES = 40 };
+  const int64_t memory = cnn_memory();
+  int64_t values = 0;
+  for (size_t i = 0; i < file->size; i++) values += file->data[i] == ',';
+  if (memory == 0 || values <= memory / VALUE_BYTES) return cnn_success();
+  return cnn_failure(CNN_NO_MEMORY, "%s: has %lld values, for which %.1f GB of memory are too little", path,
+                     (long long)values, (double)memory / 1e9);
+}
+
 static cnn_status json_read(const char *path, json_t **root) {
   cnn_file file;
   json_error_t error;
   cnn_status status = cnn_file_open(&file, path);
   *root = NULL;
-  if (status.code != CNN_OK) return status;
+  if (status.code == CNN_OK) status = json_fits(path, &file);
+  if (status.code != CNN_OK) {
+    cnn_file_close(&file);
+    return status;
+  }
   *root = json_loadb((const char *)file.data, file.size, JSON_REJECT_DUPLICATES, &error);
   if (!*root && !*error.text) status = cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   else if (!*root)

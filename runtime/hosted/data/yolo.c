@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "hosted/base/unicode.h"
 #include "hosted/data/boxes.h"
 
 /* ---- Boxes */
@@ -82,6 +83,10 @@ static cnn_status name_set(cnn_names *names, const char *path, int64_t line, int
   if (c < 0 || c >= CNN_YOLO_CLASSES_MOST)
     return cnn_failure(CNN_BAD_FORMAT, "%s:%lld: class %lld: at most %d classes are read", path,
                        (long long)line, (long long)c, CNN_YOLO_CLASSES_MOST);
+  if (!cnn_text_plain(name, n))
+    return cnn_failure(CNN_BAD_FORMAT,
+                       "%s:%lld: the name of class %lld has a control character, or is no UTF-8", path,
+                       (long long)line, (long long)c);
   if (c >= names->count) {
     char **moved = realloc(names->name, ((size_t)c + 1) * sizeof *moved);
     if (!moved) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
