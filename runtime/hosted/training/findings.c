@@ -185,6 +185,7 @@ bool cnn_segments_read(cnn_segments *segments, const cnn_network *network, float
       if (at < 0 || !(value[2 * at] >= 0 && value[2 * at] < CLASSES_MOST)) continue;
       const int32_t label = (int32_t)value[2 * at],
                     instance = (int32_t)fmax(0, fmin((double)value[2 * at + 1], (double)CLASSES_MOST));
+      if (!instance && stuff > 0 && label >= stuff) continue;
       if (!cnn_segments_put(segments, (int64_t)y * view->width + x, label + (instance ? stuff : 0), instance,
                             false))
         return false;

@@ -36,7 +36,8 @@ bool cnn_findings_read(cnn_findings *findings, const cnn_network *network, float
 void cnn_findings_free(cnn_findings *findings);
 
 /* The segments of a panoptic output, for each pixel of the picture. Classes of objects are numbered behind
- * `stuff` others. False: no memory. */
+ * `stuff` others; a pixel of such a class that no instance has belongs to no segment, as in COCO's task.
+ * stuff = 0: it is not known which classes are those of objects. False: no memory. */
 bool cnn_segments_read(cnn_segments *segments, const cnn_network *network, float *const output[],
                        int64_t slot, const cnn_view *view, int32_t stuff);
 bool cnn_segments_open(cnn_segments *segments, int64_t pixels); /* of which none belongs to one yet */
