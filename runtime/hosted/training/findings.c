@@ -116,7 +116,7 @@ bool cnn_findings_read(cnn_findings *findings, const cnn_network *network, float
                        int64_t slot, const cnn_view *view, int32_t image) {
   const int32_t o = cnn_output_first(network, CNN_OUTPUT_DETECTIONS);
   const int32_t m = masks_of(network);
-  *findings = (cnn_findings){.masks = m >= 0};
+  *findings = (cnn_findings){.boxes = o >= 0, .masks = o >= 0 && m >= 0};
   if (o < 0) return true;
   const cnn_port *port = &network->output[o], *masks = m >= 0 ? &network->output[m] : NULL;
   const int32_t rows = port->dim[0];

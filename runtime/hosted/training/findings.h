@@ -25,8 +25,8 @@ int64_t cnn_view_place(const cnn_view *view, int32_t y, int32_t x, int32_t out_h
 
 typedef struct cnn_findings {
   int32_t count;
-  cnn_found *found; /* the best first; with masks, if an output has them */
-  bool masks;
+  cnn_found *found;  /* the best first */
+  bool boxes, masks; /* whether an output has them */
 } cnn_findings;
 
 /* Of image `slot` of the outputs; `image` is the number that they get. What lies outside of the picture is
