@@ -99,13 +99,24 @@ static void segments_come_in_pixels_of_the_picture(void) {
   set_outputs(8, 8, 24, 24);
   const cnn_view view = cnn_view_make(&input[0], 16, 64, CNN_FIT_STRETCH);
   cnn_segments segments;
-  CU_ASSERT_FATAL(cnn_segments_read(&segments, &net, values, 0, &view, 1));
+  CU_ASSERT_FATAL(cnn_segments_read(&segments, &net, values, 0, &view, 3));
   CU_ASSERT_EQUAL_FATAL(segments.count, 3);
   const cnn_segment *stuff = &segments.segment[segments.of[0]], *ground = &segments.segment[segments.of[63]];
   const cnn_segment *object = &segments.segment[segments.of[8 * 64]];
   CU_ASSERT_TRUE(stuff->label == 2 && stuff->instance == 0 && ground->label == 0);
-  CU_ASSERT_TRUE(object->label == 3 && object->instance == 1); /* behind one class of stuff */
+  CU_ASSERT_TRUE(object->label == 5 && object->instance == 1); /* behind three classes of stuff */
   CU_ASSERT_TRUE(segments.of[15] == segments.of[0] && segments.of[16] == segments.of[63]);
+  cnn_segments_free(&segments);
+}
+
+static void objects_without_an_instance_are_no_segments(void) {
+  set_outputs(8, 8, 24, 24);
+  const cnn_view view = cnn_view_make(&input[0], 16, 64, CNN_FIT_STRETCH);
+  cnn_segments segments;
+  CU_ASSERT_FATAL(cnn_segments_read(&segments, &net, values, 0, &view, 1));
+  CU_ASSERT_EQUAL_FATAL(segments.count, 2); /* class 2 is that of an object */
+  CU_ASSERT_EQUAL(segments.of[0], -1);
+  CU_ASSERT_TRUE(segments.of[63] >= 0 && segments.of[8 * 64] >= 0);
   cnn_segments_free(&segments);
 }
 
@@ -212,6 +223,7 @@ CU_TestInfo suite_findings[] = {
     {"letterbox is undone", letterbox_is_undone},
     {"no numbers are no boxes", no_numbers_are_no_boxes},
     {"segments come in pixels of the picture", segments_come_in_pixels_of_the_picture},
+    {"objects without an instance are no segments", objects_without_an_instance_are_no_segments},
     {"results are those of COCO", results_are_those_of_coco},
     {"findings are held against the truth", findings_are_held_against_the_truth},
     CU_TEST_INFO_NULL};

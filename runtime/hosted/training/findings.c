@@ -116,7 +116,7 @@ bool cnn_findings_read(cnn_findings *findings, const cnn_network *network, float
                        int64_t slot, const cnn_view *view, int32_t image) {
   const int32_t o = cnn_output_first(network, CNN_OUTPUT_DETECTIONS);
   const int32_t m = masks_of(network);
-  *findings = (cnn_findings){.masks = m >= 0};
+  *findings = (cnn_findings){.boxes = o >= 0, .masks = o >= 0 && m >= 0};
   if (o < 0) return true;
   const cnn_port *port = &network->output[o], *masks = m >= 0 ? &network->output[m] : NULL;
   const int32_t rows = port->dim[0];
@@ -185,6 +185,7 @@ bool cnn_segments_read(cnn_segments *segments, const cnn_network *network, float
       if (at < 0 || !(value[2 * at] >= 0 && value[2 * at] < CLASSES_MOST)) continue;
       const int32_t label = (int32_t)value[2 * at],
                     instance = (int32_t)fmax(0, fmin((double)value[2 * at + 1], (double)CLASSES_MOST));
+      if (!instance && stuff > 0 && label >= stuff) continue;
       if (!cnn_segments_put(segments, (int64_t)y * view->width + x, label + (instance ? stuff : 0), instance,
                             false))
         return false;

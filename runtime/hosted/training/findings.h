@@ -25,8 +25,8 @@ int64_t cnn_view_place(const cnn_view *view, int32_t y, int32_t x, int32_t out_h
 
 typedef struct cnn_findings {
   int32_t count;
-  cnn_found *found; /* the best first; with masks, if an output has them */
-  bool masks;
+  cnn_found *found;  /* the best first */
+  bool boxes, masks; /* whether an output has them */
 } cnn_findings;
 
 /* Of image `slot` of the outputs; `image` is the number that they get. What lies outside of the picture is
@@ -36,7 +36,8 @@ bool cnn_findings_read(cnn_findings *findings, const cnn_network *network, float
 void cnn_findings_free(cnn_findings *findings);
 
 /* The segments of a panoptic output, for each pixel of the picture. Classes of objects are numbered behind
- * `stuff` others. False: no memory. */
+ * `stuff` others; a pixel of such a class that no instance has belongs to no segment, as in COCO's task.
+ * stuff = 0: it is not known which classes are those of objects. False: no memory. */
 bool cnn_segments_read(cnn_segments *segments, const cnn_network *network, float *const output[],
                        int64_t slot, const cnn_view *view, int32_t stuff);
 bool cnn_segments_open(cnn_segments *segments, int64_t pixels); /* of which none belongs to one yet */
