@@ -1,66 +1,12 @@
 # found.py: the cases of found.tap.
 # SPDX-License-Identifier: Apache-2.0
-import json, os, struct, zipfile, zlib
+import json, os, struct
 from folders import exits, run
+from samples import npy, npz, read_png, write_png
 from tap import check, finish, start
 
 start("found")
 WIDTH, HEIGHT = 64, 32  # of the nets' input
-
-
-def chunk(kind, data):
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def write_png(path, width, height, colour_of):
-    rows = b"".join(b"\0" + b"".join(bytes(colour_of(x, y)) for x in range(width)) for y in range(height))
-    with open(path, "wb") as file:
-        file.write(b"\x89PNG\r\n\x1a\n"
-                   + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-                   + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
-
-
-def read_png(path):
-    """Width, height and rows of (r, g, b)."""
-    with open(path, "rb") as file:
-        data = file.read()
-    width, height = struct.unpack(">II", data[16:24])
-    packed, at = b"", 8
-    while at < len(data):
-        size, kind = struct.unpack(">I4s", data[at:at + 8])
-        packed += data[at + 8:at + 8 + size] if kind == b"IDAT" else b""
-        at += size + 12
-    raw, rows, above = zlib.decompress(packed), [], bytes(3 * width)
-    for y in range(height):
-        start = y * (3 * width + 1)
-        how, line = raw[start], bytearray(raw[start + 1:start + 1 + 3 * width])
-        for i in range(3 * width):
-            left = line[i - 3] if i >= 3 else 0
-            corner = above[i - 3] if i >= 3 else 0
-            line[i] = (line[i] + [0, left, above[i], (left + above[i]) // 2,
-                                  paeth(left, above[i], corner)][how]) % 256
-        above = bytes(line)
-        rows.append([tuple(line[3 * x:3 * x + 3]) for x in range(width)])
-    return width, height, rows
-
-
-def paeth(left, above, corner):
-    near = [abs(above - corner), abs(left - corner), abs(left + above - 2 * corner)]
-    return [left, above, corner][near.index(min(near))]
-
-
-def npy(shape, values, kind="<f4", letter="f"):
-    dims = "".join("%d," % n for n in shape)
-    head = "{'descr': '%s', 'fortran_order': False, 'shape': (%s), }" % (kind, dims)
-    head = head.ljust(117) + "\n"
-    return b"\x93NUMPY\1\0" + struct.pack("<H", len(head)) + head.encode() + struct.pack(
-        "<%d%s" % (len(values), letter), *values)
-
-
-def npz(path, **arrays):
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, data in arrays.items():
-            archive.writestr(name + ".npy", data)
 
 
 def build(name, text):
@@ -171,7 +117,13 @@ check(0 < found["map"] < found["map50"] < 0.9 and found["map"] == boxes["ap"] an
 classes = boxes["classes"]
 check(len(classes) == 5 and all(0 <= c["ap"] <= c["ap50"] and c["samples"] > 0 for c in classes)
       and abs(sum(c["ap"] for c in classes) / 5 - boxes["ap"]) < 1e-8, "and so has each class", boxes)
-alone = run("./find", "eval", "--data", "synthetic:shapes,count=50,size=64", WEIGHTS, "--json")
+os.makedirs("pets/images")
+os.makedirs("pets/labels")
+for name, line in (("a", "0 0.25 0.375 0.25 0.5"), ("b", "1 0.703125 0.59375 0.46875 0.6875")):
+    write_png(f"pets/images/{name}.png", 64, 32, lambda x, y: (90, 90, 90))
+    with open(f"pets/labels/{name}.txt", "w") as file:
+        file.write(line + "\n")
+alone = run("./find", "eval", "--data", "pets", WEIGHTS, "--json")
 only = json.loads(alone.stdout)
 check(only["classes"] == only["boxes"]["classes"] and only["classes"][1]["label"] == "dog"
       and only["loss"] is None, "a net of boxes alone has them as its classes", only)
