@@ -104,7 +104,7 @@ static bool mask_read(cnn_found *found, const cnn_port *port, const float *regio
   uint8_t *pixel = calloc(pixels, 1);
   if (!pixel) return false;
   if (found->label < port->dim[2]) mask_draw(port, region + found->label, view, found->box, whole, pixel);
-  const bool fine = cnn_runs_make(&found->mask, pixel, view->height, view->width);
+  const bool fine = cnn_runs_make(&found->mask, pixel, 1, view->height, view->width);
   free(pixel);
   return fine;
 }
