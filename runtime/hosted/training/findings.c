@@ -125,7 +125,7 @@ bool cnn_findings_read(cnn_findings *findings, const cnn_network *network, float
   const int32_t o = cnn_output_first(network, CNN_OUTPUT_DETECTIONS);
   int32_t m = masks_of(network);
   if (m >= 0 && !output[m]) m = -1;
-  *findings = (cnn_findings){.masks = m >= 0};
+  *findings = (cnn_findings){.boxes = o >= 0, .masks = m >= 0};
   if (o < 0) return true;
   const cnn_port *port = &network->output[o], *masks = m >= 0 ? &network->output[m] : NULL;
   const int32_t rows = port->dim[0];

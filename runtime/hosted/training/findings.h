@@ -28,8 +28,8 @@ void cnn_view_box(const cnn_view *view, const double box[4], double there[4]);
 
 typedef struct cnn_findings {
   int32_t count;
-  cnn_found *found; /* the best first; with masks, if an output has them */
-  bool masks;
+  cnn_found *found;  /* the best first; with masks, if an output has them */
+  bool boxes, masks; /* an output has some */
 } cnn_findings;
 
 /* Of image `slot` of the outputs, of which masks may be NULL: not wanted; `image` is the number that they

@@ -110,7 +110,7 @@ typedef struct List {
   cnn_sought *sought;
   int64_t founds, soughts;
   int32_t classes;
-  bool masks;
+  bool boxes, masks;
 } List;
 
 static bool list_make(List *list, const cnn_judged_sample *sample, int64_t samples) {
@@ -118,6 +118,7 @@ static bool list_make(List *list, const cnn_judged_sample *sample, int64_t sampl
   for (int64_t i = 0; i < samples; i++) {
     list->founds += sample[i].findings.count;
     list->soughts += sample[i].soughts;
+    list->boxes = list->boxes || sample[i].findings.boxes;
     list->masks = list->masks && sample[i].findings.masks;
   }
   list->found = calloc((size_t)list->founds + 1, sizeof *list->found);
@@ -136,6 +137,7 @@ static bool list_make(List *list, const cnn_judged_sample *sample, int64_t sampl
 }
 
 static bool precision_of(cnn_objects *objects, const List *list) {
+  if (!list->boxes) return true;
   objects->classes = list->classes;
   objects->of_box = calloc((size_t)list->classes + 1, sizeof *objects->of_box);
   if (!objects->of_box || !cnn_precision_measure(list->found, list->founds, list->sought, list->soughts,
