@@ -126,7 +126,7 @@ check(marked("page.png"), "has the box")
 for words, status, says in (
     (["--box=3"], 1, "--box 3: find finds 2 boxes in corners.png"),
     (["--class=cat", "--box=2"], 1, "--box 2: find finds 1 box of class cat in corners.png"),
-    (["--class=cow"], 1, "--class cow: the net has no such label; its classes are 0 to 1, or 'cat' and so on"),
+    (["--class=cow"], 1, "the net has no such label; its classes are 0 to 1, or 'cat' and so on"),
     (["--pixel=3,3"], 1, "--pixel: no output of find has scores for each pixel; it finds boxes"),
     (["--box=0"], 2, "--box wants a whole number"), (["--box=1", "--pixel=3,3"], 2, "ask one")):
     exits(status, " ".join(words), *OCCLUDE, "-o", "no.png", *words, says=says)
