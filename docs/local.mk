@@ -7,7 +7,8 @@ nobase_dist_doc_DATA += %D%/development.md %D%/language.md %D%/c-interface.md %D
   %D%/looking/lenet5-dream.png %D%/looking/lenet5-features.png \
   %D%/looking/lenet5-filters.png %D%/looking/lenet5-filters2.png %D%/looking/lenet5-occlude.png \
   %D%/looking/lenet5-saliency.png %D%/looking/lenet5-stage1.png \
-  %D%/looking/speech-occlude.png %D%/looking/speech-relu1.png
+  %D%/looking/speech-occlude.png %D%/looking/speech-relu1.png \
+  %D%/looking/unet-occlude.png %D%/looking/unet-saliency.png
 noinst_PROGRAMS += docgen
 docgen_SOURCES = %D%/docgen.h %D%/docgen.c %D%/docgen_man.c %D%/docgen_program.c %D%/docgen_shell.c
 docgen_LDADD = libcnnc.a libcnn.la $(CNNC_LIBS) -lm

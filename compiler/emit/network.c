@@ -110,7 +110,11 @@ static const char *scores_of(const Graph *graph, int output) {
 static void put_kind(Text *out, const Graph *graph, int output) {
   const Node *node = graph->outputs.data[output].node;
   if (node->op->finds == FINDS_BOXES) text_put(out, ", .kind = CNN_OUTPUT_DETECTIONS");
-  if (node->op->finds == FINDS_SEGMENTS) text_put(out, ", .kind = CNN_OUTPUT_PANOPTIC");
+  if (node->op->finds == FINDS_SEGMENTS) {
+    const int64_t things = node->op->things(node), stuff = node->op->classes(node) - things;
+    text_put(out, ", .kind = CNN_OUTPUT_PANOPTIC, .stuff = %" PRId64 ", .things = %" PRId64,
+             stuff > 0 ? stuff : 0, things);
+  }
   if (is_masks(graph, node->shape))
     text_put(out, ", .kind = %s",
              node->op->scores == SCORES_BINARY ? "CNN_OUTPUT_MASKS" : "CNN_OUTPUT_MASK_LOGITS");

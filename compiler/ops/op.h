@@ -165,6 +165,7 @@ struct Op {
   Scores scores;                    /* what an output of this operator says about classes */
   Finds finds;                      /* what it is to those who look at it as an output; then */
   int64_t (*classes)(const Node *); /* how many classes it tells apart; NULL: its channels */
+  int64_t (*things)(const Node *);  /* FINDS_SEGMENTS: how many of them are of objects: the last ones */
   bool elementwise; /* each element of the value depends on that one of in[0] alone, and is cheap: FAMILY_MAP
                      */
   bool alone;       /* an image at a time: its nest calls a routine or chooses indices by the image's values,

@@ -1,66 +1,12 @@
 # found.py: the cases of found.tap.
 # SPDX-License-Identifier: Apache-2.0
-import json, os, struct, zipfile, zlib
+import json, os, struct
 from folders import exits, run
+from samples import npy, npz, read_png, write_png
 from tap import check, finish, start
 
 start("found")
 WIDTH, HEIGHT = 64, 32  # of the nets' input
-
-
-def chunk(kind, data):
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def write_png(path, width, height, colour_of):
-    rows = b"".join(b"\0" + b"".join(bytes(colour_of(x, y)) for x in range(width)) for y in range(height))
-    with open(path, "wb") as file:
-        file.write(b"\x89PNG\r\n\x1a\n"
-                   + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-                   + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
-
-
-def read_png(path):
-    """Width, height and rows of (r, g, b)."""
-    with open(path, "rb") as file:
-        data = file.read()
-    width, height = struct.unpack(">II", data[16:24])
-    packed, at = b"", 8
-    while at < len(data):
-        size, kind = struct.unpack(">I4s", data[at:at + 8])
-        packed += data[at + 8:at + 8 + size] if kind == b"IDAT" else b""
-        at += size + 12
-    raw, rows, above = zlib.decompress(packed), [], bytes(3 * width)
-    for y in range(height):
-        start = y * (3 * width + 1)
-        how, line = raw[start], bytearray(raw[start + 1:start + 1 + 3 * width])
-        for i in range(3 * width):
-            left = line[i - 3] if i >= 3 else 0
-            corner = above[i - 3] if i >= 3 else 0
-            line[i] = (line[i] + [0, left, above[i], (left + above[i]) // 2,
-                                  paeth(left, above[i], corner)][how]) % 256
-        above = bytes(line)
-        rows.append([tuple(line[3 * x:3 * x + 3]) for x in range(width)])
-    return width, height, rows
-
-
-def paeth(left, above, corner):
-    near = [abs(above - corner), abs(left - corner), abs(left + above - 2 * corner)]
-    return [left, above, corner][near.index(min(near))]
-
-
-def npy(shape, values, kind="<f4", letter="f"):
-    dims = "".join("%d," % n for n in shape)
-    head = "{'descr': '%s', 'fortran_order': False, 'shape': (%s), }" % (kind, dims)
-    head = head.ljust(117) + "\n"
-    return b"\x93NUMPY\1\0" + struct.pack("<H", len(head)) + head.encode() + struct.pack(
-        "<%d%s" % (len(values), letter), *values)
-
-
-def npz(path, **arrays):
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, data in arrays.items():
-            archive.writestr(name + ".npy", data)
 
 
 def build(name, text):
@@ -110,13 +56,16 @@ check(results[1]["bbox"] == [60, 16, 60, 44] and results[1]["category_id"] == 2
 
 exits(0, "boxes are drawn", *predict("000000000139.png", "-o", "drawn.png"))
 width, height, rows = read_png("drawn.png")
-check((width, height) == (128, 64), "on the picture as it is", (width, height))
-cat, dog = rows[39][16], rows[59][100]
-check(cat != dog and cat != (90, 90, 90) and rows[8][47] == cat and rows[30][119] == dog,
+check((width, height) == (640, 320), "on the picture, five times as large", (width, height))
+cat, dog = rows[199][80], rows[299][500]
+check(cat != dog and cat != (90, 90, 90) and rows[40][239] == cat and rows[150][599] == dog,
       "each class in its colour", (cat, dog))
-check(rows[20][30] == (90, 90, 90) and rows[62][5] == (90, 90, 90), "and the rest stays", rows[20][30])
-check(rows[14][60] == dog and any(rows[11][x] not in (dog, (90, 90, 90)) for x in range(60, 128)),
-      "with a label on a tab above", rows[11][60:])
+check(rows[100][150] == (90, 90, 90) and rows[310][25] == (90, 90, 90), "and the rest stays", rows[100][150])
+check(rows[78][300] == dog and any(rows[72][x] not in (dog, (90, 90, 90)) for x in range(300, 420)),
+      "with a label on a tab above", rows[72][300:])
+write_png("large.png", 700, 400, lambda x, y: (90, 90, 90))
+exits(0, "on a large one", *predict("large.png", "-o", "drawn.png"))
+check(read_png("drawn.png")[:2] == (700, 400), "in its own size", read_png("drawn.png")[:2])
 exits(0, "raw rows are written, too", *predict("square.png", "-o", "raw.npy"))
 with open("raw.npy", "rb") as file:
     raw = file.read()
@@ -147,6 +96,76 @@ check((width, height) == (32, 16) and left[0] < 200 and left[1] < 40 and right[0
       "over the picture as it is, ground in black", (width, height, left, right))
 check(rows[8][15] != left and rows[8][16] == (128, 0, 0), "with an outline", rows[8][14:18])
 
+# ---- Things and stuff: what lies in two corners, on grass
+build("things", """net things {
+    input image: 16x16x3 as u8
+    labels ["grass", "cat", "dog"]
+    seen = image -> normalize(scale=1/255)
+    pixels = seen -> conv(3, 1x1) -> softmax
+    mean = seen -> global_avgpool
+    scores = mean -> dense(4) -> reshape(2x2)
+    found = mean -> dense(8) -> reshape(2x4) -> nms(scores, score=0.1, max=3)
+    masks = found -> slice(0..4) -> roi_align(seen, 2, 1) -> conv(2, 1x1) -> sigmoid
+    segments = pixels -> panoptic(found, masks)
+    output found, segments
+}
+""")
+THINGS = {"pixels.weight": npy((3, 3, 1, 1), [0] * 9), "pixels.bias": npy((3,), [3, 0, 0]),
+          "scores.weight": npy((4, 3), [0] * 12), "scores.bias": npy((4,), [0.75, 0, 0, 0.5]),
+          "found.weight": npy((8, 3), [0] * 24), "found.bias": npy((8,), [0, 0, 8, 8, 8, 8, 16, 16]),
+          "masks.weight": npy((2, 3, 1, 1), [0] * 6), "masks.bias": npy((2,), [5, 5])}
+npz("things.npz", **THINGS)
+write_png("meadow.png", 32, 32, lambda x, y: (90, 90, 90))
+meadow = ["./things", "predict", "meadow.png", "--weights=things.npz"]
+done = run(*meadow)
+check(done.stdout == "meadow.png: cat 0.7500 (0.0 0.0 16.0 16.0), dog 0.5000 (16.0 16.0 32.0 32.0); "
+      "grass 0.5312, cat 0.2344 score 0.7500, dog 0.2344 score 0.5000\n",
+      "segments have names, sizes and, of objects, scores; the largest comes first", done.both)
+results = json.loads(run(*meadow, "--json").stdout)
+check([r["category_id"] for r in results[:2]] == [2, 3] and results[0]["label"] == "cat",
+      "classes of objects come behind those of the ground", results)
+segments = results[2]["segments_info"]
+check([s["id"] for s in segments] == [1, 2, 3] and segments[0]["category_id"] == 1
+      and segments[0]["label"] == "grass" and segments[0]["isthing"] == 0 and "score" not in segments[0]
+      and segments[0]["bbox"] == [0, 0, 32, 32], "as COCO has them in its panoptic form", segments)
+check(segments[1]["label"] == "cat" and segments[1]["isthing"] == 1 and segments[1]["score"] == 0.75
+      and segments[1]["iscrowd"] == 0 and sum(s["area"] for s in segments) == 32 * 32
+      and segments[1]["segmentation"]["size"] == [32, 32], "with their pixels as runs", segments)
+exits(0, "segments are drawn", *meadow, "-o", "meadow-drawn.png")
+width, height, rows = read_png("meadow-drawn.png")
+ground, cat, dog = rows[50][250], rows[120][80], rows[290][250]
+check(width == 320 and 330 < height < 400 and len({ground, cat, dog}) == 3,
+      "over the picture, ten times as large", (width, height, ground, cat, dog))
+white = [row for row in rows if row[-1] == (255, 255, 255)]
+strip = {pixel for row in rows[320:] for pixel in row}
+check(len(white) == height - 320 and {(230, 25, 75), (0, 130, 200), (60, 180, 75)} <= strip,
+      "with a legend below", strip)
+with open("alone.cnn", "w") as file, open("things.cnn") as things:
+    file.write(things.read().replace("output found, segments", "output segments").replace("things", "alone"))
+exits(0, "segments alone", os.environ["CNNC"], "alone.cnn", "-O1", "-o", "alone")
+exits(0, "have no scores", "./alone", "predict", "meadow.png", "--weights=things.npz",
+      says="meadow.png: grass 0.5312, cat 0.2344, dog 0.2344\n")
+build("grounds", """net grounds {
+    input image: 16x16x3 as u8
+    seen = image -> normalize(scale=1/255)
+    pixels = seen -> conv(6, 1x1) -> softmax
+    mean = seen -> global_avgpool
+    scores = mean -> dense(10) -> reshape(2x5)
+    found = mean -> dense(8) -> reshape(2x4) -> nms(scores, score=0.1, max=3)
+    masks = found -> slice(0..4) -> roi_align(seen, 2, 1) -> conv(5, 1x1) -> sigmoid
+    segments = pixels -> panoptic(found, masks)
+    output segments
+}
+""")
+npz("grounds.npz", **{**THINGS, "pixels.weight": npy((6, 3, 1, 1), [0] * 18),
+                      "pixels.bias": npy((6,), [3] + [0] * 5), "scores.weight": npy((10, 3), [0] * 30),
+                      "scores.bias": npy((10,), [0.75] + [0] * 5 + [0.5, 0, 0, 0]),
+                      "masks.weight": npy((5, 3, 1, 1), [0] * 15), "masks.bias": npy((5,), [5] * 5)})
+done = run("./grounds", "eval", "--data", "synthetic:shapes,kind=panoptic,count=20,size=32",
+           "--weights=grounds.npz", "--json")
+check(set(json.loads(done.stdout or "{}").get("metrics", {})) == {"pq", "sq", "rq"},
+      "and are judged by their quality, not by boxes that no output has", done.both)
+
 # ---- What is found is held against the data
 build("both", """net both {
     input image: 32x32x3 as u8
@@ -171,7 +190,13 @@ check(0 < found["map"] < found["map50"] < 0.9 and found["map"] == boxes["ap"] an
 classes = boxes["classes"]
 check(len(classes) == 5 and all(0 <= c["ap"] <= c["ap50"] and c["samples"] > 0 for c in classes)
       and abs(sum(c["ap"] for c in classes) / 5 - boxes["ap"]) < 1e-8, "and so has each class", boxes)
-alone = run("./find", "eval", "--data", "synthetic:shapes,count=50,size=64", WEIGHTS, "--json")
+os.makedirs("pets/images")
+os.makedirs("pets/labels")
+for name, line in (("a", "0 0.25 0.375 0.25 0.5"), ("b", "1 0.703125 0.59375 0.46875 0.6875")):
+    write_png(f"pets/images/{name}.png", 64, 32, lambda x, y: (90, 90, 90))
+    with open(f"pets/labels/{name}.txt", "w") as file:
+        file.write(line + "\n")
+alone = run("./find", "eval", "--data", "pets", WEIGHTS, "--json")
 only = json.loads(alone.stdout)
 check(only["classes"] == only["boxes"]["classes"] and only["classes"][1]["label"] == "dog"
       and only["loss"] is None, "a net of boxes alone has them as its classes", only)

@@ -34,7 +34,7 @@
 /* ---- shared with the runtime ---- */
 
 #ifndef CNN_NETWORK_VERSION
-#define CNN_NETWORK_VERSION 4
+#define CNN_NETWORK_VERSION 5
 #include <stddef.h>
 #include <stdint.h>
 #ifdef __cplusplus
@@ -89,6 +89,8 @@ typedef struct cnn_port { /* an input or an output */
   const cnn_loss *criterion; /* its numbers; NULL: weight 1, no smoothing, delta 1, gamma 2, ignore -1 */
   const char *normalize;     /* inputs: "normalize(mean=0, std=1, scale=0.5)" if it is next, or NULL */
   cnn_output_kind kind;      /* outputs */
+  int32_t stuff,
+      things; /* of a panoptic output: its classes of no object, which come first, and of objects */
 } cnn_port;
 
 typedef enum cnn_role {

@@ -20,7 +20,7 @@ case $target in
   picture) sources="$(hosted status file image image_png image_jpeg image_webp image_exif \
     feed) $top/runtime/core/resample.c" ;;
   idx|coco|yolo_text|voc) sources="$(hosted $readers $sets) $(cores)" ;;
-  runs) sources=$(hosted status outline) ;;
+  runs) sources=$(hosted status outline runs) ;;
   *) sources="$(ls "$top"/compiler/base/*.c "$top"/compiler/syntax/*.c |
     tr '\n' ' ') $(ls "$build"/grammar/*.c | tr '\n' ' ')" ;;
 esac

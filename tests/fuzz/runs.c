@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "hosted/data/outline.h"
+#include "hosted/data/runs.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
@@ -12,7 +13,8 @@ static void runs_check(const cnn_outline *outline, const uint8_t *map, int32_t h
   for (int32_t i = 1; i < outline->runs; i += 2) inside += outline->run[i];
   for (int32_t i = 0; i < height * width; i++) painted += map[i];
   if (inside != painted) abort();
-  char *text = cnn_outline_pack(outline);
+  const cnn_runs runs = {height, width, outline->runs, outline->run};
+  char *text = cnn_runs_text(&runs);
   cnn_outline *again = calloc(1, sizeof *again);
   if (!text || !again || cnn_outline_unpack(again, text, strlen(text), height, width).code != CNN_OK) abort();
   if (again->runs != outline->runs ||

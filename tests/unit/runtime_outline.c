@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "hosted/data/outline.h"
+#include "hosted/data/runs.h"
 
 static json_t *cases(void) {
   char path[4096];
@@ -41,20 +42,21 @@ static void polygons_are_drawn_as_by_the_reference(void) {
   json_array_foreach(rows, r, row) {
     int32_t height, width;
     size_of(row, &height, &width);
-    cnn_outline *outline = polygons_of(row, height, width), *traced = calloc(1, sizeof *traced);
+    cnn_outline *outline = polygons_of(row, height, width);
+    cnn_runs runs;
     uint8_t *map = calloc((size_t)height * (size_t)width, 1);
-    CU_ASSERT_FATAL(map && traced && cnn_outline_paint(outline, height, width, 9, map));
+    CU_ASSERT_FATAL(map && cnn_outline_paint(outline, height, width, 9, map));
     int64_t area = 0;
     for (int i = 0; i < height * width; i++) area += map[i] == 9;
     CU_ASSERT_EQUAL(area, json_integer_value(json_object_get(row, "area")));
-    CU_ASSERT_EQUAL(cnn_outline_trace(traced, map, 9, height, width).code, CNN_OK);
-    char *packed = cnn_outline_pack(traced);
+    CU_ASSERT_FATAL(cnn_runs_make(&runs, map, 9, height, width));
+    char *packed = cnn_runs_text(&runs);
     CU_ASSERT_STRING_EQUAL(packed, json_string_value(json_object_get(row, "packed")));
     if (strcmp(packed, json_string_value(json_object_get(row, "packed"))) != 0) printf("# case %zu\n", r);
     free(packed);
     free(map);
     cnn_outline_free(outline);
-    cnn_outline_free(traced);
+    cnn_runs_free(&runs);
   }
   CU_ASSERT(r >= 20);
   json_decref(rows);

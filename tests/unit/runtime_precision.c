@@ -49,7 +49,7 @@ static cnn_runs mask_of(const double box[4], int cut) {
       pixel[y * SIDE + x] =
           x >= box[0] && x < box[2] && y >= box[1] && y < box[3] && x - box[0] + y - box[1] >= cut;
   cnn_runs runs;
-  CU_ASSERT_FATAL(cnn_runs_make(&runs, pixel, SIDE, SIDE));
+  CU_ASSERT_FATAL(cnn_runs_make(&runs, pixel, 1, SIDE, SIDE));
   return runs;
 }
 
@@ -159,15 +159,15 @@ static void nothing_has_no_quality(void) {
 /* ---- Masks */
 
 static void masks_are_runs_of_columns(void) {
-  static const uint8_t pixel[] = {0, 1, 1, 0, 1, 7, 0, 0, 0, 0, 0, 0};
+  static const uint8_t pixel[] = {0, 7, 7, 0, 7, 7, 3, 0, 0, 0, 0, 0};
   cnn_runs runs, none, other;
-  CU_ASSERT_FATAL(cnn_runs_make(&runs, pixel, 3, 4));
+  CU_ASSERT_FATAL(cnn_runs_make(&runs, pixel, 7, 3, 4));
   static const uint32_t wanted[] = {1, 1, 1, 2, 1, 1, 5};
   CU_ASSERT_EQUAL_FATAL(runs.count, 7);
   CU_ASSERT_EQUAL(memcmp(runs.run, wanted, sizeof wanted), 0);
   CU_ASSERT_EQUAL(cnn_runs_area(&runs), 4);
   CU_ASSERT_EQUAL(cnn_runs_shared(&runs, &runs), 4);
-  CU_ASSERT_FATAL(cnn_runs_make(&none, (const uint8_t[12]){0}, 3, 4) && cnn_runs_make(&other, pixel, 4, 3));
+  CU_ASSERT_FATAL(cnn_runs_make(&none, pixel, 1, 3, 4) && cnn_runs_make(&other, pixel, 7, 4, 3));
   CU_ASSERT_EQUAL(cnn_runs_shared(&runs, &none), 0);
   CU_ASSERT_EQUAL(cnn_runs_shared(&runs, &other), 0);
   cnn_runs_free(&runs);

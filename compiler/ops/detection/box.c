@@ -1,6 +1,7 @@
 /* box.c: what operators of boxes share. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/detection/box.h"
+#include <math.h>
 #include "ops/op.h"
 
 const Node *picture_of(const Node *node) {
@@ -21,4 +22,8 @@ const Node *picture_of(const Node *node) {
   }
   arena_free(arena);
   return picture;
+}
+
+int most_positives(const Node *node) {
+  return (int)floor(arg_number(node, "positives") * (double)arg_int(node, "sample") + 1e-6);
 }

@@ -10,4 +10,8 @@ enum { BOX = 4 };
  * node depends on; NULL: there is none. */
 const Node *picture_of(const Node *);
 
+/* How many of a sample may hold an object: `sample` times `positives`, rounded down, as the share is a float.
+ */
+int most_positives(const Node *);
+
 #endif

@@ -208,6 +208,7 @@ static void lower(Lower *l) {
 
 /* Of the current value's pixels, and of the boxes. */
 static int64_t classes(const Node *node) { return shape_extent(node->in[0]->shape).c; }
+static int64_t things(const Node *node) { return shape_extent(node->in[2]->shape).c; }
 
 const Op op_panoptic = {
     .name = "panoptic",
@@ -225,6 +226,7 @@ const Op op_panoptic = {
     .alone = true,
     .finds = FINDS_SEGMENTS,
     .classes = classes,
+    .things = things,
     .shape = shape,
     .eval = eval,
     .lower = lower,

@@ -2,7 +2,6 @@
  * some that hold an object and some that do not, drawn by the image's random numbers. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/detection/proposals_sample.h"
-#include <math.h>
 #include "base/random.h"
 #include "ops/detection/box.h"
 #include "ops/engine/routine.h"
@@ -21,10 +20,6 @@ static const char text[] =
 #undef int32_t
 
 enum { REGIONS, COUNT, LABEL, TRUTH };
-
-static int most_positives(const Node *node) {
-  return (int)floor(arg_number(node, "positives") * (double)arg_int(node, "sample") + 1e-6);
-}
 
 static void run_routine(double *const *b, const double *n) {
   cnn_sample_routine(b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], (int)n[0], (int)n[1], (int)n[2],

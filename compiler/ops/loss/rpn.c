@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/random.h"
+#include "ops/detection/box.h"
 #include "ops/detection/cells.h"
 #include "ops/engine/routine.h"
 #include "ops/loss/objects.h"
@@ -46,10 +47,6 @@ static void shape(ShapeContext *context, Node *node) {
     return;
   }
   node->shape = shape_vector(1);
-}
-
-static int most_positives(const Node *node) { /* rounded down, as the share is a float */
-  return (int)floor(arg_number(node, "positives") * (double)arg_int(node, "sample") + 1e-6);
 }
 
 /* ---- the meaning ---- */

@@ -24,6 +24,73 @@ bool cnn_net_finds(const cnn_network *network) {
   return input && cnn_port_is_picture(input) && (finds_boxes(network) || finds_segments(network));
 }
 
+/* ---- Classes: where pixels have classes too, those of no object come before those of objects. */
+
+static const cnn_port *segments_port(const cnn_network *network) {
+  const int32_t o = cnn_output_first(network, CNN_OUTPUT_PANOPTIC);
+  return o < 0 ? NULL : &network->output[o];
+}
+
+static int32_t stuff_of(const cnn_network *network) {
+  const cnn_port *port = segments_port(network);
+  return port ? port->stuff : 0;
+}
+
+/* The labels name all classes, or those of objects alone. */
+static const char *name_of(const cnn_network *network, int32_t class, char room[24]) {
+  const cnn_port *port = segments_port(network);
+  const bool objects_alone = port && network->labels > 0 && network->labels < port->stuff + port->things;
+  if (!objects_alone) return cnn_program_label(network, NULL, class, room);
+  if (class >= port->stuff) return cnn_program_label(network, NULL, class - port->stuff, room);
+  snprintf(room, 24, "%d", (int)class);
+  return room;
+}
+
+/* ---- Segments */
+
+typedef struct Extent { /* of a segment */
+  const cnn_segment *segment;
+  int32_t number;
+  int64_t area;
+  int32_t left, top, right, bottom; /* right and bottom are outside of it */
+} Extent;
+
+static int larger_first(const void *a, const void *b) {
+  const Extent *x = a, *y = b;
+  if (x->area != y->area) return x->area > y->area ? -1 : 1;
+  return (x->number > y->number) - (x->number < y->number);
+}
+
+/* The largest first, from calloc. NULL: no memory. */
+static Extent *extents_of(const cnn_segments *segments, int32_t width) {
+  Extent *extent = calloc((size_t)segments->count + 1, sizeof *extent);
+  if (!extent) return NULL;
+  for (int32_t k = 0; k < segments->count; k++)
+    extent[k] = (Extent){.segment = &segments->segment[k], .number = k, .left = width, .top = INT32_MAX};
+  for (int64_t i = 0; i < segments->pixels; i++) {
+    if (segments->of[i] < 0) continue;
+    Extent *e = &extent[segments->of[i]];
+    const int32_t x = (int32_t)(i % width), y = (int32_t)(i / width);
+    e->area++;
+    if (x < e->left) e->left = x;
+    if (x >= e->right) e->right = x + 1;
+    if (y < e->top) e->top = y;
+    e->bottom = y + 1;
+  }
+  qsort(extent, (size_t)segments->count, sizeof *extent, larger_first);
+  return extent;
+}
+
+/* An instance has the number of its row among the boxes, if they are an output, too. -1: it has no score. */
+static double score_of(const cnn_network *network, float *const output[], int64_t slot,
+                       const cnn_segment *segment) {
+  enum { ROW = 6, SCORE = 4, LABEL = 5 };
+  const int32_t o = cnn_output_first(network, CNN_OUTPUT_DETECTIONS);
+  if (o < 0 || segment->instance < 1 || segment->instance > network->output[o].dim[0]) return -1;
+  const float *row = output[o] + slot * network->output[o].size + (int64_t)(segment->instance - 1) * ROW;
+  return row[LABEL] == (float)(segment->label - stuff_of(network)) ? (double)row[SCORE] : -1;
+}
+
 static bool findings_of(const cnn_shown *shown, float *const output[], int64_t slot, cnn_findings *findings) {
   if (cnn_findings_read(findings, shown->network, output, slot, &shown->view, 0)) return true;
   cnn_findings_free(findings);
@@ -31,17 +98,10 @@ static bool findings_of(const cnn_shown *shown, float *const output[], int64_t s
 }
 
 static bool segments_of(const cnn_shown *shown, float *const output[], int64_t slot, cnn_segments *segments) {
-  if (cnn_segments_read(segments, shown->network, output, slot, &shown->view, 0)) return true;
+  if (cnn_segments_read(segments, shown->network, output, slot, &shown->view, stuff_of(shown->network)))
+    return true;
   cnn_segments_free(segments);
   return false;
-}
-
-/* Pixels of each segment, the numbers of a segment: from calloc. */
-static int64_t *areas_of(const cnn_segments *segments) {
-  int64_t *area = calloc((size_t)segments->count + 1, sizeof *area);
-  for (int64_t i = 0; area && i < segments->pixels; i++)
-    if (segments->of[i] >= 0) area[segments->of[i]]++;
-  return area;
 }
 
 /* ---- Lines */
@@ -50,7 +110,7 @@ static void print_findings(const cnn_shown *shown, const cnn_findings *findings)
   char room[24];
   for (int32_t i = 0; i < findings->count; i++) {
     const cnn_found *f = &findings->found[i];
-    printf("%s%s %s (", i ? ", " : "", cnn_program_label(shown->network, NULL, f->label, room),
+    printf("%s%s %s (", i ? ", " : "", name_of(shown->network, stuff_of(shown->network) + f->label, room),
            cnn_number_fixed(f->score, 4).text);
     for (int k = 0; k < 4; k++) printf("%s%s", k ? " " : "", cnn_number_fixed(f->box[k], 1).text);
     printf(")");
@@ -58,15 +118,21 @@ static void print_findings(const cnn_shown *shown, const cnn_findings *findings)
   if (!findings->count) printf("nothing found");
 }
 
-static bool print_segments(const cnn_shown *shown, const cnn_segments *segments) {
-  int64_t *area = areas_of(segments);
+/* "background 0.8123, disc 0.0841 score 0.9134": how much of the picture each covers. */
+static bool print_segments(const cnn_shown *shown, float *const output[], int64_t slot,
+                           const cnn_segments *segments) {
+  Extent *extent = extents_of(segments, shown->view.width);
   char room[24];
-  for (int32_t k = 0; area && k < segments->count; k++)
-    printf("%s%s %s", k ? ", " : "",
-           cnn_program_label(shown->network, NULL, segments->segment[k].label, room),
-           cnn_number_fixed((double)area[k] / (double)segments->pixels, 4).text);
-  free(area);
-  return area != NULL;
+  for (int32_t k = 0; extent && k < segments->count; k++) {
+    const cnn_segment *segment = extent[k].segment;
+    const double score = score_of(shown->network, output, slot, segment);
+    printf("%s%s %s", k ? ", " : "", name_of(shown->network, segment->label, room),
+           cnn_number_fixed((double)extent[k].area / (double)segments->pixels, 4).text);
+    if (score >= 0) printf(" score %s", cnn_number_fixed(score, 4).text);
+  }
+  if (!segments->count) printf("nothing found");
+  free(extent);
+  return extent != NULL;
 }
 
 bool cnn_found_print(const cnn_shown *shown, float *const output[], int64_t slot) {
@@ -81,7 +147,7 @@ bool cnn_found_print(const cnn_shown *shown, float *const output[], int64_t slot
     cnn_segments segments;
     if (!segments_of(shown, output, slot, &segments)) return false;
     if (finds_boxes(shown->network)) printf("; ");
-    fine = print_segments(shown, &segments);
+    fine = print_segments(shown, output, slot, &segments);
     cnn_segments_free(&segments);
   }
   return fine;
@@ -100,43 +166,67 @@ static json_t *image_id(const cnn_shown *shown) {
   return id ? id : json_null(); /* it is no UTF-8 */
 }
 
-/* COCO numbers its categories from 1. */
-static json_t *result_of(const cnn_shown *shown, int32_t label) {
+static json_t *name_json(const cnn_shown *shown, int32_t class) {
   char room[24];
-  json_t *name = json_string(cnn_program_label(shown->network, NULL, label, room));
-  return json_pack("{s:o, s:i, s:o}", "image_id", image_id(shown), "category_id", (int)label + 1, "label",
-                   name ? name : json_null());
+  json_t *name = json_string(name_of(shown->network, class, room));
+  return name ? name : json_null(); /* it is no UTF-8 */
+}
+
+/* COCO numbers its categories from 1. */
+static json_t *result_of(const cnn_shown *shown, int32_t class) {
+  return json_pack("{s:o, s:i, s:o}", "image_id", image_id(shown), "category_id", (int)class + 1, "label",
+                   name_json(shown, class));
 }
 
 static bool add_found(const cnn_shown *shown, const cnn_found *f, bool masks, json_t *results) {
-  json_t *result = result_of(shown, f->label);
+  json_t *result = result_of(shown, stuff_of(shown->network) + f->label);
   json_t *box = json_pack("[f, f, f, f]", f->box[0], f->box[1], f->box[2] - f->box[0], f->box[3] - f->box[1]);
   bool fine = json_object_set_new(result, "bbox", box) == 0;
   fine = json_object_set_new(result, "score", json_real(f->score)) == 0 && fine;
-  if (masks) {
-    char *text = cnn_runs_text(&f->mask);
-    json_t *mask =
-        text ? json_pack("{s:[i, i], s:s}", "size", (int)f->mask.height, (int)f->mask.width, "counts", text)
-             : NULL;
-    free(text);
-    fine = json_object_set_new(result, "segmentation", mask) == 0 && fine;
-  }
+  if (masks) { fine = json_object_set_new(result, "segmentation", cnn_runs_json(&f->mask)) == 0 && fine; }
   return json_array_append_new(results, result) == 0 && fine;
 }
 
-static bool add_segments(const cnn_shown *shown, const cnn_segments *segments, json_t *results) {
+/* The pixels of a segment as runs. NULL: no memory. */
+static json_t *pixels_json(const cnn_shown *shown, const cnn_segments *segments, int32_t number) {
+  uint8_t *map = malloc((size_t)segments->pixels + 1);
+  cnn_runs runs;
+  json_t *json = NULL;
+  for (int64_t i = 0; map && i < segments->pixels; i++) map[i] = segments->of[i] == number;
+  if (map && cnn_runs_make(&runs, map, 1, shown->view.height, shown->view.width)) {
+    json = cnn_runs_json(&runs);
+    cnn_runs_free(&runs);
+  }
+  free(map);
+  return json;
+}
+
+/* As COCO's panoptic annotations have a segment; its pixels are not those of a picture, but runs. */
+static json_t *segment_json(const cnn_shown *shown, float *const output[], int64_t slot,
+                            const cnn_segments *segments, const Extent *extent, int32_t id) {
+  const cnn_segment *segment = extent->segment;
+  const double score = score_of(shown->network, output, slot, segment);
+  json_t *row =
+      json_pack("{s:i, s:i, s:o, s:i, s:I, s:[i, i, i, i], s:i, s:o}", "id", (int)id, "category_id",
+                (int)segment->label + 1, "label", name_json(shown, segment->label), "isthing",
+                segment->instance > 0 ? 1 : 0, "area", (json_int_t)extent->area, "bbox", (int)extent->left,
+                (int)extent->top, (int)(extent->right - extent->left), (int)(extent->bottom - extent->top),
+                "iscrowd", 0, "segmentation", pixels_json(shown, segments, extent->number));
+  if (!row || score < 0 || json_object_set_new(row, "score", json_real(score)) == 0) return row;
+  json_decref(row);
+  return NULL;
+}
+
+static bool add_segments(const cnn_shown *shown, float *const output[], int64_t slot,
+                         const cnn_segments *segments, json_t *results) {
   json_t *list = json_array(), *result = json_object();
-  int64_t *area = areas_of(segments);
-  bool fine = area != NULL;
+  Extent *extent = extents_of(segments, shown->view.width);
+  bool fine = extent != NULL;
   for (int32_t k = 0; fine && k < segments->count; k++) {
-    const cnn_segment *s = &segments->segment[k];
-    char room[24];
-    json_t *name = json_string(cnn_program_label(shown->network, NULL, s->label, room));
-    json_t *row = json_pack("{s:i, s:i, s:o, s:I}", "id", (int)k + 1, "category_id", (int)s->label + 1,
-                            "label", name ? name : json_null(), "area", (json_int_t)area[k]);
+    json_t *row = segment_json(shown, output, slot, segments, &extent[k], k + 1);
     fine = json_array_append_new(list, row) == 0;
   }
-  free(area);
+  free(extent);
   fine = json_object_set_new(result, "image_id", image_id(shown)) == 0 && fine;
   fine = json_object_set_new(result, "segments_info", list) == 0 && fine;
   return json_array_append_new(results, result) == 0 && fine;
@@ -154,7 +244,7 @@ bool cnn_found_add(const cnn_shown *shown, float *const output[], int64_t slot, 
   if (finds_segments(shown->network)) {
     cnn_segments segments;
     if (!segments_of(shown, output, slot, &segments)) return false;
-    fine = add_segments(shown, &segments, results) && fine;
+    fine = add_segments(shown, output, slot, &segments, results) && fine;
     cnn_segments_free(&segments);
   }
   return fine;
@@ -162,13 +252,20 @@ bool cnn_found_add(const cnn_shown *shown, float *const output[], int64_t slot, 
 
 /* ---- Pictures */
 
-static bool draw_mask(const cnn_runs *mask, const cnn_image *picture, const uint8_t rgb[3]) {
+/* What is drawn may be larger than what was seen by a whole factor. */
+static int32_t factor_of(const cnn_shown *shown, const cnn_image *picture) {
+  return picture->width / shown->view.width;
+}
+
+static bool draw_mask(const cnn_runs *mask, const cnn_image *picture, int32_t factor, const uint8_t rgb[3]) {
   uint8_t *pixel = calloc((size_t)picture->height * (size_t)picture->width, 1);
   if (!pixel) return false;
   int64_t at = 0;
   for (int64_t i = 0; i < mask->count; at += mask->run[i++])
     for (int64_t k = at; i % 2 && k < at + mask->run[i]; k++)
-      pixel[k % mask->height * mask->width + k / mask->height] = 1;
+      for (int32_t y = 0; y < factor; y++)
+        memset(pixel + (k % mask->height * factor + y) * picture->width + k / mask->height * factor, 1,
+               (size_t)factor);
   cnn_overlay_mask(picture, pixel, rgb);
   free(pixel);
   return true;
@@ -182,53 +279,102 @@ static int32_t worth_drawing(const cnn_findings *findings) {
   return n;
 }
 
+static void box_drawn(const cnn_found *found, int32_t factor, double box[4]) {
+  for (int k = 0; k < 4; k++) box[k] = factor * found->box[k];
+}
+
 /* What has the best score lies on top. */
 static bool draw_findings(const cnn_shown *shown, const cnn_findings *findings, const cnn_image *picture) {
   uint8_t rgb[3];
+  double box[4];
   bool fine = true;
-  const int32_t n = worth_drawing(findings);
+  const int32_t n = worth_drawing(findings), factor = factor_of(shown, picture),
+                stuff = stuff_of(shown->network);
   for (int32_t i = n; findings->masks && i-- > 0;) {
-    cnn_class_colour(findings->found[i].label, rgb);
-    fine = draw_mask(&findings->found[i].mask, picture, rgb) && fine;
+    cnn_class_colour(stuff + findings->found[i].label, rgb);
+    fine = draw_mask(&findings->found[i].mask, picture, factor, rgb) && fine;
   }
   for (int32_t i = n; i-- > 0;) {
-    cnn_class_colour(findings->found[i].label, rgb);
-    cnn_overlay_box(picture, findings->found[i].box, rgb);
+    cnn_class_colour(stuff + findings->found[i].label, rgb);
+    box_drawn(&findings->found[i], factor, box);
+    cnn_overlay_box(picture, box, rgb);
   }
   for (int32_t i = n; i-- > 0;) {
     const cnn_found *f = &findings->found[i];
     char room[24], text[120];
-    cnn_class_colour(f->label, rgb);
-    snprintf(text, sizeof text, "%.60s %.40s", cnn_program_label(shown->network, NULL, f->label, room),
+    cnn_class_colour(stuff + f->label, rgb);
+    snprintf(text, sizeof text, "%.60s %.40s", name_of(shown->network, stuff + f->label, room),
              cnn_number_fixed(f->score, 2).text);
-    cnn_overlay_label(picture, f->box, rgb, text);
+    box_drawn(f, factor, box);
+    cnn_overlay_label(picture, box, rgb, text);
   }
   return fine;
 }
 
-static bool draw_segments(const cnn_segments *segments, const cnn_image *picture) {
-  int32_t *label = malloc((size_t)segments->pixels * sizeof *label + 1);
-  if (!label) return false;
-  for (int64_t i = 0; i < segments->pixels; i++)
-    label[i] = segments->of[i] < 0 ? -1 : segments->segment[segments->of[i]].label;
-  cnn_overlay_classes(picture, label, segments->of, cnn_class_colour);
+static bool draw_segments(const cnn_shown *shown, const cnn_segments *segments, const cnn_image *picture) {
+  const int32_t factor = factor_of(shown, picture);
+  const int64_t pixels = (int64_t)picture->height * picture->width;
+  int32_t *label = malloc((size_t)pixels * sizeof *label + 1),
+          *segment = malloc((size_t)pixels * sizeof *segment + 1);
+  const bool fine = label && segment;
+  for (int64_t i = 0; fine && i < pixels; i++) {
+    const int64_t y = i / picture->width / factor, x = i % picture->width / factor;
+    segment[i] = segments->of[y * shown->view.width + x];
+    label[i] = segment[i] < 0 ? -1 : segments->segment[segment[i]].label;
+  }
+  if (fine) cnn_overlay_classes(picture, label, segment, cnn_class_colour);
   free(label);
-  return true;
+  free(segment);
+  return fine;
 }
 
-bool cnn_found_draw(const cnn_shown *shown, float *const output[], const cnn_image *picture) {
+/* A key for each class: its name, how many objects of it there are, and how much of the picture is theirs. */
+static bool draw_legend(const cnn_shown *shown, const cnn_segments *segments, cnn_image *picture) {
+  Extent *extent = extents_of(segments, shown->view.width);
+  cnn_key *key = calloc((size_t)segments->count + 1, sizeof *key);
+  int32_t keys = 0;
+  for (int32_t k = 0; extent && key && k < segments->count; k++) {
+    const cnn_segment *first = extent[k].segment;
+    int32_t objects = 0;
+    int64_t area = 0;
+    bool known = false;
+    char room[24], many[24] = "";
+    for (int32_t i = 0; i < segments->count; i++) {
+      if (extent[i].segment->label != first->label) continue;
+      known = known || i < k;
+      objects += extent[i].segment->instance > 0;
+      area += extent[i].area;
+    }
+    if (known) continue;
+    if (objects > 1) snprintf(many, sizeof many, "%d ", (int)objects);
+    cnn_class_colour(first->label, key[keys].rgb);
+    snprintf(key[keys++].text, sizeof key->text, "%s%.50s %.0f%%", many,
+             name_of(shown->network, first->label, room), 100 * (double)area / (double)segments->pixels);
+  }
+  const bool fine = extent && key && (keys == 0 || cnn_overlay_legend(picture, key, keys));
+  free(extent);
+  free(key);
+  return fine;
+}
+
+bool cnn_found_draw(const cnn_shown *shown, float *const output[], cnn_image *picture) {
+  cnn_segments segments = {0};
+  if (!cnn_overlay_enlarge(picture)) return false;
   bool fine = true;
   if (finds_segments(shown->network)) {
-    cnn_segments segments;
     if (!segments_of(shown, output, 0, &segments)) return false;
-    fine = draw_segments(&segments, picture);
-    cnn_segments_free(&segments);
+    fine = draw_segments(shown, &segments, picture);
   }
   if (finds_boxes(shown->network)) {
     cnn_findings findings;
-    if (!findings_of(shown, output, 0, &findings)) return false;
+    if (!findings_of(shown, output, 0, &findings)) {
+      cnn_segments_free(&segments);
+      return false;
+    }
     fine = draw_findings(shown, &findings, picture) && fine;
     cnn_findings_free(&findings);
   }
+  if (segments.count > 0) fine = draw_legend(shown, &segments, picture) && fine;
+  cnn_segments_free(&segments);
   return fine;
 }

@@ -16,10 +16,12 @@ typedef struct cnn_shown {
   cnn_view view;
 } cnn_shown;
 
-/* "disc 0.9134 (12.0 30.5 80.2 99.0), ..." False: no memory. */
+/* "disc 0.9134 (12.0 30.5 80.2 99.0), ..."; segments: "grass 0.5210, disc 0.0812 score 0.9134, ..."
+ * False: no memory. */
 bool cnn_found_print(const cnn_shown *shown, float *const output[], int64_t slot);
 /* Appends to an array, as COCO has its results. False: no memory. */
 bool cnn_found_add(const cnn_shown *shown, float *const output[], int64_t slot, json_t *results);
-/* Onto the RGB picture. False: no memory. */
-bool cnn_found_draw(const cnn_shown *shown, float *const output[], const cnn_image *picture);
+/* Onto the RGB picture, which is enlarged where it is small, and gets a legend below if there are segments.
+ * False: no memory. */
+bool cnn_found_draw(const cnn_shown *shown, float *const output[], cnn_image *picture);
 #endif

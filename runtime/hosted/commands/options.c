@@ -98,6 +98,22 @@ static bool parse_number(const cnn_flag *flag, const char *text) {
   return true;
 }
 
+static bool parse_pair(const cnn_flag *flag, const char *text) {
+  int64_t pair[2];
+  for (int i = 0; i < 2; i++) {
+    char *end;
+    errno = 0;
+    if (*text < '0' || *text > '9') return false;
+    const long long value = strtoll(text, &end, 10);
+    if (*end != (i ? 0 : ',') || errno || (double)value < flag->low || (double)value > flag->high)
+      return false;
+    pair[i] = value;
+    text = end + 1;
+  }
+  memcpy(flag->value, pair, sizeof pair);
+  return true;
+}
+
 static int take(const cnn_usage *usage, const cnn_flag *flag, const char *text) {
   if (flag->given) *flag->given = true;
   switch (flag->kind) {
@@ -108,6 +124,10 @@ static int take(const cnn_usage *usage, const cnn_flag *flag, const char *text) 
   case CNN_VALUE_CHOICE:
     if (parse_choice(flag, text)) return CNN_GO_ON;
     return cnn_usage_error(usage, "--%s is %s, not '%s'", flag->name, flag->argument, text);
+  case CNN_VALUE_PAIR:
+    if (parse_pair(flag, text)) return CNN_GO_ON;
+    return cnn_usage_error(usage, "--%s wants %s, two whole numbers from %g up, not '%s'", flag->name,
+                           flag->argument, flag->low, text);
   case CNN_VALUE_WHOLE:
   case CNN_VALUE_NUMBER:
   case CNN_VALUE_SEED: break;

@@ -11,6 +11,7 @@ typedef enum cnn_value_kind {
   CNN_VALUE_WHOLE,  /* int64_t from `low` to `high` */
   CNN_VALUE_NUMBER, /* double from `low` to `high` */
   CNN_VALUE_SEED,   /* uint64_t */
+  CNN_VALUE_PAIR,   /* int64_t[2] from `low` to `high`, with a comma between */
   CNN_VALUE_CHOICE  /* int: which of `choices` */
 } cnn_value_kind;
 

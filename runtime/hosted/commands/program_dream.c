@@ -163,15 +163,15 @@ static cnn_status dream_all(Dream *d, const Arguments *a) {
 
 static cnn_status choose_units(Dream *d, const Arguments *a) {
   const cnn_network *network = d->viewer.network;
+  d->unit[0] = (cnn_unit){cnn_unit_output(network), 0, CNN_EVERYWHERE};
   if (strcmp(a->output, "all") == 0) {
-    d->unit[0] = cnn_viewer_best(&d->viewer);
     const int32_t channels =
         network->output[d->unit[0].output].dim[network->output[d->unit[0].output].rank - 1];
     if (channels > CLASSES_MOST)
       return cnn_failure(CNN_BAD_ARGUMENT, "--output=all shows at most %d, and there are %d", CLASSES_MOST,
                          channels);
     for (d->units = 0; d->units < channels; d->units++)
-      d->unit[d->units] = (cnn_unit){d->unit[0].output, d->units};
+      d->unit[d->units] = (cnn_unit){d->unit[0].output, d->units, CNN_EVERYWHERE};
     return cnn_success();
   }
   d->units = 1;

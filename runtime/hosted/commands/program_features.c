@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "hosted/base/number.h"
+#include "hosted/commands/asked.h"
 #include "hosted/commands/program.h"
 #include "hosted/training/findings.h"
+#include "hosted/training/measure.h"
 #include "hosted/commands/viewer.h"
 
 enum {
@@ -17,6 +19,7 @@ enum {
 
 typedef struct Arguments {
   const char *weights, *prefix, *out, *layer;
+  cnn_asked asked;
   int64_t channels, scale, index;
   int fit;
 } Arguments;
@@ -35,30 +38,39 @@ static int32_t strip_zoom(int32_t channels) {
   return zoom < 1 ? 1 : zoom > 8 ? 8 : zoom;
 }
 
+/* The pixel that is asked about, where the last panel is a map of height x width that has it. */
+static void mark_pixel(cnn_figure *figure, const cnn_viewer *viewer, const Arguments *a, int32_t height,
+                       int32_t width) {
+  double mark[4];
+  if (cnn_asked_place(viewer, &a->asked, height, width, mark)) cnn_figure_mark(figure, mark);
+}
+
 /* Maps of a layer side by side, as many as are wanted; a sequence or a vector is one panel. */
-static void draw_layer(cnn_figure *figure, const cnn_viewer *viewer, int32_t index, int32_t most,
-                       int32_t columns, int32_t scale_wanted) {
+static void draw_layer(cnn_figure *figure, const cnn_viewer *viewer, const Arguments *a, int32_t index) {
+  const int32_t most = a->layer ? (int32_t)a->channels : OVERVIEW, columns = a->layer ? 0 : OVERVIEW;
+  const int32_t scale_wanted = a->layer ? (int32_t)a->scale : 0;
   const cnn_layer *layer = &viewer->network->layer[index];
   const float *value = cnn_viewer_layer(viewer, index);
   const cnn_scale scale = cnn_scale_of(value, layer->bytes / 4);
   const cnn_sheet sheet = cnn_sheet_of(layer->rank, layer->dim);
+  const bool map = layer->rank == 3 && layer->dim[0] * layer->dim[1] > 1;
   const int32_t channels = sheet.maps, shown = channels < most ? channels : most;
   char heading[200], shape[48], first[48] = "", caption[24] = "";
   if (shown < channels) snprintf(first, sizeof first, ", the first %d", shown);
   snprintf(heading, sizeof heading, "%s: %s, %s%s%s", layer->name, layer->op,
            shape_text(layer->rank, layer->dim, shape), first,
            layer->rank == 2 ? " (time to the right, channels downwards)" : "");
-  cnn_figure_section(figure, heading, &scale,
-                     layer->rank == 3 && layer->dim[0] * layer->dim[1] > 1 ? columns : 1,
+  cnn_figure_section(figure, heading, &scale, map ? columns : 1,
                      !scale_wanted && layer->rank == 2 ? strip_zoom(layer->dim[1]) : scale_wanted);
   if (!scale_wanted && layer->rank == 2) cnn_figure_strips(figure, STRIP);
   for (int32_t c = 0; c < shown; c++) {
     if (channels > 1) snprintf(caption, sizeof caption, "%d", c);
     cnn_figure_values(figure, value + c, sheet.height, sheet.width, sheet.down, sheet.right, &scale, caption);
+    if (map && !layer->regions) mark_pixel(figure, viewer, a, sheet.height, sheet.width);
   }
 }
 
-static void draw_input(cnn_figure *figure, const cnn_viewer *viewer, int32_t i) {
+static void draw_input(cnn_figure *figure, const cnn_viewer *viewer, const Arguments *a, int32_t i) {
   const cnn_port *port = &viewer->network->input[i];
   char shape[48], heading[200];
   snprintf(heading, sizeof heading, "%s: input, %s", port->name, shape_text(port->rank, port->dim, shape));
@@ -66,6 +78,8 @@ static void draw_input(cnn_figure *figure, const cnn_viewer *viewer, int32_t i) 
                      port->rank == 2 ? strip_zoom(port->dim[1]) : 0);
   if (port->rank == 2) cnn_figure_strips(figure, STRIP);
   cnn_figure_input(figure, port, viewer->value[i], "");
+  if (port == cnn_picture_input(viewer->network) && cnn_port_is_picture(port))
+    mark_pixel(figure, viewer, a, port->dim[0], port->dim[1]);
 }
 
 /* Layers that pass a value on as it is (dropout in inference, flatten) show nothing new. */
@@ -75,20 +89,34 @@ static bool is_new(const cnn_network *network, int32_t layer) {
   return network->look->layer[layer] >= 0;
 }
 
-static cnn_status draw(const cnn_viewer *viewer, const Arguments *a, int32_t layer, const char *path) {
+/* What the net says: of the class and the pixel that are asked about, or of what it is surest of. */
+static cnn_status ask(const cnn_viewer *viewer, const Arguments *a, const char *path, char says[300]) {
   const cnn_network *network = viewer->network;
-  const cnn_unit best = cnn_viewer_best(viewer);
-  const double probability = cnn_viewer_probability(viewer, best);
-  char title[200], subtitle[300], room[120];
+  *says = 0;
+  if (!a->asked.class && !a->asked.at_pixel && cnn_tally_first(network) < 0) return cnn_success();
+  cnn_unit unit;
+  const cnn_status status = cnn_asked_unit(viewer, path, &a->asked, &unit);
+  if (status.code != CNN_OK) return status;
+  const double probability = cnn_viewer_probability(viewer, unit);
+  const bool likely = !isnan(probability);
+  const double value = likely ? probability : cnn_viewer_score(viewer, unit);
+  char room[200];
+  snprintf(says, 300, ": %s%s %s", cnn_asked_name(network, &a->asked, unit, room), likely ? "" : ", score",
+           cnn_number_fixed(value, 4).text);
+  return status;
+}
+
+static cnn_status draw(const cnn_viewer *viewer, const Arguments *a, int32_t layer, const char *path,
+                       const char *says) {
+  const cnn_network *network = viewer->network;
+  char title[200], subtitle[600];
   snprintf(title, sizeof title, a->layer ? "%s: features of %s" : "%s: features", network->name, a->layer);
-  snprintf(subtitle, sizeof subtitle, "%s%s%s%s%s", path, isnan(probability) ? "" : ": ",
-           isnan(probability) ? "" : cnn_unit_name(network, best, room), isnan(probability) ? "" : " ",
-           isnan(probability) ? "" : cnn_number_fixed(probability, 4).text);
+  snprintf(subtitle, sizeof subtitle, "%s%s", path, says);
   cnn_figure *figure = cnn_figure_new(title, subtitle);
-  for (int32_t i = 0; i < network->inputs; i++) draw_input(figure, viewer, i);
-  if (a->layer) draw_layer(figure, viewer, layer, (int32_t)a->channels, 0, (int32_t)a->scale);
+  for (int32_t i = 0; i < network->inputs; i++) draw_input(figure, viewer, a, i);
+  if (a->layer) draw_layer(figure, viewer, a, layer);
   for (int32_t i = 0; i < network->layers && !a->layer; i++)
-    if (is_new(network, i)) draw_layer(figure, viewer, i, OVERVIEW, OVERVIEW, 0);
+    if (is_new(network, i)) draw_layer(figure, viewer, a, i);
   cnn_status status = cnn_figure_write(figure, a->out);
   cnn_figure_free(figure);
   return status;
@@ -103,12 +131,16 @@ static cnn_status write_array(const cnn_viewer *viewer, const Arguments *a, int3
 static int features(const cnn_program *program, const Arguments *a, const char *path) {
   cnn_viewer viewer;
   int32_t layer = 0;
+  char says[300];
   cnn_status status = cnn_viewer_open(&viewer, program, a->weights, a->prefix);
   if (status.code == CNN_OK && a->layer) status = cnn_layer_find(program->network, a->layer, &layer);
   if (status.code == CNN_OK) status = cnn_viewer_read(&viewer, path, a->index, (cnn_fit)a->fit);
   if (status.code == CNN_OK) {
     cnn_viewer_forward(&viewer);
-    status = cnn_out_is_array(a->out) ? write_array(&viewer, a, layer) : draw(&viewer, a, layer, path);
+    status = ask(&viewer, a, path, says);
+  }
+  if (status.code == CNN_OK) {
+    status = cnn_out_is_array(a->out) ? write_array(&viewer, a, layer) : draw(&viewer, a, layer, path, says);
   }
   cnn_viewer_close(&viewer);
   return status.code == CNN_OK ? 0 : cnn_program_fail(program, &status);
@@ -123,6 +155,9 @@ int cnn_program_features(const cnn_program *program, int argc, char **argv) {
        NULL, NULL},
       CNN_FLAG_WEIGHTS(a.weights),
       CNN_FLAG_WEIGHTS_PREFIX(a.prefix),
+      {"class", 0, CNN_VALUE_TEXT, &a.asked.class, "K",
+       "whose probability the page says: a number or a label (the one that is predicted)", 0, 0, NULL, NULL},
+      CNN_FLAG_PIXEL(a.asked),
       {"channels", 0, CNN_VALUE_WHOLE, &a.channels, "N", "at most so many of a layer (64)", 1, 1024, NULL,
        NULL},
       {"scale", 0, CNN_VALUE_WHOLE, &a.scale, "N", "pixels a side of each value (as fits the page)", 1, 64,

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "hosted/base/number.h"
+#include "hosted/commands/asked.h"
 #include "hosted/commands/program.h"
 #include "hosted/commands/viewer.h"
 #include "hosted/training/findings.h"
@@ -15,7 +16,8 @@
 enum { STRIP = 600 }; /* how wide a sequence is drawn, about */
 
 typedef struct Arguments {
-  const char *weights, *prefix, *out, *class;
+  const char *weights, *prefix, *out;
+  cnn_asked asked;
   int64_t window, stride, index;
   double fill;
   int fit;
@@ -28,15 +30,22 @@ typedef struct Occlusion {
   int32_t height, width,
       channels; /* of what is covered: a sequence is one row, a vector one row of one channel */
   int32_t window, stride, rows, columns; /* positions of the window */
+  const cnn_asked *asked;
   cnn_unit unit;
-  bool likely;         /* probabilities are compared; else scores */
+  bool boxed;          /* the score of a box is compared */
+  cnn_found box;       /* this one */
+  bool likely;         /* probabilities of a unit are compared; else scores */
+  cnn_status status;   /* of looking for the box again */
   double whole;        /* with nothing covered */
   float *plain, *fill; /* fill: by channel */
   float *value;        /* [rows][columns] */
   float *drop, *times; /* by pixel: how much is lost where it is covered, on average */
 } Occlusion;
 
-static double value_now(const Occlusion *o) {
+static double value_now(Occlusion *o) {
+  double score = 0;
+  if (o->boxed && o->status.code == CNN_OK) o->status = cnn_asked_again(&o->viewer, &o->box, &score);
+  if (o->boxed) return score;
   return o->likely ? cnn_viewer_probability(&o->viewer, o->unit) : cnn_viewer_score(&o->viewer, o->unit);
 }
 
@@ -70,23 +79,43 @@ static void try_window(Occlusion *o, int32_t row, int32_t column) {
     }
 }
 
+/* "disc", "disc at 12,30", "disc (12.0 30.5 80.2 99.0)" */
+static const char *name_of(const Occlusion *o, char room[300]) {
+  if (!o->boxed) return cnn_asked_name(o->viewer.network, o->asked, o->unit, room);
+  char number[24];
+  const double *box = o->box.box;
+  snprintf(room, 300, "%.80s (%s %s %s %s)", cnn_program_label(o->viewer.network, NULL, o->box.label, number),
+           cnn_number_fixed(box[0], 1).text, cnn_number_fixed(box[1], 1).text,
+           cnn_number_fixed(box[2], 1).text, cnn_number_fixed(box[3], 1).text);
+  return room;
+}
+
 static const char *of_what(const Occlusion *o) { return o->likely ? "probability" : "score"; }
 
 /* The window that costs most. */
 static void report(const Occlusion *o, const char *path) {
   int64_t worst = 0;
-  char room[120];
+  char room[300];
   for (int64_t i = 1; i < (int64_t)o->rows * o->columns; i++)
     if (o->value[i] < o->value[worst]) worst = i;
   const int32_t top = place(o, (int32_t)(worst / o->columns), o->height),
                 left = place(o, (int32_t)(worst % o->columns), o->width);
   const int32_t bottom = top + o->window < o->height ? top + o->window : o->height,
                 right = left + o->window < o->width ? left + o->window : o->width;
-  printf("%s: %s %s %s; %s with ", path, cnn_unit_name(o->viewer.network, o->unit, room), of_what(o),
-         cnn_number_fixed(o->whole, 4).text, cnn_number_fixed((double)o->value[worst], 4).text);
+  printf("%s: %s %s %s; %s with ", path, name_of(o, room), of_what(o), cnn_number_fixed(o->whole, 4).text,
+         cnn_number_fixed((double)o->value[worst], 4).text);
   if (o->port->rank == 3) printf("rows %d to %d, columns", top, bottom - 1);
   else printf(o->port->rank == 2 ? "positions" : "elements");
   printf(" %d to %d covered\n", left, right - 1);
+}
+
+/* The pixel or the box that is asked about, on the last panel. */
+static void mark(cnn_figure *figure, const Occlusion *o) {
+  double box[4];
+  if (!cnn_port_is_picture(o->port)) return;
+  if (o->boxed) cnn_view_box(&o->viewer.view, o->box.box, box);
+  if (o->boxed || cnn_asked_place(&o->viewer, o->asked, o->height, o->width, box))
+    cnn_figure_mark(figure, box);
 }
 
 /* The picture in grey, with the colours of the map where it matters. */
@@ -106,9 +135,8 @@ static void draw_overlay(cnn_figure *figure, const Occlusion *o, const cnn_scale
 }
 
 static cnn_status draw(const Occlusion *o, const Arguments *a, const char *path) {
-  char title[200], subtitle[300], room[120], caption[64], covered[48];
-  snprintf(title, sizeof title, "%s: occlusion, %s", o->viewer.network->name,
-           cnn_unit_name(o->viewer.network, o->unit, room));
+  char title[400], subtitle[600], room[300], caption[64], covered[48];
+  snprintf(title, sizeof title, "%s: occlusion, %s", o->viewer.network->name, name_of(o, room));
   snprintf(covered, sizeof covered, o->height > 1 ? "%dx%d" : "%d", o->window, o->window);
   snprintf(subtitle, sizeof subtitle, "%s: %s %s; windows of %s, every %d", path, of_what(o),
            cnn_number_fixed(o->whole, 4).text, covered, o->stride);
@@ -119,10 +147,13 @@ static cnn_status draw(const Occlusion *o, const Arguments *a, const char *path)
   snprintf(caption, sizeof caption, "%s lost where covered", of_what(o));
   cnn_figure_section(figure, "", picture ? &scale : NULL, picture ? 0 : 1, zoom);
   cnn_figure_input(figure, o->port, o->plain, o->port->name);
+  mark(figure, o);
   if (!picture)
     cnn_figure_section(figure, "", &scale, 1, zoom); /* a strip under a sequence, pixel by pixel */
   cnn_figure_values(figure, o->drop, o->height, o->width, o->width, 1, &scale, caption);
+  mark(figure, o);
   draw_overlay(figure, o, &scale);
+  if (picture) mark(figure, o);
   cnn_status status = cnn_figure_write(figure, a->out);
   cnn_figure_free(figure);
   return status;
@@ -138,9 +169,24 @@ static void choose_fill(Occlusion *o, const Arguments *a) {
   }
 }
 
-static cnn_status measure(Occlusion *o, const Arguments *a, const char *path) {
+/* What is asked about: of a net that finds boxes, one of them, unless it is a pixel. */
+static cnn_status choose(Occlusion *o, const Arguments *a, const char *path) {
   const cnn_network *network = o->viewer.network;
-  o->port = &network->input[0];
+  const bool finds = cnn_output_first(network, CNN_OUTPUT_DETECTIONS) >= 0;
+  o->asked = &a->asked;
+  o->boxed = finds && !a->asked.at_pixel;
+  if (a->asked.of_box && !finds)
+    return cnn_failure(CNN_BAD_ARGUMENT, "--box: no output of %s finds boxes", network->name);
+  const cnn_status status = o->boxed ? cnn_asked_box(&o->viewer, path, &a->asked, &o->box)
+                                     : cnn_asked_unit(&o->viewer, path, &a->asked, &o->unit);
+  if (status.code != CNN_OK) return status;
+  o->likely = !o->boxed && !isnan(cnn_viewer_probability(&o->viewer, o->unit));
+  o->whole = o->boxed ? o->box.score : value_now(o);
+  return status;
+}
+
+static cnn_status measure(Occlusion *o, const Arguments *a, const char *path) {
+  o->port = &o->viewer.network->input[0];
   o->channels = o->port->rank > 1 ? o->port->dim[o->port->rank - 1] : 1;
   o->width = o->port->rank > 1 ? o->port->dim[o->port->rank - 2] : o->port->dim[0];
   o->height = o->port->rank > 2 ? o->port->dim[0] : 1;
@@ -164,16 +210,13 @@ static cnn_status measure(Occlusion *o, const Arguments *a, const char *path) {
   if (status.code != CNN_OK) return status;
   memcpy(o->plain, o->viewer.value[0], (size_t)o->port->size * sizeof(float));
   cnn_viewer_forward(&o->viewer);
-  o->unit = cnn_viewer_best(&o->viewer);
-  if (a->class) status = cnn_unit_parse(network, a->class, &o->unit);
+  status = choose(o, a, path);
   if (status.code != CNN_OK) return status;
-  o->likely = !isnan(cnn_viewer_probability(&o->viewer, o->unit));
-  o->whole = value_now(o);
   choose_fill(o, a);
-  for (int32_t row = 0; row < o->rows; row++)
+  for (int32_t row = 0; row < o->rows && o->status.code == CNN_OK; row++)
     for (int32_t column = 0; column < o->columns; column++) try_window(o, row, column);
   for (size_t i = 0; i < pixels; i++) o->drop[i] /= o->times[i] > 0 ? o->times[i] : 1;
-  return status;
+  return o->status;
 }
 
 static cnn_status finish(const Occlusion *o, const Arguments *a, const char *path) {
@@ -203,8 +246,12 @@ int cnn_program_occlude(const cnn_program *program, int argc, char **argv) {
   const cnn_flag flag[] = {
       {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT",
        ".png: a page; .npy: the probability (or score) for each position of the window", 0, 0, NULL, NULL},
-      {"class", 0, CNN_VALUE_TEXT, &a.class, "K",
+      {"class", 0, CNN_VALUE_TEXT, &a.asked.class, "K",
        "whose probability: a number or a label (the one that is predicted)", 0, 0, NULL, NULL},
+      CNN_FLAG_PIXEL(a.asked),
+      {"box", 0, CNN_VALUE_WHOLE, &a.asked.box, "N",
+       "the score of the N-th box that is found, or of the N-th of the class (1, the best)", 1, 1e6, NULL,
+       &a.asked.of_box},
       CNN_FLAG_WEIGHTS(a.weights),
       CNN_FLAG_WEIGHTS_PREFIX(a.prefix),
       {"window", 0, CNN_VALUE_WHOLE, &a.window, "N",
@@ -223,6 +270,8 @@ int cnn_program_occlude(const cnn_program *program, int argc, char **argv) {
                      flag,          sizeof flag / sizeof *flag};
   int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
   if (parsed != CNN_GO_ON) return parsed;
+  if (a.asked.of_box && a.asked.at_pixel)
+    return cnn_usage_error(&usage, "--box and --pixel are two questions; ask one");
   int ready = cnn_viewer_usage(&usage, program, a.weights, argv[operand], a.out, true);
   return ready == CNN_GO_ON ? occlude(program, &a, argv[operand]) : ready;
 }

@@ -316,7 +316,7 @@ static bool draw_map(Prediction *prediction, int32_t o, const cnn_image *picture
 
 /* What is found, on the picture: boxes and segments, or (o >= 0) a map of classes. */
 static cnn_status write_overlay(Prediction *prediction, const char *path, int32_t o) {
-  const cnn_image *picture = &prediction->picture;
+  cnn_image *picture = &prediction->picture;
   const bool drawn = o < 0 ? cnn_found_draw(&prediction->shown, prediction->kept, picture)
                            : draw_map(prediction, o, picture);
   return drawn ? cnn_image_write(path, picture) : cnn_failure(CNN_NO_MEMORY, "%s: no memory", path);

@@ -8,12 +8,14 @@
 #include <string.h>
 
 #include "hosted/base/number.h"
+#include "hosted/commands/asked.h"
 #include "hosted/commands/program.h"
 #include "hosted/training/findings.h"
 #include "hosted/commands/viewer.h"
 
 typedef struct Arguments {
-  const char *weights, *prefix, *out, *class;
+  const char *weights, *prefix, *out;
+  cnn_asked asked;
   int64_t smooth, index;
   uint64_t seed;
   double noise;
@@ -58,9 +60,9 @@ static void reduce(const cnn_port *port, float *gradient) {
 
 static cnn_status draw(Saliency *s, const Arguments *a, int32_t input, const char *path) {
   const cnn_port *port = &s->viewer.network->input[input];
-  char title[200], subtitle[300], room[120], chance[80] = "";
+  char title[300], subtitle[300], room[200], chance[80] = "";
   snprintf(title, sizeof title, "%s: saliency of %s", s->viewer.network->name,
-           cnn_unit_name(s->viewer.network, s->unit, room));
+           cnn_asked_name(s->viewer.network, &a->asked, s->unit, room));
   if (!isnan(s->probability))
     snprintf(chance, sizeof chance, ", probability %s", cnn_number_fixed(s->probability, 4).text);
   snprintf(subtitle, sizeof subtitle, "%s: score %s%s", path, cnn_number_fixed(s->score, 3).text, chance);
@@ -72,9 +74,13 @@ static cnn_status draw(Saliency *s, const Arguments *a, int32_t input, const cha
   const cnn_sheet sheet = picture ? cnn_sheet_of(3, plane) : cnn_sheet_of(port->rank, port->dim);
   cnn_figure *figure = cnn_figure_new(title, subtitle);
   cnn_figure_section(figure, "", &scale, picture ? 0 : 1, 0);
+  double mark[4];
+  const bool marked = picture && cnn_asked_place(&s->viewer, &a->asked, port->dim[0], port->dim[1], mark);
   cnn_figure_input(figure, port, s->plain, port->name);
+  if (marked) cnn_figure_mark(figure, mark);
   cnn_figure_values(figure, s->sum, sheet.height, sheet.width, sheet.down, sheet.right, &scale,
                     a->smooth > 1 ? "|d score / d input|, smoothed" : "|d score / d input|");
+  if (marked) cnn_figure_mark(figure, mark);
   cnn_status status = cnn_figure_write(figure, a->out);
   cnn_figure_free(figure);
   return status;
@@ -92,8 +98,7 @@ static cnn_status measure(Saliency *s, const Arguments *a, const char *path) {
   cnn_status status = cnn_viewer_read(viewer, path, a->index, (cnn_fit)a->fit);
   if (status.code != CNN_OK) return status;
   cnn_viewer_forward(viewer);
-  s->unit = cnn_viewer_best(viewer);
-  if (a->class) status = cnn_unit_parse(network, a->class, &s->unit);
+  status = cnn_asked_unit(viewer, path, &a->asked, &s->unit);
   if (status.code != CNN_OK) return status;
   s->score = cnn_viewer_score(viewer, s->unit);
   s->probability = cnn_viewer_probability(viewer, s->unit);
@@ -126,8 +131,9 @@ int cnn_program_saliency(const cnn_program *program, int argc, char **argv) {
   const cnn_flag flag[] = {
       {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT", ".png: a page; .npy: the gradient, with its signs", 0, 0,
        NULL, NULL},
-      {"class", 0, CNN_VALUE_TEXT, &a.class, "K",
+      {"class", 0, CNN_VALUE_TEXT, &a.asked.class, "K",
        "whose score: a number or a label (the one that is predicted)", 0, 0, NULL, NULL},
+      CNN_FLAG_PIXEL(a.asked),
       CNN_FLAG_WEIGHTS(a.weights),
       CNN_FLAG_WEIGHTS_PREFIX(a.prefix),
       {"smooth", 0, CNN_VALUE_WHOLE, &a.smooth, "N",

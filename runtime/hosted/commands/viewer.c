@@ -81,6 +81,11 @@ cnn_status cnn_viewer_read(cnn_viewer *viewer, const char *path, int64_t index, 
   } else {
     status = cnn_inputs_sample(inputs, index, viewer->raw);
   }
+  const cnn_port *seen = cnn_picture_input(network);
+  const cnn_image *picture = status.code == CNN_OK ? cnn_inputs_picture(inputs) : NULL;
+  if (seen)
+    viewer->view = cnn_view_make(seen, picture ? picture->height : seen->dim[0],
+                                 picture ? picture->width : seen->dim[1], fit);
   cnn_inputs_close(inputs);
   for (int32_t i = 0; status.code == CNN_OK && i < network->inputs; i++)
     cnn_port_floats(&network->input[i], viewer->raw[i], viewer->value[i]);
@@ -112,15 +117,24 @@ void cnn_viewer_forward(cnn_viewer *viewer) {
 
 static int32_t channels_of(const cnn_port *port) { return port->dim[port->rank - 1]; }
 
+/* The positions of a unit: from `first` to before `end`. */
+typedef struct Span {
+  int64_t first, end;
+} Span;
+
+static Span span_of(const cnn_port *port, cnn_unit unit) {
+  if (unit.position == CNN_EVERYWHERE) return (Span){0, port->size / channels_of(port)};
+  return (Span){unit.position, unit.position + 1};
+}
+
 void cnn_viewer_backward(cnn_viewer *viewer, cnn_unit unit) {
   const cnn_network *network = viewer->network;
-  for (int32_t o = 0; o < network->outputs; o++) {
-    const cnn_port *port = &network->output[o];
-    const int32_t channels = channels_of(port);
-    for (int64_t k = 0; k < port->size; k++)
-      viewer->seed[o][k] =
-          o == unit.output && k % channels == unit.channel ? (float)channels / (float)port->size : 0;
-  }
+  for (int32_t o = 0; o < network->outputs; o++)
+    memset(viewer->seed[o], 0, (size_t)network->output[o].size * sizeof(float));
+  const cnn_port *port = &network->output[unit.output];
+  const Span span = span_of(port, unit);
+  for (int64_t p = span.first; p < span.end; p++)
+    viewer->seed[unit.output][p * channels_of(port) + unit.channel] = 1 / (float)(span.end - span.first);
   network->look->backward(viewer->memory, viewer->weights, (const void *const *)viewer->input,
                           (const float *const *)viewer->seed);
 }
@@ -150,9 +164,10 @@ double cnn_viewer_score(const cnn_viewer *viewer, cnn_unit unit) {
   const cnn_port *port = &viewer->network->output[unit.output];
   const float *score = at(viewer, viewer->network->look->score[unit.output]);
   const int32_t channels = channels_of(port);
+  const Span span = span_of(port, unit);
   double sum = 0;
-  for (int64_t k = unit.channel; k < port->size; k += channels) sum += (double)score[k];
-  return sum * channels / (double)port->size;
+  for (int64_t p = span.first; p < span.end; p++) sum += (double)score[p * channels + unit.channel];
+  return sum / (double)(span.end - span.first);
 }
 
 double cnn_viewer_probability(const cnn_viewer *viewer, cnn_unit unit) {
@@ -161,18 +176,25 @@ double cnn_viewer_probability(const cnn_viewer *viewer, cnn_unit unit) {
   const int32_t channels = channels_of(port);
   if (port->scores == CNN_SCORES_NONE) return NAN;
   const bool binary = port->scores == CNN_SCORES_BINARY || port->scores == CNN_SCORES_BINARY_LOGIT;
+  const Span span = span_of(port, unit);
   double mean = 0;
-  for (int64_t k = 0; k < port->size; k += channels) {
+  for (int64_t p = span.first; p < span.end; p++) {
+    const float *at_p = score + p * channels;
     double sum = 0;
-    for (int32_t c = 0; c < channels; c++) sum += exp((double)score[k + c] - (double)score[k + unit.channel]);
-    mean += binary ? 1 / (1 + exp(-(double)score[k + unit.channel])) : 1 / sum;
+    for (int32_t c = 0; c < channels; c++) sum += exp((double)at_p[c] - (double)at_p[unit.channel]);
+    mean += binary ? 1 / (1 + exp(-(double)at_p[unit.channel])) : 1 / sum;
   }
-  return mean * channels / (double)port->size;
+  return mean / (double)(span.end - span.first);
 }
 
-cnn_unit cnn_viewer_best(const cnn_viewer *viewer) {
-  const int32_t first = cnn_tally_first(viewer->network);
-  cnn_unit best = {first < 0 ? 0 : first, 0}, unit = best;
+int32_t cnn_unit_output(const cnn_network *network) {
+  const int32_t first = cnn_tally_first(network);
+  return first < 0 ? 0 : first;
+}
+
+cnn_unit cnn_viewer_best(const cnn_viewer *viewer, cnn_unit unit) {
+  unit.channel = 0;
+  cnn_unit best = unit;
   for (; unit.channel < channels_of(&viewer->network->output[unit.output]); unit.channel++)
     if (cnn_viewer_score(viewer, unit) > cnn_viewer_score(viewer, best)) best = unit;
   return best;
@@ -187,26 +209,28 @@ static bool same_text(const char *a, const char *b, size_t n) { /* blind to the 
   return b[n] == 0;
 }
 
-static bool parse_channel(const cnn_network *network, int32_t o, const char *text, int32_t *channel) {
-  const int32_t channels = channels_of(&network->output[o]);
+bool cnn_class_parse(const cnn_network *network, int32_t classes, const char *text, int32_t *class) {
   char *end;
   errno = 0;
   const long number = strtol(text, &end, 10);
-  if (*text >= '0' && *text <= '9' && !*end && !errno && number < channels) {
-    *channel = (int32_t)number;
+  if (*text >= '0' && *text <= '9' && !*end && !errno && number < classes) {
+    *class = (int32_t)number;
     return true;
   }
-  for (int32_t c = 0; network->label && c < network->labels && c < channels; c++) {
-    *channel = c;
+  for (int32_t c = 0; network->label && c < network->labels && c < classes; c++) {
+    *class = c;
     if (same_text(text, network->label[c], strlen(text)) && strlen(text) == strlen(network->label[c]))
       return true;
   }
   return false;
 }
 
+static bool parse_channel(const cnn_network *network, int32_t o, const char *text, int32_t *channel) {
+  return cnn_class_parse(network, channels_of(&network->output[o]), text, channel);
+}
+
 cnn_status cnn_unit_parse(const cnn_network *network, const char *text, cnn_unit *unit) {
-  const int32_t first = cnn_tally_first(network);
-  *unit = (cnn_unit){first < 0 ? 0 : first, 0};
+  const int32_t usual = unit->output;
   if (parse_channel(network, unit->output, text, &unit->channel)) return cnn_success();
   for (int32_t o = 0; o < network->outputs; o++) {
     const char *name = network->output[o].name;
@@ -216,7 +240,8 @@ cnn_status cnn_unit_parse(const cnn_network *network, const char *text, cnn_unit
         parse_channel(network, o, text + n + 1, &unit->channel))
       return cnn_success();
   }
-  const cnn_port *port = &network->output[first < 0 ? 0 : first];
+  const cnn_port *port = &network->output[usual];
+  unit->output = usual;
   return cnn_failure(CNN_BAD_ARGUMENT, "the net has no output '%s'; %s has 0 to %d%s%s%s", text, port->name,
                      channels_of(port) - 1, network->label ? ", or by label '" : "",
                      network->label && network->labels ? network->label[0] : "",

@@ -5,6 +5,7 @@
 #define CNN_VIEWER_H
 #include "cnn.h"
 #include "hosted/display/figure.h"
+#include "hosted/training/findings.h"
 #include "hosted/commands/program.h"
 
 typedef struct cnn_viewer {
@@ -14,13 +15,16 @@ typedef struct cnn_viewer {
   float **value;       /* by input, [h][w][c]: what is looked at; may be changed */
   void **raw, **input; /* the same in the input's type, and as the net takes it */
   float **seed;        /* by output: weights of its scores */
+  cnn_view view;       /* how the picture lies in the first input that is one */
 } cnn_viewer;
 
-/* A unit of an output: a class, or a channel; where an output has many positions, the mean over them. */
+/* A unit of an output: a class, or a channel, at one of the output's positions, or the mean over all. */
 typedef struct cnn_unit {
   int32_t output;
   int32_t channel;
+  int64_t position; /* CNN_EVERYWHERE: all */
 } cnn_unit;
+enum { CNN_EVERYWHERE = -1 };
 
 cnn_status cnn_viewer_open(cnn_viewer *viewer, const cnn_program *program, const char *weights,
                            const char *prefix);
@@ -38,10 +42,13 @@ double cnn_viewer_noise(cnn_random random, uint32_t counter); /* a number from t
 
 double cnn_viewer_score(const cnn_viewer *viewer, cnn_unit unit); /* before softmax or sigmoid */
 double cnn_viewer_probability(const cnn_viewer *viewer,
-                              cnn_unit unit); /* NaN where the output has no classes */
-cnn_unit cnn_viewer_best(
-    const cnn_viewer *viewer); /* the highest of the first output with classes, else of the first output */
-/* "3", "Sandal", and with several outputs "OUTPUT:3", "OUTPUT:Sandal". */
+                              cnn_unit unit);        /* NaN where the output has no classes */
+int32_t cnn_unit_output(const cnn_network *network); /* the first with classes, else the first */
+cnn_unit cnn_viewer_best(const cnn_viewer *viewer, cnn_unit unit); /* of the channels of its output, there */
+/* "3" or "Sandal", of 0 to classes - 1. False: it is none. */
+bool cnn_class_parse(const cnn_network *network, int32_t classes, const char *text, int32_t *class);
+/* "3", "Sandal", and with several outputs "OUTPUT:3", "OUTPUT:Sandal"; else it is of the output that `unit`
+ * has. */
 cnn_status cnn_unit_parse(const cnn_network *network, const char *text, cnn_unit *unit);
 const char *cnn_unit_name(const cnn_network *network, cnn_unit unit, char room[120]); /* as it is printed */
 

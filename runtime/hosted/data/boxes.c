@@ -237,12 +237,14 @@ cnn_status cnn_boxes_scene(cnn_data *data, int pool, cnn_scene scene, cnn_scene 
 }
 
 cnn_status cnn_boxes_object(cnn_data *data, cnn_scene *scene, const cnn_boxed *object) {
+  BoxesSet *set = data->set;
   const bool crowded = (object->outline || scene->segments) && scene->count >= CNN_INSTANCES_MOST;
   cnn_boxed *moved = crowded ? NULL : room_for(scene->object, scene->count, sizeof *moved);
   if (moved) {
     scene->object = moved;
     moved[scene->count++] = *object;
     data->masks = data->masks || object->outline || scene->segments;
+    set->unmasked += !object->outline && !scene->segments && !object->object.ignored;
     data->pixels = data->pixels || scene->segments;
     return cnn_success();
   }
@@ -366,6 +368,14 @@ static void tell_skipped(cnn_data *data) {
                   mistake, set->first);
 }
 
+/* In a set where others have some: a loss would learn that such an object has no pixels. */
+static void tell_unmasked(cnn_data *data) {
+  const BoxesSet *set = data->set;
+  if (!data->masks || set->unmasked == 0 || data->network->truth_height == 0) return;
+  cnn_data_note(data, "%lld object%s no mask; the loss masks takes %s for empty", (long long)set->unmasked,
+                set->unmasked == 1 ? " has" : "s have", set->unmasked == 1 ? "it" : "them");
+}
+
 cnn_status cnn_boxes_end(cnn_data *data) {
   BoxesSet *set = data->set;
   cnn_status status = cnn_success();
@@ -387,5 +397,6 @@ cnn_status cnn_boxes_end(cnn_data *data) {
                          (int)data->network->inputs);
   if (status.code == CNN_OK) status = cnn_image_fits(data->path, 0, 0, 3, &data->network->input[0]);
   tell_skipped(data);
+  tell_unmasked(data);
   return status;
 }

@@ -32,6 +32,7 @@ typedef struct BoxesSet {
   char **file; /* that tell of objects */
   int64_t files;
   int64_t bad_objects, bad_pictures; /* left out by --skip-bad */
+  int64_t unmasked;                  /* objects without a mask */
   char first[400];                   /* the message of the first one */
 } BoxesSet;
 

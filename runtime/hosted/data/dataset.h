@@ -130,6 +130,8 @@ cnn_status cnn_folders_name(cnn_data *data, char *const *folder, int32_t folders
 
 bool cnn_target_wanted(const cnn_data *data, int32_t output); /* a sample needs one for this output */
 bool cnn_boxes_wanted(const cnn_network *network); /* something of the net is compared with objects */
+/* Whether the set tells what only losses read: masks of objects. */
+cnn_status cnn_masks_agree(const cnn_data *data);
 bool cnn_target_optional(
     const cnn_data *data,
     int32_t output); /* it has scores, but no loss while others have: a class is welcome, -1 will do */

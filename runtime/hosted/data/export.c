@@ -16,6 +16,7 @@
 #include "hosted/base/file.h"
 #include "hosted/data/dataset.h"
 #include "hosted/data/export_coco.h"
+#include "hosted/display/colour.h"
 
 enum { COLUMNS = 8, ROWS = 4, PATH_ROOM = 4096, IGNORED = 255 };
 
@@ -56,13 +57,9 @@ static cnn_status labels_write(const char *path, const cnn_truth *truth) {
 
 /* ---- The sheet */
 
-static void colour_of(int32_t class, uint8_t colour[3]) { /* other classes, other colours; ignored: grey */
-  for (int k = 0; k < 3; k++) {
-    unsigned value = class < 0 ? 128 : 0;
-    for (int bit = 7; class > 0 && bit >= 0; bit--)
-      value |= ((unsigned)class >> (3 * (7 - bit) + k) & 1) << bit;
-    colour[k] = (uint8_t)value;
-  }
+static void colour_of(int32_t class, uint8_t colour[3]) { /* ignored: grey */
+  if (class < 0) memset(colour, 128, 3);
+  else cnn_mask_colour(class, colour);
 }
 
 /* What is known of a pixel: its class, or that of its object; else the pixel itself. */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "hosted/base/file.h"
-#include "hosted/data/outline.h"
+#include "hosted/data/runs.h"
 
 enum { FIRST_STUFF = 256 }; /* numbers of segments: those of objects are below */
 
@@ -35,21 +35,16 @@ static json_t *box_of(const float box[4]) { /* x y width height */
 
 /* Its pixels, and as runs; NULL: it has none, or no memory. */
 static json_t *runs_of(const cnn_truth *truth, int k, int64_t *area, bool *memory) {
-  cnn_outline *outline = calloc(1, sizeof *outline);
-  json_t *runs = NULL;
-  *memory = outline &&
-            cnn_outline_trace(outline, truth->instance, (uint8_t)(k + 1), truth->height, truth->width).code ==
-                CNN_OK;
-  *area = 0;
-  for (int32_t i = 1; *memory && i < outline->runs; i += 2) *area += outline->run[i];
-  if (*memory && *area > 0) {
-    char *packed = cnn_outline_pack(outline);
-    runs = packed ? json_pack("{s:[ii], s:s}", "size", truth->height, truth->width, "counts", packed) : NULL;
-    *memory = runs != NULL;
-    free(packed);
+  cnn_runs runs;
+  json_t *object = NULL;
+  *memory = cnn_runs_make(&runs, truth->instance, (uint8_t)(k + 1), truth->height, truth->width);
+  *area = *memory ? cnn_runs_area(&runs) : 0;
+  if (*area > 0) {
+    object = cnn_runs_json(&runs);
+    *memory = object != NULL;
   }
-  cnn_outline_free(outline);
-  return runs;
+  if (*memory) cnn_runs_free(&runs);
+  return object;
 }
 
 static cnn_status object_add(cnn_coco_writer *writer, int64_t index, const cnn_truth *truth, int k) {

@@ -110,41 +110,6 @@ cnn_status cnn_outline_unpack(cnn_outline *outline, const char *text, size_t n, 
   return status;
 }
 
-/* ---- Writing */
-
-char *cnn_outline_pack(const cnn_outline *outline) {
-  char *text = malloc((size_t)outline->runs * 8 + 1), *to = text;
-  for (int32_t i = 0; text && i < outline->runs; i++) {
-    int64_t number = (int64_t)outline->run[i] - (i > 2 ? outline->run[i - 2] : 0);
-    for (bool more = true; more;) {
-      const int64_t letter = number & 31;
-      number = (number - letter) / 32;
-      more = letter & 16 ? number != -1 : number != 0;
-      *to++ = (char)('0' + letter + (more ? 32 : 0));
-    }
-  }
-  if (text) *to = 0;
-  return text;
-}
-
-cnn_status cnn_outline_trace(cnn_outline *outline, const uint8_t *map, uint8_t value, int32_t height,
-                             int32_t width) {
-  int64_t sum = 0;
-  double pixels = 0;
-  bool inside = false;
-  cnn_status status = cnn_success();
-  for (int64_t i = 0; i <= (int64_t)height * width && status.code == CNN_OK; i++) {
-    const bool end = i == (int64_t)height * width;
-    if (end || (map[i % height * width + i / height] == value) != inside) {
-      status = cnn_outline_run(outline, pixels, &sum, height, width);
-      inside = !inside;
-      pixels = 0;
-    }
-    pixels++;
-  }
-  return status;
-}
-
 /* ---- Painting */
 
 /* Pixels first .. end - 1, counted down the columns. */

@@ -28,11 +28,6 @@ cnn_status cnn_outline_run(cnn_outline *outline, double pixels, int64_t *sum, in
 /* Runs packed into a text: differences in groups of 5 bits, each a letter from '0' on. */
 cnn_status cnn_outline_unpack(cnn_outline *outline, const char *text, size_t n, int32_t height,
                               int32_t width);
-/* Packs runs the same way; from malloc, NULL: no memory. */
-char *cnn_outline_pack(const cnn_outline *outline);
-/* The runs of the pixels of a map that have this value. */
-cnn_status cnn_outline_trace(cnn_outline *outline, const uint8_t *map, uint8_t value, int32_t height,
-                             int32_t width);
 /* Writes `value` to the pixels inside. False: no memory. */
 bool cnn_outline_paint(const cnn_outline *outline, int32_t height, int32_t width, uint8_t value,
                        uint8_t *map);

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-bool cnn_runs_make(cnn_runs *runs, const uint8_t *pixel, int32_t height, int32_t width) {
+bool cnn_runs_make(cnn_runs *runs, const uint8_t *map, uint8_t value, int32_t height, int32_t width) {
   *runs = (cnn_runs){.height = height, .width = width};
   for (int pass = 0; pass < 2; pass++) { /* counts them, then keeps them */
     bool inside = false;
@@ -12,7 +12,7 @@ bool cnn_runs_make(cnn_runs *runs, const uint8_t *pixel, int32_t height, int32_t
     int64_t n = 0;
     for (int64_t x = 0; x < width; x++)
       for (int64_t y = 0; y < height; y++, length++) {
-        if ((pixel[y * width + x] != 0) == inside) continue;
+        if ((map[y * width + x] == value) == inside) continue;
         if (pass) runs->run[n] = length;
         n++;
         length = 0;
@@ -59,14 +59,22 @@ char *cnn_runs_text(const cnn_runs *runs) {
   enum { CHARACTERS = 7, FIRST = '0' }; /* for 33 bits */
   char *text = malloc((size_t)runs->count * CHARACTERS + 1), *to = text;
   for (int64_t i = 0; text && i < runs->count; i++) {
-    int64_t value = (int64_t)runs->run[i] - (i > 2 ? (int64_t)runs->run[i - 2] : 0);
+    int64_t number = (int64_t)runs->run[i] - (i > 2 ? (int64_t)runs->run[i - 2] : 0);
     for (bool more = true; more;) {
-      const int bits = (int)(value & 31);
-      value = (value - bits) / 32;
-      more = bits & 16 ? value != -1 : value != 0;
+      const int bits = (int)(number & 31);
+      number = (number - bits) / 32;
+      more = bits & 16 ? number != -1 : number != 0;
       *to++ = (char)(FIRST + bits + (more ? 32 : 0));
     }
   }
   if (text) *to = '\0';
   return text;
+}
+
+json_t *cnn_runs_json(const cnn_runs *runs) {
+  char *text = cnn_runs_text(runs);
+  json_t *object =
+      text ? json_pack("{s:[i, i], s:s}", "size", (int)runs->height, (int)runs->width, "counts", text) : NULL;
+  free(text);
+  return object;
 }

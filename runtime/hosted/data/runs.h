@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_RUNS_H
 #define CNN_RUNS_H
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -12,10 +13,11 @@ typedef struct cnn_runs {
   uint32_t *run; /* their sum is height * width */
 } cnn_runs;
 
-/* Of pixel[height][width]: what is not 0 belongs to it. False: no memory. */
-bool cnn_runs_make(cnn_runs *runs, const uint8_t *pixel, int32_t height, int32_t width);
+/* The pixels of map[height][width] that have this value. False: no memory. */
+bool cnn_runs_make(cnn_runs *runs, const uint8_t *map, uint8_t value, int32_t height, int32_t width);
 void cnn_runs_free(cnn_runs *runs);
 int64_t cnn_runs_area(const cnn_runs *runs);
 int64_t cnn_runs_shared(const cnn_runs *a, const cnn_runs *b); /* pixels of both; 0 if their sizes differ */
-char *cnn_runs_text(const cnn_runs *runs); /* COCO's "counts", from malloc; NULL: no memory */
+char *cnn_runs_text(const cnn_runs *runs);   /* COCO's "counts", from malloc; NULL: no memory */
+json_t *cnn_runs_json(const cnn_runs *runs); /* {"size": [height, width], "counts"}; NULL: no memory */
 #endif

@@ -56,6 +56,14 @@ bool cnn_boxes_wanted(const cnn_network *network) {
   return finds || network->truth_objects > 0;
 }
 
+cnn_status cnn_masks_agree(const cnn_data *data) {
+  if (data->network->truth_height == 0 || data->masks) return cnn_success();
+  return cnn_failure(CNN_MISMATCH,
+                     "%s: %s have boxes, but no masks of their objects, which the loss masks of the net is "
+                     "compared with",
+                     data->path, data->title);
+}
+
 bool cnn_target_optional(const cnn_data *data, int32_t output) {
   const cnn_port *port = &data->network->output[output];
   return !cnn_target_wanted(data, output) && port->target == CNN_TARGET_NONE &&

@@ -81,6 +81,8 @@ typedef struct Panel {
   int32_t height, width;
   uint8_t *rgb;
   char caption[64];
+  bool marked;
+  double mark[4];
 } Panel;
 
 typedef struct Section {
@@ -158,6 +160,13 @@ void cnn_figure_values(cnn_figure *figure, const float *value, int32_t height, i
   for (int64_t y = 0; rgb && y < height; y++)
     for (int64_t x = 0; x < width; x++, rgb += 3)
       cnn_scale_colour(scale, (double)value[y * down + x * right], rgb);
+}
+
+void cnn_figure_mark(cnn_figure *figure, const double box[4]) {
+  if (!figure || figure->failed || figure->panels == 0) return;
+  Panel *panel = &figure->panel[figure->panels - 1];
+  panel->marked = true;
+  memcpy(panel->mark, box, sizeof panel->mark);
 }
 
 /* ---- Layout */
@@ -274,6 +283,21 @@ static void draw_frame(const cnn_image *page, int32_t top, int32_t left, int32_t
   }
 }
 
+/* A white line around the part, and a black one around that, so that they are seen on any ground. */
+static void draw_mark(const cnn_image *page, const Panel *panel, int32_t top, int32_t left, int32_t height,
+                      int32_t width) {
+  const double across = (double)width / panel->width, down = (double)height / panel->height;
+  const int32_t x0 = (int32_t)(panel->mark[0] * across), y0 = (int32_t)(panel->mark[1] * down);
+  const int32_t x1 = most((int32_t)ceil(panel->mark[2] * across), x0 + 3),
+                y1 = most((int32_t)ceil(panel->mark[3] * down), y0 + 3);
+  for (int32_t y = most(y0 - 2, 0); y < least(y1 + 2, height); y++)
+    for (int32_t x = most(x0 - 2, 0); x < least(x1 + 2, width); x++) {
+      const bool inside = x >= x0 && x < x1 && y >= y0 && y < y1;
+      const bool white = x >= x0 - 1 && x <= x1 && y >= y0 - 1 && y <= y1;
+      if (!inside) memset(pixel_at(page, top + y, left + x), white ? 255 : 0, 3);
+    }
+}
+
 /* A drawn pixel is the mean of the panel's pixels that it covers: one, or several where the panel shrinks. */
 static void draw_panel(const cnn_image *page, const Panel *panel, int32_t top, int32_t left, int32_t height,
                        int32_t width) {
@@ -288,6 +312,7 @@ static void draw_panel(const cnn_image *page, const Panel *panel, int32_t top, i
           for (int c = 0; c < 3; c++) sum[c] += panel->rgb[3 * (v * panel->width + u) + c];
       for (int c = 0; c < 3; c++) pixel_at(page, top + y, left + x)[c] = (uint8_t)((sum[c] + n / 2) / n);
     }
+  if (panel->marked) draw_mark(page, panel, top, left, height, width);
   draw_frame(page, top, left, height, width);
 }
 

@@ -38,5 +38,7 @@ uint8_t *cnn_figure_panel(cnn_figure *figure, int32_t height, int32_t width, con
 /* A panel of numbers: value[y*down + x*right]. */
 void cnn_figure_values(cnn_figure *figure, const float *value, int32_t height, int32_t width, int64_t down,
                        int64_t right, const cnn_scale *scale, const char *caption);
+/* Draws attention to a part of the last panel: x1 y1 x2 y2 in its pixels. */
+void cnn_figure_mark(cnn_figure *figure, const double box[4]);
 cnn_status cnn_figure_write(const cnn_figure *figure, const char *path); /* a PNG, whole or not at all */
 #endif

@@ -22,6 +22,24 @@ cnn_image cnn_overlay_copy(const cnn_image *image) {
   return copy;
 }
 
+/* Labels need a side of some hundred pixels; a long picture would become too large. */
+bool cnn_overlay_enlarge(cnn_image *image) {
+  enum { WANTED = 320, MOST = 2048 };
+  const int32_t side = least(image->height, image->width), end = most(image->height, image->width);
+  const int32_t factor = most(1, least((WANTED + side - 1) / side, MOST / end));
+  if (factor == 1) return true;
+  cnn_image large = {factor * image->height, factor * image->width, 3, NULL};
+  large.pixel = malloc(3 * (size_t)large.height * (size_t)large.width);
+  if (!large.pixel) return false;
+  for (size_t i = 0; i < (size_t)large.height * (size_t)large.width; i++) {
+    const size_t y = i / (size_t)large.width / (size_t)factor, x = i % (size_t)large.width / (size_t)factor;
+    memcpy(large.pixel + 3 * i, image->pixel + 3 * (y * (size_t)image->width + x), 3);
+  }
+  free(image->pixel);
+  *image = large;
+  return true;
+}
+
 static uint8_t *pixel_at(const cnn_image *image, int32_t y, int32_t x) {
   return image->pixel + 3 * ((size_t)y * (size_t)image->width + (size_t)x);
 }
@@ -63,9 +81,13 @@ void cnn_overlay_box(const cnn_image *image, const double box[4], const uint8_t 
   fill(image, (Area){most(a.right - pen, a.left), a.top, a.right, a.bottom}, colour);
 }
 
+static double label_size(const cnn_image *image) {
+  return fmin(2.5, fmax(short_side(image) < 200 ? 0.5 : 0.7, short_side(image) / 600.0));
+}
+
 void cnn_overlay_label(const cnn_image *image, const double box[4], const uint8_t colour[3],
                        const char *text) {
-  const double size = fmin(2.5, fmax(short_side(image) < 200 ? 0.5 : 0.7, short_side(image) / 600.0));
+  const double size = label_size(image);
   const Area a = area_of(image, box);
   const int32_t edge = (int32_t)(3 * size + 1.5), width = cnn_text_width(text, size) + 2 * edge;
   const int32_t height = cnn_text_height(size) + edge;
@@ -75,6 +97,43 @@ void cnn_overlay_label(const cnn_image *image, const double box[4], const uint8_
   cnn_luma(colour, 1, &luma);
   fill(image, (Area){left, top, left + width, top + height}, colour);
   cnn_text_draw(image, left + edge, top + edge, size, luma > 140 ? BLACK : WHITE, text);
+}
+
+/* ---- Legend */
+
+/* Where the keys come to lie, from left to right in lines; the height of all of it. Draws them from `top` on
+ * unless the picture ends there. */
+static int32_t legend_lay(const cnn_image *image, int32_t top, double size, const cnn_key *key,
+                          int32_t keys) {
+  const int32_t line = cnn_text_height(size) + (int32_t)(6 * size), gap = (int32_t)(8 * size),
+                square = (int32_t)(12 * size + 0.5);
+  int32_t left = gap, y = top + gap;
+  for (int32_t i = 0; i < keys; i++) {
+    const int32_t width = square + gap + cnn_text_width(key[i].text, size);
+    if (left > gap && left + width + gap > image->width) {
+      left = gap;
+      y += line;
+    }
+    if (top < image->height) {
+      fill(image, (Area){left, y, left + square, y + square}, key[i].rgb);
+      cnn_text_draw(image, left + square + gap, y, size, BLACK, key[i].text);
+    }
+    left += width + 2 * gap;
+  }
+  return y + line - top;
+}
+
+bool cnn_overlay_legend(cnn_image *image, const cnn_key *key, int32_t keys) {
+  const double size = label_size(image);
+  const int32_t top = image->height, strip = legend_lay(image, top, size, key, keys);
+  const size_t before = 3 * (size_t)top * (size_t)image->width,
+               all = before + 3 * (size_t)strip * (size_t)image->width;
+  uint8_t *pixel = realloc(image->pixel, all);
+  if (!pixel) return false;
+  memset(pixel + before, 255, all - before);
+  *image = (cnn_image){top + strip, image->width, 3, pixel};
+  (void)legend_lay(image, top, size, key, keys);
+  return true;
 }
 
 /* ---- Masks */

@@ -7,6 +7,8 @@
 
 /* A copy in RGB; its pixels are NULL where there is no memory. */
 cnn_image cnn_overlay_copy(const cnn_image *image);
+/* Makes a small picture larger by a whole factor, so that there is room for labels. False: no memory. */
+bool cnn_overlay_enlarge(cnn_image *image);
 /* A frame inside of a box x1 y1 x2 y2, two pixels thick or more on a large picture; what lies outside of the
  * picture is cut off. */
 void cnn_overlay_box(const cnn_image *image, const double box[4], const uint8_t colour[3]);
@@ -19,4 +21,11 @@ void cnn_overlay_mask(const cnn_image *image, const uint8_t *mask, const uint8_t
  * there is an outline; NULL: where the class does. */
 void cnn_overlay_classes(const cnn_image *image, const int32_t *class, const int32_t *segment,
                          void colour(int64_t class, uint8_t rgb[3]));
+
+typedef struct cnn_key {
+  uint8_t rgb[3];
+  char text[80];
+} cnn_key;
+/* Adds a strip below the picture that says what its colours mean. False: no memory. */
+bool cnn_overlay_legend(cnn_image *image, const cnn_key *key, int32_t keys);
 #endif

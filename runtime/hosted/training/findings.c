@@ -49,6 +49,14 @@ static void box_back(const cnn_view *view, const float *row, double box[BOX]) {
   }
 }
 
+void cnn_view_box(const cnn_view *view, const double box[BOX], double there[BOX]) {
+  const cnn_frame *f = &view->frame;
+  for (int k = 0; k < BOX; k += 2) {
+    there[k] = f->left + (box[k] - f->source.x) * f->width / f->source.width;
+    there[k + 1] = f->top + (box[k + 1] - f->source.y) * f->height / f->source.height;
+  }
+}
+
 int64_t cnn_view_place(const cnn_view *view, int32_t y, int32_t x, int32_t out_height, int32_t out_width) {
   const cnn_frame *f = &view->frame;
   const double v = f->top + (y + 0.5 - f->source.y) * f->height / f->source.height;
@@ -96,7 +104,7 @@ static bool mask_read(cnn_found *found, const cnn_port *port, const float *regio
   uint8_t *pixel = calloc(pixels, 1);
   if (!pixel) return false;
   if (found->label < port->dim[2]) mask_draw(port, region + found->label, view, found->box, whole, pixel);
-  const bool fine = cnn_runs_make(&found->mask, pixel, view->height, view->width);
+  const bool fine = cnn_runs_make(&found->mask, pixel, 1, view->height, view->width);
   free(pixel);
   return fine;
 }
@@ -115,7 +123,8 @@ static void box_whole(const cnn_view *view, const float *row, double box[BOX]) {
 bool cnn_findings_read(cnn_findings *findings, const cnn_network *network, float *const output[],
                        int64_t slot, const cnn_view *view, int32_t image) {
   const int32_t o = cnn_output_first(network, CNN_OUTPUT_DETECTIONS);
-  const int32_t m = masks_of(network);
+  int32_t m = masks_of(network);
+  if (m >= 0 && !output[m]) m = -1;
   *findings = (cnn_findings){.boxes = o >= 0, .masks = o >= 0 && m >= 0};
   if (o < 0) return true;
   const cnn_port *port = &network->output[o], *masks = m >= 0 ? &network->output[m] : NULL;

@@ -23,14 +23,17 @@ cnn_view cnn_view_make(const cnn_port *input, int32_t height, int32_t width, cnn
  * there. */
 int64_t cnn_view_place(const cnn_view *view, int32_t y, int32_t x, int32_t out_height, int32_t out_width);
 
+/* A box of the picture in the pixels of the input. */
+void cnn_view_box(const cnn_view *view, const double box[4], double there[4]);
+
 typedef struct cnn_findings {
   int32_t count;
   cnn_found *found;  /* the best first */
   bool boxes, masks; /* whether an output has them */
 } cnn_findings;
 
-/* Of image `slot` of the outputs; `image` is the number that they get. What lies outside of the picture is
- * cut off. False: no memory. */
+/* Of image `slot` of the outputs, of which masks may be NULL: not wanted; `image` is the number that they
+ * get. What lies outside of the picture is cut off. False: no memory. */
 bool cnn_findings_read(cnn_findings *findings, const cnn_network *network, float *const output[],
                        int64_t slot, const cnn_view *view, int32_t image);
 void cnn_findings_free(cnn_findings *findings);

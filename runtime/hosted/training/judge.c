@@ -18,29 +18,27 @@ bool cnn_judge_can(const cnn_network *network, const cnn_data *data) {
 /* ---- One sample */
 
 /* The object's pixels and their mask; where it has none, the area of its box. */
-static bool object_read(cnn_sought *sought, const cnn_truth *truth, int32_t k, bool masks, uint8_t *pixel) {
-  const int64_t pixels = (int64_t)truth->height * truth->width;
+static bool object_read(cnn_sought *sought, const cnn_truth *truth, int32_t k, bool masks) {
+  const uint8_t number = (uint8_t)(k + 1);
   for (int i = 0; i < 4; i++) sought->box[i] = (double)truth->object[k].box[i];
   sought->area = (sought->box[2] - sought->box[0]) * (sought->box[3] - sought->box[1]);
-  if (!pixel) return true;
+  if (!truth->instance) return true;
   int64_t area = 0;
-  for (int64_t i = 0; i < pixels; i++) area += pixel[i] = truth->instance[i] == k + 1;
+  for (int64_t i = 0; i < (int64_t)truth->height * truth->width; i++) area += truth->instance[i] == number;
   sought->area = (double)area;
-  return !masks || cnn_runs_make(&sought->mask, pixel, truth->height, truth->width);
+  return !masks || cnn_runs_make(&sought->mask, truth->instance, number, truth->height, truth->width);
 }
 
 static bool objects_read(cnn_judged_sample *sample, const cnn_truth *truth, int32_t image) {
-  uint8_t *pixel = truth->instance ? malloc((size_t)truth->height * (size_t)truth->width + 1) : NULL;
   sample->sought = calloc((size_t)truth->count + 1, sizeof *sample->sought);
-  bool fine = sample->sought && (pixel || !truth->instance);
+  bool fine = sample->sought != NULL;
   sample->findings.masks = sample->findings.masks && truth->instance;
   for (int32_t k = 0; fine && k < truth->count; k++) {
     const cnn_object *object = &truth->object[k];
     cnn_sought *sought = &sample->sought[sample->soughts++];
     *sought = (cnn_sought){.image = image, .label = object->label, .ignored = object->ignored};
-    fine = object_read(sought, truth, k, sample->findings.masks, pixel);
+    fine = object_read(sought, truth, k, sample->findings.masks);
   }
-  free(pixel);
   return fine;
 }
 

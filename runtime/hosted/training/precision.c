@@ -66,16 +66,15 @@ static int sought_by_image(const void *a, const void *b) {
 
 static double area_of(const double box[4]) { return (box[2] - box[0]) * (box[3] - box[1]); }
 
+double cnn_boxes_shared(const double a[4], const double b[4]) {
+  const double w = fmin(a[2], b[2]) - fmax(a[0], b[0]), h = fmin(a[3], b[3]) - fmax(a[1], b[1]);
+  return w > 0 && h > 0 ? w * h : 0;
+}
+
 static double overlap_of(const Room *room, const Found *f, const Sought *s) {
   const cnn_found *of = f->of;
-  double both = 0, area = s->area;
-  if (room->masks) {
-    both = (double)cnn_runs_shared(&of->mask, &s->of->mask);
-  } else {
-    const double w = fmin(of->box[2], s->of->box[2]) - fmax(of->box[0], s->of->box[0]);
-    const double h = fmin(of->box[3], s->of->box[3]) - fmax(of->box[1], s->of->box[1]);
-    if (w > 0 && h > 0) both = w * h;
-  }
+  const double area = s->area, both = room->masks ? (double)cnn_runs_shared(&of->mask, &s->of->mask)
+                                                  : cnn_boxes_shared(of->box, s->of->box);
   return both > 0 ? both / (s->of->ignored ? f->area : f->area + area - both) : 0;
 }
 

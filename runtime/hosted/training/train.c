@@ -9,6 +9,7 @@
 #include "hosted/training/diverge.h"
 #include "hosted/training/facts.h"
 #include "hosted/base/file.h"
+#include "hosted/data/dataset.h"
 #include "hosted/training/loss.h"
 #include "hosted/base/number.h"
 #include "hosted/weights/origin.h"
@@ -280,6 +281,7 @@ static cnn_status inspect(Training *training) {
 static cnn_status prepare(Training *training) {
   const cnn_train_options *options = training->options;
   cnn_status status = check_options(training->network, options);
+  if (status.code == CNN_OK) status = cnn_masks_agree(training->data);
   if (status.code == CNN_OK) status = open_training(training);
   if (status.code != CNN_OK) return status;
   training->pace = cnn_pace_of(training->threads);
