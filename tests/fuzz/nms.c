@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include "ops/detection/box_routine.h"
+#include "ops/detection/suppress_routine.h"
 #include "ops/detection/nms_routine.h"
 
 static void hold(int truth) {
@@ -16,7 +18,7 @@ static void check_rows(const float *out, int kept, int classes, float overlap, f
     hold(row[4] >= least && row[5] >= 0 && row[5] < (float)classes && (float)(int)row[5] == row[5]);
     hold(i == 0 || out[6 * i - 2] >= row[4]);
     for (int k = 0; k < i; k++)
-      hold(out[6 * k + 5] != row[5] || !(cnn_nms_overlap_routine(out + 6 * k, row) > overlap));
+      hold(out[6 * k + 5] != row[5] || !(cnn_box_overlap_routine(out + 6 * k, row) > overlap));
   }
 }
 
@@ -29,7 +31,7 @@ static void check_missing(const float *boxes, const float *scores, const float *
     for (int k = 0; k < kept && !found; k++)
       found =
           (int)out[6 * k + 5] == i % classes && out[6 * k + 4] >= scores[i] &&
-          (!memcmp(out + 6 * k, box, 4 * sizeof *out) || cnn_nms_overlap_routine(out + 6 * k, box) > overlap);
+          (!memcmp(out + 6 * k, box, 4 * sizeof *out) || cnn_box_overlap_routine(out + 6 * k, box) > overlap);
     hold(found);
   }
 }
@@ -41,9 +43,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   const float overlap = (float)bytes[3] / 255.f, least = (float)bytes[4] / 16.f - 8.f;
   float *boxes = calloc((size_t)numbers, sizeof *boxes),
         *scores = calloc((size_t)(rows * classes), sizeof *scores),
-        *heap = malloc((size_t)(rows * classes) * sizeof *heap),
-        *out = malloc((size_t)most * 6 * sizeof *out);
-  hold(boxes && scores && heap && out);
+        *heap = malloc((size_t)(rows * classes) * 2 * sizeof *heap),
+        *kept = malloc((size_t)most * 5 * sizeof *kept), *out = malloc((size_t)most * 6 * sizeof *out);
+  hold(boxes && scores && heap && kept && out);
   for (int i = 0; i < floats && (size_t)i < n - 5;
        i++) { /* a byte a number: most of them odd ones, else quarters */
     const uint8_t b = bytes[5 + i];
@@ -53,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     if (b == 254) x = (float)strtod("inf", NULL);
     *(i < numbers ? boxes + i : scores + i - numbers) = x;
   }
-  cnn_nms_routine(boxes, scores, heap, out, rows, classes, most, each, overlap, least);
+  cnn_nms_routine(boxes, scores, heap, kept, out, rows, classes, most, each, overlap, least);
   int kept = 0;
   while (kept < most && out[6 * kept + 5] >= 0.f) kept++;
   for (int i = kept; i < most; i++) hold(out[6 * i + 5] == -1.f && out[6 * i + 4] == 0.f);
@@ -62,6 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   free(boxes);
   free(scores);
   free(heap);
+  free(kept);
   free(out);
   return 0;
 }
