@@ -132,7 +132,9 @@ static bool measure(Compilation *c) {
   const char *why = NULL;
   if (!o->tune) return true;
   const int images = images_side_by_side(c->graph, o->targets.n, o->targets.data, o->batch, false);
-  const Plan *plan = plan_inference(c->arena, c->graph, FUSE_ALL, images, 0);
+  PlanOptions options = plan_options(c, PLAN_INFERENCE);
+  options.whole_batch = 0;
+  const Plan *plan = plan_new(c->arena, c->graph, PLAN_INFERENCE, options);
   const TuneJob job = {.arena = c->arena,
                        .plan = plan,
                        .ntargets = images > 1 ? 0 : o->targets.n,

@@ -116,6 +116,8 @@ PlanOptions plan_options(const Compilation *c, PlanKind kind) {
                              images_side_by_side(c->graph, o->targets.n, o->targets.data, batch, training)};
   if (!training && dense_pays_together(c->graph, o->targets.n, o->targets.data, o->batch))
     options.whole_batch = o->batch;
+  if (!training && options.fusing == FUSE_ALL && !o->exact && o->level != LEVEL_QUICK)
+    options.repeated = conv_repeated_where(c->arena, c->graph, target_widest(o->targets.n, o->targets.data));
   return options;
 }
 

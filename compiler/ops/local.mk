@@ -18,6 +18,7 @@ libcnnc_a_SOURCES += %D%/detection/best_routine.h %D%/detection/box.c %D%/detect
   %D%/detection/decoder.c %D%/detection/decoder.h %D%/detection/default_boxes.c \
   %D%/detection/delta_routine.h %D%/detection/lists.c %D%/detection/lists.h \
   %D%/detection/match_routine.h %D%/detection/nms.c %D%/detection/nms_routine.h \
+  %D%/detection/nms_rows_routine.h %D%/detection/suppress_routine.h \
   %D%/detection/panoptic.c %D%/detection/panoptic_routine.h %D%/detection/proposals.c \
   %D%/detection/proposals_routine.h %D%/detection/proposals_sample.c \
   %D%/detection/proposals_sample.h %D%/detection/roi.c %D%/detection/roi.h \
@@ -51,20 +52,21 @@ EXTRA_DIST += %D%/TEMPLATE.c
 
 # Routines: C that is copied into generated code, as a C string without its licence line.
 ROUTINE_TEXTS = %D%/detection/best_text.inc %D%/detection/box_text.inc %D%/detection/delta_text.inc \
-  %D%/detection/match_text.inc %D%/detection/nms_text.inc %D%/detection/panoptic_text.inc \
-  %D%/detection/proposals_text.inc %D%/detection/sample_text.inc %D%/loss/detection_text.inc \
+  %D%/detection/match_text.inc %D%/detection/nms_rows_text.inc %D%/detection/nms_text.inc %D%/detection/panoptic_text.inc \
+  %D%/detection/proposals_text.inc %D%/detection/sample_text.inc %D%/detection/suppress_text.inc \
+  %D%/loss/detection_text.inc \
   %D%/loss/masks_text.inc %D%/loss/multibox_text.inc %D%/loss/rpn_text.inc %D%/loss/yolo_text.inc
 $(ROUTINE_TEXTS): compiler/ops/%_text.inc: compiler/ops/%_routine.h
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && \
 	  $(SED) -e 1d -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $< > $@.tmp && mv $@.tmp $@
 BUILT_SOURCES += $(ROUTINE_TEXTS)
 CLEANFILES += $(ROUTINE_TEXTS)
-%D%/detection/libcnnc_a-nms.$(OBJEXT): %D%/detection/nms_text.inc
+%D%/detection/libcnnc_a-nms.$(OBJEXT): %D%/detection/nms_text.inc %D%/detection/nms_rows_text.inc
 %D%/detection/libcnnc_a-panoptic.$(OBJEXT): %D%/detection/panoptic_text.inc
 %D%/detection/libcnnc_a-proposals.$(OBJEXT): %D%/detection/proposals_text.inc
 %D%/detection/libcnnc_a-proposals_sample.$(OBJEXT): %D%/detection/sample_text.inc
 %D%/engine/libcnnc_a-routine.$(OBJEXT): %D%/detection/best_text.inc %D%/detection/box_text.inc \
-  %D%/detection/delta_text.inc %D%/detection/match_text.inc
+  %D%/detection/delta_text.inc %D%/detection/match_text.inc %D%/detection/suppress_text.inc
 %D%/loss/libcnnc_a-detection.$(OBJEXT): %D%/loss/detection_text.inc
 %D%/loss/libcnnc_a-masks.$(OBJEXT): %D%/loss/masks_text.inc
 %D%/loss/libcnnc_a-multibox.$(OBJEXT): %D%/loss/multibox_text.inc

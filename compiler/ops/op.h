@@ -117,7 +117,8 @@ typedef enum Family {
   FAMILY_CONV,         /* a convolution, gathering */
   FAMILY_CONV_SCATTER, /* conv_transpose, and the input gradient of conv: each input is spread over the output
                         */
-  FAMILY_CONV_WEIGHTS, /* weight gradient of both */
+  FAMILY_CONV_REPEATED, /* a convolution that sees each element of its input several times side by side */
+  FAMILY_CONV_WEIGHTS,  /* weight gradient of both */
   FAMILY_DEPTHWISE,
   FAMILY_DEPTHWISE_SCATTER,
   FAMILY_DEPTHWISE_WEIGHTS,
@@ -190,6 +191,11 @@ struct Op {
                                            there is nothing else in it. -1: it does not join channels */
   int64_t (*part)(const Node *); /* NULL, or slice: its value is some channels of its input, from this one on;
                                     -1: it is not */
+  bool (*repeats)(const Node *,
+                  int64_t factor[2]); /* NULL, or: does its value repeat each element of its input
+                                         so many times along each axis, and nothing else? */
+  const Op *behind_repeats; /* NULL, or conv: what may stand for it behind one that repeats; it reads what
+                               that reads, and its `detail` is the factor */
   bool (*takes_pool)(const Node *, const Node *pool); /* NULL, or: can a pooling right behind the node be done
                                                          where its results are made? */
   const struct ValNode *(*pool)(const struct ValNode *const *x,

@@ -80,7 +80,8 @@ static int kernel_phase(const Fuser *f, const Node *node) {
 /* ---- fusion ---- */
 static bool weighted(const Node *node) {
   return node->op->family == FAMILY_CONV || node->op->family == FAMILY_CONV_SCATTER ||
-         node->op->family == FAMILY_DEPTHWISE || node->op->family == FAMILY_DENSE;
+         node->op->family == FAMILY_CONV_REPEATED || node->op->family == FAMILY_DEPTHWISE ||
+         node->op->family == FAMILY_DENSE;
 }
 
 static bool sole_reader(const Fuser *f, const Node *node, const Node *reader) {

@@ -1,5 +1,6 @@
 /* inference.c: the graph that inference runs: without what is the identity there (dropout), without values
- * that nobody reads, with borders of zeros taken into the windows of the convolutions that follow.
+ * that nobody reads, with borders of zeros taken into the windows of the convolutions that follow, and
+ * nearest upsampling into convolutions that can read what it repeats.
  *
  * Needs: a checked graph. Keeps: names, spans and parameters; nodes stay in program order. */
 // SPDX-License-Identifier: Apache-2.0
@@ -9,7 +10,8 @@
 
 typedef struct Copy {
   Graph *to;
-  Node **map; /* by node id of the graph that is copied */
+  Node **map;           /* by node id of the graph that is copied */
+  const bool *repeated; /* by the same: it goes past the upsampling in front of it; NULL: none does */
 } Copy;
 
 static bool takes_zeros(const Node *node) {
@@ -38,16 +40,28 @@ static void merge_border(Copy *copy, Node *node) {
   node->in[0] = border->in[0];
 }
 
+/* Nearest upsampling in front of a convolution, whose own node dies when nobody else reads it. */
+static void merge_repetition(Copy *copy, Node *node, const Node *from) {
+  if (!copy->repeated || !copy->repeated[from->id]) return;
+  int64_t *factor = NEW_ARRAY(copy->to->arena, int64_t, 2);
+  const Node *repetition = from->in[0];
+  if (!repetition->op->repeats(repetition, factor)) return;
+  node->op = node->op->behind_repeats;
+  node->detail = factor;
+  node->in[0] = copy->map[repetition->in[0]->id];
+}
+
 static Node *copy_node(Copy *copy, const Node *node) {
   if (node->op->identity && node->op->identity(node) && node->nin) return copy->map[node->in[0]->id];
   Node *twin = graph_copy_node(copy->to->arena, node, copy->map);
   graph_append(copy->to, twin);
   merge_border(copy, twin);
+  merge_repetition(copy, twin, node);
   return twin;
 }
 
-static Graph *copy_live(Arena *arena, const Graph *from) {
-  Copy copy = {graph_copy_head(arena, from), NEW_ARRAY(arena, Node *, from->nodes.n + 1)};
+static Graph *copy_live(Arena *arena, const Graph *from, const bool *repeated) {
+  Copy copy = {graph_copy_head(arena, from), NEW_ARRAY(arena, Node *, from->nodes.n + 1), repeated};
   const int *live = graph_live(arena, from, 0, NULL);
   for (int i = 0; i < from->nodes.n; i++)
     if (live[i] || from->nodes.data[i]->op == &op_input) copy.map[i] = copy_node(&copy, from->nodes.data[i]);
@@ -55,8 +69,7 @@ static Graph *copy_live(Arena *arena, const Graph *from) {
   return copy.to;
 }
 
-Graph *pass_inference(Arena *arena, const Graph *from) {
-  Graph *graph = copy_live(
-      arena, copy_live(arena, from)); /* twice: the first leaves borders that nobody reads any more */
-  return graph;
+Graph *pass_inference(Arena *arena, const Graph *from, const bool *repeated) {
+  /* twice: the first leaves borders that nobody reads any more */
+  return copy_live(arena, copy_live(arena, from, repeated), NULL);
 }

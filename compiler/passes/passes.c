@@ -7,7 +7,9 @@
 #include "passes/place.h"
 #include "passes/recompute.h"
 
-static void simplify(PassState *state) { state->plan->graph = pass_inference(state->arena, state->written); }
+static void simplify(PassState *state) {
+  state->plan->graph = pass_inference(state->arena, state->written, state->options.repeated);
+}
 
 static void differentiate(PassState *state) {
   const TrainingGraph training = pass_differentiate(state->arena, state->written);
@@ -110,15 +112,16 @@ Plan *plan_new(Arena *arena, const Graph *graph, PlanKind kind, PlanOptions opti
 }
 
 Plan *plan_inference(Arena *arena, const Graph *graph, Fusing fusing, int images, int64_t whole_batch) {
-  return plan_new(arena, graph, PLAN_INFERENCE, (PlanOptions){fusing, images, whole_batch});
+  return plan_new(arena, graph, PLAN_INFERENCE,
+                  (PlanOptions){.fusing = fusing, .images = images, .whole_batch = whole_batch});
 }
 
 Plan *plan_training(Arena *arena, const Graph *graph, Fusing fusing, int images) {
-  return plan_new(arena, graph, PLAN_TRAINING, (PlanOptions){fusing, images, 0});
+  return plan_new(arena, graph, PLAN_TRAINING, (PlanOptions){.fusing = fusing, .images = images});
 }
 
 Plan *plan_look(Arena *arena, const Graph *graph) {
-  return plan_new(arena, graph, PLAN_LOOK, (PlanOptions){FUSE_NOTHING, 1, 0});
+  return plan_new(arena, graph, PLAN_LOOK, (PlanOptions){.fusing = FUSE_NOTHING, .images = 1});
 }
 
 /* ---- looking at them ---- */

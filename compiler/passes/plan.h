@@ -18,8 +18,10 @@ typedef enum Fusing {
 
 typedef struct PlanOptions {
   Fusing fusing;
-  int images;          /* interleaved, as far as no layer looks at all of them; 0 or 1: one after the other */
-  int64_t whole_batch; /* inference: of so many images large dense layers are computed at once; 0: no */
+  int images; /* interleaved, as far as no layer looks at all of them; 0 or 1: one after the other */
+  const bool *repeated; /* inference: by node id as written, the convolutions that read what nearest
+                           upsampling in front of them repeats; NULL: none */
+  int64_t whole_batch;  /* inference: of so many images large dense layers are computed at once; 0: no */
 } PlanOptions;
 
 typedef enum StoreKind {

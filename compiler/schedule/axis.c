@@ -55,6 +55,52 @@ Axis axis_phase(const Correlation *k, int axis, int64_t r) {
   return a;
 }
 
+/* Output factor*q + r sees through tap k the element q + floor((r + k - P) / factor). */
+static int64_t seen(const Correlation *k, int axis, int64_t factor, int64_t r, int64_t tap) {
+  return floor_divide(r + tap - k->before[axis], factor);
+}
+
+static int64_t taps_of_phase(const Correlation *k, int axis, int64_t factor, int64_t r) {
+  return seen(k, axis, factor, r, k->kernel[axis] - 1) - seen(k, axis, factor, r, 0) + 1;
+}
+
+Axis axis_repeated(const Correlation *k, int axis, int64_t factor, int64_t r) {
+  const int64_t large = axis ? k->large.w : k->large.h, small = axis ? k->small.w : k->small.h;
+  Axis a = {.count = small > r ? (small - r - 1) / factor + 1 : 0,
+            .out_first = r,
+            .out_step = factor,
+            .in_size = large / factor,
+            .in_first = seen(k, axis, factor, r, 0),
+            .in_step = 1,
+            .taps = taps_of_phase(k, axis, factor, r),
+            .tap_step = 1,
+            .tap_stride = 1,
+            .parts = 1,
+            .part_step = 1};
+  for (int64_t before = 0; before < r; before++) a.tap_first += taps_of_phase(k, axis, factor, before);
+  return a;
+}
+
+int64_t axis_repeated_taps(const Correlation *k, int axis, int64_t factor) {
+  int64_t n = 0;
+  for (int64_t r = 0; r < factor; r++) n += taps_of_phase(k, axis, factor, r);
+  return n;
+}
+
+void axis_repeated_sum(const Correlation *k, int axis, int64_t factor, int64_t tap, int64_t *from,
+                       int64_t *to) {
+  int64_t r = 0;
+  for (; tap >= taps_of_phase(k, axis, factor, r); r++) tap -= taps_of_phase(k, axis, factor, r);
+  const int64_t element = seen(k, axis, factor, r, 0) + tap;
+  *from = k->kernel[axis];
+  *to = 0;
+  for (int64_t i = 0; i < k->kernel[axis]; i++)
+    if (seen(k, axis, factor, r, i) == element) {
+      *from = smaller(*from, i);
+      *to = i + 1;
+    }
+}
+
 bool axis_before(const Axis *a, int64_t n) { return a->taps && a->in_first + n * a->in_step < 0; }
 bool axis_behind(const Axis *a, int64_t n) {
   return a->taps &&

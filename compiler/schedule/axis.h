@@ -20,6 +20,14 @@ Axis axis_pooled(const Correlation *, int axis,
 Axis axis_phase(
     const Correlation *, int axis,
     int64_t phase); /* the large side from the small one: of each stride-th output; phase < stride */
+/* The small side from a large one whose elements stand `factor` times side by side, of every factor-th
+ * output; phase < factor, stride and dilation 1. What is read is the picture without repetition. Taps that
+ * meet the same element of it are one: the kernel's elements here are sums, those of one phase behind those
+ * of the one before. */
+Axis axis_repeated(const Correlation *, int axis, int64_t factor, int64_t phase);
+int64_t axis_repeated_taps(const Correlation *, int axis, int64_t factor); /* of all phases */
+void axis_repeated_sum(const Correlation *, int axis, int64_t factor, int64_t tap, int64_t *from,
+                       int64_t *to);       /* the kernel's own elements that are summed in that one of them */
 bool axis_before(const Axis *, int64_t n); /* does output n have taps before the input's start? */
 bool axis_behind(const Axis *, int64_t n); /* or behind its end? */
 void axis_inside(const Axis *, int64_t *from,

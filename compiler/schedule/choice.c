@@ -60,6 +60,7 @@ bool choice_near_limits(const Lower *l) {
     const Correlation k = correlation_of(l->node);
     return correlation_near_limits(&k);
   }
+  case FAMILY_CONV_REPEATED: /* made for no others */
   case FAMILY_NONE:
   case FAMILY_MAP:
   case FAMILY_POOL:
@@ -131,6 +132,12 @@ static Cycles stream_of(const Lower *l) {
   return cost_stream(l->target, macs, 4 * values, 4 * weights, l->weight_bytes);
 }
 
+static Cycles own_cycles(const Lower *l) {
+  if (l->node->op->family != FAMILY_CONV_REPEATED) return stream_of(l);
+  const Correlation k = correlation_of(l->node);
+  return cost_repeated(l->target, &k, l->node->detail, l->weight_bytes);
+}
+
 /* Inference of several images; the plan has chosen: what is computed for all images at once ends a phase. */
 static void offer_dense(const Lower *l, Decision *d) {
   const int64_t macs = node_macs(l->node);
@@ -153,6 +160,7 @@ static void offer_all(const Lower *l, Decision *d) {
                                       [FAMILY_MAP] = "element by element",
                                       [FAMILY_CONV] = "channels apart",
                                       [FAMILY_CONV_SCATTER] = "phases of a direct convolution",
+                                      [FAMILY_CONV_REPEATED] = "phases of the picture that is repeated",
                                       [FAMILY_CONV_WEIGHTS] = "weight gradient",
                                       [FAMILY_DEPTHWISE] = "channels apart",
                                       [FAMILY_DEPTHWISE_SCATTER] = "channels apart",
@@ -181,7 +189,7 @@ static void offer_all(const Lower *l, Decision *d) {
     }
   }
   const char *name = own ? "plain loops" : names[family];
-  offer(l, d, (Candidate){.choice = {.method = METHOD_OWN}, .name = name, .cycles = stream_of(l)});
+  offer(l, d, (Candidate){.choice = {.method = METHOD_OWN}, .name = name, .cycles = own_cycles(l)});
 }
 
 /* ---- picking ---- */

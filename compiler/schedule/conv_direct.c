@@ -91,6 +91,62 @@ int direct_tiles(const Lower *l, int pixels[MOST_TILES], int *most) {
 }
 
 /* ---- packed weights ---- */
+typedef struct Row { /* of a panel: output channels of one tap and input channel */
+  Ix g, fb, ib, c;
+  int64_t from[2], to[2]; /* the kernel's own elements that are summed in this tap */
+} Row;
+
+static Val packed_element(const Direct *d, Pack *pack, const Ix *out, const Ix *in, const Ix *out_channel,
+                          const Ix *in_channel, const Ix *ky, const Ix *kx) {
+  Ix index[4];
+  const int rank = correlation_weight_index(&d->k, index, d->spread ? in_channel : out_channel,
+                                            d->spread ? out : in, ky, kx);
+  return lower_packed_weight(d->l, pack, rank, index, out_channel, in_channel);
+}
+
+static Val packed_sum(const Direct *d, Pack *pack, const Row *row, const Ix *out, const Ix *in,
+                      const Ix *out_channel, const Ix *in_channel) {
+  Val sum = NULL;
+  for (int64_t i = row->from[0]; i < row->to[0]; i++)
+    for (int64_t j = row->from[1]; j < row->to[1]; j++) {
+      const Ix ky = NEST_Z + i, kx = NEST_Z + j;
+      Val w = packed_element(d, pack, out, in, out_channel, in_channel, &ky, &kx);
+      sum = sum ? add(sum, w) : w;
+    }
+  return sum;
+}
+
+static void pack_row(const Direct *d, const Panels *panels, Pack *pack, const Row *row, const Ix *ky,
+                     const Ix *kx) {
+  Nest *b = pack->nest;
+  const Ix panel = (row->g * panels->count + row->fb) * d->blocks + row->ib, in = row->ib * d->block + row->c;
+  NEST_FOR(b, f, panels->valid) {
+    const Ix out = panels->first + row->fb * panels->width + f, out_channel = row->g * d->out + out,
+             in_channel = row->g * d->in + in;
+    nest_store(b, nest_at(b, pack->out, panel, *ky, *kx, row->c, f),
+               d->repeat[0] ? packed_sum(d, pack, row, &out, &in, &out_channel, &in_channel)
+                            : packed_element(d, pack, &out, &in, &out_channel, &in_channel, ky, kx));
+  }
+  if (panels->valid < panels->width)
+    NEST_FROM(b, f, panels->valid, panels->width)
+      nest_store(b, nest_at(b, pack->out, panel, *ky, *kx, row->c, f), num(b, 0));
+}
+
+/* Tap by tap: each is another sum. */
+static void pack_sums(const Direct *d, const Panels *panels, Pack *pack, Row *row) {
+  Nest *b = pack->nest;
+  for (int64_t ty = 0; ty < d->k.kernel[0]; ty++)
+    for (int64_t tx = 0; tx < d->k.kernel[1]; tx++) {
+      const Ix ky = NEST_Z + ty, kx = NEST_Z + tx;
+      axis_repeated_sum(&d->own, 0, d->repeat[0], ty, &row->from[0], &row->to[0]);
+      axis_repeated_sum(&d->own, 1, d->repeat[1], tx, &row->from[1], &row->to[1]);
+      NEST_FOR(b, c, d->block) {
+        row->c = c;
+        pack_row(d, panels, pack, row, &ky, &kx);
+      }
+    }
+}
+
 static void pack_panels(Direct *d, Panels *panels, const char *member) {
   Lower *l = d->l;
   const Correlation *k = &d->k;
@@ -100,29 +156,27 @@ static void pack_panels(Direct *d, Panels *panels, const char *member) {
   Nest *b = pack->nest;
   NEST_FOR(b, g, k->groups)
     NEST_FOR(b, fb, panels->count)
-      NEST_FOR(b, ib, d->blocks)
-        NEST_FOR(b, ky, k->kernel[0])
-          NEST_FOR(b, kx, k->kernel[1])
-            NEST_FOR(b, c, d->block) {
-              const Ix panel = (g * panels->count + fb) * d->blocks + ib, in = ib * d->block + c;
-              NEST_FOR(b, f, panels->valid) {
-                const Ix out = panels->first + fb * panels->width + f, out_channel = g * d->out + out,
-                         in_channel = g * d->in + in;
-                Ix index[4];
-                const int rank = correlation_weight_index(k, index, d->spread ? &in_channel : &out_channel,
-                                                          d->spread ? &out : &in, &ky, &kx);
-                nest_store(b, nest_at(b, pack->out, panel, ky, kx, c, f),
-                           lower_packed_weight(l, pack, rank, index, &out_channel, &in_channel));
+      NEST_FOR(b, ib, d->blocks) {
+        Row row = {.g = g, .fb = fb, .ib = ib};
+        if (d->repeat[0]) pack_sums(d, panels, pack, &row);
+        else
+          NEST_FOR(b, ky, k->kernel[0])
+            NEST_FOR(b, kx, k->kernel[1])
+              NEST_FOR(b, c, d->block) {
+                row.c = c;
+                pack_row(d, panels, pack, &row, &ky, &kx);
               }
-              if (panels->valid < panels->width)
-                NEST_FROM(b, f, panels->valid, panels->width)
-                  nest_store(b, nest_at(b, pack->out, panel, ky, kx, c, f), num(b, 0));
-            }
+      }
   panels->w = lower_pack_done(l, pack);
 }
 
 Direct direct_begin(Lower *l, bool spread) {
   Direct d = {.l = l, .k = correlation_of(l->node), .spread = spread};
+  d.own = d.k;
+  for (int axis = 0; axis < 2 && l->node->op->family == FAMILY_CONV_REPEATED; axis++) {
+    d.repeat[axis] = ((const int64_t *)l->node->detail)[axis];
+    d.k.kernel[axis] = axis_repeated_taps(&d.own, axis, d.repeat[axis]);
+  }
   d.in = spread ? d.k.s : d.k.l;
   d.out = spread ? d.k.l : d.k.s;
   d.lanes = tile_lanes(l, d.out);

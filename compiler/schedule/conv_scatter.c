@@ -6,8 +6,6 @@
 // is summed in registers and stored once. Strides of many phases spread pixel by pixel instead.
 #include "schedule/direct.h"
 
-enum { MOST_PHASES = 9 };
-
 /* The output as a whole, before phases or pixels write parts of it. */
 void direct_fill(Lower *l, Buf *bias, int lanes) {
   Nest *b = l->b;
@@ -26,22 +24,31 @@ void direct_fill(Lower *l, Buf *bias, int lanes) {
     }
 }
 
-static void by_phases(Direct *d) {
+static int64_t phases_of(const Direct *d, int axis) {
+  return d->repeat[axis] ? d->repeat[axis] : d->k.stride[axis];
+}
+
+static Axis phase_of(const Direct *d, int axis, int64_t r) {
+  return d->repeat[axis] ? axis_repeated(&d->own, axis, d->repeat[axis], r) : axis_phase(&d->k, axis, r);
+}
+
+void direct_by_phases(Direct *d) {
   Lower *l = d->l;
   Nest *b = l->b;
-  const int64_t sy = d->k.stride[0], sx = d->k.stride[1];
-  Axis y[MOST_PHASES], x[MOST_PHASES];
-  NestFn *row[MOST_PHASES][2][2];
+  const int64_t sy = phases_of(d, 0), sx = phases_of(d, 1);
+  Axis y[DIRECT_PHASES], x[DIRECT_PHASES];
+  NestFn *row[DIRECT_PHASES][2][2];
   for (int64_t r = 0; r < sy * sx; r++) {
-    y[r] = axis_phase(&d->k, 0, r / sx);
-    x[r] = axis_phase(&d->k, 1, r % sx);
+    y[r] = phase_of(d, 0, r / sx);
+    x[r] = phase_of(d, 1, r % sx);
     if (y[r].count && x[r].count)
       direct_functions(d, &y[r], &x[r], sy * sx > 1 ? nest_text(b, "phase%d_", (int)r) : "", row[r]);
   }
   nest_fn(b, b->name, false);
   if (sy * sx > 1) direct_fill(l, NULL, d->lanes);
   for (int64_t r = 0; r < sy * sx; r++)
-    if (y[r].count && x[r].count) direct_loops(d, &y[r], row[r], schedule_outer(l, correlation_macs(&d->k)));
+    if (y[r].count && x[r].count)
+      direct_loops(d, &y[r], row[r], schedule_outer(l, correlation_macs(&d->own)));
   lower_about(l, "%d phases, each a direct convolution in tiles of pixels x %d vectors of %d channels",
               (int)(sy * sx), d->vectors, d->lanes);
 }
@@ -122,7 +129,7 @@ bool schedule_conv_scatter(Lower *l) {
   const Correlation k = correlation_of(l->node);
   if (k.groups > 1 && k.l == 1 && k.s == 1) return schedule_depthwise_scatter(l);
   Direct d = direct_begin(l, true);
-  if (d.k.stride[0] * d.k.stride[1] <= MOST_PHASES) by_phases(&d);
+  if (d.k.stride[0] * d.k.stride[1] <= DIRECT_PHASES) direct_by_phases(&d);
   else by_pixels(&d);
   return true;
 }

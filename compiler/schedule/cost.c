@@ -6,6 +6,7 @@
 #include "schedule/cost.h"
 #include <math.h>
 #include "base/number.h"
+#include "schedule/axis.h"
 
 static const double PANEL_VECTORS = 2; /* of a register tile */
 
@@ -51,6 +52,25 @@ Cycles cost_direct(const Target *t, const Correlation *k, int64_t net_bytes) {
   Cycles c = {.products = taps(k) * (double)(k->groups * k->l) * vectors(k->s, t->lanes) / t->fmas /
                           t->rates->direct};
   set_memory(&c, t, weight_bytes_of(k), net_bytes);
+  return summed(c);
+}
+
+static double taps_repeated(const Correlation *k, int axis, int64_t factor) { /* inside, of all outputs */
+  int64_t n = 0;
+  for (int64_t r = 0; r < factor; r++) {
+    const Axis a = axis_repeated(k, axis, factor, r);
+    for (int64_t first = a.in_first; first < a.in_first + a.taps; first++)
+      n += larger(smaller(a.count, a.in_size - first) - larger(0, -first), 0);
+  }
+  return (double)n;
+}
+
+Cycles cost_repeated(const Target *t, const Correlation *k, const int64_t factor[2], int64_t net_bytes) {
+  const double products = taps_repeated(k, 0, factor[0]) * taps_repeated(k, 1, factor[1]);
+  Cycles c = {.products = products * (double)(k->groups * k->l) * vectors(k->s, t->lanes) / t->fmas /
+                          t->rates->direct};
+  const int64_t packed = axis_repeated_taps(k, 0, factor[0]) * axis_repeated_taps(k, 1, factor[1]);
+  set_memory(&c, t, 4 * (double)(k->groups * k->s * k->l * packed), net_bytes);
   return summed(c);
 }
 

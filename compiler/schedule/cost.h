@@ -17,6 +17,8 @@ typedef struct Cycles {
 
 /* weight_bytes: of the whole net, which say how far away each of its weights is when its turn comes. */
 Cycles cost_direct(const Target *, const Correlation *, int64_t weight_bytes);
+/* Behind nearest upsampling by these factors, computed from the picture in front of it. */
+Cycles cost_repeated(const Target *, const Correlation *, const int64_t factor[2], int64_t weight_bytes);
 Cycles
 cost_columns(const Target *, const Correlation *, int64_t outputs,
              int64_t weight_bytes); /* vectors over output columns, of which so many are stored one by one */

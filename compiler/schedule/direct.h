@@ -19,6 +19,9 @@ typedef struct Panels { /* packed weights [groups * count * blocks][ky][kx][bloc
 typedef struct Direct {
   Lower *l;
   Correlation k;
+  int64_t repeat[2]; /* behind a repetition: how often each element of the input stands along each axis; then
+                        the kernel of k is that of packed sums, `own` the node's. Else 0 */
+  Correlation own;
   bool spread;     /* the output is the large side */
   int64_t in, out; /* channels of a group */
   int64_t block,
@@ -41,5 +44,8 @@ int64_t direct_unit(const Lower *, int64_t channels); /* floats of the vectors t
                                                          depends on the file and the shape alone */
 void direct_fill(Lower *, Buf *bias,
                  int lanes); /* the whole output with the bias or zeros, before parts of it are written */
+enum { DIRECT_PHASES = 9 };  /* most */
+/* Outputs of each phase apart, those of a transposed convolution or behind a repetition. */
+void direct_by_phases(Direct *);
 void direct_loops(Direct *, const Axis *y, NestFn *const row[2][2], LoopKind);
 #endif

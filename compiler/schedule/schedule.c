@@ -32,6 +32,7 @@ static bool scheduled(Lower *l) {
                                                 : schedule_conv(l);
   case FAMILY_CONV_SCATTER:
     return l->choice.method == METHOD_WINOGRAD ? schedule_conv_winograd(l) : schedule_conv_scatter(l);
+  case FAMILY_CONV_REPEATED: return schedule_conv_repeated(l);
   case FAMILY_CONV_WEIGHTS:
     return l->choice.method == METHOD_WINOGRAD ? schedule_conv_winograd_weights(l) : schedule_conv_weights(l);
   case FAMILY_DEPTHWISE: return schedule_depthwise(l);

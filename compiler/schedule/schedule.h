@@ -11,7 +11,11 @@ bool schedule_conv(Lower *);                  /* conv_direct.c */
 bool schedule_conv_columns(Lower *);          /* conv_columns.c */
 bool schedule_conv_scatter(Lower *);          /* conv_scatter.c */
 bool schedule_conv_weights(Lower *);          /* conv_weights.c */
-bool schedule_depthwise(Lower *);             /* depthwise.c */
+bool schedule_conv_repeated(Lower *);         /* conv_repeated.c */
+/* By node id: the convolutions behind nearest upsampling that are to be computed from the picture in front of
+ * it, as that is faster on the target; NULL: all that can be. */
+bool *conv_repeated_where(Arena *, const Graph *, const Target *);
+bool schedule_depthwise(Lower *); /* depthwise.c */
 bool schedule_depthwise_scatter(Lower *);
 bool schedule_depthwise_weights(Lower *);
 bool schedule_dense(Lower *); /* dense.c */

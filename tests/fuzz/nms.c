@@ -3,6 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "numbers.h"
 #include <string.h>
+#include "ops/detection/box_routine.h"
+#include "ops/detection/suppress_routine.h"
 #include "ops/detection/nms_routine.h"
 
 static void check_rows(const float *out, int kept, int classes, float overlap, float least) {
@@ -11,7 +13,7 @@ static void check_rows(const float *out, int kept, int classes, float overlap, f
     hold(row[4] >= least && row[5] >= 0 && row[5] < (float)classes && (float)(int)row[5] == row[5]);
     hold(i == 0 || out[6 * i - 2] >= row[4]);
     for (int k = 0; k < i; k++)
-      hold(out[6 * k + 5] != row[5] || !(cnn_nms_overlap_routine(out + 6 * k, row) > overlap));
+      hold(out[6 * k + 5] != row[5] || !(cnn_box_overlap_routine(out + 6 * k, row) > overlap));
   }
 }
 
@@ -24,7 +26,7 @@ static void check_missing(const float *boxes, const float *scores, const float *
     for (int k = 0; k < kept && !found; k++)
       found =
           (int)out[6 * k + 5] == i % classes && out[6 * k + 4] >= scores[i] &&
-          (!memcmp(out + 6 * k, box, 4 * sizeof *out) || cnn_nms_overlap_routine(out + 6 * k, box) > overlap);
+          (!memcmp(out + 6 * k, box, 4 * sizeof *out) || cnn_box_overlap_routine(out + 6 * k, box) > overlap);
     hold(found);
   }
 }
@@ -36,13 +38,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   const float overlap = (float)bytes[3] / 255.f, least = (float)bytes[4] / 16.f - 8.f;
   Bytes rest = {bytes + 5, n - 5};
   float *boxes = numbers(&rest, rows * each * 4), *scores = numbers(&rest, rows * classes),
-        *heap = room(rows * classes), *out = room(most * 6);
-  cnn_nms_routine(boxes, scores, heap, out, rows, classes, most, each, overlap, least);
+        *heap = room(rows * classes * 2), *kept_boxes = room(most * 5), *out = room(most * 6);
+  cnn_nms_routine(boxes, scores, heap, kept_boxes, out, rows, classes, most, each, overlap, least);
   int kept = 0;
   while (kept < most && out[6 * kept + 5] >= 0.f) kept++;
   for (int i = kept; i < most; i++) hold(out[6 * i + 5] == -1.f && out[6 * i + 4] == 0.f);
   check_rows(out, kept, classes, overlap, least);
   check_missing(boxes, scores, out, rows, classes, most, each, kept, overlap, least);
-  release((float *const[]){boxes, scores, heap, out}, 4);
+  release((float *const[]){boxes, scores, heap, kept_boxes, out}, 5);
   return 0;
 }

@@ -8,6 +8,7 @@
 #include "check.h"
 #include "machine.h"
 #include "schedule/choice.h"
+#include "schedule/schedule.h"
 
 static const double nest_error = 1e-6; /* constants of nests are floats, all else is double */
 static const int widest = 16;          /* lanes of the widest target */
@@ -96,6 +97,17 @@ static void check_plan(const Check *check, Plan *plan, const Way *way) {
   report_error(check, what, plan_error(check, plan, way), nest_error);
 }
 
+/* With every convolution behind nearest upsampling that can be computed from the picture in front of it. */
+static void check_repeated(const Check *check, const Way *way, int images) {
+  const Sample *s = &check->sample;
+  const bool *repeated = conv_repeated_where(s->arena, s->graph, NULL);
+  bool any = false;
+  for (int i = 0; i < s->graph->nodes.n; i++) any = any || repeated[i];
+  if (!any) return;
+  const PlanOptions options = {.fusing = FUSE_ALL, .images = images, .repeated = repeated};
+  check_plan(check, plan_new(s->arena, s->graph, PLAN_INFERENCE, options), way);
+}
+
 /* A target's plan: one image after the other; large dense layers of all at once; as many side by side as it
    has lanes. */
 static void check_way(const Check *check, const Way *way, int images) {
@@ -107,6 +119,7 @@ static void check_way(const Check *check, const Way *way, int images) {
     Plan *together = plan_inference(s->arena, s->graph, FUSE_ALL, 1, s->count + 2);
     if (together->together) check_plan(check, together, way);
   }
+  if (!plain && !check->special) check_repeated(check, way, images);
   if (!check->gradients) return;
   Plan *training = plan_training(s->arena, s->graph, fusing, images);
   if (training->images == images) check_plan(check, training, way);

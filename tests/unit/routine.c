@@ -13,7 +13,9 @@
 #include "ops/detection/best_routine.h"
 #include "ops/detection/box_routine.h"
 #include "ops/detection/match_routine.h"
+#include "ops/detection/suppress_routine.h"
 #include "ops/detection/nms_routine.h"
+#include "ops/detection/nms_rows_routine.h"
 #include "ops/detection/proposals_routine.h"
 #include "ops/detection/sample_routine.h"
 #include "ops/op.h"
@@ -193,11 +195,11 @@ static Drawn drawn(uint64_t *state, int round) {
 
 static void nms_both(const Drawn *d, Net *net, int each, double *want, float *got) {
   double boxes[ROWS * CLASSES * 4], scores[ROWS * CLASSES];
-  float heap[ROWS * CLASSES];
+  float heap[2 * ROWS * CLASSES], kept[5 * MOST];
   for (int i = 0; i < ROWS * CLASSES * 4; i++) boxes[i] = (double)d->boxes[i];
   for (int i = 0; i < ROWS * CLASSES; i++) scores[i] = (double)d->scores[i];
   op_find("nms")->eval(&(Eval){.node = net->last, .in = {boxes, scores}, .out = want});
-  cnn_nms_routine(d->boxes, d->scores, heap, got, ROWS, CLASSES, MOST, each, .5f, .25f);
+  cnn_nms_routine(d->boxes, d->scores, heap, kept, got, ROWS, CLASSES, MOST, each, .5f, .25f);
 }
 
 static Net nms_net(int each) { /* boxes of a row: one, or one for each class */
@@ -233,6 +235,44 @@ static void nms_rounds(int each) {
 static void test_nms(void) {
   nms_rounds(1);
   nms_rounds(CLASSES);
+}
+
+/* Rows of yolo from the same numbers. With shares, no class is above 1. */
+static void nms_rows_round(const Drawn *d, const Net *net, int shares, double *want, float *got) {
+  enum { COLUMNS = 5 + CLASSES };
+  double rows[ROWS * COLUMNS];
+  float in[ROWS * COLUMNS], heap[2 * ROWS * CLASSES], kept[5 * MOST];
+  for (int i = 0; i < ROWS; i++) {
+    for (int c = 0; c < 4; c++) in[COLUMNS * i + c] = d->boxes[4 * i + c] + (c < 2 ? 4 : 0);
+    in[COLUMNS * i + 4] = d->scores[CLASSES * i] + (shares ? .25f : 2);
+    for (int c = 0; c < CLASSES; c++)
+      in[COLUMNS * i + 5 + c] = shares ? fminf(fabsf(d->boxes[4 * i + c]) / 4, 1) : d->boxes[4 * i + c] - 2;
+  }
+  for (int i = 0; i < ROWS * COLUMNS; i++) rows[i] = (double)in[i];
+  op_find("nms")->eval(&(Eval){.node = net->last, .in = {rows}, .out = want});
+  cnn_nms_rows_routine(in, heap, kept, got, ROWS, CLASSES, MOST, shares, .5f, .25f);
+}
+
+static void test_nms_of_rows(void) {
+  Net net = net_new();
+  net.last = net_input(&net, shape_sequence(ROWS, 5 + CLASSES), ELEM_F32, false);
+  net.last = net_layer(&net, "nms", "iou=0.5 score=0.25 max=12");
+  uint64_t state = 1;
+  int wrong = 0, full = 0, missing = 0;
+  for (int round = 0; round < ROUNDS; round++) {
+    const Drawn d = drawn(&state, 4 * round); /* no odd ones, whose products overflow in float alone */
+    double want[MOST * 6];
+    float got[MOST * 6];
+    nms_rows_round(&d, &net, round % 2, want, got);
+    bool equal = true;
+    for (int i = 0; i < MOST * 6; i++) equal = equal && same((double)got[i], want[i]);
+    wrong += !equal;
+    full += got[6 * MOST - 1] >= 0;
+    missing += got[6 * MOST - 1] < 0;
+  }
+  CU_ASSERT_EQUAL(wrong, 0);
+  CU_ASSERT(full > 0 && missing > 0);
+  arena_free(net.arena);
 }
 
 static void test_nms_by_hand(void) {
@@ -353,6 +393,7 @@ CU_TestInfo suite_routine[] = {{"between loops: interpreter, compiled C", test_r
                                {"misuse of the builder ends with status 3", test_misuse},
                                {"nms by hand", test_nms_by_hand},
                                {"nms: the routine and eval", test_nms},
+                               {"nms: the routine of rows and eval", test_nms_of_rows},
                                {"proposals: the routine and eval", test_proposals},
                                {"sample of proposals by hand", test_sample},
                                CU_TEST_INFO_NULL};

@@ -78,6 +78,31 @@ static bool takes_pool(const Node *node, const Node *pool) {
   return halves && pool->op->pool;
 }
 
+/* ---- behind a repetition: in[0] is what is repeated, and `large` the picture that this makes ---- */
+static void eval_repeated(const Eval *eval) {
+  const Extent in = shape_extent(eval->node->in[0]->shape), large = correlation_of(eval->node).large;
+  Arena *arena = arena_new();
+  double *repeated = NEW_ARRAY(arena, double, large.h *large.w *large.c);
+  for (int64_t y = 0; y < large.h; y++)
+    for (int64_t x = 0; x < large.w; x++)
+      for (int64_t c = 0; c < large.c; c++)
+        repeated[(y * large.w + x) * large.c + c] =
+            eval->in[0][(y * in.h / large.h * in.w + x * in.w / large.w) * in.c + c];
+  Eval of = *eval;
+  of.in[0] = repeated;
+  correlation_eval_gather(&of);
+  arena_free(arena);
+}
+
+/* Made where a schedule is wanted, and only for sizes that it takes: there is no plain nest. */
+static const Op op_conv_repeated = {
+    .name = "upsample + conv",
+    .params = params,
+    .family = FAMILY_CONV_REPEATED,
+    .cost = cost,
+    .eval = eval_repeated,
+};
+
 const Op op_conv = {
     .name = "conv",
     .group = "convolution",
@@ -92,5 +117,6 @@ const Op op_conv = {
     .eval = correlation_eval_gather,
     .gradient = gradient,
     .lower = correlation_lower_gather,
+    .behind_repeats = &op_conv_repeated,
     .takes_pool = takes_pool,
 };

@@ -8,8 +8,14 @@
 Correlation correlation_of(const Node *node) {
   const Node *forward = node_forward(node);
   Window w = *node->window;
-  const Extent in = shape_extent(forward->in[0]->shape), out = shape_extent(forward->shape);
+  const Extent out = shape_extent(forward->shape);
   const bool transposed = forward->op == &op_conv_transpose;
+  Extent in = shape_extent(forward->in[0]->shape);
+  if (forward->op->family == FAMILY_CONV_REPEATED) {
+    const int64_t *factor = forward->detail;
+    in.h *= factor[0];
+    in.w *= factor[1];
+  }
   Correlation k = {.large = transposed ? out : in, .small = transposed ? in : out, .groups = w.groups};
   k.rank = forward->in[0]->shape.rank == 2 ? 3 : 4;
   for (int axis = 0; axis < 2; axis++) {

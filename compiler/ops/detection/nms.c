@@ -5,13 +5,15 @@
 #include <stdlib.h>
 #include "ops/detection/yolo.h"
 #include "ops/engine/routine.h"
-#include "ops/engine/walk.h"
 
 static const char text[] =
 #include "ops/detection/nms_text.inc"
     ;
+static const char rows_text[] =
+#include "ops/detection/nms_rows_text.inc"
+    ;
 
-enum { BOX = 4, ROW = 6, FLOAT_COUNTS = 1 << 24 };
+enum { BOX = 4, ROW = 6, KEPT = 5, FLOAT_COUNTS = 1 << 24 };
 
 static const Param params[] = {
     {"scores", PARAM_VALUE, "",
@@ -203,68 +205,77 @@ static void eval(const Eval *eval) {
   else suppress(&s, eval->in[0], eval->in[1], eval->out);
 }
 
-/* ---- the routine ---- */
+/* ---- the routines ---- */
+static void clear(double *buf, int64_t n) {
+  for (int64_t i = 0; i < n; i++) buf[i] = 0;
+}
+
 static void run(double *const *buf, const double *number) {
   const Suppression s = {(int64_t)number[0], (int64_t)number[1],       (int64_t)number[2],
                          (int64_t)number[3], (double)(float)number[4], (double)(float)number[5]};
-  for (int64_t i = 0; i < s.rows * s.classes; i++) buf[2][i] = 0;
-  suppress(&s, buf[0], buf[1], buf[3]);
+  clear(buf[2], s.rows * s.classes * 2);
+  clear(buf[3], s.most * KEPT);
+  suppress(&s, buf[0], buf[1], buf[4]);
+}
+
+static void run_of_rows(double *const *buf, const double *number) {
+  const Suppression s = {(int64_t)number[0],       (int64_t)number[1],      (int64_t)number[2], 1,
+                         (double)(float)number[4], (double)(float)number[5]};
+  clear(buf[1], s.rows * s.classes * 2);
+  clear(buf[2], s.most * KEPT);
+  run_rows(&s, buf[0], buf[3]);
 }
 
 static const Routine routine = {.name = "nms",
                                 .text = text,
-                                .nbufs = 4,
+                                .uses = &suppress_routine,
+                                .nbufs = 5,
                                 .nnumbers = 6,
-                                .elem = {F32, F32, F32, F32},
-                                .writes = {[2] = true, [3] = true},
+                                .elem = {F32, F32, F32, F32, F32},
+                                .writes = {[2] = true, [3] = true, [4] = true},
                                 .whole = {true, true, true, true},
                                 .run = run};
 
-/* ---- rows of yolo ---- */
-static void score_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
-                       const void *context) {
-  Buf *const *scores = context;
-  const Ix object = 0 * *x + YOLO_OBJECT, column = *c + YOLO_CLASSES;
-  const Val likely = walk_load(l, l->in[0], y, x, &object, 1, 1);
-  walk_put(l, *scores, mul(walk_load(l, l->in[0], y, x, &column, part, lanes), likely), x, x, c, part, lanes);
-}
+static const Routine rows_routine = {.name = "nms_rows",
+                                     .text = rows_text,
+                                     .uses = &suppress_routine,
+                                     .nbufs = 4,
+                                     .nnumbers = 6,
+                                     .elem = {F32, F32, F32, F32},
+                                     .writes = {[1] = true, [2] = true, [3] = true},
+                                     .whole = {true, true, true, true},
+                                     .run = run_of_rows};
 
-/* Corners and scores of the rows. */
-static void take_apart(Lower *l, Buf *boxes, Buf *scores) {
-  Nest *b = l->b;
-  const int64_t rows = scores->dim[0], classes = scores->dim[1];
-  NEST_LOOP(b, x, walk_rows(l, 2 * rows * classes), 1, NEST_IX(0), 1, NEST_IX(rows)) {
-    const Ix y = 0 * x;
-    for (int c = 0; c < BOX; c++) {
-      Val centre = nest_load(b, nest_at(b, l->in[0], y, x, c % 2), 1),
-          size = nest_load(b, nest_at(b, l->in[0], y, x, YOLO_W + c % 2), 1);
-      nest_store(b, nest_at(b, boxes, x, c), add(centre, mul(num(b, c < 2 ? -.5 : .5), size)));
-    }
-    walk_channels(l, classes, &y, &x, score_body, &scores);
-  }
+/* Are all rows made by yolo, whose numbers for classes are sigmoids? */
+static bool made_by_yolo(const Node *rows) {
+  if (rows->op == &op_yolo) return true;
+  if (!rows->op->join && rows->op->family != FAMILY_ALIAS) return false;
+  for (int k = 0; k < rows->nin; k++)
+    if (!made_by_yolo(rows->in[k])) return false;
+  return rows->nin > 0;
 }
 
 static void lower(Lower *l) {
   Nest *b = l->b;
-  const Shape scores = scores_shape(l->node);
-  const int64_t rows = arg_int(l->node, "max");
+  const Node *node = l->node;
+  const int64_t rows = arg_int(node, "max");
   int64_t boxes, classes;
-  shape_table(scores, &boxes, &classes);
-  Buf *heap = lower_scratch(l, "heap", 1, (int64_t[]){boxes * classes}),
+  shape_table(scores_shape(node), &boxes, &classes);
+  Buf *heap = lower_scratch(l, "heap", 2, (int64_t[]){boxes * classes, 2}),
+      *kept = lower_scratch(l, "kept", 2, (int64_t[]){KEPT, rows}),
       *found = lower_scratch(l, "found", 2, (int64_t[]){rows, ROW});
   nest_fn(b, b->name, false);
-  Buf *buf[] = {NULL, NULL, heap, found};
-  if (has_scores(l->node)) {
-    buf[0] = lower_scratch(l, "boxes", 2, (int64_t[]){scores.dim[0], BOX});
-    buf[1] = lower_scratch(l, "scores", 2, scores.dim);
-    take_apart(l, buf[0], buf[1]);
+  double number[] = {
+      (double)boxes,           (double)classes,          (double)rows, (double)boxes_of_row(node),
+      arg_number(node, "iou"), arg_number(node, "score")};
+  Buf *in = lower_contiguous(l, has_scores(node) ? "rows" : "boxes", l->in[0]);
+  if (has_scores(node)) {
+    number[3] = made_by_yolo(node->in[0]);
+    nest_routine(b, &rows_routine, (Buf *[]){in, heap, kept, found}, number);
   } else {
-    buf[0] = lower_contiguous(l, "boxes", l->in[0]);
-    buf[1] = lower_contiguous(l, "scores", l->in[1]);
+    Buf *scores = lower_contiguous(l, "scores", l->in[1]);
+    nest_routine(b, &routine, (Buf *[]){in, scores, heap, kept, found}, number);
   }
-  nest_routine(b, &routine, buf,
-               (double[]){(double)boxes, (double)classes, (double)rows, (double)boxes_of_row(l->node),
-                          arg_number(l->node, "iou"), arg_number(l->node, "score")});
   NEST_FOR(b, x, rows)
     NEST_FOR(b, c, ROW) {
       const Ix y = 0 * x;

@@ -282,7 +282,74 @@ static void lower_boxes(Lower *l, bool back) {
       }
 }
 
-static void lower(Lower *l) { lower_boxes(l, false); }
+/* ---- a cell at a time ----
+ * The rows of a cell lie as its channels do: vectors run over all of its anchors. */
+typedef struct CellTables { /* by channel: what is multiplied and added; 1 for w and h */
+  int64_t channels;
+  const float *factor, *shape, *step[2];
+} CellTables;
+typedef struct Cell {
+  const CellTables *tables;
+  Val at[2]; /* column and row, as floats */
+} Cell;
+
+static CellTables cell_tables(Lower *l, const YoloHead *head) {
+  const int64_t n = YOLO_CLASSES + head->classes, channels = head->anchors * n;
+  float *factor = table_of(l, channels), *which = table_of(l, channels);
+  float *step[2] = {table_of(l, channels), table_of(l, channels)};
+  for (int64_t i = 0; i < channels; i++) {
+    const int64_t c = i % n;
+    which[i] = c == YOLO_W || c == YOLO_H;
+    factor[i] = c >= BOX      ? 1
+                : c >= YOLO_W ? (float)head->anchor[i / n][c - YOLO_W]
+                              : (float)step_of(head, (int)c);
+    if (c < YOLO_W) step[c][i] = factor[i];
+  }
+  return (CellTables){channels, factor, which, {step[0], step[1]}};
+}
+
+static void cell_vector(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                        const void *context) {
+  const Cell *cell = context;
+  const CellTables *t = cell->tables;
+  Nest *b = l->b;
+  const float *const table[] = {t->shape, t->factor, t->step[0], t->step[1]};
+  Val value = walk_load(l, l->in[0], y, x, c, part, lanes), of[4];
+  for (int k = 0; k < 4; k++) of[k] = constant(l, table[k], t->channels, c, part, lanes);
+  Val of_shape = less(num(b, 0.5), of[0]),
+      power = nest_let(b, "power", vexp(choose(of_shape, value, sub(num(b, 0), value))));
+  value = mul(choose(of_shape, power, div_(num(b, 1), add(num(b, 1), power))), of[1]);
+  value = add(value, add(mul(of[2], cell->at[0]), mul(of[3], cell->at[1])));
+  lower_store(l, value, y, x, c, part, lanes);
+}
+
+/* Only where the result has no gaps and nothing is fused behind it, so that it can be seen as the cells. */
+static bool lower_cells(Lower *l) {
+  const YoloHead *head = l->node->detail;
+  Buf *out = l->out;
+  int64_t *dim = out->dim + out->leads, *room = out->room + out->leads;
+  if (l->kernel->nchain || l->plain || walk_lanes(l, YOLO_CLASSES + head->classes) == 1 || out->flat ||
+      out->rank != 3 + out->leads || l->images > 1)
+    return false;
+  Nest *b = l->b;
+  const CellTables tables = cell_tables(l, head);
+  room[0] = dim[0] = head->h;
+  room[1] = dim[1] = head->w;
+  room[2] = dim[2] = tables.channels;
+  nest_fn(b, b->name, false);
+  NEST_LOOP(b, y, walk_rows(l, 4 * shape_row_elements(l->node->shape)), 1, NEST_IX(0), 1, NEST_IX(head->h))
+    NEST_FOR(b, x, head->w) {
+      const Cell cell = {&tables,
+                         {nest_let(b, "column", convert(nest_index_value(b, x), F32)),
+                          nest_let(b, "row", convert(nest_index_value(b, y), F32))}};
+      walk_channels(l, tables.channels, &y, &x, cell_vector, &cell);
+    }
+  return true;
+}
+
+static void lower(Lower *l) {
+  if (!lower_cells(l)) lower_boxes(l, false);
+}
 static void lower_back(Lower *l) { lower_boxes(l, true); }
 
 static const Op op_yolo_gradient = {.name = "yolo input gradient", .eval = run_back, .lower = lower_back};

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_DETECTION_YOLO_H
 #define CNNC_DETECTION_YOLO_H
-#include "graph/graph.h"
+#include "ops/op.h"
 
 /* Columns of a row: the box's centre and size, its objectness, then a column for each class. */
 enum { YOLO_X, YOLO_Y, YOLO_W, YOLO_H, YOLO_OBJECT, YOLO_CLASSES };
@@ -13,5 +13,7 @@ typedef struct YoloHead {
   int64_t picture_h, picture_w;
   const double (*anchor)[2]; /* width and height in pixels of the picture */
 } YoloHead;
+
+extern const Op op_yolo;
 
 #endif

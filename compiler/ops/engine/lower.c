@@ -17,7 +17,9 @@ static const char *c_name(Arena *arena, const char *name) {
 
 /* The forward layer's name; hidden operators add what they are: conv1_input_gradient. */
 static const char *kernel_name(Arena *arena, const Node *node) {
-  const bool hidden = strchr(node->op->name, ' ') || (node->op->group && !strcmp(node->op->group, "loss"));
+  const bool forward = node->op->family == FAMILY_CONV_REPEATED,
+             hidden = (strchr(node->op->name, ' ') && !forward) ||
+                      (node->op->group && !strcmp(node->op->group, "loss"));
   if (!hidden) return c_name(arena, *node->name ? node->name : node->op->name);
   const char *what = node->op->name;
   if (!node->hidden)

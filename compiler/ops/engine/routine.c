@@ -14,11 +14,15 @@ static const char delta_text[] =
 static const char best_text[] =
 #include "ops/detection/best_text.inc"
     ;
+static const char suppress_text[] =
+#include "ops/detection/suppress_text.inc"
+    ;
 
 const Routine box_routine = {.name = "box", .text = box_text};
 const Routine match_routine = {.name = "match", .text = match_text, .uses = &box_routine};
 const Routine delta_routine = {.name = "delta", .text = delta_text, .uses = &match_routine};
 const Routine best_routine = {.name = "best", .text = best_text};
+const Routine suppress_routine = {.name = "suppress", .text = suppress_text};
 
 Buf *lower_contiguous(Lower *l, const char *name, Buf *in) {
   Nest *b = l->b;

@@ -7,7 +7,7 @@
 
 /* What the texts of others use; each uses the one before: NAME_routine.h in ops/detection. */
 extern const Routine box_routine, match_routine, delta_routine;
-extern const Routine best_routine; /* uses none of them */
+extern const Routine best_routine, suppress_routine; /* use none of them */
 
 /* A routine takes arrays without gaps, of one row: a part of a joined value, and a row, are copied first. */
 Buf *lower_contiguous(Lower *, const char *name, Buf *in);

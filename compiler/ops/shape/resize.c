@@ -148,6 +148,16 @@ void resize_gradient(Gradient *gradient, Node *node, Node *dy) {
 
 bool resize_identity(const Node *node) { return shape_equal(node->shape, node->in[0]->shape); }
 
+bool resize_repeats(const Node *node, int64_t factor[2]) {
+  if (!is_nearest(node)) return false;
+  for (int axis = 0; axis < 2; axis++) {
+    const int64_t in = size_of(node->in[0], axis), out = size_of(node, axis);
+    if (out % in) return false;
+    factor[axis] = out / in;
+  }
+  return true;
+}
+
 void resize_field(const Node *node, int axis, int64_t *sees, double *jump) {
   const int64_t in = size_of(node->in[0], axis), out = size_of(node, axis);
   *sees = is_nearest(node) || in == 1 || in == out ? 1 : 2;
@@ -164,6 +174,7 @@ const Op op_resize = {
     .example = "resize(56x56, mode=nearest)",
     .shape = shape,
     .identity = resize_identity,
+    .repeats = resize_repeats,
     .field = resize_field,
     .eval = resize_eval,
     .gradient = resize_gradient,

@@ -10,5 +10,6 @@ void resize_eval(const Eval *);
 void resize_lower(struct Lower *);
 void resize_gradient(Gradient *, Node *, Node *dy);
 bool resize_identity(const Node *);
+bool resize_repeats(const Node *, int64_t factor[2]);
 void resize_field(const Node *, int axis, int64_t *sees, double *jump);
 #endif

@@ -29,6 +29,7 @@ const Op op_upsample = {
     .example = "upsample(2) -> conv(16, 3x3, pad=same)",
     .shape = shape,
     .identity = resize_identity,
+    .repeats = resize_repeats,
     .field = resize_field,
     .eval = resize_eval,
     .gradient = resize_gradient,

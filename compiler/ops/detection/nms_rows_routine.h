@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT-0
+/* Non-maximum suppression of rows of yolo. Copied into generated C. */
+
+/* rows[count][5 + classes], x y w h, objectness and classes -> out[most][6]: the corners of a box, its score,
+ * which is objectness times class, and its class. shares: no class is above 1, so that a row of less
+ * objectness than `least` needs no closer look. heap[count * classes][2], kept[5][most]: scratch. */
+static void cnn_nms_rows_routine(const float *restrict rows, float *restrict heap, float *restrict kept,
+                                 float *restrict out, int count, int classes, int most, int shares,
+                                 float overlap, float least) {
+  int n = 0, found = 0;
+  for (int i = 0; i < count; i++) {
+    const float *row = rows + i * (5 + classes);
+    if (shares && !(row[4] >= least)) continue;
+    for (int c = 0; c < classes; c++) {
+      const float score = row[4] * row[5 + c];
+      heap[2 * n] = score;
+      heap[2 * n + 1] = (float)(i * classes + c);
+      n += score >= least;
+    }
+  }
+  cnn_suppress_order_routine(heap, n);
+  for (; n > 0 && found < most; n--) {
+    float score, box[4];
+    const int best = cnn_suppress_take_routine(heap, n, &score);
+    const float *row = rows + best / classes * (5 + classes);
+    for (int c = 0; c < 4; c++) box[c] = row[c % 2] + (c < 2 ? -0.5f : 0.5f) * row[2 + c % 2];
+    found = cnn_suppress_keep_routine(kept, out, box, score, best % classes, found, most, overlap);
+  }
+  cnn_suppress_end_routine(out, found, most);
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT-0
+/* Candidates of non-maximum suppression, and boxes that were kept. Copied into generated C.
+ *
+ * heap[][2]: a candidate's score and its number, row * classes + class. kept[5][most]: corners and class of
+ * what was kept, coordinate by coordinate, so that a vector holds several boxes. */
+
+/* Does the first candidate come before the second? That of the larger score does; of equal ones the first. */
+static int cnn_suppress_before_routine(const float *a, const float *b) {
+  return a[0] > b[0] || (a[0] == b[0] && a[1] < b[1]);
+}
+
+/* The place `at` of the heap, below which all is in order: the best of it rises to it. */
+static void cnn_suppress_sink_routine(float *heap, int at, int n) {
+  const float moved[2] = {heap[2 * at], heap[2 * at + 1]};
+  for (int child = 2 * at + 1; child < n; child = 2 * at + 1) {
+    child += child + 1 < n && cnn_suppress_before_routine(heap + 2 * child + 2, heap + 2 * child);
+    if (!cnn_suppress_before_routine(heap + 2 * child, moved)) break;
+    heap[2 * at] = heap[2 * child];
+    heap[2 * at + 1] = heap[2 * child + 1];
+    at = child;
+  }
+  heap[2 * at] = moved[0];
+  heap[2 * at + 1] = moved[1];
+}
+
+static void cnn_suppress_order_routine(float *heap, int n) {
+  for (int i = n / 2 - 1; i >= 0; i--) cnn_suppress_sink_routine(heap, i, n);
+}
+
+/* Takes the best candidate out of the heap; its number. */
+static int cnn_suppress_take_routine(float *heap, int n, float *score) {
+  const float number = heap[1];
+  *score = heap[0];
+  heap[0] = heap[2 * n - 2];
+  heap[1] = heap[2 * n - 1];
+  cnn_suppress_sink_routine(heap, 0, n - 1);
+  return (int)number;
+}
+
+/* Does one of those that are kept overlap the box of this class by more? The area that two boxes share is
+ * divided by the area of both; boxes that share none do not overlap. */
+static int cnn_suppress_covered_routine(const float *restrict kept, const float *restrict box, float label,
+                                        int from, int to, int most, float overlap) {
+  const float x1 = box[0], y1 = box[1], x2 = box[2], y2 = box[3], area = (x2 - x1) * (y2 - y1);
+  int covered = 0;
+  for (int k = from; k < to; k++) {
+    const float a1 = kept[k], b1 = kept[most + k], a2 = kept[2 * most + k], b2 = kept[3 * most + k];
+    const float left = a1 > x1 ? a1 : x1, right = a2 < x2 ? a2 : x2, top = b1 > y1 ? b1 : y1,
+                bottom = b2 < y2 ? b2 : y2;
+    const float width = right - left, height = bottom - top, shared = width * height,
+                both = (a2 - a1) * (b2 - b1) + area - shared;
+    covered |= (kept[4 * most + k] == label) & (width > 0.f) & (height > 0.f) & (shared / both > overlap);
+  }
+  return covered;
+}
+
+/* The candidate becomes row `found` of out[most][6], x1 y1 x2 y2 score class, unless it is covered; how many
+ * there are then. */
+static int cnn_suppress_keep_routine(float *restrict kept, float *restrict out, const float *box, float score,
+                                     int label, int found, int most, float overlap) {
+  enum { BLOCK = 64 };
+  for (int from = 0; from < found; from += BLOCK)
+    if (cnn_suppress_covered_routine(kept, box, (float)label, from,
+                                     from + BLOCK < found ? from + BLOCK : found, most, overlap))
+      return found;
+  for (int c = 0; c < 4; c++) kept[c * most + found] = out[6 * found + c] = box[c];
+  kept[4 * most + found] = out[6 * found + 5] = (float)label;
+  out[6 * found + 4] = score;
+  return found + 1;
+}
+
+/* Missing rows are of class -1. */
+static void cnn_suppress_end_routine(float *restrict out, int found, int most) {
+  for (int i = 6 * found; i < 6 * most; i++) out[i] = i % 6 == 5 ? -1.f : 0.f;
+}
