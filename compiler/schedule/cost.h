@@ -17,6 +17,9 @@ typedef struct Cycles {
 
 /* weight_bytes: of the whole net, which say how far away each of its weights is when its turn comes. */
 Cycles cost_direct(const Target *, const Correlation *, int64_t weight_bytes);
+Cycles cost_phases(const Target *, const Correlation *,
+                   int64_t weight_bytes); /* a transposed one, phase by phase */
+Cycles cost_joined(const Target *, const Correlation *, int64_t weight_bytes); /* all phases at once */
 Cycles
 cost_columns(const Target *, const Correlation *, int64_t outputs,
              int64_t weight_bytes); /* vectors over output columns, of which so many are stored one by one */
