@@ -9,7 +9,7 @@ that loads a file would. The sides take turns, and of each the shortest call cou
 import argparse, json, os, platform, subprocess, tempfile, time
 import numpy as np
 from compiler import newest_clang
-from nets import COMPARED, NETS, SIZES, draw_weights, find
+from nets import NETS, OTHERS, SIZES, draw_weights, find
 from sides import PEERS, ROOT, Case, Ours, march
 from timing import shortest
 
@@ -23,12 +23,16 @@ def make_case(options, net, batch):
     source = [find(net), *SIZES.get(net, [])]
     facts = json.loads(subprocess.run([options.cnnc, *source, "--emit=json", "-Wno-unread-input"], check=True,
                                       capture_output=True).stdout)
-    build = {**NETS, **COMPARED}[net]
+    build = {**NETS, **OTHERS}[net]
     return Case(net, source, build, batch, facts, draw_weights(net, facts["weights"]))
 
 
 def error(case, ours, theirs):
-    """The largest difference, relative to the largest output."""
+    """The largest difference of all outputs, each relative to its largest number."""
+    return max(error_of_output(case, *pair) for pair in zip(ours.results(), theirs.results(), strict=True))
+
+
+def error_of_output(case, ours, theirs):
     largest = np.abs(theirs).max()
     if not np.median(np.abs(theirs)) > 1e-5 * largest:
         raise SystemExit(f"{case.net}: nearly all outputs are zero, so that comparing them says nothing")
@@ -47,7 +51,7 @@ def compare(options, case, threads):
             if threads > 1:
                 time.sleep(PAUSE)
             least[i] = min(least[i], shortest(side.call, TURN))
-    difference = max((error(case, sides[0].result(), side.result()) for side in sides[1:]), default=0)
+    difference = max((error(case, sides[0], side) for side in sides[1:]), default=0)
     sides[0].stop()
     return least, difference
 
@@ -116,10 +120,10 @@ def print_row(options, name, case, threads, peaks):
 
 
 def main():
-    options = read_options([*NETS, *COMPARED], "net", 6)
+    options = read_options([*NETS, *OTHERS, "all"], "net", 6)
     peaks = {threads: peak(options, threads) for threads in options.threads}
     print_head(options, peaks, "net")
-    nets = options.nets or list(NETS)
+    nets = [*NETS, *OTHERS] if "all" in options.nets else options.nets or list(NETS)
     cases = [(net, options.batch or 1) for net in nets] + [pair for pair in BATCHES if pair[0] in nets
                                                            and not options.batch]
     for net, batch in cases:

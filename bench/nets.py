@@ -9,6 +9,7 @@ import glob, math, os
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from pictures import autoencoder, dcgan, deeplab_v3, espcn, fcn8s, fsrcnn, unet, unet_2015
 
 
 class Builder:
@@ -49,8 +50,15 @@ class Builder:
     def depthwise(self, x, layer, **arguments):
         return self.conv(x, layer, groups=self.weights[layer + ".weight"].shape[0], **arguments)
 
+    def conv_transpose(self, x, layer, **window):
+        return self.conv(x, layer, kind="ConvTranspose", **window)
+
     def relu(self, x):
         return self.op("Relu", [x])
+
+    def prelu(self, x, layer):
+        slope = self.weights[layer + ".weight"].reshape(-1, 1, 1)
+        return self.op("PRelu", [x, self.constant(layer + ".weight", slope)])
 
     def relu6(self, x):
         return self.op("Clip", [x, self.constant("zero", 0.0), self.constant("six", 6.0)])
@@ -98,17 +106,29 @@ class Builder:
             x = self.op("Mul", [x, self.constant("factor", scale / std)])
         return self.op("Add", [x, self.constant("offset", -mean / std)]) if np.any(mean) else x
 
+    def resize(self, x, factor, mode="nearest"):
+        place = dict(nearest="asymmetric", linear="half_pixel")[mode]
+        return self.op("Resize", [x, "", self.constant(f"factors of {x}", [1, 1, factor, factor])], mode=mode,
+                       coordinate_transformation_mode=place, nearest_mode="floor")
+
+    def cropped(self, x, before, size):
+        """Rows and columns `before` to `before + size`."""
+        ends = [self.integers(f"{part} of {x}", 2 * [value])
+                for part, value in (("begin", before), ("end", before + size))]
+        return self.op("Slice", [x, *ends, self.integers(f"axes of {x}", [2, 3])])
+
     def pooled(self, x):
         return self.op("Flatten", [self.op("GlobalAveragePool", [x])])
 
     def softmax(self, x):
         return self.op("Softmax", [x], axis=1)
 
-    def model(self, shape, output, output_shape, pixels):
+    def model(self, shape, outputs, output_shapes, pixels):
         kind = TensorProto.UINT8 if pixels else TensorProto.FLOAT
         graph = helper.make_graph(self.nodes, "net",
                                   [helper.make_tensor_value_info("image", kind, shape)],
-                                  [helper.make_tensor_value_info(output, TensorProto.FLOAT, output_shape)],
+                                  [helper.make_tensor_value_info(output, TensorProto.FLOAT, output_shape)
+                                   for output, output_shape in zip(outputs, output_shapes)],
                                   self.initializers)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
         model.ir_version = 8
@@ -328,6 +348,15 @@ def lenet5_relu(b):
     return b.softmax(b.dense(b.relu(b.dense(x, "dense2")), "dense3"))
 
 
+def fashion(b):
+    x = b.normalize(0.2860, 0.3530, 1 / 255)
+    for p in ("pair1.", "pair2.", ""):
+        for i in (1, 2):
+            x = b.relu(b.batchnorm(b.conv(x, f"{p}conv{i}", same=True), f"{p}batchnorm{i}"))
+        x = b.maxpool(x, 2, 2) if p else b.pooled(x)
+    return b.softmax(b.dense(x, "dense1"))
+
+
 def lenet5_1998(b):
     squash = lambda x: b.op("Mul", [b.op("Tanh", [b.op("Mul", [x, b.constant("in", 2 / 3)])]),
                                     b.constant("out", 1.7159)])
@@ -389,21 +418,6 @@ def alexnet(b):
     return b.softmax(b.dense(b.relu(b.dense(x, "dense2")), "dense3"))
 
 
-def unet(b):
-    def double(x, p):
-        return b.relu(b.conv(b.relu(b.conv(x, p + "conv1", same=True)), p + "conv2", same=True))
-
-    x, skips = b.normalize(0.5, 0.5, 1 / 255), []
-    for i in range(1, 5):
-        skips.append(double(x, f"d{i}."))
-        x = b.maxpool(skips[-1], 2, 2)
-    x = double(x, "double5.")
-    for i in range(1, 5):
-        x = b.conv(x, f"up{i}.conv_transpose1", stride=2, kind="ConvTranspose")
-        x = double(b.op("Concat", [x, skips.pop()], axis=1), f"up{i}.double1.")
-    return b.softmax(b.conv(x, "mask"))
-
-
 def tiny_yolo(b):
     x = b.normalize(scale=1 / 255)
     for i in range(1, 9):
@@ -414,12 +428,13 @@ def tiny_yolo(b):
     return b.conv(x, "cells")
 
 
-# Those that bench/run measures, and those that are compared only unless they are named.
+# Those that bench/run measures, and those that it measures only if they are named, or all.
 NETS = {f.__name__: f for f in (lenet5, resnet8, mobilenet_v1, squeezenet, resnet18, vgg16, alexnet, unet,
                                 tiny_yolo)}
-COMPARED = {f.__name__: f for f in (lenet5_1998, lenet5_relu, speech, ds_cnn, resnet20, resnet50, densenet121,
-                                    googlenet, mobilenet_v2, mobilenet_v3_small, mobilenet_v3_large,
-                                    efficientnet_b0, convnext_t)}
+OTHERS = {f.__name__: f for f in (lenet5_1998, lenet5_relu, fashion, speech, ds_cnn, resnet20, resnet50,
+                                  densenet121, googlenet, mobilenet_v2, mobilenet_v3_small,
+                                  mobilenet_v3_large, efficientnet_b0, convnext_t, unet_2015, fcn8s,
+                                  deeplab_v3, autoencoder, espcn, fsrcnn, dcgan)}
 
 # Constants of examples that are not those of the table.
 SIZES = {"unet": ["-D", "side=128", "-D", "classes=2"]}
@@ -449,5 +464,6 @@ def draw_weights(net, table):
         else:
             value = random.standard_normal(shape, np.float32) * np.float32(np.sqrt(2 / np.prod(shape[1:])))
         weights[name] = value.astype(np.float32)
-    weights[table[-2]["name"]] /= LOGITS.get(net, 1)
+    last = [row["name"] for row in table if row["name"].endswith(".weight")][-1]
+    weights[last] /= LOGITS.get(net, 1)
     return weights

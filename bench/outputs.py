@@ -2,14 +2,14 @@
 random weights and pictures? One call of each side, nothing is timed."""
 # SPDX-License-Identifier: Apache-2.0
 import inference
-from nets import COMPARED, NETS
+from nets import NETS, OTHERS
 from sides import Ours
 
 
 def main():
-    options = inference.read_options([*NETS, *COMPARED], "net", 0, peers="onnxruntime")
+    options = inference.read_options([*NETS, *OTHERS], "net", 0, peers="onnxruntime")
     differ = False
-    for net in options.nets or [*NETS, *COMPARED]:
+    for net in options.nets or [*NETS, *OTHERS]:
         case = inference.make_case(options, net, options.batch or 1)
         ours = Ours(options, case, 1)
         ours.call()
@@ -17,7 +17,7 @@ def main():
             theirs = peer(options, case, 1)
             theirs.call()
             try:
-                difference = inference.error(case, ours.result(), theirs.result())
+                difference = inference.error(case, ours, theirs)
                 print(f"ok - {net}: differs from {peer.name} by {difference:.0e} of the largest", flush=True)
             except SystemExit as problem:
                 print(f"not ok - {problem}", flush=True)

@@ -20,7 +20,7 @@ GLUE = """
 static {net}_model *model;
 static {net}_workspace *workspace;
 static const void *image;
-static float *output;
+static float *outputs[{n}];
 
 static void *room(size_t bytes) {{
   const size_t blocks = (bytes + {upper}_ALIGNMENT - 1) / {upper}_ALIGNMENT;
@@ -39,13 +39,13 @@ int start(const float *weights, int threads) {{
   return 1;
 }}
 
-void bind(const void *from, float *to) {{
+void bind(const void *from, float **to) {{
   image = from;
-  output = to;
+  for (int i = 0; i < {n}; i++) outputs[i] = to[i];
 }}
 
 void call(void) {{
-  {net}_infer(model, image, output, workspace);
+  {net}_infer(model, image, {outputs}, workspace);
 }}
 
 void stop(void) {{
@@ -70,7 +70,7 @@ class Case:
         pixels = facts["inputs"][0]["type"] == "u8"
         self.images = random.integers(0, 256, shape, dtype=np.uint8) if pixels else random.normal(0, 1,
             shape).astype(np.float32)
-        self.shape = [batch, *facts["outputs"][0]["shape"]]
+        self.shapes = [[batch, *output["shape"]] for output in facts["outputs"]]
 
 
 class Ours:
@@ -84,7 +84,9 @@ class Ours:
             subprocess.run([options.cnnc, *source, "--no-train", "--target=" + options.target,
                             f"--batch={case.batch}", kind, "-Wno-unread-input", "-o", code], check=True)
             with open(glue, "w") as f:
-                f.write(GLUE.format(net=net, upper=net.upper()))
+                n = len(case.shapes)
+                f.write(GLUE.format(net=net, upper=net.upper(), n=n,
+                                    outputs=", ".join(f"outputs[{i}]" for i in range(n))))
             flags = ["-O2", march(options.target), "-shared", "-fPIC", "-I",
                      work] + (["-fopenmp"] if threads > 1 else [])
             subprocess.run([options.cc, *flags, code, glue, "-o", library], check=True)
@@ -92,15 +94,16 @@ class Ours:
         flat = np.concatenate([case.weights[row["name"]].ravel() for row in case.facts["weights"]])
         if not self.library.start(self.pointer(flat), threads):
             raise SystemExit(f"{net}: out of memory")
-        self.images, self.outputs = case.images, np.zeros(case.shape, np.float32)
-        self.library.bind(self.pointer(self.images), self.pointer(self.outputs))
+        self.images, self.outputs = case.images, [np.zeros(shape, np.float32) for shape in case.shapes]
+        self.library.bind(self.pointer(self.images),
+                          (ctypes.c_void_p * len(self.outputs))(*map(self.pointer, self.outputs)))
         self.call = self.library.call
 
     @staticmethod
     def pointer(array):
         return array.ctypes.data_as(ctypes.c_void_p)
 
-    def result(self):
+    def results(self):
         return self.outputs
 
     def stop(self):
@@ -108,15 +111,19 @@ class Ours:
 
 
 def as_onnx(case):
-    """The net for the others: its bytes, its input as they want it, the name of its output."""
+    """The net for the others: its bytes, its input as they want it, the names of its outputs."""
     batch, *plane, c = case.images.shape
-    *regions, channels = case.shape[1:]
     builder = Builder(case.weights)
-    output = case.build(builder)
-    model = builder.model([batch, c, *plane], output,
-                          [batch, channels, *([] if regions == [1, 1] else regions)],
+    outputs = case.build(builder)
+    outputs = [outputs] if isinstance(outputs, str) else list(outputs)
+    model = builder.model([batch, c, *plane], outputs, [channels_first(shape) for shape in case.shapes],
                           case.images.dtype == np.uint8)
-    return model, np.ascontiguousarray(np.moveaxis(case.images, -1, 1)), output
+    return model, np.ascontiguousarray(np.moveaxis(case.images, -1, 1)), outputs
+
+
+def channels_first(shape):
+    batch, *regions, channels = shape
+    return [batch, channels, *([] if regions == [1, 1] else regions)]
 
 
 class OnnxRuntime:
@@ -124,18 +131,19 @@ class OnnxRuntime:
 
     def __init__(self, options, case, threads):
         import onnxruntime
-        model, images, output = as_onnx(case)
+        model, images, outputs = as_onnx(case)
         settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads, settings.inter_op_num_threads = threads, 1
         self.session = onnxruntime.InferenceSession(model, settings, providers=["CPUExecutionProvider"])
         self.binding = self.session.io_binding()
         self.binding.bind_cpu_input("image", images)
-        self.binding.bind_output(output)
+        for output in outputs:
+            self.binding.bind_output(output)
         # what its Python method calls
         self.call = functools.partial(self.session._sess.run_with_iobinding, self.binding._iobinding, None)
 
-    def result(self):
-        return np.moveaxis(self.binding.copy_outputs_to_cpu()[0], 1, -1)
+    def results(self):
+        return [np.moveaxis(output, 1, -1) for output in self.binding.copy_outputs_to_cpu()]
 
     @staticmethod
     def version():
@@ -165,28 +173,30 @@ class OpenVINO:
                                                       ctypes.c_size_t(len(words)), ctypes.byref(compiled),
                                                       *words))
         self.check(self.library.ov_compiled_model_create_infer_request(compiled, ctypes.byref(self.request)))
-        where, n = self.tensor(self.library.ov_infer_request_get_input_tensor)
+        where, n = self.tensor(self.library.ov_infer_request_get_input_tensor_by_index, 0)
         assert n == images.nbytes
         ctypes.memmove(where, images.ctypes.data, n)
-        self.shape = [case.batch, case.shape[-1], *case.shape[1:-1]]
+        self.shapes = [channels_first(shape) for shape in case.shapes]
         self.call = functools.partial(self.library.ov_infer_request_infer, self.request)
 
     def check(self, status):
         if status:
             raise SystemExit(f"OpenVINO: error {status}")
 
-    def tensor(self, of):
+    def tensor(self, of, number):
         """Where it is and how many bytes it has."""
         tensor, data, n = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_size_t()
-        self.check(of(self.request, ctypes.byref(tensor)))
+        self.check(of(self.request, ctypes.c_size_t(number), ctypes.byref(tensor)))
         self.check(self.library.ov_tensor_data(tensor, ctypes.byref(data)))
         self.check(self.library.ov_tensor_get_byte_size(tensor, ctypes.byref(n)))
         return data, n.value
 
-    def result(self):
-        data, n = self.tensor(self.library.ov_infer_request_get_output_tensor)
-        values = np.frombuffer((ctypes.c_char * n).from_address(data.value), np.float32).copy()
-        return np.moveaxis(values.reshape(self.shape), 1, -1)
+    def results(self):
+        return [np.moveaxis(self.output(i, shape), 1, -1) for i, shape in enumerate(self.shapes)]
+
+    def output(self, number, shape):
+        data, n = self.tensor(self.library.ov_infer_request_get_output_tensor_by_index, number)
+        return np.frombuffer((ctypes.c_char * n).from_address(data.value), np.float32).copy().reshape(shape)
 
     @staticmethod
     def version():

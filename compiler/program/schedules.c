@@ -65,7 +65,10 @@ static void put_cycles(Text *out, const Cycles *c, Method method) {
   text_put(out, "%11s cycles: multiply-adds %s", thousands(out->arena, c->total),
            thousands(out->arena, c->products));
   if (c->transforms > 0)
-    text_put(out, ", %s %s", method == METHOD_COLUMNS ? "single stores" : "transforms",
+    text_put(out, ", %s %s",
+             method == METHOD_COLUMNS  ? "single stores"
+             : method == METHOD_JOINED ? "short stores"
+                                       : "transforms",
              thousands(out->arena, c->transforms));
   if (c->weight_bytes)
     text_put(out, ", %s of weights from %s %s", bytes_text(out->arena, c->weight_bytes), c->from,

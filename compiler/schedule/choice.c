@@ -70,10 +70,21 @@ bool choice_near_limits(const Lower *l) {
 }
 
 /* ---- what families offer ---- */
+static bool one_to_one(const Correlation *k) { return k->groups > 1 && k->l == 1 && k->s == 1; }
+static bool no_stride(const Correlation *k) { return k->stride[0] == 1 && k->stride[1] == 1; }
+
+/* What cycles follow from: as a gathering, unless it has phases. */
+static Correlation correlation_ranked(const Lower *l) {
+  const Correlation own = correlation_of(l->node);
+  return no_stride(&own) ? correlation_gathering(l->node) : own;
+}
+
 static Cycles cycles_of(const Lower *l, const Target *target, const Correlation *k, Method method, int m) {
   if (l->node->op->family == FAMILY_CONV_WEIGHTS)
     return method == METHOD_WINOGRAD ? cost_winograd_weights(target, k, m) : cost_weights(target, k);
   if (method == METHOD_WINOGRAD) return cost_winograd(target, k, m, l->batch, l->weight_bytes);
+  if (method == METHOD_JOINED) return cost_joined(target, k, l->weight_bytes);
+  if (correlation_spreads(l->node) && !no_stride(k)) return cost_phases(target, k, l->weight_bytes);
   if (method == METHOD_COLUMNS)
     return cost_columns(target, k, shape_row_elements(l->kernel->result->shape), l->weight_bytes);
   return cost_direct(target, k, l->weight_bytes);
@@ -121,6 +132,19 @@ static void offer_conv(const Lower *l, Decision *d, const Correlation *k) {
   offer_winograds(l, d, k);
 }
 
+/* Transposed, with a stride: phase after phase, or all of them at once. */
+static void offer_phases(const Lower *l, Decision *d, const Correlation *k) {
+  offer(l, d,
+        (Candidate){.choice = {.method = METHOD_DIRECT},
+                    .name = "phases of a direct convolution",
+                    .cycles = cycles_of(l, l->target, k, METHOD_DIRECT, 0)});
+  offer(l, d,
+        (Candidate){.choice = {.method = METHOD_JOINED},
+                    .name = "phases side by side",
+                    .refused = joined_refused(l, k),
+                    .cycles = cycles_of(l, l->target, k, METHOD_JOINED, 0)});
+}
+
 static Cycles stream_of(const Lower *l) {
   const Node *root = l->node;
   int64_t weights = 0, values = shape_row_elements(l->kernel->result->shape);
@@ -152,9 +176,6 @@ static void offer_dense(const Lower *l, Decision *d) {
                     .refused = small ? "so few weights stay in the first caches" : NULL});
 }
 
-static bool one_to_one(const Correlation *k) { return k->groups > 1 && k->l == 1 && k->s == 1; }
-static bool no_stride(const Correlation *k) { return k->stride[0] == 1 && k->stride[1] == 1; }
-
 static void offer_all(const Lower *l, Decision *d) {
   static const char *const names[] = {[FAMILY_NONE] = "its own loops",
                                       [FAMILY_MAP] = "element by element",
@@ -178,13 +199,14 @@ static void offer_all(const Lower *l, Decision *d) {
   }
   const bool gathers = family == FAMILY_CONV || family == FAMILY_DEPTHWISE;
   if (!own && (gathers || family == FAMILY_CONV_SCATTER || family == FAMILY_CONV_WEIGHTS)) {
-    const Correlation k = correlation_gathering(l->node);
+    const Correlation k = correlation_ranked(l);
     if (!one_to_one(&k) && family == FAMILY_CONV_WEIGHTS) {
       offer_weights(l, d, &k);
       return;
     }
-    if (!one_to_one(&k) && (no_stride(&k) || !correlation_spreads(l->node))) {
-      offer_conv(l, d, &k);
+    if (!one_to_one(&k)) {
+      if (no_stride(&k) || !correlation_spreads(l->node)) offer_conv(l, d, &k);
+      else offer_phases(l, d, &k);
       return;
     }
   }
@@ -195,7 +217,7 @@ static void offer_all(const Lower *l, Decision *d) {
 /* ---- picking ---- */
 static double cycles_for(const Lower *l, const Target *target, const Candidate *c) {
   if (target == l->target || c->choice.method == METHOD_OWN) return c->cycles.total;
-  const Correlation k = correlation_gathering(l->node);
+  const Correlation k = correlation_ranked(l);
   return cycles_of(l, target, &k, c->choice.method, c->choice.m).total;
 }
 

@@ -4,7 +4,7 @@
 #include "base/number.h"
 #include "schedule/conv_tile.h"
 
-enum { FEW_CHANNELS = 4, MOST_POOLED = 4 };
+enum { FEW_CHANNELS = 4, MOST_POOLED = 4, MOST_VECTORS = 16 };
 
 static TileArgs tile_params(Nest *b, const Tile *t) {
   TileArgs a = {.y = nest_arg(b, "y"),
@@ -60,7 +60,7 @@ static void start_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
 static void fetch_output(Nest *b, const Tile *t, const TileArgs *a) {
   const Direct *d = t->d;
   Buf *out = d->l->out;
-  if (d->blocks > 1 || t->rows > 1 || d->l->images > 1 || d->lanes == 1 ||
+  if (d->blocks > 1 || t->rows > 1 || d->l->images > 1 || d->lanes == 1 || d->joined ||
       4 * buf_elements(out) <= d->l->target->l2)
     return;
   const int64_t line_floats = d->l->target->line / 4, lines = ceil_divide(t->vectors * d->lanes, line_floats);
@@ -94,6 +94,36 @@ static void finish_windows(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) 
         }
       lower_put(d->l, d->l->kernel->pool->op->pool(x, n), &a->y, &ox, &f, lanes_stored(t, v), d->lanes);
     }
+}
+
+/* Lanes from .. from+part-1 of the vectors behind one another. */
+static Val lanes_from(Nest *b, const Direct *d, const Val *x, int64_t from, int64_t part) {
+  const int64_t L = d->lanes, v = from / L;
+  if (from % L == 0) return x[v];
+  int *lane = NEW_ARRAY(b->arena, int, L);
+  for (int64_t i = 0; i < L; i++) lane[i] = i < part ? (int)(from % L + i) : 0;
+  return shuffle(x[v], x[v + 1 < d->vectors ? v + 1 : v], (int)L, lane);
+}
+
+/* All phases of a pixel: those of each row of the output lie there as they lie in the vectors. */
+static void finish_phases(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
+  const Direct *d = t->d;
+  const Ix zero = {0};
+  const int64_t rows = d->joined->stride[0], run = d->joined->stride[1] * d->joined->l;
+  NEST_UNROLL(b, p, t->pixels) {
+    Val x[MOST_VECTORS];
+    for (int v = 0; v < t->vectors; v++) {
+      const Val sum =
+          lower_finish(d->l, whole_sum(b, t, acc, &p, v), &zero, &zero, &zero, d->lanes, d->lanes);
+      x[v] = nest_let(b, nest_text(b, "s%d", v), d->lanes > 1 ? splat(sum, d->lanes) : sum);
+    }
+    for (int64_t r = 0; r < rows; r++)
+      for (int64_t i = 0; i < run; i += d->lanes) {
+        const int64_t part = smaller(run - i, d->lanes);
+        lower_put(d->l, lanes_from(b, d, x, r * run + i, part), NEST_IX(a->y * rows + r), &zero,
+                  NEST_IX((a->x0 + p) * run + i), (int)part, d->lanes);
+      }
+  }
 }
 
 static void finish_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
@@ -161,7 +191,7 @@ static void tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *t
       if (each) nest_pin(b, in);
       if (t->runs)
         NEST_IF(b, nest_is(b, *tx, 0)) fetch_next(b, t, a, ty, &c, u);
-      Val w[4];
+      Val w[MOST_VECTORS];
       for (int v = 0; v < t->vectors; v++)
         w[v] = nest_let(b, nest_text(b, "w%d", v),
                         nest_load(b, nest_at(b, t->panels->w, a->panel, ky, kx, channel, a->h + L * v), L));
@@ -214,6 +244,7 @@ NestFn *tile_function(Tile *t, const char *phase) {
                                            t->y->in_size))
         NEST_LOOP(b, tx, taps_kind(t), 1, NEST_IX(0), 1, NEST_IX(t->x->taps)) tap(b, t, &a, acc, &ty, &tx);
   if (d->l->kernel->pool) finish_windows(b, t, &a, acc);
+  else if (d->joined) finish_phases(b, t, &a, acc);
   else finish_tile(b, t, &a, acc);
   return fn;
 }

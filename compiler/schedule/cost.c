@@ -7,6 +7,7 @@
 #include <math.h>
 #include "base/number.h"
 #include "schedule/axis.h"
+#include "schedule/schedule.h"
 
 static const double PANEL_VECTORS = 2; /* of a register tile */
 
@@ -52,6 +53,22 @@ Cycles cost_direct(const Target *t, const Correlation *k, int64_t net_bytes) {
   Cycles c = {.products = taps(k) * (double)(k->groups * k->l) * vectors(k->s, t->lanes) / t->fmas /
                           t->rates->direct};
   set_memory(&c, t, weight_bytes_of(k), net_bytes);
+  return summed(c);
+}
+
+Cycles cost_phases(const Target *t, const Correlation *k, int64_t net_bytes) {
+  Correlation turned = *k; /* inputs are the small side's */
+  turned.l = k->s;
+  turned.s = k->l;
+  return cost_direct(t, &turned, net_bytes);
+}
+
+Cycles cost_joined(const Target *t, const Correlation *k, int64_t net_bytes) {
+  const Correlation joined = joined_correlation(k);
+  const double pieces =
+      (double)(joined.small.h * joined.small.w * k->stride[0]) * vectors(k->stride[1] * k->l, t->lanes);
+  Cycles c = cost_direct(t, &joined, net_bytes);
+  c.transforms = t->rates->lane_store * pieces;
   return summed(c);
 }
 

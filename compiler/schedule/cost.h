@@ -19,6 +19,9 @@ typedef struct Cycles {
 Cycles cost_direct(const Target *, const Correlation *, int64_t weight_bytes);
 /* Behind nearest upsampling by these factors, computed from the picture in front of it. */
 Cycles cost_repeated(const Target *, const Correlation *, const int64_t factor[2], int64_t weight_bytes);
+Cycles cost_phases(const Target *, const Correlation *,
+                   int64_t weight_bytes); /* a transposed one, phase by phase */
+Cycles cost_joined(const Target *, const Correlation *, int64_t weight_bytes); /* all phases at once */
 Cycles
 cost_columns(const Target *, const Correlation *, int64_t outputs,
              int64_t weight_bytes); /* vectors over output columns, of which so many are stored one by one */

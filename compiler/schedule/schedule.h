@@ -10,6 +10,7 @@ bool schedule_conv_winograd_weights(Lower *); /* conv_winograd_weights.c */
 bool schedule_conv(Lower *);                  /* conv_direct.c */
 bool schedule_conv_columns(Lower *);          /* conv_columns.c */
 bool schedule_conv_scatter(Lower *);          /* conv_scatter.c */
+bool schedule_conv_joined(Lower *);           /* conv_joined.c */
 bool schedule_conv_weights(Lower *);          /* conv_weights.c */
 bool schedule_conv_repeated(Lower *);         /* conv_repeated.c */
 /* By node id: the convolutions behind nearest upsampling that are to be computed from the picture in front of
@@ -31,6 +32,8 @@ bool schedule_map(Lower *);                  /* map.c */
 /* Why the kernel cannot be done that way; NULL: it can. */
 const char *winograd_refused(const Lower *, const Correlation *); /* as a gathering */
 const char *columns_refused(const Lower *, const Correlation *);
+const char *joined_refused(const Lower *, const Correlation *); /* as a spreading */
+Correlation joined_correlation(const Correlation *); /* the gathering of stride 1 that computes all phases */
 
 /* split_row(0, ty, t0) of Winograd's algorithm: the tiles of row ty of in[0] transformed to V[0][xi][t0
  * ..][channel]. */

@@ -223,20 +223,26 @@ static bool has_bias(const Lower *l) { /* or something folded that acts as one *
          (l->kernel->normalize && l->kernel->normalize_shift);
 }
 
-Buf *correlation_bias(Lower *l, const Correlation *k, bool spread, int64_t padded) {
+Buf *correlation_bias_copies(Lower *l, const Correlation *k, bool spread, int64_t copies, int64_t padded) {
   if (!has_bias(l)) return NULL;
-  const int64_t out = spread ? k->l : k->s, in = spread ? k->s : k->l, total = out * k->groups,
-                dim = padded > total ? padded : total;
+  const int64_t out = spread ? k->l : k->s, in = spread ? k->s : k->l, each = out * k->groups,
+                total = copies * each, dim = padded > total ? padded : total;
   Pack *pack = lower_pack(l, "bias", 1, &dim);
   Nest *b = pack->nest;
-  NEST_FOR(b, g, k->groups)
-    NEST_FOR(b, c, out) {
-      const Ix channel = g * out + c, first = g * in;
-      nest_store(b, nest_at(b, pack->out, channel), lower_packed_bias(l, pack, &channel, &first));
-    }
+  NEST_FOR(b, copy, copies)
+    NEST_FOR(b, g, k->groups)
+      NEST_FOR(b, c, out) {
+        const Ix channel = g * out + c, first = g * in;
+        nest_store(b, nest_at(b, pack->out, copy * each + channel),
+                   lower_packed_bias(l, pack, &channel, &first));
+      }
   if (dim > total)
     NEST_FROM(b, c, total, dim) nest_store(b, nest_at(b, pack->out, c), num(b, 0));
   return lower_pack_done(l, pack);
+}
+
+Buf *correlation_bias(Lower *l, const Correlation *k, bool spread, int64_t padded) {
+  return correlation_bias_copies(l, k, spread, 1, padded);
 }
 
 typedef struct Gather {

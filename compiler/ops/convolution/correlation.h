@@ -48,6 +48,7 @@ int correlation_weight_index(const Correlation *, Ix *at, const Ix *s, const Ix 
 /* The bias with what was folded into it, up to `padded` zeros behind it; NULL if there is none. spread: of
  * the large side's channels. */
 Buf *correlation_bias(Lower *, const Correlation *, bool spread, int64_t padded);
+Buf *correlation_bias_copies(Lower *, const Correlation *, bool spread, int64_t copies, int64_t padded);
 int64_t correlation_macs(const Correlation *);
 Cost correlation_cost(const Node *);
 /* Tiles, packed weights or taps one by one might not fit into 31 bits, or into a life: the operator's own

@@ -271,6 +271,13 @@ void lower_columns(Lower *l) {
   for (int d = 0; d < 3; d++) in->room[d + in->leads] = dim[d];
 }
 
+void lower_whole_rows(Lower *l) {
+  int64_t *dim = l->out->dim + l->out->leads, *room = l->out->room + l->out->leads;
+  dim[2] *= dim[1];
+  dim[1] = 1;
+  for (int d = 1; d < 3; d++) room[d] = dim[d];
+}
+
 const Ix *lower_count(Lower *l) { return nest_size(l->b, "count", 1, l->batch); }
 
 Ix lower_rows(Lower *l) {

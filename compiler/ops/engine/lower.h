@@ -69,6 +69,7 @@ typedef enum Method {
   METHOD_OWN,
   METHOD_DIRECT,
   METHOD_COLUMNS,
+  METHOD_JOINED,
   METHOD_WINOGRAD
 } Method;                                                         /* OWN: the family has one schedule only */
 typedef enum Order { ORDER_OWN, ORDER_ROWS, ORDER_PANELS } Order; /* which loop is the outer one */
@@ -140,6 +141,8 @@ void lower_join_rows(Lower *); /* before nest_fn: pictures of the result's size 
                                   [1][h*w][c], where the kernel treats pixels alike */
 void lower_columns(Lower *); /* before nest_fn: an input of one channel is seen as [1][h][w], so that vectors
                                 run over columns */
+void lower_whole_rows(Lower *); /* before nest_fn: the result is seen as [h][1][w*c], so that vectors run over
+                                   its pixels */
 const Ix *lower_count(Lower *); /* nests for all images: the size parameter `count`, after nest_fn */
 Ix lower_rows(Lower *); /* nests that have the leading axis, after nest_fn: the rows that count, of l->rows */
 Ix lower_row(const Lower *); /* others: the row that is at work */
