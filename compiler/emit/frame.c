@@ -24,12 +24,11 @@ Frame frame_begin(Net *net, const Part *part, int target, FrameKind kind, const 
                  .kind = kind,
                  .images = program_lanes(part->program, target),
                  .parameters = *parameters};
+  frame.names.file = &net->names; /* types and functions */
+  frame.names.prefix = arena_printf(net->arena, "%s_", net->name);
+  frame.names.macros = &net->macros;
   frame.locals.arena = frame.calls.arena = frame.names.arena = net->arena;
   for (int i = 0; i < parameters->n; i++) names_reserve(&frame.names, parameters->data[i].name);
-  for (int i = 0; i < net->names.taken.n; i++)
-    names_reserve(&frame.names, arena_printf(net->arena, "%s_%s", net->name,
-                                             net->names.taken.data[i])); /* types and functions */
-  for (int i = 0; i < net->macros.taken.n; i++) names_reserve(&frame.names, net->macros.taken.data[i]);
   frame_own(&frame, "keys");
   frame_own(&frame, "key");
   frame_own(&frame, "i"); /* of loops */

@@ -149,19 +149,32 @@ const char *name_upper(Arena *arena, const char *name) {
   return s;
 }
 
-bool names_taken(const Names *names, const char *name) { return table_find(&names->last, name) != NULL; }
+static bool taken_around(const Names *names, const char *name) {
+  const size_t n = names->file ? strlen(names->prefix) : 0;
+  return (names->file && !strncmp(name, names->prefix, n) && names_taken(names->file, name + n)) ||
+         (names->macros && names_taken(names->macros, name));
+}
 
-void names_reserve(Names *names, const char *name) {
-  if (names_taken(names, name)) return;
+bool names_taken(const Names *names, const char *name) {
+  return table_find(&names->last, name) != NULL || taken_around(names, name);
+}
+
+static int *last_new(Names *names, const char *name) {
   int *last = NEW(names->arena, int);
   *last = 1;
   table_set(names->arena, &names->last, name, last);
-  vec_push(names->arena, names->taken, name);
+  return last;
+}
+
+void names_reserve(Names *names, const char *name) {
+  if (names_taken(names, name)) return;
+  last_new(names, name);
 }
 
 const char *names_unique(Names *names, const char *name) {
   const char *unique = name;
   int *last = table_find(&names->last, name);
+  if (!last && taken_around(names, name)) last = last_new(names, name);
   while (last && names_taken(names, unique)) unique = arena_printf(names->arena, "%s_%d", name, ++*last);
   names_reserve(names, unique);
   return unique;

@@ -11,9 +11,10 @@
 /* ---- names ---- */
 typedef struct Names {
   Arena *arena;
-  VEC(const char *) taken;
-  Table last; /* by name taken: the last number that was put behind it, 1: none */
-} Names;      /* of one scope */
+  const struct Names *file, *macros; /* of a function: the names around it, which are taken too; NULL: none */
+  const char *prefix;                /* file: what they begin with in the text, "lenet5_" */
+  Table last;                        /* by name taken: the last number that was put behind it, 1: none */
+} Names;                             /* of one scope */
 bool names_taken(const Names *, const char *name);
 void names_reserve(Names *, const char *name);
 const char *names_unique(Names *, const char *name); /* the name, or name_2, ...: taken from now on */
