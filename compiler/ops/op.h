@@ -228,6 +228,8 @@ struct Op {
  * BATCH, inputs (target) -> vector(1), 1 / normaliser; gradient: SAMPLE, inputs (output, target, scale). */
 typedef struct Loss {
   const Op *op, *scale, *gradient;
+  const Op *slopes; /* NULL, or what the gradient takes instead of the scale: inputs output, target, scale ->
+                       two numbers a channel, which depend on sums over all pixels */
   const Op *absorbs[4];
   /* Losses of objects: scale and gradient are NULL. op: SAMPLE, inputs (values, count, class, box and, if
    * `instances`, instance) -> vector: the share of this image, without weight and mean over the images, then

@@ -138,9 +138,12 @@ static void append_loss(Gradient *gradient, const LossUse *use, TrainingGraph *r
   Node *scale = loss_node(graph, loss->scale, use, detail, shape_vector(1), RESULT_BATCH, 1, &target);
   Node *in[3] = {output, target, scale};
   result->loss[index] = loss_node(graph, loss->op, use, detail, shape_vector(1), RESULT_SAMPLE, 3, in);
-  if (gradient_wanted(gradient, output))
-    gradient_add(gradient, output,
-                 loss_node(graph, loss->gradient, use, detail, output->shape, RESULT_SAMPLE, 3, in));
+  if (!gradient_wanted(gradient, output)) return;
+  if (loss->slopes)
+    in[2] = loss_node(graph, loss->slopes, use, detail, shape_sequence(2, shape_extent(output->shape).c),
+                      RESULT_SAMPLE, 3, in);
+  gradient_add(gradient, output,
+               loss_node(graph, loss->gradient, use, detail, output->shape, RESULT_SAMPLE, 3, in));
 }
 
 /* What was added to the gradient of a value, in one: sums of at most MOST_INPUTS, the last of which take the

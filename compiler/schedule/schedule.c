@@ -34,6 +34,7 @@ static bool scheduled(Lower *l) {
     return l->choice.method == METHOD_WINOGRAD ? schedule_conv_winograd(l)
            : l->choice.method == METHOD_JOINED ? schedule_conv_joined(l)
                                                : schedule_conv_scatter(l);
+  case FAMILY_CONV_REPEATED: return schedule_conv_repeated(l);
   case FAMILY_CONV_WEIGHTS:
     return l->choice.method == METHOD_WINOGRAD ? schedule_conv_winograd_weights(l) : schedule_conv_weights(l);
   case FAMILY_DEPTHWISE: return schedule_depthwise(l);

@@ -99,7 +99,7 @@ static const Op op_conv_repeated = {
     .name = "upsample + conv",
     .params = params,
     .family = FAMILY_CONV_REPEATED,
-    .cost = cost,
+    .cost = correlation_cost,
     .eval = eval_repeated,
 };
 

@@ -21,29 +21,33 @@ const Op *op_find(const char *name) {
 }
 
 #define LOSS(name, ...) extern const Op op_loss_##name, op_loss_##name##_scale, op_loss_##name##_gradient;
+#define SUMMED(name, ...) LOSS(name, __VA_ARGS__) extern const Op op_loss_##name##_slopes;
 #define OBJECTS(name, ...) extern const Op op_loss_##name;
 #include "ops/loss/losses.def"
 #undef LOSS
+#undef SUMMED
 #undef OBJECTS
 
 const Op *const loss_table[] = {
 #define LOSS(name, ...) &op_loss_##name,
+#define SUMMED(name, ...) &op_loss_##name,
 #define OBJECTS(name, ...) &op_loss_##name,
 #include "ops/loss/losses.def"
 #undef LOSS
+#undef SUMMED
 #undef OBJECTS
     NULL,
 };
 
 const Loss losses[] = {
-#define LOSS(name, ...)                                                                                      \
-  {.op = &op_loss_##name,                                                                                    \
-   .scale = &op_loss_##name##_scale,                                                                         \
-   .gradient = &op_loss_##name##_gradient,                                                                   \
-   .absorbs = {__VA_ARGS__}},
+#define PARTS(name)                                                                                          \
+  .op = &op_loss_##name, .scale = &op_loss_##name##_scale, .gradient = &op_loss_##name##_gradient
+#define LOSS(name, ...) {PARTS(name), .absorbs = {__VA_ARGS__}},
+#define SUMMED(name, ...) {PARTS(name), .slopes = &op_loss_##name##_slopes, .absorbs = {__VA_ARGS__}},
 #define OBJECTS(name, ...) {.op = &op_loss_##name, __VA_ARGS__},
 #include "ops/loss/losses.def"
 #undef LOSS
+#undef SUMMED
 #undef OBJECTS
     {.op = NULL},
 };

@@ -84,22 +84,33 @@ static void through_probabilities(const Node *node, const double *o, int64_t cha
   }
 }
 
-static void gradient_run(const Eval *eval) {
-  const Extent e = shape_joined(eval->node->shape);
+/* Two rows with a number a class: dL/dp of a pixel whose label is another one, and of one that has it. */
+enum { OTHER, OWN, SLOPES };
+
+static void slopes_run(const Eval *eval) {
+  const Extent e = shape_joined(eval->node->in[0]->shape);
   double classes = 0;
   for (int64_t c = 0; c < e.c; c++) {
     const Overlap o = overlap_run(eval, e, c);
     const double d = o.predicted + o.truth + 1, share = (2 * o.both + 1) / d;
-    for (int64_t i = 0; i < e.h * e.w; i++) {
-      const double label = eval->in[1][i], t = label == (double)label_of(e.c, c);
-      eval->out[i * e.c + c] = o.appears && label_counts(label, e.c) ? (share - 2 * t) / d : 0;
-    }
+    eval->out[OTHER * e.c + c] = o.appears ? share / d : 0;
+    eval->out[OWN * e.c + c] = o.appears ? (share - 2) / d : 0;
     classes += o.appears;
   }
+  for (int64_t i = 0; i < SLOPES * e.c; i++) eval->out[i] *= classes > 0 ? eval->in[2][0] / classes : 0;
+}
+
+/* Inputs output, target, slopes. */
+static void gradient_run(const Eval *eval) {
+  const Extent e = shape_extent(eval->node->shape);
   for (int64_t i = 0; i < e.h * e.w; i++) {
+    const double label = eval->in[1][i];
     double *d = eval->out + i * e.c;
+    for (int64_t c = 0; c < e.c; c++) {
+      const int of = label == (double)label_of(e.c, c) ? OWN : OTHER;
+      d[c] = label_counts(label, e.c) ? eval->in[2][of * e.c + c] : 0;
+    }
     through_probabilities(eval->node, eval->in[0] + i * e.c, e.c, d);
-    for (int64_t c = 0; c < e.c; c++) d[c] *= classes > 0 ? eval->in[2][0] / classes : 0;
   }
 }
 
@@ -113,8 +124,8 @@ typedef struct Pixels {
   bool binary;
 } Pixels;
 
-static Pixels pixels_begin(Lower *l, Shape shape) {
-  const Extent e = shape_joined(shape);
+static Pixels pixels_begin(Lower *l) {
+  const Extent e = shape_joined(l->node->in[0]->shape);
   const int64_t dim[2] = {SUMS, e.c};
   return (Pixels){e, lower_scratch(l, "row", 1, &e.c), lower_scratch(l, "line", 2, dim),
                   lower_scratch(l, "total", 2, dim), is_binary(l->node, e.c)};
@@ -207,7 +218,7 @@ static Val scale_of_class(Lower *l, const Pixels *s) {
 static void lower(Lower *l) {
   Nest *b = l->b;
   const Ix zero = {0};
-  const Pixels s = pixels_begin(l, l->node->in[0]->shape);
+  const Pixels s = pixels_begin(l);
   nest_fn(b, b->name, false);
   sums_lower(l, &s);
   const Val scale = scale_of_class(l, &s);
@@ -220,31 +231,47 @@ static void lower(Lower *l) {
   lower_store(l, mul(nest_get(b, nest_at(b, sum, 0)), scale), &zero, &zero, &zero, 1, 1);
 }
 
+<<<<<<< HEAD
 /* dL/dp of a class is `line[BOTH]` where the label is another, and `line[TRUTH]` where it is this one. */
 static void slopes_lower(Lower *l, const Pixels *s) {
+=======
+static void scale_lower(Lower *l) {
   Nest *b = l->b;
-  const Val scale = scale_of_class(l, s);
-  NEST_FOR(b, c, s->e.c) {
-    const Val d = nest_let(b, "d", denominator(b, s, &c)),
-              part = nest_let(b, "part", div_(mul(scale, appears(b, s, &c)), d)),
-              share = nest_let(b, "overlap", div_(numerator(b, s, &c), d));
-    nest_store(b, nest_at(b, s->line, BOTH, c), mul(part, share));
-    nest_store(b, nest_at(b, s->line, TRUTH, c), mul(part, sub(share, num(b, 2))));
+  const Ix zero = {0};
+  nest_fn(b, b->name, false);
+  lower_store(l, div_(num(b, loss_weight(l->node)), convert(position(b, lower_count(l)), F32)), &zero, &zero,
+              &zero, 1, 1);
+}
+
+static void slopes_lower(Lower *l) {
+>>>>>>> guard
+  Nest *b = l->b;
+  const Ix zero = {0}, own = OWN + zero;
+  const Pixels s = pixels_begin(l);
+  nest_fn(b, b->name, false);
+  sums_lower(l, &s);
+  const Val scale = scale_of_class(l, &s);
+  NEST_FOR(b, c, s.e.c) {
+    const Val d = nest_let(b, "d", denominator(b, &s, &c)),
+              part = nest_let(b, "part", div_(mul(scale, appears(b, &s, &c)), d)),
+              share = nest_let(b, "overlap", div_(numerator(b, &s, &c), d));
+    lower_store(l, mul(part, share), &zero, &zero, &c, 1, 1);
+    lower_store(l, mul(part, sub(share, num(b, 2))), &zero, &own, &c, 1, 1);
   }
 }
 
 static Val slope_at(Lower *l, const Pixels *s, const Pixel *pixel, const Ix *c) {
   Nest *b = l->b;
-  return mul(pixel->counts, choose(is_class(l, s, pixel, c), nest_load(b, nest_at(b, s->line, TRUTH, *c), 1),
-                                   nest_load(b, nest_at(b, s->line, BOTH, *c), 1)));
+  return mul(pixel->counts,
+             choose(is_class(l, s, pixel, c), nest_load(b, nest_at(b, l->in[2], 0, OWN, *c), 1),
+                    nest_load(b, nest_at(b, l->in[2], 0, OTHER, *c), 1)));
 }
 
 static void gradient_lower(Lower *l) {
   Nest *b = l->b;
-  const Pixels s = pixels_begin(l, l->node->shape);
+  const Extent e = shape_extent(l->node->shape);
+  const Pixels s = {.e = e, .row = lower_scratch(l, "row", 1, &e.c), .binary = is_binary(l->node, e.c)};
   nest_fn(b, b->name, false);
-  sums_lower(l, &s);
-  slopes_lower(l, &s);
   NEST_FOR(b, y, s.e.h)
     NEST_FOR(b, x, s.e.w) {
       const Pixel pixel = pixel_at(l, &s, &y, &x);
@@ -279,6 +306,12 @@ const Op op_loss_dice = {
     .lower = lower,
 };
 const Op op_loss_dice_scale = {
+<<<<<<< HEAD
     .name = "dice scale", .params = params, .eval = loss_images_scale_run, .lower = loss_images_scale_lower};
+=======
+    .name = "dice scale", .params = params, .eval = scale_run, .lower = scale_lower};
+const Op op_loss_dice_slopes = {
+    .name = "dice slopes", .params = params, .eval = slopes_run, .lower = slopes_lower};
+>>>>>>> guard
 const Op op_loss_dice_gradient = {
     .name = "dice gradient", .params = params, .eval = gradient_run, .lower = gradient_lower};
