@@ -231,20 +231,7 @@ static void lower(Lower *l) {
   lower_store(l, mul(nest_get(b, nest_at(b, sum, 0)), scale), &zero, &zero, &zero, 1, 1);
 }
 
-<<<<<<< HEAD
-/* dL/dp of a class is `line[BOTH]` where the label is another, and `line[TRUTH]` where it is this one. */
-static void slopes_lower(Lower *l, const Pixels *s) {
-=======
-static void scale_lower(Lower *l) {
-  Nest *b = l->b;
-  const Ix zero = {0};
-  nest_fn(b, b->name, false);
-  lower_store(l, div_(num(b, loss_weight(l->node)), convert(position(b, lower_count(l)), F32)), &zero, &zero,
-              &zero, 1, 1);
-}
-
 static void slopes_lower(Lower *l) {
->>>>>>> guard
   Nest *b = l->b;
   const Ix zero = {0}, own = OWN + zero;
   const Pixels s = pixels_begin(l);
@@ -306,12 +293,8 @@ const Op op_loss_dice = {
     .lower = lower,
 };
 const Op op_loss_dice_scale = {
-<<<<<<< HEAD
     .name = "dice scale", .params = params, .eval = loss_images_scale_run, .lower = loss_images_scale_lower};
-=======
-    .name = "dice scale", .params = params, .eval = scale_run, .lower = scale_lower};
 const Op op_loss_dice_slopes = {
     .name = "dice slopes", .params = params, .eval = slopes_run, .lower = slopes_lower};
->>>>>>> guard
 const Op op_loss_dice_gradient = {
     .name = "dice gradient", .params = params, .eval = gradient_run, .lower = gradient_lower};
