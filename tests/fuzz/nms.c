@@ -44,8 +44,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   float *boxes = calloc((size_t)numbers, sizeof *boxes),
         *scores = calloc((size_t)(rows * classes), sizeof *scores),
         *heap = malloc((size_t)(rows * classes) * 2 * sizeof *heap),
-        *kept = malloc((size_t)most * 5 * sizeof *kept), *out = malloc((size_t)most * 6 * sizeof *out);
-  hold(boxes && scores && heap && kept && out);
+        *corners = malloc((size_t)most * 5 * sizeof *corners), *out = malloc((size_t)most * 6 * sizeof *out);
+  hold(boxes && scores && heap && corners && out);
   for (int i = 0; i < floats && (size_t)i < n - 5;
        i++) { /* a byte a number: most of them odd ones, else quarters */
     const uint8_t b = bytes[5 + i];
@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     if (b == 254) x = (float)strtod("inf", NULL);
     *(i < numbers ? boxes + i : scores + i - numbers) = x;
   }
-  cnn_nms_routine(boxes, scores, heap, kept, out, rows, classes, most, each, overlap, least);
+  cnn_nms_routine(boxes, scores, heap, corners, out, rows, classes, most, each, overlap, least);
   int kept = 0;
   while (kept < most && out[6 * kept + 5] >= 0.f) kept++;
   for (int i = kept; i < most; i++) hold(out[6 * i + 5] == -1.f && out[6 * i + 4] == 0.f);
@@ -64,7 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   free(boxes);
   free(scores);
   free(heap);
-  free(kept);
+  free(corners);
   free(out);
   return 0;
 }
