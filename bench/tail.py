@@ -1,14 +1,13 @@
-"""tail.py: the share of the tail in nets that find objects, layer by layer as `bench` of the built program says.
+"""tail.py: the share of the tail in nets that find objects, layer by layer as `bench` of built programs says.
 Needs no packages.
 
 The weights are random: normal, such that values keep their size from layer to layer. Those of the layers in
-front of the tail are drawn wider and shifted, so that the tail has as much to do as in a crowded picture: scores
-and boxes are spread, thousands of scores are above the threshold, and boxes overlap."""
+front of the tail are drawn wider and shifted, so that the tail has as much to do as in a crowded picture:
+scores and boxes are spread, thousands of scores are above the threshold, and boxes overlap."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse, array, json, os, random, subprocess, tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-
 
 
 def yolo_head(channel):
@@ -74,15 +73,15 @@ def built(cnnc, net, work):
                                       capture_output=True).stdout)
     weights, program = os.path.join(work, "random.safetensors"), os.path.join(work, "net")
     write_weights(weights, facts, net["heads"])
-    subprocess.run([cnnc, net["source"], *constants, "--no-train", f"--weights={weights}", "-Wno-weights-order", "-o",
-                    program], check=True)
+    subprocess.run([cnnc, net["source"], *constants, "--no-train", "-Wno-weights-order",
+                    f"--weights={weights}", "-o", program], check=True)
     os.remove(weights)
     return program
 
 
 def row(name, net, program, threads, seconds):
-    run = subprocess.run([program, "bench", "--json", f"--threads={threads}", f"--seconds={seconds}"], check=True,
-                         capture_output=True)
+    run = subprocess.run([program, "bench", "--json", f"--threads={threads}", f"--seconds={seconds}"],
+                         check=True, capture_output=True)
     layers = json.loads(run.stdout)["layers"]
     whole = sum(layer["ms"] for layer in layers)
     parts = {part: sum(layer["ms"] for layer in layers if any(word in layer["name"] for word in words))

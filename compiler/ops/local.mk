@@ -52,7 +52,8 @@ EXTRA_DIST += %D%/TEMPLATE.c
 
 # Routines: C that is copied into generated code, as a C string without its licence line.
 ROUTINE_TEXTS = %D%/detection/best_text.inc %D%/detection/box_text.inc %D%/detection/delta_text.inc \
-  %D%/detection/match_text.inc %D%/detection/nms_rows_text.inc %D%/detection/nms_text.inc %D%/detection/panoptic_text.inc \
+  %D%/detection/match_text.inc %D%/detection/nms_rows_text.inc %D%/detection/nms_text.inc \
+  %D%/detection/panoptic_text.inc \
   %D%/detection/proposals_text.inc %D%/detection/sample_text.inc %D%/detection/suppress_text.inc \
   %D%/loss/detection_text.inc \
   %D%/loss/masks_text.inc %D%/loss/multibox_text.inc %D%/loss/rpn_text.inc %D%/loss/yolo_text.inc

@@ -38,13 +38,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   const float overlap = (float)bytes[3] / 255.f, least = (float)bytes[4] / 16.f - 8.f;
   Bytes rest = {bytes + 5, n - 5};
   float *boxes = numbers(&rest, rows * each * 4), *scores = numbers(&rest, rows * classes),
-        *heap = room(rows * classes * 2), *kept_boxes = room(most * 5), *out = room(most * 6);
-  cnn_nms_routine(boxes, scores, heap, kept_boxes, out, rows, classes, most, each, overlap, least);
+        *heap = room(rows * classes * 2), *corners = room(most * 5), *out = room(most * 6);
+  cnn_nms_routine(boxes, scores, heap, corners, out, rows, classes, most, each, overlap, least);
   int kept = 0;
   while (kept < most && out[6 * kept + 5] >= 0.f) kept++;
   for (int i = kept; i < most; i++) hold(out[6 * i + 5] == -1.f && out[6 * i + 4] == 0.f);
   check_rows(out, kept, classes, overlap, least);
   check_missing(boxes, scores, out, rows, classes, most, each, kept, overlap, least);
-  release((float *const[]){boxes, scores, heap, kept_boxes, out}, 5);
+  release((float *const[]){boxes, scores, heap, corners, out}, 5);
   return 0;
 }
