@@ -4,7 +4,8 @@ libcnn_la_SOURCES += %D%/base/file.c %D%/base/file.h %D%/base/json.c %D%/base/js
   %D%/base/memory.c %D%/base/memory.h %D%/base/number.c \
   %D%/base/number.h %D%/base/similar.c %D%/base/similar.h %D%/base/status.c %D%/base/threads.c \
   %D%/base/threads.h %D%/base/unicode.c %D%/base/unicode.h
-libcnn_la_SOURCES += %D%/commands/asked.c %D%/commands/asked.h %D%/commands/found.c %D%/commands/found.h %D%/commands/inputs.c \
+libcnn_la_SOURCES += %D%/commands/asked.c %D%/commands/asked.h %D%/commands/found.c \
+  %D%/commands/found.h %D%/commands/inputs.c \
   %D%/commands/judged.c %D%/commands/judged.h \
   %D%/commands/main.c %D%/commands/options.c \
   %D%/commands/options.h %D%/commands/program.h %D%/commands/program_bench.c %D%/commands/program_data.c \

@@ -108,6 +108,41 @@ static void grey_becomes_colour(void) {
   cnn_image_free(&copy);
 }
 
+static cnn_image stripes(int32_t height, int32_t width) { /* each column in a grey of its own */
+  cnn_image image = {height, width, 3, malloc(3 * (size_t)height * (size_t)width)};
+  CU_ASSERT_PTR_NOT_NULL_FATAL(image.pixel);
+  for (int32_t i = 0; i < 3 * height * width; i++) image.pixel[i] = (uint8_t)(i / 3 % width);
+  return image;
+}
+
+static void small_pictures_are_enlarged(void) {
+  cnn_image small = stripes(96, 120), large = stripes(400, 500), ribbon = stripes(4, 1200);
+  CU_ASSERT_FATAL(cnn_overlay_enlarge(&small) && cnn_overlay_enlarge(&large) && cnn_overlay_enlarge(&ribbon));
+  CU_ASSERT(small.height == 4 * 96 && small.width == 4 * 120);
+  CU_ASSERT(small.pixel[3 * (7 * 480 + 43)] == 10 && small.pixel[3 * (380 * 480 + 479)] == 119);
+  CU_ASSERT(large.height == 400 && large.width == 500);
+  CU_ASSERT(ribbon.height == 4 && ribbon.width == 1200);
+  free(small.pixel);
+  free(large.pixel);
+  free(ribbon.pixel);
+}
+
+static void a_legend_stands_below(void) {
+  static const cnn_key key[] = {{{230, 25, 75}, "disc 4%"},
+                                {{0, 130, 200}, "a square with quite a long name of its own 12%"},
+                                {{60, 180, 75}, "triangle 1%"}};
+  cnn_image one = stripes(330, 340), three = stripes(330, 340);
+  CU_ASSERT_FATAL(cnn_overlay_legend(&one, key, 1) && cnn_overlay_legend(&three, key, 3));
+  CU_ASSERT(one.height > 340 && three.height > one.height && three.width == 340);
+  CU_ASSERT_EQUAL(three.pixel[3 * (329 * 340 + 77)], 77);
+  int32_t seen[3] = {0};
+  for (int32_t i = 330 * 340; i < three.height * 340; i++)
+    for (int k = 0; k < 3; k++) seen[k] += memcmp(three.pixel + 3 * i, key[k].rgb, 3) == 0;
+  CU_ASSERT(seen[0] > 30 && seen[1] == seen[0] && seen[2] == seen[0]);
+  free(one.pixel);
+  free(three.pixel);
+}
+
 static void classes_have_colours_of_their_own(void) {
   enum { CLASSES = 30 };
   uint8_t rgb[CLASSES][3];
@@ -152,6 +187,8 @@ CU_TestInfo suite_display[] = {{"frames lie inside of boxes", frames_lie_inside_
                                {"masks have an outline", masks_have_an_outline},
                                {"classes colour their pixels", classes_colour_their_pixels},
                                {"grey becomes colour", grey_becomes_colour},
+                               {"small pictures are enlarged", small_pictures_are_enlarged},
+                               {"a legend stands below", a_legend_stands_below},
                                {"classes have colours of their own", classes_have_colours_of_their_own},
                                {"curves name their classes", curves_name_their_classes},
                                CU_TEST_INFO_NULL};
