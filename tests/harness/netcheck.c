@@ -126,10 +126,10 @@ double gradient_floor(const Sample *sample, const GraphRun *run, const Weight *w
    rounding, of whatever was there before. It is no mistake where rounding the values moves the gradient as
    far, but for the places that a sum of many terms loses. */
 double gradient_rounding(const Weight *weight, const double *moved) {
-  enum { PLACES = 16 };
+  static const double SEVERAL_UNITS = 16;
   double most = 0;
   for (int64_t i = 0; moved && i < weight->size; i++) most = fmax(most, moved[weight->offset + i]);
-  return PLACES * most;
+  return SEVERAL_UNITS * most;
 }
 
 static double gradients_error(const Check *check, const float *gradients, const double *moved) {
