@@ -72,7 +72,6 @@ static void pack_phases(Direct *d, const Correlation *k, int64_t width) {
   NEST_FOR(b, ty, taps[0])
     NEST_FOR(b, tx, taps[1])
       NEST_FOR(b, c, d->in) {
-        NEST_FOR(b, lane, width) nest_store(b, nest_at(b, pack->out, 0, ty, tx, c, lane), num(b, 0));
         NEST_FOR(b, py, S[0])
           NEST_FOR(b, px, S[1]) {
             const Ix ky = py + k->before[0] + S[0] * d->k.before[0] - S[0] * ty,
@@ -84,7 +83,11 @@ static void pack_phases(Direct *d, const Correlation *k, int64_t width) {
                 nest_store(b, nest_at(b, pack->out, 0, ty, tx, c, (py * S[1] + px) * k->l + f),
                            lower_packed_weight(l, pack, rank, index, &f, &c));
               }
+            NEST_ELSE(b)
+              NEST_FOR(b, f, k->l)
+                nest_store(b, nest_at(b, pack->out, 0, ty, tx, c, (py * S[1] + px) * k->l + f), num(b, 0));
           }
+        NEST_FROM(b, lane, d->out, width) nest_store(b, nest_at(b, pack->out, 0, ty, tx, c, lane), num(b, 0));
       }
   d->panels[0] = (Panels){.w = lower_pack_done(l, pack), .count = 1, .width = width, .valid = d->out};
 }

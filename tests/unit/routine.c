@@ -255,7 +255,7 @@ static void nms_rows_round(const Drawn *d, const Net *net, int shares, double *w
 
 static void test_nms_of_rows(void) {
   Net net = net_new();
-  net.last = net_input(&net, shape_sequence(ROWS, 5 + CLASSES), ELEM_F32, false);
+  net.last = net_input(&net, shape_sequence(ROWS, 5 + CLASSES), F32, false);
   net.last = net_layer(&net, "nms", "iou=0.5 score=0.25 max=12");
   uint64_t state = 1;
   int wrong = 0, full = 0, missing = 0;

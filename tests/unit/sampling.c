@@ -13,7 +13,7 @@ enum { HEIGHT = 6, WIDTH = 7, EACH = 2, ANCHORS = HEIGHT * WIDTH * EACH, MOST = 
 /* proposals of 6x7 cells with two anchors each. */
 static Net net_of(const char *proposals) {
   Net net = net_new();
-  net_input(&net, shape_picture(24, 28, 10), ELEM_F32, false);
+  net_input(&net, shape_picture(24, 28, 10), F32, false);
   net_chain(&net, "avgpool kernel=4 -> @0 -> slice channels=2..10 -> @1 -> <0 -> slice channels=0..2");
   net_layer(&net, "proposals", proposals);
   CU_ASSERT_TRUE_FATAL(net.good);
@@ -31,12 +31,12 @@ static const double one_truth[4] = {4, 4, 18, 17}, count = 1, label[MOST] = {2};
 /* ---- rpn ---- */
 static Node *rpn_of(Net *net, Node *proposals, const char *arguments) {
   Node *in[5] = {proposals->in[0], proposals->in[1]};
-  in[2] = net_input(net, shape_vector(1), ELEM_I32, false);
-  in[3] = net_input(net, shape_vector(MOST), ELEM_I32, false);
-  in[4] = net_input(net, shape_sequence(MOST, 4), ELEM_F32, false);
+  in[2] = net_input(net, shape_vector(1), I32, false);
+  in[3] = net_input(net, shape_vector(MOST), I32, false);
+  in[4] = net_input(net, shape_sequence(MOST, 4), F32, false);
   Node *node = net_loss(net, "rpn", arguments, 5, in);
   node->shape = shape_vector(1 + 5 * ANCHORS);
-  node->of = proposals;
+  node->hidden = hidden_of(net->arena, proposals);
   return node;
 }
 
