@@ -10,6 +10,7 @@
 #  threads|valgrind]...
 # SPDX-License-Identifier: Apache-2.0
 set -eu
+export NETCHECK_ALL=yes
 top=$(cd "$1" && pwd)
 shift
 [ $# -gt 0 ] || set -- sanitizers fuzz random choices rows programs functions kills memory examples outputs \

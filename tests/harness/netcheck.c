@@ -189,15 +189,29 @@ bool check_wants(const Check *check, const char *target) {
   return !check->limits.targets || strstr(check->limits.targets, target);
 }
 
-/* At -O0 and -Os loops are plain, the same for every target: they are compiled for one, or, at -O0, for the
- * widest besides. */
+/* Each program has one of two halves of what can be compiled, by its name, so that make check takes minutes;
+ * with $NETCHECK_ALL, as in make check-long, both, and programs that name their targets have those. */
+static bool has_turn(const Check *check, bool half) {
+  int sum = 0;
+  for (const char *c = check->sample.path; *c; c++) sum = *c == '/' ? 0 : sum + *c;
+  return getenv("NETCHECK_ALL") || check->limits.targets || half == (sum % 2 == 0);
+}
+
+/* Each program runs on aarch64 and armv7m, or on riscv64 and wasm32. */
+static bool first_half(const Target *foreign) {
+  return strcmp(foreign->name, "aarch64") == 0 || strcmp(foreign->name, "armv7m") == 0;
+}
+
+/* At -O0 and -Os loops are plain, the same for every target: they are compiled for generic, and at -O0 for
+ * the widest, too. */
 static void check_all_compiled(Check *check) {
   for (const Target *target = target_table; target->name; target++) {
     if (!target_runs_here(target) || !check_wants(check, target->name)) continue;
-    const bool generic = strcmp(target->name, "generic") == 0;
-    if (generic || target == target_native()) check_compiled(check, target, "-O0");
-    check_compiled(check, target, "-O2");
-    if (generic) check_compiled(check, target, "-Os");
+    const bool generic = strcmp(target->name, "generic") == 0, native = target == target_native();
+    if (generic || (native && has_turn(check, true))) check_compiled(check, target, "-O0");
+    const bool half = strcmp(target->name, "x86-64-v3") == 0;
+    if (native || has_turn(check, half)) check_compiled(check, target, "-O2");
+    if (generic && has_turn(check, true)) check_compiled(check, target, "-Os");
   }
 }
 
@@ -210,6 +224,10 @@ static void check_file(const char *path, Mode mode, bool special, bool infer, in
   check.sample.path = path;
   if (!sample_read(&check.sample, arena, path, rows)) {
     printf("not ok %d - %s does not compile\n", ++cases, path);
+    return;
+  }
+  if (mode == FOREIGN && !has_turn(&check, first_half(foreign))) {
+    arena_free(arena);
     return;
   }
   draw(&check, mode);
