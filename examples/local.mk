@@ -32,8 +32,9 @@ nobase_dist_pkgdata_DATA += \
   %D%/super_resolution/README.md %D%/super_resolution/draw.py %D%/super_resolution/espcn.cnn \
     %D%/super_resolution/fsrcnn.cnn %D%/super_resolution/super_resolution.svg \
   %D%/rcnn/README.md %D%/rcnn/blocks.cnn %D%/rcnn/fast_rcnn.cnn %D%/rcnn/faster_rcnn.cnn \
-    %D%/rcnn/mask_rcnn.cnn %D%/rcnn/panoptic.cnn %D%/rcnn/rcnn.cnn \
+    %D%/rcnn/mask_rcnn.cnn %D%/rcnn/masks.png %D%/rcnn/panoptic.cnn %D%/rcnn/rcnn.cnn \
+    %D%/rcnn/segments.png \
   %D%/ssd/README.md %D%/ssd/ssd.cnn \
   %D%/unet/README.md %D%/unet/unet.cnn %D%/unet/unet_2015.cnn \
   %D%/vgg16/README.md %D%/vgg16/vgg16.cnn \
-  %D%/yolo/README.md %D%/yolo/tiny_yolo.cnn %D%/yolo/tiny_yolov3.cnn
+  %D%/yolo/README.md %D%/yolo/found.png %D%/yolo/tiny_yolo.cnn %D%/yolo/tiny_yolov3.cnn
