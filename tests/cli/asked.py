@@ -116,7 +116,7 @@ shape, value = read_npy("o.npy")
 check(shape == (2, 2) and near(value, [0, 0.8, 0.8, 0.8]), "is lost where it is covered", value)
 for words in ["--box=2"], ["--class=dog"], ["--class=1", "--box=1"]:
     exits(0, "another one: " + " ".join(words), *OCCLUDE, *words, "-o", "o.npy", says="dog (8.0 8.0 ")
-    check(near(read_npy("o.npy")[1], [0.6, 0.6, 0.6, 0]), "hangs on another place", read_npy("o.npy")[1])
+    check(near(read_npy("o.npy")[1], [0.6, 0.6, 0.6, 0]), "depends on another place", read_npy("o.npy")[1])
 exits(0, "in part covered, it is found again", *OCCLUDE[:-3], "--window=4", "--stride=4", "--fill=0", "-o",
       "o.npy")
 check(near(read_npy("o.npy")[1], [0.6, 0.6, 0.8, 0.8] * 2 + [0.8] * 8), "with a lower score",

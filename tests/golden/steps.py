@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Weights, pictures and classes of pixels come from the runtime's random numbers by counter, as in nets.py;
-# the objects stand in steps.txt. Where a choice hangs on a rounding, as between two scores that are nearly
+# the objects stand in steps.txt. Where a choice depends on a rounding, as between two scores that are nearly
 # equal, a gradient would say nothing: all must stay as they are when the weights change a little.
 import os
 import types

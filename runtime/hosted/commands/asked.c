@@ -73,7 +73,7 @@ static cnn_status no_scores(const cnn_port *port) {
   if (port->kind == CNN_OUTPUT_DETECTIONS)
     return cnn_failure(CNN_BAD_ARGUMENT,
                        "the output \"%s\" has boxes, not the scores of classes that are asked for; 'occlude' "
-                       "shows what the score of a box hangs on",
+                       "shows what the score of a box depends on",
                        port->name);
   return cnn_failure(
       CNN_BAD_ARGUMENT, "the output \"%s\" has %s, not the scores of classes that are asked for", port->name,

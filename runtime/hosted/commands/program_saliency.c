@@ -1,4 +1,4 @@
-/* program_saliency.c: `net saliency`: which pixels the score hangs on: the largest |d score / d channel| of
+/* program_saliency.c: `net saliency`: which pixels the score depends on: the largest |d score / d channel| of
  * each (Simonyan, Vedaldi and Zisserman, 2014), if wanted as a mean over noisy copies of the input, which is
  * less ragged (SmoothGrad; Smilkov et al., 2017). */
 // SPDX-License-Identifier: MIT-0
@@ -147,7 +147,7 @@ int cnn_program_saliency(const cnn_program *program, int argc, char **argv) {
        "how pictures of another size come to fit", 0, 0, cnn_fit_choices, NULL},
   };
   cnn_usage usage = {program->name, "saliency",
-                     "IMAGE",       "Draws which parts of an input the score of its class hangs on.",
+                     "IMAGE",       "Draws which parts of an input the score of its class depends on.",
                      flag,          sizeof flag / sizeof *flag};
   int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
   if (parsed != CNN_GO_ON) return parsed;

@@ -1,4 +1,4 @@
-/* facts.h: what a run of training hangs on, as texts that a checkpoint keeps: what the program said, and what
+/* facts.h: what a run of training depends on, as texts that a checkpoint keeps: what the program said, and what
  * was chosen for the run. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_FACTS_H
