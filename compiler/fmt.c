@@ -95,7 +95,7 @@ static void put_result(Fmting *f, const char *path, const Source *source, const 
   if (f->what == FMT_PRINT) fwrite(text->s, 1, text->n, stdout);
   else if (!differs) return;
   else if (f->what == FMT_CHECK) {
-    fprintf(stderr, "%s: its layout is another: cnnc fmt -w %s\n", path, path);
+    fprintf(stderr, "%s: its layout differs: cnnc fmt -w %s\n", path, path);
     f->differs = true;
   } else if (strcmp(path, "-") == 0) fwrite(text->s, 1, text->n, stdout);
   else if (!outputs_add(f->outputs, path, text->s, text->n, &why))
