@@ -270,7 +270,7 @@ static size_t bytes_add(Arena *arena, Bytes *bytes, const void *from, size_t n) 
 }
 
 static size_t values_bytes(const Sample *s, const Node *node) {
-  const size_t bytes = (size_t)elem_bytes((node->port ? node->port->elem : F32));
+  const size_t bytes = (size_t)elem_bytes(node->port ? node->port->elem : F32);
   return (size_t)(s->count * shape_elements(node->shape)) * bytes;
 }
 
