@@ -96,25 +96,34 @@ check((width, height) == (32, 16) and left[0] < 200 and left[1] < 40 and right[0
       "over the picture as it is, ground in black", (width, height, left, right))
 check(rows[8][15] != left and rows[8][16] == (128, 0, 0), "with an outline", rows[8][14:18])
 
-# ---- Things and stuff: what lies in two corners, on grass
-build("things", """net things {
+# ---- Things and stuff: objects of the first and of the last class lie in two corners, on class 0 of pixels
+
+
+def panoptic(name, objects, labels, outputs):
+    build(name, f"""net {name} {{
     input image: 16x16x3 as u8
-    labels ["grass", "cat", "dog"]
+    {labels and "labels " + json.dumps(labels)}
     seen = image -> normalize(scale=1/255)
-    pixels = seen -> conv(3, 1x1) -> softmax
+    pixels = seen -> conv({objects + 1}, 1x1) -> softmax
     mean = seen -> global_avgpool
-    scores = mean -> dense(4) -> reshape(2x2)
+    scores = mean -> dense({2 * objects}) -> reshape(2x{objects})
     found = mean -> dense(8) -> reshape(2x4) -> nms(scores, score=0.1, max=3)
-    masks = found -> slice(0..4) -> roi_align(seen, 2, 1) -> conv(2, 1x1) -> sigmoid
+    masks = found -> slice(0..4) -> roi_align(seen, 2, 1) -> conv({objects}, 1x1) -> sigmoid
     segments = pixels -> panoptic(found, masks)
-    output found, segments
-}
+    output {outputs}
+}}
 """)
-THINGS = {"pixels.weight": npy((3, 3, 1, 1), [0] * 9), "pixels.bias": npy((3,), [3, 0, 0]),
-          "scores.weight": npy((4, 3), [0] * 12), "scores.bias": npy((4,), [0.75, 0, 0, 0.5]),
-          "found.weight": npy((8, 3), [0] * 24), "found.bias": npy((8,), [0, 0, 8, 8, 8, 8, 16, 16]),
-          "masks.weight": npy((2, 3, 1, 1), [0] * 6), "masks.bias": npy((2,), [5, 5])}
-npz("things.npz", **THINGS)
+    none = [0] * (2 * objects - 2)
+    npz(f"{name}.npz", **{
+        "pixels.weight": npy((objects + 1, 3, 1, 1), [0] * 3 * (objects + 1)),
+        "pixels.bias": npy((objects + 1,), [3] + [0] * objects),
+        "scores.weight": npy((2 * objects, 3), [0] * 6 * objects),
+        "scores.bias": npy((2 * objects,), [0.75] + none + [0.5]),
+        "found.weight": npy((8, 3), [0] * 24), "found.bias": npy((8,), [0, 0, 8, 8, 8, 8, 16, 16]),
+        "masks.weight": npy((objects, 3, 1, 1), [0] * 3 * objects), "masks.bias": npy((objects,), [5] * objects)})
+
+
+panoptic("things", 2, ["grass", "cat", "dog"], "found, segments")
 write_png("meadow.png", 32, 32, lambda x, y: (90, 90, 90))
 meadow = ["./things", "predict", "meadow.png", "--weights=things.npz"]
 done = run(*meadow)
@@ -145,26 +154,16 @@ with open("alone.cnn", "w") as file, open("things.cnn") as things:
 exits(0, "segments alone", os.environ["CNNC"], "alone.cnn", "-O1", "-o", "alone")
 exits(0, "have no scores", "./alone", "predict", "meadow.png", "--weights=things.npz",
       says="meadow.png: grass 0.5312, cat 0.2344, dog 0.2344\n")
-build("grounds", """net grounds {
-    input image: 16x16x3 as u8
-    seen = image -> normalize(scale=1/255)
-    pixels = seen -> conv(6, 1x1) -> softmax
-    mean = seen -> global_avgpool
-    scores = mean -> dense(10) -> reshape(2x5)
-    found = mean -> dense(8) -> reshape(2x4) -> nms(scores, score=0.1, max=3)
-    masks = found -> slice(0..4) -> roi_align(seen, 2, 1) -> conv(5, 1x1) -> sigmoid
-    segments = pixels -> panoptic(found, masks)
-    output segments
-}
-""")
-npz("grounds.npz", **{**THINGS, "pixels.weight": npy((6, 3, 1, 1), [0] * 18),
-                      "pixels.bias": npy((6,), [3] + [0] * 5), "scores.weight": npy((10, 3), [0] * 30),
-                      "scores.bias": npy((10,), [0.75] + [0] * 5 + [0.5, 0, 0, 0]),
-                      "masks.weight": npy((5, 3, 1, 1), [0] * 15), "masks.bias": npy((5,), [5] * 5)})
-done = run("./grounds", "eval", "--data", "synthetic:shapes,kind=panoptic,count=20,size=32",
-           "--weights=grounds.npz", "--json")
+panoptic("grounds", 5, ["round", "box", "roof", "point", "hole"], "found, segments")
+shapes = ["--data", "synthetic:shapes,kind=panoptic,count=20,size=32"]
+result = json.loads(run("./grounds", "eval", *shapes, "--weights=grounds.npz", "--json").stdout or "{}")
+check([row["label"] for row in result["boxes"]["classes"]] == ["round", "box", "roof", "point", "hole"]
+      and [row["label"] for row in result["segments"]["classes"]][:2] == ["background", "round"],
+      "labels may name the classes of objects alone; the data names the others", result)
+panoptic("bare", 5, "", "segments")
+done = run("./bare", "eval", *shapes, "--weights=bare.npz", "--json")
 check(set(json.loads(done.stdout or "{}").get("metrics", {})) == {"pq", "sq", "rq"},
-      "and are judged by their quality, not by boxes that no output has", done.both)
+      "are judged by their quality, not by boxes that no output has", done.both)
 
 # ---- What is found is held against the data
 build("both", """net both {

@@ -36,14 +36,21 @@ static int32_t stuff_of(const cnn_network *network) {
   return port ? port->stuff : 0;
 }
 
-/* The labels name all classes, or those of objects alone. */
-static const char *name_of(const cnn_network *network, int32_t class, char room[24]) {
+const char *cnn_class_name(const cnn_network *network, const cnn_data *data, int32_t class, char room[24]) {
   const cnn_port *port = segments_port(network);
-  const bool objects_alone = port && network->labels > 0 && network->labels < port->stuff + port->things;
-  if (!objects_alone) return cnn_program_label(network, NULL, class, room);
-  if (class >= port->stuff) return cnn_program_label(network, NULL, class - port->stuff, room);
+  const int32_t stuff = port ? port->stuff : data ? data->stuff : 0;
+  const int32_t classes = port ? port->stuff + port->things : data ? data->classes : 0;
+  const bool objects_alone = stuff > 0 && network->labels > 0 && network->labels < classes;
+  if (!objects_alone) return cnn_program_label(network, data, class, room);
+  if (class >= stuff) return cnn_program_label(network, data, class - stuff, room);
+  const char *name = data ? cnn_data_class(data, class) : NULL;
+  if (name) return name;
   snprintf(room, 24, "%d", (int)class);
   return room;
+}
+
+static const char *name_of(const cnn_network *network, int32_t class, char room[24]) {
+  return cnn_class_name(network, NULL, class, room);
 }
 
 /* ---- Segments */

@@ -4,9 +4,14 @@
 #define CNN_FOUND_H
 #include <jansson.h>
 #include "cnn_network.h"
+#include "hosted/data/dataset.h"
 #include "hosted/training/findings.h"
 
 bool cnn_net_finds(const cnn_network *network); /* boxes or segments, in a picture */
+
+/* Of a class of pixels; those of objects come last. A net's labels name all classes, or those of objects
+ * alone; what they leave out is named by the data (may be NULL), or is a number, written to `room`. */
+const char *cnn_class_name(const cnn_network *network, const cnn_data *data, int32_t class, char room[24]);
 
 /* The picture that a sample was made of. */
 typedef struct cnn_shown {

@@ -7,16 +7,14 @@
 #include <stdlib.h>
 
 #include "hosted/base/number.h"
-#include "hosted/commands/program.h"
+#include "hosted/commands/found.h"
 #include "hosted/data/dataset.h"
 #include "hosted/display/curves.h"
 #include "hosted/display/width.h"
 
-/* The classes of objects come behind those of what is none. */
 static const char *object_name(const cnn_network *network, const cnn_data *data, int32_t label,
                                char room[24]) {
-  const int32_t class = network->label && label < network->labels ? label : data->stuff + label;
-  return cnn_program_label(network, data, class, room);
+  return cnn_class_name(network, data, data->stuff + label, room);
 }
 
 static json_t *share(double value) { return value >= 0 ? json_real(value) : json_null(); }
@@ -68,13 +66,13 @@ static void print_segments(const cnn_network *network, const cnn_data *data, con
   int width = 5;
   char name[24];
   for (int32_t c = 0; c < objects->segment_classes; c++) {
-    const int own = cnn_text_columns(cnn_program_label(network, data, c, name));
+    const int own = cnn_text_columns(cnn_class_name(network, data, c, name));
     if (own > width) width = own;
   }
   printf("\n%-*s %10s %10s %10s\n", width, "class", "PQ", "SQ", "RQ");
   for (int32_t c = 0; c < objects->segment_classes; c++) {
     const cnn_quality *q = &objects->of_segment[c];
-    const char *label = cnn_program_label(network, data, c, name);
+    const char *label = cnn_class_name(network, data, c, name);
     printf("%s%*s %10s %10s %10s\n", label, width - cnn_text_columns(label), "",
            cnn_number_fixed(q->pq, 4).text, cnn_number_fixed(q->sq, 4).text, cnn_number_fixed(q->rq, 4).text);
   }
@@ -118,7 +116,7 @@ static json_t *quality_json(const cnn_network *network, const cnn_data *data, co
     char room[24];
     const cnn_quality *q = &objects->of_segment[c];
     json_t *row =
-        json_pack("{s:o, s:f, s:f, s:f}", "label", name_json(cnn_program_label(network, data, c, room)), "pq",
+        json_pack("{s:o, s:f, s:f, s:f}", "label", name_json(cnn_class_name(network, data, c, room)), "pq",
                   q->pq, "sq", q->sq, "rq", q->rq);
     fine = json_array_append_new(rows, row) == 0 && fine;
   }
