@@ -13,12 +13,15 @@ static void cnn_nms_routine(const float *restrict boxes, const float *restrict s
     heap[2 * n + 1] = (float)i;
     n += scores[i] >= least;
   }
-  cnn_suppress_order_routine(heap, n);
-  for (; n > 0 && found < most; n--) {
-    float score;
-    const int best = cnn_suppress_take_routine(heap, n, &score);
-    found = cnn_suppress_keep_routine(kept, out, boxes + (each > 1 ? best : best / classes) * 4, score,
-                                      best % classes, found, most, overlap);
+  for (int batch = 0, wanted = most; n > 0 && found < most; heap += 2 * batch, wanted *= 2) {
+    batch = cnn_suppress_batch_routine(heap, n, wanted);
+    n -= batch;
+    for (int left = batch; left > 0 && found < most; left--) {
+      float score;
+      const int best = cnn_suppress_take_routine(heap, left, &score);
+      found = cnn_suppress_keep_routine(kept, out, boxes + (each > 1 ? best : best / classes) * 4, score,
+                                        best % classes, found, most, overlap);
+    }
   }
   cnn_suppress_end_routine(out, found, most);
 }

@@ -7,10 +7,15 @@
 static void cnn_nms_rows_routine(const float *restrict rows, float *restrict heap, float *restrict kept,
                                  float *restrict out, int count, int classes, int most, int shares,
                                  float overlap, float least) {
-  int n = 0, found = 0;
+  float *const likely = heap + (2 * classes - 1) * count; /* overwritten behind where it is read */
+  int nlikely = 0, n = 0, found = 0;
   for (int i = 0; i < count; i++) {
+    likely[nlikely] = (float)i;
+    nlikely += !shares | (rows[i * (5 + classes) + 4] >= least);
+  }
+  for (int k = 0; k < nlikely; k++) {
+    const int i = (int)likely[k];
     const float *row = rows + i * (5 + classes);
-    if (shares && !(row[4] >= least)) continue;
     for (int c = 0; c < classes; c++) {
       const float score = row[4] * row[5 + c];
       heap[2 * n] = score;
@@ -18,13 +23,16 @@ static void cnn_nms_rows_routine(const float *restrict rows, float *restrict hea
       n += score >= least;
     }
   }
-  cnn_suppress_order_routine(heap, n);
-  for (; n > 0 && found < most; n--) {
-    float score, box[4];
-    const int best = cnn_suppress_take_routine(heap, n, &score);
-    const float *row = rows + best / classes * (5 + classes);
-    for (int c = 0; c < 4; c++) box[c] = row[c % 2] + (c < 2 ? -0.5f : 0.5f) * row[2 + c % 2];
-    found = cnn_suppress_keep_routine(kept, out, box, score, best % classes, found, most, overlap);
+  for (int batch = 0, wanted = most; n > 0 && found < most; heap += 2 * batch, wanted *= 2) {
+    batch = cnn_suppress_batch_routine(heap, n, wanted);
+    n -= batch;
+    for (int left = batch; left > 0 && found < most; left--) {
+      float score, box[4];
+      const int best = cnn_suppress_take_routine(heap, left, &score);
+      const float *row = rows + best / classes * (5 + classes);
+      for (int c = 0; c < 4; c++) box[c] = row[c % 2] + (c < 2 ? -0.5f : 0.5f) * row[2 + c % 2];
+      found = cnn_suppress_keep_routine(kept, out, box, score, best % classes, found, most, overlap);
+    }
   }
   cnn_suppress_end_routine(out, found, most);
 }

@@ -27,6 +27,43 @@ static void cnn_suppress_order_routine(float *heap, int n) {
   for (int i = n / 2 - 1; i >= 0; i--) cnn_suppress_sink_routine(heap, i, n);
 }
 
+/* A score that about `wanted` of n candidates exceed, at most a quarter: taken from 64 of them. */
+static float cnn_suppress_pivot_routine(const float *heap, int n, int wanted) {
+  enum { SAMPLE = 64 };
+  float above = 0.f, pivot = 0.f;
+  for (int rank = 0; rank * (n / SAMPLE) <= wanted; rank++) {
+    int any = 0;
+    for (int i = 0; i < SAMPLE; i++) {
+      const float score = heap[2 * (n / SAMPLE * i)];
+      const int better = (rank == 0 || score < above) && (!any || score > pivot);
+      pivot = better ? score : pivot;
+      any |= better;
+    }
+    above = pivot;
+  }
+  return pivot;
+}
+
+/* Orders a batch of the best candidates at the front, at least `wanted` or all; how many. Most candidates are
+ * never looked at, and ordering them all would take most of the time. */
+static int cnn_suppress_batch_routine(float *heap, int n, int wanted) {
+  int front = 0;
+  if (n / 16 > wanted && n >= 64) {
+    const float pivot = cnn_suppress_pivot_routine(heap, n, 4 * wanted);
+    for (int i = 0; i < n; i++) {
+      const float score = heap[2 * i], number = heap[2 * i + 1];
+      heap[2 * i] = heap[2 * front];
+      heap[2 * i + 1] = heap[2 * front + 1];
+      heap[2 * front] = score;
+      heap[2 * front + 1] = number;
+      front += score > pivot;
+    }
+  }
+  if (front < wanted || front == 0) front = n; /* many equal scores */
+  cnn_suppress_order_routine(heap, front);
+  return front;
+}
+
 /* Takes the best candidate out of the heap; its number. */
 static int cnn_suppress_take_routine(float *heap, int n, float *score) {
   const float number = heap[1];
