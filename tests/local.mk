@@ -25,6 +25,11 @@ else
 SANITIZER_ENVIRONMENT =
 endif
 
+# It takes long, so that it begins first.
+if HAVE_CUNIT
+TESTS += unit
+endif
+
 # Adding a file adds a case: configure substitutes a list that make evaluates, which automake itself would not
 # have in TESTS.
 TESTS += @NET_CASES@ @SCRIPT_CASES@
@@ -55,7 +60,6 @@ mutant_LDADD = libcnnc.a $(CNNC_LIBS) -lm
 
 if HAVE_CUNIT
 check_PROGRAMS += unit
-TESTS += unit
 unit_SOURCES = %D%/unit/main.c %D%/unit/suites.def %D%/unit/base.c %D%/unit/syntax.c %D%/unit/sema.c \
   %D%/unit/nest.c %D%/unit/nest_cases.c %D%/unit/nest_cases.h %D%/unit/nest_kernels.c \
   %D%/unit/nest_kernels.h %D%/unit/nest_refused.c %D%/unit/nest_chosen.c %D%/unit/mutate.c \
