@@ -30,7 +30,7 @@ sanitizers() {
   status=0
   (cd "$here/long-sanitizers" && { [ -f config.status ] ||
     "$top/configure" --silent --enable-sanitizers CC="$clang" CFLAGS='-O1 -g'; } && make -j2 -s &&
-    make -s check) >"$here/long-sanitizers.log" 2>&1 || status=$?
+    make -j2 -s check) >"$here/long-sanitizers.log" 2>&1 || status=$?
   verdict "$status" "all tests with the address and undefined-behaviour sanitizers (long-sanitizers.log)"
   same_bytes
 }
