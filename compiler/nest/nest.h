@@ -30,7 +30,7 @@
 
 enum { SLOTS = 15, DIMS = 6, LANES = 16, PARAMS = 11, BUFS = 1024, BOUNDS = 2 };
 enum { NEST_FAR = 1 << 28 }; /* elements of a buffer from which positions in it are computed in ptrdiff_t */
-typedef int64_t Ix __attribute__((vector_size(128)));
+typedef int64_t Ix __attribute__((vector_size(128), aligned(16))); /* as the arena aligns */
 
 typedef struct Index {
   int64_t c, k[SLOTS];
