@@ -120,7 +120,8 @@ def panoptic(name, objects, labels, outputs):
         "scores.weight": npy((2 * objects, 3), [0] * 6 * objects),
         "scores.bias": npy((2 * objects,), [0.75] + none + [0.5]),
         "found.weight": npy((8, 3), [0] * 24), "found.bias": npy((8,), [0, 0, 8, 8, 8, 8, 16, 16]),
-        "masks.weight": npy((objects, 3, 1, 1), [0] * 3 * objects), "masks.bias": npy((objects,), [5] * objects)})
+        "masks.weight": npy((objects, 3, 1, 1), [0] * 3 * objects),
+        "masks.bias": npy((objects,), [5] * objects)})
 
 
 panoptic("things", 2, ["grass", "cat", "dog"], "found, segments")
