@@ -35,6 +35,8 @@ def plain(output):
 
 
 def refused(title, data, *says, memory=None):
+    if memory and os.environ.get("SANITIZED"):
+        return  # the sanitizers' own memory is more
     done = run(data, memory=memory)
     text = plain(done.stderr)
     missing = [words for words in says if words not in (text or "")]
