@@ -59,8 +59,10 @@ const OptionRow options_table[] = {
      "@passes"},
     {"single-file", LONG_SINGLE_FILE, no_argument, "--single-file", "the header's text goes into the C file",
      NULL},
-    {"weights", LONG_WEIGHTS, required_argument, "--weights=FILE",
-     "trained weights (.safetensors or .npz) that go into the output", "@file"},
+    {"weights", LONG_WEIGHTS, required_argument, "--weights=FILE[:KEY]",
+     "trained weights that go into the output: .safetensors, .npz, or PyTorch's .pt, .pth, .ckpt, .bin; KEY: "
+     "which dictionary of PyTorch's file",
+     "@file"},
     {"weights-prefix", LONG_WEIGHTS_PREFIX, required_argument, "--weights-prefix=PREFIX",
      "removes PREFIX ('module.') from the names in that file; names that do not begin with it are "
      "ignored",

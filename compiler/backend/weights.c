@@ -54,6 +54,10 @@ static bool weights_match(Diags *diags, const char *path, const Graph *graph, co
   return true;
 }
 
+const char *weights_file(Arena *arena, const char *weights) {
+  return arena_printf(arena, "%.*s", (int)cnn_archive_file(weights), weights);
+}
+
 bool weights_read(Arena *arena, Diags *diags, const char *path, const char *prefix, const Graph *graph,
                   float *out) {
   cnn_archive archive;

@@ -1,4 +1,4 @@
-/* cnn_weights.h: weights from and to files: .safetensors and .npz. */
+/* cnn_weights.h: weights from files (.safetensors, .npz, PyTorch's .pt) and to them (.safetensors, .npz). */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_WEIGHTS_H
 #define CNN_WEIGHTS_H
@@ -16,9 +16,11 @@ typedef struct cnn_weights_report {
   char warning[400]; /* what shapes cannot tell, as the order of what a flatten makes; empty: nothing */
 } cnn_weights_report;
 
-/* Every name and shape must match, or nothing is written to `weights` and the message lists the differences
- * (as many as fit; all are in the report). F16, BF16 and F64 are converted; a number that is not finite is
- * refused. `report` may be NULL; the caller frees report->text. */
+/* A path may be "FILE:KEY": the dictionary KEY of a file of PyTorch; without it the outermost one, or the
+ * first of "state_dict", "model_state_dict", "model", "net" and "ema" that holds tensors. Every name and
+ * shape must match, or nothing is written to `weights` and the message lists the differences (as many as fit;
+ * all are in the report). F16, BF16 and F64 are converted; a number that is not finite is refused. `report`
+ * may be NULL; the caller frees report->text. */
 cnn_status cnn_weights_load(const cnn_network *network, const char *path, float *weights,
                             cnn_weights_report *report);
 

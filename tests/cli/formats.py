@@ -205,10 +205,6 @@ exits(0, "own weights bring no warning", "./raw", "eval", "--data", "raw.npz", "
 rename("raw.safetensors", "keras.safetensors", lambda name: name, {"format": "keras"})
 exits(0, "nor do those of a framework with the same order", "./raw", "eval", "--data", "raw.npz",
       "--weights", "keras.safetensors", silent="warning")
-with zipfile.ZipFile("model.pt", "w") as archive:
-    archive.writestr("model/data.pkl", b"\x80\2}.")
-exits(1, "a file of PyTorch", "./raw", "eval", "--data", "raw.npz", "--weights", "model.pt",
-      says="model.pt: is a file of PyTorch")
 write("model.h5", b"\x89HDF\r\n\x1a\n" + bytes(64))
 exits(1, "a file of Keras", "./raw", "train", "--data", "raw.npz", "--init", "model.h5",
       says="model.h5: is an HDF5 file")

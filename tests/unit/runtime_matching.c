@@ -12,24 +12,23 @@
 #include "runtime_scratch.h"
 
 static void files_of_other_frameworks_are_named(void) {
-  static const char torch_zip[] = "PK\1\2\24\0\24\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\20\0\0\0\0\0\0\0"
-                                  "\0\0\0\0\0\0\0\0\0\0archive/data.pkl";
   static const char keras_zip[] = "PK\1\2\24\0\24\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\20\0\0\0\0\0\0\0"
-                                  "\0\0\0\0\0\0\0\0\0\0model.weights.h5";
+                                  "\0\0\0\0\0\0\0\0\0\0model.weights.h5"
+                                  "PK\5\6\0\0\0\0\1\0\1\0\76\0\0\0\50\0\0\0\0\0";
   static const struct {
     const char *bytes;
     size_t n;
     const char *says;
   } cases[] = {
-      {torch_zip, sizeof torch_zip - 1, "is a file of PyTorch"},
       {keras_zip, sizeof keras_zip - 1, "is a model of Keras"},
       {"\x89HDF\r\n\x1a\n\0\0\0\0\0\0\0\0", 16, "is an HDF5 file"},
       {"\x1c\0\0\0TFL3\x14\0\x20\0\0\0\0\0", 16, "is a model of TensorFlow Lite"},
       {"\x08\x07\x12\x07pytorch\x1a\x05"
        "2.1.0:\xc5\1",
        20, "is a model of ONNX"},
-      {"\x80\2\x8a\n\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\2M\xe9\3.", 21, "is a file of PyTorch"},
-      {"\x80\4\x95\x10\0\0\0\0\0\0\0}\x94.", 14, "is a file of PyTorch"},
+      {"\x80\2\x8a\n\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\2M\xe9\3.", 21,
+       "is a file of PyTorch before 1.6"},
+      {"\x80\4\x95\x10\0\0\0\0\0\0\0}\x94.", 14, "is a pickle"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     unsigned char bytes[200] = "PK\3\4 the members come first ... ";

@@ -35,17 +35,17 @@ cnn_status cnn_program_weights(const cnn_program *program, const char *path, con
 int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program, const char *path);
 /* Their flags, for the table of a command. */
 #define CNN_FLAG_WEIGHTS(to)                                                                                 \
-  {                                                                                                          \
-      "weights",                                                                                             \
-      0,                                                                                                     \
-      CNN_VALUE_TEXT,                                                                                        \
-      &(to),                                                                                                 \
-      "W",                                                                                                   \
-      ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)",             \
-      0,                                                                                                     \
-      0,                                                                                                     \
-      NULL,                                                                                                  \
-      NULL}
+  {"weights",                                                                                                \
+   0,                                                                                                        \
+   CNN_VALUE_TEXT,                                                                                           \
+   &(to),                                                                                                    \
+   "W",                                                                                                      \
+   ".safetensors, .npz or PyTorch's .pt, .pth, .ckpt, .bin[:KEY] (those inside the program, else "           \
+   "NET.safetensors beside it or here)",                                                                     \
+   0,                                                                                                        \
+   0,                                                                                                        \
+   NULL,                                                                                                     \
+   NULL}
 #define CNN_FLAG_WEIGHTS_PREFIX(to)                                                                          \
   {"weights-prefix",                                                                                         \
    0,                                                                                                        \

@@ -31,6 +31,8 @@ static const char *text_of(cnn_archive *archive, const char *format, ...) {
   va_start(arguments, format);
   int n = vsnprintf(line, sizeof line, format, arguments);
   va_end(arguments);
+  for (char *at = line; n >= 0 && *at; at++) /* names in files may have what terminals obey */
+    if ((unsigned char)*at < ' ' || *at == 127) *at = '?';
   char *text = n < 0 ? NULL : cnn_archive_alloc(archive, strlen(line) + 1);
   return text ? strcpy(text, line) : NULL;
 }
