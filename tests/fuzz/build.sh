@@ -15,7 +15,7 @@ hosted() { for name in "$@"; do printf '%s ' "$top"/runtime/hosted/*/"$name.c"; 
 
 case $target in
   detection|masks|multibox|nms|panoptic|proposals|rpn|sample|yolo) sources= ;;
-  safetensors|npy) sources=$(hosted $readers) ;;
+  safetensors|npy|torch) sources=$(hosted $readers) ;;
   csv) sources=$(hosted status csv unicode) ;;
   picture) sources="$(hosted status file image image_png image_jpeg image_webp image_exif \
     feed) $top/runtime/core/resample.c" ;;

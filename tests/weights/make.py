@@ -1,7 +1,7 @@
-# make.py: the files of PyTorch that tests/cli/torch.tap reads, and as .npz what must be read from them. Needs
-# torch and numpy: python3 tests/weights/make.py
+# make.py: the files of PyTorch that tests/cli/torch.tap reads, as .npz what must be read from them, and their
+# pickles, with which tests/fuzz/torch.c begins. Needs torch and numpy: python3 tests/weights/make.py
 # SPDX-License-Identifier: Apache-2.0
-import os, sys
+import os, sys, zipfile
 import numpy, torch
 from torch import nn
 
@@ -65,3 +65,11 @@ torch.save(net, "module.pt")
 torch.save({"epoch": 3, "model": net}, "modules.pt")
 torch.save(state, "before2020.pt", _use_new_zipfile_serialization=False)
 torch.jit.script(net).save("script.pt")
+
+# seeds of the fuzz target, and one small whole file
+os.makedirs("../fuzz/torch", exist_ok=True)
+for name in "state.pt", "protocol4.pth", "pair.bin", "modules.pt":
+    with zipfile.ZipFile(name) as archive, open("../fuzz/torch/" + name.replace(".", "_"), "wb") as file:
+        pickle = next(member for member in archive.namelist() if member.endswith("/data.pkl"))
+        file.write(archive.read(pickle))
+torch.save({"a": torch.ones(2, 3).t()}, "../fuzz/torch/whole")
