@@ -22,8 +22,8 @@ static const char *weights_path(const Compilation *c) {
 
 /* What was read is never written over. */
 static bool spares_inputs(Compilation *c, const char *path) {
-  bool same =
-      same_file(path, weights_path(c)) || same_file(path, c->labels_file) || same_file(path, c->tuning_file);
+  bool same = same_file(path, weights_path(c)) || same_file(path, c->labels_file) ||
+              same_file(path, c->options->rename) || same_file(path, c->tuning_file);
   for (int i = 0; i < c->program->files.n; i++)
     same = same || same_file(path, c->program->files.data[i]->path);
   return !same || cannot_write(c, path, "the program is read from it");
@@ -197,6 +197,10 @@ bool write_dependencies(Compilation *c) {
     text_put(&text, " ");
     put_path(&text, weights_path(c));
   }
+  if (o->rename) {
+    text_put(&text, " ");
+    put_path(&text, o->rename);
+  }
   if (c->tuning_file) {
     text_put(&text, " ");
     put_path(&text, c->tuning_file);
@@ -211,6 +215,7 @@ bool write_all(Compilation *c) {
   if (o->output) done = options_view(o->kind) ? write_view(c) : write_code(c);
   if (done && !c->net && (o->summary || !o->output)) done = lower(c);
   done = done && write_dependencies(c);
-  if (done && (o->summary || !o->output)) fputs(c->summary, stdout);
+  if (done && c->order) fputs(c->order, stdout);
+  if (done && (o->summary || (!o->output && !c->order))) fputs(c->summary, stdout);
   return done;
 }

@@ -29,10 +29,18 @@ cnn_status cnn_weights_load(const cnn_network *network, const char *path, float 
 cnn_status cnn_weights_load_some(const cnn_network *network, const char *path, float *weights,
                                  cnn_weights_report *report);
 
-/* Both for a file whose names begin with `prefix` ("module."), which is left out; names without it do not
- * count. NULL: none. */
-cnn_status cnn_weights_load_behind(const cnn_network *network, const char *path, const char *prefix,
-                                   bool some, float *weights, cnn_weights_report *report);
+/* What the names of a file are in the net. */
+typedef struct cnn_weights_names {
+  const char *prefix; /* "module.": is left out; names without it do not count. NULL: what all names begin
+                         with is left out, if it must be */
+  const char *rename; /* before: a file with lines "theirs = ours", where '*' stands for any text and later
+                         lines win; or NULL */
+} cnn_weights_names;
+
+/* Both for a file with other names; `names` may be NULL. */
+cnn_status cnn_weights_load_named(const cnn_network *network, const char *path,
+                                  const cnn_weights_names *names, bool some, float *weights,
+                                  cnn_weights_report *report);
 
 /* Writes a .safetensors file, or an .npz if the path ends so: whole, or not at all. Its __metadata__, in an
  * .npz the comment of the archive, has the net's name, its inputs, its labels as the names of the classes,

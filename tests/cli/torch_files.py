@@ -86,6 +86,80 @@ exits(2, "  does not write over what it reads", run("./trained", "predict", "x.n
                                                     "scores.npy:ema", "-o", "scores.npy"),
       "the weights are read from it")
 
+# ---- Names
+def rename(*lines):
+    with open("names", "w", newline="") as file:
+        file.write("\n".join(lines))
+    return cnnc("net.cnn", "--weights=state.pt", "--rename=names", "-o", "x.c")
+
+
+found = c_of("parallel.pt")
+check(found == wanted["state"], "what all names begin with is left out", found[:1000])
+with open("other.cnn", "w") as file, open("trained.cnn") as net:
+    file.write(net.read().replace('name="features.', 'name="body.').replace('"head"', '"top"'))
+done = cnnc("other.cnn", "--weights=state.pt", "--match=order")
+exits(0, "by order", done, "# state.pt = net weights\nfeatures.0.weight = body.0.weight\n",
+      "head.bias = top.bias\n", silent="receptive field")
+check(done.stdout.count(b"\n") == 10, "  a line for each weight", done.stdout)
+with open("names", "wb") as file:
+    file.write(done.stdout)
+by_order = cnnc("other.cnn", "--weights=state.pt", "--match=order", "-o", "x.c")
+exits(0, "  also with an output", by_order, "head.bias = top.bias\n")
+with open("x.c", "rb") as file:
+    ordered = file.read()
+exits(0, "  which --rename takes", cnnc("other.cnn", "--weights=state.pt", "--rename=names", "-o", "x.c"))
+with open("x.c", "rb") as file:
+    check(file.read() == ordered, "    and gives the same")
+exits(0, "  also of programs", cnnc("other.cnn", "-O1", "-o", "other"))
+for weights in "state.pt", "state.npz":
+    exits(0, f"    with {weights}", run("./other", "predict", "x.npy", "--weights", weights, "--rename",
+                                        "names", "-o", "other.npy"))
+    with open("other.npy", "rb") as a, open("state.npz.npy", "rb") as b:
+        check(a.read() == b.read(), "      and give the same")
+exits(2, "    not without a file", run("./other", "predict", "x.npy", "--rename", "names"))
+exits(0, "    and --init", run("./other", "train", "--data", "synthetic", "--limit", "8", "--init",
+                               "state.pt", "--rename", "names", "--out", "w.safetensors"),
+      "9 of 9 weights taken")
+with open("short.cnn", "w") as file:
+    file.write("net s { input x: 6x6x2\n    conv(3, 3x3) -> batchnorm -> relu\n    conv(4, 3x3) }\n")
+exits(1, "where shapes differ, all are told", cnnc("short.cnn", "--weights=state.pt", "--match=order"),
+      "3 differences", "another shape: conv2.weight, in its place features.3.weight, is [4, 3, 1, 1] in the "
+      "file, [4, 3, 3, 3] in the net", "conv2.bias, in its place head.weight, is [5, 64]",
+      "not in the net: head.bias [5]")
+exits(2, "--match wants a file", cnnc("net.cnn", "--match=order"), "--weights, which is not given")
+exits(2, "  and standard output", cnnc("net.cnn", "--weights=state.pt", "--match=order", "-o", "-"))
+exits(2, "  and a known way", cnnc("net.cnn", "--weights=state.pt", "--match=size"), "order")
+
+for title, lines in [
+    ("the same names", ["*.*=*.*"]), ("a comment, a blank line", ["# a = b", "", " \t", "x = y"]),
+    ("no end of line, and one of Windows", ["x=y\r", "features.*=features.*\r"]),
+    ("later lines win", ["* = other.*", "features.* = features.*", "head.* = head.*"]),
+    ("names stay where no line fits", ["feature.* = x.*", "*.weigh = x.*"]),
+]:
+    done = rename(*lines)
+    exits(0, f"--rename: {title}", done)
+for title, says, *lines in [
+    ("no sign", "names:2: has no '='", "a=b", "features.0"),
+    ("no name", "names:1: there is no name before '='", " = b"),
+    ("another number of stars", "names:1: both names must have as many '*': here 1 and 2", "a* = *b*"),
+    ("a long name", "names:1: names have at most 500 letters", "a" * 501 + "=b"),
+    ("many stars", "names:1: names have at most 500 letters, and 8 '*'", "*" * 9 + "=" + "*" * 9),
+    ("two of one name", 'names: makes "same" of two names', "head.weight = same", "head.bias = same"),
+    ("a tensor left out", "missing: head.bias [5]", "head.bias ="),
+    ("other names", "missing: features.0.weight [3, 2, 3, 3]; did you mean the file's feature.0.weight",
+     "features.* = feature.*"),
+]:
+    exits(1, f"--rename: {title}", rename(*lines), says)
+exits(1, "--rename: no such file", cnnc("net.cnn", "--weights=state.pt", "--rename=none", "-o", "x.c"),
+      "none: cannot be opened")
+with open("y.c", "w") as file:
+    file.write("# nothing\n")
+exits(1, "--rename: is not written over", cnnc("net.cnn", "--weights=state.pt", "--rename=y.c", "-o", "y.c"),
+      "the program is read from it")
+exits(0, "  and a dependency", cnnc("net.cnn", "--weights=state.pt", "--rename=y.c", "-MD", "-o", "x.c"))
+with open("x.d") as file:
+    check(file.read().split() == ["x.c:", "net.cnn", "state.pt", "y.c"], "    of what is built")
+
 # ---- What is refused, with what helps
 for weights, *says in [
     ("module.pt", "module.pt: is a whole module of PyTorch",

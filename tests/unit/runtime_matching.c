@@ -68,7 +68,8 @@ static cnn_status load_of(const cnn_tensor *tensor, int32_t count, const cnn_not
   float out[117];
   CU_ASSERT_EQUAL_FATAL(
       cnn_safetensors_write(scratch("theirs.safetensors"), tensor, count, note, note ? 1 : 0).code, CNN_OK);
-  return cnn_weights_load_behind(&weights_net, scratch("theirs.safetensors"), prefix, false, out, report);
+  const cnn_weights_names names = {.prefix = prefix};
+  return cnn_weights_load_named(&weights_net, scratch("theirs.safetensors"), &names, false, out, report);
 }
 
 static void expect_refused(const cnn_tensor *tensor, int32_t count, const char *says) {
@@ -84,7 +85,9 @@ static void a_common_prefix_is_told_and_left_out(void) {
       floats_of("module.conv1.weight", 4, 3, 2, 1, 5), floats_of("module.conv1.bias", 1, 3, 0, 0, 0),
       floats_of("module.dense1.weight", 2, 7, 12, 0, 0), floats_of("other.bias", 1, 9, 0, 0, 0)};
   cnn_weights_report report;
-  cnn_status status = load_of(set, 3, NULL, NULL, &report);
+  CU_ASSERT_EQUAL(load_of(set, 3, NULL, NULL, &report).code, CNN_OK); /* all names begin with it */
+  CU_ASSERT(report.matched == 3 && report.extra == 0 && !report.text);
+  cnn_status status = load_of(set, 4, NULL, NULL, &report);
   CU_ASSERT_EQUAL(status.code, CNN_MISMATCH);
   const char *line = strchr(status.message, ':');
   CU_ASSERT_STRING_EQUAL(line ? line : "", ": has 3 of the net's 3 weights, with 'module.' before their "
@@ -94,11 +97,14 @@ static void a_common_prefix_is_told_and_left_out(void) {
                   CNN_OK); /* what is not behind it does not count */
   CU_ASSERT(report.matched == 3 && report.extra == 0 && !report.text);
   set[2].name = "module.head.weight";
-  expect_refused(set, 3,
+  expect_refused(set, 4,
                  "has 2 of the net's 3 weights, with 'module.' before their names; --weights-prefix=module. "
                  "leaves that out. What differs besides:");
-  expect_refused(set, 3,
+  expect_refused(set, 4,
                  "missing: dense1.weight [7, 12]; did you mean the file's module.head.weight [7, 12]");
+  expect_refused(set, 3,
+                 "these weights are not the net's:\nmissing: dense1.weight [7, 12]; did you mean the file's "
+                 "module.head.weight [7, 12]");
   status = load_of(set, 3, NULL, "modul.", &report);
   CU_ASSERT(status.code == CNN_MISMATCH && report.missing == 1);
   CU_ASSERT_PTR_NOT_NULL(strstr(status.message, "'module.' before their names; did you mean "
@@ -122,6 +128,10 @@ static void names_and_layouts_of_others_are_recognised(void) {
   expect_refused(set, 3, "dense1.weight is [12, 7] in the file, [7, 12] in the net: it is transposed; w.T");
   set[2] = floats_of("dense1.weight", 4, 7, 12, 1, 1);
   expect_refused(set, 3, "it differs by dimensions of 1");
+  set[2] = floats_of("dense1.weight", 4, 7, 3, 2, 2);
+  expect_refused(set, 3, "its columns lie channels, height, width, as PyTorch's do; w.reshape(len(w), -1)");
+  set[2] = floats_of("dense1.weight", 4, 7, 2, 2, 3);
+  expect_refused(set, 3, "its columns lie height, width, channels; w.reshape(len(w), -1)");
   set[2] = floats_of("dense_1.weigth", 2, 7, 12, 0, 0);
   expect_refused(set, 3, "did you mean the file's dense_1.weigth [7, 12]");
   set[2] = floats_of("dense1.weight", 2, 7, 12, 0, 0);

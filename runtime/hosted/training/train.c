@@ -119,7 +119,7 @@ static cnn_status compare_classes(const Training *training) {
   const bool moved = status.code == CNN_MISMATCH;
   if (moved) {
     cnn_training_note(training, "%s", status.message);
-    status = cnn_rows_by_class(training->network, &archive, path, training->options->init_prefix,
+    status = cnn_rows_by_class(training->network, &archive, path, training->options->init_names.prefix,
                                training->run.trainer.weights, &layer);
   }
   cnn_archive_close(&archive);
@@ -136,8 +136,8 @@ static cnn_status compare_classes(const Training *training) {
 static cnn_status take_init(Training *training) {
   cnn_weights_report report = {0};
   cnn_status status =
-      cnn_weights_load_behind(training->network, training->options->init, training->options->init_prefix,
-                              true, training->run.trainer.weights, &report);
+      cnn_weights_load_named(training->network, training->options->init, &training->options->init_names, true,
+                             training->run.trainer.weights, &report);
   if (status.code == CNN_OK) {
     cnn_training_note(training, "%s: %d of %d weights taken%s%s", training->options->init,
                       (int)report.matched, (int)training->network->weights, report.text ? "; not:\n" : "",

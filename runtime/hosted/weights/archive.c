@@ -116,6 +116,23 @@ const cnn_tensor *cnn_archive_find(const cnn_archive *archive, const char *name)
   return NULL;
 }
 
+static int name_order(const void *a, const void *b) {
+  return strcmp((*(const cnn_tensor *const *)a)->name, (*(const cnn_tensor *const *)b)->name);
+}
+
+bool cnn_archive_twice(const cnn_archive *archive, const char **name) {
+  const size_t count = (size_t)archive->count;
+  const cnn_tensor **order = malloc(sizeof *order * (count + 1));
+  *name = NULL;
+  if (!order) return false;
+  for (size_t i = 0; i < count; i++) order[i] = &archive->tensor[i];
+  qsort(order, count, sizeof *order, name_order);
+  for (size_t i = 1; i < count; i++)
+    if (strcmp(order[i - 1]->name, order[i]->name) == 0) *name = order[i]->name;
+  free(order);
+  return true;
+}
+
 const char *cnn_archive_note(const cnn_archive *archive, const char *key) {
   for (int32_t i = 0; i < archive->notes; i++)
     if (strcmp(archive->note[i].key, key) == 0) return archive->note[i].value;

@@ -69,7 +69,9 @@ void cnn_archive_close(cnn_archive *archive);
 /* The same for bytes that the caller keeps alive; `path` is for messages. Close it all the same. */
 cnn_status cnn_archive_parse(cnn_archive *archive, const char *path, const unsigned char *bytes, size_t n);
 const cnn_tensor *cnn_archive_find(const cnn_archive *archive, const char *name); /* or NULL */
-const char *cnn_archive_note(const cnn_archive *archive, const char *key);        /* or NULL */
+/* A name that two tensors have, or NULL. False: no memory. */
+bool cnn_archive_twice(const cnn_archive *archive, const char **name);
+const char *cnn_archive_note(const cnn_archive *archive, const char *key); /* or NULL */
 
 const char *cnn_dtype_name(cnn_dtype dtype);        /* "F32" */
 int64_t cnn_dtype_bits(cnn_dtype dtype);            /* 0 for CNN_DTYPE_OTHER */

@@ -207,20 +207,10 @@ static cnn_status name_set(const Reader *reader, cnn_tensor *tensor, const cnn_p
   return cnn_failure(CNN_BAD_FORMAT, "%s: the name of a tensor has a NUL in it", reader->path);
 }
 
-static int tensor_order(const void *a, const void *b) {
-  return strcmp((*(const cnn_tensor *const *)a)->name, (*(const cnn_tensor *const *)b)->name);
-}
-
 static cnn_status names_check(const Reader *reader) {
-  const size_t count = (size_t)reader->archive->count;
-  const cnn_tensor **order = malloc(sizeof *order * (count + 1));
   const char *twice = NULL;
-  if (!order) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", reader->path);
-  for (size_t i = 0; i < count; i++) order[i] = &reader->archive->tensor[i];
-  qsort(order, count, sizeof *order, tensor_order);
-  for (size_t i = 1; i < count; i++)
-    if (strcmp(order[i - 1]->name, order[i]->name) == 0) twice = order[i]->name;
-  free(order);
+  if (!cnn_archive_twice(reader->archive, &twice))
+    return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", reader->path);
   if (!twice) return cnn_success();
   return cnn_failure(CNN_BAD_FORMAT, "%s: has two tensors named \"%.200s\"", reader->path, twice);
 }

@@ -82,13 +82,19 @@ static cnn_status refuse(const cnn_network *network, const char *path, const cnn
   return status;
 }
 
-cnn_status cnn_weights_load_behind(const cnn_network *network, const char *path, const char *prefix,
-                                   bool some, float *weights, cnn_weights_report *report) {
+cnn_status cnn_weights_load_named(const cnn_network *network, const char *path,
+                                  const cnn_weights_names *names, bool some, float *weights,
+                                  cnn_weights_report *report) {
   cnn_archive archive;
   cnn_matching matching;
+  const char *prefix = names ? names->prefix : NULL;
   if (report) *report = (cnn_weights_report){0};
   cnn_status status = cnn_archive_open(&archive, path);
-  if (status.code != CNN_OK) return status;
+  if (status.code == CNN_OK && names && names->rename) status = cnn_rename(&archive, names->rename);
+  if (status.code != CNN_OK) {
+    cnn_archive_close(&archive);
+    return status;
+  }
   cnn_wanted *wanted = wanted_of(network);
   if (!wanted || !cnn_match(&archive, wanted, network->weights, prefix, &matching)) {
     free(wanted);
@@ -116,12 +122,12 @@ cnn_status cnn_weights_load_behind(const cnn_network *network, const char *path,
 
 cnn_status cnn_weights_load(const cnn_network *network, const char *path, float *weights,
                             cnn_weights_report *report) {
-  return cnn_weights_load_behind(network, path, NULL, false, weights, report);
+  return cnn_weights_load_named(network, path, NULL, false, weights, report);
 }
 
 cnn_status cnn_weights_load_some(const cnn_network *network, const char *path, float *weights,
                                  cnn_weights_report *report) {
-  return cnn_weights_load_behind(network, path, NULL, true, weights, report);
+  return cnn_weights_load_named(network, path, NULL, true, weights, report);
 }
 
 enum { NOTES = 16 };
