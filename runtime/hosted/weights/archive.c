@@ -78,17 +78,16 @@ cnn_status cnn_archive_parse(cnn_archive *archive, const char *path, const unsig
 
 size_t cnn_archive_file(const char *path) {
   const size_t n = strlen(path);
-  char *name = malloc(n + 1);
+  char name[4096]; /* no name of a file is longer */
   size_t file = n;
   struct stat about;
-  if (!name) return n;
+  if (n >= sizeof name) return n;
   memcpy(name, path, n + 1);
   while (file > 0 && stat(name, &about) != 0) {
     do file--;
     while (file > 0 && name[file] != ':');
     name[file] = 0;
   }
-  free(name);
   return file > 0 ? file : n;
 }
 
