@@ -29,7 +29,8 @@ static void report_prefix(Diags *diags, const char *path, const Graph *graph, co
   else diag_help(diag, "--weights-prefix=%s leaves that out", m->prefix);
 }
 
-static void report_differences(Diags *diags, const char *path, const Graph *graph, const cnn_matching *m) {
+static void report_differences(Diags *diags, const char *path, const Graph *graph, const cnn_matching *m,
+                               const char *others) {
   Diag *diag = diag_report(diags, DIAG_weights_mismatch, graph->name_span, NULL,
                            "%s does not have the weights of %s: %d %s", path, graph->name, (int)m->lines,
                            m->lines == 1 ? "difference" : "differences");
@@ -41,12 +42,13 @@ static void report_differences(Diags *diags, const char *path, const Graph *grap
   if (renamed)
     diag_help(diag, "a layer is called as the file calls it with name=\"...\", or the file's arrays as the "
                     "net does with --rename=FILE");
+  if (others) diag_help(diag, "the file also has %s: --weights=%s:KEY takes one of them", others, path);
 }
 
 static bool weights_match(Diags *diags, const char *path, const Graph *graph, const cnn_matching *m,
-                          const char *prefix) {
+                          const char *prefix, const char *others) {
   if (m->prefix) return report_prefix(diags, path, graph, m, prefix), false;
-  if (m->lines) return report_differences(diags, path, graph, m), false;
+  if (m->lines) return report_differences(diags, path, graph, m, others), false;
   if (m->warning) {
     const Node *flatten = graph_flatten_before(graph->weights.data[m->unordered]);
     Diag *diag =
@@ -89,7 +91,7 @@ bool weights_read(Arena *arena, Diags *diags, const WeightsWay *way, const Graph
     diag_report(diags, DIAG_weights_file, NO_SPAN, NULL, "%s", status.message);
     return false;
   }
-  const bool fine = weights_match(diags, way->path, graph, &matching, way->prefix) &&
+  const bool fine = weights_match(diags, way->path, graph, &matching, way->prefix, archive.others) &&
                     all_finite(diags, way->path, graph, &matching);
   if (fine && way->order) text_put(way->order, "# %s = net %s\n", way->path, graph->name);
   for (int w = 0; fine && w < graph->weights.n; w++) {

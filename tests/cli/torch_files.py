@@ -161,6 +161,16 @@ with open("x.d") as file:
     check(file.read().split() == ["x.c:", "net.cnn", "state.pt", "y.c"], "    of what is built")
 
 # ---- What is refused, with what helps
+with open("small.cnn", "w") as file:
+    file.write('net small { input x: 6x6x2\n    conv(3, 3x3, name="features.0") }\n')
+exits(1, "of several dictionaries the others are told",
+      cnnc("small.cnn", "--weights=epoch3.ckpt", "-o", "x.c"),
+      "the file also has 'ema' (9 tensors): --weights=epoch3.ckpt:KEY takes one of them")
+exits(1, "  not where one was chosen", cnnc("small.cnn", "--weights=epoch3.ckpt:ema", "-o", "x.c"),
+      "not in the net: head.bias", silent="also has")
+exits(1, "  also by programs", run("./other", "predict", "x.npy", "--weights", "epoch3.ckpt"),
+      "these weights are not the net's (the file also has 'ema' (9 tensors); ':' and the name of one behind "
+      "the file's takes it):\n")
 for weights, *says in [
     ("module.pt", "module.pt: is a whole module of PyTorch",
      'weights_only=False).state_dict(), "weights.pt")'),

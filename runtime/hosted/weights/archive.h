@@ -54,7 +54,8 @@ typedef struct cnn_note {
 
 typedef struct cnn_archive {
   cnn_file file;
-  bool torch; /* a file of PyTorch */
+  bool torch;         /* a file of PyTorch */
+  const char *others; /* then: "'ema' (12 tensors), ...": what it has besides what was taken; or NULL */
   int32_t count, notes;
   cnn_tensor *tensor;
   cnn_note *note;

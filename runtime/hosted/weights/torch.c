@@ -282,7 +282,8 @@ enum { LISTED = 8, LOOKED_AT = 10000 };
 
 typedef struct Listing {
   char text[400];
-  int32_t listed, looked; /* entries */
+  int32_t listed, looked;    /* entries */
+  const cnn_pickled *chosen; /* is not listed; or NULL */
 } Listing;
 
 /* "'ema' (12 tensors)" for a dictionary of tensors, and for those in it. */
@@ -295,7 +296,7 @@ static void list(Listing *listing, const cnn_pickled *dict, const char *before) 
     char name[140];
     const size_t used = strlen(listing->text);
     snprintf(name, sizeof name, "%s%.*s", before, (int)key->bytes, key->text);
-    const int32_t count = tensors_of(value);
+    const int32_t count = value == listing->chosen ? 0 : tensors_of(value);
     if (count > 0)
       snprintf(listing->text + used, sizeof listing->text - used, "%s'%s' (%d %s)",
                listing->listed ? ", " : "", name, (int)count, count == 1 ? "tensor" : "tensors");
@@ -361,6 +362,15 @@ static cnn_status choose(const char *path, cnn_pickled *root, const char *key, c
   return refuse_key(path, root, NULL);
 }
 
+/* Where nobody said which: what else could have been taken. */
+static void tell_others(cnn_archive *archive, const cnn_pickled *root, const cnn_pickled *chosen) {
+  Listing listing = {.chosen = chosen};
+  list(&listing, root, "");
+  char *text = listing.listed ? cnn_archive_alloc(archive, sizeof listing.text) : NULL;
+  if (text) memcpy(text, listing.text, sizeof listing.text);
+  archive->others = text;
+}
+
 /* ---- The whole */
 
 static cnn_status byte_order(Reader *reader, const char *pickle) {
@@ -391,6 +401,7 @@ cnn_status cnn_torch_parse(cnn_archive *archive, const cnn_zip *zip, const char 
   status = cnn_pickle_read(&memory, zip->path, pickle->data, (size_t)pickle->size, &root);
   if (status.code == CNN_OK) status = choose(zip->path, root, key, &chosen);
   if (status.code == CNN_OK) status = tensors_take(&reader, pickle->name, chosen);
+  if (status.code == CNN_OK && !key) tell_others(archive, root, chosen);
   cnn_archive_close(&memory);
   return status;
 }

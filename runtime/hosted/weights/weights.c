@@ -64,7 +64,7 @@ static void lines_add(cnn_status *status, const cnn_matching *matching) {
 }
 
 static cnn_status refuse(const cnn_network *network, const char *path, const cnn_matching *matching,
-                         const char *given, bool some) {
+                         const char *given, bool some, const char *others) {
   cnn_status status;
   if (matching->prefix)
     status = cnn_failure(CNN_MISMATCH,
@@ -74,8 +74,10 @@ static cnn_status refuse(const cnn_network *network, const char *path, const cnn
                          given ? "did you mean '" : "", matching->prefix, given ? "'?" : " leaves that out",
                          matching->lines ? given ? " What differs besides:" : ". What differs besides:" : "");
   else
-    status = cnn_failure(CNN_MISMATCH, "%.400s: %s:", path,
-                         some ? "nothing matches the net's weights" : "these weights are not the net's");
+    status = cnn_failure(CNN_MISMATCH, "%.400s: %s%s%.400s%s:", path,
+                         some ? "nothing matches the net's weights" : "these weights are not the net's",
+                         others ? " (the file also has " : "", others ? others : "",
+                         others ? "; ':' and the name of one behind the file's takes it)" : "");
   if (!matching->prefix && matching->lines == 0)
     return cnn_failure(CNN_MISMATCH, "%.400s: holds no weights", path);
   lines_add(&status, matching);
@@ -103,7 +105,7 @@ cnn_status cnn_weights_load_named(const cnn_network *network, const char *path,
   }
   bool differs = matching.missing + matching.extra + matching.differing > 0;
   if (matching.prefix || (!some ? differs : matching.matched == 0 && network->weights > 0))
-    status = refuse(network, path, &matching, prefix, some);
+    status = refuse(network, path, &matching, prefix, some, archive.others);
   if (status.code == CNN_OK) status = all_finite(network, path, matching.source);
   for (int32_t w = 0; w < network->weights && status.code == CNN_OK; w++)
     if (matching.source[w])
