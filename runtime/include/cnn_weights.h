@@ -14,13 +14,15 @@ typedef struct cnn_weights_report {
       differing;     /* weights by name: found, not in the file, not in the net, of another shape */
   char *text;        /* a line for each of the last three, from malloc; NULL: none */
   char warning[400]; /* what shapes cannot tell, as the order of what a flatten makes; empty: nothing */
+  char *renames;     /* by order: the lines of a file for cnn_weights_names.rename, from malloc; else NULL */
 } cnn_weights_report;
 
 /* A path may be "FILE:KEY": the dictionary KEY of a file of PyTorch; without it the outermost one, or the
  * first of "state_dict", "model_state_dict", "model", "net" and "ema" that holds tensors. Every name and
  * shape must match, or nothing is written to `weights` and the message lists the differences (as many as fit;
  * all are in the report). F16, BF16 and F64 are converted; a number that is not finite is refused. `report`
- * may be NULL; the caller frees report->text. */
+ * may be NULL; the caller frees report->text and
+ * report->renames. */
 cnn_status cnn_weights_load(const cnn_network *network, const char *path, float *weights,
                             cnn_weights_report *report);
 
@@ -35,6 +37,8 @@ typedef struct cnn_weights_names {
                          with is left out, if it must be */
   const char *rename; /* before: a file with lines "theirs = ours", where '*' stands for any text and later
                          lines win; or NULL */
+  int32_t by_order;   /* not 0: whatever the names, the file's first array is the net's first weight; every
+                         shape must agree */
 } cnn_weights_names;
 
 /* Both for a file with other names; `names` may be NULL. */

@@ -120,12 +120,25 @@ exits(2, "    not without a file", run("./other", "predict", "x.npy", "--rename"
 exits(0, "    and --init", run("./other", "train", "--data", "synthetic", "--limit", "8", "--init",
                                "state.pt", "--rename", "names", "--out", "w.safetensors"),
       "9 of 9 weights taken")
+done = run("./other", "predict", "x.npy", "--weights", "state.pt", "--match=order", "-o", "y.npy")
+exits(0, "  programs pair by order themselves", done)
+with open("y.npy", "rb") as a, open("other.npy", "rb") as b, open("names", "rb") as c:
+    check(a.read() == b.read() and done.stderr == c.read().split(b"\n", 1)[1], "    with the same lines",
+          done.stderr)
+exits(0, "  and --init", run("./other", "train", "--data", "synthetic", "--limit", "8", "--init", "state.pt",
+                             "--match=order", "--out", "w.safetensors"),
+      "9 of 9 weights taken", "\nhead.bias = top.bias\n")
 with open("short.cnn", "w") as file:
-    file.write("net s { input x: 6x6x2\n    conv(3, 3x3) -> batchnorm -> relu\n    conv(4, 3x3) }\n")
+    file.write("net s { input x: 6x6x2\n    conv(3, 3x3) -> batchnorm -> relu\n    conv(4, 3x3)\n"
+               "    flatten\n    train { loss = mse; epochs = 1; batch = 4 } }\n")
 exits(1, "where shapes differ, all are told", cnnc("short.cnn", "--weights=state.pt", "--match=order"),
       "3 differences", "another shape: conv2.weight, in its place features.3.weight, is [4, 3, 1, 1] in the "
       "file, [4, 3, 3, 3] in the net", "conv2.bias, in its place head.weight, is [5, 64]",
       "not in the net: head.bias [5]")
+exits(0, "  also by programs", cnnc("short.cnn", "-O1", "-o", "short"))
+exits(1, "    and --init", run("./short", "train", "--data", "synthetic", "--limit", "8", "--init",
+                               "state.pt", "--match=order", "--out", "short.safetensors"),
+      "these weights are not the net's", "another shape: conv2.weight, in its place features.3.weight")
 exits(2, "--match wants a file", cnnc("net.cnn", "--match=order"), "--weights, which is not given")
 exits(2, "  and standard output", cnnc("net.cnn", "--weights=state.pt", "--match=order", "-o", "-"))
 exits(2, "  and a known way", cnnc("net.cnn", "--weights=state.pt", "--match=size"), "order")

@@ -19,6 +19,7 @@
 #define PACKAGE_VERSION "0.1.0"
 #endif
 
+const char *const cnn_match_choices[] = {"name", "order", NULL};              /* cnn_weights_names.by_order */
 const char *const cnn_fit_choices[] = {"stretch", "crop", "letterbox", NULL}; /* cnn_fit */
 
 typedef struct Command {
@@ -116,6 +117,8 @@ static cnn_status read_weights(const cnn_program *program, const char *path, con
   cnn_weights_report report;
   cnn_status status = cnn_weights_load_named(program->network, path, names, false, weights, &report);
   if (status.code == CNN_OK && *report.warning) fprintf(stderr, "%s: warning: %s\n", path, report.warning);
+  if (status.code == CNN_OK && report.renames) fputs(report.renames, stderr);
+  free(report.renames);
   free(report.text);
   return status.code == CNN_OK ? take_classes(program, path) : status;
 }
@@ -130,9 +133,11 @@ cnn_status cnn_program_weights(const cnn_program *program, const char *path, con
     if (!path) return cnn_failure(CNN_BAD_ARGUMENT, "it has no weights inside: name a file with --weights");
     fprintf(stderr, "weights: %s\n", path);
   }
-  if ((names->prefix || names->rename) && !path)
+  if ((names->prefix || names->rename || names->by_order) && !path)
     return cnn_failure(CNN_BAD_ARGUMENT, "--%s is about the file of --weights, which is not given",
-                       names->prefix ? "weights-prefix" : "rename");
+                       names->prefix   ? "weights-prefix"
+                       : names->rename ? "rename"
+                                       : "match");
   *weights = calloc(count + 1, sizeof(float));
   if (!*weights) return cnn_failure(CNN_NO_MEMORY, "no memory for the weights");
   cnn_status status = cnn_success();

@@ -58,15 +58,27 @@ int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program
    0,                                                                                                        \
    NULL,                                                                                                     \
    NULL},                                                                                                    \
+      {"rename",                                                                                             \
+       0,                                                                                                    \
+       CNN_VALUE_TEXT,                                                                                       \
+       &(to).rename,                                                                                         \
+       "FILE",                                                                                               \
+       "gives the arrays in that file other names: lines 'theirs = ours', with '*' for any text; later "     \
+       "ones win",                                                                                           \
+       0,                                                                                                    \
+       0,                                                                                                    \
+       NULL,                                                                                                 \
+       NULL},                                                                                                \
   {                                                                                                          \
-    "rename", 0, CNN_VALUE_TEXT, &(to).rename, "FILE",                                                       \
-        "gives the arrays in that file other names: lines 'theirs = ours', with '*' for any text; later "    \
-        "ones win",                                                                                          \
-        0, 0, NULL, NULL                                                                                     \
+    "match", 0, CNN_VALUE_CHOICE, &(to).by_order, "name|order",                                              \
+        "how the arrays in that file are found: by name, or in their order where all shapes agree, which "   \
+        "prints a "                                                                                          \
+        "file for --rename on standard error",                                                               \
+        0, 0, cnn_match_choices, NULL                                                                        \
   }
 const char *cnn_program_label(const cnn_network *network, const cnn_data *data, int64_t c, char room[24]);
 
-extern const char *const cnn_fit_choices[];
+extern const char *const cnn_fit_choices[], *const cnn_match_choices[];
 
 /* ---- Progress on standard error: a live bar on a terminal, else a line an epoch. */
 
