@@ -16,13 +16,13 @@ typedef struct cnn_weights_report {
   char warning[400]; /* what shapes cannot tell, as the order of what a flatten makes; empty: nothing */
   char *renames;     /* by order: the lines of a file for cnn_weights_names.rename, from malloc; else NULL */
 } cnn_weights_report;
+void cnn_weights_report_free(cnn_weights_report *report);
 
 /* A path may be "FILE:KEY": the dictionary KEY of a file of PyTorch; without it the outermost one, or the
  * first of "state_dict", "model_state_dict", "model", "net" and "ema" that holds tensors. Every name and
  * shape must match, or nothing is written to `weights` and the message lists the differences (as many as fit;
  * all are in the report). F16, BF16 and F64 are converted; a number that is not finite is refused. `report`
- * may be NULL; the caller frees report->text and
- * report->renames. */
+ * may be NULL; the caller frees the report. */
 cnn_status cnn_weights_load(const cnn_network *network, const char *path, float *weights,
                             cnn_weights_report *report);
 

@@ -77,7 +77,7 @@ static void expect_refused(const cnn_tensor *tensor, int32_t count, const char *
   cnn_status status = load_of(tensor, count, NULL, NULL, &report);
   if (!strstr(status.message, says)) printf("# %s\n", status.message);
   CU_ASSERT(status.code == CNN_MISMATCH && strstr(status.message, says));
-  free(report.text);
+  cnn_weights_report_free(&report);
 }
 
 static void a_common_prefix_is_told_and_left_out(void) {
@@ -92,7 +92,7 @@ static void a_common_prefix_is_told_and_left_out(void) {
   const char *line = strchr(status.message, ':');
   CU_ASSERT_STRING_EQUAL(line ? line : "", ": has 3 of the net's 3 weights, with 'module.' before their "
                                            "names; --weights-prefix=module. leaves that out");
-  free(report.text);
+  cnn_weights_report_free(&report);
   CU_ASSERT_EQUAL(load_of(set, 4, NULL, "module.", &report).code,
                   CNN_OK); /* what is not behind it does not count */
   CU_ASSERT(report.matched == 3 && report.extra == 0 && !report.text);
@@ -109,7 +109,7 @@ static void a_common_prefix_is_told_and_left_out(void) {
   CU_ASSERT(status.code == CNN_MISMATCH && report.missing == 1);
   CU_ASSERT_PTR_NOT_NULL(strstr(status.message, "'module.' before their names; did you mean "
                                                 "'--weights-prefix=module.'? What differs besides:"));
-  free(report.text);
+  cnn_weights_report_free(&report);
 }
 
 static void names_and_layouts_of_others_are_recognised(void) {
@@ -157,7 +157,7 @@ static void long_lists_end_with_whole_lines(void) {
   lines = 1;
   for (const char *c = report.text; *c; c++) lines += *c == '\n';
   CU_ASSERT_EQUAL(lines, 63);
-  free(report.text);
+  cnn_weights_report_free(&report);
 }
 
 static void the_order_of_a_flatten_is_warned_of(void) {

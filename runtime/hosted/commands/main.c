@@ -118,8 +118,7 @@ static cnn_status read_weights(const cnn_program *program, const char *path, con
   cnn_status status = cnn_weights_load_named(program->network, path, names, false, weights, &report);
   if (status.code == CNN_OK && *report.warning) fprintf(stderr, "%s: warning: %s\n", path, report.warning);
   if (status.code == CNN_OK && report.renames) fputs(report.renames, stderr);
-  free(report.renames);
-  free(report.text);
+  cnn_weights_report_free(&report);
   return status.code == CNN_OK ? take_classes(program, path) : status;
 }
 

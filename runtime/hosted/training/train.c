@@ -145,8 +145,7 @@ static cnn_status take_init(Training *training) {
     if (*report.warning) cnn_training_note(training, "%s: warning: %s", init, report.warning);
     if (report.renames) cnn_training_tell(training, report.renames);
   }
-  free(report.renames);
-  free(report.text);
+  cnn_weights_report_free(&report);
   return status.code == CNN_OK ? compare_classes(training) : status;
 }
 

@@ -155,7 +155,7 @@ cnn_status cnn_rename(cnn_archive *archive, const char *path) {
   size_t count = 0;
   cnn_status status = cnn_file_open(&file, path);
   if (status.code != CNN_OK) return status;
-  status = rules_read(archive, path, &file, &rules, &count);
+  if (file.size > 0) status = rules_read(archive, path, &file, &rules, &count);
   if (status.code == CNN_OK) status = apply(archive, path, rules, count);
   cnn_file_close(&file);
   return status;

@@ -111,6 +111,12 @@ static char *renames_make(const cnn_network *network, const cnn_matching *matchi
   return text;
 }
 
+void cnn_weights_report_free(cnn_weights_report *report) {
+  free(report->text);
+  free(report->renames);
+  *report = (cnn_weights_report){0};
+}
+
 static void report_fill(cnn_weights_report *report, const cnn_matching *matching) {
   *report = (cnn_weights_report){.matched = matching->matched,
                                  .missing = matching->missing,
