@@ -144,7 +144,8 @@ exits(2, "  and standard output", cnnc("net.cnn", "--weights=state.pt", "--match
 exits(2, "  and a known way", cnnc("net.cnn", "--weights=state.pt", "--match=size"), "order")
 
 for title, lines in [
-    ("nothing", []), ("the same names", ["*.*=*.*"]), ("a comment, a blank line", ["# a = b", "", " \t", "x = y"]),
+    ("nothing", []), ("the same names", ["*.*=*.*"]),
+    ("a comment, a blank line", ["# a = b", "", " \t", "x = y"]),
     ("no end of line, and one of Windows", ["x=y\r", "features.*=features.*\r"]),
     ("later lines win", ["* = other.*", "features.* = features.*", "head.* = head.*"]),
     ("names stay where no line fits", ["feature.* = x.*", "*.weigh = x.*"]),
