@@ -28,6 +28,7 @@ typedef struct Compilation {
   Graph *graph;            /* as written */
   bool training;           /* training code is written */
   const float *weights;    /* compiled in, or NULL */
+  const char *order;       /* lines for --rename, or NULL */
   const char *tuning_file; /* NAME.tune beside the program, if there is one, or NULL */
   Tuning tuning;
   const char *summary;

@@ -105,8 +105,13 @@ static bool read_weights(Compilation *c) {
   c->weights = constant_weights(c->arena, c->graph);
   if (!c->options->weights) return true;
   float *weights = NEW_ARRAY(c->arena, float, c->graph->parameters + 1);
-  if (!weights_read(c->arena, c->diags, c->options->weights, c->options->weights_prefix, c->graph, weights))
-    return false;
+  Text order = {.arena = c->arena};
+  const WeightsWay way = {.path = c->options->weights,
+                          .prefix = c->options->weights_prefix,
+                          .rename = c->options->rename,
+                          .order = c->options->match ? &order : NULL};
+  if (!weights_read(c->arena, c->diags, &way, c->graph, weights)) return false;
+  c->order = order.s;
   if (!origin_read(c->arena, c->diags, c->options->weights, c->graph)) return false;
   c->weights = weights;
   stage_done(c, "read weights");

@@ -2,6 +2,7 @@
  * misspelt option is compared with. */
 // SPDX-License-Identifier: Apache-2.0
 #include "options.h"
+#include "options_check.h"
 #include "options_words.h"
 #include <errno.h>
 #include <getopt.h>
@@ -18,6 +19,8 @@ enum { /* long options without a letter of their own */
        LONG_AFTER,
        LONG_WEIGHTS,
        LONG_WEIGHTS_PREFIX,
+       LONG_RENAME,
+       LONG_MATCH,
        LONG_EMBED,
        LONG_SINGLE_FILE,
        LONG_BATCH,
@@ -59,12 +62,22 @@ const OptionRow options_table[] = {
      "@passes"},
     {"single-file", LONG_SINGLE_FILE, no_argument, "--single-file", "the header's text goes into the C file",
      NULL},
-    {"weights", LONG_WEIGHTS, required_argument, "--weights=FILE",
-     "trained weights (.safetensors or .npz) that go into the output", "@file"},
+    {"weights", LONG_WEIGHTS, required_argument, "--weights=FILE[:KEY]",
+     "trained weights that go into the output: .safetensors, .npz, or PyTorch's .pt, .pth, .ckpt, .bin; KEY: "
+     "which dictionary of PyTorch's file",
+     "@file"},
     {"weights-prefix", LONG_WEIGHTS_PREFIX, required_argument, "--weights-prefix=PREFIX",
      "removes PREFIX ('module.') from the names in that file; names that do not begin with it are "
-     "ignored",
+     "ignored. A prefix of all names need not be given",
      NULL},
+    {"rename", LONG_RENAME, required_argument, "--rename=FILE",
+     "gives the arrays in that file other names: lines 'theirs = ours', with '*' for any text; later ones "
+     "win; 'theirs =' leaves one out",
+     "@file"},
+    {"match", LONG_MATCH, required_argument, "--match=HOW",
+     "how the arrays in that file are found: by name, or in their order where all shapes agree, which "
+     "prints a file for --rename",
+     "name order"},
     {"embed", LONG_EMBED, required_argument, "--embed=HOW",
      "weights go into the C file as text (up to 1 MB), a file NAME.weights.bin beside it (incbin), or an"
      " object NAME.weights.o beside it (object)",
@@ -443,19 +456,6 @@ static bool check_input(Options *options, Arena *arena, int n, char **words) {
   return true;
 }
 
-/* A pass belongs to some graphs only: with --train that of training is shown. */
-static bool check_after(const Options *options) {
-  const char *pass = options->after;
-  if (!pass) return true;
-  if (options->kind != OUTPUT_GRAPH)
-    return usage_error("--after=%s shows a graph: it wants --emit=graph", pass);
-  if (!options->train)
-    return pass_belongs(pass, PLAN_INFERENCE) || pass_belongs(pass, PLAN_LOOK) ||
-           usage_error("'%s' is a pass of the training graph, which --train shows", pass);
-  return pass_belongs(pass, PLAN_TRAINING) ||
-         usage_error("'%s' is no pass of the training graph, which --train shows", pass);
-}
-
 static bool check_together(Options *options, Arena *arena, bool kind_given, int threads) {
   if (options->tune && options_plain(options))
     return usage_error("--tune has nothing to choose from with -O0 and -Os");
@@ -473,14 +473,13 @@ static bool check_together(Options *options, Arena *arena, bool kind_given, int 
     if (options->summary) return usage_error("--summary and -o - both write to standard output");
     options->single_file = options->kind == OUTPUT_C || options->single_file;
   }
-  if (options->weights_prefix && !options->weights)
-    return usage_error("--weights-prefix is about the file of --weights, which is not given");
+  if (!options_weights(options)) return false;
   if (options->single_file && options->kind == OUTPUT_HEADER)
     return usage_error("--single-file has no header to write");
   if (options->dependencies && !options->dependency_file &&
       (!options->output || strcmp(options->output, "-") == 0))
     return usage_error("-MD without -o FILE needs -MF FILE");
-  if (!check_after(options)) return false;
+  if (!options_after(options)) return false;
   if (!options->train_given) options->train = options->kind == OUTPUT_PROGRAM;
   if (options->targets.n == 0) default_targets(options, arena);
   options->openmp = threads == 0 || (threads < 0 && options->kind == OUTPUT_PROGRAM);
@@ -496,11 +495,14 @@ typedef struct Given {
 static bool take_long(Options *options, Arena *arena, Given *given, int code) {
   static const char *const formats[] = {"text", "json", "sarif", NULL},
                            *const colours[] = {"auto", "always", "never", NULL},
-                           *const thread_kinds[] = {"openmp", "none", NULL};
+                           *const thread_kinds[] = {"openmp", "none", NULL},
+                           *const matches[] = {"name", "order", NULL};
   switch (code) {
   case LONG_EMIT: return read_kind(options, arena, optarg, &given->kind);
   case LONG_WEIGHTS: options->weights = optarg; return *optarg || usage_error("--weights wants a file name");
   case LONG_WEIGHTS_PREFIX: options->weights_prefix = optarg; break;
+  case LONG_RENAME: options->rename = optarg; return *optarg || usage_error("--rename wants a file name");
+  case LONG_MATCH: return read_word("--match", optarg, matches, &options->match);
   case LONG_EMBED: return read_embed(options, optarg);
   case LONG_SINGLE_FILE: options->single_file = true; break;
   case LONG_BATCH: return read_batch(options, optarg);

@@ -56,7 +56,8 @@ typedef struct Options {
   const char *input, *output; /* output NULL: none; "-": standard output */
   OutputKind kind;
   const char *after; /* a pass: with OUTPUT_GRAPH the graph behind it; NULL: as written */
-  const char *weights, *weights_prefix, *prefix, *cc, *runtime; /* NULL: not given */
+  const char *weights, *weights_prefix, *rename, *prefix, *cc, *runtime; /* NULL: not given */
+  int match; /* the weights: 0 by name, 1 by order */
   EmbedKind embed;
   int64_t batch;
   int64_t memory; /* bytes that training may take; 0: as many as it needs */

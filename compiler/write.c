@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include "backend/weights.h"
 #include "compilation.h"
 #include "graph/dot.h"
 #include "graph/dump.h"
@@ -15,10 +16,14 @@ static bool same_file(const char *a, const char *b) {
          x.st_ino == y.st_ino;
 }
 
+static const char *weights_path(const Compilation *c) {
+  return c->options->weights ? weights_file(c->arena, c->options->weights) : NULL;
+}
+
 /* What was read is never written over. */
 static bool spares_inputs(Compilation *c, const char *path) {
-  bool same = same_file(path, c->options->weights) || same_file(path, c->labels_file) ||
-              same_file(path, c->tuning_file);
+  bool same = same_file(path, weights_path(c)) || same_file(path, c->labels_file) ||
+              same_file(path, c->options->rename) || same_file(path, c->tuning_file);
   for (int i = 0; i < c->program->files.n; i++)
     same = same || same_file(path, c->program->files.data[i]->path);
   return !same || cannot_write(c, path, "the program is read from it");
@@ -146,7 +151,7 @@ static bool has_weights(Compilation *c) {
   else {
     Diag *diag = diag_report(c->diags, DIAG_no_weights, c->graph->name_span, NULL,
                              "a model is made of trained weights, and none are given for net %s", name);
-    diag_help(diag, "--weights=FILE names a .safetensors or .npz file of them");
+    diag_help(diag, "--weights=FILE names a .safetensors or .npz file of them, or one of PyTorch");
   }
   return false;
 }
@@ -190,7 +195,11 @@ bool write_dependencies(Compilation *c) {
   }
   if (o->weights) {
     text_put(&text, " ");
-    put_path(&text, o->weights);
+    put_path(&text, weights_path(c));
+  }
+  if (o->rename) {
+    text_put(&text, " ");
+    put_path(&text, o->rename);
   }
   if (c->tuning_file) {
     text_put(&text, " ");
@@ -206,6 +215,7 @@ bool write_all(Compilation *c) {
   if (o->output) done = options_view(o->kind) ? write_view(c) : write_code(c);
   if (done && !c->net && (o->summary || !o->output)) done = lower(c);
   done = done && write_dependencies(c);
-  if (done && (o->summary || !o->output)) fputs(c->summary, stdout);
+  if (done && c->order) fputs(c->order, stdout);
+  if (done && (o->summary || (!o->output && !c->order))) fputs(c->summary, stdout);
   return done;
 }

@@ -8,7 +8,8 @@ libcnnc_a_SOURCES += runtime/hosted/base/status.c runtime/hosted/base/file.c \
   runtime/hosted/weights/archive.c runtime/hosted/weights/safetensors.c runtime/hosted/weights/npz.c \
   runtime/hosted/weights/notes.c runtime/hosted/weights/classes.c runtime/hosted/weights/origin.c \
   runtime/hosted/weights/foreign.c runtime/hosted/weights/matching.c runtime/hosted/base/json.c \
-  runtime/hosted/base/similar.c
+  runtime/hosted/base/similar.c runtime/hosted/weights/pickle.c \
+  runtime/hosted/weights/rename.c runtime/hosted/weights/torch.c runtime/hosted/weights/zip.c
 # It knows where the library is installed, which the Makefile says. The name is hidden from automake, which
 # would take this for the rule that compiles.
 BACKEND_OBJECT = %D%/libcnnc_a-backend.$(OBJEXT)

@@ -29,7 +29,8 @@ static void report_prefix(Diags *diags, const char *path, const Graph *graph, co
   else diag_help(diag, "--weights-prefix=%s leaves that out", m->prefix);
 }
 
-static void report_differences(Diags *diags, const char *path, const Graph *graph, const cnn_matching *m) {
+static void report_differences(Diags *diags, const char *path, const Graph *graph, const cnn_matching *m,
+                               const char *others) {
   Diag *diag = diag_report(diags, DIAG_weights_mismatch, graph->name_span, NULL,
                            "%s does not have the weights of %s: %d %s", path, graph->name, (int)m->lines,
                            m->lines == 1 ? "difference" : "differences");
@@ -38,13 +39,16 @@ static void report_differences(Diags *diags, const char *path, const Graph *grap
     diag_fact(diag, "%s", m->line[i]);
     renamed = renamed || strstr(m->line[i], "did you mean");
   }
-  if (renamed) diag_help(diag, "a layer is called as the file calls it with name=\"...\"");
+  if (renamed)
+    diag_help(diag, "a layer is called as the file calls it with name=\"...\", or the file's arrays as the "
+                    "net does with --rename=FILE");
+  if (others) diag_help(diag, "the file also has %s: --weights=%s:KEY takes one of them", others, path);
 }
 
 static bool weights_match(Diags *diags, const char *path, const Graph *graph, const cnn_matching *m,
-                          const char *prefix) {
+                          const char *prefix, const char *others) {
   if (m->prefix) return report_prefix(diags, path, graph, m, prefix), false;
-  if (m->lines) return report_differences(diags, path, graph, m), false;
+  if (m->lines) return report_differences(diags, path, graph, m, others), false;
   if (m->warning) {
     const Node *flatten = graph_flatten_before(graph->weights.data[m->unordered]);
     Diag *diag =
@@ -54,29 +58,47 @@ static bool weights_match(Diags *diags, const char *path, const Graph *graph, co
   return true;
 }
 
-bool weights_read(Arena *arena, Diags *diags, const char *path, const char *prefix, const Graph *graph,
-                  float *out) {
+const char *weights_file(Arena *arena, const char *weights) {
+  return arena_printf(arena, "%.*s", (int)cnn_archive_file(weights), weights);
+}
+
+/* The file with the names that are wanted, and what of it is whose. */
+static cnn_status find_all(Arena *arena, const WeightsWay *way, const Graph *graph, cnn_archive *archive,
+                           cnn_matching *matching) {
+  cnn_status status = cnn_archive_open(archive, way->path);
+  if (status.code == CNN_OK && way->rename) status = cnn_rename(archive, way->rename);
+  if (status.code != CNN_OK) return status;
+  const cnn_wanted *wanted = wanted_of(arena, graph);
+  const bool done = way->order ? cnn_match_by_order(archive, wanted, graph->weights.n, way->prefix, matching)
+                               : cnn_match(archive, wanted, graph->weights.n, way->prefix, matching);
+  return done ? status : cnn_failure(CNN_NO_MEMORY, "%s: out of memory", way->path);
+}
+
+static bool all_finite(Diags *diags, const char *path, const Graph *graph, const cnn_matching *matching) {
+  cnn_status status = cnn_success();
+  for (int w = 0; w < graph->weights.n && status.code == CNN_OK; w++)
+    status = cnn_tensor_finite(matching->source[w], path);
+  if (status.code != CNN_OK) diag_report(diags, DIAG_weights_file, NO_SPAN, NULL, "%s", status.message);
+  return status.code == CNN_OK;
+}
+
+bool weights_read(Arena *arena, Diags *diags, const WeightsWay *way, const Graph *graph, float *out) {
   cnn_archive archive;
   cnn_matching matching;
-  cnn_status status = cnn_archive_open(&archive, path);
-  if (status.code == CNN_OK &&
-      !cnn_match(&archive, wanted_of(arena, graph), graph->weights.n, prefix, &matching)) {
-    cnn_archive_close(&archive);
-    status = cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
-  }
+  cnn_status status = find_all(arena, way, graph, &archive, &matching);
   if (status.code != CNN_OK) {
+    cnn_archive_close(&archive);
     diag_report(diags, DIAG_weights_file, NO_SPAN, NULL, "%s", status.message);
     return false;
   }
-  bool fine = weights_match(diags, path, graph, &matching, prefix);
+  const bool fine = weights_match(diags, way->path, graph, &matching, way->prefix, archive.others) &&
+                    all_finite(diags, way->path, graph, &matching);
+  if (fine && way->order) text_put(way->order, "# %s = net %s\n", way->path, graph->name);
   for (int w = 0; fine && w < graph->weights.n; w++) {
-    status = cnn_tensor_finite(matching.source[w], path);
-    fine = status.code == CNN_OK;
-    if (!fine) diag_report(diags, DIAG_weights_file, NO_SPAN, NULL, "%s", status.message);
+    const Weight *weight = graph->weights.data[w];
+    cnn_tensor_floats(matching.source[w], 0, weight->size, out + weight->offset);
+    if (way->order) text_put(way->order, "%s = %s\n", matching.source[w]->name, weight->name);
   }
-  for (int w = 0; fine && w < graph->weights.n; w++)
-    cnn_tensor_floats(matching.source[w], 0, graph->weights.data[w]->size,
-                      out + graph->weights.data[w]->offset);
   cnn_archive_close(&archive);
   return fine;
 }

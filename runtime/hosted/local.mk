@@ -42,6 +42,8 @@ libcnn_la_SOURCES += %D%/training/diverge.c %D%/training/diverge.h %D%/training/
 libcnn_la_SOURCES += %D%/weights/archive.c %D%/weights/archive.h %D%/weights/classes.c \
   %D%/weights/classes.h %D%/weights/foreign.c %D%/weights/foreign.h %D%/weights/matching.c \
   %D%/weights/matching.h %D%/weights/notes.c %D%/weights/notes.h %D%/weights/npz.c %D%/weights/npz.h \
+  %D%/weights/pickle.c %D%/weights/pickle.h %D%/weights/rename.c %D%/weights/torch.c %D%/weights/torch.h \
   %D%/weights/origin.c %D%/weights/origin.h %D%/weights/previous.c %D%/weights/previous.h \
   %D%/weights/rows.c %D%/weights/rows.h \
-  %D%/weights/safetensors.c %D%/weights/safetensors.h %D%/weights/weights.c
+  %D%/weights/safetensors.c %D%/weights/safetensors.h %D%/weights/weights.c %D%/weights/zip.c \
+  %D%/weights/zip.h

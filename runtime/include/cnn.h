@@ -145,9 +145,9 @@ typedef struct cnn_train_options {
   double val;      /* how the data set was opened: kept with the checkpoint, for cnn_train_settings */
   int64_t limit;
   cnn_fit fit;
-  char target[256];        /* empty: the last column */
-  const char *init;        /* start from these weights, where names and shapes match; or NULL */
-  const char *init_prefix; /* what its names begin with besides; or NULL */
+  char target[256]; /* empty: the last column */
+  const char *init; /* start from these weights, where names and shapes match; or NULL */
+  cnn_weights_names init_names;
   /* best weights, as .npz if it ends so; beside it the last ones and a checkpoint, see cnn_sibling */
   const char *out;
   const char *log;         /* .jsonl or .csv, a row an epoch; or NULL */

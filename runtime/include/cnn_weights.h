@@ -1,4 +1,4 @@
-/* cnn_weights.h: weights from and to files: .safetensors and .npz. */
+/* cnn_weights.h: weights from files (.safetensors, .npz, PyTorch's .pt) and to them (.safetensors, .npz). */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_WEIGHTS_H
 #define CNN_WEIGHTS_H
@@ -14,11 +14,15 @@ typedef struct cnn_weights_report {
       differing;     /* weights by name: found, not in the file, not in the net, of another shape */
   char *text;        /* a line for each of the last three, from malloc; NULL: none */
   char warning[400]; /* what shapes cannot tell, as the order of what a flatten makes; empty: nothing */
+  char *renames;     /* by order: the lines of a file for cnn_weights_names.rename, from malloc; else NULL */
 } cnn_weights_report;
+void cnn_weights_report_free(cnn_weights_report *report);
 
-/* Every name and shape must match, or nothing is written to `weights` and the message lists the differences
- * (as many as fit; all are in the report). F16, BF16 and F64 are converted; a number that is not finite is
- * refused. `report` may be NULL; the caller frees report->text. */
+/* A path may be "FILE:KEY": the dictionary KEY of a file of PyTorch; without it the outermost one, or the
+ * first of "state_dict", "model_state_dict", "model", "net" and "ema" that holds tensors. Every name and
+ * shape must match, or nothing is written to `weights` and the message lists the differences (as many as fit;
+ * all are in the report). F16, BF16 and F64 are converted; a number that is not finite is refused. `report`
+ * may be NULL; the caller frees the report. */
 cnn_status cnn_weights_load(const cnn_network *network, const char *path, float *weights,
                             cnn_weights_report *report);
 
@@ -27,10 +31,20 @@ cnn_status cnn_weights_load(const cnn_network *network, const char *path, float 
 cnn_status cnn_weights_load_some(const cnn_network *network, const char *path, float *weights,
                                  cnn_weights_report *report);
 
-/* Both for a file whose names begin with `prefix` ("module."), which is left out; names without it do not
- * count. NULL: none. */
-cnn_status cnn_weights_load_behind(const cnn_network *network, const char *path, const char *prefix,
-                                   bool some, float *weights, cnn_weights_report *report);
+/* What the names of a file are in the net. */
+typedef struct cnn_weights_names {
+  const char *prefix; /* "module.": is left out; names without it do not count. NULL: what all names begin
+                         with is left out, if it must be */
+  const char *rename; /* before: a file with lines "theirs = ours", where '*' stands for any text and later
+                         lines win; or NULL */
+  int32_t by_order;   /* not 0: whatever the names, the file's first array is the net's first weight; every
+                         shape must agree */
+} cnn_weights_names;
+
+/* Both for a file with other names; `names` may be NULL. */
+cnn_status cnn_weights_load_named(const cnn_network *network, const char *path,
+                                  const cnn_weights_names *names, bool some, float *weights,
+                                  cnn_weights_report *report);
 
 /* Writes a .safetensors file, or an .npz if the path ends so: whole, or not at all. Its __metadata__, in an
  * .npz the comment of the archive, has the net's name, its inputs, its labels as the names of the classes,

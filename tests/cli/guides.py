@@ -45,8 +45,9 @@ def stand_in(net, framework):
         header[weight["name"]] = {"dtype": "F32", "shape": weight["shape"],
                                   "data_offsets": [len(data) - 4 * size, len(data)]}
     text = json.dumps(header).encode()
-    with open(net + ".safetensors", "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text + data)
+    for ending in ".safetensors", ".pt":  # files are known by what is in them
+        with open(net + ending, "wb") as file:
+            file.write(struct.pack("<Q", len(text)) + text + data)
     with open("pictures.npy", "wb") as file:
         file.write(npy((5, 28, 28, 1), [random.randrange(256) for _ in range(5 * 784)]))
     with zipfile.ZipFile("waves.npz", "w") as archive:

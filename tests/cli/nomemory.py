@@ -34,6 +34,10 @@ os.mkdir("fresh")  # what each command finds
 os.chdir("fresh")
 with open("t.cnn", "w") as file:
     file.write(NET)
+for name in "epoch3.ckpt", "net.cnn":
+    shutil.copy(os.path.join(here, "..", "weights", name), name)
+with open("names", "w") as file:
+    file.write("# theirs = ours\nhead.* = head.*\n")
 with open("wrong.cnn", "w") as file:
     file.write(NET.replace("3x3", "9x9").replace("adam", "adan"))
 TRAIN = "./t", "train", "--data", "synthetic", "--limit", "40", "--threads", "1", "--progress", "none"
@@ -169,6 +173,8 @@ suffers("checking a program", cnnc, "t.cnn")
 suffers("a wrong program", cnnc, "wrong.cnn", status=1)
 suffers("C", cnnc, "t.cnn", "-o", "n.c")
 suffers("C with training code and weights", cnnc, "t.cnn", "--train", "--weights=w.safetensors", "-o", "n.c")
+suffers("C with weights of PyTorch", cnnc, "net.cnn", "--weights=epoch3.ckpt:ema", "--rename=names", "-o",
+        "n.c")
 suffers("a program", cnnc, "t.cnn", "-o", "n", limit=8)
 suffers("training", *TRAIN, "-o", "w.safetensors", "--log=l.csv", "--plot=l.svg")
 suffers("going on", *TRAIN, "-o", "old.safetensors", "--resume", "--epochs=2", "--log=l.jsonl")

@@ -4,7 +4,7 @@
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 clang=$1 top=$2 build=$3 target=$4 output=$5
-readers="status file json archive safetensors npz notes classes foreign"
+readers="status file json archive safetensors npz zip pickle torch notes classes foreign"
 sets="listing target array data data_arrays data_cifar csv data_csv data_classes data_folders data_idx
   data_synthetic data_masks data_shapes pixels shapes pictures similar image image_png image_jpeg image_webp
   image_exif feed inspect unicode memory boxes coco data_coco voc data_voc yolo data_yolo outline truth"
@@ -15,7 +15,7 @@ hosted() { for name in "$@"; do printf '%s ' "$top"/runtime/hosted/*/"$name.c"; 
 
 case $target in
   detection|masks|multibox|nms|panoptic|proposals|rpn|sample|yolo) sources= ;;
-  safetensors|npy) sources=$(hosted $readers) ;;
+  safetensors|npy|torch) sources=$(hosted $readers) ;;
   csv) sources=$(hosted status csv unicode) ;;
   picture) sources="$(hosted status file image image_png image_jpeg image_webp image_exif \
     feed) $top/runtime/core/resample.c" ;;

@@ -363,10 +363,10 @@ static void weights_that_differ_are_all_named(void) {
   CU_ASSERT_PTR_NULL(strstr(status.message, "num_batches"));
   CU_ASSERT(report.matched == 1 && report.differing == 1 && report.extra == 1 && report.missing == 0);
   CU_ASSERT_EQUAL(back[6], 1); /* nothing was written */
-  free(report.text);
+  cnn_weights_report_free(&report);
   CU_ASSERT_EQUAL(cnn_weights_load_some(&net, scratch("o.safetensors"), back, &report).code, CNN_OK);
   CU_ASSERT(back[0] == 1 && back[6] == 5 && back[7] == 6);
-  free(report.text);
+  cnn_weights_report_free(&report);
   CU_ASSERT_EQUAL_FATAL(cnn_safetensors_write(scratch("o.safetensors"), other + 2, 1, NULL, 0).code, CNN_OK);
   CU_ASSERT_EQUAL(cnn_weights_load_some(&net, scratch("o.safetensors"), back, NULL).code, CNN_MISMATCH);
   CU_ASSERT_EQUAL(cnn_weights_load(&net, scratch("none"), back, NULL).code, CNN_BAD_FILE);

@@ -1,6 +1,7 @@
 /* file.h: files as bytes in memory, and files written whole or not at all. Depends on the status type alone:
- * the compiler builds status.c, file.c, archive.c, safetensors.c, npz.c, notes.c, classes.c, origin.c,
- * foreign.c, matching.c and similar.c a second time, to read --weights (compiler/backend). */
+ * the compiler builds status.c, file.c, archive.c, safetensors.c, npz.c, zip.c, pickle.c, torch.c, notes.c,
+ * classes.c, origin.c, foreign.c, matching.c, rename.c and similar.c a second time, to read --weights
+ * (compiler/backend). */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_FILE_H
 #define CNN_FILE_H

@@ -19,6 +19,7 @@
 #define PACKAGE_VERSION "0.1.0"
 #endif
 
+const char *const cnn_match_choices[] = {"name", "order", NULL};              /* cnn_weights_names.by_order */
 const char *const cnn_fit_choices[] = {"stretch", "crop", "letterbox", NULL}; /* cnn_fit */
 
 typedef struct Command {
@@ -111,16 +112,17 @@ static cnn_status take_classes(const cnn_program *program, const char *path) {
   return status;
 }
 
-static cnn_status read_weights(const cnn_program *program, const char *path, const char *prefix,
+static cnn_status read_weights(const cnn_program *program, const char *path, const cnn_weights_names *names,
                                float *weights) {
   cnn_weights_report report;
-  cnn_status status = cnn_weights_load_behind(program->network, path, prefix, false, weights, &report);
+  cnn_status status = cnn_weights_load_named(program->network, path, names, false, weights, &report);
   if (status.code == CNN_OK && *report.warning) fprintf(stderr, "%s: warning: %s\n", path, report.warning);
-  free(report.text);
+  if (status.code == CNN_OK && report.renames) fputs(report.renames, stderr);
+  cnn_weights_report_free(&report);
   return status.code == CNN_OK ? take_classes(program, path) : status;
 }
 
-cnn_status cnn_program_weights(const cnn_program *program, const char *path, const char *prefix,
+cnn_status cnn_program_weights(const cnn_program *program, const char *path, const cnn_weights_names *names,
                                float **weights) {
   const cnn_network *network = program->network;
   const size_t count = (size_t)network->parameters;
@@ -130,13 +132,15 @@ cnn_status cnn_program_weights(const cnn_program *program, const char *path, con
     if (!path) return cnn_failure(CNN_BAD_ARGUMENT, "it has no weights inside: name a file with --weights");
     fprintf(stderr, "weights: %s\n", path);
   }
-  if (prefix && !path)
-    return cnn_failure(CNN_BAD_ARGUMENT,
-                       "--weights-prefix is about the file of --weights, which is not given");
+  if ((names->prefix || names->rename || names->by_order) && !path)
+    return cnn_failure(CNN_BAD_ARGUMENT, "--%s is about the file of --weights, which is not given",
+                       names->prefix   ? "weights-prefix"
+                       : names->rename ? "rename"
+                                       : "match");
   *weights = calloc(count + 1, sizeof(float));
   if (!*weights) return cnn_failure(CNN_NO_MEMORY, "no memory for the weights");
   cnn_status status = cnn_success();
-  if (path) status = read_weights(program, path, prefix, *weights);
+  if (path) status = read_weights(program, path, names, *weights);
   else if (network->initial) memcpy(*weights, network->initial, count * sizeof(float));
   if (status.code == CNN_OK) return status;
   free(*weights);

@@ -28,38 +28,57 @@ int cnn_program_fail(const cnn_program *program, const cnn_status *status);
 cnn_status cnn_program_finish(void); /* all of standard output is out */
 /* The weights of a file, or (path NULL) those compiled in, or else those of NET.safetensors beside the
  * program or in the working directory, which is then told on standard error: from malloc. Prints warnings.
- * `prefix` is left out of the names of a file. */
-cnn_status cnn_program_weights(const cnn_program *program, const char *path, const char *prefix,
+ * `names`: what the names of a file are in the net. */
+cnn_status cnn_program_weights(const cnn_program *program, const char *path, const cnn_weights_names *names,
                                float **weights);
 /* CNN_GO_ON, or it has been said that there are none. */
 int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program, const char *path);
 /* Their flags, for the table of a command. */
 #define CNN_FLAG_WEIGHTS(to)                                                                                 \
-  {                                                                                                          \
-      "weights",                                                                                             \
-      0,                                                                                                     \
-      CNN_VALUE_TEXT,                                                                                        \
-      &(to),                                                                                                 \
-      "W",                                                                                                   \
-      ".safetensors or .npz (those inside the program, else NET.safetensors beside it or here)",             \
-      0,                                                                                                     \
-      0,                                                                                                     \
-      NULL,                                                                                                  \
-      NULL}
-#define CNN_FLAG_WEIGHTS_PREFIX(to)                                                                          \
-  {"weights-prefix",                                                                                         \
+  {"weights",                                                                                                \
    0,                                                                                                        \
    CNN_VALUE_TEXT,                                                                                           \
    &(to),                                                                                                    \
-   "PREFIX",                                                                                                 \
-   "removes PREFIX ('module.') from the names in that file; names that do not begin with it are ignored",    \
+   "W",                                                                                                      \
+   ".safetensors, .npz or PyTorch's .pt, .pth, .ckpt, .bin[:KEY] (those inside the program, else "           \
+   "NET.safetensors beside it or here)",                                                                     \
    0,                                                                                                        \
    0,                                                                                                        \
    NULL,                                                                                                     \
    NULL}
+#define CNN_FLAG_WEIGHTS_NAMES(to)                                                                           \
+  {"weights-prefix",                                                                                         \
+   0,                                                                                                        \
+   CNN_VALUE_TEXT,                                                                                           \
+   &(to).prefix,                                                                                             \
+   "PREFIX",                                                                                                 \
+   "removes PREFIX ('module.') from the names in that file; names that do not begin with it are ignored. A " \
+   "prefix of all names need not be given",                                                                  \
+   0,                                                                                                        \
+   0,                                                                                                        \
+   NULL,                                                                                                     \
+   NULL},                                                                                                    \
+      {"rename",                                                                                             \
+       0,                                                                                                    \
+       CNN_VALUE_TEXT,                                                                                       \
+       &(to).rename,                                                                                         \
+       "FILE",                                                                                               \
+       "gives the arrays in that file other names: lines 'theirs = ours', with '*' for any text; later "     \
+       "ones win",                                                                                           \
+       0,                                                                                                    \
+       0,                                                                                                    \
+       NULL,                                                                                                 \
+       NULL},                                                                                                \
+  {                                                                                                          \
+    "match", 0, CNN_VALUE_CHOICE, &(to).by_order, "name|order",                                              \
+        "how the arrays in that file are found: by name, or in their order where all shapes agree, which "   \
+        "prints a "                                                                                          \
+        "file for --rename on standard error",                                                               \
+        0, 0, cnn_match_choices, NULL                                                                        \
+  }
 const char *cnn_program_label(const cnn_network *network, const cnn_data *data, int64_t c, char room[24]);
 
-extern const char *const cnn_fit_choices[];
+extern const char *const cnn_fit_choices[], *const cnn_match_choices[];
 
 /* ---- Progress on standard error: a live bar on a terminal, else a line an epoch. */
 

@@ -17,7 +17,8 @@
 enum { BLUR_EVERY = 4, CLASSES_MOST = 64 };
 
 typedef struct Arguments {
-  const char *weights, *prefix, *out, *output, *from;
+  const char *weights, *out, *output, *from;
+  cnn_weights_names names;
   int64_t steps, jitter, index;
   double rate, decay, blur;
   uint64_t seed;
@@ -221,7 +222,7 @@ static cnn_status dream_open(Dream *d, const Arguments *a) {
 
 static int dream(const cnn_program *program, Arguments *a) {
   Dream d = {0};
-  cnn_status status = cnn_viewer_open(&d.viewer, program, a->weights, a->prefix);
+  cnn_status status = cnn_viewer_open(&d.viewer, program, a->weights, &a->names);
   if (status.code == CNN_OK) status = dream_open(&d, a);
   if (status.code == CNN_OK && a->jitter < 0) a->jitter = (d.width + 13) / 14;
   if (status.code == CNN_OK) status = dream_all(&d, a);
@@ -247,7 +248,7 @@ int cnn_program_dream(const cnn_program *program, int argc, char **argv) {
       {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT",
        ".png: a page; .npy: the inputs themselves, as predict takes them", 0, 0, NULL, NULL},
       CNN_FLAG_WEIGHTS(a.weights),
-      CNN_FLAG_WEIGHTS_PREFIX(a.prefix),
+      CNN_FLAG_WEIGHTS_NAMES(a.names),
       {"from", 0, CNN_VALUE_TEXT, &a.from, "IMAGE", "begin with it (noise)", 0, 0, NULL, NULL},
       {"steps", 0, CNN_VALUE_WHOLE, &a.steps, "N", "of gradient ascent (256)", 1, 1e6, NULL, NULL},
       {"rate", 0, CNN_VALUE_NUMBER, &a.rate, "X", "how far a step goes, in shades of grey (8)", 0, 1e6, NULL,

@@ -16,7 +16,8 @@
 #include "hosted/training/measure.h"
 
 typedef struct Arguments {
-  const char *data, *target, *weights, *prefix, *confusion, *curves;
+  const char *data, *target, *weights, *confusion, *curves;
+  cnn_weights_names names;
   bool json, skip_bad;
   int64_t threads, limit;
   int fit;
@@ -143,7 +144,7 @@ static int evaluate(const cnn_program *program, const cnn_usage *usage, const cn
   options.target = arguments->target;
   options.fit = (cnn_fit)arguments->fit;
   options.skip_bad = arguments->skip_bad;
-  cnn_status status = cnn_program_weights(program, arguments->weights, arguments->prefix, &weights);
+  cnn_status status = cnn_program_weights(program, arguments->weights, &arguments->names, &weights);
   if (status.code == CNN_OK) status = cnn_data_open(&data, arguments->data, network, &options);
   const int spared = status.code == CNN_OK ? cnn_written_spares_data(usage, written, data) : CNN_GO_ON;
   if (spared != CNN_GO_ON) {
@@ -184,7 +185,7 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
       {"target", 0, CNN_VALUE_TEXT, &a.target, "NAME",
        "the column of a .csv that is to be predicted (the last), by name or number", 0, 0, NULL, NULL},
       CNN_FLAG_WEIGHTS(a.weights),
-      CNN_FLAG_WEIGHTS_PREFIX(a.prefix),
+      CNN_FLAG_WEIGHTS_NAMES(a.names),
       {"json", 0, CNN_VALUE_FLAG, &a.json, "", "the same as JSON", 0, 0, NULL, NULL},
       {"confusion", 0, CNN_VALUE_TEXT, &a.confusion, "FILE.svg|.txt", "which classes are taken for which", 0,
        0, NULL, NULL},

@@ -18,7 +18,8 @@ enum {
 }; /* when all layers are shown: maps of each; how high and how wide a sequence is */
 
 typedef struct Arguments {
-  const char *weights, *prefix, *out, *layer;
+  const char *weights, *out, *layer;
+  cnn_weights_names names;
   cnn_asked asked;
   int64_t channels, scale, index;
   int fit;
@@ -132,7 +133,7 @@ static int features(const cnn_program *program, const Arguments *a, const char *
   cnn_viewer viewer;
   int32_t layer = 0;
   char says[300];
-  cnn_status status = cnn_viewer_open(&viewer, program, a->weights, a->prefix);
+  cnn_status status = cnn_viewer_open(&viewer, program, a->weights, &a->names);
   if (status.code == CNN_OK && a->layer) status = cnn_layer_find(program->network, a->layer, &layer);
   if (status.code == CNN_OK) status = cnn_viewer_read(&viewer, path, a->index, (cnn_fit)a->fit);
   if (status.code == CNN_OK) {
@@ -154,7 +155,7 @@ int cnn_program_features(const cnn_program *program, int argc, char **argv) {
       {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT", ".png: a page of pictures; .npy: the layer's values", 0, 0,
        NULL, NULL},
       CNN_FLAG_WEIGHTS(a.weights),
-      CNN_FLAG_WEIGHTS_PREFIX(a.prefix),
+      CNN_FLAG_WEIGHTS_NAMES(a.names),
       {"class", 0, CNN_VALUE_TEXT, &a.asked.class, "K",
        "whose probability the page says: a number or a label (the one that is predicted)", 0, 0, NULL, NULL},
       CNN_FLAG_PIXEL(a.asked),

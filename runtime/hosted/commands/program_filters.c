@@ -11,7 +11,8 @@
 enum { MATRIX_ROWS = 512, MATRIX_COLUMNS = 1024 }; /* most that is shown of the weights of a dense layer */
 
 typedef struct Arguments {
-  const char *weights, *prefix, *out, *layer;
+  const char *weights, *out, *layer;
+  cnn_weights_names names;
   int64_t filters, channels, scale;
 } Arguments;
 
@@ -173,7 +174,7 @@ static int filters(const cnn_program *program, const Arguments *a) {
   float *weights = NULL;
   int32_t layer = 0;
   cnn_status status = choose_layer(program->network, a->layer, &layer);
-  if (status.code == CNN_OK) status = cnn_program_weights(program, a->weights, a->prefix, &weights);
+  if (status.code == CNN_OK) status = cnn_program_weights(program, a->weights, &a->names, &weights);
   if (status.code == CNN_OK) status = draw(program->network, weights, a, layer);
   free(weights);
   return status.code == CNN_OK ? 0 : cnn_program_fail(program, &status);
@@ -186,7 +187,7 @@ int cnn_program_filters(const cnn_program *program, int argc, char **argv) {
        0, 0, NULL, NULL},
       {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT.png", "the page", 0, 0, NULL, NULL},
       CNN_FLAG_WEIGHTS(a.weights),
-      CNN_FLAG_WEIGHTS_PREFIX(a.prefix),
+      CNN_FLAG_WEIGHTS_NAMES(a.names),
       {"filters", 0, CNN_VALUE_WHOLE, &a.filters, "N",
        "at most so many (256; 32 where each has many channels)", 1, 4096, NULL, NULL},
       {"channels", 0, CNN_VALUE_WHOLE, &a.channels, "N", "at most so many of each (32)", 1, 4096, NULL, NULL},

@@ -16,7 +16,8 @@
 enum { STRIP = 600 }; /* how wide a sequence is drawn, about */
 
 typedef struct Arguments {
-  const char *weights, *prefix, *out;
+  const char *weights, *out;
+  cnn_weights_names names;
   cnn_asked asked;
   int64_t window, stride, index;
   double fill;
@@ -229,7 +230,7 @@ static cnn_status finish(const Occlusion *o, const Arguments *a, const char *pat
 
 static int occlude(const cnn_program *program, const Arguments *a, const char *path) {
   Occlusion o = {0};
-  cnn_status status = cnn_viewer_open(&o.viewer, program, a->weights, a->prefix);
+  cnn_status status = cnn_viewer_open(&o.viewer, program, a->weights, &a->names);
   if (status.code == CNN_OK) status = measure(&o, a, path);
   if (status.code == CNN_OK) status = finish(&o, a, path);
   cnn_viewer_close(&o.viewer);
@@ -253,7 +254,7 @@ int cnn_program_occlude(const cnn_program *program, int argc, char **argv) {
        "the score of the N-th box that is found, or of the N-th of the class (1, the best)", 1, 1e6, NULL,
        &a.asked.of_box},
       CNN_FLAG_WEIGHTS(a.weights),
-      CNN_FLAG_WEIGHTS_PREFIX(a.prefix),
+      CNN_FLAG_WEIGHTS_NAMES(a.names),
       {"window", 0, CNN_VALUE_WHOLE, &a.window, "N",
        "side of the window in pixels (a seventh of the picture's)", 1, 1e6, NULL, NULL},
       {"stride", 0, CNN_VALUE_WHOLE, &a.stride, "N",

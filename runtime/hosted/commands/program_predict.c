@@ -24,7 +24,8 @@
 enum { SHOWN_SCORES = 5, SHOWN_VALUES = 8 };
 
 typedef struct Arguments {
-  const char *weights, *prefix, *out, *target;
+  const char *weights, *out, *target;
+  cnn_weights_names names;
   bool json;
   int64_t threads;
   int fit;
@@ -379,7 +380,7 @@ static cnn_status open_prediction(const cnn_program *program, Prediction *predic
   if (!fine) return cnn_failure(CNN_NO_MEMORY, "no memory to run %s", network->name);
   float *weights;
   cnn_status status =
-      cnn_program_weights(program, prediction->arguments->weights, prediction->arguments->prefix, &weights);
+      cnn_program_weights(program, prediction->arguments->weights, &prediction->arguments->names, &weights);
   if (status.code == CNN_OK && network->pack) network->pack(prediction->model, weights);
   free(weights);
   return status;
@@ -536,7 +537,7 @@ int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
   Arguments a = {.fit = (int)cnn_fit_usual(program->network)};
   const cnn_flag flag[] = {
       CNN_FLAG_WEIGHTS(a.weights),
-      CNN_FLAG_WEIGHTS_PREFIX(a.prefix),
+      CNN_FLAG_WEIGHTS_NAMES(a.names),
       {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT",
        ".npy or .npz: raw outputs; .png: the picture with what is found in it, or one that the net makes", 0,
        0, NULL, NULL},

@@ -14,7 +14,8 @@
 #include "hosted/commands/viewer.h"
 
 typedef struct Arguments {
-  const char *weights, *prefix, *out;
+  const char *weights, *out;
+  cnn_weights_names names;
   cnn_asked asked;
   int64_t smooth, index;
   uint64_t seed;
@@ -118,7 +119,7 @@ static cnn_status measure(Saliency *s, const Arguments *a, const char *path) {
 
 static int saliency(const cnn_program *program, const Arguments *a, const char *path) {
   Saliency s = {0};
-  cnn_status status = cnn_viewer_open(&s.viewer, program, a->weights, a->prefix);
+  cnn_status status = cnn_viewer_open(&s.viewer, program, a->weights, &a->names);
   if (status.code == CNN_OK) status = measure(&s, a, path);
   cnn_viewer_close(&s.viewer);
   free(s.plain);
@@ -135,7 +136,7 @@ int cnn_program_saliency(const cnn_program *program, int argc, char **argv) {
        "whose score: a number or a label (the one that is predicted)", 0, 0, NULL, NULL},
       CNN_FLAG_PIXEL(a.asked),
       CNN_FLAG_WEIGHTS(a.weights),
-      CNN_FLAG_WEIGHTS_PREFIX(a.prefix),
+      CNN_FLAG_WEIGHTS_NAMES(a.names),
       {"smooth", 0, CNN_VALUE_WHOLE, &a.smooth, "N",
        "the mean over N noisy copies of the input (1: the input itself)", 1, 1e6, NULL, NULL},
       {"noise", 0, CNN_VALUE_NUMBER, &a.noise, "X",

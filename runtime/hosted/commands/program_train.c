@@ -30,7 +30,8 @@ static void catch_interrupt(void) {
 }
 
 typedef struct Arguments {
-  const char *data, *target, *out, *init, *prefix, *log, *plot, *tensorboard;
+  const char *data, *target, *out, *init, *log, *plot, *tensorboard;
+  cnn_weights_names names;
   int64_t epochs, batch, threads, limit, overfit;
   double rate, val;
   uint64_t seed;
@@ -83,7 +84,7 @@ static void apply(const Arguments *arguments, cnn_train_options *options) {
   options->resume = arguments->resume;
   options->dry_run = arguments->dry_run;
   options->init = arguments->init;
-  options->init_prefix = arguments->prefix;
+  options->init_names = arguments->names;
   options->log = arguments->log;
   options->plot = arguments->plot;
   options->tensorboard = arguments->tensorboard;
@@ -229,7 +230,7 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
        0, 0, NULL, NULL},
       {"init", 0, CNN_VALUE_TEXT, &a.init, "W", "start from these weights, where names and shapes match", 0,
        0, NULL, NULL},
-      CNN_FLAG_WEIGHTS_PREFIX(a.prefix),
+      CNN_FLAG_WEIGHTS_NAMES(a.names),
       {"epochs", 0, CNN_VALUE_WHOLE, &a.epochs, "N", "instead of the program's", 1, most, NULL,
        &a.epochs_given},
       {"batch", 0, CNN_VALUE_WHOLE, &a.batch, "N", "samples of a step, instead of the program's", 1, most,

@@ -37,10 +37,10 @@ static bool allocate(cnn_viewer *viewer) {
 }
 
 cnn_status cnn_viewer_open(cnn_viewer *viewer, const cnn_program *program, const char *weights,
-                           const char *prefix) {
+                           const cnn_weights_names *names) {
   const cnn_network *network = program->network;
   *viewer = (cnn_viewer){.network = network};
-  cnn_status status = cnn_program_weights(program, weights, prefix, &viewer->weights);
+  cnn_status status = cnn_program_weights(program, weights, names, &viewer->weights);
   if (status.code != CNN_OK) return status;
   if (!allocate(viewer)) return cnn_failure(CNN_NO_MEMORY, "no memory to look into %s", network->name);
   network->look->pack(viewer->memory, viewer->weights);

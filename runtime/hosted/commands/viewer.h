@@ -27,7 +27,7 @@ typedef struct cnn_unit {
 enum { CNN_EVERYWHERE = -1 };
 
 cnn_status cnn_viewer_open(cnn_viewer *viewer, const cnn_program *program, const char *weights,
-                           const char *prefix);
+                           const cnn_weights_names *names);
 void cnn_viewer_close(cnn_viewer *viewer); /* also after an open that failed */
 /* Sample `index` of a file that predict would take. */
 cnn_status cnn_viewer_read(cnn_viewer *viewer, const char *path, int64_t index, cnn_fit fit);

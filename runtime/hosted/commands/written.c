@@ -5,9 +5,11 @@
 #endif
 #include "hosted/commands/written.h"
 
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "hosted/data/dataset.h"
+#include "hosted/weights/archive.h"
 
 /* Names of outputs end differently, so two of them are one file only where there is a file already, with
  * several names. Devices and
@@ -33,10 +35,17 @@ static int refuse(const cnn_usage *usage, const char *path, const char *why, con
   return cnn_usage_error(usage, "%s cannot be written: %s%s", path, why, more);
 }
 
+/* Of weights, ":KEY" may stand behind the file's name. */
+static bool was_read(const char *path, Identity *identity) {
+  char file[4096];
+  const int n = snprintf(file, sizeof file, "%.*s", (int)cnn_archive_file(path), path);
+  return n >= 0 && (size_t)n < sizeof file && is_file(file, identity);
+}
+
 int cnn_written_spares(const cnn_usage *usage, const cnn_written *written, const char *path,
                        const char *why) {
   Identity read;
-  if (!is_file(path, &read)) return CNN_GO_ON;
+  if (!path || !was_read(path, &read)) return CNN_GO_ON;
   for (; written->option; written++) {
     if (same_file(written->path, &read)) return refuse(usage, written->path, why, "");
   }

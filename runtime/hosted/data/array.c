@@ -93,7 +93,7 @@ static bool takes(cnn_type type, double value) {
 cnn_status cnn_array_read(const cnn_tensor *tensor, ArrayForm form, int64_t index, const cnn_port *port,
                           const char *what, void *out) {
   int64_t n = port->size, first = form.batched ? index * n : 0;
-  bool direct = !form.planes && !tensor->fortran;
+  bool direct = !form.planes && cnn_tensor_in_order(tensor);
   cnn_dtype same_type = port->type == CNN_U8 ? CNN_DTYPE_U8 : CNN_DTYPE_I8;
   if (direct && port->type == CNN_F32) {
     cnn_tensor_floats(tensor, first, n, out);

@@ -119,7 +119,7 @@ static cnn_status compare_classes(const Training *training) {
   const bool moved = status.code == CNN_MISMATCH;
   if (moved) {
     cnn_training_note(training, "%s", status.message);
-    status = cnn_rows_by_class(training->network, &archive, path, training->options->init_prefix,
+    status = cnn_rows_by_class(training->network, &archive, path, training->options->init_names.prefix,
                                training->run.trainer.weights, &layer);
   }
   cnn_archive_close(&archive);
@@ -134,18 +134,18 @@ static cnn_status compare_classes(const Training *training) {
 }
 
 static cnn_status take_init(Training *training) {
+  const char *const init = training->options->init;
   cnn_weights_report report = {0};
-  cnn_status status =
-      cnn_weights_load_behind(training->network, training->options->init, training->options->init_prefix,
-                              true, training->run.trainer.weights, &report);
+  cnn_status status = cnn_weights_load_named(training->network, init, &training->options->init_names, true,
+                                             training->run.trainer.weights, &report);
   if (status.code == CNN_OK) {
-    cnn_training_note(training, "%s: %d of %d weights taken%s%s", training->options->init,
-                      (int)report.matched, (int)training->network->weights, report.text ? "; not:\n" : "",
+    cnn_training_note(training, "%s: %d of %d weights taken%s%s", init, (int)report.matched,
+                      (int)training->network->weights, report.text ? "; not:\n" : "",
                       report.text ? report.text : "");
-    if (*report.warning)
-      cnn_training_note(training, "%s: warning: %s", training->options->init, report.warning);
+    if (*report.warning) cnn_training_note(training, "%s: warning: %s", init, report.warning);
+    if (report.renames) cnn_training_tell(training, report.renames);
   }
-  free(report.text);
+  cnn_weights_report_free(&report);
   return status.code == CNN_OK ? compare_classes(training) : status;
 }
 

@@ -5,9 +5,11 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "hosted/weights/foreign.h"
 #include "hosted/weights/npz.h"
 #include "hosted/weights/safetensors.h"
+#include "hosted/weights/torch.h"
 
 typedef struct cnn_block {
   struct cnn_block *next;
@@ -34,14 +36,26 @@ void cnn_archive_close(cnn_archive *archive) {
   *archive = (cnn_archive){0};
 }
 
-cnn_status cnn_archive_parse(cnn_archive *archive, const char *path, const unsigned char *bytes, size_t n) {
+static bool is_zip(const unsigned char *bytes, size_t n) { /* one of nothing has its end alone */
+  return (n >= 4 && memcmp(bytes, "PK\3\4", 4) == 0) || (n >= 22 && memcmp(bytes, "PK\5\6", 4) == 0);
+}
+
+static cnn_status zip_parse(cnn_archive *archive, const char *path, const char *key,
+                            const unsigned char *bytes, size_t n) {
+  cnn_zip zip;
+  cnn_status status = cnn_zip_open(&zip, archive, path, bytes, n);
+  if (status.code == CNN_OK && cnn_torch_is(&zip)) return cnn_torch_parse(archive, &zip, key);
+  if (status.code == CNN_OK) status = cnn_foreign_zip(path, &zip);
+  return status.code == CNN_OK ? cnn_npz_parse(archive, &zip) : status;
+}
+
+static cnn_status parse(cnn_archive *archive, const char *path, const char *key, const unsigned char *bytes,
+                        size_t n) {
   *archive = (cnn_archive){0};
   cnn_status status = cnn_foreign_check(path, bytes, n);
   if (status.code != CNN_OK) return status;
-  if (n >= 4 && memcmp(bytes, "PK\3\4", 4) == 0) {
-    status = cnn_npz_parse(archive, path, bytes, n);
-  } else if (n >= 22 && memcmp(bytes, "PK\5\6", 4) == 0) { /* a zip of nothing */
-    status = cnn_npz_parse(archive, path, bytes, n);
+  if (is_zip(bytes, n)) {
+    status = zip_parse(archive, path, key, bytes, n);
   } else if (n >= 6 && memcmp(bytes, "\x93NUMPY", 6) == 0) {
     archive->tensor = cnn_archive_alloc(archive, sizeof *archive->tensor);
     if (!archive->tensor) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
@@ -51,18 +65,47 @@ cnn_status cnn_archive_parse(cnn_archive *archive, const char *path, const unsig
   } else {
     status = cnn_safetensors_parse(archive, path, bytes, n);
   }
+  if (status.code == CNN_OK && key && !archive->torch)
+    status = cnn_failure(CNN_MISMATCH, "%s: is no file of PyTorch: it has no dictionary '%.100s' in it", path,
+                         key);
   if (status.code != CNN_OK) cnn_archive_close(archive);
   return status;
 }
 
+cnn_status cnn_archive_parse(cnn_archive *archive, const char *path, const unsigned char *bytes, size_t n) {
+  return parse(archive, path, NULL, bytes, n);
+}
+
+size_t cnn_archive_file(const char *path) {
+  const size_t n = strlen(path);
+  char name[4096]; /* no name of a file is longer */
+  size_t file = n;
+  struct stat about;
+  if (n >= sizeof name) return n;
+  memcpy(name, path, n + 1);
+  while (file > 0 && stat(name, &about) != 0) {
+    do file--;
+    while (file > 0 && name[file] != ':');
+    name[file] = 0;
+  }
+  return file > 0 ? file : n;
+}
+
 cnn_status cnn_archive_open(cnn_archive *archive, const char *path) {
   *archive = (cnn_archive){0};
+  const size_t length = cnn_archive_file(path);
+  char *name = malloc(length + 1);
+  if (!name) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
+  memcpy(name, path, length);
+  name[length] = 0;
   cnn_file file;
-  cnn_status status = cnn_file_open(&file, path);
-  if (status.code != CNN_OK) return status;
-  status = cnn_archive_parse(archive, path, file.data, file.size);
-  if (status.code == CNN_OK) archive->file = file;
-  else cnn_file_close(&file);
+  cnn_status status = cnn_file_open(&file, name);
+  if (status.code == CNN_OK) {
+    status = parse(archive, name, path[length] ? path + length + 1 : NULL, file.data, file.size);
+    if (status.code == CNN_OK) archive->file = file;
+    else cnn_file_close(&file);
+  }
+  free(name);
   return status;
 }
 
@@ -70,6 +113,23 @@ const cnn_tensor *cnn_archive_find(const cnn_archive *archive, const char *name)
   for (int32_t i = 0; i < archive->count; i++)
     if (strcmp(archive->tensor[i].name, name) == 0) return &archive->tensor[i];
   return NULL;
+}
+
+static int name_order(const void *a, const void *b) {
+  return strcmp((*(const cnn_tensor *const *)a)->name, (*(const cnn_tensor *const *)b)->name);
+}
+
+bool cnn_archive_twice(const cnn_archive *archive, const char **name) {
+  const size_t count = (size_t)archive->count;
+  const cnn_tensor **order = malloc(sizeof *order * (count + 1));
+  *name = NULL;
+  if (!order) return false;
+  for (size_t i = 0; i < count; i++) order[i] = &archive->tensor[i];
+  qsort(order, count, sizeof *order, name_order);
+  for (size_t i = 1; i < count; i++)
+    if (strcmp(order[i - 1]->name, order[i]->name) == 0) *name = order[i]->name;
+  free(order);
+  return true;
 }
 
 const char *cnn_archive_note(const cnn_archive *archive, const char *key) {
@@ -126,12 +186,14 @@ bool cnn_tensor_numeric(const cnn_tensor *tensor) {
   }
 }
 
-/* Where element i of the usual order lies in an array whose first dimension runs fastest. */
-static int64_t fortran_place(const cnn_tensor *tensor, int64_t i) {
+bool cnn_tensor_in_order(const cnn_tensor *tensor) { return !tensor->fortran && !tensor->stride; }
+
+/* Where element i of the usual order lies in an array of another one. */
+static int64_t place_of(const cnn_tensor *tensor, int64_t i) {
   int64_t place = 0, stride = tensor->size;
   for (int32_t d = tensor->rank - 1; d >= 0; d--) {
     stride /= tensor->dim[d];
-    place += i % tensor->dim[d] * stride;
+    place += i % tensor->dim[d] * (tensor->stride ? tensor->stride[d] : stride);
     i /= tensor->dim[d];
   }
   return place;
@@ -139,7 +201,7 @@ static int64_t fortran_place(const cnn_tensor *tensor, int64_t i) {
 
 /* The bits of an element, as a number of this machine. */
 static uint64_t element_bits(const cnn_tensor *tensor, int64_t i) {
-  if (tensor->fortran) i = fortran_place(tensor, i);
+  if (!cnn_tensor_in_order(tensor)) i = place_of(tensor, i);
   size_t width = (size_t)(cnn_dtype_bits(tensor->dtype) / 8);
   const unsigned char *at = tensor->data + (size_t)i * width;
   bool big = cnn_machine_big_endian() != tensor->swapped;
@@ -190,7 +252,7 @@ double cnn_tensor_number(const cnn_tensor *tensor, int64_t i) {
 }
 
 void cnn_tensor_floats(const cnn_tensor *tensor, int64_t first, int64_t count, float *out) {
-  bool plain = !tensor->fortran && (!tensor->swapped || cnn_dtype_bits(tensor->dtype) == 8);
+  bool plain = cnn_tensor_in_order(tensor) && (!tensor->swapped || cnn_dtype_bits(tensor->dtype) == 8);
   if (count <= 0) return;
   if (plain && tensor->dtype == CNN_DTYPE_F32) {
     memcpy(out, tensor->data + (size_t)first * 4, (size_t)count * 4);

@@ -1,5 +1,5 @@
-/* archive.h: named arrays of numbers, as files hold them: .safetensors, .npz and .npy. Depends on file.h and
- * the status type alone, and is also built into the compiler (see file.h). */
+/* archive.h: named arrays of numbers, as files hold them: .safetensors, .npz, .npy, and PyTorch's. Depends on
+ * file.h and the status type alone, and is also built into the compiler (see file.h). */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_ARCHIVE_H
 #define CNN_ARCHIVE_H
@@ -37,8 +37,10 @@ enum { CNN_TENSOR_RANK = 32 };
 typedef struct cnn_tensor {
   const char *name;
   cnn_dtype dtype;
-  bool swapped; /* bytes of a number are in the other order than this machine's */
-  bool fortran; /* the first dimension runs fastest */
+  bool swapped;          /* bytes of a number are in the other order than this machine's */
+  bool fortran;          /* the first dimension runs fastest */
+  const int64_t *stride; /* elements from one to the next of each dimension, where they do not lie one behind
+                            the other; or NULL */
   int32_t rank;
   int64_t dim[CNN_TENSOR_RANK];
   int64_t size; /* elements */
@@ -52,22 +54,30 @@ typedef struct cnn_note {
 
 typedef struct cnn_archive {
   cnn_file file;
+  bool torch;         /* a file of PyTorch */
+  const char *others; /* then: "'ema' (12 tensors), ...": what it has besides what was taken; or NULL */
   int32_t count, notes;
   cnn_tensor *tensor;
   cnn_note *note;
   struct cnn_block *blocks; /* what it allocated */
 } cnn_archive;
 
-cnn_status cnn_archive_open(cnn_archive *archive, const char *path); /* by content, whatever the name */
+/* By content, whatever the name. "FILE:KEY", where there is no file of the whole name, is the dictionary KEY
+ * of a file of PyTorch. */
+cnn_status cnn_archive_open(cnn_archive *archive, const char *path);
+size_t cnn_archive_file(const char *path); /* letters of FILE in it */
 void cnn_archive_close(cnn_archive *archive);
 /* The same for bytes that the caller keeps alive; `path` is for messages. Close it all the same. */
 cnn_status cnn_archive_parse(cnn_archive *archive, const char *path, const unsigned char *bytes, size_t n);
 const cnn_tensor *cnn_archive_find(const cnn_archive *archive, const char *name); /* or NULL */
-const char *cnn_archive_note(const cnn_archive *archive, const char *key);        /* or NULL */
+/* A name that two tensors have, or NULL. False: no memory. */
+bool cnn_archive_twice(const cnn_archive *archive, const char **name);
+const char *cnn_archive_note(const cnn_archive *archive, const char *key); /* or NULL */
 
-const char *cnn_dtype_name(cnn_dtype dtype);       /* "F32" */
-int64_t cnn_dtype_bits(cnn_dtype dtype);           /* 0 for CNN_DTYPE_OTHER */
-bool cnn_tensor_numeric(const cnn_tensor *tensor); /* the next two work */
+const char *cnn_dtype_name(cnn_dtype dtype);        /* "F32" */
+int64_t cnn_dtype_bits(cnn_dtype dtype);            /* 0 for CNN_DTYPE_OTHER */
+bool cnn_tensor_numeric(const cnn_tensor *tensor);  /* the next two work */
+bool cnn_tensor_in_order(const cnn_tensor *tensor); /* element i lies behind i others */
 double cnn_tensor_number(const cnn_tensor *tensor,
                          int64_t i); /* element i, the last dimension running fastest */
 void cnn_tensor_floats(const cnn_tensor *tensor, int64_t first, int64_t count, float *out);

@@ -1,4 +1,4 @@
-/* foreign.c: PyTorch's, Keras's, ONNX's and TensorFlow Lite's files of weights: told apart, and what to do
+/* foreign.c: pickles, and Keras's, ONNX's and TensorFlow Lite's files of weights: told apart, and what to do
  * about each. None of them is opened: pickles can run code, and the others hold whole nets. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/weights/foreign.h"
@@ -8,20 +8,6 @@
 
 static bool begins(const unsigned char *bytes, size_t n, const char *with, size_t m) {
   return n >= m && memcmp(bytes, with, m) == 0;
-}
-
-/* Whether a zip's directory, which stands at the end, has a member of this name, in whatever folder. */
-static bool zip_holds(const unsigned char *bytes, size_t n, const char *name) {
-  enum { ENTRY = 46, TAIL = 1 << 22 };
-  size_t m = strlen(name);
-  for (size_t i = n > TAIL ? n - TAIL : 0; i + ENTRY + m <= n; i++) {
-    if (memcmp(bytes + i, "PK\1\2", 4) != 0) continue;
-    size_t length = (size_t)bytes[i + 28] | (size_t)bytes[i + 29] << 8;
-    if (length < m || length > n - i - ENTRY) continue;
-    const unsigned char *end = bytes + i + ENTRY + length;
-    if (memcmp(end - m, name, m) == 0 && (length == m || end[-(long)m - 1] == '/')) return true;
-  }
-  return false;
 }
 
 /* The first fields of a ModelProto: the version of the format, a small number, and one of those that follow.
@@ -38,15 +24,21 @@ static bool is_pickle(const unsigned char *bytes, size_t n) {
          memchr("\x8a}](\x63\x95\x8c", bytes[2], 7);
 }
 
-static cnn_status torch(const char *path) {
+static cnn_status legacy_torch(const char *path) {
   return cnn_failure(CNN_BAD_FORMAT,
-                     "%s: is a file of PyTorch: a pickle, which can run code, so it is not opened. In Python "
-                     "this makes an .npz of it, which is read:\n"
-                     "import numpy, torch\n"
-                     "state = torch.load(\"%s\", map_location=\"cpu\")  # a state dict; of a whole module: "
-                     ".state_dict()\n"
-                     "numpy.savez(\"weights.npz\", **{name: value.float().numpy() for name, value in "
-                     "state.items()})",
+                     "%s: is a file of PyTorch before 1.6, of 2020, in a format that is not read. In Python "
+                     "this writes it in that of today:\n"
+                     "import torch\n"
+                     "torch.save(torch.load(\"%s\", map_location=\"cpu\"), \"weights.pt\")",
+                     path, path);
+}
+
+static cnn_status pickle(const char *path) {
+  return cnn_failure(CNN_BAD_FORMAT,
+                     "%s: is a pickle, which can run code, and none that torch.save wrote. If you trust it, "
+                     "and it is a dictionary of arrays, in Python this makes an .npz of it, which is read:\n"
+                     "import numpy, pickle\n"
+                     "numpy.savez(\"weights.npz\", **pickle.load(open(\"%s\", \"rb\")))",
                      path, path);
 }
 
@@ -61,15 +53,19 @@ static cnn_status keras(const char *path, const char *what) {
                      path, what, path);
 }
 
+cnn_status cnn_foreign_zip(const char *path, const cnn_zip *zip) {
+  static const char weights[] = "model.weights.h5";
+  const size_t n = sizeof weights - 1;
+  for (int32_t i = 0; i < zip->count; i++)
+    if (zip->member[i].name_bytes == n && memcmp(zip->member[i].name, weights, n) == 0)
+      return keras(path, "a model of Keras");
+  return cnn_success();
+}
+
 cnn_status cnn_foreign_check(const char *path, const unsigned char *bytes, size_t n) {
-  static const char legacy[] =
-      "\x80\2\x8a\n\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"; /* PyTorch's before 1.6 */
-  if (begins(bytes, n, "PK\3\4", 4)) {
-    if (zip_holds(bytes, n, "data.pkl") || zip_holds(bytes, n, "constants.pkl")) return torch(path);
-    if (zip_holds(bytes, n, "model.weights.h5")) return keras(path, "a model of Keras");
-    return cnn_success();
-  }
-  if (begins(bytes, n, legacy, sizeof legacy - 1) || is_pickle(bytes, n)) return torch(path);
+  static const char legacy[] = "\x80\2\x8a\n\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
+  if (begins(bytes, n, legacy, sizeof legacy - 1)) return legacy_torch(path);
+  if (is_pickle(bytes, n)) return pickle(path);
   if (begins(bytes, n, "\x89HDF\r\n\x1a\n", 8)) return keras(path, "an HDF5 file, as Keras writes them");
   if (n >= 8 && memcmp(bytes + 4, "TFL3", 4) == 0)
     return cnn_failure(CNN_BAD_FORMAT,

@@ -4,9 +4,10 @@
 #ifndef CNN_FOREIGN_H
 #define CNN_FOREIGN_H
 #include <stddef.h>
-#include "cnn_status.h"
+#include "hosted/weights/zip.h"
 
 /* What the file is, and the line of Python that makes one of it that is read; success if it is none of those
  * known. */
 cnn_status cnn_foreign_check(const char *path, const unsigned char *bytes, size_t n);
+cnn_status cnn_foreign_zip(const char *path, const cnn_zip *zip); /* the same for a zip */
 #endif

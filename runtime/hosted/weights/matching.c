@@ -1,5 +1,5 @@
-/* matching.c: names and shapes of a net against those of a file. Nothing is permuted or renamed in silence:
- * what is recognised is said. */
+/* matching.c: names and shapes of a net against those of a file. Nothing is permuted, and nothing renamed but
+ * by what all names begin with: what is recognised is said. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/weights/matching.h"
 
@@ -31,6 +31,8 @@ static const char *text_of(cnn_archive *archive, const char *format, ...) {
   va_start(arguments, format);
   int n = vsnprintf(line, sizeof line, format, arguments);
   va_end(arguments);
+  for (char *at = line; n >= 0 && *at; at++) /* names in files may have what terminals obey */
+    if ((unsigned char)*at < ' ' || *at == 127) *at = '?';
   char *text = n < 0 ? NULL : cnn_archive_alloc(archive, strlen(line) + 1);
   return text ? strcpy(text, line) : NULL;
 }
@@ -68,8 +70,14 @@ static bool same_without_ones(const cnn_tensor *a, const cnn_tensor *b) {
 }
 
 /* What the file's array must have been through, to have that shape; "" where nobody knows. */
-static const char *remedy(const cnn_tensor *own, const cnn_tensor *found) {
+static const char *remedy(const cnn_tensor *own, const cnn_tensor *found, const int64_t from[3]) {
   const int64_t *w = own->dim;
+  if (own->rank == 2 && from[0] > 0 && dims_are(found, 4, (const int64_t[]){w[0], from[2], from[0], from[1]}))
+    return ": its columns lie channels, height, width, as PyTorch's do; w.reshape(len(w), -1) gives the "
+           "order "
+           "of flatten(order=chw)";
+  if (own->rank == 2 && from[0] > 0 && dims_are(found, 4, (const int64_t[]){w[0], from[0], from[1], from[2]}))
+    return ": its columns lie height, width, channels; w.reshape(len(w), -1) gives the order of flatten";
   if (own->rank == 4 && dims_are(found, 4, (const int64_t[]){w[2], w[3], w[1], w[0]}))
     return ": its kernel lies height, width, in, out, as TensorFlow's do; w.transpose(3, 2, 0, 1) gives the "
            "net's order";
@@ -211,18 +219,27 @@ static void prefix_look(Match *match) {
 
 /* ---- The whole */
 
+/* The weight's name; with that in the file, where this is another. */
+static const char *called(const Match *match, const cnn_wanted *wanted, const cnn_tensor *tensor,
+                          char name[420]) {
+  if (strcmp(tensor->name + strlen(match->prefix), wanted->name) == 0) return wanted->name;
+  snprintf(name, 420, "%.200s, in its place %.200s,", wanted->name, tensor->name);
+  return name;
+}
+
 static void differ(Match *match, const cnn_wanted *wanted, const cnn_tensor *tensor) {
-  char found[200], expected[200];
+  char found[200], expected[200], name[420];
   cnn_tensor own = shape_of(wanted);
   cnn_tensor_shape(&own, expected, sizeof expected);
   cnn_tensor_shape(tensor, found, sizeof found);
   match->out->differing++;
   if (!same_shape(&own, tensor))
-    line_add(match, text_of(match->archive, "another shape: %.200s is %s in the file, %s in the net%s",
-                            wanted->name, found, expected, remedy(&own, tensor)));
+    line_add(match, text_of(match->archive, "another shape: %.420s is %s in the file, %s in the net%s",
+                            called(match, wanted, tensor, name), found, expected,
+                            remedy(&own, tensor, wanted->flattened)));
   else
-    line_add(match, text_of(match->archive, "another type: %.200s is %s in the file", wanted->name,
-                            cnn_dtype_name(tensor->dtype)));
+    line_add(match, text_of(match->archive, "another type: %.420s is %s in the file",
+                            called(match, wanted, tensor, name), cnn_dtype_name(tensor->dtype)));
 }
 
 /* Those found by name first, so that none of them is taken for another one's. */
@@ -246,9 +263,9 @@ static void tell_missing(Match *match, const cnn_wanted *wanted) {
   match->used[other - match->archive->tensor] = true;
   match->out->extra++;
   cnn_tensor_shape(other, found, sizeof found);
-  line_add(match,
-           text_of(match->archive, "missing: %.200s %s; did you mean the file's %.200s %s%s", wanted->name,
-                   expected, other->name, found, same_shape(&own, other) ? "" : remedy(&own, other)));
+  line_add(match, text_of(match->archive, "missing: %.200s %s; did you mean the file's %.200s %s%s",
+                          wanted->name, expected, other->name, found,
+                          same_shape(&own, other) ? "" : remedy(&own, other, wanted->flattened)));
 }
 
 static void tell_extra(Match *match) {
@@ -286,33 +303,68 @@ static void warn_of_order(Match *match) {
   }
 }
 
+static bool all_begin_with(const cnn_archive *archive, const char *prefix) {
+  const size_t n = strlen(prefix);
+  for (int32_t t = 0; t < archive->count; t++)
+    if (strncmp(archive->tensor[t].name, prefix, n) != 0) return false;
+  return true;
+}
+
+static bool match_begin(Match *match) {
+  cnn_archive *archive = match->archive;
+  const size_t weights = (size_t)match->count, tensors = (size_t)archive->count;
+  cnn_matching *out = match->out;
+  *out = (cnn_matching){.source = cnn_archive_alloc(archive, sizeof *out->source * (weights + 1)),
+                        .line = cnn_archive_alloc(archive, sizeof *out->line * (weights + tensors + 1))};
+  match->used = cnn_archive_alloc(archive, sizeof *match->used * (tensors + 1));
+  return out->source && out->line && match->used;
+}
+
+/* The weights for which there is something, in their shape or not. */
+static void compare(Match *match) {
+  cnn_matching *out = match->out;
+  for (int32_t w = 0; w < match->count; w++) {
+    const cnn_tensor *tensor = out->source[w];
+    cnn_tensor own = shape_of(&match->wanted[w]);
+    if (!tensor) {
+      tell_missing(match, &match->wanted[w]);
+    } else if (!same_shape(&own, tensor) || !cnn_tensor_numeric(tensor)) {
+      differ(match, &match->wanted[w], tensor);
+      out->source[w] = NULL;
+    } else {
+      out->matched++;
+    }
+  }
+  tell_extra(match);
+  warn_of_order(match);
+}
+
 bool cnn_match(cnn_archive *archive, const cnn_wanted *wanted, int32_t count, const char *prefix,
                cnn_matching *matching) {
-  *matching =
-      (cnn_matching){.source = cnn_archive_alloc(archive, sizeof *matching->source * ((size_t)count + 1)),
-                     .line = cnn_archive_alloc(archive, sizeof *matching->line *
-                                                            ((size_t)count + (size_t)archive->count + 1))};
   Match match = {
       .archive = archive, .wanted = wanted, .count = count, .prefix = prefix ? prefix : "", .out = matching};
-  match.used = cnn_archive_alloc(archive, sizeof *match.used * ((size_t)archive->count + 1));
-  if (!matching->source || !matching->line || !match.used) return false;
+  if (!match_begin(&match)) return false;
   matching->behind = count_behind(&match, match.prefix);
   if (matching->behind < count) prefix_look(&match);
   if (matching->prefix) match.prefix = matching->prefix;
+  if (!prefix && all_begin_with(archive, match.prefix)) matching->prefix = NULL;
   take_by_name(&match);
-  for (int32_t w = 0; w < count; w++) {
-    const cnn_tensor *tensor = matching->source[w];
-    cnn_tensor own = shape_of(&wanted[w]);
-    if (!tensor) {
-      tell_missing(&match, &wanted[w]);
-    } else if (!same_shape(&own, tensor) || !cnn_tensor_numeric(tensor)) {
-      differ(&match, &wanted[w], tensor);
-      matching->source[w] = NULL;
-    } else {
-      matching->matched++;
-    }
+  compare(&match);
+  return !match.failed;
+}
+
+bool cnn_match_by_order(cnn_archive *archive, const cnn_wanted *wanted, int32_t count, const char *prefix,
+                        cnn_matching *matching) {
+  Match match = {
+      .archive = archive, .wanted = wanted, .count = count, .prefix = prefix ? prefix : "", .out = matching};
+  if (!match_begin(&match)) return false;
+  int32_t w = 0;
+  for (int32_t t = 0; t < archive->count && w < count; t++) {
+    const cnn_tensor *tensor = &archive->tensor[t];
+    if (!name_behind(&match, tensor) || cnn_tensor_is_counter(tensor)) continue;
+    match.used[t] = true;
+    matching->source[w++] = tensor;
   }
-  tell_extra(&match);
-  warn_of_order(&match);
+  compare(&match);
   return !match.failed;
 }

@@ -19,15 +19,22 @@ typedef struct cnn_matching {
       differing;     /* found; not in the file; not in the net; of another shape or type */
   const char **line; /* a line for each of the last three */
   int32_t lines;
-  const char *prefix; /* "module.": more names are found behind it than behind the one that was given, and the
-                         rest is told of those; or NULL */
+  const char *prefix; /* "module.": more names are found behind it than behind the one that was given, but not
+                         all names have it; the rest is told of those; or NULL */
   int32_t behind;     /* how many */
   const char *warning; /* what shapes cannot tell, or NULL */
   int32_t unordered;   /* then: of which weight */
 } cnn_matching;
 
-/* `prefix`: of the file's names only those count that begin with it, and what is behind it; NULL: all. All
- * memory is the archive's. False: there was none. */
+/* `prefix`: of the file's names only those count that begin with it, and what is behind it; NULL: all,
+ * without what all of them begin with, if more are found so. All memory is the archive's. False: there was
+ * none. */
 bool cnn_match(cnn_archive *archive, const cnn_wanted *wanted, int32_t count, const char *prefix,
                cnn_matching *matching);
+/* The same by order, whatever the names: the file's first array is the net's first weight. */
+bool cnn_match_by_order(cnn_archive *archive, const cnn_wanted *wanted, int32_t count, const char *prefix,
+                        cnn_matching *matching);
+/* Gives the archive's tensors other names, as the lines of a file say: "theirs = ours". A '*' stands for any
+ * text, the same in both; later lines win; "theirs =" leaves a tensor out; '#' begins a comment. */
+cnn_status cnn_rename(cnn_archive *archive, const char *path);
 #endif

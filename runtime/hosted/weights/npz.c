@@ -1,4 +1,4 @@
-/* npz.c: reading and writing NumPy's .npy (format versions 1 to 3) and .npz (zip archives, zip64 included).
+/* npz.c: reading and writing NumPy's .npy (format versions 1 to 3) and .npz (zip archives of them).
  */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/weights/npz.h"
@@ -158,163 +158,10 @@ cnn_status cnn_npy_parse(cnn_tensor *tensor, const char *path, const unsigned ch
   return cnn_success();
 }
 
-/* ---- .npz: a zip archive, read from its directory at the end. */
+/* ---- .npz: a zip archive of them. */
 
-static uint64_t number(const unsigned char *at, int bytes) { /* little-endian */
-  uint64_t value = 0;
-  for (int b = bytes - 1; b >= 0; b--) value = value << 8 | at[b];
-  return value;
-}
-
-typedef struct Directory {
-  uint64_t offset, bytes, entries;
-  size_t comment, comment_bytes;
-} Directory;
-
-static cnn_status directory_find(Directory *directory, const char *path, const unsigned char *bytes,
-                                 size_t n) {
-  size_t lowest =
-      n > 65557 ? n - 65557 : 0; /* the end record, and a comment of up to 65535 bytes behind it */
-  size_t at = n >= 22 ? n - 22 : 0;
-  while (at > lowest && memcmp(bytes + at, "PK\5\6", 4) != 0) at--;
-  if (n < 22 || memcmp(bytes + at, "PK\5\6", 4) != 0)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: is cut off: the zip archive has no directory", path);
-  *directory = (Directory){number(bytes + at + 16, 4), number(bytes + at + 12, 4), number(bytes + at + 10, 2),
-                           at + 22, n - at - 22};
-  bool wide =
-      directory->offset == 0xFFFFFFFFu || directory->bytes == 0xFFFFFFFFu || directory->entries == 0xFFFFu;
-  if (wide && at >= 20 && memcmp(bytes + at - 20, "PK\6\7", 4) == 0) {
-    uint64_t record = number(bytes + at - 12, 8);
-    if (record > n || n - record < 56 || memcmp(bytes + record, "PK\6\6", 4) != 0)
-      return cnn_failure(CNN_BAD_FORMAT, "%s: the zip64 record at byte %llu is damaged", path,
-                         (unsigned long long)record);
-    directory->offset = number(bytes + record + 48, 8);
-    directory->bytes = number(bytes + record + 40, 8);
-    directory->entries = number(bytes + record + 32, 8);
-  }
-  if (directory->offset > n || directory->bytes > n - directory->offset ||
-      directory->entries > directory->bytes / 46)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: the zip directory lies outside the file", path);
-  return cnn_success();
-}
-
-typedef struct Member {
-  const char *name;
-  size_t name_bytes;
-  uint64_t packed, size, header;
-  uint32_t crc;
-  unsigned method, flags;
-} Member;
-
-/* The 64-bit sizes stand in an extra field, only those that do not fit, in this order. */
-static bool member_widen(Member *member, const unsigned char *extra, size_t n) {
-  while (n >= 4) {
-    size_t id = (size_t)number(extra, 2), length = (size_t)number(extra + 2, 2);
-    if (length > n - 4) return false;
-    if (id == 1) {
-      const unsigned char *at = extra + 4, *end = at + length;
-      uint64_t *field[3] = {&member->size, &member->packed, &member->header};
-      for (int f = 0; f < 3; f++) {
-        if (*field[f] != 0xFFFFFFFFu) continue;
-        if (end - at < 8) return false;
-        *field[f] = number(at, 8);
-        at += 8;
-      }
-    }
-    extra += 4 + length;
-    n -= 4 + length;
-  }
-  return true;
-}
-
-/* Reads the directory's entry at *at, and moves on behind it. */
-static bool member_next(Member *member, const unsigned char *bytes, size_t *at, size_t end) {
-  const unsigned char *p = bytes + *at;
-  if (end - *at < 46 || memcmp(p, "PK\1\2", 4) != 0) return false;
-  size_t name = (size_t)number(p + 28, 2), extra = (size_t)number(p + 30, 2),
-         comment = (size_t)number(p + 32, 2);
-  if (end - *at - 46 < name + extra + comment) return false;
-  *member = (Member){.name = (const char *)p + 46,
-                     .name_bytes = name,
-                     .packed = number(p + 20, 4),
-                     .size = number(p + 24, 4),
-                     .header = number(p + 42, 4),
-                     .crc = (uint32_t)number(p + 16, 4),
-                     .method = (unsigned)number(p + 10, 2),
-                     .flags = (unsigned)number(p + 8, 2)};
-  *at += 46 + name + extra + comment;
-  return member_widen(member, p + 46 + name, extra);
-}
-
-static bool inflate_raw(const unsigned char *packed, size_t n, unsigned char *out, size_t size) {
-  z_stream stream = {0};
-  if (inflateInit2(&stream, -15) != Z_OK) return false;
-  stream.next_in = (unsigned char *)(uintptr_t)packed; /* zlib does not write there, whatever its type says */
-  size_t left = n, used = 0;
-  unsigned char beyond; /* room for a byte too many, so that one is noticed */
-  int result;
-  do {
-    uInt in = left > 1u << 30 ? 1u << 30 : (uInt)left,
-         space = size - used > 1u << 30 ? 1u << 30 : (uInt)(size - used);
-    stream.avail_in = in;
-    stream.next_out = space ? out + used : &beyond;
-    stream.avail_out = space ? space : 1;
-    result = inflate(&stream, Z_NO_FLUSH);
-    left -= in - stream.avail_in;
-    if (!space && stream.avail_out == 0) break;
-    used += space ? space - stream.avail_out : 0;
-  } while (result == Z_OK);
-  inflateEnd(&stream);
-  return result == Z_STREAM_END && used == size && left == 0;
-}
-
-static uint32_t checksum(const unsigned char *data, size_t n) {
-  uLong crc = crc32(0, NULL, 0);
-  for (size_t i = 0; i < n; i += 1u << 30)
-    crc = crc32(crc, data + i, n - i > 1u << 30 ? 1u << 30 : (uInt)(n - i));
-  return (uint32_t)crc;
-}
-
-/* The bytes of a member: where they are, or unpacked into memory of the archive. `label` is "PATH: NAME" for
- * messages. */
-static cnn_status member_read(cnn_archive *archive, const char *label, const Member *member,
-                              const unsigned char *bytes, size_t n, const unsigned char **data) {
-  if (member->flags & 1) return cnn_failure(CNN_BAD_FORMAT, "%s: is encrypted", label);
-  if (member->method != 0 && member->method != 8)
-    return cnn_failure(CNN_BAD_FORMAT,
-                       "%s: is packed by method %u; only stored and deflated members are read", label,
-                       member->method);
-  if (member->header > n || n - member->header < 30 || memcmp(bytes + member->header, "PK\3\4", 4) != 0)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: has no zip header at byte %llu", label,
-                       (unsigned long long)member->header);
-  uint64_t start =
-      member->header + 30 + number(bytes + member->header + 26, 2) + number(bytes + member->header + 28, 2);
-  if (start > n || member->packed > n - start) return cnn_failure(CNN_BAD_FORMAT, "%s: is cut off", label);
-  if (member->method == 0) {
-    if (member->size != member->packed)
-      return cnn_failure(CNN_BAD_FORMAT, "%s: is stored with two sizes", label);
-    *data = bytes + start;
-  } else {
-    if (member->size / 1032 > member->packed) /* more than deflate can do: a size that lies */
-      return cnn_failure(CNN_BAD_FORMAT, "%s: cannot unpack to %llu bytes", label,
-                         (unsigned long long)member->size);
-    unsigned char *out = cnn_archive_alloc(archive, (size_t)member->size);
-    if (!out)
-      return cnn_failure(CNN_NO_MEMORY, "%s: no memory for %llu bytes", label,
-                         (unsigned long long)member->size);
-    if (!inflate_raw(bytes + start, (size_t)member->packed, out, (size_t)member->size))
-      return cnn_failure(CNN_BAD_FORMAT, "%s: the packed data are damaged", label);
-    *data = out;
-  }
-#ifndef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION /* no mutation would get past it */
-  if (checksum(*data, (size_t)member->size) != member->crc)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: the checksum is wrong: the file is damaged", label);
-#endif
-  return cnn_success();
-}
-
-static cnn_status member_add(cnn_archive *archive, const char *path, const Member *member,
-                             const unsigned char *bytes, size_t n) {
+static cnn_status member_add(cnn_archive *archive, const cnn_zip *zip, cnn_zip_member *member) {
+  const char *path = zip->path;
   size_t length = member->name_bytes;
   if (length < 4 || memcmp(member->name + length - 4, ".npy", 4) != 0) return cnn_success();
   char *name = cnn_archive_alloc(archive, length);
@@ -326,10 +173,9 @@ static cnn_status member_add(cnn_archive *archive, const char *path, const Membe
     return cnn_failure(CNN_BAD_FORMAT, "%s: has two arrays named \"%.200s\"", path, name);
   char label[600];
   snprintf(label, sizeof label, "%.380s: \"%.200s\"", path, name);
-  const unsigned char *data = NULL;
-  cnn_status status = member_read(archive, label, member, bytes, n, &data);
+  cnn_status status = cnn_zip_read(zip, archive, label, member);
   cnn_tensor *tensor = &archive->tensor[archive->count];
-  if (status.code == CNN_OK) status = cnn_npy_parse(tensor, label, data, (size_t)member->size);
+  if (status.code == CNN_OK) status = cnn_npy_parse(tensor, label, member->data, (size_t)member->size);
   tensor->name = name;
   if (status.code == CNN_OK) archive->count++;
   return status;
@@ -344,23 +190,13 @@ static cnn_status notes_read(cnn_archive *archive, const char *path, const char 
   return status;
 }
 
-cnn_status cnn_npz_parse(cnn_archive *archive, const char *path, const unsigned char *bytes, size_t n) {
-  Directory directory = {0};
-  cnn_status status = directory_find(&directory, path, bytes, n);
-  if (status.code != CNN_OK) return status;
-  if (directory.entries > 65536) return cnn_failure(CNN_BAD_FORMAT, "%s: more than 65536 members", path);
-  archive->tensor = cnn_archive_alloc(archive, sizeof *archive->tensor * (size_t)(directory.entries + 1));
-  if (!archive->tensor) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
-  size_t at = (size_t)directory.offset, end = at + (size_t)directory.bytes;
-  for (uint64_t i = 0; i < directory.entries; i++) {
-    Member member;
-    size_t here = at;
-    if (!member_next(&member, bytes, &at, end))
-      return cnn_failure(CNN_BAD_FORMAT, "%s: the zip directory is damaged at byte %zu", path, here);
-    status = member_add(archive, path, &member, bytes, n);
-    if (status.code != CNN_OK) return status;
-  }
-  return notes_read(archive, path, (const char *)bytes + directory.comment, directory.comment_bytes);
+cnn_status cnn_npz_parse(cnn_archive *archive, cnn_zip *zip) {
+  cnn_status status = cnn_success();
+  archive->tensor = cnn_archive_alloc(archive, sizeof *archive->tensor * ((size_t)zip->count + 1));
+  if (!archive->tensor) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", zip->path);
+  for (int32_t i = 0; i < zip->count && status.code == CNN_OK; i++)
+    status = member_add(archive, zip, &zip->member[i]);
+  return status.code == CNN_OK ? notes_read(archive, zip->path, zip->comment, zip->comment_bytes) : status;
 }
 
 /* ---- Writing */
@@ -496,8 +332,9 @@ cnn_status cnn_npz_write(const char *path, const cnn_tensor *tensor, int32_t cou
   for (int32_t i = 0; i < count; i++) {
     char header[1024];
     size_t n = header_write(&tensor[i], header);
-    uint32_t crc = checksum((const unsigned char *)header, n);
-    crc = (uint32_t)crc32_combine(crc, checksum(tensor[i].data, tensor[i].bytes), (z_off_t)tensor[i].bytes);
+    uint32_t crc = cnn_zip_checksum((const unsigned char *)header, n);
+    crc = (uint32_t)crc32_combine(crc, cnn_zip_checksum(tensor[i].data, tensor[i].bytes),
+                                  (z_off_t)tensor[i].bytes);
     stored[i] = (Stored){at, n + tensor[i].bytes, crc};
     member_header(&writer, tensor[i].name, &stored[i], true);
     cnn_writer_put(&writer, header, n);

@@ -3,13 +3,13 @@
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_NPZ_H
 #define CNN_NPZ_H
-#include "hosted/weights/archive.h"
+#include "hosted/weights/zip.h"
 
 /* Sets all of `tensor` but its name; the data stay in `bytes`. */
 cnn_status cnn_npy_parse(cnn_tensor *tensor, const char *path, const unsigned char *bytes, size_t n);
 /* Arrays under their names without ".npy"; other members are passed over. Its comment may be notes. Stored
- * members stay in `bytes`, deflated ones are unpacked. */
-cnn_status cnn_npz_parse(cnn_archive *archive, const char *path, const unsigned char *bytes, size_t n);
+ * members stay where they are, deflated ones are unpacked. */
+cnn_status cnn_npz_parse(cnn_archive *archive, cnn_zip *zip);
 
 /* Both write numeric tensors in this machine's order of bytes, as NumPy does; an .npz is stored, not
  * deflated. */

@@ -64,7 +64,7 @@ static void lines_add(cnn_status *status, const cnn_matching *matching) {
 }
 
 static cnn_status refuse(const cnn_network *network, const char *path, const cnn_matching *matching,
-                         const char *given, bool some) {
+                         const char *given, bool some, const char *others) {
   cnn_status status;
   if (matching->prefix)
     status = cnn_failure(CNN_MISMATCH,
@@ -74,54 +74,98 @@ static cnn_status refuse(const cnn_network *network, const char *path, const cnn
                          given ? "did you mean '" : "", matching->prefix, given ? "'?" : " leaves that out",
                          matching->lines ? given ? " What differs besides:" : ". What differs besides:" : "");
   else
-    status = cnn_failure(CNN_MISMATCH, "%.400s: %s:", path,
-                         some ? "nothing matches the net's weights" : "these weights are not the net's");
+    status = cnn_failure(CNN_MISMATCH, "%.400s: %s%s%.400s%s:", path,
+                         some ? "nothing matches the net's weights" : "these weights are not the net's",
+                         others ? " (the file also has " : "", others ? others : "",
+                         others ? "; ':' and the name of one behind the file's takes it)" : "");
   if (!matching->prefix && matching->lines == 0)
     return cnn_failure(CNN_MISMATCH, "%.400s: holds no weights", path);
   lines_add(&status, matching);
   return status;
 }
 
-cnn_status cnn_weights_load_behind(const cnn_network *network, const char *path, const char *prefix,
-                                   bool some, float *weights, cnn_weights_report *report) {
-  cnn_archive archive;
-  cnn_matching matching;
-  if (report) *report = (cnn_weights_report){0};
-  cnn_status status = cnn_archive_open(&archive, path);
+/* The file with the names that are wanted, and what of it is whose. */
+static cnn_status find_all(const cnn_network *network, const char *path, const cnn_weights_names *names,
+                           cnn_archive *archive, cnn_matching *matching) {
+  cnn_status status = cnn_archive_open(archive, path);
+  if (status.code == CNN_OK && names->rename) status = cnn_rename(archive, names->rename);
   if (status.code != CNN_OK) return status;
   cnn_wanted *wanted = wanted_of(network);
-  if (!wanted || !cnn_match(&archive, wanted, network->weights, prefix, &matching)) {
-    free(wanted);
+  const bool done =
+      wanted &&
+      (names->by_order ? cnn_match_by_order(archive, wanted, network->weights, names->prefix, matching)
+                       : cnn_match(archive, wanted, network->weights, names->prefix, matching));
+  free(wanted);
+  return done ? status : cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
+}
+
+/* "theirs = ours" for each weight: from malloc; NULL: no memory. */
+static char *renames_make(const cnn_network *network, const cnn_matching *matching) {
+  size_t n = 1;
+  for (int32_t w = 0; w < network->weights; w++)
+    n += strlen(matching->source[w]->name) + strlen(network->weight[w].name) + 4;
+  char *text = malloc(n), *at = text;
+  if (text) *text = 0;
+  for (int32_t w = 0; text && w < network->weights; w++)
+    at += sprintf(at, "%s = %s\n", matching->source[w]->name, network->weight[w].name);
+  return text;
+}
+
+void cnn_weights_report_free(cnn_weights_report *report) {
+  free(report->text);
+  free(report->renames);
+  *report = (cnn_weights_report){0};
+}
+
+static void report_fill(cnn_weights_report *report, const cnn_matching *matching) {
+  *report = (cnn_weights_report){.matched = matching->matched,
+                                 .missing = matching->missing,
+                                 .extra = matching->extra,
+                                 .differing = matching->differing,
+                                 .text = lines_join(matching)};
+  if (matching->warning)
+    snprintf(report->warning, sizeof report->warning, "%s; for weights from PyTorch write flatten(order=chw)",
+             matching->warning);
+}
+
+cnn_status cnn_weights_load_named(const cnn_network *network, const char *path,
+                                  const cnn_weights_names *names, bool some, float *weights,
+                                  cnn_weights_report *report) {
+  static const cnn_weights_names plain = {0};
+  cnn_archive archive;
+  cnn_matching matching;
+  if (!names) names = &plain;
+  if (report) *report = (cnn_weights_report){0};
+  cnn_status status = find_all(network, path, names, &archive, &matching);
+  if (status.code != CNN_OK) {
     cnn_archive_close(&archive);
-    return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
+    return status;
   }
-  bool differs = matching.missing + matching.extra + matching.differing > 0;
-  if (matching.prefix || (!some ? differs : matching.matched == 0 && network->weights > 0))
-    status = refuse(network, path, &matching, prefix, some);
+  const bool differs = matching.missing + matching.extra + matching.differing > 0,
+             none = matching.matched == 0 && network->weights > 0;
+  if (matching.prefix || (some && !names->by_order ? none : differs))
+    status = refuse(network, path, &matching, names->prefix, some && none, archive.others);
   if (status.code == CNN_OK) status = all_finite(network, path, matching.source);
   for (int32_t w = 0; w < network->weights && status.code == CNN_OK; w++)
     if (matching.source[w])
       cnn_tensor_floats(matching.source[w], 0, network->weight[w].size, weights + network->weight[w].offset);
-  if (report) {
-    *report = (cnn_weights_report){matching.matched,   matching.missing,      matching.extra,
-                                   matching.differing, lines_join(&matching), ""};
-    if (matching.warning)
-      snprintf(report->warning, sizeof report->warning,
-               "%s; for weights from PyTorch write flatten(order=chw)", matching.warning);
+  if (report) report_fill(report, &matching);
+  if (report && status.code == CNN_OK && names->by_order) {
+    report->renames = renames_make(network, &matching);
+    if (!report->renames) status = cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   }
-  free(wanted);
   cnn_archive_close(&archive);
   return status;
 }
 
 cnn_status cnn_weights_load(const cnn_network *network, const char *path, float *weights,
                             cnn_weights_report *report) {
-  return cnn_weights_load_behind(network, path, NULL, false, weights, report);
+  return cnn_weights_load_named(network, path, NULL, false, weights, report);
 }
 
 cnn_status cnn_weights_load_some(const cnn_network *network, const char *path, float *weights,
                                  cnn_weights_report *report) {
-  return cnn_weights_load_behind(network, path, NULL, true, weights, report);
+  return cnn_weights_load_named(network, path, NULL, true, weights, report);
 }
 
 enum { NOTES = 16 };

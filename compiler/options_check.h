@@ -1,0 +1,9 @@
+/* options_check.h: options that want others. What returns false has said why on standard error. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_OPTIONS_CHECK_H
+#define CNNC_OPTIONS_CHECK_H
+#include "options.h"
+
+bool options_after(const Options *);   /* --after, a pass of the graph that is shown */
+bool options_weights(const Options *); /* what is about the file of --weights */
+#endif

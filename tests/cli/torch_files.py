@@ -1,0 +1,443 @@
+# torch_files.py: the cases of torch.tap.
+# SPDX-License-Identifier: Apache-2.0
+import collections, io, os, pickle, re, shutil, struct, subprocess, sys, types, zipfile, zlib
+from tap import check, finish, start
+
+top = os.environ.get("top_srcdir", os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+files = os.path.join(os.path.abspath(top), "tests", "weights")
+start("torch")
+for name in os.listdir(files):
+    shutil.copy(os.path.join(files, name), name)
+SECONDS = 60  # a case takes far less; what hangs takes forever
+MEGABYTE = 1 << 20
+
+
+def run(*words, memory=None):
+    """memory: MiB of addresses, where it is limited."""
+    if memory:
+        words = ["sh", "-c", f'ulimit -v {memory * 1024}; exec "$@"', "sh", *words]
+    try:
+        return subprocess.run(words, capture_output=True, timeout=SECONDS)
+    except subprocess.TimeoutExpired as late:
+        return subprocess.CompletedProcess(words, "none in time", late.stdout or b"", late.stderr or b"")
+
+
+def cnnc(*words, **more):
+    return run(os.environ["CNNC"], *words, **more)
+
+
+def text_of(done):
+    return (done.stdout + done.stderr).decode("utf-8", "replace")
+
+
+def exits(status, title, done, *says, silent=None):
+    text = text_of(done)
+    missing = [words for words in says if words not in text]
+    good = done.returncode == status and not missing and not (silent and silent in text)
+    check(good, title, f"exit {done.returncode}, without {missing}\n{text[:2000]}")
+
+
+def c_of(weights, *more):
+    """The C with these weights in it."""
+    done = cnnc("net.cnn", f"--weights={weights}", *more, "-o", "-")
+    return done.stdout if done.returncode == 0 else text_of(done)
+
+
+# ---- What torch.save wrote
+wanted = {name: c_of(name + ".npz") for name in ("state", "ema")}
+check(wanted["state"] != wanted["ema"] and b"_trained" in wanted["state"], "what is wanted is there")
+for weights, like in [
+    ("state.pt", "state"), ("protocol4.pth", "state"), ("epoch3.ckpt", "state"), ("epoch3.ckpt:ema", "ema"),
+    ("epoch3.ckpt:model_state_dict", "state"), ("pair.bin:nets.one", "state"), ("pair.bin:nets.two.x", "ema"),
+]:
+    found = c_of(weights)
+    check(found == wanted[like], f"{weights} has the numbers of {like}.npz", found[:1000])
+os.rename("state.pt", "a:b.pt")
+check(c_of("a:b.pt") == wanted["state"], "a file may have ':' in its name")
+os.rename("a:b.pt", "state.pt")
+shutil.copy("state.pt", "weights")
+check(c_of("weights") == wanted["state"], "what it is called does not matter")
+exits(0, "a dependency file names the file", cnnc("net.cnn", "--weights=epoch3.ckpt:ema", "-MD", "-o", "x.c"))
+with open("x.d") as file:
+    check(file.read().split() == ["x.c:", "net.cnn", "epoch3.ckpt"], "  without the key")
+shutil.copy("epoch3.ckpt", "kept.c")
+exits(1, "what is read is not written over", cnnc("net.cnn", "--weights=kept.c:ema", "-o", "kept.c"),
+      "the program is read from it")
+
+# ---- Programs
+with open("trained.cnn", "w") as file, open("net.cnn") as net:
+    file.write(net.read().rstrip()[:-1] + "    train { loss = cross_entropy; epochs = 1; batch = 4 }\n}\n")
+exits(0, "a program", cnnc("trained.cnn", "-O1", "-o", "trained"))
+shape, values = (4, 6, 6, 2), [0.01 * i for i in range(288)]
+head = "{'descr': '<f4', 'fortran_order': False, 'shape': (4, 6, 6, 2), }".ljust(117) + "\n"
+with open("x.npy", "wb") as file:
+    file.write(b"\x93NUMPY\1\0" + struct.pack("<H", len(head)) + head.encode() +
+               struct.pack("<288f", *values))
+for weights, like in ("state.pt", "state.npz"), ("epoch3.ckpt:ema", "ema.npz"):
+    for name in weights, like:
+        exits(0, f"  predicts with {name}", run("./trained", "predict", "x.npy", "--weights", name, "-o",
+                                                name.replace(":", "_") + ".npy"))
+    with open(weights.replace(":", "_") + ".npy", "rb") as a, open(like + ".npy", "rb") as b:
+        check(a.read() == b.read(), "    and gives the same")
+exits(0, "  trains from one", run("./trained", "train", "--data", "synthetic", "--limit", "8", "--init",
+                                  "epoch3.ckpt:ema", "--out", "w.safetensors"), "9 of 9 weights taken")
+shutil.copy("epoch3.ckpt", "scores.npy")
+exits(2, "  does not write over what it reads", run("./trained", "predict", "x.npy", "--weights",
+                                                    "scores.npy:ema", "-o", "scores.npy"),
+      "the weights are read from it")
+
+# ---- Names
+def rename(*lines):
+    with open("names", "w", newline="") as file:
+        file.write("\n".join(lines))
+    return cnnc("net.cnn", "--weights=state.pt", "--rename=names", "-o", "x.c")
+
+
+found = c_of("parallel.pt")
+check(found == wanted["state"], "what all names begin with is left out", found[:1000])
+with open("other.cnn", "w") as file, open("trained.cnn") as net:
+    file.write(net.read().replace('name="features.', 'name="body.').replace('"head"', '"top"'))
+done = cnnc("other.cnn", "--weights=state.pt", "--match=order")
+exits(0, "by order", done, "# state.pt = net weights\nfeatures.0.weight = body.0.weight\n",
+      "head.bias = top.bias\n", silent="receptive field")
+check(done.stdout.count(b"\n") == 10, "  a line for each weight", done.stdout)
+with open("names", "wb") as file:
+    file.write(done.stdout)
+by_order = cnnc("other.cnn", "--weights=state.pt", "--match=order", "-o", "x.c")
+exits(0, "  also with an output", by_order, "head.bias = top.bias\n")
+with open("x.c", "rb") as file:
+    ordered = file.read()
+exits(0, "  which --rename takes", cnnc("other.cnn", "--weights=state.pt", "--rename=names", "-o", "x.c"))
+with open("x.c", "rb") as file:
+    check(file.read() == ordered, "    and gives the same")
+exits(0, "  also of programs", cnnc("other.cnn", "-O1", "-o", "other"))
+for weights in "state.pt", "state.npz":
+    exits(0, f"    with {weights}", run("./other", "predict", "x.npy", "--weights", weights, "--rename",
+                                        "names", "-o", "other.npy"))
+    with open("other.npy", "rb") as a, open("state.npz.npy", "rb") as b:
+        check(a.read() == b.read(), "      and give the same")
+exits(2, "    not without a file", run("./other", "predict", "x.npy", "--rename", "names"))
+exits(0, "    and --init", run("./other", "train", "--data", "synthetic", "--limit", "8", "--init",
+                               "state.pt", "--rename", "names", "--out", "w.safetensors"),
+      "9 of 9 weights taken")
+done = run("./other", "predict", "x.npy", "--weights", "state.pt", "--match=order", "-o", "y.npy")
+exits(0, "  programs pair by order themselves", done)
+with open("y.npy", "rb") as a, open("other.npy", "rb") as b, open("names", "rb") as c:
+    check(a.read() == b.read() and done.stderr == c.read().split(b"\n", 1)[1], "    with the same lines",
+          done.stderr)
+exits(0, "  and --init", run("./other", "train", "--data", "synthetic", "--limit", "8", "--init", "state.pt",
+                             "--match=order", "--out", "w.safetensors"),
+      "9 of 9 weights taken", "\nhead.bias = top.bias\n")
+with open("short.cnn", "w") as file:
+    file.write("net s { input x: 6x6x2\n    conv(3, 3x3) -> batchnorm -> relu\n    conv(4, 3x3)\n"
+               "    flatten\n    train { loss = mse; epochs = 1; batch = 4 } }\n")
+exits(1, "where shapes differ, all are told", cnnc("short.cnn", "--weights=state.pt", "--match=order"),
+      "3 differences", "another shape: conv2.weight, in its place features.3.weight, is [4, 3, 1, 1] in the "
+      "file, [4, 3, 3, 3] in the net", "conv2.bias, in its place head.weight, is [5, 64]",
+      "not in the net: head.bias [5]")
+exits(0, "  also by programs", cnnc("short.cnn", "-O1", "-o", "short"))
+exits(1, "    and --init", run("./short", "train", "--data", "synthetic", "--limit", "8", "--init",
+                               "state.pt", "--match=order", "--out", "short.safetensors"),
+      "these weights are not the net's", "another shape: conv2.weight, in its place features.3.weight")
+exits(2, "--match wants a file", cnnc("net.cnn", "--match=order"), "--weights, which is not given")
+exits(2, "  and standard output", cnnc("net.cnn", "--weights=state.pt", "--match=order", "-o", "-"))
+exits(2, "  and a known way", cnnc("net.cnn", "--weights=state.pt", "--match=size"), "order")
+
+for title, lines in [
+    ("nothing", []), ("the same names", ["*.*=*.*"]),
+    ("a comment, a blank line", ["# a = b", "", " \t", "x = y"]),
+    ("no end of line, and one of Windows", ["x=y\r", "features.*=features.*\r"]),
+    ("later lines win", ["* = other.*", "features.* = features.*", "head.* = head.*"]),
+    ("names stay where no line fits", ["feature.* = x.*", "*.weigh = x.*"]),
+]:
+    done = rename(*lines)
+    exits(0, f"--rename: {title}", done)
+for title, says, *lines in [
+    ("no sign", "names:2: has no '='", "a=b", "features.0"),
+    ("no name", "names:1: there is no name before '='", " = b"),
+    ("another number of stars", "names:1: both names must have as many '*': here 1 and 2", "a* = *b*"),
+    ("a long name", "names:1: names have at most 500 letters", "a" * 501 + "=b"),
+    ("many stars", "names:1: names have at most 500 letters, and 8 '*'", "*" * 9 + "=" + "*" * 9),
+    ("two of one name", 'names: makes "same" of two names', "head.weight = same", "head.bias = same"),
+    ("a tensor left out", "missing: head.bias [5]", "head.bias ="),
+    ("other names", "missing: features.0.weight [3, 2, 3, 3]; did you mean the file's feature.0.weight",
+     "features.* = feature.*"),
+]:
+    exits(1, f"--rename: {title}", rename(*lines), says)
+exits(1, "--rename: no such file", cnnc("net.cnn", "--weights=state.pt", "--rename=none", "-o", "x.c"),
+      "none: cannot be opened")
+with open("y.c", "w") as file:
+    file.write("# nothing\n")
+exits(1, "--rename: is not written over", cnnc("net.cnn", "--weights=state.pt", "--rename=y.c", "-o", "y.c"),
+      "the program is read from it")
+exits(0, "  and a dependency", cnnc("net.cnn", "--weights=state.pt", "--rename=y.c", "-MD", "-o", "x.c"))
+with open("x.d") as file:
+    check(file.read().split() == ["x.c:", "net.cnn", "state.pt", "y.c"], "    of what is built")
+
+# ---- What is refused, with what helps
+with open("small.cnn", "w") as file:
+    file.write('net small { input x: 6x6x2\n    conv(3, 3x3, name="features.0") }\n')
+exits(1, "of several dictionaries the others are told",
+      cnnc("small.cnn", "--weights=epoch3.ckpt", "-o", "x.c"),
+      "the file also has 'ema' (9 tensors): --weights=epoch3.ckpt:KEY takes one of them")
+exits(1, "  not where one was chosen", cnnc("small.cnn", "--weights=epoch3.ckpt:ema", "-o", "x.c"),
+      "not in the net: head.bias", silent="also has")
+exits(1, "  also by programs", run("./other", "predict", "x.npy", "--weights", "epoch3.ckpt"),
+      "these weights are not the net's (the file also has 'ema' (9 tensors); ':' and the name of one behind "
+      "the file's takes it):\n")
+for weights, *says in [
+    ("module.pt", "module.pt: is a whole module of PyTorch",
+     'weights_only=False).state_dict(), "weights.pt")'),
+    ("modules.pt", "modules.pt: has a whole module", 'weights_only=False)["model"].state_dict()'),
+    ("modules.pt:model", "modules.pt: has a whole module", 'weights_only=False)["model"].state_dict()'),
+    ("script.pt", "script.pt: is a module of TorchScript", 'torch.jit.load("script.pt", map_location="cpu")'),
+    ("before2020.pt", "is a file of PyTorch before 1.6", 'torch.load("before2020.pt", map_location="cpu")'),
+    ("pair.bin", "pair.bin: holds no tensors by themselves",
+     "'nets.one' (9 tensors), 'nets.two.x' (9 tensors)"),
+    ("epoch3.ckpt:sma", "epoch3.ckpt: has no dictionary of tensors named 'sma'; it has "
+     "'model_state_dict' (9 tensors), 'ema' (9 tensors)"),
+    ("epoch3.ckpt:", "no dictionary of tensors named ''"),
+    ("epoch3.ckpt:epoch", "no dictionary of tensors named 'epoch'"),
+    ("epoch3.ckpt:ema.head.bias", "no dictionary of tensors named 'ema.head.bias'"),
+    ("state.npz:ema", "state.npz: is no file of PyTorch: it has no dictionary 'ema' in it"),
+    ("none.pt:ema", "none.pt:ema: cannot be opened"),
+]:
+    done = cnnc("net.cnn", f"--weights={weights}", "-o", "x.c")
+    exits(1, f"{weights} is refused", done, *says)
+    lines = [line for line in done.stderr.decode().splitlines() if line.startswith(("import ", "torch."))]
+    if lines:
+        try:
+            compile("\n".join(lines), weights, "exec")
+            check(len(lines) == 2, "  with lines that can be pasted", lines)
+        except SyntaxError as error:
+            check(False, "  with lines that can be pasted", error)
+
+# ---- Files made by hand: pickle writes what torch.save would, without torch
+torch, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
+sys.modules["torch"], sys.modules["torch._utils"], torch._utils = torch, utils, utils
+
+
+def _rebuild_tensor_v2(*arguments):
+    pass
+
+
+_rebuild_tensor_v2.__module__ = "torch._utils"
+utils._rebuild_tensor_v2 = _rebuild_tensor_v2
+for kind in "FloatStorage", "ComplexFloatStorage":
+    setattr(torch, kind, type(kind, (), {"__module__": "torch"}))
+
+
+class Storage:
+    def __init__(self, key, elements, kind="FloatStorage"):
+        self.id = ("storage", getattr(torch, kind), key, "cpu", elements)
+
+
+class Tensor:
+    def __init__(self, storage, offset, size, stride):
+        self.parts = storage, offset, size, stride, False, collections.OrderedDict()
+
+    def __reduce__(self):
+        return _rebuild_tensor_v2, self.parts
+
+
+class Pickler(pickle.Pickler):
+    def persistent_id(self, value):
+        return value.id if isinstance(value, Storage) else None
+
+
+def pickled(value):
+    text = io.BytesIO()
+    Pickler(text, 2).dump(value)
+    return text.getvalue()
+
+
+def put(content, storages=None, folder="archive/", how=zipfile.ZIP_STORED, order=None):
+    with zipfile.ZipFile("x.pt", "w", how) as archive:
+        archive.writestr(folder + "data.pkl", content if isinstance(content, bytes) else pickled(content))
+        if order:
+            archive.writestr(folder + "byteorder", order)
+        for key, data in (storages or {}).items():
+            archive.writestr(folder + "data/" + key, data)
+
+
+def floats(*values, order="<"):
+    return struct.pack(f"{order}{len(values)}f", *values)
+
+
+with open("one.cnn", "w") as file:
+    file.write('net one { input x: 2\n    dense(2, bias=false, name="a") }\n')
+
+
+def one(*more, **limits):
+    return cnnc("one.cnn", "--weights=x.pt", *more, "-o", "one.c", **limits)
+
+
+def holds(title, *values):
+    """The weights that are in the C."""
+    done = one("--target=generic")
+    text = open("one.c").read() if done.returncode == 0 else ""
+    found = [float.fromhex(n) for n in re.findall(r"-?0x[0-9a-f.]+p[-+]?[0-9]+", text)]
+    check(found and not set(values) - set(found), title, f"{found}\n{text_of(done)}")
+    if os.path.exists("one.c"):
+        os.remove("one.c")
+
+
+SOUND = {"a.weight": Tensor(Storage("0", 4), 0, (2, 2), (2, 1))}
+DATA = {"0": floats(0.5, 1.25, -2.5, 7.75)}
+BIG = {"0": floats(0.5, 1.25, -2.5, 7.75, order=">")}
+for title, more in [("stored", {}), ("deflated", {"how": zipfile.ZIP_DEFLATED}),
+                    ("without a folder", {"folder": ""}), ("little-endian", {"order": "little"}),
+                    ("big-endian", {"order": "big", "storages": BIG})]:
+    put(SOUND, **{"storages": DATA, **more})
+    holds(f"a file made by hand is read: {title}", 0.5, 1.25, -2.5, 7.75)
+
+
+class Shell:
+    """What os.system is called by, where a pickle is run."""
+
+    def __reduce__(self):
+        return os.system, ("touch ran",)
+
+
+for title, content in [
+    ("alone", Shell()), ("beside tensors", {"x": Shell(), **SOUND}), ("as a name", {Shell(): 1, **SOUND}),
+    ("by its old name", b"cposix\nsystem\n(X\x09\0\0\0touch rantR."),
+    ("by what builtins have", b"cbuiltins\nexec\n(X\x1b\0\0\0import os; os.mkdir('ran')  tR."),
+    ("as an object", b"\x80\2cos\nsystem\n(X\x09\0\0\0touch rant\x81}b."),
+    ("as a tensor's storage", {"a.weight": Tensor(Shell(), 0, (2, 2), (2, 1))}),
+]:
+    put(content, DATA)
+    done = one()
+    check(not os.path.exists("ran") and done.returncode in (0, 1), f"os.system, {title}, is not called",
+          text_of(done))
+put({"x": Shell(), **SOUND}, DATA)
+holds("  and what is beside it is read", 7.75)
+
+
+def tensor(offset=0, size=(2, 2), stride=(2, 1), elements=4, key="0", kind="FloatStorage"):
+    return {"a.weight": Tensor(Storage(key, elements, kind), offset, size, stride)}
+
+
+BEYOND = 'tensor "a.weight", [2, 2], lies outside its storage of 4 elements'
+SHAPELESS = 'tensor "a.weight" is not described as torch.save does'
+for title, says, content in [
+    ("an offset", BEYOND, tensor(offset=1)), ("a huge offset", BEYOND, tensor(offset=(1 << 63) - 1)),
+    ("an offset of more than 64 bits", SHAPELESS, tensor(offset=1 << 64)),
+    ("a negative offset", SHAPELESS, tensor(offset=-1)),
+    ("strides", BEYOND, tensor(stride=(3, 1))), ("huge strides", BEYOND, tensor(stride=(1 << 62, 1 << 62))),
+    ("negative strides", SHAPELESS, tensor(stride=(2, -1))),
+    ("too few strides", SHAPELESS, tensor(stride=(2,))),
+    ("sizes", "[2, 4], lies outside", tensor(size=(2, 4))),
+    ("huge sizes", "more than 2147483647 elements", tensor(size=(1 << 62, 1 << 62), stride=(0, 0))),
+    ("many repeated elements", "more than 2147483647 elements",
+     tensor(size=(1 << 16, 1 << 16), stride=(0, 0))),
+    ("negative sizes", SHAPELESS, tensor(size=(-2, -2))),
+    ("33 dimensions", SHAPELESS, tensor(size=(1,) * 33, stride=(1,) * 33)),
+    ("sizes that are texts", SHAPELESS, tensor(size=("2", "2"))), ("no sizes", "x.pt", tensor(size=None)),
+    ("elements", '"data/0" should hold 5 elements of F32, but has 16 bytes', tensor(elements=5)),
+    ("huge elements", "should hold 4611686018427387904 elements", tensor(elements=1 << 62)),
+    ("negative elements", SHAPELESS, tensor(elements=-1)),
+    ("a storage that is not there", 'there is no "data/1"', tensor(key="1")),
+    ("a storage outside", 'there is no "data/../../etc/passwd"', tensor(key="../../etc/passwd")),
+    ("a type that is no number", "a.weight", tensor(kind="ComplexFloatStorage")),
+    ("a long name", "the name of a tensor has 100000 bytes", {"n" * 100000: SOUND["a.weight"]}),
+    ("a name with a NUL", "has a NUL in it", {"a\0b": SOUND["a.weight"]}),
+    ("a name that terminals obey", "?[31m", {"\x1b[31m": SOUND["a.weight"]}),
+    ("tensors in a list", "holds no dictionary of tensors", [SOUND["a.weight"]]),
+    ("nothing", "holds no dictionary of tensors", {}),
+    ("a number", "holds no dictionary of tensors", 7),
+]:
+    put(content, DATA)
+    exits(1, f"lies about {title} are refused", one(memory=512), "x.pt", says, silent="\x1b")
+put(tensor(size=(2, 2), stride=(0, 0), elements=1), {"0": floats(1.5)})
+holds("an element may be read again and again", 1.5)
+
+# ---- Pickles that are none
+DEEP, CUT, NONE, REST = "100 deep", "it is cut off", "it takes a value where there is none", b"."
+own = b"\x80\2]q\0h\0ah\0a."  # a list that holds itself
+for title, says, content in [
+    ("nothing", CUT, b""), ("no end", CUT, b"\x80\2}"), ("no value", NONE, b"\x80\2."),
+    ("half a text", CUT, b"X\xff\xff\xff\xffabc."),
+    ("a text of 2^64 letters", CUT, b"\x8d" + b"\xff" * 8 + b"."),
+    ("half a name", "it is cut off in a name", b"ctorch\nFloat."), ("protocol 9", "above 5", b"\x80\x09N."),
+    ("an opcode of none", "byte 2: opcode 0x00", b"\x80\2\0."), ("an old opcode", "opcode 0x49", b"I1\n."),
+    ("an extension", "opcode 0x82", b"\x80\2\x82\1."), ("a value below a mark", NONE, b"N(0."),
+    ("no mark", "to a mark, and there is none", b"Nt."), ("a key alone", "a key without a value", b"}(Nu."),
+    ("items of a number", "into a value that has none", b"K\1(NNu."),
+    ("an empty memory", "that it has not put there", b"h\0."),
+    ("a memory of 2^32 places", "remembers more than 1048576", b"Nr\xff\xff\xff\xff."),
+    ("lists 1000 deep", DEEP, b"]" * 1000 + b"a" * 999 + REST),
+    ("tuples 1000 deep", DEEP, b")" + b"\x85" * 1000 + REST),
+    ("marks 1000 deep", DEEP, b"(" * 1000 + REST),
+    ("a list that holds itself", "holds no dictionary", own),
+    ("a list that holds itself 1000 times", DEEP, b"\x80\2]q\0" + b"h\0a" * 1000 + REST),
+    ("a dictionary that holds itself", "holds no dictionary", b"\x80\2}q\0X\5\0\0\0modelh\0s."),
+    ("two million values", "more than 1048576 values", b"N" * 2000000 + REST),
+    ("lists that double", "x.pt", b"]" + b"".join(b"q%c](h%ch%ce" % (n, n, n) for n in range(90)) + REST),
+    ("a long text named often", "x.pt", b"\x80\2}(X\0\0\x10\0" + b"a" * MEGABYTE + b"q\0" +
+     b"h\0h\0\x93" * 300000 + b"u."),
+]:
+    put(content)
+    exits(1, f"pickles: {title}", one(memory=512), says)
+many = b"".join(b"K%cN" % (n % 256) for n in range(100000))
+put(b"\x80\2}q\0(" + many + b"u(" + b"X\1\0\0\0ah\0" * 200000 + b"u.")
+exits(1, "pickles: a dictionary in itself, over and over", one(memory=512), "x.pt")
+put(b"N" * (65 * MEGABYTE))
+exits(1, "pickles: 65 MB", one(memory=512), "its pickle has 68157440 bytes; at most 67108864 are read")
+put(b"\0" * (65 * MEGABYTE), how=zipfile.ZIP_DEFLATED)
+exits(1, "  also packed", one(memory=128), "its pickle has 68157440 bytes")
+
+# ---- Zips that are none
+put(SOUND, DATA)
+with open("x.pt", "rb") as file:
+    whole = file.read()
+bad = []
+for n in list(range(0, len(whole), 7)) + [len(whole) - 1]:
+    with open("x.pt", "wb") as file:
+        file.write(whole[:n])
+    done = one()
+    if done.returncode != 1:
+        bad.append((n, done.returncode))
+check(not bad, "a file that is cut off anywhere is refused", bad)
+bad = []
+for n in range(0, len(whole), 5):
+    with open("x.pt", "wb") as file:
+        file.write(whole[:n] + bytes([whole[n] ^ 255]) + whole[n + 1:])
+    done = one()
+    if done.returncode not in (0, 1):
+        bad.append((n, done.returncode))
+check(not bad, "a file with a wrong byte does no harm", bad)
+
+
+def zip_of(entries, packed, size):
+    """A zip whose directory names the same deflated bytes again and again."""
+    local = struct.pack("<4s5H3L2H", b"PK\3\4", 20, 0, 8, 0, 33, 0, len(packed), size, 0, 0)
+    directory = b""
+    for n in range(entries):
+        name = b"a/data.pkl" if n == 0 else b"a/data/%d" % n
+        directory += struct.pack("<4s6H3L5H2L", b"PK\1\2", 20, 20, 0, 8, 0, 33, zip_crc, len(packed), size,
+                                 len(name), 0, 0, 0, 0, 0, 0) + name
+    return local + packed + directory + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, entries, entries,
+                                                    len(directory), len(local) + len(packed), 0)
+
+
+plain = b"N" * MEGABYTE
+zip_crc = zlib.crc32(plain)
+packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+with open("x.pt", "wb") as file:
+    file.write(zip_of(5000, packer.compress(plain) + packer.flush(), MEGABYTE))
+exits(1, "members in the same place are refused", one(memory=512),
+      "the members of the zip archive are larger")
+
+# ---- Keras
+with zipfile.ZipFile("net.keras", "w") as archive:
+    archive.writestr("metadata.json", "{}")
+    archive.writestr("model.weights.h5", b"\x89HDF\r\n\x1a\n")
+with open("net.h5", "wb") as file:
+    file.write(b"\x89HDF\r\n\x1a\n" + bytes(64))
+for name, says in ("net.keras", "is a model of Keras"), ("net.h5", "is an HDF5 file"):
+    shutil.copy(name, "w.bin")
+    for path in name, "w.bin":
+        exits(1, f"{path} is refused", cnnc("one.cnn", f"--weights={path}", "-o", "one.c"), says,
+              "docs/from-keras.md", "import keras, numpy")
+finish()
