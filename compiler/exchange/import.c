@@ -129,6 +129,8 @@ static int channels_by_use(const ModelImport *im, int tensor, const int *perm, i
     if (k == node->nin || !im->live[i] || node->nout == 0) continue;
     for (int s = 0; k == 0 && spatial[s]; s++)
       if (strcmp(node->op, spatial[s]) == 0) return perm[1];
+    if (k == 0 && (strcmp(node->op, "LayerNormalization") == 0 || strcmp(node->op, "MatMul") == 0))
+      return perm[rank - 1];
     int to[MOST_DIMS] = {0};
     --*steps;
     const WireInts *order = strcmp(node->op, "Transpose") == 0 ? onnx_ints(node, "perm") : NULL;

@@ -18,6 +18,7 @@ static View *part_of_axis(ModelImport *im, const View *x, int d, int64_t low, in
     to.dim[c] = (high - low) * f.inner;
     view->value =
         emit_one(im, v, to, "slice(%lld..%lld)", (long long)(low * f.inner), (long long)(high * f.inner));
+    view->size[d] = high - low;
     view->along[d] = factors_one(c, f.inner, high - low);
     return view;
   }
