@@ -342,6 +342,13 @@ static void add_output(ModelImport *im, const OnnxPort *port) {
 }
 
 /* ---- problems ---- */
+/* What --outputs takes for a tensor: its node's name, if that is no tensor's. */
+static const char *output_name(const ModelImport *im, int tensor) {
+  const OnnxNode *node = im->maker[tensor] >= 0 ? &im->onnx->node[im->maker[tensor]] : NULL;
+  const bool named = node && *node->name && node->out[0] == tensor && !strchr(node->name, ',');
+  return named && !onnx_tensor(im->onnx, node->name) ? node->name : im->onnx->tensor[tensor];
+}
+
 /* The last tensors that could be imported: of what each node without a form reads, and outputs. */
 static const char *largest_part(const ModelImport *im, int *nodes) {
   const Onnx *o = im->onnx;
@@ -360,7 +367,7 @@ static const char *largest_part(const ModelImport *im, int *nodes) {
   Text text = {.arena = im->arena};
   *nodes = 0;
   for (int t = 1; t < o->ntensors; t++)
-    if (asked[t]) text_put(&text, "%s%s", text.n ? "," : "", o->tensor[t]);
+    if (asked[t]) text_put(&text, "%s%s", text.n ? "," : "", output_name(im, t));
   memcpy(needed, asked, sizeof *needed * (size_t)o->ntensors);
   for (int i = o->nnodes - 1; i >= 0; i--) {
     const OnnxNode *node = &o->node[i];

@@ -186,5 +186,56 @@ case("open", [
     node("Conv", "x w", "a"), node("GlobalAveragePool", "a", "y")], {"x": [None, 1, None, None]}, "y",
     {"w": (2, 1, 3, 3)})
 
+
+
+def bad(name, data):
+    with open(os.path.join(here, "bad", name + ".onnx"), "wb") as file:
+        file.write(data if isinstance(data, bytes) else data.SerializeToString())
+
+
+def bad_files():
+    """What must be refused."""
+    whole = model("lenet").SerializeToString()
+    bad("truncated", whole[:len(whole) // 2])
+    bad("text", b"# Models\n\nThey are kept elsewhere.\n")
+    nested = b""
+    for _ in range(20000):
+        length, size = len(nested), b""
+        while length > 127:
+            size, length = size + bytes([length & 127 | 128]), length >> 7
+        nested = b"\x3a" + size + bytes([length]) + nested
+    bad("nested", nested)
+    bad("no-graph", helper.make_model(helper.make_graph([], "", [], [])).SerializeToString()[:2])
+    bad("unsized", model("open"))
+    outside = model("mlp")
+    tensor = outside.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in (("location", "../../etc/passwd"), ("offset", "0"), ("length", "192")):
+        tensor.external_data.add(key=key, value=value)
+    bad("outside", outside)
+    tensor.external_data[0].value = "missing.bin"
+    bad("missing", outside)
+    short = model("mlp")
+    short.graph.initializer[1].raw_data = b"1234"
+    bad("short", short)
+    huge = model("mlp")
+    huge.graph.initializer[1].dims[0] = 1 << 40
+    bad("huge", huge)
+    cases["detector"] = ([
+        node("Conv", "x w", "a", "/conv/Conv"), node("Sigmoid", "a", "scores", "/Sigmoid"),
+        node("TopK", "scores k", "y i", "/TopK"), node("Reshape", "a flat", "b"),
+        node("Transpose", "b", "c", perm=[0, 2, 1]), node("MatMul", "b c", "z", "/MatMul"),
+        node("Relu", "y", "u")], {"x": [1, 3, 6, 5]}, ["u", "z"],
+        {"w": (4, 3, 3, 3), "k": numbers(2), "flat": numbers(0, 4, -1)}, 17, (), 1.0)
+    bad("detector", model("detector"))
+    cases["no-form"] = ([
+        node("Relu", "x", "a"), node("Einsum", "a a", "b", equation="ij,ij->ij"), node("Tile", "a t", "c"),
+        node("Mystery", "a", "d"), node("Add", "b d", "y")], {"x": [1, 4]}, ["y", "c"],
+        {"t": numbers(1, 2)}, 17, (), 1.0)
+    bad("no-form", model("no-form"))
+
+
 for wanted in sys.argv[1:] or cases:
     make(wanted)
+bad_files()
