@@ -215,30 +215,16 @@ static bool read_renames(Importing *m) {
 }
 
 /* ---- the program ---- */
-static int bug(const char *what) {
-  fprintf(stderr, "cnnc: internal error: the imported program is not right: %s\n", what);
-  return 3;
-}
-
-/* 0, or 3 when the program does not say what the model does. */
-static int check_program(Importing *m, const ModelImport *im, const char *path, const char *text, size_t n) {
-  Sources sources = {.arena = m->arena};
-  Diags *diags = diags_new(m->arena, &sources);
-  const SemaOptions options = {0, NULL, NULL};
-  const Ast *program = program_of(m->arena, diags, &sources, path, text, n);
-  const Graph *graph = sema_build(m->arena, diags, &sources, program, NULL, 0, &options);
-  if (diags_errors(diags) || !graph) {
-    diags_print(diags, stderr, DIAG_TEXT, false);
-    return bug("it has errors");
-  }
+/* What is not as in the model; NULL: nothing is. */
+static const char *difference(Arena *arena, const ModelImport *im, const Graph *graph) {
   const int inputs = graph->inputs.n;
-  if (graph->nodes.n - inputs != im->statements.n) return bug("it has another number of statements");
+  if (graph->nodes.n - inputs != im->statements.n) return "it has another number of statements";
   for (int i = 0; i < im->statements.n; i++) {
     const Node *node = graph->nodes.data[inputs + i];
     const Statement *s = im->statements.data[i];
     if (!shape_equal(node->shape, s->out->shape))
-      return bug(arena_printf(m->arena, "%s gives %s, and the model has %s there", s->call,
-                              shape_text(m->arena, node->shape), shape_text(m->arena, s->out->shape)));
+      return arena_printf(arena, "%s gives %s, and the model has %s there", s->call,
+                          shape_text(arena, node->shape), shape_text(arena, s->out->shape));
   }
   for (int w = 0; w < graph->weights.n; w++) {
     const Weight *weight = graph->weights.data[w];
@@ -246,9 +232,22 @@ static int check_program(Importing *m, const ModelImport *im, const char *path, 
     for (int i = 0; i < im->weights.n && !found; i++)
       found = strcmp(im->weights.data[i].name, weight->name) == 0 &&
               im->weights.data[i].tensor->n == weight->size;
-    if (!found) return bug(arena_printf(m->arena, "it lacks the weight %s", weight->name));
+    if (!found) return arena_printf(arena, "it lacks the weight %s", weight->name);
   }
-  return graph->weights.n == im->weights.n ? 0 : bug("it has other weights");
+  return graph->weights.n == im->weights.n ? NULL : "it has other weights";
+}
+
+ImportCheck import_check(Arena *arena, const ModelImport *im, Diags *diags, Sources *sources,
+                         const char *path, Text *program, const char **why) {
+  const uint32_t source = sources_add(sources, path, im->text, strlen(im->text));
+  *why = "it has errors";
+  if (format_source(program, arena, diags, sources, source) != FORMATTED) return IMPORT_WRONG;
+  const SemaOptions options = {0, NULL, NULL};
+  const Ast *ast = program_of(arena, diags, sources, path, program->s, program->n);
+  const Graph *graph = sema_build(arena, diags, sources, ast, NULL, 0, &options);
+  if (diags_errors(diags) || !graph) return IMPORT_REFUSED;
+  *why = difference(arena, im, graph);
+  return *why ? IMPORT_WRONG : IMPORT_RIGHT;
 }
 
 static void cannot_write(Importing *m, const char *path, const char *why) {
@@ -270,16 +269,14 @@ static int write_program(Importing *m, const ModelImport *im) {
   Text program = {.arena = m->arena};
   Sources sources = {.arena = m->arena};
   Diags *diags = diags_new(m->arena, &sources);
-  const char *base = m->output ? m->output : last_of(m->model);
+  const char *base = m->output ? m->output : last_of(m->model), *why;
   base = without_suffix(m, without_suffix(m, base, m->output ? ".cnn" : ".onnx"), ".safetensors");
-  const uint32_t source = sources_add(&sources, "the program", im->text, strlen(im->text));
-  if (format_source(&program, m->arena, diags, &sources, source) != FORMATTED) {
-    fputs(im->text, stderr);
-    return bug("it has syntax errors");
-  }
-  const int status = check_program(m, im, arena_printf(m->arena, "%s.cnn", base), program.s, program.n);
-  if (status == 0) write_files(m, im, base, &program);
-  return status;
+  const char *path = arena_printf(m->arena, "%s.cnn", base);
+  const ImportCheck check = import_check(m->arena, im, diags, &sources, path, &program, &why);
+  if (check == IMPORT_RIGHT) return write_files(m, im, base, &program), 0;
+  if (diags_errors(diags)) diags_print(diags, stderr, DIAG_TEXT, false);
+  fprintf(stderr, "cnnc: internal error: the imported program is not right: %s\n", why);
+  return 3;
 }
 
 int import(Arena *arena, int argc, char **argv) {

@@ -65,7 +65,7 @@ View *map_view(ModelImport *im, const View *view, const char *call, ...) {
 }
 
 const char *number_text(Arena *arena, double value) {
-  if (value == (double)(int64_t)value && value < 1e6 && value > -1e6)
+  if (value < 1e6 && value > -1e6 && value == (double)(int64_t)value)
     return arena_printf(arena, "%lld", (long long)value);
   return text_float(arena, value);
 }
@@ -270,6 +270,13 @@ static bool is_known(const ModelImport *im, const OnnxNode *node) { /* a tensor 
   return false;
 }
 
+/* Numbers of a model may be infinite or none; those of a program are neither. */
+static bool has_odd_number(const char *call) {
+  for (const char *c = call; c[0]; c++)
+    if (strchr("(=[- ", *c) && (strncmp(c + 1, "nan", 3) == 0 || strncmp(c + 1, "inf", 3) == 0)) return true;
+  return false;
+}
+
 static void import_node(ModelImport *im, const OnnxNode *node) {
   im->node = node;
   im->why = NULL;
@@ -285,6 +292,8 @@ static void import_node(ModelImport *im, const OnnxNode *node) {
   }
   const OnnxOperator *row = onnx_operator(node->op);
   View *view = row ? row->import(im, node) : no(im, "there is no such operator");
+  for (int i = before; view && i < im->statements.n; i++)
+    if (has_odd_number(im->statements.data[i]->call)) view = no(im, "a number that is not finite");
   if (!view) {
     problem(im, node);
     return;

@@ -12,7 +12,8 @@ cases = {}
 
 
 def node(op, inputs, outputs, name="", **attributes):
-    return helper.make_node(op, inputs.split(" "), outputs.split(), name=name or outputs.split()[0], **attributes)
+    results = outputs.split()
+    return helper.make_node(op, inputs.split(" "), results, name=name or results[0], **attributes)
 
 
 def case(name, nodes, inputs, outputs, weights=None, opset=17, last=(), scale=1.0):
@@ -51,7 +52,10 @@ def make(name):
     path = os.path.join(here, name)
     onnx.save(made, path + ".onnx")
     random = np.random.default_rng(7)
-    feed = {k: random.standard_normal([n or (1 if d == 0 else d + 4) for d, n in enumerate(v)]).astype(np.float32) for k, v in inputs.items()}
+    feed = {}
+    for key, shape in inputs.items():
+        sizes = [n or (1 if d == 0 else d + 4) for d, n in enumerate(shape)]
+        feed[key] = random.standard_normal(sizes).astype(np.float32)
     session = onnxruntime.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
     for k, (key, array) in enumerate(feed.items()):
         np.save(f"{path}.in{k}.npy", in_memory(array, key in last))
