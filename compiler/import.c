@@ -237,16 +237,36 @@ static const char *difference(Arena *arena, const ModelImport *im, const Graph *
   return graph->weights.n == im->weights.n ? NULL : "it has other weights";
 }
 
-ImportCheck import_check(Arena *arena, const ModelImport *im, Diags *diags, Sources *sources,
-                         const char *path, Text *program, const char **why) {
-  const uint32_t source = sources_add(sources, path, im->text, strlen(im->text));
-  *why = "it has errors";
-  if (format_source(program, arena, diags, sources, source) != FORMATTED) return IMPORT_WRONG;
+/* Numbers that ONNX allows and the language does not: its own messages are the reasons. A statement has a
+ * line, behind a comment, the net and its inputs. */
+static void report_refused(const ModelImport *im, const Diags *diags, const Sources *sources) {
+  const int before = 3 + im->inputs.n, n = diags_errors(diags);
+  Span where;
+  Diag *diag = diag_report(im->diags, DIAG_import_operator, im->at, NULL,
+                           "%d of %d statement%s ha%s no form in the language", n, im->statements.n,
+                           im->statements.n == 1 ? "" : "s", n == 1 ? "s" : "ve");
+  const char *message;
+  for (int i = 0; (message = diags_error(diags, i, &where)) != NULL; i++) {
+    const int line = sources_place(sources, where.file, where.start).line - before;
+    const bool within = line >= 0 && line < im->statements.n;
+    const OnnxNode *node = within ? im->statements.data[line]->origin : NULL;
+    if (node) diag_fact(diag, "%s '%s': %s", node->op, onnx_name(im->onnx, node), message);
+    else diag_fact(diag, "%s", message);
+  }
+}
+
+ImportCheck import_check(const ModelImport *im, const char *path, Text *program, const char **why) {
+  Sources sources = {.arena = im->arena};
+  Diags *diags = diags_new(im->arena, &sources);
+  const uint32_t source = sources_add(&sources, path, im->text, strlen(im->text));
+  *why = "it has syntax errors";
+  if (format_source(program, im->arena, diags, &sources, source) != FORMATTED) return IMPORT_WRONG;
   const SemaOptions options = {0, NULL, NULL};
-  const Ast *ast = program_of(arena, diags, sources, path, program->s, program->n);
-  const Graph *graph = sema_build(arena, diags, sources, ast, NULL, 0, &options);
-  if (diags_errors(diags) || !graph) return IMPORT_REFUSED;
-  *why = difference(arena, im, graph);
+  const Ast *ast = program_of(im->arena, diags, &sources, path, program->s, program->n);
+  const Graph *graph = sema_build(im->arena, diags, &sources, ast, NULL, 0, &options);
+  *why = NULL;
+  if (diags_errors(diags)) return report_refused(im, diags, &sources), IMPORT_REFUSED;
+  *why = graph ? difference(im->arena, im, graph) : "it has no net";
   return *why ? IMPORT_WRONG : IMPORT_RIGHT;
 }
 
@@ -267,14 +287,11 @@ static void write_files(Importing *m, const ModelImport *im, const char *base, c
 
 static int write_program(Importing *m, const ModelImport *im) {
   Text program = {.arena = m->arena};
-  Sources sources = {.arena = m->arena};
-  Diags *diags = diags_new(m->arena, &sources);
   const char *base = m->output ? m->output : last_of(m->model), *why;
   base = without_suffix(m, without_suffix(m, base, m->output ? ".cnn" : ".onnx"), ".safetensors");
-  const char *path = arena_printf(m->arena, "%s.cnn", base);
-  const ImportCheck check = import_check(m->arena, im, diags, &sources, path, &program, &why);
-  if (check == IMPORT_RIGHT) return write_files(m, im, base, &program), 0;
-  if (diags_errors(diags)) diags_print(diags, stderr, DIAG_TEXT, false);
+  const ImportCheck check = import_check(im, arena_printf(m->arena, "%s.cnn", base), &program, &why);
+  if (check == IMPORT_RIGHT) write_files(m, im, base, &program);
+  if (check != IMPORT_WRONG) return 0;
   fprintf(stderr, "cnnc: internal error: the imported program is not right: %s\n", why);
   return 3;
 }

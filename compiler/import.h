@@ -11,11 +11,10 @@ int import(Arena *, int argc, char **argv);
 /* The program of a model, laid out, and compiled again: whether it is what the model is. */
 typedef enum ImportCheck {
   IMPORT_RIGHT,
-  IMPORT_REFUSED, /* the language refuses it: the messages are recorded */
+  IMPORT_REFUSED, /* the language allows less than ONNX there: a node has no form, which is recorded */
   IMPORT_WRONG,   /* `why` says what is */
 } ImportCheck;
-ImportCheck import_check(Arena *, const ModelImport *, Diags *, Sources *, const char *path, Text *program,
-                         const char **why);
+ImportCheck import_check(const ModelImport *, const char *path, Text *program, const char **why);
 void import_usage(Text *);
 extern const OptionRow import_options[]; /* ends with a row without a code */
 #endif

@@ -87,6 +87,8 @@ bool diags_option(Diags *,
                   const char *option); /* "unread-input", "no-unread-input", "error", "error=unused-value",
                                           "no-error=..."; false: no such slug, or not a warning */
 int diags_errors(const Diags *);       /* so far, warnings made errors included */
+/* The text and place of error i of those that are kept; NULL behind the last. */
+const char *diags_error(const Diags *, int i, Span *where);
 int diags_warnings(const Diags *);
 
 typedef enum DiagFormat { DIAG_TEXT, DIAG_JSON, DIAG_SARIF } DiagFormat;

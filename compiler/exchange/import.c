@@ -247,13 +247,8 @@ static void find_live(ModelImport *im) {
 }
 
 /* ---- nodes ---- */
-static const char *node_name(const ModelImport *im, const OnnxNode *node) {
-  if (*node->name) return node->name;
-  return node->nout ? im->onnx->tensor[node->out[0]] : "";
-}
-
 static void problem(ModelImport *im, const OnnxNode *node) {
-  const Problem row = {node, node_name(im, node), im->why ? im->why : "there is no such operator"};
+  const Problem row = {node, onnx_name(im->onnx, node), im->why ? im->why : "there is no such operator"};
   vec_push(im->arena, im->problems, row);
 }
 
@@ -325,8 +320,7 @@ static Value *lay_output(ModelImport *im, const View *view) {
       dims[k] = dims[k - 1];
       dims[k - 1] = behind;
     }
-  if (view->rank == 4 && !view->along[1].n && view->along[2].n && view->along[3].n)
-    return lay_standard(im, view);
+  if (in_memory_order(view, n, dims)) return view->value;
   if (n == 0) return lay(im, view, 0, NULL, 0, NULL, false);
   return lay(im, view, 1, &dims[n - 1], n - 1, dims, false);
 }
@@ -486,7 +480,7 @@ const char *import_list(Arena *arena, Diags *diags, const char *path, Span at, c
                im->became[i] ? im->became[i]
                : im->live[i] ? "behind a node without a form"
                              : "not needed");
-    text_put(&text, "    # %s\n", node_name(im, node));
+    text_put(&text, "    # %s\n", onnx_name(im->onnx, node));
   }
   for (int p = 0; p < im->problems.n; p++)
     if (!im->problems.data[p].node)

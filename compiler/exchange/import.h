@@ -147,6 +147,8 @@ View *view_without(ModelImport *, const View *, const bool *drop);
 /* A value whose positions are some dimensions of a view, in the order of `pos`, and whose channels are
  * others; with any_order the positions may be brought into another order first. */
 Value *lay(ModelImport *, const View *, int nchan, const int *chan, int npos, int *pos, bool any_order);
+/* These dimensions, in this order, are all of the value as it lies in memory. */
+bool in_memory_order(const View *, int n, const int *dims);
 Value *lay_standard(ModelImport *, const View *);
 /* Behind an operator on a value that was laid out so. */
 View *view_laid(ModelImport *, const View *like, Value *, int chan, int npos, const int *pos);

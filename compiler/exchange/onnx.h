@@ -106,6 +106,8 @@ Onnx *onnx_open(Arena *, Diags *, const char *path, Span at);
 Onnx *onnx_read(Arena *, Diags *, const char *path, Span at, const uint8_t *bytes, size_t n);
 int onnx_tensor(const Onnx *, const char *name); /* its number, or 0 */
 
+const char *onnx_name(const Onnx *, const OnnxNode *); /* its own, or that of its result */
+
 const AttributeProto *onnx_attribute(const OnnxNode *, const char *name);
 int64_t onnx_int(const OnnxNode *, const char *name, int64_t otherwise);
 double onnx_float(const OnnxNode *, const char *name, double otherwise);

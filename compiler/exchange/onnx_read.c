@@ -294,6 +294,11 @@ int onnx_tensor(const Onnx *o, const char *name) {
   return 0;
 }
 
+const char *onnx_name(const Onnx *o, const OnnxNode *node) {
+  if (*node->name) return node->name;
+  return node->nout ? o->tensor[node->out[0]] : "";
+}
+
 /* ---- attributes ---- */
 const AttributeProto *onnx_attribute(const OnnxNode *node, const char *name) {
   for (int i = node->attribute.n - 1; i >= 0; i--) {

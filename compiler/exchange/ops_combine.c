@@ -75,6 +75,7 @@ static View *with_constant(ModelImport *im, const OnnxNode *node, int input, con
     if (t->dim[d] == 1) continue;
     along = d + x->rank - t->rank;
     if (x->size[along] == 1) return no(im, "a constant that repeats a value");
+    if (x->size[along] != t->dim[d]) return no(im, "a constant whose shape does not fit");
     vary++;
   }
   if (t->n == 1) return with_number(im, x, tensor_number(t, 0), word);

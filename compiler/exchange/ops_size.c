@@ -49,6 +49,7 @@ static View *cut(ModelImport *im, const View *x, int d, int64_t low, int64_t hig
   if (high > n) high = n;
   if (low >= high) return no(im, "a slice without elements");
   if (step < 1) return no(im, "a slice backwards");
+  if (step > n) step = n; /* the first one alone */
   const bool whole = x->along[d].n == 1 && x->along[d].f[0].size == n;
   if (!whole && x->along[d].n > 0 && x->rank >= 3 && x->rank <= 4) { /* a shuffle comes first */
     Value *v = lay_standard(im, x);

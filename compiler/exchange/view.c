@@ -312,6 +312,15 @@ Value *lay(ModelImport *im, const View *view, int nchan, const int *chan, int np
   return v ? reshaped(im, v, shape) : NULL;
 }
 
+bool in_memory_order(const View *view, int n, const int *dims) {
+  Factors all = {0};
+  for (int i = 0; i < n; i++) {
+    if (view->size[dims[i]] != factors_size(&view->along[dims[i]])) return false;
+    factors_append(&all, &view->along[dims[i]]);
+  }
+  return order_of_memory(&all, view->value->shape);
+}
+
 Value *lay_standard(ModelImport *im, const View *view) {
   const int chan[] = {1};
   int pos[MOST_DIMS];
