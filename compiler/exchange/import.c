@@ -98,6 +98,12 @@ static bool sizes_of_input(ModelImport *im, OnnxPort *port) {
     memcpy(port->dim, shape->dim, sizeof port->dim);
   }
   if (port->rank > 1 && port->dim[0] == 0) port->dim[0] = 1;
+  if (port->rank == 0) {
+    diag_report(im->diags, DIAG_import_shape, im->at, NULL,
+                "input '%s' is a single number; a value of the language has at least one dimension",
+                port->name);
+    return false;
+  }
   bool open = port->rank < 1;
   for (int d = 0; d < port->rank; d++) open = open || port->dim[d] == 0;
   if (!open) return true;
@@ -310,6 +316,7 @@ static Value *lay_output(ModelImport *im, const View *view) {
       batch = batch || view->along[d].f[i].axis == BATCH;
     }
     if (has && batch) return no(im, "the batch is mixed with other axes");
+    if (batch && d > 0) return no(im, "the batch is not the first dimension of an output");
     if (has) dims[n++] = d;
   }
   for (int i = 1; i < n; i++) /* as in memory */
