@@ -1,5 +1,5 @@
 """onnx.py CNNC FOLDER: ONNX's official tests through cnnc import: each model that has a form is compiled for
-generic and its outputs compared. Prints what is right, what is refused and why. Needs the standard library."""
+generic and its outputs compared. Prints what is right, what is refused and why."""
 # SPDX-License-Identifier: Apache-2.0
 import collections, ctypes, glob, itertools, os, re, struct, subprocess, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "cli"))
@@ -94,11 +94,11 @@ def run(library, net, inputs, outputs, trained, size):
     images = inputs[0][1][0] if len(inputs[0][1]) > 1 else 1
 
     def of_image(t, n):
-        several = len(t[1]) > 1
+        several = len(t[1]) > 1 and t[1][0] == images
         each = len(t[2]) // (t[1][0] if several else 1)
         return (t[1][1:], t[2][n * each:(n + 1) * each]) if several else (t[1], t[2])
 
-    if any(len(t[1]) > 1 and t[1][0] != images for t in inputs + outputs):
+    if images > 1 and any(len(t[1]) > 1 and t[1][0] != images for t in inputs + outputs):
         return False
     for orders in itertools.product((False, True), repeat=len(inputs)):
         fine = True

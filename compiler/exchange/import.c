@@ -315,6 +315,7 @@ static Value *lay_output(ModelImport *im, const View *view) {
       has = has || view->along[d].f[i].axis != BATCH;
       batch = batch || view->along[d].f[i].axis == BATCH;
     }
+    if (view->size[d] != factors_size(&view->along[d])) return no(im, "a tensor that is repeated (tile)");
     if (has && batch) return no(im, "the batch is mixed with other axes");
     if (batch && d > 0) return no(im, "the batch is not the first dimension of an output");
     if (has) dims[n++] = d;

@@ -15,6 +15,15 @@ View *import_none(ModelImport *im, const OnnxNode *node) {
 
 View *import_same(ModelImport *im, const OnnxNode *node) { return view_of(im, node, 0); }
 
+View *import_dropout(ModelImport *im, const OnnxNode *node) {
+  const Tensor *training = constant_of(im, node, 2);
+  if (node->nout > 1 && node->out[1] && (im->readers[node->out[1]] || im->wanted[node->out[1]]))
+    return no(im, "the mask of a dropout");
+  if (given(node, 2) && (!training || training->n != 1 || tensor_number(training, 0) != 0))
+    return no(im, "a dropout in training mode");
+  return view_of(im, node, 0);
+}
+
 View *import_cast(ModelImport *im, const OnnxNode *node) {
   const int64_t to = onnx_int(node, "to", 0);
   const bool is_float = to == TENSOR_FLOAT || to == TENSOR_FLOAT16 || to == TENSOR_DOUBLE;
