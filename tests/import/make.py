@@ -235,8 +235,9 @@ def bad_files():
     bad("detector", model("detector"))
     cases["no-form"] = ([
         node("Relu", "x", "a"), node("Einsum", "a a", "b", equation="ij,ij->ij"), node("Tile", "a t", "c"),
-        node("Mystery", "a", "d"), node("Add", "b d", "y")], {"x": [1, 4]}, ["y", "c"],
-        {"t": numbers(1, 2)}, 17, (), 1.0)
+        node("Mystery", "a", "d"), node("Add", "b d", "y"), node("Expand", "a s", "repeated"),
+        node("Dropout", "a  on", "dropped")], {"x": [1, 4]}, ["y", "c", "repeated", "dropped"],
+        {"t": numbers(1, 2), "s": numbers(3, 4), "on": np.array(True)}, 17, (), 1.0)
     bad("no-form", model("no-form"))
 
 
