@@ -344,6 +344,8 @@ View *import_resize(ModelImport *im, const OnnxNode *node) {
   if (!x) return NULL;
   if (x->rank != 3 && x->rank != 4) return no(im, "a resize of %d dimensions", x->rank);
   if (onnx_int(node, "antialias", 0)) return no(im, "a resize with antialias");
+  if (strcmp(onnx_text(node, "keep_aspect_ratio_policy", "stretch"), "stretch") != 0)
+    return no(im, "a resize that keeps the shape of pictures");
   if (!read_sizes(im, node, x, &s)) return NULL;
   Value *v = lay_standard(im, x);
   if (!v) return NULL;
