@@ -229,9 +229,10 @@ static const char *difference(Arena *arena, const ModelImport *im, const Graph *
   for (int w = 0; w < graph->weights.n; w++) {
     const Weight *weight = graph->weights.data[w];
     bool found = false;
-    for (int i = 0; i < im->weights.n && !found; i++)
-      found = strcmp(im->weights.data[i].name, weight->name) == 0 &&
-              im->weights.data[i].tensor->n == weight->size;
+    for (int k = 0; k < im->weights.n && !found; k++) { /* most likely in the same order */
+      const ImportWeight *ours = &im->weights.data[(w + k) % im->weights.n];
+      found = strcmp(ours->name, weight->name) == 0 && ours->tensor->n == weight->size;
+    }
     if (!found) return arena_printf(arena, "it lacks the weight %s", weight->name);
   }
   return graph->weights.n == im->weights.n ? NULL : "it has other weights";

@@ -144,11 +144,8 @@ static void form_gelu(ModelImport *im, OnnxNode *node) {
 /* ---- layer norm ---- */
 static OnnxNode *only_reader(ModelImport *im, int tensor, const char *op) {
   if (im->readers[tensor] != 1 || im->wanted[tensor]) return NULL;
-  for (int i = im->maker[tensor] + 1; i < im->onnx->nnodes; i++)
-    for (int k = 0; k < im->onnx->node[i].nin; k++)
-      if (im->onnx->node[i].in[k] == tensor && im->live[i])
-        return is(&im->onnx->node[i], op) ? &im->onnx->node[i] : NULL;
-  return NULL;
+  OnnxNode *node = &im->onnx->node[im->reader[tensor]];
+  return is(node, op) ? node : NULL;
 }
 
 static int constant_beside(const ModelImport *im, const OnnxNode *node, int tensor) {

@@ -209,9 +209,15 @@ static bool add_inputs(ModelImport *im) {
 }
 
 /* ---- what is needed ---- */
+enum { MOST_PORTS = 1000 };
+
 static bool find_outputs(ModelImport *im) {
   Onnx *o = im->onnx;
   const int asked = im->options->outputs.n;
+  if (!asked && o->noutputs > MOST_PORTS) {
+    diag_report(im->diags, DIAG_import_file, im->at, NULL, "the model has more than %d outputs", MOST_PORTS);
+    return false;
+  }
   if (asked) {
     o->noutputs = asked;
     o->output = NEW_ARRAY(im->arena, OnnxPort, asked);
@@ -247,6 +253,7 @@ static void find_live(ModelImport *im) {
     for (int k = 0; im->live[i] && k < node->nin; k++) {
       needed[node->in[k]] = node->in[k] != 0;
       im->readers[node->in[k]]++;
+      im->reader[node->in[k]] = i;
     }
   }
   for (int i = 0; i < o->noutputs; i++) im->readers[o->output[i].tensor]++;
@@ -256,6 +263,7 @@ static void find_live(ModelImport *im) {
 static void problem(ModelImport *im, const OnnxNode *node) {
   const Problem row = {node, onnx_name(im->onnx, node), im->why ? im->why : "there is no such operator"};
   vec_push(im->arena, im->problems, row);
+  im->refused[node->index] = row.why;
 }
 
 /* How many inputs of a node follow from an earlier problem. */
@@ -353,6 +361,8 @@ static void add_output(ModelImport *im, const OnnxPort *port) {
 }
 
 /* ---- problems ---- */
+enum { MOST_ASKED = 64, LONGEST_HELP = 4096 };
+
 /* What --outputs takes for a tensor: its node's name, if that is no tensor's. */
 static const char *output_name(const ModelImport *im, int tensor) {
   const OnnxNode *node = im->maker[tensor] >= 0 ? &im->onnx->node[im->maker[tensor]] : NULL;
@@ -377,6 +387,8 @@ static const char *largest_part(const ModelImport *im, int *nodes) {
   for (int i = 0; i < im->outputs.n; i++) asked[im->outputs.data[i].port->tensor] = true;
   Text text = {.arena = im->arena};
   *nodes = 0;
+  for (int t = 1, n = 0; t < o->ntensors; t++)
+    if (asked[t] && n++ == MOST_ASKED) return NULL; /* too many to be helpful */
   for (int t = 1; t < o->ntensors; t++)
     if (asked[t]) text_put(&text, "%s%s", text.n ? "," : "", output_name(im, t));
   memcpy(needed, asked, sizeof *needed * (size_t)o->ntensors);
@@ -402,7 +414,7 @@ static void report_problems(ModelImport *im) {
     diag_fact(diag, "%s '%s': %s", p->node ? p->node->op : "output", p->what, p->why);
   }
   const char *outputs = largest_part(im, &part);
-  if (outputs)
+  if (outputs && strlen(outputs) < LONGEST_HELP)
     diag_help(diag, "--outputs=%s is the largest part that can be imported (%d node%s)", outputs, part,
               part == 1 ? "" : "s");
 }
@@ -414,9 +426,11 @@ static ModelImport *begin(Arena *arena, Diags *diags, Span at, const ImportOptio
   im->item = NEW_ARRAY(arena, Item, onnx->ntensors);
   im->maker = NEW_ARRAY(arena, int, onnx->ntensors);
   im->readers = NEW_ARRAY(arena, int, onnx->ntensors);
+  im->reader = NEW_ARRAY(arena, int, onnx->ntensors);
   im->wanted = NEW_ARRAY(arena, bool, onnx->ntensors);
   im->live = NEW_ARRAY(arena, bool, onnx->nnodes + 1);
   im->became = NEW_ARRAY(arena, const char *, onnx->nnodes + 1);
+  im->refused = NEW_ARRAY(arena, const char *, onnx->nnodes + 1);
   for (int t = 0; t < onnx->ntensors; t++) {
     im->maker[t] = -1;
     im->item[t].constant = onnx->constant[t];
@@ -477,9 +491,7 @@ const char *import_list(Arena *arena, Diags *diags, const char *path, Span at, c
   Text text = {.arena = arena};
   for (int i = 0; i < onnx->nnodes; i++) {
     const OnnxNode *node = &onnx->node[i];
-    const char *why = NULL;
-    for (int p = 0; p < im->problems.n; p++)
-      if (im->problems.data[p].node == node) why = im->problems.data[p].why;
+    const char *why = im->refused[i];
     text_put(&text, "%-20s ", node->op);
     put_shape(&text, im, node);
     if (why) text_put(&text, " no form: %s", why);

@@ -87,8 +87,10 @@ typedef struct ModelImport {
   Onnx *onnx;
   Item *item;           /* by tensor */
   int *maker, *readers; /* by tensor: the node that makes it, or -1; how often it is read */
+  int *reader;          /* by tensor: a node that reads it; the only one where it is read once */
   bool *wanted, *live;  /* by tensor: it is an output; by node: an output depends on it */
   const char **became;  /* by node: what stands for it, for --list */
+  const char **refused; /* by node: why it has no form, or NULL */
   const OnnxNode *node; /* at hand */
   const char *why;      /* it has no form */
   size_t computed;      /* bytes of constants */

@@ -72,11 +72,15 @@ static const char *lower_case(ModelImport *im, const char *word) {
   return copy;
 }
 
+/* A name, numbered if it is used already: the table has the last number of each. */
 static const char *unused(ModelImport *im, Table *table, const char *name) {
-  const char *free_name = name;
-  for (int k = 2; table_find(table, free_name); k++) free_name = arena_printf(im->arena, "%s_%d", name, k);
-  table_set(im->arena, table, free_name, table);
-  return free_name;
+  const char *numbered = name;
+  int *last = table_find(table, name);
+  while (last && table_find(table, numbered)) numbered = arena_printf(im->arena, "%s_%d", name, ++*last);
+  int *first = NEW(im->arena, int);
+  *first = 1;
+  table_set(im->arena, table, numbered, first);
+  return numbered;
 }
 
 const char *layer_of(ModelImport *im, const OnnxNode *node, int input) {

@@ -19,19 +19,14 @@ static const Tensor *by_units(ModelImport *im, const Tensor *w, bool transposed,
 static const Tensor *vector_behind(ModelImport *im, const OnnxNode *node, int64_t units) {
   const int made = node->out[0];
   if (im->readers[made] != 1 || im->wanted[made]) return NULL;
-  for (int i = node->index + 1; i < im->onnx->nnodes; i++) {
-    OnnxNode *next = &im->onnx->node[i];
-    const bool reads = next->nin == 2 && (next->in[0] == made || next->in[1] == made);
-    if (!reads || !im->live[i]) continue;
-    const Tensor *t = im->item[next->in[next->in[0] == made]].constant;
-    if (strcmp(next->op, "Add") != 0 || !t || t->n != units || units == 1 || t->rank < 1) return NULL;
-    if (t->dim[t->rank - 1] != units) return NULL;
-    next->op = "Identity";
-    next->in[0] = made;
-    next->nin = 1;
-    return t;
-  }
-  return NULL;
+  OnnxNode *next = &im->onnx->node[im->reader[made]];
+  if (next->nin != 2 || strcmp(next->op, "Add") != 0) return NULL;
+  const Tensor *t = im->item[next->in[next->in[0] == made]].constant;
+  if (!t || t->n != units || units == 1 || t->rank < 1 || t->dim[t->rank - 1] != units) return NULL;
+  next->op = "Identity";
+  next->in[0] = made;
+  next->nin = 1;
+  return t;
 }
 
 /* x times the matrix, along the last dimension of the view: a dense layer, or a 1x1 convolution. */

@@ -113,21 +113,17 @@ static const char *end_text(ModelImport *im, const Tensor *bias, const char *lay
 static const Tensor *bias_behind(ModelImport *im, const OnnxNode *node, int64_t channels) {
   const int made = node->out[0];
   if (im->readers[made] != 1 || im->wanted[made]) return NULL;
-  for (int i = node->index + 1; i < im->onnx->nnodes; i++) {
-    OnnxNode *next = &im->onnx->node[i];
-    const bool reads = next->nin == 2 && (next->in[0] == made || next->in[1] == made);
-    if (!reads || strcmp(next->op, "Add") != 0 || !im->live[i]) continue;
-    const Tensor *t = im->item[next->in[next->in[0] == made]].constant;
-    const View *view = im->item[node->in[0]].view;
-    if (!t || t->n != channels || channels == 1 || !view) return NULL;
-    const int c = t->rank - (view->rank - 1); /* where the channels are, counted from behind */
-    if (c < 0 || t->dim[c] != channels) return NULL;
-    next->op = "Identity";
-    next->in[0] = made;
-    next->nin = 1;
-    return t;
-  }
-  return NULL;
+  OnnxNode *next = &im->onnx->node[im->reader[made]];
+  if (next->nin != 2 || strcmp(next->op, "Add") != 0) return NULL;
+  const Tensor *t = im->item[next->in[next->in[0] == made]].constant;
+  const View *view = im->item[node->in[0]].view;
+  if (!t || t->n != channels || channels == 1 || !view) return NULL;
+  const int c = t->rank - (view->rank - 1); /* where the channels are, counted from behind */
+  if (c < 0 || t->dim[c] != channels) return NULL;
+  next->op = "Identity";
+  next->in[0] = made;
+  next->nin = 1;
+  return t;
 }
 
 View *import_conv(ModelImport *im, const OnnxNode *node) {
