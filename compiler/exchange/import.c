@@ -172,7 +172,7 @@ static bool add_input(ModelImport *im, OnnxPort *port) {
                 port->name, port->rank);
     return false;
   }
-  const bool last = channels_last(im, port);
+  const bool last = port->channels_last = channels_last(im, port);
   Value *value = NEW(im->arena, Value);
   value->shape.rank = rest;
   for (int axis = 0; axis < rest; axis++) {
@@ -367,7 +367,10 @@ enum { MOST_ASKED = 64, LONGEST_HELP = 4096 };
 static const char *output_name(const ModelImport *im, int tensor) {
   const OnnxNode *node = im->maker[tensor] >= 0 ? &im->onnx->node[im->maker[tensor]] : NULL;
   const bool named = node && *node->name && node->out[0] == tensor && !strchr(node->name, ',');
-  return named && !onnx_tensor(im->onnx, node->name) ? node->name : im->onnx->tensor[tensor];
+  int first = 0; /* of several nodes of a name --outputs means the first */
+  while (named && strcmp(im->onnx->node[first].name, node->name) != 0) first++;
+  const bool meant = named && first == node->index && !onnx_tensor(im->onnx, node->name);
+  return meant ? node->name : im->onnx->tensor[tensor];
 }
 
 /* The last tensors that could be imported: of what each node without a form reads, and outputs. */

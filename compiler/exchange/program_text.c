@@ -23,7 +23,7 @@ static void put_inputs(ModelImport *im, Text *out) {
     const OnnxPort *port = im->ports.data[i];
     const Value *value = im->inputs.data[i];
     const char *elem = port->type == TENSOR_UINT8 ? " as u8" : port->type == TENSOR_INT8 ? " as i8" : "";
-    const bool chw = im->options->chw && value->shape.rank > 1;
+    const bool chw = im->options->chw && value->shape.rank > 1 && !port->channels_last;
     text_put(out, "input %s: %s%s%s # %s %s\n", value->name, shape_text(im->arena, value->shape), elem,
              chw ? " (layout=chw)" : "", comment(im, port->name), sizes(im, port->rank, port->dim));
   }
