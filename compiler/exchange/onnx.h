@@ -86,8 +86,7 @@ typedef struct OnnxPort {
   int tensor, rank; /* rank -1: not given */
   TensorType type;
   int64_t dim[MOST_DIMS]; /* 0: open */
-  const char *open[MOST_DIMS];
-  bool channels_last; /* found out by what reads it */
+  bool channels_last;     /* found out by what reads it */
 } OnnxPort;
 typedef struct Onnx {
   Arena *arena;

@@ -213,7 +213,6 @@ static OnnxPort *read_ports(Reader *r, const WireList *list, int *n) {
       for (int d = 0; d < port->rank; d++) {
         const TensorShapeProtoDimension *dim = type->shape->dim.data[d];
         port->dim[d] = dim->dim_value > 0 && dim->dim_value <= INT32_MAX ? dim->dim_value : 0;
-        port->open[d] = dim->dim_param;
       }
     }
     ++*n;
