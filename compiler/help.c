@@ -49,9 +49,13 @@ static void put_wrapped(Text *out, const char *text, int indent, int width) {
 
 void help_options(Text *out) {
   enum { INDENT = 24, WIDTH = 100 };
-  text_put(out, "cnnc [options] FILE.cnn [-o OUTPUT]\n"
-                "cnnc fmt [-w | --check] FILE.cnn...\n\n"
-                "Compiles a convolutional net to C; fmt lays out programs (cnnc fmt --help).\n\n");
+  text_put(
+      out,
+      "cnnc [options] FILE.cnn [-o OUTPUT]\n"
+      "cnnc fmt [-w | --check] FILE.cnn...\n"
+      "cnnc import MODEL.onnx [-o NAME]\n\n"
+      "Compiles a convolutional net to C; fmt lays out programs (cnnc fmt --help), import makes them of\n"
+      "models in ONNX (cnnc import --help).\n\n");
   for (const OptionRow *row = options_table; row->code; row++) {
     if (!row->shown) continue;
     const bool alone = strlen(row->shown) > INDENT - 4; /* in a line of its own */

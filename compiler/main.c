@@ -8,6 +8,7 @@
 #include "compile.h"
 #include "fmt.h"
 #include "help.h"
+#include "import.h"
 #include "sema/sema.h"
 
 #ifndef PACKAGE_VERSION
@@ -47,6 +48,7 @@ int main(int argc, char **argv) {
   Options options;
   int status;
   if (argc > 1 && strcmp(argv[1], "fmt") == 0) status = fmt(arena, argc - 1, argv + 1);
+  else if (argc > 1 && strcmp(argv[1], "import") == 0) status = import(arena, argc - 1, argv + 1);
   else status = options_parse(&options, arena, argc, argv) ? run(arena, &options) : 2;
   if (fflush(stdout) != 0 || ferror(stdout)) {
     perror("cnnc: error: standard output");

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "docgen.h"
 #include "help.h"
+#include "import.h"
 #include "options.h"
 #include "passes/plan.h"
 
@@ -67,6 +68,24 @@ static void bash_letters(Text *out) {
   }
 }
 
+static void bash_import(Text *out) {
+  text_put(out,
+           "  if [[ ${COMP_WORDS[1]} == import && COMP_CWORD -gt 1 ]]; then\n    case $name$before in\n");
+  for (const OptionRow *row = import_options; row->code; row++)
+    if (row->values && row->values[0] != '@')
+      text_put(out, "      --%s*) COMPREPLY=($(compgen -W '%s' -- \"$value\")); return ;;\n", row->name,
+               row->values);
+  text_put(out, "    esac\n    case $word in\n      -*) COMPREPLY=($(compgen -W '");
+  for (const OptionRow *row = import_options; row->code; row++)
+    if (row->name) text_put(out, " --%s%s", row->name, row->has_arg ? "=" : "");
+    else text_put(out, " -%c", row->code);
+  text_put(out, "' -- \"$word\")) ;;\n"
+                "      *) COMPREPLY=($(compgen -f -X '!*.onnx' -- \"$word\") $(compgen -d -- \"$word\")) ;;\n"
+                "    esac\n"
+                "    if [[ ${COMPREPLY[0]} == *= ]]; then compopt -o nospace; else compopt -o filenames; fi\n"
+                "    return\n  fi\n");
+}
+
 void shell_bash(Text *out) {
   Arena *arena = out->arena;
   text_put(out, "%s", commands);
@@ -82,9 +101,10 @@ void shell_bash(Text *out) {
       "  elif [[ $before == --help || $before == -h ]]; then name=--help value=$word\n"
       "  fi\n"
       "  local list=${value%%\"${value##*,}\"} # what stands before the last comma\n"
-      "  local warnings='%s'\n"
-      "  case $name in\n",
+      "  local warnings='%s'\n",
       joined(arena, options_slugs(arena, true)));
+  bash_import(out);
+  text_put(out, "  case $name in\n");
   for (const OptionRow *row = options_table; row->code; row++) {
     if (!row->name || !row->shown || !row->has_arg) continue;
     const char *words = words_of(arena, row);
@@ -137,7 +157,8 @@ static const char *warning_words(Arena *arena) {
 }
 
 static void zsh_row(Text *out, const OptionRow *row) {
-  const char *help = short_help(out->arena, row, "'\\''"), *words = is_kind(row, "@warnings") ? warning_words(out->arena) : words_of(out->arena, row);
+  const char *help = short_help(out->arena, row, "'\\''"),
+             *words = is_kind(row, "@warnings") ? warning_words(out->arena) : words_of(out->arena, row);
   const char *action = is_kind(row, "@file")     ? ":file:_files"
                        : is_kind(row, "@folder") ? ":folder:_files -/"
                        : words                   ? arena_printf(out->arena, ":value:(%s)", words)
@@ -170,6 +191,14 @@ void shell_fish(Text *out) {
     else text_put(out, "-s %c", row->code);
     if (row->has_arg == 1) text_put(out, is_kind(row, "@file") || is_kind(row, "@folder") ? " -r -F" : " -x");
     if (words && row->has_arg) text_put(out, " -a '%s'", words);
+    text_put(out, " -d '%s'\n", short_help(out->arena, row, "\\'"));
+  }
+  const char *import = "complete -c cnnc -n '__fish_seen_subcommand_from import'";
+  text_put(out, "%s -f -a '(__fish_complete_suffix .onnx)'\n", import);
+  for (const OptionRow *row = import_options; row->code; row++) {
+    text_put(out, "%s %s", import, row->name ? arena_printf(out->arena, "-l %s", row->name) : "-s o");
+    if (row->has_arg) text_put(out, is_kind(row, "@file") ? " -r -F" : " -x");
+    if (row->values && row->values[0] != '@') text_put(out, " -a '%s'", row->values);
     text_put(out, " -d '%s'\n", short_help(out->arena, row, "\\'"));
   }
 }

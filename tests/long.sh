@@ -53,6 +53,7 @@ same_bytes() {
 # What each target begins with: its own folder; the parser also with every program of the other tests.
 seeds() {
   ls -d "$top/tests/fuzz/$1" 2>/dev/null || true
+  [ "$1" != onnx ] || ls -d "$top/tests/import" "$top/tests/import/bad"
   [ "$1" != syntax ] || ls -d "$top/tests/run" "$top/tests/grad" "$top/tests/diag" "$top/tests/broken"
 }
 

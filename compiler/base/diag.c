@@ -132,6 +132,16 @@ void diag_meant(Diag *diag, Span span, const char *word, const char *meant) {
     diag_fix(diag, span, "\"%s\"", meant);
 }
 
+const char *diags_error(const Diags *diags, int i, Span *where) {
+  for (int k = 0; k < diags->list.n; k++) {
+    const Diag *diag = diags->list.data[k];
+    if (diag->level != DIAG_ERROR || i-- > 0) continue;
+    *where = diag->span;
+    return diag->message;
+  }
+  return NULL;
+}
+
 int diags_errors(const Diags *diags) { return diags->errors; }
 int diags_warnings(const Diags *diags) { return diags->warnings; }
 

@@ -18,6 +18,7 @@ typedef struct Source {
   const char *path, *text; /* the text after a byte order mark */
   size_t n;
   bool mark;      /* the file begins with a byte order mark */
+  bool binary;    /* a file without lines: messages name it alone */
   uint32_t *line; /* where each line starts */
   int lines;
   int rank; /* messages are printed in this order: imports have a lower rank than the file that imports them
@@ -29,6 +30,7 @@ typedef struct Sources {
 } Sources;
 uint32_t sources_add(Sources *, const char *path, const char *text,
                      size_t n); /* the index for Span.file; at most 1 GiB of text, kept, not copied */
+uint32_t sources_add_binary(Sources *, const char *path);
 const Source *sources_get(const Sources *, uint32_t file);
 typedef struct Place_ {
   const char *path;
@@ -85,6 +87,8 @@ bool diags_option(Diags *,
                   const char *option); /* "unread-input", "no-unread-input", "error", "error=unused-value",
                                           "no-error=..."; false: no such slug, or not a warning */
 int diags_errors(const Diags *);       /* so far, warnings made errors included */
+/* The text and place of error i of those that are kept; NULL behind the last. */
+const char *diags_error(const Diags *, int i, Span *where);
 int diags_warnings(const Diags *);
 
 typedef enum DiagFormat { DIAG_TEXT, DIAG_JSON, DIAG_SARIF } DiagFormat;

@@ -158,7 +158,11 @@ static void put_message(const Diags *diags, Text *text, const Palette *colour, D
   static const char *const word[] = {"note", "warning", "error"};
   const char *const paint[] = {colour->note, colour->warning, colour->error};
   text_put(text, "%s", colour->bold);
-  if (sources_get(diags->sources, span.file)) {
+  const Source *source = sources_get(diags->sources, span.file);
+  if (source && source->binary) {
+    put_clean(text, source->path);
+    text_put(text, ": ");
+  } else if (source) {
     const SourcePlace place = sources_place(diags->sources, span.file, span.start);
     put_clean(text, place.path);
     text_put(text, ":%d:%d: ", place.line, place.column);
@@ -173,7 +177,7 @@ static void put_message(const Diags *diags, Text *text, const Palette *colour, D
   if (slug) text_put(text, " [%s]", slug);
   put_clean(text, message + first);
   text_put(text, "\n");
-  if (sources_get(diags->sources, span.file)) put_source(diags, text, colour, span);
+  if (source && !source->binary) put_source(diags, text, colour, span);
 }
 
 /* "= fact"; further lines of a long one stand below its first letter. */

@@ -23,6 +23,12 @@ uint32_t sources_add(Sources *sources, const char *path, const char *text, size_
   return (uint32_t)sources->list.n;
 }
 
+uint32_t sources_add_binary(Sources *sources, const char *path) {
+  const uint32_t source = sources_add(sources, path, "", 0);
+  sources->list.data[source - 1]->binary = true;
+  return source;
+}
+
 const Source *sources_get(const Sources *sources, uint32_t file) {
   return file >= 1 && file <= (uint32_t)sources->list.n ? sources->list.data[file - 1] : NULL;
 }

@@ -189,6 +189,8 @@ typedef struct Ast {
   File *main;
 } Ast;
 Ast *program_read(Arena *, Diags *, Sources *, const char *path, int ndirs, const char *const *dirs);
+/* The same of a text that is there already. */
+Ast *program_of(Arena *, Diags *, Sources *, const char *path, const char *text, size_t n);
 struct Text;
 void ast_dump(struct Text *, const Ast *); /* --emit=ast */
 #endif

@@ -146,3 +146,9 @@ Ast *program_read(Arena *arena, Diags *diags, Sources *sources, const char *path
   reader.program->main = file_follow(&reader, path, false, text, n)->file;
   return reader.program;
 }
+
+Ast *program_of(Arena *arena, Diags *diags, Sources *sources, const char *path, const char *text, size_t n) {
+  Importer reader = {.arena = arena, .diags = diags, .sources = sources, .program = NEW(arena, Ast)};
+  reader.program->main = file_follow(&reader, path, false, text, n)->file;
+  return reader.program;
+}

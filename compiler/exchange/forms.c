@@ -1,0 +1,218 @@
+/* forms.c: activations and norms that exporters take apart, put together again before nodes are imported. */
+// SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+#include <string.h>
+#include "exchange/import.h"
+
+const OnnxOperator onnx_operators[] = {
+#define OP(name, function, word) {#name, function, word},
+#include "exchange/onnx_ops.def"
+#undef OP
+    {NULL, NULL, NULL},
+};
+
+const OnnxOperator *onnx_operator(const char *name) {
+  for (const OnnxOperator *row = onnx_operators; row->name; row++)
+    if (strcmp(row->name, name) == 0) return row;
+  return NULL;
+}
+
+/* ---- looking at the graph ---- */
+static bool is(const OnnxNode *node, const char *op) { return node && strcmp(node->op, op) == 0; }
+
+static OnnxNode *made_by(const ModelImport *im, int tensor, const char *op) {
+  OnnxNode *node = tensor && im->maker[tensor] >= 0 ? &im->onnx->node[im->maker[tensor]] : NULL;
+  return is(node, op) ? node : NULL;
+}
+
+static OnnxNode *made_by_either(const ModelImport *im, int tensor, const char *one, const char *other) {
+  OnnxNode *node = made_by(im, tensor, one);
+  return node ? node : made_by(im, tensor, other);
+}
+
+static double number_at(const ModelImport *im, int tensor) { /* NaN: it is no number */
+  const Tensor *t = tensor ? im->item[tensor].constant : NULL;
+  return t && t->n == 1 ? tensor_number(t, 0) : (double)NAN;
+}
+
+static bool is_near(double value, double wanted) { return fabs(value - wanted) <= 1e-3 * fabs(wanted); }
+
+/* The value of a node of a value and a number; 0: it is none. */
+static int with_number(const ModelImport *im, const OnnxNode *node, double *number) {
+  if (!node || node->nin != 2) return 0;
+  const bool either = is(node, "Add") || is(node, "Mul");
+  for (int k = 0; k < (either ? 2 : 1); k++) {
+    *number = number_at(im, node->in[!k]);
+    if (!isnan(*number) && node->in[k]) return node->in[k];
+  }
+  return 0;
+}
+
+static void become(ModelImport *im, OnnxNode *node, const char *op, int n, const int *in) {
+  node->op = op;
+  node->nin = n;
+  node->in = NEW_ARRAY(im->arena, int, n + 1);
+  memcpy(node->in, in, sizeof *in * (size_t)n);
+  node->attribute = (WireList){0};
+}
+
+static void become_one(ModelImport *im, OnnxNode *node, const char *op, int in) {
+  become(im, node, op, 1, &in);
+}
+
+/* ---- activations ---- */
+/* x of clip(x + 3, 0, 6), or 0. */
+static int six_of(const ModelImport *im, int tensor) {
+  const OnnxNode *clip = made_by(im, tensor, "Clip");
+  if (!clip) return 0;
+  const double low = clip->nin > 1 ? number_at(im, clip->in[1]) : onnx_float(clip, "min", (double)NAN);
+  const double high = clip->nin > 2 ? number_at(im, clip->in[2]) : onnx_float(clip, "max", (double)NAN);
+  double three = 0;
+  const int x = low == 0 && high == 6 ? with_number(im, made_by(im, clip->in[0], "Add"), &three) : 0;
+  return three == 3 ? x : 0;
+}
+
+/* What is divided by 6, or 0. */
+static int sixth_of(const ModelImport *im, const OnnxNode *node) {
+  double number = 0;
+  if (!is(node, "Div") && !is(node, "Mul")) return 0;
+  const int x = with_number(im, node, &number);
+  return x && is_near(number, is(node, "Div") ? 6 : 1.0 / 6) ? x : 0;
+}
+
+static void form_gate(ModelImport *im, OnnxNode *node) {
+  for (int k = 0; k < 2 && is(node, "Mul") && node->nin == 2; k++) {
+    const int x = node->in[k], y = node->in[!k];
+    const OnnxNode *sigmoid = made_by(im, y, "Sigmoid"), *hard = made_by(im, y, "HardSigmoid");
+    const bool sixth = hard && is_near(onnx_float(hard, "alpha", 0.2), 1.0 / 6);
+    const int divided = sixth_of(im, made_by_either(im, y, "Div", "Mul"));
+    if (sigmoid && sigmoid->in[0] == x) become_one(im, node, "Silu", x);
+    else if (sixth && hard->in[0] == x) become_one(im, node, "HardSwish", x);
+    else if (divided && six_of(im, divided) == x && x) become_one(im, node, "HardSwish", x);
+  }
+}
+
+static void form_sixth(ModelImport *im, OnnxNode *node) {
+  const int of = sixth_of(im, node), bare = six_of(im, of);
+  const OnnxNode *product = made_by(im, of, "Mul");
+  for (int k = 0; product && k < 2 && product->nin == 2; k++)
+    if (product->in[k] && six_of(im, product->in[!k]) == product->in[k]) {
+      become_one(im, node, "HardSwish", product->in[k]);
+      return;
+    }
+  if (!bare) return;
+  become_one(im, node, "HardSigmoid", bare);
+  onnx_set_float(im->arena, node, "alpha", 1.0 / 6);
+  onnx_set_float(im->arena, node, "beta", 0.5);
+}
+
+/* x of erf(x / sqrt 2) + 1, or 0. */
+static int erf_of(const ModelImport *im, int tensor) {
+  double number = 0;
+  const int sum = with_number(im, made_by(im, tensor, "Add"), &number);
+  const OnnxNode *erf = sum && number == 1 ? made_by(im, sum, "Erf") : NULL;
+  const OnnxNode *scaled = erf ? made_by_either(im, erf->in[0], "Div", "Mul") : NULL;
+  const int x = with_number(im, scaled, &number);
+  return x && is_near(number, is(scaled, "Div") ? sqrt(2) : sqrt(0.5)) ? x : 0;
+}
+
+static int half_of(const ModelImport *im, int tensor) {
+  double number = 0;
+  const int x = with_number(im, made_by(im, tensor, "Mul"), &number);
+  return number == 0.5 ? x : 0;
+}
+
+static void form_gelu(ModelImport *im, OnnxNode *node) {
+  double number = 0;
+  if (!is(node, "Mul") || node->nin != 2) return;
+  const int halved = with_number(im, node, &number);
+  const OnnxNode *product = halved && number == 0.5 ? made_by(im, halved, "Mul") : NULL;
+  for (int k = 0; product && k < 2 && product->nin == 2; k++)
+    if (product->in[k] && erf_of(im, product->in[!k]) == product->in[k]) {
+      become_one(im, node, "Gelu", product->in[k]);
+      return;
+    }
+  for (int k = 0; k < 2 && !halved; k++) {
+    const int x = node->in[k], y = node->in[!k], erf = erf_of(im, y), half = half_of(im, y);
+    if (erf && half_of(im, x) == erf) become_one(im, node, "Gelu", erf);
+    else if (half && erf_of(im, half) == x && x) become_one(im, node, "Gelu", x);
+    else continue;
+    return;
+  }
+}
+
+/* ---- layer norm ---- */
+static OnnxNode *only_reader(ModelImport *im, int tensor, const char *op) {
+  if (im->readers[tensor] != 1 || im->wanted[tensor]) return NULL;
+  OnnxNode *node = &im->onnx->node[im->reader[tensor]];
+  return is(node, op) ? node : NULL;
+}
+
+static int constant_beside(const ModelImport *im, const OnnxNode *node, int tensor) {
+  if (!node || node->nin != 2) return 0;
+  const int other = node->in[node->in[0] == tensor];
+  return other && im->item[other].constant ? other : 0;
+}
+
+/* The one axis of a ReduceMean; INT64_MIN: there are several. */
+static int64_t mean_axis(const ModelImport *im, const OnnxNode *mean) {
+  const WireInts *list = onnx_ints(mean, "axes");
+  const Tensor *t = mean->nin > 1 && mean->in[1] ? im->item[mean->in[1]].constant : NULL;
+  if (t) return t->n == 1 ? tensor_integer(t, 0) : INT64_MIN;
+  return list && list->n == 1 ? list->data[0] : INT64_MIN;
+}
+
+static bool is_square(const ModelImport *im, const OnnxNode *node, const OnnxNode *of) {
+  if (!node) return false;
+  const int x = of->out[0];
+  const OnnxNode *again = made_by(im, node->in[0], "Sub");
+  const bool same = node->in[0] == x || (again && again->in[0] == of->in[0] && again->in[1] == of->in[1]);
+  return same && node->nin == 2 &&
+         (is(node, "Mul") ? node->in[1] == node->in[0] : number_at(im, node->in[1]) == 2);
+}
+
+static void become_norm(ModelImport *im, OnnxNode *node, int x, int w, int b, int64_t axis, double epsilon) {
+  const int in[] = {x, w, b};
+  become(im, node, "LayerNormalization", 3, in);
+  onnx_set_int(im->arena, node, "axis", axis);
+  onnx_set_int(im->arena, node, "cnnc_single", 1);
+  onnx_set_float(im->arena, node, "epsilon", epsilon);
+}
+
+/* (x - mean) / sqrt(mean((x - mean)^2) + epsilon), then * weight + bias */
+static void form_norm(ModelImport *im, OnnxNode *node) {
+  if (!is(node, "Div") || node->nin != 2) return;
+  double epsilon = 0;
+  const OnnxNode *difference = made_by(im, node->in[0], "Sub"), *root = made_by(im, node->in[1], "Sqrt");
+  const int sum = root ? with_number(im, made_by(im, root->in[0], "Add"), &epsilon) : 0;
+  const OnnxNode *variance = made_by(im, sum, "ReduceMean");
+  const OnnxNode *mean =
+      difference && difference->nin == 2 ? made_by(im, difference->in[1], "ReduceMean") : NULL;
+  if (!variance || !mean || mean->in[0] != difference->in[0]) return;
+  if (!is_square(im, made_by_either(im, variance->in[0], "Pow", "Mul"), difference)) return;
+  const int64_t axis = mean_axis(im, mean);
+  if (axis == INT64_MIN || mean_axis(im, variance) != axis) return;
+  const int x = difference->in[0];
+  OnnxNode *scaled = only_reader(im, node->out[0], "Mul");
+  const int weight = constant_beside(im, scaled, node->out[0]);
+  OnnxNode *shifted = weight ? only_reader(im, scaled->out[0], "Add") : NULL;
+  const int bias = shifted ? constant_beside(im, shifted, scaled->out[0]) : 0;
+  if (bias) become_norm(im, shifted, x, weight, bias, axis, epsilon);
+  become_norm(im, node, x, 0, 0, axis, epsilon);
+}
+
+void canonical(ModelImport *im) {
+  for (int i = 0; i < im->onnx->nnodes; i++) {
+    OnnxNode *node = &im->onnx->node[i];
+    if (is(node, "Constant") && node->nout > 0) fold(im, node);
+  }
+  im->why = NULL;
+  for (int i = 0; i < im->onnx->nnodes; i++) {
+    OnnxNode *node = &im->onnx->node[i];
+    if (!im->live[i] || node->nout == 0) continue;
+    form_gate(im, node);
+    form_sixth(im, node);
+    form_gelu(im, node);
+    form_norm(im, node);
+  }
+}

@@ -1,0 +1,513 @@
+/* import.c: node by node from a model's graph to statements; nodes without a form are told all at once. */
+// SPDX-License-Identifier: Apache-2.0
+#include "exchange/import.h"
+#include <stdio.h>
+#include <string.h>
+
+/* ---- what operators use ---- */
+void *no(ModelImport *im, const char *why, ...) {
+  va_list args;
+  va_start(args, why);
+  im->why = arena_vprintf(im->arena, why, args);
+  va_end(args);
+  return NULL;
+}
+
+bool given(const OnnxNode *node, int input) { return input < node->nin && node->in[input] != 0; }
+
+const Tensor *constant_of(const ModelImport *im, const OnnxNode *node, int input) {
+  return given(node, input) ? im->item[node->in[input]].constant : NULL;
+}
+
+View *view_of(ModelImport *im, const OnnxNode *node, int input) {
+  View *view = given(node, input) ? im->item[node->in[input]].view : NULL;
+  return view ? view
+              : no(im, given(node, input) ? "a constant where a value is expected" : "an input is missing");
+}
+
+static Value *emit_call(ModelImport *im, int nin, Value *const *in, Shape shape, const char *call) {
+  Value *value = NEW(im->arena, Value);
+  Statement *statement = NEW(im->arena, Statement);
+  *statement = (Statement){
+      .call = call, .nin = nin, .in = NEW_ARRAY(im->arena, Value *, nin), .out = value, .origin = im->node};
+  for (int i = 0; i < nin; i++) {
+    statement->in[i] = in[i];
+    in[i]->reads++;
+  }
+  *value = (Value){.shape = shape, .made = statement};
+  vec_push(im->arena, im->statements, statement);
+  return value;
+}
+
+Value *emit(ModelImport *im, int nin, Value *const *in, Shape shape, const char *call, ...) {
+  va_list args;
+  va_start(args, call);
+  Value *value = emit_call(im, nin, in, shape, arena_vprintf(im->arena, call, args));
+  va_end(args);
+  return value;
+}
+
+Value *emit_one(ModelImport *im, Value *in, Shape shape, const char *call, ...) {
+  va_list args;
+  va_start(args, call);
+  Value *value = emit_call(im, 1, &in, shape, arena_vprintf(im->arena, call, args));
+  va_end(args);
+  return value;
+}
+
+View *map_view(ModelImport *im, const View *view, const char *call, ...) {
+  va_list args;
+  va_start(args, call);
+  Value *in = view->value;
+  View *to = view_copy(im, view, emit_call(im, 1, &in, in->shape, arena_vprintf(im->arena, call, args)));
+  va_end(args);
+  return to;
+}
+
+const char *number_text(Arena *arena, double value) {
+  if (value < 1e6 && value > -1e6 && value == (double)(int64_t)value)
+    return arena_printf(arena, "%lld", (long long)value);
+  return text_float(arena, value);
+}
+
+/* ---- inputs ---- */
+static const ImportShape *shape_given(const ModelImport *im, const char *input) {
+  for (int i = 0; i < im->options->shapes.n; i++)
+    if (strcmp(im->options->shapes.data[i].input, input) == 0) return &im->options->shapes.data[i];
+  return NULL;
+}
+
+static bool bytes_wanted(const ModelImport *im, const OnnxPort *port) {
+  for (int i = 0; i < im->options->bytes.n; i++)
+    if (strcmp(im->options->bytes.data[i], port->name) == 0) return true;
+  return port->type == TENSOR_UINT8;
+}
+
+static bool sizes_of_input(ModelImport *im, OnnxPort *port) {
+  const ImportShape *shape = shape_given(im, port->name);
+  if (shape) {
+    bool fits = port->rank < 0 || port->rank == shape->rank;
+    for (int d = 0; fits && d < shape->rank; d++)
+      fits = port->rank < 0 || port->dim[d] == 0 || port->dim[d] == shape->dim[d];
+    if (!fits) {
+      diag_report(im->diags, DIAG_import_shape, im->at, NULL,
+                  "--shape gives input '%s' sizes that the model does not leave open", port->name);
+      return false;
+    }
+    port->rank = shape->rank;
+    memcpy(port->dim, shape->dim, sizeof port->dim);
+  }
+  if (port->rank > 1 && port->dim[0] == 0) port->dim[0] = 1;
+  if (port->rank == 0) {
+    diag_report(im->diags, DIAG_import_shape, im->at, NULL,
+                "input '%s' is a single number; a value of the language has at least one dimension",
+                port->name);
+    return false;
+  }
+  bool open = port->rank < 1;
+  for (int d = 0; d < port->rank; d++) open = open || port->dim[d] == 0;
+  if (!open) return true;
+  Diag *diag = diag_report(im->diags, DIAG_import_shape, im->at, NULL,
+                           "the size of input '%s' is open in the model", port->name);
+  Text example = {.arena = im->arena};
+  for (int d = 0; d < port->rank; d++)
+    text_put(&example, "%s%lld", d ? "x" : "", (long long)(port->dim[d] ? port->dim[d] : 224));
+  diag_help(diag, "say it: --shape %s=%s", port->name, example.s ? example.s : "1x3x224x224");
+  return false;
+}
+
+/* The dimension of a tensor that the first operator with channels behind it takes for them; -1: none does. */
+static int channels_by_use(const ModelImport *im, int tensor, const int *perm, int rank, int *steps) {
+  static const char *const spatial[] = {"Conv",
+                                        "MaxPool",
+                                        "AveragePool",
+                                        "BatchNormalization",
+                                        "ConvTranspose",
+                                        "GlobalAveragePool",
+                                        "Resize",
+                                        "Upsample",
+                                        "InstanceNormalization",
+                                        NULL};
+  for (int i = 0; *steps > 0 && i < im->onnx->nnodes; i++) {
+    const OnnxNode *node = &im->onnx->node[i];
+    int k = 0;
+    while (k < node->nin && node->in[k] != tensor) k++;
+    if (k == node->nin || !im->live[i] || node->nout == 0) continue;
+    for (int s = 0; k == 0 && spatial[s]; s++)
+      if (strcmp(node->op, spatial[s]) == 0) return perm[1];
+    if (k == 0 && (strcmp(node->op, "LayerNormalization") == 0 || strcmp(node->op, "MatMul") == 0))
+      return perm[rank - 1];
+    int to[MOST_DIMS] = {0};
+    --*steps;
+    const WireInts *order = strcmp(node->op, "Transpose") == 0 ? onnx_ints(node, "perm") : NULL;
+    static const char *const moves[] = {"Reshape", "Flatten", "Gemm", "MatMul", "Squeeze", "Unsqueeze", NULL};
+    bool follow = true;
+    for (int s = 0; moves[s]; s++) follow = follow && strcmp(node->op, moves[s]) != 0;
+    if (!follow) continue;
+    for (int d = 0; d < rank; d++) {
+      const int64_t from = order && order->n == rank ? order->data[d] : d;
+      to[d] = perm[from >= 0 && from < rank ? from : 0];
+    }
+    const int found = channels_by_use(im, node->out[0], to, rank, steps);
+    if (found >= 0) return found;
+  }
+  return -1;
+}
+
+static bool channels_last(const ModelImport *im, const OnnxPort *port) {
+  const int perm[MOST_DIMS] = {0, 1, 2, 3, 4, 5, 6, 7};
+  int steps = 100;
+  if (port->rank != 4 && port->rank != 3) return false;
+  const int channels = channels_by_use(im, port->tensor, perm, port->rank, &steps), last = port->rank - 1;
+  if (channels >= 1) return channels == last;
+  return port->rank == 4 && port->dim[3] <= 3 && port->dim[1] > 4;
+}
+
+static bool add_input(ModelImport *im, OnnxPort *port) {
+  if (!sizes_of_input(im, port)) return false;
+  const int first = port->rank > 1 ? 1 : 0, rest = port->rank - first;
+  if (rest > 3) {
+    diag_report(im->diags, DIAG_import_shape, im->at, NULL,
+                "input '%s' has %d dimensions; a value of the language has at most 3 besides the batch",
+                port->name, port->rank);
+    return false;
+  }
+  const bool last = port->channels_last = channels_last(im, port);
+  Value *value = NEW(im->arena, Value);
+  value->shape.rank = rest;
+  for (int axis = 0; axis < rest; axis++) {
+    const int d = last || rest == 1 ? axis : axis == rest - 1 ? 0 : axis + 1;
+    value->shape.dim[axis] = port->dim[first + d];
+  }
+  value->name = identifier(im, port->name);
+  View *view = view_new(im, value, port->rank);
+  if (first) {
+    view->size[0] = port->dim[0];
+    view->along[0] = factors_one(BATCH, 1, port->dim[0]);
+  }
+  for (int axis = 0; axis < rest; axis++) {
+    const int d = last || rest == 1 ? axis : axis == rest - 1 ? 0 : axis + 1;
+    view_set(view, first + d, axis);
+  }
+  if (bytes_wanted(im, port)) port->type = TENSOR_UINT8;
+  im->item[port->tensor].view = view;
+  vec_push(im->arena, im->inputs, value);
+  vec_push(im->arena, im->ports, port);
+  return true;
+}
+
+static bool add_inputs(ModelImport *im) {
+  bool good = true;
+  for (int i = 0; i < im->onnx->ninputs; i++) {
+    OnnxPort *port = &im->onnx->input[i];
+    if (im->onnx->constant[port->tensor] || im->readers[port->tensor] == 0) continue;
+    good = add_input(im, port) && good;
+  }
+  if (good && im->inputs.n == 0)
+    diag_report(im->diags, DIAG_import_file, im->at, NULL, "the model has no input that its outputs need");
+  return good && im->inputs.n > 0;
+}
+
+/* ---- what is needed ---- */
+enum { MOST_PORTS = 1000 };
+
+static bool find_outputs(ModelImport *im) {
+  Onnx *o = im->onnx;
+  const int asked = im->options->outputs.n;
+  if (!asked && o->noutputs > MOST_PORTS) {
+    diag_report(im->diags, DIAG_import_file, im->at, NULL, "the model has more than %d outputs", MOST_PORTS);
+    return false;
+  }
+  if (asked) {
+    o->noutputs = asked;
+    o->output = NEW_ARRAY(im->arena, OnnxPort, asked);
+  }
+  for (int i = 0; i < asked; i++) {
+    const char *name = im->options->outputs.data[i];
+    int tensor = onnx_tensor(o, name);
+    for (int k = 0; tensor == 0 && k < o->nnodes; k++)
+      if (strcmp(o->node[k].name, name) == 0 && o->node[k].nout > 0) tensor = o->node[k].out[0];
+    if (tensor == 0) {
+      Diag *diag = diag_report(im->diags, DIAG_import_file, im->at, NULL,
+                               "no tensor and no node is called '%s', as --outputs says", name);
+      diag_help(diag, "cnnc import --list %s names them", o->path);
+      return false;
+    }
+    o->output[i] = (OnnxPort){.name = o->tensor[tensor], .tensor = tensor, .rank = -1};
+  }
+  return true;
+}
+
+static void find_live(ModelImport *im) {
+  const Onnx *o = im->onnx;
+  for (int i = 0; i < o->nnodes; i++)
+    for (int k = 0; k < o->node[i].nout; k++) im->maker[o->node[i].out[k]] = i;
+  for (int i = 0; i < o->noutputs; i++) im->wanted[o->output[i].tensor] = true;
+  bool *needed = NEW_ARRAY(im->arena, bool, o->ntensors);
+  memset(im->readers, 0, sizeof *im->readers * (size_t)o->ntensors);
+  memcpy(needed, im->wanted, sizeof *needed * (size_t)o->ntensors);
+  for (int i = o->nnodes - 1; i >= 0; i--) {
+    const OnnxNode *node = &o->node[i];
+    im->live[i] = false;
+    for (int k = 0; k < node->nout; k++) im->live[i] = im->live[i] || (node->out[k] && needed[node->out[k]]);
+    for (int k = 0; im->live[i] && k < node->nin; k++) {
+      needed[node->in[k]] = node->in[k] != 0;
+      im->readers[node->in[k]]++;
+      im->reader[node->in[k]] = i;
+    }
+  }
+  for (int i = 0; i < o->noutputs; i++) im->readers[o->output[i].tensor]++;
+}
+
+/* ---- nodes ---- */
+static void problem(ModelImport *im, const OnnxNode *node) {
+  const Problem row = {node, onnx_name(im->onnx, node), im->why ? im->why : "there is no such operator"};
+  vec_push(im->arena, im->problems, row);
+  im->refused[node->index] = row.why;
+}
+
+/* How many inputs of a node follow from an earlier problem. */
+static bool inputs_known(const ModelImport *im, const OnnxNode *node) {
+  for (int i = 0; i < node->nin; i++)
+    if (node->in[i] && !im->item[node->in[i]].constant && !im->item[node->in[i]].view) return false;
+  return true;
+}
+
+static bool is_known(const ModelImport *im, const OnnxNode *node) { /* a tensor is made once */
+  for (int k = 0; k < node->nout; k++)
+    if (node->out[k] && im->item[node->out[k]].view) return true;
+  return false;
+}
+
+/* Numbers of a model may be infinite or none; those of a program are neither. */
+static bool has_odd_number(const char *call) {
+  for (const char *c = call; c[0]; c++)
+    if (strchr("(=[- ", *c) && (strncmp(c + 1, "nan", 3) == 0 || strncmp(c + 1, "inf", 3) == 0)) return true;
+  return false;
+}
+
+static void import_node(ModelImport *im, const OnnxNode *node) {
+  im->node = node;
+  im->why = NULL;
+  if (node->nout == 0 || is_known(im, node) || !inputs_known(im, node)) return;
+  const int before = im->statements.n;
+  if (fold(im, node)) {
+    im->became[node->index] = "constant";
+    return;
+  }
+  if (im->why) {
+    problem(im, node);
+    return;
+  }
+  const OnnxOperator *row = onnx_operator(node->op);
+  View *view = row ? row->import(im, node) : no(im, "there is no such operator");
+  for (int i = before; view && i < im->statements.n; i++)
+    if (has_odd_number(im->statements.data[i]->call)) view = no(im, "a number that is not finite");
+  if (!view) {
+    problem(im, node);
+    return;
+  }
+  im->item[node->out[0]].view = view;
+  Text text = {.arena = im->arena};
+  for (int i = before; i < im->statements.n; i++)
+    text_put(&text, "%s%s", i > before ? " -> " : "", im->statements.data[i]->call);
+  im->became[node->index] = text.n ? text.s : "view";
+}
+
+/* ---- outputs ---- */
+static Value *lay_output(ModelImport *im, const View *view) {
+  int dims[MOST_DIMS], n = 0;
+  for (int d = 0; d < view->rank; d++) {
+    bool has = false, batch = false;
+    for (int i = 0; i < view->along[d].n; i++) {
+      has = has || view->along[d].f[i].axis != BATCH;
+      batch = batch || view->along[d].f[i].axis == BATCH;
+    }
+    if (view->size[d] != factors_size(&view->along[d])) return no(im, "a tensor that is repeated (tile)");
+    if (has && batch) return no(im, "the batch is mixed with other axes");
+    if (batch && d > 0) return no(im, "the batch is not the first dimension of an output");
+    if (has) dims[n++] = d;
+  }
+  for (int i = 1; i < n; i++) /* as in memory */
+    for (int k = i; k > 0; k--) {
+      const Factor a = view->along[dims[k - 1]].f[0], b = view->along[dims[k]].f[0];
+      if (a.axis < b.axis || (a.axis == b.axis && a.inner > b.inner)) break;
+      const int behind = dims[k];
+      dims[k] = dims[k - 1];
+      dims[k - 1] = behind;
+    }
+  if (in_memory_order(view, n, dims)) return view->value;
+  if (n == 0) return lay(im, view, 0, NULL, 0, NULL, false);
+  return lay(im, view, 1, &dims[n - 1], n - 1, dims, false);
+}
+
+static void add_output(ModelImport *im, const OnnxPort *port) {
+  const Item *item = &im->item[port->tensor];
+  im->node = NULL;
+  im->why = NULL;
+  if (!item->view && !item->constant) return; /* follows from an earlier problem */
+  Value *value = item->view ? lay_output(im, item->view) : no(im, "an output that is constant");
+  if (!value) {
+    const Problem row = {NULL, port->name, im->why};
+    vec_push(im->arena, im->problems, row);
+    return;
+  }
+  if (!value->made) { /* an input as it is */
+    Value *in = value;
+    value = emit_one(im, in, in->shape, "add(0)");
+  }
+  const ImportOutput output = {port, value, item->view};
+  vec_push(im->arena, im->outputs, output);
+}
+
+/* ---- problems ---- */
+enum { MOST_ASKED = 64, LONGEST_HELP = 4096 };
+
+/* What --outputs takes for a tensor: its node's name, if that is no tensor's. */
+static const char *output_name(const ModelImport *im, int tensor) {
+  const OnnxNode *node = im->maker[tensor] >= 0 ? &im->onnx->node[im->maker[tensor]] : NULL;
+  const bool named = node && *node->name && node->out[0] == tensor && !strchr(node->name, ',');
+  int first = 0; /* of several nodes of a name --outputs means the first */
+  while (named && strcmp(im->onnx->node[first].name, node->name) != 0) first++;
+  const bool meant = named && first == node->index && !onnx_tensor(im->onnx, node->name);
+  return meant ? node->name : im->onnx->tensor[tensor];
+}
+
+/* The last tensors that could be imported: of what each node without a form reads, and outputs. */
+static const char *largest_part(const ModelImport *im, int *nodes) {
+  const Onnx *o = im->onnx;
+  bool *asked = NEW_ARRAY(im->arena, bool, o->ntensors), *needed = NEW_ARRAY(im->arena, bool, o->ntensors);
+  for (int i = 0; i < o->nnodes; i++) {
+    const OnnxNode *node = &o->node[i];
+    bool known = im->live[i] && node->nout > 0;
+    for (int k = 0; k < node->nout; k++)
+      known = known && (!node->out[k] || (!im->item[node->out[k]].view && !im->item[node->out[k]].constant));
+    for (int k = 0; known && k < node->nin; k++) {
+      const View *view = node->in[k] ? im->item[node->in[k]].view : NULL;
+      if (view && view->value->made) asked[node->in[k]] = true;
+    }
+  }
+  for (int i = 0; i < im->outputs.n; i++) asked[im->outputs.data[i].port->tensor] = true;
+  Text text = {.arena = im->arena};
+  *nodes = 0;
+  for (int t = 1, n = 0; t < o->ntensors; t++)
+    if (asked[t] && n++ == MOST_ASKED) return NULL; /* too many to be helpful */
+  for (int t = 1; t < o->ntensors; t++)
+    if (asked[t]) text_put(&text, "%s%s", text.n ? "," : "", output_name(im, t));
+  memcpy(needed, asked, sizeof *needed * (size_t)o->ntensors);
+  for (int i = o->nnodes - 1; i >= 0; i--) {
+    const OnnxNode *node = &o->node[i];
+    bool use = false;
+    for (int k = 0; k < node->nout; k++) use = use || (node->out[k] && needed[node->out[k]]);
+    for (int k = 0; use && k < node->nin; k++) needed[node->in[k]] = node->in[k] != 0;
+    *nodes += use;
+  }
+  return text.s;
+}
+
+static void report_problems(ModelImport *im) {
+  const int n = im->problems.n;
+  int live = 0, part = 0;
+  for (int i = 0; i < im->onnx->nnodes; i++) live += im->live[i];
+  Diag *diag = diag_report(im->diags, DIAG_import_operator, im->at, NULL,
+                           "%d of %d node%s ha%s no form in the language", n, live, live == 1 ? "" : "s",
+                           n == 1 ? "s" : "ve");
+  for (int i = 0; i < n; i++) {
+    const Problem *p = &im->problems.data[i];
+    diag_fact(diag, "%s '%s': %s", p->node ? p->node->op : "output", p->what, p->why);
+  }
+  const char *outputs = largest_part(im, &part);
+  if (outputs && strlen(outputs) < LONGEST_HELP)
+    diag_help(diag, "--outputs=%s is the largest part that can be imported (%d node%s)", outputs, part,
+              part == 1 ? "" : "s");
+}
+
+/* ---- the whole ---- */
+static ModelImport *begin(Arena *arena, Diags *diags, Span at, const ImportOptions *options, Onnx *onnx) {
+  ModelImport *im = NEW(arena, ModelImport);
+  *im = (ModelImport){.arena = arena, .diags = diags, .at = at, .options = options, .onnx = onnx};
+  im->item = NEW_ARRAY(arena, Item, onnx->ntensors);
+  im->maker = NEW_ARRAY(arena, int, onnx->ntensors);
+  im->readers = NEW_ARRAY(arena, int, onnx->ntensors);
+  im->reader = NEW_ARRAY(arena, int, onnx->ntensors);
+  im->wanted = NEW_ARRAY(arena, bool, onnx->ntensors);
+  im->live = NEW_ARRAY(arena, bool, onnx->nnodes + 1);
+  im->became = NEW_ARRAY(arena, const char *, onnx->nnodes + 1);
+  im->refused = NEW_ARRAY(arena, const char *, onnx->nnodes + 1);
+  for (int t = 0; t < onnx->ntensors; t++) {
+    im->maker[t] = -1;
+    im->item[t].constant = onnx->constant[t];
+  }
+  return im;
+}
+
+static bool import_nodes(ModelImport *im) {
+  if (!find_outputs(im)) return false;
+  find_live(im);
+  canonical(im);
+  find_live(im); /* what was put together reads less */
+  if (!add_inputs(im)) return false;
+  for (int i = 0; i < im->onnx->nnodes; i++)
+    if (im->live[i]) import_node(im, &im->onnx->node[i]);
+  for (int i = 0; i < im->onnx->noutputs; i++) add_output(im, &im->onnx->output[i]);
+  return true;
+}
+
+static ModelImport *import_onnx(Arena *arena, Diags *diags, Span at, const ImportOptions *options,
+                                Onnx *onnx) {
+  ModelImport *im = onnx ? begin(arena, diags, at, options, onnx) : NULL;
+  if (!im || !import_nodes(im)) return NULL;
+  if (im->problems.n) return report_problems(im), NULL;
+  if (im->outputs.n == 0) {
+    diag_report(diags, DIAG_import_file, at, NULL, "the model has no outputs that depend on its inputs");
+    return NULL;
+  }
+  im->text = program_text(im);
+  return im;
+}
+
+ModelImport *import_model(Arena *arena, Diags *diags, const char *path, Span at,
+                          const ImportOptions *options) {
+  return import_onnx(arena, diags, at, options, onnx_open(arena, diags, path, at));
+}
+
+ModelImport *import_bytes(Arena *arena, Diags *diags, const char *path, Span at, const ImportOptions *options,
+                          const uint8_t *bytes, size_t n) {
+  return import_onnx(arena, diags, at, options, onnx_read(arena, diags, path, at, bytes, n));
+}
+
+static void put_shape(Text *out, const ModelImport *im, const OnnxNode *node) {
+  const Item *item = node->nout ? &im->item[node->out[0]] : NULL;
+  const int rank = !item ? 0 : item->view ? item->view->rank : item->constant ? item->constant->rank : 0;
+  const int64_t *size = item && item->view       ? item->view->size
+                        : item && item->constant ? item->constant->dim
+                                                 : NULL;
+  Text shape = {.arena = im->arena};
+  for (int d = 0; d < rank; d++) text_put(&shape, "%s%lld", d ? "x" : "", (long long)size[d]);
+  text_put(out, "%-16s", shape.s ? shape.s : size ? "1" : "?");
+}
+
+const char *import_list(Arena *arena, Diags *diags, const char *path, Span at, const ImportOptions *options) {
+  Onnx *onnx = onnx_open(arena, diags, path, at);
+  ModelImport *im = onnx ? begin(arena, diags, at, options, onnx) : NULL;
+  if (!im || !import_nodes(im)) return NULL;
+  Text text = {.arena = arena};
+  for (int i = 0; i < onnx->nnodes; i++) {
+    const OnnxNode *node = &onnx->node[i];
+    const char *why = im->refused[i];
+    text_put(&text, "%-20s ", node->op);
+    put_shape(&text, im, node);
+    if (why) text_put(&text, " no form: %s", why);
+    else
+      text_put(&text, " %s",
+               im->became[i] ? im->became[i]
+               : im->live[i] ? "behind a node without a form"
+                             : "not needed");
+    text_put(&text, "    # %s\n", onnx_name(im->onnx, node));
+  }
+  for (int p = 0; p < im->problems.n; p++)
+    if (!im->problems.data[p].node)
+      text_put(&text, "%-20s %-16s no form: %s    # %s\n", "output", "?", im->problems.data[p].why,
+               im->problems.data[p].what);
+  return text.n ? text.s : "";
+}

@@ -1,0 +1,174 @@
+/* import.h: a model of ONNX as a program of the language. What the files of this folder share; outside it
+ * import_model and import_list are called. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_IMPORT_H
+#define CNNC_IMPORT_H
+#include "base/table.h"
+#include "base/text.h"
+#include "exchange/onnx.h"
+#include "graph/graph.h"
+
+/* ---- values and views ---- */
+enum { MOST_FACTORS = 8, BATCH = -1 };
+/* The part of a value's axis whose index is index / inner % size. */
+typedef struct Factor {
+  int axis;
+  int64_t inner, size;
+} Factor;
+typedef struct Factors {
+  int n;
+  Factor f[MOST_FACTORS];
+} Factors; /* outermost first; none of size 1 */
+
+typedef struct Statement Statement;
+typedef struct Value { /* what a statement makes, or an input */
+  Shape shape;
+  Statement *made; /* NULL: an input */
+  const char *name;
+  const char *affine; /* the layer whose weight and bias still take in factors and constants a channel */
+  int reads;
+} Value;
+struct Statement {
+  const char *call; /* %1, %2, ...: the values behind the current one */
+  int nin;
+  Value **in, *out;
+  const OnnxNode *origin; /* NULL: what lays out an output */
+};
+
+/* A tensor of the graph: the factors of a value that run along each of its dimensions. A dimension of more
+ * than one element without factors repeats what is there. */
+typedef struct View {
+  Value *value;
+  int rank;
+  int64_t size[MOST_DIMS];
+  Factors along[MOST_DIMS];
+} View;
+
+typedef struct Item { /* what a tensor is known as: one of them, or nothing */
+  const Tensor *constant;
+  View *view;
+} Item;
+
+/* ---- options and results ---- */
+typedef struct ImportShape {
+  const char *input;
+  int rank;
+  int64_t dim[MOST_DIMS];
+} ImportShape;
+typedef struct ImportOptions {
+  const char *net;
+  bool chw; /* the caller's buffers are laid out as ONNX has them */
+  VEC(const char *) outputs, bytes;
+  VEC(ImportShape) shapes;
+  VEC(const char *) theirs, ours; /* names of layers, from and to; one * may stand in each */
+} ImportOptions;
+
+typedef struct ImportWeight {
+  const char *name;
+  const Tensor *tensor;
+  int rank;
+  int64_t dim[4];
+} ImportWeight;
+typedef struct Problem {
+  const OnnxNode *node; /* NULL: an output */
+  const char *what, *why;
+} Problem;
+typedef struct ImportOutput {
+  const OnnxPort *port;
+  Value *value;
+  const View *view;
+} ImportOutput;
+
+typedef struct ModelImport {
+  Arena *arena;
+  Diags *diags;
+  Span at; /* the model's file */
+  const ImportOptions *options;
+  Onnx *onnx;
+  Item *item;           /* by tensor */
+  int *maker, *readers; /* by tensor: the node that makes it, or -1; how often it is read */
+  int *reader;          /* by tensor: a node that reads it; the only one where it is read once */
+  bool *wanted, *live;  /* by tensor: it is an output; by node: an output depends on it */
+  const char **became;  /* by node: what stands for it, for --list */
+  const char **refused; /* by node: why it has no form, or NULL */
+  const OnnxNode *node; /* at hand */
+  const char *why;      /* it has no form */
+  size_t computed;      /* bytes of constants */
+  int64_t batch;
+  VEC(Statement *) statements;
+  VEC(Value *) inputs;
+  VEC(const OnnxPort *) ports; /* of the inputs */
+  VEC(ImportOutput) outputs;
+  VEC(ImportWeight) weights;
+  VEC(Problem) problems;
+  Table layers, names;
+  const char *text; /* the program */
+} ModelImport;
+
+/* NULL after reports; else a program and its weights. */
+ModelImport *import_model(Arena *, Diags *, const char *path, Span at, const ImportOptions *);
+ModelImport *import_bytes(Arena *, Diags *, const char *path, Span at, const ImportOptions *, const uint8_t *,
+                          size_t n);
+/* A line a node: shape, and what it became or why not. NULL after a report. */
+const char *import_list(Arena *, Diags *, const char *path, Span at, const ImportOptions *);
+bool import_save_weights(const ModelImport *, const char *path); /* .safetensors; false: errno says why */
+
+/* ---- import.c ---- */
+void *no(ModelImport *, const char *why, ...)
+    __attribute__((format(printf, 2, 3)));                                   /* NULL, with the reason */
+const Tensor *constant_of(const ModelImport *, const OnnxNode *, int input); /* or NULL */
+View *view_of(ModelImport *, const OnnxNode *, int input);                   /* NULL after no() */
+bool given(const OnnxNode *, int input);                                     /* it is not left out */
+Value *emit(ModelImport *, int nin, Value *const *in, Shape, const char *call, ...)
+    __attribute__((format(printf, 5, 6)));
+Value *emit_one(ModelImport *, Value *, Shape, const char *call, ...) __attribute__((format(printf, 4, 5)));
+View *map_view(ModelImport *, const View *, const char *call, ...) __attribute__((format(printf, 3, 4)));
+const char *number_text(Arena *, double); /* as the program has it */
+
+/* ---- names.c ---- */
+const char *layer_of(ModelImport *, const OnnxNode *, int input); /* input: its weight, or -1 */
+const char *identifier(ModelImport *, const char *);
+void put_weight(ModelImport *, const char *layer, const char *member, const Tensor *, int rank,
+                const int64_t *dim);
+void put_vector(ModelImport *, const char *layer, const char *member, const Tensor *); /* as many as it has */
+ImportWeight *weight_named(ModelImport *, const char *layer, const char *member);
+
+/* ---- view.c ---- */
+void factors_push(Factors *, Factor);
+Factors factors_one(int axis, int64_t inner, int64_t size);
+int64_t factors_size(const Factors *);
+bool factors_equal(const Factors *, const Factors *);
+bool factors_whole(const Factors *, const Value *, int axis); /* this axis, all of it */
+View *view_new(ModelImport *, Value *, int rank);             /* of dimensions of size 1 */
+View *view_copy(ModelImport *, const View *, Value *);
+View *view_standard(ModelImport *, Value *, const View *like, int rank); /* n, c, positions; n as of `like` */
+void view_set(View *, int d, int axis);                                  /* dimension d is that axis */
+View *view_reshape(ModelImport *, const View *, int rank, const int64_t *size);
+View *view_permute(ModelImport *, const View *, const int *from, int rank);
+View *view_without(ModelImport *, const View *, const bool *drop);
+/* A value whose positions are some dimensions of a view, in the order of `pos`, and whose channels are
+ * others; with any_order the positions may be brought into another order first. */
+Value *lay(ModelImport *, const View *, int nchan, const int *chan, int npos, int *pos, bool any_order);
+/* These dimensions, in this order, are all of the value as it lies in memory. */
+bool in_memory_order(const View *, int n, const int *dims);
+Value *lay_standard(ModelImport *, const View *);
+/* Behind an operator on a value that was laid out so. */
+View *view_laid(ModelImport *, const View *like, Value *, int chan, int npos, const int *pos);
+
+/* ---- fold.c, forms.c, program_text.c ---- */
+bool fold(ModelImport *, const OnnxNode *); /* its results are constants and known now */
+void canonical(ModelImport *);              /* old forms brought to those of today; forms put together */
+const char *program_text(ModelImport *);
+
+typedef View *ImportOperator(ModelImport *, const OnnxNode *);
+typedef struct OnnxOperator {
+  const char *name;
+  ImportOperator *import;
+  const char *word;
+} OnnxOperator;
+extern const OnnxOperator onnx_operators[]; /* onnx_ops.def; a row without a name ends it */
+const OnnxOperator *onnx_operator(const char *name);
+#define OP(name, function, word) ImportOperator function;
+#include "exchange/onnx_ops.def"
+#undef OP
+#endif

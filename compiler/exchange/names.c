@@ -1,0 +1,172 @@
+/* names.c: names of layers, as the framework calls its modules; names of values; weights under them. */
+// SPDX-License-Identifier: Apache-2.0
+#include <stdio.h>
+#include <string.h>
+#include "exchange/import.h"
+#include "ops/op.h"
+
+static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+/* The module's path in the name of a node: /features/features.1/conv/conv.0/Conv is features.1.conv.0, for
+ * a component that begins with the one before it replaces it. */
+static const char *module_path(ModelImport *im, const char *name) {
+  VEC(const char *) parts = {0};
+  for (const char *part = name; part && *part;) {
+    const char *slash = strchr(part, '/');
+    if (!slash) break; /* the last one is the operator's */
+    const char *word = arena_copy(im->arena, part, (size_t)(slash - part));
+    const char *before = parts.n ? parts.data[parts.n - 1] : NULL;
+    const size_t n = before ? strlen(before) : 0;
+    if (before && strncmp(word, before, n) == 0 && word[n] == '.') parts.data[parts.n - 1] = word;
+    else if (*word) vec_push(im->arena, parts, word);
+    part = slash + 1;
+  }
+  Text path = {.arena = im->arena};
+  for (int i = 0; i < parts.n; i++) text_put(&path, "%s%s", i ? "." : "", parts.data[i]);
+  return path.n ? path.s : NULL;
+}
+
+/* Of layer1.0.conv1.weight the part before the last point. */
+static const char *parameter_path(ModelImport *im, const Tensor *weight) {
+  static const char *const members[] = {"weight", "kernel", "gamma", "bias", NULL};
+  if (!weight || !weight->name || strstr(weight->name, "onnx::")) return NULL;
+  const char *name = strstr(weight->name, "::") ? strstr(weight->name, "::") + 2 : weight->name;
+  const char *point = strrchr(name, '.');
+  for (int i = 0; point && point > name && members[i]; i++)
+    if (strcmp(point + 1, members[i]) == 0) return arena_copy(im->arena, name, (size_t)(point - name));
+  return NULL;
+}
+
+static const char *clean(ModelImport *im, const char *name) {
+  Text text = {.arena = im->arena};
+  for (; *name; name++) {
+    const bool good =
+        is_letter(*name) || is_digit(*name) || (*name == '.' && text.n && name[1] && name[1] != '.');
+    text_bytes(&text, good ? name : "_", 1);
+  }
+  return text.n ? text.s : "layer";
+}
+
+/* Of --rename's lines the last that fits; one * stands for any letters on both sides. */
+static const char *renamed(ModelImport *im, const char *name) {
+  for (int i = im->options->theirs.n - 1; i >= 0; i--) {
+    const char *theirs = im->options->theirs.data[i], *ours = im->options->ours.data[i];
+    const char *star = strchr(theirs, '*'), *place = strchr(ours, '*');
+    if (!star && strcmp(theirs, name) == 0) return ours;
+    if (!star) continue;
+    const size_t before = (size_t)(star - theirs), after = strlen(star + 1), n = strlen(name);
+    if (n < before + after || strncmp(name, theirs, before) != 0 || strcmp(name + n - after, star + 1) != 0)
+      continue;
+    if (!place) return ours;
+    return arena_printf(im->arena, "%.*s%.*s%s", (int)(place - ours), ours, (int)(n - before - after),
+                        name + before, place + 1);
+  }
+  return name;
+}
+
+static const char *lower_case(ModelImport *im, const char *word) {
+  char *copy = arena_copy(im->arena, word, strlen(word));
+  for (char *c = copy; *c; c++)
+    if (*c >= 'A' && *c <= 'Z') *c = (char)(*c - 'A' + 'a');
+  return copy;
+}
+
+/* A name, numbered if it is used already: the table has the last number of each. */
+static const char *unused(ModelImport *im, Table *table, const char *name) {
+  const char *numbered = name;
+  int *last = table_find(table, name);
+  while (last && table_find(table, numbered)) numbered = arena_printf(im->arena, "%s_%d", name, ++*last);
+  int *first = NEW(im->arena, int);
+  *first = 1;
+  table_set(im->arena, table, numbered, first);
+  return numbered;
+}
+
+const char *layer_of(ModelImport *im, const OnnxNode *node, int input) {
+  const char *name = module_path(im, node->name);
+  if (!name) name = parameter_path(im, input < 0 ? NULL : constant_of(im, node, input));
+  if (!name) name = lower_case(im, node->op);
+  return unused(im, &im->layers, clean(im, renamed(im, name)));
+}
+
+static bool is_reserved(const char *word) {
+  static const char *const words[] = {
+#define KEYWORD(word, token) #word,
+#include "keywords.def"
+#undef KEYWORD
+      NULL};
+  for (int i = 0; words[i]; i++)
+    if (strcmp(words[i], word) == 0) return true;
+  return op_find(word) != NULL;
+}
+
+const char *identifier(ModelImport *im, const char *name) {
+  Text text = {.arena = im->arena};
+  for (; *name; name++) {
+    const bool good = is_letter(*name) || is_digit(*name);
+    if (good && *name != '_') text_bytes(&text, name, 1);
+    else if (text.n && text.s[text.n - 1] != '_') text_bytes(&text, "_", 1);
+  }
+  while (text.n && text.s[text.n - 1] == '_') text.s[--text.n] = 0;
+  const char *word = text.n ? text.s : "x";
+  if (is_digit(word[0])) word = arena_printf(im->arena, "t%s", word);
+  if (is_reserved(word)) word = arena_printf(im->arena, "%s_", word);
+  while (table_find(&im->layers, word)) word = arena_printf(im->arena, "%s_", word);
+  return unused(im, &im->names, word);
+}
+
+/* ---- weights ---- */
+void put_weight(ModelImport *im, const char *layer, const char *member, const Tensor *tensor, int rank,
+                const int64_t *dim) {
+  if (!tensor) return;
+  ImportWeight weight = {arena_printf(im->arena, "%s.%s", layer, member), tensor, rank, {0}};
+  memcpy(weight.dim, dim, sizeof *dim * (size_t)rank);
+  vec_push(im->arena, im->weights, weight);
+}
+
+void put_vector(ModelImport *im, const char *layer, const char *member, const Tensor *tensor) {
+  if (tensor) put_weight(im, layer, member, tensor, 1, &tensor->n);
+}
+
+ImportWeight *weight_named(ModelImport *im, const char *layer, const char *member) {
+  const char *name = arena_printf(im->arena, "%s.%s", layer, member);
+  for (int i = im->weights.n - 1; i >= 0; i--)
+    if (strcmp(im->weights.data[i].name, name) == 0) return &im->weights.data[i];
+  return NULL;
+}
+
+static bool write_numbers(FILE *file, const Tensor *t) {
+  if (t->type == TENSOR_FLOAT) return fwrite(t->data, 4, (size_t)t->n, file) == (size_t)t->n;
+  for (int64_t i = 0; i < t->n; i++) {
+    const float number = (float)tensor_number(t, i);
+    uint32_t bits;
+    memcpy(&bits, &number, sizeof bits);
+    const uint8_t bytes[] = {(uint8_t)bits, (uint8_t)(bits >> 8), (uint8_t)(bits >> 16),
+                             (uint8_t)(bits >> 24)};
+    if (fwrite(bytes, 1, 4, file) != 4) return false;
+  }
+  return true;
+}
+
+bool import_save_weights(const ModelImport *im, const char *path) {
+  Text head = {.arena = im->arena};
+  int64_t at = 0;
+  text_put(&head, "{");
+  for (int i = 0; i < im->weights.n; i++) {
+    const ImportWeight *w = &im->weights.data[i];
+    text_put(&head, "%s\"%s\":{\"dtype\":\"F32\",\"shape\":[", i ? "," : "", w->name);
+    for (int d = 0; d < w->rank; d++) text_put(&head, "%s%lld", d ? "," : "", (long long)w->dim[d]);
+    text_put(&head, "],\"data_offsets\":[%lld,%lld]}", (long long)at, (long long)(at + 4 * w->tensor->n));
+    at += 4 * w->tensor->n;
+  }
+  text_put(&head, "}");
+  while (head.n % 8) text_put(&head, " ");
+  FILE *file = fopen(path, "wb");
+  if (!file) return false;
+  uint8_t length[8];
+  for (int b = 0; b < 8; b++) length[b] = (uint8_t)((uint64_t)head.n >> (8 * b));
+  bool good = fwrite(length, 1, 8, file) == 8 && fwrite(head.s, 1, head.n, file) == head.n;
+  for (int i = 0; good && i < im->weights.n; i++) good = write_numbers(file, im->weights.data[i].tensor);
+  return fclose(file) == 0 && good;
+}

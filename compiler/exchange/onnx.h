@@ -1,0 +1,120 @@
+/* onnx.h: a model as its file has it: nodes in order, constants where they lie in the file. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_ONNX_H
+#define CNNC_ONNX_H
+#include <stdbool.h>
+#include "exchange/wire.h"
+#include "base/diag.h"
+
+/* ---- the messages ---- */
+#define BEGIN(message)                                                                                       \
+  typedef struct message message;                                                                            \
+  struct message {
+#define INT(message, field, number) int64_t field;
+#define FLOAT(message, field, number) float field;
+#define TEXT(message, field, number) const char *field;
+#define BYTES(message, field, number) WireBytes field;
+#define FIXED4(message, field, number) WireBytes field;
+#define FIXED8(message, field, number) WireBytes field;
+#define INTS(message, field, number) WireInts field;
+#define TEXTS(message, field, number) WireTexts field;
+#define MESSAGE(message, field, number, what) what *field;
+#define MESSAGES(message, field, number, what) WireList field;
+#define END(message)                                                                                         \
+  }                                                                                                          \
+  ;
+#include "exchange/onnx_schema.def"
+#undef BEGIN
+#undef INT
+#undef FLOAT
+#undef TEXT
+#undef BYTES
+#undef FIXED4
+#undef FIXED8
+#undef INTS
+#undef TEXTS
+#undef MESSAGE
+#undef MESSAGES
+#undef END
+
+/* ---- constants ---- */
+enum { MOST_DIMS = 8 };
+typedef enum TensorType {
+  TENSOR_FLOAT = 1,
+  TENSOR_UINT8,
+  TENSOR_INT8,
+  TENSOR_UINT16,
+  TENSOR_INT16,
+  TENSOR_INT32,
+  TENSOR_INT64,
+  TENSOR_STRING,
+  TENSOR_BOOL,
+  TENSOR_FLOAT16,
+  TENSOR_DOUBLE,
+  TENSOR_UINT32,
+  TENSOR_UINT64,
+  TENSOR_BFLOAT16 = 16
+} TensorType;
+typedef struct Tensor {
+  TensorType type;
+  int rank;
+  int64_t dim[MOST_DIMS], n;
+  const uint8_t *data; /* n numbers as ONNX's raw_data has them, aligned to nothing */
+  const char *name;    /* of the initializer that it is, or was made of by moving numbers alone; or NULL */
+} Tensor;
+int tensor_width(TensorType); /* bytes of a number; 0: none is read */
+bool tensor_whole(TensorType);
+double tensor_number(const Tensor *, int64_t i);
+int64_t tensor_integer(const Tensor *, int64_t i);
+/* A constant to be filled in by tensor_put. */
+Tensor *tensor_new(Arena *, TensorType, int rank, const int64_t *dim);
+void tensor_put(Tensor *, int64_t i, double);
+Tensor *tensor_scalar(Arena *, TensorType, double);
+Tensor *tensor_list(Arena *, int n, const int64_t *);                         /* of INT64 */
+Tensor *tensor_shaped(Arena *, const Tensor *, int rank, const int64_t *dim); /* the same numbers */
+
+/* ---- models ---- */
+typedef struct OnnxNode {
+  const char *op, *name; /* of other domains: "domain::op" */
+  int index;
+  int nin, nout;
+  int *in, *out; /* tensors by number; 0: left out */
+  WireList attribute;
+} OnnxNode;
+typedef struct OnnxPort {
+  const char *name;
+  int tensor, rank; /* rank -1: not given */
+  TensorType type;
+  int64_t dim[MOST_DIMS]; /* 0: open */
+  bool channels_last;     /* found out by what reads it */
+} OnnxPort;
+typedef struct Onnx {
+  Arena *arena;
+  const char *path, *producer, *version;
+  size_t bytes;
+  int opset, nnodes, ntensors, ninputs, noutputs;
+  OnnxNode *node;
+  const char **tensor; /* names; 0 is none */
+  Tensor **constant;   /* by tensor: the initializer, or NULL */
+  OnnxPort *input, *output;
+} Onnx;
+
+/* NULL after a report: [import-file] or [import-weights]. Where external data lies is taken as seen from the
+ * model's own directory, which it never leaves. */
+Onnx *onnx_open(Arena *, Diags *, const char *path, Span at);
+/* The same of bytes that stay where they are. */
+Onnx *onnx_read(Arena *, Diags *, const char *path, Span at, const uint8_t *bytes, size_t n);
+int onnx_tensor(const Onnx *, const char *name); /* its number, or 0 */
+
+const char *onnx_name(const Onnx *, const OnnxNode *); /* its own, or that of its result */
+
+const AttributeProto *onnx_attribute(const OnnxNode *, const char *name);
+int64_t onnx_int(const OnnxNode *, const char *name, int64_t otherwise);
+double onnx_float(const OnnxNode *, const char *name, double otherwise);
+const char *onnx_text(const OnnxNode *, const char *name, const char *otherwise);
+const WireInts *onnx_ints(const OnnxNode *, const char *name); /* NULL: it has none */
+void onnx_set_int(Arena *, OnnxNode *, const char *name, int64_t);
+void onnx_set_float(Arena *, OnnxNode *, const char *name, double);
+/* The constant that a TensorProto is; NULL and the reason if it is wrong. */
+Tensor *onnx_constant(Arena *, const TensorProto *, const char *path, const char **why);
+#endif

@@ -1,0 +1,180 @@
+/* ops_combine.c: sums, differences, products, quotients and maxima of values, and of values and constants. */
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include "exchange/import.h"
+
+static bool commutes(const char *word) {
+  return strcmp(word, "subtract") != 0 && strcmp(word, "divide") != 0;
+}
+
+/* ---- with a constant ---- */
+static View *with_number(ModelImport *im, const View *x, double number, const char *word) {
+  return map_view(im, x, "%s(%s)", word, number_text(im->arena, number));
+}
+
+/* What an instancenorm or groupnorm before it takes in. */
+static bool absorbed(ModelImport *im, const View *x, const Tensor *t, const char *word) {
+  const char *layer = x->value->affine;
+  if (!layer || x->value->reads) return false;
+  const bool factor = strcmp(word, "multiply") == 0;
+  if (!factor && strcmp(word, "add") != 0) return false;
+  const ImportWeight *weight = weight_named(im, layer, "weight"), *bias = weight_named(im, layer, "bias");
+  for (int64_t i = 0; i < t->n; i++) {
+    const double b = tensor_number(bias->tensor, i), number = tensor_number(t, i);
+    tensor_put((Tensor *)(uintptr_t)bias->tensor, i, factor ? b * number : b + number);
+    if (factor) tensor_put((Tensor *)(uintptr_t)weight->tensor, i, tensor_number(weight->tensor, i) * number);
+  }
+  return true;
+}
+
+static const Tensor *mapped(ModelImport *im, const Tensor *t, double (*of)(double)) {
+  Tensor *to = tensor_new(im->arena, TENSOR_FLOAT, 1, &t->n);
+  for (int64_t i = 0; i < t->n; i++) tensor_put(to, i, of(tensor_number(t, i)));
+  return to;
+}
+
+static double minus(double x) { return -x; }
+static double inverse(double x) { return 1 / x; }
+static double one(double x) { return (void)x, 1; }
+static double same(double x) { return x; }
+
+static View *with_shift(ModelImport *im, const OnnxNode *node, int input, const View *x, const Tensor *t) {
+  if (t->n <= 4) {
+    Text list = {.arena = im->arena};
+    for (int64_t i = 0; i < t->n; i++)
+      text_put(&list, "%s%s", i ? ", " : "", number_text(im->arena, -tensor_number(t, i)));
+    return map_view(im, x, "normalize(mean=[%s])", list.s);
+  }
+  if (x->value->shape.rank != 3) return no(im, "a constant a channel that is added (bias)");
+  const char *layer = layer_of(im, node, input);
+  const int64_t dim[] = {t->n, 1, 1, 1};
+  put_weight(im, layer, "weight", mapped(im, t, one), 4, dim);
+  put_vector(im, layer, "bias", t);
+  return map_view(im, x, "depthwise(1x1, name=\"%s\")", layer);
+}
+
+static View *with_vector(ModelImport *im, const OnnxNode *node, int input, const View *x, const Tensor *t,
+                         const char *word) {
+  if (absorbed(im, x, t, word)) return view_copy(im, x, x->value);
+  if (strcmp(word, "add") == 0) return with_shift(im, node, input, x, mapped(im, t, same));
+  if (strcmp(word, "subtract") == 0) return with_shift(im, node, input, x, mapped(im, t, minus));
+  if (strcmp(word, "maximum") == 0) return no(im, "a maximum with a constant a channel");
+  const char *layer = layer_of(im, node, input);
+  put_vector(im, layer, "weight", mapped(im, t, strcmp(word, "divide") == 0 ? inverse : same));
+  return map_view(im, x, "scale(name=\"%s\")", layer);
+}
+
+static View *with_constant(ModelImport *im, const OnnxNode *node, int input, const View *x, const Tensor *t,
+                           const char *word) {
+  if (t->rank > x->rank && t->n > 1) return no(im, "a constant of more dimensions than the value");
+  if (t->n == 0) return no(im, "a constant without elements");
+  bool equal = true;
+  for (int64_t i = 1; equal && i < t->n; i++) equal = tensor_number(t, i) == tensor_number(t, 0);
+  int along = -1, vary = 0;
+  for (int d = 0; d < t->rank; d++) {
+    if (t->dim[d] == 1) continue;
+    along = d + x->rank - t->rank;
+    if (x->size[along] == 1) return no(im, "a constant that repeats a value");
+    if (x->size[along] != t->dim[d]) return no(im, "a constant whose shape does not fit");
+    vary++;
+  }
+  if (t->n == 1) return with_number(im, x, tensor_number(t, 0), word);
+  if (vary == 1 && factors_whole(&x->along[along], x->value, x->value->shape.rank - 1) && x->along[along].n)
+    return with_vector(im, node, input, x, t, word);
+  if (equal) return with_number(im, x, tensor_number(t, 0), word);
+  return no(im, "a constant that varies over positions");
+}
+
+/* ---- two values ---- */
+static View *align(ModelImport *im, const View *x, int rank) {
+  const int more = rank - x->rank;
+  View *to = view_new(im, x->value, rank);
+  for (int d = 0; d < x->rank; d++) {
+    to->size[d + more] = x->size[d];
+    to->along[d + more] = x->along[d];
+  }
+  return to;
+}
+
+/* The factors of the small one are all channels of the big one, as those run there. */
+static bool is_gate(const View *small, const View *big) {
+  const int last = small->value->shape.rank - 1, c = big->value->shape.rank - 1;
+  if (c != 2 || shape_elements(small->value->shape) != big->value->shape.dim[c]) return false;
+  if (small->value->shape.dim[last] != big->value->shape.dim[c]) return false;
+  int64_t channels = 1;
+  for (int d = 0; d < big->rank; d++) {
+    Factors along = small->along[d];
+    for (int i = 0; i < along.n; i++) {
+      if (along.f[i].axis == BATCH) continue;
+      along.f[i].axis = c;
+      channels *= along.f[i].size;
+    }
+    if (along.n && !factors_equal(&along, &big->along[d])) return false;
+  }
+  return channels == big->value->shape.dim[c];
+}
+
+static View *gated(ModelImport *im, const View *big, const View *small, const char *word) {
+  Value *gate = small->value;
+  const int64_t c = big->value->shape.dim[2];
+  const Shape to = shape_picture(1, 1, c);
+  if (!shape_equal(gate->shape, to)) gate = emit_one(im, gate, to, "reshape(1x1x%lld)", (long long)c);
+  Value *both[] = {big->value, gate};
+  return view_copy(im, big, emit(im, 2, both, big->value->shape, "%s(%%*)", word));
+}
+
+static bool same_layout(const View *a, const View *b) {
+  for (int d = 0; d < a->rank; d++)
+    if (!factors_equal(&a->along[d], &b->along[d]) || a->size[d] != b->size[d]) return false;
+  return shape_equal(a->value->shape, b->value->shape);
+}
+
+/* Other orders of the same elements: both are brought into that of a picture. */
+static View *both_laid(ModelImport *im, const View *a, const View *b, const char *word) {
+  Value *both[2] = {lay_standard(im, a), NULL};
+  if (both[0]) both[1] = lay_standard(im, b);
+  if (!both[0] || !both[1] || !shape_equal(both[0]->shape, both[1]->shape)) {
+    const char *of = arena_printf(im->arena, "%s and %s", shape_text(im->arena, a->value->shape),
+                                  shape_text(im->arena, b->value->shape));
+    return no(im, "two values in different layouts, or one that is repeated other than 1x1xC: %s", of);
+  }
+  return view_standard(im, emit(im, 2, both, both[0]->shape, "%s(%%*)", word), a, a->rank);
+}
+
+static View *two_values(ModelImport *im, const View *x, const View *y, const char *word) {
+  const int rank = x->rank > y->rank ? x->rank : y->rank;
+  const View *a = align(im, x, rank), *b = align(im, y, rank);
+  for (int d = 0; d < rank; d++)
+    if (a->size[d] != b->size[d] && a->size[d] != 1 && b->size[d] != 1)
+      return no(im, "two values whose sizes do not fit");
+  if (same_layout(a, b)) {
+    Value *both[] = {a->value, b->value};
+    return view_copy(im, a, emit(im, 2, both, a->value->shape, "%s(%%*)", word));
+  }
+  if (is_gate(b, a)) return gated(im, a, b, word);
+  if (is_gate(a, b) && commutes(word)) return gated(im, b, a, word);
+  return both_laid(im, a, b, word);
+}
+
+static View *combine_two(ModelImport *im, const OnnxNode *node, const View *x, int input, const char *word) {
+  const Item *item = &im->item[node->in[input]];
+  return item->constant ? with_constant(im, node, input, x, item->constant, word)
+                        : two_values(im, x, item->view, word);
+}
+
+View *import_combine(ModelImport *im, const OnnxNode *node) {
+  const char *word = onnx_operator(node->op)->word;
+  int first = 0;
+  while (first < node->nin && constant_of(im, node, first)) first++;
+  const View *x = view_of(im, node, first);
+  if (!x) return NULL;
+  if (first > 0 && strcmp(word, "divide") == 0) return no(im, "a constant divided by a value");
+  if (first > 0 && strcmp(word, "subtract") == 0) {
+    x = map_view(im, x, "multiply(-1)");
+    word = "add";
+  }
+  View *y = view_copy(im, x, x->value);
+  for (int i = 0; y && i < node->nin; i++)
+    if (i != first && given(node, i)) y = combine_two(im, node, y, i, word);
+  return y;
+}

@@ -1,0 +1,84 @@
+/* ops_dense.c: products with matrices of weights. */
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include "exchange/import.h"
+
+/* The matrix as [out][in], times a factor. */
+static const Tensor *by_units(ModelImport *im, const Tensor *w, bool transposed, double factor) {
+  if (transposed && factor == 1) return w;
+  const int64_t in = w->dim[transposed], out = w->dim[!transposed], dim[] = {out, in};
+  Tensor *t = tensor_new(im->arena, TENSOR_FLOAT, 2, dim);
+  for (int64_t o = 0; o < out; o++)
+    for (int64_t i = 0; i < in; i++)
+      tensor_put(t, o * in + i, factor * tensor_number(w, transposed ? o * in + i : i * out + o));
+  t->name = w->name;
+  return t;
+}
+
+/* An Add of a vector behind it, read nowhere else, is the bias. */
+static const Tensor *vector_behind(ModelImport *im, const OnnxNode *node, int64_t units) {
+  const int made = node->out[0];
+  if (im->readers[made] != 1 || im->wanted[made]) return NULL;
+  OnnxNode *next = &im->onnx->node[im->reader[made]];
+  if (next->nin != 2 || strcmp(next->op, "Add") != 0) return NULL;
+  const Tensor *t = im->item[next->in[next->in[0] == made]].constant;
+  if (!t || t->n != units || units == 1 || t->rank < 1 || t->dim[t->rank - 1] != units) return NULL;
+  next->op = "Identity";
+  next->in[0] = made;
+  next->nin = 1;
+  return t;
+}
+
+/* x times the matrix, along the last dimension of the view: a dense layer, or a 1x1 convolution. */
+static View *product(ModelImport *im, const OnnxNode *node, const View *x, const Tensor *w,
+                     const Tensor *bias) {
+  const int last = x->rank - 1, chan[] = {last};
+  int pos[MOST_DIMS], npos = 0;
+  for (int d = 1; d < last; d++)
+    if (x->along[d].n) pos[npos++] = d;
+  if (last < 1) return no(im, "a tensor of %d dimensions", x->rank);
+  if (w->dim[1] != x->size[last]) return no(im, "a matrix that does not fit");
+  Value *v = lay(im, x, 1, chan, npos, pos, true);
+  if (!v) return NULL;
+  const int64_t units = w->dim[0], dim[] = {units, w->dim[1], 1, 1};
+  if (!bias) bias = vector_behind(im, node, units);
+  const char *layer = layer_of(im, node, 1);
+  const char *end = arena_printf(im->arena, "%s, name=\"%s\")", bias ? "" : ", bias=false", layer);
+  Shape to = v->shape;
+  to.dim[npos] = units;
+  if (npos == 0) v = emit_one(im, v, to, "dense(%lld%s", (long long)units, end);
+  else v = emit_one(im, v, to, "conv(%lld, %s%s", (long long)units, npos == 2 ? "1x1" : "1", end);
+  put_weight(im, layer, "weight", w, npos ? 2 + npos : 2, dim);
+  put_vector(im, layer, "bias", bias);
+  return view_laid(im, x, v, last, npos, pos);
+}
+
+View *import_matmul(ModelImport *im, const OnnxNode *node) {
+  const Tensor *w = constant_of(im, node, 1);
+  if (!w && constant_of(im, node, 0)) return no(im, "a constant times a value");
+  if (!w) return no(im, "a product of two values (attention)");
+  const View *x = view_of(im, node, 0);
+  if (w->rank != 2 || w->n == 0) return no(im, "a product with several matrices");
+  return x ? product(im, node, x, by_units(im, w, false, 1), NULL) : NULL;
+}
+
+View *import_gemm(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const Tensor *w = constant_of(im, node, 1), *b = constant_of(im, node, 2);
+  if (!x) return NULL;
+  if (onnx_int(node, "transA", 0)) return no(im, "a value that is transposed");
+  if (!w) return no(im, "a product of two values (attention)");
+  if (given(node, 2) && !b) return no(im, "a bias that is computed");
+  if (w->rank != 2 || w->n == 0 || x->rank != 2) return no(im, "a product of other than matrices");
+  w = by_units(im, w, onnx_int(node, "transB", 0) != 0, onnx_float(node, "alpha", 1));
+  if (!b) return product(im, node, x, w, NULL);
+  const int64_t units = w->dim[0];
+  const double beta = onnx_float(node, "beta", 1);
+  if (b->n != units && b->n != 1) return no(im, "a bias for each element of the batch");
+  if (b->n != units || beta != 1) {
+    Tensor *whole = tensor_new(im->arena, TENSOR_FLOAT, 1, &units);
+    for (int64_t i = 0; i < units; i++) tensor_put(whole, i, beta * tensor_number(b, b->n == 1 ? 0 : i));
+    b = whole;
+  }
+  return product(im, node, x, w, b);
+}

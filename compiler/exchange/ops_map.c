@@ -1,0 +1,149 @@
+/* ops_map.c: what is computed element by element from one value; softmax. */
+// SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+#include <string.h>
+#include "exchange/import.h"
+
+View *import_map(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  return x ? map_view(im, x, "%s", onnx_operator(node->op)->word) : NULL;
+}
+
+View *import_none(ModelImport *im, const OnnxNode *node) {
+  return no(im, "%s", onnx_operator(node->op)->word);
+}
+
+View *import_same(ModelImport *im, const OnnxNode *node) { return view_of(im, node, 0); }
+
+View *import_dropout(ModelImport *im, const OnnxNode *node) {
+  const Tensor *training = constant_of(im, node, 2);
+  if (node->nout > 1 && node->out[1] && (im->readers[node->out[1]] || im->wanted[node->out[1]]))
+    return no(im, "the mask of a dropout");
+  if (given(node, 2) && (!training || training->n != 1 || tensor_number(training, 0) != 0))
+    return no(im, "a dropout in training mode");
+  return view_of(im, node, 0);
+}
+
+View *import_cast(ModelImport *im, const OnnxNode *node) {
+  const int64_t to = onnx_int(node, "to", 0);
+  const bool is_float = to == TENSOR_FLOAT || to == TENSOR_FLOAT16 || to == TENSOR_DOUBLE;
+  return is_float ? view_of(im, node, 0) : no(im, "a cast to whole numbers");
+}
+
+View *import_leaky_relu(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const double slope = onnx_float(node, "alpha", 0.01);
+  return x ? map_view(im, x, "leaky_relu(slope=%s)", number_text(im->arena, slope)) : NULL;
+}
+
+View *import_elu(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const double alpha = onnx_float(node, "alpha", 1);
+  if (!x) return NULL;
+  return alpha == 1 ? map_view(im, x, "elu")
+                    : map_view(im, x, "elu(alpha=%s)", number_text(im->arena, alpha));
+}
+
+View *import_selu(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const double a = onnx_float(node, "alpha", 1.67326), g = onnx_float(node, "gamma", 1.0507);
+  if (fabs(a - 1.67326) > 1e-3 || fabs(g - 1.0507) > 1e-3) return no(im, "selu with other constants");
+  return x ? map_view(im, x, "selu") : NULL;
+}
+
+View *import_gelu(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  if (strcmp(onnx_text(node, "approximate", "none"), "none") != 0) return no(im, "gelu by tanh");
+  return x ? map_view(im, x, "gelu") : NULL;
+}
+
+View *import_mish(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  if (!x) return NULL;
+  Value *gate = map_view(im, map_view(im, x, "softplus"), "tanh")->value, *both[] = {gate, x->value};
+  return view_copy(im, x, emit(im, 2, both, gate->shape, "multiply(%%*)"));
+}
+
+View *import_hard_sigmoid(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const double alpha = onnx_float(node, "alpha", 0.2), beta = onnx_float(node, "beta", 0.5);
+  if (!x) return NULL;
+  if (fabs(alpha - 1.0 / 6) < 1e-4 && beta == 0.5) return map_view(im, x, "hard_sigmoid");
+  x = map_view(im, x, "multiply(%s)", number_text(im->arena, alpha));
+  x = map_view(im, x, "add(%s)", number_text(im->arena, beta));
+  return map_view(im, x, "clip(0, 1)");
+}
+
+/* A bound of Clip: an input, or before opset 11 an attribute. */
+static bool bound(ModelImport *im, const OnnxNode *node, int input, const char *name, double *value) {
+  const Tensor *t = constant_of(im, node, input);
+  if (given(node, input) && !t) return no(im, "bounds that are computed"), false;
+  if (t && t->n == 1) *value = tensor_number(t, 0);
+  else if (t && t->n > 1) return no(im, "bounds that are no numbers"), false;
+  else *value = onnx_float(node, name, *value);
+  return true;
+}
+
+View *import_clip(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  double low = -INFINITY, high = INFINITY;
+  if (!x || !bound(im, node, 1, "min", &low) || !bound(im, node, 2, "max", &high)) return NULL;
+  if (!(low <= high)) return no(im, "bounds in the wrong order");
+  if (low < -3.4e38 && high > 3.4e38) return view_copy(im, x, x->value);
+  if (low == 0 && high == 6) return map_view(im, x, "relu6");
+  if (low == 0 && high > 3.4e38) return map_view(im, x, "relu");
+  if (high > 3.4e38) return map_view(im, x, "maximum(%s)", number_text(im->arena, low));
+  if (low < -3.4e38) low = -3.4028234e38;
+  return map_view(im, x, "clip(%s, %s)", number_text(im->arena, low), number_text(im->arena, high));
+}
+
+View *import_pow(ModelImport *im, const OnnxNode *node) {
+  const Tensor *t = constant_of(im, node, 1);
+  const View *x = view_of(im, node, 0);
+  const double power = t && t->n == 1 ? tensor_number(t, 0) : NAN;
+  if (!x) return NULL;
+  if (power == 1) return view_copy(im, x, x->value);
+  if (power == 2) return map_view(im, x, "square");
+  return power == 0.5 ? map_view(im, x, "sqrt") : no(im, "a power other than 2 and 1/2");
+}
+
+View *import_prelu(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const Tensor *slope = constant_of(im, node, 1);
+  if (!x) return NULL;
+  if (x->rank < 2 || !slope || (slope->n != 1 && slope->n != x->size[1]))
+    return no(im, "a slope that is not one a channel");
+  const int c = slope->rank - (x->rank - 1);
+  if (slope->n > 1 && slope->rank > 1 && (c < 0 || slope->dim[c] != slope->n))
+    return no(im, "a slope along another axis");
+  if (slope->n > 1 && slope->rank == 1 && x->rank > 2 && x->size[x->rank - 1] == slope->n)
+    return no(im, "a slope along another axis");
+  Value *v = lay_standard(im, x);
+  if (!v) return NULL;
+  const int64_t channels = x->size[1];
+  const char *layer = layer_of(im, node, 1);
+  Tensor *each = tensor_new(im->arena, TENSOR_FLOAT, 1, &channels);
+  for (int64_t i = 0; i < channels; i++) tensor_put(each, i, tensor_number(slope, slope->n == 1 ? 0 : i));
+  put_vector(im, layer, "weight", each);
+  return view_standard(im, emit_one(im, v, v->shape, "prelu(name=\"%s\")", layer), x, x->rank);
+}
+
+View *import_softmax(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const bool flat = im->onnx->opset < 13;
+  if (!x) return NULL;
+  int64_t axis = onnx_int(node, "axis", flat ? 1 : -1);
+  if (axis < 0) axis += x->rank;
+  if (axis < 0 || axis >= x->rank) return no(im, "an axis that there is not");
+  for (int64_t d = axis + 1; flat && d < x->rank; d++)
+    if (x->size[d] > 1) return no(im, "a softmax over several axes (opset below 13)");
+  if (axis == 0 && x->size[0] > 1) return no(im, "a softmax over the batch");
+  const int chan[] = {(int)axis};
+  int pos[MOST_DIMS], npos = 0;
+  for (int d = 1; d < x->rank; d++)
+    if (d != axis && x->along[d].n) pos[npos++] = d;
+  Value *v = lay(im, x, 1, chan, npos, pos, true);
+  if (!v) return NULL;
+  return view_laid(im, x, emit_one(im, v, v->shape, "%s", onnx_operator(node->op)->word), (int)axis, npos,
+                   pos);
+}

@@ -1,0 +1,386 @@
+/* ops_size.c: parts of values, padding, other sizes. */
+// SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+#include <string.h>
+#include "exchange/import.h"
+
+/* ---- parts ---- */
+static View *part_of_axis(ModelImport *im, const View *x, int d, int64_t low, int64_t high, int64_t step) {
+  const Factor f = x->along[d].f[0];
+  Value *v = x->value;
+  const int c = v->shape.rank - 1;
+  Shape to = v->shape;
+  View *view = view_copy(im, x, v);
+  if (f.axis == BATCH) return no(im, "a slice of the batch");
+  if (f.axis == c) {
+    if (step != 1) return no(im, "a slice of channels with a step");
+    if (f.size * f.inner != v->shape.dim[c]) return no(im, "a slice of the inner part of the channels");
+    to.dim[c] = (high - low) * f.inner;
+    view->value =
+        emit_one(im, v, to, "slice(%lld..%lld)", (long long)(low * f.inner), (long long)(high * f.inner));
+    view->size[d] = high - low;
+    view->along[d] = factors_one(c, f.inner, high - low);
+    return view;
+  }
+  if (f.inner != 1 || f.size != v->shape.dim[f.axis]) return no(im, "a slice of a part of an axis");
+  if (low != 0 || high != f.size) {
+    Text cut = {.arena = im->arena};
+    for (int a = 0; a < c; a++)
+      text_put(&cut, "%s%lld, %lld", a ? ", " : "", (long long)(a == f.axis ? low : 0),
+               (long long)(a == f.axis ? f.size - high : 0));
+    to.dim[f.axis] = high - low;
+    view->value = emit_one(im, v, to, "crop([%s])", cut.s);
+  }
+  if (step > 1) {
+    to.dim[f.axis] = (high - low + step - 1) / step;
+    const long long s = step;
+    if (c == 1) view->value = emit_one(im, view->value, to, "maxpool(1, stride=%lld)", s);
+    else
+      view->value = emit_one(im, view->value, to, "maxpool(1x1, stride=%lldx%lld)", f.axis == 0 ? s : 1LL,
+                             f.axis == 1 ? s : 1LL);
+  }
+  view_set(view, d, f.axis);
+  return view;
+}
+
+static View *cut(ModelImport *im, const View *x, int d, int64_t low, int64_t high, int64_t step) {
+  const int64_t n = x->size[d];
+  if (low == 0 && high >= n && step == 1) return view_copy(im, x, x->value);
+  if (high > n) high = n;
+  if (low >= high) return no(im, "a slice without elements");
+  if (step < 1) return no(im, "a slice backwards");
+  if (step > n) step = n; /* the first one alone */
+  const bool whole = x->along[d].n == 1 && x->along[d].f[0].size == n;
+  if (!whole && x->along[d].n > 0 && x->rank >= 3 && x->rank <= 4) { /* a shuffle comes first */
+    Value *v = lay_standard(im, x);
+    if (!v) return NULL;
+    x = view_standard(im, v, x, x->rank);
+  }
+  if (x->along[d].n != 1 || x->along[d].f[0].size != n) return no(im, "a slice of mixed axes");
+  return part_of_axis(im, x, d, low, high, step);
+}
+
+typedef struct Bounds {
+  int n;
+  int64_t start[MOST_DIMS], end[MOST_DIMS], axis[MOST_DIMS], step[MOST_DIMS];
+} Bounds;
+
+static bool bounds_list(ModelImport *im, const OnnxNode *node, int input, const char *name, int *n,
+                        int64_t *to) {
+  const Tensor *t = constant_of(im, node, input);
+  const WireInts *list = onnx_ints(node, name);
+  if (given(node, input) && !t) return no(im, "bounds that are computed"), false;
+  if (!t && !list) return true;
+  const int64_t many = t ? t->n : list->n;
+  if (many > MOST_DIMS || (*n >= 0 && many != *n)) return no(im, "bounds that do not fit"), false;
+  *n = (int)many;
+  for (int i = 0; i < *n; i++) to[i] = t ? tensor_integer(t, i) : list->data[i];
+  return true;
+}
+
+View *import_slice(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  Bounds b = {.n = -1};
+  for (int i = 0; i < MOST_DIMS; i++) b.axis[i] = i, b.step[i] = 1;
+  if (!x || !bounds_list(im, node, 1, "starts", &b.n, b.start) ||
+      !bounds_list(im, node, 2, "ends", &b.n, b.end) || !bounds_list(im, node, 3, "axes", &b.n, b.axis) ||
+      !bounds_list(im, node, 4, "steps", &b.n, b.step))
+    return NULL;
+  View *y = view_copy(im, x, x->value);
+  for (int i = 0; i < b.n && y; i++) {
+    const int64_t d = b.axis[i] < 0 ? b.axis[i] + x->rank : b.axis[i];
+    if (d < 0 || d >= x->rank) return no(im, "an axis that there is not");
+    if (b.step[i] < 1) return no(im, "a slice backwards");
+    const int64_t size = y->size[d];
+    int64_t low = b.start[i] < 0 ? b.start[i] + size : b.start[i],
+            high = b.end[i] < 0 ? b.end[i] + size : b.end[i];
+    low = low < 0 ? 0 : low > size ? size : low;
+    high = high < 0 ? 0 : high > size ? size : high;
+    y = cut(im, y, (int)d, low, high, b.step[i]);
+  }
+  return y;
+}
+
+/* One slice for each part that is used. The first result is given back; the others are put in their places.
+ */
+View *import_split(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const Tensor *t = constant_of(im, node, 1);
+  const WireInts *list = onnx_ints(node, "split");
+  if (!x) return NULL;
+  int64_t axis = onnx_int(node, "axis", 0), at = 0;
+  if (axis < 0) axis += x->rank;
+  if (axis < 0 || axis >= x->rank) return no(im, "an axis that there is not");
+  if (given(node, 1) && !t) return no(im, "parts that are computed");
+  const int64_t n = x->size[axis], parts = node->nout, each = (n + parts - 1) / parts;
+  if ((t && t->n != parts) || (!t && list && list->n != parts)) return no(im, "parts that do not fit");
+  View *first = NULL;
+  for (int i = 0; i < node->nout; i++) {
+    int64_t size = t ? tensor_integer(t, i) : list ? list->data[i] : each;
+    if (size > n - at && !t && !list) size = n - at;
+    if (size < 1 || size > n - at) return no(im, "parts that do not fit");
+    const bool used = node->out[i] && (im->readers[node->out[i]] || im->wanted[node->out[i]]);
+    View *part = used ? cut(im, x, (int)axis, at, at + size, 1) : NULL;
+    if (used && !part) return NULL;
+    if (i == 0) first = used ? part : view_copy(im, x, x->value);
+    else if (used) im->item[node->out[i]].view = part;
+    at += size;
+  }
+  return first;
+}
+
+View *import_gather(ModelImport *im, const OnnxNode *node) {
+  const Tensor *index = constant_of(im, node, 1);
+  if (constant_of(im, node, 0)) return no(im, "a table that values choose from");
+  const View *x = view_of(im, node, 0);
+  if (!x) return NULL;
+  if (!index || index->n == 0) return no(im, "an index that is computed");
+  int64_t axis = onnx_int(node, "axis", 0);
+  if (axis < 0) axis += x->rank;
+  if (axis < 0 || axis >= x->rank) return no(im, "an axis that there is not");
+  const int64_t n = x->size[axis];
+  int64_t first = 0;
+  for (int64_t i = 0; i < index->n; i++) {
+    int64_t at = tensor_integer(index, i);
+    if (at < 0) at += n;
+    if (i == 0) first = at;
+    if (at < 0 || at >= n || at != first + i) return no(im, "a gather of scattered indices");
+  }
+  View *y = cut(im, x, (int)axis, first, first + index->n, 1);
+  if (!y || index->rank == 1) return y;
+  bool drop[MOST_DIMS] = {false};
+  drop[axis] = index->rank == 0;
+  if (index->rank == 0) return view_without(im, y, drop);
+  int64_t size[MOST_DIMS];
+  int rank = 0;
+  if (x->rank + index->rank - 1 > MOST_DIMS) return no(im, "more than 8 dimensions");
+  for (int d = 0; d < axis; d++) size[rank++] = y->size[d];
+  for (int d = 0; d < index->rank; d++) size[rank++] = index->dim[d];
+  for (int64_t d = axis + 1; d < y->rank; d++) size[rank++] = y->size[d];
+  return view_reshape(im, y, rank, size);
+}
+
+/* ---- padding ---- */
+static bool read_pads(ModelImport *im, const OnnxNode *node, const View *x, int64_t *low, int64_t *high) {
+  int64_t pads[2 * MOST_DIMS];
+  const Tensor *t = constant_of(im, node, 1), *value = constant_of(im, node, 2),
+               *axes = constant_of(im, node, 3);
+  const WireInts *list = onnx_ints(node, "pads") ? onnx_ints(node, "pads") : onnx_ints(node, "paddings");
+  const char *mode = onnx_text(node, "mode", "constant");
+  if (given(node, 1) && !t) return no(im, "padding that is computed"), false;
+  if (!t && !list) return no(im, "padding that is missing"), false;
+  if (strcmp(mode, "constant") != 0) return no(im, "padding by mode %s", mode), false;
+  const double number = value && value->n ? tensor_number(value, 0) : onnx_float(node, "value", 0);
+  const int64_t n = (t ? t->n : list->n) / 2;
+  if (n > x->rank || (axes && axes->n != n) || (!axes && n != x->rank))
+    return no(im, "padding that does not fit"), false;
+  bool any = false;
+  for (int i = 0; i < 2 * n; i++) {
+    pads[i] = t ? tensor_integer(t, i) : list->data[i];
+    any = any || pads[i];
+    if (pads[i] < -INT32_MAX || pads[i] > INT32_MAX) return no(im, "padding that cannot be"), false;
+  }
+  for (int i = 0; i < n; i++) {
+    int64_t d = axes ? tensor_integer(axes, i) : i;
+    if (d < 0) d += x->rank;
+    if (d < 0 || d >= x->rank) return no(im, "an axis that there is not"), false;
+    low[d] = pads[i];
+    high[d] = pads[i + n];
+  }
+  if (any && number != 0) return no(im, "padding with another number than 0"), false;
+  return true;
+}
+
+static Value *zeros(ModelImport *im, Value *v, int64_t n) {
+  Shape to = v->shape;
+  to.dim[to.rank - 1] = n;
+  return emit_one(im, emit_one(im, v, to, "slice(0..%lld)", (long long)n), to, "multiply(0)");
+}
+
+static Value *pad_channels(ModelImport *im, Value *v, int64_t low, int64_t high) {
+  const int c = v->shape.rank - 1;
+  if (low < 0 || high < 0 || low > v->shape.dim[c] || high > v->shape.dim[c])
+    return no(im, "padding of channels by more than there are");
+  Value *part[3];
+  int n = 0;
+  Shape to = v->shape;
+  to.dim[c] += low + high;
+  if (low) part[n++] = zeros(im, v, low);
+  part[n++] = v;
+  if (high) part[n++] = zeros(im, v, high);
+  return n == 1 ? v : emit(im, n, part, to, "concat(%%*)");
+}
+
+static Value *border(ModelImport *im, Value *v, const char *word, const int64_t *low, const int64_t *high,
+                     int sign) {
+  const int n = v->shape.rank - 1;
+  Shape to = v->shape;
+  bool any = false, equal = true;
+  Text list = {.arena = im->arena};
+  for (int a = 0; a < n; a++) {
+    const int64_t l = sign * low[a] > 0 ? sign * low[a] : 0, h = sign * high[a] > 0 ? sign * high[a] : 0;
+    to.dim[a] += sign * (l + h);
+    any = any || l || h;
+    equal = equal && l == h && l == (sign * low[0] > 0 ? sign * low[0] : 0);
+    text_put(&list, "%s%lld, %lld", a ? ", " : "", (long long)l, (long long)h);
+    if (to.dim[a] < 1) return no(im, "padding that leaves nothing");
+  }
+  if (!any) return v;
+  if (equal) return emit_one(im, v, to, "%s(%lld)", word, (long long)(sign * low[0]));
+  return emit_one(im, v, to, "%s([%s])", word, list.s);
+}
+
+View *import_pad(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  int64_t low[MOST_DIMS] = {0}, high[MOST_DIMS] = {0}, side[2][2] = {{0}};
+  if (!x || !read_pads(im, node, x, low, high)) return NULL;
+  bool any = false, direct = true;
+  for (int d = 0; d < x->rank; d++) {
+    if (!low[d] && !high[d]) continue;
+    any = true;
+    direct = direct && x->along[d].n == 1 && x->along[d].f[0].axis >= 0 &&
+             factors_whole(&x->along[d], x->value, x->along[d].f[0].axis);
+  }
+  if (!any) return view_copy(im, x, x->value);
+  if (low[0] || high[0]) return no(im, "padding of the batch");
+  if (!direct) {
+    Value *v = lay_standard(im, x);
+    if (!v) return NULL;
+    x = view_standard(im, v, x, x->rank);
+  }
+  int at[3] = {-1, -1, -1};
+  const int c = x->value->shape.rank - 1;
+  for (int d = 1; d < x->rank; d++) {
+    if (!low[d] && !high[d]) continue;
+    const int axis = x->along[d].n ? x->along[d].f[0].axis : d == 1 ? c : d - 2;
+    at[axis] = d;
+    if (axis < c) side[0][axis] = low[d], side[1][axis] = high[d];
+  }
+  Value *v = x->value;
+  if (at[c] >= 0) v = pad_channels(im, v, low[at[c]], high[at[c]]);
+  if (v) v = border(im, v, "crop", side[0], side[1], -1);
+  if (v) v = border(im, v, "zero_pad", side[0], side[1], 1);
+  if (!v) return NULL;
+  View *to = view_copy(im, x, v);
+  for (int axis = 0; axis <= c; axis++)
+    if (at[axis] >= 0) view_set(to, at[axis], axis);
+  return to;
+}
+
+/* ---- other sizes ---- */
+typedef struct Sizes {
+  int n; /* of positions */
+  int64_t in[2], out[2];
+  bool exact; /* the factor gives the size */
+} Sizes;
+
+static bool read_sizes(ModelImport *im, const OnnxNode *node, const View *x, Sizes *s) {
+  const bool early = strcmp(node->op, "Upsample") == 0 || node->nin == 2;
+  const Tensor *scales = constant_of(im, node, early ? 1 : 2),
+               *sizes = early ? NULL : constant_of(im, node, 3);
+  const AttributeProto *attribute = onnx_attribute(node, "scales");
+  const WireInts *axes = onnx_ints(node, "axes");
+  if ((given(node, 3) && !sizes) || (given(node, early ? 1 : 2) && !scales))
+    return no(im, "a size that is computed"), false;
+  const bool by_size = sizes && sizes->n;
+  const int64_t n = by_size     ? sizes->n
+                    : scales    ? scales->n
+                    : attribute ? (int64_t)(attribute->floats.n / 4)
+                                : 0;
+  if (n != (axes ? axes->n : x->rank)) return no(im, "a size that is missing"), false;
+  s->exact = true;
+  for (int d = 0; d < x->rank; d++) {
+    int64_t at = axes ? -1 : d, out = x->size[d];
+    for (int i = 0; axes && i < axes->n; i++)
+      if (axes->data[i] == d || axes->data[i] == d - x->rank) at = i;
+    const double factor = by_size || at < 0 ? 1
+                          : scales          ? tensor_number(scales, at)
+                                            : (double)wire_float(attribute->floats.at + 4 * at);
+    if (by_size && at >= 0) out = tensor_integer(sizes, at);
+    else if (!(factor > 0 && factor < 1e6)) return no(im, "a factor that cannot be"), false;
+    else out = (int64_t)floor((double)x->size[d] * factor + 1e-6);
+    if (out < 1 || out > INT32_MAX) return no(im, "a size that cannot be"), false;
+    if (!by_size) s->exact = s->exact && fabs((double)x->size[d] * factor - (double)out) < 1e-4;
+    if (d < 2 && out != x->size[d]) return no(im, "another number of channels"), false;
+    if (d >= 2) s->out[d - 2] = out;
+  }
+  return true;
+}
+
+static const char *nearest(ModelImport *im, const Sizes *s, const char *how, const char *rounding) {
+  bool whole = true;
+  for (int a = 0; a < s->n; a++) whole = whole && s->out[a] % s->in[a] == 0;
+  const bool floors = strcmp(how, "asymmetric") == 0 && strcmp(rounding, "floor") == 0;
+  const bool half = strcmp(how, "half_pixel") == 0 || strcmp(how, "pytorch_half_pixel") == 0;
+  const long long h = s->out[0] / s->in[0], w = s->n == 2 ? s->out[1] / s->in[1] : h;
+  if (whole && (floors || (half && strncmp(rounding, "round", 5) == 0)))
+    return arena_printf(im->arena, h == w ? "upsample(%lld)" : "upsample(%lldx%lld)", h, w);
+  if (!floors || !s->exact) return no(im, "a nearest resize by %s and %s", how, rounding);
+  const long long y = s->out[0], x = s->out[1];
+  return arena_printf(im->arena, s->n == 2 ? "resize(%lldx%lld, mode=nearest)" : "resize(%lld, mode=nearest)",
+                      y, x);
+}
+
+static const char *linear(ModelImport *im, const Sizes *s, const char *how) {
+  bool large = true;
+  for (int a = 0; a < s->n; a++) large = large && s->out[a] > 1;
+  const bool corners = strcmp(how, "align_corners") == 0;
+  const bool half = strcmp(how, "half_pixel") == 0 || (strcmp(how, "pytorch_half_pixel") == 0 && large);
+  if (!corners && !half) return no(im, "a linear resize by %s", how);
+  if (!s->exact) return no(im, "a resize by a factor that does not give the size");
+  const char *size = s->n == 2
+                         ? arena_printf(im->arena, "%lldx%lld", (long long)s->out[0], (long long)s->out[1])
+                         : arena_printf(im->arena, "%lld", (long long)s->out[0]);
+  return arena_printf(im->arena, "resize(%s%s)", size, corners ? ", corners=true" : "");
+}
+
+View *import_resize(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const bool early = strcmp(node->op, "Upsample") == 0 || node->nin == 2;
+  const char *mode = onnx_text(node, "mode", "nearest");
+  const char *how = onnx_text(node, "coordinate_transformation_mode", early ? "asymmetric" : "half_pixel");
+  const char *rounding = onnx_text(node, "nearest_mode", early ? "floor" : "round_prefer_floor");
+  Sizes s = {0};
+  if (!x) return NULL;
+  if (x->rank != 3 && x->rank != 4) return no(im, "a resize of %d dimensions", x->rank);
+  if (onnx_int(node, "antialias", 0)) return no(im, "a resize with antialias");
+  if (strcmp(onnx_text(node, "keep_aspect_ratio_policy", "stretch"), "stretch") != 0)
+    return no(im, "a resize that keeps the shape of pictures");
+  if (!read_sizes(im, node, x, &s)) return NULL;
+  Value *v = lay_standard(im, x);
+  if (!v) return NULL;
+  s.n = v->shape.rank - 1;
+  Shape to = v->shape;
+  for (int a = 0; a < s.n; a++) {
+    s.in[a] = v->shape.dim[a];
+    to.dim[a] = s.out[a];
+  }
+  const char *call = strcmp(mode, "nearest") == 0 ? nearest(im, &s, how, rounding)
+                     : strcmp(mode, "linear") == 0 || strcmp(mode, "bilinear") == 0
+                         ? linear(im, &s, how)
+                         : no(im, "a %s resize", mode);
+  return call ? view_standard(im, emit_one(im, v, to, "%s", call), x, x->rank) : NULL;
+}
+
+View *import_depth_to_space(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const int64_t k = onnx_int(node, "blocksize", 0);
+  Value *v = x && x->rank == 4 ? lay_standard(im, x) : no(im, "blocks of other than pictures");
+  if (!v) return NULL;
+  const Shape s = v->shape;
+  if (k < 1 || k > 1024 || s.dim[2] % (k * k)) return no(im, "blocks that do not fit");
+  const char *order = strcmp(onnx_text(node, "mode", "DCR"), "CRD") == 0 ? "crd" : "dcr";
+  const Shape to = shape_picture(s.dim[0] * k, s.dim[1] * k, s.dim[2] / (k * k));
+  return view_standard(im, emit_one(im, v, to, "depth_to_space(%lld, order=%s)", (long long)k, order), x, 4);
+}
+
+View *import_space_to_depth(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const int64_t k = onnx_int(node, "blocksize", 0);
+  Value *v = x && x->rank == 4 ? lay_standard(im, x) : no(im, "blocks of other than pictures");
+  if (!v) return NULL;
+  const Shape s = v->shape;
+  if (k < 1 || k > 1024 || s.dim[0] % k || s.dim[1] % k) return no(im, "blocks that do not fit");
+  const Shape to = shape_picture(s.dim[0] / k, s.dim[1] / k, s.dim[2] * k * k);
+  return view_standard(im, emit_one(im, v, to, "space_to_depth(%lld, order=dcr)", (long long)k), x, 4);
+}

@@ -1,0 +1,66 @@
+/* wire.h: the wire format of protocol buffers, read by tables of fields (onnx_schema.def). Whatever the bytes
+ * are, nothing outside them is read, and what is allocated is bounded by their number. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_WIRE_H
+#define CNNC_WIRE_H
+#include <stddef.h>
+#include <stdint.h>
+#include "base/arena.h"
+
+typedef struct WireBytes {
+  const uint8_t *at; /* in the file, unless it came in several pieces */
+  size_t n, room;
+} WireBytes;
+typedef struct WireInts {
+  int64_t *data;
+  int n, room;
+} WireInts;
+typedef struct WireTexts {
+  const char **data;
+  int n, room;
+} WireTexts;
+typedef struct WireList {
+  void **data;
+  int n, room;
+} WireList;
+
+typedef enum WireKind {
+  WIRE_END,
+  WIRE_INT,
+  WIRE_FLOAT,
+  WIRE_TEXT, /* never NULL */
+  WIRE_BYTES,
+  WIRE_MESSAGE, /* the last of that number; NULL: there is none */
+  WIRE_INTS,
+  WIRE_FIXED4, /* floats, packed or not, as bytes */
+  WIRE_FIXED8,
+  WIRE_TEXTS,
+  WIRE_MESSAGES,
+} WireKind;
+
+typedef struct WireMessage WireMessage;
+typedef struct WireField {
+  WireKind kind;
+  uint32_t number;
+  size_t offset; /* in the structure of its message */
+  const WireMessage *of;
+} WireField;
+struct WireMessage {
+  const char *name;
+  size_t size;
+  const WireField *field; /* WIRE_END ends them */
+};
+
+typedef struct Wire {
+  Arena *arena;
+  const char *why; /* what is wrong, once something is */
+  int messages;    /* so far */
+} Wire;
+
+/* The structure of a message; NULL if the bytes are none: `why` says so. */
+void *wire_read(Wire *, const WireMessage *, const uint8_t *bytes, size_t n);
+/* Numbers as all these files hold them, whatever this machine does. */
+uint64_t wire_little(const uint8_t *bytes, int n);
+float wire_float(const uint8_t *bytes);
+double wire_double(const uint8_t *bytes);
+#endif

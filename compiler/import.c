@@ -1,0 +1,322 @@
+/* import.c: `cnnc import`: a model of ONNX as a program and its weights. The program is compiled at once by
+ * the ordinary front end, and the shape of each statement compared with what the model has there. */
+// SPDX-License-Identifier: Apache-2.0
+#include "import.h"
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/file.h"
+#include "exchange/import.h"
+#include "format/format.h"
+#include "graph/graph.h"
+#include "options.h"
+#include "options_words.h"
+#include "sema/sema.h"
+
+enum {
+  LONG_OUTPUTS = 256,
+  LONG_SHAPE,
+  LONG_INPUT,
+  LONG_LAYOUT,
+  LONG_NAME,
+  LONG_RENAME,
+  LONG_LIST,
+  LONG_DIAGNOSTICS,
+  LONG_COLOR
+};
+
+const OptionRow import_options[] = {
+    {NULL, 'o', required_argument, "-o NAME",
+     "writes NAME.cnn and NAME.safetensors; without it the names are the model's, here; -: the program "
+     "alone, on "
+     "standard output",
+     "@file"},
+    {"outputs", LONG_OUTPUTS, required_argument, "--outputs=A[,B...]",
+     "what to compute, by the names of tensors or nodes; what lies behind is left out", NULL},
+    {"shape", LONG_SHAPE, required_argument, "--shape INPUT=1x3x320x320",
+     "the sizes of an input that the model leaves open; an open first one is 1", NULL},
+    {"input", LONG_INPUT, required_argument, "--input INPUT=u8", "the input takes raw bytes", NULL},
+    {"layout", LONG_LAYOUT, required_argument, "--layout=ORDER",
+     "how the caller's buffers lie: hwc (channels last) or chw, as ONNX has them", "hwc chw"},
+    {"name", LONG_NAME, required_argument, "--name=NET", "the name of the net", NULL},
+    {"rename", LONG_RENAME, required_argument, "--rename=FILE",
+     "names of layers: lines THEIRS = OURS; * stands for any letters; of several that fit the last counts",
+     "@file"},
+    {"list", LONG_LIST, no_argument, "--list", "prints what becomes of each node, and writes nothing", NULL},
+    {"diagnostics", LONG_DIAGNOSTICS, required_argument, "--diagnostics=KIND",
+     "how messages are written on standard error: text json sarif", "text json sarif"},
+    {"color", LONG_COLOR, required_argument, "--color=WHEN", "auto always never; NO_COLOR is honoured",
+     "auto always never"},
+    {"help", 'h', no_argument, "-h, --help", "this page", NULL},
+    {NULL, 0, 0, NULL, NULL, NULL},
+};
+enum { ROWS = sizeof import_options / sizeof *import_options };
+
+typedef struct Importing {
+  Arena *arena;
+  ImportOptions options;
+  const char *model, *output, *rename;
+  int layout, diagnostics, colour;
+  bool list, help;
+  Sources sources;
+  Diags *diags;
+  Outputs *outputs;
+} Importing;
+
+void import_usage(Text *out) {
+  text_put(out, "cnnc import MODEL.onnx [-o NAME]\n\n"
+                "Writes a model of ONNX as a program, NAME.cnn, and its weights, NAME.safetensors.\n\n");
+  for (const OptionRow *row = import_options; row->code; row++) {
+    text_put(out, "  %s\n", row->shown);
+    text_put(out, "      %s\n", row->help);
+  }
+  text_put(out,
+           "\nExit status: 0; 1 when a node has no form in the language or a file is bad: nothing is written "
+           "then; 2 for a\nwrong command line; 3 for a bug in cnnc.\n");
+}
+
+/* ---- the command line ---- */
+static bool read_shape(Importing *m, const char *text) {
+  const char *equal = strrchr(text, '='), *at = equal;
+  ImportShape shape = {0};
+  if (!equal || equal == text) return usage_error("--shape is INPUT=1x3x320x320, not '%s'", text);
+  shape.input = arena_copy(m->arena, text, (size_t)(equal - text));
+  while (at) {
+    char *end;
+    const long size = strtol(at + 1, &end, 10);
+    if (end == at + 1 || size < 1 || size > INT32_MAX || shape.rank == MOST_DIMS || (*end && *end != 'x'))
+      return usage_error("--shape has sizes as 1x3x320x320, not '%s'", equal + 1);
+    shape.dim[shape.rank++] = size;
+    at = *end ? end : NULL;
+  }
+  vec_push(m->arena, m->options.shapes, shape);
+  return true;
+}
+
+static bool read_input(Importing *m, const char *text) {
+  const char *equal = strrchr(text, '=');
+  if (!equal || equal == text || strcmp(equal, "=u8") != 0)
+    return usage_error("--input is INPUT=u8, not '%s'", text);
+  vec_push(m->arena, m->options.bytes, arena_copy(m->arena, text, (size_t)(equal - text)));
+  return true;
+}
+
+static bool read_outputs(Importing *m, const char *text) {
+  for (const char *word = text; word;) {
+    const size_t n = strcspn(word, ",");
+    if (n == 0) return usage_error("--outputs is a list of names, not '%s'", text);
+    vec_push(m->arena, m->options.outputs, arena_copy(m->arena, word, n));
+    word = word[n] ? word + n + 1 : NULL;
+  }
+  return true;
+}
+
+static bool is_name(const char *word) {
+  for (const char *c = word; *c; c++)
+    if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || *c == '_' ||
+          (c > word && *c >= '0' && *c <= '9')))
+      return false;
+  return *word != 0;
+}
+
+static bool take_option(Importing *m, int code, char **argv) {
+  static const char *const layouts[] = {"hwc", "chw", NULL},
+                           *const colours[] = {"auto", "always", "never", NULL},
+                           *const formats[] = {"text", "json", "sarif", NULL};
+  switch (code) {
+  case 'o': m->output = optarg; return true;
+  case 'h': return m->help = true;
+  case LONG_OUTPUTS: return read_outputs(m, optarg);
+  case LONG_SHAPE: return read_shape(m, optarg);
+  case LONG_INPUT: return read_input(m, optarg);
+  case LONG_LAYOUT: return read_word("--layout", optarg, layouts, &m->layout);
+  case LONG_NAME:
+    m->options.net = optarg;
+    return is_name(optarg) || usage_error("'%s' is no name of a net", optarg);
+  case LONG_RENAME: m->rename = optarg; return true;
+  case LONG_LIST: return m->list = true;
+  case LONG_DIAGNOSTICS: return read_word("--diagnostics", optarg, formats, &m->diagnostics);
+  case LONG_COLOR: return read_word("--color", optarg, colours, &m->colour);
+  case ':': return usage_error("option '%s' of cnnc import needs a value", argv[optind - 1]);
+  default:
+    return usage_error("unknown option '%s' of cnnc import; cnnc import --help lists them", argv[optind - 1]);
+  }
+}
+
+static bool read_options(Importing *m, int argc, char **argv) {
+  struct option table[ROWS] = {{0}};
+  int n = 0, row = 0;
+  for (const OptionRow *r = import_options; r->code; r++)
+    if (r->name) table[n++] = (struct option){r->name, r->has_arg, NULL, r->code};
+  opterr = 0;
+  for (int code; (code = getopt_long(argc, argv, ":o:h", table, &row)) != -1;) {
+    const char *word = argv[optind - 1 - (optarg && optarg == argv[optind - 1])];
+    if (code >= LONG_OUTPUTS && !in_full(word, table[row].name)) code = '?';
+    if (!take_option(m, code, argv)) return false;
+  }
+  if (m->help) return true;
+  if (optind == argc) return usage_error("no model is given: cnnc import MODEL.onnx [-o NAME]");
+  if (argc - optind > 1) return usage_error("several models are given: one is imported at a time");
+  m->model = argv[optind];
+  m->options.chw = m->layout == 1;
+  return *m->model != 0 || usage_error("the model's file name is empty");
+}
+
+/* ---- names ---- */
+static const char *without_suffix(Importing *m, const char *path, const char *suffix) {
+  const size_t n = strlen(path), s = strlen(suffix);
+  const bool has = n > s && path[n - s - 1] != '/' && strcmp(path + n - s, suffix) == 0;
+  return arena_copy(m->arena, path, has ? n - s : n);
+}
+
+static const char *last_of(const char *path) { return strrchr(path, '/') ? strrchr(path, '/') + 1 : path; }
+
+/* The file's name as letters, digits and _. */
+static const char *net_name(Importing *m, const char *path) {
+  const char *base = last_of(without_suffix(m, path, ".onnx"));
+  char *name = arena_printf(m->arena, "%s%s", *base >= '0' && *base <= '9' ? "net_" : "", base);
+  for (char *c = name; *c; c++)
+    if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9'))) *c = '_';
+  static const char *const words[] = {
+#define KEYWORD(word, token) #word,
+#include "keywords.def"
+#undef KEYWORD
+      NULL};
+  for (int i = 0; words[i]; i++)
+    if (strcmp(words[i], name) == 0) return arena_printf(m->arena, "net_%s", name);
+  return *name ? name : "net_";
+}
+
+static bool read_renames(Importing *m) {
+  size_t n;
+  const char *why = NULL, *text = m->rename ? file_read(m->arena, m->rename, &n, &why) : "";
+  if (!text) {
+    diag_report(m->diags, DIAG_file_unreadable, NO_SPAN, NULL, "cannot read '%s': %s", m->rename, why);
+    return false;
+  }
+  for (int line = 1; *text; line++) {
+    const size_t length = strcspn(text, "\n");
+    char theirs[256], ours[256];
+    const char *copy = arena_copy(m->arena, text, length);
+    const int words = sscanf(copy, " %255[^= \t\r] = %255[^ \t\r]", theirs, ours);
+    text += length + (text[length] == '\n');
+    if (words < 1 || theirs[0] == '#') continue;
+    if (words != 2) {
+      diag_report(m->diags, DIAG_import_file, NO_SPAN, NULL, "%s: line %d is not THEIRS = OURS", m->rename,
+                  line);
+      return false;
+    }
+    vec_push(m->arena, m->options.theirs, arena_copy(m->arena, theirs, strlen(theirs)));
+    vec_push(m->arena, m->options.ours, arena_copy(m->arena, ours, strlen(ours)));
+  }
+  return true;
+}
+
+/* ---- the program ---- */
+/* What is not as in the model; NULL: nothing is. */
+static const char *difference(Arena *arena, const ModelImport *im, const Graph *graph) {
+  const int inputs = graph->inputs.n;
+  if (graph->nodes.n - inputs != im->statements.n) return "it has another number of statements";
+  for (int i = 0; i < im->statements.n; i++) {
+    const Node *node = graph->nodes.data[inputs + i];
+    const Statement *s = im->statements.data[i];
+    if (!shape_equal(node->shape, s->out->shape))
+      return arena_printf(arena, "%s gives %s, and the model has %s there", s->call,
+                          shape_text(arena, node->shape), shape_text(arena, s->out->shape));
+  }
+  for (int w = 0; w < graph->weights.n; w++) {
+    const Weight *weight = graph->weights.data[w];
+    bool found = false;
+    for (int k = 0; k < im->weights.n && !found; k++) { /* most likely in the same order */
+      const ImportWeight *ours = &im->weights.data[(w + k) % im->weights.n];
+      found = strcmp(ours->name, weight->name) == 0 && ours->tensor->n == weight->size;
+    }
+    if (!found) return arena_printf(arena, "it lacks the weight %s", weight->name);
+  }
+  return graph->weights.n == im->weights.n ? NULL : "it has other weights";
+}
+
+/* Numbers that ONNX allows and the language does not: its own messages are the reasons. A statement has a
+ * line, behind a comment, the net and its inputs. */
+static void report_refused(const ModelImport *im, const Diags *diags, const Sources *sources) {
+  const int before = 3 + im->inputs.n, n = diags_errors(diags);
+  Span where;
+  Diag *diag = diag_report(im->diags, DIAG_import_operator, im->at, NULL,
+                           "%d of %d statement%s ha%s no form in the language", n, im->statements.n,
+                           im->statements.n == 1 ? "" : "s", n == 1 ? "s" : "ve");
+  const char *message;
+  for (int i = 0; (message = diags_error(diags, i, &where)) != NULL; i++) {
+    const int line = sources_place(sources, where.file, where.start).line - before;
+    const bool within = line >= 0 && line < im->statements.n;
+    const OnnxNode *node = within ? im->statements.data[line]->origin : NULL;
+    if (node) diag_fact(diag, "%s '%s': %s", node->op, onnx_name(im->onnx, node), message);
+    else diag_fact(diag, "%s", message);
+  }
+}
+
+ImportCheck import_check(const ModelImport *im, const char *path, Text *program, const char **why) {
+  Sources sources = {.arena = im->arena};
+  Diags *diags = diags_new(im->arena, &sources);
+  const uint32_t source = sources_add(&sources, path, im->text, strlen(im->text));
+  *why = "it has syntax errors";
+  if (format_source(program, im->arena, diags, &sources, source) != FORMATTED) return IMPORT_WRONG;
+  const SemaOptions options = {0, NULL, NULL};
+  const Ast *ast = program_of(im->arena, diags, &sources, path, program->s, program->n);
+  const Graph *graph = sema_build(im->arena, diags, &sources, ast, NULL, 0, &options);
+  *why = NULL;
+  if (diags_errors(diags)) return report_refused(im, diags, &sources), IMPORT_REFUSED;
+  *why = graph ? difference(im->arena, im, graph) : "it has no net";
+  return *why ? IMPORT_WRONG : IMPORT_RIGHT;
+}
+
+static void cannot_write(Importing *m, const char *path, const char *why) {
+  diag_report(m->diags, DIAG_cannot_write, NO_SPAN, NULL, "cannot write '%s': %s", path, why);
+}
+
+static void write_files(Importing *m, const ModelImport *im, const char *base, const Text *program) {
+  const char *path = strcmp(base, "-") == 0 ? "-" : arena_printf(m->arena, "%s.cnn", base), *why = NULL;
+  const char *weights = arena_printf(m->arena, "%s.safetensors", base), *temporary = NULL;
+  if (!outputs_add(m->outputs, path, program->s, program->n, &why)) cannot_write(m, path, why);
+  else if (strcmp(base, "-") == 0) weights = NULL;
+  else if (!outputs_adopt(m->outputs, weights, &temporary, &why)) cannot_write(m, weights, why);
+  else if (!import_save_weights(im, temporary)) cannot_write(m, weights, strerror(errno));
+  if (diags_errors(m->diags)) outputs_abandon(m->outputs);
+  else if (!outputs_commit(m->outputs, &why)) cannot_write(m, path, why);
+}
+
+static int write_program(Importing *m, const ModelImport *im) {
+  Text program = {.arena = m->arena};
+  const char *base = m->output ? m->output : last_of(m->model), *why;
+  base = without_suffix(m, without_suffix(m, base, m->output ? ".cnn" : ".onnx"), ".safetensors");
+  const ImportCheck check = import_check(im, arena_printf(m->arena, "%s.cnn", base), &program, &why);
+  if (check == IMPORT_RIGHT) write_files(m, im, base, &program);
+  if (check != IMPORT_WRONG) return 0;
+  fprintf(stderr, "cnnc: internal error: the imported program is not right: %s\n", why);
+  return 3;
+}
+
+int import(Arena *arena, int argc, char **argv) {
+  Importing m = {.arena = arena, .sources = {.arena = arena}, .outputs = outputs_new(arena)};
+  if (!read_options(&m, argc, argv)) return 2;
+  if (m.help) {
+    Text text = {.arena = arena};
+    import_usage(&text);
+    return fputs(text.s, stdout), 0;
+  }
+  m.diags = diags_new(arena, &m.sources);
+  const Span at = {sources_add_binary(&m.sources, m.model), 0, 0};
+  const char *named = m.output && strcmp(m.output, "-") != 0 ? without_suffix(&m, m.output, ".cnn") : m.model;
+  if (!m.options.net) m.options.net = net_name(&m, named);
+  int status = 0;
+  if (read_renames(&m) && m.list) {
+    const char *list = import_list(arena, m.diags, m.model, at, &m.options);
+    if (list) fputs(list, stdout);
+  } else if (!diags_errors(m.diags)) {
+    const ModelImport *im = import_model(arena, m.diags, m.model, at, &m.options);
+    if (im) status = write_program(&m, im);
+  }
+  diags_print(m.diags, stderr, (DiagFormat)m.diagnostics, options_colour(m.colour));
+  return status ? status : diags_errors(m.diags) ? 1 : 0;
+}

@@ -1,0 +1,26 @@
+/* onnx.c: fuzz target for cnnc import: whatever the bytes are, they are refused or give a program that says
+ * what the model does. */
+// SPDX-License-Identifier: Apache-2.0
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "import.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
+  Arena *arena = arena_new();
+  Sources sources = {.arena = arena};
+  Diags *diags = diags_new(arena, &sources);
+  const ImportOptions options = {.net = "net_"};
+  const Span at = {sources_add_binary(&sources, "model.onnx"), 0, 0};
+  const ModelImport *im = import_bytes(arena, diags, "model.onnx", at, &options, bytes, n);
+  if (im) {
+    Text program = {.arena = arena};
+    const char *why;
+    if (import_check(im, "net.cnn", &program, &why) == IMPORT_WRONG) {
+      fprintf(stderr, "%s\n%s", why, im->text);
+      abort();
+    }
+  }
+  arena_free(arena);
+  return 0;
+}

@@ -1,0 +1,99 @@
+"""import.py CNNC: models of tests/import through cnnc import: the program is NAME.cnn, its output what
+onnxruntime computed (NAME.out0.npy ...); bad files give NAME.err. Only the standard library is needed."""
+# SPDX-License-Identifier: Apache-2.0
+import ast, ctypes, glob, os, re, shutil, struct, subprocess, sys
+here = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(here, "cli"))
+from tap import check, finish, start
+
+cnnc, models = sys.argv[1], os.path.join(here, "import")
+bless = os.environ.get("BLESS")
+OPTIONS = {"open": ["--shape", "x=1x1x6x7"]}
+
+
+def floats(path):
+    """The numbers of a .npy of 32-bit floats."""
+    with open(path, "rb") as file:
+        data = file.read()
+    length = struct.unpack("<H", data[8:10])[0]
+    head = ast.literal_eval(data[10:10 + length].decode())
+    assert head["descr"] == "<f4" and not head["fortran_order"], path
+    body = data[10 + length:]
+    return list(struct.unpack(f"<{len(body) // 4}f", body))
+
+
+def command(*words):
+    return subprocess.run([cnnc, *words], capture_output=True, text=True, timeout=300)
+
+
+def aligned(count):
+    """Bytes that begin at a multiple of 64."""
+    space = ctypes.create_string_buffer(count + 64)
+    return space, ctypes.c_void_p(ctypes.addressof(space) + -ctypes.addressof(space) % 64)
+
+
+def computed(name, program):
+    """The outputs of the compiled program for NAME.in0.npy ..."""
+    text = open(program).read()
+    net = re.search(r"^net (\w+)", text, re.M)[1]
+    weights = ["--weights=" + name + ".safetensors"] if "name=" in text else []
+    made = command(program, *weights, "-O1", "--exact", "--single-file", "-o", name + ".so")
+    if made.returncode:
+        return made.stderr
+    header = command(program, *weights, "-O1", "--exact", "--emit=header", "-o", name + ".h")
+    assert header.returncode == 0
+    size = int(re.search(r"_WORKSPACE_BYTES (\d+)", open(name + ".h").read())[1])
+    inputs = [floats(path) for path in sorted(glob.glob(os.path.join(models, name + ".in*.npy")))]
+    wanted = [floats(path) for path in sorted(glob.glob(os.path.join(models, name + ".out*.npy")))]
+    buffers = [(ctypes.c_float * len(x))(*x) for x in inputs] + [(ctypes.c_float * len(y))() for y in wanted]
+    library = ctypes.CDLL(os.path.abspath(name + ".so"))
+    trained = [ctypes.byref(ctypes.c_char.in_dll(library, net + "_trained"))] if weights else []
+    kept, workspace = aligned(size)
+    getattr(library, net + "_infer")(*trained, *buffers, workspace)
+    return [list(y) for y in buffers[len(inputs):]], wanted
+
+
+def compare(name, program):
+    result = computed(name, program)
+    if isinstance(result, str):
+        return result
+    for got, wanted in zip(*result):
+        most = max(abs(y) for y in wanted)
+        worst = max(abs(a - b) for a, b in zip(got, wanted))
+        if not worst <= 2e-5 * most:
+            return f"differs by {worst} of {most}"
+    return ""
+
+
+def good(name):
+    made = command("import", os.path.join(models, name + ".onnx"), "-o", name, *OPTIONS.get(name, []))
+    check(made.returncode == 0, f"{name} is imported", made.stderr)
+    if made.returncode:
+        return
+    golden = os.path.join(models, name + ".cnn")
+    if bless:
+        shutil.copy(name + ".cnn", golden)
+    check(open(golden).read() == open(name + ".cnn").read(), f"{name} is the program of {name}.cnn",
+          open(name + ".cnn").read())
+    why = compare(name, name + ".cnn")
+    check(why == "", f"{name} computes what onnxruntime does", why)
+
+
+def bad(name):
+    made = command("import", name + ".onnx")
+    golden = os.path.join(models, "bad", name + ".err")
+    if bless:
+        with open(golden, "w") as file:
+            file.write(made.stderr)
+    check(made.returncode == 1 and made.stderr == open(golden).read(), f"bad/{name} is refused",
+          f"status {made.returncode}\n{made.stderr}")
+    check(not os.path.exists(name + ".cnn"), f"nothing is written for bad/{name}")
+
+
+start("import")
+for path in sorted(glob.glob(os.path.join(models, "*.onnx"))):
+    good(os.path.basename(path)[:-5])
+for path in sorted(glob.glob(os.path.join(models, "bad", "*.onnx"))):
+    shutil.copy(path, ".")
+    bad(os.path.basename(path)[:-5])
+finish()

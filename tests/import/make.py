@@ -1,0 +1,246 @@
+#!/usr/bin/env python3
+"""make.py [NAME...]: makes the models of this folder, and what onnxruntime computes with them: NAME.onnx,
+NAME.in0.npy ... and NAME.out0.npy ..., in the order in which the imported program has them in memory. Needs
+numpy, onnx and onnxruntime."""
+# SPDX-License-Identifier: Apache-2.0
+import os, sys
+import numpy as np, onnx, onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+
+here = os.path.dirname(os.path.abspath(__file__))
+cases = {}
+
+
+def node(op, inputs, outputs, name="", **attributes):
+    results = outputs.split()
+    return helper.make_node(op, inputs.split(" "), results, name=name or results[0], **attributes)
+
+
+def case(name, nodes, inputs, outputs, weights=None, opset=17, last=(), scale=1.0):
+    """inputs: name -> shape, outputs: names; `last`: those whose channels are last in ONNX, too"""
+    cases[name] = (nodes, inputs, outputs.split(), weights or {}, opset, last, scale)
+
+
+def model(name):
+    nodes, inputs, outputs, weights, opset, _, scale = cases[name]
+    random = np.random.default_rng(len(name))
+    made = []
+    for key, shape in weights.items():
+        array = shape
+        if isinstance(shape, tuple):
+            array = (random.standard_normal(shape) * scale * 0.5).astype(np.float32)
+            if key.endswith("var"):
+                array = np.abs(array) + np.float32(0.5)
+        made.append(numpy_helper.from_array(np.asarray(array), key))
+    graph = helper.make_graph(
+        nodes, name, [helper.make_tensor_value_info(k, TensorProto.FLOAT, v) for k, v in inputs.items()],
+        [helper.make_tensor_value_info(k, TensorProto.FLOAT, None) for k in outputs], made)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8,
+                             producer_name="make.py")
+
+
+def in_memory(array, last):
+    one = array[0] if array.ndim > 1 else array
+    if one.ndim > 1 and not last:
+        one = np.moveaxis(one, 0, -1)
+    return np.ascontiguousarray(one)
+
+
+def make(name):
+    _, inputs, outputs, _, _, last, _ = cases[name]
+    made = model(name)
+    path = os.path.join(here, name)
+    onnx.save(made, path + ".onnx")
+    random = np.random.default_rng(7)
+    feed = {}
+    for key, shape in inputs.items():
+        sizes = [n or (1 if d == 0 else d + 4) for d, n in enumerate(shape)]
+        feed[key] = random.standard_normal(sizes).astype(np.float32)
+    session = onnxruntime.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
+    for k, (key, array) in enumerate(feed.items()):
+        np.save(f"{path}.in{k}.npy", in_memory(array, key in last))
+    for k, (key, array) in enumerate(zip(outputs, session.run(outputs, feed))):
+        np.save(f"{path}.out{k}.npy", in_memory(array, key in last))
+
+
+f32, i64 = np.float32, np.int64
+numbers = lambda *n: np.array(n, i64)
+half, third, one = f32(0.5), f32(3), f32(1)
+
+case("lenet", [
+    node("Conv", "x conv1.weight conv1.bias", "a", "/conv1/Conv", pads=[2] * 4), node("Relu", "a", "b"),
+    node("MaxPool", "b", "c", kernel_shape=[2, 2], strides=[2, 2]),
+    node("Conv", "c conv2.weight", "d", "/conv2/Conv"), node("Relu", "d", "e"),
+    node("MaxPool", "e", "f", kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1),
+    node("Flatten", "f", "g"), node("Gemm", "g fc.weight fc.bias", "h", "/fc/Gemm", transB=1),
+    node("Softmax", "h", "scores")], {"x": [1, 1, 13, 13]}, "scores",
+    {"conv1.weight": (4, 1, 5, 5), "conv1.bias": (4,), "conv2.weight": (6, 4, 3, 3), "fc.weight": (5, 24),
+     "fc.bias": (5,)})
+case("mlp", [
+    node("MatMul", "x w1", "a"), node("Add", "a b1", "b"), node("Tanh", "b", "c"),
+    node("Gemm", "c w2 b2", "d", alpha=0.5, beta=2.0), node("LogSoftmax", "d", "y", axis=1)],
+    {"x": [None, 8]}, "y", {"w1": (8, 6), "b1": (6,), "w2": (6, 3), "b2": (3,)})
+case("residual", [
+    node("Conv", "x w1", "a", pads=[1] * 4, strides=[2, 2]),
+    node("BatchNormalization", "a bn.weight bn.bias bn.mean bn.var", "b"), node("Relu", "b", "c"),
+    node("Conv", "x w2", "d", strides=[2, 2]), node("Add", "c d", "e"), node("Clip", "e zero six", "f"),
+    node("GlobalAveragePool", "f", "g"), node("Flatten", "g", "h"), node("Gemm", "h w3", "y", transB=1)],
+    {"x": [1, 3, 9, 7]}, "y",
+    {"w1": (8, 3, 3, 3), "w2": (8, 3, 1, 1), "bn.weight": (8,), "bn.bias": (8,), "bn.mean": (8,),
+     "bn.var": (8,), "w3": (4, 8), "zero": f32(0), "six": f32(6)})
+case("windows", [
+    node("Conv", "x w1", "a", group=4, dilations=[2, 1], pads=[2, 0, 1, 1]),
+    node("Conv", "a w2", "b", group=2, auto_pad="SAME_LOWER", strides=[2, 2]),
+    node("AveragePool", "b", "c", kernel_shape=[3, 3], pads=[1] * 4, count_include_pad=1),
+    node("AveragePool", "c", "d", kernel_shape=[3, 2], pads=[1, 0, 1, 1]),
+    node("MaxPool", "d", "y", kernel_shape=[3, 3], strides=[2, 2], auto_pad="SAME_UPPER")],
+    {"x": [1, 4, 12, 11]}, "y", {"w1": (8, 1, 3, 3), "w2": (6, 4, 3, 3)})
+case("transposed", [
+    node("ConvTranspose", "x w1 b1", "a", strides=[2, 2], pads=[1] * 4, output_padding=[1, 1]),
+    node("ConvTranspose", "a w2", "b", strides=[2, 2], auto_pad="SAME_UPPER"),
+    node("ConvTranspose", "b w3", "y", group=2, dilations=[2, 2], output_shape=[20, 24])],
+    {"x": [1, 3, 5, 6]}, "y", {"w1": (3, 4, 3, 3), "b1": (4,), "w2": (4, 4, 2, 2), "w3": (4, 1, 2, 2)})
+case("activations", [
+    node("LeakyRelu", "x", "a", alpha=0.2), node("Elu", "a", "b", alpha=1.5), node("Selu", "b", "c"),
+    node("HardSigmoid", "c", "d"), node("HardSigmoid", "x", "e", alpha=1 / 6), node("Softplus", "e", "f"),
+    node("PRelu", "x slope", "g"), node("Mul", "d f", "h"), node("Add", "h g", "i"), node("Abs", "i", "j"),
+    node("Sqrt", "j", "k"), node("Pow", "k two", "l"), node("Neg", "l", "m"), node("Exp", "m", "n"),
+    node("Clip", "n low high", "o"), node("Clip", "o low", "p"), node("Sigmoid", "p", "q"),
+    node("HardSwish", "q", "y")], {"x": [1, 4, 5, 3]}, "y",
+    {"slope": (4, 1, 1), "two": f32(2), "low": f32(0.125), "high": f32(0.75)})
+case("together", [
+    node("Sigmoid", "x", "a"), node("Mul", "x a", "b"),
+    node("Add", "b three", "c"), node("Clip", "c zero six", "d"), node("Mul", "b d", "e"),
+    node("Div", "e six", "f"),
+    node("Div", "f root", "g"), node("Erf", "g", "h"), node("Add", "h one", "i"), node("Mul", "f i", "j"),
+    node("Mul", "j half", "y")], {"x": [1, 4, 5, 3]}, "y",
+    {"three": third, "zero": f32(0), "six": f32(6), "root": f32(2 ** 0.5), "one": one, "half": half})
+case("layernorm", [
+    node("Transpose", "x", "a", perm=[0, 2, 3, 1]), node("ReduceMean", "a", "b", axes=[-1]),
+    node("Sub", "a b", "c"), node("Pow", "c two", "d"), node("ReduceMean", "d", "e", axes=[-1]),
+    node("Add", "e epsilon", "f"), node("Sqrt", "f", "g"), node("Div", "c g", "h"),
+    node("Mul", "h norm.weight", "i"), node("Add", "i norm.bias", "j"),
+    node("MatMul", "j w", "k"), node("Add", "k wb", "l"), node("Mul", "l gamma", "m"),
+    node("Transpose", "m", "n", perm=[0, 3, 1, 2]),
+    node("Add", "x n", "y")], {"x": [1, 6, 4, 3]}, "y",
+    {"two": f32(2), "epsilon": f32(1e-6), "norm.weight": (6,), "norm.bias": (6,), "w": (6, 6), "wb": (6,),
+     "gamma": (6,)})
+case("norms", [
+    node("Reshape", "x groups", "a"), node("InstanceNormalization", "a gw gb", "b"),
+    node("Reshape", "b whole", "c"), node("Mul", "c weight", "d"), node("Add", "d bias", "e"),
+    node("InstanceNormalization", "e iw ib", "f"), node("LRN", "f", "y", size=3, alpha=0.5)],
+    {"x": [1, 8, 5, 4]}, "y",
+    {"groups": numbers(0, 2, -1), "gw": np.ones(2, f32), "gb": np.zeros(2, f32),
+     "whole": numbers(1, 8, 5, 4), "weight": (8, 1, 1), "bias": (8, 1, 1), "iw": (8,), "ib": (8,)})
+case("shuffle", [
+    node("Conv", "x w", "a"), node("Reshape", "a five", "b"),
+    node("Transpose", "b", "c", perm=[0, 2, 1, 3, 4]), node("Reshape", "c four", "y")],
+    {"x": [1, 3, 5, 4]}, "y",
+    {"w": (6, 3, 1, 1), "five": numbers(1, 2, 3, 5, 4), "four": numbers(1, 6, 5, 4)})
+case("blocks", [
+    node("DepthToSpace", "x", "a", blocksize=2, mode="CRD"), node("DepthToSpace", "a", "b", blocksize=2),
+    node("SpaceToDepth", "b", "c", blocksize=2), node("Reshape", "c six", "d"),
+    node("Transpose", "d", "e", perm=[0, 1, 3, 5, 2, 4]), node("Reshape", "e four", "y")],
+    {"x": [1, 16, 4, 4]}, "y", {"six": numbers(1, 4, 4, 2, 4, 2), "four": numbers(1, 16, 4, 4)})
+case("parts", [
+    node("Split", "x sizes", "a b", axis=1), node("Slice", "a starts ends axes", "c"),
+    node("Slice", "b starts ends axes", "d"), node("Concat", "c d", "e", axis=1),
+    node("Slice", "e zeros many positions steps", "f"), node("Gather", "f index", "g", axis=1),
+    node("Pad", "f pads", "h"), node("Mul", "f f", "i"), node("Concat", "f i", "y", axis=2),
+    node("Add", "h minus", "z"), node("Mul", "g g", "u")],
+    {"x": [1, 6, 7, 6]}, "y z u",
+    {"sizes": numbers(2, 4), "starts": numbers(1, 0), "ends": numbers(2 ** 40, -1), "axes": numbers(2, 3),
+     "zeros": numbers(0, 0), "many": numbers(99, 99), "positions": numbers(2, 3), "steps": numbers(2, 1),
+     "index": numbers(1, 2, 3), "pads": numbers(0, 1, 0, 1, 0, 2, 1, 0), "minus": f32(-0.5)})
+case("sizes", [
+    node("Resize", "x  twice", "a", coordinate_transformation_mode="asymmetric", nearest_mode="floor"),
+    node("Resize", "a   smaller", "b", coordinate_transformation_mode="asymmetric", nearest_mode="floor"),
+    node("Resize", "b   larger", "c", mode="linear", coordinate_transformation_mode="half_pixel"),
+    node("Resize", "c   last", "y", mode="linear", coordinate_transformation_mode="align_corners")],
+    {"x": [1, 3, 4, 5]}, "y",
+    {"twice": np.array([1, 1, 2, 2], f32), "smaller": numbers(1, 3, 5, 7), "larger": numbers(1, 3, 11, 13),
+     "last": numbers(1, 3, 21, 4)})
+case("gate", [
+    node("Conv", "x w", "a"), node("ReduceMean", "a", "b", axes=[2, 3], keepdims=0),
+    node("Gemm", "b w1 b1", "c", transB=1), node("Relu", "c", "d"), node("Gemm", "d w2 b2", "e", transB=1),
+    node("HardSigmoid", "e", "f", alpha=1 / 6), node("Unsqueeze", "f axes", "g"), node("Mul", "g a", "y")],
+    {"x": [1, 3, 6, 5]}, "y",
+    {"w": (8, 3, 3, 3), "w1": (2, 8), "b1": (2,), "w2": (8, 2), "b2": (8,), "axes": numbers(2, 3)})
+case("sequence", [
+    node("Conv", "x w1 b1", "a", pads=[1, 1]), node("Relu", "a", "b"),
+    node("MaxPool", "b", "c", kernel_shape=[2], strides=[2]), node("Flatten", "c", "d"),
+    node("Gemm", "d w2", "y", transB=1)], {"x": [1, 4, 10]}, "y",
+    {"w1": (6, 4, 3), "b1": (6,), "w2": (3, 30)})
+case("last", [
+    node("Transpose", "x", "a", perm=[0, 3, 1, 2]), node("Conv", "a w", "b", auto_pad="SAME_UPPER"),
+    node("Transpose", "b", "c", perm=[0, 2, 3, 1]), node("Add", "c bias", "d"), node("Relu", "d", "e"),
+    node("Softmax", "e", "y", axis=-1)], {"x": [1, 5, 6, 3]}, "y", {"w": (4, 3, 3, 3), "bias": (4,)},
+    last=("x", "y"))
+case("several", [
+    node("Conv", "x w", "a"), node("Add", "a z", "b"), node("GlobalMaxPool", "b", "c"),
+    node("Sub", "b two", "d"), node("Div", "d scale", "y"), node("Max", "c c", "u")],
+    {"x": [1, 3, 6, 5], "z": [1, 4, 6, 5]}, "y u",
+    {"w": (4, 3, 1, 1), "two": f32(2), "scale": np.array([1, 2, 4, 8], f32).reshape(4, 1, 1)})
+case("folded", [
+    node("Shape", "x", "s"), node("Gather", "s zero", "n"), node("Unsqueeze", "n first", "m"),
+    node("Concat", "m open", "t", axis=0), node("Transpose", "w", "v", perm=[1, 0]),
+    node("Reshape", "x t", "a"), node("MatMul", "a v", "y")], {"x": [1, 2, 3, 2]}, "y",
+    {"zero": np.array(0, i64), "first": numbers(0), "open": numbers(-1), "w": (3, 12)})
+case("open", [
+    node("Conv", "x w", "a"), node("GlobalAveragePool", "a", "y")], {"x": [None, 1, None, None]}, "y",
+    {"w": (2, 1, 3, 3)})
+
+
+
+def bad(name, data):
+    with open(os.path.join(here, "bad", name + ".onnx"), "wb") as file:
+        file.write(data if isinstance(data, bytes) else data.SerializeToString())
+
+
+def bad_files():
+    """What must be refused."""
+    whole = model("lenet").SerializeToString()
+    bad("truncated", whole[:len(whole) // 2])
+    bad("text", b"# Models\n\nThey are kept elsewhere.\n")
+    nested = b""
+    for _ in range(20000):
+        length, size = len(nested), b""
+        while length > 127:
+            size, length = size + bytes([length & 127 | 128]), length >> 7
+        nested = b"\x3a" + size + bytes([length]) + nested
+    bad("nested", nested)
+    bad("no-graph", helper.make_model(helper.make_graph([], "", [], [])).SerializeToString()[:2])
+    bad("unsized", model("open"))
+    outside = model("mlp")
+    tensor = outside.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in (("location", "../../etc/passwd"), ("offset", "0"), ("length", "192")):
+        tensor.external_data.add(key=key, value=value)
+    bad("outside", outside)
+    tensor.external_data[0].value = "missing.bin"
+    bad("missing", outside)
+    short = model("mlp")
+    short.graph.initializer[1].raw_data = b"1234"
+    bad("short", short)
+    huge = model("mlp")
+    huge.graph.initializer[1].dims[0] = 1 << 40
+    bad("huge", huge)
+    cases["detector"] = ([
+        node("Conv", "x w", "a", "/conv/Conv"), node("Sigmoid", "a", "scores", "/Sigmoid"),
+        node("TopK", "scores k", "y i", "/TopK"), node("Reshape", "a flat", "b"),
+        node("Transpose", "b", "c", perm=[0, 2, 1]), node("MatMul", "b c", "z", "/MatMul"),
+        node("Relu", "y", "u")], {"x": [1, 3, 6, 5]}, ["u", "z"],
+        {"w": (4, 3, 3, 3), "k": numbers(2), "flat": numbers(0, 4, -1)}, 17, (), 1.0)
+    bad("detector", model("detector"))
+    cases["no-form"] = ([
+        node("Relu", "x", "a"), node("Einsum", "a a", "b", equation="ij,ij->ij"), node("Tile", "a t", "c"),
+        node("Mystery", "a", "d"), node("Add", "b d", "y"), node("Expand", "a s", "repeated"),
+        node("Dropout", "a  on", "dropped")], {"x": [1, 4]}, ["y", "c", "repeated", "dropped"],
+        {"t": numbers(1, 2), "s": numbers(3, 4), "on": np.array(True)}, 17, (), 1.0)
+    bad("no-form", model("no-form"))
+
+
+for wanted in sys.argv[1:] or cases:
+    make(wanted)
+bad_files()
