@@ -39,7 +39,8 @@ static double *memory_at(const Machine *m, const Place *place, int64_t size, int
     break;
   case SPACE_OUTPUT:
     memory = m->output[place->index];
-    n = m->images * shape_elements(m->program->output[place->index]->shape);
+    n = larger(m->images, m->program->batching.images) *
+        shape_elements(m->program->output[place->index]->shape);
     break;
   case SPACE_WEIGHTS:
   case SPACE_MODEL:
@@ -110,11 +111,13 @@ static double *constant_of(const Machine *m, int call, const Binding *binding, c
   return *own;
 }
 
-/* Elements from the first to the last; of a call for all images, of so many. */
+/* Elements from the first to the last; of a call for all images, what it reads of so many. The interpreter
+ * clears the whole of what a nest writes. */
 static int64_t reach(const Buf *buf, int64_t images, bool once) {
   int64_t last = 0, step = 1;
   for (int d = buf->rank - 1; d >= 0; d--) {
-    const int64_t n = once && d == 0 && buf->rank == 4 && images < buf->dim[0] ? images : buf->dim[d];
+    const bool part = once && d == 0 && buf->place == INPUT && buf->rank == 4 && images < buf->dim[0];
+    const int64_t n = part ? images : buf->dim[d];
     last += (n - 1) * step;
     step *= buf->room[d];
   }
