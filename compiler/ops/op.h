@@ -88,9 +88,9 @@ typedef struct Cost {
 /* ---- eval: the meaning, in double ---- */
 typedef struct Eval {
   const Node *node;
-  const double *in[MOST_INPUTS]; /* of one image, [h][w][c], of its row where the result has rows, too;
+  const double **in; /* by input: of one image, [h][w][c], of its row where the result has rows, too;
                                     RESULT_BATCH nodes: [count][h][w][c] of SAMPLE inputs */
-  double *out; /* to be written; RESULT_SUM, and BATCH with a target: to be added to / updated */
+  double *out;       /* to be written; RESULT_SUM, and BATCH with a target: to be added to / updated */
   const double *weight[MOST_WEIGHTS];
   bool training;
   int64_t sample, count; /* which image; how many in the batch */
