@@ -6,9 +6,10 @@ libcnnc_a_SOURCES += %D%/activation/clip.c %D%/activation/elu.c %D%/activation/g
   %D%/activation/log_softmax.c %D%/activation/prelu.c %D%/activation/relu.c %D%/activation/relu6.c \
   %D%/activation/selu.c %D%/activation/sigmoid.c %D%/activation/silu.c %D%/activation/softmax.c \
   %D%/activation/softmax.h %D%/activation/softplus.c %D%/activation/tanh.c
-libcnnc_a_SOURCES += %D%/arithmetic/abs.c %D%/arithmetic/add.c %D%/arithmetic/channel_sum.c \
+libcnnc_a_SOURCES += %D%/arithmetic/abs.c %D%/arithmetic/add.c %D%/arithmetic/bias.c %D%/arithmetic/channel_sum.c \
   %D%/arithmetic/combine.c %D%/arithmetic/combine.h %D%/arithmetic/divide.c %D%/arithmetic/exp.c \
-  %D%/arithmetic/maximum.c %D%/arithmetic/multiply.c %D%/arithmetic/scale.c %D%/arithmetic/sqrt.c \
+  %D%/arithmetic/log.c %D%/arithmetic/maximum.c %D%/arithmetic/minimum.c %D%/arithmetic/multiply.c \
+  %D%/arithmetic/power.c %D%/arithmetic/scale.c %D%/arithmetic/sqrt.c \
   %D%/arithmetic/square.c %D%/arithmetic/subtract.c %D%/arithmetic/sum_gradients.c
 libcnnc_a_SOURCES += %D%/convolution/conv.c %D%/convolution/conv_transpose.c \
   %D%/convolution/correlation.c %D%/convolution/correlation.h %D%/convolution/depthwise.c

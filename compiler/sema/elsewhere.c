@@ -79,6 +79,10 @@ static const Elsewhere same[] = {
     {"mul", "multiply"},
     {"div", "divide"},
     {"max", "maximum"},
+    {"min", "minimum"},
+    {"pow", "power"},
+    {"ln", "log"},
+    {"biasadd", "bias"},
     {"padding", "pad"},
     {"padding", "zero_pad"},
     {"zeropadding", "zero_pad"},
@@ -234,7 +238,7 @@ static const Elsewhere same[] = {
 /* What has no counterpart, and looks like something else that has: no misspelt minimum is meant by it. */
 static const char others[] =
     "celu crelu rrelu glu reglu geglu swiglu softmin softsign logsigmoid hardtanh tanhshrink "
-    "minimum minpool maxunpool batchrenorm l1norm rmsnorm "
+    "minpool maxunpool batchrenorm l1norm rmsnorm "
     "mse rmse msle mape smape wmse squaredhinge "
     "nadam radam adamax adan asgd sgdw "
     "i16 i32 i64 u16 u32 u64 f8 f16 f64 bf16";
@@ -321,6 +325,8 @@ static const Advice advice[] = {
     {ADVICE_OPERATOR, "dropout2d", CHANNELS, false},
     {ADVICE_OPERATOR, "alphadropout", ZEROS, false},
     {ADVICE_OPERATOR, "gaussiandropout", ZEROS, false},
+    {ADVICE_OPERATOR, "reciprocal", "power(-1) is one divided by each element", false},
+    {ADVICE_OPERATOR, "rsqrt", "power(-1/2) is one divided by the square root", false},
     {ADVICE_OPERATOR, "pool", "maxpool takes the largest of each window, avgpool the mean", false},
     {ADVICE_OPERATOR, "globalpool",
      "global_maxpool takes the largest of each channel, global_avgpool the mean", false},

@@ -278,6 +278,20 @@ def yolo():
          torch.randn(IMAGES, 12, 4, 6))
 
 
+def curves():
+    torch.manual_seed(2)
+    x = torch.rand(IMAGES, 10) * 3 + 0.1
+    signed = torch.where(torch.rand(IMAGES, 10) < 0.5, x, -x)
+    for layers, net in [("log", torch.log), ("power n=0.5", torch.sqrt), ("power n=-0.5", torch.rsqrt)]:
+        case([10], layers, net, x)
+    for n in (-3, -2, -1, 1, 2, 3, 7):
+        case([10], "power n=%d" % n, lambda x: torch.pow(x, n), signed)
+    case([12], "gelu approximate=tanh", lambda x: F.gelu(x, approximate="tanh"), kinks())
+    case([12], "@0 -> relu -> minimum x=$0", lambda x: torch.minimum(F.relu(x), x), kinks())
+    shift = torch.zeros(10, requires_grad=True)
+    case([10], "bias", lambda x: x + shift, signed, layer_parameters=[shift])
+
+
 print("/* ops.inc: made by ops.py with PyTorch %s and torchvision %s. */" % (
     torch.__version__.split("+")[0], torchvision.__version__.split("+")[0]))
 print("// SPDX-License-Identifier: Apache-2.0")
@@ -289,3 +303,4 @@ resizing()
 norms()
 regions()
 yolo()
+curves()

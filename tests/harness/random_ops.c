@@ -205,7 +205,26 @@ static bool op_activation(Net *net) {
 
 static bool op_curve(Net *net) { /* those that need their input in bounds */
   const double size = net->now.size;
-  switch (below(net, 6)) {
+  switch (below(net, 10)) {
+  case 6:
+    text_put(net->out, "square -> add(0.5) -> %s", chance(net, 50) ? "log" : "power(-1/2)");
+    becomes(net, net->now.shape, 2 + size / 8);
+    break;
+  case 7:
+    text_put(net->out, "sigmoid -> add(0.5) -> power(%s)",
+             (const char *const[]){"-1", "-2", "1/2", "3"}[below(net, 4)]);
+    becomes(net, net->now.shape, 4);
+    net->now.apart = true;
+    break;
+  case 8:
+    if (size > 3) return false;
+    text_put(net->out, "power(%lld)", (long long)between(net, 1, 3));
+    becomes(net, net->now.shape, size * size * size + 1);
+    break;
+  case 9:
+    text_put(net->out, "gelu(approximate=tanh)");
+    becomes(net, net->now.shape, size);
+    break;
   case 0:
     text_put(net->out, "tanh -> exp");
     becomes(net, net->now.shape, 2);
@@ -263,10 +282,10 @@ static bool op_norm(Net *net) {
     becomes(net, in, size);
     return true;
   case 3:
-    text_put(net->out, "scale(init=2");
+    text_put(net->out, "%s", chance(net, 50) ? "scale(init=2" : "bias(init=0.5");
     put_part(net, NULL, &(Part){.op = "none"});
     text_put(net->out, ")");
-    becomes(net, in, 1.5 * size);
+    becomes(net, in, 1.5 * size + 1);
     return true;
   default:
     text_put(net->out, "normalize(");
@@ -327,9 +346,10 @@ static bool combines(Shape now, const Value *v) {
 }
 static bool divides(Shape now, const Value *v) { return combines(now, v) && v->apart; }
 static bool op_combine(Net *net) {
-  static const char *const many[] = {"add", "multiply", "maximum"}, *const one[] = {"subtract", "divide"};
+  static const char *const many[] = {"add", "multiply", "maximum", "minimum"}, *const one[] = {"subtract",
+                                                                                               "divide"};
   const bool several = chance(net, 65);
-  const char *name = several ? many[below(net, 3)] : one[below(net, 2)];
+  const char *name = several ? many[below(net, 4)] : one[below(net, 2)];
   const bool product = name[1] == 'u' && name[0] == 'm';
   const int n = several ? (int)between(net, 1, 3) : 1;
   Value *operand[3] = {NULL};

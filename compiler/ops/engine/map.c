@@ -11,13 +11,17 @@ void map_shape(ShapeContext *context, Node *node) {
   node->shape = node->in[0]->shape;
 }
 
-void map_shape_weighted(ShapeContext *context, Node *node) {
+void map_shape_weight(ShapeContext *context, Node *node, const char *member, bool decay) {
   const Extent e = shape_extent(node->in[0]->shape);
   if (!node->in[0]->shape.rank) return;
   node->nweights = 1;
   node->weight = NEW_ARRAY(context->arena, Weight *, 1);
-  node->weight[0] = op_weight(context, node, "weight", 1, &e.c, "init", 0, 1, 1, true);
+  node->weight[0] = op_weight(context, node, member, 1, &e.c, "init", 0, 1, 1, decay);
   if (node->weight[0]) node->shape = node->in[0]->shape;
+}
+
+void map_shape_weighted(ShapeContext *context, Node *node) {
+  map_shape_weight(context, node, "weight", true);
 }
 
 static bool one_pixel(Extent e) { return e.h == 1 && e.w == 1; }

@@ -8,6 +8,7 @@
 
 void map_shape(ShapeContext *, Node *);          /* one operand: its shape */
 void map_shape_weighted(ShapeContext *, Node *); /* the same, and one weight a channel, from `init` */
+void map_shape_weight(ShapeContext *, Node *, const char *member, bool decay); /* the same by another name */
 void map_shape_operands(
     ShapeContext *,
     Node *); /* several: equal, or 1x1xC (also a vector of C) that is repeated at every pixel, either way */
