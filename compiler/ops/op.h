@@ -169,6 +169,7 @@ struct Op {
   int64_t (*things)(const Node *);  /* FINDS_SEGMENTS: how many of them are of objects: the last ones */
   bool elementwise; /* each element of the value depends on that one of in[0] alone, and is cheap: FAMILY_MAP
                      */
+  bool source;      /* it takes no value: what it makes depends on its parameters alone */
   bool alone;       /* an image at a time: its nest calls a routine or chooses indices by the image's values,
                        so images are not interleaved */
   bool own_rows;    /* its nest goes through the rows of its value by itself */

@@ -128,7 +128,7 @@ Made layer_make(Sema *s, const Frame *frame, const Op *op, const Call *call, con
   }
   Node **in = NEW_ARRAY(s->arena, Node *, 1 + bound.values.n);
   int nin = 0;
-  in[nin++] = value->kind == CONST_VALUE ? value->node : value_poison(s, call->span).node;
+  if (!op->source) in[nin++] = value->kind == CONST_VALUE ? value->node : value_poison(s, call->span).node;
   for (int i = 0; bound.ok && i < bound.values.n; i++) in[nin++] = bound.values.data[i];
 
   Node *node = graph_node(s->graph, op, nin, in);

@@ -292,6 +292,25 @@ def curves():
     case([10], "bias", lambda x: x + shift, signed, layer_parameters=[shift])
 
 
+def channels():
+    torch.manual_seed(3)
+    x, line = torch.randn(IMAGES, 5, 3, 4), torch.randn(IMAGES, 21, 6)
+    ties = torch.randint(-2, 1, [IMAGES, 11, 3, 2]).double()
+
+    def mean(x):
+        return x.mean(1, keepdim=True)
+
+    def most(x):
+        return x.amax(1, keepdim=True)
+    case([3, 4, 5], "channel_mean", mean, x)
+    case([6, 21], "channel_mean", mean, line)
+    case([3, 4, 5], "channel_max", most, x)
+    case([3, 2, 11], "channel_max", most, ties)
+    case([6, 21], "channel_max", most, line)
+    case([3, 4, 5], "channel_mean -> multiply x=$0", lambda x: mean(x) * x, x)
+    case([3, 4, 5], "channel_max -> @1 -> <0 -> divide x=$1", lambda x: x / most(x), x)
+
+
 print("/* ops.inc: made by ops.py with PyTorch %s and torchvision %s. */" % (
     torch.__version__.split("+")[0], torchvision.__version__.split("+")[0]))
 print("// SPDX-License-Identifier: Apache-2.0")
@@ -304,3 +323,4 @@ norms()
 regions()
 yolo()
 curves()
+channels()

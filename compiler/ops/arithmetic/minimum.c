@@ -5,7 +5,7 @@
 #include "ops/arithmetic/combine.h"
 
 static const Param params[] = {
-    {"x", PARAM_OPERANDS, NULL, "values of the same shape (or 1x1xC), or numbers", 0, 0, NULL}, {0}};
+    {"x", PARAM_OPERANDS, NULL, "values of the same shape (or 1x1xC or HxWx1), or numbers", 0, 0, NULL}, {0}};
 
 static uint32_t needs(const Node *node, int wrt) { /* which of them is the smallest, and which are as small */
   (void)wrt;
@@ -46,7 +46,7 @@ const Op op_minimum = {
     .name = "minimum",
     .group = "combining",
     .summary = "the smallest of the current value and others, element by element",
-    .detail = "y = min(x0, x1, ...); a 1x1xC operand is repeated at every pixel",
+    .detail = "y = min(x0, x1, ...); a 1x1xC operand is repeated at every pixel, HxWx1 over the channels",
     .params = params,
     .example = "conv(16, 3x3) -> minimum(other)",
     .shape = combine_shape,
