@@ -84,6 +84,9 @@ static const Elsewhere same[] = {
     {"ln", "log"},
     {"biasadd", "bias"},
     {"padding", "pad"},
+    {"reflectionpad", "zero_pad"},
+    {"replicationpad", "zero_pad"},
+    {"constantpad", "zero_pad"},
     {"padding", "zero_pad"},
     {"zeropadding", "zero_pad"},
     {"cropping", "crop"},
@@ -285,7 +288,13 @@ typedef struct Advice {
   bool drop;
 } Advice;
 
-#define RECURRENT "cnnc compiles convolutional nets: it has no recurrent layers and no attention"
+#define RECURRENT "cnnc compiles convolutional nets: it has no recurrent layers"
+#define ATTENTION                                                                                            \
+  "attention is not part of the language yet; gates are, as in: global_avgpool -> dense(8) -> sigmoid -> "   \
+  "multiply(x)"
+#define MATRICES                                                                                             \
+  "two values cannot be multiplied as matrices yet: multiply takes their elements, dense multiplies by "     \
+  "parameters"
 #define BY_PROGRAM "the compiled program has an option for it: NET train "
 #define CHANNELS "dropout(rate) drops single numbers rather than channels"
 #define ZEROS "dropout(rate) is the only one of its kind: it makes numbers 0"
@@ -312,8 +321,18 @@ static const Advice advice[] = {
     {ADVICE_OPERATOR, "simplernn", RECURRENT, false},
     {ADVICE_OPERATOR, "bidirectional", RECURRENT, false},
     {ADVICE_OPERATOR, "embedding", RECURRENT, false},
-    {ADVICE_OPERATOR, "attention", RECURRENT, false},
-    {ADVICE_OPERATOR, "multiheadattention", RECURRENT, false},
+    {ADVICE_OPERATOR, "attention", ATTENTION, false},
+    {ADVICE_OPERATOR, "multiheadattention", ATTENTION, false},
+    {ADVICE_OPERATOR, "selfattention", ATTENTION, false},
+    {ADVICE_OPERATOR, "scaleddotproductattention", ATTENTION, false},
+    {ADVICE_OPERATOR, "mha", ATTENTION, false},
+    {ADVICE_OPERATOR, "msa", ATTENTION, false},
+    {ADVICE_OPERATOR, "transformer", ATTENTION, false},
+    {ADVICE_OPERATOR, "transformerencoder", ATTENTION, false},
+    {ADVICE_OPERATOR, "transformerencoderlayer", ATTENTION, false},
+    {ADVICE_OPERATOR, "matmul", MATRICES, false},
+    {ADVICE_OPERATOR, "bmm", MATRICES, false},
+    {ADVICE_OPERATOR, "einsum", MATRICES, false},
     {ADVICE_OPERATOR, "timedistributed", RECURRENT, false},
     {ADVICE_OPERATOR, "normalization",
      "with the mean and standard deviation of the data: normalize(mean=0.5, std=0.2, scale=1/255)", false},
@@ -357,7 +376,8 @@ static const Advice advice[] = {
     {ADVICE_ARGUMENT, "trainable", "frozen=true keeps parameters as they are", false},
     {ADVICE_ARGUMENT, "kernelregularizer",
      "weight decay is an argument of the optimizer: adamw(weight_decay=0.01)", false},
-    {ADVICE_ARGUMENT, "paddingmode", "padding is made of zeros", false},
+    {ADVICE_ARGUMENT, "paddingmode",
+     "padding is made of zeros; for others put zero_pad(n, mode=reflect) or mode=edge before it", false},
     {ADVICE_ARGUMENT, "fromlogits", "the loss sees whether the net ends in a softmax or sigmoid", true},
     {ADVICE_ARGUMENT, "reduction", "a loss is the mean over the batch", true},
     {ADVICE_ARGUMENT, "decay",
