@@ -311,6 +311,30 @@ def channels():
     case([3, 4, 5], "channel_max -> @1 -> <0 -> divide x=$1", lambda x: x / most(x), x)
 
 
+def borders():
+    torch.manual_seed(4)
+    x, line = torch.randn(IMAGES, 3, 5, 4), torch.randn(IMAGES, 3, 7)
+
+    def to(mode, size, corners=None):
+        return lambda x: F.interpolate(x, size, mode=mode, align_corners=corners)
+    for layers, net in [
+        ("resize size=7x9 mode=cubic", to("bicubic", (7, 9), False)),
+        ("resize size=3x2 mode=cubic", to("bicubic", (3, 2), False)),
+        ("resize size=8x7 mode=cubic corners=true", to("bicubic", (8, 7), True)),
+        ("resize size=1x3 mode=cubic corners=true", to("bicubic", (1, 3), True)),
+        ("resize size=7x9 mode=nearest_exact", to("nearest-exact", (7, 9))),
+        ("resize size=2x3 mode=nearest_exact", to("nearest-exact", (2, 3))),
+        ("resize size=10x8 mode=nearest_exact", to("nearest-exact", (10, 8))),
+        ("zero_pad n=[4,1,3,2] mode=reflect", lambda x: F.pad(x, (3, 2, 4, 1), mode="reflect")),
+        ("zero_pad n=[1,7,0,6] mode=edge", lambda x: F.pad(x, (0, 6, 1, 7), mode="replicate")),
+        ("zero_pad n=[1,2,3,0] value=-1.5 channels=[2,1]", lambda x: F.pad(x, (3, 0, 1, 2, 2, 1), value=-1.5)),
+    ]:
+        case([5, 4, 3], layers, net, x)
+    case([7, 3], "zero_pad n=[6,2] mode=reflect", lambda x: F.pad(x, (6, 2), mode="reflect"), line)
+    case([7, 3], "zero_pad n=[0,9] mode=edge", lambda x: F.pad(x, (0, 9), mode="replicate"), line)
+    case([7, 3], "resize size=12 mode=nearest_exact", to("nearest-exact", 12), line)
+
+
 print("/* ops.inc: made by ops.py with PyTorch %s and torchvision %s. */" % (
     torch.__version__.split("+")[0], torchvision.__version__.split("+")[0]))
 print("// SPDX-License-Identifier: Apache-2.0")
@@ -324,3 +348,4 @@ regions()
 yolo()
 curves()
 channels()
+borders()

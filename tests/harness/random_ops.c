@@ -168,6 +168,16 @@ static bool op_global(Net *net) {
   return true;
 }
 
+static bool op_channels(Net *net) {
+  const Shape in = net->now.shape;
+  const bool most = net->now.equal != 2 && chance(net, 50);
+  if (net->now.level) return false;
+  text_put(net->out, most ? "channel_max" : "channel_mean");
+  becomes(net, (Shape){in.rank, in.h, in.w, 1}, net->now.size);
+  net->now.equal = most ? 1 : net->now.equal ? 2 : 0;
+  return true;
+}
+
 static bool op_dense(Net *net) {
   const Shape in = net->now.shape;
   if (!one_pixel(in) || in.rank == 2) return false;
@@ -340,9 +350,11 @@ Value *draw_value(Net *net, bool (*fits)(Shape now, const Value *)) {
       some[n++] = &net->value[i];
   return n ? some[below(net, n)] : NULL;
 }
+static bool covers(Shape whole, Shape part) { /* is it as large, or repeated to it? */
+  return (part.c == whole.c || part.c == 1) && (same_pixels(part, whole) || one_pixel(part));
+}
 static bool combines(Shape now, const Value *v) {
-  return v->shape.c == now.c && v->size < 40 &&
-         (same_pixels(v->shape, now) ? true : one_pixel(v->shape) || one_pixel(now));
+  return v->size < 40 && (covers(now, v->shape) || covers(v->shape, now));
 }
 static bool divides(Shape now, const Value *v) { return combines(now, v) && v->apart; }
 static bool op_combine(Net *net) {
@@ -359,12 +371,12 @@ static bool op_combine(Net *net) {
   for (int i = 0; i < n; i++) {
     if (chance(net, 15)) continue; /* a number */
     operand[i] = draw_value(net, name[0] == 'd' ? divides : combines);
-    if (operand[i] && (!same_pixels(operand[i]->shape, shape) || operand[i]->shape.c != shape.c) &&
-        !one_pixel(operand[i]->shape) && !one_pixel(shape))
+    if (operand[i] && !covers(shape, operand[i]->shape) && !covers(operand[i]->shape, shape))
       operand[i] = NULL;
     if (!operand[i]) continue;
     some = true;
-    if (one_pixel(shape) && (!one_pixel(operand[i]->shape) || operand[i]->shape.rank > shape.rank))
+    if (!covers(shape, operand[i]->shape) ||
+        (covers(operand[i]->shape, shape) && operand[i]->shape.rank > shape.rank))
       shape = operand[i]->shape;
     size = product ? size * operand[i]->size : size + (name[0] == 'd' ? size : operand[i]->size);
   }
@@ -463,11 +475,11 @@ void tame(Net *net) { /* large numbers are made small again */
 
 void write_op(Net *net) {
   static OpWriter *const ops[] = {
-      op_conv,       op_conv,       op_conv,   op_depthwise, op_transpose, op_pool,       op_pool,
-      op_pool,       op_other_pool, op_global, op_dense,     op_dense,     op_dense,      op_activation,
-      op_activation, op_activation, op_curve,  op_norm,      op_norm,      op_group_norm, op_dropout,
-      op_flat,       op_border,     op_resize, op_blocks,    op_crop_like, op_combine,    op_combine,
-      op_concat,     op_concat,     op_block,  op_block};
+      op_conv,       op_conv,       op_conv,       op_depthwise, op_transpose, op_pool,      op_pool,
+      op_pool,       op_other_pool, op_global,     op_channels,  op_dense,     op_dense,     op_dense,
+      op_activation, op_activation, op_activation, op_curve,     op_norm,      op_norm,      op_group_norm,
+      op_dropout,    op_flat,       op_border,     op_resize,    op_blocks,    op_crop_like, op_combine,
+      op_combine,    op_concat,     op_concat,     op_block,     op_block};
   if (net->now.size > 50 && chance(net, 80)) {
     tame(net);
     return;
