@@ -6,7 +6,8 @@ libcnnc_a_SOURCES += %D%/activation/clip.c %D%/activation/elu.c %D%/activation/g
   %D%/activation/log_softmax.c %D%/activation/prelu.c %D%/activation/relu.c %D%/activation/relu6.c \
   %D%/activation/selu.c %D%/activation/sigmoid.c %D%/activation/silu.c %D%/activation/softmax.c \
   %D%/activation/softmax.h %D%/activation/softplus.c %D%/activation/tanh.c
-libcnnc_a_SOURCES += %D%/arithmetic/abs.c %D%/arithmetic/add.c %D%/arithmetic/bias.c %D%/arithmetic/channel_max.c \
+libcnnc_a_SOURCES += %D%/arithmetic/abs.c %D%/arithmetic/add.c %D%/arithmetic/bias.c \
+  %D%/arithmetic/channel_max.c \
   %D%/arithmetic/channel_mean.c %D%/arithmetic/channel_sum.c %D%/arithmetic/channels.c \
   %D%/arithmetic/channels.h \
   %D%/arithmetic/combine.c %D%/arithmetic/combine.h %D%/arithmetic/divide.c %D%/arithmetic/exp.c \

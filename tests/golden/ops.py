@@ -327,7 +327,8 @@ def borders():
         ("resize size=10x8 mode=nearest_exact", to("nearest-exact", (10, 8))),
         ("zero_pad n=[4,1,3,2] mode=reflect", lambda x: F.pad(x, (3, 2, 4, 1), mode="reflect")),
         ("zero_pad n=[1,7,0,6] mode=edge", lambda x: F.pad(x, (0, 6, 1, 7), mode="replicate")),
-        ("zero_pad n=[1,2,3,0] value=-1.5 channels=[2,1]", lambda x: F.pad(x, (3, 0, 1, 2, 2, 1), value=-1.5)),
+        ("zero_pad n=[1,2,3,0] value=-1.5 channels=[2,1]",
+         lambda x: F.pad(x, (3, 0, 1, 2, 2, 1), value=-1.5)),
     ]:
         case([5, 4, 3], layers, net, x)
     case([7, 3], "zero_pad n=[6,2] mode=reflect", lambda x: F.pad(x, (6, 2), mode="reflect"), line)
