@@ -21,7 +21,7 @@ static void shape(ShapeContext *context, Node *node) {
 }
 
 static void run(const Eval *eval) {
-  const int64_t n = shape_elements(eval->node->shape);
+  const int64_t n = shape_row_elements(eval->node->shape);
   for (int64_t i = 0; i < n; i++) eval->out[i] = eval->weight[0][i];
 }
 
@@ -47,7 +47,7 @@ static void lower(Lower *l) {
 
 /* ---- the gradient: the sum of dy over the images ---- */
 static void sum_run(const Eval *eval) {
-  const int64_t n = shape_elements(eval->node->in[0]->shape);
+  const int64_t n = shape_row_elements(eval->node->in[0]->shape);
   for (int64_t i = 0; i < n; i++) eval->out[i] += eval->in[0][i];
 }
 
