@@ -4,7 +4,7 @@
 #include "ops/engine/map.h"
 #include <math.h>
 
-enum { MOST = 64 };
+static const double largest = 64;
 
 static const Param params[] = {
     {"n", PARAM_NUMBER, NULL, "a whole number from -64 to 64 but 0, or 1/2 or -1/2", 0, 0, NULL}, {0}};
@@ -14,16 +14,16 @@ static bool of_root(const Node *node) { return fabs(exponent(node)) == 0.5; }
 
 static void shape(ShapeContext *context, Node *node) {
   const double n = exponent(node);
-  if (of_root(node) || (n == floor(n) && fabs(n) <= MOST && n != 0)) {
+  if (of_root(node) || (n == floor(n) && fabs(n) <= largest && n != 0)) {
     map_shape(context, node);
     return;
   }
   Diag *diag = op_error_at(context, node, "n", DIAG_bad_value, "power(%g): %s", n,
-                           n == 0           ? "it is 1 everywhere"
-                           : fabs(n) > MOST ? "n goes from -64 to 64"
-                                            : "n is a whole number, 1/2 or -1/2");
+                           n == 0              ? "it is 1 everywhere"
+                           : fabs(n) > largest ? "n goes from -64 to 64"
+                                               : "n is a whole number, 1/2 or -1/2");
   if (n == 0) diag_help(diag, "multiply(0) -> add(1) makes ones of a value");
-  else if (fabs(n) <= MOST)
+  else if (fabs(n) <= largest)
     diag_help(diag, "of values above 0: log -> multiply(%s) -> exp", text_float(context->arena, n));
 }
 
