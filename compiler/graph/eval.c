@@ -29,9 +29,13 @@ static int64_t rows_of(const Node *node) {
   return node->result == RESULT_BATCH ? 1 : rows;
 }
 
-static void run_node(GraphRun *run, const Node *node) {
-  Eval eval = {
-      .node = node, .training = run->training, .count = run->count, .seed = run->seed, .step = run->step};
+static void run_node(Arena *arena, GraphRun *run, const Node *node) {
+  Eval eval = {.node = node,
+               .in = NEW_ARRAY(arena, const double *, node->nin + 1),
+               .training = run->training,
+               .count = run->count,
+               .seed = run->seed,
+               .step = run->step};
   for (int k = 0; k < node->nweights; k++)
     if (node->weight[k]) eval.weight[k] = run->weights + node->weight[k]->offset;
   const bool sums = node->target != NULL;
@@ -55,7 +59,7 @@ static void run_node(GraphRun *run, const Node *node) {
 }
 
 void graph_run(Arena *arena, const Graph *graph, GraphRun *run) {
-  graph_verify(graph); /* so that inputs and weights of a node fit into Eval */
+  graph_verify(graph); /* so that weights of a node fit into Eval */
   run->value = NEW_ARRAY(arena, double *, graph->nodes.n);
   if (run->gradients) {
     memset(run->gradients, 0, (size_t)graph->parameters * sizeof *run->gradients);
@@ -74,7 +78,7 @@ void graph_run(Arena *arena, const Graph *graph, GraphRun *run) {
     else if (node->op == &op_target)
       memcpy(run->value[i], run->target[node->port->index],
              (size_t)(run->count * shape_elements(node->shape)) * sizeof(double));
-    else run_node(run, node);
+    else run_node(arena, run, node);
     if (run->made && !node->target) run->made(run->context, node, run->value[i], n);
   }
 }

@@ -99,7 +99,12 @@ typedef struct Weight {
 } Weight;
 
 /* ---- nodes ---- */
-enum { MOST_INPUTS = 16, MOST_WEIGHTS = 8 }; /* of a node; graph_verify holds all graphs to that */
+enum {
+  MOST_INPUTS = 16,
+  MOST_JOINED = 1000,
+  MOST_WEIGHTS = 8
+}; /* of a node; MOST_JOINED: of a concat.
+graph_verify holds all graphs to that */
 typedef enum Result {
   RESULT_SAMPLE, /* a value for each image */
   RESULT_SUM,    /* added, image by image, to the gradient of `target` (training) */

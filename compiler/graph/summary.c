@@ -51,9 +51,12 @@ static void field_scaled(Field *field, const Node *node) {
 
 static Field field_of(const Node *node, const Field *fields) {
   if (node->op == &op_input) return field_input(node);
+  if (node->op->source) return (Field){.jump = {1, 1}, .input = {FIELD_MOST, FIELD_MOST}};
   if (node->nin == 0) return (Field){.all = true};
-  Field field = fields[node->in[0]->id];
-  for (int k = 1; k < node->nin; k++) {
+  int first = 0; /* of those that see something of the input */
+  while (first + 1 < node->nin && node->in[first]->op->source) first++;
+  Field field = fields[node->in[first]->id];
+  for (int k = 0; k < node->nin; k++) {
     const Field *other = &fields[node->in[k]->id];
     field.all |= other->all;
     for (int axis = 0; axis < 2; axis++)
@@ -118,6 +121,7 @@ typedef struct Row {
 
 static const char *field_text(Arena *arena, const Field *field, const Node *node) {
   if (field->all) return "all";
+  if (!field->size[1]) return "none";
   if (node->shape.rank == 2) return arena_printf(arena, "%" PRId64, field->size[1]);
   return arena_printf(arena, "%" PRId64 "x%" PRId64, field->size[0], field->size[1]);
 }

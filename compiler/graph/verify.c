@@ -16,7 +16,8 @@ void graph_verify(const Graph *graph) {
     const Node *node = graph->nodes.data[i];
     if (node->id != i) broken(graph, node, "its id is not its position");
     if (!node->op) broken(graph, node, "it has no operator");
-    if (node->nin > MOST_INPUTS) broken(graph, node, "it has more than MOST_INPUTS inputs");
+    if (node->nin > (node->op->join ? MOST_JOINED : MOST_INPUTS))
+      broken(graph, node, "it has too many inputs");
     if (node->nweights > MOST_WEIGHTS) broken(graph, node, "it has more than MOST_WEIGHTS parameters");
     if (node->shape.rank < 1 || node->shape.rank > 3 || shape_elements(node->shape) < 1)
       broken(graph, node, "its shape is not one");

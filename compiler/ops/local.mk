@@ -6,9 +6,13 @@ libcnnc_a_SOURCES += %D%/activation/clip.c %D%/activation/elu.c %D%/activation/g
   %D%/activation/log_softmax.c %D%/activation/prelu.c %D%/activation/relu.c %D%/activation/relu6.c \
   %D%/activation/selu.c %D%/activation/sigmoid.c %D%/activation/silu.c %D%/activation/softmax.c \
   %D%/activation/softmax.h %D%/activation/softplus.c %D%/activation/tanh.c
-libcnnc_a_SOURCES += %D%/arithmetic/abs.c %D%/arithmetic/add.c %D%/arithmetic/channel_sum.c \
+libcnnc_a_SOURCES += %D%/arithmetic/abs.c %D%/arithmetic/add.c %D%/arithmetic/bias.c \
+  %D%/arithmetic/channel_max.c \
+  %D%/arithmetic/channel_mean.c %D%/arithmetic/channel_sum.c %D%/arithmetic/channels.c \
+  %D%/arithmetic/channels.h \
   %D%/arithmetic/combine.c %D%/arithmetic/combine.h %D%/arithmetic/divide.c %D%/arithmetic/exp.c \
-  %D%/arithmetic/maximum.c %D%/arithmetic/multiply.c %D%/arithmetic/scale.c %D%/arithmetic/sqrt.c \
+  %D%/arithmetic/log.c %D%/arithmetic/maximum.c %D%/arithmetic/minimum.c %D%/arithmetic/multiply.c \
+  %D%/arithmetic/power.c %D%/arithmetic/scale.c %D%/arithmetic/sqrt.c \
   %D%/arithmetic/square.c %D%/arithmetic/subtract.c %D%/arithmetic/sum_gradients.c
 libcnnc_a_SOURCES += %D%/convolution/conv.c %D%/convolution/conv_transpose.c \
   %D%/convolution/correlation.c %D%/convolution/correlation.h %D%/convolution/depthwise.c
@@ -44,8 +48,8 @@ libcnnc_a_SOURCES += %D%/pooling/avgpool.c %D%/pooling/blurpool.c %D%/pooling/gl
   %D%/pooling/global_maxpool.c %D%/pooling/maxpool.c %D%/pooling/pool.c %D%/pooling/pool.h \
   %D%/pooling/stochastic_pool.c
 libcnnc_a_SOURCES += %D%/shape/blocks.c %D%/shape/blocks.h %D%/shape/box.c %D%/shape/box.h \
-  %D%/shape/channel_shuffle.c %D%/shape/concat.c %D%/shape/crop.c %D%/shape/crop_like.c \
-  %D%/shape/depth_to_space.c %D%/shape/flatten.c %D%/shape/reshape.c %D%/shape/resize.c \
+  %D%/shape/channel_shuffle.c %D%/shape/concat.c %D%/shape/constant.c %D%/shape/crop.c %D%/shape/crop_like.c \
+  %D%/shape/depth_to_space.c %D%/shape/flatten.c %D%/shape/reshape.c %D%/shape/reshape.h %D%/shape/resize.c \
   %D%/shape/resize.h %D%/shape/slice.c %D%/shape/space_to_depth.c %D%/shape/upsample.c \
   %D%/shape/weave.c %D%/shape/weave.h %D%/shape/zero_pad.c
 EXTRA_DIST += %D%/TEMPLATE.c

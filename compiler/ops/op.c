@@ -143,7 +143,8 @@ static bool literal_levels(const Node *node, const Weight *weight, int rank, con
     fits = dim[d] == weight->dim[from + d];
   }
   if (fits) return true;
-  if (weight->rank < 3 || rank != weight->rank - 1) return false; /* a list of kernels, one a filter */
+  if (!node->window || weight->rank < 3 || rank != weight->rank - 1)
+    return false; /* a list of kernels, one a filter */
   const bool transposed = node->op == &op_conv_transpose;
   const int64_t groups = node->window ? node->window->groups : 1,
                 filters = transposed ? weight->dim[1] * groups : weight->dim[0];
@@ -178,7 +179,7 @@ static bool literal_init(ShapeContext *context, const Node *node, const char *pa
     Diag *diag = op_error_at(context, node, param, DIAG_bad_value, "%s of %s has %s values, but its %s is %s",
                              param, node->op->name, sizes_text(context->arena, rank, dim), weight->member,
                              sizes_text(context->arena, weight->rank, weight->dim));
-    if (weight->rank >= 3)
+    if (node->window)
       diag_help(diag,
                 "give one kernel of %s for all filters and channels, or a list with one for each filter",
                 sizes_text(context->arena, weight->rank - 2, weight->dim + 2));

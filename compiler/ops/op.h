@@ -88,9 +88,9 @@ typedef struct Cost {
 /* ---- eval: the meaning, in double ---- */
 typedef struct Eval {
   const Node *node;
-  const double *in[MOST_INPUTS]; /* of one image, [h][w][c], of its row where the result has rows, too;
+  const double **in; /* by input: of one image, [h][w][c], of its row where the result has rows, too;
                                     RESULT_BATCH nodes: [count][h][w][c] of SAMPLE inputs */
-  double *out; /* to be written; RESULT_SUM, and BATCH with a target: to be added to / updated */
+  double *out;       /* to be written; RESULT_SUM, and BATCH with a target: to be added to / updated */
   const double *weight[MOST_WEIGHTS];
   bool training;
   int64_t sample, count; /* which image; how many in the batch */
@@ -169,6 +169,7 @@ struct Op {
   int64_t (*things)(const Node *);  /* FINDS_SEGMENTS: how many of them are of objects: the last ones */
   bool elementwise; /* each element of the value depends on that one of in[0] alone, and is cheap: FAMILY_MAP
                      */
+  bool source;      /* it takes no value: what it makes depends on its parameters alone */
   bool alone;       /* an image at a time: its nest calls a routine or chooses indices by the image's values,
                        so images are not interleaved */
   bool own_rows;    /* its nest goes through the rows of its value by itself */

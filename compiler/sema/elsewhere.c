@@ -79,7 +79,14 @@ static const Elsewhere same[] = {
     {"mul", "multiply"},
     {"div", "divide"},
     {"max", "maximum"},
+    {"min", "minimum"},
+    {"pow", "power"},
+    {"ln", "log"},
+    {"biasadd", "bias"},
     {"padding", "pad"},
+    {"reflectionpad", "zero_pad"},
+    {"replicationpad", "zero_pad"},
+    {"constantpad", "zero_pad"},
     {"padding", "zero_pad"},
     {"zeropadding", "zero_pad"},
     {"cropping", "crop"},
@@ -234,7 +241,7 @@ static const Elsewhere same[] = {
 /* What has no counterpart, and looks like something else that has: no misspelt minimum is meant by it. */
 static const char others[] =
     "celu crelu rrelu glu reglu geglu swiglu softmin softsign logsigmoid hardtanh tanhshrink "
-    "minimum minpool maxunpool batchrenorm l1norm rmsnorm "
+    "minpool maxunpool batchrenorm l1norm rmsnorm "
     "mse rmse msle mape smape wmse squaredhinge "
     "nadam radam adamax adan asgd sgdw "
     "i16 i32 i64 u16 u32 u64 f8 f16 f64 bf16";
@@ -281,7 +288,13 @@ typedef struct Advice {
   bool drop;
 } Advice;
 
-#define RECURRENT "cnnc compiles convolutional nets: it has no recurrent layers and no attention"
+#define RECURRENT "cnnc compiles convolutional nets: it has no recurrent layers"
+#define ATTENTION                                                                                            \
+  "attention is not part of the language yet; gates are, as in: global_avgpool -> dense(8) -> sigmoid -> "   \
+  "multiply(x)"
+#define MATRICES                                                                                             \
+  "two values cannot be multiplied as matrices yet: multiply takes their elements, dense multiplies by "     \
+  "parameters"
 #define BY_PROGRAM "the compiled program has an option for it: NET train "
 #define CHANNELS "dropout(rate) drops single numbers rather than channels"
 #define ZEROS "dropout(rate) is the only one of its kind: it makes numbers 0"
@@ -308,8 +321,18 @@ static const Advice advice[] = {
     {ADVICE_OPERATOR, "simplernn", RECURRENT, false},
     {ADVICE_OPERATOR, "bidirectional", RECURRENT, false},
     {ADVICE_OPERATOR, "embedding", RECURRENT, false},
-    {ADVICE_OPERATOR, "attention", RECURRENT, false},
-    {ADVICE_OPERATOR, "multiheadattention", RECURRENT, false},
+    {ADVICE_OPERATOR, "attention", ATTENTION, false},
+    {ADVICE_OPERATOR, "multiheadattention", ATTENTION, false},
+    {ADVICE_OPERATOR, "selfattention", ATTENTION, false},
+    {ADVICE_OPERATOR, "scaleddotproductattention", ATTENTION, false},
+    {ADVICE_OPERATOR, "mha", ATTENTION, false},
+    {ADVICE_OPERATOR, "msa", ATTENTION, false},
+    {ADVICE_OPERATOR, "transformer", ATTENTION, false},
+    {ADVICE_OPERATOR, "transformerencoder", ATTENTION, false},
+    {ADVICE_OPERATOR, "transformerencoderlayer", ATTENTION, false},
+    {ADVICE_OPERATOR, "matmul", MATRICES, false},
+    {ADVICE_OPERATOR, "bmm", MATRICES, false},
+    {ADVICE_OPERATOR, "einsum", MATRICES, false},
     {ADVICE_OPERATOR, "timedistributed", RECURRENT, false},
     {ADVICE_OPERATOR, "normalization",
      "with the mean and standard deviation of the data: normalize(mean=0.5, std=0.2, scale=1/255)", false},
@@ -321,6 +344,8 @@ static const Advice advice[] = {
     {ADVICE_OPERATOR, "dropout2d", CHANNELS, false},
     {ADVICE_OPERATOR, "alphadropout", ZEROS, false},
     {ADVICE_OPERATOR, "gaussiandropout", ZEROS, false},
+    {ADVICE_OPERATOR, "reciprocal", "power(-1) is one divided by each element", false},
+    {ADVICE_OPERATOR, "rsqrt", "power(-1/2) is one divided by the square root", false},
     {ADVICE_OPERATOR, "pool", "maxpool takes the largest of each window, avgpool the mean", false},
     {ADVICE_OPERATOR, "globalpool",
      "global_maxpool takes the largest of each channel, global_avgpool the mean", false},
@@ -351,7 +376,8 @@ static const Advice advice[] = {
     {ADVICE_ARGUMENT, "trainable", "frozen=true keeps parameters as they are", false},
     {ADVICE_ARGUMENT, "kernelregularizer",
      "weight decay is an argument of the optimizer: adamw(weight_decay=0.01)", false},
-    {ADVICE_ARGUMENT, "paddingmode", "padding is made of zeros", false},
+    {ADVICE_ARGUMENT, "paddingmode",
+     "padding is made of zeros; for others put zero_pad(n, mode=reflect) or mode=edge before it", false},
     {ADVICE_ARGUMENT, "fromlogits", "the loss sees whether the net ends in a softmax or sigmoid", true},
     {ADVICE_ARGUMENT, "reduction", "a loss is the mean over the batch", true},
     {ADVICE_ARGUMENT, "decay",

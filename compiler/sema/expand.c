@@ -241,10 +241,21 @@ static Const chain_start(Sema *s, const Frame *frame, const Stmt *stmt, int *fir
   return const_poison(stmt->span);
 }
 
+/* An operator that takes no value, behind one: true, which is reported. */
+static bool source_is_applied(Sema *s, const Frame *frame, const Op *op, const Call *call, bool first) {
+  if (!op->source || first) return false;
+  Diag *diag = diag_report(s->diags, DIAG_too_many_arguments, call->span, frame->site,
+                           "%s takes no value, so it cannot stand behind one", op->name);
+  diag_help(diag, "name it on a line of its own, as in: own = %s(...), and use the name: x -> add(own)",
+            op->name);
+  return true;
+}
+
 static Made link_apply(Sema *s, const Frame *frame, const Call *call, const Const *value, CallName name,
                        bool first, bool last) {
   const Link link = link_find(s, call);
-  if (link.op && input_is_argument(s, frame, link.op, call, first))
+  if (link.op && (source_is_applied(s, frame, link.op, call, first) ||
+                  input_is_argument(s, frame, link.op, call, first)))
     return (Made){.value = value_poison(s, call->span)};
   if (link.op) return layer_make(s, frame, link.op, call, value, name);
   if (link.block) return block_apply(s, frame, link.block, call, value, name);

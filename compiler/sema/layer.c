@@ -119,14 +119,16 @@ Made layer_make(Sema *s, const Frame *frame, const Op *op, const Call *call, con
                             op_has_parameters(op) ? 3 : 1, &extras);
   s->applying = NULL;
   const char *counterpart, *name = naming_name(s, frame, call_name, op->name, op, extras.name, &counterpart);
-  if (bound.values.n >= MOST_INPUTS) {
+  const int most = op->join ? MOST_JOINED : MOST_INPUTS;
+  if (bound.values.n >= most) {
     Diag *diag = diag_report(s->diags, DIAG_too_many_arguments, call->args.span, frame->site,
-                             "%s takes at most %d values besides the current one", op->name, MOST_INPUTS - 1);
+                             "%s takes at most %d values besides the current one", op->name, most - 1);
     diag_help(diag, "combine them in two steps");
     bound.ok = false;
   }
-  Node *in[MOST_INPUTS] = {value->kind == CONST_VALUE ? value->node : value_poison(s, call->span).node};
-  int nin = 1;
+  Node **in = NEW_ARRAY(s->arena, Node *, 1 + bound.values.n);
+  int nin = 0;
+  if (!op->source) in[nin++] = value->kind == CONST_VALUE ? value->node : value_poison(s, call->span).node;
   for (int i = 0; bound.ok && i < bound.values.n; i++) in[nin++] = bound.values.data[i];
 
   Node *node = graph_node(s->graph, op, nin, in);

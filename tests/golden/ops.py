@@ -278,6 +278,64 @@ def yolo():
          torch.randn(IMAGES, 12, 4, 6))
 
 
+def curves():
+    torch.manual_seed(2)
+    x = torch.rand(IMAGES, 10) * 3 + 0.1
+    signed = torch.where(torch.rand(IMAGES, 10) < 0.5, x, -x)
+    for layers, net in [("log", torch.log), ("power n=0.5", torch.sqrt), ("power n=-0.5", torch.rsqrt)]:
+        case([10], layers, net, x)
+    for n in (-3, -2, -1, 1, 2, 3, 7):
+        case([10], "power n=%d" % n, lambda x: torch.pow(x, n), signed)
+    case([12], "gelu approximate=tanh", lambda x: F.gelu(x, approximate="tanh"), kinks())
+    case([12], "@0 -> relu -> minimum x=$0", lambda x: torch.minimum(F.relu(x), x), kinks())
+    shift = torch.zeros(10, requires_grad=True)
+    case([10], "bias", lambda x: x + shift, signed, layer_parameters=[shift])
+
+
+def channels():
+    torch.manual_seed(3)
+    x, line = torch.randn(IMAGES, 5, 3, 4), torch.randn(IMAGES, 21, 6)
+    ties = torch.randint(-2, 1, [IMAGES, 11, 3, 2]).double()
+
+    def mean(x):
+        return x.mean(1, keepdim=True)
+
+    def most(x):
+        return x.amax(1, keepdim=True)
+    case([3, 4, 5], "channel_mean", mean, x)
+    case([6, 21], "channel_mean", mean, line)
+    case([3, 4, 5], "channel_max", most, x)
+    case([3, 2, 11], "channel_max", most, ties)
+    case([6, 21], "channel_max", most, line)
+    case([3, 4, 5], "channel_mean -> multiply x=$0", lambda x: mean(x) * x, x)
+    case([3, 4, 5], "channel_max -> @1 -> <0 -> divide x=$1", lambda x: x / most(x), x)
+
+
+def borders():
+    torch.manual_seed(4)
+    x, line = torch.randn(IMAGES, 3, 5, 4), torch.randn(IMAGES, 3, 7)
+
+    def to(mode, size, corners=None):
+        return lambda x: F.interpolate(x, size, mode=mode, align_corners=corners)
+    for layers, net in [
+        ("resize size=7x9 mode=cubic", to("bicubic", (7, 9), False)),
+        ("resize size=3x2 mode=cubic", to("bicubic", (3, 2), False)),
+        ("resize size=8x7 mode=cubic corners=true", to("bicubic", (8, 7), True)),
+        ("resize size=1x3 mode=cubic corners=true", to("bicubic", (1, 3), True)),
+        ("resize size=7x9 mode=nearest_exact", to("nearest-exact", (7, 9))),
+        ("resize size=2x3 mode=nearest_exact", to("nearest-exact", (2, 3))),
+        ("resize size=10x8 mode=nearest_exact", to("nearest-exact", (10, 8))),
+        ("zero_pad n=[4,1,3,2] mode=reflect", lambda x: F.pad(x, (3, 2, 4, 1), mode="reflect")),
+        ("zero_pad n=[1,7,0,6] mode=edge", lambda x: F.pad(x, (0, 6, 1, 7), mode="replicate")),
+        ("zero_pad n=[1,2,3,0] value=-1.5 channels=[2,1]",
+         lambda x: F.pad(x, (3, 0, 1, 2, 2, 1), value=-1.5)),
+    ]:
+        case([5, 4, 3], layers, net, x)
+    case([7, 3], "zero_pad n=[6,2] mode=reflect", lambda x: F.pad(x, (6, 2), mode="reflect"), line)
+    case([7, 3], "zero_pad n=[0,9] mode=edge", lambda x: F.pad(x, (0, 9), mode="replicate"), line)
+    case([7, 3], "resize size=12 mode=nearest_exact", to("nearest-exact", 12), line)
+
+
 print("/* ops.inc: made by ops.py with PyTorch %s and torchvision %s. */" % (
     torch.__version__.split("+")[0], torchvision.__version__.split("+")[0]))
 print("// SPDX-License-Identifier: Apache-2.0")
@@ -289,3 +347,6 @@ resizing()
 norms()
 regions()
 yolo()
+curves()
+channels()
+borders()

@@ -168,6 +168,16 @@ static bool op_global(Net *net) {
   return true;
 }
 
+static bool op_channels(Net *net) {
+  const Shape in = net->now.shape;
+  const bool most = net->now.equal != 2 && chance(net, 50);
+  if (net->now.level) return false;
+  text_put(net->out, most ? "channel_max" : "channel_mean");
+  becomes(net, (Shape){in.rank, in.h, in.w, 1}, net->now.size);
+  net->now.equal = most ? 1 : net->now.equal ? 2 : 0;
+  return true;
+}
+
 static bool op_dense(Net *net) {
   const Shape in = net->now.shape;
   if (!one_pixel(in) || in.rank == 2) return false;
@@ -205,7 +215,26 @@ static bool op_activation(Net *net) {
 
 static bool op_curve(Net *net) { /* those that need their input in bounds */
   const double size = net->now.size;
-  switch (below(net, 6)) {
+  switch (below(net, 10)) {
+  case 6:
+    text_put(net->out, "square -> add(0.5) -> %s", chance(net, 50) ? "log" : "power(-1/2)");
+    becomes(net, net->now.shape, 2 + size / 8);
+    break;
+  case 7:
+    text_put(net->out, "sigmoid -> add(0.5) -> power(%s)",
+             (const char *const[]){"-1", "-2", "1/2", "3"}[below(net, 4)]);
+    becomes(net, net->now.shape, 4);
+    net->now.apart = true;
+    break;
+  case 8:
+    if (size > 3) return false;
+    text_put(net->out, "power(%lld)", (long long)between(net, 1, 3));
+    becomes(net, net->now.shape, size * size * size + 1);
+    break;
+  case 9:
+    text_put(net->out, "gelu(approximate=tanh)");
+    becomes(net, net->now.shape, size);
+    break;
   case 0:
     text_put(net->out, "tanh -> exp");
     becomes(net, net->now.shape, 2);
@@ -263,10 +292,10 @@ static bool op_norm(Net *net) {
     becomes(net, in, size);
     return true;
   case 3:
-    text_put(net->out, "scale(init=2");
+    text_put(net->out, "%s", chance(net, 50) ? "scale(init=2" : "bias(init=0.5");
     put_part(net, NULL, &(Part){.op = "none"});
     text_put(net->out, ")");
-    becomes(net, in, 1.5 * size);
+    becomes(net, in, 1.5 * size + 1);
     return true;
   default:
     text_put(net->out, "normalize(");
@@ -321,15 +350,18 @@ Value *draw_value(Net *net, bool (*fits)(Shape now, const Value *)) {
       some[n++] = &net->value[i];
   return n ? some[below(net, n)] : NULL;
 }
+static bool covers(Shape whole, Shape part) { /* is it as large, or repeated to it? */
+  return (part.c == whole.c || part.c == 1) && (same_pixels(part, whole) || one_pixel(part));
+}
 static bool combines(Shape now, const Value *v) {
-  return v->shape.c == now.c && v->size < 40 &&
-         (same_pixels(v->shape, now) ? true : one_pixel(v->shape) || one_pixel(now));
+  return v->size < 40 && (covers(now, v->shape) || covers(v->shape, now));
 }
 static bool divides(Shape now, const Value *v) { return combines(now, v) && v->apart; }
 static bool op_combine(Net *net) {
-  static const char *const many[] = {"add", "multiply", "maximum"}, *const one[] = {"subtract", "divide"};
+  static const char *const many[] = {"add", "multiply", "maximum", "minimum"}, *const one[] = {"subtract",
+                                                                                               "divide"};
   const bool several = chance(net, 65);
-  const char *name = several ? many[below(net, 3)] : one[below(net, 2)];
+  const char *name = several ? many[below(net, 4)] : one[below(net, 2)];
   const bool product = name[1] == 'u' && name[0] == 'm';
   const int n = several ? (int)between(net, 1, 3) : 1;
   Value *operand[3] = {NULL};
@@ -339,12 +371,12 @@ static bool op_combine(Net *net) {
   for (int i = 0; i < n; i++) {
     if (chance(net, 15)) continue; /* a number */
     operand[i] = draw_value(net, name[0] == 'd' ? divides : combines);
-    if (operand[i] && (!same_pixels(operand[i]->shape, shape) || operand[i]->shape.c != shape.c) &&
-        !one_pixel(operand[i]->shape) && !one_pixel(shape))
+    if (operand[i] && !covers(shape, operand[i]->shape) && !covers(operand[i]->shape, shape))
       operand[i] = NULL;
     if (!operand[i]) continue;
     some = true;
-    if (one_pixel(shape) && (!one_pixel(operand[i]->shape) || operand[i]->shape.rank > shape.rank))
+    if (!covers(shape, operand[i]->shape) ||
+        (covers(operand[i]->shape, shape) && operand[i]->shape.rank > shape.rank))
       shape = operand[i]->shape;
     size = product ? size * operand[i]->size : size + (name[0] == 'd' ? size : operand[i]->size);
   }
@@ -443,11 +475,11 @@ void tame(Net *net) { /* large numbers are made small again */
 
 void write_op(Net *net) {
   static OpWriter *const ops[] = {
-      op_conv,       op_conv,       op_conv,   op_depthwise, op_transpose, op_pool,       op_pool,
-      op_pool,       op_other_pool, op_global, op_dense,     op_dense,     op_dense,      op_activation,
-      op_activation, op_activation, op_curve,  op_norm,      op_norm,      op_group_norm, op_dropout,
-      op_flat,       op_border,     op_resize, op_blocks,    op_crop_like, op_combine,    op_combine,
-      op_concat,     op_concat,     op_block,  op_block};
+      op_conv,       op_conv,       op_conv,       op_depthwise, op_transpose, op_pool,      op_pool,
+      op_pool,       op_other_pool, op_global,     op_channels,  op_dense,     op_dense,     op_dense,
+      op_activation, op_activation, op_activation, op_curve,     op_norm,      op_norm,      op_group_norm,
+      op_dropout,    op_flat,       op_border,     op_resize,    op_blocks,    op_crop_like, op_combine,
+      op_combine,    op_concat,     op_concat,     op_block,     op_block};
   if (net->now.size > 50 && chance(net, 80)) {
     tame(net);
     return;

@@ -43,18 +43,28 @@ bool op_border(Net *net) {
                   l = below(net, 3), r = below(net, 3);
   const int64_t h = crop ? in.h - t - b : in.h + t + b, w = crop ? in.w - l - r : in.w + l + r;
   if (in.rank == 1 || h < 1 || w < 1 || h * w * c > MOST_ELEMENTS) return false;
-  if (in.rank == 2) text_put(net->out, "%s([%lld, %lld])", crop ? "crop" : "zero_pad", l, r);
-  else if (t == b && l == r && t == l) text_put(net->out, "%s(%lld)", crop ? "crop" : "zero_pad", t);
-  else if (t == b && l == r) text_put(net->out, "%s([%lld, %lld])", crop ? "crop" : "zero_pad", t, l);
-  else text_put(net->out, "%s([%lld, %lld, %lld, %lld])", crop ? "crop" : "zero_pad", t, b, l, r);
+  const int mode = crop ? 0 : (int)below(net, 5); /* 1: mirrored, 2: its own edge, 3: another number */
+  const bool mirrors = mode == 1;
+  if (mirrors && (t >= in.h || b >= in.h || l >= in.w || r >= in.w)) return false;
+  if (in.rank == 2) text_put(net->out, "%s([%lld, %lld]", crop ? "crop" : "zero_pad", l, r);
+  else if (t == b && l == r && t == l) text_put(net->out, "%s(%lld", crop ? "crop" : "zero_pad", t);
+  else if (t == b && l == r) text_put(net->out, "%s([%lld, %lld]", crop ? "crop" : "zero_pad", t, l);
+  else text_put(net->out, "%s([%lld, %lld, %lld, %lld]", crop ? "crop" : "zero_pad", t, b, l, r);
+  text_put(net->out, "%s)",
+           (const char *const[]){"", ", mode=reflect", ", mode=edge", ", value=0.5", ""}[mode]);
   becomes(net, (Shape){in.rank, h, w, c}, size);
+  if (mode == 1 || mode == 2)
+    net->now.equal = net->now.equal ? net->now.equal : 1; /* copies of one element */
   return true;
 }
 
 /* Another size: each element a few times, or between two elements. */
 bool op_resize(Net *net) {
   const Shape in = net->now.shape;
-  const bool up = chance(net, 50), bilinear = chance(net, 50);
+  static const char *const modes[] = {"nearest", "bilinear", "nearest_exact", "cubic"};
+  const bool up = chance(net, 50);
+  const int mode = (int)below(net, up ? 2 : 4);
+  const bool bilinear = mode == 1 || mode == 3;
   int64_t out[2] = {1, 1};
   if (in.rank == 1) return false;
   for (int axis = in.rank == 2; axis < 2; axis++) out[axis] = between(net, 1, up ? 3 : 9);
@@ -62,11 +72,11 @@ bool op_resize(Net *net) {
   if (elements(to) > MOST_ELEMENTS) return false;
   text_put(net->out, up ? "upsample(" : "resize(");
   put_kernel(net, out, in.rank);
-  text_put(net->out, ", mode=%s", bilinear ? "bilinear" : "nearest");
+  text_put(net->out, ", mode=%s", modes[mode]);
   if (!up && bilinear && chance(net, 40)) text_put(net->out, ", corners=true");
   text_put(net->out, ")");
   const int equal = bilinear && net->now.equal ? 2 : net->now.equal;
-  becomes(net, to, net->now.size);
+  becomes(net, to, mode == 3 ? 2 * net->now.size : net->now.size);
   net->now.equal = equal ? equal : bilinear ? 2 : 1; /* copies of one element */
   return true;
 }

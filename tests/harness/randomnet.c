@@ -317,6 +317,13 @@ static void write_inputs(Net *net) {
   net->now = net->value[0];
 }
 
+static void write_constant(Net *net) { /* a value of the net's own, and the input again */
+  Value *v = &net->value[net->nvalues++];
+  *v = (Value){.shape = chance(net, 60) ? net->value[0].shape : draw_input(net), .size = 2, .name = "own"};
+  text_put(net->out, "    own = constant(%s, init=normal(0.5))\n    x0 -> multiply(1)\n",
+           shape_words(net, v->shape));
+}
+
 enum { MOST_OUTPUTS = 12 };
 
 static int write_outputs(Net *net, Value output[MOST_OUTPUTS]) {
@@ -347,6 +354,7 @@ static int write_outputs(Net *net, Value output[MOST_OUTPUTS]) {
 
 static void write_graph(Net *net) {
   write_inputs(net);
+  if (chance(net, 25)) write_constant(net);
   const int n = (int)between(net, 2, 9);
   for (int i = 0; i < n; i++) {
     if (chance(net, 9) && write_objects(net)) continue;

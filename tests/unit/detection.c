@@ -110,7 +110,8 @@ static void check_loss(const GoldenLoss *g) {
   const double count = (double)g->objects;
   for (int64_t i = 0; i < g->objects; i++) label[i] = g->label[i];
   for (int64_t i = 0; i < 4 * g->objects; i++) box[i] = g->box[i];
-  Eval eval = {.node = node, .out = out, .training = true, .count = 1};
+  const double *in[MOST_INPUTS];
+  Eval eval = {.node = node, .in = in, .out = out, .training = true, .count = 1};
   for (int i = 0; i < g->values; i++) eval.in[i] = g->value[i];
   eval.in[g->values] = &count;
   eval.in[g->values + 1] = label;

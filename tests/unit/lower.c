@@ -128,7 +128,8 @@ typedef struct Values {
 } Values;
 
 static void eval_node(const Net *net, const Node *node, Values *values, double *out) {
-  Eval eval = {.node = node, .out = out, .count = 1};
+  Eval eval = {
+      .node = node, .in = NEW_ARRAY(net->arena, const double *, node->nin + 1), .out = out, .count = 1};
   for (int k = 0; k < node->nin; k++) eval.in[k] = values->of[node->in[k]->id];
   for (int k = 0; k < node->nweights; k++)
     eval.weight[k] = node->weight[k] ? net->weights + node->weight[k]->offset : NULL;

@@ -200,7 +200,7 @@ static void nms_both(const Drawn *d, Net *net, int each, double *want, float *go
   float heap[2 * ROWS * CLASSES], kept[5 * MOST];
   for (int i = 0; i < ROWS * CLASSES * 4; i++) boxes[i] = (double)d->boxes[i];
   for (int i = 0; i < ROWS * CLASSES; i++) scores[i] = (double)d->scores[i];
-  op_find("nms")->eval(&(Eval){.node = net->last, .in = {boxes, scores}, .out = want});
+  op_find("nms")->eval(&(Eval){.node = net->last, .in = (const double *[]){boxes, scores}, .out = want});
   cnn_nms_routine(d->boxes, d->scores, heap, kept, got, ROWS, CLASSES, MOST, each, .5f, .25f);
 }
 
@@ -264,7 +264,7 @@ static void nms_rows_round(const Drawn *d, const Net *net, int shares, double *w
       in[COLUMNS * i + 5 + c] = shares ? fminf(fabsf(d->boxes[4 * i + c]) / 4, 1) : d->boxes[4 * i + c] - 2;
   }
   for (int i = 0; i < ROWS * COLUMNS; i++) rows[i] = (double)in[i];
-  op_find("nms")->eval(&(Eval){.node = net->last, .in = {rows}, .out = want});
+  op_find("nms")->eval(&(Eval){.node = net->last, .in = (const double *[]){rows}, .out = want});
   cnn_nms_rows_routine(in, heap, kept, got, ROWS, CLASSES, MOST, shares, .5f, .25f);
 }
 
@@ -358,7 +358,8 @@ static void test_proposals(void) {
     float best[CANDIDATES], kept[REGIONS * 4], got[REGIONS * 4];
     for (int i = 0; i < CANDIDATES; i++) scores[i] = (double)f.scores[i];
     for (int i = 0; i < CANDIDATES * 4; i++) deltas[i] = (double)f.deltas[i];
-    op_find("proposals")->eval(&(Eval){.node = net.last, .in = {scores, deltas}, .out = want});
+    op_find("proposals")
+        ->eval(&(Eval){.node = net.last, .in = (const double *[]){scores, deltas}, .out = want});
     cnn_proposals_routine(f.boxes, f.scores, best, kept, got, CANDIDATES, BEFORE, REGIONS, .5f);
     bool equal = true;
     for (int i = 0; i < REGIONS * 4; i++) equal = equal && same((double)got[i], want[i]);

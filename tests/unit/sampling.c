@@ -47,7 +47,7 @@ static void run_rpn(const Node *node, int64_t step, int64_t sample, double *by_s
   double truth[4 * MOST] = {0}, out[1 + 5 * ANCHORS];
   for (int k = 0; k < 4; k++) truth[k] = one_truth[k];
   Eval eval = {.node = node,
-               .in = {zeros, zeros, &count, label, truth},
+               .in = (const double *[]){zeros, zeros, &count, label, truth},
                .out = out,
                .training = true,
                .count = 2,
@@ -138,7 +138,7 @@ static void check_proposals(const char *arguments, int near, int far) {
   for (int k = 0; k < 4; k++) truth[k] = one_truth[k];
   for (int step = 0; step < STEPS; step++) {
     Eval eval = {.node = node,
-                 .in = {regions[0], &count, label, truth},
+                 .in = (const double *[]){regions[0], &count, label, truth},
                  .out = out[0],
                  .training = true,
                  .count = 1,

@@ -156,9 +156,9 @@ static void test_routine(void) {
     double want[H * W * 2];
     float got[H * W * 2];
     const Eval eval = {.node = net.last,
-                       .in = {doubles(net.arena, d.scores, H * W * CLASSES),
-                              doubles(net.arena, d.boxes, ROWS * 6),
-                              doubles(net.arena, d.masks, ROWS * SIDE * SIDE * THINGS)},
+                       .in = (const double *[]){doubles(net.arena, d.scores, H * W * CLASSES),
+                                                doubles(net.arena, d.boxes, ROWS * 6),
+                                                doubles(net.arena, d.masks, ROWS * SIDE * SIDE * THINGS)},
                        .out = want};
     net.last->op->eval(&eval);
     cnn_panoptic_routine(d.scores, d.boxes, d.masks, got, H, W, CLASSES, ROWS, SIDE, SIDE, THINGS, .5f, .5f,
@@ -234,7 +234,8 @@ static void check_loss(const HeadLoss *of) {
          *got = NEW_ARRAY(net.arena, double, n + 1);
   memcpy(label, of->label, (size_t)of->count * sizeof *label);
   memcpy(box, of->box, (size_t)of->count * 4 * sizeof *box);
-  const Eval eval = {.node = &loss, .in = {of->input, &of->count, label, box}, .out = got, .count = 1};
+  const Eval eval = {
+      .node = &loss, .in = (const double *[]){of->input, &of->count, label, box}, .out = got, .count = 1};
   loss.op->eval(&eval);
   snprintf(net.what, sizeof net.what, "loss of head %d of %s", of->head, of->yolo[of->head]);
   CU_ASSERT_TRUE(close_to(net.what, "loss", got, &of->total, 1, 1e-7));

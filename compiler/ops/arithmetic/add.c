@@ -3,7 +3,7 @@
 #include "ops/arithmetic/combine.h"
 
 static const Param params[] = {
-    {"x", PARAM_OPERANDS, NULL, "values of the same shape (or 1x1xC), or numbers", 0, 0, NULL}, {0}};
+    {"x", PARAM_OPERANDS, NULL, "values of the same shape (or 1x1xC or HxWx1), or numbers", 0, 0, NULL}, {0}};
 
 MAP_EVAL(sum) {
   double y = x[0];
@@ -20,7 +20,7 @@ const Op op_add = {
     .name = "add",
     .group = "combining",
     .summary = "sum of the current value and others",
-    .detail = "y = x0 + x1 + ...; a 1x1xC operand is repeated at every pixel",
+    .detail = "y = x0 + x1 + ...; a 1x1xC operand is repeated at every pixel, HxWx1 over the channels",
     .params = params,
     .example = "conv(16, 3x3, pad=same) -> add(shortcut) -> relu",
     .shape = combine_shape,

@@ -4,7 +4,8 @@
 
 static const Param params[] = {
     {"x", PARAM_OPERAND, NULL,
-     "what the current value is divided by: a value of the same shape (or 1x1xC), or a number", 0, 0, NULL},
+     "what the current value is divided by: a value of the same shape (or 1x1xC or HxWx1), or a number", 0, 0,
+     NULL},
     {0}};
 
 static void shape(ShapeContext *context, Node *node) {
@@ -32,7 +33,7 @@ const Op op_divide = {
     .name = "divide",
     .group = "combining",
     .summary = "the current value divided by another, element by element",
-    .detail = "y = x0 / x1; a 1x1xC operand is repeated at every pixel",
+    .detail = "y = x0 / x1; a 1x1xC operand is repeated at every pixel, HxWx1 over the channels",
     .params = params,
     .example = "conv(16, 3x3) -> divide(255)",
     .shape = shape,

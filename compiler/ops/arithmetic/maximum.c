@@ -5,7 +5,7 @@
 #include "ops/arithmetic/combine.h"
 
 static const Param params[] = {
-    {"x", PARAM_OPERANDS, NULL, "values of the same shape (or 1x1xC), or numbers", 0, 0, NULL}, {0}};
+    {"x", PARAM_OPERANDS, NULL, "values of the same shape (or 1x1xC or HxWx1), or numbers", 0, 0, NULL}, {0}};
 
 static uint32_t needs(const Node *node, int wrt) { /* which of them is the largest, and which are as large */
   (void)wrt;
@@ -44,7 +44,7 @@ const Op op_maximum = {
     .name = "maximum",
     .group = "combining",
     .summary = "the largest of the current value and others, element by element",
-    .detail = "y = max(x0, x1, ...); a 1x1xC operand is repeated at every pixel",
+    .detail = "y = max(x0, x1, ...); a 1x1xC operand is repeated at every pixel, HxWx1 over the channels",
     .params = params,
     .example = "conv(16, 3x3) -> maximum(other)",
     .shape = combine_shape,

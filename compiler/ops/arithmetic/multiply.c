@@ -3,7 +3,7 @@
 #include "ops/arithmetic/combine.h"
 
 static const Param params[] = {
-    {"x", PARAM_OPERANDS, NULL, "values of the same shape (or 1x1xC), or numbers", 0, 0, NULL}, {0}};
+    {"x", PARAM_OPERANDS, NULL, "values of the same shape (or 1x1xC or HxWx1), or numbers", 0, 0, NULL}, {0}};
 
 static uint32_t needs(const Node *node, int wrt) {
   return ((UINT32_C(1) << node->nin) - 1) & ~(UINT32_C(1) << wrt);
@@ -35,7 +35,7 @@ const Op op_multiply = {
     .name = "multiply",
     .group = "combining",
     .summary = "product of the current value and others, element by element",
-    .detail = "y = x0 * x1 * ...; a 1x1xC operand is repeated at every pixel",
+    .detail = "y = x0 * x1 * ...; a 1x1xC operand is repeated at every pixel, HxWx1 over the channels",
     .params = params,
     .example = "global_avgpool -> dense(16) -> sigmoid -> multiply(features)",
     .shape = combine_shape,

@@ -4,8 +4,8 @@
 
 static const Param params[] = {
     {"x", PARAM_OPERAND, NULL,
-     "what is subtracted from the current value: a value of the same shape (or 1x1xC), or a number", 0, 0,
-     NULL},
+     "what is subtracted from the current value: a value of the same shape (or 1x1xC or HxWx1), or a number",
+     0, 0, NULL},
     {0}};
 
 MAP_EVAL(difference) { return x[0] - combine_x(node, 1, x); }
@@ -21,7 +21,7 @@ const Op op_subtract = {
     .name = "subtract",
     .group = "combining",
     .summary = "the current value less another",
-    .detail = "y = x0 - x1; a 1x1xC operand is repeated at every pixel",
+    .detail = "y = x0 - x1; a 1x1xC operand is repeated at every pixel, HxWx1 over the channels",
     .params = params,
     .example = "conv(16, 3x3, pad=same) -> subtract(before)",
     .family = FAMILY_MAP,

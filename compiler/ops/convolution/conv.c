@@ -90,7 +90,7 @@ static void eval_repeated(const Eval *eval) {
         repeated[(y * large.w + x) * large.c + c] =
             eval->in[0][(y * in.h / large.h * in.w + x * in.w / large.w) * in.c + c];
   Eval of = *eval;
-  of.in[0] = repeated;
+  of.in = (const double *[]){repeated};
   correlation_eval_gather(&of);
   arena_free(arena);
 }

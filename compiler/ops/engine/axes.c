@@ -137,7 +137,7 @@ static AxisMap map_make(Arena *arena, const Node *forward, int axis, AxisRule ru
                 out = extent_side(shape_extent(forward->shape), axis);
   if (in == 1 && back) return map_spread(arena, out);
   AxisTap tap[AXIS_TAPS];
-  int64_t ends = 4;
+  int64_t ends = 4 + p.border;
   const int64_t taps = rule(forward, axis, out / 2, tap);
   if (p.from > 0) ends += (taps + p.from - 1) / p.from;
   const int64_t cut = larger(0, out / p.to - 2 * ends), begin = ends * p.to;

@@ -18,9 +18,9 @@ typedef struct AxisTap {
  * than once. */
 typedef int AxisRule(const Node *forward, int axis, int64_t to, AxisTap tap[AXIS_TAPS]);
 /* Rows of the result that are `to` apart are made of rows of the input that are `from` apart, by the same
- * weights, but for those near the ends. */
+ * weights, but for those near the ends: `border` of them, if not a few. */
 typedef struct AxisPeriod {
-  int64_t from, to;
+  int64_t from, to, border;
 } AxisPeriod;
 typedef AxisPeriod AxisPeriodOf(const Node *forward, int axis);
 

@@ -140,6 +140,7 @@ static Buf *read_buffer(Lower *l, const char *name, const Node *value) {
 
 static void make_inputs(Lower *l) {
   const Node *root = l->node;
+  l->in = NEW_ARRAY(l->arena, Buf *, larger(root->nin, 1));
   if (root->op == &op_input || root->op == &op_target) { /* the caller's buffer, as the caller has it */
     const Extent e = shape_extent(root->shape);
     const int64_t hwc[4] = {e.n, e.h, e.w, e.c}, chw[4] = {e.n, e.c, e.h, e.w},
@@ -467,11 +468,12 @@ static Ref value_at(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c) {
   return buf->rank == 4 && !buf->leads ? nest_at(b, buf, *l->row, *y, *x, *c) : nest_at(b, buf, *y, *x, *c);
 }
 
-/* An operand at the element; the only pixel of one that is repeated. */
+/* An operand at the element; the only pixel or channel of one that is repeated. */
 static Val operand_at(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
   Nest *b = l->b;
   const int64_t *size = buf->dim + (buf->rank == 4); /* behind the leading axis */
   const Ix zero = {0}, row = size[0] == 1 ? zero : *y, column = size[1] == 1 ? zero : *x;
+  if (size[2] == 1) return nest_load(b, value_at(l, buf, &row, &column, &zero), 1);
   const Ref ref = value_at(l, buf, &row, &column, c);
   return part < lanes ? nest_load_part(b, ref, part, lanes) : nest_load(b, ref, lanes);
 }

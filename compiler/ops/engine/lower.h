@@ -115,10 +115,9 @@ typedef struct Lower {
                  widened; 0 or 1: one after the other */
   int64_t rows; /* of the leading axis that the nest has: the images of a batch, at most, or the regions of an
                    image; 0: it has none, or the builder goes through them (nest_lead) */
-  Buf *in[MOST_INPUTS],
-      *out; /* made by lower_begin: [h][w][c] of each root input and of the result ([rows][h][w][c] in a nest
-               that has the leading axis; [batch][h][w][c] of inputs of a RESULT_BATCH node); RESULT_SUM: out
-               is the gradient buffer in the weight's dims, UPDATE; with kernel->over it is that value's
+  Buf **in, *out; /* made by lower_begin: [h][w][c] of each root input and of the result ([rows][h][w][c] in a
+               nest that has the leading axis; [batch][h][w][c] of inputs of a RESULT_BATCH node); RESULT_SUM:
+               out is the gradient buffer in the weight's dims, UPDATE; with kernel->over it is that value's
                buffer, too, OVER */
   VEC(Binding) bindings; /* by buffer id, as far as they are bound: lower_binding */
   VEC(Pack *) packs;

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/engine/map.h"
 #include <math.h>
+#include "ops/arithmetic/channels.h"
 #include "ops/engine/walk.h"
 
 /* ---- shapes ---- */
@@ -11,35 +12,44 @@ void map_shape(ShapeContext *context, Node *node) {
   node->shape = node->in[0]->shape;
 }
 
-void map_shape_weighted(ShapeContext *context, Node *node) {
+void map_shape_weight(ShapeContext *context, Node *node, const char *member, bool decay) {
   const Extent e = shape_extent(node->in[0]->shape);
   if (!node->in[0]->shape.rank) return;
   node->nweights = 1;
   node->weight = NEW_ARRAY(context->arena, Weight *, 1);
-  node->weight[0] = op_weight(context, node, "weight", 1, &e.c, "init", 0, 1, 1, true);
+  node->weight[0] = op_weight(context, node, member, 1, &e.c, "init", 0, 1, 1, decay);
   if (node->weight[0]) node->shape = node->in[0]->shape;
 }
 
-static bool one_pixel(Extent e) { return e.h == 1 && e.w == 1; }
-
-bool map_repeats(Shape whole, Shape part) {
-  const Extent w = shape_extent(whole), p = shape_extent(part);
-  return one_pixel(p) && !one_pixel(w) && p.c == w.c;
+void map_shape_weighted(ShapeContext *context, Node *node) {
+  map_shape_weight(context, node, "weight", true);
 }
+
+static bool one_pixel(Extent e) { return e.h == 1 && e.w == 1; }
 
 static bool same_extent(Shape a, Shape b) {
   const Extent x = shape_extent(a), y = shape_extent(b);
   return x.h == y.h && x.w == y.w && x.c == y.c;
 }
 
-/* The operand that the others are repeated to: the first with more than one pixel; of several 1x1xC the one
- * written as a picture. */
+bool map_repeats(Shape whole, Shape part) {
+  const Extent w = shape_extent(whole), p = shape_extent(part);
+  return !same_extent(whole, part) && (one_pixel(p) || (p.h == w.h && p.w == w.w)) &&
+         (p.c == 1 || p.c == w.c);
+}
+
+/* Where an operand of that shape has what is used at the element. */
+static int64_t operand_element(Shape operand, int64_t pixel, int64_t c) {
+  const Extent e = shape_extent(operand);
+  return (one_pixel(e) ? 0 : pixel * e.c) + (e.c == 1 ? 0 : c);
+}
+
+/* The operand that the others are repeated to; of several as large the one with most dimensions. */
 static Node *largest(const Node *node) {
   Node *best = node->in[0];
   for (int i = 1; i < node->nin; i++) {
     const Shape a = best->shape, b = node->in[i]->shape;
-    if ((one_pixel(shape_extent(a)) && !one_pixel(shape_extent(b))) || (same_extent(a, b) && b.rank > a.rank))
-      best = node->in[i];
+    if (map_repeats(b, a) || (same_extent(a, b) && b.rank > a.rank)) best = node->in[i];
   }
   return best;
 }
@@ -73,20 +83,13 @@ void map_shape_operands(ShapeContext *context, Node *node) {
                 "height and width must agree (a stride or pad=same on one of the two ways?); only 1x1x%lld "
                 "is repeated at every pixel",
                 (long long)x.c);
-    else
-      diag_help(diag, "the shapes must be equal, or one of them 1x1x%lld",
-                (long long)(one_pixel(y) ? x.c : y.c));
+    else diag_help(diag, "the shapes must be equal, or one of them one pixel or one channel of the other");
     return;
   }
   node->shape = whole->shape;
 }
 
 /* ---- eval ---- */
-static void gather(const Eval *eval, int k, int first, Extent e, int64_t pixel, int64_t c, double *x) {
-  const bool repeated = map_repeats(eval->node->shape, eval->node->in[first]->shape);
-  x[k] = eval->in[first][(repeated ? 0 : pixel * e.c) + c];
-}
-
 static void gather_weights(const Eval *eval, int64_t c, double weight[MOST_WEIGHTS]) {
   for (int k = 0; k < eval->node->nweights; k++) weight[k] = eval->weight[k] ? eval->weight[k][c] : NAN;
 }
@@ -97,7 +100,7 @@ void map_run(const Eval *eval) {
   double x[MOST_INPUTS], weight[MOST_WEIGHTS];
   for (int64_t p = 0; p < e.h * e.w; p++)
     for (int64_t c = 0; c < e.c; c++) {
-      for (int k = 0; k < node->nin; k++) gather(eval, k, k, e, p, c, x);
+      for (int k = 0; k < node->nin; k++) x[k] = eval->in[k][operand_element(node->in[k]->shape, p, c)];
       gather_weights(eval, c, weight);
       eval->out[p * e.c + c] = node->op->map_eval(node, x, weight, c);
     }
@@ -128,6 +131,18 @@ static int derivative_inputs(Node *of, uint32_t needed, Node *dy, Node *in[MOST_
   return n;
 }
 
+/* The gradient of an operand that is repeated at pixels, over the channels, or both. */
+static Node *sum_repeated(Graph *graph, Node *node, Shape part, Node *dx) {
+  const Extent p = shape_extent(part), whole = shape_extent(node->shape);
+  const bool over_channels = p.c != whole.c;
+  if (one_pixel(p) && !one_pixel(whole)) {
+    Shape pixel = shape_picture(1, 1, whole.c);
+    pixel.regions = part.regions;
+    dx = graph_hidden(graph, &op_sum_pixels, node, over_channels ? pixel : part, RESULT_SAMPLE, 1, &dx);
+  }
+  return over_channels ? graph_hidden(graph, &op_sum_channels, node, part, RESULT_SAMPLE, 1, &dx) : dx;
+}
+
 void map_backward_operand(Gradient *gradient, Node *node, Node *dy, int k, bool derivative_is_one) {
   if (!gradient_wanted(gradient, node->in[k])) return;
   Graph *graph = gradient_graph(gradient);
@@ -137,9 +152,7 @@ void map_backward_operand(Gradient *gradient, Node *node, Node *dy, int k, bool 
                       derivative_inputs(node, needs(node, k), dy, in), in);
     dx->hidden->wrt = k;
   }
-  if (map_repeats(node->shape, node->in[k]->shape))
-    dx = graph_hidden(graph, &op_sum_pixels, node, node->in[k]->shape, RESULT_SAMPLE, 1, &dx);
-  gradient_add(gradient, node->in[k], dx);
+  gradient_add(gradient, node->in[k], sum_repeated(graph, node, node->in[k]->shape, dx));
 }
 
 void map_backward(Gradient *gradient, Node *node, Node *dy) {
@@ -190,8 +203,7 @@ static void weight_gradient_run(const Eval *eval) {
   double x[MOST_INPUTS], weight[MOST_WEIGHTS];
   for (int64_t p = 0; p < e.h * e.w; p++)
     for (int64_t c = 0; c < e.c; c++) {
-      for (int i = 0; i < of->nin; i++)
-        x[i] = eval->in[1 + i][(map_repeats(of->shape, of->in[i]->shape) ? 0 : p * e.c) + c];
+      for (int i = 0; i < of->nin; i++) x[i] = eval->in[1 + i][operand_element(of->in[i]->shape, p, c)];
       gather_weights(eval, c, weight);
       eval->out[c] +=
           eval->in[0][p * e.c + c] * of->op->map_weight_slope(of, x, NAN, weight, c, node->hidden->wrt);
@@ -240,6 +252,7 @@ const Op op_sum_pixels = {.name = "sum over pixels", .eval = sum_run, .lower = s
 
 Val map_operand(Lower *l, int k, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
   const int64_t *size = l->in[k]->dim + l->in[k]->leads;
-  const Ix zero = {0};
-  return walk_load(l, l->in[k], size[0] == 1 ? &zero : y, size[1] == 1 ? &zero : x, c, part, lanes);
+  const Ix zero = {0}, *row = size[0] == 1 ? &zero : y, *column = size[1] == 1 ? &zero : x;
+  return size[2] == 1 ? walk_load(l, l->in[k], row, column, &zero, 1, 1)
+                      : walk_load(l, l->in[k], row, column, c, part, lanes);
 }

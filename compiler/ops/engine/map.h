@@ -8,17 +8,19 @@
 
 void map_shape(ShapeContext *, Node *);          /* one operand: its shape */
 void map_shape_weighted(ShapeContext *, Node *); /* the same, and one weight a channel, from `init` */
-void map_shape_operands(
-    ShapeContext *,
-    Node *); /* several: equal, or 1x1xC (also a vector of C) that is repeated at every pixel, either way */
-void map_run(const Eval *);                      /* op->eval */
+void map_shape_weight(ShapeContext *, Node *, const char *member, bool decay); /* the same by another name */
+void map_shape_operands(ShapeContext *,
+                        Node *); /* several: equal, or 1x1xC (also a vector of C) that is repeated at every
+                                    pixel, or HxWx1 over the channels, either way */
+void map_run(const Eval *);      /* op->eval */
 void map_backward(Gradient *, Node *, Node *dy); /* op->gradient */
 void map_backward_operand(Gradient *, Node *, Node *dy, int k, bool derivative_is_one);
 uint32_t map_needs_x(const Node *, int wrt); /* op->map_needs of functions of one operand */
 uint32_t map_needs_y(const Node *, int wrt);
-bool map_repeats(Shape whole, Shape part); /* is `part` one pixel that is used at every pixel of `whole`? */
+bool map_repeats(Shape whole, Shape part); /* is `part` one pixel that is used at every pixel of `whole`, or
+                                              one channel that is used in every one? */
 Val map_operand(Lower *, int k, const Ix *y, const Ix *x, const Ix *c, int part,
-                int lanes); /* l->in[k] at a pixel; its only pixel, where it is repeated */
+                int lanes); /* l->in[k] at a pixel; its only pixel or channel, where it is repeated */
 
 extern const Op op_map_gradient; /* (dy, what the derivative needs): dy times dy/dx[wrt]; element-wise itself,
                                     so that it fuses */

@@ -105,8 +105,8 @@ static int nest_rule(const Node *node, int axis, int64_t to, AxisTap tap[AXIS_TA
 
 static AxisPeriod period_of(const Node *node, int axis) {
   const int64_t in = size_of(node->in[0], axis);
-  if (in == 1) return (AxisPeriod){0, 1};
-  return (AxisPeriod){size_of(node, axis) == 1 ? in : node->window->stride[axis], 1};
+  if (in == 1) return (AxisPeriod){.from = 0, .to = 1};
+  return (AxisPeriod){.from = size_of(node, axis) == 1 ? in : node->window->stride[axis], .to = 1};
 }
 
 static void lower(Lower *l) { axes_lower(l, nest_rule, period_of); }

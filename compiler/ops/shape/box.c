@@ -11,8 +11,8 @@ void box_cut(const double *from, Extent large, double *to, Extent small, Box box
         to[(y * small.w + x) * small.c + c] = from[((y + box.y) * large.w + x + box.x) * large.c + c + box.c];
 }
 
-void box_place(const double *from, Extent small, double *to, Extent large, Box box) {
-  for (int64_t i = 0; i < large.h * large.w * large.c; i++) to[i] = 0;
+void box_place(const double *from, Extent small, double *to, Extent large, Box box, double around) {
+  for (int64_t i = 0; i < large.h * large.w * large.c; i++) to[i] = around;
   for (int64_t y = 0; y < small.h; y++)
     for (int64_t x = 0; x < small.w; x++)
       for (int64_t c = 0; c < small.c; c++)
@@ -39,32 +39,38 @@ static void place_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part
   lower_store(l, walk_load(l, l->in[0], y, x, c, part, lanes), &ty, &tx, &tc, part, lanes);
 }
 
+typedef struct Fill {
+  Box corner;
+  double around;
+} Fill;
+
 static void fill_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
                       const void *context) {
-  const Box *corner = context;
+  const Fill *of = context;
+  const Box *corner = &of->corner;
   const Ix ty = *y + corner->y, tx = *x + corner->x, tc = *c + corner->c;
   Nest *b = l->b;
-  lower_store(l, num(b, 0), &ty, &tx, &tc, part, lanes);
+  lower_store(l, num(b, of->around), &ty, &tx, &tc, part, lanes);
 }
 
-/* Zeros to rows y0 .. y1-1, columns x0 .. x1-1, channels c0 .. c1-1 of the result. */
-static void fill(Lower *l, int64_t y0, int64_t y1, int64_t x0, int64_t x1, int64_t c0, int64_t c1) {
-  const Box corner = {y0, x0, c0};
-  if (y0 < y1 && x0 < x1 && c0 < c1)
-    walk_pixels(l, (Extent){1, y1 - y0, x1 - x0, c1 - c0}, fill_body, &corner);
+/* The number to rows y0 .. y1-1, columns x0 .. x1-1, channels c0 .. c1-1 of the result. */
+static void fill(Lower *l, double around, int64_t y0, int64_t y1, int64_t x0, int64_t x1, int64_t c0,
+                 int64_t c1) {
+  const Fill of = {{y0, x0, c0}, around};
+  if (y0 < y1 && x0 < x1 && c0 < c1) walk_pixels(l, (Extent){1, y1 - y0, x1 - x0, c1 - c0}, fill_body, &of);
 }
 
-void box_lower_place(Lower *l, Box box) {
+void box_lower_place(Lower *l, Box box, double around) {
   const Extent large = shape_extent(l->node->shape), small = shape_extent(l->node->in[0]->shape);
   const int64_t bottom = box.y + small.h, right = box.x + small.w;
   nest_fn(l->b, l->b->name, false);
-  fill(l, 0, box.y, 0, large.w, 0, large.c);
-  fill(l, box.y, bottom, 0, box.x, 0, large.c);
-  fill(l, box.y, bottom, box.x, right, 0, box.c);
+  fill(l, around, 0, box.y, 0, large.w, 0, large.c);
+  fill(l, around, box.y, bottom, 0, box.x, 0, large.c);
+  fill(l, around, box.y, bottom, box.x, right, 0, box.c);
   walk_pixels(l, small, place_body, &box);
-  fill(l, box.y, bottom, box.x, right, box.c + small.c, large.c);
-  fill(l, box.y, bottom, right, large.w, 0, large.c);
-  fill(l, bottom, large.h, 0, large.w, 0, large.c);
+  fill(l, around, box.y, bottom, box.x, right, box.c + small.c, large.c);
+  fill(l, around, box.y, bottom, right, large.w, 0, large.c);
+  fill(l, around, bottom, large.h, 0, large.w, 0, large.c);
 }
 
 /* ---- backward ---- */
@@ -81,10 +87,10 @@ static void cut_run(const Eval *eval) {
 }
 static void place_run(const Eval *eval) {
   box_place(eval->in[0], shape_extent(eval->node->in[0]->shape), eval->out, shape_extent(eval->node->shape),
-            *box_of(eval->node));
+            *box_of(eval->node), 0);
 }
 static void cut_lower(Lower *l) { box_lower_cut(l, *box_of(l->node)); }
-static void place_lower(Lower *l) { box_lower_place(l, *box_of(l->node)); }
+static void place_lower(Lower *l) { box_lower_place(l, *box_of(l->node), 0); }
 
 static const Op op_cut = {.name = "cut box", .part = cut_part, .eval = cut_run, .lower = cut_lower};
 static const Op op_place = {.name = "place box", .eval = place_run, .lower = place_lower};

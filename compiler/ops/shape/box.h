@@ -10,10 +10,10 @@ typedef struct Box {
 } Box; /* where the smaller value begins in the larger one */
 
 void box_cut(const double *from, Extent large, double *to, Extent small, Box); /* to = a box of from */
-void box_place(const double *from, Extent small, double *to, Extent large,
-               Box);                /* to = zeros, and from in a box */
-void box_lower_cut(Lower *, Box);   /* the result is a box of in[0] */
-void box_lower_place(Lower *, Box); /* the result is zeros around in[0] */
+void box_place(const double *from, Extent small, double *to, Extent large, Box,
+               double around);                     /* to = `around`, and from in a box */
+void box_lower_cut(Lower *, Box);                  /* the result is a box of in[0] */
+void box_lower_place(Lower *, Box, double around); /* the result is `around` around in[0] */
 /* dx of shape `shape` from dy: hidden operators that remember the box. */
 Node *box_gradient_cut(Gradient *, Node *of, Node *dy, Shape, Box);
 Node *box_gradient_place(Gradient *, Node *of, Node *dy, Shape, Box);

@@ -75,11 +75,6 @@ static void shape(ShapeContext *context, Node *node) {
   const Shape first = node->in[0]->shape;
   for (int k = 0; k < node->nin; k++)
     if (!node->in[k]->shape.rank) return;
-  if (node->nin > MOST_INPUTS) {
-    op_error(context, node, DIAG_too_many_arguments,
-             "concat takes at most 15 values besides the current one");
-    return;
-  }
   if (!axis_exists(context, node)) return;
   const Axis axis = axis_of(node);
   for (int k = 1; k < node->nin; k++) {

@@ -3,16 +3,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/shape.h"
 #include "ops/engine/lower.h"
+#include "ops/shape/reshape.h"
 
 static const Param params[] = {
     {"shape", PARAM_SHAPE, NULL,
      "one to three sizes with as many elements in all: 7x7x32, or [length, channels]", 0, 0, NULL},
     {0}};
 
-static bool read_shape(ShapeContext *context, const Node *node, Shape *to) {
+bool reshape_sizes(ShapeContext *context, const Node *node, Shape *to) {
   const Const *value = arg_const(node, "shape");
   const bool list = value->kind == CONST_LIST || value->kind == CONST_DIMS;
-  *to = (Shape){list ? value->n : 1, {0}, node->in[0]->shape.regions};
+  *to = (Shape){list ? value->n : 1, {0}, 0};
   if (value->kind == CONST_POISON) return false;
   if (to->rank < 1 || to->rank > 3) {
     op_error_at(context, node, "shape", DIAG_wrong_type, "a shape has one to three sizes, not %d", to->rank);
@@ -33,7 +34,8 @@ static bool read_shape(ShapeContext *context, const Node *node, Shape *to) {
 static void shape(ShapeContext *context, Node *node) {
   const Shape in = node->in[0]->shape;
   Shape to;
-  if (!in.rank || !read_shape(context, node, &to)) return;
+  if (!in.rank || !reshape_sizes(context, node, &to)) return;
+  to.regions = in.regions;
   const int64_t have = shape_row_elements(in), want = shape_row_elements(to);
   if (have == want) {
     node->shape = to;

@@ -1,8 +1,11 @@
 /* resize.c: resize, a picture or a sequence at another size. On each axis, of I elements to O:
  *
  *   nearest    y[o] = x[floor(o * I / O)]
+ *   nearest_exact  y[o] = x[floor((o + 1/2) * I / O)], the one whose middle is nearest
  *   bilinear   s = max(0, (o + 1/2) * I / O - 1/2), with corners s = o * (I - 1) / (O - 1);
  *              y[o] = (1 - f) * x[floor(s)] + f * x[min(floor(s) + 1, I - 1)], where f = s - floor(s)
+ *   cubic      s as in bilinear, but also below 0; y[o] = sum over k = -1..2 of w(f - k) * x[floor(s) + k],
+ * the ends repeated; w is Keys' kernel with a = -3/4
  *
  * as PyTorch's interpolate. */
 // SPDX-License-Identifier: Apache-2.0
@@ -15,14 +18,18 @@
 
 static const Param params[] = {
     {"size", PARAM_WINDOW, NULL, "height and width of the output; on a sequence the length", 0, 0, NULL},
-    {"mode", PARAM_CHOICE, "bilinear", "nearest: the element below; bilinear: a mean of the two on each axis",
-     0, 0, "nearest bilinear"},
+    {"mode", PARAM_CHOICE, "bilinear",
+     "nearest: the element below; nearest_exact: the one whose middle is nearest, as PyTorch's "
+     "nearest-exact; bilinear: a mean of the two on each axis; cubic: a sum of four on each axis",
+     0, 0, "nearest nearest_exact bilinear cubic"},
     {"corners", PARAM_BOOL, "false", "first and last elements stay where they are (align_corners)", 0, 0,
      NULL},
     {0},
 };
 
-static bool is_nearest(const Node *node) { return arg_is(node, "mode", "nearest"); }
+static bool is_exact(const Node *node) { return arg_is(node, "mode", "nearest_exact"); }
+static bool is_nearest(const Node *node) { return arg_is(node, "mode", "nearest") || is_exact(node); }
+static bool is_cubic(const Node *node) { return arg_is(node, "mode", "cubic"); }
 static int64_t size_of(const Node *node, int axis) { return extent_side(shape_extent(node->shape), axis); }
 
 /* ---- the shape ---- */
@@ -45,10 +52,10 @@ static int64_t common_divisor(int64_t a, int64_t b) {
 static AxisPeriod period_of(const Node *node, int axis) {
   const int64_t in = size_of(node->in[0], axis), out = size_of(node, axis),
                 corners = arg_bool(node, "corners");
-  if (in == 1) return (AxisPeriod){0, 1};
-  if (out == 1) return (AxisPeriod){in, 1};
+  if (in == 1) return (AxisPeriod){.from = 0, .to = 1};
+  if (out == 1) return (AxisPeriod){.from = in, .to = 1};
   const int64_t divisor = common_divisor(in - corners, out - corners);
-  return (AxisPeriod){(in - corners) / divisor, (out - corners) / divisor};
+  return (AxisPeriod){.from = (in - corners) / divisor, .to = (out - corners) / divisor};
 }
 
 static bool period_fits(ShapeContext *context, const Node *node, const char *param, int axis) {
@@ -94,18 +101,41 @@ static void shape(ShapeContext *context, Node *node) {
   if (!resize_input(context, node) || !window_pair(context, node, "size", size)) return;
   if (is_nearest(node) && arg_bool(node, "corners")) {
     Diag *diag = op_error_at(context, node, "corners", DIAG_bad_value,
-                             "corners=true is for mode=bilinear: nearest has no weights to align");
-    diag_help(diag, "leave corners out, or mode=nearest");
+                             "corners=true is for mode=bilinear and mode=cubic: %s has no weights to align",
+                             arg_const(node, "mode")->s);
+    diag_help(diag, "leave corners out, or mode=%s", arg_const(node, "mode")->s);
     return;
   }
   resize_to(context, node, "size", size);
 }
 
 /* ---- the oracle ---- */
+static double keys(double distance) { /* Keys, 1981 */
+  const double a = -0.75, d = fabs(distance);
+  return d <= 1  ? (a + 2) * d * d * d - (a + 3) * d * d + 1
+         : d < 2 ? a * (d * d * d - 5 * d * d + 8 * d - 4)
+                 : 0;
+}
+
+static int eval_cubic(const Node *node, int axis, double o, AxisTap tap[AXIS_TAPS]) {
+  const double in = (double)size_of(node->in[0], axis), out = (double)size_of(node, axis),
+               at = !arg_bool(node, "corners") ? (o + 0.5) * in / out - 0.5
+                    : out > 1                  ? o * (in - 1) / (out - 1)
+                                               : 0;
+  for (int k = 0; k < 4; k++) {
+    const double from = floor(at) - 1 + k;
+    tap[k] = (AxisTap){(int64_t)fmax(0, fmin(from, in - 1)), keys(at - from)};
+  }
+  return 4;
+}
+
 static int eval_rule(const Node *node, int axis, int64_t to, AxisTap tap[AXIS_TAPS]) {
   const double in = (double)size_of(node->in[0], axis), out = (double)size_of(node, axis), o = (double)to;
+  if (is_cubic(node)) return eval_cubic(node, axis, o, tap);
   if (is_nearest(node)) {
-    tap[0] = (AxisTap){to * (int64_t)in / (int64_t)out, 1};
+    tap[0] = (AxisTap){is_exact(node) ? (2 * to + 1) * (int64_t)in / (2 * (int64_t)out)
+                                      : to * (int64_t)in / (int64_t)out,
+                       1};
     return 1;
   }
   const double at = !arg_bool(node, "corners") ? fmax(0, (o + 0.5) * in / out - 0.5)
@@ -121,17 +151,31 @@ void resize_eval(const Eval *eval) { axes_run(eval, eval_rule); }
 static void back_eval(const Eval *eval) { axes_run_back(eval, eval_rule); }
 
 /* ---- the nest: the same in whole numbers, so that weights that repeat are equal to the bit ---- */
+static int nest_cubic(int64_t in, int64_t below, double t, AxisTap tap[AXIS_TAPS]) {
+  if (in == 1) {
+    tap[0] = (AxisTap){0, 1};
+    return 1;
+  }
+  const double a = -0.75, u = 1 - t, outer = a * t * u; /* w(1 + t) = a*t*(1 - t)^2, and so on */
+  const double weight[4] = {outer * u, 1 - t * t * (a + 3 - (a + 2) * t), 1 - u * u * (a + 3 - (a + 2) * u),
+                            outer * t};
+  for (int k = 0; k < 4; k++) tap[k] = (AxisTap){larger(0, smaller(below - 1 + k, in - 1)), weight[k]};
+  return 4;
+}
+
 static int nest_rule(const Node *node, int axis, int64_t to, AxisTap tap[AXIS_TAPS]) {
   const int64_t in = size_of(node->in[0], axis), out = size_of(node, axis);
   if (is_nearest(node)) {
-    tap[0] = (AxisTap){to * in / out, 1};
+    tap[0] = (AxisTap){is_exact(node) ? (2 * to + 1) * in / (2 * out) : to * in / out, 1};
     return 1;
   }
   const bool corners = arg_bool(node, "corners");
   const int64_t parts = corners ? larger(1, out - 1) : 2 * out,
-                at = corners ? to * (in - 1) : larger(0, (2 * to + 1) * in - out);
-  const int64_t below = at / parts;
-  const double above = (double)(at % parts) / (double)parts;
+                middle = corners ? to * (in - 1) : (2 * to + 1) * in - out,
+                at = is_cubic(node) ? middle : larger(0, middle);
+  const int64_t below = floor_divide(at, parts);
+  const double above = (double)(at - below * parts) / (double)parts;
+  if (is_cubic(node)) return nest_cubic(in, below, above, tap);
   tap[0] = (AxisTap){below, 1 - above};
   tap[1] = (AxisTap){smaller(below + 1, in - 1), above};
   return 2;
@@ -160,7 +204,7 @@ bool resize_repeats(const Node *node, int64_t factor[2]) {
 
 void resize_field(const Node *node, int axis, int64_t *sees, double *jump) {
   const int64_t in = size_of(node->in[0], axis), out = size_of(node, axis);
-  *sees = is_nearest(node) || in == 1 || in == out ? 1 : 2;
+  *sees = is_nearest(node) || in == 1 || in == out ? 1 : is_cubic(node) ? 4 : 2;
   *jump *= (double)in / (double)out;
 }
 
@@ -169,7 +213,8 @@ const Op op_resize = {
     .group = "shape",
     .summary = "the input at another size",
     .detail = "bilinear: s = (o + 0.5)*I/O - 0.5, not below 0, or with corners o*(I - 1)/(O - 1); a mean of "
-              "x[floor(s)] and the next one; nearest: x[floor(o*I/O)]",
+              "x[floor(s)] and the next one; cubic: the same s, also below 0, and a sum of four by Keys' "
+              "kernel of a = -3/4; nearest: x[floor(o*I/O)]; nearest_exact: x[floor((o + 0.5)*I/O)]",
     .params = params,
     .example = "resize(56x56, mode=nearest)",
     .shape = shape,

@@ -1,45 +1,159 @@
-/* zero_pad.c: zero_pad, a border of zeros. Before a convolution it costs nothing: it becomes its padding. */
+/* zero_pad.c: zero_pad, a border: of zeros or of another number, around channels, too; of what is mirrored at
+ * the outermost elements (reflect), or of these (edge). Zeros before a convolution cost nothing: they become
+ * its padding. */
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/shape/box.h"
+#include <math.h>
+#include "base/number.h"
+#include "graph/shape.h"
+#include "ops/engine/axes.h"
 #include "ops/engine/window.h"
+#include "ops/shape/box.h"
 
 static const Param params[] = {
     {"n", PARAM_BORDER, NULL,
-     "zeros on each side: N, [height, width], [top, bottom, left, right]; on a sequence N or [before, after]",
+     "elements on each side: N, [height, width], [top, bottom, left, right]; on a sequence N or [before, "
+     "after]",
      0, 0, NULL},
+    {"mode", PARAM_CHOICE, "zero",
+     "zero: `value`; reflect: the picture mirrored at its outermost elements; edge: these again and again", 0,
+     0, "zero reflect edge"},
+    {"value", PARAM_NUMBER, "0", "what the border is made of, if mode=zero", 0, 0, NULL},
+    {"channels", PARAM_LIST, "[0,0]", "channels of `value` before and behind the others", 0, 0, NULL},
     {0}};
+
+static bool copies(const Node *node) { return !arg_is(node, "mode", "zero"); }
+static bool mirrors(const Node *node) { return arg_is(node, "mode", "reflect"); }
+static double value_of(const Node *node) { return arg_number(node, "value"); }
+static int64_t more_channels(const Node *node, int side) {
+  return arg_const(node, "channels")->items[side].i;
+}
+
+static Box inside(const Node *node) {
+  Box box = box_inside(node, "n");
+  box.c = more_channels(node, 0);
+  return box;
+}
+
+/* ---- the shape ---- */
+static bool check_channels(ShapeContext *context, const Node *node) {
+  const Const *list = arg_const(node, "channels");
+  if (list->kind == CONST_POISON) return false;
+  bool good = list->n == 2;
+  for (int i = 0; i < list->n && good; i++)
+    good =
+        list->items[i].kind == CONST_INT && list->items[i].i >= 0 && list->items[i].i <= SHAPE_MOST_ELEMENTS;
+  if (good) return true;
+  Diag *diag = op_error_at(context, node, "channels", DIAG_bad_value,
+                           "channels of zero_pad is not two numbers that are not negative");
+  diag_help(diag, "channels=[0, 16] adds 16 channels behind those that are there");
+  return false;
+}
+
+static bool check_mode(ShapeContext *context, const Node *node) {
+  const char *mode = arg_const(node, "mode")->s;
+  if (!copies(node)) return true;
+  if (value_of(node) == 0 && more_channels(node, 0) == 0 && more_channels(node, 1) == 0) return true;
+  Diag *diag = op_error_at(context, node, value_of(node) == 0 ? "channels" : "value", DIAG_bad_value,
+                           "%s is for mode=zero: with mode=%s the border is made of the picture",
+                           value_of(node) == 0 ? "channels" : "value", mode);
+  diag_help(diag, "leave out one of the two, or pad twice");
+  return false;
+}
+
+static bool check_mirror(ShapeContext *context, const Node *node, const int64_t before[2],
+                         const int64_t after[2]) {
+  const Extent e = shape_extent(node->in[0]->shape);
+  for (int axis = 0; axis < 2 && mirrors(node); axis++) {
+    const int64_t most = larger(before[axis], after[axis]), size = extent_side(e, axis);
+    if (most < size) continue;
+    Diag *diag = op_error_at(
+        context, node, "n", DIAG_bad_value,
+        "a border of %lld cannot be mirrored: the %s is %lld, and the outermost element is not repeated",
+        (long long)most, window_axis_name(node, axis), (long long)size);
+    op_note_origin(context, diag, node->in[0]);
+    diag_help(diag, "at most %lld, or mode=edge", (long long)size - 1);
+    return false;
+  }
+  return true;
+}
 
 static void shape(ShapeContext *context, Node *node) {
   const Extent e = shape_extent(node->in[0]->shape);
   int64_t before[2], after[2];
-  if (box_border(context, node, "n", before, after))
-    node->shape = window_shape(node, e.h + before[0] + after[0], e.w + before[1] + after[1], e.c);
+  if (!box_border(context, node, "n", before, after) || !check_channels(context, node) ||
+      !check_mode(context, node) || !check_mirror(context, node, before, after))
+    return;
+  node->shape = window_shape(node, e.h + before[0] + after[0], e.w + before[1] + after[1],
+                             e.c + more_channels(node, 0) + more_channels(node, 1));
 }
 
 static bool border(const Node *node, int64_t before[2], int64_t after[2]) {
   box_border_of(node, "n", before, after);
-  return true;
+  return !copies(node) && value_of(node) == 0 &&
+         shape_extent(node->shape).c == shape_extent(node->in[0]->shape).c;
 }
 
-static void run(const Eval *eval) {
-  box_place(eval->in[0], shape_extent(eval->node->in[0]->shape), eval->out, shape_extent(eval->node->shape),
-            box_inside(eval->node, "n"));
+/* ---- borders made of the picture: each row is a row of the input ---- */
+static int eval_rule(const Node *node, int axis, int64_t to, AxisTap tap[AXIS_TAPS]) {
+  const Box box = box_inside(node, "n");
+  const double last = (double)extent_side(shape_extent(node->in[0]->shape), axis) - 1,
+               at = (double)(to - (axis ? box.x : box.y)), round = 2 * last;
+  const double from = !mirrors(node) ? fmax(0, fmin(at, last))
+                      : last == 0    ? 0
+                                     : last - fabs(last - (at - round * floor(at / round)));
+  tap[0] = (AxisTap){(int64_t)from, 1};
+  return 1;
 }
-static void lower(Lower *l) { box_lower_place(l, box_inside(l->node, "n")); }
+
+static int nest_rule(const Node *node, int axis, int64_t to, AxisTap tap[AXIS_TAPS]) {
+  const Box box = box_inside(node, "n");
+  const int64_t last = extent_side(shape_extent(node->in[0]->shape), axis) - 1,
+                at = to - (axis ? box.x : box.y);
+  const int64_t mirrored = at < 0 ? -at : at > last ? 2 * last - at : at;
+  tap[0] = (AxisTap){mirrors(node) ? mirrored : larger(0, smaller(at, last)), 1};
+  return 1;
+}
+
+static AxisPeriod period_of(const Node *node, int axis) {
+  int64_t before[2], after[2];
+  box_border_of(node, "n", before, after);
+  return (AxisPeriod){.from = 1, .to = 1, .border = 2 * larger(before[axis], after[axis])};
+}
+
+static void back_eval(const Eval *eval) { axes_run_back(eval, eval_rule); }
+static void back_lower(Lower *l) { axes_lower_back(l, nest_rule, period_of); }
+static const Op op_back = {.name = "zero_pad input gradient", .eval = back_eval, .lower = back_lower};
+
+/* ---- all ---- */
+static void run(const Eval *eval) {
+  if (copies(eval->node)) {
+    axes_run(eval, eval_rule);
+    return;
+  }
+  box_place(eval->in[0], shape_extent(eval->node->in[0]->shape), eval->out, shape_extent(eval->node->shape),
+            inside(eval->node), value_of(eval->node));
+}
+
+static void lower(Lower *l) {
+  if (copies(l->node)) axes_lower(l, nest_rule, period_of);
+  else box_lower_place(l, inside(l->node), value_of(l->node));
+}
 
 static void backward(Gradient *gradient, Node *node, Node *dy) {
-  if (gradient_wanted(gradient, node->in[0]))
+  if (copies(node)) gradient_input(gradient, &op_back, node, 1, &dy);
+  else if (gradient_wanted(gradient, node->in[0]))
     gradient_add(gradient, node->in[0],
-                 box_gradient_cut(gradient, node, dy, node->in[0]->shape, box_inside(node, "n")));
+                 box_gradient_cut(gradient, node, dy, node->in[0]->shape, inside(node)));
 }
 
 const Op op_zero_pad = {
     .name = "zero_pad",
     .group = "shape",
-    .summary = "a border of zeros",
-    .detail = "the input with zeros around it",
+    .summary = "a border of zeros, of another number or of the picture itself",
+    .detail = "the input with zeros around it; reflect: ... 2 1 | 0 1 2 3 | 2 1 ...; edge: ... 0 0 | 0 1 2 3 "
+              "| 3 3 ...",
     .params = params,
-    .example = "zero_pad(2)",
+    .example = "zero_pad(2, mode=reflect)",
     .keeps_spatial = true,
     .shape = shape,
     .border = border,

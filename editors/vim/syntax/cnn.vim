@@ -9,7 +9,7 @@ syntax keyword cnnStatement net block input output const labels train repeat if 
 syntax keyword cnnOperator and or not
 syntax keyword cnnBoolean true false
 syntax keyword cnnValue in
-syntax match cnnFunction "\<\%(conv\|depthwise\|conv_transpose\|maxpool\|avgpool\|stochastic_pool\|blurpool\|global_avgpool\|global_maxpool\|dense\|relu\|relu6\|leaky_relu\|prelu\|elu\|selu\|gelu\|silu\|sigmoid\|hard_sigmoid\|hard_swish\|tanh\|softplus\|clip\|softmax\|log_softmax\|abs\|square\|sqrt\|exp\|batchnorm\|layernorm\|groupnorm\|instancenorm\|lrn\|normalize\|scale\|l2norm\|dropout\|drop_path\|add\|subtract\|multiply\|divide\|maximum\|concat\|flatten\|reshape\|zero_pad\|crop\|crop_like\|upsample\|resize\|slice\|channel_shuffle\|space_to_depth\|depth_to_space\|roi_pool\|roi_align\|yolo\|proposals\|default_boxes\|decode\|nms\|panoptic\)\>"
+syntax match cnnFunction "\<\%(conv\|depthwise\|conv_transpose\|maxpool\|avgpool\|stochastic_pool\|blurpool\|global_avgpool\|global_maxpool\|dense\|relu\|relu6\|leaky_relu\|prelu\|elu\|selu\|gelu\|silu\|sigmoid\|hard_sigmoid\|hard_swish\|tanh\|softplus\|clip\|softmax\|log_softmax\|abs\|square\|sqrt\|exp\|log\|power\|batchnorm\|layernorm\|groupnorm\|instancenorm\|lrn\|normalize\|scale\|bias\|l2norm\|dropout\|drop_path\|add\|subtract\|multiply\|divide\|maximum\|minimum\|channel_mean\|channel_max\|concat\|constant\|flatten\|reshape\|zero_pad\|crop\|crop_like\|upsample\|resize\|slice\|channel_shuffle\|space_to_depth\|depth_to_space\|roi_pool\|roi_align\|yolo\|proposals\|default_boxes\|decode\|nms\|panoptic\)\>"
 syntax match cnnArgument "\<[A-Za-z_][A-Za-z0-9_]*\ze\s*=[^=]"
 syntax match cnnMember "\.\zs\%(height\|width\|channels\|length\|size\)\>"
 syntax match cnnArrow "->"

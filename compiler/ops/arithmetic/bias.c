@@ -1,0 +1,33 @@
+/* bias.c: bias, y = x + b[c]: one trained number a channel; the companion of scale. */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/convolution/correlation.h"
+#include "ops/engine/map.h"
+
+static const Param params[] = {{"init", PARAM_INIT, "0", "the numbers at the start", 0, 0, NULL}, {0}};
+
+static void shape(ShapeContext *context, Node *node) { map_shape_weight(context, node, "bias", false); }
+
+MAP_EVAL(sum) { return x[0] + weight[0]; }
+MAP_VALUE(value) { return add(m->x[0], map_weight(m, 0)); }
+
+static void backward(Gradient *gradient, Node *node, Node *dy) {
+  gradient_add(gradient, node->in[0], dy);
+  if (gradient_trained(gradient, node, 0)) gradient_sum(gradient, &op_channel_sum, node, 0, 1, &dy);
+}
+
+const Op op_bias = {
+    .name = "bias",
+    .group = "normalisation",
+    .summary = "one trained number a channel is added",
+    .detail = "y = x + bias[c]",
+    .params = params,
+    .example = "conv(16, 3x3, bias=false) -> scale -> bias",
+    .family = FAMILY_MAP,
+    .keeps_spatial = true,
+    .shape = shape,
+    .eval = map_run,
+    .gradient = backward,
+    .lower = lower_plain_map,
+    .map_eval = sum,
+    .map = value,
+};

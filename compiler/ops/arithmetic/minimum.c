@@ -1,0 +1,59 @@
+/* minimum.c: minimum, y = min(x0, x1, ...). Operands that are equal share the gradient evenly, as
+ * torch.minimum's. */
+// SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+#include "ops/arithmetic/combine.h"
+
+static const Param params[] = {
+    {"x", PARAM_OPERANDS, NULL, "values of the same shape (or 1x1xC or HxWx1), or numbers", 0, 0, NULL}, {0}};
+
+static uint32_t needs(const Node *node, int wrt) { /* which of them is the smallest, and which are as small */
+  (void)wrt;
+  return (UINT32_C(1) << node->nin) - 1;
+}
+
+MAP_EVAL(smallest) {
+  double y = x[0];
+  for (int i = 1; i < combine_count(node); i++) {
+    const double other = combine_x(node, i, x);
+    if (other < y || isnan(other)) y = other;
+  }
+  return y;
+}
+MAP_SLOPE(slope) {
+  int equals = 0;
+  for (int i = 0; i < combine_count(node); i++) {
+    if (combine_x(node, i, x) < x[wrt]) return 0;
+    equals += combine_x(node, i, x) <= x[wrt];
+  }
+  return 1.0 / equals;
+}
+
+/* NaN wherever one is, as of maximum. */
+MAP_VALUE(value) {
+  Val minus = number(-1), y = mul(minus, m->x[0]);
+  for (int i = 1; i < combine_count(m->node); i++) y = vmax_nan(y, mul(minus, combine_value(m, i)));
+  return mul(minus, y);
+}
+MAP_GRADIENT(gradient) {
+  Val x = m->x[wrt], least = value(m), equals = number(0);
+  for (int i = 0; i < combine_count(m->node); i++)
+    equals = add(equals, choose(equal(combine_value(m, i), least), number(1), number(0)));
+  return choose(equal(x, least), div_(dy, equals), number(0));
+}
+
+const Op op_minimum = {
+    .name = "minimum",
+    .group = "combining",
+    .summary = "the smallest of the current value and others, element by element",
+    .detail = "y = min(x0, x1, ...); a 1x1xC operand is repeated at every pixel, HxWx1 over the channels",
+    .params = params,
+    .example = "conv(16, 3x3) -> minimum(other)",
+    .shape = combine_shape,
+    MAP_OPERATOR,
+    .map_eval = smallest,
+    .map_slope = slope,
+    .map_needs = needs,
+    .map = value,
+    .map_gradient = gradient,
+};
