@@ -1,4 +1,5 @@
-/* ops_combine.c: sums, differences, products, quotients and maxima of values, and of values and constants. */
+/* ops_combine.c: sums, differences, products, quotients, maxima and minima of values, and of values and
+ * constants. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "exchange/import.h"
@@ -35,22 +36,18 @@ static const Tensor *mapped(ModelImport *im, const Tensor *t, double (*of)(doubl
 
 static double minus(double x) { return -x; }
 static double inverse(double x) { return 1 / x; }
-static double one(double x) { return (void)x, 1; }
 static double same(double x) { return x; }
 
 static View *with_shift(ModelImport *im, const OnnxNode *node, int input, const View *x, const Tensor *t) {
-  if (t->n <= 4) {
-    Text list = {.arena = im->arena};
-    for (int64_t i = 0; i < t->n; i++)
-      text_put(&list, "%s%s", i ? ", " : "", number_text(im->arena, -tensor_number(t, i)));
-    return map_view(im, x, "normalize(mean=[%s])", list.s);
-  }
-  if (x->value->shape.rank != 3) return no(im, "a constant a channel that is added (bias)");
   const char *layer = layer_of(im, node, input);
-  const int64_t dim[] = {t->n, 1, 1, 1};
-  put_weight(im, layer, "weight", mapped(im, t, one), 4, dim);
-  put_vector(im, layer, "bias", t);
-  return map_view(im, x, "depthwise(1x1, name=\"%s\")", layer);
+  if (x->value->made || t->n > 4) {
+    put_vector(im, layer, "bias", t);
+    return map_view(im, x, "bias(name=\"%s\")", layer);
+  }
+  Text list = {.arena = im->arena}; /* of a picture's channels, as they are prepared */
+  for (int64_t i = 0; i < t->n; i++)
+    text_put(&list, "%s%s", i ? ", " : "", number_text(im->arena, -tensor_number(t, i)));
+  return map_view(im, x, "normalize(mean=[%s])", list.s);
 }
 
 static View *with_vector(ModelImport *im, const OnnxNode *node, int input, const View *x, const Tensor *t,
@@ -58,7 +55,8 @@ static View *with_vector(ModelImport *im, const OnnxNode *node, int input, const
   if (absorbed(im, x, t, word)) return view_copy(im, x, x->value);
   if (strcmp(word, "add") == 0) return with_shift(im, node, input, x, mapped(im, t, same));
   if (strcmp(word, "subtract") == 0) return with_shift(im, node, input, x, mapped(im, t, minus));
-  if (strcmp(word, "maximum") == 0) return no(im, "a maximum with a constant a channel");
+  if (strcmp(word, "maximum") == 0 || strcmp(word, "minimum") == 0)
+    return no(im, "a %s with a constant a channel", word);
   const char *layer = layer_of(im, node, input);
   put_vector(im, layer, "weight", mapped(im, t, strcmp(word, "divide") == 0 ? inverse : same));
   return map_view(im, x, "scale(name=\"%s\")", layer);

@@ -53,8 +53,8 @@ View *import_selu(ModelImport *im, const OnnxNode *node) {
 
 View *import_gelu(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
-  if (strcmp(onnx_text(node, "approximate", "none"), "none") != 0) return no(im, "gelu by tanh");
-  return x ? map_view(im, x, "gelu") : NULL;
+  const bool by_tanh = strcmp(onnx_text(node, "approximate", "none"), "tanh") == 0;
+  return x ? map_view(im, x, by_tanh ? "gelu(approximate=tanh)" : "gelu") : NULL;
 }
 
 View *import_mish(ModelImport *im, const OnnxNode *node) {
@@ -104,7 +104,10 @@ View *import_pow(ModelImport *im, const OnnxNode *node) {
   if (!x) return NULL;
   if (power == 1) return view_copy(im, x, x->value);
   if (power == 2) return map_view(im, x, "square");
-  return power == 0.5 ? map_view(im, x, "sqrt") : no(im, "a power other than 2 and 1/2");
+  if (power == 0.5) return map_view(im, x, "sqrt");
+  const bool whole = power != 0 && fabs(power) <= 64 && power == floor(power);
+  if (whole || power == -0.5) return map_view(im, x, "power(%s)", number_text(im->arena, power));
+  return no(im, "a power other than whole numbers to 64, 1/2 and -1/2");
 }
 
 View *import_prelu(ModelImport *im, const OnnxNode *node) {
