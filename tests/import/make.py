@@ -190,7 +190,8 @@ case("open", [
     node("Conv", "x w", "a"), node("GlobalAveragePool", "a", "y")], {"x": [None, 1, None, None]}, "y",
     {"w": (2, 1, 3, 3)})
 case("powers", [
-    node("Sigmoid", "x", "a"), node("Log", "a", "b"), node("Reciprocal", "a", "c"), node("Pow", "a half", "d"),
+    node("Sigmoid", "x", "a"), node("Log", "a", "b"), node("Reciprocal", "a", "c"),
+    node("Pow", "a half", "d"),
     node("Pow", "x third", "e"), node("Min", "b e", "f"), node("Min", "f d limit", "g"),
     node("Add", "g shift", "h", "bias"), node("Gelu", "h", "i", approximate="tanh"), node("Sub", "i c", "y")],
     {"x": [1, 3, 4, 5]}, "y",
