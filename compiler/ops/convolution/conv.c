@@ -10,11 +10,12 @@
 #include "ops/convolution/correlation.h"
 #include "ops/engine/window.h"
 
-/* Values that a direct convolution sums up for each of a pooled result. What pooling on the way saves is one
- * walk over the result: 25 to 5 % of the time for up to 100 sums, 0 to 4 % for 500 (AVX-512; windows from 1x1
- * to 7x7, 3 to 512 filters). Behind that there is nothing to save, and a pooled convolution, which reads all
- * its weights for each row of the result, takes twice as long where they do not fit the cache. */
-enum { MOST_SUMS_POOLED = 512 };
+/* The most terms that a direct convolution adds up for a value and still pools on the way. That saves a walk
+ * over the result: of the time 4 to 43 % for up to 64 terms, 0 to 4 % from 256 to 512, more with 5x5 at
+ * stride 2 (tried by hand: AVX-512, one thread, windows from 1x1 to 7x7, 16 to 512 filters). With more terms
+ * nothing is saved, and since a pooled convolution reads all its weights for each row of the result, it takes
+ * twice as long where they do not fit the cache. */
+enum { MOST_TERMS_POOLED = 512 };
 
 static const Param params[] = {
     {"filters", PARAM_INT, NULL, "output channels", 0, 0, NULL},
@@ -62,7 +63,8 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
   correlation_backward(gradient, node, dy, &op_conv_input_gradient, &op_conv_weight_gradient);
 }
 
-/* Windows of 2x2 that share nothing, where a convolution has few sums or Winograd's algorithm may do it. */
+/* Windows of 2x2 that share nothing, where a convolution adds up few terms or Winograd's algorithm may do it.
+ */
 static bool takes_pool(const Node *node, const Node *pool) {
   const Correlation k = correlation_of(node);
   if (correlation_near_limits(&k) || node->shape.regions) return false;
@@ -70,9 +72,9 @@ static bool takes_pool(const Node *node, const Node *pool) {
   const Extent e = shape_extent(pool->shape);
   const bool winograd = k.kernel[0] == k.kernel[1] && (k.kernel[0] == 3 || k.kernel[0] == 5) &&
                         k.stride[0] == 1 && k.stride[1] == 1 && k.dilation[0] == 1 && k.dilation[1] == 1;
-  const int64_t sums = k.kernel[0] * k.kernel[1] * k.l;
-  bool halves =
-      k.groups == 1 && (winograd || sums <= MOST_SUMS_POOLED) && 2 * e.h <= k.small.h && 2 * e.w <= k.small.w;
+  const int64_t terms = k.kernel[0] * k.kernel[1] * k.l;
+  bool halves = k.groups == 1 && (winograd || terms <= MOST_TERMS_POOLED) && 2 * e.h <= k.small.h &&
+                2 * e.w <= k.small.w;
   for (int axis = 0; axis < 2; axis++)
     halves = halves && w->kernel[axis] == 2 && w->stride[axis] == 2 && w->dilation[axis] == 1 &&
              w->before[axis] == 0;
