@@ -149,6 +149,8 @@ View *view_without(ModelImport *, const View *, const bool *drop);
 /* A value whose positions are some dimensions of a view, in the order of `pos`, and whose channels are
  * others; with any_order the positions may be brought into another order first. */
 Value *lay(ModelImport *, const View *, int nchan, const int *chan, int npos, int *pos, bool any_order);
+/* With one dimension as channels; the positions, in any order, are set: all others that vary. */
+Value *lay_channels(ModelImport *, const View *, int axis, int *npos, int pos[MOST_DIMS]);
 /* These dimensions, in this order, are all of the value as it lies in memory. */
 bool in_memory_order(const View *, int n, const int *dims);
 Value *lay_standard(ModelImport *, const View *);

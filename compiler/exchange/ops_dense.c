@@ -32,13 +32,11 @@ static const Tensor *vector_behind(ModelImport *im, const OnnxNode *node, int64_
 /* x times the matrix, along the last dimension of the view: a dense layer, or a 1x1 convolution. */
 static View *product(ModelImport *im, const OnnxNode *node, const View *x, const Tensor *w,
                      const Tensor *bias) {
-  const int last = x->rank - 1, chan[] = {last};
-  int pos[MOST_DIMS], npos = 0;
-  for (int d = 1; d < last; d++)
-    if (x->along[d].n) pos[npos++] = d;
+  const int last = x->rank - 1;
+  int pos[MOST_DIMS], npos;
   if (last < 1) return no(im, "a tensor of %d dimensions", x->rank);
   if (w->dim[1] != x->size[last]) return no(im, "a matrix that does not fit");
-  Value *v = lay(im, x, 1, chan, npos, pos, true);
+  Value *v = lay_channels(im, x, last, &npos, pos);
   if (!v) return NULL;
   const int64_t units = w->dim[0], dim[] = {units, w->dim[1], 1, 1};
   if (!bias) bias = vector_behind(im, node, units);

@@ -141,11 +141,8 @@ View *import_softmax(ModelImport *im, const OnnxNode *node) {
   for (int64_t d = axis + 1; flat && d < x->rank; d++)
     if (x->size[d] > 1) return no(im, "a softmax over several axes (opset below 13)");
   if (axis == 0 && x->size[0] > 1) return no(im, "a softmax over the batch");
-  const int chan[] = {(int)axis};
-  int pos[MOST_DIMS], npos = 0;
-  for (int d = 1; d < x->rank; d++)
-    if (d != axis && x->along[d].n) pos[npos++] = d;
-  Value *v = lay(im, x, 1, chan, npos, pos, true);
+  int pos[MOST_DIMS], npos;
+  Value *v = lay_channels(im, x, (int)axis, &npos, pos);
   if (!v) return NULL;
   return view_laid(im, x, emit_one(im, v, v->shape, "%s", onnx_operator(node->op)->word), (int)axis, npos,
                    pos);

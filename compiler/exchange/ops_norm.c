@@ -104,11 +104,8 @@ View *import_layernorm(ModelImport *im, const OnnxNode *node) {
   if (axis < 1 || axis >= x->rank) return no(im, "a norm over the batch");
   for (int64_t d = axis + 1; d < x->rank && !onnx_int(node, "cnnc_single", 0); d++)
     if (x->size[d] > 1) return no(im, "a layer norm over several axes");
-  const int chan[] = {(int)axis};
-  int pos[MOST_DIMS], npos = 0;
-  for (int d = 1; d < x->rank; d++)
-    if (d != axis && x->along[d].n) pos[npos++] = d;
-  Value *v = lay(im, x, 1, chan, npos, pos, true);
+  int pos[MOST_DIMS], npos;
+  Value *v = lay_channels(im, x, (int)axis, &npos, pos);
   if (!v) return NULL;
   const int64_t channels = v->shape.dim[v->shape.rank - 1];
   if ((w && w->n != channels) || (b && b->n != channels)) return no(im, "parameters that do not fit");

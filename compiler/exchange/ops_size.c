@@ -362,25 +362,34 @@ View *import_resize(ModelImport *im, const OnnxNode *node) {
   return call ? view_standard(im, emit_one(im, v, to, "%s", call), x, x->rank) : NULL;
 }
 
-View *import_depth_to_space(ModelImport *im, const OnnxNode *node) {
+/* The picture whose blocks of k x k are moved; NULL after no(). */
+static Value *blocks(ModelImport *im, const OnnxNode *node, int64_t *k) {
   const View *x = view_of(im, node, 0);
-  const int64_t k = onnx_int(node, "blocksize", 0);
-  Value *v = x && x->rank == 4 ? lay_standard(im, x) : no(im, "blocks of other than pictures");
+  *k = onnx_int(node, "blocksize", 0);
+  if (!x) return NULL;
+  if (x->rank != 4) return no(im, "blocks of other than pictures");
+  return *k < 1 || *k > 1024 ? no(im, "blocks that do not fit") : lay_standard(im, x);
+}
+
+View *import_depth_to_space(ModelImport *im, const OnnxNode *node) {
+  int64_t k;
+  Value *v = blocks(im, node, &k);
   if (!v) return NULL;
+  const View *x = view_of(im, node, 0);
   const Shape s = v->shape;
-  if (k < 1 || k > 1024 || s.dim[2] % (k * k)) return no(im, "blocks that do not fit");
+  if (s.dim[2] % (k * k)) return no(im, "blocks that do not fit");
   const char *order = strcmp(onnx_text(node, "mode", "DCR"), "CRD") == 0 ? "crd" : "dcr";
   const Shape to = shape_picture(s.dim[0] * k, s.dim[1] * k, s.dim[2] / (k * k));
   return view_standard(im, emit_one(im, v, to, "depth_to_space(%lld, order=%s)", (long long)k, order), x, 4);
 }
 
 View *import_space_to_depth(ModelImport *im, const OnnxNode *node) {
-  const View *x = view_of(im, node, 0);
-  const int64_t k = onnx_int(node, "blocksize", 0);
-  Value *v = x && x->rank == 4 ? lay_standard(im, x) : no(im, "blocks of other than pictures");
+  int64_t k;
+  Value *v = blocks(im, node, &k);
   if (!v) return NULL;
+  const View *x = view_of(im, node, 0);
   const Shape s = v->shape;
-  if (k < 1 || k > 1024 || s.dim[0] % k || s.dim[1] % k) return no(im, "blocks that do not fit");
+  if (s.dim[0] % k || s.dim[1] % k) return no(im, "blocks that do not fit");
   const Shape to = shape_picture(s.dim[0] / k, s.dim[1] / k, s.dim[2] * k * k);
   return view_standard(im, emit_one(im, v, to, "space_to_depth(%lld, order=dcr)", (long long)k), x, 4);
 }

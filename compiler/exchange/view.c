@@ -312,6 +312,13 @@ Value *lay(ModelImport *im, const View *view, int nchan, const int *chan, int np
   return v ? reshaped(im, v, shape) : NULL;
 }
 
+Value *lay_channels(ModelImport *im, const View *x, int axis, int *npos, int pos[MOST_DIMS]) {
+  *npos = 0;
+  for (int d = 1; d < x->rank; d++)
+    if (d != axis && x->along[d].n) pos[(*npos)++] = d;
+  return lay(im, x, 1, &axis, *npos, pos, true);
+}
+
 bool in_memory_order(const View *view, int n, const int *dims) {
   Factors all = {0};
   for (int i = 0; i < n; i++) {
