@@ -30,8 +30,7 @@ enum {
 const OptionRow import_options[] = {
     {NULL, 'o', required_argument, "-o NAME",
      "writes NAME.cnn and NAME.safetensors; without it the names are the model's, here; -: the program "
-     "alone, on "
-     "standard output",
+     "alone, on standard output",
      "@file"},
     {"outputs", LONG_OUTPUTS, required_argument, "--outputs=A[,B...]",
      "what to compute, by the names of tensors or nodes; what lies behind is left out", NULL},

@@ -82,7 +82,8 @@ static void put_special_values(void) {
        "what comes out is what the formulas give, as in PyTorch. NaN is not lost: where an operator reads\n"
        "NaN, it gives NaN. So a picture of NaN gives NaN.\n"
        "\n"
-       "What activations make of such values (by the default arguments; `clip(-1, 1)`, `power(-1)`, a prelu of 0.25):\n"
+       "What activations make of such values (by the default arguments; `clip(-1, 1)`, `power(-1)`, a\n"
+       "prelu of 0.25):\n"
        "\n"
        "| | NaN | inf | -inf | -0 | 3e38 | -3e38 |\n"
        "|---|---|---|---|---|---|---|");
