@@ -46,8 +46,16 @@ same_bytes() {
         cmp -s - "$here/long-one.c" || { status=1; echo "# $program $options"; }
     done
   done
+  make -s randomnet hugenet
+  for seed in $(seq 1 300); do # the numbers of random programs mean the same program everywhere
+    for generator in randomnet hugenet 'hugenet far'; do
+      "$here"/$generator "$seed" >"$here/long-one.c"
+      "$here"/long-sanitizers/$generator "$seed" | cmp -s - "$here/long-one.c" ||
+        { status=1; echo "# $generator $seed"; }
+    done
+  done
   rm -f "$here/long-one.c"
-  verdict "$status" "the same bytes from cnnc built by another compiler"
+  verdict "$status" "the same bytes from cnnc, randomnet and hugenet built by another compiler"
 }
 
 # What each target begins with: its own folder; the parser also with every program of the other tests.
