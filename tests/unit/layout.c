@@ -22,7 +22,7 @@ static int draw(uint64_t *state, int n) {
 
 static bool add(Case *c, int64_t bytes, int born, int dies) {
   if (c->n == MOST) return false;
-  c->block[c->n] = (Block){bytes, born, dies, -1};
+  c->block[c->n] = (Block){bytes, born, dies, -1, 0};
   c->list[c->n] = &c->block[c->n];
   c->n++;
   return true;
@@ -118,7 +118,7 @@ static void test_long(void) {
   Arena *arena = arena_new();
   Block *block = NEW_ARRAY(arena, Block, LAYERS), **list = NEW_ARRAY(arena, Block *, LAYERS);
   for (int i = 0; i < LAYERS; i++) {
-    block[i] = (Block){16 + i % 7, i, i + 1, -1};
+    block[i] = (Block){16 + i % 7, i, i + 1, -1, 0};
     list[i] = &block[i];
   }
   const clock_t before = clock();
