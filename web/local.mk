@@ -23,5 +23,19 @@ web/page/cnnc.wasm: $(WEB_OBJECTS)
 	  -lwasi-emulated-mman -lm -Wl,-z,stack-size=1048576 -Wl,--stack-first -Wl,--strip-all -o $@
 -include $(WEB_OBJECTS:.o=.d)
 
+web/page/examples.json: $(top_srcdir)/web/examples.sh $(wildcard $(srcdir)/examples/*/*.cnn)
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && sh $(top_srcdir)/web/examples.sh $(top_srcdir)/examples >$@.new && mv $@.new $@
+web/page/colours.json: $(top_srcdir)/editors/vscode/syntaxes/cnn.tmLanguage.json
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && cp $< $@
+WEB_PAGE = index.html page.css page.js worker.js wasi.js
+$(WEB_PAGE:%=web/page/%): web/page/%: web/%
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && cp $< $@
+EXTRA_DIST += $(WEB_PAGE:%=web/%) web/examples.sh
+
 .PHONY: web
-web: web/page/cnnc.wasm
+web: web/page/cnnc.wasm web/page/examples.json web/page/colours.json $(WEB_PAGE:%=web/page/%)
+
+clean-local: web-clean
+.PHONY: web-clean
+web-clean:
+	rm -rf web/objects web/page
