@@ -3,9 +3,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 const $ = (id) => document.getElementById(id);
-const DELAY = 100, PATIENCE = 30000; // ms: after the last key; until a run is given up
+const DELAY = 100,
+  PATIENCE = 30000; // ms: after the last key; until a run is given up
 const FIRST = "lenet5/lenet5_relu.cnn";
-const encode = (text) => new TextEncoder().encode(text), decode = (bytes) => new TextDecoder().decode(bytes);
+const encode = (text) => new TextEncoder().encode(text),
+  decode = (bytes) => new TextDecoder().decode(bytes);
 
 function make(tag, name, ...children) {
   const element = document.createElement(tag);
@@ -15,7 +17,9 @@ function make(tag, name, ...children) {
 }
 
 // ---- running cnnc ----
-let worker = null, waiting = null, count = 0;
+let worker = null,
+  waiting = null,
+  count = 0;
 
 // Runs cnnc with these words and files: { code, out, err, files, time } or { failure }. One run at a time.
 function ask(words, files) {
@@ -38,14 +42,18 @@ function ask(words, files) {
 }
 
 // ---- the program ----
-let examples = {}, path = "net.cnn", rules = [];
+let examples = {},
+  path = "net.cnn",
+  rules = [];
 const text = $("text");
 const lines = () => text.value.split("\n");
 
 // The program, and what lies beside it in its folder.
 function files() {
-  const folder = path.slice(0, path.lastIndexOf("/") + 1), all = {};
-  for (const name of Object.keys(examples)) if (folder && name.startsWith(folder)) all[name] = encode(examples[name]);
+  const folder = path.slice(0, path.lastIndexOf("/") + 1),
+    all = {};
+  for (const name of Object.keys(examples))
+    if (folder && name.startsWith(folder)) all[name] = encode(examples[name]);
   all[path] = encode(text.value);
   return all;
 }
@@ -61,10 +69,16 @@ function setProgram(name, program) {
 }
 
 // ---- its colours, marks and hints ----
-let hints = { at: {}, lines: [] }, messages = [];
+let hints = { at: {}, lines: [] },
+  messages = [];
 
-const CLASS = [[/^comment/, "comment"], [/^string/, "string"], [/^support/, "operator"],
-  [/^constant\.numeric/, "number"], [/^(keyword\.(control|operator\.word)|(constant|variable)\.language)/, "keyword"]];
+const CLASS = [
+  [/^comment/, "comment"],
+  [/^string/, "string"],
+  [/^support/, "operator"],
+  [/^constant\.numeric/, "number"],
+  [/^(keyword\.(control|operator\.word)|(constant|variable)\.language)/, "keyword"],
+];
 const classOf = (name = "") => CLASS.find(([pattern]) => pattern.test(name))?.[1] ?? "";
 
 // From the grammar that Visual Studio Code uses.
@@ -94,17 +108,22 @@ function colour(line) {
 }
 
 // Columns of messages count characters; strings here, units of 16 bits.
-const unitOf = (line, column) => Array.from(line).slice(0, column - 1).join("").length;
+const unitOf = (line, column) =>
+  Array.from(line)
+    .slice(0, column - 1)
+    .join("").length;
 
 function paint() {
-  const all = lines(), rows = [];
+  const all = lines(),
+    rows = [];
   all.forEach((line, i) => {
     const names = colour(line);
     for (const m of messages) {
       if (m.file !== path || m.line > i + 1 || m.end_line < i + 1) continue;
       const from = m.line === i + 1 ? unitOf(line, m.column) : 0;
       const to = m.end_line === i + 1 ? unitOf(line, m.end_column) : line.length;
-      for (let k = from; k < Math.max(to, from + 1) && k < line.length; k++) names[k] += ` mark-${m.severity}`;
+      for (let k = from; k < Math.max(to, from + 1) && k < line.length; k++)
+        names[k] += ` mark-${m.severity}`;
     }
     for (let from = 0, to; from < line.length; from = to) {
       for (to = from; to < line.length && names[to] === names[from]; to++);
@@ -138,13 +157,25 @@ function setHints(net) {
 function snippet(m) {
   const source = m.file === path ? lines() : examples[m.file]?.split("\n");
   if (!source || m.line === null) return [];
-  const line = source[m.line - 1] ?? "", width = String(m.line).length;
-  const from = unitOf(line, m.column), to = m.end_line === m.line ? unitOf(line, m.end_column) : line.length;
-  const head = Array.from(line.slice(0, from)), marked = Array.from(line.slice(from, to)).length;
+  const line = source[m.line - 1] ?? "",
+    width = String(m.line).length;
+  const from = unitOf(line, m.column),
+    to = m.end_line === m.line ? unitOf(line, m.end_column) : line.length;
+  const head = Array.from(line.slice(0, from)),
+    marked = Array.from(line.slice(from, to)).length;
   const blank = head.map((c) => (c === "\t" ? "\t" : " ")).join("");
-  return [make("pre", "", make("span", "number", `${m.line} | `), line, "\n",
-    make("span", "number", `${" ".repeat(width)} | `), blank,
-    make("span", `caret-${m.severity}`, "^" + "~".repeat(Math.max(0, marked - 1))))];
+  return [
+    make(
+      "pre",
+      "",
+      make("span", "number", `${m.line} | `),
+      line,
+      "\n",
+      make("span", "number", `${" ".repeat(width)} | `),
+      blank,
+      make("span", `caret-${m.severity}`, "^" + "~".repeat(Math.max(0, marked - 1))),
+    ),
+  ];
 }
 
 function place(m) {
@@ -157,7 +188,9 @@ function place(m) {
 
 const offset = (line, column) => {
   const all = lines();
-  return all.slice(0, line - 1).reduce((sum, one) => sum + one.length + 1, 0) + unitOf(all[line - 1] ?? "", column);
+  return (
+    all.slice(0, line - 1).reduce((sum, one) => sum + one.length + 1, 0) + unitOf(all[line - 1] ?? "", column)
+  );
 };
 
 function select(m) {
@@ -183,7 +216,8 @@ async function explain(slug, after) {
 }
 
 function show(m) {
-  const element = make("article", "message"), title = make("p", "", ...place(m), make("b", m.severity, m.severity));
+  const element = make("article", "message"),
+    title = make("p", "", ...place(m), make("b", m.severity, m.severity));
   title.append(": " + m.message);
   if (m.slug) {
     const more = make("button", "", `[${m.slug}]`);
@@ -195,7 +229,11 @@ function show(m) {
   for (const note of m.notes) {
     const fact = note.line === m.line && note.column === m.column && note.file === m.file;
     if (fact) element.append(make("p", "fact", "= " + note.message));
-    else element.append(make("p", "", ...place(note), make("b", "note", "note"), ": " + note.message), ...snippet(note));
+    else
+      element.append(
+        make("p", "", ...place(note), make("b", "note", "note"), ": " + note.message),
+        ...snippet(note),
+      );
   }
   m.help.forEach((help, i) => {
     const line = make("p", "fact", "= help: " + help);
@@ -213,8 +251,11 @@ function report(err) {
   let found;
   try {
     found = JSON.parse(err || "[]");
-  } catch { // what is no message of the language: a wrong command line, or a bug
-    found = [{ severity: "error", slug: null, message: err.trim(), line: null, notes: [], help: [], fixes: [] }];
+  } catch {
+    // what is no message of the language: a wrong command line, or a bug
+    found = [
+      { severity: "error", slug: null, message: err.trim(), line: null, notes: [], help: [], fixes: [] },
+    ];
   }
   messages = found;
   $("messages").replaceChildren(...found.map(show));
@@ -228,7 +269,10 @@ function say(kind, what) {
 }
 
 // ---- what it becomes ----
-let view = "layers", links = [], busy = false, again = false;
+let view = "layers",
+  links = [],
+  busy = false,
+  again = false;
 
 function download(name, bytes, label) {
   const link = make("a", "", label);
@@ -256,15 +300,22 @@ async function compile() {
 }
 
 async function compileOnce() {
-  const all = files(), name = path.slice(path.lastIndexOf("/") + 1).replace(/\.cnn$/, "");
-  const first = await ask([path, ...options(), "--emit=json", "-o", "layers.json", "--summary",
-    "--diagnostics=json"], all);
+  const all = files(),
+    name = path.slice(path.lastIndexOf("/") + 1).replace(/\.cnn$/, "");
+  const first = await ask(
+    [path, ...options(), "--emit=json", "-o", "layers.json", "--summary", "--diagnostics=json"],
+    all,
+  );
   if (again) return;
   if (first.failure) return failed(first.failure);
-  const errors = report(first.err), time = `${first.time.toFixed(0)} ms`;
+  const errors = report(first.err),
+    time = `${first.time.toFixed(0)} ms`;
   const bad = errors > 0 || first.code !== 0;
   document.title = bad ? `cnnc: ${errors || ""} error${errors === 1 ? "" : "s"}` : "cnnc: ready";
-  say(bad ? "bad" : "good", bad ? `${errors} error${errors === 1 ? "" : "s"}, ${time}` : `no errors, ${time}`);
+  say(
+    bad ? "bad" : "good",
+    bad ? `${errors} error${errors === 1 ? "" : "s"}, ${time}` : `no errors, ${time}`,
+  );
   for (const id of ["layers", "c", "h"]) $(id).classList.toggle("old", bad);
   hints.old = bad;
   if (!bad && first.files["layers.json"]) setHints(JSON.parse(decode(first.files["layers.json"])));
@@ -273,8 +324,10 @@ async function compileOnce() {
   $("layers").textContent = first.out;
   forgetDownloads();
   if (view === "layers") return;
-  const code = await ask([path, ...options(), ...($("train").checked ? ["--train"] : []), "-o", `${name}.c`,
-    "--diagnostics=json"], all);
+  const code = await ask(
+    [path, ...options(), ...($("train").checked ? ["--train"] : []), "-o", `${name}.c`, "--diagnostics=json"],
+    all,
+  );
   if (again) return;
   if (code.failure) return failed(code.failure);
   const bytes = { c: code.files[`${name}.c`], h: code.files[`${name}.h`] };
@@ -283,7 +336,10 @@ async function compileOnce() {
     $(end).textContent = bytes[end] ? decode(bytes[end]) : "";
     if (bytes[end]) download(`${name}.${end}`, bytes[end], `${name}.${end}`);
   }
-  say("good", `no errors, ${(first.time + code.time).toFixed(0)} ms, ${Math.ceil(bytes.c.length / 1024)} KiB of C`);
+  say(
+    "good",
+    `no errors, ${(first.time + code.time).toFixed(0)} ms, ${Math.ceil(bytes.c.length / 1024)} KiB of C`,
+  );
 }
 
 function failed(why) {
@@ -322,8 +378,13 @@ async function address() {
   const words = new URLSearchParams({ path });
   if (examples[path] !== text.value) {
     const packed = await squeeze(encode(text.value), new CompressionStream("deflate-raw"));
-    words.set("text", btoa(Array.from(packed, (byte) => String.fromCharCode(byte)).join(""))
-      .replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", ""));
+    words.set(
+      "text",
+      btoa(Array.from(packed, (byte) => String.fromCharCode(byte)).join(""))
+        .replaceAll("+", "-")
+        .replaceAll("/", "_")
+        .replaceAll("=", ""),
+    );
   }
   if (view !== "layers") words.set("view", view);
   for (const id of ["target", "level"]) if ($(id).selectedIndex) words.set(id, $(id).value);
@@ -336,15 +397,21 @@ async function writeAddress() {
 }
 
 async function readAddress() {
-  const words = new URLSearchParams(location.hash.slice(1)), packed = words.get("text");
-  let name = words.get("path") || FIRST, program = examples[name];
+  const words = new URLSearchParams(location.hash.slice(1)),
+    packed = words.get("text");
+  let name = words.get("path") || FIRST,
+    program = examples[name];
   if (packed !== null) {
-    const bytes = Uint8Array.from(atob(packed.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
+    const bytes = Uint8Array.from(atob(packed.replaceAll("-", "+").replaceAll("_", "/")), (c) =>
+      c.charCodeAt(0),
+    );
     program = decode(await squeeze(bytes, new DecompressionStream("deflate-raw")));
   }
   for (const id of ["target", "level"]) {
     const value = words.get(id);
-    $(id).value = [...$(id).options].some((option) => option.value === value) ? value : $(id).options[0].value;
+    $(id).value = [...$(id).options].some((option) => option.value === value)
+      ? value
+      : $(id).options[0].value;
   }
   $("train").checked = words.get("train") === "yes";
   setView(["layers", "c", "h"].includes(words.get("view")) ? words.get("view") : "layers");
@@ -374,7 +441,8 @@ async function take(list) {
 async function importModel() {
   say("", `importing ${model.name}`);
   while (busy) await new Promise((done) => setTimeout(done, 20));
-  const base = model.name.replace(/\.onnx$/, ""), words = $("words").value.trim().split(/\s+/).filter(Boolean);
+  const base = model.name.replace(/\.onnx$/, ""),
+    words = $("words").value.trim().split(/\s+/).filter(Boolean);
   busy = true;
   const result = await ask(["import", model.name, "-o", base, "--diagnostics=json", ...words], model.files);
   busy = false;
@@ -388,7 +456,8 @@ async function importModel() {
   setProgram(`${base}.cnn`, decode(result.files[`${base}.cnn`]));
   await compile();
   const weights = result.files[`${base}.safetensors`];
-  if (weights) download(`${base}.safetensors`, weights, `${base}.safetensors (${Math.ceil(weights.length / 1024)} KiB)`);
+  if (weights)
+    download(`${base}.safetensors`, weights, `${base}.safetensors (${Math.ceil(weights.length / 1024)} KiB)`);
   writeAddress();
 }
 
@@ -396,9 +465,14 @@ async function importModel() {
 text.addEventListener("input", changed);
 text.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.ctrlKey || event.metaKey || event.isComposing) return;
-  const before = text.value.slice(0, text.selectionStart), line = before.slice(before.lastIndexOf("\n") + 1);
+  const before = text.value.slice(0, text.selectionStart),
+    line = before.slice(before.lastIndexOf("\n") + 1);
   event.preventDefault(); // the next line begins below this one, and keys can be undone
-  document.execCommand("insertText", false, "\n" + line.match(/^ */)[0] + (line.trimEnd().endsWith("{") ? "    " : ""));
+  document.execCommand(
+    "insertText",
+    false,
+    "\n" + line.match(/^ */)[0] + (line.trimEnd().endsWith("{") ? "    " : ""),
+  );
 });
 $("example").addEventListener("change", () => {
   if ($("example").value) setProgram($("example").value, examples[$("example").value]);
@@ -454,7 +528,9 @@ addEventListener("drop", (event) => {
 });
 
 // ---- the beginning ----
-const [list, grammar] = await Promise.all(["examples.json", "colours.json"].map(async (name) => (await fetch(name)).json()));
+const [list, grammar] = await Promise.all(
+  ["examples.json", "colours.json"].map(async (name) => (await fetch(name)).json()),
+);
 examples = list;
 readRules(grammar);
 const groups = {};

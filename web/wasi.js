@@ -1,12 +1,22 @@
 // wasi.js: what a program of WASI finds around it: arguments, files in memory, standard output and error.
 // SPDX-License-Identifier: Apache-2.0
 
-const OK = 0, BADF = 8, EXIST = 20, NOENT = 44, NOTDIR = 54, NOSYS = 52;
-const CREATE = 1, DIRECTORY = 2, EXCLUSIVE = 4, TRUNCATE = 8; // of path_open
+const OK = 0,
+  BADF = 8,
+  EXIST = 20,
+  NOENT = 44,
+  NOTDIR = 54,
+  NOSYS = 52;
+const CREATE = 1,
+  DIRECTORY = 2,
+  EXCLUSIVE = 4,
+  TRUNCATE = 8; // of path_open
 const ROOT = 3; // the descriptor of the only directory, /
 
 class Exit {
-  constructor(code) { this.code = code; }
+  constructor(code) {
+    this.code = code;
+  }
 }
 
 // A file's bytes, in room that doubles.
@@ -17,7 +27,9 @@ class File {
     this.size = bytes.length;
     this.number = ++File.count;
   }
-  get bytes() { return this.room.subarray(0, this.size); }
+  get bytes() {
+    return this.room.subarray(0, this.size);
+  }
   write(at, bytes) {
     const end = at + bytes.length;
     if (end > this.room.length) {
@@ -57,7 +69,10 @@ export function run(module, words, given = {}) {
   const list = (texts) => ({
     sizes(count, size) {
       put32(count, texts.length);
-      put32(size, texts.reduce((sum, text) => sum + text.length, 0));
+      put32(
+        size,
+        texts.reduce((sum, text) => sum + text.length, 0),
+      );
       return OK;
     },
     get(places, at) {
@@ -70,7 +85,8 @@ export function run(module, words, given = {}) {
       return OK;
     },
   });
-  const argument = list(["cnnc", ...words].map((word) => encode(word + "\0"))), environment = list([]);
+  const argument = list(["cnnc", ...words].map((word) => encode(word + "\0"))),
+    environment = list([]);
 
   const status = (at, file) => {
     bytes(at, 64).fill(0);
@@ -103,7 +119,9 @@ export function run(module, words, given = {}) {
       put64(at, Math.round(performance.now() * 1e6));
       return OK;
     },
-    proc_exit(code) { throw new Exit(code); },
+    proc_exit(code) {
+      throw new Exit(code);
+    },
     fd_prestat_get(fd, at) {
       if (fd !== ROOT) return BADF;
       put32(at, 0);
@@ -129,7 +147,8 @@ export function run(module, words, given = {}) {
       return files.has(name) || isFolder(name) ? status(to, files.get(name)) : NOENT;
     },
     path_open(fd, follow, at, n, flags, rights, inherited, mode, to) {
-      const name = path(at, n), directory = !files.has(name) && isFolder(name);
+      const name = path(at, n),
+        directory = !files.has(name) && isFolder(name);
       if (files.has(name) && flags & EXCLUSIVE) return EXIST;
       if (files.has(name) && flags & DIRECTORY) return NOTDIR;
       if (!files.has(name) && !directory && !(flags & CREATE)) return NOENT;
@@ -169,7 +188,8 @@ export function run(module, words, given = {}) {
     },
     path_unlink_file: (fd, at, n) => (files.delete(path(at, n)) ? OK : NOENT),
     path_rename(fd, at, n, other, to, length) {
-      const name = path(at, n), file = files.get(name);
+      const name = path(at, n),
+        file = files.get(name);
       if (!file) return NOENT;
       files.delete(name);
       files.set(path(to, length), file);

@@ -6,7 +6,8 @@ const module = WebAssembly.compileStreaming(fetch("cnnc.wasm"));
 
 onmessage = async ({ data: { id, words, files } }) => {
   try {
-    const compiled = await module, since = performance.now();
+    const compiled = await module,
+      since = performance.now();
     const result = run(compiled, words, files);
     for (const path of Object.keys(files)) delete result.files[path];
     postMessage({ id, ...result, time: performance.now() - since });

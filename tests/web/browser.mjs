@@ -6,8 +6,13 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
 
-const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".json": "application/json",
-  ".wasm": "application/wasm" };
+const TYPES = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".json": "application/json",
+  ".wasm": "application/wasm",
+};
 
 // { address, close }
 export function serve(folder) {
@@ -16,26 +21,47 @@ export function serve(folder) {
     const file = join(folder, normalize(path.endsWith("/") ? path + "index.html" : path));
     try {
       const body = statSync(file).isFile() && readFileSync(file);
-      response.writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream" }).end(body);
+      response
+        .writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream" })
+        .end(body);
     } catch {
       response.writeHead(404).end();
     }
   });
-  return new Promise((done) => server.listen(0, "127.0.0.1", () => done({
-    address: `http://127.0.0.1:${server.address().port}/`,
-    close: () => (server.closeAllConnections(), server.close()),
-  })));
+  return new Promise((done) =>
+    server.listen(0, "127.0.0.1", () =>
+      done({
+        address: `http://127.0.0.1:${server.address().port}/`,
+        close: () => (server.closeAllConnections(), server.close()),
+      }),
+    ),
+  );
 }
 
 // A page: open(address), evaluate(expression), until(expression), press(text), files(selector, paths),
 // screenshot(), size(width, height, dark), close(). `errors` gets what went wrong in it.
 export async function browse(program) {
   const profile = mkdtempSync(join(tmpdir(), "cnnc-browser-"));
-  const child = spawn(program, ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-    "--hide-scrollbars", "--no-first-run", "--remote-debugging-pipe", `--user-data-dir=${profile}`],
-    { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
-  const [, , , to, from] = child.stdio, waiting = new Map(), errors = [];
-  let count = 0, session, rest = "";
+  const child = spawn(
+    program,
+    [
+      "--headless",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-dev-shm-usage",
+      "--hide-scrollbars",
+      "--no-first-run",
+      "--remote-debugging-pipe",
+      `--user-data-dir=${profile}`,
+    ],
+    { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] },
+  );
+  const [, , , to, from] = child.stdio,
+    waiting = new Map(),
+    errors = [];
+  let count = 0,
+    session,
+    rest = "";
   const ended = new Promise((_, fail) => child.on("exit", () => fail(new Error(`${program} has ended`))));
   ended.catch(() => {});
   to.on("error", () => {});
@@ -65,8 +91,11 @@ export async function browse(program) {
       await send("Page.navigate", { url: address });
     },
     async evaluate(expression) {
-      const { result, exceptionDetails } = await send("Runtime.evaluate",
-        { expression, awaitPromise: true, returnByValue: true });
+      const { result, exceptionDetails } = await send("Runtime.evaluate", {
+        expression,
+        awaitPromise: true,
+        returnByValue: true,
+      });
       if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
       return result.value;
     },
@@ -79,17 +108,30 @@ export async function browse(program) {
       throw new Error(`not within ${seconds} s: ${expression}`);
     },
     press: (text) => send("Input.insertText", { text }),
-    mouse: (type, x, y) => send("Input.dispatchMouseEvent",
-      { type, x, y, button: "left", buttons: type === "mouseReleased" ? 0 : 1, clickCount: 1 }),
+    mouse: (type, x, y) =>
+      send("Input.dispatchMouseEvent", {
+        type,
+        x,
+        y,
+        button: "left",
+        buttons: type === "mouseReleased" ? 0 : 1,
+        clickCount: 1,
+      }),
     async files(selector, paths) {
       const { root } = await send("DOM.getDocument");
       const { nodeId } = await send("DOM.querySelector", { nodeId: root.nodeId, selector });
       await send("DOM.setFileInputFiles", { nodeId, files: paths });
     },
     async size(width, height, dark = false) {
-      await send("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: false });
-      await send("Emulation.setEmulatedMedia",
-        { features: [{ name: "prefers-color-scheme", value: dark ? "dark" : "light" }] });
+      await send("Emulation.setDeviceMetricsOverride", {
+        width,
+        height,
+        deviceScaleFactor: 1,
+        mobile: false,
+      });
+      await send("Emulation.setEmulatedMedia", {
+        features: [{ name: "prefers-color-scheme", value: dark ? "dark" : "light" }],
+      });
     },
     screenshot: async () => Buffer.from((await send("Page.captureScreenshot")).data, "base64"),
     async close() {
