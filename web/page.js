@@ -18,11 +18,13 @@ function make(tag, name, ...children) {
 
 // ---- running cnnc ----
 let worker = null,
-  waiting = null,
+  queue = Promise.resolve(),
   count = 0;
 
-// Runs cnnc with these words and files: { code, out, err, files, time } or { failure }. One run at a time.
-function ask(words, files) {
+// Runs cnnc with these words and files, behind the runs before: { code, out, err, files, time } or { failure }.
+const ask = (words, files) => (queue = queue.then(() => askNow(words, files)));
+
+function askNow(words, files) {
   worker ??= new Worker("worker.js", { type: "module" });
   return new Promise((done) => {
     const id = ++count;
@@ -30,7 +32,7 @@ function ask(words, files) {
       clearTimeout(waiting);
       done(result);
     };
-    waiting = setTimeout(() => {
+    const waiting = setTimeout(() => {
       worker.terminate();
       worker = null;
       end({ failure: `cnnc was stopped after ${PATIENCE / 1000} seconds` });
@@ -139,18 +141,19 @@ function paint() {
 }
 
 // What leaves each line: the shape of its last layer; in a block, that of each place where it is applied.
-function setHints(net) {
+function setHints(net, source) {
   const at = {};
   let before = null;
   for (const layer of net.layers) {
     if (layer.file && layer.file !== path) continue;
     const shapes = (at[layer.line] ??= []);
     if (before?.line === layer.line && shapes.length) shapes.pop();
-    shapes.push(layer.shape.join("x"));
+    const shape = layer.shape.join("x");
+    if (shapes.at(-1) !== shape) shapes.push(shape);
     before = layer;
   }
   for (const line of Object.keys(at)) at[line] = at[line].join("  ");
-  hints = { at, lines: lines() };
+  hints = { at, lines: source };
 }
 
 // ---- messages ----
@@ -210,7 +213,6 @@ function applyFixes(m) {
 async function explain(slug, after) {
   const shown = after.querySelector(".explained");
   if (shown) return shown.remove();
-  while (busy) await new Promise((done) => setTimeout(done, 20));
   const { out } = await ask([`--explain=${slug}`], {});
   after.append(make("pre", "explained", out ?? ""));
 }
@@ -271,7 +273,8 @@ function say(kind, what) {
 // ---- what it becomes ----
 let view = "layers",
   links = [],
-  busy = false,
+  weights = null, // of an imported model: { path, bytes }
+  running = null,
   again = false;
 
 function download(name, bytes, label) {
@@ -289,18 +292,23 @@ function forgetDownloads() {
 
 const options = () => [`--target=${$("target").value}`, `-${$("level").value}`];
 
-async function compile() {
-  if (busy) return (again = true);
-  busy = true;
-  do {
+// What is there when it begins is compiled; while that runs, once more for all that has changed since.
+function compile() {
+  again = true;
+  return (running ??= compileAll());
+}
+
+async function compileAll() {
+  while (again) {
     again = false;
     await compileOnce();
-  } while (again);
-  busy = false;
+  }
+  running = null;
 }
 
 async function compileOnce() {
   const all = files(),
+    source = lines(),
     name = path.slice(path.lastIndexOf("/") + 1).replace(/\.cnn$/, "");
   const first = await ask(
     [path, ...options(), "--emit=json", "-o", "layers.json", "--summary", "--diagnostics=json"],
@@ -318,11 +326,15 @@ async function compileOnce() {
   );
   for (const id of ["layers", "c", "h"]) $(id).classList.toggle("old", bad);
   hints.old = bad;
-  if (!bad && first.files["layers.json"]) setHints(JSON.parse(decode(first.files["layers.json"])));
+  if (!bad && first.files["layers.json"]) setHints(JSON.parse(decode(first.files["layers.json"])), source);
   paint();
   if (bad) return;
   $("layers").textContent = first.out;
   forgetDownloads();
+  if (weights?.path === path) {
+    const file = path.replace(/cnn$/, "safetensors");
+    download(file, weights.bytes, `${file} (${Math.ceil(weights.bytes.length / 1024)} KiB)`);
+  }
   if (view === "layers") return;
   const code = await ask(
     [path, ...options(), ...($("train").checked ? ["--train"] : []), "-o", `${name}.c`, "--diagnostics=json"],
@@ -440,24 +452,21 @@ async function take(list) {
 
 async function importModel() {
   say("", `importing ${model.name}`);
-  while (busy) await new Promise((done) => setTimeout(done, 20));
   const base = model.name.replace(/\.onnx$/, ""),
     words = $("words").value.trim().split(/\s+/).filter(Boolean);
-  busy = true;
   const result = await ask(["import", model.name, "-o", base, "--diagnostics=json", ...words], model.files);
-  busy = false;
   $("importing").hidden = false;
   if (result.failure) return failed(result.failure);
   const errors = report(result.err);
   if (result.code !== 0) {
     document.title = `cnnc: ${errors} error${errors === 1 ? "" : "s"}`;
+    const help = messages.flatMap((m) => m.help).join(" ");
+    if (!words.length) $("words").value = help.match(/--shape \S+|--outputs=\S+/)?.[0] ?? "";
     return say("bad", `${model.name} cannot be imported as it is`);
   }
-  setProgram(`${base}.cnn`, decode(result.files[`${base}.cnn`]));
-  await compile();
-  const weights = result.files[`${base}.safetensors`];
-  if (weights)
-    download(`${base}.safetensors`, weights, `${base}.safetensors (${Math.ceil(weights.length / 1024)} KiB)`);
+  weights = { path: `${base}.cnn`, bytes: result.files[`${base}.safetensors`] };
+  setProgram(weights.path, decode(result.files[weights.path]));
+  compile();
   writeAddress();
 }
 

@@ -321,9 +321,19 @@ else {
         readFileSync(join(sources, "tests/import/lenet.cnn")),
       );
     });
+    await test("  one with open sizes asks for them, and can be imported again", async () => {
+      await browser.files("#file", [join(sources, "tests/import/open.onnx")]);
+      await browser.until("document.title === 'cnnc: 1 error'");
+      same(
+        "options",
+        await browser.evaluate(`document.getElementById("words").value`),
+        "--shape x=1x1x224x224",
+      );
+      await browser.evaluate(click("#importing button"));
+      await browser.until(`${READY} && /net open/.test(document.getElementById("layers").textContent)`);
+    });
     await test("  everything that can be used has a name", async () => {
-      const nameless =
-        await browser.evaluate(`
+      const nameless = await browser.evaluate(`
         [...document.querySelectorAll("button, select, textarea, input:not([hidden])")]
           .filter((e) => !e.textContent.trim() && !e.labels?.length && !e.getAttribute("aria-label"))
           .map((e) => e.outerHTML).join()`);
