@@ -21,7 +21,8 @@ let worker = null,
   queue = Promise.resolve(),
   count = 0;
 
-// Runs cnnc with these words and files, behind the runs before: { code, out, err, files, time } or { failure }.
+// Runs cnnc with these words and files when the runs before are done: { code, out, err, files, time } or
+// { failure }.
 const ask = (words, files) => (queue = queue.then(() => askNow(words, files)));
 
 function askNow(words, files) {
@@ -148,11 +149,11 @@ function setHints(net, source) {
     if (layer.file && layer.file !== path) continue;
     const shapes = (at[layer.line] ??= []);
     if (before?.line === layer.line && shapes.length) shapes.pop();
-    const shape = layer.shape.join("x");
-    if (shapes.at(-1) !== shape) shapes.push(shape);
+    shapes.push(layer.shape.join("x"));
     before = layer;
   }
-  for (const line of Object.keys(at)) at[line] = at[line].join("  ");
+  for (const line of Object.keys(at))
+    at[line] = at[line].filter((shape, i, all) => shape !== all[i - 1]).join("  ");
   hints = { at, lines: source };
 }
 
