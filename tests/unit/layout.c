@@ -131,8 +131,19 @@ static void test_long(void) {
   arena_free(arena);
 }
 
+/* Whatever order the C library's qsort leaves them in. */
+static void test_equal(void) {
+  Case c = {.steps = 1};
+  uint64_t state = 1;
+  for (int i = 0; i < MOST; i++) add(&c, 16, 0, 0);
+  shuffle(&c, &state);
+  checked(&c);
+  for (int i = 0; i < MOST; i++) CU_ASSERT_EQUAL(c.list[i]->offset, 16 * i);
+}
+
 CU_TestInfo suite_layout[] = {{"small", test_small},
                               {"a chain of layers", test_orders},
                               {"rectangles cut into blocks", test_random},
                               {"100,000 layers", test_long},
+                              {"equal blocks lie in their order", test_equal},
                               CU_TEST_INFO_NULL};
