@@ -62,11 +62,17 @@ bool file_exists(const char *path) {
 }
 
 const char *file_identity(Arena *arena, const char *path) {
+#ifdef __wasi__ /* no links, and no realpath */
+  struct stat status;
+  if (stat(path, &status) != 0) return path;
+  return arena_printf(arena, "%llu", (unsigned long long)status.st_ino);
+#else
   char *real = realpath(path, NULL);
   if (!real) return path;
   const char *copy = arena_copy(arena, real, strlen(real));
   free(real);
   return copy;
+#endif
 }
 
 const char *file_beside(Arena *arena, const char *beside, const char *path) {
@@ -163,7 +169,9 @@ bool outputs_add(Outputs *outputs, const char *path, const char *bytes, size_t n
   vec_push(outputs->arena, outputs->list, output);
   if (output.kind != OUTPUT_RENAMED) return true;
   const int descriptor = temporary_open(output.temporary);
+#ifndef __wasi__ /* whose files have no modes */
   if (descriptor >= 0 && output.mode) (void)fchmod(descriptor, output.mode);
+#endif
   if (descriptor >= 0) return write_and_close(descriptor, bytes, n, why);
   *why = strerror(errno);
   outputs->list.n--;

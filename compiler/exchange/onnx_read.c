@@ -80,10 +80,14 @@ static bool leaves_directory(const char *location) {
 
 /* A link beside the model may lead elsewhere. */
 static bool is_beside(const char *model, const char *path) {
+#ifdef __wasi__ /* no links, and no realpath */
+  return model && path;
+#else
   char directory[PATH_MAX], file[PATH_MAX];
   char *slash = realpath(model, directory) ? strrchr(directory, '/') : NULL;
   const size_t n = slash ? (size_t)(slash - directory) + 1 : 0;
   return n && realpath(path, file) && strncmp(file, directory, n) == 0;
+#endif
 }
 
 static bool external_number(const char *text, size_t *number) {

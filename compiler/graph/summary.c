@@ -324,6 +324,16 @@ static void json_inputs(Text *out, const Node *node) {
   text_put(out, "], ");
 }
 
+/* Where the layer is written; the file, too, if it is imported. */
+static void json_place(Text *out, SourcePlace place, bool imported) {
+  text_put(out, ", ");
+  if (imported) {
+    json_name(out, "file", place.path);
+    text_put(out, ", ");
+  }
+  text_put(out, "\"line\": %d, ", place.line);
+}
+
 static void json_layers(Text *out, const Sources *sources, const Graph *graph) {
   const Field *fields = fields_find(graph);
   const char *between = "";
@@ -335,7 +345,7 @@ static void json_layers(Text *out, const Sources *sources, const Graph *graph) {
     json_name(out, "name", node->name);
     text_put(out, ", ");
     json_name(out, "operator", node->op->name);
-    text_put(out, ", \"line\": %d, ", sources_place(sources, node->span.file, node->span.start).line);
+    json_place(out, sources_place(sources, node->span.file, node->span.start), node->span.file != 1);
     json_shape(out, node->shape);
     text_put(out, ", \"parameters\": %" PRId64 ", \"macs\": %" PRId64 ", ", node_parameters(node),
              node_macs(node));
