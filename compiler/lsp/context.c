@@ -149,6 +149,14 @@ static Where where_at(const Reading *r, Context *c) {
   return within_body(r);
 }
 
+/* An end of line stands behind the last token of its line, and may lie behind the cursor nevertheless. */
+static bool is_before(const Reading *r, Span span, uint32_t offset) {
+  if (span.start < span.end) return span.end <= offset && span.start < offset;
+  for (uint32_t at = span.start; at < offset; at++)
+    if (r->source->text[at] == '\n') return true;
+  return false;
+}
+
 Context context_at(Arena *arena, const Document *d, uint32_t offset) {
   Context c = {.word = "", .word_start = offset};
   Sources sources = {.arena = arena};
@@ -159,8 +167,7 @@ Context context_at(Arena *arena, const Document *d, uint32_t offset) {
   if (offset > r.source->n) offset = (uint32_t)r.source->n;
   c.where = literal_at(&r, offset, &c);
   if (c.where != WHERE_VALUE) return c;
-  while (r.n < r.tokens.n && r.tokens.data[r.n].span.end <= offset && r.tokens.data[r.n].span.start < offset)
-    r.n++;
+  while (r.n < r.tokens.n && is_before(&r, r.tokens.data[r.n].span, offset)) r.n++;
   const Token *word = r.n < r.tokens.n && r.tokens.data[r.n].span.start < offset ? &r.tokens.data[r.n]
                       : r.n && r.tokens.data[r.n - 1].span.end == offset         ? &r.tokens.data[r.n - 1]
                                                                                  : NULL;

@@ -33,12 +33,20 @@ json_t *diagnostic_json(const Server *s, const Analysis *a, const Diag *diag) {
 }
 
 /* ---- all of them, file by file ---- */
+static bool same_mistake(const json_t *a, const json_t *b) {
+  static const char *const keys[] = {"range", "code", "message"};
+  bool same = true;
+  for (int i = 0; i < 3; i++)
+    same &= json_equal(json_object_get(a, keys[i]), json_object_get(b, keys[i])) != 0;
+  return same;
+}
+
 static void add(json_t *files, const char *uri, json_t *diagnostic) {
   json_t *list = json_object_get(files, uri);
   if (!list) json_object_set_new(files, uri, list = json_array());
-  bool known = false; /* two nets that import a file both tell what is wrong in it */
+  bool known = false; /* a library and a net that imports it both tell what is wrong in it */
   for (size_t i = 0; i < json_array_size(list); i++)
-    known |= json_equal(json_array_get(list, i), diagnostic) != 0;
+    known |= same_mistake(json_array_get(list, i), diagnostic);
   if (known) json_decref(diagnostic);
   else json_array_append_new(list, diagnostic);
 }

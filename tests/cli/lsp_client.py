@@ -12,7 +12,7 @@ class Client:
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.patience, self.buffer, self.id = patience, b"", 0
         self.diagnostics, self.asked, self.stray = {}, [], []
-        self.versions, self.published = {}, 0
+        self.versions, self.published = {}, []
 
     # ---- bytes
     def raw(self, data):
@@ -45,7 +45,7 @@ class Client:
         """Keeps what is no answer."""
         if message.get("method") == "textDocument/publishDiagnostics":
             self.diagnostics[message["params"]["uri"]] = message["params"]["diagnostics"]
-            self.published += 1
+            self.published.append(message["params"]["uri"])
         elif "method" in message:
             self.asked.append(message["method"])
             if "id" in message:
@@ -109,15 +109,15 @@ class Client:
     def of(self, method, uri, **more):
         return self.result(method, textDocument={"uri": uri}, **more)
 
-    def messages(self, uri, count=1):
-        """The messages of a document, after as many publications have come."""
-        want = self.published + count
-        while self.published < want:
+    def messages(self, uri):
+        """The messages of a document that are published next."""
+        self.published.clear()
+        while uri not in self.published:
             message = self.receive()
             if message is None:
                 return None
             self.take(message)
-        return self.diagnostics.get(uri)
+        return self.diagnostics[uri]
 
     def settle(self):
         """Waits until all that was sent is answered and published."""
