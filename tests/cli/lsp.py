@@ -192,7 +192,8 @@ def hover():
     c.open(blocks, BLOCKS)
     cases = [(blocks, BLOCKS, "conv(", "first.c1: 28x28x1 -> 28x28x8"),
              (blocks, BLOCKS, "conv(", "height: floor((28 + 2 - 1*(3 - 1) - 1) / 1) + 1 = 28"),
-             (blocks, BLOCKS, "conv(", "80 parameters, 56,448 multiply-adds, receptive field 3x3, 25,088 bytes"),
+             (blocks, BLOCKS, "conv(", "80 parameters, 56,448 multiply-adds, receptive field 3x3"),
+             (blocks, BLOCKS, "conv(", "25,088 bytes"),
              (blocks, BLOCKS, "pad=", "`pad`: "), (blocks, BLOCKS, "filters,", "parameter `filters`: 8, 16"),
              (net, NET, "stage(8)", "block stage(filters, kernel=3)"), (net, NET, "stage(8)", "A stage."),
              (net, NET, "first =", "value `first`: 14x14x8"), (net, NET, "image:", "input `image`: 28x28x1"),
@@ -224,7 +225,8 @@ def completion():
              ("    conv(8, 3x3, pad=same, |", ["stride"], ["pad"]),
              ("    conv(8, 3x3, init=|", ["he", "normal"], ["conv"]),
              ("    conv(first.|", ["c1", "channels", "height"], ["conv"]),
-             ("    x = |", ["in", "first", "conv"], ["repeat"]), ("    input y: 3 as |", ["u8", "f32"], ["in"]),
+             ("    x = |", ["in", "first", "conv"], ["repeat"]),
+             ("    input y: 3 as |", ["u8", "f32"], ["in"]),
              ("    train { |", ["loss", "optimizer", "epochs"], ["conv"]),
              ("    train { loss = |", ["cross_entropy", "mse"], ["adam"]),
              ("    train { optimizer = ad|", ["adam"], ["mse"]),
@@ -237,7 +239,8 @@ def completion():
         check(not missing, f"completion: {line.strip()}", f"{missing}: {sorted(found)[:20]}")
     text = NET.replace("    second = flatten", "    con|")
     item = complete(c, text)["conv"]
-    check(item["textEdit"]["newText"] == "conv(${1:filters}, ${2:kernel})", "an operator with what it needs", item)
+    check(item["textEdit"]["newText"] == "conv(${1:filters}, ${2:kernel})",
+          "an operator with what it needs", item)
     whole = c.result("completionItem/resolve", **item)
     check("output channels" in whole["documentation"]["value"], "its page comes when it is looked at", whole)
     found = complete(c, NET.replace('"blocks.cnn"', '"|"'))
@@ -327,12 +330,13 @@ def unsaved():
     c.finish()
     c, _ = begin()
     c.messages(net)
-    body = b"".join(message({"jsonrpc": "2.0", "id": i, "method": "textDocument/hover",
-                             "params": {"textDocument": {"uri": net}, "position": {"line": 4, "character": 5}}})
+    params = {"textDocument": {"uri": net}, "position": {"line": 4, "character": 5}}
+    body = b"".join(message({"jsonrpc": "2.0", "id": i, "method": "textDocument/hover", "params": params})
                     for i in ("a", "b")) + message({"jsonrpc": "2.0", "method": "$/cancelRequest",
                                                     "params": {"id": "b"}})
     c.raw(body)
-    check(c.wait("b").get("error", {}).get("code") == -32800, "a request that is cancelled before it is begun")
+    check(c.wait("b").get("error", {}).get("code") == -32800,
+          "a request that is cancelled before it is begun")
     check("result" in c.wait("a"), "the one before it is answered")
     c.finish()
 

@@ -13,11 +13,13 @@ def headers(check):
     cases = [(b"Content-Length: -5\r\n\r\n", "a length below 0"),
              (b"Content-Length: 99999999999999999999999\r\n\r\n", "a length that no number holds"),
              (b"Content-Length: many\r\n\r\n", "a length in words"), (b"Content-Type: x\r\n\r\n", None),
-             (b"no header at all\r\n\r\n", "a line that is no header"), (b"x" * 70000 + b"\r\n\r\n", "a long line"),
+             (b"no header at all\r\n\r\n", "a line that is no header"),
+             (b"x" * 70000 + b"\r\n\r\n", "a long line"),
              (b"\x00\xff\xfe\r\n\r\n", "bytes"), (b"Content-Length: 2\r\n\r\n{}", "an empty message"),
              (b"Content-Length: 0\r\n\r\n", "a message without bytes"),
              (b"content-length:5\nX: y\n\n[1,2]", "a header with other ends of lines"),
-             (b"Content-Length: 4\r\n\r\nnull", "null"), (b"Content-Length: 3\r\n\r\n{\"a", "half of an object"),
+             (b"Content-Length: 4\r\n\r\nnull", "null"),
+             (b"Content-Length: 3\r\n\r\n{\"a", "half of an object"),
              (b"Content-Length: 7\r\n\r\n\"\xff\xfe\xfd\xfc\"\r", "a text that is not UTF-8"),
              (b"Content-Length: 8\r\n\r\n\"\\ud800\"", "half of a surrogate pair"),
              (b"Content-Length: 6000\r\n\r\n" + b"[" * 6000, "deep brackets")]
@@ -35,7 +37,8 @@ def headers(check):
             c.process.kill()
             c.process.wait()
             continue
-        check(answers and told == (title is not None), f"hostile: {title or 'a header without a length'}", c.stray)
+        check(answers and told == (title is not None), f"hostile: {title or 'a header without a length'}",
+              c.stray)
         c.close()
 
 
@@ -45,20 +48,23 @@ def messages(check, net, uri):
     c.open(uri, net)
     document = {"uri": uri}
     odd = [("textDocument/hover", {"textDocument": document, "position": {"line": -1, "character": 0}}),
-           ("textDocument/hover", {"textDocument": document, "position": {"line": 2**62, "character": 2**62}}),
+           ("textDocument/hover", {"textDocument": document,
+                                   "position": {"line": 2**62, "character": 2**62}}),
            ("textDocument/hover", {"textDocument": document, "position": {"line": "1"}}),
            ("textDocument/hover", {"textDocument": {"uri": 7}}), ("textDocument/hover", [1, 2]),
            ("textDocument/hover", None), ("textDocument/rename", {"newName": "\u0000"}),
            ("textDocument/codeAction", {"textDocument": document, "range": 3}),
            ("textDocument/codeAction", {"textDocument": document}),
-           ("completionItem/resolve", {"data": {"x": 1}}), ("completionItem/resolve", {"label": "x", "data": "no"}),
+           ("completionItem/resolve", {"data": {"x": 1}}),
+           ("completionItem/resolve", {"label": "x", "data": "no"}),
            ("textDocument/inlayHint", {"textDocument": document, "range": {"start": {"line": 2**62}}}),
            ("textDocument/formatting", {"textDocument": document})]
     for method, params in odd:
         c.id += 1
         c.send({"jsonrpc": "2.0", "id": c.id, "method": method, "params": params})
         answer = c.wait(c.id)
-        check(answer.get("error", {}).get("code") != 0, f"hostile: {method} {json.dumps(params)[:60]}", answer)
+        check(answer.get("error", {}).get("code") != 0, f"hostile: {method} {json.dumps(params)[:60]}",
+              answer)
     notices = [("textDocument/didChange", {"textDocument": document, "contentChanges": 5}),
                ("textDocument/didChange", {"textDocument": document, "contentChanges": [{"text": 5}, 7, {}]}),
                ("textDocument/didChange", {"textDocument": document, "contentChanges": [
@@ -84,8 +90,8 @@ def at_random(check, net, uri, rounds=400, seed=1):
     draw = random.Random(seed)
     c = Client()
     c.initialize(["utf-8"])
-    text, words = net, ["conv(", ")", "{", "}", "\n", "é", "😀", "\"", "->", "in.", "stage", "8", "=", ",", "[", "#",
-                        "repeat 3 {", "import \"", "\r", "\t", "block a(b) {", " "]
+    text, words = net, ["conv(", ")", "{", "}", "\n", "é", "😀", "\"", "->", "in.", "stage", "8", "=", ",", "[",
+                        "#", "repeat 3 {", "import \"", "\r", "\t", "block a(b) {", " "]
     c.open(uri, text)
     methods = ["hover", "completion", "signatureHelp", "definition", "references", "documentHighlight",
                "prepareRename", "inlayHint", "codeLens", "formatting", "documentSymbol", "foldingRange"]
