@@ -90,8 +90,8 @@ def at_random(check, net, uri, rounds=400, seed=1):
     draw = random.Random(seed)
     c = Client()
     c.initialize(["utf-8"])
-    text, words = net, ["conv(", ")", "{", "}", "\n", "é", "😀", "\"", "->", "in.", "stage", "8", "=", ",", "[",
-                        "#", "repeat 3 {", "import \"", "\r", "\t", "block a(b) {", " "]
+    text, words = net, ["conv(", ")", "{", "}", "\n", "é", "😀", "\"", "->", "in.", "stage", "8", "=", ",",
+                        "[", "#", "repeat 3 {", "import \"", "\r", "\t", "block a(b) {", " "]
     c.open(uri, text)
     methods = ["hover", "completion", "signatureHelp", "definition", "references", "documentHighlight",
                "prepareRename", "inlayHint", "codeLens", "formatting", "documentSymbol", "foldingRange"]
