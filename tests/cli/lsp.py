@@ -3,6 +3,7 @@
 import json, os, subprocess
 from lsp_client import Client, apply, uri_of
 from lsp_hostile import hostile
+from lsp_programs import programs
 from lsp_speed import speed
 from tap import check, finish, start
 
@@ -397,5 +398,6 @@ def encodings():
 for case in (lifecycle, diagnostics, broken, shapes, hover, completion, names, unsaved, layout, encodings):
     case()
 hostile(check, NET, net)
+programs(check)
 speed(check)
 finish()
