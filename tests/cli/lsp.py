@@ -395,7 +395,27 @@ def encodings():
         c.finish()
 
 
-for case in (lifecycle, diagnostics, broken, shapes, hover, completion, names, unsaved, layout, encodings):
+def marked():
+    c = Client()
+    c.initialize()
+    text = "\ufeffnet a { input x: 8; densee(1) }\n"
+    c.open(net, text)
+    found = c.messages(net)
+    check(found[0]["range"]["start"] == {"line": 0, "character": 21},
+          "a byte order mark is a character", found)
+    actions = c.of("textDocument/codeAction", net, range=found[0]["range"], context={})
+    mended = [apply(text, action["edit"]["changes"][net]) for action in actions]
+    check(mended == [text.replace("densee", "dense")] * 2, "fixes keep it", mended)
+    middle = "net a { input x: 8; labels [\"😀\"]; dense(1) }\n"
+    c.change(net, middle, ((0, 30), (0, 31), ""))  # from the middle of a pair of surrogates to its end
+    c.settle()
+    check("an empty label" in str(c.diagnostics[net]), "a place within a character is where that begins",
+          c.diagnostics[net])
+    c.finish()
+
+
+for case in (lifecycle, diagnostics, broken, shapes, hover, completion, names, unsaved, layout, encodings,
+             marked):
     case()
 hostile(check, NET, net)
 programs(check)

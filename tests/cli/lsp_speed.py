@@ -1,10 +1,21 @@
-# lsp_speed.py: how long a key stroke takes in a large program, from the change to the messages and the hints.
+# lsp_speed.py: how long a key stroke takes in a large program, from the change to the messages and the hints;
+# and that the server does not grow while one types.
 # SPDX-License-Identifier: Apache-2.0
 import os, time
 from lsp_client import Client, uri_of
 
 LIMIT = 0.020  # seconds, on a machine that does nothing else; the least of several counts
+STROKES, MOST_MORE = 300, 8000  # kilobytes: each analysis takes more than 100
 LOADED = 10  # times as long where tests run beside each other, or with sanitizers
+
+
+def resident(c):
+    """Kilobytes of memory of the server; None where the system does not say it."""
+    try:
+        with open(f"/proc/{c.process.pid}/status") as f:
+            return next((int(line.split()[1]) for line in f if line.startswith("VmRSS")), None)
+    except OSError:
+        return None
 
 
 def speed(check, rounds=30):
@@ -29,4 +40,11 @@ def speed(check, rounds=30):
     print(f"# a key stroke in VGG16: {min(times) * 1e3:.2f} ms at the least, "
           f"{sorted(times)[len(times) // 2] * 1e3:.2f} ms as a rule")
     check(min(times) < LIMIT * LOADED, "a key stroke in VGG16 is fast", times)
+    begun = resident(c)
+    for i in range(STROKES):
+        c.change(uri, ((0, 0), (0, 0), "#") if i % 2 == 0 else ((0, 0), (0, 1), ""))
+        for method in ("hover", "completion", "codeLens", "inlayHint"):
+            c.at("textDocument/" + method, uri, 2, 6)
+    check(begun is None or resident(c) < begun + MOST_MORE, "the server does not grow while one types",
+          f"{begun} kB, then {resident(c)} kB")
     c.finish()
