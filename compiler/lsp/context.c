@@ -96,7 +96,7 @@ static Where within_call(const Reading *r, const Bracket *call, Context *c) {
   c->commas = call->commas;
   c->chained = before == TOK_ARROW || before == TOK_ASSIGN || call->token - 1 == r->first;
   given_read(r, call, c);
-  if (declared == TOK_BLOCK) return last == TOK_ASSIGN ? WHERE_VALUE : WHERE_NOWHERE;
+  if (declared == TOK_BLOCK) return c->callee = NULL, last == TOK_ASSIGN ? WHERE_VALUE : WHERE_NOWHERE;
   if (r->open[r->depth - 1].token != call->token) return WHERE_VALUE; /* in a list */
   if (last == TOK_ASSIGN) return c->name = text_at(r, r->n - 2), WHERE_CHOICE;
   return last == TOK_LPAREN || last == TOK_COMMA ? WHERE_ARGUMENT : WHERE_VALUE;
@@ -171,14 +171,14 @@ Context context_at(Arena *arena, const Document *d, uint32_t offset) {
   const Token *word = r.n < r.tokens.n && r.tokens.data[r.n].span.start < offset ? &r.tokens.data[r.n]
                       : r.n && r.tokens.data[r.n - 1].span.end == offset         ? &r.tokens.data[r.n - 1]
                                                                                  : NULL;
-  if (word && is_word(&r, word->span)) {
+  const bool number = word && (word->kind == TOK_NUMBER || word->kind == TOK_DIMS);
+  if (word && (number || is_word(&r, word->span))) {
     if (word->span.end == offset) r.n--;
     c.word = arena_copy(arena, r.source->text + word->span.start, offset - word->span.start);
     c.word_start = word->span.start;
-  } else if (word && word->span.end == offset && word->span.start < offset &&
-             (word->kind == TOK_NUMBER || word->kind == TOK_DIMS))
-    return c.where = WHERE_NOWHERE, c;
+  }
   brackets_read(&r);
   c.where = where_at(&r, &c);
+  if (number) c.where = WHERE_NOWHERE; /* nothing completes it */
   return c;
 }

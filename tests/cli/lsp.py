@@ -256,6 +256,12 @@ def completion():
     signature = help_["signatures"][0]
     first, last = signature["parameters"][help_["activeParameter"]]["label"]
     check(signature["label"][first:last] == "kernel", "the signature, and where in it", help_)
+    c.change(net, text.replace("8, |", "8, 5x5"))
+    number = c.at("textDocument/signatureHelp", net, line, character + 3)
+    check(number == help_, "it stays while a number is typed", number)
+    check(c.at("textDocument/completion", net, line, character + 3)["items"] == [], "which nothing completes")
+    c.change(net, "block b(n, k=3")
+    check(c.at("textDocument/signatureHelp", net, 0, 10) is None, "none where a block is declared")
     c.change(net, NET.replace("kernel=5", "kernel="))
     help_ = c.at("textDocument/signatureHelp", net, *inside(NET, "kernel=5", 7))
     check(help_["signatures"][0]["label"] == "stage(filters, kernel=3)" and help_["activeParameter"] == 1,
