@@ -13,11 +13,16 @@ typedef struct Texts {
   const Instead *instead;
 } Texts;
 
+static const Instead *instead_of(const Texts *texts, const char *identity) {
+  for (int i = 0; i < texts->ninstead; i++)
+    if (strcmp(texts->instead[i].identity, identity) == 0) return &texts->instead[i];
+  return NULL;
+}
+
 static const char *text_of(void *context, const char *identity, size_t *n) {
   const Texts *texts = context;
-  for (int i = 0; i < texts->ninstead; i++)
-    if (strcmp(texts->instead[i].identity, identity) == 0)
-      return *n = texts->instead[i].n, texts->instead[i].text;
+  const Instead *instead = instead_of(texts, identity);
+  if (instead) return *n = instead->n, instead->text;
   for (const Document *d = texts->server->documents; d; d = d->next)
     if (strcmp(d->identity, identity) == 0) return *n = d->n, d->text;
   return NULL;
@@ -77,9 +82,9 @@ Analysis *analysis_new(Server *s, const Document *d, int ninstead, const Instead
   a->diags = diags_new(arena, &a->sources);
   Texts texts = {s, ninstead, instead};
   const OpenTexts open = {text_of, &texts};
-  size_t n = d->n;
-  const char *text = text_of(&texts, d->identity, &n);
-  text = arena_copy(arena, text ? text : d->text, n); /* it outlives the next change */
+  const Instead *other = instead_of(&texts, d->identity);
+  const size_t n = other ? other->n : d->n;
+  const char *text = arena_copy(arena, other ? other->text : d->text, n); /* it outlives the next change */
   a->program = program_of(arena, a->diags, &a->sources, arena_copy(arena, d->path, strlen(d->path)), text, n,
                           s->ndirs, s->dirs, &open);
   a->main_files = a->sources.list.n;
