@@ -46,6 +46,6 @@ def speed(check, rounds=30):
         for method in ("hover", "completion", "codeLens", "inlayHint"):
             c.at("textDocument/" + method, uri, 2, 6)
     sanitized = "SANITIZED" in os.environ  # sanitizers keep what was freed
-    check(sanitized or begun is None or resident(c) < begun + MOST_MORE, "the server does not grow while one types",
-          f"{begun} kB, then {resident(c)} kB")
+    check(sanitized or begun is None or resident(c) < begun + MOST_MORE,
+          "the server does not grow while one types", f"{begun} kB, then {resident(c)} kB")
     c.finish()
