@@ -261,8 +261,8 @@ ImportCheck import_check(const ModelImport *im, const char *path, Text *program,
   const uint32_t source = sources_add(&sources, path, im->text, strlen(im->text));
   *why = "it has syntax errors";
   if (format_source(program, im->arena, diags, &sources, source) != FORMATTED) return IMPORT_WRONG;
-  const SemaOptions options = {0, NULL, NULL};
-  const Ast *ast = program_of(im->arena, diags, &sources, path, program->s, program->n);
+  const SemaOptions options = {0};
+  const Ast *ast = program_of(im->arena, diags, &sources, path, program->s, program->n, 0, NULL, NULL);
   const Graph *graph = sema_build(im->arena, diags, &sources, ast, NULL, 0, &options);
   *why = NULL;
   if (diags_errors(diags)) return report_refused(im, diags, &sources), IMPORT_REFUSED;

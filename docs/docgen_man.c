@@ -7,6 +7,7 @@
 #include "docgen.h"
 #include "help.h"
 #include "import.h"
+#include "lsp.h"
 #include "ops/op.h"
 #include "options.h"
 #include "sema/sema.h"
@@ -120,7 +121,8 @@ void man_compiler(Text *out) {
   man_heading(out, "SYNOPSIS");
   text_put(out, ".B cnnc\n[\\fIoption\\fR ...] \\fIFILE.cnn\\fR [\\fB\\-o\\fR \\fIOUTPUT\\fR]\n"
                 ".br\n.B cnnc fmt\n[\\fB\\-w\\fR | \\fB\\-\\-check\\fR] \\fIFILE.cnn\\fR ...\n"
-                ".br\n.B cnnc import\n[\\fIoption\\fR ...] \\fIMODEL.onnx\\fR [\\fB\\-o\\fR \\fINAME\\fR]\n");
+                ".br\n.B cnnc import\n[\\fIoption\\fR ...] \\fIMODEL.onnx\\fR [\\fB\\-o\\fR \\fINAME\\fR]\n"
+                ".br\n.B cnnc lsp\n[\\fIoption\\fR ...]\n");
   man_heading(out, "DESCRIPTION");
   man_page(out, "cnnc checks the net that FILE.cnn describes, and writes it as C of fixed dimensions: "
                 "without allocation, libraries or state. cnn(5) is the language. "
@@ -133,6 +135,9 @@ void man_compiler(Text *out) {
   man_page(out,
            "cnnc import writes a model in ONNX as a program, NAME.cnn, and its weights, NAME.safetensors.");
   for (const OptionRow *row = import_options; row->code; row++) man_entry(out, row->shown, row->help);
+  man_heading(out, "OPTIONS OF LSP");
+  man_page(out, "cnnc lsp serves an editor by the Language Server Protocol on standard input and output.");
+  for (const OptionRow *row = lsp_options; row->code; row++) man_entry(out, row->shown, row->help);
   man_heading(out, "EXIT STATUS");
   EACH(i, statuses) man_entry(out, statuses[i][0], statuses[i][1]);
   man_heading(out, "ENVIRONMENT");

@@ -34,8 +34,8 @@ endif
 # have in TESTS.
 TESTS += @NET_CASES@ @SCRIPT_CASES@
 EXTRA_DIST += @SCRIPT_CASES@ %D%/messages.py %D%/long.sh %D%/identical.sh %D%/harness/bare.c \
-  %D%/harness/bare.mjs %D%/harness/racer.c %D%/run %D%/grad %D%/special %D%/diag %D%/broken %D%/emit \
-  %D%/import %D%/import.py %D%/onnx.py \
+  %D%/harness/bare.mjs %D%/harness/editor.cjs %D%/harness/racer.c %D%/run %D%/grad %D%/special %D%/diag \
+  %D%/broken %D%/emit %D%/import %D%/import.py %D%/onnx.py \
   %D%/cli %D%/fuzz %D%/golden %D%/weights %D%/web
 
 # Where a folder of cases is also in the build directory, make dist copies that too: results are no sources.

@@ -3,18 +3,18 @@
 # reader, thousands of random programs, every choice of schedules, errors of functions, hundreds of kills of a
 # training run, every allocation failing once, the nets of examples/ beside eval and onnxruntime, the first
 # step of nets that find objects beside PyTorch, NaN in every program, damaged lowered programs, every program
-# by threads under a race detector, valgrind over hostile programs. `make check-long` runs it in the build
-# directory.
+# by threads under a race detector, valgrind over hostile programs, the language server by a client of others.
+# `make check-long` runs it in the build directory.
 # long.sh SOURCE_DIR
 # [sanitizers|fuzz|random|choices|rows|programs|functions|kills|memory|examples|outputs|steps|special|
-#  threads|valgrind]...
+#  threads|valgrind|editor]...
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 export NETCHECK_ALL=yes
 top=$(cd "$1" && pwd)
 shift
 [ $# -gt 0 ] || set -- sanitizers fuzz random choices rows programs functions kills memory examples outputs \
-  steps special threads valgrind
+  steps special threads valgrind editor
 here=$(pwd)
 seconds=${FUZZ_SECONDS:-65}
 clang=${CLANG:-clang}
@@ -261,6 +261,20 @@ valgrind_programs() {
   done
 }
 
+# The client is that of Visual Studio Code, which npm fetches; without npm or a network nothing is tried.
+editor() {
+  status=0
+  mkdir -p "$here/long-editor"
+  if ! (cd "$here/long-editor" && npm install --no-audit --no-fund --prefix . \
+    vscode-languageserver-protocol@3) >"$here/long-editor.log" 2>&1; then
+    echo "# the language server was not tried: npm cannot fetch vscode-languageserver-protocol"
+    return
+  fi
+  CNNC=$here/cnnc NODE_PATH=$here/long-editor/node_modules node "$top/tests/harness/editor.cjs" \
+    >>"$here/long-editor.log" 2>&1 || status=$?
+  verdict "$status" "a session of the language server with a client of others (long-editor.log)"
+}
+
 for part in "$@"; do
   case $part in
   sanitizers) sanitizers ;;
@@ -278,6 +292,7 @@ for part in "$@"; do
   special) special_values ;;
   threads) threads ;;
   valgrind) valgrind_programs ;;
+  editor) editor ;;
   *) echo "long.sh: no part $part" >&2; exit 2 ;;
   esac
 done

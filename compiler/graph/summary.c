@@ -132,6 +132,18 @@ static Row row_of(Arena *arena, const Node *node, const Field *field) {
                 field_text(arena, field, node), text_thousands(arena, node_bytes(node))}};
 }
 
+LayerFacts *graph_facts(Arena *arena, const Graph *graph) {
+  const Field *fields = fields_find(graph);
+  LayerFacts *facts = NEW_ARRAY(arena, LayerFacts, graph->nodes.n + 1);
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    if (!is_layer(node)) continue;
+    facts[i] = (LayerFacts){node_parameters(node), node_macs(node), node_bytes(node),
+                            field_text(arena, &fields[i], node)};
+  }
+  return facts;
+}
+
 static void row_put(Text *out, const Row *row, const int *width) {
   Text line = {.arena = out->arena};
   for (int c = 0; c < COLUMNS; c++)

@@ -22,6 +22,8 @@ case $target in
   idx|coco|yolo_text|voc) sources="$(hosted $readers $sets) $(cores)" ;;
   onnx) sources="$(ls "$top"/compiler/exchange/*.c "$top"/compiler/base/*.c |
     tr '\n' ' ') $build/libcnnc.a" ;;
+  lsp) sources="$(ls "$top"/compiler/lsp/*.c "$top"/compiler/sema/*.c "$top"/compiler/syntax/*.c \
+    "$top"/compiler/format/*.c "$top"/compiler/base/*.c | tr '\n' ' ') $build/libcnnc.a" ;;
   runs) sources=$(hosted status outline runs) ;;
   *) sources="$(ls "$top"/compiler/base/*.c "$top"/compiler/syntax/*.c |
     tr '\n' ' ') $(ls "$build"/grammar/*.c | tr '\n' ' ')" ;;
