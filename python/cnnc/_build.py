@@ -69,7 +69,6 @@ def _compile(
     common: list[str | os.PathLike[str]] = [
         *command,
         "-std=c11",
-        "-O3",
         "-fPIC",
         "-shared",
         "-fno-stack-protector",
@@ -87,15 +86,15 @@ def _compile(
         raise ToolError(f"the C compiler '{shlex.join(command)}' failed:\n{done.stderr.rstrip()}")
 
 
-def shared_library(source: Path, network: str, cc: str | None, openmp: bool) -> Path:
+def shared_library(source: Path, network: str, cc: str | None, optimise: str, openmp: bool) -> Path:
     """The library of a net's C and the bridge. It is found by everything that it is made of, so that what
     changes is made again. A library is written under a temporary name: two processes may do it at once."""
     command = compiler(cc)
     bridge = Path(__file__).resolve().parent / "bridge.c"
     include, runtime = tools().include, tools().runtime
-    flags = [f"-DNETWORK={network}", f"-I{include}"]
+    flags = [optimise, f"-DNETWORK={network}", f"-I{include}"]
     key = hashlib.sha256()
-    for part in (*command, _version(command), network, str(openmp), str(runtime)):
+    for part in (*command, _version(command), network, optimise, str(openmp), str(runtime)):
         key.update(part.encode() + b"\0")
     for file in (source, bridge, *sorted(include.glob("*.h")), runtime):
         key.update(file.read_bytes())

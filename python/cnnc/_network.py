@@ -142,7 +142,13 @@ class Net:
                         "-o",
                         source,
                     )
-                path = _build.shared_library(source, "net_network", self._cc, openmp and self._threads > 1)
+                path = _build.shared_library(
+                    source,
+                    "net_network",
+                    self._cc,
+                    "-O1" if kind == "look" else "-O3",
+                    openmp and self._threads > 1,
+                )
             self._libraries[kind] = Library(path)
         return self._libraries[kind]
 

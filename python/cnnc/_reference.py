@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
@@ -63,6 +64,9 @@ _TYPES = {
 }
 
 
+MOST_BYTES = 2**31 - 2**20  # of a model in memory; of a larger one the outputs are compared
+
+
 class Onnx:
     """A model run by onnxruntime, with the tensors of the layers beside its outputs where the package onnx
     is there."""
@@ -81,8 +85,9 @@ class Onnx:
         if onnx is not None:
             loaded = onnx.load(model)
             self._outputs = self._outputs or [port.name for port in loaded.graph.output]
-            self._show(onnx, loaded, tensors)
-            model = loaded.SerializeToString()
+            if loaded.ByteSize() < MOST_BYTES:
+                self._show(onnx, loaded, tensors)
+                model = loaded.SerializeToString()
         options = runtime.SessionOptions()
         options.log_severity_level = 3
         options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -138,7 +143,7 @@ def is_module(reference: object) -> bool:
 
 
 class Torch:
-    """A module of torch, with the results of the modules that are called once."""
+    """A module of torch, with the results of the modules that have none inside."""
 
     def __init__(self, module: Any, layers: Mapping[str, Sequence[str]], known: Sequence[str]) -> None:
         self._torch = importlib.import_module("torch")
@@ -162,7 +167,10 @@ class Torch:
 
             return heard
 
-        return [part.register_forward_hook(hook(name)) for name, part in self._module.named_modules() if name]
+        parts = [
+            (name, part) for name, part in self._module.named_modules() if name and not any(part.children())
+        ]
+        return [part.register_forward_hook(hook(name)) for name, part in parts]
 
     def __call__(self, sample: list[Array]) -> Values:
         tensor = [
@@ -186,11 +194,19 @@ class Torch:
         outputs = list(result) if isinstance(result, (list, tuple)) else [result]
         layers: dict[str, list[Array]] = {}
         for layer, names in self._layers.items():
-            once = [
-                folded.get(name, name) for name in names if len(calls.get(folded.get(name, name), ())) == 1
-            ]
-            layers[layer] = [calls[name][0][0] for name in once]
+            found = [_call(calls, folded.get(name, name)) for name in names]
+            layers[layer] = [value[0] for value in found if value is not None]
         return Values([output.detach().cpu().numpy()[0] for output in outputs], layers)
+
+
+def _call(calls: Mapping[str, list[Array]], name: str) -> Array | None:
+    """The result of a module, or of its second call: exporters name that relu_1."""
+    again = re.fullmatch(r"(.*)_(\d+)", name)
+    if name in calls:
+        return calls[name][0]
+    if again and again[1] in calls and int(again[2]) < len(calls[again[1]]):
+        return calls[again[1]][int(again[2])]
+    return None
 
 
 # ---- functions
@@ -238,8 +254,9 @@ def made_up(ports: Sequence[Port], n: int, layout: str) -> Any:
 
 
 def modules(nodes: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """By layer, the modules of torch that its nodes come from."""
+    """By layer, the modules of torch whose result it has: of several layers that come from one, the last."""
+    found = {layer: list(map(_listing.module, names)) or [layer] for layer, names in nodes.items()}
+    owner = {name: layer for layer, names in found.items() for name in names}
     return {
-        layer: [name for name in map(_listing.module, names) if name] or [layer]
-        for layer, names in nodes.items()
+        layer: [name for name in names if name and owner[name] == layer] for layer, names in found.items()
     }
