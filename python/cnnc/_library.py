@@ -109,6 +109,7 @@ class Library:
         for name, (result, arguments) in _FUNCTIONS.items():
             function = getattr(self._handle, "bridge_" + name)
             function.restype, function.argtypes = result, arguments
+        self._workspaces: list[Floats] = []
         self.facts = Facts()
         self._handle.bridge_tell(byref(self.facts))
 
@@ -157,10 +158,14 @@ class Library:
         count: int,
         threads: int,
     ) -> None:
-        workspace = aligned((self.facts.workspace_bytes + 3) // 4)
+        try:  # calls may come from several threads: each has its own
+            workspace = self._workspaces.pop()
+        except IndexError:
+            workspace = aligned((self.facts.workspace_bytes + 3) // 4)
         self._handle.bridge_infer(
             _address(model), pointers(inputs), pointers(outputs), count, _address(workspace), threads
         )
+        self._workspaces.append(workspace)
 
     def look(self, weights: Floats) -> Floats:
         """Memory to look inside, with the weights in it."""

@@ -53,15 +53,21 @@ class Tools:
     def find(self, what: str, *places: str) -> Path:
         for folder in self.folders:
             for place in places:
-                if (folder / place).is_file():
-                    return (folder / place).resolve()
+                for found in sorted(folder.glob(place)):
+                    return found.resolve()
         raise ToolError(f"{what} is not beside {self.cnnc}: install cnnc (make install), or the package cnnc")
 
     @property
     def runtime(self) -> Path:
-        return self.find(
-            "libcnn.so", ".libs/libcnn.so.0", "lib/libcnn.so.0", "libcnn.so.0", "lib64/libcnn.so.0"
-        )
+        name = "libcnn.so.0"
+        places = (
+            f".libs/{name}",
+            f"lib/{name}",
+            f"lib64/{name}",
+            f"lib/*/{name}",
+            name,
+        )  # Debian's lib/CPU-linux-gnu
+        return self.find("libcnn.so", *places)
 
     @property
     def include(self) -> Path:
@@ -69,9 +75,8 @@ class Tools:
 
     @property
     def cmake(self) -> Path:
-        return self.find(
-            "cnncConfig.cmake", "lib/cmake/cnnc/cnncConfig.cmake", "lib64/cmake/cnnc/cnncConfig.cmake"
-        ).parent
+        file = "cmake/cnnc/cnncConfig.cmake"
+        return self.find("cnncConfig.cmake", f"lib/{file}", f"lib64/{file}", f"lib/*/{file}").parent
 
 
 def _here() -> Path:
@@ -89,7 +94,7 @@ def tools() -> Tools:
     own, tree = _here() / "prefix", _source_tree()
     given = os.environ.get("CNNC")
     candidates = (
-        [given]
+        [shutil.which(given) or given]
         if given
         else [
             str(own / "bin/cnnc"),

@@ -127,6 +127,37 @@ class Compilers(Case):
         self.assertEqual(done.returncode, 0)
 
 
+class Places(Case):
+    def test_prefix(self) -> None:
+        """an installed cnnc, moved to anywhere, in Debian's folders too"""
+        tools = _tool.tools()
+        for place in ("lib", "lib64", "lib/some-linux-gnu"):
+            prefix = self.folder / place.replace("/", "-")
+            for folder in ("bin", place, "include"):
+                (prefix / folder).mkdir(parents=True)
+            shutil.copy(tools.cnnc, prefix / "bin/cnnc")
+            shutil.copy(tools.runtime, prefix / place / "libcnn.so.0")
+            for header in tools.include.glob("*.h"):
+                shutil.copy(header, prefix / "include")
+            self.environment(CNNC=str(prefix / "bin/cnnc"))
+            self.assertEqual(_tool.tools().runtime, prefix / place / "libcnn.so.0")
+            self.assertEqual(_tool.tools().include, prefix / "include")
+            os.environ["CNNC"] = "cnnc"
+            self.environment(PATH=f"{prefix / 'bin'}:{os.environ['PATH']}")
+            self.assertEqual(_tool.tools().cnnc, prefix / "bin/cnnc")
+
+    def test_missing(self) -> None:
+        """what is missing is named"""
+        self.environment(CNNC=str(self.folder / "nothing"))
+        with self.assertRaisesRegex(cnnc.ToolError, r"\$CNNC is '.*nothing', and that is no program"):
+            cnnc.compile(FLOATS)
+        path = self.write("cnnc", "#!/bin/sh\n")
+        path.chmod(0o755)
+        alone = _tool.Tools(path, (path.parent,))
+        with self.assertRaisesRegex(cnnc.ToolError, "libcnn.so is not beside"):
+            alone.runtime
+
+
 class Command(Case):
     def command(self, *words: str) -> "subprocess.CompletedProcess[str]":
         paths = os.pathsep.join([str(Path(cnnc.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])

@@ -2,6 +2,7 @@
 import subprocess
 import unittest
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -43,6 +44,14 @@ class Calls(Case):
         self.close(four(x), y)
         np.testing.assert_array_equal(filled(FLOATS, batch=4, threads=2)(x), four(x))
         np.testing.assert_array_equal(net(x[::-1]), y[::-1])
+
+    def test_threads(self) -> None:
+        """several threads of Python may call one net"""
+        net, x = filled(FLOATS), random((400, 4, 3, 2))
+        y = net(x)
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(net, np.split(x, 20)))
+        np.testing.assert_array_equal(np.concatenate(found), y)
 
     def test_layouts(self) -> None:
         """channels first, for the caller and for the net"""
