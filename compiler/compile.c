@@ -91,7 +91,7 @@ static bool check_training(Compilation *c) {
 /* cnn_network and cnn_target are types of the header shared with the runtime. */
 static bool check_name(Compilation *c) {
   const bool code = c->options->output && !options_view(c->options->kind),
-             shared = c->training || c->options->kind == OUTPUT_PROGRAM;
+             shared = c->training || c->options->network || c->options->kind == OUTPUT_PROGRAM;
   if (!code || !shared || strcmp(c_name(c), "cnn") != 0) return true;
   Diag *diag = diag_report(c->diags, DIAG_name_clash, c->graph->name_span, NULL,
                            "with 'cnn' before them, the names of net %s in C would be those of the runtime: "

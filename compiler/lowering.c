@@ -137,6 +137,7 @@ bool lower(Compilation *c) {
                           .openmp = o->openmp,
                           .no_fma = o->no_fma,
                           .program = o->kind == OUTPUT_PROGRAM,
+                          .network = o->network || c->training || o->kind == OUTPUT_PROGRAM,
                           .training = c->training,
                           .weights = c->weights};
   c->lowering = (ProgramOptions){.ntargets = o->targets.n,
@@ -149,7 +150,7 @@ bool lower(Compilation *c) {
                                  .tuning = &c->tuning};
   choose_embedding(c);
   Plan *infer = make_plan(c, PLAN_INFERENCE), *train = c->training ? make_plan(c, PLAN_TRAINING) : NULL,
-       *look = o->kind == OUTPUT_PROGRAM ? make_plan(c, PLAN_LOOK) : NULL;
+       *look = o->look || o->kind == OUTPUT_PROGRAM ? make_plan(c, PLAN_LOOK) : NULL;
   stage_done(c, "plan");
   if (!capacity_of_plans(c->arena, c->diags, c->graph, infer, train)) return false;
   const ProgramOptions training = lowering_of_training(c);

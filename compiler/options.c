@@ -27,6 +27,7 @@ enum { /* long options without a letter of their own */
        LONG_TRAIN,
        LONG_NO_TRAIN,
        LONG_MEMORY,
+       LONG_NETWORK,
        LONG_TARGET,
        LONG_THREADS,
        LONG_PREFIX,
@@ -92,6 +93,10 @@ const OptionRow options_table[] = {
      "the most memory that a training step may take, as 64M or 1.5G: where it is short, values are computed "
      "again instead of kept",
      NULL},
+    {"network", LONG_NETWORK, optional_argument, "--network[=look]",
+     "with NAME_network, by which the runtime (libcnn) loads, saves and evaluates the net; look: and looks "
+     "inside it. Programs have both, --train has the former",
+     "look"},
     {"target", LONG_TARGET, required_argument, "--target=T[,T...]",
      "x86-64-v4 x86-64-v3 x86-64 aarch64 riscv64 armv7m wasm32, generic (scalar C for any CPU), native; "
      "of several, the best that the CPU runs is chosen at run time",
@@ -496,7 +501,8 @@ static bool take_long(Options *options, Arena *arena, Given *given, int code) {
   static const char *const formats[] = {"text", "json", "sarif", NULL},
                            *const colours[] = {"auto", "always", "never", NULL},
                            *const thread_kinds[] = {"openmp", "none", NULL},
-                           *const matches[] = {"name", "order", NULL};
+                           *const matches[] = {"name", "order", NULL}, *const networks[] = {"look", NULL};
+  int only = 0;
   switch (code) {
   case LONG_EMIT: return read_kind(options, arena, optarg, &given->kind);
   case LONG_WEIGHTS: options->weights = optarg; return *optarg || usage_error("--weights wants a file name");
@@ -512,6 +518,10 @@ static bool take_long(Options *options, Arena *arena, Given *given, int code) {
     options->train = code == LONG_TRAIN;
     break;
   case LONG_MEMORY: return read_memory(options, optarg);
+  case LONG_NETWORK:
+    options->network = true;
+    options->look = optarg || options->look;
+    return !optarg || read_word("--network", optarg, networks, &only);
   case LONG_TARGET: return read_targets(options, arena, optarg);
   case LONG_THREADS: return read_word("--threads", optarg, thread_kinds, &given->threads);
   case LONG_PREFIX:

@@ -63,6 +63,7 @@ typedef struct Options {
   int64_t memory; /* bytes that training may take; 0: as many as it needs */
   bool train; /* training code is wanted; for a program without either option: if there is a train block */
   bool train_given;
+  bool network, look;          /* with NAME_network, and what looks inside; programs have both in any case */
   VEC(const Target *) targets; /* best first */
   const Target *machine;       /* that an object is for; NULL: this one */
   bool openmp;

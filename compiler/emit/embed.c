@@ -14,7 +14,7 @@ static bool has_trained(const Net *net) {
   return net->options->weights && net->model && !net->options->program;
 }
 static bool has_initial(const Net *net) {
-  return net->options->weights && net->model && (net->train.program || net->options->program);
+  return net->options->weights && net->model && net->options->network;
 }
 
 static int64_t trained_bytes(const Net *net) { return has_trained(net) ? 4 * net_model_floats(net) : 0; }

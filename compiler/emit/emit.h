@@ -24,7 +24,8 @@ typedef struct EmitOptions {
   const Target *const *target; /* best first */
   bool openmp;
   bool no_fma;          /* no fused multiply-adds */
-  bool program;         /* a program: with cnn_network and main */
+  bool network;         /* with NAME_network */
+  bool program;         /* a program: with a main function */
   bool training;        /* with the training code */
   const float *weights; /* as the weights struct, or NULL */
   Embed embed;

@@ -174,7 +174,7 @@ void put_declarations(Text *out, Net *net) {
   put_workspace_struct(out, net);
   put_inference(out, net);
   if (net->train.program) put_training(out, net);
-  if (net->train.program && !net->options->program)
+  if (net->options->network && !net->options->program)
     text_put(out,
              "/* What the runtime needs to train, load, save and show the net. */\nextern const cnn_network "
              "%s_network;\n\n",
@@ -182,8 +182,7 @@ void put_declarations(Text *out, Net *net) {
 }
 
 void put_network_types(Text *out, const Net *net) {
-  if (net->train.program || net->options->program)
-    text_put(out, "/* ---- shared with the runtime ---- */\n\n%s\n", network_text);
+  if (net->options->network) text_put(out, "/* ---- shared with the runtime ---- */\n\n%s\n", network_text);
 }
 
 void emit_header(Text *out, Net *net) {
