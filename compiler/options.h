@@ -18,6 +18,7 @@ typedef enum OutputKind {
   OUTPUT_PROGRAM,
   OUTPUT_MODEL,   /* packed weights */
   OUTPUT_LIBRARY, /* a folder for other build systems */
+  OUTPUT_EXAMPLE, /* a program around NAME.c: of `cnnc new` alone */
   OUTPUT_SUMMARY,
   OUTPUT_JSON,
   OUTPUT_DOT,

@@ -164,12 +164,20 @@ static bool has_weights(Compilation *c) {
   return false;
 }
 
+static bool write_example(Compilation *c) {
+  Text text = {.arena = c->arena};
+  if (!lower(c)) return false;
+  emit_embed(&text, c->net);
+  return add_output(c, c->options->output, &text);
+}
+
 static bool write_code(Compilation *c) {
   const Options *o = c->options;
   const char *header = header_path(c);
   if (header && strpbrk(base_name(header), "\"\\\n"))
     return cannot_write(c, header, "C cannot include a header of this name");
   if (o->kind == OUTPUT_LIBRARY) return write_library(c);
+  if (o->kind == OUTPUT_EXAMPLE) return write_example(c);
   if (o->kind == OUTPUT_MODEL && !has_weights(c)) return false;
   if (!lower(c)) return false;
   if (o->kind == OUTPUT_MODEL) return write_model(c);

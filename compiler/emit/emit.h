@@ -52,9 +52,10 @@ typedef struct LibraryFile {
   Text text;
 } LibraryFile;
 const LibraryFile *emit_library(Net *, const LibraryFacts *); /* --emit=library */
-const char *library_mark(Arena *, const char *name);          /* what each of these files has in it */
-bool library_name_taken(const char *name);                    /* C has a header of that name */
-void emit_nests(Text *, Net *);                               /* --emit=nests */
+void emit_embed(Text *, Net *);                      /* a program around NAME.c with its weights inside */
+const char *library_mark(Arena *, const char *name); /* what each of these files has in it */
+bool library_name_taken(const char *name);           /* C has a header of that name */
+void emit_nests(Text *, Net *);                      /* --emit=nests */
 struct Lower;
 void emit_timing(
     Text *, const Target *, int n, const struct Lower *const *,

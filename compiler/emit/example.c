@@ -28,10 +28,10 @@ static const char **buffer_names(Net *net) {
   return name;
 }
 
-static void put_buffers(Text *out, const Net *net, const char *const *name) {
+static void put_buffers(Text *out, const Net *net, const char *const *name, bool trained) {
   const int inputs = net->graph->inputs.n;
   text_put(out, "static %s_workspace workspace;", net->name);
-  if (net->model && !net->options->weights)
+  if (net->model && !trained)
     text_put(out, "\nstatic %s_model model; // zeros: to be filled before the first call", net->name);
   for (int i = 0; i < inputs; i++)
     text_put(out, "\nstatic %s %s[%s_BATCH * %s_%s_SIZE];", net_input_type(net, i), name[i], net->upper,
@@ -47,10 +47,9 @@ static void put_fill(Text *out, const Net *net, const char *const *name) {
              loop_over(net, net->input[i].upper), name[i], net_input_type(net, i));
 }
 
-static const char *call_of(const Net *net, const char *const *name) {
+static const char *call_of(const Net *net, const char *const *name, bool trained) {
   Text list = {.arena = net->arena};
-  if (net->model)
-    list_add(&list, net->options->weights ? arena_printf(net->arena, "&%s_trained", net->name) : "&model");
+  if (net->model) list_add(&list, trained ? arena_printf(net->arena, "&%s_trained", net->name) : "&model");
   for (int i = 0; i < net->graph->inputs.n + net->graph->outputs.n; i++) list_add(&list, name[i]);
   list_add(&list, "&workspace");
   return arena_printf(net->arena, "%s_infer(%s);", net->name, list.s);
@@ -74,12 +73,12 @@ static void put_prints(Text *print, Text *serial, const Net *net, const char *co
   }
 }
 
-Example example_of(Net *net) {
+Example example_of(Net *net, bool trained) {
   const char *const *name = buffer_names(net);
   Text buffers = {.arena = net->arena}, fill = buffers, print = buffers, serial = buffers;
-  put_buffers(&buffers, net, name);
+  put_buffers(&buffers, net, name, trained);
   put_fill(&fill, net, name);
   put_prints(&print, &serial, net, name);
-  return (Example){buffers.s, fill.s ? fill.s : "", call_of(net, name), print.s ? print.s : "",
+  return (Example){buffers.s, fill.s ? fill.s : "", call_of(net, name, trained), print.s ? print.s : "",
                    serial.s ? serial.s : ""};
 }

@@ -12,5 +12,5 @@ typedef struct Example {
   const char *print, *serial; /* statements that print the beginning of each output: by stdio, by Arduino */
 } Example;
 
-Example example_of(Net *);
+Example example_of(Net *, bool trained); /* trained: with the weights that are compiled in */
 #endif

@@ -175,7 +175,7 @@ static const char *weights_text(Net *net) {
 
 static void fill_texts(Net *net, Blanks *blanks) {
   Arena *arena = net->arena;
-  const Example example = example_of(net);
+  const Example example = example_of(net, net->options->weights != NULL);
   const NetSizes sizes = emit_sizes(net);
   const char *sentence = sentence_of(net), *mark = library_mark(arena, net->name);
   Text memory = {.arena = arena};
@@ -230,4 +230,11 @@ const LibraryFile *emit_library(Net *net, const LibraryFacts *facts) {
   }
   add_file(net, &all, NULL, (Text){.arena = arena});
   return all.data;
+}
+
+void emit_embed(Text *out, Net *net) {
+  const Example example = example_of(net, true);
+  const Blank blanks[] = {{"NAME", net->name},    {"BUFFERS", example.buffers}, {"FILL", example.fill},
+                          {"CALL", example.call}, {"PRINT", example.print},     {NULL, NULL}};
+  template_put(out, template_of("embed.c.in"), blanks);
 }

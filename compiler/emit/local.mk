@@ -16,15 +16,16 @@ BUILT_SOURCES += %D%/network_text.inc
 CLEANFILES += %D%/network_text.inc
 %D%/libcnnc_a-header.$(OBJEXT): %D%/network_text.inc
 
-# The texts of --emit=library, each as a row {"its file", "its text"}.
+# Templates as rows {"its file", "its text"}.
+AS_ROWS = $(MKDIR_P) $(@D) && for file in $^; do printf '{"%s",\n' "$${file\#\#*/}" && \
+  $(SED) -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' "$$file" && \
+  echo '},'; done > $@.tmp && mv $@.tmp $@
 LIBRARY_TEXTS = %D%/library/library.properties.in %D%/library/library.json.in %D%/library/keywords.txt.in \
   %D%/library/CMakeLists.txt.in %D%/library/idf_component.yml.in %D%/library/module.yml.in \
-  %D%/library/Kconfig.in %D%/library/README.md.in %D%/library/sketch.ino.in
+  %D%/library/Kconfig.in %D%/library/README.md.in %D%/library/sketch.ino.in %D%/library/embed.c.in
 EXTRA_DIST += $(LIBRARY_TEXTS)
 %D%/library_texts.inc: $(LIBRARY_TEXTS)
-	$(AM_V_GEN)$(MKDIR_P) %D% && for file in $^; do printf '{"%s",\n' "$${file##*/}" && \
-	  $(SED) -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' "$$file" && \
-	  echo '},'; done > $@.tmp && mv $@.tmp $@
+	$(AM_V_GEN)$(AS_ROWS)
 BUILT_SOURCES += %D%/library_texts.inc
 CLEANFILES += %D%/library_texts.inc
 %D%/libcnnc_a-library.$(OBJEXT): %D%/library_texts.inc
