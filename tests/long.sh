@@ -261,8 +261,9 @@ debian_packages() {
   rm -rf "$here/long-packages" && mkdir -p "$here/long-packages/cnnc"
   status=0
   (cd "$top" && git archive HEAD) | tar xf - -C "$here/long-packages/cnnc" || status=$?
-  (cd "$here/long-packages/cnnc" && unset MAKEFLAGS MFLAGS MAKELEVEL && CLANG=$clang DEB_BUILD_OPTIONS=nocheck \
-    dpkg-buildpackage -us -uc -b -d) >"$here/long-packages.log" 2>&1 || status=$?
+  (cd "$here/long-packages/cnnc" && unset MAKEFLAGS MFLAGS MAKELEVEL &&
+    CLANG=$clang DEB_BUILD_OPTIONS=nocheck dpkg-buildpackage -us -uc -b -d) \
+    >"$here/long-packages.log" 2>&1 || status=$?
   verdict "$status" "the packages of Debian are built (long-packages.log)"
   status=0
   lintian --fail-on error "$here"/long-packages/*.changes >>"$here/long-packages.log" 2>&1 || status=$?
