@@ -58,12 +58,15 @@ const char *library_mark(Arena *arena, const char *name) {
   return arena_printf(arena, "Made by cnnc (library %s).", name);
 }
 
-/* Arduino's begin with a letter or a digit and have at most 63 of them. */
+/* Arduino's begin with a letter, are its own where they begin with arduino, and have at most 63 letters. */
 static const char *arduino_name(Arena *arena, const char *name) {
   enum { MOST = 63 };
-  const char *from = name + strspn(name, "_");
+  const char *from = name + strspn(name, "_"), *own = "arduino";
+  size_t same = 0;
+  while (own[same] && tolower((unsigned char)from[same]) == own[same]) same++;
+  if (!own[same] || !isalpha((unsigned char)*from)) from = arena_printf(arena, "net_%s", from);
   const size_t n = strlen(from);
-  return n ? arena_copy(arena, from, n > MOST ? MOST : n) : "net";
+  return arena_copy(arena, from, n > MOST ? MOST : n);
 }
 
 /* PlatformIO's in lower case with dashes. */

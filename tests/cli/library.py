@@ -1,6 +1,6 @@
 # library.py DIR NAME: what Arduino, PlatformIO and ESP-IDF ask of a library's manifests. Prints what is
 # wrong.
-# Arduino: the library specification, revision 2.2; PlatformIO: the schema of library.json as its core has it.
+# Arduino: the library specification, revision 2.2; PlatformIO: the schema of manifests that its core has.
 # SPDX-License-Identifier: Apache-2.0
 import json, os, re, sys
 
@@ -30,7 +30,8 @@ for key in "name version author maintainer sentence paragraph category url archi
 want(set(fields) <= set("name version author maintainer sentence paragraph category url architectures "
                         "includes depends dot_a_linkage precompiled ldflags license".split()),
      "an unknown field")
-want(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,62}", fields["name"]), "name")
+want(re.fullmatch(r"[A-Za-z][A-Za-z0-9 _.-]{0,62}", fields["name"]), "name")
+want(not fields["name"].lower().startswith("arduino"), "a name that is Arduino's own")
 want(re.fullmatch(SEMVER, fields["version"]), "version")
 want(fields["category"] in ["Display", "Communication", "Signal Input/Output", "Sensors", "Device Control",
                             "Timing", "Data Storage", "Data Processing", "Other"], "category")
@@ -54,9 +55,9 @@ want(re.fullmatch(SEMVER, facts["version"]), "library.json: version")
 want(facts["version"] == fields["version"], "library.json: another version")
 want(0 < len(facts["description"]) <= 1000, "library.json: description")
 for word in facts["keywords"]:
-    want(re.fullmatch(r"[a-z\d\-_. ]{1,50}", word), f"library.json: keyword {word}")
+    want(re.fullmatch(r"[a-z\d\-+. ]{1,50}", word), f"library.json: keyword {word}")
 for author in facts["authors"]:
-    want(0 < len(author["name"]) <= 100, "library.json: author")
+    want(0 < len(author["name"]) <= 50, "library.json: author")
     want("email" not in author or re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", author["email"]),
          "library.json: email")
 want(re.fullmatch(r"https?://\S{1,255}", facts["homepage"]), "library.json: homepage")
